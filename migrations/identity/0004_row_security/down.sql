@@ -1,0 +1,15 @@
+SET LOCAL ROLE dafnck_owner;
+SET LOCAL search_path = identity;
+DROP POLICY user_access_policy ON users;
+DROP POLICY user_worker_policy ON users;
+DROP POLICY profile_access_policy ON user_profiles;
+DROP POLICY profile_worker_policy ON user_profiles;
+DROP POLICY session_access_policy ON user_sessions;
+DROP POLICY session_worker_policy ON user_sessions;
+DROP POLICY rotation_access_policy ON user_session_rotations;
+ALTER TABLE users DISABLE ROW LEVEL SECURITY;
+ALTER TABLE user_profiles DISABLE ROW LEVEL SECURITY;
+ALTER TABLE user_sessions DISABLE ROW LEVEL SECURITY;
+ALTER TABLE user_session_rotations DISABLE ROW LEVEL SECURITY;
+DROP FUNCTION find_credentials(text), find_session(text), find_refresh(text), lookup_user(text);
+REVOKE ALL ON users, user_profiles, user_sessions, user_session_rotations FROM identity_service, identity_worker;

@@ -1,0 +1,16 @@
+SET LOCAL ROLE dafnck_owner;
+SET LOCAL search_path = project;
+DROP POLICY project_access_policy ON projects;
+DROP POLICY project_visibility_policy ON projects;
+DROP POLICY project_worker_policy ON projects;
+DROP POLICY member_read_policy ON project_members;
+DROP POLICY member_insert_policy ON project_members;
+DROP POLICY member_update_policy ON project_members;
+DROP POLICY member_delete_policy ON project_members;
+DROP POLICY member_worker_policy ON project_members;
+DROP POLICY access_revision_worker_policy ON access_revisions;
+DROP FUNCTION is_member(uuid);
+ALTER TABLE projects DISABLE ROW LEVEL SECURITY;
+ALTER TABLE project_members DISABLE ROW LEVEL SECURITY;
+ALTER TABLE access_revisions DISABLE ROW LEVEL SECURITY;
+REVOKE ALL ON projects, project_members, access_revisions FROM project_service, project_worker;

@@ -1,0 +1,14 @@
+SET LOCAL ROLE dafnck_owner;
+SET LOCAL search_path = task;
+DROP POLICY task_access_policy ON tasks;
+DROP POLICY task_insert_policy ON tasks;
+DROP POLICY task_update_policy ON tasks;
+DROP POLICY task_delete_policy ON tasks;
+DROP POLICY task_worker_policy ON tasks;
+DROP POLICY dependency_access_policy ON task_dependencies;
+DROP POLICY dependency_insert_policy ON task_dependencies;
+DROP POLICY dependency_delete_policy ON task_dependencies;
+DROP POLICY dependency_worker_policy ON task_dependencies;
+ALTER TABLE tasks DISABLE ROW LEVEL SECURITY;
+ALTER TABLE task_dependencies DISABLE ROW LEVEL SECURITY;
+REVOKE ALL ON tasks, task_dependencies FROM task_service, task_worker;

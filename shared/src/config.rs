@@ -1,0 +1,281 @@
+//! The options of a service, from flags or `DAFNCK_…` environment variables; `--help` is their reference.
+//!
+//! Every option can also be set in code: the local suite and the tests build [`ServiceOptions`] themselves.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+
+/// Connections to PostgreSQL that a service keeps at most.
+pub const DEFAULT_DATABASE_POOL_SIZE: u32 = 16;
+/// Unary calls that a service works on at the same time.
+pub const DEFAULT_MAX_CONCURRENT_REQUESTS: u32 = 1024;
+/// Calls per second that one caller may make in the long run.
+pub const DEFAULT_REQUESTS_PER_SECOND: u32 = 500;
+/// Calls that one caller may make at once.
+pub const DEFAULT_REQUEST_BURST: u32 = 1000;
+/// What the names of all Redis keys and channels begin with.
+pub const DEFAULT_REDIS_KEY_PREFIX: &str = "dafnck";
+
+/// A value that never appears in logs, `--help` or error messages.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The value itself, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(value: String) -> Self {
+        Self(value)
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(value: &str) -> Self {
+        Self(value.to_owned())
+    }
+}
+
+impl FromStr for Secret {
+    type Err = Infallible;
+
+    fn from_str(value: &str) -> Result<Self, Self::Err> {
+        Ok(value.into())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("[redacted]")
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("[redacted]")
+    }
+}
+
+/// The shortest service secret, in bytes: as long as the code that it keys (RFC 2104, section 3).
+pub const MIN_SERVICE_SECRET_BYTES: usize = 32;
+
+fn service_secret(value: &str) -> Result<Secret, String> {
+    if value.len() < MIN_SERVICE_SECRET_BYTES {
+        return Err(format!("is shorter than {MIN_SERVICE_SECRET_BYTES} bytes"));
+    }
+    Ok(value.into())
+}
+
+/// What one service needs to run. Give secrets through the environment: flags show in process lists.
+#[derive(Args, Clone, Debug)]
+pub struct ServiceOptions {
+    /// Address and port to serve gRPC and gRPC-Web on, as `0.0.0.0:50051`. No default
+    #[arg(long, env = "DAFNCK_LISTEN")]
+    pub listen: SocketAddr,
+    /// PostgreSQL URL with the role that serves requests (row security applies to it). No default
+    #[arg(long, env = "DAFNCK_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Secret,
+    /// PostgreSQL URL with the role of background work: feeds, expiry. No default
+    #[arg(long, env = "DAFNCK_WORKER_DATABASE_URL", hide_env_values = true)]
+    pub worker_database_url: Secret,
+    /// PostgreSQL URL with the role that owns the tables; when set, the service migrates its schema as it starts.
+    /// Default: not set, migrations are applied by `dafnck migrate`
+    #[arg(long, env = "DAFNCK_MIGRATION_DATABASE_URL", hide_env_values = true)]
+    pub migration_database_url: Option<Secret>,
+    /// Connections to PostgreSQL that the service keeps at most, for requests
+    #[arg(long, env = "DAFNCK_DATABASE_POOL_SIZE", default_value_t = DEFAULT_DATABASE_POOL_SIZE,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub database_pool_size: u32,
+    /// Redis URL, as `redis://user:password@host:6379`; `rediss://` for TLS. No default
+    #[arg(long, env = "DAFNCK_REDIS_URL", hide_env_values = true)]
+    pub redis_url: Secret,
+    /// What the names of all Redis keys and channels begin with; the same for all services of a suite
+    #[arg(long, env = "DAFNCK_REDIS_KEY_PREFIX", default_value = DEFAULT_REDIS_KEY_PREFIX)]
+    pub redis_key_prefix: String,
+    /// Key with which the services of a suite sign their calls to each other, at least 32 characters;
+    /// the same for all of them. No default
+    #[arg(long, env = "DAFNCK_SERVICE_SECRET", hide_env_values = true, value_parser = service_secret)]
+    pub service_secret: Secret,
+    /// Where the services of the suite are.
+    #[command(flatten)]
+    pub siblings: SiblingOptions,
+    /// Certificates.
+    #[command(flatten)]
+    pub tls: TlsOptions,
+    /// Limits on work.
+    #[command(flatten)]
+    pub limits: LimitOptions,
+    /// Logs, traces and metrics.
+    #[command(flatten)]
+    pub telemetry: TelemetryOptions,
+}
+
+/// Where the services of the suite are: URLs with scheme `http` or `https`.
+#[derive(Args, Clone, Debug)]
+pub struct SiblingOptions {
+    /// URL of the identity service
+    #[arg(long, env = "DAFNCK_IDENTITY_URL", default_value = "http://127.0.0.1:50051")]
+    pub identity_url: String,
+    /// URL of the project service
+    #[arg(long, env = "DAFNCK_PROJECT_URL", default_value = "http://127.0.0.1:50052")]
+    pub project_url: String,
+    /// URL of the task service
+    #[arg(long, env = "DAFNCK_TASK_URL", default_value = "http://127.0.0.1:50053")]
+    pub task_url: String,
+    /// URL of the content service
+    #[arg(long, env = "DAFNCK_CONTENT_URL", default_value = "http://127.0.0.1:50054")]
+    pub content_url: String,
+}
+
+impl Default for SiblingOptions {
+    fn default() -> Self {
+        let local = |port: u16| format!("http://127.0.0.1:{port}");
+        Self { identity_url: local(50051), project_url: local(50052), task_url: local(50053), content_url: local(50054) }
+    }
+}
+
+/// Certificates, as PEM files. Without them the service speaks plain text, for a loopback or a mesh.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TlsOptions {
+    /// PEM file with the server's certificate chain; turns TLS on. Default: not set
+    #[arg(long, env = "DAFNCK_TLS_CERTIFICATE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with the private key of that certificate. Default: not set
+    #[arg(long, env = "DAFNCK_TLS_KEY", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+    /// PEM file with the authorities that sibling services at `https` URLs are checked against.
+    /// Default: the system's
+    #[arg(long, env = "DAFNCK_TLS_CA")]
+    pub tls_ca: Option<PathBuf>,
+}
+
+/// Limits on the work that a service takes on.
+#[derive(Args, Clone, Debug)]
+pub struct LimitOptions {
+    /// Unary calls that are worked on at the same time, and as many open streams beside them;
+    /// more are refused with RESOURCE_EXHAUSTED
+    #[arg(long, env = "DAFNCK_MAX_CONCURRENT_REQUESTS", default_value_t = DEFAULT_MAX_CONCURRENT_REQUESTS,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_concurrent_requests: u32,
+    /// Calls per second that one user, or one address without a session, may make in the long run
+    #[arg(long, env = "DAFNCK_REQUESTS_PER_SECOND", default_value_t = DEFAULT_REQUESTS_PER_SECOND,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub requests_per_second: u32,
+    /// Calls that one user, or one address without a session, may make at once
+    #[arg(long, env = "DAFNCK_REQUEST_BURST", default_value_t = DEFAULT_REQUEST_BURST,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub request_burst: u32,
+}
+
+impl Default for LimitOptions {
+    fn default() -> Self {
+        Self {
+            max_concurrent_requests: DEFAULT_MAX_CONCURRENT_REQUESTS,
+            requests_per_second: DEFAULT_REQUESTS_PER_SECOND,
+            request_burst: DEFAULT_REQUEST_BURST,
+        }
+    }
+}
+
+/// Logs, traces and metrics.
+#[derive(Args, Clone, Debug)]
+pub struct TelemetryOptions {
+    /// Form of the log lines on standard error
+    #[arg(long, env = "DAFNCK_LOG_FORMAT", value_enum, default_value_t = LogFormat::Human)]
+    pub log_format: LogFormat,
+    /// What is logged and traced: a level, or `tracing-subscriber` directives as `info,shared=debug`
+    #[arg(long, env = "DAFNCK_LOG_FILTER", default_value = "info")]
+    pub log_filter: String,
+    /// URL of an OpenTelemetry collector (OTLP over gRPC) that gets traces, metrics and logs, as
+    /// `http://collector:4317`. Default: not set, nothing is sent
+    #[arg(long, env = "DAFNCK_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<String>,
+}
+
+impl Default for TelemetryOptions {
+    fn default() -> Self {
+        Self { log_format: LogFormat::Human, log_filter: "info".into(), otlp_endpoint: None }
+    }
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object per line, for collectors.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        options: ServiceOptions,
+    }
+
+    const REQUIRED: [&str; 11] = [
+        "service",
+        "--listen",
+        "127.0.0.1:0",
+        "--database-url",
+        "postgres://u:hunter2@h/d",
+        "--worker-database-url",
+        "postgres://w:hunter2@h/d",
+        "--redis-url",
+        "redis://:hunter2@h",
+        "--service-secret",
+        "hunter2-hunter2-hunter2-hunter2-",
+    ];
+
+    #[test]
+    fn the_command_is_well_formed() {
+        Command::command().debug_assert();
+    }
+
+    #[test]
+    fn secrets_are_never_printed() {
+        let options = Command::try_parse_from(REQUIRED).unwrap().options;
+        assert!(!format!("{options:?}").contains("hunter2"));
+        assert_eq!(options.service_secret.expose(), "hunter2-hunter2-hunter2-hunter2-");
+    }
+
+    #[test]
+    fn a_short_service_secret_is_refused_without_being_printed() {
+        let short = REQUIRED.map(|word| if word.ends_with("hunter2-") { "hunter2" } else { word });
+        let refusal = Command::try_parse_from(short).err().unwrap().to_string();
+        assert!(refusal.contains("shorter than 32 bytes"), "{refusal}");
+    }
+
+    #[test]
+    fn the_defaults_in_code_are_those_of_the_command_line() {
+        let options = Command::try_parse_from(REQUIRED).unwrap().options;
+        assert_eq!(format!("{:?}", options.siblings), format!("{:?}", SiblingOptions::default()));
+        assert_eq!(format!("{:?}", options.limits), format!("{:?}", LimitOptions::default()));
+        assert_eq!(format!("{:?}", options.telemetry), format!("{:?}", TelemetryOptions::default()));
+        assert_eq!(options.database_pool_size, DEFAULT_DATABASE_POOL_SIZE);
+    }
+
+    #[test]
+    fn every_option_has_a_help_text_and_an_environment_variable() {
+        for argument in Command::command().get_arguments() {
+            let name = argument.get_id().as_str();
+            assert!(argument.get_help().is_some(), "{name} has no help");
+            let variable = argument.get_env().and_then(|env| env.to_str()).unwrap_or_default();
+            assert!(variable.starts_with("DAFNCK_"), "{name} has no variable");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! What all four services need.
+//!
+//! A request passes `server` (the stack of layers), is `authentication`-checked, and reaches a handler, which
+//! reads the `caller`, checks the message with `validation`, opens one `database` transaction scoped to
+//! that caller, proves its permission with `access`, and answers with a resource or an `error`.
+
+pub mod access;
+pub mod authentication;
+pub mod caller;
+pub mod change_log;
+pub mod config;
+pub mod database;
+pub mod error;
+pub mod etag;
+pub mod idempotency;
+pub mod importing;
+pub mod json;
+#[cfg(feature = "local")]
+pub mod local;
+pub mod migrate;
+pub mod page;
+pub mod proto;
+pub mod redis_store;
+pub mod schema;
+pub mod server;
+pub mod service_identity;
+pub mod siblings;
+pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod validation;

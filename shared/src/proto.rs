@@ -1,0 +1,31 @@
+//! Everything generated from the protos, and the descriptor sets behind reflection.
+
+#![allow(missing_docs, clippy::all)]
+
+/// What all services share.
+pub mod common {
+    tonic::include_proto!("dafnck.common.v1");
+}
+
+macro_rules! service_packages {
+    ($($service:ident),*) => {$(
+        pub mod $service {
+            pub mod v1 {
+                tonic::include_proto!(concat!("dafnck.", stringify!($service), ".v1"));
+            }
+            pub mod internal {
+                pub mod v1 {
+                    tonic::include_proto!(concat!("dafnck.", stringify!($service), ".internal.v1"));
+                }
+            }
+            /// The encoded descriptor set of this service, with comments and custom options.
+            pub const DESCRIPTOR_SET: &[u8] =
+                include_bytes!(concat!(env!("OUT_DIR"), "/", stringify!($service), ".binpb"));
+        }
+    )*};
+}
+
+service_packages!(identity, project, task, content);
+
+/// The encoded descriptor set of the whole suite.
+pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dafnck.binpb"));

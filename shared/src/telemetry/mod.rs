@@ -1,0 +1,79 @@
+//! Logs, traces and metrics, through `tracing` and OpenTelemetry.
+//!
+//! A process calls [`init`] at most once, in `main`; services only use what it installed, so four of them
+//! can run in one process. Without [`init`] (as in tests) everything here still works and goes nowhere.
+
+mod export;
+mod logs;
+mod trace;
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+
+use crate::config::TelemetryOptions;
+
+pub use trace::{current_trace_id, inject_context, open_trace, trace_id_of};
+
+/// How long [`Guard::shutdown`] waits for each of traces, metrics and logs to be sent.
+pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Keeps telemetry running; sends what is left when it is dropped.
+#[must_use = "telemetry stops when the guard is dropped"]
+#[derive(Debug, Default)]
+pub struct Guard(Option<Providers>);
+
+#[derive(Debug)]
+struct Providers {
+    traces: SdkTracerProvider,
+    metrics: SdkMeterProvider,
+    logs: SdkLoggerProvider,
+}
+
+/// Installs the process's log output, and with an OTLP endpoint also the export of traces, metrics and
+/// logs under the resource attribute `service.name`. Must run inside of a tokio runtime.
+///
+/// # Errors
+/// A malformed filter or endpoint, or a second call.
+pub fn init(options: &TelemetryOptions, service_name: &str) -> anyhow::Result<Guard> {
+    opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
+    let providers = options
+        .otlp_endpoint
+        .as_deref()
+        .map(|endpoint| export::providers(endpoint, service_name))
+        .transpose()
+        .context("setting up the export of telemetry")?;
+    if let Some(providers) = &providers {
+        opentelemetry::global::set_tracer_provider(providers.traces.clone());
+        opentelemetry::global::set_meter_provider(providers.metrics.clone());
+    }
+    logs::install(options, providers.as_ref())?;
+    Ok(Guard(providers))
+}
+
+impl Guard {
+    /// Sends what is left, within [`FLUSH_TIMEOUT`] for each signal. Failing is not worth more than a
+    /// line on standard error: the log output itself is among what stops here.
+    #[expect(clippy::print_stderr, reason = "the log output has ended")]
+    pub fn shutdown(&mut self) {
+        let Some(Providers { traces, metrics, logs }) = self.0.take() else { return };
+        let results = [
+            traces.shutdown_with_timeout(FLUSH_TIMEOUT),
+            metrics.shutdown_with_timeout(FLUSH_TIMEOUT),
+            logs.shutdown_with_timeout(FLUSH_TIMEOUT),
+        ];
+        for error in results.into_iter().filter_map(Result::err) {
+            eprintln!("telemetry was not sent completely: {error}");
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
