@@ -138,7 +138,12 @@ pub struct SiblingOptions {
 impl Default for SiblingOptions {
     fn default() -> Self {
         let local = |port: u16| format!("http://127.0.0.1:{port}");
-        Self { identity_url: local(50051), project_url: local(50052), task_url: local(50053), content_url: local(50054) }
+        Self {
+            identity_url: local(50051),
+            project_url: local(50052),
+            task_url: local(50053),
+            content_url: local(50054),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ pub mod config;
 pub mod database;
 pub mod error;
 pub mod etag;
+pub mod housekeeping;
 pub mod idempotency;
 pub mod importing;
 pub mod json;
@@ -23,9 +24,8 @@ pub mod proto;
 pub mod redis_store;
 pub mod schema;
 pub mod server;
+pub mod service;
 pub mod service_identity;
 pub mod siblings;
 pub mod telemetry;
-#[cfg(feature = "testing")]
-pub mod testing;
 pub mod validation;

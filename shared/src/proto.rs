@@ -4,18 +4,21 @@
 
 /// What all services share.
 pub mod common {
-    tonic::include_proto!("dafnck.common.v1");
+    pub mod v1 {
+        include!(concat!(env!("OUT_DIR"), "/dafnck.common.v1.rs"));
+    }
+    pub use v1::*;
 }
 
 macro_rules! service_packages {
     ($($service:ident),*) => {$(
         pub mod $service {
             pub mod v1 {
-                tonic::include_proto!(concat!("dafnck.", stringify!($service), ".v1"));
+                include!(concat!(env!("OUT_DIR"), "/", "dafnck.", stringify!($service), ".v1", ".rs"));
             }
             pub mod internal {
                 pub mod v1 {
-                    tonic::include_proto!(concat!("dafnck.", stringify!($service), ".internal.v1"));
+                    include!(concat!(env!("OUT_DIR"), "/", "dafnck.", stringify!($service), ".internal.v1", ".rs"));
                 }
             }
             /// The encoded descriptor set of this service, with comments and custom options.

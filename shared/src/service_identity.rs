@@ -128,7 +128,17 @@ mod tests {
 
     #[test]
     fn malformed_credentials_are_refused() {
-        for text in ["", ".", "..", "task", "task.1800000000", "task.1800000000.", "task.1800000000.zz", "a|b.1.00", "task.+1.00"] {
+        for text in [
+            "",
+            ".",
+            "..",
+            "task",
+            "task.1800000000",
+            "task.1800000000.",
+            "task.1800000000.zz",
+            "a|b.1.00",
+            "task.+1.00",
+        ] {
             assert!(verify_at(&"secret".into(), text, PATH, NOW).is_err(), "{text}");
         }
     }

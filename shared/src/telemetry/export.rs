@@ -16,12 +16,24 @@ const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Batches go out in the background; a collector that is away costs dropped telemetry, never a request.
 pub(super) fn providers(endpoint: &str, service_name: &str) -> anyhow::Result<Providers> {
     let resource = Resource::builder().with_service_name(service_name.to_owned()).build();
-    let spans = SpanExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(EXPORT_TIMEOUT).build()?;
-    let metrics = MetricExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(EXPORT_TIMEOUT).build()?;
-    let logs = LogExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(EXPORT_TIMEOUT).build()?;
+    let spans =
+        SpanExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(EXPORT_TIMEOUT).build()?;
+    let metrics = MetricExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint)
+        .with_timeout(EXPORT_TIMEOUT)
+        .build()?;
+    let logs =
+        LogExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(EXPORT_TIMEOUT).build()?;
     Ok(Providers {
-        traces: SdkTracerProvider::builder().with_batch_exporter(spans).with_resource(resource.clone()).build(),
-        metrics: SdkMeterProvider::builder().with_periodic_exporter(metrics).with_resource(resource.clone()).build(),
+        traces: SdkTracerProvider::builder()
+            .with_batch_exporter(spans)
+            .with_resource(resource.clone())
+            .build(),
+        metrics: SdkMeterProvider::builder()
+            .with_periodic_exporter(metrics)
+            .with_resource(resource.clone())
+            .build(),
         logs: SdkLoggerProvider::builder().with_batch_exporter(logs).with_resource(resource).build(),
     })
 }

@@ -14,7 +14,8 @@ use crate::config::{LogFormat, TelemetryOptions};
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// What the exporters themselves are made of: exporting its events would cause further exports.
-const EXPORTER_TARGETS: [&str; 6] = ["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "hyper", "h2", "tower"];
+const EXPORTER_TARGETS: [&str; 6] =
+    ["opentelemetry", "opentelemetry_sdk", "opentelemetry_otlp", "hyper", "h2", "tower"];
 
 pub(super) fn install(options: &TelemetryOptions, providers: Option<&Providers>) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&options.log_filter).context("log filter")?;

@@ -89,7 +89,10 @@ mod tests {
     #[test]
     fn a_trace_goes_on_from_the_incoming_to_the_outgoing_call() {
         global::set_text_map_propagator(TraceContextPropagator::new());
-        let incoming = HeaderMap::from_iter([(HeaderName::from_static("traceparent"), HeaderValue::from_static(PARENT))]);
+        let incoming = HeaderMap::from_iter([(
+            HeaderName::from_static("traceparent"),
+            HeaderValue::from_static(PARENT),
+        )]);
         let _attached = open_trace(&Span::none(), &incoming).attach();
 
         let mut outgoing = HeaderMap::new();

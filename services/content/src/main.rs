@@ -1,0 +1,24 @@
+//! The content service as a process of its own.
+
+use clap::Parser;
+use shared::config::ServiceOptions;
+use shared::service::StorageOptions;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The content service of DafnckMachine.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(flatten)]
+    service: ServiceOptions,
+    #[command(flatten)]
+    storage: StorageOptions,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Cli { service, storage } = Cli::parse();
+    shared::service::run(content::NAME, service, |ground, listener| content::serve(ground, storage, listener)).await
+}

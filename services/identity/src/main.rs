@@ -1,0 +1,20 @@
+//! The identity service as a process of its own.
+
+use clap::Parser;
+use shared::config::ServiceOptions;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The identity service of DafnckMachine.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(flatten)]
+    service: ServiceOptions,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    shared::service::run(identity::NAME, Cli::parse().service, identity::serve).await
+}

@@ -1,0 +1,20 @@
+//! The project service as a process of its own.
+
+use clap::Parser;
+use shared::config::ServiceOptions;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The project service of DafnckMachine.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(flatten)]
+    service: ServiceOptions,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    shared::service::run(project::NAME, Cli::parse().service, project::serve).await
+}

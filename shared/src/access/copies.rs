@@ -1,0 +1,200 @@
+//! A read-only copy of the project service's memberships, so that a request is one transaction in one database,
+//! also while the project service is down.
+//!
+//! The copy follows the project service's change feed. It is trusted while the feed speaks (a heartbeat comes
+//! each second); when it has been silent for [`TRUST`], and when something is not found, the project service is
+//! asked about that project. If it cannot answer, the request fails `UNAVAILABLE`: never fail open.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use diesel::sql_query;
+use diesel::sql_types::Jsonb;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+use uuid::Uuid;
+
+use crate::change_log::positions;
+use crate::database::Database;
+use crate::error::{Error, Result, from_sibling};
+use crate::proto::project::internal::v1 as pb;
+use crate::proto::project::internal::v1::access_service_client::AccessServiceClient;
+use crate::schema::{ProjectRole, ProjectStatus, ProjectVisibility};
+use crate::siblings::SiblingChannel;
+use crate::validation::ProtoEnum;
+
+/// How long the copy is trusted after the feed last spoke.
+pub const TRUST: Duration = Duration::from_secs(5);
+/// How long to wait before following again after the feed broke off.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Name of the feed in `feed_positions`.
+const FEED: &str = "project_access";
+
+/// Where a service finds the project of the thing that a caller asks for.
+#[async_trait]
+pub trait CopySource: Send + Sync {
+    /// The project that the thing belongs to, whoever asks.
+    async fn project_of(&self, id: Uuid) -> Result<Option<Uuid>>;
+}
+
+/// The copy in one service's schema.
+#[derive(Clone)]
+pub struct AccessCopies {
+    schema: &'static str,
+    worker: Database,
+    projects: AccessServiceClient<SiblingChannel>,
+    started: Instant,
+    /// Milliseconds from `started` to when the feed last spoke; 0 for never.
+    heard: Arc<AtomicU64>,
+}
+
+impl AccessCopies {
+    /// The copy in this schema, written under the worker role.
+    pub fn new(schema: &'static str, worker: Database, projects: AccessServiceClient<SiblingChannel>) -> Self {
+        Self { schema, worker, projects, started: Instant::now(), heard: Arc::default() }
+    }
+
+    /// Whether the feed has spoken lately, so that the copy may be believed.
+    pub fn is_trusted(&self) -> bool {
+        let heard = AtomicU64::load(&self.heard, Ordering::Relaxed);
+        let now = self.now();
+        heard != 0 && now.saturating_sub(heard) <= u64::try_from(TRUST.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn hear(&self) {
+        AtomicU64::store(&self.heard, self.now().max(1), Ordering::Relaxed);
+    }
+
+    /// Asks the project service about one project and keeps the answer.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when it does not answer.
+    pub async fn refresh(&self, project_id: Uuid) -> Result<()> {
+        let request = pb::GetProjectAccessRequest { project_id: project_id.to_string() };
+        let state =
+            self.projects.clone().get_project_access(request).await.map_err(from_sibling("project"))?.into_inner();
+        // A project that was never there leaves no trace, or asking for made-up ids would fill the table.
+        if state.revision == 0 {
+            return Ok(());
+        }
+        let tx = self.worker.begin_background().await?;
+        self.apply(&tx, &[state]).await?;
+        tx.commit().await
+    }
+
+    /// Follows the feed until told to stop.
+    pub async fn follow(self, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                outcome = self.follow_once() => if let Err(error) = outcome {
+                    tracing::debug!(schema = self.schema, %error, "the feed of project access broke off");
+                }
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+    }
+
+    /// Follows the feed until it breaks off.
+    async fn follow_once(&self) -> Result<()> {
+        let cursor = match positions::get(&self.worker, self.schema, FEED).await? {
+            Some(cursor) => cursor,
+            None => self.start_from_snapshot().await?,
+        };
+        let watch = pb::WatchProjectAccessRequest { cursor: cursor.clone() };
+        let mut feed = match self.projects.clone().watch_project_access(watch).await {
+            Ok(answer) => answer.into_inner(),
+            Err(status) if status.code() == Code::OutOfRange => {
+                self.start_from_snapshot().await?;
+                return Ok(());
+            }
+            Err(status) => return Err(from_sibling("project")(status)),
+        };
+        let mut position = cursor;
+        loop {
+            let next = tokio::time::timeout(TRUST, feed.message()).await;
+            let message = next.map_err(|_| Error::DeadlineExceeded)?.map_err(from_sibling("project"))?;
+            let Some(message) = message else { return Ok(()) };
+            if message.cursor != position {
+                self.take_over(&message.projects, &message.cursor).await?;
+                position = message.cursor;
+            }
+            self.hear();
+        }
+    }
+
+    async fn start_from_snapshot(&self) -> Result<String> {
+        let mut start: Option<String> = None;
+        let mut after = String::new();
+        loop {
+            let request = pb::ListProjectAccessRequest { after_project_id: after };
+            let page =
+                self.projects.clone().list_project_access(request).await.map_err(from_sibling("project"))?.into_inner();
+            let cursor = start.get_or_insert(page.cursor).clone();
+            if page.done {
+                self.take_over(&page.projects, &cursor).await?;
+                return Ok(cursor);
+            }
+            let tx = self.worker.begin_background().await?;
+            self.apply(&tx, &page.projects).await?;
+            tx.commit().await?;
+            after = page.projects.last().map(|state| state.project_id.clone()).unwrap_or_default();
+        }
+    }
+
+    /// Applies states and moves the position in one transaction: each change takes effect exactly once.
+    async fn take_over(&self, states: &[pb::ProjectAccess], cursor: &str) -> Result<()> {
+        let tx = self.worker.begin_background().await?;
+        self.apply(&tx, states).await?;
+        positions::set(&tx, self.schema, FEED, cursor).await?;
+        tx.commit().await
+    }
+
+    async fn apply(&self, mut conn: &AsyncPgConnection, states: &[pb::ProjectAccess]) -> Result<()> {
+        if states.is_empty() {
+            return Ok(());
+        }
+        let states = Value::Array(states.iter().map(state_as_json).collect());
+        sql_query(format!("SELECT {}.apply_project_access($1)", self.schema))
+            .bind::<Jsonb, _>(states)
+            .execute(&mut conn)
+            .await?;
+        Ok(())
+    }
+}
+
+fn state_as_json(state: &pb::ProjectAccess) -> Value {
+    let members: Vec<Value> = state.members.iter().map(member_as_json).collect();
+    json!({
+        "project_id": state.project_id,
+        "revision": state.revision,
+        "deleted": state.deleted,
+        "visibility": label(state.visibility, ProjectVisibility::Private, ProjectVisibility::as_str),
+        "status": label(state.status, ProjectStatus::Active, ProjectStatus::as_str),
+        "members": members,
+    })
+}
+
+fn member_as_json(member: &pb::AccessMember) -> Value {
+    json!({
+        "user_id": member.user_id,
+        "role": label(member.role, ProjectRole::Viewer, ProjectRole::as_str),
+        "permissions": crate::json::from_struct(member.permissions.clone().unwrap_or_default()),
+    })
+}
+
+/// A label from the wire; what this version does not know becomes the least.
+fn label<E: ProtoEnum>(value: i32, least: E, as_str: fn(E) -> &'static str) -> &'static str {
+    as_str(E::from_wire(value).flatten().unwrap_or(least))
+}

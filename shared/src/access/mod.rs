@@ -1,0 +1,129 @@
+//! Who may do what in a project: the table of roles and permissions, the proof that a caller has one, and the
+//! copies of memberships that task and content keep.
+
+mod copies;
+mod permissions;
+
+pub use copies::{AccessCopies, CopySource};
+pub use permissions::{Permissions, parse_exceptions, permission_name};
+
+use diesel::sql_types::{Jsonb, Nullable, Text, Uuid as SqlUuid};
+use diesel::{OptionalExtension, QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::error::{Error, ErrorReason, Result};
+pub use crate::proto::common::Permission;
+use crate::schema::{ProjectRole, ProjectStatus, ProjectVisibility};
+
+/// Proof of what a caller may do in a project, read in the transaction that uses it. Writing queries ask for
+/// a reference to one, and only [`ProjectAccess::require`] lets a handler go on with it.
+#[derive(Clone, Debug)]
+pub struct ProjectAccess {
+    /// The project.
+    pub project_id: Uuid,
+    /// The caller; nil for somebody without a session.
+    pub user_id: Uuid,
+    /// The caller's role; `None` for one who is not a member.
+    pub role: Option<ProjectRole>,
+    /// Who may read without being a member.
+    pub visibility: ProjectVisibility,
+    /// Where the project stands.
+    pub status: ProjectStatus,
+    /// All that the caller may do.
+    pub permissions: Permissions,
+}
+
+/// Where a service reads access from: its own tables or its copy.
+#[derive(Clone, Copy, Debug)]
+pub enum AccessTables {
+    /// The project service's own tables.
+    Owned,
+    /// The copy in this schema.
+    Copied(&'static str),
+}
+
+#[derive(QueryableByName)]
+struct AccessRow {
+    #[diesel(sql_type = Text)]
+    visibility: String,
+    #[diesel(sql_type = Text)]
+    status: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    role: Option<String>,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    permissions: Option<Value>,
+}
+
+impl AccessTables {
+    fn query(self) -> String {
+        let (projects, key, members) = match self {
+            Self::Owned => ("project.projects".to_owned(), "id", "project.project_members".to_owned()),
+            Self::Copied(schema) => {
+                (format!("{schema}.project_access"), "project_id", format!("{schema}.project_access_members"))
+            }
+        };
+        format!(
+            "SELECT p.visibility::text, p.status::text, m.role::text, m.permissions FROM {projects} p \
+             LEFT JOIN {members} m ON m.project_id = p.{key} AND m.user_id = $2 WHERE p.{key} = $1"
+        )
+    }
+
+    /// What the caller of this transaction may do in a project; `None` if they may not see it.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn access(
+        self,
+        mut conn: &AsyncPgConnection,
+        project_id: Uuid,
+        user_id: Uuid,
+    ) -> Result<Option<ProjectAccess>> {
+        let row = sql_query(self.query())
+            .bind::<SqlUuid, _>(project_id)
+            .bind::<SqlUuid, _>(user_id)
+            .get_result::<AccessRow>(&mut conn)
+            .await
+            .optional()?;
+        row.map(|row| row.into_access(project_id, user_id)).transpose()
+    }
+}
+
+impl AccessRow {
+    fn into_access(self, project_id: Uuid, user_id: Uuid) -> Result<ProjectAccess> {
+        let unknown = || Error::internal("the database holds an unknown label");
+        let role = self.role.as_deref().map(|role| ProjectRole::from_label(role).ok_or_else(unknown)).transpose()?;
+        Ok(ProjectAccess {
+            project_id,
+            user_id,
+            role,
+            visibility: ProjectVisibility::from_label(&self.visibility).ok_or_else(unknown)?,
+            status: ProjectStatus::from_label(&self.status).ok_or_else(unknown)?,
+            permissions: Permissions::of(role, self.permissions.as_ref()),
+        })
+    }
+}
+
+impl ProjectAccess {
+    /// Lets the caller go on if they have the permission, and the project is not read-only for it.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED` or `FAILED_PRECONDITION` (`PROJECT_READ_ONLY`).
+    pub fn require(&self, permission: Permission) -> Result<&Self> {
+        if !self.permissions.contains(permission) {
+            return Err(Error::PermissionDenied {
+                reason: ErrorReason::PermissionMissing,
+                message: format!("this needs the permission {} in the project", permission_name(permission)),
+                metadata: vec![("permission", permission_name(permission))],
+            });
+        }
+        if self.status == ProjectStatus::Archived && permissions::is_stopped_by_archiving(permission) {
+            return Err(Error::precondition(
+                ErrorReason::ProjectReadOnly,
+                "the project is archived; reopen it first",
+            ));
+        }
+        Ok(self)
+    }
+}

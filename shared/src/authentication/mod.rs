@@ -1,0 +1,139 @@
+//! Who calls, and whether the method is open to such a caller.
+//!
+//! Deny by default: a method is open to whom its rule in the proto names and to no one else. Nothing is
+//! ever accepted unverified: when neither Redis nor the session source answers, the call is refused with
+//! `UNAVAILABLE`. What a caller may do inside of a project is not decided here but by `access`.
+
+mod remote;
+mod rules;
+mod sessions;
+mod token;
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use crate::caller::{Caller, SESSION_REQUIRED};
+use crate::config::Secret;
+use crate::error::{Error, ErrorReason, Result};
+use crate::proto::common::Audience;
+use crate::service_identity;
+
+pub use remote::RemoteSessions;
+pub use rules::{MethodRule, MethodRules};
+pub use sessions::{CACHE_CAPACITY, CACHE_LIFE, SessionSource, Sessions};
+pub use token::{SESSION_TOKEN_PREFIX, TOKEN_BYTES, TokenHash, token_hash};
+
+use token::{Credentials, SESSION_INVALID};
+
+/// Finds out who makes a call.
+#[derive(Clone)]
+pub struct Authentication {
+    sessions: Arc<Sessions>,
+    service_secret: Secret,
+}
+
+impl Authentication {
+    /// Over the sessions that users have and the secret that services sign with.
+    pub fn new(sessions: Arc<Sessions>, service_secret: Secret) -> Self {
+        Self { sessions, service_secret }
+    }
+
+    /// Who calls `path`, if its rule is open to them.
+    ///
+    /// # Errors
+    /// `SESSION_REQUIRED`, `SESSION_INVALID`, `AUDIENCE_REFUSED`; `UNAVAILABLE` when it cannot be found out.
+    pub async fn admit(&self, path: &str, rule: MethodRule, headers: &HeaderMap) -> Result<Caller> {
+        // Before any look-up: what is open to no one costs nothing.
+        if rule.audience == Audience::Unspecified {
+            return Err(audience_refused());
+        }
+        let caller = match authorization(headers)? {
+            None => Caller::Anonymous,
+            Some(header) => self.identify(path, Credentials::parse(header)?).await?,
+        };
+        check_audience(rule.audience, &caller)?;
+        Ok(caller)
+    }
+
+    async fn identify(&self, path: &str, credentials: Credentials<'_>) -> Result<Caller> {
+        match credentials {
+            Credentials::Service(signature) => {
+                service_identity::verify(&self.service_secret, signature, path).map(Caller::Service)
+            }
+            Credentials::Session(hash) => {
+                self.sessions.resolve(hash).await?.map(Caller::User).ok_or(SESSION_INVALID)
+            }
+        }
+    }
+}
+
+/// The one `authorization` header. Two of them are refused: a proxy and we might each believe another.
+fn authorization(headers: &HeaderMap) -> Result<Option<&str>> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| SESSION_INVALID),
+        (Some(_), Some(_)) => Err(SESSION_INVALID),
+    }
+}
+
+fn check_audience(audience: Audience, caller: &Caller) -> Result<()> {
+    match (audience, caller) {
+        (Audience::Anyone, _)
+        | (Audience::User, Caller::User(_))
+        | (Audience::Service, Caller::Service(_)) => Ok(()),
+        (Audience::User, Caller::Anonymous) => Err(SESSION_REQUIRED),
+        (Audience::User, Caller::Service(_))
+        | (Audience::Service, Caller::User(_) | Caller::Anonymous)
+        | (Audience::Unspecified, _) => Err(audience_refused()),
+    }
+}
+
+fn audience_refused() -> Error {
+    Error::PermissionDenied {
+        reason: ErrorReason::AudienceRefused,
+        message: "the method is not open to this kind of caller".into(),
+        metadata: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::caller::Session;
+
+    /// Each audience against each kind of caller.
+    #[test]
+    fn an_audience_is_open_to_whom_it_names() {
+        let session = Session { session_id: Uuid::nil(), user_id: Uuid::nil(), expires_at: Utc::now() };
+        let callers = [Caller::Anonymous, Caller::User(session), Caller::Service("task".into())];
+        let table = [
+            (Audience::Anyone, ["ok", "ok", "ok"]),
+            (Audience::User, ["SessionRequired", "ok", "AudienceRefused"]),
+            (Audience::Service, ["AudienceRefused", "AudienceRefused", "ok"]),
+            (Audience::Unspecified, ["AudienceRefused", "AudienceRefused", "AudienceRefused"]),
+        ];
+        for (audience, expected) in table {
+            let actual = callers.each_ref().map(|caller| match check_audience(audience, caller) {
+                Ok(()) => "ok".to_owned(),
+                Err(error) => format!("{:?}", error.reason()),
+            });
+            assert_eq!(actual, expected, "{audience:?}");
+        }
+    }
+
+    #[test]
+    fn two_authorization_headers_are_refused() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(authorization(&headers).unwrap(), None);
+        headers.append(AUTHORIZATION, "a".parse().unwrap());
+        assert_eq!(authorization(&headers).unwrap(), Some("a"));
+        headers.append(AUTHORIZATION, "b".parse().unwrap());
+        assert!(authorization(&headers).is_err());
+    }
+}

@@ -1,0 +1,48 @@
+//! Sessions as the identity service tells them to its siblings.
+
+use chrono::DateTime;
+use tonic::Code;
+
+use super::{SessionSource, TokenHash};
+use crate::caller::Session;
+use crate::error::{Error, Result, from_sibling};
+use crate::proto::identity::internal::v1 as pb;
+use crate::siblings::Siblings;
+
+/// Asks `dafnck.identity.internal.v1.SessionResolverService`.
+pub struct RemoteSessions(Siblings);
+
+impl RemoteSessions {
+    /// Over the connection to identity.
+    pub fn new(siblings: Siblings) -> Self {
+        Self(siblings)
+    }
+}
+
+#[async_trait::async_trait]
+impl SessionSource for RemoteSessions {
+    async fn resolve(&self, hash: &TokenHash) -> Result<Option<Session>> {
+        let request = pb::ResolveSessionRequest { token_hash: hash.0.to_vec() };
+        match self.0.identity_sessions().resolve_session(request).await {
+            Ok(answer) => answer.into_inner().try_into().map(Some),
+            Err(status) if status.code() == Code::NotFound => Ok(None),
+            Err(status) => Err(from_sibling("identity")(status)),
+        }
+    }
+}
+
+impl TryFrom<pb::ResolvedSession> for Session {
+    type Error = Error;
+
+    fn try_from(session: pb::ResolvedSession) -> Result<Self> {
+        let expires_at = session
+            .expires_at
+            .and_then(|time| DateTime::from_timestamp(time.seconds, u32::try_from(time.nanos).ok()?))
+            .ok_or_else(|| Error::internal("identity answered a session without an end"))?;
+        Ok(Self {
+            session_id: session.session_id.parse().map_err(Error::internal)?,
+            user_id: session.user_id.parse().map_err(Error::internal)?,
+            expires_at,
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! Who each method is open to, read from the option `dafnck.common.v1.authorization` in the protos.
+
+use std::collections::HashMap;
+
+use anyhow::Context as _;
+use prost_reflect::{DescriptorPool, ExtensionDescriptor, MethodDescriptor};
+
+use crate::proto::common::{Audience, AuthorizationRule, Permission};
+
+const OPTION_NAME: &str = "dafnck.common.v1.authorization";
+
+/// What the server enforces for one method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MethodRule {
+    /// Who may call it at all; `Unspecified` is nobody.
+    pub audience: Audience,
+    /// What the caller must be allowed to do in the project that the call touches; the handler checks it.
+    pub permission: Permission,
+    /// Whether either side sends a stream.
+    pub is_streaming: bool,
+}
+
+/// The rules of all methods of a descriptor set, by path (as `/package.Service/Method`).
+#[derive(Clone, Debug)]
+pub struct MethodRules(HashMap<String, MethodRule>);
+
+impl MethodRules {
+    /// Reads the rules. A method without one is in it, closed to everyone.
+    ///
+    /// # Errors
+    /// A descriptor set that does not decode or lacks the option's definition.
+    pub fn of(descriptor_set: &[u8]) -> anyhow::Result<Self> {
+        let pool = DescriptorPool::decode(descriptor_set).context("decoding the descriptor set")?;
+        let option = pool
+            .get_extension_by_name(OPTION_NAME)
+            .context("the descriptor set lacks the authorization option")?;
+        pool.services()
+            .flat_map(|service| service.methods().collect::<Vec<_>>())
+            .map(|method| Ok((path_of(&method), rule_of(&method, &option)?)))
+            .collect::<anyhow::Result<_>>()
+            .map(Self)
+    }
+
+    /// The rule of the method at `path`; `None` if there is no such method.
+    pub fn get(&self, path: &str) -> Option<MethodRule> {
+        self.0.get(path).copied()
+    }
+
+    /// Every path with its rule, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, MethodRule)> {
+        self.0.iter().map(|(path, rule)| (path.as_str(), *rule))
+    }
+}
+
+fn path_of(method: &MethodDescriptor) -> String {
+    format!("/{}/{}", method.parent_service().full_name(), method.name())
+}
+
+fn rule_of(method: &MethodDescriptor, option: &ExtensionDescriptor) -> anyhow::Result<MethodRule> {
+    let options = method.options();
+    let value = options.get_extension(option);
+    let rule = match value.as_message() {
+        Some(message) => {
+            message.transcode_to::<AuthorizationRule>().context("decoding an authorization rule")?
+        }
+        None => AuthorizationRule::default(),
+    };
+    Ok(MethodRule {
+        audience: rule.audience(),
+        permission: rule.permission(),
+        is_streaming: method.is_client_streaming() || method.is_server_streaming(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto;
+
+    #[test]
+    fn every_method_of_the_suite_has_a_rule() {
+        let rules = MethodRules::of(proto::DESCRIPTOR_SET).unwrap();
+        let closed: Vec<_> =
+            rules.iter().filter(|(_, rule)| rule.audience == Audience::Unspecified).collect();
+        assert_eq!(closed, []);
+        assert!(rules.iter().count() > 30);
+    }
+
+    #[test]
+    fn internal_methods_are_for_services_and_others_are_not() {
+        for (path, rule) in MethodRules::of(proto::DESCRIPTOR_SET).unwrap().iter() {
+            assert_eq!(rule.audience == Audience::Service, path.contains(".internal.v1."), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_rule_says_what_the_proto_says() {
+        let rules = MethodRules::of(proto::content::DESCRIPTOR_SET).unwrap();
+        let upload = rules.get("/dafnck.content.v1.AttachmentService/UploadAttachment").unwrap();
+        assert_eq!((upload.audience, upload.permission), (Audience::User, Permission::AttachmentWrite));
+        assert!(upload.is_streaming);
+        assert_eq!(rules.get("/dafnck.content.v1.AttachmentService/Nothing"), None);
+    }
+
+    #[test]
+    fn a_set_without_the_option_is_refused() {
+        assert!(MethodRules::of(tonic_health::pb::FILE_DESCRIPTOR_SET).is_err());
+    }
+}

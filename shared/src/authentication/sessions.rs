@@ -1,0 +1,243 @@
+//! Where sessions are looked up: this process's cache, then Redis, then the source of truth.
+//!
+//! A revoked session stops working as soon as its revocation arrives through Redis, and when messages are
+//! lost never later than [`CACHE_LIFE`] after it was revoked.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use moka::Expiry;
+use moka::future::Cache;
+use tokio_util::sync::CancellationToken;
+
+use super::TokenHash;
+use crate::caller::Session;
+use crate::error::{Error, Result};
+use crate::redis_store::{Notification, RedisStore};
+
+/// How long a session is believed without asking again.
+pub const CACHE_LIFE: Duration = Duration::from_secs(5);
+/// Sessions that the cache holds at most.
+pub const CACHE_CAPACITY: u64 = 100_000;
+/// How long Redis is left alone after it failed.
+const REDIS_PAUSE: Duration = Duration::from_secs(1);
+
+/// The truth about sessions, behind Redis: identity's database, or identity itself over gRPC.
+#[async_trait::async_trait]
+pub trait SessionSource: Send + Sync {
+    /// The active session of a token; `None` if it is unknown, expired or revoked.
+    ///
+    /// # Errors
+    /// When the source does not answer.
+    async fn resolve(&self, hash: &TokenHash) -> Result<Option<Session>>;
+}
+
+/// Looks sessions up.
+pub struct Sessions {
+    cache: Cache<TokenHash, Session>,
+    /// Revoked while a look-up may have been under way, which must not bring the session back.
+    revoked: Cache<TokenHash, ()>,
+    redis: RedisStore,
+    redis_resumes_at: Mutex<Option<Instant>>,
+    source: Arc<dyn SessionSource>,
+}
+
+/// Why a look-up found nothing. Not cached.
+enum Miss {
+    Unknown,
+    Unanswered(Arc<Error>),
+}
+
+impl Sessions {
+    /// Starts to look sessions up, and to follow revocations until `shutdown`.
+    pub fn start(
+        redis: RedisStore,
+        source: Arc<dyn SessionSource>,
+        shutdown: CancellationToken,
+    ) -> Arc<Self> {
+        let sessions = Arc::new(Self {
+            cache: Cache::builder()
+                .max_capacity(CACHE_CAPACITY)
+                .time_to_live(CACHE_LIFE)
+                .expire_after(NotPastItsEnd)
+                .build(),
+            revoked: Cache::builder().max_capacity(CACHE_CAPACITY).time_to_live(2 * CACHE_LIFE).build(),
+            redis,
+            redis_resumes_at: Mutex::new(None),
+            source,
+        });
+        let follower = Arc::clone(&sessions);
+        tokio::spawn(async move { shutdown.run_until_cancelled(follower.follow_revocations()).await });
+        sessions
+    }
+
+    /// The active session of a token; `None` if it is unknown, expired or revoked. Concurrent misses of
+    /// the same token are one look-up.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when neither Redis knows it nor the source answers.
+    pub async fn resolve(&self, hash: TokenHash) -> Result<Option<Session>> {
+        match self.cache.try_get_with(hash, self.look_up(hash)).await {
+            Ok(session) => Ok(Some(session).filter(|session| self.is_active(&hash, session))),
+            Err(miss) => match miss.as_ref() {
+                Miss::Unknown => Ok(None),
+                Miss::Unanswered(error) => Err(Error::unavailable("identity", Arc::clone(error))),
+            },
+        }
+    }
+
+    fn is_active(&self, hash: &TokenHash, session: &Session) -> bool {
+        session.expires_at > Utc::now() && !self.revoked.contains_key(hash)
+    }
+
+    /// Forgets a session here at once: what a service does to its own cache when it revokes one itself.
+    pub async fn evict(&self, hash: &TokenHash) {
+        self.revoked.insert(*hash, ()).await;
+        self.cache.invalidate(hash).await;
+    }
+
+    async fn look_up(&self, hash: TokenHash) -> Result<Session, Miss> {
+        if let Some(session) =
+            self.look_up_in_redis(&hash).await.filter(|session| session.expires_at > Utc::now())
+        {
+            return Ok(session);
+        }
+        match self.source.resolve(&hash).await {
+            Ok(session) => session.ok_or(Miss::Unknown),
+            Err(error) => Err(Miss::Unanswered(Arc::new(error))),
+        }
+    }
+
+    /// Redis failing is no failure of the call: the source knows the same.
+    async fn look_up_in_redis(&self, hash: &TokenHash) -> Option<Session> {
+        if self.redis_is_paused() {
+            return None;
+        }
+        match self.redis.get_session(hash).await {
+            Ok(session) => session,
+            Err(error) => {
+                tracing::warn!(%error, "Redis is left alone for {REDIS_PAUSE:?}; sessions come from identity");
+                *self.redis_resumes_at.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(Instant::now() + REDIS_PAUSE);
+                None
+            }
+        }
+    }
+
+    fn redis_is_paused(&self) -> bool {
+        let resumes_at = *self.redis_resumes_at.lock().unwrap_or_else(PoisonError::into_inner);
+        resumes_at.is_some_and(|time| Instant::now() < time)
+    }
+
+    async fn follow_revocations(&self) {
+        let mut notifications = self.redis.subscribe(vec![self.redis.revocations_channel()]);
+        while let Some(notification) = notifications.recv().await {
+            match notification {
+                // Revocations may have passed unseen while there was no subscription.
+                Notification::Connected => self.cache.invalidate_all(),
+                Notification::Message { payload, .. } => match TokenHash::from_hex(&payload) {
+                    Some(hash) => self.evict(&hash).await,
+                    None => tracing::warn!("a revocation names no token hash"),
+                },
+            }
+        }
+    }
+}
+
+/// Ends a cache entry with the session.
+struct NotPastItsEnd;
+
+impl Expiry<TokenHash, Session> for NotPastItsEnd {
+    fn expire_after_create(&self, _: &TokenHash, session: &Session, _: Instant) -> Option<Duration> {
+        Some((session.expires_at - Utc::now()).to_std().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::authentication::token_hash;
+
+    /// A source that knows one token, and counts how often it is asked.
+    struct Source {
+        known: TokenHash,
+        life: Duration,
+        asked: AtomicUsize,
+    }
+
+    #[async_trait::async_trait]
+    impl SessionSource for Source {
+        async fn resolve(&self, hash: &TokenHash) -> Result<Option<Session>> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let session =
+                Session { session_id: Uuid::nil(), user_id: Uuid::nil(), expires_at: Utc::now() + self.life };
+            Ok((*hash == self.known).then_some(session))
+        }
+    }
+
+    /// Redis is down in all of these: nothing listens at port 1.
+    fn start(life: Duration) -> (Arc<Sessions>, Arc<Source>) {
+        let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
+        let source = Arc::new(Source { known: token_hash("known"), life, asked: AtomicUsize::new(0) });
+        (Sessions::start(redis, source.clone(), CancellationToken::new()), source)
+    }
+
+    #[tokio::test]
+    async fn without_redis_the_source_is_asked_once_for_many_callers() {
+        let (sessions, source) = start(Duration::from_secs(60));
+        let calls = (0..50).map(|_| sessions.resolve(token_hash("known")));
+        for found in futures::future::join_all(calls).await {
+            assert!(found.unwrap().is_some());
+        }
+        assert_eq!(source.asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_token_is_not_remembered() {
+        let (sessions, source) = start(Duration::from_secs(60));
+        for asked in 1..=2 {
+            assert_eq!(sessions.resolve(token_hash("unknown")).await.unwrap(), None);
+            assert_eq!(source.asked.load(Ordering::SeqCst), asked);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_revoked_session_is_gone_at_once_and_does_not_come_back() {
+        let (sessions, _) = start(Duration::from_secs(60));
+        assert!(sessions.resolve(token_hash("known")).await.unwrap().is_some());
+        sessions.evict(&token_hash("known")).await;
+        assert_eq!(sessions.resolve(token_hash("known")).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn the_cache_does_not_outlive_the_session() {
+        let (sessions, source) = start(Duration::from_millis(100));
+        assert!(sessions.resolve(token_hash("known")).await.unwrap().is_some());
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        assert!(sessions.resolve(token_hash("known")).await.unwrap().is_some());
+        assert_eq!(source.asked.load(Ordering::SeqCst), 2);
+    }
+
+    struct Silent;
+
+    #[async_trait::async_trait]
+    impl SessionSource for Silent {
+        async fn resolve(&self, _: &TokenHash) -> Result<Option<Session>> {
+            Err(Error::unavailable("postgres", "connection refused"))
+        }
+    }
+
+    #[tokio::test]
+    async fn when_nobody_answers_the_call_is_refused() {
+        let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
+        let sessions = Sessions::start(redis, Arc::new(Silent), CancellationToken::new());
+        let refusal = sessions.resolve(token_hash("known")).await.unwrap_err();
+        assert_eq!(refusal.code(), tonic::Code::Unavailable);
+    }
+}

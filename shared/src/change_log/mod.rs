@@ -1,0 +1,163 @@
+//! Reading a schema's change log (DESIGN: one log for audit, outbox and watch).
+//!
+//! Changes are ordered by transaction and position, and read only below the snapshot's xmin: a transaction
+//! that is still running may yet add changes before those that are already there.
+
+pub mod positions;
+mod signal;
+
+pub use signal::{Listener, Signal};
+
+use std::fmt;
+use std::str::FromStr;
+
+use diesel::sql_types::{Array, BigInt, Text, Uuid as SqlUuid};
+use diesel::{QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+
+/// How long changes are kept, in days.
+pub const RETENTION_DAYS: i32 = 30;
+/// Most changes read at once.
+pub const BATCH: i64 = 500;
+
+/// A position in a change log: after this change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    /// Transaction.
+    pub transaction_id: i64,
+    /// Position of the change among all.
+    pub position: i64,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.transaction_id, self.position)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let parsed = text.split_once('.').and_then(|(transaction_id, position)| {
+            Some(Self { transaction_id: transaction_id.parse().ok()?, position: position.parse().ok()? })
+        });
+        parsed
+            .filter(|cursor| cursor.transaction_id >= 0 && cursor.position >= 0)
+            .ok_or_else(|| Error::invalid("cursor", "must be a cursor from an earlier answer"))
+    }
+}
+
+/// One change.
+#[derive(Clone, Debug, QueryableByName)]
+pub struct Change {
+    /// Transaction.
+    #[diesel(sql_type = BigInt)]
+    pub transaction_id: i64,
+    /// Position of the change among all.
+    #[diesel(sql_type = BigInt)]
+    pub position: i64,
+    /// Table.
+    #[diesel(sql_type = Text)]
+    pub entity: String,
+    /// Row.
+    #[diesel(sql_type = SqlUuid)]
+    pub entity_id: Uuid,
+    /// Project of the row, where it has one.
+    #[diesel(sql_type = diesel::sql_types::Nullable<SqlUuid>)]
+    pub project_id: Option<Uuid>,
+    /// `insert`, `update` or `delete`.
+    #[diesel(sql_type = Text)]
+    pub operation: String,
+    /// The row before, without secrets and large columns.
+    #[diesel(sql_type = diesel::sql_types::Nullable<diesel::sql_types::Jsonb>)]
+    pub old_values: Option<serde_json::Value>,
+}
+
+impl Change {
+    /// The position after this change.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { transaction_id: self.transaction_id, position: self.position }
+    }
+}
+
+#[derive(QueryableByName)]
+struct Position {
+    #[diesel(sql_type = BigInt)]
+    transaction_id: i64,
+    #[diesel(sql_type = BigInt)]
+    position: i64,
+}
+
+/// The position before which everything is settled and visible to this transaction's snapshot. A snapshot
+/// of the tables that is read after this misses nothing that is not found by watching from here.
+///
+/// # Errors
+/// Those of the database.
+pub async fn head(mut conn: &AsyncPgConnection) -> Result<Cursor> {
+    let found: Position = sql_query(
+        "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS transaction_id, \
+         9223372036854775807 AS position",
+    )
+    .get_result(&mut conn)
+    .await?;
+    Ok(Cursor { transaction_id: found.transaction_id, position: found.position })
+}
+
+/// Up to where this log has been trimmed.
+///
+/// # Errors
+/// Those of the database.
+pub async fn horizon(mut conn: &AsyncPgConnection, schema: &'static str) -> Result<Cursor> {
+    let found: Position = sql_query(format!(
+        "SELECT transaction_id::text::bigint AS transaction_id, position FROM {schema}.change_log_horizon"
+    ))
+    .get_result(&mut conn)
+    .await?;
+    Ok(Cursor { transaction_id: found.transaction_id, position: found.position })
+}
+
+/// The next changes of these tables after a position, at most [`BATCH`], in order.
+///
+/// # Errors
+/// `OUT_OF_RANGE` when the log has been trimmed beyond the position.
+pub async fn read(
+    mut conn: &AsyncPgConnection,
+    schema: &'static str,
+    entities: &[&str],
+    after: Cursor,
+) -> Result<Vec<Change>> {
+    if after < horizon(conn, schema).await? {
+        return Err(Error::CursorExpired);
+    }
+    Ok(sql_query(format!(
+        "SELECT transaction_id::text::bigint AS transaction_id, position, entity, entity_id, project_id, operation, \
+         old_values FROM {schema}.change_log \
+         WHERE (transaction_id, position) > ($1::text::xid8, $2) \
+         AND transaction_id < pg_snapshot_xmin(pg_current_snapshot()) AND entity = ANY ($3) \
+         ORDER BY change_log.transaction_id, position LIMIT $4"
+    ))
+    .bind::<BigInt, _>(after.transaction_id)
+    .bind::<BigInt, _>(after.position)
+    .bind::<Array<Text>, _>(entities)
+    .bind::<BigInt, _>(BATCH)
+    .load(&mut conn)
+    .await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_as_it_is_written() {
+        let cursor = Cursor { transaction_id: 12, position: 34 };
+        assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
+        for garbage in ["", "1", "a.b", "-1.2", "1.2.3"] {
+            assert!(garbage.parse::<Cursor>().is_err(), "{garbage}");
+        }
+    }
+}

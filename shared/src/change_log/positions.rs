@@ -1,0 +1,46 @@
+//! How far a consumer has taken over a feed; moved in the transaction of its effects.
+
+use diesel::sql_types::Text;
+use diesel::{OptionalExtension, QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::database::Database;
+use crate::error::Result;
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Text)]
+    cursor: String,
+}
+
+/// The position of a feed; `None` before the first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn get(worker: &Database, schema: &'static str, feed: &str) -> Result<Option<String>> {
+    let tx = worker.begin_background().await?;
+    let mut conn: &AsyncPgConnection = &tx;
+    let row: Option<Row> = sql_query(format!("SELECT cursor FROM {schema}.feed_positions WHERE feed = $1"))
+        .bind::<Text, _>(feed)
+        .get_result(&mut conn)
+        .await
+        .optional()?;
+    tx.finish();
+    Ok(row.map(|row| row.cursor))
+}
+
+/// Moves the position of a feed, in the caller's transaction.
+///
+/// # Errors
+/// Those of the database.
+pub async fn set(mut conn: &AsyncPgConnection, schema: &'static str, feed: &str, cursor: &str) -> Result<()> {
+    sql_query(format!(
+        "INSERT INTO {schema}.feed_positions (feed, cursor) VALUES ($1, $2) \
+         ON CONFLICT (feed) DO UPDATE SET cursor = excluded.cursor"
+    ))
+    .bind::<Text, _>(feed)
+    .bind::<Text, _>(cursor)
+    .execute(&mut conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! How connections are made, and when one is fit for another use.
+
+use std::collections::HashSet;
+use std::ops::Deref;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use diesel::ConnectionError;
+use diesel_async::AsyncPgConnection;
+use diesel_async::pooled_connection::PoolableConnection;
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres::config::SslMode;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::config::Secret;
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A connection that remembers which statements the server has prepared on it.
+pub struct Connection {
+    inner: AsyncPgConnection,
+    /// Hashes of the SQL of statements that have run on this connection and so are prepared there.
+    prepared: Mutex<HashSet<u64>>,
+    /// Set while nobody knows whether the server still works on something.
+    pub(super) uncertain: bool,
+}
+
+impl Connection {
+    fn new(inner: AsyncPgConnection) -> Self {
+        Self { inner, prepared: Mutex::default(), uncertain: false }
+    }
+
+    pub(super) fn is_prepared(&self, statement: u64) -> bool {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).contains(&statement)
+    }
+
+    pub(super) fn remember_prepared(&self, statement: u64) {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner).insert(statement);
+    }
+}
+
+impl Deref for Connection {
+    type Target = AsyncPgConnection;
+
+    fn deref(&self) -> &AsyncPgConnection {
+        &self.inner
+    }
+}
+
+/// Makes connections for the pool.
+pub struct Manager {
+    config: tokio_postgres::Config,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Manager {
+    pub(super) fn new(url: &Secret) -> anyhow::Result<Self> {
+        // The driver's own message may quote the URL, and with it the password.
+        let mut config = tokio_postgres::Config::from_str(url.expose())
+            .map_err(|_| anyhow::anyhow!("the database URL is malformed: postgres://user:password@host:port/database"))?;
+        config.connect_timeout(CONNECT_TIMEOUT);
+        let tls = (config.get_ssl_mode() != SslMode::Disable).then(tls_connector).transpose()?;
+        Ok(Self { config, tls })
+    }
+}
+
+/// TLS that trusts the machine's certificate authorities. `sslmode=require` refuses plaintext.
+fn tls_connector() -> anyhow::Result<MakeRustlsConnect> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}
+
+impl bb8::ManageConnection for Manager {
+    type Connection = Connection;
+    type Error = ConnectionError;
+
+    async fn connect(&self) -> Result<Connection, ConnectionError> {
+        let refused = |error: tokio_postgres::Error| ConnectionError::BadConnection(error.to_string());
+        let inner = if let Some(tls) = &self.tls {
+            let (client, connection) = self.config.connect(tls.clone()).await.map_err(refused)?;
+            AsyncPgConnection::try_from_client_and_connection(client, connection).await?
+        } else {
+            let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(refused)?;
+            AsyncPgConnection::try_from_client_and_connection(client, connection).await?
+        };
+        Ok(Connection::new(inner))
+    }
+
+    /// Looks without a round trip: asking the server on each check-out costs a third of the throughput.
+    async fn is_valid(&self, connection: &mut Connection) -> Result<(), ConnectionError> {
+        if self.has_broken(connection) {
+            return Err(ConnectionError::BadConnection("the connection has closed".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn has_broken(&self, connection: &mut Connection) -> bool {
+        connection.uncertain || connection.inner.is_broken()
+    }
+}
+
+/// A connection of its own, outside of any pool: for migrations and operators' commands.
+///
+/// # Errors
+/// When the URL is malformed or the database does not answer.
+pub async fn connect(url: &Secret) -> anyhow::Result<AsyncPgConnection> {
+    use bb8::ManageConnection;
+    Ok(Manager::new(url)?.connect().await?.inner)
+}

@@ -1,0 +1,104 @@
+//! Transactions scoped to a caller, in few round trips.
+//!
+//! [`Database::begin`] waits for nothing: `BEGIN` and the settings that row-level security reads are sent
+//! ahead of the first query and answered together with it. A read is done when its query has answered:
+//! [`Transaction::finish`] sends `COMMIT` without waiting. A write that is one statement goes out together
+//! with its `COMMIT` ([`Transaction::commit_with`]). So reads cost one round trip and writes two: one to
+//! look and lock, one to change and commit.
+//!
+//! The protocol keeps what is sent on one connection in order, so a transaction that ends unseen (an error,
+//! a dropped future) is rolled back before the connection's next user begins.
+
+mod connection;
+mod errors;
+mod transaction;
+
+use std::time::Duration;
+
+use bb8::Pool;
+use uuid::Uuid;
+
+pub use connection::{Connection, Manager, connect};
+pub use diesel_async::AsyncPgConnection;
+pub use errors::{Constraint, Rule, constraint_of, detail_of, explain};
+pub use transaction::Transaction;
+
+use crate::caller::Caller;
+use crate::config::Secret;
+use crate::error::{Error, Result};
+
+/// How long a call waits for a free connection, and a new connection may take.
+const CONNECTION_WAIT: Duration = Duration::from_secs(3);
+/// How long a statement may run: the longest deadline that a call can have.
+const STATEMENT_TIMEOUT_MS: u64 = 30_000;
+
+/// A pool of connections under one role.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool<Manager>,
+}
+
+impl Database {
+    /// A pool that connects when it is first used, so that a service can start before its database.
+    ///
+    /// # Errors
+    /// When the URL is malformed.
+    pub fn new(url: &Secret, max_connections: u32) -> anyhow::Result<Self> {
+        let manager = Manager::new(url)?;
+        let pool = Pool::builder()
+            .max_size(max_connections)
+            .connection_timeout(CONNECTION_WAIT)
+            .test_on_check_out(true)
+            .build_unchecked(manager);
+        Ok(Self { pool })
+    }
+
+    /// Begins a transaction on behalf of the caller.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when there is no connection to be had.
+    pub async fn begin(&self, caller: &Caller) -> Result<Transaction> {
+        self.begin_as(caller.database_user()).await
+    }
+
+    /// Begins a transaction on behalf of a user.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when there is no connection to be had.
+    pub async fn begin_as(&self, user_id: Uuid) -> Result<Transaction> {
+        let connection = self.pool.get_owned().await.map_err(|e| Error::unavailable("postgresql", e))?;
+        let trace_id = crate::telemetry::current_trace_id();
+        Ok(Transaction::begin(
+            connection,
+            &format!(
+                "BEGIN; SET LOCAL app.current_user_id = '{user_id}'; SET LOCAL app.trace_id = '{trace_id}'; \
+                 SET LOCAL statement_timeout = {STATEMENT_TIMEOUT_MS}"
+            ),
+        ))
+    }
+
+    /// Begins a transaction for background work, which acts for nobody: the role's own policies decide.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when there is no connection to be had.
+    pub async fn begin_background(&self) -> Result<Transaction> {
+        let connection = self.pool.get_owned().await.map_err(|e| Error::unavailable("postgresql", e))?;
+        Ok(Transaction::begin(connection, "BEGIN"))
+    }
+
+    /// Whether the database answers.
+    pub async fn is_ready(&self) -> bool {
+        use diesel_async::SimpleAsyncConnection;
+        let Ok(connection) = self.pool.get().await else { return false };
+        let mut connection: &AsyncPgConnection = &connection;
+        matches!(
+            tokio::time::timeout(CONNECTION_WAIT, connection.batch_execute("SELECT 1")).await,
+            Ok(Ok(()))
+        )
+    }
+
+    /// The pool's size and how many of its connections are free.
+    pub fn pool_state(&self) -> bb8::State {
+        self.pool.state()
+    }
+}

@@ -1,0 +1,112 @@
+//! A retry under the same `request_id` finds what the first call made (AIP-155).
+//!
+//! The key is claimed in the transaction that makes the resource: either both are there or neither, and of
+//! two calls at once the second waits for the first. A key tells which resource was made, not what was
+//! answered: the retry reads the resource, as AIP-155 allows.
+
+use diesel::sql_types::{Bytea, Text, Uuid as SqlUuid};
+use diesel::{OptionalExtension, QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use prost::Message;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::error::{Error, ErrorReason, Result};
+use crate::validation::Violations;
+
+/// How long keys are kept, in hours.
+pub const KEY_LIFETIME_HOURS: i32 = 24;
+
+/// A request that may come again.
+#[derive(Clone, Debug)]
+pub struct RequestKey {
+    request_id: Uuid,
+    hash: Vec<u8>,
+}
+
+impl RequestKey {
+    /// The key of a request, `None` if the client gave none. The message is hashed whole, so that another
+    /// request under the same id is noticed.
+    pub fn of(violations: &mut Violations, request_id: &str, request: &impl Message) -> Option<Self> {
+        let request_id = violations.optional_uuid("request_id", request_id)?;
+        Some(Self { request_id, hash: Sha256::digest(request.encode_to_vec()).to_vec() })
+    }
+}
+
+#[derive(QueryableByName)]
+struct Claimed {
+    #[diesel(sql_type = SqlUuid)]
+    resource_id: Uuid,
+    #[diesel(sql_type = Bytea)]
+    request_hash: Vec<u8>,
+}
+
+/// Claims the key for the resource that this transaction is about to make. Answers with the resource of an
+/// earlier call instead, if there was one.
+///
+/// # Errors
+/// `FAILED_PRECONDITION` when the key was used for another request.
+pub async fn claim(
+    conn: &AsyncPgConnection,
+    schema: &'static str,
+    caller_id: Uuid,
+    method: &str,
+    key: Option<&RequestKey>,
+    resource_id: Uuid,
+) -> Result<Option<Uuid>> {
+    let Some(key) = key else { return Ok(None) };
+    if insert(conn, schema, caller_id, method, key, resource_id).await? {
+        return Ok(None);
+    }
+    let Some(first) = find(conn, schema, caller_id, method, key).await? else {
+        return Err(Error::internal("an idempotency key is there and cannot be read"));
+    };
+    if first.request_hash != key.hash {
+        return Err(Error::precondition(
+            ErrorReason::RequestIdReused,
+            "this request_id was used for another request",
+        ));
+    }
+    Ok(Some(first.resource_id))
+}
+
+async fn insert(
+    mut conn: &AsyncPgConnection,
+    schema: &'static str,
+    caller_id: Uuid,
+    method: &str,
+    key: &RequestKey,
+    resource_id: Uuid,
+) -> Result<bool> {
+    let inserted = sql_query(format!(
+        "INSERT INTO {schema}.idempotency_keys (caller_id, method, request_id, request_hash, resource_id) \
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
+    ))
+    .bind::<SqlUuid, _>(caller_id)
+    .bind::<Text, _>(method)
+    .bind::<SqlUuid, _>(key.request_id)
+    .bind::<Bytea, _>(&key.hash)
+    .bind::<SqlUuid, _>(resource_id)
+    .execute(&mut conn)
+    .await?;
+    Ok(inserted > 0)
+}
+
+async fn find(
+    mut conn: &AsyncPgConnection,
+    schema: &'static str,
+    caller_id: Uuid,
+    method: &str,
+    key: &RequestKey,
+) -> Result<Option<Claimed>> {
+    Ok(sql_query(format!(
+        "SELECT resource_id, request_hash FROM {schema}.idempotency_keys \
+         WHERE caller_id = $1 AND method = $2 AND request_id = $3"
+    ))
+    .bind::<SqlUuid, _>(caller_id)
+    .bind::<Text, _>(method)
+    .bind::<SqlUuid, _>(key.request_id)
+    .get_result(&mut conn)
+    .await
+    .optional()?)
+}

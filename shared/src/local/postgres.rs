@@ -1,0 +1,236 @@
+//! The PostgreSQL server: making its data folder, starting and stopping it.
+//!
+//! Settings are given on the command line at every start, so that an existing data folder follows a newer program;
+//! they are read by everyone who can list processes, and none is a secret.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::Progress;
+use super::command::{Identity, run};
+use super::data_folder::DataFolder;
+use super::guard::Guard;
+use super::places::make_server_folder;
+use super::ports;
+use super::process::{Launch, ServerProcess, Steps, pid_file, stop_leftover};
+use super::provision::Program;
+
+/// The superuser that [`PostgresServer::admin_url`] signs in as.
+pub const ADMIN: &str = "dafnck_admin";
+
+pub(super) const NAME: &str = "postgres";
+const INITDB_LIMIT: Duration = Duration::from_secs(120);
+/// Fast shutdown, then immediate (recovers at the next start), then by force.
+const STOP_STEPS: &Steps =
+    &[("INT", Duration::from_secs(60)), ("QUIT", Duration::from_secs(10)), ("KILL", Duration::from_secs(10))];
+const UNFINISHED_PREFIX: &str = "postgres.unfinished-";
+const BUILTIN_LOCALES_SINCE: u32 = 17;
+
+const LASTING: &[&str] = &["max_connections=300"];
+/// Throwaway data: a crash may lose everything, so nothing waits for the disk.
+const THROWAWAY: &[&str] = &[
+    "max_connections=500",
+    "shared_buffers=128MB",
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=off",
+];
+
+/// A running PostgreSQL server.
+pub struct PostgresServer {
+    /// Loopback TCP port.
+    pub port: u16,
+    /// Password of the superuser [`ADMIN`].
+    pub admin_password: String,
+    /// As the server names it, for example `18.6`.
+    pub version: String,
+    /// Its data folder.
+    pub data: PathBuf,
+    /// The folder with its programs (`postgres`, `initdb`; most packages also have `psql` and `pgbench`).
+    pub programs: PathBuf,
+    pub(super) root: PathBuf,
+    pub(super) temporary: bool,
+    pub(super) identity: Identity,
+}
+
+impl PostgresServer {
+    /// The server on this data folder, not started yet, its database made if there is none.
+    pub(super) async fn prepare(
+        data: &DataFolder,
+        program: &Program,
+        port: u16,
+        progress: Progress<'_>,
+    ) -> Result<Self> {
+        let server = Self {
+            port,
+            admin_password: data.secrets.postgres_admin_password.clone(),
+            version: program.version.clone(),
+            data: data.postgres(),
+            programs: program.folder.clone(),
+            root: data.path.clone(),
+            temporary: data.temporary,
+            identity: data.identity,
+        };
+        if server.data.exists() {
+            server.check_version(program)?;
+        } else {
+            progress("making the database…");
+            server.make_database(program).await?;
+        }
+        Ok(server)
+    }
+
+    /// A connection URL of the superuser for this database (a plain name: it is not escaped).
+    #[must_use]
+    pub fn admin_url(&self, database: &str) -> String {
+        format!("postgres://{ADMIN}:{}@127.0.0.1:{}/{database}", self.admin_password, self.port)
+    }
+
+    fn check_version(&self, program: &Program) -> Result<()> {
+        let made_by = fs::read_to_string(self.data.join("PG_VERSION"))
+            .with_context(|| format!("{} holds no database", self.data.display()))?;
+        let made_by = made_by.trim();
+        if made_by != program.major.to_string() {
+            bail!(
+                "{} was made by PostgreSQL {made_by}, but {} is version {}: \
+                 pass --postgres-bin-dir with the programs of version {made_by}, or use another data folder",
+                self.data.display(),
+                program.folder.display(),
+                program.version
+            );
+        }
+        Ok(())
+    }
+
+    /// In a folder beside its place, renamed when whole: an interrupted `initdb` leaves nothing that looks finished.
+    async fn make_database(&self, program: &Program) -> Result<()> {
+        remove_unfinished(&self.root)?;
+        let folder = self.root.join(format!("{UNFINISHED_PREFIX}{}", uuid::Uuid::new_v4().simple()));
+        let password_file = folder.with_extension("password");
+        make_server_folder(&folder, self.identity)?;
+        let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&password_file)?;
+        file.write_all(self.admin_password.as_bytes())?;
+        self.identity.give(&password_file)?;
+        let mut command = self.identity.command(self.programs.join("initdb"));
+        command.arg("-D").arg(&folder).arg("--pwfile").arg(&password_file).args([
+            "--username",
+            ADMIN,
+            "--auth=scram-sha-256",
+        ]);
+        command.args(["--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums", "--no-instructions"]);
+        if program.major >= BUILTIN_LOCALES_SINCE {
+            command.args(["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]);
+        }
+        if self.temporary {
+            command.arg("--no-sync");
+        }
+        let made = run(command, INITDB_LIMIT).await;
+        fs::remove_file(&password_file)?;
+        made?;
+        fs::rename(&folder, &self.data).context("cannot move the new database into place")
+    }
+
+    /// Stops a server of ours left on this folder, and removes the pid file of one that is gone: by now its id may
+    /// belong to any process, which would make PostgreSQL refuse to start.
+    pub(super) async fn stop_leftover(data: &DataFolder) -> Result<bool> {
+        let folder = data.postgres();
+        let own = folder.join("postmaster.pid");
+        let mut found = false;
+        for file in [pid_file(&data.path, NAME), own.clone()] {
+            found |= stop_leftover(&file, NAME, &folder, STOP_STEPS).await?;
+        }
+        let pid = fs::read_to_string(&own)
+            .ok()
+            .and_then(|text| text.lines().next().map(|pid| pid.trim().to_owned()));
+        if let Some(pid) = pid {
+            // A server started by hand, with the folder spelt otherwise, keeps its file.
+            let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            if name.trim() != NAME {
+                fs::remove_file(&own)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Starts it and waits until it takes connections.
+    pub(super) async fn start(&self, guard: &Guard) -> Result<ServerProcess> {
+        ports::require_free("PostgreSQL", self.port)?;
+        let launch = Launch {
+            name: NAME,
+            program: &self.programs.join(NAME),
+            arguments: self.arguments()?,
+            library_path: None,
+            input: String::new(),
+            data: &self.root,
+            identity: self.identity,
+        };
+        let mut process = ServerProcess::spawn(launch, guard)?;
+        let (status_file, pid) = (self.data.join("postmaster.pid"), process.id());
+        process.wait_until(|| std::future::ready(is_ready(&status_file, pid))).await?;
+        Ok(process)
+    }
+
+    /// Fast shutdown: transactions are rolled back, everything committed is on disk.
+    pub(super) async fn stop(&self, process: &mut ServerProcess) -> Result<()> {
+        process.stop(STOP_STEPS).await
+    }
+
+    fn arguments(&self) -> Result<Vec<String>> {
+        let folder = self.data.to_str().context("the data folder's path is not UTF-8")?;
+        let mut arguments: Vec<String> = ["-D", folder, "-p"].map(str::to_owned).into();
+        arguments.push(self.port.to_string());
+        // No unix socket: a socket's path has a limit of 107 bytes, and the folder may be longer.
+        let always = [
+            "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
+            "timezone=UTC",
+            "log_timezone=UTC",
+            "logging_collector=off",
+        ];
+        let statistics = self.has_statistics().then_some("shared_preload_libraries=pg_stat_statements");
+        let settings =
+            always.iter().chain(if self.temporary { THROWAWAY } else { LASTING }).chain(&statistics);
+        arguments.extend(settings.flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]));
+        Ok(arguments)
+    }
+
+    /// Whether the package has pg_stat_statements; the places are those of Debian, of the private copy and of a
+    /// build from source.
+    fn has_statistics(&self) -> bool {
+        let Some(root) = self.programs.parent() else {
+            return false;
+        };
+        !self.temporary
+            && ["lib", "lib/postgresql", "lib64"]
+                .iter()
+                .any(|place| root.join(place).join("pg_stat_statements.so").exists())
+    }
+}
+
+/// The last line of `postmaster.pid` tells the server's state; this is also how `pg_ctl` waits.
+fn is_ready(status_file: &Path, pid: u32) -> bool {
+    let text = fs::read_to_string(status_file).unwrap_or_default();
+    let mut lines = text.lines();
+    lines.next().is_some_and(|first| first.trim() == pid.to_string())
+        && lines.nth(6).is_some_and(|state| state.trim() == "ready")
+}
+
+/// Best effort: an `initdb` whose starter was killed may still be writing there for a moment.
+fn remove_unfinished(root: &Path) -> Result<()> {
+    for entry in fs::read_dir(root)?.flatten() {
+        let path = entry.path();
+        if !entry.file_name().to_string_lossy().starts_with(UNFINISHED_PREFIX) {
+            continue;
+        }
+        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        if let Err(error) = removed {
+            tracing::warn!(%error, path = %path.display(), "cannot remove an unfinished database");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! The Redis server: its configuration, starting and stopping it.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::command::Identity;
+use super::data_folder::DataFolder;
+use super::guard::Guard;
+use super::places::make_server_folder;
+use super::ports;
+use super::process::{Launch, ServerProcess, Steps, pid_file, stop_leftover};
+use super::provision::Program;
+
+pub(super) const NAME: &str = "redis";
+const PROGRAM: &str = "redis-server";
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// For SHUTDOWN, which may have to save everything first.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
+const STOP_STEPS: &Steps = &[("TERM", Duration::from_secs(20)), ("KILL", Duration::from_secs(10))];
+
+const LASTING: &str = "appendonly yes\nappendfsync everysec\nsave 3600 1 300 100 60 10000\n";
+const THROWAWAY: &str = "appendonly no\nsave \"\"\n";
+
+/// A running Redis server.
+pub struct RedisServer {
+    /// Loopback TCP port.
+    pub port: u16,
+    /// Password of the default user.
+    pub password: String,
+    /// As the server names it, for example `7.0.15`.
+    pub version: String,
+    folder: PathBuf,
+    program: Program,
+    root: PathBuf,
+    temporary: bool,
+    identity: Identity,
+}
+
+impl RedisServer {
+    /// The server on this data folder, not started yet.
+    pub(super) fn prepare(data: &DataFolder, program: Program, port: u16) -> Result<Self> {
+        make_server_folder(&data.redis(), data.identity)?;
+        Ok(Self {
+            port,
+            password: data.secrets.redis_password.clone(),
+            version: program.version.clone(),
+            folder: data.redis(),
+            program,
+            root: data.path.clone(),
+            temporary: data.temporary,
+            identity: data.identity,
+        })
+    }
+
+    /// A connection URL with the password, for database 0.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://:{}@127.0.0.1:{}/0", self.password, self.port)
+    }
+
+    /// Stops a server of ours left on this folder.
+    pub(super) async fn stop_leftover(data: &DataFolder) -> Result<bool> {
+        stop_leftover(&pid_file(&data.path, NAME), PROGRAM, &data.redis(), STOP_STEPS).await
+    }
+
+    /// Starts it and waits until it answers.
+    pub(super) async fn start(&self, guard: &Guard) -> Result<ServerProcess> {
+        ports::require_free("Redis", self.port)?;
+        let folder = self.folder.to_str().context("the data folder's path is not UTF-8")?;
+        let launch = Launch {
+            name: NAME,
+            program: &self.program.folder.join(PROGRAM),
+            // `-` takes the configuration from standard input: the password is then in no list of processes.
+            arguments: ["-", "--dir", folder].map(str::to_owned).into(),
+            library_path: self.program.library_path.as_deref(),
+            input: self.configuration(),
+            data: &self.root,
+            identity: self.identity,
+        };
+        let mut process = ServerProcess::spawn(launch, guard)?;
+        process.wait_until(|| self.answers()).await?;
+        Ok(process)
+    }
+
+    /// SHUTDOWN, saving lasting data; by signals if it does not obey.
+    pub(super) async fn stop(&self, process: &mut ServerProcess) -> Result<()> {
+        let wish = if self.temporary { "SHUTDOWN NOSAVE" } else { "SHUTDOWN SAVE" };
+        // It answers by ending; whatever else it says, the signals follow.
+        if self.ask(wish).await.is_ok_and(|answer| !answer.contains("-ERR"))
+            && process.ended_within(SHUTDOWN_LIMIT).await?
+        {
+            return Ok(());
+        }
+        process.stop(STOP_STEPS).await
+    }
+
+    /// The process title stays what we started, because that is how a leftover is recognised.
+    fn configuration(&self) -> String {
+        let durability = if self.temporary { THROWAWAY } else { LASTING };
+        format!(
+            "bind 127.0.0.1\nport {}\nrequirepass {}\nset-proc-title no\ndaemonize no\nlogfile \"\"\n{durability}",
+            self.port, self.password
+        )
+    }
+
+    async fn answers(&self) -> bool {
+        self.ask("PING").await.is_ok_and(|answer| answer.contains("+PONG"))
+    }
+
+    /// Signs in, sends one command and returns everything answered up to the second line or the end.
+    async fn ask(&self, command: &str) -> Result<String> {
+        let conversation = async {
+            let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
+            connection.write_all(format!("AUTH {}\r\n{command}\r\n", self.password).as_bytes()).await?;
+            let mut answer = Vec::new();
+            while answer.iter().filter(|byte| **byte == b'\n').count() < 2 {
+                if connection.read_buf(&mut answer).await? == 0 {
+                    break;
+                }
+            }
+            anyhow::Ok(String::from_utf8_lossy(&answer).into_owned())
+        };
+        let limit = if command.starts_with("SHUTDOWN") { SHUTDOWN_LIMIT } else { ANSWER_LIMIT };
+        tokio::time::timeout(limit, conversation).await.context("Redis did not answer in time")?
+    }
+}

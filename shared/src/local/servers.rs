@@ -1,0 +1,203 @@
+//! Both servers together: in which order they start and stop, and taking one down for a test.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use tokio::sync::Mutex;
+
+use super::Progress;
+use super::data_folder::DataFolder;
+use super::guard::Guard;
+use super::ports;
+use super::postgres::{self, PostgresServer};
+use super::process::{ServerProcess, pid_file};
+use super::provision::Program;
+use super::redis::{self, RedisServer};
+
+/// A free port may be taken between looking and listening.
+const FREE_PORT_TRIES: u32 = 5;
+
+/// Everything found and opened that the start needs.
+pub(super) struct Plan<'a> {
+    pub(super) data: DataFolder,
+    pub(super) guard: Guard,
+    pub(super) postgres_program: Program,
+    pub(super) redis_program: Program,
+    pub(super) postgres_port: Option<u16>,
+    pub(super) redis_port: Option<u16>,
+    pub(super) notes: Vec<String>,
+    pub(super) progress: Progress<'a>,
+}
+
+/// Both servers, running. End them with [`LocalServers::stop`]; if this is only dropped, or the process is killed,
+/// the guard process stops them.
+pub struct LocalServers {
+    /// PostgreSQL and how to reach it.
+    pub postgres: PostgresServer,
+    /// Redis and how to reach it.
+    pub redis: RedisServer,
+    /// The data folder really used.
+    pub data: PathBuf,
+    /// What the user should know, for example that another folder than the wanted one is used.
+    pub notes: Vec<String>,
+    postgres_process: Mutex<Option<ServerProcess>>,
+    redis_process: Mutex<Option<ServerProcess>>,
+    guard: Guard,
+    _folder: DataFolder,
+}
+
+impl LocalServers {
+    pub(super) async fn start(plan: Plan<'_>) -> Result<Self> {
+        let Plan { data, guard, progress, .. } = plan;
+        if PostgresServer::stop_leftover(&data).await? | RedisServer::stop_leftover(&data).await? {
+            progress("stopped servers that an earlier run had left behind");
+        }
+        refuse_taken(plan.postgres_port, plan.redis_port)?;
+        let mut postgres =
+            PostgresServer::prepare(&data, &plan.postgres_program, first_port(plan.postgres_port)?, progress)
+                .await?;
+        progress(&format!("starting PostgreSQL {}…", postgres.version));
+        let postgres_process = start_postgres(&mut postgres, plan.postgres_port, &guard).await?;
+        let mut redis = RedisServer::prepare(&data, plan.redis_program, first_port(plan.redis_port)?)?;
+        progress(&format!("starting Redis {}…", redis.version));
+        let redis_process = start_redis(&mut redis, plan.redis_port, &guard).await?;
+        progress(&format!(
+            "PostgreSQL is on port {}, Redis on port {}, their data in {}",
+            postgres.port,
+            redis.port,
+            data.path.display()
+        ));
+        Ok(Self {
+            postgres,
+            redis,
+            data: data.path.clone(),
+            notes: plan.notes,
+            postgres_process: Mutex::new(Some(postgres_process)),
+            redis_process: Mutex::new(Some(redis_process)),
+            guard,
+            _folder: data,
+        })
+    }
+
+    /// Stops Redis, then PostgreSQL, in good order, and deletes temporary data.
+    ///
+    /// # Errors
+    /// A server that could not be stopped; everything else is stopped all the same.
+    pub async fn stop(self) -> Result<()> {
+        let redis = self.stop_redis().await;
+        let postgres = self.stop_postgres().await;
+        let guard = self.guard.let_go().await;
+        redis.and(postgres).and(guard)
+    }
+
+    /// Takes PostgreSQL down; nothing happens if it is down already.
+    ///
+    /// # Errors
+    /// When it does not stop within its limits.
+    pub async fn stop_postgres(&self) -> Result<()> {
+        let mut process = self.postgres_process.lock().await;
+        if let Some(running) = process.as_mut() {
+            self.postgres.stop(running).await?;
+            self.forget(postgres::NAME);
+            *process = None;
+        }
+        Ok(())
+    }
+
+    /// Brings PostgreSQL back on the same port and data; nothing happens if it is up.
+    ///
+    /// # Errors
+    /// When it does not start; the end of its log is in the message.
+    pub async fn start_postgres(&self) -> Result<()> {
+        let mut process = self.postgres_process.lock().await;
+        if process.is_none() {
+            *process = Some(self.postgres.start(&self.guard).await?);
+        }
+        Ok(())
+    }
+
+    /// Takes Redis down; nothing happens if it is down already.
+    ///
+    /// # Errors
+    /// When it does not stop within its limits.
+    pub async fn stop_redis(&self) -> Result<()> {
+        let mut process = self.redis_process.lock().await;
+        if let Some(running) = process.as_mut() {
+            self.redis.stop(running).await?;
+            self.forget(redis::NAME);
+            *process = None;
+        }
+        Ok(())
+    }
+
+    /// Brings Redis back on the same port, empty if its data is temporary; nothing happens if it is up.
+    ///
+    /// # Errors
+    /// When it does not start; the end of its log is in the message.
+    pub async fn start_redis(&self) -> Result<()> {
+        let mut process = self.redis_process.lock().await;
+        if process.is_none() {
+            *process = Some(self.redis.start(&self.guard).await?);
+        }
+        Ok(())
+    }
+
+    /// The process has ended: its id may soon be another's. Failing here changes nothing about that, because
+    /// everybody who reads the id compares the command line as well.
+    fn forget(&self, name: &str) {
+        if let Err(error) = self.guard.watch(name, 0) {
+            tracing::warn!(%error, "the guard could not be told that a server has stopped");
+        }
+        if let Err(error) = fs::remove_file(pid_file(&self.data, name)) {
+            tracing::debug!(%error, "the pid file was gone already");
+        }
+    }
+}
+
+/// Looked at early: making a database only to refuse its port helps nobody.
+fn refuse_taken(postgres: Option<u16>, redis: Option<u16>) -> Result<()> {
+    for (server, port) in [("PostgreSQL", postgres), ("Redis", redis)] {
+        port.map_or(Ok(()), |port| ports::require_free(server, port))?;
+    }
+    Ok(())
+}
+
+/// The first start; a port that was not asked for is changed when somebody else was faster.
+async fn start_postgres(
+    server: &mut PostgresServer,
+    asked: Option<u16>,
+    guard: &Guard,
+) -> Result<ServerProcess> {
+    for _ in 0..tries(asked) {
+        match server.start(guard).await {
+            Err(_) if was_taken(server.port) => server.port = ports::free()?,
+            result => return result,
+        }
+    }
+    server.start(guard).await
+}
+
+/// As [`start_postgres`].
+async fn start_redis(server: &mut RedisServer, asked: Option<u16>, guard: &Guard) -> Result<ServerProcess> {
+    for _ in 0..tries(asked) {
+        match server.start(guard).await {
+            Err(_) if was_taken(server.port) => server.port = ports::free()?,
+            result => return result,
+        }
+    }
+    server.start(guard).await
+}
+
+fn was_taken(port: u16) -> bool {
+    ports::require_free("", port).is_err()
+}
+
+fn first_port(given: Option<u16>) -> Result<u16> {
+    given.map_or_else(ports::free, Ok)
+}
+
+/// How often another port may be tried.
+fn tries(asked: Option<u16>) -> u32 {
+    asked.map_or(FREE_PORT_TRIES, |_| 0)
+}

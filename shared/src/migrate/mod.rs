@@ -1,0 +1,79 @@
+//! The migration runner: numbered up and down scripts, embedded in the binary, one transaction each.
+//!
+//! A set has a ledger, `<schema>.schema_migrations`. Before anything runs, the ledger is compared with the
+//! embedded scripts; a changed script, a gap or a version from the future is refused with a sentence that
+//! says what to do. An advisory lock makes concurrent runners wait for each other.
+
+mod ledger;
+mod plan;
+mod sets;
+
+pub use plan::{Applied, Plan, PlanError, Step};
+pub use sets::{CONTENT, IDENTITY, Migration, PROJECT, REFERENCES, SERVICES, Set, TASK};
+
+use anyhow::Context;
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+
+use crate::config::Secret;
+
+/// How long a step waits for a lock before it gives up, rather than queue all traffic behind it.
+const LOCK_TIMEOUT: &str = "10s";
+
+/// Brings a set up to its newest version. Returns how many steps ran.
+///
+/// # Errors
+/// When the ledger does not fit the scripts, or a step fails; that step is then undone as a whole.
+pub async fn up(url: &Secret, set: &Set) -> anyhow::Result<usize> {
+    let mut conn = open(url, set).await?;
+    let plan = Plan::up(set, &ledger::read(&mut conn, set).await?)?;
+    run(&mut conn, set, &plan).await
+}
+
+/// Takes a set back to a version (0: nothing). Returns how many steps ran.
+///
+/// # Errors
+/// As [`up`].
+pub async fn down(url: &Secret, set: &Set, to_version: i32) -> anyhow::Result<usize> {
+    let mut conn = open(url, set).await?;
+    let plan = Plan::down(set, &ledger::read(&mut conn, set).await?, to_version)?;
+    run(&mut conn, set, &plan).await
+}
+
+/// The migrations that have been applied.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn applied(url: &Secret, set: &Set) -> anyhow::Result<Vec<Applied>> {
+    let mut conn = open(url, set).await?;
+    ledger::read(&mut conn, set).await
+}
+
+/// Connects, waits for other runners, and makes sure that the owner, the schema and the ledger are there.
+async fn open(url: &Secret, set: &Set) -> anyhow::Result<AsyncPgConnection> {
+    let mut conn = crate::database::connect(url).await.context("cannot connect for migrations")?;
+    conn.batch_execute(&ledger::prologue(set)).await.with_context(|| format!("cannot prepare {}", set.name))?;
+    Ok(conn)
+}
+
+async fn run(conn: &mut AsyncPgConnection, set: &Set, plan: &Plan) -> anyhow::Result<usize> {
+    for step in &plan.steps {
+        let script = format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}';\n{}", step.script);
+        let outcome = conn
+            .transaction::<(), anyhow::Error, _>(async |conn| {
+                conn.batch_execute(&script).await?;
+                conn.batch_execute("RESET ROLE; RESET search_path").await?;
+                ledger::record(conn, set, step).await?;
+                Ok(())
+            })
+            .await;
+        outcome.with_context(|| {
+            format!(
+                "migration {}/{} failed and was undone as a whole; nothing of it remains. \
+                 Mend what the message names and run again",
+                set.name, step.name
+            )
+        })?;
+        tracing::info!(set = set.name, step = step.name, "migrated");
+    }
+    Ok(plan.steps.len())
+}

@@ -1,0 +1,141 @@
+//! Redis: the shared store of sessions, and the messages that wake readers early.
+//!
+//! Nothing here is the only copy of anything: every caller has a way to go on when Redis is away, so
+//! every operation fails within [`OPERATION_TIMEOUT`] rather than wait. Keys and channels begin with a
+//! prefix that is the same for all services of a suite.
+
+mod pool;
+mod subscription;
+
+use std::time::Duration;
+
+use redis::{Cmd, FromRedisValue, Pipeline};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+use crate::authentication::TokenHash;
+use crate::caller::Session;
+use crate::config::Secret;
+use crate::error::{Error, Result};
+
+pub use subscription::Notification;
+
+/// How long one operation may take, connecting included.
+pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(250);
+
+const DEPENDENCY: &str = "redis";
+
+/// A handle on Redis; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RedisStore {
+    client: redis::Client,
+    pool: pool::Pool,
+    prefix: String,
+}
+
+impl RedisStore {
+    /// Connects when it is first used, so that a service starts without Redis. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// `INTERNAL` for a malformed URL.
+    pub fn new(url: &Secret, prefix: &str) -> Result<Self> {
+        // The driver's message could name the URL, and with it a password.
+        let client =
+            redis::Client::open(url.expose()).map_err(|_| Error::internal("the Redis URL is malformed"))?;
+        let pool = pool::build(url)?;
+        Ok(Self { client, pool, prefix: prefix.to_owned() })
+    }
+
+    /// The session of a token, if the store has it.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when Redis does not answer in time. An entry that does not decode is no entry.
+    pub async fn get_session(&self, hash: &TokenHash) -> Result<Option<Session>> {
+        let text: Option<String> = self.query(&Cmd::get(self.session_key(hash))).await?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// Keeps a session until it ends.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when Redis does not answer in time.
+    pub async fn put_session(&self, hash: &TokenHash, session: &Session) -> Result<()> {
+        let text = serde_json::to_string(session).map_err(Error::internal)?;
+        let mut command = redis::cmd("SET");
+        command.arg(self.session_key(hash)).arg(text).arg("EXAT").arg(session.expires_at.timestamp());
+        self.query(&command).await
+    }
+
+    /// Removes sessions, and tells every service to forget them.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when Redis does not answer in time; caches then forget within their own life.
+    pub async fn revoke(&self, hashes: &[TokenHash]) -> Result<()> {
+        if hashes.is_empty() {
+            return Ok(());
+        }
+        let channel = self.revocations_channel();
+        let mut pipeline = redis::pipe();
+        for hash in hashes {
+            pipeline.del(self.session_key(hash)).ignore();
+            pipeline.publish(&channel, hash.to_hex()).ignore();
+        }
+        self.query_pipeline(&pipeline).await
+    }
+
+    /// Wakes the readers of a service's change log.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when Redis does not answer in time; readers then find the change by polling.
+    pub async fn wake(&self, service: &str) -> Result<()> {
+        self.query(&Cmd::publish(self.changes_channel(service), "")).await
+    }
+
+    /// Messages of `channels`, until the receiver is dropped. Connects again on its own; each time it has,
+    /// [`Notification::Connected`] comes first, since messages may have been missed.
+    pub fn subscribe(&self, channels: Vec<String>) -> mpsc::Receiver<Notification> {
+        subscription::start(self.client.clone(), channels)
+    }
+
+    /// The channel with the token hashes of revoked sessions.
+    pub fn revocations_channel(&self) -> String {
+        self.key("session-revocations")
+    }
+
+    /// The channel that wakes the readers of a service's change log.
+    pub fn changes_channel(&self, service: &str) -> String {
+        self.key(&format!("changes:{service}"))
+    }
+
+    /// A key or channel of this suite.
+    pub fn key(&self, name: &str) -> String {
+        format!("{}:{name}", self.prefix)
+    }
+
+    /// Runs one command.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when Redis refuses it or does not answer in time.
+    pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
+        let deadline = Instant::now() + OPERATION_TIMEOUT;
+        let mut connection = pool::check_out(&self.pool, deadline).await?;
+        let answer = timeout_at(deadline, command.query_async(&mut connection.inner)).await;
+        connection.settle(answer)
+    }
+
+    /// Runs commands in one round trip (not one transaction).
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when Redis refuses one or does not answer in time.
+    pub async fn query_pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T> {
+        let deadline = Instant::now() + OPERATION_TIMEOUT;
+        let mut connection = pool::check_out(&self.pool, deadline).await?;
+        let answer = timeout_at(deadline, pipeline.query_async(&mut connection.inner)).await;
+        connection.settle(answer)
+    }
+
+    /// The braces make it one slot of a cluster with whatever else is kept under the same session.
+    fn session_key(&self, hash: &TokenHash) -> String {
+        self.key(&format!("{{session:{}}}", hash.to_hex()))
+    }
+}

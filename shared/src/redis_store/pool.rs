@@ -1,0 +1,90 @@
+//! A few multiplexed connections in a bb8 pool. A connection is checked out only to be cloned, so that
+//! many commands are in flight on each of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bb8::ManageConnection;
+use bb8_redis::RedisConnectionManager;
+use redis::aio::MultiplexedConnection;
+use redis::{ErrorKind, RedisError, RedisResult};
+
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout_at};
+
+use super::{DEPENDENCY, OPERATION_TIMEOUT};
+use crate::config::Secret;
+use crate::error::{Error, Result};
+
+/// Connections of one service to Redis.
+const CONNECTIONS: u32 = 4;
+
+pub(super) type Pool = bb8::Pool<Manager>;
+
+pub(super) fn build(url: &Secret) -> Result<Pool> {
+    let manager = RedisConnectionManager::new(url.expose())
+        .map_err(|_| Error::internal("the Redis URL is malformed"))?;
+    let builder = bb8::Pool::builder()
+        .max_size(CONNECTIONS)
+        .connection_timeout(OPERATION_TIMEOUT)
+        .retry_connection(false);
+    Ok(builder.build_unchecked(Manager(manager)))
+}
+
+/// A connection to use until `deadline`.
+pub(super) async fn check_out(pool: &Pool, deadline: Instant) -> Result<Connection> {
+    match timeout_at(deadline, pool.get()).await {
+        Ok(Ok(connection)) => Ok(connection.clone()),
+        Ok(Err(error)) => Err(Error::unavailable(DEPENDENCY, error)),
+        Err(late) => Err(Error::unavailable(DEPENDENCY, late)),
+    }
+}
+
+/// One connection, shared by all who cloned it.
+#[derive(Clone)]
+pub(super) struct Connection {
+    pub(super) inner: MultiplexedConnection,
+    is_broken: Arc<AtomicBool>,
+}
+
+impl Connection {
+    /// Takes note of how an operation went: one that did not come through dooms the connection.
+    pub(super) fn settle<T>(self, answer: Result<RedisResult<T>, Elapsed>) -> Result<T> {
+        let (is_broken, error) = match answer {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => {
+                (error.is_io_error() || error.is_unrecoverable_error(), Error::unavailable(DEPENDENCY, error))
+            }
+            Err(late) => (true, Error::unavailable(DEPENDENCY, late)),
+        };
+        self.is_broken.fetch_or(is_broken, Ordering::Relaxed);
+        Err(error)
+    }
+}
+
+/// Makes connections, and replaces those that an operation found broken. bb8-redis's own manager would ask
+/// with a PING, one more round trip, each time.
+#[derive(Clone, Debug)]
+pub(super) struct Manager(RedisConnectionManager);
+
+impl ManageConnection for Manager {
+    type Connection = Connection;
+    type Error = RedisError;
+
+    async fn connect(&self) -> RedisResult<Connection> {
+        let mut inner = self.0.connect().await?;
+        inner.set_response_timeout(OPERATION_TIMEOUT);
+        Ok(Connection { inner, is_broken: Arc::default() })
+    }
+
+    async fn is_valid(&self, connection: &mut Connection) -> RedisResult<()> {
+        if self.has_broken(connection) {
+            return Err((ErrorKind::Io, "the connection failed before").into());
+        }
+        Ok(())
+    }
+
+    fn has_broken(&self, connection: &mut Connection) -> bool {
+        connection.is_broken.load(Ordering::Relaxed)
+    }
+}

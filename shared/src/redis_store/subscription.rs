@@ -1,0 +1,97 @@
+//! Messages from Redis, across lost connections.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use futures::StreamExt as _;
+use redis::aio::{PubSubSink, PubSubStream};
+use redis::{Client, RedisResult};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// Messages that wait for a slow receiver before the connection itself is left waiting.
+const BUFFERED_MESSAGES: usize = 1024;
+/// How long connecting and subscribing may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often a silent connection is asked whether it is still there.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What a subscriber hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notification {
+    /// The subscription stands (again); earlier messages may have been missed.
+    Connected,
+    /// A message.
+    Message {
+        /// On which channel.
+        channel: String,
+        /// What it says.
+        payload: String,
+    },
+}
+
+pub(super) fn start(client: Client, channels: Vec<String>) -> mpsc::Receiver<Notification> {
+    let (sender, receiver) = mpsc::channel(BUFFERED_MESSAGES);
+    tokio::spawn(async move {
+        tokio::select! {
+            () = follow(&client, &channels, &sender) => {}
+            () = sender.closed() => {}
+        }
+    });
+    receiver
+}
+
+async fn follow(client: &Client, channels: &[String], sender: &mpsc::Sender<Notification>) {
+    let pauses = || {
+        ExponentialBuilder::new()
+            .with_min_delay(FIRST_PAUSE)
+            .with_max_delay(LONGEST_PAUSE)
+            .with_jitter()
+            .without_max_times()
+            .build()
+    };
+    let mut next_pauses = pauses();
+    loop {
+        match timeout(CONNECT_TIMEOUT, connect(client, channels)).await {
+            Ok(Ok((sink, messages))) => {
+                next_pauses = pauses();
+                if sender.send(Notification::Connected).await.is_ok() {
+                    forward(sink, messages, sender).await;
+                }
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "the Redis subscription failed"),
+            Err(_) => tracing::debug!("the Redis subscription took too long"),
+        }
+        tokio::time::sleep(next_pauses.next().unwrap_or(LONGEST_PAUSE)).await;
+    }
+}
+
+async fn connect(client: &Client, channels: &[String]) -> RedisResult<(PubSubSink, PubSubStream)> {
+    let mut connection = client.get_async_pubsub().await?;
+    connection.subscribe(channels).await?;
+    Ok(connection.split())
+}
+
+/// Until the connection is lost.
+async fn forward(mut sink: PubSubSink, mut messages: PubSubStream, sender: &mpsc::Sender<Notification>) {
+    loop {
+        let message = match timeout(PING_INTERVAL, messages.next()).await {
+            Ok(Some(message)) => message,
+            Ok(None) => return,
+            // Silence: a connection that was cut without a word would otherwise be waited on for ever.
+            Err(_) => match timeout(CONNECT_TIMEOUT, sink.ping::<redis::Value>()).await {
+                Ok(Ok(_)) => continue,
+                Ok(Err(_)) | Err(_) => return,
+            },
+        };
+        let notification = Notification::Message {
+            channel: message.get_channel_name().to_owned(),
+            payload: message.get_payload().unwrap_or_default(),
+        };
+        if sender.send(notification).await.is_err() {
+            return;
+        }
+    }
+}

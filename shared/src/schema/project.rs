@@ -1,0 +1,65 @@
+//! Tables of the project service.
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::{SqlProjectStatus, SqlProjectVisibility};
+    /// Projects.
+    project.projects (id) {
+        /// Key.
+        id -> Uuid,
+        /// Name.
+        name -> Varchar,
+        /// Description.
+        description -> Nullable<Text>,
+        /// Owner.
+        owner_id -> Uuid,
+        /// Where it stands.
+        status -> SqlProjectStatus,
+        /// Who may read it.
+        visibility -> SqlProjectVisibility,
+        /// Settings.
+        settings -> Jsonb,
+        /// Made.
+        created_at -> Timestamptz,
+        /// Last changed.
+        updated_at -> Timestamptz,
+        /// Archived.
+        archived_at -> Nullable<Timestamptz>,
+        /// Version.
+        xmin -> Oid,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::SqlProjectRole;
+    /// Who belongs to projects.
+    project.project_members (id) {
+        /// Key.
+        id -> Uuid,
+        /// Project.
+        project_id -> Uuid,
+        /// User.
+        user_id -> Uuid,
+        /// Role.
+        role -> SqlProjectRole,
+        /// Exceptions from the role.
+        permissions -> Jsonb,
+        /// Joined.
+        joined_at -> Timestamptz,
+        /// Version.
+        xmin -> Oid,
+    }
+}
+
+diesel::table! {
+    /// Revision of each project's access state.
+    project.access_revisions (project_id) {
+        /// Project, also one that is gone.
+        project_id -> Uuid,
+        /// Counts up.
+        revision -> Int8,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(projects, project_members, access_revisions);

@@ -1,0 +1,65 @@
+//! Tables of the task service.
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::{SqlTaskPriority, SqlTaskStatus};
+    /// Tasks.
+    task.tasks (id) {
+        /// Key.
+        id -> Uuid,
+        /// Project.
+        project_id -> Uuid,
+        /// The task it is a part of.
+        parent_task_id -> Nullable<Uuid>,
+        /// Title.
+        title -> Varchar,
+        /// Description.
+        description -> Nullable<Text>,
+        /// Where it stands.
+        status -> SqlTaskStatus,
+        /// How much it matters.
+        priority -> SqlTaskPriority,
+        /// Who works on it.
+        assignee_id -> Nullable<Uuid>,
+        /// Who made it.
+        creator_id -> Uuid,
+        /// When it should be done.
+        due_date -> Nullable<Timestamptz>,
+        /// Expected hours.
+        estimated_hours -> Nullable<Int4>,
+        /// Hours so far.
+        actual_hours -> Nullable<Int4>,
+        /// Labels.
+        tags -> Array<Text>,
+        /// Data of the application.
+        metadata -> Jsonb,
+        /// Made.
+        created_at -> Timestamptz,
+        /// Last changed.
+        updated_at -> Timestamptz,
+        /// Done.
+        completed_at -> Nullable<Timestamptz>,
+        /// Version.
+        xmin -> Oid,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::SqlDependencyType;
+    /// What tasks depend on.
+    task.task_dependencies (id) {
+        /// Key.
+        id -> Uuid,
+        /// The task that depends.
+        task_id -> Uuid,
+        /// The task it depends on.
+        depends_on_task_id -> Uuid,
+        /// What it means.
+        dependency_type -> SqlDependencyType,
+        /// Made.
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(tasks, task_dependencies);

@@ -1,0 +1,39 @@
+//! Which services a server shows through reflection, in both versions of the protocol.
+
+use anyhow::Context as _;
+use prost_reflect::DescriptorPool;
+use tonic::service::Routes;
+use tonic_reflection::server::Builder;
+
+use super::INFRASTRUCTURE_SERVICES;
+
+/// The full names of the services in `descriptor_set` that belong to the service `name`: imports are left out.
+pub(super) fn own_services(name: &str, descriptor_set: &[u8]) -> anyhow::Result<Vec<String>> {
+    let pool = DescriptorPool::decode(descriptor_set).context("decoding the descriptor set")?;
+    let package = format!("dafnck.{name}.");
+    Ok(pool
+        .services()
+        .map(|service| service.full_name().to_owned())
+        .filter(|service| service.starts_with(&package))
+        .collect())
+}
+
+pub(super) fn add_to(
+    routes: Routes,
+    descriptor_set: &[u8],
+    own_services: &[String],
+) -> anyhow::Result<Routes> {
+    let v1 = builder(descriptor_set, own_services).build_v1().context("reflection v1")?;
+    let v1alpha = builder(descriptor_set, own_services).build_v1alpha().context("reflection v1alpha")?;
+    Ok(routes.add_service(v1).add_service(v1alpha))
+}
+
+fn builder<'a>(descriptor_set: &'a [u8], own_services: &[String]) -> Builder<'a> {
+    let builder = Builder::configure()
+        .register_encoded_file_descriptor_set(descriptor_set)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET);
+    let names = own_services.iter().map(String::as_str).chain(INFRASTRUCTURE_SERVICES);
+    names.fold(builder, Builder::with_service_name)
+}

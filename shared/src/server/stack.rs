@@ -1,0 +1,232 @@
+//! The way of every call through the server: one function per layer, each calling the next.
+//!
+//! The layers are plain functions inside of one axum middleware rather than one middleware each: their order
+//! is read from top to bottom, and a call pays for one boxed future instead of seven.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use opentelemetry::context::FutureExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
+use tracing::{Instrument as _, Span};
+
+use super::body::Open;
+use super::deadline::Deadline;
+use super::metrics::Metrics;
+use super::rate_limit::RateLimit;
+use super::{DRAIN_STREAMS_AFTER, INFRASTRUCTURE_SERVICES};
+use crate::authentication::{Authentication, MethodRule, MethodRules};
+use crate::caller::PeerAddress;
+use crate::config::LimitOptions;
+use crate::error::{Error, ErrorReason};
+use crate::telemetry;
+
+/// When to try again after the server was at its limit.
+const OVERLOAD_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the layers need.
+pub(super) struct Stack {
+    rules: MethodRules,
+    authentication: Authentication,
+    pub(super) rate_limit: RateLimit,
+    metrics: Metrics,
+    calls: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    pub(super) shutdown: CancellationToken,
+}
+
+/// What kind of method a call is for.
+#[derive(Clone, Copy)]
+enum Method {
+    /// One of ours, under its rule.
+    Ruled(MethodRule),
+    /// Health and reflection: open to everyone, also when the server is busy.
+    Infrastructure,
+    /// One that does not exist.
+    Unknown,
+}
+
+impl Method {
+    fn is_streaming(self) -> bool {
+        match self {
+            Self::Ruled(rule) => rule.is_streaming,
+            Self::Infrastructure => true,
+            Self::Unknown => false,
+        }
+    }
+}
+
+/// An answer, and the place among the running calls that it holds until it is sent.
+type Admitted = Result<(Response, Option<OwnedSemaphorePermit>), Status>;
+
+impl Stack {
+    pub(super) fn new(
+        rules: MethodRules,
+        authentication: Authentication,
+        limits: &LimitOptions,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let places =
+            usize::try_from(limits.max_concurrent_requests).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self {
+            rules,
+            authentication,
+            rate_limit: RateLimit::new(limits),
+            metrics: Metrics::new(),
+            calls: Arc::new(Semaphore::new(places)),
+            streams: Arc::new(Semaphore::new(places)),
+            shutdown,
+        }
+    }
+
+    /// Trace, outermost: whatever happens below is logged under one trace id, refusals too.
+    /// Metrics next, so that they count what the layers below refuse.
+    pub(super) async fn pass(State(stack): State<Arc<Self>>, request: Request, next: Next) -> Response {
+        let method = stack.method(request.uri().path());
+        let path = (!matches!(method, Method::Unknown)).then(|| request.uri().path());
+        let span = span_of(path);
+        let deadline = Deadline::of(request.headers(), method.is_streaming());
+        let context = telemetry::open_trace(&span, request.headers()).with_value(deadline);
+        span.record("trace_id", telemetry::trace_id_of(&context));
+        let measurement = stack.metrics.start(path, span.clone());
+        let ending = method.is_streaming().then(|| stack.ending(deadline));
+        let mut open =
+            Open { measurement, span: span.clone(), context: context.clone(), ending, permit: None };
+
+        let answer = stack.uncaught(method, deadline, &mut open.ending, request, next);
+        match answer.with_context(context).instrument(span).await {
+            Ok((response, permit)) => {
+                open.permit = permit;
+                open.follow(response)
+            }
+            Err(status) => open.follow(status.into_http()),
+        }
+    }
+
+    /// Catches panics, above all that could panic and below what must report it. The panic's own text went
+    /// to standard error; the client sees INTERNAL.
+    async fn uncaught(
+        &self,
+        method: Method,
+        deadline: Deadline,
+        ending: &mut Option<BoxFuture<'static, Error>>,
+        request: Request,
+        next: Next,
+    ) -> Admitted {
+        AssertUnwindSafe(self.in_time(method, deadline, ending, request, next))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Err(Error::internal("a handler panicked").into()))
+    }
+
+    /// The deadline, above everything that may wait. A stream's goes on while its answer is being sent.
+    async fn in_time(
+        &self,
+        method: Method,
+        deadline: Deadline,
+        ending: &mut Option<BoxFuture<'static, Error>>,
+        request: Request,
+        next: Next,
+    ) -> Admitted {
+        let work = self.admitted(method, request, next);
+        match ending {
+            None => {
+                tokio::time::timeout_at(deadline.0, work).await.unwrap_or(Err(Error::DeadlineExceeded.into()))
+            }
+            Some(ending) => tokio::select! {
+                answer = work => answer,
+                error = ending => Err(error.into()),
+            },
+        }
+    }
+
+    async fn admitted(&self, method: Method, mut request: Request, next: Next) -> Admitted {
+        let peer = peer_of(&request);
+        request.extensions_mut().insert(PeerAddress(peer));
+        let rule = match method {
+            Method::Unknown => return Err(Status::unimplemented("there is no such method")),
+            // Probes must get through when the server is busy, and tools must see the API before they sign in.
+            Method::Infrastructure => return Ok((next.run(request).await, None)),
+            Method::Ruled(rule) => rule,
+        };
+        // Load shedding before authentication: a server at its limit has no time for look-ups either.
+        let permit = self.place(rule)?;
+        // Authentication before the rate limit, which counts by caller.
+        let caller = self.authentication.admit(request.uri().path(), rule, request.headers()).await?;
+        // The rate limit last: it is what a caller has, not what a connection has.
+        self.rate_limit.admit(&caller, peer)?;
+        request.extensions_mut().insert(caller);
+        Ok((next.run(request).await, rule.is_streaming.then_some(permit)))
+    }
+
+    /// A place among the calls that run at the same time, or a refusal at once: waiting would only add to
+    /// the load. Streams have places of their own, so that watchers cannot keep calls out.
+    fn place(&self, rule: MethodRule) -> Result<OwnedSemaphorePermit, Error> {
+        let places = if rule.is_streaming { &self.streams } else { &self.calls };
+        Arc::clone(places).try_acquire_owned().map_err(|_| Error::Exhausted {
+            reason: ErrorReason::Overloaded,
+            message: "the server is at its limit; try again later",
+            retry_after: OVERLOAD_PAUSE,
+        })
+    }
+
+    /// Ends a stream: at its deadline, or soon after the server was told to stop.
+    fn ending(&self, deadline: Deadline) -> BoxFuture<'static, Error> {
+        let shutdown = self.shutdown.clone();
+        let stopped = async move {
+            shutdown.cancelled().await;
+            tokio::time::sleep(DRAIN_STREAMS_AFTER).await;
+        };
+        Box::pin(async move {
+            match tokio::time::timeout_at(deadline.0, stopped).await {
+                Ok(()) => Error::unavailable("server", "it is shutting down"),
+                Err(_) => Error::DeadlineExceeded,
+            }
+        })
+    }
+
+    fn method(&self, path: &str) -> Method {
+        let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+        match self.rules.get(path) {
+            Some(rule) => Method::Ruled(rule),
+            None if INFRASTRUCTURE_SERVICES.contains(&service) => Method::Infrastructure,
+            None => Method::Unknown,
+        }
+    }
+}
+
+fn span_of(path: Option<&str>) -> Span {
+    let method = path.map_or("_OTHER", |path| path.trim_start_matches('/'));
+    tracing::info_span!(
+        "rpc",
+        otel.name = method,
+        otel.kind = "server",
+        otel.status_code = tracing::field::Empty,
+        rpc.system.name = "grpc",
+        rpc.method = method,
+        rpc.response.status_code = tracing::field::Empty,
+        trace_id = tracing::field::Empty,
+    )
+}
+
+/// The address of the other end of the connection. A connection without one (there is none) counts as one peer.
+fn peer_of(request: &Request<Body>) -> IpAddr {
+    let extensions = request.extensions();
+    let plain = extensions.get::<TcpConnectInfo>();
+    let encrypted = extensions.get::<TlsConnectInfo<TcpConnectInfo>>().map(TlsConnectInfo::get_ref);
+    plain
+        .or(encrypted)
+        .and_then(TcpConnectInfo::remote_addr)
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip().to_canonical())
+}

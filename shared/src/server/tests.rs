@@ -1,0 +1,244 @@
+//! The whole stack over a real connection, around a service that does what its caller asks for.
+
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Request, Response, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+use tonic_types::StatusExt as _;
+
+use super::*;
+use crate::authentication::{SessionSource, Sessions, TokenHash};
+use crate::caller::{Caller, PeerAddress, Session};
+use crate::config::SiblingOptions;
+use crate::proto;
+use crate::proto::project::internal::v1 as pb;
+use crate::proto::project::internal::v1::access_service_server::{AccessService, AccessServiceServer};
+use crate::redis_store::RedisStore;
+use crate::service_identity::ServiceSigner;
+use crate::siblings::{Sibling, Siblings};
+
+/// What it is told to do stands in the field `project_id`.
+struct Obedient;
+
+#[tonic::async_trait]
+impl AccessService for Obedient {
+    async fn get_project_access(
+        &self,
+        request: Request<pb::GetProjectAccessRequest>,
+    ) -> Result<Response<pb::ProjectAccess>, Status> {
+        let caller = Caller::of(&request)?;
+        let peer =
+            request.extensions().get::<PeerAddress>().map(|peer| peer.0.to_string()).unwrap_or_default();
+        match request.into_inner().project_id.as_str() {
+            "panic" => panic!("as told"),
+            "sleep" => tokio::time::sleep(Duration::from_secs(60)).await,
+            _ => {}
+        }
+        let trace = crate::telemetry::current_trace_id();
+        let project_id = format!("{caller:?} {peer} {}", trace.len());
+        Ok(Response::new(pb::ProjectAccess { project_id, ..Default::default() }))
+    }
+
+    async fn list_project_access(
+        &self,
+        _: Request<pb::ListProjectAccessRequest>,
+    ) -> Result<Response<pb::ListProjectAccessResponse>, Status> {
+        Ok(Response::new(pb::ListProjectAccessResponse::default()))
+    }
+
+    type WatchProjectAccessStream = ReceiverStream<Result<pb::WatchProjectAccessResponse, Status>>;
+
+    /// Stays open and silent.
+    async fn watch_project_access(
+        &self,
+        _: Request<pb::WatchProjectAccessRequest>,
+    ) -> Result<Response<Self::WatchProjectAccessStream>, Status> {
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        tokio::spawn(async move { sender.closed().await });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
+struct NoSessions;
+
+#[async_trait::async_trait]
+impl SessionSource for NoSessions {
+    async fn resolve(&self, _: &TokenHash) -> crate::error::Result<Option<Session>> {
+        Ok(None)
+    }
+}
+
+struct Running {
+    url: String,
+    shutdown: CancellationToken,
+    task: tokio::task::JoinHandle<anyhow::Result<()>>,
+}
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+impl Running {
+    async fn start() -> Self {
+        Self::start_with(LimitOptions::default()).await
+    }
+
+    async fn start_with(limits: LimitOptions) -> Self {
+        let shutdown = CancellationToken::new();
+        let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
+        let sessions = Sessions::start(redis, Arc::new(NoSessions), shutdown.clone());
+        let parts = ServerParts {
+            name: "project",
+            descriptor_set: proto::project::DESCRIPTOR_SET,
+            routes: Routes::new(AccessServiceServer::new(Obedient)),
+            authentication: Authentication::new(sessions, SECRET.into()),
+            readiness: Arc::new(|| Box::pin(async { true })),
+            limits,
+            tls: TlsOptions::default(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let task = tokio::spawn(serve(parts, listener, shutdown.clone()));
+        Self { url, shutdown, task }
+    }
+
+    fn siblings(&self, secret: &str) -> Siblings {
+        let urls = SiblingOptions { project_url: self.url.clone(), ..SiblingOptions::default() };
+        Siblings::new(&urls, &TlsOptions::default(), &ServiceSigner::new("task", secret.into())).unwrap()
+    }
+
+    async fn ask(&self, what: &str) -> Result<String, Status> {
+        let request = pb::GetProjectAccessRequest { project_id: what.into() };
+        let answer = self.siblings(SECRET).project_access().get_project_access(request).await?;
+        Ok(answer.into_inner().project_id)
+    }
+
+    async fn channel(&self) -> tonic::transport::Channel {
+        tonic::transport::Endpoint::from_shared(self.url.clone()).unwrap().connect().await.unwrap()
+    }
+
+    async fn health(&self) -> i32 {
+        let request = HealthCheckRequest { service: "dafnck.project.v1.ProjectService".into() };
+        HealthClient::new(self.channel().await).check(request).await.unwrap().into_inner().status
+    }
+}
+
+fn summary(status: &Status) -> String {
+    let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
+    format!("{:?} {reason}", status.code())
+}
+
+#[tokio::test]
+async fn a_handler_knows_its_caller_peer_and_trace() {
+    let server = Running::start().await;
+    assert_eq!(server.ask("hello").await.unwrap(), r#"Service("task") 127.0.0.1 32"#);
+}
+
+#[tokio::test]
+async fn a_panic_is_an_internal_error_with_a_trace_and_the_server_goes_on() {
+    let server = Running::start().await;
+    let refusal = server.ask("panic").await.unwrap_err();
+    assert_eq!(summary(&refusal), "Internal INTERNAL");
+    let trace = refusal.get_details_error_info().unwrap().metadata.remove("trace_id").unwrap();
+    assert_eq!(trace.len(), 32);
+    assert!(server.ask("hello").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_call_ends_with_its_deadline() {
+    let server = Running::start().await;
+    let mut request = Request::new(pb::GetProjectAccessRequest { project_id: "sleep".into() });
+    request.set_timeout(Duration::from_millis(200));
+    let refusal = server.siblings(SECRET).project_access().get_project_access(request).await.unwrap_err();
+    assert_eq!(summary(&refusal), "DeadlineExceeded DEADLINE_EXCEEDED");
+}
+
+#[tokio::test]
+async fn a_service_method_refuses_everyone_else() {
+    let server = Running::start().await;
+    let request = || pb::GetProjectAccessRequest { project_id: "hello".into() };
+
+    let mut anonymous = pb::access_service_client::AccessServiceClient::new(server.channel().await);
+    let refusal = anonymous.get_project_access(request()).await.unwrap_err();
+    assert_eq!(summary(&refusal), "PermissionDenied AUDIENCE_REFUSED");
+
+    let mut forger = server.siblings("fedcba9876543210fedcba9876543210").project_access();
+    let refusal = forger.get_project_access(request()).await.unwrap_err();
+    assert_eq!(summary(&refusal), "Unauthenticated SESSION_INVALID");
+}
+
+#[tokio::test]
+async fn a_method_that_does_not_exist_is_unimplemented() {
+    let server = Running::start().await;
+    let mut client =
+        proto::task::internal::v1::task_directory_service_client::TaskDirectoryServiceClient::new(
+            server.channel().await,
+        );
+    let refusal =
+        client.resolve_task(proto::task::internal::v1::ResolveTaskRequest::default()).await.unwrap_err();
+    assert_eq!(refusal.code(), Code::Unimplemented);
+}
+
+#[tokio::test]
+async fn more_calls_than_places_are_refused_at_once() {
+    let server =
+        Running::start_with(LimitOptions { max_concurrent_requests: 1, ..LimitOptions::default() }).await;
+    let (slow, refusal) = tokio::join!(server.ask("sleep"), async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.ask("hello").await.unwrap_err()
+    });
+    assert!(slow.is_err());
+    assert_eq!(summary(&refusal), "ResourceExhausted OVERLOADED");
+    assert!(refusal.get_details_retry_info().is_some());
+    assert!(server.ask("hello").await.is_ok());
+}
+
+#[tokio::test]
+async fn health_follows_readiness_without_a_session() {
+    let server = Running::start().await;
+    for _ in 0..50 {
+        if server.health().await == ServingStatus::Serving as i32 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it never became ready");
+}
+
+#[tokio::test]
+async fn reflection_lists_what_the_server_serves() {
+    let server = Running::start().await;
+    let question = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut client = ServerReflectionClient::new(server.channel().await);
+    let answers = client.server_reflection_info(tokio_stream::once(question)).await.unwrap();
+    let answer = answers.into_inner().message().await.unwrap().unwrap();
+    let Some(MessageResponse::ListServicesResponse(list)) = answer.message_response else {
+        panic!("{answer:?}")
+    };
+    let names: Vec<_> = list.service.into_iter().map(|service| service.name).collect();
+    assert!(names.contains(&"dafnck.project.v1.ProjectService".to_owned()));
+    assert!(names.contains(&"grpc.health.v1.Health".to_owned()));
+    assert!(!names.iter().any(|name| name.starts_with("dafnck.task.")), "{names:?}");
+}
+
+#[tokio::test]
+async fn shutdown_ends_open_streams_and_then_the_server() {
+    let server = Running::start().await;
+    let mut client = pb::access_service_client::AccessServiceClient::new(
+        server.siblings(SECRET).channel(Sibling::Project),
+    );
+    let mut stream =
+        client.watch_project_access(pb::WatchProjectAccessRequest::default()).await.unwrap().into_inner();
+
+    server.shutdown.cancel();
+
+    let end = stream.message().await.unwrap_err();
+    assert_eq!(summary(&end), "Unavailable DEPENDENCY_UNAVAILABLE");
+    let limit = DRAIN_TIMEOUT + Duration::from_secs(2);
+    tokio::time::timeout(limit, server.task).await.unwrap().unwrap().unwrap();
+}

@@ -1,0 +1,183 @@
+//! What every service stands on, and how it is served.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::service::Routes;
+
+use crate::authentication::{Authentication, RemoteSessions, SessionSource, Sessions};
+use crate::change_log::Signal;
+use crate::config::ServiceOptions;
+use crate::database::Database;
+use crate::housekeeping;
+use crate::migrate;
+use crate::page::PageTokens;
+use crate::redis_store::RedisStore;
+use crate::server::{ServerParts, serve};
+use crate::service_identity::ServiceSigner;
+use crate::siblings::Siblings;
+
+/// Connections for background work: it is never many things at once.
+const WORKER_POOL_SIZE: u32 = 4;
+
+/// Where the content service keeps files.
+#[derive(Args, Clone, Debug)]
+pub struct StorageOptions {
+    /// Folder in which the content service keeps files; made if missing
+    #[arg(long, env = "DAFNCK_STORAGE_FOLDER", default_value = ".local/files")]
+    pub storage_folder: PathBuf,
+    /// Largest attachment in bytes
+    #[arg(long, env = "DAFNCK_MAX_ATTACHMENT_BYTES", default_value_t = 250 * 1024 * 1024)]
+    pub max_attachment_bytes: u64,
+}
+
+/// What every service stands on.
+#[derive(Clone)]
+pub struct Ground {
+    /// Name of the service, of its schema and of its proto package.
+    pub name: &'static str,
+    /// PostgreSQL under the role that serves requests.
+    pub database: Database,
+    /// PostgreSQL under the role of background work.
+    pub worker: Database,
+    /// Redis.
+    pub redis: RedisStore,
+    /// Sibling services.
+    pub siblings: Siblings,
+    /// Page tokens.
+    pub pages: PageTokens,
+    /// Wakes readers of this service's change log; announce after a commit.
+    pub signal: Signal,
+    /// The options.
+    pub options: Arc<ServiceOptions>,
+    /// Cancelled when the service is to stop.
+    pub shutdown: CancellationToken,
+    background: TaskTracker,
+}
+
+impl Ground {
+    /// Prepares the ground; connects to nothing yet. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When an option is malformed.
+    pub fn new(
+        name: &'static str,
+        options: ServiceOptions,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let redis = RedisStore::new(&options.redis_url, &options.redis_key_prefix)?;
+        let signer = ServiceSigner::new(name, options.service_secret.clone());
+        Ok(Self {
+            name,
+            database: Database::new(&options.database_url, options.database_pool_size)?,
+            worker: Database::new(&options.worker_database_url, WORKER_POOL_SIZE)?,
+            siblings: Siblings::new(&options.siblings, &options.tls, &signer)?,
+            pages: PageTokens::new(&options.service_secret),
+            signal: Signal::new(&redis, name),
+            redis,
+            options: Arc::new(options),
+            shutdown,
+            background: TaskTracker::new(),
+        })
+    }
+
+    /// Brings the service's schema up to date if the options name a role that may.
+    ///
+    /// # Errors
+    /// When a migration is refused or fails.
+    pub async fn migrate(&self, set: &migrate::Set) -> anyhow::Result<()> {
+        if let Some(url) = &self.options.migration_database_url {
+            migrate::up(url, set).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs something beside the requests until the service stops. It must end when `shutdown` is cancelled.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.background.spawn(work);
+    }
+
+    /// Sessions as identity tells them.
+    pub fn remote_sessions(&self) -> Arc<Sessions> {
+        self.sessions(Arc::new(RemoteSessions::new(self.siblings.clone())))
+    }
+
+    /// Sessions from this source, behind the cache and Redis.
+    pub fn sessions(&self, source: Arc<dyn SessionSource>) -> Arc<Sessions> {
+        Sessions::start(self.redis.clone(), source, self.shutdown.clone())
+    }
+
+    /// Serves until told to stop, then waits for calls and background work to end.
+    ///
+    /// # Errors
+    /// When the listener or a certificate fails.
+    pub async fn serve(
+        self,
+        descriptor_set: &'static [u8],
+        routes: Routes,
+        sessions: Arc<Sessions>,
+        listener: TcpListener,
+    ) -> anyhow::Result<()> {
+        self.spawn(housekeeping::run(self.worker.clone(), self.name, self.shutdown.clone()));
+        let database = self.database.clone();
+        let parts = ServerParts {
+            name: self.name,
+            descriptor_set,
+            routes,
+            authentication: Authentication::new(sessions, self.options.service_secret.clone()),
+            readiness: Arc::new(move || {
+                let database = database.clone();
+                Box::pin(async move { database.is_ready().await })
+            }),
+            limits: self.options.limits.clone(),
+            tls: self.options.tls.clone(),
+        };
+        let outcome = serve(parts, listener, self.shutdown.clone()).await;
+        self.shutdown.cancel();
+        self.background.close();
+        self.background.wait().await;
+        outcome
+    }
+}
+
+/// The whole life of a service's own process: telemetry, listener, service, signals.
+///
+/// # Errors
+/// Whatever keeps the service from running.
+pub async fn run<Run, Running>(name: &'static str, options: ServiceOptions, start: Run) -> anyhow::Result<()>
+where
+    Run: FnOnce(Ground, TcpListener) -> Running,
+    Running: Future<Output = anyhow::Result<()>>,
+{
+    let _telemetry = crate::telemetry::init(&options.telemetry, name)?;
+    let address = options.listen;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let shutdown = CancellationToken::new();
+    tokio::spawn(cancel_on_signal(shutdown.clone()));
+    tracing::info!(service = name, %address, "serving");
+    start(Ground::new(name, options, shutdown)?, listener).await
+}
+
+/// Cancels the token on SIGTERM or Ctrl-C.
+pub async fn cancel_on_signal(shutdown: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut stream) => {
+                stream.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+    shutdown.cancel();
+}

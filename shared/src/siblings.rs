@@ -1,0 +1,165 @@
+//! Clients of the sibling services.
+//!
+//! Connections are made when they are first used, so that services start in any order. Each call is
+//! signed as this service's, carries the trace of the call it is made for, and ends with the deadline of
+//! that call.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request, Response};
+use tonic::body::Body;
+use tonic::transport::channel::ResponseFuture;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tower::Service;
+
+use crate::authentication::MethodRules;
+use crate::config::{SiblingOptions, TlsOptions};
+use crate::proto;
+use crate::proto::identity::internal::v1::directory_service_client::DirectoryServiceClient;
+use crate::proto::identity::internal::v1::session_resolver_service_client::SessionResolverServiceClient;
+use crate::proto::project::internal::v1::access_service_client::AccessServiceClient;
+use crate::proto::task::internal::v1::task_directory_service_client::TaskDirectoryServiceClient;
+use crate::server::{Deadline, GRPC_TIMEOUT, MAX_MESSAGE_BYTES};
+use crate::service_identity::ServiceSigner;
+use crate::telemetry;
+
+/// How long a unary call of a sibling may take, unless the call that it is made for ends earlier.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long connecting may take.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often a silent connection with open streams is checked.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The services of the suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sibling {
+    /// Users and sessions.
+    Identity,
+    /// Projects and members.
+    Project,
+    /// Tasks and dependencies.
+    Task,
+    /// Documents and attachments.
+    Content,
+}
+
+/// Connections to the sibling services; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Siblings {
+    identity: SiblingChannel,
+    project: SiblingChannel,
+    task: SiblingChannel,
+    content: SiblingChannel,
+}
+
+impl Siblings {
+    /// Prepares the connections. Must run inside of a tokio runtime.
+    ///
+    /// # Errors
+    /// A malformed URL or certificate.
+    pub fn new(urls: &SiblingOptions, tls: &TlsOptions, signer: &ServiceSigner) -> anyhow::Result<Self> {
+        let methods = std::sync::Arc::new(MethodRules::of(proto::DESCRIPTOR_SET)?);
+        let channel = |url: &str| -> anyhow::Result<SiblingChannel> {
+            let inner = endpoint(url, tls).with_context(|| format!("sibling at {url}"))?.connect_lazy();
+            Ok(SiblingChannel { inner, signer: signer.clone(), methods: methods.clone() })
+        };
+        Ok(Self {
+            identity: channel(&urls.identity_url)?,
+            project: channel(&urls.project_url)?,
+            task: channel(&urls.task_url)?,
+            content: channel(&urls.content_url)?,
+        })
+    }
+
+    /// The connection for a generated client.
+    pub fn channel(&self, sibling: Sibling) -> SiblingChannel {
+        match sibling {
+            Sibling::Identity => self.identity.clone(),
+            Sibling::Project => self.project.clone(),
+            Sibling::Task => self.task.clone(),
+            Sibling::Content => self.content.clone(),
+        }
+    }
+
+    /// Resolves sessions.
+    pub fn identity_sessions(&self) -> SessionResolverServiceClient<SiblingChannel> {
+        SessionResolverServiceClient::new(self.channel(Sibling::Identity))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// Tells which users exist.
+    pub fn directory(&self) -> DirectoryServiceClient<SiblingChannel> {
+        DirectoryServiceClient::new(self.channel(Sibling::Identity))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// Tells who may do what in projects.
+    pub fn project_access(&self) -> AccessServiceClient<SiblingChannel> {
+        AccessServiceClient::new(self.channel(Sibling::Project)).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// Tells which tasks exist.
+    pub fn task_directory(&self) -> TaskDirectoryServiceClient<SiblingChannel> {
+        TaskDirectoryServiceClient::new(self.channel(Sibling::Task))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+}
+
+fn endpoint(url: &str, tls: &TlsOptions) -> anyhow::Result<Endpoint> {
+    let endpoint = Endpoint::from_shared(url.to_owned())?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .tcp_nodelay(true);
+    if endpoint.uri().scheme() != Some(&http::uri::Scheme::HTTPS) {
+        return Ok(endpoint);
+    }
+    let authorities = match &tls.tls_ca {
+        Some(path) => {
+            let pem = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+            ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))
+        }
+        None => ClientTlsConfig::new().with_native_roots(),
+    };
+    Ok(endpoint.tls_config(authorities)?)
+}
+
+/// A connection that signs each call, for generated clients. The signature covers the path, which a tonic
+/// interceptor does not see; so it is a tower service.
+#[derive(Clone, Debug)]
+pub struct SiblingChannel {
+    inner: Channel,
+    signer: ServiceSigner,
+    methods: std::sync::Arc<MethodRules>,
+}
+
+impl Service<Request<Body>> for SiblingChannel {
+    type Response = Response<Body>;
+    type Error = tonic::transport::Error;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let path = request.uri().path().to_owned();
+        let headers = request.headers_mut();
+        if let Ok(mut signature) = HeaderValue::try_from(self.signer.authorization(&path)) {
+            signature.set_sensitive(true);
+            headers.insert(AUTHORIZATION, signature);
+        }
+        let is_unary = self.methods.get(&path).is_some_and(|method| !method.is_streaming);
+        if is_unary && !headers.contains_key(GRPC_TIMEOUT) {
+            let timeout =
+                Deadline::remaining_of_current_call().map_or(CALL_TIMEOUT, |left| left.min(CALL_TIMEOUT));
+            headers.insert(GRPC_TIMEOUT, Deadline::header(timeout));
+        }
+        telemetry::inject_context(headers);
+        self.inner.call(request)
+    }
+}
