@@ -267,9 +267,11 @@ impl From<Error> for Status {
 /// where it is met; a busy or silent sibling is unavailable; anything else is a defect of ours.
 pub fn from_sibling(dependency: &'static str) -> impl Fn(Status) -> Error {
     move |status| match status.code() {
-        Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Cancelled | Code::Unknown => {
-            Error::unavailable(dependency, status)
-        }
+        Code::Unavailable
+        | Code::DeadlineExceeded
+        | Code::ResourceExhausted
+        | Code::Cancelled
+        | Code::Unknown => Error::unavailable(dependency, status),
         _ => Error::internal(status),
     }
 }

@@ -28,7 +28,9 @@ fn to_proto(value: &Value) -> ProtoValue {
 
 /// A message as a JSON object. Whole numbers become integers, as in the canonical JSON mapping.
 pub fn from_struct(message: Struct) -> Value {
-    Value::Object(message.fields.into_iter().map(|(key, value)| (key, from_proto(value))).collect::<Map<_, _>>())
+    Value::Object(
+        message.fields.into_iter().map(|(key, value)| (key, from_proto(value))).collect::<Map<_, _>>(),
+    )
 }
 
 fn from_proto(value: ProtoValue) -> Value {

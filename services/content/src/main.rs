@@ -20,5 +20,6 @@ struct Cli {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Cli { service, storage } = Cli::parse();
-    shared::service::run(content::NAME, service, |ground, listener| content::serve(ground, storage, listener)).await
+    shared::service::run(content::NAME, service, |ground, listener| content::serve(ground, storage, listener))
+        .await
 }

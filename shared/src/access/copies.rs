@@ -54,7 +54,11 @@ pub struct AccessCopies {
 
 impl AccessCopies {
     /// The copy in this schema, written under the worker role.
-    pub fn new(schema: &'static str, worker: Database, projects: AccessServiceClient<SiblingChannel>) -> Self {
+    pub fn new(
+        schema: &'static str,
+        worker: Database,
+        projects: AccessServiceClient<SiblingChannel>,
+    ) -> Self {
         Self { schema, worker, projects, started: Instant::now(), heard: Arc::default() }
     }
 
@@ -79,8 +83,13 @@ impl AccessCopies {
     /// `UNAVAILABLE` when it does not answer.
     pub async fn refresh(&self, project_id: Uuid) -> Result<()> {
         let request = pb::GetProjectAccessRequest { project_id: project_id.to_string() };
-        let state =
-            self.projects.clone().get_project_access(request).await.map_err(from_sibling("project"))?.into_inner();
+        let state = self
+            .projects
+            .clone()
+            .get_project_access(request)
+            .await
+            .map_err(from_sibling("project"))?
+            .into_inner();
         // A project that was never there leaves no trace, or asking for made-up ids would fill the table.
         if state.revision == 0 {
             return Ok(());
@@ -139,8 +148,13 @@ impl AccessCopies {
         let mut after = String::new();
         loop {
             let request = pb::ListProjectAccessRequest { after_project_id: after };
-            let page =
-                self.projects.clone().list_project_access(request).await.map_err(from_sibling("project"))?.into_inner();
+            let page = self
+                .projects
+                .clone()
+                .list_project_access(request)
+                .await
+                .map_err(from_sibling("project"))?
+                .into_inner();
             let cursor = start.get_or_insert(page.cursor).clone();
             if page.done {
                 self.take_over(&page.projects, &cursor).await?;

@@ -93,7 +93,8 @@ impl AccessTables {
 impl AccessRow {
     fn into_access(self, project_id: Uuid, user_id: Uuid) -> Result<ProjectAccess> {
         let unknown = || Error::internal("the database holds an unknown label");
-        let role = self.role.as_deref().map(|role| ProjectRole::from_label(role).ok_or_else(unknown)).transpose()?;
+        let role =
+            self.role.as_deref().map(|role| ProjectRole::from_label(role).ok_or_else(unknown)).transpose()?;
         Ok(ProjectAccess {
             project_id,
             user_id,

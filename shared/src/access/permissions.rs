@@ -7,8 +7,8 @@ use crate::schema::ProjectRole;
 
 use Permission::{
     AttachmentDelete, AttachmentRead, AttachmentWrite, DocumentDelete, DocumentPublish, DocumentRead,
-    DocumentWrite, MemberManage, MemberRead, ProjectArchive, ProjectDelete, ProjectRead, ProjectUpdate, TaskDelete,
-    TaskRead, TaskWrite,
+    DocumentWrite, MemberManage, MemberRead, ProjectArchive, ProjectDelete, ProjectRead, ProjectUpdate,
+    TaskDelete, TaskRead, TaskWrite,
 };
 
 /// What one who is not a member may do in a project that its visibility lets them see.
@@ -46,7 +46,9 @@ impl Permissions {
         for permissions in added {
             set = set.with(permissions);
         }
-        for (permission, granted) in exceptions.map(parse_exceptions).unwrap_or_default().into_iter().flatten() {
+        for (permission, granted) in
+            exceptions.map(parse_exceptions).unwrap_or_default().into_iter().flatten()
+        {
             set = if granted { set.with(&[permission]) } else { set.without(permission) };
         }
         set
@@ -133,7 +135,10 @@ mod tests {
 
     #[test]
     fn exceptions_add_and_remove() {
-        let set = Permissions::of(Some(ProjectRole::Member), Some(&json!({"task_delete": true, "task_write": false})));
+        let set = Permissions::of(
+            Some(ProjectRole::Member),
+            Some(&json!({"task_delete": true, "task_write": false})),
+        );
         assert!(set.contains(TaskDelete));
         assert!(!set.contains(TaskWrite));
     }

@@ -58,8 +58,9 @@ pub struct Manager {
 impl Manager {
     pub(super) fn new(url: &Secret) -> anyhow::Result<Self> {
         // The driver's own message may quote the URL, and with it the password.
-        let mut config = tokio_postgres::Config::from_str(url.expose())
-            .map_err(|_| anyhow::anyhow!("the database URL is malformed: postgres://user:password@host:port/database"))?;
+        let mut config = tokio_postgres::Config::from_str(url.expose()).map_err(|_| {
+            anyhow::anyhow!("the database URL is malformed: postgres://user:password@host:port/database")
+        })?;
         config.connect_timeout(CONNECT_TIMEOUT);
         let tls = (config.get_ssl_mode() != SslMode::Disable).then(tls_connector).transpose()?;
         Ok(Self { config, tls })

@@ -115,7 +115,10 @@ where
 {
     let (mut first, mut second) = (connection, connection);
     if prepared {
-        return futures::join!(RunQueryDsl::<&AsyncPgConnection>::load(query, &mut first), second.batch_execute("COMMIT"));
+        return futures::join!(
+            RunQueryDsl::<&AsyncPgConnection>::load(query, &mut first),
+            second.batch_execute("COMMIT")
+        );
     }
     let rows = RunQueryDsl::<&AsyncPgConnection>::load(query, &mut first).await;
     let ending = if rows.is_ok() { "COMMIT" } else { "ROLLBACK" };
@@ -143,7 +146,10 @@ fn fingerprint(query: &impl QueryFragment<Pg>) -> QueryResult<u64> {
 impl Deref for Transaction {
     type Target = AsyncPgConnection;
 
-    #[allow(clippy::expect_used, reason = "ending a transaction consumes it, so nobody can hold an ended one")]
+    #[allow(
+        clippy::expect_used,
+        reason = "ending a transaction consumes it, so nobody can hold an ended one"
+    )]
     fn deref(&self) -> &AsyncPgConnection {
         self.connection.as_deref().expect("an open transaction has a connection")
     }

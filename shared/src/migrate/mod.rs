@@ -51,7 +51,9 @@ pub async fn applied(url: &Secret, set: &Set) -> anyhow::Result<Vec<Applied>> {
 /// Connects, waits for other runners, and makes sure that the owner, the schema and the ledger are there.
 async fn open(url: &Secret, set: &Set) -> anyhow::Result<AsyncPgConnection> {
     let mut conn = crate::database::connect(url).await.context("cannot connect for migrations")?;
-    conn.batch_execute(&ledger::prologue(set)).await.with_context(|| format!("cannot prepare {}", set.name))?;
+    conn.batch_execute(&ledger::prologue(set))
+        .await
+        .with_context(|| format!("cannot prepare {}", set.name))?;
     Ok(conn)
 }
 

@@ -158,7 +158,11 @@ mod tests {
         let mut gap = all_applied(set);
         gap.remove(0);
         let mut future = all_applied(set);
-        future.push(Applied { version: known.len() as i32 + 1, name: "9999_x".into(), checksum: String::new() });
+        future.push(Applied {
+            version: known.len() as i32 + 1,
+            name: "9999_x".into(),
+            checksum: String::new(),
+        });
         assert!(matches!(check("s", &known, &changed), Err(PlanError::Changed { .. })));
         assert!(matches!(check("s", &known, &gap), Err(PlanError::Gap { .. })));
         assert!(matches!(check("s", &known, &future), Err(PlanError::Unknown { .. })));

@@ -51,7 +51,8 @@ impl Set {
     /// # Errors
     /// When a folder is not named `NNNN_name` or lacks a script.
     pub fn migrations(&self) -> anyhow::Result<Vec<Migration>> {
-        let folder = SCRIPTS.get_dir(self.name).ok_or_else(|| anyhow::anyhow!("no migrations for {}", self.name))?;
+        let folder =
+            SCRIPTS.get_dir(self.name).ok_or_else(|| anyhow::anyhow!("no migrations for {}", self.name))?;
         let mut migrations = folder.dirs().map(migration).collect::<anyhow::Result<Vec<_>>>()?;
         migrations.sort_by_key(|migration| migration.version);
         Ok(migrations)

@@ -1,5 +1,7 @@
 //! The whole stack over a real connection, around a service that does what its caller asks for.
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -205,6 +207,20 @@ async fn health_follows_readiness_without_a_session() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("it never became ready");
+}
+
+/// An empty message in a gRPC-Web frame, over HTTP/1.1 as a browser without HTTP/2 would send it.
+#[tokio::test]
+async fn a_browser_is_answered_over_http_1() {
+    let server = Running::start().await;
+    let mut connection = TcpStream::connect(server.url.trim_start_matches("http://")).await.unwrap();
+    let head = "POST /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: dafnck\r\nconnection: close\r\n\
+                content-type: application/grpc-web+proto\r\ncontent-length: 5\r\n\r\n";
+    connection.write_all(&[head.as_bytes(), &[0; 5]].concat()).await.unwrap();
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("grpc-status:0"), "{answer}");
 }
 
 #[tokio::test]

@@ -82,7 +82,13 @@ impl Violations {
         if self.found.is_empty() {
             return None;
         }
-        Some(self.found.iter().map(|v| format!("{}: {}", v.field, v.description)).collect::<Vec<_>>().join("; "))
+        Some(
+            self.found
+                .iter()
+                .map(|v| format!("{}: {}", v.field, v.description))
+                .collect::<Vec<_>>()
+                .join("; "),
+        )
     }
 
     /// A required UUID; not the nil one, which stands for nobody.

@@ -1,0 +1,183 @@
+//! Starts the four services in this process.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::Context;
+use shared::config::{LimitOptions, Secret, ServiceOptions, SiblingOptions, TelemetryOptions, TlsOptions};
+use shared::service::{Ground, StorageOptions};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Ports on which the suite serves by default: identity, project, task, content.
+pub const DEFAULT_PORTS: [u16; 4] = [50051, 50052, 50053, 50054];
+/// The services, in the order of [`DEFAULT_PORTS`].
+pub const NAMES: [&str; 4] = [identity::NAME, project::NAME, task::NAME, content::NAME];
+
+/// A PostgreSQL role that signs in.
+#[derive(Clone, Copy, Debug)]
+pub struct Role {
+    service: &'static str,
+    kind: &'static str,
+}
+
+impl Role {
+    /// Every role of every service.
+    pub const ALL: [Self; 8] = {
+        let [i, p, t, c] = NAMES;
+        [
+            Self::requests_of(i),
+            Self::work_of(i),
+            Self::requests_of(p),
+            Self::work_of(p),
+            Self::requests_of(t),
+            Self::work_of(t),
+            Self::requests_of(c),
+            Self::work_of(c),
+        ]
+    };
+
+    /// The role that serves a service's requests.
+    pub const fn requests_of(service: &'static str) -> Self {
+        Self { service, kind: "service" }
+    }
+
+    /// The role of a service's background work.
+    pub const fn work_of(service: &'static str) -> Self {
+        Self { service, kind: "worker" }
+    }
+
+    /// Its name in PostgreSQL.
+    pub fn name(self) -> String {
+        format!("{}_{}", self.service, self.kind)
+    }
+}
+
+/// What the four services share.
+#[derive(Clone, Debug)]
+pub struct SuiteOptions {
+    /// `host:port` of PostgreSQL.
+    pub postgres: String,
+    /// Name of the database.
+    pub database: String,
+    /// Password of the services' roles.
+    pub role_password: Secret,
+    /// Connections for requests, for each service.
+    pub database_pool_size: u32,
+    /// Redis.
+    pub redis_url: Secret,
+    /// What the names of all Redis keys begin with.
+    pub redis_key_prefix: String,
+    /// Key of the calls between services.
+    pub service_secret: Secret,
+    /// Files.
+    pub storage: StorageOptions,
+    /// Limits on work.
+    pub limits: LimitOptions,
+    /// Logs, traces and metrics.
+    pub telemetry: TelemetryOptions,
+}
+
+impl SuiteOptions {
+    /// The URL under which a role signs in.
+    pub fn url_of(&self, role: Role) -> Secret {
+        let Self { postgres, database, .. } = self;
+        let password = self.role_password.expose();
+        format!("postgres://{}:{password}@{postgres}/{database}?sslmode=disable", role.name()).into()
+    }
+
+    fn service(&self, name: &'static str, listen: SocketAddr, siblings: &SiblingOptions) -> ServiceOptions {
+        ServiceOptions {
+            listen,
+            database_url: self.url_of(Role::requests_of(name)),
+            worker_database_url: self.url_of(Role::work_of(name)),
+            migration_database_url: None,
+            database_pool_size: self.database_pool_size,
+            redis_url: self.redis_url.clone(),
+            redis_key_prefix: self.redis_key_prefix.clone(),
+            service_secret: self.service_secret.clone(),
+            siblings: siblings.clone(),
+            tls: TlsOptions::default(),
+            limits: self.limits.clone(),
+            telemetry: self.telemetry.clone(),
+        }
+    }
+}
+
+/// The running services.
+pub struct RunningServices {
+    /// Where they are.
+    pub siblings: SiblingOptions,
+    shutdown: CancellationToken,
+    serving: JoinSet<anyhow::Result<()>>,
+}
+
+/// Listens on these loopback ports; 0 is any free one.
+///
+/// # Errors
+/// When a port is taken, naming the service and the port.
+pub async fn listen(ports: [u16; 4]) -> anyhow::Result<[TcpListener; 4]> {
+    let mut listeners = Vec::with_capacity(ports.len());
+    for (port, name) in ports.into_iter().zip(NAMES) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+        listeners.push(
+            listener.with_context(|| format!("port {port}, on which {name} is to serve, is not free"))?,
+        );
+    }
+    listeners.try_into().map_err(|_| anyhow::anyhow!("there are four services"))
+}
+
+/// Starts the four services.
+///
+/// # Errors
+/// When an option is malformed.
+pub fn start(options: &SuiteOptions, listeners: [TcpListener; 4]) -> anyhow::Result<RunningServices> {
+    let [identity, project, task, content] = listeners;
+    let url = |listener: &TcpListener| anyhow::Ok(format!("http://{}", listener.local_addr()?));
+    let siblings = SiblingOptions {
+        identity_url: url(&identity)?,
+        project_url: url(&project)?,
+        task_url: url(&task)?,
+        content_url: url(&content)?,
+    };
+    let shutdown = CancellationToken::new();
+    let ground = |name: &'static str, listener: &TcpListener| {
+        Ground::new(name, options.service(name, listener.local_addr()?, &siblings), shutdown.clone())
+    };
+    let mut serving = JoinSet::new();
+    serving.spawn(identity::serve(ground(identity::NAME, &identity)?, identity));
+    serving.spawn(project::serve(ground(project::NAME, &project)?, project));
+    serving.spawn(task::serve(ground(task::NAME, &task)?, task));
+    serving.spawn(content::serve(ground(content::NAME, &content)?, options.storage.clone(), content));
+    Ok(RunningServices { siblings, shutdown, serving })
+}
+
+impl RunningServices {
+    /// Waits until a service stops by itself, which none should.
+    ///
+    /// # Errors
+    /// Why it stopped.
+    pub async fn failed(&mut self) -> anyhow::Result<()> {
+        match self.serving.join_next().await {
+            Some(outcome) => outcome?.context("a service stopped"),
+            None => Ok(()),
+        }
+    }
+
+    /// Stops the services and waits for their calls to end.
+    ///
+    /// # Errors
+    /// When a service did not end well.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.shutdown.cancel();
+        while let Some(outcome) = self.serving.join_next().await {
+            outcome??;
+        }
+        Ok(())
+    }
+
+    /// Tells the services to stop, without waiting.
+    pub fn cancel(&self) {
+        self.shutdown.cancel();
+    }
+}

@@ -1,0 +1,222 @@
+//! Somebody who calls the suite through generated clients.
+
+use chrono::{Duration, Utc};
+use diesel::sql_query;
+use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use shared::authentication::token_hash;
+use shared::proto::content::v1::attachment_service_client::AttachmentServiceClient;
+use shared::proto::content::v1::document_service_client::DocumentServiceClient;
+use shared::proto::identity::v1 as identity;
+use shared::proto::identity::v1::auth_service_client::AuthServiceClient;
+use shared::proto::identity::v1::session_service_client::SessionServiceClient;
+use shared::proto::identity::v1::user_service_client::UserServiceClient;
+use shared::proto::project::v1 as project;
+use shared::proto::project::v1::member_service_client::MemberServiceClient;
+use shared::proto::project::v1::project_service_client::ProjectServiceClient;
+use shared::proto::task::v1 as task;
+use shared::proto::task::v1::task_dependency_service_client::TaskDependencyServiceClient;
+use shared::proto::task::v1::task_service_client::TaskServiceClient;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+use uuid::Uuid;
+
+use super::{Suite, new_id};
+
+/// A service of the suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    Identity,
+    Project,
+    Task,
+    Content,
+}
+
+/// Sends a session token with each call.
+#[derive(Clone)]
+pub struct Bearer(pub Option<String>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(token) = &self.0 {
+            request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        }
+        Ok(request)
+    }
+}
+
+type Client = InterceptedService<Channel, Bearer>;
+
+/// Somebody who calls the suite.
+#[derive(Clone)]
+pub struct Actor {
+    /// UUID of the user; nil for somebody without a session.
+    pub id: Uuid,
+    pub name: String,
+    pub password: String,
+    pub session_token: Option<String>,
+    pub refresh_token: String,
+    channels: [Channel; 4],
+}
+
+impl Actor {
+    pub(super) fn anonymous(suite: &Suite) -> Self {
+        let services = [Service::Identity, Service::Project, Service::Task, Service::Content];
+        Self {
+            id: Uuid::nil(),
+            name: String::new(),
+            password: String::new(),
+            session_token: None,
+            refresh_token: String::new(),
+            channels: services.map(|service| suite.channel(service)),
+        }
+    }
+
+    pub(super) async fn register(suite: &Suite, name: &str) -> Self {
+        let mut actor = Self::anonymous(suite);
+        actor.name = name.to_owned();
+        actor.password = format!("the long password of {name}");
+        let request = identity::RegisterRequest {
+            email: format!("{name}@example.org"),
+            username: name.to_owned(),
+            password: actor.password.clone(),
+            ..Default::default()
+        };
+        let signed_in = actor.auth().register(request).await.unwrap().into_inner();
+        actor.id = signed_in.user.unwrap().id.parse().unwrap();
+        let tokens = signed_in.tokens.unwrap();
+        actor.session_token = Some(tokens.session_token);
+        actor.refresh_token = tokens.refresh_token;
+        actor
+    }
+
+    pub(super) async fn plant(suite: &Suite, name: &str) -> Self {
+        let mut actor = Self::anonymous(suite);
+        actor.name = name.to_owned();
+        actor.id = Uuid::now_v7();
+        let token = format!("dfs_{:0<43}", Uuid::now_v7().simple());
+        let session = shared::caller::Session {
+            session_id: Uuid::now_v7(),
+            user_id: actor.id,
+            expires_at: Utc::now() + Duration::hours(1),
+        };
+        let mut conn = suite.admin().await;
+        sql_query(
+            "WITH u AS (INSERT INTO identity.users (id, email, username, password_hash) \
+             VALUES ($1, $2, $3, '!') RETURNING id) \
+             INSERT INTO identity.user_sessions (user_id, session_token, expires_at, refresh_expires_at, id) \
+             SELECT $1, $4, $5, $5, $6 FROM u",
+        )
+        .bind::<SqlUuid, _>(actor.id)
+        .bind::<Text, _>(format!("{name}@example.org"))
+        .bind::<Text, _>(name)
+        .bind::<Text, _>(token_hash(&token).to_hex())
+        .bind::<Timestamptz, _>(session.expires_at)
+        .bind::<SqlUuid, _>(session.session_id)
+        .execute(&mut conn)
+        .await
+        .unwrap();
+        suite.redis().put_session(&token_hash(&token), &session).await.unwrap();
+        actor.session_token = Some(token);
+        actor
+    }
+
+    fn client(&self, service: Service) -> Client {
+        let [identity, project, task, content] = &self.channels;
+        let channel = match service {
+            Service::Identity => identity,
+            Service::Project => project,
+            Service::Task => task,
+            Service::Content => content,
+        };
+        InterceptedService::new(channel.clone(), Bearer(self.session_token.clone()))
+    }
+
+    pub fn auth(&self) -> AuthServiceClient<Client> {
+        AuthServiceClient::new(self.client(Service::Identity))
+    }
+
+    pub fn sessions(&self) -> SessionServiceClient<Client> {
+        SessionServiceClient::new(self.client(Service::Identity))
+    }
+
+    pub fn users(&self) -> UserServiceClient<Client> {
+        UserServiceClient::new(self.client(Service::Identity))
+    }
+
+    pub fn projects(&self) -> ProjectServiceClient<Client> {
+        ProjectServiceClient::new(self.client(Service::Project))
+    }
+
+    pub fn members(&self) -> MemberServiceClient<Client> {
+        MemberServiceClient::new(self.client(Service::Project))
+    }
+
+    pub fn tasks(&self) -> TaskServiceClient<Client> {
+        TaskServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn dependencies(&self) -> TaskDependencyServiceClient<Client> {
+        TaskDependencyServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn documents(&self) -> DocumentServiceClient<Client> {
+        DocumentServiceClient::new(self.client(Service::Content))
+            .max_decoding_message_size(shared::server::MAX_MESSAGE_BYTES)
+    }
+
+    pub fn attachments(&self) -> AttachmentServiceClient<Client> {
+        AttachmentServiceClient::new(self.client(Service::Content))
+    }
+
+    /// Makes a private project.
+    pub async fn project(&self, name: &str) -> project::Project {
+        let request = project::CreateProjectRequest { name: name.to_owned(), ..Default::default() };
+        self.projects().create_project(request).await.unwrap().into_inner()
+    }
+
+    /// Makes somebody a member.
+    pub async fn add(
+        &self,
+        project: &project::Project,
+        who: &Self,
+        role: project::ProjectRole,
+    ) -> project::Member {
+        let request = project::AddMemberRequest {
+            project_id: project.id.clone(),
+            user_id: who.id.to_string(),
+            role: role.into(),
+            ..Default::default()
+        };
+        self.members().add_member(request).await.unwrap().into_inner()
+    }
+
+    /// Makes a task.
+    pub async fn task(&self, project: &project::Project, title: &str) -> task::Task {
+        let request = task::CreateTaskRequest {
+            request_id: new_id(),
+            project_id: project.id.clone(),
+            title: title.to_owned(),
+            ..Default::default()
+        };
+        self.tasks().create_task(request).await.unwrap().into_inner()
+    }
+
+    /// Makes a draft.
+    pub async fn document(
+        &self,
+        project: &project::Project,
+        title: &str,
+        content: &str,
+    ) -> shared::proto::content::v1::Document {
+        let request = shared::proto::content::v1::CreateDocumentRequest {
+            project_id: project.id.clone(),
+            title: title.to_owned(),
+            content: content.to_owned(),
+            ..Default::default()
+        };
+        self.documents().create_document(request).await.unwrap().into_inner()
+    }
+}

@@ -1,0 +1,186 @@
+//! The suite for tests: real PostgreSQL and Redis, a database of its own for each test, the real layers over the
+//! real wire, and actors who do things.
+//!
+//! The servers start with the first test of a test binary and end with its process, however it ends.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "failing is reporting here"
+)]
+
+mod actor;
+mod servers;
+mod slow_link;
+mod summary;
+
+pub use actor::{Actor, Bearer, Service};
+pub use summary::{reason_of, summary, violations};
+
+use std::time::Duration;
+
+use shared::config::{LimitOptions, Secret, SiblingOptions, TelemetryOptions};
+use shared::local::LocalServers;
+use shared::redis_store::RedisStore;
+use shared::service::StorageOptions;
+use tempfile::TempDir;
+use tonic::transport::Channel;
+use uuid::Uuid;
+
+use crate::services::{self, Role, RunningServices, SuiteOptions};
+
+pub const SERVICE_SECRET: &str = "a secret of the tests, long enough to be one";
+
+/// All four services on a database of their own.
+pub struct Suite {
+    pub options: SuiteOptions,
+    pub siblings: SiblingOptions,
+    /// The superuser's URL of this suite's database.
+    pub admin_url: Secret,
+    /// Only of a suite that was started alone.
+    pub servers: Option<LocalServers>,
+    running: Option<RunningServices>,
+    _files: TempDir,
+}
+
+impl Suite {
+    /// On servers shared with the other tests of this binary.
+    pub async fn start() -> Self {
+        let shared = servers::shared().await;
+        Self::on(shared, |_| {}).await
+    }
+
+    /// As [`Self::start`], with other options.
+    pub async fn start_with(change: impl FnOnce(&mut SuiteOptions)) -> Self {
+        Self::on(servers::shared().await, change).await
+    }
+
+    /// As [`Self::start`], with a link to PostgreSQL that takes this long for each round trip.
+    pub async fn start_with_slow_database(round_trip: Duration) -> Self {
+        let shared = servers::shared().await;
+        let link = slow_link::start(shared.postgres_address(), round_trip).await;
+        Self::on(shared, |options| options.postgres = link.to_string()).await
+    }
+
+    /// On PostgreSQL and Redis of its own, which the test may stop and start.
+    pub async fn start_alone() -> Self {
+        let own = servers::start().await;
+        let mut suite = Self::on(&own, |_| {}).await;
+        suite.servers = Some(own.local);
+        suite
+    }
+
+    async fn on(servers: &servers::Servers, change: impl FnOnce(&mut SuiteOptions)) -> Self {
+        let files = TempDir::new().unwrap();
+        let database = servers.create_database().await;
+        let mut options = SuiteOptions {
+            postgres: servers.postgres_address().to_string(),
+            database: database.clone(),
+            role_password: servers.role_password.clone(),
+            database_pool_size: 4,
+            redis_url: servers.local.redis.url().into(),
+            redis_key_prefix: database.clone(),
+            service_secret: SERVICE_SECRET.into(),
+            storage: StorageOptions {
+                storage_folder: files.path().to_owned(),
+                max_attachment_bytes: 8 * 1024 * 1024,
+            },
+            limits: LimitOptions::default(),
+            telemetry: TelemetryOptions::default(),
+        };
+        change(&mut options);
+        let listeners = services::listen([0; 4]).await.unwrap();
+        let running = services::start(&options, listeners).unwrap();
+        Self {
+            admin_url: servers.admin_url(&database),
+            siblings: running.siblings.clone(),
+            options,
+            servers: None,
+            running: Some(running),
+            _files: files,
+        }
+    }
+
+    /// A plain channel to a service.
+    pub fn channel(&self, service: Service) -> Channel {
+        let url = match service {
+            Service::Identity => &self.siblings.identity_url,
+            Service::Project => &self.siblings.project_url,
+            Service::Task => &self.siblings.task_url,
+            Service::Content => &self.siblings.content_url,
+        };
+        Channel::from_shared(url.clone()).unwrap().connect_lazy()
+    }
+
+    /// Somebody who is not signed in.
+    pub fn anonymous(&self) -> Actor {
+        Actor::anonymous(self)
+    }
+
+    /// A new user, signed in.
+    pub async fn user(&self, name: &str) -> Actor {
+        Actor::register(self, name).await
+    }
+
+    /// New users, signed in.
+    pub async fn users<const N: usize>(&self, names: [&str; N]) -> [Actor; N] {
+        futures::future::join_all(names.map(|name| self.user(name))).await.try_into().ok().unwrap()
+    }
+
+    /// A user who exists in the database and has a session, without passing the identity service: for tests of
+    /// the other services, which then cost no password hash.
+    pub async fn guest(&self, name: &str) -> Actor {
+        Actor::plant(self, name).await
+    }
+
+    /// Guests; see [`Self::guest`].
+    pub async fn guests<const N: usize>(&self, names: [&str; N]) -> [Actor; N] {
+        futures::future::join_all(names.map(|name| self.guest(name))).await.try_into().ok().unwrap()
+    }
+
+    /// Clients that call as a service of the suite.
+    pub fn as_service(&self, name: &str) -> shared::siblings::Siblings {
+        let signer = shared::service_identity::ServiceSigner::new(name, SERVICE_SECRET.into());
+        let tls = shared::config::TlsOptions::default();
+        shared::siblings::Siblings::new(&self.siblings, &tls, &signer).unwrap()
+    }
+
+    /// Redis as the services use it.
+    pub fn redis(&self) -> RedisStore {
+        RedisStore::new(&self.options.redis_url, &self.options.redis_key_prefix).unwrap()
+    }
+
+    /// A connection as superuser, past all policies.
+    pub async fn admin(&self) -> diesel_async::AsyncPgConnection {
+        shared::database::connect(&self.admin_url).await.unwrap()
+    }
+
+    /// A connection under a service's role, as its code has it.
+    pub async fn connect_as(&self, role: Role) -> diesel_async::AsyncPgConnection {
+        shared::database::connect(&self.options.url_of(role)).await.unwrap()
+    }
+
+    /// Stops the services and waits for them.
+    pub async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await.unwrap();
+        }
+    }
+}
+
+impl Drop for Suite {
+    fn drop(&mut self) {
+        if let Some(running) = &self.running {
+            running.cancel();
+        }
+        servers::forget(&self.options.database);
+    }
+}
+
+/// A fresh UUID as text.
+pub fn new_id() -> String {
+    Uuid::now_v7().to_string()
+}

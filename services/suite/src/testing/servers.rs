@@ -1,0 +1,79 @@
+//! PostgreSQL and Redis of a test binary, and a database for each test.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use diesel_async::SimpleAsyncConnection;
+use rand::Rng;
+use rand::distr::Alphanumeric;
+use shared::config::Secret;
+use shared::local::{self, DataPlace, LocalOptions, LocalServers};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use crate::prepare;
+
+const TEMPLATE: &str = "dafnck_template";
+
+static SHARED: OnceCell<Servers> = OnceCell::const_new();
+/// Databases whose tests have ended; dropped when the next is made, so that a long run does not fill the disk.
+static FORGOTTEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+pub(super) struct Servers {
+    pub local: LocalServers,
+    pub role_password: Secret,
+}
+
+pub(super) async fn shared() -> &'static Servers {
+    SHARED.get_or_init(start).await
+}
+
+pub(super) fn forget(database: &str) {
+    FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner).push(database.to_owned());
+}
+
+pub(super) async fn start() -> Servers {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let options = LocalOptions {
+        cache: workspace.join(".local/cache"),
+        data: DataPlace::Temporary,
+        postgres_port: None,
+        redis_port: None,
+        postgres_bin: None,
+        redis_bin: None,
+    };
+    let local = local::start(options, |progress| eprintln!("{progress}")).await.unwrap();
+    let role_password: String = rand::rng().sample_iter(Alphanumeric).take(32).map(char::from).collect();
+    let servers = Servers { local, role_password: role_password.into() };
+    servers.execute(&format!("CREATE DATABASE {TEMPLATE}")).await;
+    let template = servers.admin_url(TEMPLATE);
+    prepare::migrate_all(&template).await.unwrap();
+    prepare::set_passwords(&template, &servers.role_password).await.unwrap();
+    servers
+}
+
+impl Servers {
+    pub(super) fn postgres_address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.local.postgres.port).into()
+    }
+
+    pub(super) fn admin_url(&self, database: &str) -> Secret {
+        format!("{}?sslmode=disable", self.local.postgres.admin_url(database)).into()
+    }
+
+    pub(super) async fn create_database(&self) -> String {
+        let name = format!("t{}", Uuid::now_v7().simple());
+        let ended = std::mem::take(&mut *FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner));
+        for database in ended {
+            self.execute(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)")).await;
+        }
+        self.execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")).await;
+        name
+    }
+
+    async fn execute(&self, statement: &str) {
+        let mut conn = shared::database::connect(&self.admin_url("postgres")).await.unwrap();
+        conn.batch_execute(statement).await.unwrap();
+    }
+}

@@ -1,0 +1,3 @@
+//! The suite as a whole, over the real wire.
+
+mod reflection;
