@@ -15,3 +15,43 @@ async fn every_service_becomes_healthy() {
         while updates.message().await.unwrap().unwrap().status != 1 {}
     }
 }
+
+/// Asks with one version of the reflection protocol for the list of services and for the file of one.
+macro_rules! reflect {
+    ($version:ident, $suite:expr, $service:expr) => {{
+        use tonic_reflection::pb::$version::server_reflection_client::ServerReflectionClient;
+        use tonic_reflection::pb::$version::server_reflection_request::MessageRequest;
+        use tonic_reflection::pb::$version::server_reflection_response::MessageResponse;
+        use tonic_reflection::pb::$version::ServerReflectionRequest;
+        let ask = async |question| {
+            let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
+            let mut client = ServerReflectionClient::new($suite.channel($service));
+            let answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap();
+            answers.into_inner().message().await.unwrap().unwrap().message_response.unwrap()
+        };
+        let MessageResponse::ListServicesResponse(list) = ask(MessageRequest::ListServices(String::new())).await
+        else {
+            panic!("no list")
+        };
+        let names: Vec<String> = list.service.into_iter().map(|service| service.name).collect();
+        for name in &names {
+            let answer = ask(MessageRequest::FileContainingSymbol(name.clone())).await;
+            assert!(matches!(answer, MessageResponse::FileDescriptorResponse(_)), "{name}: {answer:?}");
+        }
+        names
+    }};
+}
+
+#[tokio::test]
+async fn both_versions_of_reflection_describe_what_is_served() {
+    let suite = Suite::start().await;
+    for service in ALL {
+        let own = format!("dafnck.{service:?}.").to_lowercase();
+        let v1 = reflect!(v1, suite, service);
+        let v1alpha = reflect!(v1alpha, suite, service);
+        assert_eq!(v1, v1alpha);
+        assert!(v1.iter().any(|name| name.starts_with(&own)), "{v1:?}");
+        assert!(v1.contains(&"grpc.health.v1.Health".to_owned()), "{v1:?}");
+        assert!(!v1.iter().any(|name| name.starts_with("dafnck.") && !name.starts_with(&own)), "{v1:?}");
+    }
+}

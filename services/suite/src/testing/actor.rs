@@ -96,7 +96,7 @@ impl Actor {
         let mut actor = Self::anonymous(suite);
         actor.name = name.to_owned();
         actor.id = Uuid::now_v7();
-        let token = format!("dfs_{:0<43}", Uuid::now_v7().simple());
+        let token = format!("dfs_{:0<43}", Uuid::now_v7().simple().to_string());
         let session = shared::caller::Session {
             session_id: Uuid::now_v7(),
             user_id: actor.id,

@@ -180,6 +180,11 @@ impl Drop for Suite {
     }
 }
 
+/// The superuser's URL of a new database without schemas.
+pub async fn empty_database() -> Secret {
+    servers::shared().await.create_empty_database().await
+}
+
 /// A fresh UUID as text.
 pub fn new_id() -> String {
     Uuid::now_v7().to_string()

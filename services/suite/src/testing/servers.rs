@@ -72,6 +72,13 @@ impl Servers {
         name
     }
 
+    /// A database without schemas.
+    pub(super) async fn create_empty_database(&self) -> Secret {
+        let name = format!("e{}", Uuid::now_v7().simple());
+        self.execute(&format!("CREATE DATABASE {name}")).await;
+        self.admin_url(&name)
+    }
+
     async fn execute(&self, statement: &str) {
         let mut conn = shared::database::connect(&self.admin_url("postgres")).await.unwrap();
         conn.batch_execute(statement).await.unwrap();

@@ -1,0 +1,135 @@
+//! Round trips to PostgreSQL, told by time: over a link on which each takes 200 ms, a call that needs one is
+//! done before two would be over. So a budget cannot be lost unnoticed.
+
+use std::time::{Duration, Instant};
+
+use prost_types::FieldMask;
+use shared::proto::content::v1 as content;
+use shared::proto::project::v1 as project;
+use shared::proto::task::v1 as task;
+use suite::testing::{Actor, Suite, new_id};
+
+const ROUND_TRIP: Duration = Duration::from_millis(200);
+
+/// How many round trips a call waits for: the quickest of several, when connections stand and statements are
+/// prepared on them.
+macro_rules! round_trips {
+    ($client:expr, $method:ident, $request:expr) => {{
+        let mut quickest = Duration::MAX;
+        for _ in 0..8 {
+            let request = $request;
+            let start = Instant::now();
+            $client.$method(request).await.unwrap();
+            quickest = quickest.min(start.elapsed());
+        }
+        quickest.as_millis() / ROUND_TRIP.as_millis()
+    }};
+}
+
+async fn somebody_far_from_the_database() -> (Suite, Actor, project::Project) {
+    let suite = Suite::start_with_slow_database(ROUND_TRIP).await;
+    let olga = suite.guest("olga").await;
+    let project = olga.project("apollo").await;
+    (suite, olga, project)
+}
+
+fn mask(path: &str) -> Option<FieldMask> {
+    Some(FieldMask { paths: vec![path.to_owned()] })
+}
+
+#[tokio::test]
+async fn projects_stay_within_their_round_trips() {
+    let (_suite, olga, project) = somebody_far_from_the_database().await;
+    let project_id = project.id.clone();
+    let mut client = olga.projects();
+
+    let get = round_trips!(client, get_project, project::GetProjectRequest { project_id: project_id.clone() });
+    let list = round_trips!(client, list_projects, project::ListProjectsRequest::default());
+    let create = round_trips!(
+        client,
+        create_project,
+        project::CreateProjectRequest { request_id: new_id(), name: "gemini".to_owned(), ..Default::default() }
+    );
+    let update = round_trips!(
+        client,
+        update_project,
+        project::UpdateProjectRequest {
+            project: Some(project::Project { name: new_id(), etag: String::new(), ..project.clone() }),
+            update_mask: mask("name"),
+        }
+    );
+
+    assert_eq!([get, list], [1, 1]);
+    assert!(create <= 2 && update <= 2, "create {create}, update {update}");
+}
+
+#[tokio::test]
+async fn tasks_stay_within_their_round_trips() {
+    let (_suite, olga, project) = somebody_far_from_the_database().await;
+    let made = olga.task(&project, "buy milk").await;
+    let mut client = olga.tasks();
+
+    let get = round_trips!(client, get_task, task::GetTaskRequest { task_id: made.id.clone() });
+    let list = round_trips!(
+        client,
+        list_tasks,
+        task::ListTasksRequest { project_id: project.id.clone(), ..Default::default() }
+    );
+    let create = round_trips!(
+        client,
+        create_task,
+        task::CreateTaskRequest {
+            request_id: new_id(),
+            project_id: project.id.clone(),
+            title: "bake bread".to_owned(),
+            ..Default::default()
+        }
+    );
+    let update = round_trips!(
+        client,
+        update_task,
+        task::UpdateTaskRequest {
+            task: Some(task::Task { title: new_id(), etag: String::new(), ..made.clone() }),
+            update_mask: mask("title"),
+        }
+    );
+
+    assert_eq!([get, list], [1, 1]);
+    assert!(create <= 2 && update <= 2, "create {create}, update {update}");
+}
+
+#[tokio::test]
+async fn documents_stay_within_their_round_trips() {
+    let (_suite, olga, project) = somebody_far_from_the_database().await;
+    let made = olga.document(&project, "plan", "first").await;
+    let mut client = olga.documents();
+
+    let get = round_trips!(client, get_document, content::GetDocumentRequest { document_id: made.id.clone() });
+    let list = round_trips!(
+        client,
+        list_documents,
+        content::ListDocumentsRequest { project_id: project.id.clone(), ..Default::default() }
+    );
+    let create = round_trips!(
+        client,
+        create_document,
+        content::CreateDocumentRequest {
+            request_id: new_id(),
+            project_id: project.id.clone(),
+            title: "report".to_owned(),
+            ..Default::default()
+        }
+    );
+    let update = round_trips!(
+        client,
+        update_document,
+        content::UpdateDocumentRequest {
+            document: Some(content::Document { content: Some(new_id()), etag: String::new(), ..made.clone() }),
+            update_mask: mask("content"),
+            ..Default::default()
+        }
+    );
+
+    assert_eq!([get, list], [1, 1]);
+    assert!(create <= 2 && update <= 2, "create {create}, update {update}");
+}
