@@ -11,6 +11,7 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::database::Prepared;
 use crate::error::{Error, ErrorReason, Result};
 use crate::validation::Violations;
 
@@ -78,7 +79,7 @@ async fn insert(
     key: &RequestKey,
     resource_id: Uuid,
 ) -> Result<bool> {
-    let inserted = sql_query(format!(
+    let query = sql_query(format!(
         "INSERT INTO {schema}.idempotency_keys (caller_id, method, request_id, request_hash, resource_id) \
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
     ))
@@ -86,10 +87,8 @@ async fn insert(
     .bind::<Text, _>(method)
     .bind::<SqlUuid, _>(key.request_id)
     .bind::<Bytea, _>(&key.hash)
-    .bind::<SqlUuid, _>(resource_id)
-    .execute(&mut conn)
-    .await?;
-    Ok(inserted > 0)
+    .bind::<SqlUuid, _>(resource_id);
+    Ok(Prepared(query).execute(&mut conn).await? > 0)
 }
 
 async fn find(
@@ -99,14 +98,12 @@ async fn find(
     method: &str,
     key: &RequestKey,
 ) -> Result<Option<Claimed>> {
-    Ok(sql_query(format!(
+    let query = sql_query(format!(
         "SELECT resource_id, request_hash FROM {schema}.idempotency_keys \
          WHERE caller_id = $1 AND method = $2 AND request_id = $3"
     ))
     .bind::<SqlUuid, _>(caller_id)
     .bind::<Text, _>(method)
-    .bind::<SqlUuid, _>(key.request_id)
-    .get_result(&mut conn)
-    .await
-    .optional()?)
+    .bind::<SqlUuid, _>(key.request_id);
+    Ok(Prepared(query).get_result(&mut conn).await.optional()?)
 }

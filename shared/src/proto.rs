@@ -1,6 +1,6 @@
 //! Everything generated from the protos, and the descriptor sets behind reflection.
 
-#![allow(missing_docs, clippy::all)]
+#![allow(missing_docs, clippy::all, clippy::pedantic)]
 
 /// What all services share.
 pub mod common {

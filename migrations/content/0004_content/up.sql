@@ -92,6 +92,26 @@ CREATE TRIGGER file_attachments_change_trigger
     AFTER INSERT OR UPDATE OR DELETE ON file_attachments
     FOR EACH ROW EXECUTE FUNCTION record_change('project_id');
 
+-- Each new number of a document's version is kept as a row, by whoever acts. The words for it come as
+-- app.change_summary. Background work brings the versions of others, and so writes them itself.
+CREATE FUNCTION save_document_version() RETURNS trigger
+LANGUAGE plpgsql SET search_path = content, pg_temp
+AS $$
+BEGIN
+    INSERT INTO document_versions (document_id, version_number, content, change_summary, author_id)
+    VALUES (NEW.id, NEW.version, coalesce(NEW.content, ''),
+        nullif(current_setting('app.change_summary', true), ''), current_user_id());
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER documents_first_version_trigger
+    AFTER INSERT ON documents
+    FOR EACH ROW WHEN (current_user_id() IS NOT NULL) EXECUTE FUNCTION save_document_version();
+CREATE TRIGGER documents_next_version_trigger
+    AFTER UPDATE ON documents
+    FOR EACH ROW WHEN (current_user_id() IS NOT NULL AND NEW.version <> OLD.version)
+    EXECUTE FUNCTION save_document_version();
+
 -- A document takes its attachments with it; the files follow through the change log.
 CREATE FUNCTION delete_document_attachments() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
@@ -116,5 +136,13 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = content, pg_temp
 AS $$
     SELECT f.project_id FROM file_attachments f WHERE f.id = attachment_uuid
 $$;
-REVOKE EXECUTE ON FUNCTION project_of_document(uuid), project_of_attachment(uuid) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION project_of_document(uuid), project_of_attachment(uuid) TO content_service, content_worker;
+-- Tasks are elsewhere; the files of one tell where it is.
+CREATE FUNCTION project_of_task_files(task_uuid uuid) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+    SELECT f.project_id FROM file_attachments f WHERE f.entity_type = 'task' AND f.entity_id = task_uuid LIMIT 1
+$$;
+REVOKE EXECUTE ON FUNCTION project_of_document(uuid), project_of_attachment(uuid), project_of_task_files(uuid)
+    FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION project_of_document(uuid), project_of_attachment(uuid), project_of_task_files(uuid)
+    TO content_service, content_worker;

@@ -69,7 +69,7 @@ GRANT EXECUTE ON FUNCTION find_credentials(text), find_session(text), find_refre
 
 -- No role selects a password hash or a refresh token: they are compared inside the functions above.
 GRANT SELECT (id, email, username, first_name, last_name, avatar_url, email_verified, status, created_at, updated_at,
-    last_login_at, metadata), INSERT, UPDATE ON users TO identity_service;
+    last_login_at, metadata, xmin), INSERT, UPDATE ON users TO identity_service;
 GRANT SELECT, INSERT, UPDATE ON user_profiles TO identity_service;
 GRANT SELECT (id, user_id, session_token, expires_at, ip_address, user_agent, is_active, created_at, refresh_expires_at),
     INSERT, UPDATE ON user_sessions TO identity_service;

@@ -1,20 +1,68 @@
-//! The content service.
+//! The content service: documents with their versions, and files attached to tasks, documents and projects.
+//!
+//! It owns the schema `content` and the folder of files. It promises that the versions of a document have no
+//! gaps and never change; that nothing is kept of an upload that fails; and that the file of an attachment
+//! goes away after its row, however that was deleted. It knows of projects and their members by a copy that
+//! the project service feeds ([`entrance`]), and of deleted tasks by the task service's feed.
 
+pub mod attachments;
+pub mod documents;
+pub mod entrance;
+pub mod importing;
+pub mod versions;
+
+use shared::access::AccessCopies;
+use shared::database::{Constraint, Rule};
 use shared::proto::content::DESCRIPTOR_SET;
+use shared::proto::content::internal::v1::content_import_service_server::ContentImportServiceServer;
+use shared::proto::content::v1::attachment_service_server::AttachmentServiceServer;
+use shared::proto::content::v1::document_service_server::DocumentServiceServer;
+use shared::server::MAX_MESSAGE_BYTES;
 use shared::service::{Ground, StorageOptions};
 use tokio::net::TcpListener;
+use tonic::service::Routes;
+
+use attachments::rpc::Attachments;
+use attachments::storage::Storage;
+use documents::rpc::Documents;
+use entrance::Entrance;
+use importing::rpc::Imports;
 
 /// Name of the service, of its schema and of its proto package.
 pub const NAME: &str = "content";
 
+/// What the schema's constraints mean to a client.
+pub(crate) const CONSTRAINTS: &[Constraint] = &[
+    Constraint { name: "documents_pkey", rule: Rule::Taken("document_id") },
+    Constraint { name: "file_attachments_pkey", rule: Rule::Taken("id") },
+    Constraint { name: "documents_project_id_fkey", rule: Rule::Missing("project") },
+    Constraint { name: "documents_author_id_fkey", rule: Rule::Missing("user") },
+    Constraint { name: "document_versions_author_id_fkey", rule: Rule::Missing("user") },
+    Constraint { name: "file_attachments_uploader_id_fkey", rule: Rule::Missing("user") },
+];
+
 /// Serves until told to stop.
 ///
 /// # Errors
-/// When a migration, the listener or a certificate fails.
+/// When a migration, the storage folder, the listener or a certificate fails.
 pub async fn serve(ground: Ground, storage: StorageOptions, listener: TcpListener) -> anyhow::Result<()> {
     ground.migrate(&shared::migrate::CONTENT).await?;
+    let storage = Storage::open(&storage, ground.worker.clone())?;
+    let copies = AccessCopies::new(NAME, ground.worker.clone(), ground.siblings.project_access());
+    ground.spawn(copies.clone().follow(ground.shutdown.clone()));
+    ground.spawn(attachments::deleted_files::follow(ground.clone(), storage.clone()));
+    ground.spawn(attachments::deleted_tasks::follow(ground.clone()));
+
     let sessions = ground.remote_sessions();
-    tracing::debug!(?storage, "storage");
-    let routes = tonic::service::Routes::default();
-    ground.serve(DESCRIPTOR_SET, routes, sessions, listener).await
+    let entrance = Entrance::new(&ground, copies);
+    ground.clone().serve(DESCRIPTOR_SET, routes(&ground, entrance, storage), sessions, listener).await
+}
+
+fn routes(ground: &Ground, entrance: Entrance, storage: Storage) -> Routes {
+    let documents = Documents::new(ground.clone(), entrance.clone());
+    let attachments = Attachments::new(ground.clone(), entrance.clone(), storage.clone());
+    let imports = Imports::new(ground.clone(), entrance, storage);
+    Routes::new(DocumentServiceServer::new(documents).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(AttachmentServiceServer::new(attachments).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(ContentImportServiceServer::new(imports).max_decoding_message_size(MAX_MESSAGE_BYTES))
 }

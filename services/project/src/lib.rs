@@ -1,11 +1,39 @@
-//! The project service.
+//! The project service: projects, who belongs to them, and who may therefore do what.
+//!
+//! It alone decides access. Siblings keep copies of its decisions, which they follow through
+//! `AccessService` and never change. It promises that a project has exactly one owner, that nobody gives
+//! away more than they have, and that a change of access reaches every follower.
+//!
+//! Not here: users (identity) and what a project holds (task, content). Deleting a project removes its
+//! content elsewhere through the change log, or through foreign keys where the schemas share a database.
 
+mod access;
+mod imports;
+mod members;
+mod projects;
+
+use shared::database::{Constraint, Rule};
 use shared::proto::project::DESCRIPTOR_SET;
+use shared::proto::project::internal::v1::access_service_server::AccessServiceServer;
+use shared::proto::project::internal::v1::project_import_service_server::ProjectImportServiceServer;
+use shared::proto::project::v1::member_service_server::MemberServiceServer;
+use shared::proto::project::v1::project_service_server::ProjectServiceServer;
+use shared::server::MAX_MESSAGE_BYTES;
 use shared::service::Ground;
 use tokio::net::TcpListener;
+use tonic::service::Routes;
 
 /// Name of the service, of its schema and of its proto package.
 pub const NAME: &str = "project";
+
+/// What the schema's constraints mean to a client.
+pub(crate) const CONSTRAINTS: &[Constraint] = &[
+    Constraint { name: "projects_pkey", rule: Rule::Taken("project_id") },
+    Constraint { name: "projects_owner_id_fkey", rule: Rule::Missing("user") },
+    Constraint { name: "project_members_project_id_user_id_key", rule: Rule::Taken("user_id") },
+    Constraint { name: "fk_project_members_user_id", rule: Rule::Missing("user") },
+    Constraint { name: "fk_project_members_project_id", rule: Rule::Missing("project") },
+];
 
 /// Serves until told to stop.
 ///
@@ -14,6 +42,17 @@ pub const NAME: &str = "project";
 pub async fn serve(ground: Ground, listener: TcpListener) -> anyhow::Result<()> {
     ground.migrate(&shared::migrate::PROJECT).await?;
     let sessions = ground.remote_sessions();
-    let routes = tonic::service::Routes::default();
+    let routes = routes(&ground);
     ground.serve(DESCRIPTOR_SET, routes, sessions, listener).await
+}
+
+fn routes(ground: &Ground) -> Routes {
+    let projects = ProjectServiceServer::new(projects::rpc::Projects::new(ground.clone()));
+    let members = MemberServiceServer::new(members::rpc::Members::new(ground.clone()));
+    let access = AccessServiceServer::new(access::rpc::Access::new(ground.clone()));
+    let imports = ProjectImportServiceServer::new(imports::rpc::Imports::new(ground.clone()));
+    Routes::new(projects.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(members.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(access.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(imports.max_decoding_message_size(MAX_MESSAGE_BYTES))
 }

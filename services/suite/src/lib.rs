@@ -1,6 +1,11 @@
 //! All four services in one process: the local default (`dafnck`), the operator's commands, and what tests use.
 
+pub mod convert;
+pub mod health;
+pub mod import;
+pub mod migrations;
 pub mod prepare;
+pub mod run;
 pub mod services;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -1,1 +1,51 @@
-fn main() {}
+//! `dafnck`: the suite on this machine, and the operator's commands.
+
+use clap::{Parser, Subcommand};
+use suite::convert::{self, ConvertOptions};
+use suite::health;
+use suite::import::{self, ImportOptions};
+use suite::migrations::{self, MigrateOptions};
+use suite::run::{self, RunOptions};
+
+use shared::config::SiblingOptions;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// DafnckMachine: identity, projects, tasks and documents over gRPC. Without a command, the whole suite runs on this
+/// machine until Ctrl-C, on private PostgreSQL and Redis servers.
+#[derive(Parser)]
+#[command(name = "dafnck", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunOptions,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the whole suite on this machine until Ctrl-C (the default)
+    Run(RunOptions),
+    /// Bring a database up to date, take migrations back, or show where it stands
+    Migrate(MigrateOptions),
+    /// Take over users, projects, members, tasks, dependencies, documents, versions and files from a JSON Lines file
+    #[command(after_long_help = import::HELP)]
+    Import(ImportOptions),
+    /// Turn data of other origins into a file for `dafnck import`
+    Convert(ConvertOptions),
+    /// Ask the four services whether they are ready
+    Health(SiblingOptions),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Cli { command, run } = Cli::parse();
+    match command.unwrap_or(Command::Run(run)) {
+        Command::Run(options) => run::command(options).await,
+        Command::Migrate(options) => migrations::command(options).await,
+        Command::Import(options) => import::command(&options).await,
+        Command::Convert(options) => convert::command(&options),
+        Command::Health(services) => health::command(&services).await,
+    }
+}

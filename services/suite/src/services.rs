@@ -167,13 +167,14 @@ impl RunningServices {
     /// Stops the services and waits for their calls to end.
     ///
     /// # Errors
-    /// When a service did not end well.
+    /// When a service did not end well; the others have ended all the same.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         self.shutdown.cancel();
+        let mut first_failure = Ok(());
         while let Some(outcome) = self.serving.join_next().await {
-            outcome??;
+            first_failure = first_failure.and(outcome.map_err(anyhow::Error::from).flatten());
         }
-        Ok(())
+        first_failure
     }
 
     /// Tells the services to stop, without waiting.

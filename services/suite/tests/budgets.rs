@@ -43,12 +43,17 @@ async fn projects_stay_within_their_round_trips() {
     let project_id = project.id.clone();
     let mut client = olga.projects();
 
-    let get = round_trips!(client, get_project, project::GetProjectRequest { project_id: project_id.clone() });
+    let get =
+        round_trips!(client, get_project, project::GetProjectRequest { project_id: project_id.clone() });
     let list = round_trips!(client, list_projects, project::ListProjectsRequest::default());
     let create = round_trips!(
         client,
         create_project,
-        project::CreateProjectRequest { request_id: new_id(), name: "gemini".to_owned(), ..Default::default() }
+        project::CreateProjectRequest {
+            request_id: new_id(),
+            name: "gemini".to_owned(),
+            ..Default::default()
+        }
     );
     let update = round_trips!(
         client,
@@ -104,7 +109,8 @@ async fn documents_stay_within_their_round_trips() {
     let made = olga.document(&project, "plan", "first").await;
     let mut client = olga.documents();
 
-    let get = round_trips!(client, get_document, content::GetDocumentRequest { document_id: made.id.clone() });
+    let get =
+        round_trips!(client, get_document, content::GetDocumentRequest { document_id: made.id.clone() });
     let list = round_trips!(
         client,
         list_documents,
@@ -124,7 +130,11 @@ async fn documents_stay_within_their_round_trips() {
         client,
         update_document,
         content::UpdateDocumentRequest {
-            document: Some(content::Document { content: Some(new_id()), etag: String::new(), ..made.clone() }),
+            document: Some(content::Document {
+                content: Some(new_id()),
+                etag: String::new(),
+                ..made.clone()
+            }),
             update_mask: mask("content"),
             ..Default::default()
         }

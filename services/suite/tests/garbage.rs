@@ -63,7 +63,9 @@ impl Garbage {
             Kind::Bytes => Value::Bytes(text.into_bytes().into()),
             Kind::Bool => Value::Bool(true),
             Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => Value::I32(self.number),
-            Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => Value::I64(i64::from(self.number).wrapping_mul(1 << 31)),
+            Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
+                Value::I64(i64::from(self.number).wrapping_mul(1 << 31))
+            }
             Kind::Uint32 | Kind::Fixed32 => Value::U32(u32::MAX),
             Kind::Uint64 | Kind::Fixed64 => Value::U64(u64::MAX),
             Kind::Double => Value::F64(f64::NAN),
@@ -110,7 +112,9 @@ async fn garbage_is_refused_as_garbage() {
             let bytes = Bytes::from(message.encode_to_vec());
             let answer = call(channel_for(&suite, &path), &path, Some(authorization), bytes).await;
             match answer {
-                Err(status) if !is_clean(&status) => unclean.push(format!("{path} {garbage:?}: {}", summary(&status))),
+                Err(status) if !is_clean(&status) => {
+                    unclean.push(format!("{path} {garbage:?}: {}", summary(&status)))
+                }
                 Err(status) if status.code() == Code::InvalidArgument && fields > 0 => {
                     let named = !violations(&status).is_empty() || !summary(&status).ends_with(' ');
                     assert!(named, "{path} names no field for {garbage:?}: {status:?}");

@@ -19,17 +19,18 @@ async fn every_service_becomes_healthy() {
 /// Asks with one version of the reflection protocol for the list of services and for the file of one.
 macro_rules! reflect {
     ($version:ident, $suite:expr, $service:expr) => {{
+        use tonic_reflection::pb::$version::ServerReflectionRequest;
         use tonic_reflection::pb::$version::server_reflection_client::ServerReflectionClient;
         use tonic_reflection::pb::$version::server_reflection_request::MessageRequest;
         use tonic_reflection::pb::$version::server_reflection_response::MessageResponse;
-        use tonic_reflection::pb::$version::ServerReflectionRequest;
         let ask = async |question| {
             let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
             let mut client = ServerReflectionClient::new($suite.channel($service));
             let answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap();
             answers.into_inner().message().await.unwrap().unwrap().message_response.unwrap()
         };
-        let MessageResponse::ListServicesResponse(list) = ask(MessageRequest::ListServices(String::new())).await
+        let MessageResponse::ListServicesResponse(list) =
+            ask(MessageRequest::ListServices(String::new())).await
         else {
             panic!("no list")
         };

@@ -130,17 +130,24 @@ async fn every_method_refuses_those_it_is_not_for() {
             let channel = channel_for(&suite, &path);
             let path = &path;
             let authorization = token.map(|token| format!("Bearer {token}"));
-            async move { call(channel, path, authorization, Bytes::new()).await.err().map(|status| summary(&status)) }
+            async move {
+                call(channel, path, authorization, Bytes::new()).await.err().map(|status| summary(&status))
+            }
         };
-        let (nobody, forged, user) =
-            tokio::join!(tried(None), tried(Some(format!("dfs_{}", "x".repeat(43)))), tried(olga.session_token.clone()));
+        let (nobody, forged, user) = tokio::join!(
+            tried(None),
+            tried(Some(format!("dfs_{}", "x".repeat(43)))),
+            tried(olga.session_token.clone())
+        );
         let forged = forged.unwrap_or_default();
         match audience {
             Audience::Service => {
                 assert_eq!(nobody.as_deref(), Some("PERMISSION_DENIED AUDIENCE_REFUSED"), "{path}");
                 assert_eq!(user.as_deref(), Some("PERMISSION_DENIED AUDIENCE_REFUSED"), "{path}");
             }
-            Audience::User => assert_eq!(nobody.as_deref(), Some("UNAUTHENTICATED SESSION_REQUIRED"), "{path}"),
+            Audience::User => {
+                assert_eq!(nobody.as_deref(), Some("UNAUTHENTICATED SESSION_REQUIRED"), "{path}")
+            }
             Audience::Anyone => {
                 assert!(!nobody.unwrap_or_default().contains("SESSION_REQUIRED"), "{path}");
             }

@@ -1,8 +1,31 @@
-//! The task service.
+//! The task service: tasks, what they depend on, and how far a project is.
+//!
+//! It owns the schema `task` and promises that what waits for what never forms a cycle, and that nothing is
+//! completed before what it waits for; both are kept by the database, for everybody who writes to it. Who may do
+//! what is the project service's to say: this service keeps a read-only copy of it ([`handlers`]).
+//! Planning (schedules, critical paths) is deliberately not here.
 
+mod dependencies;
+mod directory;
+mod handlers;
+mod import;
+mod place;
+mod progress;
+mod refusals;
+mod tasks;
+
+use shared::access::AccessCopies;
 use shared::proto::task::DESCRIPTOR_SET;
+use shared::proto::task::internal::v1::task_directory_service_server::TaskDirectoryServiceServer;
+use shared::proto::task::internal::v1::task_import_service_server::TaskImportServiceServer;
+use shared::proto::task::v1::task_dependency_service_server::TaskDependencyServiceServer;
+use shared::proto::task::v1::task_service_server::TaskServiceServer;
+use shared::server::MAX_MESSAGE_BYTES;
 use shared::service::Ground;
 use tokio::net::TcpListener;
+use tonic::service::Routes;
+
+use handlers::Handlers;
 
 /// Name of the service, of its schema and of its proto package.
 pub const NAME: &str = "task";
@@ -14,6 +37,17 @@ pub const NAME: &str = "task";
 pub async fn serve(ground: Ground, listener: TcpListener) -> anyhow::Result<()> {
     ground.migrate(&shared::migrate::TASK).await?;
     let sessions = ground.remote_sessions();
-    let routes = tonic::service::Routes::default();
+    let copies = AccessCopies::new(NAME, ground.worker.clone(), ground.siblings.project_access());
+    ground.spawn(copies.clone().follow(ground.shutdown.clone()));
+    let routes = routes(&Handlers { ground: ground.clone(), copies });
     ground.serve(DESCRIPTOR_SET, routes, sessions, listener).await
+}
+
+/// All that this service answers.
+fn routes(handlers: &Handlers) -> Routes {
+    let limit = MAX_MESSAGE_BYTES;
+    Routes::new(TaskServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
+        .add_service(TaskDependencyServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
+        .add_service(TaskDirectoryServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
+        .add_service(TaskImportServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
 }

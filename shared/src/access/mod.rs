@@ -13,6 +13,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::database::Prepared;
 use crate::error::{Error, ErrorReason, Result};
 pub use crate::proto::common::Permission;
 use crate::schema::{ProjectRole, ProjectStatus, ProjectVisibility};
@@ -46,6 +47,8 @@ pub enum AccessTables {
 
 #[derive(QueryableByName)]
 struct AccessRow {
+    #[diesel(sql_type = SqlUuid)]
+    project_id: Uuid,
     #[diesel(sql_type = Text)]
     visibility: String,
     #[diesel(sql_type = Text)]
@@ -57,7 +60,8 @@ struct AccessRow {
 }
 
 impl AccessTables {
-    fn query(self) -> String {
+    /// The query for the project that `project` finds from the first parameter.
+    fn query(self, project: &str) -> String {
         let (projects, key, members) = match self {
             Self::Owned => ("project.projects".to_owned(), "id", "project.project_members".to_owned()),
             Self::Copied(schema) => {
@@ -65,8 +69,9 @@ impl AccessTables {
             }
         };
         format!(
-            "SELECT p.visibility::text, p.status::text, m.role::text, m.permissions FROM {projects} p \
-             LEFT JOIN {members} m ON m.project_id = p.{key} AND m.user_id = $2 WHERE p.{key} = $1"
+            "SELECT p.{key} AS project_id, p.visibility::text, p.status::text, m.role::text, m.permissions \
+             FROM {projects} p LEFT JOIN {members} m ON m.project_id = p.{key} AND m.user_id = $2 \
+             WHERE p.{key} = {project}"
         )
     }
 
@@ -76,27 +81,48 @@ impl AccessTables {
     /// Those of the database.
     pub async fn access(
         self,
-        mut conn: &AsyncPgConnection,
+        conn: &AsyncPgConnection,
         project_id: Uuid,
         user_id: Uuid,
     ) -> Result<Option<ProjectAccess>> {
-        let row = sql_query(self.query())
-            .bind::<SqlUuid, _>(project_id)
-            .bind::<SqlUuid, _>(user_id)
-            .get_result::<AccessRow>(&mut conn)
-            .await
-            .optional()?;
-        row.map(|row| row.into_access(project_id, user_id)).transpose()
+        self.read(conn, "$1", project_id, user_id).await
+    }
+
+    /// As [`Self::access`], for the project that this SQL function finds from the id of a thing in it: so a
+    /// thing and the access to it are read in one flight.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn access_through(
+        self,
+        conn: &AsyncPgConnection,
+        finder: &'static str,
+        id: Uuid,
+        user_id: Uuid,
+    ) -> Result<Option<ProjectAccess>> {
+        self.read(conn, &format!("{finder}($1)"), id, user_id).await
+    }
+
+    async fn read(
+        self,
+        mut conn: &AsyncPgConnection,
+        project: &str,
+        id: Uuid,
+        user_id: Uuid,
+    ) -> Result<Option<ProjectAccess>> {
+        let query = sql_query(self.query(project)).bind::<SqlUuid, _>(id).bind::<SqlUuid, _>(user_id);
+        let row = Prepared(query).get_result::<AccessRow>(&mut conn).await.optional()?;
+        row.map(|row| row.into_access(user_id)).transpose()
     }
 }
 
 impl AccessRow {
-    fn into_access(self, project_id: Uuid, user_id: Uuid) -> Result<ProjectAccess> {
+    fn into_access(self, user_id: Uuid) -> Result<ProjectAccess> {
         let unknown = || Error::internal("the database holds an unknown label");
         let role =
             self.role.as_deref().map(|role| ProjectRole::from_label(role).ok_or_else(unknown)).transpose()?;
         Ok(ProjectAccess {
-            project_id,
+            project_id: self.project_id,
             user_id,
             role,
             visibility: ProjectVisibility::from_label(&self.visibility).ok_or_else(unknown)?,

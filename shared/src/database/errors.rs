@@ -66,6 +66,10 @@ pub fn explain(constraints: &'static [Constraint]) -> impl Fn(DieselError) -> Er
 /// Text of the server's error for a statement that ran into `statement_timeout`; it has no kind in Diesel.
 const STATEMENT_TIMEOUT: &str = "canceling statement due to statement timeout";
 
+/// Text of the server's error for a row that a policy refuses: handlers ask first, so this is a membership that
+/// ended between the question and the write.
+const ROW_SECURITY: &str = "violates row-level security policy";
+
 impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
         match &error {
@@ -75,6 +79,11 @@ impl From<DieselError> for Error {
                 | DatabaseErrorKind::SerializationFailure
                 | DatabaseErrorKind::ReadOnlyTransaction => Self::unavailable("postgresql", error),
                 _ if information.message() == STATEMENT_TIMEOUT => Self::DeadlineExceeded,
+                _ if information.message().contains(ROW_SECURITY) => Self::PermissionDenied {
+                    reason: ErrorReason::PermissionMissing,
+                    message: "you may no longer change this project".to_owned(),
+                    metadata: Vec::new(),
+                },
                 _ if is_server_going(information.message()) => Self::unavailable("postgresql", error),
                 _ => Self::internal(error),
             },

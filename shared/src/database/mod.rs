@@ -11,6 +11,7 @@
 
 mod connection;
 mod errors;
+mod prepared;
 mod transaction;
 
 use std::time::Duration;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 pub use connection::{Connection, Manager, connect};
 pub use diesel_async::AsyncPgConnection;
 pub use errors::{Constraint, Rule, constraint_of, detail_of, explain};
+pub use prepared::Prepared;
 pub use transaction::Transaction;
 
 use crate::caller::Caller;

@@ -11,6 +11,7 @@ use diesel::result::QueryResult;
 use diesel_async::methods::LoadQuery;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use super::connection::Manager;
@@ -76,7 +77,19 @@ impl Transaction {
     /// # Errors
     /// The statement's error, as the driver has it, so that callers can name broken constraints; the
     /// transaction is then rolled back.
-    pub async fn commit_with<'query, Q, T>(mut self, query: Q) -> QueryResult<Vec<T>>
+    ///
+    /// The future is boxed, or the compiler could not tell that the futures of callers are `Send`
+    /// (rust-lang/rust#100013).
+    pub fn commit_with<'query, Q, T>(self, query: Q) -> BoxFuture<'query, QueryResult<Vec<T>>>
+    where
+        Q: QueryFragment<Pg> + QueryId + RunQueryDsl<AsyncPgConnection> + Send + 'query,
+        Q: for<'c> LoadQuery<'query, &'c AsyncPgConnection, T>,
+        T: Send + 'query,
+    {
+        Box::pin(self.run_with_commit(query))
+    }
+
+    async fn run_with_commit<'query, Q, T>(mut self, query: Q) -> QueryResult<Vec<T>>
     where
         Q: QueryFragment<Pg> + QueryId + RunQueryDsl<AsyncPgConnection> + Send + 'query,
         Q: for<'c> LoadQuery<'query, &'c AsyncPgConnection, T>,
@@ -87,7 +100,8 @@ impl Transaction {
             return Err(diesel::result::Error::NotInTransaction);
         };
         connection.uncertain = true;
-        let prepared = connection.is_prepared(statement);
+        // A statement that is prepared anew each time would always be overtaken.
+        let prepared = query.is_safe_to_cache_prepared(&Pg)? && connection.is_prepared(statement);
         let (rows, committed) = run_and_commit(&connection, query, prepared).await;
         connection.remember_prepared(statement);
         connection.uncertain = false;

@@ -90,6 +90,11 @@ impl ServerProcess {
         Ok(())
     }
 
+    /// Whether it has ended already. A process that cannot be asked is taken for a running one.
+    pub(super) fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
     /// Whether it has ended by now (for example because it was asked to over its own protocol).
     pub(super) async fn ended_within(&mut self, limit: Duration) -> Result<bool> {
         wait_for_end(|| Ok(self.child.try_wait()?.is_some()), limit).await

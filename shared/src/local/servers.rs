@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use tokio::sync::Mutex;
@@ -17,6 +18,8 @@ use super::redis::{self, RedisServer};
 
 /// A free port may be taken between looking and listening.
 const FREE_PORT_TRIES: u32 = 5;
+/// How long the end of a server may go unnoticed.
+const END_POLL: Duration = Duration::from_millis(250);
 
 /// Everything found and opened that the start needs.
 pub(super) struct Plan<'a> {
@@ -89,6 +92,18 @@ impl LocalServers {
         let postgres = self.stop_postgres().await;
         let guard = self.guard.let_go().await;
         redis.and(postgres).and(guard)
+    }
+
+    /// Waits until a server ends that nobody stopped, and tells which.
+    pub async fn ended(&self) -> &'static str {
+        loop {
+            for (name, process) in [("PostgreSQL", &self.postgres_process), ("Redis", &self.redis_process)] {
+                if process.lock().await.as_mut().is_some_and(ServerProcess::has_ended) {
+                    return name;
+                }
+            }
+            tokio::time::sleep(END_POLL).await;
+        }
     }
 
     /// Takes PostgreSQL down; nothing happens if it is down already.

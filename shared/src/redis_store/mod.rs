@@ -24,6 +24,10 @@ pub use subscription::Notification;
 pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(250);
 
 const DEPENDENCY: &str = "redis";
+/// What stands in a revoked session's place. It is no session, so a reader asks the source of truth.
+const REVOKED: &str = "revoked";
+/// How long it stands: longer than any look-up that was under way.
+const REVOKED_LIFE: Duration = Duration::from_secs(60);
 
 /// A handle on Redis; cheap to clone.
 #[derive(Clone, Debug)]
@@ -55,18 +59,20 @@ impl RedisStore {
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
-    /// Keeps a session until it ends.
+    /// Keeps a session until it ends, unless it is there already or has been revoked: a look-up that began
+    /// before the revocation must not bring it back.
     ///
     /// # Errors
     /// `UNAVAILABLE` when Redis does not answer in time.
     pub async fn put_session(&self, hash: &TokenHash, session: &Session) -> Result<()> {
         let text = serde_json::to_string(session).map_err(Error::internal)?;
         let mut command = redis::cmd("SET");
-        command.arg(self.session_key(hash)).arg(text).arg("EXAT").arg(session.expires_at.timestamp());
+        command.arg(self.session_key(hash)).arg(text).arg("NX");
+        command.arg("EXAT").arg(session.expires_at.timestamp());
         self.query(&command).await
     }
 
-    /// Removes sessions, and tells every service to forget them.
+    /// Marks sessions as revoked, and tells every service to forget them.
     ///
     /// # Errors
     /// `UNAVAILABLE` when Redis does not answer in time; caches then forget within their own life.
@@ -77,7 +83,7 @@ impl RedisStore {
         let channel = self.revocations_channel();
         let mut pipeline = redis::pipe();
         for hash in hashes {
-            pipeline.del(self.session_key(hash)).ignore();
+            pipeline.set_ex(self.session_key(hash), REVOKED, REVOKED_LIFE.as_secs()).ignore();
             pipeline.publish(&channel, hash.to_hex()).ignore();
         }
         self.query_pipeline(&pipeline).await

@@ -105,7 +105,8 @@ impl Actor {
         let mut conn = suite.admin().await;
         sql_query(
             "WITH u AS (INSERT INTO identity.users (id, email, username, password_hash) \
-             VALUES ($1, $2, $3, '!') RETURNING id) \
+             VALUES ($1, $2, $3, '!') RETURNING id), \
+             p AS (INSERT INTO identity.user_profiles (user_id) SELECT id FROM u) \
              INSERT INTO identity.user_sessions (user_id, session_token, expires_at, refresh_expires_at, id) \
              SELECT $1, $4, $5, $5, $6 FROM u",
         )

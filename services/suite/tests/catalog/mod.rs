@@ -69,8 +69,10 @@ async fn every_table_of_a_tenant_is_under_row_security() {
     let suite = Suite::start().await;
     let ours = our_catalog(&mut suite.admin().await).await;
     let tables = ours.keys().filter_map(|item| item.strip_prefix("column ")?.split_once('.'));
-    let unprotected: std::collections::BTreeSet<_> =
-        tables.map(|(table, _)| table).filter(|table| !ours.contains_key(&format!("row security {table}"))).collect();
+    let unprotected: std::collections::BTreeSet<_> = tables
+        .map(|(table, _)| table)
+        .filter(|table| !ours.contains_key(&format!("row security {table}")))
+        .collect();
     // Neither belongs to a tenant, and no role that serves requests may read them.
     assert_eq!(unprotected.into_iter().collect::<Vec<_>>(), ["change_log_horizon", "feed_positions"]);
 }

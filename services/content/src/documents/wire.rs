@@ -1,0 +1,168 @@
+//! Documents on the wire.
+
+use shared::error::{Error, Result};
+use shared::etag;
+use shared::idempotency::RequestKey;
+use shared::json::{to_struct, to_timestamp};
+use shared::proto::content::v1 as pb;
+use shared::schema::DocumentStatus;
+use shared::validation::{Mask, Violations};
+use uuid::Uuid;
+
+use super::{
+    DEFAULT_CONTENT_TYPE, Document, DocumentChange, DocumentHead, MAX_CONTENT_BYTES, MAX_CONTENT_TYPE_CHARS,
+    MAX_SUMMARY_CHARS, MAX_TITLE_CHARS, NewDocument,
+};
+
+/// The text of a document.
+pub(crate) fn content(v: &mut Violations, field: &str, value: String) -> String {
+    v.require(value.len() <= MAX_CONTENT_BYTES, field, "must not be larger than 2 MiB");
+    v.require(!value.contains('\0'), field, "must not contain NUL");
+    value
+}
+
+/// The kind of a document's text, or the usual one.
+pub(crate) fn content_type(v: &mut Violations, field: &str, value: String) -> String {
+    if value.is_empty() {
+        return DEFAULT_CONTENT_TYPE.to_owned();
+    }
+    v.line(field, value, 1, MAX_CONTENT_TYPE_CHARS)
+}
+
+/// What changed, in the author's words.
+pub(crate) fn change_summary(v: &mut Violations, value: Option<String>) -> Option<String> {
+    v.optional_text("change_summary", value, MAX_SUMMARY_CHARS)
+}
+
+/// A checked wish for a document. Its author is not known yet.
+#[derive(Clone, Debug)]
+pub(crate) struct CreateDocument {
+    pub key: Option<RequestKey>,
+    pub document: NewDocument,
+    pub change_summary: Option<String>,
+}
+
+impl TryFrom<pb::CreateDocumentRequest> for CreateDocument {
+    type Error = Error;
+
+    fn try_from(request: pb::CreateDocumentRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let key = RequestKey::of(&mut v, &request.request_id, &request);
+        let document = NewDocument {
+            id: v.uuid_or_new("document_id", &request.document_id),
+            project_id: v.uuid("project_id", &request.project_id),
+            title: v.line("title", request.title, 1, MAX_TITLE_CHARS),
+            content: content(&mut v, "content", request.content),
+            content_type: content_type(&mut v, "content_type", request.content_type),
+            author_id: Uuid::nil(),
+            version: 1,
+            status: DocumentStatus::Draft,
+            tags: v.tags("tags", request.tags),
+            metadata: v.json("metadata", request.metadata),
+            created_at: None,
+            updated_at: None,
+            published_at: None,
+        };
+        let change_summary = change_summary(&mut v, request.change_summary);
+        v.finish()?;
+        Ok(Self { key, document, change_summary })
+    }
+}
+
+/// A checked wish for a change.
+#[derive(Clone, Debug)]
+pub(crate) struct UpdateDocument {
+    pub id: Uuid,
+    pub etag: String,
+    pub change: DocumentChange,
+    pub change_summary: Option<String>,
+}
+
+impl TryFrom<pb::UpdateDocumentRequest> for UpdateDocument {
+    type Error = Error;
+
+    fn try_from(request: pb::UpdateDocumentRequest) -> Result<Self> {
+        const FIELDS: [&str; 5] = ["title", "content", "content_type", "tags", "metadata"];
+        let given = request.document.unwrap_or_default();
+        let mut v = Violations::within("document.");
+        let mask = Mask::of(&mut v, request.update_mask, &FIELDS);
+        let id = v.uuid("id", &given.id);
+        let change = DocumentChange {
+            title: mask.pick("title", || v.line("title", given.title, 1, MAX_TITLE_CHARS)),
+            content: mask.pick("content", || content(&mut v, "content", given.content.unwrap_or_default())),
+            content_type: mask.pick("content_type", || {
+                v.line("content_type", given.content_type, 1, MAX_CONTENT_TYPE_CHARS)
+            }),
+            tags: mask.pick("tags", || v.tags("tags", given.tags)),
+            metadata: mask.pick("metadata", || v.json("metadata", given.metadata)),
+            version: None,
+        };
+        let mut outer = Violations::new();
+        let change_summary = change_summary(&mut outer, request.change_summary);
+        v.absorb(outer);
+        v.finish()?;
+        Ok(Self { id, etag: given.etag, change, change_summary })
+    }
+}
+
+/// Which documents to list.
+#[derive(Clone, Debug)]
+pub(crate) struct DocumentFilter {
+    pub project_id: Uuid,
+    pub statuses: Vec<DocumentStatus>,
+    pub author_id: Option<Uuid>,
+    pub tags: Vec<String>,
+}
+
+impl TryFrom<&pb::ListDocumentsRequest> for DocumentFilter {
+    type Error = Error;
+
+    fn try_from(request: &pb::ListDocumentsRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let filter = Self {
+            project_id: v.uuid("project_id", &request.project_id),
+            statuses: v.enums("statuses", &request.statuses),
+            author_id: v.optional_uuid("author_id", &request.author_id),
+            tags: v.tags("tags", request.tags.clone()),
+        };
+        v.require(request.page_size >= 0, "page_size", "must not be negative");
+        v.finish()?;
+        Ok(filter)
+    }
+}
+
+/// The id of a document.
+pub(crate) fn document_id(value: &str) -> Result<Uuid> {
+    let mut v = Violations::new();
+    let id = v.uuid("document_id", value);
+    v.finish()?;
+    Ok(id)
+}
+
+impl From<DocumentHead> for pb::Document {
+    fn from(head: DocumentHead) -> Self {
+        Self {
+            id: head.id.to_string(),
+            project_id: head.project_id.to_string(),
+            title: head.title,
+            content: None,
+            content_type: head.content_type,
+            author_id: head.author_id.to_string(),
+            version: head.version,
+            status: head.status.into(),
+            tags: head.tags,
+            metadata: Some(to_struct(&head.metadata)),
+            created_at: Some(to_timestamp(head.created_at)),
+            updated_at: Some(to_timestamp(head.updated_at)),
+            published_at: head.published_at.map(to_timestamp),
+            etag: etag::of(head.row_version),
+        }
+    }
+}
+
+impl From<Document> for pb::Document {
+    fn from(document: Document) -> Self {
+        let content = Some(document.content.unwrap_or_default());
+        Self { content, ..document.head.into() }
+    }
+}

@@ -1,0 +1,75 @@
+//! Files from elsewhere, one a call.
+
+use std::collections::HashSet;
+
+use shared::error::{Error, Result};
+use shared::importing::{created, refused, unchanged};
+use shared::proto::common::ImportResult;
+use shared::proto::content::internal::v1::ImportAttachmentRequest;
+use shared::service::Ground;
+
+use super::wire::{ImportFile, checked_file};
+use super::{Item, known_projects, known_users, refusal};
+use crate::attachments::incoming::Incoming;
+use crate::attachments::rpc::place_of;
+use crate::attachments::storage::Storage;
+use crate::attachments::{EntityType, queries};
+use crate::documents;
+use crate::entrance::Entrance;
+
+/// Stores one file, and tells what became of it.
+pub(super) async fn import(
+    ground: &Ground,
+    entrance: &Entrance,
+    storage: &Storage,
+    mut incoming: Incoming<ImportAttachmentRequest>,
+) -> Result<ImportResult> {
+    let Item { line, checked } = checked_file(incoming.header().await?);
+    let file = match checked {
+        Ok(file) => file,
+        Err(reason) => return Ok(refused(line, reason)),
+    };
+    match store(ground, entrance, storage, incoming, file).await {
+        Ok(true) => Ok(created(line)),
+        Ok(false) => Ok(unchanged(line)),
+        Err(error) => Ok(refused(line, refusal(error)?)),
+    }
+}
+
+/// `false` if the id is taken, which is answered before any bytes are read.
+async fn store(
+    ground: &Ground,
+    entrance: &Entrance,
+    storage: &Storage,
+    mut incoming: Incoming<ImportAttachmentRequest>,
+    file: ImportFile,
+) -> Result<bool> {
+    let ImportFile { description, uploader_id, created_at } = file;
+    let tx = ground.worker.begin_background().await?;
+    let is_there = queries::exists(&tx, description.id).await?;
+    tx.finish();
+    if is_there {
+        return Ok(false);
+    }
+    let entity = description.entity;
+    let place = place_of(ground, entity).await?;
+    let project_id = entrance.project_of(place).await?.ok_or_else(|| place.not_found())?;
+    if !known_projects(ground, entrance, &HashSet::from([project_id])).await?.contains(&project_id) {
+        return Err(place.not_found());
+    }
+    if !known_users(ground, &HashSet::from([uploader_id])).await?.contains(&uploader_id) {
+        return Err(Error::not_found("user", uploader_id));
+    }
+    let stored = storage.receive(description.id, &mut incoming, description.sha256.as_deref()).await?;
+    let mut row = description.row(&stored, project_id, uploader_id);
+    row.created_at = created_at.unwrap_or(row.created_at);
+    let tx = ground.worker.begin_background().await?;
+    if entity.kind == EntityType::Document && !documents::queries::keep(&tx, entity.id).await? {
+        return Err(place.not_found());
+    }
+    let is_new = queries::import(tx, &row).await?;
+    // A twin that was stored meanwhile has its bytes under the same name, and they were checked to be the same.
+    stored.keep();
+    ground.signal.announce();
+    Ok(is_new)
+}

@@ -1,0 +1,77 @@
+//! Documents and files from elsewhere, for the operator. Every item passes the checks of the public methods; one
+//! that is refused stops no other.
+
+mod documents;
+mod files;
+mod queries;
+pub mod rpc;
+mod wire;
+
+use std::collections::HashSet;
+
+use shared::error::{Error, Result, from_sibling};
+use shared::proto::identity::internal::v1::ResolveUsersRequest;
+use shared::service::Ground;
+use uuid::Uuid;
+
+use crate::entrance::Entrance;
+
+/// Users whom one question to identity may be about.
+const USERS_AT_ONCE: usize = 1_000;
+
+/// An item as it came: its line, and what is wrong with it if it cannot be taken.
+struct Item<T> {
+    line: u64,
+    checked: Result<T, String>,
+}
+
+/// Which of these users exist, as identity tells.
+async fn known_users(ground: &Ground, users: &HashSet<Uuid>) -> Result<HashSet<Uuid>> {
+    let all: Vec<String> = users.iter().map(Uuid::to_string).collect();
+    let mut known = HashSet::with_capacity(all.len());
+    for user_ids in all.chunks(USERS_AT_ONCE) {
+        let request = ResolveUsersRequest { user_ids: user_ids.to_vec() };
+        let answer =
+            ground.siblings.directory().resolve_users(request).await.map_err(from_sibling("identity"))?;
+        known.extend(answer.into_inner().users.iter().filter_map(|user| user.id.parse::<Uuid>().ok()));
+    }
+    Ok(known)
+}
+
+/// Which of these projects exist. The project service is asked about those that the copy does not know.
+async fn known_projects(
+    ground: &Ground,
+    entrance: &Entrance,
+    projects: &HashSet<Uuid>,
+) -> Result<HashSet<Uuid>> {
+    let known = copied_projects(ground, projects).await?;
+    let unknown: Vec<Uuid> = projects.difference(&known).copied().collect();
+    if unknown.is_empty() {
+        return Ok(known);
+    }
+    for project_id in unknown {
+        entrance.learn(project_id).await?;
+    }
+    copied_projects(ground, projects).await
+}
+
+async fn copied_projects(ground: &Ground, projects: &HashSet<Uuid>) -> Result<HashSet<Uuid>> {
+    let tx = ground.worker.begin_background().await?;
+    let known = queries::known_projects(&tx, projects.iter().copied().collect()).await?;
+    tx.finish();
+    Ok(known)
+}
+
+/// Why an item is refused, for its result; what is not the item's fault stays an error.
+fn refusal(error: Error) -> Result<String> {
+    match error {
+        Error::Invalid(violations) => {
+            let named = violations.iter().map(|v| format!("{}: {}", v.field, v.description));
+            Ok(named.collect::<Vec<_>>().join("; "))
+        }
+        Error::InvalidFor { .. } | Error::NotFound { .. } | Error::ChecksumMismatch { .. } => {
+            Ok(error.to_string())
+        }
+        other => Err(other),
+    }
+}

@@ -1,0 +1,95 @@
+//! SQL of imports, under the worker role.
+
+use std::collections::{HashMap, HashSet};
+
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{Array, Integer, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::database::explain;
+use shared::error::Result;
+use shared::schema::content::{document_versions, documents};
+use uuid::Uuid;
+
+use crate::CONSTRAINTS;
+use crate::documents::NewDocument;
+use crate::versions::NewVersion;
+
+#[derive(QueryableByName)]
+struct Id {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+}
+
+pub(super) async fn known_projects(mut conn: &AsyncPgConnection, ids: Vec<Uuid>) -> Result<HashSet<Uuid>> {
+    let known: Vec<Id> = sql_query(
+        "SELECT project_id AS id FROM content.project_access WHERE project_id = ANY ($1) AND NOT deleted",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .load(&mut conn)
+    .await?;
+    Ok(known.into_iter().map(|row| row.id).collect())
+}
+
+/// Stores the documents whose ids are free, and tells which these are.
+pub(super) async fn insert_documents(
+    mut conn: &AsyncPgConnection,
+    new: &[NewDocument],
+) -> Result<HashSet<Uuid>> {
+    let created: Vec<Uuid> = diesel::insert_into(documents::table)
+        .values(new)
+        .on_conflict(documents::id)
+        .do_nothing()
+        .returning(documents::id)
+        .get_results(&mut conn)
+        .await
+        .map_err(explain(CONSTRAINTS))?;
+    Ok(created.into_iter().collect())
+}
+
+#[derive(QueryableByName)]
+struct Newest {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Integer)]
+    version: i32,
+}
+
+/// Holds documents until the transaction ends, always in the same order, and tells their newest versions.
+pub(super) async fn lock_documents(
+    mut conn: &AsyncPgConnection,
+    ids: Vec<Uuid>,
+) -> Result<HashMap<Uuid, i32>> {
+    let found: Vec<Newest> = sql_query(
+        "SELECT id, version FROM content.documents WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .load(&mut conn)
+    .await?;
+    Ok(found.into_iter().map(|row| (row.id, row.version)).collect())
+}
+
+pub(super) async fn insert_versions(mut conn: &AsyncPgConnection, new: &[NewVersion]) -> Result<()> {
+    diesel::insert_into(document_versions::table)
+        .values(new)
+        .execute(&mut conn)
+        .await
+        .map_err(explain(CONSTRAINTS))?;
+    Ok(())
+}
+
+/// Makes documents say what their newest versions say.
+pub(super) async fn show_newest(mut conn: &AsyncPgConnection, ids: Vec<Uuid>) -> Result<()> {
+    sql_query(
+        "UPDATE content.documents d \
+         SET content = newest.content, version = newest.version_number, updated_at = newest.created_at \
+         FROM (SELECT DISTINCT ON (document_id) document_id, version_number, content, created_at \
+               FROM content.document_versions WHERE document_id = ANY ($1) \
+               ORDER BY document_id, version_number DESC) newest \
+         WHERE d.id = newest.document_id",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .execute(&mut conn)
+    .await?;
+    Ok(())
+}

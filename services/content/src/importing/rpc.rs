@@ -1,0 +1,65 @@
+//! The import service's methods.
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use shared::error::Result;
+use shared::proto::content::internal::v1 as pb;
+use shared::proto::content::internal::v1::content_import_service_server::ContentImportService;
+use shared::service::Ground;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::wire::Batch;
+use super::{documents, files};
+use crate::attachments::incoming::Incoming;
+use crate::attachments::storage::Storage;
+use crate::entrance::Entrance;
+
+/// The import service. That only services may call it is in the proto, and enforced before it is reached.
+pub struct Imports {
+    ground: Ground,
+    entrance: Entrance,
+    storage: Storage,
+}
+
+impl Imports {
+    /// On this ground.
+    pub fn new(ground: Ground, entrance: Entrance, storage: Storage) -> Self {
+        Self { ground, entrance, storage }
+    }
+}
+
+async fn answer(
+    ground: &Ground,
+    entrance: &Entrance,
+    request: pb::ImportDocumentsRequest,
+) -> Result<pb::ImportDocumentsResponse> {
+    let batch = Batch::try_from(request)?;
+    Ok(pb::ImportDocumentsResponse { results: documents::import(ground, entrance, batch).await? })
+}
+
+#[tonic::async_trait]
+impl ContentImportService for Imports {
+    type ImportDocumentsStream = BoxStream<'static, Result<pb::ImportDocumentsResponse, Status>>;
+
+    /// Takes one batch at a time: the next is read when the answer to the one before has been taken.
+    async fn import_documents(
+        &self,
+        request: Request<Streaming<pb::ImportDocumentsRequest>>,
+    ) -> Result<Response<Self::ImportDocumentsStream>, Status> {
+        let (ground, entrance) = (self.ground.clone(), self.entrance.clone());
+        let answers = request.into_inner().then(move |request| {
+            let (ground, entrance) = (ground.clone(), entrance.clone());
+            async move { Ok(answer(&ground, &entrance, request?).await?) }
+        });
+        Ok(Response::new(answers.boxed()))
+    }
+
+    async fn import_attachment(
+        &self,
+        request: Request<Streaming<pb::ImportAttachmentRequest>>,
+    ) -> Result<Response<pb::ImportAttachmentResponse>, Status> {
+        let incoming = Incoming::new(request.into_inner());
+        let result = files::import(&self.ground, &self.entrance, &self.storage, incoming).await?;
+        Ok(Response::new(pb::ImportAttachmentResponse { result: Some(result) }))
+    }
+}

@@ -1,0 +1,62 @@
+//! Signed-in devices.
+//!
+//! A session begins with signing in, is prolonged by refreshing, and ends when it is revoked or not refreshed in
+//! time. A session that has ended stays on record for a day.
+
+mod device;
+mod expiry;
+pub mod queries;
+mod resolver;
+mod revocations;
+mod rpc;
+mod store;
+mod tokens;
+pub mod wire;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use ipnetwork::IpNetwork;
+use shared::error::{Error, ErrorReason};
+use shared::schema::identity::user_sessions;
+use uuid::Uuid;
+
+pub use device::Device;
+pub use expiry::forget_ended;
+pub use resolver::SessionResolver;
+pub use revocations::Revocations;
+pub use rpc::SessionApi;
+pub use store::SessionStore;
+pub use tokens::{Succession, Tokens, is_refresh_token};
+
+/// How long a session token works.
+pub const SESSION_LIFE_SECONDS: u32 = 60 * 60;
+/// How long a refresh token works, and so how long a device may rest without signing in again.
+pub const REFRESH_LIFE_SECONDS: u32 = 30 * 24 * 60 * 60;
+/// How long an exchanged refresh token gives the same successor again.
+pub const REFRESH_GRACE_SECONDS: u32 = 30;
+
+/// A session as its user sees it: without tokens.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = user_sessions, check_for_backend(diesel::pg::Pg))]
+pub struct Session {
+    /// Key.
+    pub id: Uuid,
+    /// Whose.
+    pub user_id: Uuid,
+    /// Address that signed in.
+    pub ip_address: Option<IpNetwork>,
+    /// User agent that signed in.
+    pub user_agent: Option<String>,
+    /// Not revoked.
+    pub is_active: bool,
+    /// When the user signed in.
+    pub created_at: DateTime<Utc>,
+    /// End of the session token.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The refusal of a token that is malformed, unknown, expired or revoked: callers cannot tell which.
+pub const SESSION_INVALID: Error = Error::Unauthenticated {
+    reason: ErrorReason::SessionInvalid,
+    message: "the session is unknown, expired or revoked; sign in",
+};

@@ -1,0 +1,89 @@
+//! The caller's own sessions.
+
+use shared::caller::Caller;
+use shared::error::Error;
+use shared::page::AfterTime;
+use shared::proto::identity::v1 as pb;
+use shared::proto::identity::v1::session_service_server::SessionService;
+use shared::service::Ground;
+use shared::validation::Violations;
+use tonic::{Request, Response, Status};
+
+use super::{Revocations, queries};
+
+/// Serves `SessionService`.
+pub struct SessionApi {
+    ground: Ground,
+    revocations: Revocations,
+}
+
+impl SessionApi {
+    /// On this ground.
+    pub fn new(ground: Ground, revocations: Revocations) -> Self {
+        Self { ground, revocations }
+    }
+}
+
+#[tonic::async_trait]
+impl SessionService for SessionApi {
+    async fn list_sessions(
+        &self,
+        request: Request<pb::ListSessionsRequest>,
+    ) -> Result<Response<pb::ListSessionsResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let current = caller.user()?.clone();
+        let query = format!("sessions of {}", current.user_id);
+        let request = request.into_inner();
+        let page = self.ground.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
+
+        let tx = self.ground.database.begin(&caller).await?;
+        let mut sessions = queries::list(&tx, &page).await?;
+        tx.finish();
+
+        let next_page_token = self.ground.pages.cut(&query, page.size, &mut sessions, |session| {
+            AfterTime { at: session.created_at, id: session.id }
+        })?;
+        let sessions = sessions.into_iter().map(|session| session.to_wire(current.session_id)).collect();
+        Ok(Response::new(pb::ListSessionsResponse { sessions, next_page_token }))
+    }
+
+    /// Reads first, so that an ended session is not written again; everybody is told again all the same, in case
+    /// a crash kept it from them the first time.
+    async fn revoke_session(
+        &self,
+        request: Request<pb::RevokeSessionRequest>,
+    ) -> Result<Response<pb::Session>, Status> {
+        let caller = Caller::of(&request)?;
+        let current = caller.user()?.session_id;
+        let mut v = Violations::new();
+        let id = v.uuid("session_id", &request.into_inner().session_id);
+        v.finish()?;
+        let not_found = || Error::not_found("session", id);
+
+        let tx = self.ground.database.begin(&caller).await?;
+        let found = queries::find(&tx, id).await?.ok_or_else(not_found)?;
+        let (session, hash) = if found.0.is_active {
+            queries::revoke(tx, id).await?.ok_or_else(not_found)?
+        } else {
+            tx.finish();
+            found
+        };
+
+        self.revocations.announce(&[hash]).await;
+        Ok(Response::new(session.to_wire(current)))
+    }
+
+    async fn revoke_other_sessions(
+        &self,
+        request: Request<pb::RevokeOtherSessionsRequest>,
+    ) -> Result<Response<pb::RevokeOtherSessionsResponse>, Status> {
+        let caller = Caller::of(&request)?;
+
+        let tx = self.ground.database.begin(&caller).await?;
+        let ended = queries::revoke_others(tx, caller.user()?.session_id).await?;
+
+        self.revocations.announce(&ended).await;
+        let revoked_count = i32::try_from(ended.len()).unwrap_or(i32::MAX);
+        Ok(Response::new(pb::RevokeOtherSessionsResponse { revoked_count }))
+    }
+}

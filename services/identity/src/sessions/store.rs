@@ -1,0 +1,76 @@
+//! Where working sessions are: the truth is in PostgreSQL, a copy that all services read is in Redis.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
+use diesel::{OptionalExtension, QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::authentication::{SessionSource, TokenHash};
+use shared::caller::Session as WorkingSession;
+use shared::database::Database;
+use shared::error::Result;
+use shared::redis_store::RedisStore;
+use uuid::Uuid;
+
+/// The working sessions.
+#[derive(Clone)]
+pub struct SessionStore {
+    database: Database,
+    redis: RedisStore,
+}
+
+#[derive(QueryableByName)]
+struct FoundSession {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    user_id: Uuid,
+    #[diesel(sql_type = Timestamptz)]
+    expires_at: DateTime<Utc>,
+}
+
+impl SessionStore {
+    /// Over the database and Redis.
+    pub fn new(database: Database, redis: RedisStore) -> Self {
+        Self { database, redis }
+    }
+
+    /// Copies a session to Redis, on the side: the call that made it does not wait, and where the copy fails,
+    /// siblings ask this service instead.
+    pub fn publish(&self, hash: TokenHash, session: WorkingSession) {
+        let redis = self.redis.clone();
+        tokio::spawn(async move {
+            if let Err(error) = redis.put_session(&hash, &session).await {
+                tracing::debug!(%error, "a session could not be copied to Redis");
+            }
+        });
+    }
+}
+
+#[async_trait]
+impl SessionSource for SessionStore {
+    async fn resolve(&self, hash: &TokenHash) -> Result<Option<WorkingSession>> {
+        let tx = self.database.begin_as(Uuid::nil()).await?;
+        let found = find(&tx, hash).await?;
+        tx.finish();
+        if let Some(session) = &found {
+            self.publish(*hash, session.clone());
+        }
+        Ok(found)
+    }
+}
+
+/// The working session of a token, whoever asks: knowing the token is the proof.
+async fn find(mut conn: &AsyncPgConnection, hash: &TokenHash) -> Result<Option<WorkingSession>> {
+    let found: Option<FoundSession> =
+        sql_query("SELECT id, user_id, expires_at FROM identity.find_session($1)")
+            .bind::<Text, _>(hash.to_hex())
+            .get_result(&mut conn)
+            .await
+            .optional()?;
+    Ok(found.map(|FoundSession { id, user_id, expires_at }| WorkingSession {
+        session_id: id,
+        user_id,
+        expires_at,
+    }))
+}

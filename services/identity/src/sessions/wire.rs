@@ -1,0 +1,23 @@
+//! Sessions on the wire.
+
+use shared::json::to_timestamp;
+use shared::proto::identity::v1 as pb;
+use uuid::Uuid;
+
+use super::Session;
+
+impl Session {
+    /// As the caller with this session sees it.
+    pub fn to_wire(self, current: Uuid) -> pb::Session {
+        pb::Session {
+            id: self.id.to_string(),
+            user_id: self.user_id.to_string(),
+            ip_address: self.ip_address.map(|network| network.ip().to_string()).unwrap_or_default(),
+            user_agent: self.user_agent.unwrap_or_default(),
+            is_active: self.is_active,
+            created_at: Some(to_timestamp(self.created_at)),
+            expires_at: Some(to_timestamp(self.expires_at)),
+            is_current: self.id == current,
+        }
+    }
+}

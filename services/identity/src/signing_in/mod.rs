@@ -1,0 +1,66 @@
+//! Signing up, in and out.
+//!
+//! It happens before there is a user: what must be known of an account then comes from functions of the
+//! database that answer one question each. No transaction is open while a password is hashed.
+
+mod limits;
+mod passwords;
+mod proof;
+mod queries;
+mod refresh;
+mod rpc;
+mod wire;
+
+use shared::caller::Session as WorkingSession;
+use shared::error::{Error, ErrorReason};
+use shared::idempotency::RequestKey;
+
+use crate::sessions::Session;
+use crate::users::User;
+
+pub use passwords::{NO_PASSWORD, Passwords};
+pub use rpc::AuthApi;
+
+/// A wish for an account.
+pub struct Registration {
+    /// Makes a retry safe; does not cover the password.
+    key: Option<RequestKey>,
+    email: String,
+    username: String,
+    password: String,
+    first_name: Option<String>,
+    last_name: Option<String>,
+}
+
+/// A wish for a session.
+pub struct Login {
+    /// E-mail address or username.
+    login: String,
+    password: String,
+}
+
+/// An account with a session that has just begun or been prolonged.
+struct Opened {
+    user: User,
+    session: Session,
+    refresh_expires_at: chrono::DateTime<chrono::Utc>,
+    /// Of the token that worked before, if there was one.
+    former_hash: Option<shared::authentication::TokenHash>,
+}
+
+impl Opened {
+    /// What the session store holds.
+    fn working(&self) -> WorkingSession {
+        WorkingSession {
+            session_id: self.session.id,
+            user_id: self.user.id,
+            expires_at: self.session.expires_at,
+        }
+    }
+}
+
+/// The refusal that does not tell an unknown account from a wrong password.
+const BAD_CREDENTIALS: Error = Error::Unauthenticated {
+    reason: ErrorReason::BadCredentials,
+    message: "login and password do not match an active account",
+};

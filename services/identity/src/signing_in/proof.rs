@@ -1,0 +1,60 @@
+//! Whether somebody knows an account's password.
+
+use std::net::IpAddr;
+
+use shared::database::Database;
+use shared::error::Result;
+use shared::redis_store::RedisStore;
+use shared::schema::UserStatus;
+use uuid::Uuid;
+
+use super::limits::{Attempt, Limits};
+use super::passwords::Comparison;
+use super::{BAD_CREDENTIALS, Login, Passwords, queries};
+
+/// Checks passwords, within the limits on guessing.
+pub(super) struct Proofs {
+    database: Database,
+    passwords: Passwords,
+    limits: Limits,
+}
+
+/// An account whose password was given.
+pub(super) struct Proven {
+    pub(super) user_id: Uuid,
+    /// A hash to replace one under former parameters.
+    pub(super) new_hash: Option<String>,
+}
+
+impl Proofs {
+    pub(super) fn new(database: Database, redis: RedisStore, passwords: Passwords) -> Self {
+        Self { database, passwords, limits: Limits::new(redis) }
+    }
+
+    /// The active account with this login and password. Takes as long when there is none.
+    pub(super) async fn of(&self, wish: Login, address: Option<IpAddr>) -> Result<Proven> {
+        let Login { login, password } = wish;
+        let tx = self.database.begin_as(Uuid::nil()).await?;
+        let found = queries::find_credentials(&tx, &login).await?;
+        tx.finish();
+
+        // By id, so that e-mail address and username do not make two accounts of one.
+        let account =
+            found.as_ref().map_or_else(|| login.to_lowercase(), |credentials| credentials.id.to_string());
+        let attempt = Attempt { account, address };
+        self.limits.count(&attempt).await?;
+
+        let found = found.filter(|credentials| credentials.status == UserStatus::Active);
+        let hash = found.as_ref().map(|credentials| credentials.password_hash.clone());
+        let comparison = self.passwords.compare(password.clone(), hash).await?;
+        let Some(credentials) = found.filter(|_| comparison != Comparison::Different) else {
+            return Err(BAD_CREDENTIALS);
+        };
+        self.limits.forgive(&attempt).await;
+        let new_hash = match comparison {
+            Comparison::SameButOutdated => Some(self.passwords.hash(password).await?),
+            Comparison::Same | Comparison::Different => None,
+        };
+        Ok(Proven { user_id: credentials.id, new_hash })
+    }
+}

@@ -1,0 +1,207 @@
+//! SQL of signing up, in and out. Each statement that signs in answers with the account and its session, so that
+//! it is one round trip with its commit.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::result::QueryResult;
+use diesel::sql_query;
+use diesel::sql_types::{Inet, Nullable, Text, Timestamptz, Uuid as SqlUuid, Varchar};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use ipnetwork::IpNetwork;
+use shared::authentication::TokenHash;
+use shared::database::{Prepared, Transaction};
+use shared::error::{Error, Result};
+use shared::schema::identity::users;
+use shared::schema::{SqlUserStatus, UserStatus};
+use uuid::Uuid;
+
+use super::{BAD_CREDENTIALS, Opened, Registration};
+use crate::sessions::{Device, REFRESH_LIFE_SECONDS, SESSION_INVALID, SESSION_LIFE_SECONDS, Session, Tokens};
+use crate::users::User;
+
+/// Columns of `users` that are answered.
+const ACCOUNT: &str = "id, email, username, first_name, last_name, avatar_url, email_verified, status, created_at, \
+    updated_at, last_login_at, metadata, xmin";
+/// Columns of `user_sessions` that are answered.
+const SESSION: &str = "id, ip_address, user_agent, created_at, expires_at, refresh_expires_at";
+/// What is answered, from the subqueries `account` and `session`.
+const ANSWER: &str = "account.*, session.id AS session_id, session.ip_address, session.user_agent, \
+    session.created_at AS signed_in_at, session.expires_at, session.refresh_expires_at";
+
+/// What an account's owner must know.
+#[derive(QueryableByName)]
+pub(super) struct FoundCredentials {
+    #[diesel(sql_type = SqlUuid)]
+    pub(super) id: Uuid,
+    #[diesel(sql_type = Varchar)]
+    pub(super) password_hash: String,
+    #[diesel(sql_type = SqlUserStatus)]
+    pub(super) status: UserStatus,
+}
+
+/// A row of [`ANSWER`].
+#[derive(QueryableByName)]
+struct OpenedRow {
+    #[diesel(embed)]
+    user: User,
+    #[diesel(sql_type = SqlUuid)]
+    session_id: Uuid,
+    #[diesel(sql_type = Nullable<Inet>)]
+    ip_address: Option<IpNetwork>,
+    #[diesel(sql_type = Nullable<Text>)]
+    user_agent: Option<String>,
+    #[diesel(sql_type = Timestamptz)]
+    signed_in_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    expires_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    refresh_expires_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Varchar>)]
+    former_token: Option<String>,
+}
+
+impl From<OpenedRow> for Opened {
+    fn from(row: OpenedRow) -> Self {
+        Self {
+            session: Session {
+                id: row.session_id,
+                user_id: row.user.id,
+                ip_address: row.ip_address,
+                user_agent: row.user_agent,
+                is_active: true,
+                created_at: row.signed_in_at,
+                expires_at: row.expires_at,
+            },
+            user: row.user,
+            refresh_expires_at: row.refresh_expires_at,
+            former_hash: row.former_token.as_deref().and_then(TokenHash::from_hex),
+        }
+    }
+}
+
+/// The account that a login names, whoever asks.
+pub(super) async fn find_credentials(
+    mut conn: &AsyncPgConnection,
+    login: &str,
+) -> Result<Option<FoundCredentials>> {
+    let query = sql_query("SELECT id, password_hash, status FROM identity.find_credentials($1)");
+    Ok(Prepared(query.bind::<Text, _>(login)).get_result(&mut conn).await.optional()?)
+}
+
+/// A subquery `session` that begins a session of `account`: the parameters are its id, the hashes of its tokens,
+/// address and user agent, from `$1` to `$5`.
+fn begin_session() -> String {
+    format!(
+        "session AS (INSERT INTO identity.user_sessions (id, user_id, session_token, refresh_token, ip_address, \
+         user_agent, expires_at, refresh_expires_at) SELECT $1, id, $2, $3, $4, $5, \
+         now() + interval '{SESSION_LIFE_SECONDS} seconds', now() + interval '{REFRESH_LIFE_SECONDS} seconds' \
+         FROM account RETURNING {SESSION})"
+    )
+}
+
+/// Binds what [`begin_session`] needs, then what the account needs.
+macro_rules! bind_session {
+    ($query:expr, $tokens:expr, $device:expr) => {
+        sql_query($query)
+            .bind::<SqlUuid, _>(Uuid::now_v7())
+            .bind::<Text, _>($tokens.session_hash().to_hex())
+            .bind::<Text, _>($tokens.refresh_hash().to_hex())
+            .bind::<Nullable<Inet>, _>($device.network())
+            .bind::<Nullable<Text>, _>($device.user_agent.as_deref())
+    };
+}
+
+/// Makes an account with its profile and its first session, and commits.
+pub(super) async fn register(
+    tx: Transaction,
+    user_id: Uuid,
+    wish: &Registration,
+    password_hash: &str,
+    tokens: &Tokens,
+    device: &Device,
+) -> QueryResult<Option<Opened>> {
+    let statement = format!(
+        "WITH account AS (INSERT INTO identity.users (id, email, username, password_hash, first_name, last_name, \
+         last_login_at) VALUES ($6, $7, $8, $9, $10, $11, now()) RETURNING {ACCOUNT}), \
+         profile AS (INSERT INTO identity.user_profiles (id, user_id) SELECT $12, id FROM account), {} \
+         SELECT {ANSWER}, NULL::varchar AS former_token FROM account, session",
+        begin_session()
+    );
+    let query = bind_session!(statement, tokens, device)
+        .bind::<SqlUuid, _>(user_id)
+        .bind::<Text, _>(&wish.email)
+        .bind::<Text, _>(&wish.username)
+        .bind::<Text, _>(password_hash)
+        .bind::<Nullable<Text>, _>(wish.first_name.as_deref())
+        .bind::<Nullable<Text>, _>(wish.last_name.as_deref())
+        .bind::<SqlUuid, _>(Uuid::now_v7());
+    only(tx.commit_with(Prepared(query)).await?)
+}
+
+/// Begins a session of an active account and commits.
+pub(super) async fn sign_in(
+    tx: Transaction,
+    user_id: Uuid,
+    tokens: &Tokens,
+    device: &Device,
+) -> Result<Opened> {
+    let statement = format!(
+        "WITH account AS (UPDATE identity.users SET last_login_at = now() WHERE id = $6 AND status = 'active' \
+         RETURNING {ACCOUNT}), {} SELECT {ANSWER}, NULL::varchar AS former_token FROM account, session",
+        begin_session()
+    );
+    let query = bind_session!(statement, tokens, device).bind::<SqlUuid, _>(user_id);
+    only(tx.commit_with(Prepared(query)).await?)?.ok_or(BAD_CREDENTIALS)
+}
+
+/// Replaces a password's hash by one under the current parameters.
+pub(super) async fn set_password_hash(mut conn: &AsyncPgConnection, id: Uuid, hash: &str) -> Result<()> {
+    diesel::update(users::table.find(id)).set(users::password_hash.eq(hash)).execute(&mut conn).await?;
+    Ok(())
+}
+
+/// Exchanges the tokens of a session, which `find_refresh` has locked, and commits.
+pub(super) async fn exchange(
+    tx: Transaction,
+    session_id: Uuid,
+    old_refresh: TokenHash,
+    tokens: &Tokens,
+) -> Result<Opened> {
+    let query = sql_query(format!(
+        "WITH former AS (SELECT user_id, session_token FROM identity.user_sessions WHERE id = $1), \
+         rotation AS (INSERT INTO identity.user_session_rotations (refresh_token, session_id) VALUES ($2, $1)), \
+         session AS (UPDATE identity.user_sessions SET session_token = $3, refresh_token = $4, \
+         expires_at = now() + interval '{SESSION_LIFE_SECONDS} seconds', \
+         refresh_expires_at = now() + interval '{REFRESH_LIFE_SECONDS} seconds' WHERE id = $1 RETURNING {SESSION}), \
+         account AS (SELECT {ACCOUNT} FROM identity.users WHERE id = (SELECT user_id FROM former)) \
+         SELECT {ANSWER}, former.session_token AS former_token FROM account, session, former"
+    ))
+    .bind::<SqlUuid, _>(session_id)
+    .bind::<Text, _>(old_refresh.to_hex())
+    .bind::<Text, _>(tokens.session_hash().to_hex())
+    .bind::<Text, _>(tokens.refresh_hash().to_hex());
+    only(tx.commit_with(Prepared(query)).await?)?.ok_or(SESSION_INVALID)
+}
+
+/// The account and its session, if the session's token still is the given one.
+pub(super) async fn find_current(
+    mut conn: &AsyncPgConnection,
+    session_id: Uuid,
+    tokens: &Tokens,
+) -> Result<Opened> {
+    let query = sql_query(format!(
+        "WITH current AS (SELECT * FROM (SELECT user_id, {SESSION} FROM identity.user_sessions \
+         WHERE id = $1 AND session_token = $2) s), \
+         session AS (SELECT {SESSION} FROM current), \
+         account AS (SELECT {ACCOUNT} FROM identity.users WHERE id = (SELECT user_id FROM current)) \
+         SELECT {ANSWER}, NULL::varchar AS former_token FROM account, session"
+    ))
+    .bind::<SqlUuid, _>(session_id)
+    .bind::<Text, _>(tokens.session_hash().to_hex());
+    let row: Option<OpenedRow> = Prepared(query).get_result(&mut conn).await.optional()?;
+    row.map(Opened::from).ok_or(SESSION_INVALID)
+}
+
+fn only<E: From<Error>>(rows: Vec<OpenedRow>) -> std::result::Result<Option<Opened>, E> {
+    Ok(rows.into_iter().next().map(Opened::from))
+}

@@ -1,0 +1,5 @@
+//! Accounts.
+
+mod directory;
+
+pub use directory::Directory;

@@ -1,0 +1,3 @@
+//! The identity service, over the real wire.
+
+mod directory;

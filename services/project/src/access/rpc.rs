@@ -1,0 +1,74 @@
+//! The RPCs of `AccessService`. Only services get here; they are answered under the worker role.
+
+use shared::change_log::{self, Cursor};
+use shared::proto::project::internal::v1 as pb;
+use shared::proto::project::internal::v1::access_service_server::AccessService;
+use shared::service::Ground;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::feed::{Feed, Message};
+use super::{AccessState, MAX_STATES, fitting, queries, wire};
+use crate::projects::wire::project_id;
+
+/// Messages that wait for a follower; a slower one makes the feed wait.
+const BUFFER: usize = 4;
+
+/// Serves `AccessService`.
+pub(crate) struct Access {
+    ground: Ground,
+}
+
+impl Access {
+    /// On this ground.
+    pub(crate) fn new(ground: Ground) -> Self {
+        Self { ground }
+    }
+}
+
+#[tonic::async_trait]
+impl AccessService for Access {
+    type WatchProjectAccessStream = ReceiverStream<Message>;
+
+    async fn get_project_access(
+        &self,
+        request: Request<pb::GetProjectAccessRequest>,
+    ) -> Result<Response<pb::ProjectAccess>, Status> {
+        let id = project_id(&request.get_ref().project_id)?;
+        let tx = self.ground.worker.begin_background().await?;
+        let state = queries::states(&tx, &[id]).await?.into_iter().next();
+        tx.finish();
+        Ok(Response::new(state.unwrap_or_else(|| AccessState::unknown(id)).into()))
+    }
+
+    async fn list_project_access(
+        &self,
+        request: Request<pb::ListProjectAccessRequest>,
+    ) -> Result<Response<pb::ListProjectAccessResponse>, Status> {
+        let after = wire::after(&request.get_ref().after_project_id)?;
+        let tx = self.ground.worker.begin_background().await?;
+        // First: what changes from here on is found by watching, if the page misses it.
+        let cursor = change_log::head(&tx).await?;
+        let mut states = queries::page(&tx, after).await?;
+        tx.finish();
+        let read = states.len();
+        states.truncate(fitting(&states));
+        Ok(Response::new(pb::ListProjectAccessResponse {
+            done: read < MAX_STATES && states.len() == read,
+            projects: states.into_iter().map(Into::into).collect(),
+            cursor: cursor.to_string(),
+        }))
+    }
+
+    async fn watch_project_access(
+        &self,
+        request: Request<pb::WatchProjectAccessRequest>,
+    ) -> Result<Response<Self::WatchProjectAccessStream>, Status> {
+        let cursor: Cursor = request.get_ref().cursor.parse()?;
+        let feed = Feed::open(self.ground.clone(), cursor).await?;
+        let (follower, messages) = mpsc::channel(BUFFER);
+        self.ground.spawn(feed.run(follower));
+        Ok(Response::new(ReceiverStream::new(messages)))
+    }
+}

@@ -1,0 +1,55 @@
+//! SQL that takes over projects and members, under the worker role. Rows go in by key, so that two imports at
+//! once wait for each other and never in a circle.
+
+use std::collections::{HashMap, HashSet};
+
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::database::explain;
+use shared::error::Result;
+use shared::schema::project::{project_members, projects};
+use uuid::Uuid;
+
+use super::{ImportedMember, ImportedProject};
+use crate::CONSTRAINTS;
+
+/// Inserts the projects that are not there, and tells which they were.
+pub(crate) async fn insert_projects(
+    mut conn: &AsyncPgConnection,
+    mut projects: Vec<&ImportedProject>,
+) -> Result<HashSet<Uuid>> {
+    projects.sort_by_key(|project| project.id);
+    let statement = diesel::insert_into(projects::table)
+        .values(projects)
+        .on_conflict(projects::id)
+        .do_nothing()
+        .returning(projects::id);
+    let new: Vec<Uuid> = statement.load(&mut conn).await.map_err(explain(CONSTRAINTS))?;
+    Ok(new.into_iter().collect())
+}
+
+/// The owner of each of these projects that exists.
+pub(crate) async fn owners(
+    mut conn: &AsyncPgConnection,
+    project_ids: &[Uuid],
+) -> Result<HashMap<Uuid, Uuid>> {
+    let query =
+        projects::table.filter(projects::id.eq_any(project_ids)).select((projects::id, projects::owner_id));
+    let owners: Vec<(Uuid, Uuid)> = query.load(&mut conn).await?;
+    Ok(owners.into_iter().collect())
+}
+
+/// Inserts the members who are not there, and tells which they were by project and user.
+pub(crate) async fn insert_members(
+    mut conn: &AsyncPgConnection,
+    mut members: Vec<&ImportedMember>,
+) -> Result<HashSet<(Uuid, Uuid)>> {
+    members.sort_by_key(|member| (member.project_id, member.user_id));
+    let statement = diesel::insert_into(project_members::table)
+        .values(members)
+        .on_conflict((project_members::project_id, project_members::user_id))
+        .do_nothing()
+        .returning((project_members::project_id, project_members::user_id));
+    let new: Vec<(Uuid, Uuid)> = statement.load(&mut conn).await.map_err(explain(CONSTRAINTS))?;
+    Ok(new.into_iter().collect())
+}

@@ -1,0 +1,70 @@
+//! The RPC of `ProjectImportService`. Only services get here.
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use shared::error::Result;
+use shared::proto::project::internal::v1 as pb;
+use shared::proto::project::internal::v1::project_import_service_server::ProjectImportService;
+use shared::service::Ground;
+use tonic::{Request, Response, Status, Streaming};
+use uuid::Uuid;
+
+use super::wire::{Batch, results};
+use super::{accepted, queries, refuse_impossible_members, refuse_unknown_owners};
+use crate::members::directory::known_users;
+
+/// Serves `ProjectImportService`.
+pub(crate) struct Imports {
+    ground: Ground,
+}
+
+impl Imports {
+    /// On this ground.
+    pub(crate) fn new(ground: Ground) -> Self {
+        Self { ground }
+    }
+}
+
+#[tonic::async_trait]
+impl ProjectImportService for Imports {
+    type ImportProjectsStream = BoxStream<'static, Result<pb::ImportProjectsResponse, Status>>;
+
+    async fn import_projects(
+        &self,
+        request: Request<Streaming<pb::ImportProjectsRequest>>,
+    ) -> Result<Response<Self::ImportProjectsStream>, Status> {
+        let ground = self.ground.clone();
+        // One after the other, each asked for when the answer before it is taken: nothing queues up here.
+        let answers = request.into_inner().then(move |batch| {
+            let ground = ground.clone();
+            async move { Ok(store(&ground, batch?).await?) }
+        });
+        Ok(Response::new(answers.boxed()))
+    }
+}
+
+/// Stores a batch.
+async fn store(ground: &Ground, request: pb::ImportProjectsRequest) -> Result<pb::ImportProjectsResponse> {
+    let Batch { mut projects, mut members } = request.try_into()?;
+    let owner_ids = accepted(&projects).map(|project| project.owner_id);
+    let mut user_ids: Vec<Uuid> = owner_ids.chain(accepted(&members).map(|member| member.user_id)).collect();
+    user_ids.sort_unstable();
+    user_ids.dedup();
+    let known = known_users(&ground.siblings, &user_ids, false).await?;
+    refuse_unknown_owners(&mut projects, &known);
+
+    let tx = ground.worker.begin_background().await?;
+    let new_projects = queries::insert_projects(&tx, accepted(&projects).collect()).await?;
+    let project_ids: Vec<Uuid> = accepted(&members).map(|member| member.project_id).collect();
+    let owners = queries::owners(&tx, &project_ids).await?;
+    refuse_impossible_members(&mut members, &known, &owners);
+    // The owner is a member already, whatever role the list gives them.
+    let to_add = accepted(&members).filter(|member| owners.get(&member.project_id) != Some(&member.user_id));
+    let new_members = queries::insert_members(&tx, to_add.collect()).await?;
+    tx.commit().await?;
+    ground.signal.announce();
+
+    let projects = results(projects, new_projects, |project| project.id);
+    let members = results(members, new_members, |member| (member.project_id, member.user_id));
+    Ok(pb::ImportProjectsResponse { results: projects.chain(members).collect() })
+}

@@ -1,0 +1,29 @@
+//! Which users exist: identity tells.
+
+use std::collections::HashSet;
+
+use shared::error::{Error, Result, from_sibling};
+use shared::proto::identity::internal::v1::ResolveUsersRequest;
+use shared::schema::UserStatus;
+use shared::siblings::Siblings;
+use shared::validation::MAX_BATCH;
+use uuid::Uuid;
+
+/// Those of these users who exist, and only active ones if so wished.
+pub(crate) async fn known_users(
+    siblings: &Siblings,
+    user_ids: &[Uuid],
+    only_active: bool,
+) -> Result<HashSet<Uuid>> {
+    let mut known = HashSet::with_capacity(user_ids.len());
+    for some in user_ids.chunks(MAX_BATCH) {
+        let request = ResolveUsersRequest { user_ids: some.iter().map(Uuid::to_string).collect() };
+        let answer = siblings.directory().resolve_users(request).await.map_err(from_sibling("identity"))?;
+        for user in answer.into_inner().users {
+            if !only_active || user.status == i32::from(UserStatus::Active) {
+                known.insert(Uuid::try_parse(&user.id).map_err(Error::internal)?);
+            }
+        }
+    }
+    Ok(known)
+}

@@ -1,0 +1,113 @@
+//! SQL about members. Row-level security shows them to the members of their project only.
+
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::access::ProjectAccess;
+use shared::database::{Transaction, explain};
+use shared::error::{Error, Result};
+use shared::page::{AfterTime, Page};
+use shared::schema::ProjectRole;
+use shared::schema::project::project_members;
+use uuid::Uuid;
+
+use super::{Member, MemberChange, NewMember};
+use crate::CONSTRAINTS;
+
+/// The membership of a user.
+pub(crate) async fn find(
+    mut conn: &AsyncPgConnection,
+    project_id: Uuid,
+    user_id: Uuid,
+) -> Result<Option<Member>> {
+    let query = project_members::table
+        .filter(project_members::project_id.eq(project_id))
+        .filter(project_members::user_id.eq(user_id))
+        .select(Member::as_select());
+    Ok(query.get_result(&mut conn).await.optional()?)
+}
+
+/// The membership with this key.
+pub(crate) async fn find_by_key(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Member>> {
+    let query = project_members::table.find(id).select(Member::as_select());
+    Ok(query.get_result(&mut conn).await.optional()?)
+}
+
+/// Locks the memberships of the one who decides and of the one decided on, and answers with the latter's. So two
+/// who decide on each other come one after the other. Locks are taken in one order: nobody deadlocks.
+pub(crate) async fn lock(
+    mut conn: &AsyncPgConnection,
+    project_id: Uuid,
+    decider_id: Uuid,
+    user_id: Uuid,
+) -> Result<Option<Member>> {
+    let query = project_members::table
+        .filter(project_members::project_id.eq(project_id))
+        .filter(project_members::user_id.eq_any([decider_id, user_id]))
+        .order(project_members::user_id)
+        .select(Member::as_select())
+        .for_no_key_update();
+    let both: Vec<Member> = query.load(&mut conn).await?;
+    Ok(both.into_iter().find(|member| member.user_id == user_id))
+}
+
+/// A page of a project's members in the order in which they joined, with one row too many if there are more.
+pub(crate) async fn list(
+    mut conn: &AsyncPgConnection,
+    project_id: Uuid,
+    roles: &[ProjectRole],
+    page: &Page<AfterTime>,
+) -> Result<Vec<Member>> {
+    let mut query = project_members::table
+        .filter(project_members::project_id.eq(project_id))
+        .select(Member::as_select())
+        .into_boxed();
+    if !roles.is_empty() {
+        query = query.filter(project_members::role.eq_any(roles));
+    }
+    if let Some(after) = page.after {
+        query = query.filter(
+            sql::<Bool>("(project_members.joined_at, project_members.id) > (")
+                .bind::<Timestamptz, _>(after.at)
+                .sql(", ")
+                .bind::<SqlUuid, _>(after.id)
+                .sql(")"),
+        );
+    }
+    let query = query.order((project_members::joined_at, project_members::id)).limit(page.size + 1);
+    Ok(query.load(&mut conn).await?)
+}
+
+/// Adds a member and commits. Asks for the granter's access as proof.
+pub(crate) async fn insert(tx: Transaction, _proof: &ProjectAccess, member: &NewMember) -> Result<Member> {
+    let statement =
+        diesel::insert_into(project_members::table).values(member).returning(Member::as_returning());
+    let rows = tx.commit_with(statement).await.map_err(explain(CONSTRAINTS))?;
+    rows.into_iter().next().ok_or_else(|| not_found(member.user_id))
+}
+
+/// Changes a locked membership and commits. Asks for the granter's access as proof.
+pub(crate) async fn update(
+    tx: Transaction,
+    _proof: &ProjectAccess,
+    member: &Member,
+    change: &MemberChange,
+) -> Result<Member> {
+    let statement =
+        diesel::update(project_members::table.find(member.id)).set(change).returning(Member::as_returning());
+    let rows = tx.commit_with(statement).await.map_err(explain(CONSTRAINTS))?;
+    rows.into_iter().next().ok_or_else(|| not_found(member.user_id))
+}
+
+/// Removes a locked membership and commits. Asks for the remover's access as proof.
+pub(crate) async fn delete(tx: Transaction, _proof: &ProjectAccess, member: &Member) -> Result<()> {
+    let statement = diesel::delete(project_members::table.find(member.id)).returning(project_members::id);
+    let gone: Vec<Uuid> = tx.commit_with(statement).await.map_err(explain(CONSTRAINTS))?;
+    if gone.is_empty() { Err(not_found(member.user_id)) } else { Ok(()) }
+}
+
+/// The refusal of somebody who is not a member.
+pub(crate) fn not_found(user_id: Uuid) -> Error {
+    Error::not_found("member", user_id)
+}

@@ -1,0 +1,162 @@
+//! The RPCs of `MemberService`.
+
+use shared::access::Permission;
+use shared::caller::Caller;
+use shared::error::{Error, Result};
+use shared::page::AfterTime;
+use shared::proto::project::v1 as pb;
+use shared::proto::project::v1::member_service_server::MemberService;
+use shared::service::Ground;
+use shared::{etag, idempotency};
+use tonic::{Request, Response, Status};
+
+use super::directory::known_users;
+use super::queries;
+use super::wire::{AddMember, ListMembers, MemberId, UpdateMember};
+use crate::NAME;
+use crate::projects::queries::access;
+
+/// Serves `MemberService`.
+pub(crate) struct Members {
+    ground: Ground,
+}
+
+impl Members {
+    /// On this ground.
+    pub(crate) fn new(ground: Ground) -> Self {
+        Self { ground }
+    }
+}
+
+#[tonic::async_trait]
+impl MemberService for Members {
+    async fn add_member(
+        &self,
+        request: Request<pb::AddMemberRequest>,
+    ) -> Result<Response<pb::Member>, Status> {
+        let caller = Caller::of(&request)?;
+        let granter_id = caller.user()?.user_id;
+        let AddMember { key, member } = request.into_inner().try_into()?;
+        // Before the transaction: no connection and no lock waits for a sibling.
+        let known = known_users(&self.ground.siblings, &[member.user_id], true).await?;
+        let tx = self.ground.database.begin(&caller).await?;
+        let (earlier, present, access) = futures::try_join!(
+            idempotency::claim(&tx, NAME, granter_id, "AddMember", key.as_ref(), member.id),
+            queries::lock(&tx, member.project_id, granter_id, member.user_id),
+            access(&tx, member.project_id, granter_id),
+        )?;
+        if let Some(id) = earlier {
+            let member = queries::find_by_key(&tx, id).await?;
+            let member = member.ok_or_else(|| Error::not_found("member", id))?;
+            return Ok(Response::new(member.into()));
+        }
+        member.may_be_added_by(&access)?;
+        if !known.contains(&member.user_id) {
+            return Err(Error::not_found("user", member.user_id).into());
+        }
+        if present.is_some() {
+            return Err(Error::AlreadyExists { field: "user_id" }.into());
+        }
+        let member = queries::insert(tx, &access, &member).await?;
+        self.ground.signal.announce();
+        Ok(Response::new(member.into()))
+    }
+
+    async fn get_member(
+        &self,
+        request: Request<pb::GetMemberRequest>,
+    ) -> Result<Response<pb::Member>, Status> {
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let MemberId { project_id, user_id } = MemberId::of(&request.project_id, &request.user_id)?;
+        let tx = self.ground.database.begin(&caller).await?;
+        let (access, member) = futures::try_join!(
+            access(&tx, project_id, caller.database_user()),
+            queries::find(&tx, project_id, user_id),
+        )?;
+        tx.finish();
+        access.require(Permission::MemberRead)?;
+        let member = member.ok_or_else(|| queries::not_found(user_id))?;
+        Ok(Response::new(member.into()))
+    }
+
+    async fn list_members(
+        &self,
+        request: Request<pb::ListMembersRequest>,
+    ) -> Result<Response<pb::ListMembersResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let user_id = caller.database_user();
+        let ListMembers { project_id, roles, page_size, page_token } = request.into_inner().try_into()?;
+        let query = format!("members of {project_id} that {user_id} sees: {roles:?}");
+        let page = self.ground.pages.read::<AfterTime>(&query, page_size, &page_token)?;
+        let tx = self.ground.database.begin(&caller).await?;
+        let (access, mut members) = futures::try_join!(
+            access(&tx, project_id, user_id),
+            queries::list(&tx, project_id, &roles, &page),
+        )?;
+        tx.finish();
+        access.require(Permission::MemberRead)?;
+        let next_page_token = self
+            .ground
+            .pages
+            .cut(&query, page.size, &mut members, |last| AfterTime { at: last.joined_at, id: last.id })?;
+        let members = members.into_iter().map(Into::into).collect();
+        Ok(Response::new(pb::ListMembersResponse { members, next_page_token }))
+    }
+
+    async fn update_member(
+        &self,
+        request: Request<pb::UpdateMemberRequest>,
+    ) -> Result<Response<pb::Member>, Status> {
+        let caller = Caller::of(&request)?;
+        let granter_id = caller.user()?.user_id;
+        let UpdateMember { id: MemberId { project_id, user_id }, etag, change } =
+            request.into_inner().try_into()?;
+        let tx = self.ground.database.begin(&caller).await?;
+        let (member, access) = futures::try_join!(
+            queries::lock(&tx, project_id, granter_id, user_id),
+            access(&tx, project_id, granter_id),
+        )?;
+        access.require(Permission::MemberManage)?;
+        let member = member.ok_or_else(|| queries::not_found(user_id))?;
+        etag::check(&etag, member.version)?;
+        let Some(change) = change else {
+            tx.finish();
+            return Ok(Response::new(member.into()));
+        };
+        member.must_not_be_owner()?;
+        member.may_be_changed_by(&access)?;
+        member.may_become(&change, &access)?;
+        let member = queries::update(tx, &access, &member, &change).await?;
+        self.ground.signal.announce();
+        Ok(Response::new(member.into()))
+    }
+
+    async fn remove_member(
+        &self,
+        request: Request<pb::RemoveMemberRequest>,
+    ) -> Result<Response<pb::RemoveMemberResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let remover_id = caller.user()?.user_id;
+        let request = request.into_inner();
+        let MemberId { project_id, user_id } = MemberId::of(&request.project_id, &request.user_id)?;
+        let tx = self.ground.database.begin(&caller).await?;
+        let (member, access) = futures::try_join!(
+            queries::lock(&tx, project_id, remover_id, user_id),
+            access(&tx, project_id, remover_id),
+        )?;
+        // Whoever wants to leave may.
+        let leaves = user_id == remover_id;
+        if !leaves {
+            access.require(Permission::MemberManage)?;
+        }
+        let member = member.ok_or_else(|| queries::not_found(user_id))?;
+        member.must_not_be_owner()?;
+        if !leaves {
+            member.may_be_changed_by(&access)?;
+        }
+        queries::delete(tx, &access, &member).await?;
+        self.ground.signal.announce();
+        Ok(Response::new(pb::RemoveMemberResponse {}))
+    }
+}

@@ -1,0 +1,186 @@
+//! The RPCs of `ProjectService`.
+
+use chrono::Utc;
+use shared::access::{Permission, ProjectAccess};
+use shared::caller::Caller;
+use shared::database::Transaction;
+use shared::error::Result;
+use shared::page::AfterTime;
+use shared::proto::project::v1 as pb;
+use shared::proto::project::v1::project_service_server::ProjectService;
+use shared::schema::ProjectStatus;
+use shared::service::Ground;
+use shared::{etag, idempotency};
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::wire::{self, CreateProject, ListProjects, UpdateProject};
+use super::{Project, ProjectChange, queries};
+use crate::NAME;
+
+/// Serves `ProjectService`.
+pub(crate) struct Projects {
+    ground: Ground,
+}
+
+impl Projects {
+    /// On this ground.
+    pub(crate) fn new(ground: Ground) -> Self {
+        Self { ground }
+    }
+
+    /// Puts a project away or takes it back.
+    async fn set_status(
+        &self,
+        caller: &Caller,
+        id: Uuid,
+        etag: &str,
+        status: ProjectStatus,
+    ) -> Result<Project> {
+        let tx = self.ground.database.begin(caller).await?;
+        let (access, project) = lock_for(&tx, id, caller.user()?.user_id, Permission::ProjectArchive).await?;
+        let Some(change) = ProjectChange::of_status(&project, status, Utc::now()) else {
+            tx.finish();
+            return Ok(project);
+        };
+        etag::check(etag, project.version)?;
+        let project = queries::update(tx, &access, &change).await?;
+        self.ground.signal.announce();
+        Ok(project)
+    }
+}
+
+/// Locks a project for a change that needs this permission.
+async fn lock_for(
+    tx: &Transaction,
+    id: Uuid,
+    user_id: Uuid,
+    permission: Permission,
+) -> Result<(ProjectAccess, Project)> {
+    // The lock is sent first, so that access is read as it is once the lock is had.
+    let (project, access) = futures::try_join!(queries::lock(tx, id), queries::access(tx, id, user_id))?;
+    access.require(permission)?;
+    let project = project.ok_or_else(|| queries::not_found(id))?;
+    Ok((access, project))
+}
+
+#[tonic::async_trait]
+impl ProjectService for Projects {
+    async fn create_project(
+        &self,
+        request: Request<pb::CreateProjectRequest>,
+    ) -> Result<Response<pb::Project>, Status> {
+        let caller = Caller::of(&request)?;
+        let user_id = caller.user()?.user_id;
+        let CreateProject { key, project } = CreateProject::of(request.into_inner(), user_id)?;
+        let tx = self.ground.database.begin(&caller).await?;
+        let earlier =
+            idempotency::claim(&tx, NAME, user_id, "CreateProject", key.as_ref(), project.id).await?;
+        let project = match earlier {
+            Some(id) => queries::find(&tx, id).await?,
+            None => queries::insert(tx, &project).await?,
+        };
+        self.ground.signal.announce();
+        Ok(Response::new(project.into()))
+    }
+
+    async fn get_project(
+        &self,
+        request: Request<pb::GetProjectRequest>,
+    ) -> Result<Response<pb::Project>, Status> {
+        let caller = Caller::of(&request)?;
+        let id = wire::project_id(&request.get_ref().project_id)?;
+        let tx = self.ground.database.begin(&caller).await?;
+        let project = queries::find(&tx, id).await?;
+        tx.finish();
+        Ok(Response::new(project.into()))
+    }
+
+    async fn list_projects(
+        &self,
+        request: Request<pb::ListProjectsRequest>,
+    ) -> Result<Response<pb::ListProjectsResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let user_id = caller.database_user();
+        let ListProjects { filter, page_size, page_token } = ListProjects::of(request.into_inner(), user_id)?;
+        let query = format!("projects that {user_id} sees: {filter:?}");
+        let page = self.ground.pages.read::<AfterTime>(&query, page_size, &page_token)?;
+        let tx = self.ground.database.begin(&caller).await?;
+        let mut projects = queries::list(&tx, &filter, &page).await?;
+        tx.finish();
+        let next_page_token = self
+            .ground
+            .pages
+            .cut(&query, page.size, &mut projects, |last| AfterTime { at: last.created_at, id: last.id })?;
+        let projects = projects.into_iter().map(Into::into).collect();
+        Ok(Response::new(pb::ListProjectsResponse { projects, next_page_token }))
+    }
+
+    async fn update_project(
+        &self,
+        request: Request<pb::UpdateProjectRequest>,
+    ) -> Result<Response<pb::Project>, Status> {
+        let caller = Caller::of(&request)?;
+        let user_id = caller.user()?.user_id;
+        let UpdateProject { id, etag, change } = request.into_inner().try_into()?;
+        let tx = self.ground.database.begin(&caller).await?;
+        let (access, project) = lock_for(&tx, id, user_id, Permission::ProjectUpdate).await?;
+        etag::check(&etag, project.version)?;
+        let Some(change) = change else {
+            tx.finish();
+            return Ok(Response::new(project.into()));
+        };
+        let project = queries::update(tx, &access, &change).await?;
+        self.ground.signal.announce();
+        Ok(Response::new(project.into()))
+    }
+
+    async fn archive_project(
+        &self,
+        request: Request<pb::ArchiveProjectRequest>,
+    ) -> Result<Response<pb::Project>, Status> {
+        let caller = Caller::of(&request)?;
+        let pb::ArchiveProjectRequest { project_id, etag } = request.into_inner();
+        let id = wire::project_id(&project_id)?;
+        let project = self.set_status(&caller, id, &etag, ProjectStatus::Archived).await?;
+        Ok(Response::new(project.into()))
+    }
+
+    async fn reopen_project(
+        &self,
+        request: Request<pb::ReopenProjectRequest>,
+    ) -> Result<Response<pb::Project>, Status> {
+        let caller = Caller::of(&request)?;
+        let pb::ReopenProjectRequest { project_id, etag } = request.into_inner();
+        let id = wire::project_id(&project_id)?;
+        let project = self.set_status(&caller, id, &etag, ProjectStatus::Active).await?;
+        Ok(Response::new(project.into()))
+    }
+
+    async fn delete_project(
+        &self,
+        request: Request<pb::DeleteProjectRequest>,
+    ) -> Result<Response<pb::DeleteProjectResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let pb::DeleteProjectRequest { project_id, etag } = request.into_inner();
+        let id = wire::project_id(&project_id)?;
+        let tx = self.ground.database.begin(&caller).await?;
+        let (access, project) = lock_for(&tx, id, caller.user()?.user_id, Permission::ProjectDelete).await?;
+        etag::check(&etag, project.version)?;
+        queries::delete(tx, &access).await?;
+        self.ground.signal.announce();
+        Ok(Response::new(pb::DeleteProjectResponse {}))
+    }
+
+    async fn get_effective_permissions(
+        &self,
+        request: Request<pb::GetEffectivePermissionsRequest>,
+    ) -> Result<Response<pb::EffectivePermissions>, Status> {
+        let caller = Caller::of(&request)?;
+        let id = wire::project_id(&request.get_ref().project_id)?;
+        let tx = self.ground.database.begin(&caller).await?;
+        let access = queries::access(&tx, id, caller.database_user()).await?;
+        tx.finish();
+        Ok(Response::new(wire::effective_permissions(&access)))
+    }
+}

@@ -1,0 +1,3 @@
+//! The project service over the real wire.
+
+mod smoke;

@@ -1,0 +1,242 @@
+//! Proposals as tasks, documents and dependencies; categories as projects.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use anyhow::Context;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::id;
+use super::input::{self, History, Proposal};
+use super::people::{People, Person};
+use crate::import::records::{Dependency, Document, DocumentVersion, Member, Moment, Project, Task};
+
+const MAX_TITLE_CHARS: usize = 255;
+
+/// All proposals, and what follows from all of them together.
+pub struct Proposals<'a> {
+    all: &'a [Proposal],
+    people: &'a People,
+    edited: &'a BTreeMap<u32, (Moment, Moment)>,
+    /// The date of the oldest proposal.
+    oldest: Moment,
+    categories: BTreeMap<&'a str, Category>,
+}
+
+/// A project to be.
+struct Category {
+    owner: Uuid,
+    authors: BTreeSet<Uuid>,
+    since: Moment,
+}
+
+impl<'a> Proposals<'a> {
+    /// # Errors
+    /// When nobody is an author, or no proposal has a date.
+    pub(super) fn new(
+        all: &'a [Proposal],
+        people: &'a People,
+        edited: &'a BTreeMap<u32, (Moment, Moment)>,
+    ) -> anyhow::Result<Self> {
+        let oldest = all.iter().filter_map(|proposal| proposal.created).min();
+        let oldest = oldest.context("no proposal has a date")?;
+        let mut proposals = Self { all, people, edited, oldest, categories: BTreeMap::new() };
+        let busiest = proposals.busiest(all.iter()).context("no proposal has an author")?;
+        let mut members = BTreeMap::<&str, Vec<&Proposal>>::new();
+        for proposal in all {
+            members.entry(category(proposal)).or_default().push(proposal);
+        }
+        for (name, members) in members {
+            let owner = proposals.busiest(members.iter().copied()).unwrap_or(busiest);
+            let authors =
+                members.iter().flat_map(|proposal| proposals.authors(proposal)).map(|person| person.id);
+            let since = members.iter().map(|proposal| proposals.created(proposal)).min();
+            let category = Category { owner, authors: authors.collect(), since: since.unwrap_or(oldest) };
+            proposals.categories.insert(name, category);
+        }
+        Ok(proposals)
+    }
+
+    pub(super) fn numbered(&self, number: u32) -> Option<&'a Proposal> {
+        self.all.iter().find(|proposal| proposal.number == number)
+    }
+
+    /// The first author, or the project's owner when nobody is named.
+    pub(super) fn creator(&self, proposal: &Proposal) -> Uuid {
+        let first = self.authors(proposal).next().map(|person| person.id);
+        first
+            .unwrap_or_else(|| self.categories.get(category(proposal)).map(|it| it.owner).unwrap_or_default())
+    }
+
+    /// Its date, else that of its first version, else that of the oldest proposal.
+    pub(super) fn created(&self, proposal: &Proposal) -> Moment {
+        let first_edit = || self.edited.get(&proposal.number).map(|(first, _)| *first);
+        proposal.created.or_else(first_edit).unwrap_or(self.oldest)
+    }
+
+    /// The date of somebody's first proposal.
+    pub(super) fn first_of(&self, person: Uuid) -> Option<Moment> {
+        let own = self.all.iter().filter(|proposal| self.authors(proposal).any(|author| author.id == person));
+        own.map(|proposal| self.created(proposal)).min()
+    }
+
+    pub(super) fn projects(&self) -> impl Iterator<Item = Project> {
+        self.categories.iter().map(|(name, category)| Project {
+            id: id("project", name),
+            name: (*name).to_owned(),
+            owner_id: category.owner,
+            visibility: Some("public".to_owned()),
+            created_at: Some(category.since),
+            ..Default::default()
+        })
+    }
+
+    /// The owner is a member without a line.
+    pub(super) fn members(&self) -> impl Iterator<Item = Member> {
+        self.categories.iter().flat_map(|(name, category)| {
+            let others = category.authors.iter().filter(|author| **author != category.owner);
+            others.map(|author| Member {
+                project_id: id("project", name),
+                user_id: *author,
+                role: Some("member".to_owned()),
+                joined_at: self.first_of(*author).map(|first| first.max(category.since)),
+            })
+        })
+    }
+
+    pub(super) fn tasks(&self) -> impl Iterator<Item = Task> {
+        self.all.iter().map(|proposal| {
+            let created = self.created(proposal);
+            Task {
+                id: task_id(proposal.number),
+                project_id: id("project", category(proposal)),
+                title: title(proposal),
+                status: Some(task_status(&proposal.status).to_owned()),
+                creator_id: self.creator(proposal),
+                tags: vec![proposal.status.clone()],
+                metadata: metadata(proposal),
+                created_at: Some(created),
+                updated_at: self.edited.get(&proposal.number).map(|(_, last)| created.max(*last)),
+                ..Default::default()
+            }
+        })
+    }
+
+    pub(super) fn dependencies(&self) -> impl Iterator<Item = Dependency> {
+        self.all.iter().flat_map(|proposal| {
+            proposal.requires.iter().map(|required| Dependency {
+                task_id: task_id(proposal.number),
+                depends_on_task_id: task_id(*required),
+                dependency_type: Some("blocks".to_owned()),
+                created_at: Some(self.created(proposal)),
+            })
+        })
+    }
+
+    pub(super) fn documents(&self) -> impl Iterator<Item = Document> {
+        self.all.iter().map(|proposal| Document {
+            id: document_id(proposal.number),
+            project_id: id("project", category(proposal)),
+            title: title(proposal),
+            content_type: Some("markdown".to_owned()),
+            author_id: self.creator(proposal),
+            status: Some(document_status(&proposal.status).to_owned()),
+            metadata: metadata(proposal),
+            created_at: Some(self.created(proposal)),
+            ..Default::default()
+        })
+    }
+
+    pub(super) fn versions_without_history(&self) -> impl Iterator<Item = DocumentVersion> {
+        let without = self.all.iter().filter(|proposal| !self.edited.contains_key(&proposal.number));
+        without.map(|proposal| DocumentVersion {
+            document_id: document_id(proposal.number),
+            version_number: 1,
+            content: proposal.body.clone(),
+            change_summary: None,
+            author_id: self.creator(proposal),
+            created_at: Some(self.created(proposal)),
+        })
+    }
+
+    /// The versions of a known proposal. Whoever is no author has the task's creator stand in for them.
+    pub(super) fn versions_of(&self, history: History) -> Vec<DocumentVersion> {
+        let Some(proposal) = self.numbered(history.number) else { return Vec::new() };
+        let numbered = (1..).zip(history.versions);
+        let version = |(number, version): (i32, input::Version)| DocumentVersion {
+            document_id: document_id(proposal.number),
+            version_number: number,
+            content: version.body,
+            change_summary: Some(version.summary),
+            author_id: self
+                .people
+                .called(&version.by)
+                .map_or_else(|| self.creator(proposal), |person| person.id),
+            created_at: input::moment(version.at),
+        };
+        numbered.map(version).collect()
+    }
+
+    fn authors(&self, proposal: &'a Proposal) -> impl Iterator<Item = &'a Person> {
+        proposal.authors.iter().filter_map(|author| self.people.find(author))
+    }
+
+    /// Who wrote most of these; among equals the first by username.
+    fn busiest(&self, proposals: impl Iterator<Item = &'a Proposal>) -> Option<Uuid> {
+        let mut written = HashMap::<Uuid, (usize, &str)>::new();
+        for person in proposals.flat_map(|proposal| self.authors(proposal)) {
+            written.entry(person.id).or_insert((0, &person.username)).0 += 1;
+        }
+        let rank = |count: usize, name| (count, std::cmp::Reverse(name));
+        written.into_iter().max_by_key(|(_, (count, name))| rank(*count, *name)).map(|(id, _)| id)
+    }
+}
+
+fn category(proposal: &Proposal) -> &str {
+    proposal.category.as_deref().or(proposal.kind.as_deref()).unwrap_or("Other")
+}
+
+fn task_id(number: u32) -> Uuid {
+    id("task", &number.to_string())
+}
+
+fn document_id(number: u32) -> Uuid {
+    id("document", &number.to_string())
+}
+
+fn title(proposal: &Proposal) -> String {
+    format!("EIP-{}: {}", proposal.number, proposal.title).chars().take(MAX_TITLE_CHARS).collect()
+}
+
+fn task_status(status: &str) -> &'static str {
+    match status {
+        "Draft" => "in_progress",
+        "Review" | "Last Call" => "review",
+        "Final" | "Living" => "done",
+        "Stagnant" => "blocked",
+        "Withdrawn" | "Moved" => "cancelled",
+        _ => "pending",
+    }
+}
+
+fn document_status(status: &str) -> &'static str {
+    match status {
+        "Review" | "Last Call" => "review",
+        "Final" | "Living" => "published",
+        "Stagnant" | "Withdrawn" | "Moved" => "archived",
+        _ => "draft",
+    }
+}
+
+fn metadata(proposal: &Proposal) -> Map<String, Value> {
+    let mut fields = Map::new();
+    fields.insert("eip".to_owned(), proposal.number.into());
+    fields.insert("status".to_owned(), proposal.status.clone().into());
+    let optional = [("type", &proposal.kind), ("discussions_to", &proposal.discussions_to)];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            fields.insert(name.to_owned(), value.clone().into());
+        }
+    }
+    fields
+}

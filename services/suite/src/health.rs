@@ -1,0 +1,44 @@
+//! `dafnck health`: whether the services are ready, for people and for health checks of containers.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use shared::config::SiblingOptions;
+use tonic::transport::Endpoint;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::services::NAMES;
+
+const ANSWER_LIMIT: Duration = Duration::from_secs(3);
+
+/// Asks all four and prints what they say.
+///
+/// # Errors
+/// When one is not ready.
+pub async fn command(services: &SiblingOptions) -> anyhow::Result<()> {
+    let SiblingOptions { identity_url, project_url, task_url, content_url } = services;
+    let mut ready = true;
+    for (name, url) in NAMES.into_iter().zip([identity_url, project_url, task_url, content_url]) {
+        match ask(url).await {
+            Ok(ServingStatus::Serving) => println!("{name:<10}{url:<26}ready"),
+            Ok(status) => {
+                ready = false;
+                println!("{name:<10}{url:<26}{}", status.as_str_name());
+            }
+            Err(error) => {
+                ready = false;
+                println!("{name:<10}{url:<26}{error:#}");
+            }
+        }
+    }
+    ensure!(ready, "not all services are ready");
+    Ok(())
+}
+
+async fn ask(url: &str) -> anyhow::Result<ServingStatus> {
+    let endpoint = Endpoint::from_shared(url.to_owned())?.connect_timeout(ANSWER_LIMIT).timeout(ANSWER_LIMIT);
+    let mut health = HealthClient::new(endpoint.connect().await?);
+    Ok(health.check(HealthCheckRequest::default()).await?.into_inner().status())
+}

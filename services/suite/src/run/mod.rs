@@ -1,0 +1,173 @@
+//! `dafnck run`: the whole suite on this machine, on private PostgreSQL and Redis servers.
+//!
+//! Promises: a taken port is named before anything starts; data and secrets last; on Ctrl-C or SIGTERM everything
+//! ends in order (services, Redis, PostgreSQL) with exit code 0; when a service or server ends by itself, the rest is
+//! stopped and the exit code is 1. A second Ctrl-C is not needed: every step of the end has a limit.
+
+mod options;
+mod secrets;
+mod summary;
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use diesel::sql_query;
+use diesel::sql_types::Text;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, LimitOptions, Secret};
+use shared::database;
+use shared::local::{self, DataPlace, LocalOptions, LocalServers};
+use shared::service::{StorageOptions, cancel_on_signal};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use options::{DEFAULT_DATA_FOLDER, RunOptions};
+pub use secrets::Secrets;
+
+use crate::prepare;
+use crate::services::{self, RunningServices, SuiteOptions};
+
+const DATABASE: &str = "dafnck";
+
+/// Everything that runs.
+struct Running {
+    servers: LocalServers,
+    services: RunningServices,
+}
+
+/// Runs the suite until it is told to stop.
+///
+/// # Errors
+/// Whatever keeps it from running, or ends it before it is told to.
+pub async fn command(options: RunOptions) -> anyhow::Result<()> {
+    let _telemetry = shared::telemetry::init(&options.telemetry, "dafnck")?;
+    let shutdown = CancellationToken::new();
+    tokio::spawn(cancel_on_signal(shutdown.clone()));
+    let listeners =
+        services::listen(options.ports.0).await.context("stop what runs there, or give --ports")?;
+    let mut running = tokio::select! {
+        running = start(&options, listeners) => running?,
+        () = shutdown.cancelled() => {
+            say("stopped while starting");
+            return Ok(());
+        }
+    };
+    summary::print(&options, &running.servers)?;
+    let outcome = tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
+        failure = running.failure() => Err(failure),
+    };
+    if let Err(failure) = &outcome {
+        say(&format!("{failure:#}"));
+    }
+    running.stop().await.and(outcome)
+}
+
+async fn start(options: &RunOptions, listeners: [TcpListener; 4]) -> anyhow::Result<Running> {
+    let (data_folder, secrets) = open_data_folder(&options.data_folder)?;
+    let servers = local::start(
+        LocalOptions {
+            cache: options.cache_folder.clone(),
+            data: DataPlace::Persistent(data_folder.clone()),
+            postgres_port: Some(options.postgres_port),
+            redis_port: Some(options.redis_port),
+            postgres_bin: options.postgres_bin_dir.clone(),
+            redis_bin: options.redis_bin_dir.clone(),
+        },
+        say,
+    )
+    .await?;
+    match start_services(options, &data_folder, &secrets, &servers, listeners).await {
+        Ok(services) => Ok(Running { servers, services }),
+        Err(error) => {
+            servers.stop().await?;
+            Err(error)
+        }
+    }
+}
+
+/// The folder as a whole path, and its secrets.
+fn open_data_folder(wanted: &Path) -> anyhow::Result<(std::path::PathBuf, Secrets)> {
+    let folder = std::path::absolute(wanted)?;
+    let secrets = Secrets::load_or_make(&folder)?;
+    Ok((folder, secrets))
+}
+
+async fn start_services(
+    options: &RunOptions,
+    data_folder: &Path,
+    secrets: &Secrets,
+    servers: &LocalServers,
+    listeners: [TcpListener; 4],
+) -> anyhow::Result<RunningServices> {
+    prepare_database(servers, &secrets.role_password()).await?;
+    let options = SuiteOptions {
+        postgres: format!("127.0.0.1:{}", servers.postgres.port),
+        database: DATABASE.to_owned(),
+        role_password: secrets.role_password(),
+        database_pool_size: DEFAULT_DATABASE_POOL_SIZE,
+        redis_url: servers.redis.url().into(),
+        redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),
+        service_secret: secrets.service_secret(),
+        storage: StorageOptions {
+            storage_folder: data_folder.join("files"),
+            max_attachment_bytes: options.max_attachment_bytes,
+        },
+        limits: LimitOptions::default(),
+        telemetry: options.telemetry.clone(),
+    };
+    say("starting the services…");
+    let services = services::start(&options, listeners)?;
+    Ok(services)
+}
+
+async fn prepare_database(servers: &LocalServers, role_password: &Secret) -> anyhow::Result<()> {
+    let url =
+        |database: &str| Secret::from(format!("{}?sslmode=disable", servers.postgres.admin_url(database)));
+    create_database(&url("postgres")).await?;
+    let steps = prepare::migrate_all(&url(DATABASE)).await?;
+    if steps > 0 {
+        say(&format!("migrated the database: {steps} steps"));
+    }
+    prepare::set_passwords(&url(DATABASE), role_password).await
+}
+
+async fn create_database(admin_url: &Secret) -> anyhow::Result<()> {
+    let mut conn = database::connect(admin_url).await?;
+    let found = sql_query("SELECT 1 FROM pg_database WHERE datname = $1").bind::<Text, _>(DATABASE);
+    if found.execute(&mut conn).await? == 0 {
+        say("making the database `dafnck`…");
+        conn.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await?;
+    }
+    Ok(())
+}
+
+impl Running {
+    /// Waits for something to end that should not.
+    async fn failure(&mut self) -> anyhow::Error {
+        tokio::select! {
+            outcome = self.services.failed() => {
+                outcome.err().unwrap_or_else(|| anyhow::anyhow!("a service ended by itself"))
+            }
+            server = self.servers.ended() => anyhow::anyhow!("{server} ended by itself; its log may say why"),
+        }
+    }
+
+    /// Services first, so that they end their work on servers that still run.
+    async fn stop(self) -> anyhow::Result<()> {
+        say("stopping the services…");
+        let services = self.services.stop().await;
+        say("stopping Redis and PostgreSQL…");
+        let servers = self.servers.stop().await;
+        say("stopped");
+        match (services, servers) {
+            (Err(one), Err(other)) => bail!("{one:#}; {other:#}"),
+            (services, servers) => services.and(servers),
+        }
+    }
+}
+
+/// Tells the person at the terminal what happens.
+fn say(sentence: &str) {
+    eprintln!("{sentence}");
+}

@@ -1,0 +1,60 @@
+//! What a person needs to know when the suite runs.
+
+use std::path::Path;
+
+use shared::local::{ADMIN, LocalServers};
+
+use super::{DATABASE, RunOptions};
+use crate::services::NAMES;
+
+/// Prints what runs where, how to stop it, and what to try first.
+pub(super) fn print(options: &RunOptions, servers: &LocalServers) -> anyhow::Result<()> {
+    let wanted = std::path::absolute(&options.data_folder)?;
+    println!("\n{}\n{}", what_runs(options, servers, &wanted), what_to_try(options));
+    Ok(())
+}
+
+fn what_runs(options: &RunOptions, servers: &LocalServers, data_folder: &Path) -> String {
+    let mut text = "DafnckMachine is running (gRPC and gRPC-Web, plaintext, on loopback):\n\n".to_owned();
+    for (name, port) in NAMES.into_iter().zip(options.ports.0) {
+        text.push_str(&format!("  {name:<12}127.0.0.1:{port}\n"));
+    }
+    let (postgres, redis) = (&servers.postgres, &servers.redis);
+    let (data, kept) = (servers.data.display(), data_folder.display());
+    text.push_str(&format!(
+        "  PostgreSQL  postgres://{ADMIN}@127.0.0.1:{}/{DATABASE} (version {})\n",
+        postgres.port, postgres.version
+    ));
+    text.push_str(&format!("  Redis       127.0.0.1:{} (version {})\n\n", redis.port, redis.version));
+    text.push_str(&format!("  databases   {data}/postgres, {data}/redis\n"));
+    text.push_str(&format!("  passwords   {data}/secrets, {kept}/suite-secrets\n"));
+    text.push_str(&format!("  logs        {data}/log (the services' own: here)\n"));
+    text.push_str(&format!("  attachments {kept}/files\n\n"));
+    text.push_str("Ctrl-C stops everything; the data stays, and the next start goes on with it.");
+    text
+}
+
+fn what_to_try(options: &RunOptions) -> String {
+    let [identity, project, _, _] = options.ports.0;
+    format!(
+        r#"
+To try it, in another terminal (grpcurl from https://github.com/fullstorydev/grpcurl):
+
+  grpcurl -plaintext 127.0.0.1:{identity} list
+
+  TOKEN=$(grpcurl -plaintext -d '{{"email": "olga@example.org", "username": "olga", "password": "correct horse battery"}}' \
+    127.0.0.1:{identity} dafnck.identity.v1.AuthService/Register | sed -n 's/.*"sessionToken": "\(.*\)".*/\1/p')
+
+  grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{{"name": "Apollo"}}' \
+    127.0.0.1:{project} dafnck.project.v1.ProjectService/CreateProject
+
+To take over data from elsewhere (`{program} import --help` says how): {program} import FILE
+"#,
+        program = program()
+    )
+}
+
+/// As the person can call this program.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "dafnck".to_owned())
+}

@@ -1,0 +1,41 @@
+//! What a task depends on.
+
+mod queries;
+mod rpc;
+pub(crate) mod wire;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use shared::schema::DependencyType;
+use shared::schema::task::task_dependencies;
+use uuid::Uuid;
+
+/// One task depends on another.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = task_dependencies)]
+pub(crate) struct Dependency {
+    pub(crate) id: Uuid,
+    pub(crate) task_id: Uuid,
+    pub(crate) depends_on_task_id: Uuid,
+    pub(crate) dependency_type: DependencyType,
+    pub(crate) created_at: DateTime<Utc>,
+}
+
+/// A dependency that is to be made.
+#[derive(Clone, Debug, Insertable)]
+#[diesel(table_name = task_dependencies)]
+pub(crate) struct NewDependency {
+    pub(crate) id: Uuid,
+    pub(crate) task_id: Uuid,
+    pub(crate) depends_on_task_id: Uuid,
+    pub(crate) dependency_type: DependencyType,
+}
+
+/// Which end of its dependencies a task is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// What the task depends on.
+    DependsOn,
+    /// What depends on the task.
+    Dependents,
+}

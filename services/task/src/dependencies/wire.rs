@@ -1,0 +1,92 @@
+//! Dependencies to and from the wire.
+
+use shared::error::Result;
+use shared::idempotency::RequestKey;
+use shared::json::to_timestamp;
+use shared::proto::task::v1 as pb;
+use shared::schema::DependencyType;
+use shared::validation::Violations;
+use uuid::Uuid;
+
+use super::{Dependency, Direction, NewDependency};
+
+/// A wish for a new dependency.
+#[derive(Debug)]
+pub(super) struct CreateTaskDependency {
+    pub(super) key: Option<RequestKey>,
+    pub(super) dependency: NewDependency,
+}
+
+impl TryFrom<pb::CreateTaskDependencyRequest> for CreateTaskDependency {
+    type Error = shared::error::Error;
+
+    fn try_from(request: pb::CreateTaskDependencyRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let key = RequestKey::of(&mut v, &request.request_id, &request);
+        let (task_id, depends_on_task_id) = ends(&mut v, &request.task_id, &request.depends_on_task_id);
+        let dependency = NewDependency {
+            id: Uuid::now_v7(),
+            task_id,
+            depends_on_task_id,
+            dependency_type: dependency_type(&mut v, request.dependency_type),
+        };
+        v.finish()?;
+        Ok(Self { key, dependency })
+    }
+}
+
+/// Reads the two ends of a dependency, which must be two.
+pub(crate) fn ends(v: &mut Violations, task_id: &str, depends_on_task_id: &str) -> (Uuid, Uuid) {
+    let from = v.uuid("task_id", task_id);
+    let to = v.uuid("depends_on_task_id", depends_on_task_id);
+    v.require(from.is_nil() || from != to, "depends_on_task_id", "must be another task");
+    (from, to)
+}
+
+/// Reads what a dependency means; blocks if not given.
+pub(crate) fn dependency_type(v: &mut Violations, value: i32) -> DependencyType {
+    v.optional_enum("dependency_type", value).unwrap_or(DependencyType::Blocks)
+}
+
+/// A wish for a page of dependencies.
+#[derive(Debug)]
+pub(super) struct ListTaskDependencies {
+    pub(super) task_id: Uuid,
+    pub(super) direction: Direction,
+    pub(super) page_size: i32,
+    pub(super) page_token: String,
+}
+
+impl TryFrom<pb::ListTaskDependenciesRequest> for ListTaskDependencies {
+    type Error = shared::error::Error;
+
+    fn try_from(request: pb::ListTaskDependenciesRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let task_id = v.uuid("task_id", &request.task_id);
+        let direction = match pb::DependencyDirection::try_from(request.direction) {
+            Ok(pb::DependencyDirection::Dependents) => Direction::Dependents,
+            Ok(pb::DependencyDirection::DependsOn | pb::DependencyDirection::Unspecified) => {
+                Direction::DependsOn
+            }
+            Err(_) => {
+                v.add("direction", format!("{} is not a value of this enum", request.direction));
+                Direction::DependsOn
+            }
+        };
+        v.require(request.page_size >= 0, "page_size", "must not be negative");
+        v.finish()?;
+        Ok(Self { task_id, direction, page_size: request.page_size, page_token: request.page_token })
+    }
+}
+
+impl From<Dependency> for pb::TaskDependency {
+    fn from(dependency: Dependency) -> Self {
+        Self {
+            id: dependency.id.to_string(),
+            task_id: dependency.task_id.to_string(),
+            depends_on_task_id: dependency.depends_on_task_id.to_string(),
+            dependency_type: dependency.dependency_type.into(),
+            created_at: Some(to_timestamp(dependency.created_at)),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Deleted tasks, read from the change log.
+
+use std::time::Duration;
+
+use futures::Stream;
+use futures::stream;
+use shared::change_log::{self, Change, Cursor, Listener};
+use shared::error::Result;
+use shared::service::Ground;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::NAME;
+
+/// How often a watcher hears something, if only that nothing happened.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// All that the log holds. What is not a deleted task still moves the position, so that a position does not fall
+/// behind the log's horizon while nothing is missed.
+const ENTITIES: &[&str] = &["tasks", "task_dependencies"];
+
+/// Deletions up to a position.
+#[derive(Debug)]
+pub(super) struct Deletions {
+    pub(super) ids: Vec<Uuid>,
+    pub(super) cursor: Cursor,
+}
+
+/// Where one watcher is.
+struct Watch {
+    ground: Ground,
+    listener: Listener,
+    cursor: Cursor,
+}
+
+/// Follows the deletions after a position, or after the oldest that is kept.
+///
+/// # Errors
+/// `OUT_OF_RANGE` at once when the log has been trimmed beyond the position.
+pub(super) async fn watch(
+    ground: Ground,
+    after: Option<Cursor>,
+) -> Result<impl Stream<Item = Result<Deletions>> + Send> {
+    let cursor = match after {
+        Some(cursor) => cursor,
+        None => horizon(&ground).await?,
+    };
+    read(&ground, cursor).await?;
+    let listener = ground.signal.listen();
+    let watch = Watch { ground, listener, cursor };
+    Ok(stream::try_unfold(watch, async |mut watch: Watch| {
+        let shutdown = watch.ground.shutdown.clone();
+        tokio::select! {
+            () = shutdown.cancelled() => Ok(None),
+            next = watch.next() => next.map(|deletions| Some((deletions, watch))),
+        }
+    }))
+}
+
+impl Watch {
+    /// The next deletions, or none when it is time for a heartbeat.
+    async fn next(&mut self) -> Result<Deletions> {
+        let due = Instant::now() + HEARTBEAT;
+        loop {
+            let changes = read(&self.ground, self.cursor).await?;
+            self.cursor = changes.last().map_or(self.cursor, Change::cursor);
+            let ids: Vec<Uuid> = changes.iter().filter(|c| is_deletion(c)).map(|c| c.entity_id).collect();
+            if !ids.is_empty() || Instant::now() >= due {
+                return Ok(Deletions { ids, cursor: self.cursor });
+            }
+            if changes.is_empty() {
+                let _time_for_a_heartbeat = tokio::time::timeout_at(due, self.listener.wait()).await;
+            }
+        }
+    }
+}
+
+fn is_deletion(change: &Change) -> bool {
+    change.entity == "tasks" && change.operation == "delete"
+}
+
+async fn horizon(ground: &Ground) -> Result<Cursor> {
+    let tx = ground.worker.begin_background().await?;
+    let horizon = change_log::horizon(&tx, NAME).await?;
+    tx.finish();
+    Ok(horizon)
+}
+
+async fn read(ground: &Ground, after: Cursor) -> Result<Vec<Change>> {
+    let tx = ground.worker.begin_background().await?;
+    let changes = change_log::read(&tx, NAME, ENTITIES, after).await?;
+    tx.finish();
+    Ok(changes)
+}

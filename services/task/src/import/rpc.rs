@@ -1,0 +1,56 @@
+//! The RPCs of the import; only services reach them. A batch is answered before the next one is read, so a stream
+//! takes no more memory than a batch.
+
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use shared::proto::task::internal::v1 as pb;
+use shared::proto::task::internal::v1::task_import_service_server::TaskImportService;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::handlers::Handlers;
+
+#[tonic::async_trait]
+impl TaskImportService for Handlers {
+    type ImportTasksStream = BoxStream<'static, Result<pb::ImportTasksResponse, Status>>;
+
+    async fn import_tasks(
+        &self,
+        request: Request<Streaming<pb::ImportTasksRequest>>,
+    ) -> Result<Response<Self::ImportTasksStream>, Status> {
+        let handlers = self.clone();
+        let answers = batches(request.into_inner()).and_then(move |batch| {
+            let handlers = handlers.clone();
+            async move {
+                let results = handlers.import_task_batch(batch).await?;
+                Ok(pb::ImportTasksResponse { results })
+            }
+        });
+        Ok(Response::new(answers.boxed()))
+    }
+
+    type ImportTaskDependenciesStream =
+        BoxStream<'static, Result<pb::ImportTaskDependenciesResponse, Status>>;
+
+    async fn import_task_dependencies(
+        &self,
+        request: Request<Streaming<pb::ImportTaskDependenciesRequest>>,
+    ) -> Result<Response<Self::ImportTaskDependenciesStream>, Status> {
+        let handlers = self.clone();
+        let answers = batches(request.into_inner()).and_then(move |batch| {
+            let handlers = handlers.clone();
+            async move {
+                let results = handlers.import_dependency_batch(batch).await?;
+                Ok(pb::ImportTaskDependenciesResponse { results })
+            }
+        });
+        Ok(Response::new(answers.boxed()))
+    }
+}
+
+/// The requests of a stream.
+fn batches<T: Send + 'static>(requests: Streaming<T>) -> BoxStream<'static, Result<T, Status>> {
+    stream::try_unfold(requests, async |mut requests: Streaming<T>| {
+        Ok(requests.message().await?.map(|batch| (batch, requests)))
+    })
+    .boxed()
+}

@@ -1,0 +1,95 @@
+//! A batch of tasks.
+
+use std::collections::HashSet;
+
+use shared::error::{Result, from_sibling};
+use shared::importing::{created, refused, unchanged};
+use shared::proto::common::ImportResult;
+use shared::proto::identity::internal::v1::ResolveUsersRequest;
+use shared::proto::task::internal::v1 as pb;
+use shared::validation::MAX_BATCH;
+use uuid::Uuid;
+
+use super::queries::{self, Stored};
+use super::verdict::{Item, Known, Verdict};
+use super::wire::check_size;
+use crate::handlers::Handlers;
+use crate::tasks::Task;
+
+impl Handlers {
+    /// Stores a batch of tasks and says what became of each.
+    pub(super) async fn import_task_batch(&self, batch: pb::ImportTasksRequest) -> Result<Vec<ImportResult>> {
+        check_size("tasks", batch.tasks.len())?;
+        let items: Vec<Item> = batch.tasks.into_iter().map(Item::from).collect();
+        let tasks: Vec<&Task> = items.iter().filter_map(|item| item.task.as_deref().ok()).collect();
+        let projects = self.find_projects(&tasks).await?;
+        let users = self.find_users(&tasks).await?;
+        let ids = distinct(tasks.iter().flat_map(|task| [Some(task.id), task.parent_task_id]).flatten());
+
+        let tx = self.ground.worker.begin_background().await?;
+        let tasks = queries::projects_of(&tx, &ids).await?;
+        let verdicts = Known { tasks, projects, users }.judge(items);
+        let to_store: Vec<&Task> = verdicts.iter().filter_map(Verdict::task).collect();
+        let stored = queries::store(&tx, &to_store).await?;
+        tx.commit().await?;
+        self.ground.signal.announce();
+        Ok(verdicts.into_iter().map(|verdict| verdict.result(&stored)).collect())
+    }
+
+    /// The projects of these tasks that exist. The copy may be behind: it is asked again once.
+    async fn find_projects(&self, tasks: &[&Task]) -> Result<HashSet<Uuid>> {
+        let wanted = distinct(tasks.iter().map(|task| task.project_id));
+        let known = self.known_projects(&wanted).await?;
+        let unknown: Vec<Uuid> = wanted.iter().filter(|id| !known.contains(id)).copied().collect();
+        if unknown.is_empty() {
+            return Ok(known);
+        }
+        self.refresh_projects(unknown).await?;
+        self.known_projects(&wanted).await
+    }
+
+    async fn known_projects(&self, wanted: &[Uuid]) -> Result<HashSet<Uuid>> {
+        let tx = self.ground.worker.begin_background().await?;
+        let known = queries::known_projects(&tx, wanted).await?;
+        tx.finish();
+        Ok(known)
+    }
+
+    /// The users whom these tasks name and who exist.
+    async fn find_users(&self, tasks: &[&Task]) -> Result<HashSet<Uuid>> {
+        let named = tasks.iter().flat_map(|task| [Some(task.creator_id), task.assignee_id]).flatten();
+        let mut known = HashSet::new();
+        for some in distinct(named).chunks(MAX_BATCH) {
+            let user_ids = some.iter().map(ToString::to_string).collect();
+            let mut directory = self.ground.siblings.directory();
+            let answer = directory.resolve_users(ResolveUsersRequest { user_ids }).await;
+            let users = answer.map_err(from_sibling("identity"))?.into_inner().users;
+            known.extend(users.iter().filter_map(|user| user.id.parse::<Uuid>().ok()));
+        }
+        Ok(known)
+    }
+}
+
+impl Verdict {
+    fn task(&self) -> Option<&Task> {
+        match self {
+            Self::Store(_, task) => Some(task),
+            Self::Done(_) => None,
+        }
+    }
+
+    fn result(self, stored: &Stored) -> ImportResult {
+        match self {
+            Self::Done(result) => result,
+            Self::Store(line, task) => match stored.refused.get(&task.id) {
+                Some(reason) => refused(line, reason),
+                None if stored.new.contains(&task.id) => created(line),
+                None => unchanged(line),
+            },
+        }
+    }
+}
+
+fn distinct(ids: impl Iterator<Item = Uuid>) -> Vec<Uuid> {
+    ids.collect::<HashSet<_>>().into_iter().collect()
+}

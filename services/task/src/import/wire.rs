@@ -1,0 +1,87 @@
+//! Imported items from the wire. The checks are those of the public RPCs.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use shared::error::Result;
+use shared::proto::task::internal::v1 as pb;
+use shared::schema::TaskStatus;
+use shared::validation::{MAX_BATCH, MAX_TEXT_CHARS, Violations};
+use uuid::Uuid;
+
+use super::verdict::Item;
+use crate::dependencies::wire::{dependency_type, ends};
+use crate::tasks::Task;
+use crate::tasks::wire::{hours, optional_id, priority, status, title};
+
+/// Refuses a batch that is too large.
+pub(super) fn check_size(field: &str, count: usize) -> Result<()> {
+    let mut v = Violations::new();
+    v.at_most(field, count, MAX_BATCH);
+    v.finish()
+}
+
+impl From<pb::ImportedTask> for Item {
+    fn from(item: pb::ImportedTask) -> Self {
+        let line = item.line;
+        let mut v = Violations::new();
+        let task = read_task(&mut v, item);
+        Self { line, task: v.sentence().map_or(Ok(Box::new(task)), Err) }
+    }
+}
+
+fn read_task(v: &mut Violations, item: pb::ImportedTask) -> Task {
+    let created_at = v.optional_time("created_at", item.created_at).unwrap_or_else(Utc::now);
+    let updated_at = v.optional_time("updated_at", item.updated_at).unwrap_or(created_at);
+    let completed_at = v.optional_time("completed_at", item.completed_at);
+    let status = status(v, item.status);
+    let task = Task {
+        id: v.uuid("id", &item.id),
+        project_id: v.uuid("project_id", &item.project_id),
+        parent_task_id: optional_id(v, "parent_task_id", item.parent_task_id.as_deref()),
+        title: title(v, item.title),
+        description: v.optional_text("description", item.description, MAX_TEXT_CHARS),
+        status,
+        priority: priority(v, item.priority),
+        assignee_id: optional_id(v, "assignee_id", item.assignee_id.as_deref()),
+        creator_id: v.uuid("creator_id", &item.creator_id),
+        due_date: v.optional_time("due_date", item.due_date),
+        estimated_hours: hours(v, "estimated_hours", item.estimated_hours),
+        actual_hours: hours(v, "actual_hours", item.actual_hours),
+        tags: v.tags("tags", item.tags),
+        metadata: v.json("metadata", item.metadata),
+        created_at,
+        updated_at,
+        completed_at: completed_at.or((status == TaskStatus::Done).then_some(updated_at)),
+        version: 0,
+    };
+    check_dates(v, &task);
+    task
+}
+
+fn check_dates(v: &mut Violations, task: &Task) {
+    // PostgreSQL keeps microseconds: what it holds is what is compared.
+    let is_later = |due: DateTime<Utc>| due.timestamp_micros() > task.created_at.timestamp_micros();
+    v.require(task.due_date.is_none_or(is_later), "due_date", "must be later than created_at");
+    let fits = task.completed_at.is_none() || task.status == TaskStatus::Done;
+    v.require(fits, "completed_at", "is for done tasks only");
+}
+
+/// An imported dependency as `task.import_task_dependencies` takes it, under its place in the batch; or why it is
+/// malformed.
+pub(super) fn read_dependency(place: usize, item: &pb::ImportedTaskDependency) -> Result<Value, String> {
+    let mut v = Violations::new();
+    let (task_id, depends_on_task_id) = ends(&mut v, &item.task_id, &item.depends_on_task_id);
+    let dependency_type = dependency_type(&mut v, item.dependency_type);
+    let created_at = v.optional_time("created_at", item.created_at).unwrap_or_else(Utc::now);
+    if let Some(sentence) = v.sentence() {
+        return Err(sentence);
+    }
+    Ok(json!({
+        "line": place,
+        "id": Uuid::now_v7(),
+        "task_id": task_id,
+        "depends_on_task_id": depends_on_task_id,
+        "dependency_type": dependency_type,
+        "created_at": created_at,
+    }))
+}

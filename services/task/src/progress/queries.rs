@@ -1,0 +1,25 @@
+//! Counting in the database.
+
+use diesel::dsl::{count_star, sum};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::error::Result;
+use shared::schema::task::tasks;
+use uuid::Uuid;
+
+use super::Group;
+
+/// Counts the visible tasks of a project.
+pub(crate) async fn groups(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<Vec<Group>> {
+    let groups = tasks::table
+        .filter(tasks::project_id.eq(project_id))
+        .group_by((tasks::status, tasks::priority))
+        .select((
+            tasks::status,
+            tasks::priority,
+            count_star(),
+            sum(tasks::estimated_hours),
+            sum(tasks::actual_hours),
+        ));
+    Ok(groups.load(&mut conn).await?)
+}

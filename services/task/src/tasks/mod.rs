@@ -1,0 +1,109 @@
+//! A task, and the rules that need nothing but the task itself.
+
+pub(crate) mod queries;
+mod references;
+mod rpc;
+pub(crate) mod wire;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use serde::Serialize;
+use serde_json::Value;
+use shared::error::{Error, Result};
+use shared::schema::task::tasks;
+use shared::schema::{TaskPriority, TaskStatus};
+use uuid::Uuid;
+
+/// Longest title, in characters.
+pub(crate) const MAX_TITLE_CHARS: usize = 255;
+/// Most hours of work.
+pub(crate) const MAX_HOURS: i32 = 1_000_000;
+
+/// A task.
+#[derive(Clone, Debug, Queryable, Selectable, Serialize)]
+#[diesel(table_name = tasks)]
+pub(crate) struct Task {
+    pub(crate) id: Uuid,
+    pub(crate) project_id: Uuid,
+    pub(crate) parent_task_id: Option<Uuid>,
+    pub(crate) title: String,
+    pub(crate) description: Option<String>,
+    pub(crate) status: TaskStatus,
+    pub(crate) priority: TaskPriority,
+    pub(crate) assignee_id: Option<Uuid>,
+    pub(crate) creator_id: Uuid,
+    pub(crate) due_date: Option<DateTime<Utc>>,
+    pub(crate) estimated_hours: Option<i32>,
+    pub(crate) actual_hours: Option<i32>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) metadata: Value,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) completed_at: Option<DateTime<Utc>>,
+    #[diesel(column_name = xmin)]
+    #[serde(skip)]
+    pub(crate) version: u32,
+}
+
+/// A task that is to be made. The database says when that was.
+#[derive(Clone, Debug, Insertable)]
+#[diesel(table_name = tasks, treat_none_as_default_value = false)]
+pub(crate) struct NewTask {
+    pub(crate) id: Uuid,
+    pub(crate) project_id: Uuid,
+    pub(crate) parent_task_id: Option<Uuid>,
+    pub(crate) title: String,
+    pub(crate) description: Option<String>,
+    pub(crate) status: TaskStatus,
+    pub(crate) priority: TaskPriority,
+    pub(crate) assignee_id: Option<Uuid>,
+    pub(crate) creator_id: Uuid,
+    pub(crate) due_date: Option<DateTime<Utc>>,
+    pub(crate) estimated_hours: Option<i32>,
+    pub(crate) actual_hours: Option<i32>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) metadata: Value,
+}
+
+/// What is to change of a task: `None` leaves a field, `Some(None)` empties it.
+#[derive(Clone, Debug, Default, AsChangeset)]
+#[diesel(table_name = tasks)]
+pub(crate) struct TaskChange {
+    pub(crate) parent_task_id: Option<Option<Uuid>>,
+    pub(crate) title: Option<String>,
+    pub(crate) description: Option<Option<String>>,
+    pub(crate) status: Option<TaskStatus>,
+    pub(crate) priority: Option<TaskPriority>,
+    pub(crate) assignee_id: Option<Option<Uuid>>,
+    pub(crate) due_date: Option<Option<DateTime<Utc>>>,
+    pub(crate) estimated_hours: Option<Option<i32>>,
+    pub(crate) actual_hours: Option<Option<i32>>,
+    pub(crate) tags: Option<Vec<String>>,
+    pub(crate) metadata: Option<Value>,
+    /// No change leads to `done`, so one of the status always empties this.
+    pub(crate) completed_at: Option<Option<DateTime<Utc>>>,
+}
+
+/// Which tasks of a project to list. What is empty does not filter.
+#[derive(Clone, Debug)]
+pub(crate) struct TaskFilter {
+    pub(crate) project_id: Uuid,
+    pub(crate) statuses: Vec<TaskStatus>,
+    pub(crate) priorities: Vec<TaskPriority>,
+    pub(crate) assignee_id: Option<Uuid>,
+    pub(crate) parent_task_id: Option<Uuid>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) due_before: Option<DateTime<Utc>>,
+}
+
+impl Task {
+    /// Whether the change fits what stays.
+    pub(crate) fn check(&self, change: &TaskChange) -> Result<()> {
+        match change.due_date {
+            Some(Some(due)) if due <= self.created_at => {
+                Err(Error::invalid("task.due_date", "must be later than when the task was made"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

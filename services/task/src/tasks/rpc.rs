@@ -1,0 +1,217 @@
+//! The RPCs of tasks.
+
+use futures::{FutureExt, try_join};
+use shared::access::{Permission, ProjectAccess};
+use shared::caller::Caller;
+use shared::database::Transaction;
+use shared::error::{Error, Result};
+use shared::page::AfterTime;
+use shared::proto::task::v1 as pb;
+use shared::proto::task::v1::task_service_server::TaskService;
+use shared::schema::TaskStatus;
+use shared::{etag, idempotency};
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::references::References;
+use super::wire::{CreateTask, ListTasks, UpdateTask, required_id};
+use super::{Task, queries};
+use crate::NAME;
+use crate::handlers::{Handlers, Room};
+use crate::place::Place;
+use crate::progress::{self, Progress};
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl TaskService for Handlers {
+    async fn create_task(&self, request: Request<pb::CreateTaskRequest>) -> Answer<pb::Task> {
+        let caller = Caller::of(&request)?;
+        let asked = CreateTask::read(request.into_inner(), caller.user()?.user_id)?;
+        let place = Place::Project(asked.task.project_id);
+        let task = match self.fresh(&[place], || self.look_for_room(&caller, &asked, place).boxed()).await? {
+            Room::Taken(task) => return Ok(Response::new(task.into())),
+            Room::Free(room) => queries::insert(room.0, &room.1, asked.task).await?,
+        };
+        self.ground.signal.announce();
+        Ok(Response::new(task.into()))
+    }
+
+    async fn get_task(&self, request: Request<pb::GetTaskRequest>) -> Answer<pb::Task> {
+        let caller = Caller::of(&request)?;
+        let id = required_id("task_id", &request.get_ref().task_id)?;
+        let place = Place::Task(id);
+        let look = async || {
+            let tx = self.ground.database.begin(&caller).await?;
+            let (access, task) = try_join!(place.access(&tx, caller.database_user()), queries::get(&tx, id))?;
+            access.require(Permission::TaskRead)?;
+            tx.finish();
+            Ok(task)
+        };
+        Ok(Response::new(self.fresh(&[place], || look().boxed()).await?.into()))
+    }
+
+    async fn list_tasks(&self, request: Request<pb::ListTasksRequest>) -> Answer<pb::ListTasksResponse> {
+        let caller = Caller::of(&request)?;
+        let ListTasks { filter, page_size, page_token } = request.into_inner().try_into()?;
+        let query = format!("ListTasks {} {filter:?}", caller.database_user());
+        let page = self.ground.pages.read::<AfterTime>(&query, page_size, &page_token)?;
+        let place = Place::Project(filter.project_id);
+        let look = async || {
+            let tx = self.ground.database.begin(&caller).await?;
+            let (access, tasks) =
+                try_join!(place.access(&tx, caller.database_user()), queries::list(&tx, &filter, &page))?;
+            access.require(Permission::TaskRead)?;
+            tx.finish();
+            Ok(tasks)
+        };
+        let mut tasks = self.fresh(&[place], || look().boxed()).await?;
+        let position = |task: &Task| AfterTime { at: task.created_at, id: task.id };
+        let next_page_token = self.ground.pages.cut(&query, page.size, &mut tasks, position)?;
+        let tasks = tasks.into_iter().map(Into::into).collect();
+        Ok(Response::new(pb::ListTasksResponse { tasks, next_page_token }))
+    }
+
+    async fn update_task(&self, request: Request<pb::UpdateTaskRequest>) -> Answer<pb::Task> {
+        let caller = Caller::of(&request)?;
+        let asked: UpdateTask = request.into_inner().try_into()?;
+        let place = Place::Task(asked.id);
+        let Locked { tx, task, access } =
+            self.fresh(&[place], || self.lock_with_references(&caller, &asked).boxed()).await?;
+        etag::check(&asked.etag, task.version)?;
+        let Some(change) = asked.change else {
+            tx.finish();
+            return Ok(Response::new(task.into()));
+        };
+        task.check(&change)?;
+        let task = match queries::update(tx, &access, asked.id, change).await {
+            Ok(task) => task,
+            Err(refusal) => return Err(self.hide_invisible(&caller, refusal).await.into()),
+        };
+        self.ground.signal.announce();
+        Ok(Response::new(task.into()))
+    }
+
+    /// Takes three round trips: the function that completes is the seed's, and its effect is read after it.
+    async fn complete_task(&self, request: Request<pb::CompleteTaskRequest>) -> Answer<pb::Task> {
+        let caller = Caller::of(&request)?;
+        let id = required_id("task_id", &request.get_ref().task_id)?;
+        let Locked { tx, task, access } = self.lock(&caller, id, Permission::TaskWrite).await?;
+        etag::check(&request.get_ref().etag, task.version)?;
+        if task.status == TaskStatus::Done {
+            tx.finish();
+            return Ok(Response::new(task.into()));
+        }
+        let task = match queries::complete(tx, &access, id).await {
+            Ok(task) => task,
+            Err(refusal) => return Err(self.hide_invisible(&caller, refusal).await.into()),
+        };
+        self.ground.signal.announce();
+        Ok(Response::new(task.into()))
+    }
+
+    async fn delete_task(&self, request: Request<pb::DeleteTaskRequest>) -> Answer<pb::DeleteTaskResponse> {
+        let caller = Caller::of(&request)?;
+        let id = required_id("task_id", &request.get_ref().task_id)?;
+        let Locked { tx, task, access } = self.lock(&caller, id, Permission::TaskDelete).await?;
+        etag::check(&request.get_ref().etag, task.version)?;
+        queries::delete(tx, &access, id).await?;
+        self.ground.signal.announce();
+        Ok(Response::new(pb::DeleteTaskResponse {}))
+    }
+
+    async fn get_project_progress(
+        &self,
+        request: Request<pb::GetProjectProgressRequest>,
+    ) -> Answer<pb::ProjectProgress> {
+        let caller = Caller::of(&request)?;
+        let project_id = required_id("project_id", &request.get_ref().project_id)?;
+        let place = Place::Project(project_id);
+        let look = async || {
+            let tx = self.ground.database.begin(&caller).await?;
+            let (access, groups) = try_join!(
+                place.access(&tx, caller.database_user()),
+                progress::queries::groups(&tx, project_id)
+            )?;
+            access.require(Permission::TaskRead)?;
+            tx.finish();
+            Ok(groups)
+        };
+        let groups = self.fresh(&[place], || look().boxed()).await?;
+        Ok(Response::new(Progress::of(project_id, &groups).into()))
+    }
+}
+
+/// A task that the caller may change, locked until the transaction ends.
+struct Locked {
+    tx: Transaction,
+    task: Task,
+    access: ProjectAccess,
+}
+
+impl Handlers {
+    async fn look_for_room(
+        &self,
+        caller: &Caller,
+        asked: &CreateTask,
+        place: Place,
+    ) -> Result<Room<Task, ProjectAccess>> {
+        let CreateTask { key, task } = asked;
+        let wanted = References {
+            parent: task.parent_task_id,
+            assignee: task.assignee_id,
+            parent_field: "parent_task_id",
+        };
+        let tx = self.ground.database.begin(caller).await?;
+        let (access, earlier, found) = try_join!(
+            place.access(&tx, task.creator_id),
+            idempotency::claim(&tx, NAME, task.creator_id, "CreateTask", key.as_ref(), task.id),
+            wanted.look_up(&tx, place),
+        )?;
+        if let Some(earlier) = earlier {
+            let task = queries::get(&tx, earlier).await?;
+            tx.finish();
+            return Ok(Room::Taken(task));
+        }
+        access.require(Permission::TaskWrite)?;
+        wanted.check(&found, task.project_id)?;
+        Ok(Room::Free(Box::new((tx, access))))
+    }
+
+    async fn lock(&self, caller: &Caller, id: Uuid, permission: Permission) -> Result<Locked> {
+        let look = async || {
+            let tx = self.ground.database.begin(caller).await?;
+            let (task, access) = locked(&tx, caller, id, permission).await?;
+            Ok(Locked { tx, task, access })
+        };
+        self.fresh(&[Place::Task(id)], || look().boxed()).await
+    }
+
+    async fn lock_with_references(&self, caller: &Caller, asked: &UpdateTask) -> Result<Locked> {
+        let wanted = References {
+            parent: asked.change.as_ref().and_then(|change| change.parent_task_id).flatten(),
+            assignee: asked.change.as_ref().and_then(|change| change.assignee_id).flatten(),
+            parent_field: "task.parent_task_id",
+        };
+        let tx = self.ground.database.begin(caller).await?;
+        let ((task, access), found) = try_join!(
+            locked(&tx, caller, asked.id, Permission::TaskWrite),
+            wanted.look_up(&tx, Place::Task(asked.id))
+        )?;
+        wanted.check(&found, task.project_id)?;
+        Ok(Locked { tx, task, access })
+    }
+}
+
+/// Locks a task and proves that the caller may change it, in one flight.
+async fn locked(
+    tx: &Transaction,
+    caller: &Caller,
+    id: Uuid,
+    permission: Permission,
+) -> Result<(Task, ProjectAccess)> {
+    let (task, access) =
+        try_join!(queries::lock(tx, id), Place::Task(id).access(tx, caller.database_user()))?;
+    access.require(permission)?;
+    Ok((task.ok_or_else(|| Error::not_found("task", id))?, access))
+}

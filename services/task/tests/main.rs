@@ -1,0 +1,3 @@
+//! The task service over the real wire.
+
+mod create;
