@@ -30,6 +30,9 @@ use crate::telemetry;
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long connecting may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The largest message about access: a state tells all members of a project and cannot be cut, so this is room
+/// for some hundred thousand.
+pub const MAX_ACCESS_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 /// How often a silent connection with open streams is checked.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -99,7 +102,8 @@ impl Siblings {
 
     /// Tells who may do what in projects.
     pub fn project_access(&self) -> AccessServiceClient<SiblingChannel> {
-        AccessServiceClient::new(self.channel(Sibling::Project)).max_decoding_message_size(MAX_MESSAGE_BYTES)
+        AccessServiceClient::new(self.channel(Sibling::Project))
+            .max_decoding_message_size(MAX_ACCESS_MESSAGE_BYTES)
     }
 
     /// Tells which tasks exist.

@@ -1,23 +1,47 @@
 //! The identity service: users, their profiles and their sessions.
+//!
+//! It owns the schema `identity` and promises:
+//! - A token is shown once and stored as a hash; a password is stored as a hash that no role can read.
+//! - A revoked session stops working at once; while Redis is away, within the life of the services' caches.
+//! - Losing all of Redis logs nobody out: this service knows every session.
+//! - Nobody sees another user's account, profile or sessions, but for the few fields that name them.
+//!
+//! Not here: what users may do in projects (that is the project service's), and sending mail.
 
 use std::sync::Arc;
 
+use shared::database::{Constraint, Rule};
 use shared::proto::identity::DESCRIPTOR_SET;
 use shared::proto::identity::internal::v1::directory_service_server::DirectoryServiceServer;
+use shared::proto::identity::internal::v1::identity_import_service_server::IdentityImportServiceServer;
 use shared::proto::identity::internal::v1::session_resolver_service_server::SessionResolverServiceServer;
-use shared::server::MAX_MESSAGE_BYTES;
+use shared::proto::identity::v1::auth_service_server::AuthServiceServer;
+use shared::proto::identity::v1::session_service_server::SessionServiceServer;
+use shared::proto::identity::v1::user_service_server::UserServiceServer;
+use shared::server::MAX_MESSAGE_BYTES as MAX;
 use shared::service::Ground;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
+mod profiles;
 mod sessions;
+mod signing_in;
 mod users;
 
-use sessions::{SessionResolver, SessionStore};
-use users::Directory;
+use sessions::{Revocations, SessionApi, SessionResolver, SessionStore};
+use signing_in::{AuthApi, Passwords};
+use users::{Directory, ImportApi, UserApi};
 
 /// Name of the service, of its schema and of its proto package.
 pub const NAME: &str = "identity";
+
+/// What the schema's constraints mean to clients.
+pub(crate) const CONSTRAINTS: &[Constraint] = &[
+    Constraint { name: "users_email_key", rule: Rule::Taken("email") },
+    Constraint { name: "users_username_key", rule: Rule::Taken("username") },
+    Constraint { name: "chk_email_format", rule: Rule::Invalid("email", "must be an e-mail address") },
+    Constraint { name: "chk_username_length", rule: Rule::Invalid("username", "must have 3 to 50 characters") },
+];
 
 /// Serves until told to stop.
 ///
@@ -27,13 +51,19 @@ pub async fn serve(ground: Ground, listener: TcpListener) -> anyhow::Result<()> 
     ground.migrate(&shared::migrate::IDENTITY).await?;
     let store = SessionStore::new(ground.database.clone(), ground.redis.clone());
     let sessions = ground.sessions(Arc::new(store.clone()));
-    let routes = Routes::new(
-        SessionResolverServiceServer::new(SessionResolver(store))
-            .max_decoding_message_size(MAX_MESSAGE_BYTES),
-    )
-    .add_service(
-        DirectoryServiceServer::new(Directory(ground.worker.clone()))
-            .max_decoding_message_size(MAX_MESSAGE_BYTES),
-    );
+    let (revocations, telling) =
+        Revocations::new(sessions.clone(), ground.redis.clone(), ground.shutdown.clone());
+    ground.spawn(telling);
+    ground.spawn(sessions::forget_ended(ground.worker.clone(), ground.shutdown.clone()));
+
+    let auth = AuthApi::new(ground.clone(), Passwords::new()?, store.clone(), revocations.clone());
+    let own_sessions = SessionApi::new(ground.clone(), revocations);
+    let (directory, import) = (Directory(ground.worker.clone()), ImportApi(ground.worker.clone()));
+    let routes = Routes::new(AuthServiceServer::new(auth).max_decoding_message_size(MAX))
+        .add_service(SessionServiceServer::new(own_sessions).max_decoding_message_size(MAX))
+        .add_service(UserServiceServer::new(UserApi(ground.clone())).max_decoding_message_size(MAX))
+        .add_service(SessionResolverServiceServer::new(SessionResolver(store)).max_decoding_message_size(MAX))
+        .add_service(DirectoryServiceServer::new(directory).max_decoding_message_size(MAX))
+        .add_service(IdentityImportServiceServer::new(import).max_decoding_message_size(MAX));
     ground.serve(DESCRIPTOR_SET, routes, sessions, listener).await
 }

@@ -18,9 +18,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 /// # Errors
 /// When one is not ready.
 pub async fn command(services: &SiblingOptions) -> anyhow::Result<()> {
-    let SiblingOptions { identity_url, project_url, task_url, content_url } = services;
     let mut ready = true;
-    for (name, url) in NAMES.into_iter().zip([identity_url, project_url, task_url, content_url]) {
+    for (name, url) in NAMES.into_iter().zip(urls(services)) {
         match ask(url).await {
             Ok(ServingStatus::Serving) => println!("{name:<10}{url:<26}ready"),
             Ok(status) => {
@@ -35,6 +34,17 @@ pub async fn command(services: &SiblingOptions) -> anyhow::Result<()> {
     }
     ensure!(ready, "not all services are ready");
     Ok(())
+}
+
+/// Whether all four are ready.
+pub async fn all_ready(services: &SiblingOptions) -> bool {
+    let answers = futures::future::join_all(urls(services).map(ask)).await;
+    answers.into_iter().all(|answer| answer.is_ok_and(|status| status == ServingStatus::Serving))
+}
+
+fn urls(services: &SiblingOptions) -> [&str; 4] {
+    let SiblingOptions { identity_url, project_url, task_url, content_url } = services;
+    [identity_url, project_url, task_url, content_url]
 }
 
 async fn ask(url: &str) -> anyhow::Result<ServingStatus> {

@@ -1,13 +1,14 @@
 //! `dafnck`: the suite on this machine, and the operator's commands.
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
+use shared::config::SiblingOptions;
 use suite::convert::{self, ConvertOptions};
 use suite::health;
 use suite::import::{self, ImportOptions};
 use suite::migrations::{self, MigrateOptions};
 use suite::run::{self, RunOptions};
-
-use shared::config::SiblingOptions;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -39,8 +40,18 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let Cli { command, run } = Cli::parse();
+async fn main() -> ExitCode {
+    match run_command(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dafnck: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run_command(cli: Cli) -> anyhow::Result<()> {
+    let Cli { command, run } = cli;
     match command.unwrap_or(Command::Run(run)) {
         Command::Run(options) => run::command(options).await,
         Command::Migrate(options) => migrations::command(options).await,

@@ -182,3 +182,16 @@ impl RunningServices {
         self.shutdown.cancel();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_taken_port_is_named_with_its_service() {
+        let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = other.local_addr().unwrap().port();
+        let refusal = listen([0, 0, port, 0]).await.unwrap_err();
+        assert_eq!(refusal.to_string(), format!("port {port}, on which task is to serve, is not free"));
+    }
+}

@@ -1,4 +1,4 @@
-//! Round trips to PostgreSQL, told by time: over a link on which each takes 200 ms, a call that needs one is
+//! Round trips to PostgreSQL, told by time: over a link on which each takes 120 ms, a call that needs one is
 //! done before two would be over. So a budget cannot be lost unnoticed.
 
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use shared::proto::project::v1 as project;
 use shared::proto::task::v1 as task;
 use suite::testing::{Actor, Suite, new_id};
 
-const ROUND_TRIP: Duration = Duration::from_millis(200);
+const ROUND_TRIP: Duration = Duration::from_millis(120);
 
 /// How many round trips a call waits for: the quickest of several, when connections stand and statements are
 /// prepared on them.

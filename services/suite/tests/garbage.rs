@@ -25,13 +25,18 @@ const KINDS: [Garbage; 5] = [
     Garbage { text: "\u{202e}\u{1f600}\r\n", repeat: 1, number: 999, items: 2 },
     Garbage { text: "", repeat: 1, number: 0, items: 0 },
 ];
-/// Deeper than any message of ours, so that recursive types (Struct) end.
-const MAX_DEPTH: usize = 40;
+/// Deeper than any message of ours may be, so that recursive types (Struct) are filled beyond their limit and end.
+const MAX_DEPTH: usize = 80;
 
 impl Garbage {
     fn fill(self, descriptor: &MessageDescriptor, depth: usize) -> DynamicMessage {
         let mut message = DynamicMessage::new(descriptor.clone());
+        // A Value is one of several things; following all of them would never end.
+        let is_value = descriptor.full_name() == "google.protobuf.Value";
         for field in descriptor.fields() {
+            if is_value && field.name() != if depth > 2 { "struct_value" } else { "string_value" } {
+                continue;
+            }
             if let Some(value) = self.value(&field, depth) {
                 message.set_field(&field, value);
             }
@@ -50,7 +55,7 @@ impl Garbage {
         }
         if field.is_list() {
             // Nested lists of a thousand would only test the size limit.
-            let count = if depth < MAX_DEPTH { self.items.min(2) } else { self.items };
+            let count = if depth < MAX_DEPTH { self.items.min(1) } else { self.items };
             return Some(Value::List((0..count).filter_map(|_| self.single(&field.kind(), depth)).collect()));
         }
         self.single(&field.kind(), depth)

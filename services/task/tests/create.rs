@@ -1,12 +1,166 @@
 //! Creating tasks.
 
+use serde_json::json;
+use shared::json::to_struct;
+use shared::proto::project::v1 as project;
+use shared::proto::task::v1 as pb;
 use suite::testing::*;
 
+use crate::people::*;
+
 #[tokio::test]
-async fn a_task_is_made_with_what_was_given() {
-    let suite = Suite::start().await;
-    let olga = suite.guest("olga").await;
-    let project = olga.project("apollo").await;
-    let task = olga.task(&project, "buy milk").await;
-    assert_eq!(task.title, "buy milk");
+async fn a_task_is_made_as_it_was_wished() {
+    let Team { olga, mia, project, .. } = &team().await;
+    let parent = olga.task(project, "shopping").await;
+    let wished = pb::CreateTaskRequest {
+        task_id: new_id(),
+        parent_task_id: Some(parent.id.clone()),
+        description: Some("two litres".to_owned()),
+        status: pb::TaskStatus::Review.into(),
+        priority: pb::TaskPriority::Urgent.into(),
+        assignee_id: Some(mia.id.to_string()),
+        due_date: in_hours(1),
+        estimated_hours: Some(1),
+        actual_hours: Some(1_000_000),
+        tags: vec!["food".to_owned(), "food".to_owned(), "home".to_owned()],
+        metadata: Some(to_struct(&json!({"a": {"b": [1, null]}}))),
+        ..wish(project, "buy milk")
+    };
+
+    let made = create(olga, wished.clone()).await.unwrap();
+
+    assert_eq!(made.id, wished.task_id);
+    assert_eq!(made.creator_id, olga.id.to_string());
+    assert_eq!((&made.parent_task_id, &made.description), (&wished.parent_task_id, &wished.description));
+    assert_eq!((made.status(), made.priority()), (pb::TaskStatus::Review, pb::TaskPriority::Urgent));
+    assert_eq!((&made.assignee_id, made.due_date), (&wished.assignee_id, wished.due_date));
+    assert_eq!((made.estimated_hours, made.actual_hours), (Some(1), Some(1_000_000)));
+    assert_eq!(made.tags, ["food", "home"]);
+    assert_eq!(made.metadata, wished.metadata);
+    assert!(made.completed_at.is_none() && made.created_at.is_some());
+    assert_eq!(get(olga, &made).await.unwrap(), made);
+}
+
+#[tokio::test]
+async fn what_is_not_given_has_a_default() {
+    let Team { mia, project, .. } = &team().await;
+    let made = mia.task(project, "buy milk").await;
+    assert_eq!((made.status(), made.priority()), (pb::TaskStatus::Pending, pb::TaskPriority::Medium));
+    assert!(made.parent_task_id.is_none() && made.assignee_id.is_none() && made.due_date.is_none());
+}
+
+#[tokio::test]
+async fn a_retry_finds_the_first_task() {
+    let Team { olga, project, .. } = &team().await;
+    let wished = pb::CreateTaskRequest { request_id: new_id(), ..wish(project, "buy milk") };
+    let first = create(olga, wished.clone()).await.unwrap();
+
+    assert_eq!(create(olga, wished.clone()).await.unwrap(), first);
+    let other = pb::CreateTaskRequest { title: "buy bread".to_owned(), ..wished };
+    let refusal = create(olga, other).await.unwrap_err();
+    assert_eq!(summary(&refusal), "FAILED_PRECONDITION REQUEST_ID_REUSED");
+}
+
+#[tokio::test]
+async fn two_retries_at_once_make_one_task() {
+    let Team { olga, project, .. } = &team().await;
+    let wished = pb::CreateTaskRequest { request_id: new_id(), ..wish(project, "buy milk") };
+    let made = futures::future::join_all((0..8).map(|_| create(olga, wished.clone()))).await;
+    let mut found: Vec<String> = made.into_iter().map(|task| task.unwrap().id).collect();
+    found.dedup();
+    assert_eq!(found.len(), 1);
+}
+
+#[tokio::test]
+async fn only_members_who_write_may_create() {
+    let Team { suite, olga, vic, sam, project, .. } = &team().await;
+    let refused = async |who: &Actor, project: &project::Project| {
+        summary(&create(who, wish(project, "x")).await.unwrap_err())
+    };
+    assert_eq!(refused(vic, project).await, "PERMISSION_DENIED PERMISSION_MISSING");
+    assert_eq!(refused(sam, project).await, "NOT_FOUND RESOURCE_NOT_FOUND");
+    assert_eq!(refused(&suite.anonymous(), project).await, "UNAUTHENTICATED SESSION_REQUIRED");
+    let open = open_project(olga, project::ProjectVisibility::Public).await;
+    assert_eq!(refused(sam, &open).await, "PERMISSION_DENIED PERMISSION_MISSING");
+    let nowhere = project::Project { id: new_id(), ..Default::default() };
+    assert_eq!(refused(olga, &nowhere).await, "NOT_FOUND RESOURCE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn an_id_is_taken_once() {
+    let Team { olga, project, .. } = &team().await;
+    let wished = pb::CreateTaskRequest { task_id: new_id(), ..wish(project, "buy milk") };
+    create(olga, wished.clone()).await.unwrap();
+    let refusal = create(olga, wished).await.unwrap_err();
+    assert_eq!(summary(&refusal), "ALREADY_EXISTS ALREADY_EXISTS");
+}
+
+#[tokio::test]
+async fn a_parent_is_a_visible_task_of_the_same_project() {
+    let Team { olga, sam, project, .. } = &team().await;
+    let elsewhere = olga.project("gemini").await;
+    let [far, hidden] =
+        [olga.task(&elsewhere, "far").await, sam.task(&sam.project("own").await, "hidden").await];
+    let below = async |parent: String| {
+        let wished = pb::CreateTaskRequest { parent_task_id: Some(parent), ..wish(project, "x") };
+        create(olga, wished).await.unwrap_err()
+    };
+    assert_eq!(violations(&below(far.id).await), ["parent_task_id"]);
+    assert_eq!(summary(&below(hidden.id).await), "NOT_FOUND RESOURCE_NOT_FOUND");
+    assert_eq!(summary(&below(new_id()).await), "NOT_FOUND RESOURCE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn an_assignee_is_a_member() {
+    let Team { olga, sam, project, .. } = &team().await;
+    for stranger in [sam.id.to_string(), new_id()] {
+        let wished = pb::CreateTaskRequest { assignee_id: Some(stranger.clone()), ..wish(project, "x") };
+        let refusal = create(olga, wished).await.unwrap_err();
+        assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+        assert_eq!((metadata(&refusal, "resource"), metadata(&refusal, "id")), ("user".to_owned(), stranger));
+    }
+}
+
+#[tokio::test]
+async fn every_malformed_field_is_named() {
+    let Team { olga, .. } = &team().await;
+    let own = new_id();
+    let wished = pb::CreateTaskRequest {
+        request_id: "1".to_owned(),
+        task_id: own.clone(),
+        project_id: "00000000-0000-0000-0000-000000000000".to_owned(),
+        parent_task_id: Some(own),
+        title: "\0".to_owned(),
+        description: Some("x".repeat(100_001)),
+        status: pb::TaskStatus::Done.into(),
+        priority: 99,
+        assignee_id: Some("me".to_owned()),
+        due_date: in_hours(-1),
+        estimated_hours: Some(0),
+        actual_hours: Some(1_000_001),
+        tags: vec![String::new()],
+        metadata: Some(to_struct(&json!({"a": "x".repeat(70_000)}))),
+    };
+    let refusal = create(olga, wished).await.unwrap_err();
+    assert_eq!(summary(&refusal), "INVALID_ARGUMENT INVALID_FIELDS");
+    let mut named = violations(&refusal);
+    named.dedup();
+    expect_test::expect![[r#"
+        [
+            "request_id",
+            "project_id",
+            "title",
+            "description",
+            "status",
+            "priority",
+            "assignee_id",
+            "estimated_hours",
+            "actual_hours",
+            "tags",
+            "metadata",
+            "due_date",
+            "parent_task_id",
+        ]
+    "#]]
+    .assert_debug_eq(&named);
 }

@@ -135,7 +135,8 @@ impl AccessCopies {
             let next = tokio::time::timeout(TRUST, feed.message()).await;
             let message = next.map_err(|_| Error::DeadlineExceeded)?.map_err(from_sibling("project"))?;
             let Some(message) = message else { return Ok(()) };
-            if message.cursor != position {
+            // States that come early come under the old position: it cannot move past a transaction that runs.
+            if message.cursor != position || !message.projects.is_empty() {
                 self.take_over(&message.projects, &message.cursor).await?;
                 position = message.cursor;
             }

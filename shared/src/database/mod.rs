@@ -51,6 +51,8 @@ impl Database {
             .max_size(max_connections)
             .connection_timeout(CONNECTION_WAIT)
             .test_on_check_out(true)
+            // The connection used last is the one whose statements are prepared and whose caches are warm.
+            .queue_strategy(bb8::QueueStrategy::Lifo)
             .build_unchecked(manager);
         Ok(Self { pool })
     }

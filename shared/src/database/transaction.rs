@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bb8::PooledConnection;
 use diesel::pg::Pg;
-use diesel::query_builder::{QueryBuilder, QueryFragment, QueryId};
+use diesel::query_builder::{QueryBuilder, QueryFragment};
 use diesel::result::QueryResult;
 use diesel_async::methods::LoadQuery;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -14,6 +14,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
+use super::Prepared;
 use super::connection::Manager;
 use crate::error::{Error, Result};
 
@@ -82,16 +83,17 @@ impl Transaction {
     /// (rust-lang/rust#100013).
     pub fn commit_with<'query, Q, T>(self, query: Q) -> BoxFuture<'query, QueryResult<Vec<T>>>
     where
-        Q: QueryFragment<Pg> + QueryId + RunQueryDsl<AsyncPgConnection> + Send + 'query,
-        Q: for<'c> LoadQuery<'query, &'c AsyncPgConnection, T>,
+        Q: QueryFragment<Pg> + Send + 'query,
+        Prepared<Q>: for<'c> LoadQuery<'query, &'c AsyncPgConnection, T>,
         T: Send + 'query,
     {
-        Box::pin(self.run_with_commit(query))
+        // An update's text depends on the fields that it sets, so there are few; Diesel would prepare each anew.
+        Box::pin(self.run_with_commit(Prepared(query)))
     }
 
     async fn run_with_commit<'query, Q, T>(mut self, query: Q) -> QueryResult<Vec<T>>
     where
-        Q: QueryFragment<Pg> + QueryId + RunQueryDsl<AsyncPgConnection> + Send + 'query,
+        Q: QueryFragment<Pg> + Send + 'query,
         Q: for<'c> LoadQuery<'query, &'c AsyncPgConnection, T>,
         T: Send + 'query,
     {
@@ -100,8 +102,7 @@ impl Transaction {
             return Err(diesel::result::Error::NotInTransaction);
         };
         connection.uncertain = true;
-        // A statement that is prepared anew each time would always be overtaken.
-        let prepared = query.is_safe_to_cache_prepared(&Pg)? && connection.is_prepared(statement);
+        let prepared = connection.is_prepared(statement);
         let (rows, committed) = run_and_commit(&connection, query, prepared).await;
         connection.remember_prepared(statement);
         connection.uncertain = false;
@@ -124,7 +125,7 @@ async fn run_and_commit<'query, Q, T>(
     prepared: bool,
 ) -> (QueryResult<Vec<T>>, QueryResult<()>)
 where
-    Q: for<'c> LoadQuery<'query, &'c AsyncPgConnection, T> + RunQueryDsl<AsyncPgConnection> + Send + 'query,
+    Q: for<'c> LoadQuery<'query, &'c AsyncPgConnection, T> + Send + 'query,
     T: Send + 'query,
 {
     let (mut first, mut second) = (connection, connection);

@@ -5,6 +5,7 @@ use shared::change_log::{self, Cursor, positions};
 use shared::error::{Error, Result};
 use shared::service::Ground;
 
+use super::orphans;
 use super::storage::Storage;
 use crate::NAME;
 
@@ -15,7 +16,10 @@ const ENTITY: &str = "file_attachments";
 /// Follows until the service stops.
 pub async fn follow(ground: Ground, storage: Storage) {
     let mut ear = ground.signal.listen();
+    // What a crash left behind is looked for once, as soon as the database answers.
+    let mut has_swept = false;
     while !ground.shutdown.is_cancelled() {
+        has_swept = has_swept || swept(&storage).await;
         match remove_next(&ground, &storage).await {
             Ok(true) => continue,
             Ok(false) => {}
@@ -28,16 +32,25 @@ pub async fn follow(ground: Ground, storage: Storage) {
     }
 }
 
+async fn swept(storage: &Storage) -> bool {
+    let outcome = orphans::remove(storage).await;
+    if let Err(error) = &outcome {
+        tracing::debug!(%error, "forgotten files could not be removed; trying again");
+    }
+    outcome.is_ok()
+}
+
 /// Removes the files of one batch of changes; `false` if there were none.
 async fn remove_next(ground: &Ground, storage: &Storage) -> Result<bool> {
     let position = positions::get(&ground.worker, NAME, FEED).await?;
     let after = position.map(|cursor| cursor.parse()).transpose()?.unwrap_or_default();
     let tx = ground.worker.begin_background().await?;
     let changes = match change_log::read(&tx, NAME, &[ENTITY], after).await {
-        // What was forgotten meanwhile cannot be found again; go on with what is kept.
+        // The log no longer tells which files went meanwhile, but the folder does.
         Err(Error::CursorExpired) => {
             let horizon = change_log::horizon(&tx, NAME).await?;
             tx.finish();
+            orphans::remove(storage).await?;
             return move_to(ground, horizon).await;
         }
         changes => changes?,

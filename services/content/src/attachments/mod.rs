@@ -5,6 +5,7 @@
 pub mod deleted_files;
 pub mod deleted_tasks;
 pub(crate) mod incoming;
+mod orphans;
 pub(crate) mod queries;
 pub mod rpc;
 pub mod storage;

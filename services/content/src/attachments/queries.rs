@@ -24,6 +24,12 @@ pub(crate) async fn exists(mut conn: &AsyncPgConnection, id: Uuid) -> Result<boo
     Ok(diesel::select(diesel::dsl::exists(file_attachments::table.find(id))).get_result(&mut conn).await?)
 }
 
+/// Which of these attachments there are.
+pub(crate) async fn existing(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>> {
+    let query = file_attachments::table.filter(file_attachments::id.eq_any(ids)).select(file_attachments::id);
+    Ok(query.load(&mut conn).await?)
+}
+
 /// One page, newest first, with one row too many if there are more.
 pub(crate) async fn list(
     mut conn: &AsyncPgConnection,

@@ -1,6 +1,8 @@
 //! Where the bytes of files are: objects named `attachments/<id>`, in a folder.
 
 use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use futures::StreamExt;
@@ -13,7 +15,6 @@ use sha2::{Digest, Sha256};
 use shared::database::Database;
 use shared::error::{Error, ErrorReason, Result};
 use shared::service::StorageOptions;
-use std::sync::Arc;
 use uuid::Uuid;
 
 use super::incoming::{Incoming, UploadMessage};
@@ -34,7 +35,8 @@ const FOLDER: &str = "attachments";
 #[derive(Clone)]
 pub struct Storage {
     store: Arc<LocalFileSystem>,
-    worker: Database,
+    folder: PathBuf,
+    pub(super) worker: Database,
     max_bytes: u64,
 }
 
@@ -65,7 +67,8 @@ impl Storage {
             .with_context(|| format!("the storage folder {}", folder.display()))?;
         // A row must not outlive a crash that its bytes do not.
         let store = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
-        Ok(Self { store: Arc::new(store), worker, max_bytes: options.max_attachment_bytes })
+        let folder = folder.join(FOLDER);
+        Ok(Self { store: Arc::new(store), folder, worker, max_bytes: options.max_attachment_bytes })
     }
 
     /// Stores what arrives, in flat memory.
@@ -133,6 +136,11 @@ impl Storage {
             Err(error) => return Err(Error::internal(error)),
         };
         Ok(stream::try_unfold(found.into_stream(), next_chunk).boxed())
+    }
+
+    /// The folder as the file system sees it.
+    pub(super) fn folder(&self) -> &std::path::Path {
+        &self.folder
     }
 
     /// Deletes an object. One that is gone already is no error.

@@ -43,7 +43,7 @@ impl SessionService for SessionApi {
         let next_page_token = self.ground.pages.cut(&query, page.size, &mut sessions, |session| {
             AfterTime { at: session.created_at, id: session.id }
         })?;
-        let sessions = sessions.into_iter().map(|session| session.to_wire(current.session_id)).collect();
+        let sessions = sessions.into_iter().map(|session| session.into_wire(current.session_id)).collect();
         Ok(Response::new(pb::ListSessionsResponse { sessions, next_page_token }))
     }
 
@@ -70,7 +70,7 @@ impl SessionService for SessionApi {
         };
 
         self.revocations.announce(&[hash]).await;
-        Ok(Response::new(session.to_wire(current)))
+        Ok(Response::new(session.into_wire(current)))
     }
 
     async fn revoke_other_sessions(

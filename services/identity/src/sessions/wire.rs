@@ -8,7 +8,7 @@ use super::Session;
 
 impl Session {
     /// As the caller with this session sees it.
-    pub fn to_wire(self, current: Uuid) -> pb::Session {
+    pub fn into_wire(self, current: Uuid) -> pb::Session {
         pb::Session {
             id: self.id.to_string(),
             user_id: self.user_id.to_string(),

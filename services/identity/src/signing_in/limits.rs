@@ -4,11 +4,12 @@
 //! is taken back. Redis counts for all replicas; while it is away each process counts for itself.
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use moka::future::Cache;
+use redis::{FromRedisValue, Pipeline};
 use shared::error::{Error, ErrorReason, Result};
 use shared::redis_store::RedisStore;
 
@@ -18,6 +19,8 @@ pub const MAX_FAILURES_PER_ACCOUNT: i64 = 10;
 pub const MAX_FAILURES_PER_ADDRESS: i64 = 100;
 /// How long a window lasts.
 pub const WINDOW: Duration = Duration::from_secs(15 * 60);
+/// How long Redis is left alone after it failed, so that not every sign-in waits for it.
+const REDIS_PAUSE: Duration = Duration::from_secs(1);
 /// Windows counted in this process at most.
 const CAPACITY: u64 = 100_000;
 
@@ -25,6 +28,7 @@ const CAPACITY: u64 = 100_000;
 #[derive(Clone)]
 pub struct Limits {
     redis: RedisStore,
+    redis_failed_at: Arc<Mutex<Option<Instant>>>,
     /// While Redis is away.
     here: Cache<String, Arc<Window>>,
 }
@@ -72,7 +76,7 @@ impl Limits {
     /// Over Redis.
     pub fn new(redis: RedisStore) -> Self {
         let here = Cache::builder().max_capacity(CAPACITY).time_to_live(WINDOW).build();
-        Self { redis, here }
+        Self { redis, redis_failed_at: Arc::default(), here }
     }
 
     /// Counts an attempt.
@@ -87,29 +91,40 @@ impl Limits {
         of_account.and(of_address)
     }
 
+    /// Takes an attempt back that was not looked at.
+    pub async fn take_back(&self, attempt: &Attempt) {
+        self.subtract(attempt.of_account()).await;
+        self.take_back_of_address(attempt).await;
+    }
+
     /// Takes an attempt back that succeeded: its owner has shown up, so the account's failures are forgotten;
     /// the address keeps those of its other accounts.
     pub async fn forgive(&self, attempt: &Attempt) {
         let account = attempt.of_account().name;
+        self.here.invalidate(&account).await;
         let mut forget = redis::pipe();
         forget.del(self.key(&account)).ignore();
-        self.here.invalidate(&account).await;
-        let forgotten = self.redis.query_pipeline::<()>(&forget).await;
-        let Some(address) = attempt.of_address() else { return };
-        match forgotten {
-            Ok(()) => {
-                let _counted_once_too_often = self.add_in_redis(&address.name, -1).await;
-            }
-            Err(_) => {
-                self.add_here(&address.name, -1).await;
-            }
+        // Otherwise they are remembered until their window ends.
+        let _forgotten: Option<()> = self.ask_redis(&forget).await;
+        self.take_back_of_address(attempt).await;
+    }
+
+    async fn take_back_of_address(&self, attempt: &Attempt) {
+        if let Some(address) = attempt.of_address() {
+            self.subtract(address).await;
+        }
+    }
+
+    async fn subtract(&self, count: Count) {
+        if self.add_in_redis(&count.name, -1).await.is_none() {
+            self.add_here(&count.name, -1).await;
         }
     }
 
     async fn add(&self, count: &Count) -> Result<()> {
         let (attempts, left) = match self.add_in_redis(&count.name, 1).await {
-            Ok(counted) => counted,
-            Err(_) => self.add_here(&count.name, 1).await,
+            Some(counted) => counted,
+            None => self.add_here(&count.name, 1).await,
         };
         if attempts > count.max {
             return Err(Error::Exhausted {
@@ -121,14 +136,29 @@ impl Limits {
         Ok(())
     }
 
-    /// How many attempts there are now, and how much is left of the window.
-    async fn add_in_redis(&self, name: &str, attempts: i64) -> Result<(i64, Duration)> {
+    /// How many attempts there are now, and how much is left of the window; `None` while Redis is away.
+    async fn add_in_redis(&self, name: &str, attempts: i64) -> Option<(i64, Duration)> {
         let key = self.key(name);
         let mut pipeline = redis::pipe();
         pipeline.cmd("SET").arg(&key).arg(0).arg("EX").arg(WINDOW.as_secs()).arg("NX").ignore();
         pipeline.incr(&key, attempts).ttl(&key);
-        let (attempts, left): (i64, i64) = self.redis.query_pipeline(&pipeline).await?;
-        Ok((attempts, Duration::from_secs(u64::try_from(left).unwrap_or_default().max(1))))
+        let (attempts, left): (i64, i64) = self.ask_redis(&pipeline).await?;
+        Some((attempts, Duration::from_secs(u64::try_from(left).unwrap_or_default().max(1))))
+    }
+
+    async fn ask_redis<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Option<T> {
+        let failed_at = *self.redis_failed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed_at.is_some_and(|time| time.elapsed() < REDIS_PAUSE) {
+            return None;
+        }
+        match self.redis.query_pipeline(pipeline).await {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                tracing::debug!(%error, "failed sign-ins are counted in this process for {REDIS_PAUSE:?}");
+                *self.redis_failed_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                None
+            }
+        }
     }
 
     async fn add_here(&self, name: &str, attempts: i64) -> (i64, Duration) {

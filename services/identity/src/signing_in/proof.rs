@@ -46,7 +46,13 @@ impl Proofs {
 
         let found = found.filter(|credentials| credentials.status == UserStatus::Active);
         let hash = found.as_ref().map(|credentials| credentials.password_hash.clone());
-        let comparison = self.passwords.compare(password.clone(), hash).await?;
+        let comparison = match self.passwords.compare(password.clone(), hash).await {
+            Ok(comparison) => comparison,
+            Err(not_looked_at) => {
+                self.limits.take_back(&attempt).await;
+                return Err(not_looked_at);
+            }
+        };
         let Some(credentials) = found.filter(|_| comparison != Comparison::Different) else {
             return Err(BAD_CREDENTIALS);
         };

@@ -10,12 +10,13 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnetwork::IpNetwork;
 use shared::authentication::TokenHash;
 use shared::database::{Prepared, Transaction};
-use shared::error::{Error, Result};
+use shared::error::Result;
 use shared::schema::identity::users;
 use shared::schema::{SqlUserStatus, UserStatus};
 use uuid::Uuid;
 
 use super::{BAD_CREDENTIALS, Opened, Registration};
+use crate::sessions::queries::FoundRefresh;
 use crate::sessions::{Device, REFRESH_LIFE_SECONDS, SESSION_INVALID, SESSION_LIFE_SECONDS, Session, Tokens};
 use crate::users::User;
 
@@ -135,7 +136,7 @@ pub(super) async fn register(
         .bind::<Nullable<Text>, _>(wish.first_name.as_deref())
         .bind::<Nullable<Text>, _>(wish.last_name.as_deref())
         .bind::<SqlUuid, _>(Uuid::now_v7());
-    only(tx.commit_with(Prepared(query)).await?)
+    Ok(only(tx.commit_with(Prepared(query)).await?))
 }
 
 /// Begins a session of an active account and commits.
@@ -151,7 +152,7 @@ pub(super) async fn sign_in(
         begin_session()
     );
     let query = bind_session!(statement, tokens, device).bind::<SqlUuid, _>(user_id);
-    only(tx.commit_with(Prepared(query)).await?)?.ok_or(BAD_CREDENTIALS)
+    only(tx.commit_with(Prepared(query)).await?).ok_or(BAD_CREDENTIALS)
 }
 
 /// Replaces a password's hash by one under the current parameters.
@@ -163,45 +164,44 @@ pub(super) async fn set_password_hash(mut conn: &AsyncPgConnection, id: Uuid, ha
 /// Exchanges the tokens of a session, which `find_refresh` has locked, and commits.
 pub(super) async fn exchange(
     tx: Transaction,
-    session_id: Uuid,
+    found: &FoundRefresh,
     old_refresh: TokenHash,
     tokens: &Tokens,
 ) -> Result<Opened> {
     let query = sql_query(format!(
-        "WITH former AS (SELECT user_id, session_token FROM identity.user_sessions WHERE id = $1), \
-         rotation AS (INSERT INTO identity.user_session_rotations (refresh_token, session_id) VALUES ($2, $1)), \
+        "WITH former AS (SELECT session_token FROM identity.user_sessions WHERE id = $1), \
+         rotation AS (INSERT INTO identity.user_session_rotations (refresh_token, session_id) VALUES ($5, $1)), \
          session AS (UPDATE identity.user_sessions SET session_token = $3, refresh_token = $4, \
          expires_at = now() + interval '{SESSION_LIFE_SECONDS} seconds', \
          refresh_expires_at = now() + interval '{REFRESH_LIFE_SECONDS} seconds' WHERE id = $1 RETURNING {SESSION}), \
-         account AS (SELECT {ACCOUNT} FROM identity.users WHERE id = (SELECT user_id FROM former)) \
+         account AS (SELECT {ACCOUNT} FROM identity.users WHERE id = $2) \
          SELECT {ANSWER}, former.session_token AS former_token FROM account, session, former"
     ))
-    .bind::<SqlUuid, _>(session_id)
-    .bind::<Text, _>(old_refresh.to_hex())
+    .bind::<SqlUuid, _>(found.id)
+    .bind::<SqlUuid, _>(found.user_id)
     .bind::<Text, _>(tokens.session_hash().to_hex())
-    .bind::<Text, _>(tokens.refresh_hash().to_hex());
-    only(tx.commit_with(Prepared(query)).await?)?.ok_or(SESSION_INVALID)
+    .bind::<Text, _>(tokens.refresh_hash().to_hex())
+    .bind::<Text, _>(old_refresh.to_hex());
+    only(tx.commit_with(Prepared(query)).await?).ok_or(SESSION_INVALID)
 }
 
-/// The account and its session, if the session's token still is the given one.
+/// The account and its session, if these still are the session's tokens.
 pub(super) async fn find_current(
     mut conn: &AsyncPgConnection,
-    session_id: Uuid,
+    found: &FoundRefresh,
     tokens: &Tokens,
-) -> Result<Opened> {
+) -> Result<Option<Opened>> {
     let query = sql_query(format!(
-        "WITH current AS (SELECT * FROM (SELECT user_id, {SESSION} FROM identity.user_sessions \
-         WHERE id = $1 AND session_token = $2) s), \
-         session AS (SELECT {SESSION} FROM current), \
-         account AS (SELECT {ACCOUNT} FROM identity.users WHERE id = (SELECT user_id FROM current)) \
+        "WITH session AS (SELECT {SESSION} FROM identity.user_sessions WHERE id = $1 AND session_token = $3), \
+         account AS (SELECT {ACCOUNT} FROM identity.users WHERE id = $2) \
          SELECT {ANSWER}, NULL::varchar AS former_token FROM account, session"
     ))
-    .bind::<SqlUuid, _>(session_id)
+    .bind::<SqlUuid, _>(found.id)
+    .bind::<SqlUuid, _>(found.user_id)
     .bind::<Text, _>(tokens.session_hash().to_hex());
-    let row: Option<OpenedRow> = Prepared(query).get_result(&mut conn).await.optional()?;
-    row.map(Opened::from).ok_or(SESSION_INVALID)
+    Ok(only(Prepared(query).load(&mut conn).await?))
 }
 
-fn only<E: From<Error>>(rows: Vec<OpenedRow>) -> std::result::Result<Option<Opened>, E> {
-    Ok(rows.into_iter().next().map(Opened::from))
+fn only(rows: Vec<OpenedRow>) -> Option<Opened> {
+    rows.into_iter().next().map(Opened::from)
 }

@@ -4,6 +4,7 @@
 use diesel::sql_types::{Array, BigInt, Text, Uuid as SqlUuid};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::database::Prepared;
 use shared::error::Result;
 use uuid::Uuid;
 
@@ -19,22 +20,19 @@ const STATES: &str = "\
 
 /// The states of these projects, as far as they ever were, in no particular order.
 pub(crate) async fn states(mut conn: &AsyncPgConnection, project_ids: &[Uuid]) -> Result<Vec<AccessState>> {
-    let rows: Vec<AccessStateRow> = sql_query(format!("{STATES} WHERE r.project_id = ANY ($1)"))
-        .bind::<Array<SqlUuid>, _>(project_ids)
-        .load(&mut conn)
-        .await?;
+    let query =
+        sql_query(format!("{STATES} WHERE r.project_id = ANY ($1)")).bind::<Array<SqlUuid>, _>(project_ids);
+    let rows: Vec<AccessStateRow> = Prepared(query).load(&mut conn).await?;
     rows.into_iter().map(AccessState::try_from).collect()
 }
 
 /// The next states by project id, at most [`MAX_STATES`].
 pub(crate) async fn page(mut conn: &AsyncPgConnection, after: Uuid) -> Result<Vec<AccessState>> {
     let limit = i64::try_from(MAX_STATES).unwrap_or(i64::MAX);
-    let rows: Vec<AccessStateRow> =
-        sql_query(format!("{STATES} WHERE r.project_id > $1 ORDER BY r.project_id LIMIT $2"))
-            .bind::<SqlUuid, _>(after)
-            .bind::<BigInt, _>(limit)
-            .load(&mut conn)
-            .await?;
+    let query = sql_query(format!("{STATES} WHERE r.project_id > $1 ORDER BY r.project_id LIMIT $2"))
+        .bind::<SqlUuid, _>(after)
+        .bind::<BigInt, _>(limit);
+    let rows: Vec<AccessStateRow> = Prepared(query).load(&mut conn).await?;
     rows.into_iter().map(AccessState::try_from).collect()
 }
 
@@ -60,5 +58,6 @@ pub(crate) async fn unsettled(
          ORDER BY transaction_id, position LIMIT $2",
     );
     let limit = i64::try_from(MAX_STATES).unwrap_or(i64::MAX);
-    Ok(query.bind::<Array<Text>, _>(entities).bind::<BigInt, _>(limit).load(&mut conn).await?)
+    let query = query.bind::<Array<Text>, _>(entities).bind::<BigInt, _>(limit);
+    Ok(Prepared(query).load(&mut conn).await?)
 }

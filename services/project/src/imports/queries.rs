@@ -18,6 +18,9 @@ pub(crate) async fn insert_projects(
     mut conn: &AsyncPgConnection,
     mut projects: Vec<&ImportedProject>,
 ) -> Result<HashSet<Uuid>> {
+    if projects.is_empty() {
+        return Ok(HashSet::new());
+    }
     projects.sort_by_key(|project| project.id);
     let statement = diesel::insert_into(projects::table)
         .values(projects)
@@ -44,6 +47,9 @@ pub(crate) async fn insert_members(
     mut conn: &AsyncPgConnection,
     mut members: Vec<&ImportedMember>,
 ) -> Result<HashSet<(Uuid, Uuid)>> {
+    if members.is_empty() {
+        return Ok(HashSet::new());
+    }
     members.sort_by_key(|member| (member.project_id, member.user_id));
     let statement = diesel::insert_into(project_members::table)
         .values(members)

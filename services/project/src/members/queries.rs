@@ -1,8 +1,6 @@
 //! SQL about members. Row-level security shows them to the members of their project only.
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::ProjectAccess;
 use shared::database::{Transaction, explain};
@@ -67,13 +65,9 @@ pub(crate) async fn list(
         query = query.filter(project_members::role.eq_any(roles));
     }
     if let Some(after) = page.after {
-        query = query.filter(
-            sql::<Bool>("(project_members.joined_at, project_members.id) > (")
-                .bind::<Timestamptz, _>(after.at)
-                .sql(", ")
-                .bind::<SqlUuid, _>(after.id)
-                .sql(")"),
-        );
+        // Joined later, or at the same time with a greater id.
+        let behind = project_members::joined_at.gt(after.at).or(project_members::id.gt(after.id));
+        query = query.filter(project_members::joined_at.ge(after.at).and(behind));
     }
     let query = query.order((project_members::joined_at, project_members::id)).limit(page.size + 1);
     Ok(query.load(&mut conn).await?)

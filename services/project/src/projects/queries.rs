@@ -1,8 +1,6 @@
 //! SQL about projects. Row-level security has filtered already what the caller may not see.
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::{AccessTables, ProjectAccess};
 use shared::database::{Transaction, explain};
@@ -55,13 +53,9 @@ pub(crate) async fn list(
         query = query.filter(projects::id.eq_any(theirs.select(project_members::project_id)));
     }
     if let Some(after) = page.after {
-        query = query.filter(
-            sql::<Bool>("(projects.created_at, projects.id) < (")
-                .bind::<Timestamptz, _>(after.at)
-                .sql(", ")
-                .bind::<SqlUuid, _>(after.id)
-                .sql(")"),
-        );
+        // Older, or as old with a smaller id; said so that the index on the time is used.
+        let before = projects::created_at.lt(after.at).or(projects::id.lt(after.id));
+        query = query.filter(projects::created_at.le(after.at).and(before));
     }
     let query = query.order((projects::created_at.desc(), projects::id.desc())).limit(page.size + 1);
     Ok(query.load(&mut conn).await?)

@@ -14,8 +14,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
+use super::line::{Kind, Line};
 use super::pass;
-use super::records::{Attachment, Kind, Line};
+use super::records::Attachment;
 use super::report::Refusal;
 use super::streams::{Sending, explain};
 use super::wire;

@@ -8,6 +8,7 @@
 
 mod attachments;
 mod file;
+pub mod line;
 mod pass;
 mod progress;
 pub mod records;
@@ -32,9 +33,9 @@ use shared::proto::task::internal::v1::{ImportTaskDependenciesRequest, ImportTas
 use shared::service_identity::ServiceSigner;
 use shared::siblings::{Sibling, Siblings};
 
+use line::{Kind, Line};
 use pass::Pass;
 pub use progress::Progress;
-use records::{Kind, Line};
 pub use report::{Refusal, Report, Tally};
 use streams::Sending;
 
@@ -44,20 +45,24 @@ use crate::run::{DEFAULT_DATA_FOLDER, Secrets};
 const PRINCIPAL: &str = "operator";
 
 /// What `--help` says about the file.
-pub const HELP: &str = "\
-The file has one JSON object per line, with a `type` (user, project, member, task, dependency, document,
-document_version, attachment) and that type's fields, as:
+pub const HELP: &str = r#"The file has one JSON object per line, with a `type` (user, project, member,
+task, dependency, document, document_version or attachment) and that type's
+fields, as:
 
-  {\"type\":\"user\",\"id\":\"<uuid>\",\"email\":\"olga@example.org\",\"username\":\"olga\"}
-  {\"type\":\"project\",\"id\":\"<uuid>\",\"name\":\"Apollo\",\"owner_id\":\"<uuid>\"}
-  {\"type\":\"task\",\"id\":\"<uuid>\",\"project_id\":\"<uuid>\",\"title\":\"Fly\",\"creator_id\":\"<uuid>\"}
+  {"type":"user","id":"<uuid>","email":"olga@example.org","username":"olga"}
+  {"type":"project","id":"<uuid>","name":"Apollo","owner_id":"<uuid>"}
+  {"type":"task","id":"<uuid>","project_id":"<uuid>","title":"Fly",
+   "creator_id":"<uuid>"}                    (each on one line)
 
-Lines may stand in any order. services/suite/src/import/FORMAT.md lists all fields.
+Lines may stand in any order. services/suite/src/import/FORMAT.md lists all
+fields.
 
-Importing a file again changes nothing, so an interrupted import is finished by running it again.
+Importing a file again changes nothing, so an interrupted import is finished
+by running it again.
 
-Exit code 0: everything that can be stored is stored, and the report names each refused line and why.
-Exit code 1: the import could not finish, because the file cannot be read or a service does not answer.";
+Exit code 0: everything that can be stored is stored, and the report names
+each refused line and why. Exit code 1: the import could not finish, because
+the file cannot be read or a service does not answer."#;
 
 /// What is imported, and where to.
 #[derive(Args, Clone, Debug)]
@@ -86,7 +91,9 @@ pub struct ImportOptions {
 pub async fn command(options: &ImportOptions) -> anyhow::Result<()> {
     let mut report = Report::default();
     let outcome = run(options, &mut report, &Progress::on_standard_error()).await;
-    println!("{report}");
+    if !report.is_empty() {
+        println!("{report}");
+    }
     outcome.context("the import did not finish; what is stored stays, and running it again goes on")
 }
 

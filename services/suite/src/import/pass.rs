@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::file::Lines;
-use super::records::{self, Kind, Line};
+use super::line::{Kind, Line, kind_of, parse};
 use super::report::{Refusal, Report};
 
 /// Items in a batch, and its size: services take 1,000 and 4 MiB.
@@ -36,7 +36,7 @@ pub(super) fn survey(path: &Path) -> anyhow::Result<(BTreeMap<Kind, u64>, Report
     let mut report = Report::default();
     let mut lines = Lines::open(path)?;
     while let Some(line) = lines.next()? {
-        match line.json.and_then(records::kind_of) {
+        match line.json.and_then(kind_of) {
             Ok(kind) => *counts.entry(kind).or_default() += 1,
             Err(reason) => report.refuse(Refusal { kind: None, line: line.number, reason }),
         }
@@ -58,10 +58,10 @@ pub(super) fn produce<Item: Message>(
     let mut waiting = Vec::new();
     while let Some(line) = lines.next()? {
         let Ok(json) = line.json else { continue };
-        if records::kind_of(json) != Ok(kind) {
+        if kind_of(json) != Ok(kind) {
             continue;
         }
-        let record = records::parse(json);
+        let record = parse(json);
         match record.as_ref().ok().and_then(place) {
             Some(place) => waiting.push(Waiting { place, number: line.number, offset: line.offset }),
             None if producer.add(line.number, record).is_none() => return Ok(producer.end()),
@@ -70,7 +70,7 @@ pub(super) fn produce<Item: Message>(
     }
     sort(&mut waiting);
     for Waiting { number, offset, .. } in waiting {
-        let record = records::parse(lines.at(offset)?);
+        let record = parse(lines.at(offset)?);
         if producer.add(number, record).is_none() {
             break;
         }
@@ -88,7 +88,7 @@ pub(super) fn visit(
     let mut lines = Lines::open(path)?;
     while let Some(line) = lines.next()? {
         let Ok(json) = line.json else { continue };
-        if records::kind_of(json) == Ok(kind) && with(line.number, records::parse(json)).is_none() {
+        if kind_of(json) == Ok(kind) && with(line.number, parse(json)).is_none() {
             break;
         }
     }
@@ -197,6 +197,7 @@ mod tests {
     use shared::proto::task::internal::v1::ImportedTask;
 
     use super::*;
+    use crate::import::records::Task;
     use crate::import::wire;
 
     const TASKS: Pass<ImportedTask> = Pass {
@@ -208,7 +209,7 @@ mod tests {
     };
 
     fn task(id: u128, parent: Option<u128>, title: &str) -> String {
-        let task = records::Task {
+        let task = Task {
             id: Uuid::from_u128(id),
             parent_task_id: parent.map(Uuid::from_u128),
             title: title.to_owned(),

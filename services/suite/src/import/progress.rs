@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::records::Kind;
+use super::line::Kind;
 
 /// A bar on a terminal, lines elsewhere.
 pub enum Progress {

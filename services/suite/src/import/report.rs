@@ -5,7 +5,7 @@ use std::fmt;
 
 use shared::proto::common::{ImportOutcome, ImportResult};
 
-use super::records::Kind;
+use super::line::Kind;
 
 /// Refused lines that are listed; more are only counted, so that a file of any size needs bounded memory.
 pub const MAX_LISTED_REFUSALS: usize = 100_000;
@@ -84,6 +84,11 @@ impl Report {
         let mut refusals = self.refusals.clone();
         refusals.sort();
         refusals
+    }
+
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.unreadable == 0 && self.tallies.is_empty()
     }
 
     /// The number of refused lines.

@@ -8,9 +8,12 @@ mod options;
 mod secrets;
 mod summary;
 
-use std::path::Path;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use diesel::sql_query;
 use diesel::sql_types::Text;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
@@ -24,10 +27,16 @@ use tokio_util::sync::CancellationToken;
 pub use options::{DEFAULT_DATA_FOLDER, RunOptions};
 pub use secrets::Secrets;
 
+use crate::health;
 use crate::prepare;
 use crate::services::{self, RunningServices, SuiteOptions};
 
 const DATABASE: &str = "dafnck";
+/// Where the content service keeps files, in the data folder.
+const FILES: &str = "files";
+/// How long the services may take until they are ready, and how often they are asked.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+const READY_POLL: Duration = Duration::from_millis(50);
 
 /// Everything that runs.
 struct Running {
@@ -43,8 +52,8 @@ pub async fn command(options: RunOptions) -> anyhow::Result<()> {
     let _telemetry = shared::telemetry::init(&options.telemetry, "dafnck")?;
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(shutdown.clone()));
-    let listeners =
-        services::listen(options.ports.0).await.context("stop what runs there, or give --ports")?;
+    let listeners = services::listen(options.ports.0).await;
+    let listeners = listeners.map_err(|taken| anyhow!("{taken:#}. Stop what runs there, or give --ports"))?;
     let mut running = tokio::select! {
         running = start(&options, listeners) => running?,
         () = shutdown.cancelled() => {
@@ -64,11 +73,13 @@ pub async fn command(options: RunOptions) -> anyhow::Result<()> {
 }
 
 async fn start(options: &RunOptions, listeners: [TcpListener; 4]) -> anyhow::Result<Running> {
-    let (data_folder, secrets) = open_data_folder(&options.data_folder)?;
+    let data_folder = std::path::absolute(&options.data_folder)?;
+    let secrets = Secrets::load_or_make(&data_folder)?;
+    let storage_folder = make_private_folder(data_folder.join(FILES))?;
     let servers = local::start(
         LocalOptions {
             cache: options.cache_folder.clone(),
-            data: DataPlace::Persistent(data_folder.clone()),
+            data: DataPlace::Persistent(data_folder),
             postgres_port: Some(options.postgres_port),
             redis_port: Some(options.redis_port),
             postgres_bin: options.postgres_bin_dir.clone(),
@@ -77,25 +88,31 @@ async fn start(options: &RunOptions, listeners: [TcpListener; 4]) -> anyhow::Res
         say,
     )
     .await?;
-    match start_services(options, &data_folder, &secrets, &servers, listeners).await {
-        Ok(services) => Ok(Running { servers, services }),
+    let services = match start_services(options, storage_folder, &secrets, &servers, listeners).await {
+        Ok(services) => services,
         Err(error) => {
             servers.stop().await?;
-            Err(error)
+            return Err(error);
         }
+    };
+    let mut running = Running { servers, services };
+    if let Err(error) = running.become_ready().await {
+        running.stop().await?;
+        return Err(error);
     }
+    Ok(running)
 }
 
-/// The folder as a whole path, and its secrets.
-fn open_data_folder(wanted: &Path) -> anyhow::Result<(std::path::PathBuf, Secrets)> {
-    let folder = std::path::absolute(wanted)?;
-    let secrets = Secrets::load_or_make(&folder)?;
-    Ok((folder, secrets))
+/// A folder for us alone, made if missing.
+fn make_private_folder(folder: PathBuf) -> anyhow::Result<PathBuf> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+    made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    Ok(folder)
 }
 
 async fn start_services(
     options: &RunOptions,
-    data_folder: &Path,
+    storage_folder: PathBuf,
     secrets: &Secrets,
     servers: &LocalServers,
     listeners: [TcpListener; 4],
@@ -109,16 +126,12 @@ async fn start_services(
         redis_url: servers.redis.url().into(),
         redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),
         service_secret: secrets.service_secret(),
-        storage: StorageOptions {
-            storage_folder: data_folder.join("files"),
-            max_attachment_bytes: options.max_attachment_bytes,
-        },
+        storage: StorageOptions { storage_folder, max_attachment_bytes: options.max_attachment_bytes },
         limits: LimitOptions::default(),
         telemetry: options.telemetry.clone(),
     };
     say("starting the services…");
-    let services = services::start(&options, listeners)?;
-    Ok(services)
+    services::start(&options, listeners)
 }
 
 async fn prepare_database(servers: &LocalServers, role_password: &Secret) -> anyhow::Result<()> {
@@ -143,13 +156,28 @@ async fn create_database(admin_url: &Secret) -> anyhow::Result<()> {
 }
 
 impl Running {
+    /// Waits until the services say that they are ready.
+    async fn become_ready(&mut self) -> anyhow::Result<()> {
+        let siblings = self.services.siblings.clone();
+        let ready = async {
+            while !health::all_ready(&siblings).await {
+                tokio::time::sleep(READY_POLL).await;
+            }
+        };
+        tokio::select! {
+            () = ready => Ok(()),
+            failure = self.failure() => Err(failure),
+            () = tokio::time::sleep(READY_LIMIT) => bail!("the services were not ready within {READY_LIMIT:?}"),
+        }
+    }
+
     /// Waits for something to end that should not.
     async fn failure(&mut self) -> anyhow::Error {
         tokio::select! {
             outcome = self.services.failed() => {
-                outcome.err().unwrap_or_else(|| anyhow::anyhow!("a service ended by itself"))
+                outcome.err().unwrap_or_else(|| anyhow!("a service ended by itself"))
             }
-            server = self.servers.ended() => anyhow::anyhow!("{server} ended by itself; its log may say why"),
+            server = self.servers.ended() => anyhow!("{server} ended by itself; its log may say why"),
         }
     }
 

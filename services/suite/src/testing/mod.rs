@@ -62,7 +62,12 @@ impl Suite {
     pub async fn start_with_slow_database(round_trip: Duration) -> Self {
         let shared = servers::shared().await;
         let link = slow_link::start(shared.postgres_address(), round_trip).await;
-        Self::on(shared, |options| options.postgres = link.to_string()).await
+        Self::on(shared, |options| {
+            options.postgres = link.to_string();
+            // One connection, so that what a call needs to be quick is there from the second call on.
+            options.database_pool_size = 1;
+        })
+        .await
     }
 
     /// On PostgreSQL and Redis of its own, which the test may stop and start.

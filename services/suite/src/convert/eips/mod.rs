@@ -12,6 +12,7 @@
 //! Ids are made from the input (UUIDv5), so converting and importing again changes nothing. A proposal without a
 //! date has that of its first version, else that of the oldest proposal.
 
+mod fields;
 pub mod input;
 pub mod people;
 mod proposals;
@@ -26,7 +27,8 @@ use clap::Args;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::import::records::{Attachment, Kind, Line};
+use crate::import::line::{Kind, Line};
+use crate::import::records::Attachment;
 use input::{Asset, Proposal};
 use people::People;
 use proposals::Proposals;

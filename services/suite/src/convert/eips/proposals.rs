@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Context;
-use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::fields::{category, document_id, document_status, metadata, task_id, task_status, title};
 use super::id;
 use super::input::{self, History, Proposal};
 use super::people::{People, Person};
 use crate::import::records::{Dependency, Document, DocumentVersion, Member, Moment, Project, Task};
-
-const MAX_TITLE_CHARS: usize = 255;
 
 /// All proposals, and what follows from all of them together.
 pub struct Proposals<'a> {
@@ -192,51 +190,96 @@ impl<'a> Proposals<'a> {
     }
 }
 
-fn category(proposal: &Proposal) -> &str {
-    proposal.category.as_deref().or(proposal.kind.as_deref()).unwrap_or("Other")
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::convert::eips::fields::MAX_TITLE_CHARS;
+    use crate::convert::eips::input::Author;
 
-fn task_id(number: u32) -> Uuid {
-    id("task", &number.to_string())
-}
-
-fn document_id(number: u32) -> Uuid {
-    id("document", &number.to_string())
-}
-
-fn title(proposal: &Proposal) -> String {
-    format!("EIP-{}: {}", proposal.number, proposal.title).chars().take(MAX_TITLE_CHARS).collect()
-}
-
-fn task_status(status: &str) -> &'static str {
-    match status {
-        "Draft" => "in_progress",
-        "Review" | "Last Call" => "review",
-        "Final" | "Living" => "done",
-        "Stagnant" => "blocked",
-        "Withdrawn" | "Moved" => "cancelled",
-        _ => "pending",
-    }
-}
-
-fn document_status(status: &str) -> &'static str {
-    match status {
-        "Review" | "Last Call" => "review",
-        "Final" | "Living" => "published",
-        "Stagnant" | "Withdrawn" | "Moved" => "archived",
-        _ => "draft",
-    }
-}
-
-fn metadata(proposal: &Proposal) -> Map<String, Value> {
-    let mut fields = Map::new();
-    fields.insert("eip".to_owned(), proposal.number.into());
-    fields.insert("status".to_owned(), proposal.status.clone().into());
-    let optional = [("type", &proposal.kind), ("discussions_to", &proposal.discussions_to)];
-    for (name, value) in optional {
-        if let Some(value) = value {
-            fields.insert(name.to_owned(), value.clone().into());
+    fn proposal(number: u32, category: Option<&str>, authors: &[&str], created: Option<i64>) -> Proposal {
+        let author =
+            |handle: &&str| Author { name: format!("The {handle}"), handle: Some((*handle).to_owned()) };
+        Proposal {
+            number,
+            title: "x".repeat(300),
+            authors: authors.iter().map(author).collect(),
+            status: "Stagnant".to_owned(),
+            kind: Some("Meta".to_owned()),
+            category: category.map(str::to_owned),
+            created: created.and_then(input::moment),
+            requires: if number == 2 { vec![1] } else { Vec::new() },
+            body: format!("body {number}"),
+            ..Default::default()
         }
     }
-    fields
+
+    fn sample() -> Vec<Proposal> {
+        vec![
+            proposal(1, Some("Core"), &["olga", "gus"], Some(3000)),
+            proposal(2, Some("Core"), &["gus"], Some(2000)),
+            proposal(3, None, &["olga"], Some(5000)),
+            proposal(4, Some("Old"), &[], None),
+            proposal(5, Some("Old"), &[], None),
+        ]
+    }
+
+    fn with_sample(check: impl FnOnce(&Proposals<'_>, &People)) {
+        let (all, times) = (sample(), |at| input::moment(at).unwrap());
+        let people = People::of(&all);
+        let edited = BTreeMap::from([(1, (times(3500), times(9000))), (5, (times(7000), times(8000)))]);
+        check(&Proposals::new(&all, &people, &edited).unwrap(), &people);
+    }
+
+    #[test]
+    fn categories_are_projects_of_their_busiest_author() {
+        with_sample(|proposals, people| {
+            let gus = people.called("gus").unwrap().id;
+            let olga = people.called("olga").unwrap().id;
+            let owners: Vec<_> =
+                proposals.projects().map(|project| (project.name, project.owner_id)).collect();
+            let expected = [("Core", gus), ("Meta", olga), ("Old", gus)];
+            assert_eq!(owners, expected.map(|(name, owner)| (name.to_owned(), owner)));
+            let members: Vec<_> =
+                proposals.members().map(|member| (member.project_id, member.user_id)).collect();
+            assert_eq!(members, [(id("project", "Core"), olga)]);
+        });
+    }
+
+    #[test]
+    fn a_task_has_a_creator_a_date_and_a_short_title_in_any_case() {
+        with_sample(|proposals, people| {
+            let tasks: Vec<_> = proposals.tasks().collect();
+            let names = ["olga", "gus", "olga", "gus", "gus"].map(|name| people.called(name).unwrap().id);
+            assert_eq!(tasks.iter().map(|task| task.creator_id).collect::<Vec<_>>(), names);
+            let created = [3000, 2000, 5000, 2000, 7000].map(input::moment);
+            assert_eq!(tasks.iter().map(|task| task.created_at).collect::<Vec<_>>(), created);
+            assert!(tasks.iter().all(|task| task.title.len() == MAX_TITLE_CHARS));
+            assert_eq!(tasks[0].updated_at, input::moment(9000));
+            assert_eq!(tasks[0].status.as_deref(), Some("blocked"));
+        });
+    }
+
+    #[test]
+    fn what_is_required_blocks() {
+        with_sample(|proposals, _| {
+            let pairs: Vec<_> =
+                proposals.dependencies().map(|it| (it.task_id, it.depends_on_task_id)).collect();
+            assert_eq!(pairs, [(task_id(2), task_id(1))]);
+        });
+    }
+
+    #[test]
+    fn a_document_has_its_history_or_one_version() {
+        with_sample(|proposals, people| {
+            let alone: Vec<_> =
+                proposals.versions_without_history().map(|version| version.document_id).collect();
+            assert_eq!(alone, [2, 3, 4].map(document_id));
+            let version = |by: &str| input::Version { at: 4000, by: by.to_owned(), ..Default::default() };
+            let history = History { number: 1, versions: vec![version("The Gus"), version("a bot")] };
+            let versions = proposals.versions_of(history);
+            let authors = ["gus", "olga"].map(|name| people.called(name).unwrap().id);
+            assert_eq!(versions.iter().map(|version| version.author_id).collect::<Vec<_>>(), authors);
+            assert_eq!(versions.iter().map(|version| version.version_number).collect::<Vec<_>>(), [1, 2]);
+        });
+    }
 }

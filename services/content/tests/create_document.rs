@@ -1,0 +1,136 @@
+use expect_test::expect;
+use shared::proto::content::v1 as pb;
+use shared::proto::content::v1::DocumentStatus;
+use shared::proto::project::v1::ArchiveProjectRequest;
+use suite::testing::*;
+
+use crate::scene::{read, scene};
+
+fn request(project_id: &str) -> pb::CreateDocumentRequest {
+    pb::CreateDocumentRequest {
+        project_id: project_id.to_owned(),
+        title: "plan".to_owned(),
+        content: "# Plan".to_owned(),
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn a_member_creates_a_draft_with_its_first_version() {
+    let s = scene().await;
+    let mut wish = request(&s.project.id);
+    wish.tags = vec!["a".to_owned(), "b".to_owned(), "a".to_owned()];
+    wish.change_summary = Some("first words".to_owned());
+    let made = s.mia.documents().create_document(wish).await.unwrap().into_inner();
+
+    assert_eq!(made.status(), DocumentStatus::Draft);
+    assert_eq!((made.version, made.content_type.as_str()), (1, "markdown"));
+    assert_eq!(made.tags, ["a", "b"]);
+    assert_eq!(made.author_id, s.mia.id.to_string());
+    assert_eq!(read(&s.gus, &made.id).await.unwrap(), made);
+    let first = pb::GetDocumentVersionRequest { document_id: made.id.clone(), version_number: 1 };
+    let first = s.gus.documents().get_document_version(first).await.unwrap().into_inner();
+    assert_eq!(first.content.as_deref(), Some("# Plan"));
+    assert_eq!(first.change_summary.as_deref(), Some("first words"));
+    assert_eq!(first.author_id, s.mia.id.to_string());
+    assert_eq!(first.created_at, made.created_at);
+}
+
+#[tokio::test]
+async fn who_may_not_create() {
+    let s = scene().await;
+    let by_viewer = s.gus.documents().create_document(request(&s.project.id)).await.unwrap_err();
+    let by_stranger = s.sam.documents().create_document(request(&s.project.id)).await.unwrap_err();
+    let by_nobody = s.suite.anonymous().documents().create_document(request(&s.project.id)).await;
+    let nowhere = s.olga.documents().create_document(request(&new_id())).await.unwrap_err();
+
+    expect!["PERMISSION_DENIED PERMISSION_MISSING"].assert_eq(&summary(&by_viewer));
+    expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&by_stranger));
+    expect!["UNAUTHENTICATED SESSION_REQUIRED"].assert_eq(&summary(&by_nobody.unwrap_err()));
+    expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&nowhere));
+}
+
+#[tokio::test]
+async fn a_retry_finds_the_first() {
+    let s = scene().await;
+    let mut wish = request(&s.project.id);
+    wish.request_id = new_id();
+    let first = s.mia.documents().create_document(wish.clone()).await.unwrap().into_inner();
+    let again = s.mia.documents().create_document(wish.clone()).await.unwrap().into_inner();
+    assert_eq!(first, again);
+
+    wish.title = "another".to_owned();
+    let reused = s.mia.documents().create_document(wish).await.unwrap_err();
+    expect!["FAILED_PRECONDITION REQUEST_ID_REUSED"].assert_eq(&summary(&reused));
+}
+
+#[tokio::test]
+async fn an_id_is_taken_only_once() {
+    let s = scene().await;
+    let mut wish = request(&s.project.id);
+    wish.document_id = new_id();
+    let made = s.mia.documents().create_document(wish.clone()).await.unwrap().into_inner();
+    assert_eq!(made.id, wish.document_id);
+    let taken = s.mia.documents().create_document(wish).await.unwrap_err();
+    expect!["ALREADY_EXISTS ALREADY_EXISTS"].assert_eq(&summary(&taken));
+}
+
+#[tokio::test]
+async fn an_archived_project_is_read_only() {
+    let s = scene().await;
+    let made = s.mia.document(&s.project, "plan", "").await;
+    let archive = ArchiveProjectRequest { project_id: s.project.id.clone(), ..Default::default() };
+    s.olga.projects().archive_project(archive).await.unwrap();
+    crate::scene::until("archived", async || {
+        s.mia.documents().create_document(request(&s.project.id)).await.is_err()
+    })
+    .await;
+    let refusal = s.mia.documents().create_document(request(&s.project.id)).await.unwrap_err();
+    expect!["FAILED_PRECONDITION PROJECT_READ_ONLY"].assert_eq(&summary(&refusal));
+    assert_eq!(read(&s.gus, &made.id).await.unwrap(), made);
+}
+
+#[tokio::test]
+async fn every_malformed_field_is_named() {
+    let s = scene().await;
+    let garbage = pb::CreateDocumentRequest {
+        request_id: "x".to_owned(),
+        document_id: "x".to_owned(),
+        project_id: "x".to_owned(),
+        title: String::new(),
+        content: "\0".to_owned(),
+        content_type: "x".repeat(51),
+        tags: vec![String::new()],
+        metadata: Some(shared::json::to_struct(&serde_json::json!({"a": "\0"}))),
+        change_summary: Some("x".repeat(1001)),
+    };
+    let refusal = s.mia.documents().create_document(garbage).await.unwrap_err();
+    let mut fields = violations(&refusal);
+    fields.dedup();
+    assert_eq!(
+        fields,
+        [
+            "request_id",
+            "document_id",
+            "project_id",
+            "title",
+            "content",
+            "content_type",
+            "tags",
+            "metadata",
+            "change_summary"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn content_may_have_two_mebibytes() {
+    let s = scene().await;
+    let mut wish = request(&s.project.id);
+    wish.content = "ü".repeat(1024 * 1024);
+    let made = s.mia.documents().create_document(wish.clone()).await.unwrap().into_inner();
+    assert_eq!(made.content.map(|content| content.len()), Some(2 * 1024 * 1024));
+    wish.content.push('x');
+    let refusal = s.mia.documents().create_document(wish).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["content"]);
+}

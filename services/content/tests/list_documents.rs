@@ -1,0 +1,112 @@
+use expect_test::expect;
+use shared::proto::content::v1 as pb;
+use shared::proto::content::v1::DocumentStatus;
+use suite::testing::*;
+use tonic::Status;
+
+use crate::scene::{Scene, read, scene, until};
+
+async fn list(who: &Actor, request: &pb::ListDocumentsRequest) -> Result<pb::ListDocumentsResponse, Status> {
+    Ok(who.documents().list_documents(request.clone()).await?.into_inner())
+}
+
+fn all(s: &Scene) -> pb::ListDocumentsRequest {
+    pb::ListDocumentsRequest { project_id: s.project.id.clone(), ..Default::default() }
+}
+
+#[tokio::test]
+async fn pages_go_from_the_newest_to_the_oldest() {
+    let s = scene().await;
+    let mut made = Vec::new();
+    for number in 0..5 {
+        made.push(s.mia.document(&s.project, &format!("plan {number}"), "long text").await.id);
+    }
+    made.reverse();
+    let mut request = pb::ListDocumentsRequest { page_size: 2, ..all(&s) };
+    let mut seen = Vec::new();
+    loop {
+        let page = list(&s.gus, &request).await.unwrap();
+        assert!(page.documents.len() <= 2 && page.documents.iter().all(|d| d.content.is_none()));
+        seen.extend(page.documents.into_iter().map(|document| document.id));
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen, made);
+}
+
+#[tokio::test]
+async fn filters_must_all_hold() {
+    let s = scene().await;
+    let by_mia = s.mia.document(&s.project, "one", "").await;
+    s.olga.document(&s.project, "two", "").await;
+    let tagged = pb::Document {
+        id: by_mia.id.clone(),
+        tags: vec!["a".to_owned(), "b".to_owned()],
+        ..Default::default()
+    };
+    crate::scene::update(&s.mia, tagged, &["tags"]).await.unwrap();
+
+    let titles = async |request| -> Vec<String> {
+        list(&s.gus, &request).await.unwrap().documents.into_iter().map(|document| document.title).collect()
+    };
+    assert_eq!(titles(all(&s)).await, ["two", "one"]);
+    let filter = pb::ListDocumentsRequest { author_id: s.mia.id.to_string(), ..all(&s) };
+    assert_eq!(titles(filter).await, ["one"]);
+    let filter = pb::ListDocumentsRequest { tags: vec!["a".to_owned(), "b".to_owned()], ..all(&s) };
+    assert_eq!(titles(filter).await, ["one"]);
+    let filter = pb::ListDocumentsRequest { tags: vec!["a".to_owned(), "c".to_owned()], ..all(&s) };
+    assert!(titles(filter).await.is_empty());
+    let statuses = vec![DocumentStatus::Draft.into(), DocumentStatus::Review.into()];
+    assert_eq!(titles(pb::ListDocumentsRequest { statuses, ..all(&s) }).await.len(), 2);
+    let statuses = vec![DocumentStatus::Published.into()];
+    assert!(titles(pb::ListDocumentsRequest { statuses, ..all(&s) }).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_token_belongs_to_its_query() {
+    let s = scene().await;
+    s.mia.document(&s.project, "one", "").await;
+    s.mia.document(&s.project, "two", "").await;
+    let first = list(&s.mia, &pb::ListDocumentsRequest { page_size: 1, ..all(&s) }).await.unwrap();
+    let of_another = pb::ListDocumentsRequest { page_token: first.next_page_token, ..all(&s) };
+    let refusal = list(&s.gus, &of_another).await.unwrap_err();
+    expect!["INVALID_ARGUMENT PAGE_TOKEN_INVALID"].assert_eq(&summary(&refusal));
+}
+
+#[tokio::test]
+async fn strangers_and_garbage() {
+    let s = scene().await;
+    let document = s.mia.document(&s.project, "one", "").await;
+    let by_stranger = list(&s.sam, &all(&s)).await.unwrap_err();
+    expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&by_stranger));
+    let by_nobody = list(&s.suite.anonymous(), &all(&s)).await.unwrap_err();
+    expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&by_nobody));
+    let unseen = read(&s.sam, &document.id).await.unwrap_err();
+    expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&unseen));
+    assert_eq!(violations(&read(&s.mia, "x").await.unwrap_err()), ["document_id"]);
+
+    let garbage = pb::ListDocumentsRequest {
+        project_id: "x".to_owned(),
+        page_size: -1,
+        page_token: String::new(),
+        statuses: vec![77],
+        author_id: "x".to_owned(),
+        tags: vec![String::new()],
+    };
+    let mut fields = violations(&list(&s.mia, &garbage).await.unwrap_err());
+    fields.dedup();
+    assert_eq!(fields, ["project_id", "statuses", "author_id", "tags", "page_size"]);
+}
+
+#[tokio::test]
+async fn anybody_reads_a_public_project() {
+    let s = scene().await;
+    let document = s.mia.document(&s.project, "one", "text").await;
+    s.publish_project().await;
+    let nobody = s.suite.anonymous();
+    until("public", async || list(&nobody, &all(&s)).await.is_ok()).await;
+    assert_eq!(list(&nobody, &all(&s)).await.unwrap().documents.len(), 1);
+    assert_eq!(read(&nobody, &document.id).await.unwrap().content.as_deref(), Some("text"));
+}

@@ -1,0 +1,18 @@
+//! The content service over the real wire.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "failing is reporting here")]
+
+mod attachments;
+mod budgets;
+mod cleanup;
+mod create_document;
+mod download;
+mod import_attachment;
+mod import_documents;
+mod list_documents;
+mod row_security;
+mod scene;
+mod steps;
+mod update_document;
+mod upload;
+mod versions;

@@ -1,0 +1,86 @@
+//! PostgreSQL itself keeps strangers out, whatever the code above it does.
+
+use diesel::sql_types::BigInt;
+use diesel::{QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use expect_test::expect;
+use futures::stream;
+use shared::proto::content::internal::v1 as internal;
+use shared::proto::content::internal::v1::content_import_service_client::ContentImportServiceClient;
+use suite::services::Role;
+use suite::testing::*;
+use tonic::service::interceptor::InterceptedService;
+use uuid::Uuid;
+
+use crate::scene::{header, scene, upload};
+
+const TABLES: [&str; 3] = ["documents", "document_versions", "file_attachments"];
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+async fn visible(conn: &mut AsyncPgConnection, user: Option<Uuid>) -> [i64; 3] {
+    let user = user.map(|id| id.to_string()).unwrap_or_default();
+    conn.batch_execute(&format!("SET app.current_user_id = '{user}'")).await.unwrap();
+    let mut counts = [0; 3];
+    for (count, table) in counts.iter_mut().zip(TABLES) {
+        let query = sql_query(format!("SELECT count(*) FROM content.{table}"));
+        *count = query.get_result::<Count>(conn).await.unwrap().count;
+    }
+    counts
+}
+
+#[tokio::test]
+async fn a_stranger_sees_and_changes_no_row() {
+    let s = scene().await;
+    s.mia.document(&s.project, "plan", "one").await;
+    upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap();
+    let mut conn = s.suite.connect_as(Role::requests_of("content")).await;
+    assert_eq!(visible(&mut conn, None).await, [0; 3]);
+    assert_eq!(visible(&mut conn, Some(Uuid::nil())).await, [0; 3]);
+    assert_eq!(visible(&mut conn, Some(s.gus.id)).await, [1; 3]);
+    assert_eq!(visible(&mut conn, Some(s.sam.id)).await, [0; 3]);
+
+    for change in [
+        "UPDATE content.documents SET title = 'mine'",
+        "DELETE FROM content.documents",
+        "DELETE FROM content.file_attachments",
+    ] {
+        assert_eq!(sql_query(change).execute(&mut conn).await.unwrap(), 0, "{change}");
+    }
+    let intruding = format!(
+        "INSERT INTO content.documents (project_id, title, author_id) VALUES ('{}', 'mine', '{}')",
+        s.project.id, s.sam.id
+    );
+    assert!(sql_query(intruding).execute(&mut conn).await.is_err());
+}
+
+#[tokio::test]
+async fn versions_are_never_changed() {
+    let s = scene().await;
+    s.mia.document(&s.project, "plan", "one").await;
+    let mut conn = s.suite.connect_as(Role::requests_of("content")).await;
+    visible(&mut conn, Some(s.olga.id)).await;
+    for change in
+        ["UPDATE content.document_versions SET content = ''", "DELETE FROM content.document_versions"]
+    {
+        assert!(sql_query(change).execute(&mut conn).await.is_err(), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn users_do_not_import() {
+    let s = scene().await;
+    let channel = s.suite.channel(Service::Content);
+    let bearer = Bearer(s.olga.session_token.clone());
+    let mut imports = ContentImportServiceClient::new(InterceptedService::new(channel, bearer));
+    let documents = stream::iter([internal::ImportDocumentsRequest::default()]);
+    let documents = imports.import_documents(documents).await.map(|_| ()).unwrap_err();
+    expect!["PERMISSION_DENIED AUDIENCE_REFUSED"].assert_eq(&summary(&documents));
+    let file = stream::iter([internal::ImportAttachmentRequest::default()]);
+    let file = imports.import_attachment(file).await.unwrap_err();
+    expect!["PERMISSION_DENIED AUDIENCE_REFUSED"].assert_eq(&summary(&file));
+}

@@ -1,0 +1,144 @@
+//! What the tests of this service begin with.
+
+use std::time::Duration;
+
+use futures::stream;
+use shared::proto::content::v1 as pb;
+use shared::proto::content::v1::upload_attachment_request::Part;
+use shared::proto::project::v1::{Project, ProjectRole, ProjectVisibility, UpdateProjectRequest};
+use suite::testing::*;
+use tonic::Status;
+
+/// Olga owns a project in which Mia is a member and Gus a viewer; Sam is a stranger.
+pub struct Scene {
+    pub suite: Suite,
+    pub olga: Actor,
+    pub mia: Actor,
+    pub gus: Actor,
+    pub sam: Actor,
+    pub project: Project,
+}
+
+pub async fn scene() -> Scene {
+    let suite = Suite::start().await;
+    let [olga, mia, gus, sam] = suite.guests(["olga", "mia", "gus", "sam"]).await;
+    let project = olga.project("apollo").await;
+    olga.add(&project, &mia, ProjectRole::Member).await;
+    olga.add(&project, &gus, ProjectRole::Viewer).await;
+    Scene { suite, olga, mia, gus, sam, project }
+}
+
+impl Scene {
+    /// Lets anybody read the project.
+    pub async fn publish_project(&self) {
+        let project = Project {
+            id: self.project.id.clone(),
+            visibility: ProjectVisibility::Public.into(),
+            ..Default::default()
+        };
+        let mask = prost_types::FieldMask { paths: vec!["visibility".to_owned()] };
+        let request = UpdateProjectRequest { project: Some(project), update_mask: Some(mask) };
+        self.olga.projects().update_project(request).await.unwrap();
+    }
+}
+
+pub async fn read(who: &Actor, id: &str) -> Result<pb::Document, Status> {
+    let request = pb::GetDocumentRequest { document_id: id.to_owned() };
+    Ok(who.documents().get_document(request).await?.into_inner())
+}
+
+/// Writes a new content into a document.
+pub async fn write(who: &Actor, id: &str, content: &str, etag: &str) -> Result<pb::Document, Status> {
+    let document = pb::Document {
+        id: id.to_owned(),
+        content: Some(content.to_owned()),
+        etag: etag.to_owned(),
+        ..Default::default()
+    };
+    update(who, document, &["content"]).await
+}
+
+pub async fn update(who: &Actor, document: pb::Document, paths: &[&str]) -> Result<pb::Document, Status> {
+    let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+    let request = pb::UpdateDocumentRequest {
+        document: Some(document),
+        update_mask: Some(prost_types::FieldMask { paths }),
+        change_summary: Some("as wished".to_owned()),
+    };
+    Ok(who.documents().update_document(request).await?.into_inner())
+}
+
+/// A header for a file of the project.
+pub fn header(project: &Project) -> pb::UploadHeader {
+    pb::UploadHeader {
+        entity_type: pb::EntityType::Project.into(),
+        entity_id: project.id.clone(),
+        filename: "plan.txt".to_owned(),
+        ..Default::default()
+    }
+}
+
+pub fn message(part: Part) -> pb::UploadAttachmentRequest {
+    pb::UploadAttachmentRequest { part: Some(part) }
+}
+
+/// Uploads bytes in chunks of this size.
+pub async fn upload(
+    who: &Actor,
+    header: pb::UploadHeader,
+    bytes: &[u8],
+    chunk_size: usize,
+) -> Result<pb::Attachment, Status> {
+    let chunks = bytes.chunks(chunk_size).map(|chunk| message(Part::Chunk(chunk.to_vec().into())));
+    let messages: Vec<_> = std::iter::once(message(Part::Header(header))).chain(chunks).collect();
+    Ok(who.attachments().upload_attachment(stream::iter(messages)).await?.into_inner())
+}
+
+/// Downloads a part of a file: its attachment, its bytes and its largest chunk.
+pub async fn download(
+    who: &Actor,
+    id: &str,
+    offset: i64,
+    length: i64,
+) -> Result<(pb::Attachment, Vec<u8>, usize), Status> {
+    let request = pb::DownloadAttachmentRequest { attachment_id: id.to_owned(), offset, length };
+    let mut answers = who.attachments().download_attachment(request).await?.into_inner();
+    let first = answers.message().await?.unwrap();
+    let (mut bytes, mut largest) = (first.chunk.to_vec(), first.chunk.len());
+    while let Some(next) = answers.message().await? {
+        assert!(next.attachment.is_none());
+        largest = largest.max(next.chunk.len());
+        bytes.extend_from_slice(&next.chunk);
+    }
+    Ok((first.attachment.unwrap(), bytes, largest))
+}
+
+/// Bytes without a pattern that a chunk's edge could hide behind.
+pub fn noise(count: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    std::iter::repeat_with(next).take(count).collect()
+}
+
+/// Names of the files that the service keeps, unfinished ones included.
+pub fn stored_files(suite: &Suite) -> Vec<String> {
+    let folder = suite.options.storage.storage_folder.join("attachments");
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// Waits until something holds, ten seconds at most.
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    for _ in 0..200 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{what}: not within ten seconds");
+}

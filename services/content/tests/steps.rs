@@ -1,0 +1,101 @@
+use expect_test::expect;
+use shared::proto::content::v1 as pb;
+use shared::proto::content::v1::DocumentStatus::{self, Archived, Draft, Published, Review};
+use suite::testing::*;
+use tonic::Status;
+
+use crate::scene::{read, scene, write};
+
+async fn step(who: &Actor, to: DocumentStatus, id: &str, etag: &str) -> Result<pb::Document, Status> {
+    let (document_id, etag) = (id.to_owned(), etag.to_owned());
+    let mut documents = who.documents();
+    let answer = match to {
+        Draft => documents.revise_document(pb::ReviseDocumentRequest { document_id, etag }).await,
+        Review => documents.submit_document(pb::SubmitDocumentRequest { document_id, etag }).await,
+        Published => documents.publish_document(pb::PublishDocumentRequest { document_id, etag }).await,
+        _ => documents.archive_document(pb::ArchiveDocumentRequest { document_id, etag }).await,
+    };
+    Ok(answer?.into_inner())
+}
+
+#[tokio::test]
+async fn a_document_goes_all_the_way_and_back() {
+    let s = scene().await;
+    let draft = s.mia.document(&s.project, "plan", "one").await;
+    for to in [Review, Published, Archived, Draft] {
+        let moved = step(&s.olga, to, &draft.id, "").await.unwrap();
+        assert_eq!(moved.status(), to);
+        let again = step(&s.olga, to, &draft.id, &draft.etag).await.unwrap();
+        assert_eq!(again, moved, "a step that is done stays done");
+        assert_eq!((moved.version, moved.published_at.is_some()), (1, to != Review));
+    }
+}
+
+#[tokio::test]
+async fn steps_that_are_not_there_are_refused() {
+    let s = scene().await;
+    let draft = s.mia.document(&s.project, "plan", "one").await;
+    let unseen = step(&s.olga, Published, &draft.id, "").await.unwrap_err();
+    expect!["FAILED_PRECONDITION STATUS_FORBIDS"].assert_eq(&summary(&unseen));
+    let unpublished = step(&s.olga, Archived, &draft.id, "").await.unwrap_err();
+    expect!["FAILED_PRECONDITION STATUS_FORBIDS"].assert_eq(&summary(&unpublished));
+    let stale = step(&s.olga, Review, &draft.id, "\"0\"").await.unwrap_err();
+    expect!["ABORTED ETAG_MISMATCH"].assert_eq(&summary(&stale));
+    let malformed = step(&s.olga, Review, "x", "").await.unwrap_err();
+    assert_eq!(violations(&malformed), ["document_id"]);
+}
+
+#[tokio::test]
+async fn who_may_not_take_a_step() {
+    let s = scene().await;
+    let draft = s.mia.document(&s.project, "plan", "one").await;
+    step(&s.mia, Review, &draft.id, "").await.unwrap();
+    for to in [Draft, Review, Published, Archived] {
+        let by_viewer = step(&s.gus, to, &draft.id, "").await.unwrap_err();
+        expect!["PERMISSION_DENIED PERMISSION_MISSING"].assert_eq(&summary(&by_viewer));
+        let by_stranger = step(&s.sam, to, &draft.id, "").await.unwrap_err();
+        expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&by_stranger));
+    }
+    let by_member = step(&s.mia, Published, &draft.id, "").await.unwrap_err();
+    expect!["PERMISSION_DENIED PERMISSION_MISSING"].assert_eq(&summary(&by_member));
+}
+
+#[tokio::test]
+async fn an_archived_document_is_only_revised_or_deleted() {
+    let s = scene().await;
+    let draft = s.mia.document(&s.project, "plan", "one").await;
+    for to in [Review, Published, Archived] {
+        step(&s.olga, to, &draft.id, "").await.unwrap();
+    }
+    let written = write(&s.olga, &draft.id, "two", "").await.unwrap_err();
+    expect!["FAILED_PRECONDITION STATUS_FORBIDS"].assert_eq(&summary(&written));
+    let restore = pb::RestoreDocumentVersionRequest {
+        document_id: draft.id.clone(),
+        version_number: 1,
+        ..Default::default()
+    };
+    let restored = s.olga.documents().restore_document_version(restore).await.unwrap_err();
+    expect!["FAILED_PRECONDITION STATUS_FORBIDS"].assert_eq(&summary(&restored));
+    step(&s.mia, Draft, &draft.id, "").await.unwrap();
+    write(&s.mia, &draft.id, "two", "").await.unwrap();
+}
+
+#[tokio::test]
+async fn an_admin_deletes_a_document() {
+    let s = scene().await;
+    let document = s.mia.document(&s.project, "plan", "one").await;
+    let wish = pb::DeleteDocumentRequest { document_id: document.id.clone(), ..Default::default() };
+    let by_member = s.mia.documents().delete_document(wish.clone()).await.unwrap_err();
+    expect!["PERMISSION_DENIED PERMISSION_MISSING"].assert_eq(&summary(&by_member));
+    let by_stranger = s.sam.documents().delete_document(wish.clone()).await.unwrap_err();
+    expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&by_stranger));
+    let stale = pb::DeleteDocumentRequest { etag: "x".to_owned(), ..wish.clone() };
+    let stale = s.olga.documents().delete_document(stale).await.unwrap_err();
+    expect!["ABORTED ETAG_MISMATCH"].assert_eq(&summary(&stale));
+
+    s.olga.documents().delete_document(wish.clone()).await.unwrap();
+    let gone = read(&s.olga, &document.id).await.unwrap_err();
+    expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&gone));
+    let again = s.olga.documents().delete_document(wish).await.unwrap_err();
+    expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&again));
+}

@@ -1,0 +1,65 @@
+//! What users tell about themselves. Every account has one profile, made with it. Only its user sees it.
+
+pub mod queries;
+mod wire;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use serde_json::Value;
+use shared::etag::RowVersion;
+use shared::schema::identity::user_profiles;
+use uuid::Uuid;
+
+/// Longest text about a user, in characters.
+pub const MAX_BIO_CHARS: usize = 10_000;
+/// Longest name of a place, in characters.
+pub const MAX_LOCATION_CHARS: usize = 255;
+
+/// A profile.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = user_profiles, check_for_backend(diesel::pg::Pg))]
+pub struct Profile {
+    /// Key.
+    pub id: Uuid,
+    /// Whose.
+    pub user_id: Uuid,
+    /// A text about the user.
+    pub bio: Option<String>,
+    /// Place.
+    pub location: Option<String>,
+    /// Web site.
+    pub website_url: Option<String>,
+    /// Networks to addresses.
+    pub social_links: Value,
+    /// Settings in front ends.
+    pub preferences: Value,
+    /// Made.
+    pub created_at: DateTime<Utc>,
+    /// Last changed.
+    pub updated_at: DateTime<Utc>,
+    /// Version.
+    #[diesel(column_name = xmin)]
+    pub version: RowVersion,
+}
+
+/// New values of the fields that change.
+#[derive(Debug, AsChangeset)]
+#[diesel(table_name = user_profiles)]
+pub struct ProfileChange {
+    bio: Option<Option<String>>,
+    location: Option<Option<String>>,
+    website_url: Option<Option<String>>,
+    social_links: Option<Value>,
+    preferences: Option<Value>,
+}
+
+/// A wish to change a profile.
+#[derive(Debug)]
+pub struct ProfileUpdate {
+    /// Whose.
+    pub user_id: Uuid,
+    /// The version that the caller saw; empty for any.
+    pub etag: String,
+    /// `None` if nothing is to change.
+    pub change: Option<ProfileChange>,
+}

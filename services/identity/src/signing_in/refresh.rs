@@ -1,0 +1,54 @@
+//! What becomes of a refresh token (RFC 9700, section 4.14.2: rotation with detection of replay).
+
+use shared::authentication::{TokenHash, token_hash};
+use shared::database::{Database, Transaction};
+use shared::error::{Error, ErrorReason, Result};
+use uuid::Uuid;
+
+use super::{Opened, queries};
+use crate::sessions::queries::{FoundRefresh, find_refresh, revoke};
+use crate::sessions::{SESSION_INVALID, Succession, Tokens, is_refresh_token};
+
+/// The outcome for a refresh token.
+pub(super) enum Refreshed {
+    /// The session goes on under these tokens.
+    GoesOn(Box<Opened>, Tokens),
+    /// The token was used again and is taken for stolen: the session has ended.
+    Ended(TokenHash),
+}
+
+/// The refusal of a refresh token that is taken for stolen.
+pub(super) const REFRESH_TOKEN_REUSED: Error = Error::Unauthenticated {
+    reason: ErrorReason::RefreshTokenReused,
+    message: "the refresh token was used before, so its session has been ended; sign in",
+};
+
+/// Exchanges a refresh token. Concurrent calls wait for each other on the session's row.
+pub(super) async fn refresh(database: &Database, succession: &Succession, token: &str) -> Result<Refreshed> {
+    if !is_refresh_token(token) {
+        return Err(SESSION_INVALID);
+    }
+    let hash = token_hash(token);
+    let tx = database.begin_as(Uuid::nil()).await?;
+    let found = find_refresh(&tx, hash).await?.ok_or(SESSION_INVALID)?;
+    tx.act_as(found.user_id)?;
+    let tokens = succession.after(token);
+    match found.exchanged_just_now {
+        None => {
+            let opened = queries::exchange(tx, &found, hash, &tokens).await?;
+            Ok(Refreshed::GoesOn(Box::new(opened), tokens))
+        }
+        Some(true) => repeat(tx, &found, tokens).await,
+        Some(false) => {
+            let (_, hash) = revoke(tx, found.id).await?.ok_or(SESSION_INVALID)?;
+            Ok(Refreshed::Ended(hash))
+        }
+    }
+}
+
+/// Answers a caller that came a little late with the same successors, unless they have been exchanged as well.
+async fn repeat(tx: Transaction, found: &FoundRefresh, tokens: Tokens) -> Result<Refreshed> {
+    let opened = queries::find_current(&tx, found, &tokens).await?.ok_or(SESSION_INVALID)?;
+    tx.finish();
+    Ok(Refreshed::GoesOn(Box::new(opened), tokens))
+}

@@ -1,0 +1,96 @@
+//! Signing in on the wire.
+
+use shared::error::{Error, Result};
+use shared::idempotency::RequestKey;
+use shared::json::to_timestamp;
+use shared::proto::identity::v1 as pb;
+use shared::validation::Violations;
+
+use super::passwords::{MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES};
+use super::{Login, Opened, Registration};
+use crate::sessions::Tokens;
+use crate::users::fields;
+
+/// Longest text that may name an account, in characters.
+const MAX_LOGIN_CHARS: usize = 255;
+
+impl TryFrom<pb::RegisterRequest> for Registration {
+    type Error = Error;
+
+    fn try_from(mut request: pb::RegisterRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        // Kept out of the key, whose hash would let somebody who has it try passwords.
+        let password = std::mem::take(&mut request.password);
+        let registration = Self {
+            key: RequestKey::of(&mut v, &request.request_id, &request),
+            email: fields::email(&mut v, "email", &request.email),
+            username: fields::username(&mut v, "username", request.username),
+            password: checked_password(&mut v, password, MIN_PASSWORD_BYTES),
+            first_name: fields::name(&mut v, "first_name", request.first_name),
+            last_name: fields::name(&mut v, "last_name", request.last_name),
+        };
+        v.finish()?;
+        Ok(registration)
+    }
+}
+
+impl TryFrom<pb::LoginRequest> for Login {
+    type Error = Error;
+
+    fn try_from(request: pb::LoginRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let login = Self {
+            login: v.text("login", request.login.trim().to_owned(), 1, MAX_LOGIN_CHARS),
+            password: checked_password(&mut v, request.password, 1),
+        };
+        v.finish()?;
+        Ok(login)
+    }
+}
+
+fn checked_password(v: &mut Violations, password: String, min: usize) -> String {
+    if !(min..=MAX_PASSWORD_BYTES).contains(&password.len()) {
+        v.add("password", format!("must have {min} to {MAX_PASSWORD_BYTES} bytes"));
+    }
+    password
+}
+
+impl Opened {
+    /// The account, its session and the tokens, which are shown this once.
+    pub(super) fn into_wire(self, tokens: Tokens) -> pb::SignedIn {
+        let current = self.session.id;
+        pb::SignedIn {
+            tokens: Some(pb::SessionTokens {
+                session_token: tokens.session,
+                refresh_token: tokens.refresh,
+                expires_at: Some(to_timestamp(self.session.expires_at)),
+                refresh_expires_at: Some(to_timestamp(self.refresh_expires_at)),
+            }),
+            user: Some(self.user.into()),
+            session: Some(self.session.into_wire(current)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_measured_in_bytes() {
+        let accepts = |password: &str| {
+            let request = pb::RegisterRequest {
+                email: "olga@example.org".to_owned(),
+                username: "olga".to_owned(),
+                password: password.to_owned(),
+                ..Default::default()
+            };
+            Registration::try_from(request).is_ok()
+        };
+        assert!(accepts("ten bytes!"));
+        assert!(!accepts("too short"));
+        assert!(accepts("äöüß€"));
+        assert!(accepts(&"x".repeat(1024)));
+        assert!(!accepts(&"x".repeat(1025)));
+    }
+}

@@ -1,0 +1,178 @@
+//! Takes over users from elsewhere, as the background role. They have no password until one is set.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures::StreamExt as _;
+use futures::stream::{BoxStream, try_unfold};
+use shared::database::Database;
+use shared::error::Error;
+use shared::importing::{created, refused, unchanged};
+use shared::proto::common::ImportResult;
+use shared::proto::identity::internal::v1 as pb;
+use shared::proto::identity::internal::v1::identity_import_service_server::IdentityImportService;
+use shared::schema::identity::{user_profiles, users};
+use shared::validation::{MAX_BATCH, Violations};
+use tonic::{Request, Response, Status, Streaming};
+use uuid::Uuid;
+
+use super::fields;
+use crate::signing_in::NO_PASSWORD;
+
+/// Serves `IdentityImportService`.
+pub struct ImportApi(pub Database);
+
+#[tonic::async_trait]
+impl IdentityImportService for ImportApi {
+    type ImportUsersStream = BoxStream<'static, Result<pb::ImportUsersResponse, Status>>;
+
+    /// A batch is read when the one before is answered, so that nothing queues up.
+    async fn import_users(
+        &self,
+        request: Request<Streaming<pb::ImportUsersRequest>>,
+    ) -> Result<Response<Self::ImportUsersStream>, Status> {
+        let state = (request.into_inner(), self.0.clone());
+        let answers = try_unfold(state, async |(mut batches, worker)| {
+            let Some(batch) = batches.message().await? else { return Ok(None) };
+            let results = import(&worker, batch.users).await?;
+            Ok(Some((pb::ImportUsersResponse { results }, (batches, worker))))
+        });
+        Ok(Response::new(answers.boxed()))
+    }
+}
+
+/// A user from elsewhere whose fields are in order.
+#[derive(Insertable)]
+#[diesel(table_name = users)]
+struct NewUser {
+    id: Uuid,
+    email: String,
+    username: String,
+    password_hash: &'static str,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl NewUser {
+    /// Or all violations in one sentence.
+    fn of(user: pb::ImportedUser) -> Result<Self, String> {
+        let mut v = Violations::new();
+        let made = v.optional_time("created_at", user.created_at).unwrap_or_else(Utc::now);
+        let checked = Self {
+            id: v.uuid("id", &user.id),
+            email: fields::email(&mut v, "email", &user.email),
+            username: fields::username(&mut v, "username", user.username),
+            password_hash: NO_PASSWORD,
+            first_name: fields::name(&mut v, "first_name", user.first_name),
+            last_name: fields::name(&mut v, "last_name", user.last_name),
+            created_at: made,
+            updated_at: made,
+        };
+        v.sentence().map_or(Ok(checked), Err)
+    }
+}
+
+/// What is taken: by the table and by the items of the batch before the one that is looked at.
+#[derive(Default)]
+struct Taken {
+    ids: HashSet<Uuid>,
+    emails: HashSet<String>,
+    usernames: HashSet<String>,
+}
+
+impl Taken {
+    fn add(&mut self, id: Uuid, email: String, username: String) {
+        self.ids.insert(id);
+        self.emails.insert(email);
+        self.usernames.insert(username);
+    }
+
+    /// What becomes of an item; `None` if it is to be stored, which it then counts as.
+    fn settle(&mut self, line: u64, user: &NewUser) -> Option<ImportResult> {
+        if self.ids.contains(&user.id) {
+            return Some(unchanged(line));
+        }
+        for (taken, field) in [
+            (self.emails.contains(&user.email), "email"),
+            (self.usernames.contains(&user.username), "username"),
+        ] {
+            if taken {
+                return Some(refused(line, format!("{field}: belongs to another user")));
+            }
+        }
+        self.add(user.id, user.email.clone(), user.username.clone());
+        None
+    }
+}
+
+/// Stores a batch in one transaction and says what became of each item, in their order.
+async fn import(worker: &Database, batch: Vec<pb::ImportedUser>) -> Result<Vec<ImportResult>, Error> {
+    let mut v = Violations::new();
+    v.at_most("users", batch.len(), MAX_BATCH);
+    v.finish()?;
+    let checked: Vec<_> = batch.into_iter().map(|user| (user.line, NewUser::of(user))).collect();
+
+    let tx = worker.begin_background().await?;
+    let mut taken = find_taken(&tx, checked.iter().filter_map(|(_, user)| user.as_ref().ok())).await?;
+    let mut results = Vec::with_capacity(checked.len());
+    let mut new = Vec::new();
+    for (line, user) in checked {
+        let settled = match &user {
+            Ok(user) => taken.settle(line, user),
+            Err(sentence) => Some(refused(line, sentence)),
+        };
+        results.push((line, settled));
+        new.extend(user.ok().filter(|_| results.last().is_some_and(|(_, settled)| settled.is_none())));
+    }
+    let stored = if new.is_empty() { HashSet::new() } else { store(&tx, &new).await? };
+    tx.commit().await?;
+
+    let mut stored = new.iter().map(|user| stored.contains(&user.id));
+    let answer = |(line, settled): (u64, Option<ImportResult>)| match settled {
+        Some(result) => result,
+        None if stored.next() == Some(true) => created(line),
+        None => refused(line, "id, email or username was taken at the same time; try again"),
+    };
+    Ok(results.into_iter().map(answer).collect())
+}
+
+async fn find_taken(
+    mut conn: &AsyncPgConnection,
+    wanted: impl Iterator<Item = &NewUser>,
+) -> Result<Taken, Error> {
+    let (mut ids, mut emails, mut usernames) = (Vec::new(), Vec::new(), Vec::new());
+    for user in wanted {
+        ids.push(user.id);
+        emails.push(&user.email);
+        usernames.push(&user.username);
+    }
+    let same = users::id.eq_any(ids).or(users::email.eq_any(emails)).or(users::username.eq_any(usernames));
+    let rows: Vec<(Uuid, String, String)> =
+        users::table.filter(same).select((users::id, users::email, users::username)).load(&mut conn).await?;
+    let mut taken = Taken::default();
+    rows.into_iter().for_each(|(id, email, username)| taken.add(id, email, username));
+    Ok(taken)
+}
+
+/// Stores users with their profiles. What another transaction took in the meantime is passed over.
+async fn store(mut conn: &AsyncPgConnection, new: &[NewUser]) -> Result<HashSet<Uuid>, Error> {
+    let insert = diesel::insert_into(users::table).values(new).on_conflict_do_nothing().returning(users::id);
+    let stored: HashSet<Uuid> = insert.load(&mut conn).await?.into_iter().collect();
+    let profiles: Vec<_> = new
+        .iter()
+        .filter(|user| stored.contains(&user.id))
+        .map(|user| {
+            (
+                user_profiles::user_id.eq(user.id),
+                user_profiles::created_at.eq(user.created_at),
+                user_profiles::updated_at.eq(user.updated_at),
+            )
+        })
+        .collect();
+    diesel::insert_into(user_profiles::table).values(profiles).execute(&mut conn).await?;
+    Ok(stored)
+}

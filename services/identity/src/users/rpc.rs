@@ -1,0 +1,103 @@
+//! Users and their profiles.
+
+use shared::caller::Caller;
+use shared::error::Error;
+use shared::etag;
+use shared::proto::identity::v1 as pb;
+use shared::proto::identity::v1::user_service_server::UserService;
+use shared::service::Ground;
+use shared::validation::Violations;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::{UserUpdate, fields, queries};
+use crate::profiles::{self, ProfileUpdate};
+
+/// Serves `UserService`.
+pub struct UserApi(pub Ground);
+
+fn user_id(text: &str) -> Result<Uuid, Error> {
+    let mut v = Violations::new();
+    let id = v.uuid("user_id", text);
+    v.finish()?;
+    Ok(id)
+}
+
+#[tonic::async_trait]
+impl UserService for UserApi {
+    async fn get_user(&self, request: Request<pb::GetUserRequest>) -> Result<Response<pb::User>, Status> {
+        let caller = Caller::of(&request)?;
+        let id = user_id(&request.into_inner().user_id)?;
+
+        let tx = self.0.database.begin(&caller).await?;
+        let user = queries::find(&tx, id).await?.ok_or_else(|| Error::not_found("user", id))?;
+        tx.finish();
+
+        Ok(Response::new(user.into()))
+    }
+
+    async fn lookup_user(
+        &self,
+        request: Request<pb::LookupUserRequest>,
+    ) -> Result<Response<pb::UserSummary>, Status> {
+        let caller = Caller::of(&request)?;
+        let mut v = Violations::new();
+        let username = fields::username(&mut v, "username", request.into_inner().username);
+        v.finish()?;
+
+        let tx = self.0.database.begin(&caller).await?;
+        let user = queries::look_up(&tx, &username).await?;
+        tx.finish();
+
+        Ok(Response::new(user.ok_or_else(|| Error::not_found("user", username))?.into()))
+    }
+
+    async fn update_user(
+        &self,
+        request: Request<pb::UpdateUserRequest>,
+    ) -> Result<Response<pb::User>, Status> {
+        let caller = Caller::of(&request)?;
+        let UserUpdate { id, etag, change } = request.into_inner().try_into()?;
+        let not_found = || Error::not_found("user", id);
+
+        let tx = self.0.database.begin(&caller).await?;
+        let user = queries::lock(&tx, id).await?.ok_or_else(not_found)?;
+        etag::check(&etag, user.version)?;
+        let Some(change) = change else { return Ok(Response::new(user.into())) };
+        let user = queries::change(tx, id, change).await?.ok_or_else(not_found)?;
+
+        Ok(Response::new(user.into()))
+    }
+
+    async fn get_user_profile(
+        &self,
+        request: Request<pb::GetUserProfileRequest>,
+    ) -> Result<Response<pb::UserProfile>, Status> {
+        let caller = Caller::of(&request)?;
+        let id = user_id(&request.into_inner().user_id)?;
+
+        let tx = self.0.database.begin(&caller).await?;
+        let profile =
+            profiles::queries::find(&tx, id).await?.ok_or_else(|| Error::not_found("user_profile", id))?;
+        tx.finish();
+
+        Ok(Response::new(profile.into()))
+    }
+
+    async fn update_user_profile(
+        &self,
+        request: Request<pb::UpdateUserProfileRequest>,
+    ) -> Result<Response<pb::UserProfile>, Status> {
+        let caller = Caller::of(&request)?;
+        let ProfileUpdate { user_id, etag, change } = request.into_inner().try_into()?;
+        let not_found = || Error::not_found("user_profile", user_id);
+
+        let tx = self.0.database.begin(&caller).await?;
+        let profile = profiles::queries::lock(&tx, user_id).await?.ok_or_else(not_found)?;
+        etag::check(&etag, profile.version)?;
+        let Some(change) = change else { return Ok(Response::new(profile.into())) };
+        let profile = profiles::queries::change(tx, user_id, change).await?.ok_or_else(not_found)?;
+
+        Ok(Response::new(profile.into()))
+    }
+}

@@ -1,0 +1,67 @@
+//! Limits on guessing passwords.
+
+use suite::testing::*;
+use tonic_types::StatusExt as _;
+
+use crate::{login, refusal};
+
+const MAX_FAILURES: usize = 10;
+
+#[tokio::test]
+async fn an_account_is_guessed_at_ten_times_and_then_refuses_everybody_for_a_while() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let mut auth = suite.anonymous().auth();
+    for attempt in 0..MAX_FAILURES {
+        // Address and name are the same account.
+        let name = if attempt % 2 == 0 { "olga" } else { "Olga@Example.org" };
+        let answer = auth.login(login(name, "a wrong password")).await;
+        assert_eq!(refusal(answer), "UNAUTHENTICATED BAD_CREDENTIALS");
+    }
+
+    let refused = auth.login(login("olga", &olga.password)).await.unwrap_err();
+
+    assert_eq!(summary(&refused), "RESOURCE_EXHAUSTED RATE_LIMITED");
+    let wait = refused.get_details_retry_info().unwrap().retry_delay.unwrap();
+    assert!((1..=900).contains(&wait.as_secs()), "{wait:?}");
+    let gus = suite.user("gus").await;
+    auth.login(login("gus", &gus.password)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_unknown_account_is_limited_like_a_known_one() {
+    let suite = Suite::start().await;
+    let mut auth = suite.anonymous().auth();
+    for _ in 0..MAX_FAILURES {
+        let answer = auth.login(login("nobody", "a wrong password")).await;
+        assert_eq!(refusal(answer), "UNAUTHENTICATED BAD_CREDENTIALS");
+    }
+    let answer = auth.login(login("Nobody", "a wrong password")).await;
+    assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
+}
+
+#[tokio::test]
+async fn a_sign_in_makes_its_accounts_failures_forgotten() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let mut auth = suite.anonymous().auth();
+    for _ in 0..2 {
+        for _ in 0..MAX_FAILURES - 1 {
+            auth.login(login("olga", "a wrong password")).await.unwrap_err();
+        }
+        auth.login(login("olga", &olga.password)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn guesses_at_once_are_no_more_than_guesses_in_turn() {
+    let suite = Suite::start().await;
+    let _olga = suite.user("olga").await;
+    let guesses = (0..20).map(|_| {
+        let mut auth = suite.anonymous().auth();
+        async move { refusal(auth.login(login("olga", "a wrong password")).await) }
+    });
+    let refusals = futures::future::join_all(guesses).await;
+    let looked_at = refusals.iter().filter(|text| *text == "UNAUTHENTICATED BAD_CREDENTIALS").count();
+    assert_eq!(looked_at, MAX_FAILURES);
+}

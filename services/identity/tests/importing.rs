@@ -1,0 +1,134 @@
+//! Taking over users from elsewhere.
+
+use prost_types::Timestamp;
+use shared::proto::common::ImportOutcome;
+use shared::proto::identity::internal::v1 as pb;
+use shared::proto::identity::internal::v1::identity_import_service_client::IdentityImportServiceClient;
+use shared::proto::identity::v1::{GetUserProfileRequest, GetUserRequest};
+use shared::siblings::Sibling;
+use suite::testing::*;
+use tonic::Status;
+
+use crate::{by_hand, login, refusal};
+
+fn user(line: u64, name: &str) -> pb::ImportedUser {
+    pb::ImportedUser {
+        line,
+        id: new_id(),
+        email: format!("{name}@example.org"),
+        username: name.to_owned(),
+        ..Default::default()
+    }
+}
+
+/// Line, outcome and reason of each item, batch after batch.
+async fn import(
+    suite: &Suite,
+    batches: Vec<Vec<pb::ImportedUser>>,
+) -> Result<Vec<Vec<(u64, ImportOutcome, String)>>, Status> {
+    let channel = suite.as_service("operator").channel(Sibling::Identity);
+    let requests = batches.into_iter().map(|users| pb::ImportUsersRequest { users });
+    let mut client = IdentityImportServiceClient::new(channel);
+    let mut answers = client.import_users(futures::stream::iter(requests)).await?.into_inner();
+    let mut outcomes = Vec::new();
+    while let Some(answer) = answers.message().await? {
+        let results = answer.results.into_iter();
+        outcomes.push(results.map(|result| (result.line, result.outcome(), result.reason)).collect());
+    }
+    Ok(outcomes)
+}
+
+use ImportOutcome::{Created, Refused, Unchanged};
+
+#[tokio::test]
+async fn users_are_stored_once_with_their_profiles_and_dates() {
+    let suite = Suite::start().await;
+    let made = Timestamp { seconds: 1_500_000_000, nanos: 0 };
+    let olga = pb::ImportedUser { created_at: Some(made), email: "OLGA@example.org".to_owned(), ..user(1, "olga") };
+    let gus = user(2, "gus");
+
+    let batch = vec![olga.clone(), gus.clone()];
+    let outcomes = import(&suite, vec![batch.clone(), batch]).await.unwrap();
+
+    let none = String::new;
+    assert_eq!(outcomes[0], [(1, Created, none()), (2, Created, none())]);
+    assert_eq!(outcomes[1], [(1, Unchanged, none()), (2, Unchanged, none())]);
+    let mut actor = suite.guest("witness").await;
+    by_hand(&suite, &format!("UPDATE identity.user_sessions SET user_id = '{}'", olga.id)).await;
+    let redis = suite.redis();
+    let token = actor.session_token.take().unwrap();
+    let hash = shared::authentication::token_hash(&token);
+    let key = redis.key(&format!("{{session:{}}}", hash.to_hex()));
+    redis.query::<()>(redis::cmd("DEL").arg(key)).await.unwrap();
+    actor.session_token = Some(token);
+    let read = actor.users().get_user(GetUserRequest { user_id: olga.id.clone() }).await.unwrap().into_inner();
+    assert_eq!((read.email.as_str(), read.created_at), ("olga@example.org", Some(made)));
+    let profile = GetUserProfileRequest { user_id: olga.id };
+    assert_eq!(actor.users().get_user_profile(profile).await.unwrap().into_inner().created_at, Some(made));
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_is_refused_and_stops_nothing() {
+    let suite = Suite::start().await;
+    let _olga = suite.guest("olga").await;
+    let eva = user(3, "eva");
+    let batch = vec![
+        pb::ImportedUser { email: "other@example.org".to_owned(), ..user(1, "olga") },
+        pb::ImportedUser { email: "olga@example.org".to_owned(), ..user(2, "gus") },
+        eva.clone(),
+        pb::ImportedUser { line: 4, ..eva.clone() },
+        pb::ImportedUser { username: "eva2".to_owned(), ..user(5, "eva") },
+        pb::ImportedUser {
+            line: 6,
+            id: "x".to_owned(),
+            email: "\0".to_owned(),
+            username: String::new(),
+            first_name: Some("\0".to_owned()),
+            last_name: Some("x".repeat(101)),
+            created_at: Some(Timestamp { seconds: i64::MAX, nanos: 0 }),
+        },
+    ];
+
+    let outcomes = import(&suite, vec![batch]).await.unwrap().remove(0);
+
+    let kinds: Vec<_> = outcomes.iter().map(|(line, outcome, _)| (*line, *outcome)).collect();
+    assert_eq!(kinds, [(1, Refused), (2, Refused), (3, Created), (4, Unchanged), (5, Refused), (6, Refused)]);
+    assert_eq!(outcomes[0].2, "username: belongs to another user");
+    assert_eq!(outcomes[1].2, "email: belongs to another user");
+    assert_eq!(outcomes[4].2, "email: belongs to another user");
+    for field in ["id", "email", "username", "first_name", "last_name", "created_at"] {
+        assert!(outcomes[5].2.contains(&format!("{field}: ")), "{field} is not in {}", outcomes[5].2);
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_bounded() {
+    let suite = Suite::start().await;
+    let full = (0..1000).map(|line| user(line, &format!("user{line}"))).collect();
+    let too_full = (0..1001).map(|line| user(line, &format!("more{line}"))).collect();
+    assert_eq!(import(&suite, vec![full]).await.unwrap()[0].len(), 1000);
+    assert_eq!(violations(&import(&suite, vec![too_full]).await.unwrap_err()), ["users"]);
+    assert_eq!(import(&suite, vec![vec![]]).await.unwrap(), [[]]);
+}
+
+#[tokio::test]
+async fn an_imported_user_has_no_password() {
+    let suite = Suite::start().await;
+    import(&suite, vec![vec![user(1, "olga")]]).await.unwrap();
+    for password in ["!", "anything else"] {
+        let answer = suite.anonymous().auth().login(login("olga", password)).await;
+        assert_eq!(refusal(answer), "UNAUTHENTICATED BAD_CREDENTIALS");
+    }
+}
+
+#[tokio::test]
+async fn users_do_not_import() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let mut client = IdentityImportServiceClient::with_interceptor(
+        suite.channel(Service::Identity),
+        Bearer(olga.session_token),
+    );
+    let answer = client.import_users(futures::stream::iter([])).await;
+    assert_eq!(summary(&answer.err().unwrap()), "PERMISSION_DENIED AUDIENCE_REFUSED");
+}

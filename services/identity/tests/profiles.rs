@@ -1,0 +1,102 @@
+//! What users tell about themselves.
+
+use prost_types::FieldMask;
+use serde_json::json;
+use shared::json::to_struct;
+use shared::proto::identity::v1 as pb;
+use suite::testing::*;
+
+use crate::refusal;
+
+fn get(actor: &Actor) -> pb::GetUserProfileRequest {
+    pb::GetUserProfileRequest { user_id: actor.id.to_string() }
+}
+
+async fn read(actor: &Actor) -> pb::UserProfile {
+    actor.users().get_user_profile(get(actor)).await.unwrap().into_inner()
+}
+
+fn change(profile: &pb::UserProfile, paths: &[&str]) -> pb::UpdateUserProfileRequest {
+    let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+    pb::UpdateUserProfileRequest { profile: Some(profile.clone()), update_mask: Some(FieldMask { paths }) }
+}
+
+const ALL: [&str; 5] = ["bio", "location", "website_url", "social_links", "preferences"];
+
+#[tokio::test]
+async fn a_user_tells_about_themselves() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let before = read(&olga).await;
+    let wish = pb::UserProfile {
+        bio: Some("Writes\nsoftware.".to_owned()),
+        location: Some("Gdańsk".to_owned()),
+        website_url: Some("https://example.org".to_owned()),
+        social_links: Some(to_struct(&json!({"fediverse": "https://example.org/@olga"}))),
+        preferences: Some(to_struct(&json!({"language": "pl", "size": 12}))),
+        ..before.clone()
+    };
+
+    let after = olga.users().update_user_profile(change(&wish, &ALL)).await.unwrap().into_inner();
+
+    assert_eq!(after, read(&olga).await);
+    assert_ne!(after.etag, before.etag);
+    assert_eq!(after, pb::UserProfile { etag: after.etag.clone(), updated_at: after.updated_at, ..wish });
+    let cleared = pb::UserProfile { bio: None, location: None, ..after.clone() };
+    let once_more = olga.users().update_user_profile(change(&cleared, &["bio"])).await.unwrap().into_inner();
+    assert_eq!((once_more.bio, once_more.location), (None, after.location));
+}
+
+#[tokio::test]
+async fn an_empty_mask_changes_nothing_and_a_stale_etag_is_refused() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let before = read(&olga).await;
+    let wish = pb::UserProfile { bio: Some("new".to_owned()), ..before.clone() };
+
+    assert_eq!(olga.users().update_user_profile(change(&wish, &[])).await.unwrap().into_inner(), before);
+    olga.users().update_user_profile(change(&wish, &["bio"])).await.unwrap();
+    let stale = olga.users().update_user_profile(change(&wish, &["bio"])).await;
+
+    assert_eq!(refusal(stale), "ABORTED ETAG_MISMATCH");
+}
+
+#[tokio::test]
+async fn a_profile_is_its_users_alone() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let before = read(&olga).await;
+
+    assert_eq!(refusal(gus.users().get_user_profile(get(&olga)).await), "NOT_FOUND RESOURCE_NOT_FOUND");
+    let answer = gus.users().update_user_profile(change(&before, &["bio"])).await;
+    assert_eq!(refusal(answer), "NOT_FOUND RESOURCE_NOT_FOUND");
+    let mut anonymous = suite.anonymous().users();
+    let answer = anonymous.get_user_profile(get(&olga)).await;
+    assert_eq!(refusal(answer), "UNAUTHENTICATED SESSION_REQUIRED");
+    let answer = anonymous.update_user_profile(change(&before, &["bio"])).await;
+    assert_eq!(refusal(answer), "UNAUTHENTICATED SESSION_REQUIRED");
+}
+
+#[tokio::test]
+async fn every_malformed_field_is_named() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let large = Some(to_struct(&json!({"a": "x".repeat(65 * 1024)})));
+    let wish = pb::UserProfile {
+        user_id: String::new(),
+        bio: Some("x".repeat(10_001)),
+        location: Some("\0".to_owned()),
+        website_url: Some("ftp://example.org".to_owned()),
+        social_links: large.clone(),
+        preferences: large,
+        ..Default::default()
+    };
+
+    let refused = olga.users().update_user_profile(change(&wish, &[&ALL[..], &["user_id"]].concat())).await;
+
+    let profile = ["user_id", "bio", "location", "website_url", "social_links", "preferences"];
+    let profile = profile.map(|field| format!("profile.{field}"));
+    assert_eq!(violations(&refused.unwrap_err()), [&["update_mask".to_owned()][..], &profile[..]].concat());
+    let malformed = pb::GetUserProfileRequest { user_id: "x".to_owned() };
+    assert_eq!(violations(&olga.users().get_user_profile(malformed).await.unwrap_err()), ["user_id"]);
+}

@@ -1,0 +1,112 @@
+//! Exchanging refresh tokens.
+
+use shared::proto::identity::v1 as pb;
+use suite::testing::*;
+use tonic::{Response, Status};
+
+use crate::{by_hand, refusal, refused_elsewhere, with_tokens, works_everywhere};
+
+async fn refresh(actor: &Actor) -> Result<Response<pb::SignedIn>, Status> {
+    let request = pb::RefreshSessionRequest { refresh_token: actor.refresh_token.clone() };
+    crate::actor_without_session(actor).auth().refresh_session(request).await
+}
+
+async fn refreshed(actor: &Actor) -> Actor {
+    with_tokens(actor, &refresh(actor).await.unwrap().into_inner())
+}
+
+const AFTER_THE_GRACE: &str =
+    "UPDATE identity.user_session_rotations SET rotated_at = rotated_at - interval '31 seconds'";
+
+#[tokio::test]
+async fn both_tokens_are_exchanged_and_the_session_stays() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    works_everywhere(&olga).await.unwrap();
+
+    let signed_in = refresh(&olga).await.unwrap().into_inner();
+
+    let new = with_tokens(&olga, &signed_in);
+    works_everywhere(&new).await.unwrap();
+    assert_ne!(new.session_token, olga.session_token);
+    assert_ne!(new.refresh_token, olga.refresh_token);
+    assert_eq!(signed_in.user.unwrap().id, olga.id.to_string());
+    assert_eq!(crate::list_sessions(&new).await.len(), 1);
+    assert_eq!(refusal(olga.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
+    assert_eq!(refused_elsewhere(&olga).await, "UNAUTHENTICATED SESSION_INVALID");
+}
+
+#[tokio::test]
+async fn many_at_once_get_the_same_working_tokens() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+
+    let all = futures::future::join_all((0..8).map(|_| refreshed(&olga))).await;
+
+    for one in &all {
+        assert_eq!(one.session_token, all[0].session_token);
+        assert_eq!(one.refresh_token, all[0].refresh_token);
+        works_everywhere(one).await.unwrap();
+    }
+    works_everywhere(&refreshed(&all[0]).await).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_that_comes_again_late_ends_the_session() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let new = refreshed(&olga).await;
+    works_everywhere(&new).await.unwrap();
+    by_hand(&suite, AFTER_THE_GRACE).await;
+
+    assert_eq!(refusal(refresh(&olga).await), "UNAUTHENTICATED REFRESH_TOKEN_REUSED");
+
+    assert_eq!(refusal(new.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
+    assert_eq!(refused_elsewhere(&new).await, "UNAUTHENTICATED SESSION_INVALID");
+    assert_eq!(refusal(refresh(&new).await), "UNAUTHENTICATED SESSION_INVALID");
+}
+
+#[tokio::test]
+async fn a_token_whose_successor_was_exchanged_as_well_is_refused_and_ends_nothing() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let second = refreshed(&olga).await;
+    let third = refreshed(&second).await;
+
+    assert_eq!(refusal(refresh(&olga).await), "UNAUTHENTICATED SESSION_INVALID");
+
+    works_everywhere(&third).await.unwrap();
+    works_everywhere(&refreshed(&third).await).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_device_that_rested_refreshes_as_long_as_its_refresh_token_lives() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    by_hand(&suite, "UPDATE identity.user_sessions SET expires_at = now() - interval '1 day'").await;
+    let new = refreshed(&olga).await;
+    works_everywhere(&new).await.unwrap();
+    by_hand(&suite, "UPDATE identity.user_sessions SET refresh_expires_at = now()").await;
+    assert_eq!(refusal(refresh(&new).await), "UNAUTHENTICATED SESSION_INVALID");
+}
+
+#[tokio::test]
+async fn what_is_no_refresh_token_is_refused() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let unknown = format!("dfr_{}", "A".repeat(43));
+    let garbage = ["", "dfr_", "\0", &unknown, olga.session_token.as_deref().unwrap(), &"x".repeat(100_000)];
+    for token in garbage {
+        let mut actor = olga.clone();
+        actor.refresh_token = token.to_owned();
+        assert_eq!(refusal(refresh(&actor).await), "UNAUTHENTICATED SESSION_INVALID");
+    }
+}
+
+#[tokio::test]
+async fn a_suspended_user_does_not_refresh() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    by_hand(&suite, "UPDATE identity.users SET status = 'suspended'").await;
+    assert_eq!(refusal(refresh(&olga).await), "UNAUTHENTICATED SESSION_INVALID");
+}

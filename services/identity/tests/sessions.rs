@@ -1,0 +1,141 @@
+//! The caller's own sessions.
+
+use shared::proto::identity::v1 as pb;
+use suite::testing::*;
+use uuid::Uuid;
+
+use crate::{another_device, by_hand, list_sessions, refusal, refused_elsewhere, works_everywhere};
+
+async fn session_of(actor: &Actor) -> String {
+    actor.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner().session.unwrap().id
+}
+
+fn revoke(session_id: impl ToString) -> pb::RevokeSessionRequest {
+    pb::RevokeSessionRequest { session_id: session_id.to_string() }
+}
+
+/// Devices of a user that nobody holds.
+async fn plant_sessions(suite: &Suite, user: &Actor, count: u32) {
+    let statement = format!(
+        "INSERT INTO identity.user_sessions (user_id, session_token, expires_at, refresh_expires_at, created_at) \
+         SELECT '{}', 'planted ' || n, now() + interval '1 hour', now() + interval '1 day', \
+         now() - interval '1 minute' * (n / 2) FROM generate_series(1, {count}) n",
+        user.id
+    );
+    by_hand(suite, &statement).await;
+}
+
+#[tokio::test]
+async fn sessions_are_listed_newest_first_over_pages() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    plant_sessions(&suite, &olga, 10).await;
+    let (mut seen, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = pb::ListSessionsRequest { page_size: 4, page_token };
+        let page = olga.sessions().list_sessions(request).await.unwrap().into_inner();
+        assert!(page.sessions.len() <= 4);
+        seen.extend(page.sessions.into_iter().map(|session| (session.created_at.unwrap().seconds, session.id)));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 11);
+    assert!(seen.is_sorted_by(|a, b| a.0 > b.0 || (a.0 == b.0 && a.1 != b.1)), "{seen:?}");
+    let distinct: std::collections::HashSet<_> = seen.iter().map(|(_, id)| id).collect();
+    assert_eq!(distinct.len(), 11);
+}
+
+#[tokio::test]
+async fn only_ones_own_living_sessions_are_listed() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    plant_sessions(&suite, &olga, 3).await;
+    by_hand(&suite, "UPDATE identity.user_sessions SET is_active = false WHERE session_token = 'planted 1'").await;
+    by_hand(
+        &suite,
+        "UPDATE identity.user_sessions SET refresh_expires_at = now() WHERE session_token = 'planted 2'",
+    )
+    .await;
+
+    let sessions = list_sessions(&olga).await;
+
+    assert_eq!(sessions.len(), 2);
+    assert_eq!(sessions.iter().filter(|session| session.is_current).count(), 1);
+    assert!(sessions.iter().all(|session| session.is_active && session.user_id == olga.id.to_string()));
+    assert_eq!(list_sessions(&gus).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_malformed_wish_for_a_page_is_refused() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    plant_sessions(&suite, &olga, 2).await;
+    let first = pb::ListSessionsRequest { page_size: 1, ..Default::default() };
+    let page_token = olga.sessions().list_sessions(first).await.unwrap().into_inner().next_page_token;
+
+    let of_another = pb::ListSessionsRequest { page_size: 1, page_token };
+    let negative = pb::ListSessionsRequest { page_size: -1, ..Default::default() };
+
+    let answer = gus.sessions().list_sessions(of_another).await;
+    assert_eq!(refusal(answer), "INVALID_ARGUMENT PAGE_TOKEN_INVALID");
+    let refused = gus.sessions().list_sessions(negative).await.unwrap_err();
+    assert_eq!(violations(&refused), ["page_size"]);
+}
+
+#[tokio::test]
+async fn a_revoked_session_stops_working_everywhere_at_once() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let lost = another_device(&olga).await;
+    works_everywhere(&lost).await.unwrap();
+    let id = session_of(&lost).await;
+
+    let ended = olga.sessions().revoke_session(revoke(&id)).await.unwrap().into_inner();
+
+    assert!(!ended.is_active && !ended.is_current);
+    assert_eq!(refusal(lost.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
+    assert_eq!(refused_elsewhere(&lost).await, "UNAUTHENTICATED SESSION_INVALID");
+    works_everywhere(&olga).await.unwrap();
+    let again = olga.sessions().revoke_session(revoke(&id)).await.unwrap().into_inner();
+    assert_eq!(again, ended);
+}
+
+#[tokio::test]
+async fn nobody_revokes_what_is_not_theirs() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let id = session_of(&olga).await;
+
+    let strangers = gus.sessions().revoke_session(revoke(id)).await;
+    let unknown = gus.sessions().revoke_session(revoke(Uuid::now_v7())).await;
+    let anonymous = suite.anonymous().sessions().revoke_session(revoke(Uuid::now_v7())).await;
+    let malformed = gus.sessions().revoke_session(revoke("x")).await.unwrap_err();
+
+    assert_eq!(refusal(strangers), "NOT_FOUND RESOURCE_NOT_FOUND");
+    assert_eq!(refusal(unknown), "NOT_FOUND RESOURCE_NOT_FOUND");
+    assert_eq!(refusal(anonymous), "UNAUTHENTICATED SESSION_REQUIRED");
+    assert_eq!(violations(&malformed), ["session_id"]);
+    works_everywhere(&olga).await.unwrap();
+}
+
+#[tokio::test]
+async fn all_other_sessions_are_revoked_and_no_one_elses() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.users(["olga", "gus"]).await;
+    let lost = another_device(&olga).await;
+    let stolen = another_device(&olga).await;
+    let request = pb::RevokeOtherSessionsRequest {};
+
+    let first = olga.sessions().revoke_other_sessions(request).await.unwrap().into_inner();
+    let second = olga.sessions().revoke_other_sessions(request).await.unwrap().into_inner();
+
+    assert_eq!((first.revoked_count, second.revoked_count), (2, 0));
+    for actor in [&lost, &stolen] {
+        assert_eq!(refused_elsewhere(actor).await, "UNAUTHENTICATED SESSION_INVALID");
+    }
+    for actor in [&olga, &gus] {
+        works_everywhere(actor).await.unwrap();
+    }
+}

@@ -1,0 +1,123 @@
+//! Signing in and out.
+
+use argon2::{Argon2, Params, PasswordHash, PasswordHasher};
+use diesel::sql_types::Text;
+use diesel::{QueryableByName, sql_query};
+use diesel_async::RunQueryDsl;
+use shared::proto::identity::v1 as pb;
+use suite::testing::*;
+
+use crate::{
+    actor_without_session, another_device, by_hand, login, refusal, refused_elsewhere, with_tokens,
+    works_everywhere,
+};
+
+#[tokio::test]
+async fn a_user_signs_in_by_name_or_address() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    for name in ["olga", "olga@example.org", " OLGA@example.ORG"] {
+        let signed_in = suite.anonymous().auth().login(login(name, &olga.password)).await.unwrap().into_inner();
+        assert_eq!(signed_in.user.as_ref().unwrap().id, olga.id.to_string());
+        works_everywhere(&with_tokens(&olga, &signed_in)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_user_and_a_wrong_password_look_the_same() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let _imported = suite.guest("gus").await;
+    let mut auth = suite.anonymous().auth();
+    let mut refusals = Vec::new();
+    for (name, password) in [("olga", "wrong password"), ("nobody", olga.password.as_str()), ("gus", "!")] {
+        let status = auth.login(login(name, password)).await.unwrap_err();
+        refusals.push((summary(&status), status.message().to_owned(), status.details().to_owned()));
+    }
+    assert_eq!(refusals[0].0, "UNAUTHENTICATED BAD_CREDENTIALS");
+    assert!(refusals.iter().all(|refusal| *refusal == refusals[0]), "{refusals:?}");
+}
+
+#[tokio::test]
+async fn a_suspended_user_does_not_sign_in() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    by_hand(&suite, "UPDATE identity.users SET status = 'suspended'").await;
+    let answer = suite.anonymous().auth().login(login("olga", &olga.password)).await;
+    assert_eq!(refusal(answer), "UNAUTHENTICATED BAD_CREDENTIALS");
+}
+
+#[tokio::test]
+async fn malformed_credentials_name_their_fields() {
+    let suite = Suite::start().await;
+    let long = "x".repeat(1025);
+    for request in [login("", ""), login("\0", &long), login(&long, "")] {
+        let refused = suite.anonymous().auth().login(request).await.unwrap_err();
+        assert_eq!(violations(&refused), ["login", "password"]);
+    }
+}
+
+#[tokio::test]
+async fn signing_in_is_remembered_on_the_account() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let again = another_device(&olga).await;
+
+    let who = again.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner();
+
+    let (user, session) = (who.user.unwrap(), who.session.unwrap());
+    assert_eq!(user.last_login_at, session.created_at);
+    assert_ne!(user.last_login_at, user.created_at);
+    assert!(session.is_current);
+}
+
+#[tokio::test]
+async fn somebody_without_a_session_is_nobody() {
+    let suite = Suite::start().await;
+    let answer = suite.anonymous().auth().who_am_i(pb::WhoAmIRequest {}).await;
+    assert_eq!(refusal(answer), "UNAUTHENTICATED SESSION_REQUIRED");
+    let answer = suite.anonymous().auth().logout(pb::LogoutRequest {}).await;
+    assert_eq!(refusal(answer), "UNAUTHENTICATED SESSION_REQUIRED");
+}
+
+#[tokio::test]
+async fn signing_out_ends_this_session_everywhere_at_once() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let other = another_device(&olga).await;
+    works_everywhere(&olga).await.unwrap();
+
+    olga.auth().logout(pb::LogoutRequest {}).await.unwrap();
+
+    let answer = olga.auth().who_am_i(pb::WhoAmIRequest {}).await;
+    assert_eq!(refusal(answer), "UNAUTHENTICATED SESSION_INVALID");
+    assert_eq!(refused_elsewhere(&olga).await, "UNAUTHENTICATED SESSION_INVALID");
+    let refresh = pb::RefreshSessionRequest { refresh_token: olga.refresh_token.clone() };
+    let answer = actor_without_session(&olga).auth().refresh_session(refresh).await;
+    assert_eq!(refusal(answer), "UNAUTHENTICATED SESSION_INVALID");
+    works_everywhere(&other).await.unwrap();
+}
+
+#[derive(QueryableByName)]
+struct Stored {
+    #[diesel(sql_type = Text)]
+    password_hash: String,
+}
+
+#[tokio::test]
+async fn a_hash_under_former_parameters_is_replaced_on_sign_in() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let former = Argon2::from(Params::new(8_192, 1, 1, None).unwrap());
+    let hash: PasswordHash = former.hash_password(olga.password.as_bytes()).unwrap();
+    by_hand(&suite, &format!("UPDATE identity.users SET password_hash = '{hash}'")).await;
+
+    for _ in 0..2 {
+        suite.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
+    }
+
+    let mut conn = suite.admin().await;
+    let stored: Stored =
+        sql_query("SELECT password_hash FROM identity.users").get_result(&mut conn).await.unwrap();
+    assert!(stored.password_hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", stored.password_hash);
+}

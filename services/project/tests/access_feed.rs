@@ -1,0 +1,159 @@
+//! What siblings are told as it happens.
+
+use std::time::Duration;
+
+use crate::actions::*;
+use diesel_async::SimpleAsyncConnection;
+use shared::proto::project::internal::v1::{
+    ListProjectAccessRequest, ProjectAccess, WatchProjectAccessRequest, WatchProjectAccessResponse,
+};
+use shared::proto::project::v1::ProjectRole;
+use suite::testing::*;
+use tokio::time::timeout;
+use tonic::{Status, Streaming};
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Follower {
+    feed: Streaming<WatchProjectAccessResponse>,
+    cursor: String,
+}
+
+impl Follower {
+    async fn from(suite: &Suite, cursor: &str) -> Result<Self, Status> {
+        let request = WatchProjectAccessRequest { cursor: cursor.to_owned() };
+        let answer = suite.as_service("task").project_access().watch_project_access(request).await?;
+        Ok(Self { feed: answer.into_inner(), cursor: cursor.to_owned() })
+    }
+
+    async fn from_now(suite: &Suite) -> Self {
+        let cursor = head(suite).await;
+        Self::from(suite, &cursor).await.unwrap()
+    }
+
+    async fn next(&mut self) -> Vec<ProjectAccess> {
+        let message = timeout(PATIENCE, self.feed.message()).await.unwrap().unwrap().unwrap();
+        self.cursor = message.cursor;
+        message.projects
+    }
+
+    /// Reads on until a state is as wished.
+    async fn until(&mut self, is_it: impl Fn(&ProjectAccess) -> bool) -> ProjectAccess {
+        let search = async {
+            loop {
+                if let Some(found) = self.next().await.into_iter().find(|state| is_it(state)) {
+                    return found;
+                }
+            }
+        };
+        timeout(PATIENCE, search).await.unwrap()
+    }
+}
+
+async fn head(suite: &Suite) -> String {
+    let request = ListProjectAccessRequest::default();
+    let mut access = suite.as_service("task").project_access();
+    access.list_project_access(request).await.unwrap().into_inner().cursor
+}
+
+fn has(state: &ProjectAccess, who: &Actor) -> bool {
+    state.members.iter().any(|member| member.user_id == who.id.to_string())
+}
+
+#[tokio::test]
+async fn a_follower_hears_of_joining_leaving_and_deleting() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let mut follower = Follower::from_now(&suite).await;
+    let project = olga.project("apollo").await;
+    follower.until(|state| state.project_id == project.id && has(state, &olga)).await;
+    olga.add(&project, &gus, ProjectRole::Viewer).await;
+    let joined = follower.until(|state| has(state, &gus)).await;
+    remove(&olga, &project, &gus).await.unwrap();
+    let left = follower.until(|state| state.revision > joined.revision).await;
+    assert!(!has(&left, &gus));
+    delete(&olga, &project, "").await.unwrap();
+    follower.until(|state| state.project_id == project.id && state.deleted).await;
+}
+
+#[tokio::test]
+async fn whoever_resumes_has_missed_nothing() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let mut follower = Follower::from_now(&suite).await;
+    let first = olga.project("first").await;
+    follower.until(|state| state.project_id == first.id).await;
+    let cursor = follower.cursor.clone();
+    drop(follower);
+
+    let second = olga.project("second").await;
+    olga.add(&first, &gus, ProjectRole::Viewer).await;
+
+    let mut follower = Follower::from(&suite, &cursor).await.unwrap();
+    let mut missing = vec![first.id, second.id];
+    let all = async {
+        while !missing.is_empty() {
+            let states = follower.next().await;
+            missing.retain(|id| !states.iter().any(|state| state.project_id == *id));
+        }
+    };
+    timeout(PATIENCE, all).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_quiet_feed_beats_under_the_same_cursor() {
+    let suite = Suite::start().await;
+    let mut follower = Follower::from_now(&suite).await;
+    let start = follower.cursor.clone();
+    for _ in 0..3 {
+        let heartbeat = timeout(Duration::from_secs(4), follower.next()).await.unwrap();
+        assert!(heartbeat.is_empty());
+        assert_eq!(follower.cursor, start);
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_runs_delays_no_removal_and_loses_nothing() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let project = olga.project("apollo").await;
+    olga.add(&project, &gus, ProjectRole::Viewer).await;
+    let mut follower = Follower::from_now(&suite).await;
+
+    // The older transaction has changed a project that nobody hears of before it commits.
+    let late = olga.project("late").await;
+    follower.until(|state| state.project_id == late.id).await;
+    let mut slow = suite.admin().await;
+    let change = format!("BEGIN; UPDATE project.projects SET visibility = 'public' WHERE id = '{}'", late.id);
+    slow.batch_execute(&change).await.unwrap();
+
+    remove(&olga, &project, &gus).await.unwrap();
+    follower.until(|state| state.project_id == project.id && !has(state, &gus)).await;
+    slow.batch_execute("COMMIT").await.unwrap();
+    follower.until(|state| state.project_id == late.id && state.visibility == PUBLIC).await;
+}
+
+#[tokio::test]
+async fn a_position_that_was_trimmed_or_never_was_is_out_of_range() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let mut admin = suite.admin().await;
+    olga.project("apollo").await;
+    let trim = "SELECT project.trim_change_log('0 seconds', 1000)";
+    admin.batch_execute(trim).await.unwrap();
+    for cursor in ["0.0", "9223372036854775806.1"] {
+        let refusal = Follower::from(&suite, cursor).await.err().unwrap();
+        assert_eq!(summary(&refusal), "OUT_OF_RANGE CURSOR_EXPIRED");
+    }
+}
+
+#[tokio::test]
+async fn the_feed_ends_when_the_service_stops() {
+    let mut suite = Suite::start().await;
+    let mut follower = Follower::from_now(&suite).await;
+    follower.next().await;
+    timeout(PATIENCE, suite.stop()).await.unwrap();
+    let rest = async { while let Ok(Some(_)) = follower.feed.message().await {} };
+    timeout(PATIENCE, rest).await.unwrap();
+}

@@ -1,0 +1,83 @@
+use crate::actions::*;
+use shared::proto::common::Permission;
+use shared::proto::project::v1::{GetEffectivePermissionsRequest, GetProjectRequest, ProjectRole};
+use suite::testing::*;
+
+#[tokio::test]
+async fn visibility_decides_who_reads() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let nobody = suite.anonymous();
+    let private = olga.project("private").await;
+    let internal = project_seen_by(&olga, "internal", INTERNAL).await;
+    let public = project_seen_by(&olga, "public", PUBLIC).await;
+
+    let mut seen = Vec::new();
+    for who in [&olga, &gus, &nobody] {
+        for project in [&private, &internal, &public] {
+            seen.push(get(who, project).await.map(|found| assert_eq!(&found, project)).is_ok());
+        }
+    }
+    assert_eq!(seen, [true, true, true, false, true, true, false, false, true]);
+    assert_eq!(summary(&get(&nobody, &internal).await.unwrap_err()), "NOT_FOUND RESOURCE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn what_is_not_there_looks_like_what_is_hidden() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let hidden = get(&gus, &olga.project("apollo").await).await.unwrap_err();
+    let request = GetProjectRequest { project_id: new_id() };
+    let missing = gus.projects().get_project(request).await.unwrap_err();
+    assert_eq!((summary(&hidden), hidden.message().len()), (summary(&missing), missing.message().len()));
+}
+
+#[tokio::test]
+async fn an_id_must_be_one() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    for project_id in ["", "x", "00000000-0000-0000-0000-000000000000"] {
+        let request = GetProjectRequest { project_id: project_id.to_owned() };
+        let refusal = olga.projects().get_project(request).await.unwrap_err();
+        assert_eq!(violations(&refusal), ["project_id"]);
+        let request = GetEffectivePermissionsRequest { project_id: project_id.to_owned() };
+        let refusal = olga.projects().get_effective_permissions(request).await.unwrap_err();
+        assert_eq!(violations(&refusal), ["project_id"]);
+    }
+}
+
+#[tokio::test]
+async fn permissions_follow_role_and_exceptions() {
+    let suite = Suite::start().await;
+    let [olga, gus, vera] = suite.guests(["olga", "gus", "vera"]).await;
+    let project = project_seen_by(&olga, "apollo", PUBLIC).await;
+    let exceptions = flags(&[("task_delete", true), ("document_write", false)]);
+    add(
+        &olga,
+        shared::proto::project::v1::AddMemberRequest {
+            permissions: exceptions,
+            ..joining(&project, &gus, MEMBER)
+        },
+    )
+    .await
+    .unwrap();
+
+    let owner = permissions(&olga, &project).await.unwrap();
+    assert_eq!((owner.role(), owner.permissions.len()), (ProjectRole::Owner, 16));
+    let member = permissions(&gus, &project).await.unwrap();
+    assert_eq!(member.role(), ProjectRole::Member);
+    assert!(member.permissions().any(|permission| permission == Permission::TaskDelete));
+    assert!(!member.permissions().any(|permission| permission == Permission::DocumentWrite));
+    for visitor in [&vera, &suite.anonymous()] {
+        let visitor = permissions(visitor, &project).await.unwrap();
+        assert_eq!((visitor.role(), visitor.permissions.len()), (ProjectRole::Unspecified, 4));
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_has_no_permissions_to_ask_for() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let refusal = permissions(&gus, &olga.project("apollo").await).await.unwrap_err();
+    assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+}

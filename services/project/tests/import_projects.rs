@@ -1,0 +1,130 @@
+use crate::actions::*;
+use prost_types::Timestamp;
+use shared::proto::common::ImportOutcome;
+use shared::proto::project::internal::v1::project_import_service_client::ProjectImportServiceClient;
+use shared::proto::project::internal::v1::{ImportProjectsRequest, ImportedMember, ImportedProject};
+use shared::proto::project::v1::Project;
+use shared::siblings::Sibling;
+use suite::testing::*;
+use tonic::Status;
+
+const LONG_AGO: Option<Timestamp> = Some(Timestamp { seconds: 1_000_000_000, nanos: 5_000 });
+
+/// What became of each item: the first letter of its outcome, or why it was refused.
+async fn import(suite: &Suite, batches: Vec<ImportProjectsRequest>) -> Result<Vec<Vec<String>>, Status> {
+    let channel = suite.as_service("operator").channel(Sibling::Project);
+    let mut client = ProjectImportServiceClient::new(channel);
+    let mut answers = client.import_projects(tokio_stream::iter(batches)).await?.into_inner();
+    let mut outcomes = Vec::new();
+    while let Some(answer) = answers.message().await? {
+        let tell = |result: shared::proto::common::ImportResult| match result.outcome() {
+            ImportOutcome::Refused => format!("{} {}", result.line, result.reason),
+            outcome => format!("{} {}", result.line, outcome.as_str_name().replace("IMPORT_OUTCOME_", "")),
+        };
+        outcomes.push(answer.results.into_iter().map(tell).collect());
+    }
+    Ok(outcomes)
+}
+
+fn project_of(line: u64, owner: &Actor) -> ImportedProject {
+    ImportedProject {
+        line,
+        id: new_id(),
+        name: "apollo".to_owned(),
+        owner_id: owner.id.to_string(),
+        created_at: LONG_AGO,
+        ..Default::default()
+    }
+}
+
+fn member_of(line: u64, project: &ImportedProject, who: &Actor, role: i32) -> ImportedMember {
+    ImportedMember {
+        line,
+        project_id: project.id.clone(),
+        user_id: who.id.to_string(),
+        role,
+        joined_at: LONG_AGO,
+    }
+}
+
+#[tokio::test]
+async fn what_comes_from_elsewhere_keeps_its_dates_and_comes_once() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let project = ImportedProject { status: ARCHIVED, ..project_of(1, &olga) };
+    let members = vec![member_of(2, &project, &olga, OWNER), member_of(3, &project, &gus, VIEWER)];
+    let batch = ImportProjectsRequest { projects: vec![project.clone()], members };
+
+    let outcomes = import(&suite, vec![batch.clone(), batch]).await.unwrap();
+    assert_eq!(outcomes[0], ["1 CREATED", "2 UNCHANGED", "3 CREATED"]);
+    assert_eq!(outcomes[1], ["1 UNCHANGED", "2 UNCHANGED", "3 UNCHANGED"]);
+
+    let there = Project { id: project.id, ..Default::default() };
+    let found = get(&gus, &there).await.unwrap();
+    assert_eq!((found.created_at, found.status, found.archived_at.is_some()), (LONG_AGO, ARCHIVED, true));
+    for (who, role) in [(&olga, OWNER), (&gus, VIEWER)] {
+        let member = get_member(&gus, &there, who).await.unwrap();
+        assert_eq!((member.joined_at, member.role), (LONG_AGO, role));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_item_stops_no_other() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let good = project_of(4, &olga);
+    let projects = vec![
+        ImportedProject { id: "x".to_owned(), name: "\0".to_owned(), ..project_of(1, &olga) },
+        ImportedProject { owner_id: new_id(), ..project_of(2, &olga) },
+        ImportedProject { created_at: Some(Timestamp { seconds: 0, nanos: -1 }), ..project_of(3, &olga) },
+        good.clone(),
+        ImportedProject { line: 5, name: "again".to_owned(), ..good.clone() },
+    ];
+    let members = vec![
+        member_of(6, &good, &gus, OWNER),
+        ImportedMember { user_id: new_id(), ..member_of(7, &good, &gus, VIEWER) },
+        ImportedMember { project_id: new_id(), ..member_of(8, &good, &gus, VIEWER) },
+        ImportedMember { role: 77, ..member_of(9, &good, &gus, VIEWER) },
+        member_of(10, &good, &gus, ADMIN),
+        member_of(11, &good, &gus, VIEWER),
+    ];
+    let outcomes = import(&suite, vec![ImportProjectsRequest { projects, members }]).await.unwrap();
+    let stored: Vec<&str> = outcomes[0]
+        .iter()
+        .filter(|told| told.ends_with("CREATED") || told.ends_with("UNCHANGED"))
+        .map(String::as_str)
+        .collect();
+    assert_eq!(stored, ["4 CREATED", "5 UNCHANGED", "10 CREATED", "11 UNCHANGED"]);
+    assert_eq!(outcomes[0].len(), 11);
+    assert!(outcomes[0][0].starts_with("1 id: must be a UUID; name: "), "{}", outcomes[0][0]);
+    assert!(outcomes[0][1].contains("there is no user"), "{}", outcomes[0][1]);
+    assert_eq!(outcomes[0][5], "6 role: the project has another owner");
+}
+
+#[tokio::test]
+async fn a_thousand_at_once_go_in_and_one_more_is_refused() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let thousand: Vec<_> = (0..1000).map(|line| project_of(line, &olga)).collect();
+    let batch = ImportProjectsRequest { projects: thousand, members: Vec::new() };
+    let outcomes = import(&suite, vec![batch.clone()]).await.unwrap();
+    assert!(outcomes[0].iter().all(|told| told.ends_with("CREATED")));
+
+    let mut too_many = batch;
+    too_many.projects.push(project_of(1000, &olga));
+    let refusal = import(&suite, vec![too_many]).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["projects"]);
+    let empty = import(&suite, vec![ImportProjectsRequest::default()]).await.unwrap();
+    assert_eq!(empty, [Vec::<String>::new()]);
+}
+
+#[tokio::test]
+async fn users_import_nothing() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let channel = suite.channel(Service::Project);
+    let mut client = ProjectImportServiceClient::with_interceptor(channel, Bearer(olga.session_token));
+    let batches = tokio_stream::iter(Vec::<ImportProjectsRequest>::new());
+    let refusal = client.import_projects(batches).await.unwrap_err();
+    assert_eq!(summary(&refusal), "PERMISSION_DENIED AUDIENCE_REFUSED");
+}

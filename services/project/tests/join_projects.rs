@@ -1,0 +1,133 @@
+use crate::actions::*;
+use shared::proto::project::v1::{AddMemberRequest, ProjectRole};
+use suite::testing::*;
+
+#[tokio::test]
+async fn gus_sees_the_project_once_he_is_in() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let project = olga.project("apollo").await;
+
+    let asked =
+        AddMemberRequest { permissions: flags(&[("task_delete", true)]), ..joining(&project, &gus, VIEWER) };
+    let member = add(&olga, asked.clone()).await.unwrap();
+
+    assert_eq!((member.role, &member.permissions), (VIEWER, &asked.permissions));
+    assert_eq!(get(&gus, &project).await.unwrap(), project);
+    assert_eq!(get_member(&gus, &project, &gus).await.unwrap(), member);
+}
+
+#[tokio::test]
+async fn the_role_is_member_if_nothing_else_is_said() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let project = olga.project("apollo").await;
+    assert_eq!(add(&olga, joining(&project, &gus, 0)).await.unwrap().role, MEMBER);
+}
+
+#[tokio::test]
+async fn one_is_a_member_once() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let project = olga.project("apollo").await;
+    let calls = (0..6).map(|_| add(&olga, joining(&project, &gus, VIEWER)));
+    let outcomes = futures::future::join_all(calls).await;
+    let refused: Vec<String> =
+        outcomes.into_iter().filter_map(|one| one.err().map(|e| summary(&e))).collect();
+    assert_eq!(refused, ["ALREADY_EXISTS ALREADY_EXISTS"; 5]);
+    let refusal = add(&olga, joining(&project, &olga, VIEWER)).await.unwrap_err();
+    assert_eq!(summary(&refusal), "ALREADY_EXISTS ALREADY_EXISTS");
+}
+
+#[tokio::test]
+async fn a_retry_finds_the_member() {
+    let suite = Suite::start().await;
+    let [olga, gus, vera] = suite.guests(["olga", "gus", "vera"]).await;
+    let project = olga.project("apollo").await;
+    let asked = AddMemberRequest { request_id: new_id(), ..joining(&project, &gus, VIEWER) };
+
+    let (first, second) = tokio::join!(add(&olga, asked.clone()), add(&olga, asked.clone()));
+    assert_eq!(first.unwrap(), second.unwrap());
+
+    let other = AddMemberRequest { user_id: vera.id.to_string(), ..asked.clone() };
+    let refusal = add(&olga, other).await.unwrap_err();
+    assert_eq!(summary(&refusal), "FAILED_PRECONDITION REQUEST_ID_REUSED");
+    remove(&olga, &project, &gus).await.unwrap();
+    let refusal = add(&olga, asked).await.unwrap_err();
+    assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn nobody_joins_who_does_not_exist() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let project = olga.project("apollo").await;
+    let asked = AddMemberRequest { user_id: new_id(), ..joining(&project, &olga, VIEWER) };
+    let refusal = add(&olga, asked).await.unwrap_err();
+    assert!(refusal.message().starts_with("user "), "{}", refusal.message());
+    assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn nobody_gives_more_than_they_have() {
+    let suite = Suite::start().await;
+    let [olga, ada, gus] = suite.guests(["olga", "ada", "gus"]).await;
+    let project = olga.project("apollo").await;
+    let trimmed = AddMemberRequest {
+        permissions: flags(&[("document_delete", false)]),
+        ..joining(&project, &ada, ADMIN)
+    };
+    add(&olga, trimmed).await.unwrap();
+
+    let as_admin = add(&ada, joining(&project, &gus, ADMIN)).await.unwrap_err();
+    let with_more = AddMemberRequest {
+        permissions: flags(&[("document_delete", true)]),
+        ..joining(&project, &gus, VIEWER)
+    };
+    for refusal in [as_admin, add(&ada, with_more).await.unwrap_err()] {
+        assert_eq!(summary(&refusal), "PERMISSION_DENIED PERMISSION_MISSING");
+    }
+    add(&ada, joining(&project, &gus, MEMBER)).await.unwrap();
+}
+
+#[tokio::test]
+async fn members_viewers_and_strangers_add_nobody() {
+    let suite = Suite::start().await;
+    let [olga, max, vera, gus] = suite.guests(["olga", "max", "vera", "gus"]).await;
+    let project = olga.project("apollo").await;
+    olga.add(&project, &max, ProjectRole::Member).await;
+    olga.add(&project, &vera, ProjectRole::Viewer).await;
+    for (who, expected) in [
+        (&max, "PERMISSION_DENIED PERMISSION_MISSING"),
+        (&vera, "PERMISSION_DENIED PERMISSION_MISSING"),
+        (&gus, "NOT_FOUND RESOURCE_NOT_FOUND"),
+        (&suite.anonymous(), "UNAUTHENTICATED SESSION_REQUIRED"),
+    ] {
+        let refusal = add(who, joining(&project, &gus, VIEWER)).await.unwrap_err();
+        assert_eq!(summary(&refusal), expected);
+    }
+}
+
+#[tokio::test]
+async fn an_archived_project_still_takes_members() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let project = olga.project("apollo").await;
+    archive(&olga, &project, "").await.unwrap();
+    olga.add(&project, &gus, ProjectRole::Viewer).await;
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_is_named() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let garbage = AddMemberRequest {
+        request_id: "x".to_owned(),
+        project_id: "x".to_owned(),
+        user_id: String::new(),
+        role: OWNER,
+        permissions: flags(&[("fly", true)]),
+    };
+    let refusal = add(&olga, garbage).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["request_id", "project_id", "user_id", "role", "permissions"]);
+}

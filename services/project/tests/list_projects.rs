@@ -1,0 +1,104 @@
+use crate::actions::*;
+use shared::proto::project::v1::{ListProjectsRequest, ListProjectsResponse, ProjectRole};
+use suite::testing::*;
+use tonic::Status;
+
+async fn list(who: &Actor, request: ListProjectsRequest) -> Result<ListProjectsResponse, Status> {
+    Ok(who.projects().list_projects(request).await?.into_inner())
+}
+
+async fn names(who: &Actor, request: ListProjectsRequest) -> Vec<String> {
+    list(who, request).await.unwrap().projects.into_iter().map(|project| project.name).collect()
+}
+
+#[tokio::test]
+async fn everybody_lists_what_they_see_newest_first() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    olga.project("private").await;
+    project_seen_by(&olga, "internal", INTERNAL).await;
+    project_seen_by(&olga, "public", PUBLIC).await;
+    let shared = olga.project("shared").await;
+    olga.add(&shared, &gus, ProjectRole::Viewer).await;
+
+    let all = ListProjectsRequest::default;
+    assert_eq!(names(&olga, all()).await, ["shared", "public", "internal", "private"]);
+    assert_eq!(names(&gus, all()).await, ["shared", "public", "internal"]);
+    assert_eq!(names(&suite.anonymous(), all()).await, ["public"]);
+    let mine = ListProjectsRequest { member_only: true, ..all() };
+    assert_eq!(names(&gus, mine.clone()).await, ["shared"]);
+    assert!(names(&suite.anonymous(), mine).await.is_empty());
+}
+
+#[tokio::test]
+async fn filters_narrow_the_list() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let old = project_seen_by(&olga, "old", PUBLIC).await;
+    archive(&olga, &old, "").await.unwrap();
+    project_seen_by(&olga, "new", PUBLIC).await;
+    project_seen_by(&gus, "of gus", PUBLIC).await;
+
+    let archived = ListProjectsRequest { statuses: vec![ARCHIVED], ..Default::default() };
+    assert_eq!(names(&gus, archived).await, ["old"]);
+    let both = ListProjectsRequest { statuses: vec![ARCHIVED, ACTIVE], ..Default::default() };
+    assert_eq!(names(&gus, both).await, ["of gus", "new", "old"]);
+    let of_olga = ListProjectsRequest { owner_id: olga.id.to_string(), ..Default::default() };
+    assert_eq!(names(&gus, of_olga).await, ["new", "old"]);
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_without_gap_or_overlap() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    for n in 0..7 {
+        olga.project(&n.to_string()).await;
+    }
+    let mut request = ListProjectsRequest { page_size: 3, ..Default::default() };
+    let mut pages = Vec::new();
+    loop {
+        let page = list(&olga, request.clone()).await.unwrap();
+        pages.push(page.projects.into_iter().map(|project| project.name).collect::<Vec<_>>());
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(pages, [vec!["6", "5", "4"], vec!["3", "2", "1"], vec!["0"]]);
+}
+
+#[tokio::test]
+async fn a_page_token_belongs_to_one_list_of_one_caller() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    project_seen_by(&olga, "one", PUBLIC).await;
+    project_seen_by(&olga, "two", PUBLIC).await;
+    let first = ListProjectsRequest { page_size: 1, ..Default::default() };
+    let page_token = list(&olga, first.clone()).await.unwrap().next_page_token;
+    let next = ListProjectsRequest { page_token, ..first };
+
+    let elsewhere = ListProjectsRequest { member_only: true, ..next.clone() };
+    let forged = ListProjectsRequest { page_token: format!("{}A", next.page_token), ..next.clone() };
+    for refusal in [
+        list(&gus, next.clone()).await.unwrap_err(),
+        list(&olga, elsewhere).await.unwrap_err(),
+        list(&olga, forged).await.unwrap_err(),
+    ] {
+        assert_eq!(summary(&refusal), "INVALID_ARGUMENT PAGE_TOKEN_INVALID");
+    }
+    assert_eq!(names(&olga, next).await, ["one"]);
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_is_named() {
+    let suite = Suite::start().await;
+    let garbage = ListProjectsRequest {
+        page_size: -1,
+        page_token: "\0".to_owned(),
+        statuses: vec![0, 77],
+        owner_id: "olga".to_owned(),
+        member_only: true,
+    };
+    let refusal = list(&suite.anonymous(), garbage).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["page_size", "statuses", "owner_id"]);
+}

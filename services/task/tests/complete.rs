@@ -1,0 +1,87 @@
+//! Completing tasks.
+
+use shared::proto::project::v1::ProjectRole;
+use shared::proto::task::v1 as pb;
+use suite::testing::*;
+
+use crate::people::*;
+
+#[tokio::test]
+async fn a_completed_task_stays_as_it_is() {
+    let Team { mia, project, .. } = &team().await;
+    let task = mia.task(project, "buy milk").await;
+    let done = complete(mia, &task).await.unwrap();
+    assert_eq!(done.status(), pb::TaskStatus::Done);
+    assert!(done.completed_at.is_some());
+    assert_ne!(done.etag, task.etag);
+    assert_eq!(complete(mia, &done).await.unwrap(), done);
+    assert_eq!(get(mia, &task).await.unwrap(), done);
+}
+
+#[tokio::test]
+async fn open_blockers_are_named_until_they_are_closed() {
+    let Team { olga, project, .. } = &team().await;
+    let [cake, eggs, milk] = [
+        olga.task(project, "cake").await,
+        olga.task(project, "eggs").await,
+        olga.task(project, "milk").await,
+    ];
+    blocks(olga, &cake, &eggs).await.unwrap();
+    blocks(olga, &cake, &milk).await.unwrap();
+
+    let refusal = complete(olga, &cake).await.unwrap_err();
+    assert_eq!(summary(&refusal), "FAILED_PRECONDITION TASK_BLOCKED");
+    assert_eq!(metadata(&refusal, "blockers"), ids(&[&eggs, &milk]));
+
+    complete(olga, &eggs).await.unwrap();
+    let refusal = complete(olga, &cake).await.unwrap_err();
+    assert_eq!(metadata(&refusal, "blockers"), milk.id);
+
+    let cancelled = pb::Task { status: pb::TaskStatus::Cancelled.into(), ..milk };
+    update(olga, cancelled, &["status"]).await.unwrap();
+    complete(olga, &cake).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_blocker_that_the_caller_may_not_see_is_not_named() {
+    let Team { olga, mia, project, .. } = &team().await;
+    let secret = olga.project("secret").await;
+    let [open, hidden] = [olga.task(project, "open").await, olga.task(&secret, "hidden").await];
+    let task = olga.task(project, "waits").await;
+    blocks(olga, &task, &open).await.unwrap();
+    blocks(olga, &task, &hidden).await.unwrap();
+    let refusal = complete(mia, &task).await.unwrap_err();
+    assert_eq!(metadata(&refusal, "blockers"), format!("{},hidden", open.id));
+}
+
+#[tokio::test]
+async fn other_kinds_of_dependencies_do_not_block() {
+    let Team { olga, project, .. } = &team().await;
+    let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
+    link(olga, &a, &b, pb::DependencyType::RelatesTo).await.unwrap();
+    complete(olga, &a).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stale_etag_is_refused() {
+    let Team { olga, project, .. } = &team().await;
+    let task = olga.task(project, "buy milk").await;
+    update(olga, task.clone(), &["title"]).await.unwrap();
+    let request = pb::CompleteTaskRequest { task_id: task.id, etag: task.etag };
+    let refusal = olga.tasks().complete_task(request).await.unwrap_err();
+    assert_eq!(summary(&refusal), "ABORTED ETAG_MISMATCH");
+}
+
+#[tokio::test]
+async fn only_members_who_write_may_complete() {
+    let Team { suite, olga, vic, sam, project, .. } = &team().await;
+    let task = olga.task(project, "buy milk").await;
+    let refused = async |who: &Actor, task: &pb::Task| summary(&complete(who, task).await.unwrap_err());
+    assert_eq!(refused(vic, &task).await, "PERMISSION_DENIED PERMISSION_MISSING");
+    assert_eq!(refused(sam, &task).await, "NOT_FOUND RESOURCE_NOT_FOUND");
+    assert_eq!(refused(&suite.anonymous(), &task).await, "UNAUTHENTICATED SESSION_REQUIRED");
+    let garbage = pb::Task { id: "x".to_owned(), ..task.clone() };
+    assert_eq!(refused(olga, &garbage).await, "INVALID_ARGUMENT INVALID_FIELDS");
+    olga.add(project, sam, ProjectRole::Member).await;
+    complete(sam, &task).await.unwrap();
+}

@@ -1,0 +1,166 @@
+//! Linking tasks.
+
+use shared::proto::project::v1::ProjectRole;
+use shared::proto::task::v1 as pb;
+use suite::testing::*;
+use tonic::Status;
+
+use crate::people::*;
+
+async fn unlink(who: &Actor, id: &str) -> Result<(), Status> {
+    let request = pb::DeleteTaskDependencyRequest { dependency_id: id.to_owned() };
+    who.dependencies().delete_task_dependency(request).await.map(|_| ())
+}
+
+async fn list(who: &Actor, request: pb::ListTaskDependenciesRequest) -> Vec<String> {
+    let page = who.dependencies().list_task_dependencies(request).await.unwrap().into_inner();
+    page.dependencies.into_iter().map(|dependency| dependency.id).collect()
+}
+
+#[tokio::test]
+async fn a_dependency_is_listed_at_both_ends_and_removed() {
+    let Team { olga, mia, vic, project, .. } = &team().await;
+    let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
+    let made = link(mia, &a, &b, pb::DependencyType::Unspecified).await.unwrap();
+    assert_eq!(made.dependency_type(), pb::DependencyType::Blocks);
+    assert_eq!((&made.task_id, &made.depends_on_task_id), (&a.id, &b.id));
+
+    let of = |task: &pb::Task, direction: pb::DependencyDirection| pb::ListTaskDependenciesRequest {
+        task_id: task.id.clone(),
+        direction: direction.into(),
+        ..Default::default()
+    };
+    use pb::DependencyDirection::{Dependents, DependsOn, Unspecified};
+    assert_eq!(list(vic, of(&a, DependsOn)).await, [made.id.as_str()]);
+    assert_eq!(list(vic, of(&a, Unspecified)).await, [made.id.as_str()]);
+    assert_eq!(list(vic, of(&b, Dependents)).await, [made.id.as_str()]);
+    assert!(list(vic, of(&a, Dependents)).await.is_empty() && list(vic, of(&b, DependsOn)).await.is_empty());
+
+    assert_eq!(summary(&unlink(vic, &made.id).await.unwrap_err()), "PERMISSION_DENIED PERMISSION_MISSING");
+    unlink(mia, &made.id).await.unwrap();
+    assert_eq!(summary(&unlink(mia, &made.id).await.unwrap_err()), "NOT_FOUND RESOURCE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn pages_hold_every_dependency_once_and_the_oldest_first() {
+    let Team { olga, project, .. } = &team().await;
+    let task = olga.task(project, "a").await;
+    let mut made = Vec::new();
+    for title in ["b", "c", "d", "e", "f"] {
+        let other = olga.task(project, title).await;
+        made.push(blocks(olga, &task, &other).await.unwrap().id);
+    }
+    let mut request =
+        pb::ListTaskDependenciesRequest { task_id: task.id, page_size: 2, ..Default::default() };
+    let mut seen = Vec::new();
+    loop {
+        let page = olga.dependencies().list_task_dependencies(request.clone()).await.unwrap().into_inner();
+        seen.extend(page.dependencies.into_iter().map(|dependency| dependency.id));
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    assert_eq!(seen, made);
+}
+
+#[tokio::test]
+async fn every_kind_of_waiting_takes_part_in_cycles() {
+    let Team { olga, project, .. } = &team().await;
+    let [epic, story, chore] =
+        [olga.task(project, "epic").await, olga.task(project, "story").await, olga.task(project, "c").await];
+    link(olga, &story, &epic, pb::DependencyType::SubtaskOf).await.unwrap();
+    blocks(olga, &story, &chore).await.unwrap();
+
+    let refusal = blocks(olga, &chore, &epic).await.unwrap_err();
+    assert_eq!(summary(&refusal), "FAILED_PRECONDITION DEPENDENCY_CYCLE");
+    assert_eq!(metadata(&refusal, "cycle"), ids(&[&epic, &story, &chore]));
+
+    let below = pb::Task { parent_task_id: Some(chore.id.clone()), ..epic.clone() };
+    let refusal = update(olga, below, &["parent_task_id"]).await.unwrap_err();
+    assert_eq!(summary(&refusal), "FAILED_PRECONDITION DEPENDENCY_CYCLE");
+    link(olga, &chore, &epic, pb::DependencyType::RelatesTo).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cycle_does_not_tell_of_hidden_tasks() {
+    let Team { olga, mia, project, .. } = &team().await;
+    let hidden = olga.task(&olga.project("secret").await, "hidden").await;
+    let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
+    blocks(olga, &a, &hidden).await.unwrap();
+    blocks(olga, &hidden, &b).await.unwrap();
+    let refusal = blocks(mia, &b, &a).await.unwrap_err();
+    assert_eq!(metadata(&refusal, "cycle"), format!("{},hidden,{}", a.id, b.id));
+}
+
+#[tokio::test]
+async fn both_projects_must_allow_it() {
+    let Team { suite, olga, mia, sam, project, .. } = &team().await;
+    let gemini = olga.project("gemini").await;
+    let [here, there] = [olga.task(project, "here").await, olga.task(&gemini, "there").await];
+    let refused = async |who: &Actor| summary(&blocks(who, &here, &there).await.unwrap_err());
+    assert_eq!(refused(mia).await, "NOT_FOUND RESOURCE_NOT_FOUND");
+    assert_eq!(refused(sam).await, "NOT_FOUND RESOURCE_NOT_FOUND");
+    assert_eq!(refused(&suite.anonymous()).await, "UNAUTHENTICATED SESSION_REQUIRED");
+    olga.add(&gemini, mia, ProjectRole::Viewer).await;
+    assert_eq!(refused(mia).await, "PERMISSION_DENIED PERMISSION_MISSING");
+    assert_eq!(
+        summary(&blocks(mia, &there, &here).await.unwrap_err()),
+        "PERMISSION_DENIED PERMISSION_MISSING"
+    );
+
+    let made = blocks(olga, &here, &there).await.unwrap();
+    assert_eq!(summary(&unlink(sam, &made.id).await.unwrap_err()), "NOT_FOUND RESOURCE_NOT_FOUND");
+    unlink(mia, &made.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_pair_is_linked_once_and_a_retry_finds_it() {
+    let Team { olga, project, .. } = &team().await;
+    let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
+    let request = pb::CreateTaskDependencyRequest {
+        request_id: new_id(),
+        task_id: a.id.clone(),
+        depends_on_task_id: b.id.clone(),
+        ..Default::default()
+    };
+    let mut client = olga.dependencies();
+    let first = client.create_task_dependency(request.clone()).await.unwrap().into_inner();
+    let again = client.create_task_dependency(request.clone()).await.unwrap().into_inner();
+    assert_eq!(first, again);
+    assert_eq!(summary(&blocks(olga, &a, &b).await.unwrap_err()), "ALREADY_EXISTS ALREADY_EXISTS");
+    let other = pb::CreateTaskDependencyRequest { dependency_type: 2, ..request };
+    let refusal = client.create_task_dependency(other).await.unwrap_err();
+    assert_eq!(summary(&refusal), "FAILED_PRECONDITION REQUEST_ID_REUSED");
+}
+
+#[tokio::test]
+async fn what_is_malformed_is_named() {
+    let Team { olga, sam, project, .. } = &team().await;
+    let task = olga.task(project, "a").await;
+    assert_eq!(violations(&blocks(olga, &task, &task).await.unwrap_err()), ["depends_on_task_id"]);
+    let garbage = pb::CreateTaskDependencyRequest {
+        request_id: "x".to_owned(),
+        task_id: "x".to_owned(),
+        depends_on_task_id: String::new(),
+        dependency_type: 99,
+    };
+    let refusal = olga.dependencies().create_task_dependency(garbage).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["request_id", "task_id", "depends_on_task_id", "dependency_type"]);
+    let garbage = pb::ListTaskDependenciesRequest {
+        task_id: "x".to_owned(),
+        direction: 99,
+        page_size: -1,
+        page_token: String::new(),
+    };
+    let refusal = olga.dependencies().list_task_dependencies(garbage).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["task_id", "direction", "page_size"]);
+    assert_eq!(violations(&unlink(olga, "x").await.unwrap_err()), ["dependency_id"]);
+
+    let strange = pb::ListTaskDependenciesRequest { task_id: task.id, ..Default::default() };
+    let refusal = sam.dependencies().list_task_dependencies(strange.clone()).await.unwrap_err();
+    assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+    let forged = pb::ListTaskDependenciesRequest { page_token: "AAAA".to_owned(), ..strange };
+    let refusal = olga.dependencies().list_task_dependencies(forged).await.unwrap_err();
+    assert_eq!(summary(&refusal), "INVALID_ARGUMENT PAGE_TOKEN_INVALID");
+}

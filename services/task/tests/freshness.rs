@@ -1,0 +1,98 @@
+//! How soon a change in the project service takes effect here.
+
+use serde_json::json;
+use shared::json::to_struct;
+use shared::proto::project::v1 as project;
+use shared::proto::task::v1 as pb;
+use suite::testing::*;
+
+use crate::people::*;
+
+#[tokio::test]
+async fn a_new_member_is_let_in_at_once() {
+    let Team { olga, sam, project, .. } = &team().await;
+    let task = olga.task(project, "buy milk").await;
+    assert_eq!(summary(&get(sam, &task).await.unwrap_err()), "NOT_FOUND RESOURCE_NOT_FOUND");
+    olga.add(project, sam, project::ProjectRole::Member).await;
+    sam.task(project, "buy bread").await;
+    assert_eq!(get(sam, &task).await.unwrap(), task);
+}
+
+#[tokio::test]
+async fn a_new_member_may_be_assigned_at_once() {
+    let Team { olga, sam, project, .. } = &team().await;
+    olga.task(project, "so that the copy is there").await;
+    olga.add(project, sam, project::ProjectRole::Viewer).await;
+    let wished = pb::CreateTaskRequest { assignee_id: Some(sam.id.to_string()), ..wish(project, "x") };
+    create(olga, wished).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_who_was_removed_is_out_soon() {
+    let Team { olga, mia, project, .. } = &team().await;
+    let task = mia.task(project, "buy milk").await;
+    let request =
+        project::RemoveMemberRequest { project_id: project.id.clone(), user_id: mia.id.to_string() };
+    olga.members().remove_member(request).await.unwrap();
+    eventually("mia is out", async || get(mia, &task).await.is_err()).await;
+    let refusal = create(mia, wish(project, "x")).await.unwrap_err();
+    assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn an_archived_project_is_read_only_until_it_is_reopened() {
+    let Team { olga, project, .. } = &team().await;
+    let task = olga.task(project, "buy milk").await;
+    let archive = project::ArchiveProjectRequest { project_id: project.id.clone(), ..Default::default() };
+    olga.projects().archive_project(archive).await.unwrap();
+    let is_refused =
+        async || match update(olga, pb::Task { etag: String::new(), ..task.clone() }, &["title"]).await {
+            Ok(_) => false,
+            Err(refusal) => summary(&refusal) == "FAILED_PRECONDITION PROJECT_READ_ONLY",
+        };
+    eventually("the project is read-only", is_refused).await;
+    let read_only = "FAILED_PRECONDITION PROJECT_READ_ONLY";
+    assert_eq!(summary(&create(olga, wish(project, "x")).await.unwrap_err()), read_only);
+    assert_eq!(summary(&complete(olga, &task).await.unwrap_err()), read_only);
+    assert_eq!(summary(&delete(olga, &task).await.unwrap_err()), read_only);
+    get(olga, &task).await.unwrap();
+
+    let reopen = project::ReopenProjectRequest { project_id: project.id.clone(), ..Default::default() };
+    olga.projects().reopen_project(reopen).await.unwrap();
+    complete(olga, &task).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deleted_project_takes_its_tasks_along() {
+    let Team { suite, olga, project, .. } = &team().await;
+    let task = olga.task(project, "buy milk").await;
+    let request = project::DeleteProjectRequest { project_id: project.id.clone(), ..Default::default() };
+    olga.projects().delete_project(request).await.unwrap();
+    let is_gone = async || match get(olga, &task).await {
+        Ok(_) => false,
+        Err(refusal) => summary(&refusal) == "NOT_FOUND RESOURCE_NOT_FOUND",
+    };
+    eventually("the task is gone", is_gone).await;
+    let resolve = shared::proto::task::internal::v1::ResolveTaskRequest { task_id: task.id };
+    let refusal = suite.as_service("content").task_directory().resolve_task(resolve).await.unwrap_err();
+    assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn single_permissions_are_honoured() {
+    let Team { olga, sam, project, .. } = &team().await;
+    let task = olga.task(project, "buy milk").await;
+    let request = project::AddMemberRequest {
+        project_id: project.id.clone(),
+        user_id: sam.id.to_string(),
+        role: project::ProjectRole::Member.into(),
+        permissions: Some(to_struct(&json!({"task_read": false, "task_delete": true}))),
+        ..Default::default()
+    };
+    olga.members().add_member(request).await.unwrap();
+    assert_eq!(summary(&get(sam, &task).await.unwrap_err()), "PERMISSION_DENIED PERMISSION_MISSING");
+    let list = pb::ListTasksRequest { project_id: project.id.clone(), ..Default::default() };
+    let refusal = sam.tasks().list_tasks(list).await.unwrap_err();
+    assert_eq!(metadata(&refusal, "permission"), "task_read");
+    delete(sam, &task).await.unwrap();
+}

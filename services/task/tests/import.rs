@@ -1,0 +1,164 @@
+//! Taking over tasks from elsewhere.
+
+use prost_types::Timestamp;
+use shared::proto::common::{ImportOutcome, ImportResult};
+use shared::proto::project::v1::Project;
+use shared::proto::task::internal::v1 as internal;
+use shared::proto::task::internal::v1::task_import_service_client::TaskImportServiceClient;
+use shared::proto::task::v1 as pb;
+use shared::siblings::{Sibling, SiblingChannel};
+use suite::testing::*;
+
+use crate::people::*;
+
+pub fn importer(suite: &Suite) -> TaskImportServiceClient<SiblingChannel> {
+    TaskImportServiceClient::new(suite.as_service("operator").channel(Sibling::Task))
+}
+
+async fn import(suite: &Suite, batches: Vec<Vec<internal::ImportedTask>>) -> Vec<Vec<ImportResult>> {
+    let requests: Vec<_> = batches.into_iter().map(|tasks| internal::ImportTasksRequest { tasks }).collect();
+    let answers = importer(suite).import_tasks(tokio_stream::iter(requests)).await.unwrap();
+    let mut answers = answers.into_inner();
+    let mut results = Vec::new();
+    while let Some(answer) = answers.message().await.unwrap() {
+        results.push(answer.results);
+    }
+    results
+}
+
+fn item(line: u64, who: &Actor, project: &Project) -> internal::ImportedTask {
+    internal::ImportedTask {
+        line,
+        id: new_id(),
+        project_id: project.id.clone(),
+        title: format!("task {line}"),
+        creator_id: who.id.to_string(),
+        ..Default::default()
+    }
+}
+
+/// `line outcome reason`, with the outcome's first letter.
+pub fn shown(results: &[ImportResult]) -> Vec<String> {
+    let letter = |result: &ImportResult| match result.outcome() {
+        ImportOutcome::Created => 'C',
+        ImportOutcome::Unchanged => 'U',
+        ImportOutcome::Refused => 'R',
+        ImportOutcome::Unspecified => '?',
+    };
+    results.iter().map(|r| format!("{} {} {}", r.line, letter(r), r.reason).trim_end().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn tasks_arrive_as_they_were() {
+    let Team { suite, olga, mia, project, .. } = &team().await;
+    let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
+    let parent = item(1, olga, project);
+    let child = internal::ImportedTask {
+        parent_task_id: Some(parent.id.clone()),
+        description: Some("\"quoted\" \\ and, {braced}".to_owned()),
+        status: pb::TaskStatus::Done.into(),
+        priority: pb::TaskPriority::High.into(),
+        assignee_id: Some(mia.id.to_string()),
+        due_date: at(2_000),
+        estimated_hours: Some(5),
+        tags: vec!["a\"b".to_owned(), "c,d".to_owned(), "NULL".to_owned()],
+        created_at: at(1_000),
+        updated_at: at(1_500),
+        ..item(2, olga, project)
+    };
+    let results = import(suite, vec![vec![parent, child.clone()]]).await;
+    assert_eq!(shown(&results[0]), ["1 C", "2 C"]);
+
+    let stored = get(olga, &pb::Task { id: child.id.clone(), ..Default::default() }).await.unwrap();
+    assert_eq!((stored.description, stored.tags), (child.description, child.tags));
+    assert_eq!((stored.status, stored.priority, stored.assignee_id), (4, 3, child.assignee_id));
+    assert_eq!((stored.created_at, stored.updated_at), (at(1_000), at(1_500)));
+    assert_eq!((stored.completed_at, stored.due_date), (at(1_500), at(2_000)));
+}
+
+#[tokio::test]
+async fn what_is_there_stays_unchanged() {
+    let Team { suite, olga, project, .. } = &team().await;
+    let task = item(1, olga, project);
+    let other = internal::ImportedTask { line: 2, title: "other".to_owned(), ..task.clone() };
+    let results = import(suite, vec![vec![task.clone(), other.clone()], vec![other]]).await;
+    assert_eq!(shown(&results[0]), ["1 C", "2 U"]);
+    assert_eq!(shown(&results[1]), ["2 U"]);
+    let stored = get(olga, &pb::Task { id: task.id, ..Default::default() }).await.unwrap();
+    assert_eq!(stored.title, "task 1");
+}
+
+#[tokio::test]
+async fn a_refused_item_stops_no_other() {
+    let Team { suite, olga, project, .. } = &team().await;
+    let good = || item(9, olga, project);
+    let far = olga.task(&olga.project("gemini").await, "far").await;
+    let orphan = internal::ImportedTask { parent_task_id: Some(new_id()), ..good() };
+    let batch = vec![
+        internal::ImportedTask { project_id: new_id(), ..good() },
+        internal::ImportedTask { creator_id: new_id(), ..good() },
+        internal::ImportedTask { assignee_id: Some(new_id()), ..good() },
+        internal::ImportedTask { parent_task_id: Some(orphan.id.clone()), ..good() },
+        orphan,
+        internal::ImportedTask { parent_task_id: Some(far.id), ..good() },
+        internal::ImportedTask { title: String::new(), status: 99, ..good() },
+        internal::ImportedTask { due_date: in_hours(-1), ..good() },
+        internal::ImportedTask { completed_at: in_hours(-1), ..good() },
+        good(),
+    ];
+    let results = import(suite, vec![batch]).await;
+    expect_test::expect![[r#"
+        [
+            "9 R project_id names no project",
+            "9 R creator_id names no user",
+            "9 R assignee_id names no user",
+            "9 R parent_task_id names no task",
+            "9 R parent_task_id names no task",
+            "9 R parent_task_id names a task of another project",
+            "9 R status: 99 is not a value of this enum; title: must have 1 to 255 characters, has 0; title: must not be blank",
+            "9 R due_date: must be later than created_at",
+            "9 R completed_at: is for done tasks only",
+            "9 C",
+        ]
+    "#]]
+    .assert_debug_eq(&shown(&results[0]));
+}
+
+#[tokio::test]
+async fn a_project_that_was_just_made_is_known() {
+    let Team { suite, olga, .. } = &team().await;
+    let fresh = olga.project("fresh").await;
+    let results = import(suite, vec![vec![item(1, olga, &fresh)]]).await;
+    assert_eq!(shown(&results[0]), ["1 C"]);
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_after_all_stops_no_other() {
+    let Team { suite, olga, project, .. } = &team().await;
+    olga.task(project, "so that the copy is there").await;
+    let ghost = olga.project("ghost").await;
+    let seen = item(1, olga, &ghost);
+    import(suite, vec![vec![seen]]).await;
+    // The copy still knows the project, which is gone.
+    let gone = format!(
+        "DELETE FROM task.tasks WHERE project_id = '{0}'; DELETE FROM project.projects WHERE id = '{0}'; \
+         UPDATE task.project_access SET deleted = FALSE, revision = 1000000 WHERE project_id = '{0}'",
+        ghost.id
+    );
+    let mut admin = suite.admin().await;
+    diesel_async::SimpleAsyncConnection::batch_execute(&mut admin, &gone).await.unwrap();
+    let results = import(suite, vec![vec![item(2, olga, &ghost), item(3, olga, project)]]).await;
+    assert_eq!(shown(&results[0]), ["2 R breaks the rule tasks_project_id_fkey", "3 C"]);
+}
+
+#[tokio::test]
+async fn a_batch_holds_at_most_a_thousand() {
+    let Team { suite, olga, project, .. } = &team().await;
+    let batch: Vec<_> = (0..1_000).map(|line| item(line, olga, project)).collect();
+    let results = import(suite, vec![batch]).await;
+    assert!(results[0].iter().all(|result| result.outcome() == ImportOutcome::Created));
+    let tasks = (0..1_001).map(|line| item(line, olga, project)).collect();
+    let requests = tokio_stream::once(internal::ImportTasksRequest { tasks });
+    let mut answers = importer(suite).import_tasks(requests).await.unwrap().into_inner();
+    assert_eq!(violations(&answers.message().await.unwrap_err()), ["tasks"]);
+}

@@ -1,0 +1,148 @@
+//! Listing tasks.
+
+use shared::proto::project::v1::{Project, ProjectVisibility};
+use shared::proto::task::v1 as pb;
+use suite::testing::*;
+
+use crate::people::*;
+
+fn all_of(project: &Project) -> pb::ListTasksRequest {
+    pb::ListTasksRequest { project_id: project.id.clone(), ..Default::default() }
+}
+
+async fn titles(who: &Actor, request: pb::ListTasksRequest) -> Vec<String> {
+    let page = who.tasks().list_tasks(request).await.unwrap().into_inner();
+    page.tasks.into_iter().map(|task| task.title).collect()
+}
+
+#[tokio::test]
+async fn pages_hold_every_task_once_and_the_newest_first() {
+    let Team { olga, vic, project, .. } = &team().await;
+    for number in 0..7 {
+        olga.task(project, &number.to_string()).await;
+    }
+    let mut request = pb::ListTasksRequest { page_size: 3, ..all_of(project) };
+    let mut seen = Vec::new();
+    loop {
+        let page = vic.tasks().list_tasks(request.clone()).await.unwrap().into_inner();
+        seen.push(page.tasks.iter().map(|task| task.title.clone()).collect::<String>());
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    assert_eq!(seen, ["654", "321", "0"]);
+}
+
+#[tokio::test]
+async fn tasks_of_the_same_time_are_paged_by_id() {
+    let Team { suite, olga, project, .. } = &team().await;
+    for number in 0..5 {
+        olga.task(project, &number.to_string()).await;
+    }
+    let mut admin = suite.admin().await;
+    diesel_async::SimpleAsyncConnection::batch_execute(
+        &mut admin,
+        "UPDATE task.tasks SET created_at = (SELECT min(created_at) FROM task.tasks)",
+    )
+    .await
+    .unwrap();
+    let first = pb::ListTasksRequest { page_size: 2, ..all_of(project) };
+    let page = olga.tasks().list_tasks(first.clone()).await.unwrap().into_inner();
+    let rest = pb::ListTasksRequest { page_size: 2, page_token: page.next_page_token, ..first };
+    assert_eq!(titles(olga, rest).await, ["2", "1"]);
+}
+
+#[tokio::test]
+async fn filters_must_all_hold() {
+    let Team { olga, mia, project, .. } = &team().await;
+    let parent = olga.task(project, "parent").await;
+    let plain = wish(project, "plain");
+    let rich = pb::CreateTaskRequest {
+        parent_task_id: Some(parent.id.clone()),
+        status: pb::TaskStatus::Review.into(),
+        priority: pb::TaskPriority::High.into(),
+        assignee_id: Some(mia.id.to_string()),
+        due_date: in_hours(1),
+        tags: vec!["a".to_owned(), "b".to_owned()],
+        ..wish(project, "rich")
+    };
+    create(olga, plain).await.unwrap();
+    create(olga, rich).await.unwrap();
+    let filters = [
+        pb::ListTasksRequest { statuses: vec![pb::TaskStatus::Review.into()], ..all_of(project) },
+        pb::ListTasksRequest { priorities: vec![pb::TaskPriority::High.into()], ..all_of(project) },
+        pb::ListTasksRequest { assignee_id: mia.id.to_string(), ..all_of(project) },
+        pb::ListTasksRequest { parent_task_id: parent.id, ..all_of(project) },
+        pb::ListTasksRequest { tags: vec!["b".to_owned()], ..all_of(project) },
+        pb::ListTasksRequest { due_before: in_hours(2), ..all_of(project) },
+    ];
+    for filter in &filters {
+        assert_eq!(titles(olga, filter.clone()).await, ["rich"], "{filter:?}");
+    }
+    let contrary = pb::ListTasksRequest { statuses: vec![1], ..filters[1].clone() };
+    assert!(titles(olga, contrary).await.is_empty());
+    let both = pb::ListTasksRequest { statuses: vec![1, 3], ..all_of(project) };
+    assert_eq!(titles(olga, both).await, ["rich", "plain", "parent"]);
+    let too_many = pb::ListTasksRequest { tags: vec!["b".to_owned(), "c".to_owned()], ..all_of(project) };
+    assert!(titles(olga, too_many).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_project_that_is_not_visible_is_not_found() {
+    let Team { suite, olga, sam, project, .. } = &team().await;
+    for stranger in [sam, &suite.anonymous()] {
+        let refusal = stranger.tasks().list_tasks(all_of(project)).await.unwrap_err();
+        assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+    }
+    let open = open_project(olga, ProjectVisibility::Public).await;
+    olga.task(&open, "seen by all").await;
+    assert_eq!(titles(&suite.anonymous(), all_of(&open)).await, ["seen by all"]);
+}
+
+#[tokio::test]
+async fn a_page_token_belongs_to_its_caller_and_filters() {
+    let Team { olga, vic, project, .. } = &team().await;
+    for title in ["a", "b"] {
+        olga.task(project, title).await;
+    }
+    let first = pb::ListTasksRequest { page_size: 1, ..all_of(project) };
+    let page = olga.tasks().list_tasks(first.clone()).await.unwrap().into_inner();
+    let next = pb::ListTasksRequest { page_token: page.next_page_token, ..first };
+    assert_eq!(titles(olga, next.clone()).await, ["a"]);
+    let refusal = vic.tasks().list_tasks(next.clone()).await.unwrap_err();
+    assert_eq!(summary(&refusal), "INVALID_ARGUMENT PAGE_TOKEN_INVALID");
+    let filtered = pb::ListTasksRequest { statuses: vec![1], ..next };
+    let refusal = olga.tasks().list_tasks(filtered).await.unwrap_err();
+    assert_eq!(summary(&refusal), "INVALID_ARGUMENT PAGE_TOKEN_INVALID");
+}
+
+#[tokio::test]
+async fn every_malformed_filter_is_named() {
+    let Team { olga, .. } = &team().await;
+    let request = pb::ListTasksRequest {
+        project_id: String::new(),
+        page_size: -1,
+        page_token: String::new(),
+        statuses: vec![0],
+        priorities: vec![99],
+        assignee_id: "x".to_owned(),
+        parent_task_id: "x".to_owned(),
+        tags: vec!["x".to_owned(); 51],
+        due_before: Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }),
+    };
+    let refusal = olga.tasks().list_tasks(request).await.unwrap_err();
+    assert_eq!(
+        violations(&refusal),
+        [
+            "project_id",
+            "statuses",
+            "priorities",
+            "assignee_id",
+            "parent_task_id",
+            "tags",
+            "due_before",
+            "page_size"
+        ]
+    );
+}

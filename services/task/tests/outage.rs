@@ -1,0 +1,100 @@
+//! What is answered while the project service is away.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use shared::config::{ServiceOptions, SiblingOptions};
+use shared::service::Ground;
+use suite::services::Role;
+use suite::testing::*;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::io::InspectReader;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::people::*;
+
+/// A way to the project service that can be cut, and counts how often something is asked on it.
+struct Way {
+    url: String,
+    asked: Arc<AtomicUsize>,
+    cut: CancellationToken,
+}
+
+async fn way_to(target: &str) -> Way {
+    let target: SocketAddr = target.trim_start_matches("http://").parse().unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let way = Way { url, asked: Arc::default(), cut: CancellationToken::new() };
+    let (asked, cut) = (way.asked.clone(), way.cut.clone());
+    tokio::spawn(way.cut.clone().run_until_cancelled_owned(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect(target).await.unwrap();
+            tokio::spawn(cut.clone().run_until_cancelled_owned(carry(client, server, asked.clone())));
+        }
+    }));
+    way
+}
+
+async fn carry(client: TcpStream, server: TcpStream, asked: Arc<AtomicUsize>) {
+    let ((questions, mut to_client), (mut answers, mut to_server)) =
+        (client.into_split(), server.into_split());
+    let mut questions = InspectReader::new(questions, |_| {
+        asked.fetch_add(1, Ordering::Relaxed);
+    });
+    let _until_either_closes = tokio::try_join!(
+        tokio::io::copy(&mut questions, &mut to_server),
+        tokio::io::copy(&mut answers, &mut to_client)
+    );
+}
+
+/// Another replica of the task service, which reaches the project service by this way.
+async fn replica(suite: &mut Suite, project_url: &str) -> DropGuard {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let listen = listener.local_addr().unwrap();
+    let siblings = SiblingOptions { project_url: project_url.to_owned(), ..suite.siblings.clone() };
+    let options = ServiceOptions {
+        listen,
+        database_url: suite.options.url_of(Role::requests_of(task::NAME)),
+        worker_database_url: suite.options.url_of(Role::work_of(task::NAME)),
+        migration_database_url: None,
+        database_pool_size: 4,
+        redis_url: suite.options.redis_url.clone(),
+        redis_key_prefix: suite.options.redis_key_prefix.clone(),
+        service_secret: suite.options.service_secret.clone(),
+        siblings,
+        tls: Default::default(),
+        limits: suite.options.limits.clone(),
+        telemetry: suite.options.telemetry.clone(),
+    };
+    let stop = CancellationToken::new();
+    tokio::spawn(task::serve(Ground::new(task::NAME, options, stop.clone()).unwrap(), listener));
+    suite.siblings.task_url = format!("http://{listen}");
+    stop.drop_guard()
+}
+
+#[tokio::test]
+async fn the_copy_is_believed_for_a_while_and_then_no_longer() {
+    let mut team = team().await;
+    let task = team.olga.task(&team.project, "buy milk").await;
+    let way = way_to(&team.suite.siblings.project_url).await;
+    let _replica = replica(&mut team.suite, &way.url).await;
+    let [mut olga, mut sam] = [team.suite.anonymous(), team.suite.anonymous()];
+    olga.session_token = team.olga.session_token;
+    sam.session_token = team.sam.session_token;
+    let is_believed = async || {
+        let before = way.asked.load(Ordering::Relaxed);
+        get(&olga, &task).await.is_ok() && way.asked.load(Ordering::Relaxed) == before
+    };
+    eventually("the copy is believed without asking", is_believed).await;
+
+    way.cut.cancel();
+    assert_eq!(get(&olga, &task).await.unwrap(), task);
+    let unavailable = "UNAVAILABLE DEPENDENCY_UNAVAILABLE";
+    assert_eq!(summary(&get(&sam, &task).await.unwrap_err()), unavailable);
+    let is_silent = async || match get(&olga, &task).await {
+        Ok(_) => false,
+        Err(refusal) => summary(&refusal) == unavailable,
+    };
+    eventually("the copy is no longer believed", is_silent).await;
+}

@@ -1,0 +1,114 @@
+//! What people do again and again in these tests.
+
+use std::time::Duration;
+
+use prost_types::{FieldMask, Timestamp};
+use shared::proto::project::v1 as project;
+use shared::proto::task::v1 as pb;
+use suite::testing::*;
+use tonic::Status;
+
+/// Looks again and again until something holds; fails when it does not within ten seconds.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    for _ in 0..400 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("{what}: not within ten seconds");
+}
+
+/// Olga's project with Mia as member and Vic as viewer; Sam is a stranger.
+pub struct Team {
+    pub suite: Suite,
+    pub olga: Actor,
+    pub mia: Actor,
+    pub vic: Actor,
+    pub sam: Actor,
+    pub project: project::Project,
+}
+
+pub async fn team() -> Team {
+    let suite = Suite::start().await;
+    let [olga, mia, vic, sam] = suite.guests(["olga", "mia", "vic", "sam"]).await;
+    let project = olga.project("apollo").await;
+    olga.add(&project, &mia, project::ProjectRole::Member).await;
+    olga.add(&project, &vic, project::ProjectRole::Viewer).await;
+    Team { suite, olga, mia, vic, sam, project }
+}
+
+/// A project that others may read.
+pub async fn open_project(who: &Actor, visibility: project::ProjectVisibility) -> project::Project {
+    let request = project::CreateProjectRequest {
+        name: "open".to_owned(),
+        visibility: visibility.into(),
+        ..Default::default()
+    };
+    who.projects().create_project(request).await.unwrap().into_inner()
+}
+
+pub fn wish(project: &project::Project, title: &str) -> pb::CreateTaskRequest {
+    pb::CreateTaskRequest { project_id: project.id.clone(), title: title.to_owned(), ..Default::default() }
+}
+
+pub async fn create(who: &Actor, request: pb::CreateTaskRequest) -> Result<pb::Task, Status> {
+    who.tasks().create_task(request).await.map(tonic::Response::into_inner)
+}
+
+pub async fn get(who: &Actor, task: &pb::Task) -> Result<pb::Task, Status> {
+    let request = pb::GetTaskRequest { task_id: task.id.clone() };
+    who.tasks().get_task(request).await.map(tonic::Response::into_inner)
+}
+
+pub async fn update(who: &Actor, task: pb::Task, paths: &[&str]) -> Result<pb::Task, Status> {
+    let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+    let request = pb::UpdateTaskRequest { task: Some(task), update_mask: Some(FieldMask { paths }) };
+    who.tasks().update_task(request).await.map(tonic::Response::into_inner)
+}
+
+pub async fn complete(who: &Actor, task: &pb::Task) -> Result<pb::Task, Status> {
+    let request = pb::CompleteTaskRequest { task_id: task.id.clone(), etag: String::new() };
+    who.tasks().complete_task(request).await.map(tonic::Response::into_inner)
+}
+
+pub async fn delete(who: &Actor, task: &pb::Task) -> Result<(), Status> {
+    let request = pb::DeleteTaskRequest { task_id: task.id.clone(), etag: String::new() };
+    who.tasks().delete_task(request).await.map(|_| ())
+}
+
+/// Makes one task depend on another.
+pub async fn link(
+    who: &Actor,
+    task: &pb::Task,
+    on: &pb::Task,
+    kind: pb::DependencyType,
+) -> Result<pb::TaskDependency, Status> {
+    let request = pb::CreateTaskDependencyRequest {
+        request_id: new_id(),
+        task_id: task.id.clone(),
+        depends_on_task_id: on.id.clone(),
+        dependency_type: kind.into(),
+    };
+    who.dependencies().create_task_dependency(request).await.map(tonic::Response::into_inner)
+}
+
+pub async fn blocks(who: &Actor, task: &pb::Task, on: &pb::Task) -> Result<pb::TaskDependency, Status> {
+    link(who, task, on, pb::DependencyType::Blocks).await
+}
+
+/// The value under a key of a refusal's metadata.
+pub fn metadata(status: &Status, key: &str) -> String {
+    use tonic_types::StatusExt;
+    let info = status.get_details_error_info().unwrap();
+    info.metadata.get(key).cloned().unwrap_or_default()
+}
+
+pub fn ids(tasks: &[&pb::Task]) -> String {
+    tasks.iter().map(|task| task.id.as_str()).collect::<Vec<_>>().join(",")
+}
+
+pub fn in_hours(hours: i64) -> Option<Timestamp> {
+    let time = chrono::Utc::now() + chrono::Duration::hours(hours);
+    Some(Timestamp { seconds: time.timestamp(), nanos: 0 })
+}

@@ -1,0 +1,57 @@
+//! How far a project is.
+
+use shared::proto::project::v1::{Project, ProjectVisibility};
+use shared::proto::task::v1 as pb;
+use suite::testing::*;
+use tonic::Status;
+
+use crate::people::*;
+
+async fn progress(who: &Actor, project: &Project) -> Result<pb::ProjectProgress, Status> {
+    let request = pb::GetProjectProgressRequest { project_id: project.id.clone() };
+    who.tasks().get_project_progress(request).await.map(tonic::Response::into_inner)
+}
+
+#[tokio::test]
+async fn tasks_and_hours_are_counted() {
+    let Team { olga, vic, project, .. } = &team().await;
+    for (status, priority, hours) in [(1, 2, None), (1, 4, Some(3)), (5, 2, Some(4)), (2, 1, Some(1))] {
+        let wished = pb::CreateTaskRequest { status, priority, estimated_hours: hours, ..wish(project, "x") };
+        create(olga, wished).await.unwrap();
+    }
+    let last = pb::CreateTaskRequest { actual_hours: Some(7), ..wish(project, "last") };
+    let last = create(olga, last).await.unwrap();
+    complete(olga, &last).await.unwrap();
+
+    let progress = progress(vic, project).await.unwrap();
+
+    let by_status: Vec<_> = progress.by_status.iter().map(|c| (c.status(), c.count)).collect();
+    let by_priority: Vec<_> = progress.by_priority.iter().map(|c| (c.priority(), c.count)).collect();
+    use pb::{TaskPriority as Priority, TaskStatus as Status};
+    assert_eq!(
+        by_status,
+        [(Status::Pending, 2), (Status::InProgress, 1), (Status::Done, 1), (Status::Cancelled, 1)]
+    );
+    assert_eq!(by_priority, [(Priority::Low, 1), (Priority::Medium, 3), (Priority::Urgent, 1)]);
+    assert_eq!((progress.total_count, progress.estimated_hours, progress.actual_hours), (5, 8, 7));
+    assert!((progress.percent_done - 25.0).abs() < f64::EPSILON);
+}
+
+#[tokio::test]
+async fn an_empty_project_is_at_its_beginning() {
+    let Team { suite, olga, .. } = &team().await;
+    let open = open_project(olga, ProjectVisibility::Public).await;
+    let progress = progress(&suite.anonymous(), &open).await.unwrap();
+    assert_eq!(progress, pb::ProjectProgress { project_id: open.id, ..Default::default() });
+}
+
+#[tokio::test]
+async fn a_project_that_is_not_visible_is_not_found() {
+    let Team { suite, sam, project, .. } = &team().await;
+    for stranger in [sam, &suite.anonymous()] {
+        let refusal = progress(stranger, project).await.unwrap_err();
+        assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+    }
+    let refusal = progress(sam, &Project { id: "x".to_owned(), ..Default::default() }).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["project_id"]);
+}

@@ -1,0 +1,75 @@
+//! What the database itself keeps from a stranger who reaches it under the service's role.
+
+use diesel::sql_types::BigInt;
+use diesel::{QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use shared::proto::project::v1::ProjectVisibility;
+use suite::services::Role;
+use suite::testing::*;
+
+use crate::people::*;
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+async fn connection_for(suite: &Suite, who: &Actor) -> AsyncPgConnection {
+    let mut conn = suite.connect_as(Role::requests_of(task::NAME)).await;
+    conn.batch_execute(&format!("SET app.current_user_id = '{}'", who.id)).await.unwrap();
+    conn
+}
+
+async fn count(conn: &mut AsyncPgConnection, table: &str) -> i64 {
+    let query = sql_query(format!("SELECT count(*) FROM task.{table}"));
+    query.get_result::<Count>(conn).await.unwrap().count
+}
+
+#[tokio::test]
+async fn a_stranger_reads_and_changes_nothing() {
+    let Team { suite, olga, sam, project, .. } = &team().await;
+    let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
+    blocks(olga, &a, &b).await.unwrap();
+    let mut conn = connection_for(suite, sam).await;
+    for table in ["tasks", "task_dependencies"] {
+        assert_eq!(count(&mut conn, table).await, 0, "{table}");
+        let delete = sql_query(format!("DELETE FROM task.{table}"));
+        assert_eq!(delete.execute(&mut conn).await.unwrap(), 0, "{table}");
+    }
+    let update = sql_query("UPDATE task.tasks SET title = 'mine'");
+    assert_eq!(update.execute(&mut conn).await.unwrap(), 0);
+    let insert = format!(
+        "INSERT INTO task.tasks (project_id, title, creator_id) VALUES ('{}', 'mine', '{}')",
+        project.id, sam.id
+    );
+    let refusal = sql_query(insert).execute(&mut conn).await.unwrap_err();
+    assert!(refusal.to_string().contains("row-level security"), "{refusal}");
+    let insert = format!(
+        "INSERT INTO task.task_dependencies (task_id, depends_on_task_id) VALUES ('{}', '{}')",
+        b.id, a.id
+    );
+    assert!(sql_query(insert).execute(&mut conn).await.is_err());
+}
+
+#[tokio::test]
+async fn a_reader_of_an_open_project_changes_nothing() {
+    let Team { suite, olga, sam, .. } = &team().await;
+    let open = open_project(olga, ProjectVisibility::Public).await;
+    let task = olga.task(&open, "seen by all").await;
+    get(sam, &task).await.unwrap();
+    let mut conn = connection_for(suite, sam).await;
+    assert_eq!(count(&mut conn, "tasks").await, 1);
+    for change in ["UPDATE task.tasks SET title = 'mine'", "DELETE FROM task.tasks"] {
+        assert_eq!(sql_query(change).execute(&mut conn).await.unwrap(), 0, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_user_nothing_is_there() {
+    let Team { suite, olga, .. } = &team().await;
+    olga.task(&open_project(olga, ProjectVisibility::Public).await, "seen by all").await;
+    let mut conn = suite.connect_as(Role::requests_of(task::NAME)).await;
+    assert_eq!(count(&mut conn, "tasks").await, 0);
+    assert!(sql_query("SELECT 1 FROM task.change_log").execute(&mut conn).await.is_err());
+}

@@ -1,0 +1,186 @@
+//! Changing tasks.
+
+use serde_json::json;
+use shared::json::to_struct;
+use shared::proto::project::v1::ProjectVisibility;
+use shared::proto::task::v1 as pb;
+use suite::testing::*;
+
+use crate::people::*;
+
+const ALL: &[&str] = &[
+    "title",
+    "description",
+    "parent_task_id",
+    "status",
+    "priority",
+    "assignee_id",
+    "due_date",
+    "estimated_hours",
+    "actual_hours",
+    "tags",
+    "metadata",
+];
+
+#[tokio::test]
+async fn every_named_field_changes_and_no_other() {
+    let Team { olga, mia, project, .. } = &team().await;
+    let parent = olga.task(project, "parent").await;
+    let task = olga.task(project, "buy milk").await;
+    let wished = pb::Task {
+        title: "buy bread".to_owned(),
+        description: Some("white".to_owned()),
+        parent_task_id: Some(parent.id),
+        status: pb::TaskStatus::Blocked.into(),
+        priority: pb::TaskPriority::Low.into(),
+        assignee_id: Some(mia.id.to_string()),
+        due_date: in_hours(3),
+        estimated_hours: Some(2),
+        actual_hours: Some(3),
+        tags: vec!["x".to_owned()],
+        metadata: Some(to_struct(&json!({"a": 1}))),
+        ..task.clone()
+    };
+
+    let one = update(mia, wished.clone(), &["title"]).await.unwrap();
+    assert_ne!(one.etag, task.etag);
+    assert_eq!(
+        one,
+        pb::Task {
+            title: wished.title.clone(),
+            etag: one.etag.clone(),
+            updated_at: one.updated_at,
+            ..task.clone()
+        }
+    );
+
+    let all = update(mia, pb::Task { etag: one.etag.clone(), ..wished.clone() }, ALL).await.unwrap();
+    assert_eq!(all, pb::Task { etag: all.etag.clone(), updated_at: all.updated_at, ..wished });
+    assert_eq!(get(olga, &all).await.unwrap(), all);
+
+    let bare = pb::Task { id: task.id.clone(), title: "bare".to_owned(), ..Default::default() };
+    let emptied = update(mia, bare, ALL).await.unwrap();
+    assert_eq!(
+        emptied,
+        pb::Task {
+            title: "bare".to_owned(),
+            etag: emptied.etag.clone(),
+            updated_at: emptied.updated_at,
+            ..task
+        }
+    );
+}
+
+#[tokio::test]
+async fn an_empty_mask_changes_nothing() {
+    let Team { olga, project, .. } = &team().await;
+    let task = olga.task(project, "buy milk").await;
+    let wished = pb::Task { title: "else".to_owned(), ..task.clone() };
+    assert_eq!(update(olga, wished, &[]).await.unwrap(), task);
+    assert_eq!(get(olga, &task).await.unwrap(), task);
+}
+
+#[tokio::test]
+async fn a_stale_etag_is_refused_with_the_current_one() {
+    let Team { olga, project, .. } = &team().await;
+    let task = olga.task(project, "buy milk").await;
+    let newer = update(olga, task.clone(), &["title"]).await.unwrap();
+    let refusal = update(olga, task, &["title"]).await.unwrap_err();
+    assert_eq!(summary(&refusal), "ABORTED ETAG_MISMATCH");
+    assert_eq!(metadata(&refusal, "etag"), newer.etag);
+}
+
+#[tokio::test]
+async fn done_is_left_but_not_reached() {
+    let Team { olga, project, .. } = &team().await;
+    let task = olga.task(project, "buy milk").await;
+    let wished = pb::Task { status: pb::TaskStatus::Done.into(), ..task.clone() };
+    assert_eq!(violations(&update(olga, wished, &["status"]).await.unwrap_err()), ["task.status"]);
+
+    let done = complete(olga, &task).await.unwrap();
+    let renamed = update(olga, pb::Task { title: "x".to_owned(), ..done.clone() }, &["title"]).await.unwrap();
+    assert_eq!(renamed.completed_at, done.completed_at);
+    let wished = pb::Task { status: pb::TaskStatus::InProgress.into(), ..renamed };
+    let reopened = update(olga, wished, &["status"]).await.unwrap();
+    assert_eq!((reopened.status(), reopened.completed_at), (pb::TaskStatus::InProgress, None));
+}
+
+#[tokio::test]
+async fn a_parent_below_the_task_closes_a_cycle() {
+    let Team { olga, project, .. } = &team().await;
+    let [a, b, c] =
+        [olga.task(project, "a").await, olga.task(project, "b").await, olga.task(project, "c").await];
+    let below = async |task: &pb::Task, parent: &pb::Task| {
+        let task = pb::Task { parent_task_id: Some(parent.id.clone()), etag: String::new(), ..task.clone() };
+        update(olga, task, &["parent_task_id"]).await
+    };
+    below(&b, &a).await.unwrap();
+    below(&c, &b).await.unwrap();
+    let refusal = below(&a, &c).await.unwrap_err();
+    assert_eq!(summary(&refusal), "FAILED_PRECONDITION DEPENDENCY_CYCLE");
+    assert_eq!(metadata(&refusal, "cycle"), ids(&[&a, &b, &c]));
+    assert_eq!(summary(&below(&a, &a).await.unwrap_err()), "FAILED_PRECONDITION DEPENDENCY_CYCLE");
+}
+
+#[tokio::test]
+async fn parents_and_assignees_elsewhere_are_refused() {
+    let Team { olga, sam, project, .. } = &team().await;
+    let task = olga.task(project, "buy milk").await;
+    let far = olga.task(&olga.project("gemini").await, "far").await;
+    let below = pb::Task { parent_task_id: Some(far.id), ..task.clone() };
+    let refusal = update(olga, below, &["parent_task_id"]).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["task.parent_task_id"]);
+    let lost = pb::Task { parent_task_id: Some(new_id()), ..task.clone() };
+    let refusal = update(olga, lost, &["parent_task_id"]).await.unwrap_err();
+    assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+    let sams = pb::Task { assignee_id: Some(sam.id.to_string()), ..task };
+    let refusal = update(olga, sams, &["assignee_id"]).await.unwrap_err();
+    assert_eq!(metadata(&refusal, "resource"), "user");
+}
+
+#[tokio::test]
+async fn only_members_who_write_may_change() {
+    let Team { suite, olga, vic, sam, project, .. } = &team().await;
+    let task = olga.task(project, "buy milk").await;
+    let open = olga.task(&open_project(olga, ProjectVisibility::Public).await, "open").await;
+    let refused = async |who: &Actor, task: &pb::Task| {
+        summary(&update(who, task.clone(), &["title"]).await.unwrap_err())
+    };
+    assert_eq!(refused(vic, &task).await, "PERMISSION_DENIED PERMISSION_MISSING");
+    assert_eq!(refused(sam, &task).await, "NOT_FOUND RESOURCE_NOT_FOUND");
+    assert_eq!(refused(sam, &open).await, "PERMISSION_DENIED PERMISSION_MISSING");
+    assert_eq!(refused(&suite.anonymous(), &open).await, "UNAUTHENTICATED SESSION_REQUIRED");
+    let nowhere = pb::Task { id: new_id(), ..task };
+    assert_eq!(refused(olga, &nowhere).await, "NOT_FOUND RESOURCE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn every_malformed_field_is_named() {
+    let Team { olga, project, .. } = &team().await;
+    let task = pb::Task {
+        id: "x".to_owned(),
+        title: String::new(),
+        description: Some("\0".to_owned()),
+        parent_task_id: Some("x".to_owned()),
+        status: 99,
+        priority: -1,
+        assignee_id: Some("x".to_owned()),
+        due_date: Some(prost_types::Timestamp { seconds: 0, nanos: -1 }),
+        estimated_hours: Some(-1),
+        actual_hours: Some(0),
+        tags: vec!["x".repeat(101)],
+        metadata: Some(to_struct(&json!({"a": "\0"}))),
+        ..Default::default()
+    };
+    let mut named = violations(&update(olga, task, &[ALL, &["creator_id"]].concat()).await.unwrap_err());
+    named.dedup();
+    let fields = ["id"].iter().map(|field| format!("task.{field}"));
+    let mut expected: Vec<String> = fields.chain(["update_mask".to_owned()]).collect();
+    expected.extend(ALL.iter().map(|field| format!("task.{field}")));
+    expected.sort();
+    named.sort();
+    assert_eq!(named, expected);
+
+    let past = pb::Task { due_date: in_hours(-1), ..olga.task(project, "x").await };
+    assert_eq!(violations(&update(olga, past, &["due_date"]).await.unwrap_err()), ["task.due_date"]);
+}
