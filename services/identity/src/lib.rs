@@ -40,7 +40,10 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
     Constraint { name: "users_email_key", rule: Rule::Taken("email") },
     Constraint { name: "users_username_key", rule: Rule::Taken("username") },
     Constraint { name: "chk_email_format", rule: Rule::Invalid("email", "must be an e-mail address") },
-    Constraint { name: "chk_username_length", rule: Rule::Invalid("username", "must have 3 to 50 characters") },
+    Constraint {
+        name: "chk_username_length",
+        rule: Rule::Invalid("username", "must have 3 to 50 characters"),
+    },
 ];
 
 /// Serves until told to stop.

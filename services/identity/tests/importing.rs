@@ -44,7 +44,8 @@ use ImportOutcome::{Created, Refused, Unchanged};
 async fn users_are_stored_once_with_their_profiles_and_dates() {
     let suite = Suite::start().await;
     let made = Timestamp { seconds: 1_500_000_000, nanos: 0 };
-    let olga = pb::ImportedUser { created_at: Some(made), email: "OLGA@example.org".to_owned(), ..user(1, "olga") };
+    let olga =
+        pb::ImportedUser { created_at: Some(made), email: "OLGA@example.org".to_owned(), ..user(1, "olga") };
     let gus = user(2, "gus");
 
     let batch = vec![olga.clone(), gus.clone()];
@@ -61,7 +62,8 @@ async fn users_are_stored_once_with_their_profiles_and_dates() {
     let key = redis.key(&format!("{{session:{}}}", hash.to_hex()));
     redis.query::<()>(redis::cmd("DEL").arg(key)).await.unwrap();
     actor.session_token = Some(token);
-    let read = actor.users().get_user(GetUserRequest { user_id: olga.id.clone() }).await.unwrap().into_inner();
+    let read =
+        actor.users().get_user(GetUserRequest { user_id: olga.id.clone() }).await.unwrap().into_inner();
     assert_eq!((read.email.as_str(), read.created_at), ("olga@example.org", Some(made)));
     let profile = GetUserProfileRequest { user_id: olga.id };
     assert_eq!(actor.users().get_user_profile(profile).await.unwrap().into_inner().created_at, Some(made));

@@ -72,6 +72,7 @@ async fn neither_passwords_nor_tokens_are_in_the_database_or_its_log() {
             assert!(!line.contains(secret.as_str()), "{line}");
         }
     }
-    let log: Vec<Line> = sql_query("SELECT t::text AS line FROM identity.change_log t").load(&mut conn).await.unwrap();
+    let log: Vec<Line> =
+        sql_query("SELECT t::text AS line FROM identity.change_log t").load(&mut conn).await.unwrap();
     assert!(log.iter().all(|row| !row.line.contains("argon2") && !row.line.contains("session_token")));
 }

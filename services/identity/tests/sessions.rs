@@ -35,7 +35,9 @@ async fn sessions_are_listed_newest_first_over_pages() {
         let request = pb::ListSessionsRequest { page_size: 4, page_token };
         let page = olga.sessions().list_sessions(request).await.unwrap().into_inner();
         assert!(page.sessions.len() <= 4);
-        seen.extend(page.sessions.into_iter().map(|session| (session.created_at.unwrap().seconds, session.id)));
+        seen.extend(
+            page.sessions.into_iter().map(|session| (session.created_at.unwrap().seconds, session.id)),
+        );
         page_token = page.next_page_token;
         if page_token.is_empty() {
             break;
@@ -52,7 +54,8 @@ async fn only_ones_own_living_sessions_are_listed() {
     let suite = Suite::start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     plant_sessions(&suite, &olga, 3).await;
-    by_hand(&suite, "UPDATE identity.user_sessions SET is_active = false WHERE session_token = 'planted 1'").await;
+    by_hand(&suite, "UPDATE identity.user_sessions SET is_active = false WHERE session_token = 'planted 1'")
+        .await;
     by_hand(
         &suite,
         "UPDATE identity.user_sessions SET refresh_expires_at = now() WHERE session_token = 'planted 2'",

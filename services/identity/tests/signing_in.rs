@@ -17,7 +17,8 @@ async fn a_user_signs_in_by_name_or_address() {
     let suite = Suite::start().await;
     let olga = suite.user("olga").await;
     for name in ["olga", "olga@example.org", " OLGA@example.ORG"] {
-        let signed_in = suite.anonymous().auth().login(login(name, &olga.password)).await.unwrap().into_inner();
+        let signed_in =
+            suite.anonymous().auth().login(login(name, &olga.password)).await.unwrap().into_inner();
         assert_eq!(signed_in.user.as_ref().unwrap().id, olga.id.to_string());
         works_everywhere(&with_tokens(&olga, &signed_in)).await.unwrap();
     }

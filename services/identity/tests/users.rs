@@ -140,6 +140,7 @@ async fn every_malformed_field_is_named() {
     let mut fields = violations(&olga.users().update_user(change(&wish, &paths)).await.unwrap_err());
 
     fields.dedup();
-    let user = ["id", "username", "first_name", "last_name", "avatar_url", "metadata"].map(|f| format!("user.{f}"));
+    let user =
+        ["id", "username", "first_name", "last_name", "avatar_url", "metadata"].map(|f| format!("user.{f}"));
     assert_eq!(fields, [&["update_mask".to_owned()][..], &user[..]].concat());
 }

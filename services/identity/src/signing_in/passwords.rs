@@ -127,9 +127,8 @@ fn compare(argon2: &Argon2<'_>, password: &[u8], stored: Option<&str>) -> Result
 }
 
 fn is_outdated(hash: &PasswordHash) -> bool {
-    let current = |params: Params| {
-        (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY_KIB, PASSES, LANES)
-    };
+    let current =
+        |params: Params| (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY_KIB, PASSES, LANES);
     hash.algorithm != Algorithm::Argon2id.ident()
         || hash.version != Some(Version::V0x13.into())
         || !Params::try_from(hash).is_ok_and(current)
@@ -148,7 +147,9 @@ mod tests {
         let passwords = passwords();
         let hash = passwords.hash("correct horse".into()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        for (given, expected) in [("correct horse", Comparison::Same), ("Correct horse", Comparison::Different)] {
+        for (given, expected) in
+            [("correct horse", Comparison::Same), ("Correct horse", Comparison::Different)]
+        {
             assert_eq!(passwords.compare(given.into(), Some(hash.clone())).await.unwrap(), expected);
         }
     }
@@ -168,7 +169,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_hash_under_former_parameters_matches_and_is_outdated() {
-        let former = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8_192, 1, 1, None).unwrap());
+        let former =
+            Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8_192, 1, 1, None).unwrap());
         let hash: PasswordHash = former.hash_password(b"correct horse").unwrap();
         let comparison = passwords().compare("correct horse".into(), Some(hash.to_string())).await.unwrap();
         assert_eq!(comparison, Comparison::SameButOutdated);
@@ -178,7 +180,8 @@ mod tests {
     async fn a_flood_is_refused_rather_than_queued_without_end() {
         let passwords = passwords();
         let held = passwords.places.clone().acquire_many_owned(MAX_WAITING as u32).await.unwrap();
-        let _rest = passwords.places.clone().acquire_many_owned(passwords.places.available_permits() as u32).await;
+        let _rest =
+            passwords.places.clone().acquire_many_owned(passwords.places.available_permits() as u32).await;
         assert_eq!(passwords.hash("x".into()).await.unwrap_err().reason(), ErrorReason::Overloaded);
         drop(held);
         passwords.hash("x".into()).await.unwrap();

@@ -49,13 +49,28 @@ mod tests {
 
     #[test]
     fn addresses_are_told_from_other_text() {
-        for good in ["olga@example.org", "o.l_g%a+x-1@sub-domain.example.museum", "o@e.org", "o@-..org", "O@E.ORG"] {
+        for good in
+            ["olga@example.org", "o.l_g%a+x-1@sub-domain.example.museum", "o@e.org", "o@-..org", "O@E.ORG"]
+        {
             assert!(is_email(good), "{good}");
         }
         for bad in [
-            "", "olga", "@example.org", "olga@", "olga@org", "olga@.org", "olga@example.o", "olga@example.0rg",
-            "ol ga@example.org", "olga@exa mple.org", "o@lga@example.org", "olga@example.org\n", "ölga@example.org",
-            "olga@exämple.org", "olga@example.org.", "o\0@example.org",
+            "",
+            "olga",
+            "@example.org",
+            "olga@",
+            "olga@org",
+            "olga@.org",
+            "olga@example.o",
+            "olga@example.0rg",
+            "ol ga@example.org",
+            "olga@exa mple.org",
+            "o@lga@example.org",
+            "olga@example.org\n",
+            "ölga@example.org",
+            "olga@exämple.org",
+            "olga@example.org.",
+            "o\0@example.org",
         ] {
             assert!(!is_email(bad), "{bad}");
         }
