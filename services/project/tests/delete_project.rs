@@ -39,3 +39,18 @@ async fn an_archived_project_may_be_deleted() {
     archive(&olga, &project, "").await.unwrap();
     delete(&olga, &project, "").await.unwrap();
 }
+
+#[tokio::test]
+async fn joining_and_deleting_at_once_do_not_get_into_each_others_way() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    for _ in 0..10 {
+        let project = olga.project("apollo").await;
+        let (joined, deleted) =
+            tokio::join!(add(&olga, joining(&project, &gus, VIEWER)), delete(&olga, &project, ""));
+        deleted.unwrap();
+        if let Err(refusal) = joined {
+            assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+        }
+    }
+}

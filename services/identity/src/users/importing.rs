@@ -173,6 +173,10 @@ async fn store(mut conn: &AsyncPgConnection, new: &[NewUser]) -> Result<HashSet<
             )
         })
         .collect();
+    // Diesel makes an insert of nothing a select, which the role may not do.
+    if profiles.is_empty() {
+        return Ok(stored);
+    }
     diesel::insert_into(user_profiles::table).values(profiles).execute(&mut conn).await?;
     Ok(stored)
 }

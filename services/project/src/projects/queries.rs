@@ -81,11 +81,25 @@ pub(crate) async fn update(
     rows.into_iter().next().ok_or_else(|| not_found(access.project_id))
 }
 
-/// Deletes a project with everything that hangs on it, and commits.
+/// Deletes a locked project with everything that hangs on it, and commits.
+///
+/// The members are locked first: whoever changes one holds it while the foreign key looks at the project, and
+/// the two would wait for each other.
 pub(crate) async fn delete(tx: Transaction, access: &ProjectAccess) -> Result<()> {
+    lock_members(&tx, access).await?;
     let statement = diesel::delete(projects::table.find(access.project_id)).returning(projects::id);
     let gone: Vec<Uuid> = tx.commit_with(statement).await.map_err(explain(CONSTRAINTS))?;
     if gone.is_empty() { Err(not_found(access.project_id)) } else { Ok(()) }
+}
+
+async fn lock_members(mut conn: &AsyncPgConnection, access: &ProjectAccess) -> Result<()> {
+    let members = project_members::table
+        .filter(project_members::project_id.eq(access.project_id))
+        .order(project_members::user_id)
+        .select(project_members::id)
+        .for_no_key_update();
+    let _locked: Vec<Uuid> = members.load(&mut conn).await?;
+    Ok(())
 }
 
 /// The refusal of a project that is not there for the caller.
