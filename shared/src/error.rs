@@ -206,7 +206,7 @@ impl Error {
             | Self::CursorExpired
             | Self::DeadlineExceeded => Vec::new(),
         };
-        pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+        pairs.into_iter().map(|(key, value)| (key.to_owned(), shortened(value))).collect()
     }
 
     fn details(&self) -> ErrorDetails {
@@ -244,6 +244,16 @@ impl Error {
     }
 }
 
+/// Longest value in an error's metadata, in characters: it travels in a header.
+const MAX_METADATA_CHARS: usize = 2_000;
+
+/// A long list of ids (of a long cycle) is cut between two ids, and says so.
+fn shortened(value: String) -> String {
+    let Some((end, _)) = value.char_indices().nth(MAX_METADATA_CHARS) else { return value };
+    let kept = value.get(..end).unwrap_or_default();
+    format!("{},...", kept.rsplit_once(',').map_or(kept, |(whole, _)| whole))
+}
+
 /// An error and all that caused it, in one line.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
@@ -273,5 +283,18 @@ pub fn from_sibling(dependency: &'static str) -> impl Fn(Status) -> Error {
         | Code::Cancelled
         | Code::Unknown => Error::unavailable(dependency, status),
         _ => Error::internal(status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_are_cut_between_two_ids() {
+        let id = uuid::Uuid::nil().to_string();
+        let cut = shortened(vec![id.as_str(); 500].join(","));
+        assert!(cut.len() <= MAX_METADATA_CHARS + 4 && cut.ends_with(&format!("{id},...")));
+        assert_eq!(shortened("short".to_owned()), "short");
     }
 }

@@ -10,6 +10,7 @@ use http_body::{Frame, SizeHint};
 use tonic::{Code, Status};
 use tracing::Span;
 
+use super::codec_errors;
 use super::metrics::Measurement;
 use crate::error::Error;
 
@@ -26,7 +27,8 @@ pub(super) struct Open {
 
 impl Open {
     /// Follows the answer to its end. An answer with its status in the headers has no body to follow.
-    pub(super) fn follow(mut self, answer: Response<Body>) -> Response<Body> {
+    pub(super) fn follow(mut self, mut answer: Response<Body>) -> Response<Body> {
+        codec_errors::reword(answer.headers_mut());
         match Status::from_header_map(answer.headers()) {
             Some(status) => {
                 self.measurement.set_code(status.code());
@@ -64,10 +66,11 @@ impl HttpBody for FollowedBody {
         if let Some(Poll::Ready(error)) = open.ending.as_mut().map(|ending| ending.as_mut().poll(task)) {
             return Poll::Ready(this.end_early(error).map(Ok));
         }
-        let frame = std::task::ready!(Pin::new(&mut this.inner).poll_frame(task));
-        match &frame {
+        let mut frame = std::task::ready!(Pin::new(&mut this.inner).poll_frame(task));
+        match &mut frame {
             Some(Ok(frame)) => {
-                if let Some(trailers) = frame.trailers_ref() {
+                if let Some(trailers) = frame.trailers_mut() {
+                    codec_errors::reword(trailers);
                     open.set_code_of(trailers);
                     this.open = None;
                 }

@@ -1,6 +1,7 @@
 //! The server stack, built once for all services: see [`serve`], and `stack` for the way of a call.
 
 mod body;
+mod codec_errors;
 mod deadline;
 mod health;
 mod metrics;

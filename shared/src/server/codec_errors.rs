@@ -1,0 +1,68 @@
+//! What the codec refuses, in our words: a message that does not decode is the client's mistake, but tonic
+//! answers INTERNAL for it, and OUT_OF_RANGE for one that is too large.
+
+use http::{HeaderMap, HeaderName};
+use tonic::{Code, Status};
+use tonic_types::FieldViolation;
+
+use super::MAX_MESSAGE_BYTES;
+use crate::error::{Error, ErrorReason};
+
+/// How prost's errors begin.
+const MALFORMED: &str = "failed to decode Protobuf message";
+/// What tonic's error for large messages contains.
+const TOO_LARGE: &str = "message length too large";
+
+const STATUS_HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("grpc-status"),
+    HeaderName::from_static("grpc-message"),
+    HeaderName::from_static("grpc-status-details-bin"),
+];
+
+/// Puts our status in the place of the codec's, if there is one.
+pub(super) fn reword(headers: &mut HeaderMap) {
+    let Some(error) = Status::from_header_map(headers).and_then(|status| explain(&status)) else { return };
+    for name in STATUS_HEADERS {
+        headers.remove(name);
+    }
+    // Our own texts are valid header values.
+    let _always_fits = Status::from(error).add_header(headers);
+}
+
+fn explain(status: &Status) -> Option<Error> {
+    match status.code() {
+        Code::Internal if status.message().starts_with(MALFORMED) => {
+            Some(Error::Invalid(vec![FieldViolation::new(
+                "",
+                "the message is malformed, or nested deeper than 100 levels",
+            )]))
+        }
+        Code::OutOfRange if status.message().contains(TOO_LARGE) => Some(Error::InvalidFor {
+            reason: ErrorReason::TooLarge,
+            message: format!("the message is larger than {MAX_MESSAGE_BYTES} bytes"),
+            metadata: vec![("limit_bytes", MAX_MESSAGE_BYTES.to_string())],
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reworded(status: &Status) -> Code {
+        let mut headers = HeaderMap::new();
+        status.add_header(&mut headers).unwrap();
+        reword(&mut headers);
+        Status::from_header_map(&headers).unwrap().code()
+    }
+
+    #[test]
+    fn only_the_codec_is_reworded() {
+        let malformed = Status::internal(format!("{MALFORMED}: recursion limit reached"));
+        assert_eq!(reworded(&malformed), Code::InvalidArgument);
+        assert_eq!(reworded(&Status::out_of_range(format!("decoded {TOO_LARGE}"))), Code::InvalidArgument);
+        assert_eq!(reworded(&Status::internal("internal error")), Code::Internal);
+        assert_eq!(reworded(&Error::CursorExpired.into()), Code::OutOfRange);
+    }
+}
