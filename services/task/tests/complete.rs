@@ -73,6 +73,16 @@ async fn a_stale_etag_is_refused() {
 }
 
 #[tokio::test]
+async fn a_retry_under_the_same_etag_is_answered_like_the_first_call() {
+    let Team { olga, project, .. } = &team().await;
+    let task = olga.task(project, "buy milk").await;
+    let request = pb::CompleteTaskRequest { task_id: task.id, etag: task.etag };
+    let first = olga.tasks().complete_task(request.clone()).await.unwrap().into_inner();
+    let second = olga.tasks().complete_task(request).await.unwrap().into_inner();
+    assert_eq!(first, second);
+}
+
+#[tokio::test]
 async fn only_members_who_write_may_complete() {
     let Team { suite, olga, vic, sam, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
