@@ -35,8 +35,9 @@ macro_rules! reflect {
             panic!("no list")
         };
         let names: Vec<String> = list.service.into_iter().map(|service| service.name).collect();
-        for name in &names {
-            let answer = ask(MessageRequest::FileContainingSymbol(name.clone())).await;
+        // The details of errors are part of what a tool must be able to read.
+        for name in names.iter().map(String::as_str).chain(["google.rpc.ErrorInfo", "google.rpc.BadRequest"]) {
+            let answer = ask(MessageRequest::FileContainingSymbol(name.to_owned())).await;
             assert!(matches!(answer, MessageResponse::FileDescriptorResponse(_)), "{name}: {answer:?}");
         }
         names

@@ -31,6 +31,8 @@ pub(super) fn add_to(
 fn builder<'a>(descriptor_set: &'a [u8], own_services: &[String]) -> Builder<'a> {
     let builder = Builder::configure()
         .register_encoded_file_descriptor_set(descriptor_set)
+        // So that tools can read the details of our errors.
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET);
