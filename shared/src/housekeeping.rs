@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use diesel::sql_query;
-use diesel::sql_types::Integer;
+use diesel::sql_types::{BigInt, Integer};
+use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ use crate::idempotency::KEY_LIFETIME_HOURS;
 /// How often to look.
 const INTERVAL: Duration = Duration::from_secs(600);
 /// Most rows forgotten in one transaction, so that none holds locks for long.
-const AT_MOST: i32 = 10_000;
+const AT_MOST: i64 = 10_000;
 
 /// Forgets what is old, again and again, until told to stop.
 pub async fn run(worker: Database, schema: &'static str, shutdown: CancellationToken) {
@@ -30,19 +30,35 @@ pub async fn run(worker: Database, schema: &'static str, shutdown: CancellationT
     }
 }
 
-async fn forget_old(worker: &Database, schema: &'static str) -> Result<()> {
+/// Forgets all that is old, a batch in each transaction.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn forget_old(worker: &Database, schema: &'static str) -> Result<()> {
+    let changes = format!("SELECT {schema}.trim_change_log(make_interval(days => $1), $2) AS count");
+    while forget_batch(worker, &changes, RETENTION_DAYS).await? >= AT_MOST {}
+    let keys = format!(
+        "WITH gone AS (DELETE FROM {schema}.idempotency_keys WHERE ctid = ANY (ARRAY( \
+         SELECT ctid FROM {schema}.idempotency_keys WHERE created_at < now() - make_interval(hours => $1) \
+         LIMIT $2)) RETURNING 1) SELECT count(*) AS count FROM gone"
+    );
+    while forget_batch(worker, &keys, KEY_LIFETIME_HOURS).await? >= AT_MOST {}
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Forgotten {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+async fn forget_batch(worker: &Database, statement: &str, age: i32) -> Result<i64> {
     let tx = worker.begin_background().await?;
     let mut conn: &AsyncPgConnection = &tx;
-    sql_query(format!("SELECT {schema}.trim_change_log(make_interval(days => $1), $2)"))
-        .bind::<Integer, _>(RETENTION_DAYS)
-        .bind::<Integer, _>(AT_MOST)
-        .execute(&mut conn)
-        .await?;
-    sql_query(format!(
-        "DELETE FROM {schema}.idempotency_keys WHERE created_at < now() - make_interval(hours => $1)"
-    ))
-    .bind::<Integer, _>(KEY_LIFETIME_HOURS)
-    .execute(&mut conn)
-    .await?;
-    tx.commit().await
+    let query = sql_query(statement)
+        .bind::<Integer, _>(age)
+        .bind::<Integer, _>(i32::try_from(AT_MOST).unwrap_or(i32::MAX));
+    let forgotten: Forgotten = query.get_result(&mut conn).await?;
+    tx.commit().await?;
+    Ok(forgotten.count)
 }

@@ -67,7 +67,7 @@ REVOKE EXECUTE ON FUNCTION find_credentials(text), find_session(text), find_refr
 GRANT EXECUTE ON FUNCTION find_credentials(text), find_session(text), find_refresh(text), lookup_user(text)
     TO identity_service;
 
--- No role selects a password hash or a refresh token: they are compared inside the functions above.
+-- No role selects a password hash or a refresh token: the functions above answer for one account or one token.
 GRANT SELECT (id, email, username, first_name, last_name, avatar_url, email_verified, status, created_at, updated_at,
     last_login_at, metadata, xmin), INSERT, UPDATE ON users TO identity_service;
 GRANT SELECT, INSERT, UPDATE ON user_profiles TO identity_service;

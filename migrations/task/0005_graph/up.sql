@@ -1,4 +1,4 @@
--- What waits for what never forms a cycle, and nothing is completed before what it waits for.
+-- What waits for what never forms a cycle, and no task is completed before those that block it.
 SET LOCAL ROLE dafnck_owner;
 SET LOCAL search_path = task;
 
@@ -16,7 +16,8 @@ CREATE VIEW task_waits AS
 CREATE FUNCTION graph_lock_key() RETURNS bigint
 LANGUAGE sql IMMUTABLE RETURN 7236277130241;
 
--- The shortest way along task_waits, both ends included; NULL if there is none. Breadth first, each task once.
+-- The shortest way along task_waits, both ends included; NULL if there is none, or none among the first thousand
+-- tasks that are reached: this runs under the graph's lock. Breadth first, each task once.
 CREATE FUNCTION find_wait_path(origin uuid, target uuid) RETURNS uuid[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
@@ -24,6 +25,7 @@ DECLARE
     came_from jsonb := jsonb_build_object(origin, NULL);
     frontier uuid[] := ARRAY[origin];
     reached uuid[];
+    seen integer := 0;
     path uuid[] := ARRAY[target];
     step record;
 BEGIN
@@ -35,7 +37,8 @@ BEGIN
                 reached := reached || step.awaited;
             END IF;
         END LOOP;
-        IF cardinality(reached) = 0 THEN
+        seen := seen + cardinality(reached);
+        IF cardinality(reached) = 0 OR seen > 1000 THEN
             RETURN NULL;
         END IF;
         frontier := reached;
@@ -67,7 +70,7 @@ BEGIN
     IF is_waiting_for(awaited, waiting) THEN
         RAISE EXCEPTION 'the dependency would close a cycle'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'no_dependency_cycle',
-                  DETAIL = array_to_string(find_wait_path(awaited, waiting), ',');
+                  DETAIL = coalesce(array_to_string(find_wait_path(awaited, waiting), ','), '');
     END IF;
 END
 $$;
@@ -170,9 +173,9 @@ BEGIN
             GET STACKED DIAGNOSTICS broken = CONSTRAINT_NAME, detail = PG_EXCEPTION_DETAIL;
             outcome := 'refused';
             reason := CASE broken
-                WHEN 'no_dependency_cycle' THEN 'would close a cycle: ' || (
+                WHEN 'no_dependency_cycle' THEN 'would close a cycle' || coalesce(': ' || (
                     SELECT string_agg(t.title, ' -> ' ORDER BY p.step)
-                    FROM unnest(string_to_array(detail, ',')::uuid[]) WITH ORDINALITY p(id, step) JOIN tasks t USING (id))
+                    FROM unnest(string_to_array(detail, ',')::uuid[]) WITH ORDINALITY p(id, step) JOIN tasks t USING (id)), '')
                 WHEN 'chk_no_self_dependency' THEN 'a task cannot depend on itself'
                 WHEN 'task_dependencies_task_id_fkey' THEN 'task_id names no task'
                 WHEN 'task_dependencies_depends_on_task_id_fkey' THEN 'depends_on_task_id names no task'

@@ -13,6 +13,7 @@
 mod budgets;
 mod catalog;
 mod garbage;
+mod housekeeping;
 mod importing;
 mod outages;
 mod reflection;

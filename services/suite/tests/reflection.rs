@@ -36,7 +36,8 @@ macro_rules! reflect {
         };
         let names: Vec<String> = list.service.into_iter().map(|service| service.name).collect();
         // The details of errors are part of what a tool must be able to read.
-        for name in names.iter().map(String::as_str).chain(["google.rpc.ErrorInfo", "google.rpc.BadRequest"]) {
+        for name in names.iter().map(String::as_str).chain(["google.rpc.ErrorInfo", "google.rpc.BadRequest"])
+        {
             let answer = ask(MessageRequest::FileContainingSymbol(name.to_owned())).await;
             assert!(matches!(answer, MessageResponse::FileDescriptorResponse(_)), "{name}: {answer:?}");
         }

@@ -104,9 +104,10 @@ impl Transaction {
         connection.uncertain = true;
         let prepared = connection.is_prepared(statement);
         let (rows, committed) = run_and_commit(&connection, query, prepared).await;
-        connection.remember_prepared(statement);
         connection.uncertain = false;
         let rows = rows?;
+        // Only now: one that failed may not have been prepared.
+        connection.remember_prepared(statement);
         committed?;
         Ok(rows)
     }

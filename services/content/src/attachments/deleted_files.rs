@@ -57,7 +57,8 @@ async fn remove_next(ground: &Ground, storage: &Storage) -> Result<bool> {
     };
     tx.finish();
     for change in changes.iter().filter(|change| change.operation == "delete") {
-        storage.delete(change.entity_id).await?;
+        // An import may have brought the same attachment back.
+        storage.delete_unless_recorded(change.entity_id).await?;
     }
     match changes.last() {
         None => Ok(false),

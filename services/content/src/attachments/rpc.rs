@@ -98,7 +98,7 @@ impl Attachments {
             return self.earlier(entered, earlier).await;
         }
         drop(entered);
-        let file = self.storage.receive(id, &mut incoming, description.sha256.as_deref()).await?;
+        let mut file = self.storage.receive(id, &mut incoming, description.sha256.as_deref()).await?;
         // Uploads take long: what was true before is asked again, in the transaction of the row.
         let entered = self.enter_to_write(caller, place, entity, id, &key).await?;
         if let Some(earlier) = entered.found {
@@ -106,6 +106,7 @@ impl Attachments {
         }
         let Entered { tx, access, .. } = entered;
         let row = description.row(&file, access.project_id, access.user_id);
+        file.record();
         let attachment = queries::insert(tx, &access, &row).await?;
         file.keep();
         self.ground.signal.announce();

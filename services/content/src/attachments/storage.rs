@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use futures::StreamExt;
@@ -28,6 +29,8 @@ const PART_BYTES: usize = 1024 * 1024;
 const PARTS_IN_FLIGHT: usize = 2;
 /// From how many of its first bytes the kind of a file is told.
 const SNIFFED_BYTES: usize = 8 * 1024;
+/// When a commit that was under way has happened or never will: longer than any statement may run.
+const COMMIT_SETTLES: Duration = Duration::from_secs(60);
 /// Folder of the objects.
 const FOLDER: &str = "attachments";
 
@@ -54,6 +57,8 @@ pub struct StoredFile {
     /// Their kind.
     pub mime_type: String,
     storage: Option<Storage>,
+    /// How long to wait before asking for the row.
+    settles_after: Duration,
 }
 
 impl Storage {
@@ -107,6 +112,7 @@ impl Storage {
             sha256,
             mime_type: mime_type(&start),
             storage: Some(self.clone()),
+            settles_after: Duration::ZERO,
         })
     }
 
@@ -154,7 +160,11 @@ impl Storage {
         }
     }
 
-    async fn delete_unless_recorded(&self, id: Uuid) -> Result<()> {
+    /// Deletes an object of which no row tells.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the folder cannot be written to.
+    pub async fn delete_unless_recorded(&self, id: Uuid) -> Result<()> {
         let tx = self.worker.begin_background().await?;
         let is_recorded = queries::exists(&tx, id).await?;
         tx.finish();
@@ -163,6 +173,11 @@ impl Storage {
 }
 
 impl StoredFile {
+    /// Says that the row is on its way: from here on, only time tells whether it arrived.
+    pub fn record(&mut self) {
+        self.settles_after = COMMIT_SETTLES;
+    }
+
     /// Says that a row tells of the bytes.
     pub fn keep(mut self) {
         self.storage = None;
@@ -173,8 +188,9 @@ impl Drop for StoredFile {
     /// A commit whose answer was lost may have happened, so the row is asked before the bytes go.
     fn drop(&mut self) {
         let Some(storage) = self.storage.take() else { return };
-        let id = self.id;
+        let (id, settles_after) = (self.id, self.settles_after);
         tokio::spawn(async move {
+            tokio::time::sleep(settles_after).await;
             if let Err(error) = storage.delete_unless_recorded(id).await {
                 tracing::warn!(attachment = %id, %error, "the bytes of a failed upload could not be removed");
             }

@@ -60,13 +60,14 @@ async fn store(
     if !known_users(ground, &HashSet::from([uploader_id])).await?.contains(&uploader_id) {
         return Err(Error::not_found("user", uploader_id));
     }
-    let stored = storage.receive(description.id, &mut incoming, description.sha256.as_deref()).await?;
+    let mut stored = storage.receive(description.id, &mut incoming, description.sha256.as_deref()).await?;
     let mut row = description.row(&stored, project_id, uploader_id);
     row.created_at = created_at.unwrap_or(row.created_at);
     let tx = ground.worker.begin_background().await?;
     if entity.kind == EntityType::Document && !documents::queries::keep(&tx, entity.id).await? {
         return Err(place.not_found());
     }
+    stored.record();
     let is_new = queries::import(tx, &row).await?;
     // A twin that was stored meanwhile has its bytes under the same name, and they were checked to be the same.
     stored.keep();

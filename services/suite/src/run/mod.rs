@@ -17,7 +17,7 @@ use anyhow::{Context, anyhow, bail};
 use diesel::sql_query;
 use diesel::sql_types::Text;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
-use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, LimitOptions, Secret};
+use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, Secret};
 use shared::database;
 use shared::local::{self, DataPlace, LocalOptions, LocalServers};
 use shared::service::{StorageOptions, cancel_on_signal};
@@ -127,7 +127,7 @@ async fn start_services(
         redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),
         service_secret: secrets.service_secret(),
         storage: StorageOptions { storage_folder, max_attachment_bytes: options.max_attachment_bytes },
-        limits: LimitOptions::default(),
+        limits: options.limits.clone(),
         telemetry: options.telemetry.clone(),
     };
     say("starting the services…");

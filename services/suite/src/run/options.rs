@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use shared::config::TelemetryOptions;
+use shared::config::{LimitOptions, TelemetryOptions};
 
 use crate::services::DEFAULT_PORTS;
 
@@ -42,6 +42,9 @@ pub struct RunOptions {
     /// Largest attachment in bytes
     #[arg(long, env = "DAFNCK_MAX_ATTACHMENT_BYTES", default_value_t = 250 * 1024 * 1024)]
     pub max_attachment_bytes: u64,
+    /// Limits on work.
+    #[command(flatten)]
+    pub limits: LimitOptions,
     /// Logs, traces and metrics.
     #[command(flatten)]
     pub telemetry: TelemetryOptions,
