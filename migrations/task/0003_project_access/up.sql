@@ -3,7 +3,8 @@ SET LOCAL ROLE dafnck_owner;
 SET LOCAL search_path = task;
 
 -- States are absolute: a higher revision replaces a lower one. A deleted project leaves its row, so that an
--- older state that arrives late does not bring it back.
+-- older state that arrives late does not bring it back. A new snapshot starts by setting all revisions to 0, so
+-- that it replaces everything, and ends by marking what it has not named as deleted.
 CREATE TABLE project_access (
     project_id UUID PRIMARY KEY,
     revision BIGINT NOT NULL,

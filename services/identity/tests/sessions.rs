@@ -142,3 +142,21 @@ async fn all_other_sessions_are_revoked_and_no_one_elses() {
         works_everywhere(actor).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn revoking_all_others_also_ends_what_a_crash_kept_from_being_told() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let lost = another_device(&olga).await;
+    works_everywhere(&lost).await.unwrap();
+    let id = session_of(&lost).await;
+    by_hand(&suite, &format!("UPDATE identity.user_sessions SET is_active = false WHERE id = '{id}'")).await;
+    works_everywhere(&lost).await.unwrap();
+
+    let request = pb::RevokeOtherSessionsRequest {};
+    let answer = olga.sessions().revoke_other_sessions(request).await.unwrap().into_inner();
+
+    assert_eq!(answer.revoked_count, 0);
+    assert_eq!(refused_elsewhere(&lost).await, "UNAUTHENTICATED SESSION_INVALID");
+    works_everywhere(&olga).await.unwrap();
+}

@@ -18,13 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Follower {
     feed: Streaming<WatchProjectAccessResponse>,
     cursor: String,
+    caught_up: bool,
 }
 
 impl Follower {
     async fn from(suite: &Suite, cursor: &str) -> Result<Self, Status> {
         let request = WatchProjectAccessRequest { cursor: cursor.to_owned() };
         let answer = suite.as_service("task").project_access().watch_project_access(request).await?;
-        Ok(Self { feed: answer.into_inner(), cursor: cursor.to_owned() })
+        Ok(Self { feed: answer.into_inner(), cursor: cursor.to_owned(), caught_up: false })
     }
 
     async fn from_now(suite: &Suite) -> Self {
@@ -35,6 +36,7 @@ impl Follower {
     async fn next(&mut self) -> Vec<ProjectAccess> {
         let message = timeout(PATIENCE, self.feed.message()).await.unwrap().unwrap().unwrap();
         self.cursor = message.cursor;
+        self.caught_up = message.caught_up;
         message.projects
     }
 
@@ -55,6 +57,13 @@ async fn head(suite: &Suite) -> String {
     let request = ListProjectAccessRequest::default();
     let mut access = suite.as_service("task").project_access();
     access.list_project_access(request).await.unwrap().into_inner().cursor
+}
+
+/// Makes more changes of a project than are read at once.
+async fn churn(suite: &Suite, project: &str) {
+    let change = format!("UPDATE project.projects SET visibility = visibility WHERE id = '{project}'");
+    let often = format!("DO $$ BEGIN FOR n IN 1..600 LOOP {change}; END LOOP; END $$");
+    suite.admin().await.batch_execute(&often).await.unwrap();
 }
 
 fn has(state: &ProjectAccess, who: &Actor) -> bool {
@@ -108,7 +117,7 @@ async fn a_quiet_feed_beats_under_the_same_cursor() {
     let start = follower.cursor.clone();
     for _ in 0..3 {
         let heartbeat = timeout(Duration::from_secs(4), follower.next()).await.unwrap();
-        assert!(heartbeat.is_empty());
+        assert!(heartbeat.is_empty() && follower.caught_up);
         assert_eq!(follower.cursor, start);
     }
 }
@@ -132,6 +141,52 @@ async fn a_transaction_that_runs_delays_no_removal_and_loses_nothing() {
     follower.until(|state| state.project_id == project.id && !has(state, &gus)).await;
     slow.batch_execute("COMMIT").await.unwrap();
     follower.until(|state| state.project_id == late.id && state.visibility == PUBLIC).await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_runs_delays_no_removal_behind_many_changes() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let project = olga.project("apollo").await;
+    let [busy, late] = [olga.project("busy").await, olga.project("late").await];
+    olga.add(&project, &gus, ProjectRole::Viewer).await;
+    let mut slow = suite.admin().await;
+    let change = format!("BEGIN; UPDATE project.projects SET visibility = 'public' WHERE id = '{}'", late.id);
+    slow.batch_execute(&change).await.unwrap();
+    let mut follower = Follower::from_now(&suite).await;
+
+    churn(&suite, &busy.id).await;
+    remove(&olga, &project, &gus).await.unwrap();
+    follower.until(|state| state.project_id == project.id && !has(state, &gus)).await;
+    let catch_up = async {
+        while !follower.caught_up {
+            follower.next().await;
+        }
+    };
+    timeout(PATIENCE, catch_up).await.unwrap();
+    slow.batch_execute("COMMIT").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_backlog_is_told_of_before_the_follower_has_caught_up() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let [project, busy] = [olga.project("apollo").await, olga.project("busy").await];
+    olga.add(&project, &gus, ProjectRole::Viewer).await;
+    let cursor = head(&suite).await;
+    churn(&suite, &busy.id).await;
+    remove(&olga, &project, &gus).await.unwrap();
+
+    let mut follower = Follower::from(&suite, &cursor).await.unwrap();
+    let mut is_out = false;
+    let catch_up = async {
+        while !follower.caught_up {
+            is_out |=
+                follower.next().await.iter().any(|state| state.project_id == project.id && !has(state, &gus));
+        }
+    };
+    timeout(PATIENCE, catch_up).await.unwrap();
+    assert!(is_out);
 }
 
 #[tokio::test]

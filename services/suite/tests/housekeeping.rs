@@ -30,8 +30,10 @@ async fn old_changes_and_request_ids_are_forgotten_and_the_horizon_moves() {
     housekeeping::forget_old(&worker, "task").await.unwrap();
 
     for table in ["idempotency_keys", "change_log"] {
-        let left: Count =
-            sql_query(format!("SELECT count(*) AS count FROM task.{table}")).get_result(&mut admin).await.unwrap();
+        let left: Count = sql_query(format!("SELECT count(*) AS count FROM task.{table}"))
+            .get_result(&mut admin)
+            .await
+            .unwrap();
         assert_eq!(left.count, 1, "{table}");
     }
     assert!(change_log::horizon(&admin, "task").await.unwrap() > change_log::Cursor::default());

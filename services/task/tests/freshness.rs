@@ -1,5 +1,6 @@
 //! How soon a change in the project service takes effect here.
 
+use diesel_async::SimpleAsyncConnection;
 use serde_json::json;
 use shared::json::to_struct;
 use shared::proto::project::v1 as project;
@@ -95,4 +96,36 @@ async fn single_permissions_are_honoured() {
     let refusal = sam.tasks().list_tasks(list).await.unwrap_err();
     assert_eq!(metadata(&refusal, "permission"), "task_read");
     delete(sam, &task).await.unwrap();
+}
+
+/// The copy is ahead of a project service that came back from a backup.
+#[tokio::test]
+async fn a_snapshot_replaces_what_is_from_another_life() {
+    let Team { suite, olga, sam, project, .. } = &team().await;
+    let task = olga.task(project, "buy milk").await;
+    let ghost = project::Project { id: new_id(), ..project.clone() };
+    let mut admin = suite.admin().await;
+    let ahead = format!(
+        "UPDATE task.project_access SET revision = 1000; \
+         INSERT INTO task.project_access VALUES ('{0}', 1000, FALSE, 'private', 'active'); \
+         INSERT INTO task.project_access_members SELECT unnest(ARRAY['{0}', '{1}']::uuid[]), '{2}', 'member'",
+        ghost.id, project.id, sam.id
+    );
+    admin.batch_execute(&ahead).await.unwrap();
+    get(sam, &task).await.unwrap();
+    let list = |of: &project::Project| {
+        let request = pb::ListTasksRequest { project_id: of.id.clone(), ..Default::default() };
+        async move { sam.tasks().list_tasks(request).await }
+    };
+    list(&ghost).await.unwrap();
+
+    let forget = "UPDATE project.change_log_horizon SET position = 9223372036854775807, \
+        transaction_id = (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)::text::xid8";
+    let is_out = async || {
+        admin.batch_execute(forget).await.unwrap();
+        get(sam, &task).await.is_err() && list(&ghost).await.is_err()
+    };
+    eventually("sam is out", is_out).await;
+    olga.add(project, sam, project::ProjectRole::Viewer).await;
+    get(sam, &task).await.unwrap();
 }

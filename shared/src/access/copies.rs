@@ -1,9 +1,9 @@
 //! A read-only copy of the project service's memberships, so that a request is one transaction in one database,
 //! also while the project service is down.
 //!
-//! The copy follows the project service's change feed. It is trusted while the feed speaks (a heartbeat comes
-//! each second); when it has been silent for [`TRUST`], and when something is not found, the project service is
-//! asked about that project. If it cannot answer, the request fails `UNAVAILABLE`: never fail open.
+//! The copy follows the project service's change feed. It is trusted while the feed says that nothing is left to
+//! tell (a heartbeat comes each second); when it has not for [`TRUST`], and when something is not found, the
+//! project service is asked about that project. If it cannot answer, the request fails `UNAVAILABLE`: never fail open.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use diesel::sql_query;
-use diesel::sql_types::Jsonb;
+use diesel::sql_types::{Array, Jsonb, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,7 @@ use crate::schema::{ProjectRole, ProjectStatus, ProjectVisibility};
 use crate::siblings::SiblingChannel;
 use crate::validation::ProtoEnum;
 
-/// How long the copy is trusted after the feed last spoke.
+/// How long the copy is trusted after the feed last had nothing left to tell.
 pub const TRUST: Duration = Duration::from_secs(5);
 /// How long to wait before following again after the feed broke off.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -48,7 +48,7 @@ pub struct AccessCopies {
     worker: Database,
     projects: AccessServiceClient<SiblingChannel>,
     started: Instant,
-    /// Milliseconds from `started` to when the feed last spoke; 0 for never.
+    /// Milliseconds from `started` to when the feed last had nothing left to tell; 0 for never.
     heard: Arc<AtomicU64>,
 }
 
@@ -62,7 +62,7 @@ impl AccessCopies {
         Self { schema, worker, projects, started: Instant::now(), heard: Arc::default() }
     }
 
-    /// Whether the feed has spoken lately, so that the copy may be believed.
+    /// Whether the feed lately had nothing left to tell, so that the copy may be believed.
     pub fn is_trusted(&self) -> bool {
         let heard = AtomicU64::load(&self.heard, Ordering::Relaxed);
         let now = self.now();
@@ -140,11 +140,20 @@ impl AccessCopies {
                 self.take_over(&message.projects, &message.cursor).await?;
                 position = message.cursor;
             }
-            self.hear();
+            // Before that, a removal may be among what is still to come.
+            if message.caught_up {
+                self.hear();
+            }
         }
     }
 
+    /// Takes over everything as it is now. The revisions that are here may be from another life of the project
+    /// service's database, as before a restored backup: they are forgotten, so that whatever is there replaces
+    /// them, while what is asked for meanwhile is still not overwritten by an older state.
     async fn start_from_snapshot(&self) -> Result<String> {
+        AtomicU64::store(&self.heard, 0, Ordering::Relaxed);
+        self.forget_revisions().await?;
+        let mut named: Vec<Uuid> = Vec::new();
         let mut start: Option<String> = None;
         let mut after = String::new();
         loop {
@@ -157,15 +166,42 @@ impl AccessCopies {
                 .map_err(from_sibling("project"))?
                 .into_inner();
             let cursor = start.get_or_insert(page.cursor).clone();
-            if page.done {
-                self.take_over(&page.projects, &cursor).await?;
-                return Ok(cursor);
-            }
             let tx = self.worker.begin_background().await?;
             self.apply(&tx, &page.projects).await?;
+            named.extend(page.projects.iter().filter_map(|state| state.project_id.parse::<Uuid>().ok()));
+            if page.done {
+                self.hide_unnamed(&tx, &named).await?;
+                positions::set(&tx, self.schema, FEED, &cursor).await?;
+                tx.commit().await?;
+                return Ok(cursor);
+            }
             tx.commit().await?;
             after = page.projects.last().map(|state| state.project_id.clone()).unwrap_or_default();
         }
+    }
+
+    /// Hides the projects that a snapshot has not named. What belongs to them stays: they come back with it if a
+    /// later snapshot names them. One that was asked for meanwhile has a revision, and is left alone.
+    async fn hide_unnamed(&self, mut conn: &AsyncPgConnection, named: &[Uuid]) -> Result<()> {
+        let schema = self.schema;
+        sql_query(format!(
+            "WITH unnamed AS (UPDATE {schema}.project_access SET deleted = TRUE \
+             WHERE revision = 0 AND project_id <> ALL ($1) RETURNING project_id) \
+             DELETE FROM {schema}.project_access_members m USING unnamed u WHERE m.project_id = u.project_id"
+        ))
+        .bind::<Array<SqlUuid>, _>(named)
+        .execute(&mut conn)
+        .await?;
+        Ok(())
+    }
+
+    async fn forget_revisions(&self) -> Result<()> {
+        let tx = self.worker.begin_background().await?;
+        let mut conn: &AsyncPgConnection = &tx;
+        sql_query(format!("UPDATE {}.project_access SET revision = 0", self.schema))
+            .execute(&mut conn)
+            .await?;
+        tx.commit().await
     }
 
     /// Applies states and moves the position in one transaction: each change takes effect exactly once.

@@ -1,7 +1,7 @@
 //! SQL on `user_sessions`, for the calling user: policies show no other's.
 
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Bool, Nullable, Text, Uuid as SqlUuid, Varchar};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::authentication::TokenHash;
 use shared::database::{Prepared, Transaction};
@@ -50,17 +50,28 @@ pub async fn revoke(tx: Transaction, id: Uuid) -> Result<Option<(Session, TokenH
     Ok(tx.commit_with(update).await?.into_iter().next().and_then(with_hash))
 }
 
-/// Ends all sessions of the user but one and commits; answers with the hashes of their tokens.
-pub async fn revoke_others(tx: Transaction, kept: Uuid) -> Result<Vec<TokenHash>> {
-    let others = user_sessions::table
-        .filter(user_sessions::id.ne(kept))
-        .filter(user_sessions::is_active)
-        .filter(user_sessions::refresh_expires_at.gt(diesel::dsl::now));
-    let update = diesel::update(others)
-        .set(user_sessions::is_active.eq(false))
-        .returning(user_sessions::session_token);
-    let ended: Vec<String> = tx.commit_with(update).await?;
-    Ok(ended.iter().filter_map(|hash| TokenHash::from_hex(hash)).collect())
+/// Ends all sessions of the user but one and commits; answers how many, and the hashes of all other tokens that
+/// nobody may hold for working any more: also of sessions that had ended before their time.
+pub async fn revoke_others(tx: Transaction, kept: Uuid) -> Result<(usize, Vec<TokenHash>)> {
+    let query = diesel::sql_query(
+        "WITH others AS (UPDATE identity.user_sessions SET is_active = false \
+         WHERE id <> $1 AND is_active AND refresh_expires_at > now() RETURNING session_token) \
+         SELECT session_token, true AS ends_now FROM others \
+         UNION ALL SELECT session_token, false FROM identity.user_sessions \
+         WHERE id <> $1 AND NOT is_active AND expires_at > now()",
+    )
+    .bind::<SqlUuid, _>(kept);
+    let ended: Vec<EndedRow> = tx.commit_with(Prepared(query)).await?;
+    let revoked = ended.iter().filter(|row| row.ends_now).count();
+    Ok((revoked, ended.iter().filter_map(|row| TokenHash::from_hex(&row.session_token)).collect()))
+}
+
+#[derive(QueryableByName)]
+struct EndedRow {
+    #[diesel(sql_type = Varchar)]
+    session_token: String,
+    #[diesel(sql_type = Bool)]
+    ends_now: bool,
 }
 
 /// What a refresh token stands for.

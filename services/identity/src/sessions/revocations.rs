@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::authentication::{Sessions, TokenHash};
+use shared::error::{Error, Result};
 use shared::redis_store::RedisStore;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// Revocations that wait for Redis to come back.
 const MAX_WAITING: usize = 10_000;
@@ -36,9 +38,29 @@ impl Revocations {
         (Self { sessions, redis, late }, work)
     }
 
+    /// Ends sessions by `commit`, which also tells the hashes of their tokens, and announces them.
+    ///
+    /// In a task of its own: a call that is dropped after its commit, by its deadline or by its client, must not
+    /// leave a token working until its end.
+    ///
+    /// # Errors
+    /// Those of `commit`.
+    pub async fn announce_after<T: Send + 'static>(
+        &self,
+        commit: impl Future<Output = Result<(T, Vec<TokenHash>)>> + Send + 'static,
+    ) -> Result<T> {
+        let announcer = self.clone();
+        let work = async move {
+            let (answer, ended) = commit.await?;
+            announcer.announce(&ended).await;
+            Ok(answer)
+        };
+        tokio::spawn(work.in_current_span()).await.map_err(Error::internal)?
+    }
+
     /// Makes sessions, given by the hashes of their tokens, stop working at once. While Redis is away caches
     /// forget within their life; what it still holds is marked as soon as it is back.
-    pub async fn announce(&self, hashes: &[TokenHash]) {
+    async fn announce(&self, hashes: &[TokenHash]) {
         for hash in hashes {
             self.sessions.evict(hash).await;
         }
@@ -60,5 +82,48 @@ async fn tell_later(redis: RedisStore, mut waiting: mpsc::Receiver<TokenHash>) {
             tokio::time::sleep(PAUSE).await;
         }
         hashes.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use async_trait::async_trait;
+    use futures::poll;
+    use shared::authentication::{SessionSource, token_hash};
+    use shared::caller::Session;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    struct NoSessions;
+
+    #[async_trait]
+    impl SessionSource for NoSessions {
+        async fn resolve(&self, _: &TokenHash) -> Result<Option<Session>> {
+            Ok(None)
+        }
+    }
+
+    /// Redis is away, nothing listens at port 1: what is announced waits for it.
+    #[tokio::test]
+    async fn what_is_committed_is_announced_though_the_call_is_gone() {
+        let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
+        let sessions = Sessions::start(redis.clone(), Arc::new(NoSessions), CancellationToken::new());
+        let (late, mut waiting) = mpsc::channel(1);
+        let revocations = Revocations { sessions, redis, late };
+        let (commit, committed) = oneshot::channel();
+        let ended = token_hash("ended");
+
+        let mut call = Box::pin(revocations.announce_after(async move {
+            committed.await.map_err(Error::internal)?;
+            Ok(((), vec![ended]))
+        }));
+        assert!(matches!(poll!(&mut call), Poll::Pending));
+        drop(call);
+        commit.send(()).unwrap();
+
+        assert!(waiting.recv().await == Some(ended));
     }
 }

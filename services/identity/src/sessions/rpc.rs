@@ -58,32 +58,36 @@ impl SessionService for SessionApi {
         let mut v = Violations::new();
         let id = v.uuid("session_id", &request.into_inner().session_id);
         v.finish()?;
-        let not_found = || Error::not_found("session", id);
+        let not_found = move || Error::not_found("session", id);
 
         let tx = self.ground.database.begin(&caller).await?;
         let found = queries::find(&tx, id).await?.ok_or_else(not_found)?;
-        let (session, hash) = if found.0.is_active {
-            queries::revoke(tx, id).await?.ok_or_else(not_found)?
-        } else {
-            tx.finish();
-            found
+        let ended = async move {
+            let (session, hash) = if found.0.is_active {
+                queries::revoke(tx, id).await?.ok_or_else(not_found)?
+            } else {
+                tx.finish();
+                found
+            };
+            Ok((session, vec![hash]))
         };
 
-        self.revocations.announce(&[hash]).await;
+        let session = self.revocations.announce_after(ended).await?;
         Ok(Response::new(session.into_wire(current)))
     }
 
+    /// Those that had ended before are told again as well, for the same reason.
     async fn revoke_other_sessions(
         &self,
         request: Request<pb::RevokeOtherSessionsRequest>,
     ) -> Result<Response<pb::RevokeOtherSessionsResponse>, Status> {
         let caller = Caller::of(&request)?;
+        let kept = caller.user()?.session_id;
 
         let tx = self.ground.database.begin(&caller).await?;
-        let ended = queries::revoke_others(tx, caller.user()?.session_id).await?;
+        let revoked = self.revocations.announce_after(queries::revoke_others(tx, kept)).await?;
 
-        self.revocations.announce(&ended).await;
-        let revoked_count = i32::try_from(ended.len()).unwrap_or(i32::MAX);
+        let revoked_count = i32::try_from(revoked).unwrap_or(i32::MAX);
         Ok(Response::new(pb::RevokeOtherSessionsResponse { revoked_count }))
     }
 }

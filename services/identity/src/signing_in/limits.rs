@@ -1,4 +1,5 @@
-//! Limits on guessing: attempts that failed, per account and per address, in a window that begins with the first.
+//! Limits on guessing and on signing up: attempts to sign in that failed, per account and per address, and
+//! attempts to register, per address, in a window that begins with the first.
 //!
 //! Attempts are counted before the password is looked at, so that many at once are not more; one that succeeds
 //! is taken back. Redis counts for all replicas; while it is away each process counts for itself.
@@ -17,6 +18,8 @@ use shared::redis_store::RedisStore;
 pub const MAX_FAILURES_PER_ACCOUNT: i64 = 10;
 /// Failures that one address may have in a window.
 pub const MAX_FAILURES_PER_ADDRESS: i64 = 100;
+/// Registrations that one address may try in a window, well or badly: each costs a hash.
+pub const MAX_REGISTRATIONS_PER_ADDRESS: i64 = 100;
 /// How long a window lasts.
 pub const WINDOW: Duration = Duration::from_secs(15 * 60);
 /// How long Redis is left alone after it failed, so that not every sign-in waits for it.
@@ -42,7 +45,11 @@ struct Window {
 struct Count {
     name: String,
     max: i64,
+    refusal: &'static str,
 }
+
+const TOO_MANY_FAILURES: &str = "too many failed sign-ins; try again later";
+const TOO_MANY_REGISTRATIONS: &str = "too many registrations from this address; try again later";
 
 /// Who tries: the account that is named, whether it exists or not, and the address that the call comes from.
 #[derive(Clone, Debug)]
@@ -55,12 +62,20 @@ pub struct Attempt {
 
 impl Attempt {
     fn of_account(&self) -> Count {
-        Count { name: format!("account:{}", self.account), max: MAX_FAILURES_PER_ACCOUNT }
+        Count {
+            name: format!("account:{}", self.account),
+            max: MAX_FAILURES_PER_ACCOUNT,
+            refusal: TOO_MANY_FAILURES,
+        }
     }
 
     fn of_address(&self) -> Option<Count> {
         let address = network_of(self.address?);
-        Some(Count { name: format!("address:{address}"), max: MAX_FAILURES_PER_ADDRESS })
+        Some(Count {
+            name: format!("address:{address}"),
+            max: MAX_FAILURES_PER_ADDRESS,
+            refusal: TOO_MANY_FAILURES,
+        })
     }
 }
 
@@ -89,6 +104,20 @@ impl Limits {
         let Some(address) = attempt.of_address() else { return of_account.await };
         let (of_account, of_address) = futures::join!(of_account, self.add(&address));
         of_account.and(of_address)
+    }
+
+    /// Counts an attempt to register.
+    ///
+    /// # Errors
+    /// `RESOURCE_EXHAUSTED` when the address has registered too often.
+    pub async fn count_registration(&self, address: Option<IpAddr>) -> Result<()> {
+        let Some(address) = address.map(network_of) else { return Ok(()) };
+        self.add(&Count {
+            name: format!("registrations:{address}"),
+            max: MAX_REGISTRATIONS_PER_ADDRESS,
+            refusal: TOO_MANY_REGISTRATIONS,
+        })
+        .await
     }
 
     /// Takes an attempt back that was not looked at.
@@ -129,7 +158,7 @@ impl Limits {
         if attempts > count.max {
             return Err(Error::Exhausted {
                 reason: ErrorReason::RateLimited,
-                message: "too many failed sign-ins; try again later",
+                message: count.refusal,
                 retry_after: left,
             });
         }
@@ -210,6 +239,22 @@ mod tests {
             limits.count(&attempt(&format!("guess{number}"))).await.unwrap();
         }
         assert!(limits.count(&attempt("another")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_address_registers_a_limited_number_of_times_and_still_signs_in() {
+        let (limits, address) = (limits(), Some(IpAddr::from([192, 0, 2, 1])));
+        for _ in 0..MAX_REGISTRATIONS_PER_ADDRESS {
+            limits.count_registration(address).await.unwrap();
+        }
+        match limits.count_registration(address).await.unwrap_err() {
+            Error::Exhausted { reason: ErrorReason::RateLimited, retry_after, .. } => {
+                assert!(retry_after > Duration::ZERO && retry_after <= WINDOW);
+            }
+            other => panic!("{other:?}"),
+        }
+        limits.count_registration(Some(IpAddr::from([192, 0, 2, 2]))).await.unwrap();
+        limits.count(&attempt("olga")).await.unwrap();
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use shared::database::Database;
 use shared::error::Result;
-use shared::redis_store::RedisStore;
 use shared::schema::UserStatus;
 use uuid::Uuid;
 
@@ -27,8 +26,8 @@ pub(super) struct Proven {
 }
 
 impl Proofs {
-    pub(super) fn new(database: Database, redis: RedisStore, passwords: Passwords) -> Self {
-        Self { database, passwords, limits: Limits::new(redis) }
+    pub(super) fn new(database: Database, limits: Limits, passwords: Passwords) -> Self {
+        Self { database, passwords, limits }
     }
 
     /// The active account with this login and password. Takes as long when there is none.

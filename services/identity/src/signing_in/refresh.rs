@@ -17,6 +17,16 @@ pub(super) enum Refreshed {
     Ended(TokenHash),
 }
 
+impl Refreshed {
+    /// The hashes of the tokens that no longer work.
+    pub(super) fn ended(&self) -> Vec<TokenHash> {
+        match self {
+            Self::GoesOn(opened, _) => opened.former_hash.into_iter().collect(),
+            Self::Ended(hash) => vec![*hash],
+        }
+    }
+}
+
 /// The refusal of a refresh token that is taken for stolen.
 pub(super) const REFRESH_TOKEN_REUSED: Error = Error::Unauthenticated {
     reason: ErrorReason::RefreshTokenReused,

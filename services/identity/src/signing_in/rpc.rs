@@ -11,6 +11,7 @@ use shared::service::Ground;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use super::limits::Limits;
 use super::proof::{Proofs, Proven};
 use super::refresh::{REFRESH_TOKEN_REUSED, Refreshed, refresh};
 use super::{BAD_CREDENTIALS, Login, Opened, Passwords, Registration, queries};
@@ -21,6 +22,7 @@ use crate::{CONSTRAINTS, NAME, sessions, users};
 pub struct AuthApi {
     ground: Ground,
     passwords: Passwords,
+    limits: Limits,
     proofs: Proofs,
     succession: Succession,
     store: SessionStore,
@@ -30,9 +32,10 @@ pub struct AuthApi {
 impl AuthApi {
     /// On this ground.
     pub fn new(ground: Ground, passwords: Passwords, store: SessionStore, revocations: Revocations) -> Self {
-        let proofs = Proofs::new(ground.database.clone(), ground.redis.clone(), passwords.clone());
+        let limits = Limits::new(ground.redis.clone());
+        let proofs = Proofs::new(ground.database.clone(), limits.clone(), passwords.clone());
         let succession = Succession::new(&ground.options.service_secret);
-        Self { ground, passwords, proofs, succession, store, revocations }
+        Self { ground, passwords, limits, proofs, succession, store, revocations }
     }
 
     /// Begins a session for somebody who gave the password.
@@ -79,6 +82,7 @@ impl AuthService for AuthApi {
     ) -> Result<Response<pb::SignedIn>, Status> {
         let device = Device::of(&request);
         let wish = Registration::try_from(request.into_inner())?;
+        self.limits.count_registration(device.address).await?;
         let hash = self.passwords.hash(wish.password.clone()).await?;
         let (user_id, tokens, nobody) = (Uuid::now_v7(), Tokens::random(), Uuid::nil());
 
@@ -111,15 +115,16 @@ impl AuthService for AuthApi {
     ) -> Result<Response<pb::SignedIn>, Status> {
         let token = request.into_inner().refresh_token;
 
-        match refresh(&self.ground.database, &self.succession, &token).await? {
-            Refreshed::GoesOn(opened, tokens) => {
-                self.revocations.announce(opened.former_hash.as_slice()).await;
-                Ok(self.answer(*opened, tokens))
-            }
-            Refreshed::Ended(hash) => {
-                self.revocations.announce(&[hash]).await;
-                Err(REFRESH_TOKEN_REUSED.into())
-            }
+        let (database, succession) = (self.ground.database.clone(), self.succession.clone());
+        let exchange = async move {
+            let refreshed = refresh(&database, &succession, &token).await?;
+            let ended = refreshed.ended();
+            Ok((refreshed, ended))
+        };
+
+        match self.revocations.announce_after(exchange).await? {
+            Refreshed::GoesOn(opened, tokens) => Ok(self.answer(*opened, tokens)),
+            Refreshed::Ended(_) => Err(REFRESH_TOKEN_REUSED.into()),
         }
     }
 
@@ -128,13 +133,15 @@ impl AuthService for AuthApi {
         request: Request<pb::LogoutRequest>,
     ) -> Result<Response<pb::LogoutResponse>, Status> {
         let caller = Caller::of(&request)?;
+        let current = caller.user()?.session_id;
 
         let tx = self.ground.database.begin(&caller).await?;
-        let ended = sessions::queries::revoke(tx, caller.user()?.session_id).await?;
+        let ended = async move {
+            let ended = sessions::queries::revoke(tx, current).await?;
+            Ok(((), ended.into_iter().map(|(_, hash)| hash).collect()))
+        };
 
-        if let Some((_, hash)) = ended {
-            self.revocations.announce(&[hash]).await;
-        }
+        self.revocations.announce_after(ended).await?;
         Ok(Response::new(pb::LogoutResponse {}))
     }
 

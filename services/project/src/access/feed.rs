@@ -1,7 +1,7 @@
 //! One follower's feed of access states.
 //!
-//! The change log tells which projects to look at; what is sent is how they are now. A heartbeat is sent only
-//! after a look that found nothing, so a follower that hears one knows that it has everything.
+//! The change log tells which projects to look at; what is sent is how they are now. Each message tells whether
+//! the look that led to it left anything out, so a follower knows when it has everything.
 //!
 //! The position cannot move past a transaction that still runs, in whatever service: it may yet add changes
 //! before those that are there. A removed member must not profit from that, so states are sent early, under
@@ -10,8 +10,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use shared::change_log::{self, Change, Cursor};
-use shared::database::Transaction;
+use shared::change_log::{self, BATCH, Change, Cursor};
 use shared::error::{Error, Result};
 use shared::proto::project::internal::v1 as pb;
 use shared::service::Ground;
@@ -20,7 +19,7 @@ use tokio::time::Instant;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::queries::UnsettledChange;
+use super::queries::EarlyChange;
 use super::{AccessState, fitting, queries};
 use crate::NAME;
 
@@ -35,8 +34,14 @@ pub(crate) type Message = Result<pb::WatchProjectAccessResponse, Status>;
 /// A feed from a position on.
 pub(crate) struct Feed {
     ground: Ground,
+    progress: Progress,
+}
+
+/// How far a follower has been told.
+#[derive(Default)]
+struct Progress {
     cursor: Cursor,
-    /// Places of changes whose states were sent early.
+    /// Places of changes after the position whose states were sent early.
     sent_early: HashSet<i64>,
 }
 
@@ -51,7 +56,7 @@ impl Feed {
         if cursor < horizon || cursor > head {
             return Err(Error::CursorExpired);
         }
-        Ok(Self { ground, cursor, sent_early: HashSet::new() })
+        Ok(Self { ground, progress: Progress { cursor, ..Progress::default() } })
     }
 
     /// Sends until the follower goes, the service stops or a look fails.
@@ -70,11 +75,12 @@ impl Feed {
         let mut wake = self.ground.signal.listen();
         let mut heartbeat = Instant::now();
         loop {
-            let states = self.look().await?;
+            let Told { states, caught_up } = self.look().await?;
             let found = !states.is_empty();
             if found || heartbeat <= Instant::now() {
                 let projects = states.into_iter().map(Into::into).collect();
-                let message = pb::WatchProjectAccessResponse { projects, cursor: self.cursor.to_string() };
+                let cursor = self.progress.cursor.to_string();
+                let message = pb::WatchProjectAccessResponse { projects, cursor, caught_up };
                 if follower.send(Ok(message)).await.is_err() {
                     return Ok(());
                 }
@@ -87,34 +93,73 @@ impl Feed {
     }
 
     /// Reads the next changes, moves the position behind them, and answers with the states they led to.
-    async fn look(&mut self) -> Result<Vec<AccessState>> {
+    async fn look(&mut self) -> Result<Told> {
         let tx = self.ground.worker.begin_background().await?;
-        let changes = change_log::read(&tx, NAME, &ENTITIES, self.cursor).await?;
-        if changes.is_empty() {
-            return self.look_ahead(tx).await;
+        let settled = change_log::read(&tx, NAME, &ENTITIES, self.progress.cursor).await?;
+        let mut early = Vec::new();
+        if !is_full(settled.len()) {
+            // From where the settled ones ended, and not from what is unsettled by now: nothing falls between.
+            let after = settled.last().map_or(self.progress.cursor, Change::cursor);
+            let known: Vec<i64> = self.progress.sent_early.iter().copied().collect();
+            early = queries::early_changes(&tx, &ENTITIES, after, &known).await?;
         }
-        let projects = projects_of(&changes);
-        let states = queries::states(&tx, &projects).await?;
+        let found = Found { settled, early };
+        let projects = found.projects();
+        let states = if projects.is_empty() { Vec::new() } else { queries::states(&tx, &projects).await? };
         tx.finish();
-        let (states, cursor) = cut(&changes, &projects, states);
-        self.cursor = cursor.unwrap_or(self.cursor);
-        Ok(states)
+        Ok(self.progress.tell(&found, &projects, states))
+    }
+}
+
+impl Progress {
+    /// Keeps in mind what is told of what was found.
+    fn tell(&mut self, found: &Found, projects: &[Uuid], states: Vec<AccessState>) -> Told {
+        let states = cut(projects, states);
+        let covered: HashSet<Uuid> = states.iter().map(|state| state.project_id).collect();
+        for change in found.settled.iter().take_while(|change| covered.contains(&project_of(change))) {
+            self.cursor = change.cursor();
+            self.sent_early.remove(&change.position);
+        }
+        let told_early = found.early.iter().filter(|change| covered.contains(&change.project_id));
+        self.sent_early.extend(told_early.map(|change| change.position));
+        let caught_up = !found.is_partial() && covered.len() == projects.len();
+        Told { states, caught_up }
+    }
+}
+
+/// Whether so many changes are as many as are read at once, so that there may be more.
+fn is_full(changes: usize) -> bool {
+    i64::try_from(changes).is_ok_and(|changes| changes >= BATCH)
+}
+
+/// What one look found.
+struct Found {
+    /// Changes that the position can move past.
+    settled: Vec<Change>,
+    /// Changes after those that have not been sent early yet.
+    early: Vec<EarlyChange>,
+}
+
+impl Found {
+    /// The projects that the changes are about, each once, in the order in which they come up.
+    fn projects(&self) -> Vec<Uuid> {
+        let mut seen = HashSet::new();
+        let early = self.early.iter().map(|change| change.project_id);
+        let projects = self.settled.iter().map(project_of).chain(early);
+        projects.filter(|project| seen.insert(*project)).collect()
     }
 
-    /// Answers with the states that changes led to which the position cannot move past yet.
-    async fn look_ahead(&mut self, tx: Transaction) -> Result<Vec<AccessState>> {
-        let changes = queries::unsettled(&tx, &ENTITIES).await?;
-        let is_new = |change: &&UnsettledChange| !self.sent_early.contains(&change.position);
-        let projects: HashSet<Uuid> = changes.iter().filter(is_new).map(|change| change.project_id).collect();
-        let mut states = Vec::new();
-        if !projects.is_empty() {
-            states = queries::states(&tx, &Vec::from_iter(projects)).await?;
-            states.truncate(fitting(&states));
-        }
-        tx.finish();
-        self.sent_early = changes.iter().map(|change| change.position).collect();
-        Ok(states)
+    /// Whether there may be more than was read.
+    fn is_partial(&self) -> bool {
+        is_full(self.settled.len()) || is_full(self.early.len())
     }
+}
+
+/// What one message tells.
+struct Told {
+    states: Vec<AccessState>,
+    /// Whether nothing is left to tell.
+    caught_up: bool,
 }
 
 /// The project that a change is about.
@@ -122,18 +167,8 @@ fn project_of(change: &Change) -> Uuid {
     change.project_id.unwrap_or(change.entity_id)
 }
 
-/// The projects that changes are about, each once, in the order in which they come up.
-fn projects_of(changes: &[Change]) -> Vec<Uuid> {
-    let mut seen = HashSet::new();
-    changes.iter().map(project_of).filter(|project| seen.insert(*project)).collect()
-}
-
-/// As many states as fit into one message, and the position before the first change that they do not cover.
-fn cut(
-    changes: &[Change],
-    projects: &[Uuid],
-    states: Vec<AccessState>,
-) -> (Vec<AccessState>, Option<Cursor>) {
+/// As many states, in the order of the projects, as fit into one message.
+fn cut(projects: &[Uuid], states: Vec<AccessState>) -> Vec<AccessState> {
     let mut by_project: HashMap<Uuid, AccessState> =
         states.into_iter().map(|state| (state.project_id, state)).collect();
     let mut ordered: Vec<AccessState> = projects
@@ -141,9 +176,7 @@ fn cut(
         .map(|project| by_project.remove(project).unwrap_or_else(|| AccessState::unknown(*project)))
         .collect();
     ordered.truncate(fitting(&ordered));
-    let covered: HashSet<Uuid> = ordered.iter().map(|state| state.project_id).collect();
-    let last = changes.iter().take_while(|change| covered.contains(&project_of(change))).last();
-    (ordered, last.map(Change::cursor))
+    ordered
 }
 
 #[cfg(test)]
@@ -162,19 +195,53 @@ mod tests {
         }
     }
 
+    #[derive(Debug, PartialEq)]
+    struct Outcome {
+        states: usize,
+        position: i64,
+        sent_early: usize,
+        caught_up: bool,
+    }
+
+    fn tell(progress: &mut Progress, settled: Vec<Change>, early: Vec<EarlyChange>) -> Outcome {
+        let found = Found { settled, early };
+        let told = progress.tell(&found, &found.projects(), Vec::new());
+        Outcome {
+            states: told.states.len(),
+            position: progress.cursor.position,
+            sent_early: progress.sent_early.len(),
+            caught_up: told.caught_up,
+        }
+    }
+
+    fn early(position: i64, project: u128) -> EarlyChange {
+        EarlyChange { position, project_id: Uuid::from_u128(project) }
+    }
+
     #[test]
     fn the_position_moves_behind_what_is_covered() {
-        let changes = [change(1, 10), change(2, 20), change(3, 10)];
-        let (states, cursor) = cut(&changes, &projects_of(&changes), Vec::new());
-        assert_eq!(states.len(), 2);
-        assert_eq!(cursor.unwrap().position, 3);
+        let settled = vec![change(1, 10), change(2, 20), change(3, 10)];
+        let outcome = tell(&mut Progress::default(), settled, Vec::new());
+        assert_eq!(outcome, Outcome { states: 2, position: 3, sent_early: 0, caught_up: true });
     }
 
     #[test]
     fn what_does_not_fit_is_read_again() {
-        let changes: Vec<Change> = (0..=500).map(|n| change(n, n as u128 + 1)).collect();
-        let (states, cursor) = cut(&changes, &projects_of(&changes), Vec::new());
-        assert_eq!(states.len(), 500);
-        assert_eq!(cursor.unwrap().position, 499);
+        let settled = (0..=500).map(|n| change(n, n as u128 + 1)).collect();
+        let outcome = tell(&mut Progress::default(), settled, Vec::new());
+        assert_eq!(outcome, Outcome { states: 500, position: 499, sent_early: 0, caught_up: false });
+    }
+
+    #[test]
+    fn only_what_was_sent_counts_as_sent_early() {
+        let settled = vec![change(1, 1), change(2, 2)];
+        let unsettled = (3..=501).map(|n| early(n, n as u128)).collect();
+        let mut progress = Progress::default();
+        let outcome = tell(&mut progress, settled, unsettled);
+        assert_eq!(outcome, Outcome { states: 500, position: 2, sent_early: 498, caught_up: false });
+        let outcome = tell(&mut progress, Vec::new(), vec![early(501, 501)]);
+        assert_eq!(outcome, Outcome { states: 1, position: 2, sent_early: 499, caught_up: true });
+        let outcome = tell(&mut progress, (3..=501).map(|n| change(n, n as u128)).collect(), Vec::new());
+        assert_eq!(outcome, Outcome { states: 499, position: 501, sent_early: 0, caught_up: true });
     }
 }

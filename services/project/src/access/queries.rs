@@ -4,6 +4,7 @@
 use diesel::sql_types::{Array, BigInt, Text, Uuid as SqlUuid};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::change_log::{BATCH, Cursor};
 use shared::database::Prepared;
 use shared::error::Result;
 use uuid::Uuid;
@@ -36,9 +37,9 @@ pub(crate) async fn page(mut conn: &AsyncPgConnection, after: Uuid) -> Result<Ve
     rows.into_iter().map(AccessState::try_from).collect()
 }
 
-/// A change that is committed while an older transaction, of whatever service, still runs.
+/// A change that the position may not be able to move past yet.
 #[derive(QueryableByName)]
-pub(crate) struct UnsettledChange {
+pub(crate) struct EarlyChange {
     /// Its place in the change log.
     #[diesel(sql_type = BigInt)]
     pub position: i64,
@@ -47,17 +48,24 @@ pub(crate) struct UnsettledChange {
     pub project_id: Uuid,
 }
 
-/// The changes of these tables that lie beyond what [`shared::change_log::read`] reads as yet.
-pub(crate) async fn unsettled(
+/// The next changes of these tables after a position, at most [`BATCH`], whether or not an older transaction
+/// still runs, without those at places that are known.
+pub(crate) async fn early_changes(
     mut conn: &AsyncPgConnection,
     entities: &[&str],
-) -> Result<Vec<UnsettledChange>> {
+    after: Cursor,
+    known: &[i64],
+) -> Result<Vec<EarlyChange>> {
     let query = sql_query(
         "SELECT position, coalesce(project_id, entity_id) AS project_id FROM project.change_log \
-         WHERE transaction_id >= pg_snapshot_xmin(pg_current_snapshot()) AND entity = ANY ($1) \
-         ORDER BY transaction_id, position LIMIT $2",
+         WHERE (transaction_id, position) > ($1::text::xid8, $2) AND entity = ANY ($3) AND position <> ALL ($4) \
+         ORDER BY transaction_id, position LIMIT $5",
     );
-    let limit = i64::try_from(MAX_STATES).unwrap_or(i64::MAX);
-    let query = query.bind::<Array<Text>, _>(entities).bind::<BigInt, _>(limit);
+    let query = query
+        .bind::<BigInt, _>(after.transaction_id)
+        .bind::<BigInt, _>(after.position)
+        .bind::<Array<Text>, _>(entities)
+        .bind::<Array<BigInt>, _>(known)
+        .bind::<BigInt, _>(BATCH);
     Ok(Prepared(query).load(&mut conn).await?)
 }
