@@ -10,6 +10,7 @@ pub mod caller;
 pub mod change_log;
 pub mod config;
 pub mod database;
+pub mod directory;
 pub mod error;
 pub mod etag;
 pub mod housekeeping;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Jsonb, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -33,13 +32,6 @@ pub const TRUST: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(250);
 /// Name of the feed in `feed_positions`.
 const FEED: &str = "project_access";
-
-/// Where a service finds the project of the thing that a caller asks for.
-#[async_trait]
-pub trait CopySource: Send + Sync {
-    /// The project that the thing belongs to, whoever asks.
-    async fn project_of(&self, id: Uuid) -> Result<Option<Uuid>>;
-}
 
 /// The copy in one service's schema.
 #[derive(Clone)]

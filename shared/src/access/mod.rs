@@ -4,7 +4,7 @@
 mod copies;
 mod permissions;
 
-pub use copies::{AccessCopies, CopySource};
+pub use copies::AccessCopies;
 pub use permissions::{Permissions, parse_exceptions, permission_name};
 
 use diesel::sql_types::{Jsonb, Nullable, Text, Uuid as SqlUuid};

@@ -100,9 +100,4 @@ impl Database {
             Ok(Ok(()))
         )
     }
-
-    /// The pool's size and how many of its connections are free.
-    pub fn pool_state(&self) -> bb8::State {
-        self.pool.state()
-    }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use shared::database::Transaction;
+use shared::directory::known_users;
 use shared::error::Result;
 use shared::importing::{created, refused, unchanged};
 use shared::proto::common::ImportResult;
@@ -10,7 +11,7 @@ use shared::service::Ground;
 use uuid::Uuid;
 
 use super::wire::Batch;
-use super::{Item, known_projects, known_users, queries};
+use super::{Item, known_projects, queries};
 use crate::documents::NewDocument;
 use crate::entrance::Entrance;
 use crate::versions::NewVersion;
@@ -37,7 +38,7 @@ async fn refuse_strangers(ground: &Ground, batch: &mut Batch) -> Result<()> {
     let of_documents = batch.documents.iter().flat_map(|item| &item.checked).map(|d| d.author_id);
     let of_versions = batch.versions.iter().flat_map(|item| &item.checked).map(|v| v.author_id);
     let authors: HashSet<Uuid> = of_documents.chain(of_versions).collect();
-    let known = known_users(ground, &authors).await?;
+    let known = known_users(&ground.siblings, &Vec::from_iter(authors), false).await?;
     refuse_unknown(&mut batch.documents, "author_id", &known, |document| document.author_id);
     refuse_unknown(&mut batch.versions, "author_id", &known, |version| version.author_id);
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use shared::directory::known_users;
 use shared::error::{Error, Result};
 use shared::importing::{created, refused, unchanged};
 use shared::proto::common::ImportResult;
@@ -9,7 +10,7 @@ use shared::proto::content::internal::v1::ImportAttachmentRequest;
 use shared::service::Ground;
 
 use super::wire::{ImportFile, checked_file};
-use super::{Item, known_projects, known_users, refusal};
+use super::{Item, known_projects, refusal};
 use crate::attachments::incoming::Incoming;
 use crate::attachments::rpc::place_of;
 use crate::attachments::storage::Storage;
@@ -57,7 +58,7 @@ async fn store(
     if !known_projects(ground, entrance, &HashSet::from([project_id])).await?.contains(&project_id) {
         return Err(place.not_found());
     }
-    if !known_users(ground, &HashSet::from([uploader_id])).await?.contains(&uploader_id) {
+    if !known_users(&ground.siblings, &[uploader_id], false).await?.contains(&uploader_id) {
         return Err(Error::not_found("user", uploader_id));
     }
     let mut stored = storage.receive(description.id, &mut incoming, description.sha256.as_deref()).await?;

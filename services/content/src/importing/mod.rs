@@ -9,33 +9,16 @@ mod wire;
 
 use std::collections::HashSet;
 
-use shared::error::{Error, Result, from_sibling};
-use shared::proto::identity::internal::v1::ResolveUsersRequest;
+use shared::error::{Error, Result};
 use shared::service::Ground;
 use uuid::Uuid;
 
 use crate::entrance::Entrance;
 
-/// Users whom one question to identity may be about.
-const USERS_AT_ONCE: usize = 1_000;
-
 /// An item as it came: its line, and what is wrong with it if it cannot be taken.
 struct Item<T> {
     line: u64,
     checked: Result<T, String>,
-}
-
-/// Which of these users exist, as identity tells.
-async fn known_users(ground: &Ground, users: &HashSet<Uuid>) -> Result<HashSet<Uuid>> {
-    let all: Vec<String> = users.iter().map(Uuid::to_string).collect();
-    let mut known = HashSet::with_capacity(all.len());
-    for user_ids in all.chunks(USERS_AT_ONCE) {
-        let request = ResolveUsersRequest { user_ids: user_ids.to_vec() };
-        let answer =
-            ground.siblings.directory().resolve_users(request).await.map_err(from_sibling("identity"))?;
-        known.extend(answer.into_inner().users.iter().filter_map(|user| user.id.parse::<Uuid>().ok()));
-    }
-    Ok(known)
 }
 
 /// Which of these projects exist. The project service is asked about those that the copy does not know.

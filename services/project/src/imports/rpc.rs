@@ -2,6 +2,7 @@
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use shared::directory::known_users;
 use shared::error::Result;
 use shared::proto::project::internal::v1 as pb;
 use shared::proto::project::internal::v1::project_import_service_server::ProjectImportService;
@@ -11,7 +12,6 @@ use uuid::Uuid;
 
 use super::wire::{Batch, results};
 use super::{accepted, queries, refuse_impossible_members, refuse_unknown_owners};
-use crate::members::directory::known_users;
 
 /// Serves `ProjectImportService`.
 pub(crate) struct Imports {

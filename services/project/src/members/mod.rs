@@ -1,6 +1,5 @@
 //! Members: who belongs to a project, and the rule that nobody gives, changes or takes more than they have.
 
-pub(crate) mod directory;
 pub(crate) mod queries;
 pub(crate) mod rpc;
 pub(crate) mod wire;

@@ -2,6 +2,7 @@
 
 use shared::access::Permission;
 use shared::caller::Caller;
+use shared::directory::known_users;
 use shared::error::{Error, Result};
 use shared::page::AfterTime;
 use shared::proto::project::v1 as pb;
@@ -10,7 +11,6 @@ use shared::service::Ground;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 
-use super::directory::known_users;
 use super::queries;
 use super::wire::{AddMember, ListMembers, MemberId, UpdateMember};
 use crate::NAME;

@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 
-use shared::error::{Result, from_sibling};
+use shared::directory::known_users;
+use shared::error::Result;
 use shared::importing::{created, refused, unchanged};
 use shared::proto::common::ImportResult;
-use shared::proto::identity::internal::v1::ResolveUsersRequest;
 use shared::proto::task::internal::v1 as pb;
-use shared::validation::MAX_BATCH;
 use uuid::Uuid;
 
 use super::queries::{self, Stored};
@@ -58,15 +57,7 @@ impl Handlers {
     /// The users whom these tasks name and who exist.
     async fn find_users(&self, tasks: &[&Task]) -> Result<HashSet<Uuid>> {
         let named = tasks.iter().flat_map(|task| [Some(task.creator_id), task.assignee_id]).flatten();
-        let mut known = HashSet::new();
-        for some in distinct(named).chunks(MAX_BATCH) {
-            let user_ids = some.iter().map(ToString::to_string).collect();
-            let mut directory = self.ground.siblings.directory();
-            let answer = directory.resolve_users(ResolveUsersRequest { user_ids }).await;
-            let users = answer.map_err(from_sibling("identity"))?.into_inner().users;
-            known.extend(users.iter().filter_map(|user| user.id.parse::<Uuid>().ok()));
-        }
-        Ok(known)
+        known_users(&self.ground.siblings, &distinct(named), false).await
     }
 }
 

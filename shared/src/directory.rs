@@ -1,20 +1,21 @@
-//! Which users exist: identity tells.
+//! Which users exist: identity tells its siblings.
 
 use std::collections::HashSet;
 
-use shared::error::{Error, Result, from_sibling};
-use shared::proto::identity::internal::v1::ResolveUsersRequest;
-use shared::schema::UserStatus;
-use shared::siblings::Siblings;
-use shared::validation::MAX_BATCH;
 use uuid::Uuid;
 
-/// Those of these users who exist, and only active ones if so wished.
-pub(crate) async fn known_users(
-    siblings: &Siblings,
-    user_ids: &[Uuid],
-    only_active: bool,
-) -> Result<HashSet<Uuid>> {
+use crate::error::{Error, Result, from_sibling};
+use crate::proto::identity::internal::v1::ResolveUsersRequest;
+use crate::schema::UserStatus;
+use crate::siblings::Siblings;
+use crate::validation::MAX_BATCH;
+
+/// Those of these users who exist, and only active ones if so wished. Identity is asked in batches of
+/// [`MAX_BATCH`].
+///
+/// # Errors
+/// `UNAVAILABLE` when identity does not answer.
+pub async fn known_users(siblings: &Siblings, user_ids: &[Uuid], only_active: bool) -> Result<HashSet<Uuid>> {
     let mut known = HashSet::with_capacity(user_ids.len());
     for some in user_ids.chunks(MAX_BATCH) {
         let request = ResolveUsersRequest { user_ids: some.iter().map(Uuid::to_string).collect() };
