@@ -10,18 +10,30 @@ const SERVICES: [&str; 4] = ["identity", "project", "task", "content"];
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={PROTO_ROOT}");
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    let common = ["errors", "import", "authorization"].map(|file| format!("dafnck/common/v1/{file}.proto"));
-    let mut all = common.to_vec();
+    let common = files_of("dafnck/common/v1")?;
+    let mut all = common.clone();
     for service in SERVICES {
-        let files = [
-            format!("dafnck/{service}/v1/{service}.proto"),
-            format!("dafnck/{service}/internal/v1/internal.proto"),
-        ];
+        let files =
+            [files_of(&format!("dafnck/{service}/v1"))?, files_of(&format!("dafnck/{service}/internal/v1"))?]
+                .concat();
         compile(&[&files[..], &common[..]].concat(), &out.join(format!("{service}.binpb")))?;
         all.extend(files);
     }
     compile(&all, &out.join("dafnck.binpb"))?;
     generate(&out.join("dafnck.binpb"))
+}
+
+/// The protos in a folder, by name, as they import each other.
+fn files_of(folder: &str) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut files = Vec::new();
+    for entry in Path::new(PROTO_ROOT).join(folder).read_dir()? {
+        let name = entry?.file_name().into_string().map_err(|name| format!("{name:?} is not UTF-8"))?;
+        if name.ends_with(".proto") {
+            files.push(format!("{folder}/{name}"));
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// Writes the encoded descriptor set of `files` and all that they import.
