@@ -8,6 +8,7 @@ pub mod access;
 pub mod authentication;
 pub mod caller;
 pub mod change_log;
+pub mod clock;
 pub mod config;
 pub mod database;
 pub mod directory;

@@ -13,6 +13,7 @@ use tonic::service::Routes;
 
 use crate::authentication::{Authentication, RemoteSessions, SessionSource, Sessions};
 use crate::change_log::Signal;
+use crate::clock::Clock;
 use crate::config::ServiceOptions;
 use crate::database::Database;
 use crate::housekeeping;
@@ -54,6 +55,8 @@ pub struct Ground {
     pub pages: PageTokens,
     /// Wakes readers of this service's change log; announce after a commit.
     pub signal: Signal,
+    /// The time that lifetimes are measured by.
+    pub clock: Clock,
     /// The options.
     pub options: Arc<ServiceOptions>,
     /// Cancelled when the service is to stop.
@@ -69,6 +72,7 @@ impl Ground {
     pub fn new(
         name: &'static str,
         options: ServiceOptions,
+        clock: Clock,
         shutdown: CancellationToken,
     ) -> anyhow::Result<Self> {
         let redis = RedisStore::new(&options.redis_url, &options.redis_key_prefix)?;
@@ -81,6 +85,7 @@ impl Ground {
             pages: PageTokens::new(&options.service_secret),
             signal: Signal::new(&redis, name),
             redis,
+            clock,
             options: Arc::new(options),
             shutdown,
             background: TaskTracker::new(),
@@ -161,7 +166,7 @@ where
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(shutdown.clone()));
     tracing::info!(service = name, %address, "serving");
-    start(Ground::new(name, options, shutdown)?, listener).await
+    start(Ground::new(name, options, Clock::default(), shutdown)?, listener).await
 }
 
 /// Cancels the token on SIGTERM or Ctrl-C.

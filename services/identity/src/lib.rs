@@ -23,11 +23,14 @@ use shared::service::Ground;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
+mod options;
 mod profiles;
+pub mod sealing;
 mod sessions;
 mod signing_in;
 mod users;
 
+pub use options::IdentityOptions;
 use sessions::{Revocations, SessionApi, SessionResolver, SessionStore};
 use signing_in::{AuthApi, Passwords};
 use users::{Directory, ImportApi, UserApi};
@@ -49,8 +52,9 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
 /// Serves until told to stop.
 ///
 /// # Errors
-/// When a migration, the listener or a certificate fails.
-pub async fn serve(ground: Ground, listener: TcpListener) -> anyhow::Result<()> {
+/// When an option is malformed, or a migration, the listener or a certificate fails.
+pub async fn serve(ground: Ground, options: IdentityOptions, listener: TcpListener) -> anyhow::Result<()> {
+    let _keys = options.keys.load()?;
     ground.migrate(&shared::migrate::IDENTITY).await?;
     let store = SessionStore::new(ground.database.clone(), ground.redis.clone());
     let sessions = ground.sessions(Arc::new(store.clone()));

@@ -1,6 +1,7 @@
 //! The identity service as a process of its own.
 
 use clap::Parser;
+use identity::IdentityOptions;
 use shared::config::ServiceOptions;
 
 #[global_allocator]
@@ -12,9 +13,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Cli {
     #[command(flatten)]
     service: ServiceOptions,
+    #[command(flatten)]
+    identity: IdentityOptions,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    shared::service::run(identity::NAME, Cli::parse().service, identity::serve).await
+    let Cli { service, identity: options } = Cli::parse();
+    shared::service::run(identity::NAME, service, |ground, listener| {
+        identity::serve(ground, options, listener)
+    })
+    .await
 }

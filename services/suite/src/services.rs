@@ -3,6 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
+use identity::IdentityOptions;
+use shared::clock::Clock;
 use shared::config::{LimitOptions, Secret, ServiceOptions, SiblingOptions, TelemetryOptions, TlsOptions};
 use shared::service::{Ground, StorageOptions};
 use tokio::net::TcpListener;
@@ -70,12 +72,16 @@ pub struct SuiteOptions {
     pub redis_key_prefix: String,
     /// Key of the calls between services.
     pub service_secret: Secret,
+    /// What only identity needs.
+    pub identity: IdentityOptions,
     /// Files.
     pub storage: StorageOptions,
     /// Limits on work.
     pub limits: LimitOptions,
     /// Logs, traces and metrics.
     pub telemetry: TelemetryOptions,
+    /// The time that lifetimes are measured by.
+    pub clock: Clock,
 }
 
 impl SuiteOptions {
@@ -142,10 +148,11 @@ pub fn start(options: &SuiteOptions, listeners: [TcpListener; 4]) -> anyhow::Res
     };
     let shutdown = CancellationToken::new();
     let ground = |name: &'static str, listener: &TcpListener| {
-        Ground::new(name, options.service(name, listener.local_addr()?, &siblings), shutdown.clone())
+        let service = options.service(name, listener.local_addr()?, &siblings);
+        Ground::new(name, service, options.clock.clone(), shutdown.clone())
     };
     let mut serving = JoinSet::new();
-    serving.spawn(identity::serve(ground(identity::NAME, &identity)?, identity));
+    serving.spawn(identity::serve(ground(identity::NAME, &identity)?, options.identity.clone(), identity));
     serving.spawn(project::serve(ground(project::NAME, &project)?, project));
     serving.spawn(task::serve(ground(task::NAME, &task)?, task));
     serving.spawn(content::serve(ground(content::NAME, &content)?, options.storage.clone(), content));

@@ -68,7 +68,10 @@ async fn replica(suite: &mut Suite, project_url: &str) -> DropGuard {
         telemetry: suite.options.telemetry.clone(),
     };
     let stop = CancellationToken::new();
-    tokio::spawn(task::serve(Ground::new(task::NAME, options, stop.clone()).unwrap(), listener));
+    tokio::spawn(task::serve(
+        Ground::new(task::NAME, options, suite.options.clock.clone(), stop.clone()).unwrap(),
+        listener,
+    ));
     suite.siblings.task_url = format!("http://{listen}");
     stop.drop_guard()
 }

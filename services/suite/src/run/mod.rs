@@ -17,6 +17,9 @@ use anyhow::{Context, anyhow, bail};
 use diesel::sql_query;
 use diesel::sql_types::Text;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use identity::IdentityOptions;
+use identity::sealing::KeyRingOptions;
+use shared::clock::Clock;
 use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, Secret};
 use shared::database;
 use shared::local::{self, DataPlace, LocalOptions, LocalServers};
@@ -126,9 +129,16 @@ async fn start_services(
         redis_url: servers.redis.url().into(),
         redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),
         service_secret: secrets.service_secret(),
+        identity: IdentityOptions {
+            keys: KeyRingOptions {
+                encryption_keys: Some(secrets.encryption_keys()),
+                encryption_keys_file: None,
+            },
+        },
         storage: StorageOptions { storage_folder, max_attachment_bytes: options.max_attachment_bytes },
         limits: options.limits.clone(),
         telemetry: options.telemetry.clone(),
+        clock: Clock::default(),
     };
     say("starting the services…");
     services::start(&options, listeners)

@@ -6,10 +6,13 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use anyhow::Context;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use serde::{Deserialize, Serialize};
 use shared::config::Secret;
+use tempfile::NamedTempFile;
 
 /// The name of the file; only its owner may read it.
 const FILE: &str = "suite-secrets";
@@ -21,6 +24,9 @@ const LENGTH: usize = 48;
 pub struct Secrets {
     role_password: String,
     service_secret: String,
+    /// A data folder from before personal data was encrypted has none; it gets them at its next start.
+    #[serde(default)]
+    encryption_keys: String,
 }
 
 impl Secrets {
@@ -37,24 +43,36 @@ impl Secrets {
     /// Those of the data folder, which is made if missing.
     pub(super) fn load_or_make(data_folder: &Path) -> anyhow::Result<Self> {
         if data_folder.join(FILE).exists() {
-            return Self::read(data_folder);
+            return Self::read(data_folder)?.completed(data_folder);
         }
         // Passed through by the servers' user, who is another one when root runs us.
         let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(data_folder);
         made.with_context(|| format!("cannot make the folder {}", data_folder.display()))?;
-        let secrets = Self { role_password: random(), service_secret: random() };
-        secrets.save(data_folder)?;
+        let encryption_keys = random_keys();
+        let secrets = Self { role_password: random(), service_secret: random(), encryption_keys };
+        let path = data_folder.join(FILE);
+        // Whoever comes second when two start at once is refused.
+        let saved = secrets.write(data_folder)?.persist_noclobber(&path);
+        saved.with_context(|| format!("cannot write {}", path.display()))?;
         Ok(secrets)
     }
 
-    /// Whole or not at all. Whoever comes second when two start at once is refused.
-    fn save(&self, data_folder: &Path) -> anyhow::Result<()> {
+    fn completed(mut self, data_folder: &Path) -> anyhow::Result<Self> {
+        if self.encryption_keys.is_empty() {
+            self.encryption_keys = random_keys();
+            let path = data_folder.join(FILE);
+            let saved = self.write(data_folder)?.persist(&path);
+            saved.with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(self)
+    }
+
+    /// Beside its place, so that it gets there whole or not at all.
+    fn write(&self, data_folder: &Path) -> anyhow::Result<NamedTempFile> {
         let unfinished = tempfile::Builder::new().permissions(private()).tempfile_in(data_folder)?;
         unfinished.as_file().write_all(&serde_json::to_vec_pretty(self)?)?;
         unfinished.as_file().sync_all()?;
-        let path = data_folder.join(FILE);
-        unfinished.persist_noclobber(&path).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(())
+        Ok(unfinished)
     }
 
     /// The password of the services' PostgreSQL roles.
@@ -66,6 +84,16 @@ impl Secrets {
     pub fn service_secret(&self) -> Secret {
         self.service_secret.as_str().into()
     }
+
+    /// The keys that personal data is encrypted under.
+    pub(super) fn encryption_keys(&self) -> Secret {
+        self.encryption_keys.as_str().into()
+    }
+}
+
+/// One key, under the name `1`.
+fn random_keys() -> String {
+    format!("1:{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
 }
 
 fn private() -> fs::Permissions {
@@ -89,8 +117,19 @@ mod tests {
         let made = Secrets::load_or_make(&data).unwrap();
         let again = Secrets::load_or_make(&data).unwrap();
         assert_eq!(made.service_secret(), again.service_secret());
+        assert_eq!(made.encryption_keys(), again.encryption_keys());
         assert_eq!(made.role_password.len(), LENGTH);
         assert_ne!(made.role_password, made.service_secret);
         assert_eq!(data.join(FILE).metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    #[test]
+    fn a_former_data_folder_gets_encryption_keys_and_keeps_its_other_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(FILE), r#"{"role_password": "a", "service_secret": "b"}"#).unwrap();
+        let completed = Secrets::load_or_make(folder.path()).unwrap();
+        assert_eq!((completed.role_password.as_str(), completed.service_secret.as_str()), ("a", "b"));
+        assert!(!completed.encryption_keys.is_empty());
+        let again = Secrets::load_or_make(folder.path()).unwrap();
+        assert_eq!(completed.encryption_keys, again.encryption_keys);
     }
 }

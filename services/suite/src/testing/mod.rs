@@ -22,6 +22,9 @@ pub use summary::{reason_of, summary, violations};
 
 use std::time::Duration;
 
+use identity::IdentityOptions;
+use identity::sealing::KeyRingOptions;
+use shared::clock::Clock;
 use shared::config::{LimitOptions, Secret, SiblingOptions, TelemetryOptions};
 use shared::local::LocalServers;
 use shared::redis_store::RedisStore;
@@ -33,6 +36,8 @@ use uuid::Uuid;
 use crate::services::{self, Role, RunningServices, SuiteOptions};
 
 pub const SERVICE_SECRET: &str = "a secret of the tests, long enough to be one";
+/// 32 bytes under the name `test`.
+pub const ENCRYPTION_KEYS: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
 /// All four services on a database of their own.
 pub struct Suite {
@@ -89,12 +94,19 @@ impl Suite {
             redis_url: servers.local.redis.url().into(),
             redis_key_prefix: database.clone(),
             service_secret: SERVICE_SECRET.into(),
+            identity: IdentityOptions {
+                keys: KeyRingOptions {
+                    encryption_keys: Some(ENCRYPTION_KEYS.into()),
+                    encryption_keys_file: None,
+                },
+            },
             storage: StorageOptions {
                 storage_folder: files.path().to_owned(),
                 max_attachment_bytes: 8 * 1024 * 1024,
             },
             limits: LimitOptions::default(),
             telemetry: TelemetryOptions::default(),
+            clock: Clock::default(),
         };
         change(&mut options);
         let listeners = services::listen([0; 4]).await.unwrap();

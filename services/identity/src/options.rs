@@ -1,0 +1,13 @@
+//! What only this service needs to run.
+
+use clap::Args;
+
+use crate::sealing::KeyRingOptions;
+
+/// What only this service needs to run. Every option can also be set in code.
+#[derive(Args, Clone, Debug, Default)]
+pub struct IdentityOptions {
+    /// Keys of personal data.
+    #[command(flatten)]
+    pub keys: KeyRingOptions,
+}
