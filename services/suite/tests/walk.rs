@@ -109,6 +109,37 @@ fn every_method_is_commented_and_has_a_rule() {
     expect_file!["./walk_rules.txt"].assert_eq(&table);
 }
 
+/// How the names of methods begin that only read.
+const READING_VERBS: [&str; 10] =
+    ["BatchGet", "Diff", "Download", "Get", "List", "Lookup", "Preview", "Resolve", "Search", "Watch"];
+
+/// Methods that only read, though their names begin otherwise, and why they are called so.
+const READING_BY_ANOTHER_NAME: [(&str, &str); 1] =
+    [("/dafnck.identity.v1.AuthService/WhoAmI", "what every shell calls the question")];
+
+/// The scopes of API tokens go by this mark: a read without it is closed to tokens that may only read, and a
+/// write with it is open to them.
+#[test]
+fn methods_that_only_read_say_so_and_no_others_do() {
+    let rules = MethodRules::of(proto::DESCRIPTOR_SET).unwrap();
+    for method in methods() {
+        let path = path_of(&method);
+        let expected = is_reading_by_name(method.name())
+            || READING_BY_ANOTHER_NAME.iter().any(|(reading, _)| *reading == path);
+        let marked = rules.get(&path).unwrap().is_reading;
+        assert_eq!(
+            marked, expected,
+            "{path}: idempotency_level = NO_SIDE_EFFECTS is for methods that only read"
+        );
+    }
+}
+
+fn is_reading_by_name(name: &str) -> bool {
+    READING_VERBS.iter().any(|verb| {
+        name.strip_prefix(verb).is_some_and(|rest| rest.starts_with(|next: char| next.is_ascii_uppercase()))
+    })
+}
+
 fn is_commented(method: &MethodDescriptor) -> bool {
     let file = method.parent_file();
     let source = file.file_descriptor_proto().source_code_info.clone().unwrap();

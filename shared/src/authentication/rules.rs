@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::Context as _;
+use prost_reflect::prost_types::method_options::IdempotencyLevel;
 use prost_reflect::{DescriptorPool, ExtensionDescriptor, MethodDescriptor};
 
 use crate::proto::common::{Audience, AuthorizationRule, Permission};
@@ -18,6 +19,8 @@ pub struct MethodRule {
     pub permission: Permission,
     /// Whether either side sends a stream.
     pub is_streaming: bool,
+    /// Whether it only reads (`idempotency_level = NO_SIDE_EFFECTS`); one that does not say so counts as a write.
+    pub is_reading: bool,
 }
 
 /// The rules of all methods of a descriptor set, by path (as `/package.Service/Method`).
@@ -69,7 +72,13 @@ fn rule_of(method: &MethodDescriptor, option: &ExtensionDescriptor) -> anyhow::R
         audience: rule.audience(),
         permission: rule.permission(),
         is_streaming: method.is_client_streaming() || method.is_server_streaming(),
+        is_reading: is_reading(method),
     })
+}
+
+fn is_reading(method: &MethodDescriptor) -> bool {
+    let options = method.method_descriptor_proto().options.as_ref();
+    options.is_some_and(|options| options.idempotency_level() == IdempotencyLevel::NoSideEffects)
 }
 
 #[cfg(test)]
@@ -98,7 +107,9 @@ mod tests {
         let rules = MethodRules::of(proto::content::DESCRIPTOR_SET).unwrap();
         let upload = rules.get("/dafnck.content.v1.AttachmentService/UploadAttachment").unwrap();
         assert_eq!((upload.audience, upload.permission), (Audience::User, Permission::AttachmentWrite));
-        assert!(upload.is_streaming);
+        assert!(upload.is_streaming && !upload.is_reading);
+        let download = rules.get("/dafnck.content.v1.AttachmentService/DownloadAttachment").unwrap();
+        assert!(download.is_streaming && download.is_reading);
         assert_eq!(rules.get("/dafnck.content.v1.AttachmentService/Nothing"), None);
     }
 
