@@ -20,6 +20,7 @@ pub mod importing;
 pub mod json;
 #[cfg(feature = "local")]
 pub mod local;
+pub mod mail;
 pub mod migrate;
 pub mod page;
 pub mod proto;

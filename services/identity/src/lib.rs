@@ -6,11 +6,12 @@
 //! - Losing all of Redis logs nobody out: this service knows every session.
 //! - Nobody sees another user's account, profile or sessions, but for the few fields that name them.
 //!
-//! Not here: what users may do in projects (that is the project service's), and sending mail.
+//! Not here: what users may do in projects (that is the project service's).
 
 use std::sync::Arc;
 
 use shared::database::{Constraint, Rule};
+use shared::mail::{MailOptions, Mailer, Outbox};
 use shared::proto::identity::DESCRIPTOR_SET;
 use shared::proto::identity::internal::v1::directory_service_server::DirectoryServiceServer;
 use shared::proto::identity::internal::v1::identity_import_service_server::IdentityImportServiceServer;
@@ -23,6 +24,7 @@ use shared::service::Ground;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
+mod letters;
 mod options;
 mod profiles;
 pub mod sealing;
@@ -53,7 +55,12 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
 ///
 /// # Errors
 /// When an option is malformed, or a migration, the listener or a certificate fails.
-pub async fn serve(ground: Ground, options: IdentityOptions, listener: TcpListener) -> anyhow::Result<()> {
+pub async fn serve(
+    ground: Ground,
+    options: IdentityOptions,
+    mail: MailOptions,
+    listener: TcpListener,
+) -> anyhow::Result<()> {
     let _keys = options.keys.load()?;
     ground.migrate(&shared::migrate::IDENTITY).await?;
     let store = SessionStore::new(ground.database.clone(), ground.redis.clone());
@@ -62,6 +69,10 @@ pub async fn serve(ground: Ground, options: IdentityOptions, listener: TcpListen
         Revocations::new(sessions.clone(), ground.redis.clone(), ground.shutdown.clone());
     ground.spawn(telling);
     ground.spawn(sessions::forget_ended(ground.worker.clone(), ground.shutdown.clone()));
+
+    let outbox = Outbox::new(NAME, ground.clock.clone());
+    let mailer = Mailer::new(&mail)?;
+    ground.spawn(outbox.deliver(ground.worker.clone(), mailer, letters::write, ground.shutdown.clone()));
 
     let auth = AuthApi::new(ground.clone(), Passwords::new()?, store.clone(), revocations.clone());
     let own_sessions = SessionApi::new(ground.clone(), revocations);

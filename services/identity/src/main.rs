@@ -3,6 +3,7 @@
 use clap::Parser;
 use identity::IdentityOptions;
 use shared::config::ServiceOptions;
+use shared::mail::MailOptions;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -15,13 +16,15 @@ struct Cli {
     service: ServiceOptions,
     #[command(flatten)]
     identity: IdentityOptions,
+    #[command(flatten)]
+    mail: MailOptions,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Cli { service, identity: options } = Cli::parse();
+    let Cli { service, identity: options, mail } = Cli::parse();
     shared::service::run(identity::NAME, service, |ground, listener| {
-        identity::serve(ground, options, listener)
+        identity::serve(ground, options, mail, listener)
     })
     .await
 }

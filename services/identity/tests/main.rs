@@ -8,6 +8,7 @@ mod expiry;
 mod guessing;
 mod importing;
 mod outages;
+mod outbox;
 mod profiles;
 mod refreshing;
 mod secrecy;

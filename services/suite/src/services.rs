@@ -6,6 +6,7 @@ use anyhow::Context;
 use identity::IdentityOptions;
 use shared::clock::Clock;
 use shared::config::{LimitOptions, Secret, ServiceOptions, SiblingOptions, TelemetryOptions, TlsOptions};
+use shared::mail::MailOptions;
 use shared::service::{Ground, StorageOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -74,6 +75,8 @@ pub struct SuiteOptions {
     pub service_secret: Secret,
     /// What only identity needs.
     pub identity: IdentityOptions,
+    /// Where mail goes.
+    pub mail: MailOptions,
     /// Files.
     pub storage: StorageOptions,
     /// Limits on work.
@@ -152,7 +155,12 @@ pub fn start(options: &SuiteOptions, listeners: [TcpListener; 4]) -> anyhow::Res
         Ground::new(name, service, options.clock.clone(), shutdown.clone())
     };
     let mut serving = JoinSet::new();
-    serving.spawn(identity::serve(ground(identity::NAME, &identity)?, options.identity.clone(), identity));
+    serving.spawn(identity::serve(
+        ground(identity::NAME, &identity)?,
+        options.identity.clone(),
+        options.mail.clone(),
+        identity,
+    ));
     serving.spawn(project::serve(ground(project::NAME, &project)?, project));
     serving.spawn(task::serve(ground(task::NAME, &task)?, task));
     serving.spawn(content::serve(ground(content::NAME, &content)?, options.storage.clone(), content));

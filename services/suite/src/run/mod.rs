@@ -23,6 +23,7 @@ use shared::clock::Clock;
 use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, Secret};
 use shared::database;
 use shared::local::{self, DataPlace, LocalOptions, LocalServers};
+use shared::mail::{Destination, MailOptions};
 use shared::service::{StorageOptions, cancel_on_signal};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,8 @@ use crate::services::{self, RunningServices, SuiteOptions};
 const DATABASE: &str = "dafnck";
 /// Where the content service keeps files, in the data folder.
 const FILES: &str = "files";
+/// Where mail goes unless told otherwise, in the data folder.
+const MAIL: &str = "mail";
 /// How long the services may take until they are ready, and how often they are asked.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 const READY_POLL: Duration = Duration::from_millis(50);
@@ -79,6 +82,7 @@ async fn start(options: &RunOptions, listeners: [TcpListener; 4]) -> anyhow::Res
     let data_folder = std::path::absolute(&options.data_folder)?;
     let secrets = Secrets::load_or_make(&data_folder)?;
     let storage_folder = make_private_folder(data_folder.join(FILES))?;
+    let mail_folder = data_folder.join(MAIL);
     let servers = local::start(
         LocalOptions {
             cache: options.cache_folder.clone(),
@@ -91,13 +95,14 @@ async fn start(options: &RunOptions, listeners: [TcpListener; 4]) -> anyhow::Res
         say,
     )
     .await?;
-    let services = match start_services(options, storage_folder, &secrets, &servers, listeners).await {
-        Ok(services) => services,
-        Err(error) => {
-            servers.stop().await?;
-            return Err(error);
-        }
-    };
+    let services =
+        match start_services(options, [storage_folder, mail_folder], &secrets, &servers, listeners).await {
+            Ok(services) => services,
+            Err(error) => {
+                servers.stop().await?;
+                return Err(error);
+            }
+        };
     let mut running = Running { servers, services };
     if let Err(error) = running.become_ready().await {
         running.stop().await?;
@@ -115,7 +120,7 @@ fn make_private_folder(folder: PathBuf) -> anyhow::Result<PathBuf> {
 
 async fn start_services(
     options: &RunOptions,
-    storage_folder: PathBuf,
+    [storage_folder, mail_folder]: [PathBuf; 2],
     secrets: &Secrets,
     servers: &LocalServers,
     listeners: [TcpListener; 4],
@@ -134,6 +139,10 @@ async fn start_services(
                 encryption_keys: Some(secrets.encryption_keys()),
                 encryption_keys_file: None,
             },
+        },
+        mail: MailOptions {
+            mail_url: options.mail_url.clone().unwrap_or(Destination::Folder(mail_folder)),
+            mail_from: options.mail_from.clone(),
         },
         storage: StorageOptions { storage_folder, max_attachment_bytes: options.max_attachment_bytes },
         limits: options.limits.clone(),

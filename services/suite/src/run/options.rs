@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use shared::config::{LimitOptions, TelemetryOptions};
+use shared::mail::{Destination, Mailbox};
 
 use crate::services::DEFAULT_PORTS;
 
@@ -42,6 +43,13 @@ pub struct RunOptions {
     /// Largest attachment in bytes
     #[arg(long, env = "DAFNCK_MAX_ATTACHMENT_BYTES", default_value_t = 250 * 1024 * 1024)]
     pub max_attachment_bytes: u64,
+    /// Where mail goes: `smtps://user:password@host:465`, `smtp://user:password@host:587` (STARTTLS), `folder:PATH` or
+    /// `log:`. Default: the folder `mail` in the data folder
+    #[arg(long, env = "DAFNCK_MAIL_URL", hide_env_values = true)]
+    pub mail_url: Option<Destination>,
+    /// The sender of mail
+    #[arg(long, env = "DAFNCK_MAIL_FROM", default_value = "DafnckMachine <no-reply@localhost>")]
+    pub mail_from: Mailbox,
     /// Limits on work.
     #[command(flatten)]
     pub limits: LimitOptions,

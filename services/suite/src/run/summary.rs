@@ -4,7 +4,7 @@ use std::path::Path;
 
 use shared::local::{ADMIN, LocalServers};
 
-use super::{DATABASE, FILES, RunOptions};
+use super::{DATABASE, FILES, MAIL, RunOptions};
 use crate::services::NAMES;
 
 /// Prints what runs where, how to stop it, and what to try first.
@@ -29,7 +29,11 @@ fn what_runs(options: &RunOptions, servers: &LocalServers, data_folder: &Path) -
     text.push_str(&format!("  databases   {data}/postgres, {data}/redis\n"));
     text.push_str(&format!("  passwords   {data}/secrets, {kept}/suite-secrets\n"));
     text.push_str(&format!("  logs        {data}/log (the services' own: here)\n"));
-    text.push_str(&format!("  attachments {kept}/{FILES}\n\n"));
+    text.push_str(&format!("  attachments {kept}/{FILES}\n"));
+    if options.mail_url.is_none() {
+        text.push_str(&format!("  mail        {kept}/{MAIL} (a file for each; none is sent)\n"));
+    }
+    text.push('\n');
     text.push_str("Ctrl-C stops everything; the data stays, and the next start goes on with it.");
     text
 }

@@ -13,11 +13,13 @@
 )]
 
 mod actor;
+mod mail;
 mod servers;
 mod slow_link;
 mod summary;
 
 pub use actor::{Actor, Bearer, Service};
+pub use mail::Mail;
 pub use summary::{reason_of, summary, violations};
 
 use std::time::Duration;
@@ -27,6 +29,7 @@ use identity::sealing::KeyRingOptions;
 use shared::clock::Clock;
 use shared::config::{LimitOptions, Secret, SiblingOptions, TelemetryOptions};
 use shared::local::LocalServers;
+use shared::mail::{Destination, MailOptions};
 use shared::redis_store::RedisStore;
 use shared::service::StorageOptions;
 use tempfile::TempDir;
@@ -48,7 +51,7 @@ pub struct Suite {
     /// Only of a suite that was started alone.
     pub servers: Option<LocalServers>,
     running: Option<RunningServices>,
-    _files: TempDir,
+    files: TempDir,
 }
 
 impl Suite {
@@ -100,8 +103,12 @@ impl Suite {
                     encryption_keys_file: None,
                 },
             },
+            mail: MailOptions {
+                mail_url: Destination::Folder(files.path().join(mail::FOLDER)),
+                mail_from: "DafnckMachine <no-reply@dafnck.example>".parse().unwrap(),
+            },
             storage: StorageOptions {
-                storage_folder: files.path().to_owned(),
+                storage_folder: files.path().join("files"),
                 max_attachment_bytes: 8 * 1024 * 1024,
             },
             limits: LimitOptions::default(),
@@ -117,7 +124,7 @@ impl Suite {
             options,
             servers: None,
             running: Some(running),
-            _files: files,
+            files,
         }
     }
 

@@ -1,0 +1,20 @@
+//! Mail: queued with a change, written and sent after its commit.
+//!
+//! A service queues a mail in the transaction of what it tells of ([`Outbox::queue`]), so that either both are
+//! there or neither; background work writes it and hands it to the [`Mailer`], again and again until it is taken,
+//! given up or of no more use ([`Outbox::deliver`]). What is queued says what the mail is about, not its text: codes
+//! are derived when it is written, so that no stored row holds one. A mail is sent at least once; one that is sent
+//! again, after a crash, has the same `Message-ID`.
+//!
+//! Every schema that sends mail has a table `mail_outbox` of the shape that `migrations/identity` shows.
+
+mod mailer;
+mod message;
+mod options;
+mod outbox;
+
+pub use lettre::message::Mailbox;
+pub use mailer::{Mailer, SEND_TIMEOUT};
+pub use message::{MAX_SUBJECT_CHARS, MAX_TEXT_BYTES, Mail};
+pub use options::{Destination, MailOptions};
+pub use outbox::{MAX_ATTEMPTS, Outbox, QueuedMail};
