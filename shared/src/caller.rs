@@ -7,6 +7,10 @@ use uuid::Uuid;
 
 use crate::error::{Error, ErrorReason, Result};
 
+/// The service principal of an operator; others have a name of their own behind it.
+const OPERATOR: &str = "operator";
+const OPERATOR_PREFIX: &str = "operator-";
+
 /// Who makes a call. The authentication layer puts it into the request's extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
@@ -58,6 +62,21 @@ impl Caller {
         match self {
             Self::User(session) => session.user_id,
             Self::Anonymous | Self::Service(_) => Uuid::nil(),
+        }
+    }
+
+    /// The name of the operator who calls.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED` for anybody else, also for the services of the suite.
+    pub fn operator(&self) -> Result<&str> {
+        match self {
+            Self::Service(name) if name == OPERATOR || name.starts_with(OPERATOR_PREFIX) => Ok(name),
+            _ => Err(Error::PermissionDenied {
+                reason: ErrorReason::AudienceRefused,
+                message: "this method is for operators".to_owned(),
+                metadata: Vec::new(),
+            }),
         }
     }
 }

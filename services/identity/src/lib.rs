@@ -1,6 +1,7 @@
 //! The identity service: users, their profiles and their sessions.
 //!
 //! It owns the schema `identity` and promises:
+//! - Names and locations are sealed in the database under keys that it never sees.
 //! - A token is shown once and stored as a hash; a password is stored as a hash that no role can read.
 //! - A revoked session stops working at once; while Redis is away, within the life of the services' caches.
 //! - Losing all of Redis logs nobody out: this service knows every session.
@@ -15,6 +16,7 @@ use shared::mail::{MailOptions, Mailer, Outbox};
 use shared::proto::identity::DESCRIPTOR_SET;
 use shared::proto::identity::internal::v1::directory_service_server::DirectoryServiceServer;
 use shared::proto::identity::internal::v1::identity_import_service_server::IdentityImportServiceServer;
+use shared::proto::identity::internal::v1::key_service_server::KeyServiceServer;
 use shared::proto::identity::internal::v1::session_resolver_service_server::SessionResolverServiceServer;
 use shared::proto::identity::v1::auth_service_server::AuthServiceServer;
 use shared::proto::identity::v1::session_service_server::SessionServiceServer;
@@ -33,6 +35,7 @@ mod signing_in;
 mod users;
 
 pub use options::IdentityOptions;
+use sealing::KeyApi;
 use sessions::{Revocations, SessionApi, SessionResolver, SessionStore};
 use signing_in::{AuthApi, Passwords};
 use users::{Directory, ImportApi, UserApi};
@@ -61,7 +64,7 @@ pub async fn serve(
     mail: MailOptions,
     listener: TcpListener,
 ) -> anyhow::Result<()> {
-    let _keys = options.keys.load()?;
+    let keys = options.keys.load()?;
     ground.migrate(&shared::migrate::IDENTITY).await?;
     let store = SessionStore::new(ground.database.clone(), ground.redis.clone());
     let sessions = ground.sessions(Arc::new(store.clone()));
@@ -74,14 +77,20 @@ pub async fn serve(
     let mailer = Mailer::new(&mail)?;
     ground.spawn(outbox.deliver(ground.worker.clone(), mailer, letters::write, ground.shutdown.clone()));
 
-    let auth = AuthApi::new(ground.clone(), Passwords::new()?, store.clone(), revocations.clone());
+    let auth =
+        AuthApi::new(ground.clone(), keys.clone(), Passwords::new()?, store.clone(), revocations.clone());
     let own_sessions = SessionApi::new(ground.clone(), revocations);
-    let (directory, import) = (Directory(ground.worker.clone()), ImportApi(ground.worker.clone()));
+    let users = UserApi::new(ground.clone(), keys.clone());
+    let (directory, import) =
+        (Directory(ground.worker.clone()), ImportApi::new(ground.worker.clone(), keys.clone()));
+    ground.spawn(sealing::seal_what_is_clear(ground.worker.clone(), keys.clone(), ground.shutdown.clone()));
+    let rotation = KeyApi::new(ground.worker.clone(), keys);
     let routes = Routes::new(AuthServiceServer::new(auth).max_decoding_message_size(MAX))
         .add_service(SessionServiceServer::new(own_sessions).max_decoding_message_size(MAX))
-        .add_service(UserServiceServer::new(UserApi(ground.clone())).max_decoding_message_size(MAX))
+        .add_service(UserServiceServer::new(users).max_decoding_message_size(MAX))
         .add_service(SessionResolverServiceServer::new(SessionResolver(store)).max_decoding_message_size(MAX))
         .add_service(DirectoryServiceServer::new(directory).max_decoding_message_size(MAX))
-        .add_service(IdentityImportServiceServer::new(import).max_decoding_message_size(MAX));
+        .add_service(IdentityImportServiceServer::new(import).max_decoding_message_size(MAX))
+        .add_service(KeyServiceServer::new(rotation).max_decoding_message_size(MAX));
     ground.serve(DESCRIPTOR_SET, routes, sessions, listener).await
 }

@@ -11,6 +11,7 @@ mod outages;
 mod outbox;
 mod profiles;
 mod refreshing;
+mod sealing;
 mod secrecy;
 mod sessions;
 mod signing_in;

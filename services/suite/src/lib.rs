@@ -4,7 +4,9 @@ pub mod convert;
 pub mod health;
 pub mod import;
 pub mod migrations;
+pub mod operator;
 pub mod prepare;
+pub mod rotate_keys;
 pub mod run;
 pub mod services;
 #[cfg(feature = "testing")]

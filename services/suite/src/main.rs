@@ -8,6 +8,8 @@ use suite::convert::{self, ConvertOptions};
 use suite::health;
 use suite::import::{self, ImportOptions};
 use suite::migrations::{self, MigrateOptions};
+use suite::operator::OperatorOptions;
+use suite::rotate_keys;
 use suite::run::{self, RunOptions};
 
 #[global_allocator]
@@ -35,6 +37,9 @@ enum Command {
     Import(ImportOptions),
     /// Turn data of other origins into a file for `dafnck import`
     Convert(ConvertOptions),
+    /// Seal personal data again under the current key of the identity service
+    #[command(after_long_help = rotate_keys::HELP)]
+    RotateKeys(OperatorOptions),
     /// Ask the four services whether they are ready
     Health(SiblingOptions),
 }
@@ -57,6 +62,7 @@ async fn run_command(cli: Cli) -> anyhow::Result<()> {
         Command::Migrate(options) => migrations::command(options).await,
         Command::Import(options) => import::command(&options).await,
         Command::Convert(options) => convert::command(&options),
+        Command::RotateKeys(options) => rotate_keys::command(&options).await,
         Command::Health(services) => health::command(&services).await,
     }
 }

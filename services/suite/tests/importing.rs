@@ -13,6 +13,7 @@ use shared::proto::task::v1 as task;
 use suite::convert::eips::{self, EipsOptions};
 use suite::import::line::Kind;
 use suite::import::{self, ImportOptions, Progress, Report, Tally};
+use suite::operator::OperatorOptions;
 use suite::testing::{SERVICE_SECRET, Suite};
 use tempfile::TempDir;
 
@@ -75,10 +76,12 @@ fn texts(lines: &[Value]) -> Vec<String> {
 fn options(suite: &Suite, file: &Path) -> ImportOptions {
     ImportOptions {
         file: file.to_owned(),
-        service_secret: Some(SERVICE_SECRET.into()),
-        data_folder: PathBuf::from("nowhere"),
-        siblings: suite.siblings.clone(),
-        tls_ca: None,
+        operator: OperatorOptions {
+            service_secret: Some(SERVICE_SECRET.into()),
+            data_folder: PathBuf::from("nowhere"),
+            siblings: suite.siblings.clone(),
+            tls_ca: None,
+        },
     }
 }
 
@@ -176,7 +179,7 @@ async fn a_wrong_secret_ends_the_import_with_a_reason() {
     let suite = Suite::start().await;
     let origin = Origin::of(&texts(&one_of_everything()));
     let mut options = options(&suite, &origin.file());
-    options.service_secret = Some("another secret, also long enough to be one".into());
+    options.operator.service_secret = Some("another secret, also long enough to be one".into());
     let mut report = Report::default();
     let error = import::run(&options, &mut report, &Progress::Silent).await.unwrap_err();
     let text = format!("{error:#}");

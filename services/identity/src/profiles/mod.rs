@@ -1,4 +1,5 @@
 //! What users tell about themselves. Every account has one profile, made with it. Only its user sees it.
+//! The location is sealed in the table.
 
 pub mod queries;
 mod wire;
@@ -9,6 +10,8 @@ use serde_json::Value;
 use shared::etag::RowVersion;
 use shared::schema::identity::user_profiles;
 use uuid::Uuid;
+
+use crate::sealing::Sealed;
 
 /// Longest text about a user, in characters.
 pub const MAX_BIO_CHARS: usize = 10_000;
@@ -26,7 +29,7 @@ pub struct Profile {
     /// A text about the user.
     pub bio: Option<String>,
     /// Place.
-    pub location: Option<String>,
+    pub location: Option<Sealed>,
     /// Web site.
     pub website_url: Option<String>,
     /// Networks to addresses.
@@ -47,7 +50,7 @@ pub struct Profile {
 #[diesel(table_name = user_profiles)]
 pub struct ProfileChange {
     bio: Option<Option<String>>,
-    location: Option<Option<String>>,
+    location: Option<Option<Sealed>>,
     website_url: Option<Option<String>>,
     social_links: Option<Value>,
     preferences: Option<Value>,

@@ -1,49 +1,59 @@
 //! Profiles on the wire.
 
-use shared::error::{Error, Result};
+use shared::error::Result;
 use shared::etag;
 use shared::json::{to_struct, to_timestamp};
 use shared::proto::identity::v1 as pb;
 use shared::validation::{Mask, Violations};
 
 use super::{MAX_BIO_CHARS, MAX_LOCATION_CHARS, Profile, ProfileChange, ProfileUpdate};
+use crate::sealing::{KeyRing, LOCATION, Place};
 
 const CHANGEABLE: [&str; 5] = ["bio", "location", "website_url", "social_links", "preferences"];
 
-impl TryFrom<pb::UpdateUserProfileRequest> for ProfileUpdate {
-    type Error = Error;
-
-    fn try_from(request: pb::UpdateUserProfileRequest) -> Result<Self> {
+impl ProfileUpdate {
+    /// With the location sealed under these keys.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` with all violations.
+    pub fn of(request: pb::UpdateUserProfileRequest, keys: &KeyRing) -> Result<Self> {
         let profile = request.profile.unwrap_or_default();
         let mut v = Violations::within("profile.");
         let mask = Mask::of(&mut v, request.update_mask, &CHANGEABLE);
         let user_id = v.uuid("user_id", &profile.user_id);
-        let change = ProfileChange {
-            bio: mask.pick("bio", || v.optional_text("bio", profile.bio, MAX_BIO_CHARS)),
-            location: mask
-                .pick("location", || v.optional_text("location", profile.location, MAX_LOCATION_CHARS)),
-            website_url: mask.pick("website_url", || v.optional_url("website_url", profile.website_url)),
-            social_links: mask.pick("social_links", || v.json("social_links", profile.social_links)),
-            preferences: mask.pick("preferences", || v.json("preferences", profile.preferences)),
-        };
+        let bio = mask.pick("bio", || v.optional_text("bio", profile.bio, MAX_BIO_CHARS));
+        let location =
+            mask.pick("location", || v.optional_text("location", profile.location, MAX_LOCATION_CHARS));
+        let website_url = mask.pick("website_url", || v.optional_url("website_url", profile.website_url));
+        let social_links = mask.pick("social_links", || v.json("social_links", profile.social_links));
+        let preferences = mask.pick("preferences", || v.json("preferences", profile.preferences));
         v.finish()?;
+
+        let seal = |text: Option<String>| keys.seal_some(Place::of(LOCATION, user_id), text.as_deref());
+        let location = location.map(seal).transpose()?;
+        let change = ProfileChange { bio, location, website_url, social_links, preferences };
         Ok(Self { user_id, etag: profile.etag, change: (!mask.is_empty()).then_some(change) })
     }
 }
 
-impl From<Profile> for pb::UserProfile {
-    fn from(profile: Profile) -> Self {
-        Self {
-            id: profile.id.to_string(),
-            user_id: profile.user_id.to_string(),
-            bio: profile.bio,
-            location: profile.location,
-            website_url: profile.website_url,
-            social_links: Some(to_struct(&profile.social_links)),
-            preferences: Some(to_struct(&profile.preferences)),
-            created_at: Some(to_timestamp(profile.created_at)),
-            updated_at: Some(to_timestamp(profile.updated_at)),
-            etag: etag::of(profile.version),
-        }
+impl Profile {
+    /// With the location opened.
+    ///
+    /// # Errors
+    /// `INTERNAL` when it does not open under these keys.
+    pub fn into_wire(self, keys: &KeyRing) -> Result<pb::UserProfile> {
+        let place = Place::of(LOCATION, self.user_id);
+        Ok(pb::UserProfile {
+            id: self.id.to_string(),
+            user_id: self.user_id.to_string(),
+            bio: self.bio,
+            location: keys.open_some(place, self.location.as_ref())?,
+            website_url: self.website_url,
+            social_links: Some(to_struct(&self.social_links)),
+            preferences: Some(to_struct(&self.preferences)),
+            created_at: Some(to_timestamp(self.created_at)),
+            updated_at: Some(to_timestamp(self.updated_at)),
+            etag: etag::of(self.version),
+        })
     }
 }

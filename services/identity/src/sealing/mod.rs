@@ -1,21 +1,39 @@
 //! Personal data at rest: sealed by this service under keys that the database never sees.
 //!
 //! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) with a random nonce. A sealed text names its key and is bound to
-//! its place, so that one copied into another row or column does not open. As text: `<key id>.<base64url>`.
+//! its place, so that one copied into another row or column does not open. As text:
+//! `sealed:<key id>.<base64url>`.
+//!
+//! Columns that are older than sealing also hold text in clear, which begins neither with `sealed:` nor with
+//! `clear:`. The migration that widened them put `clear:` before what did, so what a user once called themselves is
+//! never taken for a sealed text.
 
 mod keys;
+mod rotation;
+mod rpc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::pg::{Pg, PgValue};
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::Text;
 use rand::RngCore as _;
 use shared::error::{Error, Result};
 use uuid::Uuid;
 
 pub use keys::{KeyRing, KeyRingOptions};
+pub use rotation::seal_what_is_clear;
+pub use rpc::KeyApi;
 
 const NONCE_BYTES: usize = 24;
+/// What sealed texts begin with.
+const SEALED: &str = "sealed:";
+/// What stands before a text in clear that would look like another.
+const CLEAR: &str = "clear:";
 
 /// Where a sealed text is: it opens nowhere else.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +44,38 @@ pub struct Place {
     pub owner: Uuid,
 }
 
+/// A given name.
+pub const FIRST_NAME: &str = "users.first_name";
+/// A family name.
+pub const LAST_NAME: &str = "users.last_name";
+/// A place on earth.
+pub const LOCATION: &str = "user_profiles.location";
+
 impl Place {
+    /// This column in a row of this user.
+    pub const fn of(column: &'static str, owner: Uuid) -> Self {
+        Self { column, owner }
+    }
+
     fn bytes(self) -> Vec<u8> {
         [self.column.as_bytes(), b"\0", self.owner.as_bytes()].concat()
+    }
+}
+
+/// A text as its column holds it.
+#[derive(Clone, Debug, PartialEq, Eq, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Text)]
+pub struct Sealed(String);
+
+impl FromSql<Text, Pg> for Sealed {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        <String as FromSql<Text, Pg>>::from_sql(value).map(Self)
+    }
+}
+
+impl ToSql<Text, Pg> for Sealed {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        <String as ToSql<Text, Pg>>::to_sql(&self.0, out)
     }
 }
 
@@ -37,21 +84,22 @@ impl KeyRing {
     ///
     /// # Errors
     /// `INTERNAL` when the text is too long for the cipher (256 GiB).
-    pub fn seal(&self, place: Place, text: &str) -> Result<String> {
+    pub fn seal(&self, place: Place, text: &str) -> Result<Sealed> {
         let (id, cipher) = self.current();
         let mut nonce = [0; NONCE_BYTES];
         rand::rng().fill_bytes(&mut nonce);
         let sealed = encrypt(cipher, nonce, place, text)?;
-        Ok(format!("{id}.{}", URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat())))
+        Ok(Sealed(format!("{SEALED}{id}.{}", URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat()))))
     }
 
     /// Opens what [`Self::seal`] made for this place.
     ///
     /// # Errors
-    /// `INTERNAL` when the key is missing or the text is damaged or from another place.
-    pub fn open(&self, place: Place, sealed: &str) -> Result<String> {
+    /// `INTERNAL` when the key is missing or the text is in clear, damaged or from another place.
+    pub fn open(&self, place: Place, Sealed(text): &Sealed) -> Result<String> {
         let malformed = || Error::internal(format!("{} holds no sealed text", place.column));
-        let (id, body) = sealed.split_once('.').ok_or_else(malformed)?;
+        let (id, body) =
+            text.strip_prefix(SEALED).and_then(|rest| rest.split_once('.')).ok_or_else(malformed)?;
         let cipher = self.get(id).ok_or_else(|| {
             Error::internal(format!("{} is sealed under the unknown key `{id}`", place.column))
         })?;
@@ -62,9 +110,36 @@ impl KeyRing {
         String::from_utf8(opened).map_err(|_| malformed())
     }
 
-    /// Whether a sealed text is under the current key.
-    pub fn is_current(&self, sealed: &str) -> bool {
-        sealed.split_once('.').is_some_and(|(id, _)| id == self.current().0)
+    /// As [`Self::open`], in a column that is older than sealing: a text in clear is answered as it is.
+    ///
+    /// # Errors
+    /// `INTERNAL` when the key is missing or a sealed text is damaged or from another place.
+    pub fn open_or_clear(&self, place: Place, text: &Sealed) -> Result<String> {
+        if text.0.starts_with(SEALED) {
+            return self.open(place, text);
+        }
+        Ok(text.0.strip_prefix(CLEAR).unwrap_or(&text.0).to_owned())
+    }
+
+    /// [`Self::seal`] for what may be missing.
+    ///
+    /// # Errors
+    /// As [`Self::seal`].
+    pub fn seal_some(&self, place: Place, text: Option<&str>) -> Result<Option<Sealed>> {
+        text.map(|text| self.seal(place, text)).transpose()
+    }
+
+    /// [`Self::open_or_clear`] for what may be missing.
+    ///
+    /// # Errors
+    /// As [`Self::open_or_clear`].
+    pub fn open_some(&self, place: Place, text: Option<&Sealed>) -> Result<Option<String>> {
+        text.map(|text| self.open_or_clear(place, text)).transpose()
+    }
+
+    /// What texts that are sealed under the current key begin with.
+    fn current_prefix(&self) -> String {
+        format!("{SEALED}{}.", self.current().0)
     }
 }
 
@@ -82,7 +157,7 @@ fn encrypt(
 mod tests {
     use super::*;
 
-    const HERE: Place = Place { column: "users.first_name", owner: Uuid::from_u128(1) };
+    const HERE: Place = Place::of(FIRST_NAME, Uuid::from_u128(1));
 
     fn ring(keys: &str) -> KeyRing {
         KeyRing::parse(keys).unwrap()
@@ -92,15 +167,19 @@ mod tests {
         URL_SAFE_NO_PAD.encode([byte; 32])
     }
 
+    fn held(text: &str) -> Sealed {
+        Sealed(text.to_owned())
+    }
+
     #[test]
     fn what_is_sealed_opens_in_its_place_only() {
         let ring = ring(&format!("a:{}", key(1)));
         let sealed = ring.seal(HERE, "Ольга").unwrap();
-        assert!(sealed.starts_with("a.") && !sealed.contains("Ольга"));
+        assert!(sealed.0.starts_with("sealed:a.") && !sealed.0.contains("Ольга"));
         assert_eq!(ring.open(HERE, &sealed).unwrap(), "Ольга");
         assert_ne!(sealed, ring.seal(HERE, "Ольга").unwrap());
         assert!(ring.open(Place { owner: Uuid::from_u128(2), ..HERE }, &sealed).is_err());
-        assert!(ring.open(Place { column: "users.last_name", ..HERE }, &sealed).is_err());
+        assert!(ring.open(Place { column: LAST_NAME, ..HERE }, &sealed).is_err());
     }
 
     #[test]
@@ -109,18 +188,41 @@ mod tests {
         let rotated = ring(&format!("b:{},a:{}", key(2), key(1)));
         let sealed = former.seal(HERE, "Olga").unwrap();
         assert_eq!(rotated.open(HERE, &sealed).unwrap(), "Olga");
-        assert!(!rotated.is_current(&sealed));
-        assert!(rotated.is_current(&rotated.seal(HERE, "Olga").unwrap()));
+        assert!(!sealed.0.starts_with(&rotated.current_prefix()));
+        assert!(rotated.seal(HERE, "Olga").unwrap().0.starts_with(&rotated.current_prefix()));
         assert!(ring(&format!("b:{}", key(2))).open(HERE, &sealed).is_err());
     }
 
     #[test]
     fn a_changed_text_does_not_open() {
         let ring = ring(&format!("a:{}", key(1)));
-        let sealed = ring.seal(HERE, "Olga").unwrap();
+        let Sealed(sealed) = ring.seal(HERE, "Olga").unwrap();
         let changed = format!("{}A", sealed.strip_suffix(|_: char| true).unwrap());
-        for damaged in ["", "a", "a.", "a.AAAA", "b.AAAA", &format!("{sealed}AAAA"), &changed] {
-            assert!(damaged == sealed || ring.open(HERE, damaged).is_err(), "{damaged}");
+        let damaged = ["", "Olga", "sealed:", "sealed:a", "sealed:a.", "sealed:a.AAAA", "sealed:b.AAAA"];
+        for damaged in damaged.into_iter().chain([format!("{sealed}AAAA").as_str(), &changed]) {
+            assert!(damaged == sealed || ring.open(HERE, &held(damaged)).is_err(), "{damaged}");
+        }
+    }
+
+    #[test]
+    fn a_text_in_clear_is_read_where_it_may_be_and_nothing_damaged_is() {
+        let ring = ring(&format!("a:{}", key(1)));
+        let read = |text: &str| ring.open_or_clear(HERE, &held(text));
+        for (text, expected) in
+            [("Olga", "Olga"), ("a.b", "a.b"), ("clear:sealed:a.b", "sealed:a.b"), ("", "")]
+        {
+            assert_eq!(read(text).unwrap(), expected);
+        }
+        assert!(read("sealed:a.b").is_err() && read("sealed:").is_err());
+    }
+
+    /// The migration `sealing` makes room for this much.
+    #[test]
+    fn the_longest_values_fit_their_columns() {
+        let ring = ring(&format!("{}:{}", "k".repeat(16), key(1)));
+        for (chars, column) in [(100, 640), (255, 1500)] {
+            let sealed = ring.seal(HERE, &"\u{10ffff}".repeat(chars)).unwrap();
+            assert!(sealed.0.len() <= column, "{} characters", sealed.0.len());
         }
     }
 }

@@ -12,9 +12,11 @@ mod rpc;
 mod wire;
 
 use shared::caller::Session as WorkingSession;
-use shared::error::{Error, ErrorReason};
+use shared::error::{Error, ErrorReason, Result};
 use shared::idempotency::RequestKey;
+use uuid::Uuid;
 
+use crate::sealing::{FIRST_NAME, KeyRing, LAST_NAME, Place, Sealed};
 use crate::sessions::Session;
 use crate::users::User;
 
@@ -23,13 +25,28 @@ pub use rpc::AuthApi;
 
 /// A wish for an account.
 pub struct Registration {
-    /// Makes a retry safe; does not cover the password.
+    /// Makes a retry safe; does not cover the password and the names.
     key: Option<RequestKey>,
     email: String,
     username: String,
     password: String,
     first_name: Option<String>,
     last_name: Option<String>,
+}
+
+/// Given and family name as the table holds them.
+struct SealedNames {
+    first_name: Option<Sealed>,
+    last_name: Option<Sealed>,
+}
+
+impl Registration {
+    fn sealed_names(&self, keys: &KeyRing, user_id: Uuid) -> Result<SealedNames> {
+        Ok(SealedNames {
+            first_name: keys.seal_some(Place::of(FIRST_NAME, user_id), self.first_name.as_deref())?,
+            last_name: keys.seal_some(Place::of(LAST_NAME, user_id), self.last_name.as_deref())?,
+        })
+    }
 }
 
 /// A wish for a session.

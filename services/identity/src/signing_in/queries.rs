@@ -15,7 +15,7 @@ use shared::schema::identity::users;
 use shared::schema::{SqlUserStatus, UserStatus};
 use uuid::Uuid;
 
-use super::{BAD_CREDENTIALS, Opened, Registration};
+use super::{BAD_CREDENTIALS, Opened, Registration, SealedNames};
 use crate::sessions::queries::FoundRefresh;
 use crate::sessions::{Device, REFRESH_LIFE_SECONDS, SESSION_INVALID, SESSION_LIFE_SECONDS, Session, Tokens};
 use crate::users::User;
@@ -117,6 +117,7 @@ pub(super) async fn register(
     tx: Transaction,
     user_id: Uuid,
     wish: &Registration,
+    names: &SealedNames,
     password_hash: &str,
     tokens: &Tokens,
     device: &Device,
@@ -133,8 +134,8 @@ pub(super) async fn register(
         .bind::<Text, _>(&wish.email)
         .bind::<Text, _>(&wish.username)
         .bind::<Text, _>(password_hash)
-        .bind::<Nullable<Text>, _>(wish.first_name.as_deref())
-        .bind::<Nullable<Text>, _>(wish.last_name.as_deref())
+        .bind::<Nullable<Text>, _>(names.first_name.as_ref())
+        .bind::<Nullable<Text>, _>(names.last_name.as_ref())
         .bind::<SqlUuid, _>(Uuid::now_v7());
     Ok(only(tx.commit_with(Prepared(query)).await?))
 }

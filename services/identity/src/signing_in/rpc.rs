@@ -15,12 +15,14 @@ use super::limits::Limits;
 use super::proof::{Proofs, Proven};
 use super::refresh::{REFRESH_TOKEN_REUSED, Refreshed, refresh};
 use super::{BAD_CREDENTIALS, Login, Opened, Passwords, Registration, queries};
+use crate::sealing::KeyRing;
 use crate::sessions::{Device, Revocations, SESSION_INVALID, SessionStore, Succession, Tokens};
 use crate::{CONSTRAINTS, NAME, sessions, users};
 
 /// Serves `AuthService`.
 pub struct AuthApi {
     ground: Ground,
+    keys: KeyRing,
     passwords: Passwords,
     limits: Limits,
     proofs: Proofs,
@@ -30,12 +32,18 @@ pub struct AuthApi {
 }
 
 impl AuthApi {
-    /// On this ground.
-    pub fn new(ground: Ground, passwords: Passwords, store: SessionStore, revocations: Revocations) -> Self {
+    /// On this ground, with personal data sealed under these keys.
+    pub fn new(
+        ground: Ground,
+        keys: KeyRing,
+        passwords: Passwords,
+        store: SessionStore,
+        revocations: Revocations,
+    ) -> Self {
         let limits = Limits::new(ground.redis.clone());
         let proofs = Proofs::new(ground.database.clone(), limits.clone(), passwords.clone());
         let succession = Succession::new(&ground.options.service_secret);
-        Self { ground, passwords, limits, proofs, succession, store, revocations }
+        Self { ground, keys, passwords, limits, proofs, succession, store, revocations }
     }
 
     /// Begins a session for somebody who gave the password.
@@ -46,7 +54,7 @@ impl AuthApi {
             queries::set_password_hash(&tx, proven.user_id, hash).await?;
         }
         let opened = queries::sign_in(tx, proven.user_id, &tokens, device).await?;
-        Ok(self.answer(opened, tokens))
+        self.answer(opened, tokens)
     }
 
     /// A registration that has been done before is a sign-in, for whoever knows the password.
@@ -68,9 +76,9 @@ impl AuthApi {
         }
     }
 
-    fn answer(&self, opened: Opened, tokens: Tokens) -> Response<pb::SignedIn> {
+    fn answer(&self, opened: Opened, tokens: Tokens) -> Result<Response<pb::SignedIn>, Status> {
         self.store.publish(tokens.session_hash(), opened.working());
-        Response::new(opened.into_wire(tokens))
+        Ok(Response::new(opened.into_wire(&self.keys, tokens)?))
     }
 }
 
@@ -93,12 +101,13 @@ impl AuthService for AuthApi {
             return self.sign_in_again(wish, registered, &device).await;
         }
         tx.act_as(user_id)?;
-        let opened = queries::register(tx, user_id, &wish, &hash, &tokens, &device)
+        let names = wish.sealed_names(&self.keys, user_id)?;
+        let opened = queries::register(tx, user_id, &wish, &names, &hash, &tokens, &device)
             .await
             .map_err(explain(CONSTRAINTS))?
             .ok_or_else(|| Error::internal("a registration answered with nothing"))?;
 
-        Ok(self.answer(opened, tokens))
+        self.answer(opened, tokens)
     }
 
     async fn login(&self, request: Request<pb::LoginRequest>) -> Result<Response<pb::SignedIn>, Status> {
@@ -123,7 +132,7 @@ impl AuthService for AuthApi {
         };
 
         match self.revocations.announce_after(exchange).await? {
-            Refreshed::GoesOn(opened, tokens) => Ok(self.answer(*opened, tokens)),
+            Refreshed::GoesOn(opened, tokens) => self.answer(*opened, tokens),
             Refreshed::Ended(_) => Err(REFRESH_TOKEN_REUSED.into()),
         }
     }
@@ -161,7 +170,7 @@ impl AuthService for AuthApi {
 
         let (session, _) = session.ok_or(SESSION_INVALID)?;
         Ok(Response::new(pb::WhoAmIResponse {
-            user: Some(user.ok_or(SESSION_INVALID)?.into()),
+            user: Some(user.ok_or(SESSION_INVALID)?.into_wire(&self.keys)?),
             session: Some(session.into_wire(current.session_id)),
         }))
     }

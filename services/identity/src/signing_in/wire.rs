@@ -8,6 +8,7 @@ use shared::validation::Violations;
 
 use super::passwords::{MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES};
 use super::{Login, Opened, Registration};
+use crate::sealing::KeyRing;
 use crate::sessions::Tokens;
 use crate::users::fields;
 
@@ -19,15 +20,16 @@ impl TryFrom<pb::RegisterRequest> for Registration {
 
     fn try_from(mut request: pb::RegisterRequest) -> Result<Self> {
         let mut v = Violations::new();
-        // Kept out of the key, whose hash would let somebody who has it try passwords.
+        // Kept out of the key, whose hash would let somebody who has it try passwords and names.
         let password = std::mem::take(&mut request.password);
+        let (first_name, last_name) = (request.first_name.take(), request.last_name.take());
         let registration = Self {
             key: RequestKey::of(&mut v, &request.request_id, &request),
             email: fields::email(&mut v, "email", &request.email),
             username: fields::username(&mut v, "username", request.username),
             password: checked_password(&mut v, password, MIN_PASSWORD_BYTES),
-            first_name: fields::name(&mut v, "first_name", request.first_name),
-            last_name: fields::name(&mut v, "last_name", request.last_name),
+            first_name: fields::name(&mut v, "first_name", first_name),
+            last_name: fields::name(&mut v, "last_name", last_name),
         };
         v.finish()?;
         Ok(registration)
@@ -57,18 +59,18 @@ fn checked_password(v: &mut Violations, password: String, min: usize) -> String 
 
 impl Opened {
     /// The account, its session and the tokens, which are shown this once.
-    pub(super) fn into_wire(self, tokens: Tokens) -> pb::SignedIn {
+    pub(super) fn into_wire(self, keys: &KeyRing, tokens: Tokens) -> Result<pb::SignedIn> {
         let current = self.session.id;
-        pb::SignedIn {
+        Ok(pb::SignedIn {
             tokens: Some(pb::SessionTokens {
                 session_token: tokens.session,
                 refresh_token: tokens.refresh,
                 expires_at: Some(to_timestamp(self.session.expires_at)),
                 refresh_expires_at: Some(to_timestamp(self.refresh_expires_at)),
             }),
-            user: Some(self.user.into()),
+            user: Some(self.user.into_wire(keys)?),
             session: Some(self.session.into_wire(current)),
-        }
+        })
     }
 }
 

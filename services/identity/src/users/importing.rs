@@ -19,10 +19,21 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::fields;
+use crate::sealing::{FIRST_NAME, KeyRing, LAST_NAME, Place, Sealed};
 use crate::signing_in::NO_PASSWORD;
 
 /// Serves `IdentityImportService`.
-pub struct ImportApi(pub Database);
+pub struct ImportApi {
+    worker: Database,
+    keys: KeyRing,
+}
+
+impl ImportApi {
+    /// As the background role, with personal data sealed under these keys.
+    pub fn new(worker: Database, keys: KeyRing) -> Self {
+        Self { worker, keys }
+    }
+}
 
 #[tonic::async_trait]
 impl IdentityImportService for ImportApi {
@@ -33,11 +44,11 @@ impl IdentityImportService for ImportApi {
         &self,
         request: Request<Streaming<pb::ImportUsersRequest>>,
     ) -> Result<Response<Self::ImportUsersStream>, Status> {
-        let state = (request.into_inner(), self.0.clone());
-        let answers = try_unfold(state, async |(mut batches, worker)| {
+        let state = (request.into_inner(), self.worker.clone(), self.keys.clone());
+        let answers = try_unfold(state, async |(mut batches, worker, keys)| {
             let Some(batch) = batches.message().await? else { return Ok(None) };
-            let results = import(&worker, batch.users).await?;
-            Ok(Some((pb::ImportUsersResponse { results }, (batches, worker))))
+            let results = import(&worker, &keys, batch.users).await?;
+            Ok(Some((pb::ImportUsersResponse { results }, (batches, worker, keys))))
         });
         Ok(Response::new(answers.boxed()))
     }
@@ -51,28 +62,35 @@ struct NewUser {
     email: String,
     username: String,
     password_hash: &'static str,
-    first_name: Option<String>,
-    last_name: Option<String>,
+    first_name: Option<Sealed>,
+    last_name: Option<Sealed>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
 
 impl NewUser {
     /// Or all violations in one sentence.
-    fn of(user: pb::ImportedUser) -> Result<Self, String> {
+    fn of(user: pb::ImportedUser, keys: &KeyRing) -> Result<Result<Self, String>, Error> {
         let mut v = Violations::new();
         let made = v.optional_time("created_at", user.created_at).unwrap_or_else(Utc::now);
-        let checked = Self {
-            id: v.uuid("id", &user.id),
-            email: fields::email(&mut v, "email", &user.email),
-            username: fields::username(&mut v, "username", user.username),
+        let id = v.uuid("id", &user.id);
+        let email = fields::email(&mut v, "email", &user.email);
+        let username = fields::username(&mut v, "username", user.username);
+        let first_name = fields::name(&mut v, "first_name", user.first_name);
+        let last_name = fields::name(&mut v, "last_name", user.last_name);
+        if let Some(sentence) = v.sentence() {
+            return Ok(Err(sentence));
+        }
+        Ok(Ok(Self {
+            id,
+            email,
+            username,
             password_hash: NO_PASSWORD,
-            first_name: fields::name(&mut v, "first_name", user.first_name),
-            last_name: fields::name(&mut v, "last_name", user.last_name),
+            first_name: keys.seal_some(Place::of(FIRST_NAME, id), first_name.as_deref())?,
+            last_name: keys.seal_some(Place::of(LAST_NAME, id), last_name.as_deref())?,
             created_at: made,
             updated_at: made,
-        };
-        v.sentence().map_or(Ok(checked), Err)
+        }))
     }
 }
 
@@ -110,11 +128,16 @@ impl Taken {
 }
 
 /// Stores a batch in one transaction and says what became of each item, in their order.
-async fn import(worker: &Database, batch: Vec<pb::ImportedUser>) -> Result<Vec<ImportResult>, Error> {
+async fn import(
+    worker: &Database,
+    keys: &KeyRing,
+    batch: Vec<pb::ImportedUser>,
+) -> Result<Vec<ImportResult>, Error> {
     let mut v = Violations::new();
     v.at_most("users", batch.len(), MAX_BATCH);
     v.finish()?;
-    let checked: Vec<_> = batch.into_iter().map(|user| (user.line, NewUser::of(user))).collect();
+    let checked = batch.into_iter().map(|user| Ok((user.line, NewUser::of(user, keys)?)));
+    let checked = checked.collect::<Result<Vec<_>, Error>>()?;
 
     let tx = worker.begin_background().await?;
     let mut taken = find_taken(&tx, checked.iter().filter_map(|(_, user)| user.as_ref().ok())).await?;

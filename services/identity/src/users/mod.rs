@@ -1,6 +1,7 @@
 //! Accounts.
 //!
 //! A user sees and changes their own account only; of others they learn what [`UserSummary`] has, by exact name.
+//! Given and family names are sealed in the table: opened when they are answered, never searched.
 
 mod directory;
 pub mod fields;
@@ -18,6 +19,8 @@ use shared::schema::UserStatus;
 use shared::schema::identity::users;
 use uuid::Uuid;
 
+use crate::sealing::Sealed;
+
 pub use directory::Directory;
 pub use importing::ImportApi;
 pub use rpc::UserApi;
@@ -33,9 +36,9 @@ pub struct User {
     /// Unique name.
     pub username: String,
     /// Given name.
-    pub first_name: Option<String>,
+    pub first_name: Option<Sealed>,
     /// Family name.
-    pub last_name: Option<String>,
+    pub last_name: Option<Sealed>,
     /// Address of a picture.
     pub avatar_url: Option<String>,
     /// Whether mail arrives.
@@ -66,10 +69,10 @@ pub struct UserSummary {
     pub username: String,
     /// Given name.
     #[diesel(sql_type = Nullable<Varchar>)]
-    pub first_name: Option<String>,
+    pub first_name: Option<Sealed>,
     /// Family name.
     #[diesel(sql_type = Nullable<Varchar>)]
-    pub last_name: Option<String>,
+    pub last_name: Option<Sealed>,
     /// Address of a picture.
     #[diesel(sql_type = Nullable<Text>)]
     pub avatar_url: Option<String>,
@@ -80,8 +83,8 @@ pub struct UserSummary {
 #[diesel(table_name = users)]
 pub struct UserChange {
     username: Option<String>,
-    first_name: Option<Option<String>>,
-    last_name: Option<Option<String>>,
+    first_name: Option<Option<Sealed>>,
+    last_name: Option<Option<Sealed>>,
     avatar_url: Option<Option<String>>,
     metadata: Option<Value>,
 }

@@ -12,9 +12,20 @@ use uuid::Uuid;
 
 use super::{UserUpdate, fields, queries};
 use crate::profiles::{self, ProfileUpdate};
+use crate::sealing::KeyRing;
 
 /// Serves `UserService`.
-pub struct UserApi(pub Ground);
+pub struct UserApi {
+    ground: Ground,
+    keys: KeyRing,
+}
+
+impl UserApi {
+    /// On this ground, with personal data sealed under these keys.
+    pub fn new(ground: Ground, keys: KeyRing) -> Self {
+        Self { ground, keys }
+    }
+}
 
 fn user_id(text: &str) -> Result<Uuid, Error> {
     let mut v = Violations::new();
@@ -29,11 +40,11 @@ impl UserService for UserApi {
         let caller = Caller::of(&request)?;
         let id = user_id(&request.into_inner().user_id)?;
 
-        let tx = self.0.database.begin(&caller).await?;
+        let tx = self.ground.database.begin(&caller).await?;
         let user = queries::find(&tx, id).await?.ok_or_else(|| Error::not_found("user", id))?;
         tx.finish();
 
-        Ok(Response::new(user.into()))
+        Ok(Response::new(user.into_wire(&self.keys)?))
     }
 
     async fn lookup_user(
@@ -45,11 +56,12 @@ impl UserService for UserApi {
         let username = fields::username(&mut v, "username", request.into_inner().username);
         v.finish()?;
 
-        let tx = self.0.database.begin(&caller).await?;
+        let tx = self.ground.database.begin(&caller).await?;
         let user = queries::look_up(&tx, &username).await?;
         tx.finish();
 
-        Ok(Response::new(user.ok_or_else(|| Error::not_found("user", username))?.into()))
+        let user = user.ok_or_else(|| Error::not_found("user", username))?;
+        Ok(Response::new(user.into_wire(&self.keys)?))
     }
 
     async fn update_user(
@@ -57,16 +69,16 @@ impl UserService for UserApi {
         request: Request<pb::UpdateUserRequest>,
     ) -> Result<Response<pb::User>, Status> {
         let caller = Caller::of(&request)?;
-        let UserUpdate { id, etag, change } = request.into_inner().try_into()?;
+        let UserUpdate { id, etag, change } = UserUpdate::of(request.into_inner(), &self.keys)?;
         let not_found = || Error::not_found("user", id);
 
-        let tx = self.0.database.begin(&caller).await?;
+        let tx = self.ground.database.begin(&caller).await?;
         let user = queries::lock(&tx, id).await?.ok_or_else(not_found)?;
         etag::check(&etag, user.version)?;
-        let Some(change) = change else { return Ok(Response::new(user.into())) };
+        let Some(change) = change else { return Ok(Response::new(user.into_wire(&self.keys)?)) };
         let user = queries::change(tx, id, change).await?.ok_or_else(not_found)?;
 
-        Ok(Response::new(user.into()))
+        Ok(Response::new(user.into_wire(&self.keys)?))
     }
 
     async fn get_user_profile(
@@ -76,12 +88,12 @@ impl UserService for UserApi {
         let caller = Caller::of(&request)?;
         let id = user_id(&request.into_inner().user_id)?;
 
-        let tx = self.0.database.begin(&caller).await?;
+        let tx = self.ground.database.begin(&caller).await?;
         let profile =
             profiles::queries::find(&tx, id).await?.ok_or_else(|| Error::not_found("user_profile", id))?;
         tx.finish();
 
-        Ok(Response::new(profile.into()))
+        Ok(Response::new(profile.into_wire(&self.keys)?))
     }
 
     async fn update_user_profile(
@@ -89,15 +101,15 @@ impl UserService for UserApi {
         request: Request<pb::UpdateUserProfileRequest>,
     ) -> Result<Response<pb::UserProfile>, Status> {
         let caller = Caller::of(&request)?;
-        let ProfileUpdate { user_id, etag, change } = request.into_inner().try_into()?;
+        let ProfileUpdate { user_id, etag, change } = ProfileUpdate::of(request.into_inner(), &self.keys)?;
         let not_found = || Error::not_found("user_profile", user_id);
 
-        let tx = self.0.database.begin(&caller).await?;
+        let tx = self.ground.database.begin(&caller).await?;
         let profile = profiles::queries::lock(&tx, user_id).await?.ok_or_else(not_found)?;
         etag::check(&etag, profile.version)?;
-        let Some(change) = change else { return Ok(Response::new(profile.into())) };
+        let Some(change) = change else { return Ok(Response::new(profile.into_wire(&self.keys)?)) };
         let profile = profiles::queries::change(tx, user_id, change).await?.ok_or_else(not_found)?;
 
-        Ok(Response::new(profile.into()))
+        Ok(Response::new(profile.into_wire(&self.keys)?))
     }
 }

@@ -21,7 +21,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use shared::config::{Secret, SiblingOptions, TlsOptions};
 use shared::proto::content::internal::v1::ImportDocumentsRequest;
 use shared::proto::content::internal::v1::content_import_service_client::ContentImportServiceClient;
 use shared::proto::identity::internal::v1::ImportUsersRequest;
@@ -30,7 +29,6 @@ use shared::proto::project::internal::v1::ImportProjectsRequest;
 use shared::proto::project::internal::v1::project_import_service_client::ProjectImportServiceClient;
 use shared::proto::task::internal::v1::task_import_service_client::TaskImportServiceClient;
 use shared::proto::task::internal::v1::{ImportTaskDependenciesRequest, ImportTasksRequest};
-use shared::service_identity::ServiceSigner;
 use shared::siblings::{Sibling, Siblings};
 
 use line::{Kind, Line};
@@ -39,10 +37,7 @@ pub use progress::Progress;
 pub use report::{Refusal, Report, Tally};
 use streams::Sending;
 
-use crate::run::{DEFAULT_DATA_FOLDER, Secrets};
-
-/// Under which name the services see the operator.
-const PRINCIPAL: &str = "operator";
+use crate::operator::OperatorOptions;
 
 /// What `--help` says about the file.
 pub const HELP: &str = r#"The file has one JSON object per line, with a `type` (user, project, member,
@@ -69,19 +64,9 @@ the file cannot be read or a service does not answer."#;
 pub struct ImportOptions {
     /// JSON Lines file
     pub file: PathBuf,
-    /// Key with which the services of the suite sign their calls. Default: that of the suite which `dafnck` runs on
-    /// the data folder
-    #[arg(long, env = "DAFNCK_SERVICE_SECRET", hide_env_values = true)]
-    pub service_secret: Option<Secret>,
-    /// Data folder of the local suite, to find its service secret
-    #[arg(long, env = "DAFNCK_DATA_FOLDER", default_value = DEFAULT_DATA_FOLDER)]
-    pub data_folder: PathBuf,
-    /// Where the services are.
+    /// How the services are called.
     #[command(flatten)]
-    pub siblings: SiblingOptions,
-    /// PEM file with the authorities that services at `https` URLs are checked against. Default: the system's
-    #[arg(long, env = "DAFNCK_TLS_CA")]
-    pub tls_ca: Option<PathBuf>,
+    pub operator: OperatorOptions,
 }
 
 /// Imports the file and prints what became of it.
@@ -105,21 +90,10 @@ pub async fn run(options: &ImportOptions, report: &mut Report, progress: &Progre
     let path = options.file.clone();
     let (counts, unreadable) = tokio::task::spawn_blocking(move || pass::survey(&path)).await??;
     report.absorb(unreadable);
-    let services = services(options)?;
+    let services = options.operator.services()?;
     let outcome = send_all(&counts, &services, &options.file, report, progress).await;
     progress.end();
     outcome
-}
-
-fn services(options: &ImportOptions) -> anyhow::Result<Siblings> {
-    let secret = match &options.service_secret {
-        Some(secret) => secret.clone(),
-        None => Secrets::read(&options.data_folder)
-            .context("give --service-secret, or --data-folder of a suite that `dafnck` runs")?
-            .service_secret(),
-    };
-    let tls = TlsOptions { tls_ca: options.tls_ca.clone(), ..Default::default() };
-    Siblings::new(&options.siblings, &tls, &ServiceSigner::new(PRINCIPAL, secret))
 }
 
 async fn send_all(
