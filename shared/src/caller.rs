@@ -1,6 +1,6 @@
 //! Who makes a call, as the authentication layer found it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -81,8 +81,39 @@ impl Caller {
     }
 }
 
+/// What counts as one peer: one subscriber commonly has a whole /64 of IPv6 addresses (RFC 6177).
+pub fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+    }
+}
+
 /// The refusal of a caller without a session.
 pub const SESSION_REQUIRED: Error = Error::Unauthenticated {
     reason: ErrorReason::SessionRequired,
     message: "this method needs a session: send `authorization: Bearer <session_token>`",
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_is_one_peer() {
+        let network = |text: &str| network_of(text.parse().unwrap());
+        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
+        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
+        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+    }
+
+    #[test]
+    fn only_operators_are_operators() {
+        for (name, expected) in
+            [("operator", true), ("operator-olga", true), ("operators", false), ("task", false)]
+        {
+            assert_eq!(Caller::Service(name.to_owned()).operator().is_ok(), expected, "{name}");
+        }
+        assert!(Caller::Anonymous.operator().is_err());
+    }
+}

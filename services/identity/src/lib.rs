@@ -17,8 +17,10 @@ use shared::proto::identity::DESCRIPTOR_SET;
 use shared::proto::identity::internal::v1::directory_service_server::DirectoryServiceServer;
 use shared::proto::identity::internal::v1::identity_import_service_server::IdentityImportServiceServer;
 use shared::proto::identity::internal::v1::key_service_server::KeyServiceServer;
+use shared::proto::identity::internal::v1::security_audit_service_server::SecurityAuditServiceServer;
 use shared::proto::identity::internal::v1::session_resolver_service_server::SessionResolverServiceServer;
 use shared::proto::identity::v1::auth_service_server::AuthServiceServer;
+use shared::proto::identity::v1::security_event_service_server::SecurityEventServiceServer;
 use shared::proto::identity::v1::session_service_server::SessionServiceServer;
 use shared::proto::identity::v1::user_service_server::UserServiceServer;
 use shared::server::MAX_MESSAGE_BYTES as MAX;
@@ -26,7 +28,9 @@ use shared::service::Ground;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
+pub mod audit;
 mod letters;
+pub mod limits;
 mod options;
 mod profiles;
 pub mod sealing;
@@ -34,6 +38,8 @@ mod sessions;
 mod signing_in;
 mod users;
 
+use audit::{Audit, OperatorAuditApi, SecurityEventApi};
+use limits::Limits;
 pub use options::IdentityOptions;
 use sealing::KeyApi;
 use sessions::{Revocations, SessionApi, SessionResolver, SessionStore};
@@ -77,8 +83,19 @@ pub async fn serve(
     let mailer = Mailer::new(&mail)?;
     ground.spawn(outbox.deliver(ground.worker.clone(), mailer, letters::write, ground.shutdown.clone()));
 
-    let auth =
-        AuthApi::new(ground.clone(), keys.clone(), Passwords::new()?, store.clone(), revocations.clone());
+    let audit = Audit::new();
+    let limits = Limits::new(ground.redis.clone(), ground.clock.clone(), audit.clone());
+    ground.spawn(audit.clone().write_until(ground.worker.clone(), ground.shutdown.clone()));
+
+    let auth = AuthApi::new(
+        ground.clone(),
+        keys.clone(),
+        Passwords::new()?,
+        limits,
+        audit,
+        store.clone(),
+        revocations.clone(),
+    );
     let own_sessions = SessionApi::new(ground.clone(), revocations);
     let users = UserApi::new(ground.clone(), keys.clone());
     let (directory, import) =
@@ -87,6 +104,12 @@ pub async fn serve(
     let rotation = KeyApi::new(ground.worker.clone(), keys);
     let routes = Routes::new(AuthServiceServer::new(auth).max_decoding_message_size(MAX))
         .add_service(SessionServiceServer::new(own_sessions).max_decoding_message_size(MAX))
+        .add_service(
+            SecurityEventServiceServer::new(SecurityEventApi(ground.clone())).max_decoding_message_size(MAX),
+        )
+        .add_service(
+            SecurityAuditServiceServer::new(OperatorAuditApi(ground.clone())).max_decoding_message_size(MAX),
+        )
         .add_service(UserServiceServer::new(users).max_decoding_message_size(MAX))
         .add_service(SessionResolverServiceServer::new(SessionResolver(store)).max_decoding_message_size(MAX))
         .add_service(DirectoryServiceServer::new(directory).max_decoding_message_size(MAX))

@@ -13,6 +13,7 @@ mod profiles;
 mod refreshing;
 mod sealing;
 mod secrecy;
+mod security_events;
 mod sessions;
 mod signing_in;
 mod signing_up;

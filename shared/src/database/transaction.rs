@@ -43,6 +43,16 @@ impl Transaction {
         Ok(())
     }
 
+    /// Sends statements ahead of the next query without waiting. If they fail, so does that query, and with it
+    /// the transaction.
+    ///
+    /// # Errors
+    /// When the transaction has ended.
+    pub fn send_ahead(&self, statements: &str) -> Result<()> {
+        send(self.open()?, statements);
+        Ok(())
+    }
+
     /// Keeps given `updated_at` values instead of stamping them, for imports.
     ///
     /// # Errors

@@ -9,7 +9,8 @@ use shared::service::Ground;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};
 
-use super::{Revocations, queries};
+use super::{Device, Revocations, queries};
+use crate::audit::{self, Event, Kind};
 
 /// Serves `SessionService`.
 pub struct SessionApi {
@@ -53,17 +54,20 @@ impl SessionService for SessionApi {
         &self,
         request: Request<pb::RevokeSessionRequest>,
     ) -> Result<Response<pb::Session>, Status> {
-        let caller = Caller::of(&request)?;
-        let current = caller.user()?.session_id;
+        let (caller, device) = (Caller::of(&request)?, Device::of(&request));
+        let (current, user_id) = (caller.user()?.session_id, caller.user()?.user_id);
         let mut v = Violations::new();
         let id = v.uuid("session_id", &request.into_inner().session_id);
         v.finish()?;
         let not_found = move || Error::not_found("session", id);
+        let event =
+            Event::new(Kind::SessionRevoked, user_id).by(&caller).from(&device).with("session_id", id);
 
         let tx = self.ground.database.begin(&caller).await?;
         let found = queries::find(&tx, id).await?.ok_or_else(not_found)?;
         let ended = async move {
             let (session, hash) = if found.0.is_active {
+                audit::append(&tx, &event)?;
                 queries::revoke(tx, id).await?.ok_or_else(not_found)?
             } else {
                 tx.finish();
@@ -82,9 +86,11 @@ impl SessionService for SessionApi {
         request: Request<pb::RevokeOtherSessionsRequest>,
     ) -> Result<Response<pb::RevokeOtherSessionsResponse>, Status> {
         let caller = Caller::of(&request)?;
-        let kept = caller.user()?.session_id;
+        let (kept, user_id) = (caller.user()?.session_id, caller.user()?.user_id);
+        let event = Event::new(Kind::OtherSessionsRevoked, user_id).by(&caller).from(&Device::of(&request));
 
         let tx = self.ground.database.begin(&caller).await?;
+        audit::append(&tx, &event)?;
         let revoked = self.revocations.announce_after(queries::revoke_others(tx, kept)).await?;
 
         let revoked_count = i32::try_from(revoked).unwrap_or(i32::MAX);

@@ -3,7 +3,6 @@
 //! It happens before there is a user: what must be known of an account then comes from functions of the
 //! database that answer one question each. No transaction is open while a password is hashed.
 
-mod limits;
 mod passwords;
 mod proof;
 mod queries;

@@ -1,21 +1,22 @@
 //! Whether somebody knows an account's password.
 
-use std::net::IpAddr;
-
 use shared::database::Database;
 use shared::error::Result;
 use shared::schema::UserStatus;
 use uuid::Uuid;
 
-use super::limits::{Attempt, Limits};
 use super::passwords::Comparison;
 use super::{BAD_CREDENTIALS, Login, Passwords, queries};
+use crate::audit::{Audit, Kind};
+use crate::limits::{Account, Attempt, Limits, Purpose};
+use crate::sessions::Device;
 
 /// Checks passwords, within the limits on guessing.
 pub(super) struct Proofs {
     database: Database,
     passwords: Passwords,
     limits: Limits,
+    audit: Audit,
 }
 
 /// An account whose password was given.
@@ -26,22 +27,20 @@ pub(super) struct Proven {
 }
 
 impl Proofs {
-    pub(super) fn new(database: Database, limits: Limits, passwords: Passwords) -> Self {
-        Self { database, passwords, limits }
+    pub(super) fn new(database: Database, limits: Limits, passwords: Passwords, audit: Audit) -> Self {
+        Self { database, passwords, limits, audit }
     }
 
     /// The active account with this login and password. Takes as long when there is none.
-    pub(super) async fn of(&self, wish: Login, address: Option<IpAddr>) -> Result<Proven> {
+    pub(super) async fn of(&self, wish: Login, device: &Device) -> Result<Proven> {
         let Login { login, password } = wish;
         let tx = self.database.begin_as(Uuid::nil()).await?;
         let found = queries::find_credentials(&tx, &login).await?;
         tx.finish();
 
-        // By id, so that e-mail address and username do not make two accounts of one.
-        let account =
-            found.as_ref().map_or_else(|| login.to_lowercase(), |credentials| credentials.id.to_string());
-        let attempt = Attempt { account, address };
-        self.limits.count(&attempt).await?;
+        let known = found.as_ref().map(|credentials| credentials.id);
+        let attempt = Attempt::new(Purpose::Login).on(Account::named(known, &login)).from(device);
+        let attempt = self.limits.admit(attempt).await?;
 
         let found = found.filter(|credentials| credentials.status == UserStatus::Active);
         let hash = found.as_ref().map(|credentials| credentials.password_hash.clone());
@@ -53,6 +52,7 @@ impl Proofs {
             }
         };
         let Some(credentials) = found.filter(|_| comparison != Comparison::Different) else {
+            self.audit.note_failure(Kind::LoginFailure, known, device);
             return Err(BAD_CREDENTIALS);
         };
         self.limits.forgive(&attempt).await;

@@ -6,8 +6,9 @@ use shared::error::{Error, ErrorReason, Result};
 use uuid::Uuid;
 
 use super::{Opened, queries};
+use crate::audit::{self, Event, Kind};
 use crate::sessions::queries::{FoundRefresh, find_refresh, revoke};
-use crate::sessions::{SESSION_INVALID, Succession, Tokens, is_refresh_token};
+use crate::sessions::{Device, SESSION_INVALID, Succession, Tokens, is_refresh_token};
 
 /// The outcome for a refresh token.
 pub(super) enum Refreshed {
@@ -34,7 +35,12 @@ pub(super) const REFRESH_TOKEN_REUSED: Error = Error::Unauthenticated {
 };
 
 /// Exchanges a refresh token. Concurrent calls wait for each other on the session's row.
-pub(super) async fn refresh(database: &Database, succession: &Succession, token: &str) -> Result<Refreshed> {
+pub(super) async fn refresh(
+    database: &Database,
+    succession: &Succession,
+    token: &str,
+    device: &Device,
+) -> Result<Refreshed> {
     if !is_refresh_token(token) {
         return Err(SESSION_INVALID);
     }
@@ -50,6 +56,8 @@ pub(super) async fn refresh(database: &Database, succession: &Succession, token:
         }
         Some(true) => repeat(tx, &found, tokens).await,
         Some(false) => {
+            let event = Event::new(Kind::RefreshTokenReused, found.user_id).with("session_id", found.id);
+            audit::append(&tx, &event.from(device))?;
             let (_, hash) = revoke(tx, found.id).await?.ok_or(SESSION_INVALID)?;
             Ok(Refreshed::Ended(hash))
         }

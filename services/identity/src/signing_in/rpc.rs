@@ -11,13 +11,14 @@ use shared::service::Ground;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::limits::Limits;
 use super::proof::{Proofs, Proven};
 use super::refresh::{REFRESH_TOKEN_REUSED, Refreshed, refresh};
 use super::{BAD_CREDENTIALS, Login, Opened, Passwords, Registration, queries};
+use crate::audit::{Audit, Event, Kind};
+use crate::limits::{Attempt, Limits, Purpose};
 use crate::sealing::KeyRing;
 use crate::sessions::{Device, Revocations, SESSION_INVALID, SessionStore, Succession, Tokens};
-use crate::{CONSTRAINTS, NAME, sessions, users};
+use crate::{CONSTRAINTS, NAME, audit, sessions, users};
 
 /// Serves `AuthService`.
 pub struct AuthApi {
@@ -25,6 +26,7 @@ pub struct AuthApi {
     keys: KeyRing,
     passwords: Passwords,
     limits: Limits,
+    audit: Audit,
     proofs: Proofs,
     succession: Succession,
     store: SessionStore,
@@ -37,13 +39,14 @@ impl AuthApi {
         ground: Ground,
         keys: KeyRing,
         passwords: Passwords,
+        limits: Limits,
+        audit: Audit,
         store: SessionStore,
         revocations: Revocations,
     ) -> Self {
-        let limits = Limits::new(ground.redis.clone());
-        let proofs = Proofs::new(ground.database.clone(), limits.clone(), passwords.clone());
+        let proofs = Proofs::new(ground.database.clone(), limits.clone(), passwords.clone(), audit.clone());
         let succession = Succession::new(&ground.options.service_secret);
-        Self { ground, keys, passwords, limits, proofs, succession, store, revocations }
+        Self { ground, keys, passwords, limits, audit, proofs, succession, store, revocations }
     }
 
     /// Begins a session for somebody who gave the password.
@@ -53,6 +56,7 @@ impl AuthApi {
         if let Some(hash) = &proven.new_hash {
             queries::set_password_hash(&tx, proven.user_id, hash).await?;
         }
+        audit::append(&tx, &Event::new(Kind::Login, proven.user_id).by_user(proven.user_id).from(device))?;
         let opened = queries::sign_in(tx, proven.user_id, &tokens, device).await?;
         self.answer(opened, tokens)
     }
@@ -68,12 +72,18 @@ impl AuthApi {
         let another = || {
             Error::precondition(ErrorReason::RequestIdReused, "this request_id was used for another request")
         };
-        match self.proofs.of(login, device.address).await {
+        match self.proofs.of(login, device).await {
             Ok(proven) if proven.user_id == registered => self.sign_in(proven, device).await,
             Ok(_) => Err(another().into()),
             Err(error) if error.reason() == BAD_CREDENTIALS.reason() => Err(another().into()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The caller does not wait for it.
+    fn forgive_on_the_side(&self, attempt: Attempt) {
+        let limits = self.limits.clone();
+        tokio::spawn(async move { limits.forgive(&attempt).await });
     }
 
     fn answer(&self, opened: Opened, tokens: Tokens) -> Result<Response<pb::SignedIn>, Status> {
@@ -90,7 +100,7 @@ impl AuthService for AuthApi {
     ) -> Result<Response<pb::SignedIn>, Status> {
         let device = Device::of(&request);
         let wish = Registration::try_from(request.into_inner())?;
-        self.limits.count_registration(device.address).await?;
+        self.limits.admit(Attempt::new(Purpose::Register).from(&device)).await?;
         let hash = self.passwords.hash(wish.password.clone()).await?;
         let (user_id, tokens, nobody) = (Uuid::now_v7(), Tokens::random(), Uuid::nil());
 
@@ -101,6 +111,7 @@ impl AuthService for AuthApi {
             return self.sign_in_again(wish, registered, &device).await;
         }
         tx.act_as(user_id)?;
+        audit::append(&tx, &Event::new(Kind::Registered, user_id).by_user(user_id).from(&device))?;
         let names = wish.sealed_names(&self.keys, user_id)?;
         let opened = queries::register(tx, user_id, &wish, &names, &hash, &tokens, &device)
             .await
@@ -114,7 +125,7 @@ impl AuthService for AuthApi {
         let device = Device::of(&request);
         let login = Login::try_from(request.into_inner())?;
 
-        let proven = self.proofs.of(login, device.address).await?;
+        let proven = self.proofs.of(login, &device).await?;
         self.sign_in(proven, &device).await
     }
 
@@ -122,18 +133,32 @@ impl AuthService for AuthApi {
         &self,
         request: Request<pb::RefreshSessionRequest>,
     ) -> Result<Response<pb::SignedIn>, Status> {
+        let device = Device::of(&request);
         let token = request.into_inner().refresh_token;
+        let attempt = self.limits.admit(Attempt::new(Purpose::Refresh).from(&device)).await?;
 
-        let (database, succession) = (self.ground.database.clone(), self.succession.clone());
+        let (database, succession, from) =
+            (self.ground.database.clone(), self.succession.clone(), device.clone());
         let exchange = async move {
-            let refreshed = refresh(&database, &succession, &token).await?;
+            let refreshed = refresh(&database, &succession, &token, &from).await?;
             let ended = refreshed.ended();
             Ok((refreshed, ended))
         };
 
-        match self.revocations.announce_after(exchange).await? {
-            Refreshed::GoesOn(opened, tokens) => self.answer(*opened, tokens),
-            Refreshed::Ended(_) => Err(REFRESH_TOKEN_REUSED.into()),
+        match self.revocations.announce_after(exchange).await {
+            Ok(Refreshed::GoesOn(opened, tokens)) => {
+                self.forgive_on_the_side(attempt);
+                self.answer(*opened, tokens)
+            }
+            Ok(Refreshed::Ended(_)) => Err(REFRESH_TOKEN_REUSED.into()),
+            Err(error) => {
+                if error.reason() == SESSION_INVALID.reason() {
+                    self.audit.note_failure(Kind::RefreshFailure, None, &device);
+                } else {
+                    self.forgive_on_the_side(attempt);
+                }
+                Err(error.into())
+            }
         }
     }
 
@@ -142,9 +167,11 @@ impl AuthService for AuthApi {
         request: Request<pb::LogoutRequest>,
     ) -> Result<Response<pb::LogoutResponse>, Status> {
         let caller = Caller::of(&request)?;
-        let current = caller.user()?.session_id;
+        let (current, user_id) = (caller.user()?.session_id, caller.user()?.user_id);
+        let event = Event::new(Kind::Logout, user_id).by(&caller).from(&Device::of(&request));
 
         let tx = self.ground.database.begin(&caller).await?;
+        audit::append(&tx, &event)?;
         let ended = async move {
             let ended = sessions::queries::revoke(tx, current).await?;
             Ok(((), ended.into_iter().map(|(_, hash)| hash).collect()))

@@ -9,6 +9,7 @@ use shared::proto::content::v1::attachment_service_client::AttachmentServiceClie
 use shared::proto::content::v1::document_service_client::DocumentServiceClient;
 use shared::proto::identity::v1 as identity;
 use shared::proto::identity::v1::auth_service_client::AuthServiceClient;
+use shared::proto::identity::v1::security_event_service_client::SecurityEventServiceClient;
 use shared::proto::identity::v1::session_service_client::SessionServiceClient;
 use shared::proto::identity::v1::user_service_client::UserServiceClient;
 use shared::proto::project::v1 as project;
@@ -162,6 +163,10 @@ impl Actor {
 
     pub fn dependencies(&self) -> TaskDependencyServiceClient<Client> {
         TaskDependencyServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn security_events(&self) -> SecurityEventServiceClient<Client> {
+        SecurityEventServiceClient::new(self.client(Service::Identity))
     }
 
     pub fn documents(&self) -> DocumentServiceClient<Client> {

@@ -1,0 +1,77 @@
+//! Reading security events.
+
+use shared::caller::Caller;
+use shared::database::Transaction;
+use shared::page::{AfterTime, PageTokens};
+use shared::proto::identity::internal::v1 as internal;
+use shared::proto::identity::internal::v1::security_audit_service_server::SecurityAuditService;
+use shared::proto::identity::v1 as pb;
+use shared::proto::identity::v1::security_event_service_server::SecurityEventService;
+use shared::service::Ground;
+use tonic::{Request, Response, Status};
+
+use super::queries::{self, Filter};
+use super::wire;
+
+/// Serves `SecurityEventService`.
+pub struct SecurityEventApi(pub Ground);
+
+/// Serves `SecurityAuditService`.
+pub struct OperatorAuditApi(pub Ground);
+
+type Page = (Vec<pb::SecurityEvent>, String);
+
+async fn list(
+    tx: Transaction,
+    pages: &PageTokens,
+    filter: Filter,
+    query: &str,
+    (page_size, page_token): (i32, &str),
+) -> Result<Page, Status> {
+    let page = pages.read::<AfterTime>(query, page_size, page_token)?;
+    let mut events = queries::list(&tx, &filter, &page).await?;
+    tx.finish();
+    let next =
+        pages.cut(query, page.size, &mut events, |logged| AfterTime { at: logged.at, id: logged.id })?;
+    let events = events.into_iter().map(pb::SecurityEvent::try_from).collect::<Result<_, _>>()?;
+    Ok((events, next))
+}
+
+#[tonic::async_trait]
+impl SecurityEventService for SecurityEventApi {
+    async fn list_security_events(
+        &self,
+        request: Request<pb::ListSecurityEventsRequest>,
+    ) -> Result<Response<pb::ListSecurityEventsResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let user_id = caller.user()?.user_id;
+        let request = request.into_inner();
+        let filter = wire::own_filter(user_id, &request)?;
+        let query = format!("security events of {user_id}: {filter:?}");
+        let wish = (request.page_size, request.page_token.as_str());
+
+        let tx = self.0.database.begin(&caller).await?;
+        let (events, next_page_token) = list(tx, &self.0.pages, filter, &query, wish).await?;
+
+        Ok(Response::new(pb::ListSecurityEventsResponse { events, next_page_token }))
+    }
+}
+
+#[tonic::async_trait]
+impl SecurityAuditService for OperatorAuditApi {
+    async fn list_security_events(
+        &self,
+        request: Request<internal::ListSecurityEventsRequest>,
+    ) -> Result<Response<internal::ListSecurityEventsResponse>, Status> {
+        Caller::of(&request)?.operator()?;
+        let request = request.into_inner();
+        let filter = wire::filter(&request)?;
+        let query = format!("security events for operators: {filter:?}");
+        let wish = (request.page_size, request.page_token.as_str());
+
+        let tx = self.0.worker.begin_background().await?;
+        let (events, next_page_token) = list(tx, &self.0.pages, filter, &query, wish).await?;
+
+        Ok(Response::new(internal::ListSecurityEventsResponse { events, next_page_token }))
+    }
+}

@@ -1,0 +1,156 @@
+//! What the log knows of people's security, and who reads it.
+
+use std::time::Instant;
+
+use shared::proto::identity::internal::v1 as internal;
+use shared::proto::identity::internal::v1::security_audit_service_client::SecurityAuditServiceClient;
+use shared::proto::identity::v1 as pb;
+use shared::proto::identity::v1::SecurityEventKind as Kind;
+use shared::siblings::Sibling;
+use suite::testing::*;
+
+use crate::{PATIENCE, another_device, login, refusal};
+
+async fn events_of(actor: &Actor, kinds: &[Kind]) -> Vec<pb::SecurityEvent> {
+    let kinds = kinds.iter().map(|kind| (*kind).into()).collect();
+    let request = pb::ListSecurityEventsRequest { kinds, ..Default::default() };
+    actor.security_events().list_security_events(request).await.unwrap().into_inner().events
+}
+
+/// Failures are written a moment later.
+async fn failures_of(actor: &Actor, kinds: &[Kind]) -> Vec<pb::SecurityEvent> {
+    let start = Instant::now();
+    loop {
+        let events = events_of(actor, kinds).await;
+        if !events.is_empty() {
+            return events;
+        }
+        assert!(start.elapsed() < PATIENCE, "no failure is recorded");
+    }
+}
+
+#[tokio::test]
+async fn a_user_reads_what_happened_to_the_own_account_newest_first() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.users(["olga", "gus"]).await;
+    let lost = another_device(&olga).await;
+    let session = lost.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner().session.unwrap();
+    let revoke = pb::RevokeSessionRequest { session_id: session.id.clone() };
+    olga.sessions().revoke_session(revoke).await.unwrap();
+    olga.sessions().revoke_other_sessions(pb::RevokeOtherSessionsRequest {}).await.unwrap();
+
+    let events = events_of(&olga, &[]).await;
+
+    let kinds: Vec<_> = events.iter().map(pb::SecurityEvent::kind).collect();
+    assert_eq!(kinds, [Kind::OtherSessionsRevoked, Kind::SessionRevoked, Kind::Login, Kind::Registered]);
+    assert_eq!(events[1].details["session_id"], session.id);
+    for event in &events {
+        assert_eq!((&event.user_id, &event.actor_user_id), (&olga.id.to_string(), &olga.id.to_string()));
+        assert_eq!((event.ip_address.as_str(), event.count), ("127.0.0.1", 1));
+        assert!(event.user_agent.contains("tonic"), "{event:?}");
+        assert_eq!(event.trace_id.len(), 32);
+    }
+    let of_gus: Vec<_> = events_of(&gus, &[]).await.iter().map(pb::SecurityEvent::kind).collect();
+    assert_eq!(of_gus, [Kind::Registered]);
+}
+
+#[tokio::test]
+async fn events_are_paged_and_filtered() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    for _ in 0..3 {
+        another_device(&olga).await;
+    }
+    let (mut seen, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = pb::ListSecurityEventsRequest { page_size: 2, page_token, ..Default::default() };
+        let page = olga.security_events().list_security_events(request).await.unwrap().into_inner();
+        seen.extend(page.events.into_iter().map(|event| event.id));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    let distinct: std::collections::HashSet<_> = seen.iter().collect();
+    assert_eq!((seen.len(), distinct.len()), (4, 4));
+    assert_eq!(events_of(&olga, &[Kind::Login]).await.len(), 3);
+
+    let wrong = pb::ListSecurityEventsRequest { page_size: -1, ..Default::default() };
+    let refused = olga.security_events().list_security_events(wrong).await.unwrap_err();
+    assert_eq!(violations(&refused), ["page_size"]);
+    let unknown = pb::ListSecurityEventsRequest { kinds: vec![0, 4711], ..Default::default() };
+    let refused = olga.security_events().list_security_events(unknown).await.unwrap_err();
+    assert_eq!(violations(&refused), ["kinds"]);
+    let request = pb::ListSecurityEventsRequest::default();
+    let anonymous = suite.anonymous().security_events().list_security_events(request).await;
+    assert_eq!(refusal(anonymous), "UNAUTHENTICATED SESSION_REQUIRED");
+}
+
+#[tokio::test]
+async fn failures_and_the_lockout_are_recorded_and_counted_together() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let mut auth = suite.anonymous().auth();
+    for _ in 0..12 {
+        auth.login(login("olga", "a wrong password")).await.unwrap_err();
+    }
+
+    let lockout = failures_of(&olga, &[Kind::Lockout]).await;
+    let failures = failures_of(&olga, &[Kind::LoginFailure]).await;
+
+    assert_eq!(lockout.len(), 1);
+    assert!((1..=10).contains(&failures.len()), "{failures:?}");
+    assert_eq!((failures[0].actor_user_id.as_str(), failures[0].ip_address.as_str()), ("", "127.0.0.1"));
+}
+
+#[tokio::test]
+async fn a_failure_that_was_noted_is_written_when_the_service_stops() {
+    let mut suite = Suite::start().await;
+    let _olga = suite.user("olga").await;
+    suite.anonymous().auth().login(login("olga", "a wrong password")).await.unwrap_err();
+    suite.anonymous().auth().login(login("olga", "another wrong password")).await.unwrap_err();
+
+    suite.stop().await;
+
+    let mut conn = suite.admin().await;
+    let query = "SELECT sum((new_values ->> 'count')::bigint)::bigint AS count FROM identity.change_log \
+        WHERE entity = 'security_event' AND new_values ->> 'kind' = 'login_failure'";
+    let sum: Sum = diesel_async::RunQueryDsl::get_result(diesel::sql_query(query), &mut conn).await.unwrap();
+    assert_eq!(sum.count, 2);
+}
+
+#[derive(diesel::QueryableByName)]
+struct Sum {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    count: i64,
+}
+
+#[tokio::test]
+async fn operators_read_all_events_and_nobody_else_does() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.users(["olga", "gus"]).await;
+    let list = async |name: &str, request: internal::ListSecurityEventsRequest| {
+        let channel = suite.as_service(name).channel(Sibling::Identity);
+        let answer = SecurityAuditServiceClient::new(channel).list_security_events(request).await;
+        answer.map(|answer| answer.into_inner().events)
+    };
+
+    let all = list("operator-eva", internal::ListSecurityEventsRequest::default()).await.unwrap();
+    let of_gus = internal::ListSecurityEventsRequest { user_id: gus.id.to_string(), ..Default::default() };
+    let of_gus = list("operator", of_gus).await.unwrap();
+    let elsewhere =
+        internal::ListSecurityEventsRequest { ip_address: "192.0.2.7".to_owned(), ..Default::default() };
+
+    assert_eq!(all.len(), 2);
+    assert!(all.iter().any(|event| event.user_id == olga.id.to_string()));
+    assert_eq!(of_gus.len(), 1);
+    assert_eq!(list("operator", elsewhere).await.unwrap(), []);
+    let service = list("task", internal::ListSecurityEventsRequest::default()).await;
+    assert_eq!(summary(&service.unwrap_err()), "PERMISSION_DENIED AUDIENCE_REFUSED");
+    let wrong = internal::ListSecurityEventsRequest {
+        user_id: "x".to_owned(),
+        ip_address: "y".to_owned(),
+        ..Default::default()
+    };
+    assert_eq!(violations(&list("operator", wrong).await.unwrap_err()), ["ip_address", "user_id"]);
+}
