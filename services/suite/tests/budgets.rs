@@ -99,8 +99,21 @@ async fn tasks_stay_within_their_round_trips() {
         }
     );
 
-    assert_eq!([get, list], [1, 1]);
-    assert!(create <= 2 && update <= 2, "create {create}, update {update}");
+    let look_up =
+        round_trips!(olga.numbers(), lookup_task, task::LookupTaskRequest { key: made.key.clone() });
+    let other = olga.task(&project, "bake bread").await;
+    let order = round_trips!(
+        olga.order(),
+        move_task,
+        task::MoveTaskRequest {
+            task_id: made.id.clone(),
+            destination: Some(task::move_task_request::Destination::AfterTaskId(other.id.clone())),
+            etag: String::new(),
+        }
+    );
+
+    assert_eq!([get, list, look_up], [1, 1, 1]);
+    assert!(create <= 2 && update <= 2 && order <= 2, "create {create}, update {update}, move {order}");
 }
 
 #[tokio::test]

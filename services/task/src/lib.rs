@@ -1,14 +1,17 @@
 //! The task service: tasks, what they depend on, and how far a project is.
 //!
-//! It owns the schema `task` and promises that what waits for what never forms a cycle, and that nothing is
-//! completed before what it waits for; both are kept by the database, for everybody who writes to it. Who may do
+//! It owns the schema `task` and promises that what waits for what never forms a cycle, and that nothing is begun
+//! or completed before what blocks it; both are kept by the database, for everybody who writes to it. Who may do
 //! what is the project service's to say: this service keeps a read-only copy of it ([`handlers`]).
 //! Planning (schedules, critical paths) is deliberately not here.
 
 mod dependencies;
 mod directory;
+mod graph;
 mod handlers;
 mod import;
+mod numbers;
+mod order;
 mod place;
 mod progress;
 mod refusals;
@@ -19,6 +22,8 @@ use shared::proto::task::DESCRIPTOR_SET;
 use shared::proto::task::internal::v1::task_directory_service_server::TaskDirectoryServiceServer;
 use shared::proto::task::internal::v1::task_import_service_server::TaskImportServiceServer;
 use shared::proto::task::v1::task_dependency_service_server::TaskDependencyServiceServer;
+use shared::proto::task::v1::task_number_service_server::TaskNumberServiceServer;
+use shared::proto::task::v1::task_order_service_server::TaskOrderServiceServer;
 use shared::proto::task::v1::task_service_server::TaskServiceServer;
 use shared::server::MAX_MESSAGE_BYTES;
 use shared::service::Ground;
@@ -48,6 +53,8 @@ fn routes(handlers: &Handlers) -> Routes {
     let limit = MAX_MESSAGE_BYTES;
     Routes::new(TaskServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskDependencyServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
+        .add_service(TaskNumberServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
+        .add_service(TaskOrderServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskDirectoryServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskImportServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
 }

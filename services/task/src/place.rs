@@ -1,12 +1,13 @@
 //! Where in the suite's projects a thing is, and what the caller may do there.
 
-use diesel::sql_types::{Nullable, Uuid as SqlUuid};
+use diesel::sql_types::{Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::{AccessTables, ProjectAccess};
 use shared::error::{Error, Result};
 use uuid::Uuid;
 
 use crate::NAME;
+use crate::numbers::TaskKey;
 
 const TABLES: AccessTables = AccessTables::Copied(NAME);
 
@@ -14,6 +15,12 @@ diesel::define_sql_function! {
     /// The project of a task, whoever asks.
     #[sql_name = "task.project_of_task"]
     fn project_of_task(id: SqlUuid) -> Nullable<SqlUuid>;
+}
+
+diesel::define_sql_function! {
+    /// The project of the task of this name, whoever asks.
+    #[sql_name = "task.project_of_task_key"]
+    fn project_of_task_key(key: Text) -> Nullable<SqlUuid>;
 }
 
 diesel::define_sql_function! {
@@ -29,6 +36,8 @@ pub(crate) enum Place {
     Project(Uuid),
     /// The project of a task.
     Task(Uuid),
+    /// The project of the task of this name.
+    Key(TaskKey),
 }
 
 impl Place {
@@ -37,6 +46,11 @@ impl Place {
         let access = match self {
             Self::Project(id) => TABLES.access(conn, id, user_id).await?,
             Self::Task(id) => TABLES.access_through(conn, "task.project_of_task", id, user_id).await?,
+            Self::Key(key) => {
+                TABLES
+                    .access_through_name(conn, "task.project_of_task_key", &key.to_string(), user_id)
+                    .await?
+            }
         };
         access.ok_or_else(|| self.not_found())
     }
@@ -48,6 +62,10 @@ impl Place {
             Self::Task(id) => {
                 diesel::select(is_member(project_of_task(id), who)).get_result(&mut conn).await?
             }
+            Self::Key(key) => {
+                let project = project_of_task_key(key.to_string());
+                diesel::select(is_member(project, who)).get_result(&mut conn).await?
+            }
         })
     }
 
@@ -56,6 +74,9 @@ impl Place {
         match self {
             Self::Project(id) => Ok(Some(id)),
             Self::Task(id) => Ok(diesel::select(project_of_task(id)).get_result(&mut conn).await?),
+            Self::Key(key) => {
+                Ok(diesel::select(project_of_task_key(key.to_string())).get_result(&mut conn).await?)
+            }
         }
     }
 
@@ -64,6 +85,7 @@ impl Place {
         match self {
             Self::Project(id) => Error::not_found("project", id),
             Self::Task(id) => Error::not_found("task", id),
+            Self::Key(key) => Error::not_found("task", key),
         }
     }
 }

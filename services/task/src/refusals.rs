@@ -13,6 +13,9 @@ use crate::tasks::queries::visible;
 /// Stands for a task that the caller may not see.
 const HIDDEN: &str = "hidden";
 
+/// The metadata keys that name tasks.
+const NAME_TASKS: [&str; 2] = ["cycle", "blockers"];
+
 /// The constraints of the schema that a write may break.
 pub(crate) const CONSTRAINTS: &[Constraint] = &[
     Constraint { name: "tasks_pkey", rule: Rule::Taken("task_id") },
@@ -31,6 +34,23 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
     Constraint {
         name: "no_dependency_cycle",
         rule: Rule::Forbidden(ErrorReason::DependencyCycle, "this would close a cycle", Some("cycle")),
+    },
+    Constraint {
+        name: "status_follows",
+        rule: Rule::Forbidden(
+            ErrorReason::StatusForbids,
+            "a task of this status does not become that",
+            Some("status"),
+        ),
+    },
+    Constraint { name: "project_numbers_key_key", rule: Rule::Taken("key") },
+    Constraint {
+        name: "project_key_stays",
+        rule: Rule::Forbidden(
+            ErrorReason::ProjectKeyStays,
+            "the project has too many tasks to be renamed",
+            None,
+        ),
     },
     Constraint {
         name: "no_open_blockers",
@@ -61,6 +81,10 @@ impl Handlers {
         let Error::Precondition { reason, message, metadata } = refusal else { return refusal };
         let mut shown = Vec::with_capacity(metadata.len());
         for (key, ids) in metadata {
+            if !NAME_TASKS.contains(&key) {
+                shown.push((key, ids));
+                continue;
+            }
             let visible = self.visible_of(caller, &ids).await.unwrap_or_default();
             shown.push((key, hide(&ids, &visible)));
         }

@@ -102,6 +102,7 @@ async fn sixteen_writers_never_close_a_cycle() {
         "INVALID_ARGUMENT INVALID_FIELDS",
         "FAILED_PRECONDITION DEPENDENCY_CYCLE",
         "FAILED_PRECONDITION TASK_BLOCKED",
+        "FAILED_PRECONDITION STATUS_FORBIDS",
     ];
     let others: Vec<_> = answers.iter().filter(|answer| !documented.contains(&answer.as_str())).collect();
     assert!(others.is_empty(), "{others:?}");

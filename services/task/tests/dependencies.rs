@@ -42,6 +42,32 @@ async fn a_dependency_is_listed_at_both_ends_and_removed() {
 }
 
 #[tokio::test]
+async fn every_kind_is_read_at_both_ends_and_alone() {
+    use pb::DependencyType::{Blocks, Duplicates, RelatesTo, SubtaskOf};
+    let Team { olga, project, .. } = &team().await;
+    let task = olga.task(project, "a").await;
+    for kind in [Blocks, RelatesTo, Duplicates, SubtaskOf] {
+        let other = olga.task(project, "b").await;
+        let made = link(olga, &task, &other, kind).await.unwrap();
+        for (end, direction) in [(&task, 1), (&other, 2)] {
+            let request = pb::ListTaskDependenciesRequest {
+                task_id: end.id.clone(),
+                direction,
+                dependency_types: vec![kind.into()],
+                ..Default::default()
+            };
+            assert_eq!(list(olga, request).await, [made.id.as_str()]);
+        }
+    }
+    let two = pb::ListTaskDependenciesRequest {
+        task_id: task.id,
+        dependency_types: vec![Blocks.into(), Duplicates.into()],
+        ..Default::default()
+    };
+    assert_eq!(list(olga, two).await.len(), 2);
+}
+
+#[tokio::test]
 async fn pages_hold_every_dependency_once_and_the_oldest_first() {
     let Team { olga, project, .. } = &team().await;
     let task = olga.task(project, "a").await;
@@ -152,9 +178,10 @@ async fn what_is_malformed_is_named() {
         direction: 99,
         page_size: -1,
         page_token: String::new(),
+        dependency_types: vec![0],
     };
     let refusal = olga.dependencies().list_task_dependencies(garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["task_id", "direction", "page_size"]);
+    assert_eq!(violations(&refusal), ["task_id", "direction", "dependency_types", "page_size"]);
     assert_eq!(violations(&unlink(olga, "x").await.unwrap_err()), ["dependency_id"]);
 
     let strange = pb::ListTaskDependenciesRequest { task_id: task.id, ..Default::default() };

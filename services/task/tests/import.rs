@@ -77,6 +77,49 @@ async fn tasks_arrive_as_they_were() {
 }
 
 #[tokio::test]
+async fn names_and_places_are_kept_or_given() {
+    let Team { suite, olga, project, .. } = &team().await;
+    let keyed = |line, key: &str, rank: Option<&str>| internal::ImportedTask {
+        key: Some(key.to_owned()),
+        rank: rank.map(str::to_owned),
+        ..item(line, olga, project)
+    };
+    let moved = keyed(2, "MOON-7", Some("000000000002V"));
+    let last = item(1, olga, project);
+    let batch = vec![
+        last.clone(),
+        moved.clone(),
+        keyed(3, "MOON-7", None),
+        keyed(4, "SUN-5", Some("000000000004")),
+        keyed(5, "SUN-x", None),
+        keyed(6, "SUN-6", Some("000000000002V")),
+        keyed(9, "SUN-9", Some("000000000009")),
+    ];
+    let results = import(suite, vec![batch]).await;
+    expect_test::expect![[r#"
+        [
+            "1 C",
+            "2 C",
+            "3 R key is taken",
+            "4 R rank: must be a rank that this task may have",
+            "5 R key: must be a key as DAF-42",
+            "6 R rank is taken",
+            "9 C",
+        ]
+    "#]]
+    .assert_debug_eq(&shown(&results[0]));
+    let stored = async |item: &internal::ImportedTask| {
+        let task = pb::Task { id: item.id.clone(), ..Default::default() };
+        get(olga, &task).await.unwrap()
+    };
+    let kept = stored(&moved).await;
+    assert_eq!((kept.key.as_str(), kept.rank.as_str()), ("MOON-7", "000000000002V"));
+    let given = stored(&last).await;
+    assert_eq!((given.key.as_str(), given.rank.as_str()), ("MOON-10", "000000000010"));
+    assert_eq!(olga.task(project, "next").await.key, "MOON-11");
+}
+
+#[tokio::test]
 async fn what_is_there_stays_unchanged() {
     let Team { suite, olga, project, .. } = &team().await;
     let task = item(1, olga, project);

@@ -226,6 +226,7 @@ fn state_as_json(state: &pb::ProjectAccess) -> Value {
         "visibility": label(state.visibility, ProjectVisibility::Private, ProjectVisibility::as_str),
         "status": label(state.status, ProjectStatus::Active, ProjectStatus::as_str),
         "members": members,
+        "name": state.name,
     })
 }
 

@@ -103,6 +103,23 @@ impl AccessTables {
         self.read(conn, &format!("{finder}($1)"), id, user_id).await
     }
 
+    /// As [`Self::access_through`], for a thing that has a name.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn access_through_name(
+        self,
+        mut conn: &AsyncPgConnection,
+        finder: &'static str,
+        name: &str,
+        user_id: Uuid,
+    ) -> Result<Option<ProjectAccess>> {
+        let query =
+            sql_query(self.query(&format!("{finder}($1)"))).bind::<Text, _>(name).bind::<SqlUuid, _>(user_id);
+        let row = Prepared(query).get_result::<AccessRow>(&mut conn).await.optional()?;
+        row.map(|row| row.into_access(user_id)).transpose()
+    }
+
     async fn read(
         self,
         mut conn: &AsyncPgConnection,

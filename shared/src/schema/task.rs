@@ -39,6 +39,14 @@ diesel::table! {
         updated_at -> Timestamptz,
         /// Done.
         completed_at -> Nullable<Timestamptz>,
+        /// Number in the project.
+        number -> BigInt,
+        /// Name for people.
+        key -> Text,
+        /// Place in the project's order.
+        rank -> Text,
+        /// Whether somebody said that it is blocked.
+        held -> Bool,
         /// Version.
         xmin -> Oid,
     }
@@ -59,6 +67,19 @@ diesel::table! {
         dependency_type -> SqlDependencyType,
         /// Made.
         created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    /// The keys of projects.
+    task.project_numbers (project_id) {
+        /// Project.
+        project_id -> Uuid,
+        /// Its key.
+        key -> Text,
+        /// The last number that was given.
+        last_number -> BigInt,
     }
 }
 

@@ -9,7 +9,7 @@ pub(crate) mod rpc;
 pub(crate) mod wire;
 
 use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Jsonb, Nullable, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Uuid as SqlUuid};
 use serde::Deserialize;
 use serde_json::Value;
 use shared::error::{Error, Result};
@@ -41,6 +41,8 @@ pub(crate) struct Present {
     pub visibility: ProjectVisibility,
     /// Archived projects are read-only.
     pub status: ProjectStatus,
+    /// What it is called.
+    pub name: String,
     /// All members.
     pub members: Vec<AccessMember>,
 }
@@ -92,6 +94,8 @@ pub(crate) struct AccessStateRow {
     visibility: Option<ProjectVisibility>,
     #[diesel(sql_type = Nullable<SqlProjectStatus>)]
     status: Option<ProjectStatus>,
+    #[diesel(sql_type = Nullable<Text>)]
+    name: Option<String>,
     #[diesel(sql_type = Jsonb)]
     members: Value,
 }
@@ -103,7 +107,7 @@ impl TryFrom<AccessStateRow> for AccessState {
         let present = match (row.visibility, row.status) {
             (Some(visibility), Some(status)) => {
                 let members = serde_json::from_value(row.members).map_err(Error::internal)?;
-                Some(Present { visibility, status, members })
+                Some(Present { visibility, status, name: row.name.unwrap_or_default(), members })
             }
             _ => None,
         };
@@ -124,6 +128,7 @@ mod tests {
         let present = Present {
             visibility: ProjectVisibility::Private,
             status: ProjectStatus::Active,
+            name: "apollo".to_owned(),
             members: vec![member; members],
         };
         AccessState { project_id: Uuid::from_u128(2), revision: 1, present: Some(present) }

@@ -25,6 +25,7 @@ impl From<AccessState> for pb::ProjectAccess {
             Some(present) => {
                 message.visibility = present.visibility.into();
                 message.status = present.status.into();
+                message.name = present.name;
                 message.members = present.members.into_iter().map(Into::into).collect();
             }
         }

@@ -104,6 +104,10 @@ pub struct Task {
     pub updated_at: Option<Moment>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Moment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<String>,
 }
 
 /// A task's dependency on another.

@@ -87,6 +87,8 @@ pub(super) fn task(task: Task, line: u64) -> Result<ImportedTask, String> {
         created_at: time(task.created_at),
         updated_at: time(task.updated_at),
         completed_at: time(task.completed_at),
+        key: task.key,
+        rank: task.rank,
     })
 }
 

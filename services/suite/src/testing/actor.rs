@@ -17,6 +17,8 @@ use shared::proto::project::v1::member_service_client::MemberServiceClient;
 use shared::proto::project::v1::project_service_client::ProjectServiceClient;
 use shared::proto::task::v1 as task;
 use shared::proto::task::v1::task_dependency_service_client::TaskDependencyServiceClient;
+use shared::proto::task::v1::task_number_service_client::TaskNumberServiceClient;
+use shared::proto::task::v1::task_order_service_client::TaskOrderServiceClient;
 use shared::proto::task::v1::task_service_client::TaskServiceClient;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -167,6 +169,14 @@ impl Actor {
 
     pub fn security_events(&self) -> SecurityEventServiceClient<Client> {
         SecurityEventServiceClient::new(self.client(Service::Identity))
+    }
+
+    pub fn numbers(&self) -> TaskNumberServiceClient<Client> {
+        TaskNumberServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn order(&self) -> TaskOrderServiceClient<Client> {
+        TaskOrderServiceClient::new(self.client(Service::Task))
     }
 
     pub fn documents(&self) -> DocumentServiceClient<Client> {

@@ -6,6 +6,7 @@ use shared::access::ProjectAccess;
 use shared::database::{Transaction, explain};
 use shared::error::{Error, Result};
 use shared::page::{AfterTime, Page};
+use shared::schema::DependencyType;
 use shared::schema::task::task_dependencies;
 use uuid::Uuid;
 
@@ -24,6 +25,7 @@ pub(super) async fn list(
     mut conn: &AsyncPgConnection,
     task_id: Uuid,
     direction: Direction,
+    kinds: &[DependencyType],
     page: &Page<AfterTime>,
 ) -> Result<Vec<Dependency>> {
     let mut query = task_dependencies::table.into_boxed();
@@ -31,6 +33,9 @@ pub(super) async fn list(
         Direction::DependsOn => query.filter(task_dependencies::task_id.eq(task_id)),
         Direction::Dependents => query.filter(task_dependencies::depends_on_task_id.eq(task_id)),
     };
+    if !kinds.is_empty() {
+        query = query.filter(task_dependencies::dependency_type.eq_any(kinds));
+    }
     if let Some(AfterTime { at, id }) = page.after {
         query = query
             .filter(task_dependencies::created_at.ge(at))

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::wire::{CreateTaskDependency, ListTaskDependencies};
 use super::{Dependency, queries};
 use crate::NAME;
+use crate::graph::{self, Entry};
 use crate::handlers::{Handlers, Room};
 use crate::place::Place;
 use crate::tasks::wire::required_id;
@@ -47,15 +48,16 @@ impl TaskDependencyService for Handlers {
     ) -> Result<Response<pb::ListTaskDependenciesResponse>, Status> {
         let caller = Caller::of(&request)?;
         let asked: ListTaskDependencies = request.into_inner().try_into()?;
-        let ListTaskDependencies { task_id, direction, page_size, page_token } = asked;
-        let query = format!("ListTaskDependencies {} {task_id} {direction:?}", caller.database_user());
+        let ListTaskDependencies { task_id, direction, kinds, page_size, page_token } = asked;
+        let query =
+            format!("ListTaskDependencies {} {task_id} {direction:?} {kinds:?}", caller.database_user());
         let page = self.ground.pages.read::<AfterTime>(&query, page_size, &page_token)?;
         let place = Place::Task(task_id);
         let look = async || {
             let tx = self.ground.database.begin(&caller).await?;
             let (access, found) = try_join!(
                 place.access(&tx, caller.database_user()),
-                queries::list(&tx, task_id, direction, &page)
+                queries::list(&tx, task_id, direction, &kinds, &page)
             )?;
             access.require(Permission::TaskRead)?;
             tx.finish();
@@ -74,11 +76,15 @@ impl TaskDependencyService for Handlers {
     ) -> Result<Response<pb::DeleteTaskDependencyResponse>, Status> {
         let caller = Caller::of(&request)?;
         let id = required_id("dependency_id", &request.get_ref().dependency_id)?;
-        let [from, to] = self.ends_of(id).await?;
+        let (task_id, [from, to]) = self.ends_of(id).await?;
         let look = async || {
             let tx = self.ground.database.begin(&caller).await?;
             // Who does not see both ends does not see the dependency.
-            let (_, access) = try_join!(queries::get(&tx, id), from.access(&tx, caller.database_user()))?;
+            let ((), _, access) = try_join!(
+                graph::enter(&tx, task_id, Some(Entry::Alone)),
+                queries::get(&tx, id),
+                from.access(&tx, caller.database_user())
+            )?;
             access.require(Permission::TaskWrite)?;
             Ok((tx, access))
         };
@@ -116,10 +122,11 @@ impl Handlers {
 
     /// The tasks at the ends of a dependency, whoever asks: their projects are asked about when the caller does
     /// not see it.
-    async fn ends_of(&self, id: Uuid) -> Result<[Place; 2]> {
+    async fn ends_of(&self, id: Uuid) -> Result<(Uuid, [Place; 2])> {
         let tx = self.ground.worker.begin_background().await?;
         let dependency = queries::get(&tx, id).await?;
         tx.finish();
-        Ok([Place::Task(dependency.task_id), Place::Task(dependency.depends_on_task_id)])
+        let ends = [Place::Task(dependency.task_id), Place::Task(dependency.depends_on_task_id)];
+        Ok((dependency.task_id, ends))
     }
 }

@@ -53,6 +53,8 @@ pub(crate) fn dependency_type(v: &mut Violations, value: i32) -> DependencyType 
 pub(super) struct ListTaskDependencies {
     pub(super) task_id: Uuid,
     pub(super) direction: Direction,
+    /// Only these; all if empty.
+    pub(super) kinds: Vec<DependencyType>,
     pub(super) page_size: i32,
     pub(super) page_token: String,
 }
@@ -73,9 +75,11 @@ impl TryFrom<pb::ListTaskDependenciesRequest> for ListTaskDependencies {
                 Direction::DependsOn
             }
         };
+        let kinds = v.enums("dependency_types", &request.dependency_types);
         v.require(request.page_size >= 0, "page_size", "must not be negative");
         v.finish()?;
-        Ok(Self { task_id, direction, page_size: request.page_size, page_token: request.page_token })
+        let (page_size, page_token) = (request.page_size, request.page_token);
+        Ok(Self { task_id, direction, kinds, page_size, page_token })
     }
 }
 

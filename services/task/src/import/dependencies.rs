@@ -28,6 +28,8 @@ impl Handlers {
         let sound = items.iter().filter_map(|(_, item)| item.as_ref().ok().cloned()).collect();
 
         let tx = self.ground.worker.begin_background().await?;
+        // A task that a dependency makes blocked was not worked on by that.
+        tx.keep_dates()?;
         let outcomes = queries::import_dependencies(&tx, Value::Array(sound)).await?;
         tx.commit().await?;
         self.ground.signal.announce();

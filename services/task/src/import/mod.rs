@@ -2,6 +2,7 @@
 //! stops no other.
 
 mod dependencies;
+mod numbers;
 mod queries;
 mod rpc;
 mod tasks;

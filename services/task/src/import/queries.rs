@@ -76,11 +76,19 @@ async fn store_one_by_one(conn: &AsyncPgConnection, tasks: &[&Task]) -> Result<S
         match attempt(conn, std::slice::from_ref(task)).await? {
             Ok(new) => stored.new.extend(new),
             Err(rule) => {
-                stored.refused.insert(task.id, format!("breaks the rule {rule}"));
+                stored.refused.insert(task.id, sentence(&rule));
             }
         }
     }
     Ok(stored)
+}
+
+fn sentence(rule: &str) -> String {
+    match rule {
+        "tasks_key_key" | "tasks_project_number_key" => "key is taken".to_owned(),
+        "tasks_project_rank_key" => "rank is taken".to_owned(),
+        _ => format!("breaks the rule {rule}"),
+    }
 }
 
 /// Inserts under a savepoint; the inner error names the constraint that was broken.

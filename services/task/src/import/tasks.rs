@@ -9,6 +9,7 @@ use shared::proto::common::ImportResult;
 use shared::proto::task::internal::v1 as pb;
 use uuid::Uuid;
 
+use super::numbers;
 use super::queries::{self, Stored};
 use super::verdict::{Item, Known, Verdict};
 use super::wire::check_size;
@@ -27,7 +28,8 @@ impl Handlers {
 
         let tx = self.ground.worker.begin_background().await?;
         let tasks = queries::projects_of(&tx, &ids).await?;
-        let verdicts = Known { tasks, projects, users }.judge(items);
+        let mut verdicts = Known { tasks, projects, users }.judge(items);
+        numbers::fill_in(&tx, verdicts.iter_mut().filter_map(Verdict::task_mut).collect()).await?;
         let to_store: Vec<&Task> = verdicts.iter().filter_map(Verdict::task).collect();
         let stored = queries::store(&tx, &to_store).await?;
         tx.commit().await?;
@@ -63,6 +65,13 @@ impl Handlers {
 
 impl Verdict {
     fn task(&self) -> Option<&Task> {
+        match self {
+            Self::Store(_, task) => Some(task),
+            Self::Done(_) => None,
+        }
+    }
+
+    fn task_mut(&mut self) -> Option<&mut Task> {
         match self {
             Self::Store(_, task) => Some(task),
             Self::Done(_) => None,

@@ -105,6 +105,10 @@ mod tests {
             created_at: Utc::now(),
             updated_at: Utc::now(),
             completed_at: None,
+            number: 0,
+            key: String::new(),
+            rank: String::new(),
+            held: false,
             version: 0,
         }
     }

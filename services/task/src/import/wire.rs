@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 use super::verdict::Item;
 use crate::dependencies::wire::{dependency_type, ends};
+use crate::numbers::TaskKey;
+use crate::order::may_have_rank;
 use crate::tasks::Task;
 use crate::tasks::wire::{hours, optional_id, priority, status, title};
 
@@ -34,6 +36,8 @@ fn read_task(v: &mut Violations, item: pb::ImportedTask) -> Task {
     let updated_at = v.optional_time("updated_at", item.updated_at).unwrap_or(created_at);
     let completed_at = v.optional_time("completed_at", item.completed_at);
     let status = status(v, item.status);
+    let key = given_key(v, item.key.as_deref());
+    let number = key.map_or(0, |key| key.number());
     let task = Task {
         id: v.uuid("id", &item.id),
         project_id: v.uuid("project_id", &item.project_id),
@@ -52,10 +56,31 @@ fn read_task(v: &mut Violations, item: pb::ImportedTask) -> Task {
         created_at,
         updated_at,
         completed_at: completed_at.or((status == TaskStatus::Done).then_some(updated_at)),
+        // What is not given is filled in before it is stored.
+        number,
+        key: key.map_or_else(String::new, |key| key.to_string()),
+        rank: given_rank(v, number, item.rank),
+        held: false,
         version: 0,
     };
     check_dates(v, &task);
     task
+}
+
+fn given_key(v: &mut Violations, value: Option<&str>) -> Option<TaskKey> {
+    let parsed = value.filter(|text| !text.is_empty())?.parse().ok();
+    v.require(parsed.is_some(), "key", "must be a key as DAF-42");
+    parsed
+}
+
+fn given_rank(v: &mut Violations, number: i64, value: Option<String>) -> String {
+    let rank = value.unwrap_or_default();
+    v.require(
+        rank.is_empty() || may_have_rank(number, &rank),
+        "rank",
+        "must be a rank that this task may have",
+    );
+    rank
 }
 
 fn check_dates(v: &mut Violations, task: &Task) {

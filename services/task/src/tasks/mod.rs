@@ -2,7 +2,7 @@
 
 pub(crate) mod queries;
 mod references;
-mod rpc;
+pub(crate) mod rpc;
 pub(crate) mod wire;
 
 use chrono::{DateTime, Utc};
@@ -13,6 +13,8 @@ use shared::error::{Error, Result};
 use shared::schema::task::tasks;
 use shared::schema::{TaskPriority, TaskStatus};
 use uuid::Uuid;
+
+use crate::graph::Entry;
 
 /// Longest title, in characters.
 pub(crate) const MAX_TITLE_CHARS: usize = 255;
@@ -40,6 +42,10 @@ pub(crate) struct Task {
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
     pub(crate) completed_at: Option<DateTime<Utc>>,
+    pub(crate) number: i64,
+    pub(crate) key: String,
+    pub(crate) rank: String,
+    pub(crate) held: bool,
     #[diesel(column_name = xmin)]
     #[serde(skip)]
     pub(crate) version: u32,
@@ -80,8 +86,17 @@ pub(crate) struct TaskChange {
     pub(crate) actual_hours: Option<Option<i32>>,
     pub(crate) tags: Option<Vec<String>>,
     pub(crate) metadata: Option<Value>,
-    /// No change leads to `done`, so one of the status always empties this.
-    pub(crate) completed_at: Option<Option<DateTime<Utc>>>,
+}
+
+impl TaskChange {
+    /// How the change takes part in the graph.
+    pub(crate) fn entry(&self) -> Option<Entry> {
+        match (self.parent_task_id, self.status) {
+            (Some(_), _) => Some(Entry::Alone),
+            (None, Some(_)) => Some(Entry::Status),
+            (None, None) => None,
+        }
+    }
 }
 
 /// Which tasks of a project to list. What is empty does not filter.

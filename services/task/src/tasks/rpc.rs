@@ -15,8 +15,9 @@ use uuid::Uuid;
 
 use super::references::References;
 use super::wire::{CreateTask, ListTasks, UpdateTask, required_id};
-use super::{Task, queries};
+use super::{Task, TaskChange, queries};
 use crate::NAME;
+use crate::graph::{self, Entry};
 use crate::handlers::{Handlers, Room};
 use crate::place::Place;
 use crate::progress::{self, Progress};
@@ -96,7 +97,8 @@ impl TaskService for Handlers {
     async fn complete_task(&self, request: Request<pb::CompleteTaskRequest>) -> Answer<pb::Task> {
         let caller = Caller::of(&request)?;
         let id = required_id("task_id", &request.get_ref().task_id)?;
-        let Locked { tx, task, access } = self.lock(&caller, id, Permission::TaskWrite).await?;
+        let Locked { tx, task, access } =
+            self.lock(&caller, id, Permission::TaskWrite, Entry::Status).await?;
         // Before the etag, which the first call has changed: a retry is answered like it.
         if task.status == TaskStatus::Done {
             tx.finish();
@@ -114,7 +116,8 @@ impl TaskService for Handlers {
     async fn delete_task(&self, request: Request<pb::DeleteTaskRequest>) -> Answer<pb::DeleteTaskResponse> {
         let caller = Caller::of(&request)?;
         let id = required_id("task_id", &request.get_ref().task_id)?;
-        let Locked { tx, task, access } = self.lock(&caller, id, Permission::TaskDelete).await?;
+        let Locked { tx, task, access } =
+            self.lock(&caller, id, Permission::TaskDelete, Entry::Status).await?;
         etag::check(&request.get_ref().etag, task.version)?;
         queries::delete(tx, &access, id).await?;
         self.ground.signal.announce();
@@ -179,10 +182,11 @@ impl Handlers {
         Ok(Room::Free(Box::new((tx, access))))
     }
 
-    async fn lock(&self, caller: &Caller, id: Uuid, permission: Permission) -> Result<Locked> {
+    async fn lock(&self, caller: &Caller, id: Uuid, permission: Permission, entry: Entry) -> Result<Locked> {
         let look = async || {
             let tx = self.ground.database.begin(caller).await?;
-            let (task, access) = locked(&tx, caller, id, permission).await?;
+            let ((), (task, access)) =
+                try_join!(graph::enter(&tx, id, Some(entry)), locked(&tx, caller, id, permission))?;
             Ok(Locked { tx, task, access })
         };
         self.fresh(&[Place::Task(id)], || look().boxed()).await
@@ -195,7 +199,9 @@ impl Handlers {
             parent_field: "task.parent_task_id",
         };
         let tx = self.ground.database.begin(caller).await?;
-        let ((task, access), found) = try_join!(
+        let entry = asked.change.as_ref().and_then(TaskChange::entry);
+        let ((), (task, access), found) = try_join!(
+            graph::enter(&tx, asked.id, entry),
             locked(&tx, caller, asked.id, Permission::TaskWrite),
             wanted.look_up(&tx, Place::Task(asked.id))
         )?;
@@ -205,7 +211,7 @@ impl Handlers {
 }
 
 /// Locks a task and proves that the caller may change it, in one flight.
-async fn locked(
+pub(crate) async fn locked(
     tx: &Transaction,
     caller: &Caller,
     id: Uuid,

@@ -96,7 +96,6 @@ impl TryFrom<pb::UpdateTaskRequest> for UpdateTask {
             actual_hours: mask.pick("actual_hours", || hours(&mut v, "actual_hours", task.actual_hours)),
             tags: mask.pick("tags", || v.tags("tags", task.tags)),
             metadata: mask.pick("metadata", || v.json("metadata", task.metadata)),
-            completed_at: mask.pick("status", || None),
         };
         v.finish()?;
         Ok(Self { id, etag, change: (!mask.is_empty()).then_some(change) })
@@ -191,6 +190,10 @@ impl From<Task> for pb::Task {
             updated_at: Some(to_timestamp(task.updated_at)),
             completed_at: task.completed_at.map(to_timestamp),
             etag: etag::of(task.version),
+            key: task.key,
+            number: task.number,
+            rank: task.rank,
+            held: task.held,
         }
     }
 }
@@ -211,7 +214,6 @@ mod tests {
         let change = update(&["description", "status"], task).unwrap().change.unwrap();
         assert_eq!(change.description, Some(None));
         assert_eq!(change.status, Some(TaskStatus::Pending));
-        assert_eq!(change.completed_at, Some(None));
         assert!(change.title.is_none() && change.actual_hours.is_none());
     }
 

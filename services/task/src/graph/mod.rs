@@ -1,0 +1,24 @@
+//! The graph of tasks: who waits for whom.
+
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use shared::error::Result;
+use uuid::Uuid;
+
+/// How a transaction takes part in the graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// It changes the status of a task: together with others, unless the task has dependencies.
+    Status,
+    /// It changes what waits for what.
+    Alone,
+}
+
+/// Enters the graph for a task, until the transaction ends. Comes before the first lock of a row: one who holds a row
+/// and waits for the graph would stop one who is in the graph and waits for the row.
+///
+/// Sent as plain text, so that it is on its way before any statement of the same flight that must be prepared first.
+pub(crate) async fn enter(mut conn: &AsyncPgConnection, task_id: Uuid, entry: Option<Entry>) -> Result<()> {
+    let Some(entry) = entry else { return Ok(()) };
+    let alone = entry == Entry::Alone;
+    Ok(conn.batch_execute(&format!("SELECT task.enter_graph('{task_id}', {alone})")).await?)
+}

@@ -1,0 +1,41 @@
+//! Numbers and ranks for tasks that bring none.
+
+use diesel::sql_query;
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::database::Prepared;
+use shared::error::Result;
+use uuid::Uuid;
+
+use crate::order::first_rank;
+use crate::tasks::Task;
+
+#[derive(diesel::QueryableByName)]
+struct Taken {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+    #[diesel(sql_type = Text)]
+    key: String,
+}
+
+/// Gives each task a number of its project, its key and its rank, and keeps what it brings. The whole batch takes its
+/// numbers at once: one by one, each would write the project's last number anew.
+pub(super) async fn fill_in(mut conn: &AsyncPgConnection, mut tasks: Vec<&mut Task>) -> Result<()> {
+    let projects: Vec<Uuid> = tasks.iter().map(|task| task.project_id).collect();
+    let keys: Vec<Option<&str>> =
+        tasks.iter().map(|task| task.key.split_once('-').map(|(project, _)| project)).collect();
+    let given: Vec<Option<i64>> = tasks.iter().map(|task| (task.number > 0).then_some(task.number)).collect();
+    let query = sql_query("SELECT number, key FROM task.take_task_numbers($1, $2, $3) ORDER BY place")
+        .bind::<Array<SqlUuid>, _>(projects)
+        .bind::<Array<Nullable<Text>>, _>(keys)
+        .bind::<Array<Nullable<BigInt>>, _>(given);
+    let taken: Vec<Taken> = Prepared(query).load(&mut conn).await?;
+    for (task, taken) in tasks.iter_mut().zip(taken) {
+        task.number = taken.number;
+        task.key = taken.key;
+        if task.rank.is_empty() {
+            task.rank = first_rank(task.number);
+        }
+    }
+    Ok(())
+}

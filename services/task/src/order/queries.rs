@@ -1,0 +1,41 @@
+//! Moves in the database.
+
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use shared::access::ProjectAccess;
+use shared::database::{Transaction, explain};
+use shared::error::{Error, Result};
+use shared::schema::task::tasks;
+use uuid::Uuid;
+
+use super::Destination;
+use crate::refusals::CONSTRAINTS;
+use crate::tasks::Task;
+
+/// Waits until no other task of the same project is moved. Comes before the first lock of a row, and so is sent as
+/// plain text: ahead of any statement of the same flight that must be prepared first.
+pub(super) async fn enter(mut conn: &AsyncPgConnection, task_id: Uuid) -> Result<()> {
+    Ok(conn.batch_execute(&format!("SELECT task.enter_order('{task_id}')")).await?)
+}
+
+diesel::define_sql_function! {
+    /// The rank beside another task.
+    #[sql_name = "task.rank_beside"]
+    fn rank_beside(moving: SqlUuid, anchor: SqlUuid, behind: Bool) -> Text;
+}
+
+/// Moves a task and commits.
+pub(super) async fn move_task(
+    tx: Transaction,
+    _may: &ProjectAccess,
+    id: Uuid,
+    destination: Destination,
+) -> Result<Task> {
+    let behind = matches!(destination, Destination::Behind(_));
+    let update = diesel::update(tasks::table.find(id))
+        .set(tasks::rank.eq(rank_beside(id, destination.anchor(), behind)))
+        .returning(Task::as_returning());
+    let mut moved = tx.commit_with(update).await.map_err(explain(CONSTRAINTS))?;
+    moved.pop().ok_or_else(|| Error::not_found("task", id))
+}
