@@ -30,5 +30,6 @@ pub mod server;
 pub mod service;
 pub mod service_identity;
 pub mod siblings;
+pub mod storage;
 pub mod telemetry;
 pub mod validation;

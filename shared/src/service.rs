@@ -1,11 +1,9 @@
 //! What every service stands on, and how it is served.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,17 +24,6 @@ use crate::siblings::Siblings;
 
 /// Connections for background work: it is never many things at once.
 const WORKER_POOL_SIZE: u32 = 4;
-
-/// Where the content service keeps files.
-#[derive(Args, Clone, Debug)]
-pub struct StorageOptions {
-    /// Folder in which the content service keeps files; made if missing
-    #[arg(long, env = "DAFNCK_STORAGE_FOLDER", default_value = ".local/files")]
-    pub storage_folder: PathBuf,
-    /// Largest attachment in bytes
-    #[arg(long, env = "DAFNCK_MAX_ATTACHMENT_BYTES", default_value_t = 250 * 1024 * 1024)]
-    pub max_attachment_bytes: u64,
-}
 
 /// What every service stands on.
 #[derive(Clone)]

@@ -48,6 +48,11 @@ impl Place {
         Self { resource: "attachment", id, lookup: Lookup::Through("content.project_of_attachment") }
     }
 
+    /// An upload of the caller's.
+    pub fn upload(id: Uuid) -> Self {
+        Self { resource: "upload", id, lookup: Lookup::Through("content.project_of_upload") }
+    }
+
     /// A task, as the task service resolved it.
     pub fn task(id: Uuid, project_id: Uuid) -> Self {
         Self { resource: "task", id, lookup: Lookup::Project(project_id) }

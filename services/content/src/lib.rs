@@ -1,14 +1,18 @@
 //! The content service: documents with their versions, and files attached to tasks, documents and projects.
 //!
-//! It owns the schema `content` and the folder of files. It promises that the versions of a document have no
-//! gaps and never change; that nothing is kept of an upload that fails; and that the file of an attachment
-//! goes away after its row, however that was deleted. It knows of projects and their members by a copy that
+//! It owns the schema `content` and the store of files. It promises that the versions of a document have no
+//! gaps and never change; that an upload goes on after a broken connection, and nothing is kept of one that fails;
+//! that equal files are stored once; and that the bytes of an attachment go away after its row, however that was
+//! deleted. It knows of projects and their members by a copy that
 //! the project service feeds ([`entrance`]), and of deleted tasks by the task service's feed.
 
 pub mod attachments;
+mod collector;
 pub mod documents;
 pub mod entrance;
 pub mod importing;
+pub mod storage;
+pub mod uploads;
 pub mod versions;
 
 use shared::access::AccessCopies;
@@ -17,16 +21,20 @@ use shared::proto::content::DESCRIPTOR_SET;
 use shared::proto::content::internal::v1::content_import_service_server::ContentImportServiceServer;
 use shared::proto::content::v1::attachment_service_server::AttachmentServiceServer;
 use shared::proto::content::v1::document_service_server::DocumentServiceServer;
+use shared::proto::content::v1::upload_service_server::UploadServiceServer;
 use shared::server::MAX_MESSAGE_BYTES;
-use shared::service::{Ground, StorageOptions};
+use shared::service::Ground;
+use shared::storage::StorageOptions;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use attachments::rpc::Attachments;
-use attachments::storage::Storage;
 use documents::rpc::Documents;
 use entrance::Entrance;
 use importing::rpc::Imports;
+use storage::Storage;
+use uploads::intake::Intake;
+use uploads::rpc::Uploads;
 
 /// Name of the service, of its schema and of its proto package.
 pub const NAME: &str = "content";
@@ -45,24 +53,27 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
 ///
 /// # Errors
 /// When a migration, the storage folder, the listener or a certificate fails.
-pub async fn serve(ground: Ground, storage: StorageOptions, listener: TcpListener) -> anyhow::Result<()> {
+pub async fn serve(ground: Ground, files: StorageOptions, listener: TcpListener) -> anyhow::Result<()> {
     ground.migrate(&shared::migrate::CONTENT).await?;
-    let storage = Storage::open(&storage, ground.worker.clone())?;
+    let storage = Storage::open(&files)?;
+    let intake = Intake::new(&ground, storage.clone(), files.limits.clone());
     let copies = AccessCopies::new(NAME, ground.worker.clone(), ground.siblings.project_access());
     ground.spawn(copies.clone().follow(ground.shutdown.clone()));
-    ground.spawn(attachments::deleted_files::follow(ground.clone(), storage.clone()));
+    ground.spawn(collector::follow(ground.clone(), storage.clone(), files.limits));
     ground.spawn(attachments::deleted_tasks::follow(ground.clone()));
 
     let sessions = ground.remote_sessions();
     let entrance = Entrance::new(&ground, copies);
-    ground.clone().serve(DESCRIPTOR_SET, routes(&ground, entrance, storage), sessions, listener).await
+    ground.clone().serve(DESCRIPTOR_SET, routes(&ground, entrance, intake, storage), sessions, listener).await
 }
 
-fn routes(ground: &Ground, entrance: Entrance, storage: Storage) -> Routes {
+fn routes(ground: &Ground, entrance: Entrance, intake: Intake, storage: Storage) -> Routes {
     let documents = Documents::new(ground.clone(), entrance.clone());
-    let attachments = Attachments::new(ground.clone(), entrance.clone(), storage.clone());
-    let imports = Imports::new(ground.clone(), entrance, storage);
+    let attachments = Attachments::new(ground.clone(), entrance.clone(), intake.clone(), storage);
+    let uploads = Uploads::new(ground.clone(), entrance.clone(), intake.clone());
+    let imports = Imports::new(ground.clone(), entrance, intake);
     Routes::new(DocumentServiceServer::new(documents).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(AttachmentServiceServer::new(attachments).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(UploadServiceServer::new(uploads).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(ContentImportServiceServer::new(imports).max_decoding_message_size(MAX_MESSAGE_BYTES))
 }

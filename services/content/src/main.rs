@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use shared::config::ServiceOptions;
-use shared::service::StorageOptions;
+use shared::storage::StorageOptions;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -1,23 +1,69 @@
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
+use shared::migrate;
 use shared::proto::content::v1 as pb;
 use shared::proto::project::v1::DeleteProjectRequest;
 use shared::proto::task::v1::DeleteTaskRequest;
 
 use suite::testing::*;
 
-use crate::scene::{header, scene, stored_files, until, upload};
+use crate::resuming::folder_and_table_agree;
+use crate::scene::{
+    Scene, count, download, header, let_the_grace_pass, recorded_files, scene, stored_files, until, upload,
+};
+
+/// Waits until the collector has taken over that an attachment went.
+async fn released(s: &Scene) {
+    until("released", async || count(&s.suite, "blobs WHERE released_at IS NOT NULL").await > 0).await;
+}
+
+/// Lets the collector look once at what was just uploaded, which it does anyway after the grace period.
+async fn settled(s: &Scene) {
+    let_the_grace_pass(&s.suite);
+    until("settled", async || count(&s.suite, "blobs WHERE released_at IS NOT NULL").await == 0).await;
+}
 
 #[tokio::test]
-async fn a_file_goes_after_its_attachment() {
+async fn a_file_goes_a_while_after_its_last_attachment() {
     let s = scene().await;
-    let made = upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap();
-    let kept = upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap();
-    assert_eq!(stored_files(&s.suite).len(), 2);
-    let wish = pb::DeleteAttachmentRequest { attachment_id: made.id };
-    s.olga.attachments().delete_attachment(wish).await.unwrap();
-    until("one file left", async || stored_files(&s.suite) == [kept.id.clone()]).await;
+    let one = upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap();
+    let two = upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap();
+    until("stored once", async || stored_files(&s.suite).len() == 1).await;
+    let kept = stored_files(&s.suite);
+    settled(&s).await;
+
+    let delete = async |id: String| {
+        let wish = pb::DeleteAttachmentRequest { attachment_id: id };
+        s.olga.attachments().delete_attachment(wish).await.unwrap();
+    };
+    delete(one.id).await;
+    released(&s).await;
+    settled(&s).await;
+    assert_eq!(stored_files(&s.suite), kept, "another attachment has the same bytes");
+    assert_eq!(download(&s.gus, &two.id, 0, 0).await.unwrap().1, b"abc");
+
+    delete(two.id).await;
+    released(&s).await;
+    assert_eq!(stored_files(&s.suite), kept, "the grace period is not over");
+    let_the_grace_pass(&s.suite);
+    until("no files left", async || stored_files(&s.suite).is_empty()).await;
+    until("no rows left", async || recorded_files(&s.suite).await.is_empty()).await;
+}
+
+/// The attachment goes at once, and the file after the grace period.
+async fn gone_with_its_file(s: &Scene) {
+    until("no attachment left", async || count(&s.suite, "file_attachments").await == 0).await;
+    assert_eq!(stored_files(&s.suite).len(), 1, "the grace period is not over");
+    until("noted", async || {
+        // The collector's position is behind the deletion.
+        count(&s.suite, "change_log l, content.feed_positions p WHERE p.feed = 'deleted_files' AND l.operation = 'delete' \
+            AND l.entity = 'file_attachments' AND l.transaction_id::text || '.' || l.position = p.cursor").await == 1
+    })
+    .await;
+    let_the_grace_pass(&s.suite);
+    until("no files left", async || stored_files(&s.suite).is_empty()).await;
+    until("no rows left", async || recorded_files(&s.suite).await.is_empty()).await;
 }
 
 #[tokio::test]
@@ -32,7 +78,7 @@ async fn a_file_goes_after_its_document() {
     upload(&s.mia, of_document, b"abc", 3).await.unwrap();
     let wish = pb::DeleteDocumentRequest { document_id: document.id, ..Default::default() };
     s.olga.documents().delete_document(wish).await.unwrap();
-    until("no files left", async || stored_files(&s.suite).is_empty()).await;
+    gone_with_its_file(&s).await;
 }
 
 #[tokio::test]
@@ -47,7 +93,7 @@ async fn a_file_goes_after_its_task() {
     upload(&s.mia, of_task, b"abc", 3).await.unwrap();
     let wish = DeleteTaskRequest { task_id: task.id, ..Default::default() };
     s.olga.tasks().delete_task(wish).await.unwrap();
-    until("no files left", async || stored_files(&s.suite).is_empty()).await;
+    gone_with_its_file(&s).await;
 }
 
 #[tokio::test]
@@ -56,21 +102,50 @@ async fn files_go_after_their_project() {
     upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap();
     let wish = DeleteProjectRequest { project_id: s.project.id.clone(), ..Default::default() };
     s.olga.projects().delete_project(wish).await.unwrap();
+    gone_with_its_file(&s).await;
+}
+
+/// Without the foreign keys that only one database has, the feeds alone carry what is deleted.
+#[tokio::test]
+async fn files_go_as_well_where_each_service_has_a_database_of_its_own() {
+    let s = scene().await;
+    migrate::down(&s.suite.admin_url, &migrate::REFERENCES, 0).await.unwrap();
+    let document = s.mia.document(&s.project, "plan", "").await;
+    let task = s.mia.task(&s.project, "read").await;
+    let places = [
+        (pb::EntityType::Project, s.project.id.clone()),
+        (pb::EntityType::Document, document.id),
+        (pb::EntityType::Task, task.id.clone()),
+    ];
+    for (entity_type, entity_id) in places {
+        let header = pb::UploadHeader { entity_type: entity_type.into(), entity_id, ..header(&s.project) };
+        upload(&s.mia, header, b"abc", 3).await.unwrap();
+    }
+    let wish = DeleteTaskRequest { task_id: task.id, ..Default::default() };
+    s.olga.tasks().delete_task(wish).await.unwrap();
+    until("that of the task gone", async || count(&s.suite, "file_attachments").await == 2).await;
+    let wish = DeleteProjectRequest { project_id: s.project.id.clone(), ..Default::default() };
+    s.olga.projects().delete_project(wish).await.unwrap();
+    until("all gone", async || count(&s.suite, "file_attachments").await == 0).await;
+    folder_and_table_agree(&s).await;
     until("no files left", async || stored_files(&s.suite).is_empty()).await;
 }
 
 #[tokio::test]
-async fn what_a_crash_left_goes_at_the_next_start() {
+async fn what_nobody_knows_goes_at_the_next_start() {
     let (old, fresh) = (new_id(), new_id());
     let suite = Suite::start_with(|options| {
-        let folder = options.storage.storage_folder.join("attachments");
-        std::fs::create_dir_all(&folder).unwrap();
         let long_ago = SystemTime::now() - Duration::from_secs(3 * 60 * 60);
-        for name in [old.clone(), format!("{old}#1")] {
-            File::create(folder.join(name)).unwrap().set_modified(long_ago).unwrap();
+        for folder in ["attachments", "parts"] {
+            let folder = options.storage.storage_folder.join(folder);
+            std::fs::create_dir_all(&folder).unwrap();
+            for name in [old.clone(), format!("{old}#1")] {
+                File::create(folder.join(name)).unwrap().set_modified(long_ago).unwrap();
+            }
+            File::create(folder.join(&fresh)).unwrap();
         }
-        File::create(folder.join(&fresh)).unwrap();
     })
     .await;
-    until("only the fresh one left", async || stored_files(&suite) == [fresh.clone()]).await;
+    let left = ["attachments", "parts"].map(|folder| format!("{folder}/{fresh}"));
+    until("only the fresh ones left", async || stored_files(&suite) == left).await;
 }

@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use diesel::sql_types::{BigInt, Text};
+use diesel::{QueryableByName, sql_query};
+use diesel_async::RunQueryDsl;
 use futures::stream;
 use shared::proto::content::v1 as pb;
 use shared::proto::content::v1::upload_attachment_request::Part;
 use shared::proto::project::v1::{Project, ProjectRole, ProjectVisibility, UpdateProjectRequest};
+use suite::services::SuiteOptions;
 use suite::testing::*;
 use tonic::Status;
 
@@ -20,7 +25,17 @@ pub struct Scene {
 }
 
 pub async fn scene() -> Scene {
-    let suite = Suite::start().await;
+    scene_on(Suite::start().await).await
+}
+
+/// As [`scene`], where files may have this many bytes.
+pub async fn scene_with_room(bytes: usize) -> Scene {
+    let room = |options: &mut SuiteOptions| options.storage.limits.max_attachment_bytes = bytes as u64;
+    scene_on(Suite::start_with(room).await).await
+}
+
+/// As [`scene`], on this suite.
+pub async fn scene_on(suite: Suite) -> Scene {
     let [olga, mia, gus, sam] = suite.guests(["olga", "mia", "gus", "sam"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &mia, ProjectRole::Member).await;
@@ -125,11 +140,49 @@ pub fn noise(count: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(count).collect()
 }
 
-/// Names of the files that the service keeps, unfinished ones included.
+/// Names of the objects that the service keeps, unfinished ones included, as `parts/<id>`.
 pub fn stored_files(suite: &Suite) -> Vec<String> {
-    let folder = suite.options.storage.storage_folder.join("attachments");
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    let mut names = Vec::new();
+    for folder in ["parts", "attachments"] {
+        let Ok(entries) = std::fs::read_dir(suite.options.storage.storage_folder.join(folder)) else {
+            continue;
+        };
+        names.extend(
+            entries.map(|entry| format!("{folder}/{}", entry.unwrap().file_name().to_str().unwrap())),
+        );
+    }
+    names.sort();
+    names
+}
+
+/// What the table says is in the store, and in which state.
+pub async fn recorded_files(suite: &Suite) -> Vec<(String, String)> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        path: String,
+        #[diesel(sql_type = Text)]
+        state: String,
+    }
+    let query = sql_query("SELECT path, state FROM content.stored_parts ORDER BY path");
+    let rows: Vec<Row> = query.load(&mut suite.admin().await).await.unwrap();
+    rows.into_iter().map(|row| (row.path, row.state)).collect()
+}
+
+/// A number that SQL finds, past all policies.
+pub async fn count(suite: &Suite, query: &str) -> i64 {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let query = sql_query(format!("SELECT count(*) AS count FROM content.{query}"));
+    query.get_result::<Row>(&mut suite.admin().await).await.unwrap().count
+}
+
+/// Lets the time pass for which deleted files are kept.
+pub fn let_the_grace_pass(suite: &Suite) {
+    suite.options.clock.advance(suite.options.storage.limits.deleted_file_grace() + TimeDelta::seconds(1));
 }
 
 /// Waits until something holds, ten seconds at most.

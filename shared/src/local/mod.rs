@@ -22,6 +22,7 @@ mod postgres;
 mod process;
 mod provision;
 mod provision_postgres;
+mod provision_python;
 mod provision_redis;
 mod redis;
 mod servers;
@@ -31,6 +32,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 pub use postgres::{ADMIN, PostgresServer};
+pub use provision_python::python_packages;
 pub use redis::RedisServer;
 pub use servers::LocalServers;
 

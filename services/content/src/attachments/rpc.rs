@@ -1,87 +1,42 @@
 //! The attachment service's methods.
 
-use chrono::Utc;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use shared::access::Permission::{AttachmentDelete, AttachmentRead, AttachmentWrite};
 use shared::caller::Caller;
-use shared::error::{Error, Result, from_sibling};
+use shared::error::{Error, Result};
 use shared::idempotency::{self, RequestKey};
 use shared::page::AfterTime;
 use shared::proto::content::v1 as pb;
 use shared::proto::content::v1::attachment_service_server::AttachmentService;
-use shared::proto::task::internal::v1::ResolveTaskRequest;
 use shared::service::Ground;
-use tonic::{Code, Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
-use super::incoming::Incoming;
-use super::storage::{Storage, StoredFile};
+use super::places::{keep, place_of, still_there};
 use super::wire::{Download, Upload, attachment_id};
-use super::{Attachment, Description, Entity, EntityType, queries, safe_filename};
+use super::{Attachment, Entity, EntityType, queries};
 use crate::NAME;
 use crate::entrance::{Entered, Entrance, Place};
+use crate::storage::{Piece, Storage};
+use crate::uploads::incoming::Incoming;
+use crate::uploads::intake::{Intake, to_the_end};
 
 type Answer<T> = Result<Response<T>, Status>;
 
 /// The attachment service.
+#[derive(Clone)]
 pub struct Attachments {
     ground: Ground,
     entrance: Entrance,
+    intake: Intake,
     storage: Storage,
-}
-
-/// The project of a task, as the task service tells.
-///
-/// # Errors
-/// `NOT_FOUND`; `UNAVAILABLE` when it does not answer.
-pub(crate) async fn resolve_task(ground: &Ground, id: Uuid) -> Result<Uuid> {
-    let request = ResolveTaskRequest { task_id: id.to_string() };
-    let task = match ground.siblings.task_directory().resolve_task(request).await {
-        Ok(answer) => answer.into_inner(),
-        Err(status) if status.code() == Code::NotFound => return Err(Error::not_found("task", id)),
-        Err(status) => return Err(from_sibling("task")(status)),
-    };
-    task.project_id.parse().map_err(Error::internal)
-}
-
-/// Where a new file goes.
-///
-/// # Errors
-/// `NOT_FOUND` for a task that does not exist; `UNAVAILABLE` when the task service does not answer.
-pub(crate) async fn place_of(ground: &Ground, entity: Entity) -> Result<Place> {
-    Ok(match entity.kind {
-        EntityType::Project => Place::project(entity.id),
-        EntityType::Document => Place::document(entity.id),
-        EntityType::Task => Place::task(entity.id, resolve_task(ground, entity.id).await?),
-    })
-}
-
-impl Description {
-    /// The row of a file whose bytes are stored.
-    pub(crate) fn row(self, file: &StoredFile, project_id: Uuid, uploader_id: Uuid) -> Attachment {
-        Attachment {
-            id: self.id,
-            entity_type: self.entity.kind,
-            entity_id: self.entity.id,
-            filename: safe_filename(&self.original_filename),
-            original_filename: self.original_filename,
-            file_size: file.size,
-            mime_type: file.mime_type.clone(),
-            storage_path: file.path.clone(),
-            uploader_id,
-            metadata: self.metadata,
-            created_at: Utc::now(),
-            project_id,
-            sha256: file.sha256.clone(),
-        }
-    }
 }
 
 impl Attachments {
     /// On this ground.
-    pub fn new(ground: Ground, entrance: Entrance, storage: Storage) -> Self {
-        Self { ground, entrance, storage }
+    pub fn new(ground: Ground, entrance: Entrance, intake: Intake, storage: Storage) -> Self {
+        Self { ground, entrance, intake, storage }
     }
 
     async fn upload(
@@ -93,25 +48,31 @@ impl Attachments {
         let (id, entity) = (description.id, description.entity);
         let place = place_of(&self.ground, entity).await?;
         // Nobody's bytes are read before it is known that they may be kept.
-        let entered = self.enter_to_write(caller, place, entity, id, &key).await?;
-        if let Some(earlier) = entered.found {
-            return self.earlier(entered, earlier).await;
+        let Entered { tx, access, found } = self.enter_to_write(caller, place, entity, id, &key).await?;
+        if let Some(earlier) = found {
+            return found_again(queries::get(&tx, earlier).await?, earlier);
         }
-        drop(entered);
-        let mut file = self.storage.receive(id, &mut incoming, description.sha256.as_deref()).await?;
+        drop(tx);
+        let upload = self.intake.plan(description, None, access.project_id, access.user_id);
+        let mut earlier = None;
         // Uploads take long: what was true before is asked again, in the transaction of the row.
-        let entered = self.enter_to_write(caller, place, entity, id, &key).await?;
-        if let Some(earlier) = entered.found {
-            return self.earlier(entered, earlier).await;
+        let enter = async {
+            let Entered { tx, found, .. } = self.enter_to_write(caller, place, entity, id, &key).await?;
+            match found {
+                None => Ok(tx),
+                Some(first) => {
+                    earlier = queries::get(&tx, first).await?;
+                    Err(Error::not_found("attachment", first))
+                }
+            }
+        };
+        let taken = self.intake.take_whole(&self.ground.database, upload, &mut incoming, None, enter).await;
+        if let Some(earlier) = earlier {
+            return Ok(earlier);
         }
-        let Entered { tx, access, .. } = entered;
-        let row = description.row(&file, access.project_id, access.user_id);
-        file.record();
-        let attachment = queries::insert(tx, &access, &row).await?;
-        file.keep();
+        let attachment = found_again(taken?, id)?;
         self.ground.signal.announce();
-        self.still_there(entity, id).await?;
-        Ok(attachment)
+        still_there(&self.ground, attachment).await
     }
 
     /// Proves the permission, keeps the document from going away, and claims the key.
@@ -124,49 +85,32 @@ impl Attachments {
         key: &Option<RequestKey>,
     ) -> Result<Entered<Option<Uuid>>> {
         let user_id = caller.user()?.user_id;
-        self.entrance
-            .enter(caller, place, AttachmentWrite, |conn| {
-                let key = key.clone();
-                async move {
-                    let keep = async {
-                        match entity.kind {
-                            EntityType::Document => crate::documents::queries::keep(conn, entity.id).await,
-                            EntityType::Task | EntityType::Project => Ok(true),
-                        }
-                    };
-                    let claim = idempotency::claim(conn, NAME, user_id, "UploadAttachment", key.as_ref(), id);
-                    let (_, earlier) = futures::try_join!(keep, claim)?;
-                    Ok(earlier)
-                }
-                .boxed()
-            })
-            .await
-    }
-
-    /// The answer to a retry.
-    async fn earlier(&self, entered: Entered<Option<Uuid>>, id: Uuid) -> Result<Attachment> {
-        let attachment = queries::get(&entered.tx, id).await?;
-        attachment.ok_or_else(|| Error::not_found("attachment", id))
-    }
-
-    /// A task may have gone before the attachment came, and its deletion been taken over: then the attachment
-    /// goes too. One that goes from now on takes it along.
-    async fn still_there(&self, entity: Entity, id: Uuid) -> Result<()> {
-        if entity.kind != EntityType::Task {
-            return Ok(());
-        }
-        match resolve_task(&self.ground, entity.id).await {
-            Err(gone @ Error::NotFound { .. }) => {
-                tracing::debug!(attachment = %id, "its task went while the file was uploaded");
-                let tx = self.ground.worker.begin_background().await?;
-                queries::delete_of_tasks(&tx, &[entity.id]).await?;
-                tx.commit().await?;
-                self.ground.signal.announce();
-                Err(gone)
+        let entered = self.entrance.enter(caller, place, AttachmentWrite, |conn| {
+            let key = key.clone();
+            async move {
+                let claim = idempotency::claim(conn, NAME, user_id, "UploadAttachment", key.as_ref(), id);
+                let (_, earlier) = futures::try_join!(keep(conn, entity), claim)?;
+                Ok(earlier)
             }
-            // The feed of deleted tasks has the last word.
-            _ => Ok(()),
+            .boxed()
+        });
+        entered.await
+    }
+
+    /// An attachment and where these of its bytes are, in one round trip.
+    async fn find_bytes(&self, caller: &Caller, download: Download) -> Result<(Attachment, Vec<Piece>)> {
+        let Download { id, range } = download;
+        let entered = self.entrance.enter(caller, Place::attachment(id), AttachmentRead, |conn| {
+            let range = range.clone();
+            async move { futures::try_join!(queries::get(conn, id), queries::pieces(conn, id, range)) }
+                .boxed()
+        });
+        let (attachment, pieces) = entered.await?.finish();
+        let attachment = found_again(attachment, id)?;
+        if range.start > attachment.file_size {
+            return Err(Error::invalid("offset", format!("the file has {} bytes", attachment.file_size)));
         }
+        Ok((attachment, pieces))
     }
 
     async fn find(&self, caller: &Caller, id: Uuid) -> Result<Attachment> {
@@ -200,6 +144,10 @@ impl Attachments {
     }
 }
 
+fn found_again(attachment: Option<Attachment>, id: Uuid) -> Result<Attachment> {
+    attachment.ok_or_else(|| Error::not_found("attachment", id))
+}
+
 #[tonic::async_trait]
 impl AttachmentService for Attachments {
     type DownloadAttachmentStream = BoxStream<'static, Result<pb::DownloadAttachmentResponse, Status>>;
@@ -209,8 +157,9 @@ impl AttachmentService for Attachments {
         request: Request<Streaming<pb::UploadAttachmentRequest>>,
     ) -> Answer<pb::Attachment> {
         let caller = Caller::of(&request)?;
-        let attachment = self.upload(&caller, Incoming::new(request.into_inner())).await?;
-        Ok(Response::new(attachment.into()))
+        let (service, incoming) = (self.clone(), Incoming::new(request.into_inner()));
+        let uploaded = to_the_end(&self.ground, async move { service.upload(&caller, incoming).await });
+        Ok(Response::new(uploaded.await?.into()))
     }
 
     async fn download_attachment(
@@ -218,14 +167,9 @@ impl AttachmentService for Attachments {
         request: Request<pb::DownloadAttachmentRequest>,
     ) -> Answer<Self::DownloadAttachmentStream> {
         let caller = Caller::of(&request)?;
-        let Download { id, offset, length } = request.into_inner().try_into()?;
-        let attachment = self.find(&caller, id).await?;
-        let size = u64::try_from(attachment.file_size).unwrap_or_default();
-        if offset > size {
-            return Err(Error::invalid("offset", format!("the file has {size} bytes")).into());
-        }
-        let end = length.map_or(size, |length| offset.saturating_add(length).min(size));
-        let bytes = self.storage.read(id, offset..end).await?;
+        let wish = request.into_inner().try_into()?;
+        let (attachment, pieces) = self.find_bytes(&caller, wish).await?;
+        let bytes = self.storage.read(pieces);
         let first =
             pb::DownloadAttachmentResponse { attachment: Some(attachment.into()), chunk: Default::default() };
         let rest = bytes.map(|chunk| {

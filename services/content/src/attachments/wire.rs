@@ -1,5 +1,7 @@
 //! Attachments on the wire.
 
+use std::ops::Range;
+
 use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
 use shared::json::{to_struct, to_timestamp};
@@ -8,8 +10,8 @@ use shared::proto::content::v1::upload_attachment_request;
 use shared::validation::{ProtoEnum, Violations};
 use uuid::Uuid;
 
-use super::incoming::{Part, UploadMessage};
 use super::{Attachment, Description, Entity, EntityType, MAX_FILENAME_CHARS};
+use crate::uploads::incoming::{Part, UploadMessage};
 
 impl ProtoEnum for EntityType {
     fn from_wire(value: i32) -> Option<Option<Self>> {
@@ -94,12 +96,10 @@ impl UploadMessage for pb::UploadAttachmentRequest {
 }
 
 /// A checked wish for bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Download {
     pub id: Uuid,
-    pub offset: u64,
-    /// `None` for all that is left.
-    pub length: Option<u64>,
+    pub range: Range<i64>,
 }
 
 impl TryFrom<pb::DownloadAttachmentRequest> for Download {
@@ -108,13 +108,12 @@ impl TryFrom<pb::DownloadAttachmentRequest> for Download {
     fn try_from(request: pb::DownloadAttachmentRequest) -> Result<Self> {
         let mut v = Violations::new();
         let id = v.uuid("attachment_id", &request.attachment_id);
-        let offset = u64::try_from(request.offset);
-        let length = u64::try_from(request.length);
-        v.require(offset.is_ok(), "offset", "must not be negative");
-        v.require(length.is_ok(), "length", "must not be negative");
+        let pb::DownloadAttachmentRequest { offset, length, .. } = request;
+        v.require(offset >= 0, "offset", "must not be negative");
+        v.require(length >= 0, "length", "must not be negative");
         v.finish()?;
-        let length = length.ok().filter(|length| *length > 0);
-        Ok(Self { id, offset: offset.unwrap_or_default(), length })
+        let end = if length == 0 { i64::MAX } else { offset.saturating_add(length) };
+        Ok(Self { id, range: offset..end })
     }
 }
 

@@ -11,18 +11,17 @@ use shared::service::Ground;
 
 use super::wire::{ImportFile, checked_file};
 use super::{Item, known_projects, refusal};
-use crate::attachments::incoming::Incoming;
-use crate::attachments::rpc::place_of;
-use crate::attachments::storage::Storage;
-use crate::attachments::{EntityType, queries};
-use crate::documents;
+use crate::attachments::places::{keep, place_of};
+use crate::attachments::queries;
 use crate::entrance::Entrance;
+use crate::uploads::incoming::Incoming;
+use crate::uploads::intake::Intake;
 
 /// Stores one file, and tells what became of it.
 pub(super) async fn import(
     ground: &Ground,
     entrance: &Entrance,
-    storage: &Storage,
+    intake: &Intake,
     mut incoming: Incoming<ImportAttachmentRequest>,
 ) -> Result<ImportResult> {
     let Item { line, checked } = checked_file(incoming.header().await?);
@@ -30,7 +29,7 @@ pub(super) async fn import(
         Ok(file) => file,
         Err(reason) => return Ok(refused(line, reason)),
     };
-    match store(ground, entrance, storage, incoming, file).await {
+    match store(ground, entrance, intake, incoming, file).await {
         Ok(true) => Ok(created(line)),
         Ok(false) => Ok(unchanged(line)),
         Err(error) => Ok(refused(line, refusal(error)?)),
@@ -41,7 +40,7 @@ pub(super) async fn import(
 async fn store(
     ground: &Ground,
     entrance: &Entrance,
-    storage: &Storage,
+    intake: &Intake,
     mut incoming: Incoming<ImportAttachmentRequest>,
     file: ImportFile,
 ) -> Result<bool> {
@@ -61,17 +60,13 @@ async fn store(
     if !known_users(&ground.siblings, &[uploader_id], false).await?.contains(&uploader_id) {
         return Err(Error::not_found("user", uploader_id));
     }
-    let mut stored = storage.receive(description.id, &mut incoming, description.sha256.as_deref()).await?;
-    let mut row = description.row(&stored, project_id, uploader_id);
-    row.created_at = created_at.unwrap_or(row.created_at);
-    let tx = ground.worker.begin_background().await?;
-    if entity.kind == EntityType::Document && !documents::queries::keep(&tx, entity.id).await? {
-        return Err(place.not_found());
-    }
-    stored.record();
-    let is_new = queries::import(tx, &row).await?;
-    // A twin that was stored meanwhile has its bytes under the same name, and they were checked to be the same.
-    stored.keep();
+    let upload = intake.plan(description, None, project_id, uploader_id);
+    // The document may go while the bytes come.
+    let enter = async {
+        let tx = ground.worker.begin_as(uploader_id).await?;
+        if keep(&tx, entity).await? { Ok(tx) } else { Err(place.not_found()) }
+    };
+    let new = intake.take_whole(&ground.worker, upload, &mut incoming, created_at, enter).await?;
     ground.signal.announce();
-    Ok(is_new)
+    Ok(new.is_some())
 }

@@ -10,21 +10,21 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::wire::Batch;
 use super::{documents, files};
-use crate::attachments::incoming::Incoming;
-use crate::attachments::storage::Storage;
 use crate::entrance::Entrance;
+use crate::uploads::incoming::Incoming;
+use crate::uploads::intake::Intake;
 
 /// The import service. That only services may call it is in the proto, and enforced before it is reached.
 pub struct Imports {
     ground: Ground,
     entrance: Entrance,
-    storage: Storage,
+    intake: Intake,
 }
 
 impl Imports {
     /// On this ground.
-    pub fn new(ground: Ground, entrance: Entrance, storage: Storage) -> Self {
-        Self { ground, entrance, storage }
+    pub fn new(ground: Ground, entrance: Entrance, intake: Intake) -> Self {
+        Self { ground, entrance, intake }
     }
 }
 
@@ -59,7 +59,7 @@ impl ContentImportService for Imports {
         request: Request<Streaming<pb::ImportAttachmentRequest>>,
     ) -> Result<Response<pb::ImportAttachmentResponse>, Status> {
         let incoming = Incoming::new(request.into_inner());
-        let result = files::import(&self.ground, &self.entrance, &self.storage, incoming).await?;
+        let result = files::import(&self.ground, &self.entrance, &self.intake, incoming).await?;
         Ok(Response::new(pb::ImportAttachmentResponse { result: Some(result) }))
     }
 }

@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use super::Item;
 use crate::attachments::Description;
-use crate::attachments::incoming::{Part, UploadMessage};
 use crate::attachments::wire::{entity, filename, sha256};
 use crate::documents::wire::{change_summary, content, content_type};
 use crate::documents::{MAX_TITLE_CHARS, NewDocument};
+use crate::uploads::incoming::{Part, UploadMessage};
 use crate::versions::NewVersion;
 use crate::versions::wire::version_number;
 

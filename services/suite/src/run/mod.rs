@@ -24,7 +24,8 @@ use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, Secre
 use shared::database;
 use shared::local::{self, DataPlace, LocalOptions, LocalServers};
 use shared::mail::{Destination, MailOptions};
-use shared::service::{StorageOptions, cancel_on_signal};
+use shared::service::cancel_on_signal;
+use shared::storage::StorageOptions;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -144,7 +145,11 @@ async fn start_services(
             mail_url: options.mail_url.clone().unwrap_or(Destination::Folder(mail_folder)),
             mail_from: options.mail_from.clone(),
         },
-        storage: StorageOptions { storage_folder, max_attachment_bytes: options.max_attachment_bytes },
+        storage: StorageOptions {
+            storage_folder,
+            bucket: options.bucket.clone(),
+            limits: options.files.clone(),
+        },
         limits: options.limits.clone(),
         telemetry: options.telemetry.clone(),
         clock: Clock::default(),

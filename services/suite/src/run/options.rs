@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::Args;
 use shared::config::{LimitOptions, TelemetryOptions};
 use shared::mail::{Destination, Mailbox};
+use shared::storage::{BucketOptions, FileLimits};
 
 use crate::services::DEFAULT_PORTS;
 
@@ -40,9 +41,12 @@ pub struct RunOptions {
     /// Folder with `redis-server`, version 7 or newer. Default: an installed one, else a private copy
     #[arg(long, env = "DAFNCK_REDIS_BIN_DIR")]
     pub redis_bin_dir: Option<PathBuf>,
-    /// Largest attachment in bytes
-    #[arg(long, env = "DAFNCK_MAX_ATTACHMENT_BYTES", default_value_t = 250 * 1024 * 1024)]
-    pub max_attachment_bytes: u64,
+    /// S3 instead of the data folder, for files.
+    #[command(flatten)]
+    pub bucket: BucketOptions,
+    /// Limits of files.
+    #[command(flatten)]
+    pub files: FileLimits,
     /// Where mail goes: `smtps://user:password@host:465`, `smtp://user:password@host:587` (STARTTLS), `folder:PATH` or
     /// `log:`. Default: the folder `mail` in the data folder
     #[arg(long, env = "DAFNCK_MAIL_URL", hide_env_values = true)]

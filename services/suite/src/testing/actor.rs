@@ -7,6 +7,7 @@ use diesel_async::RunQueryDsl;
 use shared::authentication::token_hash;
 use shared::proto::content::v1::attachment_service_client::AttachmentServiceClient;
 use shared::proto::content::v1::document_service_client::DocumentServiceClient;
+use shared::proto::content::v1::upload_service_client::UploadServiceClient;
 use shared::proto::identity::v1 as identity;
 use shared::proto::identity::v1::auth_service_client::AuthServiceClient;
 use shared::proto::identity::v1::security_event_service_client::SecurityEventServiceClient;
@@ -128,6 +129,13 @@ impl Actor {
         actor
     }
 
+    /// The same person, calling one service elsewhere.
+    pub fn calling(&self, service: Service, url: &str) -> Self {
+        let mut elsewhere = self.clone();
+        elsewhere.channels[service as usize] = Channel::from_shared(url.to_owned()).unwrap().connect_lazy();
+        elsewhere
+    }
+
     fn client(&self, service: Service) -> Client {
         let [identity, project, task, content] = &self.channels;
         let channel = match service {
@@ -186,6 +194,10 @@ impl Actor {
 
     pub fn attachments(&self) -> AttachmentServiceClient<Client> {
         AttachmentServiceClient::new(self.client(Service::Content))
+    }
+
+    pub fn uploads(&self) -> UploadServiceClient<Client> {
+        UploadServiceClient::new(self.client(Service::Content))
     }
 
     /// Makes a private project.

@@ -31,13 +31,15 @@ use shared::config::{LimitOptions, Secret, SiblingOptions, TelemetryOptions};
 use shared::local::LocalServers;
 use shared::mail::{Destination, MailOptions};
 use shared::redis_store::RedisStore;
-use shared::service::StorageOptions;
+use shared::storage::{BucketOptions, FileLimits, StorageOptions};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
 use crate::services::{self, Role, RunningServices, SuiteOptions};
 
+/// Largest attachment unless a test says otherwise.
+pub const MAX_ATTACHMENT_BYTES: u64 = 8 * 1024 * 1024;
 pub const SERVICE_SECRET: &str = "a secret of the tests, long enough to be one";
 /// 32 bytes under the name `test`.
 pub const ENCRYPTION_KEYS: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
@@ -109,7 +111,8 @@ impl Suite {
             },
             storage: StorageOptions {
                 storage_folder: files.path().join("files"),
-                max_attachment_bytes: 8 * 1024 * 1024,
+                bucket: BucketOptions::default(),
+                limits: FileLimits { max_attachment_bytes: MAX_ATTACHMENT_BYTES, ..Default::default() },
             },
             limits: LimitOptions::default(),
             telemetry: TelemetryOptions::default(),

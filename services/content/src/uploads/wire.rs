@@ -1,0 +1,132 @@
+//! Uploads on the wire.
+
+use chrono::{DateTime, Utc};
+use shared::error::{Error, Result};
+use shared::idempotency::RequestKey;
+use shared::json::{to_struct, to_timestamp};
+use shared::proto::content::v1 as pb;
+use shared::proto::content::v1::upload_chunks_request;
+use shared::validation::Violations;
+use uuid::Uuid;
+
+use super::incoming::{Part, UploadMessage};
+use super::{Upload, UploadState};
+use crate::attachments::Description;
+use crate::attachments::wire::{entity, filename, sha256};
+
+/// A checked wish for an upload.
+#[derive(Clone, Debug)]
+pub(super) struct CreateUpload {
+    pub(super) key: Option<RequestKey>,
+    pub(super) description: Description,
+    pub(super) size: i64,
+}
+
+impl TryFrom<pb::CreateUploadRequest> for CreateUpload {
+    type Error = Error;
+
+    fn try_from(request: pb::CreateUploadRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let key = RequestKey::of(&mut v, &request.request_id, &request);
+        let description = Description {
+            id: Uuid::now_v7(),
+            entity: entity(&mut v, request.entity_type, &request.entity_id),
+            original_filename: filename(&mut v, request.filename),
+            sha256: (!request.sha256.is_empty()).then(|| sha256(&mut v, request.sha256)),
+            metadata: v.json("metadata", request.metadata),
+        };
+        v.require(request.size > 0, "size", "must be at least 1");
+        v.finish()?;
+        Ok(Self { key, description, size: request.size })
+    }
+}
+
+/// Which bytes a stream carries, checked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chunks {
+    pub(super) upload_id: Uuid,
+    pub(super) offset: u64,
+}
+
+impl TryFrom<pb::UploadChunksHeader> for Chunks {
+    type Error = Error;
+
+    fn try_from(header: pb::UploadChunksHeader) -> Result<Self> {
+        let mut v = Violations::within("header.");
+        let upload_id = v.uuid("upload_id", &header.upload_id);
+        let offset = u64::try_from(header.offset);
+        v.require(offset.is_ok(), "offset", "must not be negative");
+        v.finish()?;
+        Ok(Self { upload_id, offset: offset.unwrap_or_default() })
+    }
+}
+
+impl UploadMessage for pb::UploadChunksRequest {
+    type Header = pb::UploadChunksHeader;
+
+    fn part(self) -> Option<Part<Self::Header>> {
+        Some(match self.part? {
+            upload_chunks_request::Part::Header(header) => Part::Header(header),
+            upload_chunks_request::Part::Chunk(bytes) => Part::Chunk(bytes),
+        })
+    }
+}
+
+/// A checked wish for an end.
+#[derive(Clone, Debug)]
+pub(super) struct CompleteUpload {
+    pub(super) upload_id: Uuid,
+    pub(super) sha256: Option<String>,
+}
+
+impl TryFrom<pb::CompleteUploadRequest> for CompleteUpload {
+    type Error = Error;
+
+    fn try_from(request: pb::CompleteUploadRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let upload_id = v.uuid("upload_id", &request.upload_id);
+        let sha256 = (!request.sha256.is_empty()).then(|| sha256(&mut v, request.sha256));
+        v.finish()?;
+        Ok(Self { upload_id, sha256 })
+    }
+}
+
+/// The id of an upload.
+pub(super) fn upload_id(value: &str) -> Result<Uuid> {
+    let mut v = Violations::new();
+    let id = v.uuid("upload_id", value);
+    v.finish()?;
+    Ok(id)
+}
+
+impl From<UploadState> for pb::UploadState {
+    fn from(state: UploadState) -> Self {
+        match state {
+            UploadState::Open => Self::Open,
+            UploadState::Completed => Self::Completed,
+            UploadState::Cancelled => Self::Cancelled,
+            UploadState::Expired => Self::Expired,
+        }
+    }
+}
+
+impl Upload {
+    /// As it is at this time.
+    pub(super) fn into_wire(self, now: DateTime<Utc>) -> pb::Upload {
+        pb::Upload {
+            id: self.id.to_string(),
+            attachment_id: self.attachment_id.to_string(),
+            entity_type: self.entity_type.into(),
+            entity_id: self.entity_id.to_string(),
+            project_id: self.project_id.to_string(),
+            state: pb::UploadState::from(self.state_at(now)).into(),
+            original_filename: self.original_filename,
+            metadata: Some(to_struct(&self.metadata)),
+            size: self.size,
+            sha256: self.sha256.unwrap_or_default(),
+            committed_offset: self.committed_size,
+            created_at: Some(to_timestamp(self.created_at)),
+            expires_at: Some(to_timestamp(self.expires_at)),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The service is killed in the middle of its work, again and again; then the folder and the table still agree.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use shared::proto::content::v1 as pb;
+use suite::services::Role;
+use suite::testing::*;
+use tonic::Status;
+
+use crate::resuming::{PATIENCE, folder_and_table_agree, is_gone, send_the_rest};
+use crate::scene::{
+    Scene, count, download, header, noise, recorded_files, scene_with_room, stored_files, until, upload,
+};
+use crate::uploads::{complete, create, get, hash, send, wish};
+
+const ROOM: usize = 20 * 1024 * 1024;
+const KILLS: usize = 40;
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A content service in a process of its own, on the database, the Redis and the folder of a suite. It is killed when
+/// dropped, as `kill -9` does.
+struct Replica {
+    process: Child,
+    url: String,
+}
+
+impl Replica {
+    async fn start(s: &Scene) -> Self {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let options = &s.suite.options;
+        let process = Command::new(env!("CARGO_BIN_EXE_content"))
+            .env("DAFNCK_LISTEN", format!("127.0.0.1:{port}"))
+            .env("DAFNCK_DATABASE_URL", options.url_of(Role::requests_of("content")).expose())
+            .env("DAFNCK_WORKER_DATABASE_URL", options.url_of(Role::work_of("content")).expose())
+            .env("DAFNCK_REDIS_URL", options.redis_url.expose())
+            .env("DAFNCK_REDIS_KEY_PREFIX", &options.redis_key_prefix)
+            .env("DAFNCK_SERVICE_SECRET", SERVICE_SECRET)
+            .env("DAFNCK_IDENTITY_URL", &s.suite.siblings.identity_url)
+            .env("DAFNCK_PROJECT_URL", &s.suite.siblings.project_url)
+            .env("DAFNCK_TASK_URL", &s.suite.siblings.task_url)
+            .env("DAFNCK_STORAGE_FOLDER", &options.storage.storage_folder)
+            .env("DAFNCK_LOG_FILTER", "error")
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let replica = Self { process, url: format!("http://127.0.0.1:{port}") };
+        let start = Instant::now();
+        while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+            assert!(start.elapsed() < START_LIMIT, "the replica does not start");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        replica
+    }
+
+    fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        // SIGKILL: nothing of it runs to an end.
+        let _already_dead = self.process.kill();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// All that happens to files: one is uploaded in pieces, which takes several parts, another in one stream; both
+/// become attachments, one of equal bytes; and one is deleted.
+async fn work(
+    who: &Actor,
+    admin: &Actor,
+    s: &Scene,
+    wish: &pb::CreateUploadRequest,
+    bytes: &[u8],
+) -> Result<(), Status> {
+    let made = create(who, wish.clone()).await?;
+    let mut offset = get(who, &made.id).await?.committed_offset as usize;
+    while offset < bytes.len() {
+        let to = (offset + 5_000_000).min(bytes.len());
+        offset = send(who, &made.id, offset, &bytes[offset..to]).await?.committed_offset as usize;
+    }
+    complete(who, &made.id, &hash(bytes)).await?;
+    let small = upload(who, header(&s.project), &bytes[..70_000], 9_999).await?;
+    let wish = pb::DeleteAttachmentRequest { attachment_id: small.id };
+    admin.attachments().delete_attachment(wish).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_that_is_killed_anywhere_leaves_nothing_behind() {
+    let s = scene_with_room(ROOM).await;
+    let mut random = StdRng::seed_from_u64(11);
+    let bytes = noise(18 * 1024 * 1024);
+    let mut wishes = vec![wish(&s, bytes.len())];
+    for _ in 0..KILLS {
+        let replica = Replica::start(&s).await;
+        let (mia, olga) =
+            (s.mia.calling(Service::Content, &replica.url), s.olga.calling(Service::Content, &replica.url));
+        let delay = Duration::from_millis(random.random_range(0..900));
+        let wish = wishes.last().unwrap().clone();
+        let outcome = tokio::select! {
+            outcome = tokio::time::timeout(PATIENCE, work(&mia, &olga, &s, &wish, &bytes)) => Some(outcome.unwrap()),
+            () = tokio::time::sleep(delay) => None,
+        };
+        replica.kill();
+        match outcome {
+            Some(Ok(())) => wishes.push(crate::uploads::wish(&s, bytes.len())),
+            Some(Err(refusal)) => {
+                let is_conflict = reason_of(&refusal) == "UPLOAD_OFFSET_MISMATCH";
+                assert!(is_conflict || is_gone(refusal.code()), "{refusal:?}");
+            }
+            None => {}
+        }
+    }
+    // What the replicas began is finished by the one that lives: every upload arrives.
+    for wish in &wishes {
+        let made = create(&s.mia, wish.clone()).await.unwrap();
+        if get(&s.mia, &made.id).await.unwrap().state() == pb::UploadState::Open {
+            send_the_rest(&s.mia, &made.id, &bytes).await;
+        }
+        let attachment = complete(&s.mia, &made.id, &hash(&bytes)).await.unwrap();
+        assert!(download(&s.gus, &attachment.id, 0, 0).await.unwrap().1 == bytes);
+    }
+    folder_and_table_agree(&s).await;
+    assert_eq!(
+        count(&s.suite, "stored_parts p JOIN content.blobs b ON b.id = p.blob_id WHERE b.size > 70000").await,
+        3
+    );
+}
+
+/// Holds a lock that the service runs into, so that it can be killed exactly there.
+async fn held_up(s: &Scene, lock: &str) -> AsyncPgConnection {
+    let mut conn = s.suite.admin().await;
+    conn.batch_execute(&format!("BEGIN; {lock}")).await.unwrap();
+    conn
+}
+
+async fn waits_for_a_lock(s: &Scene, statement: &str) -> bool {
+    let waiting = format!(
+        "change_log_horizon, pg_stat_activity a WHERE a.datname = current_database() AND a.wait_event_type = 'Lock' \
+         AND a.query LIKE '%{statement}%'"
+    );
+    count(&s.suite, &waiting).await > 0
+}
+
+/// Kills a replica while it waits in this statement, which then may or may not have its effect.
+async fn killed_in(s: &Scene, statement: &str, lock: &str, call: impl AsyncFnOnce(Actor) -> bool) {
+    let replica = Replica::start(s).await;
+    let who = s.mia.calling(Service::Content, &replica.url);
+    let mut lock = held_up(s, lock).await;
+    tokio::select! {
+        finished = call(who) => panic!("it did not wait for the lock, and ended with {finished}"),
+        () = until(statement, async || waits_for_a_lock(s, statement).await) => {}
+    }
+    replica.kill();
+    lock.batch_execute("COMMIT").await.unwrap();
+    until("over", async || !waits_for_a_lock(s, statement).await).await;
+}
+
+#[tokio::test]
+async fn a_kill_between_the_steps_of_an_upload_is_survived() {
+    let s = scene_with_room(ROOM).await;
+    let bytes = noise(3_000_000);
+    let made = create(&s.mia, wish(&s, bytes.len())).await.unwrap();
+    send(&s.mia, &made.id, 0, &bytes[..1_000_000]).await.unwrap();
+    let a_row = format!("SELECT 1 FROM content.uploads WHERE id = '{}' FOR UPDATE", made.id);
+
+    // Before a part is announced.
+    killed_in(&s, "announce_part", &a_row, async |who| {
+        send(&who, &made.id, 1_000_000, &bytes[1_000_000..]).await.is_ok()
+    })
+    .await;
+    // After the part was written, before it is committed. A part that is announced waits for nothing but this.
+    let part_is_there = stored_files(&s.suite).len();
+    killed_in(
+        &s,
+        "commit_part",
+        "SELECT 1 FROM content.uploads WHERE committed_size = 1000000 FOR KEY SHARE",
+        async |who| send(&who, &made.id, 1_000_000, &bytes[1_000_000..]).await.is_ok(),
+    )
+    .await;
+    assert!(stored_files(&s.suite).len() > part_is_there, "the part was written");
+    send_the_rest(&s.mia, &made.id, &bytes).await;
+    // While it becomes an attachment.
+    killed_in(&s, "adopt_upload", &a_row, async |who| complete(&who, &made.id, &hash(&bytes)).await.is_ok())
+        .await;
+    let attachment = complete(&s.mia, &made.id, &hash(&bytes)).await.unwrap();
+    assert!(download(&s.gus, &attachment.id, 0, 0).await.unwrap().1 == bytes);
+    folder_and_table_agree(&s).await;
+    assert_eq!(stored_files(&s.suite).len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_written_and_never_committed_is_collected() {
+    let s = scene_with_room(ROOM).await;
+    let made = create(&s.mia, wish(&s, 10)).await.unwrap();
+    killed_in(
+        &s,
+        "commit_part",
+        "SELECT 1 FROM content.uploads WHERE committed_size = 0 FOR KEY SHARE",
+        async |who| send(&who, &made.id, 0, b"0123456789").await.is_ok(),
+    )
+    .await;
+    folder_and_table_agree(&s).await;
+    assert!(stored_files(&s.suite).is_empty() && recorded_files(&s.suite).await.is_empty());
+}
+
+#[tokio::test]
+async fn objects_that_are_deleted_before_their_rows_do_not_stop_the_collector() {
+    let s = scene_with_room(ROOM).await;
+    let made = upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap();
+    until("stored", async || stored_files(&s.suite).len() == 1).await;
+    // As if killed in between: the object is gone, and its row is there.
+    let path = s.suite.options.storage.storage_folder.join(&stored_files(&s.suite)[0]);
+    std::fs::remove_file(path).unwrap();
+    let wish = pb::DeleteAttachmentRequest { attachment_id: made.id };
+    s.olga.attachments().delete_attachment(wish).await.unwrap();
+    folder_and_table_agree(&s).await;
+    until("no rows", async || recorded_files(&s.suite).await.is_empty()).await;
+}

@@ -1,0 +1,31 @@
+//! Installs Python programs into the cache with pip, for tests that need a real server of another kind.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::Progress;
+use super::provision::{self, Copy, pip_install};
+
+/// A folder for `PYTHONPATH` with these packages, given as pip takes them (`name==version`), and what they need. It is
+/// installed once, under this name.
+///
+/// # Errors
+/// When pip cannot fetch them.
+pub async fn python_packages(
+    cache: &Path,
+    name: &str,
+    packages: &[&str],
+    progress: impl Fn(&str) + Send + Sync,
+) -> Result<PathBuf> {
+    let progress: Progress<'_> = &progress;
+    std::fs::create_dir_all(cache)?;
+    match provision::copy(cache, name, progress).await? {
+        Copy::Present(place) => Ok(place),
+        Copy::Missing(unfinished) => {
+            progress(&format!("installing {} (private copy)…", packages.join(" ")));
+            pip_install(&unfinished.folder, packages, &[]).await?;
+            unfinished.finish()
+        }
+    }
+}

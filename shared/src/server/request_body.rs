@@ -1,0 +1,41 @@
+//! The body of a streaming request, while it arrives. A client that resets its stream has gone before the end; the
+//! codec would pass that off as the end, and what was sent until then as all there is.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody};
+use http_body::{Frame, SizeHint};
+use tonic::Status;
+
+/// A body whose breaking off is an error.
+pub(super) fn unbroken(body: Body) -> Body {
+    Body::new(UnbrokenBody(body))
+}
+
+struct UnbrokenBody(Body);
+
+impl HttpBody for UnbrokenBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        task: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.0).poll_frame(task));
+        Poll::Ready(frame.map(|frame| frame.map_err(broken)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+fn broken(error: axum::Error) -> axum::Error {
+    axum::Error::new(Status::unavailable(format!("the request broke off: {error}")))
+}
