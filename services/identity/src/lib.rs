@@ -12,13 +12,15 @@
 use std::sync::Arc;
 
 use shared::database::{Constraint, Rule};
-use shared::mail::{MailOptions, Mailer, Outbox};
+use shared::mail::{MailOptions, Mailer, Outbox, QueuedMail};
 use shared::proto::identity::DESCRIPTOR_SET;
+use shared::proto::identity::internal::v1::account_code_service_server::AccountCodeServiceServer;
 use shared::proto::identity::internal::v1::directory_service_server::DirectoryServiceServer;
 use shared::proto::identity::internal::v1::identity_import_service_server::IdentityImportServiceServer;
 use shared::proto::identity::internal::v1::key_service_server::KeyServiceServer;
 use shared::proto::identity::internal::v1::security_audit_service_server::SecurityAuditServiceServer;
 use shared::proto::identity::internal::v1::session_resolver_service_server::SessionResolverServiceServer;
+use shared::proto::identity::v1::account_service_server::AccountServiceServer;
 use shared::proto::identity::v1::auth_service_server::AuthServiceServer;
 use shared::proto::identity::v1::security_event_service_server::SecurityEventServiceServer;
 use shared::proto::identity::v1::session_service_server::SessionServiceServer;
@@ -28,10 +30,13 @@ use shared::service::Ground;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
+mod accounts;
 pub mod audit;
+mod codes;
 mod letters;
 pub mod limits;
 mod options;
+mod passwords;
 mod profiles;
 pub mod sealing;
 mod sessions;
@@ -40,10 +45,14 @@ mod users;
 
 use audit::{Audit, OperatorAuditApi, SecurityEventApi};
 use limits::Limits;
+use accounts::AccountApi;
+use codes::{AccountCodeApi, Codes};
 pub use options::IdentityOptions;
+pub use passwords::PasswordOptions;
+use passwords::Passwords;
 use sealing::KeyApi;
 use sessions::{Revocations, SessionApi, SessionResolver, SessionStore};
-use signing_in::{AuthApi, Passwords};
+use signing_in::AuthApi;
 use users::{Directory, ImportApi, UserApi};
 
 /// Name of the service, of its schema and of its proto package.
@@ -81,28 +90,47 @@ pub async fn serve(
 
     let outbox = Outbox::new(NAME, ground.clock.clone());
     let mailer = Mailer::new(&mail)?;
-    ground.spawn(outbox.deliver(ground.worker.clone(), mailer, letters::write, ground.shutdown.clone()));
+    let codes = Codes::new(&ground.options.service_secret, ground.clock.clone());
+    let writer = codes.clone();
+    let write = move |queued: &QueuedMail| letters::write(&writer, queued);
+    ground.spawn(outbox.clone().deliver(ground.worker.clone(), mailer, write, ground.shutdown.clone()));
+    ground.spawn(codes::forget_expired(ground.worker.clone(), ground.clock.clone(), ground.shutdown.clone()));
 
     let audit = Audit::new();
     let limits = Limits::new(ground.redis.clone(), ground.clock.clone(), audit.clone());
     ground.spawn(audit.clone().write_until(ground.worker.clone(), ground.shutdown.clone()));
 
+    let passwords = Passwords::new(&options.passwords)?;
     let auth = AuthApi::new(
         ground.clone(),
         keys.clone(),
-        Passwords::new()?,
-        limits,
-        audit,
+        passwords.clone(),
+        limits.clone(),
+        audit.clone(),
         store.clone(),
         revocations.clone(),
     );
-    let own_sessions = SessionApi::new(ground.clone(), revocations);
+    let own_sessions = SessionApi::new(ground.clone(), revocations.clone());
+    let account_codes =
+        AccountCodeApi { database: ground.database.clone(), codes: codes.clone(), outbox: outbox.clone() };
+    let accounts = AccountApi {
+        ground: ground.clone(),
+        proofs: auth.proofs(),
+        passwords,
+        codes,
+        outbox,
+        revocations,
+        limits,
+        audit,
+    };
     let users = UserApi::new(ground.clone(), keys.clone());
     let (directory, import) =
         (Directory(ground.worker.clone()), ImportApi::new(ground.worker.clone(), keys.clone()));
     ground.spawn(sealing::seal_what_is_clear(ground.worker.clone(), keys.clone(), ground.shutdown.clone()));
     let rotation = KeyApi::new(ground.worker.clone(), keys);
     let routes = Routes::new(AuthServiceServer::new(auth).max_decoding_message_size(MAX))
+        .add_service(AccountServiceServer::new(accounts).max_decoding_message_size(MAX))
+        .add_service(AccountCodeServiceServer::new(account_codes).max_decoding_message_size(MAX))
         .add_service(SessionServiceServer::new(own_sessions).max_decoding_message_size(MAX))
         .add_service(
             SecurityEventServiceServer::new(SecurityEventApi(ground.clone())).max_decoding_message_size(MAX),

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::passwords::PasswordOptions;
 use crate::sealing::KeyRingOptions;
 
 /// What only this service needs to run. Every option can also be set in code.
@@ -10,4 +11,7 @@ pub struct IdentityOptions {
     /// Keys of personal data.
     #[command(flatten)]
     pub keys: KeyRingOptions,
+    /// What a password's hash costs.
+    #[command(flatten)]
+    pub passwords: PasswordOptions,
 }

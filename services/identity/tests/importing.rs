@@ -87,6 +87,7 @@ async fn what_cannot_be_stored_is_refused_and_stops_nothing() {
             username: String::new(),
             first_name: Some("\0".to_owned()),
             last_name: Some("x".repeat(101)),
+            password_hash: None,
             created_at: Some(Timestamp { seconds: i64::MAX, nanos: 0 }),
         },
     ];

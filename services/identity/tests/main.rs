@@ -2,18 +2,22 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "failing is reporting here")]
 
+mod accounts;
 mod budgets;
+mod codes;
 mod directory;
 mod expiry;
 mod guessing;
 mod importing;
 mod outages;
 mod outbox;
+mod passwords;
 mod profiles;
 mod refreshing;
 mod sealing;
 mod secrecy;
 mod security_events;
+mod service_codes;
 mod sessions;
 mod signing_in;
 mod signing_up;

@@ -23,6 +23,14 @@ async fn count(conn: &mut AsyncPgConnection, table: &str) -> i64 {
     query.get_result::<Count>(conn).await.unwrap().count
 }
 
+/// All rows of a table, as text.
+pub async fn lines(suite: &Suite, table: &str) -> Vec<String> {
+    let query = sql_query(format!("SELECT t::text AS line FROM identity.{table} t"));
+    let rows: Vec<Line> = query.load(&mut suite.admin().await).await.unwrap();
+    assert!(!rows.is_empty(), "{table} is empty");
+    rows.into_iter().map(|row| row.line).collect()
+}
+
 #[tokio::test]
 async fn no_role_reads_password_hashes_or_refresh_tokens() {
     let suite = Suite::start().await;
@@ -32,6 +40,7 @@ async fn no_role_reads_password_hashes_or_refresh_tokens() {
         "SELECT refresh_token FROM identity.user_sessions",
         "SELECT length(password_hash) FROM identity.users WHERE password_hash LIKE '$argon2%'",
         "UPDATE identity.users SET first_name = password_hash",
+        "SELECT code_hash FROM identity.account_codes",
     ];
     for role in Role::ALL {
         let mut conn = suite.connect_as(role).await;

@@ -17,4 +17,4 @@ pub use lettre::message::Mailbox;
 pub use mailer::{Mailer, SEND_TIMEOUT};
 pub use message::{MAX_SUBJECT_CHARS, MAX_TEXT_BYTES, Mail};
 pub use options::{Destination, MailOptions};
-pub use outbox::{MAX_ATTEMPTS, Outbox, QueuedMail};
+pub use outbox::{MAX_ATTEMPTS, NOTHING, Outbox, QueuedMail};

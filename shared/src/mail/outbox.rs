@@ -34,6 +34,9 @@ const BATCH: i64 = 8;
 /// How often to look for mail that nobody woke us for: put off, or queued by a process that is gone.
 const POLL: Duration = Duration::from_secs(2);
 
+/// A kind of mail that is none: queued where nobody is to tell by the time that there is nothing to send.
+pub const NOTHING: &str = "nothing";
+
 /// Mail of one schema that waits to be sent; cheap to clone.
 #[derive(Clone)]
 pub struct Outbox {
@@ -176,6 +179,9 @@ impl Outbox {
     ) -> bool {
         let Claimed { mail, attempts } = claimed;
         let (id, kind) = (mail.id, mail.kind.as_str());
+        if kind == NOTHING {
+            return true;
+        }
         if mail.expires_at <= self.clock.now() {
             tracing::warn!(%id, kind, "a mail is of no more use and is given up");
             return true;

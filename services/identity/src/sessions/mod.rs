@@ -26,7 +26,7 @@ pub use resolver::SessionResolver;
 pub use revocations::Revocations;
 pub use rpc::SessionApi;
 pub use store::SessionStore;
-pub use tokens::{Succession, Tokens, is_refresh_token};
+pub use tokens::{Succession, Tokens, is_refresh_token, key_for};
 
 /// How long a session token works.
 pub const SESSION_LIFE_SECONDS: u32 = 60 * 60;

@@ -59,8 +59,7 @@ pub struct Succession(Hmac<Sha256>);
 impl Succession {
     /// Under this secret, through a key of its own.
     pub fn new(secret: &Secret) -> Self {
-        let key = keyed(secret.expose().as_bytes()).chain_update(b"session succession");
-        Self(keyed(&key.finalize().into_bytes()))
+        Self(key_for(secret, "session succession"))
     }
 
     /// What follows on a refresh token.
@@ -71,6 +70,12 @@ impl Succession {
         };
         Tokens { session: derive(SESSION_TOKEN_PREFIX), refresh: derive(REFRESH_TOKEN_PREFIX) }
     }
+}
+
+/// A key of its own for each use, from the suite's secret.
+pub fn key_for(secret: &Secret, usage: &str) -> Hmac<Sha256> {
+    let key = keyed(secret.expose().as_bytes()).chain_update(usage);
+    keyed(&key.finalize().into_bytes())
 }
 
 #[allow(clippy::expect_used, reason = "HMAC (RFC 2104) takes keys of any length")]

@@ -3,7 +3,6 @@
 //! It happens before there is a user: what must be known of an account then comes from functions of the
 //! database that answer one question each. No transaction is open while a password is hashed.
 
-mod passwords;
 mod proof;
 mod queries;
 mod refresh;
@@ -19,7 +18,7 @@ use crate::sealing::{FIRST_NAME, KeyRing, LAST_NAME, Place, Sealed};
 use crate::sessions::Session;
 use crate::users::User;
 
-pub use passwords::{NO_PASSWORD, Passwords};
+pub use proof::Proofs;
 pub use rpc::AuthApi;
 
 /// A wish for an account.
@@ -51,8 +50,9 @@ impl Registration {
 /// A wish for a session.
 pub struct Login {
     /// E-mail address or username.
-    login: String,
-    password: String,
+    pub login: String,
+    /// The password.
+    pub password: String,
 }
 
 /// An account with a session that has just begun or been prolonged.

@@ -5,14 +5,15 @@ use shared::error::Result;
 use shared::schema::UserStatus;
 use uuid::Uuid;
 
-use super::passwords::Comparison;
-use super::{BAD_CREDENTIALS, Login, Passwords, queries};
+use super::{BAD_CREDENTIALS, Login, queries};
 use crate::audit::{Audit, Kind};
 use crate::limits::{Account, Attempt, Limits, Purpose};
+use crate::passwords::{Comparison, Passwords};
 use crate::sessions::Device;
 
 /// Checks passwords, within the limits on guessing.
-pub(super) struct Proofs {
+#[derive(Clone)]
+pub struct Proofs {
     database: Database,
     passwords: Passwords,
     limits: Limits,
@@ -20,10 +21,17 @@ pub(super) struct Proofs {
 }
 
 /// An account whose password was given.
-pub(super) struct Proven {
-    pub(super) user_id: Uuid,
-    /// A hash to replace one under former parameters.
-    pub(super) new_hash: Option<String>,
+pub struct Proven {
+    /// Whose.
+    pub user_id: Uuid,
+    /// A hash to replace the one that was compared, which is under former parameters.
+    pub(super) new_hash: Option<Replacement>,
+}
+
+/// A hash in place of another.
+pub(super) struct Replacement {
+    pub(super) compared: String,
+    pub(super) hash: String,
 }
 
 impl Proofs {
@@ -32,7 +40,7 @@ impl Proofs {
     }
 
     /// The active account with this login and password. Takes as long when there is none.
-    pub(super) async fn of(&self, wish: Login, device: &Device) -> Result<Proven> {
+    pub async fn of(&self, wish: Login, device: &Device) -> Result<Proven> {
         let Login { login, password } = wish;
         let tx = self.database.begin_as(Uuid::nil()).await?;
         let found = queries::find_credentials(&tx, &login).await?;
@@ -57,7 +65,10 @@ impl Proofs {
         };
         self.limits.forgive(&attempt).await;
         let new_hash = match comparison {
-            Comparison::SameButOutdated => Some(self.passwords.hash(password).await?),
+            Comparison::SameButOutdated => {
+                let hash = self.passwords.hash(password).await?;
+                Some(Replacement { compared: credentials.password_hash, hash })
+            }
             Comparison::Same | Comparison::Different => None,
         };
         Ok(Proven { user_id: credentials.id, new_hash })

@@ -11,10 +11,10 @@ use ipnetwork::IpNetwork;
 use shared::authentication::TokenHash;
 use shared::database::{Prepared, Transaction};
 use shared::error::Result;
-use shared::schema::identity::users;
 use shared::schema::{SqlUserStatus, UserStatus};
 use uuid::Uuid;
 
+use super::proof::Replacement;
 use super::{BAD_CREDENTIALS, Opened, Registration, SealedNames};
 use crate::sessions::queries::FoundRefresh;
 use crate::sessions::{Device, REFRESH_LIFE_SECONDS, SESSION_INVALID, SESSION_LIFE_SECONDS, Session, Tokens};
@@ -156,9 +156,16 @@ pub(super) async fn sign_in(
     only(tx.commit_with(Prepared(query)).await?).ok_or(BAD_CREDENTIALS)
 }
 
-/// Replaces a password's hash by one under the current parameters.
-pub(super) async fn set_password_hash(mut conn: &AsyncPgConnection, id: Uuid, hash: &str) -> Result<()> {
-    diesel::update(users::table.find(id)).set(users::password_hash.eq(hash)).execute(&mut conn).await?;
+/// Replaces the hash of the calling user's password by one under the current parameters, unless another password has
+/// been set meanwhile.
+pub(super) async fn replace_password_hash(
+    mut conn: &AsyncPgConnection,
+    replacement: &Replacement,
+) -> Result<()> {
+    let query = sql_query("SELECT identity.replace_own_password_hash($1, $2)")
+        .bind::<Text, _>(&replacement.compared)
+        .bind::<Text, _>(&replacement.hash);
+    Prepared(query).execute(&mut conn).await?;
     Ok(())
 }
 

@@ -13,9 +13,10 @@ use uuid::Uuid;
 
 use super::proof::{Proofs, Proven};
 use super::refresh::{REFRESH_TOKEN_REUSED, Refreshed, refresh};
-use super::{BAD_CREDENTIALS, Login, Opened, Passwords, Registration, queries};
+use super::{BAD_CREDENTIALS, Login, Opened, Registration, queries};
 use crate::audit::{Audit, Event, Kind};
 use crate::limits::{Attempt, Limits, Purpose};
+use crate::passwords::Passwords;
 use crate::sealing::KeyRing;
 use crate::sessions::{Device, Revocations, SESSION_INVALID, SessionStore, Succession, Tokens};
 use crate::{CONSTRAINTS, NAME, audit, sessions, users};
@@ -49,12 +50,17 @@ impl AuthApi {
         Self { ground, keys, passwords, limits, audit, proofs, succession, store, revocations }
     }
 
+    /// How passwords are proven here, within the same limits.
+    pub fn proofs(&self) -> Proofs {
+        self.proofs.clone()
+    }
+
     /// Begins a session for somebody who gave the password.
     async fn sign_in(&self, proven: Proven, device: &Device) -> Result<Response<pb::SignedIn>, Status> {
         let tokens = Tokens::random();
         let tx = self.ground.database.begin_as(proven.user_id).await?;
-        if let Some(hash) = &proven.new_hash {
-            queries::set_password_hash(&tx, proven.user_id, hash).await?;
+        if let Some(replacement) = &proven.new_hash {
+            queries::replace_password_hash(&tx, replacement).await?;
         }
         audit::append(&tx, &Event::new(Kind::Login, proven.user_id).by_user(proven.user_id).from(device))?;
         let opened = queries::sign_in(tx, proven.user_id, &tokens, device).await?;

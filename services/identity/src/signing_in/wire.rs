@@ -6,8 +6,8 @@ use shared::json::to_timestamp;
 use shared::proto::identity::v1 as pb;
 use shared::validation::Violations;
 
-use super::passwords::{MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES};
 use super::{Login, Opened, Registration};
+use crate::passwords::{self, OwnWords};
 use crate::sealing::KeyRing;
 use crate::sessions::Tokens;
 use crate::users::fields;
@@ -27,10 +27,14 @@ impl TryFrom<pb::RegisterRequest> for Registration {
             key: RequestKey::of(&mut v, &request.request_id, &request),
             email: fields::email(&mut v, "email", &request.email),
             username: fields::username(&mut v, "username", request.username),
-            password: checked_password(&mut v, password, MIN_PASSWORD_BYTES),
+            password,
             first_name: fields::name(&mut v, "first_name", first_name),
             last_name: fields::name(&mut v, "last_name", last_name),
         };
+        let names =
+            [&registration.first_name, &registration.last_name].into_iter().flatten().map(String::as_str);
+        let words = [registration.email.as_str(), &registration.username].into_iter().chain(names);
+        passwords::check_new(&mut v, "password", &registration.password, &OwnWords::of(words));
         v.finish()?;
         Ok(registration)
     }
@@ -43,18 +47,11 @@ impl TryFrom<pb::LoginRequest> for Login {
         let mut v = Violations::new();
         let login = Self {
             login: v.text("login", request.login.trim().to_owned(), 1, MAX_LOGIN_CHARS),
-            password: checked_password(&mut v, request.password, 1),
+            password: passwords::check_given(&mut v, "password", request.password),
         };
         v.finish()?;
         Ok(login)
     }
-}
-
-fn checked_password(v: &mut Violations, password: String, min: usize) -> String {
-    if !(min..=MAX_PASSWORD_BYTES).contains(&password.len()) {
-        v.add("password", format!("must have {min} to {MAX_PASSWORD_BYTES} bytes"));
-    }
-    password
 }
 
 impl Opened {
@@ -91,7 +88,7 @@ mod tests {
         };
         assert!(accepts("ten bytes!"));
         assert!(!accepts("too short"));
-        assert!(accepts("äöüß€"));
+        assert!(accepts("äöüß€€"));
         assert!(accepts(&"x".repeat(1024)));
         assert!(!accepts(&"x".repeat(1025)));
     }

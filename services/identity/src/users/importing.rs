@@ -1,4 +1,5 @@
-//! Takes over users from elsewhere, as the background role. They have no password until one is set.
+//! Takes over users from elsewhere, as the background role. Who comes without a
+//! password has none until one is set.
 
 use std::collections::HashSet;
 
@@ -19,8 +20,8 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::fields;
+use crate::passwords::{self, NO_PASSWORD};
 use crate::sealing::{FIRST_NAME, KeyRing, LAST_NAME, Place, Sealed};
-use crate::signing_in::NO_PASSWORD;
 
 /// Serves `IdentityImportService`.
 pub struct ImportApi {
@@ -61,7 +62,7 @@ struct NewUser {
     id: Uuid,
     email: String,
     username: String,
-    password_hash: &'static str,
+    password_hash: String,
     first_name: Option<Sealed>,
     last_name: Option<Sealed>,
     created_at: DateTime<Utc>,
@@ -78,6 +79,7 @@ impl NewUser {
         let username = fields::username(&mut v, "username", user.username);
         let first_name = fields::name(&mut v, "first_name", user.first_name);
         let last_name = fields::name(&mut v, "last_name", user.last_name);
+        let password_hash = password_hash(&mut v, user.password_hash);
         if let Some(sentence) = v.sentence() {
             return Ok(Err(sentence));
         }
@@ -85,13 +87,22 @@ impl NewUser {
             id,
             email,
             username,
-            password_hash: NO_PASSWORD,
+            password_hash,
             first_name: keys.seal_some(Place::of(FIRST_NAME, id), first_name.as_deref())?,
             last_name: keys.seal_some(Place::of(LAST_NAME, id), last_name.as_deref())?,
             created_at: made,
             updated_at: made,
         }))
     }
+}
+
+/// A hash from elsewhere, which its owner's next sign-in replaces.
+fn password_hash(v: &mut Violations, hash: Option<String>) -> String {
+    let Some(hash) = hash else { return NO_PASSWORD.to_owned() };
+    if let Err(complaint) = passwords::check_imported_hash(&hash) {
+        v.add("password_hash", complaint);
+    }
+    hash
 }
 
 /// What is taken: by the table and by the items of the batch before the one that is looked at.

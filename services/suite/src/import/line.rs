@@ -153,7 +153,7 @@ mod tests {
             unknown variant `users`, expected one of `user`, `project`, `member`, `task`, `dependency`, `document`, `document_version`, `attachment` (column 15)
             missing field `type` (column 10)
             missing field `username`
-            unknown field `colour`, expected one of `id`, `email`, `username`, `first_name`, `last_name`, `created_at`
+            unknown field `colour`, expected one of `id`, `email`, `username`, `first_name`, `last_name`, `password_hash`, `created_at`
             `soon` is neither an RFC 3339 time nor a date
             UUID parsing failed: invalid length: found 1"#]];
         expected.assert_eq(&complaints.join("\n"));

@@ -36,9 +36,10 @@ fn object(fields: Map<String, Value>) -> Option<prost_types::Struct> {
 }
 
 pub(super) fn user(user: User, line: u64) -> Result<ImportedUser, String> {
-    let User { id, email, username, first_name, last_name, created_at } = user;
+    let User { id, email, username, first_name, last_name, password_hash, created_at } = user;
     let created_at = time(created_at);
-    Ok(ImportedUser { line, id: id.to_string(), email, username, first_name, last_name, created_at })
+    let id = id.to_string();
+    Ok(ImportedUser { line, id, email, username, first_name, last_name, created_at, password_hash })
 }
 
 pub(super) fn project(project: Project, line: u64) -> Result<ImportedProject, String> {

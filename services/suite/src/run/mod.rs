@@ -17,8 +17,8 @@ use anyhow::{Context, anyhow, bail};
 use diesel::sql_query;
 use diesel::sql_types::Text;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
-use identity::IdentityOptions;
 use identity::sealing::KeyRingOptions;
+use identity::{IdentityOptions, PasswordOptions};
 use shared::clock::Clock;
 use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, Secret};
 use shared::database;
@@ -140,6 +140,7 @@ async fn start_services(
                 encryption_keys: Some(secrets.encryption_keys()),
                 encryption_keys_file: None,
             },
+            passwords: PasswordOptions::default(),
         },
         mail: MailOptions {
             mail_url: options.mail_url.clone().unwrap_or(Destination::Folder(mail_folder)),

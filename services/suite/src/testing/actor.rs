@@ -9,6 +9,7 @@ use shared::proto::content::v1::attachment_service_client::AttachmentServiceClie
 use shared::proto::content::v1::document_service_client::DocumentServiceClient;
 use shared::proto::content::v1::upload_service_client::UploadServiceClient;
 use shared::proto::identity::v1 as identity;
+use shared::proto::identity::v1::account_service_client::AccountServiceClient;
 use shared::proto::identity::v1::auth_service_client::AuthServiceClient;
 use shared::proto::identity::v1::security_event_service_client::SecurityEventServiceClient;
 use shared::proto::identity::v1::session_service_client::SessionServiceClient;
@@ -145,6 +146,10 @@ impl Actor {
             Service::Content => content,
         };
         InterceptedService::new(channel.clone(), Bearer(self.session_token.clone()))
+    }
+
+    pub fn account(&self) -> AccountServiceClient<Client> {
+        AccountServiceClient::new(self.client(Service::Identity))
     }
 
     pub fn auth(&self) -> AuthServiceClient<Client> {

@@ -24,8 +24,8 @@ pub use summary::{reason_of, summary, violations};
 
 use std::time::Duration;
 
-use identity::IdentityOptions;
 use identity::sealing::KeyRingOptions;
+use identity::{IdentityOptions, PasswordOptions};
 use shared::clock::Clock;
 use shared::config::{LimitOptions, Secret, SiblingOptions, TelemetryOptions};
 use shared::local::LocalServers;
@@ -104,6 +104,7 @@ impl Suite {
                     encryption_keys: Some(ENCRYPTION_KEYS.into()),
                     encryption_keys_file: None,
                 },
+                passwords: PasswordOptions::default(),
             },
             mail: MailOptions {
                 mail_url: Destination::Folder(files.path().join(mail::FOLDER)),

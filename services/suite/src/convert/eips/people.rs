@@ -135,6 +135,7 @@ fn user(person: &Person, proposals: &Proposals<'_>) -> User {
         username: person.username.clone(),
         first_name: Some(cut(first)).filter(|name| !name.is_empty()),
         last_name: last.map(cut),
+        password_hash: None,
         created_at: proposals.first_of(person.id),
     }
 }

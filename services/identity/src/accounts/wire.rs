@@ -1,0 +1,109 @@
+//! Wishes of users for their own accounts, on the wire.
+
+use shared::error::{Error, Result};
+use shared::proto::identity::v1 as pb;
+use shared::validation::Violations;
+
+use super::queries::Names;
+use super::{EmailChange, PasswordChange, Redemption, Reset};
+use crate::passwords::{self, OwnWords};
+use crate::users::fields;
+
+/// Longest code that is looked at, in characters.
+const MAX_CODE_CHARS: usize = 100;
+
+impl Redemption {
+    fn of(v: &mut Violations, request_id: &str, code: String) -> Self {
+        Self {
+            request_id: v.optional_uuid("request_id", request_id),
+            code: v.line("code", code, 1, MAX_CODE_CHARS),
+        }
+    }
+}
+
+impl TryFrom<pb::VerifyEmailRequest> for Redemption {
+    type Error = Error;
+
+    fn try_from(request: pb::VerifyEmailRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let redemption = Self::of(&mut v, &request.request_id, request.code);
+        v.finish()?;
+        Ok(redemption)
+    }
+}
+
+impl TryFrom<pb::ConfirmEmailChangeRequest> for Redemption {
+    type Error = Error;
+
+    fn try_from(request: pb::ConfirmEmailChangeRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let redemption = Self::of(&mut v, &request.request_id, request.code);
+        v.finish()?;
+        Ok(redemption)
+    }
+}
+
+impl TryFrom<pb::ResetPasswordRequest> for Reset {
+    type Error = Error;
+
+    /// Whose name the password must not be made of is known when the code has been looked at.
+    fn try_from(request: pb::ResetPasswordRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let redemption = Redemption::of(&mut v, &request.request_id, request.code);
+        passwords::check_new(&mut v, "new_password", &request.new_password, &OwnWords::default());
+        v.finish()?;
+        Ok(Self { redemption, new_password: request.new_password })
+    }
+}
+
+impl PasswordChange {
+    /// For this account.
+    pub(super) fn of(request: pb::ChangePasswordRequest, names: &Names) -> Result<Self> {
+        let mut v = Violations::new();
+        let old_password = passwords::check_given(&mut v, "old_password", request.old_password);
+        passwords::check_new(&mut v, "new_password", &request.new_password, &names.words());
+        v.finish()?;
+        Ok(Self { old_password, new_password: request.new_password })
+    }
+}
+
+impl EmailChange {
+    /// For this account.
+    pub(super) fn of(request: pb::RequestEmailChangeRequest, names: &Names) -> Result<Self> {
+        let mut v = Violations::new();
+        let password = passwords::check_given(&mut v, "password", request.password);
+        let new_email = fields::email(&mut v, "new_email", &request.new_email);
+        v.require(new_email != names.email, "new_email", "must not be the present address");
+        v.finish()?;
+        Ok(Self { password, new_email })
+    }
+}
+
+impl Names {
+    fn words(&self) -> OwnWords {
+        OwnWords::of([self.username.as_str(), &self.email])
+    }
+}
+
+/// The password that confirms a deletion.
+pub(super) fn confirmation(request: pb::DeleteAccountRequest) -> Result<String> {
+    let mut v = Violations::new();
+    let password = passwords::check_given(&mut v, "password", request.password);
+    v.finish()?;
+    Ok(password)
+}
+
+/// The address of the account whose password was forgotten.
+pub(super) fn forgetful(request: &pb::RequestPasswordResetRequest) -> Result<String> {
+    let mut v = Violations::new();
+    let email = fields::email(&mut v, "email", &request.email);
+    v.finish()?;
+    Ok(email)
+}
+
+/// Refuses a password that is made of the account's own words.
+pub(super) fn check_words(password: &str, username: &str, email: &str) -> Result<()> {
+    let mut v = Violations::new();
+    passwords::check_new(&mut v, "new_password", password, &OwnWords::of([username, email]));
+    v.finish()
+}

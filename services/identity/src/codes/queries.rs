@@ -1,0 +1,89 @@
+//! SQL on `account_codes`, through functions that answer for one code each: no role that serves requests reads it.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid, Varchar};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::authentication::TokenHash;
+use shared::database::Prepared;
+use shared::error::Result;
+use uuid::Uuid;
+
+use super::{Purpose, Wish};
+
+/// Whose account a code is for.
+#[derive(QueryableByName)]
+pub struct Addressee {
+    /// The user.
+    #[diesel(sql_type = SqlUuid)]
+    pub user_id: Uuid,
+    /// Their present address.
+    #[diesel(sql_type = Varchar)]
+    pub email: String,
+}
+
+/// A code that was used up.
+#[derive(QueryableByName)]
+pub struct Used {
+    /// Whose.
+    #[diesel(sql_type = SqlUuid)]
+    pub user_id: Uuid,
+    /// The address that it proves.
+    #[diesel(sql_type = Varchar)]
+    pub email: String,
+    /// Whether the same request has used it before: then all is done.
+    #[diesel(sql_type = Bool)]
+    pub is_replay: bool,
+    /// The account's present address.
+    #[diesel(sql_type = Varchar)]
+    pub former_email: String,
+    /// The account's name.
+    #[diesel(sql_type = Varchar)]
+    pub username: String,
+}
+
+/// From when to when a code works.
+pub(super) struct Lifetime {
+    pub(super) now: DateTime<Utc>,
+    pub(super) expires_at: DateTime<Utc>,
+}
+
+/// Stores a code and queues its letter, if it has one.
+pub(super) async fn issue(
+    mut conn: &AsyncPgConnection,
+    id: Uuid,
+    hash: TokenHash,
+    wish: &Wish,
+    letter: Option<&str>,
+    lifetime: Lifetime,
+) -> Result<Option<Addressee>> {
+    let query = sql_query("SELECT user_id, email FROM identity.issue_code($1, $2, $3, $4, $5, $6, $7, $8)")
+        .bind::<SqlUuid, _>(id)
+        .bind::<Text, _>(wish.purpose.name())
+        .bind::<Text, _>(hash.to_hex())
+        .bind::<Nullable<SqlUuid>, _>(wish.user_id)
+        .bind::<Nullable<Text>, _>(wish.email.as_deref())
+        .bind::<Nullable<Text>, _>(letter)
+        .bind::<Timestamptz, _>(lifetime.now)
+        .bind::<Timestamptz, _>(lifetime.expires_at);
+    Ok(Prepared(query).get_result(&mut conn).await.optional()?)
+}
+
+/// Uses a code up, whoever asks: knowing it is the proof.
+pub(super) async fn redeem(
+    mut conn: &AsyncPgConnection,
+    purpose: Purpose,
+    hash: TokenHash,
+    request_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Option<Used>> {
+    let query = sql_query(
+        "SELECT user_id, email, is_replay, former_email, username FROM identity.use_code($1, $2, $3, $4)",
+    )
+    .bind::<Text, _>(purpose.name())
+    .bind::<Text, _>(hash.to_hex())
+    .bind::<SqlUuid, _>(request_id)
+    .bind::<Timestamptz, _>(now);
+    Ok(Prepared(query).get_result(&mut conn).await.optional()?)
+}

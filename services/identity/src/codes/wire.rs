@@ -1,0 +1,80 @@
+//! Wishes of services for codes, on the wire.
+
+use shared::error::{Error, Result};
+use shared::json::to_timestamp;
+use shared::proto::identity::internal::v1 as pb;
+use shared::validation::Violations;
+
+use super::{Issued, Purpose, Wish};
+use crate::users::fields;
+
+const DELIVERY: &str = "must be either send_code or return_code";
+
+impl TryFrom<pb::CreateEmailVerificationCodeRequest> for Wish {
+    type Error = Error;
+
+    fn try_from(request: pb::CreateEmailVerificationCodeRequest) -> Result<Self> {
+        use pb::create_email_verification_code_request::Delivery;
+        let mut v = Violations::new();
+        v.require(request.delivery.is_some(), "delivery", DELIVERY);
+        let wish = Self {
+            purpose: Purpose::VerifyEmail,
+            user_id: Some(v.uuid("user_id", &request.user_id)),
+            email: None,
+            is_mailed: matches!(request.delivery, Some(Delivery::SendCode(_))),
+        };
+        v.finish()?;
+        Ok(wish)
+    }
+}
+
+impl TryFrom<pb::CreatePasswordResetCodeRequest> for Wish {
+    type Error = Error;
+
+    fn try_from(request: pb::CreatePasswordResetCodeRequest) -> Result<Self> {
+        use pb::create_password_reset_code_request::{Account, Delivery};
+        let mut v = Violations::new();
+        v.require(request.delivery.is_some(), "delivery", DELIVERY);
+        let (user_id, email) = match request.account {
+            Some(Account::UserId(id)) => (Some(v.uuid("user_id", &id)), None),
+            Some(Account::Email(email)) => (None, Some(fields::email(&mut v, "email", &email))),
+            None => {
+                v.add("account", "must be either user_id or email");
+                (None, None)
+            }
+        };
+        let is_mailed = matches!(request.delivery, Some(Delivery::SendCode(_)));
+        v.finish()?;
+        Ok(Self { purpose: Purpose::ResetPassword, user_id, email, is_mailed })
+    }
+}
+
+impl TryFrom<pb::CreateEmailChangeCodeRequest> for Wish {
+    type Error = Error;
+
+    fn try_from(request: pb::CreateEmailChangeCodeRequest) -> Result<Self> {
+        use pb::create_email_change_code_request::Delivery;
+        let mut v = Violations::new();
+        v.require(request.delivery.is_some(), "delivery", DELIVERY);
+        let wish = Self {
+            purpose: Purpose::ChangeEmail,
+            user_id: Some(v.uuid("user_id", &request.user_id)),
+            email: Some(fields::email(&mut v, "new_email", &request.new_email)),
+            is_mailed: matches!(request.delivery, Some(Delivery::SendCode(_))),
+        };
+        v.finish()?;
+        Ok(wish)
+    }
+}
+
+impl Issued {
+    /// For the service that asked.
+    pub(super) fn into_wire(self) -> Result<pb::AccountCode> {
+        let addressee = self.addressee.ok_or_else(|| Error::not_found("user", ""))?;
+        Ok(pb::AccountCode {
+            user_id: addressee.user_id.to_string(),
+            code: self.code,
+            expires_at: Some(to_timestamp(self.expires_at)),
+        })
+    }
+}

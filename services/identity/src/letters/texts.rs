@@ -1,0 +1,60 @@
+//! Subjects and texts. Nothing in them comes from whoever asked, so that nobody writes to others in our name.
+
+type Letter = (&'static str, String);
+
+pub(super) fn verify_email(code: &str) -> Letter {
+    let text = format!(
+        "This code proves that mail reaches you at this address. It works once, for 24 hours:\n\n    {code}\n\n\
+         If you do not know what this is about, you need not do anything.\n"
+    );
+    ("Confirm your e-mail address", text)
+}
+
+pub(super) fn reset_password(code: &str) -> Letter {
+    let text = format!(
+        "Somebody, hopefully you, asked for a new password. This code sets one; it works once, for one hour:\n\n    \
+         {code}\n\nIf that was not you, you need not do anything: your password stays as it is.\n"
+    );
+    ("Reset your password", text)
+}
+
+pub(super) fn change_email(code: &str) -> Letter {
+    let text = format!(
+        "This code makes this address the one of your account. It works once, for one hour:\n\n    {code}\n\n\
+         If you do not know what this is about, you need not do anything.\n"
+    );
+    ("Confirm your new e-mail address", text)
+}
+
+pub(super) fn address_taken() -> Letter {
+    let text = "Somebody, perhaps you, wants to use this address for an account. There is one with it already, so \
+                nothing was changed.\n\nIf you forgot its password, reset it.\n";
+    ("You already have an account", text.to_owned())
+}
+
+pub(super) fn email_change_asked() -> Letter {
+    let text = "Somebody who knows your password asked to replace this address of your account by another. It is \
+                replaced as soon as the other one is confirmed.\n\nIf that was not you, change your password at once: \
+                that also ends this change.\n";
+    ("Your e-mail address is to change", text.to_owned())
+}
+
+pub(super) fn email_changed(new: &str) -> Letter {
+    let text = format!(
+        "The e-mail address of your account is now:\n\n{new}\n\nIf that was not you, tell whoever runs this service \
+         at once.\n"
+    );
+    ("Your e-mail address has changed", text)
+}
+
+pub(super) fn password_changed() -> Letter {
+    let text = "The password of your account was just changed, and other devices were signed out.\n\nIf that was not \
+                you, reset your password at once, and tell whoever runs this service.\n";
+    ("Your password was changed", text.to_owned())
+}
+
+pub(super) fn account_deleted() -> Letter {
+    let text = "Your account was just deleted, and all your devices were signed out.\n\nIf that was not you, tell \
+                whoever runs this service at once.\n";
+    ("Your account was deleted", text.to_owned())
+}

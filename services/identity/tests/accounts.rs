@@ -1,0 +1,186 @@
+//! Changing one's password and address, and leaving.
+
+use shared::proto::identity::v1 as pb;
+use suite::testing::*;
+
+use crate::{another_device, by_hand, login, refusal, refused_elsewhere, works_everywhere};
+
+const NEW_PASSWORD: &str = "battery staple horse";
+const PASSWORD_WRONG: &str = "PERMISSION_DENIED PASSWORD_WRONG";
+
+fn change(old: &str, new: &str) -> pb::ChangePasswordRequest {
+    pb::ChangePasswordRequest { old_password: old.to_owned(), new_password: new.to_owned() }
+}
+
+fn new_address(actor: &Actor, email: &str) -> pb::RequestEmailChangeRequest {
+    pb::RequestEmailChangeRequest { password: actor.password.clone(), new_email: email.to_owned() }
+}
+
+fn confirmation(code: &str) -> pb::ConfirmEmailChangeRequest {
+    pb::ConfirmEmailChangeRequest { request_id: new_id(), code: code.to_owned() }
+}
+
+#[tokio::test]
+async fn a_new_password_keeps_this_session_and_ends_the_others() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let phone = another_device(&olga).await;
+    works_everywhere(&phone).await.unwrap();
+
+    let answer = olga.account().change_password(change(&olga.password, NEW_PASSWORD)).await.unwrap();
+
+    assert_eq!(answer.into_inner().revoked_session_count, 1);
+    assert_eq!(refused_elsewhere(&phone).await, "UNAUTHENTICATED SESSION_INVALID");
+    works_everywhere(&olga).await.unwrap();
+    let mut auth = suite.anonymous().auth();
+    assert_eq!(refusal(auth.login(login("olga", &olga.password)).await), "UNAUTHENTICATED BAD_CREDENTIALS");
+    auth.login(login("olga", NEW_PASSWORD)).await.unwrap();
+    assert_eq!(suite.mail_to("olga@example.org", 1).await.subject, "Your password was changed");
+}
+
+#[tokio::test]
+async fn whoever_does_not_know_the_password_changes_nothing() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let mut account = olga.account();
+    let wrong = "not the password";
+    assert_eq!(refusal(account.change_password(change(wrong, NEW_PASSWORD)).await), PASSWORD_WRONG);
+    let address =
+        pb::RequestEmailChangeRequest { password: wrong.to_owned(), ..new_address(&olga, "o@example.org") };
+    assert_eq!(refusal(account.request_email_change(address).await), PASSWORD_WRONG);
+    let delete = pb::DeleteAccountRequest { password: wrong.to_owned() };
+    assert_eq!(refusal(account.delete_account(delete).await), PASSWORD_WRONG);
+    suite.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
+    for address in ["olga@example.org", "o@example.org"] {
+        assert_eq!(suite.mails_to(address).len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn guesses_at_the_password_of_a_stolen_session_are_limited() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let mut last = String::new();
+    for _ in 0..11 {
+        last = refusal(olga.account().change_password(change("not the password", NEW_PASSWORD)).await);
+    }
+    assert_eq!(last, "RESOURCE_EXHAUSTED RATE_LIMITED");
+}
+
+#[tokio::test]
+async fn a_weak_password_and_the_own_address_are_refused() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    for weak in ["short", "password123", "OlgaOlgaOlga", "olga@example.org"] {
+        let refused = olga.account().change_password(change(&olga.password, weak)).await.unwrap_err();
+        assert_eq!(violations(&refused), ["new_password"], "{weak}");
+    }
+    let refused =
+        olga.account().request_email_change(new_address(&olga, "Olga@example.org")).await.unwrap_err();
+    assert_eq!(violations(&refused), ["new_email"]);
+    let register = pb::RegisterRequest {
+        email: "gus@example.org".to_owned(),
+        username: "gustav".to_owned(),
+        password: "Gustav1990".to_owned(),
+        ..Default::default()
+    };
+    let refused = suite.anonymous().auth().register(register).await.unwrap_err();
+    assert_eq!(violations(&refused), ["password"]);
+}
+
+#[tokio::test]
+async fn a_new_address_counts_when_it_is_proven_and_both_are_told() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    olga.account().request_email_change(new_address(&olga, "New@example.org")).await.unwrap();
+    let asked = suite.mail_to("olga@example.org", 1).await;
+    assert_eq!(asked.subject, "Your e-mail address is to change");
+    let code = suite.mail_to("new@example.org", 1).await.code();
+    let mut auth = suite.anonymous().auth();
+    assert_eq!(
+        refusal(auth.login(login("new@example.org", &olga.password)).await),
+        "UNAUTHENTICATED BAD_CREDENTIALS"
+    );
+    let request = confirmation(&code);
+
+    let changed = suite.anonymous().account().confirm_email_change(request.clone()).await.unwrap();
+
+    assert_eq!(changed.into_inner().email, "new@example.org");
+    let user = auth.login(login("new@example.org", &olga.password)).await.unwrap().into_inner().user.unwrap();
+    assert!(user.email_verified && user.email == "new@example.org");
+    for (address, count) in [("olga@example.org", 2), ("new@example.org", 2)] {
+        let told = suite.mail_to(address, count).await;
+        assert!(told.subject == "Your e-mail address has changed" && told.text.contains("new@example.org"));
+    }
+    suite.anonymous().account().confirm_email_change(request).await.unwrap();
+    let again = suite.anonymous().account().confirm_email_change(confirmation(&code)).await;
+    assert_eq!(refusal(again), "FAILED_PRECONDITION CODE_INVALID");
+}
+
+#[tokio::test]
+async fn whether_an_address_is_taken_only_its_owner_learns() {
+    let suite = Suite::start().await;
+    let [olga, _gus] = suite.users(["olga", "gus"]).await;
+    let free = olga.account().request_email_change(new_address(&olga, "free@example.org")).await.unwrap();
+    let taken = olga.account().request_email_change(new_address(&olga, "gus@example.org")).await.unwrap();
+    assert!(free.into_inner().expires_at.is_some() && taken.into_inner().expires_at.is_some());
+    let mail = suite.mail_to("gus@example.org", 1).await;
+    assert_eq!(mail.subject, "You already have an account");
+    assert!(!mail.text.contains("dfc_") && !mail.text.contains("olga"));
+}
+
+#[tokio::test]
+async fn an_address_that_was_taken_meanwhile_stays_its_owners() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    olga.account().request_email_change(new_address(&olga, "gus@example.org")).await.unwrap();
+    let code = suite.mail_to("gus@example.org", 1).await.code();
+    let _gus = suite.user("gus").await;
+    let answer = suite.anonymous().account().confirm_email_change(confirmation(&code)).await;
+    assert_eq!(refusal(answer), "ALREADY_EXISTS ALREADY_EXISTS");
+}
+
+/// A thief who knew the password asked for another address; the owner then changed the password.
+#[tokio::test]
+async fn a_new_password_ends_every_code() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    olga.account().request_email_change(new_address(&olga, "thief@example.org")).await.unwrap();
+    let code = suite.mail_to("thief@example.org", 1).await.code();
+    olga.account().change_password(change(&olga.password, NEW_PASSWORD)).await.unwrap();
+    let answer = suite.anonymous().account().confirm_email_change(confirmation(&code)).await;
+    assert_eq!(refusal(answer), "FAILED_PRECONDITION CODE_INVALID");
+}
+
+#[tokio::test]
+async fn whoever_deletes_their_account_is_out_everywhere() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let phone = another_device(&olga).await;
+    works_everywhere(&phone).await.unwrap();
+    let request = pb::DeleteAccountRequest { password: olga.password.clone() };
+
+    olga.account().delete_account(request).await.unwrap();
+
+    for device in [&olga, &phone] {
+        assert_eq!(refused_elsewhere(device).await, "UNAUTHENTICATED SESSION_INVALID");
+    }
+    let mut auth = suite.anonymous().auth();
+    assert_eq!(refusal(auth.login(login("olga", &olga.password)).await), "UNAUTHENTICATED BAD_CREDENTIALS");
+    assert_eq!(suite.mail_to("olga@example.org", 1).await.subject, "Your account was deleted");
+}
+
+#[tokio::test]
+async fn nobody_signs_in_with_what_the_database_and_its_log_hold() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    // No mail leaves, so that what is queued stays to be looked at.
+    by_hand(&suite, "REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
+    let request = pb::RequestPasswordResetRequest { email: "olga@example.org".to_owned() };
+    suite.anonymous().account().request_password_reset(request).await.unwrap();
+    olga.account().change_password(change(&olga.password, NEW_PASSWORD)).await.unwrap();
+    for table in ["account_codes", "mail_outbox", "change_log", "users"] {
+        let rows = crate::secrecy::lines(&suite, table).await;
+        assert!(rows.iter().all(|row| !row.contains("dfc_") && !row.contains(NEW_PASSWORD)), "{table}");
+    }
+}

@@ -1,0 +1,96 @@
+//! Hashes: what they cost, and where they come from.
+
+use diesel::sql_types::Text;
+use diesel::{QueryableByName, sql_query};
+use diesel_async::RunQueryDsl;
+use shared::proto::common::ImportOutcome;
+use shared::proto::identity::internal::v1 as internal;
+use shared::proto::identity::internal::v1::identity_import_service_client::IdentityImportServiceClient;
+use shared::siblings::Sibling;
+use suite::testing::*;
+
+use crate::{login, refusal};
+
+const PASSWORD: &str = "correct horse";
+/// Of [`PASSWORD`], made by Python's bcrypt, hashlib (as Django writes it) and argon2-cffi.
+const HASHES: [&str; 3] = [
+    "$2b$05$ae.WnEOQDF1Sr9IG/ASda.hv.2a2Pgv2.bij8JWSSC/rtdzRScRE6",
+    "pbkdf2_sha256$1000$seasalt$mQnueSakb748zqBAC1tmWVZsZbi2zPGZarEzTGdfmso=",
+    "$argon2i$v=19$m=4096,t=3,p=1$c2FsdHNhbHRzYWx0c2FsdA$TSWXQupParD7p4pi1ivxCVZCrQyRPRrHhlEd8pbeRw8",
+];
+
+#[derive(QueryableByName)]
+struct Hash {
+    #[diesel(sql_type = Text)]
+    password_hash: String,
+}
+
+async fn hash_of(suite: &Suite, username: &str) -> String {
+    let query =
+        sql_query("SELECT password_hash FROM identity.users WHERE username = $1").bind::<Text, _>(username);
+    query.get_result::<Hash>(&mut suite.admin().await).await.unwrap().password_hash
+}
+
+async fn import(suite: &Suite, hashes: &[&str]) -> Vec<shared::proto::common::ImportResult> {
+    let user = |(number, hash): (usize, &&str)| internal::ImportedUser {
+        line: number as u64,
+        id: new_id(),
+        email: format!("user{number}@example.org"),
+        username: format!("user{number}"),
+        password_hash: Some((*hash).to_owned()),
+        ..Default::default()
+    };
+    let request = internal::ImportUsersRequest { users: hashes.iter().enumerate().map(user).collect() };
+    let mut client =
+        IdentityImportServiceClient::new(suite.as_service("importer").channel(Sibling::Identity));
+    let mut answers = client.import_users(futures::stream::iter([request])).await.unwrap().into_inner();
+    answers.message().await.unwrap().unwrap().results
+}
+
+#[tokio::test]
+async fn hashes_from_elsewhere_sign_in_and_are_replaced_at_the_first_time() {
+    let suite = Suite::start().await;
+    let results = import(&suite, &HASHES).await;
+    assert!(results.iter().all(|result| result.outcome() == ImportOutcome::Created), "{results:?}");
+    let mut auth = suite.anonymous().auth();
+    for number in 0..HASHES.len() {
+        let name = format!("user{number}");
+        let wrong = auth.login(login(&name, "Correct horse")).await;
+        assert_eq!(refusal(wrong), "UNAUTHENTICATED BAD_CREDENTIALS");
+        assert_eq!(hash_of(&suite, &name).await, HASHES[number]);
+
+        auth.login(login(&name, PASSWORD)).await.unwrap();
+
+        assert!(hash_of(&suite, &name).await.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        auth.login(login(&name, PASSWORD)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn hashes_that_are_none_or_cost_too_much_are_refused_and_not_quoted() {
+    let suite = Suite::start().await;
+    let hashes = ["hunter2", "$2b$16$AAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"];
+    let results = import(&suite, &hashes).await;
+    for (result, hash) in results.iter().zip(hashes) {
+        assert_eq!(result.outcome(), ImportOutcome::Refused);
+        assert!(
+            result.reason.contains("password_hash") && !result.reason.contains(hash),
+            "{}",
+            result.reason
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_hash_follows_the_options_when_its_owner_signs_in() {
+    let one = Suite::start().await;
+    let olga = one.user("olga").await;
+    let other = Suite::start_with(|options| {
+        options.database = one.options.database.clone();
+        options.identity.passwords.password_passes = 3;
+    })
+    .await;
+    other.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
+    assert!(hash_of(&other, "olga").await.starts_with("$argon2id$v=19$m=19456,t=3,p=1$"));
+    other.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
+}

@@ -1,0 +1,88 @@
+//! Codes that a service of the suite asks for.
+
+use shared::proto::identity::internal::v1 as internal;
+use shared::proto::identity::internal::v1::account_code_service_client::AccountCodeServiceClient;
+use shared::proto::identity::internal::v1::{
+    create_email_change_code_request as change, create_email_verification_code_request as verify,
+    create_password_reset_code_request as reset,
+};
+use shared::proto::identity::v1 as pb;
+use shared::siblings::{Sibling, SiblingChannel};
+use suite::testing::*;
+
+use crate::{login, refusal};
+
+fn backend(suite: &Suite) -> AccountCodeServiceClient<SiblingChannel> {
+    AccountCodeServiceClient::new(suite.as_service("shop").channel(Sibling::Identity))
+}
+
+fn returned_reset(email: &str) -> internal::CreatePasswordResetCodeRequest {
+    internal::CreatePasswordResetCodeRequest {
+        account: Some(reset::Account::Email(email.to_owned())),
+        delivery: Some(reset::Delivery::ReturnCode(internal::ReturnCode {})),
+    }
+}
+
+#[tokio::test]
+async fn a_backend_delivers_a_code_itself() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+
+    let made = backend(&suite).create_password_reset_code(returned_reset("Olga@example.org")).await;
+
+    let made = made.unwrap().into_inner();
+    assert_eq!(made.user_id, olga.id.to_string());
+    let new_password = "battery staple horse".to_owned();
+    let request = pb::ResetPasswordRequest {
+        request_id: new_id(),
+        code: made.code.unwrap(),
+        new_password: new_password.clone(),
+    };
+    suite.anonymous().account().reset_password(request).await.unwrap();
+    suite.anonymous().auth().login(login("olga", &new_password)).await.unwrap();
+    assert_eq!(suite.mail_to("olga@example.org", 1).await.subject, "Your password was changed");
+}
+
+#[tokio::test]
+async fn a_backend_has_codes_mailed() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let user_id = olga.id.to_string();
+    let send = internal::SendCode {};
+    let request = internal::CreateEmailVerificationCodeRequest {
+        user_id: user_id.clone(),
+        delivery: Some(verify::Delivery::SendCode(send)),
+    };
+    let made = backend(&suite).create_email_verification_code(request).await.unwrap().into_inner();
+    assert!(made.code.is_none() && made.expires_at.is_some());
+    let code = suite.mail_to("olga@example.org", 1).await.code();
+    let request = pb::VerifyEmailRequest { request_id: new_id(), code };
+    suite.anonymous().account().verify_email(request).await.unwrap();
+
+    let request = internal::CreateEmailChangeCodeRequest {
+        user_id,
+        new_email: "new@example.org".to_owned(),
+        delivery: Some(change::Delivery::SendCode(send)),
+    };
+    backend(&suite).create_email_change_code(request).await.unwrap();
+    suite.mail_to("new@example.org", 1).await.code();
+    assert_eq!(suite.mail_to("olga@example.org", 2).await.subject, "Your e-mail address is to change");
+}
+
+#[tokio::test]
+async fn what_a_backend_asks_wrongly_is_refused() {
+    let suite = Suite::start().await;
+    let mut backend = backend(&suite);
+    let unknown = backend.create_password_reset_code(returned_reset("nobody@example.org")).await;
+    assert_eq!(refusal(unknown), "NOT_FOUND RESOURCE_NOT_FOUND");
+    let refused = backend
+        .create_email_change_code(internal::CreateEmailChangeCodeRequest::default())
+        .await
+        .unwrap_err();
+    assert_eq!(violations(&refused), ["delivery", "user_id", "new_email"]);
+    let refused = backend
+        .create_password_reset_code(internal::CreatePasswordResetCodeRequest::default())
+        .await
+        .unwrap_err();
+    assert_eq!(violations(&refused), ["delivery", "account"]);
+}
