@@ -20,6 +20,7 @@ use shared::proto::identity::internal::v1::identity_import_service_server::Ident
 use shared::proto::identity::internal::v1::key_service_server::KeyServiceServer;
 use shared::proto::identity::internal::v1::security_audit_service_server::SecurityAuditServiceServer;
 use shared::proto::identity::internal::v1::session_resolver_service_server::SessionResolverServiceServer;
+use shared::proto::identity::internal::v1::user_administration_service_server::UserAdministrationServiceServer;
 use shared::proto::identity::v1::account_service_server::AccountServiceServer;
 use shared::proto::identity::v1::auth_service_server::AuthServiceServer;
 use shared::proto::identity::v1::security_event_service_server::SecurityEventServiceServer;
@@ -35,6 +36,7 @@ pub mod audit;
 mod codes;
 mod letters;
 pub mod limits;
+mod operating;
 mod options;
 mod passwords;
 mod profiles;
@@ -43,10 +45,11 @@ mod sessions;
 mod signing_in;
 mod users;
 
-use audit::{Audit, OperatorAuditApi, SecurityEventApi};
-use limits::Limits;
 use accounts::AccountApi;
+use audit::{Audit, OperatorAuditApi, SecurityEventApi};
 use codes::{AccountCodeApi, Codes};
+use limits::Limits;
+use operating::UserAdministrationApi;
 pub use options::IdentityOptions;
 pub use passwords::PasswordOptions;
 use passwords::Passwords;
@@ -113,8 +116,14 @@ pub async fn serve(
     let own_sessions = SessionApi::new(ground.clone(), revocations.clone());
     let account_codes =
         AccountCodeApi { database: ground.database.clone(), codes: codes.clone(), outbox: outbox.clone() };
+    let administration = UserAdministrationApi {
+        ground: ground.clone(),
+        keys: keys.clone(),
+        revocations: revocations.clone(),
+    };
     let accounts = AccountApi {
         ground: ground.clone(),
+        keys: keys.clone(),
         proofs: auth.proofs(),
         passwords,
         codes,
@@ -130,6 +139,7 @@ pub async fn serve(
     let rotation = KeyApi::new(ground.worker.clone(), keys);
     let routes = Routes::new(AuthServiceServer::new(auth).max_decoding_message_size(MAX))
         .add_service(AccountServiceServer::new(accounts).max_decoding_message_size(MAX))
+        .add_service(UserAdministrationServiceServer::new(administration).max_decoding_message_size(MAX))
         .add_service(AccountCodeServiceServer::new(account_codes).max_decoding_message_size(MAX))
         .add_service(SessionServiceServer::new(own_sessions).max_decoding_message_size(MAX))
         .add_service(

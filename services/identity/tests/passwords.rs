@@ -91,6 +91,6 @@ async fn a_hash_follows_the_options_when_its_owner_signs_in() {
     })
     .await;
     other.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
-    assert!(hash_of(&other, "olga").await.starts_with("$argon2id$v=19$m=19456,t=3,p=1$"));
+    assert!(hash_of(&one, "olga").await.starts_with("$argon2id$v=19$m=19456,t=3,p=1$"));
     other.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
 }

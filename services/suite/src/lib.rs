@@ -11,3 +11,4 @@ pub mod run;
 pub mod services;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod user;

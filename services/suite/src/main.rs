@@ -11,6 +11,7 @@ use suite::migrations::{self, MigrateOptions};
 use suite::operator::OperatorOptions;
 use suite::rotate_keys;
 use suite::run::{self, RunOptions};
+use suite::user::{self, UserOptions};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -40,6 +41,8 @@ enum Command {
     /// Seal personal data again under the current key of the identity service
     #[command(after_long_help = rotate_keys::HELP)]
     RotateKeys(OperatorOptions),
+    /// List, suspend, reactivate, delete and erase accounts
+    User(UserOptions),
     /// Ask the four services whether they are ready
     Health(SiblingOptions),
 }
@@ -63,6 +66,7 @@ async fn run_command(cli: Cli) -> anyhow::Result<()> {
         Command::Import(options) => import::command(&options).await,
         Command::Convert(options) => convert::command(&options),
         Command::RotateKeys(options) => rotate_keys::command(&options).await,
+        Command::User(options) => user::command(options).await,
         Command::Health(services) => health::command(&services).await,
     }
 }

@@ -1,8 +1,9 @@
 //! What users do with their own accounts.
 
+use futures::stream::BoxStream;
 use futures::try_join;
 use shared::caller::Caller;
-use shared::database::explain;
+use shared::database::{Transaction, explain};
 use shared::error::{Error, ErrorReason, Result};
 use shared::json::to_timestamp;
 use shared::mail::Outbox;
@@ -14,8 +15,12 @@ use uuid::Uuid;
 
 use super::queries::{self, Names};
 use super::{EmailChange, PasswordChange, Redemption, Reset, wire};
-use crate::codes::{Codes, Issued, Purpose, Wish};
+use crate::audit::{self, Audit, Event, Kind};
+use crate::codes::{Codes, Issued, Purpose, Used, Wish};
+use crate::limits::{Account, Attempt, Limits, Purpose as Budget};
+use crate::operating;
 use crate::passwords::Passwords;
+use crate::sealing::KeyRing;
 use crate::sessions::{Device, Revocations, SESSION_INVALID, queries::revoke_others};
 use crate::signing_in::{Login, Proofs};
 use crate::{CONSTRAINTS, letters};
@@ -24,6 +29,8 @@ use crate::{CONSTRAINTS, letters};
 pub struct AccountApi {
     /// What it stands on.
     pub ground: Ground,
+    /// Opens names.
+    pub keys: KeyRing,
     /// Proves passwords, within the limits on guessing.
     pub proofs: Proofs,
     /// Hashes new ones.
@@ -34,6 +41,10 @@ pub struct AccountApi {
     pub outbox: Outbox,
     /// Ends sessions everywhere.
     pub revocations: Revocations,
+    /// Limits on asking for codes and on guessing at them.
+    pub limits: Limits,
+    /// Failures.
+    pub audit: Audit,
 }
 
 impl AccountApi {
@@ -48,7 +59,7 @@ impl AccountApi {
     /// Whether this is the account's password.
     async fn prove(&self, names: &Names, password: String, device: &Device) -> Result<()> {
         let login = Login { login: names.email.clone(), password };
-        match self.proofs.of(login, device.address).await {
+        match self.proofs.of(login, device).await {
             Ok(proven) if proven.user_id == names.id => Ok(()),
             Err(error) if error.reason() != ErrorReason::BadCredentials => Err(error),
             _ => Err(Error::PermissionDenied {
@@ -59,21 +70,52 @@ impl AccountApi {
         }
     }
 
+    /// Counts a letter that somebody wants sent: to an account by id, or by an address that may be nobody's.
+    async fn count_letter(&self, account: Account, device: &Device) -> Result<()> {
+        self.limits.admit(Attempt::new(Budget::SendCode).on(account).from(device)).await.map(drop)
+    }
+
     /// Makes a code for somebody who may not be there.
-    async fn issue(&self, wish: Wish) -> Result<Issued> {
+    async fn issue(&self, wish: Wish, told: Option<Kind>, device: &Device) -> Result<Issued> {
         let tx = self.ground.database.begin_as(Uuid::nil()).await?;
         let issued = self.codes.issue(&tx, &wish).await?;
+        if let Some(kind) = told {
+            // Also for nobody: whether there is an account shows in nothing that takes time.
+            let user_id = issued.addressee.as_ref().map(|addressee| addressee.user_id);
+            audit::append(&tx, &Event::new(kind, user_id).from(device))?;
+        }
         tx.commit().await?;
         self.outbox.wake();
         Ok(issued)
     }
 
-    /// Sets a password with a code whose transaction is open.
-    async fn reset(&self, reset: &Reset) -> Result<()> {
-        let Redemption { request_id, code } = &reset.redemption;
-        // First only to look: whoever has no code costs no hash, and a weak password does not cost the code.
+    /// Uses a code up in a new transaction, within the limits on guessing.
+    async fn redeem(
+        &self,
+        purpose: Purpose,
+        redemption: &Redemption,
+        device: &Device,
+    ) -> Result<(Transaction, Used)> {
+        let attempt = self.limits.admit(Attempt::new(Budget::RedeemCode).from(device)).await?;
         let tx = self.ground.database.begin_as(Uuid::nil()).await?;
-        let used = self.codes.redeem(&tx, Purpose::ResetPassword, code, *request_id).await?;
+        match self.codes.redeem(&tx, purpose, &redemption.code, redemption.request_id).await {
+            Ok(used) => {
+                self.limits.take_back(&attempt).await;
+                Ok((tx, used))
+            }
+            Err(error) => {
+                if error.reason() == ErrorReason::CodeInvalid {
+                    self.audit.note_failure(Kind::CodeFailure, None, device);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Sets a password with a code.
+    async fn reset(&self, reset: &Reset, device: &Device) -> Result<()> {
+        // First only to look: whoever has no code costs no hash, and a weak password does not cost the code.
+        let (tx, used) = self.redeem(Purpose::ResetPassword, &reset.redemption, device).await?;
         drop(tx);
         if used.is_replay {
             return Ok(());
@@ -81,12 +123,15 @@ impl AccountApi {
         wire::check_words(&reset.new_password, &used.username, &used.former_email)?;
         let hash = self.passwords.hash(reset.new_password.clone()).await?;
 
-        let tx = self.ground.database.begin_as(Uuid::nil()).await?;
-        let used = self.codes.redeem(&tx, Purpose::ResetPassword, code, *request_id).await?;
+        let (tx, used) = self.redeem(Purpose::ResetPassword, &reset.redemption, device).await?;
         if used.is_replay {
             return Ok(());
         }
         let told = letters::password_changed(used.user_id, &used.former_email, self.ground.clock.now());
+        audit::append(
+            &tx,
+            &Event::new(Kind::PasswordReset, used.user_id).by_user(used.user_id).from(device),
+        )?;
         try_join!(queries::set_password_hash(&tx, used.user_id, &hash), self.outbox.queue(&tx, &told))?;
         self.revocations.announce_after(revoke_others(tx, Uuid::nil())).await?;
         self.outbox.wake();
@@ -100,10 +145,12 @@ impl AccountService for AccountApi {
         &self,
         request: Request<pb::RequestEmailVerificationRequest>,
     ) -> Result<Response<pb::RequestEmailVerificationResponse>, Status> {
-        let user_id = Some(Caller::of(&request)?.user()?.user_id);
+        let (user_id, device) = (Caller::of(&request)?.user()?.user_id, Device::of(&request));
+        self.count_letter(Account::Known(user_id), &device).await?;
 
+        let user_id = Some(user_id);
         let wish = Wish { purpose: Purpose::VerifyEmail, user_id, email: None, is_mailed: true };
-        let issued = self.issue(wish).await?;
+        let issued = self.issue(wish, None, &device).await?;
 
         let expires_at = Some(to_timestamp(issued.expires_at));
         Ok(Response::new(pb::RequestEmailVerificationResponse { expires_at }))
@@ -113,12 +160,16 @@ impl AccountService for AccountApi {
         &self,
         request: Request<pb::VerifyEmailRequest>,
     ) -> Result<Response<pb::VerifyEmailResponse>, Status> {
-        let Redemption { request_id, code } = request.into_inner().try_into()?;
+        let device = Device::of(&request);
+        let redemption = request.into_inner().try_into()?;
 
-        let tx = self.ground.database.begin_as(Uuid::nil()).await?;
-        let used = self.codes.redeem(&tx, Purpose::VerifyEmail, &code, request_id).await?;
-        if !used.is_replay && !queries::verify(&tx, used.user_id, &used.email).await? {
-            return Err(crate::codes::invalid().into());
+        let (tx, used) = self.redeem(Purpose::VerifyEmail, &redemption, &device).await?;
+        if !used.is_replay {
+            let event = Event::new(Kind::EmailVerified, used.user_id).by_user(used.user_id);
+            audit::append(&tx, &event.from(&device))?;
+            if !queries::verify(&tx, used.user_id, &used.email).await? {
+                return Err(crate::codes::invalid().into());
+            }
         }
         tx.commit().await?;
 
@@ -129,10 +180,13 @@ impl AccountService for AccountApi {
         &self,
         request: Request<pb::RequestPasswordResetRequest>,
     ) -> Result<Response<pb::RequestPasswordResetResponse>, Status> {
-        let email = Some(wire::forgetful(request.get_ref())?);
+        let device = Device::of(&request);
+        let email = wire::forgetful(request.get_ref())?;
+        self.count_letter(Account::Unknown(email.clone()), &device).await?;
 
+        let email = Some(email);
         let wish = Wish { purpose: Purpose::ResetPassword, user_id: None, email, is_mailed: true };
-        self.issue(wish).await?;
+        self.issue(wish, Some(Kind::PasswordResetRequested), &device).await?;
 
         Ok(Response::new(pb::RequestPasswordResetResponse {}))
     }
@@ -141,8 +195,9 @@ impl AccountService for AccountApi {
         &self,
         request: Request<pb::ResetPasswordRequest>,
     ) -> Result<Response<pb::ResetPasswordResponse>, Status> {
+        let device = Device::of(&request);
         let reset = Reset::try_from(request.into_inner())?;
-        self.reset(&reset).await?;
+        self.reset(&reset, &device).await?;
         Ok(Response::new(pb::ResetPasswordResponse {}))
     }
 
@@ -159,6 +214,7 @@ impl AccountService for AccountApi {
 
         let told = letters::password_changed(names.id, &names.email, self.ground.clock.now());
         let tx = self.ground.database.begin(&caller).await?;
+        audit::append(&tx, &Event::new(Kind::PasswordChanged, names.id).by(&caller).from(&device))?;
         try_join!(queries::set_password_hash(&tx, names.id, &hash), self.outbox.queue(&tx, &told))?;
         let revoked = self.revocations.announce_after(revoke_others(tx, kept)).await?;
         self.outbox.wake();
@@ -175,11 +231,13 @@ impl AccountService for AccountApi {
         let names = self.own(&caller).await?;
         let EmailChange { password, new_email } = EmailChange::of(request.into_inner(), &names)?;
         self.prove(&names, password, &device).await?;
+        self.count_letter(Account::Known(names.id), &device).await?;
 
         let told = letters::email_change_asked(names.id, &names.email, self.ground.clock.now());
         let (user_id, email) = (Some(names.id), Some(new_email));
         let wish = Wish { purpose: Purpose::ChangeEmail, user_id, email, is_mailed: true };
         let tx = self.ground.database.begin(&caller).await?;
+        audit::append(&tx, &Event::new(Kind::EmailChangeRequested, names.id).by(&caller).from(&device))?;
         let (issued, ()) = try_join!(self.codes.issue(&tx, &wish), self.outbox.queue(&tx, &told))?;
         tx.commit().await?;
         self.outbox.wake();
@@ -192,14 +250,16 @@ impl AccountService for AccountApi {
         &self,
         request: Request<pb::ConfirmEmailChangeRequest>,
     ) -> Result<Response<pb::ConfirmEmailChangeResponse>, Status> {
-        let Redemption { request_id, code } = request.into_inner().try_into()?;
+        let device = Device::of(&request);
+        let redemption = request.into_inner().try_into()?;
 
-        let tx = self.ground.database.begin_as(Uuid::nil()).await?;
-        let used = self.codes.redeem(&tx, Purpose::ChangeEmail, &code, request_id).await?;
+        let (tx, used) = self.redeem(Purpose::ChangeEmail, &redemption, &device).await?;
         if used.is_replay {
             tx.finish();
             return Ok(Response::new(pb::ConfirmEmailChangeResponse { email: used.email }));
         }
+        let event = Event::new(Kind::EmailChanged, used.user_id).by_user(used.user_id);
+        audit::append(&tx, &event.from(&device))?;
         queries::set_email(&tx, used.user_id, &used.email).await.map_err(explain(CONSTRAINTS))?;
         let told = |recipient: &str| {
             letters::email_changed(used.user_id, recipient, &used.email, self.ground.clock.now())
@@ -223,10 +283,25 @@ impl AccountService for AccountApi {
 
         let told = letters::account_deleted(names.id, &names.email, self.ground.clock.now());
         let tx = self.ground.database.begin(&caller).await?;
+        audit::append(&tx, &Event::new(Kind::AccountDeleted, names.id).by(&caller).from(&device))?;
         try_join!(queries::delete(&tx, names.id), self.outbox.queue(&tx, &told))?;
         self.revocations.announce_after(revoke_others(tx, Uuid::nil())).await?;
         self.outbox.wake();
 
         Ok(Response::new(pb::DeleteAccountResponse {}))
+    }
+
+    type ExportAccountStream = BoxStream<'static, Result<pb::UserRecord, Status>>;
+
+    async fn export_account(
+        &self,
+        request: Request<pb::ExportAccountRequest>,
+    ) -> Result<Response<Self::ExportAccountStream>, Status> {
+        let (caller, device) = (Caller::of(&request)?, Device::of(&request));
+        let user_id = caller.user()?.user_id;
+
+        let event = Event::new(Kind::AccountExported, user_id).by(&caller).from(&device);
+        let records = operating::export(self.ground.worker.clone(), &self.keys, user_id, &event).await?;
+        Ok(Response::new(records))
     }
 }

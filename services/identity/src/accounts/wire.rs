@@ -16,7 +16,7 @@ impl Redemption {
     fn of(v: &mut Violations, request_id: &str, code: String) -> Self {
         Self {
             request_id: v.optional_uuid("request_id", request_id),
-            code: v.line("code", code, 1, MAX_CODE_CHARS),
+            code: v.text("code", code, 1, MAX_CODE_CHARS),
         }
     }
 }

@@ -21,14 +21,15 @@ pub fn check_given(v: &mut Violations, field: &str, password: String) -> String 
 
 /// Checks a password that is to be set.
 pub fn check_new(v: &mut Violations, field: &str, password: &str, own: &OwnWords) {
-    check_length(v, field, password, MIN_PASSWORD_BYTES);
-    if password.len() <= MAX_PASSWORD_BYTES {
+    if check_length(v, field, password, MIN_PASSWORD_BYTES) {
         refuse_weak(v, field, password, own);
     }
 }
 
-fn check_length(v: &mut Violations, field: &str, password: &str, min: usize) {
-    if !(min..=MAX_PASSWORD_BYTES).contains(&password.len()) {
+fn check_length(v: &mut Violations, field: &str, password: &str, min: usize) -> bool {
+    let is_within = (min..=MAX_PASSWORD_BYTES).contains(&password.len());
+    if !is_within {
         v.add(field, format!("must have {min} to {MAX_PASSWORD_BYTES} bytes"));
     }
+    is_within
 }

@@ -34,7 +34,8 @@ impl DirectoryService for Directory {
     }
 }
 
-fn ids(values: &[String]) -> Result<Vec<Uuid>, Error> {
+/// Ids of a batch.
+pub(super) fn ids(values: &[String]) -> Result<Vec<Uuid>, Error> {
     let mut v = Violations::new();
     v.at_most("user_ids", values.len(), MAX_BATCH);
     let ids = values.iter().take(MAX_BATCH).map(|value| v.uuid("user_ids", value)).collect();

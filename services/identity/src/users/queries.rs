@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::database::{Prepared, Transaction, explain};
 use shared::error::Result;
@@ -35,4 +35,12 @@ pub async fn look_up(mut conn: &AsyncPgConnection, username: &str) -> Result<Opt
         sql_query("SELECT id, username, first_name, last_name, avatar_url FROM identity.lookup_user($1)")
             .bind::<Text, _>(username);
     Ok(Prepared(query).get_result(&mut conn).await.optional()?)
+}
+
+/// What anyone signed in may know of these users.
+pub async fn look_up_all(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<UserSummary>> {
+    let query =
+        sql_query("SELECT id, username, first_name, last_name, avatar_url FROM identity.lookup_users($1)")
+            .bind::<Array<SqlUuid>, _>(ids);
+    Ok(Prepared(query).load(&mut conn).await?)
 }

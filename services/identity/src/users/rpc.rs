@@ -10,7 +10,7 @@ use shared::validation::Violations;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::{UserUpdate, fields, queries};
+use super::{UserUpdate, directory, fields, queries};
 use crate::profiles::{self, ProfileUpdate};
 use crate::sealing::KeyRing;
 
@@ -62,6 +62,21 @@ impl UserService for UserApi {
 
         let user = user.ok_or_else(|| Error::not_found("user", username))?;
         Ok(Response::new(user.into_wire(&self.keys)?))
+    }
+
+    async fn batch_get_users(
+        &self,
+        request: Request<pb::BatchGetUsersRequest>,
+    ) -> Result<Response<pb::BatchGetUsersResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let ids = directory::ids(&request.into_inner().user_ids)?;
+
+        let tx = self.ground.database.begin(&caller).await?;
+        let users = queries::look_up_all(&tx, &ids).await?;
+        tx.finish();
+
+        let users = users.into_iter().map(|user| user.into_wire(&self.keys)).collect::<Result<_, _>>()?;
+        Ok(Response::new(pb::BatchGetUsersResponse { users }))
     }
 
     async fn update_user(

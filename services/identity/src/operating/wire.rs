@@ -1,0 +1,39 @@
+//! Wishes of operators on the wire.
+
+use shared::error::Result;
+use shared::proto::identity::internal::v1 as pb;
+use shared::validation::Violations;
+use uuid::Uuid;
+
+use super::Filter;
+
+const MAX_EMAIL_PREFIX_CHARS: usize = 255;
+const MAX_USERNAME_PREFIX_CHARS: usize = 50;
+
+impl Filter {
+    pub(super) fn of(request: &pb::ListUsersRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let email_prefix =
+            v.line("email_prefix", request.email_prefix.to_lowercase(), 0, MAX_EMAIL_PREFIX_CHARS);
+        let username_prefix =
+            v.line("username_prefix", request.username_prefix.clone(), 0, MAX_USERNAME_PREFIX_CHARS);
+        let filter = Self {
+            statuses: v.enums("statuses", &request.statuses),
+            email_verified: request.email_verified,
+            email_prefix,
+            username_prefix,
+            created_since: v.optional_time("created_since", request.created_since),
+            created_before: v.optional_time("created_before", request.created_before),
+            unused_since: v.optional_time("unused_since", request.unused_since),
+        };
+        v.finish()?;
+        Ok(filter)
+    }
+}
+
+pub(super) fn user_id(text: &str) -> Result<Uuid> {
+    let mut v = Violations::new();
+    let id = v.uuid("user_id", text);
+    v.finish()?;
+    Ok(id)
+}

@@ -1,0 +1,220 @@
+//! What operators do with accounts.
+
+use futures::TryStreamExt as _;
+use shared::proto::identity::internal::v1 as internal;
+use shared::proto::identity::internal::v1::user_administration_service_client::UserAdministrationServiceClient;
+use shared::proto::identity::v1 as pb;
+use shared::proto::identity::v1::user_record::Record;
+use shared::siblings::{Sibling, SiblingChannel};
+use suite::testing::*;
+
+use crate::{by_hand, login, refusal, refused_elsewhere, works_everywhere};
+
+type Administration = UserAdministrationServiceClient<SiblingChannel>;
+
+fn as_principal(suite: &Suite, name: &str) -> Administration {
+    UserAdministrationServiceClient::new(suite.as_service(name).channel(Sibling::Identity))
+}
+
+fn operator(suite: &Suite) -> Administration {
+    as_principal(suite, "operator-eva")
+}
+
+async fn names(operator: &mut Administration, request: internal::ListUsersRequest) -> Vec<String> {
+    let answer = operator.list_users(request).await.unwrap().into_inner();
+    answer.users.into_iter().map(|user| user.username).collect()
+}
+
+#[tokio::test]
+async fn a_suspended_account_is_closed_at_once_everywhere_until_it_is_reactivated() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    works_everywhere(&olga).await.unwrap();
+    let user_id = olga.id.to_string();
+    let mut operator = operator(&suite);
+
+    let suspended = operator.suspend_user(internal::SuspendUserRequest { user_id: user_id.clone() }).await;
+
+    assert_eq!(suspended.unwrap().into_inner().status(), pb::UserStatus::Suspended);
+    assert_eq!(refused_elsewhere(&olga).await, "UNAUTHENTICATED SESSION_INVALID");
+    let mut auth = suite.anonymous().auth();
+    assert_eq!(refusal(auth.login(login("olga", &olga.password)).await), "UNAUTHENTICATED BAD_CREDENTIALS");
+    operator.suspend_user(internal::SuspendUserRequest { user_id: user_id.clone() }).await.unwrap();
+    let again = operator.reactivate_user(internal::ReactivateUserRequest { user_id }).await.unwrap();
+    assert_eq!(again.into_inner().status(), pb::UserStatus::Active);
+    assert_eq!(refusal(olga.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
+    auth.login(login("olga", &olga.password)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deleted_account_comes_back_and_an_erased_one_does_not() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let user_id = olga.id.to_string();
+    let mut operator = operator(&suite);
+    operator.delete_user(internal::DeleteUserRequest { user_id: user_id.clone() }).await.unwrap();
+    let suspend = operator.suspend_user(internal::SuspendUserRequest { user_id: user_id.clone() }).await;
+    assert_eq!(refusal(suspend), "FAILED_PRECONDITION STATUS_FORBIDS");
+    operator.reactivate_user(internal::ReactivateUserRequest { user_id: user_id.clone() }).await.unwrap();
+    suite.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
+    operator.erase_user(internal::EraseUserRequest { user_id: user_id.clone() }).await.unwrap();
+    let back = operator.reactivate_user(internal::ReactivateUserRequest { user_id }).await;
+    assert_eq!(refusal(back), "FAILED_PRECONDITION STATUS_FORBIDS");
+}
+
+#[tokio::test]
+async fn nothing_personal_is_left_of_an_erased_account_but_its_id() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let id = olga.id.to_string();
+    let profile =
+        pb::UserProfile { user_id: id.clone(), bio: Some("I fly".to_owned()), ..Default::default() };
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["bio".to_owned()] });
+    let update = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask };
+    olga.users().update_user_profile(update).await.unwrap();
+    by_hand(&suite, "REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
+    olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
+
+    let erased = operator(&suite).erase_user(internal::EraseUserRequest { user_id: id.clone() }).await;
+
+    let erased = erased.unwrap().into_inner();
+    assert_eq!((erased.id, erased.status), (id.clone(), pb::UserStatus::Deleted.into()));
+    assert_eq!(erased.username, format!("erased-{}", olga.id.simple()));
+    assert_eq!(refused_elsewhere(&olga).await, "UNAUTHENTICATED SESSION_INVALID");
+    by_hand(
+        &suite,
+        "INSERT INTO identity.mail_outbox (id, kind, recipient, about, expires_at, next_attempt_at) \
+        VALUES (gen_random_uuid(), 'x', 'x', gen_random_uuid(), now(), now())",
+    )
+    .await;
+    by_hand(
+        &suite,
+        "INSERT INTO identity.account_codes (id, purpose, code_hash, email, created_at, expires_at) \
+        VALUES (gen_random_uuid(), 'verify_email', 'x', 'x', now(), now())",
+    )
+    .await;
+    for table in ["users", "user_profiles", "change_log", "mail_outbox", "account_codes"] {
+        let mut rows = crate::secrecy::lines(&suite, table).await;
+        // It says where the operator was.
+        rows.retain(|row| !row.contains("account_erased"));
+        for personal in ["olga", "I fly", "127.0.0.1", "tonic/"] {
+            assert!(rows.iter().all(|row| !row.contains(personal)), "{personal} in {table}: {rows:#?}");
+        }
+    }
+    suite.user("olga").await;
+}
+
+#[tokio::test]
+async fn an_export_tells_all_but_secrets() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let request = internal::ExportUserRequest { user_id: olga.id.to_string() };
+
+    let stream = operator(&suite).export_user(request).await.unwrap().into_inner();
+
+    let records: Vec<_> = stream.try_collect().await.unwrap();
+    let text = format!("{records:?}");
+    assert!(!text.contains("argon2") && !text.contains("dfs_") && !text.contains("token\""), "{text}");
+    let count = |wanted: fn(&Record) -> bool| {
+        records.iter().filter(|record| record.record.as_ref().is_some_and(wanted)).count()
+    };
+    assert_eq!(count(|record| matches!(record, Record::User(user) if user.email == "olga@example.org")), 1);
+    assert_eq!(count(|record| matches!(record, Record::Profile(_))), 1);
+    assert_eq!(
+        count(|record| matches!(record, Record::Session(session) if session.ip_address == "127.0.0.1")),
+        1
+    );
+    assert!(count(|record| matches!(record, Record::Change(_))) >= 3);
+    let own = olga.account().export_account(pb::ExportAccountRequest {}).await.unwrap().into_inner();
+    let own: Vec<_> = own.try_collect().await.unwrap();
+    assert_eq!(own[..3], records[..3]);
+}
+
+#[tokio::test]
+async fn accounts_are_found_by_their_fields_page_by_page() {
+    let suite = Suite::start().await;
+    let [_olga, _gus, eva] = suite.guests(["olga", "gus", "eva_x"]).await;
+    by_hand(&suite, "UPDATE identity.users SET email_verified = TRUE WHERE username = 'gus'").await;
+    let mut operator = operator(&suite);
+    operator.suspend_user(internal::SuspendUserRequest { user_id: eva.id.to_string() }).await.unwrap();
+    let all = internal::ListUsersRequest::default;
+
+    let suspended = internal::ListUsersRequest { statuses: vec![pb::UserStatus::Suspended.into()], ..all() };
+    assert_eq!(names(&mut operator, suspended).await, ["eva_x"]);
+    let verified = internal::ListUsersRequest { email_verified: Some(true), ..all() };
+    assert_eq!(names(&mut operator, verified).await, ["gus"]);
+    let by_email = internal::ListUsersRequest { email_prefix: "OLGA@".to_owned(), ..all() };
+    assert_eq!(names(&mut operator, by_email).await, ["olga"]);
+    let by_name = internal::ListUsersRequest { username_prefix: "eva_".to_owned(), ..all() };
+    assert_eq!(names(&mut operator, by_name).await, ["eva_x"]);
+    let literal = internal::ListUsersRequest { username_prefix: "ol_a".to_owned(), ..all() };
+    assert_eq!(names(&mut operator, literal).await, [""; 0]);
+
+    let mut found = Vec::new();
+    let mut page = internal::ListUsersRequest { page_size: 1, ..all() };
+    loop {
+        let answer = operator.list_users(page.clone()).await.unwrap().into_inner();
+        found.extend(answer.users.into_iter().map(|user| user.username));
+        page.page_token = answer.next_page_token;
+        if page.page_token.is_empty() {
+            break;
+        }
+    }
+    found.sort();
+    assert_eq!(found, ["eva_x", "gus", "olga"]);
+}
+
+#[tokio::test]
+async fn only_operators_may() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let mut service = as_principal(&suite, "task");
+    let user_id = olga.id.to_string();
+    let refused = "PERMISSION_DENIED AUDIENCE_REFUSED";
+    assert_eq!(refusal(service.list_users(internal::ListUsersRequest::default()).await), refused);
+    assert_eq!(
+        refusal(service.erase_user(internal::EraseUserRequest { user_id: user_id.clone() }).await),
+        refused
+    );
+    let export = service.export_user(internal::ExportUserRequest { user_id }).await;
+    assert_eq!(summary(&export.err().unwrap()), refused);
+}
+
+#[tokio::test]
+async fn what_is_not_there_or_malformed_is_said() {
+    let suite = Suite::start().await;
+    let mut operator = operator(&suite);
+    let nobody = operator.suspend_user(internal::SuspendUserRequest { user_id: new_id() }).await;
+    assert_eq!(refusal(nobody), "NOT_FOUND RESOURCE_NOT_FOUND");
+    let export = operator.export_user(internal::ExportUserRequest { user_id: new_id() }).await;
+    assert_eq!(summary(&export.err().unwrap()), "NOT_FOUND RESOURCE_NOT_FOUND");
+    let request = internal::ListUsersRequest {
+        statuses: vec![77],
+        email_prefix: "x".repeat(256),
+        username_prefix: "x".repeat(51),
+        ..Default::default()
+    };
+    let refused = operator.list_users(request).await.unwrap_err();
+    let mut fields = violations(&refused);
+    fields.sort();
+    assert_eq!(fields, ["email_prefix", "statuses", "username_prefix"]);
+}
+
+#[tokio::test]
+async fn people_are_named_by_their_ids_also_when_they_are_gone() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    by_hand(&suite, "UPDATE identity.users SET avatar_url = 'http://example.org/' || username").await;
+    operator(&suite).delete_user(internal::DeleteUserRequest { user_id: gus.id.to_string() }).await.unwrap();
+    let user_ids = vec![olga.id.to_string(), gus.id.to_string(), new_id()];
+
+    let answer = olga.users().batch_get_users(pb::BatchGetUsersRequest { user_ids }).await.unwrap();
+
+    let mut users = answer.into_inner().users;
+    users.sort_by_key(|user| user.username.clone());
+    let told: Vec<_> = users.iter().map(|user| (user.username.as_str(), user.avatar_url.is_some())).collect();
+    assert_eq!(told, [("gus", false), ("olga", true)]);
+    let request = pb::BatchGetUsersRequest { user_ids: vec!["x".to_owned(), String::new()] };
+    let refused = olga.users().batch_get_users(request).await.unwrap_err();
+    assert_eq!(violations(&refused), ["user_ids", "user_ids"]);
+}
