@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
@@ -53,6 +54,18 @@ pub enum Error {
     Stale {
         /// The current etag.
         etag: String,
+    },
+    /// Others have changed the same thing meanwhile, and both changes cannot stand.
+    #[error("{message}")]
+    Conflict {
+        /// Which kind.
+        reason: ErrorReason,
+        /// A sentence for the client.
+        message: String,
+        /// Details under the keys that the reason documents.
+        metadata: Vec<(&'static str, String)>,
+        /// The detail of its own that the reason documents. It travels in a header: a few KiB at most.
+        detail: Box<prost_types::Any>,
     },
     /// The state of things does not allow it.
     #[error("{message}")]
@@ -154,7 +167,7 @@ impl Error {
             Self::Invalid(_) | Self::InvalidFor { .. } => Code::InvalidArgument,
             Self::NotFound { .. } => Code::NotFound,
             Self::AlreadyExists { .. } => Code::AlreadyExists,
-            Self::Stale { .. } => Code::Aborted,
+            Self::Stale { .. } | Self::Conflict { .. } => Code::Aborted,
             Self::Precondition { .. } => Code::FailedPrecondition,
             Self::Unauthenticated { .. } => Code::Unauthenticated,
             Self::PermissionDenied { .. } => Code::PermissionDenied,
@@ -175,6 +188,7 @@ impl Error {
             Self::AlreadyExists { .. } => ErrorReason::AlreadyExists,
             Self::Stale { .. } => ErrorReason::EtagMismatch,
             Self::InvalidFor { reason, .. }
+            | Self::Conflict { reason, .. }
             | Self::Precondition { reason, .. }
             | Self::Unauthenticated { reason, .. }
             | Self::PermissionDenied { reason, .. }
@@ -193,6 +207,7 @@ impl Error {
             Self::AlreadyExists { field } => vec![("field", (*field).into())],
             Self::Stale { etag } => vec![("etag", etag.clone())],
             Self::InvalidFor { metadata, .. }
+            | Self::Conflict { metadata, .. }
             | Self::Precondition { metadata, .. }
             | Self::PermissionDenied { metadata, .. } => metadata.clone(),
             Self::ChecksumMismatch { expected, actual } => {
@@ -269,8 +284,19 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         error.log();
-        Status::with_error_details(error.code(), error.to_string(), error.details())
+        let status = Status::with_error_details(error.code(), error.to_string(), error.details());
+        match error {
+            Error::Conflict { detail, .. } => with_detail(&status, *detail),
+            _ => status,
+        }
     }
+}
+
+/// Adds a detail that is not one of google.rpc's to those that a status has.
+fn with_detail(status: &Status, detail: prost_types::Any) -> Status {
+    let mut details = tonic_types::pb::Status::decode(status.details()).unwrap_or_default();
+    details.details.push(detail);
+    Status::with_details(status.code(), status.message(), details.encode_to_vec().into())
 }
 
 /// What a sibling service answered, when it is not for the caller to see: `NOT_FOUND` must be handled
@@ -289,6 +315,22 @@ pub fn from_sibling(dependency: &'static str) -> impl Fn(Status) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_conflict_carries_its_own_detail_beside_the_usual_ones() {
+        let detail = prost_types::Any { type_url: "type.googleapis.com/x".to_owned(), value: vec![1] };
+        let error = Error::Conflict {
+            reason: ErrorReason::EditConflict,
+            message: "both changed it".to_owned(),
+            metadata: vec![("conflicts", "1".to_owned())],
+            detail: Box::new(detail.clone()),
+        };
+        let status = Status::from(error);
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.metadata["conflicts"].as_str()), ("EDIT_CONFLICT", "1"));
+        let details = tonic_types::pb::Status::decode(status.details()).unwrap().details;
+        assert_eq!((status.code(), details.last()), (Code::Aborted, Some(&detail)));
+    }
 
     #[test]
     fn long_lists_are_cut_between_two_ids() {

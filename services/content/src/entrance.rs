@@ -134,6 +134,18 @@ impl Entrance {
         }
     }
 
+    /// Begins a transaction that reads in all projects that the caller may read: the policies and the queries tell
+    /// which these are. Of a single project one could ask whether it has changed; of all one has to know.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the copy cannot be believed.
+    pub async fn enter_everywhere(&self, caller: &Caller) -> Result<Transaction> {
+        if !self.copies.is_trusted() {
+            return Err(Error::unavailable("project", "the copy of memberships may be outdated"));
+        }
+        self.database.begin(caller).await
+    }
+
     async fn try_enter<T>(
         &self,
         caller: &Caller,

@@ -7,12 +7,16 @@
 //! the project service feeds ([`entrance`]), and of deleted tasks by the task service's feed.
 
 pub mod attachments;
+pub mod comparisons;
 mod collector;
 pub mod documents;
+pub mod editing;
 pub mod entrance;
 pub mod importing;
+pub mod search;
 pub mod storage;
 pub mod uploads;
+pub mod texts;
 pub mod versions;
 
 use shared::access::AccessCopies;
@@ -20,6 +24,8 @@ use shared::database::{Constraint, Rule};
 use shared::proto::content::DESCRIPTOR_SET;
 use shared::proto::content::internal::v1::content_import_service_server::ContentImportServiceServer;
 use shared::proto::content::v1::attachment_service_server::AttachmentServiceServer;
+use shared::proto::content::v1::document_edit_service_server::DocumentEditServiceServer;
+use shared::proto::content::v1::document_search_service_server::DocumentSearchServiceServer;
 use shared::proto::content::v1::document_service_server::DocumentServiceServer;
 use shared::proto::content::v1::upload_service_server::UploadServiceServer;
 use shared::server::MAX_MESSAGE_BYTES;
@@ -29,9 +35,12 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use attachments::rpc::Attachments;
+use comparisons::Comparisons;
 use documents::rpc::Documents;
+use editing::rpc::Editing;
 use entrance::Entrance;
 use importing::rpc::Imports;
+use search::rpc::Searching;
 use storage::Storage;
 use uploads::intake::Intake;
 use uploads::rpc::Uploads;
@@ -68,11 +77,16 @@ pub async fn serve(ground: Ground, files: StorageOptions, listener: TcpListener)
 }
 
 fn routes(ground: &Ground, entrance: Entrance, intake: Intake, storage: Storage) -> Routes {
-    let documents = Documents::new(ground.clone(), entrance.clone());
+    let comparisons = Comparisons::new();
+    let documents = Documents::new(ground.clone(), entrance.clone(), comparisons.clone());
+    let editing = Editing::new(ground.clone(), entrance.clone(), comparisons);
+    let searching = Searching::new(ground.clone(), entrance.clone());
     let attachments = Attachments::new(ground.clone(), entrance.clone(), intake.clone(), storage);
     let uploads = Uploads::new(ground.clone(), entrance.clone(), intake.clone());
     let imports = Imports::new(ground.clone(), entrance, intake);
     Routes::new(DocumentServiceServer::new(documents).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(DocumentEditServiceServer::new(editing).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(DocumentSearchServiceServer::new(searching).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(AttachmentServiceServer::new(attachments).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(UploadServiceServer::new(uploads).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(ContentImportServiceServer::new(imports).max_decoding_message_size(MAX_MESSAGE_BYTES))

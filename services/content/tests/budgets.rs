@@ -3,8 +3,11 @@
 use std::time::{Duration, Instant};
 
 use shared::proto::content::v1 as pb;
+use shared::proto::content::v1::content_edit::Change;
 use suite::testing::*;
 
+use crate::diff_versions::{between, diff};
+use crate::edit_content::{edit, line, send};
 use crate::scene::{read, write};
 
 const ROUND_TRIP: Duration = Duration::from_millis(60);
@@ -38,4 +41,46 @@ async fn reading_takes_one_round_trip_and_writing_two() {
     })
     .await;
     assert_eq!((get, list, create, update), (1, 1, 2, 2));
+}
+
+#[tokio::test]
+async fn a_long_history_costs_no_further_round_trip() {
+    const VERSIONS: i32 = 60;
+    let suite = Suite::start_with_slow_database(ROUND_TRIP).await;
+    let olga = suite.guest("olga").await;
+    let project = olga.project("apollo").await;
+    let id = olga.document(&project, "plan", "start\nmiddle\nend\n").await.id;
+    for number in 2..VERSIONS {
+        write(&olga, &id, &format!("start {number}\nmiddle\nend\n"), "").await.unwrap();
+    }
+    let versions = pb::ListDocumentVersionsRequest {
+        document_id: id.clone(),
+        include_content: true,
+        ..Default::default()
+    };
+    let words =
+        pb::SearchDocumentsRequest { text: "middle".into(), project_id: project.id, ..Default::default() };
+
+    let get = fewest(async || drop(read(&olga, &id).await.unwrap())).await;
+    let list = fewest(async || {
+        drop(olga.documents().list_document_versions(versions.clone()).await.unwrap());
+    })
+    .await;
+    let diff = fewest(async || drop(diff(&olga, between(&id, 1, 0)).await.unwrap())).await;
+    let search =
+        fewest(async || drop(olga.document_search().search_documents(words.clone()).await.unwrap())).await;
+    let mut merge = u128::MAX;
+    for number in 0..12 {
+        let base = read(&olga, &id).await.unwrap().version;
+        send(&olga, edit(&id, 0, Change::Append("more\n".to_owned()))).await.unwrap();
+        let start = Instant::now();
+        send(&olga, edit(&id, base, line(2, 1, &format!("middle {number}\n")))).await.unwrap();
+        merge = merge.min(start.elapsed().as_millis() / ROUND_TRIP.as_millis());
+    }
+    let append = fewest(async || {
+        drop(send(&olga, edit(&id, 0, Change::Append("more\n".to_owned()))).await.unwrap());
+    })
+    .await;
+    assert_eq!((get, list, diff, search), (1, 1, 1, 1));
+    assert!(merge <= 2 && append <= 2, "merge {merge}, append {append}");
 }

@@ -4,7 +4,7 @@ use shared::proto::common::ImportOutcome::{Created, Refused, Unchanged};
 use shared::proto::common::{ImportOutcome, ImportResult};
 use shared::proto::content::internal::v1 as pb;
 use shared::proto::content::internal::v1::content_import_service_client::ContentImportServiceClient;
-use shared::proto::content::v1::{DocumentStatus, GetDocumentVersionRequest};
+use shared::proto::content::v1::{DocumentStatus, GetDocumentVersionRequest, ListDocumentVersionsRequest};
 use shared::siblings::{Sibling, SiblingChannel};
 use suite::testing::*;
 
@@ -80,6 +80,26 @@ async fn documents_come_with_their_versions_and_dates() {
     assert_eq!(outcomes(&again), [(1, Unchanged), (2, Unchanged), (3, Unchanged)]);
     assert_eq!(read(&s.gus, &id).await.unwrap(), imported);
     assert_eq!(write(&s.mia, &id, "new", "").await.unwrap().version, 4);
+}
+
+#[tokio::test]
+async fn versions_come_with_their_titles() {
+    let s = scene().await;
+    let id = new_id();
+    let named = |line, number, title: &str| pb::ImportedDocumentVersion {
+        title: Some(title.to_owned()),
+        ..version(&s, line, &id, number)
+    };
+    let versions =
+        vec![named(2, 1, "first plan"), version(&s, 3, &id, 2), named(4, 3, "last plan"), named(5, 4, "")];
+    let batch = pb::ImportDocumentsRequest { documents: vec![document(&s, 1, &id)], versions };
+    let results = import(&s, vec![batch]).await;
+    assert_eq!(outcomes(&results).last(), Some(&(5, Refused)));
+    assert_eq!(read(&s.mia, &id).await.unwrap().title, "last plan");
+    let listed = ListDocumentVersionsRequest { document_id: id, ..Default::default() };
+    let listed = s.mia.documents().list_document_versions(listed).await.unwrap().into_inner().versions;
+    let titles: Vec<&str> = listed.iter().rev().map(|version| version.title.as_str()).collect();
+    assert_eq!(titles, ["first plan", "old plan", "last plan"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 use expect_test::expect;
+use serde_json::json;
+use shared::json::to_struct;
 use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::DocumentStatus;
+use shared::proto::content::v1::{DocumentOrder, DocumentStatus};
 use suite::testing::*;
 use tonic::Status;
 
@@ -65,14 +67,91 @@ async fn filters_must_all_hold() {
 }
 
 #[tokio::test]
+async fn more_filters_that_must_all_hold() {
+    let s = scene().await;
+    let one = s.mia.document(&s.project, "one", "a fox").await;
+    let two = s.mia.document(&s.project, "two", "a wolf").await;
+    let told = pb::Document {
+        id: one.id.clone(),
+        tags: vec!["a".to_owned()],
+        content_type: "html".to_owned(),
+        metadata: Some(to_struct(&json!({"origin": {"page": 7, "wiki": "old"}}))),
+        ..Default::default()
+    };
+    let one = crate::scene::update(&s.mia, told, &["tags", "content_type", "metadata"]).await.unwrap();
+    let titles = async |request| -> String {
+        let listed = list(&s.gus, &request).await.unwrap().documents;
+        listed.into_iter().map(|document| document.title).collect::<Vec<_>>().join(" ")
+    };
+    let only_one = [
+        pb::ListDocumentsRequest { any_tags: vec!["a".to_owned(), "b".to_owned()], ..all(&s) },
+        pb::ListDocumentsRequest { content_types: vec!["html".to_owned()], ..all(&s) },
+        pb::ListDocumentsRequest { metadata: Some(to_struct(&json!({"origin": {"page": 7}}))), ..all(&s) },
+        pb::ListDocumentsRequest { created_before: two.created_at, ..all(&s) },
+        pb::ListDocumentsRequest { updated_from: one.updated_at, ..all(&s) },
+        pb::ListDocumentsRequest { text: "fox".to_owned(), ..all(&s) },
+    ];
+    for filter in only_one {
+        assert_eq!(titles(filter.clone()).await, "one", "{filter:?}");
+        let none = pb::ListDocumentsRequest { content_types: vec!["text".to_owned()], ..filter };
+        assert_eq!(titles(none).await, "");
+    }
+    let only_two = [
+        pb::ListDocumentsRequest { created_from: two.created_at, ..all(&s) },
+        pb::ListDocumentsRequest { updated_before: one.updated_at, ..all(&s) },
+        pb::ListDocumentsRequest { text: "-fox".to_owned(), ..all(&s) },
+    ];
+    for filter in only_two {
+        assert_eq!(titles(filter.clone()).await, "two", "{filter:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_order_is_paged_without_loss() {
+    let s = scene().await;
+    for title in ["b", "A", "d", "C", "b"] {
+        s.mia.document(&s.project, title, "").await;
+    }
+    let first = pb::Document { tags: vec!["a".to_owned()], ..all_of(&s).await.pop().unwrap() };
+    crate::scene::update(&s.mia, first, &["tags"]).await.unwrap();
+    for (order, expected) in [
+        (DocumentOrder::Unspecified, "b C d A b"),
+        (DocumentOrder::Newest, "b C d A b"),
+        (DocumentOrder::Oldest, "b A d C b"),
+        (DocumentOrder::LastUpdated, "b b C d A"),
+        (DocumentOrder::FirstUpdated, "A d C b b"),
+        (DocumentOrder::Title, "A b b C d"),
+    ] {
+        let mut request = pb::ListDocumentsRequest { page_size: 2, order: order.into(), ..all(&s) };
+        let mut seen = Vec::new();
+        loop {
+            let page = list(&s.gus, &request).await.unwrap();
+            seen.extend(page.documents.into_iter().map(|document| document.title));
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(seen.join(" "), expected, "{order:?}");
+    }
+}
+
+async fn all_of(s: &Scene) -> Vec<pb::Document> {
+    list(&s.gus, &all(s)).await.unwrap().documents
+}
+
+#[tokio::test]
 async fn a_token_belongs_to_its_query() {
     let s = scene().await;
     s.mia.document(&s.project, "one", "").await;
     s.mia.document(&s.project, "two", "").await;
     let first = list(&s.mia, &pb::ListDocumentsRequest { page_size: 1, ..all(&s) }).await.unwrap();
     let of_another = pb::ListDocumentsRequest { page_token: first.next_page_token, ..all(&s) };
-    let refusal = list(&s.gus, &of_another).await.unwrap_err();
-    expect!["INVALID_ARGUMENT PAGE_TOKEN_INVALID"].assert_eq(&summary(&refusal));
+    let in_another_order =
+        pb::ListDocumentsRequest { order: DocumentOrder::Title.into(), ..of_another.clone() };
+    for refusal in [list(&s.gus, &of_another).await, list(&s.mia, &in_another_order).await] {
+        expect!["INVALID_ARGUMENT PAGE_TOKEN_INVALID"].assert_eq(&summary(&refusal.unwrap_err()));
+    }
 }
 
 #[tokio::test]
@@ -94,10 +173,28 @@ async fn strangers_and_garbage() {
         statuses: vec![77],
         author_id: "x".to_owned(),
         tags: vec![String::new()],
+        any_tags: vec![String::new()],
+        content_types: vec!["kind".to_owned(); 51],
+        text: "\n".to_owned(),
+        order: 9,
+        ..Default::default()
     };
     let mut fields = violations(&list(&s.mia, &garbage).await.unwrap_err());
     fields.dedup();
-    assert_eq!(fields, ["project_id", "statuses", "author_id", "tags", "page_size"]);
+    assert_eq!(
+        fields,
+        [
+            "project_id",
+            "statuses",
+            "author_id",
+            "tags",
+            "any_tags",
+            "content_types",
+            "text",
+            "order",
+            "page_size"
+        ]
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 use expect_test::expect;
 use shared::proto::content::v1 as pb;
 use shared::proto::content::v1::DocumentStatus::{self, Archived, Draft, Published, Review};
+use shared::proto::project::v1::ProjectRole;
 use suite::testing::*;
 use tonic::Status;
 
@@ -29,6 +30,59 @@ async fn a_document_goes_all_the_way_and_back() {
         assert_eq!(again, moved, "a step that is done stays done");
         assert_eq!((moved.version, moved.published_at.is_some()), (1, to != Review));
     }
+}
+
+/// The table beside the service in the proto: each verb from each state by each role.
+#[tokio::test]
+async fn each_verb_from_each_state_by_each_role() {
+    let s = scene().await;
+    let ada = s.suite.guest("ada").await;
+    s.olga.add(&s.project, &ada, ProjectRole::Admin).await;
+    let nobody = s.suite.anonymous();
+    let everybody =
+        [("owner", &s.olga), ("admin", &ada), ("member", &s.mia), ("viewer", &s.gus), ("nobody", &nobody)];
+    let states = [(Draft, 0), (Review, 1), (Published, 2), (Archived, 3)];
+    let mut table = String::new();
+    for (verb, to) in [("submit", Review), ("publish", Published), ("archive", Archived), ("revise", Draft)] {
+        for (role, who) in everybody {
+            let mut outcomes = Vec::new();
+            for (state, steps) in states {
+                let document = s.mia.document(&s.project, "plan", "").await;
+                for (next, _) in states.iter().skip(1).take(steps) {
+                    step(&s.olga, *next, &document.id, "").await.unwrap();
+                }
+                outcomes.push(match step(who, to, &document.id, "").await {
+                    Ok(moved) if moved.status() == state => "stays".to_owned(),
+                    Ok(moved) => format!("{:?}", moved.status()).to_lowercase(),
+                    Err(refusal) => reason_of(&refusal).to_lowercase(),
+                });
+            }
+            table.push_str(&format!("{verb} {role}: {}\n", outcomes.join(", ")));
+        }
+    }
+    expect![[r"
+        submit owner: review, stays, status_forbids, status_forbids
+        submit admin: review, stays, status_forbids, status_forbids
+        submit member: review, stays, status_forbids, status_forbids
+        submit viewer: permission_missing, permission_missing, permission_missing, permission_missing
+        submit nobody: session_required, session_required, session_required, session_required
+        publish owner: status_forbids, published, stays, status_forbids
+        publish admin: status_forbids, published, stays, status_forbids
+        publish member: permission_missing, permission_missing, permission_missing, permission_missing
+        publish viewer: permission_missing, permission_missing, permission_missing, permission_missing
+        publish nobody: session_required, session_required, session_required, session_required
+        archive owner: status_forbids, status_forbids, archived, stays
+        archive admin: status_forbids, status_forbids, archived, stays
+        archive member: permission_missing, permission_missing, permission_missing, permission_missing
+        archive viewer: permission_missing, permission_missing, permission_missing, permission_missing
+        archive nobody: session_required, session_required, session_required, session_required
+        revise owner: stays, draft, draft, draft
+        revise admin: stays, draft, draft, draft
+        revise member: stays, draft, draft, draft
+        revise viewer: permission_missing, permission_missing, permission_missing, permission_missing
+        revise nobody: session_required, session_required, session_required, session_required
+    "]]
+    .assert_eq(&table);
 }
 
 #[tokio::test]

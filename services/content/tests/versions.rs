@@ -1,8 +1,10 @@
+use diesel_async::SimpleAsyncConnection;
 use expect_test::expect;
 use shared::proto::content::v1 as pb;
+use suite::services::Role;
 use suite::testing::*;
 
-use crate::scene::{read, scene, write};
+use crate::scene::{read, scene, update, write};
 
 #[tokio::test]
 async fn versions_are_listed_from_the_newest_without_contents() {
@@ -29,6 +31,71 @@ async fn versions_are_listed_from_the_newest_without_contents() {
     let garbage = pb::ListDocumentVersionsRequest { page_size: -1, ..Default::default() };
     let refusal = s.mia.documents().list_document_versions(garbage).await.unwrap_err();
     assert_eq!(violations(&refusal), ["document_id", "page_size"]);
+}
+
+#[tokio::test]
+async fn versions_are_listed_with_their_contents_as_far_as_a_page_holds_them() {
+    let s = scene().await;
+    let large = "x".repeat(900 * 1024);
+    let id = s.mia.document(&s.project, "plan", "1").await.id;
+    for number in 2..=6 {
+        write(&s.mia, &id, &format!("{number}{}", if number < 6 { &large } else { "" }), "").await.unwrap();
+    }
+    let mut request = pb::ListDocumentVersionsRequest {
+        document_id: id,
+        page_size: 4,
+        include_content: true,
+        ..Default::default()
+    };
+    let mut pages = Vec::new();
+    loop {
+        let page = s.gus.documents().list_document_versions(request.clone()).await.unwrap().into_inner();
+        let firsts =
+            page.versions.iter().map(|version| version.content.as_ref().unwrap().chars().next().unwrap());
+        pages.push(firsts.collect::<String>());
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(pages, ["654", "321"]);
+}
+
+#[tokio::test]
+async fn a_version_knows_its_title_and_brings_it_back() {
+    let s = scene().await;
+    let first = s.mia.document(&s.project, "old name", "one").await;
+    let renamed = pb::Document { title: "new name".to_owned(), ..first.clone() };
+    let renamed = update(&s.mia, renamed, &["title"]).await.unwrap();
+    assert_eq!((renamed.version, renamed.content.as_deref()), (2, Some("one")));
+    let listed = pb::ListDocumentVersionsRequest { document_id: first.id.clone(), ..Default::default() };
+    let listed = s.gus.documents().list_document_versions(listed).await.unwrap().into_inner().versions;
+    let told: Vec<_> = listed.iter().map(|v| (v.title.as_str(), v.change_summary.as_deref())).collect();
+    assert_eq!(told, [("new name", Some("as wished")), ("old name", None)]);
+
+    let restore =
+        pb::RestoreDocumentVersionRequest { document_id: first.id, version_number: 1, ..Default::default() };
+    let restored = s.mia.documents().restore_document_version(restore).await.unwrap().into_inner();
+    assert_eq!((restored.version, restored.title.as_str()), (3, "old name"));
+}
+
+#[tokio::test]
+async fn the_database_counts_for_one_who_does_not_and_lets_nobody_leave_a_gap() {
+    let s = scene().await;
+    let id = s.mia.document(&s.project, "plan", "one").await.id;
+    let mut conn = s.suite.connect_as(Role::requests_of("content")).await;
+    conn.batch_execute(&format!("SET app.current_user_id = '{}'", s.mia.id)).await.unwrap();
+    conn.batch_execute("UPDATE content.documents SET content = 'by hand'").await.unwrap();
+    let counted = read(&s.mia, &id).await.unwrap();
+    assert_eq!(counted.version, 2);
+    let request = pb::GetDocumentVersionRequest { document_id: id, version_number: 2 };
+    let version = s.mia.documents().get_document_version(request).await.unwrap().into_inner();
+    assert_eq!(version.content.as_deref(), Some("by hand"));
+    conn.batch_execute("UPDATE content.documents SET tags = '{a}'").await.unwrap();
+    for gap in ["version = 4", "version = 1", "version = 9, content = 'x'"] {
+        let refused = conn.batch_execute(&format!("UPDATE content.documents SET {gap}")).await;
+        assert!(refused.unwrap_err().to_string().contains("does not follow"), "{gap}");
+    }
 }
 
 #[tokio::test]

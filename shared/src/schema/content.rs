@@ -45,6 +45,8 @@ diesel::table! {
         document_id -> Uuid,
         /// From 1, without gaps.
         version_number -> Int4,
+        /// Title then.
+        title -> Varchar,
         /// Whole content.
         content -> Text,
         /// What changed.

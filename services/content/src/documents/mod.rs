@@ -1,12 +1,13 @@
 //! Documents: what they are, how they change, and where they may go from where they stand.
 
+pub(crate) mod filter;
 pub(crate) mod queries;
 pub mod rpc;
 pub(crate) mod wire;
 
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
-use diesel::{AsChangeset, Insertable, Queryable, Selectable};
+use diesel::{AsChangeset, Insertable, Queryable, QueryableByName, Selectable};
 use serde_json::Value;
 use shared::error::{Error, ErrorReason, Result};
 use shared::etag::RowVersion;
@@ -26,7 +27,7 @@ pub const MAX_SUMMARY_CHARS: usize = 1_000;
 pub const DEFAULT_CONTENT_TYPE: &str = "markdown";
 
 /// A document without its content.
-#[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
+#[derive(Clone, Debug, PartialEq, Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = documents, check_for_backend(Pg))]
 pub struct DocumentHead {
     /// Key.

@@ -1,21 +1,20 @@
 //! SQL of documents. Row-level security shows the rows of projects that the caller may read.
 
-use diesel::dsl::sql;
-use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Bool, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::ProjectAccess;
 use shared::database::{Prepared, Transaction, explain};
 use shared::error::{Error, Result};
-use shared::page::AfterTime;
 use shared::schema::content::documents;
 use uuid::Uuid;
 
-use super::wire::DocumentFilter;
+use super::filter::{AfterDocument, Composed, HEAD_COLUMNS};
+use super::wire::ListDocuments;
 use super::{Document, DocumentChange, DocumentHead, NewDocument, StatusChange};
 use crate::CONSTRAINTS;
+use crate::search::queries::having_words;
 
 pub(crate) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Document>> {
     let found = documents::table.find(id).select(Document::as_select()).first(&mut conn).await;
@@ -40,38 +39,18 @@ pub(crate) async fn keep(mut conn: &AsyncPgConnection, id: Uuid) -> Result<bool>
     Ok(query.first::<Uuid>(&mut conn).await.optional()?.is_some())
 }
 
-/// One page, newest first, with one row too many if there are more.
+/// One page, with one row too many if there are more.
 pub(crate) async fn list(
     mut conn: &AsyncPgConnection,
-    filter: &DocumentFilter,
-    after: Option<AfterTime>,
+    wish: &ListDocuments,
+    after: Option<AfterDocument>,
     size: i64,
 ) -> Result<Vec<DocumentHead>> {
-    let mut query = documents::table
-        .filter(documents::project_id.eq(filter.project_id))
-        .select(DocumentHead::as_select())
-        .order((documents::created_at.desc(), documents::id.desc()))
-        .limit(size + 1)
-        .into_boxed::<Pg>();
-    if !filter.statuses.is_empty() {
-        query = query.filter(documents::status.eq_any(filter.statuses.clone()));
-    }
-    if let Some(author_id) = filter.author_id {
-        query = query.filter(documents::author_id.eq(author_id));
-    }
-    if !filter.tags.is_empty() {
-        query = query.filter(documents::tags.contains(filter.tags.clone()));
-    }
-    if let Some(AfterTime { at, id }) = after {
-        query = query.filter(
-            sql::<Bool>("(documents.created_at, documents.id) < (")
-                .bind::<Timestamptz, _>(at)
-                .sql(", ")
-                .bind::<SqlUuid, _>(id)
-                .sql(")"),
-        );
-    }
-    Ok(Prepared(query).load(&mut conn).await?)
+    let select = format!("SELECT {HEAD_COLUMNS} FROM content.documents d WHERE d.project_id = ");
+    let query = Composed::new(&select).value::<SqlUuid, _>(wish.project_id);
+    let query = having_words(query, wish.text.clone(), wish.project_id);
+    let query = wish.order.arrange(wish.filter.narrow(query), after, size + 1);
+    Ok(Prepared(query.finish()).load(&mut conn).await?)
 }
 
 /// Says what the next version of this transaction is; a trigger writes it down with the version.

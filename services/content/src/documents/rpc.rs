@@ -6,7 +6,6 @@ use shared::access::Permission;
 use shared::access::Permission::{DocumentDelete, DocumentPublish, DocumentRead, DocumentWrite};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
-use shared::page::AfterTime;
 use shared::proto::content::v1 as pb;
 use shared::proto::content::v1::document_service_server::DocumentService;
 use shared::schema::DocumentStatus;
@@ -15,10 +14,14 @@ use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::wire::{CreateDocument, DocumentFilter, UpdateDocument, document_id};
+use super::filter::AfterDocument;
+use super::wire::{CreateDocument, ListDocuments, UpdateDocument, document_id};
 use super::{Document, DocumentChange, StatusChange, Step, queries};
 use crate::NAME;
+use crate::comparisons::Comparisons;
 use crate::entrance::{Entered, Entrance, Place};
+use crate::texts::diff::diff;
+use crate::versions::differences::{self, DiffVersions};
 use crate::versions::wire::{GetVersion, RestoreVersion, VersionFilter};
 use crate::versions::{self, AfterVersion};
 
@@ -28,12 +31,13 @@ type Answer<T> = Result<Response<T>, Status>;
 pub struct Documents {
     ground: Ground,
     entrance: Entrance,
+    comparisons: Comparisons,
 }
 
 impl Documents {
     /// On this ground.
-    pub fn new(ground: Ground, entrance: Entrance) -> Self {
-        Self { ground, entrance }
+    pub fn new(ground: Ground, entrance: Entrance, comparisons: Comparisons) -> Self {
+        Self { ground, entrance, comparisons }
     }
 
     /// The answer to a change: announced, so that readers of the change log look.
@@ -119,7 +123,7 @@ impl Documents {
         Ok(Entered { tx: entered.tx, access: entered.access, found })
     }
 
-    /// Makes an old content the newest version.
+    /// Makes the newest version say what an old one says.
     async fn restore(&self, caller: &Caller, wish: RestoreVersion) -> Result<Document> {
         let RestoreVersion { key, id, number, etag } = wish;
         let user_id = caller.user()?.user_id;
@@ -149,7 +153,12 @@ impl Documents {
         etag::check(&etag, document.head.row_version)?;
         document.head.require_editable()?;
         let next = Some(document.head.next_version());
-        let change = DocumentChange { content: Some(version.content), version: next, ..Default::default() };
+        let change = DocumentChange {
+            title: Some(version.head.title),
+            content: Some(version.content),
+            version: next,
+            ..Default::default()
+        };
         queries::save(tx, &access, id, &change).await
     }
 }
@@ -179,19 +188,19 @@ impl DocumentService for Documents {
     ) -> Answer<pb::ListDocumentsResponse> {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
-        let filter = DocumentFilter::try_from(&request)?;
-        let query = format!("ListDocuments {} {filter:?}", caller.database_user());
-        let page = self.ground.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
+        let wish = ListDocuments::try_from(&request)?;
+        let query = format!("ListDocuments {} {wish:?}", caller.database_user());
+        let page = self.ground.pages.read::<AfterDocument>(&query, request.page_size, &request.page_token)?;
         let (size, after) = (page.size, page.after);
         let mut rows = self
             .entrance
-            .enter(&caller, Place::project(filter.project_id), DocumentRead, |conn| {
-                let filter = filter.clone();
-                async move { queries::list(conn, &filter, after, size).await }.boxed()
+            .enter(&caller, Place::project(wish.project_id), DocumentRead, |conn| {
+                let (wish, after) = (wish.clone(), after.clone());
+                async move { queries::list(conn, &wish, after, size).await }.boxed()
             })
             .await?
             .finish();
-        let position = |row: &super::DocumentHead| AfterTime { at: row.created_at, id: row.id };
+        let position = |row: &super::DocumentHead| wish.order.position(row);
         let next_page_token = self.ground.pages.cut(&query, size, &mut rows, position)?;
         let documents = rows.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::ListDocumentsResponse { documents, next_page_token }))
@@ -259,21 +268,50 @@ impl DocumentService for Documents {
     ) -> Answer<pb::ListDocumentVersionsResponse> {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
-        let VersionFilter { id } = VersionFilter::try_from(&request)?;
-        let query = format!("ListDocumentVersions {} {id}", caller.database_user());
+        let VersionFilter { id, include_content } = VersionFilter::try_from(&request)?;
+        let query = format!("ListDocumentVersions {} {id} {include_content}", caller.database_user());
         let page = self.ground.pages.read::<AfterVersion>(&query, request.page_size, &request.page_token)?;
         let (size, after) = (page.size, page.after);
         let mut rows = self
             .entrance
             .enter(&caller, Place::document(id), DocumentRead, |conn| {
-                versions::queries::list(conn, id, after, size).boxed()
+                versions::queries::list(conn, id, after, size, include_content).boxed()
             })
             .await?
             .finish();
-        let position = |row: &versions::VersionHead| AfterVersion(row.version_number);
+        // With contents, a page ends where they do.
+        let filled = rows.iter().take_while(|row| !include_content || row.content.is_some()).count();
+        let size = size.min(i64::try_from(filled).unwrap_or(size));
+        let position = |row: &versions::ListedVersion| AfterVersion(row.head.version_number);
         let next_page_token = self.ground.pages.cut(&query, size, &mut rows, position)?;
         let versions = rows.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::ListDocumentVersionsResponse { versions, next_page_token }))
+    }
+
+    async fn diff_document_versions(
+        &self,
+        request: Request<pb::DiffDocumentVersionsRequest>,
+    ) -> Answer<pb::DocumentDiff> {
+        let caller = Caller::of(&request)?;
+        let DiffVersions { id, from, to, unit, form, context } = request.into_inner().try_into()?;
+        let (old, new) = self
+            .entrance
+            .enter(&caller, Place::document(id), DocumentRead, |conn| {
+                async move {
+                    let old = versions::queries::get(conn, id, from);
+                    futures::try_join!(old, versions::queries::newest_or(conn, id, to))
+                }
+                .boxed()
+            })
+            .await?
+            .finish();
+        let old = old.ok_or_else(|| versions::not_found(id, from))?;
+        let new = new.ok_or_else(|| versions::not_found(id, to.unwrap_or_default()))?;
+        let compare = move |deadline| {
+            let diff = diff(&old.content, &new.content, unit, context, deadline);
+            differences::answer(&old, &new, &diff, form)
+        };
+        Ok(Response::new(self.comparisons.run(compare).await?))
     }
 
     async fn restore_document_version(

@@ -1,18 +1,25 @@
 //! Documents on the wire.
 
+use prost_types::Struct;
+use serde_json::Value;
 use shared::error::{Error, Result};
 use shared::etag;
 use shared::idempotency::RequestKey;
 use shared::json::{to_struct, to_timestamp};
 use shared::proto::content::v1 as pb;
 use shared::schema::DocumentStatus;
-use shared::validation::{Mask, Violations};
+use shared::validation::{Mask, ProtoEnum, Violations};
 use uuid::Uuid;
 
+use super::filter::{DocumentFilter, DocumentOrder};
 use super::{
     DEFAULT_CONTENT_TYPE, Document, DocumentChange, DocumentHead, MAX_CONTENT_BYTES, MAX_CONTENT_TYPE_CHARS,
     MAX_SUMMARY_CHARS, MAX_TITLE_CHARS, NewDocument,
 };
+use crate::search::MAX_QUERY_CHARS;
+
+/// Most kinds of text to filter by.
+const MAX_FILTERED_TYPES: usize = 50;
 
 /// The text of a document.
 pub(crate) fn content(v: &mut Violations, field: &str, value: String) -> String {
@@ -105,29 +112,79 @@ impl TryFrom<pb::UpdateDocumentRequest> for UpdateDocument {
     }
 }
 
-/// Which documents to list.
-#[derive(Clone, Debug)]
-pub(crate) struct DocumentFilter {
-    pub project_id: Uuid,
-    pub statuses: Vec<DocumentStatus>,
-    pub author_id: Option<Uuid>,
-    pub tags: Vec<String>,
+/// Reads the filter of a request, by the names that all requests with one give its fields.
+macro_rules! filter {
+    ($v:ident, $request:ident) => {
+        $crate::documents::filter::DocumentFilter {
+            statuses: $v.enums("statuses", &$request.statuses),
+            author_id: $v.optional_uuid("author_id", &$request.author_id),
+            tags: $v.tags("tags", $request.tags.clone()),
+            any_tags: $v.tags("any_tags", $request.any_tags.clone()),
+            content_types: $crate::documents::wire::content_types(&mut $v, &$request.content_types),
+            metadata: $crate::documents::wire::contained(&mut $v, $request.metadata.clone()),
+            created: $crate::documents::filter::Period {
+                from: $v.optional_time("created_from", $request.created_from),
+                before: $v.optional_time("created_before", $request.created_before),
+            },
+            updated: $crate::documents::filter::Period {
+                from: $v.optional_time("updated_from", $request.updated_from),
+                before: $v.optional_time("updated_before", $request.updated_before),
+            },
+        }
+    };
+}
+pub(crate) use filter;
+
+/// Kinds of text to filter by.
+pub(crate) fn content_types(v: &mut Violations, given: &[String]) -> Vec<String> {
+    v.at_most("content_types", given.len(), MAX_FILTERED_TYPES);
+    let kinds = given.iter().take(MAX_FILTERED_TYPES);
+    kinds.map(|kind| v.line("content_types", kind.clone(), 1, MAX_CONTENT_TYPE_CHARS)).collect()
 }
 
-impl TryFrom<&pb::ListDocumentsRequest> for DocumentFilter {
+/// What metadata must have in it; an empty object is in every one.
+pub(crate) fn contained(v: &mut Violations, given: Option<Struct>) -> Option<Value> {
+    given.filter(|object| !object.fields.is_empty()).map(|object| v.json("metadata", Some(object)))
+}
+
+/// Which documents to list, and in which order.
+#[derive(Clone, Debug)]
+pub(crate) struct ListDocuments {
+    pub project_id: Uuid,
+    pub filter: DocumentFilter,
+    pub text: Option<String>,
+    pub order: DocumentOrder,
+}
+
+impl TryFrom<&pb::ListDocumentsRequest> for ListDocuments {
     type Error = Error;
 
     fn try_from(request: &pb::ListDocumentsRequest) -> Result<Self> {
         let mut v = Violations::new();
-        let filter = Self {
+        let text = Some(request.text.clone()).filter(|text| !text.is_empty());
+        let wish = Self {
             project_id: v.uuid("project_id", &request.project_id),
-            statuses: v.enums("statuses", &request.statuses),
-            author_id: v.optional_uuid("author_id", &request.author_id),
-            tags: v.tags("tags", request.tags.clone()),
+            filter: filter!(v, request),
+            text: text.map(|text| v.line("text", text, 1, MAX_QUERY_CHARS)),
+            order: v.optional_enum("order", request.order).unwrap_or_default(),
         };
         v.require(request.page_size >= 0, "page_size", "must not be negative");
         v.finish()?;
-        Ok(filter)
+        Ok(wish)
+    }
+}
+
+impl ProtoEnum for DocumentOrder {
+    fn from_wire(value: i32) -> Option<Option<Self>> {
+        use pb::DocumentOrder as Wire;
+        Some(match Wire::try_from(value).ok()? {
+            Wire::Unspecified => None,
+            Wire::Newest => Some(Self::Newest),
+            Wire::Oldest => Some(Self::Oldest),
+            Wire::LastUpdated => Some(Self::LastUpdated),
+            Wire::FirstUpdated => Some(Self::FirstUpdated),
+            Wire::Title => Some(Self::Title),
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use shared::proto::common::ImportResult;
 use shared::service::Ground;
 use uuid::Uuid;
 
+use super::queries::Last;
 use super::wire::Batch;
 use super::{Item, known_projects, queries};
 use crate::documents::NewDocument;
@@ -98,7 +99,7 @@ async fn store_versions(tx: &Transaction, items: Vec<Item<NewVersion>>) -> Resul
 
 /// Tells the versions that are next for their documents from those that are there and those that leave a gap.
 fn sort_out(
-    mut newest: HashMap<Uuid, i32>,
+    mut newest: HashMap<Uuid, Last>,
     items: Vec<Item<NewVersion>>,
 ) -> (Vec<ImportResult>, Vec<NewVersion>) {
     let mut new = Vec::with_capacity(items.len());
@@ -106,14 +107,16 @@ fn sort_out(
     for Item { line, checked } in items {
         results.push(match checked {
             Err(reason) => refused(line, reason),
-            Ok(version) => match newest.get_mut(&version.document_id) {
+            Ok(mut version) => match newest.get_mut(&version.document_id) {
                 None => refused(line, format!("document_id: {} does not exist", version.document_id)),
-                Some(last) if version.version_number <= *last => unchanged(line),
-                Some(last) if version.version_number - 1 > *last => {
-                    refused(line, format!("version_number: version {} is missing", last.saturating_add(1)))
-                }
+                Some(last) if version.version_number <= last.number => unchanged(line),
+                Some(last) if version.version_number - 1 > last.number => refused(
+                    line,
+                    format!("version_number: version {} is missing", last.number.saturating_add(1)),
+                ),
                 Some(last) => {
-                    *last = version.version_number;
+                    last.number = version.version_number;
+                    version.title.get_or_insert_with(|| last.title.clone());
                     new.push(version);
                     created(line)
                 }
@@ -134,17 +137,20 @@ mod tests {
         let version = |number| NewVersion {
             document_id,
             version_number: number,
+            title: (number == 3).then(|| "then".to_owned()),
             content: String::new(),
             change_summary: None,
             author_id: document_id,
             created_at: None,
         };
+        let last = Last { number: 2, title: "now".to_owned() };
         let items =
             [2, 3, 5, 3, 4].map(|number| Item { line: number as u64, checked: Ok(version(number)) }).into();
-        let (results, new) = sort_out(HashMap::from([(document_id, 2)]), items);
+        let (results, new) = sort_out(HashMap::from([(document_id, last)]), items);
         let outcomes: Vec<_> = results.iter().map(ImportResult::outcome).collect();
         use ImportOutcome::{Created, Refused, Unchanged};
         assert_eq!(outcomes, [Unchanged, Created, Refused, Unchanged, Created]);
-        assert_eq!(new.iter().map(|v| v.version_number).collect::<Vec<_>>(), [3, 4]);
+        let kept: Vec<_> = new.iter().map(|v| (v.version_number, v.title.as_deref())).collect();
+        assert_eq!(kept, [(3, Some("then")), (4, Some("now"))]);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Array, Integer, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Integer, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::database::explain;
 use shared::error::Result;
@@ -53,20 +53,30 @@ struct Newest {
     id: Uuid,
     #[diesel(sql_type = Integer)]
     version: i32,
+    #[diesel(sql_type = Text)]
+    title: String,
 }
 
-/// Holds documents until the transaction ends, always in the same order, and tells their newest versions.
+/// Where a document's versions end.
+pub(super) struct Last {
+    /// The number of the newest version.
+    pub number: i32,
+    /// The document's title.
+    pub title: String,
+}
+
+/// Holds documents until the transaction ends, always in the same order, and tells where their versions end.
 pub(super) async fn lock_documents(
     mut conn: &AsyncPgConnection,
     ids: Vec<Uuid>,
-) -> Result<HashMap<Uuid, i32>> {
+) -> Result<HashMap<Uuid, Last>> {
     let found: Vec<Newest> = sql_query(
-        "SELECT id, version FROM content.documents WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE",
+        "SELECT id, version, title FROM content.documents WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE",
     )
     .bind::<Array<SqlUuid>, _>(ids)
     .load(&mut conn)
     .await?;
-    Ok(found.into_iter().map(|row| (row.id, row.version)).collect())
+    Ok(found.into_iter().map(|row| (row.id, Last { number: row.version, title: row.title })).collect())
 }
 
 pub(super) async fn insert_versions(mut conn: &AsyncPgConnection, new: &[NewVersion]) -> Result<()> {
@@ -82,8 +92,8 @@ pub(super) async fn insert_versions(mut conn: &AsyncPgConnection, new: &[NewVers
 pub(super) async fn show_newest(mut conn: &AsyncPgConnection, ids: Vec<Uuid>) -> Result<()> {
     sql_query(
         "UPDATE content.documents d \
-         SET content = newest.content, version = newest.version_number, updated_at = newest.created_at \
-         FROM (SELECT DISTINCT ON (document_id) document_id, version_number, content, created_at \
+         SET title = newest.title, content = newest.content, version = newest.version_number, updated_at = newest.created_at \
+         FROM (SELECT DISTINCT ON (document_id) document_id, version_number, title, content, created_at \
                FROM content.document_versions WHERE document_id = ANY ($1) \
                ORDER BY document_id, version_number DESC) newest \
          WHERE d.id = newest.document_id",

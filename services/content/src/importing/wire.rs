@@ -69,7 +69,8 @@ fn checked_version(given: pb::ImportedDocumentVersion) -> Item<NewVersion> {
     let mut v = Violations::new();
     let version = NewVersion {
         document_id: v.uuid("document_id", &given.document_id),
-        version_number: version_number(&mut v, given.version_number),
+        version_number: version_number(&mut v, "version_number", given.version_number),
+        title: given.title.map(|title| v.line("title", title, 1, MAX_TITLE_CHARS)),
         content: content(&mut v, "content", given.content),
         change_summary: change_summary(&mut v, given.change_summary),
         author_id: v.uuid("author_id", &given.author_id),

@@ -7,7 +7,7 @@ use shared::proto::content::v1 as pb;
 use shared::validation::Violations;
 use uuid::Uuid;
 
-use super::{Version, VersionHead};
+use super::{ListedVersion, Version, VersionHead};
 
 /// Which version.
 #[derive(Clone, Copy, Debug)]
@@ -22,15 +22,15 @@ impl TryFrom<pb::GetDocumentVersionRequest> for GetVersion {
     fn try_from(request: pb::GetDocumentVersionRequest) -> Result<Self> {
         let mut v = Violations::new();
         let id = v.uuid("document_id", &request.document_id);
-        let number = version_number(&mut v, request.version_number);
+        let number = version_number(&mut v, "version_number", request.version_number);
         v.finish()?;
         Ok(Self { id, number })
     }
 }
 
 /// A number of a version.
-pub(crate) fn version_number(v: &mut Violations, number: i32) -> i32 {
-    v.require(number >= 1, "version_number", "must be at least 1");
+pub(crate) fn version_number(v: &mut Violations, field: &str, number: i32) -> i32 {
+    v.require(number >= 1, field, "must be at least 1");
     number
 }
 
@@ -38,6 +38,7 @@ pub(crate) fn version_number(v: &mut Violations, number: i32) -> i32 {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct VersionFilter {
     pub id: Uuid,
+    pub include_content: bool,
 }
 
 impl TryFrom<&pb::ListDocumentVersionsRequest> for VersionFilter {
@@ -48,7 +49,7 @@ impl TryFrom<&pb::ListDocumentVersionsRequest> for VersionFilter {
         let id = v.uuid("document_id", &request.document_id);
         v.require(request.page_size >= 0, "page_size", "must not be negative");
         v.finish()?;
-        Ok(Self { id })
+        Ok(Self { id, include_content: request.include_content })
     }
 }
 
@@ -68,7 +69,7 @@ impl TryFrom<pb::RestoreDocumentVersionRequest> for RestoreVersion {
         let mut v = Violations::new();
         let key = RequestKey::of(&mut v, &request.request_id, &request);
         let id = v.uuid("document_id", &request.document_id);
-        let number = version_number(&mut v, request.version_number);
+        let number = version_number(&mut v, "version_number", request.version_number);
         v.finish()?;
         Ok(Self { key, id, number, etag: request.etag })
     }
@@ -80,11 +81,18 @@ impl From<VersionHead> for pb::DocumentVersion {
             id: head.id.to_string(),
             document_id: head.document_id.to_string(),
             version_number: head.version_number,
+            title: head.title,
             content: None,
             change_summary: head.change_summary,
             author_id: head.author_id.to_string(),
             created_at: Some(to_timestamp(head.created_at)),
         }
+    }
+}
+
+impl From<ListedVersion> for pb::DocumentVersion {
+    fn from(version: ListedVersion) -> Self {
+        Self { content: version.content, ..version.head.into() }
     }
 }
 

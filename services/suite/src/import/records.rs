@@ -155,6 +155,8 @@ pub struct Document {
 pub struct DocumentVersion {
     pub document_id: Uuid,
     pub version_number: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     pub content: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_summary: Option<String>,

@@ -125,6 +125,7 @@ pub(super) fn version(version: DocumentVersion, line: u64) -> Result<ImportedDoc
         line,
         document_id: version.document_id.to_string(),
         version_number: version.version_number,
+        title: version.title,
         content: version.content,
         change_summary: version.change_summary,
         author_id: version.author_id.to_string(),

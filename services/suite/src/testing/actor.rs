@@ -6,6 +6,8 @@ use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use shared::authentication::token_hash;
 use shared::proto::content::v1::attachment_service_client::AttachmentServiceClient;
+use shared::proto::content::v1::document_edit_service_client::DocumentEditServiceClient;
+use shared::proto::content::v1::document_search_service_client::DocumentSearchServiceClient;
 use shared::proto::content::v1::document_service_client::DocumentServiceClient;
 use shared::proto::content::v1::upload_service_client::UploadServiceClient;
 use shared::proto::identity::v1 as identity;
@@ -195,6 +197,15 @@ impl Actor {
     pub fn documents(&self) -> DocumentServiceClient<Client> {
         DocumentServiceClient::new(self.client(Service::Content))
             .max_decoding_message_size(shared::server::MAX_MESSAGE_BYTES)
+    }
+
+    pub fn document_edits(&self) -> DocumentEditServiceClient<Client> {
+        DocumentEditServiceClient::new(self.client(Service::Content))
+            .max_decoding_message_size(shared::server::MAX_MESSAGE_BYTES)
+    }
+
+    pub fn document_search(&self) -> DocumentSearchServiceClient<Client> {
+        DocumentSearchServiceClient::new(self.client(Service::Content))
     }
 
     pub fn attachments(&self) -> AttachmentServiceClient<Client> {

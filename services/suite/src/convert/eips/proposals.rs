@@ -150,6 +150,7 @@ impl<'a> Proposals<'a> {
         without.map(|proposal| DocumentVersion {
             document_id: document_id(proposal.number),
             version_number: 1,
+            title: None,
             content: proposal.body.clone(),
             change_summary: None,
             author_id: self.creator(proposal),
@@ -164,6 +165,7 @@ impl<'a> Proposals<'a> {
         let version = |(number, version): (i32, input::Version)| DocumentVersion {
             document_id: document_id(proposal.number),
             version_number: number,
+            title: None,
             content: version.body,
             change_summary: Some(version.summary),
             author_id: self

@@ -1,0 +1,223 @@
+//! Edits on the wire.
+
+use prost::Message;
+use shared::error::{Error, ErrorReason, Result};
+use shared::idempotency::RequestKey;
+use shared::proto::content::v1 as pb;
+use shared::proto::content::v1::content_edit::Change as PbChange;
+use shared::validation::{MAX_BATCH, Violations};
+use uuid::Uuid;
+
+use super::{Change, ConflictHunk, Edit, Lines, Refused};
+use crate::documents::MAX_CONTENT_BYTES;
+use crate::documents::wire::{change_summary, content};
+use crate::texts::patch::LineEdit;
+
+/// How the detail of a conflict is named, for clients that read details by their type.
+const CONFLICT_TYPE_URL: &str = "type.googleapis.com/dafnck.content.v1.EditConflict";
+/// Most bytes of conflicts in an error: they travel in a header, as base64.
+const MAX_DETAIL_BYTES: usize = 2 * 1024;
+/// Most bytes of conflicts in a preview.
+const MAX_PREVIEW_BYTES: usize = 3 * 1024 * 1024;
+
+/// A checked wish for an edit.
+#[derive(Clone, Debug)]
+pub(crate) struct EditContent {
+    pub key: Option<RequestKey>,
+    pub id: Uuid,
+    pub edit: Edit,
+    pub change_summary: Option<String>,
+    pub etag: String,
+}
+
+impl TryFrom<pb::EditDocumentContentRequest> for EditContent {
+    type Error = Error;
+
+    fn try_from(request: pb::EditDocumentContentRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let key = RequestKey::of(&mut v, &request.request_id, &request);
+        let id = v.uuid("document_id", &request.document_id);
+        let edit = edit(&mut v, request.edit);
+        let change_summary = change_summary(&mut v, request.change_summary);
+        v.finish()?;
+        Ok(Self { key, id, edit, change_summary, etag: request.etag })
+    }
+}
+
+/// A checked wish to know what an edit would come to.
+#[derive(Clone, Debug)]
+pub(crate) struct PreviewEdit {
+    pub id: Uuid,
+    pub edit: Edit,
+}
+
+impl TryFrom<pb::PreviewDocumentEditRequest> for PreviewEdit {
+    type Error = Error;
+
+    fn try_from(request: pb::PreviewDocumentEditRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let id = v.uuid("document_id", &request.document_id);
+        let edit = edit(&mut v, request.edit);
+        v.finish()?;
+        Ok(Self { id, edit })
+    }
+}
+
+/// Reads an edit. What is noted makes the request fail, so what is returned then does not matter.
+fn edit(outer: &mut Violations, given: Option<pb::ContentEdit>) -> Edit {
+    let mut v = Violations::within("edit.");
+    let given = given.unwrap_or_default();
+    let base = given.base_version;
+    let edit = match given.change {
+        Some(PbChange::Append(text)) => Edit::Append(content(&mut v, "append", text)),
+        Some(PbChange::Prepend(text)) => Edit::Prepend(content(&mut v, "prepend", text)),
+        Some(PbChange::Replace(text)) => {
+            Edit::Change(base, Change::Replace(content(&mut v, "replace", text)))
+        }
+        Some(PbChange::UnifiedDiff(diff)) => {
+            v.require(!diff.contains('\0'), "unified_diff", "must not contain NUL");
+            Edit::Change(base, Change::Unified(diff))
+        }
+        Some(PbChange::LineEdits(edits)) => Edit::Change(base, Change::Lines(lines(&mut v, edits.edits))),
+        None => {
+            v.add("change", "must be one of replace, append, prepend, unified_diff and line_edits");
+            Edit::Append(String::new())
+        }
+    };
+    match edit.base() {
+        Some(_) => v.require(base >= 1, "base_version", "must be at least 1"),
+        None => v.require(base == 0, "base_version", "must not be given: this goes to the newest version"),
+    }
+    outer.absorb(v);
+    edit
+}
+
+fn lines(v: &mut Violations, given: Vec<pb::LineEdit>) -> Vec<LineEdit> {
+    v.require(!given.is_empty(), "line_edits.edits", "must have at least one item");
+    v.at_most("line_edits.edits", given.len(), MAX_BATCH);
+    let mut edits = Vec::with_capacity(given.len().min(MAX_BATCH));
+    for pb::LineEdit { line, count, text } in given.into_iter().take(MAX_BATCH) {
+        v.require(line >= 1, "line_edits.edits.line", "must be at least 1");
+        v.require(count >= 0, "line_edits.edits.count", "must not be negative");
+        let first = usize::try_from(line).unwrap_or_default().saturating_sub(1);
+        let end = first.saturating_add(usize::try_from(count).unwrap_or_default());
+        edits.push(LineEdit { lines: first..end, text: content(v, "line_edits.edits.text", text) });
+    }
+    edits
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        let message = refused.to_string();
+        let (reason, metadata) = match refused {
+            Refused::Misfit(misfit) => {
+                let line = misfit.line().map(|line| ("line", line.to_string()));
+                (ErrorReason::PatchDoesNotApply, line.into_iter().collect())
+            }
+            Refused::TooLarge => {
+                (ErrorReason::TooLarge, vec![("limit_bytes", MAX_CONTENT_BYTES.to_string())])
+            }
+        };
+        Self::InvalidFor { reason, message, metadata }
+    }
+}
+
+/// The refusal of an edit that overlaps what others have done.
+pub(super) fn conflict(id: Uuid, base: i32, head: i32, hunks: Vec<ConflictHunk>) -> Error {
+    let count = hunks.len();
+    let detail = pb::EditConflict {
+        document_id: id.to_string(),
+        base_version: base,
+        head_version: head,
+        conflict_count: number(count),
+        conflicts: as_many_as_fit(hunks, MAX_DETAIL_BYTES),
+    };
+    Error::Conflict {
+        reason: ErrorReason::EditConflict,
+        message: format!(
+            "{count} of the edit's changes overlap what others have changed since version {base}; \
+             PreviewDocumentEdit shows them; decide, and edit again with base_version {head}"
+        ),
+        metadata: vec![
+            ("base_version", base.to_string()),
+            ("head_version", head.to_string()),
+            ("conflicts", count.to_string()),
+        ],
+        detail: Box::new(prost_types::Any {
+            type_url: CONFLICT_TYPE_URL.to_owned(),
+            value: detail.encode_to_vec(),
+        }),
+    }
+}
+
+/// All that is in conflict, for the answer.
+pub(super) fn preview(base: i32, head: i32, hunks: Vec<ConflictHunk>) -> pb::PreviewDocumentEditResponse {
+    let count = hunks.len();
+    let conflicts = as_many_as_fit(hunks, MAX_PREVIEW_BYTES);
+    pb::PreviewDocumentEditResponse {
+        base_version: base,
+        head_version: head,
+        content: None,
+        truncated: conflicts.len() < count,
+        conflicts,
+    }
+}
+
+fn as_many_as_fit(hunks: Vec<ConflictHunk>, mut room: usize) -> Vec<pb::EditConflictHunk> {
+    let mut kept = Vec::new();
+    for hunk in hunks.into_iter().map(pb::EditConflictHunk::from) {
+        let size = hunk.encoded_len();
+        if size > room {
+            break;
+        }
+        room -= size;
+        kept.push(hunk);
+    }
+    kept
+}
+
+impl From<ConflictHunk> for pb::EditConflictHunk {
+    fn from(hunk: ConflictHunk) -> Self {
+        Self { base: Some(hunk.base.into()), head: Some(hunk.head.into()), mine: Some(hunk.mine.into()) }
+    }
+}
+
+impl From<Lines> for pb::ConflictSide {
+    fn from(lines: Lines) -> Self {
+        Self { line: number(lines.first + 1), count: number(lines.count), text: lines.text }
+    }
+}
+
+/// A count on the wire; of a content of at most 2 MiB it always fits.
+fn number(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hunk(text: &str) -> ConflictHunk {
+        let lines = Lines { first: 0, count: 1, text: text.to_owned() };
+        ConflictHunk { base: lines.clone(), head: lines.clone(), mine: lines }
+    }
+
+    #[test]
+    fn an_error_holds_as_many_conflicts_as_a_header_can() {
+        let Error::Conflict { detail, .. } = conflict(Uuid::nil(), 1, 2, vec![hunk(&"x".repeat(200)); 100])
+        else {
+            panic!("not a conflict");
+        };
+        let told = pb::EditConflict::decode(detail.value.as_slice()).unwrap();
+        assert_eq!((told.conflict_count, told.conflicts.len()), (100, 3));
+        assert!(detail.value.len() < MAX_DETAIL_BYTES + 100);
+    }
+
+    #[test]
+    fn a_preview_says_that_it_is_not_all() {
+        let all = preview(1, 2, vec![hunk("x\n"); 3]);
+        assert_eq!((all.conflicts.len(), all.truncated), (3, false));
+        let some = preview(1, 2, vec![hunk(&"x".repeat(600_000)); 3]);
+        assert_eq!((some.conflicts.len(), some.truncated), (1, true));
+    }
+}

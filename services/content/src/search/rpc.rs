@@ -1,0 +1,61 @@
+//! The method that finds documents.
+
+use futures::FutureExt;
+use shared::access::Permission::DocumentRead;
+use shared::caller::Caller;
+use shared::proto::content::v1 as pb;
+use shared::proto::content::v1::document_search_service_server::DocumentSearchService;
+use shared::service::Ground;
+use tonic::{Request, Response, Status};
+
+use super::wire::Search;
+use super::{AfterMatch, DocumentMatch, MAX_MATCHES, queries};
+use crate::entrance::{Entrance, Place};
+
+/// The search.
+pub struct Searching {
+    ground: Ground,
+    entrance: Entrance,
+}
+
+impl Searching {
+    /// On this ground.
+    pub fn new(ground: Ground, entrance: Entrance) -> Self {
+        Self { ground, entrance }
+    }
+}
+
+#[tonic::async_trait]
+impl DocumentSearchService for Searching {
+    async fn search_documents(
+        &self,
+        request: Request<pb::SearchDocumentsRequest>,
+    ) -> Result<Response<pb::SearchDocumentsResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let request = request.into_inner();
+        let search = Search::try_from(&request)?;
+        let query = format!("SearchDocuments {} {search:?}", caller.database_user());
+        let page = self.ground.pages.read::<AfterMatch>(&query, request.page_size, &request.page_token)?;
+        let (size, after) = (page.size.min(MAX_MATCHES), page.after);
+        let mut rows = match search.project_id.map(Place::project) {
+            Some(place) => self
+                .entrance
+                .enter(&caller, place, DocumentRead, |conn| {
+                    let search = search.clone();
+                    async move { queries::search(conn, &search, after, size).await }.boxed()
+                })
+                .await?
+                .finish(),
+            None => {
+                let tx = self.entrance.enter_everywhere(&caller).await?;
+                let rows = queries::search(&tx, &search, after, size).await?;
+                tx.finish();
+                rows
+            }
+        };
+        let position = |row: &DocumentMatch| AfterMatch { rank: row.rank, id: row.head.id };
+        let next_page_token = self.ground.pages.cut(&query, size, &mut rows, position)?;
+        let matches = rows.into_iter().map(Into::into).collect();
+        Ok(Response::new(pb::SearchDocumentsResponse { matches, next_page_token }))
+    }
+}

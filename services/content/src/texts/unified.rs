@@ -1,0 +1,59 @@
+//! Hunks as a unified diff (as `diff -u` and `git diff` write it).
+
+use std::fmt::Write;
+use std::ops::Range;
+
+use super::diff::{Fate, Hunk};
+
+/// Writes a hunk of whole lines, with its header.
+pub fn write(hunk: &Hunk<'_>, out: &mut String) {
+    let _infallible = writeln!(out, "@@ -{} +{} @@", range(&hunk.from), range(&hunk.to));
+    for part in &hunk.parts {
+        let sign = match part.fate {
+            Fate::Same => ' ',
+            Fate::Deleted => '-',
+            Fate::Inserted => '+',
+        };
+        for line in part.text.split_inclusive('\n') {
+            out.push(sign);
+            out.push_str(line);
+            if !line.ends_with('\n') {
+                out.push_str("\n\\ No newline at end of file\n");
+            }
+        }
+    }
+}
+
+/// First line from 1 and count; a range without lines names the line before it.
+fn range(lines: &Range<usize>) -> String {
+    let first = if lines.is_empty() { lines.start } else { lines.start + 1 };
+    format!("{first},{}", lines.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::diff::{Unit, diff};
+    use super::super::samples::no_hurry;
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn it_looks_as_usual() {
+        let mut text = String::new();
+        for hunk in diff("a\nb\nc\nd\ne", "a\nx\nc\nd\ne\nf", Unit::Lines, 0, no_hurry()).hunks {
+            write(&hunk, &mut text);
+        }
+        expect![[r"
+            @@ -2,1 +2,1 @@
+            -b
+            +x
+            @@ -5,1 +5,2 @@
+            -e
+            \ No newline at end of file
+            +e
+            +f
+            \ No newline at end of file
+        "]]
+        .assert_eq(&text);
+    }
+}

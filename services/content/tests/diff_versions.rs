@@ -1,0 +1,172 @@
+//! How one version becomes another.
+
+use expect_test::expect;
+use shared::proto::content::v1 as pb;
+use shared::proto::content::v1::DiffPartKind::{Deleted, Inserted, Same};
+use shared::proto::content::v1::content_edit::Change;
+use shared::proto::content::v1::{DiffForm, DiffUnit};
+use suite::testing::*;
+use tonic::Status;
+
+use crate::edit_content::{edit, send};
+use crate::scene::{noise, read, scene, update, write};
+
+pub async fn diff(who: &Actor, request: pb::DiffDocumentVersionsRequest) -> Result<pb::DocumentDiff, Status> {
+    Ok(who.documents().diff_document_versions(request).await?.into_inner())
+}
+
+pub fn between(id: &str, from_version: i32, to_version: i32) -> pb::DiffDocumentVersionsRequest {
+    pb::DiffDocumentVersionsRequest {
+        document_id: id.to_owned(),
+        from_version,
+        to_version,
+        ..Default::default()
+    }
+}
+
+pub fn unified(id: &str, from_version: i32, to_version: i32) -> pb::DiffDocumentVersionsRequest {
+    pb::DiffDocumentVersionsRequest {
+        form: DiffForm::Unified.into(),
+        ..between(id, from_version, to_version)
+    }
+}
+
+fn parts(diff: &pb::DocumentDiff) -> Vec<(pb::DiffPartKind, &str)> {
+    diff.hunks.iter().flat_map(|hunk| &hunk.parts).map(|part| (part.kind(), part.text.as_str())).collect()
+}
+
+#[tokio::test]
+async fn lines_words_and_a_unified_text() {
+    let s = scene().await;
+    let id = s.mia.document(&s.project, "plan", "first\nthe red fox\nlast\n").await.id;
+    let changed = pb::Document {
+        id: id.clone(),
+        title: "new plan".to_owned(),
+        content: Some("first\nthe blue fox\nlast\nand more".to_owned()),
+        ..Default::default()
+    };
+    update(&s.mia, changed, &["title", "content"]).await.unwrap();
+
+    let lines = pb::DiffDocumentVersionsRequest { context_lines: Some(0), ..between(&id, 1, 2) };
+    let lines = diff(&s.gus, lines).await.unwrap();
+    let changed = [(Deleted, "the red fox\n"), (Inserted, "the blue fox\n"), (Inserted, "and more")];
+    assert_eq!(parts(&lines), changed);
+    assert_eq!((lines.from_title.as_str(), lines.to_title.as_str()), ("plan", "new plan"));
+    assert_eq!((lines.deleted_lines, lines.inserted_lines, lines.truncated), (1, 2, false));
+    let places = lines.hunks.iter().map(|h| (h.from_line, h.from_count, h.to_line, h.to_count));
+    assert_eq!(places.collect::<Vec<_>>(), [(2, 1, 2, 1), (4, 0, 4, 1)]);
+
+    let words = pb::DiffDocumentVersionsRequest { unit: DiffUnit::Words.into(), ..between(&id, 1, 0) };
+    let words = diff(&s.gus, words).await.unwrap();
+    assert_eq!(
+        parts(&words),
+        [
+            (Same, "first\n"),
+            (Same, "the "),
+            (Deleted, "red"),
+            (Inserted, "blue"),
+            (Same, " fox\n"),
+            (Same, "last\n"),
+            (Inserted, "and more"),
+        ]
+    );
+
+    expect![[r"
+        @@ -1,3 +1,4 @@
+         first
+        -the red fox
+        +the blue fox
+         last
+        +and more
+        \ No newline at end of file
+    "]]
+    .assert_eq(&diff(&s.gus, unified(&id, 1, 2)).await.unwrap().unified);
+    let back = diff(&s.gus, unified(&id, 2, 1)).await.unwrap();
+    assert_eq!((back.deleted_lines, back.inserted_lines), (2, 1));
+    let same = diff(&s.gus, between(&id, 2, 2)).await.unwrap();
+    assert!(same.hunks.is_empty());
+}
+
+#[tokio::test]
+async fn who_may_not_compare_and_what_is_not_there() {
+    let s = scene().await;
+    let id = s.mia.document(&s.project, "plan", "one").await.id;
+    let by_stranger = diff(&s.sam, between(&id, 1, 1)).await.unwrap_err();
+    expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&by_stranger));
+    for (from, to) in [(2, 1), (1, 2)] {
+        let unknown = diff(&s.gus, between(&id, from, to)).await.unwrap_err();
+        expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&unknown));
+    }
+    let garbage = pb::DiffDocumentVersionsRequest {
+        document_id: "x".to_owned(),
+        from_version: 0,
+        to_version: -1,
+        unit: 9,
+        form: 9,
+        context_lines: Some(1001),
+    };
+    let fields = violations(&diff(&s.gus, garbage).await.unwrap_err());
+    assert_eq!(fields, ["document_id", "from_version", "to_version", "unit", "form", "context_lines"]);
+    let both = pb::DiffDocumentVersionsRequest { unit: DiffUnit::Words.into(), ..unified(&id, 1, 1) };
+    assert_eq!(violations(&diff(&s.gus, both).await.unwrap_err()), ["unit"]);
+}
+
+/// A text of so many bytes in which a comparison finds nothing to hold on to.
+fn hard(bytes: usize, offset: usize) -> String {
+    let letters = noise(bytes + offset).into_iter().skip(offset);
+    letters.map(|byte| if byte % 2 == 0 { '\n' } else { char::from(b'a' + byte % 23) }).collect()
+}
+
+#[tokio::test]
+async fn the_largest_and_most_different_versions_are_answered_in_time() {
+    let s = scene().await;
+    let id = s.mia.document(&s.project, "plan", &hard(2 * 1024 * 1024, 0)).await.id;
+    write(&s.mia, &id, &hard(2 * 1024 * 1024, 77), "").await.unwrap();
+    for request in [
+        between(&id, 1, 2),
+        unified(&id, 1, 2),
+        pb::DiffDocumentVersionsRequest { unit: DiffUnit::Words.into(), ..between(&id, 1, 2) },
+    ] {
+        let answer = diff(&s.mia, request).await.unwrap();
+        assert!(answer.deleted_lines > 0 && answer.inserted_lines > 0);
+    }
+}
+
+#[tokio::test]
+async fn a_diff_that_is_too_large_says_so() {
+    let s = scene().await;
+    let id = s.mia.document(&s.project, "plan", &"a\n".repeat(1024 * 1024)).await.id;
+    write(&s.mia, &id, &"b\n".repeat(1024 * 1024), "").await.unwrap();
+    let answer = diff(&s.mia, between(&id, 1, 2)).await.unwrap();
+    assert_eq!((answer.truncated, answer.hunks.len()), (true, 0));
+    assert_eq!((answer.deleted_lines, answer.inserted_lines), (1024 * 1024, 1024 * 1024));
+}
+
+/// A law over a history that is made up, as the pure tests have it for single texts: each diff that is applied gives
+/// the next version, and a restored version says what it said.
+#[tokio::test]
+async fn each_diff_that_is_applied_gives_the_next_version() {
+    const VERSIONS: i32 = 12;
+    let s = scene().await;
+    let text = |number: i32| -> String {
+        let bytes = noise(400 + usize::try_from(number).unwrap());
+        let lines = bytes.chunks(7).enumerate().filter(|(place, _)| !(place + bytes.len()).is_multiple_of(5));
+        lines.map(|(place, chunk)| format!("{place}: {}\n", chunk[0] % 3 + chunk.len() as u8)).collect()
+    };
+    let source = s.mia.document(&s.project, "source", &text(1)).await.id;
+    let copy = s.mia.document(&s.project, "copy", &text(1)).await.id;
+    for number in 2..=VERSIONS {
+        write(&s.mia, &source, &text(number), "").await.unwrap();
+        let diff = diff(&s.mia, unified(&source, number - 1, number)).await.unwrap().unified;
+        let applied = send(&s.mia, edit(&copy, number - 1, Change::UnifiedDiff(diff))).await.unwrap();
+        assert_eq!((applied.version, applied.content), (number, Some(text(number))));
+    }
+    let restore = pb::RestoreDocumentVersionRequest {
+        request_id: new_id(),
+        document_id: source.clone(),
+        version_number: 3,
+        ..Default::default()
+    };
+    s.mia.documents().restore_document_version(restore).await.unwrap();
+    assert_eq!(read(&s.mia, &source).await.unwrap().content, Some(text(3)));
+}
