@@ -7,16 +7,16 @@
 //! the project service feeds ([`entrance`]), and of deleted tasks by the task service's feed.
 
 pub mod attachments;
-pub mod comparisons;
 mod collector;
+pub mod comparisons;
 pub mod documents;
 pub mod editing;
 pub mod entrance;
 pub mod importing;
 pub mod search;
 pub mod storage;
-pub mod uploads;
 pub mod texts;
+pub mod uploads;
 pub mod versions;
 
 use shared::access::AccessCopies;

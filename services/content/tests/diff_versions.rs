@@ -3,13 +3,11 @@
 use expect_test::expect;
 use shared::proto::content::v1 as pb;
 use shared::proto::content::v1::DiffPartKind::{Deleted, Inserted, Same};
-use shared::proto::content::v1::content_edit::Change;
 use shared::proto::content::v1::{DiffForm, DiffUnit};
 use suite::testing::*;
 use tonic::Status;
 
-use crate::edit_content::{edit, send};
-use crate::scene::{noise, read, scene, update, write};
+use crate::scene::{noise, scene, update, write};
 
 pub async fn diff(who: &Actor, request: pb::DiffDocumentVersionsRequest) -> Result<pb::DocumentDiff, Status> {
     Ok(who.documents().diff_document_versions(request).await?.into_inner())
@@ -140,33 +138,4 @@ async fn a_diff_that_is_too_large_says_so() {
     let answer = diff(&s.mia, between(&id, 1, 2)).await.unwrap();
     assert_eq!((answer.truncated, answer.hunks.len()), (true, 0));
     assert_eq!((answer.deleted_lines, answer.inserted_lines), (1024 * 1024, 1024 * 1024));
-}
-
-/// A law over a history that is made up, as the pure tests have it for single texts: each diff that is applied gives
-/// the next version, and a restored version says what it said.
-#[tokio::test]
-async fn each_diff_that_is_applied_gives_the_next_version() {
-    const VERSIONS: i32 = 12;
-    let s = scene().await;
-    let text = |number: i32| -> String {
-        let bytes = noise(400 + usize::try_from(number).unwrap());
-        let lines = bytes.chunks(7).enumerate().filter(|(place, _)| !(place + bytes.len()).is_multiple_of(5));
-        lines.map(|(place, chunk)| format!("{place}: {}\n", chunk[0] % 3 + chunk.len() as u8)).collect()
-    };
-    let source = s.mia.document(&s.project, "source", &text(1)).await.id;
-    let copy = s.mia.document(&s.project, "copy", &text(1)).await.id;
-    for number in 2..=VERSIONS {
-        write(&s.mia, &source, &text(number), "").await.unwrap();
-        let diff = diff(&s.mia, unified(&source, number - 1, number)).await.unwrap().unified;
-        let applied = send(&s.mia, edit(&copy, number - 1, Change::UnifiedDiff(diff))).await.unwrap();
-        assert_eq!((applied.version, applied.content), (number, Some(text(number))));
-    }
-    let restore = pb::RestoreDocumentVersionRequest {
-        request_id: new_id(),
-        document_id: source.clone(),
-        version_number: 3,
-        ..Default::default()
-    };
-    s.mia.documents().restore_document_version(restore).await.unwrap();
-    assert_eq!(read(&s.mia, &source).await.unwrap().content, Some(text(3)));
 }
