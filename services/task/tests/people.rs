@@ -30,7 +30,10 @@ pub struct Team {
 }
 
 pub async fn team() -> Team {
-    let suite = Suite::start().await;
+    team_on(Suite::start().await).await
+}
+
+pub async fn team_on(suite: Suite) -> Team {
     let [olga, mia, vic, sam] = suite.guests(["olga", "mia", "vic", "sam"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &mia, project::ProjectRole::Member).await;
