@@ -3,7 +3,7 @@
 //! It owns the schema `task` and promises that what waits for what never forms a cycle, and that nothing is begun
 //! or completed before what blocks it; both are kept by the database, for everybody who writes to it. Who may do
 //! what is the project service's to say: this service keeps a read-only copy of it ([`handlers`]).
-//! Planning (schedules, critical paths) is deliberately not here.
+//! It plans ([`schedule`]), but it assigns nobody and knows no calendar: hours of work only.
 
 mod dependencies;
 mod directory;
@@ -13,8 +13,10 @@ mod import;
 mod numbers;
 mod order;
 mod place;
+mod plan;
 mod progress;
 mod refusals;
+pub mod schedule;
 mod tasks;
 
 use shared::access::AccessCopies;
@@ -24,6 +26,7 @@ use shared::proto::task::internal::v1::task_import_service_server::TaskImportSer
 use shared::proto::task::v1::task_dependency_service_server::TaskDependencyServiceServer;
 use shared::proto::task::v1::task_number_service_server::TaskNumberServiceServer;
 use shared::proto::task::v1::task_order_service_server::TaskOrderServiceServer;
+use shared::proto::task::v1::task_plan_service_server::TaskPlanServiceServer;
 use shared::proto::task::v1::task_service_server::TaskServiceServer;
 use shared::server::MAX_MESSAGE_BYTES;
 use shared::service::Ground;
@@ -55,6 +58,7 @@ fn routes(handlers: &Handlers) -> Routes {
         .add_service(TaskDependencyServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskNumberServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskOrderServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
+        .add_service(TaskPlanServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskDirectoryServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskImportServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
 }

@@ -23,6 +23,7 @@ use shared::proto::task::v1 as task;
 use shared::proto::task::v1::task_dependency_service_client::TaskDependencyServiceClient;
 use shared::proto::task::v1::task_number_service_client::TaskNumberServiceClient;
 use shared::proto::task::v1::task_order_service_client::TaskOrderServiceClient;
+use shared::proto::task::v1::task_plan_service_client::TaskPlanServiceClient;
 use shared::proto::task::v1::task_service_client::TaskServiceClient;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -192,6 +193,11 @@ impl Actor {
 
     pub fn order(&self) -> TaskOrderServiceClient<Client> {
         TaskOrderServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn plans(&self) -> TaskPlanServiceClient<Client> {
+        TaskPlanServiceClient::new(self.client(Service::Task))
+            .max_decoding_message_size(shared::server::MAX_MESSAGE_BYTES)
     }
 
     pub fn documents(&self) -> DocumentServiceClient<Client> {

@@ -1,0 +1,226 @@
+//! Graphs and plans to and from the wire.
+
+use shared::error::Result;
+use shared::proto::task::v1 as pb;
+use shared::schema::DependencyType;
+use shared::validation::Violations;
+use uuid::Uuid;
+
+use super::drawing::{PictureFormat, draw};
+use super::{DEFAULT_DEPTH, DEFAULT_HOURS, Graph, Link, MAX_DEPTH, ProjectPlan, Slip, TaskInGraph};
+use crate::schedule::Times;
+use crate::tasks::MAX_HOURS;
+
+/// Longest title that a graph shows, in characters: a whole graph is one message.
+const MAX_SHOWN_TITLE_CHARS: usize = 40;
+
+/// A wish for the graph around a task.
+#[derive(Debug)]
+pub(super) struct GetDependencyGraph {
+    pub(super) task_id: Uuid,
+    pub(super) depth: i32,
+    pub(super) awaited: bool,
+    pub(super) waiting: bool,
+    pub(super) kinds: Vec<DependencyType>,
+    pub(super) picture: Option<PictureFormat>,
+}
+
+impl TryFrom<pb::GetDependencyGraphRequest> for GetDependencyGraph {
+    type Error = shared::error::Error;
+
+    fn try_from(request: pb::GetDependencyGraphRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let task_id = v.uuid("task_id", &request.task_id);
+        let depth = if request.depth == 0 { DEFAULT_DEPTH } else { request.depth };
+        v.require((1..=MAX_DEPTH).contains(&depth), "depth", "must be 1 to 20");
+        let direction = pb::DependencyDirection::try_from(request.direction);
+        v.require(direction.is_ok(), "direction", "must be a known value of this enum");
+        let mut kinds = v.enums("dependency_types", &request.dependency_types);
+        if kinds.is_empty() {
+            kinds = DependencyType::ALL.to_vec();
+        }
+        let picture = picture_format(&mut v, request.picture_format);
+        v.finish()?;
+        let awaited = direction != Ok(pb::DependencyDirection::Dependents);
+        let waiting = direction != Ok(pb::DependencyDirection::DependsOn);
+        Ok(Self { task_id, depth, awaited, waiting, kinds, picture })
+    }
+}
+
+/// A wish for a plan.
+#[derive(Debug)]
+pub(super) struct GetPlan {
+    pub(super) project_id: Uuid,
+    pub(super) default_hours: u64,
+    pub(super) picture: Option<PictureFormat>,
+}
+
+impl TryFrom<pb::GetPlanRequest> for GetPlan {
+    type Error = shared::error::Error;
+
+    fn try_from(request: pb::GetPlanRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let project_id = v.uuid("project_id", &request.project_id);
+        let default_hours = default_hours(&mut v, request.default_hours);
+        let picture = picture_format(&mut v, request.picture_format);
+        v.finish()?;
+        Ok(Self { project_id, default_hours, picture })
+    }
+}
+
+/// A wish to know what a slip does.
+#[derive(Debug)]
+pub(super) struct GetSlipImpact {
+    pub(super) project_id: Uuid,
+    pub(super) task_id: Uuid,
+    pub(super) extra_hours: u64,
+    pub(super) default_hours: u64,
+}
+
+impl TryFrom<pb::GetSlipImpactRequest> for GetSlipImpact {
+    type Error = shared::error::Error;
+
+    fn try_from(request: pb::GetSlipImpactRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let asked = Self {
+            project_id: v.uuid("project_id", &request.project_id),
+            task_id: v.uuid("task_id", &request.task_id),
+            extra_hours: hours(&mut v, "extra_hours", request.extra_hours),
+            default_hours: default_hours(&mut v, request.default_hours),
+        };
+        v.finish()?;
+        Ok(asked)
+    }
+}
+
+fn default_hours(v: &mut Violations, value: Option<i32>) -> u64 {
+    hours(v, "default_hours", value.unwrap_or(DEFAULT_HOURS))
+}
+
+fn hours(v: &mut Violations, field: &str, value: i32) -> u64 {
+    let hours = v.optional_number(field, Some(value), 1, MAX_HOURS).unwrap_or_default();
+    u64::try_from(hours).unwrap_or_default()
+}
+
+fn picture_format(v: &mut Violations, value: i32) -> Option<PictureFormat> {
+    match pb::PictureFormat::try_from(value) {
+        Ok(pb::PictureFormat::Unspecified) => None,
+        Ok(pb::PictureFormat::Mermaid) => Some(PictureFormat::Mermaid),
+        Ok(pb::PictureFormat::Dot) => Some(PictureFormat::Dot),
+        Err(_) => {
+            v.add("picture_format", format!("{value} is not a value of this enum"));
+            None
+        }
+    }
+}
+
+/// A title that takes little room.
+pub(super) fn short_title(title: &str) -> String {
+    if title.chars().count() <= MAX_SHOWN_TITLE_CHARS {
+        return title.to_owned();
+    }
+    title.chars().take(MAX_SHOWN_TITLE_CHARS - 1).chain(['…']).collect()
+}
+
+/// The answer about the graph around a task: the graph, or a picture of it.
+pub(super) fn dependency_graph(
+    graph: &Graph,
+    truncated: bool,
+    picture: Option<PictureFormat>,
+) -> pb::DependencyGraph {
+    match picture {
+        Some(format) => {
+            pb::DependencyGraph { truncated, picture: draw(format, graph, &[]), ..Default::default() }
+        }
+        None => pb::DependencyGraph {
+            nodes: graph.nodes.iter().map(node).collect(),
+            edges: graph.links.iter().map(edge).collect(),
+            truncated,
+            picture: String::new(),
+        },
+    }
+}
+
+/// The answer about a plan: the plan, or a picture of it.
+pub(super) fn plan(project_id: Uuid, plan: &ProjectPlan, picture: Option<PictureFormat>) -> pb::Plan {
+    let sums = pb::Plan {
+        project_id: project_id.to_string(),
+        finish_hours: number(plan.schedule.finish),
+        wave_count: i32::try_from(plan.wave_count()).unwrap_or(i32::MAX),
+        ..Default::default()
+    };
+    if let Some(format) = picture {
+        return pb::Plan { picture: draw(format, &plan.graph, &plan.schedule.critical_path), ..sums };
+    }
+    let planned = plan.graph.nodes.iter().zip(&plan.hours).zip(&plan.schedule.times);
+    pb::Plan {
+        tasks: planned.map(|((task, hours), times)| planned_task(task, *hours, times)).collect(),
+        edges: plan.graph.links.iter().map(edge).collect(),
+        critical_path: plan.schedule.critical_path.iter().map(|task| place(*task)).collect(),
+        ..sums
+    }
+}
+
+/// The answer about a slip.
+pub(super) fn slip_impact(plan: &ProjectPlan, slip: &Slip) -> pb::SlipImpact {
+    let delayed = slip.delayed.iter().map(|(place, earliest_start, delay)| pb::DelayedTask {
+        node: plan.graph.nodes.get(*place).map(node),
+        earliest_start: number(*earliest_start),
+        delay_hours: number(*delay),
+    });
+    pb::SlipImpact {
+        finish_hours: number(slip.finish),
+        finish_delay_hours: number(slip.finish_delay),
+        delayed: delayed.collect(),
+    }
+}
+
+fn planned_task(task: &Option<TaskInGraph>, hours: u64, times: &Times) -> pb::PlannedTask {
+    pb::PlannedTask {
+        node: Some(node(task)),
+        wave: i32::try_from(times.wave).unwrap_or(i32::MAX),
+        hours: number(hours),
+        earliest_start: number(times.earliest_start),
+        earliest_finish: number(times.earliest_finish),
+        latest_start: number(times.latest_start),
+        latest_finish: number(times.latest_finish),
+        slack: number(times.slack()),
+    }
+}
+
+fn node(task: &Option<TaskInGraph>) -> pb::GraphNode {
+    let Some(task) = task else { return pb::GraphNode { hidden: true, ..Default::default() } };
+    pb::GraphNode {
+        task_id: task.id.to_string(),
+        key: task.key.clone(),
+        title: short_title(&task.title),
+        status: task.status.into(),
+        project_id: task.project_id.to_string(),
+        hidden: false,
+    }
+}
+
+fn edge(link: &Link) -> pb::GraphEdge {
+    let (waiting, awaited) = (place(link.waiting), place(link.awaited));
+    pb::GraphEdge { waiting, awaited, dependency_type: link.kind.into() }
+}
+
+fn place(place: usize) -> i32 {
+    i32::try_from(place).unwrap_or(i32::MAX)
+}
+
+fn number(hours: u64) -> i64 {
+    i64::try_from(hours).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_titles_are_cut_between_characters() {
+        assert_eq!(short_title("plan"), "plan");
+        let shown = short_title(&"ü".repeat(41));
+        assert_eq!((shown.chars().count(), shown.ends_with("ü…")), (40, true));
+    }
+}

@@ -1,0 +1,38 @@
+//! Who is beside whom, in two flat lists.
+
+/// For each task, the tasks at the other end of its edges.
+pub(super) struct Neighbours {
+    /// Where each task's neighbours begin; one more at the end.
+    starts: Vec<usize>,
+    all: Vec<usize>,
+}
+
+impl Neighbours {
+    /// The neighbours along edges between `count` tasks. An edge that is given twice counts twice.
+    pub(super) fn of(count: usize, edges: impl Iterator<Item = (usize, usize)> + Clone) -> Self {
+        let mut starts = vec![0; count + 1];
+        for (from, _) in edges.clone() {
+            starts[from + 1] += 1;
+        }
+        for task in 0..count {
+            starts[task + 1] += starts[task];
+        }
+        let mut next = starts.clone();
+        let mut all = vec![0; starts[count]];
+        for (from, to) in edges {
+            all[next[from]] = to;
+            next[from] += 1;
+        }
+        Self { starts, all }
+    }
+
+    /// How many tasks there are.
+    pub(super) fn count(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// Those beside a task.
+    pub(super) fn of_task(&self, task: usize) -> &[usize] {
+        &self.all[self.starts[task]..self.starts[task + 1]]
+    }
+}

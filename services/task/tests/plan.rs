@@ -1,0 +1,320 @@
+//! Plans, slips and pictures of the graph.
+
+use shared::proto::project::v1::{Project, ProjectVisibility};
+use shared::proto::task::v1 as pb;
+use suite::testing::*;
+use tonic::Status;
+
+use crate::people::*;
+
+async fn task_of(who: &Actor, project: &Project, title: &str, hours: i32) -> pb::Task {
+    let wished = pb::CreateTaskRequest { estimated_hours: Some(hours), ..wish(project, title) };
+    create(who, wished).await.unwrap()
+}
+
+async fn plan(who: &Actor, project: &Project) -> Result<pb::Plan, Status> {
+    let request = pb::GetPlanRequest { project_id: project.id.clone(), ..Default::default() };
+    who.plans().get_plan(request).await.map(tonic::Response::into_inner)
+}
+
+async fn graph(who: &Actor, request: pb::GetDependencyGraphRequest) -> Result<pb::DependencyGraph, Status> {
+    who.plans().get_dependency_graph(request).await.map(tonic::Response::into_inner)
+}
+
+fn around(task: &pb::Task) -> pb::GetDependencyGraphRequest {
+    pb::GetDependencyGraphRequest { task_id: task.id.clone(), ..Default::default() }
+}
+
+async fn slip(who: &Actor, project: &Project, task: &pb::Task, hours: i32) -> Result<pb::SlipImpact, Status> {
+    let request = pb::GetSlipImpactRequest {
+        project_id: project.id.clone(),
+        task_id: task.id.clone(),
+        extra_hours: hours,
+        default_hours: None,
+    };
+    who.plans().get_slip_impact(request).await.map(tonic::Response::into_inner)
+}
+
+fn title(node: Option<&pb::GraphNode>) -> String {
+    node.map(|node| if node.hidden { "hidden".to_owned() } else { node.title.clone() }).unwrap_or_default()
+}
+
+/// `title: wave, hours, earliest start-finish, latest start-finish, slack`
+fn shown(plan: &pb::Plan) -> Vec<String> {
+    let line = |task: &pb::PlannedTask| {
+        format!(
+            "{}: wave {}, {} h, {}-{}, {}-{}, slack {}",
+            title(task.node.as_ref()),
+            task.wave,
+            task.hours,
+            task.earliest_start,
+            task.earliest_finish,
+            task.latest_start,
+            task.latest_finish,
+            task.slack
+        )
+    };
+    plan.tasks.iter().map(line).collect()
+}
+
+fn critical(plan: &pb::Plan) -> Vec<String> {
+    let place = |place: &i32| plan.tasks[usize::try_from(*place).unwrap()].node.as_ref();
+    plan.critical_path.iter().map(|task| title(place(task))).collect()
+}
+
+/// `waiting <- awaited`
+fn arrows(nodes: &[Option<&pb::GraphNode>], edges: &[pb::GraphEdge]) -> Vec<String> {
+    let name = |place: i32| title(nodes[usize::try_from(place).unwrap()]);
+    let mut arrows: Vec<String> =
+        edges.iter().map(|edge| format!("{} <- {}", name(edge.waiting), name(edge.awaited))).collect();
+    arrows.sort();
+    arrows
+}
+
+fn arrows_of(graph: &pb::DependencyGraph) -> Vec<String> {
+    arrows(&graph.nodes.iter().map(Some).collect::<Vec<_>>(), &graph.edges)
+}
+
+/// A house: the walls wait for the ground, the roof for the walls, the garden for the ground; the party is a parent.
+struct House {
+    ground: pb::Task,
+    walls: pb::Task,
+    roof: pb::Task,
+    garden: pb::Task,
+    party: pb::Task,
+}
+
+async fn house(who: &Actor, project: &Project) -> House {
+    let ground = task_of(who, project, "ground", 10).await;
+    let walls = task_of(who, project, "walls", 20).await;
+    let roof = task_of(who, project, "roof", 5).await;
+    let garden = task_of(who, project, "garden", 6).await;
+    let party = task_of(who, project, "party", 100).await;
+    blocks(who, &walls, &ground).await.unwrap();
+    blocks(who, &roof, &walls).await.unwrap();
+    blocks(who, &garden, &ground).await.unwrap();
+    let part = pb::Task { parent_task_id: Some(party.id.clone()), ..get(who, &garden).await.unwrap() };
+    update(who, part, &["parent_task_id"]).await.unwrap();
+    link(who, &roof, &party, pb::DependencyType::SubtaskOf).await.unwrap();
+    House { ground, walls, roof, garden, party }
+}
+
+#[tokio::test]
+async fn a_plan_tells_when_everything_can_and_must_happen() {
+    let Team { olga, mia, vic, project, .. } = &team().await;
+    let House { ground, .. } = house(olga, project).await;
+    let old = olga.task(project, "old").await;
+    complete(mia, &old).await.unwrap();
+
+    let made = plan(vic, project).await.unwrap();
+    assert_eq!(
+        shown(&made),
+        [
+            "ground: wave 0, 10 h, 0-10, 0-10, slack 0",
+            "walls: wave 1, 20 h, 10-30, 10-30, slack 0",
+            "roof: wave 2, 5 h, 30-35, 30-35, slack 0",
+            "garden: wave 1, 6 h, 10-16, 29-35, slack 19",
+            "party: wave 3, 0 h, 35-35, 35-35, slack 0",
+        ]
+    );
+    assert_eq!(critical(&made), ["ground", "walls", "roof"]);
+    assert_eq!((made.finish_hours, made.wave_count, made.project_id.as_str()), (35, 4, project.id.as_str()));
+    let nodes: Vec<_> = made.tasks.iter().map(|task| task.node.as_ref()).collect();
+    let expected =
+        ["garden <- ground", "party <- garden", "party <- roof", "roof <- walls", "walls <- ground"];
+    assert_eq!(arrows(&nodes, &made.edges), expected);
+
+    // Begun, four of ten hours are behind.
+    let begun =
+        pb::Task { status: pb::TaskStatus::InProgress.into(), actual_hours: Some(4), ..ground.clone() };
+    update(mia, begun, &["status", "actual_hours"]).await.unwrap();
+    assert_eq!(plan(vic, project).await.unwrap().finish_hours, 31);
+    complete(mia, &ground).await.unwrap();
+    let left = plan(vic, project).await.unwrap();
+    assert_eq!((left.finish_hours, left.tasks.len(), left.edges.len()), (25, 4, 3));
+}
+
+#[tokio::test]
+async fn what_has_no_estimate_takes_the_default() {
+    let Team { olga, project, .. } = &team().await;
+    let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
+    blocks(olga, &b, &a).await.unwrap();
+    assert_eq!(plan(olga, project).await.unwrap().finish_hours, 16);
+    let request =
+        pb::GetPlanRequest { project_id: project.id.clone(), default_hours: Some(3), ..Default::default() };
+    assert_eq!(olga.plans().get_plan(request).await.unwrap().into_inner().finish_hours, 6);
+    let empty = plan(olga, &olga.project("empty").await).await.unwrap();
+    assert_eq!((empty.finish_hours, empty.wave_count, empty.critical_path.len()), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_slip_moves_what_has_no_slack() {
+    let Team { olga, vic, project, .. } = &team().await;
+    let House { ground, walls, garden, .. } = house(olga, project).await;
+    let moved = |impact: &pb::SlipImpact| {
+        let line = |task: &pb::DelayedTask| {
+            format!("{} {}+{}", title(task.node.as_ref()), task.earliest_start, task.delay_hours)
+        };
+        impact.delayed.iter().map(line).collect::<Vec<_>>()
+    };
+    let within = slip(vic, project, &garden, 19).await.unwrap();
+    assert_eq!((within.finish_hours, within.finish_delay_hours, moved(&within)), (35, 0, vec![]));
+    let beyond = slip(vic, project, &garden, 21).await.unwrap();
+    assert_eq!((beyond.finish_hours, beyond.finish_delay_hours), (37, 2));
+    assert_eq!(moved(&beyond), ["party 35+2"]);
+    let early = slip(vic, project, &ground, 4).await.unwrap();
+    assert_eq!(moved(&early), ["walls 10+4", "roof 30+4", "garden 10+4", "party 35+4"]);
+
+    complete(olga, &ground).await.unwrap();
+    assert_eq!(summary(&slip(vic, project, &ground, 1).await.unwrap_err()), "NOT_FOUND RESOURCE_NOT_FOUND");
+    assert_eq!(violations(&slip(vic, project, &walls, 0).await.unwrap_err()), ["extra_hours"]);
+}
+
+#[tokio::test]
+async fn other_projects_take_part_and_hidden_ones_tell_nothing() {
+    let Team { olga, vic, project, .. } = &team().await;
+    let open = open_project(olga, ProjectVisibility::Public).await;
+    let secret = olga.project("secret").await;
+    let here = task_of(olga, project, "here", 1).await;
+    let there = task_of(olga, &open, "there", 2).await;
+    let deep = task_of(olga, &open, "deep", 3).await;
+    let hidden = task_of(olga, &secret, "do not tell", 50).await;
+    let behind = task_of(olga, &open, "behind the hidden", 4).await;
+    blocks(olga, &here, &there).await.unwrap();
+    blocks(olga, &there, &deep).await.unwrap();
+    blocks(olga, &here, &hidden).await.unwrap();
+    blocks(olga, &hidden, &behind).await.unwrap();
+
+    let all = plan(olga, project).await.unwrap();
+    assert_eq!(
+        (all.finish_hours, critical(&all).join(" ")),
+        (55, "behind the hidden do not tell here".to_owned())
+    );
+    let seen = plan(vic, project).await.unwrap();
+    assert_eq!((seen.finish_hours, critical(&seen).join(" ")), (6, "deep there here".to_owned()));
+    let nodes: Vec<_> = seen.tasks.iter().map(|task| task.node.as_ref()).collect();
+    assert_eq!(arrows(&nodes, &seen.edges), ["here <- hidden", "here <- there", "there <- deep"]);
+    let hidden_node = nodes.iter().find(|node| node.unwrap().hidden).unwrap().unwrap();
+    assert_eq!(*hidden_node, pb::GraphNode { hidden: true, ..Default::default() });
+
+    let drawn = graph(vic, around(&here)).await.unwrap();
+    assert_eq!(arrows_of(&drawn), ["here <- hidden", "here <- there", "there <- deep"]);
+    let back = graph(vic, around(&behind)).await.unwrap();
+    assert_eq!(arrows_of(&back), ["hidden <- behind the hidden"]);
+}
+
+#[tokio::test]
+async fn the_graph_is_read_in_both_directions_and_no_deeper_than_asked() {
+    let Team { olga, project, .. } = &team().await;
+    let mut chain = Vec::new();
+    for title in ["a", "b", "c", "d", "e", "f", "g"] {
+        chain.push(olga.task(project, title).await);
+    }
+    for pair in chain.windows(2) {
+        blocks(olga, &pair[1], &pair[0]).await.unwrap();
+    }
+    let twin = olga.task(project, "twin").await;
+    link(olga, &twin, &chain[3], pb::DependencyType::Duplicates).await.unwrap();
+    link(olga, &chain[3], &twin, pb::DependencyType::RelatesTo).await.unwrap();
+    let middle = around(&chain[3]);
+    let seen = async |change: pb::GetDependencyGraphRequest| {
+        let drawn = graph(olga, change).await.unwrap();
+        assert_eq!(drawn.nodes[0].title, "d");
+        arrows_of(&drawn).join(", ")
+    };
+    let one = pb::GetDependencyGraphRequest { depth: 1, ..middle.clone() };
+    assert_eq!(seen(one.clone()).await, "d <- c, d <- twin, e <- d, twin <- d");
+    let kinds = vec![pb::DependencyType::Blocks.into()];
+    let only = pb::GetDependencyGraphRequest { dependency_types: kinds, ..middle.clone() };
+    assert_eq!(seen(only.clone()).await, "b <- a, c <- b, d <- c, e <- d, f <- e, g <- f");
+    let below = pb::GetDependencyGraphRequest { direction: 1, depth: 2, ..only.clone() };
+    assert_eq!(seen(below).await, "c <- b, d <- c");
+    let above = pb::GetDependencyGraphRequest { direction: 2, depth: 2, ..only };
+    assert_eq!(seen(above).await, "e <- d, f <- e");
+}
+
+#[tokio::test]
+async fn a_graph_that_is_too_large_is_cut_and_a_plan_refused() {
+    let Team { suite, olga, project, .. } = &team().await;
+    let centre = olga.task(project, "centre").await;
+    let many = format!(
+        "INSERT INTO task.tasks (project_id, title, creator_id, number, key) \
+         SELECT '{0}', 'x', '{1}', n, 'APO-' || n FROM generate_series(2, 10001) n; \
+         ALTER TABLE task.task_dependencies DISABLE TRIGGER USER; \
+         INSERT INTO task.task_dependencies (task_id, depends_on_task_id) \
+         SELECT '{2}', id FROM task.tasks WHERE number BETWEEN 2 AND 2002; \
+         ALTER TABLE task.task_dependencies ENABLE TRIGGER USER",
+        project.id, olga.id, centre.id
+    );
+    let mut admin = suite.admin().await;
+    diesel_async::SimpleAsyncConnection::batch_execute(&mut admin, &many).await.unwrap();
+    let drawn = graph(olga, around(&centre)).await.unwrap();
+    assert_eq!((drawn.nodes.len(), drawn.edges.len(), drawn.truncated), (2_001, 2_000, true));
+    let refusal = plan(olga, project).await.unwrap_err();
+    assert_eq!(summary(&refusal), "FAILED_PRECONDITION PLAN_TOO_LARGE");
+    let last = pb::Task { id: drawn.nodes[1].task_id.clone(), ..Default::default() };
+    complete(olga, &last).await.unwrap();
+    let fits = plan(olga, project).await.unwrap();
+    assert_eq!((fits.tasks.len(), fits.edges.len(), fits.finish_hours), (10_000, 2_000, 16));
+}
+
+#[tokio::test]
+async fn pictures_name_tasks_and_point_from_what_comes_first() {
+    let Team { olga, vic, project, .. } = &team().await;
+    let House { roof, party, .. } = house(olga, project).await;
+    let request = pb::GetPlanRequest {
+        project_id: project.id.clone(),
+        picture_format: pb::PictureFormat::Mermaid.into(),
+        ..Default::default()
+    };
+    let made = vic.plans().get_plan(request).await.unwrap().into_inner();
+    assert!(made.tasks.is_empty() && made.finish_hours == 35);
+    assert!(made.picture.contains("n0[\"APO-1 ground\"]:::critical"), "{}", made.picture);
+    assert!(made.picture.contains("n0 ==> n1") && made.picture.contains("n0 --> n3"), "{}", made.picture);
+    let request =
+        pb::GetDependencyGraphRequest { picture_format: pb::PictureFormat::Dot.into(), ..around(&party) };
+    let drawn = graph(vic, request).await.unwrap();
+    assert!(drawn.nodes.is_empty() && drawn.picture.starts_with("digraph tasks {"), "{}", drawn.picture);
+    assert!(drawn.picture.contains(&format!("{} roof (blocked)", roof.key)), "{}", drawn.picture);
+}
+
+#[tokio::test]
+async fn strangers_see_no_plan_and_what_is_malformed_is_named() {
+    let Team { suite, olga, sam, project, .. } = &team().await;
+    let task = olga.task(project, "a").await;
+    for stranger in [sam, &suite.anonymous()] {
+        let refused = [
+            plan(stranger, project).await.map(|_| ()),
+            graph(stranger, around(&task)).await.map(|_| ()),
+            slip(stranger, project, &task, 1).await.map(|_| ()),
+        ];
+        for refusal in refused {
+            assert_eq!(summary(&refusal.unwrap_err()), "NOT_FOUND RESOURCE_NOT_FOUND");
+        }
+    }
+    let open = open_project(olga, ProjectVisibility::Public).await;
+    olga.task(&open, "seen by all").await;
+    assert_eq!(plan(&suite.anonymous(), &open).await.unwrap().tasks.len(), 1);
+
+    let garbage =
+        pb::GetPlanRequest { project_id: "x".to_owned(), default_hours: Some(0), picture_format: 9 };
+    let refusal = olga.plans().get_plan(garbage).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["project_id", "default_hours", "picture_format"]);
+    let garbage = pb::GetDependencyGraphRequest {
+        task_id: "x".to_owned(),
+        depth: 21,
+        direction: 9,
+        dependency_types: vec![0],
+        picture_format: -1,
+    };
+    let refusal = graph(olga, garbage).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["task_id", "depth", "direction", "dependency_types", "picture_format"]);
+    let garbage = pb::GetSlipImpactRequest {
+        project_id: "x".to_owned(),
+        task_id: "x".to_owned(),
+        extra_hours: -1,
+        default_hours: Some(1_000_001),
+    };
+    let refusal = olga.plans().get_slip_impact(garbage).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["project_id", "task_id", "extra_hours", "default_hours"]);
+}

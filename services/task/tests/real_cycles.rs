@@ -1,0 +1,65 @@
+//! The two circles in the Ethereum Improvement Proposals, in whichever order their edges come.
+
+use suite::testing::*;
+
+use crate::people::*;
+
+/// Every order of these.
+fn orders<T: Copy>(items: &[T]) -> Vec<Vec<T>> {
+    if items.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut found = Vec::new();
+    for first in 0..items.len() {
+        let rest: Vec<T> = [&items[..first], &items[first + 1..]].concat();
+        found.extend(orders(&rest).into_iter().map(|order| [vec![items[first]], order].concat()));
+    }
+    found
+}
+
+/// Links proposals that require each other, in this order; each edge that closes a circle is refused and named.
+async fn link_in_order(team: &Team, numbers: &[u32], requires: &[(u32, u32)]) {
+    let Team { olga, project, .. } = team;
+    let mut tasks = Vec::new();
+    for number in numbers {
+        tasks.push(olga.task(project, &number.to_string()).await);
+    }
+    let task = |number: u32| &tasks[numbers.iter().position(|it| *it == number).unwrap()];
+    let mut refused = 0;
+    let mut stored: Vec<(u32, u32)> = Vec::new();
+    for (waiting, awaited) in requires {
+        match blocks(olga, task(*waiting), task(*awaited)).await {
+            Ok(_) => stored.push((*waiting, *awaited)),
+            Err(refusal) => {
+                refused += 1;
+                assert_eq!(summary(&refusal), "FAILED_PRECONDITION DEPENDENCY_CYCLE");
+                let named = metadata(&refusal, "cycle");
+                let way: Vec<u32> = named
+                    .split(',')
+                    .map(|id| numbers[tasks.iter().position(|task| task.id == id).unwrap()])
+                    .collect();
+                // The way that is there, from the awaited one to the waiting one.
+                assert_eq!((way.first(), way.last()), (Some(awaited), Some(waiting)));
+                assert!(way.windows(2).all(|pair| stored.contains(&(pair[0], pair[1]))), "{way:?}");
+            }
+        }
+    }
+    assert!(refused > 0, "{requires:?}");
+}
+
+#[tokio::test]
+async fn three_proposals_that_require_each_other() {
+    let team = team().await;
+    let requires = [(8037, 8038), (8037, 2780), (8038, 8037), (2780, 8037), (2780, 8038)];
+    for order in orders(&requires) {
+        link_in_order(&team, &[8037, 8038, 2780], &order).await;
+    }
+}
+
+#[tokio::test]
+async fn two_proposals_that_require_each_other() {
+    let team = team().await;
+    for order in orders(&[(4750, 5450), (5450, 4750)]) {
+        link_in_order(&team, &[4750, 5450], &order).await;
+    }
+}
