@@ -187,7 +187,7 @@ impl Entrance {
     /// # Errors
     /// `UNAVAILABLE` when it does not answer.
     pub async fn learn(&self, project_id: Uuid) -> Result<()> {
-        self.copies.refresh(project_id).await
+        self.copies.refresh(project_id).await.map(|_revision| ())
     }
 }
 

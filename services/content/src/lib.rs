@@ -72,8 +72,9 @@ pub async fn serve(ground: Ground, files: StorageOptions, listener: TcpListener)
     ground.spawn(attachments::deleted_tasks::follow(ground.clone()));
 
     let sessions = ground.remote_sessions();
-    let entrance = Entrance::new(&ground, copies);
-    ground.clone().serve(DESCRIPTOR_SET, routes(&ground, entrance, intake, storage), sessions, listener).await
+    let entrance = Entrance::new(&ground, copies.clone());
+    let routes = copies.keep_fresh(routes(&ground, entrance, intake, storage));
+    ground.serve(DESCRIPTOR_SET, routes, sessions, listener).await
 }
 
 fn routes(ground: &Ground, entrance: Entrance, intake: Intake, storage: Storage) -> Routes {

@@ -10,13 +10,16 @@
 mod access;
 mod imports;
 mod members;
+mod ownership;
 mod projects;
 
 use shared::database::{Constraint, Rule};
+use shared::error::ErrorReason;
 use shared::proto::project::DESCRIPTOR_SET;
 use shared::proto::project::internal::v1::access_service_server::AccessServiceServer;
 use shared::proto::project::internal::v1::project_import_service_server::ProjectImportServiceServer;
 use shared::proto::project::v1::member_service_server::MemberServiceServer;
+use shared::proto::project::v1::ownership_service_server::OwnershipServiceServer;
 use shared::proto::project::v1::project_service_server::ProjectServiceServer;
 use shared::server::MAX_MESSAGE_BYTES;
 use shared::service::Ground;
@@ -28,6 +31,11 @@ pub const NAME: &str = "project";
 
 /// What the schema's constraints mean to a client.
 pub(crate) const CONSTRAINTS: &[Constraint] = &[
+    Constraint { name: "idx_ownership_transfers_one_pending", rule: Rule::Taken("project_id") },
+    Constraint {
+        name: "chk_one_owner",
+        rule: Rule::Forbidden(ErrorReason::OwnerRequired, "a project keeps its owner", None),
+    },
     Constraint { name: "projects_pkey", rule: Rule::Taken("project_id") },
     Constraint { name: "projects_owner_id_fkey", rule: Rule::Missing("user") },
     Constraint { name: "project_members_project_id_user_id_key", rule: Rule::Taken("user_id") },
@@ -49,10 +57,12 @@ pub async fn serve(ground: Ground, listener: TcpListener) -> anyhow::Result<()> 
 fn routes(ground: &Ground) -> Routes {
     let projects = ProjectServiceServer::new(projects::rpc::Projects::new(ground.clone()));
     let members = MemberServiceServer::new(members::rpc::Members::new(ground.clone()));
+    let ownership = OwnershipServiceServer::new(ownership::rpc::Ownership::new(ground.clone()));
     let access = AccessServiceServer::new(access::rpc::Access::new(ground.clone()));
     let imports = ProjectImportServiceServer::new(imports::rpc::Imports::new(ground.clone()));
     Routes::new(projects.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(members.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(ownership.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(access.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(imports.max_decoding_message_size(MAX_MESSAGE_BYTES))
 }

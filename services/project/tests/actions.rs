@@ -11,6 +11,8 @@ pub const MEMBER: i32 = pb::ProjectRole::Member as i32;
 pub const VIEWER: i32 = pb::ProjectRole::Viewer as i32;
 pub const PUBLIC: i32 = pb::ProjectVisibility::Public as i32;
 pub const INTERNAL: i32 = pb::ProjectVisibility::Internal as i32;
+pub const COMPLETED: i32 = pb::ProjectStatus::Completed as i32;
+pub const CANCELLED: i32 = pb::ProjectStatus::Cancelled as i32;
 pub const ACTIVE: i32 = pb::ProjectStatus::Active as i32;
 pub const ARCHIVED: i32 = pb::ProjectStatus::Archived as i32;
 
@@ -38,6 +40,16 @@ pub async fn get(who: &Actor, project: &pb::Project) -> Result<pb::Project, Stat
 pub async fn update(who: &Actor, project: pb::Project, paths: &[&str]) -> Result<pb::Project, Status> {
     let request = pb::UpdateProjectRequest { project: Some(project), update_mask: mask(paths) };
     Ok(who.projects().update_project(request).await?.into_inner())
+}
+
+pub async fn complete(who: &Actor, project: &pb::Project, etag: &str) -> Result<pb::Project, Status> {
+    let request = pb::CompleteProjectRequest { project_id: project.id.clone(), etag: etag.to_owned() };
+    Ok(who.projects().complete_project(request).await?.into_inner())
+}
+
+pub async fn cancel(who: &Actor, project: &pb::Project, etag: &str) -> Result<pb::Project, Status> {
+    let request = pb::CancelProjectRequest { project_id: project.id.clone(), etag: etag.to_owned() };
+    Ok(who.projects().cancel_project(request).await?.into_inner())
 }
 
 pub async fn archive(who: &Actor, project: &pb::Project, etag: &str) -> Result<pb::Project, Status> {
@@ -86,4 +98,68 @@ pub async fn update_member(who: &Actor, member: pb::Member, paths: &[&str]) -> R
 pub async fn remove(who: &Actor, project: &pb::Project, whom: &Actor) -> Result<(), Status> {
     let request = pb::RemoveMemberRequest { project_id: project.id.clone(), user_id: whom.id.to_string() };
     who.members().remove_member(request).await.map(|_| ())
+}
+
+pub async fn leave(who: &Actor, project: &pb::Project) -> Result<(), Status> {
+    let request = pb::LeaveProjectRequest { project_id: project.id.clone() };
+    who.members().leave_project(request).await.map(|_| ())
+}
+
+pub fn offering(project: &pb::Project, whom: &Actor) -> pb::OfferOwnershipRequest {
+    pb::OfferOwnershipRequest {
+        project_id: project.id.clone(),
+        user_id: whom.id.to_string(),
+        ..Default::default()
+    }
+}
+
+pub async fn offer(who: &Actor, request: pb::OfferOwnershipRequest) -> Result<pb::OwnershipTransfer, Status> {
+    Ok(who.ownership().offer_ownership(request).await?.into_inner())
+}
+
+pub async fn get_offer(who: &Actor, offer: &pb::OwnershipTransfer) -> Result<pb::OwnershipTransfer, Status> {
+    let request = pb::GetOwnershipTransferRequest {
+        project_id: offer.project_id.clone(),
+        transfer_id: offer.id.clone(),
+    };
+    Ok(who.ownership().get_ownership_transfer(request).await?.into_inner())
+}
+
+pub async fn accept(
+    who: &Actor,
+    offer: &pb::OwnershipTransfer,
+    etag: &str,
+) -> Result<pb::OwnershipTransfer, Status> {
+    let request = pb::AcceptOwnershipRequest {
+        project_id: offer.project_id.clone(),
+        transfer_id: offer.id.clone(),
+        etag: etag.to_owned(),
+    };
+    Ok(who.ownership().accept_ownership(request).await?.into_inner())
+}
+
+pub async fn decline(
+    who: &Actor,
+    offer: &pb::OwnershipTransfer,
+    etag: &str,
+) -> Result<pb::OwnershipTransfer, Status> {
+    let request = pb::DeclineOwnershipRequest {
+        project_id: offer.project_id.clone(),
+        transfer_id: offer.id.clone(),
+        etag: etag.to_owned(),
+    };
+    Ok(who.ownership().decline_ownership(request).await?.into_inner())
+}
+
+pub async fn withdraw(
+    who: &Actor,
+    offer: &pb::OwnershipTransfer,
+    etag: &str,
+) -> Result<pb::OwnershipTransfer, Status> {
+    let request = pb::WithdrawOwnershipRequest {
+        project_id: offer.project_id.clone(),
+        transfer_id: offer.id.clone(),
+        etag: etag.to_owned(),
+    };
+    Ok(who.ownership().withdraw_ownership(request).await?.into_inner())
 }

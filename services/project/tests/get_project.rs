@@ -63,7 +63,7 @@ async fn permissions_follow_role_and_exceptions() {
     .unwrap();
 
     let owner = permissions(&olga, &project).await.unwrap();
-    assert_eq!((owner.role(), owner.permissions.len()), (ProjectRole::Owner, 16));
+    assert_eq!((owner.role(), owner.permissions.len()), (ProjectRole::Owner, 17));
     let member = permissions(&gus, &project).await.unwrap();
     assert_eq!(member.role(), ProjectRole::Member);
     assert!(member.permissions().any(|permission| permission == Permission::TaskDelete));
@@ -80,4 +80,25 @@ async fn a_stranger_has_no_permissions_to_ask_for() {
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let refusal = permissions(&gus, &olga.project("apollo").await).await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn archiving_suspends_what_changes_things() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let project = project_seen_by(&olga, "apollo", PUBLIC).await;
+    add(&olga, joining(&project, &gus, MEMBER)).await.unwrap();
+    let before = permissions(&gus, &project).await.unwrap();
+    assert!(before.suspended_permissions.is_empty());
+
+    archive(&olga, &project, "").await.unwrap();
+
+    let after = permissions(&gus, &project).await.unwrap();
+    assert!(!after.permissions().any(|permission| permission == Permission::TaskWrite));
+    assert!(after.suspended_permissions().any(|permission| permission == Permission::TaskWrite));
+    let mut all = [after.permissions.clone(), after.suspended_permissions.clone()].concat();
+    all.sort_unstable();
+    assert_eq!(all, before.permissions);
+    let visitor = permissions(&suite.anonymous(), &project).await.unwrap();
+    assert_eq!((visitor.permissions.len(), visitor.suspended_permissions.len()), (4, 0));
 }

@@ -1,5 +1,7 @@
 use crate::actions::*;
-use shared::proto::project::v1::{ListProjectsRequest, ListProjectsResponse, ProjectRole};
+use shared::proto::project::v1::{
+    ListProjectsRequest, ListProjectsResponse, Project, ProjectOrder, ProjectRole,
+};
 use suite::testing::*;
 use tonic::Status;
 
@@ -98,7 +100,88 @@ async fn all_that_is_wrong_is_named() {
         statuses: vec![0, 77],
         owner_id: "olga".to_owned(),
         member_only: true,
+        visibilities: vec![9],
+        member_id: "gus".to_owned(),
+        text: "x".repeat(201),
+        order: 77,
     };
     let refusal = list(&suite.anonymous(), garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["page_size", "statuses", "owner_id"]);
+    let expected = ["page_size", "member_id", "statuses", "visibilities", "owner_id", "text", "order"];
+    assert_eq!(violations(&refusal), expected);
+}
+
+#[tokio::test]
+async fn visibility_member_and_text_narrow_the_list() {
+    let suite = Suite::start().await;
+    let [olga, gus, vera] = suite.guests(["olga", "gus", "vera"]).await;
+    let apollo = project_seen_by(&olga, "Apollo 100%", PUBLIC).await;
+    let gemini = olga.project("gemini").await;
+    let described = Project { description: Some("before APOLLO".to_owned()), ..gemini.clone() };
+    update(&olga, described, &["description"]).await.unwrap();
+    project_seen_by(&olga, "mercury", INTERNAL).await;
+    olga.add(&apollo, &gus, ProjectRole::Viewer).await;
+    olga.add(&gemini, &vera, ProjectRole::Viewer).await;
+
+    let seen = |visibilities: Vec<i32>| ListProjectsRequest { visibilities, ..Default::default() };
+    assert_eq!(names(&olga, seen(vec![INTERNAL])).await, ["mercury"]);
+    assert_eq!(names(&olga, seen(vec![INTERNAL, PUBLIC])).await, ["mercury", "Apollo 100%"]);
+    let with = |who: &Actor| ListProjectsRequest { member_id: who.id.to_string(), ..Default::default() };
+    assert_eq!(names(&olga, with(&gus)).await, ["Apollo 100%"]);
+    assert_eq!(names(&vera, with(&gus)).await, [""; 0], "vera is no member of it, and sees no members");
+    let both = ListProjectsRequest { member_only: true, ..with(&gus) };
+    assert_eq!(names(&gus, both).await, ["Apollo 100%"]);
+    let about = |text: &str| ListProjectsRequest { text: text.to_owned(), ..Default::default() };
+    assert_eq!(names(&olga, about("apollo")).await, ["gemini", "Apollo 100%"]);
+    assert_eq!(names(&olga, about("0%")).await, ["Apollo 100%"]);
+    assert_eq!(names(&olga, about("_")).await, [""; 0]);
+}
+
+/// Pages of two in every order, while the list changes between them.
+#[tokio::test]
+async fn every_order_is_kept_from_page_to_page() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    for name in ["b", "A", "d", "C", "e"] {
+        olga.project(name).await;
+    }
+    let a = list(&olga, ListProjectsRequest { text: "A".to_owned(), ..Default::default() }).await.unwrap();
+    let described = Project { description: Some("changed last".to_owned()), ..a.projects[0].clone() };
+    update(&olga, described, &["description"]).await.unwrap();
+    for (order, expected) in [
+        (ProjectOrder::CreatedDesc, "eCdAb"),
+        (ProjectOrder::CreatedAsc, "bAdCe"),
+        (ProjectOrder::UpdatedDesc, "AeCdb"),
+        (ProjectOrder::UpdatedAsc, "bdCeA"),
+        (ProjectOrder::NameAsc, "AbCde"),
+        (ProjectOrder::NameDesc, "edCbA"),
+    ] {
+        let mut request = ListProjectsRequest { page_size: 2, order: order.into(), ..Default::default() };
+        let mut seen = String::new();
+        loop {
+            let page = list(&olga, request.clone()).await.unwrap();
+            seen.extend(page.projects.into_iter().map(|project| project.name));
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(seen, expected, "{order:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_begins_behind_the_last_one_whatever_has_gone() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let mut made = Vec::new();
+    for name in ["a", "b", "c", "d"] {
+        made.push(olga.project(name).await);
+    }
+    let by_name =
+        ListProjectsRequest { page_size: 2, order: ProjectOrder::NameAsc.into(), ..Default::default() };
+    let first = list(&olga, by_name.clone()).await.unwrap();
+    delete(&olga, &made[0], "").await.unwrap();
+    delete(&olga, &made[1], "").await.unwrap();
+    let next = ListProjectsRequest { page_token: first.next_page_token, ..by_name };
+    assert_eq!(names(&olga, next).await, ["c", "d"]);
 }

@@ -12,6 +12,7 @@
 
 mod budgets;
 mod catalog;
+mod freshness;
 mod garbage;
 mod housekeeping;
 mod importing;

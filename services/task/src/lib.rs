@@ -47,7 +47,7 @@ pub async fn serve(ground: Ground, listener: TcpListener) -> anyhow::Result<()> 
     let sessions = ground.remote_sessions();
     let copies = AccessCopies::new(NAME, ground.worker.clone(), ground.siblings.project_access());
     ground.spawn(copies.clone().follow(ground.shutdown.clone()));
-    let routes = routes(&Handlers { ground: ground.clone(), copies });
+    let routes = copies.keep_fresh(routes(&Handlers { ground: ground.clone(), copies: copies.clone() }));
     ground.serve(DESCRIPTOR_SET, routes, sessions, listener).await
 }
 

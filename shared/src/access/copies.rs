@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use diesel::sql_query;
-use diesel::sql_types::{Array, Jsonb, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Jsonb, Uuid as SqlUuid};
+use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use tonic::Code;
 use uuid::Uuid;
 
 use crate::change_log::positions;
-use crate::database::Database;
+use crate::database::{Database, Prepared};
 use crate::error::{Error, Result, from_sibling};
 use crate::proto::project::internal::v1 as pb;
 use crate::proto::project::internal::v1::access_service_client::AccessServiceClient;
@@ -69,11 +69,12 @@ impl AccessCopies {
         AtomicU64::store(&self.heard, self.now().max(1), Ordering::Relaxed);
     }
 
-    /// Asks the project service about one project and keeps the answer.
+    /// Asks the project service about one project and keeps the answer. Tells its revision; 0 for a project that never
+    /// was.
     ///
     /// # Errors
     /// `UNAVAILABLE` when it does not answer.
-    pub async fn refresh(&self, project_id: Uuid) -> Result<()> {
+    pub async fn refresh(&self, project_id: Uuid) -> Result<i64> {
         let request = pb::GetProjectAccessRequest { project_id: project_id.to_string() };
         let state = self
             .projects
@@ -83,12 +84,28 @@ impl AccessCopies {
             .map_err(from_sibling("project"))?
             .into_inner();
         // A project that was never there leaves no trace, or asking for made-up ids would fill the table.
-        if state.revision == 0 {
-            return Ok(());
+        let revision = state.revision;
+        if revision == 0 {
+            return Ok(revision);
         }
         let tx = self.worker.begin_background().await?;
         self.apply(&tx, &[state]).await?;
-        tx.commit().await
+        tx.commit().await?;
+        Ok(revision)
+    }
+
+    /// The revisions of these projects, as far as the copy has them.
+    pub(super) async fn revisions(&self, projects: &[Uuid]) -> Result<Vec<(Uuid, i64)>> {
+        let tx = self.worker.begin_background().await?;
+        let mut conn: &AsyncPgConnection = &tx;
+        let query = sql_query(format!(
+            "SELECT project_id, revision FROM {}.project_access WHERE project_id = ANY ($1)",
+            self.schema
+        ));
+        let query = query.bind::<Array<SqlUuid>, _>(projects);
+        let found: Vec<Revision> = Prepared(query).load(&mut conn).await?;
+        tx.finish();
+        Ok(found.into_iter().map(|row| (row.project_id, row.revision)).collect())
     }
 
     /// Follows the feed until told to stop.
@@ -215,6 +232,14 @@ impl AccessCopies {
             .await?;
         Ok(())
     }
+}
+
+#[derive(QueryableByName)]
+struct Revision {
+    #[diesel(sql_type = SqlUuid)]
+    project_id: Uuid,
+    #[diesel(sql_type = BigInt)]
+    revision: i64,
 }
 
 fn state_as_json(state: &pb::ProjectAccess) -> Value {

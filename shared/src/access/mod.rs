@@ -2,9 +2,11 @@
 //! copies of memberships that task and content keep.
 
 mod copies;
+mod freshness;
 mod permissions;
 
-pub use copies::AccessCopies;
+pub use copies::{AccessCopies, TRUST};
+pub use freshness::{AT_LEAST_AS_FRESH, CONSISTENCY_TOKEN, ConsistencyToken, MAX_TOKENS};
 pub use permissions::{Permissions, parse_exceptions, permission_name};
 
 use diesel::sql_types::{Jsonb, Nullable, Text, Uuid as SqlUuid};
@@ -150,6 +152,15 @@ impl AccessRow {
 }
 
 impl ProjectAccess {
+    /// What the caller may do now, and what archiving has suspended.
+    pub fn effective(&self) -> (Permissions, Permissions) {
+        if self.status != ProjectStatus::Archived {
+            return (self.permissions, Permissions::default());
+        }
+        let (suspended, kept) = self.permissions.split_by_archiving();
+        (kept, suspended)
+    }
+
     /// Lets the caller go on if they have the permission, and the project is not read-only for it.
     ///
     /// # Errors

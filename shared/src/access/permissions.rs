@@ -7,8 +7,8 @@ use crate::schema::ProjectRole;
 
 use Permission::{
     AttachmentDelete, AttachmentRead, AttachmentWrite, DocumentDelete, DocumentPublish, DocumentRead,
-    DocumentWrite, MemberManage, MemberRead, ProjectArchive, ProjectDelete, ProjectRead, ProjectUpdate,
-    TaskDelete, TaskRead, TaskWrite,
+    DocumentWrite, MemberManage, MemberRead, ProjectArchive, ProjectDelete, ProjectRead, ProjectTransfer,
+    ProjectUpdate, TaskDelete, TaskRead, TaskWrite,
 };
 
 /// What one who is not a member may do in a project that its visibility lets them see.
@@ -25,7 +25,7 @@ const ADMIN_ADDS: &[Permission] = &[
     DocumentDelete,
     AttachmentDelete,
 ];
-const OWNER_ADDS: &[Permission] = &[ProjectDelete];
+const OWNER_ADDS: &[Permission] = &[ProjectDelete, ProjectTransfer];
 
 /// A set of permissions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,6 +69,12 @@ impl Permissions {
         (1..=31).filter_map(|number| Permission::try_from(number).ok()).filter(move |p| self.contains(*p))
     }
 
+    /// Those that an archived project refuses, and those that it does not.
+    pub fn split_by_archiving(self) -> (Self, Self) {
+        let (stopped, kept): (Vec<_>, Vec<_>) = self.iter().partition(|p| is_stopped_by_archiving(*p));
+        (Self::default().with(&stopped), Self::default().with(&kept))
+    }
+
     fn with(self, permissions: &[Permission]) -> Self {
         Self(permissions.iter().fold(self.0, |bits, permission| bits | bit(*permission)))
     }
@@ -88,14 +94,17 @@ pub fn permission_name(permission: Permission) -> String {
 }
 
 /// Reads a member's exceptions, `{"task_delete": true}`; an item is `None` if its name or value is unknown.
-/// `project_delete` stays with the owner.
+/// `project_delete` and `project_transfer` stay with the owner.
 pub fn parse_exceptions(exceptions: &Value) -> Vec<Option<(Permission, bool)>> {
     let Some(object) = exceptions.as_object() else { return vec![None] };
     object
         .iter()
         .map(|(name, granted)| {
             let permission = Permission::from_str_name(&format!("PERMISSION_{}", name.to_uppercase()))?;
-            let grantable = !matches!(permission, Permission::Unspecified | ProjectDelete | ProjectRead);
+            let grantable = !matches!(
+                permission,
+                Permission::Unspecified | ProjectDelete | ProjectTransfer | ProjectRead
+            );
             (grantable && permission_name(permission) == *name).then_some((permission, granted.as_bool()?))
         })
         .collect()
@@ -145,8 +154,10 @@ mod tests {
 
     #[test]
     fn unknown_exceptions_are_told_apart() {
-        let parsed = parse_exceptions(&json!({"fly": true, "task_delete": 1, "project_delete": true}));
-        assert_eq!(parsed, [None, None, None]);
+        let parsed = parse_exceptions(
+            &json!({"fly": true, "task_delete": 1, "project_delete": true, "project_transfer": true}),
+        );
+        assert_eq!(parsed, [None; 4]);
     }
 
     #[test]

@@ -136,12 +136,28 @@ pg_enum! {
     ProjectRole as SqlProjectRole in "project"."project_role" is project::ProjectRole {
         /// Everything.
         Owner = "owner",
-        /// Everything but deleting the project.
+        /// Everything but deleting the project and giving it away.
         Admin = "admin",
         /// Works on tasks and content.
         Member = "member",
         /// Reads.
         Viewer = "viewer",
+    }
+}
+
+pg_enum! {
+    /// What became of an offer or an invitation.
+    OfferStatus as SqlOfferStatus in "project"."offer_status" is project::OfferStatus {
+        /// Open.
+        Pending = "pending",
+        /// Accepted.
+        Accepted = "accepted",
+        /// Declined by the one it was for.
+        Declined = "declined",
+        /// Taken back.
+        Withdrawn = "withdrawn",
+        /// Not answered in time.
+        Expired = "expired",
     }
 }
 

@@ -62,4 +62,35 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(projects, project_members, access_revisions);
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::SqlOfferStatus;
+    /// Offers of projects to members.
+    project.ownership_transfers (id) {
+        /// Key.
+        id -> Uuid,
+        /// Project.
+        project_id -> Uuid,
+        /// Owner.
+        from_user_id -> Uuid,
+        /// Member who may accept.
+        to_user_id -> Uuid,
+        /// What became of it.
+        status -> SqlOfferStatus,
+        /// Made.
+        created_at -> Timestamptz,
+        /// Until when it can be accepted.
+        expires_at -> Timestamptz,
+        /// Accepted, declined or withdrawn.
+        closed_at -> Nullable<Timestamptz>,
+        /// Version.
+        xmin -> Oid,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    projects,
+    project_members,
+    access_revisions,
+    ownership_transfers,
+);

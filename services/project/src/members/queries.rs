@@ -50,6 +50,22 @@ pub(crate) async fn lock(
     Ok(both.into_iter().find(|member| member.user_id == user_id))
 }
 
+/// Locks the memberships of the owner and of another member, in the same order.
+pub(crate) async fn lock_owner_and(
+    mut conn: &AsyncPgConnection,
+    project_id: Uuid,
+    user_id: Uuid,
+) -> Result<()> {
+    let query = project_members::table
+        .filter(project_members::project_id.eq(project_id))
+        .filter(project_members::user_id.eq(user_id).or(project_members::role.eq(ProjectRole::Owner)))
+        .order(project_members::user_id)
+        .select(project_members::id)
+        .for_no_key_update();
+    let _locked: Vec<Uuid> = query.load(&mut conn).await?;
+    Ok(())
+}
+
 /// A page of a project's members in the order in which they joined, with one row too many if there are more.
 pub(crate) async fn list(
     mut conn: &AsyncPgConnection,

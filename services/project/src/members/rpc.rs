@@ -1,6 +1,6 @@
 //! The RPCs of `MemberService`.
 
-use shared::access::Permission;
+use shared::access::{ConsistencyToken, Permission};
 use shared::caller::Caller;
 use shared::directory::known_users;
 use shared::error::{Error, Result};
@@ -14,7 +14,8 @@ use tonic::{Request, Response, Status};
 use super::queries;
 use super::wire::{AddMember, ListMembers, MemberId, UpdateMember};
 use crate::NAME;
-use crate::projects::queries::access;
+use crate::projects::queries::{access, hold_freshness};
+use crate::projects::wire::project_id;
 
 /// Serves `MemberService`.
 pub(crate) struct Members {
@@ -40,15 +41,16 @@ impl MemberService for Members {
         // Before the transaction: no connection and no lock waits for a sibling.
         let known = known_users(&self.ground.siblings, &[member.user_id], true).await?;
         let tx = self.ground.database.begin(&caller).await?;
-        let (earlier, present, access) = futures::try_join!(
+        let (earlier, present, freshness, access) = futures::try_join!(
             idempotency::claim(&tx, NAME, granter_id, "AddMember", key.as_ref(), member.id),
             queries::lock(&tx, member.project_id, granter_id, member.user_id),
+            hold_freshness(&tx, member.project_id),
             access(&tx, member.project_id, granter_id),
         )?;
         if let Some(id) = earlier {
             let member = queries::find_by_key(&tx, id).await?;
             let member = member.ok_or_else(|| Error::not_found("member", id))?;
-            return Ok(Response::new(member.into()));
+            return Ok(freshness.now().answer(member.into()));
         }
         member.may_be_added_by(&access)?;
         if !known.contains(&member.user_id) {
@@ -59,7 +61,7 @@ impl MemberService for Members {
         }
         let member = queries::insert(tx, &access, &member).await?;
         self.ground.signal.announce();
-        Ok(Response::new(member.into()))
+        Ok(freshness.after_change().answer(member.into()))
     }
 
     async fn get_member(
@@ -113,8 +115,9 @@ impl MemberService for Members {
         let UpdateMember { id: MemberId { project_id, user_id }, etag, change } =
             request.into_inner().try_into()?;
         let tx = self.ground.database.begin(&caller).await?;
-        let (member, access) = futures::try_join!(
+        let (member, freshness, access) = futures::try_join!(
             queries::lock(&tx, project_id, granter_id, user_id),
+            hold_freshness(&tx, project_id),
             access(&tx, project_id, granter_id),
         )?;
         access.require(Permission::MemberManage)?;
@@ -122,14 +125,14 @@ impl MemberService for Members {
         etag::check(&etag, member.version)?;
         let Some(change) = change else {
             tx.finish();
-            return Ok(Response::new(member.into()));
+            return Ok(freshness.now().answer(member.into()));
         };
         member.must_not_be_owner()?;
         member.may_be_changed_by(&access)?;
         member.may_become(&change, &access)?;
         let member = queries::update(tx, &access, &member, &change).await?;
         self.ground.signal.announce();
-        Ok(Response::new(member.into()))
+        Ok(freshness.after_change().answer(member.into()))
     }
 
     async fn remove_member(
@@ -137,12 +140,32 @@ impl MemberService for Members {
         request: Request<pb::RemoveMemberRequest>,
     ) -> Result<Response<pb::RemoveMemberResponse>, Status> {
         let caller = Caller::of(&request)?;
-        let remover_id = caller.user()?.user_id;
         let request = request.into_inner();
-        let MemberId { project_id, user_id } = MemberId::of(&request.project_id, &request.user_id)?;
-        let tx = self.ground.database.begin(&caller).await?;
-        let (member, access) = futures::try_join!(
+        let token = self.take_out(&caller, MemberId::of(&request.project_id, &request.user_id)?).await?;
+        Ok(token.answer(pb::RemoveMemberResponse {}))
+    }
+
+    async fn leave_project(
+        &self,
+        request: Request<pb::LeaveProjectRequest>,
+    ) -> Result<Response<pb::LeaveProjectResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let user_id = caller.user()?.user_id;
+        let project_id = project_id(&request.get_ref().project_id)?;
+        let token = self.take_out(&caller, MemberId { project_id, user_id }).await?;
+        Ok(token.answer(pb::LeaveProjectResponse {}))
+    }
+}
+
+impl Members {
+    /// Ends a membership.
+    async fn take_out(&self, caller: &Caller, member: MemberId) -> Result<ConsistencyToken> {
+        let MemberId { project_id, user_id } = member;
+        let remover_id = caller.user()?.user_id;
+        let tx = self.ground.database.begin(caller).await?;
+        let (member, freshness, access) = futures::try_join!(
             queries::lock(&tx, project_id, remover_id, user_id),
+            hold_freshness(&tx, project_id),
             access(&tx, project_id, remover_id),
         )?;
         // Whoever wants to leave may.
@@ -157,6 +180,6 @@ impl MemberService for Members {
         }
         queries::delete(tx, &access, &member).await?;
         self.ground.signal.announce();
-        Ok(Response::new(pb::RemoveMemberResponse {}))
+        Ok(freshness.after_change())
     }
 }

@@ -1,5 +1,7 @@
 //! Projects: their rows and what may be asked about them.
 
+pub(crate) mod freshness;
+pub(crate) mod order;
 pub(crate) mod queries;
 pub(crate) mod rpc;
 pub(crate) mod wire;
@@ -8,6 +10,7 @@ use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use serde_json::Value;
+use shared::error::{Error, ErrorReason, Result};
 use shared::etag::RowVersion;
 use shared::schema::project::projects;
 use shared::schema::{ProjectStatus, ProjectVisibility};
@@ -15,6 +18,9 @@ use uuid::Uuid;
 
 /// Longest name, in characters.
 pub(crate) const MAX_NAME_CHARS: usize = 255;
+
+/// Longest text to look for, in characters.
+pub(crate) const MAX_SEARCH_CHARS: usize = 200;
 
 /// A project.
 #[derive(Clone, Debug, Queryable, Selectable)]
@@ -81,13 +87,54 @@ pub(crate) struct ProjectChange {
     pub archived_at: Option<Option<DateTime<Utc>>>,
 }
 
+/// What moves a project from one status to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// The work is done.
+    Complete,
+    /// The work is given up.
+    Cancel,
+    /// Put away, read-only.
+    Archive,
+    /// Taken up again.
+    Reopen,
+}
+
+impl Verb {
+    fn leads_to(self) -> ProjectStatus {
+        match self {
+            Self::Complete => ProjectStatus::Completed,
+            Self::Cancel => ProjectStatus::Cancelled,
+            Self::Archive => ProjectStatus::Archived,
+            Self::Reopen => ProjectStatus::Active,
+        }
+    }
+
+    fn may_start_from(self, status: ProjectStatus) -> bool {
+        match self {
+            Self::Complete | Self::Cancel => status == ProjectStatus::Active,
+            Self::Archive | Self::Reopen => true,
+        }
+    }
+}
+
 impl ProjectChange {
-    /// Puts a project away, or takes one back. `None` if it is there already: then a retry finds its work
-    /// done, whatever version it had seen.
-    pub(crate) fn of_status(project: &Project, status: ProjectStatus, now: DateTime<Utc>) -> Option<Self> {
+    /// What a verb does to a project. `None` if it is there already: then a retry finds its work done, whatever
+    /// version it had seen.
+    pub(crate) fn by(verb: Verb, project: &Project, now: DateTime<Utc>) -> Result<Option<Self>> {
+        let status = verb.leads_to();
+        if project.status == status {
+            return Ok(None);
+        }
+        if !verb.may_start_from(project.status) {
+            return Err(Error::Precondition {
+                reason: ErrorReason::StatusForbids,
+                message: format!("the project is {}; reopen it first", project.status.as_str()),
+                metadata: vec![("status", project.status.as_str().to_owned())],
+            });
+        }
         let archived_at = (status == ProjectStatus::Archived).then_some(now);
-        let change = Self { status: Some(status), archived_at: Some(archived_at), ..Self::default() };
-        (project.status != status).then_some(change)
+        Ok(Some(Self { status: Some(status), archived_at: Some(archived_at), ..Self::default() }))
     }
 }
 
@@ -96,10 +143,14 @@ impl ProjectChange {
 pub(crate) struct ProjectFilter {
     /// In one of these states; in any if empty.
     pub statuses: Vec<ProjectStatus>,
+    /// With one of these visibilities; with any if empty.
+    pub visibilities: Vec<ProjectVisibility>,
     /// Owned by this user.
     pub owner_id: Option<Uuid>,
-    /// With this member.
-    pub member_id: Option<Uuid>,
+    /// With all of these members.
+    pub member_ids: Vec<Uuid>,
+    /// With this in name or description.
+    pub text: Option<String>,
 }
 
 #[cfg(test)]
@@ -122,18 +173,35 @@ mod tests {
         }
     }
 
-    #[test]
-    fn archiving_stamps_the_time_and_reopening_clears_it() {
-        let now = DateTime::UNIX_EPOCH;
-        let archive = ProjectChange::of_status(&project(ProjectStatus::Active), ProjectStatus::Archived, now);
-        assert_eq!(archive.unwrap().archived_at, Some(Some(now)));
-        let reopen = ProjectChange::of_status(&project(ProjectStatus::Archived), ProjectStatus::Active, now);
-        assert_eq!(reopen.unwrap().archived_at, Some(None));
+    fn by(verb: Verb, from: ProjectStatus) -> Result<Option<ProjectChange>> {
+        ProjectChange::by(verb, &project(from), DateTime::UNIX_EPOCH)
     }
 
     #[test]
-    fn a_status_that_is_there_already_changes_nothing() {
-        let project = project(ProjectStatus::Archived);
-        assert!(ProjectChange::of_status(&project, ProjectStatus::Archived, DateTime::UNIX_EPOCH).is_none());
+    fn archiving_stamps_the_time_and_reopening_clears_it() {
+        let archive = by(Verb::Archive, ProjectStatus::Active).unwrap();
+        assert_eq!(archive.unwrap().archived_at, Some(Some(DateTime::UNIX_EPOCH)));
+        let reopen = by(Verb::Reopen, ProjectStatus::Archived).unwrap();
+        assert_eq!(reopen.unwrap().archived_at, Some(None));
+    }
+
+    /// The table of the proto, row by row: to where, "-" for nothing, or refused.
+    #[test]
+    fn every_verb_leads_where_the_table_says() {
+        let verbs = [Verb::Complete, Verb::Cancel, Verb::Archive, Verb::Reopen];
+        let table = [
+            (ProjectStatus::Active, ["completed", "cancelled", "archived", "-"]),
+            (ProjectStatus::Completed, ["-", "refused", "archived", "active"]),
+            (ProjectStatus::Cancelled, ["refused", "-", "archived", "active"]),
+            (ProjectStatus::Archived, ["refused", "refused", "-", "active"]),
+        ];
+        for (from, expected) in table {
+            let actual = verbs.map(|verb| match by(verb, from) {
+                Ok(Some(change)) => change.status.unwrap().as_str(),
+                Ok(None) => "-",
+                Err(_) => "refused",
+            });
+            assert_eq!(actual, expected, "{from:?}");
+        }
     }
 }

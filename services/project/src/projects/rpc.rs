@@ -1,21 +1,20 @@
 //! The RPCs of `ProjectService`.
 
-use chrono::Utc;
 use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::Transaction;
 use shared::error::Result;
-use shared::page::AfterTime;
 use shared::proto::project::v1 as pb;
 use shared::proto::project::v1::project_service_server::ProjectService;
-use shared::schema::ProjectStatus;
 use shared::service::Ground;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use super::freshness::Freshness;
+use super::order::After;
 use super::wire::{self, CreateProject, ListProjects, UpdateProject};
-use super::{Project, ProjectChange, queries};
+use super::{Project, ProjectChange, Verb, queries};
 use crate::NAME;
 
 /// Serves `ProjectService`.
@@ -29,39 +28,53 @@ impl Projects {
         Self { ground }
     }
 
-    /// Puts a project away or takes it back.
-    async fn set_status(
-        &self,
-        caller: &Caller,
-        id: Uuid,
-        etag: &str,
-        status: ProjectStatus,
-    ) -> Result<Project> {
-        let tx = self.ground.database.begin(caller).await?;
-        let (access, project) = lock_for(&tx, id, caller.user()?.user_id, Permission::ProjectArchive).await?;
-        let Some(change) = ProjectChange::of_status(&project, status, Utc::now()) else {
+    /// Moves a project to another status.
+    async fn turn(&self, request: Turn) -> Result<Response<pb::Project>, Status> {
+        let Turn { caller, verb, project_id, etag } = request;
+        let id = wire::project_id(&project_id)?;
+        let tx = self.ground.database.begin(&caller).await?;
+        let Locked { access, project, freshness } =
+            lock_for(&tx, id, caller.user()?.user_id, Permission::ProjectArchive).await?;
+        let Some(change) = ProjectChange::by(verb, &project, self.ground.clock.now())? else {
             tx.finish();
-            return Ok(project);
+            return Ok(freshness.now().answer(project.into()));
         };
-        etag::check(etag, project.version)?;
+        etag::check(&etag, project.version)?;
         let project = queries::update(tx, &access, &change).await?;
         self.ground.signal.announce();
-        Ok(project)
+        Ok(freshness.after_change().answer(project.into()))
     }
 }
 
+/// A wish to move a project to another status.
+struct Turn {
+    caller: Caller,
+    verb: Verb,
+    project_id: String,
+    etag: String,
+}
+
+/// A project that the caller may change, locked until the transaction ends.
+struct Locked {
+    access: ProjectAccess,
+    project: Project,
+    freshness: Freshness,
+}
+
 /// Locks a project for a change that needs this permission.
-async fn lock_for(
-    tx: &Transaction,
-    id: Uuid,
-    user_id: Uuid,
-    permission: Permission,
-) -> Result<(ProjectAccess, Project)> {
-    // The lock is sent first, so that access is read as it is once the lock is had.
-    let (project, access) = futures::try_join!(queries::lock(tx, id), queries::access(tx, id, user_id))?;
+async fn lock_for(tx: &Transaction, id: Uuid, user_id: Uuid, permission: Permission) -> Result<Locked> {
+    let deletes = permission == Permission::ProjectDelete;
+    let members = async { if deletes { queries::lock_members(tx, id).await } else { Ok(()) } };
+    // The locks are sent first, so that access is read as it is once they are had.
+    let (project, (), freshness, access) = futures::try_join!(
+        queries::lock(tx, id),
+        members,
+        queries::hold_freshness(tx, id),
+        queries::access(tx, id, user_id)
+    )?;
     access.require(permission)?;
     let project = project.ok_or_else(|| queries::not_found(id))?;
-    Ok((access, project))
+    Ok(Locked { access, project, freshness })
 }
 
 #[tonic::async_trait]
@@ -81,7 +94,7 @@ impl ProjectService for Projects {
             None => queries::insert(tx, &project).await?,
         };
         self.ground.signal.announce();
-        Ok(Response::new(project.into()))
+        Ok(Freshness::of_new(project.id).now().answer(project.into()))
     }
 
     async fn get_project(
@@ -102,16 +115,14 @@ impl ProjectService for Projects {
     ) -> Result<Response<pb::ListProjectsResponse>, Status> {
         let caller = Caller::of(&request)?;
         let user_id = caller.database_user();
-        let ListProjects { filter, page_size, page_token } = ListProjects::of(request.into_inner(), user_id)?;
-        let query = format!("projects that {user_id} sees: {filter:?}");
-        let page = self.ground.pages.read::<AfterTime>(&query, page_size, &page_token)?;
+        let ListProjects { filter, order, page_size, page_token } =
+            ListProjects::of(request.into_inner(), user_id)?;
+        let query = format!("projects that {user_id} sees: {filter:?} {order:?}");
+        let page = self.ground.pages.read::<After>(&query, page_size, &page_token)?;
         let tx = self.ground.database.begin(&caller).await?;
-        let mut projects = queries::list(&tx, &filter, &page).await?;
+        let mut projects = queries::list(&tx, &filter, order, &page).await?;
         tx.finish();
-        let next_page_token = self
-            .ground
-            .pages
-            .cut(&query, page.size, &mut projects, |last| AfterTime { at: last.created_at, id: last.id })?;
+        let next_page_token = self.ground.pages.cut(&query, page.size, &mut projects, After::of)?;
         let projects = projects.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::ListProjectsResponse { projects, next_page_token }))
     }
@@ -124,7 +135,8 @@ impl ProjectService for Projects {
         let user_id = caller.user()?.user_id;
         let UpdateProject { id, etag, change } = request.into_inner().try_into()?;
         let tx = self.ground.database.begin(&caller).await?;
-        let (access, project) = lock_for(&tx, id, user_id, Permission::ProjectUpdate).await?;
+        let Locked { access, project, freshness } =
+            lock_for(&tx, id, user_id, Permission::ProjectUpdate).await?;
         etag::check(&etag, project.version)?;
         let Some(change) = change else {
             tx.finish();
@@ -132,7 +144,26 @@ impl ProjectService for Projects {
         };
         let project = queries::update(tx, &access, &change).await?;
         self.ground.signal.announce();
-        Ok(Response::new(project.into()))
+        let token = if change.visibility.is_some() { freshness.after_change() } else { freshness.now() };
+        Ok(token.answer(project.into()))
+    }
+
+    async fn complete_project(
+        &self,
+        request: Request<pb::CompleteProjectRequest>,
+    ) -> Result<Response<pb::Project>, Status> {
+        let caller = Caller::of(&request)?;
+        let pb::CompleteProjectRequest { project_id, etag } = request.into_inner();
+        self.turn(Turn { caller, verb: Verb::Complete, project_id, etag }).await
+    }
+
+    async fn cancel_project(
+        &self,
+        request: Request<pb::CancelProjectRequest>,
+    ) -> Result<Response<pb::Project>, Status> {
+        let caller = Caller::of(&request)?;
+        let pb::CancelProjectRequest { project_id, etag } = request.into_inner();
+        self.turn(Turn { caller, verb: Verb::Cancel, project_id, etag }).await
     }
 
     async fn archive_project(
@@ -141,9 +172,7 @@ impl ProjectService for Projects {
     ) -> Result<Response<pb::Project>, Status> {
         let caller = Caller::of(&request)?;
         let pb::ArchiveProjectRequest { project_id, etag } = request.into_inner();
-        let id = wire::project_id(&project_id)?;
-        let project = self.set_status(&caller, id, &etag, ProjectStatus::Archived).await?;
-        Ok(Response::new(project.into()))
+        self.turn(Turn { caller, verb: Verb::Archive, project_id, etag }).await
     }
 
     async fn reopen_project(
@@ -152,9 +181,7 @@ impl ProjectService for Projects {
     ) -> Result<Response<pb::Project>, Status> {
         let caller = Caller::of(&request)?;
         let pb::ReopenProjectRequest { project_id, etag } = request.into_inner();
-        let id = wire::project_id(&project_id)?;
-        let project = self.set_status(&caller, id, &etag, ProjectStatus::Active).await?;
-        Ok(Response::new(project.into()))
+        self.turn(Turn { caller, verb: Verb::Reopen, project_id, etag }).await
     }
 
     async fn delete_project(
@@ -165,11 +192,12 @@ impl ProjectService for Projects {
         let pb::DeleteProjectRequest { project_id, etag } = request.into_inner();
         let id = wire::project_id(&project_id)?;
         let tx = self.ground.database.begin(&caller).await?;
-        let (access, project) = lock_for(&tx, id, caller.user()?.user_id, Permission::ProjectDelete).await?;
+        let Locked { access, project, freshness } =
+            lock_for(&tx, id, caller.user()?.user_id, Permission::ProjectDelete).await?;
         etag::check(&etag, project.version)?;
         queries::delete(tx, &access).await?;
         self.ground.signal.announce();
-        Ok(Response::new(pb::DeleteProjectResponse {}))
+        Ok(freshness.after_change().answer(pb::DeleteProjectResponse {}))
     }
 
     async fn get_effective_permissions(

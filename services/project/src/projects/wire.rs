@@ -5,11 +5,12 @@ use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
 use shared::proto::project::v1 as pb;
 use shared::schema::ProjectVisibility;
-use shared::validation::{MAX_TEXT_CHARS, Mask, Violations};
+use shared::validation::{MAX_TEXT_CHARS, Mask, ProtoEnum, Violations};
 use shared::{etag, json};
 use uuid::Uuid;
 
-use super::{MAX_NAME_CHARS, NewProject, Project, ProjectChange, ProjectFilter};
+use super::order::{Direction, ProjectOrder, SortKey};
+use super::{MAX_NAME_CHARS, MAX_SEARCH_CHARS, NewProject, Project, ProjectChange, ProjectFilter};
 
 /// A checked [`pb::CreateProjectRequest`].
 pub(crate) struct CreateProject {
@@ -75,6 +76,7 @@ impl TryFrom<pb::UpdateProjectRequest> for UpdateProject {
 /// A checked [`pb::ListProjectsRequest`].
 pub(crate) struct ListProjects {
     pub filter: ProjectFilter,
+    pub order: ProjectOrder,
     pub page_size: i32,
     pub page_token: String,
 }
@@ -84,13 +86,31 @@ impl ListProjects {
     pub(crate) fn of(request: pb::ListProjectsRequest, user_id: Uuid) -> Result<Self> {
         let mut v = Violations::new();
         v.require(request.page_size >= 0, "page_size", "must not be negative");
+        let member_id = v.optional_uuid("member_id", &request.member_id);
         let filter = ProjectFilter {
             statuses: v.enums("statuses", &request.statuses),
+            visibilities: v.enums("visibilities", &request.visibilities),
             owner_id: v.optional_uuid("owner_id", &request.owner_id),
-            member_id: request.member_only.then_some(user_id),
+            member_ids: request.member_only.then_some(user_id).into_iter().chain(member_id).collect(),
+            text: v.optional_text("text", Some(request.text), MAX_SEARCH_CHARS),
         };
+        let order = v.optional_enum("order", request.order).unwrap_or_default();
         v.finish()?;
-        Ok(Self { filter, page_size: request.page_size, page_token: request.page_token })
+        Ok(Self { filter, order, page_size: request.page_size, page_token: request.page_token })
+    }
+}
+
+impl ProtoEnum for ProjectOrder {
+    fn from_wire(value: i32) -> Option<Option<Self>> {
+        Some(match pb::ProjectOrder::try_from(value).ok()? {
+            pb::ProjectOrder::Unspecified => None,
+            pb::ProjectOrder::CreatedDesc => Some(Self::of(SortKey::Created, Direction::Descending)),
+            pb::ProjectOrder::CreatedAsc => Some(Self::of(SortKey::Created, Direction::Ascending)),
+            pb::ProjectOrder::UpdatedDesc => Some(Self::of(SortKey::Updated, Direction::Descending)),
+            pb::ProjectOrder::UpdatedAsc => Some(Self::of(SortKey::Updated, Direction::Ascending)),
+            pb::ProjectOrder::NameAsc => Some(Self::of(SortKey::Name, Direction::Ascending)),
+            pb::ProjectOrder::NameDesc => Some(Self::of(SortKey::Name, Direction::Descending)),
+        })
     }
 }
 
@@ -104,10 +124,12 @@ pub(crate) fn project_id(text: &str) -> Result<Uuid> {
 
 /// What a caller may do.
 pub(crate) fn effective_permissions(access: &ProjectAccess) -> pb::EffectivePermissions {
+    let (now, suspended) = access.effective();
     pb::EffectivePermissions {
         project_id: access.project_id.to_string(),
         role: access.role.map(i32::from).unwrap_or_default(),
-        permissions: access.permissions.iter().map(i32::from).collect(),
+        permissions: now.iter().map(i32::from).collect(),
+        suspended_permissions: suspended.iter().map(i32::from).collect(),
     }
 }
 

@@ -18,6 +18,7 @@ use shared::proto::identity::v1::session_service_client::SessionServiceClient;
 use shared::proto::identity::v1::user_service_client::UserServiceClient;
 use shared::proto::project::v1 as project;
 use shared::proto::project::v1::member_service_client::MemberServiceClient;
+use shared::proto::project::v1::ownership_service_client::OwnershipServiceClient;
 use shared::proto::project::v1::project_service_client::ProjectServiceClient;
 use shared::proto::task::v1 as task;
 use shared::proto::task::v1::task_dependency_service_client::TaskDependencyServiceClient;
@@ -173,6 +174,10 @@ impl Actor {
 
     pub fn members(&self) -> MemberServiceClient<Client> {
         MemberServiceClient::new(self.client(Service::Project))
+    }
+
+    pub fn ownership(&self) -> OwnershipServiceClient<Client> {
+        OwnershipServiceClient::new(self.client(Service::Project))
     }
 
     pub fn tasks(&self) -> TaskServiceClient<Client> {

@@ -1,0 +1,10 @@
+SET LOCAL ROLE dafnck_owner;
+SET LOCAL search_path = project;
+DROP INDEX idx_projects_updated_at, idx_projects_name;
+DROP TRIGGER projects_one_owner_trigger ON projects;
+DROP TRIGGER project_members_one_owner_update_trigger ON project_members;
+DROP TRIGGER project_members_one_owner_delete_trigger ON project_members;
+DROP TRIGGER project_members_leave_trigger ON project_members;
+DROP TABLE ownership_transfers;
+DROP FUNCTION hold_access_revision(uuid), check_one_owner(), withdraw_offers_to_former_member(), hand_over_project();
+DROP TYPE offer_status;

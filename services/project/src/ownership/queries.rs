@@ -1,0 +1,118 @@
+//! SQL about offers of ownership. Row-level security shows them to the members of their project only.
+
+use chrono::{DateTime, Utc};
+use diesel::dsl::case_when;
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::access::ProjectAccess;
+use shared::database::{Transaction, explain};
+use shared::error::{Error, Result};
+use shared::page::{AfterTime, Page};
+use shared::schema::project::ownership_transfers as transfers;
+use shared::schema::{OfferStatus, SqlOfferStatus};
+use uuid::Uuid;
+
+use super::wire::TransferId;
+use super::{Answer, NewTransfer, Transfer};
+use crate::CONSTRAINTS;
+
+/// An offer of a project that the caller is a member of.
+pub(crate) async fn find(mut conn: &AsyncPgConnection, id: TransferId) -> Result<Transfer> {
+    let query = transfers::table
+        .find(id.id)
+        .filter(transfers::project_id.eq(id.project_id))
+        .select(Transfer::as_select());
+    query.get_result(&mut conn).await.optional()?.ok_or_else(|| not_found(id.id))
+}
+
+/// An offer to or by the caller, locked; `None` for anybody else's.
+pub(crate) async fn lock(mut conn: &AsyncPgConnection, id: TransferId) -> Result<Option<Transfer>> {
+    let query = transfers::table
+        .find(id.id)
+        .filter(transfers::project_id.eq(id.project_id))
+        .select(Transfer::as_select())
+        .for_no_key_update();
+    Ok(query.get_result(&mut conn).await.optional()?)
+}
+
+/// The open offer of a project.
+pub(crate) async fn pending(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<Option<Transfer>> {
+    let query = transfers::table
+        .filter(transfers::project_id.eq(project_id))
+        .filter(transfers::status.eq(OfferStatus::Pending))
+        .select(Transfer::as_select());
+    Ok(query.get_result(&mut conn).await.optional()?)
+}
+
+/// Writes down that the caller's offer of a project has expired, if it has: it makes place for the next.
+pub(crate) async fn mark_expired(
+    mut conn: &AsyncPgConnection,
+    project_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let outdated = transfers::table
+        .filter(transfers::project_id.eq(project_id))
+        .filter(transfers::status.eq(OfferStatus::Pending))
+        .filter(transfers::expires_at.le(now));
+    diesel::update(outdated).set(transfers::status.eq(OfferStatus::Expired)).execute(&mut conn).await?;
+    Ok(())
+}
+
+/// A page of offers, newest first, with one row too many if there are more: those of a project, or those to and by
+/// the caller.
+pub(crate) async fn list(
+    mut conn: &AsyncPgConnection,
+    project_id: Option<Uuid>,
+    user_id: Uuid,
+    statuses: &[OfferStatus],
+    page: &Page<AfterTime>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Transfer>> {
+    let mut query = transfers::table.select(Transfer::as_select()).into_boxed();
+    query = match project_id {
+        Some(project_id) => query.filter(transfers::project_id.eq(project_id)),
+        None => query.filter(transfers::from_user_id.eq(user_id).or(transfers::to_user_id.eq(user_id))),
+    };
+    if !statuses.is_empty() {
+        let has_expired = transfers::status.eq(OfferStatus::Pending).and(transfers::expires_at.le(now));
+        let expired = OfferStatus::Expired.into_sql::<SqlOfferStatus>();
+        query = query.filter(case_when(has_expired, expired).otherwise(transfers::status).eq_any(statuses));
+    }
+    if let Some(after) = page.after {
+        let before = transfers::created_at.lt(after.at).or(transfers::id.lt(after.id));
+        query = query.filter(transfers::created_at.le(after.at).and(before));
+    }
+    let query = query.order((transfers::created_at.desc(), transfers::id.desc())).limit(page.size + 1);
+    Ok(query.load(&mut conn).await?)
+}
+
+/// Makes an offer and commits. Asks for the owner's access as proof.
+pub(crate) async fn insert(
+    tx: Transaction,
+    _proof: &ProjectAccess,
+    transfer: &NewTransfer,
+) -> Result<Transfer> {
+    let statement =
+        diesel::insert_into(transfers::table).values(transfer).returning(Transfer::as_returning());
+    let rows = tx.commit_with(statement).await.map_err(explain(CONSTRAINTS))?;
+    rows.into_iter().next().ok_or_else(|| not_found(transfer.id))
+}
+
+/// Closes a locked offer and commits; an accepted one hands the project over.
+pub(crate) async fn close(
+    tx: Transaction,
+    _proof: &ProjectAccess,
+    transfer: &Transfer,
+    answer: Answer,
+    now: DateTime<Utc>,
+) -> Result<Transfer> {
+    let statement = diesel::update(transfers::table.find(transfer.id))
+        .set((transfers::status.eq(answer.leads_to()), transfers::closed_at.eq(now)))
+        .returning(Transfer::as_returning());
+    let rows = tx.commit_with(statement).await.map_err(explain(CONSTRAINTS))?;
+    rows.into_iter().next().ok_or_else(|| not_found(transfer.id))
+}
+
+fn not_found(id: Uuid) -> Error {
+    Error::not_found("ownership transfer", id)
+}

@@ -1,0 +1,144 @@
+//! Offers of ownership on the wire.
+
+use chrono::{DateTime, Duration, Utc};
+use shared::error::{Error, Result};
+use shared::idempotency::RequestKey;
+use shared::proto::project::v1 as pb;
+use shared::schema::OfferStatus;
+use shared::validation::Violations;
+use shared::{etag, json};
+use uuid::Uuid;
+
+use super::{Answer, DEFAULT_LIFETIME_HOURS, MAX_LIFETIME_HOURS, NewTransfer, Transfer};
+
+/// A checked [`pb::OfferOwnershipRequest`].
+pub(crate) struct OfferOwnership {
+    pub key: Option<RequestKey>,
+    pub transfer: NewTransfer,
+}
+
+impl OfferOwnership {
+    /// Checks the request of this owner.
+    pub(crate) fn of(
+        request: pb::OfferOwnershipRequest,
+        from_user_id: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<Self> {
+        let mut v = Violations::new();
+        let key = RequestKey::of(&mut v, &request.request_id, &request);
+        let to_user_id = v.uuid("user_id", &request.user_id);
+        v.require(to_user_id != from_user_id, "user_id", "must be somebody else");
+        let hours = lifetime_hours(&mut v, request.lifetime_hours);
+        let transfer = NewTransfer {
+            id: Uuid::now_v7(),
+            project_id: v.uuid("project_id", &request.project_id),
+            from_user_id,
+            to_user_id,
+            created_at: now,
+            expires_at: now + hours,
+        };
+        v.finish()?;
+        Ok(Self { key, transfer })
+    }
+}
+
+/// For how long an offer or invitation is open.
+pub(crate) fn lifetime_hours(v: &mut Violations, hours: Option<i32>) -> Duration {
+    let hours = v.optional_number("lifetime_hours", hours, 1, MAX_LIFETIME_HOURS);
+    Duration::hours(hours.unwrap_or(DEFAULT_LIFETIME_HOURS).clamp(1, MAX_LIFETIME_HOURS).into())
+}
+
+/// Which offer a request is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TransferId {
+    pub project_id: Uuid,
+    pub id: Uuid,
+}
+
+impl TransferId {
+    /// Checks the fields of a request.
+    pub(crate) fn of(project_id: &str, transfer_id: &str) -> Result<Self> {
+        let mut v = Violations::new();
+        let id =
+            Self { project_id: v.uuid("project_id", project_id), id: v.uuid("transfer_id", transfer_id) };
+        v.finish()?;
+        Ok(id)
+    }
+}
+
+/// A checked answer to an offer.
+pub(crate) struct AnswerOffer {
+    pub answer: Answer,
+    pub id: TransferId,
+    pub etag: String,
+}
+
+impl TryFrom<pb::AcceptOwnershipRequest> for AnswerOffer {
+    type Error = Error;
+
+    fn try_from(request: pb::AcceptOwnershipRequest) -> Result<Self> {
+        let id = TransferId::of(&request.project_id, &request.transfer_id)?;
+        Ok(Self { answer: Answer::Accept, id, etag: request.etag })
+    }
+}
+
+impl TryFrom<pb::DeclineOwnershipRequest> for AnswerOffer {
+    type Error = Error;
+
+    fn try_from(request: pb::DeclineOwnershipRequest) -> Result<Self> {
+        let id = TransferId::of(&request.project_id, &request.transfer_id)?;
+        Ok(Self { answer: Answer::Decline, id, etag: request.etag })
+    }
+}
+
+impl TryFrom<pb::WithdrawOwnershipRequest> for AnswerOffer {
+    type Error = Error;
+
+    fn try_from(request: pb::WithdrawOwnershipRequest) -> Result<Self> {
+        let id = TransferId::of(&request.project_id, &request.transfer_id)?;
+        Ok(Self { answer: Answer::Withdraw, id, etag: request.etag })
+    }
+}
+
+/// A checked [`pb::ListOwnershipTransfersRequest`].
+pub(crate) struct ListTransfers {
+    /// Of this project; else of the caller.
+    pub project_id: Option<Uuid>,
+    pub statuses: Vec<OfferStatus>,
+    pub page_size: i32,
+    pub page_token: String,
+}
+
+impl TryFrom<pb::ListOwnershipTransfersRequest> for ListTransfers {
+    type Error = Error;
+
+    fn try_from(request: pb::ListOwnershipTransfersRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let list = Self {
+            project_id: v.optional_uuid("project_id", &request.project_id),
+            statuses: v.enums("statuses", &request.statuses),
+            page_size: request.page_size,
+            page_token: request.page_token,
+        };
+        v.require(request.page_size >= 0, "page_size", "must not be negative");
+        v.finish()?;
+        Ok(list)
+    }
+}
+
+impl Transfer {
+    /// The message at this time.
+    pub(crate) fn to_message(&self, now: DateTime<Utc>) -> pb::OwnershipTransfer {
+        pb::OwnershipTransfer {
+            id: self.id.to_string(),
+            project_id: self.project_id.to_string(),
+            from_user_id: self.from_user_id.to_string(),
+            to_user_id: self.to_user_id.to_string(),
+            status: self.status_at(now).into(),
+            created_at: Some(json::to_timestamp(self.created_at)),
+            expires_at: Some(json::to_timestamp(self.expires_at)),
+            closed_at: self.closed_at.map(json::to_timestamp),
+            etag: etag::of(self.version),
+        }
+    }
+}
