@@ -9,15 +9,19 @@
 
 mod access;
 mod imports;
+mod invitations;
 mod members;
 mod ownership;
 mod projects;
 
 use shared::database::{Constraint, Rule};
 use shared::error::ErrorReason;
+use shared::mail::{MailOptions, Mailer, Outbox};
 use shared::proto::project::DESCRIPTOR_SET;
 use shared::proto::project::internal::v1::access_service_server::AccessServiceServer;
+use shared::proto::project::internal::v1::invitation_issuing_service_server::InvitationIssuingServiceServer;
 use shared::proto::project::internal::v1::project_import_service_server::ProjectImportServiceServer;
+use shared::proto::project::v1::invitation_service_server::InvitationServiceServer;
 use shared::proto::project::v1::member_service_server::MemberServiceServer;
 use shared::proto::project::v1::ownership_service_server::OwnershipServiceServer;
 use shared::proto::project::v1::project_service_server::ProjectServiceServer;
@@ -26,11 +30,17 @@ use shared::service::Ground;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
+use invitations::inviting::Inviting;
+use invitations::issuing::Issuing;
+use invitations::rpc::Invitations;
+use invitations::token::InvitationTokens;
+
 /// Name of the service, of its schema and of its proto package.
 pub const NAME: &str = "project";
 
 /// What the schema's constraints mean to a client.
 pub(crate) const CONSTRAINTS: &[Constraint] = &[
+    Constraint { name: "idx_invitations_one_pending", rule: Rule::Taken("email") },
     Constraint { name: "idx_ownership_transfers_one_pending", rule: Rule::Taken("project_id") },
     Constraint {
         name: "chk_one_owner",
@@ -46,23 +56,38 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
 /// Serves until told to stop.
 ///
 /// # Errors
-/// When a migration, the listener or a certificate fails.
-pub async fn serve(ground: Ground, listener: TcpListener) -> anyhow::Result<()> {
+/// When the options of mail are malformed, or a migration, the listener or a certificate fails.
+pub async fn serve(ground: Ground, mail: MailOptions, listener: TcpListener) -> anyhow::Result<()> {
     ground.migrate(&shared::migrate::PROJECT).await?;
     let sessions = ground.remote_sessions();
-    let routes = routes(&ground);
+    let outbox = Outbox::new(NAME, ground.clock.clone());
+    let tokens = InvitationTokens::new(&ground.options.service_secret);
+    let writer = tokens.clone();
+    ground.spawn(outbox.clone().deliver(
+        ground.worker.clone(),
+        Mailer::new(&mail)?,
+        move |queued| invitations::mail::write(&writer, queued),
+        ground.shutdown.clone(),
+    ));
+    let routes = routes(&ground, &Inviting { ground: ground.clone(), outbox }, &tokens);
     ground.serve(DESCRIPTOR_SET, routes, sessions, listener).await
 }
 
-fn routes(ground: &Ground) -> Routes {
+fn routes(ground: &Ground, inviting: &Inviting, tokens: &InvitationTokens) -> Routes {
     let projects = ProjectServiceServer::new(projects::rpc::Projects::new(ground.clone()));
     let members = MemberServiceServer::new(members::rpc::Members::new(ground.clone()));
     let ownership = OwnershipServiceServer::new(ownership::rpc::Ownership::new(ground.clone()));
+    let (inviting, tokens) = (inviting.clone(), tokens.clone());
+    let issuing = Issuing { inviting: inviting.clone(), tokens: tokens.clone() };
+    let issuing = InvitationIssuingServiceServer::new(issuing);
+    let invitations = InvitationServiceServer::new(Invitations { inviting, tokens });
     let access = AccessServiceServer::new(access::rpc::Access::new(ground.clone()));
     let imports = ProjectImportServiceServer::new(imports::rpc::Imports::new(ground.clone()));
     Routes::new(projects.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(members.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(ownership.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(invitations.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(issuing.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(access.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(imports.max_decoding_message_size(MAX_MESSAGE_BYTES))
 }

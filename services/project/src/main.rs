@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use shared::config::ServiceOptions;
+use shared::mail::MailOptions;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -12,9 +13,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Cli {
     #[command(flatten)]
     service: ServiceOptions,
+    #[command(flatten)]
+    mail: MailOptions,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    shared::service::run(project::NAME, Cli::parse().service, project::serve).await
+    let Cli { service, mail } = Cli::parse();
+    shared::service::run(project::NAME, service, |ground, listener| project::serve(ground, mail, listener))
+        .await
 }

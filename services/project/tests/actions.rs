@@ -163,3 +163,8 @@ pub async fn withdraw(
     };
     Ok(who.ownership().withdraw_ownership(request).await?.into_inner())
 }
+
+pub async fn accept_invitation(who: &Actor, token: &str) -> Result<pb::Invitation, Status> {
+    let request = pb::AcceptInvitationRequest { token: token.to_owned() };
+    Ok(who.invitations().accept_invitation(request).await?.into_inner())
+}

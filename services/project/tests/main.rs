@@ -6,6 +6,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "failing is reporting here"
 )]
 
@@ -19,6 +20,8 @@ mod create_project;
 mod delete_project;
 mod get_project;
 mod import_projects;
+mod invitations;
+mod issue_invitation;
 mod join_projects;
 mod leave_project;
 mod list_members;

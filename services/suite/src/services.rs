@@ -162,7 +162,7 @@ pub fn start(options: &SuiteOptions, listeners: [TcpListener; 4]) -> anyhow::Res
         options.mail.clone(),
         identity,
     ));
-    serving.spawn(project::serve(ground(project::NAME, &project)?, project));
+    serving.spawn(project::serve(ground(project::NAME, &project)?, options.mail.clone(), project));
     serving.spawn(task::serve(ground(task::NAME, &task)?, task));
     serving.spawn(content::serve(ground(content::NAME, &content)?, options.storage.clone(), content));
     Ok(RunningServices { siblings, shutdown, serving })

@@ -10,8 +10,10 @@
     reason = "failing is reporting here"
 )]
 
+mod archived;
 mod budgets;
 mod catalog;
+mod deleting;
 mod freshness;
 mod garbage;
 mod housekeeping;

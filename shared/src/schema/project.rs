@@ -88,9 +88,48 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::*;
+    use crate::schema::{SqlOfferStatus, SqlProjectRole};
+    /// Invitations to projects.
+    project.invitations (id) {
+        /// Key.
+        id -> Uuid,
+        /// Project.
+        project_id -> Uuid,
+        /// Address.
+        email -> Varchar,
+        /// Role of the membership.
+        role -> SqlProjectRole,
+        /// Exceptions from the role.
+        permissions -> Jsonb,
+        /// Who invites.
+        inviter_id -> Uuid,
+        /// What became of it.
+        status -> SqlOfferStatus,
+        /// Who came in.
+        accepted_by -> Nullable<Uuid>,
+        /// The mail that brings the token.
+        mail_id -> Nullable<Uuid>,
+        /// Which token works.
+        generation -> Int4,
+        /// Made.
+        created_at -> Timestamptz,
+        /// When the token was made.
+        sent_at -> Timestamptz,
+        /// Until when it can be accepted.
+        expires_at -> Timestamptz,
+        /// Accepted or withdrawn.
+        closed_at -> Nullable<Timestamptz>,
+        /// Version.
+        xmin -> Oid,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     projects,
     project_members,
     access_revisions,
     ownership_transfers,
+    invitations,
 );

@@ -94,7 +94,7 @@ impl NewMember {
 }
 
 /// Lets those pass who may manage members and may do themselves whatever a member of this role may do.
-fn must_have_all(access: &ProjectAccess, role: ProjectRole, exceptions: &Value) -> Result<()> {
+pub(crate) fn must_have_all(access: &ProjectAccess, role: ProjectRole, exceptions: &Value) -> Result<()> {
     access.require(Permission::MemberManage)?;
     let theirs = Permissions::of(Some(role), Some(exceptions));
     let Some(missing) = theirs.iter().find(|permission| !access.permissions.contains(*permission)) else {

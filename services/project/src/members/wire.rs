@@ -117,7 +117,8 @@ pub(crate) fn given_role(v: &mut Violations, role: i32) -> ProjectRole {
     role
 }
 
-fn exceptions(v: &mut Violations, permissions: Option<Struct>) -> Value {
+/// Exceptions from a role.
+pub(crate) fn exceptions(v: &mut Violations, permissions: Option<Struct>) -> Value {
     let permissions = v.json("permissions", permissions);
     let all_known = parse_exceptions(&permissions).iter().all(Option::is_some);
     v.require(

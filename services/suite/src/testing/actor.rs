@@ -17,6 +17,7 @@ use shared::proto::identity::v1::security_event_service_client::SecurityEventSer
 use shared::proto::identity::v1::session_service_client::SessionServiceClient;
 use shared::proto::identity::v1::user_service_client::UserServiceClient;
 use shared::proto::project::v1 as project;
+use shared::proto::project::v1::invitation_service_client::InvitationServiceClient;
 use shared::proto::project::v1::member_service_client::MemberServiceClient;
 use shared::proto::project::v1::ownership_service_client::OwnershipServiceClient;
 use shared::proto::project::v1::project_service_client::ProjectServiceClient;
@@ -174,6 +175,10 @@ impl Actor {
 
     pub fn members(&self) -> MemberServiceClient<Client> {
         MemberServiceClient::new(self.client(Service::Project))
+    }
+
+    pub fn invitations(&self) -> InvitationServiceClient<Client> {
+        InvitationServiceClient::new(self.client(Service::Project))
     }
 
     pub fn ownership(&self) -> OwnershipServiceClient<Client> {

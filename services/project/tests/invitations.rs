@@ -1,0 +1,349 @@
+use crate::actions::*;
+use diesel_async::SimpleAsyncConnection;
+use shared::proto::project::v1::{
+    CreateInvitationRequest, GetInvitationRequest, Invitation, ListInvitationsRequest, Member, OfferStatus,
+    Project, ProjectRole, ResendInvitationRequest, RevokeInvitationRequest,
+};
+use suite::testing::*;
+use tonic::Status;
+
+const CLOSED: &str = "FAILED_PRECONDITION OFFER_CLOSED";
+const GONE: &str = "NOT_FOUND RESOURCE_NOT_FOUND";
+const DENIED: &str = "PERMISSION_DENIED PERMISSION_MISSING";
+
+fn inviting(project: &Project, email: &str, role: i32) -> CreateInvitationRequest {
+    CreateInvitationRequest {
+        project_id: project.id.clone(),
+        email: email.to_owned(),
+        role,
+        ..Default::default()
+    }
+}
+
+async fn invite(who: &Actor, request: CreateInvitationRequest) -> Result<Invitation, Status> {
+    Ok(who.invitations().create_invitation(request).await?.into_inner())
+}
+
+async fn read(who: &Actor, invitation: &Invitation) -> Result<Invitation, Status> {
+    let request = GetInvitationRequest {
+        project_id: invitation.project_id.clone(),
+        invitation_id: invitation.id.clone(),
+    };
+    Ok(who.invitations().get_invitation(request).await?.into_inner())
+}
+
+async fn resend(who: &Actor, invitation: &Invitation, etag: &str) -> Result<Invitation, Status> {
+    let request = ResendInvitationRequest {
+        project_id: invitation.project_id.clone(),
+        invitation_id: invitation.id.clone(),
+        etag: etag.to_owned(),
+        ..Default::default()
+    };
+    Ok(who.invitations().resend_invitation(request).await?.into_inner())
+}
+
+async fn revoke(who: &Actor, invitation: &Invitation, etag: &str) -> Result<Invitation, Status> {
+    let request = RevokeInvitationRequest {
+        project_id: invitation.project_id.clone(),
+        invitation_id: invitation.id.clone(),
+        etag: etag.to_owned(),
+    };
+    Ok(who.invitations().revoke_invitation(request).await?.into_inner())
+}
+
+async fn list(who: &Actor, request: ListInvitationsRequest) -> Result<Vec<Invitation>, Status> {
+    Ok(who.invitations().list_invitations(request).await?.into_inner().invitations)
+}
+
+async fn sql(suite: &Suite, statement: &str) {
+    suite.admin().await.batch_execute(statement).await.unwrap();
+}
+
+/// Olga owns a project in which Ada is an admin, Max a member and Vera a viewer; Gus is a stranger.
+struct Crew {
+    suite: Suite,
+    olga: Actor,
+    ada: Actor,
+    max: Actor,
+    vera: Actor,
+    gus: Actor,
+    project: Project,
+}
+
+async fn crew() -> Crew {
+    let suite = Suite::start().await;
+    let [olga, ada, max, vera, gus] = suite.guests(["olga", "ada", "max", "vera", "gus"]).await;
+    let project = olga.project("apollo").await;
+    olga.add(&project, &ada, ProjectRole::Admin).await;
+    olga.add(&project, &max, ProjectRole::Member).await;
+    olga.add(&project, &vera, ProjectRole::Viewer).await;
+    Crew { suite, olga, ada, max, vera, gus, project }
+}
+
+#[tokio::test]
+async fn whoever_reads_the_mail_comes_in() {
+    let Crew { suite, ada, gus, project, .. } = crew().await;
+    let asked = CreateInvitationRequest {
+        permissions: flags(&[("task_delete", true)]),
+        ..inviting(&project, " Gus@Example.org ", VIEWER)
+    };
+    let invited = invite(&ada, asked).await.unwrap();
+    assert_eq!((invited.email.as_str(), invited.status()), ("gus@example.org", OfferStatus::Pending));
+    let mail = suite.mail_to("gus@example.org", 1).await;
+    assert!(mail.subject.contains("apollo"), "{}", mail.subject);
+    assert_eq!(summary(&get(&gus, &project).await.unwrap_err()), GONE, "not before it is accepted");
+
+    let accepted = accept_invitation(&gus, &mail.code()).await.unwrap();
+
+    assert_eq!((accepted.status(), &accepted.accepted_by), (OfferStatus::Accepted, &gus.id.to_string()));
+    let member = get_member(&gus, &project, &gus).await.unwrap();
+    assert_eq!((member.role, member.permissions), (VIEWER, flags(&[("task_delete", true)])));
+    assert_eq!(read(&ada, &invited).await.unwrap(), accepted);
+    assert_eq!(accept_invitation(&gus, &mail.code()).await.unwrap(), accepted, "a retry finds its work done");
+}
+
+#[tokio::test]
+async fn somebody_new_makes_an_account_first() {
+    let Crew { suite, olga, project, .. } = crew().await;
+    invite(&olga, inviting(&project, "new@example.org", 0)).await.unwrap();
+    let code = suite.mail_to("new@example.org", 1).await.code();
+    let refusal = accept_invitation(&suite.anonymous(), &code).await.unwrap_err();
+    assert_eq!(summary(&refusal), "UNAUTHENTICATED SESSION_REQUIRED");
+    let newcomer = suite.user("newcomer").await;
+    accept_invitation(&newcomer, &code).await.unwrap();
+    assert_eq!(get_member(&newcomer, &project, &newcomer).await.unwrap().role, MEMBER);
+}
+
+#[tokio::test]
+async fn an_invitation_used_twice_at_once_lets_one_in() {
+    let Crew { suite, olga, gus, project, .. } = crew().await;
+    let eve = suite.guest("eve").await;
+    for n in 0..6 {
+        let address = format!("gus{n}@example.org");
+        invite(&olga, inviting(&project, &address, VIEWER)).await.unwrap();
+        let code = suite.mail_to(&address, 1).await.code();
+        let (first, second, third) = tokio::join!(
+            accept_invitation(&gus, &code),
+            accept_invitation(&eve, &code),
+            accept_invitation(&gus, &code)
+        );
+        assert_ne!(first.is_ok(), second.is_ok());
+        assert_eq!(first.is_ok(), third.is_ok(), "the same user twice is one user");
+        let (winner, refusal) = match second {
+            Ok(_) => (&eve, first.unwrap_err()),
+            Err(refusal) => (&gus, refusal),
+        };
+        assert_eq!(summary(&refusal), CLOSED);
+        remove(&olga, &project, winner).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn only_those_who_manage_members_invite_and_never_above_themselves() {
+    let Crew { suite, olga, ada, max, vera, gus, project } = crew().await;
+    let invited = invite(&olga, inviting(&project, "x@example.org", VIEWER)).await.unwrap();
+    let of_project = ListInvitationsRequest { project_id: project.id.clone(), ..Default::default() };
+    for (who, expected) in [
+        (&max, DENIED),
+        (&vera, DENIED),
+        (&gus, GONE),
+        (&suite.anonymous(), "UNAUTHENTICATED SESSION_REQUIRED"),
+    ] {
+        for refusal in [
+            invite(who, inviting(&project, "y@example.org", VIEWER)).await.unwrap_err(),
+            read(who, &invited).await.unwrap_err(),
+            resend(who, &invited, "").await.unwrap_err(),
+            revoke(who, &invited, "").await.unwrap_err(),
+            list(who, of_project.clone()).await.unwrap_err(),
+        ] {
+            assert_eq!(summary(&refusal), expected, "{}", who.name);
+        }
+    }
+    let trimmed = get_member(&olga, &project, &ada).await.unwrap();
+    let trimmed = Member { permissions: flags(&[("task_delete", false)]), ..trimmed };
+    update_member(&olga, trimmed, &["permissions"]).await.unwrap();
+    let refusal = invite(&ada, inviting(&project, "y@example.org", ADMIN)).await.unwrap_err();
+    assert_eq!(summary(&refusal), DENIED);
+    invite(&ada, inviting(&project, "y@example.org", MEMBER)).await.unwrap();
+    let refusal = invite(&olga, inviting(&project, "z@example.org", OWNER)).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["role"]);
+}
+
+#[tokio::test]
+async fn an_invitation_is_worth_no_more_than_its_inviter() {
+    let Crew { suite, olga, ada, gus, project, .. } = crew().await;
+    invite(&ada, inviting(&project, "gus@example.org", MEMBER)).await.unwrap();
+    let code = suite.mail_to("gus@example.org", 1).await.code();
+    let member = get_member(&olga, &project, &ada).await.unwrap();
+    update_member(&olga, Member { role: VIEWER, ..member }, &["role"]).await.unwrap();
+    assert_eq!(summary(&accept_invitation(&gus, &code).await.unwrap_err()), CLOSED);
+    remove(&olga, &project, &ada).await.unwrap();
+    assert_eq!(summary(&accept_invitation(&gus, &code).await.unwrap_err()), CLOSED);
+    assert_eq!(summary(&get(&gus, &project).await.unwrap_err()), GONE);
+}
+
+#[tokio::test]
+async fn a_revoked_an_expired_and_a_replaced_token_let_nobody_in() {
+    let Crew { suite, olga, gus, project, .. } = crew().await;
+    let revoked = invite(&olga, inviting(&project, "gus@example.org", VIEWER)).await.unwrap();
+    let code = suite.mail_to("gus@example.org", 1).await.code();
+    let withdrawn = revoke(&olga, &revoked, &revoked.etag).await.unwrap();
+    assert_eq!(withdrawn.status(), OfferStatus::Withdrawn);
+    assert_eq!(revoke(&olga, &revoked, "").await.unwrap(), withdrawn);
+    assert_eq!(summary(&accept_invitation(&gus, &code).await.unwrap_err()), CLOSED);
+    assert_eq!(summary(&resend(&olga, &revoked, "").await.unwrap_err()), CLOSED);
+
+    let second = invite(&olga, inviting(&project, "gus@example.org", VIEWER)).await.unwrap();
+    let old = suite.mail_to("gus@example.org", 2).await.code();
+    sql(&suite, "UPDATE project.invitations SET expires_at = now() - interval '1 hour'").await;
+    assert_eq!(summary(&accept_invitation(&gus, &old).await.unwrap_err()), CLOSED);
+    assert_eq!(read(&olga, &second).await.unwrap().status(), OfferStatus::Expired);
+
+    let again = resend(&olga, &second, "").await.unwrap();
+    assert_eq!((again.status(), again.send_count), (OfferStatus::Pending, 2));
+    let new = suite.mail_to("gus@example.org", 3).await.code();
+    assert_eq!(summary(&accept_invitation(&gus, &old).await.unwrap_err()), GONE);
+    accept_invitation(&gus, &new).await.unwrap();
+    for refusal in [revoke(&olga, &second, "").await, resend(&olga, &second, "").await] {
+        assert_eq!(summary(&refusal.unwrap_err()), CLOSED);
+    }
+}
+
+#[tokio::test]
+async fn an_address_is_invited_once_at_a_time_and_a_member_does_not_use_it_up() {
+    let Crew { suite, olga, vera, gus, project, .. } = crew().await;
+    invite(&olga, inviting(&project, "gus@example.org", VIEWER)).await.unwrap();
+    let refusal = invite(&olga, inviting(&project, "GUS@example.org", VIEWER)).await.unwrap_err();
+    assert_eq!(summary(&refusal), "ALREADY_EXISTS ALREADY_EXISTS");
+    let code = suite.mail_to("gus@example.org", 1).await.code();
+    let refusal = accept_invitation(&vera, &code).await.unwrap_err();
+    assert_eq!(summary(&refusal), "ALREADY_EXISTS ALREADY_EXISTS");
+    accept_invitation(&gus, &code).await.unwrap();
+    sql(&suite, "UPDATE project.invitations SET expires_at = now() - interval '1 hour'").await;
+    invite(&olga, inviting(&project, "gus@example.org", VIEWER)).await.unwrap();
+    sql(&suite, "UPDATE project.invitations SET expires_at = now() - interval '1 hour'").await;
+    invite(&olga, inviting(&project, "gus@example.org", VIEWER)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_retry_finds_the_invitation_and_sends_one_mail() {
+    let Crew { suite, olga, project, .. } = crew().await;
+    let asked = CreateInvitationRequest { request_id: new_id(), ..inviting(&project, "gus@example.org", 0) };
+    let (first, second) = tokio::join!(invite(&olga, asked.clone()), invite(&olga, asked.clone()));
+    assert_eq!(first.unwrap(), second.unwrap());
+    let other = CreateInvitationRequest { email: "eve@example.org".to_owned(), ..asked };
+    let refusal = invite(&olga, other).await.unwrap_err();
+    assert_eq!(summary(&refusal), "FAILED_PRECONDITION REQUEST_ID_REUSED");
+    invite(&olga, inviting(&project, "last@example.org", 0)).await.unwrap();
+    suite.mail_to("last@example.org", 1).await;
+    assert_eq!(suite.mails_to("gus@example.org").len(), 1);
+}
+
+#[tokio::test]
+async fn a_stale_etag_stops_sending_again_and_revoking() {
+    let Crew { suite: _suite, olga, project, .. } = crew().await;
+    let invited = invite(&olga, inviting(&project, "gus@example.org", 0)).await.unwrap();
+    let sent = resend(&olga, &invited, &invited.etag).await.unwrap();
+    assert_ne!(sent.etag, invited.etag);
+    for refusal in
+        [resend(&olga, &invited, &invited.etag).await, revoke(&olga, &invited, &invited.etag).await]
+    {
+        assert_eq!(summary(&refusal.unwrap_err()), "ABORTED ETAG_MISMATCH");
+    }
+}
+
+#[tokio::test]
+async fn there_are_limits_for_projects_for_inviters_and_for_sending() {
+    let Crew { suite, olga, ada, project, .. } = crew().await;
+    let many = |inviter: &Actor, count: i32, prefix: &str| {
+        format!(
+            "INSERT INTO project.invitations (project_id, email, role, inviter_id, sent_at, expires_at) \
+             SELECT '{}', '{prefix}' || n || '@example.org', 'viewer', '{}', now(), now() + interval '1 day' \
+             FROM generate_series(1, {count}) n",
+            project.id, inviter.id
+        )
+    };
+    sql(&suite, &many(&olga, 99, "o")).await;
+    let last = invite(&olga, inviting(&project, "gus@example.org", VIEWER)).await.unwrap();
+    let refusal = invite(&olga, inviting(&project, "eve@example.org", VIEWER)).await.unwrap_err();
+    assert_eq!(summary(&refusal), "RESOURCE_EXHAUSTED RATE_LIMITED");
+    suite.mail_to("gus@example.org", 1).await;
+
+    let mut etag = last.etag;
+    for _ in 1..5 {
+        etag = resend(&olga, &Invitation { id: last.id.clone(), ..last_of(&project) }, &etag)
+            .await
+            .unwrap()
+            .etag;
+    }
+    let refusal =
+        resend(&olga, &Invitation { id: last.id.clone(), ..last_of(&project) }, "").await.unwrap_err();
+    assert_eq!(summary(&refusal), "FAILED_PRECONDITION TOO_MANY_INVITATIONS");
+
+    sql(&suite, &many(&olga, 100, "p")).await;
+    let refusal = invite(&ada, inviting(&project, "eve@example.org", VIEWER)).await.unwrap_err();
+    assert_eq!(summary(&refusal), "FAILED_PRECONDITION TOO_MANY_INVITATIONS");
+}
+
+fn last_of(project: &Project) -> Invitation {
+    Invitation { project_id: project.id.clone(), ..Default::default() }
+}
+
+#[tokio::test]
+async fn invitations_are_listed_newest_first() {
+    let Crew { suite, olga, project, .. } = crew().await;
+    let first = invite(&olga, inviting(&project, "a@example.org", 0)).await.unwrap();
+    let second = invite(&olga, inviting(&project, "b@example.org", 0)).await.unwrap();
+    let third = invite(&olga, inviting(&project, "c@example.org", 0)).await.unwrap();
+    let third = revoke(&olga, &third, "").await.unwrap();
+    let all = ListInvitationsRequest { project_id: project.id.clone(), ..Default::default() };
+    assert_eq!(list(&olga, all.clone()).await.unwrap(), [third.clone(), second.clone(), first.clone()]);
+    let open = ListInvitationsRequest { statuses: vec![OfferStatus::Pending as i32], ..all.clone() };
+    assert_eq!(list(&olga, open.clone()).await.unwrap(), [second.clone(), first.clone()]);
+    let paged = ListInvitationsRequest { page_size: 2, ..all.clone() };
+    let page = olga.invitations().list_invitations(paged.clone()).await.unwrap().into_inner();
+    let next = ListInvitationsRequest { page_token: page.next_page_token, ..paged };
+    assert_eq!(list(&olga, next).await.unwrap(), [first]);
+    sql(&suite, "UPDATE project.invitations SET expires_at = now() - interval '1 hour'").await;
+    assert_eq!(list(&olga, open).await.unwrap(), []);
+    let expired = ListInvitationsRequest { statuses: vec![OfferStatus::Expired as i32], ..all };
+    assert_eq!(list(&olga, expired).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn made_up_tokens_let_nobody_in() {
+    let Crew { suite, olga, gus, project, .. } = crew().await;
+    let invited = invite(&olga, inviting(&project, "gus@example.org", 0)).await.unwrap();
+    let code = suite.mail_to("gus@example.org", 1).await.code();
+    let forged = format!("{}{}", &code[..code.len() - 4], "AAAA");
+    assert_eq!(summary(&accept_invitation(&gus, &forged).await.unwrap_err()), GONE);
+    for nonsense in ["", "dfi_", "dfi_AAAA", &code[4..], &invited.id] {
+        let refusal = accept_invitation(&gus, nonsense).await.unwrap_err();
+        assert_eq!(violations(&refusal), ["token"], "{nonsense}");
+    }
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_is_named() {
+    let Crew { suite: _suite, olga, .. } = crew().await;
+    let garbage = CreateInvitationRequest {
+        request_id: "x".to_owned(),
+        project_id: "x".to_owned(),
+        email: "gus@example.org\r\nBcc: eve@example.org".to_owned(),
+        role: 77,
+        permissions: flags(&[("fly", true)]),
+        lifetime_hours: Some(0),
+    };
+    let refusal = invite(&olga, garbage).await.unwrap_err();
+    let expected = ["request_id", "project_id", "email", "role", "permissions", "lifetime_hours"];
+    assert_eq!(violations(&refusal), expected);
+    let nothing = Invitation::default();
+    for refusal in
+        [read(&olga, &nothing).await, resend(&olga, &nothing, "").await, revoke(&olga, &nothing, "").await]
+    {
+        assert_eq!(violations(&refusal.unwrap_err()), ["project_id", "invitation_id"]);
+    }
+    let garbage = ListInvitationsRequest { page_size: -1, statuses: vec![0], ..Default::default() };
+    let refusal = list(&olga, garbage).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["page_size", "project_id", "statuses"]);
+}
