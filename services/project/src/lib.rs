@@ -8,6 +8,7 @@
 //! content elsewhere through the change log, or through foreign keys where the schemas share a database.
 
 mod access;
+mod history;
 mod imports;
 mod invitations;
 mod members;
@@ -24,6 +25,7 @@ use shared::proto::project::internal::v1::project_import_service_server::Project
 use shared::proto::project::v1::invitation_service_server::InvitationServiceServer;
 use shared::proto::project::v1::member_service_server::MemberServiceServer;
 use shared::proto::project::v1::ownership_service_server::OwnershipServiceServer;
+use shared::proto::project::v1::project_history_service_server::ProjectHistoryServiceServer;
 use shared::proto::project::v1::project_service_server::ProjectServiceServer;
 use shared::server::MAX_MESSAGE_BYTES;
 use shared::service::Ground;
@@ -81,6 +83,7 @@ fn routes(ground: &Ground, inviting: &Inviting, tokens: &InvitationTokens) -> Ro
     let issuing = Issuing { inviting: inviting.clone(), tokens: tokens.clone() };
     let issuing = InvitationIssuingServiceServer::new(issuing);
     let invitations = InvitationServiceServer::new(Invitations { inviting, tokens });
+    let history = ProjectHistoryServiceServer::new(history::rpc::History::new(ground.clone()));
     let access = AccessServiceServer::new(access::rpc::Access::new(ground.clone()));
     let imports = ProjectImportServiceServer::new(imports::rpc::Imports::new(ground.clone()));
     Routes::new(projects.max_decoding_message_size(MAX_MESSAGE_BYTES))
@@ -88,6 +91,7 @@ fn routes(ground: &Ground, inviting: &Inviting, tokens: &InvitationTokens) -> Ro
         .add_service(ownership.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(invitations.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(issuing.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(history.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(access.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(imports.max_decoding_message_size(MAX_MESSAGE_BYTES))
 }

@@ -19,6 +19,7 @@ mod consistency_tokens;
 mod create_project;
 mod delete_project;
 mod get_project;
+mod history;
 mod import_projects;
 mod invitations;
 mod issue_invitation;

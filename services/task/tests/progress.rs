@@ -33,6 +33,10 @@ async fn tasks_and_hours_are_counted() {
         [(Status::Pending, 2), (Status::InProgress, 1), (Status::Done, 1), (Status::Cancelled, 1)]
     );
     assert_eq!(by_priority, [(Priority::Low, 1), (Priority::Medium, 3), (Priority::Urgent, 1)]);
+    let hours: Vec<_> = progress.by_status.iter().map(|c| (c.estimated_hours, c.actual_hours)).collect();
+    assert_eq!(hours, [(3, 0), (1, 0), (0, 7), (4, 0)]);
+    let hours: Vec<_> = progress.by_priority.iter().map(|c| (c.estimated_hours, c.actual_hours)).collect();
+    assert_eq!(hours, [(1, 0), (4, 7), (3, 0)]);
     assert_eq!((progress.total_count, progress.estimated_hours, progress.actual_hours), (5, 8, 7));
     assert!((progress.percent_done - 25.0).abs() < f64::EPSILON);
 }

@@ -15,6 +15,7 @@ pub(crate) mod wire;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use serde::Deserialize;
 use serde_json::Value;
 use shared::access::{Permission, Permissions};
 use shared::error::{Error, ErrorReason, Result};
@@ -35,7 +36,7 @@ pub(crate) const INVITER_WINDOW_HOURS: i64 = 24;
 pub(crate) const MAX_SENDS: i32 = 5;
 
 /// An invitation to a project.
-#[derive(Clone, Debug, Queryable, Selectable)]
+#[derive(Clone, Debug, Deserialize, Queryable, Selectable)]
 #[diesel(table_name = invitations, check_for_backend(Pg))]
 pub(crate) struct Invitation {
     /// Key.
@@ -62,7 +63,8 @@ pub(crate) struct Invitation {
     pub expires_at: DateTime<Utc>,
     /// When it was accepted or withdrawn.
     pub closed_at: Option<DateTime<Utc>>,
-    /// Version of the row.
+    /// Version of the row; of one in the change log, none.
+    #[serde(skip)]
     #[diesel(column_name = xmin)]
     pub version: RowVersion,
 }

@@ -7,6 +7,7 @@ pub(crate) mod wire;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use serde::Deserialize;
 use serde_json::Value;
 use shared::access::{Permission, Permissions, ProjectAccess, permission_name};
 use shared::error::{Error, ErrorReason, Result};
@@ -16,7 +17,7 @@ use shared::schema::project::project_members;
 use uuid::Uuid;
 
 /// A user in a project.
-#[derive(Clone, Debug, Queryable, Selectable)]
+#[derive(Clone, Debug, Deserialize, Queryable, Selectable)]
 #[diesel(table_name = project_members, check_for_backend(Pg))]
 pub(crate) struct Member {
     /// Key.
@@ -31,7 +32,8 @@ pub(crate) struct Member {
     pub permissions: Value,
     /// When the user joined.
     pub joined_at: DateTime<Utc>,
-    /// Version of the row.
+    /// Version of the row; of one in the change log, none.
+    #[serde(skip)]
     #[diesel(column_name = xmin)]
     pub version: RowVersion,
 }

@@ -10,6 +10,7 @@ pub(crate) mod wire;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use serde::Deserialize;
 use shared::error::{Error, ErrorReason, Result};
 use shared::etag::RowVersion;
 use shared::schema::OfferStatus;
@@ -22,7 +23,7 @@ pub(crate) const DEFAULT_LIFETIME_HOURS: i32 = 7 * 24;
 pub(crate) const MAX_LIFETIME_HOURS: i32 = 30 * 24;
 
 /// An offer of a project to a member.
-#[derive(Clone, Debug, Queryable, Selectable)]
+#[derive(Clone, Debug, Deserialize, Queryable, Selectable)]
 #[diesel(table_name = ownership_transfers, check_for_backend(Pg))]
 pub(crate) struct Transfer {
     /// Key.
@@ -41,7 +42,8 @@ pub(crate) struct Transfer {
     pub expires_at: DateTime<Utc>,
     /// When it was accepted, declined or withdrawn.
     pub closed_at: Option<DateTime<Utc>>,
-    /// Version of the row.
+    /// Version of the row; of one in the change log, none.
+    #[serde(skip)]
     #[diesel(column_name = xmin)]
     pub version: RowVersion,
 }

@@ -9,6 +9,7 @@ pub(crate) mod wire;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use serde::Deserialize;
 use serde_json::Value;
 use shared::error::{Error, ErrorReason, Result};
 use shared::etag::RowVersion;
@@ -23,7 +24,7 @@ pub(crate) const MAX_NAME_CHARS: usize = 255;
 pub(crate) const MAX_SEARCH_CHARS: usize = 200;
 
 /// A project.
-#[derive(Clone, Debug, Queryable, Selectable)]
+#[derive(Clone, Debug, Deserialize, Queryable, Selectable)]
 #[diesel(table_name = projects, check_for_backend(Pg))]
 pub(crate) struct Project {
     /// Key.
@@ -46,7 +47,8 @@ pub(crate) struct Project {
     pub updated_at: DateTime<Utc>,
     /// When it was archived, while it is.
     pub archived_at: Option<DateTime<Utc>>,
-    /// Version of the row.
+    /// Version of the row; of one in the change log, none.
+    #[serde(skip)]
     #[diesel(column_name = xmin)]
     pub version: RowVersion,
 }

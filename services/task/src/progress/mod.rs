@@ -18,43 +18,53 @@ pub(crate) struct Group {
     pub(crate) actual_hours: Option<i64>,
 }
 
+/// Tasks and their hours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    count: i64,
+    estimated_hours: i64,
+    actual_hours: i64,
+}
+
+impl Sums {
+    fn add(&mut self, group: &Group) {
+        self.count += group.count;
+        self.estimated_hours += group.estimated_hours.unwrap_or_default();
+        self.actual_hours += group.actual_hours.unwrap_or_default();
+    }
+}
+
 /// How far a project is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Progress {
     project_id: Uuid,
-    by_status: BTreeMap<TaskStatus, i64>,
-    by_priority: BTreeMap<TaskPriority, i64>,
-    estimated_hours: i64,
-    actual_hours: i64,
+    by_status: BTreeMap<TaskStatus, Sums>,
+    by_priority: BTreeMap<TaskPriority, Sums>,
+    total: Sums,
 }
 
 impl Progress {
     /// Sums up.
     pub(crate) fn of(project_id: Uuid, groups: &[Group]) -> Self {
-        let mut by_status = BTreeMap::new();
-        let mut by_priority = BTreeMap::new();
-        for group in groups {
-            *by_status.entry(group.status).or_default() += group.count;
-            *by_priority.entry(group.priority).or_default() += group.count;
-        }
-        Self {
+        let mut progress = Self {
             project_id,
-            by_status,
-            by_priority,
-            estimated_hours: groups.iter().filter_map(|group| group.estimated_hours).sum(),
-            actual_hours: groups.iter().filter_map(|group| group.actual_hours).sum(),
+            by_status: BTreeMap::new(),
+            by_priority: BTreeMap::new(),
+            total: Sums::default(),
+        };
+        for group in groups {
+            progress.by_status.entry(group.status).or_default().add(group);
+            progress.by_priority.entry(group.priority).or_default().add(group);
+            progress.total.add(group);
         }
-    }
-
-    fn total(&self) -> i64 {
-        self.by_status.values().sum()
+        progress
     }
 
     /// Share of done tasks among those not cancelled, 0 to 100.
     #[allow(clippy::cast_precision_loss, reason = "a share needs no more than 52 bits")]
     fn percent_done(&self) -> f64 {
-        let count = |status| self.by_status.get(&status).copied().unwrap_or_default();
-        let counted = self.total() - count(TaskStatus::Cancelled);
+        let count = |status| self.by_status.get(&status).copied().unwrap_or_default().count;
+        let counted = self.total.count - count(TaskStatus::Cancelled);
         if counted == 0 { 0.0 } else { count(TaskStatus::Done) as f64 * 100.0 / counted as f64 }
     }
 }
@@ -99,7 +109,13 @@ mod tests {
         #[test]
         fn both_ways_of_counting_agree(groups in proptest::collection::vec(group(), 0..30)) {
             let progress = Progress::of(Uuid::nil(), &groups);
-            prop_assert_eq!(progress.total(), progress.by_priority.values().sum::<i64>());
+            let sum = |sums: Vec<Sums>| sums.iter().fold(Sums::default(), |all, one| Sums {
+                count: all.count + one.count,
+                estimated_hours: all.estimated_hours + one.estimated_hours,
+                actual_hours: all.actual_hours + one.actual_hours,
+            });
+            prop_assert_eq!(progress.total, sum(progress.by_status.values().copied().collect()));
+            prop_assert_eq!(progress.total, sum(progress.by_priority.values().copied().collect()));
             prop_assert!((0.0..=100.0).contains(&progress.percent_done()));
         }
     }

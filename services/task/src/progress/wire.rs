@@ -10,15 +10,25 @@ impl From<Progress> for pb::ProjectProgress {
         let by_priority = progress.by_priority.iter();
         Self {
             project_id: progress.project_id.to_string(),
-            total_count: progress.total(),
+            total_count: progress.total.count,
             by_status: by_status
-                .map(|(status, count)| pb::StatusCount { status: (*status).into(), count: *count })
+                .map(|(status, sums)| pb::StatusCount {
+                    status: (*status).into(),
+                    count: sums.count,
+                    estimated_hours: sums.estimated_hours,
+                    actual_hours: sums.actual_hours,
+                })
                 .collect(),
             by_priority: by_priority
-                .map(|(priority, count)| pb::PriorityCount { priority: (*priority).into(), count: *count })
+                .map(|(priority, sums)| pb::PriorityCount {
+                    priority: (*priority).into(),
+                    count: sums.count,
+                    estimated_hours: sums.estimated_hours,
+                    actual_hours: sums.actual_hours,
+                })
                 .collect(),
-            estimated_hours: progress.estimated_hours,
-            actual_hours: progress.actual_hours,
+            estimated_hours: progress.total.estimated_hours,
+            actual_hours: progress.total.actual_hours,
             percent_done: progress.percent_done(),
         }
     }
