@@ -6,6 +6,7 @@
 //! - A revoked session stops working at once; while Redis is away, within the life of the services' caches.
 //! - Losing all of Redis logs nobody out: this service knows every session.
 //! - Nobody sees another user's account, profile or sessions, but for the few fields that name them.
+//! - While an account has a second factor, no password alone begins a session of it.
 //!
 //! Not here: what users may do in projects (that is the project service's).
 
@@ -18,11 +19,13 @@ use shared::proto::identity::internal::v1::account_code_service_server::AccountC
 use shared::proto::identity::internal::v1::directory_service_server::DirectoryServiceServer;
 use shared::proto::identity::internal::v1::identity_import_service_server::IdentityImportServiceServer;
 use shared::proto::identity::internal::v1::key_service_server::KeyServiceServer;
+use shared::proto::identity::internal::v1::second_factor_admin_service_server::SecondFactorAdminServiceServer;
 use shared::proto::identity::internal::v1::security_audit_service_server::SecurityAuditServiceServer;
 use shared::proto::identity::internal::v1::session_resolver_service_server::SessionResolverServiceServer;
 use shared::proto::identity::internal::v1::user_administration_service_server::UserAdministrationServiceServer;
 use shared::proto::identity::v1::account_service_server::AccountServiceServer;
 use shared::proto::identity::v1::auth_service_server::AuthServiceServer;
+use shared::proto::identity::v1::second_factor_service_server::SecondFactorServiceServer;
 use shared::proto::identity::v1::security_event_service_server::SecurityEventServiceServer;
 use shared::proto::identity::v1::session_service_server::SessionServiceServer;
 use shared::proto::identity::v1::user_service_server::UserServiceServer;
@@ -41,6 +44,7 @@ mod options;
 mod passwords;
 mod profiles;
 pub mod sealing;
+mod second_factor;
 mod sessions;
 mod signing_in;
 mod users;
@@ -54,6 +58,7 @@ pub use options::IdentityOptions;
 pub use passwords::PasswordOptions;
 use passwords::Passwords;
 use sealing::KeyApi;
+use second_factor::{Gate, SecondFactorAdminApi, SecondFactorApi};
 use sessions::{Revocations, SessionApi, SessionResolver, SessionStore};
 use signing_in::AuthApi;
 use users::{Directory, ImportApi, UserApi};
@@ -113,6 +118,9 @@ pub async fn serve(
         store.clone(),
         revocations.clone(),
     );
+    let gate = Gate::new(limits.clone(), audit.clone());
+    let second_factor = SecondFactorApi::new(ground.clone(), keys.clone(), auth.proofs(), gate);
+    let second_factor_admin = SecondFactorAdminApi(ground.worker.clone());
     let own_sessions = SessionApi::new(ground.clone(), revocations.clone());
     let account_codes =
         AccountCodeApi { database: ground.database.clone(), codes: codes.clone(), outbox: outbox.clone() };
@@ -152,6 +160,8 @@ pub async fn serve(
         .add_service(SessionResolverServiceServer::new(SessionResolver(store)).max_decoding_message_size(MAX))
         .add_service(DirectoryServiceServer::new(directory).max_decoding_message_size(MAX))
         .add_service(IdentityImportServiceServer::new(import).max_decoding_message_size(MAX))
+        .add_service(SecondFactorServiceServer::new(second_factor).max_decoding_message_size(MAX))
+        .add_service(SecondFactorAdminServiceServer::new(second_factor_admin).max_decoding_message_size(MAX))
         .add_service(KeyServiceServer::new(rotation).max_decoding_message_size(MAX));
     ground.serve(DESCRIPTOR_SET, routes, sessions, listener).await
 }

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "failing is reporting here")]
 
 mod accounts;
+mod another_language;
 mod budgets;
 mod codes;
 mod directory;
+mod dump;
 mod expiry;
 mod flood;
 mod guessing;
@@ -17,6 +19,7 @@ mod passwords;
 mod profiles;
 mod refreshing;
 mod sealing;
+mod second_factor;
 mod secrecy;
 mod security_events;
 mod service_codes;

@@ -34,7 +34,7 @@ struct Count {
     count: i64,
 }
 
-async fn lines(suite: &Suite, statement: &str) -> Vec<String> {
+pub async fn lines(suite: &Suite, statement: &str) -> Vec<String> {
     let rows: Vec<Line> = sql_query(statement).load(&mut suite.admin().await).await.unwrap();
     rows.into_iter().map(|row| row.line).collect()
 }

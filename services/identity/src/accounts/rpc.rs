@@ -4,7 +4,7 @@ use futures::stream::BoxStream;
 use futures::try_join;
 use shared::caller::Caller;
 use shared::database::{Transaction, explain};
-use shared::error::{Error, ErrorReason, Result};
+use shared::error::{ErrorReason, Result};
 use shared::json::to_timestamp;
 use shared::mail::Outbox;
 use shared::proto::identity::v1 as pb;
@@ -59,15 +59,7 @@ impl AccountApi {
     /// Whether this is the account's password.
     async fn prove(&self, names: &Names, password: String, device: &Device) -> Result<()> {
         let login = Login { login: names.email.clone(), password };
-        match self.proofs.of(login, device).await {
-            Ok(proven) if proven.user_id == names.id => Ok(()),
-            Err(error) if error.reason() != ErrorReason::BadCredentials => Err(error),
-            _ => Err(Error::PermissionDenied {
-                reason: ErrorReason::PasswordWrong,
-                message: "the password is not yours".to_owned(),
-                metadata: Vec::new(),
-            }),
-        }
+        self.proofs.of_owner(names.id, login, device).await
     }
 
     /// Counts a letter that somebody wants sent: to an account by id, or by an address that may be nobody's.

@@ -51,6 +51,9 @@ pub const LAST_NAME: &str = "users.last_name";
 /// A place on earth.
 pub const LOCATION: &str = "user_profiles.location";
 
+/// The secret that an account shares with an authenticator app.
+pub const TOTP_SECRET: &str = "user_second_factors.totp_secret";
+
 impl Place {
     /// This column in a row of this user.
     pub const fn of(column: &'static str, owner: Uuid) -> Self {

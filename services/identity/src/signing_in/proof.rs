@@ -1,7 +1,7 @@
 //! Whether somebody knows an account's password.
 
 use shared::database::Database;
-use shared::error::Result;
+use shared::error::{Error, ErrorReason, Result};
 use shared::schema::UserStatus;
 use uuid::Uuid;
 
@@ -35,11 +35,32 @@ pub(super) struct Replacement {
 }
 
 impl Proofs {
-    pub(super) fn new(database: Database, limits: Limits, passwords: Passwords, audit: Audit) -> Self {
+    /// Over the database, within these limits.
+    pub fn new(database: Database, limits: Limits, passwords: Passwords, audit: Audit) -> Self {
         Self { database, passwords, limits, audit }
     }
 
+    /// Whether a signed-in user gave the password of their own account, named by its address.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED` for a wrong password, which is no reason to sign in again; `RESOURCE_EXHAUSTED` after too
+    /// many.
+    pub async fn of_owner(&self, user_id: Uuid, wish: Login, device: &Device) -> Result<()> {
+        match self.of(wish, device).await {
+            Ok(proven) if proven.user_id == user_id => Ok(()),
+            Err(error) if error.reason() != ErrorReason::BadCredentials => Err(error),
+            _ => Err(Error::PermissionDenied {
+                reason: ErrorReason::PasswordWrong,
+                message: "the password is not yours".to_owned(),
+                metadata: Vec::new(),
+            }),
+        }
+    }
+
     /// The active account with this login and password. Takes as long when there is none.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` for a wrong password, `RESOURCE_EXHAUSTED` after too many.
     pub async fn of(&self, wish: Login, device: &Device) -> Result<Proven> {
         let Login { login, password } = wish;
         let tx = self.database.begin_as(Uuid::nil()).await?;

@@ -18,6 +18,7 @@ use crate::audit::{Audit, Event, Kind};
 use crate::limits::{Attempt, Limits, Purpose};
 use crate::passwords::Passwords;
 use crate::sealing::KeyRing;
+use crate::second_factor::{self, ChallengeAnswer, Claim, Gate};
 use crate::sessions::{Device, Revocations, SESSION_INVALID, SessionStore, Succession, Tokens};
 use crate::{CONSTRAINTS, NAME, audit, sessions, users};
 
@@ -29,6 +30,7 @@ pub struct AuthApi {
     limits: Limits,
     audit: Audit,
     proofs: Proofs,
+    gate: Gate,
     succession: Succession,
     store: SessionStore,
     revocations: Revocations,
@@ -46,8 +48,9 @@ impl AuthApi {
         revocations: Revocations,
     ) -> Self {
         let proofs = Proofs::new(ground.database.clone(), limits.clone(), passwords.clone(), audit.clone());
+        let gate = Gate::new(limits.clone(), audit.clone());
         let succession = Succession::new(&ground.options.service_secret);
-        Self { ground, keys, passwords, limits, audit, proofs, succession, store, revocations }
+        Self { ground, keys, passwords, limits, audit, proofs, gate, succession, store, revocations }
     }
 
     /// How passwords are proven here, within the same limits.
@@ -55,12 +58,17 @@ impl AuthApi {
         self.proofs.clone()
     }
 
-    /// Begins a session for somebody who gave the password.
+    /// Begins a session for somebody who gave the password, or a challenge if that is not enough.
     async fn sign_in(&self, proven: Proven, device: &Device) -> Result<Response<pb::SignedIn>, Status> {
         let tokens = Tokens::random();
         let tx = self.ground.database.begin_as(proven.user_id).await?;
         if let Some(replacement) = &proven.new_hash {
             queries::replace_password_hash(&tx, replacement).await?;
+        }
+        if second_factor::is_on(&tx, proven.user_id).await? {
+            let now = self.ground.clock.now();
+            let challenge = second_factor::begin_challenge(tx, proven.user_id, now).await?;
+            return Ok(Response::new(challenge.into()));
         }
         audit::append(&tx, &Event::new(Kind::Login, proven.user_id).by_user(proven.user_id).from(device))?;
         let opened = queries::sign_in(tx, proven.user_id, &tokens, device).await?;
@@ -133,6 +141,28 @@ impl AuthService for AuthApi {
 
         let proven = self.proofs.of(login, &device).await?;
         self.sign_in(proven, &device).await
+    }
+
+    async fn complete_login(
+        &self,
+        request: Request<pb::CompleteLoginRequest>,
+    ) -> Result<Response<pb::SignedIn>, Status> {
+        let device = Device::of(&request);
+        let ChallengeAnswer { token, proof } = request.into_inner().try_into()?;
+
+        let now = self.ground.clock.now();
+        let user_id = second_factor::take_attempt(&self.ground.database, &token, now).await?;
+        let claim = Claim { user_id, proof: &proof, challenge: Some(&token), now };
+        let tokens = Tokens::random();
+        let sign_in = async {
+            let tx = self.ground.database.begin_as(user_id).await?;
+            second_factor::prove(&tx, &self.keys, &claim).await?;
+            audit::append(&tx, &Event::new(proof.login_kind(), user_id).by_user(user_id).from(&device))?;
+            queries::sign_in(tx, user_id, &tokens, &device).await
+        };
+        let opened = self.gate.guard(user_id, &device, sign_in).await?;
+
+        self.answer(opened, tokens)
     }
 
     async fn refresh_session(

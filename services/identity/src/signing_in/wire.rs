@@ -67,6 +67,7 @@ impl Opened {
             }),
             user: Some(self.user.into_wire(keys)?),
             session: Some(self.session.into_wire(current)),
+            second_factor_challenge: None,
         })
     }
 }

@@ -1,0 +1,82 @@
+//! Whether somebody holds an account's second factor.
+
+use chrono::{DateTime, Utc};
+use shared::database::Transaction;
+use shared::error::Result;
+use uuid::Uuid;
+
+use super::totp::SharedSecret;
+use super::{ENROLMENT_LIFE, Proof, SECOND_FACTOR_INVALID, challenges, is_off, is_on_already, queries};
+use crate::sealing::{KeyRing, Place, TOTP_SECRET};
+
+/// Somebody's word that they hold an account's second factor.
+pub struct Claim<'a> {
+    /// Whose.
+    pub user_id: Uuid,
+    /// What they show.
+    pub proof: &'a Proof,
+    /// The challenge that they meet, if they are signing in.
+    pub challenge: Option<&'a str>,
+    /// Now.
+    pub now: DateTime<Utc>,
+}
+
+/// Uses the shown code up, in this transaction of that user, and the challenge with it: what does not commit has
+/// not been used.
+///
+/// # Errors
+/// `UNAUTHENTICATED` when the code is wrong or was used before, or the challenge has been met; `FAILED_PRECONDITION`
+/// when the factor is off.
+pub async fn prove(tx: &Transaction, keys: &KeyRing, claim: &Claim<'_>) -> Result<SharedSecret> {
+    let factor = queries::lock(tx, claim.user_id).await?;
+    let factor = factor.filter(|factor| factor.confirmed_at.is_some()).ok_or_else(is_off)?;
+    if let Some(token) = claim.challenge {
+        challenges::meet(tx, token).await?;
+    }
+    let secret = open(keys, claim.user_id, &factor)?;
+    match claim.proof {
+        Proof::Code(code) => use_code(tx, &secret, &factor, claim.user_id, code, claim.now).await?,
+        Proof::Recovery(code) => {
+            let hash = code.hash(&secret)?;
+            let was_there = queries::use_recovery_code(tx, claim.user_id, &hash).await?;
+            was_there.then_some(()).ok_or(SECOND_FACTOR_INVALID)?;
+        }
+    }
+    Ok(secret)
+}
+
+/// As [`prove`], for a factor that waits to be confirmed.
+pub(super) async fn prove_first(
+    tx: &Transaction,
+    keys: &KeyRing,
+    user_id: Uuid,
+    code: &str,
+    now: DateTime<Utc>,
+) -> Result<SharedSecret> {
+    let factor = queries::lock(tx, user_id).await?.ok_or_else(is_off)?;
+    if factor.confirmed_at.is_some() {
+        return Err(is_on_already());
+    }
+    if factor.begun_at + ENROLMENT_LIFE <= now {
+        return Err(is_off());
+    }
+    let secret = open(keys, user_id, &factor)?;
+    use_code(tx, &secret, &factor, user_id, code, now).await?;
+    Ok(secret)
+}
+
+fn open(keys: &KeyRing, user_id: Uuid, factor: &queries::Factor) -> Result<SharedSecret> {
+    SharedSecret::from_base32(&keys.open(Place::of(TOTP_SECRET, user_id), &factor.totp_secret)?)
+}
+
+async fn use_code(
+    tx: &Transaction,
+    secret: &SharedSecret,
+    factor: &queries::Factor,
+    user_id: Uuid,
+    code: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let step = secret.step_of(code, now, factor.last_used_step)?.ok_or(SECOND_FACTOR_INVALID)?;
+    queries::use_step(tx, user_id, step).await
+}

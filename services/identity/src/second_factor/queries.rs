@@ -1,0 +1,190 @@
+//! SQL on second factors, for the calling user: policies show no other's.
+
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::{OptionalExtension, QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::database::{Prepared, Transaction};
+use shared::error::Result;
+use uuid::Uuid;
+
+use super::{State, is_on_already};
+use crate::sealing::Sealed;
+
+/// A factor, locked until the transaction ends.
+#[derive(QueryableByName)]
+pub struct Factor {
+    #[diesel(sql_type = Text)]
+    pub totp_secret: Sealed,
+    #[diesel(sql_type = Timestamptz)]
+    pub begun_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub confirmed_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = BigInt)]
+    pub last_used_step: i64,
+}
+
+#[derive(QueryableByName)]
+struct IsOn {
+    #[diesel(sql_type = Bool)]
+    is_on: bool,
+}
+
+#[derive(QueryableByName)]
+struct StateRow {
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    confirmed_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = BigInt)]
+    recovery_codes_left: i64,
+}
+
+#[derive(QueryableByName)]
+struct Owner {
+    #[diesel(sql_type = SqlUuid)]
+    user_id: Uuid,
+}
+
+/// Whether the user of this transaction has turned the second factor on.
+pub async fn is_on(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<bool> {
+    let query = sql_query(
+        "SELECT EXISTS (SELECT 1 FROM identity.user_second_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL) \
+         AS is_on",
+    );
+    Ok(Prepared(query.bind::<SqlUuid, _>(user_id)).get_result::<IsOn>(&mut conn).await?.is_on)
+}
+
+/// How the user's factor stands.
+pub(super) async fn state(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<State> {
+    let query = sql_query(
+        "SELECT f.confirmed_at, (SELECT count(*) FROM identity.user_recovery_codes c WHERE c.user_id = f.user_id) \
+         AS recovery_codes_left FROM identity.user_second_factors f WHERE f.user_id = $1 AND f.confirmed_at IS NOT NULL",
+    );
+    let found: Option<StateRow> =
+        Prepared(query.bind::<SqlUuid, _>(user_id)).get_result(&mut conn).await.optional()?;
+    Ok(found.map_or_else(State::default, |row| State {
+        confirmed_at: row.confirmed_at,
+        recovery_codes_left: row.recovery_codes_left,
+    }))
+}
+
+/// The user's factor, locked: of two calls with one code the second finds it used.
+pub(super) async fn lock(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<Option<Factor>> {
+    let query = sql_query(
+        "SELECT totp_secret, begun_at, confirmed_at, last_used_step FROM identity.user_second_factors \
+         WHERE user_id = $1 FOR UPDATE",
+    );
+    Ok(Prepared(query.bind::<SqlUuid, _>(user_id)).get_result(&mut conn).await.optional()?)
+}
+
+/// Stores a secret that is still to be confirmed, in place of a former one, and commits.
+pub(super) async fn begin(tx: Transaction, user_id: Uuid, secret: &Sealed, now: DateTime<Utc>) -> Result<()> {
+    let query = sql_query(
+        "INSERT INTO identity.user_second_factors (user_id, totp_secret, begun_at) VALUES ($1, $2, $3) \
+         ON CONFLICT (user_id) DO UPDATE SET totp_secret = excluded.totp_secret, begun_at = excluded.begun_at \
+         WHERE user_second_factors.confirmed_at IS NULL RETURNING user_id",
+    )
+    .bind::<SqlUuid, _>(user_id)
+    .bind::<Text, _>(secret)
+    .bind::<Timestamptz, _>(now);
+    let begun: Vec<Owner> = tx.commit_with(query).await?;
+    if begun.is_empty() { Err(is_on_already()) } else { Ok(()) }
+}
+
+/// Remembers the time step of a code.
+pub(super) async fn use_step(mut conn: &AsyncPgConnection, user_id: Uuid, step: i64) -> Result<()> {
+    let query = sql_query("UPDATE identity.user_second_factors SET last_used_step = $2 WHERE user_id = $1")
+        .bind::<SqlUuid, _>(user_id)
+        .bind::<BigInt, _>(step);
+    Prepared(query).execute(&mut conn).await?;
+    Ok(())
+}
+
+/// Forgets a recovery code; whether it was there.
+pub(super) async fn use_recovery_code(
+    mut conn: &AsyncPgConnection,
+    user_id: Uuid,
+    hash: &[u8],
+) -> Result<bool> {
+    let query = sql_query("DELETE FROM identity.user_recovery_codes WHERE user_id = $1 AND code_hash = $2")
+        .bind::<SqlUuid, _>(user_id)
+        .bind::<Bytea, _>(hash);
+    Ok(Prepared(query).execute(&mut conn).await? > 0)
+}
+
+/// Stores a set of recovery codes in place of the former one, on a factor that is on from now at the latest, and
+/// commits.
+pub(super) async fn store_recovery_codes(
+    tx: Transaction,
+    user_id: Uuid,
+    hashes: Vec<Vec<u8>>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let query = sql_query(
+        "WITH factor AS (UPDATE identity.user_second_factors SET confirmed_at = coalesce(confirmed_at, $3) \
+         WHERE user_id = $1 RETURNING user_id), \
+         former AS (DELETE FROM identity.user_recovery_codes WHERE user_id = $1) \
+         INSERT INTO identity.user_recovery_codes (user_id, code_hash) \
+         SELECT factor.user_id, hash FROM factor, unnest($2) hash RETURNING user_id",
+    )
+    .bind::<SqlUuid, _>(user_id)
+    .bind::<Array<Bytea>, _>(hashes)
+    .bind::<Timestamptz, _>(now);
+    let _stored: Vec<Owner> = tx.commit_with(query).await?;
+    Ok(())
+}
+
+/// Forgets a user's factor, its recovery codes and open challenges, and commits; whether it was on.
+pub(super) async fn remove(tx: Transaction, user_id: Uuid) -> Result<bool> {
+    let query = sql_query(
+        "WITH factor AS (DELETE FROM identity.user_second_factors WHERE user_id = $1 \
+         RETURNING confirmed_at IS NOT NULL AS is_on), \
+         codes AS (DELETE FROM identity.user_recovery_codes WHERE user_id = $1), \
+         challenges AS (DELETE FROM identity.second_factor_challenges WHERE user_id = $1) \
+         SELECT is_on FROM factor",
+    )
+    .bind::<SqlUuid, _>(user_id);
+    let removed: Vec<IsOn> = tx.commit_with(query).await?;
+    Ok(removed.into_iter().any(|row| row.is_on))
+}
+
+/// Stores a challenge, forgets the user's expired ones, and commits.
+pub(super) async fn store_challenge(
+    tx: Transaction,
+    user_id: Uuid,
+    hash: &str,
+    now: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+) -> Result<()> {
+    let query = sql_query(
+        "WITH expired AS (DELETE FROM identity.second_factor_challenges WHERE user_id = $1 AND expires_at <= $3) \
+         INSERT INTO identity.second_factor_challenges (user_id, token_hash, expires_at) VALUES ($1, $2, $4) \
+         RETURNING user_id",
+    )
+    .bind::<SqlUuid, _>(user_id)
+    .bind::<Text, _>(hash)
+    .bind::<Timestamptz, _>(now)
+    .bind::<Timestamptz, _>(expires_at);
+    let _stored: Vec<Owner> = tx.commit_with(query).await?;
+    Ok(())
+}
+
+/// Takes one of a challenge's attempts, whoever asks, and commits; the user that it is a challenge to.
+pub(super) async fn take_attempt(
+    tx: Transaction,
+    hash: &str,
+    now: DateTime<Utc>,
+    at_most: i32,
+) -> Result<Option<Uuid>> {
+    let query = sql_query("SELECT user_id FROM identity.take_challenge_attempt($1, $2, $3) AS user_id")
+        .bind::<Text, _>(hash)
+        .bind::<Timestamptz, _>(now)
+        .bind::<Integer, _>(at_most);
+    let taken: Vec<Owner> = tx.commit_with(query).await?;
+    Ok(taken.into_iter().next().map(|owner| owner.user_id))
+}
+
+/// Forgets a challenge that is being met; whether it was still there.
+pub(super) async fn use_challenge(mut conn: &AsyncPgConnection, hash: &str) -> Result<bool> {
+    let query = sql_query("DELETE FROM identity.second_factor_challenges WHERE token_hash = $1");
+    Ok(Prepared(query.bind::<Text, _>(hash)).execute(&mut conn).await? > 0)
+}

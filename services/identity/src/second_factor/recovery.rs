@@ -1,0 +1,92 @@
+//! Recovery codes: sixty random bits each, stored as an HMAC under the factor's own secret, which is sealed.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use rand::Rng as _;
+use sha2::Sha256;
+use shared::error::{Error, Result};
+
+use super::totp::SharedSecret;
+
+/// Codes in a set.
+pub const CODES: usize = 10;
+/// Letters of a code, 5 bits each, and of each group of them.
+const LETTERS: usize = 12;
+const GROUP: usize = 4;
+/// Crockford's base 32: no letter looks like another.
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// Keeps these hashes apart from whatever else is made with the secret.
+const LABEL: &[u8] = b"recovery code\0";
+
+/// A recovery code without hyphens.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RecoveryCode(String);
+
+impl RecoveryCode {
+    /// A new one.
+    fn random() -> Self {
+        let mut rng = rand::rng();
+        let letter = |_| ALPHABET.get(rng.random_range(0..ALPHABET.len())).copied().map_or('0', char::from);
+        Self((0..LETTERS).map(letter).collect())
+    }
+
+    /// What somebody typed; `None` if it can be none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let letters = text.chars().filter(|letter| !matches!(letter, '-' | ' '));
+        let letters = letters.map(|letter| match letter.to_ascii_uppercase() {
+            'O' => '0',
+            'I' | 'L' => '1',
+            letter => letter,
+        });
+        let code: String = letters.take(LETTERS + 1).collect();
+        let is_code = code.len() == LETTERS && code.bytes().all(|letter| ALPHABET.contains(&letter));
+        is_code.then_some(Self(code))
+    }
+
+    /// As it is shown.
+    pub fn to_text(&self) -> String {
+        let letters: Vec<char> = self.0.chars().collect();
+        letters.chunks(GROUP).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
+    }
+
+    /// As it is stored.
+    ///
+    /// # Errors
+    /// None: HMAC takes keys of any length.
+    pub fn hash(&self, secret: &SharedSecret) -> Result<Vec<u8>> {
+        let hmac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_err(Error::internal)?;
+        Ok(hmac.chain_update(LABEL).chain_update(&self.0).finalize().into_bytes().to_vec())
+    }
+}
+
+/// A new set.
+pub fn new_set() -> [RecoveryCode; CODES] {
+    std::array::from_fn(|_| RecoveryCode::random())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_reads_as_it_is_shown_and_as_people_type() {
+        let code = RecoveryCode::random();
+        assert_eq!(code.to_text().len(), 14);
+        assert!(RecoveryCode::parse(&code.to_text()) == Some(code.clone()));
+        assert!(RecoveryCode::parse(&format!(" {} ", code.0.to_lowercase())) == Some(code));
+        assert!(RecoveryCode::parse("oil0-OIL1-ABCD") == Some(RecoveryCode("01100111ABCD".to_owned())));
+        for nonsense in ["", "ABCD-EFGH", "ABCD-EFGH-JKMNP", "ABCD-EFGH-JKM!", "UUUU-UUUU-UUUU"] {
+            assert!(RecoveryCode::parse(nonsense).is_none(), "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn a_set_has_different_codes_and_a_hash_follows_on_the_secret() {
+        let set = new_set();
+        let texts: std::collections::HashSet<_> = set.iter().map(RecoveryCode::to_text).collect();
+        assert_eq!(texts.len(), CODES);
+        let (one, other) = (SharedSecret::random(), SharedSecret::random());
+        let [first, ..] = set;
+        assert_eq!(first.hash(&one).unwrap(), first.hash(&one).unwrap());
+        assert_ne!(first.hash(&one).unwrap(), first.hash(&other).unwrap());
+    }
+}

@@ -1,0 +1,145 @@
+//! Time-based one-time codes (RFC 6238) as authenticator apps make them: HMAC-SHA-1, six digits, steps of 30 s.
+
+use chrono::{DateTime, Utc};
+use rand::RngCore as _;
+use shared::error::{Error, Result};
+use totp_rs::{Algorithm, Builder, Secret, Totp};
+
+const STEP_SECONDS: u64 = 30;
+const DIGITS: u8 = 6;
+/// Steps that a clock may be early or late (RFC 6238, section 5.2).
+const MAX_DRIFT: u64 = 1;
+/// As long as the hash (RFC 4226, section 4).
+const SECRET_BYTES: usize = 20;
+/// What apps show beside the account.
+const ISSUER: &str = "DafnckMachine";
+
+/// A secret shared with an app.
+pub struct SharedSecret(Secret);
+
+impl SharedSecret {
+    /// A new one.
+    pub fn random() -> Self {
+        let mut bytes = [0; SECRET_BYTES];
+        rand::rng().fill_bytes(&mut bytes);
+        Self(Secret::new(Box::new(bytes)))
+    }
+
+    /// One that [`Self::to_base32`] wrote.
+    ///
+    /// # Errors
+    /// `INTERNAL` when it is damaged.
+    pub fn from_base32(text: &str) -> Result<Self> {
+        Secret::try_from_base32(text)
+            .map(Self)
+            .map_err(|_| Error::internal("a second factor's secret is damaged"))
+    }
+
+    /// As people type it into an app.
+    pub fn to_base32(&self) -> String {
+        self.0.to_base32()
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    /// As apps read it from a QR code.
+    ///
+    /// # Errors
+    /// `INTERNAL` when the account's name cannot stand in it.
+    pub fn to_uri(&self, account: &str) -> Result<String> {
+        self.totp(account)?.to_url().map_err(|error| Error::internal(error.to_string()))
+    }
+
+    /// The time step that this is the code of, if it is one later than the last that was used.
+    ///
+    /// # Errors
+    /// `INTERNAL` when the secret is too short.
+    pub fn step_of(&self, code: &str, now: DateTime<Utc>, last_used: i64) -> Result<Option<i64>> {
+        let totp = self.totp("")?;
+        let current = u64::try_from(now.timestamp()).unwrap_or_default() / STEP_SECONDS;
+        let mut steps = current.saturating_sub(MAX_DRIFT)..=current + MAX_DRIFT;
+        let step =
+            steps.find(|step| is_after(*step, last_used) && totp.check(code, step * STEP_SECONDS).is_some());
+        Ok(step.and_then(|step| i64::try_from(step).ok()))
+    }
+
+    fn totp(&self, account: &str) -> Result<Totp> {
+        Builder::new()
+            .with_algorithm(Algorithm::SHA1)
+            .with_digits(DIGITS)
+            .with_skew(0)
+            .with_step_duration(STEP_SECONDS)
+            .with_secret(self.0.clone())
+            .with_issuer(Some(ISSUER))
+            .with_account_name(account)
+            .build()
+            .map_err(|error| Error::internal(error.to_string()))
+    }
+}
+
+fn is_after(step: u64, last_used: i64) -> bool {
+    u64::try_from(last_used).map_or(true, |last| step > last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The secret of RFC 6238, appendix B: the ASCII text `12345678901234567890`.
+    const RFC_SECRET: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(seconds, 0).unwrap()
+    }
+
+    #[test]
+    fn codes_are_those_of_the_rfc() {
+        let secret = SharedSecret::from_base32(RFC_SECRET).unwrap();
+        for (seconds, code) in [
+            (59, "287082"),
+            (1_111_111_109, "081804"),
+            (1_111_111_111, "050471"),
+            (1_234_567_890, "005924"),
+            (2_000_000_000, "279037"),
+            (20_000_000_000, "353130"),
+        ] {
+            assert_eq!(secret.step_of(code, at(seconds), 0).unwrap(), Some(seconds / 30), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_accepted_one_step_early_or_late_and_never_again() {
+        let secret = SharedSecret::from_base32(RFC_SECRET).unwrap();
+        let step = 1_111_111_111 / 30;
+        let tried = |steps_off: i64, last_used: i64| {
+            secret.step_of("050471", at((step + steps_off) * 30), last_used).unwrap()
+        };
+        assert_eq!(
+            [-2, -1, 0, 1, 2].map(|off| tried(off, 0)),
+            [None, Some(step), Some(step), Some(step), None]
+        );
+        assert_eq!([step - 1, step, step + 1].map(|last| tried(0, last)), [Some(step), None, None]);
+    }
+
+    #[test]
+    fn nonsense_is_no_code() {
+        let secret = SharedSecret::random();
+        for code in ["", "1", "12345", "1234567", "abcdef", "-12345", "１２３４５６"] {
+            assert_eq!(secret.step_of(code, at(1_111_111_111), 0).unwrap(), None, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_secret_reads_as_it_is_written_and_apps_can_take_it() {
+        let secret = SharedSecret::random();
+        let text = secret.to_base32();
+        assert_eq!(text.len(), 32);
+        assert_eq!(SharedSecret::from_base32(&text).unwrap().as_bytes(), secret.as_bytes());
+        let uri = secret.to_uri("olga@example.org").unwrap();
+        assert!(uri.starts_with("otpauth://totp/DafnckMachine:olga%40example.org?"), "{uri}");
+        assert!(uri.contains(&format!("secret={text}")) && uri.contains("issuer=DafnckMachine"), "{uri}");
+    }
+}

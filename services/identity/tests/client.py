@@ -1,0 +1,253 @@
+"""A client in another language: goes through the flows of identity over plain reflection, with no generated stub.
+
+Arguments: the address of identity, and of project. The suite's service secret is in DAFNCK_SERVICE_SECRET.
+Prints the name of each flow that held, and ends with the first that does not.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+import struct
+import sys
+import time
+import uuid
+
+import grpc
+from google.protobuf import descriptor_pool, json_format, message_factory
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+DEADLINE_SECONDS = 20
+FIRST, LAST, PLACE = "Ольга", "Δημητρίου-李 🚀", "Gdańsk, Główne Miasto"
+
+
+class Service:
+    """Methods of the services at one address, found by reflection."""
+
+    def __init__(self, address, package):
+        self.channel = grpc.insecure_channel(address)
+        database = ProtoReflectionDescriptorDatabase(self.channel)
+        self.pool = descriptor_pool.DescriptorPool(database)
+        self.names = [name for name in database.get_services() if name.startswith(package)]
+        self.package = package
+
+    def call(self, method, token=None, principal=None, **fields):
+        """Calls `Service/Method` and answers with a message, or several; fields are those of the request as JSON."""
+        service, name = method.split("/")
+        package = self.package + (".internal.v1" if principal else ".v1")
+        found = self.pool.FindServiceByName(f"{package}.{service}").methods_by_name[name]
+        request = json_format.ParseDict(fields, message_factory.GetMessageClass(found.input_type)())
+        path = f"/{package}.{service}/{name}"
+        invoke = (self.channel.unary_stream if found.server_streaming else self.channel.unary_unary)(
+            path,
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=message_factory.GetMessageClass(found.output_type).FromString,
+        )
+        metadata = [("authorization", f"Bearer {token}")] if token else []
+        if principal:
+            metadata = [("authorization", signed(principal, path))]
+        return invoke(request, metadata=metadata, timeout=DEADLINE_SECONDS)
+
+    def refused(self, method, code, **arguments):
+        """Calls and expects this refusal."""
+        try:
+            self.call(method, **arguments)
+        except grpc.RpcError as error:
+            assert error.code().name == code, f"{method}: {error.code().name}: {error.details()}"
+            return
+        raise AssertionError(f"{method} was not refused")
+
+
+def signed(name, path):
+    """As proto/README.md says services sign their calls."""
+    seconds = int(time.time())
+    secret = os.environ["DAFNCK_SERVICE_SECRET"].encode()
+    code = hmac.new(secret, f"{name}|{seconds}|{path}".encode(), hashlib.sha256).hexdigest()
+    return f"Service {name}.{seconds}.{code}"
+
+
+def totp(secret, step):
+    """The code of an authenticator app (RFC 6238)."""
+    digest = hmac.new(base64.b32decode(secret), struct.pack(">Q", step), hashlib.sha1).digest()
+    offset = digest[-1] & 15
+    number = struct.unpack(">I", digest[offset : offset + 4])[0] & 0x7FFFFFFF
+    return f"{number % 1_000_000:06}"
+
+
+def current_step():
+    return int(time.time()) // 30
+
+
+class Olga:
+    """Goes through the flows, one after another."""
+
+    password = "pass-фраза long enough"
+
+    def __init__(self, identity, project):
+        self.identity, self.project = identity, project
+
+    def login(self, password=None):
+        return self.identity.call("AuthService/Login", login="olga", password=password or self.password)
+
+    def works(self, token):
+        self.identity.call("AuthService/WhoAmI", token=token)
+        self.project.call("ProjectService/ListProjects", token=token)
+
+    def register(self):
+        request = dict(request_id=str(uuid.uuid4()), email="Olga@Example.org", username="olga")
+        request.update(password=self.password, first_name=FIRST, last_name=LAST)
+        first = self.identity.call("AuthService/Register", **request)
+        again = self.identity.call("AuthService/Register", **request)
+        assert first.user.id == again.user.id and first.user.email == "olga@example.org"
+        assert (first.user.first_name, first.user.last_name) == (FIRST, LAST)
+        self.id, self.token = first.user.id, first.tokens.session_token
+        self.works(self.token)
+        self.identity.refused("AuthService/Register", "INVALID_ARGUMENT", email="x", username="ö", password="")
+
+    def profile(self):
+        profile = dict(user_id=self.id, location=PLACE, bio="мост 🌉")
+        answer = self.identity.call(
+            "UserService/UpdateUserProfile", token=self.token, profile=profile, update_mask="location,bio"
+        )
+        assert (answer.location, answer.bio) == (PLACE, "мост 🌉")
+        stale = dict(id=self.id, etag=answer.etag + "x", first_name="Ola")
+        update = dict(token=self.token, user=stale, update_mask="firstName")
+        self.identity.refused("UserService/UpdateUser", "ABORTED", **update)
+        found = self.identity.call("UserService/LookupUser", token=self.token, username="olga")
+        assert (found.first_name, found.last_name) == (FIRST, LAST)
+
+    def sign_in_and_out(self):
+        self.identity.refused("AuthService/Login", "UNAUTHENTICATED", login="olga", password="wrong password")
+        other = self.identity.call("AuthService/Login", login="OLGA@example.org", password=self.password)
+        self.works(other.tokens.session_token)
+        self.identity.call("AuthService/Logout", token=other.tokens.session_token)
+        self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=other.tokens.session_token)
+
+    def refresh(self):
+        former = self.login().tokens
+        first, second = (
+            self.identity.call("AuthService/RefreshSession", refresh_token=former.refresh_token).tokens
+            for _ in range(2)
+        )
+        assert first.session_token == second.session_token != former.session_token
+        self.works(first.session_token)
+        self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=former.session_token)
+
+    def sessions(self):
+        other = self.login()
+        listed = self.identity.call("SessionService/ListSessions", token=self.token, page_size=1)
+        assert len(listed.sessions) == 1 and listed.next_page_token
+        assert listed.sessions[0].id == other.session.id
+        assert listed.sessions[0].user_agent.startswith("grpc-python")
+        self.identity.call("SessionService/RevokeSession", token=self.token, session_id=other.session.id)
+        self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=other.tokens.session_token)
+        self.login()
+        others = self.identity.call("SessionService/RevokeOtherSessions", token=self.token)
+        assert others.revoked_count >= 1
+        self.works(self.token)
+
+    def second_factor(self):
+        begun = self.identity.call("SecondFactorService/BeginSecondFactor", token=self.token, password=self.password)
+        assert begun.otpauth_uri.startswith("otpauth://totp/") and begun.secret in begun.otpauth_uri
+        step = current_step()
+        confirm = dict(token=self.token, code=totp(begun.secret, step))
+        codes = self.identity.call("SecondFactorService/ConfirmSecondFactor", **confirm).codes
+        assert len(codes) == 10
+
+        challenge = self.login().second_factor_challenge.challenge_token
+        complete = dict(challenge_token=challenge, proof=dict(code=totp(begun.secret, step)))
+        self.identity.refused("AuthService/CompleteLogin", "UNAUTHENTICATED", **complete)
+        complete["proof"] = dict(code=totp(begun.secret, step + 1))
+        self.works(self.identity.call("AuthService/CompleteLogin", **complete).tokens.session_token)
+
+        challenge = self.login().second_factor_challenge.challenge_token
+        complete = dict(challenge_token=challenge, proof=dict(recovery_code=codes[0]))
+        self.works(self.identity.call("AuthService/CompleteLogin", **complete).tokens.session_token)
+        state = self.identity.call("SecondFactorService/GetSecondFactor", token=self.token)
+        assert state.is_on and state.recovery_codes_left == 9
+        remove = dict(token=self.token, proof=dict(recovery_code=codes[1]))
+        self.identity.call("SecondFactorService/RemoveSecondFactor", **remove)
+        assert self.login().tokens.session_token
+
+    def code(self, kind, **fields):
+        """As a backend that mails codes itself gets them."""
+        method = f"AccountCodeService/Create{kind}Code"
+        return self.identity.call(method, principal="backend", return_code={}, **fields).code
+
+    def verify_address(self):
+        code = self.code("EmailVerification", user_id=self.id)
+        redeem = dict(request_id=str(uuid.uuid4()), code=code)
+        for _ in range(2):
+            assert self.identity.call("AccountService/VerifyEmail", **redeem).email == "olga@example.org"
+        redeem["request_id"] = str(uuid.uuid4())
+        self.identity.refused("AccountService/VerifyEmail", "FAILED_PRECONDITION", **redeem)
+        assert self.identity.call("AuthService/WhoAmI", token=self.token).user.email_verified
+
+    def change_address(self):
+        code = self.code("EmailChange", user_id=self.id, new_email="Ola@Example.org")
+        redeem = dict(request_id=str(uuid.uuid4()), code=code)
+        assert self.identity.call("AccountService/ConfirmEmailChange", **redeem).email == "ola@example.org"
+        self.identity.refused("AuthService/Login", "UNAUTHENTICATED", login="olga@example.org", password=self.password)
+
+    def change_password(self):
+        other, former, self.password = self.login().tokens, self.password, "新しい長いパスワード"
+        change = dict(token=self.token, old_password=former, new_password=self.password)
+        assert self.identity.call("AccountService/ChangePassword", **change).revoked_session_count >= 1
+        self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=other.session_token)
+        self.identity.refused("AccountService/ChangePassword", "PERMISSION_DENIED", **change)
+        self.works(self.token)
+
+    def reset_password(self):
+        code, self.password = self.code("PasswordReset", email="ola@example.org"), "ещё один длинный пароль"
+        reset = dict(request_id=str(uuid.uuid4()), code=code, new_password=self.password)
+        self.identity.call("AccountService/ResetPassword", **reset)
+        self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=self.token)
+        self.token = self.login().tokens.session_token
+        self.works(self.token)
+
+    def export(self):
+        records = list(self.identity.call("AccountService/ExportAccount", token=self.token))
+        kinds = {record.WhichOneof("record") for record in records}
+        assert {"user", "profile"} <= kinds, kinds
+        told = " ".join(json_format.MessageToJson(record, ensure_ascii=False) for record in records)
+        assert all(text in told for text in [FIRST, LAST, PLACE]), told
+
+    def delete(self):
+        self.identity.refused("AccountService/DeleteAccount", "PERMISSION_DENIED", token=self.token, password="wrong")
+        self.identity.call("AccountService/DeleteAccount", token=self.token, password=self.password)
+        self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=self.token)
+        self.identity.refused("AuthService/Login", "UNAUTHENTICATED", login="olga", password=self.password)
+
+    def security_events(self):
+        events = self.identity.call("SecurityEventService/ListSecurityEvents", token=self.token, page_size=1000)
+        kinds = [json_format.MessageToDict(event)["kind"] for event in events.events]
+        for kind in ["REGISTERED", "LOGIN", "SECOND_FACTOR_ADDED", "SECOND_FACTOR_REMOVED", "RECOVERY_CODE_USED"]:
+            assert f"SECURITY_EVENT_KIND_{kind}" in kinds, f"{kind} is not in {kinds}"
+
+
+FLOWS = [
+    Olga.register,
+    Olga.profile,
+    Olga.sign_in_and_out,
+    Olga.refresh,
+    Olga.sessions,
+    Olga.second_factor,
+    Olga.verify_address,
+    Olga.change_address,
+    Olga.change_password,
+    Olga.reset_password,
+    Olga.security_events,
+    Olga.export,
+    Olga.delete,
+]
+
+
+def main():
+    identity, project = sys.argv[1:]
+    olga = Olga(Service(identity, "dafnck.identity"), Service(project, "dafnck.project"))
+    for flow in FLOWS:
+        flow(olga)
+        print(flow.__name__, flush=True)
+
+
+main()

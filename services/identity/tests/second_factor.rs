@@ -1,0 +1,408 @@
+//! Signing in with a second factor.
+
+use chrono::TimeDelta;
+use shared::proto::identity::internal::v1 as internal;
+use shared::proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
+use shared::proto::identity::v1 as pb;
+use shared::proto::identity::v1::second_factor_proof::Proof;
+use shared::proto::identity::v1::second_factor_service_client::SecondFactorServiceClient;
+use shared::siblings::Sibling;
+use suite::testing::*;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Response, Status};
+use totp_rs::{Builder, Secret, Totp};
+
+use crate::{actor_without_session, by_hand, login, refusal, with_tokens, works_everywhere};
+
+const STEP_SECONDS: i64 = 30;
+
+/// Somebody's authenticator app, with a clock that is right.
+pub struct App<'a> {
+    totp: Totp,
+    suite: &'a Suite,
+}
+
+impl<'a> App<'a> {
+    pub fn new(suite: &'a Suite, secret: &str) -> Self {
+        let secret = Secret::try_from_base32(secret).unwrap();
+        Self { totp: Builder::new().with_secret(secret).build().unwrap(), suite }
+    }
+
+    /// The code that is shown so many steps from now.
+    pub fn code_in(&self, steps: i64) -> String {
+        let now = self.suite.options.clock.now().timestamp();
+        self.totp.generate(u64::try_from(now + steps * STEP_SECONDS).unwrap()).to_string()
+    }
+
+    /// A code that was not shown before: waits, by the suite's clock, for the next.
+    fn next_code(&self) -> String {
+        self.suite.options.clock.advance(TimeDelta::seconds(STEP_SECONDS));
+        self.code_in(0)
+    }
+}
+
+type Factors = SecondFactorServiceClient<InterceptedService<Channel, Bearer>>;
+
+fn factors(suite: &Suite, actor: &Actor) -> Factors {
+    let bearer = Bearer(actor.session_token.clone());
+    SecondFactorServiceClient::new(InterceptedService::new(suite.channel(Service::Identity), bearer))
+}
+
+fn by_code(code: &str) -> Option<pb::SecondFactorProof> {
+    Some(pb::SecondFactorProof { proof: Some(Proof::Code(code.to_owned())) })
+}
+
+fn by_recovery(code: &str) -> Option<pb::SecondFactorProof> {
+    Some(pb::SecondFactorProof { proof: Some(Proof::RecoveryCode(code.to_owned())) })
+}
+
+pub async fn begin(suite: &Suite, actor: &Actor) -> pb::BeginSecondFactorResponse {
+    let request = pb::BeginSecondFactorRequest { password: actor.password.clone() };
+    factors(suite, actor).begin_second_factor(request).await.unwrap().into_inner()
+}
+
+pub async fn confirm(
+    suite: &Suite,
+    actor: &Actor,
+    code: String,
+) -> Result<Response<pb::RecoveryCodes>, Status> {
+    factors(suite, actor).confirm_second_factor(pb::ConfirmSecondFactorRequest { code }).await
+}
+
+/// Turns the second factor on; the app, and the recovery codes.
+async fn turn_on<'a>(suite: &'a Suite, actor: &Actor) -> (App<'a>, Vec<String>) {
+    let app = App::new(suite, &begin(suite, actor).await.secret);
+    let codes = confirm(suite, actor, app.code_in(0)).await.unwrap().into_inner().codes;
+    (app, codes)
+}
+
+pub async fn challenge(actor: &Actor) -> String {
+    let request = login(&actor.name, &actor.password);
+    let answer = actor_without_session(actor).auth().login(request).await.unwrap().into_inner();
+    assert!(answer.user.is_none() && answer.session.is_none() && answer.tokens.is_none());
+    answer.second_factor_challenge.unwrap().challenge_token
+}
+
+pub async fn complete(
+    suite: &Suite,
+    challenge_token: &str,
+    proof: Option<pb::SecondFactorProof>,
+) -> Result<Response<pb::SignedIn>, Status> {
+    let request = pb::CompleteLoginRequest { challenge_token: challenge_token.to_owned(), proof };
+    suite.anonymous().auth().complete_login(request).await
+}
+
+async fn state(suite: &Suite, actor: &Actor) -> (bool, i32) {
+    let state = factors(suite, actor).get_second_factor(pb::GetSecondFactorRequest {}).await.unwrap();
+    (state.get_ref().is_on, state.get_ref().recovery_codes_left)
+}
+
+#[tokio::test]
+async fn with_a_second_factor_a_password_and_a_code_sign_in() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    assert_eq!(state(&suite, &olga).await, (false, 0));
+    let begun = begin(&suite, &olga).await;
+    assert!(begun.otpauth_uri.contains(&begun.secret) && begun.otpauth_uri.contains("olga%40example.org"));
+    assert_eq!(state(&suite, &olga).await, (false, 0), "nothing is on before it is confirmed");
+    let app = App::new(&suite, &begun.secret);
+    let codes = confirm(&suite, &olga, app.code_in(0)).await.unwrap().into_inner().codes;
+    assert_eq!((codes.len(), state(&suite, &olga).await), (10, (true, 10)));
+
+    let token = challenge(&olga).await;
+    let signed_in = complete(&suite, &token, by_code(&app.next_code())).await.unwrap().into_inner();
+
+    assert_eq!(signed_in.user.as_ref().unwrap().id, olga.id.to_string());
+    works_everywhere(&with_tokens(&olga, &signed_in)).await.unwrap();
+    works_everywhere(&olga).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_code_works_once_even_at_once_and_a_challenge_too() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let (app, _) = turn_on(&suite, &olga).await;
+    let used = by_code(&app.code_in(0));
+    let (first, second) = (challenge(&olga).await, challenge(&olga).await);
+    assert_eq!(refusal(complete(&suite, &first, used).await), "UNAUTHENTICATED SECOND_FACTOR_INVALID");
+
+    let code = by_code(&app.next_code());
+    let both = tokio::join!(complete(&suite, &first, code.clone()), complete(&suite, &second, code.clone()));
+
+    let won = [both.0.is_ok(), both.1.is_ok()];
+    assert_eq!(won.iter().filter(|ok| **ok).count(), 1);
+    let (met, lost) = if won[0] { (&first, &second) } else { (&second, &first) };
+    let code = by_code(&app.next_code());
+    assert_eq!(refusal(complete(&suite, met, code.clone()).await), "UNAUTHENTICATED CHALLENGE_INVALID");
+    complete(&suite, lost, code).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_may_be_one_step_off_and_no_more() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let (app, _) = turn_on(&suite, &olga).await;
+    suite.options.clock.advance(TimeDelta::minutes(2));
+    let token = challenge(&olga).await;
+    for (off, accepted) in [(-2, false), (2, false), (-1, true)] {
+        let answer = complete(&suite, &token, by_code(&app.code_in(off))).await;
+        assert_eq!(answer.is_ok(), accepted, "{off} steps off");
+    }
+    complete(&suite, &challenge(&olga).await, by_code(&app.code_in(1))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_challenge_has_five_attempts_and_five_minutes() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let (app, _) = turn_on(&suite, &olga).await;
+    let token = challenge(&olga).await;
+    let guesses =
+        futures::future::join_all((0..8).map(|_| complete(&suite, &token, by_code("000000")))).await;
+    let refusals: Vec<_> = guesses.into_iter().map(refusal).collect();
+    let looked_at = refusals.iter().filter(|text| *text == "UNAUTHENTICATED SECOND_FACTOR_INVALID").count();
+    assert_eq!(looked_at, 5, "{refusals:?}");
+    let answer = complete(&suite, &token, by_code(&app.next_code())).await;
+    assert_eq!(refusal(answer), "UNAUTHENTICATED CHALLENGE_INVALID");
+
+    let token = challenge(&olga).await;
+    suite.options.clock.advance(TimeDelta::minutes(5));
+    let answer = complete(&suite, &token, by_code(&app.next_code())).await;
+    assert_eq!(refusal(answer), "UNAUTHENTICATED CHALLENGE_INVALID");
+    for nonsense in ["dfl_x", "x", &olga.refresh_token] {
+        let answer = complete(&suite, nonsense, by_code("000000")).await;
+        assert_eq!(refusal(answer), "UNAUTHENTICATED CHALLENGE_INVALID");
+    }
+}
+
+#[tokio::test]
+async fn more_challenges_are_no_more_guesses() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let (app, _) = turn_on(&suite, &olga).await;
+    for _ in 0..2 {
+        let token = challenge(&olga).await;
+        for _ in 0..5 {
+            let answer = complete(&suite, &token, by_code("000000")).await;
+            assert_eq!(refusal(answer), "UNAUTHENTICATED SECOND_FACTOR_INVALID");
+        }
+    }
+    let token = challenge(&olga).await;
+    let answer = complete(&suite, &token, by_code(&app.next_code())).await;
+    assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
+    let request = pb::RemoveSecondFactorRequest { proof: by_code(&app.next_code()) };
+    let answer = factors(&suite, &olga).remove_second_factor(request).await;
+    assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
+}
+
+#[tokio::test]
+async fn a_recovery_code_signs_in_once() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let (_, codes) = turn_on(&suite, &olga).await;
+
+    let typed = codes[0].to_lowercase().replace('-', " ");
+    complete(&suite, &challenge(&olga).await, by_recovery(&typed)).await.unwrap();
+
+    let token = challenge(&olga).await;
+    let answer = complete(&suite, &token, by_recovery(&codes[0])).await;
+    assert_eq!(refusal(answer), "UNAUTHENTICATED SECOND_FACTOR_INVALID");
+    complete(&suite, &token, by_recovery(&codes[1])).await.unwrap();
+    assert_eq!(state(&suite, &olga).await, (true, 8));
+}
+
+#[tokio::test]
+async fn new_recovery_codes_end_the_former() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let (app, former) = turn_on(&suite, &olga).await;
+    let wrong = pb::CreateRecoveryCodesRequest { proof: by_code(&app.code_in(0)) };
+    let answer = factors(&suite, &olga).create_recovery_codes(wrong).await;
+    assert_eq!(refusal(answer), "PERMISSION_DENIED SECOND_FACTOR_INVALID");
+
+    let request = pb::CreateRecoveryCodesRequest { proof: by_code(&app.next_code()) };
+    let codes = factors(&suite, &olga).create_recovery_codes(request).await.unwrap().into_inner().codes;
+
+    let token = challenge(&olga).await;
+    let answer = complete(&suite, &token, by_recovery(&former[0])).await;
+    assert_eq!(refusal(answer), "UNAUTHENTICATED SECOND_FACTOR_INVALID");
+    complete(&suite, &token, by_recovery(&codes[0])).await.unwrap();
+}
+
+#[tokio::test]
+async fn turned_off_a_password_is_enough_again() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let (_, codes) = turn_on(&suite, &olga).await;
+    let open = challenge(&olga).await;
+
+    let request = pb::RemoveSecondFactorRequest { proof: by_recovery(&codes[0]) };
+    let after = factors(&suite, &olga).remove_second_factor(request).await.unwrap().into_inner();
+
+    assert!(!after.is_on);
+    let answer = complete(&suite, &open, by_recovery(&codes[1])).await;
+    assert_eq!(refusal(answer), "UNAUTHENTICATED CHALLENGE_INVALID");
+    let signed_in = suite.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
+    assert!(signed_in.get_ref().tokens.is_some());
+    let off = pb::RemoveSecondFactorRequest { proof: by_recovery(&codes[1]) };
+    let answer = factors(&suite, &olga).remove_second_factor(off).await;
+    assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_OFF");
+}
+
+#[tokio::test]
+async fn turning_on_takes_the_password_a_code_and_a_quarter_of_an_hour() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let wrong = pb::BeginSecondFactorRequest { password: "another password".to_owned() };
+    let answer = factors(&suite, &olga).begin_second_factor(wrong).await;
+    assert_eq!(refusal(answer), "PERMISSION_DENIED PASSWORD_WRONG");
+    let answer = confirm(&suite, &olga, "000000".to_owned()).await;
+    assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_OFF");
+
+    let former = App::new(&suite, &begin(&suite, &olga).await.secret);
+    let app = App::new(&suite, &begin(&suite, &olga).await.secret);
+    let answer = confirm(&suite, &olga, former.code_in(0)).await;
+    assert_eq!(refusal(answer), "PERMISSION_DENIED SECOND_FACTOR_INVALID");
+    suite.options.clock.advance(TimeDelta::minutes(15));
+    let answer = confirm(&suite, &olga, app.code_in(0)).await;
+    assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_OFF");
+
+    let (app, _) = turn_on(&suite, &olga).await;
+    let answer = confirm(&suite, &olga, app.next_code()).await;
+    assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_ON");
+    let request = pb::BeginSecondFactorRequest { password: olga.password.clone() };
+    let answer = factors(&suite, &olga).begin_second_factor(request).await;
+    assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_ON");
+}
+
+#[tokio::test]
+async fn a_retried_registration_is_challenged_too() {
+    let suite = Suite::start().await;
+    let request = pb::RegisterRequest {
+        request_id: new_id(),
+        email: "olga@example.org".to_owned(),
+        username: "olga".to_owned(),
+        password: "correct horse battery".to_owned(),
+        ..Default::default()
+    };
+    let first = suite.anonymous().auth().register(request.clone()).await.unwrap().into_inner();
+    let mut olga = with_tokens(&suite.anonymous(), &first);
+    olga.password = request.password.clone();
+    turn_on(&suite, &olga).await;
+
+    let again = suite.anonymous().auth().register(request).await.unwrap().into_inner();
+
+    assert!(again.tokens.is_none() && again.second_factor_challenge.is_some());
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_open_challenges() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let (app, _) = turn_on(&suite, &olga).await;
+    let token = challenge(&olga).await;
+    by_hand(&suite, "UPDATE identity.users SET password_hash = '!'").await;
+    let answer = complete(&suite, &token, by_code(&app.next_code())).await;
+    assert_eq!(refusal(answer), "UNAUTHENTICATED CHALLENGE_INVALID");
+}
+
+#[tokio::test]
+async fn an_erased_account_keeps_nothing_of_its_second_factor() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    turn_on(&suite, &olga).await;
+    challenge(&olga).await;
+    by_hand(&suite, "SELECT identity.erase_user(id) FROM identity.users").await;
+    let left = "SELECT 'kept' AS line FROM identity.user_second_factors UNION ALL \
+        SELECT 'kept' FROM identity.user_recovery_codes UNION ALL \
+        SELECT 'kept' FROM identity.second_factor_challenges";
+    assert_eq!(crate::sealing::lines(&suite, left).await.len(), 0);
+}
+
+#[tokio::test]
+async fn an_operator_helps_somebody_who_lost_everything() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    turn_on(&suite, &olga).await;
+    let admin =
+        |name: &str| SecondFactorAdminServiceClient::new(suite.as_service(name).channel(Sibling::Identity));
+    let request = |user_id: String| internal::RemoveUserSecondFactorRequest { user_id };
+    let refused = admin("task").remove_user_second_factor(request(olga.id.to_string())).await;
+    assert_eq!(refusal(refused), "PERMISSION_DENIED AUDIENCE_REFUSED");
+    let unknown = admin("operator").remove_user_second_factor(request(new_id())).await;
+    assert_eq!(refusal(unknown), "NOT_FOUND RESOURCE_NOT_FOUND");
+
+    for was_on in [true, false] {
+        let answer = admin("operator-eva").remove_user_second_factor(request(olga.id.to_string())).await;
+        assert_eq!(answer.unwrap().into_inner().was_on, was_on);
+    }
+
+    let signed_in = suite.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
+    assert!(signed_in.get_ref().tokens.is_some());
+}
+
+#[tokio::test]
+async fn malformed_proofs_name_their_fields() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    for (proof, field) in [
+        (None, "proof"),
+        (Some(pb::SecondFactorProof { proof: None }), "proof"),
+        (by_code("12345"), "proof.code"),
+        (by_code("abcdef"), "proof.code"),
+        (by_recovery("ABCD"), "proof.recovery_code"),
+    ] {
+        let refused = complete(&suite, "", proof.clone()).await.unwrap_err();
+        assert_eq!(violations(&refused), ["challenge_token", field]);
+        let request = pb::RemoveSecondFactorRequest { proof };
+        let refused = factors(&suite, &olga).remove_second_factor(request).await.unwrap_err();
+        assert_eq!(violations(&refused), [field]);
+    }
+    let refused = confirm(&suite, &olga, "1".to_owned()).await.unwrap_err();
+    assert_eq!(violations(&refused), ["code"]);
+}
+
+#[tokio::test]
+async fn a_secret_of_another_account_or_in_clear_is_not_taken() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.users(["olga", "gus"]).await;
+    let (app, _) = turn_on(&suite, &olga).await;
+    turn_on(&suite, &gus).await;
+    let of_gus = format!("(SELECT id FROM identity.users WHERE username = '{}')", gus.name);
+    for planted in [
+        "'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'",
+        "(SELECT totp_secret FROM identity.user_second_factors f \
+         JOIN identity.users u ON u.id = f.user_id WHERE u.username = 'olga')",
+    ] {
+        let statement = format!(
+            "UPDATE identity.user_second_factors SET totp_secret = {planted} WHERE user_id = {of_gus}"
+        );
+        by_hand(&suite, &statement).await;
+        let answer = complete(&suite, &challenge(&gus).await, by_code(&app.next_code())).await;
+        assert_eq!(refusal(answer), "INTERNAL INTERNAL");
+    }
+}
+
+#[tokio::test]
+async fn losing_redis_in_between_loses_no_sign_in() {
+    let suite = Suite::start_alone().await;
+    let olga = suite.user("olga").await;
+    let secret = begin(&suite, &olga).await.secret;
+    confirm(&suite, &olga, App::new(&suite, &secret).code_in(0)).await.unwrap();
+    let token = challenge(&olga).await;
+    suite.servers.as_ref().unwrap().stop_redis().await.unwrap();
+
+    let code = App::new(&suite, &secret).next_code();
+    let signed_in = complete(&suite, &token, by_code(&code)).await.unwrap().into_inner();
+
+    let again = with_tokens(&olga, &signed_in);
+    again.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap();
+    let token = challenge(&olga).await;
+    for _ in 0..5 {
+        let answer = complete(&suite, &token, by_code("000000")).await;
+        assert_eq!(refusal(answer), "UNAUTHENTICATED SECOND_FACTOR_INVALID");
+    }
+    let answer = complete(&suite, &token, by_code("000000")).await;
+    assert_eq!(refusal(answer), "UNAUTHENTICATED CHALLENGE_INVALID");
+}
