@@ -1,6 +1,6 @@
 //! The content service over the real wire.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "failing is reporting here")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "failing is reporting here")]
 
 mod attachments;
 mod budgets;
