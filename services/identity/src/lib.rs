@@ -57,7 +57,7 @@ use operating::UserAdministrationApi;
 pub use options::IdentityOptions;
 pub use passwords::PasswordOptions;
 use passwords::Passwords;
-use sealing::KeyApi;
+use sealing::{KeyApi, KeyRing};
 use second_factor::{Gate, SecondFactorAdminApi, SecondFactorApi};
 use sessions::{Revocations, SessionApi, SessionResolver, SessionStore};
 use signing_in::AuthApi;
@@ -77,6 +77,22 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
     },
 ];
 
+/// The outbox of this service's letters, which are written and sent until told to stop.
+fn send_letters(ground: &Ground, mail: &MailOptions, codes: Codes) -> anyhow::Result<Outbox> {
+    let outbox = Outbox::new(NAME, ground.clock.clone());
+    let mailer = Mailer::new(mail)?;
+    let write = move |queued: &QueuedMail| letters::write(&codes, queued);
+    ground.spawn(outbox.clone().deliver(ground.worker.clone(), mailer, write, ground.shutdown.clone()));
+    Ok(outbox)
+}
+
+/// Forgets what has ended, and seals what is in clear, until told to stop.
+fn keep_in_order(ground: &Ground, keys: &KeyRing) {
+    ground.spawn(sessions::forget_ended(ground.worker.clone(), ground.shutdown.clone()));
+    ground.spawn(codes::forget_expired(ground.worker.clone(), ground.clock.clone(), ground.shutdown.clone()));
+    ground.spawn(sealing::seal_what_is_clear(ground.worker.clone(), keys.clone(), ground.shutdown.clone()));
+}
+
 /// Serves until told to stop.
 ///
 /// # Errors
@@ -94,15 +110,10 @@ pub async fn serve(
     let (revocations, telling) =
         Revocations::new(sessions.clone(), ground.redis.clone(), ground.shutdown.clone());
     ground.spawn(telling);
-    ground.spawn(sessions::forget_ended(ground.worker.clone(), ground.shutdown.clone()));
+    keep_in_order(&ground, &keys);
 
-    let outbox = Outbox::new(NAME, ground.clock.clone());
-    let mailer = Mailer::new(&mail)?;
     let codes = Codes::new(&ground.options.service_secret, ground.clock.clone());
-    let writer = codes.clone();
-    let write = move |queued: &QueuedMail| letters::write(&writer, queued);
-    ground.spawn(outbox.clone().deliver(ground.worker.clone(), mailer, write, ground.shutdown.clone()));
-    ground.spawn(codes::forget_expired(ground.worker.clone(), ground.clock.clone(), ground.shutdown.clone()));
+    let outbox = send_letters(&ground, &mail, codes.clone())?;
 
     let audit = Audit::new();
     let limits = Limits::new(ground.redis.clone(), ground.clock.clone(), audit.clone());
@@ -143,7 +154,6 @@ pub async fn serve(
     let users = UserApi::new(ground.clone(), keys.clone());
     let (directory, import) =
         (Directory(ground.worker.clone()), ImportApi::new(ground.worker.clone(), keys.clone()));
-    ground.spawn(sealing::seal_what_is_clear(ground.worker.clone(), keys.clone(), ground.shutdown.clone()));
     let rotation = KeyApi::new(ground.worker.clone(), keys);
     let routes = Routes::new(AuthServiceServer::new(auth).max_decoding_message_size(MAX))
         .add_service(AccountServiceServer::new(accounts).max_decoding_message_size(MAX))

@@ -1,6 +1,7 @@
 //! Changing one's password and address, and leaving.
 
 use shared::proto::identity::v1 as pb;
+use shared::proto::identity::v1::SecurityEventKind as Kind;
 use suite::testing::*;
 
 use crate::{another_device, by_hand, login, refusal, refused_elsewhere, works_everywhere};
@@ -183,4 +184,33 @@ async fn nobody_signs_in_with_what_the_database_and_its_log_hold() {
         let rows = crate::secrecy::lines(&suite, table).await;
         assert!(rows.iter().all(|row| !row.contains("dfc_") && !row.contains(NEW_PASSWORD)), "{table}");
     }
+}
+
+#[tokio::test]
+async fn what_touches_the_way_into_an_account_is_a_security_event() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
+    let code = suite.mail_to("olga@example.org", 1).await.code();
+    let verify = pb::VerifyEmailRequest { request_id: new_id(), code };
+    suite.anonymous().account().verify_email(verify).await.unwrap();
+    olga.account().request_email_change(new_address(&olga, "new@example.org")).await.unwrap();
+    olga.account().change_password(change(&olga.password, NEW_PASSWORD)).await.unwrap();
+    let reset = pb::RequestPasswordResetRequest { email: "olga@example.org".to_owned() };
+    suite.anonymous().account().request_password_reset(reset).await.unwrap();
+    let _records = olga.account().export_account(pb::ExportAccountRequest {}).await.unwrap();
+
+    let events = crate::security_events::events_of(&olga, &[]).await;
+
+    let kinds: Vec<_> = events.iter().map(pb::SecurityEvent::kind).collect();
+    let expected = [
+        Kind::AccountExported,
+        Kind::PasswordResetRequested,
+        Kind::PasswordChanged,
+        Kind::EmailChangeRequested,
+        Kind::EmailVerified,
+        Kind::Registered,
+    ];
+    assert_eq!(kinds, expected);
+    assert!(events.iter().all(|event| event.ip_address == "127.0.0.1"));
 }

@@ -156,6 +156,8 @@ async fn an_unknown_address_gets_the_same_answer_and_no_mail() {
     for nobody in ["nobody@example.org", "sue@example.org"] {
         assert_eq!(suite.mails_to(nobody).len(), 0);
     }
+    // The work is the same as well: each left a code.
+    assert_eq!(crate::secrecy::lines(&suite, "account_codes").await.len(), 3);
 }
 
 #[tokio::test]

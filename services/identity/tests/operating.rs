@@ -4,6 +4,7 @@ use futures::TryStreamExt as _;
 use shared::proto::identity::internal::v1 as internal;
 use shared::proto::identity::internal::v1::user_administration_service_client::UserAdministrationServiceClient;
 use shared::proto::identity::v1 as pb;
+use shared::proto::identity::v1::SecurityEventKind as Kind;
 use shared::proto::identity::v1::user_record::Record;
 use shared::siblings::{Sibling, SiblingChannel};
 use suite::testing::*;
@@ -43,7 +44,13 @@ async fn a_suspended_account_is_closed_at_once_everywhere_until_it_is_reactivate
     let again = operator.reactivate_user(internal::ReactivateUserRequest { user_id }).await.unwrap();
     assert_eq!(again.into_inner().status(), pb::UserStatus::Active);
     assert_eq!(refusal(olga.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
-    auth.login(login("olga", &olga.password)).await.unwrap();
+    let signed_in = auth.login(login("olga", &olga.password)).await.unwrap().into_inner();
+    let olga = crate::with_tokens(&olga, &signed_in);
+    let events =
+        crate::security_events::events_of(&olga, &[Kind::AccountSuspended, Kind::AccountReactivated]).await;
+    let kinds: Vec<_> = events.iter().map(pb::SecurityEvent::kind).collect();
+    assert_eq!(kinds, [Kind::AccountReactivated, Kind::AccountSuspended, Kind::AccountSuspended]);
+    assert!(events.iter().all(|event| event.actor_principal == "operator-eva"), "{events:?}");
 }
 
 #[tokio::test]

@@ -53,11 +53,11 @@ async fn hashes_from_elsewhere_sign_in_and_are_replaced_at_the_first_time() {
     let results = import(&suite, &HASHES).await;
     assert!(results.iter().all(|result| result.outcome() == ImportOutcome::Created), "{results:?}");
     let mut auth = suite.anonymous().auth();
-    for number in 0..HASHES.len() {
+    for (number, hash) in HASHES.into_iter().enumerate() {
         let name = format!("user{number}");
         let wrong = auth.login(login(&name, "Correct horse")).await;
         assert_eq!(refusal(wrong), "UNAUTHENTICATED BAD_CREDENTIALS");
-        assert_eq!(hash_of(&suite, &name).await, HASHES[number]);
+        assert_eq!(hash_of(&suite, &name).await, hash);
 
         auth.login(login(&name, PASSWORD)).await.unwrap();
 

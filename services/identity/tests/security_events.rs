@@ -11,7 +11,7 @@ use suite::testing::*;
 
 use crate::{PATIENCE, another_device, login, refusal};
 
-async fn events_of(actor: &Actor, kinds: &[Kind]) -> Vec<pb::SecurityEvent> {
+pub async fn events_of(actor: &Actor, kinds: &[Kind]) -> Vec<pb::SecurityEvent> {
     let kinds = kinds.iter().map(|kind| (*kind).into()).collect();
     let request = pb::ListSecurityEventsRequest { kinds, ..Default::default() };
     actor.security_events().list_security_events(request).await.unwrap().into_inner().events

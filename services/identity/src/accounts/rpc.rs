@@ -68,10 +68,10 @@ impl AccountApi {
     }
 
     /// Makes a code for somebody who may not be there.
-    async fn issue(&self, wish: Wish, told: Option<Kind>, device: &Device) -> Result<Issued> {
+    async fn issue(&self, wish: Wish, device: &Device) -> Result<Issued> {
         let tx = self.ground.database.begin_as(Uuid::nil()).await?;
         let issued = self.codes.issue(&tx, &wish).await?;
-        if let Some(kind) = told {
+        if let Some(kind) = wish.purpose.asked() {
             // Also for nobody: whether there is an account shows in nothing that takes time.
             let user_id = issued.addressee.as_ref().map(|addressee| addressee.user_id);
             audit::append(&tx, &Event::new(kind, user_id).from(device))?;
@@ -142,7 +142,7 @@ impl AccountService for AccountApi {
 
         let user_id = Some(user_id);
         let wish = Wish { purpose: Purpose::VerifyEmail, user_id, email: None, is_mailed: true };
-        let issued = self.issue(wish, None, &device).await?;
+        let issued = self.issue(wish, &device).await?;
 
         let expires_at = Some(to_timestamp(issued.expires_at));
         Ok(Response::new(pb::RequestEmailVerificationResponse { expires_at }))
@@ -178,7 +178,7 @@ impl AccountService for AccountApi {
 
         let email = Some(email);
         let wish = Wish { purpose: Purpose::ResetPassword, user_id: None, email, is_mailed: true };
-        self.issue(wish, Some(Kind::PasswordResetRequested), &device).await?;
+        self.issue(wish, &device).await?;
 
         Ok(Response::new(pb::RequestPasswordResetResponse {}))
     }

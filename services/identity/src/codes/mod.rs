@@ -20,6 +20,7 @@ use shared::database::Transaction;
 use shared::error::{Error, ErrorReason, Result};
 use uuid::Uuid;
 
+use crate::audit::Kind;
 use crate::letters;
 use crate::sessions::key_for;
 
@@ -56,6 +57,15 @@ impl Purpose {
         match self {
             Self::VerifyEmail => TimeDelta::hours(24),
             Self::ResetPassword | Self::ChangeEmail => TimeDelta::hours(1),
+        }
+    }
+
+    /// What asking for it is to the account's security.
+    pub fn asked(self) -> Option<Kind> {
+        match self {
+            Self::VerifyEmail => None,
+            Self::ResetPassword => Some(Kind::PasswordResetRequested),
+            Self::ChangeEmail => Some(Kind::EmailChangeRequested),
         }
     }
 

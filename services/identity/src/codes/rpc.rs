@@ -1,5 +1,6 @@
 //! Codes for calling backends: mailed, or returned.
 
+use shared::caller::Caller;
 use shared::database::Database;
 use shared::error::Result;
 use shared::mail::Outbox;
@@ -9,7 +10,9 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{Codes, Purpose, Wish};
+use crate::audit::{self, Event};
 use crate::letters;
+use crate::sessions::Device;
 
 /// Serves `AccountCodeService`.
 pub struct AccountCodeApi {
@@ -21,13 +24,34 @@ pub struct AccountCodeApi {
     pub outbox: Outbox,
 }
 
+/// Who asks for a code, and from where.
+struct Asker {
+    caller: Caller,
+    device: Device,
+}
+
+impl Asker {
+    fn of<T>(request: &Request<T>) -> Result<Self> {
+        Ok(Self { caller: Caller::of(request)?, device: Device::of(request) })
+    }
+}
+
 impl AccountCodeApi {
-    async fn create(&self, wish: Wish) -> Result<Response<pb::AccountCode>, Status> {
+    async fn create(&self, wish: Wish, asker: Asker) -> Result<Response<pb::AccountCode>, Status> {
         let tx = self.database.begin_as(Uuid::nil()).await?;
         let issued = self.codes.issue(&tx, &wish).await?;
-        if let (Purpose::ChangeEmail, Some(addressee)) = (wish.purpose, &issued.addressee) {
-            let told = letters::email_change_asked(addressee.user_id, &addressee.email, issued.expires_at);
-            self.outbox.queue(&tx, &told).await?;
+        if let Some(addressee) = &issued.addressee {
+            if let Some(kind) = wish.purpose.asked() {
+                audit::append(
+                    &tx,
+                    &Event::new(kind, addressee.user_id).by(&asker.caller).from(&asker.device),
+                )?;
+            }
+            if wish.purpose == Purpose::ChangeEmail {
+                let told =
+                    letters::email_change_asked(addressee.user_id, &addressee.email, issued.expires_at);
+                self.outbox.queue(&tx, &told).await?;
+            }
         }
         tx.commit().await?;
         self.outbox.wake();
@@ -41,20 +65,23 @@ impl AccountCodeService for AccountCodeApi {
         &self,
         request: Request<pb::CreateEmailVerificationCodeRequest>,
     ) -> Result<Response<pb::AccountCode>, Status> {
-        self.create(request.into_inner().try_into()?).await
+        let asker = Asker::of(&request)?;
+        self.create(request.into_inner().try_into()?, asker).await
     }
 
     async fn create_password_reset_code(
         &self,
         request: Request<pb::CreatePasswordResetCodeRequest>,
     ) -> Result<Response<pb::AccountCode>, Status> {
-        self.create(request.into_inner().try_into()?).await
+        let asker = Asker::of(&request)?;
+        self.create(request.into_inner().try_into()?, asker).await
     }
 
     async fn create_email_change_code(
         &self,
         request: Request<pb::CreateEmailChangeCodeRequest>,
     ) -> Result<Response<pb::AccountCode>, Status> {
-        self.create(request.into_inner().try_into()?).await
+        let asker = Asker::of(&request)?;
+        self.create(request.into_inner().try_into()?, asker).await
     }
 }

@@ -210,14 +210,14 @@ mod tests {
     #[tokio::test]
     async fn a_flood_is_refused_rather_than_queued_without_end() {
         let passwords = passwords();
-        let gate = Arc::new(Mutex::new(()));
-        let closed = gate.lock().unwrap();
+        let (closed, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
         let mut held = Vec::new();
         loop {
             let gate = Arc::clone(&gate);
             let (passwords, turn) = (passwords.clone(), oneshot::channel::<()>());
             let job: Job = Box::new(move || {
-                drop(gate.lock());
+                let _opened = gate.lock().unwrap().recv();
                 drop(turn.0);
             });
             if passwords.jobs.try_send(job).is_err() {
