@@ -127,6 +127,14 @@ pub enum Error {
         /// What it said; never shown to clients.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An item of a batch is refused, and with it the batch.
+    #[error("item {index}: {source}")]
+    Item {
+        /// Its place in the batch, counted from 0.
+        index: usize,
+        /// Why.
+        source: Box<Error>,
+    },
     /// A defect of ours.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -149,6 +157,32 @@ impl Error {
     /// A resource that the caller does not see.
     pub fn not_found(resource: &'static str, id: impl ToString) -> Self {
         Self::NotFound { resource, id: id.to_string() }
+    }
+
+    /// Says which item of a batch an error is about. Violations name the field with the item; what is no item's
+    /// fault stays as it is.
+    pub fn of_item(index: usize) -> impl Fn(Self) -> Self {
+        move |error| match error {
+            Self::Invalid(violations) => {
+                let of_item = |violation: FieldViolation| {
+                    FieldViolation::new(
+                        format!("requests[{index}].{}", violation.field),
+                        violation.description,
+                    )
+                };
+                Self::Invalid(violations.into_iter().map(of_item).collect())
+            }
+            Self::DeadlineExceeded | Self::Unavailable { .. } | Self::Internal(_) => error,
+            refused => Self::Item { index, source: Box::new(refused) },
+        }
+    }
+
+    /// The error, whatever item of a batch it is about.
+    pub fn without_place(&self) -> &Self {
+        match self {
+            Self::Item { source, .. } => source.without_place(),
+            error => error,
+        }
     }
 
     /// A single malformed field.
@@ -176,6 +210,7 @@ impl Error {
             Self::CursorExpired => Code::OutOfRange,
             Self::DeadlineExceeded => Code::DeadlineExceeded,
             Self::Unavailable { .. } => Code::Unavailable,
+            Self::Item { source, .. } => source.code(),
             Self::Internal(_) => Code::Internal,
         }
     }
@@ -197,11 +232,17 @@ impl Error {
             Self::CursorExpired => ErrorReason::CursorExpired,
             Self::DeadlineExceeded => ErrorReason::DeadlineExceeded,
             Self::Unavailable { .. } => ErrorReason::DependencyUnavailable,
+            Self::Item { source, .. } => source.reason(),
             Self::Internal(_) => ErrorReason::Internal,
         }
     }
 
     fn metadata(&self) -> HashMap<String, String> {
+        if let Self::Item { index, source } = self {
+            let mut metadata = source.metadata();
+            metadata.insert("index".to_owned(), index.to_string());
+            return metadata;
+        }
         let pairs: Vec<(&'static str, String)> = match self {
             Self::NotFound { resource, id } => vec![("resource", (*resource).into()), ("id", id.clone())],
             Self::AlreadyExists { field } => vec![("field", (*field).into())],
@@ -216,6 +257,7 @@ impl Error {
             Self::Unavailable { dependency, .. } => vec![("dependency", (*dependency).into())],
             Self::Internal(_) => vec![("trace_id", crate::telemetry::current_trace_id())],
             Self::Invalid(_)
+            | Self::Item { .. }
             | Self::Unauthenticated { .. }
             | Self::Exhausted { .. }
             | Self::CursorExpired
@@ -228,7 +270,7 @@ impl Error {
         let reason = self.reason().as_str_name().trim_start_matches("ERROR_REASON_");
         let mut details = ErrorDetails::new();
         details.set_error_info(reason, ERROR_DOMAIN, self.metadata());
-        match self {
+        match self.without_place() {
             Self::Invalid(violations) => {
                 details.set_bad_request(violations.clone());
             }

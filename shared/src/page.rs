@@ -100,14 +100,19 @@ impl PageTokens {
         rows.last().map(|last| self.seal(query, &position(last))).transpose().map(Option::unwrap_or_default)
     }
 
-    fn seal(&self, query: &str, position: &impl Serialize) -> Result<String> {
+    /// Makes a token that stands for a position of `query`.
+    ///
+    /// # Errors
+    /// `INTERNAL` when the position cannot be written.
+    pub(crate) fn seal(&self, query: &str, position: &impl Serialize) -> Result<String> {
         let body = serde_json::to_vec(position).map_err(Error::internal)?;
         let mut token = self.tag(query, &body);
         token.extend(body);
         Ok(BASE64_URL_SAFE_NO_PAD.encode(token))
     }
 
-    fn open<P: DeserializeOwned>(&self, query: &str, token: &str) -> Option<P> {
+    /// The position that a token of `query` stands for.
+    pub(crate) fn open<P: DeserializeOwned>(&self, query: &str, token: &str) -> Option<P> {
         let token = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?;
         let (tag, body) = token.split_at_checked(TAG_BYTES)?;
         let expected = self.tag(query, body);

@@ -11,6 +11,7 @@ use tonic::service::Routes;
 
 use crate::authentication::{Authentication, RemoteSessions, SessionSource, Sessions};
 use crate::change_log::Signal;
+use crate::change_log::feed::Feed;
 use crate::clock::Clock;
 use crate::config::ServiceOptions;
 use crate::database::Database;
@@ -44,6 +45,8 @@ pub struct Ground {
     pub signal: Signal,
     /// The time that lifetimes are measured by.
     pub clock: Clock,
+    /// Follows this service's change log for clients.
+    pub feed: Feed,
     /// The options.
     pub options: Arc<ServiceOptions>,
     /// Cancelled when the service is to stop.
@@ -64,13 +67,18 @@ impl Ground {
     ) -> anyhow::Result<Self> {
         let redis = RedisStore::new(&options.redis_url, &options.redis_key_prefix)?;
         let signer = ServiceSigner::new(name, options.service_secret.clone());
+        let worker = Database::new(&options.worker_database_url, WORKER_POOL_SIZE)?;
+        let pages = PageTokens::new(&options.service_secret);
+        let signal = Signal::new(&redis, name);
+        let feed = Feed::new(name, worker.clone(), signal.clone(), pages.clone(), shutdown.clone());
         Ok(Self {
             name,
             database: Database::new(&options.database_url, options.database_pool_size)?,
-            worker: Database::new(&options.worker_database_url, WORKER_POOL_SIZE)?,
+            worker,
             siblings: Siblings::new(&options.siblings, &options.tls, &signer)?,
-            pages: PageTokens::new(&options.service_secret),
-            signal: Signal::new(&redis, name),
+            pages,
+            signal,
+            feed,
             redis,
             clock,
             options: Arc::new(options),

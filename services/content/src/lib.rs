@@ -66,7 +66,12 @@ pub async fn serve(ground: Ground, files: StorageOptions, listener: TcpListener)
     ground.migrate(&shared::migrate::CONTENT).await?;
     let storage = Storage::open(&files)?;
     let intake = Intake::new(&ground, storage.clone(), files.limits.clone());
-    let copies = AccessCopies::new(NAME, ground.worker.clone(), ground.siblings.project_access());
+    let copies = AccessCopies::new(
+        NAME,
+        ground.worker.clone(),
+        ground.siblings.project_access(),
+        ground.signal.clone(),
+    );
     ground.spawn(copies.clone().follow(ground.shutdown.clone()));
     ground.spawn(collector::follow(ground.clone(), storage.clone(), files.limits));
     ground.spawn(attachments::deleted_tasks::follow(ground.clone()));

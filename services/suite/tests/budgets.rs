@@ -117,6 +117,53 @@ async fn tasks_stay_within_their_round_trips() {
 }
 
 #[tokio::test]
+async fn batches_and_the_past_stay_within_their_round_trips() {
+    let (_suite, olga, project) = somebody_far_from_the_database().await;
+    let some = || vec![task::CreateTaskRequest { title: "bake".to_owned(), ..Default::default() }; 20];
+    let wish = || task::BatchCreateTasksRequest {
+        request_id: new_id(),
+        project_id: project.id.clone(),
+        requests: some(),
+    };
+    let mut client = olga.task_batches();
+    let create = round_trips!(client, batch_create_tasks, wish());
+    let made = client.batch_create_tasks(wish()).await.unwrap().into_inner().tasks;
+    let update = round_trips!(
+        client,
+        batch_update_tasks,
+        task::BatchUpdateTasksRequest {
+            request_id: new_id(),
+            task_ids: made.iter().map(|task| task.id.clone()).collect(),
+            values: Some(task::Task { title: new_id(), ..Default::default() }),
+            update_mask: mask("title"),
+            ..Default::default()
+        }
+    );
+    let mut doomed = Vec::new();
+    for _ in 0..8 {
+        doomed.push(client.batch_create_tasks(wish()).await.unwrap().into_inner().tasks);
+    }
+    let delete = round_trips!(client, batch_delete_tasks, {
+        let tasks = doomed.pop().unwrap();
+        let requests =
+            tasks.into_iter().map(|task| task::DeleteTaskRequest { task_id: task.id, ..Default::default() });
+        task::BatchDeleteTasksRequest { requests: requests.collect(), ..Default::default() }
+    });
+
+    let at_time = Some(shared::json::to_timestamp(chrono::Utc::now()));
+    let task_id = made[0].id.clone();
+    let mut client = olga.task_history();
+    let history = task::ListTaskHistoryRequest { task_id: task_id.clone(), ..Default::default() };
+    let history = round_trips!(client, list_task_history, history.clone());
+    let get = round_trips!(client, get_task_at, task::GetTaskAtRequest { task_id: task_id.clone(), at_time });
+    let list = task::ListTasksAtRequest { project_id: project.id.clone(), at_time, ..Default::default() };
+    let list = round_trips!(client, list_tasks_at, list.clone());
+
+    assert!(create <= 2 && update <= 4 && delete <= 3, "create {create}, update {update}, delete {delete}");
+    assert_eq!([history, get, list], [1, 1, 1]);
+}
+
+#[tokio::test]
 async fn documents_stay_within_their_round_trips() {
     let (_suite, olga, project) = somebody_far_from_the_database().await;
     let made = olga.document(&project, "plan", "first").await;

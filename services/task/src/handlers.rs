@@ -1,6 +1,8 @@
 //! What the RPCs of this service stand on, and how fresh the access is that they find.
 
-use futures::future::BoxFuture;
+use std::collections::HashSet;
+
+use futures::future::{BoxFuture, try_join_all};
 use futures::{StreamExt, TryStreamExt, stream};
 use shared::access::AccessCopies;
 use shared::database::Transaction;
@@ -49,14 +51,12 @@ impl Handlers {
 
     /// Asks the project service about these places; tells whether any of them exists.
     async fn refresh(&self, places: &[Place]) -> Result<bool> {
-        let mut projects = Vec::with_capacity(places.len());
         let tx = self.ground.worker.begin_background().await?;
-        for place in places {
-            projects.extend(place.project(&tx).await?);
-        }
+        let found = try_join_all(places.iter().map(|place| place.project(&tx))).await?;
         tx.finish();
+        let projects: HashSet<Uuid> = found.into_iter().flatten().collect();
         let found = !projects.is_empty();
-        self.refresh_projects(projects).await?;
+        self.refresh_projects(projects.into_iter().collect()).await?;
         Ok(found)
     }
 
@@ -69,7 +69,7 @@ impl Handlers {
 
 fn may_pass_with_fresh_access(error: &Error) -> bool {
     matches!(
-        error,
+        error.without_place(),
         Error::NotFound { .. }
             | Error::PermissionDenied { .. }
             | Error::Precondition { reason: ErrorReason::ProjectReadOnly, .. }

@@ -5,10 +5,13 @@
 //! what is the project service's to say: this service keeps a read-only copy of it ([`handlers`]).
 //! It plans ([`schedule`]), but it assigns nobody and knows no calendar: hours of work only.
 
+mod batch;
 mod dependencies;
 mod directory;
+mod feed;
 mod graph;
 mod handlers;
+mod history;
 mod import;
 mod numbers;
 mod order;
@@ -23,7 +26,10 @@ use shared::access::AccessCopies;
 use shared::proto::task::DESCRIPTOR_SET;
 use shared::proto::task::internal::v1::task_directory_service_server::TaskDirectoryServiceServer;
 use shared::proto::task::internal::v1::task_import_service_server::TaskImportServiceServer;
+use shared::proto::task::v1::task_batch_service_server::TaskBatchServiceServer;
 use shared::proto::task::v1::task_dependency_service_server::TaskDependencyServiceServer;
+use shared::proto::task::v1::task_feed_service_server::TaskFeedServiceServer;
+use shared::proto::task::v1::task_history_service_server::TaskHistoryServiceServer;
 use shared::proto::task::v1::task_number_service_server::TaskNumberServiceServer;
 use shared::proto::task::v1::task_order_service_server::TaskOrderServiceServer;
 use shared::proto::task::v1::task_plan_service_server::TaskPlanServiceServer;
@@ -45,7 +51,12 @@ pub const NAME: &str = "task";
 pub async fn serve(ground: Ground, listener: TcpListener) -> anyhow::Result<()> {
     ground.migrate(&shared::migrate::TASK).await?;
     let sessions = ground.remote_sessions();
-    let copies = AccessCopies::new(NAME, ground.worker.clone(), ground.siblings.project_access());
+    let copies = AccessCopies::new(
+        NAME,
+        ground.worker.clone(),
+        ground.siblings.project_access(),
+        ground.signal.clone(),
+    );
     ground.spawn(copies.clone().follow(ground.shutdown.clone()));
     let routes = copies.keep_fresh(routes(&Handlers { ground: ground.clone(), copies: copies.clone() }));
     ground.serve(DESCRIPTOR_SET, routes, sessions, listener).await
@@ -59,6 +70,9 @@ fn routes(handlers: &Handlers) -> Routes {
         .add_service(TaskNumberServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskOrderServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskPlanServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
+        .add_service(TaskBatchServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
+        .add_service(TaskHistoryServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
+        .add_service(TaskFeedServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskDirectoryServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskImportServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
 }

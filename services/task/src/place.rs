@@ -24,6 +24,12 @@ diesel::define_sql_function! {
 }
 
 diesel::define_sql_function! {
+    /// The project of a task that may be gone, whoever asks.
+    #[sql_name = "task.project_of_logged_task"]
+    fn project_of_logged_task(id: SqlUuid) -> Nullable<SqlUuid>;
+}
+
+diesel::define_sql_function! {
     /// Whether a user is a member of a project, whoever asks.
     #[sql_name = "task.is_member"]
     fn is_member(project: Nullable<SqlUuid>, who: SqlUuid) -> Bool;
@@ -38,6 +44,8 @@ pub(crate) enum Place {
     Task(Uuid),
     /// The project of the task of this name.
     Key(TaskKey),
+    /// The project of a task that may be gone, as the log of changes has it.
+    LoggedTask(Uuid),
 }
 
 impl Place {
@@ -50,6 +58,9 @@ impl Place {
                 TABLES
                     .access_through_name(conn, "task.project_of_task_key", &key.to_string(), user_id)
                     .await?
+            }
+            Self::LoggedTask(id) => {
+                TABLES.access_through(conn, "task.project_of_logged_task", id, user_id).await?
             }
         };
         access.ok_or_else(|| self.not_found())
@@ -66,6 +77,9 @@ impl Place {
                 let project = project_of_task_key(key.to_string());
                 diesel::select(is_member(project, who)).get_result(&mut conn).await?
             }
+            Self::LoggedTask(id) => {
+                diesel::select(is_member(project_of_logged_task(id), who)).get_result(&mut conn).await?
+            }
         })
     }
 
@@ -77,6 +91,9 @@ impl Place {
             Self::Key(key) => {
                 Ok(diesel::select(project_of_task_key(key.to_string())).get_result(&mut conn).await?)
             }
+            Self::LoggedTask(id) => {
+                Ok(diesel::select(project_of_logged_task(id)).get_result(&mut conn).await?)
+            }
         }
     }
 
@@ -84,7 +101,7 @@ impl Place {
     pub(crate) fn not_found(self) -> Error {
         match self {
             Self::Project(id) => Error::not_found("project", id),
-            Self::Task(id) => Error::not_found("task", id),
+            Self::Task(id) | Self::LoggedTask(id) => Error::not_found("task", id),
             Self::Key(key) => Error::not_found("task", key),
         }
     }

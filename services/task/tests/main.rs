@@ -2,14 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "failing is reporting here")]
 
+mod batch;
 mod complete;
 mod concurrency;
+mod copy;
 mod create;
 mod delete;
 mod dependencies;
 mod directory;
+mod feed;
+mod feed_access;
+mod feed_load;
 mod freshness;
 mod get;
+mod history;
 mod import;
 mod import_dependencies;
 mod list;

@@ -4,6 +4,7 @@ use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use shared::proto::project::v1::ProjectVisibility;
+use shared::proto::task::v1 as pb;
 use suite::services::Role;
 use suite::testing::*;
 
@@ -71,5 +72,19 @@ async fn without_a_user_nothing_is_there() {
     olga.task(&open_project(olga, ProjectVisibility::Public).await, "seen by all").await;
     let mut conn = suite.connect_as(Role::requests_of(task::NAME)).await;
     assert_eq!(count(&mut conn, "tasks").await, 0);
-    assert!(sql_query("SELECT 1 FROM task.change_log").execute(&mut conn).await.is_err());
+    assert_eq!(count(&mut conn, "change_log").await, 0);
+}
+
+#[tokio::test]
+async fn the_log_shows_what_its_reader_may_see() {
+    let Team { suite, olga, mia, sam, project, .. } = &team().await;
+    let other = olga.project("gemini").await;
+    let [here, there] = [olga.task(project, "here").await, olga.task(&other, "there").await];
+    link(olga, &here, &there, pb::DependencyType::RelatesTo).await.unwrap();
+    for (who, seen) in [(olga, 4), (mia, 1), (sam, 0)] {
+        let mut conn = connection_for(suite, who).await;
+        assert_eq!(count(&mut conn, "change_log").await, seen, "{}", who.name);
+        let change = "DELETE FROM task.change_log";
+        assert!(sql_query(change).execute(&mut conn).await.is_err());
+    }
 }

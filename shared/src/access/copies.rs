@@ -9,16 +9,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use diesel::sql_types::{Array, BigInt, Jsonb, Uuid as SqlUuid};
-use diesel::{QueryableByName, sql_query};
+use diesel::sql_query;
+use diesel::sql_types::{Array, Jsonb, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use uuid::Uuid;
 
-use crate::change_log::positions;
-use crate::database::{Database, Prepared};
+use super::AccessTables;
+use crate::change_log::{Signal, positions};
+use crate::database::{Database, Transaction};
 use crate::error::{Error, Result, from_sibling};
 use crate::proto::project::internal::v1 as pb;
 use crate::proto::project::internal::v1::access_service_client::AccessServiceClient;
@@ -39,6 +40,8 @@ pub struct AccessCopies {
     schema: &'static str,
     worker: Database,
     projects: AccessServiceClient<SiblingChannel>,
+    /// Wakes those who must notice that access has changed.
+    signal: Signal,
     started: Instant,
     /// Milliseconds from `started` to when the feed last had nothing left to tell; 0 for never.
     heard: Arc<AtomicU64>,
@@ -50,8 +53,9 @@ impl AccessCopies {
         schema: &'static str,
         worker: Database,
         projects: AccessServiceClient<SiblingChannel>,
+        signal: Signal,
     ) -> Self {
-        Self { schema, worker, projects, started: Instant::now(), heard: Arc::default() }
+        Self { schema, worker, projects, signal, started: Instant::now(), heard: Arc::default() }
     }
 
     /// Whether the feed lately had nothing left to tell, so that the copy may be believed.
@@ -90,22 +94,16 @@ impl AccessCopies {
         }
         let tx = self.worker.begin_background().await?;
         self.apply(&tx, &[state]).await?;
-        tx.commit().await?;
+        self.commit(tx).await?;
         Ok(revision)
     }
 
     /// The revisions of these projects, as far as the copy has them.
     pub(super) async fn revisions(&self, projects: &[Uuid]) -> Result<Vec<(Uuid, i64)>> {
         let tx = self.worker.begin_background().await?;
-        let mut conn: &AsyncPgConnection = &tx;
-        let query = sql_query(format!(
-            "SELECT project_id, revision FROM {}.project_access WHERE project_id = ANY ($1)",
-            self.schema
-        ));
-        let query = query.bind::<Array<SqlUuid>, _>(projects);
-        let found: Vec<Revision> = Prepared(query).load(&mut conn).await?;
+        let found = AccessTables::Copied(self.schema).revisions(&tx, projects).await?;
         tx.finish();
-        Ok(found.into_iter().map(|row| (row.project_id, row.revision)).collect())
+        Ok(found.into_iter().collect())
     }
 
     /// Follows the feed until told to stop.
@@ -181,7 +179,7 @@ impl AccessCopies {
             if page.done {
                 self.hide_unnamed(&tx, &named).await?;
                 positions::set(&tx, self.schema, FEED, &cursor).await?;
-                tx.commit().await?;
+                self.commit(tx).await?;
                 return Ok(cursor);
             }
             tx.commit().await?;
@@ -218,7 +216,13 @@ impl AccessCopies {
         let tx = self.worker.begin_background().await?;
         self.apply(&tx, states).await?;
         positions::set(&tx, self.schema, FEED, cursor).await?;
-        tx.commit().await
+        self.commit(tx).await
+    }
+
+    async fn commit(&self, tx: Transaction) -> Result<()> {
+        tx.commit().await?;
+        self.signal.announce();
+        Ok(())
     }
 
     async fn apply(&self, mut conn: &AsyncPgConnection, states: &[pb::ProjectAccess]) -> Result<()> {
@@ -232,14 +236,6 @@ impl AccessCopies {
             .await?;
         Ok(())
     }
-}
-
-#[derive(QueryableByName)]
-struct Revision {
-    #[diesel(sql_type = SqlUuid)]
-    project_id: Uuid,
-    #[diesel(sql_type = BigInt)]
-    revision: i64,
 }
 
 fn state_as_json(state: &pb::ProjectAccess) -> Value {

@@ -9,7 +9,9 @@ pub use copies::{AccessCopies, TRUST};
 pub use freshness::{AT_LEAST_AS_FRESH, CONSISTENCY_TOKEN, ConsistencyToken, MAX_TOKENS};
 pub use permissions::{Permissions, parse_exceptions, permission_name};
 
-use diesel::sql_types::{Jsonb, Nullable, Text, Uuid as SqlUuid};
+use std::collections::HashMap;
+
+use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
@@ -61,7 +63,41 @@ struct AccessRow {
     permissions: Option<Value>,
 }
 
+#[derive(QueryableByName)]
+struct RevisionRow {
+    #[diesel(sql_type = SqlUuid)]
+    project_id: Uuid,
+    #[diesel(sql_type = BigInt)]
+    revision: i64,
+}
+
 impl AccessTables {
+    /// Where a service reads access from.
+    pub fn of(service: &'static str) -> Self {
+        if service == "project" { Self::Owned } else { Self::Copied(service) }
+    }
+
+    /// The revisions of the access to these projects, read under the worker role. One that has changed means that
+    /// somebody's access may have; 0 stands for a copy that is being taken over anew.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn revisions(
+        self,
+        mut conn: &AsyncPgConnection,
+        projects: &[Uuid],
+    ) -> Result<HashMap<Uuid, i64>> {
+        let table = match self {
+            Self::Owned => "project.access_revisions".to_owned(),
+            Self::Copied(schema) => format!("{schema}.project_access"),
+        };
+        let query =
+            sql_query(format!("SELECT project_id, revision FROM {table} WHERE project_id = ANY ($1)"))
+                .bind::<Array<SqlUuid>, _>(projects);
+        let rows: Vec<RevisionRow> = Prepared(query).load(&mut conn).await?;
+        Ok(rows.into_iter().map(|row| (row.project_id, row.revision)).collect())
+    }
+
     /// The query for the project that `project` finds from the first parameter.
     fn query(self, project: &str) -> String {
         let (projects, key, members) = match self {

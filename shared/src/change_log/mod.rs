@@ -3,9 +3,12 @@
 //! Changes are ordered by transaction and position, and read only below the snapshot's xmin: a transaction
 //! that is still running may yet add changes before those that are already there.
 
+pub mod feed;
 pub mod positions;
+mod records;
 mod signal;
 
+pub use records::{Operation, Record, history};
 pub use signal::{Listener, Signal};
 
 use std::fmt;
@@ -14,6 +17,7 @@ use std::str::FromStr;
 use diesel::sql_types::{Array, BigInt, Text, Uuid as SqlUuid};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -24,7 +28,7 @@ pub const RETENTION_DAYS: i32 = 30;
 pub const BATCH: i64 = 500;
 
 /// A position in a change log: after this change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cursor {
     /// Transaction.
     pub transaction_id: i64,

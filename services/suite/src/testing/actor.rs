@@ -23,7 +23,10 @@ use shared::proto::project::v1::ownership_service_client::OwnershipServiceClient
 use shared::proto::project::v1::project_history_service_client::ProjectHistoryServiceClient;
 use shared::proto::project::v1::project_service_client::ProjectServiceClient;
 use shared::proto::task::v1 as task;
+use shared::proto::task::v1::task_batch_service_client::TaskBatchServiceClient;
 use shared::proto::task::v1::task_dependency_service_client::TaskDependencyServiceClient;
+use shared::proto::task::v1::task_feed_service_client::TaskFeedServiceClient;
+use shared::proto::task::v1::task_history_service_client::TaskHistoryServiceClient;
 use shared::proto::task::v1::task_number_service_client::TaskNumberServiceClient;
 use shared::proto::task::v1::task_order_service_client::TaskOrderServiceClient;
 use shared::proto::task::v1::task_plan_service_client::TaskPlanServiceClient;
@@ -213,6 +216,18 @@ impl Actor {
     pub fn plans(&self) -> TaskPlanServiceClient<Client> {
         TaskPlanServiceClient::new(self.client(Service::Task))
             .max_decoding_message_size(shared::server::MAX_MESSAGE_BYTES)
+    }
+
+    pub fn task_batches(&self) -> TaskBatchServiceClient<Client> {
+        TaskBatchServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn task_history(&self) -> TaskHistoryServiceClient<Client> {
+        TaskHistoryServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn task_feed(&self) -> TaskFeedServiceClient<Client> {
+        TaskFeedServiceClient::new(self.client(Service::Task))
     }
 
     pub fn documents(&self) -> DocumentServiceClient<Client> {

@@ -6,12 +6,13 @@ pub(crate) mod wire;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde::Deserialize;
 use shared::schema::DependencyType;
 use shared::schema::task::task_dependencies;
 use uuid::Uuid;
 
 /// One task depends on another.
-#[derive(Clone, Debug, Queryable, Selectable)]
+#[derive(Clone, Debug, Queryable, Selectable, Deserialize)]
 #[diesel(table_name = task_dependencies)]
 pub(crate) struct Dependency {
     pub(crate) id: Uuid,

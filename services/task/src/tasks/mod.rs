@@ -7,7 +7,7 @@ pub(crate) mod wire;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::error::{Error, Result};
 use shared::schema::task::tasks;
@@ -22,7 +22,7 @@ pub(crate) const MAX_TITLE_CHARS: usize = 255;
 pub(crate) const MAX_HOURS: i32 = 1_000_000;
 
 /// A task.
-#[derive(Clone, Debug, Queryable, Selectable, Serialize)]
+#[derive(Clone, Debug, Queryable, Selectable, Serialize, Deserialize)]
 #[diesel(table_name = tasks)]
 pub(crate) struct Task {
     pub(crate) id: Uuid,
@@ -42,9 +42,14 @@ pub(crate) struct Task {
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
     pub(crate) completed_at: Option<DateTime<Utc>>,
+    // What the log of changes does not hold of earlier days: numbers came later.
+    #[serde(default)]
     pub(crate) number: i64,
+    #[serde(default)]
     pub(crate) key: String,
+    #[serde(default)]
     pub(crate) rank: String,
+    #[serde(default)]
     pub(crate) held: bool,
     #[diesel(column_name = xmin)]
     #[serde(skip)]
@@ -52,7 +57,7 @@ pub(crate) struct Task {
 }
 
 /// A task that is to be made. The database says when that was.
-#[derive(Clone, Debug, Insertable)]
+#[derive(Clone, Debug, Insertable, Serialize)]
 #[diesel(table_name = tasks, treat_none_as_default_value = false)]
 pub(crate) struct NewTask {
     pub(crate) id: Uuid,
@@ -72,19 +77,30 @@ pub(crate) struct NewTask {
 }
 
 /// What is to change of a task: `None` leaves a field, `Some(None)` empties it.
-#[derive(Clone, Debug, Default, AsChangeset)]
+#[derive(Clone, Debug, Default, AsChangeset, Serialize)]
 #[diesel(table_name = tasks)]
 pub(crate) struct TaskChange {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) parent_task_id: Option<Option<Uuid>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) description: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) status: Option<TaskStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) priority: Option<TaskPriority>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) assignee_id: Option<Option<Uuid>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) due_date: Option<Option<DateTime<Utc>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) estimated_hours: Option<Option<i32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) actual_hours: Option<Option<i32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tags: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) metadata: Option<Value>,
 }
 

@@ -29,14 +29,14 @@ const MUTABLE: &[&str] = &[
 
 /// A wish for a new task.
 #[derive(Debug)]
-pub(super) struct CreateTask {
-    pub(super) key: Option<RequestKey>,
-    pub(super) task: NewTask,
+pub(crate) struct CreateTask {
+    pub(crate) key: Option<RequestKey>,
+    pub(crate) task: NewTask,
 }
 
 impl CreateTask {
     /// Reads what this user wishes for.
-    pub(super) fn read(request: pb::CreateTaskRequest, creator_id: Uuid) -> Result<Self> {
+    pub(crate) fn read(request: pb::CreateTaskRequest, creator_id: Uuid) -> Result<Self> {
         let mut v = Violations::new();
         let key = RequestKey::of(&mut v, &request.request_id, &request);
         let task = NewTask {
@@ -64,10 +64,10 @@ impl CreateTask {
 
 /// A wish to change a task; `None` changes nothing.
 #[derive(Debug)]
-pub(super) struct UpdateTask {
-    pub(super) id: Uuid,
-    pub(super) etag: String,
-    pub(super) change: Option<TaskChange>,
+pub(crate) struct UpdateTask {
+    pub(crate) id: Uuid,
+    pub(crate) etag: String,
+    pub(crate) change: Option<TaskChange>,
 }
 
 impl TryFrom<pb::UpdateTaskRequest> for UpdateTask {

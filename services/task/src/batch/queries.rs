@@ -1,0 +1,158 @@
+//! Batches in the database: a statement for all items, not one for each.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{Array, Bool, Jsonb, Oid, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use shared::access::ProjectAccess;
+use shared::database::{Prepared, Transaction};
+use shared::error::{Error, Result};
+use shared::schema::task::tasks;
+use uuid::Uuid;
+
+use crate::tasks::Task;
+
+/// A row as JSON: how it is read when no query builder knows its statement.
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Jsonb)]
+    task: Value,
+    #[diesel(sql_type = Oid)]
+    version: u32,
+}
+
+#[derive(QueryableByName)]
+struct Member {
+    #[diesel(sql_type = Bool)]
+    is_member: bool,
+}
+
+/// Reads those of these tasks that the caller sees.
+pub(super) async fn get(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, Task>> {
+    let found: Vec<Task> =
+        tasks::table.filter(tasks::id.eq_any(ids)).select(Task::as_select()).load(&mut conn).await?;
+    Ok(found.into_iter().map(|task| (task.id, task)).collect())
+}
+
+/// The projects of those of these tasks that the caller sees.
+pub(super) async fn visible_projects(
+    mut conn: &AsyncPgConnection,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Uuid>> {
+    let found: Vec<(Uuid, Uuid)> = tasks::table
+        .filter(tasks::id.eq_any(ids))
+        .select((tasks::id, tasks::project_id))
+        .load(&mut conn)
+        .await?;
+    Ok(found.into_iter().collect())
+}
+
+/// Those of these tasks that have subtasks which are not among them.
+pub(super) async fn parents_of_others(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<HashSet<Uuid>> {
+    let others = tasks::table.filter(tasks::parent_task_id.eq_any(ids)).filter(tasks::id.ne_all(ids));
+    let parents: Vec<Option<Uuid>> = others.select(tasks::parent_task_id).distinct().load(&mut conn).await?;
+    Ok(parents.into_iter().flatten().collect())
+}
+
+/// Reads those of these tasks that the caller may change, and keeps others from changing them. In the order of
+/// their ids, so that two batches never wait for each other.
+pub(super) async fn lock(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, Task>> {
+    let locked = tasks::table.filter(tasks::id.eq_any(ids)).order(tasks::id).for_no_key_update();
+    let found: Vec<Task> = locked.select(Task::as_select()).load(&mut conn).await?;
+    Ok(found.into_iter().map(|task| (task.id, task)).collect())
+}
+
+/// Which of these pairs of a project and a user are memberships, whoever asks.
+pub(super) async fn memberships(
+    mut conn: &AsyncPgConnection,
+    pairs: &HashSet<(Uuid, Uuid)>,
+) -> Result<HashSet<(Uuid, Uuid)>> {
+    if pairs.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let (projects, users): (Vec<Uuid>, Vec<Uuid>) = pairs.iter().copied().unzip();
+    let query = sql_query(
+        "SELECT task.is_member(p, u) AS is_member FROM unnest($1, $2) WITH ORDINALITY w(p, u, place) ORDER BY place",
+    )
+    .bind::<Array<SqlUuid>, _>(&projects)
+    .bind::<Array<SqlUuid>, _>(&users);
+    let rows: Vec<Member> = Prepared(query).load(&mut conn).await?;
+    let found = projects.into_iter().zip(users).zip(rows);
+    Ok(found.filter_map(|(pair, row)| row.is_member.then_some(pair)).collect())
+}
+
+/// Keeps others out of the graph of tasks, before any row is locked. Sent as plain text, so that it is on its way
+/// before any statement of the same flight that must be prepared first.
+pub(super) async fn enter_graph(mut conn: &AsyncPgConnection, is_needed: bool) -> Result<()> {
+    if is_needed {
+        conn.batch_execute("SELECT pg_advisory_xact_lock(task.graph_lock_key())").await?;
+    }
+    Ok(())
+}
+
+/// Stores new tasks, given as rows, and commits.
+pub(super) async fn insert(
+    tx: Transaction,
+    _may: &ProjectAccess,
+    rows: Value,
+) -> QueryResult<Result<Vec<Task>>> {
+    let query = sql_query(
+        "INSERT INTO task.tasks AS t (id, project_id, parent_task_id, title, description, status, priority, \
+         assignee_id, creator_id, due_date, estimated_hours, actual_hours, tags, metadata) \
+         SELECT id, project_id, parent_task_id, title, description, status, priority, assignee_id, creator_id, \
+         due_date, estimated_hours, actual_hours, tags, metadata \
+         FROM jsonb_populate_recordset(NULL::task.tasks, $1) RETURNING to_jsonb(t) AS task, t.xmin AS version",
+    )
+    .bind::<Jsonb, _>(rows);
+    let rows: Vec<Row> = tx.commit_with(query).await?;
+    Ok(rows.into_iter().map(Row::into_task).collect())
+}
+
+impl Row {
+    fn into_task(self) -> Result<Task> {
+        let task = Task::deserialize(self.task).map_err(Error::internal)?;
+        Ok(Task { version: self.version, ..task })
+    }
+}
+
+/// Changes tasks, given as `{"id": …, "<column>": …}`; a column that an item leaves out stays. Only the columns that
+/// some item changes are set: a trigger of the others is not woken.
+pub(super) async fn update(
+    mut conn: &AsyncPgConnection,
+    _may: &[ProjectAccess],
+    changes: &[Map<String, Value>],
+) -> QueryResult<usize> {
+    let columns: BTreeSet<&String> =
+        changes.iter().flat_map(Map::keys).filter(|column| *column != "id").collect();
+    let set: Vec<String> = columns.iter().map(|column| format!("{column} = r.{column}")).collect();
+    let query = sql_query(format!(
+        "UPDATE task.tasks t SET {} FROM jsonb_array_elements($1) c(change) \
+         JOIN task.tasks k ON k.id = (c.change ->> 'id')::uuid, \
+         LATERAL jsonb_populate_record(k, c.change) r WHERE t.id = k.id",
+        set.join(", ")
+    ))
+    .bind::<Jsonb, _>(json!(changes));
+    Prepared(query).execute(&mut conn).await
+}
+
+/// Commits with a last look at these tasks.
+pub(super) async fn commit_and_get(tx: Transaction, ids: &[Uuid]) -> Result<HashMap<Uuid, Task>> {
+    let query = tasks::table.filter(tasks::id.eq_any(ids.to_vec())).select(Task::as_select());
+    let found: Vec<Task> = tx.commit_with(query).await?;
+    Ok(found.into_iter().map(|task| (task.id, task)).collect())
+}
+
+/// Deletes tasks and commits; answers with those that were there.
+pub(super) async fn delete(
+    tx: Transaction,
+    _may: &[ProjectAccess],
+    ids: &[Uuid],
+) -> QueryResult<HashSet<Uuid>> {
+    let delete = diesel::delete(tasks::table.filter(tasks::id.eq_any(ids.to_vec()))).returning(tasks::id);
+    let deleted: Vec<Uuid> = tx.commit_with(delete).await?;
+    Ok(deleted.into_iter().collect())
+}

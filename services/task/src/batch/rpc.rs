@@ -1,0 +1,45 @@
+//! The RPCs of batches.
+
+use shared::caller::Caller;
+use shared::proto::task::v1 as pb;
+use shared::proto::task::v1::task_batch_service_server::TaskBatchService;
+use tonic::{Request, Response, Status};
+
+use crate::handlers::Handlers;
+use crate::tasks::Task;
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl TaskBatchService for Handlers {
+    async fn batch_create_tasks(
+        &self,
+        request: Request<pb::BatchCreateTasksRequest>,
+    ) -> Answer<pb::BatchCreateTasksResponse> {
+        let caller = Caller::of(&request)?;
+        let tasks = self.create_batch(&caller, request.into_inner()).await?;
+        Ok(Response::new(pb::BatchCreateTasksResponse { tasks: on_wire(tasks) }))
+    }
+
+    async fn batch_update_tasks(
+        &self,
+        request: Request<pb::BatchUpdateTasksRequest>,
+    ) -> Answer<pb::BatchUpdateTasksResponse> {
+        let caller = Caller::of(&request)?;
+        let tasks = self.update_batch(&caller, request.into_inner()).await?;
+        Ok(Response::new(pb::BatchUpdateTasksResponse { tasks: on_wire(tasks) }))
+    }
+
+    async fn batch_delete_tasks(
+        &self,
+        request: Request<pb::BatchDeleteTasksRequest>,
+    ) -> Answer<pb::BatchDeleteTasksResponse> {
+        let caller = Caller::of(&request)?;
+        self.delete_batch(&caller, request.into_inner()).await?;
+        Ok(Response::new(pb::BatchDeleteTasksResponse {}))
+    }
+}
+
+fn on_wire(tasks: Vec<Task>) -> Vec<pb::Task> {
+    tasks.into_iter().map(Into::into).collect()
+}

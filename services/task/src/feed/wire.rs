@@ -1,0 +1,110 @@
+//! Changes to the wire, and wishes for them from it.
+
+use serde_json::Value;
+use shared::change_log::feed::Told;
+use shared::change_log::{Operation, Record};
+use shared::error::Result;
+use shared::json::to_timestamp;
+use shared::proto::task::v1 as pb;
+use shared::proto::task::v1::task_event::Subject;
+use shared::validation::{MAX_BATCH, Violations};
+use uuid::Uuid;
+
+use super::Changed;
+use super::filter::EventFilter;
+use crate::tasks::Task;
+
+/// A wish to watch.
+#[derive(Debug)]
+pub(super) struct WatchTasks {
+    pub(super) project_id: Uuid,
+    pub(super) filter: EventFilter,
+    pub(super) resume_token: String,
+}
+
+impl TryFrom<pb::WatchTasksRequest> for WatchTasks {
+    type Error = shared::error::Error;
+
+    fn try_from(request: pb::WatchTasksRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        v.at_most("task_ids", request.task_ids.len(), MAX_BATCH);
+        let project_id = v.uuid("project_id", &request.project_id);
+        let filter = EventFilter {
+            operations: operations(&mut v, &request.kinds),
+            task_ids: request.task_ids.iter().take(MAX_BATCH).map(|id| v.uuid("task_ids", id)).collect(),
+            statuses: v.enums("statuses", &request.statuses),
+            assignee_id: v.optional_uuid("assignee_id", &request.assignee_id),
+            without_dependencies: request.without_dependencies,
+        };
+        v.finish()?;
+        Ok(Self { project_id, filter, resume_token: request.resume_token })
+    }
+}
+
+fn operations(v: &mut Violations, kinds: &[i32]) -> Vec<Operation> {
+    let known = kinds.iter().filter_map(|kind| match pb::ChangeKind::try_from(*kind) {
+        Ok(pb::ChangeKind::Created) => Some(Operation::Insert),
+        Ok(pb::ChangeKind::Updated) => Some(Operation::Update),
+        Ok(pb::ChangeKind::Deleted) => Some(Operation::Delete),
+        Ok(pb::ChangeKind::Unspecified) | Err(_) => {
+            v.add("kinds", format!("{kind} is not a kind of change"));
+            None
+        }
+    });
+    known.collect()
+}
+
+/// A message to a watcher.
+pub(super) fn message(told: Told<pb::TaskEvent>) -> pb::WatchTasksResponse {
+    pb::WatchTasksResponse { events: told.events, resume_token: told.resume_token }
+}
+
+/// A change as clients see it.
+pub(crate) fn event(record: &Record, changed: Changed) -> pb::TaskEvent {
+    let kind = match record.operation {
+        Operation::Insert => pb::ChangeKind::Created,
+        Operation::Update => pb::ChangeKind::Updated,
+        Operation::Delete => pb::ChangeKind::Deleted,
+    };
+    pb::TaskEvent {
+        kind: kind.into(),
+        sequence: record.cursor.position,
+        changed_at: Some(to_timestamp(record.changed_at)),
+        actor_id: record.actor_id.map(|id| id.to_string()).unwrap_or_default(),
+        trace_id: record.trace_id.clone().unwrap_or_default(),
+        subject: Some(subject(record, changed)),
+    }
+}
+
+fn subject(record: &Record, changed: Changed) -> Subject {
+    match changed {
+        Changed::Task { before, after } => Subject::Task(pb::TaskChange {
+            task_id: record.entity_id.to_string(),
+            before: before.map(|task| of_the_past(*task)),
+            after: after.map(|task| (*task).into()),
+            changed_fields: changed_fields(record.old_values.as_ref(), record.new_values.as_ref()),
+        }),
+        Changed::Dependency { before, after, .. } => Subject::Dependency(pb::TaskDependencyChange {
+            dependency_id: record.entity_id.to_string(),
+            before: before.map(Into::into),
+            after: after.map(Into::into),
+        }),
+    }
+}
+
+/// A task as it was. It has no etag: what is past cannot be changed.
+pub(crate) fn of_the_past(task: Task) -> pb::Task {
+    pb::Task { etag: String::new(), ..task.into() }
+}
+
+/// The names of the values that differ, when there were values before and after.
+fn changed_fields(before: Option<&Value>, after: Option<&Value>) -> Vec<String> {
+    let (Some(Value::Object(before)), Some(Value::Object(after))) = (before, after) else {
+        return Vec::new();
+    };
+    after
+        .iter()
+        .filter(|(name, value)| before.get(*name) != Some(value))
+        .map(|(name, _)| name.clone())
+        .collect()
+}

@@ -1,0 +1,93 @@
+//! The RPCs of the past.
+
+use futures::{FutureExt, try_join};
+use shared::access::Permission;
+use shared::caller::Caller;
+use shared::error::Error;
+use shared::proto::task::v1 as pb;
+use shared::proto::task::v1::task_history_service_server::TaskHistoryService;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::queries;
+use super::wire::Past;
+use crate::feed::Changed;
+use crate::feed::wire::{event, of_the_past};
+use crate::handlers::Handlers;
+use crate::place::Place;
+use crate::tasks::Task;
+use crate::tasks::wire::required_id;
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl TaskHistoryService for Handlers {
+    async fn list_task_history(
+        &self,
+        request: Request<pb::ListTaskHistoryRequest>,
+    ) -> Answer<pb::ListTaskHistoryResponse> {
+        let caller = Caller::of(&request)?;
+        let pb::ListTaskHistoryRequest { task_id, page_size, page_token } = request.into_inner();
+        let id = required_id("task_id", &task_id)?;
+        let query = format!("ListTaskHistory {} {id}", caller.database_user());
+        let page = self.ground.pages.read::<i64>(&query, page_size, &page_token)?;
+        let place = Place::LoggedTask(id);
+        let look = async || {
+            let tx = self.ground.database.begin(&caller).await?;
+            let (access, records) =
+                try_join!(place.access(&tx, caller.database_user()), queries::history(&tx, id, &page))?;
+            access.require(Permission::TaskRead)?;
+            tx.finish();
+            Ok(records)
+        };
+        let mut records = self.fresh(&[place], || look().boxed()).await?;
+        let position = |record: &shared::change_log::Record| record.cursor.position;
+        let next_page_token = self.ground.pages.cut(&query, page.size, &mut records, position)?;
+        let mut events = Vec::with_capacity(records.len());
+        for record in &records {
+            events.extend(Changed::of(record)?.map(|changed| event(record, changed)));
+        }
+        Ok(Response::new(pb::ListTaskHistoryResponse { events, next_page_token }))
+    }
+
+    async fn get_task_at(&self, request: Request<pb::GetTaskAtRequest>) -> Answer<pb::Task> {
+        let caller = Caller::of(&request)?;
+        let past = Past::try_from(request.get_ref())?;
+        let place = Place::LoggedTask(past.id);
+        let look = async || {
+            let tx = self.ground.database.begin(&caller).await?;
+            let (access, task) =
+                try_join!(place.access(&tx, caller.database_user()), queries::task_at(&tx, &past))?;
+            access.require(Permission::TaskRead)?;
+            tx.finish();
+            Ok(task)
+        };
+        let task = self.fresh(&[place], || look().boxed()).await?;
+        let task = task.ok_or_else(|| Error::not_found("task", past.id))?;
+        Ok(Response::new(of_the_past(task)))
+    }
+
+    async fn list_tasks_at(
+        &self,
+        request: Request<pb::ListTasksAtRequest>,
+    ) -> Answer<pb::ListTasksAtResponse> {
+        let caller = Caller::of(&request)?;
+        let past = Past::try_from(request.get_ref())?;
+        let query = format!("ListTasksAt {} {past:?}", caller.database_user());
+        let pb::ListTasksAtRequest { page_size, page_token, .. } = request.into_inner();
+        let page = self.ground.pages.read::<Uuid>(&query, page_size, &page_token)?;
+        let place = Place::Project(past.id);
+        let look = async || {
+            let tx = self.ground.database.begin(&caller).await?;
+            let (access, tasks) =
+                try_join!(place.access(&tx, caller.database_user()), queries::tasks_at(&tx, &past, &page))?;
+            access.require(Permission::TaskRead)?;
+            tx.finish();
+            Ok(tasks)
+        };
+        let mut tasks = self.fresh(&[place], || look().boxed()).await?;
+        let next_page_token = self.ground.pages.cut(&query, page.size, &mut tasks, |task: &Task| task.id)?;
+        let tasks = tasks.into_iter().map(of_the_past).collect();
+        Ok(Response::new(pb::ListTasksAtResponse { tasks, next_page_token }))
+    }
+}

@@ -1,0 +1,43 @@
+//! Wishes for the past from the wire.
+
+use chrono::{DateTime, Utc};
+use prost_types::Timestamp;
+use shared::error::Result;
+use shared::proto::task::v1 as pb;
+use shared::validation::Violations;
+use uuid::Uuid;
+
+/// A wish for what was at a time.
+#[derive(Debug)]
+pub(super) struct Past {
+    /// The task, or the project.
+    pub(super) id: Uuid,
+    pub(super) at: DateTime<Utc>,
+}
+
+impl TryFrom<&pb::GetTaskAtRequest> for Past {
+    type Error = shared::error::Error;
+
+    fn try_from(request: &pb::GetTaskAtRequest) -> Result<Self> {
+        read(Violations::new(), ("task_id", &request.task_id), request.at_time)
+    }
+}
+
+impl TryFrom<&pb::ListTasksAtRequest> for Past {
+    type Error = shared::error::Error;
+
+    fn try_from(request: &pb::ListTasksAtRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        v.require(request.page_size >= 0, "page_size", "must not be negative");
+        read(v, ("project_id", &request.project_id), request.at_time)
+    }
+}
+
+fn read(mut v: Violations, (field, id): (&str, &str), at_time: Option<Timestamp>) -> Result<Past> {
+    let id = v.uuid(field, id);
+    v.require(at_time.is_some(), "at_time", "must be given");
+    let at = v.optional_time("at_time", at_time).unwrap_or_default();
+    v.require(at <= Utc::now(), "at_time", "must not be in the future");
+    v.finish()?;
+    Ok(Past { id, at })
+}

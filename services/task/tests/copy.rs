@@ -1,0 +1,169 @@
+//! A client that builds a copy of a project from its feed, as the proto tells it to.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
+use diesel::sql_types::BigInt;
+use diesel_async::RunQueryDsl;
+use shared::proto::task::v1 as pb;
+use shared::proto::task::v1::task_event::Subject;
+use suite::testing::*;
+use tonic::{Status, Streaming};
+
+use crate::people::eventually;
+
+/// How long a test waits for what must come.
+pub const SOON: Duration = Duration::from_secs(20);
+
+fn current_transaction() -> SqlLiteral<BigInt> {
+    sql("pg_current_xact_id()::text::bigint")
+}
+
+fn oldest_running() -> SqlLiteral<BigInt> {
+    sql("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+}
+
+pub fn watch(project_id: &str, resume_token: &str) -> pb::WatchTasksRequest {
+    pb::WatchTasksRequest {
+        project_id: project_id.to_owned(),
+        resume_token: resume_token.to_owned(),
+        ..Default::default()
+    }
+}
+
+/// Opens a stream and takes its first message. One that begins now begins after all that was done before: the
+/// position is behind that as soon as no transaction of another test that is older still runs.
+pub async fn open(
+    suite: &Suite,
+    who: &Actor,
+    request: pb::WatchTasksRequest,
+) -> Result<(Streaming<pb::WatchTasksResponse>, String), Status> {
+    if request.resume_token.is_empty() {
+        let mut admin = suite.admin().await;
+        let done: i64 = diesel::select(current_transaction()).get_result(&mut admin).await.unwrap();
+        let is_settled = async || {
+            let oldest: i64 = diesel::select(oldest_running()).get_result(&mut admin).await.unwrap();
+            oldest > done
+        };
+        eventually("what was done is settled", is_settled).await;
+    }
+    let mut stream = who.task_feed().watch_tasks(request).await?.into_inner();
+    let first = next(&mut stream).await?.unwrap();
+    assert!(first.events.is_empty());
+    Ok((stream, first.resume_token))
+}
+
+/// The next message, or how the stream ends.
+pub async fn next(
+    stream: &mut Streaming<pb::WatchTasksResponse>,
+) -> Result<Option<pb::WatchTasksResponse>, Status> {
+    tokio::time::timeout(SOON, stream.message()).await.unwrap()
+}
+
+/// So many events, past heartbeats.
+pub async fn events(stream: &mut Streaming<pb::WatchTasksResponse>, count: usize) -> Vec<pb::TaskEvent> {
+    let mut events = Vec::new();
+    while events.len() < count {
+        events.extend(next(stream).await.unwrap().unwrap().events);
+    }
+    assert_eq!(events.len(), count);
+    events
+}
+
+/// How a stream ends, and what comes before.
+pub async fn end(stream: &mut Streaming<pb::WatchTasksResponse>) -> (Vec<pb::TaskEvent>, Option<Status>) {
+    let mut events = Vec::new();
+    loop {
+        match next(stream).await {
+            Ok(Some(message)) => events.extend(message.events),
+            Ok(None) => return (events, None),
+            Err(status) => return (events, Some(status)),
+        }
+    }
+}
+
+/// What an event is about: its task.
+pub fn task_of(event: &pb::TaskEvent) -> &pb::TaskChange {
+    match event.subject.as_ref().unwrap() {
+        Subject::Task(change) => change,
+        Subject::Dependency(change) => panic!("{change:?}"),
+    }
+}
+
+/// What an event is about: its dependency.
+pub fn dependency_of(event: &pb::TaskEvent) -> &pb::TaskDependencyChange {
+    match event.subject.as_ref().unwrap() {
+        Subject::Dependency(change) => change,
+        Subject::Task(change) => panic!("{change:?}"),
+    }
+}
+
+/// A copy of a project's tasks and dependencies; what is deleted leaves its sequence.
+#[derive(Default)]
+pub struct Copy {
+    tasks: BTreeMap<String, (i64, Option<pb::Task>)>,
+    dependencies: BTreeMap<String, (i64, Option<pb::TaskDependency>)>,
+    pub applied: usize,
+}
+
+impl Copy {
+    pub fn apply(&mut self, event: pb::TaskEvent) {
+        self.applied += 1;
+        let sequence = event.sequence;
+        match event.subject.unwrap() {
+            Subject::Task(change) => put(&mut self.tasks, change.task_id, sequence, change.after),
+            Subject::Dependency(change) => {
+                put(&mut self.dependencies, change.dependency_id, sequence, change.after);
+            }
+        }
+    }
+
+    pub fn tasks(&self) -> BTreeMap<String, pb::Task> {
+        living(&self.tasks)
+    }
+
+    pub fn dependencies(&self) -> BTreeMap<String, pb::TaskDependency> {
+        living(&self.dependencies)
+    }
+}
+
+fn put<T>(things: &mut BTreeMap<String, (i64, Option<T>)>, id: String, sequence: i64, after: Option<T>) {
+    let known = things.entry(id).or_insert((0, None));
+    assert_ne!(known.0, sequence, "twice");
+    if known.0 < sequence {
+        *known = (sequence, after);
+    }
+}
+
+fn living<T: Clone>(things: &BTreeMap<String, (i64, Option<T>)>) -> BTreeMap<String, T> {
+    things.iter().filter_map(|(id, (_, thing))| Some((id.clone(), thing.clone()?))).collect()
+}
+
+/// All tasks of a project, by id, as lists show them.
+pub async fn all_tasks(who: &Actor, project_id: &str) -> BTreeMap<String, pb::Task> {
+    let request =
+        pb::ListTasksRequest { project_id: project_id.to_owned(), page_size: 1_000, ..Default::default() };
+    let page = who.tasks().list_tasks(request).await.unwrap().into_inner();
+    assert!(page.next_page_token.is_empty());
+    page.tasks.into_iter().map(|task| (task.id.clone(), task)).collect()
+}
+
+/// All dependencies of these tasks, by id.
+pub async fn all_dependencies<'a>(
+    who: &Actor,
+    tasks: impl Iterator<Item = &'a String>,
+) -> BTreeMap<String, pb::TaskDependency> {
+    let mut found = BTreeMap::new();
+    for task_id in tasks {
+        let request = pb::ListTaskDependenciesRequest {
+            task_id: task_id.clone(),
+            page_size: 1_000,
+            ..Default::default()
+        };
+        let page = who.dependencies().list_task_dependencies(request).await.unwrap().into_inner();
+        found.extend(page.dependencies.into_iter().map(|dependency| (dependency.id.clone(), dependency)));
+    }
+    found
+}

@@ -1,0 +1,140 @@
+//! Watching a project's tasks.
+
+use diesel_async::SimpleAsyncConnection;
+use shared::proto::task::v1 as pb;
+use suite::testing::*;
+
+use crate::copy::*;
+use crate::people::*;
+
+#[tokio::test]
+async fn a_watcher_hears_who_changed_what_from_what_to_what() {
+    let Team { suite, olga, vic, project, .. } = &team().await;
+    let (mut stream, _) = open(suite, vic, watch(&project.id, "")).await.unwrap();
+    let made = olga.task(project, "buy milk").await;
+    let renamed = pb::Task { title: "buy bread".to_owned(), ..made.clone() };
+    let renamed = update(olga, renamed, &["title"]).await.unwrap();
+    delete(olga, &renamed).await.unwrap();
+
+    let told = events(&mut stream, 3).await;
+    let kinds: Vec<_> = told.iter().map(pb::TaskEvent::kind).collect();
+    assert_eq!(kinds, [pb::ChangeKind::Created, pb::ChangeKind::Updated, pb::ChangeKind::Deleted]);
+    assert!(told.iter().all(|event| event.actor_id == olga.id.to_string() && !event.trace_id.is_empty()));
+    assert!(told[0].sequence < told[1].sequence && told[1].sequence < told[2].sequence);
+    assert_eq!((&task_of(&told[0]).before, &task_of(&told[0]).after), (&None, &Some(made.clone())));
+    let without_etag = |task: &pb::Task| Some(pb::Task { etag: String::new(), ..task.clone() });
+    assert_eq!(task_of(&told[1]).before, without_etag(&made));
+    assert_eq!(task_of(&told[1]).after.as_ref(), Some(&renamed));
+    assert_eq!(task_of(&told[1]).changed_fields, ["title", "updated_at"]);
+    assert_eq!((&task_of(&told[2]).before, &task_of(&told[2]).after), (&without_etag(&renamed), &None));
+}
+
+#[tokio::test]
+async fn dependencies_are_told_also_when_they_go_with_their_task() {
+    let Team { suite, olga, project, .. } = &team().await;
+    let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
+    let (mut stream, _) = open(suite, olga, watch(&project.id, "")).await.unwrap();
+    let link = link(olga, &a, &b, pb::DependencyType::RelatesTo).await.unwrap();
+    let told = events(&mut stream, 1).await;
+    assert_eq!(dependency_of(&told[0]).after.as_ref(), Some(&link));
+
+    delete(olga, &a).await.unwrap();
+    let told = events(&mut stream, 2).await;
+    assert_eq!(told.iter().map(pb::TaskEvent::kind).collect::<Vec<_>>(), [pb::ChangeKind::Deleted; 2]);
+    assert_eq!(task_of(&told[0]).task_id, a.id);
+    assert_eq!((&dependency_of(&told[1]).before, &dependency_of(&told[1]).after), (&Some(link), &None));
+}
+
+#[tokio::test]
+async fn filters_let_pass_what_fits_before_or_after() {
+    let Team { suite, olga, mia, project, .. } = &team().await;
+    let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
+    let of = async |change: &dyn Fn(&mut pb::WatchTasksRequest)| {
+        let mut request = watch(&project.id, "");
+        change(&mut request);
+        open(suite, olga, request).await.unwrap().0
+    };
+    let mut mine = of(&|request| request.assignee_id = mia.id.to_string()).await;
+    let mut begun = of(&|request| {
+        request.statuses = vec![pb::TaskStatus::InProgress.into()];
+        request.without_dependencies = true;
+    })
+    .await;
+    let mut only_b = of(&|request| request.task_ids = vec![b.id.clone()]).await;
+    let mut deleted = of(&|request| request.kinds = vec![pb::ChangeKind::Deleted.into()]).await;
+
+    let given = pb::Task { assignee_id: Some(mia.id.to_string()), ..a.clone() };
+    let given = update(olga, given, &["assignee_id"]).await.unwrap();
+    let taken = update(olga, pb::Task { assignee_id: None, ..given }, &["assignee_id"]).await.unwrap();
+    update(olga, pb::Task { status: pb::TaskStatus::InProgress.into(), ..taken }, &["status"]).await.unwrap();
+    let link = blocks(olga, &a, &b).await.unwrap();
+    delete(olga, &b).await.unwrap();
+
+    let told = events(&mut mine, 4).await;
+    assert!(told.iter().take(2).all(|event| task_of(event).changed_fields == ["assignee_id", "updated_at"]));
+    assert!(told.iter().skip(2).all(|event| dependency_of(event).dependency_id == link.id));
+    assert_eq!(task_of(&events(&mut begun, 1).await[0]).task_id, a.id);
+    let told = events(&mut only_b, 3).await;
+    assert_eq!(dependency_of(&told[0]).dependency_id, link.id);
+    assert_eq!(task_of(&told[1]).task_id, b.id);
+    assert_eq!(events(&mut deleted, 2).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_token_goes_on_where_it_was_given() {
+    let Team { suite, olga, mia, project, .. } = &team().await;
+    let (mut stream, start) = open(suite, olga, watch(&project.id, "")).await.unwrap();
+    let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
+    let first = next(&mut stream).await.unwrap().unwrap();
+    assert_eq!(task_of(&first.events[0]).task_id, a.id);
+    drop(stream);
+
+    let (mut stream, _) = open(suite, olga, watch(&project.id, &start)).await.unwrap();
+    let again = events(&mut stream, 2).await;
+    assert_eq!([&task_of(&again[0]).task_id, &task_of(&again[1]).task_id], [&a.id, &b.id]);
+
+    let refused = "INVALID_ARGUMENT RESUME_TOKEN_INVALID";
+    let other_filter = pb::WatchTasksRequest { without_dependencies: true, ..watch(&project.id, &start) };
+    assert_eq!(summary(&open(suite, olga, other_filter).await.unwrap_err()), refused);
+    assert_eq!(summary(&open(suite, mia, watch(&project.id, &start)).await.unwrap_err()), refused);
+    assert_eq!(summary(&open(suite, olga, watch(&project.id, "garbage")).await.unwrap_err()), refused);
+}
+
+#[tokio::test]
+async fn a_quiet_watcher_hears_a_heartbeat_whose_token_outlives_the_trimming() {
+    let Team { suite, olga, project, .. } = &team().await;
+    let (mut stream, start) = open(suite, olga, watch(&project.id, "")).await.unwrap();
+    olga.task(&olga.project("elsewhere").await, "of another project").await;
+    let mut admin = suite.admin().await;
+    let beat = next(&mut stream).await.unwrap().unwrap();
+    assert!(beat.events.is_empty());
+    admin.batch_execute("SELECT task.trim_change_log('0 seconds', 1000)").await.unwrap();
+    let expired = open(suite, olga, watch(&project.id, &start)).await.unwrap_err();
+    assert_eq!(summary(&expired), "OUT_OF_RANGE CURSOR_EXPIRED");
+    open(suite, olga, watch(&project.id, &beat.resume_token)).await.unwrap();
+}
+
+#[tokio::test]
+async fn malformed_wishes_are_refused() {
+    let Team { suite, olga, .. } = &team().await;
+    let request = pb::WatchTasksRequest {
+        project_id: "x".to_owned(),
+        kinds: vec![0, 9],
+        task_ids: vec!["y".to_owned()],
+        statuses: vec![99],
+        assignee_id: "z".to_owned(),
+        ..Default::default()
+    };
+    let refusal = open(suite, olga, request).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["project_id", "kinds", "kinds", "task_ids", "statuses", "assignee_id"]);
+    let many = pb::WatchTasksRequest { task_ids: vec![new_id(); 1_001], ..watch(&new_id(), "") };
+    assert_eq!(violations(&open(suite, olga, many).await.unwrap_err()), ["task_ids"]);
+}
+
+#[tokio::test]
+async fn streams_end_without_an_error_when_the_service_stops() {
+    let Team { mut suite, olga, project, .. } = team().await;
+    let (mut stream, _) = open(&suite, &olga, watch(&project.id, "")).await.unwrap();
+    let (stopped, (told, status)) = tokio::join!(suite.stop(), end(&mut stream));
+    assert_eq!((stopped, told, status.map(|status| summary(&status))), ((), Vec::new(), None));
+}

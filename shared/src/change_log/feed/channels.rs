@@ -1,0 +1,119 @@
+//! Who hears of which project.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use super::super::records::Record;
+use super::Cursor;
+
+/// Most portions that wait for the slowest watcher of a project; who is further behind reads by itself.
+const RING: usize = 16;
+
+/// What the tail tells the watchers of one project.
+#[derive(Debug)]
+pub(super) struct Portion {
+    /// What came before this was told by earlier portions, or to nobody.
+    pub(super) after: Cursor,
+    /// Everything of the project up to here is told by now.
+    pub(super) upto: Cursor,
+    /// The changes between, in order.
+    pub(super) records: Vec<Record>,
+    /// The revision of the access to the project, read no earlier than the changes.
+    pub(super) revision: Option<i64>,
+}
+
+/// The watchers of all projects.
+#[derive(Default)]
+pub(super) struct Channels {
+    by_project: HashMap<Uuid, Channel>,
+    has_tail: bool,
+}
+
+struct Channel {
+    sender: broadcast::Sender<Arc<Portion>>,
+    /// Where the last portion ended.
+    upto: Option<Cursor>,
+    revision: Option<i64>,
+}
+
+impl Channels {
+    /// Whether a tail must be started. The caller starts one.
+    pub(super) fn needs_tail(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_tail, true)
+    }
+
+    pub(super) fn subscribe(&mut self, project_id: Uuid) -> broadcast::Receiver<Arc<Portion>> {
+        let channel = self.by_project.entry(project_id).or_insert_with(|| Channel {
+            sender: broadcast::channel(RING).0,
+            upto: None,
+            revision: None,
+        });
+        channel.sender.subscribe()
+    }
+
+    /// The projects that somebody watches. When nobody does, the tail is told to end.
+    pub(super) fn watched(&mut self) -> Vec<Uuid> {
+        self.by_project.retain(|_, channel| channel.sender.receiver_count() > 0);
+        self.has_tail = !self.by_project.is_empty();
+        self.by_project.keys().copied().collect()
+    }
+
+    /// Ends all channels, and with them the tail: the watchers notice and read by themselves.
+    pub(super) fn close(&mut self) {
+        self.by_project.clear();
+        self.has_tail = false;
+    }
+
+    /// Tells the watchers of one project what a look has found, if that is something or if they are due to hear.
+    pub(super) fn tell(
+        &mut self,
+        project_id: Uuid,
+        (after, upto): (Cursor, Cursor),
+        records: Vec<Record>,
+        revision: Option<i64>,
+        is_due: bool,
+    ) {
+        let Some(channel) = self.by_project.get_mut(&project_id) else { return };
+        let is_news = !records.is_empty() || channel.revision != revision || channel.upto.is_none();
+        if is_news || is_due {
+            let after = channel.upto.replace(upto).unwrap_or(after);
+            channel.revision = revision;
+            let _nobody_left = channel.sender.send(Arc::new(Portion { after, upto, records, revision }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(transaction_id: i64) -> Cursor {
+        Cursor { transaction_id, position: 0 }
+    }
+
+    #[test]
+    fn portions_of_a_project_join_end_to_end() {
+        let (mut channels, project) = (Channels::default(), Uuid::from_u128(1));
+        let mut portions = channels.subscribe(project);
+        channels.tell(project, (at(1), at(2)), Vec::new(), Some(1), false);
+        channels.tell(project, (at(2), at(3)), Vec::new(), Some(1), false);
+        channels.tell(project, (at(3), at(4)), Vec::new(), Some(2), false);
+        let told: Vec<_> = std::iter::from_fn(|| portions.try_recv().ok())
+            .map(|portion| (portion.after, portion.upto))
+            .collect();
+        assert_eq!(told, [(at(1), at(2)), (at(2), at(4))]);
+    }
+
+    #[test]
+    fn the_tail_ends_with_the_last_watcher() {
+        let (mut channels, project) = (Channels::default(), Uuid::from_u128(1));
+        let portions = channels.subscribe(project);
+        assert!(channels.needs_tail() && !channels.needs_tail());
+        assert_eq!(channels.watched(), [project]);
+        drop(portions);
+        assert!(channels.watched().is_empty() && channels.needs_tail());
+    }
+}

@@ -1,0 +1,156 @@
+//! One watcher: along with the tail, and by itself where the tail has not been with it.
+
+use std::sync::Arc;
+
+use prost::Message;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::time::Instant;
+use tonic::Status;
+use uuid::Uuid;
+
+use super::super::records::{self, Look, Record, Scope};
+use super::channels::Portion;
+use super::{Cursor, Feed, HEARTBEAT, MAX_EVENTS, MESSAGE_BYTES, PATIENCE, Subject, Told};
+use crate::error::{Error, ErrorReason, Result};
+
+/// One watcher, and how far it has been told.
+pub(super) struct Watcher<S: Subject> {
+    feed: Feed,
+    project_id: Uuid,
+    query: String,
+    cursor: Cursor,
+    subject: S,
+    /// The access under which the caller was last admitted.
+    revision: Option<i64>,
+    outbox: mpsc::Sender<Told<S::Event>>,
+    /// When the reader is to hear something again.
+    heartbeat: Instant,
+}
+
+impl<S: Subject> Watcher<S> {
+    pub(super) fn new(
+        feed: Feed,
+        project_id: Uuid,
+        query: String,
+        cursor: Cursor,
+        subject: S,
+        outbox: mpsc::Sender<Told<S::Event>>,
+    ) -> Self {
+        let heartbeat = Instant::now();
+        Self { feed, project_id, query, cursor, subject, revision: None, outbox, heartbeat }
+    }
+
+    /// Sends until the reader goes, the service stops or the caller may not go on. At a stop the stream ends
+    /// without an error: what was sent last has a token.
+    pub(super) async fn run(mut self, ending: oneshot::Sender<Status>) {
+        let shutdown = self.feed.0.shutdown.clone();
+        let reader = self.outbox.clone();
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = reader.closed() => {}
+            error = self.follow() => {
+                let _reader_is_gone = ending.send(error.into());
+            }
+        }
+    }
+
+    async fn follow(&mut self) -> Error {
+        loop {
+            if let Err(error) = self.follow_once().await {
+                return error;
+            }
+        }
+    }
+
+    /// Catches up, then goes along with the tail until it has fallen behind it.
+    async fn follow_once(&mut self) -> Result<()> {
+        self.beat().await?;
+        let mut portions = self.feed.subscribe(self.project_id);
+        self.catch_up().await?;
+        self.go_along(&mut portions).await
+    }
+
+    async fn catch_up(&mut self) -> Result<()> {
+        loop {
+            let tx = self.feed.0.worker.begin_background().await?;
+            let scope = Scope::Project(self.project_id);
+            let Look { records, upto, is_partial } =
+                records::look(&tx, self.feed.0.schema, scope, self.cursor).await?;
+            tx.finish();
+            // After the changes were read: a removal that was before one of them is not missed.
+            self.subject.admit().await?;
+            self.take(&records, upto).await?;
+            if !is_partial {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn go_along(&mut self, portions: &mut broadcast::Receiver<Arc<Portion>>) -> Result<()> {
+        while let Ok(portion) = portions.recv().await {
+            if portion.after > self.cursor {
+                return Ok(());
+            }
+            self.admit_to(&portion).await?;
+            self.take(&portion.records, portion.upto).await?;
+        }
+        // Fallen behind, or the tail has ended.
+        Ok(())
+    }
+
+    /// Asks for access again if it may have changed since it was last asked. A copy that is being taken over anew
+    /// has no revision, and neither has a project that is gone.
+    async fn admit_to(&mut self, portion: &Portion) -> Result<()> {
+        let is_same =
+            portion.revision == self.revision && portion.revision.is_some_and(|revision| revision > 0);
+        if !is_same || (!portion.records.is_empty() && !self.subject.is_access_trusted()) {
+            self.subject.admit().await?;
+            self.revision = portion.revision;
+        }
+        Ok(())
+    }
+
+    /// Tells what is new of these changes, and moves on.
+    async fn take(&mut self, records: &[Record], upto: Cursor) -> Result<()> {
+        let (mut events, mut bytes) = (Vec::new(), 0);
+        for record in records.iter().filter(|record| record.cursor > self.cursor).collect::<Vec<_>>() {
+            if let Some(event) = self.subject.tell(record).await? {
+                bytes += event.encoded_len();
+                events.push(event);
+            }
+            self.cursor = record.cursor;
+            if events.len() >= MAX_EVENTS || bytes >= MESSAGE_BYTES {
+                bytes = 0;
+                self.send(std::mem::take(&mut events)).await?;
+            }
+        }
+        self.cursor = self.cursor.max(upto);
+        if events.is_empty() { self.beat().await } else { self.send(events).await }
+    }
+
+    /// Tells how far the reader is, if it is time.
+    async fn beat(&mut self) -> Result<()> {
+        if Instant::now() >= self.heartbeat { self.send(Vec::new()).await } else { Ok(()) }
+    }
+
+    async fn send(&mut self, events: Vec<S::Event>) -> Result<()> {
+        let resume_token = self.feed.0.tokens.seal(&self.query, &self.cursor)?;
+        self.heartbeat = Instant::now() + HEARTBEAT;
+        match self.outbox.try_send(Told { events, resume_token }) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(message)) => {
+                let sent = self.outbox.send_timeout(message, PATIENCE).await;
+                // A reader who is gone ends the watcher elsewhere.
+                sent.map_err(|_| TOO_SLOW)
+            }
+            Err(TrySendError::Closed(_)) => Err(TOO_SLOW),
+        }
+    }
+}
+
+const TOO_SLOW: Error = Error::Exhausted {
+    reason: ErrorReason::WatchTooSlow,
+    message: "the stream is read too slowly; resume by token",
+    retry_after: std::time::Duration::ZERO,
+};
