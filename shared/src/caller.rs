@@ -33,7 +33,7 @@ pub struct Session {
     pub expires_at: DateTime<Utc>,
 }
 
-/// The address of the peer, beside [`Caller`] in a request's extensions.
+/// Where the call comes from, past the proxies that are trusted; beside [`Caller`] in a request's extensions.
 #[derive(Clone, Copy, Debug)]
 pub struct PeerAddress(pub IpAddr);
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use ipnetwork::IpNetwork;
 
 /// Connections to PostgreSQL that a service keeps at most.
 pub const DEFAULT_DATABASE_POOL_SIZE: u32 = 16;
@@ -110,6 +111,9 @@ pub struct ServiceOptions {
     /// Certificates.
     #[command(flatten)]
     pub tls: TlsOptions,
+    /// Proxies in front of the service.
+    #[command(flatten)]
+    pub proxies: ProxyOptions,
     /// Limits on work.
     #[command(flatten)]
     pub limits: LimitOptions,
@@ -160,6 +164,28 @@ pub struct TlsOptions {
     /// Default: the system's
     #[arg(long, env = "DAFNCK_TLS_CA")]
     pub tls_ca: Option<PathBuf>,
+}
+
+/// Proxies in front of the service, which tell it who calls.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ProxyOptions {
+    /// Networks of the proxies that are believed when they say where a call comes from, as
+    /// `10.0.0.0/8,fd00::/8`. Default: none, a call comes from the other end of the connection
+    #[arg(long, env = "DAFNCK_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpNetwork>,
+    /// The header in which they say it; they must replace or extend the one that a client sends
+    #[arg(long, env = "DAFNCK_FORWARDED_HEADER", value_enum, default_value_t)]
+    pub forwarded_header: ForwardedHeader,
+}
+
+/// A header that tells where a call comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ForwardedHeader {
+    /// `x-forwarded-for`: addresses, each proxy adding the one it saw.
+    #[default]
+    XForwardedFor,
+    /// `forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// Limits on the work that a service takes on.
@@ -269,6 +295,7 @@ mod tests {
     fn the_defaults_in_code_are_those_of_the_command_line() {
         let options = Command::try_parse_from(REQUIRED).unwrap().options;
         assert_eq!(format!("{:?}", options.siblings), format!("{:?}", SiblingOptions::default()));
+        assert_eq!(format!("{:?}", options.proxies), format!("{:?}", ProxyOptions::default()));
         assert_eq!(format!("{:?}", options.limits), format!("{:?}", LimitOptions::default()));
         assert_eq!(format!("{:?}", options.telemetry), format!("{:?}", TelemetryOptions::default()));
         assert_eq!(options.database_pool_size, DEFAULT_DATABASE_POOL_SIZE);

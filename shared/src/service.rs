@@ -110,7 +110,9 @@ impl Ground {
 
     /// Sessions from this source, behind the cache and Redis.
     pub fn sessions(&self, source: Arc<dyn SessionSource>) -> Arc<Sessions> {
-        Sessions::start(self.redis.clone(), source, self.shutdown.clone())
+        let sessions = Sessions::start(self.redis.clone(), source, self.clock.clone(), self.shutdown.clone());
+        self.spawn(sessions.clone().report_seen_until(self.shutdown.clone()));
+        sessions
     }
 
     /// Serves until told to stop, then waits for calls and background work to end.
@@ -135,6 +137,7 @@ impl Ground {
                 let database = database.clone();
                 Box::pin(async move { database.is_ready().await })
             }),
+            proxies: self.options.proxies.clone(),
             limits: self.options.limits.clone(),
             tls: self.options.tls.clone(),
         };

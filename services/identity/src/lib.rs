@@ -59,6 +59,7 @@ pub use passwords::PasswordOptions;
 use passwords::Passwords;
 use sealing::{KeyApi, KeyRing};
 use second_factor::{Gate, SecondFactorAdminApi, SecondFactorApi};
+pub use sessions::SessionOptions;
 use sessions::{Revocations, SessionApi, SessionResolver, SessionStore};
 use signing_in::AuthApi;
 use users::{Directory, ImportApi, UserApi};
@@ -88,7 +89,11 @@ fn send_letters(ground: &Ground, mail: &MailOptions, codes: Codes) -> anyhow::Re
 
 /// Forgets what has ended, and seals what is in clear, until told to stop.
 fn keep_in_order(ground: &Ground, keys: &KeyRing) {
-    ground.spawn(sessions::forget_ended(ground.worker.clone(), ground.shutdown.clone()));
+    ground.spawn(sessions::forget_ended(
+        ground.worker.clone(),
+        ground.clock.clone(),
+        ground.shutdown.clone(),
+    ));
     ground.spawn(codes::forget_expired(ground.worker.clone(), ground.clock.clone(), ground.shutdown.clone()));
     ground.spawn(sealing::seal_what_is_clear(ground.worker.clone(), keys.clone(), ground.shutdown.clone()));
 }
@@ -105,7 +110,7 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let keys = options.keys.load()?;
     ground.migrate(&shared::migrate::IDENTITY).await?;
-    let store = SessionStore::new(ground.database.clone(), ground.redis.clone());
+    let store = SessionStore::new(&ground);
     let sessions = ground.sessions(Arc::new(store.clone()));
     let (revocations, telling) =
         Revocations::new(sessions.clone(), ground.redis.clone(), ground.shutdown.clone());
@@ -126,6 +131,7 @@ pub async fn serve(
         passwords.clone(),
         limits.clone(),
         audit.clone(),
+        options.sessions,
         store.clone(),
         revocations.clone(),
     );

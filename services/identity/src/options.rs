@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::passwords::PasswordOptions;
 use crate::sealing::KeyRingOptions;
+use crate::sessions::SessionOptions;
 
 /// What only this service needs to run. Every option can also be set in code.
 #[derive(Args, Clone, Debug, Default)]
@@ -14,4 +15,7 @@ pub struct IdentityOptions {
     /// What a password's hash costs.
     #[command(flatten)]
     pub passwords: PasswordOptions,
+    /// Lifetimes and number of sessions.
+    #[command(flatten)]
+    pub sessions: SessionOptions,
 }

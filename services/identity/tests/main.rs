@@ -23,6 +23,7 @@ mod second_factor;
 mod secrecy;
 mod security_events;
 mod service_codes;
+mod session_lives;
 mod sessions;
 mod signing_in;
 mod signing_up;

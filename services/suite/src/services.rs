@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::Context;
 use identity::IdentityOptions;
 use shared::clock::Clock;
-use shared::config::{LimitOptions, Secret, ServiceOptions, SiblingOptions, TelemetryOptions, TlsOptions};
+use shared::config::{
+    LimitOptions, ProxyOptions, Secret, ServiceOptions, SiblingOptions, TelemetryOptions, TlsOptions,
+};
 use shared::mail::MailOptions;
 use shared::service::Ground;
 use shared::storage::StorageOptions;
@@ -80,6 +82,8 @@ pub struct SuiteOptions {
     pub mail: MailOptions,
     /// Files.
     pub storage: StorageOptions,
+    /// Proxies in front.
+    pub proxies: ProxyOptions,
     /// Limits on work.
     pub limits: LimitOptions,
     /// Logs, traces and metrics.
@@ -108,6 +112,7 @@ impl SuiteOptions {
             service_secret: self.service_secret.clone(),
             siblings: siblings.clone(),
             tls: TlsOptions::default(),
+            proxies: self.proxies.clone(),
             limits: self.limits.clone(),
             telemetry: self.telemetry.clone(),
         }

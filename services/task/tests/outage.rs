@@ -64,6 +64,7 @@ async fn replica(suite: &mut Suite, project_url: &str) -> DropGuard {
         service_secret: suite.options.service_secret.clone(),
         siblings,
         tls: Default::default(),
+        proxies: shared::config::ProxyOptions::default(),
         limits: suite.options.limits.clone(),
         telemetry: suite.options.telemetry.clone(),
     };

@@ -6,6 +6,7 @@
 
 mod remote;
 mod rules;
+mod seen;
 mod sessions;
 mod token;
 
@@ -22,6 +23,7 @@ use crate::service_identity;
 
 pub use remote::RemoteSessions;
 pub use rules::{MethodRule, MethodRules};
+pub use seen::{REPORT_BATCH, REPORT_INTERVAL, Seen};
 pub use sessions::{CACHE_CAPACITY, CACHE_LIFE, SessionSource, Sessions};
 pub use token::{SESSION_TOKEN_PREFIX, TOKEN_BYTES, TokenHash, token_hash};
 

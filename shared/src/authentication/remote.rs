@@ -3,9 +3,10 @@
 use chrono::DateTime;
 use tonic::Code;
 
-use super::{SessionSource, TokenHash};
+use super::{Seen, SessionSource, TokenHash};
 use crate::caller::Session;
 use crate::error::{Error, Result, from_sibling};
+use crate::json::to_timestamp;
 use crate::proto::identity::internal::v1 as pb;
 use crate::siblings::Siblings;
 
@@ -28,6 +29,16 @@ impl SessionSource for RemoteSessions {
             Err(status) if status.code() == Code::NotFound => Ok(None),
             Err(status) => Err(from_sibling("identity")(status)),
         }
+    }
+
+    async fn report_seen(&self, seen: &[Seen]) -> Result<()> {
+        let sessions = seen.iter().map(|seen| pb::SeenSession {
+            session_id: seen.session_id.to_string(),
+            seen_at: Some(to_timestamp(seen.at)),
+        });
+        let request = pb::ReportSeenSessionsRequest { sessions: sessions.collect() };
+        self.0.identity_sessions().report_seen_sessions(request).await.map_err(from_sibling("identity"))?;
+        Ok(())
     }
 }
 

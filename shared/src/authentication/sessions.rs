@@ -6,13 +6,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
 use moka::Expiry;
 use moka::future::Cache;
 use tokio_util::sync::CancellationToken;
 
 use super::TokenHash;
+use super::seen::{REPORT_BATCH, REPORT_INTERVAL, Seen, SeenSessions};
 use crate::caller::Session;
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::redis_store::{Notification, RedisStore};
 
@@ -31,6 +32,12 @@ pub trait SessionSource: Send + Sync {
     /// # Errors
     /// When the source does not answer.
     async fn resolve(&self, hash: &TokenHash) -> Result<Option<Session>>;
+
+    /// Takes note of when sessions were last used, at most [`REPORT_BATCH`] of them.
+    ///
+    /// # Errors
+    /// When the source does not answer.
+    async fn report_seen(&self, seen: &[Seen]) -> Result<()>;
 }
 
 /// Looks sessions up.
@@ -41,6 +48,8 @@ pub struct Sessions {
     redis: RedisStore,
     redis_resumes_at: Mutex<Option<Instant>>,
     source: Arc<dyn SessionSource>,
+    clock: Clock,
+    seen: SeenSessions,
 }
 
 /// Why a look-up found nothing. Not cached.
@@ -54,18 +63,21 @@ impl Sessions {
     pub fn start(
         redis: RedisStore,
         source: Arc<dyn SessionSource>,
+        clock: Clock,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
         let sessions = Arc::new(Self {
             cache: Cache::builder()
                 .max_capacity(CACHE_CAPACITY)
                 .time_to_live(CACHE_LIFE)
-                .expire_after(NotPastItsEnd)
+                .expire_after(NotPastItsEnd(clock.clone()))
                 .build(),
             revoked: Cache::builder().max_capacity(CACHE_CAPACITY).time_to_live(2 * CACHE_LIFE).build(),
             redis,
             redis_resumes_at: Mutex::new(None),
             source,
+            clock,
+            seen: SeenSessions::default(),
         });
         let follower = Arc::clone(&sessions);
         tokio::spawn(async move { shutdown.run_until_cancelled(follower.follow_revocations()).await });
@@ -79,7 +91,9 @@ impl Sessions {
     /// `UNAVAILABLE` when neither Redis knows it nor the source answers.
     pub async fn resolve(&self, hash: TokenHash) -> Result<Option<Session>> {
         match self.cache.try_get_with(hash, self.look_up(hash)).await {
-            Ok(session) => Ok(Some(session).filter(|session| self.is_active(&hash, session))),
+            Ok(session) => Ok(Some(session)
+                .filter(|session| self.is_active(&hash, session))
+                .inspect(|session| self.seen.note(session.session_id, self.clock.now()))),
             Err(miss) => match miss.as_ref() {
                 Miss::Unknown => Ok(None),
                 Miss::Unanswered(error) => Err(Error::unavailable("identity", Arc::clone(error))),
@@ -88,7 +102,7 @@ impl Sessions {
     }
 
     fn is_active(&self, hash: &TokenHash, session: &Session) -> bool {
-        session.expires_at > Utc::now() && !self.revoked.contains_key(hash)
+        session.expires_at > self.clock.now() && !self.revoked.contains_key(hash)
     }
 
     /// Forgets a session here at once: what a service does to its own cache when it revokes one itself.
@@ -97,9 +111,28 @@ impl Sessions {
         self.cache.invalidate(hash).await;
     }
 
+    /// Reports when sessions were last used, again and again, and a last time when told to stop.
+    pub async fn report_seen_until(self: Arc<Self>, shutdown: CancellationToken) {
+        let mut interval = tokio::time::interval(REPORT_INTERVAL);
+        while shutdown.run_until_cancelled(interval.tick()).await.is_some() {
+            self.report_seen().await;
+        }
+        self.report_seen().await;
+    }
+
+    /// What cannot be reported is forgotten: the next use will be.
+    async fn report_seen(&self) {
+        for batch in self.seen.take().chunks(REPORT_BATCH) {
+            if let Err(error) = self.source.report_seen(batch).await {
+                tracing::debug!(%error, sessions = batch.len(), "the last use of sessions could not be reported");
+                return;
+            }
+        }
+    }
+
     async fn look_up(&self, hash: TokenHash) -> Result<Session, Miss> {
         if let Some(session) =
-            self.look_up_in_redis(&hash).await.filter(|session| session.expires_at > Utc::now())
+            self.look_up_in_redis(&hash).await.filter(|session| session.expires_at > self.clock.now())
         {
             return Ok(session);
         }
@@ -146,11 +179,11 @@ impl Sessions {
 }
 
 /// Ends a cache entry with the session.
-struct NotPastItsEnd;
+struct NotPastItsEnd(Clock);
 
 impl Expiry<TokenHash, Session> for NotPastItsEnd {
     fn expire_after_create(&self, _: &TokenHash, session: &Session, _: Instant) -> Option<Duration> {
-        Some((session.expires_at - Utc::now()).to_std().unwrap_or_default())
+        Some((session.expires_at - self.0.now()).to_std().unwrap_or_default())
     }
 }
 
@@ -158,6 +191,7 @@ impl Expiry<TokenHash, Session> for NotPastItsEnd {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use chrono::Utc;
     use uuid::Uuid;
 
     use super::*;
@@ -168,6 +202,7 @@ mod tests {
         known: TokenHash,
         life: Duration,
         asked: AtomicUsize,
+        seen: Mutex<Vec<Seen>>,
     }
 
     #[async_trait::async_trait]
@@ -179,13 +214,23 @@ mod tests {
                 Session { session_id: Uuid::nil(), user_id: Uuid::nil(), expires_at: Utc::now() + self.life };
             Ok((*hash == self.known).then_some(session))
         }
+
+        async fn report_seen(&self, seen: &[Seen]) -> Result<()> {
+            self.seen.lock().unwrap().extend_from_slice(seen);
+            Ok(())
+        }
     }
 
     /// Redis is down in all of these: nothing listens at port 1.
     fn start(life: Duration) -> (Arc<Sessions>, Arc<Source>) {
         let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
-        let source = Arc::new(Source { known: token_hash("known"), life, asked: AtomicUsize::new(0) });
-        (Sessions::start(redis, source.clone(), CancellationToken::new()), source)
+        let source = Arc::new(Source {
+            known: token_hash("known"),
+            life,
+            asked: AtomicUsize::new(0),
+            seen: Mutex::default(),
+        });
+        (Sessions::start(redis, source.clone(), Clock::default(), CancellationToken::new()), source)
     }
 
     #[tokio::test]
@@ -224,6 +269,26 @@ mod tests {
         assert_eq!(source.asked.load(Ordering::SeqCst), 2);
     }
 
+    #[tokio::test]
+    async fn the_end_of_a_session_is_told_by_the_clock() {
+        let (sessions, _) = start(Duration::from_secs(60));
+        assert!(sessions.resolve(token_hash("known")).await.unwrap().is_some());
+        sessions.clock.advance(chrono::TimeDelta::seconds(61));
+        assert_eq!(sessions.resolve(token_hash("known")).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn the_last_use_is_reported_also_when_the_service_stops() {
+        let (sessions, source) = start(Duration::from_secs(60));
+        for token in ["known", "known", "unknown"] {
+            sessions.resolve(token_hash(token)).await.unwrap();
+        }
+        let shutdown = CancellationToken::new();
+        shutdown.cancel();
+        sessions.report_seen_until(shutdown).await;
+        assert_eq!(source.seen.lock().unwrap().len(), 1);
+    }
+
     struct Silent;
 
     #[async_trait::async_trait]
@@ -231,12 +296,16 @@ mod tests {
         async fn resolve(&self, _: &TokenHash) -> Result<Option<Session>> {
             Err(Error::unavailable("postgres", "connection refused"))
         }
+
+        async fn report_seen(&self, _: &[Seen]) -> Result<()> {
+            Err(Error::unavailable("postgres", "connection refused"))
+        }
     }
 
     #[tokio::test]
     async fn when_nobody_answers_the_call_is_refused() {
         let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
-        let sessions = Sessions::start(redis, Arc::new(Silent), CancellationToken::new());
+        let sessions = Sessions::start(redis, Arc::new(Silent), Clock::default(), CancellationToken::new());
         let refusal = sessions.resolve(token_hash("known")).await.unwrap_err();
         assert_eq!(refusal.code(), tonic::Code::Unavailable);
     }

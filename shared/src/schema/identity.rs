@@ -85,6 +85,8 @@ diesel::table! {
         created_at -> Timestamptz,
         /// End of the refresh token.
         refresh_expires_at -> Timestamptz,
+        /// Last used, to about a minute.
+        last_seen_at -> Nullable<Timestamptz>,
     }
 }
 

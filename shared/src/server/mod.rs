@@ -1,6 +1,7 @@
 //! The server stack, built once for all services: see [`serve`], and `stack` for the way of a call.
 
 mod body;
+mod client_address;
 mod codec_errors;
 mod deadline;
 mod health;
@@ -28,10 +29,11 @@ use tonic_health::ServingStatus;
 use tonic_web::GrpcWebLayer;
 
 use crate::authentication::{Authentication, MethodRules};
-use crate::config::{LimitOptions, TlsOptions};
+use crate::config::{LimitOptions, ProxyOptions, TlsOptions};
 
 pub use deadline::{DEFAULT_TIMEOUT, Deadline, GRPC_TIMEOUT, MAX_STREAM_TIMEOUT, MAX_TIMEOUT};
 
+use client_address::ClientAddress;
 use health::Health;
 use stack::Stack;
 
@@ -72,6 +74,8 @@ pub struct ServerParts {
     pub authentication: Authentication,
     /// Asked every second; what health reports.
     pub readiness: Readiness,
+    /// Proxies in front.
+    pub proxies: ProxyOptions,
     /// Limits on work.
     pub limits: LimitOptions,
     /// Certificates.
@@ -94,7 +98,8 @@ pub async fn serve(
     health.report(ServingStatus::NotServing).await;
 
     let rules = MethodRules::of(parts.descriptor_set)?;
-    let stack = Arc::new(Stack::new(rules, parts.authentication, &parts.limits, shutdown.clone()));
+    let clients = ClientAddress::new(&parts.proxies);
+    let stack = Arc::new(Stack::new(rules, parts.authentication, clients, &parts.limits, shutdown.clone()));
     let routes =
         reflection::add_to(parts.routes.add_service(health_service), parts.descriptor_set, &own_services)?;
     let router =

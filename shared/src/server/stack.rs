@@ -22,6 +22,7 @@ use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 use tracing::{Instrument as _, Span};
 
 use super::body::Open;
+use super::client_address::ClientAddress;
 use super::deadline::Deadline;
 use super::metrics::Metrics;
 use super::rate_limit::RateLimit;
@@ -39,6 +40,7 @@ const OVERLOAD_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Stack {
     rules: MethodRules,
     authentication: Authentication,
+    clients: ClientAddress,
     pub(super) rate_limit: RateLimit,
     metrics: Metrics,
     calls: Arc<Semaphore>,
@@ -74,6 +76,7 @@ impl Stack {
     pub(super) fn new(
         rules: MethodRules,
         authentication: Authentication,
+        clients: ClientAddress,
         limits: &LimitOptions,
         shutdown: CancellationToken,
     ) -> Self {
@@ -82,6 +85,7 @@ impl Stack {
         Self {
             rules,
             authentication,
+            clients,
             rate_limit: RateLimit::new(limits),
             metrics: Metrics::new(),
             calls: Arc::new(Semaphore::new(places)),
@@ -152,7 +156,7 @@ impl Stack {
     }
 
     async fn admitted(&self, method: Method, mut request: Request, next: Next) -> Admitted {
-        let peer = peer_of(&request);
+        let peer = self.clients.of(peer_of(&request), request.headers());
         request.extensions_mut().insert(PeerAddress(peer));
         let rule = match method {
             Method::Unknown => return Err(Status::unimplemented("there is no such method")),

@@ -13,8 +13,9 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_types::StatusExt as _;
 
 use super::*;
-use crate::authentication::{SessionSource, Sessions, TokenHash};
+use crate::authentication::{Seen, SessionSource, Sessions, TokenHash};
 use crate::caller::{Caller, PeerAddress, Session};
+use crate::clock::Clock;
 use crate::config::SiblingOptions;
 use crate::proto;
 use crate::proto::project::internal::v1 as pb;
@@ -72,6 +73,10 @@ impl SessionSource for NoSessions {
     async fn resolve(&self, _: &TokenHash) -> crate::error::Result<Option<Session>> {
         Ok(None)
     }
+
+    async fn report_seen(&self, _: &[Seen]) -> crate::error::Result<()> {
+        Ok(())
+    }
 }
 
 struct Running {
@@ -90,8 +95,9 @@ impl Running {
     async fn start_with(limits: LimitOptions) -> Self {
         let shutdown = CancellationToken::new();
         let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
-        let sessions = Sessions::start(redis, Arc::new(NoSessions), shutdown.clone());
+        let sessions = Sessions::start(redis, Arc::new(NoSessions), Clock::default(), shutdown.clone());
         let parts = ServerParts {
+            proxies: ProxyOptions::default(),
             name: "project",
             descriptor_set: proto::project::DESCRIPTOR_SET,
             routes: Routes::new(AccessServiceServer::new(Obedient)),

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::sql_query;
+use diesel::sql_types::Timestamptz;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::clock::Clock;
 use shared::database::Database;
 use shared::error::Result;
 use tokio_util::sync::CancellationToken;
@@ -13,35 +16,35 @@ const INTERVAL: Duration = Duration::from_secs(600);
 /// Sessions forgotten in one transaction, so that none holds locks for long.
 const BATCH: usize = 1_000;
 /// How long a session that has ended stays on record.
-const RECORD_DAYS: u32 = 1;
+const RECORD: TimeDelta = TimeDelta::days(1);
 
 /// Forgets sessions a day after their refresh tokens ended, again and again, until told to stop.
-pub async fn forget_ended(worker: Database, shutdown: CancellationToken) {
+pub async fn forget_ended(worker: Database, clock: Clock, shutdown: CancellationToken) {
     let mut interval = tokio::time::interval(INTERVAL);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
-            _ = interval.tick() => if let Err(error) = forget_all(&worker).await {
+            _ = interval.tick() => if let Err(error) = forget_all(&worker, clock.now() - RECORD).await {
                 tracing::warn!(%error, "ended sessions could not be forgotten; trying again later");
             }
         }
     }
 }
 
-async fn forget_all(worker: &Database) -> Result<()> {
-    while forget_some(worker).await? == BATCH {}
+async fn forget_all(worker: &Database, ended_before: DateTime<Utc>) -> Result<()> {
+    while forget_some(worker, ended_before).await? == BATCH {}
     Ok(())
 }
 
 /// A refresh token outlives its session token; asking for both lets the index on the latter help.
-async fn forget_some(worker: &Database) -> Result<usize> {
+async fn forget_some(worker: &Database, ended_before: DateTime<Utc>) -> Result<usize> {
     let tx = worker.begin_background().await?;
     let mut conn: &AsyncPgConnection = &tx;
     let forgotten = sql_query(format!(
         "DELETE FROM identity.user_sessions WHERE id IN (SELECT id FROM identity.user_sessions \
-         WHERE expires_at < now() - interval '{RECORD_DAYS} days' \
-         AND refresh_expires_at < now() - interval '{RECORD_DAYS} days' LIMIT {BATCH})"
+         WHERE expires_at < $1 AND refresh_expires_at < $1 LIMIT {BATCH})"
     ))
+    .bind::<Timestamptz, _>(ended_before)
     .execute(&mut conn)
     .await?;
     tx.commit().await?;

@@ -5,6 +5,7 @@
 
 mod device;
 mod expiry;
+mod lifetimes;
 pub mod queries;
 mod resolver;
 mod revocations;
@@ -22,18 +23,12 @@ use uuid::Uuid;
 
 pub use device::Device;
 pub use expiry::forget_ended;
+pub use lifetimes::{Lease, REFRESH_GRACE, SessionOptions};
 pub use resolver::SessionResolver;
 pub use revocations::Revocations;
 pub use rpc::SessionApi;
 pub use store::SessionStore;
 pub use tokens::{Succession, Tokens, is_refresh_token, key_for};
-
-/// How long a session token works.
-pub const SESSION_LIFE_SECONDS: u32 = 60 * 60;
-/// How long a refresh token works, and so how long a device may rest without signing in again.
-pub const REFRESH_LIFE_SECONDS: u32 = 30 * 24 * 60 * 60;
-/// How long an exchanged refresh token gives the same successor again.
-pub const REFRESH_GRACE_SECONDS: u32 = 30;
 
 /// A session as its user sees it: without tokens.
 #[derive(Clone, Debug, Queryable, Selectable)]
@@ -53,6 +48,10 @@ pub struct Session {
     pub created_at: DateTime<Utc>,
     /// End of the session token.
     pub expires_at: DateTime<Utc>,
+    /// End of the refresh token.
+    pub refresh_expires_at: DateTime<Utc>,
+    /// Last used, to about a minute.
+    pub last_seen_at: Option<DateTime<Utc>>,
 }
 
 /// The refusal of a token that is malformed, unknown, expired or revoked: callers cannot tell which.

@@ -1,16 +1,17 @@
 //! SQL on `user_sessions`, for the calling user: policies show no other's.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Nullable, Text, Uuid as SqlUuid, Varchar};
+use diesel::sql_types::{Array, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid, Varchar};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::authentication::TokenHash;
+use shared::authentication::{Seen, TokenHash};
 use shared::database::{Prepared, Transaction};
 use shared::error::Result;
 use shared::page::{AfterTime, Page};
 use shared::schema::identity::user_sessions;
 use uuid::Uuid;
 
-use super::{REFRESH_GRACE_SECONDS, Session};
+use super::Session;
 
 /// A session by id, and the hash of its token.
 pub async fn find(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<(Session, TokenHash)>> {
@@ -24,10 +25,14 @@ fn with_hash((session, hash): (Session, String)) -> Option<(Session, TokenHash)>
 }
 
 /// Sessions that can still be used or refreshed, newest first, and one more than the page holds.
-pub async fn list(mut conn: &AsyncPgConnection, page: &Page<AfterTime>) -> Result<Vec<Session>> {
+pub async fn list(
+    mut conn: &AsyncPgConnection,
+    now: DateTime<Utc>,
+    page: &Page<AfterTime>,
+) -> Result<Vec<Session>> {
     let mut select = user_sessions::table
         .filter(user_sessions::is_active)
-        .filter(user_sessions::refresh_expires_at.gt(diesel::dsl::now))
+        .filter(user_sessions::refresh_expires_at.gt(now))
         .order((user_sessions::created_at.desc(), user_sessions::id.desc()))
         .limit(page.size + 1)
         .select(Session::as_select())
@@ -50,17 +55,22 @@ pub async fn revoke(tx: Transaction, id: Uuid) -> Result<Option<(Session, TokenH
     Ok(tx.commit_with(update).await?.into_iter().next().and_then(with_hash))
 }
 
-/// Ends all sessions of the user but one and commits; answers how many, and the hashes of all other tokens that
-/// nobody may hold for working any more: also of sessions that had ended before their time.
-pub async fn revoke_others(tx: Transaction, kept: Uuid) -> Result<(usize, Vec<TokenHash>)> {
+/// Ends all sessions of the user, but one if one is to be kept, and commits; answers how many, and the hashes of
+/// all tokens that nobody may hold for working any more: also of sessions that had ended before their time.
+pub async fn revoke_all(
+    tx: Transaction,
+    kept: Option<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<(usize, Vec<TokenHash>)> {
     let query = diesel::sql_query(
         "WITH others AS (UPDATE identity.user_sessions SET is_active = false \
-         WHERE id <> $1 AND is_active AND refresh_expires_at > now() RETURNING session_token) \
+         WHERE id IS DISTINCT FROM $1 AND is_active AND refresh_expires_at > $2 RETURNING session_token) \
          SELECT session_token, true AS ends_now FROM others \
          UNION ALL SELECT session_token, false FROM identity.user_sessions \
-         WHERE id <> $1 AND NOT is_active AND expires_at > now()",
+         WHERE id IS DISTINCT FROM $1 AND NOT is_active AND expires_at > $2",
     )
-    .bind::<SqlUuid, _>(kept);
+    .bind::<Nullable<SqlUuid>, _>(kept)
+    .bind::<Timestamptz, _>(now);
     let ended: Vec<EndedRow> = tx.commit_with(Prepared(query)).await?;
     let revoked = ended.iter().filter(|row| row.ends_now).count();
     Ok((revoked, ended.iter().filter_map(|row| TokenHash::from_hex(&row.session_token)).collect()))
@@ -83,18 +93,41 @@ pub struct FoundRefresh {
     /// Its user.
     #[diesel(sql_type = SqlUuid)]
     pub user_id: Uuid,
-    /// Whether the token was exchanged within the grace; `None` if it never was.
-    #[diesel(sql_type = Nullable<Bool>)]
-    pub exchanged_just_now: Option<bool>,
+    /// When the session began.
+    #[diesel(sql_type = Timestamptz)]
+    pub created_at: DateTime<Utc>,
+    /// When the token was exchanged; `None` if it never was.
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    pub rotated_at: Option<DateTime<Utc>>,
 }
 
 /// The session of a refresh token, locked until the transaction ends, whoever asks: knowing the token is the
 /// proof.
-pub async fn find_refresh(mut conn: &AsyncPgConnection, hash: TokenHash) -> Result<Option<FoundRefresh>> {
-    let query = diesel::sql_query(format!(
-        "SELECT id, user_id, rotated_at > now() - interval '{REFRESH_GRACE_SECONDS} seconds' AS exchanged_just_now \
-         FROM identity.find_refresh($1)"
-    ))
-    .bind::<Text, _>(hash.to_hex());
+pub async fn find_refresh(
+    mut conn: &AsyncPgConnection,
+    hash: TokenHash,
+    now: DateTime<Utc>,
+) -> Result<Option<FoundRefresh>> {
+    let query =
+        diesel::sql_query("SELECT id, user_id, created_at, rotated_at FROM identity.find_refresh($1, $2)")
+            .bind::<Text, _>(hash.to_hex())
+            .bind::<Timestamptz, _>(now);
     Ok(Prepared(query).get_result(&mut conn).await.optional()?)
+}
+
+/// Takes note of when sessions were last used, each at most once a minute; as the background role. Rows that
+/// somebody else is writing are left to the next report.
+pub async fn note_seen(mut conn: &AsyncPgConnection, seen: &[Seen], now: DateTime<Utc>) -> Result<()> {
+    let (ids, times): (Vec<_>, Vec<_>) = seen.iter().map(|seen| (seen.session_id, seen.at.min(now))).unzip();
+    let query = diesel::sql_query(
+        "WITH due AS (SELECT s.id, seen.at FROM unnest($1, $2) seen(id, at) \
+         JOIN identity.user_sessions s ON s.id = seen.id \
+         WHERE s.last_seen_at IS NULL OR s.last_seen_at <= seen.at - interval '1 minute' \
+         FOR NO KEY UPDATE OF s SKIP LOCKED) \
+         UPDATE identity.user_sessions s SET last_seen_at = due.at FROM due WHERE s.id = due.id",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .bind::<Array<Timestamptz>, _>(times);
+    Prepared(query).execute(&mut conn).await?;
+    Ok(())
 }

@@ -1,10 +1,11 @@
 //! Answers siblings when Redis cannot.
 
-use shared::authentication::{SessionSource, TokenHash};
+use shared::authentication::{REPORT_BATCH, Seen, SessionSource, TokenHash};
 use shared::error::Error;
 use shared::json::to_timestamp;
 use shared::proto::identity::internal::v1 as pb;
 use shared::proto::identity::internal::v1::session_resolver_service_server::SessionResolverService;
+use shared::validation::Violations;
 use tonic::{Request, Response, Status};
 
 use super::SessionStore;
@@ -30,4 +31,30 @@ impl SessionResolverService for SessionResolver {
             expires_at: Some(to_timestamp(session.expires_at)),
         }))
     }
+
+    async fn report_seen_sessions(
+        &self,
+        request: Request<pb::ReportSeenSessionsRequest>,
+    ) -> Result<Response<pb::ReportSeenSessionsResponse>, Status> {
+        let seen = seen(request.into_inner().sessions)?;
+
+        self.0.report_seen(&seen).await?;
+
+        Ok(Response::new(pb::ReportSeenSessionsResponse {}))
+    }
+}
+
+fn seen(sessions: Vec<pb::SeenSession>) -> Result<Vec<Seen>, Error> {
+    let mut v = Violations::new();
+    v.at_most("sessions", sessions.len(), REPORT_BATCH);
+    let mut seen = Vec::with_capacity(sessions.len().min(REPORT_BATCH));
+    for session in sessions.into_iter().take(REPORT_BATCH) {
+        let session_id = v.uuid("sessions.session_id", &session.session_id);
+        match v.optional_time("sessions.seen_at", session.seen_at) {
+            Some(at) => seen.push(Seen { session_id, at }),
+            None => v.require(session.seen_at.is_some(), "sessions.seen_at", "must be given"),
+        }
+    }
+    v.finish()?;
+    Ok(seen)
 }

@@ -91,8 +91,9 @@ mod tests {
 
     use async_trait::async_trait;
     use futures::poll;
-    use shared::authentication::{SessionSource, token_hash};
+    use shared::authentication::{Seen, SessionSource, token_hash};
     use shared::caller::Session;
+    use shared::clock::Clock;
     use tokio::sync::oneshot;
 
     use super::*;
@@ -104,13 +105,18 @@ mod tests {
         async fn resolve(&self, _: &TokenHash) -> Result<Option<Session>> {
             Ok(None)
         }
+
+        async fn report_seen(&self, _: &[Seen]) -> Result<()> {
+            Ok(())
+        }
     }
 
     /// Redis is away, nothing listens at port 1: what is announced waits for it.
     #[tokio::test]
     async fn what_is_committed_is_announced_though_the_call_is_gone() {
         let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
-        let sessions = Sessions::start(redis.clone(), Arc::new(NoSessions), CancellationToken::new());
+        let sessions =
+            Sessions::start(redis.clone(), Arc::new(NoSessions), Clock::default(), CancellationToken::new());
         let (late, mut waiting) = mpsc::channel(1);
         let revocations = Revocations { sessions, redis, late };
         let (commit, committed) = oneshot::channel();

@@ -38,7 +38,7 @@ impl SessionService for SessionApi {
         let page = self.ground.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
 
         let tx = self.ground.database.begin(&caller).await?;
-        let mut sessions = queries::list(&tx, &page).await?;
+        let mut sessions = queries::list(&tx, self.ground.clock.now(), &page).await?;
         tx.finish();
 
         let next_page_token = self.ground.pages.cut(&query, page.size, &mut sessions, |session| {
@@ -91,9 +91,27 @@ impl SessionService for SessionApi {
 
         let tx = self.ground.database.begin(&caller).await?;
         audit::append(&tx, &event)?;
-        let revoked = self.revocations.announce_after(queries::revoke_others(tx, kept)).await?;
+        let ended = queries::revoke_all(tx, Some(kept), self.ground.clock.now());
+        let revoked = self.revocations.announce_after(ended).await?;
 
         let revoked_count = i32::try_from(revoked).unwrap_or(i32::MAX);
         Ok(Response::new(pb::RevokeOtherSessionsResponse { revoked_count }))
+    }
+
+    async fn revoke_all_sessions(
+        &self,
+        request: Request<pb::RevokeAllSessionsRequest>,
+    ) -> Result<Response<pb::RevokeAllSessionsResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let user_id = caller.user()?.user_id;
+        let event = Event::new(Kind::AllSessionsRevoked, user_id).by(&caller).from(&Device::of(&request));
+
+        let tx = self.ground.database.begin(&caller).await?;
+        audit::append(&tx, &event)?;
+        let ended = queries::revoke_all(tx, None, self.ground.clock.now());
+        let revoked = self.revocations.announce_after(ended).await?;
+
+        let revoked_count = i32::try_from(revoked).unwrap_or(i32::MAX);
+        Ok(Response::new(pb::RevokeAllSessionsResponse { revoked_count }))
     }
 }

@@ -5,18 +5,24 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::authentication::{SessionSource, TokenHash};
+use shared::authentication::{Seen, SessionSource, TokenHash};
 use shared::caller::Session as WorkingSession;
+use shared::clock::Clock;
 use shared::database::Database;
 use shared::error::Result;
 use shared::redis_store::RedisStore;
+use shared::service::Ground;
 use uuid::Uuid;
+
+use super::queries;
 
 /// The working sessions.
 #[derive(Clone)]
 pub struct SessionStore {
     database: Database,
+    worker: Database,
     redis: RedisStore,
+    clock: Clock,
 }
 
 #[derive(QueryableByName)]
@@ -31,8 +37,13 @@ struct FoundSession {
 
 impl SessionStore {
     /// Over the database and Redis.
-    pub fn new(database: Database, redis: RedisStore) -> Self {
-        Self { database, redis }
+    pub fn new(ground: &Ground) -> Self {
+        Self {
+            database: ground.database.clone(),
+            worker: ground.worker.clone(),
+            redis: ground.redis.clone(),
+            clock: ground.clock.clone(),
+        }
     }
 
     /// Copies a session to Redis, on the side: the call that made it does not wait, and where the copy fails,
@@ -51,20 +62,31 @@ impl SessionStore {
 impl SessionSource for SessionStore {
     async fn resolve(&self, hash: &TokenHash) -> Result<Option<WorkingSession>> {
         let tx = self.database.begin_as(Uuid::nil()).await?;
-        let found = find(&tx, hash).await?;
+        let found = find(&tx, hash, self.clock.now()).await?;
         tx.finish();
         if let Some(session) = &found {
             self.publish(*hash, session.clone());
         }
         Ok(found)
     }
+
+    async fn report_seen(&self, seen: &[Seen]) -> Result<()> {
+        let tx = self.worker.begin_background().await?;
+        queries::note_seen(&tx, seen, self.clock.now()).await?;
+        tx.commit().await
+    }
 }
 
 /// The working session of a token, whoever asks: knowing the token is the proof.
-async fn find(mut conn: &AsyncPgConnection, hash: &TokenHash) -> Result<Option<WorkingSession>> {
+async fn find(
+    mut conn: &AsyncPgConnection,
+    hash: &TokenHash,
+    now: DateTime<Utc>,
+) -> Result<Option<WorkingSession>> {
     let found: Option<FoundSession> =
-        sql_query("SELECT id, user_id, expires_at FROM identity.find_session($1)")
+        sql_query("SELECT id, user_id, expires_at FROM identity.find_session($1, $2)")
             .bind::<Text, _>(hash.to_hex())
+            .bind::<Timestamptz, _>(now)
             .get_result(&mut conn)
             .await
             .optional()?;

@@ -13,7 +13,7 @@ use shared::config::Secret;
 pub const REFRESH_TOKEN_PREFIX: &str = "dfr_";
 
 /// The tokens of a session.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Tokens {
     /// Sent with each call.
     pub session: String,

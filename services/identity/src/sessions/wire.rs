@@ -18,6 +18,8 @@ impl Session {
             created_at: Some(to_timestamp(self.created_at)),
             expires_at: Some(to_timestamp(self.expires_at)),
             is_current: self.id == current,
+            refresh_expires_at: Some(to_timestamp(self.refresh_expires_at)),
+            last_seen_at: self.last_seen_at.map(to_timestamp),
         }
     }
 }

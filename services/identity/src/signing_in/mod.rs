@@ -59,9 +59,8 @@ pub struct Login {
 struct Opened {
     user: User,
     session: Session,
-    refresh_expires_at: chrono::DateTime<chrono::Utc>,
-    /// Of the token that worked before, if there was one.
-    former_hash: Option<shared::authentication::TokenHash>,
+    /// Of the tokens that worked before and no longer do.
+    ended: Vec<shared::authentication::TokenHash>,
 }
 
 impl Opened {

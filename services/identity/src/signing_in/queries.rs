@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sql_query;
-use diesel::sql_types::{Inet, Nullable, Text, Timestamptz, Uuid as SqlUuid, Varchar};
+use diesel::sql_types::{Array, Inet, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid, Varchar};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnetwork::IpNetwork;
 use shared::authentication::TokenHash;
@@ -17,17 +17,17 @@ use uuid::Uuid;
 use super::proof::Replacement;
 use super::{BAD_CREDENTIALS, Opened, Registration, SealedNames};
 use crate::sessions::queries::FoundRefresh;
-use crate::sessions::{Device, REFRESH_LIFE_SECONDS, SESSION_INVALID, SESSION_LIFE_SECONDS, Session, Tokens};
+use crate::sessions::{Device, Lease, SESSION_INVALID, Session, Tokens};
 use crate::users::User;
 
 /// Columns of `users` that are answered.
 const ACCOUNT: &str = "id, email, username, first_name, last_name, avatar_url, email_verified, status, created_at, \
     updated_at, last_login_at, metadata, xmin";
 /// Columns of `user_sessions` that are answered.
-const SESSION: &str = "id, ip_address, user_agent, created_at, expires_at, refresh_expires_at";
+const SESSION: &str = "id, ip_address, user_agent, created_at, expires_at, refresh_expires_at, last_seen_at";
 /// What is answered, from the subqueries `account` and `session`.
 const ANSWER: &str = "account.*, session.id AS session_id, session.ip_address, session.user_agent, \
-    session.created_at AS signed_in_at, session.expires_at, session.refresh_expires_at";
+    session.created_at AS signed_in_at, session.expires_at, session.refresh_expires_at, session.last_seen_at";
 
 /// What an account's owner must know.
 #[derive(QueryableByName)]
@@ -57,8 +57,10 @@ struct OpenedRow {
     expires_at: DateTime<Utc>,
     #[diesel(sql_type = Timestamptz)]
     refresh_expires_at: DateTime<Utc>,
-    #[diesel(sql_type = Nullable<Varchar>)]
-    former_token: Option<String>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    last_seen_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Array<Text>)]
+    ended: Vec<String>,
 }
 
 impl From<OpenedRow> for Opened {
@@ -72,10 +74,11 @@ impl From<OpenedRow> for Opened {
                 is_active: true,
                 created_at: row.signed_in_at,
                 expires_at: row.expires_at,
+                refresh_expires_at: row.refresh_expires_at,
+                last_seen_at: row.last_seen_at,
             },
             user: row.user,
-            refresh_expires_at: row.refresh_expires_at,
-            former_hash: row.former_token.as_deref().and_then(TokenHash::from_hex),
+            ended: row.ended.iter().filter_map(|hash| TokenHash::from_hex(hash)).collect(),
         }
     }
 }
@@ -90,25 +93,27 @@ pub(super) async fn find_credentials(
 }
 
 /// A subquery `session` that begins a session of `account`: the parameters are its id, the hashes of its tokens,
-/// address and user agent, from `$1` to `$5`.
+/// address and user agent, when it begins and when its tokens end, from `$1` to `$8`.
 fn begin_session() -> String {
     format!(
         "session AS (INSERT INTO identity.user_sessions (id, user_id, session_token, refresh_token, ip_address, \
-         user_agent, expires_at, refresh_expires_at) SELECT $1, id, $2, $3, $4, $5, \
-         now() + interval '{SESSION_LIFE_SECONDS} seconds', now() + interval '{REFRESH_LIFE_SECONDS} seconds' \
+         user_agent, created_at, expires_at, refresh_expires_at) SELECT $1, id, $2, $3, $4, $5, $6, $7, $8 \
          FROM account RETURNING {SESSION})"
     )
 }
 
 /// Binds what [`begin_session`] needs, then what the account needs.
 macro_rules! bind_session {
-    ($query:expr, $tokens:expr, $device:expr) => {
+    ($query:expr, $tokens:expr, $device:expr, $lease:expr) => {
         sql_query($query)
             .bind::<SqlUuid, _>(Uuid::now_v7())
             .bind::<Text, _>($tokens.session_hash().to_hex())
             .bind::<Text, _>($tokens.refresh_hash().to_hex())
             .bind::<Nullable<Inet>, _>($device.network())
             .bind::<Nullable<Text>, _>($device.user_agent.as_deref())
+            .bind::<Timestamptz, _>($lease.now)
+            .bind::<Timestamptz, _>($lease.expires_at)
+            .bind::<Timestamptz, _>($lease.refresh_expires_at)
     };
 }
 
@@ -121,15 +126,16 @@ pub(super) async fn register(
     password_hash: &str,
     tokens: &Tokens,
     device: &Device,
+    lease: Lease,
 ) -> QueryResult<Option<Opened>> {
     let statement = format!(
         "WITH account AS (INSERT INTO identity.users (id, email, username, password_hash, first_name, last_name, \
-         last_login_at) VALUES ($6, $7, $8, $9, $10, $11, now()) RETURNING {ACCOUNT}), \
-         profile AS (INSERT INTO identity.user_profiles (id, user_id) SELECT $12, id FROM account), {} \
-         SELECT {ANSWER}, NULL::varchar AS former_token FROM account, session",
+         last_login_at) VALUES ($9, $10, $11, $12, $13, $14, $6) RETURNING {ACCOUNT}), \
+         profile AS (INSERT INTO identity.user_profiles (id, user_id) SELECT $15, id FROM account), {} \
+         SELECT {ANSWER}, '{{}}'::text[] AS ended FROM account, session",
         begin_session()
     );
-    let query = bind_session!(statement, tokens, device)
+    let query = bind_session!(statement, tokens, device, lease)
         .bind::<SqlUuid, _>(user_id)
         .bind::<Text, _>(&wish.email)
         .bind::<Text, _>(&wish.username)
@@ -140,19 +146,25 @@ pub(super) async fn register(
     Ok(only(tx.commit_with(Prepared(query)).await?))
 }
 
-/// Begins a session of an active account and commits.
+/// Begins a session of an active account, of which it keeps so many others, and commits.
 pub(super) async fn sign_in(
     tx: Transaction,
     user_id: Uuid,
     tokens: &Tokens,
     device: &Device,
+    lease: Lease,
+    others: i32,
 ) -> Result<Opened> {
     let statement = format!(
-        "WITH account AS (UPDATE identity.users SET last_login_at = now() WHERE id = $6 AND status = 'active' \
-         RETURNING {ACCOUNT}), {} SELECT {ANSWER}, NULL::varchar AS former_token FROM account, session",
+        "WITH account AS (UPDATE identity.users SET last_login_at = $6 WHERE id = $9 AND status = 'active' \
+         RETURNING {ACCOUNT}), {} \
+         SELECT {ANSWER}, identity.end_oldest_sessions(account.id, session.id, $10, $6) AS ended \
+         FROM account, session",
         begin_session()
     );
-    let query = bind_session!(statement, tokens, device).bind::<SqlUuid, _>(user_id);
+    let query = bind_session!(statement, tokens, device, lease)
+        .bind::<SqlUuid, _>(user_id)
+        .bind::<Integer, _>(others);
     only(tx.commit_with(Prepared(query)).await?).ok_or(BAD_CREDENTIALS)
 }
 
@@ -175,21 +187,25 @@ pub(super) async fn exchange(
     found: &FoundRefresh,
     old_refresh: TokenHash,
     tokens: &Tokens,
+    lease: Lease,
 ) -> Result<Opened> {
     let query = sql_query(format!(
         "WITH former AS (SELECT session_token FROM identity.user_sessions WHERE id = $1), \
-         rotation AS (INSERT INTO identity.user_session_rotations (refresh_token, session_id) VALUES ($5, $1)), \
+         rotation AS (INSERT INTO identity.user_session_rotations (refresh_token, session_id, rotated_at) \
+         VALUES ($5, $1, $6)), \
          session AS (UPDATE identity.user_sessions SET session_token = $3, refresh_token = $4, \
-         expires_at = now() + interval '{SESSION_LIFE_SECONDS} seconds', \
-         refresh_expires_at = now() + interval '{REFRESH_LIFE_SECONDS} seconds' WHERE id = $1 RETURNING {SESSION}), \
+         expires_at = $7, refresh_expires_at = $8 WHERE id = $1 RETURNING {SESSION}), \
          account AS (SELECT {ACCOUNT} FROM identity.users WHERE id = $2) \
-         SELECT {ANSWER}, former.session_token AS former_token FROM account, session, former"
+         SELECT {ANSWER}, ARRAY[former.session_token]::text[] AS ended FROM account, session, former"
     ))
     .bind::<SqlUuid, _>(found.id)
     .bind::<SqlUuid, _>(found.user_id)
     .bind::<Text, _>(tokens.session_hash().to_hex())
     .bind::<Text, _>(tokens.refresh_hash().to_hex())
-    .bind::<Text, _>(old_refresh.to_hex());
+    .bind::<Text, _>(old_refresh.to_hex())
+    .bind::<Timestamptz, _>(lease.now)
+    .bind::<Timestamptz, _>(lease.expires_at)
+    .bind::<Timestamptz, _>(lease.refresh_expires_at);
     only(tx.commit_with(Prepared(query)).await?).ok_or(SESSION_INVALID)
 }
 
@@ -202,7 +218,7 @@ pub(super) async fn find_current(
     let query = sql_query(format!(
         "WITH session AS (SELECT {SESSION} FROM identity.user_sessions WHERE id = $1 AND session_token = $3), \
          account AS (SELECT {ACCOUNT} FROM identity.users WHERE id = $2) \
-         SELECT {ANSWER}, NULL::varchar AS former_token FROM account, session"
+         SELECT {ANSWER}, '{{}}'::text[] AS ended FROM account, session"
     ))
     .bind::<SqlUuid, _>(found.id)
     .bind::<SqlUuid, _>(found.user_id)

@@ -1,5 +1,6 @@
 //! What becomes of a refresh token (RFC 9700, section 4.14.2: rotation with detection of replay).
 
+use chrono::{DateTime, Utc};
 use shared::authentication::{TokenHash, token_hash};
 use shared::database::{Database, Transaction};
 use shared::error::{Error, ErrorReason, Result};
@@ -8,7 +9,9 @@ use uuid::Uuid;
 use super::{Opened, queries};
 use crate::audit::{self, Event, Kind};
 use crate::sessions::queries::{FoundRefresh, find_refresh, revoke};
-use crate::sessions::{Device, SESSION_INVALID, Succession, Tokens, is_refresh_token};
+use crate::sessions::{
+    Device, REFRESH_GRACE, SESSION_INVALID, SessionOptions, Succession, Tokens, is_refresh_token,
+};
 
 /// The outcome for a refresh token.
 pub(super) enum Refreshed {
@@ -22,10 +25,18 @@ impl Refreshed {
     /// The hashes of the tokens that no longer work.
     pub(super) fn ended(&self) -> Vec<TokenHash> {
         match self {
-            Self::GoesOn(opened, _) => opened.former_hash.into_iter().collect(),
+            Self::GoesOn(opened, _) => opened.ended.clone(),
             Self::Ended(hash) => vec![*hash],
         }
     }
+}
+
+/// What an exchange needs.
+#[derive(Clone)]
+pub(super) struct Exchange {
+    pub(super) database: Database,
+    pub(super) succession: Succession,
+    pub(super) options: SessionOptions,
 }
 
 /// The refusal of a refresh token that is taken for stolen.
@@ -36,26 +47,27 @@ pub(super) const REFRESH_TOKEN_REUSED: Error = Error::Unauthenticated {
 
 /// Exchanges a refresh token. Concurrent calls wait for each other on the session's row.
 pub(super) async fn refresh(
-    database: &Database,
-    succession: &Succession,
+    Exchange { database, succession, options }: &Exchange,
     token: &str,
     device: &Device,
+    now: DateTime<Utc>,
 ) -> Result<Refreshed> {
     if !is_refresh_token(token) {
         return Err(SESSION_INVALID);
     }
     let hash = token_hash(token);
     let tx = database.begin_as(Uuid::nil()).await?;
-    let found = find_refresh(&tx, hash).await?.ok_or(SESSION_INVALID)?;
+    let found = find_refresh(&tx, hash, now).await?.ok_or(SESSION_INVALID)?;
     tx.act_as(found.user_id)?;
     let tokens = succession.after(token);
-    match found.exchanged_just_now {
+    match found.rotated_at {
         None => {
-            let opened = queries::exchange(tx, &found, hash, &tokens).await?;
+            let lease = options.prolong(found.created_at, now).ok_or(SESSION_INVALID)?;
+            let opened = queries::exchange(tx, &found, hash, &tokens, lease).await?;
             Ok(Refreshed::GoesOn(Box::new(opened), tokens))
         }
-        Some(true) => repeat(tx, &found, tokens).await,
-        Some(false) => {
+        Some(exchanged) if exchanged > now - REFRESH_GRACE => repeat(tx, &found, tokens).await,
+        Some(_) => {
             let event = Event::new(Kind::RefreshTokenReused, found.user_id).with("session_id", found.id);
             audit::append(&tx, &event.from(device))?;
             let (_, hash) = revoke(tx, found.id).await?.ok_or(SESSION_INVALID)?;

@@ -2,7 +2,7 @@
 
 use futures::try_join;
 use shared::caller::Caller;
-use shared::database::explain;
+use shared::database::{Transaction, explain};
 use shared::error::{Error, ErrorReason};
 use shared::idempotency;
 use shared::proto::identity::v1 as pb;
@@ -12,14 +12,16 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::proof::{Proofs, Proven};
-use super::refresh::{REFRESH_TOKEN_REUSED, Refreshed, refresh};
+use super::refresh::{Exchange, REFRESH_TOKEN_REUSED, Refreshed, refresh};
 use super::{BAD_CREDENTIALS, Login, Opened, Registration, queries};
 use crate::audit::{Audit, Event, Kind};
 use crate::limits::{Attempt, Limits, Purpose};
 use crate::passwords::Passwords;
 use crate::sealing::KeyRing;
 use crate::second_factor::{self, ChallengeAnswer, Claim, Gate};
-use crate::sessions::{Device, Revocations, SESSION_INVALID, SessionStore, Succession, Tokens};
+use crate::sessions::{
+    Device, Revocations, SESSION_INVALID, SessionOptions, SessionStore, Succession, Tokens,
+};
 use crate::{CONSTRAINTS, NAME, audit, sessions, users};
 
 /// Serves `AuthService`.
@@ -31,7 +33,7 @@ pub struct AuthApi {
     audit: Audit,
     proofs: Proofs,
     gate: Gate,
-    succession: Succession,
+    exchange: Exchange,
     store: SessionStore,
     revocations: Revocations,
 }
@@ -44,13 +46,15 @@ impl AuthApi {
         passwords: Passwords,
         limits: Limits,
         audit: Audit,
+        options: SessionOptions,
         store: SessionStore,
         revocations: Revocations,
     ) -> Self {
         let proofs = Proofs::new(ground.database.clone(), limits.clone(), passwords.clone(), audit.clone());
         let gate = Gate::new(limits.clone(), audit.clone());
         let succession = Succession::new(&ground.options.service_secret);
-        Self { ground, keys, passwords, limits, audit, proofs, gate, succession, store, revocations }
+        let exchange = Exchange { database: ground.database.clone(), succession, options };
+        Self { ground, keys, passwords, limits, audit, proofs, gate, exchange, store, revocations }
     }
 
     /// How passwords are proven here, within the same limits.
@@ -71,8 +75,28 @@ impl AuthApi {
             return Ok(Response::new(challenge.into()));
         }
         audit::append(&tx, &Event::new(Kind::Login, proven.user_id).by_user(proven.user_id).from(device))?;
-        let opened = queries::sign_in(tx, proven.user_id, &tokens, device).await?;
+        let opened = self.begin_session(tx, proven.user_id, &tokens, device).await?;
         self.answer(opened, tokens)
+    }
+
+    /// Begins a session and commits; everybody is told of the sessions that end because it is one too many.
+    async fn begin_session(
+        &self,
+        tx: Transaction,
+        user_id: Uuid,
+        tokens: &Tokens,
+        device: &Device,
+    ) -> Result<Opened, Error> {
+        let options = &self.exchange.options;
+        let lease = options.begin(self.ground.clock.now());
+        let others = i32::try_from(options.max_sessions_per_user.saturating_sub(1)).unwrap_or(i32::MAX);
+        let (device, tokens) = (device.clone(), tokens.clone());
+        let sign_in = async move {
+            let opened = queries::sign_in(tx, user_id, &tokens, &device, lease, others).await?;
+            let ended = opened.ended.clone();
+            Ok((opened, ended))
+        };
+        self.revocations.announce_after(sign_in).await
     }
 
     /// A registration that has been done before is a sign-in, for whoever knows the password.
@@ -127,7 +151,8 @@ impl AuthService for AuthApi {
         tx.act_as(user_id)?;
         audit::append(&tx, &Event::new(Kind::Registered, user_id).by_user(user_id).from(&device))?;
         let names = wish.sealed_names(&self.keys, user_id)?;
-        let opened = queries::register(tx, user_id, &wish, &names, &hash, &tokens, &device)
+        let lease = self.exchange.options.begin(self.ground.clock.now());
+        let opened = queries::register(tx, user_id, &wish, &names, &hash, &tokens, &device, lease)
             .await
             .map_err(explain(CONSTRAINTS))?
             .ok_or_else(|| Error::internal("a registration answered with nothing"))?;
@@ -158,7 +183,7 @@ impl AuthService for AuthApi {
             let tx = self.ground.database.begin_as(user_id).await?;
             second_factor::prove(&tx, &self.keys, &claim).await?;
             audit::append(&tx, &Event::new(proof.login_kind(), user_id).by_user(user_id).from(&device))?;
-            queries::sign_in(tx, user_id, &tokens, &device).await
+            self.begin_session(tx, user_id, &tokens, &device).await
         };
         let opened = self.gate.guard(user_id, &device, sign_in).await?;
 
@@ -173,10 +198,9 @@ impl AuthService for AuthApi {
         let token = request.into_inner().refresh_token;
         let attempt = self.limits.admit(Attempt::new(Purpose::Refresh).from(&device)).await?;
 
-        let (database, succession, from) =
-            (self.ground.database.clone(), self.succession.clone(), device.clone());
+        let (exchange, from, now) = (self.exchange.clone(), device.clone(), self.ground.clock.now());
         let exchange = async move {
-            let refreshed = refresh(&database, &succession, &token, &from).await?;
+            let refreshed = refresh(&exchange, &token, &from, now).await?;
             let ended = refreshed.ended();
             Ok((refreshed, ended))
         };

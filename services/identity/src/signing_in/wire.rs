@@ -63,7 +63,7 @@ impl Opened {
                 session_token: tokens.session,
                 refresh_token: tokens.refresh,
                 expires_at: Some(to_timestamp(self.session.expires_at)),
-                refresh_expires_at: Some(to_timestamp(self.refresh_expires_at)),
+                refresh_expires_at: Some(to_timestamp(self.session.refresh_expires_at)),
             }),
             user: Some(self.user.into_wire(keys)?),
             session: Some(self.session.into_wire(current)),

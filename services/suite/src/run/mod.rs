@@ -141,6 +141,7 @@ async fn start_services(
                 encryption_keys_file: None,
             },
             passwords: PasswordOptions::default(),
+            sessions: options.sessions.clone(),
         },
         mail: MailOptions {
             mail_url: options.mail_url.clone().unwrap_or(Destination::Folder(mail_folder)),
@@ -151,6 +152,7 @@ async fn start_services(
             bucket: options.bucket.clone(),
             limits: options.files.clone(),
         },
+        proxies: options.proxies.clone(),
         limits: options.limits.clone(),
         telemetry: options.telemetry.clone(),
         clock: Clock::default(),

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use shared::config::{LimitOptions, TelemetryOptions};
+use identity::SessionOptions;
+use shared::config::{LimitOptions, ProxyOptions, TelemetryOptions};
 use shared::mail::{Destination, Mailbox};
 use shared::storage::{BucketOptions, FileLimits};
 
@@ -54,6 +55,12 @@ pub struct RunOptions {
     /// The sender of mail
     #[arg(long, env = "DAFNCK_MAIL_FROM", default_value = "DafnckMachine <no-reply@localhost>")]
     pub mail_from: Mailbox,
+    /// Lifetimes and number of sessions.
+    #[command(flatten)]
+    pub sessions: SessionOptions,
+    /// Proxies in front of the services.
+    #[command(flatten)]
+    pub proxies: ProxyOptions,
     /// Limits on work.
     #[command(flatten)]
     pub limits: LimitOptions,

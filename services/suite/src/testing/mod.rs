@@ -24,10 +24,10 @@ pub use summary::{reason_of, summary, violations};
 
 use std::time::Duration;
 
+use identity::IdentityOptions;
 use identity::sealing::KeyRingOptions;
-use identity::{IdentityOptions, PasswordOptions};
 use shared::clock::Clock;
-use shared::config::{LimitOptions, Secret, SiblingOptions, TelemetryOptions};
+use shared::config::{LimitOptions, ProxyOptions, Secret, SiblingOptions, TelemetryOptions};
 use shared::local::LocalServers;
 use shared::mail::{Destination, MailOptions};
 use shared::redis_store::RedisStore;
@@ -104,7 +104,7 @@ impl Suite {
                     encryption_keys: Some(ENCRYPTION_KEYS.into()),
                     encryption_keys_file: None,
                 },
-                passwords: PasswordOptions::default(),
+                ..IdentityOptions::default()
             },
             mail: MailOptions {
                 mail_url: Destination::Folder(files.path().join(mail::FOLDER)),
@@ -115,6 +115,7 @@ impl Suite {
                 bucket: BucketOptions::default(),
                 limits: FileLimits { max_attachment_bytes: MAX_ATTACHMENT_BYTES, ..Default::default() },
             },
+            proxies: ProxyOptions::default(),
             limits: LimitOptions::default(),
             telemetry: TelemetryOptions::default(),
             clock: Clock::default(),

@@ -1,0 +1,243 @@
+//! How long sessions live, how many there are, and where calls come from; by a clock that the tests move.
+
+use chrono::TimeDelta;
+use futures::StreamExt as _;
+use identity::SessionOptions;
+use shared::proto::identity::internal::v1 as internal;
+use shared::proto::identity::v1 as pb;
+use suite::testing::*;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use crate::{
+    another_device, list_sessions, login, refusal, refused_elsewhere, with_tokens, works_everywhere,
+};
+
+async fn refresh(suite: &Suite, actor: &Actor) -> Result<Response<pb::SignedIn>, Status> {
+    let request = pb::RefreshSessionRequest { refresh_token: actor.refresh_token.clone() };
+    suite.anonymous().auth().refresh_session(request).await
+}
+
+async fn who_am_i(actor: &Actor) -> Result<Response<pb::WhoAmIResponse>, Status> {
+    actor.auth().who_am_i(pb::WhoAmIRequest {}).await
+}
+
+async fn with_options(sessions: SessionOptions) -> Suite {
+    Suite::start_with(|options| options.identity.sessions = sessions).await
+}
+
+#[tokio::test]
+async fn a_session_token_ends_after_its_life_at_every_service_though_caches_hold_it() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    works_everywhere(&olga).await.unwrap();
+
+    suite.options.clock.advance(TimeDelta::minutes(59));
+    works_everywhere(&olga).await.unwrap();
+    suite.options.clock.advance(TimeDelta::minutes(2));
+
+    assert_eq!(refusal(who_am_i(&olga).await), "UNAUTHENTICATED SESSION_INVALID");
+    assert_eq!(refused_elsewhere(&olga).await, "UNAUTHENTICATED SESSION_INVALID");
+    let new = with_tokens(&olga, &refresh(&suite, &olga).await.unwrap().into_inner());
+    works_everywhere(&new).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_device_that_rests_too_long_signs_in_again() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    suite.options.clock.advance(TimeDelta::hours(719));
+    let new = with_tokens(&olga, &refresh(&suite, &olga).await.unwrap().into_inner());
+    suite.options.clock.advance(TimeDelta::hours(721));
+    assert_eq!(refusal(refresh(&suite, &new).await), "UNAUTHENTICATED SESSION_INVALID");
+}
+
+#[tokio::test]
+async fn a_session_ends_for_good_however_often_it_is_refreshed() {
+    let options = SessionOptions { session_absolute_days: 2, ..SessionOptions::default() };
+    let suite = with_options(options).await;
+    let mut olga = suite.user("olga").await;
+    for _ in 0..3 {
+        suite.options.clock.advance(TimeDelta::hours(15));
+        olga = with_tokens(&olga, &refresh(&suite, &olga).await.unwrap().into_inner());
+    }
+    suite.options.clock.advance(TimeDelta::hours(4));
+    assert_eq!(refusal(refresh(&suite, &olga).await), "UNAUTHENTICATED SESSION_INVALID");
+    assert_eq!(refusal(who_am_i(&olga).await), "UNAUTHENTICATED SESSION_INVALID");
+}
+
+#[tokio::test]
+async fn two_clients_that_refresh_at_once_both_go_on_and_a_late_replay_ends_the_session() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+
+    let (one, two) = tokio::join!(refresh(&suite, &olga), refresh(&suite, &olga));
+    let one = with_tokens(&olga, &one.unwrap().into_inner());
+    let two = with_tokens(&olga, &two.unwrap().into_inner());
+    works_everywhere(&one).await.unwrap();
+    works_everywhere(&two).await.unwrap();
+    suite.options.clock.advance(TimeDelta::seconds(29));
+    refresh(&suite, &olga).await.unwrap();
+    suite.options.clock.advance(TimeDelta::seconds(2));
+
+    assert_eq!(refusal(refresh(&suite, &olga).await), "UNAUTHENTICATED REFRESH_TOKEN_REUSED");
+    assert_eq!(refusal(who_am_i(&two).await), "UNAUTHENTICATED SESSION_INVALID");
+    assert_eq!(refused_elsewhere(&one).await, "UNAUTHENTICATED SESSION_INVALID");
+}
+
+#[tokio::test]
+async fn the_oldest_session_ends_when_there_are_too_many_and_everybody_is_told() {
+    let suite = with_options(SessionOptions { max_sessions_per_user: 2, ..SessionOptions::default() }).await;
+    let first = suite.user("olga").await;
+    works_everywhere(&first).await.unwrap();
+    let second = another_device(&first).await;
+    works_everywhere(&first).await.unwrap();
+
+    let third = another_device(&first).await;
+
+    assert_eq!(refusal(who_am_i(&first).await), "UNAUTHENTICATED SESSION_INVALID");
+    assert_eq!(refused_elsewhere(&first).await, "UNAUTHENTICATED SESSION_INVALID");
+    works_everywhere(&second).await.unwrap();
+    works_everywhere(&third).await.unwrap();
+    assert_eq!(list_sessions(&third).await.len(), 2);
+    let request = pb::ListSecurityEventsRequest {
+        kinds: vec![pb::SecurityEventKind::SessionLimitReached.into()],
+        ..Default::default()
+    };
+    let events = third.security_events().list_security_events(request).await.unwrap().into_inner().events;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].details["count"], "1");
+}
+
+#[tokio::test]
+async fn sign_ins_at_once_do_not_pass_the_limit() {
+    let suite = with_options(SessionOptions { max_sessions_per_user: 2, ..SessionOptions::default() }).await;
+    let olga = suite.user("olga").await;
+    let devices = futures::future::join_all((0..4).map(|_| another_device(&olga))).await;
+    let mut working = 0;
+    for device in &devices {
+        working += usize::from(who_am_i(device).await.is_ok());
+    }
+    assert_eq!(working, 2);
+}
+
+#[tokio::test]
+async fn all_sessions_end_at_once_the_calling_one_too() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.users(["olga", "gus"]).await;
+    let lost = another_device(&olga).await;
+
+    let answer = olga.sessions().revoke_all_sessions(pb::RevokeAllSessionsRequest {}).await.unwrap();
+
+    assert_eq!(answer.into_inner().revoked_count, 2);
+    for actor in [&olga, &lost] {
+        assert_eq!(refusal(who_am_i(actor).await), "UNAUTHENTICATED SESSION_INVALID");
+        assert_eq!(refused_elsewhere(actor).await, "UNAUTHENTICATED SESSION_INVALID");
+    }
+    works_everywhere(&gus).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_siblings_report_shows_when_a_session_was_last_used() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let current = || async { list_sessions(&olga).await.remove(0) };
+    let session = current().await;
+    assert_eq!(session.last_seen_at, None);
+    let report = async |session_id: &str, seconds: i64| {
+        let seen_at =
+            session.created_at.map(|at| prost_types::Timestamp { seconds: at.seconds + seconds, ..at });
+        let sessions = vec![internal::SeenSession { session_id: session_id.to_owned(), seen_at }];
+        let request = internal::ReportSeenSessionsRequest { sessions };
+        suite.as_service("task").identity_sessions().report_seen_sessions(request).await
+    };
+    suite.options.clock.advance(TimeDelta::minutes(30));
+
+    report(&session.id, 600).await.unwrap();
+    report(&session.id, 630).await.unwrap();
+    report(&session.id, 60).await.unwrap();
+    report(&Uuid::now_v7().to_string(), 600).await.unwrap();
+
+    let seen = current().await.last_seen_at.unwrap().seconds - session.created_at.unwrap().seconds;
+    assert_eq!(seen, 600, "the time moves forward, and not within the minute");
+    report(&session.id, 86_400).await.unwrap();
+    let seen = current().await.last_seen_at.unwrap().seconds - session.created_at.unwrap().seconds;
+    assert!((1_800..1_830).contains(&seen), "no session was used in the future: {seen}");
+    assert_eq!(violations(&report("x", 0).await.unwrap_err()), ["sessions.session_id"]);
+}
+
+#[tokio::test]
+async fn the_last_use_of_a_session_is_written_when_the_service_stops() {
+    let mut suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    who_am_i(&olga).await.unwrap();
+
+    suite.stop().await;
+
+    let mut conn = suite.admin().await;
+    let query = "SELECT count(last_seen_at) AS count FROM identity.user_sessions";
+    let seen: Count =
+        diesel_async::RunQueryDsl::get_result(diesel::sql_query(query), &mut conn).await.unwrap();
+    let query = "SELECT count(*) AS count FROM identity.change_log \
+        WHERE entity = 'user_sessions' AND operation = 'update'";
+    let changes: Count =
+        diesel_async::RunQueryDsl::get_result(diesel::sql_query(query), &mut conn).await.unwrap();
+    assert_eq!((seen.count, changes.count), (1, 0));
+}
+
+#[derive(diesel::QueryableByName)]
+struct Count {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    count: i64,
+}
+
+fn from<T>(address: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("x-forwarded-for", address.parse().unwrap());
+    request
+}
+
+async fn behind_a_proxy() -> Suite {
+    Suite::start_with(|options| options.proxies.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]).await
+}
+
+#[tokio::test]
+async fn one_account_is_closed_to_guesses_from_many_addresses_and_others_are_not() {
+    let suite = behind_a_proxy().await;
+    let [olga, gus] = suite.users(["olga", "gus"]).await;
+    let mut auth = suite.anonymous().auth();
+    let mut refusals = Vec::new();
+    for number in 0..15 {
+        let guess = from(&format!("192.0.2.{number}"), login("olga", "a wrong password"));
+        refusals.push(refusal(auth.login(guess).await));
+    }
+
+    assert_eq!(refusals.iter().filter(|text| *text == "UNAUTHENTICATED BAD_CREDENTIALS").count(), 10);
+    let owner = auth.login(from("198.51.100.1", login("olga", &olga.password))).await;
+    assert_eq!(refusal(owner), "RESOURCE_EXHAUSTED RATE_LIMITED");
+    works_everywhere(&with_tokens(&olga, &refresh(&suite, &olga).await.unwrap().into_inner())).await.unwrap();
+    auth.login(from("192.0.2.1", login("gus", &gus.password))).await.unwrap();
+    suite.options.clock.advance(TimeDelta::minutes(16));
+    let signed_in = auth.login(from("198.51.100.1", login("olga", &olga.password))).await.unwrap();
+    assert_eq!(signed_in.into_inner().session.unwrap().ip_address, "198.51.100.1");
+}
+
+#[tokio::test]
+async fn one_address_that_guesses_at_many_accounts_is_closed_and_others_are_not() {
+    let suite = behind_a_proxy().await;
+    let gus = suite.user("gus").await;
+    let guesses = futures::stream::iter(0..110).map(|number| {
+        let mut auth = suite.anonymous().auth();
+        async move {
+            let guess = from("192.0.2.1", login(&format!("somebody{number}"), "a wrong password"));
+            refusal(auth.login(guess).await)
+        }
+    });
+    let refusals: Vec<_> = guesses.buffered(4).collect().await;
+
+    assert_eq!(refusals.iter().filter(|text| *text == "UNAUTHENTICATED BAD_CREDENTIALS").count(), 100);
+    let mut auth = suite.anonymous().auth();
+    let same = auth.login(from("192.0.2.1", login("gus", &gus.password))).await;
+    assert_eq!(refusal(same), "RESOURCE_EXHAUSTED RATE_LIMITED");
+    auth.login(from("192.0.2.2", login("gus", &gus.password))).await.unwrap();
+}
