@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::authentication::Scopes;
 use crate::error::{Error, ErrorReason, Result};
 
 /// The service principal of an operator; others have a name of their own behind it.
@@ -22,7 +23,7 @@ pub enum Caller {
     Service(String),
 }
 
-/// The session of a signed-in user.
+/// The session of a signed-in user, or the API token under which a program acts for one.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Session {
     /// The session.
@@ -31,6 +32,9 @@ pub struct Session {
     pub user_id: Uuid,
     /// When it ends.
     pub expires_at: DateTime<Utc>,
+    /// What an API token may do; `None` for a session, as entries of former versions are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Scopes>,
 }
 
 /// Where the call comes from, past the proxies that are trusted; beside [`Caller`] in a request's extensions.
@@ -54,6 +58,14 @@ impl Caller {
         match self {
             Self::User(session) => Ok(session),
             Self::Anonymous | Self::Service(_) => Err(SESSION_REQUIRED),
+        }
+    }
+
+    /// The scopes of an API token; `None` for everybody else.
+    pub fn scopes(&self) -> Option<&Scopes> {
+        match self {
+            Self::User(session) => session.scopes.as_ref(),
+            Self::Anonymous | Self::Service(_) => None,
         }
     }
 
@@ -105,6 +117,18 @@ mod tests {
         assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
         assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
         assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+    }
+
+    #[test]
+    fn a_session_of_a_former_version_is_still_one() {
+        let former = r#"{"session_id":"018f0000-0000-7000-8000-000000000001",
+            "user_id":"018f0000-0000-7000-8000-000000000002","expires_at":"2030-01-01T00:00:00Z"}"#;
+        let session: Session = serde_json::from_str(former).unwrap();
+        assert_eq!(session.scopes, None);
+        assert!(
+            !serde_json::to_string(&session).unwrap().contains("scopes"),
+            "and former versions read ours"
+        );
     }
 
     #[test]

@@ -24,6 +24,7 @@ use shared::proto::identity::internal::v1::security_audit_service_server::Securi
 use shared::proto::identity::internal::v1::session_resolver_service_server::SessionResolverServiceServer;
 use shared::proto::identity::internal::v1::user_administration_service_server::UserAdministrationServiceServer;
 use shared::proto::identity::v1::account_service_server::AccountServiceServer;
+use shared::proto::identity::v1::api_token_service_server::ApiTokenServiceServer;
 use shared::proto::identity::v1::auth_service_server::AuthServiceServer;
 use shared::proto::identity::v1::second_factor_service_server::SecondFactorServiceServer;
 use shared::proto::identity::v1::security_event_service_server::SecurityEventServiceServer;
@@ -35,6 +36,7 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 mod accounts;
+mod api_tokens;
 pub mod audit;
 mod codes;
 mod letters;
@@ -50,6 +52,7 @@ mod signing_in;
 mod users;
 
 use accounts::AccountApi;
+use api_tokens::ApiTokenApi;
 use audit::{Audit, OperatorAuditApi, SecurityEventApi};
 use codes::{AccountCodeApi, Codes};
 use limits::Limits;
@@ -110,7 +113,7 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let keys = options.keys.load()?;
     ground.migrate(&shared::migrate::IDENTITY).await?;
-    let store = SessionStore::new(&ground);
+    let store = SessionStore::new(&ground, options.sessions);
     let sessions = ground.sessions(Arc::new(store.clone()));
     let (revocations, telling) =
         Revocations::new(sessions.clone(), ground.redis.clone(), ground.shutdown.clone());
@@ -131,13 +134,13 @@ pub async fn serve(
         passwords.clone(),
         limits.clone(),
         audit.clone(),
-        options.sessions,
         store.clone(),
         revocations.clone(),
     );
     let gate = Gate::new(limits.clone(), audit.clone());
     let second_factor = SecondFactorApi::new(ground.clone(), keys.clone(), auth.proofs(), gate);
     let second_factor_admin = SecondFactorAdminApi(ground.worker.clone());
+    let api_tokens = ApiTokenApi::new(ground.clone(), revocations.clone())?;
     let own_sessions = SessionApi::new(ground.clone(), revocations.clone());
     let account_codes =
         AccountCodeApi { database: ground.database.clone(), codes: codes.clone(), outbox: outbox.clone() };
@@ -165,6 +168,7 @@ pub async fn serve(
         .add_service(AccountServiceServer::new(accounts).max_decoding_message_size(MAX))
         .add_service(UserAdministrationServiceServer::new(administration).max_decoding_message_size(MAX))
         .add_service(AccountCodeServiceServer::new(account_codes).max_decoding_message_size(MAX))
+        .add_service(ApiTokenServiceServer::new(api_tokens).max_decoding_message_size(MAX))
         .add_service(SessionServiceServer::new(own_sessions).max_decoding_message_size(MAX))
         .add_service(
             SecurityEventServiceServer::new(SecurityEventApi(ground.clone())).max_decoding_message_size(MAX),

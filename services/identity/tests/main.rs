@@ -4,6 +4,7 @@
 
 mod accounts;
 mod another_language;
+mod api_tokens;
 mod budgets;
 mod codes;
 mod directory;
@@ -18,6 +19,7 @@ mod outbox;
 mod passwords;
 mod profiles;
 mod refreshing;
+mod revoking;
 mod sealing;
 mod second_factor;
 mod secrecy;

@@ -6,6 +6,7 @@
 
 mod remote;
 mod rules;
+mod scopes;
 mod seen;
 mod sessions;
 mod token;
@@ -23,9 +24,10 @@ use crate::service_identity;
 
 pub use remote::RemoteSessions;
 pub use rules::{MethodRule, MethodRules};
+pub use scopes::{MAX_SCOPES, Scopes};
 pub use seen::{REPORT_BATCH, REPORT_INTERVAL, Seen};
 pub use sessions::{CACHE_CAPACITY, CACHE_LIFE, SessionSource, Sessions};
-pub use token::{SESSION_TOKEN_PREFIX, TOKEN_BYTES, TokenHash, token_hash};
+pub use token::{API_TOKEN_PREFIX, SESSION_TOKEN_PREFIX, TOKEN_BYTES, TokenHash, token_hash};
 
 use token::{Credentials, SESSION_INVALID};
 
@@ -45,7 +47,8 @@ impl Authentication {
     /// Who calls `path`, if its rule is open to them.
     ///
     /// # Errors
-    /// `SESSION_REQUIRED`, `SESSION_INVALID`, `AUDIENCE_REFUSED`; `UNAVAILABLE` when it cannot be found out.
+    /// `SESSION_REQUIRED`, `SESSION_INVALID`, `AUDIENCE_REFUSED`, and of API tokens `SESSION_ONLY` and `SCOPE_MISSING`;
+    /// `UNAVAILABLE` when it cannot be found out.
     pub async fn admit(&self, path: &str, rule: MethodRule, headers: &HeaderMap) -> Result<Caller> {
         // Before any look-up: what is open to no one costs nothing.
         if rule.audience == Audience::Unspecified {
@@ -56,6 +59,9 @@ impl Authentication {
             Some(header) => self.identify(path, Credentials::parse(header)?).await?,
         };
         check_audience(rule.audience, &caller)?;
+        if let Some(scopes) = caller.scopes() {
+            scopes.check(path, rule)?;
+        }
         Ok(caller)
     }
 
@@ -112,7 +118,8 @@ mod tests {
     /// Each audience against each kind of caller.
     #[test]
     fn an_audience_is_open_to_whom_it_names() {
-        let session = Session { session_id: Uuid::nil(), user_id: Uuid::nil(), expires_at: Utc::now() };
+        let session =
+            Session { session_id: Uuid::nil(), user_id: Uuid::nil(), expires_at: Utc::now(), scopes: None };
         let callers = [Caller::Anonymous, Caller::User(session), Caller::Service("task".into())];
         let table = [
             (Audience::Anyone, ["ok", "ok", "ok"]),

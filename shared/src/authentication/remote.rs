@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use tonic::Code;
 
-use super::{Seen, SessionSource, TokenHash};
+use super::{Scopes, Seen, SessionSource, TokenHash};
 use crate::caller::Session;
 use crate::error::{Error, Result, from_sibling};
 use crate::json::to_timestamp;
@@ -54,6 +54,7 @@ impl TryFrom<pb::ResolvedSession> for Session {
             session_id: session.session_id.parse().map_err(Error::internal)?,
             user_id: session.user_id.parse().map_err(Error::internal)?,
             expires_at,
+            scopes: session.is_api_token.then_some(Scopes(session.scopes)),
         })
     }
 }

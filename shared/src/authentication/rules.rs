@@ -21,6 +21,8 @@ pub struct MethodRule {
     pub is_streaming: bool,
     /// Whether it only reads (`idempotency_level = NO_SIDE_EFFECTS`); one that does not say so counts as a write.
     pub is_reading: bool,
+    /// Whether API tokens may call it, within their scopes: not in identity, unless its rule says so.
+    pub is_open_to_api_tokens: bool,
 }
 
 /// The rules of all methods of a descriptor set, by path (as `/package.Service/Method`).
@@ -73,7 +75,14 @@ fn rule_of(method: &MethodDescriptor, option: &ExtensionDescriptor) -> anyhow::R
         permission: rule.permission(),
         is_streaming: method.is_client_streaming() || method.is_server_streaming(),
         is_reading: is_reading(method),
+        is_open_to_api_tokens: rule.open_to_api_tokens || !is_for_sessions_by_default(method),
     })
+}
+
+fn is_for_sessions_by_default(method: &MethodDescriptor) -> bool {
+    let service = method.parent_service();
+    let package = service.full_name();
+    package.starts_with("dafnck.identity.") || package.contains(".internal.")
 }
 
 fn is_reading(method: &MethodDescriptor) -> bool {

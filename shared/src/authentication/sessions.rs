@@ -210,8 +210,12 @@ mod tests {
         async fn resolve(&self, hash: &TokenHash) -> Result<Option<Session>> {
             self.asked.fetch_add(1, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(20)).await;
-            let session =
-                Session { session_id: Uuid::nil(), user_id: Uuid::nil(), expires_at: Utc::now() + self.life };
+            let session = Session {
+                session_id: Uuid::nil(),
+                user_id: Uuid::nil(),
+                expires_at: Utc::now() + self.life,
+                scopes: None,
+            };
             Ok((*hash == self.known).then_some(session))
         }
 

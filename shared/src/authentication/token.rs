@@ -11,6 +11,8 @@ use crate::service_identity;
 
 /// What session tokens begin with, so that people and secret scanners recognise them.
 pub const SESSION_TOKEN_PREFIX: &str = "dfs_";
+/// What API tokens begin with.
+pub const API_TOKEN_PREFIX: &str = "dfa_";
 /// Random bytes in a token.
 pub const TOKEN_BYTES: usize = 32;
 
@@ -48,7 +50,7 @@ pub fn token_hash(token: &str) -> TokenHash {
 /// What the `authorization` header carries (RFC 9110, section 11.6.2).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Credentials<'a> {
-    /// `Bearer dfs_…` (RFC 6750): the hash of a well-formed session token.
+    /// `Bearer dfs_…` or `Bearer dfa_…` (RFC 6750): the hash of a well-formed session or API token.
     Session(TokenHash),
     /// `Service …`: see [`service_identity`].
     Service(&'a str),
@@ -57,7 +59,7 @@ pub(super) enum Credentials<'a> {
 impl<'a> Credentials<'a> {
     pub(super) fn parse(header: &'a str) -> Result<Self> {
         let (scheme, credentials) = header.split_once(' ').ok_or(SESSION_INVALID)?;
-        if scheme.eq_ignore_ascii_case("bearer") && is_session_token(credentials) {
+        if scheme.eq_ignore_ascii_case("bearer") && is_token(credentials) {
             Ok(Self::Session(token_hash(credentials)))
         } else if scheme.eq_ignore_ascii_case(service_identity::SCHEME) {
             Ok(Self::Service(credentials))
@@ -74,9 +76,10 @@ pub(super) const SESSION_INVALID: Error = Error::Unauthenticated {
 };
 
 /// Checked before any look-up, so that nonsense costs no round trip.
-fn is_session_token(token: &str) -> bool {
+fn is_token(token: &str) -> bool {
     token
         .strip_prefix(SESSION_TOKEN_PREFIX)
+        .or_else(|| token.strip_prefix(API_TOKEN_PREFIX))
         .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
         .is_some_and(|bytes| bytes.len() == TOKEN_BYTES)
 }

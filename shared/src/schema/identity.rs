@@ -102,4 +102,28 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    /// Tokens for programs.
+    identity.api_tokens (id) {
+        /// Key.
+        id -> Uuid,
+        /// Whose.
+        user_id -> Uuid,
+        /// What its user calls it.
+        name -> Varchar,
+        /// SHA-256 of the token, hexadecimal.
+        token_hash -> Varchar,
+        /// What it may do.
+        scopes -> Array<Text>,
+        /// Made.
+        created_at -> Timestamptz,
+        /// Ends by itself.
+        expires_at -> Timestamptz,
+        /// Last used, to about a minute.
+        last_used_at -> Nullable<Timestamptz>,
+        /// Revoked.
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(users, user_profiles, user_sessions, user_session_rotations);

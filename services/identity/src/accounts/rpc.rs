@@ -21,7 +21,10 @@ use crate::limits::{Account, Attempt, Limits, Purpose as Budget};
 use crate::operating;
 use crate::passwords::Passwords;
 use crate::sealing::KeyRing;
-use crate::sessions::{Device, Revocations, SESSION_INVALID, queries::revoke_all};
+use crate::sessions::{
+    Device, Revocations, SESSION_INVALID,
+    queries::{Ending, revoke_all},
+};
 use crate::signing_in::{Login, Proofs};
 use crate::{CONSTRAINTS, letters};
 
@@ -125,7 +128,7 @@ impl AccountApi {
             &Event::new(Kind::PasswordReset, used.user_id).by_user(used.user_id).from(device),
         )?;
         try_join!(queries::set_password_hash(&tx, used.user_id, &hash), self.outbox.queue(&tx, &told))?;
-        self.revocations.announce_after(revoke_all(tx, None, self.ground.clock.now())).await?;
+        self.revocations.announce_after(revoke_all(tx, Ending::Everything, self.ground.clock.now())).await?;
         self.outbox.wake();
         Ok(())
     }
@@ -208,8 +211,10 @@ impl AccountService for AccountApi {
         let tx = self.ground.database.begin(&caller).await?;
         audit::append(&tx, &Event::new(Kind::PasswordChanged, names.id).by(&caller).from(&device))?;
         try_join!(queries::set_password_hash(&tx, names.id, &hash), self.outbox.queue(&tx, &told))?;
-        let revoked =
-            self.revocations.announce_after(revoke_all(tx, Some(kept), self.ground.clock.now())).await?;
+        let revoked = self
+            .revocations
+            .announce_after(revoke_all(tx, Ending::OtherSessions(kept), self.ground.clock.now()))
+            .await?;
         self.outbox.wake();
 
         let revoked_session_count = i32::try_from(revoked).unwrap_or(i32::MAX);
@@ -278,7 +283,7 @@ impl AccountService for AccountApi {
         let tx = self.ground.database.begin(&caller).await?;
         audit::append(&tx, &Event::new(Kind::AccountDeleted, names.id).by(&caller).from(&device))?;
         try_join!(queries::delete(&tx, names.id), self.outbox.queue(&tx, &told))?;
-        self.revocations.announce_after(revoke_all(tx, None, self.ground.clock.now())).await?;
+        self.revocations.announce_after(revoke_all(tx, Ending::Everything, self.ground.clock.now())).await?;
         self.outbox.wake();
 
         Ok(Response::new(pb::DeleteAccountResponse {}))

@@ -91,14 +91,21 @@ pub(super) async fn set_status(
         UserStatus::Suspended => "suspended",
         UserStatus::Deleted => "deleted",
     };
-    let query = sql_query(format!("SELECT s AS session_token FROM identity.set_user_status($1, '{name}') s"))
-        .bind::<SqlUuid, _>(id);
+    let query = sql_query(format!(
+        "SELECT s AS session_token FROM identity.set_user_status($1, '{name}') s \
+         UNION ALL SELECT t FROM identity.revoke_api_tokens($1) t WHERE '{name}' <> 'active'"
+    ))
+    .bind::<SqlUuid, _>(id);
     Ok(hashes(query.load(&mut conn).await?))
 }
 
 /// Overwrites an account's personal data; answers as [`set_status`].
 pub(super) async fn erase(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Vec<TokenHash>> {
-    let query = sql_query("SELECT s AS session_token FROM identity.erase_user($1) s").bind::<SqlUuid, _>(id);
+    let query = sql_query(
+        "SELECT s AS session_token FROM identity.erase_user($1) s \
+         UNION ALL SELECT t FROM identity.revoke_api_tokens($1) t",
+    )
+    .bind::<SqlUuid, _>(id);
     Ok(hashes(query.load(&mut conn).await?))
 }
 

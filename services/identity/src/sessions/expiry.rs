@@ -1,4 +1,4 @@
-//! Forgets sessions that have ended. Safe to run from every replica.
+//! Forgets sessions and API tokens that have ended. Safe to run from every replica.
 
 use std::time::Duration;
 
@@ -32,17 +32,26 @@ pub async fn forget_ended(worker: Database, clock: Clock, shutdown: Cancellation
 }
 
 async fn forget_all(worker: &Database, ended_before: DateTime<Utc>) -> Result<()> {
-    while forget_some(worker, ended_before).await? == BATCH {}
+    let sessions = ("user_sessions", "expires_at < $1 AND refresh_expires_at < $1");
+    let tokens = ("api_tokens", "expires_at < $1 OR revoked_at < $1");
+    for (table, has_ended) in [sessions, tokens] {
+        while forget_some(worker, table, has_ended, ended_before).await? == BATCH {}
+    }
     Ok(())
 }
 
 /// A refresh token outlives its session token; asking for both lets the index on the latter help.
-async fn forget_some(worker: &Database, ended_before: DateTime<Utc>) -> Result<usize> {
+async fn forget_some(
+    worker: &Database,
+    table: &str,
+    has_ended: &str,
+    ended_before: DateTime<Utc>,
+) -> Result<usize> {
     let tx = worker.begin_background().await?;
     let mut conn: &AsyncPgConnection = &tx;
     let forgotten = sql_query(format!(
-        "DELETE FROM identity.user_sessions WHERE id IN (SELECT id FROM identity.user_sessions \
-         WHERE expires_at < $1 AND refresh_expires_at < $1 LIMIT {BATCH})"
+        "DELETE FROM identity.{table} \
+         WHERE id IN (SELECT id FROM identity.{table} WHERE {has_ended} LIMIT {BATCH})"
     ))
     .bind::<Timestamptz, _>(ended_before)
     .execute(&mut conn)

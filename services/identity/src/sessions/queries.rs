@@ -55,22 +55,41 @@ pub async fn revoke(tx: Transaction, id: Uuid) -> Result<Option<(Session, TokenH
     Ok(tx.commit_with(update).await?.into_iter().next().and_then(with_hash))
 }
 
-/// Ends all sessions of the user, but one if one is to be kept, and commits; answers how many, and the hashes of
+/// Which of a user's sessions and API tokens to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All sessions but this one.
+    OtherSessions(Uuid),
+    /// All sessions.
+    Sessions,
+    /// All sessions and all API tokens: whoever had the account before is to be kept out.
+    Everything,
+}
+
+/// Ends the sessions of the user, and perhaps the API tokens, and commits; answers how many, and the hashes of
 /// all tokens that nobody may hold for working any more: also of sessions that had ended before their time.
 pub async fn revoke_all(
     tx: Transaction,
-    kept: Option<Uuid>,
+    ending: Ending,
     now: DateTime<Utc>,
 ) -> Result<(usize, Vec<TokenHash>)> {
+    let kept = match ending {
+        Ending::OtherSessions(kept) => Some(kept),
+        Ending::Sessions | Ending::Everything => None,
+    };
     let query = diesel::sql_query(
         "WITH others AS (UPDATE identity.user_sessions SET is_active = false \
-         WHERE id IS DISTINCT FROM $1 AND is_active AND refresh_expires_at > $2 RETURNING session_token) \
+         WHERE id IS DISTINCT FROM $1 AND is_active AND refresh_expires_at > $2 RETURNING session_token), \
+         tokens AS (UPDATE identity.api_tokens SET revoked_at = $2 WHERE $3 AND revoked_at IS NULL \
+         RETURNING token_hash) \
          SELECT session_token, true AS ends_now FROM others \
          UNION ALL SELECT session_token, false FROM identity.user_sessions \
-         WHERE id IS DISTINCT FROM $1 AND NOT is_active AND expires_at > $2",
+         WHERE id IS DISTINCT FROM $1 AND NOT is_active AND expires_at > $2 \
+         UNION ALL SELECT token_hash, false FROM tokens",
     )
     .bind::<Nullable<SqlUuid>, _>(kept)
-    .bind::<Timestamptz, _>(now);
+    .bind::<Timestamptz, _>(now)
+    .bind::<Bool, _>(ending == Ending::Everything);
     let ended: Vec<EndedRow> = tx.commit_with(Prepared(query)).await?;
     let revoked = ended.iter().filter(|row| row.ends_now).count();
     Ok((revoked, ended.iter().filter_map(|row| TokenHash::from_hex(&row.session_token)).collect()))
@@ -115,7 +134,7 @@ pub async fn find_refresh(
     Ok(Prepared(query).get_result(&mut conn).await.optional()?)
 }
 
-/// Takes note of when sessions were last used, each at most once a minute; as the background role. Rows that
+/// Takes note of when sessions and API tokens were last used, each at most once a minute; as the background role. Rows that
 /// somebody else is writing are left to the next report.
 pub async fn note_seen(mut conn: &AsyncPgConnection, seen: &[Seen], now: DateTime<Utc>) -> Result<()> {
     let (ids, times): (Vec<_>, Vec<_>) = seen.iter().map(|seen| (seen.session_id, seen.at.min(now))).unzip();
@@ -125,6 +144,16 @@ pub async fn note_seen(mut conn: &AsyncPgConnection, seen: &[Seen], now: DateTim
          WHERE s.last_seen_at IS NULL OR s.last_seen_at <= seen.at - interval '1 minute' \
          FOR NO KEY UPDATE OF s SKIP LOCKED) \
          UPDATE identity.user_sessions s SET last_seen_at = due.at FROM due WHERE s.id = due.id",
+    )
+    .bind::<Array<SqlUuid>, _>(&ids)
+    .bind::<Array<Timestamptz>, _>(&times);
+    Prepared(query).execute(&mut conn).await?;
+    let query = diesel::sql_query(
+        "WITH due AS (SELECT t.id, seen.at FROM unnest($1, $2) seen(id, at) \
+         JOIN identity.api_tokens t ON t.id = seen.id \
+         WHERE t.last_used_at IS NULL OR t.last_used_at <= seen.at - interval '1 minute' \
+         FOR NO KEY UPDATE OF t SKIP LOCKED) \
+         UPDATE identity.api_tokens t SET last_used_at = due.at FROM due WHERE t.id = due.id",
     )
     .bind::<Array<SqlUuid>, _>(ids)
     .bind::<Array<Timestamptz>, _>(times);

@@ -9,6 +9,7 @@ use shared::service::Ground;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};
 
+use super::queries::Ending;
 use super::{Device, Revocations, queries};
 use crate::audit::{self, Event, Kind};
 
@@ -91,7 +92,7 @@ impl SessionService for SessionApi {
 
         let tx = self.ground.database.begin(&caller).await?;
         audit::append(&tx, &event)?;
-        let ended = queries::revoke_all(tx, Some(kept), self.ground.clock.now());
+        let ended = queries::revoke_all(tx, Ending::OtherSessions(kept), self.ground.clock.now());
         let revoked = self.revocations.announce_after(ended).await?;
 
         let revoked_count = i32::try_from(revoked).unwrap_or(i32::MAX);
@@ -108,7 +109,7 @@ impl SessionService for SessionApi {
 
         let tx = self.ground.database.begin(&caller).await?;
         audit::append(&tx, &event)?;
-        let ended = queries::revoke_all(tx, None, self.ground.clock.now());
+        let ended = queries::revoke_all(tx, Ending::Sessions, self.ground.clock.now());
         let revoked = self.revocations.announce_after(ended).await?;
 
         let revoked_count = i32::try_from(revoked).unwrap_or(i32::MAX);

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::authentication::{Seen, SessionSource, TokenHash};
+use shared::authentication::{Scopes, Seen, SessionSource, TokenHash};
 use shared::caller::Session as WorkingSession;
 use shared::clock::Clock;
 use shared::database::Database;
@@ -14,7 +14,7 @@ use shared::redis_store::RedisStore;
 use shared::service::Ground;
 use uuid::Uuid;
 
-use super::queries;
+use super::{SessionOptions, queries};
 
 /// The working sessions.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub struct SessionStore {
     worker: Database,
     redis: RedisStore,
     clock: Clock,
+    /// Lifetimes and number of sessions.
+    pub options: SessionOptions,
 }
 
 #[derive(QueryableByName)]
@@ -33,16 +35,19 @@ struct FoundSession {
     user_id: Uuid,
     #[diesel(sql_type = Timestamptz)]
     expires_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Array<Text>>)]
+    scopes: Option<Vec<String>>,
 }
 
 impl SessionStore {
     /// Over the database and Redis.
-    pub fn new(ground: &Ground) -> Self {
+    pub fn new(ground: &Ground, options: SessionOptions) -> Self {
         Self {
             database: ground.database.clone(),
             worker: ground.worker.clone(),
             redis: ground.redis.clone(),
             clock: ground.clock.clone(),
+            options,
         }
     }
 
@@ -84,15 +89,16 @@ async fn find(
     now: DateTime<Utc>,
 ) -> Result<Option<WorkingSession>> {
     let found: Option<FoundSession> =
-        sql_query("SELECT id, user_id, expires_at FROM identity.find_session($1, $2)")
+        sql_query("SELECT id, user_id, expires_at, scopes FROM identity.find_bearer($1, $2)")
             .bind::<Text, _>(hash.to_hex())
             .bind::<Timestamptz, _>(now)
             .get_result(&mut conn)
             .await
             .optional()?;
-    Ok(found.map(|FoundSession { id, user_id, expires_at }| WorkingSession {
+    Ok(found.map(|FoundSession { id, user_id, expires_at, scopes }| WorkingSession {
         session_id: id,
         user_id,
         expires_at,
+        scopes: scopes.map(Scopes),
     }))
 }

@@ -6,8 +6,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use rand::RngCore as _;
 use sha2::Sha256;
-use shared::authentication::{SESSION_TOKEN_PREFIX, TOKEN_BYTES, TokenHash, token_hash};
+use shared::authentication::{API_TOKEN_PREFIX, SESSION_TOKEN_PREFIX, TOKEN_BYTES, TokenHash, token_hash};
 use shared::config::Secret;
+use uuid::Uuid;
 
 /// What refresh tokens begin with.
 pub const REFRESH_TOKEN_PREFIX: &str = "dfr_";
@@ -76,6 +77,24 @@ impl Succession {
 pub fn key_for(secret: &Secret, usage: &str) -> Hmac<Sha256> {
     let key = keyed(secret.expose().as_bytes()).chain_update(usage);
     keyed(&key.finalize().into_bytes())
+}
+
+/// Derives API tokens from their ids, under a key of the suite: a retry of the call that made one gets the same,
+/// though no token is stored.
+#[derive(Clone)]
+pub struct ApiTokenKey(Hmac<Sha256>);
+
+impl ApiTokenKey {
+    /// Under this secret, through a key of its own.
+    pub fn new(secret: &Secret) -> Self {
+        Self(key_for(secret, "API tokens"))
+    }
+
+    /// The token with this id.
+    pub fn token(&self, id: Uuid) -> String {
+        let code = self.0.clone().chain_update(id.as_bytes()).finalize().into_bytes();
+        format!("{API_TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(code))
+    }
 }
 
 #[allow(clippy::expect_used, reason = "HMAC (RFC 2104) takes keys of any length")]

@@ -70,6 +70,7 @@ impl Opened {
             session_id: self.session.id,
             user_id: self.user.id,
             expires_at: self.session.expires_at,
+            scopes: None,
         }
     }
 }

@@ -117,6 +117,13 @@ macro_rules! bind_session {
     };
 }
 
+/// A session that is to begin.
+pub(super) struct Beginning<'a> {
+    pub(super) tokens: &'a Tokens,
+    pub(super) device: &'a Device,
+    pub(super) lease: Lease,
+}
+
 /// Makes an account with its profile and its first session, and commits.
 pub(super) async fn register(
     tx: Transaction,
@@ -124,9 +131,7 @@ pub(super) async fn register(
     wish: &Registration,
     names: &SealedNames,
     password_hash: &str,
-    tokens: &Tokens,
-    device: &Device,
-    lease: Lease,
+    Beginning { tokens, device, lease }: Beginning<'_>,
 ) -> QueryResult<Option<Opened>> {
     let statement = format!(
         "WITH account AS (INSERT INTO identity.users (id, email, username, password_hash, first_name, last_name, \
@@ -150,9 +155,7 @@ pub(super) async fn register(
 pub(super) async fn sign_in(
     tx: Transaction,
     user_id: Uuid,
-    tokens: &Tokens,
-    device: &Device,
-    lease: Lease,
+    Beginning { tokens, device, lease }: Beginning<'_>,
     others: i32,
 ) -> Result<Opened> {
     let statement = format!(

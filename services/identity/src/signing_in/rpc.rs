@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::proof::{Proofs, Proven};
+use super::queries::Beginning;
 use super::refresh::{Exchange, REFRESH_TOKEN_REUSED, Refreshed, refresh};
 use super::{BAD_CREDENTIALS, Login, Opened, Registration, queries};
 use crate::audit::{Audit, Event, Kind};
@@ -19,10 +20,8 @@ use crate::limits::{Attempt, Limits, Purpose};
 use crate::passwords::Passwords;
 use crate::sealing::KeyRing;
 use crate::second_factor::{self, ChallengeAnswer, Claim, Gate};
-use crate::sessions::{
-    Device, Revocations, SESSION_INVALID, SessionOptions, SessionStore, Succession, Tokens,
-};
-use crate::{CONSTRAINTS, NAME, audit, sessions, users};
+use crate::sessions::{Device, Revocations, SESSION_INVALID, SessionStore, Succession, Tokens};
+use crate::{CONSTRAINTS, NAME, api_tokens, audit, sessions, users};
 
 /// Serves `AuthService`.
 pub struct AuthApi {
@@ -46,14 +45,14 @@ impl AuthApi {
         passwords: Passwords,
         limits: Limits,
         audit: Audit,
-        options: SessionOptions,
         store: SessionStore,
         revocations: Revocations,
     ) -> Self {
         let proofs = Proofs::new(ground.database.clone(), limits.clone(), passwords.clone(), audit.clone());
         let gate = Gate::new(limits.clone(), audit.clone());
         let succession = Succession::new(&ground.options.service_secret);
-        let exchange = Exchange { database: ground.database.clone(), succession, options };
+        let exchange =
+            Exchange { database: ground.database.clone(), succession, options: store.options.clone() };
         Self { ground, keys, passwords, limits, audit, proofs, gate, exchange, store, revocations }
     }
 
@@ -92,7 +91,8 @@ impl AuthApi {
         let others = i32::try_from(options.max_sessions_per_user.saturating_sub(1)).unwrap_or(i32::MAX);
         let (device, tokens) = (device.clone(), tokens.clone());
         let sign_in = async move {
-            let opened = queries::sign_in(tx, user_id, &tokens, &device, lease, others).await?;
+            let beginning = Beginning { tokens: &tokens, device: &device, lease };
+            let opened = queries::sign_in(tx, user_id, beginning, others).await?;
             let ended = opened.ended.clone();
             Ok((opened, ended))
         };
@@ -152,7 +152,8 @@ impl AuthService for AuthApi {
         audit::append(&tx, &Event::new(Kind::Registered, user_id).by_user(user_id).from(&device))?;
         let names = wish.sealed_names(&self.keys, user_id)?;
         let lease = self.exchange.options.begin(self.ground.clock.now());
-        let opened = queries::register(tx, user_id, &wish, &names, &hash, &tokens, &device, lease)
+        let beginning = Beginning { tokens: &tokens, device: &device, lease };
+        let opened = queries::register(tx, user_id, &wish, &names, &hash, beginning)
             .await
             .map_err(explain(CONSTRAINTS))?
             .ok_or_else(|| Error::internal("a registration answered with nothing"))?;
@@ -249,16 +250,20 @@ impl AuthService for AuthApi {
         let current = caller.user()?;
 
         let tx = self.ground.database.begin(&caller).await?;
-        let (user, session) = try_join!(
+        let (user, session, api_token) = try_join!(
             users::queries::find(&tx, current.user_id),
-            sessions::queries::find(&tx, current.session_id)
+            sessions::queries::find(&tx, current.session_id),
+            api_tokens::queries::find(&tx, current.session_id)
         )?;
         tx.finish();
 
-        let (session, _) = session.ok_or(SESSION_INVALID)?;
+        if session.is_none() && api_token.is_none() {
+            return Err(SESSION_INVALID.into());
+        }
         Ok(Response::new(pb::WhoAmIResponse {
             user: Some(user.ok_or(SESSION_INVALID)?.into_wire(&self.keys)?),
-            session: Some(session.into_wire(current.session_id)),
+            session: session.map(|(session, _)| session.into_wire(current.session_id)),
+            api_token: api_token.map(|(token, _)| token.into()),
         }))
     }
 }

@@ -12,6 +12,7 @@ use shared::proto::content::v1::document_service_client::DocumentServiceClient;
 use shared::proto::content::v1::upload_service_client::UploadServiceClient;
 use shared::proto::identity::v1 as identity;
 use shared::proto::identity::v1::account_service_client::AccountServiceClient;
+use shared::proto::identity::v1::api_token_service_client::ApiTokenServiceClient;
 use shared::proto::identity::v1::auth_service_client::AuthServiceClient;
 use shared::proto::identity::v1::security_event_service_client::SecurityEventServiceClient;
 use shared::proto::identity::v1::session_service_client::SessionServiceClient;
@@ -115,6 +116,7 @@ impl Actor {
             session_id: Uuid::now_v7(),
             user_id: actor.id,
             expires_at: Utc::now() + Duration::hours(1),
+            scopes: None,
         };
         let mut conn = suite.admin().await;
         sql_query(
@@ -199,6 +201,10 @@ impl Actor {
 
     pub fn dependencies(&self) -> TaskDependencyServiceClient<Client> {
         TaskDependencyServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn api_tokens(&self) -> ApiTokenServiceClient<Client> {
+        ApiTokenServiceClient::new(self.client(Service::Identity))
     }
 
     pub fn security_events(&self) -> SecurityEventServiceClient<Client> {

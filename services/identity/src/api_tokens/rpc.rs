@@ -1,0 +1,161 @@
+//! The caller's own API tokens.
+
+use futures::try_join;
+use shared::authentication::{MethodRules, token_hash};
+use shared::caller::Caller;
+use shared::error::{Error, ErrorReason, Result};
+use shared::idempotency;
+use shared::page::AfterTime;
+use shared::proto;
+use shared::proto::identity::v1 as pb;
+use shared::proto::identity::v1::api_token_service_server::ApiTokenService;
+use shared::service::Ground;
+use shared::validation::Violations;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::{MAX_TOKENS_PER_USER, NewApiToken, queries};
+use crate::NAME;
+use crate::audit::{self, Event, Kind};
+use crate::sessions::{ApiTokenKey, Device, Revocations};
+
+/// Serves `ApiTokenService`.
+pub struct ApiTokenApi {
+    ground: Ground,
+    revocations: Revocations,
+    rules: MethodRules,
+    key: ApiTokenKey,
+}
+
+impl ApiTokenApi {
+    /// On this ground.
+    ///
+    /// # Errors
+    /// When the suite's own protos do not decode.
+    pub fn new(ground: Ground, revocations: Revocations) -> anyhow::Result<Self> {
+        let rules = MethodRules::of(proto::DESCRIPTOR_SET)?;
+        let key = ApiTokenKey::new(&ground.options.service_secret);
+        Ok(Self { ground, revocations, rules, key })
+    }
+}
+
+fn token_id(text: &str) -> Result<Uuid> {
+    let mut v = Violations::new();
+    let id = v.uuid("api_token_id", text);
+    v.finish()?;
+    Ok(id)
+}
+
+fn not_found(id: Uuid) -> impl Fn() -> Error {
+    move || Error::not_found("api_token", id)
+}
+
+fn check_room(working: i64) -> Result<()> {
+    if working < MAX_TOKENS_PER_USER {
+        return Ok(());
+    }
+    Err(Error::Precondition {
+        reason: ErrorReason::TooManyApiTokens,
+        message: "there are as many working API tokens as a user may have; revoke one".to_owned(),
+        metadata: vec![("limit", MAX_TOKENS_PER_USER.to_string())],
+    })
+}
+
+#[tonic::async_trait]
+impl ApiTokenService for ApiTokenApi {
+    async fn create_api_token(
+        &self,
+        request: Request<pb::CreateApiTokenRequest>,
+    ) -> Result<Response<pb::CreateApiTokenResponse>, Status> {
+        let (caller, device) = (Caller::of(&request)?, Device::of(&request));
+        let user_id = caller.user()?.user_id;
+        let now = self.ground.clock.now();
+        let wish = NewApiToken::read(request.into_inner(), &self.rules, now)?;
+        let id = Uuid::now_v7();
+
+        let tx = self.ground.database.begin(&caller).await?;
+        let claim = idempotency::claim(&tx, NAME, user_id, "CreateApiToken", wish.key.as_ref(), id);
+        let (made, (), working) =
+            try_join!(claim, queries::lock_owner(&tx, user_id), queries::count_working(&tx, now))?;
+        if let Some(made) = made {
+            let (api_token, hash) = queries::find(&tx, made).await?.ok_or_else(not_found(made))?;
+            tx.finish();
+            let token = Some(self.key.token(made)).filter(|token| token_hash(token) == hash);
+            let (api_token, token) = (Some(api_token.into()), token.unwrap_or_default());
+            return Ok(Response::new(pb::CreateApiTokenResponse { api_token, token }));
+        }
+        check_room(working)?;
+        let token = self.key.token(id);
+        let event = Event::new(Kind::ApiTokenCreated, user_id).by(&caller).from(&device);
+        let scopes = wish.scopes.0.join(" ");
+        audit::append(&tx, &event.with("api_token_id", id).with("scopes", scopes))?;
+        let api_token = queries::create(tx, (id, user_id), &wish, token_hash(&token), now).await?;
+
+        let api_token = api_token.ok_or_else(|| Error::internal("a new API token answered with nothing"))?;
+        Ok(Response::new(pb::CreateApiTokenResponse { api_token: Some(api_token.into()), token }))
+    }
+
+    async fn get_api_token(
+        &self,
+        request: Request<pb::GetApiTokenRequest>,
+    ) -> Result<Response<pb::ApiToken>, Status> {
+        let caller = Caller::of(&request)?;
+        let id = token_id(&request.into_inner().api_token_id)?;
+
+        let tx = self.ground.database.begin(&caller).await?;
+        let (api_token, _) = queries::find(&tx, id).await?.ok_or_else(not_found(id))?;
+        tx.finish();
+
+        Ok(Response::new(api_token.into()))
+    }
+
+    async fn list_api_tokens(
+        &self,
+        request: Request<pb::ListApiTokensRequest>,
+    ) -> Result<Response<pb::ListApiTokensResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let query = format!("API tokens of {}", caller.user()?.user_id);
+        let request = request.into_inner();
+        let page = self.ground.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
+
+        let tx = self.ground.database.begin(&caller).await?;
+        let mut tokens = queries::list(&tx, &page).await?;
+        tx.finish();
+
+        let next_page_token = self
+            .ground
+            .pages
+            .cut(&query, page.size, &mut tokens, |token| AfterTime { at: token.created_at, id: token.id })?;
+        let api_tokens = tokens.into_iter().map(Into::into).collect();
+        Ok(Response::new(pb::ListApiTokensResponse { api_tokens, next_page_token }))
+    }
+
+    /// Everybody is told again of one that had ended, in case a crash kept it from them the first time.
+    async fn revoke_api_token(
+        &self,
+        request: Request<pb::RevokeApiTokenRequest>,
+    ) -> Result<Response<pb::ApiToken>, Status> {
+        let (caller, device) = (Caller::of(&request)?, Device::of(&request));
+        let user_id = caller.user()?.user_id;
+        let id = token_id(&request.into_inner().api_token_id)?;
+        let now = self.ground.clock.now();
+        let event =
+            Event::new(Kind::ApiTokenRevoked, user_id).by(&caller).from(&device).with("api_token_id", id);
+
+        let tx = self.ground.database.begin(&caller).await?;
+        let found = queries::find(&tx, id).await?.ok_or_else(not_found(id))?;
+        let ended = async move {
+            let (token, hash) = if found.0.revoked_at.is_none() {
+                audit::append(&tx, &event)?;
+                queries::revoke(tx, id, now).await?.ok_or_else(not_found(id))?
+            } else {
+                tx.finish();
+                found
+            };
+            Ok((token, vec![hash]))
+        };
+
+        let token = self.revocations.announce_after(ended).await?;
+        Ok(Response::new(token.into()))
+    }
+}

@@ -1,0 +1,219 @@
+//! Tokens for programs.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use shared::proto::identity::v1 as pb;
+use shared::proto::task::v1 as task;
+use suite::testing::*;
+use tonic::{Response, Status};
+use uuid::Uuid;
+
+use crate::{refusal, refused_elsewhere, works_everywhere};
+
+fn at(time: DateTime<Utc>) -> Option<prost_types::Timestamp> {
+    Some(prost_types::Timestamp { seconds: time.timestamp(), nanos: 0 })
+}
+
+fn wish(scopes: &[&str]) -> pb::CreateApiTokenRequest {
+    pb::CreateApiTokenRequest {
+        request_id: new_id(),
+        name: "the build".to_owned(),
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        expires_at: at(Utc::now() + TimeDelta::days(30)),
+    }
+}
+
+/// A program that acts for somebody.
+async fn program(actor: &Actor, scopes: &[&str]) -> (Actor, pb::ApiToken) {
+    let made = actor.api_tokens().create_api_token(wish(scopes)).await.unwrap().into_inner();
+    let mut program = actor.clone();
+    program.session_token = Some(made.token);
+    (program, made.api_token.unwrap())
+}
+
+async fn revoke(actor: &Actor, id: &str) -> Result<Response<pb::ApiToken>, Status> {
+    actor.api_tokens().revoke_api_token(pb::RevokeApiTokenRequest { api_token_id: id.to_owned() }).await
+}
+
+#[tokio::test]
+async fn a_program_does_what_its_scopes_allow_at_every_service_and_nothing_else() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let project = olga.project("apollo").await;
+    let (reader, token) = program(&olga, &["task:read", "project:*"]).await;
+    assert!(reader.session_token.as_ref().unwrap().starts_with("dfa_"));
+
+    let list = task::ListTasksRequest { project_id: project.id.clone(), ..Default::default() };
+    reader.tasks().list_tasks(list.clone()).await.unwrap();
+    reader.project("gemini").await;
+    let create = task::CreateTaskRequest {
+        request_id: new_id(),
+        project_id: project.id.clone(),
+        title: "buy milk".to_owned(),
+        ..Default::default()
+    };
+    let refused = reader.tasks().create_task(create.clone()).await;
+    assert_eq!(refusal(refused), "PERMISSION_DENIED SCOPE_MISSING");
+    let documents = shared::proto::content::v1::ListDocumentsRequest::default();
+    assert_eq!(
+        refusal(reader.documents().list_documents(documents).await),
+        "PERMISSION_DENIED SCOPE_MISSING"
+    );
+    let (writer, _) = program(&olga, &["task:TaskService.CreateTask"]).await;
+    writer.tasks().create_task(create).await.unwrap();
+    assert_eq!(refusal(writer.tasks().list_tasks(list).await), "PERMISSION_DENIED SCOPE_MISSING");
+
+    let (knower, _) = program(&olga, &["identity:read"]).await;
+    let who = knower.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner();
+    assert_eq!((who.user.unwrap().id, who.session), (olga.id.to_string(), None));
+    assert_eq!(token.scopes, ["project:*", "task:read"]);
+}
+
+#[tokio::test]
+async fn a_program_never_has_more_rights_than_its_user() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.users(["olga", "gus"]).await;
+    let project = olga.project("apollo").await;
+    let (program, _) = program(&gus, &["project:*"]).await;
+    let get = shared::proto::project::v1::GetProjectRequest { project_id: project.id };
+    assert_eq!(refusal(program.projects().get_project(get).await), "NOT_FOUND RESOURCE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn no_program_makes_tokens_or_touches_sessions() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let (program, token) = program(&olga, &["identity:*"]).await;
+
+    let refusals = [
+        refusal(program.api_tokens().create_api_token(wish(&["task:read"])).await),
+        refusal(revoke(&program, &token.id).await),
+        refusal(program.sessions().list_sessions(pb::ListSessionsRequest::default()).await),
+        refusal(program.sessions().revoke_all_sessions(pb::RevokeAllSessionsRequest {}).await),
+        refusal(program.auth().logout(pb::LogoutRequest {}).await),
+        refusal(
+            program.security_events().list_security_events(pb::ListSecurityEventsRequest::default()).await,
+        ),
+        refusal(program.users().update_user(pb::UpdateUserRequest::default()).await),
+    ];
+
+    assert!(refusals.iter().all(|text| text == "PERMISSION_DENIED SESSION_ONLY"), "{refusals:?}");
+    works_everywhere(&olga).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_revoked_token_stops_working_everywhere_at_once() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.users(["olga", "gus"]).await;
+    let (program, token) = program(&olga, &["identity:read", "project:read"]).await;
+    works_everywhere(&program).await.unwrap();
+
+    let ended = revoke(&olga, &token.id).await.unwrap().into_inner();
+
+    assert!(ended.revoked_at.is_some());
+    assert_eq!(
+        refusal(program.auth().who_am_i(pb::WhoAmIRequest {}).await),
+        "UNAUTHENTICATED SESSION_INVALID"
+    );
+    assert_eq!(refused_elsewhere(&program).await, "UNAUTHENTICATED SESSION_INVALID");
+    assert_eq!(revoke(&olga, &token.id).await.unwrap().into_inner(), ended);
+    assert_eq!(refusal(revoke(&gus, &token.id).await), "NOT_FOUND RESOURCE_NOT_FOUND");
+    let strangers = pb::GetApiTokenRequest { api_token_id: token.id.clone() };
+    assert_eq!(
+        refusal(gus.api_tokens().get_api_token(strangers.clone()).await),
+        "NOT_FOUND RESOURCE_NOT_FOUND"
+    );
+    assert_eq!(olga.api_tokens().get_api_token(strangers).await.unwrap().into_inner(), ended);
+}
+
+#[tokio::test]
+async fn a_token_ends_by_itself_and_with_its_users_suspension() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.users(["olga", "gus"]).await;
+    let (of_olga, _) = program(&olga, &["identity:read", "project:read"]).await;
+    let (of_gus, _) = program(&gus, &["identity:read"]).await;
+    works_everywhere(&of_olga).await.unwrap();
+
+    crate::by_hand(&suite, "UPDATE identity.users SET status = 'suspended' WHERE username = 'gus'").await;
+    let who = of_gus.auth().who_am_i(pb::WhoAmIRequest {}).await;
+    assert_eq!(refusal(who), "UNAUTHENTICATED SESSION_INVALID");
+
+    suite.options.clock.advance(TimeDelta::days(31));
+    let who = of_olga.auth().who_am_i(pb::WhoAmIRequest {}).await;
+    assert_eq!(refusal(who), "UNAUTHENTICATED SESSION_INVALID");
+    assert_eq!(refused_elsewhere(&of_olga).await, "UNAUTHENTICATED SESSION_INVALID");
+}
+
+#[tokio::test]
+async fn a_retry_gets_the_same_token_and_another_request_under_its_id_is_refused() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let request = wish(&["task:read"]);
+    let first = olga.api_tokens().create_api_token(request.clone()).await.unwrap().into_inner();
+    let again = olga.api_tokens().create_api_token(request.clone()).await.unwrap().into_inner();
+    assert_eq!(first, again);
+    let other = pb::CreateApiTokenRequest { name: "another".to_owned(), ..request };
+    let refused = olga.api_tokens().create_api_token(other).await;
+    assert_eq!(refusal(refused), "FAILED_PRECONDITION REQUEST_ID_REUSED");
+
+    let list = olga.api_tokens().list_api_tokens(pb::ListApiTokensRequest::default()).await.unwrap();
+    assert_eq!(list.into_inner().api_tokens.len(), 1);
+    let request = pb::ListSecurityEventsRequest::default();
+    let events = olga.security_events().list_security_events(request).await.unwrap().into_inner().events;
+    assert_eq!(events[0].kind(), pb::SecurityEventKind::ApiTokenCreated);
+    assert_eq!(events[0].details["scopes"], "task:read");
+}
+
+#[tokio::test]
+async fn every_violation_of_a_wish_is_told() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let wrong = pb::CreateApiTokenRequest {
+        request_id: "x".to_owned(),
+        name: " ".to_owned(),
+        scopes: vec!["task:delete".to_owned(), "identity:ApiTokenService.CreateApiToken".to_owned()],
+        expires_at: at(Utc::now() + TimeDelta::days(367)),
+    };
+    let refused = olga.api_tokens().create_api_token(wrong).await.unwrap_err();
+    assert_eq!(violations(&refused), ["request_id", "scopes", "scopes", "expires_at", "name"]);
+    for expires_at in [None, at(Utc::now() - TimeDelta::seconds(1))] {
+        let wrong = pb::CreateApiTokenRequest { expires_at, ..wish(&["task:read"]) };
+        let refused = olga.api_tokens().create_api_token(wrong).await.unwrap_err();
+        assert_eq!(violations(&refused), ["expires_at"]);
+    }
+    let none = pb::CreateApiTokenRequest { scopes: Vec::new(), ..wish(&[]) };
+    assert_eq!(violations(&olga.api_tokens().create_api_token(none).await.unwrap_err()), ["scopes"]);
+}
+
+#[tokio::test]
+async fn a_user_has_a_limited_number_of_working_tokens_also_when_they_are_made_at_once() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let statement = format!(
+        "INSERT INTO identity.api_tokens (id, user_id, name, token_hash, scopes, created_at, expires_at) \
+         SELECT gen_random_uuid(), '{}', 'planted', 'planted ' || n, '{{task:read}}', now(), \
+         now() + interval '1 day' FROM generate_series(1, 48) n",
+        olga.id
+    );
+    crate::by_hand(&suite, &statement).await;
+
+    let makes = (0..5).map(|_| {
+        let mut tokens = olga.api_tokens();
+        async move { tokens.create_api_token(wish(&["task:read"])).await }
+    });
+    let made = futures::future::join_all(makes).await;
+
+    let refused: Vec<_> = made.iter().filter_map(|answer| answer.as_ref().err()).map(summary).collect();
+    assert_eq!(refused, ["FAILED_PRECONDITION TOO_MANY_API_TOKENS"; 3]);
+    let (mut seen, mut page_token) = (std::collections::HashSet::new(), String::new());
+    loop {
+        let request = pb::ListApiTokensRequest { page_size: 20, page_token };
+        let page = olga.api_tokens().list_api_tokens(request).await.unwrap().into_inner();
+        seen.extend(page.api_tokens.into_iter().map(|token| token.id));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 50);
+    assert_eq!(refusal(revoke(&olga, &Uuid::now_v7().to_string()).await), "NOT_FOUND RESOURCE_NOT_FOUND");
+}
