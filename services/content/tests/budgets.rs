@@ -9,6 +9,7 @@ use suite::testing::*;
 use crate::diff_versions::{between, diff};
 use crate::edit_content::{edit, line, send};
 use crate::scene::{read, write};
+use crate::uploads;
 
 const ROUND_TRIP: Duration = Duration::from_millis(60);
 
@@ -83,4 +84,29 @@ async fn a_long_history_costs_no_further_round_trip() {
     .await;
     assert_eq!((get, list, diff, search), (1, 1, 1, 1));
     assert!(merge <= 2 && append <= 2, "merge {merge}, append {append}");
+}
+
+#[tokio::test]
+async fn looking_at_an_upload_takes_one_round_trip_and_changing_it_two() {
+    let suite = Suite::start_with_slow_database(ROUND_TRIP).await;
+    let olga = suite.guest("olga").await;
+    let project = olga.project("apollo").await;
+    let wish = || pb::CreateUploadRequest {
+        request_id: new_id(),
+        entity_type: pb::EntityType::Project.into(),
+        entity_id: project.id.clone(),
+        filename: "film.bin".to_owned(),
+        size: 3,
+        ..Default::default()
+    };
+    let mut made = Vec::new();
+    let create = fewest(async || made.push(uploads::create(&olga, wish()).await.unwrap())).await;
+    let get = fewest(async || drop(uploads::get(&olga, &made[0].id).await.unwrap())).await;
+    for upload in &made {
+        uploads::send(&olga, &upload.id, 0, b"abc").await.unwrap();
+    }
+    let mut arrived = made.iter();
+    let complete =
+        fewest(async || drop(uploads::complete(&olga, &arrived.next().unwrap().id, "").await.unwrap())).await;
+    assert_eq!((create, get, complete), (2, 1, 2));
 }
