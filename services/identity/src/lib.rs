@@ -113,15 +113,28 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let keys = options.keys.load()?;
     ground.migrate(&shared::migrate::IDENTITY).await?;
-    let store = SessionStore::new(&ground, options.sessions);
+    let store = SessionStore::new(&ground, options.sessions.clone());
     let sessions = ground.sessions(Arc::new(store.clone()));
     let (revocations, telling) =
         Revocations::new(sessions.clone(), ground.redis.clone(), ground.shutdown.clone());
     ground.spawn(telling);
     keep_in_order(&ground, &keys);
 
+    let routes = routes(&ground, &options, &mail, keys, store, revocations)?;
+    ground.serve(DESCRIPTOR_SET, routes, sessions, listener).await
+}
+
+/// All that this service answers, and the work beside it that its methods hand on.
+fn routes(
+    ground: &Ground,
+    options: &IdentityOptions,
+    mail: &MailOptions,
+    keys: KeyRing,
+    store: SessionStore,
+    revocations: Revocations,
+) -> anyhow::Result<Routes> {
     let codes = Codes::new(&ground.options.service_secret, ground.clock.clone());
-    let outbox = send_letters(&ground, &mail, codes.clone())?;
+    let outbox = send_letters(ground, mail, codes.clone())?;
 
     let audit = Audit::new();
     let limits = Limits::new(ground.redis.clone(), ground.clock.clone(), audit.clone());
@@ -164,7 +177,7 @@ pub async fn serve(
     let (directory, import) =
         (Directory(ground.worker.clone()), ImportApi::new(ground.worker.clone(), keys.clone()));
     let rotation = KeyApi::new(ground.worker.clone(), keys);
-    let routes = Routes::new(AuthServiceServer::new(auth).max_decoding_message_size(MAX))
+    Ok(Routes::new(AuthServiceServer::new(auth).max_decoding_message_size(MAX))
         .add_service(AccountServiceServer::new(accounts).max_decoding_message_size(MAX))
         .add_service(UserAdministrationServiceServer::new(administration).max_decoding_message_size(MAX))
         .add_service(AccountCodeServiceServer::new(account_codes).max_decoding_message_size(MAX))
@@ -182,6 +195,5 @@ pub async fn serve(
         .add_service(IdentityImportServiceServer::new(import).max_decoding_message_size(MAX))
         .add_service(SecondFactorServiceServer::new(second_factor).max_decoding_message_size(MAX))
         .add_service(SecondFactorAdminServiceServer::new(second_factor_admin).max_decoding_message_size(MAX))
-        .add_service(KeyServiceServer::new(rotation).max_decoding_message_size(MAX));
-    ground.serve(DESCRIPTOR_SET, routes, sessions, listener).await
+        .add_service(KeyServiceServer::new(rotation).max_decoding_message_size(MAX)))
 }

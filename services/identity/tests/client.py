@@ -31,7 +31,7 @@ class Service:
         self.names = [name for name in database.get_services() if name.startswith(package)]
         self.package = package
 
-    def call(self, method, token=None, principal=None, **fields):
+    def call(self, method, /, token=None, principal=None, **fields):
         """Calls `Service/Method` and answers with a message, or several; fields are those of the request as JSON."""
         service, name = method.split("/")
         package = self.package + (".internal.v1" if principal else ".v1")
@@ -48,12 +48,12 @@ class Service:
             metadata = [("authorization", signed(principal, path))]
         return invoke(request, metadata=metadata, timeout=DEADLINE_SECONDS)
 
-    def refused(self, method, code, **arguments):
+    def refused(self, method, expected, /, **arguments):
         """Calls and expects this refusal."""
         try:
             self.call(method, **arguments)
         except grpc.RpcError as error:
-            assert error.code().name == code, f"{method}: {error.code().name}: {error.details()}"
+            assert error.code().name == expected, f"{method}: {error.code().name}: {error.details()}"
             return
         raise AssertionError(f"{method} was not refused")
 

@@ -30,7 +30,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the whole suite on this machine until Ctrl-C (the default)
-    Run(RunOptions),
+    Run(Box<RunOptions>),
     /// Bring a database up to date, take migrations back, or show where it stands
     Migrate(MigrateOptions),
     /// Take over users, projects, members, tasks, dependencies, documents, versions and files from a JSON Lines file
@@ -60,8 +60,8 @@ async fn main() -> ExitCode {
 
 async fn run_command(cli: Cli) -> anyhow::Result<()> {
     let Cli { command, run } = cli;
-    match command.unwrap_or(Command::Run(run)) {
-        Command::Run(options) => run::command(options).await,
+    match command.unwrap_or_else(|| Command::Run(Box::new(run))) {
+        Command::Run(options) => run::command(*options).await,
         Command::Migrate(options) => migrations::command(options).await,
         Command::Import(options) => import::command(&options).await,
         Command::Convert(options) => convert::command(&options),

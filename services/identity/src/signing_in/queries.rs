@@ -135,7 +135,8 @@ pub(super) async fn register(
 ) -> QueryResult<Option<Opened>> {
     let statement = format!(
         "WITH account AS (INSERT INTO identity.users (id, email, username, password_hash, first_name, last_name, \
-         last_login_at) VALUES ($9, $10, $11, $12, $13, $14, $6) RETURNING {ACCOUNT}), \
+         created_at, updated_at, last_login_at) VALUES ($9, $10, $11, $12, $13, $14, $6, $6, $6) \
+         RETURNING {ACCOUNT}), \
          profile AS (INSERT INTO identity.user_profiles (id, user_id) SELECT $15, id FROM account), {} \
          SELECT {ANSWER}, '{{}}'::text[] AS ended FROM account, session",
         begin_session()

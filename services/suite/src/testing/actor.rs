@@ -115,7 +115,8 @@ impl Actor {
         let session = shared::caller::Session {
             session_id: Uuid::now_v7(),
             user_id: actor.id,
-            expires_at: Utc::now() + Duration::hours(1),
+            // Tests of lifetimes move the clock by days.
+            expires_at: Utc::now() + Duration::days(365),
             scopes: None,
         };
         let mut conn = suite.admin().await;
