@@ -23,7 +23,7 @@ fn wish(scopes: &[&str]) -> pb::CreateApiTokenRequest {
 }
 
 /// A program that acts for somebody.
-async fn program(actor: &Actor, scopes: &[&str]) -> (Actor, pb::ApiToken) {
+pub async fn program(actor: &Actor, scopes: &[&str]) -> (Actor, pb::ApiToken) {
     let made = actor.api_tokens().create_api_token(wish(scopes)).await.unwrap().into_inner();
     let mut program = actor.clone();
     program.session_token = Some(made.token);

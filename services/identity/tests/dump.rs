@@ -13,6 +13,7 @@ use shared::proto::identity::v1::second_factor_proof::Proof;
 use suite::testing::*;
 use tonic::Code;
 
+use crate::api_tokens::program;
 use crate::second_factor::{App, begin, challenge, complete, confirm};
 use crate::{actor_without_session, with_tokens};
 
@@ -89,7 +90,13 @@ async fn live(suite: &Suite) -> Secrets {
     let refresh = pb::RefreshSessionRequest { refresh_token: olga.refresh_token.clone() };
     let refreshed = actor_without_session(&olga).auth().refresh_session(refresh).await.unwrap().into_inner();
     secrets.add_tokens(&refreshed);
-    sign_in_with_second_factor(suite, &with_tokens(&olga, &refreshed), &mut secrets).await;
+    let olga = with_tokens(&olga, &refreshed);
+    sign_in_with_second_factor(suite, &olga, &mut secrets).await;
+    let (program, _) = program(&olga, &["task:*", "identity:read"]).await;
+    secrets.add(program.session_token.as_ref().unwrap());
+    let reset = pb::RequestPasswordResetRequest { email: "olga@example.org".to_owned() };
+    suite.anonymous().account().request_password_reset(reset).await.unwrap();
+    secrets.add(&suite.mail_to("olga@example.org", 1).await.code());
     secrets
 }
 
@@ -167,6 +174,14 @@ async fn nothing_in_a_copy_of_the_database_signs_in() {
             let request = pb::RefreshSessionRequest { refresh_token: attempt.clone() };
             let refused = anonymous.refresh_session(request).await.unwrap_err();
             assert_eq!(refused.code(), Code::Unauthenticated, "{attempt}");
+        }
+        // Likewise: a code that is none is told by its form.
+        if attempt.starts_with("dfc_") && attempt.len() == 47 {
+            let new_password = "a password of the thief".to_owned();
+            let request =
+                pb::ResetPasswordRequest { request_id: new_id(), code: attempt.clone(), new_password };
+            let refused = suite.anonymous().account().reset_password(request).await.unwrap_err();
+            assert_eq!(reason_of(&refused), "CODE_INVALID", "{attempt}");
         }
         let proof = Some(pb::SecondFactorProof { proof: Some(Proof::Code("000000".to_owned())) });
         let refused = complete(&suite, &attempt, proof).await.unwrap_err();
