@@ -6,7 +6,7 @@
 //!
 //! How a change tells its event, at no round trip of its own, before the statement that commits:
 //!
-//! ```ignore
+//! ```text
 //! audit::append(&tx, &Event::new(Kind::PasswordChanged, user_id).by(&caller).from(&device))?;
 //! queries::set_password(tx, ...).await?;
 //! ```

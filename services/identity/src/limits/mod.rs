@@ -6,7 +6,7 @@
 //!
 //! How a call uses it:
 //!
-//! ```ignore
+//! ```text
 //! let attempt = Attempt::new(Purpose::SendCode).on(Account::named(user_id, &email)).from(device.address);
 //! let attempt = limits.admit(attempt).await?;   // RESOURCE_EXHAUSTED with RetryInfo
 //! // ... look at the code or the password ...
