@@ -200,19 +200,41 @@ async fn a_kill_between_the_steps_of_an_upload_is_survived() {
     assert_eq!(stored_files(&s.suite).len(), 1);
 }
 
-#[tokio::test]
-async fn what_was_written_and_never_committed_is_collected() {
-    let s = scene_with_room(ROOM).await;
-    let made = create(&s.mia, wish(&s, 10)).await.unwrap();
+/// Kills a replica after it has written a first part, before it commits it.
+async fn killed_before_its_first_commit(s: &Scene) {
+    let made = create(&s.mia, wish(s, 10)).await.unwrap();
     killed_in(
-        &s,
+        s,
         "commit_part",
         "SELECT 1 FROM content.uploads WHERE committed_size = 0 FOR KEY SHARE",
         async |who| send(&who, &made.id, 0, b"0123456789").await.is_ok(),
     )
     .await;
-    folder_and_table_agree(&s).await;
+}
+
+async fn nothing_is_left(s: &Scene) {
+    folder_and_table_agree(s).await;
     assert!(stored_files(&s.suite).is_empty() && recorded_files(&s.suite).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_written_and_never_committed_is_collected() {
+    let s = scene_with_room(ROOM).await;
+    killed_before_its_first_commit(&s).await;
+    assert_eq!(stored_files(&s.suite).len(), 1);
+    nothing_is_left(&s).await;
+}
+
+#[tokio::test]
+async fn what_was_announced_and_never_written_is_collected() {
+    let s = scene_with_room(ROOM).await;
+    killed_before_its_first_commit(&s).await;
+    // As if killed a step earlier: the row is there, and no object.
+    for file in stored_files(&s.suite) {
+        std::fs::remove_file(s.suite.options.storage.storage_folder.join(file)).unwrap();
+    }
+    assert_eq!(recorded_files(&s.suite).await.len(), 1);
+    nothing_is_left(&s).await;
 }
 
 #[tokio::test]
