@@ -1,8 +1,9 @@
 use crate::actions::*;
+use crate::crew::{Crew, crew};
 use diesel_async::SimpleAsyncConnection;
 use shared::proto::project::v1::{
     CreateInvitationRequest, GetInvitationRequest, Invitation, ListInvitationsRequest, Member, OfferStatus,
-    Project, ProjectRole, ResendInvitationRequest, RevokeInvitationRequest,
+    Project, ResendInvitationRequest, RevokeInvitationRequest,
 };
 use suite::testing::*;
 use tonic::Status;
@@ -57,27 +58,6 @@ async fn list(who: &Actor, request: ListInvitationsRequest) -> Result<Vec<Invita
 
 async fn sql(suite: &Suite, statement: &str) {
     suite.admin().await.batch_execute(statement).await.unwrap();
-}
-
-/// Olga owns a project in which Ada is an admin, Max a member and Vera a viewer; Gus is a stranger.
-struct Crew {
-    suite: Suite,
-    olga: Actor,
-    ada: Actor,
-    max: Actor,
-    vera: Actor,
-    gus: Actor,
-    project: Project,
-}
-
-async fn crew() -> Crew {
-    let suite = Suite::start().await;
-    let [olga, ada, max, vera, gus] = suite.guests(["olga", "ada", "max", "vera", "gus"]).await;
-    let project = olga.project("apollo").await;
-    olga.add(&project, &ada, ProjectRole::Admin).await;
-    olga.add(&project, &max, ProjectRole::Member).await;
-    olga.add(&project, &vera, ProjectRole::Viewer).await;
-    Crew { suite, olga, ada, max, vera, gus, project }
 }
 
 #[tokio::test]

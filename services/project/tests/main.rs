@@ -17,6 +17,7 @@ mod change_members;
 mod change_projects;
 mod consistency_tokens;
 mod create_project;
+mod crew;
 mod delete_project;
 mod get_project;
 mod history;

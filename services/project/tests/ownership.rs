@@ -1,31 +1,11 @@
 use crate::actions::*;
+use crate::crew::{Crew, crew};
 use diesel_async::SimpleAsyncConnection;
 use shared::proto::project::v1::{
     ListOwnershipTransfersRequest, OfferOwnershipRequest, OfferStatus, OwnershipTransfer, Project,
     ProjectRole,
 };
 use suite::testing::*;
-
-/// Olga owns a project in which Ada is an admin, Max a member and Vera a viewer; Gus is a stranger.
-struct Crew {
-    suite: Suite,
-    olga: Actor,
-    ada: Actor,
-    max: Actor,
-    vera: Actor,
-    gus: Actor,
-    project: Project,
-}
-
-async fn crew() -> Crew {
-    let suite = Suite::start().await;
-    let [olga, ada, max, vera, gus] = suite.guests(["olga", "ada", "max", "vera", "gus"]).await;
-    let project = olga.project("apollo").await;
-    olga.add(&project, &ada, ProjectRole::Admin).await;
-    olga.add(&project, &max, ProjectRole::Member).await;
-    olga.add(&project, &vera, ProjectRole::Viewer).await;
-    Crew { suite, olga, ada, max, vera, gus, project }
-}
 
 async fn expire(suite: &Suite) {
     let age = "UPDATE project.ownership_transfers SET created_at = now() - interval '2 days', \

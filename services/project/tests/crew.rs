@@ -1,0 +1,25 @@
+//! A project with somebody in each role, for tests of who may do what.
+
+use shared::proto::project::v1::{Project, ProjectRole};
+use suite::testing::*;
+
+/// Olga owns a project in which Ada is an admin, Max a member and Vera a viewer; Gus is a stranger.
+pub struct Crew {
+    pub suite: Suite,
+    pub olga: Actor,
+    pub ada: Actor,
+    pub max: Actor,
+    pub vera: Actor,
+    pub gus: Actor,
+    pub project: Project,
+}
+
+pub async fn crew() -> Crew {
+    let suite = Suite::start().await;
+    let [olga, ada, max, vera, gus] = suite.guests(["olga", "ada", "max", "vera", "gus"]).await;
+    let project = olga.project("apollo").await;
+    olga.add(&project, &ada, ProjectRole::Admin).await;
+    olga.add(&project, &max, ProjectRole::Member).await;
+    olga.add(&project, &vera, ProjectRole::Viewer).await;
+    Crew { suite, olga, ada, max, vera, gus, project }
+}
