@@ -18,6 +18,7 @@ pub mod housekeeping;
 pub mod idempotency;
 pub mod importing;
 pub mod json;
+pub mod keys;
 #[cfg(feature = "local")]
 pub mod local;
 pub mod mail;

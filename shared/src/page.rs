@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::config::Secret;
 use crate::error::{Error, ErrorReason, Result};
+use crate::keys::key_for;
 
 /// Items on a page when the client does not say.
 pub const DEFAULT_PAGE_SIZE: i64 = 50;
@@ -58,10 +59,7 @@ pub fn size(wished: i32) -> Result<i64> {
 impl PageTokens {
     /// Tokens under this secret.
     pub fn new(secret: &Secret) -> Self {
-        let mut key = keyed(secret.expose().as_bytes());
-        key.update(b"page tokens");
-        let derived = key.finalize().into_bytes();
-        Self { key: keyed(&derived) }
+        Self { key: key_for(secret, "page tokens") }
     }
 
     /// Reads the wish for a page of `query`, which names the list, the caller and every filter.
@@ -129,11 +127,6 @@ impl PageTokens {
         mac.update(body);
         mac.finalize().into_bytes().into_iter().take(TAG_BYTES).collect()
     }
-}
-
-#[allow(clippy::expect_used, reason = "HMAC (RFC 2104) takes keys of any length")]
-fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 
 #[cfg(test)]

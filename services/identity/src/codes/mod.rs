@@ -18,11 +18,11 @@ use shared::clock::Clock;
 use shared::config::Secret;
 use shared::database::Transaction;
 use shared::error::{Error, ErrorReason, Result};
+use shared::keys::key_for;
 use uuid::Uuid;
 
 use crate::audit::Kind;
 use crate::letters;
-use crate::sessions::key_for;
 
 pub use expiry::forget_expired;
 pub use queries::{Addressee, Used};

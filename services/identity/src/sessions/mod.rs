@@ -28,7 +28,7 @@ pub use resolver::SessionResolver;
 pub use revocations::Revocations;
 pub use rpc::SessionApi;
 pub use store::SessionStore;
-pub use tokens::{ApiTokenKey, Succession, Tokens, is_refresh_token, key_for};
+pub use tokens::{ApiTokenKey, Succession, Tokens, is_refresh_token};
 
 /// A session as its user sees it: without tokens.
 #[derive(Clone, Debug, Queryable, Selectable)]

@@ -3,11 +3,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use rand::RngCore as _;
 use sha2::Sha256;
 use shared::authentication::{API_TOKEN_PREFIX, SESSION_TOKEN_PREFIX, TOKEN_BYTES, TokenHash, token_hash};
 use shared::config::Secret;
+use shared::keys::key_for;
 use uuid::Uuid;
 
 /// What refresh tokens begin with.
@@ -73,12 +74,6 @@ impl Succession {
     }
 }
 
-/// A key of its own for each use, from the suite's secret.
-pub fn key_for(secret: &Secret, usage: &str) -> Hmac<Sha256> {
-    let key = keyed(secret.expose().as_bytes()).chain_update(usage);
-    keyed(&key.finalize().into_bytes())
-}
-
 /// Derives API tokens from their ids, under a key of the suite: a retry of the call that made one gets the same,
 /// though no token is stored.
 #[derive(Clone)]
@@ -95,11 +90,6 @@ impl ApiTokenKey {
         let code = self.0.clone().chain_update(id.as_bytes()).finalize().into_bytes();
         format!("{API_TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(code))
     }
-}
-
-#[allow(clippy::expect_used, reason = "HMAC (RFC 2104) takes keys of any length")]
-fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 
 #[cfg(test)]

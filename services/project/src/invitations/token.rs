@@ -3,9 +3,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use shared::config::Secret;
+use shared::keys::key_for;
 use uuid::Uuid;
 
 /// What tokens begin with.
@@ -26,8 +27,7 @@ pub(crate) struct Claim {
 impl InvitationTokens {
     /// Under this secret, through a key of its own.
     pub(crate) fn new(secret: &Secret) -> Self {
-        let key = keyed(secret.expose().as_bytes()).chain_update(b"project invitations");
-        Self(keyed(&key.finalize().into_bytes()))
+        Self(key_for(secret, "project invitations"))
     }
 
     /// The token of an invitation.
@@ -53,11 +53,6 @@ impl Claim {
         let (id, code) = bytes.split_at_checked(16)?;
         Some(Self { id: Uuid::from_slice(id).ok()?, code: code.to_vec() })
     }
-}
-
-#[allow(clippy::expect_used, reason = "HMAC (RFC 2104) takes keys of any length")]
-fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 
 #[cfg(test)]
