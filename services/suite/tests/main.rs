@@ -18,6 +18,7 @@ mod freshness;
 mod garbage;
 mod housekeeping;
 mod importing;
+mod least_privilege;
 mod outages;
 mod reflection;
 mod walk;
