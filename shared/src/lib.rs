@@ -9,6 +9,7 @@ pub mod authentication;
 pub mod caller;
 pub mod change_log;
 pub mod clock;
+pub mod command_line;
 pub mod config;
 pub mod database;
 pub mod directory;

@@ -44,15 +44,10 @@ pub struct BucketOptions {
     #[arg(long, env = "DAFNCK_STORAGE_REGION", requires = "storage_url")]
     pub storage_region: Option<String>,
     /// Key id of the account. Default: as AWS tools find it (AWS_ACCESS_KEY_ID, a web identity, the machine's role)
-    #[arg(long, env = "DAFNCK_STORAGE_ACCESS_KEY_ID", requires = "storage_secret_access_key")]
+    #[arg(long, env = "DAFNCK_STORAGE_ACCESS_KEY_ID")]
     pub storage_access_key_id: Option<String>,
     /// Secret key of the account
-    #[arg(
-        long,
-        env = "DAFNCK_STORAGE_SECRET_ACCESS_KEY",
-        hide_env_values = true,
-        requires = "storage_access_key_id"
-    )]
+    #[arg(long, env = "DAFNCK_STORAGE_SECRET_ACCESS_KEY", hide_env_values = true)]
     pub storage_secret_access_key: Option<Secret>,
 }
 

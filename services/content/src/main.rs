@@ -19,7 +19,7 @@ struct Cli {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Cli { service, storage } = Cli::parse();
+    let Cli { service, storage } = shared::command_line::parse();
     shared::service::run(content::NAME, service, |ground, listener| content::serve(ground, storage, listener))
         .await
 }

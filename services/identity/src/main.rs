@@ -22,7 +22,7 @@ struct Cli {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Cli { service, identity: options, mail } = Cli::parse();
+    let Cli { service, identity: options, mail } = shared::command_line::parse();
     shared::service::run(identity::NAME, service, |ground, listener| {
         identity::serve(ground, options, mail, listener)
     })

@@ -19,7 +19,7 @@ struct Cli {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Cli { service, mail } = Cli::parse();
+    let Cli { service, mail } = shared::command_line::parse();
     shared::service::run(project::NAME, service, |ground, listener| project::serve(ground, mail, listener))
         .await
 }

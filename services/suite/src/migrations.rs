@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
+use shared::command_line;
 use shared::config::Secret;
 use shared::migrate::{self, Set};
 
@@ -77,7 +78,8 @@ impl SetName {
 /// When a migration is refused or fails.
 pub async fn command(options: MigrateOptions) -> anyhow::Result<()> {
     let url = options.admin_url.context("give --admin-url or DAFNCK_ADMIN_URL")?;
-    match options.action.unwrap_or_else(|| Action::Up(UpOptions::from_environment())) {
+    let action = options.action.map_or_else(|| UpOptions::from_environment().map(Action::Up), Ok)?;
+    match action {
         Action::Up(options) => up(&url, options).await,
         Action::Down { set, to } => {
             let steps = migrate::down(&url, &set.set(), to).await?;
@@ -90,9 +92,8 @@ pub async fn command(options: MigrateOptions) -> anyhow::Result<()> {
 
 impl UpOptions {
     /// What `up` without flags has.
-    fn from_environment() -> Self {
-        let role_password = std::env::var("DAFNCK_ROLE_PASSWORD").ok().map(Secret::from);
-        Self { set: Vec::new(), role_password }
+    fn from_environment() -> anyhow::Result<Self> {
+        Ok(Self { set: Vec::new(), role_password: command_line::secret_of("DAFNCK_ROLE_PASSWORD")? })
     }
 }
 

@@ -43,9 +43,11 @@ fn open_bucket(url: &str, options: &BucketOptions) -> anyhow::Result<Storage> {
     if let Some(endpoint) = &options.storage_endpoint {
         builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
     }
-    if let (Some(id), Some(key)) = (&options.storage_access_key_id, &options.storage_secret_access_key) {
-        builder = builder.with_access_key_id(id).with_secret_access_key(key.expose());
-    }
+    builder = match (&options.storage_access_key_id, &options.storage_secret_access_key) {
+        (Some(id), Some(key)) => builder.with_access_key_id(id).with_secret_access_key(key.expose()),
+        (None, None) => builder,
+        _ => bail!("give --storage-access-key-id and --storage-secret-access-key together"),
+    };
     let store = builder.build().context("the options of the storage bucket")?;
     Ok(Storage { store: Arc::new(PrefixStore::new(store, prefix)), folder: None })
 }

@@ -1,0 +1,259 @@
+//! The command line of a program: options from flags and `DAFNCK_…` variables, and secrets also from files.
+//!
+//! Every secret option with a variable `DAFNCK_X` is also read from the file that `DAFNCK_X_FILE` names, which is how
+//! Docker and Kubernetes hand secrets to a container: they then stand neither in process lists nor in what
+//! `docker inspect` and `kubectl describe` show. A flag goes before the file; variable and file together are refused.
+//! Unlike the parser on its own, [`parse`] does not quote a malformed secret.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgMatches, Command, Error, Parser};
+
+use crate::config::Secret;
+
+/// Largest file of a secret, in bytes: a key ring or a URL has a few hundred.
+const MAX_SECRET_FILE_BYTES: u64 = 64 * 1024;
+
+/// Parses the command line, or ends the process with a message on standard error.
+pub fn parse<Cli: Parser>() -> Cli {
+    let parsed = prepare(Cli::command(), &|name| std::env::var_os(name)).and_then(|mut command| {
+        let matches = matches(&mut command, std::env::args_os())?;
+        Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    });
+    parsed.unwrap_or_else(|refusal| refusal.exit())
+}
+
+/// A secret without an option of its own, from its variable or its file.
+///
+/// # Errors
+/// When both are given, or the file cannot be read.
+pub fn secret_of(variable: &str) -> anyhow::Result<Option<Secret>> {
+    let lookup = |name: &str| std::env::var_os(name);
+    let given = lookup(variable).and_then(|value| value.into_string().ok());
+    let from_file = from_file(variable, given.is_some(), &lookup).map_err(anyhow::Error::msg)?;
+    Ok(from_file.or(given).map(Secret::from))
+}
+
+/// Gives every secret option, also of subcommands, the text of its file as its default, and says so in its help.
+fn prepare(command: Command, lookup: &dyn Fn(&str) -> Option<OsString>) -> Result<Command, Error> {
+    let taken: Vec<OsString> =
+        command.get_arguments().filter_map(|argument| argument.get_env().map(OsStr::to_owned)).collect();
+    let mut refusal = None;
+    let prepared = command.mut_args(|argument| {
+        let Some(variable) =
+            secret_variable(&argument).filter(|name| !taken.contains(&file_variable(name).into()))
+        else {
+            return argument;
+        };
+        let argument = mention_file(argument, &variable);
+        match from_file(&variable, lookup(&variable).is_some(), lookup) {
+            Ok(None) => argument,
+            Ok(Some(text)) => argument.required(false).default_value(text).hide_default_value(true),
+            Err(reason) => {
+                refusal.get_or_insert(reason);
+                argument
+            }
+        }
+    });
+    if let Some(reason) = refusal {
+        return Err(Error::raw(ErrorKind::InvalidValue, format!("{reason}\n")));
+    }
+    let names: Vec<String> = prepared.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    names.into_iter().try_fold(prepared, |command, name| {
+        let mut outcome = Ok(());
+        let command = command.mut_subcommand(name, |sub| {
+            prepare(sub.clone(), lookup).unwrap_or_else(|error| {
+                outcome = Err(error);
+                sub
+            })
+        });
+        outcome.map(|()| command)
+    })
+}
+
+/// The variable of an option whose value is not to be shown.
+fn secret_variable(argument: &Arg) -> Option<String> {
+    let variable = argument.get_env().filter(|_| argument.is_hide_env_values_set())?;
+    variable.to_str().map(str::to_owned)
+}
+
+fn file_variable(variable: &str) -> String {
+    format!("{variable}_FILE")
+}
+
+fn mention_file(argument: Arg, variable: &str) -> Arg {
+    let mention = |help: Option<&StyledStr>| {
+        let mut help = help.cloned()?;
+        help.push_str(&format!(". {} names a file with it", file_variable(variable)));
+        Some(help)
+    };
+    let (help, long_help) = (mention(argument.get_help()), mention(argument.get_long_help()));
+    match (help, long_help) {
+        (Some(help), Some(long_help)) => argument.help(help).long_help(long_help),
+        (Some(help), None) => argument.help(help),
+        _ => argument,
+    }
+}
+
+/// What stands in the variable's file, without the end of its last line.
+fn from_file(
+    variable: &str,
+    is_given: bool,
+    lookup: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Option<String>, String> {
+    let Some(path) = lookup(&file_variable(variable)).map(PathBuf::from) else { return Ok(None) };
+    let name = format!("{} ({})", path.display(), file_variable(variable));
+    if is_given {
+        return Err(format!("give either {variable} or {}, not both", file_variable(variable)));
+    }
+    let size = std::fs::metadata(&path).map_err(|error| format!("cannot read {name}: {error}"))?.len();
+    if size > MAX_SECRET_FILE_BYTES {
+        return Err(format!("{name} is larger than {MAX_SECRET_FILE_BYTES} bytes"));
+    }
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("cannot read {name}: {error}"))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(format!("{name} is empty")),
+        text => Ok(Some(text.to_owned())),
+    }
+}
+
+fn matches(command: &mut Command, words: impl IntoIterator<Item = OsString>) -> Result<ArgMatches, Error> {
+    let mut secrets = Vec::new();
+    command.build();
+    name_secrets(command, &mut secrets);
+    command.try_get_matches_from_mut(words).map_err(|error| without_secrets(error, &secrets))
+}
+
+/// How messages name the secret options of a command and its subcommands.
+fn name_secrets(command: &Command, into: &mut Vec<String>) {
+    into.extend(
+        command.get_arguments().filter(|argument| argument.is_hide_env_values_set()).map(Arg::to_string),
+    );
+    command.get_subcommands().for_each(|sub| name_secrets(sub, into));
+}
+
+fn without_secrets(mut error: Error, secrets: &[String]) -> Error {
+    let is_secret = matches!(error.get(ContextKind::InvalidArg),
+        Some(ContextValue::String(argument)) if secrets.contains(argument));
+    if is_secret {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("[redacted]".to_owned()));
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use clap::{Args, CommandFactory, FromArgMatches, Subcommand};
+    use tempfile::NamedTempFile;
+
+    use super::*;
+    use crate::config::ServiceOptions;
+
+    #[derive(Parser, Debug)]
+    struct Cli {
+        #[command(subcommand)]
+        command: Sub,
+    }
+
+    #[derive(Subcommand, Debug)]
+    enum Sub {
+        Serve(Box<ServiceOptions>),
+        Sign(SignOptions),
+    }
+
+    #[derive(Args, Debug)]
+    struct SignOptions {
+        /// A name. No default
+        #[arg(long, env = "DAFNCK_NAME")]
+        name: String,
+    }
+
+    fn file(text: &str) -> NamedTempFile {
+        let mut file = NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    }
+
+    /// Parses `words` as if these variables were set.
+    fn parse_with(words: &str, variables: &[(&str, OsString)]) -> Result<Cli, Error> {
+        let lookup = |name: &str| {
+            let mut found = variables.iter().filter(|(variable, _)| *variable == name);
+            found.next().map(|(_, value)| value.clone())
+        };
+        let mut command = prepare(Cli::command(), &lookup)?;
+        let matches = matches(&mut command, words.split(' ').map(OsString::from))?;
+        Cli::from_arg_matches(&matches)
+    }
+
+    fn served(parsed: Result<Cli, Error>) -> ServiceOptions {
+        match parsed.unwrap().command {
+            Sub::Serve(options) => *options,
+            Sub::Sign(options) => panic!("{options:?}"),
+        }
+    }
+
+    const WORDS: &str = "suite serve --listen 127.0.0.1:0 --database-url postgres://u@h/d \
+                         --worker-database-url postgres://w@h/d --redis-url redis://h";
+    const SECRET: &str = "hunter2-hunter2-hunter2-hunter2-";
+
+    #[test]
+    fn a_secret_is_read_from_its_file_without_the_end_of_the_line() {
+        let secret = file(&format!("{SECRET}\n"));
+        let options = served(parse_with(WORDS, &[("DAFNCK_SERVICE_SECRET_FILE", secret.path().into())]));
+        assert_eq!(options.service_secret.expose(), SECRET);
+    }
+
+    #[test]
+    fn a_flag_goes_before_a_file() {
+        let secret = file(SECRET);
+        let words = format!("{WORDS} --service-secret {}", SECRET.to_uppercase());
+        let options = served(parse_with(&words, &[("DAFNCK_SERVICE_SECRET_FILE", secret.path().into())]));
+        assert_eq!(options.service_secret.expose(), SECRET.to_uppercase());
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_and_no_secret_is_printed() {
+        let (secret, short, empty) = (file(SECRET), file("hunter2"), file("\n"));
+        let variable = "DAFNCK_SERVICE_SECRET_FILE";
+        for (variables, reason) in [
+            (vec![(variable, short.path().into())], "shorter than 32 bytes"),
+            (vec![(variable, empty.path().into())], "is empty"),
+            (
+                vec![(variable, "/no/such/file".into())],
+                "cannot read /no/such/file (DAFNCK_SERVICE_SECRET_FILE)",
+            ),
+            (
+                vec![(variable, secret.path().into()), ("DAFNCK_SERVICE_SECRET", SECRET.into())],
+                "give either DAFNCK_SERVICE_SECRET or DAFNCK_SERVICE_SECRET_FILE",
+            ),
+        ] {
+            let refusal = parse_with(WORDS, &variables).unwrap_err().to_string();
+            assert!(refusal.contains(reason), "{refusal}");
+            assert!(!refusal.contains("hunter2"), "{refusal}");
+        }
+        let refusal = parse_with(&format!("{WORDS} --service-secret hunter2"), &[]).unwrap_err().to_string();
+        assert!(refusal.contains("[redacted]") && !refusal.contains("hunter2"), "{refusal}");
+    }
+
+    #[test]
+    fn what_is_no_secret_has_no_file_and_is_quoted() {
+        let name = file("Olga");
+        assert!(parse_with("suite sign", &[("DAFNCK_NAME_FILE", name.path().into())]).is_err());
+        let refusal = parse_with(&WORDS.replace("127.0.0.1:0", "here"), &[]).unwrap_err().to_string();
+        assert!(refusal.contains("'here'"), "{refusal}");
+    }
+
+    #[test]
+    fn the_help_names_the_files() {
+        let command = prepare(Cli::command(), &|_| None).unwrap();
+        let serve = command.find_subcommand("serve").unwrap();
+        let secret = serve.get_arguments().find(|argument| argument.get_id() == "service_secret").unwrap();
+        let help = secret.get_help().unwrap().to_string();
+        assert!(help.ends_with("DAFNCK_SERVICE_SECRET_FILE names a file with it"), "{help}");
+    }
+}
