@@ -19,6 +19,8 @@ pub const DEFAULT_MAX_CONCURRENT_REQUESTS: u32 = 1024;
 pub const DEFAULT_REQUESTS_PER_SECOND: u32 = 500;
 /// Calls that one caller may make at once.
 pub const DEFAULT_REQUEST_BURST: u32 = 1000;
+/// Seconds after which a client is asked to connect anew.
+pub const DEFAULT_CONNECTION_AGE_SECONDS: u32 = 300;
 /// What the names of all Redis keys and channels begin with.
 pub const DEFAULT_REDIS_KEY_PREFIX: &str = "dafnck";
 
@@ -204,6 +206,11 @@ pub struct LimitOptions {
     #[arg(long, env = "DAFNCK_REQUEST_BURST", default_value_t = DEFAULT_REQUEST_BURST,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub request_burst: u32,
+    /// Seconds after which a connection is closed once its calls have ended, so that clients connect anew and find
+    /// replicas that were added meanwhile
+    #[arg(long, env = "DAFNCK_CONNECTION_AGE_SECONDS", default_value_t = DEFAULT_CONNECTION_AGE_SECONDS,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub connection_age_seconds: u32,
 }
 
 impl Default for LimitOptions {
@@ -212,6 +219,7 @@ impl Default for LimitOptions {
             max_concurrent_requests: DEFAULT_MAX_CONCURRENT_REQUESTS,
             requests_per_second: DEFAULT_REQUESTS_PER_SECOND,
             request_burst: DEFAULT_REQUEST_BURST,
+            connection_age_seconds: DEFAULT_CONNECTION_AGE_SECONDS,
         }
     }
 }

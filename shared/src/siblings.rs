@@ -4,16 +4,19 @@
 //! signed as this service's, carries the trace of the call it is made for, and ends with the deadline of
 //! that call.
 
+use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::TryFutureExt as _;
+use futures::future::BoxFuture;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt as _, Full};
 use tonic::body::Body;
-use tonic::transport::channel::ResponseFuture;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tower::Service;
+use tower::{BoxError, Service};
 
 use crate::authentication::MethodRules;
 use crate::config::{SiblingOptions, TlsOptions};
@@ -36,6 +39,9 @@ pub const MAX_ACCESS_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 /// How often a silent connection with open streams is checked.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a call that has not left is sent anew: each replica that stops closes a connection.
+const MAX_RESENDS: u32 = 3;
 
 /// The services of the suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,11 +149,11 @@ pub struct SiblingChannel {
 
 impl Service<Request<Body>> for SiblingChannel {
     type Response = Response<Body>;
-    type Error = tonic::transport::Error;
-    type Future = ResponseFuture;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Response<Body>, BoxError>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context)
+        self.inner.poll_ready(context).map_err(BoxError::from)
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
@@ -164,6 +170,42 @@ impl Service<Request<Body>> for SiblingChannel {
             headers.insert(GRPC_TIMEOUT, Deadline::header(timeout));
         }
         telemetry::inject_context(headers);
-        self.inner.call(request)
+        if is_unary {
+            let another = self.inner.clone();
+            // The one that said it is ready is the one to use.
+            Box::pin(resending(std::mem::replace(&mut self.inner, another), request))
+        } else {
+            Box::pin(self.inner.call(request).map_err(BoxError::from))
+        }
     }
+}
+
+/// Sends a unary call, and sends it anew if it did not leave: a sibling that is about to stop, or that asks for a new
+/// connection, closes the one that the call was waiting for. Streams are taken up again by those who read them.
+async fn resending(mut channel: Channel, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+    let (parts, body) = request.into_parts();
+    let message = body.collect().await?.to_bytes();
+    let mut resends_left = MAX_RESENDS;
+    loop {
+        let request = Request::from_parts(parts.clone(), Body::new(Full::new(message.clone())));
+        match channel.call(request).await {
+            Err(error) if resends_left > 0 && has_not_left(&error) => {
+                resends_left -= 1;
+                poll_fn(|context| channel.poll_ready(context)).await?;
+            }
+            answer => return Ok(answer?),
+        }
+    }
+}
+
+/// Whether the connection closed before it took the call: nobody has seen it then.
+fn has_not_left(error: &tonic::transport::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -12,6 +12,10 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How long the answer may take; no answer is a no.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
+/// A name under which every server is serving as long as it answers at all, whatever it depends on: what an
+/// orchestrator asks before it kills a process.
+pub const ALIVE: &str = "alive";
+
 /// What is reported: the whole server under the empty name, and each of its services.
 #[derive(Clone)]
 pub(super) struct Health {
@@ -23,6 +27,11 @@ impl Health {
     pub(super) fn new(reporter: HealthReporter, services: &[String]) -> Self {
         let names = std::iter::once(String::new()).chain(services.iter().cloned()).collect();
         Self { reporter, names }
+    }
+
+    /// Reports that the server answers, once and for all.
+    pub(super) async fn report_alive(&self) {
+        self.reporter.set_service_status(ALIVE, ServingStatus::Serving).await;
     }
 
     /// Reports until it is dropped.

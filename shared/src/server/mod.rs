@@ -32,6 +32,7 @@ use crate::authentication::{Authentication, MethodRules};
 use crate::config::{LimitOptions, ProxyOptions, TlsOptions};
 
 pub use deadline::{DEFAULT_TIMEOUT, Deadline, GRPC_TIMEOUT, MAX_STREAM_TIMEOUT, MAX_TIMEOUT};
+pub use health::ALIVE;
 
 use client_address::ClientAddress;
 use health::Health;
@@ -91,11 +92,12 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let transport = transport(&parts.tls)?;
+    let transport = transport(&parts.tls, &parts.limits)?;
     let own_services = reflection::own_services(parts.name, parts.descriptor_set)?;
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let health = Health::new(reporter, &own_services);
     health.report(ServingStatus::NotServing).await;
+    health.report_alive().await;
 
     let rules = MethodRules::of(parts.descriptor_set)?;
     let clients = ClientAddress::new(&parts.proxies);
@@ -152,12 +154,15 @@ fn incoming(listener: TcpListener) -> TcpIncoming {
     TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(TCP_KEEPALIVE))
 }
 
-fn transport(tls: &TlsOptions) -> anyhow::Result<Server> {
+fn transport(tls: &TlsOptions, limits: &LimitOptions) -> anyhow::Result<Server> {
     let server = Server::builder()
         // gRPC-Web comes over HTTP/1.1 too.
         .accept_http1(true)
         .http2_keepalive_interval(Some(HTTP2_KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(HTTP2_KEEPALIVE_TIMEOUT))
+        // A client stays with the replica that it connected to: by and by it is to find new ones. Calls and streams
+        // that run then go on to their ends.
+        .max_connection_age(Duration::from_secs(limits.connection_age_seconds.into()))
         .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
         .http2_max_header_list_size(MAX_HEADER_BYTES);
     let (Some(certificate), Some(key)) = (&tls.tls_certificate, &tls.tls_key) else { return Ok(server) };

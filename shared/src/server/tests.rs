@@ -1,5 +1,6 @@
 //! The whole stack over a real connection, around a service that does what its caller asks for.
 
+use futures::FutureExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -19,10 +20,11 @@ use crate::clock::Clock;
 use crate::config::SiblingOptions;
 use crate::proto;
 use crate::proto::project::internal::v1 as pb;
+use crate::proto::project::internal::v1::access_service_client::AccessServiceClient;
 use crate::proto::project::internal::v1::access_service_server::{AccessService, AccessServiceServer};
 use crate::redis_store::RedisStore;
 use crate::service_identity::ServiceSigner;
-use crate::siblings::{Sibling, Siblings};
+use crate::siblings::{Sibling, SiblingChannel, Siblings};
 
 /// What it is told to do stands in the field `project_id`.
 struct Obedient;
@@ -34,11 +36,18 @@ impl AccessService for Obedient {
         request: Request<pb::GetProjectAccessRequest>,
     ) -> Result<Response<pb::ProjectAccess>, Status> {
         let caller = Caller::of(&request)?;
+        let port = request.remote_addr().map(|peer| peer.port()).unwrap_or_default();
         let peer =
             request.extensions().get::<PeerAddress>().map(|peer| peer.0.to_string()).unwrap_or_default();
         match request.into_inner().project_id.as_str() {
             "panic" => panic!("as told"),
             "sleep" => tokio::time::sleep(Duration::from_secs(60)).await,
+            "port" => {
+                return Ok(Response::new(pb::ProjectAccess {
+                    project_id: port.to_string(),
+                    ..Default::default()
+                }));
+            }
             _ => {}
         }
         let trace = crate::telemetry::current_trace_id();
@@ -93,6 +102,10 @@ impl Running {
     }
 
     async fn start_with(limits: LimitOptions) -> Self {
+        Self::start_as(limits, true).await
+    }
+
+    async fn start_as(limits: LimitOptions, is_ready: bool) -> Self {
         let shutdown = CancellationToken::new();
         let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
         let sessions = Sessions::start(redis, Arc::new(NoSessions), Clock::default(), shutdown.clone());
@@ -102,7 +115,7 @@ impl Running {
             descriptor_set: proto::project::DESCRIPTOR_SET,
             routes: Routes::new(AccessServiceServer::new(Obedient)),
             authentication: Authentication::new(sessions, SECRET.into()),
-            readiness: Arc::new(|| Box::pin(async { true })),
+            readiness: Arc::new(move || Box::pin(async move { is_ready })),
             limits,
             tls: TlsOptions::default(),
         };
@@ -128,7 +141,11 @@ impl Running {
     }
 
     async fn health(&self) -> i32 {
-        let request = HealthCheckRequest { service: "dafnck.project.v1.ProjectService".into() };
+        self.health_of("dafnck.project.v1.ProjectService").await
+    }
+
+    async fn health_of(&self, service: &str) -> i32 {
+        let request = HealthCheckRequest { service: service.into() };
         HealthClient::new(self.channel().await).check(request).await.unwrap().into_inner().status
     }
 }
@@ -190,6 +207,36 @@ async fn a_method_that_does_not_exist_is_unimplemented() {
 }
 
 #[tokio::test]
+async fn an_old_connection_is_replaced_while_calls_and_streams_go_on() {
+    let limits = LimitOptions {
+        connection_age_seconds: 1,
+        requests_per_second: 1_000_000,
+        request_burst: 1_000_000,
+        ..LimitOptions::default()
+    };
+    let server = Running::start_with(limits).await;
+    let client = server.siblings(SECRET).project_access();
+    let mut stream = client
+        .clone()
+        .watch_project_access(pb::WatchProjectAccessRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+
+    let calling = (0..8).map(|_| until_on_another_connection(client.clone()));
+    tokio::time::timeout(Duration::from_secs(20), futures::future::join_all(calling)).await.unwrap();
+
+    assert!(stream.message().now_or_never().is_none(), "the stream on the old connection has ended");
+}
+
+/// Calls until the connection is another one. No call may fail.
+async fn until_on_another_connection(mut client: AccessServiceClient<SiblingChannel>) {
+    let request = || pb::GetProjectAccessRequest { project_id: "port".into() };
+    let first = client.get_project_access(request()).await.unwrap().into_inner();
+    while client.get_project_access(request()).await.unwrap().into_inner() == first {}
+}
+
+#[tokio::test]
 async fn more_calls_than_places_are_refused_at_once() {
     let server =
         Running::start_with(LimitOptions { max_concurrent_requests: 1, ..LimitOptions::default() }).await;
@@ -213,6 +260,13 @@ async fn health_follows_readiness_without_a_session() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("it never became ready");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_ready_is_alive() {
+    let server = Running::start_as(LimitOptions::default(), false).await;
+    assert_eq!(server.health_of("").await, ServingStatus::NotServing as i32);
+    assert_eq!(server.health_of(ALIVE).await, ServingStatus::Serving as i32);
 }
 
 /// An empty message in a gRPC-Web frame, over HTTP/1.1 as a browser without HTTP/2 would send it.
