@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use opentelemetry::{Key, KeyValue};
 use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
@@ -13,9 +14,21 @@ use super::Providers;
 /// How long one export may take.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The service and which of its replicas this is: without the latter, the series of two replicas are one. As
+/// `OTEL_RESOURCE_ATTRIBUTES` says, else by a random id.
+fn resource(service_name: &str) -> Resource {
+    let instance = Key::from_static_str("service.instance.id");
+    let random = KeyValue::new(instance.clone(), uuid::Uuid::new_v4().to_string());
+    let given = Resource::builder().build().get(&instance);
+    Resource::builder()
+        .with_service_name(service_name.to_owned())
+        .with_attribute(given.map_or(random, |given| KeyValue::new(instance, given)))
+        .build()
+}
+
 /// Batches go out in the background; a collector that is away costs dropped telemetry, never a request.
 pub(super) fn providers(endpoint: &str, service_name: &str) -> anyhow::Result<Providers> {
-    let resource = Resource::builder().with_service_name(service_name.to_owned()).build();
+    let resource = resource(service_name);
     let spans =
         SpanExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(EXPORT_TIMEOUT).build()?;
     let metrics = MetricExporter::builder()
@@ -36,4 +49,17 @@ pub(super) fn providers(endpoint: &str, service_name: &str) -> anyhow::Result<Pr
             .build(),
         logs: SdkLoggerProvider::builder().with_batch_exporter(logs).with_resource(resource).build(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_processes_of_a_service_are_told_apart() {
+        let id = || resource("task").get(&Key::from_static_str("service.instance.id")).unwrap().to_string();
+        assert_ne!(id(), id());
+        let name = resource("task").get(&Key::from_static_str("service.name")).unwrap().to_string();
+        assert_eq!(name, "task");
+    }
 }
