@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 use shared::config::SiblingOptions;
 use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
@@ -13,13 +15,26 @@ use crate::services::NAMES;
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 
-/// Asks all four and prints what they say.
+/// Which services, and where they are.
+#[derive(Args, Clone, Debug)]
+pub struct HealthOptions {
+    /// Only these. Default: all four
+    #[arg(value_name = "SERVICE", value_parser = PossibleValuesParser::new(NAMES))]
+    pub services: Vec<String>,
+    /// Where the services are.
+    #[command(flatten)]
+    pub siblings: SiblingOptions,
+}
+
+/// Asks them and prints what they say.
 ///
 /// # Errors
 /// When one is not ready.
-pub async fn command(services: &SiblingOptions) -> anyhow::Result<()> {
+pub async fn command(options: &HealthOptions) -> anyhow::Result<()> {
+    let is_wanted =
+        |name: &str| options.services.is_empty() || options.services.iter().any(|wanted| wanted == name);
     let mut ready = true;
-    for (name, url) in NAMES.into_iter().zip(urls(services)) {
+    for (name, url) in NAMES.into_iter().zip(urls(&options.siblings)).filter(|(name, _)| is_wanted(name)) {
         match ask(url).await {
             Ok(ServingStatus::Serving) => println!("{name:<10}{url:<26}ready"),
             Ok(status) => {
@@ -32,7 +47,7 @@ pub async fn command(services: &SiblingOptions) -> anyhow::Result<()> {
             }
         }
     }
-    ensure!(ready, "not all services are ready");
+    ensure!(ready, "not all of them are ready");
     Ok(())
 }
 

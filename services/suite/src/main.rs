@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use shared::config::SiblingOptions;
 use suite::convert::{self, ConvertOptions};
-use suite::health;
+use suite::health::{self, HealthOptions};
 use suite::import::{self, ImportOptions};
 use suite::migrations::{self, MigrateOptions};
 use suite::operator::OperatorOptions;
@@ -43,13 +42,13 @@ enum Command {
     RotateKeys(OperatorOptions),
     /// List, suspend, reactivate, delete and erase accounts
     User(UserOptions),
-    /// Ask the four services whether they are ready
-    Health(SiblingOptions),
+    /// Ask services whether they are ready
+    Health(HealthOptions),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run_command(Cli::parse()).await {
+    match run_command(shared::command_line::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("dafnck: {error:#}");
@@ -67,6 +66,6 @@ async fn run_command(cli: Cli) -> anyhow::Result<()> {
         Command::Convert(options) => convert::command(&options),
         Command::RotateKeys(options) => rotate_keys::command(&options).await,
         Command::User(options) => user::command(options).await,
-        Command::Health(services) => health::command(&services).await,
+        Command::Health(options) => health::command(&options).await,
     }
 }
