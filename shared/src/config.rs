@@ -97,6 +97,9 @@ pub struct ServiceOptions {
     #[arg(long, env = "DAFNCK_DATABASE_POOL_SIZE", default_value_t = DEFAULT_DATABASE_POOL_SIZE,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub database_pool_size: u32,
+    /// How the service reaches its database.
+    #[command(flatten)]
+    pub database: DatabaseOptions,
     /// Redis URL, as `redis://user:password@host:6379`; `rediss://` for TLS. No default
     #[arg(long, env = "DAFNCK_REDIS_URL", hide_env_values = true)]
     pub redis_url: Secret,
@@ -122,6 +125,25 @@ pub struct ServiceOptions {
     /// Logs, traces and metrics.
     #[command(flatten)]
     pub telemetry: TelemetryOptions,
+}
+
+/// How a service reaches its database.
+#[derive(Args, Clone, Debug, Default)]
+pub struct DatabaseOptions {
+    /// What stands between the service and PostgreSQL. Migrations go around it
+    #[arg(long, env = "DAFNCK_DATABASE_POOLER", value_enum, default_value_t)]
+    pub database_pooler: Pooler,
+}
+
+/// What stands between a service and PostgreSQL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Pooler {
+    /// Nothing, or a pooler under which prepared statements last (PgBouncer from 1.21 on, or with sessions)
+    #[default]
+    None,
+    /// A pooler in transaction mode that does not know prepared statements, as PgBouncer before 1.21: none is
+    /// prepared beyond its transaction, which costs a round trip for each statement
+    Transaction,
 }
 
 /// Where the services of the suite are: URLs with scheme `http` or `https`.
@@ -303,6 +325,7 @@ mod tests {
     fn the_defaults_in_code_are_those_of_the_command_line() {
         let options = Command::try_parse_from(REQUIRED).unwrap().options;
         assert_eq!(format!("{:?}", options.siblings), format!("{:?}", SiblingOptions::default()));
+        assert_eq!(format!("{:?}", options.database), format!("{:?}", DatabaseOptions::default()));
         assert_eq!(format!("{:?}", options.proxies), format!("{:?}", ProxyOptions::default()));
         assert_eq!(format!("{:?}", options.limits), format!("{:?}", LimitOptions::default()));
         assert_eq!(format!("{:?}", options.telemetry), format!("{:?}", TelemetryOptions::default()));

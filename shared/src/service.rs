@@ -67,13 +67,13 @@ impl Ground {
     ) -> anyhow::Result<Self> {
         let redis = RedisStore::new(&options.redis_url, &options.redis_key_prefix)?;
         let signer = ServiceSigner::new(name, options.service_secret.clone());
-        let worker = Database::new(&options.worker_database_url, WORKER_POOL_SIZE)?;
+        let worker = Database::new(&options.worker_database_url, &options.database, WORKER_POOL_SIZE)?;
         let pages = PageTokens::new(&options.service_secret);
         let signal = Signal::new(&redis, name);
         let feed = Feed::new(name, worker.clone(), signal.clone(), pages.clone(), shutdown.clone());
         Ok(Self {
             name,
-            database: Database::new(&options.database_url, options.database_pool_size)?,
+            database: Database::new(&options.database_url, &options.database, options.database_pool_size)?,
             worker,
             siblings: Siblings::new(&options.siblings, &options.tls, &signer)?,
             pages,

@@ -7,11 +7,13 @@ use shared::config::Secret;
 use shared::migrate::{self, Set};
 
 use crate::prepare;
+use crate::services::Role;
 
 /// Which database, and what to do with it.
 #[derive(Args, Debug)]
 pub struct MigrateOptions {
-    /// PostgreSQL URL with a role that may create roles and schemas
+    /// PostgreSQL URL with a role that may create roles and schemas. With `{service}` in it, as in
+    /// `postgres://admin@{service}-db/{service}`, each service has a database of its own, closed to the others
     #[arg(long, env = "DAFNCK_ADMIN_URL", hide_env_values = true, global = true)]
     admin_url: Option<Secret>,
     #[command(subcommand)]
@@ -37,7 +39,7 @@ enum Action {
 
 #[derive(Args, Clone, Debug, Default)]
 struct UpOptions {
-    /// Only these sets, for services with databases of their own. Default: all, and the foreign keys between them
+    /// Only these sets. Default: all, and in one database the foreign keys between them
     #[arg(long)]
     set: Vec<SetName>,
     /// Password with which the services' roles sign in, letters and digits. Default: not changed
@@ -77,16 +79,41 @@ impl SetName {
 /// # Errors
 /// When a migration is refused or fails.
 pub async fn command(options: MigrateOptions) -> anyhow::Result<()> {
-    let url = options.admin_url.context("give --admin-url or DAFNCK_ADMIN_URL")?;
+    let url = AdminUrl(options.admin_url.context("give --admin-url or DAFNCK_ADMIN_URL")?);
     let action = options.action.map_or_else(|| UpOptions::from_environment().map(Action::Up), Ok)?;
     match action {
         Action::Up(options) => up(&url, options).await,
         Action::Down { set, to } => {
-            let steps = migrate::down(&url, &set.set(), to).await?;
+            let steps = migrate::down(&url.of(set)?, &set.set(), to).await?;
             println!("{}: took back {steps}, now at version {to}", set.set().name);
             Ok(())
         }
         Action::Status => status(&url).await,
+    }
+}
+
+/// The administrator's URL: of one database, or with the place of a service's name in it, of each one's own.
+struct AdminUrl(Secret);
+
+impl AdminUrl {
+    const PLACE: &str = "{service}";
+
+    fn is_apart(&self) -> bool {
+        self.0.expose().contains(Self::PLACE)
+    }
+
+    fn of(&self, set: SetName) -> anyhow::Result<Secret> {
+        anyhow::ensure!(
+            set != SetName::References || !self.is_apart(),
+            "there are no foreign keys between services with databases of their own"
+        );
+        Ok(self.0.expose().replace(Self::PLACE, set.set().name).into())
+    }
+
+    /// All that belongs there, the foreign keys last.
+    fn sets(&self) -> Vec<SetName> {
+        let all = SetName::value_variants().iter().copied();
+        all.filter(|set| *set != SetName::References || !self.is_apart()).collect()
     }
 }
 
@@ -97,26 +124,31 @@ impl UpOptions {
     }
 }
 
-async fn up(url: &Secret, options: UpOptions) -> anyhow::Result<()> {
+async fn up(url: &AdminUrl, options: UpOptions) -> anyhow::Result<()> {
+    let sets = if options.set.is_empty() { url.sets() } else { options.set };
     let mut steps = 0;
-    if options.set.is_empty() {
-        steps = prepare::migrate_all(url).await?;
-    }
-    for name in options.set {
-        steps += migrate::up(url, &name.set()).await?;
+    for name in &sets {
+        let (url_of_set, set) = (url.of(*name)?, name.set());
+        steps += if url.is_apart() {
+            prepare::migrate_apart(&url_of_set, &set).await?
+        } else {
+            migrate::up(&url_of_set, &set).await?
+        };
     }
     println!("migrations applied: {steps}");
     if let Some(password) = options.role_password {
-        prepare::set_passwords(url, &password).await?;
+        for name in sets.into_iter().filter(|name| *name != SetName::References) {
+            prepare::set_passwords(&url.of(name)?, &password, &Role::of(name.set().name)).await?;
+        }
         println!("set the password of the services' roles");
     }
     Ok(())
 }
 
-async fn status(url: &Secret) -> anyhow::Result<()> {
-    for name in SetName::value_variants() {
+async fn status(url: &AdminUrl) -> anyhow::Result<()> {
+    for name in url.sets() {
         let set = name.set();
-        let applied = migrate::applied(url, &set).await?;
+        let applied = migrate::applied(&url.of(name)?, &set).await?;
         let known = set.migrations()?;
         println!("{}: {} of {} applied", set.name, applied.len(), known.len());
         for migration in known.iter().skip(applied.len()) {

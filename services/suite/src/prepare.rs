@@ -1,4 +1,4 @@
-//! Prepares a database for the suite: schemas, references, and passwords for the roles that sign in.
+//! Prepares databases for the suite: schemas, references, who may enter, and passwords for the roles that sign in.
 
 use anyhow::Context;
 use diesel_async::SimpleAsyncConnection;
@@ -19,17 +19,37 @@ pub async fn migrate_all(admin_url: &Secret) -> anyhow::Result<usize> {
     Ok(steps + migrate::up(admin_url, &migrate::REFERENCES).await?)
 }
 
-/// Sets the password with which the services' roles sign in.
+/// Brings the schema of a service with a database of its own up to date, and closes that database to everybody but
+/// the service and those who administer it.
+///
+/// # Errors
+/// When a migration is refused or fails.
+pub async fn migrate_apart(admin_url: &Secret, set: &migrate::Set) -> anyhow::Result<usize> {
+    let steps = migrate::up(admin_url, set).await?;
+    let [requests, work] = Role::of(set.name).map(Role::name);
+    let mut conn = database::connect(admin_url).await?;
+    conn.batch_execute(&format!(
+        "DO $$ BEGIN \
+            EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database()); \
+            EXECUTE format('GRANT CONNECT ON DATABASE %I TO {requests}, {work}', current_database()); \
+         END $$"
+    ))
+    .await
+    .with_context(|| format!("cannot close the database of {} to others", set.name))?;
+    Ok(steps)
+}
+
+/// Sets the password with which these roles sign in.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn set_passwords(admin_url: &Secret, password: &Secret) -> anyhow::Result<()> {
+pub async fn set_passwords(admin_url: &Secret, password: &Secret, roles: &[Role]) -> anyhow::Result<()> {
     anyhow::ensure!(
         password.expose().chars().all(|c| c.is_ascii_alphanumeric()),
         "the password of the services' roles must be letters and digits"
     );
     let mut conn = database::connect(admin_url).await?;
-    for role in Role::ALL {
+    for role in roles {
         let statement = format!("ALTER ROLE {} PASSWORD '{}'", role.name(), password.expose());
         conn.batch_execute(&statement)
             .await

@@ -3,10 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
+use clap::ValueEnum;
 use identity::IdentityOptions;
 use shared::clock::Clock;
 use shared::config::{
-    LimitOptions, ProxyOptions, Secret, ServiceOptions, SiblingOptions, TelemetryOptions, TlsOptions,
+    DatabaseOptions, LimitOptions, ProxyOptions, Secret, ServiceOptions, SiblingOptions, TelemetryOptions,
+    TlsOptions,
 };
 use shared::mail::MailOptions;
 use shared::service::Ground;
@@ -53,9 +55,34 @@ impl Role {
         Self { service, kind: "worker" }
     }
 
+    /// The roles of one service.
+    pub const fn of(service: &'static str) -> [Self; 2] {
+        [Self::requests_of(service), Self::work_of(service)]
+    }
+
     /// Its name in PostgreSQL.
     pub fn name(self) -> String {
         format!("{}_{}", self.service, self.kind)
+    }
+}
+
+/// How the services' schemas are spread over databases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DatabaseForm {
+    /// All in one database, with foreign keys between the services.
+    #[default]
+    One,
+    /// Each in a database of its own, which no other service may enter.
+    Four,
+}
+
+impl DatabaseForm {
+    /// The database of a service, where `shared` is the name of the one database.
+    pub fn database_of(self, service: &str, shared: &str) -> String {
+        match self {
+            Self::One => shared.to_owned(),
+            Self::Four => format!("{shared}_{service}"),
+        }
     }
 }
 
@@ -64,10 +91,14 @@ impl Role {
 pub struct SuiteOptions {
     /// `host:port` of PostgreSQL.
     pub postgres: String,
-    /// Name of the database.
+    /// Name of the database; of four, what comes before the name of the service.
     pub database: String,
+    /// One database, or four.
+    pub databases: DatabaseForm,
     /// Password of the services' roles.
     pub role_password: Secret,
+    /// How it is reached.
+    pub reaching: DatabaseOptions,
     /// Connections for requests, for each service.
     pub database_pool_size: u32,
     /// Redis.
@@ -95,7 +126,8 @@ pub struct SuiteOptions {
 impl SuiteOptions {
     /// The URL under which a role signs in.
     pub fn url_of(&self, role: Role) -> Secret {
-        let Self { postgres, database, .. } = self;
+        let Self { postgres, .. } = self;
+        let database = self.databases.database_of(role.service, &self.database);
         let password = self.role_password.expose();
         format!("postgres://{}:{password}@{postgres}/{database}?sslmode=disable", role.name()).into()
     }
@@ -107,6 +139,7 @@ impl SuiteOptions {
             worker_database_url: self.url_of(Role::work_of(name)),
             migration_database_url: None,
             database_pool_size: self.database_pool_size,
+            database: self.reaching.clone(),
             redis_url: self.redis_url.clone(),
             redis_key_prefix: self.redis_key_prefix.clone(),
             service_secret: self.service_secret.clone(),

@@ -15,7 +15,8 @@ use shared::proto::project::v1::{
     CreateInvitationRequest, DeleteProjectRequest, OfferOwnershipRequest, Project, ProjectRole,
 };
 use shared::proto::task::v1::CreateTaskDependencyRequest;
-use suite::testing::{Actor, Suite};
+use suite::services::DatabaseForm;
+use suite::testing::{Actor, Form, Suite};
 
 /// All that is counted, and how.
 const EVERYTHING: [(&str, &str); 11] = [
@@ -54,7 +55,7 @@ async fn attach(who: &Actor, entity_type: EntityType, entity_id: &str) {
 }
 
 /// A project with something of everything.
-async fn full_project(olga: &Actor, gus: &Actor) -> Project {
+pub async fn full_project(olga: &Actor, gus: &Actor) -> Project {
     let project = olga.project("apollo").await;
     olga.add(&project, gus, ProjectRole::Member).await;
     let offer = OfferOwnershipRequest {
@@ -85,9 +86,9 @@ async fn full_project(olga: &Actor, gus: &Actor) -> Project {
 
 /// What is left of a project, by name.
 async fn left_of(suite: &Suite, project: &Project) -> Vec<&'static str> {
-    let mut admin = suite.admin().await;
     let mut left = Vec::new();
     for (name, source) in EVERYTHING {
+        let mut admin = suite.admin_of(source.split('.').next().unwrap()).await;
         let query = format!("SELECT count(*) FROM {source} = '{}'", project.id);
         if sql_query(query).get_result::<Count>(&mut admin).await.unwrap().count > 0 {
             left.push(name);
@@ -103,9 +104,14 @@ async fn deleting_leaves_nothing(suite: &Suite) {
     assert_eq!(left_of(suite, &project).await, all);
     let delete = DeleteProjectRequest { project_id: project.id.clone(), ..Default::default() };
     olga.projects().delete_project(delete).await.unwrap();
+    nothing_is_left(suite, &project).await;
+}
+
+/// Waits until a deleted project has left nothing anywhere.
+pub async fn nothing_is_left(suite: &Suite, project: &Project) {
     let start = Instant::now();
     loop {
-        let left = left_of(suite, &project).await;
+        let left = left_of(suite, project).await;
         if left.is_empty() {
             return;
         }
@@ -124,4 +130,12 @@ async fn a_deleted_project_leaves_nothing_where_only_the_feeds_tell_of_it() {
     let suite = Suite::start().await;
     assert!(migrate::down(&suite.admin_url, &migrate::REFERENCES, 0).await.unwrap() > 0);
     deleting_leaves_nothing(&suite).await;
+}
+
+#[tokio::test]
+async fn a_deleted_project_leaves_nothing_in_four_databases() {
+    deleting_leaves_nothing(
+        &Suite::start_in(Form { databases: DatabaseForm::Four, ..Form::default() }).await,
+    )
+    .await;
 }

@@ -3,6 +3,7 @@
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use shared::config::DatabaseOptions;
 use shared::database::Database;
 use shared::{change_log, housekeeping};
 use suite::services::Role;
@@ -25,7 +26,8 @@ async fn old_changes_and_request_ids_are_forgotten_and_the_horizon_moves() {
                   FROM unnest(ARRAY[interval '31 days', interval '1 day']) age;";
     admin.batch_execute(key).await.unwrap();
     admin.batch_execute(change).await.unwrap();
-    let worker = Database::new(&suite.options.url_of(Role::work_of("task")), 1).unwrap();
+    let worker =
+        Database::new(&suite.options.url_of(Role::work_of("task")), &DatabaseOptions::default(), 1).unwrap();
 
     housekeeping::forget_old(&worker, "task").await.unwrap();
 

@@ -59,6 +59,7 @@ async fn replica(suite: &mut Suite, project_url: &str) -> DropGuard {
         worker_database_url: suite.options.url_of(Role::work_of(task::NAME)),
         migration_database_url: None,
         database_pool_size: 4,
+        database: Default::default(),
         redis_url: suite.options.redis_url.clone(),
         redis_key_prefix: suite.options.redis_key_prefix.clone(),
         service_secret: suite.options.service_secret.clone(),

@@ -4,6 +4,7 @@
 //! that is still running may yet add changes before those that are already there.
 
 pub mod feed;
+mod life;
 pub mod positions;
 mod records;
 mod signal;
@@ -27,9 +28,13 @@ pub const RETENTION_DAYS: i32 = 30;
 /// Most changes read at once.
 pub const BATCH: i64 = 500;
 
-/// A position in a change log: after this change.
+/// A position in a change log: after this change. It means something only in the life of the database that it is
+/// from (see [`life`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cursor {
+    /// The life of the database. Positions from before there were lives are of none that is.
+    #[serde(default)]
+    pub life: i64,
     /// Transaction.
     pub transaction_id: i64,
     /// Position of the change among all.
@@ -38,7 +43,7 @@ pub struct Cursor {
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.transaction_id, self.position)
+        write!(f, "{}.{}.{}", self.life, self.transaction_id, self.position)
     }
 }
 
@@ -46,18 +51,32 @@ impl FromStr for Cursor {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let parsed = text.split_once('.').and_then(|(transaction_id, position)| {
-            Some(Self { transaction_id: transaction_id.parse().ok()?, position: position.parse().ok()? })
-        });
-        parsed
-            .filter(|cursor| cursor.transaction_id >= 0 && cursor.position >= 0)
-            .ok_or_else(|| Error::invalid("cursor", "must be a cursor from an earlier answer"))
+        let numbers = text.split('.').map(|number| number.parse().ok().filter(|number| *number >= 0));
+        match numbers.collect::<Option<Vec<i64>>>().as_deref() {
+            Some(&[life, transaction_id, position]) => Ok(Self { life, transaction_id, position }),
+            Some(&[transaction_id, position]) => Ok(Self { life: 0, transaction_id, position }),
+            _ => Err(Error::invalid("cursor", "must be a cursor from an earlier answer")),
+        }
+    }
+}
+
+impl Cursor {
+    /// Refuses a position of another life, whose distance from here nobody knows, and one before which the log has
+    /// been trimmed.
+    ///
+    /// # Errors
+    /// `OUT_OF_RANGE`.
+    pub fn check_against(self, horizon: Self) -> Result<()> {
+        if self.life != horizon.life || self < horizon { Err(Error::CursorExpired) } else { Ok(()) }
     }
 }
 
 /// One change.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct Change {
+    /// Life of the database.
+    #[diesel(sql_type = BigInt)]
+    pub life: i64,
     /// Transaction.
     #[diesel(sql_type = BigInt)]
     pub transaction_id: i64,
@@ -84,16 +103,24 @@ pub struct Change {
 impl Change {
     /// The position after this change.
     pub fn cursor(&self) -> Cursor {
-        Cursor { transaction_id: self.transaction_id, position: self.position }
+        Cursor { life: self.life, transaction_id: self.transaction_id, position: self.position }
     }
 }
 
 #[derive(QueryableByName)]
 struct Position {
     #[diesel(sql_type = BigInt)]
+    life: i64,
+    #[diesel(sql_type = BigInt)]
     transaction_id: i64,
     #[diesel(sql_type = BigInt)]
     position: i64,
+}
+
+impl From<Position> for Cursor {
+    fn from(Position { life, transaction_id, position }: Position) -> Self {
+        Self { life, transaction_id, position }
+    }
 }
 
 /// The position before which everything is settled and visible to this transaction's snapshot. A snapshot
@@ -101,14 +128,13 @@ struct Position {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn head(mut conn: &AsyncPgConnection) -> Result<Cursor> {
-    let found: Position = sql_query(
-        "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS transaction_id, \
-         9223372036854775807 AS position",
-    )
-    .get_result(&mut conn)
-    .await?;
-    Ok(Cursor { transaction_id: found.transaction_id, position: found.position })
+pub async fn head(mut conn: &AsyncPgConnection, schema: &'static str) -> Result<Cursor> {
+    let life = life::of(schema);
+    let query = sql_query(format!(
+        "SELECT {life} AS life, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS transaction_id, \
+         9223372036854775807 AS position"
+    ));
+    Ok(query.get_result::<Position>(&mut conn).await?.into())
 }
 
 /// Up to where this log has been trimmed.
@@ -116,29 +142,28 @@ pub async fn head(mut conn: &AsyncPgConnection) -> Result<Cursor> {
 /// # Errors
 /// Those of the database.
 pub async fn horizon(mut conn: &AsyncPgConnection, schema: &'static str) -> Result<Cursor> {
-    let found: Position = sql_query(format!(
-        "SELECT transaction_id::text::bigint AS transaction_id, position FROM {schema}.change_log_horizon"
-    ))
-    .get_result(&mut conn)
-    .await?;
-    Ok(Cursor { transaction_id: found.transaction_id, position: found.position })
+    let life = life::of(schema);
+    let query = sql_query(format!(
+        "SELECT {life} AS life, transaction_id::text::bigint AS transaction_id, position \
+         FROM {schema}.change_log_horizon"
+    ));
+    Ok(query.get_result::<Position>(&mut conn).await?.into())
 }
 
 /// The next changes of these tables after a position, at most [`BATCH`], in order.
 ///
 /// # Errors
-/// `OUT_OF_RANGE` when the log has been trimmed beyond the position.
+/// `OUT_OF_RANGE` when the log has been trimmed beyond the position, or the position is of another life.
 pub async fn read(
     mut conn: &AsyncPgConnection,
     schema: &'static str,
     entities: &[&str],
     after: Cursor,
 ) -> Result<Vec<Change>> {
-    if after < horizon(conn, schema).await? {
-        return Err(Error::CursorExpired);
-    }
+    after.check_against(horizon(conn, schema).await?)?;
+    let life = life::of(schema);
     Ok(sql_query(format!(
-        "SELECT transaction_id::text::bigint AS transaction_id, position, entity, entity_id, project_id, operation, \
+        "SELECT {life} AS life, transaction_id::text::bigint AS transaction_id, position, entity, entity_id, project_id, operation, \
          old_values FROM {schema}.change_log \
          WHERE (transaction_id, position) > ($1::text::xid8, $2) \
          AND transaction_id < pg_snapshot_xmin(pg_current_snapshot()) AND entity = ANY ($3) \
@@ -158,9 +183,10 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_as_it_is_written() {
-        let cursor = Cursor { transaction_id: 12, position: 34 };
+        let cursor = Cursor { life: 7, transaction_id: 12, position: 34 };
         assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
-        for garbage in ["", "1", "a.b", "-1.2", "1.2.3"] {
+        assert_eq!("12.34".parse::<Cursor>().unwrap(), Cursor { life: 0, ..cursor });
+        for garbage in ["", "1", "a.b", "-1.2", "-1.2.3", "1.2.3.4"] {
             assert!(garbage.parse::<Cursor>().is_err(), "{garbage}");
         }
     }

@@ -7,7 +7,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Cursor;
+use super::{Cursor, life};
 use crate::database::Prepared;
 use crate::error::{Error, Result};
 
@@ -100,12 +100,15 @@ impl Bounds {
     /// Refuses a position that has been trimmed, and one that lies ahead: it comes from another life of the
     /// database, as before a restored backup, and what it misses is unknown.
     pub(super) fn check(&self, cursor: Cursor) -> Result<()> {
-        if cursor < self.horizon || cursor > self.head { Err(Error::CursorExpired) } else { Ok(()) }
+        cursor.check_against(self.horizon)?;
+        if cursor > self.head { Err(Error::CursorExpired) } else { Ok(()) }
     }
 }
 
-#[derive(QueryableByName)]
+#[derive(Clone, Copy, QueryableByName)]
 struct BoundsRow {
+    #[diesel(sql_type = BigInt)]
+    life: i64,
     #[diesel(sql_type = BigInt)]
     head: i64,
     #[diesel(sql_type = BigInt)]
@@ -117,8 +120,12 @@ struct BoundsRow {
 impl From<BoundsRow> for Bounds {
     fn from(row: BoundsRow) -> Self {
         Self {
-            horizon: Cursor { transaction_id: row.horizon_transaction, position: row.horizon_position },
-            head: Cursor { transaction_id: row.head, position: i64::MAX },
+            horizon: Cursor {
+                life: row.life,
+                transaction_id: row.horizon_transaction,
+                position: row.horizon_position,
+            },
+            head: Cursor { life: row.life, transaction_id: row.head, position: i64::MAX },
         }
     }
 }
@@ -165,7 +172,7 @@ impl Row {
             return Ok(None);
         };
         Ok(Some(Record {
-            cursor: Cursor { transaction_id, position },
+            cursor: Cursor { life: self.bounds.life, transaction_id, position },
             changed_at,
             entity,
             entity_id,
@@ -181,12 +188,20 @@ impl Row {
 
 const COLUMNS: &str = "transaction_id::text::bigint AS transaction_id, position, changed_at, entity, entity_id, \
      project_id, operation, old_values, new_values, actor_id, trace_id";
-const BOUNDS: &str = "pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS head, \
-     h.transaction_id::text::bigint AS horizon_transaction, h.position AS horizon_position";
+
+/// The columns of [`BoundsRow`], of the horizon `h`.
+fn bounds_of(schema: &str) -> String {
+    let life = life::of(schema);
+    format!(
+        "{life} AS life, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS head, \
+         h.transaction_id::text::bigint AS horizon_transaction, h.position AS horizon_position"
+    )
+}
 
 /// The bounds of a log.
 pub(super) async fn bounds(mut conn: &AsyncPgConnection, schema: &'static str) -> Result<Bounds> {
-    let query = sql_query(format!("SELECT {BOUNDS} FROM {schema}.change_log_horizon h"));
+    let bounds = bounds_of(schema);
+    let query = sql_query(format!("SELECT {bounds} FROM {schema}.change_log_horizon h"));
     Ok(Prepared(query).get_result::<BoundsRow>(&mut conn).await?.into())
 }
 
@@ -194,7 +209,7 @@ pub(super) async fn bounds(mut conn: &AsyncPgConnection, schema: &'static str) -
 /// snapshot: nothing falls between them.
 ///
 /// # Errors
-/// `OUT_OF_RANGE` when the log has been trimmed beyond the position.
+/// `OUT_OF_RANGE` when the log has been trimmed beyond the position, or the position is of another life.
 pub(super) async fn look(
     mut conn: &AsyncPgConnection,
     schema: &'static str,
@@ -225,8 +240,9 @@ pub async fn history(
     before: Option<i64>,
     at_most: i64,
 ) -> Result<Vec<Record>> {
+    let bounds = bounds_of(schema);
     let query = sql_query(format!(
-        "SELECT {BOUNDS}, NULL::bigint AS found, r.* FROM {schema}.change_log_horizon h JOIN ( \
+        "SELECT {bounds}, NULL::bigint AS found, r.* FROM {schema}.change_log_horizon h JOIN ( \
          SELECT {COLUMNS} FROM {schema}.change_log WHERE entity = $1 AND entity_id = $2 AND position < $3 \
          ORDER BY position DESC LIMIT $4) r ON TRUE ORDER BY r.position DESC"
     ))
@@ -243,8 +259,9 @@ fn look_query(schema: &str, scope: Scope<'_>) -> String {
         Scope::Project(_) => "project_id = $3",
         Scope::Projects(_) => "project_id = ANY ($3)",
     };
+    let bounds = bounds_of(schema);
     format!(
-        "SELECT {BOUNDS}, r.* FROM {schema}.change_log_horizon h LEFT JOIN ( \
+        "SELECT {bounds}, r.* FROM {schema}.change_log_horizon h LEFT JOIN ( \
          SELECT l.*, count(*) OVER () AS found, coalesce(sum(octet_length(coalesce(old_values::text, '')) \
          + octet_length(coalesce(new_values::text, ''))) OVER (ORDER BY l.transaction_id, l.position \
          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before FROM ( \
@@ -261,11 +278,8 @@ fn found(rows: Vec<Row>, after: Cursor) -> Result<Look> {
         return Err(Error::internal("a change log has no horizon"));
     };
     let in_log = first.found.unwrap_or_default();
-    let BoundsRow { head, horizon_transaction, horizon_position } = first.bounds;
-    let bounds = Bounds::from(BoundsRow { head, horizon_transaction, horizon_position });
-    if after < bounds.horizon {
-        return Err(Error::CursorExpired);
-    }
+    let bounds = Bounds::from(first.bounds);
+    after.check_against(bounds.horizon)?;
     let mut records = Vec::with_capacity(rows.len());
     for row in rows {
         records.extend(row.into_record()?);

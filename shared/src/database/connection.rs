@@ -13,7 +13,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::config::Secret;
+use super::pooled::{self, Ending};
+use crate::config::{DatabaseOptions, Pooler, Secret};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -23,20 +24,30 @@ pub struct Connection {
     inner: AsyncPgConnection,
     /// Hashes of the SQL of statements that have run on this connection and so are prepared there.
     prepared: Mutex<HashSet<u64>>,
+    pooler: Pooler,
     /// Set while nobody knows whether the server still works on something.
     pub(super) uncertain: bool,
 }
 
 impl Connection {
-    fn new(inner: AsyncPgConnection) -> Self {
-        Self { inner, prepared: Mutex::default(), uncertain: false }
+    fn new(inner: AsyncPgConnection, pooler: Pooler) -> Self {
+        Self { inner, prepared: Mutex::default(), pooler, uncertain: false }
+    }
+
+    /// The statements that end a transaction on this connection.
+    pub(super) fn ending(&self, ending: Ending) -> &'static str {
+        ending.statements(self.pooler)
     }
 
     pub(super) fn is_prepared(&self, statement: u64) -> bool {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner).contains(&statement)
     }
 
+    /// Nothing is remembered where nothing stays prepared.
     pub(super) fn remember_prepared(&self, statement: u64) {
+        if self.pooler == Pooler::Transaction {
+            return;
+        }
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner).insert(statement);
     }
 }
@@ -53,17 +64,18 @@ impl Deref for Connection {
 pub struct Manager {
     config: tokio_postgres::Config,
     tls: Option<MakeRustlsConnect>,
+    pooler: Pooler,
 }
 
 impl Manager {
-    pub(super) fn new(url: &Secret) -> anyhow::Result<Self> {
+    pub(super) fn new(url: &Secret, options: &DatabaseOptions) -> anyhow::Result<Self> {
         // The driver's own message may quote the URL, and with it the password.
         let mut config = tokio_postgres::Config::from_str(url.expose()).map_err(|_| {
             anyhow::anyhow!("the database URL is malformed: postgres://user:password@host:port/database")
         })?;
         config.connect_timeout(CONNECT_TIMEOUT);
         let tls = (config.get_ssl_mode() != SslMode::Disable).then(tls_connector).transpose()?;
-        Ok(Self { config, tls })
+        Ok(Self { config, tls, pooler: options.database_pooler })
     }
 }
 
@@ -87,12 +99,12 @@ impl bb8::ManageConnection for Manager {
         let refused = |error: tokio_postgres::Error| ConnectionError::BadConnection(error.to_string());
         let inner = if let Some(tls) = &self.tls {
             let (client, connection) = self.config.connect(tls.clone()).await.map_err(refused)?;
-            AsyncPgConnection::try_from_client_and_connection(client, connection).await?
+            pooled::set_up(self.pooler, client, connection).await?
         } else {
             let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(refused)?;
-            AsyncPgConnection::try_from_client_and_connection(client, connection).await?
+            pooled::set_up(self.pooler, client, connection).await?
         };
-        Ok(Connection::new(inner))
+        Ok(Connection::new(inner, self.pooler))
     }
 
     /// Looks without a round trip: asking the server on each check-out costs a third of the throughput.
@@ -114,5 +126,5 @@ impl bb8::ManageConnection for Manager {
 /// When the URL is malformed or the database does not answer.
 pub async fn connect(url: &Secret) -> anyhow::Result<AsyncPgConnection> {
     use bb8::ManageConnection;
-    Ok(Manager::new(url)?.connect().await?.inner)
+    Ok(Manager::new(url, &DatabaseOptions::default())?.connect().await?.inner)
 }

@@ -11,6 +11,7 @@
 
 mod connection;
 mod errors;
+mod pooled;
 mod prepared;
 mod transaction;
 
@@ -26,7 +27,7 @@ pub use prepared::Prepared;
 pub use transaction::Transaction;
 
 use crate::caller::Caller;
-use crate::config::Secret;
+use crate::config::{DatabaseOptions, Secret};
 use crate::error::{Error, Result};
 
 /// How long a call waits for a free connection, and a new connection may take.
@@ -45,8 +46,8 @@ impl Database {
     ///
     /// # Errors
     /// When the URL is malformed.
-    pub fn new(url: &Secret, max_connections: u32) -> anyhow::Result<Self> {
-        let manager = Manager::new(url)?;
+    pub fn new(url: &Secret, options: &DatabaseOptions, max_connections: u32) -> anyhow::Result<Self> {
+        let manager = Manager::new(url, options)?;
         let pool = Pool::builder()
             .max_size(max_connections)
             .connection_timeout(CONNECTION_WAIT)

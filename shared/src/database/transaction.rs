@@ -15,7 +15,8 @@ use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use super::Prepared;
-use super::connection::Manager;
+use super::connection::{Connection, Manager};
+use super::pooled::Ending;
 use crate::error::{Error, Result};
 
 /// How long a rollback may take before the connection is given up.
@@ -65,7 +66,7 @@ impl Transaction {
     /// Ends a transaction that has only read. Does not wait: nothing is left to learn from the answer.
     pub fn finish(mut self) {
         if let Some(connection) = self.connection.take() {
-            send(&connection, "COMMIT");
+            send(&connection, connection.ending(Ending::Commit));
         }
     }
 
@@ -77,7 +78,7 @@ impl Transaction {
         let Some(mut connection) = self.connection.take() else { return Err(ended()) };
         connection.uncertain = true;
         let mut on: &AsyncPgConnection = &connection;
-        on.batch_execute("COMMIT").await?;
+        on.batch_execute(connection.ending(Ending::Commit)).await?;
         connection.uncertain = false;
         Ok(())
     }
@@ -131,7 +132,7 @@ impl Transaction {
 }
 
 async fn run_and_commit<'query, Q, T>(
-    connection: &AsyncPgConnection,
+    connection: &Connection,
     query: Q,
     prepared: bool,
 ) -> (QueryResult<Vec<T>>, QueryResult<()>)
@@ -139,16 +140,16 @@ where
     Q: for<'c> LoadQuery<'query, &'c AsyncPgConnection, T> + Send + 'query,
     T: Send + 'query,
 {
-    let (mut first, mut second) = (connection, connection);
+    let (mut first, mut second): (&AsyncPgConnection, &AsyncPgConnection) = (connection, connection);
     if prepared {
         return futures::join!(
             RunQueryDsl::<&AsyncPgConnection>::load(query, &mut first),
-            second.batch_execute("COMMIT")
+            second.batch_execute(connection.ending(Ending::Commit))
         );
     }
     let rows = RunQueryDsl::<&AsyncPgConnection>::load(query, &mut first).await;
-    let ending = if rows.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    (rows, second.batch_execute(ending).await)
+    let ending = if rows.is_ok() { Ending::Commit } else { Ending::Rollback };
+    (rows, second.batch_execute(connection.ending(ending)).await)
 }
 
 fn ended() -> Error {
@@ -187,9 +188,10 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         connection.uncertain = true;
+        let ending = connection.ending(Ending::Rollback);
         tokio::spawn(async move {
             let mut on: &AsyncPgConnection = &connection;
-            let rolled_back = tokio::time::timeout(ROLLBACK_TIMEOUT, on.batch_execute("ROLLBACK")).await;
+            let rolled_back = tokio::time::timeout(ROLLBACK_TIMEOUT, on.batch_execute(ending)).await;
             connection.uncertain = !matches!(rolled_back, Ok(Ok(())));
         });
     }

@@ -16,21 +16,25 @@
 mod command;
 mod data_folder;
 mod guard;
+mod pgbouncer;
 mod places;
 mod ports;
 mod postgres;
 mod process;
 mod provision;
+mod provision_debian;
 mod provision_postgres;
 mod provision_python;
 mod provision_redis;
 mod redis;
 mod servers;
+mod tethered;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 
+pub use pgbouncer::PgBouncer;
 pub use postgres::{ADMIN, PostgresServer};
 pub use provision_python::python_packages;
 pub use redis::RedisServer;

@@ -4,6 +4,7 @@
 //! embedded scripts; a changed script, a gap or a version from the future is refused with a sentence that
 //! says what to do. An advisory lock makes concurrent runners wait for each other.
 
+mod adoption;
 mod ledger;
 mod plan;
 mod sets;
@@ -19,14 +20,17 @@ use crate::config::Secret;
 /// How long a step waits for a lock before it gives up, rather than queue all traffic behind it.
 const LOCK_TIMEOUT: &str = "10s";
 
-/// Brings a set up to its newest version. Returns how many steps ran.
+/// Brings a set up to its newest version, and takes over what a restored dump has brought from another cluster.
+/// Returns how many steps ran.
 ///
 /// # Errors
 /// When the ledger does not fit the scripts, or a step fails; that step is then undone as a whole.
 pub async fn up(url: &Secret, set: &Set) -> anyhow::Result<usize> {
     let mut conn = open(url, set).await?;
     let plan = Plan::up(set, &ledger::read(&mut conn, set).await?)?;
-    run(&mut conn, set, &plan).await
+    let steps = run(&mut conn, set, &plan).await?;
+    adoption::adopt(&mut conn, set).await?;
+    Ok(steps)
 }
 
 /// Takes a set back to a version (0: nothing). Returns how many steps ran.

@@ -51,9 +51,10 @@ impl Feed {
     pub(crate) async fn open(ground: Ground, cursor: Cursor) -> Result<Self> {
         let tx = ground.worker.begin_background().await?;
         let horizon = change_log::horizon(&tx, NAME).await?;
-        let head = change_log::head(&tx).await?;
+        let head = change_log::head(&tx, NAME).await?;
         tx.finish();
-        if cursor < horizon || cursor > head {
+        cursor.check_against(horizon)?;
+        if cursor > head {
             return Err(Error::CursorExpired);
         }
         Ok(Self { ground, progress: Progress { cursor, ..Progress::default() } })
@@ -185,6 +186,7 @@ mod tests {
 
     fn change(position: i64, project: u128) -> Change {
         Change {
+            life: 1,
             transaction_id: 7,
             position,
             entity: "projects".to_owned(),

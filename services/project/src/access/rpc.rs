@@ -10,6 +10,7 @@ use tonic::{Request, Response, Status};
 
 use super::feed::{Feed, Message};
 use super::{AccessState, MAX_STATES, fitting, queries, wire};
+use crate::NAME;
 use crate::projects::wire::project_id;
 
 /// Messages that wait for a follower; a slower one makes the feed wait.
@@ -49,7 +50,7 @@ impl AccessService for Access {
         let after = wire::after(&request.get_ref().after_project_id)?;
         let tx = self.ground.worker.begin_background().await?;
         // First: what changes from here on is found by watching, if the page misses it.
-        let cursor = change_log::head(&tx).await?;
+        let cursor = change_log::head(&tx, NAME).await?;
         let mut states = queries::page(&tx, after).await?;
         tx.finish();
         let read = states.len();

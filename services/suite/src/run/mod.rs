@@ -4,6 +4,7 @@
 //! ends in order (services, Redis, PostgreSQL) with exit code 0; when a service or server ends by itself, the rest is
 //! stopped and the exit code is 1. A second Ctrl-C is not needed: every step of the end has a limit.
 
+mod databases;
 mod options;
 mod secrets;
 mod summary;
@@ -14,14 +15,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use diesel::sql_query;
-use diesel::sql_types::Text;
-use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use identity::sealing::KeyRingOptions;
 use identity::{IdentityOptions, PasswordOptions};
 use shared::clock::Clock;
-use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, Secret};
-use shared::database;
+use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, DatabaseOptions};
 use shared::local::{self, DataPlace, LocalOptions, LocalServers};
 use shared::mail::{Destination, MailOptions};
 use shared::service::cancel_on_signal;
@@ -33,10 +30,8 @@ pub use options::{DEFAULT_DATA_FOLDER, RunOptions};
 pub use secrets::Secrets;
 
 use crate::health;
-use crate::prepare;
 use crate::services::{self, RunningServices, SuiteOptions};
 
-const DATABASE: &str = "dafnck";
 /// Where the content service keeps files, in the data folder.
 const FILES: &str = "files";
 /// Where mail goes unless told otherwise, in the data folder.
@@ -126,11 +121,13 @@ async fn start_services(
     servers: &LocalServers,
     listeners: [TcpListener; 4],
 ) -> anyhow::Result<RunningServices> {
-    prepare_database(servers, &secrets.role_password()).await?;
+    databases::prepare(options.databases, servers, &secrets.role_password()).await?;
     let options = SuiteOptions {
         postgres: format!("127.0.0.1:{}", servers.postgres.port),
-        database: DATABASE.to_owned(),
+        database: databases::NAME.to_owned(),
+        databases: options.databases,
         role_password: secrets.role_password(),
+        reaching: DatabaseOptions::default(),
         database_pool_size: DEFAULT_DATABASE_POOL_SIZE,
         redis_url: servers.redis.url().into(),
         redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),
@@ -159,27 +156,6 @@ async fn start_services(
     };
     say("starting the services…");
     services::start(&options, listeners)
-}
-
-async fn prepare_database(servers: &LocalServers, role_password: &Secret) -> anyhow::Result<()> {
-    let url =
-        |database: &str| Secret::from(format!("{}?sslmode=disable", servers.postgres.admin_url(database)));
-    create_database(&url("postgres")).await?;
-    let steps = prepare::migrate_all(&url(DATABASE)).await?;
-    if steps > 0 {
-        say(&format!("migrated the database: {steps} steps"));
-    }
-    prepare::set_passwords(&url(DATABASE), role_password).await
-}
-
-async fn create_database(admin_url: &Secret) -> anyhow::Result<()> {
-    let mut conn = database::connect(admin_url).await?;
-    let found = sql_query("SELECT 1 FROM pg_database WHERE datname = $1").bind::<Text, _>(DATABASE);
-    if found.execute(&mut conn).await? == 0 {
-        say("making the database `dafnck`…");
-        conn.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await?;
-    }
-    Ok(())
 }
 
 impl Running {

@@ -9,7 +9,7 @@ use shared::config::{LimitOptions, ProxyOptions, TelemetryOptions};
 use shared::mail::{Destination, Mailbox};
 use shared::storage::{BucketOptions, FileLimits};
 
-use crate::services::DEFAULT_PORTS;
+use crate::services::{DEFAULT_PORTS, DatabaseForm};
 
 /// Where the local suite keeps its data, below the current folder.
 pub const DEFAULT_DATA_FOLDER: &str = ".local/data";
@@ -30,6 +30,9 @@ pub struct RunOptions {
     /// Loopback ports of identity, project, task and content: four with commas, or the first of four in a row
     #[arg(long, env = "DAFNCK_PORTS", default_value_t)]
     pub ports: Ports,
+    /// One database for all services, or one for each, which then know of each other only what they are told
+    #[arg(long, env = "DAFNCK_DATABASES", value_enum, default_value_t)]
+    pub databases: DatabaseForm,
     /// Loopback port of PostgreSQL
     #[arg(long, env = "DAFNCK_POSTGRES_PORT", default_value_t = 54320)]
     pub postgres_port: u16,

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use shared::local::{ADMIN, LocalServers};
 
-use super::{DATABASE, FILES, MAIL, RunOptions};
-use crate::services::NAMES;
+use super::databases::NAME;
+use super::{FILES, MAIL, RunOptions};
+use crate::services::{DatabaseForm, NAMES};
 
 /// Prints what runs where, how to stop it, and what to try first.
 pub(super) fn print(options: &RunOptions, servers: &LocalServers) -> anyhow::Result<()> {
@@ -21,8 +22,12 @@ fn what_runs(options: &RunOptions, servers: &LocalServers, data_folder: &Path) -
     }
     let (postgres, redis) = (&servers.postgres, &servers.redis);
     let (data, kept) = (servers.data.display(), data_folder.display());
+    let database = match options.databases {
+        DatabaseForm::One => NAME.to_owned(),
+        DatabaseForm::Four => format!("{NAME}_{{{}}}", NAMES.join(",")),
+    };
     text.push_str(&format!(
-        "  PostgreSQL  postgres://{ADMIN}@127.0.0.1:{}/{DATABASE} (version {})\n",
+        "  PostgreSQL  postgres://{ADMIN}@127.0.0.1:{}/{database} (version {})\n",
         postgres.port, postgres.version
     ));
     text.push_str(&format!("  Redis       127.0.0.1:{} (version {})\n\n", redis.port, redis.version));

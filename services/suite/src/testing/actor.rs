@@ -149,6 +149,11 @@ impl Actor {
         elsewhere
     }
 
+    /// The same person, calling a suite that has been started again.
+    pub fn after_restart(&self, suite: &Suite) -> Self {
+        Self { channels: Self::anonymous(suite).channels, ..self.clone() }
+    }
+
     fn client(&self, service: Service) -> Client {
         let [identity, project, task, content] = &self.channels;
         let channel = match service {

@@ -13,22 +13,29 @@
 )]
 
 mod actor;
+mod form;
 mod mail;
+mod moving;
 mod servers;
 mod slow_link;
 mod summary;
 
 pub use actor::{Actor, Bearer, Service};
+pub use form::{Form, Through};
 pub use mail::Mail;
+pub use moving::OtherCluster;
 pub use summary::{reason_of, summary, violations};
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use identity::IdentityOptions;
 use identity::sealing::KeyRingOptions;
 use shared::clock::Clock;
-use shared::config::{LimitOptions, ProxyOptions, Secret, SiblingOptions, TelemetryOptions};
-use shared::local::LocalServers;
+use shared::config::{
+    DatabaseOptions, LimitOptions, Pooler, ProxyOptions, Secret, SiblingOptions, TelemetryOptions,
+};
+use shared::local::{LocalServers, PgBouncer};
 use shared::mail::{Destination, MailOptions};
 use shared::redis_store::RedisStore;
 use shared::storage::{BucketOptions, FileLimits, StorageOptions};
@@ -36,7 +43,7 @@ use tempfile::TempDir;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use crate::services::{self, Role, RunningServices, SuiteOptions};
+use crate::services::{self, DatabaseForm, NAMES, Role, RunningServices, SuiteOptions};
 
 /// Largest attachment unless a test says otherwise.
 pub const MAX_ATTACHMENT_BYTES: u64 = 8 * 1024 * 1024;
@@ -48,10 +55,12 @@ pub const ENCRYPTION_KEYS: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd
 pub struct Suite {
     pub options: SuiteOptions,
     pub siblings: SiblingOptions,
-    /// The superuser's URL of this suite's database.
+    /// The superuser's URL of this suite's database; where there are four, of identity's.
     pub admin_url: Secret,
     /// Only of a suite that was started alone.
     pub servers: Option<LocalServers>,
+    /// Only of a suite that goes through it.
+    pub bouncer: Option<PgBouncer>,
     running: Option<RunningServices>,
     files: TempDir,
 }
@@ -60,19 +69,24 @@ impl Suite {
     /// On servers shared with the other tests of this binary.
     pub async fn start() -> Self {
         let shared = servers::shared().await;
-        Self::on(shared, |_| {}).await
+        Self::on(shared, Form::default(), |_| {}).await
     }
 
     /// As [`Self::start`], with other options.
     pub async fn start_with(change: impl FnOnce(&mut SuiteOptions)) -> Self {
-        Self::on(servers::shared().await, change).await
+        Self::on(servers::shared().await, Form::default(), change).await
+    }
+
+    /// As [`Self::start`], put together in another form.
+    pub async fn start_in(form: Form) -> Self {
+        Self::on(servers::shared().await, form, |_| {}).await
     }
 
     /// As [`Self::start`], with a link to PostgreSQL that takes this long for each round trip.
     pub async fn start_with_slow_database(round_trip: Duration) -> Self {
         let shared = servers::shared().await;
         let link = slow_link::start(shared.postgres_address(), round_trip).await;
-        Self::on(shared, |options| {
+        Self::on(shared, Form::default(), |options| {
             options.postgres = link.to_string();
             // One connection, so that what a call needs to be quick is there from the second call on.
             options.database_pool_size = 1;
@@ -83,17 +97,22 @@ impl Suite {
     /// On PostgreSQL and Redis of its own, which the test may stop and start.
     pub async fn start_alone() -> Self {
         let own = servers::start().await;
-        let mut suite = Self::on(&own, |_| {}).await;
+        let mut suite = Self::on(&own, Form::default(), |_| {}).await;
         suite.servers = Some(own.local);
         suite
     }
 
-    async fn on(servers: &servers::Servers, change: impl FnOnce(&mut SuiteOptions)) -> Self {
+    async fn on(servers: &servers::Servers, form: Form, change: impl FnOnce(&mut SuiteOptions)) -> Self {
         let files = TempDir::new().unwrap();
-        let database = servers.create_database().await;
+        let database = match form.databases {
+            DatabaseForm::One => servers.create_database().await,
+            DatabaseForm::Four => servers.create_databases_apart().await,
+        };
         let mut options = SuiteOptions {
             postgres: servers.postgres_address().to_string(),
             database: database.clone(),
+            databases: form.databases,
+            reaching: DatabaseOptions::default(),
             role_password: servers.role_password.clone(),
             database_pool_size: 4,
             redis_url: servers.local.redis.url().into(),
@@ -120,14 +139,23 @@ impl Suite {
             telemetry: TelemetryOptions::default(),
             clock: Clock::default(),
         };
+        let bouncer = match form.through {
+            Through::Directly => None,
+            Through::PgBouncer => Some(form::start_bouncer(servers).await),
+        };
+        if let Some(bouncer) = &bouncer {
+            options.postgres = format!("127.0.0.1:{}", bouncer.port);
+            options.reaching.database_pooler = Pooler::Transaction;
+        }
         change(&mut options);
         let listeners = services::listen([0; 4]).await.unwrap();
         let running = services::start(&options, listeners).unwrap();
         Self {
-            admin_url: servers.admin_url(&database),
+            admin_url: servers.admin_url(&form.databases.database_of(identity::NAME, &database)),
             siblings: running.siblings.clone(),
             options,
             servers: None,
+            bouncer,
             running: Some(running),
             files,
         }
@@ -182,6 +210,18 @@ impl Suite {
         RedisStore::new(&self.options.redis_url, &self.options.redis_key_prefix).unwrap()
     }
 
+    /// The superuser's URL of the database that a service's schema is in.
+    pub fn admin_url_of(&self, service: &str) -> Secret {
+        let SuiteOptions { databases, database, .. } = &self.options;
+        let [identity, wanted] = [identity::NAME, service].map(|name| databases.database_of(name, database));
+        self.admin_url.expose().replace(&format!("/{identity}?"), &format!("/{wanted}?")).into()
+    }
+
+    /// A connection as superuser to the database that a service's schema is in.
+    pub async fn admin_of(&self, service: &str) -> diesel_async::AsyncPgConnection {
+        shared::database::connect(&self.admin_url_of(service)).await.unwrap()
+    }
+
     /// A connection as superuser, past all policies.
     pub async fn admin(&self) -> diesel_async::AsyncPgConnection {
         shared::database::connect(&self.admin_url).await.unwrap()
@@ -190,6 +230,14 @@ impl Suite {
     /// A connection under a service's role, as its code has it.
     pub async fn connect_as(&self, role: Role) -> diesel_async::AsyncPgConnection {
         shared::database::connect(&self.options.url_of(role)).await.unwrap()
+    }
+
+    /// Starts services that have been stopped, on other ports.
+    pub async fn start_again(&mut self) {
+        let listeners = services::listen([0; 4]).await.unwrap();
+        let running = services::start(&self.options, listeners).unwrap();
+        self.siblings = running.siblings.clone();
+        self.running = Some(running);
     }
 
     /// Stops the services and waits for them.
@@ -205,13 +253,20 @@ impl Drop for Suite {
         if let Some(running) = &self.running {
             running.cancel();
         }
-        servers::forget(&self.options.database);
+        for service in NAMES {
+            servers::forget(self.options.databases.database_of(service, &self.options.database));
+        }
     }
 }
 
 /// The superuser's URL of a new database without schemas.
 pub async fn empty_database() -> Secret {
     servers::shared().await.create_empty_database().await
+}
+
+/// The folder with PostgreSQL's programs.
+pub async fn postgres_programs() -> PathBuf {
+    servers::shared().await.local.postgres.programs.clone()
 }
 
 /// A fresh UUID as text.

@@ -1,7 +1,7 @@
 //! PostgreSQL and Redis of a test binary, and a database for each test.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use diesel_async::SimpleAsyncConnection;
@@ -9,10 +9,12 @@ use rand::Rng;
 use rand::distr::Alphanumeric;
 use shared::config::Secret;
 use shared::local::{self, DataPlace, LocalOptions, LocalServers};
+use shared::migrate;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::prepare;
+use crate::services::{DatabaseForm, Role};
 
 const TEMPLATE: &str = "dafnck_template";
 
@@ -29,14 +31,18 @@ pub(super) async fn shared() -> &'static Servers {
     SHARED.get_or_init(start).await
 }
 
-pub(super) fn forget(database: &str) {
-    FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner).push(database.to_owned());
+pub(super) fn forget(database: String) {
+    FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner).push(database);
+}
+
+/// The root of the repository.
+pub(super) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
 pub(super) async fn start() -> Servers {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
     let options = LocalOptions {
-        cache: workspace.join(".local/cache"),
+        cache: workspace().join(".local/cache"),
         data: DataPlace::Temporary,
         postgres_port: None,
         redis_port: None,
@@ -49,7 +55,7 @@ pub(super) async fn start() -> Servers {
     servers.execute(&format!("CREATE DATABASE {TEMPLATE}")).await;
     let template = servers.admin_url(TEMPLATE);
     prepare::migrate_all(&template).await.unwrap();
-    prepare::set_passwords(&template, &servers.role_password).await.unwrap();
+    prepare::set_passwords(&template, &servers.role_password, &Role::ALL).await.unwrap();
     servers
 }
 
@@ -72,10 +78,25 @@ impl Servers {
         name
     }
 
+    /// Four databases, one for each service, with names that begin as the one that is returned.
+    pub(super) async fn create_databases_apart(&self) -> String {
+        let shared = format!("f{}", Uuid::now_v7().simple());
+        for set in &migrate::SERVICES {
+            let name = DatabaseForm::Four.database_of(set.name, &shared);
+            self.create_named(&name).await;
+            prepare::migrate_apart(&self.admin_url(&name), set).await.unwrap();
+        }
+        shared
+    }
+
+    pub(super) async fn create_named(&self, name: &str) {
+        self.execute(&format!("CREATE DATABASE {name}")).await;
+    }
+
     /// A database without schemas.
     pub(super) async fn create_empty_database(&self) -> Secret {
         let name = format!("e{}", Uuid::now_v7().simple());
-        self.execute(&format!("CREATE DATABASE {name}")).await;
+        self.create_named(&name).await;
         self.admin_url(&name)
     }
 

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     fn at(transaction_id: i64) -> Cursor {
-        Cursor { transaction_id, position: 0 }
+        Cursor { life: 1, transaction_id, position: 0 }
     }
 
     #[test]

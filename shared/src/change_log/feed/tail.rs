@@ -55,7 +55,7 @@ async fn follow(feed: &Feed) -> Result<()> {
 
 async fn begin(feed: &Feed) -> Result<Cursor> {
     let tx = feed.0.worker.begin_background().await?;
-    let head = head(&tx).await?;
+    let head = head(&tx, feed.0.schema).await?;
     tx.finish();
     Ok(head)
 }
