@@ -1,14 +1,11 @@
 //! The service is killed in the middle of its work, again and again; then the folder and the table still agree.
 
-use std::net::{Ipv4Addr, TcpListener};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use shared::proto::content::v1 as pb;
-use suite::services::Role;
 use suite::testing::*;
 use tonic::Status;
 
@@ -20,58 +17,9 @@ use crate::uploads::{complete, create, get, hash, send, wish};
 
 const ROOM: usize = 20 * 1024 * 1024;
 const KILLS: usize = 40;
-const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// A content service in a process of its own, on the database, the Redis and the folder of a suite. It is killed when
-/// dropped, as `kill -9` does.
-struct Replica {
-    process: Child,
-    url: String,
-}
-
-impl Replica {
-    async fn start(s: &Scene) -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let options = &s.suite.options;
-        let process = Command::new(env!("CARGO_BIN_EXE_content"))
-            .env("DAFNCK_LISTEN", format!("127.0.0.1:{port}"))
-            .env("DAFNCK_DATABASE_URL", options.url_of(Role::requests_of("content")).expose())
-            .env("DAFNCK_WORKER_DATABASE_URL", options.url_of(Role::work_of("content")).expose())
-            .env("DAFNCK_REDIS_URL", options.redis_url.expose())
-            .env("DAFNCK_REDIS_KEY_PREFIX", &options.redis_key_prefix)
-            .env("DAFNCK_SERVICE_SECRET", SERVICE_SECRET)
-            .env("DAFNCK_IDENTITY_URL", &s.suite.siblings.identity_url)
-            .env("DAFNCK_PROJECT_URL", &s.suite.siblings.project_url)
-            .env("DAFNCK_TASK_URL", &s.suite.siblings.task_url)
-            .env("DAFNCK_STORAGE_FOLDER", &options.storage.storage_folder)
-            .env("DAFNCK_LOG_FILTER", "error")
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        let replica = Self { process, url: format!("http://127.0.0.1:{port}") };
-        let start = Instant::now();
-        while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
-            assert!(start.elapsed() < START_LIMIT, "the replica does not start");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        replica
-    }
-
-    fn kill(mut self) {
-        self.end();
-    }
-
-    fn end(&mut self) {
-        // SIGKILL: nothing of it runs to an end.
-        let _already_dead = self.process.kill();
-        self.process.wait().unwrap();
-    }
-}
-
-impl Drop for Replica {
-    fn drop(&mut self) {
-        self.end();
-    }
+async fn replica(s: &Scene) -> Replica {
+    Replica::start(&s.suite, env!("CARGO_BIN_EXE_content"), "content").await
 }
 
 /// All that happens to files: one is uploaded in pieces, which takes several parts, another in one stream; both
@@ -103,7 +51,7 @@ async fn a_service_that_is_killed_anywhere_leaves_nothing_behind() {
     let bytes = noise(18 * 1024 * 1024);
     let mut wishes = vec![wish(&s, bytes.len())];
     for _ in 0..KILLS {
-        let replica = Replica::start(&s).await;
+        let replica = replica(&s).await;
         let (mia, olga) =
             (s.mia.calling(Service::Content, &replica.url), s.olga.calling(Service::Content, &replica.url));
         let delay = Duration::from_millis(random.random_range(0..900));
@@ -155,7 +103,7 @@ async fn waits_for_a_lock(s: &Scene, statement: &str) -> bool {
 
 /// Kills a replica while it waits in this statement, which then may or may not have its effect.
 async fn killed_in(s: &Scene, statement: &str, lock: &str, call: impl AsyncFnOnce(Actor) -> bool) {
-    let replica = Replica::start(s).await;
+    let replica = replica(s).await;
     let who = s.mia.calling(Service::Content, &replica.url);
     let mut lock = held_up(s, lock).await;
     tokio::select! {

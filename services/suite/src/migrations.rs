@@ -35,6 +35,8 @@ enum Action {
     },
     /// Show what is applied and what is missing
     Status,
+    /// Name the rows that the missing migrations would stumble over, and change nothing
+    Check,
 }
 
 #[derive(Args, Clone, Debug, Default)]
@@ -89,6 +91,7 @@ pub async fn command(options: MigrateOptions) -> anyhow::Result<()> {
             Ok(())
         }
         Action::Status => status(&url).await,
+        Action::Check => check(&url).await,
     }
 }
 
@@ -158,5 +161,25 @@ async fn status(url: &AdminUrl) -> anyhow::Result<()> {
             println!("  {refusal}");
         }
     }
+    Ok(())
+}
+
+async fn check(url: &AdminUrl) -> anyhow::Result<()> {
+    let mut is_free = true;
+    for name in url.sets() {
+        let set = name.set();
+        for (step, offences) in migrate::preflight(&url.of(name)?, &set).await? {
+            match offences.as_deref() {
+                Some([]) => println!("{}/{step}: no row is in its way", set.name),
+                None => println!("{}/{step}: can be asked after the steps before it", set.name),
+                Some(rows) => {
+                    is_free = false;
+                    println!("{}/{step}: rows are in its way:\n  {}", set.name, rows.join("\n  "));
+                }
+            }
+        }
+    }
+    anyhow::ensure!(is_free, "mend the rows, then migrate");
+    println!("nothing is in the way");
     Ok(())
 }

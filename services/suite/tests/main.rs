@@ -22,4 +22,5 @@ mod importing;
 mod least_privilege;
 mod outages;
 mod reflection;
+mod upgrading;
 mod walk;

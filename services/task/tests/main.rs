@@ -26,6 +26,7 @@ mod people;
 mod plan;
 mod progress;
 mod real_cycles;
+mod replacing;
 mod row_security;
 mod status;
 mod update;

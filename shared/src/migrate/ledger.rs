@@ -6,8 +6,12 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{Applied, Set, Step};
 
-/// Key of the advisory lock under which migrations run, the same for every set.
-const LOCK_KEY: i64 = 7_236_277_130_242;
+/// Key of the advisory lock under which migrations run, the same for every set, and none that a script's functions
+/// take: whoever calls those would wait for the end of the migration.
+const LOCK_KEY: i64 = 7_236_277_130_200;
+
+/// How long a runner waits for another one to end.
+const RUNNER_WAIT_MINUTES: u32 = 30;
 
 /// What must be there before the first script. Roles belong to the cluster and may be made by two databases
 /// at once.
@@ -15,6 +19,7 @@ pub(super) fn prologue(set: &Set) -> String {
     let schema = set.name;
     format!(
         r#"
+        SET lock_timeout = '{RUNNER_WAIT_MINUTES}min';
         SELECT pg_advisory_lock({LOCK_KEY});
         SET client_min_messages = warning;
         DO $$ BEGIN

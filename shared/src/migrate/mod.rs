@@ -2,9 +2,11 @@
 //!
 //! A set has a ledger, `<schema>.schema_migrations`. Before anything runs, the ledger is compared with the
 //! embedded scripts; a changed script, a gap or a version from the future is refused with a sentence that
-//! says what to do. An advisory lock makes concurrent runners wait for each other.
+//! says what to do. An advisory lock makes concurrent runners wait for each other. A step whose `preflight.sql`
+//! finds rows that would break it is refused with their names, before it changes anything.
 
 mod adoption;
+mod apply;
 mod ledger;
 mod plan;
 mod sets;
@@ -13,12 +15,9 @@ pub use plan::{Applied, Plan, PlanError, Step};
 pub use sets::{CONTENT, IDENTITY, Migration, PROJECT, REFERENCES, SERVICES, Set, TASK};
 
 use anyhow::Context;
-use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
 use crate::config::Secret;
-
-/// How long a step waits for a lock before it gives up, rather than queue all traffic behind it.
-const LOCK_TIMEOUT: &str = "10s";
 
 /// Brings a set up to its newest version, and takes over what a restored dump has brought from another cluster.
 /// Returns how many steps ran.
@@ -31,6 +30,17 @@ pub async fn up(url: &Secret, set: &Set) -> anyhow::Result<usize> {
     let steps = run(&mut conn, set, &plan).await?;
     adoption::adopt(&mut conn, set).await?;
     Ok(steps)
+}
+
+/// Brings a set up to this version and no further. Returns how many steps ran.
+///
+/// # Errors
+/// As [`up`].
+pub async fn up_to(url: &Secret, set: &Set, version: i32) -> anyhow::Result<usize> {
+    let mut conn = open(url, set).await?;
+    let mut plan = Plan::up(set, &ledger::read(&mut conn, set).await?)?;
+    plan.steps.retain(|step| step.version <= version);
+    run(&mut conn, set, &plan).await
 }
 
 /// Takes a set back to a version (0: nothing). Returns how many steps ran.
@@ -52,6 +62,27 @@ pub async fn applied(url: &Secret, set: &Set) -> anyhow::Result<Vec<Applied>> {
     ledger::read(&mut conn, set).await
 }
 
+/// What the pre-flights of the missing steps say, without changing anything: for each step that has one, its name and
+/// the rows in its way; `None` while the tables that it asks are still to be made by a step before it.
+///
+/// # Errors
+/// When the ledger does not fit the scripts, or the database does not answer.
+pub async fn preflight(url: &Secret, set: &Set) -> anyhow::Result<Vec<(String, Option<Vec<String>>)>> {
+    let mut conn = open(url, set).await?;
+    let plan = Plan::up(set, &ledger::read(&mut conn, set).await?)?;
+    let mut answers = Vec::new();
+    for (index, step) in plan.steps.into_iter().enumerate() {
+        let Some(question) = step.preflight else { continue };
+        conn.batch_execute("BEGIN READ ONLY").await?;
+        let offences = apply::offences(&mut conn, &question).await;
+        conn.batch_execute("ROLLBACK").await?;
+        // The first missing step is asked the schema that it will find; a later one may ask what is not there yet.
+        let offences = if index == 0 || offences.is_ok() { Some(offences?) } else { None };
+        answers.push((step.name, offences));
+    }
+    Ok(answers)
+}
+
 /// Connects, waits for other runners, and makes sure that the owner, the schema and the ledger are there.
 async fn open(url: &Secret, set: &Set) -> anyhow::Result<AsyncPgConnection> {
     let mut conn = crate::database::connect(url).await.context("cannot connect for migrations")?;
@@ -63,16 +94,7 @@ async fn open(url: &Secret, set: &Set) -> anyhow::Result<AsyncPgConnection> {
 
 async fn run(conn: &mut AsyncPgConnection, set: &Set, plan: &Plan) -> anyhow::Result<usize> {
     for step in &plan.steps {
-        let script = format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}';\n{}", step.script);
-        let outcome = conn
-            .transaction::<(), anyhow::Error, _>(async |conn| {
-                conn.batch_execute(&script).await?;
-                conn.batch_execute("RESET ROLE; RESET search_path").await?;
-                ledger::record(conn, set, step).await?;
-                Ok(())
-            })
-            .await;
-        outcome.with_context(|| {
+        apply::apply(conn, set, step).await.with_context(|| {
             format!(
                 "migration {}/{} failed and was undone as a whole; nothing of it remains. \
                  Mend what the message names and run again",

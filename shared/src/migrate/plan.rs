@@ -24,6 +24,8 @@ pub struct Step {
     pub script: String,
     /// Checksum to note, `None` when the step takes the version back.
     pub checksum: Option<String>,
+    /// Asked before the script runs: the rows that would break it.
+    pub preflight: Option<String>,
 }
 
 /// Scripts to run in this order.
@@ -78,6 +80,7 @@ impl Plan {
             checksum: Some(migration.checksum()),
             name: migration.name,
             script: migration.up,
+            preflight: migration.preflight,
         });
         Ok(Self { steps: steps.collect() })
     }
@@ -99,6 +102,7 @@ impl Plan {
                 name: migration.name,
                 script: migration.down,
                 checksum: None,
+                preflight: None,
             });
         Ok(Self { steps: steps.collect() })
     }

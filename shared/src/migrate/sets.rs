@@ -36,6 +36,8 @@ pub struct Migration {
     pub up: String,
     /// What takes it back.
     pub down: String,
+    /// One query that answers a sentence for each row that would break it, where rows can.
+    pub preflight: Option<String>,
 }
 
 impl Migration {
@@ -62,14 +64,16 @@ impl Set {
 fn migration(folder: &Dir<'_>) -> anyhow::Result<Migration> {
     let name = folder.path().file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
     let version = name.split('_').next().and_then(|number| number.parse().ok());
-    let script = |file: &str| {
+    let find = |file: &str| {
         let found = folder.get_file(folder.path().join(file)).and_then(|file| file.contents_utf8());
-        found.map(str::to_owned).ok_or_else(|| anyhow::anyhow!("{name} has no {file}"))
+        found.map(str::to_owned)
     };
+    let script = |file: &str| find(file).ok_or_else(|| anyhow::anyhow!("{name} has no {file}"));
     Ok(Migration {
         version: version.ok_or_else(|| anyhow::anyhow!("{name} is not named NNNN_name"))?,
         up: script("up.sql")?,
         down: script("down.sql")?,
+        preflight: find("preflight.sql"),
         name,
     })
 }

@@ -16,6 +16,7 @@ mod actor;
 mod form;
 mod mail;
 mod moving;
+mod replica;
 mod servers;
 mod slow_link;
 mod summary;
@@ -24,6 +25,7 @@ pub use actor::{Actor, Bearer, Service};
 pub use form::{Form, Through};
 pub use mail::Mail;
 pub use moving::OtherCluster;
+pub use replica::Replica;
 pub use summary::{reason_of, summary, violations};
 
 use std::path::PathBuf;
@@ -225,6 +227,19 @@ impl Suite {
     /// A connection as superuser, past all policies.
     pub async fn admin(&self) -> diesel_async::AsyncPgConnection {
         shared::database::connect(&self.admin_url).await.unwrap()
+    }
+
+    /// How many rows there are; `task.tasks WHERE …`.
+    pub async fn count(&self, rows: &str) -> i64 {
+        #[derive(diesel::QueryableByName)]
+        struct Count {
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            count: i64,
+        }
+        let query = diesel::sql_query(format!("SELECT count(*) AS count FROM {rows}"));
+        let found: Count =
+            diesel_async::RunQueryDsl::get_result(query, &mut self.admin().await).await.unwrap();
+        found.count
     }
 
     /// A connection under a service's role, as its code has it.

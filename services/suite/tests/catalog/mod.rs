@@ -14,7 +14,7 @@ const SEED: &str = include_str!("seed.sql");
 const ITEMS: &str = include_str!("items.sql");
 const README: &str = include_str!("../../../../migrations/README.md");
 
-type Catalog = BTreeMap<String, String>;
+pub type Catalog = BTreeMap<String, String>;
 
 #[derive(QueryableByName)]
 struct Row {
@@ -24,7 +24,7 @@ struct Row {
     definition: String,
 }
 
-async fn catalog(conn: &mut AsyncPgConnection, schema: &str) -> Catalog {
+pub async fn catalog(conn: &mut AsyncPgConnection, schema: &str) -> Catalog {
     conn.batch_execute(&format!("SET search_path = {schema}")).await.unwrap();
     let rows: Vec<Row> = sql_query(ITEMS).load(conn).await.unwrap();
     rows.into_iter().map(|row| (row.item, row.definition)).collect()

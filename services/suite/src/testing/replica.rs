@@ -1,0 +1,89 @@
+//! A service in a process of its own, on the database, the Redis and the siblings of a suite.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{ENCRYPTION_KEYS, SERVICE_SECRET, Suite};
+use crate::services::Role;
+
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long a process may take to end after it was told to.
+const END_LIMIT: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(10);
+
+/// A running process. It is killed when dropped, as `kill -9` does.
+pub struct Replica {
+    process: Child,
+    pub url: String,
+}
+
+impl Replica {
+    /// Starts the program of a service (`env!("CARGO_BIN_EXE_…")`) and waits until it takes connections.
+    pub async fn start(suite: &Suite, program: &str, service: &'static str) -> Self {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        Self::start_at(suite, program, service, port).await
+    }
+
+    /// As [`Self::start`], at this port.
+    pub async fn start_at(suite: &Suite, program: &str, service: &'static str, port: u16) -> Self {
+        let options = &suite.options;
+        let process = Command::new(program)
+            .env("DAFNCK_LISTEN", format!("127.0.0.1:{port}"))
+            .env("DAFNCK_DATABASE_URL", options.url_of(Role::requests_of(service)).expose())
+            .env("DAFNCK_WORKER_DATABASE_URL", options.url_of(Role::work_of(service)).expose())
+            .env("DAFNCK_REDIS_URL", options.redis_url.expose())
+            .env("DAFNCK_REDIS_KEY_PREFIX", &options.redis_key_prefix)
+            .env("DAFNCK_SERVICE_SECRET", SERVICE_SECRET)
+            .env("DAFNCK_ENCRYPTION_KEYS", ENCRYPTION_KEYS)
+            .env("DAFNCK_MAIL_URL", "log:")
+            .env("DAFNCK_MAIL_FROM", "DafnckMachine <no-reply@dafnck.example>")
+            .env("DAFNCK_IDENTITY_URL", &suite.siblings.identity_url)
+            .env("DAFNCK_PROJECT_URL", &suite.siblings.project_url)
+            .env("DAFNCK_TASK_URL", &suite.siblings.task_url)
+            .env("DAFNCK_CONTENT_URL", &suite.siblings.content_url)
+            .env("DAFNCK_STORAGE_FOLDER", &options.storage.storage_folder)
+            .env("DAFNCK_LOG_FILTER", "error")
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let replica = Self { process, url: format!("http://127.0.0.1:{port}") };
+        let start = Instant::now();
+        while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+            assert!(start.elapsed() < START_LIMIT, "the replica does not start");
+            tokio::time::sleep(POLL).await;
+        }
+        replica
+    }
+
+    /// SIGKILL: nothing of it runs to an end.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    /// SIGTERM, and waits until it has ended well.
+    pub async fn stop(mut self) {
+        let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.process.id())]).status();
+        assert!(told.unwrap().success());
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                break status;
+            }
+            assert!(start.elapsed() < END_LIMIT, "the replica does not end");
+            tokio::time::sleep(POLL).await;
+        };
+        assert!(status.success(), "the replica ended with {status}");
+    }
+
+    fn end(&mut self) {
+        let _already_dead = self.process.kill();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
