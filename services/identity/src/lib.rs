@@ -29,6 +29,7 @@ use shared::proto::identity::v1::auth_service_server::AuthServiceServer;
 use shared::proto::identity::v1::second_factor_service_server::SecondFactorServiceServer;
 use shared::proto::identity::v1::security_event_service_server::SecurityEventServiceServer;
 use shared::proto::identity::v1::session_service_server::SessionServiceServer;
+use shared::proto::identity::v1::sign_up_service_server::SignUpServiceServer;
 use shared::proto::identity::v1::user_service_server::UserServiceServer;
 use shared::server::MAX_MESSAGE_BYTES as MAX;
 use shared::service::Ground;
@@ -54,17 +55,17 @@ mod users;
 use accounts::AccountApi;
 use api_tokens::ApiTokenApi;
 use audit::{Audit, OperatorAuditApi, SecurityEventApi};
-use codes::{AccountCodeApi, Codes};
+use codes::{AccountCodeApi, CodeGate, Codes};
 use limits::Limits;
 use operating::UserAdministrationApi;
-pub use options::IdentityOptions;
+pub use options::{IdentityOptions, RegistrationMode};
 pub use passwords::PasswordOptions;
 use passwords::Passwords;
 use sealing::{KeyApi, KeyRing};
 use second_factor::{Gate, SecondFactorAdminApi, SecondFactorApi};
 pub use sessions::SessionOptions;
 use sessions::{Revocations, SessionApi, SessionResolver, SessionStore};
-use signing_in::AuthApi;
+use signing_in::{AuthApi, SignUpApi};
 use users::{Directory, ImportApi, UserApi};
 
 /// Name of the service, of its schema and of its proto package.
@@ -149,7 +150,8 @@ fn routes(
         audit.clone(),
         store.clone(),
         revocations.clone(),
-    );
+    )
+    .with_registration(options.registration);
     let gate = Gate::new(limits.clone(), audit.clone());
     let second_factor = SecondFactorApi::new(ground.clone(), keys.clone(), auth.proofs(), gate);
     let second_factor_admin = SecondFactorAdminApi(ground.worker.clone());
@@ -162,6 +164,13 @@ fn routes(
         keys: keys.clone(),
         revocations: revocations.clone(),
     };
+    let code_gate = CodeGate::new(limits.clone(), audit);
+    let sign_up = SignUpApi {
+        auth: auth.clone(),
+        codes: codes.clone(),
+        gate: code_gate.clone(),
+        outbox: outbox.clone(),
+    };
     let accounts = AccountApi {
         ground: ground.clone(),
         keys: keys.clone(),
@@ -171,13 +180,14 @@ fn routes(
         outbox,
         revocations,
         limits,
-        audit,
+        gate: code_gate,
     };
     let users = UserApi::new(ground.clone(), keys.clone());
     let (directory, import) =
         (Directory(ground.worker.clone()), ImportApi::new(ground.worker.clone(), keys.clone()));
     let rotation = KeyApi::new(ground.worker.clone(), keys);
     Ok(Routes::new(AuthServiceServer::new(auth).max_decoding_message_size(MAX))
+        .add_service(SignUpServiceServer::new(sign_up).max_decoding_message_size(MAX))
         .add_service(AccountServiceServer::new(accounts).max_decoding_message_size(MAX))
         .add_service(UserAdministrationServiceServer::new(administration).max_decoding_message_size(MAX))
         .add_service(AccountCodeServiceServer::new(account_codes).max_decoding_message_size(MAX))

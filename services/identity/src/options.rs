@@ -1,6 +1,6 @@
 //! What only this service needs to run.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::passwords::PasswordOptions;
 use crate::sealing::KeyRingOptions;
@@ -18,4 +18,18 @@ pub struct IdentityOptions {
     /// Lifetimes and number of sessions.
     #[command(flatten)]
     pub sessions: SessionOptions,
+    /// How accounts are made: `direct`, in one call, which tells anybody whether an address has an account; or
+    /// `confirmed`, in two, with a code from a mail between them
+    #[arg(long, env = "DAFNCK_REGISTRATION", value_enum, default_value_t)]
+    pub registration: RegistrationMode,
+}
+
+/// How accounts are made.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RegistrationMode {
+    /// In one call, which tells anybody whether an address has an account.
+    Direct,
+    /// In two calls, with proof of the address between them.
+    #[default]
+    Confirmed,
 }

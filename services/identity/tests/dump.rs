@@ -14,7 +14,7 @@ use suite::testing::*;
 use tonic::Code;
 
 use crate::api_tokens::program;
-use crate::second_factor::{App, begin, challenge, complete, confirm};
+use crate::authenticator::{App, begin, challenge, complete, confirm};
 use crate::{actor_without_session, with_tokens};
 
 /// What tokens and codes begin with.
@@ -113,11 +113,11 @@ async fn describe(olga: &Actor) {
 
 /// And leaves a challenge open.
 async fn sign_in_with_second_factor(suite: &Suite, olga: &Actor, secrets: &mut Secrets) {
-    let secret = begin(suite, olga).await.secret;
+    let secret = begin(olga).await.secret;
     let app = App::new(suite, &secret);
     secrets.add(&secret);
     secrets.add(&hex::encode(totp_rs::Secret::try_from_base32(&secret).unwrap().as_bytes()));
-    let codes = confirm(suite, olga, app.code_in(0)).await.unwrap().into_inner().codes;
+    let codes = confirm(olga, app.code_in(0)).await.unwrap().into_inner().codes;
     for code in &codes {
         secrets.add(code);
         secrets.add(&code.replace('-', ""));

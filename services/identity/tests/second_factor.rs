@@ -4,111 +4,23 @@ use chrono::TimeDelta;
 use shared::proto::identity::internal::v1 as internal;
 use shared::proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
 use shared::proto::identity::v1 as pb;
-use shared::proto::identity::v1::second_factor_proof::Proof;
-use shared::proto::identity::v1::second_factor_service_client::SecondFactorServiceClient;
 use shared::siblings::Sibling;
 use suite::testing::*;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
-use tonic::{Response, Status};
-use totp_rs::{Builder, Secret, Totp};
 
-use crate::{actor_without_session, by_hand, login, refusal, with_tokens, works_everywhere};
-
-const STEP_SECONDS: i64 = 30;
-
-/// Somebody's authenticator app, with a clock that is right.
-pub struct App<'a> {
-    totp: Totp,
-    suite: &'a Suite,
-}
-
-impl<'a> App<'a> {
-    pub fn new(suite: &'a Suite, secret: &str) -> Self {
-        let secret = Secret::try_from_base32(secret).unwrap();
-        Self { totp: Builder::new().with_secret(secret).build().unwrap(), suite }
-    }
-
-    /// The code that is shown so many steps from now.
-    pub fn code_in(&self, steps: i64) -> String {
-        let now = self.suite.options.clock.now().timestamp();
-        self.totp.generate(u64::try_from(now + steps * STEP_SECONDS).unwrap()).to_string()
-    }
-
-    /// A code that was not shown before: waits, by the suite's clock, for the next.
-    fn next_code(&self) -> String {
-        self.suite.options.clock.advance(TimeDelta::seconds(STEP_SECONDS));
-        self.code_in(0)
-    }
-}
-
-type Factors = SecondFactorServiceClient<InterceptedService<Channel, Bearer>>;
-
-fn factors(suite: &Suite, actor: &Actor) -> Factors {
-    let bearer = Bearer(actor.session_token.clone());
-    SecondFactorServiceClient::new(InterceptedService::new(suite.channel(Service::Identity), bearer))
-}
-
-fn by_code(code: &str) -> Option<pb::SecondFactorProof> {
-    Some(pb::SecondFactorProof { proof: Some(Proof::Code(code.to_owned())) })
-}
-
-fn by_recovery(code: &str) -> Option<pb::SecondFactorProof> {
-    Some(pb::SecondFactorProof { proof: Some(Proof::RecoveryCode(code.to_owned())) })
-}
-
-pub async fn begin(suite: &Suite, actor: &Actor) -> pb::BeginSecondFactorResponse {
-    let request = pb::BeginSecondFactorRequest { password: actor.password.clone() };
-    factors(suite, actor).begin_second_factor(request).await.unwrap().into_inner()
-}
-
-pub async fn confirm(
-    suite: &Suite,
-    actor: &Actor,
-    code: String,
-) -> Result<Response<pb::RecoveryCodes>, Status> {
-    factors(suite, actor).confirm_second_factor(pb::ConfirmSecondFactorRequest { code }).await
-}
-
-/// Turns the second factor on; the app, and the recovery codes.
-async fn turn_on<'a>(suite: &'a Suite, actor: &Actor) -> (App<'a>, Vec<String>) {
-    let app = App::new(suite, &begin(suite, actor).await.secret);
-    let codes = confirm(suite, actor, app.code_in(0)).await.unwrap().into_inner().codes;
-    (app, codes)
-}
-
-pub async fn challenge(actor: &Actor) -> String {
-    let request = login(&actor.name, &actor.password);
-    let answer = actor_without_session(actor).auth().login(request).await.unwrap().into_inner();
-    assert!(answer.user.is_none() && answer.session.is_none() && answer.tokens.is_none());
-    answer.second_factor_challenge.unwrap().challenge_token
-}
-
-pub async fn complete(
-    suite: &Suite,
-    challenge_token: &str,
-    proof: Option<pb::SecondFactorProof>,
-) -> Result<Response<pb::SignedIn>, Status> {
-    let request = pb::CompleteLoginRequest { challenge_token: challenge_token.to_owned(), proof };
-    suite.anonymous().auth().complete_login(request).await
-}
-
-async fn state(suite: &Suite, actor: &Actor) -> (bool, i32) {
-    let state = factors(suite, actor).get_second_factor(pb::GetSecondFactorRequest {}).await.unwrap();
-    (state.get_ref().is_on, state.get_ref().recovery_codes_left)
-}
+use crate::authenticator::{App, begin, by_code, by_recovery, challenge, complete, confirm, state, turn_on};
+use crate::{by_hand, login, refusal, with_tokens, works_everywhere};
 
 #[tokio::test]
 async fn with_a_second_factor_a_password_and_a_code_sign_in() {
     let suite = Suite::start().await;
     let olga = suite.user("olga").await;
-    assert_eq!(state(&suite, &olga).await, (false, 0));
-    let begun = begin(&suite, &olga).await;
+    assert_eq!(state(&olga).await, (false, 0));
+    let begun = begin(&olga).await;
     assert!(begun.otpauth_uri.contains(&begun.secret) && begun.otpauth_uri.contains("olga%40example.org"));
-    assert_eq!(state(&suite, &olga).await, (false, 0), "nothing is on before it is confirmed");
+    assert_eq!(state(&olga).await, (false, 0), "nothing is on before it is confirmed");
     let app = App::new(&suite, &begun.secret);
-    let codes = confirm(&suite, &olga, app.code_in(0)).await.unwrap().into_inner().codes;
-    assert_eq!((codes.len(), state(&suite, &olga).await), (10, (true, 10)));
+    let codes = confirm(&olga, app.code_in(0)).await.unwrap().into_inner().codes;
+    assert_eq!((codes.len(), state(&olga).await), (10, (true, 10)));
 
     let token = challenge(&olga).await;
     let signed_in = complete(&suite, &token, by_code(&app.next_code())).await.unwrap().into_inner();
@@ -192,7 +104,7 @@ async fn more_challenges_are_no_more_guesses() {
     let answer = complete(&suite, &token, by_code(&app.next_code())).await;
     assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
     let request = pb::RemoveSecondFactorRequest { proof: by_code(&app.next_code()) };
-    let answer = factors(&suite, &olga).remove_second_factor(request).await;
+    let answer = olga.second_factor().remove_second_factor(request).await;
     assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
 }
 
@@ -209,7 +121,7 @@ async fn a_recovery_code_signs_in_once() {
     let answer = complete(&suite, &token, by_recovery(&codes[0])).await;
     assert_eq!(refusal(answer), "UNAUTHENTICATED SECOND_FACTOR_INVALID");
     complete(&suite, &token, by_recovery(&codes[1])).await.unwrap();
-    assert_eq!(state(&suite, &olga).await, (true, 8));
+    assert_eq!(state(&olga).await, (true, 8));
 }
 
 #[tokio::test]
@@ -218,11 +130,11 @@ async fn new_recovery_codes_end_the_former() {
     let olga = suite.user("olga").await;
     let (app, former) = turn_on(&suite, &olga).await;
     let wrong = pb::CreateRecoveryCodesRequest { proof: by_code(&app.code_in(0)) };
-    let answer = factors(&suite, &olga).create_recovery_codes(wrong).await;
+    let answer = olga.second_factor().create_recovery_codes(wrong).await;
     assert_eq!(refusal(answer), "PERMISSION_DENIED SECOND_FACTOR_INVALID");
 
     let request = pb::CreateRecoveryCodesRequest { proof: by_code(&app.next_code()) };
-    let codes = factors(&suite, &olga).create_recovery_codes(request).await.unwrap().into_inner().codes;
+    let codes = olga.second_factor().create_recovery_codes(request).await.unwrap().into_inner().codes;
 
     let token = challenge(&olga).await;
     let answer = complete(&suite, &token, by_recovery(&former[0])).await;
@@ -238,7 +150,7 @@ async fn turned_off_a_password_is_enough_again() {
     let open = challenge(&olga).await;
 
     let request = pb::RemoveSecondFactorRequest { proof: by_recovery(&codes[0]) };
-    let after = factors(&suite, &olga).remove_second_factor(request).await.unwrap().into_inner();
+    let after = olga.second_factor().remove_second_factor(request).await.unwrap().into_inner();
 
     assert!(!after.is_on);
     let answer = complete(&suite, &open, by_recovery(&codes[1])).await;
@@ -246,7 +158,7 @@ async fn turned_off_a_password_is_enough_again() {
     let signed_in = suite.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
     assert!(signed_in.get_ref().tokens.is_some());
     let off = pb::RemoveSecondFactorRequest { proof: by_recovery(&codes[1]) };
-    let answer = factors(&suite, &olga).remove_second_factor(off).await;
+    let answer = olga.second_factor().remove_second_factor(off).await;
     assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_OFF");
 }
 
@@ -255,24 +167,24 @@ async fn turning_on_takes_the_password_a_code_and_a_quarter_of_an_hour() {
     let suite = Suite::start().await;
     let olga = suite.user("olga").await;
     let wrong = pb::BeginSecondFactorRequest { password: "another password".to_owned() };
-    let answer = factors(&suite, &olga).begin_second_factor(wrong).await;
+    let answer = olga.second_factor().begin_second_factor(wrong).await;
     assert_eq!(refusal(answer), "PERMISSION_DENIED PASSWORD_WRONG");
-    let answer = confirm(&suite, &olga, "000000".to_owned()).await;
+    let answer = confirm(&olga, "000000".to_owned()).await;
     assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_OFF");
 
-    let former = App::new(&suite, &begin(&suite, &olga).await.secret);
-    let app = App::new(&suite, &begin(&suite, &olga).await.secret);
-    let answer = confirm(&suite, &olga, former.code_in(0)).await;
+    let former = App::new(&suite, &begin(&olga).await.secret);
+    let app = App::new(&suite, &begin(&olga).await.secret);
+    let answer = confirm(&olga, former.code_in(0)).await;
     assert_eq!(refusal(answer), "PERMISSION_DENIED SECOND_FACTOR_INVALID");
     suite.options.clock.advance(TimeDelta::minutes(15));
-    let answer = confirm(&suite, &olga, app.code_in(0)).await;
+    let answer = confirm(&olga, app.code_in(0)).await;
     assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_OFF");
 
     let (app, _) = turn_on(&suite, &olga).await;
-    let answer = confirm(&suite, &olga, app.next_code()).await;
+    let answer = confirm(&olga, app.next_code()).await;
     assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_ON");
     let request = pb::BeginSecondFactorRequest { password: olga.password.clone() };
-    let answer = factors(&suite, &olga).begin_second_factor(request).await;
+    let answer = olga.second_factor().begin_second_factor(request).await;
     assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_ON");
 }
 
@@ -356,10 +268,10 @@ async fn malformed_proofs_name_their_fields() {
         let refused = complete(&suite, "", proof.clone()).await.unwrap_err();
         assert_eq!(violations(&refused), ["challenge_token", field]);
         let request = pb::RemoveSecondFactorRequest { proof };
-        let refused = factors(&suite, &olga).remove_second_factor(request).await.unwrap_err();
+        let refused = olga.second_factor().remove_second_factor(request).await.unwrap_err();
         assert_eq!(violations(&refused), [field]);
     }
-    let refused = confirm(&suite, &olga, "1".to_owned()).await.unwrap_err();
+    let refused = confirm(&olga, "1".to_owned()).await.unwrap_err();
     assert_eq!(violations(&refused), ["code"]);
 }
 
@@ -388,8 +300,8 @@ async fn a_secret_of_another_account_or_in_clear_is_not_taken() {
 async fn losing_redis_in_between_loses_no_sign_in() {
     let suite = Suite::start_alone().await;
     let olga = suite.user("olga").await;
-    let secret = begin(&suite, &olga).await.secret;
-    confirm(&suite, &olga, App::new(&suite, &secret).code_in(0)).await.unwrap();
+    let secret = begin(&olga).await.secret;
+    confirm(&olga, App::new(&suite, &secret).code_in(0)).await.unwrap();
     let token = challenge(&olga).await;
     suite.servers.as_ref().unwrap().stop_redis().await.unwrap();
 

@@ -7,16 +7,9 @@ mod queries;
 mod rpc;
 mod wire;
 
-use uuid::Uuid;
+use crate::codes::Redemption;
 
 pub use rpc::AccountApi;
-
-/// A wish that a code proves.
-struct Redemption {
-    /// Makes a retry safe.
-    request_id: Option<Uuid>,
-    code: String,
-}
 
 /// A wish for a new password, with a code.
 struct Reset {

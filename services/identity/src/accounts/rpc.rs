@@ -4,7 +4,7 @@ use futures::stream::BoxStream;
 use futures::try_join;
 use shared::caller::Caller;
 use shared::database::{Transaction, explain};
-use shared::error::{ErrorReason, Result};
+use shared::error::Result;
 use shared::json::to_timestamp;
 use shared::mail::Outbox;
 use shared::proto::identity::v1 as pb;
@@ -14,9 +14,9 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::queries::{self, Names};
-use super::{EmailChange, PasswordChange, Redemption, Reset, wire};
-use crate::audit::{self, Audit, Event, Kind};
-use crate::codes::{Codes, Issued, Purpose, Used, Wish};
+use super::{EmailChange, PasswordChange, Reset, wire};
+use crate::audit::{self, Event, Kind};
+use crate::codes::{CodeGate, Codes, Issued, Purpose, Redemption, Used, Wish};
 use crate::limits::{Account, Attempt, Limits, Purpose as Budget};
 use crate::operating;
 use crate::passwords::Passwords;
@@ -25,7 +25,7 @@ use crate::sessions::{
     Device, Revocations, SESSION_INVALID,
     queries::{Ending, revoke_all},
 };
-use crate::signing_in::{Login, Proofs};
+use crate::signing_in::{Login, OwnersProof, Proofs};
 use crate::{CONSTRAINTS, letters};
 
 /// Serves `AccountService`.
@@ -44,10 +44,10 @@ pub struct AccountApi {
     pub outbox: Outbox,
     /// Ends sessions everywhere.
     pub revocations: Revocations,
-    /// Limits on asking for codes and on guessing at them.
+    /// Limits on asking for codes.
     pub limits: Limits,
-    /// Failures.
-    pub audit: Audit,
+    /// Limits on guessing at them.
+    pub gate: CodeGate,
 }
 
 impl AccountApi {
@@ -60,7 +60,7 @@ impl AccountApi {
     }
 
     /// Whether this is the account's password.
-    async fn prove(&self, names: &Names, password: String, device: &Device) -> Result<()> {
+    async fn prove(&self, names: &Names, password: String, device: &Device) -> Result<OwnersProof> {
         let login = Login { login: names.email.clone(), password };
         self.proofs.of_owner(names.id, login, device).await
     }
@@ -91,20 +91,12 @@ impl AccountApi {
         redemption: &Redemption,
         device: &Device,
     ) -> Result<(Transaction, Used)> {
-        let attempt = self.limits.admit(Attempt::new(Budget::RedeemCode).from(device)).await?;
-        let tx = self.ground.database.begin_as(Uuid::nil()).await?;
-        match self.codes.redeem(&tx, purpose, &redemption.code, redemption.request_id).await {
-            Ok(used) => {
-                self.limits.take_back(&attempt).await;
-                Ok((tx, used))
-            }
-            Err(error) => {
-                if error.reason() == ErrorReason::CodeInvalid {
-                    self.audit.note_failure(Kind::CodeFailure, None, device);
-                }
-                Err(error)
-            }
-        }
+        let redeem = async {
+            let tx = self.ground.database.begin_as(Uuid::nil()).await?;
+            let used = self.codes.redeem(&tx, purpose, redemption).await?;
+            Ok((tx, used))
+        };
+        self.gate.guard(device, redeem).await
     }
 
     /// Sets a password with a code.
@@ -204,11 +196,12 @@ impl AccountService for AccountApi {
         let kept = caller.user()?.session_id;
         let names = self.own(&caller).await?;
         let PasswordChange { old_password, new_password } = PasswordChange::of(request.into_inner(), &names)?;
-        self.prove(&names, old_password, &device).await?;
+        let proof = self.prove(&names, old_password, &device).await?;
         let hash = self.passwords.hash(new_password).await?;
 
         let told = letters::password_changed(names.id, &names.email, self.ground.clock.now());
         let tx = self.ground.database.begin(&caller).await?;
+        proof.hold(&tx).await?;
         audit::append(&tx, &Event::new(Kind::PasswordChanged, names.id).by(&caller).from(&device))?;
         try_join!(queries::set_password_hash(&tx, names.id, &hash), self.outbox.queue(&tx, &told))?;
         let revoked = self
@@ -228,13 +221,14 @@ impl AccountService for AccountApi {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let names = self.own(&caller).await?;
         let EmailChange { password, new_email } = EmailChange::of(request.into_inner(), &names)?;
-        self.prove(&names, password, &device).await?;
+        let proof = self.prove(&names, password, &device).await?;
         self.count_letter(Account::Known(names.id), &device).await?;
 
         let told = letters::email_change_asked(names.id, &names.email, self.ground.clock.now());
         let (user_id, email) = (Some(names.id), Some(new_email));
         let wish = Wish { purpose: Purpose::ChangeEmail, user_id, email, is_mailed: true };
         let tx = self.ground.database.begin(&caller).await?;
+        proof.hold(&tx).await?;
         audit::append(&tx, &Event::new(Kind::EmailChangeRequested, names.id).by(&caller).from(&device))?;
         let (issued, ()) = try_join!(self.codes.issue(&tx, &wish), self.outbox.queue(&tx, &told))?;
         tx.commit().await?;
@@ -277,10 +271,11 @@ impl AccountService for AccountApi {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let password = wire::confirmation(request.into_inner())?;
         let names = self.own(&caller).await?;
-        self.prove(&names, password, &device).await?;
+        let proof = self.prove(&names, password, &device).await?;
 
         let told = letters::account_deleted(names.id, &names.email, self.ground.clock.now());
         let tx = self.ground.database.begin(&caller).await?;
+        proof.hold(&tx).await?;
         audit::append(&tx, &Event::new(Kind::AccountDeleted, names.id).by(&caller).from(&device))?;
         try_join!(queries::delete(&tx, names.id), self.outbox.queue(&tx, &told))?;
         self.revocations.announce_after(revoke_all(tx, Ending::Everything, self.ground.clock.now())).await?;

@@ -5,21 +5,10 @@ use shared::proto::identity::v1 as pb;
 use shared::validation::Violations;
 
 use super::queries::Names;
-use super::{EmailChange, PasswordChange, Redemption, Reset};
+use super::{EmailChange, PasswordChange, Reset};
+use crate::codes::Redemption;
 use crate::passwords::{self, OwnWords};
 use crate::users::fields;
-
-/// Longest code that is looked at, in characters.
-const MAX_CODE_CHARS: usize = 100;
-
-impl Redemption {
-    fn of(v: &mut Violations, request_id: &str, code: String) -> Self {
-        Self {
-            request_id: v.optional_uuid("request_id", request_id),
-            code: v.text("code", code, 1, MAX_CODE_CHARS),
-        }
-    }
-}
 
 impl TryFrom<pb::VerifyEmailRequest> for Redemption {
     type Error = Error;

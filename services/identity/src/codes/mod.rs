@@ -4,8 +4,10 @@
 //! with it can be written after its commit though the code is stored nowhere: the database has its SHA-256 only.
 
 mod expiry;
+mod gate;
 mod queries;
 mod rpc;
+mod sign_up;
 mod wire;
 
 use base64::Engine as _;
@@ -25,8 +27,10 @@ use crate::audit::Kind;
 use crate::letters;
 
 pub use expiry::forget_expired;
-pub use queries::{Addressee, Used};
+pub use gate::CodeGate;
+pub use queries::{Addressee, ProvenAddress, Used};
 pub use rpc::AccountCodeApi;
+pub use sign_up::SignUpWish;
 
 /// What codes begin with, so that people and secret scanners recognise them.
 const PREFIX: &str = "dfc_";
@@ -40,6 +44,8 @@ pub enum Purpose {
     ResetPassword,
     /// To prove a new address, which then becomes the account's.
     ChangeEmail,
+    /// To prove the address of an account to come.
+    SignUp,
 }
 
 impl Purpose {
@@ -49,13 +55,14 @@ impl Purpose {
             Self::VerifyEmail => "verify_email",
             Self::ResetPassword => "reset_password",
             Self::ChangeEmail => "change_email",
+            Self::SignUp => "sign_up",
         }
     }
 
     /// How long a code works.
     fn life(self) -> TimeDelta {
         match self {
-            Self::VerifyEmail => TimeDelta::hours(24),
+            Self::VerifyEmail | Self::SignUp => TimeDelta::hours(24),
             Self::ResetPassword | Self::ChangeEmail => TimeDelta::hours(1),
         }
     }
@@ -66,6 +73,7 @@ impl Purpose {
             Self::VerifyEmail => None,
             Self::ResetPassword => Some(Kind::PasswordResetRequested),
             Self::ChangeEmail => Some(Kind::EmailChangeRequested),
+            Self::SignUp => Some(Kind::SignUpRequested),
         }
     }
 
@@ -75,8 +83,17 @@ impl Purpose {
             Self::VerifyEmail => letters::VERIFY_EMAIL,
             Self::ResetPassword => letters::RESET_PASSWORD,
             Self::ChangeEmail => letters::CHANGE_EMAIL,
+            Self::SignUp => letters::SIGN_UP,
         }
     }
+}
+
+/// A wish that a code proves.
+pub struct Redemption {
+    /// Makes a retry safe; a fresh one if the caller gave none, so that it cannot come again.
+    pub request_id: Uuid,
+    /// The code.
+    pub code: String,
 }
 
 /// A wish for a code.
@@ -146,15 +163,12 @@ impl Codes {
         &self,
         tx: &Transaction,
         purpose: Purpose,
-        code: &str,
-        request_id: Option<Uuid>,
+        Redemption { request_id, code }: &Redemption,
     ) -> Result<Used> {
         if !is_code(code) {
             return Err(invalid());
         }
-        // Without an id it cannot come again.
-        let request_id = request_id.unwrap_or_else(Uuid::now_v7);
-        let used = queries::redeem(tx, purpose, token_hash(code), request_id, self.clock.now()).await?;
+        let used = queries::redeem(tx, purpose, token_hash(code), *request_id, self.clock.now()).await?;
         let used = used.ok_or_else(invalid)?;
         tx.act_as(used.user_id)?;
         Ok(used)

@@ -87,3 +87,56 @@ pub(super) async fn redeem(
     .bind::<Timestamptz, _>(now);
     Ok(Prepared(query).get_result(&mut conn).await.optional()?)
 }
+
+/// The address of an account to come.
+#[derive(QueryableByName)]
+pub struct ProvenAddress {
+    /// The code's id, which becomes the account's.
+    #[diesel(sql_type = SqlUuid)]
+    pub id: Uuid,
+    /// The address; empty in a replay.
+    #[diesel(sql_type = Varchar)]
+    pub email: String,
+    /// Whether the same request has used the code before: then the account is there.
+    #[diesel(sql_type = Bool)]
+    pub is_replay: bool,
+}
+
+#[derive(QueryableByName)]
+struct Owner {
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    owner: Option<Uuid>,
+}
+
+/// Stores a code to sign up and queues its letter, if it has one; answers with the account that has the address.
+pub(super) async fn issue_to_sign_up(
+    mut conn: &AsyncPgConnection,
+    id: Uuid,
+    hash: TokenHash,
+    email: &str,
+    letter: Option<&str>,
+    lifetime: Lifetime,
+) -> Result<Option<Uuid>> {
+    let query = sql_query("SELECT identity.issue_sign_up_code($1, $2, $3, $4, $5, $6) AS owner")
+        .bind::<SqlUuid, _>(id)
+        .bind::<Text, _>(hash.to_hex())
+        .bind::<Text, _>(email)
+        .bind::<Nullable<Text>, _>(letter)
+        .bind::<Timestamptz, _>(lifetime.now)
+        .bind::<Timestamptz, _>(lifetime.expires_at);
+    Ok(Prepared(query).get_result::<Owner>(&mut conn).await?.owner)
+}
+
+/// Uses a code to sign up, whoever asks: knowing it is the proof.
+pub(super) async fn redeem_to_sign_up(
+    mut conn: &AsyncPgConnection,
+    hash: TokenHash,
+    request_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Option<ProvenAddress>> {
+    let query = sql_query("SELECT id, email, is_replay FROM identity.use_sign_up_code($1, $2, $3)")
+        .bind::<Text, _>(hash.to_hex())
+        .bind::<SqlUuid, _>(request_id)
+        .bind::<Timestamptz, _>(now);
+    Ok(Prepared(query).get_result(&mut conn).await.optional()?)
+}

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{Codes, Purpose, Wish};
-use crate::audit::{self, Event};
+use crate::audit::{self, Event, Kind};
 use crate::letters;
 use crate::sessions::Device;
 
@@ -83,5 +83,22 @@ impl AccountCodeService for AccountCodeApi {
     ) -> Result<Response<pb::AccountCode>, Status> {
         let asker = Asker::of(&request)?;
         self.create(request.into_inner().try_into()?, asker).await
+    }
+
+    async fn create_sign_up_code(
+        &self,
+        request: Request<pb::CreateSignUpCodeRequest>,
+    ) -> Result<Response<pb::AccountCode>, Status> {
+        let asker = Asker::of(&request)?;
+        let wish = request.into_inner().try_into()?;
+
+        let tx = self.database.begin_as(Uuid::nil()).await?;
+        let issued = self.codes.issue_to_sign_up(&tx, &wish).await?;
+        let event = Event::new(Kind::SignUpRequested, issued.owner);
+        audit::append(&tx, &event.by(&asker.caller).from(&asker.device))?;
+        tx.commit().await?;
+        self.outbox.wake();
+
+        Ok(Response::new(issued.into_wire()?))
     }
 }

@@ -4,10 +4,14 @@ use shared::error::{Error, Result};
 use shared::json::to_timestamp;
 use shared::proto::identity::internal::v1 as pb;
 use shared::validation::Violations;
+use uuid::Uuid;
 
-use super::{Issued, Purpose, Wish};
+use super::sign_up::{SignUpCode, SignUpWish};
+use super::{Issued, Purpose, Redemption, Wish};
 use crate::users::fields;
 
+/// Longest code that is looked at, in characters.
+const MAX_CODE_CHARS: usize = 100;
 const DELIVERY: &str = "must be either send_code or return_code";
 
 impl TryFrom<pb::CreateEmailVerificationCodeRequest> for Wish {
@@ -64,6 +68,46 @@ impl TryFrom<pb::CreateEmailChangeCodeRequest> for Wish {
         };
         v.finish()?;
         Ok(wish)
+    }
+}
+
+impl TryFrom<pb::CreateSignUpCodeRequest> for SignUpWish {
+    type Error = Error;
+
+    fn try_from(request: pb::CreateSignUpCodeRequest) -> Result<Self> {
+        use pb::create_sign_up_code_request::Delivery;
+        let mut v = Violations::new();
+        v.require(request.delivery.is_some(), "delivery", DELIVERY);
+        let wish = Self {
+            email: fields::email(&mut v, "email", &request.email),
+            is_mailed: matches!(request.delivery, Some(Delivery::SendCode(_))),
+        };
+        v.finish()?;
+        Ok(wish)
+    }
+}
+
+impl Redemption {
+    /// Of the fields `request_id` and `code`.
+    pub fn of(v: &mut Violations, request_id: &str, code: String) -> Self {
+        Self {
+            request_id: v.optional_uuid("request_id", request_id).unwrap_or_else(Uuid::now_v7),
+            code: v.text("code", code, 1, MAX_CODE_CHARS),
+        }
+    }
+}
+
+impl SignUpCode {
+    /// For the service that asked.
+    pub(super) fn into_wire(self) -> Result<pb::AccountCode> {
+        if self.owner.is_some() {
+            return Err(Error::AlreadyExists { field: "email" });
+        }
+        Ok(pb::AccountCode {
+            user_id: self.id.to_string(),
+            code: self.code,
+            expires_at: Some(to_timestamp(self.expires_at)),
+        })
     }
 }
 

@@ -16,6 +16,8 @@ pub const VERIFY_EMAIL: &str = "verify_email";
 pub const RESET_PASSWORD: &str = "reset_password";
 /// With a code that proves a new address.
 pub const CHANGE_EMAIL: &str = "change_email";
+/// With a code to sign up.
+pub const SIGN_UP: &str = "sign_up";
 /// To an address that somebody wants for another account.
 const ADDRESS_TAKEN: &str = "address_taken";
 const EMAIL_CHANGE_ASKED: &str = "email_change_asked";
@@ -69,6 +71,7 @@ pub fn write(codes: &Codes, queued: &QueuedMail) -> Result<Mail> {
         VERIFY_EMAIL => texts::verify_email(&code(Purpose::VerifyEmail)),
         RESET_PASSWORD => texts::reset_password(&code(Purpose::ResetPassword)),
         CHANGE_EMAIL => texts::change_email(&code(Purpose::ChangeEmail)),
+        SIGN_UP => texts::sign_up(&code(Purpose::SignUp)),
         ADDRESS_TAKEN => texts::address_taken(),
         EMAIL_CHANGE_ASKED => texts::email_change_asked(),
         EMAIL_CHANGED => texts::email_changed(email),

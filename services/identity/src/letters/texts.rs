@@ -26,6 +26,14 @@ pub(super) fn change_email(code: &str) -> Letter {
     ("Confirm your new e-mail address", text)
 }
 
+pub(super) fn sign_up(code: &str) -> Letter {
+    let text = format!(
+        "Somebody, hopefully you, wants an account with this address. This code makes it; it works once, for 24 hours:\n\n    \
+         {code}\n\nIf that was not you, you need not do anything: without the code there is no account.\n"
+    );
+    ("Finish signing up", text)
+}
+
 pub(super) fn address_taken() -> Letter {
     let text = "Somebody, perhaps you, wants to use this address for an account. There is one with it already, so \
                 nothing was changed.\n\nIf you forgot its password, reset it.\n";

@@ -26,7 +26,6 @@ pub use challenges::{Challenge, begin_challenge, take_attempt};
 pub use gate::Gate;
 pub use operator::SecondFactorAdminApi;
 pub use proof::{Claim, prove};
-pub use queries::is_on;
 pub use rpc::SecondFactorApi;
 pub use wire::ChallengeAnswer;
 

@@ -67,8 +67,11 @@ pub(super) async fn state(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result
     }))
 }
 
-/// The user's factor, locked: of two calls with one code the second finds it used.
-pub(super) async fn lock(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<Option<Factor>> {
+/// The user's factor, locked: of two calls with one code the second finds it used. The account is locked before it, as
+/// whoever changes the password or erases the account does, so that nobody waits in a circle.
+pub(super) async fn lock(tx: &Transaction, user_id: Uuid) -> Result<Option<Factor>> {
+    tx.send_ahead(&format!("SELECT FROM identity.users WHERE id = '{user_id}' FOR NO KEY UPDATE"))?;
+    let mut conn: &AsyncPgConnection = tx;
     let query = sql_query(
         "SELECT totp_secret, begun_at, confirmed_at, last_used_step FROM identity.user_second_factors \
          WHERE user_id = $1 FOR UPDATE",

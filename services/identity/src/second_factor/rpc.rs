@@ -87,10 +87,12 @@ impl SecondFactorService for SecondFactorApi {
             return Err(is_on_already().into());
         }
         let login = Login::try_from(pb::LoginRequest { login: email.clone(), password })?;
-        self.proofs.of_owner(user_id, login, &device).await?;
+        let proof = self.proofs.of_owner(user_id, login, &device).await?;
         let (secret, now) = (SharedSecret::random(), self.ground.clock.now());
         let sealed = self.keys.seal(Place::of(TOTP_SECRET, user_id), &secret.to_base32())?;
-        queries::begin(self.ground.database.begin(&caller).await?, user_id, &sealed, now).await?;
+        let tx = self.ground.database.begin(&caller).await?;
+        proof.hold(&tx).await?;
+        queries::begin(tx, user_id, &sealed, now).await?;
 
         Ok(Response::new(pb::BeginSecondFactorResponse {
             otpauth_uri: secret.to_uri(&email)?,

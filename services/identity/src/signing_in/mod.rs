@@ -7,6 +7,7 @@ mod proof;
 mod queries;
 mod refresh;
 mod rpc;
+mod sign_up;
 mod wire;
 
 use shared::caller::Session as WorkingSession;
@@ -14,22 +15,45 @@ use shared::error::{Error, ErrorReason, Result};
 use shared::idempotency::RequestKey;
 use uuid::Uuid;
 
+use crate::codes::Redemption;
 use crate::sealing::{FIRST_NAME, KeyRing, LAST_NAME, Place, Sealed};
 use crate::sessions::Session;
 use crate::users::User;
 
-pub use proof::Proofs;
+pub use proof::{OwnersProof, Proofs};
 pub use rpc::AuthApi;
+pub use sign_up::SignUpApi;
 
-/// A wish for an account.
+/// A wish for an account in one step.
 pub struct Registration {
     /// Makes a retry safe; does not cover the password and the names.
     key: Option<RequestKey>,
     email: String,
+    account: NewAccount,
+}
+
+/// A wish for an account with the address that a code proves.
+struct Completion {
+    redemption: Redemption,
+    account: NewAccount,
+}
+
+/// What somebody wants an account to be, beside its address.
+struct NewAccount {
     username: String,
     password: String,
     first_name: Option<String>,
     last_name: Option<String>,
+}
+
+/// The account that is to be made of it.
+struct Founding<'a> {
+    user_id: Uuid,
+    email: &'a str,
+    /// Whether the address is proven.
+    email_verified: bool,
+    account: &'a NewAccount,
+    password_hash: &'a str,
 }
 
 /// Given and family name as the table holds them.
@@ -38,7 +62,7 @@ struct SealedNames {
     last_name: Option<Sealed>,
 }
 
-impl Registration {
+impl NewAccount {
     fn sealed_names(&self, keys: &KeyRing, user_id: Uuid) -> Result<SealedNames> {
         Ok(SealedNames {
             first_name: keys.seal_some(Place::of(FIRST_NAME, user_id), self.first_name.as_deref())?,

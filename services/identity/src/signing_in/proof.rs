@@ -1,6 +1,6 @@
 //! Whether somebody knows an account's password.
 
-use shared::database::Database;
+use shared::database::{Database, Transaction};
 use shared::error::{Error, ErrorReason, Result};
 use shared::schema::UserStatus;
 use uuid::Uuid;
@@ -24,9 +24,15 @@ pub struct Proofs {
 pub struct Proven {
     /// Whose.
     pub user_id: Uuid,
+    /// Which of its passwords.
+    pub(super) generation: i32,
     /// A hash to replace the one that was compared, which is under former parameters.
     pub(super) new_hash: Option<Replacement>,
 }
+
+/// A signed-in user's proof of their own password.
+#[must_use = "the password may have changed since"]
+pub struct OwnersProof(Proven);
 
 /// A hash in place of another.
 pub(super) struct Replacement {
@@ -45,15 +51,11 @@ impl Proofs {
     /// # Errors
     /// `PERMISSION_DENIED` for a wrong password, which is no reason to sign in again; `RESOURCE_EXHAUSTED` after too
     /// many.
-    pub async fn of_owner(&self, user_id: Uuid, wish: Login, device: &Device) -> Result<()> {
+    pub async fn of_owner(&self, user_id: Uuid, wish: Login, device: &Device) -> Result<OwnersProof> {
         match self.of(wish, device).await {
-            Ok(proven) if proven.user_id == user_id => Ok(()),
+            Ok(proven) if proven.user_id == user_id => Ok(OwnersProof(proven)),
             Err(error) if error.reason() != ErrorReason::BadCredentials => Err(error),
-            _ => Err(Error::PermissionDenied {
-                reason: ErrorReason::PasswordWrong,
-                message: "the password is not yours".to_owned(),
-                metadata: Vec::new(),
-            }),
+            _ => Err(password_wrong()),
         }
     }
 
@@ -92,6 +94,24 @@ impl Proofs {
             }
             Comparison::Same | Comparison::Different => None,
         };
-        Ok(Proven { user_id: credentials.id, new_hash })
+        Ok(Proven { user_id: credentials.id, generation: credentials.password_generation, new_hash })
+    }
+}
+
+impl OwnersProof {
+    /// Goes on in this transaction only if the password still holds: nobody changes it before the transaction ends.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED` when there is another by now.
+    pub async fn hold(&self, tx: &Transaction) -> Result<()> {
+        queries::hold_password(tx, &self.0).await?.map(drop).ok_or_else(password_wrong)
+    }
+}
+
+fn password_wrong() -> Error {
+    Error::PermissionDenied {
+        reason: ErrorReason::PasswordWrong,
+        message: "the password is not yours".to_owned(),
+        metadata: Vec::new(),
     }
 }

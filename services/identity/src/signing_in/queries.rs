@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sql_query;
-use diesel::sql_types::{Array, Inet, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid, Varchar};
+use diesel::sql_types::{Array, Bool, Inet, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid, Varchar};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use ipnetwork::IpNetwork;
 use shared::authentication::TokenHash;
@@ -14,8 +14,8 @@ use shared::error::Result;
 use shared::schema::{SqlUserStatus, UserStatus};
 use uuid::Uuid;
 
-use super::proof::Replacement;
-use super::{BAD_CREDENTIALS, Opened, Registration, SealedNames};
+use super::proof::{Proven, Replacement};
+use super::{BAD_CREDENTIALS, Founding, Opened, SealedNames};
 use crate::sessions::queries::FoundRefresh;
 use crate::sessions::{Device, Lease, SESSION_INVALID, Session, Tokens};
 use crate::users::User;
@@ -38,6 +38,14 @@ pub(super) struct FoundCredentials {
     pub(super) password_hash: String,
     #[diesel(sql_type = SqlUserStatus)]
     pub(super) status: UserStatus,
+    #[diesel(sql_type = Integer)]
+    pub(super) password_generation: i32,
+}
+
+#[derive(QueryableByName)]
+struct Held {
+    #[diesel(sql_type = Bool)]
+    has_second_factor: bool,
 }
 
 /// A row of [`ANSWER`].
@@ -88,8 +96,19 @@ pub(super) async fn find_credentials(
     mut conn: &AsyncPgConnection,
     login: &str,
 ) -> Result<Option<FoundCredentials>> {
-    let query = sql_query("SELECT id, password_hash, status FROM identity.find_credentials($1)");
+    let query =
+        sql_query("SELECT id, password_hash, status, password_generation FROM identity.find_password($1)");
     Ok(Prepared(query.bind::<Text, _>(login)).get_result(&mut conn).await.optional()?)
+}
+
+/// Holds an account at the password that was proven, until the transaction ends; whether it has a second factor, or
+/// `None` if it has another password by now.
+pub(super) async fn hold_password(mut conn: &AsyncPgConnection, proven: &Proven) -> Result<Option<bool>> {
+    let query = sql_query("SELECT has_second_factor FROM identity.hold_password($1, $2)")
+        .bind::<SqlUuid, _>(proven.user_id)
+        .bind::<Integer, _>(proven.generation);
+    let held: Option<Held> = Prepared(query).get_result(&mut conn).await.optional()?;
+    Ok(held.map(|held| held.has_second_factor))
 }
 
 /// A subquery `session` that begins a session of `account`: the parameters are its id, the hashes of its tokens,
@@ -127,27 +146,26 @@ pub(super) struct Beginning<'a> {
 /// Makes an account with its profile and its first session, and commits.
 pub(super) async fn register(
     tx: Transaction,
-    user_id: Uuid,
-    wish: &Registration,
+    wish: &Founding<'_>,
     names: &SealedNames,
-    password_hash: &str,
     Beginning { tokens, device, lease }: Beginning<'_>,
 ) -> QueryResult<Option<Opened>> {
     let statement = format!(
         "WITH account AS (INSERT INTO identity.users (id, email, username, password_hash, first_name, last_name, \
-         created_at, updated_at, last_login_at) VALUES ($9, $10, $11, $12, $13, $14, $6, $6, $6) \
-         RETURNING {ACCOUNT}), \
-         profile AS (INSERT INTO identity.user_profiles (id, user_id) SELECT $15, id FROM account), {} \
+         email_verified, created_at, updated_at, last_login_at) \
+         VALUES ($9, $10, $11, $12, $13, $14, $15, $6, $6, $6) RETURNING {ACCOUNT}), \
+         profile AS (INSERT INTO identity.user_profiles (id, user_id) SELECT $16, id FROM account), {} \
          SELECT {ANSWER}, '{{}}'::text[] AS ended FROM account, session",
         begin_session()
     );
     let query = bind_session!(statement, tokens, device, lease)
-        .bind::<SqlUuid, _>(user_id)
-        .bind::<Text, _>(&wish.email)
-        .bind::<Text, _>(&wish.username)
-        .bind::<Text, _>(password_hash)
+        .bind::<SqlUuid, _>(wish.user_id)
+        .bind::<Text, _>(wish.email)
+        .bind::<Text, _>(&wish.account.username)
+        .bind::<Text, _>(wish.password_hash)
         .bind::<Nullable<Text>, _>(names.first_name.as_ref())
         .bind::<Nullable<Text>, _>(names.last_name.as_ref())
+        .bind::<Bool, _>(wish.email_verified)
         .bind::<SqlUuid, _>(Uuid::now_v7());
     Ok(only(tx.commit_with(Prepared(query)).await?))
 }

@@ -14,27 +14,29 @@ use uuid::Uuid;
 use super::proof::{Proofs, Proven};
 use super::queries::Beginning;
 use super::refresh::{Exchange, REFRESH_TOKEN_REUSED, Refreshed, refresh};
-use super::{BAD_CREDENTIALS, Login, Opened, Registration, queries};
+use super::{BAD_CREDENTIALS, Founding, Login, Opened, Registration, queries};
 use crate::audit::{Audit, Event, Kind};
 use crate::limits::{Attempt, Limits, Purpose};
 use crate::passwords::Passwords;
 use crate::sealing::KeyRing;
 use crate::second_factor::{self, ChallengeAnswer, Claim, Gate};
 use crate::sessions::{Device, Revocations, SESSION_INVALID, SessionStore, Succession, Tokens};
-use crate::{CONSTRAINTS, NAME, api_tokens, audit, sessions, users};
+use crate::{CONSTRAINTS, NAME, RegistrationMode, api_tokens, audit, sessions, users};
 
 /// Serves `AuthService`.
+#[derive(Clone)]
 pub struct AuthApi {
-    ground: Ground,
+    pub(super) ground: Ground,
     keys: KeyRing,
-    passwords: Passwords,
-    limits: Limits,
+    pub(super) passwords: Passwords,
+    pub(super) limits: Limits,
     audit: Audit,
     proofs: Proofs,
     gate: Gate,
     exchange: Exchange,
     store: SessionStore,
     revocations: Revocations,
+    registration: RegistrationMode,
 }
 
 impl AuthApi {
@@ -53,7 +55,24 @@ impl AuthApi {
         let succession = Succession::new(&ground.options.service_secret);
         let exchange =
             Exchange { database: ground.database.clone(), succession, options: store.options.clone() };
-        Self { ground, keys, passwords, limits, audit, proofs, gate, exchange, store, revocations }
+        Self {
+            ground,
+            keys,
+            passwords,
+            limits,
+            audit,
+            proofs,
+            gate,
+            exchange,
+            store,
+            revocations,
+            registration: RegistrationMode::default(),
+        }
+    }
+
+    /// With registration in one step open or not.
+    pub fn with_registration(self, registration: RegistrationMode) -> Self {
+        Self { registration, ..self }
     }
 
     /// How passwords are proven here, within the same limits.
@@ -68,7 +87,7 @@ impl AuthApi {
         if let Some(replacement) = &proven.new_hash {
             queries::replace_password_hash(&tx, replacement).await?;
         }
-        if second_factor::is_on(&tx, proven.user_id).await? {
+        if queries::hold_password(&tx, &proven).await?.ok_or(BAD_CREDENTIALS)? {
             let now = self.ground.clock.now();
             let challenge = second_factor::begin_challenge(tx, proven.user_id, now).await?;
             return Ok(Response::new(challenge.into()));
@@ -99,14 +118,32 @@ impl AuthApi {
         self.revocations.announce_after(sign_in).await
     }
 
-    /// A registration that has been done before is a sign-in, for whoever knows the password.
-    async fn sign_in_again(
+    /// Makes an account with its first session in this transaction, and commits.
+    pub(super) async fn found(
         &self,
-        registration: Registration,
+        tx: Transaction,
+        founding: Founding<'_>,
+        device: &Device,
+    ) -> Result<Response<pb::SignedIn>, Status> {
+        let (user_id, tokens) = (founding.user_id, Tokens::random());
+        tx.act_as(user_id)?;
+        audit::append(&tx, &Event::new(Kind::Registered, user_id).by_user(user_id).from(device))?;
+        let names = founding.account.sealed_names(&self.keys, user_id)?;
+        let lease = self.exchange.options.begin(self.ground.clock.now());
+        let opened = queries::register(tx, &founding, &names, Beginning { tokens: &tokens, device, lease })
+            .await
+            .map_err(explain(CONSTRAINTS))?
+            .ok_or_else(|| Error::internal("a registration answered with nothing"))?;
+        self.answer(opened, tokens)
+    }
+
+    /// A registration that has been done before is a sign-in, for whoever knows the password.
+    pub(super) async fn sign_in_again(
+        &self,
+        login: Login,
         registered: Uuid,
         device: &Device,
     ) -> Result<Response<pb::SignedIn>, Status> {
-        let login = Login { login: registration.email, password: registration.password };
         let another = || {
             Error::precondition(ErrorReason::RequestIdReused, "this request_id was used for another request")
         };
@@ -130,6 +167,15 @@ impl AuthApi {
     }
 }
 
+/// The refusal to tell, by making an account at once, whether its address has one already.
+fn sign_up_required() -> Error {
+    Error::Precondition {
+        reason: ErrorReason::SignUpRequired,
+        message: "accounts are made in two steps here; begin with SignUpService.BeginSignUp".to_owned(),
+        metadata: vec![("method", "dafnck.identity.v1.SignUpService/BeginSignUp".to_owned())],
+    }
+}
+
 #[tonic::async_trait]
 impl AuthService for AuthApi {
     async fn register(
@@ -137,28 +183,29 @@ impl AuthService for AuthApi {
         request: Request<pb::RegisterRequest>,
     ) -> Result<Response<pb::SignedIn>, Status> {
         let device = Device::of(&request);
-        let wish = Registration::try_from(request.into_inner())?;
+        if self.registration == RegistrationMode::Confirmed {
+            return Err(sign_up_required().into());
+        }
+        let Registration { key, email, account } = request.into_inner().try_into()?;
         self.limits.admit(Attempt::new(Purpose::Register).from(&device)).await?;
-        let hash = self.passwords.hash(wish.password.clone()).await?;
-        let (user_id, tokens, nobody) = (Uuid::now_v7(), Tokens::random(), Uuid::nil());
+        let password_hash = self.passwords.hash(account.password.clone()).await?;
+        let (user_id, nobody) = (Uuid::now_v7(), Uuid::nil());
 
         let tx = self.ground.database.begin_as(nobody).await?;
-        let claim = idempotency::claim(&tx, NAME, nobody, "Register", wish.key.as_ref(), user_id);
+        let claim = idempotency::claim(&tx, NAME, nobody, "Register", key.as_ref(), user_id);
         if let Some(registered) = claim.await? {
             tx.finish();
-            return self.sign_in_again(wish, registered, &device).await;
+            let login = Login { login: email, password: account.password };
+            return self.sign_in_again(login, registered, &device).await;
         }
-        tx.act_as(user_id)?;
-        audit::append(&tx, &Event::new(Kind::Registered, user_id).by_user(user_id).from(&device))?;
-        let names = wish.sealed_names(&self.keys, user_id)?;
-        let lease = self.exchange.options.begin(self.ground.clock.now());
-        let beginning = Beginning { tokens: &tokens, device: &device, lease };
-        let opened = queries::register(tx, user_id, &wish, &names, &hash, beginning)
-            .await
-            .map_err(explain(CONSTRAINTS))?
-            .ok_or_else(|| Error::internal("a registration answered with nothing"))?;
-
-        self.answer(opened, tokens)
+        let founding = Founding {
+            user_id,
+            email: &email,
+            email_verified: false,
+            account: &account,
+            password_hash: &password_hash,
+        };
+        self.found(tx, founding, &device).await
     }
 
     async fn login(&self, request: Request<pb::LoginRequest>) -> Result<Response<pb::SignedIn>, Status> {

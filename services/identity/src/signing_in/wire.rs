@@ -6,7 +6,8 @@ use shared::json::to_timestamp;
 use shared::proto::identity::v1 as pb;
 use shared::validation::Violations;
 
-use super::{Login, Opened, Registration};
+use super::{Completion, Login, NewAccount, Opened, Registration};
+use crate::codes::{Redemption, SignUpWish};
 use crate::passwords::{self, OwnWords};
 use crate::sealing::KeyRing;
 use crate::sessions::Tokens;
@@ -26,18 +27,55 @@ impl TryFrom<pb::RegisterRequest> for Registration {
         let registration = Self {
             key: RequestKey::of(&mut v, &request.request_id, &request),
             email: fields::email(&mut v, "email", &request.email),
-            username: fields::username(&mut v, "username", request.username),
-            password,
-            first_name: fields::name(&mut v, "first_name", first_name),
-            last_name: fields::name(&mut v, "last_name", last_name),
+            account: NewAccount {
+                username: fields::username(&mut v, "username", request.username),
+                password,
+                first_name: fields::name(&mut v, "first_name", first_name),
+                last_name: fields::name(&mut v, "last_name", last_name),
+            },
         };
-        let names =
-            [&registration.first_name, &registration.last_name].into_iter().flatten().map(String::as_str);
-        let words = [registration.email.as_str(), &registration.username].into_iter().chain(names);
-        passwords::check_new(&mut v, "password", &registration.password, &OwnWords::of(words));
+        registration.account.check_password(&mut v, &registration.email);
         v.finish()?;
         Ok(registration)
     }
+}
+
+impl TryFrom<pb::CompleteSignUpRequest> for Completion {
+    type Error = Error;
+
+    /// Of which address the password must not be made is known when the code has been looked at.
+    fn try_from(request: pb::CompleteSignUpRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let completion = Self {
+            redemption: Redemption::of(&mut v, &request.request_id, request.code),
+            account: NewAccount {
+                username: fields::username(&mut v, "username", request.username),
+                password: request.password,
+                first_name: fields::name(&mut v, "first_name", request.first_name),
+                last_name: fields::name(&mut v, "last_name", request.last_name),
+            },
+        };
+        completion.account.check_password(&mut v, "");
+        v.finish()?;
+        Ok(completion)
+    }
+}
+
+impl NewAccount {
+    /// Refuses a password that is weak, or made of the account's own words.
+    pub(super) fn check_password(&self, v: &mut Violations, email: &str) {
+        let names = [&self.first_name, &self.last_name].into_iter().flatten().map(String::as_str);
+        let words = [email, &self.username].into_iter().chain(names);
+        passwords::check_new(v, "password", &self.password, &OwnWords::of(words));
+    }
+}
+
+/// The address that somebody wants to sign up with.
+pub(super) fn wished_address(request: &pb::BeginSignUpRequest) -> Result<SignUpWish> {
+    let mut v = Violations::new();
+    let email = fields::email(&mut v, "email", &request.email);
+    v.finish()?;
+    Ok(SignUpWish { email, is_mailed: true })
 }
 
 impl TryFrom<pb::LoginRequest> for Login {

@@ -139,6 +139,7 @@ async fn start_services(
             },
             passwords: PasswordOptions::default(),
             sessions: options.sessions.clone(),
+            registration: options.registration,
         },
         mail: MailOptions {
             mail_url: options.mail_url.clone().unwrap_or(Destination::Folder(mail_folder)),

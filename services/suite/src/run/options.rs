@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use identity::SessionOptions;
+use identity::{RegistrationMode, SessionOptions};
 use shared::config::{LimitOptions, ProxyOptions, TelemetryOptions};
 use shared::mail::{Destination, Mailbox};
 use shared::storage::{BucketOptions, FileLimits};
@@ -61,6 +61,10 @@ pub struct RunOptions {
     /// Lifetimes and number of sessions.
     #[command(flatten)]
     pub sessions: SessionOptions,
+    /// How accounts are made: `direct`, in one call, which tells anybody whether an address has an account; or
+    /// `confirmed`, in two, with a code from a mail between them
+    #[arg(long, env = "DAFNCK_REGISTRATION", value_enum, default_value = "direct")]
+    pub registration: RegistrationMode,
     /// Proxies in front of the services.
     #[command(flatten)]
     pub proxies: ProxyOptions,

@@ -14,8 +14,10 @@ use shared::proto::identity::v1 as identity;
 use shared::proto::identity::v1::account_service_client::AccountServiceClient;
 use shared::proto::identity::v1::api_token_service_client::ApiTokenServiceClient;
 use shared::proto::identity::v1::auth_service_client::AuthServiceClient;
+use shared::proto::identity::v1::second_factor_service_client::SecondFactorServiceClient;
 use shared::proto::identity::v1::security_event_service_client::SecurityEventServiceClient;
 use shared::proto::identity::v1::session_service_client::SessionServiceClient;
+use shared::proto::identity::v1::sign_up_service_client::SignUpServiceClient;
 use shared::proto::identity::v1::user_service_client::UserServiceClient;
 use shared::proto::project::v1 as project;
 use shared::proto::project::v1::invitation_service_client::InvitationServiceClient;
@@ -171,6 +173,14 @@ impl Actor {
 
     pub fn auth(&self) -> AuthServiceClient<Client> {
         AuthServiceClient::new(self.client(Service::Identity))
+    }
+
+    pub fn sign_up(&self) -> SignUpServiceClient<Client> {
+        SignUpServiceClient::new(self.client(Service::Identity))
+    }
+
+    pub fn second_factor(&self) -> SecondFactorServiceClient<Client> {
+        SecondFactorServiceClient::new(self.client(Service::Identity))
     }
 
     pub fn sessions(&self) -> SessionServiceClient<Client> {

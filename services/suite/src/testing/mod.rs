@@ -31,8 +31,8 @@ pub use summary::{reason_of, summary, violations};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use identity::IdentityOptions;
 use identity::sealing::KeyRingOptions;
+use identity::{IdentityOptions, RegistrationMode};
 use shared::clock::Clock;
 use shared::config::{
     DatabaseOptions, LimitOptions, Pooler, ProxyOptions, Secret, SiblingOptions, TelemetryOptions,
@@ -125,6 +125,8 @@ impl Suite {
                     encryption_keys: Some(ENCRYPTION_KEYS.into()),
                     encryption_keys_file: None,
                 },
+                // So that actors are there at once.
+                registration: RegistrationMode::Direct,
                 ..IdentityOptions::default()
             },
             mail: MailOptions {

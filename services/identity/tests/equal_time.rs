@@ -1,0 +1,72 @@
+//! Whether there is such an account does not show in the time of an answer.
+
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use shared::proto::identity::v1 as pb;
+use suite::testing::*;
+
+use crate::login;
+
+/// Pairs of calls that are compared by their medians.
+const PAIRS: usize = 15;
+/// How far the medians may be apart on a busy machine: work that is left out makes more than this.
+const MOST: f64 = 2.0;
+
+/// Calls for a known and an unknown account in turns. The clock goes on between, so that no limit is reached.
+async fn compare(suite: &Suite, known: impl AsyncFn(usize), unknown: impl AsyncFn(usize)) {
+    let (mut of_known, mut of_unknown) = (Vec::new(), Vec::new());
+    for pair in 0..PAIRS + 2 {
+        suite.options.clock.advance(TimeDelta::minutes(16));
+        let start = Instant::now();
+        known(pair).await;
+        let between = Instant::now();
+        unknown(pair).await;
+        // The first ones also make connections and prepare statements.
+        if pair >= 2 {
+            of_known.push(between - start);
+            of_unknown.push(between.elapsed());
+        }
+    }
+    let (known, unknown) = (median(of_known), median(of_unknown));
+    let ratio = known.max(unknown).as_secs_f64() / known.min(unknown).as_secs_f64();
+    println!("known {known:?}, unknown {unknown:?}");
+    assert!(ratio < MOST, "known {known:?}, unknown {unknown:?}");
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+#[tokio::test]
+async fn a_wrong_password_takes_as_long_as_an_unknown_account() {
+    let suite = Suite::start().await;
+    let _olga = suite.user("olga").await;
+    let try_login = async |name: &str| {
+        suite.anonymous().auth().login(login(name, "a wrong password")).await.unwrap_err();
+    };
+    compare(&suite, async |_| try_login("olga").await, async |n| try_login(&format!("nobody{n}")).await)
+        .await;
+}
+
+#[tokio::test]
+async fn asking_for_a_reset_takes_as_long_for_an_unknown_address() {
+    let suite = Suite::start().await;
+    let _olga = suite.user("olga").await;
+    let ask = async |name: &str| {
+        let request = pb::RequestPasswordResetRequest { email: format!("{name}@example.org") };
+        suite.anonymous().account().request_password_reset(request).await.unwrap();
+    };
+    compare(&suite, async |_| ask("olga").await, async |n| ask(&format!("nobody{n}")).await).await;
+}
+
+#[tokio::test]
+async fn beginning_to_sign_up_takes_as_long_for_a_taken_address() {
+    let suite = Suite::start().await;
+    let _olga = suite.user("olga").await;
+    let ask = async |name: &str| {
+        crate::sign_up::begin(&suite, &format!("{name}@example.org")).await;
+    };
+    compare(&suite, async |_| ask("olga").await, async |n| ask(&format!("nobody{n}")).await).await;
+}

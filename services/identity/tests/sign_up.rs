@@ -1,0 +1,242 @@
+//! Signing up in two steps, which tell nobody whose address has an account.
+
+use chrono::TimeDelta;
+use identity::RegistrationMode;
+use shared::proto::identity::internal::v1 as internal;
+use shared::proto::identity::internal::v1::account_code_service_client::AccountCodeServiceClient;
+use shared::proto::identity::internal::v1::create_sign_up_code_request::Delivery;
+use shared::proto::identity::v1 as pb;
+use shared::siblings::{Sibling, SiblingChannel};
+use suite::testing::*;
+
+use crate::{by_hand, refusal, with_tokens, works_everywhere};
+
+const CODE_INVALID: &str = "FAILED_PRECONDITION CODE_INVALID";
+
+pub async fn begin(suite: &Suite, email: &str) -> pb::BeginSignUpResponse {
+    let request = pb::BeginSignUpRequest { email: email.to_owned() };
+    suite.anonymous().sign_up().begin_sign_up(request).await.unwrap().into_inner()
+}
+
+pub fn completion(code: &str) -> pb::CompleteSignUpRequest {
+    pb::CompleteSignUpRequest {
+        request_id: new_id(),
+        code: code.to_owned(),
+        username: "olga".to_owned(),
+        password: "correct horse battery".to_owned(),
+        first_name: Some("Olga".to_owned()),
+        last_name: None,
+    }
+}
+
+/// The code from the newest mail of so many to this address, which asked for it.
+async fn code_for(suite: &Suite, email: &str, mails: usize) -> String {
+    begin(suite, email).await;
+    suite.mail_to(email, mails).await.code()
+}
+
+async fn complete(
+    suite: &Suite,
+    request: pb::CompleteSignUpRequest,
+) -> Result<tonic::Response<pb::SignedIn>, tonic::Status> {
+    suite.anonymous().sign_up().complete_sign_up(request).await
+}
+
+fn user_of(signed_in: &pb::SignedIn) -> pb::User {
+    signed_in.user.clone().unwrap()
+}
+
+#[tokio::test]
+async fn somebody_signs_up_with_the_code_from_the_mail() {
+    let suite =
+        Suite::start_with(|options| options.identity.registration = RegistrationMode::Confirmed).await;
+    let begun = begin(&suite, " Olga@Example.org ").await;
+    let mail = suite.mail_to("olga@example.org", 1).await;
+    assert_eq!(mail.subject, "Finish signing up");
+    assert!(begun.expires_at.is_some());
+
+    let signed_in = complete(&suite, completion(&mail.code())).await.unwrap().into_inner();
+
+    let user = user_of(&signed_in);
+    assert_eq!((user.email.as_str(), user.username.as_str()), ("olga@example.org", "olga"));
+    assert_eq!((user.first_name.as_deref(), user.email_verified), (Some("Olga"), true));
+    assert_eq!(user.last_login_at, user.created_at);
+    let olga = with_tokens(&suite.anonymous(), &signed_in);
+    works_everywhere(&olga).await.unwrap();
+    olga.users().get_user_profile(pb::GetUserProfileRequest { user_id: user.id }).await.unwrap();
+    assert_eq!(refusal(complete(&suite, completion(&mail.code())).await), CODE_INVALID);
+}
+
+#[tokio::test]
+async fn a_taken_address_gets_the_same_answer_and_its_owner_is_told() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    by_hand(
+        &suite,
+        "INSERT INTO identity.users (email, username, password_hash, status) \
+        VALUES ('sue@example.org', 'sue', '!', 'suspended')",
+    )
+    .await;
+
+    for email in ["OLGA@example.org", "sue@example.org", "nobody@example.org"] {
+        assert!(begin(&suite, email).await.expires_at.is_some());
+    }
+
+    for owner in ["olga@example.org", "sue@example.org"] {
+        let mail = suite.mail_to(owner, 1).await;
+        assert_eq!(mail.subject, "You already have an account");
+        assert!(!mail.text.contains("dfc_"), "{mail:?}");
+    }
+    suite.mail_to("nobody@example.org", 1).await.code();
+    // The work is the same as well: each left a code, of which one works.
+    assert_eq!(crate::secrecy::lines(&suite, "account_codes").await.len(), 3);
+    let working = "SELECT email AS line FROM identity.account_codes WHERE used_by IS NULL";
+    assert_eq!(crate::sealing::lines(&suite, working).await, ["nobody@example.org"]);
+    let request = pb::ListSecurityEventsRequest::default();
+    let events = olga.security_events().list_security_events(request).await.unwrap().into_inner();
+    assert_eq!(events.events[0].kind(), pb::SecurityEventKind::SignUpRequested);
+}
+
+#[tokio::test]
+async fn where_sign_ups_are_confirmed_one_step_makes_no_account_and_tells_nothing() {
+    let suite =
+        Suite::start_with(|options| options.identity.registration = RegistrationMode::Confirmed).await;
+    let code = code_for(&suite, "olga@example.org", 1).await;
+    complete(&suite, completion(&code)).await.unwrap();
+    for email in ["olga@example.org", "gus@example.org", "nonsense"] {
+        let request = pb::RegisterRequest {
+            email: email.to_owned(),
+            username: "gus".to_owned(),
+            password: "correct horse battery".to_owned(),
+            ..Default::default()
+        };
+        let answer = suite.anonymous().auth().register(request).await;
+        assert_eq!(refusal(answer), "FAILED_PRECONDITION SIGN_UP_REQUIRED");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_use_the_code_up() {
+    let suite = Suite::start().await;
+    let _gus = suite.user("gus").await;
+    let code = code_for(&suite, "olga@example.org", 1).await;
+    for weak in ["short", "password123", "olga@example.org", "Olga1Olga2"] {
+        let request = pb::CompleteSignUpRequest { password: weak.to_owned(), ..completion(&code) };
+        let refused = complete(&suite, request).await.unwrap_err();
+        assert_eq!(violations(&refused), ["password"], "{weak}");
+    }
+    let taken = pb::CompleteSignUpRequest { username: "gus".to_owned(), ..completion(&code) };
+    let refused = complete(&suite, taken).await.unwrap_err();
+    assert_eq!(refused.message(), "username is already taken");
+    complete(&suite, completion(&code)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_retry_signs_in_the_same_account_also_at_once() {
+    let suite = Suite::start().await;
+    let request = completion(&code_for(&suite, "olga@example.org", 1).await);
+
+    let (first, second) = tokio::join!(complete(&suite, request.clone()), complete(&suite, request.clone()));
+    let third = complete(&suite, request.clone()).await;
+
+    let answers = [first, second, third].map(|answer| answer.unwrap().into_inner());
+    let [one, two, three] = answers.each_ref().map(|answer| user_of(answer).id);
+    assert!(one == two && two == three);
+    for signed_in in &answers {
+        works_everywhere(&with_tokens(&suite.anonymous(), signed_in)).await.unwrap();
+    }
+    let guess = pb::CompleteSignUpRequest { password: "another password".to_owned(), ..request.clone() };
+    assert_eq!(refusal(complete(&suite, guess).await), "FAILED_PRECONDITION REQUEST_ID_REUSED");
+    let other = pb::CompleteSignUpRequest { request_id: new_id(), ..request };
+    assert_eq!(refusal(complete(&suite, other).await), CODE_INVALID);
+}
+
+#[tokio::test]
+async fn two_codes_for_one_address_make_one_account_also_at_once() {
+    let suite = Suite::start().await;
+    let codes =
+        [code_for(&suite, "olga@example.org", 1).await, code_for(&suite, "olga@example.org", 2).await];
+    let [first, second] = codes.map(|code| completion(&code));
+    let second = pb::CompleteSignUpRequest { username: "olga2".to_owned(), ..second };
+    let (first, second) = tokio::join!(complete(&suite, first), complete(&suite, second));
+    let refused: Vec<_> = [first, second].into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused.iter().map(|status| status.message()).collect::<Vec<_>>(), ["email is already taken"]);
+}
+
+#[tokio::test]
+async fn a_code_works_for_a_day_and_for_signing_up_alone() {
+    let suite = Suite::start().await;
+    let code = code_for(&suite, "olga@example.org", 1).await;
+    let verify = pb::VerifyEmailRequest { request_id: String::new(), code: code.clone() };
+    assert_eq!(refusal(suite.anonymous().account().verify_email(verify).await), CODE_INVALID);
+    let gus = suite.user("gus").await;
+    gus.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
+    let other = suite.mail_to("gus@example.org", 1).await.code();
+    let invented = format!("dfc_{}", "A".repeat(43));
+    for wrong in [other.as_str(), "nonsense", &invented] {
+        assert_eq!(refusal(complete(&suite, completion(wrong)).await), CODE_INVALID);
+    }
+    suite.options.clock.advance(TimeDelta::hours(24));
+    assert_eq!(refusal(complete(&suite, completion(&code)).await), CODE_INVALID);
+}
+
+#[tokio::test]
+async fn an_address_gets_five_mails_in_an_hour_whoever_asks() {
+    let suite = Suite::start().await;
+    for _ in 0..5 {
+        begin(&suite, "olga@example.org").await;
+    }
+    let request = pb::BeginSignUpRequest { email: "Olga@example.org".to_owned() };
+    let answer = suite.anonymous().sign_up().begin_sign_up(request).await;
+    assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
+}
+
+fn backend(suite: &Suite) -> AccountCodeServiceClient<SiblingChannel> {
+    AccountCodeServiceClient::new(suite.as_service("shop").channel(Sibling::Identity))
+}
+
+fn asked_by_backend(email: &str, delivery: Delivery) -> internal::CreateSignUpCodeRequest {
+    internal::CreateSignUpCodeRequest { email: email.to_owned(), delivery: Some(delivery) }
+}
+
+#[tokio::test]
+async fn a_backend_delivers_a_code_itself_and_is_told_of_a_taken_address() {
+    let suite = Suite::start().await;
+    let returned = Delivery::ReturnCode(internal::ReturnCode {});
+    let made = backend(&suite).create_sign_up_code(asked_by_backend("Olga@example.org", returned)).await;
+    let made = made.unwrap().into_inner();
+    let signed_in = complete(&suite, completion(&made.code.unwrap())).await.unwrap().into_inner();
+    assert_eq!(user_of(&signed_in).id, made.user_id);
+
+    let again = backend(&suite).create_sign_up_code(asked_by_backend("olga@example.org", returned)).await;
+    assert_eq!(refusal(again), "ALREADY_EXISTS ALREADY_EXISTS");
+    assert_eq!(suite.mails_to("olga@example.org").len(), 0);
+    let sent = Delivery::SendCode(internal::SendCode {});
+    let again = backend(&suite).create_sign_up_code(asked_by_backend("olga@example.org", sent)).await;
+    assert_eq!(refusal(again), "ALREADY_EXISTS ALREADY_EXISTS");
+    assert_eq!(suite.mail_to("olga@example.org", 1).await.subject, "You already have an account");
+
+    let made = backend(&suite).create_sign_up_code(asked_by_backend("gus@example.org", sent)).await.unwrap();
+    assert!(made.get_ref().code.is_none());
+    suite.mail_to("gus@example.org", 1).await.code();
+}
+
+#[tokio::test]
+async fn malformed_requests_name_every_field() {
+    let suite = Suite::start().await;
+    let refused = suite.anonymous().sign_up().begin_sign_up(pb::BeginSignUpRequest::default()).await;
+    assert_eq!(violations(&refused.unwrap_err()), ["email"]);
+    let request = pb::CompleteSignUpRequest {
+        request_id: "x".to_owned(),
+        code: String::new(),
+        username: "o l g a".to_owned(),
+        password: "short".to_owned(),
+        first_name: Some("x".repeat(101)),
+        last_name: Some("x".repeat(101)),
+    };
+    let refused = complete(&suite, request).await.unwrap_err();
+    let fields = ["request_id", "code", "username", "first_name", "last_name", "password"];
+    assert_eq!(violations(&refused), fields);
+    let refused = backend(&suite).create_sign_up_code(internal::CreateSignUpCodeRequest::default()).await;
+    assert_eq!(violations(&refused.unwrap_err()), ["delivery", "email"]);
+}
