@@ -153,8 +153,9 @@ fn routes(
     )
     .with_registration(options.registration);
     let gate = Gate::new(limits.clone(), audit.clone());
-    let second_factor = SecondFactorApi::new(ground.clone(), keys.clone(), auth.proofs(), gate);
-    let second_factor_admin = SecondFactorAdminApi(ground.worker.clone());
+    let second_factor =
+        SecondFactorApi::new(ground.clone(), keys.clone(), auth.proofs(), gate, outbox.clone());
+    let second_factor_admin = SecondFactorAdminApi { ground: ground.clone(), outbox: outbox.clone() };
     let api_tokens = ApiTokenApi::new(ground.clone(), revocations.clone())?;
     let own_sessions = SessionApi::new(ground.clone(), revocations.clone());
     let account_codes =
@@ -165,12 +166,7 @@ fn routes(
         revocations: revocations.clone(),
     };
     let code_gate = CodeGate::new(limits.clone(), audit);
-    let sign_up = SignUpApi {
-        auth: auth.clone(),
-        codes: codes.clone(),
-        gate: code_gate.clone(),
-        outbox: outbox.clone(),
-    };
+    let sign_up = SignUpApi::new(auth.clone(), codes.clone(), code_gate.clone(), outbox.clone());
     let accounts = AccountApi {
         ground: ground.clone(),
         keys: keys.clone(),

@@ -6,12 +6,14 @@ use shared::local::python_packages;
 use suite::testing::*;
 use tokio::process::Command;
 
-const FLOWS: [&str; 13] = [
+const FLOWS: [&str; 15] = [
     "register",
+    "sign_up",
     "profile",
     "sign_in_and_out",
     "refresh",
     "sessions",
+    "api_tokens",
     "second_factor",
     "verify_address",
     "change_address",

@@ -45,12 +45,16 @@ pub fn by_recovery(code: &str) -> Option<pb::SecondFactorProof> {
 }
 
 pub async fn begin(actor: &Actor) -> pb::BeginSecondFactorResponse {
-    let request = pb::BeginSecondFactorRequest { password: actor.password.clone() };
+    let request =
+        pb::BeginSecondFactorRequest { request_id: String::new(), password: actor.password.clone() };
     actor.second_factor().begin_second_factor(request).await.unwrap().into_inner()
 }
 
 pub async fn confirm(actor: &Actor, code: String) -> Result<Response<pb::RecoveryCodes>, Status> {
-    actor.second_factor().confirm_second_factor(pb::ConfirmSecondFactorRequest { code }).await
+    actor
+        .second_factor()
+        .confirm_second_factor(pb::ConfirmSecondFactorRequest { request_id: String::new(), code })
+        .await
 }
 
 /// Turns the second factor on; the app, and the recovery codes.

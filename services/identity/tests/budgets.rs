@@ -43,7 +43,62 @@ async fn reading_is_one_round_trip() {
     let list = round_trips(async || {
         crate::list_sessions(&olga).await;
     });
+    let factor = round_trips(async || {
+        olga.second_factor().get_second_factor(pb::GetSecondFactorRequest {}).await.unwrap();
+    });
+    let events = round_trips(async || {
+        olga.security_events().list_security_events(pb::ListSecurityEventsRequest::default()).await.unwrap();
+    });
+    let tokens = round_trips(async || {
+        olga.api_tokens().list_api_tokens(pb::ListApiTokensRequest::default()).await.unwrap();
+    });
     assert_eq!([get_user.await, get_profile.await, who_am_i.await, list.await], [1; 4]);
+    assert_eq!([factor.await, events.await, tokens.await], [1; 3]);
+}
+
+/// Codes are asked for on behalf of nobody, and redeemed once to look and once, after the hash, to act.
+#[tokio::test]
+async fn codes_take_two_round_trips_to_ask_for_and_three_to_sign_up_with() {
+    let (suite, _olga) = far_from_the_database().await;
+    let address = || format!("u{}@example.org", uuid::Uuid::now_v7().simple());
+    let reset = round_trips(async || {
+        let request = pb::RequestPasswordResetRequest { email: address() };
+        suite.anonymous().account().request_password_reset(request).await.unwrap();
+    });
+    let begin = round_trips(async || {
+        crate::sign_up::begin(&suite, &address()).await;
+    });
+    assert_eq!([reset.await, begin.await], [2, 2]);
+
+    let mut codes = Vec::new();
+    for _ in 0..8 {
+        codes.push(crate::sign_up::returned_code(&suite, &address()).await);
+    }
+    let codes = std::cell::RefCell::new(codes);
+    let complete = round_trips(async || {
+        let completion = crate::sign_up::completion(&codes.borrow_mut().pop().unwrap());
+        let username = format!("u{}", uuid::Uuid::now_v7().simple());
+        let completion = pb::CompleteSignUpRequest { username, ..completion };
+        suite.anonymous().sign_up().complete_sign_up(completion).await.unwrap();
+    });
+    assert_eq!(complete.await, 3);
+}
+
+#[tokio::test]
+async fn making_and_ending_an_api_token_is_two_round_trips() {
+    let (_suite, olga) = far_from_the_database().await;
+    let ids = std::cell::RefCell::new(Vec::new());
+    let create = round_trips(async || {
+        let (_, token) = crate::api_tokens::program(&olga, &["task:read"]).await;
+        ids.borrow_mut().push(token.id);
+    });
+    let create = create.await;
+    let revoke = round_trips(async || {
+        let request = pb::RevokeApiTokenRequest { api_token_id: ids.borrow_mut().pop().unwrap() };
+        olga.api_tokens().revoke_api_token(request).await.unwrap();
+    });
+    let revoke = revoke.await;
+    assert!(create <= 2 && revoke <= 2, "{create}, {revoke}");
 }
 
 #[tokio::test]

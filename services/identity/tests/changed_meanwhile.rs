@@ -145,7 +145,8 @@ async fn who_holds_a_session_and_the_former_password_changes_nothing() {
             olga.account().delete_account(pb::DeleteAccountRequest { password: olga.password.clone() }).await
         }),
         refused_to_a_thief(async |olga| {
-            let request = pb::BeginSecondFactorRequest { password: olga.password.clone() };
+            let request =
+                pb::BeginSecondFactorRequest { request_id: String::new(), password: olga.password.clone() };
             olga.second_factor().begin_second_factor(request).await
         }),
     );

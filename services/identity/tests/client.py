@@ -104,6 +104,19 @@ class Olga:
         self.works(self.token)
         self.identity.refused("AuthService/Register", "INVALID_ARGUMENT", email="x", username="ö", password="")
 
+    def sign_up(self):
+        self.identity.call("SignUpService/BeginSignUp", email="nobody@example.org")
+        self.identity.call("SignUpService/BeginSignUp", email="olga@example.org")
+        code = self.code("SignUp", email="Ina@Example.org")
+        request = dict(request_id=str(uuid.uuid4()), code=code, username="ina", password=self.password)
+        self.identity.refused("SignUpService/CompleteSignUp", "ALREADY_EXISTS", **dict(request, username="olga"))
+        first = self.identity.call("SignUpService/CompleteSignUp", **request)
+        again = self.identity.call("SignUpService/CompleteSignUp", **request)
+        assert first.user.id == again.user.id and first.user.email_verified
+        self.works(first.tokens.session_token)
+        other = dict(request, request_id=str(uuid.uuid4()))
+        self.identity.refused("SignUpService/CompleteSignUp", "FAILED_PRECONDITION", **other)
+
     def profile(self):
         profile = dict(user_id=self.id, location=PLACE, bio="мост 🌉")
         answer = self.identity.call(
@@ -113,6 +126,13 @@ class Olga:
         stale = dict(id=self.id, etag=answer.etag + "x", first_name="Ola")
         update = dict(token=self.token, user=stale, update_mask="firstName")
         self.identity.refused("UserService/UpdateUser", "ABORTED", **update)
+        update["user"]["etag"] = self.identity.call("UserService/GetUser", token=self.token, user_id=self.id).etag
+        update["user"]["first_name"] = FIRST
+        assert self.identity.call("UserService/UpdateUser", **update).first_name == FIRST
+        read = self.identity.call("UserService/GetUserProfile", token=self.token, user_id=self.id)
+        assert (read.location, read.etag) == (PLACE, answer.etag)
+        named = self.identity.call("UserService/BatchGetUsers", token=self.token, user_ids=[self.id, str(uuid.uuid4())])
+        assert [user.username for user in named.users] == ["olga"]
         found = self.identity.call("UserService/LookupUser", token=self.token, username="olga")
         assert (found.first_name, found.last_name) == (FIRST, LAST)
 
@@ -145,14 +165,35 @@ class Olga:
         others = self.identity.call("SessionService/RevokeOtherSessions", token=self.token)
         assert others.revoked_count >= 1
         self.works(self.token)
+        everything = self.identity.call("SessionService/RevokeAllSessions", token=self.token)
+        assert everything.revoked_count == 1
+        self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=self.token)
+        self.token = self.login().tokens.session_token
+
+    def api_tokens(self):
+        end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86400))
+        wish = dict(request_id=str(uuid.uuid4()), name="сборка", scopes=["identity:read", "project:*"], expires_at=end)
+        made, again = (self.identity.call("ApiTokenService/CreateApiToken", token=self.token, **wish) for _ in range(2))
+        assert made.token == again.token and made.token.startswith("dfa_")
+        self.works(made.token)
+        who = self.identity.call("AuthService/WhoAmI", token=made.token)
+        assert who.api_token.id == made.api_token.id and not who.HasField("session")
+        self.project.call("ProjectService/CreateProject", token=made.token, name="мост")
+        self.identity.refused("SessionService/ListSessions", "PERMISSION_DENIED", token=made.token)
+        which = dict(token=self.token, api_token_id=made.api_token.id)
+        assert self.identity.call("ApiTokenService/GetApiToken", **which).name == "сборка"
+        listed = self.identity.call("ApiTokenService/ListApiTokens", token=self.token).api_tokens
+        assert [token.id for token in listed] == [made.api_token.id]
+        assert self.identity.call("ApiTokenService/RevokeApiToken", **which).HasField("revoked_at")
+        self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=made.token)
 
     def second_factor(self):
         begun = self.identity.call("SecondFactorService/BeginSecondFactor", token=self.token, password=self.password)
         assert begun.otpauth_uri.startswith("otpauth://totp/") and begun.secret in begun.otpauth_uri
         step = current_step()
-        confirm = dict(token=self.token, code=totp(begun.secret, step))
-        codes = self.identity.call("SecondFactorService/ConfirmSecondFactor", **confirm).codes
-        assert len(codes) == 10
+        confirm = dict(token=self.token, code=totp(begun.secret, step), request_id=str(uuid.uuid4()))
+        codes, again = (self.identity.call("SecondFactorService/ConfirmSecondFactor", **confirm).codes for _ in range(2))
+        assert len(codes) == 10 and codes == again
 
         challenge = self.login().second_factor_challenge.challenge_token
         complete = dict(challenge_token=challenge, proof=dict(code=totp(begun.secret, step)))
@@ -165,6 +206,8 @@ class Olga:
         self.works(self.identity.call("AuthService/CompleteLogin", **complete).tokens.session_token)
         state = self.identity.call("SecondFactorService/GetSecondFactor", token=self.token)
         assert state.is_on and state.recovery_codes_left == 9
+        renew = dict(token=self.token, proof=dict(recovery_code=codes[1]))
+        codes = self.identity.call("SecondFactorService/CreateRecoveryCodes", **renew).codes
         remove = dict(token=self.token, proof=dict(recovery_code=codes[1]))
         self.identity.call("SecondFactorService/RemoveSecondFactor", **remove)
         assert self.login().tokens.session_token
@@ -175,6 +218,7 @@ class Olga:
         return self.identity.call(method, principal="backend", return_code={}, **fields).code
 
     def verify_address(self):
+        self.identity.call("AccountService/RequestEmailVerification", token=self.token)
         code = self.code("EmailVerification", user_id=self.id)
         redeem = dict(request_id=str(uuid.uuid4()), code=code)
         for _ in range(2):
@@ -184,6 +228,9 @@ class Olga:
         assert self.identity.call("AuthService/WhoAmI", token=self.token).user.email_verified
 
     def change_address(self):
+        ask = dict(token=self.token, new_email="ola@example.org")
+        self.identity.refused("AccountService/RequestEmailChange", "PERMISSION_DENIED", password="wrong", **ask)
+        self.identity.call("AccountService/RequestEmailChange", password=self.password, **ask)
         code = self.code("EmailChange", user_id=self.id, new_email="Ola@Example.org")
         redeem = dict(request_id=str(uuid.uuid4()), code=code)
         assert self.identity.call("AccountService/ConfirmEmailChange", **redeem).email == "ola@example.org"
@@ -198,6 +245,7 @@ class Olga:
         self.works(self.token)
 
     def reset_password(self):
+        self.identity.call("AccountService/RequestPasswordReset", email="nobody@example.org")
         code, self.password = self.code("PasswordReset", email="ola@example.org"), "ещё один длинный пароль"
         reset = dict(request_id=str(uuid.uuid4()), code=code, new_password=self.password)
         self.identity.call("AccountService/ResetPassword", **reset)
@@ -227,10 +275,12 @@ class Olga:
 
 FLOWS = [
     Olga.register,
+    Olga.sign_up,
     Olga.profile,
     Olga.sign_in_and_out,
     Olga.refresh,
     Olga.sessions,
+    Olga.api_tokens,
     Olga.second_factor,
     Olga.verify_address,
     Olga.change_address,

@@ -25,6 +25,7 @@ mod refreshing;
 mod revoking;
 mod sealing;
 mod second_factor;
+mod second_factor_changes;
 mod secrecy;
 mod security_events;
 mod service_codes;

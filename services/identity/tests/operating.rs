@@ -1,15 +1,20 @@
 //! What operators do with accounts.
 
+use std::time::Instant;
+
 use futures::TryStreamExt as _;
+use shared::proto::content::v1::GetDocumentRequest;
 use shared::proto::identity::internal::v1 as internal;
 use shared::proto::identity::internal::v1::user_administration_service_client::UserAdministrationServiceClient;
 use shared::proto::identity::v1 as pb;
 use shared::proto::identity::v1::SecurityEventKind as Kind;
 use shared::proto::identity::v1::user_record::Record;
+use shared::proto::project::v1::ListProjectsRequest;
+use shared::proto::task::v1::GetTaskRequest;
 use shared::siblings::{Sibling, SiblingChannel};
 use suite::testing::*;
 
-use crate::{by_hand, login, refusal, refused_elsewhere, works_everywhere};
+use crate::{PATIENCE, by_hand, login, refusal, refused_elsewhere, works_everywhere};
 
 type Administration = UserAdministrationServiceClient<SiblingChannel>;
 
@@ -224,4 +229,48 @@ async fn people_are_named_by_their_ids_also_when_they_are_gone() {
     let request = pb::BatchGetUsersRequest { user_ids: vec!["x".to_owned(), String::new()] };
     let refused = olga.users().batch_get_users(request).await.unwrap_err();
     assert_eq!(violations(&refused), ["user_ids", "user_ids"]);
+}
+
+/// Why each service refuses the actor; empty where it does not.
+async fn refusals(actor: &Actor) -> [String; 4] {
+    let task = GetTaskRequest { task_id: new_id() };
+    let document = GetDocumentRequest { document_id: new_id() };
+    let projects = ListProjectsRequest::default();
+    let why = |refused: Option<tonic::Status>| refused.map(|status| reason_of(&status)).unwrap_or_default();
+    [
+        why(actor.auth().who_am_i(pb::WhoAmIRequest {}).await.err()),
+        why(actor.projects().list_projects(projects).await.err()),
+        why(actor.tasks().get_task(task).await.err()),
+        why(actor.documents().get_document(document).await.err()),
+    ]
+}
+
+#[tokio::test]
+async fn what_operators_close_is_closed_to_programs_at_every_service() {
+    let suite = Suite::start().await;
+    let users = suite.users(["olga", "gus", "ina"]).await;
+    let scopes = ["identity:read", "project:read", "task:read", "content:read"];
+    let mut programs = Vec::new();
+    for user in &users {
+        let (program, _) = crate::api_tokens::program(user, &scopes).await;
+        let unknown = "RESOURCE_NOT_FOUND";
+        assert_eq!(refusals(&program).await, ["", "", unknown, unknown]);
+        programs.push(program);
+    }
+    let [suspended, deleted, erased] = users.each_ref().map(|user| user.id.to_string());
+    let mut operator = operator(&suite);
+
+    operator.suspend_user(internal::SuspendUserRequest { user_id: suspended.clone() }).await.unwrap();
+    operator.delete_user(internal::DeleteUserRequest { user_id: deleted }).await.unwrap();
+    operator.erase_user(internal::EraseUserRequest { user_id: erased }).await.unwrap();
+
+    let start = Instant::now();
+    for program in &programs {
+        // Messages through Redis take a moment.
+        while refusals(program).await != ["SESSION_INVALID"; 4] {
+            assert!(start.elapsed() < PATIENCE, "still not refused: {:?}", refusals(program).await);
+        }
+    }
+    operator.reactivate_user(internal::ReactivateUserRequest { user_id: suspended }).await.unwrap();
+    assert_eq!(refusals(&programs[0]).await, ["SESSION_INVALID"; 4], "tokens do not come back");
 }

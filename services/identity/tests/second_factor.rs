@@ -103,7 +103,8 @@ async fn more_challenges_are_no_more_guesses() {
     let token = challenge(&olga).await;
     let answer = complete(&suite, &token, by_code(&app.next_code())).await;
     assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
-    let request = pb::RemoveSecondFactorRequest { proof: by_code(&app.next_code()) };
+    let request =
+        pb::RemoveSecondFactorRequest { request_id: String::new(), proof: by_code(&app.next_code()) };
     let answer = olga.second_factor().remove_second_factor(request).await;
     assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
 }
@@ -129,11 +130,12 @@ async fn new_recovery_codes_end_the_former() {
     let suite = Suite::start().await;
     let olga = suite.user("olga").await;
     let (app, former) = turn_on(&suite, &olga).await;
-    let wrong = pb::CreateRecoveryCodesRequest { proof: by_code(&app.code_in(0)) };
+    let wrong = pb::CreateRecoveryCodesRequest { request_id: String::new(), proof: by_code(&app.code_in(0)) };
     let answer = olga.second_factor().create_recovery_codes(wrong).await;
     assert_eq!(refusal(answer), "PERMISSION_DENIED SECOND_FACTOR_INVALID");
 
-    let request = pb::CreateRecoveryCodesRequest { proof: by_code(&app.next_code()) };
+    let request =
+        pb::CreateRecoveryCodesRequest { request_id: String::new(), proof: by_code(&app.next_code()) };
     let codes = olga.second_factor().create_recovery_codes(request).await.unwrap().into_inner().codes;
 
     let token = challenge(&olga).await;
@@ -149,7 +151,7 @@ async fn turned_off_a_password_is_enough_again() {
     let (_, codes) = turn_on(&suite, &olga).await;
     let open = challenge(&olga).await;
 
-    let request = pb::RemoveSecondFactorRequest { proof: by_recovery(&codes[0]) };
+    let request = pb::RemoveSecondFactorRequest { request_id: String::new(), proof: by_recovery(&codes[0]) };
     let after = olga.second_factor().remove_second_factor(request).await.unwrap().into_inner();
 
     assert!(!after.is_on);
@@ -157,7 +159,7 @@ async fn turned_off_a_password_is_enough_again() {
     assert_eq!(refusal(answer), "UNAUTHENTICATED CHALLENGE_INVALID");
     let signed_in = suite.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
     assert!(signed_in.get_ref().tokens.is_some());
-    let off = pb::RemoveSecondFactorRequest { proof: by_recovery(&codes[1]) };
+    let off = pb::RemoveSecondFactorRequest { request_id: String::new(), proof: by_recovery(&codes[1]) };
     let answer = olga.second_factor().remove_second_factor(off).await;
     assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_OFF");
 }
@@ -166,7 +168,8 @@ async fn turned_off_a_password_is_enough_again() {
 async fn turning_on_takes_the_password_a_code_and_a_quarter_of_an_hour() {
     let suite = Suite::start().await;
     let olga = suite.user("olga").await;
-    let wrong = pb::BeginSecondFactorRequest { password: "another password".to_owned() };
+    let wrong =
+        pb::BeginSecondFactorRequest { request_id: String::new(), password: "another password".to_owned() };
     let answer = olga.second_factor().begin_second_factor(wrong).await;
     assert_eq!(refusal(answer), "PERMISSION_DENIED PASSWORD_WRONG");
     let answer = confirm(&olga, "000000".to_owned()).await;
@@ -183,7 +186,7 @@ async fn turning_on_takes_the_password_a_code_and_a_quarter_of_an_hour() {
     let (app, _) = turn_on(&suite, &olga).await;
     let answer = confirm(&olga, app.next_code()).await;
     assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_ON");
-    let request = pb::BeginSecondFactorRequest { password: olga.password.clone() };
+    let request = pb::BeginSecondFactorRequest { request_id: String::new(), password: olga.password.clone() };
     let answer = olga.second_factor().begin_second_factor(request).await;
     assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_ON");
 }
@@ -267,7 +270,7 @@ async fn malformed_proofs_name_their_fields() {
     ] {
         let refused = complete(&suite, "", proof.clone()).await.unwrap_err();
         assert_eq!(violations(&refused), ["challenge_token", field]);
-        let request = pb::RemoveSecondFactorRequest { proof };
+        let request = pb::RemoveSecondFactorRequest { request_id: String::new(), proof };
         let refused = olga.second_factor().remove_second_factor(request).await.unwrap_err();
         assert_eq!(violations(&refused), [field]);
     }

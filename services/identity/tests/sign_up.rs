@@ -199,6 +199,13 @@ fn asked_by_backend(email: &str, delivery: Delivery) -> internal::CreateSignUpCo
     internal::CreateSignUpCodeRequest { email: email.to_owned(), delivery: Some(delivery) }
 }
 
+/// The code that a backend delivers itself.
+pub async fn returned_code(suite: &Suite, email: &str) -> String {
+    let returned = Delivery::ReturnCode(internal::ReturnCode {});
+    let made = backend(suite).create_sign_up_code(asked_by_backend(email, returned)).await;
+    made.unwrap().into_inner().code.unwrap()
+}
+
 #[tokio::test]
 async fn a_backend_delivers_a_code_itself_and_is_told_of_a_taken_address() {
     let suite = Suite::start().await;

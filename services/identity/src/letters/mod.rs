@@ -23,6 +23,14 @@ const ADDRESS_TAKEN: &str = "address_taken";
 const EMAIL_CHANGE_ASKED: &str = "email_change_asked";
 const EMAIL_CHANGED: &str = "email_changed";
 const PASSWORD_CHANGED: &str = "password_changed";
+/// Tells that signing in now takes a second factor.
+pub const SECOND_FACTOR_ON: &str = "second_factor_on";
+/// Tells that a password is enough again.
+pub const SECOND_FACTOR_OFF: &str = "second_factor_off";
+/// The same, by an operator.
+pub const SECOND_FACTOR_REMOVED: &str = "second_factor_removed";
+/// Tells that former recovery codes no longer work.
+pub const RECOVERY_CODES: &str = "recovery_codes";
 const ACCOUNT_DELETED: &str = "account_deleted";
 
 /// How long what only tells of something is of use.
@@ -55,6 +63,11 @@ pub fn password_changed(user_id: Uuid, recipient: &str, now: DateTime<Utc>) -> Q
     news(PASSWORD_CHANGED, user_id, recipient, json!({}), now)
 }
 
+/// Tells what became of the second factor: the kind is one of the four above.
+pub fn second_factor(kind: &'static str, user_id: Uuid, recipient: &str, now: DateTime<Utc>) -> QueuedMail {
+    news(kind, user_id, recipient, json!({}), now)
+}
+
 /// Tells that the account is deleted.
 pub fn account_deleted(user_id: Uuid, recipient: &str, now: DateTime<Utc>) -> QueuedMail {
     news(ACCOUNT_DELETED, user_id, recipient, json!({}), now)
@@ -76,6 +89,10 @@ pub fn write(codes: &Codes, queued: &QueuedMail) -> Result<Mail> {
         EMAIL_CHANGE_ASKED => texts::email_change_asked(),
         EMAIL_CHANGED => texts::email_changed(email),
         PASSWORD_CHANGED => texts::password_changed(),
+        SECOND_FACTOR_ON => texts::second_factor_on(),
+        SECOND_FACTOR_OFF => texts::second_factor_off(),
+        SECOND_FACTOR_REMOVED => texts::second_factor_removed(),
+        RECOVERY_CODES => texts::recovery_codes(),
         ACCOUNT_DELETED => texts::account_deleted(),
         kind => return Err(Error::internal(format!("there is no mail of the kind `{kind}`"))),
     };

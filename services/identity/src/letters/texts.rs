@@ -66,3 +66,28 @@ pub(super) fn account_deleted() -> Letter {
                 whoever runs this service at once.\n";
     ("Your account was deleted", text.to_owned())
 }
+
+pub(super) fn second_factor_on() -> Letter {
+    let text = "A second factor was just turned on for your account: from now on, signing in takes a code of an \
+                authenticator app as well.\n\nIf that was not you, change your password at once, and tell whoever runs \
+                this service.\n";
+    ("Your second factor is on", text.to_owned())
+}
+
+pub(super) fn second_factor_off() -> Letter {
+    let text = "The second factor of your account was just turned off: a password alone signs in again.\n\nIf that was \
+                not you, change your password at once, and tell whoever runs this service.\n";
+    ("Your second factor is off", text.to_owned())
+}
+
+pub(super) fn second_factor_removed() -> Letter {
+    let text = "Whoever runs this service just removed the second factor of your account: a password alone signs in \
+                again.\n\nIf you did not ask for that, change your password at once, and tell them.\n";
+    ("Your second factor was removed", text.to_owned())
+}
+
+pub(super) fn recovery_codes() -> Letter {
+    let text = "New recovery codes were just made for your account, and the former ones no longer work.\n\nIf that was \
+                not you, change your password at once, and tell whoever runs this service.\n";
+    ("You have new recovery codes", text.to_owned())
+}

@@ -1,23 +1,27 @@
 //! Help for people who lost their second factor, by operators, as the background role.
 
-use diesel::prelude::*;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures::try_join;
 use shared::caller::Caller;
-use shared::database::Database;
-use shared::error::{Error, Result};
+use shared::error::Error;
+use shared::mail::Outbox;
 use shared::proto::identity::internal::v1 as pb;
 use shared::proto::identity::internal::v1::second_factor_admin_service_server::SecondFactorAdminService;
-use shared::schema::identity::users;
+use shared::service::Ground;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
 use super::queries;
 use crate::audit::{self, Event, Kind};
 use crate::sessions::Device;
+use crate::{letters, users};
 
 /// Serves `SecondFactorAdminService`.
-pub struct SecondFactorAdminApi(pub Database);
+pub struct SecondFactorAdminApi {
+    /// What it stands on.
+    pub ground: Ground,
+    /// Letters.
+    pub outbox: Outbox,
+}
 
 #[tonic::async_trait]
 impl SecondFactorAdminService for SecondFactorAdminApi {
@@ -32,17 +36,18 @@ impl SecondFactorAdminService for SecondFactorAdminApi {
         let user_id = v.uuid("user_id", &request.into_inner().user_id);
         v.finish()?;
 
-        let tx = self.0.begin_background().await?;
-        check_exists(&tx, user_id).await?;
+        let tx = self.ground.worker.begin_background().await?;
+        let (user, is_on) = try_join!(users::queries::find(&tx, user_id), queries::is_on(&tx, user_id))?;
+        let user = user.ok_or_else(|| Error::not_found("user", user_id))?;
         audit::append(&tx, &Event::new(Kind::SecondFactorRemoved, user_id).by(&caller).from(&device))?;
+        if is_on {
+            let now = self.ground.clock.now();
+            let told = letters::second_factor(letters::SECOND_FACTOR_REMOVED, user_id, &user.email, now);
+            self.outbox.queue(&tx, &told).await?;
+        }
         let was_on = queries::remove(tx, user_id).await?;
+        self.outbox.wake();
 
         Ok(Response::new(pb::RemoveUserSecondFactorResponse { was_on }))
     }
-}
-
-async fn check_exists(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<()> {
-    let found: Option<Uuid> =
-        users::table.find(user_id).select(users::id).first(&mut conn).await.optional()?;
-    found.map(drop).ok_or_else(|| Error::not_found("user", user_id))
 }

@@ -35,7 +35,7 @@ pub async fn prove(tx: &Transaction, keys: &KeyRing, claim: &Claim<'_>) -> Resul
     }
     let secret = open(keys, claim.user_id, &factor)?;
     match claim.proof {
-        Proof::Code(code) => use_code(tx, &secret, &factor, claim.user_id, code, claim.now).await?,
+        Proof::Code(code) => use_code(tx, &secret, &factor, claim.user_id, code, claim.now)?,
         Proof::Recovery(code) => {
             let hash = code.hash(&secret)?;
             let was_there = queries::use_recovery_code(tx, claim.user_id, &hash).await?;
@@ -45,31 +45,27 @@ pub async fn prove(tx: &Transaction, keys: &KeyRing, claim: &Claim<'_>) -> Resul
     Ok(secret)
 }
 
-/// As [`prove`], for a factor that waits to be confirmed.
-pub(super) async fn prove_first(
-    tx: &Transaction,
-    keys: &KeyRing,
-    user_id: Uuid,
-    code: &str,
-    now: DateTime<Utc>,
-) -> Result<SharedSecret> {
-    let factor = queries::lock(tx, user_id).await?.ok_or_else(is_off)?;
+/// As [`prove`], by a code for a factor that waits to be confirmed.
+pub(super) async fn prove_first(tx: &Transaction, keys: &KeyRing, claim: &Claim<'_>) -> Result<SharedSecret> {
+    let factor = queries::lock(tx, claim.user_id).await?.ok_or_else(is_off)?;
     if factor.confirmed_at.is_some() {
         return Err(is_on_already());
     }
-    if factor.begun_at + ENROLMENT_LIFE <= now {
+    if factor.begun_at + ENROLMENT_LIFE <= claim.now {
         return Err(is_off());
     }
-    let secret = open(keys, user_id, &factor)?;
-    use_code(tx, &secret, &factor, user_id, code, now).await?;
+    let Proof::Code(code) = claim.proof else { return Err(SECOND_FACTOR_INVALID) };
+    let secret = open(keys, claim.user_id, &factor)?;
+    use_code(tx, &secret, &factor, claim.user_id, code, claim.now)?;
     Ok(secret)
 }
 
-fn open(keys: &KeyRing, user_id: Uuid, factor: &queries::Factor) -> Result<SharedSecret> {
+/// The secret of a factor.
+pub(super) fn open(keys: &KeyRing, user_id: Uuid, factor: &queries::Factor) -> Result<SharedSecret> {
     SharedSecret::from_base32(&keys.open(Place::of(TOTP_SECRET, user_id), &factor.totp_secret)?)
 }
 
-async fn use_code(
+fn use_code(
     tx: &Transaction,
     secret: &SharedSecret,
     factor: &queries::Factor,
@@ -78,5 +74,5 @@ async fn use_code(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let step = secret.step_of(code, now, factor.last_used_step)?.ok_or(SECOND_FACTOR_INVALID)?;
-    queries::use_step(tx, user_id, step).await
+    queries::use_step(tx, user_id, step)
 }

@@ -93,13 +93,11 @@ pub(super) async fn begin(tx: Transaction, user_id: Uuid, secret: &Sealed, now: 
     if begun.is_empty() { Err(is_on_already()) } else { Ok(()) }
 }
 
-/// Remembers the time step of a code.
-pub(super) async fn use_step(mut conn: &AsyncPgConnection, user_id: Uuid, step: i64) -> Result<()> {
-    let query = sql_query("UPDATE identity.user_second_factors SET last_used_step = $2 WHERE user_id = $1")
-        .bind::<SqlUuid, _>(user_id)
-        .bind::<BigInt, _>(step);
-    Prepared(query).execute(&mut conn).await?;
-    Ok(())
+/// Remembers the time step of a code. Sent ahead of the next statement.
+pub(super) fn use_step(tx: &Transaction, user_id: Uuid, step: i64) -> Result<()> {
+    tx.send_ahead(&format!(
+        "UPDATE identity.user_second_factors SET last_used_step = {step} WHERE user_id = '{user_id}'"
+    ))
 }
 
 /// Forgets a recovery code; whether it was there.

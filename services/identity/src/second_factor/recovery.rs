@@ -1,9 +1,13 @@
-//! Recovery codes: sixty random bits each, stored as an HMAC under the factor's own secret, which is sealed.
+//! Recovery codes: sixty bits each, derived from the id of their set under a key of the suite, so that a retry of the
+//! call that made them shows the same though they are stored as an HMAC only, under the factor's own secret, which is
+//! sealed.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use rand::Rng as _;
 use sha2::Sha256;
+use shared::config::Secret;
 use shared::error::{Error, Result};
+use shared::keys::key_for;
+use uuid::Uuid;
 
 use super::totp::SharedSecret;
 
@@ -21,14 +25,28 @@ const LABEL: &[u8] = b"recovery code\0";
 #[derive(Clone, PartialEq, Eq)]
 pub struct RecoveryCode(String);
 
-impl RecoveryCode {
-    /// A new one.
-    fn random() -> Self {
-        let mut rng = rand::rng();
-        let letter = |_| ALPHABET.get(rng.random_range(0..ALPHABET.len())).copied().map_or('0', char::from);
-        Self((0..LETTERS).map(letter).collect())
+/// Derives sets of codes; cheap to clone.
+#[derive(Clone)]
+pub struct RecoveryKey(Hmac<Sha256>);
+
+impl RecoveryKey {
+    /// Under this secret, through a key of its own.
+    pub fn new(secret: &Secret) -> Self {
+        Self(key_for(secret, "recovery codes"))
     }
 
+    /// The set with this id.
+    pub fn set(&self, id: Uuid) -> [RecoveryCode; CODES] {
+        std::array::from_fn(|number| {
+            let code = self.0.clone().chain_update(id.as_bytes()).chain_update(number.to_be_bytes());
+            // Five bits of each byte: the alphabet has as many letters.
+            let letter = |byte: u8| ALPHABET.get(usize::from(byte % 32)).copied().map_or('0', char::from);
+            RecoveryCode(code.finalize().into_bytes().into_iter().take(LETTERS).map(letter).collect())
+        })
+    }
+}
+
+impl RecoveryCode {
     /// What somebody typed; `None` if it can be none.
     pub fn parse(text: &str) -> Option<Self> {
         let letters = text.chars().filter(|letter| !matches!(letter, '-' | ' '));
@@ -58,18 +76,13 @@ impl RecoveryCode {
     }
 }
 
-/// A new set.
-pub fn new_set() -> [RecoveryCode; CODES] {
-    std::array::from_fn(|_| RecoveryCode::random())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_code_reads_as_it_is_shown_and_as_people_type() {
-        let code = RecoveryCode::random();
+        let [code, ..] = RecoveryKey::new(&"secret".into()).set(Uuid::from_u128(1));
         assert_eq!(code.to_text().len(), 14);
         assert!(RecoveryCode::parse(&code.to_text()) == Some(code.clone()));
         assert!(RecoveryCode::parse(&format!(" {} ", code.0.to_lowercase())) == Some(code));
@@ -81,9 +94,12 @@ mod tests {
 
     #[test]
     fn a_set_has_different_codes_and_a_hash_follows_on_the_secret() {
-        let set = new_set();
+        let (key, id) = (RecoveryKey::new(&"secret".into()), Uuid::from_u128(1));
+        let set = key.set(id);
         let texts: std::collections::HashSet<_> = set.iter().map(RecoveryCode::to_text).collect();
         assert_eq!(texts.len(), CODES);
+        assert!(set == key.set(id));
+        assert!(set != key.set(Uuid::from_u128(2)) && set != RecoveryKey::new(&"other".into()).set(id));
         let (one, other) = (SharedSecret::random(), SharedSecret::random());
         let [first, ..] = set;
         assert_eq!(first.hash(&one).unwrap(), first.hash(&one).unwrap());

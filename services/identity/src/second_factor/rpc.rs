@@ -1,36 +1,88 @@
 //! The caller's own second factor.
 
+use chrono::{DateTime, Utc};
+use futures::try_join;
 use shared::caller::Caller;
+use shared::database::Transaction;
 use shared::error::{Error, Result};
+use shared::idempotency::{self, RequestKey};
 use shared::json::to_timestamp;
+use shared::mail::Outbox;
 use shared::proto::identity::v1 as pb;
 use shared::proto::identity::v1::second_factor_service_server::SecondFactorService;
 use shared::service::Ground;
-use shared::validation::Violations;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::proof::{prove, prove_first};
+use super::proof::{open, prove, prove_first};
+use super::recovery::RecoveryKey;
 use super::totp::SharedSecret;
-use super::{Claim, ENROLMENT_LIFE, Gate, Proof, State, is_on_already, queries, recovery, wire};
+use super::wire::{self, Enrolment, Shown};
+use super::{Claim, ENROLMENT_LIFE, Gate, Proof, State, is_off, is_on_already, queries};
 use crate::audit::{self, Event, Kind};
 use crate::sealing::{KeyRing, Place, TOTP_SECRET};
-use crate::sessions::Device;
+use crate::sessions::{Device, SESSION_INVALID};
 use crate::signing_in::{Login, Proofs};
-use crate::users;
+use crate::users::{self, User};
+use crate::{NAME, letters};
 
 /// Serves `SecondFactorService`.
 pub struct SecondFactorApi {
     ground: Ground,
     keys: KeyRing,
+    recovery: RecoveryKey,
     proofs: Proofs,
     gate: Gate,
+    outbox: Outbox,
+}
+
+/// The transaction of a call and the account that it is about.
+struct Claimed {
+    tx: Transaction,
+    user: User,
+    /// What the first call made, if this is a retry.
+    made: Option<Uuid>,
 }
 
 impl SecondFactorApi {
     /// On this ground, with secrets sealed under these keys.
-    pub fn new(ground: Ground, keys: KeyRing, proofs: Proofs, gate: Gate) -> Self {
-        Self { ground, keys, proofs, gate }
+    pub fn new(ground: Ground, keys: KeyRing, proofs: Proofs, gate: Gate, outbox: Outbox) -> Self {
+        let recovery = RecoveryKey::new(&ground.options.service_secret);
+        Self { ground, keys, recovery, proofs, gate, outbox }
+    }
+
+    /// Claims the request for what it is about to make.
+    async fn claim(
+        &self,
+        caller: &Caller,
+        method: &str,
+        key: Option<&RequestKey>,
+        makes: Uuid,
+    ) -> Result<Claimed> {
+        let user_id = caller.user()?.user_id;
+        let tx = self.ground.database.begin(caller).await?;
+        let claim = idempotency::claim(&tx, NAME, user_id, method, key, makes);
+        let (made, user) = try_join!(claim, users::queries::find(&tx, user_id))?;
+        Ok(Claimed { tx, user: user.ok_or(SESSION_INVALID)?, made })
+    }
+
+    /// Has the account's owner told what became of its second factor.
+    async fn tell(&self, tx: &Transaction, kind: &'static str, user: &User) -> Result<()> {
+        let told = letters::second_factor(kind, user.id, &user.email, self.ground.clock.now());
+        self.outbox.queue(tx, &told).await
+    }
+
+    fn begun(
+        &self,
+        secret: &SharedSecret,
+        email: &str,
+        at: DateTime<Utc>,
+    ) -> Result<pb::BeginSecondFactorResponse> {
+        Ok(pb::BeginSecondFactorResponse {
+            otpauth_uri: secret.to_uri(email)?,
+            secret: secret.to_base32(),
+            expires_at: Some(to_timestamp(at + ENROLMENT_LIFE)),
+        })
     }
 
     /// Runs what looks at a code of the caller, who is known: a wrong one is no reason to sign in again.
@@ -48,7 +100,11 @@ impl SecondFactorApi {
         })
     }
 
-    fn claim<'a>(&self, user_id: Uuid, proof: &'a Proof) -> Claim<'a> {
+    fn hashes(&self, set: Uuid, secret: &SharedSecret) -> Result<Vec<Vec<u8>>> {
+        self.recovery.set(set).iter().map(|code| code.hash(secret)).collect()
+    }
+
+    fn claim_of<'a>(&self, user_id: Uuid, proof: &'a Proof) -> Claim<'a> {
         Claim { user_id, proof, challenge: None, now: self.ground.clock.now() }
     }
 }
@@ -73,98 +129,115 @@ impl SecondFactorService for SecondFactorApi {
         &self,
         request: Request<pb::BeginSecondFactorRequest>,
     ) -> Result<Response<pb::BeginSecondFactorResponse>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
-        let device = Device::of(&request);
-        let password = request.into_inner().password;
+        let Enrolment { key, password } = request.into_inner().try_into()?;
 
         let tx = self.ground.database.begin(&caller).await?;
-        let user = users::queries::find(&tx, user_id).await?;
-        let email = user.ok_or_else(|| Error::not_found("user", user_id))?.email;
-        let is_on = queries::is_on(&tx, user_id).await?;
+        let (user, is_on) = try_join!(users::queries::find(&tx, user_id), queries::is_on(&tx, user_id))?;
         tx.finish();
+        let email = user.ok_or(SESSION_INVALID)?.email;
         if is_on {
             return Err(is_on_already().into());
         }
-        let login = Login::try_from(pb::LoginRequest { login: email.clone(), password })?;
+        let login = Login { login: email.clone(), password };
         let proof = self.proofs.of_owner(user_id, login, &device).await?;
         let (secret, now) = (SharedSecret::random(), self.ground.clock.now());
         let sealed = self.keys.seal(Place::of(TOTP_SECRET, user_id), &secret.to_base32())?;
+
         let tx = self.ground.database.begin(&caller).await?;
         proof.hold(&tx).await?;
+        let claim = idempotency::claim(&tx, NAME, user_id, "BeginSecondFactor", key.as_ref(), user_id);
+        if claim.await?.is_some() {
+            let waiting = queries::lock(&tx, user_id).await?.ok_or_else(is_off)?;
+            tx.finish();
+            let secret = open(&self.keys, user_id, &waiting)?;
+            return Ok(Response::new(self.begun(&secret, &email, waiting.begun_at)?));
+        }
         queries::begin(tx, user_id, &sealed, now).await?;
 
-        Ok(Response::new(pb::BeginSecondFactorResponse {
-            otpauth_uri: secret.to_uri(&email)?,
-            secret: secret.to_base32(),
-            expires_at: Some(to_timestamp(now + ENROLMENT_LIFE)),
-        }))
+        Ok(Response::new(self.begun(&secret, &email, now)?))
     }
 
     async fn confirm_second_factor(
         &self,
         request: Request<pb::ConfirmSecondFactorRequest>,
     ) -> Result<Response<pb::RecoveryCodes>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
-        let device = Device::of(&request);
-        let mut v = Violations::new();
-        let code = wire::code(&mut v, "code", request.into_inner().code);
-        v.finish()?;
+        let Shown { key, proof } = request.into_inner().try_into()?;
 
-        let (codes, now) = (recovery::new_set(), self.ground.clock.now());
+        let (set, claim) = (Uuid::now_v7(), self.claim_of(user_id, &proof));
         let confirm = async {
-            let tx = self.ground.database.begin(&caller).await?;
-            let secret = prove_first(&tx, &self.keys, user_id, &code, now).await?;
-            let hashes = codes.iter().map(|code| code.hash(&secret)).collect::<Result<_>>()?;
+            let Claimed { tx, user, made } =
+                self.claim(&caller, "ConfirmSecondFactor", key.as_ref(), set).await?;
+            if let Some(set) = made {
+                tx.finish();
+                return Ok(set);
+            }
+            let secret = prove_first(&tx, &self.keys, &claim).await?;
             audit::append(&tx, &Event::new(Kind::SecondFactorAdded, user_id).by(&caller).from(&device))?;
-            queries::store_recovery_codes(tx, user_id, hashes, now).await
+            self.tell(&tx, letters::SECOND_FACTOR_ON, &user).await?;
+            queries::store_recovery_codes(tx, user_id, self.hashes(set, &secret)?, claim.now).await?;
+            Ok(set)
         };
-        self.guard(user_id, &device, confirm).await?;
+        let set = self.guard(user_id, &device, confirm).await?;
+        self.outbox.wake();
 
-        Ok(Response::new(wire::recovery_codes(&codes)))
+        Ok(Response::new(wire::recovery_codes(&self.recovery.set(set))))
     }
 
     async fn create_recovery_codes(
         &self,
         request: Request<pb::CreateRecoveryCodesRequest>,
     ) -> Result<Response<pb::RecoveryCodes>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
-        let device = Device::of(&request);
-        let proof = Proof::of(request.into_inner().proof)?;
+        let Shown { key, proof } = request.into_inner().try_into()?;
 
-        let codes = recovery::new_set();
-        let claim = self.claim(user_id, &proof);
+        let (set, claim) = (Uuid::now_v7(), self.claim_of(user_id, &proof));
         let replace = async {
-            let tx = self.ground.database.begin(&caller).await?;
+            let Claimed { tx, user, made } =
+                self.claim(&caller, "CreateRecoveryCodes", key.as_ref(), set).await?;
+            if let Some(set) = made {
+                tx.finish();
+                return Ok(set);
+            }
             let secret = prove(&tx, &self.keys, &claim).await?;
-            let hashes = codes.iter().map(|code| code.hash(&secret)).collect::<Result<_>>()?;
             audit::append(&tx, &Event::new(Kind::RecoveryCodesCreated, user_id).by(&caller).from(&device))?;
-            queries::store_recovery_codes(tx, user_id, hashes, claim.now).await
+            self.tell(&tx, letters::RECOVERY_CODES, &user).await?;
+            queries::store_recovery_codes(tx, user_id, self.hashes(set, &secret)?, claim.now).await?;
+            Ok(set)
         };
-        self.guard(user_id, &device, replace).await?;
+        let set = self.guard(user_id, &device, replace).await?;
+        self.outbox.wake();
 
-        Ok(Response::new(wire::recovery_codes(&codes)))
+        Ok(Response::new(wire::recovery_codes(&self.recovery.set(set))))
     }
 
     async fn remove_second_factor(
         &self,
         request: Request<pb::RemoveSecondFactorRequest>,
     ) -> Result<Response<pb::SecondFactor>, Status> {
-        let caller = Caller::of(&request)?;
+        let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
-        let device = Device::of(&request);
-        let proof = Proof::of(request.into_inner().proof)?;
+        let Shown { key, proof } = request.into_inner().try_into()?;
 
-        let claim = self.claim(user_id, &proof);
+        let claim = self.claim_of(user_id, &proof);
         let remove = async {
-            let tx = self.ground.database.begin(&caller).await?;
+            let Claimed { tx, user, made } =
+                self.claim(&caller, "RemoveSecondFactor", key.as_ref(), user_id).await?;
+            if made.is_some() {
+                tx.finish();
+                return Ok(());
+            }
             prove(&tx, &self.keys, &claim).await?;
             audit::append(&tx, &Event::new(Kind::SecondFactorRemoved, user_id).by(&caller).from(&device))?;
-            queries::remove(tx, user_id).await
+            self.tell(&tx, letters::SECOND_FACTOR_OFF, &user).await?;
+            queries::remove(tx, user_id).await.map(drop)
         };
         self.guard(user_id, &device, remove).await?;
+        self.outbox.wake();
 
         Ok(Response::new(State::default().into()))
     }

@@ -1,13 +1,15 @@
 //! Second factors on the wire.
 
 use shared::error::{Error, Result};
+use shared::idempotency::RequestKey;
 use shared::json::to_timestamp;
 use shared::proto::identity::v1 as pb;
-use shared::proto::identity::v1::second_factor_proof::Proof as Shown;
+use shared::proto::identity::v1::second_factor_proof::Proof as ProofField;
 use shared::validation::Violations;
 
 use super::recovery::RecoveryCode;
 use super::{Challenge, Proof, State};
+use crate::passwords;
 
 /// Longest code that is looked at, in characters.
 const MAX_CODE_CHARS: usize = 64;
@@ -32,20 +34,75 @@ impl TryFrom<pb::CompleteLoginRequest> for ChallengeAnswer {
     }
 }
 
-impl Proof {
-    /// Of a request that has nothing else.
-    pub(super) fn of(proof: Option<pb::SecondFactorProof>) -> Result<Self> {
+/// A wish to begin.
+pub(super) struct Enrolment {
+    /// Makes a retry safe; does not cover the password, which its hash would let somebody try.
+    pub(super) key: Option<RequestKey>,
+    pub(super) password: String,
+}
+
+impl TryFrom<pb::BeginSecondFactorRequest> for Enrolment {
+    type Error = Error;
+
+    fn try_from(mut request: pb::BeginSecondFactorRequest) -> Result<Self> {
         let mut v = Violations::new();
-        let proof = self::proof(&mut v, proof);
+        let password = std::mem::take(&mut request.password);
+        let enrolment = Self {
+            key: RequestKey::of(&mut v, &request.request_id, &request),
+            password: passwords::check_given(&mut v, "password", password),
+        };
         v.finish()?;
-        Ok(proof)
+        Ok(enrolment)
+    }
+}
+
+/// A wish that a code opens.
+pub(super) struct Shown {
+    /// Makes a retry safe.
+    pub(super) key: Option<RequestKey>,
+    pub(super) proof: Proof,
+}
+
+impl TryFrom<pb::ConfirmSecondFactorRequest> for Shown {
+    type Error = Error;
+
+    fn try_from(request: pb::ConfirmSecondFactorRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let key = RequestKey::of(&mut v, &request.request_id, &request);
+        let proof = Proof::Code(code(&mut v, "code", request.code));
+        v.finish()?;
+        Ok(Self { key, proof })
+    }
+}
+
+impl TryFrom<pb::CreateRecoveryCodesRequest> for Shown {
+    type Error = Error;
+
+    fn try_from(request: pb::CreateRecoveryCodesRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let key = RequestKey::of(&mut v, &request.request_id, &request);
+        let proof = proof(&mut v, request.proof);
+        v.finish()?;
+        Ok(Self { key, proof })
+    }
+}
+
+impl TryFrom<pb::RemoveSecondFactorRequest> for Shown {
+    type Error = Error;
+
+    fn try_from(request: pb::RemoveSecondFactorRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let key = RequestKey::of(&mut v, &request.request_id, &request);
+        let proof = proof(&mut v, request.proof);
+        v.finish()?;
+        Ok(Self { key, proof })
     }
 }
 
 fn proof(v: &mut Violations, proof: Option<pb::SecondFactorProof>) -> Proof {
     match proof.and_then(|proof| proof.proof) {
-        Some(Shown::Code(code)) => Proof::Code(self::code(v, "proof.code", code)),
-        Some(Shown::RecoveryCode(text)) => match RecoveryCode::parse(&text) {
+        Some(ProofField::Code(code)) => Proof::Code(self::code(v, "proof.code", code)),
+        Some(ProofField::RecoveryCode(text)) => match RecoveryCode::parse(&text) {
             Some(code) => Proof::Recovery(code),
             None => {
                 v.add("proof.recovery_code", "must be a recovery code, as ABCD-EFGH-JKMN");
@@ -60,7 +117,7 @@ fn proof(v: &mut Violations, proof: Option<pb::SecondFactorProof>) -> Proof {
 }
 
 /// Six digits, with or without blanks between them.
-pub(super) fn code(v: &mut Violations, field: &str, text: String) -> String {
+fn code(v: &mut Violations, field: &str, text: String) -> String {
     let code: String = text.chars().filter(|letter| *letter != ' ').take(MAX_CODE_CHARS).collect();
     let valid = code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit());
     v.require(valid, field, "must be six digits");

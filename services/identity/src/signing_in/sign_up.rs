@@ -18,17 +18,18 @@ use crate::sessions::Device;
 
 /// Serves `SignUpService`.
 pub struct SignUpApi {
-    /// Opens the first session.
-    pub auth: AuthApi,
-    /// Codes.
-    pub codes: Codes,
-    /// Limits on guessing at them.
-    pub gate: CodeGate,
-    /// Letters.
-    pub outbox: Outbox,
+    auth: AuthApi,
+    codes: Codes,
+    gate: CodeGate,
+    outbox: Outbox,
 }
 
 impl SignUpApi {
+    /// With first sessions that `auth` opens.
+    pub fn new(auth: AuthApi, codes: Codes, gate: CodeGate, outbox: Outbox) -> Self {
+        Self { auth, codes, gate, outbox }
+    }
+
     /// Uses the code up in a new transaction, within the limits on guessing.
     async fn redeem(&self, redemption: &Redemption, device: &Device) -> Result<(Transaction, ProvenAddress)> {
         let redeem = async {
