@@ -55,6 +55,54 @@ fn from_number(number: f64) -> Value {
     Number::from_f64(number).map_or(Value::Null, Value::Number)
 }
 
+/// What becomes of a JSON object in an update.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JsonChange {
+    /// Another takes its place.
+    Whole(Value),
+    /// The entries at these paths (keys with dots between) become what they are in `values`; what is not there goes.
+    Entries {
+        /// The new values, at their paths.
+        values: Value,
+        /// Which.
+        paths: Vec<String>,
+    },
+}
+
+impl JsonChange {
+    /// The object after the change.
+    pub fn apply(self, mut present: Value) -> Value {
+        match self {
+            Self::Whole(value) => value,
+            Self::Entries { values, paths } => {
+                for path in &paths {
+                    copy(Some(&values), &mut present, path);
+                }
+                present
+            }
+        }
+    }
+}
+
+/// Makes what is at this path what it is in `from`.
+fn copy(from: Option<&Value>, to: &mut Value, path: &str) {
+    let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
+    let value = from.and_then(|from| from.get(key));
+    if value.is_none() && to.get(key).is_none() {
+        return;
+    }
+    // What is no object has no entries: it makes room for one.
+    if !to.is_object() {
+        *to = Value::Object(Map::new());
+    }
+    let Value::Object(object) = to else { return };
+    match (rest, value) {
+        (Some(rest), value) => copy(value, object.entry(key).or_insert(Value::Null), rest),
+        (None, Some(value)) => drop(object.insert(key.to_owned(), value.clone())),
+        (None, None) => drop(object.remove(key)),
+    }
+}
+
 /// A time as a message.
 pub fn to_timestamp(time: DateTime<Utc>) -> Timestamp {
     Timestamp {
@@ -67,6 +115,29 @@ pub fn to_timestamp(time: DateTime<Utc>) -> Timestamp {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn entries_change_and_the_others_stay() {
+        let present = json!({"theme": "dark", "editor": {"tabs": 4, "wrap": true}, "size": 12});
+        let change = |values: Value, paths: &[&str]| {
+            let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+            JsonChange::Entries { values, paths }.apply(present.clone())
+        };
+        let values = json!({"theme": "light", "editor": {"tabs": 2, "wrap": false}, "size": {"pt": 9}});
+        assert_eq!(
+            change(values.clone(), &["theme", "editor.tabs"]),
+            json!({"theme": "light", "editor": {"tabs": 2, "wrap": true}, "size": 12})
+        );
+        assert_eq!(
+            change(values, &["size.pt", "editor"]),
+            json!({"theme": "dark", "editor": {"tabs": 2, "wrap": false}, "size": {"pt": 9}})
+        );
+        assert_eq!(
+            change(json!({}), &["theme", "editor.wrap", "size.pt", "nothing.at.all"]),
+            json!({"editor": {"tabs": 4}, "size": 12})
+        );
+        assert_eq!(JsonChange::Whole(json!({"a": 1})).apply(present), json!({"a": 1}));
+    }
 
     #[test]
     fn json_survives_the_way_there_and_back() {

@@ -96,7 +96,10 @@ async fn live(suite: &Suite) -> Secrets {
     secrets.add(program.session_token.as_ref().unwrap());
     let reset = pb::RequestPasswordResetRequest { email: "olga@example.org".to_owned() };
     suite.anonymous().account().request_password_reset(reset).await.unwrap();
-    secrets.add(&suite.mail_to("olga@example.org", 1).await.code());
+    // After the letter that the second factor is on.
+    secrets.add(&suite.mail_to("olga@example.org", 2).await.code());
+    crate::sign_up::begin(suite, "ina@example.org").await;
+    secrets.add(&suite.mail_to("ina@example.org", 1).await.code());
     secrets
 }
 
@@ -181,6 +184,10 @@ async fn nothing_in_a_copy_of_the_database_signs_in() {
             let request =
                 pb::ResetPasswordRequest { request_id: new_id(), code: attempt.clone(), new_password };
             let refused = suite.anonymous().account().reset_password(request).await.unwrap_err();
+            assert_eq!(reason_of(&refused), "CODE_INVALID", "{attempt}");
+            let completion = crate::sign_up::completion(&attempt);
+            let completion = pb::CompleteSignUpRequest { username: "thief".to_owned(), ..completion };
+            let refused = suite.anonymous().sign_up().complete_sign_up(completion).await.unwrap_err();
             assert_eq!(reason_of(&refused), "CODE_INVALID", "{attempt}");
         }
         let proof = Some(pb::SecondFactorProof { proof: Some(Proof::Code("000000".to_owned())) });

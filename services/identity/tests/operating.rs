@@ -120,13 +120,21 @@ async fn nothing_personal_is_left_of_an_erased_account_but_its_id() {
 async fn an_export_tells_all_but_secrets() {
     let suite = Suite::start().await;
     let olga = suite.user("olga").await;
+    crate::api_tokens::program(&olga, &["task:read"]).await;
+    crate::authenticator::turn_on(&suite, &olga).await;
     let request = internal::ExportUserRequest { user_id: olga.id.to_string() };
 
     let stream = operator(&suite).export_user(request).await.unwrap().into_inner();
 
     let records: Vec<_> = stream.try_collect().await.unwrap();
     let text = format!("{records:?}");
-    assert!(!text.contains("argon2") && !text.contains("dfs_") && !text.contains("token\""), "{text}");
+    assert!(
+        !text.contains("argon2")
+            && !text.contains("dfs_")
+            && !text.contains("dfa_")
+            && !text.contains("token\""),
+        "{text}"
+    );
     let count = |wanted: fn(&Record) -> bool| {
         records.iter().filter(|record| record.record.as_ref().is_some_and(wanted)).count()
     };
@@ -136,10 +144,12 @@ async fn an_export_tells_all_but_secrets() {
         count(|record| matches!(record, Record::Session(session) if session.ip_address == "127.0.0.1")),
         1
     );
+    assert_eq!(count(|record| matches!(record, Record::ApiToken(token) if token.name == "the build")), 1);
+    assert_eq!(count(|record| matches!(record, Record::SecondFactor(factor) if factor.is_on)), 1);
     assert!(count(|record| matches!(record, Record::Change(_))) >= 3);
     let own = olga.account().export_account(pb::ExportAccountRequest {}).await.unwrap().into_inner();
     let own: Vec<_> = own.try_collect().await.unwrap();
-    assert_eq!(own[..3], records[..3]);
+    assert_eq!(own[..5], records[..5]);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use prost_types::FieldMask;
 use serde_json::json;
-use shared::json::to_struct;
+use shared::json::{from_struct, to_struct};
 use shared::proto::identity::v1 as pb;
 use suite::testing::*;
 
@@ -99,4 +99,42 @@ async fn every_malformed_field_is_named() {
     assert_eq!(violations(&refused.unwrap_err()), [&["update_mask".to_owned()][..], &profile[..]].concat());
     let malformed = pb::GetUserProfileRequest { user_id: "x".to_owned() };
     assert_eq!(violations(&olga.users().get_user_profile(malformed).await.unwrap_err()), ["user_id"]);
+}
+
+#[tokio::test]
+async fn single_preferences_and_links_change_and_the_others_stay() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let update = async |paths: &[&str], preferences: serde_json::Value, links: serde_json::Value| {
+        let profile = pb::UserProfile {
+            user_id: olga.id.to_string(),
+            preferences: Some(to_struct(&preferences)),
+            social_links: Some(to_struct(&links)),
+            ..Default::default()
+        };
+        let update_mask = Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() });
+        let request = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask };
+        olga.users().update_user_profile(request).await.map(tonic::Response::into_inner)
+    };
+    let all = json!({"theme": "dark", "editor": {"tabs": 4, "wrap": true}});
+    let links = json!({"forge": "https://forge.example/olga"});
+    update(&["preferences", "social_links"], all, links).await.unwrap();
+
+    let paths = ["preferences.editor.tabs", "preferences.theme", "social_links.chat"];
+    let chat = json!({"chat": "https://chat.example/olga"});
+    let changed = update(&paths, json!({"editor": {"tabs": 2}}), chat).await.unwrap();
+
+    let preferences = from_struct(changed.preferences.unwrap());
+    assert_eq!(preferences, json!({"editor": {"tabs": 2, "wrap": true}}), "what is named and not given goes");
+    let links = from_struct(changed.social_links.unwrap());
+    assert_eq!(links, json!({"forge": "https://forge.example/olga", "chat": "https://chat.example/olga"}));
+
+    for path in ["preferences.", "preferences.a..b", "bio.x"] {
+        let refused = update(&[path], json!({}), json!({})).await.unwrap_err();
+        assert_eq!(violations(&refused), ["update_mask"], "{path}");
+    }
+    let half = "x".repeat(40 * 1024);
+    update(&["preferences.one"], json!({"one": half}), json!({})).await.unwrap();
+    let refused = update(&["preferences.two"], json!({"two": half}), json!({})).await.unwrap_err();
+    assert_eq!(violations(&refused), ["profile.preferences"], "together they are too large");
 }

@@ -1,10 +1,12 @@
 //! `dafnck user`: what operators do with accounts.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use clap::{Args, Subcommand, ValueEnum};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
+use shared::proto::identity::DESCRIPTOR_SET;
 use shared::proto::identity::internal::v1 as internal;
 use shared::proto::identity::internal::v1::user_administration_service_client::UserAdministrationServiceClient;
-use shared::proto::identity::v1::{User, UserStatus};
+use shared::proto::identity::v1::{User, UserRecord, UserStatus};
 use shared::siblings::{Sibling, SiblingChannel};
 
 use crate::operator::OperatorOptions;
@@ -34,6 +36,8 @@ enum Act {
     Delete(Which),
     /// Overwrite an account's personal data for good; its id stays
     Erase(EraseOptions),
+    /// Write all that is known about a user to standard output, one JSON object a line
+    Export(Which),
 }
 
 #[derive(Args, Clone, Debug)]
@@ -100,6 +104,7 @@ pub async fn command(options: UserOptions) -> anyhow::Result<()> {
             service.reactivate_user(internal::ReactivateUserRequest { user_id }).await
         }
         Act::Delete(Which { user_id }) => service.delete_user(internal::DeleteUserRequest { user_id }).await,
+        Act::Export(Which { user_id }) => return export(&mut service, user_id).await,
         Act::Erase(EraseOptions { user_id, yes }) => {
             ensure!(yes, "nothing brings erased data back; give --yes to erase {user_id}");
             service.erase_user(internal::EraseUserRequest { user_id }).await
@@ -127,6 +132,27 @@ async fn list(service: &mut Administration, wish: ListOptions) -> anyhow::Result
     }
 }
 
+async fn export(service: &mut Administration, user_id: String) -> anyhow::Result<()> {
+    let kind = record_kind()?;
+    let mut records = service.export_user(internal::ExportUserRequest { user_id }).await?.into_inner();
+    while let Some(record) = records.message().await? {
+        println!("{}", json(&kind, &record)?);
+    }
+    Ok(())
+}
+
+fn record_kind() -> anyhow::Result<MessageDescriptor> {
+    let pool = DescriptorPool::decode(DESCRIPTOR_SET)?;
+    pool.get_message_by_name("dafnck.identity.v1.UserRecord").context("there is no message for records")
+}
+
+/// A record in the JSON form of its message.
+fn json(kind: &MessageDescriptor, record: &UserRecord) -> anyhow::Result<String> {
+    let mut message = DynamicMessage::new(kind.clone());
+    message.transcode_from(record)?;
+    Ok(serde_json::to_string(&message)?)
+}
+
 fn line(user: &User) -> String {
     let status = user.status().as_str_name().trim_start_matches("USER_STATUS_").to_lowercase();
     format!("{}  {status:<9}  {:<30}  {}", user.id, user.username, user.email)
@@ -134,7 +160,16 @@ fn line(user: &User) -> String {
 
 #[cfg(test)]
 mod tests {
+    use shared::proto::identity::v1::user_record::Record;
+
     use super::*;
+
+    #[test]
+    fn a_record_is_a_line_of_json() {
+        let user = User { username: "olga".to_owned(), email_verified: true, ..Default::default() };
+        let line = json(&record_kind().unwrap(), &UserRecord { record: Some(Record::User(user)) }).unwrap();
+        assert_eq!(line, r#"{"user":{"username":"olga","emailVerified":true}}"#);
+    }
 
     #[test]
     fn a_line_names_the_account_and_its_state() {

@@ -70,6 +70,13 @@ impl Transaction {
         }
     }
 
+    /// Ends a transaction that only tried what it would do. Does not wait either.
+    pub fn undo(mut self) {
+        if let Some(connection) = self.connection.take() {
+            send(&connection, "ROLLBACK");
+        }
+    }
+
     /// Commits and waits until the changes are durable.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use tonic_types::FieldViolation;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::json::JsonChange;
 
 /// Largest JSON value, in bytes of its text.
 pub const MAX_JSON_BYTES: usize = 64 * 1024;
@@ -157,11 +158,25 @@ impl Violations {
     /// A JSON object within [`MAX_JSON_BYTES`] and [`MAX_JSON_DEPTH`]; missing means empty.
     pub fn json(&mut self, field: &str, value: Option<Struct>) -> Value {
         let value = crate::json::from_struct(value.unwrap_or_default());
-        self.require(depth(&value) <= MAX_JSON_DEPTH, field, "must not be nested deeper than 32 levels");
+        self.check_json(field, &value);
+        value
+    }
+
+    /// What a mask makes of a JSON object: another, other entries, or nothing.
+    pub fn json_change(&mut self, mask: &Mask, field: &str, value: Option<Struct>) -> Option<JsonChange> {
+        let paths: Vec<String> = mask.entries_of(field).map(str::to_owned).collect();
+        if mask.names(field) {
+            return Some(JsonChange::Whole(self.json(field, value)));
+        }
+        (!paths.is_empty()).then(|| JsonChange::Entries { values: self.json(field, value), paths })
+    }
+
+    /// Whether a JSON value is within [`MAX_JSON_BYTES`] and [`MAX_JSON_DEPTH`].
+    pub fn check_json(&mut self, field: &str, value: &Value) {
+        self.require(depth(value) <= MAX_JSON_DEPTH, field, "must not be nested deeper than 32 levels");
         let text = value.to_string();
         self.require(text.len() <= MAX_JSON_BYTES, field, "must not be larger than 64 KiB as JSON");
         self.require(!text.contains("\\u0000"), field, "must not contain NUL");
-        value
     }
 
     /// A time between the years 1 and 9999 (google.protobuf.Timestamp); missing is `None`.

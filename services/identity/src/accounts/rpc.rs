@@ -103,7 +103,7 @@ impl AccountApi {
     async fn reset(&self, reset: &Reset, device: &Device) -> Result<()> {
         // First only to look: whoever has no code costs no hash, and a weak password does not cost the code.
         let (tx, used) = self.redeem(Purpose::ResetPassword, &reset.redemption, device).await?;
-        drop(tx);
+        tx.undo();
         if used.is_replay {
             return Ok(());
         }

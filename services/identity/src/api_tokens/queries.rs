@@ -75,6 +75,16 @@ pub(super) async fn list(mut conn: &AsyncPgConnection, page: &Page<AfterTime>) -
     Ok(select.load(&mut conn).await?)
 }
 
+/// All tokens of a user, newest first, as the background role.
+pub async fn of_user(mut conn: &AsyncPgConnection, user_id: Uuid, at_most: i64) -> Result<Vec<ApiToken>> {
+    let select = api_tokens::table
+        .filter(api_tokens::user_id.eq(user_id))
+        .order(api_tokens::created_at.desc())
+        .limit(at_most)
+        .select(ApiToken::as_select());
+    Ok(select.load(&mut conn).await?)
+}
+
 /// Ends a token and commits.
 pub(super) async fn revoke(
     tx: Transaction,

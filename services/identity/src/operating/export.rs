@@ -13,15 +13,15 @@ use uuid::Uuid;
 use super::queries::{self, AfterChange};
 use crate::audit::{self, Event};
 use crate::sealing::KeyRing;
-use crate::{profiles, users};
+use crate::{api_tokens, profiles, second_factor, users};
 
-/// Sessions that are told at most: more than anybody has.
-const MAX_SESSIONS: i64 = 10_000;
+/// Sessions and API tokens that are told at most: more than anybody has.
+const MAX_ROWS: i64 = 10_000;
 /// Changes that are read at a time.
 const BATCH: i64 = 200;
 
-/// Streams the account, its profile, its sessions, and what the change log holds of them; the event tells that
-/// somebody asked for it.
+/// Streams the account, its profile, its sessions, API tokens and second factor, and what the change log holds of it; the
+/// event tells that somebody asked for it.
 ///
 /// # Errors
 /// `NOT_FOUND` when there is no such user.
@@ -34,13 +34,17 @@ pub async fn stream(
     let tx = worker.begin_background().await?;
     let user = users::queries::find(&tx, id).await?.ok_or_else(|| Error::not_found("user", id))?;
     let profile = profiles::queries::find(&tx, id).await?;
-    let sessions = queries::sessions(&tx, id, MAX_SESSIONS).await?;
+    let sessions = queries::sessions(&tx, id, MAX_ROWS).await?;
+    let tokens = api_tokens::queries::of_user(&tx, id, MAX_ROWS).await?;
+    let factor = second_factor::state(&tx, id).await?;
     audit::append(&tx, event)?;
     tx.commit().await?;
 
     let mut records = vec![Record::User(user.into_wire(keys)?)];
     records.extend(profile.map(|profile| profile.into_wire(keys)).transpose()?.map(Record::Profile));
     records.extend(sessions.into_iter().map(|session| Record::Session(session.into_wire(Uuid::nil()))));
+    records.extend(tokens.into_iter().map(|token| Record::ApiToken(token.into())));
+    records.extend(factor.is_on().then(|| Record::SecondFactor(factor.into())));
     let first = futures::stream::iter(records.into_iter().map(Ok::<_, Error>));
     let rest = try_unfold(Some(None), move |place| {
         let worker = worker.clone();

@@ -7,8 +7,11 @@ mod wire;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
+use shared::error::Result;
 use shared::etag::RowVersion;
+use shared::json::JsonChange;
 use shared::schema::identity::user_profiles;
+use shared::validation::Violations;
 use uuid::Uuid;
 
 use crate::sealing::Sealed;
@@ -56,6 +59,35 @@ pub struct ProfileChange {
     preferences: Option<Value>,
 }
 
+/// What is to become of a profile.
+#[derive(Debug)]
+pub struct ProfileWish {
+    plain: ProfileChange,
+    social_links: Option<JsonChange>,
+    preferences: Option<JsonChange>,
+}
+
+impl ProfileWish {
+    /// The new values, beside those that a profile has.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` when an object grows too large.
+    pub fn on(self, profile: &Profile) -> Result<ProfileChange> {
+        let mut v = Violations::within("profile.");
+        let mut apply = |field: &str, change: Option<JsonChange>, present: &Value| {
+            change.map(|change| {
+                let value = change.apply(present.clone());
+                v.check_json(field, &value);
+                value
+            })
+        };
+        let social_links = apply("social_links", self.social_links, &profile.social_links);
+        let preferences = apply("preferences", self.preferences, &profile.preferences);
+        v.finish()?;
+        Ok(ProfileChange { social_links, preferences, ..self.plain })
+    }
+}
+
 /// A wish to change a profile.
 #[derive(Debug)]
 pub struct ProfileUpdate {
@@ -64,5 +96,5 @@ pub struct ProfileUpdate {
     /// The version that the caller saw; empty for any.
     pub etag: String,
     /// `None` if nothing is to change.
-    pub change: Option<ProfileChange>,
+    pub change: Option<ProfileWish>,
 }

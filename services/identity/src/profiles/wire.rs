@@ -6,10 +6,12 @@ use shared::json::{to_struct, to_timestamp};
 use shared::proto::identity::v1 as pb;
 use shared::validation::{Mask, Violations};
 
-use super::{MAX_BIO_CHARS, MAX_LOCATION_CHARS, Profile, ProfileChange, ProfileUpdate};
+use super::{MAX_BIO_CHARS, MAX_LOCATION_CHARS, Profile, ProfileChange, ProfileUpdate, ProfileWish};
 use crate::sealing::{KeyRing, LOCATION, Place};
 
 const CHANGEABLE: [&str; 5] = ["bio", "location", "website_url", "social_links", "preferences"];
+/// Of which single entries can be changed.
+const OBJECTS: [&str; 2] = ["social_links", "preferences"];
 
 impl ProfileUpdate {
     /// With the location sealed under these keys.
@@ -19,19 +21,20 @@ impl ProfileUpdate {
     pub fn of(request: pb::UpdateUserProfileRequest, keys: &KeyRing) -> Result<Self> {
         let profile = request.profile.unwrap_or_default();
         let mut v = Violations::within("profile.");
-        let mask = Mask::of(&mut v, request.update_mask, &CHANGEABLE);
+        let mask = Mask::with_entries(&mut v, request.update_mask, &CHANGEABLE, &OBJECTS);
         let user_id = v.uuid("user_id", &profile.user_id);
         let bio = mask.pick("bio", || v.optional_text("bio", profile.bio, MAX_BIO_CHARS));
         let location =
             mask.pick("location", || v.optional_text("location", profile.location, MAX_LOCATION_CHARS));
         let website_url = mask.pick("website_url", || v.optional_url("website_url", profile.website_url));
-        let social_links = mask.pick("social_links", || v.json("social_links", profile.social_links));
-        let preferences = mask.pick("preferences", || v.json("preferences", profile.preferences));
+        let social_links = v.json_change(&mask, "social_links", profile.social_links);
+        let preferences = v.json_change(&mask, "preferences", profile.preferences);
         v.finish()?;
 
         let seal = |text: Option<String>| keys.seal_some(Place::of(LOCATION, user_id), text.as_deref());
         let location = location.map(seal).transpose()?;
-        let change = ProfileChange { bio, location, website_url, social_links, preferences };
+        let plain = ProfileChange { bio, location, website_url, social_links: None, preferences: None };
+        let change = ProfileWish { plain, social_links, preferences };
         Ok(Self { user_id, etag: profile.etag, change: (!mask.is_empty()).then_some(change) })
     }
 }

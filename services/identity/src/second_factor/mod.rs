@@ -26,6 +26,7 @@ pub use challenges::{Challenge, begin_challenge, take_attempt};
 pub use gate::Gate;
 pub use operator::SecondFactorAdminApi;
 pub use proof::{Claim, prove};
+pub use queries::state;
 pub use rpc::SecondFactorApi;
 pub use wire::ChallengeAnswer;
 
@@ -56,6 +57,13 @@ impl Proof {
 pub struct State {
     confirmed_at: Option<DateTime<Utc>>,
     recovery_codes_left: i64,
+}
+
+impl State {
+    /// Whether signing in takes a code.
+    pub fn is_on(&self) -> bool {
+        self.confirmed_at.is_some()
+    }
 }
 
 const SECOND_FACTOR_INVALID: Error = Error::Unauthenticated {

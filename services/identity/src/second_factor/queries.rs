@@ -54,7 +54,7 @@ pub async fn is_on(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<bool> 
 }
 
 /// How the user's factor stands.
-pub(super) async fn state(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<State> {
+pub async fn state(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<State> {
     let query = sql_query(
         "SELECT f.confirmed_at, (SELECT count(*) FROM identity.user_recovery_codes c WHERE c.user_id = f.user_id) \
          AS recovery_codes_left FROM identity.user_second_factors f WHERE f.user_id = $1 AND f.confirmed_at IS NOT NULL",

@@ -139,7 +139,7 @@ impl From<Challenge> for pb::SignedIn {
 impl From<State> for pb::SecondFactor {
     fn from(state: State) -> Self {
         Self {
-            is_on: state.confirmed_at.is_some(),
+            is_on: state.is_on(),
             confirmed_at: state.confirmed_at.map(to_timestamp),
             recovery_codes_left: i32::try_from(state.recovery_codes_left).unwrap_or(i32::MAX),
         }

@@ -47,7 +47,7 @@ impl SignUpApi {
     ) -> Result<Response<pb::SignedIn>, Status> {
         // First only to look: whoever has no code costs no hash, and a weak password does not cost the code.
         let (tx, proven) = self.redeem(&redemption, device).await?;
-        drop(tx);
+        tx.undo();
         if proven.is_replay {
             return self.auth.sign_in_again(account.into(), proven.id, device).await;
         }

@@ -122,7 +122,8 @@ impl UserService for UserApi {
         let tx = self.ground.database.begin(&caller).await?;
         let profile = profiles::queries::lock(&tx, user_id).await?.ok_or_else(not_found)?;
         etag::check(&etag, profile.version)?;
-        let Some(change) = change else { return Ok(Response::new(profile.into_wire(&self.keys)?)) };
+        let Some(wish) = change else { return Ok(Response::new(profile.into_wire(&self.keys)?)) };
+        let change = wish.on(&profile)?;
         let profile = profiles::queries::change(tx, user_id, change).await?.ok_or_else(not_found)?;
 
         Ok(Response::new(profile.into_wire(&self.keys)?))

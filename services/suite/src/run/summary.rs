@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use identity::RegistrationMode;
 use shared::local::{ADMIN, LocalServers};
 
 use super::databases::NAME;
@@ -51,16 +52,33 @@ To try it, in another terminal (grpcurl from https://github.com/fullstorydev/grp
 
   grpcurl -plaintext 127.0.0.1:{identity} list
 
-  TOKEN=$(grpcurl -plaintext -d '{{"email": "olga@example.org", "username": "olga", "password": "correct horse battery"}}' \
-    127.0.0.1:{identity} dafnck.identity.v1.AuthService/Register | sed -n 's/.*"sessionToken": "\(.*\)".*/\1/p')
+{sign_up} | sed -n 's/.*"sessionToken": "\(.*\)".*/\1/p')
 
   grpcurl -plaintext -H "authorization: Bearer $TOKEN" -d '{{"name": "Apollo"}}' \
     127.0.0.1:{project} dafnck.project.v1.ProjectService/CreateProject
 
 To take over data from elsewhere (`{program} import --help` says how): {program} import FILE
 "#,
+        sign_up = how_to_sign_up(options.registration, identity),
         program = program()
     )
+}
+
+/// Up to what takes the session token from the answer.
+fn how_to_sign_up(registration: RegistrationMode, port: u16) -> String {
+    let who = r#""username": "olga", "password": "correct horse battery"}'"#;
+    match registration {
+        RegistrationMode::Direct => format!(
+            r#"  TOKEN=$(grpcurl -plaintext -d '{{"email": "olga@example.org", {who} \
+    127.0.0.1:{port} dafnck.identity.v1.AuthService/Register"#
+        ),
+        RegistrationMode::Confirmed => format!(
+            r#"  grpcurl -plaintext -d '{{"email": "olga@example.org"}}' 127.0.0.1:{port} dafnck.identity.v1.SignUpService/BeginSignUp
+
+  TOKEN=$(grpcurl -plaintext -d '{{"code": "the one in the mail", {who} \
+    127.0.0.1:{port} dafnck.identity.v1.SignUpService/CompleteSignUp"#
+        ),
+    }
 }
 
 /// As the person can call this program.
