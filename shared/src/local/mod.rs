@@ -27,6 +27,7 @@ mod provision_postgres;
 mod provision_python;
 mod provision_redis;
 mod redis;
+mod redis_cluster;
 mod servers;
 mod tethered;
 
@@ -38,6 +39,7 @@ pub use pgbouncer::PgBouncer;
 pub use postgres::{ADMIN, PostgresServer};
 pub use provision_python::python_packages;
 pub use redis::RedisServer;
+pub use redis_cluster::RedisCluster;
 pub use servers::LocalServers;
 
 use data_folder::DataFolder;

@@ -4,15 +4,20 @@
 //! every operation fails within [`OPERATION_TIMEOUT`] rather than wait. Keys and channels begin with a
 //! prefix that is the same for all services of a suite.
 
+mod address;
+mod connection;
 mod pool;
 mod subscription;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, FromRedisValue, Pipeline};
+use futures::future::try_join_all;
+use redis::{Cmd, FromRedisValue};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+use self::address::Address;
 use crate::authentication::TokenHash;
 use crate::caller::Session;
 use crate::config::Secret;
@@ -30,9 +35,9 @@ const REVOKED: &str = "revoked";
 const REVOKED_LIFE: Duration = Duration::from_secs(60);
 
 /// A handle on Redis; cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RedisStore {
-    client: redis::Client,
+    address: Arc<Address>,
     pool: pool::Pool,
     prefix: String,
 }
@@ -43,11 +48,8 @@ impl RedisStore {
     /// # Errors
     /// `INTERNAL` for a malformed URL.
     pub fn new(url: &Secret, prefix: &str) -> Result<Self> {
-        // The driver's message could name the URL, and with it a password.
-        let client =
-            redis::Client::open(url.expose()).map_err(|_| Error::internal("the Redis URL is malformed"))?;
-        let pool = pool::build(url)?;
-        Ok(Self { client, pool, prefix: prefix.to_owned() })
+        let address = Arc::new(Address::parse(url)?);
+        Ok(Self { pool: pool::build(address.clone()), address, prefix: prefix.to_owned() })
     }
 
     /// The session of a token, if the store has it.
@@ -81,12 +83,20 @@ impl RedisStore {
             return Ok(());
         }
         let channel = self.revocations_channel();
-        let mut pipeline = redis::pipe();
-        for hash in hashes {
-            pipeline.set_ex(self.session_key(hash), REVOKED, REVOKED_LIFE.as_secs()).ignore();
-            pipeline.publish(&channel, hash.to_hex()).ignore();
-        }
-        self.query_pipeline(&pipeline).await
+        let deadline = Instant::now() + OPERATION_TIMEOUT;
+        let connection = pool::check_out(&self.pool, deadline).await?;
+        let revoke_all = try_join_all(hashes.iter().map(|hash| {
+            let mut wire = connection.inner.clone();
+            let mark = Cmd::set_ex(self.session_key(hash), REVOKED, REVOKED_LIFE.as_secs());
+            let channel = &channel;
+            // Whoever is told looks again, and must find the mark.
+            async move {
+                mark.query_async::<()>(&mut wire).await?;
+                wire.publish(channel, &hash.to_hex()).await
+            }
+        }));
+        let answer = timeout_at(deadline, revoke_all).await;
+        connection.settle(answer).map(drop)
     }
 
     /// Wakes the readers of a service's change log.
@@ -94,13 +104,16 @@ impl RedisStore {
     /// # Errors
     /// `UNAVAILABLE` when Redis does not answer in time; readers then find the change by polling.
     pub async fn wake(&self, service: &str) -> Result<()> {
-        self.query(&Cmd::publish(self.changes_channel(service), "")).await
+        let deadline = Instant::now() + OPERATION_TIMEOUT;
+        let mut connection = pool::check_out(&self.pool, deadline).await?;
+        let answer = timeout_at(deadline, connection.inner.publish(&self.changes_channel(service), "")).await;
+        connection.settle(answer)
     }
 
     /// Messages of `channels`, until the receiver is dropped. Connects again on its own; each time it has,
     /// [`Notification::Connected`] comes first, since messages may have been missed.
     pub fn subscribe(&self, channels: Vec<String>) -> mpsc::Receiver<Notification> {
-        subscription::start(self.client.clone(), channels)
+        subscription::start(self.address.clone(), channels)
     }
 
     /// The channel with the token hashes of revoked sessions.
@@ -126,17 +139,6 @@ impl RedisStore {
         let deadline = Instant::now() + OPERATION_TIMEOUT;
         let mut connection = pool::check_out(&self.pool, deadline).await?;
         let answer = timeout_at(deadline, command.query_async(&mut connection.inner)).await;
-        connection.settle(answer)
-    }
-
-    /// Runs commands in one round trip (not one transaction).
-    ///
-    /// # Errors
-    /// `UNAVAILABLE` when Redis refuses one or does not answer in time.
-    pub async fn query_pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T> {
-        let deadline = Instant::now() + OPERATION_TIMEOUT;
-        let mut connection = pool::check_out(&self.pool, deadline).await?;
-        let answer = timeout_at(deadline, pipeline.query_async(&mut connection.inner)).await;
         connection.settle(answer)
     }
 

@@ -5,15 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bb8::ManageConnection;
-use bb8_redis::RedisConnectionManager;
-use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, RedisError, RedisResult};
-
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
+use super::address::Address;
+use super::connection::{Wire, connect};
 use super::{DEPENDENCY, OPERATION_TIMEOUT};
-use crate::config::Secret;
 use crate::error::{Error, Result};
 
 /// Connections of one service to Redis.
@@ -21,14 +19,12 @@ const CONNECTIONS: u32 = 4;
 
 pub(super) type Pool = bb8::Pool<Manager>;
 
-pub(super) fn build(url: &Secret) -> Result<Pool> {
-    let manager = RedisConnectionManager::new(url.expose())
-        .map_err(|_| Error::internal("the Redis URL is malformed"))?;
-    let builder = bb8::Pool::builder()
+pub(super) fn build(address: Arc<Address>) -> Pool {
+    bb8::Pool::builder()
         .max_size(CONNECTIONS)
         .connection_timeout(OPERATION_TIMEOUT)
-        .retry_connection(false);
-    Ok(builder.build_unchecked(Manager(manager)))
+        .retry_connection(false)
+        .build_unchecked(Manager(address))
 }
 
 /// A connection to use until `deadline`.
@@ -43,7 +39,7 @@ pub(super) async fn check_out(pool: &Pool, deadline: Instant) -> Result<Connecti
 /// One connection, shared by all who cloned it.
 #[derive(Clone)]
 pub(super) struct Connection {
-    pub(super) inner: MultiplexedConnection,
+    pub(super) inner: Wire,
     is_broken: Arc<AtomicBool>,
 }
 
@@ -64,17 +60,15 @@ impl Connection {
 
 /// Makes connections, and replaces those that an operation found broken. bb8-redis's own manager would ask
 /// with a PING, one more round trip, each time.
-#[derive(Clone, Debug)]
-pub(super) struct Manager(RedisConnectionManager);
+#[derive(Clone)]
+pub(super) struct Manager(Arc<Address>);
 
 impl ManageConnection for Manager {
     type Connection = Connection;
     type Error = RedisError;
 
     async fn connect(&self) -> RedisResult<Connection> {
-        let mut inner = self.0.connect().await?;
-        inner.set_response_timeout(OPERATION_TIMEOUT);
-        Ok(Connection { inner, is_broken: Arc::default() })
+        Ok(Connection { inner: connect(&self.0).await?, is_broken: Arc::default() })
     }
 
     async fn is_valid(&self, connection: &mut Connection) -> RedisResult<()> {

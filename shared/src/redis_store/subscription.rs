@@ -1,13 +1,16 @@
 //! Messages from Redis, across lost connections.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::StreamExt as _;
 use redis::aio::{PubSubSink, PubSubStream};
-use redis::{Client, RedisResult};
+use redis::{Client, ConnectionInfo, RedisResult};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+
+use super::address::Address;
 
 /// Messages that wait for a slow receiver before the connection itself is left waiting.
 const BUFFERED_MESSAGES: usize = 1024;
@@ -32,18 +35,19 @@ pub enum Notification {
     },
 }
 
-pub(super) fn start(client: Client, channels: Vec<String>) -> mpsc::Receiver<Notification> {
+pub(super) fn start(address: Arc<Address>, channels: Vec<String>) -> mpsc::Receiver<Notification> {
     let (sender, receiver) = mpsc::channel(BUFFERED_MESSAGES);
     tokio::spawn(async move {
         tokio::select! {
-            () = follow(&client, &channels, &sender) => {}
+            () = follow(&address.nodes, &channels, &sender) => {}
             () = sender.closed() => {}
         }
     });
     receiver
 }
 
-async fn follow(client: &Client, channels: &[String], sender: &mpsc::Sender<Notification>) {
+/// In a cluster each node passes on what is published at any: when one goes, the next is asked.
+async fn follow(nodes: &[ConnectionInfo], channels: &[String], sender: &mpsc::Sender<Notification>) {
     let pauses = || {
         ExponentialBuilder::new()
             .with_min_delay(FIRST_PAUSE)
@@ -53,8 +57,8 @@ async fn follow(client: &Client, channels: &[String], sender: &mpsc::Sender<Noti
             .build()
     };
     let mut next_pauses = pauses();
-    loop {
-        match timeout(CONNECT_TIMEOUT, connect(client, channels)).await {
+    for node in nodes.iter().cycle() {
+        match timeout(CONNECT_TIMEOUT, connect(node, channels)).await {
             Ok(Ok((sink, messages))) => {
                 next_pauses = pauses();
                 if sender.send(Notification::Connected).await.is_ok() {
@@ -68,8 +72,8 @@ async fn follow(client: &Client, channels: &[String], sender: &mpsc::Sender<Noti
     }
 }
 
-async fn connect(client: &Client, channels: &[String]) -> RedisResult<(PubSubSink, PubSubStream)> {
-    let mut connection = client.get_async_pubsub().await?;
+async fn connect(node: &ConnectionInfo, channels: &[String]) -> RedisResult<(PubSubSink, PubSubStream)> {
+    let mut connection = Client::open(node.clone())?.get_async_pubsub().await?;
     connection.subscribe(channels).await?;
     Ok(connection.split())
 }

@@ -7,13 +7,17 @@ use shared::authentication::{Sessions, TokenHash};
 use shared::error::{Error, Result};
 use shared::redis_store::RedisStore;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 /// Revocations that wait for Redis to come back.
 const MAX_WAITING: usize = 10_000;
-/// How long to wait before Redis is told again.
+/// How long to wait before Redis is told again what it could not be told.
 const PAUSE: Duration = Duration::from_secs(1);
+/// After so long Redis is told once more what it has acknowledged: a node that is lost takes its last second along,
+/// and what takes its place, a few seconds later, would believe in the session.
+const ONCE_MORE_AFTER: Duration = Duration::from_secs(10);
 
 /// Tells this process and, through Redis, all services.
 #[derive(Clone)]
@@ -21,6 +25,7 @@ pub struct Revocations {
     sessions: Arc<Sessions>,
     redis: RedisStore,
     late: mpsc::Sender<TokenHash>,
+    once_more: mpsc::Sender<(TokenHash, Instant)>,
 }
 
 impl Revocations {
@@ -31,11 +36,15 @@ impl Revocations {
         shutdown: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send) {
         let (late, waiting) = mpsc::channel(MAX_WAITING);
-        let telling = tell_later(redis.clone(), waiting);
+        let (once_more, told) = mpsc::channel(MAX_WAITING);
+        let telling = futures::future::join(
+            tell_later(redis.clone(), waiting),
+            tell_once_more(redis.clone(), told, late.clone()),
+        );
         let work = async move {
             shutdown.run_until_cancelled(telling).await;
         };
-        (Self { sessions, redis, late }, work)
+        (Self { sessions, redis, late, once_more }, work)
     }
 
     /// Ends sessions by `commit`, which also tells the hashes of their tokens, and announces them.
@@ -71,6 +80,12 @@ impl Revocations {
                     tracing::warn!("too many revocations wait for Redis; one is left to its session's end");
                 }
             }
+            return;
+        }
+        let due = Instant::now() + ONCE_MORE_AFTER;
+        for hash in hashes {
+            // Among more than can wait, it is only not told twice.
+            let _full = self.once_more.try_send((*hash, due));
         }
     }
 }
@@ -82,6 +97,25 @@ async fn tell_later(redis: RedisStore, mut waiting: mpsc::Receiver<TokenHash>) {
             tokio::time::sleep(PAUSE).await;
         }
         hashes.clear();
+    }
+}
+
+/// Hashes are told some time after the last of those that have come together is due.
+async fn tell_once_more(
+    redis: RedisStore,
+    mut told: mpsc::Receiver<(TokenHash, Instant)>,
+    late: mpsc::Sender<TokenHash>,
+) {
+    let mut due = Vec::new();
+    while told.recv_many(&mut due, MAX_WAITING).await > 0 {
+        let (hashes, times): (Vec<_>, Vec<_>) = due.drain(..).unzip();
+        tokio::time::sleep_until(times.last().copied().unwrap_or_else(Instant::now)).await;
+        if redis.revoke(&hashes).await.is_err() {
+            for hash in hashes {
+                // Too many wait already, and are told of first.
+                let _full = late.try_send(hash);
+            }
+        }
     }
 }
 
@@ -118,7 +152,8 @@ mod tests {
         let sessions =
             Sessions::start(redis.clone(), Arc::new(NoSessions), Clock::default(), CancellationToken::new());
         let (late, mut waiting) = mpsc::channel(1);
-        let revocations = Revocations { sessions, redis, late };
+        let (once_more, _) = mpsc::channel(1);
+        let revocations = Revocations { sessions, redis, late, once_more };
         let (commit, committed) = oneshot::channel();
         let ended = token_hash("ended");
 

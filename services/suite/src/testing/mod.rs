@@ -22,7 +22,7 @@ mod slow_link;
 mod summary;
 
 pub use actor::{Actor, Bearer, Service};
-pub use form::{Form, Through};
+pub use form::{Form, RedisForm, Through};
 pub use mail::Mail;
 pub use moving::OtherCluster;
 pub use replica::Replica;
@@ -37,7 +37,7 @@ use shared::clock::Clock;
 use shared::config::{
     DatabaseOptions, LimitOptions, Pooler, ProxyOptions, Secret, SiblingOptions, TelemetryOptions,
 };
-use shared::local::{LocalServers, PgBouncer};
+use shared::local::{LocalServers, PgBouncer, RedisCluster};
 use shared::mail::{Destination, MailOptions};
 use shared::redis_store::RedisStore;
 use shared::storage::{BucketOptions, FileLimits, StorageOptions};
@@ -63,6 +63,8 @@ pub struct Suite {
     pub servers: Option<LocalServers>,
     /// Only of a suite that goes through it.
     pub bouncer: Option<PgBouncer>,
+    /// Only of a suite with a Redis Cluster.
+    pub cluster: Option<RedisCluster>,
     running: Option<RunningServices>,
     files: TempDir,
 }
@@ -151,6 +153,13 @@ impl Suite {
             options.postgres = format!("127.0.0.1:{}", bouncer.port);
             options.reaching.database_pooler = Pooler::Transaction;
         }
+        let cluster = match form.redis {
+            RedisForm::One => None,
+            RedisForm::Cluster => Some(form::start_cluster().await),
+        };
+        if let Some(cluster) = &cluster {
+            options.redis_url = cluster.url().into();
+        }
         change(&mut options);
         let listeners = services::listen([0; 4]).await.unwrap();
         let running = services::start(&options, listeners).unwrap();
@@ -160,6 +169,7 @@ impl Suite {
             options,
             servers: None,
             bouncer,
+            cluster,
             running: Some(running),
             files,
         }

@@ -1,5 +1,6 @@
 //! One journey through the whole suite, in every form that the suite can have.
 
+mod cluster;
 mod databases;
 mod journey;
 mod moving;

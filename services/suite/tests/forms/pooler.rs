@@ -1,11 +1,12 @@
 //! PgBouncer in transaction mode, of a version that knows nothing of prepared statements.
 
 use suite::services::DatabaseForm;
-use suite::testing::{Form, Suite, Through};
+use suite::testing::{Form, RedisForm, Suite, Through};
 
 use super::{travel_in, writers};
 
-const THROUGH_PGBOUNCER: Form = Form { databases: DatabaseForm::One, through: Through::PgBouncer };
+const THROUGH_PGBOUNCER: Form =
+    Form { databases: DatabaseForm::One, through: Through::PgBouncer, redis: RedisForm::One };
 
 #[tokio::test]
 async fn the_journey_through_pgbouncer_in_transaction_mode() {

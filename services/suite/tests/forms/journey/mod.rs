@@ -52,7 +52,7 @@ pub async fn travel(suite: &Suite) {
 }
 
 /// Asks until the answer is a refusal with this summary. What is told through a feed takes a moment.
-async fn until_refused<T>(what: &str, summary: &str, ask: impl AsyncFn() -> Result<T, Status>) {
+pub async fn until_refused<T>(what: &str, summary: &str, ask: impl AsyncFn() -> Result<T, Status>) {
     let start = Instant::now();
     loop {
         let now = match ask().await {
