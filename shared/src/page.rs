@@ -29,6 +29,15 @@ pub struct AfterTime {
     pub id: Uuid,
 }
 
+/// Where a list of found things, the best first, goes on: after this one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AfterRank {
+    /// How well it matches.
+    pub rank: f32,
+    /// Its id.
+    pub id: Uuid,
+}
+
 /// Makes and reads page tokens under a key of the suite.
 #[derive(Clone)]
 pub struct PageTokens {

@@ -117,6 +117,39 @@ async fn tasks_stay_within_their_round_trips() {
 }
 
 #[tokio::test]
+async fn lists_search_and_counts_of_tasks_take_one_round_trip() {
+    let (_suite, olga, project) = somebody_far_from_the_database().await;
+    olga.task(&project, "buy milk").await;
+    let filter =
+        Some(task::TaskFilter { ready: true, project_ids: vec![project.id.clone()], ..Default::default() });
+    let order = task::TaskOrder::Title.into();
+
+    let list = round_trips!(
+        olga.tasks(),
+        list_tasks,
+        task::ListTasksRequest { filter: filter.clone(), order, ..Default::default() }
+    );
+    let everywhere = round_trips!(olga.tasks(), list_tasks, task::ListTasksRequest::default());
+    let search = round_trips!(
+        olga.task_search(),
+        search_tasks,
+        task::SearchTasksRequest { text: "milk".to_owned(), filter: filter.clone(), ..Default::default() }
+    );
+    let facets = round_trips!(
+        olga.task_search(),
+        get_task_facets,
+        task::GetTaskFacetsRequest { filter: filter.clone(), ..Default::default() }
+    );
+    let my_work = round_trips!(
+        olga.my_work(),
+        get_my_work,
+        task::GetMyWorkRequest { project_ids: vec![project.id.clone()], ..Default::default() }
+    );
+
+    assert_eq!([list, everywhere, search, facets, my_work], [1; 5]);
+}
+
+#[tokio::test]
 async fn batches_and_the_past_stay_within_their_round_trips() {
     let (_suite, olga, project) = somebody_far_from_the_database().await;
     let some = || vec![task::CreateTaskRequest { title: "bake".to_owned(), ..Default::default() }; 20];

@@ -8,11 +8,14 @@
 mod batch;
 mod dependencies;
 mod directory;
+mod facets;
 mod feed;
 mod graph;
 mod handlers;
 mod history;
 mod import;
+mod lists;
+mod my_work;
 mod numbers;
 mod order;
 mod place;
@@ -20,12 +23,14 @@ mod plan;
 mod progress;
 mod refusals;
 pub mod schedule;
+mod search;
 mod tasks;
 
 use shared::access::AccessCopies;
 use shared::proto::task::DESCRIPTOR_SET;
 use shared::proto::task::internal::v1::task_directory_service_server::TaskDirectoryServiceServer;
 use shared::proto::task::internal::v1::task_import_service_server::TaskImportServiceServer;
+use shared::proto::task::v1::my_work_service_server::MyWorkServiceServer;
 use shared::proto::task::v1::task_batch_service_server::TaskBatchServiceServer;
 use shared::proto::task::v1::task_dependency_service_server::TaskDependencyServiceServer;
 use shared::proto::task::v1::task_feed_service_server::TaskFeedServiceServer;
@@ -33,6 +38,7 @@ use shared::proto::task::v1::task_history_service_server::TaskHistoryServiceServ
 use shared::proto::task::v1::task_number_service_server::TaskNumberServiceServer;
 use shared::proto::task::v1::task_order_service_server::TaskOrderServiceServer;
 use shared::proto::task::v1::task_plan_service_server::TaskPlanServiceServer;
+use shared::proto::task::v1::task_search_service_server::TaskSearchServiceServer;
 use shared::proto::task::v1::task_service_server::TaskServiceServer;
 use shared::server::MAX_MESSAGE_BYTES;
 use shared::service::Ground;
@@ -70,6 +76,8 @@ fn routes(handlers: &Handlers) -> Routes {
         .add_service(TaskNumberServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskOrderServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskPlanServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
+        .add_service(TaskSearchServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
+        .add_service(MyWorkServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskBatchServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskHistoryServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskFeedServiceServer::new(handlers.clone()).max_decoding_message_size(limit))

@@ -74,6 +74,12 @@ pub(crate) const DELETION: &[Constraint] = &[Constraint {
     rule: Rule::Forbidden(ErrorReason::HasSubtasks, "the task has subtasks; delete or move them first", None),
 }];
 
+/// What a filter may run into.
+pub(crate) const FILTERS: &[Constraint] = &[Constraint {
+    name: "subtree_is_small",
+    rule: Rule::Invalid("filter.ancestor_task_id", "has more than 10,000 tasks below it"),
+}];
+
 impl Handlers {
     /// Hides the tasks in a refusal that the caller may not see. Cycles and blockers are found across projects,
     /// whoever asks.

@@ -121,7 +121,7 @@ async fn a_page_token_belongs_to_its_caller_and_filters() {
 async fn every_malformed_filter_is_named() {
     let Team { olga, .. } = &team().await;
     let request = pb::ListTasksRequest {
-        project_id: String::new(),
+        project_id: "x".to_owned(),
         page_size: -1,
         page_token: String::new(),
         statuses: vec![0],
@@ -130,6 +130,8 @@ async fn every_malformed_filter_is_named() {
         parent_task_id: "x".to_owned(),
         tags: vec!["x".to_owned(); 51],
         due_before: Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }),
+        order: 99,
+        filter: None,
     };
     let refusal = olga.tasks().list_tasks(request).await.unwrap_err();
     assert_eq!(
@@ -142,6 +144,7 @@ async fn every_malformed_filter_is_named() {
             "parent_task_id",
             "tags",
             "due_before",
+            "order",
             "page_size"
         ]
     );

@@ -1,14 +1,16 @@
 //! SQL of the search. Row-level security shows the rows of projects that the caller may read; what finds the matches
 //! by the index asks the same for each (`matching_documents`).
 
-use diesel::sql_types::{BigInt, Float, Integer, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Float, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::database::Prepared;
 use shared::error::Result;
+use shared::highlight::{mark_all, mark_excerpts};
+use shared::page::AfterRank;
 use uuid::Uuid;
 
 use super::wire::Search;
-use super::{AfterMatch, DocumentMatch, MARKS, MAX_EXCERPT_SOURCE_CHARS, MAX_RANKED};
+use super::{DocumentMatch, MAX_EXCERPT_SOURCE_CHARS, MAX_RANKED};
 use crate::documents::filter::{Composed, HEAD_COLUMNS};
 
 /// One page of matches, the best first, with one row too many if there are more. What is ranked is bounded, and
@@ -16,7 +18,7 @@ use crate::documents::filter::{Composed, HEAD_COLUMNS};
 pub(crate) async fn search(
     mut conn: &AsyncPgConnection,
     search: &Search,
-    after: Option<AfterMatch>,
+    after: Option<AfterRank>,
     size: i64,
 ) -> Result<Vec<DocumentMatch>> {
     let query = candidates(search);
@@ -42,7 +44,7 @@ fn candidates(search: &Search) -> Composed {
 }
 
 /// The best of the candidates. A long text is not better for being long (1).
-fn page(query: Composed, after: Option<AfterMatch>, size: i64) -> Composed {
+fn page(query: Composed, after: Option<AfterRank>, size: i64) -> Composed {
     let query = query.sql(
         "), ranked AS (SELECT s.document_id AS id, ts_rank(s.words, asked.words, 1) AS rank \
          FROM candidates JOIN content.document_search s ON s.document_id = candidates.id CROSS JOIN asked), \
@@ -50,7 +52,7 @@ fn page(query: Composed, after: Option<AfterMatch>, size: i64) -> Composed {
     );
     let query = match after {
         None => query,
-        Some(AfterMatch { rank, id }) => query
+        Some(AfterRank { rank, id }) => query
             .sql(" WHERE (rank, id) < (")
             .value::<Float, _>(rank)
             .sql(", ")
@@ -62,20 +64,14 @@ fn page(query: Composed, after: Option<AfterMatch>, size: i64) -> Composed {
 
 /// What is shown of a page.
 fn shown(query: Composed) -> Composed {
-    let [begin, end, gap] = MARKS;
-    let select = format!(
-        "SELECT {HEAD_COLUMNS}, page.rank, \
-         ts_headline('english', translate(d.title, '{begin}{end}{gap}', ''), asked.words, \
-             'HighlightAll=true, StartSel=\"{begin}\", StopSel=\"{end}\"') AS marked_title, \
-         ts_headline('english', translate(left(coalesce(d.content, ''), "
-    );
-    let options = format!(
-        "), '{begin}{end}{gap}', ''), asked.words, 'MaxFragments=3, MinWords=8, MaxWords=24, \
-         StartSel=\"{begin}\", StopSel=\"{end}\", FragmentDelimiter=\"{gap}\"') AS marked_content \
+    let content = format!("left(coalesce(d.content, ''), {MAX_EXCERPT_SOURCE_CHARS})");
+    query.sql(&format!(
+        "SELECT {HEAD_COLUMNS}, page.rank, {} AS marked_title, {} AS marked_content \
          FROM page JOIN content.documents d ON d.id = page.id CROSS JOIN asked \
-         ORDER BY page.rank DESC, page.id DESC"
-    );
-    query.sql(&select).value::<Integer, _>(MAX_EXCERPT_SOURCE_CHARS).sql(&options)
+         ORDER BY page.rank DESC, page.id DESC",
+        mark_all("d.title", "asked.words"),
+        mark_excerpts(&content, "asked.words"),
+    ))
 }
 
 /// The condition that a document has these words, for lists.

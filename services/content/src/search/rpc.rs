@@ -3,13 +3,14 @@
 use futures::FutureExt;
 use shared::access::Permission::DocumentRead;
 use shared::caller::Caller;
+use shared::page::AfterRank;
 use shared::proto::content::v1 as pb;
 use shared::proto::content::v1::document_search_service_server::DocumentSearchService;
 use shared::service::Ground;
 use tonic::{Request, Response, Status};
 
 use super::wire::Search;
-use super::{AfterMatch, DocumentMatch, MAX_MATCHES, queries};
+use super::{DocumentMatch, MAX_MATCHES, queries};
 use crate::entrance::{Entrance, Place};
 
 /// The search.
@@ -35,7 +36,7 @@ impl DocumentSearchService for Searching {
         let request = request.into_inner();
         let search = Search::try_from(&request)?;
         let query = format!("SearchDocuments {} {search:?}", caller.database_user());
-        let page = self.ground.pages.read::<AfterMatch>(&query, request.page_size, &request.page_token)?;
+        let page = self.ground.pages.read::<AfterRank>(&query, request.page_size, &request.page_token)?;
         let (size, after) = (page.size.min(MAX_MATCHES), page.after);
         let mut rows = match search.project_id.map(Place::project) {
             Some(place) => self
@@ -53,7 +54,7 @@ impl DocumentSearchService for Searching {
                 rows
             }
         };
-        let position = |row: &DocumentMatch| AfterMatch { rank: row.rank, id: row.head.id };
+        let position = |row: &DocumentMatch| AfterRank { rank: row.rank, id: row.head.id };
         let next_page_token = self.ground.pages.cut(&query, size, &mut rows, position)?;
         let matches = rows.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::SearchDocumentsResponse { matches, next_page_token }))

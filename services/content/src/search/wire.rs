@@ -1,11 +1,12 @@
 //! The search on the wire.
 
 use shared::error::{Error, Result};
+use shared::highlight::{excerpts, spans};
 use shared::proto::content::v1 as pb;
 use shared::validation::Violations;
 use uuid::Uuid;
 
-use super::{DocumentMatch, MAX_QUERY_CHARS, Span, excerpts, spans};
+use super::{DocumentMatch, MAX_QUERY_CHARS};
 use crate::documents::filter::DocumentFilter;
 use crate::documents::wire::filter;
 
@@ -45,11 +46,5 @@ impl From<DocumentMatch> for pb::DocumentMatch {
                 .collect(),
             document: Some(found.head.into()),
         }
-    }
-}
-
-impl From<Span> for pb::HighlightSpan {
-    fn from(span: Span) -> Self {
-        Self { text: span.text, is_match: span.is_match }
     }
 }

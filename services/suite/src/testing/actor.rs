@@ -26,6 +26,7 @@ use shared::proto::project::v1::ownership_service_client::OwnershipServiceClient
 use shared::proto::project::v1::project_history_service_client::ProjectHistoryServiceClient;
 use shared::proto::project::v1::project_service_client::ProjectServiceClient;
 use shared::proto::task::v1 as task;
+use shared::proto::task::v1::my_work_service_client::MyWorkServiceClient;
 use shared::proto::task::v1::task_batch_service_client::TaskBatchServiceClient;
 use shared::proto::task::v1::task_dependency_service_client::TaskDependencyServiceClient;
 use shared::proto::task::v1::task_feed_service_client::TaskFeedServiceClient;
@@ -33,6 +34,7 @@ use shared::proto::task::v1::task_history_service_client::TaskHistoryServiceClie
 use shared::proto::task::v1::task_number_service_client::TaskNumberServiceClient;
 use shared::proto::task::v1::task_order_service_client::TaskOrderServiceClient;
 use shared::proto::task::v1::task_plan_service_client::TaskPlanServiceClient;
+use shared::proto::task::v1::task_search_service_client::TaskSearchServiceClient;
 use shared::proto::task::v1::task_service_client::TaskServiceClient;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -238,6 +240,14 @@ impl Actor {
     pub fn plans(&self) -> TaskPlanServiceClient<Client> {
         TaskPlanServiceClient::new(self.client(Service::Task))
             .max_decoding_message_size(shared::server::MAX_MESSAGE_BYTES)
+    }
+
+    pub fn task_search(&self) -> TaskSearchServiceClient<Client> {
+        TaskSearchServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn my_work(&self) -> MyWorkServiceClient<Client> {
+        MyWorkServiceClient::new(self.client(Service::Task))
     }
 
     pub fn task_batches(&self) -> TaskBatchServiceClient<Client> {

@@ -22,7 +22,7 @@ pub(crate) const MAX_TITLE_CHARS: usize = 255;
 pub(crate) const MAX_HOURS: i32 = 1_000_000;
 
 /// A task.
-#[derive(Clone, Debug, Queryable, Selectable, Serialize, Deserialize)]
+#[derive(Clone, Debug, Queryable, QueryableByName, Selectable, Serialize, Deserialize)]
 #[diesel(table_name = tasks)]
 pub(crate) struct Task {
     pub(crate) id: Uuid,
@@ -113,18 +113,6 @@ impl TaskChange {
             (None, None) => None,
         }
     }
-}
-
-/// Which tasks of a project to list. What is empty does not filter.
-#[derive(Clone, Debug)]
-pub(crate) struct TaskFilter {
-    pub(crate) project_id: Uuid,
-    pub(crate) statuses: Vec<TaskStatus>,
-    pub(crate) priorities: Vec<TaskPriority>,
-    pub(crate) assignee_id: Option<Uuid>,
-    pub(crate) parent_task_id: Option<Uuid>,
-    pub(crate) tags: Vec<String>,
-    pub(crate) due_before: Option<DateTime<Utc>>,
 }
 
 impl Task {

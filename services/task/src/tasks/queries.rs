@@ -1,17 +1,15 @@
 //! Tasks in the database. Row-level security shows a caller what they may see.
 
-use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::Uuid as SqlUuid;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::ProjectAccess;
 use shared::database::{Transaction, explain};
 use shared::error::{Error, Result};
-use shared::page::{AfterTime, Page};
 use shared::schema::task::tasks;
 use uuid::Uuid;
 
-use super::{NewTask, Task, TaskChange, TaskFilter};
+use super::{NewTask, Task, TaskChange};
 use crate::refusals::{CONSTRAINTS, DELETION};
 
 /// Reads a task.
@@ -35,44 +33,6 @@ pub(crate) async fn visible_project_of(mut conn: &AsyncPgConnection, id: Uuid) -
 /// Those of these tasks that the caller sees.
 pub(crate) async fn visible(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>> {
     Ok(tasks::table.filter(tasks::id.eq_any(ids)).select(tasks::id).load(&mut conn).await?)
-}
-
-/// A page of a project's tasks, newest first, and one more if there are more.
-pub(crate) async fn list(
-    mut conn: &AsyncPgConnection,
-    filter: &TaskFilter,
-    page: &Page<AfterTime>,
-) -> Result<Vec<Task>> {
-    let mut query = filtered(filter);
-    if let Some(AfterTime { at, id }) = page.after {
-        // The first condition is where the walk along the index begins; the second leaves out equal times.
-        query = query.filter(tasks::created_at.le(at)).filter(tasks::created_at.lt(at).or(tasks::id.lt(id)));
-    }
-    let ordered = query.order((tasks::created_at.desc(), tasks::id.desc())).limit(page.size + 1);
-    Ok(ordered.select(Task::as_select()).load(&mut conn).await?)
-}
-
-fn filtered(filter: &TaskFilter) -> tasks::BoxedQuery<'_, Pg> {
-    let mut query = tasks::table.filter(tasks::project_id.eq(filter.project_id)).into_boxed();
-    if !filter.statuses.is_empty() {
-        query = query.filter(tasks::status.eq_any(&filter.statuses));
-    }
-    if !filter.priorities.is_empty() {
-        query = query.filter(tasks::priority.eq_any(&filter.priorities));
-    }
-    if let Some(assignee) = filter.assignee_id {
-        query = query.filter(tasks::assignee_id.eq(assignee));
-    }
-    if let Some(parent) = filter.parent_task_id {
-        query = query.filter(tasks::parent_task_id.eq(parent));
-    }
-    if !filter.tags.is_empty() {
-        query = query.filter(tasks::tags.contains(&filter.tags));
-    }
-    if let Some(due_before) = filter.due_before {
-        query = query.filter(tasks::due_date.lt(due_before));
-    }
-    query
 }
 
 /// Stores a new task and commits.

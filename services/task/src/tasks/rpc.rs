@@ -5,7 +5,6 @@ use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::Transaction;
 use shared::error::{Error, Result};
-use shared::page::AfterTime;
 use shared::proto::task::v1 as pb;
 use shared::proto::task::v1::task_service_server::TaskService;
 use shared::schema::TaskStatus;
@@ -14,7 +13,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::references::References;
-use super::wire::{CreateTask, ListTasks, UpdateTask, required_id};
+use super::wire::{CreateTask, UpdateTask, required_id};
 use super::{Task, TaskChange, queries};
 use crate::NAME;
 use crate::graph::{self, Entry};
@@ -54,23 +53,7 @@ impl TaskService for Handlers {
 
     async fn list_tasks(&self, request: Request<pb::ListTasksRequest>) -> Answer<pb::ListTasksResponse> {
         let caller = Caller::of(&request)?;
-        let ListTasks { filter, page_size, page_token } = request.into_inner().try_into()?;
-        let query = format!("ListTasks {} {filter:?}", caller.database_user());
-        let page = self.ground.pages.read::<AfterTime>(&query, page_size, &page_token)?;
-        let place = Place::Project(filter.project_id);
-        let look = async || {
-            let tx = self.ground.database.begin(&caller).await?;
-            let (access, tasks) =
-                try_join!(place.access(&tx, caller.database_user()), queries::list(&tx, &filter, &page))?;
-            access.require(Permission::TaskRead)?;
-            tx.finish();
-            Ok(tasks)
-        };
-        let mut tasks = self.fresh(&[place], || look().boxed()).await?;
-        let position = |task: &Task| AfterTime { at: task.created_at, id: task.id };
-        let next_page_token = self.ground.pages.cut(&query, page.size, &mut tasks, position)?;
-        let tasks = tasks.into_iter().map(Into::into).collect();
-        Ok(Response::new(pb::ListTasksResponse { tasks, next_page_token }))
+        Ok(Response::new(self.list(&caller, request.into_inner()).await?))
     }
 
     async fn update_task(&self, request: Request<pb::UpdateTaskRequest>) -> Answer<pb::Task> {

@@ -10,7 +10,7 @@ use shared::schema::{TaskPriority, TaskStatus};
 use shared::validation::{MAX_TEXT_CHARS, Mask, Violations};
 use uuid::Uuid;
 
-use super::{MAX_HOURS, MAX_TITLE_CHARS, NewTask, Task, TaskChange, TaskFilter};
+use super::{MAX_HOURS, MAX_TITLE_CHARS, NewTask, Task, TaskChange};
 
 /// The fields that an update may name.
 const MUTABLE: &[&str] = &[
@@ -99,34 +99,6 @@ impl TryFrom<pb::UpdateTaskRequest> for UpdateTask {
         };
         v.finish()?;
         Ok(Self { id, etag, change: (!mask.is_empty()).then_some(change) })
-    }
-}
-
-/// A wish for a page of tasks.
-#[derive(Debug)]
-pub(super) struct ListTasks {
-    pub(super) filter: TaskFilter,
-    pub(super) page_size: i32,
-    pub(super) page_token: String,
-}
-
-impl TryFrom<pb::ListTasksRequest> for ListTasks {
-    type Error = shared::error::Error;
-
-    fn try_from(request: pb::ListTasksRequest) -> Result<Self> {
-        let mut v = Violations::new();
-        let filter = TaskFilter {
-            project_id: v.uuid("project_id", &request.project_id),
-            statuses: v.enums("statuses", &request.statuses),
-            priorities: v.enums("priorities", &request.priorities),
-            assignee_id: v.optional_uuid("assignee_id", &request.assignee_id),
-            parent_task_id: v.optional_uuid("parent_task_id", &request.parent_task_id),
-            tags: v.tags("tags", request.tags),
-            due_before: v.optional_time("due_before", request.due_before),
-        };
-        v.require(request.page_size >= 0, "page_size", "must not be negative");
-        v.finish()?;
-        Ok(Self { filter, page_size: request.page_size, page_token: request.page_token })
     }
 }
 

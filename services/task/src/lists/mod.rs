@@ -1,0 +1,122 @@
+//! Which tasks are meant, and in which order: the same for lists, search, counts and the caller's work. What a filter
+//! means in SQL is said in one place, the database's function `find_tasks`.
+
+pub(crate) mod queries;
+pub(crate) mod rpc;
+pub(crate) mod wire;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::schema::{TaskPriority, TaskStatus};
+use uuid::Uuid;
+
+use crate::tasks::Task;
+
+/// Most projects, and most users of a kind, that a filter names.
+pub(crate) const MAX_NAMED: usize = 100;
+/// Longest search text, in characters.
+pub(crate) const MAX_TEXT_CHARS: usize = 500;
+
+/// The statuses of tasks that are still to be done.
+pub(crate) const OPEN: [TaskStatus; 4] =
+    [TaskStatus::Pending, TaskStatus::InProgress, TaskStatus::Review, TaskStatus::Blocked];
+
+/// What a task must be to be found. What is `None` or `false` does not filter; all the rest must hold. The fields are
+/// those of the database's type `task_filter`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct TaskFilter {
+    /// All that the caller may read if `None`.
+    pub(crate) project_ids: Option<Vec<Uuid>>,
+    pub(crate) statuses: Option<Vec<TaskStatus>>,
+    pub(crate) priorities: Option<Vec<TaskPriority>>,
+    pub(crate) assignee_ids: Option<Vec<Uuid>>,
+    pub(crate) unassigned: bool,
+    pub(crate) creator_ids: Option<Vec<Uuid>>,
+    pub(crate) tags: Option<Vec<String>>,
+    pub(crate) any_tags: Option<Vec<String>>,
+    pub(crate) no_tags: Option<Vec<String>>,
+    pub(crate) parent_task_id: Option<Uuid>,
+    pub(crate) is_root: bool,
+    pub(crate) ancestor_task_id: Option<Uuid>,
+    pub(crate) due_from: Option<DateTime<Utc>>,
+    pub(crate) due_before: Option<DateTime<Utc>>,
+    pub(crate) created_from: Option<DateTime<Utc>>,
+    pub(crate) created_before: Option<DateTime<Utc>>,
+    pub(crate) updated_from: Option<DateTime<Utc>>,
+    pub(crate) updated_before: Option<DateTime<Utc>>,
+    pub(crate) completed_from: Option<DateTime<Utc>>,
+    pub(crate) completed_before: Option<DateTime<Utc>>,
+    pub(crate) estimated_hours_from: Option<i32>,
+    pub(crate) estimated_hours_to: Option<i32>,
+    pub(crate) actual_hours_from: Option<i32>,
+    pub(crate) actual_hours_to: Option<i32>,
+    pub(crate) is_overdue: bool,
+    pub(crate) metadata: Option<Value>,
+    /// Words, or the key of a task.
+    pub(crate) asked: Option<String>,
+}
+
+/// By what tasks are ordered; those that are equal, by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SortKey {
+    Created,
+    Updated,
+    Rank,
+    Priority,
+    Due,
+    Title,
+    Number,
+}
+
+/// The order of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TaskOrder {
+    pub(crate) key: SortKey,
+    pub(crate) is_descending: bool,
+}
+
+/// Where a list goes on: after this task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AfterTask {
+    /// What it is ordered by, as PostgreSQL reads it.
+    pub(crate) key: String,
+    pub(crate) id: Uuid,
+}
+
+impl SortKey {
+    /// The name that `find_tasks` knows.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Rank => "rank",
+            Self::Priority => "priority",
+            Self::Due => "due",
+            Self::Title => "title",
+            Self::Number => "number",
+        }
+    }
+
+    fn of(self, task: &Task) -> String {
+        match self {
+            Self::Created => task.created_at.to_rfc3339(),
+            Self::Updated => task.updated_at.to_rfc3339(),
+            Self::Rank => task.rank.clone(),
+            Self::Priority => task.priority.as_str().to_owned(),
+            Self::Due => task.due_date.map_or_else(|| "infinity".to_owned(), |due| due.to_rfc3339()),
+            Self::Title => task.title.clone(),
+            Self::Number => task.number.to_string(),
+        }
+    }
+}
+
+impl TaskOrder {
+    /// The newest first.
+    pub(crate) const NEWEST: Self = Self { key: SortKey::Created, is_descending: true };
+
+    /// Where a list goes on after this task.
+    pub(crate) fn position(self, task: &Task) -> AfterTask {
+        AfterTask { key: self.key.of(task), id: task.id }
+    }
+}

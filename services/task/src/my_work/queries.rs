@@ -1,0 +1,37 @@
+//! The caller's work in the database.
+
+use diesel::sql_types::{Integer, Nullable, Timestamptz};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::database::{Prepared, explain};
+use shared::error::Result;
+
+use super::wire::GetMyWork;
+use super::{Grouped, MAX_OPEN};
+use crate::lists::queries::{FOUND, Wanted, finding};
+use crate::refusals::FILTERS;
+
+/// The first tasks of each group, in its order.
+pub(super) async fn groups(mut conn: &AsyncPgConnection, asked: &GetMyWork) -> Result<Vec<Grouped>> {
+    let sql = format!(
+        "WITH mine AS MATERIALIZED (SELECT t.id, t.status, t.priority, t.due_date, t.created_at \
+             FROM {FOUND} f(id) JOIN task.tasks t ON t.id = f.id), \
+         placed AS (SELECT m.id, g.kind, count(*) OVER of_kind AS total, row_number() OVER (of_kind \
+             ORDER BY m.due_date NULLS LAST, m.priority DESC, m.created_at, m.id) AS place \
+             FROM mine m CROSS JOIN LATERAL (VALUES \
+                 ('overdue', m.due_date < now()), \
+                 ('due_today', m.due_date >= now() AND m.due_date < $7), \
+                 ('due_soon', m.due_date >= coalesce($7, now()) AND m.due_date < $8), \
+                 ('in_progress', m.status IN ('in_progress', 'review')), \
+                 ('ready', m.status = 'pending'), \
+                 ('blocked', m.status = 'blocked')) g(kind, holds) \
+             WHERE g.holds WINDOW of_kind AS (PARTITION BY g.kind)) \
+         SELECT t.*, t.xmin, p.kind, p.total FROM placed p JOIN task.tasks t ON t.id = p.id \
+         WHERE p.place <= $9 ORDER BY p.kind, p.place"
+    );
+    let wanted = Wanted { filter: &asked.filter, order: None, after: None, most: MAX_OPEN };
+    let query = finding(sql, &wanted)?
+        .bind::<Nullable<Timestamptz>, _>(asked.today_before)
+        .bind::<Nullable<Timestamptz>, _>(asked.soon_before)
+        .bind::<Integer, _>(asked.group_size);
+    Prepared(query).load(&mut conn).await.map_err(explain(FILTERS))
+}

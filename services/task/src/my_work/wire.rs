@@ -1,0 +1,69 @@
+//! The caller's work on the wire.
+
+use chrono::{DateTime, Utc};
+use shared::error::Result;
+use shared::proto::task::v1 as pb;
+use shared::validation::Violations;
+use uuid::Uuid;
+
+use super::{DEFAULT_GROUP, Grouped, MAX_GROUP};
+use crate::lists::wire::ids;
+use crate::lists::{OPEN, TaskFilter};
+
+/// A checked wish for the caller's work.
+#[derive(Clone, Debug)]
+pub(super) struct GetMyWork {
+    pub(super) filter: TaskFilter,
+    pub(super) today_before: Option<DateTime<Utc>>,
+    pub(super) soon_before: Option<DateTime<Utc>>,
+    pub(super) group_size: i32,
+}
+
+impl GetMyWork {
+    /// Reads what this user wishes for.
+    pub(super) fn read(request: &pb::GetMyWorkRequest, user_id: Uuid) -> Result<Self> {
+        let mut v = Violations::new();
+        let filter = TaskFilter {
+            project_ids: ids(&mut v, "project_ids", &request.project_ids),
+            assignee_ids: Some(vec![user_id]),
+            statuses: Some(OPEN.to_vec()),
+            ..TaskFilter::default()
+        };
+        let today_before = v.optional_time("today_before", request.today_before);
+        let soon_before = v.optional_time("soon_before", request.soon_before);
+        let now = Utc::now();
+        v.require(today_before.is_none_or(|end| end > now), "today_before", "must be later than now");
+        let from = today_before.unwrap_or(now);
+        v.require(soon_before.is_none_or(|end| end > from), "soon_before", "must be later than today_before");
+        v.require(request.group_size >= 0, "group_size", "must not be negative");
+        v.finish()?;
+        let group_size = if request.group_size == 0 { DEFAULT_GROUP } else { request.group_size };
+        Ok(Self { filter, today_before, soon_before, group_size: group_size.min(MAX_GROUP) })
+    }
+}
+
+/// Sorts tasks by their group; each group's are in their order.
+pub(super) fn to_wire(tasks: Vec<Grouped>) -> pb::MyWork {
+    let mut work = pb::MyWork {
+        overdue: Some(pb::WorkGroup::default()),
+        due_today: Some(pb::WorkGroup::default()),
+        due_soon: Some(pb::WorkGroup::default()),
+        in_progress: Some(pb::WorkGroup::default()),
+        ready: Some(pb::WorkGroup::default()),
+        blocked: Some(pb::WorkGroup::default()),
+    };
+    for Grouped { task, kind, total } in tasks {
+        let group = match kind.as_str() {
+            "overdue" => &mut work.overdue,
+            "due_today" => &mut work.due_today,
+            "due_soon" => &mut work.due_soon,
+            "in_progress" => &mut work.in_progress,
+            "ready" => &mut work.ready,
+            _ => &mut work.blocked,
+        };
+        let group = group.get_or_insert_default();
+        group.total_count = total;
+        group.tasks.push(task.into());
+    }
+    work
+}

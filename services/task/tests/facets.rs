@@ -1,0 +1,74 @@
+//! Counting tasks by what they are.
+
+use shared::proto::project::v1::ProjectRole;
+use shared::proto::task::v1 as pb;
+use shared::proto::task::v1::{TaskPriority, TaskStatus};
+use suite::testing::*;
+use tonic::Status;
+
+use crate::people::*;
+
+async fn count(who: &Actor, filter: pb::TaskFilter) -> Result<pb::TaskFacets, Status> {
+    let request = pb::GetTaskFacetsRequest { filter: Some(filter), ..Default::default() };
+    Ok(who.task_search().get_task_facets(request).await?.into_inner())
+}
+
+#[tokio::test]
+async fn tasks_are_counted_by_what_they_are() {
+    let Team { olga, mia, vic, project, .. } = &team().await;
+    let other = olga.project("gemini").await;
+    olga.add(&other, mia, ProjectRole::Member).await;
+    for (place, title, tags, assignee) in [
+        (project, "a", &["x", "y"][..], Some(mia)),
+        (project, "b", &["x"], None),
+        (&other, "c", &["x"], Some(mia)),
+        (project, "d", &[], Some(olga)),
+    ] {
+        let request = pb::CreateTaskRequest {
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            assignee_id: assignee.map(|who| who.id.to_string()),
+            priority: TaskPriority::High.into(),
+            estimated_hours: Some(3),
+            ..wish(place, title)
+        };
+        let made = create(olga, request).await.unwrap();
+        if title == "d" {
+            complete(olga, &made).await.unwrap();
+        }
+    }
+    let project_ids = vec![project.id.clone(), other.id.clone()];
+    let both = pb::TaskFilter { project_ids, ..Default::default() };
+    let facets = count(mia, both.clone()).await.unwrap();
+    assert_eq!((facets.total_count, facets.is_partial), (4, false));
+    let status = |count: &pb::StatusCount| (count.status(), count.count, count.estimated_hours);
+    let by_status: Vec<_> = facets.by_status.iter().map(status).collect();
+    assert_eq!(by_status, [(TaskStatus::Pending, 3, 9), (TaskStatus::Done, 1, 3)]);
+    assert_eq!(facets.by_priority.len(), 1);
+    assert_eq!((facets.by_priority[0].priority(), facets.by_priority[0].count), (TaskPriority::High, 4));
+    let by_tag: Vec<_> = facets.by_tag.iter().map(|count| (count.tag.as_str(), count.count)).collect();
+    assert_eq!(by_tag, [("x", 3), ("y", 1)]);
+    let by_assignee: Vec<_> = facets.by_assignee.iter().map(|c| (c.assignee_id.clone(), c.count)).collect();
+    assert_eq!(by_assignee, [(mia.id.to_string(), 2), (String::new(), 1), (olga.id.to_string(), 1)]);
+    let by_project: Vec<_> = facets.by_project.iter().map(|c| (c.project_id.clone(), c.count)).collect();
+    assert_eq!(by_project, [(project.id.clone(), 3), (other.id.clone(), 1)]);
+
+    let ready = pb::TaskFilter { ready: true, unassigned: true, ..both.clone() };
+    assert_eq!(count(mia, ready).await.unwrap().total_count, 1);
+    let most = pb::GetTaskFacetsRequest { filter: Some(both.clone()), max_values: 1 };
+    assert_eq!(mia.task_search().get_task_facets(most).await.unwrap().into_inner().by_tag.len(), 1);
+    let refusal = count(vic, both).await.unwrap_err();
+    assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+    eventually("trusted", async || count(vic, pb::TaskFilter::default()).await.is_ok()).await;
+    assert_eq!(count(vic, pb::TaskFilter::default()).await.unwrap().total_count, 3);
+}
+
+#[tokio::test]
+async fn nothing_is_counted_as_nothing_and_garbage_is_named() {
+    let Team { olga, project, .. } = &team().await;
+    let none = pb::TaskFilter { project_ids: vec![project.id.clone()], ..Default::default() };
+    assert_eq!(count(olga, none).await.unwrap(), pb::TaskFacets::default());
+    let filter = Some(pb::TaskFilter { priorities: vec![0], ..Default::default() });
+    let garbage = pb::GetTaskFacetsRequest { filter, max_values: -1 };
+    let refusal = olga.task_search().get_task_facets(garbage).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["filter.priorities", "max_values"]);
+}

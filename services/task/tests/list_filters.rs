@@ -1,0 +1,174 @@
+//! What a filter refuses; what it finds is in `list_model`.
+
+use prost_types::Timestamp;
+use shared::json::to_struct;
+use shared::proto::task::v1 as pb;
+use shared::proto::task::v1::task_filter::Position;
+use shared::proto::task::v1::{TaskPriority, TaskStatus};
+use suite::testing::*;
+use tonic::Status;
+
+use crate::people::*;
+
+async fn refusal(who: &Actor, filter: pb::TaskFilter) -> Status {
+    let request = pb::ListTasksRequest { filter: Some(filter), ..Default::default() };
+    who.tasks().list_tasks(request).await.unwrap_err()
+}
+
+fn at(seconds: i64) -> Option<Timestamp> {
+    Some(Timestamp { seconds, nanos: 0 })
+}
+
+#[tokio::test]
+async fn every_malformed_field_of_a_filter_is_named() {
+    let Team { olga, .. } = &team().await;
+    let garbage = pb::TaskFilter {
+        project_ids: vec!["x".to_owned()],
+        statuses: vec![0],
+        priorities: vec![9],
+        assignee_ids: vec![new_id(); 101],
+        creator_ids: vec![String::new()],
+        all_tags: vec!["\n".to_owned()],
+        any_tags: vec!["a".to_owned(); 51],
+        no_tags: vec![String::new()],
+        due: Some(pb::TimeRange { from: at(5), before: at(5) }),
+        created: Some(pb::TimeRange { from: at(i64::MAX), before: None }),
+        updated: Some(pb::TimeRange::default()),
+        completed: Some(pb::TimeRange { from: None, before: at(i64::MIN) }),
+        estimated_hours: Some(pb::HoursRange { from: Some(3), to: Some(2) }),
+        actual_hours: Some(pb::HoursRange { from: Some(0), to: None }),
+        position: Some(Position::AncestorTaskId("x".to_owned())),
+        text: "x".repeat(501),
+        metadata: Some(to_struct(&serde_json::json!({"a": "x".repeat(70_000)}))),
+        ..Default::default()
+    };
+    let mut fields = violations(&refusal(olga, garbage).await);
+    fields.dedup();
+    let expected = [
+        "due.before",
+        "created.from",
+        "updated",
+        "completed.before",
+        "estimated_hours.to",
+        "actual_hours.from",
+        "statuses",
+        "project_ids",
+        "priorities",
+        "assignee_ids",
+        "creator_ids",
+        "all_tags",
+        "any_tags",
+        "no_tags",
+        "ancestor_task_id",
+        "metadata",
+        "text",
+    ];
+    assert_eq!(fields, expected.map(|field| format!("filter.{field}")));
+}
+
+#[tokio::test]
+async fn what_can_never_hold_together_is_refused() {
+    let Team { olga, .. } = &team().await;
+    let tags = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let some_time = Some(pb::TimeRange { from: at(0), before: None });
+    let done = vec![TaskStatus::Done.into()];
+    let begun = vec![TaskStatus::InProgress.into()];
+    for (field, filter) in [
+        ("blocked", pb::TaskFilter { ready: true, blocked: true, ..Default::default() }),
+        ("ready", pb::TaskFilter { ready: true, statuses: done.clone(), ..Default::default() }),
+        ("blocked", pb::TaskFilter { blocked: true, statuses: begun.clone(), ..Default::default() }),
+        ("overdue", pb::TaskFilter { overdue: true, statuses: done, ..Default::default() }),
+        ("completed", pb::TaskFilter { completed: some_time, statuses: begun, ..Default::default() }),
+        ("completed", pb::TaskFilter { completed: some_time, ready: true, ..Default::default() }),
+        (
+            "no_tags",
+            pb::TaskFilter { all_tags: tags(&["a", "b"]), no_tags: tags(&["b"]), ..Default::default() },
+        ),
+        (
+            "no_tags",
+            pb::TaskFilter { any_tags: tags(&["a"]), no_tags: tags(&["a", "b"]), ..Default::default() },
+        ),
+        ("is_root", pb::TaskFilter { position: Some(Position::IsRoot(false)), ..Default::default() }),
+    ] {
+        let refusal = refusal(olga, filter.clone()).await;
+        assert_eq!(violations(&refusal), [format!("filter.{field}")], "{filter:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_given_twice_is_refused() {
+    let Team { olga, project, .. } = &team().await;
+    let id = new_id();
+    let request = pb::ListTasksRequest {
+        project_id: project.id.clone(),
+        statuses: vec![TaskStatus::Pending.into()],
+        priorities: vec![TaskPriority::High.into()],
+        assignee_id: id.clone(),
+        parent_task_id: id.clone(),
+        tags: vec!["a".to_owned()],
+        due_before: at(0),
+        filter: Some(pb::TaskFilter {
+            project_ids: vec![project.id.clone()],
+            priorities: vec![TaskPriority::High.into()],
+            unassigned: true,
+            all_tags: vec!["a".to_owned()],
+            due: Some(pb::TimeRange { from: at(0), before: None }),
+            position: Some(Position::IsRoot(true)),
+            ready: true,
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let refusal = olga.tasks().list_tasks(request).await.unwrap_err();
+    let expected =
+        ["project_id", "statuses", "priorities", "assignee_id", "parent_task_id", "tags", "due_before"];
+    assert_eq!(violations(&refusal), expected);
+}
+
+#[tokio::test]
+async fn a_subtree_is_listed_whole_and_one_that_is_too_large_is_refused() {
+    let Team { suite, olga, sam, project, .. } = &team().await;
+    let top = olga.task(project, "top").await;
+    let child =
+        create(olga, pb::CreateTaskRequest { parent_task_id: Some(top.id.clone()), ..wish(project, "a") });
+    let child = child.await.unwrap();
+    let below = pb::CreateTaskRequest { parent_task_id: Some(child.id.clone()), ..wish(project, "b") };
+    create(olga, below).await.unwrap();
+    olga.task(project, "elsewhere").await;
+    let under = |top: &pb::Task| pb::ListTasksRequest {
+        project_id: project.id.clone(),
+        filter: Some(pb::TaskFilter {
+            position: Some(Position::AncestorTaskId(top.id.clone())),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let listed = olga.tasks().list_tasks(under(&top)).await.unwrap().into_inner().tasks;
+    assert_eq!(listed.iter().map(|task| task.title.as_str()).collect::<Vec<_>>(), ["b", "a"]);
+
+    crowd(suite, project, &child, 10_000).await;
+    let refusal = olga.tasks().list_tasks(under(&top)).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["filter.ancestor_task_id"]);
+    let everywhere = pb::ListTasksRequest { project_id: String::new(), ..under(&top) };
+    eventually("the copies are trusted", async || {
+        sam.tasks().list_tasks(everywhere.clone()).await.is_ok_and(|page| page.get_ref().tasks.is_empty())
+    })
+    .await;
+}
+
+/// Puts many tasks below another, past the service.
+async fn crowd(
+    suite: &Suite,
+    project: &shared::proto::project::v1::Project,
+    parent: &pb::Task,
+    count: usize,
+) {
+    let insert = format!(
+        "SET session_replication_role = replica; \
+         INSERT INTO task.tasks (project_id, parent_task_id, title, creator_id, number, key, rank) \
+         SELECT '{}', '{}', 'one of many', '{}', 1000 + i, 'MANY-' || 1000 + i, lpad((1000 + i)::text, 12, '0') \
+         FROM generate_series(1, {count}) i",
+        project.id, parent.id, parent.creator_id
+    );
+    diesel_async::SimpleAsyncConnection::batch_execute(&mut suite.admin().await, &insert).await.unwrap();
+}

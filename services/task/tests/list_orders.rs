@@ -1,0 +1,127 @@
+//! The orders of lists.
+
+use shared::proto::project::v1::Project;
+use shared::proto::task::v1 as pb;
+use shared::proto::task::v1::{TaskOrder, TaskPriority};
+use suite::testing::*;
+
+use crate::people::*;
+
+/// The titles on each page.
+async fn pages(who: &Actor, mut request: pb::ListTasksRequest) -> Vec<String> {
+    let mut pages = Vec::new();
+    loop {
+        let page = who.tasks().list_tasks(request.clone()).await.unwrap().into_inner();
+        pages.push(page.tasks.into_iter().map(|task| task.title).collect::<String>());
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            return pages;
+        }
+    }
+}
+
+fn ordered(project: &Project, order: TaskOrder) -> pb::ListTasksRequest {
+    pb::ListTasksRequest {
+        project_id: project.id.clone(),
+        page_size: 2,
+        order: order.into(),
+        ..Default::default()
+    }
+}
+
+/// Five tasks, made as `c`, `A`, `e`, `B`, `d`; `B` was changed last, `A` is first by hand.
+async fn five(who: &Actor, project: &Project) -> Vec<pb::Task> {
+    let mut made = Vec::new();
+    for (title, priority, due) in [
+        ("c", TaskPriority::Low, in_hours(9)),
+        ("A", TaskPriority::Urgent, None),
+        ("e", TaskPriority::Medium, in_hours(5)),
+        ("B", TaskPriority::High, in_hours(7)),
+        ("d", TaskPriority::Low, None),
+    ] {
+        let request =
+            pb::CreateTaskRequest { priority: priority.into(), due_date: due, ..wish(project, title) };
+        made.push(create(who, request).await.unwrap());
+    }
+    let destination = Some(pb::move_task_request::Destination::BeforeTaskId(made[0].id.clone()));
+    let first = pb::MoveTaskRequest { task_id: made[1].id.clone(), destination, etag: String::new() };
+    who.order().move_task(first).await.unwrap();
+    let changed = pb::Task { id: made[3].id.clone(), tags: vec!["x".to_owned()], ..Default::default() };
+    update(who, changed, &["tags"]).await.unwrap();
+    made
+}
+
+#[tokio::test]
+async fn each_order_is_paged_without_loss() {
+    let Team { olga, vic, project, .. } = &team().await;
+    five(olga, project).await;
+    let due_first = "eBcAd";
+    for (order, expected) in [
+        (TaskOrder::Unspecified, "dBeAc"),
+        (TaskOrder::Newest, "dBeAc"),
+        (TaskOrder::LastUpdated, "BAdec"),
+        (TaskOrder::Rank, "AceBd"),
+        (TaskOrder::MostUrgent, "ABedc"),
+        (TaskOrder::DueLast, "dAcBe"),
+        (TaskOrder::Title, "ABcde"),
+        (TaskOrder::HighestNumber, "dBeAc"),
+    ] {
+        assert_eq!(pages(vic, ordered(project, order)).await.concat(), expected, "{order:?}");
+        let reversed: String = expected.chars().rev().collect();
+        let Some(order) = backwards(order) else { continue };
+        assert_eq!(pages(vic, ordered(project, order)).await.concat(), reversed, "{order:?}");
+    }
+    assert_eq!(pages(vic, ordered(project, TaskOrder::DueFirst)).await.concat(), due_first);
+}
+
+fn backwards(order: TaskOrder) -> Option<TaskOrder> {
+    Some(match order {
+        TaskOrder::Newest => TaskOrder::Oldest,
+        TaskOrder::LastUpdated => TaskOrder::FirstUpdated,
+        TaskOrder::Rank => TaskOrder::RankReversed,
+        TaskOrder::MostUrgent => TaskOrder::LeastUrgent,
+        TaskOrder::DueLast => TaskOrder::DueFirst,
+        TaskOrder::Title => TaskOrder::TitleReversed,
+        TaskOrder::HighestNumber => TaskOrder::LowestNumber,
+        _ => return None,
+    })
+}
+
+#[tokio::test]
+async fn pages_stay_right_while_tasks_come_go_and_change() {
+    let Team { olga, project, .. } = &team().await;
+    let made = five(olga, project).await;
+    let mut request = ordered(project, TaskOrder::Title);
+    let page = olga.tasks().list_tasks(request.clone()).await.unwrap().into_inner();
+    assert_eq!(page.tasks.iter().map(|task| task.title.as_str()).collect::<String>(), "AB");
+
+    // Behind the page: one comes, one goes. On it: the last task of the page goes, another changes what is not the
+    // order's.
+    olga.task(project, "cc").await;
+    delete(olga, &made[4]).await.unwrap();
+    delete(olga, &made[3]).await.unwrap();
+    let changed = pb::Task { id: made[1].id.clone(), tags: vec!["y".to_owned()], ..Default::default() };
+    update(olga, changed, &["tags"]).await.unwrap();
+    olga.task(project, "aa").await;
+
+    request.page_token = page.next_page_token;
+    assert_eq!(pages(olga, request).await, ["ccc", "e"]);
+}
+
+#[tokio::test]
+async fn a_page_token_belongs_to_its_order_and_filter() {
+    let Team { olga, project, .. } = &team().await;
+    five(olga, project).await;
+    let request = ordered(project, TaskOrder::Title);
+    let page = olga.tasks().list_tasks(request.clone()).await.unwrap().into_inner();
+    let next = pb::ListTasksRequest { page_token: page.next_page_token, ..request };
+    let overdue = pb::TaskFilter { overdue: true, ..Default::default() };
+    for other in [
+        pb::ListTasksRequest { order: TaskOrder::TitleReversed.into(), ..next.clone() },
+        pb::ListTasksRequest { filter: Some(overdue), ..next.clone() },
+    ] {
+        let refusal = olga.tasks().list_tasks(other).await.unwrap_err();
+        assert_eq!(summary(&refusal), "INVALID_ARGUMENT PAGE_TOKEN_INVALID");
+    }
+    assert_eq!(pages(olga, next).await.concat(), "cde");
+}

@@ -1,0 +1,108 @@
+//! Listing in several projects, and in all that the caller may read.
+
+use shared::json::to_struct;
+use shared::proto::project::v1::{Member, Project, ProjectRole, ProjectVisibility, UpdateMemberRequest};
+use shared::proto::task::v1 as pb;
+use shared::proto::task::v1::TaskOrder;
+use suite::testing::*;
+use tonic::{Code, Status};
+
+use crate::people::*;
+
+async fn titles(who: &Actor, filter: pb::TaskFilter, order: TaskOrder) -> Result<String, Status> {
+    let mut request = pb::ListTasksRequest {
+        page_size: 2,
+        order: order.into(),
+        filter: Some(filter),
+        ..Default::default()
+    };
+    let mut titles = String::new();
+    loop {
+        let page = who.tasks().list_tasks(request.clone()).await?.into_inner();
+        titles.extend(page.tasks.into_iter().map(|task| task.title));
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            return Ok(titles);
+        }
+    }
+}
+
+fn of(projects: &[&Project]) -> pb::TaskFilter {
+    let project_ids = projects.iter().map(|project| project.id.clone()).collect();
+    pb::TaskFilter { project_ids, ..Default::default() }
+}
+
+/// Waits until it is known which projects anybody may read.
+async fn until_known(who: &Actor) {
+    eventually("the copies are trusted", async || {
+        titles(who, pb::TaskFilter::default(), TaskOrder::Newest).await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lists_go_through_several_projects_in_one_order() {
+    let Team { olga, mia, vic, project, .. } = &team().await;
+    let other = olga.project("gemini").await;
+    olga.add(&other, mia, ProjectRole::Viewer).await;
+    for (place, title) in [(project, "a"), (&other, "b"), (project, "c"), (&other, "d"), (project, "e")] {
+        olga.task(place, title).await;
+    }
+    let both = of(&[project, &other]);
+    assert_eq!(titles(mia, both.clone(), TaskOrder::Newest).await.unwrap(), "edcba");
+    assert_eq!(titles(mia, both.clone(), TaskOrder::Title).await.unwrap(), "abcde");
+    assert_eq!(titles(mia, both.clone(), TaskOrder::LowestNumber).await.unwrap().len(), 5);
+    let open = pb::TaskFilter { ready: true, ..both.clone() };
+    assert_eq!(titles(mia, open, TaskOrder::Oldest).await.unwrap(), "abcde");
+    until_known(mia).await;
+    assert_eq!(titles(mia, pb::TaskFilter::default(), TaskOrder::Newest).await.unwrap(), "edcba");
+    assert_eq!(titles(vic, pb::TaskFilter::default(), TaskOrder::Newest).await.unwrap(), "eca");
+
+    let refusal = titles(vic, both, TaskOrder::Newest).await.unwrap_err();
+    assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+    assert_eq!(metadata(&refusal, "id"), other.id);
+}
+
+#[tokio::test]
+async fn everybody_finds_what_they_may_read_and_nothing_else() {
+    let Team { suite, olga, mia, sam, project, .. } = &team().await;
+    olga.task(project, "p").await;
+    let open = open_project(olga, ProjectVisibility::Public).await;
+    olga.task(&open, "o").await;
+    let inside = open_project(olga, ProjectVisibility::Internal).await;
+    olga.task(&inside, "i").await;
+    let nobody = suite.anonymous();
+    for who in [olga, mia, sam, &nobody] {
+        until_known(who).await;
+    }
+    let seen = async |who: &Actor| titles(who, pb::TaskFilter::default(), TaskOrder::Oldest).await.unwrap();
+    assert_eq!(seen(olga).await, "poi");
+    assert_eq!(seen(mia).await, "poi");
+    assert_eq!(seen(sam).await, "oi");
+    assert_eq!(seen(&nobody).await, "o");
+}
+
+#[tokio::test]
+async fn who_may_not_read_tasks_is_refused_by_name_and_finds_none_elsewhere() {
+    let Team { olga, vic, project, .. } = &team().await;
+    olga.task(project, "p").await;
+    until_known(vic).await;
+    let member = Member {
+        project_id: project.id.clone(),
+        user_id: vic.id.to_string(),
+        role: ProjectRole::Viewer.into(),
+        permissions: Some(to_struct(&serde_json::json!({"task_read": false}))),
+        ..Default::default()
+    };
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["permissions".to_owned()] });
+    let request = UpdateMemberRequest { member: Some(member), update_mask };
+    olga.members().update_member(request).await.unwrap();
+    eventually("it is withdrawn", async || {
+        titles(vic, of(&[project]), TaskOrder::Newest)
+            .await
+            .is_err_and(|e| e.code() == Code::PermissionDenied)
+    })
+    .await;
+    assert_eq!(titles(vic, pb::TaskFilter::default(), TaskOrder::Newest).await.unwrap(), "");
+    assert_eq!(titles(olga, pb::TaskFilter::default(), TaskOrder::Newest).await.unwrap(), "p");
+}

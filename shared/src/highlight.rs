@@ -1,0 +1,108 @@
+//! Found words in a text: the database marks them in what it shows, and here the marks become spans.
+
+/// How long one excerpt may be, in characters, however long its words are.
+pub const MAX_EXCERPT_CHARS: usize = 1_000;
+
+/// Marks in what the database shows: begin and end of a found word, and the gap between two excerpts. They are
+/// characters for private use, taken out of the text before: so no text can pretend to be a mark.
+const MARKS: [char; 3] = ['\u{e000}', '\u{e001}', '\u{e002}'];
+
+/// The SQL that shows a whole short text with the words of a `tsquery` marked; both are SQL as well.
+pub fn mark_all(text: &str, words: &str) -> String {
+    let [begin, end, gap] = MARKS;
+    format!(
+        "ts_headline('english', translate({text}, '{begin}{end}{gap}', ''), {words}, \
+         'HighlightAll=true, StartSel=\"{begin}\", StopSel=\"{end}\"')"
+    )
+}
+
+/// The SQL that shows up to three passages of a text with the words of a `tsquery` marked; its beginning if there are
+/// none.
+pub fn mark_excerpts(text: &str, words: &str) -> String {
+    let [begin, end, gap] = MARKS;
+    format!(
+        "ts_headline('english', translate({text}, '{begin}{end}{gap}', ''), {words}, 'MaxFragments=3, MinWords=8, \
+         MaxWords=24, StartSel=\"{begin}\", StopSel=\"{end}\", FragmentDelimiter=\"{gap}\"')"
+    )
+}
+
+/// A piece of a text, and whether it is a found word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The text, without marks.
+    pub text: String,
+    /// Whether it was found.
+    pub is_match: bool,
+}
+
+impl From<Span> for crate::proto::content::v1::HighlightSpan {
+    fn from(Span { text, is_match }: Span) -> Self {
+        Self { text, is_match }
+    }
+}
+
+impl From<Span> for crate::proto::task::v1::HighlightSpan {
+    fn from(Span { text, is_match }: Span) -> Self {
+        Self { text, is_match }
+    }
+}
+
+/// The excerpts in a marked text, each in spans.
+pub fn excerpts(marked: &str) -> Vec<Vec<Span>> {
+    let [_, _, gap] = MARKS;
+    marked.split(gap).map(spans).filter(|spans| !spans.is_empty()).collect()
+}
+
+/// The spans of a marked text.
+pub fn spans(marked: &str) -> Vec<Span> {
+    let [begin, end, _] = MARKS;
+    let mut found: Vec<Span> = Vec::new();
+    let mut is_match = false;
+    for piece in marked.split_inclusive([begin, end]) {
+        let next = piece.ends_with(begin);
+        let text = piece.trim_end_matches([begin, end]);
+        if !text.is_empty() {
+            found.push(Span { text: text.to_owned(), is_match });
+        }
+        is_match = next;
+    }
+    shorten(found)
+}
+
+/// Cuts spans off where an excerpt would be too long.
+fn shorten(spans: Vec<Span>) -> Vec<Span> {
+    let mut room = MAX_EXCERPT_CHARS;
+    let mut kept = Vec::with_capacity(spans.len());
+    for span in spans {
+        let text: String = span.text.chars().take(room).collect();
+        room -= text.chars().count();
+        if !text.is_empty() {
+            kept.push(Span { text, ..span });
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(text: &str, is_match: bool) -> Span {
+        Span { text: text.to_owned(), is_match }
+    }
+
+    #[test]
+    fn marks_become_spans() {
+        let found = excerpts("the \u{e000}red\u{e001} fox\u{e002}\u{e000}red\u{e001}");
+        let first = vec![span("the ", false), span("red", true), span(" fox", false)];
+        assert_eq!(found, [first, vec![span("red", true)]]);
+        assert!(excerpts("").is_empty());
+    }
+
+    #[test]
+    fn an_excerpt_of_endless_words_is_cut() {
+        let long = "x".repeat(MAX_EXCERPT_CHARS);
+        let found = spans(&format!("{long}\u{e000}{long}\u{e001}"));
+        assert_eq!(found, [span(&long, false)]);
+    }
+}
