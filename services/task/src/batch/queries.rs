@@ -94,18 +94,23 @@ pub(super) async fn enter_graph(mut conn: &AsyncPgConnection, is_needed: bool) -
     Ok(())
 }
 
-/// Stores new tasks, given as rows, and commits.
+/// Stores new tasks, given as rows, and commits. Their numbers are taken at once, in the order of the rows.
 pub(super) async fn insert(
     tx: Transaction,
     _may: &ProjectAccess,
     rows: Value,
 ) -> QueryResult<Result<Vec<Task>>> {
     let query = sql_query(
-        "INSERT INTO task.tasks AS t (id, project_id, parent_task_id, title, description, status, priority, \
-         assignee_id, creator_id, due_date, estimated_hours, actual_hours, tags, metadata) \
-         SELECT id, project_id, parent_task_id, title, description, status, priority, assignee_id, creator_id, \
-         due_date, estimated_hours, actual_hours, tags, metadata \
-         FROM jsonb_populate_recordset(NULL::task.tasks, $1) RETURNING to_jsonb(t) AS task, t.xmin AS version",
+        "WITH r AS MATERIALIZED (SELECT row_number() OVER () AS place, x.* \
+             FROM jsonb_populate_recordset(NULL::task.tasks, $1) x), \
+         n AS MATERIALIZED (SELECT taken.* FROM (SELECT array_agg(project_id ORDER BY place) AS projects, \
+             array_agg(NULL::text) AS keys, array_agg(NULL::bigint) AS numbers FROM r) wanted, \
+             LATERAL task.take_task_numbers(wanted.projects, wanted.keys, wanted.numbers) taken) \
+         INSERT INTO task.tasks AS t (id, project_id, parent_task_id, title, description, status, priority, \
+             assignee_id, creator_id, due_date, estimated_hours, actual_hours, tags, metadata, number, key) \
+         SELECT r.id, r.project_id, r.parent_task_id, r.title, r.description, r.status, r.priority, r.assignee_id, \
+             r.creator_id, r.due_date, r.estimated_hours, r.actual_hours, r.tags, r.metadata, n.number, n.key \
+         FROM r JOIN n USING (place) ORDER BY place RETURNING to_jsonb(t) AS task, t.xmin AS version",
     )
     .bind::<Jsonb, _>(rows);
     let rows: Vec<Row> = tx.commit_with(query).await?;
