@@ -14,6 +14,7 @@ mod archived;
 mod budgets;
 mod catalog;
 mod deleting;
+mod deploy;
 mod forms;
 mod freshness;
 mod garbage;

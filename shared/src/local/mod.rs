@@ -24,6 +24,7 @@ mod process;
 mod provision;
 mod provision_debian;
 mod provision_postgres;
+mod provision_prometheus;
 mod provision_python;
 mod provision_redis;
 mod redis;
@@ -37,6 +38,7 @@ use anyhow::Result;
 
 pub use pgbouncer::PgBouncer;
 pub use postgres::{ADMIN, PostgresServer};
+pub use provision_prometheus::promtool;
 pub use provision_python::python_packages;
 pub use redis::RedisServer;
 pub use redis_cluster::RedisCluster;

@@ -1,0 +1,169 @@
+//! `deploy/kubernetes`: what the programs are given, and what a cluster takes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_yaml_ng::Value;
+use shared::{server, telemetry};
+
+use super::compose::make_secrets;
+use super::{at, documents, entries, files, is_pinned, list, programs, read, root, succeed, text};
+
+/// What the manifests are checked against: the oldest release that has all they use.
+const KUBERNETES: &str = "1.34";
+const VALIDATOR: [&str; 1] = ["kubernetes-validate==1.37.0"];
+const VALIDATOR_FOLDER: &str = "kubernetes-validate-1.37.0";
+const WORKLOADS: [&str; 3] = ["Deployment", "StatefulSet", "Job"];
+/// Instructions to kustomize, which are no objects.
+const NO_OBJECTS: [&str; 2] = ["kustomization.yaml", "names.yaml"];
+
+fn folder() -> PathBuf {
+    root().join("deploy/kubernetes")
+}
+
+fn manifests() -> Vec<PathBuf> {
+    let is_object = |path: &PathBuf| !NO_OBJECTS.iter().any(|name| path.ends_with(name));
+    files(&folder(), ".yaml").into_iter().filter(is_object).collect()
+}
+
+/// What makes pods, with the file that it is in.
+fn workloads() -> Vec<(PathBuf, Value)> {
+    let all = manifests().into_iter().flat_map(|path| {
+        let documents = documents(&read(&path));
+        documents.into_iter().map(move |document| (path.clone(), document))
+    });
+    all.filter(|(_, object)| WORKLOADS.iter().any(|kind| at(object, "kind") == kind)).collect()
+}
+
+/// The patches of a kustomization that are pieces of objects of this kind and name.
+fn patches(kustomization: &str, kind: &str, name: &str) -> Vec<Value> {
+    let path = folder().join(kustomization).join("kustomization.yaml");
+    let kustomization = documents(&read(&path)).remove(0);
+    let pieces = list(at(&kustomization, "patches")).iter().filter(|patch| at(patch, "target").is_null());
+    let pieces = pieces.flat_map(|patch| documents(text(at(patch, "patch"))));
+    pieces.filter(|piece| at(piece, "kind") == kind && at(piece, "metadata.name") == name).collect()
+}
+
+/// The variables of a service's container, in the order in which they are set: those of the template come after those of
+/// the service.
+fn variables(service: &str, overlay: &str) -> Vec<(String, Value)> {
+    let name = format!("dafnck-{service}");
+    let mut objects = patches(overlay, "Deployment", &name);
+    objects.extend(patches(&format!("base/{service}"), "Deployment", "dafnck"));
+    objects.extend(documents(&read(&folder().join("service/deployment.yaml"))));
+    let containers = objects.iter().flat_map(|object| list(at(object, "spec.template.spec.containers")));
+    let variables = containers.flat_map(|container| list(at(container, "env")));
+    variables.map(|variable| (text(at(variable, "name")).to_owned(), variable.clone())).collect()
+}
+
+/// What all services have in common, as the overlay changes it.
+fn common(overlay: &str) -> BTreeMap<String, String> {
+    let mut maps = documents(&read(&folder().join("base/suite.yaml")));
+    maps.extend(patches(overlay, "ConfigMap", "dafnck-suite"));
+    let mut found = BTreeMap::new();
+    for (variable, value) in maps.iter().flat_map(|map| entries(at(map, "data"))) {
+        match value.as_str() {
+            Some(value) => found.insert(variable.to_owned(), value.to_owned()),
+            None => found.remove(variable),
+        };
+    }
+    found
+}
+
+#[test]
+fn the_programs_accept_what_kubernetes_gives_them() {
+    let secrets = make_secrets();
+    for overlay in ["overlays/production", "overlays/development"] {
+        for service in suite::services::NAMES {
+            let mut given = common(overlay);
+            for (variable, value) in variables(service, overlay).into_iter().rev() {
+                let value =
+                    at(&value, "value").as_str().unwrap_or("secret").replace("$(ROLE_PASSWORD)", "secret");
+                given.insert(variable, value);
+            }
+            programs::accept(service, &[], &given, secrets.path());
+        }
+    }
+    let secret =
+        BTreeMap::from(["DAFNCK_ADMIN_URL", "DAFNCK_ROLE_PASSWORD"].map(|it| (it.into(), "x".into())));
+    for service in suite::services::NAMES {
+        let job = patches(&format!("migrate/{service}"), "Job", "migrate").remove(0);
+        let container = &list(at(&job, "spec.template.spec.containers"))[0];
+        let words: Vec<&str> = list(at(container, "args")).iter().skip(1).map(text).collect();
+        programs::accept("migrate", &words, &secret, secrets.path());
+    }
+}
+
+/// `$(NAME)` is replaced only by what was set before.
+#[test]
+fn variables_are_set_before_they_are_used() {
+    for service in suite::services::NAMES {
+        let mut set: Vec<String> = Vec::new();
+        for (name, variable) in variables(service, "overlays/production") {
+            let value = at(&variable, "value").as_str().unwrap_or_default();
+            for used in value.split("$(").skip(1).filter_map(|rest| rest.split(')').next()) {
+                assert!(
+                    set.iter().any(|name| name == used),
+                    "{service}: {name} uses {used} before it is set"
+                );
+            }
+            set.push(name);
+        }
+    }
+}
+
+#[test]
+fn every_container_is_restrained_and_probed() {
+    for (path, object) in workloads() {
+        let pod = at(&object, "spec.template.spec");
+        assert_eq!(*at(pod, "securityContext.runAsNonRoot"), true, "{}", path.display());
+        for container in list(at(pod, "containers")) {
+            let place = format!("{} {:?}", path.display(), at(container, "name"));
+            assert_eq!(*at(container, "securityContext.allowPrivilegeEscalation"), false, "{place}");
+            assert_eq!(*at(container, "securityContext.readOnlyRootFilesystem"), true, "{place}");
+            assert_eq!(list(at(container, "securityContext.capabilities.drop")), ["ALL"], "{place}");
+            assert!(!at(container, "resources.limits.memory").is_null(), "{place} has no limit of memory");
+            assert!(!at(container, "resources.requests.cpu").is_null(), "{place} asks for no CPU");
+            let image = text(at(container, "image"));
+            assert!(is_pinned(image) || image.starts_with("dafnck/"), "{place}: {image} has no version");
+            let probes = ["readinessProbe", "livenessProbe"].map(|probe| !at(container, probe).is_null());
+            assert_eq!(probes, [at(&object, "kind") != "Job"; 2], "{place}");
+        }
+    }
+}
+
+#[test]
+fn our_images_get_a_version_in_each_overlay() {
+    for place in ["overlays/production", "overlays/development", "migrate"] {
+        let kustomization = documents(&read(&folder().join(place).join("kustomization.yaml"))).remove(0);
+        let images = list(at(&kustomization, "images"));
+        assert_eq!(images.len(), if place == "migrate" { 1 } else { 4 });
+        assert!(images.iter().all(|image| !at(image, "newTag").is_null()), "{place}");
+    }
+}
+
+#[test]
+fn a_pod_has_the_time_to_end_its_calls_and_is_killed_only_when_dead() {
+    let deployment = documents(&read(&folder().join("service/deployment.yaml"))).remove(1);
+    let pod = at(&deployment, "spec.template.spec");
+    let container = &list(at(pod, "containers"))[0];
+    let seconds = |way: &str| at(container, way).as_u64().or(at(pod, way).as_u64()).unwrap();
+    // Traces, metrics and logs are sent one after another.
+    let needed = seconds("lifecycle.preStop.sleep.seconds")
+        + server::DRAIN_TIMEOUT.as_secs()
+        + 3 * telemetry::FLUSH_TIMEOUT.as_secs();
+    assert!(seconds("terminationGracePeriodSeconds") > needed, "{needed} s are needed");
+    assert_eq!(at(container, "livenessProbe.grpc.service"), server::ALIVE);
+    assert!(at(container, "readinessProbe.grpc.service").is_null());
+}
+
+#[tokio::test]
+async fn what_kubernetes_is_given_fits_its_schemas() {
+    let cache = root().join(".local/cache");
+    let tell = |step: &str| eprintln!("{step}");
+    let packages = shared::local::python_packages(&cache, VALIDATOR_FOLDER, &VALIDATOR, tell).await.unwrap();
+    let mut validator = Command::new("python3");
+    validator.args(["-m", "kubernetes_validate", "--strict", "--quiet", "-k", KUBERNETES]);
+    succeed(validator.args(manifests()).env("PYTHONPATH", packages));
+}
