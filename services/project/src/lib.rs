@@ -8,6 +8,7 @@
 //! content elsewhere through the change log, or through foreign keys where the schemas share a database.
 
 mod access;
+mod feed;
 mod history;
 mod imports;
 mod invitations;
@@ -25,6 +26,7 @@ use shared::proto::project::internal::v1::project_import_service_server::Project
 use shared::proto::project::v1::invitation_service_server::InvitationServiceServer;
 use shared::proto::project::v1::member_service_server::MemberServiceServer;
 use shared::proto::project::v1::ownership_service_server::OwnershipServiceServer;
+use shared::proto::project::v1::project_feed_service_server::ProjectFeedServiceServer;
 use shared::proto::project::v1::project_history_service_server::ProjectHistoryServiceServer;
 use shared::proto::project::v1::project_service_server::ProjectServiceServer;
 use shared::server::MAX_MESSAGE_BYTES;
@@ -84,6 +86,7 @@ fn routes(ground: &Ground, inviting: &Inviting, tokens: &InvitationTokens) -> Ro
     let issuing = InvitationIssuingServiceServer::new(issuing);
     let invitations = InvitationServiceServer::new(Invitations { inviting, tokens });
     let history = ProjectHistoryServiceServer::new(history::rpc::History::new(ground.clone()));
+    let feed = ProjectFeedServiceServer::new(feed::rpc::Feed::new(ground.clone()));
     let access = AccessServiceServer::new(access::rpc::Access::new(ground.clone()));
     let imports = ProjectImportServiceServer::new(imports::rpc::Imports::new(ground.clone()));
     Routes::new(projects.max_decoding_message_size(MAX_MESSAGE_BYTES))
@@ -92,6 +95,7 @@ fn routes(ground: &Ground, inviting: &Inviting, tokens: &InvitationTokens) -> Ro
         .add_service(invitations.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(issuing.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(history.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(feed.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(access.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(imports.max_decoding_message_size(MAX_MESSAGE_BYTES))
 }

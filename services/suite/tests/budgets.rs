@@ -64,7 +64,19 @@ async fn projects_stay_within_their_round_trips() {
         }
     );
 
-    assert_eq!([get, list], [1, 1]);
+    let at_time = Some(shared::json::to_timestamp(chrono::Utc::now()));
+    let project_at = round_trips!(
+        olga.project_history(),
+        get_project_at,
+        project::GetProjectAtRequest { project_id: project_id.clone(), at_time }
+    );
+    let members_at = round_trips!(
+        olga.project_history(),
+        list_members_at,
+        project::ListMembersAtRequest { project_id: project_id.clone(), at_time, ..Default::default() }
+    );
+
+    assert_eq!([get, list, project_at, members_at], [1; 4]);
     assert!(create <= 2 && update <= 2, "create {create}, update {update}");
 }
 

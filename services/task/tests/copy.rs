@@ -3,27 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use diesel::dsl::sql;
-use diesel::expression::SqlLiteral;
-use diesel::sql_types::BigInt;
-use diesel_async::RunQueryDsl;
 use shared::proto::task::v1 as pb;
 use shared::proto::task::v1::task_event::Subject;
 use suite::testing::*;
 use tonic::{Status, Streaming};
 
-use crate::people::eventually;
-
 /// How long a test waits for what must come.
 pub const SOON: Duration = Duration::from_secs(20);
-
-fn current_transaction() -> SqlLiteral<BigInt> {
-    sql("pg_current_xact_id()::text::bigint")
-}
-
-fn oldest_running() -> SqlLiteral<BigInt> {
-    sql("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-}
 
 pub fn watch(project_id: &str, resume_token: &str) -> pb::WatchTasksRequest {
     pb::WatchTasksRequest {
@@ -33,21 +19,14 @@ pub fn watch(project_id: &str, resume_token: &str) -> pb::WatchTasksRequest {
     }
 }
 
-/// Opens a stream and takes its first message. One that begins now begins after all that was done before: the
-/// position is behind that as soon as no transaction of another test that is older still runs.
+/// Opens a stream and takes its first message. One that begins now begins after all that was done before.
 pub async fn open(
     suite: &Suite,
     who: &Actor,
     request: pb::WatchTasksRequest,
 ) -> Result<(Streaming<pb::WatchTasksResponse>, String), Status> {
     if request.resume_token.is_empty() {
-        let mut admin = suite.admin().await;
-        let done: i64 = diesel::select(current_transaction()).get_result(&mut admin).await.unwrap();
-        let is_settled = async || {
-            let oldest: i64 = diesel::select(oldest_running()).get_result(&mut admin).await.unwrap();
-            oldest > done
-        };
-        eventually("what was done is settled", is_settled).await;
+        suite.settle().await;
     }
     let mut stream = who.task_feed().watch_tasks(request).await?.into_inner();
     let first = next(&mut stream).await?.unwrap();

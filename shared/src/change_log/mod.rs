@@ -5,11 +5,13 @@
 
 pub mod feed;
 mod life;
+mod past;
 pub mod positions;
 mod records;
 mod signal;
 
-pub use records::{Operation, Record, history};
+pub use past::{HistoryFilter, history, project_history, row_at, rows_at};
+pub use records::{Operation, Record};
 pub use signal::{Listener, Signal};
 
 use std::fmt;

@@ -4,12 +4,14 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Cursor, life};
 use crate::database::Prepared;
 use crate::error::{Error, Result};
+use crate::etag::RowVersion;
 
 /// Most changes that one look finds.
 const MAX_RECORDS: i64 = 500;
@@ -39,6 +41,46 @@ pub struct Record {
     pub actor_id: Option<Uuid>,
     /// In which trace.
     pub trace_id: Option<String>,
+}
+
+impl Record {
+    /// The version of the row that the change left: a row's version is the transaction that wrote it, in 32 bits.
+    pub fn row_version(&self) -> RowVersion {
+        RowVersion::try_from(self.cursor.transaction_id & i64::from(u32::MAX)).unwrap_or_default()
+    }
+
+    /// The row before.
+    ///
+    /// # Errors
+    /// `INTERNAL` for values that are none of this type.
+    pub fn before<'a, T: Deserialize<'a>>(&'a self) -> Result<Option<T>> {
+        row_of(self.old_values.as_ref())
+    }
+
+    /// The row after.
+    ///
+    /// # Errors
+    /// `INTERNAL` for values that are none of this type.
+    pub fn after<'a, T: Deserialize<'a>>(&'a self) -> Result<Option<T>> {
+        row_of(self.new_values.as_ref())
+    }
+
+    /// The columns that differ, when there was a row before and after.
+    pub fn changed_columns(&self) -> impl Iterator<Item = &str> {
+        let both = match (&self.old_values, &self.new_values) {
+            (Some(Value::Object(before)), Some(Value::Object(after))) => Some((before, after)),
+            _ => None,
+        };
+        both.into_iter().flat_map(|(before, after)| {
+            let differs = |(name, value): &(&String, &Value)| before.get(*name) != Some(value);
+            after.iter().filter(differs).map(|(name, _)| name.as_str())
+        })
+    }
+}
+
+/// Reads a row as the log holds it.
+pub(super) fn row_of<'a, T: Deserialize<'a>>(values: Option<&'a Value>) -> Result<Option<T>> {
+    values.map(T::deserialize).transpose().map_err(Error::internal)
 }
 
 /// What became of a row.
@@ -132,11 +174,18 @@ impl From<BoundsRow> for Bounds {
 
 /// The bounds beside a change; without one, beside nothing.
 #[derive(QueryableByName)]
-struct Row {
+struct FoundRow {
     #[diesel(embed)]
     bounds: BoundsRow,
     #[diesel(sql_type = Nullable<BigInt>)]
     found: Option<i64>,
+    #[diesel(embed)]
+    record: RecordRow,
+}
+
+/// A change, or nothing.
+#[derive(QueryableByName)]
+pub(super) struct RecordRow {
     #[diesel(sql_type = Nullable<BigInt>)]
     transaction_id: Option<i64>,
     #[diesel(sql_type = Nullable<BigInt>)]
@@ -161,8 +210,9 @@ struct Row {
     trace_id: Option<String>,
 }
 
-impl Row {
-    fn into_record(self) -> Result<Option<Record>> {
+impl RecordRow {
+    /// The change, if there is one; `life` is that of the database.
+    pub(super) fn into_record(self, life: i64) -> Result<Option<Record>> {
         let Self { transaction_id: Some(transaction_id), position: Some(position), .. } = self else {
             return Ok(None);
         };
@@ -172,7 +222,7 @@ impl Row {
             return Ok(None);
         };
         Ok(Some(Record {
-            cursor: Cursor { life: self.bounds.life, transaction_id, position },
+            cursor: Cursor { life, transaction_id, position },
             changed_at,
             entity,
             entity_id,
@@ -186,7 +236,7 @@ impl Row {
     }
 }
 
-const COLUMNS: &str = "transaction_id::text::bigint AS transaction_id, position, changed_at, entity, entity_id, \
+pub(super) const COLUMNS: &str = "transaction_id::text::bigint AS transaction_id, position, changed_at, entity, entity_id, \
      project_id, operation, old_values, new_values, actor_id, trace_id";
 
 /// The columns of [`BoundsRow`], of the horizon `h`.
@@ -219,39 +269,13 @@ pub(super) async fn look(
     let query = sql_query(look_query(schema, scope))
         .bind::<BigInt, _>(after.transaction_id)
         .bind::<BigInt, _>(after.position);
-    let rows: Vec<Row> = match scope {
+    let rows: Vec<FoundRow> = match scope {
         Scope::Project(project) => Prepared(query.bind::<SqlUuid, _>(project)).load(&mut conn).await?,
         Scope::Projects(projects) => {
             Prepared(query.bind::<Array<SqlUuid>, _>(projects)).load(&mut conn).await?
         }
     };
     found(rows, after)
-}
-
-/// The changes of one row (table and id) before a position, newest first, at most so many. Row-level security of the
-/// caller's role decides which they see.
-///
-/// # Errors
-/// Those of the database.
-pub async fn history(
-    mut conn: &AsyncPgConnection,
-    schema: &'static str,
-    (entity, entity_id): (&str, Uuid),
-    before: Option<i64>,
-    at_most: i64,
-) -> Result<Vec<Record>> {
-    let bounds = bounds_of(schema);
-    let query = sql_query(format!(
-        "SELECT {bounds}, NULL::bigint AS found, r.* FROM {schema}.change_log_horizon h JOIN ( \
-         SELECT {COLUMNS} FROM {schema}.change_log WHERE entity = $1 AND entity_id = $2 AND position < $3 \
-         ORDER BY position DESC LIMIT $4) r ON TRUE ORDER BY r.position DESC"
-    ))
-    .bind::<Text, _>(entity)
-    .bind::<SqlUuid, _>(entity_id)
-    .bind::<BigInt, _>(before.unwrap_or(i64::MAX))
-    .bind::<BigInt, _>(at_most);
-    let rows: Vec<Row> = Prepared(query).load(&mut conn).await?;
-    rows.into_iter().filter_map(|row| row.into_record().transpose()).collect()
 }
 
 fn look_query(schema: &str, scope: Scope<'_>) -> String {
@@ -273,7 +297,7 @@ fn look_query(schema: &str, scope: Scope<'_>) -> String {
     )
 }
 
-fn found(rows: Vec<Row>, after: Cursor) -> Result<Look> {
+fn found(rows: Vec<FoundRow>, after: Cursor) -> Result<Look> {
     let Some(first) = rows.as_slice().first() else {
         return Err(Error::internal("a change log has no horizon"));
     };
@@ -282,7 +306,7 @@ fn found(rows: Vec<Row>, after: Cursor) -> Result<Look> {
     after.check_against(bounds.horizon)?;
     let mut records = Vec::with_capacity(rows.len());
     for row in rows {
-        records.extend(row.into_record()?);
+        records.extend(row.record.into_record(bounds.head.life)?);
     }
     let is_partial =
         in_log >= MAX_RECORDS || usize::try_from(in_log).is_ok_and(|in_log| in_log > records.len());

@@ -194,6 +194,14 @@ impl Violations {
         time
     }
 
+    /// A required time that is not in the future.
+    pub fn past_time(&mut self, field: &str, value: Option<Timestamp>) -> DateTime<Utc> {
+        self.require(value.is_some(), field, "must be given");
+        let time = self.optional_time(field, value).unwrap_or_default();
+        self.require(time <= Utc::now(), field, "must not be in the future");
+        time
+    }
+
     /// A whole number within bounds; missing is `None`.
     pub fn optional_number(&mut self, field: &str, value: Option<i32>, min: i32, max: i32) -> Option<i32> {
         let number = value?;

@@ -1,55 +1,12 @@
-//! What happened to a project: the changes of the log, told to those who may know.
+//! What happened to a project: the changes of the log, told to those who may know; and what it was at a time.
 
 pub(crate) mod queries;
 pub(crate) mod rpc;
 pub(crate) mod wire;
 
 use chrono::{DateTime, Utc};
-use diesel::QueryableByName;
-use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use shared::access::{Permission, Permissions};
 use uuid::Uuid;
-
-/// One change, with all that the log keeps of it.
-#[derive(Debug, QueryableByName)]
-pub(crate) struct Change {
-    #[diesel(embed)]
-    pub place: Place,
-    /// When it was made.
-    #[diesel(sql_type = Timestamptz)]
-    pub changed_at: DateTime<Utc>,
-    /// Table.
-    #[diesel(sql_type = Text)]
-    pub entity: String,
-    /// `insert`, `update` or `delete`.
-    #[diesel(sql_type = Text)]
-    pub operation: String,
-    /// The row before.
-    #[diesel(sql_type = Nullable<Jsonb>)]
-    pub old_values: Option<Value>,
-    /// The row after.
-    #[diesel(sql_type = Nullable<Jsonb>)]
-    pub new_values: Option<Value>,
-    /// On whose behalf; `None` for background work.
-    #[diesel(sql_type = Nullable<SqlUuid>)]
-    pub actor_id: Option<Uuid>,
-    /// In which trace.
-    #[diesel(sql_type = Nullable<Text>)]
-    pub trace_id: Option<String>,
-}
-
-/// Where a change stands in the log.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, QueryableByName)]
-pub(crate) struct Place {
-    /// Transaction.
-    #[diesel(sql_type = BigInt)]
-    pub transaction_id: i64,
-    /// Position among all changes.
-    #[diesel(sql_type = BigInt)]
-    pub position: i64,
-}
 
 /// What a change is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,43 +1,46 @@
-//! SQL about what happened. Row-level security shows it to those who see the project, and what is its members' to
+//! What happened, and what was. Row-level security shows it to those who see the project, and what is its members' to
 //! members.
 
-use diesel::sql_query;
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::database::Prepared;
+use diesel_async::AsyncPgConnection;
+use shared::change_log::{self, Cursor, HistoryFilter, Record};
 use shared::error::Result;
 use shared::page::Page;
 use uuid::Uuid;
 
-use super::{Change, Part, Place, Wish};
+use super::wire::Past;
+use super::{Part, Wish};
+use crate::NAME;
+use crate::members::Member;
+use crate::projects::Project;
 
 /// A page of what happened to these parts of a project, newest first, with one change too many if there are more.
 pub(crate) async fn history(
-    mut conn: &AsyncPgConnection,
+    conn: &AsyncPgConnection,
     project_id: Uuid,
     parts: &[Part],
     wish: &Wish,
-    page: &Page<Place>,
-) -> Result<Vec<Change>> {
-    let before = page.after.unwrap_or(Place { transaction_id: i64::MAX, position: i64::MAX });
-    let entities: Vec<&str> = parts.iter().map(|part| part.entity()).collect();
-    let query = sql_query(
-        "SELECT transaction_id::text::bigint AS transaction_id, position, changed_at, entity, operation, \
-         old_values, new_values, actor_id, trace_id FROM project.change_log \
-         WHERE project_id = $1 AND entity = ANY ($2) \
-         AND (change_log.transaction_id, position) < ($3::text::xid8, $4) \
-         AND ($5 IS NULL OR actor_id = $5) \
-         AND ($6 IS NULL OR changed_at >= $6) AND ($7 IS NULL OR changed_at < $7) \
-         ORDER BY change_log.transaction_id DESC, position DESC LIMIT $8",
-    );
-    let query = query
-        .bind::<SqlUuid, _>(project_id)
-        .bind::<Array<Text>, _>(entities)
-        .bind::<BigInt, _>(before.transaction_id)
-        .bind::<BigInt, _>(before.position)
-        .bind::<Nullable<SqlUuid>, _>(wish.actor_id)
-        .bind::<Nullable<Timestamptz>, _>(wish.since)
-        .bind::<Nullable<Timestamptz>, _>(wish.until)
-        .bind::<BigInt, _>(page.size + 1);
-    Ok(Prepared(query).load(&mut conn).await?)
+    page: &Page<Cursor>,
+) -> Result<Vec<Record>> {
+    let filter = HistoryFilter {
+        entities: parts.iter().map(|part| part.entity()).collect(),
+        actor_id: wish.actor_id,
+        since: wish.since,
+        until: wish.until,
+    };
+    change_log::project_history(conn, NAME, project_id, &filter, page.after, page.size + 1).await
+}
+
+/// The project as it was, or `None`.
+pub(crate) async fn project_at(conn: &AsyncPgConnection, past: &Past) -> Result<Option<Project>> {
+    change_log::row_at(conn, NAME, Part::Project.entity(), past.project_id, past.at).await
+}
+
+/// A page of its members as they were, by the ids of their memberships, and one more if there are more.
+pub(crate) async fn members_at(
+    conn: &AsyncPgConnection,
+    past: &Past,
+    page: &Page<Uuid>,
+) -> Result<Vec<Member>> {
+    let (of, after) = ((past.project_id, past.at), page.after.unwrap_or_default());
+    change_log::rows_at(conn, NAME, Part::Member.entity(), of, after, page.size + 1).await
 }

@@ -1,15 +1,19 @@
 //! The RPCs of `ProjectHistoryService`.
 
+use futures::try_join;
 use shared::access::Permission;
 use shared::caller::Caller;
+use shared::change_log::{Cursor, Record};
 use shared::error::Result;
 use shared::proto::project::v1 as pb;
 use shared::proto::project::v1::project_history_service_server::ProjectHistoryService;
 use shared::service::Ground;
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
-use super::wire::{self, ListHistory};
-use super::{Change, Part, Place, queries};
+use super::wire::{self, ListHistory, Past};
+use super::{Part, queries};
+use crate::members::Member;
 use crate::projects::queries as projects;
 
 /// Serves `ProjectHistoryService`.
@@ -34,21 +38,60 @@ impl ProjectHistoryService for History {
         let user_id = caller.database_user();
         let ListHistory { project_id, wish, page_size, page_token } = request.into_inner().try_into()?;
         let query = format!("history of {project_id} that {user_id} sees: {wish:?}");
-        let page = self.ground.pages.read::<Place>(&query, page_size, &page_token)?;
+        let page = self.ground.pages.read::<Cursor>(&query, page_size, &page_token)?;
         let tx = self.ground.database.begin(&caller).await?;
         // Read with the permissions, and cut down by them: so it is one round trip.
         let wished: Vec<Part> = Part::ALL.into_iter().filter(|part| wish.includes(*part)).collect();
-        let (access, mut found) = futures::try_join!(
+        let (access, mut found) = try_join!(
             projects::access(&tx, project_id, user_id),
             queries::history(&tx, project_id, &wished, &wish, &page)
         )?;
         tx.finish();
         access.require(Permission::ProjectRead)?;
         let next_page_token =
-            self.ground.pages.cut(&query, page.size, &mut found, |last: &Change| last.place)?;
+            self.ground.pages.cut(&query, page.size, &mut found, |last: &Record| last.cursor)?;
         let parts = wish.parts_for(access.permissions);
-        let events = found.iter().map(|change| wire::event(change, &parts));
+        let events = found.iter().map(|record| wire::event(record, &parts));
         let events = events.filter_map(Result::transpose).collect::<Result<_>>()?;
         Ok(Response::new(pb::ListProjectHistoryResponse { events, next_page_token }))
+    }
+
+    async fn get_project_at(
+        &self,
+        request: Request<pb::GetProjectAtRequest>,
+    ) -> Result<Response<pb::Project>, Status> {
+        let caller = Caller::of(&request)?;
+        let past = Past::try_from(request.get_ref())?;
+        let tx = self.ground.database.begin(&caller).await?;
+        let (access, project) = try_join!(
+            projects::access(&tx, past.project_id, caller.database_user()),
+            queries::project_at(&tx, &past)
+        )?;
+        tx.finish();
+        access.require(Permission::ProjectRead)?;
+        let project = project.ok_or_else(|| projects::not_found(past.project_id))?;
+        Ok(Response::new(wire::project_of_the_past(project)))
+    }
+
+    async fn list_members_at(
+        &self,
+        request: Request<pb::ListMembersAtRequest>,
+    ) -> Result<Response<pb::ListMembersAtResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        let past = Past::try_from(request.get_ref())?;
+        let query = format!("ListMembersAt {} {past:?}", caller.database_user());
+        let pb::ListMembersAtRequest { page_size, page_token, .. } = request.into_inner();
+        let page = self.ground.pages.read::<Uuid>(&query, page_size, &page_token)?;
+        let tx = self.ground.database.begin(&caller).await?;
+        let (access, mut members) = try_join!(
+            projects::access(&tx, past.project_id, caller.database_user()),
+            queries::members_at(&tx, &past, &page)
+        )?;
+        tx.finish();
+        access.require(Permission::MemberRead)?;
+        let next_page_token =
+            self.ground.pages.cut(&query, page.size, &mut members, |last: &Member| last.id)?;
+        let members = members.into_iter().map(wire::member_of_the_past).collect();
+        Ok(Response::new(pb::ListMembersAtResponse { members, next_page_token }))
     }
 }

@@ -1,7 +1,9 @@
 //! Changes on the wire.
 
+use chrono::{DateTime, Utc};
+use prost_types::Timestamp;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use shared::change_log::{Operation, Record};
 use shared::error::{Error, Result};
 use shared::json;
 use shared::proto::project::v1 as pb;
@@ -9,7 +11,7 @@ use shared::proto::project::v1::project_event::Subject;
 use shared::validation::{ProtoEnum, Violations};
 use uuid::Uuid;
 
-use super::{Change, Part, Wish};
+use super::{Part, Wish};
 use crate::invitations::Invitation;
 use crate::members::Member;
 use crate::ownership::Transfer;
@@ -53,55 +55,98 @@ impl TryFrom<pb::ListProjectHistoryRequest> for ListHistory {
     }
 }
 
+/// A checked [`pb::WatchProjectRequest`].
+pub(crate) struct WatchProject {
+    pub project_id: Uuid,
+    pub wish: Wish,
+    pub resume_token: String,
+}
+
+impl TryFrom<pb::WatchProjectRequest> for WatchProject {
+    type Error = Error;
+
+    fn try_from(request: pb::WatchProjectRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let project_id = v.uuid("project_id", &request.project_id);
+        let wish = Wish { parts: v.enums("parts", &request.parts), actor_id: None, since: None, until: None };
+        v.finish()?;
+        Ok(Self { project_id, wish, resume_token: request.resume_token })
+    }
+}
+
+/// A wish for what was at a time.
+#[derive(Debug)]
+pub(crate) struct Past {
+    pub project_id: Uuid,
+    pub at: DateTime<Utc>,
+}
+
+impl TryFrom<&pb::GetProjectAtRequest> for Past {
+    type Error = Error;
+
+    fn try_from(request: &pb::GetProjectAtRequest) -> Result<Self> {
+        read_past(Violations::new(), &request.project_id, request.at_time)
+    }
+}
+
+impl TryFrom<&pb::ListMembersAtRequest> for Past {
+    type Error = Error;
+
+    fn try_from(request: &pb::ListMembersAtRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        v.require(request.page_size >= 0, "page_size", "must not be negative");
+        read_past(v, &request.project_id, request.at_time)
+    }
+}
+
+fn read_past(mut v: Violations, project_id: &str, at_time: Option<Timestamp>) -> Result<Past> {
+    let past = Past { project_id: v.uuid("project_id", project_id), at: v.past_time("at_time", at_time) };
+    v.finish()?;
+    Ok(past)
+}
+
 /// A change, if it is of one of these parts.
-pub(crate) fn event(change: &Change, parts: &[Part]) -> Result<Option<pb::ProjectEvent>> {
-    let Some(part) = Part::of_entity(&change.entity).filter(|part| parts.contains(part)) else {
+pub(crate) fn event(record: &Record, parts: &[Part]) -> Result<Option<pb::ProjectEvent>> {
+    let Some(part) = Part::of_entity(&record.entity).filter(|part| parts.contains(part)) else {
         return Ok(None);
     };
-    let kind = match change.operation.as_str() {
-        "insert" => pb::ChangeKind::Created,
-        "update" => pb::ChangeKind::Updated,
-        _ => pb::ChangeKind::Deleted,
+    let kind = match record.operation {
+        Operation::Insert => pb::ChangeKind::Created,
+        Operation::Update => pb::ChangeKind::Updated,
+        Operation::Delete => pb::ChangeKind::Deleted,
     };
     Ok(Some(pb::ProjectEvent {
         kind: kind.into(),
-        sequence: change.place.position,
-        changed_at: Some(json::to_timestamp(change.changed_at)),
-        actor_id: change.actor_id.map(|user| user.to_string()).unwrap_or_default(),
-        trace_id: change.trace_id.clone().unwrap_or_default(),
-        changed_fields: changed_fields(change),
-        subject: Some(subject(change, part)?),
+        sequence: record.cursor.position,
+        changed_at: Some(json::to_timestamp(record.changed_at)),
+        actor_id: record.actor_id.map(|user| user.to_string()).unwrap_or_default(),
+        trace_id: record.trace_id.clone().unwrap_or_default(),
+        changed_fields: record.changed_columns().filter_map(field_of).map(str::to_owned).collect(),
+        subject: Some(subject(record, part)?),
     }))
 }
 
-fn subject(change: &Change, part: Part) -> Result<Subject> {
-    let now = change.changed_at;
-    // The version of a row is the transaction that wrote it.
-    let version = etag_of(change);
+fn subject(record: &Record, part: Part) -> Result<Subject> {
+    let now = record.changed_at;
+    let version = shared::etag::of(record.row_version());
     Ok(match part {
-        Part::Project => {
-            let [before, after] = both::<Project>(change)?.map(|row| row.map(pb::Project::from));
-            Subject::Project(pb::ProjectChange {
-                before: before.map(|project| pb::Project { etag: String::new(), ..project }),
-                after: after.map(|project| pb::Project { etag: version, ..project }),
-            })
-        }
-        Part::Member => {
-            let [before, after] = both::<Member>(change)?.map(|row| row.map(pb::Member::from));
-            Subject::Member(pb::MemberChange {
-                before: before.map(|member| pb::Member { etag: String::new(), ..member }),
-                after: after.map(|member| pb::Member { etag: version, ..member }),
-            })
-        }
+        Part::Project => Subject::Project(pb::ProjectChange {
+            before: record.before()?.map(project_of_the_past),
+            after: record.after::<Project>()?.map(|project| pb::Project { etag: version, ..project.into() }),
+        }),
+        Part::Member => Subject::Member(pb::MemberChange {
+            before: record.before()?.map(member_of_the_past),
+            after: record.after::<Member>()?.map(|member| pb::Member { etag: version, ..member.into() }),
+        }),
         Part::Invitation => {
-            let [before, after] = both::<Invitation>(change)?.map(|row| row.map(|row| row.to_message(now)));
+            let [before, after] = both::<Invitation>(record)?.map(|row| row.map(|row| row.to_message(now)));
             Subject::Invitation(pb::InvitationChange {
                 before: before.map(|invitation| pb::Invitation { etag: String::new(), ..invitation }),
                 after: after.map(|invitation| pb::Invitation { etag: version, ..invitation }),
             })
         }
         Part::Transfer => {
-            let [before, after] = both::<Transfer>(change)?.map(|row| row.map(|row| row.to_message(now)));
+            let [before, after] = both::<Transfer>(record)?.map(|row| row.map(|row| row.to_message(now)));
             Subject::Transfer(pb::TransferChange {
                 before: before.map(|transfer| pb::OwnershipTransfer { etag: String::new(), ..transfer }),
                 after: after.map(|transfer| pb::OwnershipTransfer { etag: version, ..transfer }),
@@ -110,31 +155,19 @@ fn subject(change: &Change, part: Part) -> Result<Subject> {
     })
 }
 
+/// A project as it was. It has no etag: what is past cannot be changed.
+pub(crate) fn project_of_the_past(project: Project) -> pb::Project {
+    pb::Project { etag: String::new(), ..project.into() }
+}
+
+/// A membership as it was, without etag likewise.
+pub(crate) fn member_of_the_past(member: Member) -> pb::Member {
+    pb::Member { etag: String::new(), ..member.into() }
+}
+
 /// Before and after.
-fn both<T: DeserializeOwned>(change: &Change) -> Result<[Option<T>; 2]> {
-    let read = |values: &Option<Value>| {
-        values.clone().map(serde_json::from_value).transpose().map_err(Error::internal)
-    };
-    Ok([read(&change.old_values)?, read(&change.new_values)?])
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "xmin is the lower half (PostgreSQL)"
-)]
-fn etag_of(change: &Change) -> String {
-    shared::etag::of(change.place.transaction_id as u32)
-}
-
-/// The fields of the resource that differ; of a new or a deleted one, none.
-fn changed_fields(change: &Change) -> Vec<String> {
-    let (Some(Value::Object(old)), Some(Value::Object(new))) = (&change.old_values, &change.new_values)
-    else {
-        return Vec::new();
-    };
-    let differing = new.iter().filter(|(column, value)| old.get(*column) != Some(value));
-    differing.filter_map(|(column, _)| field_of(column)).map(str::to_owned).collect()
+fn both<T: DeserializeOwned>(record: &Record) -> Result<[Option<T>; 2]> {
+    Ok([record.before()?, record.after()?])
 }
 
 /// The field of a column. Two of an invitation's are nobody's concern.

@@ -23,6 +23,7 @@ use shared::proto::project::v1 as project;
 use shared::proto::project::v1::invitation_service_client::InvitationServiceClient;
 use shared::proto::project::v1::member_service_client::MemberServiceClient;
 use shared::proto::project::v1::ownership_service_client::OwnershipServiceClient;
+use shared::proto::project::v1::project_feed_service_client::ProjectFeedServiceClient;
 use shared::proto::project::v1::project_history_service_client::ProjectHistoryServiceClient;
 use shared::proto::project::v1::project_service_client::ProjectServiceClient;
 use shared::proto::task::v1 as task;
@@ -203,6 +204,10 @@ impl Actor {
 
     pub fn invitations(&self) -> InvitationServiceClient<Client> {
         InvitationServiceClient::new(self.client(Service::Project))
+    }
+
+    pub fn project_feed(&self) -> ProjectFeedServiceClient<Client> {
+        ProjectFeedServiceClient::new(self.client(Service::Project))
     }
 
     pub fn project_history(&self) -> ProjectHistoryServiceClient<Client> {

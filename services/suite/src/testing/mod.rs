@@ -31,6 +31,9 @@ pub use summary::{reason_of, summary, violations};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use diesel::dsl::sql;
+use diesel::sql_types::BigInt;
+use diesel_async::RunQueryDsl as _;
 use identity::sealing::KeyRingOptions;
 use identity::{IdentityOptions, RegistrationMode};
 use shared::clock::Clock;
@@ -252,6 +255,22 @@ impl Suite {
         let found: Count =
             diesel_async::RunQueryDsl::get_result(query, &mut self.admin().await).await.unwrap();
         found.count
+    }
+
+    /// Waits until no transaction runs that began before now, also of another test: a watch that begins then begins
+    /// after all that was done before.
+    pub async fn settle(&self) {
+        let mut admin = self.admin().await;
+        let current = sql::<BigInt>("pg_current_xact_id()::text::bigint");
+        let done: i64 = diesel::select(current).get_result(&mut admin).await.unwrap();
+        let oldest_running = sql::<BigInt>("pg_snapshot_xmin(pg_current_snapshot())::text::bigint");
+        let is_settled = async {
+            while diesel::select(oldest_running.clone()).get_result::<i64>(&mut admin).await.unwrap() <= done
+            {
+                tokio::time::sleep(Duration::from_millis(25)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), is_settled).await.expect("a transaction does not end");
     }
 
     /// A connection under a service's role, as its code has it.

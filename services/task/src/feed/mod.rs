@@ -7,7 +7,6 @@ mod watch;
 pub(crate) mod wire;
 
 use serde::Deserialize;
-use serde_json::Value;
 use shared::change_log::Record;
 use shared::error::{Error, Result};
 use uuid::Uuid;
@@ -34,14 +33,14 @@ impl Changed {
     pub(crate) fn of(record: &Record) -> Result<Option<Self>> {
         Ok(match record.entity.as_str() {
             "tasks" => {
-                let after: Option<Box<Task>> = read(record.new_values.as_ref())?;
-                let version = version_of(record);
+                let after: Option<Box<Task>> = record.after()?;
+                let version = record.row_version();
                 let after = after.map(|task| Box::new(Task { version, ..*task }));
-                Some(Self::Task { before: read(record.old_values.as_ref())?, after })
+                Some(Self::Task { before: record.before()?, after })
             }
             "task_dependencies" => Some(Self::Dependency {
-                before: read(record.old_values.as_ref())?,
-                after: read(record.new_values.as_ref())?,
+                before: record.before()?,
+                after: record.after()?,
                 other_project: other_project(record)?,
             }),
             _ => None,
@@ -49,18 +48,8 @@ impl Changed {
     }
 }
 
-/// The row's version after a change: etags are the transaction that wrote the row, in 32 bits.
-fn version_of(record: &Record) -> u32 {
-    u32::try_from(record.cursor.transaction_id & i64::from(u32::MAX)).unwrap_or_default()
-}
-
 fn other_project(record: &Record) -> Result<Option<Uuid>> {
     let values = record.new_values.as_ref().or(record.old_values.as_ref());
     let named = values.and_then(|values| values.get("other_project_id"));
     named.map(Uuid::deserialize).transpose().map_err(Error::internal)
-}
-
-/// Reads a row as the log holds it.
-pub(crate) fn read<'a, T: Deserialize<'a>>(values: Option<&'a Value>) -> Result<Option<T>> {
-    values.map(T::deserialize).transpose().map_err(Error::internal)
 }

@@ -1,6 +1,5 @@
 //! Changes to the wire, and wishes for them from it.
 
-use serde_json::Value;
 use shared::change_log::feed::Told;
 use shared::change_log::{Operation, Record};
 use shared::error::Result;
@@ -82,7 +81,7 @@ fn subject(record: &Record, changed: Changed) -> Subject {
             task_id: record.entity_id.to_string(),
             before: before.map(|task| of_the_past(*task)),
             after: after.map(|task| (*task).into()),
-            changed_fields: changed_fields(record.old_values.as_ref(), record.new_values.as_ref()),
+            changed_fields: record.changed_columns().map(str::to_owned).collect(),
         }),
         Changed::Dependency { before, after, .. } => Subject::Dependency(pb::TaskDependencyChange {
             dependency_id: record.entity_id.to_string(),
@@ -95,16 +94,4 @@ fn subject(record: &Record, changed: Changed) -> Subject {
 /// A task as it was. It has no etag: what is past cannot be changed.
 pub(crate) fn of_the_past(task: Task) -> pb::Task {
     pb::Task { etag: String::new(), ..task.into() }
-}
-
-/// The names of the values that differ, when there were values before and after.
-fn changed_fields(before: Option<&Value>, after: Option<&Value>) -> Vec<String> {
-    let (Some(Value::Object(before)), Some(Value::Object(after))) = (before, after) else {
-        return Vec::new();
-    };
-    after
-        .iter()
-        .filter(|(name, value)| before.get(*name) != Some(value))
-        .map(|(name, _)| name.clone())
-        .collect()
 }

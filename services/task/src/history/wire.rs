@@ -35,9 +35,7 @@ impl TryFrom<&pb::ListTasksAtRequest> for Past {
 
 fn read(mut v: Violations, (field, id): (&str, &str), at_time: Option<Timestamp>) -> Result<Past> {
     let id = v.uuid(field, id);
-    v.require(at_time.is_some(), "at_time", "must be given");
-    let at = v.optional_time("at_time", at_time).unwrap_or_default();
-    v.require(at <= Utc::now(), "at_time", "must not be in the future");
+    let at = v.past_time("at_time", at_time);
     v.finish()?;
     Ok(Past { id, at })
 }

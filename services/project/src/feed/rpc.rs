@@ -1,0 +1,45 @@
+//! The RPC of `ProjectFeedService`.
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use shared::caller::Caller;
+use shared::error::Result;
+use shared::proto::project::v1 as pb;
+use shared::proto::project::v1::project_feed_service_server::ProjectFeedService;
+use shared::service::Ground;
+use tonic::{Request, Response, Status};
+
+use super::watching::Watching;
+use crate::history::wire::WatchProject;
+
+/// Serves `ProjectFeedService`.
+pub(crate) struct Feed {
+    ground: Ground,
+}
+
+impl Feed {
+    /// On this ground.
+    pub(crate) fn new(ground: Ground) -> Self {
+        Self { ground }
+    }
+}
+
+#[tonic::async_trait]
+impl ProjectFeedService for Feed {
+    type WatchProjectStream = BoxStream<'static, Result<pb::WatchProjectResponse, Status>>;
+
+    async fn watch_project(
+        &self,
+        request: Request<pb::WatchProjectRequest>,
+    ) -> Result<Response<Self::WatchProjectStream>, Status> {
+        let caller = Caller::of(&request)?;
+        let WatchProject { project_id, wish, resume_token } = request.into_inner().try_into()?;
+        let query = format!("WatchProject {} {project_id} {wish:?}", caller.database_user());
+        let subject = Watching::new(self.ground.clone(), caller, project_id, wish);
+        let told = self.ground.feed.watch(project_id, query, &resume_token, subject).await?;
+        let messages = told.map(|told| {
+            told.map(|told| pb::WatchProjectResponse { events: told.events, resume_token: told.resume_token })
+        });
+        Ok(Response::new(messages.boxed()))
+    }
+}

@@ -1,0 +1,187 @@
+//! What happens to a project is told as it happens, to those who may know.
+
+use crate::actions::*;
+use crate::follower::*;
+use shared::proto::project::v1::project_event::Subject;
+use shared::proto::project::v1::{
+    ChangeKind, CreateInvitationRequest, Project, ProjectPart, ProjectRole, WatchProjectRequest,
+};
+use suite::testing::*;
+
+async fn invite(who: &Actor, project: &Project, email: &str) {
+    let request = CreateInvitationRequest {
+        project_id: project.id.clone(),
+        email: email.to_owned(),
+        ..Default::default()
+    };
+    who.invitations().create_invitation(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_owner_hears_of_everything_with_who_when_old_and_new() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let project = olga.project("apollo").await;
+    let mut watcher = Watcher::from_now(&suite, &olga, &project).await;
+
+    let renamed =
+        update(&olga, Project { name: "gemini".to_owned(), ..project.clone() }, &["name"]).await.unwrap();
+    olga.add(&project, &gus, ProjectRole::Viewer).await;
+    invite(&olga, &project, "vera@example.org").await;
+    let offered = offer(&olga, offering(&project, &gus)).await.unwrap();
+    decline(&gus, &offered, "").await.unwrap();
+
+    let events = watcher.until(5).await;
+    assert_eq!(
+        told(events),
+        [
+            "project updated name,updated_at",
+            "member created",
+            "invitation created",
+            "transfer created",
+            "transfer updated closed_at,status"
+        ]
+    );
+    let Some(Subject::Project(change)) = &events[0].subject else { panic!("{events:?}") };
+    assert_eq!(change.before, Some(Project { etag: String::new(), ..project }));
+    assert_eq!(change.after, Some(renamed));
+    assert_eq!(events[0].actor_id, olga.id.to_string());
+    assert_eq!(events[4].actor_id, gus.id.to_string());
+    assert_eq!(events[0].trace_id.len(), 32);
+    assert!(events.windows(2).all(|pair| pair[0].sequence < pair[1].sequence));
+}
+
+#[tokio::test]
+async fn everybody_hears_what_they_may_know() {
+    let suite = Suite::start().await;
+    let [olga, vera, gus] = suite.guests(["olga", "vera", "gus"]).await;
+    let project = project_seen_by(&olga, "apollo", PUBLIC).await;
+    olga.add(&project, &vera, ProjectRole::Viewer).await;
+    let mut viewer = Watcher::from_now(&suite, &vera, &project).await;
+    let mut visitor = Watcher::from_now(&suite, &suite.anonymous(), &project).await;
+
+    invite(&olga, &project, "max@example.org").await;
+    olga.add(&project, &gus, ProjectRole::Member).await;
+    complete(&olga, &project, "").await.unwrap();
+
+    assert_eq!(told(viewer.until(2).await), ["member created", "project updated status,updated_at"]);
+    assert_eq!(told(visitor.until(1).await), ["project updated status,updated_at"]);
+
+    let stranger = olga.project("private").await;
+    let refusal = Watcher::of(&gus, watch(&stranger, "")).await.err().unwrap();
+    assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn whoever_resumes_by_token_misses_nothing_and_hears_nothing_twice() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let project = olga.project("apollo").await;
+    let mut watcher = Watcher::from_now(&suite, &olga, &project).await;
+    let mut names = Vec::new();
+    for round in 0..5 {
+        for n in 0..3 {
+            let name = format!("{round}.{n}");
+            let change = Project { name: name.clone(), etag: String::new(), ..project.clone() };
+            update(&olga, change, &["name"]).await.unwrap();
+            names.push(name);
+        }
+        watcher.until(round * 3 + 1).await;
+        let request = watch(&project, &watcher.token);
+        let seen = std::mem::take(&mut watcher.seen);
+        watcher = Watcher::of(&olga, request).await.unwrap();
+        watcher.seen = seen;
+    }
+    let heard: Vec<_> = watcher
+        .until(15)
+        .await
+        .iter()
+        .map(|event| match &event.subject {
+            Some(Subject::Project(change)) => change.after.clone().unwrap().name,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(heard, names);
+}
+
+#[tokio::test]
+async fn a_removed_member_hears_nothing_that_comes_after() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let project = olga.project("apollo").await;
+    olga.add(&project, &gus, ProjectRole::Member).await;
+    let mut watcher = Watcher::from_now(&suite, &gus, &project).await;
+    complete(&olga, &project, "").await.unwrap();
+    watcher.until(1).await;
+    remove(&olga, &project, &gus).await.unwrap();
+    let secret = Project { name: "secret".to_owned(), etag: String::new(), ..project.clone() };
+    update(&olga, secret, &["name"]).await.unwrap();
+
+    let end = watcher.end().await;
+
+    assert_eq!(summary(&end), "NOT_FOUND RESOURCE_NOT_FOUND");
+    assert!(!format!("{:?}", watcher.seen).contains("secret"));
+    let refusal = Watcher::of(&gus, watch(&project, &watcher.token)).await.err().unwrap();
+    assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_role_that_changes_in_mid_stream_changes_what_is_told() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let project = olga.project("apollo").await;
+    let member = olga.add(&project, &gus, ProjectRole::Admin).await;
+    let mut watcher = Watcher::from_now(&suite, &gus, &project).await;
+    invite(&olga, &project, "a@example.org").await;
+    assert_eq!(told(watcher.until(1).await), ["invitation created"]);
+    let demoted = shared::proto::project::v1::Member { role: VIEWER, ..member };
+    update_member(&olga, demoted, &["role"]).await.unwrap();
+    invite(&olga, &project, "b@example.org").await;
+    complete(&olga, &project, "").await.unwrap();
+    let events = told(watcher.until(3).await);
+    assert_eq!(events, ["invitation created", "member updated role", "project updated status,updated_at"]);
+}
+
+#[tokio::test]
+async fn the_stream_of_a_deleted_project_ends() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let project = olga.project("apollo").await;
+    let mut watcher = Watcher::from_now(&suite, &olga, &project).await;
+    delete(&olga, &project, "").await.unwrap();
+    assert_eq!(summary(&watcher.end().await), "NOT_FOUND RESOURCE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn only_the_wished_parts_are_told_and_the_token_belongs_to_the_wish() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let project = olga.project("apollo").await;
+    let members = WatchProjectRequest { parts: vec![ProjectPart::Member as i32], ..watch(&project, "") };
+    suite.settle().await;
+    let mut watcher = Watcher::of(&olga, members.clone()).await.unwrap();
+    watcher.next().await.unwrap();
+    complete(&olga, &project, "").await.unwrap();
+    olga.add(&project, &gus, ProjectRole::Viewer).await;
+    leave(&gus, &project).await.unwrap();
+    let events = watcher.until(2).await;
+    assert_eq!(told(events), ["member created", "member deleted"]);
+    assert_eq!(events[1].kind(), ChangeKind::Deleted);
+
+    let token = watcher.token.clone();
+    let other = WatchProjectRequest { resume_token: token.clone(), parts: Vec::new(), ..members.clone() };
+    let forged = WatchProjectRequest { resume_token: format!("{token}A"), ..members.clone() };
+    let gemini = olga.project("gemini").await;
+    let elsewhere = WatchProjectRequest { project_id: gemini.id, resume_token: token.clone(), ..members };
+    for request in [other, forged, elsewhere] {
+        let refusal = Watcher::of(&olga, request).await.err().unwrap();
+        assert_eq!(summary(&refusal), "INVALID_ARGUMENT RESUME_TOKEN_INVALID");
+    }
+    olga.add(&project, &gus, ProjectRole::Viewer).await;
+    let whole = Watcher::from_now(&suite, &olga, &project).await.token;
+    let refusal = Watcher::of(&gus, watch(&project, &whole)).await.err().unwrap();
+    assert_eq!(summary(&refusal), "INVALID_ARGUMENT RESUME_TOKEN_INVALID", "a token is its reader's own");
+    let garbage = WatchProjectRequest { project_id: "x".to_owned(), parts: vec![0], ..Default::default() };
+    let refusal = Watcher::of(&olga, garbage).await.err().unwrap();
+    assert_eq!(violations(&refusal), ["project_id", "parts"]);
+}

@@ -1,0 +1,161 @@
+//! What was: histories, newest first, and rows as they were at a time.
+//!
+//! What a row was at a time is what its first change after that time found; without such a change it is what it is
+//! now. So only the changes since then must be kept, however old the row is. Row-level security of the caller's role
+//! decides what they see of the log.
+
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::{QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Cursor;
+use super::records::{COLUMNS, Record, RecordRow, row_of};
+use crate::database::Prepared;
+use crate::error::{Error, Result};
+
+/// Which changes of a project to find.
+#[derive(Clone, Debug)]
+pub struct HistoryFilter<'a> {
+    /// Of these tables.
+    pub entities: Vec<&'a str>,
+    /// By this user.
+    pub actor_id: Option<Uuid>,
+    /// Since then.
+    pub since: Option<DateTime<Utc>>,
+    /// Before then.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// The changes of one row (table and id) before a position, newest first, at most so many.
+///
+/// # Errors
+/// Those of the database.
+pub async fn history(
+    mut conn: &AsyncPgConnection,
+    schema: &'static str,
+    (entity, entity_id): (&str, Uuid),
+    before: Option<i64>,
+    at_most: i64,
+) -> Result<Vec<Record>> {
+    let query = sql_query(format!(
+        "SELECT {COLUMNS} FROM {schema}.change_log WHERE entity = $1 AND entity_id = $2 AND position < $3 \
+         ORDER BY position DESC LIMIT $4"
+    ))
+    .bind::<Text, _>(entity)
+    .bind::<SqlUuid, _>(entity_id)
+    .bind::<BigInt, _>(before.unwrap_or(i64::MAX))
+    .bind::<BigInt, _>(at_most);
+    records_of(Prepared(query).load(&mut conn).await?)
+}
+
+/// The changes of a project before a position, newest first, at most so many.
+///
+/// # Errors
+/// Those of the database.
+pub async fn project_history(
+    mut conn: &AsyncPgConnection,
+    schema: &'static str,
+    project_id: Uuid,
+    filter: &HistoryFilter<'_>,
+    before: Option<Cursor>,
+    at_most: i64,
+) -> Result<Vec<Record>> {
+    let before = before.unwrap_or(Cursor { life: NO_LIFE, transaction_id: i64::MAX, position: i64::MAX });
+    let query = sql_query(format!(
+        "SELECT {COLUMNS} FROM {schema}.change_log WHERE project_id = $1 AND entity = ANY ($2) \
+         AND (change_log.transaction_id, position) < ($3::text::xid8, $4) \
+         AND ($5 IS NULL OR actor_id = $5) \
+         AND ($6 IS NULL OR changed_at >= $6) AND ($7 IS NULL OR changed_at < $7) \
+         ORDER BY change_log.transaction_id DESC, position DESC LIMIT $8"
+    ))
+    .bind::<SqlUuid, _>(project_id)
+    .bind::<Array<Text>, _>(&filter.entities)
+    .bind::<BigInt, _>(before.transaction_id)
+    .bind::<BigInt, _>(before.position)
+    .bind::<Nullable<SqlUuid>, _>(filter.actor_id)
+    .bind::<Nullable<Timestamptz>, _>(filter.since)
+    .bind::<Nullable<Timestamptz>, _>(filter.until)
+    .bind::<BigInt, _>(at_most);
+    records_of(Prepared(query).load(&mut conn).await?)
+}
+
+/// Nobody follows the log from a change of the past: its place is of no life.
+const NO_LIFE: i64 = 0;
+
+fn records_of(rows: Vec<RecordRow>) -> Result<Vec<Record>> {
+    rows.into_iter().filter_map(|row| row.into_record(NO_LIFE).transpose()).collect()
+}
+
+/// Whether the changes since a time are kept, and a row as it was then, or nothing beside it.
+#[derive(QueryableByName)]
+struct PastRow {
+    #[diesel(sql_type = Bool)]
+    is_kept: bool,
+    #[diesel(sql_type = Nullable<Jsonb>)]
+    was: Option<Value>,
+}
+
+/// A row of a table as it was, or `None` if there was none. One statement, so that log and table are of one snapshot.
+///
+/// # Errors
+/// `OUT_OF_RANGE` when the changes since then are not kept any more.
+pub async fn row_at<T: DeserializeOwned>(
+    mut conn: &AsyncPgConnection,
+    schema: &'static str,
+    table: &'static str,
+    id: Uuid,
+    at: DateTime<Utc>,
+) -> Result<Option<T>> {
+    let query = sql_query(format!(
+        "WITH next AS (SELECT old_values FROM {schema}.change_log \
+         WHERE entity = '{table}' AND entity_id = $1 AND changed_at > $2 ORDER BY position LIMIT 1) \
+         SELECT coalesce(h.changed_at <= $2, TRUE) AS is_kept, CASE WHEN EXISTS (SELECT 1 FROM next) \
+         THEN (SELECT old_values FROM next) \
+         ELSE (SELECT to_jsonb(t) FROM {schema}.{table} t WHERE t.id = $1) END AS was \
+         FROM {schema}.change_log_horizon h"
+    ))
+    .bind::<SqlUuid, _>(id)
+    .bind::<Timestamptz, _>(at);
+    Ok(rows_of(&Prepared(query).load(&mut conn).await?)?.pop())
+}
+
+/// The rows of a project in a table as they were, those with ids after this one, by id, at most so many.
+///
+/// # Errors
+/// `OUT_OF_RANGE` when the changes since then are not kept any more.
+pub async fn rows_at<T: DeserializeOwned>(
+    mut conn: &AsyncPgConnection,
+    schema: &'static str,
+    table: &'static str,
+    (project_id, at): (Uuid, DateTime<Utc>),
+    after: Uuid,
+    at_most: i64,
+) -> Result<Vec<T>> {
+    let query = sql_query(format!(
+        "WITH next AS (SELECT DISTINCT ON (entity_id) entity_id, old_values FROM {schema}.change_log \
+         WHERE project_id = $1 AND entity = '{table}' AND changed_at > $2 AND entity_id > $3 \
+         ORDER BY entity_id, position), \
+         past AS ( \
+         SELECT entity_id AS id, old_values AS was FROM next WHERE old_values IS NOT NULL \
+         UNION ALL SELECT t.id, to_jsonb(t) FROM {schema}.{table} t \
+         WHERE t.project_id = $1 AND t.id > $3 AND NOT EXISTS (SELECT 1 FROM next n WHERE n.entity_id = t.id)) \
+         SELECT coalesce(h.changed_at <= $2, TRUE) AS is_kept, p.was FROM {schema}.change_log_horizon h \
+         LEFT JOIN (SELECT * FROM past ORDER BY id LIMIT $4) p ON TRUE ORDER BY p.id"
+    ))
+    .bind::<SqlUuid, _>(project_id)
+    .bind::<Timestamptz, _>(at)
+    .bind::<SqlUuid, _>(after)
+    .bind::<BigInt, _>(at_most);
+    rows_of(&Prepared(query).load(&mut conn).await?)
+}
+
+fn rows_of<T: DeserializeOwned>(rows: &[PastRow]) -> Result<Vec<T>> {
+    if rows.iter().any(|row| !row.is_kept) {
+        return Err(Error::CursorExpired);
+    }
+    rows.iter().filter_map(|row| row_of(row.was.as_ref()).transpose()).collect()
+}
