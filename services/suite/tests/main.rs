@@ -15,6 +15,7 @@ mod budgets;
 mod catalog;
 mod deleting;
 mod deploy;
+mod ended_streams;
 mod forms;
 mod freshness;
 mod garbage;

@@ -4,6 +4,7 @@
 //! ever accepted unverified: when neither Redis nor the session source answers, the call is refused with
 //! `UNAVAILABLE`. What a caller may do inside of a project is not decided here but by `access`.
 
+mod open_streams;
 mod remote;
 mod rules;
 mod scopes;
@@ -13,6 +14,7 @@ mod token;
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
@@ -26,10 +28,19 @@ pub use remote::RemoteSessions;
 pub use rules::{MethodRule, MethodRules};
 pub use scopes::{MAX_SCOPES, Scopes};
 pub use seen::{REPORT_BATCH, REPORT_INTERVAL, Seen};
-pub use sessions::{CACHE_CAPACITY, CACHE_LIFE, SessionSource, Sessions};
+pub use sessions::{CACHE_CAPACITY, CACHE_LIFE, STREAM_RECHECK, SessionSource, Sessions};
 pub use token::{API_TOKEN_PREFIX, SESSION_TOKEN_PREFIX, TOKEN_BYTES, TokenHash, token_hash};
 
 use token::{Credentials, SESSION_INVALID};
+
+/// Who makes a call, and under which token.
+#[derive(Debug)]
+pub struct Admission {
+    /// Who.
+    pub caller: Caller,
+    /// The token of a session or of a program; `None` for everybody else.
+    pub token: Option<TokenHash>,
+}
 
 /// Finds out who makes a call.
 #[derive(Clone)]
@@ -49,30 +60,41 @@ impl Authentication {
     /// # Errors
     /// `SESSION_REQUIRED`, `SESSION_INVALID`, `AUDIENCE_REFUSED`, and of API tokens `SESSION_ONLY` and `SCOPE_MISSING`;
     /// `UNAVAILABLE` when it cannot be found out.
-    pub async fn admit(&self, path: &str, rule: MethodRule, headers: &HeaderMap) -> Result<Caller> {
+    pub async fn admit(&self, path: &str, rule: MethodRule, headers: &HeaderMap) -> Result<Admission> {
         // Before any look-up: what is open to no one costs nothing.
         if rule.audience == Audience::Unspecified {
             return Err(audience_refused());
         }
-        let caller = match authorization(headers)? {
-            None => Caller::Anonymous,
+        let admission = match authorization(headers)? {
+            None => Admission { caller: Caller::Anonymous, token: None },
             Some(header) => self.identify(path, Credentials::parse(header)?).await?,
         };
-        check_audience(rule.audience, &caller)?;
-        if let Some(scopes) = caller.scopes() {
+        check_audience(rule.audience, &admission.caller)?;
+        if let Some(scopes) = admission.caller.scopes() {
             scopes.check(path, rule)?;
         }
-        Ok(caller)
+        Ok(admission)
     }
 
-    async fn identify(&self, path: &str, credentials: Credentials<'_>) -> Result<Caller> {
+    async fn identify(&self, path: &str, credentials: Credentials<'_>) -> Result<Admission> {
         match credentials {
             Credentials::Service(signature) => {
-                service_identity::verify(&self.service_secret, signature, path).map(Caller::Service)
+                let name = service_identity::verify(&self.service_secret, signature, path)?;
+                Ok(Admission { caller: Caller::Service(name), token: None })
             }
             Credentials::Session(hash) => {
-                self.sessions.resolve(hash).await?.map(Caller::User).ok_or(SESSION_INVALID)
+                let session = self.sessions.resolve(hash).await?.ok_or(SESSION_INVALID)?;
+                Ok(Admission { caller: Caller::User(session), token: Some(hash) })
             }
+        }
+    }
+
+    /// Waits until a stream must end because the token that opened it no longer works, and tells why. A stream without
+    /// a token does not end so.
+    pub fn until_ended(&self, token: Option<TokenHash>) -> BoxFuture<'static, Error> {
+        match token {
+            None => Box::pin(std::future::pending()),
+            Some(token) => Box::pin(Arc::clone(&self.sessions).until_ended(token)),
         }
     }
 }

@@ -11,7 +11,9 @@ use moka::future::Cache;
 use tokio_util::sync::CancellationToken;
 
 use super::TokenHash;
+use super::open_streams::OpenStreams;
 use super::seen::{REPORT_BATCH, REPORT_INTERVAL, Seen, SeenSessions};
+use super::token::SESSION_INVALID;
 use crate::caller::Session;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -21,6 +23,10 @@ use crate::redis_store::{Notification, RedisStore};
 pub const CACHE_LIFE: Duration = Duration::from_secs(5);
 /// Sessions that the cache holds at most.
 pub const CACHE_CAPACITY: u64 = 100_000;
+/// How often a stream asks whether its token still works, in case it was not told.
+pub const STREAM_RECHECK: Duration = Duration::from_secs(10);
+/// How long a stream goes on while nobody can answer that.
+const STREAM_UNVERIFIED: Duration = Duration::from_secs(60);
 /// How long Redis is left alone after it failed.
 const REDIS_PAUSE: Duration = Duration::from_secs(1);
 
@@ -50,6 +56,7 @@ pub struct Sessions {
     source: Arc<dyn SessionSource>,
     clock: Clock,
     seen: SeenSessions,
+    streams: OpenStreams,
 }
 
 /// Why a look-up found nothing. Not cached.
@@ -78,6 +85,7 @@ impl Sessions {
             source,
             clock,
             seen: SeenSessions::default(),
+            streams: OpenStreams::default(),
         });
         let follower = Arc::clone(&sessions);
         tokio::spawn(async move { shutdown.run_until_cancelled(follower.follow_revocations()).await });
@@ -109,6 +117,26 @@ impl Sessions {
     pub async fn evict(&self, hash: &TokenHash) {
         self.revoked.insert(*hash, ()).await;
         self.cache.invalidate(hash).await;
+        self.streams.end(hash);
+    }
+
+    /// Waits until a token that has opened a stream no longer works, and tells why: it was revoked, exchanged or has
+    /// expired, or for [`STREAM_UNVERIFIED`] nobody could tell.
+    pub async fn until_ended(self: Arc<Self>, token: TokenHash) -> Error {
+        let stream = self.streams.enter(token);
+        let mut verified = Instant::now();
+        loop {
+            // At first as well: it may have ended before this stream was among the open ones.
+            match self.resolve(token).await {
+                Ok(Some(_)) => verified = Instant::now(),
+                Ok(None) => return SESSION_INVALID,
+                Err(error) if verified.elapsed() > STREAM_UNVERIFIED => return error,
+                Err(_) => {}
+            }
+            if tokio::time::timeout(STREAM_RECHECK, stream.ended()).await.is_ok() {
+                return SESSION_INVALID;
+            }
+        }
     }
 
     /// Reports when sessions were last used, again and again, and a last time when told to stop.
@@ -291,6 +319,18 @@ mod tests {
         shutdown.cancel();
         sessions.report_seen_until(shutdown).await;
         assert_eq!(source.seen.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_with_its_token_and_never_begins_under_one_that_has_ended() {
+        let (sessions, _) = start(Duration::from_secs(60));
+        let mut stream = std::pin::pin!(Arc::clone(&sessions).until_ended(token_hash("known")));
+        let early = tokio::time::timeout(Duration::from_millis(200), &mut stream).await;
+        assert!(early.is_err(), "the token works");
+        sessions.evict(&token_hash("known")).await;
+        assert_eq!(stream.await.code(), tonic::Code::Unauthenticated);
+        let late = Arc::clone(&sessions).until_ended(token_hash("known")).await;
+        assert_eq!(late.code(), tonic::Code::Unauthenticated);
     }
 
     struct Silent;

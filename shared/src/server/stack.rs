@@ -27,7 +27,7 @@ use super::deadline::Deadline;
 use super::metrics::Metrics;
 use super::rate_limit::RateLimit;
 use super::{DRAIN_STREAMS_AFTER, INFRASTRUCTURE_SERVICES, request_body};
-use crate::authentication::{Authentication, MethodRule, MethodRules};
+use crate::authentication::{Admission, Authentication, MethodRule, MethodRules};
 use crate::caller::PeerAddress;
 use crate::config::LimitOptions;
 use crate::error::{Error, ErrorReason};
@@ -69,8 +69,16 @@ impl Method {
     }
 }
 
-/// An answer, and the place among the running calls that it holds until it is sent.
-type Admitted = Result<(Response, Option<OwnedSemaphorePermit>), Status>;
+/// What a stream holds until it is sent.
+struct Held {
+    /// Its place among the streams that run at the same time.
+    permit: OwnedSemaphorePermit,
+    /// Comes when the token that opened it no longer works.
+    token_ended: BoxFuture<'static, Error>,
+}
+
+/// An answer, and what it holds if it is a stream.
+type Admitted = Result<(Response, Option<Held>), Status>;
 
 impl Stack {
     pub(super) fn new(
@@ -110,8 +118,11 @@ impl Stack {
 
         let answer = stack.uncaught(method, deadline, &mut open.ending, request, next);
         match answer.with_context(context).instrument(span).await {
-            Ok((response, permit)) => {
-                open.permit = permit;
+            Ok((response, held)) => {
+                if let Some(Held { permit, token_ended }) = held {
+                    open.permit = Some(permit);
+                    open.ending = open.ending.take().map(|ending| first_of(ending, token_ended));
+                }
                 open.follow(response)
             }
             Err(status) => open.follow(status.into_http()),
@@ -167,14 +178,22 @@ impl Stack {
         // Load shedding before authentication: a server at its limit has no time for look-ups either.
         let permit = self.place(rule)?;
         // Authentication before the rate limit, which counts by caller.
-        let caller = self.authentication.admit(request.uri().path(), rule, request.headers()).await?;
+        let Admission { caller, token } =
+            self.authentication.admit(request.uri().path(), rule, request.headers()).await?;
         // The rate limit last: it is what a caller has, not what a connection has.
         self.rate_limit.admit(&caller, peer)?;
         request.extensions_mut().insert(caller);
-        if rule.is_streaming {
-            request = request.map(request_body::unbroken);
+        if !rule.is_streaming {
+            return Ok((next.run(request).await, None));
         }
-        Ok((next.run(request).await, rule.is_streaming.then_some(permit)))
+        // A stream ends with the token that opened it, also while it is still being sent to us.
+        let mut token_ended = self.authentication.until_ended(token);
+        tokio::select! {
+            answer = next.run(request.map(request_body::unbroken)) => {
+                Ok((answer, Some(Held { permit, token_ended })))
+            }
+            error = &mut token_ended => Err(error.into()),
+        }
     }
 
     /// A place among the calls that run at the same time, or a refusal at once: waiting would only add to
@@ -211,6 +230,10 @@ impl Stack {
             None => Method::Unknown,
         }
     }
+}
+
+fn first_of(one: BoxFuture<'static, Error>, other: BoxFuture<'static, Error>) -> BoxFuture<'static, Error> {
+    Box::pin(futures::future::select(one, other).map(|first| first.factor_first().0))
 }
 
 fn span_of(path: Option<&str>) -> Span {
