@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use diesel_async::SimpleAsyncConnection;
 use prost_types::FieldMask;
 use shared::access::TRUST;
 use shared::proto::content::v1::{Document, GetDocumentRequest, UpdateDocumentRequest};
@@ -12,7 +13,7 @@ use shared::proto::project::v1 as project;
 use shared::proto::project::v1::{Project, ProjectRole, ProjectVisibility};
 use shared::proto::task::v1::{GetTaskRequest, Task, UpdateTaskRequest};
 use suite::testing::{Actor, Suite, summary};
-use tonic::Status;
+use tonic::{Code, Status};
 
 const ROUNDS: usize = 10;
 
@@ -24,7 +25,7 @@ struct Scene {
     project: Project,
     task: Task,
     document: Document,
-    _suite: Suite,
+    suite: Suite,
 }
 
 async fn scene() -> Scene {
@@ -34,7 +35,7 @@ async fn scene() -> Scene {
     let task = olga.task(&project, "buy milk").await;
     let document = olga.document(&project, "plan", "up").await;
     olga.add(&project, &mia, ProjectRole::Member).await;
-    Scene { olga, mia, gus, project, task, document, _suite: suite }
+    Scene { olga, mia, gus, project, task, document, suite }
 }
 
 fn mask(path: &str) -> Option<FieldMask> {
@@ -196,5 +197,40 @@ fn report(change: Change, times: &mut [Vec<Duration>; 2]) {
         times.sort_unstable();
         let [p50, p99] = [50, 99].map(|percent| times[(times.len() - 1) * percent / 100]);
         println!("{change:?} takes effect in {service:?} after p50 {p50:?}, p99 {p99:?}");
+    }
+}
+
+/// The feed of access falls silent with its connection open, for the project service cannot read. Then task and content
+/// believe their copies for as long as DESIGN says, and from then on nobody: never open.
+#[tokio::test]
+async fn a_feed_that_is_silent_is_not_believed_for_long() {
+    let scene = scene().await;
+    for service in [Service::Task, Service::Content] {
+        scene.read(&scene.mia, service).await.unwrap();
+    }
+    let mut admin = scene.suite.admin().await;
+    admin.batch_execute("BEGIN; LOCK TABLE project.access_revisions, project.change_log").await.unwrap();
+    let since = Instant::now();
+    let refused = async |service| {
+        loop {
+            let begun = since.elapsed();
+            match scene.read(&scene.mia, service).await {
+                // A heartbeat may have been on its way.
+                Ok(()) => assert!(begun < TRUST + Duration::from_secs(1), "{service:?} still believes"),
+                Err(refusal) => return refusal.code(),
+            }
+        }
+    };
+    let codes = tokio::join!(refused(Service::Task), refused(Service::Content));
+    for code in [codes.0, codes.1] {
+        assert!(matches!(code, Code::Unavailable | Code::DeadlineExceeded), "{code:?}");
+    }
+    assert!(since.elapsed() >= TRUST - Duration::from_secs(1), "{:?}", since.elapsed());
+
+    admin.batch_execute("ROLLBACK").await.unwrap();
+    for service in [Service::Task, Service::Content] {
+        while scene.read(&scene.mia, service).await.is_err() {
+            assert!(since.elapsed() < TRUST * 12, "{service:?} does not come back");
+        }
     }
 }

@@ -25,6 +25,7 @@ mod importing;
 mod least_privilege;
 mod outages;
 mod reflection;
+mod roles;
 mod upgrading;
 mod walk;
 mod watchers;
