@@ -124,6 +124,30 @@ async fn a_parent_below_the_task_closes_a_cycle() {
 }
 
 #[tokio::test]
+async fn subtasks_nest_deeply_and_a_subtree_moves_as_a_whole_but_not_below_itself() {
+    const DEPTH: usize = 60;
+    let Team { olga, project, .. } = &team().await;
+    let [root, elsewhere] = [olga.task(project, "root").await, olga.task(project, "elsewhere").await];
+    let mut deepest = root.clone();
+    for depth in 1..DEPTH {
+        let part =
+            pb::CreateTaskRequest { parent_task_id: Some(deepest.id), ..wish(project, &depth.to_string()) };
+        deepest = create(olga, part).await.unwrap();
+    }
+    let move_below = async |task: &pb::Task, parent: &pb::Task| {
+        let moved = pb::Task { parent_task_id: Some(parent.id.clone()), etag: String::new(), ..task.clone() };
+        update(olga, moved, &["parent_task_id"]).await.map_err(|refusal| summary(&refusal))
+    };
+    let cycle = Err("FAILED_PRECONDITION DEPENDENCY_CYCLE".to_owned());
+    assert_eq!(move_below(&root, &deepest).await, cycle);
+    move_below(&elsewhere, &deepest).await.unwrap();
+    assert_eq!(move_below(&root, &elsewhere).await, cycle, "it hangs below the deepest");
+    let above = olga.task(project, "above").await;
+    move_below(&root, &above).await.unwrap();
+    assert_eq!(move_below(&above, &elsewhere).await, cycle, "the whole subtree came along");
+}
+
+#[tokio::test]
 async fn parents_and_assignees_elsewhere_are_refused() {
     let Team { olga, sam, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
@@ -137,6 +161,25 @@ async fn parents_and_assignees_elsewhere_are_refused() {
     let sams = pb::Task { assignee_id: Some(sam.id.to_string()), ..task };
     let refusal = update(olga, sams, &["assignee_id"]).await.unwrap_err();
     assert_eq!(metadata(&refusal, "resource"), "user");
+}
+
+#[tokio::test]
+async fn an_assignee_who_leaves_is_named_until_another_is() {
+    let Team { olga, mia, vic, project, .. } = &team().await;
+    let given = pb::CreateTaskRequest { assignee_id: Some(mia.id.to_string()), ..wish(project, "x") };
+    let given = create(olga, given).await.unwrap();
+    let leave = shared::proto::project::v1::LeaveProjectRequest { project_id: project.id.clone() };
+    mia.members().leave_project(leave).await.unwrap();
+    eventually("mia is out", async || get(mia, &given).await.is_err()).await;
+
+    let renamed = pb::Task { title: "y".to_owned(), etag: String::new(), ..given.clone() };
+    let renamed = update(olga, renamed, &["title"]).await.unwrap();
+    assert_eq!(renamed.assignee_id, Some(mia.id.to_string()));
+    let again = pb::Task { etag: String::new(), ..given.clone() };
+    let refusal = update(olga, again, &["assignee_id"]).await.unwrap_err();
+    assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+    let another = pb::Task { assignee_id: Some(vic.id.to_string()), etag: String::new(), ..given };
+    assert_eq!(update(olga, another, &["assignee_id"]).await.unwrap().assignee_id, Some(vic.id.to_string()));
 }
 
 #[tokio::test]
