@@ -15,6 +15,7 @@ pub mod database;
 pub mod directory;
 pub mod error;
 pub mod etag;
+pub mod exporting;
 pub mod highlight;
 pub mod housekeeping;
 pub mod idempotency;

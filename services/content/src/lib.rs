@@ -12,6 +12,7 @@ pub mod comparisons;
 pub mod documents;
 pub mod editing;
 pub mod entrance;
+pub mod exporting;
 pub mod importing;
 pub mod search;
 pub mod storage;
@@ -22,6 +23,7 @@ pub mod versions;
 use shared::access::AccessCopies;
 use shared::database::{Constraint, Rule};
 use shared::proto::content::DESCRIPTOR_SET;
+use shared::proto::content::internal::v1::content_export_service_server::ContentExportServiceServer;
 use shared::proto::content::internal::v1::content_import_service_server::ContentImportServiceServer;
 use shared::proto::content::v1::attachment_service_server::AttachmentServiceServer;
 use shared::proto::content::v1::document_edit_service_server::DocumentEditServiceServer;
@@ -39,6 +41,7 @@ use comparisons::Comparisons;
 use documents::rpc::Documents;
 use editing::rpc::Editing;
 use entrance::Entrance;
+use exporting::Exporting;
 use importing::rpc::Imports;
 use search::rpc::Searching;
 use storage::Storage;
@@ -87,13 +90,15 @@ fn routes(ground: &Ground, entrance: Entrance, intake: Intake, storage: Storage)
     let documents = Documents::new(ground.clone(), entrance.clone(), comparisons.clone());
     let editing = Editing::new(ground.clone(), entrance.clone(), comparisons);
     let searching = Searching::new(ground.clone(), entrance.clone());
-    let attachments = Attachments::new(ground.clone(), entrance.clone(), intake.clone(), storage);
+    let attachments = Attachments::new(ground.clone(), entrance.clone(), intake.clone(), storage.clone());
     let uploads = Uploads::new(ground.clone(), entrance.clone(), intake.clone());
     let imports = Imports::new(ground.clone(), entrance, intake);
+    let exporting = Exporting::new(ground, storage);
     Routes::new(DocumentServiceServer::new(documents).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(DocumentEditServiceServer::new(editing).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(DocumentSearchServiceServer::new(searching).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(AttachmentServiceServer::new(attachments).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(UploadServiceServer::new(uploads).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(ContentImportServiceServer::new(imports).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(ContentExportServiceServer::new(exporting).max_decoding_message_size(MAX_MESSAGE_BYTES))
 }

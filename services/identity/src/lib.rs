@@ -17,6 +17,7 @@ use shared::mail::{MailOptions, Mailer, Outbox, QueuedMail};
 use shared::proto::identity::DESCRIPTOR_SET;
 use shared::proto::identity::internal::v1::account_code_service_server::AccountCodeServiceServer;
 use shared::proto::identity::internal::v1::directory_service_server::DirectoryServiceServer;
+use shared::proto::identity::internal::v1::identity_export_service_server::IdentityExportServiceServer;
 use shared::proto::identity::internal::v1::identity_import_service_server::IdentityImportServiceServer;
 use shared::proto::identity::internal::v1::key_service_server::KeyServiceServer;
 use shared::proto::identity::internal::v1::second_factor_admin_service_server::SecondFactorAdminServiceServer;
@@ -66,7 +67,7 @@ use second_factor::{Gate, SecondFactorAdminApi, SecondFactorApi};
 pub use sessions::SessionOptions;
 use sessions::{Revocations, SessionApi, SessionResolver, SessionStore};
 use signing_in::{AuthApi, SignUpApi};
-use users::{Directory, ImportApi, UserApi};
+use users::{Directory, ExportApi, ImportApi, UserApi};
 
 /// Name of the service, of its schema and of its proto package.
 pub const NAME: &str = "identity";
@@ -181,6 +182,7 @@ fn routes(
     let users = UserApi::new(ground.clone(), keys.clone());
     let (directory, import) =
         (Directory(ground.worker.clone()), ImportApi::new(ground.worker.clone(), keys.clone()));
+    let export = ExportApi::new(ground, keys.clone());
     let rotation = KeyApi::new(ground.worker.clone(), keys);
     Ok(Routes::new(AuthServiceServer::new(auth).max_decoding_message_size(MAX))
         .add_service(SignUpServiceServer::new(sign_up).max_decoding_message_size(MAX))
@@ -199,6 +201,7 @@ fn routes(
         .add_service(SessionResolverServiceServer::new(SessionResolver(store)).max_decoding_message_size(MAX))
         .add_service(DirectoryServiceServer::new(directory).max_decoding_message_size(MAX))
         .add_service(IdentityImportServiceServer::new(import).max_decoding_message_size(MAX))
+        .add_service(IdentityExportServiceServer::new(export).max_decoding_message_size(MAX))
         .add_service(SecondFactorServiceServer::new(second_factor).max_decoding_message_size(MAX))
         .add_service(SecondFactorAdminServiceServer::new(second_factor_admin).max_decoding_message_size(MAX))
         .add_service(KeyServiceServer::new(rotation).max_decoding_message_size(MAX)))

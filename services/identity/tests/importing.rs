@@ -87,8 +87,15 @@ async fn what_cannot_be_stored_is_refused_and_stops_nothing() {
             username: String::new(),
             first_name: Some("\0".to_owned()),
             last_name: Some("x".repeat(101)),
-            password_hash: None,
             created_at: Some(Timestamp { seconds: i64::MAX, nanos: 0 }),
+            avatar_url: Some("ftp://example.org".to_owned()),
+            status: 77,
+            profile: Some(pb::ImportedUserProfile {
+                bio: Some("x".repeat(10_001)),
+                website_url: Some("example.org".to_owned()),
+                ..Default::default()
+            }),
+            ..Default::default()
         },
     ];
 
@@ -99,7 +106,9 @@ async fn what_cannot_be_stored_is_refused_and_stops_nothing() {
     assert_eq!(outcomes[0].2, "username: belongs to another user");
     assert_eq!(outcomes[1].2, "email: belongs to another user");
     assert_eq!(outcomes[4].2, "email: belongs to another user");
-    for field in ["id", "email", "username", "first_name", "last_name", "created_at"] {
+    let account =
+        ["id", "email", "username", "first_name", "last_name", "created_at", "avatar_url", "status"];
+    for field in account.into_iter().chain(["profile.bio", "profile.website_url"]) {
         assert!(outcomes[5].2.contains(&format!("{field}: ")), "{field} is not in {}", outcomes[5].2);
     }
 }

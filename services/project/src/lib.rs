@@ -8,6 +8,7 @@
 //! content elsewhere through the change log, or through foreign keys where the schemas share a database.
 
 mod access;
+mod exports;
 mod feed;
 mod history;
 mod imports;
@@ -22,6 +23,7 @@ use shared::mail::{MailOptions, Mailer, Outbox};
 use shared::proto::project::DESCRIPTOR_SET;
 use shared::proto::project::internal::v1::access_service_server::AccessServiceServer;
 use shared::proto::project::internal::v1::invitation_issuing_service_server::InvitationIssuingServiceServer;
+use shared::proto::project::internal::v1::project_export_service_server::ProjectExportServiceServer;
 use shared::proto::project::internal::v1::project_import_service_server::ProjectImportServiceServer;
 use shared::proto::project::v1::invitation_service_server::InvitationServiceServer;
 use shared::proto::project::v1::member_service_server::MemberServiceServer;
@@ -34,6 +36,7 @@ use shared::service::Ground;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
+use exports::Exporting;
 use invitations::inviting::Inviting;
 use invitations::issuing::Issuing;
 use invitations::rpc::Invitations;
@@ -89,6 +92,7 @@ fn routes(ground: &Ground, inviting: &Inviting, tokens: &InvitationTokens) -> Ro
     let feed = ProjectFeedServiceServer::new(feed::rpc::Feed::new(ground.clone()));
     let access = AccessServiceServer::new(access::rpc::Access::new(ground.clone()));
     let imports = ProjectImportServiceServer::new(imports::rpc::Imports::new(ground.clone()));
+    let exports = ProjectExportServiceServer::new(Exporting::new(ground));
     Routes::new(projects.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(members.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(ownership.max_decoding_message_size(MAX_MESSAGE_BYTES))
@@ -98,4 +102,5 @@ fn routes(ground: &Ground, inviting: &Inviting, tokens: &InvitationTokens) -> Ro
         .add_service(feed.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(access.max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(imports.max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(exports.max_decoding_message_size(MAX_MESSAGE_BYTES))
 }

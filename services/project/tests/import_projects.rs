@@ -44,6 +44,7 @@ fn member_of(line: u64, project: &ImportedProject, who: &Actor, role: i32) -> Im
         user_id: who.id.to_string(),
         role,
         joined_at: LONG_AGO,
+        ..Default::default()
     }
 }
 
@@ -66,6 +67,44 @@ async fn what_comes_from_elsewhere_keeps_its_dates_and_comes_once() {
         let member = get_member(&gus, &there, who).await.unwrap();
         assert_eq!((member.joined_at, member.role), (LONG_AGO, role));
     }
+}
+
+#[tokio::test]
+async fn what_is_known_of_owners_members_and_changes_comes_along() {
+    let suite = Suite::start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
+    let archived = ImportedProject {
+        status: ARCHIVED,
+        updated_at: at(2_000_000_000),
+        archived_at: at(1_900_000_000),
+        owner_joined_at: at(1_800_000_000),
+        ..project_of(1, &olga)
+    };
+    let active = ImportedProject { archived_at: at(1_900_000_000), ..project_of(2, &olga) };
+    let member = ImportedMember {
+        permissions: flags(&[("task_delete", true)]),
+        ..member_of(3, &archived, &gus, VIEWER)
+    };
+    let odd =
+        ImportedMember { permissions: flags(&[("fly", true)]), ..member_of(4, &archived, &gus, VIEWER) };
+    let batch = ImportProjectsRequest {
+        projects: vec![archived.clone(), active],
+        members: vec![member.clone(), odd],
+    };
+
+    let outcomes = import(&suite, vec![batch]).await.unwrap().remove(0);
+
+    assert_eq!((outcomes[0].as_str(), outcomes[2].as_str()), ("1 CREATED", "3 CREATED"));
+    assert_eq!(outcomes[1], "2 archived_at: is for archived projects only");
+    assert!(outcomes[3].starts_with("4 permissions: must map names"), "{}", outcomes[3]);
+    let there = Project { id: archived.id, ..Default::default() };
+    let found = get(&gus, &there).await.unwrap();
+    assert_eq!((found.updated_at, found.archived_at), (at(2_000_000_000), at(1_900_000_000)));
+    let [owner, guest] = [&olga, &gus].map(|who| get_member(&gus, &there, who));
+    let (owner, guest) = tokio::join!(owner, guest);
+    assert_eq!(owner.unwrap().joined_at, at(1_800_000_000));
+    assert_eq!(guest.unwrap().permissions, member.permissions);
 }
 
 #[tokio::test]

@@ -1,11 +1,14 @@
 //! All four services in one process: the local default (`dafnck`), the operator's commands, and what tests use.
 
 pub mod convert;
+pub mod export;
 pub mod health;
 pub mod import;
+pub mod interchange;
 pub mod migrations;
 pub mod operator;
 pub mod prepare;
+mod progress;
 pub mod rotate_keys;
 pub mod run;
 pub mod services;

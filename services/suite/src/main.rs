@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use suite::convert::{self, ConvertOptions};
+use suite::export::{self, ExportOptions};
 use suite::health::{self, HealthOptions};
 use suite::import::{self, ImportOptions};
 use suite::migrations::{self, MigrateOptions};
@@ -35,6 +36,9 @@ enum Command {
     /// Take over users, projects, members, tasks, dependencies, documents, versions and files from a JSON Lines file
     #[command(after_long_help = import::HELP)]
     Import(ImportOptions),
+    /// Write users, projects, members, tasks, dependencies, documents, versions and files as `dafnck import` takes them
+    #[command(after_long_help = export::HELP)]
+    Export(ExportOptions),
     /// Turn data of other origins into a file for `dafnck import`
     Convert(ConvertOptions),
     /// Seal personal data again under the current key of the identity service
@@ -63,6 +67,7 @@ async fn run_command(cli: Cli) -> anyhow::Result<()> {
         Command::Run(options) => run::command(*options).await,
         Command::Migrate(options) => migrations::command(options).await,
         Command::Import(options) => import::command(&options).await,
+        Command::Export(options) => export::command(&options).await,
         Command::Convert(options) => convert::command(&options),
         Command::RotateKeys(options) => rotate_keys::command(&options).await,
         Command::User(options) => user::command(options).await,

@@ -47,3 +47,13 @@ impl OperatorOptions {
         Siblings::new(&self.siblings, &tls, &ServiceSigner::new(PRINCIPAL, secret))
     }
 }
+
+/// A failed call, in a sentence.
+pub(crate) fn explain(status: tonic::Status) -> anyhow::Error {
+    let hint = match status.code() {
+        tonic::Code::Unavailable => ". Is the suite running there?",
+        tonic::Code::Unauthenticated => ". Is it the suite's service secret?",
+        _ => "",
+    };
+    anyhow::anyhow!("{:?}: {}{hint}", status.code(), status.message())
+}

@@ -22,6 +22,7 @@ mod freshness;
 mod garbage;
 mod housekeeping;
 mod importing;
+mod interchange;
 mod least_privilege;
 mod outages;
 mod reflection;

@@ -114,8 +114,14 @@ const READING_VERBS: [&str; 10] =
     ["BatchGet", "Diff", "Download", "Get", "List", "Lookup", "Preview", "Resolve", "Search", "Watch"];
 
 /// Methods that only read, though their names begin otherwise, and why they are called so.
-const READING_BY_ANOTHER_NAME: [(&str, &str); 1] =
-    [("/dafnck.identity.v1.AuthService/WhoAmI", "what every shell calls the question")];
+const READING_BY_ANOTHER_NAME: [(&str, &str); 6] = [
+    ("/dafnck.identity.v1.AuthService/WhoAmI", "what every shell calls the question"),
+    ("/dafnck.identity.internal.v1.IdentityExportService/ExportUsers", "the counterpart of an import"),
+    ("/dafnck.project.internal.v1.ProjectExportService/ExportProjects", "the counterpart of an import"),
+    ("/dafnck.task.internal.v1.TaskExportService/ExportTasks", "the counterpart of an import"),
+    ("/dafnck.content.internal.v1.ContentExportService/ExportDocuments", "the counterpart of an import"),
+    ("/dafnck.content.internal.v1.ContentExportService/ExportFile", "the counterpart of an import"),
+];
 
 /// The scopes of API tokens go by this mark: a read without it is closed to tokens that may only read, and a
 /// write with it is open to them.

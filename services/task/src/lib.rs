@@ -8,6 +8,7 @@
 mod batch;
 mod dependencies;
 mod directory;
+mod export;
 mod facets;
 mod feed;
 mod graph;
@@ -29,6 +30,7 @@ mod tasks;
 use shared::access::AccessCopies;
 use shared::proto::task::DESCRIPTOR_SET;
 use shared::proto::task::internal::v1::task_directory_service_server::TaskDirectoryServiceServer;
+use shared::proto::task::internal::v1::task_export_service_server::TaskExportServiceServer;
 use shared::proto::task::internal::v1::task_import_service_server::TaskImportServiceServer;
 use shared::proto::task::v1::my_work_service_server::MyWorkServiceServer;
 use shared::proto::task::v1::task_batch_service_server::TaskBatchServiceServer;
@@ -45,6 +47,7 @@ use shared::service::Ground;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
+use export::Export;
 use handlers::Handlers;
 
 /// Name of the service, of its schema and of its proto package.
@@ -83,4 +86,7 @@ fn routes(handlers: &Handlers) -> Routes {
         .add_service(TaskFeedServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskDirectoryServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskImportServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
+        .add_service(
+            TaskExportServiceServer::new(Export::new(&handlers.ground)).max_decoding_message_size(limit),
+        )
 }

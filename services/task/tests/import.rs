@@ -16,7 +16,10 @@ pub fn importer(suite: &Suite) -> TaskImportServiceClient<SiblingChannel> {
 }
 
 async fn import(suite: &Suite, batches: Vec<Vec<internal::ImportedTask>>) -> Vec<Vec<ImportResult>> {
-    let requests: Vec<_> = batches.into_iter().map(|tasks| internal::ImportTasksRequest { tasks }).collect();
+    let requests: Vec<_> = batches
+        .into_iter()
+        .map(|tasks| internal::ImportTasksRequest { tasks, ..Default::default() })
+        .collect();
     let answers = importer(suite).import_tasks(tokio_stream::iter(requests)).await.unwrap();
     let mut answers = answers.into_inner();
     let mut results = Vec::new();
@@ -201,7 +204,60 @@ async fn a_batch_holds_at_most_a_thousand() {
     let results = import(suite, vec![batch]).await;
     assert!(results[0].iter().all(|result| result.outcome() == ImportOutcome::Created));
     let tasks = (0..1_001).map(|line| item(line, olga, project)).collect();
-    let requests = tokio_stream::once(internal::ImportTasksRequest { tasks });
+    let requests = tokio_stream::once(internal::ImportTasksRequest { tasks, ..Default::default() });
     let mut answers = importer(suite).import_tasks(requests).await.unwrap().into_inner();
     assert_eq!(violations(&answers.message().await.unwrap_err()), ["tasks"]);
+}
+
+#[tokio::test]
+async fn keys_of_projects_come_with_their_numbers() {
+    let Team { suite, olga, project, .. } = &team().await;
+    let other = olga.project("Other").await;
+    olga.task(&other, "has a key").await;
+    let key = |line, project_id: &str, key: &str, last_number| internal::ImportedProjectKey {
+        line,
+        project_id: project_id.to_owned(),
+        key: key.to_owned(),
+        last_number,
+    };
+    let project_keys = vec![
+        key(1, &project.id, "MOON", 41),
+        key(2, &project.id, "SUN", 0),
+        key(3, &other.id, "OTH", 9),
+        key(4, &new_id(), "NONE", 0),
+        key(5, &project.id, "x", -1),
+    ];
+    let wish = internal::ImportTasksRequest { project_keys, tasks: Vec::new() };
+    let answers = importer(suite).import_tasks(tokio_stream::iter([wish.clone(), wish])).await.unwrap();
+    let mut answers = answers.into_inner();
+    let first = answers.message().await.unwrap().unwrap();
+    let again = answers.message().await.unwrap().unwrap();
+
+    let told = shown(&first.results);
+    assert_eq!(told[0], "1 C");
+    assert_eq!(told[1], "2 R the project has the key MOON");
+    assert_eq!(told[2], "3 U");
+    assert_eq!(told[3], "4 R project_id names no project");
+    assert!(told[4].starts_with("5 R key: must be 2 to 10"), "{}", told[4]);
+    assert!(told[4].contains("last_number: must be 0 to"), "{}", told[4]);
+    assert_eq!(shown(&again.results)[0], "1 U");
+    assert_eq!(olga.task(project, "next").await.key, "MOON-42");
+    assert_eq!(olga.task(&other, "next").await.key, "OTH-10");
+}
+
+#[tokio::test]
+async fn a_key_that_another_project_has_is_refused() {
+    let Team { suite, olga, project, .. } = &team().await;
+    let other = olga.project("Other").await;
+    olga.task(&other, "has a key").await;
+    let key = internal::ImportedProjectKey {
+        line: 1,
+        project_id: project.id.clone(),
+        key: "OTH".to_owned(),
+        last_number: 3,
+    };
+    let wish = internal::ImportTasksRequest { project_keys: vec![key], tasks: Vec::new() };
+    let answers = importer(suite).import_tasks(tokio_stream::iter([wish])).await.unwrap();
+    let answer = answers.into_inner().message().await.unwrap().unwrap();
+    assert_eq!(shown(&answer.results), ["1 R key is taken"]);
 }

@@ -29,6 +29,7 @@ pub use transaction::Transaction;
 use crate::caller::Caller;
 use crate::config::{DatabaseOptions, Secret};
 use crate::error::{Error, Result};
+use crate::server::MAX_STREAM_TIMEOUT;
 
 /// How long a call waits for a free connection, and a new connection may take.
 const CONNECTION_WAIT: Duration = Duration::from_secs(3);
@@ -89,6 +90,23 @@ impl Database {
     pub async fn begin_background(&self) -> Result<Transaction> {
         let connection = self.pool.get_owned().await.map_err(|e| Error::unavailable("postgresql", e))?;
         Ok(Transaction::begin(connection, "BEGIN"))
+    }
+
+    /// Begins a transaction for background work that reads all as it is at its first query, and changes nothing. It may
+    /// idle as long as a stream may last: its reader sets the pace.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when there is no connection to be had.
+    pub async fn begin_snapshot(&self) -> Result<Transaction> {
+        let connection = self.pool.get_owned().await.map_err(|e| Error::unavailable("postgresql", e))?;
+        let patience = MAX_STREAM_TIMEOUT.as_secs();
+        Ok(Transaction::begin(
+            connection,
+            &format!(
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                 SET LOCAL idle_in_transaction_session_timeout = '{patience}s'"
+            ),
+        ))
     }
 
     /// Whether the database answers.

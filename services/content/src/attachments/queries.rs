@@ -41,6 +41,17 @@ pub(crate) async fn pieces(mut conn: &AsyncPgConnection, id: Uuid, range: Range<
     Ok(parts.into_iter().map(|part| part.within(&range)).collect())
 }
 
+/// The pieces of the store that hold the bytes with this hash; none if there are no such bytes.
+pub(crate) async fn pieces_of_hash(mut conn: &AsyncPgConnection, sha256: &str) -> Result<Vec<Piece>> {
+    let query = sql_query(
+        "SELECT p.path, p.position, p.size FROM content.stored_parts p \
+         JOIN content.blobs b ON b.id = p.blob_id WHERE b.sha256 = $1 ORDER BY p.position",
+    )
+    .bind::<Text, _>(sha256);
+    let parts: Vec<Part> = Prepared(query).load(&mut conn).await?;
+    Ok(parts.into_iter().map(|part| part.within(&(0..i64::MAX))).collect())
+}
+
 #[derive(QueryableByName)]
 struct Part {
     #[diesel(sql_type = Text)]

@@ -88,11 +88,12 @@ pub(super) async fn insert_versions(mut conn: &AsyncPgConnection, new: &[NewVers
     Ok(())
 }
 
-/// Makes documents say what their newest versions say.
+/// Makes documents say what their newest versions say. What else changed later may have been brought along.
 pub(super) async fn show_newest(mut conn: &AsyncPgConnection, ids: Vec<Uuid>) -> Result<()> {
     sql_query(
         "UPDATE content.documents d \
-         SET title = newest.title, content = newest.content, version = newest.version_number, updated_at = newest.created_at \
+         SET title = newest.title, content = newest.content, version = newest.version_number, \
+             updated_at = greatest(d.updated_at, newest.created_at) \
          FROM (SELECT DISTINCT ON (document_id) document_id, version_number, title, content, created_at \
                FROM content.document_versions WHERE document_id = ANY ($1) \
                ORDER BY document_id, version_number DESC) newest \

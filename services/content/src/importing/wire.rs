@@ -59,7 +59,7 @@ fn checked_document(given: pb::ImportedDocument) -> Item<NewDocument> {
         tags: v.tags("tags", given.tags),
         metadata: v.json("metadata", given.metadata),
         created_at: Some(created_at),
-        updated_at: Some(created_at),
+        updated_at: Some(v.optional_time("updated_at", given.updated_at).unwrap_or(created_at)),
         published_at: published_at.or((status == DocumentStatus::Published).then_some(created_at)),
     };
     item(given.line, &v, document)

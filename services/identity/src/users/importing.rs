@@ -3,7 +3,6 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures::StreamExt as _;
@@ -19,9 +18,8 @@ use shared::validation::{MAX_BATCH, Violations};
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
-use super::fields;
-use crate::passwords::{self, NO_PASSWORD};
-use crate::sealing::{FIRST_NAME, KeyRing, LAST_NAME, Place, Sealed};
+use super::imported::NewAccount;
+use crate::sealing::KeyRing;
 
 /// Serves `IdentityImportService`.
 pub struct ImportApi {
@@ -55,56 +53,6 @@ impl IdentityImportService for ImportApi {
     }
 }
 
-/// A user from elsewhere whose fields are in order.
-#[derive(Insertable)]
-#[diesel(table_name = users)]
-struct NewUser {
-    id: Uuid,
-    email: String,
-    username: String,
-    password_hash: String,
-    first_name: Option<Sealed>,
-    last_name: Option<Sealed>,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-}
-
-impl NewUser {
-    /// Or all violations in one sentence.
-    fn of(user: pb::ImportedUser, keys: &KeyRing) -> Result<Result<Self, String>, Error> {
-        let mut v = Violations::new();
-        let made = v.optional_time("created_at", user.created_at).unwrap_or_else(Utc::now);
-        let id = v.uuid("id", &user.id);
-        let email = fields::email(&mut v, "email", &user.email);
-        let username = fields::username(&mut v, "username", user.username);
-        let first_name = fields::name(&mut v, "first_name", user.first_name);
-        let last_name = fields::name(&mut v, "last_name", user.last_name);
-        let password_hash = password_hash(&mut v, user.password_hash);
-        if let Some(sentence) = v.sentence() {
-            return Ok(Err(sentence));
-        }
-        Ok(Ok(Self {
-            id,
-            email,
-            username,
-            password_hash,
-            first_name: keys.seal_some(Place::of(FIRST_NAME, id), first_name.as_deref())?,
-            last_name: keys.seal_some(Place::of(LAST_NAME, id), last_name.as_deref())?,
-            created_at: made,
-            updated_at: made,
-        }))
-    }
-}
-
-/// A hash from elsewhere, which its owner's next sign-in replaces.
-fn password_hash(v: &mut Violations, hash: Option<String>) -> String {
-    let Some(hash) = hash else { return NO_PASSWORD.to_owned() };
-    if let Err(complaint) = passwords::check_imported_hash(&hash) {
-        v.add("password_hash", complaint);
-    }
-    hash
-}
-
 /// What is taken: by the table and by the items of the batch before the one that is looked at.
 #[derive(Default)]
 struct Taken {
@@ -121,7 +69,7 @@ impl Taken {
     }
 
     /// What becomes of an item; `None` if it is to be stored, which it then counts as.
-    fn settle(&mut self, line: u64, user: &NewUser) -> Option<ImportResult> {
+    fn settle(&mut self, line: u64, NewAccount { user, .. }: &NewAccount) -> Option<ImportResult> {
         if self.ids.contains(&user.id) {
             return Some(unchanged(line));
         }
@@ -147,7 +95,7 @@ async fn import(
     let mut v = Violations::new();
     v.at_most("users", batch.len(), MAX_BATCH);
     v.finish()?;
-    let checked = batch.into_iter().map(|user| Ok((user.line, NewUser::of(user, keys)?)));
+    let checked = batch.into_iter().map(|user| Ok((user.line, NewAccount::of(user, keys)?)));
     let checked = checked.collect::<Result<Vec<_>, Error>>()?;
 
     let tx = worker.begin_background().await?;
@@ -165,7 +113,7 @@ async fn import(
     let stored = if new.is_empty() { HashSet::new() } else { store(&tx, &new).await? };
     tx.commit().await?;
 
-    let mut stored = new.iter().map(|user| stored.contains(&user.id));
+    let mut stored = new.iter().map(|account| stored.contains(&account.user.id));
     let answer = |(line, settled): (u64, Option<ImportResult>)| match settled {
         Some(result) => result,
         None if stored.next() == Some(true) => created(line),
@@ -176,10 +124,10 @@ async fn import(
 
 async fn find_taken(
     mut conn: &AsyncPgConnection,
-    wanted: impl Iterator<Item = &NewUser>,
+    wanted: impl Iterator<Item = &NewAccount>,
 ) -> Result<Taken, Error> {
     let (mut ids, mut emails, mut usernames) = (Vec::new(), Vec::new(), Vec::new());
-    for user in wanted {
+    for NewAccount { user, .. } in wanted {
         ids.push(user.id);
         emails.push(&user.email);
         usernames.push(&user.username);
@@ -193,20 +141,13 @@ async fn find_taken(
 }
 
 /// Stores users with their profiles. What another transaction took in the meantime is passed over.
-async fn store(mut conn: &AsyncPgConnection, new: &[NewUser]) -> Result<HashSet<Uuid>, Error> {
-    let insert = diesel::insert_into(users::table).values(new).on_conflict_do_nothing().returning(users::id);
+async fn store(mut conn: &AsyncPgConnection, new: &[NewAccount]) -> Result<HashSet<Uuid>, Error> {
+    let new_users: Vec<_> = new.iter().map(|account| &account.user).collect();
+    let insert =
+        diesel::insert_into(users::table).values(new_users).on_conflict_do_nothing().returning(users::id);
     let stored: HashSet<Uuid> = insert.load(&mut conn).await?.into_iter().collect();
-    let profiles: Vec<_> = new
-        .iter()
-        .filter(|user| stored.contains(&user.id))
-        .map(|user| {
-            (
-                user_profiles::user_id.eq(user.id),
-                user_profiles::created_at.eq(user.created_at),
-                user_profiles::updated_at.eq(user.updated_at),
-            )
-        })
-        .collect();
+    let profiles = new.iter().map(|account| &account.profile);
+    let profiles: Vec<_> = profiles.filter(|profile| stored.contains(&profile.user_id)).collect();
     // Diesel makes an insert of nothing a select, which the role may not do.
     if profiles.is_empty() {
         return Ok(stored);

@@ -4,7 +4,9 @@
 //! Given and family names are sealed in the table: opened when they are answered, never searched.
 
 mod directory;
+mod exporting;
 pub mod fields;
+mod imported;
 mod importing;
 pub mod queries;
 mod rpc;
@@ -22,6 +24,7 @@ use uuid::Uuid;
 use crate::sealing::Sealed;
 
 pub use directory::Directory;
+pub use exporting::ExportApi;
 pub use importing::ImportApi;
 pub use rpc::UserApi;
 

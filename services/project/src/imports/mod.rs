@@ -43,8 +43,13 @@ pub(crate) struct ImportedProject {
     pub settings: Value,
     /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it was archived: for us, now.
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it was archived, if it is: now, unless it is known.
     pub archived_at: Option<DateTime<Utc>>,
+    /// When the owner joined, if that was not with the project.
+    #[diesel(skip_insertion)]
+    pub owner_joined_at: Option<DateTime<Utc>>,
 }
 
 /// A member to be taken over.
@@ -57,6 +62,8 @@ pub(crate) struct ImportedMember {
     pub user_id: Uuid,
     /// Role.
     pub role: ProjectRole,
+    /// Exceptions from the role.
+    pub permissions: Value,
     /// When the user joined.
     pub joined_at: DateTime<Utc>,
 }
@@ -113,7 +120,8 @@ mod tests {
     const OTHER: Uuid = Uuid::from_u128(3);
 
     fn is_refused(project_id: Uuid, user_id: Uuid, role: ProjectRole) -> bool {
-        let member = ImportedMember { project_id, user_id, role, joined_at: DateTime::UNIX_EPOCH };
+        let (permissions, joined_at) = (Value::default(), DateTime::UNIX_EPOCH);
+        let member = ImportedMember { project_id, user_id, role, permissions, joined_at };
         let mut items = [Item { line: 1, content: Ok(member) }];
         let owners = HashMap::from([(PROJECT, OWNER)]);
         refuse_impossible_members(&mut items, &HashSet::from([OWNER, OTHER]), &owners);

@@ -3,9 +3,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{Array, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::database::explain;
+use shared::database::{Prepared, explain};
 use shared::error::Result;
 use shared::schema::project::{project_members, projects};
 use uuid::Uuid;
@@ -29,6 +32,24 @@ pub(crate) async fn insert_projects(
         .returning(projects::id);
     let new: Vec<Uuid> = statement.load(&mut conn).await.map_err(explain(CONSTRAINTS))?;
     Ok(new.into_iter().collect())
+}
+
+/// Tells since when the owners of these new projects have been members, where that is known.
+pub(crate) async fn date_owners(mut conn: &AsyncPgConnection, projects: &[&ImportedProject]) -> Result<()> {
+    let known = projects.iter().filter_map(|project| Some((project.id, project.owner_joined_at?)));
+    let (ids, joined): (Vec<Uuid>, Vec<DateTime<Utc>>) = known.unzip();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let update = sql_query(
+        "UPDATE project.project_members m SET joined_at = g.joined_at \
+         FROM unnest($1, $2) AS g(project_id, joined_at) \
+         WHERE m.project_id = g.project_id AND m.role = 'owner' AND m.joined_at <> g.joined_at",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .bind::<Array<Timestamptz>, _>(joined);
+    Prepared(update).execute(&mut conn).await?;
+    Ok(())
 }
 
 /// The owner of each of these projects that exists.

@@ -55,6 +55,8 @@ async fn store(ground: &Ground, request: pb::ImportProjectsRequest) -> Result<pb
 
     let tx = ground.worker.begin_background().await?;
     let new_projects = queries::insert_projects(&tx, accepted(&projects).collect()).await?;
+    let new: Vec<_> = accepted(&projects).filter(|project| new_projects.contains(&project.id)).collect();
+    queries::date_owners(&tx, &new).await?;
     let project_ids: Vec<Uuid> = accepted(&members).map(|member| member.project_id).collect();
     let owners = queries::owners(&tx, &project_ids).await?;
     refuse_impossible_members(&mut members, &known, &owners);

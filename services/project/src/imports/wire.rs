@@ -12,6 +12,7 @@ use shared::schema::{ProjectRole, ProjectStatus, ProjectVisibility};
 use shared::validation::{MAX_BATCH, MAX_TEXT_CHARS, Violations};
 
 use super::{ImportedMember, ImportedProject, Item};
+use crate::members::wire::exceptions;
 use crate::projects::MAX_NAME_CHARS;
 
 /// A checked [`pb::ImportProjectsRequest`].
@@ -39,6 +40,10 @@ impl TryFrom<pb::ImportProjectsRequest> for Batch {
 fn project(item: pb::ImportedProject, now: DateTime<Utc>) -> Item<ImportedProject> {
     let mut v = Violations::new();
     let status = v.optional_enum("status", item.status).unwrap_or(ProjectStatus::Active);
+    let created_at = v.optional_time("created_at", item.created_at).unwrap_or(now);
+    let archived_at = v.optional_time("archived_at", item.archived_at);
+    let is_archived = status == ProjectStatus::Archived;
+    v.require(archived_at.is_none() || is_archived, "archived_at", "is for archived projects only");
     let project = ImportedProject {
         id: v.uuid("id", &item.id),
         name: v.line("name", item.name, 1, MAX_NAME_CHARS),
@@ -47,8 +52,10 @@ fn project(item: pb::ImportedProject, now: DateTime<Utc>) -> Item<ImportedProjec
         status,
         visibility: v.optional_enum("visibility", item.visibility).unwrap_or(ProjectVisibility::Private),
         settings: v.json("settings", item.settings),
-        created_at: v.optional_time("created_at", item.created_at).unwrap_or(now),
-        archived_at: (status == ProjectStatus::Archived).then_some(now),
+        created_at,
+        updated_at: v.optional_time("updated_at", item.updated_at).unwrap_or(created_at),
+        archived_at: archived_at.or(is_archived.then_some(now)),
+        owner_joined_at: v.optional_time("owner_joined_at", item.owner_joined_at),
     };
     Item { line: item.line, content: v.sentence().map_or(Ok(project), Err) }
 }
@@ -59,6 +66,7 @@ fn member(item: pb::ImportedMember, now: DateTime<Utc>) -> Item<ImportedMember> 
         project_id: v.uuid("project_id", &item.project_id),
         user_id: v.uuid("user_id", &item.user_id),
         role: v.optional_enum("role", item.role).unwrap_or(ProjectRole::Member),
+        permissions: exceptions(&mut v, item.permissions),
         joined_at: v.optional_time("joined_at", item.joined_at).unwrap_or(now),
     };
     Item { line: item.line, content: v.sentence().map_or(Ok(member), Err) }

@@ -14,12 +14,13 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
-use super::line::{Kind, Line};
 use super::pass;
-use super::records::Attachment;
 use super::report::Refusal;
-use super::streams::{Sending, explain};
+use super::streams::Sending;
 use super::wire;
+use crate::interchange::line::{Kind, Line};
+use crate::interchange::records::Attachment;
+use crate::operator::explain;
 
 /// Bytes in a message; services take 1 MiB.
 const CHUNK_BYTES: usize = 256 * 1024;

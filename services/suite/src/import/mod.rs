@@ -1,5 +1,5 @@
 //! `dafnck import`: takes over users, projects, members, tasks, dependencies, documents, versions and files from a
-//! JSON Lines file (`FORMAT.md` beside this is its reference).
+//! JSON Lines file ([`crate::interchange`]).
 //!
 //! Promises: lines may stand in any order, the file may be of any size, a line that cannot be stored is reported by
 //! its number and stops no other, and importing the same file again changes nothing, so that an import that was
@@ -8,10 +8,7 @@
 
 mod attachments;
 mod file;
-pub mod line;
 mod pass;
-mod progress;
-pub mod records;
 mod report;
 mod streams;
 mod wire;
@@ -31,26 +28,26 @@ use shared::proto::task::internal::v1::task_import_service_client::TaskImportSer
 use shared::proto::task::internal::v1::{ImportTaskDependenciesRequest, ImportTasksRequest};
 use shared::siblings::{Sibling, Siblings};
 
-use line::{Kind, Line};
 use pass::Pass;
-pub use progress::Progress;
 pub use report::{Refusal, Report, Tally};
 use streams::Sending;
 
+use crate::interchange::line::{Kind, Line};
 use crate::operator::OperatorOptions;
+pub use crate::progress::Progress;
 
 /// What `--help` says about the file.
 pub const HELP: &str = r#"The file has one JSON object per line, with a `type` (user, project, member,
-task, dependency, document, document_version or attachment) and that type's
-fields, as:
+project_key, task, dependency, document, document_version or attachment) and
+that type's fields, as:
 
   {"type":"user","id":"<uuid>","email":"olga@example.org","username":"olga"}
   {"type":"project","id":"<uuid>","name":"Apollo","owner_id":"<uuid>"}
   {"type":"task","id":"<uuid>","project_id":"<uuid>","title":"Fly",
    "creator_id":"<uuid>"}                    (each on one line)
 
-Lines may stand in any order. services/suite/src/import/FORMAT.md lists all
-fields.
+Lines may stand in any order. services/suite/src/interchange/FORMAT.md lists
+all fields.
 
 Importing a file again changes nothing, so an interrupted import is finished
 by running it again.
@@ -105,7 +102,7 @@ async fn send_all(
 ) -> anyhow::Result<()> {
     let mut sending = Sending { file: file.to_owned(), report, progress };
     for (kind, count) in counts {
-        progress.begin(*kind, *count);
+        progress.begin("storing", *kind, Some(*count));
         let sent = send_kind(*kind, services, &mut sending).await;
         sent.with_context(|| format!("sending the {}", kind.plural()))?;
     }
@@ -146,8 +143,13 @@ async fn send_kind(kind: Kind, services: &Siblings, sending: &mut Sending<'_>) -
             let call = async move |requests| projects.import_projects(requests).await;
             sending.send(pass!(Member, wire::member), batch, call, |answer| answer.results).await
         }
+        Kind::ProjectKey => {
+            let batch = |project_keys| ImportTasksRequest { project_keys, tasks: Vec::new() };
+            let call = async move |requests| tasks.import_tasks(requests).await;
+            sending.send(pass!(ProjectKey, wire::project_key), batch, call, |answer| answer.results).await
+        }
         Kind::Task => {
-            let batch = |tasks| ImportTasksRequest { tasks };
+            let batch = |tasks| ImportTasksRequest { tasks, project_keys: Vec::new() };
             let call = async move |requests| tasks.import_tasks(requests).await;
             sending.send(pass!(Task, wire::task), batch, call, |answer| answer.results).await
         }

@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::file::Lines;
-use super::line::{Kind, Line, kind_of, parse};
 use super::report::{Refusal, Report};
+use crate::interchange::line::{Kind, Line, kind_of, parse};
 
 /// Items in a batch, and its size: services take 1,000 and 4 MiB.
 const MAX_BATCH_ITEMS: usize = 500;
@@ -197,8 +197,8 @@ mod tests {
     use shared::proto::task::internal::v1::ImportedTask;
 
     use super::*;
-    use crate::import::records::Task;
     use crate::import::wire;
+    use crate::interchange::records::Task;
 
     const TASKS: Pass<ImportedTask> = Pass {
         kind: Kind::Task,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use shared::proto::common::{ImportOutcome, ImportResult};
 
-use super::line::Kind;
+use crate::interchange::line::Kind;
 
 /// Refused lines that are listed; more are only counted, so that a file of any size needs bounded memory.
 pub const MAX_LISTED_REFUSALS: usize = 100_000;

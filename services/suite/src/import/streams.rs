@@ -11,8 +11,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status, Streaming};
 
 use super::pass::{self, Pass};
-use super::progress::Progress;
 use super::report::Report;
+use crate::operator::explain;
+use crate::progress::Progress;
 
 /// Batches that are read ahead of the service.
 const BATCHES_AHEAD: usize = 2;
@@ -60,13 +61,3 @@ impl Sending<'_> {
 /// The stream of requests of a pass.
 pub(super) type Requests<Item, Batch> =
     tokio_stream::adapters::Map<ReceiverStream<Vec<Item>>, fn(Vec<Item>) -> Batch>;
-
-/// A failed call, in a sentence.
-pub(super) fn explain(status: Status) -> anyhow::Error {
-    let hint = match status.code() {
-        tonic::Code::Unavailable => ". Is the suite running there?",
-        tonic::Code::Unauthenticated => ". Is it the suite's service secret?",
-        _ => "",
-    };
-    anyhow::anyhow!("{:?}: {}{hint}", status.code(), status.message())
-}

@@ -5,14 +5,16 @@ use serde_json::{Map, Value};
 use shared::json::{to_struct, to_timestamp};
 use shared::proto::content::internal::v1::{ImportedAttachment, ImportedDocument, ImportedDocumentVersion};
 use shared::proto::content::v1::{DocumentStatus, EntityType};
-use shared::proto::identity::internal::v1::ImportedUser;
+use shared::proto::identity::internal::v1::{ImportedUser, ImportedUserProfile};
+use shared::proto::identity::v1::UserStatus;
 use shared::proto::project::internal::v1::{ImportedMember, ImportedProject};
 use shared::proto::project::v1::{ProjectRole, ProjectStatus, ProjectVisibility};
-use shared::proto::task::internal::v1::{ImportedTask, ImportedTaskDependency};
+use shared::proto::task::internal::v1::{ImportedProjectKey, ImportedTask, ImportedTaskDependency};
 use shared::proto::task::v1::{DependencyType, TaskPriority, TaskStatus};
 
-use super::records::{
-    Attachment, Dependency, Document, DocumentVersion, Member, Moment, Project, Task, User,
+use crate::interchange::records::{
+    Attachment, Dependency, Document, DocumentVersion, Member, Moment, Profile, Project, ProjectKey, Task,
+    User,
 };
 
 /// The number of an enum's value by the name that files use, as `in_progress`; 0 when there is none.
@@ -36,10 +38,35 @@ fn object(fields: Map<String, Value>) -> Option<prost_types::Struct> {
 }
 
 pub(super) fn user(user: User, line: u64) -> Result<ImportedUser, String> {
-    let User { id, email, username, first_name, last_name, password_hash, created_at } = user;
-    let created_at = time(created_at);
-    let id = id.to_string();
-    Ok(ImportedUser { line, id, email, username, first_name, last_name, created_at, password_hash })
+    Ok(ImportedUser {
+        line,
+        id: user.id.to_string(),
+        email: user.email,
+        username: user.username,
+        status: number("USER_STATUS", UserStatus::from_str_name, user.status.as_deref())?,
+        email_verified: user.email_verified,
+        first_name: user.first_name,
+        last_name: user.last_name,
+        avatar_url: user.avatar_url,
+        password_hash: user.password_hash,
+        metadata: object(user.metadata),
+        created_at: time(user.created_at),
+        updated_at: time(user.updated_at),
+        last_login_at: time(user.last_login_at),
+        profile: user.profile.map(profile),
+    })
+}
+
+fn profile(profile: Profile) -> ImportedUserProfile {
+    ImportedUserProfile {
+        bio: profile.bio,
+        location: profile.location,
+        website_url: profile.website_url,
+        social_links: object(profile.social_links),
+        preferences: object(profile.preferences),
+        created_at: time(profile.created_at),
+        updated_at: time(profile.updated_at),
+    }
 }
 
 pub(super) fn project(project: Project, line: u64) -> Result<ImportedProject, String> {
@@ -55,6 +82,9 @@ pub(super) fn project(project: Project, line: u64) -> Result<ImportedProject, St
         description: project.description,
         settings: object(project.settings),
         created_at: time(project.created_at),
+        updated_at: time(project.updated_at),
+        archived_at: time(project.archived_at),
+        owner_joined_at: time(project.owner_joined_at),
     })
 }
 
@@ -64,8 +94,14 @@ pub(super) fn member(member: Member, line: u64) -> Result<ImportedMember, String
         project_id: member.project_id.to_string(),
         user_id: member.user_id.to_string(),
         role: number("PROJECT_ROLE", ProjectRole::from_str_name, member.role.as_deref())?,
+        permissions: object(member.permissions),
         joined_at: time(member.joined_at),
     })
+}
+
+pub(super) fn project_key(key: ProjectKey, line: u64) -> Result<ImportedProjectKey, String> {
+    let ProjectKey { project_id, key, last_number } = key;
+    Ok(ImportedProjectKey { line, project_id: project_id.to_string(), key, last_number })
 }
 
 pub(super) fn task(task: Task, line: u64) -> Result<ImportedTask, String> {
@@ -97,6 +133,7 @@ pub(super) fn dependency(dependency: Dependency, line: u64) -> Result<ImportedTa
     let kind = dependency.dependency_type.as_deref();
     Ok(ImportedTaskDependency {
         line,
+        id: dependency.id.map(|id| id.to_string()),
         task_id: dependency.task_id.to_string(),
         depends_on_task_id: dependency.depends_on_task_id.to_string(),
         dependency_type: number("DEPENDENCY_TYPE", DependencyType::from_str_name, kind)?,
@@ -116,6 +153,7 @@ pub(super) fn document(document: Document, line: u64) -> Result<ImportedDocument
         tags: document.tags,
         metadata: object(document.metadata),
         created_at: time(document.created_at),
+        updated_at: time(document.updated_at),
         published_at: time(document.published_at),
     })
 }

@@ -1,8 +1,10 @@
-//! Taking over tasks and dependencies from elsewhere: each batch is one transaction, and an item that is refused
+//! Taking over keys of projects, tasks and dependencies from elsewhere: each batch is one transaction, and an item that is refused
 //! stops no other.
 
 mod dependencies;
 mod numbers;
+mod outcome;
+mod project_keys;
 mod queries;
 mod rpc;
 mod tasks;

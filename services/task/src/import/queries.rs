@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Array, BigInt, Jsonb, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Jsonb, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use serde_json::{Value, json};
 use shared::database::{Prepared, constraint_of};
@@ -12,26 +12,13 @@ use shared::error::{Error, Result};
 use shared::schema::task::tasks;
 use uuid::Uuid;
 
+use super::outcome::Outcome;
 use crate::tasks::Task;
 
 #[derive(QueryableByName)]
 struct Id {
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
-}
-
-/// What became of one dependency.
-#[derive(QueryableByName)]
-pub(super) struct Outcome {
-    /// Its place in the batch.
-    #[diesel(sql_type = BigInt)]
-    pub(super) line: i64,
-    /// `created`, `unchanged` or `refused`.
-    #[diesel(sql_type = Text)]
-    pub(super) outcome: String,
-    /// Why it is refused.
-    #[diesel(sql_type = Text)]
-    pub(super) reason: String,
 }
 
 /// The projects of those of these tasks that exist.
@@ -112,5 +99,12 @@ async fn attempt(mut conn: &AsyncPgConnection, tasks: &[&Task]) -> Result<Result
 pub(super) async fn import_dependencies(mut conn: &AsyncPgConnection, items: Value) -> Result<Vec<Outcome>> {
     let query = sql_query("SELECT line, outcome, reason FROM task.import_task_dependencies($1)")
         .bind::<Jsonb, _>(items);
+    Ok(Prepared(query).load(&mut conn).await?)
+}
+
+/// Stores keys of projects, each on its own.
+pub(super) async fn import_project_keys(mut conn: &AsyncPgConnection, items: Value) -> Result<Vec<Outcome>> {
+    let query =
+        sql_query("SELECT line, outcome, reason FROM task.import_project_keys($1)").bind::<Jsonb, _>(items);
     Ok(Prepared(query).load(&mut conn).await?)
 }

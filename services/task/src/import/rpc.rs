@@ -21,7 +21,9 @@ impl TaskImportService for Handlers {
         let answers = batches(request.into_inner()).and_then(move |batch| {
             let handlers = handlers.clone();
             async move {
-                let results = handlers.import_task_batch(batch).await?;
+                let pb::ImportTasksRequest { tasks, project_keys } = batch;
+                let mut results = handlers.import_project_key_batch(project_keys).await?;
+                results.extend(handlers.import_task_batch(tasks).await?);
                 Ok(pb::ImportTasksResponse { results })
             }
         });

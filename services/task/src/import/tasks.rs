@@ -18,11 +18,14 @@ use crate::tasks::Task;
 
 impl Handlers {
     /// Stores a batch of tasks and says what became of each.
-    pub(super) async fn import_task_batch(&self, batch: pb::ImportTasksRequest) -> Result<Vec<ImportResult>> {
-        check_size("tasks", batch.tasks.len())?;
-        let items: Vec<Item> = batch.tasks.into_iter().map(Item::from).collect();
+    pub(super) async fn import_task_batch(&self, batch: Vec<pb::ImportedTask>) -> Result<Vec<ImportResult>> {
+        check_size("tasks", batch.len())?;
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let items: Vec<Item> = batch.into_iter().map(Item::from).collect();
         let tasks: Vec<&Task> = items.iter().filter_map(|item| item.task.as_deref().ok()).collect();
-        let projects = self.find_projects(&tasks).await?;
+        let projects = self.find_projects(tasks.iter().map(|task| task.project_id)).await?;
         let users = self.find_users(&tasks).await?;
         let ids = distinct(tasks.iter().flat_map(|task| [Some(task.id), task.parent_task_id]).flatten());
 
@@ -37,9 +40,9 @@ impl Handlers {
         Ok(verdicts.into_iter().map(|verdict| verdict.result(&stored)).collect())
     }
 
-    /// The projects of these tasks that exist. The copy may be behind: it is asked again once.
-    async fn find_projects(&self, tasks: &[&Task]) -> Result<HashSet<Uuid>> {
-        let wanted = distinct(tasks.iter().map(|task| task.project_id));
+    /// Those of these projects that exist. The copy may be behind: it is asked again once.
+    pub(super) async fn find_projects(&self, projects: impl Iterator<Item = Uuid>) -> Result<HashSet<Uuid>> {
+        let wanted = distinct(projects);
         let known = self.known_projects(&wanted).await?;
         let unknown: Vec<Uuid> = wanted.iter().filter(|id| !known.contains(id)).copied().collect();
         if unknown.is_empty() {

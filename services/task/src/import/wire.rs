@@ -6,11 +6,10 @@ use shared::error::Result;
 use shared::proto::task::internal::v1 as pb;
 use shared::schema::TaskStatus;
 use shared::validation::{MAX_BATCH, MAX_TEXT_CHARS, Violations};
-use uuid::Uuid;
 
 use super::verdict::Item;
 use crate::dependencies::wire::{dependency_type, ends};
-use crate::numbers::TaskKey;
+use crate::numbers::{MAX_NUMBER, TaskKey, is_project_key};
 use crate::order::may_have_rank;
 use crate::tasks::Task;
 use crate::tasks::wire::{hours, optional_id, priority, status, title};
@@ -98,15 +97,35 @@ pub(super) fn read_dependency(place: usize, item: &pb::ImportedTaskDependency) -
     let (task_id, depends_on_task_id) = ends(&mut v, &item.task_id, &item.depends_on_task_id);
     let dependency_type = dependency_type(&mut v, item.dependency_type);
     let created_at = v.optional_time("created_at", item.created_at).unwrap_or_else(Utc::now);
+    let id = v.uuid_or_new("id", item.id.as_deref().unwrap_or_default());
     if let Some(sentence) = v.sentence() {
         return Err(sentence);
     }
     Ok(json!({
         "line": place,
-        "id": Uuid::now_v7(),
+        "id": id,
         "task_id": task_id,
         "depends_on_task_id": depends_on_task_id,
         "dependency_type": dependency_type,
         "created_at": created_at,
+    }))
+}
+
+/// An imported key as `task.import_project_keys` takes it, under its place in the batch; or why it is malformed.
+pub(super) fn read_project_key(place: usize, item: &pb::ImportedProjectKey) -> Result<Value, String> {
+    let mut v = Violations::new();
+    let project_id = v.uuid("project_id", &item.project_id);
+    let fits = is_project_key(&item.key);
+    v.require(fits, "key", "must be 2 to 10 capital letters A-Z and digits, a letter first");
+    let fits = (0..=MAX_NUMBER).contains(&item.last_number);
+    v.require(fits, "last_number", "must be 0 to 999999999999");
+    if let Some(sentence) = v.sentence() {
+        return Err(sentence);
+    }
+    Ok(json!({
+        "line": place,
+        "project_id": project_id,
+        "key": item.key,
+        "last_number": item.last_number,
     }))
 }

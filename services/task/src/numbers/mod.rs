@@ -10,7 +10,7 @@ use std::str::FromStr;
 /// Longest key of a project, in characters.
 const MAX_PROJECT_KEY_CHARS: usize = 10;
 /// Largest number of a task.
-const MAX_NUMBER: i64 = 999_999_999_999;
+pub(crate) const MAX_NUMBER: i64 = 999_999_999_999;
 
 /// The name of a task. It is copied freely, so it holds its letters itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,8 +27,8 @@ use clap::Args;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::import::line::{Kind, Line};
-use crate::import::records::Attachment;
+use crate::interchange::line::{Kind, Line};
+use crate::interchange::records::Attachment;
 use input::{Asset, Proposal};
 use people::People;
 use proposals::Proposals;

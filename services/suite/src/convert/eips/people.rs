@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::id;
 use super::input::{Author, Proposal};
 use super::proposals::Proposals;
-use crate::import::records::User;
+use crate::interchange::records::User;
 
 /// Longest names and usernames that identity takes.
 const MAX_USERNAME_CHARS: usize = 50;
@@ -135,8 +135,8 @@ fn user(person: &Person, proposals: &Proposals<'_>) -> User {
         username: person.username.clone(),
         first_name: Some(cut(first)).filter(|name| !name.is_empty()),
         last_name: last.map(cut),
-        password_hash: None,
         created_at: proposals.first_of(person.id),
+        ..Default::default()
     }
 }
 

@@ -9,7 +9,7 @@ use super::fields::{category, document_id, document_status, metadata, task_id, t
 use super::id;
 use super::input::{self, History, Proposal};
 use super::people::{People, Person};
-use crate::import::records::{Dependency, Document, DocumentVersion, Member, Moment, Project, Task};
+use crate::interchange::records::{Dependency, Document, DocumentVersion, Member, Moment, Project, Task};
 
 /// All proposals, and what follows from all of them together.
 pub struct Proposals<'a> {
@@ -98,6 +98,7 @@ impl<'a> Proposals<'a> {
                 user_id: *author,
                 role: Some("member".to_owned()),
                 joined_at: self.first_of(*author).map(|first| first.max(category.since)),
+                ..Default::default()
             })
         })
     }
@@ -127,6 +128,7 @@ impl<'a> Proposals<'a> {
                 depends_on_task_id: task_id(*required),
                 dependency_type: Some("blocks".to_owned()),
                 created_at: Some(self.created(proposal)),
+                ..Default::default()
             })
         })
     }

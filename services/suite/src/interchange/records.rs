@@ -1,4 +1,4 @@
-//! What the lines of an interchange file hold; `FORMAT.md` is its reference.
+//! What the lines of an interchange file hold; `FORMAT.md` is its reference. Fields are written in this order.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -29,13 +29,48 @@ pub struct User {
     pub email: String,
     pub username: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub email_verified: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<String>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub metadata: Map<String, Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Moment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Moment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_login_at: Option<Moment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+}
+
+/// What a user tells about themselves.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "FORMAT.md")]
+pub struct Profile {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bio: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub website_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub social_links: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub preferences: Map<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Moment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Moment>,
 }
 
 /// A project.
@@ -56,6 +91,12 @@ pub struct Project {
     pub settings: Map<String, Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Moment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Moment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived_at: Option<Moment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_joined_at: Option<Moment>,
 }
 
 /// A user's membership in a project.
@@ -67,8 +108,21 @@ pub struct Member {
     pub user_id: Uuid,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub permissions: Map<String, Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joined_at: Option<Moment>,
+}
+
+/// The key of a project, and how far the numbers of its tasks have come.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "FORMAT.md")]
+pub struct ProjectKey {
+    pub project_id: Uuid,
+    pub key: String,
+    #[serde(default)]
+    pub last_number: i64,
 }
 
 /// A task.
@@ -117,6 +171,8 @@ pub struct Task {
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "FORMAT.md")]
 pub struct Dependency {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uuid>,
     pub task_id: Uuid,
     pub depends_on_task_id: Uuid,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,6 +200,8 @@ pub struct Document {
     pub metadata: Map<String, Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Moment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Moment>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published_at: Option<Moment>,
 }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::records::{Attachment, Dependency, Document, DocumentVersion, Member, Project, Task, User};
+use super::records::{
+    Attachment, Dependency, Document, DocumentVersion, Member, Project, ProjectKey, Task, User,
+};
 
 /// What a line is about, in the order in which lines are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -14,6 +16,8 @@ pub enum Kind {
     Project,
     /// [`Member`].
     Member,
+    /// [`ProjectKey`].
+    ProjectKey,
     /// [`Task`].
     Task,
     /// [`Dependency`].
@@ -28,10 +32,11 @@ pub enum Kind {
 
 impl Kind {
     /// All, in the order in which they are stored.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::User,
         Self::Project,
         Self::Member,
+        Self::ProjectKey,
         Self::Task,
         Self::Dependency,
         Self::Document,
@@ -45,6 +50,7 @@ impl Kind {
             Self::User => "users",
             Self::Project => "projects",
             Self::Member => "members",
+            Self::ProjectKey => "project keys",
             Self::Task => "tasks",
             Self::Dependency => "dependencies",
             Self::Document => "documents",
@@ -62,6 +68,7 @@ pub enum Line {
     User(User),
     Project(Project),
     Member(Member),
+    ProjectKey(ProjectKey),
     Task(Task),
     Dependency(Dependency),
     Document(Document),
@@ -76,6 +83,7 @@ impl Line {
             Self::User(_) => Kind::User,
             Self::Project(_) => Kind::Project,
             Self::Member(_) => Kind::Member,
+            Self::ProjectKey(_) => Kind::ProjectKey,
             Self::Task(_) => Kind::Task,
             Self::Dependency(_) => Kind::Dependency,
             Self::Document(_) => Kind::Document,
@@ -137,6 +145,23 @@ mod tests {
     }
 
     #[test]
+    fn numbers_come_back_the_same() {
+        use rand::{Rng, SeedableRng};
+        let mut random = rand::rngs::StdRng::seed_from_u64(7);
+        for _ in 0..10_000 {
+            let number: f64 = f64::from_bits(random.random());
+            let small: f64 = random.random();
+            for number in [number, small].into_iter().filter_map(serde_json::Number::from_f64) {
+                let text = format!(
+                    r#"{{"type":"project","id":"{ID}","name":"a","owner_id":"{ID}","settings":{{"n":{number}}}}}"#
+                );
+                let Ok(Line::Project(project)) = parse(text.as_bytes()) else { panic!("{text}") };
+                assert_eq!(project.settings["n"].as_f64(), number.as_f64());
+            }
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         let complaints = [
             r#"{"type":"user""#.to_owned(),
@@ -150,10 +175,10 @@ mod tests {
         .map(|text| kind_of(text.as_bytes()).and_then(|_| parse(text.as_bytes())).unwrap_err());
         let expected = expect_test::expect![[r#"
             EOF while parsing an object (column 14)
-            unknown variant `users`, expected one of `user`, `project`, `member`, `task`, `dependency`, `document`, `document_version`, `attachment` (column 15)
+            unknown variant `users`, expected one of `user`, `project`, `member`, `project_key`, `task`, `dependency`, `document`, `document_version`, `attachment` (column 15)
             missing field `type` (column 10)
             missing field `username`
-            unknown field `colour`, expected one of `id`, `email`, `username`, `first_name`, `last_name`, `password_hash`, `created_at`
+            unknown field `colour`, expected one of `id`, `email`, `username`, `status`, `email_verified`, `first_name`, `last_name`, `avatar_url`, `password_hash`, `metadata`, `created_at`, `updated_at`, `last_login_at`, `profile`
             `soon` is neither an RFC 3339 time nor a date
             UUID parsing failed: invalid length: found 1"#]];
         expected.assert_eq(&complaints.join("\n"));

@@ -1,0 +1,69 @@
+//! What is handed over, on the wire.
+
+use shared::error::{Error, Result};
+use shared::json::{to_struct, to_timestamp};
+use shared::proto::content::internal::v1 as pb;
+use shared::validation::Violations;
+
+use crate::attachments::{Attachment, wire::sha256};
+use crate::documents::DocumentHead;
+use crate::versions::Version;
+
+impl From<DocumentHead> for pb::ImportedDocument {
+    fn from(document: DocumentHead) -> Self {
+        Self {
+            line: 0,
+            id: document.id.to_string(),
+            project_id: document.project_id.to_string(),
+            title: document.title,
+            content_type: document.content_type,
+            author_id: document.author_id.to_string(),
+            status: document.status.into(),
+            tags: document.tags,
+            metadata: Some(to_struct(&document.metadata)),
+            created_at: Some(to_timestamp(document.created_at)),
+            published_at: document.published_at.map(to_timestamp),
+            updated_at: Some(to_timestamp(document.updated_at)),
+        }
+    }
+}
+
+impl From<Version> for pb::ImportedDocumentVersion {
+    fn from(Version { head, content }: Version) -> Self {
+        Self {
+            line: 0,
+            document_id: head.document_id.to_string(),
+            version_number: head.version_number,
+            content,
+            change_summary: head.change_summary,
+            author_id: head.author_id.to_string(),
+            created_at: Some(to_timestamp(head.created_at)),
+            title: Some(head.title),
+        }
+    }
+}
+
+impl From<Attachment> for pb::ExportedAttachment {
+    fn from(attachment: Attachment) -> Self {
+        let imported = pb::ImportedAttachment {
+            line: 0,
+            id: attachment.id.to_string(),
+            entity_type: attachment.entity_type.into(),
+            entity_id: attachment.entity_id.to_string(),
+            filename: attachment.original_filename,
+            sha256: attachment.sha256,
+            uploader_id: attachment.uploader_id.to_string(),
+            metadata: Some(to_struct(&attachment.metadata)),
+            created_at: Some(to_timestamp(attachment.created_at)),
+        };
+        Self { attachment: Some(imported), project_id: attachment.project_id.to_string() }
+    }
+}
+
+/// The hash of a file that is asked for.
+pub(super) fn wanted_file(request: pb::ExportFileRequest) -> Result<String, Error> {
+    let mut v = Violations::new();
+    let hash = sha256(&mut v, request.sha256);
+    v.finish()?;
+    Ok(hash)
+}

@@ -1,0 +1,121 @@
+//! Users from elsewhere, with their fields checked and their personal data sealed.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use serde_json::Value;
+use shared::error::Result;
+use shared::proto::identity::internal::v1 as pb;
+use shared::schema::UserStatus;
+use shared::schema::identity::{user_profiles, users};
+use shared::validation::Violations;
+use uuid::Uuid;
+
+use super::fields;
+use crate::passwords::{self, NO_PASSWORD};
+use crate::profiles::{MAX_BIO_CHARS, MAX_LOCATION_CHARS};
+use crate::sealing::{FIRST_NAME, KeyRing, LAST_NAME, LOCATION, Place, Sealed};
+
+/// A user from elsewhere whose fields are in order, and what they tell about themselves.
+pub(super) struct NewAccount {
+    pub(super) user: NewUser,
+    pub(super) profile: NewProfile,
+}
+
+/// The account itself.
+#[derive(Insertable)]
+#[diesel(table_name = users)]
+pub(super) struct NewUser {
+    pub(super) id: Uuid,
+    pub(super) email: String,
+    pub(super) username: String,
+    password_hash: String,
+    first_name: Option<Sealed>,
+    last_name: Option<Sealed>,
+    avatar_url: Option<String>,
+    email_verified: bool,
+    status: UserStatus,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    last_login_at: Option<DateTime<Utc>>,
+    metadata: Value,
+}
+
+/// Its profile.
+#[derive(Insertable)]
+#[diesel(table_name = user_profiles)]
+pub(super) struct NewProfile {
+    pub(super) user_id: Uuid,
+    bio: Option<String>,
+    location: Option<Sealed>,
+    website_url: Option<String>,
+    social_links: Value,
+    preferences: Value,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl NewAccount {
+    /// Or all violations in one sentence.
+    ///
+    /// # Errors
+    /// `INTERNAL` when a name does not seal.
+    pub(super) fn of(mut given: pb::ImportedUser, keys: &KeyRing) -> Result<Result<Self, String>> {
+        let profile = given.profile.take().unwrap_or_default();
+        let mut v = Violations::new();
+        let user = NewUser::of(&mut v, given, keys)?;
+        let mut of_profile = Violations::within("profile.");
+        let profile = NewProfile::of(&mut of_profile, profile, &user, keys)?;
+        v.absorb(of_profile);
+        Ok(v.sentence().map_or(Ok(Self { user, profile }), Err))
+    }
+}
+
+impl NewUser {
+    fn of(v: &mut Violations, given: pb::ImportedUser, keys: &KeyRing) -> Result<Self> {
+        let id = v.uuid("id", &given.id);
+        let created_at = v.optional_time("created_at", given.created_at).unwrap_or_else(Utc::now);
+        let first_name = fields::name(v, "first_name", given.first_name);
+        let last_name = fields::name(v, "last_name", given.last_name);
+        Ok(Self {
+            id,
+            email: fields::email(v, "email", &given.email),
+            username: fields::username(v, "username", given.username),
+            password_hash: password_hash(v, given.password_hash),
+            first_name: keys.seal_some(Place::of(FIRST_NAME, id), first_name.as_deref())?,
+            last_name: keys.seal_some(Place::of(LAST_NAME, id), last_name.as_deref())?,
+            avatar_url: v.optional_url("avatar_url", given.avatar_url),
+            email_verified: given.email_verified,
+            status: v.optional_enum("status", given.status).unwrap_or(UserStatus::Active),
+            created_at,
+            updated_at: v.optional_time("updated_at", given.updated_at).unwrap_or(created_at),
+            last_login_at: v.optional_time("last_login_at", given.last_login_at),
+            metadata: v.json("metadata", given.metadata),
+        })
+    }
+}
+
+impl NewProfile {
+    fn of(v: &mut Violations, given: pb::ImportedUserProfile, of: &NewUser, keys: &KeyRing) -> Result<Self> {
+        let created_at = v.optional_time("created_at", given.created_at).unwrap_or(of.created_at);
+        let location = v.optional_text("location", given.location, MAX_LOCATION_CHARS);
+        Ok(Self {
+            user_id: of.id,
+            bio: v.optional_text("bio", given.bio, MAX_BIO_CHARS),
+            location: keys.seal_some(Place::of(LOCATION, of.id), location.as_deref())?,
+            website_url: v.optional_url("website_url", given.website_url),
+            social_links: v.json("social_links", given.social_links),
+            preferences: v.json("preferences", given.preferences),
+            created_at,
+            updated_at: v.optional_time("updated_at", given.updated_at).unwrap_or(created_at),
+        })
+    }
+}
+
+/// A hash from elsewhere, which its owner's next sign-in replaces.
+fn password_hash(v: &mut Violations, hash: Option<String>) -> String {
+    let Some(hash) = hash else { return NO_PASSWORD.to_owned() };
+    if let Err(complaint) = passwords::check_imported_hash(&hash) {
+        v.add("password_hash", complaint);
+    }
+    hash
+}

@@ -1,0 +1,65 @@
+//! The RPC of `ProjectExportService`. Only services get here.
+
+use futures::stream::BoxStream;
+use shared::caller::Caller;
+use shared::error::Result;
+use shared::exporting::{Exports, Snapshot, Teller, wanted};
+use shared::proto::project::internal::v1 as pb;
+use shared::proto::project::internal::v1::project_export_service_server::ProjectExportService;
+use shared::service::Ground;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::queries;
+
+/// Serves `ProjectExportService`.
+pub(crate) struct Exporting {
+    exports: Exports,
+}
+
+impl Exporting {
+    /// On this ground.
+    pub(crate) fn new(ground: &Ground) -> Self {
+        Self { exports: Exports::new(ground) }
+    }
+}
+
+#[tonic::async_trait]
+impl ProjectExportService for Exporting {
+    type ExportProjectsStream = BoxStream<'static, Result<pb::ExportProjectsResponse, Status>>;
+
+    async fn export_projects(
+        &self,
+        request: Request<pb::ExportProjectsRequest>,
+    ) -> Result<Response<Self::ExportProjectsStream>, Status> {
+        let caller = Caller::of(&request)?;
+        let projects = wanted("project_ids", &request.into_inner().project_ids)?;
+        Ok(Response::new(
+            self.exports.stream(&caller, move |snapshot, teller| tell(snapshot, teller, projects))?,
+        ))
+    }
+}
+
+async fn tell(
+    snapshot: Snapshot,
+    teller: Teller<pb::ExportProjectsResponse>,
+    wanted: Vec<Uuid>,
+) -> Result<()> {
+    let mut rows = snapshot.rows("projects", &queries::weigh_projects(&wanted)).await?;
+    while let Some(ids) = rows.next().await? {
+        let projects = queries::projects(&snapshot, &ids).await?;
+        let joined = queries::owners_joined(&snapshot, &ids).await?;
+        let projects = projects.into_iter().map(|project| {
+            let owner_joined_at = joined.get(&project.id).copied();
+            project.into_imported(owner_joined_at)
+        });
+        let projects = projects.collect();
+        teller.tell(pb::ExportProjectsResponse { projects, ..Default::default() }).await?;
+    }
+    let mut rows = snapshot.rows("members", &queries::weigh_members(&wanted)).await?;
+    while let Some(ids) = rows.next().await? {
+        let members = queries::members(&snapshot, &ids).await?.into_iter().map(Into::into).collect();
+        teller.tell(pb::ExportProjectsResponse { members, ..Default::default() }).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Where the lines go: a file that appears when it is whole, or standard output. Writing waits on a thread of its own, so
+//! that a slow disk or reader holds up no connection; a few blocks wait for it, and no more.
+
+use std::ffi::OsStr;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use tempfile::NamedTempFile;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::interchange::line::Line;
+
+/// Bytes that are gathered for one write.
+const BLOCK_BYTES: usize = 256 * 1024;
+/// Blocks that wait to be written.
+const BLOCKS_AHEAD: usize = 4;
+
+/// The lines on their way.
+pub(super) struct Output {
+    block: Vec<u8>,
+    blocks: mpsc::Sender<Vec<u8>>,
+    writing: JoinHandle<anyhow::Result<Target>>,
+}
+
+enum Target {
+    File { temporary: NamedTempFile, path: PathBuf, replace: bool },
+    StandardOutput,
+}
+
+/// The folder of a file.
+pub(super) fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Whether the lines go to standard output.
+pub(super) fn is_standard_output(file: &Path) -> bool {
+    file.as_os_str() == OsStr::new("-")
+}
+
+impl Output {
+    /// Begins to write. Nothing is to be seen under the file's name before the end.
+    pub(super) fn create(file: &Path, replace: bool) -> anyhow::Result<Self> {
+        let target = if is_standard_output(file) {
+            Target::StandardOutput
+        } else {
+            ensure!(
+                replace || !file.exists(),
+                "{} is there already; --replace takes its place",
+                file.display()
+            );
+            let temporary = tempfile::Builder::new().prefix(".export-").tempfile_in(folder_of(file));
+            let temporary = temporary.with_context(|| format!("cannot write {}", file.display()))?;
+            Target::File { temporary, path: file.to_owned(), replace }
+        };
+        let (blocks, receiver) = mpsc::channel(BLOCKS_AHEAD);
+        let writing = tokio::task::spawn_blocking(move || target.write(receiver));
+        Ok(Self { block: Vec::with_capacity(BLOCK_BYTES), blocks, writing })
+    }
+
+    /// Writes a line.
+    pub(super) async fn write(&mut self, line: &Line) -> anyhow::Result<()> {
+        serde_json::to_writer(&mut self.block, line)?;
+        self.block.push(b'\n');
+        if self.block.len() < BLOCK_BYTES {
+            return Ok(());
+        }
+        self.flush().await
+    }
+
+    async fn flush(&mut self) -> anyhow::Result<()> {
+        let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK_BYTES));
+        if self.blocks.send(block).await.is_ok() {
+            return Ok(());
+        }
+        // The writer has ended: it says why.
+        match (&mut self.writing).await? {
+            Err(error) => Err(error),
+            Ok(_) => bail!("the lines were not written to the end"),
+        }
+    }
+
+    /// Makes the file appear.
+    pub(super) async fn finish(mut self) -> anyhow::Result<()> {
+        self.flush().await?;
+        drop(self.blocks);
+        let target = self.writing.await??;
+        tokio::task::spawn_blocking(|| target.appear()).await?
+    }
+
+    /// Leaves nothing behind.
+    pub(super) async fn abandon(self) {
+        drop(self.blocks);
+        if !self.writing.is_finished() {
+            let _nothing_to_tell = self.writing.await;
+        }
+    }
+}
+
+impl Target {
+    fn write(self, mut blocks: mpsc::Receiver<Vec<u8>>) -> anyhow::Result<Self> {
+        let mut out: Box<dyn Write> = match &self {
+            Self::File { temporary, .. } => Box::new(temporary.as_file()),
+            Self::StandardOutput => Box::new(BufWriter::new(io::stdout().lock())),
+        };
+        while let Some(block) = blocks.blocking_recv() {
+            out.write_all(&block).with_context(|| self.cannot())?;
+        }
+        out.flush().with_context(|| self.cannot())?;
+        drop(out);
+        Ok(self)
+    }
+
+    fn appear(self) -> anyhow::Result<()> {
+        let cannot = self.cannot();
+        let Self::File { temporary, path, replace } = self else { return Ok(()) };
+        temporary.as_file().sync_all().with_context(|| cannot.clone())?;
+        let appeared = if replace { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
+        appeared.map_err(|error| error.error).with_context(|| cannot.clone())?;
+        let folder = std::fs::File::open(folder_of(&path));
+        folder.and_then(|folder| folder.sync_all()).context(cannot)
+    }
+
+    fn cannot(&self) -> String {
+        match self {
+            Self::File { path, .. } => format!("cannot write {}", path.display()),
+            Self::StandardOutput => "cannot write to standard output".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interchange::records::Member;
+
+    fn line() -> Line {
+        Line::Member(Member::default())
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_file_appears_when_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("export.jsonl");
+        let mut output = Output::create(&path, false).unwrap();
+        output.write(&line()).await.unwrap();
+        assert!(!path.exists());
+        output.finish().await.unwrap();
+        assert_eq!(names(folder.path()), ["export.jsonl"]);
+        assert!(std::fs::read_to_string(&path).unwrap().ends_with("}\n"));
+    }
+
+    #[tokio::test]
+    async fn what_is_given_up_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut output = Output::create(&folder.path().join("export.jsonl"), false).unwrap();
+        output.write(&line()).await.unwrap();
+        output.abandon().await;
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_there_stays_unless_it_is_to_be_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("export.jsonl");
+        let late = Output::create(&path, false).unwrap();
+        std::fs::write(&path, "mine").unwrap();
+        let refusal = Output::create(&path, false).map(|_| ()).unwrap_err();
+        assert!(refusal.to_string().contains("is there already"), "{refusal}");
+        late.finish().await.unwrap_err();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+        Output::create(&path, true).unwrap().finish().await.unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
+        assert_eq!(names(folder.path()), ["export.jsonl"]);
+    }
+}

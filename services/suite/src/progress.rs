@@ -1,0 +1,65 @@
+//! What somebody who waits for an import or an export sees, on standard error.
+
+use std::io::IsTerminal;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::interchange::line::Kind;
+
+/// A bar on a terminal, lines elsewhere.
+pub enum Progress {
+    /// A bar.
+    Bar(ProgressBar),
+    /// A line at the beginning of each kind.
+    Lines,
+    /// Nothing.
+    Silent,
+}
+
+impl Progress {
+    /// As standard error is a terminal or not.
+    pub fn on_standard_error() -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self::Lines;
+        }
+        Self::Bar(ProgressBar::no_length())
+    }
+
+    /// Something is done with so many of a kind, if it is known how many.
+    pub(crate) fn begin(&self, doing: &str, kind: Kind, total: Option<u64>) {
+        match (self, total) {
+            (Self::Bar(bar), Some(total)) => {
+                bar.reset();
+                bar.set_style(style("{msg:12} [{bar:40}] {human_pos} of {human_len}"));
+                bar.set_length(total);
+                bar.set_message(kind.plural());
+            }
+            (Self::Bar(bar), None) => {
+                bar.reset();
+                bar.set_style(style("{msg:12} {human_pos}"));
+                bar.set_message(kind.plural());
+            }
+            (Self::Lines, Some(total)) => eprintln!("{doing} {total} {}", kind.plural()),
+            (Self::Lines, None) => eprintln!("{doing} {}", kind.plural()),
+            (Self::Silent, _) => {}
+        }
+    }
+
+    /// So many more are done.
+    pub(crate) fn advance(&self, lines: u64) {
+        if let Self::Bar(bar) = self {
+            bar.inc(lines);
+        }
+    }
+
+    /// All is done.
+    pub(crate) fn end(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

@@ -1,0 +1,73 @@
+//! What an export reads, under the role of background work.
+
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::error::Result;
+use shared::exporting::among;
+use shared::schema::task::{project_numbers, task_dependencies, tasks};
+use uuid::Uuid;
+
+use crate::dependencies::Dependency;
+use crate::tasks::Task;
+
+/// How far a project's numbers have come.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = project_numbers)]
+pub(super) struct ProjectKey {
+    pub(super) project_id: Uuid,
+    pub(super) key: String,
+    pub(super) last_number: i64,
+}
+
+/// The keys of these projects, weighed.
+pub(super) fn weigh_project_keys(projects: &[Uuid]) -> String {
+    format!(
+        "SELECT project_id AS id, 100::bigint AS size FROM task.project_numbers WHERE {} ORDER BY project_id",
+        among("project_id", projects)
+    )
+}
+
+/// The tasks of these projects, weighed. JSON takes up to four times its text in a message.
+pub(super) fn weigh_tasks(projects: &[Uuid]) -> String {
+    format!(
+        "SELECT id, (1000 + octet_length(title) + octet_length(coalesce(description, '')) \
+             + octet_length(tags::text) + 4 * octet_length(metadata::text))::bigint AS size \
+         FROM task.tasks WHERE {} ORDER BY id",
+        among("project_id", projects)
+    )
+}
+
+/// The dependencies between tasks of these projects, weighed.
+pub(super) fn weigh_dependencies(projects: &[Uuid]) -> String {
+    let both = among("t.project_id", projects);
+    format!(
+        "SELECT d.id, 200::bigint AS size FROM task.task_dependencies d \
+         WHERE EXISTS (SELECT 1 FROM task.tasks t WHERE t.id = d.task_id AND {both}) \
+             AND EXISTS (SELECT 1 FROM task.tasks t WHERE t.id = d.depends_on_task_id AND {both}) \
+         ORDER BY d.id"
+    )
+}
+
+pub(super) async fn project_keys(
+    mut conn: &AsyncPgConnection,
+    projects: Vec<Uuid>,
+) -> Result<Vec<ProjectKey>> {
+    let query = project_numbers::table
+        .filter(project_numbers::project_id.eq_any(projects))
+        .order(project_numbers::project_id)
+        .select(ProjectKey::as_select());
+    Ok(query.load(&mut conn).await?)
+}
+
+pub(super) async fn tasks(mut conn: &AsyncPgConnection, ids: Vec<Uuid>) -> Result<Vec<Task>> {
+    let query = tasks::table.filter(tasks::id.eq_any(ids)).order(tasks::id).select(Task::as_select());
+    Ok(query.load(&mut conn).await?)
+}
+
+pub(super) async fn dependencies(mut conn: &AsyncPgConnection, ids: Vec<Uuid>) -> Result<Vec<Dependency>> {
+    let query = task_dependencies::table
+        .filter(task_dependencies::id.eq_any(ids))
+        .order(task_dependencies::id)
+        .select(Dependency::as_select());
+    Ok(query.load(&mut conn).await?)
+}

@@ -1,0 +1,58 @@
+//! What is handed over, to the wire.
+
+use shared::json::{to_struct, to_timestamp};
+use shared::proto::task::internal::v1 as pb;
+use shared::schema::TaskStatus;
+
+use super::queries::ProjectKey;
+use crate::dependencies::Dependency;
+use crate::tasks::Task;
+
+impl From<ProjectKey> for pb::ImportedProjectKey {
+    fn from(ProjectKey { project_id, key, last_number }: ProjectKey) -> Self {
+        Self { line: 0, project_id: project_id.to_string(), key, last_number }
+    }
+}
+
+impl From<Task> for pb::ImportedTask {
+    fn from(task: Task) -> Self {
+        // What only waits becomes blocked again with its dependencies.
+        let only_waits = task.status == TaskStatus::Blocked && !task.held;
+        let status = if only_waits { TaskStatus::Pending } else { task.status };
+        Self {
+            line: 0,
+            id: task.id.to_string(),
+            project_id: task.project_id.to_string(),
+            parent_task_id: task.parent_task_id.map(|id| id.to_string()),
+            title: task.title,
+            description: task.description,
+            status: status.into(),
+            priority: task.priority.into(),
+            assignee_id: task.assignee_id.map(|id| id.to_string()),
+            creator_id: task.creator_id.to_string(),
+            due_date: task.due_date.map(to_timestamp),
+            estimated_hours: task.estimated_hours,
+            actual_hours: task.actual_hours,
+            tags: task.tags,
+            metadata: Some(to_struct(&task.metadata)),
+            created_at: Some(to_timestamp(task.created_at)),
+            updated_at: Some(to_timestamp(task.updated_at)),
+            completed_at: task.completed_at.map(to_timestamp),
+            key: Some(task.key),
+            rank: Some(task.rank),
+        }
+    }
+}
+
+impl From<Dependency> for pb::ImportedTaskDependency {
+    fn from(dependency: Dependency) -> Self {
+        Self {
+            line: 0,
+            id: Some(dependency.id.to_string()),
+            task_id: dependency.task_id.to_string(),
+            depends_on_task_id: dependency.depends_on_task_id.to_string(),
+            dependency_type: dependency.dependency_type.into(),
+            created_at: Some(to_timestamp(dependency.created_at)),
+        }
+    }
+}

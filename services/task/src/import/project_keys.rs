@@ -1,0 +1,33 @@
+//! A batch of projects' keys.
+
+use shared::error::Result;
+use shared::proto::common::ImportResult;
+use shared::proto::task::internal::v1 as pb;
+
+use super::outcome::{Item, results, sound};
+use super::queries;
+use super::wire::{check_size, read_project_key};
+use crate::handlers::Handlers;
+
+impl Handlers {
+    /// Stores a batch of keys and says what became of each.
+    pub(super) async fn import_project_key_batch(
+        &self,
+        keys: Vec<pb::ImportedProjectKey>,
+    ) -> Result<Vec<ImportResult>> {
+        check_size("project_keys", keys.len())?;
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let projects = keys.iter().filter_map(|key| key.project_id.parse().ok());
+        self.find_projects(projects).await?;
+        let read =
+            |(place, item): (usize, &pb::ImportedProjectKey)| (item.line, read_project_key(place, item));
+        let items: Vec<Item> = keys.iter().enumerate().map(read).collect();
+
+        let tx = self.ground.worker.begin_background().await?;
+        let outcomes = queries::import_project_keys(&tx, sound(&items)).await?;
+        tx.commit().await?;
+        results(items, outcomes)
+    }
+}
