@@ -100,9 +100,13 @@ pub struct ServiceOptions {
     /// How the service reaches its database.
     #[command(flatten)]
     pub database: DatabaseOptions,
-    /// Redis URL, as `redis://user:password@host:6379`; `rediss://` for TLS. No default
+    /// Redis URL, as `redis://user:password@host:6379`, or nodes of a cluster, as
+    /// `redis-cluster://user:password@one:6379,two:6379`; `rediss` for TLS. No default
     #[arg(long, env = "DAFNCK_REDIS_URL", hide_env_values = true)]
     pub redis_url: Secret,
+    /// PEM file with the authorities that Redis' certificate is checked against at `rediss` URLs. Default: the system's
+    #[arg(long, env = "DAFNCK_REDIS_TLS_CA")]
+    pub redis_tls_ca: Option<PathBuf>,
     /// What the names of all Redis keys and channels begin with; the same for all services of a suite
     #[arg(long, env = "DAFNCK_REDIS_KEY_PREFIX", default_value = DEFAULT_REDIS_KEY_PREFIX)]
     pub redis_key_prefix: String,
@@ -133,6 +137,10 @@ pub struct DatabaseOptions {
     /// What stands between the service and PostgreSQL. Migrations go around it
     #[arg(long, env = "DAFNCK_DATABASE_POOLER", value_enum, default_value_t)]
     pub database_pooler: Pooler,
+    /// PEM file with the authorities that PostgreSQL's certificate is checked against, chain and name, where the URL
+    /// says `sslmode=verify-full` or `require`. Default: the system's
+    #[arg(long, env = "DAFNCK_DATABASE_TLS_CA")]
+    pub database_tls_ca: Option<PathBuf>,
 }
 
 /// What stands between a service and PostgreSQL.
@@ -175,10 +183,12 @@ impl Default for SiblingOptions {
     }
 }
 
-/// Certificates, as PEM files. Without them the service speaks plain text, for a loopback or a mesh.
+/// Certificates, as PEM files; they are read anew when they change. Without them the service speaks plain text, for a
+/// loopback or a mesh.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TlsOptions {
-    /// PEM file with the server's certificate chain; turns TLS on. Default: not set
+    /// PEM file with the service's certificate chain, for its server and towards siblings; turns TLS on: plain text is
+    /// refused then. Default: not set
     #[arg(long, env = "DAFNCK_TLS_CERTIFICATE", requires = "tls_key")]
     pub tls_certificate: Option<PathBuf>,
     /// PEM file with the private key of that certificate. Default: not set
@@ -188,6 +198,10 @@ pub struct TlsOptions {
     /// Default: the system's
     #[arg(long, env = "DAFNCK_TLS_CA")]
     pub tls_ca: Option<PathBuf>,
+    /// PEM file with the authorities of the certificates that services show each other. Set, a caller is believed to be a
+    /// service only with such a certificate, and siblings are called at `https` URLs only. Default: not set
+    #[arg(long, env = "DAFNCK_TLS_CLIENT_CA", requires = "tls_certificate")]
+    pub tls_client_ca: Option<PathBuf>,
 }
 
 /// Proxies in front of the service, which tell it who calls.

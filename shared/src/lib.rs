@@ -36,4 +36,5 @@ pub mod service_identity;
 pub mod siblings;
 pub mod storage;
 pub mod telemetry;
+mod tls;
 pub mod validation;

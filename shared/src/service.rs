@@ -65,7 +65,11 @@ impl Ground {
         clock: Clock,
         shutdown: CancellationToken,
     ) -> anyhow::Result<Self> {
-        let redis = RedisStore::new(&options.redis_url, &options.redis_key_prefix)?;
+        let redis = RedisStore::believing(
+            options.redis_tls_ca.as_deref(),
+            &options.redis_url,
+            &options.redis_key_prefix,
+        )?;
         let signer = ServiceSigner::new(name, options.service_secret.clone());
         let worker = Database::new(&options.worker_database_url, &options.database, WORKER_POOL_SIZE)?;
         let pages = PageTokens::new(&options.service_secret);
@@ -132,7 +136,8 @@ impl Ground {
             name: self.name,
             descriptor_set,
             routes,
-            authentication: Authentication::new(sessions, self.options.service_secret.clone()),
+            authentication: Authentication::new(sessions, self.options.service_secret.clone())
+                .with_certificates_of_services(self.options.tls.tls_client_ca.is_some()),
             readiness: Arc::new(move || {
                 let database = database.clone();
                 Box::pin(async move { database.is_ready().await })

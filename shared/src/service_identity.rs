@@ -65,6 +65,11 @@ fn verify_at(secret: &Secret, credentials: &str, path: &str, now: u64) -> Result
         .ok_or(CREDENTIALS_INVALID)
 }
 
+/// A service that has shown no certificate where services have to.
+pub(crate) const NOT_CERTIFIED: Error = Error::Unauthenticated {
+    reason: ErrorReason::SessionInvalid,
+    message: "services are believed over connections with their certificate only",
+};
 const CREDENTIALS_INVALID: Error = Error::Unauthenticated {
     reason: ErrorReason::SessionInvalid,
     message: "the service credentials are malformed, expired or signed under another secret",

@@ -12,10 +12,11 @@ use anyhow::Context as _;
 use futures::TryFutureExt as _;
 use futures::future::BoxFuture;
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, Request, Response};
+use http::uri::Scheme;
+use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full};
 use tonic::body::Body;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Channel, Endpoint};
 use tower::{BoxError, Service};
 
 use crate::authentication::MethodRules;
@@ -28,6 +29,7 @@ use crate::proto::task::internal::v1::task_directory_service_client::TaskDirecto
 use crate::server::{Deadline, GRPC_TIMEOUT, MAX_MESSAGE_BYTES};
 use crate::service_identity::ServiceSigner;
 use crate::telemetry;
+use crate::tls::SiblingConnector;
 
 /// How long a unary call of a sibling may take, unless the call that it is made for ends earlier.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -73,7 +75,7 @@ impl Siblings {
     pub fn new(urls: &SiblingOptions, tls: &TlsOptions, signer: &ServiceSigner) -> anyhow::Result<Self> {
         let methods = std::sync::Arc::new(MethodRules::of(proto::DESCRIPTOR_SET)?);
         let channel = |url: &str| -> anyhow::Result<SiblingChannel> {
-            let inner = endpoint(url, tls).with_context(|| format!("sibling at {url}"))?.connect_lazy();
+            let inner = connect(url, tls).with_context(|| format!("sibling at {url}"))?;
             Ok(SiblingChannel { inner, signer: signer.clone(), methods: methods.clone() })
         };
         Ok(Self {
@@ -119,23 +121,23 @@ impl Siblings {
     }
 }
 
-fn endpoint(url: &str, tls: &TlsOptions) -> anyhow::Result<Endpoint> {
-    let endpoint = Endpoint::from_shared(url.to_owned())?
+fn connect(url: &str, tls: &TlsOptions) -> anyhow::Result<Channel> {
+    let uri: Uri = url.parse()?;
+    let is_encrypted = uri.scheme() == Some(&Scheme::HTTPS);
+    anyhow::ensure!(
+        is_encrypted || tls.tls_client_ca.is_none(),
+        "services that show each other certificates are at https URLs"
+    );
+    // The encryption is ours: the endpoint's own would keep the certificates that it has begun with.
+    let endpoint = Endpoint::from_shared(url.replacen("https://", "http://", 1))?
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .tcp_nodelay(true);
-    if endpoint.uri().scheme() != Some(&http::uri::Scheme::HTTPS) {
-        return Ok(endpoint);
+    if !is_encrypted {
+        return Ok(endpoint.connect_lazy());
     }
-    let authorities = match &tls.tls_ca {
-        Some(path) => {
-            let pem = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-            ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem))
-        }
-        None => ClientTlsConfig::new().with_native_roots(),
-    };
-    Ok(endpoint.tls_config(authorities)?)
+    Ok(endpoint.connect_with_connector_lazy(SiblingConnector::new(tls, CONNECT_TIMEOUT)?))
 }
 
 /// A connection that signs each call, for generated clients. The signature covers the path, which a tonic

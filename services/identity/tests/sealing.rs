@@ -96,6 +96,8 @@ async fn rotate(suite: &Suite) -> Vec<internal::RotateKeysResponse> {
         data_folder: PathBuf::from("nowhere"),
         siblings: suite.siblings.clone(),
         tls_ca: None,
+        tls_certificate: None,
+        tls_key: None,
     };
     let mut told = Vec::new();
     suite::rotate_keys::run(&options, |so_far| told.push(so_far.clone())).await.unwrap();

@@ -1,12 +1,14 @@
 //! `dafnck health`: whether the services are ready, for people and for health checks of containers.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::ensure;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use shared::config::SiblingOptions;
-use tonic::transport::Endpoint;
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -24,6 +26,9 @@ pub struct HealthOptions {
     /// Where the services are.
     #[command(flatten)]
     pub siblings: SiblingOptions,
+    /// PEM file with the authorities that services at `https` URLs are checked against. Default: the system's
+    #[arg(long, env = "DAFNCK_TLS_CA")]
+    pub tls_ca: Option<PathBuf>,
 }
 
 /// Asks them and prints what they say.
@@ -35,7 +40,7 @@ pub async fn command(options: &HealthOptions) -> anyhow::Result<()> {
         |name: &str| options.services.is_empty() || options.services.iter().any(|wanted| wanted == name);
     let mut ready = true;
     for (name, url) in NAMES.into_iter().zip(urls(&options.siblings)).filter(|(name, _)| is_wanted(name)) {
-        match ask(url).await {
+        match ask(url, options.tls_ca.as_deref()).await {
             Ok(ServingStatus::Serving) => println!("{name:<10}{url:<26}ready"),
             Ok(status) => {
                 ready = false;
@@ -53,7 +58,7 @@ pub async fn command(options: &HealthOptions) -> anyhow::Result<()> {
 
 /// Whether all four are ready.
 pub async fn all_ready(services: &SiblingOptions) -> bool {
-    let answers = futures::future::join_all(urls(services).map(ask)).await;
+    let answers = futures::future::join_all(urls(services).map(|url| ask(url, None))).await;
     answers.into_iter().all(|answer| answer.is_ok_and(|status| status == ServingStatus::Serving))
 }
 
@@ -62,8 +67,16 @@ fn urls(services: &SiblingOptions) -> [&str; 4] {
     [identity_url, project_url, task_url, content_url]
 }
 
-async fn ask(url: &str) -> anyhow::Result<ServingStatus> {
-    let endpoint = Endpoint::from_shared(url.to_owned())?.connect_timeout(ANSWER_LIMIT).timeout(ANSWER_LIMIT);
+async fn ask(url: &str, tls_ca: Option<&Path>) -> anyhow::Result<ServingStatus> {
+    let mut endpoint =
+        Endpoint::from_shared(url.to_owned())?.connect_timeout(ANSWER_LIMIT).timeout(ANSWER_LIMIT);
+    if url.starts_with("https://") {
+        let tls = match tls_ca {
+            Some(path) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(fs::read(path)?)),
+            None => ClientTlsConfig::new().with_native_roots(),
+        };
+        endpoint = endpoint.tls_config(tls)?;
+    }
     let mut health = HealthClient::new(endpoint.connect().await?);
     Ok(health.check(HealthCheckRequest::default()).await?.into_inner().status())
 }

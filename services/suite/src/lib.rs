@@ -1,6 +1,7 @@
 //! All four services in one process: the local default (`dafnck`), the operator's commands, and what tests use.
 
 pub mod convert;
+pub mod dev_ca;
 pub mod export;
 pub mod health;
 pub mod import;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use suite::convert::{self, ConvertOptions};
+use suite::dev_ca::{self, DevCaOptions};
 use suite::export::{self, ExportOptions};
 use suite::health::{self, HealthOptions};
 use suite::import::{self, ImportOptions};
@@ -46,6 +47,8 @@ enum Command {
     RotateKeys(OperatorOptions),
     /// List, suspend, reactivate, delete and erase accounts
     User(UserOptions),
+    /// Make an authority for development, and certificates of it for all services
+    DevCa(DevCaOptions),
     /// Ask services whether they are ready
     Health(HealthOptions),
 }
@@ -71,6 +74,7 @@ async fn run_command(cli: Cli) -> anyhow::Result<()> {
         Command::Convert(options) => convert::command(&options),
         Command::RotateKeys(options) => rotate_keys::command(&options).await,
         Command::User(options) => user::command(options).await,
+        Command::DevCa(options) => dev_ca::command(&options),
         Command::Health(options) => health::command(&options).await,
     }
 }

@@ -29,6 +29,12 @@ pub struct OperatorOptions {
     /// PEM file with the authorities that services at `https` URLs are checked against. Default: the system's
     #[arg(long, env = "DAFNCK_TLS_CA")]
     pub tls_ca: Option<PathBuf>,
+    /// PEM file with the operator's certificate, where services show each other theirs. Default: not set
+    #[arg(long, env = "DAFNCK_TLS_CERTIFICATE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file with the private key of that certificate. Default: not set
+    #[arg(long, env = "DAFNCK_TLS_KEY", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
 }
 
 impl OperatorOptions {
@@ -43,7 +49,12 @@ impl OperatorOptions {
                 .context("give --service-secret, or --data-folder of a suite that `dafnck` runs")?
                 .service_secret(),
         };
-        let tls = TlsOptions { tls_ca: self.tls_ca.clone(), ..Default::default() };
+        let tls = TlsOptions {
+            tls_certificate: self.tls_certificate.clone(),
+            tls_key: self.tls_key.clone(),
+            tls_ca: self.tls_ca.clone(),
+            tls_client_ca: None,
+        };
         Siblings::new(&self.siblings, &tls, &ServiceSigner::new(PRINCIPAL, secret))
     }
 }

@@ -1,6 +1,7 @@
 //! Starts the four services in this process.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::ValueEnum;
@@ -105,6 +106,8 @@ pub struct SuiteOptions {
     pub redis_url: Secret,
     /// What the names of all Redis keys begin with.
     pub redis_key_prefix: String,
+    /// The folder of `dafnck dev-ca`, where everything is to be encrypted.
+    pub certificates: Option<PathBuf>,
     /// Key of the calls between services.
     pub service_secret: Secret,
     /// What only identity needs.
@@ -129,7 +132,12 @@ impl SuiteOptions {
         let Self { postgres, .. } = self;
         let database = self.databases.database_of(role.service, &self.database);
         let password = self.role_password.expose();
-        format!("postgres://{}:{password}@{postgres}/{database}?sslmode=disable", role.name()).into()
+        let mode = if self.certificates.is_some() { "verify-full" } else { "disable" };
+        format!("postgres://{}:{password}@{postgres}/{database}?sslmode={mode}", role.name()).into()
+    }
+
+    fn certificate(&self, file: &str) -> Option<PathBuf> {
+        self.certificates.as_ref().map(|folder| folder.join(file))
     }
 
     fn service(&self, name: &'static str, listen: SocketAddr, siblings: &SiblingOptions) -> ServiceOptions {
@@ -139,12 +147,21 @@ impl SuiteOptions {
             worker_database_url: self.url_of(Role::work_of(name)),
             migration_database_url: None,
             database_pool_size: self.database_pool_size,
-            database: self.reaching.clone(),
+            database: DatabaseOptions {
+                database_tls_ca: self.certificate("ca.pem"),
+                ..self.reaching.clone()
+            },
             redis_url: self.redis_url.clone(),
             redis_key_prefix: self.redis_key_prefix.clone(),
             service_secret: self.service_secret.clone(),
             siblings: siblings.clone(),
-            tls: TlsOptions::default(),
+            redis_tls_ca: self.certificate("ca.pem"),
+            tls: TlsOptions {
+                tls_certificate: self.certificate(&format!("{name}.pem")),
+                tls_key: self.certificate(&format!("{name}.key")),
+                tls_ca: self.certificate("ca.pem"),
+                tls_client_ca: self.certificate("ca.pem"),
+            },
             proxies: self.proxies.clone(),
             limits: self.limits.clone(),
             telemetry: self.telemetry.clone(),
@@ -181,7 +198,8 @@ pub async fn listen(ports: [u16; 4]) -> anyhow::Result<[TcpListener; 4]> {
 /// When an option is malformed.
 pub fn start(options: &SuiteOptions, listeners: [TcpListener; 4]) -> anyhow::Result<RunningServices> {
     let [identity, project, task, content] = listeners;
-    let url = |listener: &TcpListener| anyhow::Ok(format!("http://{}", listener.local_addr()?));
+    let scheme = if options.certificates.is_some() { "https" } else { "http" };
+    let url = |listener: &TcpListener| anyhow::Ok(format!("{scheme}://{}", listener.local_addr()?));
     let siblings = SiblingOptions {
         identity_url: url(&identity)?,
         project_url: url(&project)?,

@@ -61,6 +61,7 @@ async fn replica(suite: &mut Suite, project_url: &str) -> DropGuard {
         database_pool_size: 4,
         database: Default::default(),
         redis_url: suite.options.redis_url.clone(),
+        redis_tls_ca: None,
         redis_key_prefix: suite.options.redis_key_prefix.clone(),
         service_secret: suite.options.service_secret.clone(),
         siblings,

@@ -47,20 +47,33 @@ pub struct Admission {
 pub struct Authentication {
     sessions: Arc<Sessions>,
     service_secret: Secret,
+    services_show_certificates: bool,
 }
 
 impl Authentication {
     /// Over the sessions that users have and the secret that services sign with.
     pub fn new(sessions: Arc<Sessions>, service_secret: Secret) -> Self {
-        Self { sessions, service_secret }
+        Self { sessions, service_secret, services_show_certificates: false }
     }
 
-    /// Who calls `path`, if its rule is open to them.
+    /// Believes services only over connections on which they have shown a certificate.
+    #[must_use]
+    pub fn with_certificates_of_services(self, required: bool) -> Self {
+        Self { services_show_certificates: required, ..self }
+    }
+
+    /// Who calls `path`, if its rule is open to them. `certified`: on a connection with a client's certificate.
     ///
     /// # Errors
     /// `SESSION_REQUIRED`, `SESSION_INVALID`, `AUDIENCE_REFUSED`, and of API tokens `SESSION_ONLY` and `SCOPE_MISSING`;
     /// `UNAVAILABLE` when it cannot be found out.
-    pub async fn admit(&self, path: &str, rule: MethodRule, headers: &HeaderMap) -> Result<Admission> {
+    pub async fn admit(
+        &self,
+        path: &str,
+        rule: MethodRule,
+        headers: &HeaderMap,
+        certified: bool,
+    ) -> Result<Admission> {
         // Before any look-up: what is open to no one costs nothing.
         if rule.audience == Audience::Unspecified {
             return Err(audience_refused());
@@ -69,6 +82,9 @@ impl Authentication {
             None => Admission { caller: Caller::Anonymous, token: None },
             Some(header) => self.identify(path, Credentials::parse(header)?).await?,
         };
+        if self.services_show_certificates && !certified && matches!(admission.caller, Caller::Service(_)) {
+            return Err(service_identity::NOT_CERTIFIED);
+        }
         check_audience(rule.audience, &admission.caller)?;
         if let Some(scopes) = admission.caller.scopes() {
             scopes.check(path, rule)?;

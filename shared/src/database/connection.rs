@@ -2,19 +2,20 @@
 
 use std::collections::HashSet;
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel::ConnectionError;
 use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::PoolableConnection;
-use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::pooled::{self, Ending};
 use crate::config::{DatabaseOptions, Pooler, Secret};
+use crate::tls;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -63,32 +64,48 @@ impl Deref for Connection {
 /// Makes connections for the pool.
 pub struct Manager {
     config: tokio_postgres::Config,
-    tls: Option<MakeRustlsConnect>,
+    /// Whether to speak TLS, and whom to believe.
+    tls: Option<Authorities>,
     pooler: Pooler,
 }
 
 impl Manager {
     pub(super) fn new(url: &Secret, options: &DatabaseOptions) -> anyhow::Result<Self> {
         // The driver's own message may quote the URL, and with it the password.
-        let mut config = tokio_postgres::Config::from_str(url.expose()).map_err(|_| {
+        // The driver knows no `verify-full`; its TLS is ours, which always verifies the chain and the name.
+        let url = url.expose().replace("sslmode=verify-full", "sslmode=require");
+        let mut config = tokio_postgres::Config::from_str(&url).map_err(|_| {
             anyhow::anyhow!("the database URL is malformed: postgres://user:password@host:port/database")
         })?;
         config.connect_timeout(CONNECT_TIMEOUT);
-        let tls = (config.get_ssl_mode() != SslMode::Disable).then(tls_connector).transpose()?;
+        let tls = match config.get_ssl_mode() {
+            SslMode::Disable => None,
+            _ => Some(Authorities::new(options.database_tls_ca.clone())?),
+        };
         Ok(Self { config, tls, pooler: options.database_pooler })
     }
 }
 
-/// TLS that trusts the machine's certificate authorities. `sslmode=require` refuses plaintext.
-fn tls_connector() -> anyhow::Result<MakeRustlsConnect> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(MakeRustlsConnect::new(config))
+/// Whom to believe that they are PostgreSQL.
+enum Authorities {
+    /// The machine's authorities.
+    Machine(MakeRustlsConnect),
+    /// Those of a file, which is read for each new connection: it may have changed.
+    File(PathBuf),
+}
+
+impl Authorities {
+    fn new(ca: Option<PathBuf>) -> anyhow::Result<Self> {
+        let config = tls::client_config(ca.as_deref())?;
+        Ok(ca.map_or_else(|| Self::Machine(MakeRustlsConnect::new(config)), Self::File))
+    }
+
+    fn connector(&self) -> anyhow::Result<MakeRustlsConnect> {
+        match self {
+            Self::Machine(connector) => Ok(connector.clone()),
+            Self::File(ca) => Ok(MakeRustlsConnect::new(tls::client_config(Some(ca))?)),
+        }
+    }
 }
 
 impl bb8::ManageConnection for Manager {
@@ -98,7 +115,9 @@ impl bb8::ManageConnection for Manager {
     async fn connect(&self) -> Result<Connection, ConnectionError> {
         let refused = |error: tokio_postgres::Error| ConnectionError::BadConnection(error.to_string());
         let inner = if let Some(tls) = &self.tls {
-            let (client, connection) = self.config.connect(tls.clone()).await.map_err(refused)?;
+            let tls =
+                tls.connector().map_err(|error| ConnectionError::BadConnection(format!("{error:#}")))?;
+            let (client, connection) = self.config.connect(tls).await.map_err(refused)?;
             pooled::set_up(self.pooler, client, connection).await?
         } else {
             let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(refused)?;

@@ -15,6 +15,7 @@
 
 mod command;
 mod data_folder;
+mod encrypted;
 mod guard;
 mod pgbouncer;
 mod places;
@@ -36,6 +37,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+pub use encrypted::{Certificate, EncryptedRedis};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{ADMIN, PostgresServer};
 pub use provision_prometheus::promtool;

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 
 use super::Progress;
 use super::command::Identity;
+use super::encrypted::Certificate;
 use super::ports;
 use super::provision::{self, Copy, Program};
 use super::provision_debian::{library_path, unpack};
@@ -24,13 +25,14 @@ pub struct PgBouncer {
     pub port: u16,
     settings: String,
     users: String,
+    certificate: Option<Certificate>,
     program: Program,
     server: Option<Tethered>,
 }
 
 impl PgBouncer {
     /// Starts it on a free port with the settings of this file, for all databases of the server at `postgres` and for
-    /// these users with their passwords. Debian's package is fetched into the cache.
+    /// these users with their passwords; with a certificate it refuses plain text. Debian's package is fetched into the cache.
     ///
     /// # Errors
     /// When it cannot be fetched or does not start.
@@ -39,6 +41,7 @@ impl PgBouncer {
         settings: &Path,
         postgres: SocketAddr,
         users: &[(String, String)],
+        certificate: Option<Certificate>,
         progress: impl Fn(&str) + Send + Sync,
     ) -> Result<Self> {
         let program = program(cache, &progress).await?;
@@ -51,7 +54,7 @@ impl PgBouncer {
             "{settings}\n[databases]\n* = host={host} port={at}\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
         );
-        let mut bouncer = Self { port, settings, users, program, server: None };
+        let mut bouncer = Self { port, settings, users, certificate, program, server: None };
         bouncer.start_again().await?;
         Ok(bouncer)
     }
@@ -77,7 +80,16 @@ impl PgBouncer {
         self.server = None;
         let place = Place::make()?;
         let users = place.write("users", &self.users)?;
-        let settings = format!("{}auth_file = {}\n", self.settings, users.display());
+        let mut settings = format!("{}auth_file = {}\n", self.settings, users.display());
+        if let Some(certificate) = &self.certificate {
+            let chain = place.write("chain.pem", &certificate.chain)?;
+            let key = place.write("key.pem", &certificate.key)?;
+            settings += &format!(
+                "client_tls_sslmode = require\nclient_tls_cert_file = {}\nclient_tls_key_file = {}\n",
+                chain.display(),
+                key.display()
+            );
+        }
         let settings = place.write("pgbouncer.ini", &settings)?;
         let settings = settings.to_str().context("the folder's path is not UTF-8")?;
         let server = Tethered::spawn(&place, &self.program, SERVER, &[settings])?;

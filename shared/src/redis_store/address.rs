@@ -1,6 +1,9 @@
 //! Where Redis is: one node, or some of the nodes of a cluster.
 
-use redis::{ConnectionInfo, IntoConnectionInfo, RedisResult};
+use std::path::{Path, PathBuf};
+
+use redis::cluster::{ClusterClient, ClusterClientBuilder};
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult, TlsCertificates};
 
 use crate::config::Secret;
 use crate::error::{Error, Result};
@@ -14,6 +17,8 @@ pub(super) struct Address {
     /// The node, or those of the cluster that are named; they tell where the others are.
     pub(super) nodes: Vec<ConnectionInfo>,
     pub(super) is_cluster: bool,
+    /// The authorities that the nodes' certificates are checked against; `None` for those of the machine.
+    tls_ca: Option<PathBuf>,
 }
 
 impl Address {
@@ -21,15 +26,42 @@ impl Address {
     ///
     /// # Errors
     /// `INTERNAL` for anything else, without the URL: it may hold a password.
-    pub(super) fn parse(url: &Secret) -> Result<Self> {
+    pub(super) fn parse(url: &Secret, tls_ca: Option<&Path>) -> Result<Self> {
         let parsed = match url.expose().split_once(CLUSTER) {
-            None => {
-                url.expose().into_connection_info().map(|node| Self { nodes: vec![node], is_cluster: false })
-            }
-            Some((scheme, rest)) => cluster_nodes(scheme, rest).map(|nodes| Self { nodes, is_cluster: true }),
+            None => url.expose().into_connection_info().map(|node| (vec![node], false)),
+            Some((scheme, rest)) => cluster_nodes(scheme, rest).map(|nodes| (nodes, true)),
         };
-        parsed.map_err(|_| Error::internal("the Redis URL is malformed"))
+        let (nodes, is_cluster) = parsed.map_err(|_| Error::internal("the Redis URL is malformed"))?;
+        Ok(Self { nodes, is_cluster, tls_ca: tls_ca.map(Path::to_owned) })
     }
+
+    /// A client of one node, with the authorities as they are in their file now.
+    pub(super) fn client(&self, node: &ConnectionInfo) -> RedisResult<Client> {
+        if self.tls_ca.is_some() && is_encrypted(node) {
+            return Client::build_with_tls(node.clone(), self.certificates()?);
+        }
+        Client::open(node.clone())
+    }
+
+    /// A client of the cluster, likewise.
+    pub(super) fn cluster(&self) -> RedisResult<ClusterClientBuilder> {
+        let builder = ClusterClient::builder(self.nodes.clone());
+        Ok(if self.tls_ca.is_some() { builder.certs(self.certificates()?) } else { builder })
+    }
+
+    /// Whom to believe, if not the machine's authorities.
+    pub(super) fn authorities(&self) -> Option<&Path> {
+        self.tls_ca.as_deref()
+    }
+
+    fn certificates(&self) -> RedisResult<TlsCertificates> {
+        let root_cert = self.tls_ca.as_ref().map(std::fs::read).transpose()?;
+        Ok(TlsCertificates { client_tls: None, root_cert })
+    }
+}
+
+fn is_encrypted(node: &ConnectionInfo) -> bool {
+    matches!(node.addr(), ConnectionAddr::TcpTls { .. })
 }
 
 fn cluster_nodes(scheme: &str, rest: &str) -> RedisResult<Vec<ConnectionInfo>> {
@@ -43,7 +75,7 @@ mod tests {
     use super::*;
 
     fn nodes(url: &str) -> Result<Vec<String>> {
-        let address = Address::parse(&url.into())?;
+        let address = Address::parse(&url.into(), None)?;
         Ok(address.nodes.iter().map(|node| node.addr().to_string()).collect())
     }
 

@@ -6,7 +6,7 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
-use redis::{Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisFuture, RedisResult, Value};
+use redis::{Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult, Value};
 
 use super::OPERATION_TIMEOUT;
 use super::address::Address;
@@ -20,15 +20,20 @@ pub(super) async fn connect(address: &Address) -> RedisResult<Wire> {
         return Err((ErrorKind::InvalidClientConfig, "the Redis URL names no node").into());
     };
     if address.is_cluster {
-        return Ok(Wire::Cluster(cluster(&address.nodes)?.get_async_connection().await?));
+        return Ok(Wire::Cluster(cluster(address)?.get_async_connection().await?));
     }
-    let mut connection = RedisConnectionManager::new(node.clone())?.connect().await?;
+    // The manager of bb8-redis takes no authorities.
+    let mut connection = match address.authorities() {
+        None => RedisConnectionManager::new(node.clone())?.connect().await?,
+        Some(_) => address.client(node)?.get_multiplexed_async_connection().await?,
+    };
     connection.set_response_timeout(OPERATION_TIMEOUT);
     Ok(Wire::One(connection))
 }
 
-fn cluster(nodes: &[ConnectionInfo]) -> RedisResult<ClusterClient> {
-    ClusterClient::builder(nodes.to_vec())
+fn cluster(address: &Address) -> RedisResult<ClusterClient> {
+    address
+        .cluster()?
         .connection_timeout(OPERATION_TIMEOUT)
         .response_timeout(OPERATION_TIMEOUT)
         .retries(CLUSTER_RETRIES)

@@ -9,6 +9,7 @@ mod connection;
 mod pool;
 mod subscription;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +49,15 @@ impl RedisStore {
     /// # Errors
     /// `INTERNAL` for a malformed URL.
     pub fn new(url: &Secret, prefix: &str) -> Result<Self> {
-        let address = Arc::new(Address::parse(url)?);
+        Self::believing(None, url, prefix)
+    }
+
+    /// As [`Self::new`], with the authorities of this PEM file instead of the machine's.
+    ///
+    /// # Errors
+    /// `INTERNAL` for a malformed URL.
+    pub fn believing(tls_ca: Option<&Path>, url: &Secret, prefix: &str) -> Result<Self> {
+        let address = Arc::new(Address::parse(url, tls_ca)?);
         Ok(Self { pool: pool::build(address.clone()), address, prefix: prefix.to_owned() })
     }
 

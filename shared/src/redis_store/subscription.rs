@@ -6,7 +6,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::StreamExt as _;
 use redis::aio::{PubSubSink, PubSubStream};
-use redis::{Client, ConnectionInfo, RedisResult};
+use redis::{ConnectionInfo, RedisResult};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -39,7 +39,7 @@ pub(super) fn start(address: Arc<Address>, channels: Vec<String>) -> mpsc::Recei
     let (sender, receiver) = mpsc::channel(BUFFERED_MESSAGES);
     tokio::spawn(async move {
         tokio::select! {
-            () = follow(&address.nodes, &channels, &sender) => {}
+            () = follow(&address, &channels, &sender) => {}
             () = sender.closed() => {}
         }
     });
@@ -47,7 +47,7 @@ pub(super) fn start(address: Arc<Address>, channels: Vec<String>) -> mpsc::Recei
 }
 
 /// In a cluster each node passes on what is published at any: when one goes, the next is asked.
-async fn follow(nodes: &[ConnectionInfo], channels: &[String], sender: &mpsc::Sender<Notification>) {
+async fn follow(address: &Address, channels: &[String], sender: &mpsc::Sender<Notification>) {
     let pauses = || {
         ExponentialBuilder::new()
             .with_min_delay(FIRST_PAUSE)
@@ -57,8 +57,8 @@ async fn follow(nodes: &[ConnectionInfo], channels: &[String], sender: &mpsc::Se
             .build()
     };
     let mut next_pauses = pauses();
-    for node in nodes.iter().cycle() {
-        match timeout(CONNECT_TIMEOUT, connect(node, channels)).await {
+    for node in address.nodes.iter().cycle() {
+        match timeout(CONNECT_TIMEOUT, connect(address, node, channels)).await {
             Ok(Ok((sink, messages))) => {
                 next_pauses = pauses();
                 if sender.send(Notification::Connected).await.is_ok() {
@@ -72,8 +72,12 @@ async fn follow(nodes: &[ConnectionInfo], channels: &[String], sender: &mpsc::Se
     }
 }
 
-async fn connect(node: &ConnectionInfo, channels: &[String]) -> RedisResult<(PubSubSink, PubSubStream)> {
-    let mut connection = Client::open(node.clone())?.get_async_pubsub().await?;
+async fn connect(
+    address: &Address,
+    node: &ConnectionInfo,
+    channels: &[String],
+) -> RedisResult<(PubSubSink, PubSubStream)> {
+    let mut connection = address.client(node)?.get_async_pubsub().await?;
     connection.subscribe(channels).await?;
     Ok(connection.split())
 }

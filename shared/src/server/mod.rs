@@ -13,23 +13,24 @@ mod stack;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::service::Routes;
+use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_health::ServingStatus;
 use tonic_web::GrpcWebLayer;
 
 use crate::authentication::{Authentication, MethodRules};
 use crate::config::{LimitOptions, ProxyOptions, TlsOptions};
+use crate::tls::{self, ServerTls};
 
 pub use deadline::{DEFAULT_TIMEOUT, Deadline, GRPC_TIMEOUT, MAX_STREAM_TIMEOUT, MAX_TIMEOUT};
 pub use health::ALIVE;
@@ -92,7 +93,8 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let transport = transport(&parts.tls, &parts.limits)?;
+    let transport = transport(&parts.limits);
+    let tls = ServerTls::new(&parts.tls).context("the TLS certificate")?;
     let own_services = reflection::own_services(parts.name, parts.descriptor_set)?;
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let health = Health::new(reporter, &own_services);
@@ -109,17 +111,24 @@ pub async fn serve(
 
     let _background =
         AbortOnDropHandle::new(tokio::spawn(background(health.clone(), parts.readiness, stack)));
+    let _expiry = AbortOnDropHandle::new(tokio::spawn(tls::watch(parts.tls, parts.name)));
 
     let stop = shutdown.clone();
-    let serving = transport
-        // Outermost: below it, a browser's call is a gRPC call like any other.
-        .layer(GrpcWebLayer::new())
-        .add_routes(Routes::from(router))
-        .serve_with_incoming_shutdown(incoming(listener), async move {
-            stop.cancelled().await;
-            // Health first, so that balancers look elsewhere while calls are still answered.
-            health.report(ServingStatus::NotServing).await;
-        });
+    let told_to_stop = async move {
+        stop.cancelled().await;
+        // Health first, so that balancers look elsewhere while calls are still answered.
+        health.report(ServingStatus::NotServing).await;
+    };
+    // Outermost: below it, a browser's call is a gRPC call like any other.
+    let router = transport.layer(GrpcWebLayer::new()).add_routes(Routes::from(router));
+    let plain = incoming(listener);
+    let serving = match tls {
+        None => router.serve_with_incoming_shutdown(plain, told_to_stop).left_future(),
+        Some(tls) => {
+            let encrypted = Box::pin(tls::accept(plain, tls));
+            router.serve_with_incoming_shutdown(encrypted, told_to_stop).right_future()
+        }
+    };
     tokio::select! {
         result = serving => result.context("serving"),
         () = drain_time_is_over(&shutdown) => {
@@ -154,8 +163,8 @@ fn incoming(listener: TcpListener) -> TcpIncoming {
     TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(TCP_KEEPALIVE))
 }
 
-fn transport(tls: &TlsOptions, limits: &LimitOptions) -> anyhow::Result<Server> {
-    let server = Server::builder()
+fn transport(limits: &LimitOptions) -> Server {
+    Server::builder()
         // gRPC-Web comes over HTTP/1.1 too.
         .accept_http1(true)
         .http2_keepalive_interval(Some(HTTP2_KEEPALIVE_INTERVAL))
@@ -164,9 +173,5 @@ fn transport(tls: &TlsOptions, limits: &LimitOptions) -> anyhow::Result<Server> 
         // that run then go on to their ends.
         .max_connection_age(Duration::from_secs(limits.connection_age_seconds.into()))
         .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
-        .http2_max_header_list_size(MAX_HEADER_BYTES);
-    let (Some(certificate), Some(key)) = (&tls.tls_certificate, &tls.tls_key) else { return Ok(server) };
-    let read = |path: &Path| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
-    let identity = Identity::from_pem(read(certificate)?, read(key)?);
-    server.tls_config(ServerTlsConfig::new().identity(identity)).context("the TLS certificate")
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
 }

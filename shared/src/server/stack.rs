@@ -178,8 +178,10 @@ impl Stack {
         // Load shedding before authentication: a server at its limit has no time for look-ups either.
         let permit = self.place(rule)?;
         // Authentication before the rate limit, which counts by caller.
-        let Admission { caller, token } =
-            self.authentication.admit(request.uri().path(), rule, request.headers()).await?;
+        let Admission { caller, token } = self
+            .authentication
+            .admit(request.uri().path(), rule, request.headers(), shows_certificate(&request))
+            .await?;
         // The rate limit last: it is what a caller has, not what a connection has.
         self.rate_limit.admit(&caller, peer)?;
         request.extensions_mut().insert(caller);
@@ -248,6 +250,12 @@ fn span_of(path: Option<&str>) -> Span {
         rpc.response.status_code = tracing::field::Empty,
         trace_id = tracing::field::Empty,
     )
+}
+
+/// Whether the other end has shown a certificate of the authorities that services have theirs from.
+fn shows_certificate(request: &Request<Body>) -> bool {
+    let connection = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();
+    connection.and_then(TlsConnectInfo::peer_certs).is_some_and(|chain| !chain.is_empty())
 }
 
 /// The address of the other end of the connection. A connection without one (there is none) counts as one peer.

@@ -131,6 +131,7 @@ async fn start_services(
         database_pool_size: DEFAULT_DATABASE_POOL_SIZE,
         redis_url: servers.redis.url().into(),
         redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),
+        certificates: None,
         service_secret: secrets.service_secret(),
         identity: IdentityOptions {
             keys: KeyRingOptions {

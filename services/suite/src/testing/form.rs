@@ -1,9 +1,13 @@
 //! The forms in which a suite can be put together.
 
-use shared::local::{PgBouncer, RedisCluster};
+use std::path::Path;
+
+use chrono::{Days, Utc};
+use shared::local::{Certificate, EncryptedRedis, PgBouncer, RedisCluster};
 
 use super::servers::{self, Servers};
-use crate::services::{DatabaseForm, Role};
+use crate::dev_ca::Authority;
+use crate::services::{DatabaseForm, NAMES, Role};
 
 /// What of a suite differs from the plain one: one database, reached directly, one Redis, no TLS.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,6 +18,39 @@ pub struct Form {
     pub through: Through,
     /// One Redis, or a cluster.
     pub redis: RedisForm,
+    /// Whether everything that goes over a wire is encrypted: to the services and between them, to PgBouncer (the private
+    /// PostgreSQL has no TLS) and to Redis.
+    pub encryption: Encryption,
+}
+
+/// Whether wires are encrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encryption {
+    /// Plain text.
+    #[default]
+    Off,
+    /// TLS everywhere, with certificates of `dafnck dev-ca`.
+    On,
+}
+
+/// A certificate of `dafnck dev-ca`.
+pub(super) fn certificate(folder: &Path, name: &str) -> Certificate {
+    let read = |ending: &str| std::fs::read_to_string(folder.join(format!("{name}.{ending}"))).unwrap();
+    Certificate { chain: read("pem"), key: read("key") }
+}
+
+/// Makes certificates for everybody.
+pub(super) fn make_certificates(folder: &Path) {
+    let authority = Authority::load_or_make(folder).unwrap();
+    let until = Utc::now().date_naive() + Days::new(30);
+    for name in NAMES.into_iter().chain(["postgres", "redis"]) {
+        authority.issue(name, &["127.0.0.1".to_owned()], until).unwrap();
+    }
+}
+
+pub(super) async fn start_encrypted_redis(certificate: Certificate) -> EncryptedRedis {
+    let cache = servers::workspace().join(".local/cache");
+    EncryptedRedis::start(&cache, &certificate, |progress| eprintln!("{progress}")).await.unwrap()
 }
 
 /// What is between the services and PostgreSQL.
@@ -47,11 +84,13 @@ pub(super) async fn start_cluster() -> RedisCluster {
 }
 
 /// Starts a PgBouncer for all roles of the services.
-pub(super) async fn start_bouncer(servers: &Servers) -> PgBouncer {
+pub(super) async fn start_bouncer(servers: &Servers, certificate: Option<Certificate>) -> PgBouncer {
     let workspace = servers::workspace();
     let users = Role::ALL.map(|role| (role.name(), servers.role_password.expose().to_owned()));
     let settings = workspace.join("deploy/pgbouncer/any-version.ini");
     let postgres = servers.postgres_address();
     let say = |progress: &str| eprintln!("{progress}");
-    PgBouncer::start(&workspace.join(".local/cache"), &settings, postgres, &users, say).await.unwrap()
+    PgBouncer::start(&workspace.join(".local/cache"), &settings, postgres, &users, certificate, say)
+        .await
+        .unwrap()
 }

@@ -22,7 +22,7 @@ mod slow_link;
 mod summary;
 
 pub use actor::{Actor, Bearer, Service};
-pub use form::{Form, RedisForm, Through};
+pub use form::{Encryption, Form, RedisForm, Through};
 pub use mail::Mail;
 pub use moving::OtherCluster;
 pub use replica::Replica;
@@ -40,12 +40,12 @@ use shared::clock::Clock;
 use shared::config::{
     DatabaseOptions, LimitOptions, Pooler, ProxyOptions, Secret, SiblingOptions, TelemetryOptions,
 };
-use shared::local::{LocalServers, PgBouncer, RedisCluster};
+use shared::local::{EncryptedRedis, LocalServers, PgBouncer, RedisCluster};
 use shared::mail::{Destination, MailOptions};
 use shared::redis_store::RedisStore;
 use shared::storage::{BucketOptions, FileLimits, StorageOptions};
 use tempfile::TempDir;
-use tonic::transport::Channel;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig};
 use uuid::Uuid;
 
 use crate::services::{self, DatabaseForm, NAMES, Role, RunningServices, SuiteOptions};
@@ -68,6 +68,7 @@ pub struct Suite {
     pub bouncer: Option<PgBouncer>,
     /// Only of a suite with a Redis Cluster.
     pub cluster: Option<RedisCluster>,
+    _encrypted_redis: Option<EncryptedRedis>,
     running: Option<RunningServices>,
     files: TempDir,
 }
@@ -124,6 +125,7 @@ impl Suite {
             database_pool_size: 4,
             redis_url: servers.local.redis.url().into(),
             redis_key_prefix: database.clone(),
+            certificates: None,
             service_secret: SERVICE_SECRET.into(),
             identity: IdentityOptions {
                 keys: KeyRingOptions {
@@ -148,9 +150,20 @@ impl Suite {
             telemetry: TelemetryOptions::default(),
             clock: Clock::default(),
         };
+        let mut encrypted_redis = None;
+        let mut certificate_of_postgres = None;
+        if form.encryption == Encryption::On {
+            let folder = files.path().join("certificates");
+            form::make_certificates(&folder);
+            certificate_of_postgres = Some(form::certificate(&folder, "postgres"));
+            let redis = form::start_encrypted_redis(form::certificate(&folder, "redis")).await;
+            options.redis_url = redis.url.as_str().into();
+            encrypted_redis = Some(redis);
+            options.certificates = Some(folder);
+        }
         let bouncer = match form.through {
             Through::Directly => None,
-            Through::PgBouncer => Some(form::start_bouncer(servers).await),
+            Through::PgBouncer => Some(form::start_bouncer(servers, certificate_of_postgres).await),
         };
         if let Some(bouncer) = &bouncer {
             options.postgres = format!("127.0.0.1:{}", bouncer.port);
@@ -173,6 +186,7 @@ impl Suite {
             servers: None,
             bouncer,
             cluster,
+            _encrypted_redis: encrypted_redis,
             running: Some(running),
             files,
         }
@@ -186,7 +200,11 @@ impl Suite {
             Service::Task => &self.siblings.task_url,
             Service::Content => &self.siblings.content_url,
         };
-        Channel::from_shared(url.clone()).unwrap().connect_lazy()
+        let endpoint = Channel::from_shared(url.clone()).unwrap();
+        let Some(folder) = &self.options.certificates else { return endpoint.connect_lazy() };
+        let authority = Certificate::from_pem(std::fs::read(folder.join("ca.pem")).unwrap());
+        let tls = ClientTlsConfig::new().ca_certificate(authority);
+        endpoint.tls_config(tls).unwrap().connect_lazy()
     }
 
     /// Somebody who is not signed in.

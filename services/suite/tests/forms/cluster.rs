@@ -16,6 +16,7 @@ const PLAIN: Form = Form {
     databases: services::DatabaseForm::One,
     through: suite::testing::Through::Directly,
     redis: RedisForm::One,
+    encryption: suite::testing::Encryption::Off,
 };
 /// So many that every master has some of their sessions.
 const PEOPLE: usize = 24;

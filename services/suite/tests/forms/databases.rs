@@ -1,11 +1,16 @@
 //! One database, or four: the services then share nothing, and tell each other through the feeds.
 
 use suite::services::{DatabaseForm, Role};
-use suite::testing::{Form, RedisForm, Suite, Through};
+use suite::testing::{Encryption, Form, RedisForm, Suite, Through};
 
 use super::travel_in;
 
-const FOUR: Form = Form { databases: DatabaseForm::Four, through: Through::Directly, redis: RedisForm::One };
+const FOUR: Form = Form {
+    databases: DatabaseForm::Four,
+    through: Through::Directly,
+    redis: RedisForm::One,
+    encryption: Encryption::Off,
+};
 
 #[tokio::test]
 async fn the_journey_in_four_databases() {

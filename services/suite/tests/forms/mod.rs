@@ -2,6 +2,7 @@
 
 mod cluster;
 mod databases;
+mod encryption;
 mod journey;
 mod moving;
 mod pooler;

@@ -1,12 +1,16 @@
 //! PgBouncer in transaction mode, of a version that knows nothing of prepared statements.
 
 use suite::services::DatabaseForm;
-use suite::testing::{Form, RedisForm, Suite, Through};
+use suite::testing::{Encryption, Form, RedisForm, Suite, Through};
 
 use super::{travel_in, writers};
 
-const THROUGH_PGBOUNCER: Form =
-    Form { databases: DatabaseForm::One, through: Through::PgBouncer, redis: RedisForm::One };
+const THROUGH_PGBOUNCER: Form = Form {
+    databases: DatabaseForm::One,
+    through: Through::PgBouncer,
+    redis: RedisForm::One,
+    encryption: Encryption::Off,
+};
 
 #[tokio::test]
 async fn the_journey_through_pgbouncer_in_transaction_mode() {

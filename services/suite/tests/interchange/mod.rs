@@ -24,6 +24,8 @@ pub fn operator(suite: &Suite) -> OperatorOptions {
         data_folder: PathBuf::from("nowhere"),
         siblings: suite.siblings.clone(),
         tls_ca: None,
+        tls_certificate: None,
+        tls_key: None,
     }
 }
 

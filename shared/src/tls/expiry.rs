@@ -1,0 +1,107 @@
+//! Says in good time that a certificate ends.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chrono::{DateTime, TimeDelta, Utc};
+use opentelemetry::KeyValue;
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
+
+use super::pem::certificates;
+use crate::config::TlsOptions;
+
+/// How often the certificate is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+/// For so long before its end a certificate is said to end soon.
+const SOON: TimeDelta = TimeDelta::days(14);
+
+/// What is to be said about a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Good,
+    EndsSoon,
+    Ended,
+    Unreadable,
+}
+
+impl Standing {
+    fn of(end: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        match end - now {
+            left if left <= TimeDelta::zero() => Self::Ended,
+            left if left <= SOON => Self::EndsSoon,
+            _ => Self::Good,
+        }
+    }
+}
+
+/// Watches the certificate that a server and client shows, for as long as it is polled: a gauge tells the seconds that
+/// are left, the log each change of its standing.
+pub(crate) async fn watch(options: TlsOptions, service: &'static str) {
+    let Some(path) = options.tls_certificate else { return std::future::pending().await };
+    let left = Arc::new(AtomicI64::default());
+    let observed = left.clone();
+    let _gauge = opentelemetry::global::meter(crate::error::ERROR_DOMAIN)
+        .i64_observable_gauge("tls.certificate.remaining")
+        .with_description("How long the service's certificate is still good; negative after its end.")
+        .with_unit("s")
+        .with_callback(move |gauge| {
+            gauge.observe(observed.load(Ordering::Relaxed), &[KeyValue::new("service.name", service)]);
+        })
+        .build();
+    let mut standing = Standing::Good;
+    let mut interval = tokio::time::interval(LOOK_INTERVAL);
+    loop {
+        interval.tick().await;
+        let (now, end) = (Utc::now(), end_of(&path));
+        if let Ok(end) = &end {
+            left.store((*end - now).num_seconds(), Ordering::Relaxed);
+        }
+        let current = end.as_ref().map_or(Standing::Unreadable, |end| Standing::of(*end, now));
+        if current != standing {
+            standing = current;
+            say(standing, &path, &end);
+        }
+    }
+}
+
+fn say(standing: Standing, path: &Path, end: &anyhow::Result<DateTime<Utc>>) {
+    let path = path.display();
+    match (standing, end) {
+        (Standing::Ended, Ok(end)) => {
+            tracing::error!(%path, %end, "the certificate has ended: nobody believes it; replace the file");
+        }
+        (Standing::EndsSoon, Ok(end)) => {
+            tracing::warn!(%path, %end, "the certificate ends soon: replace the file, no restart is needed");
+        }
+        (_, Ok(end)) => tracing::info!(%path, %end, "the certificate is good"),
+        (_, Err(error)) => {
+            tracing::error!(%path, error = format!("{error:#}"), "the certificate is unreadable")
+        }
+    }
+}
+
+/// When the first certificate of a file ends.
+fn end_of(path: &Path) -> anyhow::Result<DateTime<Utc>> {
+    let chain = certificates(path)?;
+    let first = chain.first().context("no certificate")?;
+    let parsed = Certificate::from_der(first).context("the certificate is malformed")?;
+    Ok(parsed.tbs_certificate.validity.not_after.to_system_time().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_good_ends_soon_and_has_ended() {
+        let end = DateTime::UNIX_EPOCH + TimeDelta::days(100);
+        assert_eq!(Standing::of(end, end - TimeDelta::days(15)), Standing::Good);
+        assert_eq!(Standing::of(end, end - TimeDelta::days(14)), Standing::EndsSoon);
+        assert_eq!(Standing::of(end, end - TimeDelta::seconds(1)), Standing::EndsSoon);
+        assert_eq!(Standing::of(end, end), Standing::Ended);
+    }
+}
