@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use suite::convert::eips::{self, EipsOptions};
+use suite::import::Refusal;
 use suite::interchange::line::Kind;
 use suite::testing::Suite;
 use tempfile::TempDir;
@@ -19,8 +20,10 @@ async fn the_proposals_go_round() {
     eips::convert(&EipsOptions { folder: PathBuf::from(folder), output: converted.clone() }).unwrap();
     let (origin, copy) = tokio::join!(Suite::start(), Suite::start());
     let taken = timed("import of the converted", import(&origin, &converted)).await;
-    let refused: Vec<_> = taken.refusals().into_iter().map(|refusal| refusal.kind).collect();
-    assert_eq!(refused, [Some(Kind::Dependency); 2], "the two cycles");
+    let closes_a_cycle = |refusal: &Refusal| {
+        refusal.kind == Some(Kind::Dependency) && refusal.reason.starts_with("would close a cycle")
+    };
+    assert!(taken.refused() > 0 && taken.refusals().iter().all(closes_a_cycle), "{taken}");
     let first = timed("export", Exported::of(&origin)).await;
     assert_eq!(timed("import of the export", import(&copy, &first.file())).await.refusals(), []);
     let second = timed("export of the copy", Exported::of(&copy)).await;
