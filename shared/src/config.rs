@@ -21,6 +21,8 @@ pub const DEFAULT_REQUESTS_PER_SECOND: u32 = 500;
 pub const DEFAULT_REQUEST_BURST: u32 = 1000;
 /// Seconds after which a client is asked to connect anew.
 pub const DEFAULT_CONNECTION_AGE_SECONDS: u32 = 300;
+/// How long a statement may take before it is logged, in milliseconds.
+pub const DEFAULT_SLOW_STATEMENT_MILLISECONDS: u64 = 500;
 /// What the names of all Redis keys and channels begin with.
 pub const DEFAULT_REDIS_KEY_PREFIX: &str = "dafnck";
 
@@ -273,11 +275,20 @@ pub struct TelemetryOptions {
     /// `http://collector:4317`. Default: not set, nothing is sent
     #[arg(long, env = "DAFNCK_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
+    /// Statements that take longer are logged, without their values, with the trace id of the call that they are for
+    #[arg(long, env = "DAFNCK_SLOW_STATEMENT_MILLISECONDS", default_value_t = DEFAULT_SLOW_STATEMENT_MILLISECONDS,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub slow_statement_milliseconds: u64,
 }
 
 impl Default for TelemetryOptions {
     fn default() -> Self {
-        Self { log_format: LogFormat::Human, log_filter: "info".into(), otlp_endpoint: None }
+        Self {
+            log_format: LogFormat::Human,
+            log_filter: "info".into(),
+            otlp_endpoint: None,
+            slow_statement_milliseconds: DEFAULT_SLOW_STATEMENT_MILLISECONDS,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use diesel::sql_types::{BigInt, Integer};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use opentelemetry::KeyValue;
 use tokio_util::sync::CancellationToken;
 
 use crate::change_log::RETENTION_DAYS;
@@ -23,10 +24,22 @@ pub async fn run(worker: Database, schema: &'static str, shutdown: CancellationT
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
-            _ = interval.tick() => if let Err(error) = forget_old(&worker, schema).await {
-                tracing::warn!(schema, %error, "old rows could not be forgotten; trying again later");
-            }
+            _ = interval.tick() => note("old_rows", &forget_old(&worker, schema).await),
         }
+    }
+}
+
+/// Takes note of how a round of background work ended: what fails is logged, tried again later, and counted.
+pub fn note<T>(job: &'static str, outcome: &Result<T>) {
+    let ended = if outcome.is_ok() { "done" } else { "failed" };
+    crate::telemetry::meter()
+        .u64_counter("dafnck.housekeeping.runs")
+        .with_description("Rounds of background work: forgetting what is old, collecting what nobody needs.")
+        .with_unit("{run}")
+        .build()
+        .add(1, &[KeyValue::new("job", job), KeyValue::new("outcome", ended)]);
+    if let Err(error) = outcome {
+        tracing::warn!(job, %error, "background work failed; trying again later");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -71,13 +72,20 @@ impl Ground {
             &options.redis_key_prefix,
         )?;
         let signer = ServiceSigner::new(name, options.service_secret.clone());
-        let worker = Database::new(&options.worker_database_url, &options.database, WORKER_POOL_SIZE)?;
+        let slow = Duration::from_millis(options.telemetry.slow_statement_milliseconds);
+        let worker =
+            Database::logging_slow(&options.worker_database_url, &options.database, WORKER_POOL_SIZE, slow)?;
         let pages = PageTokens::new(&options.service_secret);
         let signal = Signal::new(&redis, name);
         let feed = Feed::new(name, worker.clone(), signal.clone(), pages.clone(), shutdown.clone());
         Ok(Self {
             name,
-            database: Database::new(&options.database_url, &options.database, options.database_pool_size)?,
+            database: Database::logging_slow(
+                &options.database_url,
+                &options.database,
+                options.database_pool_size,
+                slow,
+            )?,
             worker,
             siblings: Siblings::new(&options.siblings, &options.tls, &signer)?,
             pages,

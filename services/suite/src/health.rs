@@ -62,9 +62,14 @@ pub async fn all_ready(services: &SiblingOptions) -> bool {
     answers.into_iter().all(|answer| answer.is_ok_and(|status| status == ServingStatus::Serving))
 }
 
-fn urls(services: &SiblingOptions) -> [&str; 4] {
+pub(crate) fn urls(services: &SiblingOptions) -> [&str; 4] {
     let SiblingOptions { identity_url, project_url, task_url, content_url } = services;
     [identity_url, project_url, task_url, content_url]
+}
+
+/// Whether the service at this URL is ready.
+pub(crate) async fn is_ready(url: &str, tls_ca: Option<&Path>) -> anyhow::Result<bool> {
+    Ok(ask(url, tls_ca).await? == ServingStatus::Serving)
 }
 
 async fn ask(url: &str, tls_ca: Option<&Path>) -> anyhow::Result<ServingStatus> {

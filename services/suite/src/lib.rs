@@ -2,10 +2,12 @@
 
 pub mod convert;
 pub mod dev_ca;
+pub mod doctor;
 pub mod export;
 pub mod health;
 pub mod import;
 pub mod interchange;
+pub mod maintain;
 pub mod migrations;
 pub mod operator;
 pub mod prepare;

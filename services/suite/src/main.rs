@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use suite::convert::{self, ConvertOptions};
 use suite::dev_ca::{self, DevCaOptions};
+use suite::doctor::{self, DoctorOptions};
 use suite::export::{self, ExportOptions};
 use suite::health::{self, HealthOptions};
 use suite::import::{self, ImportOptions};
+use suite::maintain::{self, MaintainOptions};
 use suite::migrations::{self, MigrateOptions};
 use suite::operator::OperatorOptions;
 use suite::rotate_keys;
@@ -51,12 +53,16 @@ enum Command {
     DevCa(DevCaOptions),
     /// Ask services whether they are ready
     Health(HealthOptions),
+    /// Look at everything that keeps the suite well, and say what to do. Exit code 0: all is well, 1: warnings, 2: critical
+    Doctor(DoctorOptions),
+    /// Do what the databases need from time to time: measure, analyze, build bloated indexes anew. Safe to run twice
+    Maintain(MaintainOptions),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     match run_command(shared::command_line::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("dafnck: {error:#}");
             ExitCode::FAILURE
@@ -64,7 +70,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run_command(cli: Cli) -> anyhow::Result<()> {
+async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { command, run } = cli;
     match command.unwrap_or_else(|| Command::Run(Box::new(run))) {
         Command::Run(options) => run::command(*options).await,
@@ -76,5 +82,8 @@ async fn run_command(cli: Cli) -> anyhow::Result<()> {
         Command::User(options) => user::command(options).await,
         Command::DevCa(options) => dev_ca::command(&options),
         Command::Health(options) => health::command(&options).await,
+        Command::Doctor(options) => return doctor::command(&options).await,
+        Command::Maintain(options) => maintain::command(&options).await,
     }
+    .map(|()| ExitCode::SUCCESS)
 }

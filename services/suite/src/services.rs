@@ -61,6 +61,11 @@ impl Role {
         [Self::requests_of(service), Self::work_of(service)]
     }
 
+    /// The service that it is of.
+    pub const fn service(self) -> &'static str {
+        self.service
+    }
+
     /// Its name in PostgreSQL.
     pub fn name(self) -> String {
         format!("{}_{}", self.service, self.kind)

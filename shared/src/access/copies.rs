@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use diesel::sql_query;
 use diesel::sql_types::{Array, Jsonb, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use opentelemetry::KeyValue;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -55,7 +56,25 @@ impl AccessCopies {
         projects: AccessServiceClient<SiblingChannel>,
         signal: Signal,
     ) -> Self {
-        Self { schema, worker, projects, signal, started: Instant::now(), heard: Arc::default() }
+        let copies =
+            Self { schema, worker, projects, signal, started: Instant::now(), heard: Arc::default() };
+        copies.measure_lag();
+        copies
+    }
+
+    /// How long ago the feed last had nothing left to tell; since the start if it never had.
+    fn measure_lag(&self) {
+        let (started, heard) = (self.started, Arc::clone(&self.heard));
+        let feed = [KeyValue::new("feed", FEED), KeyValue::new("consumer", self.schema)];
+        crate::telemetry::meter()
+            .f64_observable_gauge("dafnck.change_feed.lag")
+            .with_description("How long ago a follower of a change feed last had nothing left to take over.")
+            .with_unit("s")
+            .with_callback(move |observer| {
+                let heard = Duration::from_millis(AtomicU64::load(&heard, Ordering::Relaxed));
+                observer.observe(started.elapsed().saturating_sub(heard).as_secs_f64(), &feed);
+            })
+            .build();
     }
 
     /// Whether the feed lately had nothing left to tell, so that the copy may be believed.

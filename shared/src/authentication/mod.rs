@@ -4,6 +4,7 @@
 //! ever accepted unverified: when neither Redis nor the session source answers, the call is refused with
 //! `UNAVAILABLE`. What a caller may do inside of a project is not decided here but by `access`.
 
+mod measures;
 mod open_streams;
 mod remote;
 mod rules;

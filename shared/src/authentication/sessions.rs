@@ -11,6 +11,7 @@ use moka::future::Cache;
 use tokio_util::sync::CancellationToken;
 
 use super::TokenHash;
+use super::measures::CacheMeasures;
 use super::open_streams::OpenStreams;
 use super::seen::{REPORT_BATCH, REPORT_INTERVAL, Seen, SeenSessions};
 use super::token::SESSION_INVALID;
@@ -57,6 +58,7 @@ pub struct Sessions {
     clock: Clock,
     seen: SeenSessions,
     streams: OpenStreams,
+    measures: CacheMeasures,
 }
 
 /// Why a look-up found nothing. Not cached.
@@ -73,8 +75,10 @@ impl Sessions {
         clock: Clock,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
+        let (measures, evictions) = (CacheMeasures::new(), CacheMeasures::new());
         let sessions = Arc::new(Self {
             cache: Cache::builder()
+                .eviction_listener(move |_, _, cause| evictions.evicted(cause))
                 .max_capacity(CACHE_CAPACITY)
                 .time_to_live(CACHE_LIFE)
                 .expire_after(NotPastItsEnd(clock.clone()))
@@ -86,6 +90,7 @@ impl Sessions {
             clock,
             seen: SeenSessions::default(),
             streams: OpenStreams::default(),
+            measures,
         });
         let follower = Arc::clone(&sessions);
         tokio::spawn(async move { shutdown.run_until_cancelled(follower.follow_revocations()).await });
@@ -98,8 +103,10 @@ impl Sessions {
     /// # Errors
     /// `UNAVAILABLE` when neither Redis knows it nor the source answers.
     pub async fn resolve(&self, hash: TokenHash) -> Result<Option<Session>> {
-        match self.cache.try_get_with(hash, self.look_up(hash)).await {
-            Ok(session) => Ok(Some(session)
+        let found = self.cache.entry(hash).or_try_insert_with(self.look_up(hash)).await;
+        self.measures.looked_up(found.as_ref().is_ok_and(|entry| !entry.is_fresh()));
+        match found {
+            Ok(entry) => Ok(Some(entry.into_value())
                 .filter(|session| self.is_active(&hash, session))
                 .inspect(|session| self.seen.note(session.session_id, self.clock.now()))),
             Err(miss) => match miss.as_ref() {

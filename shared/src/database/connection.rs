@@ -8,11 +8,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel::ConnectionError;
-use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::PoolableConnection;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::measures::SlowStatements;
 use super::pooled::{self, Ending};
 use crate::config::{DatabaseOptions, Pooler, Secret};
 use crate::tls;
@@ -64,6 +65,8 @@ impl Deref for Connection {
 /// Makes connections for the pool.
 pub struct Manager {
     config: tokio_postgres::Config,
+    /// How long a statement may take before it is logged; `None` for connections outside of pools.
+    slow: Option<Duration>,
     /// Whether to speak TLS, and whom to believe.
     tls: Option<Authorities>,
     pooler: Pooler,
@@ -82,7 +85,19 @@ impl Manager {
             SslMode::Disable => None,
             _ => Some(Authorities::new(options.database_tls_ca.clone())?),
         };
-        Ok(Self { config, tls, pooler: options.database_pooler })
+        Ok(Self { config, slow: None, tls, pooler: options.database_pooler })
+    }
+}
+
+impl Manager {
+    pub(super) fn logging_slow(mut self, slow: Duration) -> Self {
+        self.slow = Some(slow);
+        self
+    }
+
+    /// The role that signs in.
+    pub(super) fn role(&self) -> &str {
+        self.config.get_user().unwrap_or_default()
     }
 }
 
@@ -114,7 +129,7 @@ impl bb8::ManageConnection for Manager {
 
     async fn connect(&self) -> Result<Connection, ConnectionError> {
         let refused = |error: tokio_postgres::Error| ConnectionError::BadConnection(error.to_string());
-        let inner = if let Some(tls) = &self.tls {
+        let mut inner = if let Some(tls) = &self.tls {
             let tls =
                 tls.connector().map_err(|error| ConnectionError::BadConnection(format!("{error:#}")))?;
             let (client, connection) = self.config.connect(tls).await.map_err(refused)?;
@@ -123,6 +138,9 @@ impl bb8::ManageConnection for Manager {
             let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(refused)?;
             pooled::set_up(self.pooler, client, connection).await?
         };
+        if let Some(slow) = self.slow {
+            inner.set_instrumentation(SlowStatements::new(slow, self.role().to_owned()));
+        }
         Ok(Connection::new(inner, self.pooler))
     }
 

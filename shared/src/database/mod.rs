@@ -11,14 +11,17 @@
 
 mod connection;
 mod errors;
+mod measures;
 mod pooled;
 mod prepared;
 mod transaction;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bb8::Pool;
+use bb8::{Pool, PooledConnection};
 use uuid::Uuid;
+
+use measures::Measures;
 
 pub use connection::{Connection, Manager, connect};
 pub use diesel_async::AsyncPgConnection;
@@ -27,7 +30,7 @@ pub use prepared::Prepared;
 pub use transaction::Transaction;
 
 use crate::caller::Caller;
-use crate::config::{DatabaseOptions, Secret};
+use crate::config::{DEFAULT_SLOW_STATEMENT_MILLISECONDS, DatabaseOptions, Secret};
 use crate::error::{Error, Result};
 use crate::server::MAX_STREAM_TIMEOUT;
 
@@ -40,6 +43,7 @@ const STATEMENT_TIMEOUT_MS: u64 = 30_000;
 #[derive(Clone)]
 pub struct Database {
     pool: Pool<Manager>,
+    measures: Measures,
 }
 
 impl Database {
@@ -48,7 +52,22 @@ impl Database {
     /// # Errors
     /// When the URL is malformed.
     pub fn new(url: &Secret, options: &DatabaseOptions, max_connections: u32) -> anyhow::Result<Self> {
-        let manager = Manager::new(url, options)?;
+        let slow = Duration::from_millis(DEFAULT_SLOW_STATEMENT_MILLISECONDS);
+        Self::logging_slow(url, options, max_connections, slow)
+    }
+
+    /// As [`Self::new`]; statements that take longer than this are logged.
+    ///
+    /// # Errors
+    /// When the URL is malformed.
+    pub fn logging_slow(
+        url: &Secret,
+        options: &DatabaseOptions,
+        max_connections: u32,
+        slow: Duration,
+    ) -> anyhow::Result<Self> {
+        let manager = Manager::new(url, options)?.logging_slow(slow);
+        let name = manager.role().to_owned();
         let pool = Pool::builder()
             .max_size(max_connections)
             .connection_timeout(CONNECTION_WAIT)
@@ -56,7 +75,8 @@ impl Database {
             // The connection used last is the one whose statements are prepared and whose caches are warm.
             .queue_strategy(bb8::QueueStrategy::Lifo)
             .build_unchecked(manager);
-        Ok(Self { pool })
+        let measures = Measures::of(&pool, &name, max_connections);
+        Ok(Self { pool, measures })
     }
 
     /// Begins a transaction on behalf of the caller.
@@ -72,7 +92,7 @@ impl Database {
     /// # Errors
     /// `UNAVAILABLE` when there is no connection to be had.
     pub async fn begin_as(&self, user_id: Uuid) -> Result<Transaction> {
-        let connection = self.pool.get_owned().await.map_err(|e| Error::unavailable("postgresql", e))?;
+        let connection = self.connection().await?;
         let trace_id = crate::telemetry::current_trace_id();
         Ok(Transaction::begin(
             connection,
@@ -88,7 +108,7 @@ impl Database {
     /// # Errors
     /// `UNAVAILABLE` when there is no connection to be had.
     pub async fn begin_background(&self) -> Result<Transaction> {
-        let connection = self.pool.get_owned().await.map_err(|e| Error::unavailable("postgresql", e))?;
+        let connection = self.connection().await?;
         Ok(Transaction::begin(connection, "BEGIN"))
     }
 
@@ -98,7 +118,7 @@ impl Database {
     /// # Errors
     /// `UNAVAILABLE` when there is no connection to be had.
     pub async fn begin_snapshot(&self) -> Result<Transaction> {
-        let connection = self.pool.get_owned().await.map_err(|e| Error::unavailable("postgresql", e))?;
+        let connection = self.connection().await?;
         let patience = MAX_STREAM_TIMEOUT.as_secs();
         Ok(Transaction::begin(
             connection,
@@ -107,6 +127,13 @@ impl Database {
                  SET LOCAL idle_in_transaction_session_timeout = '{patience}s'"
             ),
         ))
+    }
+
+    async fn connection(&self) -> Result<PooledConnection<'static, Manager>> {
+        let asked = Instant::now();
+        let connection = self.pool.get_owned().await;
+        self.measures.waited(asked.elapsed(), connection.is_ok());
+        connection.map_err(|error| Error::unavailable("postgresql", error))
     }
 
     /// Whether the database answers.

@@ -205,10 +205,9 @@ impl PostgresServer {
         let Some(root) = self.programs.parent() else {
             return false;
         };
-        !self.temporary
-            && ["lib", "lib/postgresql", "lib64"]
-                .iter()
-                .any(|place| root.join(place).join("pg_stat_statements.so").exists())
+        ["lib", "lib/postgresql", "lib64"]
+            .iter()
+            .any(|place| root.join(place).join("pg_stat_statements.so").exists())
     }
 }
 

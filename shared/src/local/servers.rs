@@ -12,10 +12,12 @@ use super::data_folder::DataFolder;
 use super::guard::Guard;
 use super::ports;
 use super::postgres::{self, PostgresServer};
-use super::process::{ServerProcess, pid_file};
+use super::process::{ServerProcess, Steps, pid_file};
 use super::provision::Program;
 use super::redis::{self, RedisServer};
 
+/// No word before.
+const KILL_STEPS: &Steps = &[("KILL", Duration::from_secs(10))];
 /// A free port may be taken between looking and listening.
 const FREE_PORT_TRIES: u32 = 5;
 /// How long the end of a server may go unnoticed.
@@ -116,6 +118,30 @@ impl LocalServers {
             self.postgres.stop(running).await?;
             self.forget(postgres::NAME);
             *process = None;
+        }
+        Ok(())
+    }
+
+    /// Kills PostgreSQL as `kill -9` does, for drills.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn kill_postgres(&self) -> Result<()> {
+        self.kill(postgres::NAME, &self.postgres_process).await
+    }
+
+    /// Kills Redis as `kill -9` does, for drills.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn kill_redis(&self) -> Result<()> {
+        self.kill(redis::NAME, &self.redis_process).await
+    }
+
+    async fn kill(&self, name: &str, process: &Mutex<Option<ServerProcess>>) -> Result<()> {
+        if let Some(mut running) = process.lock().await.take() {
+            running.stop(KILL_STEPS).await?;
+            self.forget(name);
         }
         Ok(())
     }

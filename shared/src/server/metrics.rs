@@ -22,7 +22,7 @@ pub(super) struct Metrics {
 
 impl Metrics {
     pub(super) fn new() -> Self {
-        let duration = opentelemetry::global::meter(crate::error::ERROR_DOMAIN)
+        let duration = crate::telemetry::meter()
             .f64_histogram("rpc.server.call.duration")
             .with_description("How long calls took, from their first byte to the last one of the answer.")
             .with_unit("s")

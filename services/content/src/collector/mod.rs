@@ -14,6 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
 use futures::stream;
 use shared::error::Result;
+use shared::housekeeping;
 use shared::service::Ground;
 use shared::storage::FileLimits;
 use uuid::Uuid;
@@ -45,11 +46,11 @@ pub(crate) async fn follow(ground: Ground, storage: Storage, limits: FileLimits)
         if next_sweep <= ground.clock.now() && collector.swept().await {
             next_sweep = ground.clock.now() + SWEEP_INTERVAL;
         }
-        match collector.collect().await {
-            Ok(true) => continue,
-            Ok(false) => {}
-            Err(error) => tracing::debug!(%error, "what is not needed could not be removed; trying again"),
+        let round = collector.collect().await;
+        if matches!(round, Ok(true)) {
+            continue;
         }
+        housekeeping::note("files", &round);
         tokio::select! {
             () = ground.shutdown.cancelled() => return,
             () = ear.wait() => {}

@@ -8,6 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::clock::Clock;
 use shared::database::Database;
 use shared::error::Result;
+use shared::housekeeping;
 use tokio_util::sync::CancellationToken;
 
 /// How often to look.
@@ -21,9 +22,7 @@ pub async fn forget_expired(worker: Database, clock: Clock, shutdown: Cancellati
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
-            _ = interval.tick() => if let Err(error) = forget_all(&worker, &clock).await {
-                tracing::warn!(%error, "expired codes could not be forgotten; trying again later");
-            }
+            _ = interval.tick() => housekeeping::note("codes", &forget_all(&worker, &clock).await),
         }
     }
 }

@@ -11,6 +11,7 @@ use rand::RngCore as _;
 use shared::error::{Error, ErrorReason, Result};
 use tokio::sync::oneshot;
 
+use super::queue::QueueMeasures;
 use super::{PasswordOptions, imported};
 
 /// Shortest password of a new account, in bytes.
@@ -47,6 +48,7 @@ pub struct Passwords {
     hasher: Arc<Hasher>,
     /// To the threads that hash; as long as it is full, calls are refused.
     jobs: mpsc::SyncSender<Job>,
+    queue: QueueMeasures,
 }
 
 struct Hasher {
@@ -74,7 +76,7 @@ impl Passwords {
             let waiting = Arc::clone(&waiting);
             std::thread::Builder::new().name("passwords".to_owned()).spawn(move || work(&waiting))?;
         }
-        Ok(Self { hasher: Arc::new(Hasher { argon2, stand_in }), jobs })
+        Ok(Self { hasher: Arc::new(Hasher { argon2, stand_in }), jobs, queue: QueueMeasures::new() })
     }
 
     /// Hashes a password under a random salt.
@@ -105,12 +107,19 @@ impl Passwords {
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         let hasher = Arc::clone(&self.hasher);
+        let queue = self.queue.clone();
         let job: Job = Box::new(move || {
+            queue.left();
             if !answer.is_closed() {
                 let _gone_away = answer.send(work(&hasher));
             }
         });
-        self.jobs.try_send(job).map_err(|_| OVERLOADED)?;
+        self.queue.joined();
+        if self.jobs.try_send(job).is_err() {
+            self.queue.left();
+            self.queue.refused();
+            return Err(OVERLOADED);
+        }
         answered.await.map_err(Error::internal)?
     }
 }

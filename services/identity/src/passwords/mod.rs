@@ -3,6 +3,7 @@
 mod hashing;
 mod imported;
 mod options;
+mod queue;
 mod refusals;
 
 use shared::validation::Violations;

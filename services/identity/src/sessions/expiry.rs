@@ -9,6 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::clock::Clock;
 use shared::database::Database;
 use shared::error::Result;
+use shared::housekeeping;
 use tokio_util::sync::CancellationToken;
 
 /// How often to look.
@@ -24,9 +25,7 @@ pub async fn forget_ended(worker: Database, clock: Clock, shutdown: Cancellation
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
-            _ = interval.tick() => if let Err(error) = forget_all(&worker, clock.now() - RECORD).await {
-                tracing::warn!(%error, "ended sessions could not be forgotten; trying again later");
-            }
+            _ = interval.tick() => housekeeping::note("sessions", &forget_all(&worker, clock.now() - RECORD).await),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::prepare;
 use crate::services::{DatabaseForm, NAMES, Role};
 
 /// The one database; of four, what comes before the name of the service.
-pub(super) const NAME: &str = "dafnck";
+pub(crate) const NAME: &str = "dafnck";
 
 /// Prepares one database or four. Data that is there in the other form is never left behind silently.
 pub(super) async fn prepare(
@@ -38,10 +38,25 @@ pub(super) async fn prepare(
             }
         }
     }
+    for service in NAMES {
+        count_statements(&url(&form.database_of(service, NAME))).await?;
+    }
     if steps > 0 {
         say(&format!("migrated the database: {steps} steps"));
     }
     prepare::set_passwords(&url("postgres"), role_password, &Role::ALL).await
+}
+
+/// What `dafnck doctor` tells slow statements by, where PostgreSQL brings it.
+async fn count_statements(url: &Secret) -> anyhow::Result<()> {
+    let mut conn = database::connect(url).await?;
+    conn.batch_execute(
+        "SET client_min_messages = warning; DO $$ BEGIN \
+         IF EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'pg_stat_statements') THEN \
+         CREATE EXTENSION IF NOT EXISTS pg_stat_statements; END IF; END $$",
+    )
+    .await?;
+    Ok(())
 }
 
 async fn refuse_other_form(form: DatabaseForm, admin_url: &Secret) -> anyhow::Result<()> {

@@ -18,7 +18,7 @@ use anyhow::{Context, anyhow, bail};
 use identity::sealing::KeyRingOptions;
 use identity::{IdentityOptions, PasswordOptions};
 use shared::clock::Clock;
-use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, DatabaseOptions};
+use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, DatabaseOptions, Secret};
 use shared::local::{self, DataPlace, LocalOptions, LocalServers};
 use shared::mail::{Destination, MailOptions};
 use shared::service::cancel_on_signal;
@@ -29,8 +29,11 @@ use tokio_util::sync::CancellationToken;
 pub use options::{DEFAULT_DATA_FOLDER, RunOptions};
 pub use secrets::Secrets;
 
+pub(crate) use databases::NAME as DATABASE;
+
 use crate::health;
-use crate::services::{self, RunningServices, SuiteOptions};
+use crate::maintain;
+use crate::services::{self, NAMES, RunningServices, SuiteOptions};
 
 /// Where the content service keeps files, in the data folder.
 const FILES: &str = "files";
@@ -64,7 +67,15 @@ pub async fn command(options: RunOptions) -> anyhow::Result<()> {
         }
     };
     summary::print(&options, &running.servers)?;
+    let admin_url = |service| {
+        let database = options.databases.database_of(service, DATABASE);
+        format!("{}?sslmode=disable", running.servers.postgres.admin_url(&database)).into()
+    };
+    let mut urls: Vec<Secret> = NAMES.map(admin_url).into();
+    urls.dedup();
+    let data_folder = running.servers.data.clone();
     let outcome = tokio::select! {
+        () = maintain::again_and_again(urls, &data_folder) => Ok(()),
         () = shutdown.cancelled() => Ok(()),
         failure = running.failure() => Err(failure),
     };

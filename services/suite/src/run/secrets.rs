@@ -76,7 +76,7 @@ impl Secrets {
     }
 
     /// The password of the services' PostgreSQL roles.
-    pub(super) fn role_password(&self) -> Secret {
+    pub(crate) fn role_password(&self) -> Secret {
         self.role_password.as_str().into()
     }
 

@@ -1,0 +1,13 @@
+SET LOCAL ROLE dafnck_owner;
+SET LOCAL search_path = content;
+DROP TABLE table_sizes, maintenance_runs;
+ALTER TABLE change_log RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_insert_scale_factor,
+    autovacuum_analyze_scale_factor);
+ALTER TABLE change_log_horizon RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold);
+ALTER TABLE idempotency_keys RESET (autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor);
+ALTER TABLE documents RESET (autovacuum_vacuum_scale_factor, toast.autovacuum_vacuum_scale_factor);
+ALTER TABLE document_versions RESET (autovacuum_vacuum_insert_scale_factor);
+ALTER TABLE document_search RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_insert_scale_factor);
+ALTER TABLE uploads RESET (autovacuum_vacuum_scale_factor);
+ALTER TABLE stored_parts RESET (autovacuum_vacuum_scale_factor);
+ALTER TABLE feed_positions RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold);

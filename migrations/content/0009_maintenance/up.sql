@@ -1,0 +1,42 @@
+-- What `dafnck maintain` notes, and when autovacuum comes to each table. PostgreSQL's own setting waits until a fifth of
+-- a table is dead, which is late for large tables and for rows that are written all the time.
+SET LOCAL ROLE dafnck_owner;
+SET LOCAL search_path = content;
+
+-- The size of each table on each day, with its indexes and what is stored aside.
+CREATE TABLE table_sizes (
+    day DATE NOT NULL,
+    table_name TEXT NOT NULL,
+    bytes BIGINT NOT NULL,
+    PRIMARY KEY (day, table_name)
+);
+-- When each job last began, and how it ended: NULL when well, or not yet.
+CREATE TABLE maintenance_runs (
+    job TEXT PRIMARY KEY,
+    begun_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    ended_at TIMESTAMP WITH TIME ZONE,
+    failure TEXT
+);
+-- No role of a service sees them.
+ALTER TABLE table_sizes ENABLE ROW LEVEL SECURITY;
+ALTER TABLE maintenance_runs ENABLE ROW LEVEL SECURITY;
+
+-- Written at every change and deleted from its old end every ten minutes. Often vacuumed, its pages are seen as all
+-- visible, and the walks of feeds along its key read the index alone.
+ALTER TABLE change_log SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05,
+    autovacuum_analyze_scale_factor = 0.05);
+-- One row, written whenever the log is trimmed.
+ALTER TABLE change_log_horizon SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 100);
+-- Every row lives for a day: by then the whole table has been written anew.
+ALTER TABLE idempotency_keys SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.1);
+-- A document's text is stored aside and written whole at every version.
+ALTER TABLE documents SET (autovacuum_vacuum_scale_factor = 0.05, toast.autovacuum_vacuum_scale_factor = 0.05);
+-- Written once and hardly ever deleted: without rows to vacuum it would be frozen in one go, when it is at its largest.
+ALTER TABLE document_versions SET (autovacuum_vacuum_insert_scale_factor = 0.05);
+-- The words of every changed document are written anew, and their index keeps a list of what is to be merged.
+ALTER TABLE document_search SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05);
+-- Uploads and parts come and go.
+ALTER TABLE uploads SET (autovacuum_vacuum_scale_factor = 0.05);
+ALTER TABLE stored_parts SET (autovacuum_vacuum_scale_factor = 0.05);
+-- Few rows, the position of a feed written many times a second.
+ALTER TABLE feed_positions SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 100);

@@ -1,0 +1,97 @@
+//! Whether the services, the database under each role, and Redis answer.
+
+use std::time::Duration;
+
+use diesel_async::SimpleAsyncConnection;
+use futures::future::join_all;
+use shared::config::Secret;
+use shared::redis_store::RedisStore;
+
+use super::{Finding, Places};
+use crate::health;
+use crate::services::NAMES;
+
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// Each service's own word.
+pub(super) async fn services(places: &Places) -> Vec<Finding> {
+    let urls = health::urls(&places.siblings);
+    let answers = join_all(urls.map(|url| health::is_ready(url, places.tls_ca.as_deref()))).await;
+    let told = NAMES.into_iter().zip(urls).zip(answers);
+    told.map(|((name, url), answer)| match answer {
+        Ok(true) => Finding::ok("service", format!("{name} is ready at {url}")),
+        Ok(false) => Finding::critical(
+            "service",
+            format!("{name} at {url} is not ready"),
+            "it lacks something below, or stops; its log says what",
+        ),
+        Err(error) => Finding::critical(
+            "service",
+            format!("{name} at {url} does not answer: {error:#}"),
+            "start it, or say where it is",
+        ),
+    })
+    .collect()
+}
+
+/// Whether each role can sign in and ask.
+pub(super) async fn roles(urls: &[(String, Secret)]) -> Vec<Finding> {
+    let refused = join_all(urls.iter().map(async |(name, url)| {
+        let asked =
+            async { anyhow::Ok(shared::database::connect(url).await?.batch_execute("SELECT 1").await?) };
+        match tokio::time::timeout(ANSWER_LIMIT, asked).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some((name, format!("{error:#}"))),
+            Err(_) => Some((name, format!("no answer within {ANSWER_LIMIT:?}"))),
+        }
+    }))
+    .await;
+    let refused: Vec<Finding> = refused
+        .into_iter()
+        .flatten()
+        .map(|(name, why)| {
+            let advice =
+                "set its password (`dafnck migrate up --role-password`) and the service's URL to the same";
+            Finding::critical("sign-in", format!("{name} cannot use the database: {why}"), advice)
+        })
+        .collect();
+    if refused.is_empty() && !urls.is_empty() {
+        return vec![Finding::ok("sign-in", format!("{} roles can use the database", urls.len()))];
+    }
+    refused
+}
+
+/// Whether Redis answers and can save.
+pub(super) async fn redis(places: &Places) -> Finding {
+    let look = async {
+        let store =
+            RedisStore::believing(places.tls_ca.as_deref(), &places.redis_url, &places.redis_key_prefix)?;
+        let text: String = store.query(redis::cmd("INFO").arg("persistence")).await?;
+        anyhow::Ok(text)
+    };
+    match tokio::time::timeout(ANSWER_LIMIT, look).await {
+        Ok(Ok(text)) => saved(&text),
+        Ok(Err(error)) => unanswered(&format!("{error:#}")),
+        Err(_) => unanswered(&format!("no answer within {ANSWER_LIMIT:?}")),
+    }
+}
+
+fn unanswered(why: &str) -> Finding {
+    Finding::critical(
+        "redis",
+        format!("does not answer: {why}"),
+        "start it; until then sessions come from identity, and revocations take up to 5 s",
+    )
+}
+
+fn saved(persistence: &str) -> Finding {
+    let failed = ["rdb_last_bgsave_status:err", "aof_last_write_status:err"];
+    if failed.iter().any(|line| persistence.contains(line)) {
+        return Finding::warning(
+            "redis",
+            "answers, but could not save",
+            "its log says why; mostly the disk is full",
+        );
+    }
+    Finding::ok("redis", "answers")
+}

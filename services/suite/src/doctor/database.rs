@@ -1,0 +1,259 @@
+//! What one database tells: migrations, transactions that hold others up, replicas, feeds, maintenance.
+
+use diesel::sql_types::{BigInt, Bool, Double, Text};
+use diesel::{QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::config::Secret;
+use shared::migrate::{self, Plan};
+
+use super::{Finding, Thresholds, statistics};
+
+/// A replica that lags behind, in bytes of the log.
+const LAG_BYTES: i64 = 64 << 20;
+const MUCH_LAG_BYTES: i64 = 1 << 30;
+/// Days without maintenance.
+const MAINTENANCE_DAYS: i64 = 2;
+/// Of the connections that the server takes, in percent.
+const MANY_CONNECTIONS: i64 = 80;
+/// Transaction ids that are in use at most: PostgreSQL stops at 2.1 thousand millions.
+const OLDEST_ROW: i64 = 1_000_000_000;
+
+#[derive(QueryableByName)]
+pub(super) struct Line {
+    #[diesel(sql_type = Text)]
+    pub(super) line: String,
+}
+
+/// The sentences that a query answers.
+pub(super) async fn lines(conn: &mut AsyncPgConnection, query: &str) -> anyhow::Result<Vec<String>> {
+    let found: Vec<Line> = sql_query(query).load(conn).await?;
+    Ok(found.into_iter().map(|line| line.line).collect())
+}
+
+/// Whether a table or a function's schema is there.
+pub(super) async fn is_there(conn: &mut AsyncPgConnection, table: &str) -> anyhow::Result<bool> {
+    #[derive(QueryableByName)]
+    struct There {
+        #[diesel(sql_type = Bool)]
+        there: bool,
+    }
+    let query = sql_query("SELECT to_regclass($1) IS NOT NULL AS there").bind::<Text, _>(table);
+    Ok(query.get_result::<There>(conn).await?.there)
+}
+
+/// Everything about one database.
+pub(super) async fn examine(url: &Secret, thresholds: &Thresholds) -> anyhow::Result<Vec<Finding>> {
+    let mut conn = shared::database::connect(url).await?;
+    let mut findings = migrations(&mut conn, url).await?;
+    findings.push(transactions(&mut conn, thresholds).await?);
+    findings.push(replicas(&mut conn).await?);
+    findings.push(limits(&mut conn).await?);
+    findings.push(feeds(&mut conn, thresholds).await?);
+    findings.push(mail(&mut conn).await?);
+    findings.extend(maintenance(&mut conn).await?);
+    findings.extend(statistics::examine(&mut conn, thresholds).await?);
+    Ok(findings)
+}
+
+/// The sets that are in this database, and whether they are those of this program.
+async fn migrations(conn: &mut AsyncPgConnection, url: &Secret) -> anyhow::Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut present = 0;
+    for set in migrate::SERVICES.iter().chain([&migrate::REFERENCES]) {
+        if !is_there(conn, &format!(r#""{}".schema_migrations"#, set.name)).await? {
+            continue;
+        }
+        present += 1;
+        match Plan::up(set, &migrate::applied(url, set).await?) {
+            Err(refusal) => findings.push(Finding::critical(
+                "migrations",
+                format!("{refusal:#}"),
+                "run the program that fits the database",
+            )),
+            Ok(plan) if plan.steps.is_empty() => {}
+            Ok(plan) => {
+                let missing: Vec<String> =
+                    plan.steps.iter().map(|step| format!("{}/{}", set.name, step.name)).collect();
+                let says = format!("missing: {}", missing.join(", "));
+                findings.push(Finding::critical("migrations", says, "run `dafnck migrate`"));
+            }
+        }
+    }
+    if present == 0 {
+        findings.push(Finding::critical("migrations", "none is applied", "run `dafnck migrate`"));
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok("migrations", format!("{present} sets are up to date")));
+    }
+    Ok(findings)
+}
+
+/// Transactions that have been open for long: no feed goes past one that may still write, no vacuum past one that may
+/// still read; and those that are prepared, or wait for a replica that is gone.
+async fn transactions(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> anyhow::Result<Finding> {
+    let query = format!(
+        "SELECT format('process %s of %s, %s for %s s, %s: %s', pid, usename, state, \
+             extract(epoch FROM now() - xact_start)::bigint, \
+             CASE WHEN backend_xid IS NULL THEN 'holds up vacuum' ELSE 'holds up every feed and vacuum' END, \
+             left(regexp_replace(query, '\\s+', ' ', 'g'), 60)) AS line \
+         FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() \
+             AND (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL OR state LIKE 'idle in transaction%') \
+             AND xact_start < now() - make_interval(secs => {}) \
+         UNION ALL SELECT format('prepared transaction %s of %s', gid, owner) FROM pg_prepared_xacts \
+             WHERE prepared < now() - make_interval(secs => {0})",
+        thresholds.long_transaction.as_secs_f64()
+    );
+    let open = lines(conn, &query).await?;
+    Ok(if open.is_empty() {
+        Finding::ok("transactions", "none is open for long")
+    } else {
+        Finding::critical("transactions", open.join("; "), "end it: SELECT pg_terminate_backend(process)")
+    })
+}
+
+async fn replicas(conn: &mut AsyncPgConnection) -> anyhow::Result<Finding> {
+    #[derive(QueryableByName)]
+    struct Replica {
+        #[diesel(sql_type = Text)]
+        name: String,
+        #[diesel(sql_type = BigInt)]
+        behind: i64,
+    }
+    let query = "SELECT application_name AS name, \
+                     coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), 0)::bigint AS behind \
+                 FROM pg_stat_replication WHERE NOT pg_is_in_recovery() AND replay_lsn IS NOT NULL \
+                 UNION ALL SELECT 'slot ' || slot_name || ' (nobody reads it)', \
+                     coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint \
+                 FROM pg_replication_slots WHERE NOT pg_is_in_recovery() AND NOT active ORDER BY behind DESC";
+    let all: Vec<Replica> = sql_query(query).load(conn).await?;
+    let late: Vec<&Replica> = all.iter().filter(|replica| replica.behind > LAG_BYTES).collect();
+    let says = |late: &[&Replica]| {
+        let lines: Vec<String> = late
+            .iter()
+            .map(|replica| format!("{} is {} MiB behind", replica.name, replica.behind >> 20))
+            .collect();
+        lines.join("; ")
+    };
+    let advice =
+        "see that it runs and reaches the database; drop a slot that nobody needs: it fills the disk";
+    Ok(match late.as_slice() {
+        [] if all.is_empty() => Finding::ok("replication", "no replicas"),
+        [] => Finding::ok("replication", format!("{} readers of the log keep up", all.len())),
+        [worst, ..] if worst.behind > MUCH_LAG_BYTES => Finding::critical("replication", says(&late), advice),
+        _ => Finding::warning("replication", says(&late), advice),
+    })
+}
+
+/// Connections and transaction ids: both end.
+async fn limits(conn: &mut AsyncPgConnection) -> anyhow::Result<Finding> {
+    #[derive(QueryableByName)]
+    struct Use {
+        #[diesel(sql_type = BigInt)]
+        used: i64,
+        #[diesel(sql_type = BigInt)]
+        allowed: i64,
+        #[diesel(sql_type = BigInt)]
+        age: i64,
+    }
+    let found: Use = sql_query(
+        "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used, \
+             current_setting('max_connections')::bigint AS allowed, \
+             (SELECT max(age(datfrozenxid))::bigint FROM pg_database) AS age",
+    )
+    .get_result(conn)
+    .await?;
+    let Use { used, allowed, age } = found;
+    Ok(if age > OLDEST_ROW {
+        let says = format!(
+            "the oldest row is {age} transactions old; PostgreSQL stops writing at 2.1 thousand millions"
+        );
+        Finding::critical("limits", says, "let VACUUM (FREEZE) run; end what holds it up")
+    } else if used * 100 > allowed * MANY_CONNECTIONS {
+        Finding::warning(
+            "limits",
+            format!("{used} of {allowed} connections"),
+            "smaller pools, or PgBouncer in front",
+        )
+    } else {
+        Finding::ok("limits", format!("{used} of {allowed} connections"))
+    })
+}
+
+/// How long the oldest change of access waits for its followers. Only where they share a database with it.
+async fn feeds(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> anyhow::Result<Finding> {
+    #[derive(QueryableByName)]
+    struct Behind {
+        #[diesel(sql_type = Double)]
+        seconds: f64,
+    }
+    let mut late = Vec::new();
+    for schema in ["task", "content"] {
+        if !is_there(conn, "project.change_log").await?
+            || !is_there(conn, &format!("{schema}.feed_positions")).await?
+        {
+            continue;
+        }
+        let query = format!(
+            "SELECT coalesce(extract(epoch FROM now() - min(c.changed_at)), 0)::float8 AS seconds \
+             FROM {schema}.feed_positions f JOIN project.change_log c \
+                 ON (c.transaction_id, c.position) > (split_part(f.cursor, '.', 1)::xid8, split_part(f.cursor, '.', 2)::bigint) \
+             WHERE f.feed = 'project_access' AND c.entity IN ('projects', 'project_members')"
+        );
+        let behind = sql_query(query).get_result::<Behind>(conn).await?.seconds;
+        if behind > thresholds.feed_lag.as_secs_f64() {
+            late.push(format!("{schema} is {behind:.0} s behind with who may do what"));
+        }
+    }
+    Ok(if late.is_empty() {
+        Finding::ok("feeds", "the copies of access keep up")
+    } else {
+        let advice = "see that project and the service run, and that no transaction is open for long";
+        Finding::critical("feeds", late.join("; "), advice)
+    })
+}
+
+async fn mail(conn: &mut AsyncPgConnection) -> anyhow::Result<Finding> {
+    let mut waiting = Vec::new();
+    for schema in ["identity", "project"] {
+        if is_there(conn, &format!("{schema}.mail_outbox")).await? {
+            let query = format!(
+                "SELECT count(*) || ' mails of {schema} were tried in vain' AS line FROM {schema}.mail_outbox \
+                 WHERE attempts > 2 HAVING count(*) > 0"
+            );
+            waiting.extend(lines(conn, &query).await?);
+        }
+    }
+    Ok(if waiting.is_empty() {
+        Finding::ok("mail", "none waits for long")
+    } else {
+        Finding::warning("mail", waiting.join("; "), "see --mail-url; the services' logs say why")
+    })
+}
+
+/// Whether `dafnck maintain` runs, and how its jobs ended.
+async fn maintenance(conn: &mut AsyncPgConnection) -> anyhow::Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for set in &migrate::SERVICES {
+        let schema = set.name;
+        if !is_there(conn, &format!("{schema}.maintenance_runs")).await? {
+            continue;
+        }
+        let query = format!(
+            "SELECT job || CASE WHEN failure IS NULL THEN ' has not ended well for days' ELSE ': ' || failure END AS line \
+             FROM {schema}.maintenance_runs \
+             WHERE failure IS NOT NULL OR begun_at < now() - make_interval(days => {MAINTENANCE_DAYS}) \
+             UNION ALL SELECT 'never ran' WHERE NOT EXISTS (SELECT 1 FROM {schema}.maintenance_runs)"
+        );
+        for line in lines(conn, &query).await? {
+            findings.push(Finding::warning(
+                "maintenance",
+                format!("{schema}: {line}"),
+                "run `dafnck maintain`, daily",
+            ));
+        }
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok("maintenance", "ran lately"));
+    }
+    Ok(findings)
+}

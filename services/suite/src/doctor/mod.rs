@@ -1,0 +1,91 @@
+//! `dafnck doctor`: how the suite is, at a glance, and what to do about it. Changes nothing.
+//!
+//! Exit code 0: all is well; 1: warnings; 2: something is critical, or could not be looked at.
+
+mod connections;
+mod database;
+mod finding;
+mod machine;
+mod places;
+mod statistics;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+pub use finding::{Finding, Level};
+pub use places::{DoctorOptions, Places, local_admin_urls, of_each_database};
+
+/// How long one look may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(20);
+
+/// From when on something is worth a word.
+#[derive(Clone, Debug)]
+pub struct Thresholds {
+    /// Transactions that are open for longer.
+    pub long_transaction: Duration,
+    /// Indexes of this size that nobody has used, in bytes.
+    pub unused_index_bytes: i64,
+    /// Dead rows of a table, beside a fifth of its living ones.
+    pub dead_rows: i64,
+    /// Statements that take longer on average.
+    pub slow_statement: Duration,
+    /// A follower of a change feed that is behind for longer.
+    pub feed_lag: Duration,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            long_transaction: Duration::from_secs(60),
+            unused_index_bytes: 16 * 1024 * 1024,
+            dead_rows: 50_000,
+            slow_statement: Duration::from_millis(500),
+            feed_lag: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Looks, prints what was found, and says how bad it is.
+///
+/// # Errors
+/// When it is not known where to look.
+pub async fn command(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
+    let findings = examine(&options.places()?, &Thresholds::default()).await;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&findings)?);
+    } else {
+        print!("{}", finding::as_text(&findings));
+    }
+    Ok(match finding::worst(&findings) {
+        Level::Ok => ExitCode::SUCCESS,
+        Level::Warning => ExitCode::from(1),
+        Level::Critical => ExitCode::from(2),
+    })
+}
+
+/// Everything that was found.
+pub async fn examine(places: &Places, thresholds: &Thresholds) -> Vec<Finding> {
+    let mut findings = connections::services(places).await;
+    findings.extend(connections::roles(&places.role_urls).await);
+    findings.push(connections::redis(places).await);
+    for url in &places.admin_urls {
+        let look = database::examine(url, thresholds);
+        findings.extend(match tokio::time::timeout(LOOK_LIMIT, look).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => vec![unseen(format!("{error:#}"))],
+            Err(_) => vec![unseen(format!("no answer within {LOOK_LIMIT:?}"))],
+        });
+    }
+    findings.extend(machine::backups(places.backup_folder.as_deref()));
+    findings.extend(places.certificates.iter().map(|path| machine::certificate(path)));
+    findings.extend(places.folders.iter().map(|folder| machine::disk(folder)));
+    findings
+}
+
+fn unseen(why: String) -> Finding {
+    Finding::critical(
+        "database",
+        why,
+        "start PostgreSQL, or give --admin-url of a role that may look everywhere",
+    )
+}

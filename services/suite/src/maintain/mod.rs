@@ -1,0 +1,221 @@
+//! `dafnck maintain`: what a database needs from time to time beside autovacuum.
+//!
+//! Each job has a row in `maintenance_runs` and an advisory lock: of runs at the same time, from wherever, one does the
+//! job and the others leave it; and a job that ran lately is left alone. Each may be cut off and run again.
+//!
+//! Deliberately not here: what the services forget by themselves (sessions, codes, request ids, old changes, files).
+
+mod jobs;
+pub mod logs;
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+use diesel::{QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use shared::config::Secret;
+use shared::migrate::{self, Set};
+
+use crate::doctor::{local_admin_urls, of_each_database};
+use crate::run::DEFAULT_DATA_FOLDER;
+use crate::services::DatabaseForm;
+
+/// How often the local suite looks whether a job is due.
+pub const INTERVAL: Duration = Duration::from_secs(3600);
+
+/// Which databases, and whether to wait until jobs are due.
+#[derive(Args, Clone, Debug)]
+pub struct MaintainOptions {
+    /// PostgreSQL URL of a superuser or a member of dafnck_owner, with `{service}` in it for services with databases of
+    /// their own. Default: the suite that `dafnck` runs on the data folder
+    #[arg(long, env = "DAFNCK_ADMIN_URL", hide_env_values = true)]
+    admin_url: Option<Secret>,
+    /// Data folder of the local suite
+    #[arg(long, env = "DAFNCK_DATA_FOLDER", default_value = DEFAULT_DATA_FOLDER)]
+    data_folder: std::path::PathBuf,
+    /// Loopback port of the local suite's PostgreSQL
+    #[arg(long, env = "DAFNCK_POSTGRES_PORT", default_value_t = 54320)]
+    postgres_port: u16,
+    /// How the local suite's schemas are spread over databases
+    #[arg(long, env = "DAFNCK_DATABASES", value_enum, default_value_t)]
+    databases: DatabaseForm,
+    /// Do every job now, also those that ran lately
+    #[arg(long)]
+    now: bool,
+}
+
+/// Something that is done from time to time, in each schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// Notes the size of each table once a day.
+    Measure,
+    /// Counts again where many rows have changed since the planner last did.
+    Analyze,
+    /// Builds indexes anew that are mostly empty, beside the traffic.
+    Reindex,
+}
+
+impl Job {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Measure, Self::Analyze, Self::Reindex];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Measure => "measure",
+            Self::Analyze => "analyze",
+            Self::Reindex => "reindex",
+        }
+    }
+
+    /// How long after its last run it is due again, in hours: a little less than a day, for what runs daily.
+    const fn hours(self) -> i32 {
+        match self {
+            Self::Measure | Self::Analyze => 20,
+            Self::Reindex => 6 * 24,
+        }
+    }
+}
+
+/// What became of a job in one schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It ran lately, or somebody else does it.
+    Left,
+    /// What was done, one thing each.
+    Done(Vec<String>),
+}
+
+/// Does what is due and prints what was done.
+///
+/// # Errors
+/// When a job fails; the others have been done all the same.
+pub async fn command(options: &MaintainOptions) -> anyhow::Result<()> {
+    let urls = match &options.admin_url {
+        None => local_admin_urls(&options.data_folder, options.postgres_port, options.databases)?,
+        Some(given) => of_each_database(given),
+    };
+    let mut failed = Vec::new();
+    for url in &urls {
+        for (what, outcome) in maintain(url, options.now).await? {
+            match outcome {
+                Ok(Outcome::Left) => println!("{what}: not due"),
+                Ok(Outcome::Done(things)) if things.is_empty() => println!("{what}: nothing to do"),
+                Ok(Outcome::Done(things)) => println!("{what}: {}", things.join(", ")),
+                Err(error) => failed.push(format!("{what}: {error:#}")),
+            }
+        }
+    }
+    if options.admin_url.is_none() {
+        println!("logs: turned over {}", logs::turn_over(&options.data_folder)?);
+    }
+    anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));
+    Ok(())
+}
+
+/// Does every job that is due in the schemas of a database; `now` does all.
+///
+/// # Errors
+/// When the database does not answer. A job's own failure is in its place, and in `maintenance_runs`.
+pub async fn maintain(url: &Secret, now: bool) -> anyhow::Result<Vec<(String, anyhow::Result<Outcome>)>> {
+    let mut conn = shared::database::connect(url).await?;
+    let mut outcomes = Vec::new();
+    for set in &migrate::SERVICES {
+        if !is_prepared(&mut conn, set).await? {
+            continue;
+        }
+        for job in Job::ALL {
+            let hours = if now { 0 } else { job.hours() };
+            let outcome = run(&mut conn, set, job, hours).await;
+            outcomes.push((format!("{} {}", set.name, job.name()), outcome));
+        }
+    }
+    Ok(outcomes)
+}
+
+#[derive(QueryableByName)]
+struct Answer {
+    #[diesel(sql_type = Bool)]
+    yes: bool,
+}
+
+async fn is_prepared(conn: &mut AsyncPgConnection, set: &Set) -> anyhow::Result<bool> {
+    let query = sql_query("SELECT to_regclass($1) IS NOT NULL AS yes")
+        .bind::<Text, _>(format!("{}.maintenance_runs", set.name));
+    Ok(query.get_result::<Answer>(conn).await?.yes)
+}
+
+/// A job in a schema: alone, if it is due, and with a note of how it ended.
+async fn run(conn: &mut AsyncPgConnection, set: &Set, job: Job, hours: i32) -> anyhow::Result<Outcome> {
+    let key = format!("dafnck maintain {} {}", set.name, job.name());
+    let lock = sql_query("SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS yes").bind::<Text, _>(&key);
+    if !lock.get_result::<Answer>(conn).await?.yes {
+        return Ok(Outcome::Left);
+    }
+    let outcome = if claim(conn, set, job, hours).await? {
+        let done = jobs::run(conn, set.name, job).await;
+        note(conn, set, job, done.as_ref().err()).await?;
+        done.map(Outcome::Done)
+    } else {
+        Ok(Outcome::Left)
+    };
+    sql_query("SELECT pg_advisory_unlock(hashtextextended($1, 0)) AS yes")
+        .bind::<Text, _>(&key)
+        .execute(conn)
+        .await?;
+    outcome
+}
+
+/// Whether it is due; from now on it is not.
+async fn claim(conn: &mut AsyncPgConnection, set: &Set, job: Job, hours: i32) -> anyhow::Result<bool> {
+    let claimed = sql_query(format!(
+        "INSERT INTO {0}.maintenance_runs AS r (job, begun_at) VALUES ($1, clock_timestamp()) \
+         ON CONFLICT (job) DO UPDATE SET begun_at = clock_timestamp(), failure = NULL \
+         WHERE r.failure IS NOT NULL OR r.begun_at <= clock_timestamp() - make_interval(hours => $2::integer)",
+        set.name
+    ))
+    .bind::<Text, _>(job.name())
+    .bind::<BigInt, _>(i64::from(hours))
+    .execute(conn)
+    .await?;
+    Ok(claimed > 0)
+}
+
+async fn note(
+    conn: &mut AsyncPgConnection,
+    set: &Set,
+    job: Job,
+    failure: Option<&anyhow::Error>,
+) -> anyhow::Result<()> {
+    sql_query(format!(
+        "UPDATE {}.maintenance_runs SET ended_at = clock_timestamp(), failure = $2 WHERE job = $1",
+        set.name
+    ))
+    .bind::<Text, _>(job.name())
+    .bind::<Nullable<Text>, _>(failure.map(|error| format!("{error:#}")))
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Maintains a local suite again and again; what fails is said in the log, in `maintenance_runs` and by the doctor.
+pub async fn again_and_again(urls: Vec<Secret>, data_folder: &Path) {
+    let mut interval = tokio::time::interval(INTERVAL);
+    loop {
+        interval.tick().await;
+        for url in &urls {
+            match maintain(url, false).await {
+                Ok(outcomes) => outcomes.into_iter().for_each(|(what, outcome)| {
+                    if let Err(error) = outcome {
+                        tracing::warn!(what, error = format!("{error:#}"), "maintenance failed");
+                    }
+                }),
+                Err(error) => tracing::warn!(error = format!("{error:#}"), "maintenance failed"),
+            }
+        }
+        if let Err(error) = logs::turn_over(data_folder) {
+            tracing::warn!(%error, "the logs could not be turned over");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What the cache of sessions is good for.
+
+use moka::notification::RemovalCause;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::Counter;
+
+use crate::telemetry;
+
+/// Look-ups and evictions.
+#[derive(Clone)]
+pub(super) struct CacheMeasures {
+    lookups: Counter<u64>,
+    evictions: Counter<u64>,
+}
+
+impl CacheMeasures {
+    pub(super) fn new() -> Self {
+        let meter = telemetry::meter();
+        Self {
+            lookups: meter
+                .u64_counter("dafnck.session_cache.lookups")
+                .with_description("Sessions that were looked for in this process.")
+                .with_unit("{lookup}")
+                .build(),
+            evictions: meter
+                .u64_counter("dafnck.session_cache.evictions")
+                .with_description("Sessions that left the cache of this process.")
+                .with_unit("{eviction}")
+                .build(),
+        }
+    }
+
+    pub(super) fn looked_up(&self, was_there: bool) {
+        let result = if was_there { "hit" } else { "miss" };
+        self.lookups.add(1, &[KeyValue::new("result", result)]);
+    }
+
+    pub(super) fn evicted(&self, cause: RemovalCause) {
+        let cause = match cause {
+            RemovalCause::Expired => "expired",
+            RemovalCause::Explicit => "revoked",
+            RemovalCause::Replaced => "replaced",
+            RemovalCause::Size => "size",
+        };
+        self.evictions.add(1, &[KeyValue::new("cause", cause)]);
+    }
+}
