@@ -22,13 +22,13 @@ mod slow_link;
 mod summary;
 
 pub use actor::{Actor, Bearer, Service};
-pub use form::{Encryption, Form, RedisForm, Through};
+pub use form::{Encryption, Form, RedisForm, Surroundings, Through};
 pub use mail::Mail;
 pub use moving::OtherCluster;
 pub use replica::Replica;
 pub use summary::{reason_of, summary, violations};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use diesel::dsl::sql;
@@ -37,10 +37,8 @@ use diesel_async::RunQueryDsl as _;
 use identity::sealing::KeyRingOptions;
 use identity::{IdentityOptions, RegistrationMode};
 use shared::clock::Clock;
-use shared::config::{
-    DatabaseOptions, LimitOptions, Pooler, ProxyOptions, Secret, SiblingOptions, TelemetryOptions,
-};
-use shared::local::{EncryptedRedis, LocalServers, PgBouncer, RedisCluster};
+use shared::config::{DatabaseOptions, LimitOptions, ProxyOptions, Secret, SiblingOptions, TelemetryOptions};
+use shared::local::LocalServers;
 use shared::mail::{Destination, MailOptions};
 use shared::redis_store::RedisStore;
 use shared::storage::{BucketOptions, FileLimits, StorageOptions};
@@ -64,11 +62,8 @@ pub struct Suite {
     pub admin_url: Secret,
     /// Only of a suite that was started alone.
     pub servers: Option<LocalServers>,
-    /// Only of a suite that goes through it.
-    pub bouncer: Option<PgBouncer>,
-    /// Only of a suite with a Redis Cluster.
-    pub cluster: Option<RedisCluster>,
-    _encrypted_redis: Option<EncryptedRedis>,
+    /// What only some forms have.
+    pub surroundings: Surroundings,
     running: Option<RunningServices>,
     files: TempDir,
 }
@@ -116,66 +111,8 @@ impl Suite {
             DatabaseForm::One => servers.create_database().await,
             DatabaseForm::Four => servers.create_databases_apart().await,
         };
-        let mut options = SuiteOptions {
-            postgres: servers.postgres_address().to_string(),
-            database: database.clone(),
-            databases: form.databases,
-            reaching: DatabaseOptions::default(),
-            role_password: servers.role_password.clone(),
-            database_pool_size: 4,
-            redis_url: servers.local.redis.url().into(),
-            redis_key_prefix: database.clone(),
-            certificates: None,
-            service_secret: SERVICE_SECRET.into(),
-            identity: IdentityOptions {
-                keys: KeyRingOptions {
-                    encryption_keys: Some(ENCRYPTION_KEYS.into()),
-                    encryption_keys_file: None,
-                },
-                // So that actors are there at once.
-                registration: RegistrationMode::Direct,
-                ..IdentityOptions::default()
-            },
-            mail: MailOptions {
-                mail_url: Destination::Folder(files.path().join(mail::FOLDER)),
-                mail_from: "DafnckMachine <no-reply@dafnck.example>".parse().unwrap(),
-            },
-            storage: StorageOptions {
-                storage_folder: files.path().join("files"),
-                bucket: BucketOptions::default(),
-                limits: FileLimits { max_attachment_bytes: MAX_ATTACHMENT_BYTES, ..Default::default() },
-            },
-            proxies: ProxyOptions::default(),
-            limits: LimitOptions::default(),
-            telemetry: TelemetryOptions::default(),
-            clock: Clock::default(),
-        };
-        let mut encrypted_redis = None;
-        let mut certificate_of_postgres = None;
-        if form.encryption == Encryption::On {
-            let folder = files.path().join("certificates");
-            form::make_certificates(&folder);
-            certificate_of_postgres = Some(form::certificate(&folder, "postgres"));
-            let redis = form::start_encrypted_redis(form::certificate(&folder, "redis")).await;
-            options.redis_url = redis.url.as_str().into();
-            encrypted_redis = Some(redis);
-            options.certificates = Some(folder);
-        }
-        let bouncer = match form.through {
-            Through::Directly => None,
-            Through::PgBouncer => Some(form::start_bouncer(servers, certificate_of_postgres).await),
-        };
-        if let Some(bouncer) = &bouncer {
-            options.postgres = format!("127.0.0.1:{}", bouncer.port);
-            options.reaching.database_pooler = Pooler::Transaction;
-        }
-        let cluster = match form.redis {
-            RedisForm::One => None,
-            RedisForm::Cluster => Some(form::start_cluster().await),
-        };
-        if let Some(cluster) = &cluster {
-            options.redis_url = cluster.url().into();
-        }
+        let mut options = plain_options(servers, &database, form.databases, files.path());
+        let surroundings = form.surround(servers, &mut options, files.path()).await;
         change(&mut options);
         let listeners = services::listen([0; 4]).await.unwrap();
         let running = services::start(&options, listeners).unwrap();
@@ -184,9 +121,7 @@ impl Suite {
             siblings: running.siblings.clone(),
             options,
             servers: None,
-            bouncer,
-            cluster,
-            _encrypted_redis: encrypted_redis,
+            surroundings,
             running: Some(running),
             files,
         }
@@ -309,6 +244,49 @@ impl Suite {
         if let Some(running) = self.running.take() {
             running.stop().await.unwrap();
         }
+    }
+}
+
+/// The options of a suite in its plain form.
+fn plain_options(
+    servers: &servers::Servers,
+    database: &str,
+    databases: DatabaseForm,
+    files: &Path,
+) -> SuiteOptions {
+    SuiteOptions {
+        postgres: servers.postgres_address().to_string(),
+        database: database.to_owned(),
+        databases,
+        reaching: DatabaseOptions::default(),
+        role_password: servers.role_password.clone(),
+        database_pool_size: 4,
+        redis_url: servers.local.redis.url().into(),
+        redis_key_prefix: database.to_owned(),
+        certificates: None,
+        service_secret: SERVICE_SECRET.into(),
+        identity: IdentityOptions {
+            keys: KeyRingOptions {
+                encryption_keys: Some(ENCRYPTION_KEYS.into()),
+                encryption_keys_file: None,
+            },
+            // So that actors are there at once.
+            registration: RegistrationMode::Direct,
+            ..IdentityOptions::default()
+        },
+        mail: MailOptions {
+            mail_url: Destination::Folder(files.join(mail::FOLDER)),
+            mail_from: "DafnckMachine <no-reply@dafnck.example>".parse().unwrap(),
+        },
+        storage: StorageOptions {
+            storage_folder: files.join("files"),
+            bucket: BucketOptions::default(),
+            limits: FileLimits { max_attachment_bytes: MAX_ATTACHMENT_BYTES, ..Default::default() },
+        },
+        proxies: ProxyOptions::default(),
+        limits: LimitOptions::default(),
+        telemetry: TelemetryOptions::default(),
+        clock: Clock::default(),
     }
 }
 

@@ -60,7 +60,7 @@ async fn is_out(replica: &str, (person, project): &(Actor, Project)) {
 #[tokio::test]
 async fn a_killed_master_logs_nobody_out_and_brings_no_session_back() {
     let mut suite = Suite::start_in(ON_A_CLUSTER).await;
-    let mut cluster = suite.cluster.take().unwrap();
+    let mut cluster = suite.surroundings.cluster.take().unwrap();
     let people = join_all((0..PEOPLE).map(|number| person(&suite, number))).await;
     join_all(people.iter().map(is_at_home)).await;
     let (leaving, staying) = people.split_at(PEOPLE / 2);

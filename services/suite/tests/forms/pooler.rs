@@ -46,7 +46,7 @@ async fn create(who: &suite::testing::Actor, project_id: &str, n: usize) {
 async fn pgbouncer_killed_and_started_again_loses_no_session_and_no_acknowledged_write() {
     let mut suite = Suite::start_in(THROUGH_PGBOUNCER).await;
     let (olga, project) = writers::owner(&suite).await;
-    let mut bouncer = suite.bouncer.take().unwrap();
+    let mut bouncer = suite.surroundings.bouncer.take().unwrap();
     let writing = writers::Writing::default();
     let restarts = async {
         for _ in 0..2 {
