@@ -233,18 +233,13 @@ async fn traces_metrics_and_logs_leave_under_the_names_that_rules_stand_on() {
     // A login flood, part of which is refused; and a call that fails at us, past its deadline.
     let identity = &dafnck.identity;
     let logins = (0..FLOOD).map(|n| async move {
-        let login = pb::LoginRequest {
-            login: format!("nobody{n}"),
-            password: "wrong password".to_owned(),
-            ..Default::default()
-        };
+        let login = pb::LoginRequest { login: format!("nobody{n}"), password: "wrong password".to_owned() };
         AuthServiceClient::new(identity.clone()).login(login).await.err()
     });
     futures::future::join_all(logins).await;
     let mut hurried = Request::new(pb::LoginRequest {
         login: "olga1".to_owned(),
         password: "correct horse battery".to_owned(),
-        ..Default::default()
     });
     hurried.set_timeout(Duration::from_millis(1));
     AuthServiceClient::new(dafnck.identity.clone()).login(hurried).await.unwrap_err();

@@ -19,7 +19,7 @@ pub(super) async fn a_removed_member_is_out(
     mut watched: Streaming<WatchTasksResponse>,
 ) {
     let id = || project.id.clone();
-    let removal = RemoveMemberRequest { project_id: id(), user_id: gus.id.to_string(), ..Default::default() };
+    let removal = RemoveMemberRequest { project_id: id(), user_id: gus.id.to_string() };
     olga.members().remove_member(removal).await.unwrap();
     until_refused("the project", NOT_FOUND, async || {
         gus.projects().get_project(GetProjectRequest { project_id: id() }).await
