@@ -1,5 +1,6 @@
 //! All four services in one process: the local default (`dafnck`), the operator's commands, and what tests use.
 
+pub mod backup;
 pub mod convert;
 pub mod dev_ca;
 pub mod doctor;
@@ -12,6 +13,7 @@ pub mod migrations;
 pub mod operator;
 pub mod prepare;
 mod progress;
+pub mod restore;
 pub mod rotate_keys;
 pub mod run;
 pub mod services;

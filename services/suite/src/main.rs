@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use suite::backup::{self, BackupOptions};
 use suite::convert::{self, ConvertOptions};
 use suite::dev_ca::{self, DevCaOptions};
 use suite::doctor::{self, DoctorOptions};
@@ -12,6 +13,8 @@ use suite::import::{self, ImportOptions};
 use suite::maintain::{self, MaintainOptions};
 use suite::migrations::{self, MigrateOptions};
 use suite::operator::OperatorOptions;
+use suite::restore::drill::{self, DrillOptions};
+use suite::restore::{self, RestoreOptions};
 use suite::rotate_keys;
 use suite::run::{self, RunOptions};
 use suite::user::{self, UserOptions};
@@ -51,6 +54,14 @@ enum Command {
     User(UserOptions),
     /// Make an authority for development, and certificates of it for all services
     DevCa(DevCaOptions),
+    /// Back the suite that runs on this machine up: database, files and keys
+    #[command(after_long_help = backup::HELP)]
+    Backup(BackupOptions),
+    /// Restore a backed up suite as it was at a moment, in a fresh folder
+    #[command(after_long_help = restore::HELP)]
+    Restore(RestoreOptions),
+    /// Find out whether the backup can be restored, by restoring it in a folder that goes away again
+    Drill(DrillOptions),
     /// Ask services whether they are ready
     Health(HealthOptions),
     /// Look at everything that keeps the suite well, and say what to do. Exit code 0: all is well, 1: warnings, 2: critical
@@ -81,6 +92,9 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::RotateKeys(options) => rotate_keys::command(&options).await,
         Command::User(options) => user::command(options).await,
         Command::DevCa(options) => dev_ca::command(&options),
+        Command::Backup(options) => backup::command(&options).await,
+        Command::Restore(options) => restore::command(&options).await,
+        Command::Drill(options) => drill::command(&options).await,
         Command::Health(options) => health::command(&options).await,
         Command::Doctor(options) => return doctor::command(&options).await,
         Command::Maintain(options) => maintain::command(&options).await,

@@ -17,6 +17,10 @@ use super::DataPlace;
 use super::command::Identity;
 use super::places::{make_own_folder, reachable, temporary};
 
+/// Where the passwords are, in the data folder.
+pub(super) const SECRETS: &str = "secrets";
+/// Where the database is, in the data folder.
+pub(super) const POSTGRES: &str = "postgres";
 const PASSWORD_BYTES: usize = 32;
 
 /// The servers' passwords, kept in `secrets` (mode 0600) beside lasting data.
@@ -68,7 +72,7 @@ impl DataFolder {
     }
 
     pub(super) fn postgres(&self) -> PathBuf {
-        self.path.join("postgres")
+        self.path.join(POSTGRES)
     }
 
     pub(super) fn redis(&self) -> PathBuf {
@@ -110,13 +114,18 @@ impl Secrets {
         Self { postgres_admin_password: random_password(), redis_password: random_password() }
     }
 
+    pub(super) fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(SECRETS);
+        let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
+    }
+
     fn load_or_make(folder: &Path) -> Result<Self> {
-        let path = folder.join("secrets");
+        let path = folder.join(SECRETS);
         if path.exists() {
-            let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            return serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()));
+            return Self::read(folder);
         }
-        if folder.join("postgres").exists() {
+        if folder.join(POSTGRES).exists() {
             bail!(
                 "{} holds a database, but its `secrets` file is missing: put it back, or remove the folder to start anew",
                 folder.display()

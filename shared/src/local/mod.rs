@@ -11,8 +11,10 @@
 //!
 //! Deliberately not here: databases, roles and migrations (the caller makes them), TLS and unix sockets.
 //!
-//! Reading order: [`start`], `provision`, `data_folder`, `guard`, `process`, `postgres`, `redis`.
+//! Reading order: [`start`], `provision`, `data_folder`, `guard`, `process`, `postgres`, `redis`; for backups `barman`,
+//! `running`, `restoring`.
 
+mod barman;
 mod command;
 mod data_folder;
 mod encrypted;
@@ -30,6 +32,8 @@ mod provision_python;
 mod provision_redis;
 mod redis;
 mod redis_cluster;
+mod restoring;
+mod running;
 mod servers;
 mod tethered;
 
@@ -37,6 +41,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+pub use barman::{Barman, LogReceiver, own_user_name, run_tool};
 pub use encrypted::{Certificate, EncryptedRedis};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{ADMIN, PostgresServer};
@@ -44,6 +49,8 @@ pub use provision_prometheus::promtool;
 pub use provision_python::python_packages;
 pub use redis::RedisServer;
 pub use redis_cluster::RedisCluster;
+pub use restoring::{RestorePlace, RestoredPostgres};
+pub use running::RunningPostgres;
 pub use servers::LocalServers;
 
 use data_folder::DataFolder;
@@ -76,6 +83,15 @@ pub struct LocalOptions {
     pub postgres_bin: Option<PathBuf>,
     /// Folder with `redis-server`; nowhere else is looked then.
     pub redis_bin: Option<PathBuf>,
+}
+
+/// The folder that the servers really use for this data folder: another one under `/var/tmp` when root runs us and the
+/// servers' user cannot reach the wanted one.
+///
+/// # Errors
+/// When the path is not usable.
+pub fn server_folder(data_folder: &std::path::Path) -> Result<PathBuf> {
+    places::place_of(data_folder, command::Identity::of_servers()?)
 }
 
 /// Finds or installs both servers, starts them and answers when both take connections.

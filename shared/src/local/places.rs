@@ -17,14 +17,13 @@ const READABLE: u32 = 0o755;
 /// Makes the wanted folder, or one under `/var/tmp` when we are root and the servers' user cannot pass through to
 /// the wanted one (a project under `/root`). Returns the folder and a sentence if it is another one.
 pub(super) fn reachable(wanted: &Path, identity: Identity) -> Result<(PathBuf, Option<String>)> {
-    let wanted =
-        std::path::absolute(wanted).with_context(|| format!("{} is not a usable path", wanted.display()))?;
-    if identity.other_user().is_none_or(|(uid, _)| can_pass(&wanted, uid)) {
+    let wanted = absolute(wanted)?;
+    let instead = place_of(&wanted, identity)?;
+    if instead == wanted {
         make_folders(&wanted)?;
         let real = wanted.canonicalize().with_context(|| format!("cannot open {}", wanted.display()))?;
         return Ok((real, None));
     }
-    let instead = Path::new(REACHABLE_BASE).join(format!("dafnck-{:016x}", stable_hash(&wanted)));
     make_own_folder(&instead)?;
     let note = format!(
         "using {} instead of {}, which the servers' user cannot reach",
@@ -32,6 +31,19 @@ pub(super) fn reachable(wanted: &Path, identity: Identity) -> Result<(PathBuf, O
         wanted.display()
     );
     Ok((instead, Some(note)))
+}
+
+/// The folder that [`reachable`] makes, whether or not it is there.
+pub(super) fn place_of(wanted: &Path, identity: Identity) -> Result<PathBuf> {
+    let wanted = absolute(wanted)?;
+    if identity.other_user().is_none_or(|(uid, _)| can_pass(&wanted, uid)) {
+        return Ok(wanted);
+    }
+    Ok(Path::new(REACHABLE_BASE).join(format!("dafnck-{:016x}", stable_hash(&wanted))))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("{} is not a usable path", path.display()))
 }
 
 /// A place for throwaway data where nothing is yet.

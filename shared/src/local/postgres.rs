@@ -17,7 +17,7 @@ use super::data_folder::DataFolder;
 use super::guard::Guard;
 use super::places::make_server_folder;
 use super::ports;
-use super::process::{Launch, ServerProcess, Steps, pid_file, stop_leftover};
+use super::process::{Launch, START_LIMIT, ServerProcess, Steps, pid_file, stop_leftover};
 use super::provision::Program;
 
 /// The superuser that [`PostgresServer::admin_url`] signs in as.
@@ -31,7 +31,9 @@ const STOP_STEPS: &Steps =
 const UNFINISHED_PREFIX: &str = "postgres.unfinished-";
 const BUILTIN_LOCALES_SINCE: u32 = 17;
 
-const LASTING: &[&str] = &["max_connections=300"];
+/// A backup that is not fetched holds the log back only so far; past that it begins anew with a base backup, and the
+/// disk is not filled.
+const LASTING: &[&str] = &["max_connections=300", "max_slot_wal_keep_size=4GB"];
 /// Throwaway data: a crash may lose everything, so nothing waits for the disk.
 const THROWAWAY: &[&str] = &[
     "max_connections=500",
@@ -159,11 +161,21 @@ impl PostgresServer {
 
     /// Starts it and waits until it takes connections.
     pub(super) async fn start(&self, guard: &Guard) -> Result<ServerProcess> {
+        self.start_with(guard, &[], START_LIMIT).await
+    }
+
+    /// As [`Self::start`], with more settings and for as long as recovering may take.
+    pub(super) async fn start_with(
+        &self,
+        guard: &Guard,
+        settings: &[&str],
+        limit: Duration,
+    ) -> Result<ServerProcess> {
         ports::require_free("PostgreSQL", self.port)?;
         let launch = Launch {
             name: NAME,
             program: &self.programs.join(NAME),
-            arguments: self.arguments()?,
+            arguments: self.arguments(settings)?,
             library_path: None,
             input: String::new(),
             data: &self.root,
@@ -171,7 +183,7 @@ impl PostgresServer {
         };
         let mut process = ServerProcess::spawn(launch, guard)?;
         let (status_file, pid) = (self.data.join("postmaster.pid"), process.id());
-        process.wait_until(|| std::future::ready(is_ready(&status_file, pid))).await?;
+        process.wait_until(limit, || std::future::ready(is_ready(&status_file, pid))).await?;
         Ok(process)
     }
 
@@ -180,7 +192,7 @@ impl PostgresServer {
         process.stop(STOP_STEPS).await
     }
 
-    fn arguments(&self) -> Result<Vec<String>> {
+    fn arguments(&self, more: &[&str]) -> Result<Vec<String>> {
         let folder = self.data.to_str().context("the data folder's path is not UTF-8")?;
         let mut arguments: Vec<String> = ["-D", folder, "-p"].map(str::to_owned).into();
         arguments.push(self.port.to_string());
@@ -193,8 +205,11 @@ impl PostgresServer {
             "logging_collector=off",
         ];
         let statistics = self.has_statistics().then_some("shared_preload_libraries=pg_stat_statements");
-        let settings =
-            always.iter().chain(if self.temporary { THROWAWAY } else { LASTING }).chain(&statistics);
+        let settings = always
+            .iter()
+            .chain(if self.temporary { THROWAWAY } else { LASTING })
+            .chain(&statistics)
+            .chain(more);
         arguments.extend(settings.flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]));
         Ok(arguments)
     }

@@ -13,7 +13,8 @@ use super::command::{Identity, run, tail};
 use super::guard::Guard;
 
 const POLL: Duration = Duration::from_millis(20);
-const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long a server may take to be ready.
+pub(super) const START_LIMIT: Duration = Duration::from_secs(60);
 const SIGNAL_LIMIT: Duration = Duration::from_secs(5);
 const LOG_TAIL_LINES: usize = 12;
 
@@ -74,8 +75,12 @@ impl ServerProcess {
     /// Waits until the server says it is ready; an error shows the end of its log.
     ///
     /// Not an `AsyncFn`: the compiler could not see then that the caller's future is `Send`.
-    pub(super) async fn wait_until<F: Future<Output = bool>>(&mut self, ready: impl Fn() -> F) -> Result<()> {
-        let deadline = Instant::now() + START_LIMIT;
+    pub(super) async fn wait_until<F: Future<Output = bool>>(
+        &mut self,
+        limit: Duration,
+        ready: impl Fn() -> F,
+    ) -> Result<()> {
+        let deadline = Instant::now() + limit;
         while !ready().await {
             if let Some(status) = self.child.try_wait()? {
                 bail!("{} ended while starting ({status}). {}", self.name, self.log_tail());
@@ -83,7 +88,7 @@ impl ServerProcess {
             if Instant::now() > deadline {
                 self.child.kill()?;
                 self.child.wait()?;
-                bail!("{} was not ready within {} s. {}", self.name, START_LIMIT.as_secs(), self.log_tail());
+                bail!("{} was not ready within {} s. {}", self.name, limit.as_secs(), self.log_tail());
             }
             tokio::time::sleep(POLL).await;
         }

@@ -13,7 +13,7 @@ use super::data_folder::DataFolder;
 use super::guard::Guard;
 use super::places::make_server_folder;
 use super::ports;
-use super::process::{Launch, ServerProcess, Steps, pid_file, stop_leftover};
+use super::process::{Launch, START_LIMIT, ServerProcess, Steps, pid_file, stop_leftover};
 use super::provision::Program;
 
 pub(super) const NAME: &str = "redis";
@@ -83,7 +83,7 @@ impl RedisServer {
             identity: self.identity,
         };
         let mut process = ServerProcess::spawn(launch, guard)?;
-        process.wait_until(|| self.answers()).await?;
+        process.wait_until(START_LIMIT, || self.answers()).await?;
         Ok(process)
     }
 

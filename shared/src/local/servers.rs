@@ -1,7 +1,7 @@
 //! Both servers together: in which order they start and stop, and taking one down for a test.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -116,7 +116,7 @@ impl LocalServers {
         let mut process = self.postgres_process.lock().await;
         if let Some(running) = process.as_mut() {
             self.postgres.stop(running).await?;
-            self.forget(postgres::NAME);
+            forget(&self.guard, &self.data, postgres::NAME);
             *process = None;
         }
         Ok(())
@@ -166,7 +166,7 @@ impl LocalServers {
         let mut process = self.redis_process.lock().await;
         if let Some(running) = process.as_mut() {
             self.redis.stop(running).await?;
-            self.forget(redis::NAME);
+            forget(&self.guard, &self.data, redis::NAME);
             *process = None;
         }
         Ok(())
@@ -183,16 +183,16 @@ impl LocalServers {
         }
         Ok(())
     }
+}
 
-    /// The process has ended: its id may soon be another's. Failing here changes nothing about that, because
-    /// everybody who reads the id compares the command line as well.
-    fn forget(&self, name: &str) {
-        if let Err(error) = self.guard.watch(name, 0) {
-            tracing::warn!(%error, "the guard could not be told that a server has stopped");
-        }
-        if let Err(error) = fs::remove_file(pid_file(&self.data, name)) {
-            tracing::debug!(%error, "the pid file was gone already");
-        }
+/// The process has ended: its id may soon be another's. Failing here changes nothing about that, because everybody who
+/// reads the id compares the command line as well.
+pub(super) fn forget(guard: &Guard, data: &Path, name: &str) {
+    if let Err(error) = guard.watch(name, 0) {
+        tracing::warn!(%error, "the guard could not be told that a server has stopped");
+    }
+    if let Err(error) = fs::remove_file(pid_file(data, name)) {
+        tracing::debug!(%error, "the pid file was gone already");
     }
 }
 

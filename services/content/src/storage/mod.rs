@@ -111,6 +111,12 @@ impl Storage {
         }
     }
 
+    /// Names and sizes in bytes of all objects.
+    pub fn objects(&self) -> BoxStream<'static, Result<(String, u64)>> {
+        let listed = self.store.list(None);
+        listed.map(|found| found.map(|o| (o.location.to_string(), o.size)).map_err(unavailable)).boxed()
+    }
+
     /// The names of objects in a folder of the store that were last written before this time.
     pub fn older_than(&self, folder: &str, before: DateTime<Utc>) -> BoxStream<'static, Result<String>> {
         let listed = self.store.list(Some(&Path::from(folder)));

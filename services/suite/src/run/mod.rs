@@ -19,34 +19,46 @@ use identity::sealing::KeyRingOptions;
 use identity::{IdentityOptions, PasswordOptions};
 use shared::clock::Clock;
 use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, DatabaseOptions, Secret};
-use shared::local::{self, DataPlace, LocalOptions, LocalServers};
+use shared::local::{self, DataPlace, LocalOptions, LocalServers, LogReceiver};
 use shared::mail::{Destination, MailOptions};
 use shared::service::cancel_on_signal;
 use shared::storage::StorageOptions;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use options::{DEFAULT_DATA_FOLDER, RunOptions};
+pub use options::{DEFAULT_CACHE_FOLDER, DEFAULT_DATA_FOLDER, RunOptions};
 pub use secrets::Secrets;
 
 pub(crate) use databases::NAME as DATABASE;
 
+use crate::backup::{LocalPlace, keeper};
 use crate::health;
 use crate::maintain;
+use crate::restore;
 use crate::services::{self, NAMES, RunningServices, SuiteOptions};
 
 /// Where the content service keeps files, in the data folder.
-const FILES: &str = "files";
+pub(crate) const FILES: &str = "files";
 /// Where mail goes unless told otherwise, in the data folder.
 const MAIL: &str = "mail";
 /// How long the services may take until they are ready, and how often they are asked.
 const READY_LIMIT: Duration = Duration::from_secs(60);
+/// How long who fetches the log for the backup may take to end after PostgreSQL.
+const RECEIVER_PATIENCE: Duration = Duration::from_secs(10);
 const READY_POLL: Duration = Duration::from_millis(50);
 
 /// Everything that runs.
 struct Running {
     servers: LocalServers,
     services: RunningServices,
+    backup: Following,
+}
+
+/// The part of the suite that follows its backup.
+struct Following {
+    stop: CancellationToken,
+    task: JoinHandle<Option<LogReceiver>>,
 }
 
 /// Runs the suite until it is told to stop.
@@ -87,6 +99,7 @@ pub async fn command(options: RunOptions) -> anyhow::Result<()> {
 
 async fn start(options: &RunOptions, listeners: [TcpListener; 4]) -> anyhow::Result<Running> {
     let data_folder = std::path::absolute(&options.data_folder)?;
+    restore::refuse_unfinished(&data_folder)?;
     let secrets = Secrets::load_or_make(&data_folder)?;
     let storage_folder = make_private_folder(data_folder.join(FILES))?;
     let mail_folder = data_folder.join(MAIL);
@@ -110,7 +123,7 @@ async fn start(options: &RunOptions, listeners: [TcpListener; 4]) -> anyhow::Res
                 return Err(error);
             }
         };
-    let mut running = Running { servers, services };
+    let mut running = Running { servers, services, backup: Following::start(options) };
     if let Err(error) = running.become_ready().await {
         running.stop().await?;
         return Err(error);
@@ -171,6 +184,25 @@ async fn start_services(
     services::start(&options, listeners)
 }
 
+impl Following {
+    fn start(options: &RunOptions) -> Self {
+        let stop = CancellationToken::new();
+        let place = LocalPlace {
+            data_folder: options.data_folder.clone(),
+            cache_folder: options.cache_folder.clone(),
+            bucket: options.bucket.clone(),
+        };
+        let task = tokio::spawn(keeper::follow(place, stop.clone()));
+        Self { stop, task }
+    }
+
+    /// Who still fetches the log, if somebody does.
+    async fn stop(self) -> Option<LogReceiver> {
+        self.stop.cancel();
+        self.task.await.ok().flatten()
+    }
+}
+
 impl Running {
     /// Waits until the services say that they are ready.
     async fn become_ready(&mut self) -> anyhow::Result<()> {
@@ -201,8 +233,13 @@ impl Running {
     async fn stop(self) -> anyhow::Result<()> {
         say("stopping the services…");
         let services = self.services.stop().await;
+        let receiver = self.backup.stop().await;
         say("stopping Redis and PostgreSQL…");
         let servers = self.servers.stop().await;
+        // PostgreSQL has written the end of its log, and does not end before that is fetched.
+        if let Some(receiver) = receiver {
+            receiver.end(RECEIVER_PATIENCE).await?;
+        }
         say("stopped");
         match (services, servers) {
             (Err(one), Err(other)) => bail!("{one:#}; {other:#}"),

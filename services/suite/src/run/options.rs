@@ -14,7 +14,7 @@ use crate::services::{DEFAULT_PORTS, DatabaseForm};
 /// Where the local suite keeps its data, below the current folder.
 pub const DEFAULT_DATA_FOLDER: &str = ".local/data";
 /// Where private copies of the servers are kept, below the current folder.
-const DEFAULT_CACHE_FOLDER: &str = ".local/cache";
+pub const DEFAULT_CACHE_FOLDER: &str = ".local/cache";
 
 /// Where everything runs, and where it keeps its data.
 #[derive(Args, Clone, Debug)]

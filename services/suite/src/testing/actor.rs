@@ -84,18 +84,31 @@ pub struct Actor {
 impl Actor {
     pub(super) fn anonymous(suite: &Suite) -> Self {
         let services = [Service::Identity, Service::Project, Service::Task, Service::Content];
+        Self::over(services.map(|service| suite.channel(service)))
+    }
+
+    fn over(channels: [Channel; 4]) -> Self {
         Self {
             id: Uuid::nil(),
             name: String::new(),
             password: String::new(),
             session_token: None,
             refresh_token: String::new(),
-            channels: services.map(|service| suite.channel(service)),
+            channels,
         }
     }
 
     pub(super) async fn register(suite: &Suite, name: &str) -> Self {
-        let mut actor = Self::anonymous(suite);
+        Self::anonymous(suite).registered(name).await
+    }
+
+    /// A new user of a suite that runs elsewhere, at its identity, project, task and content service.
+    pub async fn register_over(channels: [Channel; 4], name: &str) -> Self {
+        Self::over(channels).registered(name).await
+    }
+
+    async fn registered(self, name: &str) -> Self {
+        let mut actor = self;
         actor.name = name.to_owned();
         actor.password = format!("the long password of {name}");
         let request = identity::RegisterRequest {

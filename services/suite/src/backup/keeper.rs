@@ -1,0 +1,105 @@
+//! The suite's own part in its backup: while it runs, its log is fetched as it is written, its files are followed, a base
+//! backup is made each day and a restore is tried each week.
+//!
+//! Nothing happens before the first `dafnck backup`. Failures are told, noted in the status, and tried again; they stop
+//! nothing else.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use shared::local::LogReceiver;
+use tokio_util::sync::CancellationToken;
+
+use super::settings::BackupSettings;
+use super::status::Status;
+use super::{Job, LocalPlace};
+use crate::restore::drill;
+
+/// How often the suite looks whether it is to be backed up.
+const LOOK: Duration = Duration::from_secs(1);
+/// How far files may be behind, and the mark that tells how far the log is.
+const FOLLOW: Duration = Duration::from_secs(5 * 60);
+/// After a failure.
+const AGAIN: Duration = Duration::from_secs(60);
+/// Between base backups.
+pub const BACKUP_INTERVAL: TimeDelta = TimeDelta::hours(24);
+/// Between drills.
+pub const DRILL_INTERVAL: TimeDelta = TimeDelta::days(7);
+
+/// Follows until the suite stops. Answers with who still fetches the log: its end is written when the server stops.
+pub async fn follow(place: LocalPlace, shutdown: CancellationToken) -> Option<LogReceiver> {
+    let mut receiver = None;
+    let mut told = None;
+    loop {
+        let outcome = tokio::select! {
+            () = shutdown.cancelled() => return receiver,
+            outcome = follow_once(&place, &mut receiver) => outcome,
+        };
+        let rest = match outcome {
+            Ok(rest) => {
+                told = None;
+                rest
+            }
+            Err(error) => {
+                let sentence = format!("the backup does not follow: {error:#}");
+                // At the terminal once, not each minute.
+                if told.as_ref() != Some(&sentence) {
+                    eprintln!("{sentence}");
+                    told = Some(sentence);
+                }
+                AGAIN
+            }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => return receiver,
+            () = settings_change(&place, rest) => {}
+        }
+    }
+}
+
+/// One round; how long to rest after it.
+async fn follow_once(place: &LocalPlace, receiver: &mut Option<LogReceiver>) -> anyhow::Result<Duration> {
+    let Some(settings) = BackupSettings::read(&place.data_folder)? else {
+        if let Some(receiver) = receiver.take() {
+            receiver.end(Duration::ZERO).await?;
+        }
+        return Ok(FOLLOW);
+    };
+    let job = Job::open(place, settings).await?;
+    let is_new = job.server.ensure_slot().await?;
+    if let Some(running) = receiver
+        && running.check().is_err()
+    {
+        *receiver = None;
+    }
+    if receiver.is_none() {
+        *receiver = Some(job.server.receive().await?);
+    }
+    let lock = job.server.folder.lock().await?;
+    let status = Status::read(&job.server.folder)?;
+    if is_new || is_due(status.last_backup_at, BACKUP_INTERVAL) {
+        job.back_up().await?;
+    } else {
+        job.catch_up(false).await?;
+        job.copy_to_second_place()?;
+    }
+    drop(lock);
+    // The backup that turned this on tells that restoring works: the first drill is a week later, or by hand.
+    if is_due(status.last_drill_at.or(status.window_start), DRILL_INTERVAL) {
+        drill::run(&job.server, place).await?;
+    }
+    Ok(FOLLOW)
+}
+
+fn is_due(last: Option<DateTime<Utc>>, interval: TimeDelta) -> bool {
+    last.is_none_or(|last| Utc::now() - last >= interval)
+}
+
+/// Returns after this time, and at once when the backup is turned on or off or goes elsewhere.
+async fn settings_change(place: &LocalPlace, rest: Duration) {
+    let before = BackupSettings::read(&place.data_folder).ok();
+    let until = Instant::now() + rest;
+    while Instant::now() < until && BackupSettings::read(&place.data_folder).ok() == before {
+        tokio::time::sleep(LOOK).await;
+    }
+}

@@ -1,0 +1,112 @@
+//! Passwords and keys of the suite: without them nobody signs in to a restored database, and what is sealed in it stays
+//! sealed. Each change of them is kept, so that a moment is restored with those that it had.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use chrono::{DateTime, NaiveDateTime, Utc};
+
+use super::folder::{BackupFolder, write_private};
+
+/// Those of the servers, in the data folder that they really use, and those of the services.
+const SERVERS: &str = "secrets";
+const SUITE: &str = "suite-secrets";
+const TIME: &str = "%Y%m%dT%H%M%S%.6fZ";
+
+/// What is kept, as it is on disk.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeptSecrets {
+    /// Of PostgreSQL and Redis.
+    pub servers: Vec<u8>,
+    /// Of the services.
+    pub suite: Vec<u8>,
+}
+
+impl KeptSecrets {
+    fn read(servers: &Path, suite: &Path) -> anyhow::Result<Self> {
+        let read = |path: PathBuf| fs::read(&path).with_context(|| format!("cannot read {}", path.display()));
+        Ok(Self { servers: read(servers.join(SERVERS))?, suite: read(suite.join(SUITE))? })
+    }
+
+    /// Those of this moment: the last that were kept before it, or the first.
+    ///
+    /// # Errors
+    /// When none are kept.
+    pub fn at(folder: &BackupFolder, moment: DateTime<Utc>) -> anyhow::Result<Self> {
+        let kept = kept(folder)?;
+        let place = kept.iter().rev().find(|(since, _)| *since <= moment).or_else(|| kept.first());
+        let (_, place) = place.context("the backup holds no passwords and keys")?;
+        Self::read(place, place)
+    }
+
+    /// Writes those of the services into a data folder.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn restore_suite(&self, data_folder: &Path) -> anyhow::Result<()> {
+        write_private(&data_folder.join(SUITE), &self.suite)
+    }
+}
+
+/// Keeps them if they have changed.
+///
+/// # Errors
+/// When they cannot be read or written.
+pub fn keep(
+    folder: &BackupFolder,
+    server_folder: &Path,
+    data_folder: &Path,
+    now: DateTime<Utc>,
+) -> anyhow::Result<()> {
+    let secrets = KeptSecrets::read(server_folder, data_folder)?;
+    if let Some((_, newest)) = kept(folder)?.last()
+        && KeptSecrets::read(newest, newest)? == secrets
+    {
+        return Ok(());
+    }
+    let place = folder.secrets().join(now.format(TIME).to_string());
+    let unfinished = place.with_extension("new");
+    DirBuilder::new().recursive(true).mode(0o700).create(&unfinished)?;
+    write_private(&unfinished.join(SERVERS), &secrets.servers)?;
+    secrets.restore_suite(&unfinished)?;
+    Ok(fs::rename(unfinished, place)?)
+}
+
+/// What is kept, oldest first.
+fn kept(folder: &BackupFolder) -> anyhow::Result<Vec<(DateTime<Utc>, PathBuf)>> {
+    let mut kept = Vec::new();
+    for entry in fs::read_dir(folder.secrets()).context("the backup holds no passwords and keys")? {
+        let entry = entry?;
+        if let Ok(since) = NaiveDateTime::parse_from_str(&entry.file_name().to_string_lossy(), TIME) {
+            kept.push((since.and_utc(), entry.path()));
+        }
+    }
+    kept.sort();
+    Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    #[test]
+    fn a_moment_has_the_secrets_that_it_had() {
+        let [backup, data] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let folder = BackupFolder::make(backup.path()).unwrap();
+        let now = Utc::now();
+        for (minutes, words) in [(0, "first"), (1, "first"), (2, "second")] {
+            fs::write(data.path().join(SERVERS), "servers").unwrap();
+            fs::write(data.path().join(SUITE), words).unwrap();
+            keep(&folder, data.path(), data.path(), now + TimeDelta::minutes(minutes)).unwrap();
+        }
+        assert_eq!(fs::read_dir(folder.secrets()).unwrap().count(), 2);
+        for (minutes, words) in [(-1, "first"), (1, "first"), (3, "second")] {
+            let secrets = KeptSecrets::at(&folder, now + TimeDelta::minutes(minutes)).unwrap();
+            assert_eq!(secrets.suite, words.as_bytes());
+        }
+    }
+}
