@@ -29,6 +29,7 @@ mod least_privilege;
 mod maintaining;
 mod outages;
 mod reflection;
+mod restoring;
 mod roles;
 mod telemetry;
 mod upgrading;

@@ -1,0 +1,230 @@
+//! A suite that the real `dafnck` runs on folders of its own, and what an operator does with it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+use base64::Engine;
+use chrono::{DateTime, Utc};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use serde_json::{Value, json};
+use shared::local::RunningPostgres;
+use suite::backup::ledger::digest;
+use suite::restore::{Fingerprint, fingerprints};
+use suite::testing::Actor;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tonic::transport::Channel;
+use uuid::Uuid;
+
+pub type Tables = BTreeMap<String, Fingerprint>;
+/// Size and hash of each object, by its name.
+pub type Objects = BTreeMap<String, (u64, String)>;
+
+/// Folders and ports of a suite, and its process while it runs.
+pub struct Machine {
+    folder: TempDir,
+    ports: [u16; 6],
+    running: Option<Child>,
+}
+
+impl Machine {
+    pub fn new() -> Self {
+        // The servers' user, another one when root runs the tests, passes through.
+        let folder = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
+        let listeners = [(); 6].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let ports = listeners.map(|listener| listener.local_addr().unwrap().port());
+        Self { folder, ports, running: None }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local/cache");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dafnck"));
+        command.args(arguments).env("DAFNCK_CACHE_FOLDER", cache).kill_on_drop(true);
+        for (variable, port) in ["IDENTITY", "PROJECT", "TASK", "CONTENT"].iter().zip(self.ports) {
+            command.env(format!("DAFNCK_{variable}_URL"), format!("http://127.0.0.1:{port}"));
+        }
+        command
+    }
+
+    /// Runs the suite on a data folder.
+    pub async fn start(&mut self, data: &str) {
+        let [a, b, c, d, postgres, redis] = self.ports.map(|port| port.to_string());
+        let data = self.path(data);
+        let arguments = ["run", "--data-folder", data.to_str().unwrap(), "--ports", &[a, b, c, d].join(",")];
+        let mut command = self.command(&arguments);
+        command.args(["--postgres-port", &postgres, "--redis-port", &redis]).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.contains("is running") {
+                // Nobody reads what else it says, and it must be able to say it.
+                tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+                self.running = Some(child);
+                return;
+            }
+        }
+        panic!("the suite did not start: {:?}", child.wait().await);
+    }
+
+    /// Ends the suite without a warning, and waits for its servers to end.
+    pub async fn kill(&mut self) {
+        self.running.take().unwrap().kill().await.unwrap();
+        for port in [self.ports[4], self.ports[5]] {
+            while TcpListener::bind(("127.0.0.1", port)).is_err() {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        }
+    }
+
+    /// Runs a command of the operator on a data folder; its words on both outputs.
+    pub async fn operate(&self, data: &str, arguments: &[&str]) -> Result<String, String> {
+        let mut command = self.command(arguments);
+        command.env("DAFNCK_DATA_FOLDER", self.path(data)).env("DAFNCK_BACKUP_FOLDER", self.path("backup"));
+        let Output { status, stdout, stderr } = command.output().await.unwrap();
+        let words = [stdout, stderr].map(|words| String::from_utf8(words).unwrap()).concat();
+        if status.success() { Ok(words) } else { Err(words) }
+    }
+
+    /// A backup that is being made.
+    pub fn begin_backup(&self, data: &str) -> Child {
+        let mut command = self.command(&["backup"]);
+        command.env("DAFNCK_DATA_FOLDER", self.path(data)).env("DAFNCK_BACKUP_FOLDER", self.path("backup"));
+        command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().unwrap()
+    }
+
+    /// Restores the backup folder of this name.
+    pub async fn restore(&self, from: &str, at: &str, into: &str) -> Result<String, String> {
+        let [from, into] = [from, into].map(|name| self.path(name).to_str().unwrap().to_owned());
+        self.operate("none", &["restore", "--from", &from, "--at", at, "--into", &into]).await
+    }
+
+    /// A new user, signed in.
+    pub async fn register(&self, name: &str) -> Actor {
+        let [a, b, c, d, ..] = self.ports;
+        let channel = |port| Channel::from_shared(format!("http://127.0.0.1:{port}")).unwrap().connect_lazy();
+        Actor::register_over([a, b, c, d].map(channel), name).await
+    }
+
+    /// Takes over a project with this many large tasks, a few documents and files.
+    pub async fn import(&self, data: &str, name: &str, tasks: usize) {
+        let file = self.path(&format!("{name}.jsonl"));
+        fs::write(&file, lines(name, tasks).join("\n")).unwrap();
+        let report = self.operate(data, &["import", file.to_str().unwrap()]).await.unwrap();
+        let refused = |line: &str| {
+            line.split_whitespace()
+                .nth(3)
+                .is_some_and(|count| count.parse::<u32>().is_ok_and(|count| count > 0))
+        };
+        assert!(!report.lines().any(refused), "{report}");
+    }
+
+    /// A connection as superuser to the running suite.
+    pub async fn admin(&self, data: &str) -> AsyncPgConnection {
+        let url = RunningPostgres::find(&self.path(data)).unwrap().admin_url("dafnck");
+        shared::database::connect(&format!("{url}?sslmode=disable").into()).await.unwrap()
+    }
+
+    /// A moment at which nothing happened, and what all tables and the file store held then.
+    pub async fn moment(&self, data: &str) -> (DateTime<Utc>, Tables, Objects) {
+        let mut admin = self.admin(data).await;
+        let mut before = fingerprints(&mut admin).await.unwrap();
+        loop {
+            let moment = Utc::now();
+            let after = fingerprints(&mut admin).await.unwrap();
+            if before == after {
+                return (moment, after, self.objects(data));
+            }
+            before = after;
+        }
+    }
+
+    pub async fn execute(&self, data: &str, statement: &str) {
+        self.admin(data).await.batch_execute(statement).await.unwrap();
+    }
+
+    /// The objects of the file store.
+    pub fn objects(&self, data: &str) -> Objects {
+        let root = self.path(data).join("files");
+        let objects = files_below(&root).into_iter();
+        objects.map(|path| (name_below(&root, &path), digest(&path).unwrap())).collect()
+    }
+
+    /// A changed bit in the middle of a file. Doing it twice undoes it.
+    pub fn damage(&self, path: &Path) {
+        let mut bytes = fs::read(path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// A file of the backup that fits.
+    pub fn find(&self, below: &str, fits: impl Fn(&Path) -> bool) -> PathBuf {
+        let mut found = files_below(&self.path(below));
+        found.sort();
+        found.into_iter().find(|path| fits(path)).unwrap()
+    }
+}
+
+pub fn files_below(root: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            found.extend(files_below(&entry.path()));
+        } else {
+            found.push(entry.path());
+        }
+    }
+    found
+}
+
+fn name_below(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap().to_string_lossy().into_owned()
+}
+
+/// Text that does not become smaller by compressing it.
+fn noise(bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|_| rand::random_range(b'!'..=b'~')).collect()
+}
+
+fn lines(name: &str, tasks: usize) -> Vec<String> {
+    let [user, project] = [Uuid::now_v7(), Uuid::now_v7()];
+    let mut lines: Vec<Value> = vec![
+        json!({"type": "user", "id": user, "email": format!("{name}@example.org"), "username": name}),
+        json!({"type": "project", "id": project, "name": name, "owner_id": user}),
+    ];
+    let mut last = None;
+    for number in 0..tasks {
+        let id = Uuid::now_v7();
+        let text = String::from_utf8(noise(4_000)).unwrap();
+        lines
+            .push(json!({"type": "task", "id": id, "project_id": project, "title": format!("Task {number}"),
+            "description": text, "creator_id": user}));
+        if let Some(last) = last {
+            lines.push(json!({"type": "dependency", "task_id": id, "depends_on_task_id": last}));
+        }
+        last = Some(id);
+    }
+    for number in 0..5 {
+        let id = Uuid::now_v7();
+        lines.push(
+            json!({"type": "document", "id": id, "project_id": project, "title": "Guide", "author_id": user}),
+        );
+        lines.push(json!({"type": "document_version", "document_id": id, "version_number": 1,
+            "content": "# Fly", "author_id": user}));
+        let bytes = base64::engine::general_purpose::STANDARD.encode(noise(50_000));
+        lines.push(
+            json!({"type": "attachment", "id": Uuid::now_v7(), "entity_type": "document", "entity_id": id,
+            "uploader_id": user, "filename": format!("{number}.bin"), "content_base64": bytes}),
+        );
+    }
+    lines.iter().map(Value::to_string).collect()
+}
