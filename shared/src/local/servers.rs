@@ -141,7 +141,7 @@ impl LocalServers {
     async fn kill(&self, name: &str, process: &Mutex<Option<ServerProcess>>) -> Result<()> {
         if let Some(mut running) = process.lock().await.take() {
             running.stop(KILL_STEPS).await?;
-            self.forget(name);
+            forget(&self.guard, &self.data, name);
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ pub use database::{Fingerprint, databases, fingerprints};
 pub use files::FilesReport;
 pub use target::Target;
 
-use crate::backup::catalog::{self, BaseBackup};
+use crate::backup::catalog::{self, BaseBackup, LogPiece};
 use crate::backup::folder::{BackupFolder, SERVER};
 use crate::backup::secrets::KeptSecrets;
 use crate::backup::status::Status;
@@ -157,6 +157,7 @@ async fn restore_into(
     }
     say(&format!("copying the base backup {} and the log since then…", backup.id));
     copy_base(options, backup, &place, &barman).await?;
+    copy_newest_log(folder, &place)?;
     say("replaying the log…");
     let recovered = place.recover(say).await;
     let restored = match (recovered, log) {
@@ -248,6 +249,18 @@ async fn copy_base(
     arguments.extend(target.iter().map(String::as_str));
     arguments.extend([SERVER, backup.id.as_str(), data]);
     barman.call(&arguments, COPY_LIMIT).await.context("Barman could not restore").map(drop)
+}
+
+/// Barman leaves the newest piece that has arrived whole where it is until the next one begins, and does not restore it.
+fn copy_newest_log(folder: &BackupFolder, place: &RestorePlace) -> anyhow::Result<()> {
+    for entry in fs::read_dir(folder.server().join("streaming"))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if LogPiece::of(&name).is_some() && !name.ends_with(".partial") {
+            fs::copy(entry.path(), place.postgres().join("barman_wal").join(name))?;
+        }
+    }
+    Ok(())
 }
 
 impl Restored {
