@@ -10,7 +10,8 @@ use suite::testing::*;
 
 use crate::resuming::folder_and_table_agree;
 use crate::scene::{
-    Scene, count, download, header, let_the_grace_pass, recorded_files, scene, stored_files, until, upload,
+    Scene, count, deletions_noted, download, header, let_the_grace_pass, recorded_files, scene, stored_files,
+    until, upload,
 };
 
 /// Waits until the collector has taken over that an attachment went.
@@ -55,12 +56,7 @@ async fn a_file_goes_a_while_after_its_last_attachment() {
 async fn gone_with_its_file(s: &Scene) {
     until("no attachment left", async || count(&s.suite, "file_attachments").await == 0).await;
     assert_eq!(stored_files(&s.suite).len(), 1, "the grace period is not over");
-    until("noted", async || {
-        // The collector's position is behind the deletion.
-        count(&s.suite, "change_log l, content.feed_positions p WHERE p.feed = 'deleted_files' AND l.operation = 'delete' \
-            AND l.entity = 'file_attachments' AND l.transaction_id::text || '.' || l.position = p.cursor").await == 1
-    })
-    .await;
+    deletions_noted(&s.suite).await;
     let_the_grace_pass(&s.suite);
     until("no files left", async || stored_files(&s.suite).is_empty()).await;
     until("no rows left", async || recorded_files(&s.suite).await.is_empty()).await;

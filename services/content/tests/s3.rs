@@ -15,7 +15,7 @@ use suite::testing::*;
 
 use crate::resuming::send_the_rest;
 use crate::scene::{
-    count, download, header, let_the_grace_pass, noise, recorded_files, scene_on, until, upload,
+    deletions_noted, download, header, let_the_grace_pass, noise, recorded_files, scene_on, until, upload,
 };
 use crate::uploads::{complete, create, hash, send, wish};
 
@@ -144,7 +144,7 @@ async fn files_live_in_a_bucket_as_they_do_in_a_folder() {
         let wish = pb::DeleteAttachmentRequest { attachment_id: id };
         s.olga.attachments().delete_attachment(wish).await.unwrap();
     }
-    until("noted", async || count(&s.suite, "blobs WHERE released_at IS NOT NULL").await == 1).await;
+    deletions_noted(&s.suite).await;
     let_the_grace_pass(&s.suite);
     until("nothing left", async || bucket.objects().is_empty()).await;
     until("no rows left", async || recorded_files(&s.suite).await.is_empty()).await;

@@ -180,6 +180,16 @@ pub async fn count(suite: &Suite, query: &str) -> i64 {
     query.get_result::<Row>(&mut suite.admin().await).await.unwrap().count
 }
 
+/// Waits until the collector's position is behind the last deletion of an attachment: one that is noted later begins
+/// its grace later.
+pub async fn deletions_noted(suite: &Suite) {
+    let noted = "feed_positions WHERE feed = 'deleted_files' AND cursor LIKE \
+        (SELECT '%.' || transaction_id || '.' || position FROM content.change_log \
+         WHERE entity = 'file_attachments' AND operation = 'delete' \
+         ORDER BY transaction_id DESC, position DESC LIMIT 1)";
+    until("noted", async || count(suite, noted).await == 1).await;
+}
+
 /// Lets the time pass for which deleted files are kept.
 pub fn let_the_grace_pass(suite: &Suite) {
     suite.options.clock.advance(suite.options.storage.limits.deleted_file_grace() + TimeDelta::seconds(1));
