@@ -100,7 +100,7 @@ async fn garbage_is_refused() {
     let request = ListProjectAccessRequest { after_project_id: "x".to_owned() };
     let refusal = access.list_project_access(request).await.unwrap_err();
     assert_eq!(violations(&refusal), ["after_project_id"]);
-    for cursor in ["", "x", "1", "-1.0", "1.2.3", "99999999999999999999.1"] {
+    for cursor in ["", "x", "1", "-1.0", "1.2.3.4", "99999999999999999999.1"] {
         let request = WatchProjectAccessRequest { cursor: cursor.to_owned() };
         let refusal = access.watch_project_access(request).await.unwrap_err();
         assert_eq!(violations(&refusal), ["cursor"]);

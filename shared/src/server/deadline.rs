@@ -15,9 +15,11 @@ pub const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a streaming call may take, whatever the client says; it is also the default. Readers of
 /// `Watch…` start again from their resume token.
 pub const MAX_STREAM_TIMEOUT: Duration = Duration::from_secs(60 * 60);
-/// Kept back from the client's timeout, so that our answer arrives before the client (or tonic's own timer,
-/// which knows nothing of our errors) gives up.
-const ANSWER_TIME: Duration = Duration::from_millis(5);
+/// This part of the client's timeout is kept back, so that our answer arrives before the client (or tonic's own
+/// timer, which knows nothing of our errors) gives up.
+const ANSWER_PART: u32 = 8;
+/// Most that is kept back.
+const MAX_ANSWER_TIME: Duration = Duration::from_millis(50);
 
 /// When a call must have been answered. Travels with the call, so that calls of siblings end with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +50,7 @@ fn timeout_of(header: Option<&HeaderValue>, is_streaming: bool) -> Duration {
     let (default, cap) =
         if is_streaming { (MAX_STREAM_TIMEOUT, MAX_STREAM_TIMEOUT) } else { (DEFAULT_TIMEOUT, MAX_TIMEOUT) };
     let asked = header.and_then(|value| value.to_str().ok()).and_then(parse);
-    asked.map_or(default, |timeout| timeout.saturating_sub(ANSWER_TIME).min(cap))
+    asked.map_or(default, |timeout| (timeout - (timeout / ANSWER_PART).min(MAX_ANSWER_TIME)).min(cap))
 }
 
 /// At most eight digits and a unit.
@@ -77,10 +79,11 @@ mod tests {
 
     #[test]
     fn the_smaller_of_header_and_cap_counts() {
-        assert_eq!(timeout("1S", false), Duration::from_millis(995));
+        assert_eq!(timeout("1S", false), Duration::from_millis(950));
+        assert_eq!(timeout("200m", false), Duration::from_millis(175));
         assert_eq!(timeout("1H", false), MAX_TIMEOUT);
         assert_eq!(timeout("99999999H", true), MAX_STREAM_TIMEOUT);
-        assert_eq!(timeout("3n", false), Duration::ZERO);
+        assert_eq!(timeout("3n", false), Duration::from_nanos(3));
         assert_eq!(timeout_of(None, false), DEFAULT_TIMEOUT);
         assert_eq!(timeout_of(None, true), MAX_STREAM_TIMEOUT);
     }
