@@ -44,7 +44,7 @@ pub(crate) async fn watch(options: TlsOptions, service: &'static str) {
     let Some(path) = options.tls_certificate else { return std::future::pending().await };
     let left = Arc::new(AtomicI64::default());
     let observed = left.clone();
-    let _gauge = opentelemetry::global::meter(crate::error::ERROR_DOMAIN)
+    let _gauge = crate::telemetry::meter()
         .i64_observable_gauge("tls.certificate.remaining")
         .with_description("How long the service's certificate is still good; negative after its end.")
         .with_unit("s")
