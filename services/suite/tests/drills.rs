@@ -60,13 +60,23 @@ impl Load {
     }
 }
 
+/// The tests' server does not wait for its log; what is acknowledged from here on is in the hands of the system. A
+/// connection that is open already would not hear of it.
+async fn wait_for_the_log(suite: &Suite) {
+    let patient = format!(
+        "ALTER DATABASE {} SET synchronous_commit = on;
+        SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        suite.options.database
+    );
+    suite.admin().await.batch_execute(&patient).await.unwrap();
+}
+
 /// Kills something again and again under load, and looks at what is there then.
 async fn survives(suite: &Suite, what: &str, kill_and_start: impl AsyncFn()) {
-    // The tests' server does not wait for its log; what is acknowledged here is in the hands of the system.
-    let patient = format!("ALTER DATABASE {} SET synchronous_commit = on", suite.options.database);
-    suite.admin().await.batch_execute(&patient).await.unwrap();
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
+    wait_for_the_log(suite).await;
     let load = Load::new();
     let drill = async {
         for _ in 0..KILLS {
