@@ -5,10 +5,13 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 const PROTO_ROOT: &str = "../proto";
+/// Embedded by `migrate::sets`, for which the compiler does not see a new file.
+const MIGRATIONS: &str = "../migrations";
 const SERVICES: [&str; 4] = ["identity", "project", "task", "content"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={PROTO_ROOT}");
+    println!("cargo:rerun-if-changed={MIGRATIONS}");
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let common = files_of("dafnck/common/v1")?;
     let mut all = common.clone();

@@ -63,13 +63,13 @@ impl Load {
 /// The tests' server does not wait for its log; what is acknowledged from here on is in the hands of the system. A
 /// connection that is open already would not hear of it.
 async fn wait_for_the_log(suite: &Suite) {
-    let patient = format!(
-        "ALTER DATABASE {} SET synchronous_commit = on;
-        SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
-            WHERE datname = current_database() AND pid <> pg_backend_pid()",
-        suite.options.database
-    );
-    suite.admin().await.batch_execute(&patient).await.unwrap();
+    let admin = &mut suite.admin().await;
+    let patient = format!("ALTER DATABASE {} SET synchronous_commit = on", suite.options.database);
+    admin.batch_execute(&patient).await.unwrap();
+    // A statement of its own: who connects anew must find the setting committed.
+    let end_others = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    admin.batch_execute(end_others).await.unwrap();
 }
 
 /// Kills something again and again under load, and looks at what is there then.

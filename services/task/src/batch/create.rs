@@ -7,7 +7,7 @@ use futures::{FutureExt, try_join};
 use serde_json::json;
 use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
-use shared::database::{constraint_of, explain};
+use shared::database::{Transaction, constraint_of, explain};
 use shared::error::{Error, Result};
 use shared::idempotency;
 use shared::proto::task::v1 as pb;
@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::wire::{BatchCreate, new_batch_id};
 use super::{first_places, in_order, queries, refused_at};
 use crate::NAME;
+use crate::graph;
 use crate::handlers::{Handlers, Room};
 use crate::place::Place;
 use crate::refusals::CONSTRAINTS;
@@ -72,7 +73,8 @@ impl Handlers {
         let assigned =
             asked.items.iter().filter_map(|item| Some((item.project_id, item.assignee_id?))).collect();
         let tx = self.ground.database.begin(caller).await?;
-        let (access, earlier, parents, members) = try_join!(
+        let ((), access, earlier, parents, members) = try_join!(
+            enter_graph(&tx, &parents),
             place.access(&tx, user_id),
             idempotency::claim(&tx, NAME, user_id, "BatchCreateTasks", asked.key.as_ref(), batch_id),
             queries::visible_projects(&tx, &parents),
@@ -97,6 +99,10 @@ impl Handlers {
         }
         Ok(Room::Free(Box::new((tx, access))))
     }
+}
+
+async fn enter_graph(tx: &Transaction, parents: &[Uuid]) -> Result<()> {
+    if parents.is_empty() { Ok(()) } else { graph::enter_together(tx).await }
 }
 
 /// A parent is in the batch before its subtasks, or in the project already.

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::wire::{BatchDelete, new_batch_id};
 use super::{projects_in_order, queries, refused_at, require_in_all};
 use crate::NAME;
+use crate::graph;
 use crate::handlers::{Handlers, Room};
 use crate::place::Place;
 use crate::refusals::DELETION;
@@ -63,10 +64,10 @@ impl Handlers {
     ) -> Result<Room<(), Vec<ProjectAccess>>> {
         let user_id = caller.user()?.user_id;
         let tx = self.ground.database.begin(caller).await?;
-        let (earlier, (), visible) = try_join!(
-            idempotency::claim(&tx, NAME, user_id, "BatchDeleteTasks", asked.key.as_ref(), new_batch_id()),
+        let ((), earlier, visible) = try_join!(
             // The dependencies go with the tasks.
-            queries::enter_graph(&tx, true),
+            graph::enter_alone(&tx),
+            idempotency::claim(&tx, NAME, user_id, "BatchDeleteTasks", asked.key.as_ref(), new_batch_id()),
             queries::visible_projects(&tx, ids),
         )?;
         if earlier.is_some() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Bool, Jsonb, Oid, Uuid as SqlUuid};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::access::ProjectAccess;
@@ -83,15 +83,6 @@ pub(super) async fn memberships(
     let rows: Vec<Member> = Prepared(query).load(&mut conn).await?;
     let found = projects.into_iter().zip(users).zip(rows);
     Ok(found.filter_map(|(pair, row)| row.is_member.then_some(pair)).collect())
-}
-
-/// Keeps others out of the graph of tasks, before any row is locked. Sent as plain text, so that it is on its way
-/// before any statement of the same flight that must be prepared first.
-pub(super) async fn enter_graph(mut conn: &AsyncPgConnection, is_needed: bool) -> Result<()> {
-    if is_needed {
-        conn.batch_execute("SELECT pg_advisory_xact_lock(task.graph_lock_key())").await?;
-    }
-    Ok(())
 }
 
 /// Stores new tasks, given as rows, and commits. Their numbers are taken at once, in the order of the rows.

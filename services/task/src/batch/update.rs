@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::wire::{BatchUpdate, new_batch_id};
 use super::{in_order, projects_in_order, queries, refused_at, require_in_all};
 use crate::NAME;
+use crate::graph;
 use crate::handlers::{Handlers, Room};
 use crate::place::Place;
 use crate::refusals::CONSTRAINTS;
@@ -54,9 +55,9 @@ impl Handlers {
     ) -> Result<Room<Vec<Task>, Vec<ProjectAccess>>> {
         let (user_id, ids) = (caller.user()?.user_id, asked.ids());
         let tx = self.ground.database.begin(caller).await?;
-        let (earlier, (), visible) = try_join!(
+        let ((), earlier, visible) = try_join!(
+            enter_graph(&tx, asked),
             idempotency::claim(&tx, NAME, user_id, "BatchUpdateTasks", asked.key.as_ref(), new_batch_id()),
-            queries::enter_graph(&tx, asked.touches_graph()),
             queries::visible_projects(&tx, &ids),
         )?;
         if earlier.is_some() {
@@ -98,7 +99,7 @@ impl Handlers {
         may: &[ProjectAccess],
     ) -> Result<Option<usize>> {
         let tx: Transaction = self.ground.database.begin(caller).await?;
-        queries::enter_graph(&tx, asked.touches_graph()).await?;
+        enter_graph(&tx, asked).await?;
         for (index, item) in asked.items.iter().enumerate() {
             if let Some(change) = change_of(item)?
                 && queries::update(&tx, may, &[change]).await.is_err()
@@ -133,6 +134,10 @@ impl BatchUpdate {
             changes().filter_map(|(change, project)| Some((project, change.assignee_id.flatten()?)));
         (parents.collect(), assigned.collect())
     }
+}
+
+async fn enter_graph(tx: &Transaction, asked: &BatchUpdate) -> Result<()> {
+    if asked.touches_graph() { graph::enter_alone(tx).await } else { Ok(()) }
 }
 
 /// A change as the columns that it sets.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::wire::{CreateTaskDependency, ListTaskDependencies};
 use super::{Dependency, queries};
 use crate::NAME;
-use crate::graph::{self, Entry};
+use crate::graph;
 use crate::handlers::{Handlers, Room};
 use crate::place::Place;
 use crate::tasks::wire::required_id;
@@ -76,12 +76,12 @@ impl TaskDependencyService for Handlers {
     ) -> Result<Response<pb::DeleteTaskDependencyResponse>, Status> {
         let caller = Caller::of(&request)?;
         let id = required_id("dependency_id", &request.get_ref().dependency_id)?;
-        let (task_id, [from, to]) = self.ends_of(id).await?;
+        let [from, to] = self.ends_of(id).await?;
         let look = async || {
             let tx = self.ground.database.begin(&caller).await?;
             // Who does not see both ends does not see the dependency.
             let ((), _, access) = try_join!(
-                graph::enter(&tx, task_id, Some(Entry::Alone)),
+                graph::enter_alone(&tx),
                 queries::get(&tx, id),
                 from.access(&tx, caller.database_user())
             )?;
@@ -105,7 +105,8 @@ impl Handlers {
     ) -> Result<Room<Dependency, [ProjectAccess; 2]>> {
         let new_id = asked.dependency.id;
         let tx = self.ground.database.begin(caller).await?;
-        let (from, to, earlier) = try_join!(
+        let ((), from, to, earlier) = try_join!(
+            graph::enter_alone(&tx),
             from.access(&tx, user_id),
             to.access(&tx, user_id),
             idempotency::claim(&tx, NAME, user_id, "CreateTaskDependency", asked.key.as_ref(), new_id),
@@ -122,11 +123,10 @@ impl Handlers {
 
     /// The tasks at the ends of a dependency, whoever asks: their projects are asked about when the caller does
     /// not see it.
-    async fn ends_of(&self, id: Uuid) -> Result<(Uuid, [Place; 2])> {
+    async fn ends_of(&self, id: Uuid) -> Result<[Place; 2]> {
         let tx = self.ground.worker.begin_background().await?;
         let dependency = queries::get(&tx, id).await?;
         tx.finish();
-        let ends = [Place::Task(dependency.task_id), Place::Task(dependency.depends_on_task_id)];
-        Ok((dependency.task_id, ends))
+        Ok([Place::Task(dependency.task_id), Place::Task(dependency.depends_on_task_id)])
     }
 }

@@ -22,3 +22,14 @@ pub(crate) async fn enter(mut conn: &AsyncPgConnection, task_id: Uuid, entry: Op
     let alone = entry == Entry::Alone;
     Ok(conn.batch_execute(&format!("SELECT task.enter_graph('{task_id}', {alone})")).await?)
 }
+
+/// Enters the graph alone, as [`enter`] does, for changes that concern many tasks.
+pub(crate) async fn enter_alone(mut conn: &AsyncPgConnection) -> Result<()> {
+    Ok(conn.batch_execute("SELECT pg_advisory_xact_lock(task.graph_lock_key())").await?)
+}
+
+/// Keeps those out who enter alone, as [`enter`] does, for new tasks: who makes sure that several parents are there
+/// waits for nobody who deletes some of them.
+pub(crate) async fn enter_together(mut conn: &AsyncPgConnection) -> Result<()> {
+    Ok(conn.batch_execute("SELECT pg_advisory_xact_lock_shared(task.graph_lock_key())").await?)
+}

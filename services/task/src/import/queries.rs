@@ -13,6 +13,7 @@ use shared::schema::task::tasks;
 use uuid::Uuid;
 
 use super::outcome::Outcome;
+use crate::graph;
 use crate::tasks::Task;
 
 #[derive(QueryableByName)]
@@ -73,7 +74,7 @@ async fn store_one_by_one(conn: &AsyncPgConnection, tasks: &[&Task]) -> Result<S
 fn sentence(rule: &str) -> String {
     match rule {
         "tasks_key_key" | "tasks_project_number_key" => "key is taken".to_owned(),
-        "tasks_project_rank_key" => "rank is taken".to_owned(),
+        "idx_tasks_project_rank" => "rank is taken".to_owned(),
         _ => format!("breaks the rule {rule}"),
     }
 }
@@ -97,6 +98,7 @@ async fn attempt(mut conn: &AsyncPgConnection, tasks: &[&Task]) -> Result<Result
 
 /// Stores dependencies, each on its own.
 pub(super) async fn import_dependencies(mut conn: &AsyncPgConnection, items: Value) -> Result<Vec<Outcome>> {
+    graph::enter_alone(conn).await?;
     let query = sql_query("SELECT line, outcome, reason FROM task.import_task_dependencies($1)")
         .bind::<Jsonb, _>(items);
     Ok(Prepared(query).load(&mut conn).await?)

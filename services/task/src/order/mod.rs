@@ -43,6 +43,10 @@ impl Destination {
             Self::Before(anchor) | Self::Behind(anchor) => anchor,
         }
     }
+
+    fn is_behind(self) -> bool {
+        matches!(self, Self::Behind(_))
+    }
 }
 
 #[cfg(test)]

@@ -13,10 +13,16 @@ use super::Destination;
 use crate::refusals::CONSTRAINTS;
 use crate::tasks::Task;
 
-/// Waits until no other task of the same project is moved. Comes before the first lock of a row, and so is sent as
-/// plain text: ahead of any statement of the same flight that must be prepared first.
-pub(super) async fn enter(mut conn: &AsyncPgConnection, task_id: Uuid) -> Result<()> {
-    Ok(conn.batch_execute(&format!("SELECT task.enter_order('{task_id}')")).await?)
+/// Waits until no other task of the same project is moved, and sees to it that there is a rank for this one. Comes
+/// before the first lock of a row, and so is sent as plain text: ahead of any statement of the same flight that must be
+/// prepared first.
+pub(super) async fn make_room(
+    mut conn: &AsyncPgConnection,
+    task_id: Uuid,
+    destination: Destination,
+) -> Result<()> {
+    let (anchor, behind) = (destination.anchor(), destination.is_behind());
+    Ok(conn.batch_execute(&format!("SELECT task.make_room('{task_id}', '{anchor}', {behind})")).await?)
 }
 
 diesel::define_sql_function! {
@@ -32,9 +38,8 @@ pub(super) async fn move_task(
     id: Uuid,
     destination: Destination,
 ) -> Result<Task> {
-    let behind = matches!(destination, Destination::Behind(_));
     let update = diesel::update(tasks::table.find(id))
-        .set(tasks::rank.eq(rank_beside(id, destination.anchor(), behind)))
+        .set(tasks::rank.eq(rank_beside(id, destination.anchor(), destination.is_behind())))
         .returning(Task::as_returning());
     let mut moved = tx.commit_with(update).await.map_err(explain(CONSTRAINTS))?;
     moved.pop().ok_or_else(|| Error::not_found("task", id))

@@ -1,0 +1,128 @@
+//! Many writers at once: what waits for what never forms a cycle, and nobody waits in a circle.
+
+mod changes;
+mod checker;
+
+use std::collections::HashSet;
+
+use diesel::dsl::sql;
+use diesel::sql_types::BigInt;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use futures::future::join_all;
+use suite::testing::*;
+
+use self::changes::change_in_the_end;
+use self::checker::{has_cycle, waits, wrongly_blocked};
+use crate::people::*;
+
+/// Each has a connection of its own, so that all of them are in the database at once.
+const WRITERS: u32 = 32;
+const STEPS: u64 = 12;
+const TASKS: usize = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thirty_two_writers_never_close_a_cycle_or_wait_in_one() {
+    let suite = Suite::start_with(|options| options.database_pool_size = WRITERS).await;
+    let Team { mut suite, olga, project, .. } = team_on(suite).await;
+    let mut tasks = Vec::new();
+    for _ in 0..TASKS {
+        tasks.push(olga.task(&project, "x").await);
+    }
+    crowd(&suite).await;
+    let writers = (0..WRITERS).map(|writer| {
+        let (olga, tasks) = (&olga, &tasks);
+        async move {
+            let (mut seed, mut answers) = (u64::from(writer) + 1, Vec::new());
+            for _ in 0..STEPS {
+                answers.push(change_in_the_end(olga, tasks, &mut seed).await);
+            }
+            answers
+        }
+    });
+    let mut most = 0;
+    let answers: HashSet<String> = tokio::select! {
+        answers = join_all(writers) => answers.into_iter().flatten().collect(),
+        () = count_transactions(&suite, &mut most) => unreachable!(),
+    };
+    assert!(most > i64::from(WRITERS) / 2, "no more than {most} transactions at once");
+
+    let documented = [
+        "OK",
+        "ALREADY_EXISTS ALREADY_EXISTS",
+        "INVALID_ARGUMENT INVALID_FIELDS",
+        "FAILED_PRECONDITION DEPENDENCY_CYCLE",
+        "FAILED_PRECONDITION TASK_BLOCKED",
+        "FAILED_PRECONDITION STATUS_FORBIDS",
+        // Of two who remove the same dependency.
+        "NOT_FOUND RESOURCE_NOT_FOUND",
+    ];
+    let others: Vec<_> = answers.iter().filter(|answer| !documented.contains(&answer.as_str())).collect();
+    assert!(others.is_empty(), "{others:?}");
+    assert!(answers.contains("OK") && answers.contains("FAILED_PRECONDITION DEPENDENCY_CYCLE"));
+    let waits = waits(&suite).await;
+    assert!(!waits.is_empty() && !has_cycle(&waits), "{waits:?}");
+    assert_eq!(wrongly_blocked(&suite).await, []);
+    assert!(
+        ask(&suite, "SELECT max(length(rank))::bigint FROM task.tasks").await < 60,
+        "nobody has made room"
+    );
+    // With its sessions the server has told all that it counts.
+    suite.stop().await;
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    assert_eq!(ask(&suite, deadlocks).await, 0);
+}
+
+/// Gives the tasks ranks that leave hardly room between them.
+async fn crowd(suite: &Suite) {
+    let crowd = "ALTER TABLE task.tasks DISABLE TRIGGER USER;
+        UPDATE task.tasks SET rank = task.first_rank(1) || repeat('A', 51) || substr(task.rank_digits(), number::int + 1, 1);
+        ALTER TABLE task.tasks ENABLE TRIGGER USER";
+    suite.admin().await.batch_execute(crowd).await.unwrap();
+}
+
+async fn ask(suite: &Suite, question: &str) -> i64 {
+    diesel::select(sql::<BigInt>(&format!("({question})")))
+        .get_result(&mut suite.admin().await)
+        .await
+        .unwrap()
+}
+
+/// Counts again and again how many transactions of the service there are at once, and keeps the most.
+async fn count_transactions(suite: &Suite, most: &mut i64) {
+    let mut admin = suite.admin().await;
+    let count = sql::<BigInt>(
+        "(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+         AND usename = 'task_service' AND xact_start IS NOT NULL)",
+    );
+    loop {
+        let now = diesel::select(count.clone()).get_result(&mut admin).await.unwrap();
+        *most = i64::max(*most, now);
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_opposite_links_at_once_one_wins() {
+    let Team { olga, project, .. } = &team().await;
+    for _ in 0..10 {
+        let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
+        let (there, back) = futures::join!(blocks(olga, &a, &b), blocks(olga, &b, &a));
+        let refusal = match (there, back) {
+            (Ok(_), Err(refusal)) | (Err(refusal), Ok(_)) => refusal,
+            both => panic!("{both:?}"),
+        };
+        assert_eq!(summary(&refusal), "FAILED_PRECONDITION DEPENDENCY_CYCLE");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_changes_of_one_version_one_wins() {
+    let Team { olga, project, .. } = &team().await;
+    let task = olga.task(project, "a").await;
+    let changes = (0..8).map(|_| update(olga, task.clone(), &["title"]));
+    let outcomes = join_all(changes).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    for refusal in outcomes.into_iter().filter_map(Result::err) {
+        assert_eq!(summary(&refusal), "ABORTED ETAG_MISMATCH");
+    }
+}
