@@ -16,6 +16,9 @@ pub use crate::proto::common::ErrorReason;
 /// The `domain` of every `google.rpc.ErrorInfo`.
 pub const ERROR_DOMAIN: &str = "dafnck";
 
+/// When to try again what a full disk did not take: somebody has to come and make room.
+const FULL_RETRY: Duration = Duration::from_secs(10);
+
 /// What the suite's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -127,6 +130,14 @@ pub enum Error {
         /// What it said; never shown to clients.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A dependency has no room left: nothing is written until somebody makes some.
+    #[error("there is no room to write this; try again later")]
+    Full {
+        /// Which one.
+        dependency: &'static str,
+        /// What it said; never shown to clients.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// An item of a batch is refused, and with it the batch.
     #[error("item {index}: {source}")]
     Item {
@@ -172,7 +183,9 @@ impl Error {
                 };
                 Self::Invalid(violations.into_iter().map(of_item).collect())
             }
-            Self::DeadlineExceeded | Self::Unavailable { .. } | Self::Internal(_) => error,
+            Self::DeadlineExceeded | Self::Unavailable { .. } | Self::Full { .. } | Self::Internal(_) => {
+                error
+            }
             refused => Self::Item { index, source: Box::new(refused) },
         }
     }
@@ -205,7 +218,7 @@ impl Error {
             Self::Precondition { .. } => Code::FailedPrecondition,
             Self::Unauthenticated { .. } => Code::Unauthenticated,
             Self::PermissionDenied { .. } => Code::PermissionDenied,
-            Self::Exhausted { .. } => Code::ResourceExhausted,
+            Self::Exhausted { .. } | Self::Full { .. } => Code::ResourceExhausted,
             Self::ChecksumMismatch { .. } => Code::DataLoss,
             Self::CursorExpired => Code::OutOfRange,
             Self::DeadlineExceeded => Code::DeadlineExceeded,
@@ -232,6 +245,7 @@ impl Error {
             Self::CursorExpired => ErrorReason::CursorExpired,
             Self::DeadlineExceeded => ErrorReason::DeadlineExceeded,
             Self::Unavailable { .. } => ErrorReason::DependencyUnavailable,
+            Self::Full { .. } => ErrorReason::StoreFull,
             Self::Item { source, .. } => source.reason(),
             Self::Internal(_) => ErrorReason::Internal,
         }
@@ -254,7 +268,9 @@ impl Error {
             Self::ChecksumMismatch { expected, actual } => {
                 vec![("expected", expected.clone()), ("actual", actual.clone())]
             }
-            Self::Unavailable { dependency, .. } => vec![("dependency", (*dependency).into())],
+            Self::Unavailable { dependency, .. } | Self::Full { dependency, .. } => {
+                vec![("dependency", (*dependency).into())]
+            }
             Self::Internal(_) => vec![("trace_id", crate::telemetry::current_trace_id())],
             Self::Invalid(_)
             | Self::Item { .. }
@@ -283,6 +299,9 @@ impl Error {
             Self::Exhausted { retry_after, .. } => {
                 details.set_retry_info(Some(*retry_after));
             }
+            Self::Full { .. } => {
+                details.set_retry_info(Some(FULL_RETRY));
+            }
             _ => {}
         }
         details
@@ -295,6 +314,9 @@ impl Error {
             }
             Self::Unavailable { dependency, source } => {
                 tracing::warn!(dependency, error = %chain(source.as_ref()), "a dependency did not answer");
+            }
+            Self::Full { dependency, source } => {
+                tracing::error!(dependency, error = %chain(source.as_ref()), "a disk is full: make room");
             }
             _ => {}
         }

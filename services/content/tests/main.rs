@@ -15,6 +15,7 @@ mod faults;
 mod history;
 mod import_attachment;
 mod import_documents;
+mod killed;
 mod list_documents;
 mod old_folders;
 mod resuming;

@@ -16,6 +16,7 @@ mod expiry;
 mod flood;
 mod guessing;
 mod importing;
+mod killed;
 mod operating;
 mod outages;
 mod outbox;

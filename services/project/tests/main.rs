@@ -26,6 +26,7 @@ mod import_projects;
 mod invitations;
 mod issue_invitation;
 mod join_projects;
+mod killed;
 mod leave_project;
 mod list_members;
 mod list_projects;

@@ -20,6 +20,7 @@ mod get;
 mod history;
 mod import;
 mod import_dependencies;
+mod killed;
 mod large_project;
 mod list;
 mod list_filters;

@@ -1,6 +1,6 @@
 //! What the database's errors mean to a client.
 
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 
 use crate::error::{Error, ErrorReason};
 
@@ -84,6 +84,9 @@ impl From<DieselError> for Error {
                     message: "you may no longer change this project".to_owned(),
                     metadata: Vec::new(),
                 },
+                _ if is_disk_full(information.as_ref()) => {
+                    Self::Full { dependency: "postgresql", source: error.into() }
+                }
                 _ if is_server_going(information.message()) => Self::unavailable("postgresql", error),
                 _ => Self::internal(error),
             },
@@ -91,6 +94,15 @@ impl From<DieselError> for Error {
             _ => Self::internal(error),
         }
     }
+}
+
+/// Whether the server could not write for want of room (SQLSTATE 53100, which Diesel does not tell). Which file it was may
+/// be the message, and why the detail.
+fn is_disk_full(information: &dyn DatabaseErrorInformation) -> bool {
+    let said = [Some(information.message()), information.details(), information.hint()];
+    said.into_iter()
+        .flatten()
+        .any(|text| text.contains("No space left on device") || text == "Check free disk space.")
 }
 
 /// Whether the server said that it stops, starts, or has no room: passing states, all safe to retry.
@@ -106,4 +118,59 @@ fn is_server_going(message: &str) -> bool {
     ]
     .iter()
     .any(|text| message.contains(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic::{Code, Status};
+    use tonic_types::StatusExt;
+
+    /// What PostgreSQL says when it cannot write a transaction's status.
+    struct NoRoomForStatus;
+
+    impl DatabaseErrorInformation for NoRoomForStatus {
+        fn message(&self) -> &str {
+            "could not access status of transaction 0"
+        }
+
+        fn details(&self) -> Option<&str> {
+            Some("Could not write to file \"pg_xact/0001\" at offset 8192: No space left on device.")
+        }
+
+        fn hint(&self) -> Option<&str> {
+            None
+        }
+
+        fn table_name(&self) -> Option<&str> {
+            None
+        }
+
+        fn column_name(&self) -> Option<&str> {
+            None
+        }
+
+        fn constraint_name(&self) -> Option<&str> {
+            None
+        }
+
+        fn statement_position(&self) -> Option<i32> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_to_be_retried_later_and_says_nothing_of_files() {
+        let error = DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(NoRoomForStatus));
+        let status = Status::from(Error::from(error));
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert!(!status.message().contains("pg_xact"), "{}", status.message());
+        let details = status.get_error_details();
+        let info = details.error_info().unwrap();
+        assert_eq!(
+            (info.reason.as_str(), info.metadata["dependency"].as_str()),
+            ("STORE_FULL", "postgresql")
+        );
+        assert!(details.retry_info().unwrap().retry_delay.is_some());
+    }
 }

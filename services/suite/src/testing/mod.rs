@@ -13,19 +13,23 @@
 )]
 
 mod actor;
+mod drill;
 mod form;
 mod mail;
 mod moving;
 mod replica;
 mod servers;
 mod slow_link;
+mod small_disk;
 mod summary;
 
 pub use actor::{Actor, Bearer, Service};
+pub use drill::{Load, WRITERS, making_tasks, survives};
 pub use form::{Encryption, Form, RedisForm, Surroundings, Through};
 pub use mail::Mail;
 pub use moving::OtherCluster;
 pub use replica::Replica;
+pub use small_disk::SmallDisk;
 pub use summary::{reason_of, summary, violations};
 
 use std::path::{Path, PathBuf};

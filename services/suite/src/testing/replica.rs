@@ -15,6 +15,9 @@ const POLL: Duration = Duration::from_millis(10);
 /// A running process. It is killed when dropped, as `kill -9` does.
 pub struct Replica {
     process: Child,
+    program: String,
+    service: &'static str,
+    port: u16,
     pub url: String,
 }
 
@@ -26,7 +29,7 @@ impl Replica {
     }
 
     /// As [`Self::start`], at this port.
-    pub async fn start_at(suite: &Suite, program: &str, service: &'static str, port: u16) -> Self {
+    async fn start_at(suite: &Suite, program: &str, service: &'static str, port: u16) -> Self {
         let options = &suite.options;
         let process = Command::new(program)
             .env("DAFNCK_LISTEN", format!("127.0.0.1:{port}"))
@@ -47,7 +50,8 @@ impl Replica {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let replica = Self { process, url: format!("http://127.0.0.1:{port}") };
+        let url = format!("http://127.0.0.1:{port}");
+        let replica = Self { process, program: program.to_owned(), service, port, url };
         let start = Instant::now();
         while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
             assert!(start.elapsed() < START_LIMIT, "the replica does not start");
@@ -59,6 +63,12 @@ impl Replica {
     /// SIGKILL: nothing of it runs to an end.
     pub fn kill(mut self) {
         self.end();
+    }
+
+    /// SIGKILL, and a process that takes the place of the one that is gone.
+    pub async fn kill_and_start(&mut self, suite: &Suite) {
+        self.end();
+        *self = Self::start_at(suite, &self.program, self.service, self.port).await;
     }
 
     /// SIGTERM, and waits until it has ended well.
