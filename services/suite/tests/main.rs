@@ -13,6 +13,7 @@
 mod archived;
 mod budgets;
 mod catalog;
+mod dafnck;
 mod deleting;
 mod deploy;
 mod doctor;

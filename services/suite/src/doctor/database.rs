@@ -7,12 +7,13 @@ use shared::config::Secret;
 use shared::migrate::{self, Plan};
 
 use super::{Finding, Thresholds, statistics};
+use crate::maintain::Job;
 
 /// A replica that lags behind, in bytes of the log.
 const LAG_BYTES: i64 = 64 << 20;
 const MUCH_LAG_BYTES: i64 = 1 << 30;
-/// Days without maintenance.
-const MAINTENANCE_DAYS: i64 = 2;
+/// How long after it was due maintenance is overdue, in hours: it runs once a day.
+const MAINTENANCE_GRACE: i32 = 28;
 /// Of the connections that the server takes, in percent.
 const MANY_CONNECTIONS: i64 = 80;
 /// Transaction ids that are in use at most: PostgreSQL stops at 2.1 thousand millions.
@@ -145,16 +146,17 @@ async fn replicas(conn: &mut AsyncPgConnection) -> anyhow::Result<Finding> {
 }
 
 /// Connections and transaction ids: both end.
+#[derive(QueryableByName)]
+struct Use {
+    #[diesel(sql_type = BigInt)]
+    used: i64,
+    #[diesel(sql_type = BigInt)]
+    allowed: i64,
+    #[diesel(sql_type = BigInt)]
+    age: i64,
+}
+
 async fn limits(conn: &mut AsyncPgConnection) -> anyhow::Result<Finding> {
-    #[derive(QueryableByName)]
-    struct Use {
-        #[diesel(sql_type = BigInt)]
-        used: i64,
-        #[diesel(sql_type = BigInt)]
-        allowed: i64,
-        #[diesel(sql_type = BigInt)]
-        age: i64,
-    }
     let found: Use = sql_query(
         "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used, \
              current_setting('max_connections')::bigint AS allowed, \
@@ -162,24 +164,25 @@ async fn limits(conn: &mut AsyncPgConnection) -> anyhow::Result<Finding> {
     )
     .get_result(conn)
     .await?;
-    let Use { used, allowed, age } = found;
-    Ok(if age > OLDEST_ROW {
+    Ok(judge(&found))
+}
+
+fn judge(Use { used, allowed, age }: &Use) -> Finding {
+    let says = format!("{used} of {allowed} connections");
+    if *age > OLDEST_ROW {
         let says = format!(
             "the oldest row is {age} transactions old; PostgreSQL stops writing at 2.1 thousand millions"
         );
         Finding::critical("limits", says, "let VACUUM (FREEZE) run; end what holds it up")
     } else if used * 100 > allowed * MANY_CONNECTIONS {
-        Finding::warning(
-            "limits",
-            format!("{used} of {allowed} connections"),
-            "smaller pools, or PgBouncer in front",
-        )
+        Finding::warning("limits", says, "smaller pools, or PgBouncer in front")
     } else {
-        Finding::ok("limits", format!("{used} of {allowed} connections"))
-    })
+        Finding::ok("limits", says)
+    }
 }
 
-/// How long the oldest change of access waits for its followers. Only where they share a database with it.
+/// How long the oldest change of access waits for its followers. Only where they share a database with it. A position ends
+/// with transaction and place in the log (`shared::change_log::Cursor`).
 async fn feeds(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> anyhow::Result<Finding> {
     #[derive(QueryableByName)]
     struct Behind {
@@ -196,7 +199,7 @@ async fn feeds(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> anyhow:
         let query = format!(
             "SELECT coalesce(extract(epoch FROM now() - min(c.changed_at)), 0)::float8 AS seconds \
              FROM {schema}.feed_positions f JOIN project.change_log c \
-                 ON (c.transaction_id, c.position) > (split_part(f.cursor, '.', 1)::xid8, split_part(f.cursor, '.', 2)::bigint) \
+                 ON (c.transaction_id, c.position) > (split_part(f.cursor, '.', -2)::xid8, split_part(f.cursor, '.', -1)::bigint) \
              WHERE f.feed = 'project_access' AND c.entity IN ('projects', 'project_members')"
         );
         let behind = sql_query(query).get_result::<Behind>(conn).await?.seconds;
@@ -233,6 +236,11 @@ async fn mail(conn: &mut AsyncPgConnection) -> anyhow::Result<Finding> {
 /// Whether `dafnck maintain` runs, and how its jobs ended.
 async fn maintenance(conn: &mut AsyncPgConnection) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
+    let late = Job::ALL.map(|job| {
+        let hours = job.hours() + MAINTENANCE_GRACE;
+        format!("job = '{}' AND begun_at < now() - make_interval(hours => {hours})", job.name())
+    });
+    let late = late.join(" OR ");
     for set in &migrate::SERVICES {
         let schema = set.name;
         if !is_there(conn, &format!("{schema}.maintenance_runs")).await? {
@@ -241,7 +249,7 @@ async fn maintenance(conn: &mut AsyncPgConnection) -> anyhow::Result<Vec<Finding
         let query = format!(
             "SELECT job || CASE WHEN failure IS NULL THEN ' has not ended well for days' ELSE ': ' || failure END AS line \
              FROM {schema}.maintenance_runs \
-             WHERE failure IS NOT NULL OR begun_at < now() - make_interval(days => {MAINTENANCE_DAYS}) \
+             WHERE failure IS NOT NULL OR {late} \
              UNION ALL SELECT 'never ran' WHERE NOT EXISTS (SELECT 1 FROM {schema}.maintenance_runs)"
         );
         for line in lines(conn, &query).await? {
@@ -256,4 +264,18 @@ async fn maintenance(conn: &mut AsyncPgConnection) -> anyhow::Result<Vec<Finding
         findings.push(Finding::ok("maintenance", "ran lately"));
     }
     Ok(findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+
+    #[test]
+    fn both_limits_are_told_before_they_are_reached() {
+        let level = |used, age| judge(&Use { used, allowed: 200, age }).level;
+        assert_eq!(level(160, 1_000_000), Level::Ok);
+        assert_eq!(level(161, 1_000_000), Level::Warning);
+        assert_eq!(level(161, 1_000_000_001), Level::Critical);
+    }
 }

@@ -15,6 +15,9 @@ use std::time::Duration;
 pub use finding::{Finding, Level};
 pub use places::{DoctorOptions, Places, local_admin_urls, of_each_database};
 
+/// Exit codes.
+const WARNINGS: u8 = 1;
+const CRITICAL: u8 = 2;
 /// How long one look may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(20);
 
@@ -48,9 +51,16 @@ impl Default for Thresholds {
 /// Looks, prints what was found, and says how bad it is.
 ///
 /// # Errors
-/// When it is not known where to look.
+/// When the findings cannot be printed.
 pub async fn command(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
-    let findings = examine(&options.places()?, &Thresholds::default()).await;
+    let places = match options.places() {
+        Ok(places) => places,
+        Err(error) => {
+            eprintln!("dafnck: {error:#}");
+            return Ok(ExitCode::from(CRITICAL));
+        }
+    };
+    let findings = examine(&places, &Thresholds::default()).await;
     if options.json {
         println!("{}", serde_json::to_string_pretty(&findings)?);
     } else {
@@ -58,8 +68,8 @@ pub async fn command(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
     }
     Ok(match finding::worst(&findings) {
         Level::Ok => ExitCode::SUCCESS,
-        Level::Warning => ExitCode::from(1),
-        Level::Critical => ExitCode::from(2),
+        Level::Warning => ExitCode::from(WARNINGS),
+        Level::Critical => ExitCode::from(CRITICAL),
     })
 }
 

@@ -61,7 +61,8 @@ impl Job {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Measure, Self::Analyze, Self::Reindex];
 
-    const fn name(self) -> &'static str {
+    /// Its name in `maintenance_runs`.
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Measure => "measure",
             Self::Analyze => "analyze",
@@ -70,7 +71,7 @@ impl Job {
     }
 
     /// How long after its last run it is due again, in hours: a little less than a day, for what runs daily.
-    const fn hours(self) -> i32 {
+    pub(crate) const fn hours(self) -> i32 {
         match self {
             Self::Measure | Self::Analyze => 20,
             Self::Reindex => 6 * 24,

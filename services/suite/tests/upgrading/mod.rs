@@ -1,6 +1,7 @@
 //! A database that goes up through the releases, and down again, with rows of each of them in it.
 
 mod carrying;
+mod command;
 mod locks;
 mod offending;
 mod rows;
