@@ -12,34 +12,39 @@ use crate::change_log::RETENTION_DAYS;
 use crate::database::Database;
 use crate::error::Result;
 use crate::idempotency::KEY_LIFETIME_HOURS;
+use crate::upkeep::Upkeep;
 
 /// How often to look.
 const INTERVAL: Duration = Duration::from_secs(600);
 /// Most rows forgotten in one transaction, so that none holds locks for long.
 const AT_MOST: i64 = 10_000;
 
-/// Forgets what is old, again and again, until told to stop.
+/// Forgets what is old, and looks whether the databases are maintained, again and again, until told to stop.
 pub async fn run(worker: Database, schema: &'static str, shutdown: CancellationToken) {
     let mut interval = tokio::time::interval(INTERVAL);
+    let upkeep = Upkeep::measured(schema);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
-            _ = interval.tick() => note("old_rows", &forget_old(&worker, schema).await),
+            _ = interval.tick() => {
+                note("old_rows", &forget_old(&worker, schema).await);
+                note("upkeep", &upkeep.look(&worker, schema).await);
+            }
         }
     }
 }
 
 /// Takes note of how a round of background work ended: what fails is logged, tried again later, and counted.
-pub fn note<T>(job: &'static str, outcome: &Result<T>) {
+pub fn note<T>(work: &'static str, outcome: &Result<T>) {
     let ended = if outcome.is_ok() { "done" } else { "failed" };
     crate::telemetry::meter()
         .u64_counter("dafnck.housekeeping.runs")
         .with_description("Rounds of background work: forgetting what is old, collecting what nobody needs.")
         .with_unit("{run}")
         .build()
-        .add(1, &[KeyValue::new("job", job), KeyValue::new("outcome", ended)]);
+        .add(1, &[KeyValue::new("work", work), KeyValue::new("outcome", ended)]);
     if let Err(error) = outcome {
-        tracing::warn!(job, %error, "background work failed; trying again later");
+        tracing::warn!(work, %error, "background work failed; trying again later");
     }
 }
 

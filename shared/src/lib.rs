@@ -37,4 +37,5 @@ pub mod siblings;
 pub mod storage;
 pub mod telemetry;
 mod tls;
+mod upkeep;
 pub mod validation;

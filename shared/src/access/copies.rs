@@ -5,21 +5,18 @@
 //! tell (a heartbeat comes each second); when it has not for [`TRUST`], and when something is not found, the
 //! project service is asked about that project. If it cannot answer, the request fails `UNAVAILABLE`: never fail open.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use diesel::sql_query;
 use diesel::sql_types::{Array, Jsonb, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use opentelemetry::KeyValue;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use uuid::Uuid;
 
 use super::AccessTables;
-use crate::change_log::{Signal, positions};
+use crate::change_log::{Lag, Signal, positions};
 use crate::database::{Database, Transaction};
 use crate::error::{Error, Result, from_sibling};
 use crate::proto::project::internal::v1 as pb;
@@ -43,9 +40,7 @@ pub struct AccessCopies {
     projects: AccessServiceClient<SiblingChannel>,
     /// Wakes those who must notice that access has changed.
     signal: Signal,
-    started: Instant,
-    /// Milliseconds from `started` to when the feed last had nothing left to tell; 0 for never.
-    heard: Arc<AtomicU64>,
+    lag: Lag,
 }
 
 impl AccessCopies {
@@ -56,40 +51,12 @@ impl AccessCopies {
         projects: AccessServiceClient<SiblingChannel>,
         signal: Signal,
     ) -> Self {
-        let copies =
-            Self { schema, worker, projects, signal, started: Instant::now(), heard: Arc::default() };
-        copies.measure_lag();
-        copies
-    }
-
-    /// How long ago the feed last had nothing left to tell; since the start if it never had.
-    fn measure_lag(&self) {
-        let (started, heard) = (self.started, Arc::clone(&self.heard));
-        let feed = [KeyValue::new("feed", FEED), KeyValue::new("consumer", self.schema)];
-        crate::telemetry::meter()
-            .f64_observable_gauge("dafnck.change_feed.lag")
-            .with_description("How long ago a follower of a change feed last had nothing left to take over.")
-            .with_unit("s")
-            .with_callback(move |observer| {
-                let heard = Duration::from_millis(AtomicU64::load(&heard, Ordering::Relaxed));
-                observer.observe(started.elapsed().saturating_sub(heard).as_secs_f64(), &feed);
-            })
-            .build();
+        Self { schema, worker, projects, signal, lag: Lag::measured(schema, FEED) }
     }
 
     /// Whether the feed lately had nothing left to tell, so that the copy may be believed.
     pub fn is_trusted(&self) -> bool {
-        let heard = AtomicU64::load(&self.heard, Ordering::Relaxed);
-        let now = self.now();
-        heard != 0 && now.saturating_sub(heard) <= u64::try_from(TRUST.as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn hear(&self) {
-        AtomicU64::store(&self.heard, self.now().max(1), Ordering::Relaxed);
+        self.lag.is_within(TRUST)
     }
 
     /// Asks the project service about one project and keeps the answer. Tells its revision; 0 for a project that never
@@ -168,7 +135,7 @@ impl AccessCopies {
             }
             // Before that, a removal may be among what is still to come.
             if message.caught_up {
-                self.hear();
+                self.lag.catch_up();
             }
         }
     }
@@ -177,7 +144,7 @@ impl AccessCopies {
     /// service's database, as before a restored backup: they are forgotten, so that whatever is there replaces
     /// them, while what is asked for meanwhile is still not overwritten by an older state.
     async fn start_from_snapshot(&self) -> Result<String> {
-        AtomicU64::store(&self.heard, 0, Ordering::Relaxed);
+        self.lag.start_over();
         self.forget_revisions().await?;
         let mut named: Vec<Uuid> = Vec::new();
         let mut start: Option<String> = None;

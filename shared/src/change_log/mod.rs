@@ -4,12 +4,14 @@
 //! that is still running may yet add changes before those that are already there.
 
 pub mod feed;
+mod lag;
 mod life;
 mod past;
 pub mod positions;
 mod records;
 mod signal;
 
+pub use lag::Lag;
 pub use past::{HistoryFilter, history, project_history, row_at, rows_at};
 pub use records::{Operation, Record};
 pub use signal::{Listener, Signal};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use shared::change_log::positions;
+use shared::change_log::{Lag, positions};
 use shared::error::{Error, Result, from_sibling};
 use shared::proto::task::internal::v1::{WatchDeletedTasksRequest, WatchDeletedTasksResponse};
 use shared::service::Ground;
@@ -22,10 +22,11 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Follows until the service stops.
 pub async fn follow(ground: Ground) {
+    let lag = Lag::measured(NAME, FEED);
     loop {
         tokio::select! {
             () = ground.shutdown.cancelled() => return,
-            outcome = follow_once(&ground) => if let Err(error) = outcome {
+            outcome = follow_once(&ground, &lag) => if let Err(error) = outcome {
                 tracing::debug!(%error, "the feed of deleted tasks broke off");
             }
         }
@@ -37,7 +38,7 @@ pub async fn follow(ground: Ground) {
 }
 
 /// Follows the feed until it breaks off.
-async fn follow_once(ground: &Ground) -> Result<()> {
+async fn follow_once(ground: &Ground, lag: &Lag) -> Result<()> {
     let mut position = positions::get(&ground.worker, NAME, FEED).await?.unwrap_or_default();
     let request = WatchDeletedTasksRequest { cursor: position.clone() };
     let mut feed = match ground.siblings.task_directory().watch_deleted_tasks(request).await {
@@ -55,6 +56,9 @@ async fn follow_once(ground: &Ground) -> Result<()> {
         if message.cursor != position || !message.task_ids.is_empty() {
             take_over(ground, &message).await?;
             position = message.cursor;
+        }
+        if message.caught_up {
+            lag.catch_up();
         }
     }
 }

@@ -13,12 +13,14 @@ mod sweep;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
 use futures::stream;
+use shared::change_log::Lag;
 use shared::error::Result;
 use shared::housekeeping;
 use shared::service::Ground;
 use shared::storage::FileLimits;
 use uuid::Uuid;
 
+use crate::NAME;
 use crate::storage::Storage;
 
 /// How long closed uploads are remembered, for those who ask what became of them.
@@ -35,11 +37,13 @@ pub(crate) struct Collector {
     ground: Ground,
     storage: Storage,
     limits: FileLimits,
+    lag: Lag,
 }
 
 /// Collects until the service stops.
 pub(crate) async fn follow(ground: Ground, storage: Storage, limits: FileLimits) {
-    let collector = Collector { ground: ground.clone(), storage, limits };
+    let lag = Lag::measured(NAME, released::FEED);
+    let collector = Collector { ground: ground.clone(), storage, limits, lag };
     let mut ear = ground.signal.listen();
     let mut next_sweep = DateTime::<Utc>::MIN_UTC;
     while !ground.shutdown.is_cancelled() {

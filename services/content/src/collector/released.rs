@@ -8,7 +8,7 @@ use super::{Collector, queries};
 use crate::NAME;
 
 /// Name of the position in `feed_positions`.
-const FEED: &str = "deleted_files";
+pub(super) const FEED: &str = "deleted_files";
 const ENTITY: &str = "file_attachments";
 
 impl Collector {
@@ -35,7 +35,10 @@ impl Collector {
                 )
             }
         };
-        let Some(next) = next else { return Ok(false) };
+        let Some(next) = next else {
+            self.lag.catch_up();
+            return Ok(false);
+        };
         if !blobs.is_empty() {
             queries::release(&tx, &blobs, now).await?;
         }

@@ -71,7 +71,7 @@ impl Status {
     }
 
     /// In the text format of Prometheus, as the node exporter's textfile collector reads it.
-    fn metrics(&self) -> String {
+    pub fn metrics(&self) -> String {
         let times = [
             ("backup_last_success", self.last_backup_at),
             ("backup_log_last", self.last_wal_at),

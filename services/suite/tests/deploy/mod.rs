@@ -3,6 +3,7 @@
 
 mod compose;
 mod kubernetes;
+mod metric_names;
 mod monitoring;
 mod programs;
 

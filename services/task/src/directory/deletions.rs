@@ -23,6 +23,8 @@ const ENTITIES: &[&str] = &["tasks", "task_dependencies"];
 pub(super) struct Deletions {
     pub(super) ids: Vec<Uuid>,
     pub(super) cursor: Cursor,
+    /// Whether nothing was left to read after these.
+    pub(super) caught_up: bool,
 }
 
 /// Where one watcher is.
@@ -65,7 +67,8 @@ impl Watch {
             self.cursor = changes.last().map_or(self.cursor, Change::cursor);
             let ids: Vec<Uuid> = changes.iter().filter(|c| is_deletion(c)).map(|c| c.entity_id).collect();
             if !ids.is_empty() || Instant::now() >= due {
-                return Ok(Deletions { ids, cursor: self.cursor });
+                let caught_up = i64::try_from(changes.len()).is_ok_and(|count| count < change_log::BATCH);
+                return Ok(Deletions { ids, cursor: self.cursor, caught_up });
             }
             if changes.is_empty() {
                 let _time_for_a_heartbeat = tokio::time::timeout_at(due, self.listener.wait()).await;

@@ -44,6 +44,7 @@ impl From<Deletions> for pb::WatchDeletedTasksResponse {
         Self {
             task_ids: deletions.ids.iter().map(ToString::to_string).collect(),
             cursor: deletions.cursor.to_string(),
+            caught_up: deletions.caught_up,
         }
     }
 }

@@ -31,7 +31,7 @@ use uuid::Uuid;
 use self::channels::{Channels, Portion};
 use self::watcher::Watcher;
 use super::records::{self, Record};
-use super::{Cursor, Signal};
+use super::{Cursor, Lag, Signal};
 use crate::access::AccessTables;
 use crate::database::Database;
 use crate::error::{Error, ErrorReason, Result};
@@ -92,7 +92,12 @@ struct Inner {
     tokens: PageTokens,
     shutdown: CancellationToken,
     channels: Mutex<Channels>,
+    /// Of the one reader; it rests while nobody watches.
+    lag: Lag,
 }
+
+/// Name of the feed among those whose lag is measured.
+const NAME: &str = "watchers";
 
 impl Feed {
     /// The feed of this schema, read under the worker role. Does nothing until somebody watches.
@@ -103,7 +108,9 @@ impl Feed {
         tokens: PageTokens,
         shutdown: CancellationToken,
     ) -> Self {
-        Self(Arc::new(Inner { schema, worker, signal, tokens, shutdown, channels: Mutex::default() }))
+        let lag = Lag::measured(schema, NAME);
+        lag.rest();
+        Self(Arc::new(Inner { schema, worker, signal, tokens, shutdown, channels: Mutex::default(), lag }))
     }
 
     /// Follows the changes of a project, after the token or from now on. `query` names the method, the caller and

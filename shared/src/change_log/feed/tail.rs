@@ -22,6 +22,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// then read by themselves, and end with what the database says.
 pub(super) async fn run(feed: Feed) {
     let shutdown = feed.0.shutdown.clone();
+    feed.0.lag.catch_up();
     tokio::select! {
         () = shutdown.cancelled() => {}
         outcome = follow(&feed) => if let Err(error) = outcome {
@@ -39,6 +40,7 @@ async fn follow(feed: &Feed) -> Result<()> {
     loop {
         let watched = feed.channels().watched();
         if watched.is_empty() {
+            feed.0.lag.rest();
             return Ok(());
         }
         let is_due = Instant::now() >= beat;
@@ -47,6 +49,7 @@ async fn follow(feed: &Feed) -> Result<()> {
         }
         let is_partial = look(feed, &mut position, &watched, is_due).await?;
         if !is_partial {
+            feed.0.lag.catch_up();
             tokio::time::sleep(GATHER).await;
             listener.wait().await;
         }

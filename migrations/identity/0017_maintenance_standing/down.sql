@@ -1,0 +1,2 @@
+SET LOCAL ROLE dafnck_owner;
+DROP FUNCTION identity.maintenance_standing();
