@@ -13,7 +13,7 @@ fn at(time: DateTime<Utc>) -> Option<prost_types::Timestamp> {
     Some(prost_types::Timestamp { seconds: time.timestamp(), nanos: 0 })
 }
 
-fn wish(scopes: &[&str]) -> pb::CreateApiTokenRequest {
+pub fn wish(scopes: &[&str]) -> pb::CreateApiTokenRequest {
     pb::CreateApiTokenRequest {
         request_id: new_id(),
         name: "the build".to_owned(),

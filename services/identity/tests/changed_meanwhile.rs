@@ -24,18 +24,23 @@ async fn count(conn: &mut AsyncPgConnection, what: &str) -> i64 {
 
 /// Sets another password in a transaction that lasts until the call, which has seen the former one, waits for it.
 async fn while_it_changes<T: std::fmt::Debug>(suite: &Suite, call: impl Future<Output = T>) -> T {
-    meanwhile(suite, "UPDATE identity.users SET password_hash = 'another'", call).await
+    meanwhile(suite, ["UPDATE identity.users SET password_hash = 'another'", ""], call).await
 }
 
-async fn meanwhile<T: std::fmt::Debug>(suite: &Suite, statement: &str, call: impl Future<Output = T>) -> T {
+/// Runs the first statement in a transaction until the call waits for it, and then the second.
+pub async fn meanwhile<T: std::fmt::Debug>(
+    suite: &Suite,
+    [first, second]: [&str; 2],
+    call: impl Future<Output = T>,
+) -> T {
     let mut changing = suite.admin().await;
-    changing.batch_execute(&format!("BEGIN; {statement}")).await.unwrap();
+    changing.batch_execute(&format!("BEGIN; {first}")).await.unwrap();
     let mut call = pin!(call);
     tokio::select! {
         answer = &mut call => panic!("it did not wait: {answer:?}"),
         () = somebody_waits(suite) => {}
     }
-    changing.batch_execute("COMMIT").await.unwrap();
+    changing.batch_execute(&format!("{second}; COMMIT")).await.unwrap();
     call.await
 }
 
@@ -69,7 +74,7 @@ async fn another_hash_of_the_same_password_turns_nobody_away() {
     let olga = suite.user("olga").await;
     let rehash = "SET LOCAL app.same_password = 'on'; UPDATE identity.users SET password_hash = 'another'";
     let mut auth = actor_without_session(&olga).auth();
-    meanwhile(&suite, rehash, auth.login(login("olga", &olga.password))).await.unwrap();
+    meanwhile(&suite, [rehash, ""], auth.login(login("olga", &olga.password))).await.unwrap();
 }
 
 #[tokio::test]

@@ -2,46 +2,64 @@
 
 use std::time::Instant;
 
-use diesel::sql_types::BigInt;
-use diesel::{QueryableByName, sql_query};
-use diesel_async::RunQueryDsl;
+use diesel_async::SimpleAsyncConnection;
 use suite::services;
 use suite::testing::*;
 
 use crate::{PATIENCE, by_hand};
 
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    count: i64,
+fn end(name: &str, ago: &str) -> String {
+    format!(
+        "UPDATE identity.user_sessions SET expires_at = now() - interval '{ago}', \
+         refresh_expires_at = now() - interval '{ago}' \
+         WHERE user_id = (SELECT id FROM identity.users WHERE username = '{name}')"
+    )
+}
+
+/// Starts a replica, which looks at once, and waits until there are so many rows.
+async fn looks_until(suite: &Suite, left: i64, rows: &str) {
+    let replica = services::start(&suite.options, services::listen([0; 4]).await.unwrap()).unwrap();
+    let start = Instant::now();
+    loop {
+        let found = suite.count(rows).await;
+        if found == left {
+            break;
+        }
+        assert!(found > left && start.elapsed() < PATIENCE, "{found} of {rows} are left");
+    }
+    replica.stop().await.unwrap();
 }
 
 #[tokio::test]
 async fn a_session_is_forgotten_a_day_after_its_end_and_no_sooner() {
     let suite = Suite::start().await;
     let [_olga, _gus, _eva] = suite.guests(["olga", "gus", "eva"]).await;
-    let end = |name: &str, ago: &str| {
-        format!(
-            "UPDATE identity.user_sessions SET expires_at = now() - interval '{ago}', \
-             refresh_expires_at = now() - interval '{ago}' \
-             WHERE user_id = (SELECT id FROM identity.users WHERE username = '{name}')"
-        )
-    };
     by_hand(&suite, &end("olga", "25 hours")).await;
     by_hand(&suite, &end("gus", "23 hours")).await;
+    looks_until(&suite, 2, "identity.user_sessions").await;
+}
 
-    // Each replica looks as it starts.
-    let replica = services::start(&suite.options, services::listen([0; 4]).await.unwrap()).unwrap();
-
-    let mut conn = suite.admin().await;
-    let start = Instant::now();
-    loop {
-        let left: Count =
-            sql_query("SELECT count(*) FROM identity.user_sessions").get_result(&mut conn).await.unwrap();
-        if left.count == 2 {
-            break;
-        }
-        assert!(left.count == 3 && start.elapsed() < PATIENCE, "{} sessions are left", left.count);
+#[tokio::test]
+async fn what_somebody_is_writing_is_left_to_the_next_time() {
+    let suite = Suite::start().await;
+    let [_olga, _gus] = suite.guests(["olga", "gus"]).await;
+    for name in ["olga", "gus"] {
+        by_hand(&suite, &end(name, "25 hours")).await;
+        let code = format!(
+            "INSERT INTO identity.account_codes (id, purpose, code_hash, email, created_at, expires_at) \
+             VALUES (gen_random_uuid(), 'verify_email', '{name}', '', now(), now() - interval '1 hour')"
+        );
+        by_hand(&suite, &code).await;
     }
-    replica.stop().await.unwrap();
+    let mut writing = suite.admin().await;
+    let hold = "BEGIN; SELECT FROM identity.account_codes WHERE code_hash = 'olga' FOR UPDATE; \
+        SELECT FROM identity.user_sessions ORDER BY created_at LIMIT 1 FOR UPDATE";
+    writing.batch_execute(hold).await.unwrap();
+
+    looks_until(&suite, 1, "identity.user_sessions").await;
+    looks_until(&suite, 1, "identity.account_codes").await;
+
+    writing.batch_execute("ROLLBACK").await.unwrap();
+    looks_until(&suite, 0, "identity.user_sessions").await;
+    looks_until(&suite, 0, "identity.account_codes").await;
 }

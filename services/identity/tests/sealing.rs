@@ -90,7 +90,7 @@ fn again(suite: &Suite, actor: &Actor) -> Actor {
     anew
 }
 
-async fn rotate(suite: &Suite) -> Vec<internal::RotateKeysResponse> {
+pub async fn rotate(suite: &Suite) -> Vec<internal::RotateKeysResponse> {
     let options = OperatorOptions {
         service_secret: Some(SERVICE_SECRET.into()),
         data_folder: PathBuf::from("nowhere"),

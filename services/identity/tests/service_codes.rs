@@ -12,11 +12,11 @@ use suite::testing::*;
 
 use crate::{login, refusal};
 
-fn backend(suite: &Suite) -> AccountCodeServiceClient<SiblingChannel> {
+pub fn backend(suite: &Suite) -> AccountCodeServiceClient<SiblingChannel> {
     AccountCodeServiceClient::new(suite.as_service("shop").channel(Sibling::Identity))
 }
 
-fn returned_reset(email: &str) -> internal::CreatePasswordResetCodeRequest {
+pub fn returned_reset(email: &str) -> internal::CreatePasswordResetCodeRequest {
     internal::CreatePasswordResetCodeRequest {
         account: Some(reset::Account::Email(email.to_owned())),
         delivery: Some(reset::Delivery::ReturnCode(internal::ReturnCode {})),

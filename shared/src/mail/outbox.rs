@@ -209,10 +209,13 @@ impl Outbox {
     async fn forget(&self, worker: &Database, ids: &[Uuid]) -> Result<()> {
         let tx = worker.begin_background().await?;
         let mut conn: &AsyncPgConnection = &tx;
-        sql_query(format!("DELETE FROM {}.mail_outbox WHERE id = ANY($1)", self.schema))
-            .bind::<Array<SqlUuid>, _>(ids)
-            .execute(&mut conn)
-            .await?;
+        // In one order: whoever forgets mail for another reason may hold some of it.
+        let query = sql_query(format!(
+            "DELETE FROM {schema}.mail_outbox WHERE id = ANY (ARRAY( \
+             SELECT id FROM {schema}.mail_outbox WHERE id = ANY ($1) ORDER BY id FOR UPDATE))",
+            schema = self.schema
+        ));
+        query.bind::<Array<SqlUuid>, _>(ids).execute(&mut conn).await?;
         tx.commit().await
     }
 }

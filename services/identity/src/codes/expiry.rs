@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use diesel::sql_query;
-use diesel::sql_types::{BigInt, Timestamptz};
+use diesel::sql_types::{BigInt, Integer, Timestamptz};
+use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::clock::Clock;
 use shared::database::Database;
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 /// How often to look.
 const INTERVAL: Duration = Duration::from_secs(600);
 /// Codes forgotten in one transaction, so that none holds locks for long.
-const BATCH: usize = 1_000;
+const BATCH: i32 = 1_000;
 
 /// Forgets codes that have ended, again and again, until told to stop.
 pub async fn forget_expired(worker: Database, clock: Clock, shutdown: CancellationToken) {
@@ -28,20 +28,23 @@ pub async fn forget_expired(worker: Database, clock: Clock, shutdown: Cancellati
 }
 
 async fn forget_all(worker: &Database, clock: &Clock) -> Result<()> {
-    while forget_some(worker, clock).await? == BATCH {}
+    while forget_some(worker, clock).await? == i64::from(BATCH) {}
     Ok(())
 }
 
-async fn forget_some(worker: &Database, clock: &Clock) -> Result<usize> {
+#[derive(QueryableByName)]
+struct Forgotten {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+async fn forget_some(worker: &Database, clock: &Clock) -> Result<i64> {
     let tx = worker.begin_background().await?;
     let mut conn: &AsyncPgConnection = &tx;
-    let query = sql_query(
-        "DELETE FROM identity.account_codes WHERE id IN (SELECT id FROM identity.account_codes \
-         WHERE expires_at < $1 LIMIT $2)",
-    )
-    .bind::<Timestamptz, _>(clock.now())
-    .bind::<BigInt, _>(i64::try_from(BATCH).unwrap_or(i64::MAX));
-    let forgotten = query.execute(&mut conn).await?;
+    let query = sql_query("SELECT identity.forget_codes($1, $2) AS count")
+        .bind::<Timestamptz, _>(clock.now())
+        .bind::<Integer, _>(BATCH);
+    let forgotten: Forgotten = query.get_result(&mut conn).await?;
     tx.commit().await?;
-    Ok(forgotten)
+    Ok(forgotten.count)
 }

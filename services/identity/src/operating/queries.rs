@@ -63,12 +63,6 @@ fn prefix(text: &str) -> String {
     format!("{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
 }
 
-/// An account, locked until the transaction ends.
-pub(super) async fn lock(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<User>> {
-    let select = users::table.find(id).select(User::as_select()).for_no_key_update();
-    Ok(select.get_result(&mut conn).await.optional()?)
-}
-
 #[derive(QueryableByName)]
 struct TokenRow {
     #[diesel(sql_type = Varchar)]

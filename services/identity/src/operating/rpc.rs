@@ -74,7 +74,7 @@ impl UserAdministrationApi {
         let not_found = move || Error::not_found("user", id);
 
         let tx = self.ground.worker.begin_background().await?;
-        act.check(&queries::lock(&tx, id).await?.ok_or_else(not_found)?)?;
+        act.check(&users::queries::lock(&tx, id).await?.ok_or_else(not_found)?)?;
         let done = async move {
             let ended = match act {
                 Act::Suspend => queries::set_status(&tx, id, UserStatus::Suspended).await?,

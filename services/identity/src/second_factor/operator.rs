@@ -37,7 +37,7 @@ impl SecondFactorAdminService for SecondFactorAdminApi {
         v.finish()?;
 
         let tx = self.ground.worker.begin_background().await?;
-        let (user, is_on) = try_join!(users::queries::find(&tx, user_id), queries::is_on(&tx, user_id))?;
+        let (user, is_on) = try_join!(users::queries::lock(&tx, user_id), queries::is_on(&tx, user_id))?;
         let user = user.ok_or_else(|| Error::not_found("user", user_id))?;
         audit::append(&tx, &Event::new(Kind::SecondFactorRemoved, user_id).by(&caller).from(&device))?;
         if is_on {

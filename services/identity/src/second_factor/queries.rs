@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{State, is_on_already};
 use crate::sealing::Sealed;
+use crate::users;
 
 /// A factor, locked until the transaction ends.
 #[derive(QueryableByName)]
@@ -67,10 +68,9 @@ pub async fn state(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<State>
     }))
 }
 
-/// The user's factor, locked: of two calls with one code the second finds it used. The account is locked before it, as
-/// whoever changes the password or erases the account does, so that nobody waits in a circle.
+/// The user's factor, locked: of two calls with one code the second finds it used. The account is locked before it.
 pub(super) async fn lock(tx: &Transaction, user_id: Uuid) -> Result<Option<Factor>> {
-    tx.send_ahead(&format!("SELECT FROM identity.users WHERE id = '{user_id}' FOR NO KEY UPDATE"))?;
+    users::queries::lock_ahead(tx, user_id)?;
     let mut conn: &AsyncPgConnection = tx;
     let query = sql_query(
         "SELECT totp_secret, begun_at, confirmed_at, last_used_step FROM identity.user_second_factors \
@@ -134,7 +134,8 @@ pub(super) async fn store_recovery_codes(
     Ok(())
 }
 
-/// Forgets a user's factor, its recovery codes and open challenges, and commits; whether it was on.
+/// Forgets a user's factor, its recovery codes and open challenges, and commits; whether it was on. The account is
+/// locked already.
 pub(super) async fn remove(tx: Transaction, user_id: Uuid) -> Result<bool> {
     let query = sql_query(
         "WITH factor AS (DELETE FROM identity.user_second_factors WHERE user_id = $1 \

@@ -39,7 +39,8 @@ async fn forget_all(worker: &Database, ended_before: DateTime<Utc>) -> Result<()
     Ok(())
 }
 
-/// A refresh token outlives its session token; asking for both lets the index on the latter help.
+/// A refresh token outlives its session token; asking for both lets the index on the latter help. What somebody is
+/// writing is left to the next round.
 async fn forget_some(
     worker: &Database,
     table: &str,
@@ -49,8 +50,8 @@ async fn forget_some(
     let tx = worker.begin_background().await?;
     let mut conn: &AsyncPgConnection = &tx;
     let forgotten = sql_query(format!(
-        "DELETE FROM identity.{table} \
-         WHERE id IN (SELECT id FROM identity.{table} WHERE {has_ended} LIMIT {BATCH})"
+        "DELETE FROM identity.{table} WHERE id = ANY (ARRAY( \
+         SELECT id FROM identity.{table} WHERE {has_ended} LIMIT {BATCH} FOR UPDATE SKIP LOCKED))"
     ))
     .bind::<Timestamptz, _>(ended_before)
     .execute(&mut conn)

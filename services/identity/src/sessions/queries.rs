@@ -67,7 +67,8 @@ pub enum Ending {
 }
 
 /// Ends the sessions of the user, and perhaps the API tokens, and commits; answers how many, and the hashes of
-/// all tokens that nobody may hold for working any more: also of sessions that had ended before their time.
+/// all tokens that nobody may hold for working any more: also of sessions that had ended before their time. The
+/// account is locked already.
 pub async fn revoke_all(
     tx: Transaction,
     ending: Ending,

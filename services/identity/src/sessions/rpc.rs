@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 use super::queries::Ending;
 use super::{Device, Revocations, queries};
 use crate::audit::{self, Event, Kind};
+use crate::users;
 
 /// Serves `SessionService`.
 pub struct SessionApi {
@@ -91,6 +92,7 @@ impl SessionService for SessionApi {
         let event = Event::new(Kind::OtherSessionsRevoked, user_id).by(&caller).from(&Device::of(&request));
 
         let tx = self.ground.database.begin(&caller).await?;
+        users::queries::lock_ahead(&tx, user_id)?;
         audit::append(&tx, &event)?;
         let ended = queries::revoke_all(tx, Ending::OtherSessions(kept), self.ground.clock.now());
         let revoked = self.revocations.announce_after(ended).await?;
@@ -108,6 +110,7 @@ impl SessionService for SessionApi {
         let event = Event::new(Kind::AllSessionsRevoked, user_id).by(&caller).from(&Device::of(&request));
 
         let tx = self.ground.database.begin(&caller).await?;
+        users::queries::lock_ahead(&tx, user_id)?;
         audit::append(&tx, &event)?;
         let ended = queries::revoke_all(tx, Ending::Sessions, self.ground.clock.now());
         let revoked = self.revocations.announce_after(ended).await?;

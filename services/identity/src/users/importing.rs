@@ -142,7 +142,9 @@ async fn find_taken(
 
 /// Stores users with their profiles. What another transaction took in the meantime is passed over.
 async fn store(mut conn: &AsyncPgConnection, new: &[NewAccount]) -> Result<HashSet<Uuid>, Error> {
-    let new_users: Vec<_> = new.iter().map(|account| &account.user).collect();
+    let mut new_users: Vec<_> = new.iter().map(|account| &account.user).collect();
+    // Two imports of the same users wait for each other in one order.
+    new_users.sort_by_key(|user| user.id);
     let insert =
         diesel::insert_into(users::table).values(new_users).on_conflict_do_nothing().returning(users::id);
     let stored: HashSet<Uuid> = insert.load(&mut conn).await?.into_iter().collect();

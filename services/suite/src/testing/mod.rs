@@ -91,12 +91,17 @@ impl Suite {
 
     /// As [`Self::start`], with a link to PostgreSQL that takes this long for each round trip.
     pub async fn start_with_slow_database(round_trip: Duration) -> Self {
+        // One connection, so that what a call needs to be quick is there from the second call on.
+        Self::start_far_away(round_trip, |options| options.database_pool_size = 1).await
+    }
+
+    /// As [`Self::start_with_slow_database`], with other options: transactions last, so that many meet.
+    pub async fn start_far_away(round_trip: Duration, change: impl FnOnce(&mut SuiteOptions)) -> Self {
         let shared = servers::shared().await;
         let link = slow_link::start(shared.postgres_address(), round_trip).await;
         Self::on(shared, Form::default(), |options| {
             options.postgres = link.to_string();
-            // One connection, so that what a call needs to be quick is there from the second call on.
-            options.database_pool_size = 1;
+            change(options);
         })
         .await
     }
