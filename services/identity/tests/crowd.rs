@@ -2,7 +2,7 @@
 //! documented one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::join_all;
 use shared::proto::identity::internal::v1 as internal;
@@ -18,7 +18,7 @@ use tonic::Status;
 use crate::api_tokens::wish;
 use crate::authenticator::{App, by_recovery};
 use crate::service_codes::{backend, returned_reset};
-use crate::{PATIENCE, by_hand, login, with_tokens};
+use crate::{by_hand, login, with_tokens};
 
 const WORKERS: u64 = 16;
 /// So many of them are in the database at once.
@@ -285,16 +285,6 @@ impl Worker<'_> {
     }
 }
 
-/// How many deadlocks the database has counted when nobody is in it any more: each tells of its own as it leaves.
-async fn deadlocks(suite: &Suite) -> i64 {
-    let start = Instant::now();
-    let others = "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    while suite.count(others).await > 0 {
-        assert!(start.elapsed() < PATIENCE, "somebody stays in the database");
-    }
-    suite.count("pg_stat_database, generate_series(1, deadlocks) WHERE datname = current_database()").await
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_in_a_circle_whatever_is_done_to_an_account_at_once() {
     let mut suite = Suite::start_far_away(ROUND_TRIP, |options| {
@@ -335,5 +325,5 @@ async fn nobody_waits_in_a_circle_whatever_is_done_to_an_account_at_once() {
         assert!(strange.is_empty() && told.contains("OK"), "{verb}: {told:?}");
     }
     suite.stop().await;
-    assert_eq!(deadlocks(&suite).await, 0);
+    assert_eq!(suite.deadlocks().await, 0);
 }

@@ -219,6 +219,16 @@ impl Suite {
         found.count
     }
 
+    /// How many deadlocks the database has counted when nobody is in it any more: each tells of its own as it leaves.
+    pub async fn deadlocks(&self) -> i64 {
+        let others = "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        let is_empty = async { while self.count(others).await > 0 {} };
+        tokio::time::timeout(Duration::from_secs(30), is_empty)
+            .await
+            .expect("somebody stays in the database");
+        self.count("pg_stat_database, generate_series(1, deadlocks) WHERE datname = current_database()").await
+    }
+
     /// Waits until no transaction runs that began before now, also of another test: a watch that begins then begins
     /// after all that was done before.
     pub async fn settle(&self) {

@@ -18,9 +18,13 @@ pub(crate) enum Entry {
 ///
 /// Sent as plain text, so that it is on its way before any statement of the same flight that must be prepared first.
 pub(crate) async fn enter(mut conn: &AsyncPgConnection, task_id: Uuid, entry: Option<Entry>) -> Result<()> {
-    let Some(entry) = entry else { return Ok(()) };
-    let alone = entry == Entry::Alone;
-    Ok(conn.batch_execute(&format!("SELECT task.enter_graph('{task_id}', {alone})")).await?)
+    match entry {
+        None => Ok(()),
+        Some(Entry::Alone) => enter_alone(conn).await,
+        Some(Entry::Status) => {
+            Ok(conn.batch_execute(&format!("SELECT task.enter_graph('{task_id}', FALSE)")).await?)
+        }
+    }
 }
 
 /// Enters the graph alone, as [`enter`] does, for changes that concern many tasks.
