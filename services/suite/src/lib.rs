@@ -1,9 +1,11 @@
 //! All four services in one process: the local default (`dafnck`), the operator's commands, and what tests use.
 
+pub mod administration;
 pub mod backup;
 pub mod convert;
 pub mod dev_ca;
 pub mod doctor;
+pub mod end_sessions;
 pub mod export;
 pub mod health;
 pub mod import;

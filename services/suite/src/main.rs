@@ -7,6 +7,7 @@ use suite::backup::{self, BackupOptions};
 use suite::convert::{self, ConvertOptions};
 use suite::dev_ca::{self, DevCaOptions};
 use suite::doctor::{self, DoctorOptions};
+use suite::end_sessions::{self, EndSessionsOptions};
 use suite::export::{self, ExportOptions};
 use suite::health::{self, HealthOptions};
 use suite::import::{self, ImportOptions};
@@ -62,6 +63,9 @@ enum Command {
     Restore(RestoreOptions),
     /// Find out whether the backup can be restored, by restoring it in a folder that goes away again
     Drill(DrillOptions),
+    /// Sign everybody out: end all sessions, API tokens and codes, as after a database was restored by hand
+    #[command(after_long_help = end_sessions::HELP)]
+    EndSessions(EndSessionsOptions),
     /// Ask services whether they are ready
     Health(HealthOptions),
     /// Look at everything that keeps the suite well, and say what to do. Exit code 0: all is well, 1: warnings, 2: critical
@@ -95,6 +99,7 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Backup(options) => backup::command(&options).await,
         Command::Restore(options) => restore::command(&options).await,
         Command::Drill(options) => drill::command(&options).await,
+        Command::EndSessions(options) => end_sessions::command(&options).await,
         Command::Health(options) => health::command(&options).await,
         Command::Doctor(options) => return doctor::command(&options).await,
         Command::Maintain(options) => maintain::command(&options).await,

@@ -20,6 +20,7 @@ mod doctor;
 mod drills;
 mod effects;
 mod ended_streams;
+mod ending_sessions;
 mod forms;
 mod freshness;
 mod garbage;

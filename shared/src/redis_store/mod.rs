@@ -7,6 +7,7 @@
 mod address;
 mod connection;
 mod pool;
+mod revoking;
 mod subscription;
 
 use std::path::Path;

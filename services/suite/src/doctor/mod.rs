@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 pub use finding::{Finding, Level};
-pub use places::{DoctorOptions, Places, local_admin_urls, of_each_database};
+pub use places::{DoctorOptions, Places};
 
 /// Exit codes.
 const WARNINGS: u8 = 1;

@@ -18,9 +18,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::config::Secret;
 use shared::migrate::{self, Set};
 
-use crate::doctor::{local_admin_urls, of_each_database};
-use crate::run::DEFAULT_DATA_FOLDER;
-use crate::services::DatabaseForm;
+use crate::administration::AdminOptions;
 
 /// How often the local suite looks whether a job is due.
 pub const INTERVAL: Duration = Duration::from_secs(3600);
@@ -28,19 +26,9 @@ pub const INTERVAL: Duration = Duration::from_secs(3600);
 /// Which databases, and whether to wait until jobs are due.
 #[derive(Args, Clone, Debug)]
 pub struct MaintainOptions {
-    /// PostgreSQL URL of a superuser or a member of dafnck_owner, with `{service}` in it for services with databases of
-    /// their own. Default: the suite that `dafnck` runs on the data folder
-    #[arg(long, env = "DAFNCK_ADMIN_URL", hide_env_values = true)]
-    admin_url: Option<Secret>,
-    /// Data folder of the local suite
-    #[arg(long, env = "DAFNCK_DATA_FOLDER", default_value = DEFAULT_DATA_FOLDER)]
-    data_folder: std::path::PathBuf,
-    /// Loopback port of the local suite's PostgreSQL
-    #[arg(long, env = "DAFNCK_POSTGRES_PORT", default_value_t = 54320)]
-    postgres_port: u16,
-    /// How the local suite's schemas are spread over databases
-    #[arg(long, env = "DAFNCK_DATABASES", value_enum, default_value_t)]
-    databases: DatabaseForm,
+    /// The databases.
+    #[command(flatten)]
+    admin: AdminOptions,
     /// Do every job now, also those that ran lately
     #[arg(long)]
     now: bool,
@@ -93,12 +81,8 @@ pub enum Outcome {
 /// # Errors
 /// When a job fails; the others have been done all the same.
 pub async fn command(options: &MaintainOptions) -> anyhow::Result<()> {
-    let urls = match &options.admin_url {
-        None => local_admin_urls(&options.data_folder, options.postgres_port, options.databases)?,
-        Some(given) => of_each_database(given),
-    };
     let mut failed = Vec::new();
-    for url in &urls {
+    for url in &options.admin.urls()? {
         for (what, outcome) in maintain(url, options.now).await? {
             match outcome {
                 Ok(Outcome::Left) => println!("{what}: not due"),
@@ -108,8 +92,8 @@ pub async fn command(options: &MaintainOptions) -> anyhow::Result<()> {
             }
         }
     }
-    if options.admin_url.is_none() {
-        println!("logs: turned over {}", logs::turn_over(&options.data_folder)?);
+    if options.admin.is_local() {
+        println!("logs: turned over {}", logs::turn_over(&options.admin.data_folder)?);
     }
     anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));
     Ok(())

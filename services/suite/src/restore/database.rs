@@ -19,6 +19,9 @@ pub struct Fingerprint {
     pub hash: String,
 }
 
+/// The fingerprint of each table, by its name with that of its schema.
+pub type Tables = BTreeMap<String, Fingerprint>;
+
 #[derive(QueryableByName)]
 struct Name {
     #[diesel(sql_type = Text)]
@@ -56,11 +59,23 @@ pub async fn schemas(conn: &mut AsyncPgConnection) -> anyhow::Result<Vec<String>
     Ok(all.into_iter().map(|schema| schema.name).filter(|name| NAMES.contains(&name.as_str())).collect())
 }
 
-/// The fingerprint of each table of our schemas.
+/// The fingerprint of each table of our schemas, in all databases of this server.
 ///
 /// # Errors
 /// When the server does not answer.
-pub async fn fingerprints(conn: &mut AsyncPgConnection) -> anyhow::Result<BTreeMap<String, Fingerprint>> {
+pub async fn all_fingerprints<F, C>(connect: F) -> anyhow::Result<Tables>
+where
+    F: Fn(String) -> C,
+    C: Future<Output = anyhow::Result<AsyncPgConnection>>,
+{
+    let mut tables = Tables::new();
+    for name in databases(&connect).await? {
+        tables.extend(fingerprints(&mut connect(name).await?).await?);
+    }
+    Ok(tables)
+}
+
+async fn fingerprints(conn: &mut AsyncPgConnection) -> anyhow::Result<Tables> {
     let mut found = BTreeMap::new();
     for schema in schemas(conn).await? {
         let question = "SELECT format('%I.%I', schemaname, relname) AS name FROM ( \

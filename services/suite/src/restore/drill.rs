@@ -4,7 +4,6 @@
 //! file is compared with its hash and every table with what it was. A table that was written to just when the mark was
 //! set is compared by nobody; the next drill meets another moment.
 
-use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
@@ -17,14 +16,11 @@ use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::{FilesReport, RestoreOptions, Target, databases, fingerprints};
+use super::{FilesReport, RestoreOptions, Sessions, Tables, Target, all_fingerprints};
 use crate::backup::server::BackupServer;
 use crate::backup::settings::BackupSettings;
 use crate::backup::status::{OK, Status};
 use crate::backup::{Job, LocalPlace};
-use crate::restore::Fingerprint;
-
-type Tables = BTreeMap<String, Fingerprint>;
 
 /// Which suite.
 #[derive(Args, Clone, Debug)]
@@ -102,6 +98,7 @@ async fn try_restore(server: &BackupServer, place: &LocalPlace) -> anyhow::Resul
         from: server.folder.root().to_owned(),
         cache_folder: place.cache_folder.clone(),
         postgres_bin_dir: Some(server.postgres.programs.clone()),
+        sessions: Sessions::Keep,
         // A drill writes to no bucket.
         bucket: Default::default(),
     };
@@ -124,18 +121,6 @@ async fn set_mark(server: &BackupServer, place: &LocalPlace) -> anyhow::Result<(
     let settings = BackupSettings { folder: server.folder.root().to_owned(), second_place: None };
     Job::open(place, settings).await?.catch_up(true).await?;
     Ok((point, before, after))
-}
-
-async fn all_fingerprints<F, C>(connect: F) -> anyhow::Result<Tables>
-where
-    F: Fn(String) -> C,
-    C: Future<Output = anyhow::Result<diesel_async::AsyncPgConnection>>,
-{
-    let mut tables = Tables::new();
-    for name in databases(&connect).await? {
-        tables.extend(fingerprints(&mut connect(name).await?).await?);
-    }
-    Ok(tables)
 }
 
 fn compare(
@@ -163,6 +148,7 @@ fn compare(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::restore::Fingerprint;
 
     fn tables(rows: [i64; 2]) -> Tables {
         let of = |rows: i64| Fingerprint { rows, hash: rows.to_string() };

@@ -2,8 +2,8 @@
 //!
 //! Promises: nothing that exists is overwritten; what a killed or failed restore leaves is not taken for a suite; a
 //! moment that the backup does not reach is refused, with the window that it does reach; every part of the backup that is
-//! used is compared with its hash, and every file with what the restored database knows of it. Redis needs nothing:
-//! sessions are in the database.
+//! used is compared with its hash, and every file with what the restored database knows of it. Nobody is signed in
+//! afterwards, unless asked for: what was revoked after the moment would work again. Redis needs nothing: it begins empty.
 
 mod database;
 pub mod drill;
@@ -17,12 +17,12 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use diesel_async::AsyncPgConnection;
 use shared::config::Secret;
 use shared::local::{self, Barman, RestorePlace, RestoredPostgres};
 
-pub use database::{Fingerprint, databases, fingerprints};
+pub use database::{Fingerprint, Tables, all_fingerprints, databases};
 pub use files::FilesReport;
 pub use target::Target;
 
@@ -31,6 +31,7 @@ use crate::backup::folder::{BackupFolder, SERVER};
 use crate::backup::secrets::KeptSecrets;
 use crate::backup::status::Status;
 use crate::backup::{DEFAULT_BACKUP_FOLDER, LocalPlace, server};
+use crate::end_sessions::{self, Ended};
 use crate::run::DEFAULT_CACHE_FOLDER;
 
 /// In a data folder whose restore has not come to its end.
@@ -40,7 +41,8 @@ const COPY_LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
 /// What `--help` says about the end.
 pub const HELP: &str = "\
 Then start the suite on the folder: `dafnck --data-folder FOLDER`, and turn its
-backups on with `dafnck backup --data-folder FOLDER`.
+backups on with `dafnck backup --data-folder FOLDER`. Everybody signs in anew, unless
+--sessions keep was given; programs need new API tokens.
 
 Exit code 0: everything is as it was. Exit code 1: nothing was restored, or files
 are missing or damaged, which the message names; the database is then restored.";
@@ -64,9 +66,22 @@ pub struct RestoreOptions {
     /// private copy
     #[arg(long, env = "DAFNCK_POSTGRES_BIN_DIR")]
     pub postgres_bin_dir: Option<PathBuf>,
+    /// What becomes of sessions, API tokens and codes: those that were ended after the moment would work again
+    #[arg(long, value_enum, default_value_t)]
+    pub sessions: Sessions,
     /// S3 for the files, instead of the folder.
     #[command(flatten)]
     pub bucket: shared::storage::BucketOptions,
+}
+
+/// What becomes of sessions, API tokens and codes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Sessions {
+    /// They end, and everybody signs in anew.
+    #[default]
+    End,
+    /// They are as they were at the moment.
+    Keep,
 }
 
 /// Restores and prints what was done.
@@ -75,7 +90,9 @@ pub struct RestoreOptions {
 /// When nothing was restored, or something that was is missing or damaged.
 pub async fn command(options: &RestoreOptions) -> anyhow::Result<()> {
     let (restored, report) = restore(options).await?;
+    let ended = restored.end_sessions(options.sessions).await;
     restored.stop().await?;
+    let ended = ended?;
     finish(&options.into)?;
     println!(
         "restored into {}: {} objects of the file store, {} bytes",
@@ -83,6 +100,7 @@ pub async fn command(options: &RestoreOptions) -> anyhow::Result<()> {
         report.objects,
         report.bytes
     );
+    println!("ended {ended}");
     refuse_damage(&report)
 }
 
@@ -277,13 +295,26 @@ impl Restored {
             bucket: options.bucket.clone(),
         };
         let storage = place.storage(&options.into)?;
+        let mut conn = self.connect_to(content::NAME).await?;
+        files::Files::new(folder, &storage)?.restore(&mut conn).await
+    }
+
+    /// A connection to the database that has the schema of this service.
+    async fn connect_to(&self, service: &str) -> anyhow::Result<AsyncPgConnection> {
         for name in databases(async |name: String| self.connect(&name).await).await? {
             let mut conn = self.connect(&name).await?;
-            if database::schemas(&mut conn).await?.iter().any(|schema| schema == content::NAME) {
-                return files::Files::new(folder, &storage)?.restore(&mut conn).await;
+            if database::schemas(&mut conn).await?.iter().any(|schema| schema == service) {
+                return Ok(conn);
             }
         }
         bail!("the backup holds no database of a suite")
+    }
+
+    async fn end_sessions(&self, wanted: Sessions) -> anyhow::Result<Ended> {
+        match wanted {
+            Sessions::End => end_sessions::in_database(&mut self.connect_to(identity::NAME).await?).await,
+            Sessions::Keep => Ok(Ended::default()),
+        }
     }
 
     pub(crate) async fn stop(self) -> anyhow::Result<()> {

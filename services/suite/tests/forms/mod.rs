@@ -4,10 +4,11 @@ mod cluster;
 mod databases;
 mod encryption;
 mod journey;
-mod moving;
+pub mod moving;
 mod pooler;
 mod writers;
 
+pub use journey::until_refused;
 use suite::testing::{Form, Suite};
 
 /// Puts a suite together in this form and goes the whole way.

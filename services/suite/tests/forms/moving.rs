@@ -70,13 +70,13 @@ fn run(suite: &Suite, programs: &Path, program: impl AsRef<std::ffi::OsStr>, arg
 }
 
 /// A token with which somebody can go on watching.
-async fn resume_token(who: &Actor, project: &Project) -> String {
+pub async fn resume_token(who: &Actor, project: &Project) -> String {
     let request = WatchTasksRequest { project_id: project.id.clone(), ..Default::default() };
     let mut stream = who.task_feed().watch_tasks(request).await.unwrap().into_inner();
     tokio::time::timeout(SOON, stream.message()).await.unwrap().unwrap().unwrap().resume_token
 }
 
-async fn resume(who: &Actor, project: &Project, token: &str) -> String {
+pub async fn resume(who: &Actor, project: &Project, token: &str) -> String {
     let request = WatchTasksRequest {
         project_id: project.id.clone(),
         resume_token: token.to_owned(),

@@ -9,11 +9,12 @@ use std::process::{Output, Stdio};
 
 use base64::Engine;
 use chrono::{DateTime, Utc};
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 use shared::local::RunningPostgres;
 use suite::backup::ledger::digest;
-use suite::restore::{Fingerprint, fingerprints};
+use suite::restore::{Tables, all_fingerprints};
+use suite::services::DatabaseForm;
 use suite::testing::Actor;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -21,7 +22,6 @@ use tokio::process::{Child, Command};
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-pub type Tables = BTreeMap<String, Fingerprint>;
 /// Size and hash of each object, by its name.
 pub type Objects = BTreeMap<String, (u64, String)>;
 
@@ -29,16 +29,30 @@ pub type Objects = BTreeMap<String, (u64, String)>;
 pub struct Machine {
     folder: TempDir,
     ports: [u16; 6],
+    databases: DatabaseForm,
     running: Option<Child>,
+}
+
+/// What the tables of a suite hold, in as many databases as it has; `url` makes that of the superuser.
+pub async fn tables(url: impl Fn(&str) -> String) -> Tables {
+    let connect = |name: String| {
+        let url = format!("{}?sslmode=disable", url(&name)).into();
+        async move { shared::database::connect(&url).await }
+    };
+    all_fingerprints(connect).await.unwrap()
 }
 
 impl Machine {
     pub fn new() -> Self {
+        Self::with(DatabaseForm::One)
+    }
+
+    pub fn with(databases: DatabaseForm) -> Self {
         // The servers' user, another one when root runs the tests, passes through.
         let folder = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
         let listeners = [(); 6].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = listeners.map(|listener| listener.local_addr().unwrap().port());
-        Self { folder, ports, running: None }
+        Self { folder, ports, databases, running: None }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -62,6 +76,7 @@ impl Machine {
         let arguments = ["run", "--data-folder", data.to_str().unwrap(), "--ports", &[a, b, c, d].join(",")];
         let mut command = self.command(&arguments);
         command.args(["--postgres-port", &postgres, "--redis-port", &redis]).stdout(Stdio::piped());
+        command.args(["--databases", if self.databases == DatabaseForm::Four { "four" } else { "one" }]);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         while let Some(line) = lines.next_line().await.unwrap() {
@@ -103,8 +118,20 @@ impl Machine {
 
     /// Restores the backup folder of this name.
     pub async fn restore(&self, from: &str, at: &str, into: &str) -> Result<String, String> {
+        self.restore_with(&[], from, at, into).await
+    }
+
+    /// The same, with more arguments.
+    pub async fn restore_with(
+        &self,
+        more: &[&str],
+        from: &str,
+        at: &str,
+        into: &str,
+    ) -> Result<String, String> {
         let [from, into] = [from, into].map(|name| self.path(name).to_str().unwrap().to_owned());
-        self.operate("none", &["restore", "--from", &from, "--at", at, "--into", &into]).await
+        let arguments = ["restore", "--from", &from, "--at", at, "--into", &into];
+        self.operate("none", &[&arguments, more].concat()).await
     }
 
     /// A new user, signed in.
@@ -127,19 +154,13 @@ impl Machine {
         assert!(!report.lines().any(refused), "{report}");
     }
 
-    /// A connection as superuser to the running suite.
-    pub async fn admin(&self, data: &str) -> AsyncPgConnection {
-        let url = RunningPostgres::find(&self.path(data)).unwrap().admin_url("dafnck");
-        shared::database::connect(&format!("{url}?sslmode=disable").into()).await.unwrap()
-    }
-
     /// A moment at which nothing happened, and what all tables and the file store held then.
     pub async fn moment(&self, data: &str) -> (DateTime<Utc>, Tables, Objects) {
-        let mut admin = self.admin(data).await;
-        let mut before = fingerprints(&mut admin).await.unwrap();
+        let postgres = RunningPostgres::find(&self.path(data)).unwrap();
+        let mut before = tables(|name| postgres.admin_url(name)).await;
         loop {
             let moment = Utc::now();
-            let after = fingerprints(&mut admin).await.unwrap();
+            let after = tables(|name| postgres.admin_url(name)).await;
             if before == after {
                 return (moment, after, self.objects(data));
             }
@@ -147,8 +168,11 @@ impl Machine {
         }
     }
 
+    /// Changes the one database as superuser.
     pub async fn execute(&self, data: &str, statement: &str) {
-        self.admin(data).await.batch_execute(statement).await.unwrap();
+        let url = RunningPostgres::find(&self.path(data)).unwrap().admin_url("dafnck");
+        let mut admin = shared::database::connect(&format!("{url}?sslmode=disable").into()).await.unwrap();
+        admin.batch_execute(statement).await.unwrap();
     }
 
     /// The objects of the file store.

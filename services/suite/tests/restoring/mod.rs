@@ -5,10 +5,14 @@ mod machine;
 use std::fs;
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
-use machine::{Machine, Objects, Tables, files_below};
+use machine::{Machine, Objects, files_below};
 use shared::local::{self, DataPlace, LocalOptions};
 use shared::proto::project::v1 as project;
-use suite::restore::fingerprints;
+use suite::restore::Tables;
+use suite::testing::summary;
+
+use crate::ending_sessions::another_device;
+use crate::forms::moving::{resume, resume_token};
 
 /// What the tables and the file store of a restored folder hold, before any service has touched them.
 async fn held(machine: &Machine, data: &str) -> (Tables, Objects) {
@@ -25,10 +29,7 @@ async fn held(machine: &Machine, data: &str) -> (Tables, Objects) {
     )
     .await
     .unwrap();
-    let url = format!("{}?sslmode=disable", servers.postgres.admin_url("dafnck"));
-    let mut admin = shared::database::connect(&url.into()).await.unwrap();
-    let tables = fingerprints(&mut admin).await.unwrap();
-    drop(admin);
+    let tables = machine::tables(|name| servers.postgres.admin_url(name)).await;
     servers.stop().await.unwrap();
     (tables, machine.objects(data))
 }
@@ -45,8 +46,9 @@ async fn after_a_catastrophe_a_suite_is_as_it_was_at_a_moment() {
     machine.import("data", "apollo", 400).await;
     machine.operate("data", &["backup"]).await.unwrap();
     machine.import("data", "gemini", 400).await;
-    let mine = project::CreateProjectRequest { name: "Mine".to_owned(), ..Default::default() };
-    let mine = olga.projects().create_project(mine).await.unwrap().into_inner();
+    let mine = olga.project("Mine").await;
+    let token = resume_token(&olga, &mine).await;
+    assert_eq!(resume(&olga, &mine, &token).await, "OK");
 
     let (moment, tables, objects) = machine.moment("data").await;
 
@@ -59,26 +61,32 @@ async fn after_a_catastrophe_a_suite_is_as_it_was_at_a_moment() {
     machine.kill().await;
     fs::remove_dir_all(machine.path("data")).unwrap();
 
-    machine.restore("backup", &text(moment), "restored").await.unwrap();
+    machine.restore_with(&["--sessions", "keep"], "backup", &text(moment), "restored").await.unwrap();
     // The second place is as good, also without the first.
     fs::rename(machine.path("backup"), machine.path("lost")).unwrap();
-    machine.restore("second", &text(moment), "again").await.unwrap();
-    for restored in ["restored", "again"] {
-        let (tables_now, objects_now) = held(&machine, restored).await;
-        assert_eq!(tables_now, tables, "{restored}");
-        assert_eq!(objects_now, objects, "{restored}");
+    let said = machine.restore("second", &text(moment), "again").await.unwrap();
+    assert!(said.contains("ended 1 sessions, 0 API tokens and 0 codes\n"), "{said}");
+    assert_eq!(held(&machine, "restored").await, (tables.clone(), objects.clone()));
+    let (mut tables_now, objects_now) = held(&machine, "again").await;
+    for table in ["identity.user_sessions", "identity.change_log"] {
+        assert_ne!(tables_now.insert(table.to_owned(), tables[table].clone()), Some(tables[table].clone()));
     }
+    assert_eq!((tables_now, objects_now), (tables, objects), "but for what tells of sessions");
 
-    machine.start("restored").await;
+    machine.start("again").await;
     let get = project::GetProjectRequest { project_id: mine.id.clone() };
+    let refusal = olga.projects().get_project(get.clone()).await.unwrap_err();
+    assert_eq!(summary(&refusal), "UNAUTHENTICATED SESSION_INVALID");
+    let olga = another_device(&olga).await;
     assert_eq!(olga.projects().get_project(get).await.unwrap().into_inner().name, "Mine");
-    machine.import("restored", "mercury", 10).await;
+    assert_eq!(resume(&olga, &mine, &token).await, "OUT_OF_RANGE CURSOR_EXPIRED");
+    machine.import("again", "mercury", 10).await;
     fs::rename(machine.path("lost"), machine.path("backup")).unwrap();
-    let former = machine.operate("restored", &["backup"]).await.unwrap_err();
+    let former = machine.operate("again", &["backup"]).await.unwrap_err();
     assert!(former.contains("give a new --backup-folder"), "{former}");
     let fresh = machine.path("fresh");
-    machine.operate("restored", &["backup", "--backup-folder", fresh.to_str().unwrap()]).await.unwrap();
-    let drill = machine.operate("restored", &["drill"]).await.unwrap();
+    machine.operate("again", &["backup", "--backup-folder", fresh.to_str().unwrap()]).await.unwrap();
+    let drill = machine.operate("again", &["drill"]).await.unwrap();
     assert!(drill.contains("are as they were"), "{drill}");
     machine.kill().await;
 }

@@ -1,0 +1,119 @@
+//! How the operator's commands reach the databases: where the options say, else those of the suite that `dafnck` runs on
+//! this machine.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use serde::Deserialize;
+use shared::config::Secret;
+use shared::local::ADMIN;
+
+use crate::run::{DATABASE, DEFAULT_DATA_FOLDER};
+use crate::services::{DatabaseForm, NAMES};
+
+/// Where a URL has the name of a service in it.
+const PLACE: &str = "{service}";
+
+/// The databases, under a role that may do more than the services.
+#[derive(Args, Clone, Debug)]
+pub struct AdminOptions {
+    /// PostgreSQL URL of a superuser or a member of dafnck_owner (and, to look everywhere, of pg_monitor), with `{service}`
+    /// in it for services with databases of their own. Default: the suite that `dafnck` runs on the data folder
+    #[arg(long, env = "DAFNCK_ADMIN_URL", hide_env_values = true)]
+    pub admin_url: Option<Secret>,
+    /// Data folder of the local suite
+    #[arg(long, env = "DAFNCK_DATA_FOLDER", default_value = DEFAULT_DATA_FOLDER)]
+    pub data_folder: PathBuf,
+    /// Loopback port of the local suite's PostgreSQL
+    #[arg(long, env = "DAFNCK_POSTGRES_PORT", default_value_t = 54320)]
+    pub postgres_port: u16,
+    /// How the local suite's schemas are spread over databases
+    #[arg(long, env = "DAFNCK_DATABASES", value_enum, default_value_t)]
+    pub databases: DatabaseForm,
+}
+
+/// The passwords beside lasting data (`shared::local`).
+#[derive(Deserialize)]
+struct ServerPasswords {
+    postgres_admin_password: String,
+    redis_password: String,
+}
+
+impl ServerPasswords {
+    fn read(data_folder: &Path) -> anyhow::Result<Self> {
+        let path = data_folder.join("secrets");
+        let text = std::fs::read(&path).with_context(|| {
+            format!(
+                "cannot read {}: give --admin-url and --redis-url, or --data-folder of a local suite",
+                path.display()
+            )
+        })?;
+        serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
+    }
+}
+
+impl AdminOptions {
+    /// Whether it is the suite that `dafnck` runs here.
+    pub fn is_local(&self) -> bool {
+        self.admin_url.is_none()
+    }
+
+    /// A URL for each database: one, or four.
+    ///
+    /// # Errors
+    /// When neither the options nor a data folder tell.
+    pub fn urls(&self) -> anyhow::Result<Vec<Secret>> {
+        let url = self.url()?;
+        if url.expose().contains(PLACE) {
+            return Ok(NAMES.map(|name| with_service(&url, name)).into());
+        }
+        Ok(vec![url])
+    }
+
+    /// The URL of the database that a service has its schema in.
+    ///
+    /// # Errors
+    /// When neither the options nor a data folder tell.
+    pub fn url_of(&self, service: &str) -> anyhow::Result<Secret> {
+        Ok(with_service(&self.url()?, service))
+    }
+
+    fn url(&self) -> anyhow::Result<Secret> {
+        if let Some(given) = &self.admin_url {
+            return Ok(given.clone());
+        }
+        let password = ServerPasswords::read(&self.data_folder)?.postgres_admin_password;
+        let (port, database) = (self.postgres_port, self.databases.database_of(PLACE, DATABASE));
+        Ok(format!("postgres://{ADMIN}:{password}@127.0.0.1:{port}/{database}?sslmode=disable").into())
+    }
+}
+
+/// Redis.
+#[derive(Args, Clone, Debug)]
+pub struct RedisPlace {
+    /// Redis URL. Default: that of the data folder
+    #[arg(long, env = "DAFNCK_REDIS_URL", hide_env_values = true)]
+    redis_url: Option<Secret>,
+    /// Loopback port of the local suite's Redis
+    #[arg(long, env = "DAFNCK_REDIS_PORT", default_value_t = 63790)]
+    redis_port: u16,
+}
+
+impl RedisPlace {
+    /// The URL that is given, else that of the local suite.
+    ///
+    /// # Errors
+    /// When neither the options nor a data folder tell.
+    pub fn url(&self, admin: &AdminOptions) -> anyhow::Result<Secret> {
+        if let Some(given) = &self.redis_url {
+            return Ok(given.clone());
+        }
+        let password = ServerPasswords::read(&admin.data_folder)?.redis_password;
+        Ok(format!("redis://:{password}@127.0.0.1:{}/0", self.redis_port).into())
+    }
+}
+
+fn with_service(url: &Secret, service: &str) -> Secret {
+    url.expose().replace(PLACE, service).into()
+}
