@@ -77,22 +77,38 @@ async fn follow_once(place: &LocalPlace, receiver: &mut Option<LogReceiver>) -> 
     }
     let lock = job.server.folder.lock().await?;
     let status = Status::read(&job.server.folder)?;
-    if is_new || is_due(status.last_backup_at, BACKUP_INTERVAL) {
+    let due = Due::at(Utc::now(), &status);
+    if is_new || due.backup {
         job.back_up().await?;
     } else {
         job.catch_up(false).await?;
         job.copy_to_second_place()?;
     }
     drop(lock);
-    // The backup that turned this on tells that restoring works: the first drill is a week later, or by hand.
-    if is_due(status.last_drill_at.or(status.window_start), DRILL_INTERVAL) {
+    if due.drill {
         drill::run(&job.server, place).await?;
     }
     Ok(FOLLOW)
 }
 
-fn is_due(last: Option<DateTime<Utc>>, interval: TimeDelta) -> bool {
-    last.is_none_or(|last| Utc::now() - last >= interval)
+/// What is due beside following.
+#[derive(Debug, PartialEq, Eq)]
+struct Due {
+    backup: bool,
+    drill: bool,
+}
+
+impl Due {
+    fn at(now: DateTime<Utc>, status: &Status) -> Self {
+        let is_due = |last: Option<DateTime<Utc>>, interval| {
+            last.is_none_or(|last: DateTime<Utc>| now - last >= interval)
+        };
+        Self {
+            backup: is_due(status.last_backup_at, BACKUP_INTERVAL),
+            // The backup that turned this on tells that restoring works: the first drill is a week later, or by hand.
+            drill: is_due(status.last_drill_at.or(status.window_start), DRILL_INTERVAL),
+        }
+    }
 }
 
 /// Returns after this time, and at once when the backup is turned on or off or goes elsewhere.
@@ -101,5 +117,26 @@ async fn settings_change(place: &LocalPlace, rest: Duration) {
     let until = Instant::now() + rest;
     while Instant::now() < until && BackupSettings::read(&place.data_folder).ok() == before {
         tokio::time::sleep(LOOK).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_is_due_each_day_and_a_drill_each_week_from_the_first_backup_on() {
+        let now = Utc::now();
+        let ago = |hours| Some(now - TimeDelta::hours(hours));
+        let due = |last_backup_at, window_start, last_drill_at| {
+            let status = Status { last_backup_at, window_start, last_drill_at, ..Status::default() };
+            let Due { backup, drill } = Due::at(now, &status);
+            [backup, drill]
+        };
+        assert_eq!(due(None, None, None), [true, true]);
+        assert_eq!(due(ago(23), ago(7 * 24 - 1), None), [false, false]);
+        assert_eq!(due(ago(24), ago(7 * 24), None), [true, true]);
+        assert_eq!(due(ago(1), ago(30 * 24), ago(7 * 24 - 1)), [false, false]);
+        assert_eq!(due(ago(1), ago(30 * 24), ago(7 * 24)), [false, true]);
     }
 }

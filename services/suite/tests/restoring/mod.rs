@@ -1,6 +1,7 @@
 //! Backups are worth what a restore gives: with the real program, PostgreSQL, Redis and Barman.
 
 mod machine;
+mod window;
 
 use std::fs;
 
