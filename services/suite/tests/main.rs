@@ -34,6 +34,7 @@ mod reflection;
 mod restoring;
 mod roles;
 mod telemetry;
+mod trimming;
 mod upgrading;
 mod walk;
 mod watchers;
