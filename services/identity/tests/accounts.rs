@@ -1,5 +1,7 @@
 //! Changing one's password and address, and leaving.
 
+mod international;
+
 use shared::proto::identity::v1 as pb;
 use shared::proto::identity::v1::SecurityEventKind as Kind;
 use suite::testing::*;

@@ -6,7 +6,7 @@ use shared::local::python_packages;
 use suite::testing::*;
 use tokio::process::Command;
 
-const FLOWS: [&str; 15] = [
+const FLOWS: [&str; 16] = [
     "register",
     "sign_up",
     "profile",
@@ -21,6 +21,7 @@ const FLOWS: [&str; 15] = [
     "reset_password",
     "security_events",
     "export",
+    "operators",
     "delete",
 ];
 

@@ -217,3 +217,21 @@ async fn a_user_has_a_limited_number_of_working_tokens_also_when_they_are_made_a
     assert_eq!(seen.len(), 50);
     assert_eq!(refusal(revoke(&olga, &Uuid::now_v7().to_string()).await), "NOT_FOUND RESOURCE_NOT_FOUND");
 }
+
+#[tokio::test]
+async fn a_token_tells_when_it_was_last_used() {
+    let mut suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let (program, token) = program(&olga, &["identity:read"]).await;
+    assert_eq!(token.last_used_at, None);
+    program.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap();
+
+    // At the latest as it stops, the service writes down what it has seen.
+    suite.stop().await;
+    suite.start_again().await;
+
+    let request = pb::GetApiTokenRequest { api_token_id: token.id };
+    let token = olga.after_restart(&suite).api_tokens().get_api_token(request).await.unwrap().into_inner();
+    let [used, made] = [token.last_used_at, token.created_at].map(|at| at.unwrap().seconds);
+    assert!((made..=Utc::now().timestamp()).contains(&used), "{token:?}");
+}

@@ -1,10 +1,14 @@
 //! Round trips to PostgreSQL, told by time over a link on which each takes 200 ms.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use prost_types::FieldMask;
 use shared::proto::identity::v1 as pb;
 use suite::testing::*;
+
+use crate::authenticator::{App, by_code, by_recovery};
+use crate::{login, with_tokens};
 
 const ROUND_TRIP: Duration = Duration::from_millis(200);
 
@@ -143,4 +147,124 @@ async fn changing_is_two_round_trips() {
     });
     let (user, profile, register) = (user.await, profile.await, register.await);
     assert!([user, profile, register].iter().all(|trips| *trips <= 2), "{user}, {profile}, {register}");
+}
+
+/// The quickest of several calls each, of which one needs what the other made. Each begins when the mail of those before
+/// is sent, which goes over the same link.
+struct Quickest<'a>(BTreeMap<&'static str, Duration>, &'a Suite);
+
+impl<'a> Quickest<'a> {
+    fn over(suite: &'a Suite) -> Self {
+        Self(BTreeMap::new(), suite)
+    }
+
+    async fn of<T>(
+        &mut self,
+        verb: &'static str,
+        call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+    ) -> T {
+        self.time(verb, call).await.unwrap().into_inner()
+    }
+
+    async fn time<T>(&mut self, verb: &'static str, call: impl Future<Output = T>) -> T {
+        while self.1.count("identity.mail_outbox").await > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let start = Instant::now();
+        let answer = call.await;
+        let taken = start.elapsed();
+        self.0.entry(verb).and_modify(|quickest| *quickest = taken.min(*quickest)).or_insert(taken);
+        answer
+    }
+
+    /// A sign-in that fails: one round trip and one hash, which takes its time as well.
+    async fn look_at_a_password(&mut self) {
+        let mut auth = self.1.anonymous().auth();
+        self.time(LOOK, auth.login(login(&new_id(), "a wrong password"))).await.unwrap_err();
+    }
+
+    fn round_trips(&self, verb: &str) -> u128 {
+        self.0[verb].as_millis() / ROUND_TRIP.as_millis()
+    }
+
+    /// As [`Self::round_trips`], of a verb that also hashes so many passwords.
+    fn with_hashes(&self, verb: &str, hashes: u32) -> u128 {
+        let for_hashes = self.0[LOOK].saturating_sub(ROUND_TRIP) * hashes;
+        // Hashes do not take the same time each.
+        (self.0[verb].saturating_sub(for_hashes) + ROUND_TRIP / 2).as_millis() / ROUND_TRIP.as_millis()
+    }
+}
+
+const LOOK: &str = "look at a password";
+
+/// A password is read in a round trip of its own before it is hashed, so that no transaction is open meanwhile; an
+/// attempt at a code is committed before the code is looked at; and a recovery code is found by a hash that takes the
+/// factor's secret.
+#[tokio::test]
+async fn a_second_factor_takes_two_round_trips_and_one_for_what_must_come_before() {
+    let suite = Suite::start_with_slow_database(ROUND_TRIP).await;
+    let olga = suite.user("olga").await;
+    let (mut factors, mut auth) = (olga.second_factor(), suite.anonymous().auth());
+    let mut quickest = Quickest::over(&suite);
+    for _ in 0..6 {
+        quickest.look_at_a_password().await;
+        let begin = pb::BeginSecondFactorRequest { request_id: new_id(), password: olga.password.clone() };
+        let begun = quickest.of("begin", factors.begin_second_factor(begin)).await;
+        let app = App::new(&suite, &begun.secret);
+        let confirm = pb::ConfirmSecondFactorRequest { request_id: new_id(), code: app.code_in(0) };
+        let codes = quickest.of("confirm", factors.confirm_second_factor(confirm)).await.codes;
+        let challenge = quickest.of("sign in", auth.login(login("olga", &olga.password))).await;
+        let challenge_token = challenge.second_factor_challenge.unwrap().challenge_token;
+        let answer = pb::CompleteLoginRequest { challenge_token, proof: by_code(&app.next_code()) };
+        quickest.of("complete", auth.complete_login(answer)).await;
+        let renew = |proof| pb::CreateRecoveryCodesRequest { request_id: new_id(), proof };
+        let by_recovery = renew(by_recovery(&codes[0]));
+        quickest.of("renew by a recovery code", factors.create_recovery_codes(by_recovery)).await;
+        let by_app = renew(by_code(&app.next_code()));
+        quickest.of("renew", factors.create_recovery_codes(by_app)).await;
+        let proof = by_code(&app.next_code());
+        let remove = pb::RemoveSecondFactorRequest { request_id: new_id(), proof };
+        quickest.of("remove", factors.remove_second_factor(remove)).await;
+    }
+    let written = ["confirm", "renew", "remove"].map(|verb| quickest.round_trips(verb));
+    assert!(written.iter().all(|trips| *trips <= 2), "{:?}", quickest.0);
+    let looked_up = ["complete", "renew by a recovery code"].map(|verb| quickest.round_trips(verb));
+    let hashed = ["begin", "sign in"].map(|verb| quickest.with_hashes(verb, 1));
+    assert!(looked_up.iter().chain(&hashed).all(|trips| *trips <= 3), "{:?}", quickest.0);
+}
+
+/// Who gives a password again holds the account at it in one round trip, and changes it in the next ones: codes are made
+/// and sessions are ended by statements of their own.
+#[tokio::test]
+async fn signing_in_and_what_takes_the_password_again_have_budgets_as_well() {
+    let suite = Suite::start_with_slow_database(ROUND_TRIP).await;
+    let olga = suite.user("olga").await;
+    let mut quickest = Quickest::over(&suite);
+    for round in 0..4 {
+        quickest.look_at_a_password().await;
+        let mut auth = suite.anonymous().auth();
+        let signed_in = quickest.of("sign in", auth.login(login("olga", &olga.password))).await;
+        let device = with_tokens(&olga, &signed_in);
+        let refresh = pb::RefreshSessionRequest { refresh_token: device.refresh_token.clone() };
+        let refreshed = quickest.of("refresh", auth.refresh_session(refresh)).await;
+        let device = with_tokens(&olga, &refreshed);
+        let [old_password, new_password] = [(); 2].map(|()| olga.password.clone());
+        let change = pb::ChangePasswordRequest { old_password, new_password };
+        quickest.of("change password", device.account().change_password(change)).await;
+        let new_email = format!("new{round}@example.org");
+        let change = pb::RequestEmailChangeRequest { password: olga.password.clone(), new_email };
+        quickest.of("ask for a change of address", device.account().request_email_change(change)).await;
+        quickest.of("sign out", device.auth().logout(pb::LogoutRequest {})).await;
+        let code = suite.mail_to(&format!("new{round}@example.org"), 1).await.code();
+        let confirm = pb::ConfirmEmailChangeRequest { request_id: new_id(), code };
+        quickest.of("change address", suite.anonymous().account().confirm_email_change(confirm)).await;
+    }
+    let budgets = [("sign out", 1), ("refresh", 2), ("change address", 3)];
+    for (verb, most) in budgets {
+        assert!(quickest.round_trips(verb) <= most, "{verb}: {:?}", quickest.0);
+    }
+    let budgets = [("sign in", 1, 3), ("change password", 2, 4), ("ask for a change of address", 1, 4)];
+    for (verb, hashes, most) in budgets {
+        assert!(quickest.with_hashes(verb, hashes) <= most, "{verb}: {:?}", quickest.0);
+    }
 }

@@ -180,10 +180,15 @@ class Olga:
         assert who.api_token.id == made.api_token.id and not who.HasField("session")
         self.project.call("ProjectService/CreateProject", token=made.token, name="мост")
         self.identity.refused("SessionService/ListSessions", "PERMISSION_DENIED", token=made.token)
+        reader = dict(wish, request_id=str(uuid.uuid4()), name="читатель", scopes=["project:read"])
+        reader = self.identity.call("ApiTokenService/CreateApiToken", token=self.token, **reader)
+        self.project.call("ProjectService/ListProjects", token=reader.token)
+        self.project.refused("ProjectService/CreateProject", "PERMISSION_DENIED", token=reader.token, name="мост")
+        self.identity.refused("AuthService/WhoAmI", "PERMISSION_DENIED", token=reader.token)
         which = dict(token=self.token, api_token_id=made.api_token.id)
         assert self.identity.call("ApiTokenService/GetApiToken", **which).name == "сборка"
         listed = self.identity.call("ApiTokenService/ListApiTokens", token=self.token).api_tokens
-        assert [token.id for token in listed] == [made.api_token.id]
+        assert [token.id for token in listed] == [reader.api_token.id, made.api_token.id]
         assert self.identity.call("ApiTokenService/RevokeApiToken", **which).HasField("revoked_at")
         self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=made.token)
 
@@ -260,6 +265,47 @@ class Olga:
         told = " ".join(json_format.MessageToJson(record, ensure_ascii=False) for record in records)
         assert all(text in told for text in [FIRST, LAST, PLACE]), told
 
+    def operate(self, method, **fields):
+        """As an operator."""
+        return self.identity.call(method, principal="operator-eva", **fields)
+
+    def operators(self):
+        register = dict(email="Gus@ПОЧТА.рф", username="gus", password=self.password)
+        gus = self.identity.call("AuthService/Register", **register)
+        who, sign_in = dict(user_id=gus.user.id), dict(login="gus@почта.рф", password=self.password)
+        status = lambda act: json_format.MessageToDict(self.operate(f"UserAdministrationService/{act}", **who))["status"]
+
+        self.identity.refused("UserAdministrationService/SuspendUser", "PERMISSION_DENIED", principal="backend", **who)
+        wish = dict(email_prefix="GUS@почта", statuses=["USER_STATUS_ACTIVE"], email_verified=False)
+        found = self.operate("UserAdministrationService/ListUsers", **wish).users
+        assert [user.email for user in found] == ["gus@xn--80a1acny.xn--p1ai"], found
+        assert status("SuspendUser") == "USER_STATUS_SUSPENDED"
+        self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=gus.tokens.session_token)
+        self.identity.refused("AuthService/Login", "UNAUTHENTICATED", **sign_in)
+        assert status("ReactivateUser") == "USER_STATUS_ACTIVE"
+        self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=gus.tokens.session_token)
+        token = self.identity.call("AuthService/Login", **sign_in).tokens.session_token
+
+        begun = self.identity.call("SecondFactorService/BeginSecondFactor", token=token, password=self.password)
+        code = totp(begun.secret, current_step())
+        self.identity.call("SecondFactorService/ConfirmSecondFactor", token=token, code=code)
+        assert self.identity.call("AuthService/Login", **sign_in).HasField("second_factor_challenge")
+        assert self.operate("SecondFactorAdminService/RemoveUserSecondFactor", **who).was_on
+        assert self.identity.call("AuthService/Login", **sign_in).tokens.session_token
+        list(self.operate("KeyService/RotateKeys"))
+
+        told = list(self.operate("UserAdministrationService/ExportUser", **who))
+        assert told[0].user.username == "gus" and len(told) > 5
+        assert status("DeleteUser") == "USER_STATUS_DELETED"
+        self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=token)
+        assert status("EraseUser") == "USER_STATUS_DELETED"
+        again = dict(principal="operator-eva", **who)
+        self.identity.refused("UserAdministrationService/ReactivateUser", "FAILED_PRECONDITION", **again)
+        events = self.operate("SecurityAuditService/ListSecurityEvents", **who).events
+        acts = {json_format.MessageToDict(event)["kind"] for event in events if event.actor_principal == "operator-eva"}
+        for act in ["SUSPENDED", "REACTIVATED", "EXPORTED", "DELETED", "ERASED"]:
+            assert f"SECURITY_EVENT_KIND_ACCOUNT_{act}" in acts, acts
+
     def delete(self):
         self.identity.refused("AccountService/DeleteAccount", "PERMISSION_DENIED", token=self.token, password="wrong")
         self.identity.call("AccountService/DeleteAccount", token=self.token, password=self.password)
@@ -288,6 +334,7 @@ FLOWS = [
     Olga.reset_password,
     Olga.security_events,
     Olga.export,
+    Olga.operators,
     Olga.delete,
 ]
 

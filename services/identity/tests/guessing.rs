@@ -1,8 +1,10 @@
 //! Limits on guessing passwords.
 
+use shared::proto::identity::v1 as pb;
 use suite::testing::*;
 use tonic_types::StatusExt as _;
 
+use crate::session_lives::{behind_a_proxy, from};
 use crate::{login, refusal};
 
 const MAX_FAILURES: usize = 10;
@@ -64,4 +66,34 @@ async fn guesses_at_once_are_no_more_than_guesses_in_turn() {
     let refusals = futures::future::join_all(guesses).await;
     let looked_at = refusals.iter().filter(|text| *text == "UNAUTHENTICATED BAD_CREDENTIALS").count();
     assert_eq!(looked_at, MAX_FAILURES);
+}
+
+#[tokio::test]
+async fn resets_are_asked_for_five_times_an_hour_and_their_codes_guessed_at_a_hundred_times() {
+    let suite = behind_a_proxy().await;
+    let mut account = suite.anonymous().account();
+    let ask = |email: &str| pb::RequestPasswordResetRequest { email: email.to_owned() };
+    for number in 0..5 {
+        account
+            .request_password_reset(from(&format!("192.0.2.{number}"), ask("olga@example.org")))
+            .await
+            .unwrap();
+    }
+    let sixth = account.request_password_reset(from("192.0.2.5", ask("Olga@example.org"))).await;
+    assert_eq!(refusal(sixth), "RESOURCE_EXHAUSTED RATE_LIMITED");
+    account.request_password_reset(from("192.0.2.5", ask("gus@example.org"))).await.unwrap();
+
+    let guess = || pb::ResetPasswordRequest {
+        request_id: new_id(),
+        code: format!("dfc_{}", "A".repeat(43)),
+        new_password: "a password of the thief".to_owned(),
+    };
+    for _ in 0..100 {
+        let answer = account.reset_password(from("192.0.2.1", guess())).await;
+        assert_eq!(refusal(answer), "FAILED_PRECONDITION CODE_INVALID");
+    }
+    let answer = account.reset_password(from("192.0.2.1", guess())).await;
+    assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
+    let elsewhere = account.reset_password(from("192.0.2.2", guess())).await;
+    assert_eq!(refusal(elsewhere), "FAILED_PRECONDITION CODE_INVALID");
 }

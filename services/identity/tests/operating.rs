@@ -1,5 +1,7 @@
 //! What operators do with accounts.
 
+mod finding;
+
 use std::time::Instant;
 
 use futures::TryStreamExt as _;
@@ -16,13 +18,13 @@ use suite::testing::*;
 
 use crate::{PATIENCE, by_hand, login, refusal, refused_elsewhere, works_everywhere};
 
-type Administration = UserAdministrationServiceClient<SiblingChannel>;
+pub type Administration = UserAdministrationServiceClient<SiblingChannel>;
 
 fn as_principal(suite: &Suite, name: &str) -> Administration {
     UserAdministrationServiceClient::new(suite.as_service(name).channel(Sibling::Identity))
 }
 
-fn operator(suite: &Suite) -> Administration {
+pub fn operator(suite: &Suite) -> Administration {
     as_principal(suite, "operator-eva")
 }
 

@@ -1,13 +1,28 @@
-//! What becomes of sessions while Redis is away, and after.
+//! What becomes of sessions and of every flow while Redis is away, and after.
 
+use futures::TryStreamExt as _;
+use prost_types::FieldMask;
+use shared::proto::identity::internal::v1 as internal;
+use shared::proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
 use shared::proto::identity::v1 as pb;
+use shared::siblings::Sibling;
 use suite::testing::*;
 
 use crate::api_tokens::program;
-use crate::authenticator::{App, begin, by_code, by_recovery, challenge, complete, confirm};
+use crate::authenticator::{App, begin, by_code, by_recovery, challenge, complete, confirm, state, turn_on};
+use crate::operating::operator;
 use crate::{
-    PATIENCE, another_device, refusal, refused_elsewhere_within, sign_up, with_tokens, works_everywhere,
+    PATIENCE, another_device, list_sessions, login, refusal, refused_elsewhere_within, service_codes,
+    sign_up, with_tokens, works_everywhere,
 };
+
+const OVER: &str = "UNAUTHENTICATED SESSION_INVALID";
+
+/// Whether a session that ended while Redis is away is refused: here at once, elsewhere within the life of the caches.
+async fn is_over(actor: &Actor) {
+    assert_eq!(refusal(actor.auth().who_am_i(pb::WhoAmIRequest {}).await), OVER);
+    assert_eq!(refused_elsewhere_within(actor, PATIENCE).await, OVER);
+}
 
 #[tokio::test]
 async fn without_redis_people_sign_in_refresh_and_stay_signed_in() {
@@ -41,8 +56,7 @@ async fn a_session_revoked_without_redis_ends_here_at_once_and_elsewhere_soon() 
     servers.stop_redis().await.unwrap();
     olga.auth().logout(pb::LogoutRequest {}).await.unwrap();
 
-    assert_eq!(refusal(olga.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
-    assert_eq!(refused_elsewhere_within(&olga, PATIENCE).await, "UNAUTHENTICATED SESSION_INVALID");
+    is_over(&olga).await;
 }
 
 #[tokio::test]
@@ -107,15 +121,14 @@ async fn no_flow_is_stopped_by_the_loss_of_redis() {
     for program in [&kept, &late] {
         works_everywhere(program).await.unwrap();
     }
-    assert_eq!(refusal(lost.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
-    assert_eq!(refused_elsewhere_within(&lost, PATIENCE).await, "UNAUTHENTICATED SESSION_INVALID");
+    is_over(&lost).await;
 
     servers.start_redis().await.unwrap();
 
     for actor in [&olga, &ina, &recovered, &kept, &late] {
         works_everywhere(actor).await.unwrap();
     }
-    assert_eq!(summary(&works_everywhere(&lost).await.unwrap_err()), "UNAUTHENTICATED SESSION_INVALID");
+    assert_eq!(summary(&works_everywhere(&lost).await.unwrap_err()), OVER);
     complete(&suite, &open, by_code(&app.next_code())).await.unwrap();
     let code = suite.mail_to("new@example.org", 1).await.code();
     let request = pb::ConfirmEmailChangeRequest { request_id: new_id(), code };
@@ -127,4 +140,147 @@ async fn no_flow_is_stopped_by_the_loss_of_redis() {
     let request = pb::RemoveSecondFactorRequest { request_id: new_id(), proof };
     olga.second_factor().remove_second_factor(request).await.unwrap();
     another_device(&olga).await;
+}
+
+/// What is begun with Redis and is ended without it: a change of address, new recovery codes, and all that a second
+/// factor takes.
+#[tokio::test]
+async fn addresses_and_second_factors_change_while_redis_is_away() {
+    let suite = Suite::start_alone().await;
+    let olga = suite.user("olga").await;
+    let (app, codes) = turn_on(&suite, &olga).await;
+    let new_email = "new@example.org".to_owned();
+    let request = pb::RequestEmailChangeRequest { password: olga.password.clone(), new_email };
+    olga.account().request_email_change(request).await.unwrap();
+    let code = suite.mail_to("new@example.org", 1).await.code();
+    let open = challenge(&olga).await;
+    let servers = suite.servers.as_ref().unwrap();
+
+    servers.stop_redis().await.unwrap();
+
+    let request = pb::ConfirmEmailChangeRequest { request_id: new_id(), code };
+    suite.anonymous().account().confirm_email_change(request.clone()).await.unwrap();
+    let again = suite.anonymous().account().confirm_email_change(request).await.unwrap().into_inner();
+    assert_eq!(again.email, "new@example.org");
+    assert_eq!(suite.mail_to("new@example.org", 2).await.subject, "Your e-mail address has changed");
+    let renewal = pb::CreateRecoveryCodesRequest { request_id: new_id(), proof: by_recovery(&codes[0]) };
+    let renewed = olga.second_factor().create_recovery_codes(renewal.clone()).await.unwrap().into_inner();
+    let again = olga.second_factor().create_recovery_codes(renewal).await.unwrap().into_inner();
+    assert_eq!(renewed, again);
+    let former = complete(&suite, &open, by_recovery(&codes[1])).await;
+    assert_eq!(refusal(former), "UNAUTHENTICATED SECOND_FACTOR_INVALID");
+    complete(&suite, &open, by_recovery(&renewed.codes[0])).await.unwrap();
+    assert_eq!(state(&olga).await, (true, 9));
+    let proof = by_code(&app.next_code());
+    let request = pb::RemoveSecondFactorRequest { request_id: new_id(), proof };
+    olga.second_factor().remove_second_factor(request).await.unwrap();
+    let app = App::new(&suite, &begin(&olga).await.secret);
+    confirm(&olga, app.code_in(0)).await.unwrap();
+
+    servers.start_redis().await.unwrap();
+
+    let signed_in = complete(&suite, &challenge(&olga).await, by_code(&app.next_code())).await.unwrap();
+    let user = signed_in.into_inner().user.unwrap();
+    assert_eq!((user.email.as_str(), user.email_verified), ("new@example.org", true));
+}
+
+#[tokio::test]
+async fn sessions_end_and_passwords_change_while_redis_is_away() {
+    let suite = Suite::start_alone().await;
+    let olga = suite.user("olga").await;
+    let [phone, tablet, laptop] = [(); 3].map(|()| another_device(&olga));
+    let [phone, tablet, laptop] = [phone.await, tablet.await, laptop.await];
+    for device in [&phone, &tablet, &laptop] {
+        works_everywhere(device).await.unwrap();
+    }
+    let servers = suite.servers.as_ref().unwrap();
+
+    servers.stop_redis().await.unwrap();
+
+    let id_of_phone =
+        phone.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner().session.unwrap().id;
+    let request = pb::RevokeSessionRequest { session_id: id_of_phone };
+    olga.sessions().revoke_session(request).await.unwrap();
+    is_over(&phone).await;
+    olga.sessions().revoke_other_sessions(pb::RevokeOtherSessionsRequest {}).await.unwrap();
+    is_over(&tablet).await;
+    is_over(&laptop).await;
+    let tv = another_device(&olga).await;
+    let new_password = "battery staple horse".to_owned();
+    let request = pb::ChangePasswordRequest { old_password: olga.password.clone(), new_password };
+    assert_eq!(olga.account().change_password(request).await.unwrap().into_inner().revoked_session_count, 1);
+    is_over(&tv).await;
+    works_everywhere(&olga).await.unwrap();
+    assert_eq!(list_sessions(&olga).await.len(), 1);
+    let code = service_codes::backend(&suite)
+        .create_password_reset_code(service_codes::returned_reset("olga@example.org"))
+        .await
+        .unwrap()
+        .into_inner()
+        .code
+        .unwrap();
+    let request =
+        pb::ResetPasswordRequest { request_id: new_id(), code, new_password: olga.password.clone() };
+    suite.anonymous().account().reset_password(request).await.unwrap();
+    is_over(&olga).await;
+    let olga = another_device(&olga).await;
+    olga.sessions().revoke_all_sessions(pb::RevokeAllSessionsRequest {}).await.unwrap();
+    is_over(&olga).await;
+
+    servers.start_redis().await.unwrap();
+
+    for device in [&olga, &phone, &tablet, &laptop, &tv] {
+        assert_eq!(summary(&works_everywhere(device).await.unwrap_err()), OVER);
+    }
+    works_everywhere(&another_device(&olga).await).await.unwrap();
+}
+
+#[tokio::test]
+async fn accounts_begin_change_and_end_while_redis_is_away() {
+    let suite = Suite::start_alone().await;
+    let [olga, gus] = suite.users(["olga", "gus"]).await;
+    let (_, _) = turn_on(&suite, &gus).await;
+    works_everywhere(&gus).await.unwrap();
+    let servers = suite.servers.as_ref().unwrap();
+
+    servers.stop_redis().await.unwrap();
+
+    works_everywhere(&suite.user("tom").await).await.unwrap();
+    let mask = |path: &str| Some(FieldMask { paths: vec![path.to_owned()] });
+    let user_id = || olga.id.to_string();
+    let user = pb::User { id: user_id(), first_name: Some("Olga".to_owned()), ..Default::default() };
+    let request = pb::UpdateUserRequest { user: Some(user), update_mask: mask("first_name") };
+    olga.users().update_user(request).await.unwrap();
+    let profile = pb::UserProfile { user_id: user_id(), bio: Some("x".to_owned()), ..Default::default() };
+    let request = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask: mask("bio") };
+    olga.users().update_user_profile(request).await.unwrap();
+    let events = olga.security_events().list_security_events(pb::ListSecurityEventsRequest::default()).await;
+    assert!(!events.unwrap().into_inner().events.is_empty());
+    let export = olga.account().export_account(pb::ExportAccountRequest {}).await.unwrap().into_inner();
+    assert!(export.try_collect::<Vec<_>>().await.unwrap().len() >= 3);
+
+    let id_of_gus = || gus.id.to_string();
+    let mut operator = operator(&suite);
+    let channel = suite.as_service("operator").channel(Sibling::Identity);
+    let request = internal::RemoveUserSecondFactorRequest { user_id: id_of_gus() };
+    SecondFactorAdminServiceClient::new(channel).remove_user_second_factor(request).await.unwrap();
+    operator.suspend_user(internal::SuspendUserRequest { user_id: id_of_gus() }).await.unwrap();
+    is_over(&gus).await;
+    operator.reactivate_user(internal::ReactivateUserRequest { user_id: id_of_gus() }).await.unwrap();
+    let again = another_device(&gus).await;
+    works_everywhere(&again).await.unwrap();
+    operator.delete_user(internal::DeleteUserRequest { user_id: id_of_gus() }).await.unwrap();
+    is_over(&again).await;
+    operator.erase_user(internal::EraseUserRequest { user_id: id_of_gus() }).await.unwrap();
+    let request = pb::DeleteAccountRequest { password: olga.password.clone() };
+    olga.account().delete_account(request).await.unwrap();
+    is_over(&olga).await;
+
+    servers.start_redis().await.unwrap();
+
+    for gone in [&olga, &gus, &again] {
+        assert_eq!(summary(&works_everywhere(gone).await.unwrap_err()), OVER);
+        let answer = suite.anonymous().auth().login(login(&gone.name, &gone.password)).await;
+        assert_eq!(refusal(answer), "UNAUTHENTICATED BAD_CREDENTIALS");
+    }
 }

@@ -1,5 +1,7 @@
 //! Names and locations at rest, and the rotation of their keys.
 
+mod rotation;
+
 use std::path::PathBuf;
 use std::time::Instant;
 

@@ -9,7 +9,7 @@ use shared::proto::identity::v1::SecurityEventKind as Kind;
 use shared::siblings::Sibling;
 use suite::testing::*;
 
-use crate::{PATIENCE, another_device, login, refusal};
+use crate::{PATIENCE, another_device, by_hand, login, refusal};
 
 pub async fn events_of(actor: &Actor, kinds: &[Kind]) -> Vec<pb::SecurityEvent> {
     let kinds = kinds.iter().map(|kind| (*kind).into()).collect();
@@ -153,4 +153,20 @@ async fn operators_read_all_events_and_nobody_else_does() {
         ..Default::default()
     };
     assert_eq!(violations(&list("operator", wrong).await.unwrap_err()), ["ip_address", "user_id"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_does_not_happen_and_is_not_answered_well() {
+    let suite = Suite::start().await;
+    by_hand(
+        &suite,
+        "CREATE OR REPLACE FUNCTION identity.append_security_events(events jsonb) RETURNS void \
+         LANGUAGE plpgsql AS $$BEGIN RAISE 'no room'; END$$",
+    )
+    .await;
+    let request = pb::BeginSignUpRequest { email: "olga@example.org".to_owned() };
+    let refused = suite.anonymous().sign_up().begin_sign_up(request).await;
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(suite.count("identity.account_codes").await, 0);
+    assert_eq!(suite.count("identity.mail_outbox").await, 0);
 }

@@ -70,6 +70,37 @@ async fn a_backend_has_codes_mailed() {
 }
 
 #[tokio::test]
+async fn a_backend_is_told_that_an_address_is_somebodys() {
+    let suite = Suite::start().await;
+    let [olga, _gus] = suite.users(["olga", "gus"]).await;
+    let wish = |new_email: &str, delivery| internal::CreateEmailChangeCodeRequest {
+        user_id: olga.id.to_string(),
+        new_email: new_email.to_owned(),
+        delivery: Some(delivery),
+    };
+    let returned = change::Delivery::ReturnCode(internal::ReturnCode {});
+    let mut backend = backend(&suite);
+
+    for taken in ["GUS@example.org", "olga@example.org"] {
+        let refused = backend.create_email_change_code(wish(taken, returned)).await.unwrap_err();
+        assert_eq!(summary(&refused), "ALREADY_EXISTS ALREADY_EXISTS");
+        assert_eq!(refused.message(), "new_email is already taken");
+    }
+    assert!(suite.mails_to("gus@example.org").is_empty());
+    let sent = change::Delivery::SendCode(internal::SendCode {});
+    let refused = backend.create_email_change_code(wish("gus@example.org", sent)).await;
+    assert_eq!(refusal(refused), "ALREADY_EXISTS ALREADY_EXISTS");
+    assert_eq!(suite.mail_to("gus@example.org", 1).await.subject, "You already have an account");
+
+    let made =
+        backend.create_email_change_code(wish("new@example.org", returned)).await.unwrap().into_inner();
+    let request = pb::ConfirmEmailChangeRequest { request_id: new_id(), code: made.code.unwrap() };
+    suite.anonymous().account().confirm_email_change(request).await.unwrap();
+    assert_eq!(suite.mail_to("olga@example.org", 2).await.subject, "Your e-mail address has changed");
+    assert_eq!(suite.mails_to("olga@example.org").len(), 2, "of the change that there was, and of no other");
+}
+
+#[tokio::test]
 async fn what_a_backend_asks_wrongly_is_refused() {
     let suite = Suite::start().await;
     let mut backend = backend(&suite);

@@ -191,13 +191,13 @@ struct Count {
     count: i64,
 }
 
-fn from<T>(address: &str, message: T) -> Request<T> {
+pub fn from<T>(address: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("x-forwarded-for", address.parse().unwrap());
     request
 }
 
-async fn behind_a_proxy() -> Suite {
+pub async fn behind_a_proxy() -> Suite {
     Suite::start_with(|options| options.proxies.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]).await
 }
 

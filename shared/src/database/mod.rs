@@ -27,7 +27,7 @@ pub use connection::{Connection, Manager, connect};
 pub use diesel_async::AsyncPgConnection;
 pub use errors::{Constraint, Rule, constraint_of, detail_of, explain};
 pub use prepared::Prepared;
-pub use transaction::Transaction;
+pub use transaction::{Transaction, literal};
 
 use crate::caller::Caller;
 use crate::config::{DEFAULT_SLOW_STATEMENT_MILLISECONDS, DatabaseOptions, Secret};

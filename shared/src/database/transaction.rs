@@ -80,12 +80,13 @@ impl Transaction {
     /// Commits and waits until the changes are durable.
     ///
     /// # Errors
-    /// When the database does not confirm.
+    /// When the database does not confirm, or what was sent ahead has failed.
     pub async fn commit(mut self) -> Result<()> {
         let Some(mut connection) = self.connection.take() else { return Err(ended()) };
         connection.uncertain = true;
         let mut on: &AsyncPgConnection = &connection;
-        on.batch_execute(connection.ending(Ending::Commit)).await?;
+        // To a `COMMIT` alone the server answers well also where it rolls back, because a statement before it failed.
+        on.batch_execute(&format!("SELECT; {}", connection.ending(Ending::Commit))).await?;
         connection.uncertain = false;
         Ok(())
     }
@@ -161,6 +162,12 @@ where
 
 fn ended() -> Error {
     Error::internal("the transaction has ended")
+}
+
+/// A text as a literal of SQL, for statements that are sent ahead.
+pub fn literal(text: &str) -> String {
+    // Nothing but quotes is special in it: `standard_conforming_strings` is on.
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 /// Puts statements on the connection's queue without waiting for their answer: the first poll queues them.

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::{Mail, Mailer};
 use crate::clock::Clock;
-use crate::database::{Database, Prepared};
+use crate::database::{Database, Transaction, literal};
 use crate::error::{Error, Result};
 
 /// How often a mail is tried: with the pauses between, over about eight hours.
@@ -83,25 +83,22 @@ impl Outbox {
         Self { schema, clock, wake: Arc::default() }
     }
 
-    /// Queues a mail in the transaction of what it tells of. Wake the outbox after the commit.
+    /// Queues a mail in the transaction of what it tells of: sent ahead of its next statement, which fails if this does.
+    /// Wake the outbox after the commit.
     ///
     /// # Errors
-    /// When the database refuses.
-    pub async fn queue(&self, mut conn: &AsyncPgConnection, mail: &QueuedMail) -> Result<()> {
-        let query = sql_query(format!(
-            "INSERT INTO {}.mail_outbox (id, kind, recipient, about, parameters, expires_at, next_attempt_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            self.schema
+    /// When the transaction has ended.
+    pub fn queue(&self, tx: &Transaction, mail: &QueuedMail) -> Result<()> {
+        let QueuedMail { id, about, expires_at, .. } = mail;
+        let texts = [&mail.kind, &mail.recipient, &mail.parameters.to_string()].map(|text| literal(text));
+        let [kind, recipient, parameters] = texts;
+        let (schema, now) = (self.schema, self.clock.now());
+        tx.send_ahead(&format!(
+            "INSERT INTO {schema}.mail_outbox (id, kind, recipient, about, parameters, expires_at, next_attempt_at) \
+             VALUES ('{id}', {kind}, {recipient}, '{about}', {parameters}, '{}', '{}')",
+            expires_at.to_rfc3339(),
+            now.to_rfc3339()
         ))
-        .bind::<SqlUuid, _>(mail.id)
-        .bind::<Text, _>(&mail.kind)
-        .bind::<Varchar, _>(&mail.recipient)
-        .bind::<SqlUuid, _>(mail.about)
-        .bind::<Jsonb, _>(&mail.parameters)
-        .bind::<Timestamptz, _>(mail.expires_at)
-        .bind::<Timestamptz, _>(self.clock.now());
-        Prepared(query).execute(&mut conn).await?;
-        Ok(())
     }
 
     /// Has this process look for mail at once.

@@ -3,8 +3,10 @@
 //! Each check returns the value it made of a field, or a placeholder after noting a violation, so that the
 //! checks of a message stand one below the other; [`Violations::finish`] then refuses or lets pass.
 
+mod email;
 mod mask;
 
+pub use email::{MAX_EMAIL_CHARS, ascii_domain, normal_email, normal_email_prefix, unicode_domain};
 pub use mask::Mask;
 
 use chrono::{DateTime, Utc};

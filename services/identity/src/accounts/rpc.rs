@@ -1,7 +1,6 @@
 //! What users do with their own accounts.
 
 use futures::stream::BoxStream;
-use futures::try_join;
 use shared::caller::Caller;
 use shared::database::{Transaction, explain};
 use shared::error::Result;
@@ -13,20 +12,19 @@ use shared::service::Ground;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::queries::{self, Names};
-use super::{EmailChange, PasswordChange, Reset, wire};
+use super::{EmailChange, PasswordChange, Reset, queries, wire};
 use crate::audit::{self, Event, Kind};
-use crate::codes::{CodeGate, Codes, Issued, Purpose, Redemption, Used, Wish};
+use crate::codes::{self, CodeGate, Codes, Issued, Purpose, Redemption, Used, Wish};
 use crate::limits::{Account, Attempt, Limits, Purpose as Budget};
 use crate::operating;
 use crate::passwords::Passwords;
 use crate::sealing::KeyRing;
 use crate::sessions::{
-    Device, Revocations, SESSION_INVALID,
+    Device, Revocations,
     queries::{Ending, revoke_all},
 };
-use crate::signing_in::{Login, OwnersProof, Proofs};
-use crate::{CONSTRAINTS, letters};
+use crate::signing_in::Proofs;
+use crate::{CONSTRAINTS, letters, users};
 
 /// Serves `AccountService`.
 pub struct AccountApi {
@@ -51,20 +49,6 @@ pub struct AccountApi {
 }
 
 impl AccountApi {
-    /// The calling user's names. Their account may have ended since the session was looked up.
-    async fn own(&self, caller: &Caller) -> Result<Names> {
-        let tx = self.ground.database.begin(caller).await?;
-        let names = queries::find_names(&tx, caller.user()?.user_id).await?;
-        tx.finish();
-        names.ok_or(SESSION_INVALID)
-    }
-
-    /// Whether this is the account's password.
-    async fn prove(&self, names: &Names, password: String, device: &Device) -> Result<OwnersProof> {
-        let login = Login { login: names.email.clone(), password };
-        self.proofs.of_owner(names.id, login, device).await
-    }
-
     /// Counts a letter that somebody wants sent: to an account by id, or by an address that may be nobody's.
     async fn count_letter(&self, account: Account, device: &Device) -> Result<()> {
         self.limits.admit(Attempt::new(Budget::SendCode).on(account).from(device)).await.map(drop)
@@ -103,11 +87,13 @@ impl AccountApi {
     async fn reset(&self, reset: &Reset, device: &Device) -> Result<()> {
         // First only to look: whoever has no code costs no hash, and a weak password does not cost the code.
         let (tx, used) = self.redeem(Purpose::ResetPassword, &reset.redemption, device).await?;
-        tx.undo();
         if used.is_replay {
+            tx.undo();
             return Ok(());
         }
-        wire::check_words(&reset.new_password, &used.username, &used.former_email)?;
+        let user = users::queries::find(&tx, used.user_id).await?.ok_or_else(codes::invalid)?;
+        tx.undo();
+        wire::check_words(&reset.new_password, &wire::words_of(&user, &self.keys)?)?;
         let hash = self.passwords.hash(reset.new_password.clone()).await?;
 
         let (tx, used) = self.redeem(Purpose::ResetPassword, &reset.redemption, device).await?;
@@ -119,7 +105,8 @@ impl AccountApi {
             &tx,
             &Event::new(Kind::PasswordReset, used.user_id).by_user(used.user_id).from(device),
         )?;
-        try_join!(queries::set_password_hash(&tx, used.user_id, &hash), self.outbox.queue(&tx, &told))?;
+        self.outbox.queue(&tx, &told)?;
+        queries::set_password_hash(&tx, used.user_id, &hash).await?;
         self.revocations.announce_after(revoke_all(tx, Ending::Everything, self.ground.clock.now())).await?;
         self.outbox.wake();
         Ok(())
@@ -155,7 +142,7 @@ impl AccountService for AccountApi {
             let event = Event::new(Kind::EmailVerified, used.user_id).by_user(used.user_id);
             audit::append(&tx, &event.from(&device))?;
             if !queries::verify(&tx, used.user_id, &used.email).await? {
-                return Err(crate::codes::invalid().into());
+                return Err(codes::invalid().into());
             }
         }
         tx.commit().await?;
@@ -194,16 +181,19 @@ impl AccountService for AccountApi {
     ) -> Result<Response<pb::ChangePasswordResponse>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let kept = caller.user()?.session_id;
-        let names = self.own(&caller).await?;
-        let PasswordChange { old_password, new_password } = PasswordChange::of(request.into_inner(), &names)?;
-        let proof = self.prove(&names, old_password, &device).await?;
+        let owner = self.proofs.owner(&caller).await?;
+        let own = wire::words_of(&owner.user, &self.keys)?;
+        let PasswordChange { old_password, new_password } = PasswordChange::of(request.into_inner(), &own)?;
+        let (id, now) = (owner.user.id, self.ground.clock.now());
+        let told = letters::password_changed(id, &owner.user.email, now);
+        let proof = self.proofs.of_owner(owner, old_password, &device).await?;
         let hash = self.passwords.hash(new_password).await?;
 
-        let told = letters::password_changed(names.id, &names.email, self.ground.clock.now());
         let tx = self.ground.database.begin(&caller).await?;
         proof.hold(&tx).await?;
-        audit::append(&tx, &Event::new(Kind::PasswordChanged, names.id).by(&caller).from(&device))?;
-        try_join!(queries::set_password_hash(&tx, names.id, &hash), self.outbox.queue(&tx, &told))?;
+        audit::append(&tx, &Event::new(Kind::PasswordChanged, id).by(&caller).from(&device))?;
+        self.outbox.queue(&tx, &told)?;
+        queries::set_password_hash(&tx, id, &hash).await?;
         let revoked = self
             .revocations
             .announce_after(revoke_all(tx, Ending::OtherSessions(kept), self.ground.clock.now()))
@@ -219,18 +209,20 @@ impl AccountService for AccountApi {
         request: Request<pb::RequestEmailChangeRequest>,
     ) -> Result<Response<pb::RequestEmailChangeResponse>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
-        let names = self.own(&caller).await?;
-        let EmailChange { password, new_email } = EmailChange::of(request.into_inner(), &names)?;
-        let proof = self.prove(&names, password, &device).await?;
-        self.count_letter(Account::Known(names.id), &device).await?;
+        let owner = self.proofs.owner(&caller).await?;
+        let id = owner.user.id;
+        let EmailChange { password, new_email } = EmailChange::of(request.into_inner(), &owner.user.email)?;
+        let told = letters::email_change_asked(id, &owner.user.email, self.ground.clock.now());
+        let proof = self.proofs.of_owner(owner, password, &device).await?;
+        self.count_letter(Account::Known(id), &device).await?;
 
-        let told = letters::email_change_asked(names.id, &names.email, self.ground.clock.now());
-        let (user_id, email) = (Some(names.id), Some(new_email));
+        let (user_id, email) = (Some(id), Some(new_email));
         let wish = Wish { purpose: Purpose::ChangeEmail, user_id, email, is_mailed: true };
         let tx = self.ground.database.begin(&caller).await?;
         proof.hold(&tx).await?;
-        audit::append(&tx, &Event::new(Kind::EmailChangeRequested, names.id).by(&caller).from(&device))?;
-        let (issued, ()) = try_join!(self.codes.issue(&tx, &wish), self.outbox.queue(&tx, &told))?;
+        audit::append(&tx, &Event::new(Kind::EmailChangeRequested, id).by(&caller).from(&device))?;
+        self.outbox.queue(&tx, &told)?;
+        let issued = self.codes.issue(&tx, &wish).await?;
         tx.commit().await?;
         self.outbox.wake();
 
@@ -256,8 +248,8 @@ impl AccountService for AccountApi {
         let told = |recipient: &str| {
             letters::email_changed(used.user_id, recipient, &used.email, self.ground.clock.now())
         };
-        let (former, new) = (told(&used.former_email), told(&used.email));
-        try_join!(self.outbox.queue(&tx, &former), self.outbox.queue(&tx, &new))?;
+        self.outbox.queue(&tx, &told(&used.former_email))?;
+        self.outbox.queue(&tx, &told(&used.email))?;
         tx.commit().await?;
         self.outbox.wake();
 
@@ -270,14 +262,16 @@ impl AccountService for AccountApi {
     ) -> Result<Response<pb::DeleteAccountResponse>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let password = wire::confirmation(request.into_inner())?;
-        let names = self.own(&caller).await?;
-        let proof = self.prove(&names, password, &device).await?;
+        let owner = self.proofs.owner(&caller).await?;
+        let id = owner.user.id;
+        let told = letters::account_deleted(id, &owner.user.email, self.ground.clock.now());
+        let proof = self.proofs.of_owner(owner, password, &device).await?;
 
-        let told = letters::account_deleted(names.id, &names.email, self.ground.clock.now());
         let tx = self.ground.database.begin(&caller).await?;
         proof.hold(&tx).await?;
-        audit::append(&tx, &Event::new(Kind::AccountDeleted, names.id).by(&caller).from(&device))?;
-        try_join!(queries::delete(&tx, names.id), self.outbox.queue(&tx, &told))?;
+        audit::append(&tx, &Event::new(Kind::AccountDeleted, id).by(&caller).from(&device))?;
+        self.outbox.queue(&tx, &told)?;
+        queries::delete(&tx, id).await?;
         self.revocations.announce_after(revoke_all(tx, Ending::Everything, self.ground.clock.now())).await?;
         self.outbox.wake();
 

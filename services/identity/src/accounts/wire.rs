@@ -4,11 +4,11 @@ use shared::error::{Error, Result};
 use shared::proto::identity::v1 as pb;
 use shared::validation::Violations;
 
-use super::queries::Names;
 use super::{EmailChange, PasswordChange, Reset};
 use crate::codes::Redemption;
 use crate::passwords::{self, OwnWords};
-use crate::users::fields;
+use crate::sealing::{FIRST_NAME, KeyRing, LAST_NAME, Place};
+use crate::users::User;
 
 impl TryFrom<pb::VerifyEmailRequest> for Redemption {
     type Error = Error;
@@ -46,32 +46,34 @@ impl TryFrom<pb::ResetPasswordRequest> for Reset {
 }
 
 impl PasswordChange {
-    /// For this account.
-    pub(super) fn of(request: pb::ChangePasswordRequest, names: &Names) -> Result<Self> {
+    /// For the account with these words.
+    pub(super) fn of(request: pb::ChangePasswordRequest, own: &OwnWords) -> Result<Self> {
         let mut v = Violations::new();
         let old_password = passwords::check_given(&mut v, "old_password", request.old_password);
-        passwords::check_new(&mut v, "new_password", &request.new_password, &names.words());
+        passwords::check_new(&mut v, "new_password", &request.new_password, own);
         v.finish()?;
         Ok(Self { old_password, new_password: request.new_password })
     }
 }
 
 impl EmailChange {
-    /// For this account.
-    pub(super) fn of(request: pb::RequestEmailChangeRequest, names: &Names) -> Result<Self> {
+    /// For the account with this address.
+    pub(super) fn of(request: pb::RequestEmailChangeRequest, present: &str) -> Result<Self> {
         let mut v = Violations::new();
         let password = passwords::check_given(&mut v, "password", request.password);
-        let new_email = fields::email(&mut v, "new_email", &request.new_email);
-        v.require(new_email != names.email, "new_email", "must not be the present address");
+        let new_email = v.email("new_email", &request.new_email);
+        v.require(new_email != present, "new_email", "must not be the present address");
         v.finish()?;
         Ok(Self { password, new_email })
     }
 }
 
-impl Names {
-    fn words(&self) -> OwnWords {
-        OwnWords::of([self.username.as_str(), &self.email])
-    }
+/// The words of an account that its password must not be made of.
+pub(super) fn words_of(user: &User, keys: &KeyRing) -> Result<OwnWords> {
+    let first = keys.open_some(Place::of(FIRST_NAME, user.id), user.first_name.as_ref())?;
+    let last = keys.open_some(Place::of(LAST_NAME, user.id), user.last_name.as_ref())?;
+    let names = [&first, &last].into_iter().flatten().map(String::as_str);
+    Ok(OwnWords::of([user.username.as_str(), &user.email].into_iter().chain(names)))
 }
 
 /// The password that confirms a deletion.
@@ -85,14 +87,14 @@ pub(super) fn confirmation(request: pb::DeleteAccountRequest) -> Result<String> 
 /// The address of the account whose password was forgotten.
 pub(super) fn forgetful(request: &pb::RequestPasswordResetRequest) -> Result<String> {
     let mut v = Violations::new();
-    let email = fields::email(&mut v, "email", &request.email);
+    let email = v.email("email", &request.email);
     v.finish()?;
     Ok(email)
 }
 
 /// Refuses a password that is made of the account's own words.
-pub(super) fn check_words(password: &str, username: &str, email: &str) -> Result<()> {
+pub(super) fn check_words(password: &str, own: &OwnWords) -> Result<()> {
     let mut v = Violations::new();
-    passwords::check_new(&mut v, "new_password", password, &OwnWords::of([username, email]));
+    passwords::check_new(&mut v, "new_password", password, own);
     v.finish()
 }

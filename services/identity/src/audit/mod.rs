@@ -22,7 +22,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared::caller::Caller;
-use shared::database::Transaction;
+use shared::database::{Transaction, literal};
 use shared::error::{Error, Result};
 use shared::telemetry;
 use uuid::Uuid;
@@ -130,9 +130,7 @@ const KIND_PREFIX: &str = "SECURITY_EVENT_KIND_";
 /// # Errors
 /// When the transaction has ended.
 pub fn append(tx: &Transaction, event: &Event) -> Result<()> {
-    // A text that holds the escape of NUL is no jsonb; as a literal, quotes are doubled (and nothing else is
-    // special: standard_conforming_strings is on).
-    let json =
-        serde_json::to_string(event).map_err(Error::internal)?.replace("\\u0000", "").replace('\'', "''");
-    tx.send_ahead(&format!("SELECT identity.append_security_events('[{json}]')"))
+    // A text that holds the escape of NUL is no jsonb.
+    let events = serde_json::to_string(&[event]).map_err(Error::internal)?.replace("\\u0000", "");
+    tx.send_ahead(&format!("SELECT identity.append_security_events({})", literal(&events)))
 }

@@ -151,7 +151,8 @@ impl Codes {
         let letter = wish.is_mailed.then(|| wish.purpose.letter());
         let lifetime = queries::Lifetime { now, expires_at };
         let addressee = queries::issue(tx, id, token_hash(&code), wish, letter, lifetime).await?;
-        let code = Some(code).filter(|_| addressee.is_some() && !wish.is_mailed);
+        let is_known = addressee.as_ref().is_some_and(|addressee| !addressee.is_taken);
+        let code = Some(code).filter(|_| is_known && !wish.is_mailed);
         Ok(Issued { addressee, code, expires_at })
     }
 

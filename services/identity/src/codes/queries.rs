@@ -21,6 +21,9 @@ pub struct Addressee {
     /// Their present address.
     #[diesel(sql_type = Varchar)]
     pub email: String,
+    /// Whether the address that the code is to make theirs is somebody's already; then nobody gets to know the code.
+    #[diesel(sql_type = Bool)]
+    pub is_taken: bool,
 }
 
 /// A code that was used up.
@@ -38,9 +41,6 @@ pub struct Used {
     /// The account's present address.
     #[diesel(sql_type = Varchar)]
     pub former_email: String,
-    /// The account's name.
-    #[diesel(sql_type = Varchar)]
-    pub username: String,
 }
 
 /// From when to when a code works.
@@ -58,15 +58,16 @@ pub(super) async fn issue(
     letter: Option<&str>,
     lifetime: Lifetime,
 ) -> Result<Option<Addressee>> {
-    let query = sql_query("SELECT user_id, email FROM identity.issue_code($1, $2, $3, $4, $5, $6, $7, $8)")
-        .bind::<SqlUuid, _>(id)
-        .bind::<Text, _>(wish.purpose.name())
-        .bind::<Text, _>(hash.to_hex())
-        .bind::<Nullable<SqlUuid>, _>(wish.user_id)
-        .bind::<Nullable<Text>, _>(wish.email.as_deref())
-        .bind::<Nullable<Text>, _>(letter)
-        .bind::<Timestamptz, _>(lifetime.now)
-        .bind::<Timestamptz, _>(lifetime.expires_at);
+    let query =
+        sql_query("SELECT user_id, email, is_taken FROM identity.make_code($1, $2, $3, $4, $5, $6, $7, $8)")
+            .bind::<SqlUuid, _>(id)
+            .bind::<Text, _>(wish.purpose.name())
+            .bind::<Text, _>(hash.to_hex())
+            .bind::<Nullable<SqlUuid>, _>(wish.user_id)
+            .bind::<Nullable<Text>, _>(wish.email.as_deref())
+            .bind::<Nullable<Text>, _>(letter)
+            .bind::<Timestamptz, _>(lifetime.now)
+            .bind::<Timestamptz, _>(lifetime.expires_at);
     Ok(Prepared(query).get_result(&mut conn).await.optional()?)
 }
 
@@ -78,13 +79,12 @@ pub(super) async fn redeem(
     request_id: Uuid,
     now: DateTime<Utc>,
 ) -> Result<Option<Used>> {
-    let query = sql_query(
-        "SELECT user_id, email, is_replay, former_email, username FROM identity.use_code($1, $2, $3, $4)",
-    )
-    .bind::<Text, _>(purpose.name())
-    .bind::<Text, _>(hash.to_hex())
-    .bind::<SqlUuid, _>(request_id)
-    .bind::<Timestamptz, _>(now);
+    let query =
+        sql_query("SELECT user_id, email, is_replay, former_email FROM identity.use_code($1, $2, $3, $4)")
+            .bind::<Text, _>(purpose.name())
+            .bind::<Text, _>(hash.to_hex())
+            .bind::<SqlUuid, _>(request_id)
+            .bind::<Timestamptz, _>(now);
     Ok(Prepared(query).get_result(&mut conn).await.optional()?)
 }
 

@@ -47,10 +47,10 @@ impl AccountCodeApi {
                     &Event::new(kind, addressee.user_id).by(&asker.caller).from(&asker.device),
                 )?;
             }
-            if wish.purpose == Purpose::ChangeEmail {
+            if wish.purpose == Purpose::ChangeEmail && !addressee.is_taken {
                 let told =
                     letters::email_change_asked(addressee.user_id, &addressee.email, issued.expires_at);
-                self.outbox.queue(&tx, &told).await?;
+                self.outbox.queue(&tx, &told)?;
             }
         }
         tx.commit().await?;

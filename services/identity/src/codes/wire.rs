@@ -8,7 +8,6 @@ use uuid::Uuid;
 
 use super::sign_up::{SignUpCode, SignUpWish};
 use super::{Issued, Purpose, Redemption, Wish};
-use crate::users::fields;
 
 /// Longest code that is looked at, in characters.
 const MAX_CODE_CHARS: usize = 100;
@@ -41,7 +40,7 @@ impl TryFrom<pb::CreatePasswordResetCodeRequest> for Wish {
         v.require(request.delivery.is_some(), "delivery", DELIVERY);
         let (user_id, email) = match request.account {
             Some(Account::UserId(id)) => (Some(v.uuid("user_id", &id)), None),
-            Some(Account::Email(email)) => (None, Some(fields::email(&mut v, "email", &email))),
+            Some(Account::Email(email)) => (None, Some(v.email("email", &email))),
             None => {
                 v.add("account", "must be either user_id or email");
                 (None, None)
@@ -63,7 +62,7 @@ impl TryFrom<pb::CreateEmailChangeCodeRequest> for Wish {
         let wish = Self {
             purpose: Purpose::ChangeEmail,
             user_id: Some(v.uuid("user_id", &request.user_id)),
-            email: Some(fields::email(&mut v, "new_email", &request.new_email)),
+            email: Some(v.email("new_email", &request.new_email)),
             is_mailed: matches!(request.delivery, Some(Delivery::SendCode(_))),
         };
         v.finish()?;
@@ -79,7 +78,7 @@ impl TryFrom<pb::CreateSignUpCodeRequest> for SignUpWish {
         let mut v = Violations::new();
         v.require(request.delivery.is_some(), "delivery", DELIVERY);
         let wish = Self {
-            email: fields::email(&mut v, "email", &request.email),
+            email: v.email("email", &request.email),
             is_mailed: matches!(request.delivery, Some(Delivery::SendCode(_))),
         };
         v.finish()?;
@@ -115,6 +114,9 @@ impl Issued {
     /// For the service that asked.
     pub(super) fn into_wire(self) -> Result<pb::AccountCode> {
         let addressee = self.addressee.ok_or_else(|| Error::not_found("user", ""))?;
+        if addressee.is_taken {
+            return Err(Error::AlreadyExists { field: "new_email" });
+        }
         Ok(pb::AccountCode {
             user_id: addressee.user_id.to_string(),
             code: self.code,

@@ -2,25 +2,23 @@
 
 use shared::error::Result;
 use shared::proto::identity::internal::v1 as pb;
-use shared::validation::Violations;
+use shared::validation::{MAX_EMAIL_CHARS, Violations, normal_email_prefix};
 use uuid::Uuid;
 
 use super::Filter;
 
-const MAX_EMAIL_PREFIX_CHARS: usize = 255;
 const MAX_USERNAME_PREFIX_CHARS: usize = 50;
 
 impl Filter {
     pub(super) fn of(request: &pb::ListUsersRequest) -> Result<Self> {
         let mut v = Violations::new();
-        let email_prefix =
-            v.line("email_prefix", request.email_prefix.to_lowercase(), 0, MAX_EMAIL_PREFIX_CHARS);
+        let email_prefix = v.line("email_prefix", request.email_prefix.clone(), 0, MAX_EMAIL_CHARS);
         let username_prefix =
             v.line("username_prefix", request.username_prefix.clone(), 0, MAX_USERNAME_PREFIX_CHARS);
         let filter = Self {
             statuses: v.enums("statuses", &request.statuses),
             email_verified: request.email_verified,
-            email_prefix,
+            email_prefix: normal_email_prefix(&email_prefix),
             username_prefix,
             created_since: v.optional_time("created_since", request.created_since),
             created_before: v.optional_time("created_before", request.created_before),

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use shared::validation::Violations;
+use shared::validation::{Violations, unicode_domain};
 
 /// The most common passwords in small letters: the list of Django's `CommonPasswordValidator` (BSD licence), which
 /// Royce Williams drew from leaked ones.
@@ -28,7 +28,9 @@ impl OwnWords {
             .map(str::to_lowercase)
             .flat_map(|word| match word.split_once('@') {
                 // The address as a whole, and its parts.
-                Some((local, domain)) => vec![word.clone(), local.to_owned(), domain.to_owned()],
+                Some((local, domain)) => {
+                    vec![word.clone(), local.to_owned(), domain.to_owned(), unicode_domain(domain)]
+                }
                 None => vec![word],
             })
             .filter(|word| word.chars().count() >= LEAST_WORD)
@@ -68,7 +70,7 @@ mod tests {
     use super::*;
 
     fn refusal(password: &str) -> Option<String> {
-        let own = OwnWords::of(["olga", "olga.petrowa@example.org", "Olga", "Petrowa"]);
+        let own = OwnWords::of(["olga", "olga.petrowa@xn--bcher-kva.example", "Olga", "Petrowa"]);
         let mut v = Violations::new();
         refuse_weak(&mut v, "password", password, &own);
         v.sentence()
@@ -83,7 +85,8 @@ mod tests {
 
     #[test]
     fn the_own_name_and_address_are_refused_in_any_disguise() {
-        for password in ["olga.petrowa@example.org", "OlgaOlgaOlga", "PetrowaOlga12", "olga-petrowa-1"] {
+        for password in ["olga.petrowa@bücher.example", "OlgaOlgaOlga", "PetrowaOlga12", "Bücher.Example1"]
+        {
             assert!(refusal(password).is_some_and(|text| text.contains("own")), "{password}");
         }
     }

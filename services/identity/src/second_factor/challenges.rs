@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::RngCore as _;
 use shared::authentication::{TOKEN_BYTES, token_hash};
-use shared::database::{Database, Transaction};
+use shared::database::{AsyncPgConnection, Database, Transaction};
 use shared::error::Result;
 use uuid::Uuid;
 
@@ -50,8 +50,7 @@ pub async fn take_attempt(database: &Database, token: &str, now: DateTime<Utc>) 
     taken.ok_or(CHALLENGE_INVALID)
 }
 
-/// Uses a challenge up, in the transaction of the session that it becomes.
-pub(super) async fn meet(tx: &Transaction, token: &str) -> Result<()> {
-    let met = queries::use_challenge(tx, &token_hash(token).to_hex()).await?;
-    met.then_some(()).ok_or(CHALLENGE_INVALID)
+/// Uses a challenge up, in the transaction of the session that it becomes; whether it was there.
+pub(super) async fn use_up(conn: &AsyncPgConnection, token: &str) -> Result<bool> {
+    queries::use_challenge(conn, &token_hash(token).to_hex()).await
 }

@@ -25,8 +25,8 @@ use crate::audit::Kind;
 pub use challenges::{Challenge, begin_challenge, take_attempt};
 pub use gate::Gate;
 pub use operator::SecondFactorAdminApi;
-pub use proof::{Claim, prove};
-pub use queries::state;
+pub use proof::{Claim, meet};
+pub use queries::{is_on, state};
 pub use rpc::SecondFactorApi;
 pub use wire::ChallengeAnswer;
 

@@ -43,7 +43,7 @@ impl SecondFactorAdminService for SecondFactorAdminApi {
         if is_on {
             let now = self.ground.clock.now();
             let told = letters::second_factor(letters::SECOND_FACTOR_REMOVED, user_id, &user.email, now);
-            self.outbox.queue(&tx, &told).await?;
+            self.outbox.queue(&tx, &told)?;
         }
         let was_on = queries::remove(tx, user_id).await?;
         self.outbox.wake();

@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::{State, is_on_already};
 use crate::sealing::Sealed;
-use crate::users;
 
 /// A factor, locked until the transaction ends.
 #[derive(QueryableByName)]
@@ -45,7 +44,7 @@ struct Owner {
     user_id: Uuid,
 }
 
-/// Whether the user of this transaction has turned the second factor on.
+/// Whether a user has turned the second factor on.
 pub async fn is_on(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<bool> {
     let query = sql_query(
         "SELECT EXISTS (SELECT 1 FROM identity.user_second_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL) \
@@ -68,10 +67,8 @@ pub async fn state(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<State>
     }))
 }
 
-/// The user's factor, locked: of two calls with one code the second finds it used. The account is locked before it.
-pub(super) async fn lock(tx: &Transaction, user_id: Uuid) -> Result<Option<Factor>> {
-    users::queries::lock_ahead(tx, user_id)?;
-    let mut conn: &AsyncPgConnection = tx;
+/// The user's factor, locked: of two calls with one code the second finds it used. The account is locked already.
+pub(super) async fn lock(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<Option<Factor>> {
     let query = sql_query(
         "SELECT totp_secret, begun_at, confirmed_at, last_used_step FROM identity.user_second_factors \
          WHERE user_id = $1 FOR UPDATE",

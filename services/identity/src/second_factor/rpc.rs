@@ -15,6 +15,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::proof::{open, prove, prove_first};
+use super::queries::Factor;
 use super::recovery::RecoveryKey;
 use super::totp::SharedSecret;
 use super::wire::{self, Enrolment, Shown};
@@ -22,7 +23,7 @@ use super::{Claim, ENROLMENT_LIFE, Gate, Proof, State, is_off, is_on_already, qu
 use crate::audit::{self, Event, Kind};
 use crate::sealing::{KeyRing, Place, TOTP_SECRET};
 use crate::sessions::{Device, SESSION_INVALID};
-use crate::signing_in::{Login, Proofs};
+use crate::signing_in::Proofs;
 use crate::users::{self, User};
 use crate::{NAME, letters};
 
@@ -36,10 +37,11 @@ pub struct SecondFactorApi {
     outbox: Outbox,
 }
 
-/// The transaction of a call and the account that it is about.
+/// The transaction of a call, and the account and the factor that it is about, locked.
 struct Claimed {
     tx: Transaction,
     user: User,
+    factor: Option<Factor>,
     /// What the first call made, if this is a retry.
     made: Option<Uuid>,
 }
@@ -51,7 +53,7 @@ impl SecondFactorApi {
         Self { ground, keys, recovery, proofs, gate, outbox }
     }
 
-    /// Claims the request for what it is about to make.
+    /// Claims the request for what it is about to make. The account is locked first, so that nobody waits in a circle.
     async fn claim(
         &self,
         caller: &Caller,
@@ -61,15 +63,17 @@ impl SecondFactorApi {
     ) -> Result<Claimed> {
         let user_id = caller.user()?.user_id;
         let tx = self.ground.database.begin(caller).await?;
+        users::queries::lock_ahead(&tx, user_id)?;
         let claim = idempotency::claim(&tx, NAME, user_id, method, key, makes);
-        let (made, user) = try_join!(claim, users::queries::find(&tx, user_id))?;
-        Ok(Claimed { tx, user: user.ok_or(SESSION_INVALID)?, made })
+        let (made, user, factor) =
+            try_join!(claim, users::queries::find(&tx, user_id), queries::lock(&tx, user_id))?;
+        Ok(Claimed { tx, user: user.ok_or(SESSION_INVALID)?, factor, made })
     }
 
     /// Has the account's owner told what became of its second factor.
-    async fn tell(&self, tx: &Transaction, kind: &'static str, user: &User) -> Result<()> {
+    fn tell(&self, tx: &Transaction, kind: &'static str, user: &User) -> Result<()> {
         let told = letters::second_factor(kind, user.id, &user.email, self.ground.clock.now());
-        self.outbox.queue(tx, &told).await
+        self.outbox.queue(tx, &told)
     }
 
     fn begun(
@@ -105,7 +109,7 @@ impl SecondFactorApi {
     }
 
     fn claim_of<'a>(&self, user_id: Uuid, proof: &'a Proof) -> Claim<'a> {
-        Claim { user_id, proof, challenge: None, now: self.ground.clock.now() }
+        Claim { user_id, proof, now: self.ground.clock.now() }
     }
 }
 
@@ -133,25 +137,26 @@ impl SecondFactorService for SecondFactorApi {
         let user_id = caller.user()?.user_id;
         let Enrolment { key, password } = request.into_inner().try_into()?;
 
-        let tx = self.ground.database.begin(&caller).await?;
-        let (user, is_on) = try_join!(users::queries::find(&tx, user_id), queries::is_on(&tx, user_id))?;
-        tx.finish();
-        let email = user.ok_or(SESSION_INVALID)?.email;
-        if is_on {
+        let owner = self.proofs.owner(&caller).await?;
+        if owner.has_second_factor {
             return Err(is_on_already().into());
         }
-        let login = Login { login: email.clone(), password };
-        let proof = self.proofs.of_owner(user_id, login, &device).await?;
+        let email = owner.user.email.clone();
+        let proof = self.proofs.of_owner(owner, password, &device).await?;
         // As exact as the database keeps it, so that a retry finds the same.
         let (secret, now) = (SharedSecret::random(), self.ground.clock.now().trunc_subsecs(6));
         let sealed = self.keys.seal(Place::of(TOTP_SECRET, user_id), &secret.to_base32())?;
 
         let tx = self.ground.database.begin(&caller).await?;
-        proof.hold(&tx).await?;
+        users::queries::lock_ahead(&tx, user_id)?;
         let claim = idempotency::claim(&tx, NAME, user_id, "BeginSecondFactor", key.as_ref(), user_id);
-        if claim.await?.is_some() {
+        let ((), made) = try_join!(proof.hold(&tx), claim)?;
+        if made.is_some() {
             let waiting = queries::lock(&tx, user_id).await?.ok_or_else(is_off)?;
             tx.finish();
+            if waiting.confirmed_at.is_some() {
+                return Err(is_on_already().into());
+            }
             let secret = open(&self.keys, user_id, &waiting)?;
             return Ok(Response::new(self.begun(&secret, &email, waiting.begun_at)?));
         }
@@ -170,15 +175,15 @@ impl SecondFactorService for SecondFactorApi {
 
         let (set, claim) = (Uuid::now_v7(), self.claim_of(user_id, &proof));
         let confirm = async {
-            let Claimed { tx, user, made } =
+            let Claimed { tx, user, factor, made } =
                 self.claim(&caller, "ConfirmSecondFactor", key.as_ref(), set).await?;
             if let Some(set) = made {
                 tx.finish();
                 return Ok(set);
             }
-            let secret = prove_first(&tx, &self.keys, &claim).await?;
+            let secret = prove_first(&tx, &self.keys, factor, &claim)?;
             audit::append(&tx, &Event::new(Kind::SecondFactorAdded, user_id).by(&caller).from(&device))?;
-            self.tell(&tx, letters::SECOND_FACTOR_ON, &user).await?;
+            self.tell(&tx, letters::SECOND_FACTOR_ON, &user)?;
             queries::store_recovery_codes(tx, user_id, self.hashes(set, &secret)?, claim.now).await?;
             Ok(set)
         };
@@ -198,15 +203,15 @@ impl SecondFactorService for SecondFactorApi {
 
         let (set, claim) = (Uuid::now_v7(), self.claim_of(user_id, &proof));
         let replace = async {
-            let Claimed { tx, user, made } =
+            let Claimed { tx, user, factor, made } =
                 self.claim(&caller, "CreateRecoveryCodes", key.as_ref(), set).await?;
             if let Some(set) = made {
                 tx.finish();
                 return Ok(set);
             }
-            let secret = prove(&tx, &self.keys, &claim).await?;
+            let secret = prove(&tx, &self.keys, factor, &claim).await?;
             audit::append(&tx, &Event::new(Kind::RecoveryCodesCreated, user_id).by(&caller).from(&device))?;
-            self.tell(&tx, letters::RECOVERY_CODES, &user).await?;
+            self.tell(&tx, letters::RECOVERY_CODES, &user)?;
             queries::store_recovery_codes(tx, user_id, self.hashes(set, &secret)?, claim.now).await?;
             Ok(set)
         };
@@ -226,15 +231,15 @@ impl SecondFactorService for SecondFactorApi {
 
         let claim = self.claim_of(user_id, &proof);
         let remove = async {
-            let Claimed { tx, user, made } =
+            let Claimed { tx, user, factor, made } =
                 self.claim(&caller, "RemoveSecondFactor", key.as_ref(), user_id).await?;
             if made.is_some() {
                 tx.finish();
                 return Ok(());
             }
-            prove(&tx, &self.keys, &claim).await?;
+            prove(&tx, &self.keys, factor, &claim).await?;
             audit::append(&tx, &Event::new(Kind::SecondFactorRemoved, user_id).by(&caller).from(&device))?;
-            self.tell(&tx, letters::SECOND_FACTOR_OFF, &user).await?;
+            self.tell(&tx, letters::SECOND_FACTOR_OFF, &user)?;
             queries::remove(tx, user_id).await.map(drop)
         };
         self.guard(user_id, &device, remove).await?;

@@ -20,7 +20,7 @@ use crate::sealing::{FIRST_NAME, KeyRing, LAST_NAME, Place, Sealed};
 use crate::sessions::Session;
 use crate::users::User;
 
-pub use proof::{OwnersProof, Proofs};
+pub use proof::Proofs;
 pub use rpc::AuthApi;
 pub use sign_up::SignUpApi;
 

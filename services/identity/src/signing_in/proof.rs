@@ -1,15 +1,20 @@
 //! Whether somebody knows an account's password.
 
+use futures::try_join;
+use shared::caller::Caller;
 use shared::database::{Database, Transaction};
 use shared::error::{Error, ErrorReason, Result};
 use shared::schema::UserStatus;
 use uuid::Uuid;
 
+use super::queries::FoundCredentials;
 use super::{BAD_CREDENTIALS, Login, queries};
 use crate::audit::{Audit, Kind};
 use crate::limits::{Account, Attempt, Limits, Purpose};
 use crate::passwords::{Comparison, Passwords};
-use crate::sessions::Device;
+use crate::second_factor;
+use crate::sessions::{Device, SESSION_INVALID};
+use crate::users::{self, User};
 
 /// Checks passwords, within the limits on guessing.
 #[derive(Clone)]
@@ -30,6 +35,15 @@ pub struct Proven {
     pub(super) new_hash: Option<Replacement>,
 }
 
+/// A signed-in user's own account, before they prove its password.
+pub struct Owner {
+    /// The account.
+    pub user: User,
+    /// Whether signing in takes a code as well.
+    pub has_second_factor: bool,
+    credentials: FoundCredentials,
+}
+
 /// A signed-in user's proof of their own password.
 #[must_use = "the password may have changed since"]
 pub struct OwnersProof(Proven);
@@ -46,16 +60,34 @@ impl Proofs {
         Self { database, passwords, limits, audit }
     }
 
-    /// Whether a signed-in user gave the password of their own account, named by its address.
+    /// The caller's own account.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` when it has ended since the session was looked up.
+    pub async fn owner(&self, caller: &Caller) -> Result<Owner> {
+        let user_id = caller.user()?.user_id;
+        let tx = self.database.begin(caller).await?;
+        let (user, found, has_second_factor) = try_join!(
+            users::queries::find(&tx, user_id),
+            queries::find_own_credentials(&tx),
+            second_factor::is_on(&tx, user_id)
+        )?;
+        tx.finish();
+        let (user, credentials) = user.zip(found).ok_or(SESSION_INVALID)?;
+        Ok(Owner { user, has_second_factor, credentials })
+    }
+
+    /// Whether a signed-in user gave the password of their own account.
     ///
     /// # Errors
     /// `PERMISSION_DENIED` for a wrong password, which is no reason to sign in again; `RESOURCE_EXHAUSTED` after too
     /// many.
-    pub async fn of_owner(&self, user_id: Uuid, wish: Login, device: &Device) -> Result<OwnersProof> {
-        match self.of(wish, device).await {
-            Ok(proven) if proven.user_id == user_id => Ok(OwnersProof(proven)),
+    pub async fn of_owner(&self, owner: Owner, password: String, device: &Device) -> Result<OwnersProof> {
+        let login = Login { login: owner.user.email, password };
+        match self.look(login, Some(owner.credentials), device).await {
+            Ok(proven) => Ok(OwnersProof(proven)),
             Err(error) if error.reason() != ErrorReason::BadCredentials => Err(error),
-            _ => Err(password_wrong()),
+            Err(_) => Err(password_wrong()),
         }
     }
 
@@ -64,11 +96,19 @@ impl Proofs {
     /// # Errors
     /// `UNAUTHENTICATED` for a wrong password, `RESOURCE_EXHAUSTED` after too many.
     pub async fn of(&self, wish: Login, device: &Device) -> Result<Proven> {
-        let Login { login, password } = wish;
         let tx = self.database.begin_as(Uuid::nil()).await?;
-        let found = queries::find_credentials(&tx, &login).await?;
+        let found = queries::find_credentials(&tx, &wish.login).await?;
         tx.finish();
+        self.look(wish, found, device).await
+    }
 
+    /// Whether what was found has this password.
+    async fn look(
+        &self,
+        Login { login, password }: Login,
+        found: Option<FoundCredentials>,
+        device: &Device,
+    ) -> Result<Proven> {
         let known = found.as_ref().map(|credentials| credentials.id);
         let attempt = Attempt::new(Purpose::Login).on(Account::named(known, &login)).from(device);
         let attempt = self.limits.admit(attempt).await?;

@@ -101,6 +101,13 @@ pub(super) async fn find_credentials(
     Ok(Prepared(query.bind::<Text, _>(login)).get_result(&mut conn).await.optional()?)
 }
 
+/// The calling user's own.
+pub(super) async fn find_own_credentials(mut conn: &AsyncPgConnection) -> Result<Option<FoundCredentials>> {
+    let query =
+        sql_query("SELECT id, password_hash, status, password_generation FROM identity.find_own_password()");
+    Ok(Prepared(query).get_result(&mut conn).await.optional()?)
+}
+
 /// Holds an account at the password that was proven, until the transaction ends; whether it has a second factor, or
 /// `None` if it has another password by now.
 pub(super) async fn hold_password(mut conn: &AsyncPgConnection, proven: &Proven) -> Result<Option<bool>> {

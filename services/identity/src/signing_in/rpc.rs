@@ -225,11 +225,11 @@ impl AuthService for AuthApi {
 
         let now = self.ground.clock.now();
         let user_id = second_factor::take_attempt(&self.ground.database, &token, now).await?;
-        let claim = Claim { user_id, proof: &proof, challenge: Some(&token), now };
+        let claim = Claim { user_id, proof: &proof, now };
         let tokens = Tokens::random();
         let sign_in = async {
             let tx = self.ground.database.begin_as(user_id).await?;
-            second_factor::prove(&tx, &self.keys, &claim).await?;
+            second_factor::meet(&tx, &self.keys, &token, &claim).await?;
             audit::append(&tx, &Event::new(proof.login_kind(), user_id).by_user(user_id).from(&device))?;
             self.begin_session(tx, user_id, &tokens, &device).await
         };

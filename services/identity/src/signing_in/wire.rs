@@ -4,7 +4,7 @@ use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
 use shared::json::to_timestamp;
 use shared::proto::identity::v1 as pb;
-use shared::validation::Violations;
+use shared::validation::{Violations, normal_email};
 
 use super::{Completion, Login, NewAccount, Opened, Registration};
 use crate::codes::{Redemption, SignUpWish};
@@ -26,7 +26,7 @@ impl TryFrom<pb::RegisterRequest> for Registration {
         let (first_name, last_name) = (request.first_name.take(), request.last_name.take());
         let registration = Self {
             key: RequestKey::of(&mut v, &request.request_id, &request),
-            email: fields::email(&mut v, "email", &request.email),
+            email: v.email("email", &request.email),
             account: NewAccount {
                 username: fields::username(&mut v, "username", request.username),
                 password,
@@ -73,7 +73,7 @@ impl NewAccount {
 /// The address that somebody wants to sign up with.
 pub(super) fn wished_address(request: &pb::BeginSignUpRequest) -> Result<SignUpWish> {
     let mut v = Violations::new();
-    let email = fields::email(&mut v, "email", &request.email);
+    let email = v.email("email", &request.email);
     v.finish()?;
     Ok(SignUpWish { email, is_mailed: true })
 }
@@ -83,8 +83,9 @@ impl TryFrom<pb::LoginRequest> for Login {
 
     fn try_from(request: pb::LoginRequest) -> Result<Self> {
         let mut v = Violations::new();
+        let given = v.text("login", request.login.trim().to_owned(), 1, MAX_LOGIN_CHARS);
         let login = Self {
-            login: v.text("login", request.login.trim().to_owned(), 1, MAX_LOGIN_CHARS),
+            login: normal_email(&given).unwrap_or(given),
             password: passwords::check_given(&mut v, "password", request.password),
         };
         v.finish()?;

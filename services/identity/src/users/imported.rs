@@ -78,7 +78,7 @@ impl NewUser {
         let last_name = fields::name(v, "last_name", given.last_name);
         Ok(Self {
             id,
-            email: fields::email(v, "email", &given.email),
+            email: v.email("email", &given.email),
             username: fields::username(v, "username", given.username),
             password_hash: password_hash(v, given.password_hash),
             first_name: keys.seal_some(Place::of(FIRST_NAME, id), first_name.as_deref())?,

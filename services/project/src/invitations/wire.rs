@@ -8,7 +8,7 @@ use shared::proto::project::internal::v1 as internal;
 use shared::proto::project::internal::v1::issue_invitation_request::Delivery;
 use shared::proto::project::v1 as pb;
 use shared::schema::OfferStatus;
-use shared::validation::Violations;
+use shared::validation::{MAX_EMAIL_CHARS, Violations, ascii_domain};
 use shared::{etag, json};
 use uuid::Uuid;
 
@@ -16,9 +16,6 @@ use super::token::Claim;
 use super::{Invitation, NewInvitation};
 use crate::members::wire::{exceptions, given_role};
 use crate::ownership::wire::lifetime_hours;
-
-/// Longest address, in characters.
-const MAX_EMAIL_CHARS: usize = 255;
 
 /// A checked [`pb::CreateInvitationRequest`].
 pub(crate) struct CreateInvitation {
@@ -61,11 +58,14 @@ fn new_invitation(
     }
 }
 
-/// An address that mail can be sent to, in lower case.
+/// An address that mail can be sent to, in lower case, its domain as DNS has it.
 fn address(v: &mut Violations, field: &str, value: &str) -> String {
-    let value = value.trim().to_lowercase();
-    let is_short = value.chars().count() <= MAX_EMAIL_CHARS;
-    let is_address = is_short && Mail::new(Uuid::nil(), &value, "", String::new()).is_ok();
+    let given = value.trim().to_lowercase();
+    let is_short = |text: &str| text.chars().count() <= MAX_EMAIL_CHARS;
+    let parts = given.rsplit_once('@').filter(|_| is_short(&given));
+    let value =
+        parts.and_then(|(local, domain)| Some(format!("{local}@{}", ascii_domain(domain)?))).unwrap_or(given);
+    let is_address = is_short(&value) && Mail::new(Uuid::nil(), &value, "", String::new()).is_ok();
     v.require(is_address, field, "must be an e-mail address of at most 255 characters");
     value
 }

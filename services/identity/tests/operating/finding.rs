@@ -1,0 +1,41 @@
+//! Accounts by when they were made and last used.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use shared::proto::identity::internal::v1 as internal;
+use suite::testing::*;
+
+use super::{names, operator};
+use crate::by_hand;
+
+fn days_ago(days: i64) -> Option<prost_types::Timestamp> {
+    let at: DateTime<Utc> = Utc::now() - TimeDelta::days(days);
+    Some(prost_types::Timestamp { seconds: at.timestamp(), nanos: 0 })
+}
+
+#[tokio::test]
+async fn accounts_are_found_by_when_they_were_made_and_last_used() {
+    let suite = Suite::start().await;
+    let _people = suite.guests(["olga", "gus", "eva"]).await;
+    by_hand(
+        &suite,
+        "UPDATE identity.users SET created_at = now() - interval '30 days' WHERE username IN ('olga', 'gus'); \
+         UPDATE identity.users SET last_login_at = now() - interval '20 days' WHERE username = 'olga'; \
+         UPDATE identity.users SET last_login_at = now() - interval '2 days' WHERE username = 'gus'",
+    )
+    .await;
+    let all = internal::ListUsersRequest::default;
+    let mut operator = operator(&suite);
+
+    let young = internal::ListUsersRequest { created_since: days_ago(10), ..all() };
+    assert_eq!(names(&mut operator, young).await, ["eva"]);
+    let old = internal::ListUsersRequest { created_before: days_ago(10), ..all() };
+    let mut found = names(&mut operator, old).await;
+    found.sort();
+    assert_eq!(found, ["gus", "olga"]);
+    let resting =
+        internal::ListUsersRequest { created_before: days_ago(10), unused_since: days_ago(10), ..all() };
+    assert_eq!(names(&mut operator, resting).await, ["olga"]);
+    let nobody =
+        internal::ListUsersRequest { created_since: days_ago(10), created_before: days_ago(10), ..all() };
+    assert_eq!(names(&mut operator, nobody).await, [""; 0]);
+}
