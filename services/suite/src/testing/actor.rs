@@ -44,6 +44,7 @@ use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::{Suite, new_id};
+use crate::services::NAMES;
 
 /// A service of the suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,13 @@ pub enum Service {
     Project,
     Task,
     Content,
+}
+
+impl Service {
+    /// The name of its program and its schema.
+    pub fn name(self) -> &'static str {
+        NAMES[self as usize]
+    }
 }
 
 /// Sends a session token with each call.

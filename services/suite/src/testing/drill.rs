@@ -68,7 +68,8 @@ impl<W: AsyncFn(usize, String) -> Result<String, Status>> Load<W> {
         *self.refusals.lock().unwrap().entry(summary(refusal)).or_default() += 1;
     }
 
-    fn count(&self) -> usize {
+    /// How many writes were acknowledged.
+    pub fn count(&self) -> usize {
         self.acknowledged.lock().unwrap().len()
     }
 
@@ -109,15 +110,18 @@ impl<W: AsyncFn(usize, String) -> Result<String, Status>> Load<W> {
 
 /// Writes that each make a task in this project.
 pub fn making_tasks(who: &Actor, project: &Project) -> impl AsyncFn(usize, String) -> Result<String, Status> {
-    async |_, request_id| {
-        let wish = CreateTaskRequest {
-            request_id,
-            project_id: project.id.clone(),
-            title: "buy milk".to_owned(),
-            ..Default::default()
-        };
-        Ok(who.tasks().create_task(wish).await?.into_inner().id)
-    }
+    async |_, request_id| make_task(who, project, request_id).await
+}
+
+/// Makes a task under this `request_id`, and tells its id.
+pub async fn make_task(who: &Actor, project: &Project, request_id: String) -> Result<String, Status> {
+    let wish = CreateTaskRequest {
+        request_id,
+        project_id: project.id.clone(),
+        title: "buy milk".to_owned(),
+        ..Default::default()
+    };
+    Ok(who.tasks().create_task(wish).await?.into_inner().id)
 }
 
 /// Kills something again and again under a load of writes to this table, which are its only rows.

@@ -1,0 +1,39 @@
+//! Processes of the service come and go under a write load. (Killed at every step of an upload: `faults`.)
+
+use shared::proto::content::v1 as pb;
+use shared::proto::project::v1::Project;
+use suite::testing::*;
+use tonic::Status;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_content");
+
+async fn make_document(who: &Actor, project: &Project, request_id: String) -> Result<String, Status> {
+    let wish = pb::CreateDocumentRequest {
+        request_id,
+        project_id: project.id.clone(),
+        title: "flight plan".to_owned(),
+        content: "Up.".to_owned(),
+        ..Default::default()
+    };
+    Ok(who.documents().create_document(wish).await?.into_inner().id)
+}
+
+#[tokio::test]
+async fn a_killed_content_service_loses_and_doubles_nothing() {
+    let suite = Suite::start().await;
+    let mut replica = Replica::start(&suite, PROGRAM, "content").await;
+    let olga = suite.guest("olga").await.calling(Service::Content, &replica.url);
+    let project = olga.project("apollo").await;
+    let write = async |_, request_id| make_document(&olga, &project, request_id).await;
+    survives(&suite, "content", "content.documents", write, async || replica.kill_and_start(&suite).await)
+        .await;
+}
+
+#[tokio::test]
+async fn no_call_fails_while_every_process_of_documents_is_replaced() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let project = olga.project("apollo").await;
+    let write = async |who: Actor, request_id| make_document(&who, &project, request_id).await;
+    is_replaced_unnoticed(&suite, (Service::Content, PROGRAM), &[olga], "content.documents", write).await;
+}

@@ -1,0 +1,46 @@
+//! Processes of the service come and go under a write load.
+
+use std::time::{Duration, SystemTime};
+
+use shared::proto::identity::v1 as pb;
+use suite::testing::*;
+use tonic::Status;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_identity");
+
+/// Makes an API token and revokes it, since one has a limited number of them.
+async fn make_token(who: &Actor, expires_at: SystemTime, request_id: String) -> Result<String, Status> {
+    let wish = pb::CreateApiTokenRequest {
+        request_id,
+        name: "robot".to_owned(),
+        scopes: vec!["task:read".to_owned()],
+        expires_at: Some(expires_at.into()),
+    };
+    let made = who.api_tokens().create_api_token(wish).await?.into_inner().api_token.unwrap();
+    who.api_tokens().revoke_api_token(pb::RevokeApiTokenRequest { api_token_id: made.id.clone() }).await?;
+    Ok(made.id)
+}
+
+fn tomorrow() -> SystemTime {
+    SystemTime::now() + Duration::from_secs(86_400)
+}
+
+#[tokio::test]
+async fn a_killed_identity_loses_and_doubles_nothing() {
+    let suite = Suite::start().await;
+    let mut replica = Replica::start(&suite, PROGRAM, "identity").await;
+    let olga = suite.guest("olga").await.calling(Service::Identity, &replica.url);
+    let end = tomorrow();
+    let write = async |_, request_id| make_token(&olga, end, request_id).await;
+    survives(&suite, "identity", "identity.api_tokens", write, async || replica.kill_and_start(&suite).await)
+        .await;
+}
+
+#[tokio::test]
+async fn no_call_fails_while_every_process_of_identity_is_replaced() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let end = tomorrow();
+    let write = async |who: Actor, request_id| make_token(&who, end, request_id).await;
+    is_replaced_unnoticed(&suite, (Service::Identity, PROGRAM), &[olga], "identity.api_tokens", write).await;
+}

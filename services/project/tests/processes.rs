@@ -1,0 +1,30 @@
+//! Processes of the service come and go under a write load.
+
+use shared::proto::project::v1 as pb;
+use suite::testing::*;
+use tonic::Status;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_project");
+
+async fn make_project(who: &Actor, request_id: String) -> Result<String, Status> {
+    let wish = pb::CreateProjectRequest { request_id, name: "apollo".to_owned(), ..Default::default() };
+    Ok(who.projects().create_project(wish).await?.into_inner().id)
+}
+
+#[tokio::test]
+async fn a_killed_project_service_loses_and_doubles_nothing() {
+    let suite = Suite::start().await;
+    let mut replica = Replica::start(&suite, PROGRAM, "project").await;
+    let olga = suite.guest("olga").await.calling(Service::Project, &replica.url);
+    let write = async |_, request_id| make_project(&olga, request_id).await;
+    survives(&suite, "project", "project.projects", write, async || replica.kill_and_start(&suite).await)
+        .await;
+}
+
+#[tokio::test]
+async fn no_call_fails_while_every_process_of_projects_is_replaced() {
+    let suite = Suite::start().await;
+    let olga = suite.guest("olga").await;
+    let write = async |who: Actor, request_id| make_project(&who, request_id).await;
+    is_replaced_unnoticed(&suite, (Service::Project, PROGRAM), &[olga], "project.projects", write).await;
+}
