@@ -114,6 +114,7 @@ impl RedisPlace {
     }
 }
 
-fn with_service(url: &Secret, service: &str) -> Secret {
+/// The URL of the database that a service has its schema in.
+pub(crate) fn with_service(url: &Secret, service: &str) -> Secret {
     url.expose().replace(PLACE, service).into()
 }

@@ -7,6 +7,7 @@ pub mod dev_ca;
 pub mod doctor;
 pub mod end_sessions;
 pub mod export;
+pub mod files;
 pub mod health;
 pub mod import;
 pub mod interchange;

@@ -9,6 +9,7 @@ use suite::dev_ca::{self, DevCaOptions};
 use suite::doctor::{self, DoctorOptions};
 use suite::end_sessions::{self, EndSessionsOptions};
 use suite::export::{self, ExportOptions};
+use suite::files::{self, FilesOptions};
 use suite::health::{self, HealthOptions};
 use suite::import::{self, ImportOptions};
 use suite::maintain::{self, MaintainOptions};
@@ -61,6 +62,9 @@ enum Command {
     /// Restore a backed up suite as it was at a moment, in a fresh folder
     #[command(after_long_help = restore::HELP)]
     Restore(RestoreOptions),
+    /// Keep copies of attachments where databases are backed up by other means, put them back, and check them
+    #[command(after_long_help = files::HELP)]
+    Files(FilesOptions),
     /// Find out whether the backup can be restored, by restoring it in a folder that goes away again
     Drill(DrillOptions),
     /// Sign everybody out: end all sessions, API tokens and codes, as after a database was restored by hand
@@ -98,6 +102,7 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::DevCa(options) => dev_ca::command(&options),
         Command::Backup(options) => backup::command(&options).await,
         Command::Restore(options) => restore::command(&options).await,
+        Command::Files(options) => files::command(&options).await,
         Command::Drill(options) => drill::command(&options).await,
         Command::EndSessions(options) => end_sessions::command(&options).await,
         Command::Health(options) => health::command(&options).await,

@@ -21,6 +21,7 @@ mod drills;
 mod effects;
 mod ended_streams;
 mod ending_sessions;
+mod files;
 mod forms;
 mod freshness;
 mod garbage;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::Progress;
+use super::command::Identity;
+use super::places;
 use super::provision::{self, Copy, pip_install};
 
 /// A folder for `PYTHONPATH` with these packages, given as pip takes them (`name==version`), and what they need. It is
@@ -19,8 +21,8 @@ pub async fn python_packages(
     progress: impl Fn(&str) + Send + Sync,
 ) -> Result<PathBuf> {
     let progress: Progress<'_> = &progress;
-    std::fs::create_dir_all(cache)?;
-    match provision::copy(cache, name, progress).await? {
+    let (cache, _) = places::reachable(cache, Identity::of_servers()?)?;
+    match provision::copy(&cache, name, progress).await? {
         Copy::Present(place) => Ok(place),
         Copy::Missing(unfinished) => {
             progress(&format!("installing {} (private copy)…", packages.join(" ")));

@@ -13,17 +13,22 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
-use futures::stream::{self, BoxStream};
+use futures::stream::{self, BoxStream, Stream};
+use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
 use prost::bytes::Bytes;
 use shared::error::{Error, Result};
 use shared::storage::StorageOptions;
+use tokio::io::AsyncWriteExt;
 
 pub use chunks::DOWNLOAD_CHUNK_BYTES;
 
 /// How long writing one object may take.
 const PUT_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Up to this size an object is written in one piece; a larger one in parts of it.
+const PART_BYTES: usize = 8 * 1024 * 1024;
 
 /// The store; cheap to clone.
 #[derive(Clone)]
@@ -60,6 +65,30 @@ impl Storage {
         let put = tokio::time::timeout(PUT_TIMEOUT, self.store.put(&path, bytes.into())).await;
         put.map_err(unavailable)?.map_err(unavailable)?;
         Ok(())
+    }
+
+    /// Writes an object of any size as its bytes come, in parts, whole or not at all.
+    ///
+    /// # Errors
+    /// That of the bytes, or `UNAVAILABLE` when the store does not take them.
+    pub async fn put_stream(&self, path: &str, bytes: impl Stream<Item = Result<Bytes>>) -> Result<()> {
+        let mut bytes = std::pin::pin!(bytes);
+        let mut writer = BufWriter::with_capacity(Arc::clone(&self.store), Path::from(path), PART_BYTES);
+        while let Some(chunk) = bytes.next().await {
+            let written = match chunk {
+                Ok(chunk) => {
+                    let put = tokio::time::timeout(PUT_TIMEOUT, writer.put(chunk)).await;
+                    put.map_err(unavailable).and_then(|put| put.map_err(unavailable))
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = written {
+                // What is left of it is no object; a bucket forgets it by its own rules.
+                let _left = writer.abort().await;
+                return Err(error);
+            }
+        }
+        tokio::time::timeout(PUT_TIMEOUT, writer.shutdown()).await.map_err(unavailable)?.map_err(unavailable)
     }
 
     /// A whole object, which must be of a size that fits into memory; `None` if it is gone.

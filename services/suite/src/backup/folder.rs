@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+use super::copies;
+
 /// How long another run is waited for.
 const LOCK_LIMIT: Duration = Duration::from_secs(600);
 const LOCK_POLL: Duration = Duration::from_millis(100);
@@ -63,23 +65,7 @@ impl BackupFolder {
     /// # Errors
     /// When one takes too long.
     pub async fn lock(&self) -> anyhow::Result<Lock> {
-        let path = self.root.join("lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path)?;
-        let deadline = Instant::now() + LOCK_LIMIT;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Lock(file)),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    tokio::time::sleep(LOCK_POLL).await;
-                }
-                Err(TryLockError::WouldBlock) => {
-                    bail!("another run has held {} for {LOCK_LIMIT:?}: is it stuck?", path.display());
-                }
-                Err(TryLockError::Error(error)) => {
-                    return Err(error).with_context(|| format!("cannot lock {}", path.display()));
-                }
-            }
-        }
+        lock(&self.root).await
     }
 
     /// The folder itself.
@@ -109,17 +95,37 @@ impl BackupFolder {
 
     /// Objects of the file store.
     pub fn files(&self) -> PathBuf {
-        self.root.join("files")
-    }
-
-    /// The ledger of the objects.
-    pub fn files_ledger(&self) -> PathBuf {
-        self.root.join("files.ledger")
+        self.root.join(copies::OBJECTS)
     }
 
     /// Passwords and keys.
     pub fn secrets(&self) -> PathBuf {
         self.root.join("secrets")
+    }
+}
+
+/// Waits for other runs in this folder to end and keeps them out.
+///
+/// # Errors
+/// When one takes too long.
+pub async fn lock(folder: &Path) -> anyhow::Result<Lock> {
+    let path = folder.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = file.with_context(|| format!("cannot lock {}", path.display()))?;
+    let deadline = Instant::now() + LOCK_LIMIT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Lock(file)),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                tokio::time::sleep(LOCK_POLL).await;
+            }
+            Err(TryLockError::WouldBlock) => {
+                bail!("another run has held {} for {LOCK_LIMIT:?}: is it stuck?", path.display());
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 //! ([`keeper`]), makes a base backup a day and tries a restore a week.
 
 pub mod catalog;
+pub mod copies;
 pub mod files;
 pub mod folder;
 pub mod keeper;
@@ -30,6 +31,7 @@ use shared::storage::{BucketOptions, FileLimits, StorageOptions};
 
 use crate::run::{DEFAULT_CACHE_FOLDER, DEFAULT_DATA_FOLDER, FILES};
 use catalog::BaseBackup;
+use copies::Copies;
 use folder::BackupFolder;
 use server::BackupServer;
 use settings::BackupSettings;
@@ -205,7 +207,7 @@ impl Job {
         self.catch_up(true).await?;
         self.server.prune().await?;
         if let Some(oldest) = catalog::base_backups(folder)?.first() {
-            files::prune(folder, oldest.end_time)?;
+            files::prune(&mut Copies::in_folder(folder.root())?, oldest.end_time).await?;
             Status::update(folder, |status| status.window_start = Some(oldest.end_time))?;
         }
         self.copy_to_second_place()?;
@@ -226,7 +228,7 @@ impl Job {
         let folder = &self.server.folder;
         secrets::keep(folder, &self.server.postgres.data, &self.data_folder, Utc::now())?;
         let looked_at = Utc::now();
-        files::keep(&self.storage, folder, looked_at).await?;
+        files::keep(&self.storage, &mut Copies::in_folder(folder.root())?, looked_at).await?;
         Status::update(folder, |status| status.last_files_at = Some(looked_at))?;
         let marked_at: DateTime<Utc> = self.server.mark(finish).await?;
         self.server.archive().await?;

@@ -1,6 +1,6 @@
 //! Whether the services, the database under each role, and Redis answer.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel_async::SimpleAsyncConnection;
 use futures::future::join_all;
@@ -12,6 +12,9 @@ use crate::health;
 use crate::services::NAMES;
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// For how long Redis is asked again, and how often.
+const PATIENCE: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Each service's own word.
 pub(super) async fn services(places: &Places) -> Vec<Finding> {
@@ -66,13 +69,25 @@ pub(super) async fn redis(places: &Places) -> Finding {
     let look = async {
         let store =
             RedisStore::believing(places.tls_ca.as_deref(), &places.redis_url, &places.redis_key_prefix)?;
-        let text: String = store.query(redis::cmd("INFO").arg("persistence")).await?;
-        anyhow::Ok(text)
+        // A text, or of a cluster one of each node.
+        let told: redis::Value = patiently(&store, redis::cmd("INFO").arg("persistence")).await?;
+        anyhow::Ok(format!("{told:?}"))
     };
     match tokio::time::timeout(ANSWER_LIMIT, look).await {
         Ok(Ok(text)) => saved(&text),
         Ok(Err(error)) => unanswered(&format!("{error:#}")),
         Err(_) => unanswered(&format!("no answer within {ANSWER_LIMIT:?}")),
+    }
+}
+
+/// Calls have less patience than whoever looks at a busy machine.
+async fn patiently(store: &RedisStore, command: &redis::Cmd) -> anyhow::Result<redis::Value> {
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        match store.query(command).await {
+            Err(_) if Instant::now() < patience => tokio::time::sleep(PAUSE).await,
+            answer => return Ok(answer?),
+        }
     }
 }
 

@@ -17,6 +17,8 @@ use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::config::Secret;
 use shared::migrate::{self, Set};
+use shared::service::cancel_on_signal;
+use tokio_util::sync::CancellationToken;
 
 use crate::administration::AdminOptions;
 
@@ -32,6 +34,9 @@ pub struct MaintainOptions {
     /// Do every job now, also those that ran lately
     #[arg(long)]
     now: bool,
+    /// Do what is due each hour, until told to stop (SIGTERM)
+    #[arg(long, conflicts_with = "now")]
+    forever: bool,
 }
 
 /// Something that is done from time to time, in each schema.
@@ -81,6 +86,13 @@ pub enum Outcome {
 /// # Errors
 /// When a job fails; the others have been done all the same.
 pub async fn command(options: &MaintainOptions) -> anyhow::Result<()> {
+    if options.forever {
+        let shutdown = CancellationToken::new();
+        tokio::spawn(cancel_on_signal(shutdown.clone()));
+        let folder = options.admin.is_local().then_some(options.admin.data_folder.as_path());
+        shutdown.run_until_cancelled(again_and_again(options.admin.urls()?, folder)).await;
+        return Ok(());
+    }
     let mut failed = Vec::new();
     for url in &options.admin.urls()? {
         for (what, outcome) in maintain(url, options.now).await? {
@@ -185,7 +197,7 @@ async fn note(
 }
 
 /// Maintains a local suite again and again; what fails is said in the log, in `maintenance_runs` and by the doctor.
-pub async fn again_and_again(urls: Vec<Secret>, data_folder: &Path) {
+pub async fn again_and_again(urls: Vec<Secret>, data_folder: Option<&Path>) {
     let mut interval = tokio::time::interval(INTERVAL);
     loop {
         interval.tick().await;
@@ -199,7 +211,7 @@ pub async fn again_and_again(urls: Vec<Secret>, data_folder: &Path) {
                 Err(error) => tracing::warn!(error = format!("{error:#}"), "maintenance failed"),
             }
         }
-        if let Err(error) = logs::turn_over(data_folder) {
+        if let Some(Err(error)) = data_folder.map(logs::turn_over) {
             tracing::warn!(%error, "the logs could not be turned over");
         }
     }

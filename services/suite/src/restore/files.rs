@@ -1,22 +1,21 @@
 //! Puts the files back that a restored database refers to, and compares every one with what the database knows of it.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-
 use anyhow::Context;
+use chrono::{DateTime, TimeDelta, Utc};
 use content::storage::Storage;
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::backup::folder::BackupFolder;
-use crate::backup::ledger::{Entry, Ledger};
+use crate::backup::copies::KeptCopies;
 
 /// Files, or parts of unfinished uploads, that are looked up at once.
 const BATCH: i64 = 500;
+
+/// How far the clocks of the database and of who makes copies may be apart.
+const CLOCKS: TimeDelta = TimeDelta::minutes(1);
 
 /// What became of the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +24,8 @@ pub struct FilesReport {
     pub objects: usize,
     /// See `objects`.
     pub bytes: u64,
+    /// What was stored since copies were last made, and is not missed where nothing is to be put back.
+    pub too_young: usize,
     /// What is missing or damaged, a sentence each.
     pub damage: Vec<String>,
 }
@@ -49,24 +50,25 @@ struct Part {
     path: String,
     #[diesel(sql_type = BigInt)]
     size: i64,
+    #[diesel(sql_type = Timestamptz)]
+    changed_at: DateTime<Utc>,
 }
 
 /// Where files come from and go to, and what became of them.
-pub(super) struct Files<'a> {
-    folder: &'a BackupFolder,
-    kept: BTreeMap<String, Entry>,
-    storage: &'a Storage,
+pub(crate) struct Files<'a> {
+    copies: &'a KeptCopies,
+    /// Nowhere, if they are only to be compared.
+    to: Option<&'a Storage>,
     report: FilesReport,
 }
 
 impl<'a> Files<'a> {
-    pub(super) fn new(folder: &'a BackupFolder, storage: &'a Storage) -> anyhow::Result<Self> {
-        let kept = Ledger::read(&folder.files_ledger())?;
-        Ok(Self { folder, kept, storage, report: FilesReport::default() })
+    pub(crate) fn new(copies: &'a KeptCopies, to: Option<&'a Storage>) -> Self {
+        Self { copies, to, report: FilesReport::default() }
     }
 
     /// Puts everything back that this database refers to.
-    pub(super) async fn restore(mut self, conn: &mut AsyncPgConnection) -> anyhow::Result<FilesReport> {
+    pub(crate) async fn restore(mut self, conn: &mut AsyncPgConnection) -> anyhow::Result<FilesReport> {
         let mut after = Uuid::nil();
         loop {
             let blobs: Vec<Blob> = sql_query(
@@ -87,15 +89,20 @@ impl<'a> Files<'a> {
     async fn restore_blobs(&mut self, conn: &mut AsyncPgConnection, blobs: &[Blob]) -> anyhow::Result<()> {
         let ids: Vec<Uuid> = blobs.iter().map(|blob| blob.id).collect();
         let parts: Vec<Part> = sql_query(
-            "SELECT id, blob_id, path, size FROM content.stored_parts WHERE blob_id = ANY ($1) \
+            "SELECT id, blob_id, path, size, changed_at FROM content.stored_parts WHERE blob_id = ANY ($1) \
              ORDER BY blob_id, position",
         )
         .bind::<Array<SqlUuid>, _>(ids)
         .load(conn)
         .await?;
         for blob in blobs {
+            let parts = || parts.iter().filter(|part| part.blob_id == Some(blob.id));
+            if parts().any(|part| self.is_too_young(part)) {
+                self.report.too_young += 1;
+                continue;
+            }
             let (mut hash, mut size) = (Sha256::new(), 0);
-            for part in parts.iter().filter(|part| part.blob_id == Some(blob.id)) {
+            for part in parts() {
                 if let Some(bytes) = self.restore_part(part).await? {
                     size += bytes.len();
                     hash.update(&bytes);
@@ -114,7 +121,7 @@ impl<'a> Files<'a> {
         let mut after = Uuid::nil();
         loop {
             let parts: Vec<Part> = sql_query(
-                "SELECT id, blob_id, path, size FROM content.stored_parts \
+                "SELECT id, blob_id, path, size, changed_at FROM content.stored_parts \
                  WHERE upload_id IS NOT NULL AND state = 'stored' AND id > $1 ORDER BY id LIMIT $2",
             )
             .bind::<SqlUuid, _>(after)
@@ -124,34 +131,41 @@ impl<'a> Files<'a> {
             let Some(last) = parts.last() else { return Ok(()) };
             after = last.id;
             for part in &parts {
-                self.restore_part(part).await?;
+                if self.is_too_young(part) {
+                    self.report.too_young += 1;
+                } else {
+                    self.restore_part(part).await?;
+                }
             }
         }
     }
 
+    fn is_too_young(&self, part: &Part) -> bool {
+        let is_young = self.copies.kept_at.is_some_and(|kept_at| part.changed_at > kept_at - CLOCKS);
+        is_young && self.to.is_none() && !self.copies.entries.contains_key(&part.path)
+    }
+
     /// The bytes of the part, if they are those that were backed up.
     async fn restore_part(&mut self, part: &Part) -> anyhow::Result<Option<Vec<u8>>> {
-        let bytes = match self.read(part) {
+        let bytes = match self.read(part).await {
             Ok(bytes) => bytes,
             Err(error) => {
                 self.report.damage.push(format!("{error:#}"));
                 return Ok(None);
             }
         };
-        self.storage.put(&part.path, bytes.clone()).await.with_context(|| part.path.clone())?;
+        if let Some(storage) = self.to {
+            storage.put(&part.path, bytes.clone()).await.with_context(|| part.path.clone())?;
+        }
         self.report.objects += 1;
         self.report.bytes += u64::try_from(bytes.len()).unwrap_or_default();
         Ok(Some(bytes))
     }
 
-    fn read(&self, part: &Part) -> anyhow::Result<Vec<u8>> {
-        let entry = self.kept.get(&part.path);
-        let entry = entry.with_context(|| format!("the object {} is not in the backup", part.path))?;
-        let path: &Path = &self.folder.files().join(&part.path);
-        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let is_whole = u64::try_from(part.size).ok() == Some(entry.size)
-            && hex::encode(Sha256::digest(&bytes)) == entry.sha256;
-        anyhow::ensure!(is_whole, "{} is damaged", path.display());
+    async fn read(&self, part: &Part) -> anyhow::Result<Vec<u8>> {
+        let bytes = self.copies.read(&part.path).await?;
+        let is_whole = i64::try_from(bytes.len()).ok() == Some(part.size);
+        anyhow::ensure!(is_whole, "the copy of {} is not of the size that the database knows", part.path);
         Ok(bytes)
     }
 }

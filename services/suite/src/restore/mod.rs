@@ -7,7 +7,7 @@
 
 mod database;
 pub mod drill;
-mod files;
+pub(crate) mod files;
 mod target;
 
 use std::fs::{self, DirBuilder};
@@ -27,6 +27,7 @@ pub use files::FilesReport;
 pub use target::Target;
 
 use crate::backup::catalog::{self, BaseBackup, LogPiece};
+use crate::backup::copies::KeptCopies;
 use crate::backup::folder::{BackupFolder, SERVER};
 use crate::backup::secrets::KeptSecrets;
 use crate::backup::status::Status;
@@ -296,7 +297,8 @@ impl Restored {
         };
         let storage = place.storage(&options.into)?;
         let mut conn = self.connect_to(content::NAME).await?;
-        files::Files::new(folder, &storage)?.restore(&mut conn).await
+        let copies = KeptCopies::in_folder(folder.root()).await?;
+        files::Files::new(&copies, Some(&storage)).restore(&mut conn).await
     }
 
     /// A connection to the database that has the schema of this service.

@@ -87,7 +87,7 @@ pub async fn command(options: RunOptions) -> anyhow::Result<()> {
     urls.dedup();
     let data_folder = running.servers.data.clone();
     let outcome = tokio::select! {
-        () = maintain::again_and_again(urls, &data_folder) => Ok(()),
+        () = maintain::again_and_again(urls, Some(&data_folder)) => Ok(()),
         () = shutdown.cancelled() => Ok(()),
         failure = running.failure() => Err(failure),
     };

@@ -13,6 +13,7 @@
 )]
 
 mod actor;
+mod bucket;
 mod drill;
 mod form;
 mod mail;
@@ -25,6 +26,7 @@ mod small_disk;
 mod summary;
 
 pub use actor::{Actor, Bearer, Service};
+pub use bucket::Bucket;
 pub use drill::{Load, WRITERS, make_task, making_tasks, survives};
 pub use form::{Encryption, Form, RedisForm, Surroundings, Through};
 pub use mail::Mail;

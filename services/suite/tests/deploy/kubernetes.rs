@@ -14,11 +14,11 @@ use super::{at, documents, entries, files, is_pinned, list, programs, read, root
 const KUBERNETES: &str = "1.34";
 const VALIDATOR: [&str; 1] = ["kubernetes-validate==1.37.0"];
 const VALIDATOR_FOLDER: &str = "kubernetes-validate-1.37.0";
-const WORKLOADS: [&str; 3] = ["Deployment", "StatefulSet", "Job"];
+const WORKLOADS: [&str; 4] = ["Deployment", "StatefulSet", "Job", "CronJob"];
 /// Instructions to kustomize, which are no objects.
 const NO_OBJECTS: [&str; 2] = ["kustomization.yaml", "names.yaml"];
 
-fn folder() -> PathBuf {
+pub(super) fn folder() -> PathBuf {
     root().join("deploy/kubernetes")
 }
 
@@ -36,8 +36,21 @@ fn workloads() -> Vec<(PathBuf, Value)> {
     all.filter(|(_, object)| WORKLOADS.iter().any(|kind| at(object, "kind") == kind)).collect()
 }
 
+/// What is done by the clock.
+pub(super) fn cron_jobs() -> Vec<Value> {
+    workloads().into_iter().map(|(_, object)| object).filter(|it| at(it, "kind") == "CronJob").collect()
+}
+
+/// The pod of a workload.
+fn pod(object: &Value) -> &Value {
+    match at(object, "spec.jobTemplate") {
+        Value::Null => at(object, "spec.template.spec"),
+        job => at(job, "spec.template.spec"),
+    }
+}
+
 /// The patches of a kustomization that are pieces of objects of this kind and name.
-fn patches(kustomization: &str, kind: &str, name: &str) -> Vec<Value> {
+pub(super) fn patches(kustomization: &str, kind: &str, name: &str) -> Vec<Value> {
     let path = folder().join(kustomization).join("kustomization.yaml");
     let kustomization = documents(&read(&path)).remove(0);
     let pieces = list(at(&kustomization, "patches")).iter().filter(|patch| at(patch, "target").is_null());
@@ -116,7 +129,7 @@ fn variables_are_set_before_they_are_used() {
 #[test]
 fn every_container_is_restrained_and_probed() {
     for (path, object) in workloads() {
-        let pod = at(&object, "spec.template.spec");
+        let pod = pod(&object);
         assert_eq!(*at(pod, "securityContext.runAsNonRoot"), true, "{}", path.display());
         for container in list(at(pod, "containers")) {
             let place = format!("{} {:?}", path.display(), at(container, "name"));
@@ -128,8 +141,42 @@ fn every_container_is_restrained_and_probed() {
             let image = text(at(container, "image"));
             assert!(is_pinned(image) || image.starts_with("dafnck/"), "{place}: {image} has no version");
             let probes = ["readinessProbe", "livenessProbe"].map(|probe| !at(container, probe).is_null());
-            assert_eq!(probes, [at(&object, "kind") != "Job"; 2], "{place}");
+            let ends = text(at(&object, "kind")).ends_with("Job");
+            assert_eq!(probes, [!ends; 2], "{place}");
         }
+    }
+}
+
+#[test]
+fn what_is_done_by_the_clock_is_done_once_at_a_time_and_not_for_ever() {
+    let jobs = cron_jobs();
+    assert_eq!(jobs.len(), 5);
+    for job in &jobs {
+        let name = text(at(job, "metadata.name"));
+        assert_eq!(at(job, "spec.concurrencyPolicy"), "Forbid", "{name}");
+        assert_eq!(at(job, "spec.timeZone"), "Etc/UTC", "{name}");
+        for limit in ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
+            assert!(at(job, &format!("spec.{limit}")).is_u64(), "{name} has no {limit}");
+        }
+        for limit in ["activeDeadlineSeconds", "backoffLimit"] {
+            assert!(at(job, &format!("spec.jobTemplate.spec.{limit}")).is_u64(), "{name} has no {limit}");
+        }
+        assert_eq!(at(pod(job), "restartPolicy"), "Never", "{name}");
+        assert_eq!(*at(pod(job), "automountServiceAccountToken"), false, "{name}");
+    }
+}
+
+/// Where nobody lets it out, a job waits for its deadline.
+#[test]
+fn each_job_of_the_clock_is_let_out_to_what_it_works_on() {
+    let policies = documents(&read(&folder().join("upkeep/network.yaml")));
+    let out = policies.iter().filter(|policy| list(at(policy, "spec.policyTypes")) == ["Egress"]);
+    let let_out: String = out.map(|policy| format!("{:?}", at(policy, "spec.podSelector"))).collect();
+    for job in cron_jobs() {
+        let name = text(
+            at(&job, "spec.jobTemplate.spec.template.metadata.labels").get("app.kubernetes.io/name").unwrap(),
+        );
+        assert!(let_out.contains(&format!("{name:?}")), "no policy lets {name} out");
     }
 }
 
@@ -138,7 +185,13 @@ fn our_images_get_a_version_in_each_overlay() {
     for place in ["overlays/production", "overlays/development", "migrate"] {
         let kustomization = documents(&read(&folder().join(place).join("kustomization.yaml"))).remove(0);
         let images = list(at(&kustomization, "images"));
-        assert_eq!(images.len(), if place == "migrate" { 1 } else { 4 });
+        let wanted = match place {
+            "migrate" => 1,
+            // Without upkeep.
+            "overlays/development" => 4,
+            _ => 6,
+        };
+        assert_eq!(images.len(), wanted);
         assert!(images.iter().all(|image| !at(image, "newTag").is_null()), "{place}");
     }
 }

@@ -1,6 +1,8 @@
 //! The files of `deploy` and `docker-compose.yml`, against the programs and tools that they are for: no container engine
 //! and no cluster is needed.
 
+mod backups;
+mod clock;
 mod compose;
 mod kubernetes;
 mod metric_names;

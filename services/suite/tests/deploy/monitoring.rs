@@ -67,6 +67,8 @@ fn kubernetes_has_the_same_rules() {
         .assert_eq(&object_of("servers"));
     expect_file!["../../../../deploy/kubernetes/monitoring/rules/services.yaml"]
         .assert_eq(&object_of("services"));
+    expect_file!["../../../../deploy/kubernetes/monitoring/rules/upkeep.yaml"]
+        .assert_eq(&object_of("upkeep"));
 }
 
 /// A file of rules as an object of the Prometheus operator.

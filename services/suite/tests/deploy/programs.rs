@@ -8,6 +8,8 @@ use identity::IdentityOptions;
 use shared::config::ServiceOptions;
 use shared::mail::MailOptions;
 use shared::storage::StorageOptions;
+use suite::files::FilesOptions;
+use suite::maintain::MaintainOptions;
 use suite::migrations::MigrateOptions;
 
 use super::read;
@@ -26,6 +28,8 @@ fn command(program: &str) -> Command {
         "task" => ServiceOptions::augment_args(command),
         "content" => StorageOptions::augment_args(ServiceOptions::augment_args(command)),
         "migrate" => MigrateOptions::augment_args(command),
+        "maintain" => MaintainOptions::augment_args(command),
+        "files" => FilesOptions::augment_args(command),
         other => panic!("{other} is no program of ours"),
     }
 }

@@ -1,6 +1,7 @@
 //! Backups are worth what a restore gives: with the real program, PostgreSQL, Redis and Barman.
 
 mod machine;
+mod real_data;
 mod window;
 
 use std::fs;
@@ -152,7 +153,8 @@ async fn a_damaged_backup_and_a_moment_that_it_lacks_are_named() {
     machine.damage(&object);
     let damaged = machine.restore("backup", "latest", "without-a-file").await.unwrap_err();
     assert!(damaged.contains("the database is restored, but not all files are whole"), "{damaged}");
-    assert!(damaged.contains(&format!("{} is damaged", object.display())), "{damaged}");
+    let name = object.strip_prefix(machine.path("backup/files")).unwrap().display();
+    assert!(damaged.contains(&format!("the copy of {name} is damaged")), "{damaged}");
 }
 
 /// What `deploy/backup` tells Barman about the log and about keeping is what is tried here.

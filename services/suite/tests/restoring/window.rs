@@ -105,7 +105,7 @@ async fn what_no_moment_of_30_days_needs_goes_and_the_rest_restores_a_suite_of_f
     machine.import("data", "gemini", 10).await;
     let lock = folder.lock().await.unwrap();
     set_back(&folder, &daily, 31);
-    let mut ledger = Ledger::open(&folder.files_ledger()).unwrap();
+    let mut ledger = Ledger::open(&machine.path("backup/files.ledger")).unwrap();
     set_gone(&mut ledger, LONG_GONE, 35);
     set_gone(&mut ledger, LATELY_GONE, 20);
     drop((ledger, lock));
@@ -116,7 +116,7 @@ async fn what_no_moment_of_30_days_needs_goes_and_the_rest_restores_a_suite_of_f
     assert_eq!(ids(&folder), [daily.id.clone(), newest]);
     assert_eq!(log(&folder)[0], daily.begin_log, "what comes before it is needed by nothing");
     assert!(!folder.files().join(LONG_GONE).exists() && folder.files().join(LATELY_GONE).exists());
-    assert!(!Ledger::read(&folder.files_ledger()).unwrap().contains_key(LONG_GONE));
+    assert!(!Ledger::read(&machine.path("backup/files.ledger")).unwrap().contains_key(LONG_GONE));
     let window = base_backups(&folder).unwrap()[0].end_time;
     let said = machine.operate("data", &["backup", "list"]).await.unwrap();
     assert!(said.contains(&format!("any moment can be restored from {} to ", window.to_rfc3339())), "{said}");

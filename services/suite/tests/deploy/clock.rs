@@ -1,0 +1,179 @@
+//! `deploy/kubernetes/upkeep`: the very command lines of its CronJobs, as processes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use diesel_async::SimpleAsyncConnection;
+use serde_yaml_ng::Value;
+use shared::local::{self, ADMIN, DataPlace, LocalOptions, LocalServers};
+use suite::testing::{Bucket, Form, RedisForm, Suite};
+
+use super::kubernetes::{cron_jobs, folder, patches};
+use super::{at, documents, list, read, root, text};
+use crate::dafnck::{Ran, dafnck};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// As whom the jobs reach PostgreSQL.
+const ROLE: &str = "cluster_admin";
+
+/// What Kubernetes starts in the pod of a CronJob.
+pub struct Given {
+    /// Program and arguments, with `$(NAME)` as it is written.
+    pub words: Vec<String>,
+    /// Names of variables, and their values as far as they are written there.
+    pub variables: BTreeMap<String, Option<String>>,
+}
+
+impl Given {
+    /// Of the CronJob of this name, for a service, if it is one of those that each service has.
+    pub fn of(name: &str, service: &str) -> Self {
+        let mut objects = patches(&format!("upkeep/{service}"), "CronJob", name);
+        objects.extend(cron_jobs().into_iter().filter(|job| at(job, "metadata.name") == name));
+        assert!(!objects.is_empty(), "there is no CronJob {name}");
+        let containers: Vec<&Value> = objects.iter().flat_map(containers).collect();
+        let said = |key: &str| containers.iter().map(|it| list(at(it, key))).find(|words| !words.is_empty());
+        let words = ["command", "args"].iter().filter_map(|key| said(key)).flatten();
+        let variables = containers.iter().flat_map(|container| list(at(container, "env")));
+        Self {
+            words: words.map(|word| text(word).to_owned()).collect(),
+            variables: variables
+                .map(|it| (text(at(it, "name")).to_owned(), at(it, "value").as_str().map(str::to_owned)))
+                .collect(),
+        }
+    }
+
+    /// Runs it as `dafnck`, with these in the place of what only a cluster has.
+    async fn run(&self, instead: &[(&str, &str)]) -> Ran {
+        for (name, _) in instead {
+            assert!(self.variables.contains_key(*name), "{:?} is not given {name}", self.words);
+        }
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        dafnck(&words, instead).await
+    }
+}
+
+fn containers(job: &Value) -> &[Value] {
+    list(at(job, "spec.jobTemplate.spec.template.spec.containers"))
+}
+
+/// A bare PostgreSQL.
+async fn bare_cluster() -> LocalServers {
+    let options = LocalOptions {
+        cache: root().join(".local/cache"),
+        data: DataPlace::Temporary,
+        postgres_port: None,
+        redis_port: None,
+        postgres_bin: None,
+        redis_bin: None,
+    };
+    local::start(options, |step| eprintln!("{step}")).await.unwrap()
+}
+
+/// The URL of a database of its own for a service, made as CloudNativePG is told to: the role that the jobs run as is no
+/// superuser.
+async fn database_in(cluster: &LocalServers, service: &str) -> String {
+    let manifest = documents(&read(&folder().join("postgres/cluster.yaml"))).remove(0);
+    let made = at(&manifest, "spec.bootstrap.initdb");
+    let url = |database: &str| format!("{}?sslmode=disable", cluster.postgres.admin_url(database));
+    let connect = async |database: &str| shared::database::connect(&url(database).into()).await.unwrap();
+    // The superuser of the test has the name already.
+    let named = |statement: &str| statement.replace(text(at(made, "owner")), ROLE);
+    let mut conn = connect("postgres").await;
+    conn.batch_execute(&format!("CREATE ROLE {ROLE} LOGIN PASSWORD 'secret'")).await.unwrap();
+    conn.batch_execute(&format!("CREATE DATABASE {service} OWNER {ROLE}")).await.unwrap();
+    for statement in list(at(made, "postInitSQL")) {
+        conn.batch_execute(&named(text(statement))).await.unwrap();
+    }
+    let mut conn = connect(service).await;
+    for statement in list(at(made, "postInitApplicationSQL")) {
+        conn.batch_execute(&named(text(statement))).await.unwrap();
+    }
+    url(service).replace(&format!("{ADMIN}:{}", cluster.postgres.admin_password), &format!("{ROLE}:secret"))
+}
+
+#[tokio::test]
+async fn maintenance_and_the_doctor_run_as_the_clusters_role_also_twice_and_at_once() {
+    let cluster = bare_cluster().await;
+    let url = database_in(&cluster, "task").await;
+    let job = patches("migrate/task", "Job", "migrate").remove(0);
+    let migrate = &list(at(&job, "spec.template.spec.containers"))[0];
+    let words: Vec<&str> = list(at(migrate, "args")).iter().map(text).collect();
+    let ran = dafnck(&words, &[("DAFNCK_ADMIN_URL", &url), ("DAFNCK_ROLE_PASSWORD", "secret")]).await;
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+
+    let maintain = Given::of("maintain", "task");
+    let instead = [("DAFNCK_ADMIN_URL", url.as_str())];
+    let (one, other) = tokio::join!(maintain.run(&instead), maintain.run(&instead));
+    assert_eq!((one.code, other.code), (Some(0), Some(0)), "{one:?} {other:?}");
+    for job in ["measure", "analyze", "reindex"] {
+        let left = format!("task {job}: not due\n");
+        assert_eq!(
+            [&one, &other].iter().filter(|ran| ran.out.contains(&left)).count(),
+            1,
+            "{one:?} {other:?}"
+        );
+    }
+    let again = maintain.run(&instead).await;
+    assert_eq!((again.code, again.out.matches(": not due\n").count()), (Some(0), 3), "{again:?}");
+
+    let suite = Suite::start_in(Form { redis: RedisForm::Cluster, ..Form::default() }).await;
+    let instead = [
+        ("DAFNCK_ADMIN_URL", url.as_str()),
+        ("DAFNCK_REDIS_URL", suite.options.redis_url.expose()),
+        ("DAFNCK_IDENTITY_URL", &suite.siblings.identity_url),
+        ("DAFNCK_PROJECT_URL", &suite.siblings.project_url),
+        ("DAFNCK_TASK_URL", &suite.siblings.task_url),
+        ("DAFNCK_CONTENT_URL", &suite.siblings.content_url),
+    ];
+    let ready = async { while !suite::health::all_ready(&suite.siblings).await {} };
+    tokio::time::timeout(PATIENCE, ready).await.expect("the services become ready");
+    let ran = Given::of("doctor", "task").run(&instead).await;
+    assert!(
+        matches!(ran.code, Some(0 | 1)),
+        "nothing is critical, and everything could be looked at: {ran:?}"
+    );
+    for check in ["redis", "migrations", "maintenance"] {
+        assert!(
+            ran.out.lines().any(|line| line.starts_with(&format!("ok        {check} "))),
+            "{check}: {ran:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn attachments_are_kept_by_the_cron_jobs_between_two_buckets() {
+    let bucket = Bucket::start().await;
+    let endpoint = bucket.endpoint();
+    let suite = Suite::start_with(|options| options.storage.bucket = bucket.options()).await;
+    let olga = suite.guest("olga").await;
+    let project = olga.project("apollo").await;
+    crate::files::upload(&olga, &project, "up").await;
+    let account = |place: &'static str| {
+        ["ACCESS_KEY_ID", "SECRET_ACCESS_KEY"].map(move |name| format!("DAFNCK_{place}_{name}"))
+    };
+    let [store_id, store_key] = account("STORAGE");
+    let [copy_id, copy_key] = account("COPY");
+    let copies =
+        [("DAFNCK_COPY_URL", "s3://files/copies"), (copy_id.as_str(), "id"), (copy_key.as_str(), "key")];
+    let store =
+        [("DAFNCK_STORAGE_URL", "s3://files/suite"), (store_id.as_str(), "id"), (store_key.as_str(), "key")];
+    // AWS has no endpoint to name; the server of the test has.
+    let run = async |name: &str, instead: &[(&str, &str)]| {
+        let mut given = Given::of(name, "files");
+        for place in ["DAFNCK_STORAGE_ENDPOINT", "DAFNCK_COPY_ENDPOINT"] {
+            given.variables.insert(place.to_owned(), None);
+        }
+        given.run(instead).await
+    };
+    let at_copies = [copies.as_slice(), &[("DAFNCK_COPY_ENDPOINT", &endpoint)]].concat();
+    let at_both = [at_copies.as_slice(), &store, &[("DAFNCK_STORAGE_ENDPOINT", &endpoint)]].concat();
+
+    let kept = run("files-keep", &at_both).await;
+    assert_eq!(
+        (kept.code, kept.out.as_str()),
+        (Some(0), "1 copies; 1 new with 2 bytes, 0 removed\n"),
+        "{kept:?}"
+    );
+    let checked = run("files-check", &at_copies).await;
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+}
