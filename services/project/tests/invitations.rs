@@ -195,6 +195,11 @@ async fn an_address_is_invited_once_at_a_time_and_a_member_does_not_use_it_up() 
     invite(&olga, inviting(&project, "gus@example.org", VIEWER)).await.unwrap();
     let refusal = invite(&olga, inviting(&project, "GUS@example.org", VIEWER)).await.unwrap_err();
     assert_eq!(summary(&refusal), "ALREADY_EXISTS ALREADY_EXISTS");
+    let invited = invite(&olga, inviting(&project, "Ina@BÜCHER.example", VIEWER)).await.unwrap();
+    assert_eq!(invited.email, "ina@xn--bcher-kva.example");
+    let refusal = invite(&olga, inviting(&project, "ina@xn--bcher-kva.example", VIEWER)).await.unwrap_err();
+    assert_eq!(summary(&refusal), "ALREADY_EXISTS ALREADY_EXISTS");
+    suite.mail_to("ina@xn--bcher-kva.example", 1).await;
     let code = suite.mail_to("gus@example.org", 1).await.code();
     let refusal = accept_invitation(&vera, &code).await.unwrap_err();
     assert_eq!(summary(&refusal), "ALREADY_EXISTS ALREADY_EXISTS");
