@@ -191,7 +191,7 @@ impl<'a> Quickest<'a> {
     fn with_hashes(&self, verb: &str, hashes: u32) -> u128 {
         let for_hashes = self.0[LOOK].saturating_sub(ROUND_TRIP) * hashes;
         // Hashes do not take the same time each.
-        (self.0[verb].saturating_sub(for_hashes) + ROUND_TRIP / 2).as_millis() / ROUND_TRIP.as_millis()
+        (self.0[verb].saturating_sub(for_hashes) + ROUND_TRIP / 4).as_millis() / ROUND_TRIP.as_millis()
     }
 }
 

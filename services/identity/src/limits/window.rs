@@ -52,7 +52,7 @@ impl Verdict {
     }
 }
 
-/// The windows, in Redis or, while it is away, in this process.
+/// The windows, in Redis and, for when it is away, in this process.
 #[derive(Clone)]
 pub(super) struct Windows {
     redis: RedisStore,
@@ -66,7 +66,8 @@ impl Windows {
         Self { redis, redis_failed_at: Arc::default(), clock, here: Here::new() }
     }
 
-    /// Counts an attempt.
+    /// Counts an attempt, also here: as long as the window reaches back to a time at which Redis was away, the stricter of
+    /// the two counts holds, or a Redis that comes and goes would let more attempts through.
     pub(super) async fn add(&self, count: &Count) -> Verdict {
         let (now, budget) = (self.clock.now().timestamp_millis(), count.budget);
         let [attempts, lock] = self.keys(count);
@@ -74,10 +75,17 @@ impl Windows {
         command.arg(ADD).arg(2).arg(attempts).arg(lock);
         command.arg(now).arg(milliseconds(budget.window)).arg(milliseconds(budget.lockout)).arg(budget.max);
         command.arg(count.id.as_bytes().as_slice());
-        match self.ask_redis::<(i64, i64)>(&command).await {
-            Some((wait, locked)) => Verdict::of(wait, locked == 1),
-            None => self.here.add(count, now).await,
+        let here = self.here.add(count, now).await;
+        let Some((wait, locked)) = self.ask_redis::<(i64, i64)>(&command).await else { return here };
+        let there = Verdict::of(wait, locked == 1);
+        match (&there, &here) {
+            (Verdict::Refused { .. }, Verdict::Admitted) => self.here.take_back(count).await,
+            (Verdict::Admitted, Verdict::Refused { .. }) if self.redis_failed_within(budget.window) => {
+                return here;
+            }
+            _ => {}
         }
+        there
     }
 
     /// Takes one attempt back.
@@ -96,9 +104,13 @@ impl Windows {
         let _gone: Option<i64> = self.ask_redis(&Cmd::del(&[attempts, lock])).await;
     }
 
-    async fn ask_redis<T: FromRedisValue>(&self, command: &Cmd) -> Option<T> {
+    fn redis_failed_within(&self, time: Duration) -> bool {
         let failed_at = *self.redis_failed_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed_at.is_some_and(|time| time.elapsed() < REDIS_PAUSE) {
+        failed_at.is_some_and(|failed_at| failed_at.elapsed() < time)
+    }
+
+    async fn ask_redis<T: FromRedisValue>(&self, command: &Cmd) -> Option<T> {
+        if self.redis_failed_within(REDIS_PAUSE) {
             return None;
         }
         match self.redis.query(command).await {
