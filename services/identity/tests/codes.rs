@@ -1,6 +1,7 @@
 //! Proving an address, and setting a new password without the old one.
 
 use chrono::TimeDelta;
+use prost_types::FieldMask;
 use shared::proto::identity::v1 as pb;
 use suite::testing::*;
 
@@ -71,6 +72,35 @@ async fn a_forgotten_password_is_reset_and_every_session_ends() {
     assert_eq!(told.subject, "Your password was changed");
     let again = suite.anonymous().account().reset_password(reset(&code, "another password")).await;
     assert_eq!(refusal(again), CODE_INVALID);
+}
+
+/// The names are sealed in the database; the service compares with what they say.
+#[tokio::test]
+async fn a_password_of_ones_own_names_is_refused_at_a_change_and_at_a_reset() {
+    let suite = Suite::start().await;
+    let olga = suite.user("olga").await;
+    let before = olga.users().get_user(pb::GetUserRequest { user_id: olga.id.to_string() }).await.unwrap();
+    let named = pb::User {
+        first_name: Some("Wilhelmina".to_owned()),
+        last_name: Some("Featherstone".to_owned()),
+        ..before.into_inner()
+    };
+    let paths = vec!["first_name".to_owned(), "last_name".to_owned()];
+    let change = pb::UpdateUserRequest { user: Some(named), update_mask: Some(FieldMask { paths }) };
+    olga.users().update_user(change).await.unwrap();
+    let own = "WilhelminaFeatherstone1";
+
+    let change =
+        pb::ChangePasswordRequest { old_password: olga.password.clone(), new_password: own.to_owned() };
+    let refused = olga.account().change_password(change).await.unwrap_err();
+    assert_eq!(violations(&refused), ["new_password"]);
+
+    asks_for_a_reset(&suite, "olga@example.org").await;
+    let code = suite.mail_to("olga@example.org", 1).await.code();
+    let refused = suite.anonymous().account().reset_password(reset(&code, own)).await.unwrap_err();
+    assert_eq!(violations(&refused), ["new_password"]);
+    // The code is not used up by a refusal.
+    suite.anonymous().account().reset_password(reset(&code, NEW_PASSWORD)).await.unwrap();
 }
 
 #[tokio::test]
