@@ -1,6 +1,6 @@
 //! `dafnck` as an operator runs it: a process with arguments and variables, what it says, and how it ends.
 
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 /// How a command ended.
 #[derive(Debug)]
@@ -14,14 +14,19 @@ pub struct Ran {
 
 /// Runs a command to its end.
 pub async fn dafnck(arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
-    let output = Command::new(env!("CARGO_BIN_EXE_dafnck"))
-        .args(arguments)
-        .envs(variables.iter().copied())
-        .current_dir(std::env::temp_dir())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .unwrap();
+    let output = command(arguments, variables).output().await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// Starts a command that goes on.
+pub fn start_dafnck(arguments: &[&str], variables: &[(&str, &str)]) -> Child {
+    command(arguments, variables).spawn().unwrap()
+}
+
+fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dafnck"));
+    command.args(arguments).envs(variables.iter().copied());
+    command.current_dir(std::env::temp_dir()).kill_on_drop(true);
+    command
 }

@@ -1,9 +1,16 @@
 //! What `dafnck maintain` does, once whoever asks for it at the same time.
 
+use std::time::Duration;
+
 use diesel_async::SimpleAsyncConnection;
 use shared::config::Secret;
 use suite::maintain::{Outcome, maintain};
 use suite::testing::Suite;
+use tokio::process::Command;
+
+use crate::dafnck::start_dafnck;
+
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What was done, of those jobs that were done.
 async fn done(url: &Secret, now: bool) -> Vec<(String, Vec<String>)> {
@@ -32,6 +39,27 @@ async fn of_two_runs_at_once_each_job_is_done_by_one_and_then_it_is_not_due() {
     assert_eq!(once.len(), 12, "three jobs in four schemas");
     assert_eq!(done(url, false).await, [], "nothing is due");
     assert_eq!(done(url, true).await.len(), 12, "unless everything is asked for");
+}
+
+#[tokio::test]
+async fn a_process_that_maintains_forever_does_what_is_due_and_ends_when_it_is_told_to() {
+    let suite = Suite::start().await;
+    let mut process =
+        start_dafnck(&["maintain", "--forever"], &[("DAFNCK_ADMIN_URL", suite.admin_url.expose())]);
+    let is_done = async {
+        for set in suite::services::NAMES {
+            let sizes = format!("{set}.table_sizes");
+            while suite.count(&sizes).await == 0 {
+                assert_eq!(process.try_wait().unwrap(), None, "it goes on");
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, is_done).await.expect("nothing is done");
+
+    let id = process.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+    let ended = tokio::time::timeout(PATIENCE, process.wait()).await.expect("it does not end").unwrap();
+    assert_eq!(ended.code(), Some(0));
 }
 
 #[tokio::test]
