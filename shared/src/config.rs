@@ -106,7 +106,8 @@ pub struct ServiceOptions {
     /// `redis-cluster://user:password@one:6379,two:6379`; `rediss` for TLS. No default
     #[arg(long, env = "DAFNCK_REDIS_URL", hide_env_values = true)]
     pub redis_url: Secret,
-    /// PEM file with the authorities that Redis' certificate is checked against at `rediss` URLs. Default: the system's
+    /// PEM file with the authorities that Redis' certificate is checked against. Given, a URL that is not one of `rediss`
+    /// is refused. Default: the system's, at `rediss` URLs
     #[arg(long, env = "DAFNCK_REDIS_TLS_CA")]
     pub redis_tls_ca: Option<PathBuf>,
     /// What the names of all Redis keys and channels begin with; the same for all services of a suite
@@ -139,8 +140,9 @@ pub struct DatabaseOptions {
     /// What stands between the service and PostgreSQL. Migrations go around it
     #[arg(long, env = "DAFNCK_DATABASE_POOLER", value_enum, default_value_t)]
     pub database_pooler: Pooler,
-    /// PEM file with the authorities that PostgreSQL's certificate is checked against, chain and name, where the URL
-    /// says `sslmode=verify-full` or `require`. Default: the system's
+    /// PEM file with the authorities that PostgreSQL's certificate is checked against, chain and name, where a URL names
+    /// none itself (`sslrootcert`). Given, plain text is refused unless the URL says `sslmode=disable`. Default: the
+    /// system's, where the URL says `sslmode=verify-full` or `require`
     #[arg(long, env = "DAFNCK_DATABASE_TLS_CA")]
     pub database_tls_ca: Option<PathBuf>,
 }

@@ -36,6 +36,6 @@ pub mod service_identity;
 pub mod siblings;
 pub mod storage;
 pub mod telemetry;
-mod tls;
+pub mod tls;
 mod upkeep;
 pub mod validation;

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use serde::Deserialize;
 use shared::config::Secret;
-use shared::local::ADMIN;
+use shared::local::Reaching;
 
 use crate::run::{DATABASE, DEFAULT_DATA_FOLDER};
 use crate::services::{DatabaseForm, NAMES};
@@ -31,26 +30,6 @@ pub struct AdminOptions {
     /// How the local suite's schemas are spread over databases
     #[arg(long, env = "DAFNCK_DATABASES", value_enum, default_value_t)]
     pub databases: DatabaseForm,
-}
-
-/// The passwords beside lasting data (`shared::local`).
-#[derive(Deserialize)]
-struct ServerPasswords {
-    postgres_admin_password: String,
-    redis_password: String,
-}
-
-impl ServerPasswords {
-    fn read(data_folder: &Path) -> anyhow::Result<Self> {
-        let path = data_folder.join("secrets");
-        let text = std::fs::read(&path).with_context(|| {
-            format!(
-                "cannot read {}: give --admin-url and --redis-url, or --data-folder of a local suite",
-                path.display()
-            )
-        })?;
-        serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
-    }
 }
 
 impl AdminOptions {
@@ -83,9 +62,17 @@ impl AdminOptions {
         if let Some(given) = &self.admin_url {
             return Ok(given.clone());
         }
-        let password = ServerPasswords::read(&self.data_folder)?.postgres_admin_password;
-        let (port, database) = (self.postgres_port, self.databases.database_of(PLACE, DATABASE));
-        Ok(format!("postgres://{ADMIN}:{password}@127.0.0.1:{port}/{database}?sslmode=disable").into())
+        let database = self.databases.database_of(PLACE, DATABASE);
+        Ok(self.reaching()?.admin_url(self.postgres_port, &database))
+    }
+
+    /// How the servers of the local suite are reached.
+    ///
+    /// # Errors
+    /// When there is none on the data folder.
+    pub fn reaching(&self) -> anyhow::Result<Reaching> {
+        Reaching::of(&self.data_folder)
+            .context("give --admin-url and --redis-url, or --data-folder of a suite that `dafnck` runs here")
     }
 }
 
@@ -101,16 +88,20 @@ pub struct RedisPlace {
 }
 
 impl RedisPlace {
-    /// The URL that is given, else that of the local suite.
+    /// The URL and the authorities that are given, else those of the local suite.
     ///
     /// # Errors
     /// When neither the options nor a data folder tell.
-    pub fn url(&self, admin: &AdminOptions) -> anyhow::Result<Secret> {
+    pub fn find(
+        &self,
+        admin: &AdminOptions,
+        authorities: Option<&Path>,
+    ) -> anyhow::Result<(Secret, Option<PathBuf>)> {
         if let Some(given) = &self.redis_url {
-            return Ok(given.clone());
+            return Ok((given.clone(), authorities.map(Path::to_owned)));
         }
-        let password = ServerPasswords::read(&admin.data_folder)?.redis_password;
-        Ok(format!("redis://:{password}@127.0.0.1:{}/0", self.redis_port).into())
+        let reaching = admin.reaching()?;
+        Ok((reaching.redis_url(self.redis_port), reaching.authority().map(Path::to_owned)))
     }
 }
 

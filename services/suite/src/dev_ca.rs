@@ -15,11 +15,14 @@ use rcgen::{
     KeyUsagePurpose, date_time_ymd,
 };
 
+use shared::local::{Certificate, ServerCertificates};
+
 use crate::services::NAMES;
 
 /// Who gets a certificate beside the services.
 const OTHERS: [&str; 3] = ["postgres", "redis", "operator"];
-const AUTHORITY: &str = "ca";
+/// The authority's files are named so, as a service's are by its name.
+pub(crate) const AUTHORITY: &str = "ca";
 const AUTHORITY_NAME: &str = "DafnckMachine development authority";
 /// How long the authority lasts, in years.
 const AUTHORITY_YEARS: i32 = 10;
@@ -45,9 +48,7 @@ pub struct DevCaOptions {
 pub fn command(options: &DevCaOptions) -> anyhow::Result<()> {
     let authority = Authority::load_or_make(&options.folder)?;
     let until = Utc::now().date_naive() + Days::new(options.days.into());
-    for name in NAMES.into_iter().chain(OTHERS) {
-        authority.issue(name, &options.hosts, until)?;
-    }
+    authority.issue_all(&options.hosts, until)?;
     let folder = options.folder.display();
     println!("certificates until {until} are in {folder}. For each service, as for identity:");
     println!("  DAFNCK_TLS_CERTIFICATE={folder}/identity.pem DAFNCK_TLS_KEY={folder}/identity.key");
@@ -70,7 +71,6 @@ impl Authority {
     /// # Errors
     /// When it cannot be read or written.
     pub fn load_or_make(folder: &Path) -> anyhow::Result<Self> {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let key_file = folder.join(format!("{AUTHORITY}.key"));
         let params = authority_params()?;
         let key = if key_file.exists() {
@@ -78,11 +78,19 @@ impl Authority {
             KeyPair::from_pem(&pem.with_context(|| format!("cannot read {}", key_file.display()))?)?
         } else {
             let key = KeyPair::generate()?;
-            let certificate = params.self_signed(&key)?;
-            write(folder, AUTHORITY, &certificate.pem(), &key.serialize_pem())?;
+            let chain = params.self_signed(&key)?.pem();
+            put(folder, AUTHORITY, &Certificate { chain, key: key.serialize_pem().into() })?;
             key
         };
         Ok(Self { folder: folder.to_owned(), issuer: Issuer::new(params, key) })
+    }
+
+    /// Puts certificates for everybody into the folder, until the beginning of this day.
+    ///
+    /// # Errors
+    /// A host that is no name, and files that cannot be written.
+    pub fn issue_all(&self, hosts: &[String], until: NaiveDate) -> anyhow::Result<()> {
+        everybody().try_for_each(|name| self.issue(name, hosts, until))
     }
 
     /// Puts a certificate with a new key into the folder, for a server and a client, until the beginning of this day.
@@ -99,9 +107,36 @@ impl Authority {
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate()?;
-        let certificate = params.signed_by(&key, &self.issuer)?;
-        write(&self.folder, name, &certificate.pem(), &key.serialize_pem())
+        let chain = params.signed_by(&key, &self.issuer)?.pem();
+        put(&self.folder, name, &Certificate { chain, key: key.serialize_pem().into() })
     }
+}
+
+/// Who gets a certificate.
+pub(crate) fn everybody() -> impl Iterator<Item = &'static str> {
+    NAMES.into_iter().chain(OTHERS)
+}
+
+/// What the private servers show, from the folder of an authority.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn server_certificates(folder: &Path) -> anyhow::Result<ServerCertificates> {
+    let authority = certificate(folder, AUTHORITY)?.chain;
+    let [postgres, redis] = [certificate(folder, "postgres")?, certificate(folder, "redis")?];
+    Ok(ServerCertificates { authority, postgres, redis })
+}
+
+/// A certificate from the folder of an authority.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn certificate(folder: &Path, name: &str) -> anyhow::Result<Certificate> {
+    let read = |ending: &str| {
+        let file = folder.join(format!("{name}.{ending}"));
+        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
+    };
+    Ok(Certificate { chain: read("pem")?, key: read("key")?.into() })
 }
 
 fn authority_params() -> anyhow::Result<CertificateParams> {
@@ -119,9 +154,11 @@ fn day(date: NaiveDate) -> time::OffsetDateTime {
     date_time_ymd(date.year(), u8::try_from(date.month()).unwrap_or(1), u8::try_from(date.day()).unwrap_or(1))
 }
 
-/// Each whole or not at all, the key first: whoever reads the new certificate finds its key.
-fn write(folder: &Path, name: &str, certificate: &str, key: &str) -> anyhow::Result<()> {
-    for (ending, text, mode) in [("key", key, 0o600), ("pem", certificate, 0o644)] {
+/// Each file whole or not at all, the key first: whoever reads the new certificate finds its key.
+pub(crate) fn put(folder: &Path, name: &str, certificate: &Certificate) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let Certificate { chain, key } = certificate;
+    for (ending, text, mode) in [("key", key.expose(), 0o600), ("pem", chain.as_str(), 0o644)] {
         let place = folder.join(format!("{name}.{ending}"));
         let unfinished = place.with_extension(format!("{ending}.new"));
         let mut options = fs::OpenOptions::new();

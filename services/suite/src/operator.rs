@@ -8,7 +8,7 @@ use shared::config::{Secret, SiblingOptions, TlsOptions};
 use shared::service_identity::ServiceSigner;
 use shared::siblings::Siblings;
 
-use crate::run::{DEFAULT_DATA_FOLDER, Secrets};
+use crate::run::{self, DEFAULT_DATA_FOLDER, Secrets};
 
 /// Under which name the services see the operator.
 const PRINCIPAL: &str = "operator";
@@ -20,7 +20,7 @@ pub struct OperatorOptions {
     /// the data folder
     #[arg(long, env = "DAFNCK_SERVICE_SECRET", hide_env_values = true)]
     pub service_secret: Option<Secret>,
-    /// Data folder of the local suite, to find its service secret
+    /// Data folder of the local suite, to find its service secret and whether it speaks TLS
     #[arg(long, env = "DAFNCK_DATA_FOLDER", default_value = DEFAULT_DATA_FOLDER)]
     pub data_folder: PathBuf,
     /// Where the services are.
@@ -55,7 +55,8 @@ impl OperatorOptions {
             tls_ca: self.tls_ca.clone(),
             tls_client_ca: None,
         };
-        Siblings::new(&self.siblings, &tls, &ServiceSigner::new(PRINCIPAL, secret))
+        let (siblings, tls) = run::complete(&self.data_folder, &self.siblings, &tls);
+        Siblings::new(&siblings, &tls, &ServiceSigner::new(PRINCIPAL, secret))
     }
 }
 

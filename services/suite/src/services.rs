@@ -141,8 +141,14 @@ impl SuiteOptions {
         format!("postgres://{}:{password}@{postgres}/{database}?sslmode={mode}", role.name()).into()
     }
 
-    fn certificate(&self, file: &str) -> Option<PathBuf> {
+    /// A file of the folder of `dafnck dev-ca`.
+    pub(crate) fn certificate(&self, file: &str) -> Option<PathBuf> {
         self.certificates.as_ref().map(|folder| folder.join(file))
+    }
+
+    /// How a service reaches its database.
+    pub(crate) fn database(&self) -> DatabaseOptions {
+        DatabaseOptions { database_tls_ca: self.certificate("ca.pem"), ..self.reaching.clone() }
     }
 
     fn service(&self, name: &'static str, listen: SocketAddr, siblings: &SiblingOptions) -> ServiceOptions {
@@ -152,10 +158,7 @@ impl SuiteOptions {
             worker_database_url: self.url_of(Role::work_of(name)),
             migration_database_url: None,
             database_pool_size: self.database_pool_size,
-            database: DatabaseOptions {
-                database_tls_ca: self.certificate("ca.pem"),
-                ..self.reaching.clone()
-            },
+            database: self.database(),
             redis_url: self.redis_url.clone(),
             redis_key_prefix: self.redis_key_prefix.clone(),
             service_secret: self.service_secret.clone(),

@@ -19,6 +19,7 @@ mod deploy;
 mod doctor;
 mod drills;
 mod effects;
+mod encrypted_run;
 mod ended_streams;
 mod ending_sessions;
 mod files;

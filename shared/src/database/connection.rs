@@ -3,18 +3,17 @@
 use std::collections::HashSet;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use diesel::ConnectionError;
 use diesel_async::pooled_connection::PoolableConnection;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
-use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::measures::SlowStatements;
 use super::pooled::{self, Ending};
+use super::url::DatabaseUrl;
 use crate::config::{DatabaseOptions, Pooler, Secret};
 use crate::tls;
 
@@ -74,17 +73,10 @@ pub struct Manager {
 
 impl Manager {
     pub(super) fn new(url: &Secret, options: &DatabaseOptions) -> anyhow::Result<Self> {
-        // The driver's own message may quote the URL, and with it the password.
-        // The driver knows no `verify-full`; its TLS is ours, which always verifies the chain and the name.
-        let url = url.expose().replace("sslmode=verify-full", "sslmode=require");
-        let mut config = tokio_postgres::Config::from_str(&url).map_err(|_| {
-            anyhow::anyhow!("the database URL is malformed: postgres://user:password@host:port/database")
-        })?;
+        let DatabaseUrl { mut config, encrypted, authorities } =
+            DatabaseUrl::parse(url, options.database_tls_ca.clone())?;
         config.connect_timeout(CONNECT_TIMEOUT);
-        let tls = match config.get_ssl_mode() {
-            SslMode::Disable => None,
-            _ => Some(Authorities::new(options.database_tls_ca.clone())?),
-        };
+        let tls = encrypted.then(|| Authorities::new(authorities)).transpose()?;
         Ok(Self { config, slow: None, tls, pooler: options.database_pooler })
     }
 }
@@ -128,7 +120,10 @@ impl bb8::ManageConnection for Manager {
     type Error = ConnectionError;
 
     async fn connect(&self) -> Result<Connection, ConnectionError> {
-        let refused = |error: tokio_postgres::Error| ConnectionError::BadConnection(error.to_string());
+        // With its causes, as that a certificate has expired.
+        let refused = |error: tokio_postgres::Error| {
+            ConnectionError::BadConnection(format!("{:#}", anyhow::Error::from(error)))
+        };
         let mut inner = if let Some(tls) = &self.tls {
             let tls =
                 tls.connector().map_err(|error| ConnectionError::BadConnection(format!("{error:#}")))?;
@@ -162,6 +157,14 @@ impl bb8::ManageConnection for Manager {
 /// # Errors
 /// When the URL is malformed or the database does not answer.
 pub async fn connect(url: &Secret) -> anyhow::Result<AsyncPgConnection> {
+    connect_as_told(url, &DatabaseOptions::default()).await
+}
+
+/// As [`connect`], the way that a service's pool does.
+///
+/// # Errors
+/// When the URL is malformed or the database does not answer.
+pub async fn connect_as_told(url: &Secret, options: &DatabaseOptions) -> anyhow::Result<AsyncPgConnection> {
     use bb8::ManageConnection;
-    Ok(Manager::new(url, &DatabaseOptions::default())?.connect().await?.inner)
+    Ok(Manager::new(url, options)?.connect().await?.inner)
 }

@@ -11,10 +11,12 @@
 
 mod connection;
 mod errors;
+mod failures;
 mod measures;
 mod pooled;
 mod prepared;
 mod transaction;
+mod url;
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +25,7 @@ use uuid::Uuid;
 
 use measures::Measures;
 
-pub use connection::{Connection, Manager, connect};
+pub use connection::{Connection, Manager, connect, connect_as_told};
 pub use diesel_async::AsyncPgConnection;
 pub use errors::{Constraint, Rule, constraint_of, detail_of, explain};
 pub use prepared::Prepared;
@@ -71,6 +73,7 @@ impl Database {
         let pool = Pool::builder()
             .max_size(max_connections)
             .connection_timeout(CONNECTION_WAIT)
+            .error_sink(failures::Failures::of(&name))
             .test_on_check_out(true)
             // The connection used last is the one whose statements are prepared and whose caches are warm.
             .queue_strategy(bb8::QueueStrategy::Lifo)

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! lock  secrets  postgres.pid  redis.pid     ours
-//! log/  postgres/  redis/                    the last two belong to the servers' user
+//! log/  postgres/  redis/  tls/              but for the logs they belong to the servers' user
 //! ```
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -14,8 +14,10 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::DataPlace;
+use super::certificates::TlsFolder;
 use super::command::Identity;
 use super::places::{make_own_folder, reachable, temporary};
+use super::reaching::Reaching;
 
 /// Where the passwords are, in the data folder.
 pub(super) const SECRETS: &str = "secrets";
@@ -73,6 +75,11 @@ impl DataFolder {
 
     pub(super) fn postgres(&self) -> PathBuf {
         self.path.join(POSTGRES)
+    }
+
+    /// How clients reach the servers here.
+    pub(super) fn reaching(&self, tls: Option<&TlsFolder>) -> Reaching {
+        Reaching::new(self.secrets.clone(), tls.map(TlsFolder::authority))
     }
 
     pub(super) fn redis(&self) -> PathBuf {

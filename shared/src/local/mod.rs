@@ -4,20 +4,21 @@
 //! Promises:
 //! - The system is not touched: installed programs are used if they are new enough, otherwise copies are
 //!   fetched into the caller's cache folder through pip and apt as the machine has them configured.
-//! - Servers listen on loopback only and ask for random 256-bit passwords.
+//! - Servers listen on loopback only and ask for random 256-bit passwords; given certificates, they refuse plain text.
 //! - Servers never outlive this process: a guard process stops them however it ends, `kill -9` included, and the
 //!   next start on the same data folder stops whatever might still be left.
 //! - Every wait is bounded, and every refusal says what was tried and what to do.
 //!
-//! Deliberately not here: databases, roles and migrations (the caller makes them), TLS and unix sockets.
+//! Deliberately not here: databases, roles and migrations (the caller makes them), certificates (likewise) and unix sockets.
 //!
 //! Reading order: [`start`], `provision`, `data_folder`, `guard`, `process`, `postgres`, `redis`; for backups `barman`,
 //! `running`, `restoring`.
 
 mod barman;
+mod certificates;
 mod command;
 mod data_folder;
-mod encrypted;
+mod debian_release;
 mod guard;
 mod pgbouncer;
 mod places;
@@ -26,10 +27,12 @@ mod postgres;
 mod process;
 mod provision;
 mod provision_debian;
+mod provision_pgbouncer;
 mod provision_postgres;
 mod provision_prometheus;
 mod provision_python;
 mod provision_redis;
+mod reaching;
 mod redis;
 mod redis_cluster;
 mod restoring;
@@ -42,19 +45,23 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 pub use barman::{Barman, LogReceiver, own_user_name, run_tool};
-pub use encrypted::{Certificate, EncryptedRedis};
+pub use certificates::{Certificate, ServerCertificates};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{ADMIN, PostgresServer};
+pub use provision_pgbouncer::PgBouncerEdition;
 pub use provision_prometheus::promtool;
 pub use provision_python::python_packages;
+pub use reaching::Reaching;
 pub use redis::RedisServer;
 pub use redis_cluster::RedisCluster;
 pub use restoring::{RestorePlace, RestoredPostgres};
 pub use running::RunningPostgres;
 pub use servers::LocalServers;
 
+use certificates::TlsFolder;
 use data_folder::DataFolder;
 use guard::Guard;
+use provision::Wires;
 
 /// Told a human sentence at each step.
 type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
@@ -83,6 +90,8 @@ pub struct LocalOptions {
     pub postgres_bin: Option<PathBuf>,
     /// Folder with `redis-server`; nowhere else is looked then.
     pub redis_bin: Option<PathBuf>,
+    /// What the servers show; they then refuse plain text. `None`: they speak nothing else.
+    pub certificates: Option<ServerCertificates>,
 }
 
 /// The folder that the servers really use for this data folder: another one under `/var/tmp` when root runs us and the
@@ -111,14 +120,22 @@ pub async fn start(options: LocalOptions, progress: impl Fn(&str) + Send + Sync)
     for note in &notes {
         progress(note);
     }
-    let postgres =
-        provision_postgres::find_or_install(options.postgres_bin.as_deref(), &cache, data.identity, progress)
-            .await?;
+    let wires = if options.certificates.is_some() { Wires::Encrypted } else { Wires::Plain };
+    let postgres = provision_postgres::find_or_install(
+        options.postgres_bin.as_deref(),
+        &cache,
+        data.identity,
+        wires,
+        progress,
+    )
+    .await?;
     let redis =
         provision_redis::find_or_install(options.redis_bin.as_deref(), &cache, data.identity, progress)
             .await?;
+    let tls = TlsFolder::make(&data, options.certificates.as_ref())?;
     LocalServers::start(servers::Plan {
         data,
+        tls,
         guard,
         postgres_program: postgres,
         redis_program: redis,

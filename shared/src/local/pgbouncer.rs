@@ -7,16 +7,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::net::TcpStream;
 
-use super::Progress;
-use super::command::Identity;
-use super::encrypted::Certificate;
+use super::certificates::ServerCertificates;
 use super::ports;
-use super::provision::{self, Copy, Program};
-use super::provision_debian::{library_path, unpack};
+use super::provision::Program;
+use super::provision_pgbouncer::{self, PgBouncerEdition, SERVER};
 use super::tethered::{Place, Tethered};
 
-const COPY: &str = "pgbouncer-1";
-const SERVER: &str = "pgbouncer";
+/// What comes before it, the databases, is where another PostgreSQL is.
+const SECTION: &str = "[pgbouncer]\n";
 const END_LIMIT: Duration = Duration::from_secs(5);
 
 /// A running PgBouncer.
@@ -25,36 +23,39 @@ pub struct PgBouncer {
     pub port: u16,
     settings: String,
     users: String,
-    certificate: Option<Certificate>,
+    certificates: Option<ServerCertificates>,
     program: Program,
     server: Option<Tethered>,
 }
 
 impl PgBouncer {
     /// Starts it on a free port with the settings of this file, for all databases of the server at `postgres` and for
-    /// these users with their passwords; with a certificate it refuses plain text. Debian's package is fetched into the cache.
+    /// these users with their passwords; with certificates it speaks TLS and nothing else on both sides. Debian's package is
+    /// fetched into the cache.
     ///
     /// # Errors
     /// When it cannot be fetched or does not start.
     pub async fn start(
         cache: &Path,
+        edition: PgBouncerEdition,
         settings: &Path,
         postgres: SocketAddr,
         users: &[(String, String)],
-        certificate: Option<Certificate>,
+        certificates: Option<ServerCertificates>,
         progress: impl Fn(&str) + Send + Sync,
     ) -> Result<Self> {
-        let program = program(cache, &progress).await?;
+        let program = provision_pgbouncer::find_or_install(cache, edition, &progress).await?;
         let port = ports::free()?;
         let users = users.iter().map(|(user, password)| format!("\"{user}\" \"{password}\"\n")).collect();
         let settings = std::fs::read_to_string(settings).context("cannot read PgBouncer's settings")?;
         let (host, at) = (postgres.ip(), postgres.port());
-        // What comes later counts.
+        // In one section, where what comes later counts: a second one would put all of the first back to the defaults.
+        let (_, own) = settings.split_once(SECTION).context("there is no section [pgbouncer]")?;
         let settings = format!(
-            "{settings}\n[databases]\n* = host={host} port={at}\n\
-             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            "[databases]\n* = host={host} port={at}\n{SECTION}{own}\n\
+             listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
         );
-        let mut bouncer = Self { port, settings, users, certificate, program, server: None };
+        let mut bouncer = Self { port, settings, users, certificates, program, server: None };
         bouncer.start_again().await?;
         Ok(bouncer)
     }
@@ -81,13 +82,17 @@ impl PgBouncer {
         let place = Place::make()?;
         let users = place.write("users", &self.users)?;
         let mut settings = format!("{}auth_file = {}\n", self.settings, users.display());
-        if let Some(certificate) = &self.certificate {
-            let chain = place.write("chain.pem", &certificate.chain)?;
-            let key = place.write("key.pem", &certificate.key)?;
+        if let Some(ServerCertificates { authority, postgres, .. }) = &self.certificates {
+            let authority = place.write("ca.pem", authority)?;
+            // It is PostgreSQL for its clients.
+            let chain = place.write("chain.pem", &postgres.chain)?;
+            let key = place.write("key.pem", postgres.key.expose())?;
             settings += &format!(
-                "client_tls_sslmode = require\nclient_tls_cert_file = {}\nclient_tls_key_file = {}\n",
+                "client_tls_sslmode = require\nclient_tls_cert_file = {}\nclient_tls_key_file = {}\n\
+                 server_tls_sslmode = verify-full\nserver_tls_ca_file = {}\n",
                 chain.display(),
-                key.display()
+                key.display(),
+                authority.display()
             );
         }
         let settings = place.write("pgbouncer.ini", &settings)?;
@@ -98,19 +103,4 @@ impl PgBouncer {
         self.server = Some(server);
         Ok(())
     }
-}
-
-async fn program(cache: &Path, progress: Progress<'_>) -> Result<Program> {
-    let identity = Identity::of_servers()?;
-    let (cache, _) = super::places::reachable(cache, identity)?;
-    let place = match provision::copy(&cache, COPY, progress).await? {
-        Copy::Present(place) => place,
-        Copy::Missing(unfinished) => {
-            progress("installing PgBouncer (private copy of Debian's package)…");
-            unpack(&unfinished.folder, &[SERVER], SERVER, "usr/sbin/pgbouncer").await?;
-            unfinished.finish()?
-        }
-    };
-    let found = Program::ask(&place.join("usr/sbin"), SERVER, library_path(&place), identity).await;
-    found.with_context(|| format!("the private copy in {} does not run: remove it", place.display()))
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::Progress;
+use super::certificates::TlsFolder;
 use super::command::{Identity, run};
 use super::data_folder::DataFolder;
 use super::guard::Guard;
@@ -19,6 +20,8 @@ use super::places::make_server_folder;
 use super::ports;
 use super::process::{Launch, START_LIMIT, ServerProcess, Steps, pid_file, stop_leftover};
 use super::provision::Program;
+use super::reaching::Reaching;
+use crate::config::Secret;
 
 /// The superuser that [`PostgresServer::admin_url`] signs in as.
 pub const ADMIN: &str = "dafnck_admin";
@@ -47,8 +50,6 @@ const THROWAWAY: &[&str] = &[
 pub struct PostgresServer {
     /// Loopback TCP port.
     pub port: u16,
-    /// Password of the superuser [`ADMIN`].
-    pub admin_password: String,
     /// As the server names it, for example `18.6`.
     pub version: String,
     /// Its data folder.
@@ -56,8 +57,11 @@ pub struct PostgresServer {
     /// The folder with its programs (`postgres`, `initdb`; most packages also have `psql` and `pgbench`).
     pub programs: PathBuf,
     pub(super) root: PathBuf,
-    pub(super) temporary: bool,
-    pub(super) identity: Identity,
+    reaching: Reaching,
+    tls: Option<TlsFolder>,
+    library_path: Option<String>,
+    temporary: bool,
+    identity: Identity,
 }
 
 impl PostgresServer {
@@ -66,11 +70,14 @@ impl PostgresServer {
         data: &DataFolder,
         program: &Program,
         port: u16,
+        tls: Option<TlsFolder>,
         progress: Progress<'_>,
     ) -> Result<Self> {
         let server = Self {
             port,
-            admin_password: data.secrets.postgres_admin_password.clone(),
+            reaching: data.reaching(tls.as_ref()),
+            tls,
+            library_path: program.library_path.clone(),
             version: program.version.clone(),
             data: data.postgres(),
             programs: program.folder.clone(),
@@ -89,8 +96,14 @@ impl PostgresServer {
 
     /// A connection URL of the superuser for this database (a plain name: it is not escaped).
     #[must_use]
-    pub fn admin_url(&self, database: &str) -> String {
-        format!("postgres://{ADMIN}:{}@127.0.0.1:{}/{database}", self.admin_password, self.port)
+    pub fn admin_url(&self, database: &str) -> Secret {
+        self.reaching.admin_url(self.port, database)
+    }
+
+    /// Password of the superuser [`ADMIN`].
+    #[must_use]
+    pub fn admin_password(&self) -> &str {
+        self.reaching.admin_password()
     }
 
     fn check_version(&self, program: &Program) -> Result<()> {
@@ -116,9 +129,10 @@ impl PostgresServer {
         let password_file = folder.with_extension("password");
         make_server_folder(&folder, self.identity)?;
         let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&password_file)?;
-        file.write_all(self.admin_password.as_bytes())?;
+        file.write_all(self.admin_password().as_bytes())?;
         self.identity.give(&password_file)?;
         let mut command = self.identity.command(self.programs.join("initdb"));
+        command.envs(self.library_path.as_ref().map(|path| ("LD_LIBRARY_PATH", path)));
         command.arg("-D").arg(&folder).arg("--pwfile").arg(&password_file).args([
             "--username",
             ADMIN,
@@ -176,7 +190,7 @@ impl PostgresServer {
             name: NAME,
             program: &self.programs.join(NAME),
             arguments: self.arguments(settings)?,
-            library_path: None,
+            library_path: self.library_path.as_deref(),
             input: String::new(),
             data: &self.root,
             identity: self.identity,
@@ -192,6 +206,11 @@ impl PostgresServer {
         process.stop(STOP_STEPS).await
     }
 
+    /// New connections find the certificate that is in the files now; those that stand stay.
+    pub(super) async fn read_certificates(&self, process: &ServerProcess) -> Result<()> {
+        process.signal("HUP").await
+    }
+
     fn arguments(&self, more: &[&str]) -> Result<Vec<String>> {
         let folder = self.data.to_str().context("the data folder's path is not UTF-8")?;
         let mut arguments: Vec<String> = ["-D", folder, "-p"].map(str::to_owned).into();
@@ -204,13 +223,16 @@ impl PostgresServer {
             "log_timezone=UTC",
             "logging_collector=off",
         ];
+        let tls = self.tls.as_ref().map(TlsFolder::postgres_settings).unwrap_or_default();
         let statistics = self.has_statistics().then_some("shared_preload_libraries=pg_stat_statements");
         let settings = always
             .iter()
             .chain(if self.temporary { THROWAWAY } else { LASTING })
             .chain(&statistics)
-            .chain(more);
-        arguments.extend(settings.flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]));
+            .chain(more)
+            .copied()
+            .chain(tls.iter().map(String::as_str));
+        arguments.extend(settings.flat_map(|setting| ["-c".to_owned(), setting.to_owned()]));
         Ok(arguments)
     }
 

@@ -120,6 +120,10 @@ impl ServerProcess {
         bail!("{} (process {}) could not be stopped. {}", self.name, self.child.id(), self.log_tail())
     }
 
+    pub(super) async fn signal(&self, signal: &str) -> Result<()> {
+        send(signal, self.child.id()).await
+    }
+
     fn log_tail(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_default();
         format!(

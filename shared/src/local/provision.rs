@@ -19,6 +19,13 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 const VERSION_LIMIT: Duration = Duration::from_secs(20);
 const UNFINISHED_PREFIX: &str = ".unfinished-";
 
+/// What the servers are to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wires {
+    Plain,
+    Encrypted,
+}
+
 /// A server program that was found and answered with its version.
 #[derive(Debug, Clone)]
 pub(super) struct Program {

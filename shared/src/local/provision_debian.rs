@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::command::run;
+use super::debian_release;
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 const UNPACK_LIMIT: Duration = Duration::from_secs(60);
@@ -18,42 +19,104 @@ const UNPACK_LIMIT: Duration = Duration::from_secs(60);
 /// Puts these packages into the folder, of which one holds `program`, and the libraries that the package `needing`
 /// needs.
 pub(super) async fn unpack(folder: &Path, packages: &[&str], needing: &str, program: &str) -> Result<()> {
-    let apt = folder.join("apt");
-    let configuration = configure_apt(&apt)?;
-    // One source of several that does not answer fails the update; only the download tells whether it matters.
-    let update = run(apt_command("apt-get", &configuration, &apt, &["update"]), INSTALL_LIMIT).await;
-    let wanted: Vec<String> = packages.iter().map(|package| (*package).to_owned()).collect();
-    match (download(folder, &apt, &configuration, &wanted).await, update) {
-        (Err(error), Err(update)) => return Err(error.context(format!("{update:#}"))),
-        (downloaded, _) => downloaded?,
-    }
+    let apt = Apt::open(folder, None)?;
+    apt.update_and_download(packages).await?;
     if fs::symlink_metadata(folder.join(program)).is_err() {
         bail!("the packages hold no {program}");
     }
-    let answer =
-        run(apt_command("apt-cache", &configuration, &apt, &["depends", needing]), UNPACK_LIMIT).await?;
+    let answer = run(apt.command("apt-cache", &["depends", needing]), UNPACK_LIMIT).await?;
     let mut libraries = Vec::new();
     for library in libraries_in(&answer) {
-        if !is_installed(&library).await {
+        if !is_installed(library).await {
             libraries.push(library);
         }
     }
     if !libraries.is_empty() {
-        download(folder, &apt, &configuration, &libraries).await?;
+        apt.download(&libraries).await?;
     }
-    fs::remove_dir_all(&apt).context("cannot remove the package lists")
+    apt.close()
 }
 
-/// Writes apt's configuration: everything below our folder, and none of the machine's hooks, which tidy system folders.
-fn configure_apt(apt: &Path) -> Result<PathBuf> {
-    for part in ["state", "lists/partial", "cache/archives/partial", "log", "packages"] {
-        fs::create_dir_all(apt.join(part))?;
+/// Puts these packages of another release into the folder, from wherever the machine gets its own. They need a C library
+/// that the machine may not have: it has to be one of them.
+pub(super) async fn unpack_of_release(folder: &Path, release: &str, packages: &[&str]) -> Result<()> {
+    let apt = Apt::open(folder, Some(release))?;
+    apt.update_and_download(packages).await?;
+    apt.close()
+}
+
+/// apt with everything in a folder of its own, below the folder that packages are unpacked into.
+struct Apt<'a> {
+    into: &'a Path,
+    folder: PathBuf,
+    configuration: PathBuf,
+}
+
+impl<'a> Apt<'a> {
+    /// For packages of this release instead of the machine's own.
+    fn open(into: &'a Path, release: Option<&str>) -> Result<Self> {
+        let folder = into.join("apt");
+        for part in ["state", "lists/partial", "cache/archives/partial", "log", "packages"] {
+            fs::create_dir_all(folder.join(part))?;
+        }
+        let configuration = folder.join("apt.conf");
+        let root = folder
+            .to_str()
+            .filter(|path| !path.contains(['"', '\n']))
+            .context("the cache folder's path has characters that apt does not take")?;
+        let mut text = configured(root);
+        if let Some(release) = release {
+            let sources = folder.join("sources");
+            debian_release::write_sources(&sources, release)?;
+            text += &format!(
+                "Dir::Etc::sourcelist \"/dev/null\";\nDir::Etc::sourceparts \"{}\";\n",
+                sources.display()
+            );
+        }
+        fs::write(&configuration, text)?;
+        Ok(Self { into, folder, configuration })
     }
-    let root = apt
-        .to_str()
-        .filter(|path| !path.contains(['"', '\n']))
-        .context("the cache folder's path has characters that apt does not take")?;
-    let text = format!(
+
+    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.arg("-q").arg("-c").arg(&self.configuration).args(arguments);
+        // `download` puts the packages into the current folder.
+        command.current_dir(self.folder.join("packages")).env("LC_ALL", "C.UTF-8");
+        command
+    }
+
+    /// One source of several that does not answer fails the update; only the download tells whether it matters.
+    async fn update_and_download(&self, packages: &[&str]) -> Result<()> {
+        let update = run(self.command("apt-get", &["update"]), INSTALL_LIMIT).await;
+        match (self.download(packages).await, update) {
+            (Err(error), Err(update)) => Err(error.context(format!("{update:#}"))),
+            (downloaded, _) => downloaded,
+        }
+    }
+
+    /// Fetches packages and unpacks them side by side.
+    async fn download(&self, packages: &[&str]) -> Result<()> {
+        let mut command = self.command("apt-get", &["download"]);
+        command.args(packages);
+        run(command, INSTALL_LIMIT).await?;
+        for entry in fs::read_dir(self.folder.join("packages"))? {
+            let package = entry?.path();
+            let mut command = Command::new("dpkg");
+            command.arg("-x").arg(&package).arg(self.into);
+            run(command, UNPACK_LIMIT).await?;
+            fs::remove_file(package)?;
+        }
+        Ok(())
+    }
+
+    fn close(self) -> Result<()> {
+        fs::remove_dir_all(&self.folder).context("cannot remove the package lists")
+    }
+}
+
+/// apt's configuration: everything below this folder, and none of the machine's hooks, which tidy system folders.
+fn configured(root: &str) -> String {
+    format!(
         r#"#clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
@@ -66,44 +129,13 @@ APT::Sandbox::User "root";
 Acquire::Languages "none";
 Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 "#
-    );
-    let file = apt.join("apt.conf");
-    fs::write(&file, text)?;
-    Ok(file)
-}
-
-fn apt_command(program: &str, configuration: &Path, apt: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program);
-    // `download` puts the packages into the current folder.
-    command
-        .arg("-q")
-        .arg("-c")
-        .arg(configuration)
-        .args(arguments)
-        .current_dir(apt.join("packages"))
-        .env("LC_ALL", "C.UTF-8");
-    command
-}
-
-/// Fetches packages and unpacks them side by side into the folder.
-async fn download(folder: &Path, apt: &Path, configuration: &Path, packages: &[String]) -> Result<()> {
-    let mut command = apt_command("apt-get", configuration, apt, &["download"]);
-    command.args(packages);
-    run(command, INSTALL_LIMIT).await?;
-    for entry in fs::read_dir(apt.join("packages"))? {
-        let package = entry?.path();
-        let mut command = Command::new("dpkg");
-        command.arg("-x").arg(&package).arg(folder);
-        run(command, UNPACK_LIMIT).await?;
-        fs::remove_file(package)?;
-    }
-    Ok(())
+    )
 }
 
 /// The libraries a package needs, as `apt-cache depends` prints them. The C library is the machine's own in any case.
-fn libraries_in(answer: &str) -> Vec<String> {
+fn libraries_in(answer: &str) -> Vec<&str> {
     let needed = answer.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
-    needed.filter(|package| package.starts_with("lib") && *package != "libc6").map(str::to_owned).collect()
+    needed.filter(|package| package.starts_with("lib") && *package != "libc6").collect()
 }
 
 async fn is_installed(package: &str) -> bool {

@@ -1,13 +1,17 @@
 //! The Redis server: its configuration, starting and stopping it.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use anyhow::{Context, Result, ensure};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
+use super::certificates::TlsFolder;
 use super::command::Identity;
 use super::data_folder::DataFolder;
 use super::guard::Guard;
@@ -15,6 +19,9 @@ use super::places::make_server_folder;
 use super::ports;
 use super::process::{Launch, START_LIMIT, ServerProcess, Steps, pid_file, stop_leftover};
 use super::provision::Program;
+use super::reaching::Reaching;
+use crate::config::Secret;
+use crate::tls;
 
 pub(super) const NAME: &str = "redis";
 const PROGRAM: &str = "redis-server";
@@ -30,12 +37,12 @@ const THROWAWAY: &str = "appendonly no\nsave \"\"\n";
 pub struct RedisServer {
     /// Loopback TCP port.
     pub port: u16,
-    /// Password of the default user.
-    pub password: String,
     /// As the server names it, for example `7.0.15`.
     pub version: String,
     folder: PathBuf,
     program: Program,
+    reaching: Reaching,
+    tls: Option<TlsFolder>,
     root: PathBuf,
     temporary: bool,
     identity: Identity,
@@ -43,14 +50,20 @@ pub struct RedisServer {
 
 impl RedisServer {
     /// The server on this data folder, not started yet.
-    pub(super) fn prepare(data: &DataFolder, program: Program, port: u16) -> Result<Self> {
+    pub(super) fn prepare(
+        data: &DataFolder,
+        program: Program,
+        port: u16,
+        tls: Option<TlsFolder>,
+    ) -> Result<Self> {
         make_server_folder(&data.redis(), data.identity)?;
         Ok(Self {
             port,
-            password: data.secrets.redis_password.clone(),
             version: program.version.clone(),
             folder: data.redis(),
             program,
+            reaching: data.reaching(tls.as_ref()),
+            tls,
             root: data.path.clone(),
             temporary: data.temporary,
             identity: data.identity,
@@ -59,8 +72,8 @@ impl RedisServer {
 
     /// A connection URL with the password, for database 0.
     #[must_use]
-    pub fn url(&self) -> String {
-        format!("redis://:{}@127.0.0.1:{}/0", self.password, self.port)
+    pub fn url(&self) -> Secret {
+        self.reaching.redis_url(self.port)
     }
 
     /// Stops a server of ours left on this folder.
@@ -102,10 +115,26 @@ impl RedisServer {
     /// The process title stays what we started, because that is how a leftover is recognised.
     fn configuration(&self) -> String {
         let durability = if self.temporary { THROWAWAY } else { LASTING };
+        let (port, password) = (self.port, self.reaching.redis_password());
+        let listen = match &self.tls {
+            None => format!("port {port}\n"),
+            Some(tls) => {
+                let [certificate, key] = tls.redis_settings().map(|(name, file)| format!("{name} {file}\n"));
+                format!("port 0\ntls-port {port}\ntls-auth-clients no\n{certificate}{key}")
+            }
+        };
         format!(
-            "bind 127.0.0.1\nport {}\nrequirepass {}\nset-proc-title no\ndaemonize no\nlogfile \"\"\n{durability}",
-            self.port, self.password
+            "bind 127.0.0.1\n{listen}requirepass {password}\nset-proc-title no\ndaemonize no\nlogfile \"\"\n{durability}"
         )
+    }
+
+    /// New connections find the certificate that is in the files now; those that stand stay.
+    pub(super) async fn read_certificates(&self) -> Result<()> {
+        let settings = self.tls.iter().flat_map(TlsFolder::redis_settings);
+        let words: Vec<String> = settings.map(|(name, file)| format!("{name} {file}")).collect();
+        let answer = self.ask(&format!("CONFIG SET {}", words.join(" "))).await?;
+        ensure!(!answer.contains("-ERR"), "Redis does not take its new certificate: {answer}");
+        Ok(())
     }
 
     async fn answers(&self) -> bool {
@@ -115,8 +144,9 @@ impl RedisServer {
     /// Signs in, sends one command and returns everything answered up to the second line or the end.
     async fn ask(&self, command: &str) -> Result<String> {
         let conversation = async {
-            let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
-            connection.write_all(format!("AUTH {}\r\n{command}\r\n", self.password).as_bytes()).await?;
+            let mut connection = self.connect().await?;
+            let words = format!("AUTH {}\r\n{command}\r\n", self.reaching.redis_password());
+            connection.write_all(words.as_bytes()).await?;
             let mut answer = Vec::new();
             while answer.iter().filter(|byte| **byte == b'\n').count() < 2 {
                 if connection.read_buf(&mut answer).await? == 0 {
@@ -128,4 +158,16 @@ impl RedisServer {
         let limit = if command.starts_with("SHUTDOWN") { SHUTDOWN_LIMIT } else { ANSWER_LIMIT };
         tokio::time::timeout(limit, conversation).await.context("Redis did not answer in time")?
     }
+    async fn connect(&self) -> Result<Box<dyn Wire>> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
+        let Some(authority) = self.reaching.authority() else { return Ok(Box::new(stream)) };
+        let connector = TlsConnector::from(Arc::new(tls::client_config(Some(authority))?));
+        let name = ServerName::from(IpAddr::from(Ipv4Addr::LOCALHOST));
+        Ok(Box::new(connector.connect(name, stream).await?))
+    }
 }
+
+/// A connection, encrypted or not.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}

@@ -1,11 +1,12 @@
 //! A Redis Cluster of three masters with a replica each, for tests.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::certificates::ServerCertificates;
 use super::command::{Identity, run};
 use super::ports;
 use super::provision::Program;
@@ -16,26 +17,34 @@ const NODES: usize = 6;
 const SERVER: &str = "redis-server";
 const CLIENT: &str = "redis-cli";
 const ASK_LIMIT: Duration = Duration::from_secs(30);
+/// Each node asks all the others, on a busy machine encrypted.
+const JOIN_LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(50);
 /// How long the nodes may take to agree, at first and after one has gone.
 const AGREE_LIMIT: Duration = Duration::from_secs(60);
 /// A node's bus listens so far above its port.
 const BUS: u16 = 10_000;
+const AUTHORITY: &str = "ca.pem";
 
 /// The running nodes.
 pub struct RedisCluster {
     password: String,
     program: Program,
+    /// For all nodes, where clients, bus and replication are encrypted.
+    certificates: Option<ServerCertificates>,
     nodes: Vec<Node>,
 }
 
 struct Node {
     port: u16,
     server: Tethered,
+    /// Its own copy of the authorities, where it is encrypted.
+    authority: PathBuf,
 }
 
 impl RedisCluster {
-    /// Starts six nodes with the settings of this file and these lines after them, and makes them a cluster.
+    /// Starts six nodes with the settings of this file and these lines after them, and makes them a cluster. With
+    /// certificates they speak TLS and nothing else.
     ///
     /// # Errors
     /// When Redis cannot be found or fetched, or the nodes do not agree in time.
@@ -43,6 +52,7 @@ impl RedisCluster {
         cache: &Path,
         settings: &Path,
         more: &str,
+        certificates: Option<ServerCertificates>,
         progress: impl Fn(&str) + Send + Sync,
     ) -> Result<Self> {
         let identity = Identity::of_servers()?;
@@ -50,7 +60,7 @@ impl RedisCluster {
         let program = provision_redis::find_or_install(None, &cache, identity, &progress).await?;
         let settings = std::fs::read_to_string(settings).context("cannot read the settings of the nodes")?;
         let password = hex::encode(rand::random::<[u8; 32]>());
-        let mut cluster = Self { password, program, nodes: Vec::new() };
+        let mut cluster = Self { password, program, certificates, nodes: Vec::new() };
         for _ in 0..NODES {
             let node = cluster.start_node(&format!("{settings}\n{more}\n"))?;
             cluster.nodes.push(node);
@@ -65,13 +75,28 @@ impl RedisCluster {
     fn start_node(&self, settings: &str) -> Result<Node> {
         let (place, port) = (Place::make()?, free_with_bus()?);
         let Self { password, .. } = self;
-        let folder = place.folder.display();
+        let (folder, listen) = (place.folder.display(), self.listen(&place, port)?);
         let own = format!(
-            "{settings}bind 127.0.0.1\nport {port}\ndir {folder}\nrequirepass {password}\nmasterauth {password}\n"
+            "{settings}bind 127.0.0.1\n{listen}dir {folder}\nrequirepass {password}\nmasterauth {password}\n"
         );
         let configuration = place.write("redis.conf", &own)?;
         let configuration = configuration.to_str().context("the folder's path is not UTF-8")?;
-        Ok(Node { port, server: Tethered::spawn(&place, &self.program, SERVER, &[configuration])? })
+        let server = Tethered::spawn(&place, &self.program, SERVER, &[configuration])?;
+        Ok(Node { port, server, authority: place.folder.join(AUTHORITY) })
+    }
+
+    fn listen(&self, place: &Place, port: u16) -> Result<String> {
+        let Some(ServerCertificates { authority, redis, .. }) = &self.certificates else {
+            return Ok(format!("port {port}\n"));
+        };
+        let chain = place.write("chain.pem", &redis.chain)?;
+        let key = place.write("key.pem", redis.key.expose())?;
+        let authority = place.write(AUTHORITY, authority)?;
+        let [chain, key, authority] = [&chain, &key, &authority].map(|file| file.display());
+        Ok(format!(
+            "port 0\ntls-port {port}\ntls-cluster yes\ntls-replication yes\ntls-auth-clients no\n\
+             tls-cert-file {chain}\ntls-key-file {key}\ntls-ca-cert-file {authority}\n"
+        ))
     }
 
     async fn join(&self) -> Result<()> {
@@ -80,7 +105,7 @@ impl RedisCluster {
         let mut words = vec!["--cluster", "create"];
         words.extend(addresses.iter().map(String::as_str));
         words.extend(["--cluster-replicas", "1", "--cluster-yes"]);
-        self.run_client(&words).await?;
+        self.run_client(&words, JOIN_LIMIT).await?;
         self.agree(NODES, 0).await
     }
 
@@ -89,7 +114,8 @@ impl RedisCluster {
     pub fn url(&self) -> String {
         let nodes = self.nodes.iter().take(NODES / 2);
         let nodes: Vec<String> = nodes.map(|node| format!("127.0.0.1:{}", node.port)).collect();
-        format!("redis-cluster://:{}@{}", self.password, nodes.join(","))
+        let scheme = if self.certificates.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}-cluster://:{}@{}", self.password, nodes.join(","))
     }
 
     /// Kills a master with `kill -9`; the others will notice.
@@ -147,14 +173,19 @@ impl RedisCluster {
 
     async fn ask(&self, port: u16, words: &[&str]) -> Result<String> {
         let port = port.to_string();
-        self.run_client(&[&["-p", &port], words].concat()).await
+        self.run_client(&[&["-p", &port], words].concat(), ASK_LIMIT).await
     }
 
-    async fn run_client(&self, words: &[&str]) -> Result<String> {
+    async fn run_client(&self, words: &[&str], limit: Duration) -> Result<String> {
         let mut command = Command::new(self.program.folder.join(CLIENT));
+        // Before the words: they may end with a command of Redis.
+        if self.certificates.is_some() {
+            let authority = self.nodes.first().map(|node| node.authority.as_path());
+            command.arg("--tls").arg("--cacert").arg(authority.context("no node is left")?);
+        }
         command.args(words).env("REDISCLI_AUTH", &self.password);
         command.envs(self.program.library_path.as_ref().map(|path| ("LD_LIBRARY_PATH", path)));
-        run(command, ASK_LIMIT).await
+        run(command, limit).await
     }
 }
 

@@ -16,7 +16,7 @@ use super::places::{self, set_mode};
 use super::ports;
 use super::postgres::{NAME, PostgresServer};
 use super::process::ServerProcess;
-use super::provision::Program;
+use super::provision::{Program, Wires};
 use super::servers::forget;
 use super::{DataPlace, provision_postgres};
 
@@ -65,7 +65,9 @@ impl RestorePlace {
         let guard = Guard::start(&data)?;
         data.make()?;
         let (cache, _) = places::reachable(cache, identity)?;
-        let program = provision_postgres::find_or_install(postgres_bin, &cache, identity, progress).await?;
+        let program =
+            provision_postgres::find_or_install(postgres_bin, &cache, identity, Wires::Plain, progress)
+                .await?;
         Ok(Self { data, guard, program })
     }
 
@@ -92,7 +94,7 @@ impl RestorePlace {
         let Self { data, guard, program } = self;
         give_all(&data.postgres(), data.identity)?;
         set_mode(&data.postgres(), 0o700)?;
-        let postgres = PostgresServer::prepare(&data, &program, ports::free()?, &progress).await?;
+        let postgres = PostgresServer::prepare(&data, &program, ports::free()?, None, &progress).await?;
         let process = postgres.start_with(&guard, RECOVERY, RECOVERY_LIMIT).await?;
         Ok(RestoredPostgres { postgres, process, guard, _data: data })
     }

@@ -5,19 +5,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::ADMIN;
 use super::command::Identity;
-use super::data_folder::{POSTGRES, Secrets};
+use super::data_folder::POSTGRES;
 use super::places;
 use super::postgres::NAME;
+use super::reaching::Reaching;
+use crate::config::Secret;
 
 /// How to reach the running server of a data folder.
 #[derive(Clone)]
 pub struct RunningPostgres {
     /// Loopback TCP port.
     pub port: u16,
-    /// Password of the superuser [`ADMIN`].
-    pub admin_password: String,
+    /// How clients reach it.
+    pub reaching: Reaching,
     /// The folder with its programs.
     pub programs: PathBuf,
     /// The data folder really used, with the servers' passwords in `secrets`.
@@ -32,19 +33,19 @@ impl RunningPostgres {
     pub fn find(data_folder: &Path) -> Result<Self> {
         let data = places::place_of(data_folder, Identity::of_servers()?)?;
         let none = || format!("no suite runs on {}: start `dafnck` first", data_folder.display());
-        let secrets = Secrets::read(&data).with_context(none)?;
+        let reaching = Reaching::of(data_folder).with_context(none)?;
         let status = fs::read_to_string(data.join(POSTGRES).join("postmaster.pid")).with_context(none)?;
         let (pid, port) = pid_and_port(&status).with_context(none)?;
         let program = fs::read_link(format!("/proc/{pid}/exe")).with_context(none)?;
         anyhow::ensure!(program.file_name().is_some_and(|name| name == NAME), none());
         let programs = program.parent().with_context(none)?.to_owned();
-        Ok(Self { port, admin_password: secrets.postgres_admin_password, programs, data })
+        Ok(Self { port, reaching, programs, data })
     }
 
     /// A connection URL of the superuser for this database (a plain name: it is not escaped).
     #[must_use]
-    pub fn admin_url(&self, database: &str) -> String {
-        format!("postgres://{ADMIN}:{}@127.0.0.1:{}/{database}", self.admin_password, self.port)
+    pub fn admin_url(&self, database: &str) -> Secret {
+        self.reaching.admin_url(self.port, database)
     }
 }
 

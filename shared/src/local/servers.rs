@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tokio::sync::Mutex;
 
 use super::Progress;
+use super::certificates::{ServerCertificates, TlsFolder};
 use super::data_folder::DataFolder;
 use super::guard::Guard;
 use super::ports;
@@ -26,6 +27,7 @@ const END_POLL: Duration = Duration::from_millis(250);
 /// Everything found and opened that the start needs.
 pub(super) struct Plan<'a> {
     pub(super) data: DataFolder,
+    pub(super) tls: Option<TlsFolder>,
     pub(super) guard: Guard,
     pub(super) postgres_program: Program,
     pub(super) redis_program: Program,
@@ -48,23 +50,25 @@ pub struct LocalServers {
     pub notes: Vec<String>,
     postgres_process: Mutex<Option<ServerProcess>>,
     redis_process: Mutex<Option<ServerProcess>>,
+    tls: Option<TlsFolder>,
     guard: Guard,
     _folder: DataFolder,
 }
 
 impl LocalServers {
     pub(super) async fn start(plan: Plan<'_>) -> Result<Self> {
-        let Plan { data, guard, progress, .. } = plan;
+        let Plan { data, tls, guard, progress, .. } = plan;
         if PostgresServer::stop_leftover(&data).await? | RedisServer::stop_leftover(&data).await? {
             progress("stopped servers that an earlier run had left behind");
         }
         refuse_taken(plan.postgres_port, plan.redis_port)?;
+        let port = first_port(plan.postgres_port)?;
         let mut postgres =
-            PostgresServer::prepare(&data, &plan.postgres_program, first_port(plan.postgres_port)?, progress)
-                .await?;
+            PostgresServer::prepare(&data, &plan.postgres_program, port, tls.clone(), progress).await?;
         progress(&format!("starting PostgreSQL {}…", postgres.version));
         let postgres_process = start_postgres(&mut postgres, plan.postgres_port, &guard).await?;
-        let mut redis = RedisServer::prepare(&data, plan.redis_program, first_port(plan.redis_port)?)?;
+        let port = first_port(plan.redis_port)?;
+        let mut redis = RedisServer::prepare(&data, plan.redis_program, port, tls.clone())?;
         progress(&format!("starting Redis {}…", redis.version));
         let redis_process = start_redis(&mut redis, plan.redis_port, &guard).await?;
         progress(&format!(
@@ -80,6 +84,7 @@ impl LocalServers {
             notes: plan.notes,
             postgres_process: Mutex::new(Some(postgres_process)),
             redis_process: Mutex::new(Some(redis_process)),
+            tls,
             guard,
             _folder: data,
         })
@@ -94,6 +99,25 @@ impl LocalServers {
         let postgres = self.stop_postgres().await;
         let guard = self.guard.let_go().await;
         redis.and(postgres).and(guard)
+    }
+
+    /// Gives the running servers other certificates: new connections find them, those that stand stay.
+    ///
+    /// # Errors
+    /// When the servers speak plain text, or a certificate cannot be written or used.
+    pub async fn renew(&self, certificates: &ServerCertificates) -> Result<()> {
+        self.tls.as_ref().context("the servers speak plain text")?.write(certificates)?;
+        if let Some(process) = self.postgres_process.lock().await.as_ref() {
+            self.postgres.read_certificates(process).await?;
+        }
+        let redis_runs = self.redis_process.lock().await.is_some();
+        if redis_runs && let Err(error) = self.redis.read_certificates().await {
+            // As when the former one has ended: nobody connects to tell it.
+            tracing::warn!(error = format!("{error:#}"), "Redis is started anew for its new certificate");
+            self.stop_redis().await?;
+            self.start_redis().await?;
+        }
+        Ok(())
     }
 
     /// Waits until a server ends that nobody stopped, and tells which.

@@ -32,6 +32,12 @@ impl Address {
             Some((scheme, rest)) => cluster_nodes(scheme, rest).map(|nodes| (nodes, true)),
         };
         let (nodes, is_cluster) = parsed.map_err(|_| Error::internal("the Redis URL is malformed"))?;
+        // Whoever names authorities means to be encrypted.
+        if tls_ca.is_some() && !nodes.iter().all(is_encrypted) {
+            return Err(Error::internal(
+                "authorities for Redis are given, but its URL is not one of `rediss`",
+            ));
+        }
         Ok(Self { nodes, is_cluster, tls_ca: tls_ca.map(Path::to_owned) })
     }
 
@@ -84,6 +90,16 @@ mod tests {
         assert_eq!(nodes("redis://:secret@a:1/0").unwrap(), ["a:1"]);
         assert_eq!(nodes("redis-cluster://:secret@a:1,b:2,c:3").unwrap(), ["a:1", "b:2", "c:3"]);
         assert_eq!(nodes("rediss-cluster://a:1,b:2").unwrap(), ["a:1", "b:2"]);
+    }
+
+    #[test]
+    fn who_names_authorities_never_speaks_plain_text() {
+        let ca = Some(Path::new("/ca.pem"));
+        assert!(Address::parse(&"rediss-cluster://a:1,b:2".into(), ca).is_ok());
+        for url in ["redis://a:1", "redis-cluster://a:1,b:2"] {
+            let refusal = format!("{:?}", Address::parse(&url.into(), ca).unwrap_err());
+            assert!(refusal.contains("rediss"), "{refusal}");
+        }
     }
 
     #[test]

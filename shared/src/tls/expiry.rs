@@ -84,12 +84,17 @@ fn say(standing: Standing, path: &Path, end: &anyhow::Result<DateTime<Utc>>) {
     }
 }
 
-/// When the first certificate of a file ends.
-fn end_of(path: &Path) -> anyhow::Result<DateTime<Utc>> {
-    let chain = certificates(path)?;
-    let first = chain.first().context("no certificate")?;
-    let parsed = Certificate::from_der(first).context("the certificate is malformed")?;
-    Ok(parsed.tbs_certificate.validity.not_after.to_system_time().into())
+/// The first end of the certificates of a file: with it, nobody believes the chain.
+///
+/// # Errors
+/// When the file cannot be read, or holds no certificate.
+pub fn end_of(path: &Path) -> anyhow::Result<DateTime<Utc>> {
+    let ends = certificates(path)?.into_iter().map(|certificate| {
+        let parsed = Certificate::from_der(&certificate).context("a certificate is malformed")?;
+        Ok(parsed.tbs_certificate.validity.not_after.to_system_time().into())
+    });
+    let ends: anyhow::Result<Vec<DateTime<Utc>>> = ends.collect();
+    ends?.into_iter().min().context("there is no certificate")
 }
 
 #[cfg(test)]

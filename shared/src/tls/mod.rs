@@ -12,5 +12,6 @@ mod reloaded;
 mod server;
 
 pub(crate) use client::{SiblingConnector, client_config};
+pub use expiry::end_of;
 pub(crate) use expiry::watch;
 pub(crate) use server::{ServerTls, accept};

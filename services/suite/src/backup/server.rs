@@ -8,7 +8,6 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz};
 use diesel::{OptionalExtension, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::config::Secret;
 use shared::database;
 use shared::local::{ADMIN, Barman, LogReceiver, RunningPostgres, own_user_name, run_tool};
 
@@ -75,7 +74,8 @@ pub async fn barman(
     cache: &Path,
 ) -> anyhow::Result<Barman> {
     let text = |path: &Path| path.to_str().map(str::to_owned).context("the path is not UTF-8");
-    let (port, password) = postgres.map_or((0, ""), |postgres| (postgres.port, &postgres.admin_password));
+    let (port, password) =
+        postgres.map_or((0, ""), |postgres| (postgres.port, postgres.reaching.admin_password()));
     // A password on a command line could be read by everybody.
     let passfile = format!("127.0.0.1:{port}:*:{ADMIN}:{password}\n");
     write_private(&work.join("barman.passfile"), passfile.as_bytes())?;
@@ -85,6 +85,7 @@ pub async fn barman(
         .replace("{work}", &text(work)?)
         .replace("{port}", &port.to_string())
         .replace("{admin}", ADMIN)
+        .replace("{tls}", &postgres.map(|postgres| postgres.reaching.conninfo_tls()).unwrap_or_default())
         .replace("{programs}", &text(programs)?);
     let path = work.join("barman.conf");
     write_private(&path, configuration.as_bytes())?;
@@ -137,8 +138,7 @@ impl BackupServer {
     /// # Errors
     /// When the server does not answer.
     pub async fn connect(&self, database: &str) -> anyhow::Result<AsyncPgConnection> {
-        let url = Secret::from(format!("{}?sslmode=disable", self.postgres.admin_url(database)));
-        database::connect(&url).await
+        database::connect(&self.postgres.admin_url(database)).await
     }
 
     /// Sees to it that the server keeps the log until it is fetched. True if it has not been so until now.

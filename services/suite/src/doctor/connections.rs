@@ -67,8 +67,11 @@ pub(super) async fn roles(urls: &[(String, Secret)]) -> Vec<Finding> {
 /// Whether Redis answers and can save.
 pub(super) async fn redis(places: &Places) -> Finding {
     let look = async {
-        let store =
-            RedisStore::believing(places.tls_ca.as_deref(), &places.redis_url, &places.redis_key_prefix)?;
+        let store = RedisStore::believing(
+            places.redis_tls_ca.as_deref(),
+            &places.redis_url,
+            &places.redis_key_prefix,
+        )?;
         // A text, or of a cluster one of each node.
         let told: redis::Value = patiently(&store, redis::cmd("INFO").arg("persistence")).await?;
         anyhow::Ok(format!("{told:?}"))

@@ -4,10 +4,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
-use x509_cert::der::Decode;
+use shared::tls::end_of;
 
 use super::Finding;
 
@@ -86,18 +84,6 @@ pub(super) fn certificate(path: &Path) -> Finding {
             }
         }
     }
-}
-
-/// The first end of the certificates of a file.
-fn end_of(path: &Path) -> anyhow::Result<DateTime<Utc>> {
-    let mut first: Option<DateTime<Utc>> = None;
-    for der in CertificateDer::pem_file_iter(path)? {
-        let certificate = x509_cert::Certificate::from_der(&der?)?;
-        let seconds = certificate.tbs_certificate.validity.not_after.to_unix_duration().as_secs();
-        let end = DateTime::from_timestamp(i64::try_from(seconds)?, 0).context("an end beyond all time")?;
-        first = Some(first.map_or(end, |known| known.min(end)));
-    }
-    first.context("it holds no certificate")
 }
 
 /// How much room there is beside a folder's files.

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use shared::config::{DEFAULT_REDIS_KEY_PREFIX, Secret, SiblingOptions};
+use shared::config::{DEFAULT_REDIS_KEY_PREFIX, Secret, SiblingOptions, TlsOptions};
+use shared::local::Reaching;
 
 use crate::administration::{AdminOptions, RedisPlace};
-use crate::run::{DATABASE, Secrets};
+use crate::run::{self, DATABASE, Secrets};
 use crate::services::Role;
 
 /// Where to look, and how to tell.
@@ -30,7 +31,8 @@ pub struct DoctorOptions {
     /// Where the services are.
     #[command(flatten)]
     siblings: SiblingOptions,
-    /// PEM file with the authorities that services at `https` URLs and Redis are checked against. Default: the system's
+    /// PEM file with the authorities that services at `https` URLs, and Redis at one of `rediss`, are checked against.
+    /// Default: the system's, or those of the local suite
     #[arg(long, env = "DAFNCK_TLS_CA")]
     tls_ca: Option<PathBuf>,
 }
@@ -48,6 +50,8 @@ pub struct Places {
     pub role_urls: Vec<(String, Secret)>,
     /// Redis.
     pub redis_url: Secret,
+    /// Whom it is checked against.
+    pub redis_tls_ca: Option<PathBuf>,
     /// What the names of its keys begin with.
     pub redis_key_prefix: String,
     /// Backups.
@@ -64,29 +68,35 @@ impl DoctorOptions {
     /// # Errors
     /// When neither the options nor a data folder tell.
     pub fn places(&self) -> anyhow::Result<Places> {
+        let given = TlsOptions { tls_ca: self.tls_ca.clone(), ..TlsOptions::default() };
+        let (siblings, tls) = run::complete(&self.admin.data_folder, &self.siblings, &given);
+        let (redis_url, redis_tls_ca) = self.redis.find(&self.admin, self.tls_ca.as_deref())?;
+        let redis_is_encrypted = redis_url.expose().starts_with("rediss");
         let mut places = Places {
-            siblings: self.siblings.clone(),
-            tls_ca: self.tls_ca.clone(),
+            siblings,
+            tls_ca: tls.tls_ca,
             admin_urls: self.admin.urls()?,
             role_urls: Vec::new(),
-            redis_url: self.redis.url(&self.admin)?,
+            redis_url,
+            // The option is for the services as well.
+            redis_tls_ca: redis_tls_ca.filter(|_| redis_is_encrypted),
             redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),
             backup_folder: self.backup_folder.clone(),
-            certificates: self.certificates.clone(),
+            certificates: self.certificates.iter().cloned().chain(tls.tls_certificate).collect(),
             folders: self.backup_folder.iter().cloned().collect(),
         };
         if self.admin.is_local() {
             let password = Secrets::read(&self.admin.data_folder)?.role_password();
-            places.role_urls =
-                Role::ALL.map(|role| (role.name(), self.local_role_url(role, &password))).into();
+            let reaching = self.admin.reaching()?;
+            let url_of = |role| self.local_role_url(&reaching, role, &password);
+            places.role_urls = Role::ALL.map(|role| (role.name(), url_of(role))).into();
             places.folders.push(self.admin.data_folder.clone());
         }
         Ok(places)
     }
 
-    fn local_role_url(&self, role: Role, password: &Secret) -> Secret {
-        let (name, password, port) = (role.name(), password.expose(), self.admin.postgres_port);
+    fn local_role_url(&self, reaching: &Reaching, role: Role, password: &Secret) -> Secret {
         let database = self.admin.databases.database_of(role.service(), DATABASE);
-        format!("postgres://{name}:{password}@127.0.0.1:{port}/{database}?sslmode=disable").into()
+        reaching.postgres_url(&role.name(), password.expose(), self.admin.postgres_port, &database)
     }
 }

@@ -19,7 +19,6 @@ use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use diesel_async::AsyncPgConnection;
-use shared::config::Secret;
 use shared::local::{self, Barman, RestorePlace, RestoredPostgres};
 
 pub use database::{Fingerprint, Tables, all_fingerprints, databases};
@@ -285,8 +284,7 @@ fn copy_newest_log(folder: &BackupFolder, place: &RestorePlace) -> anyhow::Resul
 impl Restored {
     /// A connection as superuser.
     pub(crate) async fn connect(&self, database: &str) -> anyhow::Result<AsyncPgConnection> {
-        let url = format!("{}?sslmode=disable", self.0.postgres.admin_url(database));
-        shared::database::connect(&Secret::from(url)).await
+        shared::database::connect(&self.0.postgres.admin_url(database)).await
     }
 
     async fn files(&self, folder: &BackupFolder, options: &RestoreOptions) -> anyhow::Result<FilesReport> {

@@ -21,8 +21,7 @@ pub(super) async fn prepare(
     servers: &LocalServers,
     role_password: &Secret,
 ) -> anyhow::Result<()> {
-    let url =
-        |database: &str| Secret::from(format!("{}?sslmode=disable", servers.postgres.admin_url(database)));
+    let url = |database: &str| servers.postgres.admin_url(database);
     refuse_other_form(form, &url("postgres")).await?;
     let mut steps = 0;
     match form {

@@ -4,6 +4,7 @@
 //! ends in order (services, Redis, PostgreSQL) with exit code 0; when a service or server ends by itself, the rest is
 //! stopped and the exit code is 1. A second Ctrl-C is not needed: every step of the end has a limit.
 
+mod certificates;
 mod databases;
 mod options;
 mod secrets;
@@ -30,9 +31,11 @@ use tokio_util::sync::CancellationToken;
 pub use options::{DEFAULT_CACHE_FOLDER, DEFAULT_DATA_FOLDER, RunOptions};
 pub use secrets::Secrets;
 
+pub(crate) use certificates::complete;
 pub(crate) use databases::NAME as DATABASE;
 
 use crate::backup::{LocalPlace, keeper};
+use crate::dev_ca;
 use crate::health;
 use crate::maintain;
 use crate::restore;
@@ -52,6 +55,8 @@ const READY_POLL: Duration = Duration::from_millis(50);
 struct Running {
     servers: LocalServers,
     services: RunningServices,
+    /// Whom to believe that they are the services, where they speak TLS.
+    authority: Option<PathBuf>,
     backup: Following,
 }
 
@@ -81,15 +86,22 @@ pub async fn command(options: RunOptions) -> anyhow::Result<()> {
     summary::print(&options, &running.servers)?;
     let admin_url = |service| {
         let database = options.databases.database_of(service, DATABASE);
-        format!("{}?sslmode=disable", running.servers.postgres.admin_url(&database)).into()
+        running.servers.postgres.admin_url(&database)
     };
     let mut urls: Vec<Secret> = NAMES.map(admin_url).into();
     urls.dedup();
     let data_folder = running.servers.data.clone();
+    let renewal = async {
+        match options.tls {
+            true => certificates::renew_in_time(&options.data_folder, &running.servers).await,
+            false => std::future::pending().await,
+        }
+    };
     let outcome = tokio::select! {
+        () = renewal => Ok(()),
         () = maintain::again_and_again(urls, Some(&data_folder)) => Ok(()),
         () = shutdown.cancelled() => Ok(()),
-        failure = running.failure() => Err(failure),
+        failure = failure(&mut running.services, &running.servers) => Err(failure),
     };
     if let Err(failure) = &outcome {
         say(&format!("{failure:#}"));
@@ -103,6 +115,8 @@ async fn start(options: &RunOptions, listeners: [TcpListener; 4]) -> anyhow::Res
     let secrets = Secrets::load_or_make(&data_folder)?;
     let storage_folder = make_private_folder(data_folder.join(FILES))?;
     let mail_folder = data_folder.join(MAIL);
+    let certificates = options.tls.then(|| certificates::keep(&data_folder)).transpose()?;
+    let certificates = certificates.map(|(folder, _)| folder);
     let servers = local::start(
         LocalOptions {
             cache: options.cache_folder.clone(),
@@ -111,19 +125,29 @@ async fn start(options: &RunOptions, listeners: [TcpListener; 4]) -> anyhow::Res
             redis_port: Some(options.redis_port),
             postgres_bin: options.postgres_bin_dir.clone(),
             redis_bin: options.redis_bin_dir.clone(),
+            certificates: certificates.as_deref().map(dev_ca::server_certificates).transpose()?,
         },
         say,
     )
     .await?;
-    let services =
-        match start_services(options, [storage_folder, mail_folder], &secrets, &servers, listeners).await {
-            Ok(services) => services,
-            Err(error) => {
-                servers.stop().await?;
-                return Err(error);
-            }
-        };
-    let mut running = Running { servers, services, backup: Following::start(options) };
+    let services = match start_services(
+        options,
+        [storage_folder, mail_folder],
+        certificates.clone(),
+        &secrets,
+        &servers,
+        listeners,
+    )
+    .await
+    {
+        Ok(services) => services,
+        Err(error) => {
+            servers.stop().await?;
+            return Err(error);
+        }
+    };
+    let authority = certificates.map(|folder| folder.join(format!("{}.pem", dev_ca::AUTHORITY)));
+    let mut running = Running { servers, services, authority, backup: Following::start(options) };
     if let Err(error) = running.become_ready().await {
         running.stop().await?;
         return Err(error);
@@ -141,6 +165,7 @@ fn make_private_folder(folder: PathBuf) -> anyhow::Result<PathBuf> {
 async fn start_services(
     options: &RunOptions,
     [storage_folder, mail_folder]: [PathBuf; 2],
+    certificates: Option<PathBuf>,
     secrets: &Secrets,
     servers: &LocalServers,
     listeners: [TcpListener; 4],
@@ -153,9 +178,9 @@ async fn start_services(
         role_password: secrets.role_password(),
         reaching: DatabaseOptions::default(),
         database_pool_size: DEFAULT_DATABASE_POOL_SIZE,
-        redis_url: servers.redis.url().into(),
+        redis_url: servers.redis.url(),
         redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),
-        certificates: None,
+        certificates,
         service_secret: secrets.service_secret(),
         identity: IdentityOptions {
             keys: KeyRingOptions {
@@ -206,26 +231,16 @@ impl Following {
 impl Running {
     /// Waits until the services say that they are ready.
     async fn become_ready(&mut self) -> anyhow::Result<()> {
-        let siblings = self.services.siblings.clone();
+        let (siblings, authority) = (self.services.siblings.clone(), self.authority.clone());
         let ready = async {
-            while !health::all_ready(&siblings).await {
+            while !health::all_ready(&siblings, authority.as_deref()).await {
                 tokio::time::sleep(READY_POLL).await;
             }
         };
         tokio::select! {
             () = ready => Ok(()),
-            failure = self.failure() => Err(failure),
+            failure = failure(&mut self.services, &self.servers) => Err(failure),
             () = tokio::time::sleep(READY_LIMIT) => bail!("the services were not ready within {READY_LIMIT:?}"),
-        }
-    }
-
-    /// Waits for something to end that should not.
-    async fn failure(&mut self) -> anyhow::Error {
-        tokio::select! {
-            outcome = self.services.failed() => {
-                outcome.err().unwrap_or_else(|| anyhow!("a service ended by itself"))
-            }
-            server = self.servers.ended() => anyhow!("{server} ended by itself; its log may say why"),
         }
     }
 
@@ -245,6 +260,14 @@ impl Running {
             (Err(one), Err(other)) => bail!("{one:#}; {other:#}"),
             (services, servers) => services.and(servers),
         }
+    }
+}
+
+/// Waits for something to end that should not.
+async fn failure(services: &mut RunningServices, servers: &LocalServers) -> anyhow::Error {
+    tokio::select! {
+        outcome = services.failed() => outcome.err().unwrap_or_else(|| anyhow!("a service ended by itself")),
+        server = servers.ended() => anyhow!("{server} ended by itself; its log may say why"),
     }
 }
 

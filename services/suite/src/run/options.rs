@@ -33,6 +33,10 @@ pub struct RunOptions {
     /// One database for all services, or one for each, which then know of each other only what they are told
     #[arg(long, env = "DAFNCK_DATABASES", value_enum, default_value_t)]
     pub databases: DatabaseForm,
+    /// Speak TLS, and nothing else, to callers, between services, and to PostgreSQL and Redis; with certificates of a
+    /// development authority, which are made and renewed in the folder `certificates` of the data folder
+    #[arg(long, env = "DAFNCK_TLS")]
+    pub tls: bool,
     /// Loopback port of PostgreSQL
     #[arg(long, env = "DAFNCK_POSTGRES_PORT", default_value_t = 54320)]
     pub postgres_port: u16,

@@ -79,18 +79,17 @@ pub struct Suite {
 impl Suite {
     /// On servers shared with the other tests of this binary.
     pub async fn start() -> Self {
-        let shared = servers::shared().await;
-        Self::on(shared, Form::default(), |_| {}).await
+        Self::start_in(Form::default()).await
     }
 
     /// As [`Self::start`], with other options.
     pub async fn start_with(change: impl FnOnce(&mut SuiteOptions)) -> Self {
-        Self::on(servers::shared().await, Form::default(), change).await
+        Self::on(servers::shared(Encryption::Off).await, Form::default(), change).await
     }
 
     /// As [`Self::start`], put together in another form.
     pub async fn start_in(form: Form) -> Self {
-        Self::on(servers::shared().await, form, |_| {}).await
+        Self::on(servers::shared(form.encryption).await, form, |_| {}).await
     }
 
     /// As [`Self::start`], with a link to PostgreSQL that takes this long for each round trip.
@@ -101,7 +100,7 @@ impl Suite {
 
     /// As [`Self::start_with_slow_database`], with other options: transactions last, so that many meet.
     pub async fn start_far_away(round_trip: Duration, change: impl FnOnce(&mut SuiteOptions)) -> Self {
-        let shared = servers::shared().await;
+        let shared = servers::shared(Encryption::Off).await;
         let link = slow_link::start(shared.postgres_address(), round_trip).await;
         Self::on(shared, Form::default(), |options| {
             options.postgres = link.to_string();
@@ -112,8 +111,13 @@ impl Suite {
 
     /// On PostgreSQL and Redis of its own, which the test may stop and start.
     pub async fn start_alone() -> Self {
-        let own = servers::start().await;
-        let mut suite = Self::on(&own, Form::default(), |_| {}).await;
+        Self::start_alone_in(Form::default()).await
+    }
+
+    /// As [`Self::start_alone`], put together in another form.
+    pub async fn start_alone_in(form: Form) -> Self {
+        let own = servers::start(form.encryption).await;
+        let mut suite = Self::on(&own, form, |_| {}).await;
         suite.servers = Some(own.local);
         suite
     }
@@ -190,7 +194,9 @@ impl Suite {
 
     /// Redis as the services use it.
     pub fn redis(&self) -> RedisStore {
-        RedisStore::new(&self.options.redis_url, &self.options.redis_key_prefix).unwrap()
+        let authority = self.options.certificate("ca.pem");
+        let SuiteOptions { redis_url, redis_key_prefix, .. } = &self.options;
+        RedisStore::believing(authority.as_deref(), redis_url, redis_key_prefix).unwrap()
     }
 
     /// The superuser's URL of the database that a service's schema is in.
@@ -251,7 +257,8 @@ impl Suite {
 
     /// A connection under a service's role, as its code has it.
     pub async fn connect_as(&self, role: Role) -> diesel_async::AsyncPgConnection {
-        shared::database::connect(&self.options.url_of(role)).await.unwrap()
+        let (url, options) = (self.options.url_of(role), self.options.database());
+        shared::database::connect_as_told(&url, &options).await.unwrap()
     }
 
     /// Starts services that have been stopped, on other ports.
@@ -284,7 +291,7 @@ fn plain_options(
         reaching: DatabaseOptions::default(),
         role_password: servers.role_password.clone(),
         database_pool_size: 4,
-        redis_url: servers.local.redis.url().into(),
+        redis_url: servers.local.redis.url(),
         redis_key_prefix: database.to_owned(),
         certificates: None,
         service_secret: SERVICE_SECRET.into(),
@@ -326,12 +333,12 @@ impl Drop for Suite {
 
 /// The superuser's URL of a new database without schemas.
 pub async fn empty_database() -> Secret {
-    servers::shared().await.create_empty_database().await
+    servers::shared(Encryption::Off).await.create_empty_database().await
 }
 
 /// The folder with PostgreSQL's programs.
 pub async fn postgres_programs() -> PathBuf {
-    servers::shared().await.local.postgres.programs.clone()
+    servers::shared(Encryption::Off).await.local.postgres.programs.clone()
 }
 
 /// A fresh UUID as text.

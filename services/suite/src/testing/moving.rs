@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::services::{DatabaseForm, NAMES};
 
-use super::{Suite, servers};
+use super::{Encryption, Suite, servers};
 
 /// Another cluster with four databases, still empty.
 pub struct OtherCluster {
@@ -16,7 +16,7 @@ const DATABASE: &str = "moved";
 
 impl OtherCluster {
     pub async fn start() -> Self {
-        let servers = servers::start().await;
+        let servers = servers::start(Encryption::Off).await;
         for service in NAMES {
             servers.create_named(&DatabaseForm::Four.database_of(service, DATABASE)).await;
         }
@@ -34,7 +34,7 @@ impl OtherCluster {
         suite.options.role_password = self.servers.role_password.clone();
         suite.options.databases = DatabaseForm::Four;
         DATABASE.clone_into(&mut suite.options.database);
-        suite.options.redis_url = self.servers.local.redis.url().into();
+        suite.options.redis_url = self.servers.local.redis.url();
         suite.admin_url = self.servers.admin_url(&DatabaseForm::Four.database_of(identity::NAME, DATABASE));
         suite.start_again().await;
         suite.servers = Some(self.servers.local);

@@ -8,27 +8,38 @@ use diesel_async::SimpleAsyncConnection;
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use shared::config::Secret;
-use shared::local::{self, DataPlace, LocalOptions, LocalServers};
+use shared::local::{self, Certificate, DataPlace, LocalOptions, LocalServers};
 use shared::migrate;
+use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use super::form::{Encryption, make_certificates};
+use crate::dev_ca::{self, AUTHORITY};
 use crate::prepare;
 use crate::services::{DatabaseForm, Role};
 
 const TEMPLATE: &str = "dafnck_template";
 
 static SHARED: OnceCell<Servers> = OnceCell::const_new();
+/// Those that speak nothing but TLS.
+static ENCRYPTED: OnceCell<Servers> = OnceCell::const_new();
 /// Databases whose tests have ended; dropped when the next is made, so that a long run does not fill the disk.
 static FORGOTTEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 pub(super) struct Servers {
     pub local: LocalServers,
     pub role_password: Secret,
+    /// Who has signed the servers' certificates, where they have some.
+    pub authority: Option<Certificate>,
 }
 
-pub(super) async fn shared() -> &'static Servers {
-    SHARED.get_or_init(start).await
+pub(super) async fn shared(encryption: Encryption) -> &'static Servers {
+    let servers = match encryption {
+        Encryption::Off => &SHARED,
+        Encryption::On => &ENCRYPTED,
+    };
+    servers.get_or_init(|| start(encryption)).await
 }
 
 pub(super) fn forget(database: String) {
@@ -40,7 +51,10 @@ pub(super) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-pub(super) async fn start() -> Servers {
+pub(super) async fn start(encryption: Encryption) -> Servers {
+    let folder = TempDir::new().unwrap();
+    let certificates = (encryption == Encryption::On).then(|| make_certificates(folder.path(), None));
+    let authority = certificates.is_some().then(|| dev_ca::certificate(folder.path(), AUTHORITY).unwrap());
     let options = LocalOptions {
         cache: workspace().join(".local/cache"),
         data: DataPlace::Temporary,
@@ -48,10 +62,11 @@ pub(super) async fn start() -> Servers {
         redis_port: None,
         postgres_bin: None,
         redis_bin: None,
+        certificates,
     };
     let local = local::start(options, |progress| eprintln!("{progress}")).await.unwrap();
     let role_password: String = rand::rng().sample_iter(Alphanumeric).take(32).map(char::from).collect();
-    let servers = Servers { local, role_password: role_password.into() };
+    let servers = Servers { local, role_password: role_password.into(), authority };
     servers.execute(&format!("CREATE DATABASE {TEMPLATE}")).await;
     let template = servers.admin_url(TEMPLATE);
     prepare::migrate_all(&template).await.unwrap();
@@ -65,7 +80,7 @@ impl Servers {
     }
 
     pub(super) fn admin_url(&self, database: &str) -> Secret {
-        format!("{}?sslmode=disable", self.local.postgres.admin_url(database)).into()
+        self.local.postgres.admin_url(database)
     }
 
     pub(super) async fn create_database(&self) -> String {

@@ -147,7 +147,7 @@ async fn the_weekly_drill_restores_a_cluster_from_its_bucket_and_names_what_is_l
     let port = postgres.port.to_string();
     let server =
         ["-h", "127.0.0.1", "-p", &port, "-U", ADMIN, "--immediate-checkpoint", backups, "postgres-content"];
-    let login = [account.as_slice(), &[("PGPASSWORD", &postgres.admin_password)]].concat();
+    let login = [account.as_slice(), &[("PGPASSWORD", postgres.admin_password())]].concat();
     image.succeed("barman-cloud-backup", &[&cloud[..], &server].concat(), &login).await;
     let later = olga.project("only in the log").await;
     suite.admin().await.batch_execute("SELECT pg_switch_wal()").await.unwrap();

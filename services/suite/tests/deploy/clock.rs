@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use diesel_async::SimpleAsyncConnection;
 use serde_yaml_ng::Value;
-use shared::local::{self, ADMIN, DataPlace, LocalOptions, LocalServers};
+use shared::local::{self, DataPlace, LocalOptions, LocalServers};
 use suite::testing::{Bucket, Form, RedisForm, Suite};
 
 use super::kubernetes::{cron_jobs, folder, patches};
@@ -65,6 +65,7 @@ async fn bare_cluster() -> LocalServers {
         redis_port: None,
         postgres_bin: None,
         redis_bin: None,
+        certificates: None,
     };
     local::start(options, |step| eprintln!("{step}")).await.unwrap()
 }
@@ -74,8 +75,8 @@ async fn bare_cluster() -> LocalServers {
 async fn database_in(cluster: &LocalServers, service: &str) -> String {
     let manifest = documents(&read(&folder().join("postgres/cluster.yaml"))).remove(0);
     let made = at(&manifest, "spec.bootstrap.initdb");
-    let url = |database: &str| format!("{}?sslmode=disable", cluster.postgres.admin_url(database));
-    let connect = async |database: &str| shared::database::connect(&url(database).into()).await.unwrap();
+    let url = |database: &str| cluster.postgres.admin_url(database);
+    let connect = async |database: &str| shared::database::connect(&url(database)).await.unwrap();
     // The superuser of the test has the name already.
     let named = |statement: &str| statement.replace(text(at(made, "owner")), ROLE);
     let mut conn = connect("postgres").await;
@@ -88,7 +89,9 @@ async fn database_in(cluster: &LocalServers, service: &str) -> String {
     for statement in list(at(made, "postInitApplicationSQL")) {
         conn.batch_execute(&named(text(statement))).await.unwrap();
     }
-    url(service).replace(&format!("{ADMIN}:{}", cluster.postgres.admin_password), &format!("{ROLE}:secret"))
+    let url = url(service);
+    let (_, place) = url.expose().split_once('@').unwrap();
+    format!("postgres://{ROLE}:secret@{place}")
 }
 
 #[tokio::test]
@@ -125,7 +128,7 @@ async fn maintenance_and_the_doctor_run_as_the_clusters_role_also_twice_and_at_o
         ("DAFNCK_TASK_URL", &suite.siblings.task_url),
         ("DAFNCK_CONTENT_URL", &suite.siblings.content_url),
     ];
-    let ready = async { while !suite::health::all_ready(&suite.siblings).await {} };
+    let ready = async { while !suite::health::all_ready(&suite.siblings, None).await {} };
     tokio::time::timeout(PATIENCE, ready).await.expect("the services become ready");
     let ran = Given::of("doctor", "task").run(&instead).await;
     assert!(

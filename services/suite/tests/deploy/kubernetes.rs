@@ -22,13 +22,13 @@ pub(super) fn folder() -> PathBuf {
     root().join("deploy/kubernetes")
 }
 
-fn manifests() -> Vec<PathBuf> {
+pub(super) fn manifests() -> Vec<PathBuf> {
     let is_object = |path: &PathBuf| !NO_OBJECTS.iter().any(|name| path.ends_with(name));
     files(&folder(), ".yaml").into_iter().filter(is_object).collect()
 }
 
 /// What makes pods, with the file that it is in.
-fn workloads() -> Vec<(PathBuf, Value)> {
+pub(super) fn workloads() -> Vec<(PathBuf, Value)> {
     let all = manifests().into_iter().flat_map(|path| {
         let documents = documents(&read(&path));
         documents.into_iter().map(move |document| (path.clone(), document))
@@ -41,10 +41,16 @@ pub(super) fn cron_jobs() -> Vec<Value> {
     workloads().into_iter().map(|(_, object)| object).filter(|it| at(it, "kind") == "CronJob").collect()
 }
 
-/// The pod of a workload.
-fn pod(object: &Value) -> &Value {
-    match at(object, "spec.jobTemplate") {
-        Value::Null => at(object, "spec.template.spec"),
+/// The object of this kind in a file.
+pub(super) fn base_of(file: &str, kind: &str) -> Value {
+    let documents = documents(&read(&folder().join(file)));
+    documents.into_iter().find(|object| at(object, "kind") == kind).unwrap()
+}
+
+/// What a workload makes pods of.
+pub(super) fn pod_of(workload: &Value) -> &Value {
+    match at(workload, "spec.jobTemplate") {
+        Value::Null => at(workload, "spec.template.spec"),
         job => at(job, "spec.template.spec"),
     }
 }
@@ -71,7 +77,7 @@ fn variables(service: &str, overlay: &str) -> Vec<(String, Value)> {
 }
 
 /// What all services have in common, as the overlay changes it.
-fn common(overlay: &str) -> BTreeMap<String, String> {
+pub(super) fn common(overlay: &str) -> BTreeMap<String, String> {
     let mut maps = documents(&read(&folder().join("base/suite.yaml")));
     maps.extend(patches(overlay, "ConfigMap", "dafnck-suite"));
     let mut found = BTreeMap::new();
@@ -129,7 +135,7 @@ fn variables_are_set_before_they_are_used() {
 #[test]
 fn every_container_is_restrained_and_probed() {
     for (path, object) in workloads() {
-        let pod = pod(&object);
+        let pod = pod_of(&object);
         assert_eq!(*at(pod, "securityContext.runAsNonRoot"), true, "{}", path.display());
         for container in list(at(pod, "containers")) {
             let place = format!("{} {:?}", path.display(), at(container, "name"));
@@ -150,7 +156,7 @@ fn every_container_is_restrained_and_probed() {
 #[test]
 fn what_is_done_by_the_clock_is_done_once_at_a_time_and_not_for_ever() {
     let jobs = cron_jobs();
-    assert_eq!(jobs.len(), 5);
+    assert_eq!(jobs.len(), 6);
     for job in &jobs {
         let name = text(at(job, "metadata.name"));
         assert_eq!(at(job, "spec.concurrencyPolicy"), "Forbid", "{name}");
@@ -161,15 +167,17 @@ fn what_is_done_by_the_clock_is_done_once_at_a_time_and_not_for_ever() {
         for limit in ["activeDeadlineSeconds", "backoffLimit"] {
             assert!(at(job, &format!("spec.jobTemplate.spec.{limit}")).is_u64(), "{name} has no {limit}");
         }
-        assert_eq!(at(pod(job), "restartPolicy"), "Never", "{name}");
-        assert_eq!(*at(pod(job), "automountServiceAccountToken"), false, "{name}");
+        assert_eq!(at(pod_of(job), "restartPolicy"), "Never", "{name}");
+        assert_eq!(*at(pod_of(job), "automountServiceAccountToken"), false, "{name}");
     }
 }
 
 /// Where nobody lets it out, a job waits for its deadline.
 #[test]
 fn each_job_of_the_clock_is_let_out_to_what_it_works_on() {
-    let policies = documents(&read(&folder().join("upkeep/network.yaml")));
+    let policies = ["upkeep/network.yaml", "redis/network.yaml"];
+    let policies: Vec<Value> =
+        policies.iter().flat_map(|file| documents(&read(&folder().join(file)))).collect();
     let out = policies.iter().filter(|policy| list(at(policy, "spec.policyTypes")) == ["Egress"]);
     let let_out: String = out.map(|policy| format!("{:?}", at(policy, "spec.podSelector"))).collect();
     for job in cron_jobs() {
@@ -197,9 +205,9 @@ fn our_images_get_a_version_in_each_overlay() {
 }
 
 #[test]
-fn a_pod_has_the_time_to_end_its_calls_and_is_killed_only_when_dead() {
-    let deployment = documents(&read(&folder().join("service/deployment.yaml"))).remove(1);
-    let pod = at(&deployment, "spec.template.spec");
+fn a_pod_has_the_time_to_end_its_calls() {
+    let deployment = base_of("service/deployment.yaml", "Deployment");
+    let pod = pod_of(&deployment);
     let container = &list(at(pod, "containers"))[0];
     let seconds = |way: &str| at(container, way).as_u64().or(at(pod, way).as_u64()).unwrap();
     // Traces, metrics and logs are sent one after another.
@@ -207,8 +215,6 @@ fn a_pod_has_the_time_to_end_its_calls_and_is_killed_only_when_dead() {
         + server::DRAIN_TIMEOUT.as_secs()
         + 3 * telemetry::FLUSH_TIMEOUT.as_secs();
     assert!(seconds("terminationGracePeriodSeconds") > needed, "{needed} s are needed");
-    assert_eq!(at(container, "livenessProbe.grpc.service"), server::ALIVE);
-    assert!(at(container, "readinessProbe.grpc.service").is_null());
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod backups;
 mod clock;
 mod compose;
 mod kubernetes;
+mod kubernetes_files;
 mod metric_names;
 mod monitoring;
 mod programs;

@@ -36,6 +36,7 @@ impl Patient {
             tls_ca: None,
             admin_urls: vec![suite.admin_url.clone()],
             role_urls: Role::ALL.map(|role| (role.name(), suite.options.url_of(role))).into(),
+            redis_tls_ca: None,
             redis_url: suite.options.redis_url.clone(),
             redis_key_prefix: suite.options.redis_key_prefix.clone(),
             backup_folder: Some(folder.path().to_owned()),

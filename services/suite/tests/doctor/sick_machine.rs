@@ -100,7 +100,7 @@ async fn a_certificate_that_cannot_be_read_and_one_that_is_to_be_renewed_are_tol
     patient.places.certificates = vec![garbage];
     let (level, check, says) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Critical, "certificate"));
-    assert!(says.contains("it holds no certificate"), "{says}");
+    assert!(says.contains("there is no certificate in"), "{says}");
 }
 
 #[tokio::test]

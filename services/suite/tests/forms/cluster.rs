@@ -12,6 +12,7 @@ use super::journey::until_refused;
 use super::{travel_in, writers};
 
 const ON_A_CLUSTER: Form = Form { redis: RedisForm::Cluster, ..PLAIN };
+const ENCRYPTED: Form = Form { redis: RedisForm::Cluster, ..super::ENCRYPTED };
 const PLAIN: Form = Form {
     databases: services::DatabaseForm::One,
     through: suite::testing::Through::Directly,
@@ -24,6 +25,11 @@ const PEOPLE: usize = 24;
 #[tokio::test]
 async fn the_journey_on_a_redis_cluster() {
     travel_in(ON_A_CLUSTER).await;
+}
+
+#[tokio::test]
+async fn the_journey_on_an_encrypted_redis_cluster() {
+    travel_in(ENCRYPTED).await;
 }
 
 /// Somebody with a project of their own.

@@ -23,14 +23,15 @@ use tonic::Code;
 
 use super::travel_in;
 
-const ENCRYPTED: Form = Form {
+pub const ENCRYPTED: Form = Form {
     databases: DatabaseForm::One,
-    through: Through::PgBouncer,
+    through: Through::Directly,
     redis: RedisForm::One,
     encryption: Encryption::On,
 };
+const THROUGH_PGBOUNCER: Form = Form { through: Through::PgBouncer, ..ENCRYPTED };
 /// A changed file is noticed within a second or two.
-const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(20);
 
 fn folder_of(suite: &Suite) -> &Path {
     suite.options.certificates.as_deref().unwrap()
@@ -41,15 +42,27 @@ async fn the_journey_with_everything_encrypted() {
     travel_in(ENCRYPTED).await;
 }
 
+#[tokio::test]
+async fn the_journey_with_both_sides_of_pgbouncer_encrypted() {
+    travel_in(THROUGH_PGBOUNCER).await;
+}
+
 /// What a client that believes this authority sees of the project service: its certificate, or why it does not go on.
 async fn certificate_of(suite: &Suite, authority: &Path) -> Result<CertificateDer<'static>, String> {
+    let address = suite.siblings.project_url.strip_prefix("https://").unwrap();
+    shown_certificate(TcpStream::connect(address).await.unwrap(), authority).await
+}
+
+/// The certificate that the other end shows to a client that believes this authority, or why that does not go on.
+pub async fn shown_certificate(
+    stream: TcpStream,
+    authority: &Path,
+) -> Result<CertificateDer<'static>, String> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(authority).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = config.with_root_certificates(roots).with_no_client_auth();
-    let address = suite.siblings.project_url.strip_prefix("https://").unwrap();
-    let stream = TcpStream::connect(address).await.unwrap();
     let name = ServerName::try_from("127.0.0.1").unwrap();
     let connected = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await;
     let connection = connected.map_err(|error| error.to_string())?;

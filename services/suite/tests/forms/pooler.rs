@@ -1,9 +1,10 @@
-//! PgBouncer in transaction mode, of a version that knows nothing of prepared statements.
+//! PgBouncer in transaction mode: of a version that knows nothing of prepared statements, and of one that follows them.
 
-use suite::services::DatabaseForm;
+use diesel_async::SimpleAsyncConnection as _;
+use suite::services::{DatabaseForm, Role};
 use suite::testing::{Encryption, Form, RedisForm, Suite, Through};
 
-use super::{travel_in, writers};
+use super::{journey, until_ready, writers};
 
 const THROUGH_PGBOUNCER: Form = Form {
     databases: DatabaseForm::One,
@@ -14,7 +15,32 @@ const THROUGH_PGBOUNCER: Form = Form {
 
 #[tokio::test]
 async fn the_journey_through_pgbouncer_in_transaction_mode() {
-    travel_in(THROUGH_PGBOUNCER).await;
+    let suite = Suite::start_in(THROUGH_PGBOUNCER).await;
+    serves_more_clients_than_it_has_connections(&suite).await;
+    journey::travel(&suite).await;
+}
+
+/// With a connection for as long as a client stays, the first 20 would leave none for the others.
+async fn serves_more_clients_than_it_has_connections(suite: &Suite) {
+    let mut clients = Vec::new();
+    for _ in 0..25 {
+        let mut client = suite.connect_as(Role::requests_of("task")).await;
+        client.batch_execute("SELECT 1").await.unwrap();
+        clients.push(client);
+    }
+    assert!(
+        suite.count("pg_stat_activity WHERE usename = 'task_service' AND datname = current_database()").await
+            <= 20
+    );
+}
+
+/// As `docker-compose.yml` has it, and encrypted on both sides.
+#[tokio::test]
+async fn the_journey_through_a_pgbouncer_that_follows_prepared_statements() {
+    let form = Form { through: Through::PreparingPgBouncer, ..super::encryption::ENCRYPTED };
+    let suite = Suite::start_alone_in(form).await;
+    serves_more_clients_than_it_has_connections(&suite).await;
+    journey::travel(&suite).await;
 }
 
 /// Two replicas of all services on the same server connections: what one prepares must not meet what the other does.
@@ -22,6 +48,8 @@ async fn the_journey_through_pgbouncer_in_transaction_mode() {
 async fn replicas_share_the_connections_of_pgbouncer() {
     let one = Suite::start_in(THROUGH_PGBOUNCER).await;
     let other = suite::services::start(&one.options, suite::services::listen([0; 4]).await.unwrap()).unwrap();
+    until_ready(&one, &one.siblings).await;
+    until_ready(&one, &other.siblings).await;
     let (olga, project) = writers::owner(&one).await;
     let elsewhere = olga.calling(suite::testing::Service::Task, &other.siblings.task_url);
     let both = futures::future::join(

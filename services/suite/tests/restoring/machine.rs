@@ -11,6 +11,7 @@ use base64::Engine;
 use chrono::{DateTime, Utc};
 use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
+use shared::config::Secret;
 use shared::local::RunningPostgres;
 use suite::backup::ledger::digest;
 use suite::restore::{Tables, all_fingerprints};
@@ -34,9 +35,9 @@ pub struct Machine {
 }
 
 /// What the tables of a suite hold, in as many databases as it has; `url` makes that of the superuser.
-pub async fn tables(url: impl Fn(&str) -> String) -> Tables {
+pub async fn tables(url: impl Fn(&str) -> Secret) -> Tables {
     let connect = |name: String| {
-        let url = format!("{}?sslmode=disable", url(&name)).into();
+        let url = url(&name);
         async move { shared::database::connect(&url).await }
     };
     all_fingerprints(connect).await.unwrap()
@@ -171,7 +172,7 @@ impl Machine {
     /// Changes the one database as superuser.
     pub async fn execute(&self, data: &str, statement: &str) {
         let url = RunningPostgres::find(&self.path(data)).unwrap().admin_url("dafnck");
-        let mut admin = shared::database::connect(&format!("{url}?sslmode=disable").into()).await.unwrap();
+        let mut admin = shared::database::connect(&url).await.unwrap();
         admin.batch_execute(statement).await.unwrap();
     }
 

@@ -26,6 +26,7 @@ async fn held(machine: &Machine, data: &str) -> (Tables, Objects) {
             redis_port: None,
             postgres_bin: None,
             redis_bin: None,
+            certificates: None,
         },
         |_| {},
     )

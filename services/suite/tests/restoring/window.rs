@@ -141,7 +141,7 @@ async fn slots(machine: &Machine) -> i64 {
         count: i64,
     }
     let url = RunningPostgres::find(&machine.path("data")).unwrap().admin_url("postgres");
-    let mut conn = shared::database::connect(&format!("{url}?sslmode=disable").into()).await.unwrap();
+    let mut conn = shared::database::connect(&url).await.unwrap();
     let question = diesel::sql_query("SELECT count(*) AS count FROM pg_replication_slots");
     question.get_result::<Count>(&mut conn).await.unwrap().count
 }

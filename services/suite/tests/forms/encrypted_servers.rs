@@ -1,0 +1,123 @@
+//! The wires to PostgreSQL and Redis: who is refused, and certificates that are replaced or end while all runs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{Days, NaiveDate, Utc};
+use diesel_async::SimpleAsyncConnection as _;
+use rustls::pki_types::CertificateDer;
+use shared::config::Secret;
+use shared::database;
+use shared::proto::project::v1::ListProjectsRequest;
+use suite::dev_ca::{self, Authority};
+use suite::testing::{Actor, Suite};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::encryption::{ENCRYPTED, SOON, shown_certificate};
+
+/// PostgreSQL's request to speak TLS (`SSLRequest`), which it answers with one byte.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+/// Why a connection does not come about.
+async fn refusal_of(url: &str) -> String {
+    let refusal = database::connect(&Secret::from(url)).await.err().expect(url);
+    format!("{refusal:#}")
+}
+
+#[tokio::test]
+async fn postgresql_is_believed_only_encrypted_with_its_name_and_by_its_authority() {
+    let suite = Suite::start_in(ENCRYPTED).await;
+    let url = suite.admin_url.expose();
+    let (place, query) = url.split_once('?').unwrap();
+    database::connect(&suite.admin_url).await.unwrap();
+
+    let plain = refusal_of(&format!("{place}?sslmode=disable")).await;
+    assert!(plain.contains("no encryption"), "{plain}");
+
+    let elsewhere = url.replace("127.0.0.1", "elsewhere.example");
+    let other_name = refusal_of(&format!("{elsewhere}&hostaddr=127.0.0.1")).await;
+    assert!(other_name.contains("not valid for name"), "{other_name}");
+
+    let others = tempfile::tempdir().unwrap();
+    Authority::load_or_make(others.path()).unwrap();
+    let ca = others.path().join("ca.pem").display().to_string();
+    let other_authority = refusal_of(&format!("{place}?sslmode=verify-full&sslrootcert={ca}")).await;
+    assert!(
+        other_authority.contains("UnknownIssuer") || other_authority.contains("BadSignature"),
+        "{other_authority}"
+    );
+
+    // Somebody who sits where PostgreSQL was, and speaks no TLS.
+    let plain_server = Suite::start().await;
+    let (place, _) = plain_server.admin_url.expose().split_once('?').unwrap();
+    let downgrade = refusal_of(&format!("{place}?{query}")).await;
+    assert!(downgrade.contains("server does not support TLS"), "{downgrade}");
+}
+
+/// The certificate that PostgreSQL shows now, or why nobody goes on.
+async fn postgresql_shows(suite: &Suite, authority: &Path) -> Result<CertificateDer<'static>, String> {
+    let mut stream = TcpStream::connect(&suite.options.postgres).await.unwrap();
+    stream.write_all(&SSL_REQUEST).await.unwrap();
+    assert_eq!(stream.read_u8().await.unwrap(), b'S');
+    shown_certificate(stream, authority).await
+}
+
+/// Gives PostgreSQL and Redis certificates that last until then.
+async fn renew(suite: &Suite, until: NaiveDate) {
+    let folder = suite.options.certificates.as_deref().unwrap();
+    let authority = Authority::load_or_make(folder).unwrap();
+    for name in ["postgres", "redis"] {
+        authority.issue(name, &["127.0.0.1".to_owned()], until).unwrap();
+    }
+    let certificates = dev_ca::server_certificates(folder).unwrap();
+    suite.servers.as_ref().unwrap().renew(&certificates).await.unwrap();
+}
+
+async fn lists_projects(who: &Actor) -> bool {
+    who.projects().list_projects(ListProjectsRequest::default()).await.is_ok()
+}
+
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let start = Instant::now();
+    while !is_so().await {
+        assert!(start.elapsed() < SOON, "{what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_servers_certificates_are_replaced_and_end_and_are_mended_while_all_runs() {
+    let suite = Suite::start_alone_in(ENCRYPTED).await;
+    let (olga, today) = (suite.guest("olga").await, Utc::now().date_naive());
+    let ca = suite.options.certificates.as_deref().unwrap().join("ca.pem");
+    let mut admin = suite.admin().await;
+    assert!(lists_projects(&olga).await);
+    let first = postgresql_shows(&suite, &ca).await.unwrap();
+
+    renew(&suite, today + Days::new(60)).await;
+    until("another certificate", async || {
+        postgresql_shows(&suite, &ca).await.is_ok_and(|shown| shown != first)
+    })
+    .await;
+    until("Redis answers", async || suite.redis().wake("project").await.is_ok()).await;
+
+    renew(&suite, today - Days::new(1)).await;
+    until("an ended certificate", async || {
+        postgresql_shows(&suite, &ca).await.is_err_and(|error| error.contains("xpired"))
+    })
+    .await;
+    let refusal = refusal_of(suite.admin_url.expose()).await;
+    assert!(refusal.contains("expired"), "{refusal}");
+    assert!(suite.redis().wake("project").await.is_err());
+    until("who is connected goes on", async || lists_projects(&olga).await).await;
+    let everybody = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                     WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    admin.batch_execute(everybody).await.unwrap();
+    until("calls fail", async || !lists_projects(&olga).await).await;
+
+    renew(&suite, today + Days::new(60)).await;
+    until("calls go on", async || lists_projects(&olga).await).await;
+    until("Redis answers", async || suite.redis().wake("project").await.is_ok()).await;
+}
