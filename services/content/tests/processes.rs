@@ -35,5 +35,5 @@ async fn no_call_fails_while_every_process_of_documents_is_replaced() {
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let write = async |who: Actor, request_id| make_document(&who, &project, request_id).await;
-    is_replaced_unnoticed(&suite, (Service::Content, PROGRAM), &[olga], "content.documents", write).await;
+    is_replaced_unnoticed(&suite, (Service::Content, PROGRAM), &olga, "content.documents", write).await;
 }

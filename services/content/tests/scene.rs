@@ -196,12 +196,6 @@ pub fn let_the_grace_pass(suite: &Suite) {
 }
 
 /// Waits until something holds, ten seconds at most.
-pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    for _ in 0..200 {
-        if holds().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("{what}: not within ten seconds");
+pub async fn until(what: &str, holds: impl AsyncFnMut() -> bool) {
+    suite::testing::until(what, Duration::from_secs(10), holds).await;
 }

@@ -42,5 +42,5 @@ async fn no_call_fails_while_every_process_of_identity_is_replaced() {
     let olga = suite.guest("olga").await;
     let end = tomorrow();
     let write = async |who: Actor, request_id| make_token(&who, end, request_id).await;
-    is_replaced_unnoticed(&suite, (Service::Identity, PROGRAM), &[olga], "identity.api_tokens", write).await;
+    is_replaced_unnoticed(&suite, (Service::Identity, PROGRAM), &olga, "identity.api_tokens", write).await;
 }

@@ -26,5 +26,5 @@ async fn no_call_fails_while_every_process_of_projects_is_replaced() {
     let suite = Suite::start().await;
     let olga = suite.guest("olga").await;
     let write = async |who: Actor, request_id| make_project(&who, request_id).await;
-    is_replaced_unnoticed(&suite, (Service::Project, PROGRAM), &[olga], "project.projects", write).await;
+    is_replaced_unnoticed(&suite, (Service::Project, PROGRAM), &olga, "project.projects", write).await;
 }

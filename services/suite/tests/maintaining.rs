@@ -5,8 +5,7 @@ use std::time::Duration;
 use diesel_async::SimpleAsyncConnection;
 use shared::config::Secret;
 use suite::maintain::{Outcome, maintain};
-use suite::testing::Suite;
-use tokio::process::Command;
+use suite::testing::{Suite, tell_to_end};
 
 use crate::dafnck::start_dafnck;
 
@@ -56,8 +55,7 @@ async fn a_process_that_maintains_forever_does_what_is_due_and_ends_when_it_is_t
     };
     tokio::time::timeout(PATIENCE, is_done).await.expect("nothing is done");
 
-    let id = process.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+    tell_to_end(process.id().unwrap());
     let ended = tokio::time::timeout(PATIENCE, process.wait()).await.expect("it does not end").unwrap();
     assert_eq!(ended.code(), Some(0));
 }

@@ -31,6 +31,7 @@ use shared::proto::identity::v1 as pb;
 use shared::proto::identity::v1::auth_service_client::AuthServiceClient;
 use shared::proto::project::v1::GetProjectRequest;
 use shared::proto::project::v1::project_service_client::ProjectServiceClient;
+use suite::testing::until;
 use tempfile::TempDir;
 use tonic::transport::{Channel, Server};
 use tonic::{Code, Request, Response, Status};
@@ -239,14 +240,6 @@ impl Dafnck {
             AuthServiceClient::new(self.identity.clone()).who_am_i(who).await?;
         }
         Ok(())
-    }
-}
-
-async fn until(what: &str, limit: Duration, mut holds: impl AsyncFnMut() -> bool) {
-    let start = Instant::now();
-    while !holds().await {
-        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -20,5 +20,5 @@ async fn no_call_fails_while_every_process_of_tasks_is_replaced() {
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let write = async |who: Actor, request_id| make_task(&who, &project, request_id).await;
-    is_replaced_unnoticed(&suite, (Service::Task, PROGRAM), &[olga], "task.tasks", write).await;
+    is_replaced_unnoticed(&suite, (Service::Task, PROGRAM), &olga, "task.tasks", write).await;
 }

@@ -158,6 +158,7 @@ impl RedisServer {
         let limit = if command.starts_with("SHUTDOWN") { SHUTDOWN_LIMIT } else { ANSWER_LIMIT };
         tokio::time::timeout(limit, conversation).await.context("Redis did not answer in time")?
     }
+
     async fn connect(&self) -> Result<Box<dyn Wire>> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
         let Some(authority) = self.reaching.authority() else { return Ok(Box::new(stream)) };

@@ -14,7 +14,7 @@ use super::{Actor, Suite, new_id, reason_of, summary};
 
 const KILLS: usize = 3;
 /// Writers of a [`Load`]; they are numbered from 0.
-pub const WRITERS: usize = 4;
+const WRITERS: usize = 4;
 /// Writes that are acknowledged before each kill, and after the last one.
 const BETWEEN: usize = 20;
 /// How long it may take until writes are acknowledged again.

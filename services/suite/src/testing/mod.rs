@@ -24,10 +24,11 @@ mod servers;
 mod slow_link;
 mod small_disk;
 mod summary;
+mod waiting;
 
 pub use actor::{Actor, Bearer, Service};
 pub use bucket::Bucket;
-pub use drill::{Load, WRITERS, make_task, making_tasks, survives};
+pub use drill::{Load, make_task, making_tasks, survives};
 pub use form::{Encryption, Form, RedisForm, Surroundings, Through};
 pub use mail::Mail;
 pub use moving::OtherCluster;
@@ -35,6 +36,7 @@ pub use replacing::is_replaced_unnoticed;
 pub use replica::Replica;
 pub use small_disk::SmallDisk;
 pub use summary::{reason_of, summary, violations};
+pub use waiting::{tell_to_end, until};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -28,33 +28,28 @@ const ATTEMPTS: u32 = 5;
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const BACKOFF_MULTIPLIER: u32 = 2;
 
-/// Where each of the people calls: a process of the service, and in turn the others.
+/// Where somebody calls: a process of the service, and in turn the others.
 struct Balancer {
-    /// For each process the people, calling that one.
-    places: Mutex<Vec<Vec<Actor>>>,
+    /// For each process somebody who calls that one.
+    places: Mutex<Vec<Actor>>,
     turn: AtomicUsize,
 }
 
 impl Balancer {
-    fn next(&self, person: usize) -> Actor {
+    fn next(&self) -> Actor {
         let places = self.places.lock().unwrap();
-        let people = &places[self.turn.fetch_add(1, Ordering::Relaxed) % places.len()];
-        people[person % people.len()].clone()
+        places[self.turn.fetch_add(1, Ordering::Relaxed) % places.len()].clone()
     }
 
-    fn replace(&self, place: usize, with: Vec<Actor>) {
+    fn replace(&self, place: usize, with: Actor) {
         self.places.lock().unwrap()[place] = with;
     }
 
-    /// Makes a person's call as the retry policy says.
-    async fn call<T>(
-        &self,
-        person: usize,
-        call: impl AsyncFn(Actor) -> Result<T, Status>,
-    ) -> Result<T, Status> {
+    /// Makes a call as the retry policy says.
+    async fn call<T>(&self, call: impl AsyncFn(Actor) -> Result<T, Status>) -> Result<T, Status> {
         let mut backoff = FIRST_BACKOFF;
         for _ in 1..ATTEMPTS {
-            match call(self.next(person)).await {
+            match call(self.next()).await {
                 Err(status) if is_unavailable(&status) => {
                     tokio::time::sleep(backoff).await;
                     backoff *= BACKOFF_MULTIPLIER;
@@ -62,7 +57,7 @@ impl Balancer {
                 answer => return answer,
             }
         }
-        call(self.next(person)).await
+        call(self.next()).await
     }
 }
 
@@ -71,23 +66,22 @@ fn is_unavailable(status: &Status) -> bool {
     status.code() == Code::Unavailable || status.message() == "transport error"
 }
 
-/// Replaces all processes of a service under a load of writes to this table, which are its only rows. The writers are
-/// these people.
+/// Replaces all processes of a service under a load of this person's writes to this table, which are its only rows.
 pub async fn is_replaced_unnoticed(
     suite: &Suite,
     (service, program): (Service, &str),
-    people: &[Actor],
+    who: &Actor,
     table: &str,
     write: impl AsyncFn(Actor, String) -> Result<String, Status>,
 ) {
-    let at = |replica: &Replica| people.iter().map(|who| who.calling(service, &replica.url)).collect();
+    let at = |replica: &Replica| who.calling(service, &replica.url);
     let first = former(service).unwrap_or_else(|| program.to_owned());
     let start = async |program: &str| Replica::start(suite, program, service.name()).await;
     let mut replicas: [_; PLACES] = [start(&first).await, start(&first).await];
     let balancer =
         Balancer { places: Mutex::new(replicas.iter().map(at).collect()), turn: AtomicUsize::new(0) };
-    let load = Load::new(async |writer, request_id: String| {
-        balancer.call(writer, async |who| write(who, request_id.clone()).await).await
+    let load = Load::new(async |_, request_id: String| {
+        balancer.call(async |who| write(who, request_id.clone()).await).await
     });
     let replace = async {
         for place in (0..ROUNDS).flat_map(|_| 0..PLACES) {

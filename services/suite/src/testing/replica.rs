@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{ENCRYPTION_KEYS, SERVICE_SECRET, Suite};
+use super::{ENCRYPTION_KEYS, SERVICE_SECRET, Suite, tell_to_end};
 use crate::services::Role;
 
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -73,8 +73,7 @@ impl Replica {
 
     /// SIGTERM, and waits until it has ended well.
     pub async fn stop(mut self) {
-        let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.process.id())]).status();
-        assert!(told.unwrap().success());
+        tell_to_end(self.process.id());
         let start = Instant::now();
         let status = loop {
             if let Some(status) = self.process.try_wait().unwrap() {

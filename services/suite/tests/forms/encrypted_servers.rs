@@ -1,7 +1,6 @@
 //! The wires to PostgreSQL and Redis: who is refused, and certificates that are replaced or end while all runs.
 
 use std::path::Path;
-use std::time::Duration;
 
 use chrono::{Days, NaiveDate, Utc};
 use diesel_async::SimpleAsyncConnection as _;
@@ -10,10 +9,9 @@ use shared::config::Secret;
 use shared::database;
 use shared::proto::project::v1::ListProjectsRequest;
 use suite::dev_ca::{self, Authority};
-use suite::testing::{Actor, Suite};
+use suite::testing::{Actor, Suite, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 
 use super::encryption::{ENCRYPTED, SOON, shown_certificate};
 
@@ -79,12 +77,8 @@ async fn lists_projects(who: &Actor) -> bool {
     who.projects().list_projects(ListProjectsRequest::default()).await.is_ok()
 }
 
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
-    let start = Instant::now();
-    while !is_so().await {
-        assert!(start.elapsed() < SOON, "{what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+async fn soon(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    until(what, SOON, is_so).await;
 }
 
 #[tokio::test]
@@ -97,27 +91,27 @@ async fn the_servers_certificates_are_replaced_and_end_and_are_mended_while_all_
     let first = postgresql_shows(&suite, &ca).await.unwrap();
 
     renew(&suite, today + Days::new(60)).await;
-    until("another certificate", async || {
+    soon("another certificate", async || {
         postgresql_shows(&suite, &ca).await.is_ok_and(|shown| shown != first)
     })
     .await;
-    until("Redis answers", async || suite.redis().wake("project").await.is_ok()).await;
+    soon("Redis answers", async || suite.redis().wake("project").await.is_ok()).await;
 
     renew(&suite, today - Days::new(1)).await;
-    until("an ended certificate", async || {
+    soon("an ended certificate", async || {
         postgresql_shows(&suite, &ca).await.is_err_and(|error| error.contains("xpired"))
     })
     .await;
     let refusal = refusal_of(suite.admin_url.expose()).await;
     assert!(refusal.contains("expired"), "{refusal}");
     assert!(suite.redis().wake("project").await.is_err());
-    until("who is connected goes on", async || lists_projects(&olga).await).await;
+    soon("who is connected goes on", async || lists_projects(&olga).await).await;
     let everybody = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                      WHERE datname = current_database() AND pid <> pg_backend_pid()";
     admin.batch_execute(everybody).await.unwrap();
-    until("calls fail", async || !lists_projects(&olga).await).await;
+    soon("calls fail", async || !lists_projects(&olga).await).await;
 
     renew(&suite, today + Days::new(60)).await;
-    until("calls go on", async || lists_projects(&olga).await).await;
-    until("Redis answers", async || suite.redis().wake("project").await.is_ok()).await;
+    soon("calls go on", async || lists_projects(&olga).await).await;
+    soon("Redis answers", async || suite.redis().wake("project").await.is_ok()).await;
 }
