@@ -12,11 +12,18 @@ pub struct Ran {
     pub err: String,
 }
 
-/// Runs a command to its end.
+impl Ran {
+    /// Runs a command to its end.
+    pub async fn of(command: &mut Command) -> Self {
+        let output = command.output().await.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
+
+/// Runs `dafnck` to its end.
 pub async fn dafnck(arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
-    let output = command(arguments, variables).output().await.unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    Ran::of(&mut command(arguments, variables)).await
 }
 
 /// Starts a command that goes on.

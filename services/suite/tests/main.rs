@@ -30,6 +30,7 @@ mod housekeeping;
 mod importing;
 mod interchange;
 mod least_privilege;
+mod machine;
 mod maintaining;
 mod outages;
 mod reflection;

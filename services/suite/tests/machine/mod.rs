@@ -1,27 +1,28 @@
 //! A suite that the real `dafnck` runs on folders of its own, and what an operator does with it.
 
+mod lines;
+
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
-use base64::Engine;
 use chrono::{DateTime, Utc};
 use diesel_async::SimpleAsyncConnection;
-use serde_json::{Value, json};
 use shared::config::Secret;
 use shared::local::RunningPostgres;
 use suite::backup::ledger::digest;
 use suite::restore::{Tables, all_fingerprints};
 use suite::services::DatabaseForm;
-use suite::testing::Actor;
+use suite::testing::{Actor, Service, tell_to_end};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-use tonic::transport::Channel;
-use uuid::Uuid;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig};
+
+use crate::dafnck::Ran;
 
 /// Size and hash of each object, by its name.
 pub type Objects = BTreeMap<String, (u64, String)>;
@@ -31,6 +32,8 @@ pub struct Machine {
     folder: TempDir,
     ports: [u16; 6],
     databases: DatabaseForm,
+    /// Whether it speaks TLS, and nothing else.
+    is_encrypted: bool,
     running: Option<Child>,
 }
 
@@ -49,11 +52,24 @@ impl Machine {
     }
 
     pub fn with(databases: DatabaseForm) -> Self {
+        Self::of(databases, false)
+    }
+
+    pub fn encrypted() -> Self {
+        Self::of(DatabaseForm::One, true)
+    }
+
+    fn of(databases: DatabaseForm, is_encrypted: bool) -> Self {
         // The servers' user, another one when root runs the tests, passes through.
         let folder = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
         let listeners = [(); 6].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = listeners.map(|listener| listener.local_addr().unwrap().port());
-        Self { folder, ports, databases, running: None }
+        Self { folder, ports, databases, is_encrypted, running: None }
+    }
+
+    /// The URL of a service's port, in plain text.
+    pub fn url(&self, service: Service) -> String {
+        format!("http://127.0.0.1:{}", self.ports[service as usize])
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -64,28 +80,34 @@ impl Machine {
         let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local/cache");
         let mut command = Command::new(env!("CARGO_BIN_EXE_dafnck"));
         command.args(arguments).env("DAFNCK_CACHE_FOLDER", cache).kill_on_drop(true);
-        for (variable, port) in ["IDENTITY", "PROJECT", "TASK", "CONTENT"].iter().zip(self.ports) {
-            command.env(format!("DAFNCK_{variable}_URL"), format!("http://127.0.0.1:{port}"));
+        for service in [Service::Identity, Service::Project, Service::Task, Service::Content] {
+            command.env(format!("DAFNCK_{}_URL", service.name().to_uppercase()), self.url(service));
+        }
+        for (variable, port) in ["POSTGRES", "REDIS"].iter().zip(&self.ports[4..]) {
+            command.env(format!("DAFNCK_{variable}_PORT"), port.to_string());
         }
         command
     }
 
-    /// Runs the suite on a data folder.
-    pub async fn start(&mut self, data: &str) {
-        let [a, b, c, d, postgres, redis] = self.ports.map(|port| port.to_string());
+    /// Runs the suite on a data folder; what it says when it runs.
+    pub async fn start(&mut self, data: &str) -> String {
+        let [a, b, c, d, ..] = self.ports.map(|port| port.to_string());
         let data = self.path(data);
         let arguments = ["run", "--data-folder", data.to_str().unwrap(), "--ports", &[a, b, c, d].join(",")];
         let mut command = self.command(&arguments);
-        command.args(["--postgres-port", &postgres, "--redis-port", &redis]).stdout(Stdio::piped());
         command.args(["--databases", if self.databases == DatabaseForm::Four { "four" } else { "one" }]);
+        command.args(self.is_encrypted.then_some("--tls")).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut summary = String::new();
         while let Some(line) = lines.next_line().await.unwrap() {
-            if line.contains("is running") {
+            summary += &line;
+            summary.push('\n');
+            if line.contains("To take over data") {
                 // Nobody reads what else it says, and it must be able to say it.
                 tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
                 self.running = Some(child);
-                return;
+                return summary;
             }
         }
         panic!("the suite did not start: {:?}", child.wait().await);
@@ -101,19 +123,34 @@ impl Machine {
         }
     }
 
-    /// Runs a command of the operator on a data folder; its words on both outputs.
+    /// Ends the suite as Ctrl-C does.
+    pub async fn stop(&mut self) {
+        let mut process = self.running.take().unwrap();
+        tell_to_end(process.id().unwrap());
+        assert!(process.wait().await.unwrap().success());
+    }
+
+    /// Runs a command of the operator on a data folder.
+    pub async fn run(&self, data: &str, arguments: &[&str]) -> Ran {
+        Ran::of(&mut self.on(data, arguments)).await
+    }
+
+    /// The same, as a success or not; its words on both outputs.
     pub async fn operate(&self, data: &str, arguments: &[&str]) -> Result<String, String> {
+        let Ran { code, out, err } = self.run(data, arguments).await;
+        let words = out + &err;
+        if code == Some(0) { Ok(words) } else { Err(words) }
+    }
+
+    fn on(&self, data: &str, arguments: &[&str]) -> Command {
         let mut command = self.command(arguments);
         command.env("DAFNCK_DATA_FOLDER", self.path(data)).env("DAFNCK_BACKUP_FOLDER", self.path("backup"));
-        let Output { status, stdout, stderr } = command.output().await.unwrap();
-        let words = [stdout, stderr].map(|words| String::from_utf8(words).unwrap()).concat();
-        if status.success() { Ok(words) } else { Err(words) }
+        command
     }
 
     /// A backup that is being made.
     pub fn begin_backup(&self, data: &str) -> Child {
-        let mut command = self.command(&["backup"]);
-        command.env("DAFNCK_DATA_FOLDER", self.path(data)).env("DAFNCK_BACKUP_FOLDER", self.path("backup"));
+        let mut command = self.on(data, &["backup"]);
         command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().unwrap()
     }
 
@@ -135,17 +172,27 @@ impl Machine {
         self.operate("none", &[&arguments, more].concat()).await
     }
 
-    /// A new user, signed in.
-    pub async fn register(&self, name: &str) -> Actor {
+    /// A new user, signed in, at the suite that runs on this data folder.
+    pub async fn register(&self, data: &str, name: &str) -> Actor {
+        let authority = self.path(data).join("certificates/ca.pem");
+        let tls = self.is_encrypted.then(|| {
+            ClientTlsConfig::new().ca_certificate(Certificate::from_pem(fs::read(authority).unwrap()))
+        });
         let [a, b, c, d, ..] = self.ports;
-        let channel = |port| Channel::from_shared(format!("http://127.0.0.1:{port}")).unwrap().connect_lazy();
+        let channel = |port| match &tls {
+            None => Channel::from_shared(format!("http://127.0.0.1:{port}")).unwrap().connect_lazy(),
+            Some(tls) => {
+                let endpoint = Channel::from_shared(format!("https://localhost:{port}")).unwrap();
+                endpoint.tls_config(tls.clone()).unwrap().connect_lazy()
+            }
+        };
         Actor::register_over([a, b, c, d].map(channel), name).await
     }
 
     /// Takes over a project with this many large tasks, a few documents and files.
     pub async fn import(&self, data: &str, name: &str, tasks: usize) {
         let file = self.path(&format!("{name}.jsonl"));
-        fs::write(&file, lines(name, tasks).join("\n")).unwrap();
+        fs::write(&file, lines::lines(name, tasks).join("\n")).unwrap();
         let report = self.operate(data, &["import", file.to_str().unwrap()]).await.unwrap();
         let refused = |line: &str| {
             line.split_whitespace()
@@ -213,43 +260,4 @@ pub fn files_below(root: &Path) -> Vec<PathBuf> {
 
 fn name_below(root: &Path, path: &Path) -> String {
     path.strip_prefix(root).unwrap().to_string_lossy().into_owned()
-}
-
-/// Text that does not become smaller by compressing it.
-fn noise(bytes: usize) -> Vec<u8> {
-    (0..bytes).map(|_| rand::random_range(b'!'..=b'~')).collect()
-}
-
-fn lines(name: &str, tasks: usize) -> Vec<String> {
-    let [user, project] = [Uuid::now_v7(), Uuid::now_v7()];
-    let mut lines: Vec<Value> = vec![
-        json!({"type": "user", "id": user, "email": format!("{name}@example.org"), "username": name}),
-        json!({"type": "project", "id": project, "name": name, "owner_id": user}),
-    ];
-    let mut last = None;
-    for number in 0..tasks {
-        let id = Uuid::now_v7();
-        let text = String::from_utf8(noise(4_000)).unwrap();
-        lines
-            .push(json!({"type": "task", "id": id, "project_id": project, "title": format!("Task {number}"),
-            "description": text, "creator_id": user}));
-        if let Some(last) = last {
-            lines.push(json!({"type": "dependency", "task_id": id, "depends_on_task_id": last}));
-        }
-        last = Some(id);
-    }
-    for number in 0..5 {
-        let id = Uuid::now_v7();
-        lines.push(
-            json!({"type": "document", "id": id, "project_id": project, "title": "Guide", "author_id": user}),
-        );
-        lines.push(json!({"type": "document_version", "document_id": id, "version_number": 1,
-            "content": "# Fly", "author_id": user}));
-        let bytes = base64::engine::general_purpose::STANDARD.encode(noise(50_000));
-        lines.push(
-            json!({"type": "attachment", "id": Uuid::now_v7(), "entity_type": "document", "entity_id": id,
-            "uploader_id": user, "filename": format!("{number}.bin"), "content_base64": bytes}),
-        );
-    }
-    lines.iter().map(Value::to_string).collect()
 }

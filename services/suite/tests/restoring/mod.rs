@@ -1,13 +1,11 @@
 //! Backups are worth what a restore gives: with the real program, PostgreSQL, Redis and Barman.
 
-mod machine;
 mod real_data;
 mod window;
 
 use std::fs;
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
-use machine::{Machine, Objects, files_below};
 use shared::local::{self, DataPlace, LocalOptions};
 use shared::proto::project::v1 as project;
 use suite::restore::Tables;
@@ -15,6 +13,7 @@ use suite::testing::summary;
 
 use crate::ending_sessions::another_device;
 use crate::forms::moving::{resume, resume_token};
+use crate::machine::{Machine, Objects, files_below};
 
 /// What the tables and the file store of a restored folder hold, before any service has touched them.
 async fn held(machine: &Machine, data: &str) -> (Tables, Objects) {
@@ -32,7 +31,7 @@ async fn held(machine: &Machine, data: &str) -> (Tables, Objects) {
     )
     .await
     .unwrap();
-    let tables = machine::tables(|name| servers.postgres.admin_url(name)).await;
+    let tables = crate::machine::tables(|name| servers.postgres.admin_url(name)).await;
     servers.stop().await.unwrap();
     (tables, machine.objects(data))
 }
@@ -45,7 +44,7 @@ fn text(time: chrono::DateTime<Utc>) -> String {
 async fn after_a_catastrophe_a_suite_is_as_it_was_at_a_moment() {
     let mut machine = Machine::new();
     machine.start("data").await;
-    let olga = machine.register("olga").await;
+    let olga = machine.register("data", "olga").await;
     machine.import("data", "apollo", 400).await;
     machine.operate("data", &["backup"]).await.unwrap();
     machine.import("data", "gemini", 400).await;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Instant;
 
-use super::machine::Machine;
 use super::{held, text};
+use crate::machine::Machine;
 
 /// Runs for minutes: only with a folder that holds `eips.jsonl`, `history.jsonl.gz` and `assets/`.
 #[tokio::test]

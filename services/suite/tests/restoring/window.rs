@@ -13,8 +13,8 @@ use suite::backup::settings::BackupSettings;
 use suite::backup::status::Status;
 use suite::services::DatabaseForm;
 
-use super::machine::{Machine, files_below};
 use super::{held, text};
+use crate::machine::{Machine, files_below};
 
 /// How long the suite may take to see what is due, to make a base backup and to try a restore.
 const PATIENCE: Duration = Duration::from_secs(180);
