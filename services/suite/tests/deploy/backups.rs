@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use chrono::{TimeDelta, Utc};
 use diesel_async::SimpleAsyncConnection;
 use shared::local::{ADMIN, Barman, PostgresServer};
 use suite::testing::{Actor, Bucket, Suite};
@@ -15,6 +16,8 @@ use super::clock::Given;
 use super::root;
 
 const NOBODY: u32 = 65534;
+/// What a drill reads: the project that was in the base backup, and the one that only the log has.
+const EVERYTHING: &str = "\n  project.projects: 2 rows\n";
 
 /// A folder with the programs of the image, for a user who is not root: PostgreSQL runs as no other.
 struct Image {
@@ -46,9 +49,7 @@ impl Image {
             } else {
                 String::new()
             };
-            let text = format!("#!/bin/sh\nexec python3 {} {options} \"$@\"\n", program.display());
-            fs::write(bin.join(&name), text).unwrap();
-            fs::set_permissions(bin.join(&name), Permissions::from_mode(0o755)).unwrap();
+            write_program(&bin.join(name), &format!("exec python3 {} {options} \"$@\"", program.display()));
         }
         for script in ["try-restore", "schedule"] {
             fs::copy(root().join("deploy/backup").join(script), bin.join(script)).unwrap();
@@ -90,11 +91,29 @@ impl Image {
         (output.status.success(), words.concat())
     }
 
+    /// Puts a program before those of the system.
+    fn write_program(&self, name: &str, does: &str) {
+        write_program(&self.path("bin").join(name), does);
+    }
+
+    /// What the scripts tell Prometheus.
+    fn metric(&self, name: &str) -> Option<i64> {
+        let text = fs::read_to_string(self.path(&format!("barman/metrics/{name}.prom"))).ok()?;
+        let value = text.lines().last().unwrap().strip_prefix(&format!("dafnck_{name} ")).unwrap();
+        Some(value.parse().unwrap())
+    }
+
     async fn succeed(&self, program: &str, words: &[&str], variables: &[(&str, &str)]) -> String {
         let (succeeded, said) = self.run(program, words, variables).await;
         assert!(succeeded, "{program} {words:?}: {said}");
         said
     }
+}
+
+/// Makes a program of the shell.
+pub fn write_program(path: &Path, does: &str) {
+    fs::write(path, format!("#!/bin/sh\n{does}\n")).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }
 
 /// A suite on servers of its own, with an attachment.
@@ -149,7 +168,7 @@ async fn the_weekly_drill_restores_a_cluster_from_its_bucket_and_names_what_is_l
         ["-h", "127.0.0.1", "-p", &port, "-U", ADMIN, "--immediate-checkpoint", backups, "postgres-content"];
     let login = [account.as_slice(), &[("PGPASSWORD", postgres.admin_password())]].concat();
     image.succeed("barman-cloud-backup", &[&cloud[..], &server].concat(), &login).await;
-    let later = olga.project("only in the log").await;
+    olga.project("only in the log").await;
     suite.admin().await.batch_execute("SELECT pg_switch_wal()").await.unwrap();
     let current = log_file(&suite).await;
     for name in finished_log(postgres, &first, &current) {
@@ -169,6 +188,7 @@ async fn the_weekly_drill_restores_a_cluster_from_its_bucket_and_names_what_is_l
     let said = image.succeed(program, &words, &cluster).await;
     assert!(said.contains("1 objects with 2 bytes are referred to, 0 are younger"), "{said}");
     assert!(said.contains("pages: ") && said.contains("restored in "), "{said}");
+    assert!(said.contains(EVERYTHING), "{said}");
     assert!(
         !image
             .path("")
@@ -186,7 +206,6 @@ async fn the_weekly_drill_restores_a_cluster_from_its_bucket_and_names_what_is_l
     bucket.lose(&base);
     let (succeeded, said) = image.run(program, &words, &cluster).await;
     assert!(!succeeded && !said.contains("restored in "), "{said}");
-    assert!(!later.id.is_empty());
 }
 
 /// Names of the finished files of the log from the first on.
@@ -237,24 +256,35 @@ async fn the_backup_container_makes_a_backup_copies_attachments_and_can_restore(
 
     let said = image.succeed("schedule", &[], &variables).await;
 
-    for (metric, value) in [
-        ("backup_failed", Some("0")),
-        ("backup_last_success_timestamp_seconds", None),
-        ("backup_files_last_timestamp_seconds", None),
-        ("backup_log_last_timestamp_seconds", None),
-        ("backup_window_start_timestamp_seconds", None),
-    ] {
-        let path = image.path("barman/metrics").join(format!("{metric}.prom"));
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{metric}: {error}: {said}"));
-        let line = text.lines().last().unwrap();
-        let told = line.strip_prefix(&format!("dafnck_{metric} ")).unwrap();
-        assert!(value.is_none_or(|value| value == told) && told.parse::<u64>().is_ok(), "{line}: {said}");
+    for metric in ["backup_last_success", "backup_files_last", "backup_log_last", "backup_window_start"] {
+        assert!(image.metric(&format!("{metric}_timestamp_seconds")).is_some_and(|at| at > 0), "{said}");
     }
+    assert_eq!(image.metric("backup_failed"), Some(0), "{said}");
     olga.project("only in the log").await;
+    // Until it has arrived: the next round of the same day.
+    image.succeed("schedule", &[], &variables).await;
     let said = image.succeed("try-restore", &["barman", "dafnck"], &variables).await;
     assert!(said.contains("1 objects with 2 bytes are referred to, 0 are younger"), "{said}");
     assert!(said.contains("pages: ") && said.contains("restored in "), "{said}");
+    assert!(said.contains(EVERYTHING), "{said}");
+    assert_eq!((base_backups(&image).await, image.metric("backup_drill_failed")), (1, None));
+
+    // More than a week passes.
+    let later = (Utc::now() + TimeDelta::days(8)).timestamp();
+    image.write_program("date", &format!("echo {later}"));
+    let said = image.succeed("schedule", &[], &variables).await;
+    assert!(said.contains(EVERYTHING), "{said}");
+    assert_eq!((base_backups(&image).await, image.metric("backup_drill_failed")), (2, Some(0)), "{said}");
+    for metric in ["backup_last_success", "backup_drill_last", "backup_drill_last_success"] {
+        assert_eq!(image.metric(&format!("{metric}_timestamp_seconds")), Some(later), "{metric}: {said}");
+    }
     image.succeed("barman", &["receive-wal", "--stop", "dafnck"], &variables).await;
+}
+
+/// How many whole ones there are.
+async fn base_backups(image: &Image) -> usize {
+    let listed = image.succeed("barman", &["list-backups", "dafnck"], &[]).await;
+    listed.lines().filter(|line| line.contains(" - Size: ")).count()
 }
 
 /// The folders of the test are its user's alone; in the containers the group may read.

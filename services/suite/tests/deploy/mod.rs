@@ -9,6 +9,7 @@ mod kubernetes_files;
 mod metric_names;
 mod monitoring;
 mod programs;
+mod schedule;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

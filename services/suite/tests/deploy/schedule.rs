@@ -1,0 +1,118 @@
+//! `deploy/backup/schedule`: what is done on which day. The programs that it calls only say that they were called; that they
+//! do what it wants is in `backups`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDateTime;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::backups::write_program;
+use super::root;
+
+/// The programs that it calls, and what they do in its folder.
+const PROGRAMS: [(&str, &str); 6] = [
+    ("date", "cat clock"),
+    // A minute takes twenty, so that an hour has three rounds.
+    ("sleep", "echo $(($(cat clock) + 20 * $1)) >clock"),
+    (
+        "barman",
+        r#"case "$*" in *list-backups*) cat backups ;; backup*) echo backup >>called; [ ! -e broken ] ;; esac"#,
+    ),
+    ("try-restore", "echo drill >>called; [ ! -e broken ]"),
+    ("dafnck", "exit 0"),
+    ("psql", "exit 1"),
+];
+
+/// A volume, and what time it is.
+struct Volume(TempDir);
+
+fn seconds(time: &str) -> i64 {
+    NaiveDateTime::parse_from_str(time, "%F %R").unwrap().and_utc().timestamp()
+}
+
+impl Volume {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let bin = folder.path().join("bin");
+        fs::create_dir(&bin).unwrap();
+        for (name, does) in PROGRAMS {
+            write_program(&bin.join(name), does);
+        }
+        fs::write(folder.path().join("pgpass"), "").unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Starts the container at this time, for so many rounds of twenty minutes, with base backups of these times; what it does.
+    async fn starts(&self, time: &str, rounds: u32, backups: &[&str]) -> Vec<String> {
+        fs::write(self.path("clock"), seconds(time).to_string()).unwrap();
+        let whole = |at: &&str| format!(r#"{{"status": "DONE", "end_time_timestamp": "{}"}}"#, seconds(at));
+        let failed = r#"{"status": "FAILED"}"#.to_owned();
+        let listed: Vec<String> = [failed].into_iter().chain(backups.iter().map(whole)).collect();
+        fs::write(self.path("backups"), format!(r#"{{"dafnck": [{}]}}"#, listed.join(","))).unwrap();
+        let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap());
+        let mut command = Command::new(root().join("deploy/backup/schedule"));
+        command.current_dir(self.0.path()).env("PATH", path).env("BACKUP_HOME", self.0.path());
+        command.env("BARMAN_PGPASS_FILE", "pgpass").env("PGPASSFILE", "own-pgpass");
+        command.env("ROUNDS", rounds.to_string()).env("BACKUP_HOUR", "02").env("DRILL_DAY", "7");
+        assert!(command.status().await.unwrap().success());
+        let called = self.path("called");
+        let did = fs::read_to_string(&called).unwrap_or_default().lines().map(str::to_owned).collect();
+        forget(&called);
+        did
+    }
+
+    /// Whether what it calls fails from now on.
+    fn set_broken(&self, broken: bool) {
+        if broken { fs::write(self.path("broken"), "").unwrap() } else { forget(&self.path("broken")) }
+    }
+}
+
+fn forget(file: &Path) {
+    if file.exists() {
+        fs::remove_file(file).unwrap();
+    }
+}
+
+const NOTHING: [&str; 0] = [];
+
+#[tokio::test]
+async fn a_base_backup_is_made_each_night_and_a_night_that_was_missed_is_made_up_for() {
+    let volume = Volume::new();
+    assert_eq!(volume.starts("2026-11-25 14:00", 1, &[]).await, ["backup"], "there is none");
+    let first = "2026-11-25 14:05";
+    assert_eq!(volume.starts("2026-11-26 01:59", 1, &[first]).await, NOTHING);
+    assert_eq!(volume.starts("2026-11-26 02:00", 1, &[first]).await, ["backup"], "it is two o'clock");
+    assert_eq!(volume.starts("2026-11-26 09:30", 1, &[first]).await, ["backup"], "at two it did not run");
+    assert_eq!(volume.starts("2026-11-27 01:00", 1, &["2026-11-26 09:35", first]).await, NOTHING);
+
+    volume.set_broken(true);
+    let tried = volume.starts("2026-11-27 02:00", 4, &["2026-11-26 09:35"]).await;
+    assert_eq!(tried, ["backup", "backup"], "what failed is tried again after an hour");
+}
+
+#[tokio::test]
+async fn a_restore_is_tried_each_week_and_a_week_that_was_missed_is_made_up_for() {
+    let volume = Volume::new();
+    assert_eq!(volume.starts("2026-11-25 14:00", 1, &[]).await, ["backup"]);
+    let sunday = ["2026-11-29 02:01"];
+    assert_eq!(volume.starts("2026-11-29 02:59", 1, &sunday).await, NOTHING);
+    assert_eq!(volume.starts("2026-11-29 03:00", 2, &sunday).await, ["drill"], "once");
+    assert_eq!(volume.starts("2026-11-29 03:30", 2, &sunday).await, NOTHING, "also after a restart");
+    assert_eq!(volume.starts("2026-12-06 02:59", 1, &["2026-12-06 02:01"]).await, NOTHING);
+    let wednesday = ["2026-12-09 02:01"];
+    assert_eq!(volume.starts("2026-12-09 12:00", 2, &wednesday).await, ["drill"], "on Sunday it did not run");
+
+    volume.set_broken(true);
+    assert_eq!(volume.starts("2026-12-13 03:00", 2, &["2026-12-13 02:01"]).await, ["drill"]);
+    volume.set_broken(false);
+    let monday = ["2026-12-14 02:01"];
+    assert_eq!(volume.starts("2026-12-14 02:59", 1, &monday).await, NOTHING);
+    assert_eq!(volume.starts("2026-12-14 03:00", 2, &monday).await, ["drill"], "it failed a day ago");
+    assert_eq!(volume.starts("2026-12-19 03:00", 2, &["2026-12-19 02:01"]).await, NOTHING);
+}
