@@ -6,6 +6,7 @@ mod clock;
 mod compose;
 mod kubernetes;
 mod kubernetes_files;
+mod kubernetes_steps;
 mod metric_names;
 mod monitoring;
 mod programs;
