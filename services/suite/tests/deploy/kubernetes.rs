@@ -153,6 +153,29 @@ fn every_container_is_restrained_and_probed() {
     }
 }
 
+/// A node that is short of CPU makes programs start slowly in all pods at once.
+#[test]
+fn a_probe_that_starts_a_program_gives_it_time() {
+    let mut probes = 0;
+    for (path, object) in workloads() {
+        for container in list(at(pod_of(&object), "containers")) {
+            for name in ["readinessProbe", "livenessProbe", "startupProbe"] {
+                let probe = at(container, name);
+                if at(probe, "exec").is_null() {
+                    continue;
+                }
+                probes += 1;
+                // What Kubernetes takes where nothing is said.
+                let number = |key: &str, otherwise: u64| at(probe, key).as_u64().unwrap_or(otherwise);
+                let place = format!("{} {name}", path.display());
+                assert!(number("timeoutSeconds", 1) >= 5, "{place}");
+                assert!(number("periodSeconds", 10) * number("failureThreshold", 3) >= 15, "{place}");
+            }
+        }
+    }
+    assert_eq!(probes, 4);
+}
+
 #[test]
 fn what_is_done_by_the_clock_is_done_once_at_a_time_and_not_for_ever() {
     let jobs = cron_jobs();
