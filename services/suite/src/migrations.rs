@@ -4,6 +4,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use shared::command_line;
 use shared::config::Secret;
+use shared::database;
 use shared::migrate::{self, Set};
 
 use crate::prepare;
@@ -132,6 +133,7 @@ async fn up(url: &AdminUrl, options: UpOptions) -> anyhow::Result<()> {
     let mut steps = 0;
     for name in &sets {
         let (url_of_set, set) = (url.of(*name)?, name.set());
+        database::wait_until_reachable(&url_of_set).await;
         steps += if url.is_apart() {
             prepare::migrate_apart(&url_of_set, &set).await?
         } else {

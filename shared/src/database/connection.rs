@@ -9,6 +9,8 @@ use std::time::Duration;
 use diesel::ConnectionError;
 use diesel_async::pooled_connection::PoolableConnection;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
+use tokio::net::TcpStream;
+use tokio_postgres::config::Host;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::measures::SlowStatements;
@@ -19,6 +21,13 @@ use crate::tls;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long whoever has just started may be kept from the database. The network policies of a pod take hold a second or a
+/// few after its start; until then what they allow is refused.
+const REACH_PATIENCE: Duration = Duration::from_secs(15);
+/// How long one look may take, and the pause before the next.
+const REACH_TIMEOUT: Duration = Duration::from_secs(1);
+const REACH_PAUSE: Duration = Duration::from_millis(250);
 
 /// A connection that remembers which statements the server has prepared on it.
 pub struct Connection {
@@ -167,4 +176,54 @@ pub async fn connect(url: &Secret) -> anyhow::Result<AsyncPgConnection> {
 pub async fn connect_as_told(url: &Secret, options: &DatabaseOptions) -> anyhow::Result<AsyncPgConnection> {
     use bb8::ManageConnection;
     Ok(Manager::new(url, options)?.connect().await?.inner)
+}
+
+/// Waits until connections are taken where the database is said to be, for 15 seconds at most. What is wrong then, or with
+/// the URL, connecting tells.
+pub async fn wait_until_reachable(url: &Secret) {
+    let Ok(DatabaseUrl { config, .. }) = DatabaseUrl::parse(url, None) else { return };
+    let reach = async {
+        while !is_reachable(&config).await {
+            tokio::time::sleep(REACH_PAUSE).await;
+        }
+    };
+    if tokio::time::timeout(REACH_PATIENCE, reach).await.is_err() {
+        tracing::warn!(?REACH_PATIENCE, "nothing takes connections where the database is said to be");
+    }
+}
+
+async fn is_reachable(config: &tokio_postgres::Config) -> bool {
+    let ports = config.get_ports();
+    for (index, host) in config.get_hosts().iter().enumerate() {
+        // A socket is a file: nothing stands before it.
+        let Host::Tcp(name) = host else { return true };
+        // One for each host, or one for all.
+        let Some(port) = ports.get(index).or(ports.first()) else { return true };
+        let reach = TcpStream::connect((name.as_str(), *port));
+        if matches!(tokio::time::timeout(REACH_TIMEOUT, reach).await, Ok(Ok(_))) {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_that_is_let_through_to_a_moment_later_is_waited_for() {
+        let place = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let url = Secret::from(format!("postgres://somebody@{place}/something"));
+        let config = DatabaseUrl::parse(&url, None).unwrap().config;
+        assert!(!is_reachable(&config).await);
+        let later = async {
+            tokio::time::sleep(REACH_PAUSE).await;
+            TcpListener::bind(place).await.unwrap()
+        };
+        let ((), _listener) = tokio::join!(wait_until_reachable(&url), later);
+        assert!(is_reachable(&config).await);
+    }
 }

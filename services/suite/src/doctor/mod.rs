@@ -75,6 +75,10 @@ pub async fn command(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
 
 /// Everything that was found.
 pub async fn examine(places: &Places, thresholds: &Thresholds) -> Vec<Finding> {
+    // Whoever is let through to the databases is let through to the rest, too.
+    for url in &places.admin_urls {
+        shared::database::wait_until_reachable(url).await;
+    }
     let mut findings = connections::services(places).await;
     findings.extend(connections::roles(&places.role_urls).await);
     findings.push(connections::redis(places).await);

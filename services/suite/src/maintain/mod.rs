@@ -116,6 +116,7 @@ pub async fn command(options: &MaintainOptions) -> anyhow::Result<()> {
 /// # Errors
 /// When the database does not answer. A job's own failure is in its place, and in `maintenance_runs`.
 pub async fn maintain(url: &Secret, now: bool) -> anyhow::Result<Vec<(String, anyhow::Result<Outcome>)>> {
+    shared::database::wait_until_reachable(url).await;
     let mut conn = shared::database::connect(url).await?;
     let mut outcomes = Vec::new();
     for set in &migrate::SERVICES {
