@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use diesel::sql_types::{Bool, Text};
+use diesel::{QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::config::Secret;
 use shared::local::Reaching;
 
@@ -44,7 +47,7 @@ impl AdminOptions {
     /// When neither the options nor a data folder tell.
     pub fn urls(&self) -> anyhow::Result<Vec<Secret>> {
         let url = self.url()?;
-        if url.expose().contains(PLACE) {
+        if is_of_each(&url) {
             return Ok(NAMES.map(|name| with_service(&url, name)).into());
         }
         Ok(vec![url])
@@ -103,6 +106,22 @@ impl RedisPlace {
         let reaching = admin.reaching()?;
         Ok((reaching.redis_url(self.redis_port), reaching.authority().map(Path::to_owned)))
     }
+}
+
+/// Whether the URL has a place for a service's name, so that each service has a database of its own.
+pub(crate) fn is_of_each(url: &Secret) -> bool {
+    url.expose().contains(PLACE)
+}
+
+/// Whether a table is there.
+pub(crate) async fn is_there(conn: &mut AsyncPgConnection, table: &str) -> anyhow::Result<bool> {
+    #[derive(QueryableByName)]
+    struct There {
+        #[diesel(sql_type = Bool)]
+        there: bool,
+    }
+    let query = sql_query("SELECT to_regclass($1) IS NOT NULL AS there").bind::<Text, _>(table);
+    Ok(query.get_result::<There>(conn).await?.there)
 }
 
 /// The URL of the database that a service has its schema in.

@@ -7,6 +7,7 @@ use shared::config::Secret;
 use shared::database;
 use shared::migrate::{self, Set};
 
+use crate::administration::{is_of_each, with_service};
 use crate::prepare;
 use crate::services::Role;
 
@@ -100,10 +101,8 @@ pub async fn command(options: MigrateOptions) -> anyhow::Result<()> {
 struct AdminUrl(Secret);
 
 impl AdminUrl {
-    const PLACE: &str = "{service}";
-
     fn is_apart(&self) -> bool {
-        self.0.expose().contains(Self::PLACE)
+        is_of_each(&self.0)
     }
 
     fn of(&self, set: SetName) -> anyhow::Result<Secret> {
@@ -111,7 +110,7 @@ impl AdminUrl {
             set != SetName::References || !self.is_apart(),
             "there are no foreign keys between services with databases of their own"
         );
-        Ok(self.0.expose().replace(Self::PLACE, set.set().name).into())
+        Ok(with_service(&self.0, set.set().name))
     }
 
     /// All that belongs there, the foreign keys last.

@@ -1,5 +1,7 @@
 //! `dafnck` as an operator runs it: a process with arguments and variables, what it says, and how it ends.
 
+use std::process::Stdio;
+
 use tokio::process::{Child, Command};
 
 /// How a command ended.
@@ -26,9 +28,9 @@ pub async fn dafnck(arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
     Ran::of(&mut command(arguments, variables)).await
 }
 
-/// Starts a command that goes on.
+/// Starts a command that goes on, and says little on standard error.
 pub fn start_dafnck(arguments: &[&str], variables: &[(&str, &str)]) -> Child {
-    command(arguments, variables).spawn().unwrap()
+    command(arguments, variables).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {

@@ -39,5 +39,6 @@ mod roles;
 mod telemetry;
 mod trimming;
 mod upgrading;
+mod upkeep;
 mod walk;
 mod watchers;

@@ -6,6 +6,7 @@ use diesel_async::SimpleAsyncConnection;
 use shared::config::Secret;
 use suite::maintain::{Outcome, maintain};
 use suite::testing::{Suite, tell_to_end};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::dafnck::start_dafnck;
 
@@ -58,6 +59,20 @@ async fn a_process_that_maintains_forever_does_what_is_due_and_ends_when_it_is_t
     tell_to_end(process.id().unwrap());
     let ended = tokio::time::timeout(PATIENCE, process.wait()).await.expect("it does not end").unwrap();
     assert_eq!(ended.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_process_that_cannot_maintain_says_why_and_goes_on() {
+    let nowhere = [("DAFNCK_ADMIN_URL", "postgres://a@127.0.0.1:1/a"), ("DAFNCK_LOG_FORMAT", "json")];
+    let mut process = start_dafnck(&["maintain", "--forever"], &nowhere);
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+    let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it says nothing").unwrap();
+    let said: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+    assert_eq!((&said["level"], &said["message"]), (&"WARN".into(), &"maintenance failed".into()));
+    assert!(said["error"].as_str().unwrap().contains("Connection refused"), "{said}");
+    assert_eq!(process.try_wait().unwrap(), None, "it tries again later");
+    tell_to_end(process.id().unwrap());
+    assert_eq!(process.wait().await.unwrap().code(), Some(0));
 }
 
 #[tokio::test]

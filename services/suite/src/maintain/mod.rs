@@ -8,6 +8,7 @@
 mod jobs;
 pub mod logs;
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,12 +16,12 @@ use clap::Args;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::config::Secret;
+use shared::config::{Secret, TelemetryOptions};
 use shared::migrate::{self, Set};
 use shared::service::cancel_on_signal;
 use tokio_util::sync::CancellationToken;
 
-use crate::administration::AdminOptions;
+use crate::administration::{AdminOptions, is_there};
 
 /// How often the local suite looks whether a job is due.
 pub const INTERVAL: Duration = Duration::from_secs(3600);
@@ -37,6 +38,9 @@ pub struct MaintainOptions {
     /// Do what is due each hour, until told to stop (SIGTERM)
     #[arg(long, conflicts_with = "now")]
     forever: bool,
+    /// What --forever says.
+    #[command(flatten)]
+    telemetry: TelemetryOptions,
 }
 
 /// Something that is done from time to time, in each schema.
@@ -87,6 +91,7 @@ pub enum Outcome {
 /// When a job fails; the others have been done all the same.
 pub async fn command(options: &MaintainOptions) -> anyhow::Result<()> {
     if options.forever {
+        let _telemetry = shared::telemetry::init(&options.telemetry, "maintain")?;
         let shutdown = CancellationToken::new();
         tokio::spawn(cancel_on_signal(shutdown.clone()));
         let folder = options.admin.is_local().then_some(options.admin.data_folder.as_path());
@@ -120,7 +125,7 @@ pub async fn maintain(url: &Secret, now: bool) -> anyhow::Result<Vec<(String, an
     let mut conn = shared::database::connect(url).await?;
     let mut outcomes = Vec::new();
     for set in &migrate::SERVICES {
-        if !is_prepared(&mut conn, set).await? {
+        if !is_there(&mut conn, &format!("{}.maintenance_runs", set.name)).await? {
             continue;
         }
         for job in Job::ALL {
@@ -136,12 +141,6 @@ pub async fn maintain(url: &Secret, now: bool) -> anyhow::Result<Vec<(String, an
 struct Answer {
     #[diesel(sql_type = Bool)]
     yes: bool,
-}
-
-async fn is_prepared(conn: &mut AsyncPgConnection, set: &Set) -> anyhow::Result<bool> {
-    let query = sql_query("SELECT to_regclass($1) IS NOT NULL AS yes")
-        .bind::<Text, _>(format!("{}.maintenance_runs", set.name));
-    Ok(query.get_result::<Answer>(conn).await?.yes)
 }
 
 /// A job in a schema: alone, if it is due, and with a note of how it ended.
@@ -197,8 +196,9 @@ async fn note(
     Ok(())
 }
 
-/// Maintains a local suite again and again; what fails is said in the log, in `maintenance_runs` and by the doctor.
-pub async fn again_and_again(urls: Vec<Secret>, data_folder: Option<&Path>) {
+/// Maintains databases, and the logs of a local suite, again and again; what fails is said in the log, in
+/// `maintenance_runs` and by the doctor.
+pub async fn again_and_again(urls: Vec<Secret>, data_folder: Option<&Path>) -> Infallible {
     let mut interval = tokio::time::interval(INTERVAL);
     loop {
         interval.tick().await;

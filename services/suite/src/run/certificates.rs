@@ -1,5 +1,6 @@
 //! Certificates of a local suite that speaks TLS: of a development authority beside its data, renewed in good time.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub(super) fn keep(data_folder: &Path) -> anyhow::Result<(PathBuf, bool)> {
 }
 
 /// Renews them for as long as it is polled. The services read theirs anew by themselves.
-pub(super) async fn renew_in_time(data_folder: &Path, servers: &LocalServers) {
+pub(super) async fn renew_in_time(data_folder: &Path, servers: &LocalServers) -> Infallible {
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
     loop {
         looks.tick().await;

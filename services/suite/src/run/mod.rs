@@ -98,8 +98,8 @@ pub async fn command(options: RunOptions) -> anyhow::Result<()> {
         }
     };
     let outcome = tokio::select! {
-        () = renewal => Ok(()),
-        () = maintain::again_and_again(urls, Some(&data_folder)) => Ok(()),
+        never = renewal => match never {},
+        never = maintain::again_and_again(urls, Some(&data_folder)) => match never {},
         () = shutdown.cancelled() => Ok(()),
         failure = failure(&mut running.services, &running.servers) => Err(failure),
     };
