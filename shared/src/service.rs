@@ -25,7 +25,7 @@ use crate::service_identity::ServiceSigner;
 use crate::siblings::Siblings;
 
 /// Connections for background work: it is never many things at once.
-const WORKER_POOL_SIZE: u32 = 4;
+pub const WORKER_POOL_SIZE: u32 = 4;
 
 /// What every service stands on.
 #[derive(Clone)]

@@ -36,6 +36,7 @@ pub(super) struct Secrets {
 pub(super) struct DataFolder {
     pub(super) path: PathBuf,
     pub(super) temporary: bool,
+    pub(super) durable: bool,
     pub(super) identity: Identity,
     pub(super) secrets: Secrets,
     _lock: Option<File>,
@@ -46,7 +47,8 @@ impl DataFolder {
     pub(super) fn open(place: &DataPlace, notes: &mut Vec<String>) -> Result<Self> {
         match place {
             DataPlace::Persistent(wanted) => Self::open_persistent(wanted, notes),
-            DataPlace::Temporary => Self::plan_temporary(),
+            DataPlace::Temporary => Self::plan_temporary(false),
+            DataPlace::TemporaryDurable => Self::plan_temporary(true),
         }
     }
 
@@ -58,13 +60,13 @@ impl DataFolder {
         notes.extend(moved);
         let lock = lock(&path)?;
         let secrets = Secrets::load_or_make(&path)?;
-        Ok(Self { path, temporary: false, identity, secrets, _lock: Some(lock) })
+        Ok(Self { path, temporary: false, durable: true, identity, secrets, _lock: Some(lock) })
     }
 
-    fn plan_temporary() -> Result<Self> {
+    fn plan_temporary(durable: bool) -> Result<Self> {
         let identity = Identity::of_servers()?;
         let path = temporary(identity)?;
-        Ok(Self { path, temporary: true, identity, secrets: Secrets::random(), _lock: None })
+        Ok(Self { path, temporary: true, durable, identity, secrets: Secrets::random(), _lock: None })
     }
 
     /// Makes what is not there yet. A temporary folder is made here, when the guard that deletes it is running.

@@ -73,6 +73,8 @@ pub enum DataPlace {
     Persistent(PathBuf),
     /// A folder of its own that is deleted at the end, with durability switched off.
     Temporary,
+    /// Such a folder with durable writes, for what looks at settings.
+    TemporaryDurable,
 }
 
 /// What [`start`] needs to know.

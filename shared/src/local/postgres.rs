@@ -61,6 +61,7 @@ pub struct PostgresServer {
     tls: Option<TlsFolder>,
     library_path: Option<String>,
     temporary: bool,
+    durable: bool,
     identity: Identity,
 }
 
@@ -83,6 +84,7 @@ impl PostgresServer {
             programs: program.folder.clone(),
             root: data.path.clone(),
             temporary: data.temporary,
+            durable: data.durable,
             identity: data.identity,
         };
         if server.data.exists() {
@@ -227,7 +229,7 @@ impl PostgresServer {
         let statistics = self.has_statistics().then_some("shared_preload_libraries=pg_stat_statements");
         let settings = always
             .iter()
-            .chain(if self.temporary { THROWAWAY } else { LASTING })
+            .chain(if self.durable { LASTING } else { THROWAWAY })
             .chain(&statistics)
             .chain(more)
             .copied()

@@ -45,6 +45,7 @@ pub struct RedisServer {
     tls: Option<TlsFolder>,
     root: PathBuf,
     temporary: bool,
+    durable: bool,
     identity: Identity,
 }
 
@@ -66,6 +67,7 @@ impl RedisServer {
             tls,
             root: data.path.clone(),
             temporary: data.temporary,
+            durable: data.durable,
             identity: data.identity,
         })
     }
@@ -114,7 +116,7 @@ impl RedisServer {
 
     /// The process title stays what we started, because that is how a leftover is recognised.
     fn configuration(&self) -> String {
-        let durability = if self.temporary { THROWAWAY } else { LASTING };
+        let durability = if self.durable { LASTING } else { THROWAWAY };
         let (port, password) = (self.port, self.reaching.redis_password());
         let listen = match &self.tls {
             None => format!("port {port}\n"),

@@ -1,6 +1,7 @@
 //! What became of the last runs: `status.json`, and the same for Prometheus in `metrics.prom`.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -49,12 +50,20 @@ impl Status {
     /// # Errors
     /// When the file is damaged.
     pub fn read(folder: &BackupFolder) -> anyhow::Result<Self> {
-        let path = folder.root().join("status.json");
+        Ok(Self::find(folder.root())?.unwrap_or_default())
+    }
+
+    /// The state of the backup in a folder; `None` if there is none.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn find(folder: &Path) -> anyhow::Result<Option<Self>> {
+        let path = folder.join("status.json");
         match fs::read(&path) {
-            Ok(text) => {
-                serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Ok(text) => Ok(Some(
+                serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?,
+            )),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
         }
     }

@@ -1,5 +1,6 @@
 //! Whether the services, the database under each role, and Redis answer.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use diesel_async::SimpleAsyncConnection;
@@ -7,7 +8,7 @@ use futures::future::join_all;
 use shared::config::Secret;
 use shared::redis_store::RedisStore;
 
-use super::{Finding, Places};
+use super::{Finding, Places, configuration};
 use crate::health;
 use crate::services::NAMES;
 
@@ -64,8 +65,8 @@ pub(super) async fn roles(urls: &[(String, Secret)]) -> Vec<Finding> {
     refused
 }
 
-/// Whether Redis answers and can save.
-pub(super) async fn redis(places: &Places) -> Finding {
+/// Whether Redis answers and can save, and how it is set.
+pub(super) async fn redis(places: &Places) -> Vec<Finding> {
     let look = async {
         let store = RedisStore::believing(
             places.redis_tls_ca.as_deref(),
@@ -73,13 +74,20 @@ pub(super) async fn redis(places: &Places) -> Finding {
             &places.redis_key_prefix,
         )?;
         // A text, or of a cluster one of each node.
-        let told: redis::Value = patiently(&store, redis::cmd("INFO").arg("persistence")).await?;
-        anyhow::Ok(format!("{told:?}"))
+        let told: redis::Value = patiently(&store, &redis::cmd("INFO")).await?;
+        // An account that may not ask is no illness.
+        let mut ask = redis::cmd("CONFIG");
+        let settings: Option<HashMap<String, String>> = store.query(ask.arg("GET").arg("save")).await.ok();
+        let save = settings.and_then(|mut settings| settings.remove("save"));
+        anyhow::Ok((format!("{told:?}"), save))
     };
     match tokio::time::timeout(ANSWER_LIMIT, look).await {
-        Ok(Ok(text)) => saved(&text),
-        Ok(Err(error)) => unanswered(&format!("{error:#}")),
-        Err(_) => unanswered(&format!("no answer within {ANSWER_LIMIT:?}")),
+        Ok(Ok((info, save))) => {
+            let settings = configuration::redis(&info, save.as_deref());
+            [saved(&info)].into_iter().chain(settings).collect()
+        }
+        Ok(Err(error)) => vec![unanswered(&format!("{error:#}"))],
+        Err(_) => vec![unanswered(&format!("no answer within {ANSWER_LIMIT:?}"))],
     }
 }
 

@@ -1,12 +1,13 @@
 //! What one database tells: migrations, transactions that hold others up, replicas, feeds, maintenance.
 
-use diesel::sql_types::{BigInt, Bool, Double, Text};
+use diesel::sql_types::{BigInt, Double, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::config::Secret;
 use shared::migrate::{self, Plan};
 
-use super::{Finding, Thresholds, statistics};
+use super::{Finding, Thresholds, configuration, statistics};
+use crate::administration::is_there;
 use crate::maintain::Job;
 
 /// A replica that lags behind, in bytes of the log.
@@ -31,21 +32,15 @@ pub(super) async fn lines(conn: &mut AsyncPgConnection, query: &str) -> anyhow::
     Ok(found.into_iter().map(|line| line.line).collect())
 }
 
-/// Whether a table or a function's schema is there.
-pub(super) async fn is_there(conn: &mut AsyncPgConnection, table: &str) -> anyhow::Result<bool> {
-    #[derive(QueryableByName)]
-    struct There {
-        #[diesel(sql_type = Bool)]
-        there: bool,
-    }
-    let query = sql_query("SELECT to_regclass($1) IS NOT NULL AS there").bind::<Text, _>(table);
-    Ok(query.get_result::<There>(conn).await?.there)
-}
-
-/// Everything about one database.
-pub(super) async fn examine(url: &Secret, thresholds: &Thresholds) -> anyhow::Result<Vec<Finding>> {
+/// Everything about one database; `is_backed_up` if somebody is to take its log.
+pub(super) async fn examine(
+    url: &Secret,
+    thresholds: &Thresholds,
+    is_backed_up: bool,
+) -> anyhow::Result<Vec<Finding>> {
     let mut conn = shared::database::connect(url).await?;
-    let mut findings = migrations(&mut conn, url).await?;
+    let mut findings = configuration::postgres(&mut conn, is_backed_up).await?;
+    findings.extend(migrations(&mut conn, url).await?);
     findings.push(transactions(&mut conn, thresholds).await?);
     findings.push(replicas(&mut conn).await?);
     findings.push(limits(&mut conn).await?);
@@ -90,43 +85,62 @@ async fn migrations(conn: &mut AsyncPgConnection, url: &Secret) -> anyhow::Resul
 }
 
 /// Transactions that have been open for long: no feed goes past one that may still write, no vacuum past one that may
-/// still read; and those that are prepared, or wait for a replica that is gone.
+/// still read. One that is prepared (for a commit in two phases, which the services never do) outlives its process.
 async fn transactions(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> anyhow::Result<Finding> {
-    let query = format!(
+    let seconds = thresholds.long_transaction.as_secs_f64();
+    let open = format!(
         "SELECT format('process %s of %s, %s for %s s, %s: %s', pid, usename, state, \
              extract(epoch FROM now() - xact_start)::bigint, \
              CASE WHEN backend_xid IS NULL THEN 'holds up vacuum' ELSE 'holds up every feed and vacuum' END, \
              left(regexp_replace(query, '\\s+', ' ', 'g'), 60)) AS line \
          FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() \
              AND (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL OR state LIKE 'idle in transaction%') \
-             AND xact_start < now() - make_interval(secs => {}) \
-         UNION ALL SELECT format('prepared transaction %s of %s', gid, owner) FROM pg_prepared_xacts \
-             WHERE prepared < now() - make_interval(secs => {0})",
-        thresholds.long_transaction.as_secs_f64()
+             AND xact_start < now() - make_interval(secs => {seconds})"
     );
-    let open = lines(conn, &query).await?;
-    Ok(if open.is_empty() {
+    let prepared = format!(
+        "SELECT format('prepared transaction %L of %s in %s holds up every feed and vacuum', gid, owner, database) AS line \
+         FROM pg_prepared_xacts WHERE prepared < now() - make_interval(secs => {seconds})"
+    );
+    let (mut says, mut advice) = (Vec::new(), Vec::new());
+    for (query, remedy) in [
+        (open, "end it: SELECT pg_terminate_backend(process)"),
+        (
+            prepared,
+            "in its database: ROLLBACK PREPARED its name, or COMMIT PREPARED if who prepared it says so",
+        ),
+    ] {
+        let found = lines(conn, &query).await?;
+        advice.extend((!found.is_empty()).then_some(remedy));
+        says.extend(found);
+    }
+    Ok(if says.is_empty() {
         Finding::ok("transactions", "none is open for long")
     } else {
-        Finding::critical("transactions", open.join("; "), "end it: SELECT pg_terminate_backend(process)")
+        Finding::critical("transactions", says.join("; "), advice.join("; "))
     })
 }
 
+/// Who reads the log, and how many bytes of it are still to come.
+#[derive(QueryableByName)]
+struct Replica {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = BigInt)]
+    behind: i64,
+}
+
 async fn replicas(conn: &mut AsyncPgConnection) -> anyhow::Result<Finding> {
-    #[derive(QueryableByName)]
-    struct Replica {
-        #[diesel(sql_type = Text)]
-        name: String,
-        #[diesel(sql_type = BigInt)]
-        behind: i64,
-    }
     let query = "SELECT application_name AS name, \
                      coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), 0)::bigint AS behind \
                  FROM pg_stat_replication WHERE NOT pg_is_in_recovery() AND replay_lsn IS NOT NULL \
                  UNION ALL SELECT 'slot ' || slot_name || ' (nobody reads it)', \
                      coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint \
                  FROM pg_replication_slots WHERE NOT pg_is_in_recovery() AND NOT active ORDER BY behind DESC";
-    let all: Vec<Replica> = sql_query(query).load(conn).await?;
+    Ok(judge_replicas(&sql_query(query).load(conn).await?))
+}
+
+/// Of all, the latest first.
+fn judge_replicas(all: &[Replica]) -> Finding {
     let late: Vec<&Replica> = all.iter().filter(|replica| replica.behind > LAG_BYTES).collect();
     let says = |late: &[&Replica]| {
         let lines: Vec<String> = late
@@ -137,12 +151,12 @@ async fn replicas(conn: &mut AsyncPgConnection) -> anyhow::Result<Finding> {
     };
     let advice =
         "see that it runs and reaches the database; drop a slot that nobody needs: it fills the disk";
-    Ok(match late.as_slice() {
+    match late.as_slice() {
         [] if all.is_empty() => Finding::ok("replication", "no replicas"),
         [] => Finding::ok("replication", format!("{} readers of the log keep up", all.len())),
         [worst, ..] if worst.behind > MUCH_LAG_BYTES => Finding::critical("replication", says(&late), advice),
         _ => Finding::warning("replication", says(&late), advice),
-    })
+    }
 }
 
 /// Connections and transaction ids: both end.
@@ -270,6 +284,20 @@ async fn maintenance(conn: &mut AsyncPgConnection) -> anyhow::Result<Vec<Finding
 mod tests {
     use super::super::Level;
     use super::*;
+
+    #[test]
+    fn a_reader_of_the_log_is_late_from_64_mebibytes_on_and_much_too_late_from_a_gibibyte_on() {
+        let found = |behind: i64| {
+            let all =
+                [("a", behind), ("b", 0)].map(|(name, behind)| Replica { name: name.to_owned(), behind });
+            judge_replicas(&all)
+        };
+        assert_eq!(found(64 << 20), Finding::ok("replication", "2 readers of the log keep up"));
+        assert_eq!(found((64 << 20) + 1).level, Level::Warning);
+        assert_eq!(found(1 << 30).level, Level::Warning);
+        let worst = found((1 << 30) + 1);
+        assert_eq!((worst.level, worst.says.as_str()), (Level::Critical, "a is 1024 MiB behind"));
+    }
 
     #[test]
     fn both_limits_are_told_before_they_are_reached() {

@@ -8,6 +8,8 @@ use serde::Serialize;
 pub enum Level {
     /// Nothing to do.
     Ok,
+    /// Nothing is wrong, but somebody should know.
+    Note,
     /// To be done in the next days.
     Warning,
     /// To be done now.
@@ -18,6 +20,7 @@ impl Level {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
+            Self::Note => "note",
             Self::Warning => "warning",
             Self::Critical => "critical",
         }
@@ -42,6 +45,11 @@ impl Finding {
     /// All is well.
     pub fn ok(check: &'static str, says: impl Into<String>) -> Self {
         Self { level: Level::Ok, check, says: says.into(), advice: None }
+    }
+
+    /// Nothing is wrong, but somebody should know.
+    pub fn note(check: &'static str, says: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { level: Level::Note, check, says: says.into(), advice: Some(advice.into()) }
     }
 
     /// To be done in the next days.

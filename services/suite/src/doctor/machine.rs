@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::Context;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
 use shared::tls::end_of;
 
-use super::Finding;
+use super::{BackupPlace, Finding};
+use crate::backup::status::{OK, Status};
 
-/// A base backup comes daily, the log hourly, the drill weekly; each gets a little longer.
+/// A base backup comes daily, log and files each few minutes, the drill weekly; each gets a little longer.
 const BACKUP_AGE: TimeDelta = TimeDelta::hours(26);
-const LOG_AGE: TimeDelta = TimeDelta::hours(1);
+const FOLLOWING_AGE: TimeDelta = TimeDelta::hours(1);
 const DRILL_AGE: TimeDelta = TimeDelta::days(8);
 /// Certificates are renewed well before their end.
 const RENEWAL: TimeDelta = TimeDelta::days(30);
@@ -20,49 +19,70 @@ const LATE_RENEWAL: TimeDelta = TimeDelta::days(7);
 const LITTLE_ROOM: u64 = 15;
 const NO_ROOM: u64 = 5;
 
-/// What `dafnck backup` says of its last runs in `status.json`.
-pub(super) fn backups(folder: Option<&Path>) -> Vec<Finding> {
-    let Some(folder) = folder else {
-        return vec![Finding::ok("backup", "not looked at: no --backup-folder is given")];
+/// What `dafnck backup` says of its last runs.
+pub(super) fn backups(place: &BackupPlace) -> Vec<Finding> {
+    let folder = match place {
+        BackupPlace::Folder(folder) => folder,
+        BackupPlace::Nowhere => {
+            let advice = "`dafnck backup` turns it on; until then all is lost with the data folder";
+            return vec![Finding::note("backup", "the suite is not backed up", advice)];
+        }
+        BackupPlace::Elsewhere => {
+            let advice = "give --backup-folder, or see that what backs the databases up is watched";
+            return vec![Finding::note("backup", "not looked at: nobody said where it is", advice)];
+        }
     };
-    match read_status(folder) {
-        Ok(status) => judge(&status, Utc::now()),
-        Err(error) => vec![Finding::critical("backup", format!("{error:#}"), "run `dafnck backup`, daily")],
+    match Status::find(folder) {
+        Ok(Some(status)) => judge(&status, Utc::now()),
+        Ok(None) => {
+            let says = format!("there is no backup in {}", folder.display());
+            vec![Finding::critical("backup", says, "run `dafnck backup`")]
+        }
+        Err(error) => vec![Finding::critical("backup", format!("{error:#}"), "run `dafnck backup`")],
     }
 }
 
-fn read_status(folder: &Path) -> anyhow::Result<Value> {
-    let path = folder.join("status.json");
-    let text = std::fs::read(&path)
-        .with_context(|| format!("there is no backup: cannot read {}", path.display()))?;
-    serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
-}
-
-fn judge(status: &Value, now: DateTime<Utc>) -> Vec<Finding> {
-    let at = |field: &str| status[field].as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok());
+fn judge(status: &Status, now: DateTime<Utc>) -> Vec<Finding> {
+    let is_late = |at: Option<DateTime<Utc>>, age| at.is_none_or(|at| now - at > age);
+    let told = |at: Option<DateTime<Utc>>| {
+        at.map_or("never".to_owned(), |at| format!("at {}", at.format("%F %H:%M")))
+    };
     let mut findings = Vec::new();
-    let is_late = |field: &str, age| at(field).is_none_or(|at| now - at > age);
-    let told =
-        |field: &str| at(field).map_or("never".to_owned(), |at| format!("at {}", at.format("%F %H:%M")));
-    if is_late("last_backup_at", BACKUP_AGE) {
-        let says = format!("the last base backup was made {}", told("last_backup_at"));
+    if is_late(status.last_backup_at, BACKUP_AGE) {
+        let says = format!("the last base backup was made {}", told(status.last_backup_at));
         findings.push(Finding::critical("backup", says, "run `dafnck backup`, daily"));
     }
-    if is_late("last_wal_at", LOG_AGE) {
-        let says = format!("what was committed since is in no backup: {}", told("last_wal_at"));
-        findings.push(Finding::warning("backup", says, "see that the log is archived"));
+    for (what, at) in [("committed", status.last_wal_at), ("stored in files", status.last_files_at)] {
+        if is_late(at, FOLLOWING_AGE) {
+            let says = format!("what was {what} since is in no backup: {}", told(at));
+            findings.push(Finding::warning(
+                "backup",
+                says,
+                "see that the suite runs; its terminal says why it does not follow",
+            ));
+        }
     }
-    if is_late("last_drill_success_at", DRILL_AGE) {
-        let says = format!("restoring last succeeded {}", told("last_drill_success_at"));
-        findings.push(Finding::warning("backup", says, "try a restore, weekly"));
+    // The backup that turned this on tells that restoring works: the first drill is a week later.
+    if is_late(status.last_drill_success_at.or(status.window_start), DRILL_AGE) {
+        let says = format!("restoring last succeeded {}", told(status.last_drill_success_at));
+        findings.push(Finding::warning("backup", says, "try a restore, weekly: `dafnck drill`"));
     }
-    for field in ["last_backup_outcome", "last_second_place_outcome", "last_drill_outcome"] {
-        if let Some(why) = status[field].as_str().filter(|outcome| *outcome != "ok") {
-            findings.push(Finding::critical("backup", format!("{field}: {why}"), "mend it and run it again"));
+    if status.second_place.is_some() && is_late(status.last_second_place_at, BACKUP_AGE) {
+        let says = format!("the second place was made equal {}", told(status.last_second_place_at));
+        findings.push(Finding::warning("backup", says, "see that it is mounted and has room"));
+    }
+    for (what, outcome) in [
+        ("base backup", &status.last_backup_outcome),
+        ("copy to the second place", &status.last_second_place_outcome),
+        ("drill", &status.last_drill_outcome),
+    ] {
+        if let Some(why) = outcome.as_deref().filter(|outcome| *outcome != OK) {
+            let says = format!("the last {what} failed: {why}");
+            findings.push(Finding::critical("backup", says, "mend it and run it again"));
         }
     }
     if findings.is_empty() {
-        findings.push(Finding::ok("backup", format!("made {}", told("last_backup_at"))));
+        findings.push(Finding::ok("backup", format!("made {}", told(status.last_backup_at))));
     }
     findings
 }
@@ -105,25 +125,42 @@ pub(super) fn disk(folder: &Path) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::super::Level;
     use super::*;
 
     #[test]
     fn a_backup_is_judged_by_its_age_and_its_outcome() {
-        let now: DateTime<Utc> = "2026-11-20T12:00:00Z".parse().unwrap();
-        let fresh = json!({
-            "last_backup_at": "2026-11-20T02:00:00Z", "last_wal_at": "2026-11-20T11:50:00Z",
-            "last_drill_success_at": "2026-11-18T02:00:00Z", "last_backup_outcome": "ok",
-        });
-        assert_eq!(judge(&fresh, now)[0].level, Level::Ok);
-        let mut old = fresh.clone();
-        old["last_backup_at"] = json!("2026-11-18T02:00:00Z");
-        assert_eq!(judge(&old, now)[0].level, Level::Critical);
-        let mut failed = fresh.clone();
-        failed["last_backup_outcome"] = json!("no space left");
-        assert!(judge(&failed, now)[0].says.contains("no space left"));
-        assert_eq!(judge(&json!({}), now).len(), 3);
+        let now = Utc::now();
+        let ago = |hours| Some(now - TimeDelta::hours(hours));
+        let good = Status {
+            last_backup_at: ago(10),
+            last_wal_at: ago(0),
+            last_files_at: ago(0),
+            last_drill_success_at: ago(50),
+            last_backup_outcome: Some(OK.to_owned()),
+            ..Status::default()
+        };
+        let found = |status: &Status| -> Vec<(Level, String)> {
+            judge(status, now).into_iter().map(|finding| (finding.level, finding.says)).collect()
+        };
+        let one = |status: &Status| <[_; 1]>::try_from(found(status)).map(|[found]| found).unwrap();
+        assert_eq!(one(&good).0, Level::Ok);
+        assert_eq!(one(&Status { last_backup_at: ago(27), ..good.clone() }).0, Level::Critical);
+        let late = one(&Status { last_files_at: ago(2), ..good.clone() });
+        assert!(late.0 == Level::Warning && late.1.contains("stored in files"), "{late:?}");
+        let failed = Status { last_drill_outcome: Some("a table differs".to_owned()), ..good.clone() };
+        assert_eq!(one(&failed), (Level::Critical, "the last drill failed: a table differs".to_owned()));
+        let young = Status { last_drill_success_at: None, window_start: ago(100), ..good.clone() };
+        assert_eq!(one(&young).0, Level::Ok, "the first drill is yet to come");
+        let unequal = Status { second_place: Some("/mnt".to_owned()), ..good.clone() };
+        assert_eq!(one(&unequal).0, Level::Warning);
+        assert_eq!(found(&Status::default()).len(), 4);
+    }
+
+    #[test]
+    fn what_is_not_backed_up_does_not_look_like_a_good_backup() {
+        for place in [BackupPlace::Nowhere, BackupPlace::Elsewhere] {
+            assert_eq!(backups(&place)[0].level, Level::Note);
+        }
     }
 }

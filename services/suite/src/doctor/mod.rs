@@ -2,6 +2,7 @@
 //!
 //! Exit code 0: all is well; 1: warnings; 2: something is critical, or could not be looked at.
 
+mod configuration;
 mod connections;
 mod database;
 mod finding;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 pub use finding::{Finding, Level};
-pub use places::{DoctorOptions, Places};
+pub use places::{BackupPlace, DoctorOptions, Places};
 
 /// Exit codes.
 const WARNINGS: u8 = 1;
@@ -34,6 +35,8 @@ pub struct Thresholds {
     pub slow_statement: Duration,
     /// A follower of a change feed that is behind for longer.
     pub feed_lag: Duration,
+    /// Tables that have grown by more, in bytes, and to more than twice their size.
+    pub growth_bytes: i64,
 }
 
 impl Default for Thresholds {
@@ -44,6 +47,7 @@ impl Default for Thresholds {
             dead_rows: 50_000,
             slow_statement: Duration::from_millis(500),
             feed_lag: Duration::from_secs(30),
+            growth_bytes: 1 << 30,
         }
     }
 }
@@ -67,7 +71,7 @@ pub async fn command(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
         print!("{}", finding::as_text(&findings));
     }
     Ok(match finding::worst(&findings) {
-        Level::Ok => ExitCode::SUCCESS,
+        Level::Ok | Level::Note => ExitCode::SUCCESS,
         Level::Warning => ExitCode::from(WARNINGS),
         Level::Critical => ExitCode::from(CRITICAL),
     })
@@ -81,16 +85,17 @@ pub async fn examine(places: &Places, thresholds: &Thresholds) -> Vec<Finding> {
     }
     let mut findings = connections::services(places).await;
     findings.extend(connections::roles(&places.role_urls).await);
-    findings.push(connections::redis(places).await);
+    findings.extend(connections::redis(places).await);
+    let is_backed_up = matches!(places.backup, BackupPlace::Folder(_));
     for url in &places.admin_urls {
-        let look = database::examine(url, thresholds);
+        let look = database::examine(url, thresholds, is_backed_up);
         findings.extend(match tokio::time::timeout(LOOK_LIMIT, look).await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => vec![unseen(format!("{error:#}"))],
             Err(_) => vec![unseen(format!("no answer within {LOOK_LIMIT:?}"))],
         });
     }
-    findings.extend(machine::backups(places.backup_folder.as_deref()));
+    findings.extend(machine::backups(&places.backup));
     findings.extend(places.certificates.iter().map(|path| machine::certificate(path)));
     findings.extend(places.folders.iter().map(|folder| machine::disk(folder)));
     findings

@@ -7,6 +7,7 @@ use shared::config::{DEFAULT_REDIS_KEY_PREFIX, Secret, SiblingOptions, TlsOption
 use shared::local::Reaching;
 
 use crate::administration::{AdminOptions, RedisPlace};
+use crate::backup::settings::BackupSettings;
 use crate::run::{self, DATABASE, Secrets};
 use crate::services::Role;
 
@@ -19,7 +20,7 @@ pub struct DoctorOptions {
     /// Redis.
     #[command(flatten)]
     redis: RedisPlace,
-    /// Folder that `dafnck backup` fills. Default: backups are not looked at
+    /// Folder that `dafnck backup` fills. Default: the one of the local suite; elsewhere backups are not looked at
     #[arg(long, env = "DAFNCK_BACKUP_FOLDER")]
     backup_folder: Option<PathBuf>,
     /// PEM files of certificates whose end is to be watched
@@ -35,6 +36,17 @@ pub struct DoctorOptions {
     /// Default: the system's, or those of the local suite
     #[arg(long, env = "DAFNCK_TLS_CA")]
     tls_ca: Option<PathBuf>,
+}
+
+/// Where backups are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BackupPlace {
+    /// In this folder, which `dafnck backup` fills.
+    Folder(PathBuf),
+    /// The local suite is not backed up.
+    Nowhere,
+    /// Nobody said where those of a suite elsewhere are.
+    Elsewhere,
 }
 
 /// Everything that is looked at.
@@ -55,7 +67,7 @@ pub struct Places {
     /// What the names of its keys begin with.
     pub redis_key_prefix: String,
     /// Backups.
-    pub backup_folder: Option<PathBuf>,
+    pub backup: BackupPlace,
     /// Certificates.
     pub certificates: Vec<PathBuf>,
     /// Folders that must not fill their disk.
@@ -81,7 +93,7 @@ impl DoctorOptions {
             // The option is for the services as well.
             redis_tls_ca: redis_tls_ca.filter(|_| redis_is_encrypted),
             redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),
-            backup_folder: self.backup_folder.clone(),
+            backup: self.backup_folder.clone().map_or(BackupPlace::Elsewhere, BackupPlace::Folder),
             certificates: self.certificates.iter().cloned().chain(tls.tls_certificate).collect(),
             folders: self.backup_folder.iter().cloned().collect(),
         };
@@ -91,6 +103,9 @@ impl DoctorOptions {
             let url_of = |role| self.local_role_url(&reaching, role, &password);
             places.role_urls = Role::ALL.map(|role| (role.name(), url_of(role))).into();
             places.folders.push(self.admin.data_folder.clone());
+            if self.backup_folder.is_none() {
+                places.look_at_backup(BackupSettings::read(&self.admin.data_folder)?);
+            }
         }
         Ok(places)
     }
@@ -98,5 +113,17 @@ impl DoctorOptions {
     fn local_role_url(&self, reaching: &Reaching, role: Role, password: &Secret) -> Secret {
         let database = self.admin.databases.database_of(role.service(), DATABASE);
         reaching.postgres_url(&role.name(), password.expose(), self.admin.postgres_port, &database)
+    }
+}
+
+impl Places {
+    /// The backup of the local suite, if it is turned on.
+    fn look_at_backup(&mut self, settings: Option<BackupSettings>) {
+        let Some(BackupSettings { folder, second_place }) = settings else {
+            self.backup = BackupPlace::Nowhere;
+            return;
+        };
+        self.folders.extend([folder.clone()].into_iter().chain(second_place));
+        self.backup = BackupPlace::Folder(folder);
     }
 }

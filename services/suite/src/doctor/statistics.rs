@@ -1,10 +1,13 @@
 //! What PostgreSQL has counted: slow statements, indexes that nobody uses, dead rows, growth.
 
-use diesel_async::AsyncPgConnection;
+use diesel::sql_types::{BigInt, Text};
+use diesel::{QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::migrate;
 
-use super::database::{is_there, lines};
+use super::database::lines;
 use super::{Finding, Thresholds};
+use crate::administration::is_there;
 
 /// How many of each are named.
 const NAMED: usize = 5;
@@ -21,7 +24,7 @@ pub(super) async fn examine(
         slow_statements(conn, thresholds).await?,
         unused_indexes(conn, thresholds).await?,
         dead_rows(conn, thresholds).await?,
-        growth(conn).await?,
+        growth(conn, thresholds).await?,
     ])
 }
 
@@ -92,8 +95,19 @@ async fn dead_rows(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> any
     })
 }
 
+/// A table, and what it has come to.
+#[derive(QueryableByName)]
+struct Grown {
+    #[diesel(sql_type = Text)]
+    line: String,
+    #[diesel(sql_type = BigInt)]
+    bytes: i64,
+    #[diesel(sql_type = BigInt)]
+    now: i64,
+}
+
 /// Beside what `dafnck maintain` measured about a week ago.
-async fn growth(conn: &mut AsyncPgConnection) -> anyhow::Result<Finding> {
+async fn growth(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> anyhow::Result<Finding> {
     let mut measured = Vec::new();
     for set in &migrate::SERVICES {
         if is_there(conn, &format!("{}.table_sizes", set.name)).await? {
@@ -108,13 +122,25 @@ async fn growth(conn: &mut AsyncPgConnection) -> anyhow::Result<Finding> {
         return Ok(Finding::ok("growth", "not measured yet"));
     }
     let query = format!(
-        "SELECT format('%s +%s', name, pg_size_pretty(now - bytes)) AS line FROM ( \
+        "SELECT format('%s +%s', name, pg_size_pretty(now - bytes)) AS line, bytes, now FROM ( \
              SELECT DISTINCT ON (name) name, bytes, now FROM ({}) all_tables \
-             WHERE day >= current_date - {GROWTH_DAYS} ORDER BY name, day) oldest \
-         WHERE now > bytes ORDER BY now - bytes DESC LIMIT {NAMED}",
+             WHERE day >= current_date - {GROWTH_DAYS} AND now IS NOT NULL ORDER BY name, day) oldest \
+         ORDER BY now - bytes DESC",
         measured.join(" UNION ALL ")
     );
-    let grown = lines(conn, &query).await?;
+    Ok(judge_growth(&sql_query(query).load(conn).await?, thresholds.growth_bytes))
+}
+
+/// Of all tables, those first that have grown most.
+fn judge_growth(tables: &[Grown], much: i64) -> Finding {
+    let (before, now) = tables.iter().fold((0, 0), |(before, now), it| (before + it.bytes, now + it.now));
+    let grown = tables.iter().filter(|it| it.now > it.bytes).take(NAMED).map(|it| it.line.as_str());
+    let grown: Vec<&str> = grown.collect();
     let says = if grown.is_empty() { "none".to_owned() } else { grown.join(", ") };
-    Ok(Finding::ok("growth", format!("within {GROWTH_DAYS} days: {says}")))
+    let says = format!("within {GROWTH_DAYS} days: {says}");
+    if now - before > much && now > 2 * before {
+        let advice = "find out who writes so much, and see for how long the disk lasts";
+        return Finding::warning("growth", says, advice);
+    }
+    Finding::ok("growth", says)
 }

@@ -89,6 +89,16 @@ impl Suite {
         Self::on(servers::shared(Encryption::Off).await, Form::default(), change).await
     }
 
+    /// As [`Self::start`], on servers that are set as they are where data lasts.
+    pub async fn start_durable() -> Self {
+        Self::on(servers::shared_durable().await, Form::default(), |_| {}).await
+    }
+
+    /// As [`Self::start_durable`], on servers of its own.
+    pub async fn start_durable_alone() -> Self {
+        Self::start_on_own(servers::start_durable().await, Form::default()).await
+    }
+
     /// As [`Self::start`], put together in another form.
     pub async fn start_in(form: Form) -> Self {
         Self::on(servers::shared(form.encryption).await, form, |_| {}).await
@@ -118,7 +128,10 @@ impl Suite {
 
     /// As [`Self::start_alone`], put together in another form.
     pub async fn start_alone_in(form: Form) -> Self {
-        let own = servers::start(form.encryption).await;
+        Self::start_on_own(servers::start(form.encryption).await, form).await
+    }
+
+    async fn start_on_own(own: servers::Servers, form: Form) -> Self {
         let mut suite = Self::on(&own, form, |_| {}).await;
         suite.servers = Some(own.local);
         suite

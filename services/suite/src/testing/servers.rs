@@ -22,6 +22,8 @@ use crate::services::{DatabaseForm, Role};
 const TEMPLATE: &str = "dafnck_template";
 
 static SHARED: OnceCell<Servers> = OnceCell::const_new();
+/// Those that are set as they are where data lasts.
+static DURABLE: OnceCell<Servers> = OnceCell::const_new();
 /// Those that speak nothing but TLS.
 static ENCRYPTED: OnceCell<Servers> = OnceCell::const_new();
 /// Databases whose tests have ended; dropped when the next is made, so that a long run does not fill the disk.
@@ -42,6 +44,10 @@ pub(super) async fn shared(encryption: Encryption) -> &'static Servers {
     servers.get_or_init(|| start(encryption)).await
 }
 
+pub(super) async fn shared_durable() -> &'static Servers {
+    DURABLE.get_or_init(start_durable).await
+}
+
 pub(super) fn forget(database: String) {
     FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner).push(database);
 }
@@ -52,12 +58,20 @@ pub(super) fn workspace() -> PathBuf {
 }
 
 pub(super) async fn start(encryption: Encryption) -> Servers {
+    start_on(DataPlace::Temporary, encryption).await
+}
+
+pub(super) async fn start_durable() -> Servers {
+    start_on(DataPlace::TemporaryDurable, Encryption::Off).await
+}
+
+async fn start_on(data: DataPlace, encryption: Encryption) -> Servers {
     let folder = TempDir::new().unwrap();
     let certificates = (encryption == Encryption::On).then(|| make_certificates(folder.path(), None));
     let authority = certificates.is_some().then(|| dev_ca::certificate(folder.path(), AUTHORITY).unwrap());
     let options = LocalOptions {
         cache: workspace().join(".local/cache"),
-        data: DataPlace::Temporary,
+        data,
         postgres_port: None,
         redis_port: None,
         postgres_bin: None,

@@ -60,7 +60,7 @@ fn containers(job: &Value) -> &[Value] {
 async fn bare_cluster() -> LocalServers {
     let options = LocalOptions {
         cache: root().join(".local/cache"),
-        data: DataPlace::Temporary,
+        data: DataPlace::TemporaryDurable,
         postgres_port: None,
         redis_port: None,
         postgres_bin: None,

@@ -1,18 +1,25 @@
 //! A healthy suite is found well; of a sick one, what ails it is named.
 
 mod command;
+mod local;
 mod sick_database;
 mod sick_machine;
+mod sick_settings;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use diesel_async::SimpleAsyncConnection;
-use suite::doctor::{Finding, Level, Places, Thresholds, examine};
+use suite::backup::status::{OK, Status};
+use suite::doctor::{BackupPlace, Finding, Level, Places, Thresholds, examine};
 use suite::maintain::maintain;
 use suite::services::Role;
 use suite::testing::Suite;
 use tempfile::TempDir;
+
+/// What a healthy database has beside its schemas: somebody counts, and the backup has its slot.
+const PREPARED: &str = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements; \
+    DO $$ BEGIN PERFORM pg_create_physical_replication_slot('barman'); EXCEPTION WHEN duplicate_object THEN NULL; END $$";
 
 /// A suite that is maintained and backed up.
 struct Patient {
@@ -24,12 +31,17 @@ struct Patient {
 impl Patient {
     async fn of(suite: Suite) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let now = chrono::Utc::now();
-        let status = serde_json::json!({
-            "last_backup_at": now, "last_wal_at": now, "last_drill_success_at": now, "last_backup_outcome": "ok",
-        });
-        std::fs::write(folder.path().join("status.json"), status.to_string()).unwrap();
-        suite.admin().await.batch_execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements").await.unwrap();
+        let now = Some(chrono::Utc::now());
+        let status = Status {
+            last_backup_at: now,
+            last_wal_at: now,
+            last_files_at: now,
+            last_drill_success_at: now,
+            last_backup_outcome: Some(OK.to_owned()),
+            ..Status::default()
+        };
+        std::fs::write(folder.path().join("status.json"), serde_json::to_vec(&status).unwrap()).unwrap();
+        suite.admin().await.batch_execute(PREPARED).await.unwrap();
         maintain(&suite.admin_url, true).await.unwrap();
         let places = Places {
             siblings: suite.siblings.clone(),
@@ -39,7 +51,7 @@ impl Patient {
             redis_tls_ca: None,
             redis_url: suite.options.redis_url.clone(),
             redis_key_prefix: suite.options.redis_key_prefix.clone(),
-            backup_folder: Some(folder.path().to_owned()),
+            backup: BackupPlace::Folder(folder.path().to_owned()),
             certificates: Vec::new(),
             folders: Vec::new(),
         };
@@ -54,6 +66,13 @@ impl Patient {
 
     async fn ailments(&self) -> Vec<Finding> {
         self.examined().await.into_iter().filter(|finding| finding.level != Level::Ok).collect()
+    }
+
+    /// What is found that is not well, of one of the checks.
+    async fn ailments_of(&self, check: &str) -> Vec<(Level, String)> {
+        let mut ailments = self.ailments().await;
+        ailments.retain(|finding| finding.check == check && finding.advice.is_some());
+        ailments.into_iter().map(|finding| (finding.level, finding.says)).collect()
     }
 
     /// What is found by one of the checks.
@@ -103,7 +122,7 @@ fn certificate(folder: &Path, days: u32) -> PathBuf {
 
 #[tokio::test]
 async fn a_healthy_suite_is_found_well_and_everything_was_looked_at() {
-    let mut patient = Patient::of(Suite::start().await).await;
+    let mut patient = Patient::of(Suite::start_durable().await).await;
     patient.places.certificates.push(certificate(patient.folder.path(), 90));
     let findings = patient.examined().await;
     assert!(findings.iter().all(|finding| finding.level == Level::Ok), "{findings:#?}");
@@ -113,6 +132,7 @@ async fn a_healthy_suite_is_found_well_and_everything_was_looked_at() {
         "service",
         "sign-in",
         "redis",
+        "configuration",
         "migrations",
         "transactions",
         "replication",

@@ -11,7 +11,7 @@ use super::{Patient, only};
 
 #[tokio::test]
 async fn a_missing_migration_is_named() {
-    let patient = Patient::of(Suite::start().await).await;
+    let patient = Patient::of(Suite::start_durable().await).await;
     migrate::down(&patient.suite.admin_url, &migrate::REFERENCES, 0).await.unwrap();
     let (level, check, says) = only(patient.ailments().await);
     assert_eq!(
@@ -22,7 +22,7 @@ async fn a_missing_migration_is_named() {
 
 #[tokio::test]
 async fn a_transaction_that_is_open_for_long_is_named_with_what_it_holds_up() {
-    let patient = Patient::of(Suite::start().await).await;
+    let patient = Patient::of(Suite::start_durable().await).await;
     let mut forgotten = patient.suite.admin().await;
     forgotten.batch_execute("BEGIN; SELECT pg_current_xact_id()").await.unwrap();
     let strict = Thresholds { long_transaction: Duration::ZERO, ..Thresholds::default() };
@@ -36,8 +36,62 @@ async fn a_transaction_that_is_open_for_long_is_named_with_what_it_holds_up() {
 }
 
 #[tokio::test]
+async fn a_transaction_that_was_prepared_and_forgotten_is_named_with_what_ends_it() {
+    let patient = Patient::of(Suite::start_durable_alone().await).await;
+    patient.change("ALTER SYSTEM SET max_prepared_transactions = 2").await;
+    let servers = patient.suite.servers.as_ref().unwrap();
+    servers.stop_postgres().await.unwrap();
+    servers.start_postgres().await.unwrap();
+    patient.change("BEGIN; UPDATE task.tasks SET title = title; PREPARE TRANSACTION 'forgotten'").await;
+
+    let strict = Thresholds { long_transaction: Duration::ZERO, ..Thresholds::default() };
+    let find = async || {
+        let findings = examine(&patient.places, &strict).await;
+        findings.into_iter().find(|found| found.check == "transactions").unwrap()
+    };
+    let found = find().await;
+    assert_eq!(found.level, Level::Critical);
+    let says = "prepared transaction 'forgotten' of dafnck_admin in ";
+    assert!(found.says.contains(says), "{found:?}");
+    assert!(found.advice.as_ref().unwrap().contains("ROLLBACK PREPARED"), "{found:?}");
+    patient.change("ROLLBACK PREPARED 'forgotten'").await;
+    let found = find().await;
+    assert!(!found.says.contains("prepared transaction"), "it ends it: {found:?}");
+}
+
+#[tokio::test]
+async fn growth_is_told_by_table_and_a_warning_when_it_is_fast() {
+    let patient = Patient::of(Suite::start_durable().await).await;
+    let grown = "INSERT INTO task.idempotency_keys SELECT gen_random_uuid(), 'x', gen_random_uuid(), '\\x00', \
+                 gen_random_uuid(), now() FROM generate_series(1, 5000)";
+    patient.change(grown).await;
+    let (level, says) = patient.found("growth", &Thresholds::default()).await;
+    assert_eq!(level, Level::Ok);
+    assert!(says.starts_with("within 7 days: task.idempotency_keys +"), "{says}");
+    assert!(says.contains(" kB"), "{says}");
+
+    patient
+        .change(
+            "UPDATE task.table_sizes SET bytes = bytes / 100; UPDATE identity.table_sizes SET bytes = 0; \
+        UPDATE project.table_sizes SET bytes = 0; UPDATE content.table_sizes SET bytes = 0",
+        )
+        .await;
+    assert_eq!(
+        patient.found("growth", &Thresholds::default()).await.0,
+        Level::Ok,
+        "it is little all the same"
+    );
+    let strict = Thresholds { growth_bytes: 1 << 20, ..Thresholds::default() };
+    assert_eq!(patient.found("growth", &strict).await.0, Level::Warning);
+    patient.change("DELETE FROM task.table_sizes").await;
+    patient.change("UPDATE identity.table_sizes SET bytes = 1 << 30").await;
+    let (level, says) = patient.found("growth", &strict).await;
+    assert!(level == Level::Ok && !says.contains("task.") && !says.contains("identity."), "{says}");
+}
+
+#[tokio::test]
 async fn an_index_that_nobody_uses_and_dead_rows_are_named() {
-    let patient = Patient::of(Suite::start().await).await;
+    let patient = Patient::of(Suite::start_durable().await).await;
     let strict = Thresholds { unused_index_bytes: 1, dead_rows: 100, ..Thresholds::default() };
     let dead = "ALTER TABLE project.idempotency_keys SET (autovacuum_enabled = off); \
                 INSERT INTO project.idempotency_keys SELECT gen_random_uuid(), 'x', gen_random_uuid(), '\\x00', \
@@ -53,7 +107,7 @@ async fn an_index_that_nobody_uses_and_dead_rows_are_named() {
 
 #[tokio::test]
 async fn migrations_that_are_not_these_and_a_database_without_any_are_told() {
-    let mut patient = Patient::of(Suite::start().await).await;
+    let mut patient = Patient::of(Suite::start_durable().await).await;
     patient.change("UPDATE task.schema_migrations SET checksum = 'other' WHERE version = 1").await;
     let (level, says) = patient.found("migrations", &Thresholds::default()).await;
     assert_eq!(level, Level::Critical);
@@ -66,11 +120,11 @@ async fn migrations_that_are_not_these_and_a_database_without_any_are_told() {
 
 #[tokio::test]
 async fn a_slot_that_nobody_reads_is_named_with_the_log_that_it_keeps() {
-    let patient = Patient::of(Suite::start_alone().await).await;
+    let patient = Patient::of(Suite::start_durable_alone().await).await;
     let slot = "SELECT pg_create_physical_replication_slot('forgotten', true)";
     patient.change(slot).await;
     let found = patient.found("replication", &Thresholds::default()).await;
-    assert_eq!(found, (Level::Ok, "1 readers of the log keep up".to_owned()));
+    assert_eq!(found, (Level::Ok, "2 readers of the log keep up".to_owned()));
     // Each turns over a segment of 16 MiB.
     let mut admin = patient.suite.admin().await;
     for _ in 0..6 {
@@ -87,7 +141,7 @@ async fn a_slot_that_nobody_reads_is_named_with_the_log_that_it_keeps() {
 
 #[tokio::test]
 async fn a_follower_that_stands_still_is_named_with_how_far_it_is_behind() {
-    let mut patient = Patient::of(Suite::start().await).await;
+    let mut patient = Patient::of(Suite::start_durable().await).await;
     let olga = patient.suite.guest("olga").await;
     olga.project("apollo").await;
     patient.suite.settle().await;
@@ -108,7 +162,7 @@ async fn a_follower_that_stands_still_is_named_with_how_far_it_is_behind() {
 
 #[tokio::test]
 async fn mail_that_nobody_takes_is_counted() {
-    let patient = Patient::of(Suite::start().await).await;
+    let patient = Patient::of(Suite::start_durable().await).await;
     patient
         .change(
             "INSERT INTO identity.mail_outbox (id, kind, recipient, about, expires_at, attempts, next_attempt_at) \
@@ -122,7 +176,7 @@ async fn mail_that_nobody_takes_is_counted() {
 
 #[tokio::test]
 async fn maintenance_that_failed_is_overdue_or_never_was_is_told() {
-    let patient = Patient::of(Suite::start().await).await;
+    let patient = Patient::of(Suite::start_durable().await).await;
     patient
         .change(
             "UPDATE task.maintenance_runs SET failure = 'no room' WHERE job = 'reindex'; \
@@ -143,7 +197,7 @@ async fn maintenance_that_failed_is_overdue_or_never_was_is_told() {
 
 #[tokio::test]
 async fn slow_statements_are_quoted_and_it_is_told_when_nobody_counts_them() {
-    let patient = Patient::of(Suite::start().await).await;
+    let patient = Patient::of(Suite::start_durable().await).await;
     let olga = patient.suite.guest("olga").await;
     for _ in 0..6 {
         olga.project("apollo").await;

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn a_certificate_that_is_about_to_end_and_a_missing_backup_are_named() {
-    let mut patient = Patient::of(Suite::start().await).await;
+    let mut patient = Patient::of(Suite::start_durable().await).await;
     patient.places.certificates.push(certificate(patient.folder.path(), 3));
     let (level, check, says) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Critical, "certificate"));
@@ -26,7 +26,7 @@ async fn a_certificate_that_is_about_to_end_and_a_missing_backup_are_named() {
 
 #[tokio::test]
 async fn a_password_that_no_longer_fits_is_named_with_its_role() {
-    let mut patient = Patient::of(Suite::start().await).await;
+    let mut patient = Patient::of(Suite::start_durable().await).await;
     let (_, url) = patient.places.role_urls.last_mut().unwrap();
     *url = url.expose().replace("content_worker:", "content_worker:not").into();
     let (level, check, says) = only(patient.ailments().await);
@@ -36,7 +36,7 @@ async fn a_password_that_no_longer_fits_is_named_with_its_role() {
 
 #[tokio::test]
 async fn redis_and_postgresql_that_are_away_are_named() {
-    let patient = Patient::of(Suite::start_alone().await).await;
+    let patient = Patient::of(Suite::start_durable_alone().await).await;
     let servers = patient.suite.servers.as_ref().unwrap();
     servers.stop_redis().await.unwrap();
     let (level, check, _) = only(patient.ailments().await);
@@ -48,7 +48,7 @@ async fn redis_and_postgresql_that_are_away_are_named() {
 
 #[tokio::test]
 async fn a_service_that_is_away_is_named_with_where_it_should_be() {
-    let mut patient = Patient::of(Suite::start().await).await;
+    let mut patient = Patient::of(Suite::start_durable().await).await;
     patient.places.siblings.task_url = "http://127.0.0.1:1".to_owned();
     let (level, check, says) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Critical, "service"));
@@ -57,7 +57,7 @@ async fn a_service_that_is_away_is_named_with_where_it_should_be() {
 
 #[tokio::test]
 async fn services_that_lack_something_are_not_ready() {
-    let patient = Patient::of(Suite::start_alone().await).await;
+    let patient = Patient::of(Suite::start_durable_alone().await).await;
     patient.suite.servers.as_ref().unwrap().stop_postgres().await.unwrap();
     let start = Instant::now();
     loop {
@@ -73,7 +73,7 @@ async fn services_that_lack_something_are_not_ready() {
 
 #[tokio::test]
 async fn a_redis_that_cannot_save_is_told() {
-    let patient = Patient::of(Suite::start_alone().await).await;
+    let patient = Patient::of(Suite::start_durable_alone().await).await;
     let folder = patient.suite.servers.as_ref().unwrap().data.join("redis");
     std::fs::remove_dir_all(folder).unwrap();
     let _begun: String = patient.suite.redis().query(&redis::cmd("BGSAVE")).await.unwrap();
@@ -90,7 +90,7 @@ async fn a_redis_that_cannot_save_is_told() {
 
 #[tokio::test]
 async fn a_certificate_that_cannot_be_read_and_one_that_is_to_be_renewed_are_told() {
-    let mut patient = Patient::of(Suite::start().await).await;
+    let mut patient = Patient::of(Suite::start_durable().await).await;
     patient.places.certificates.push(certificate(patient.folder.path(), 20));
     let (level, check, says) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Warning, "certificate"));
@@ -105,7 +105,7 @@ async fn a_certificate_that_cannot_be_read_and_one_that_is_to_be_renewed_are_tol
 
 #[tokio::test]
 async fn a_disk_without_room_and_a_folder_that_is_gone_are_told() {
-    let mut patient = Patient::of(Suite::start().await).await;
+    let mut patient = Patient::of(Suite::start_durable().await).await;
     let disk = SmallDisk::for_the_owner_of(patient.folder.path(), 4 << 20);
     patient.places.folders = vec![disk.folder.clone()];
     assert_eq!(patient.ailments().await, []);

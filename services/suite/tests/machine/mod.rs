@@ -142,6 +142,11 @@ impl Machine {
         if code == Some(0) { Ok(words) } else { Err(words) }
     }
 
+    /// How the suite is, by itself: without a word on where its backup is.
+    pub async fn doctor(&self, data: &str) -> Ran {
+        Ran::of(self.on(data, &["doctor"]).env_remove("DAFNCK_BACKUP_FOLDER")).await
+    }
+
     fn on(&self, data: &str, arguments: &[&str]) -> Command {
         let mut command = self.command(arguments);
         command.env("DAFNCK_DATA_FOLDER", self.path(data)).env("DAFNCK_BACKUP_FOLDER", self.path("backup"));
