@@ -147,7 +147,7 @@ async fn follow(options: &BackupOptions) -> anyhow::Result<()> {
     job.settings.write(&options.place.data_folder)?;
     job.server.wait_until_received(true).await?;
     job.catch_up(true).await?;
-    job.copy_to_second_place()
+    job.copy_to_second_place().await
 }
 
 fn list(settings: &BackupSettings) -> anyhow::Result<()> {
@@ -210,7 +210,7 @@ impl Job {
             files::prune(&mut Copies::in_folder(folder.root())?, oldest.end_time).await?;
             Status::update(folder, |status| status.window_start = Some(oldest.end_time))?;
         }
-        self.copy_to_second_place()?;
+        self.copy_to_second_place().await?;
         Ok(made)
     }
 
@@ -239,10 +239,10 @@ impl Job {
     ///
     /// # Errors
     /// When it cannot; also noted in the status.
-    pub(crate) fn copy_to_second_place(&self) -> anyhow::Result<()> {
+    pub(crate) async fn copy_to_second_place(&self) -> anyhow::Result<()> {
         let Some(second) = &self.settings.second_place else { return Ok(()) };
         let folder = &self.server.folder;
-        let copied = second_place::copy(folder, second);
+        let copied = second_place::copy(folder, second).await;
         Status::update(folder, |status| {
             status.second_place = Some(second.display().to_string());
             match &copied {

@@ -21,12 +21,17 @@ fn is_own(path: &Path) -> bool {
         || name.ends_with(".lock")
 }
 
-/// Makes the second folder equal. What the first no longer holds goes last, and only while the first holds a whole
-/// base backup: a disk that was lost is not copied.
+/// Makes the second folder equal, beside whatever else the process does. What the first no longer holds goes last, and only
+/// while the first holds a whole base backup: a disk that was lost is not copied.
 ///
 /// # Errors
 /// When a file cannot be copied; what was copied stays.
-pub fn copy(folder: &BackupFolder, second: &Path) -> anyhow::Result<()> {
+pub async fn copy(folder: &BackupFolder, second: &Path) -> anyhow::Result<()> {
+    let (folder, second) = (folder.clone(), second.to_owned());
+    tokio::task::spawn_blocking(move || copy_all(&folder, &second)).await?
+}
+
+fn copy_all(folder: &BackupFolder, second: &Path) -> anyhow::Result<()> {
     ensure!(!base_backups(folder)?.is_empty(), "{} holds no whole base backup", folder.root().display());
     DirBuilder::new().recursive(true).mode(0o700).create(second)?;
     let folders = folders_below(folder.root())?;
@@ -109,33 +114,63 @@ fn copy_file(from: &Path, to: &Path) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
-    #[test]
-    fn the_second_place_follows_and_is_not_emptied_by_a_loss() {
-        let [first, second] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-        let folder = BackupFolder::make(first.path()).unwrap();
+    /// How long the disk of the test takes for one file.
+    const SLOWLY: Duration = Duration::from_secs(2);
+
+    /// A folder, and what tells that it has a base backup.
+    fn with_a_base_backup(root: &Path) -> (BackupFolder, PathBuf) {
+        let folder = BackupFolder::make(root).unwrap();
         let meta = folder.server().join("meta");
         fs::create_dir_all(&meta).unwrap();
         let info = meta.join("1-backup.info");
         let text = "status=DONE\nbegin_wal=000000010000000000000004\nend_time=2026-11-25 01:36:36.2+00:00\nsize=1\nsystemid=7\ntimeline=1\n";
         fs::write(&info, text).unwrap();
+        (folder, info)
+    }
+
+    /// On one thread, where nothing else goes on while somebody waits for a disk.
+    #[tokio::test]
+    async fn the_process_goes_on_while_a_slow_disk_is_copied() {
+        let [first, second] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let (folder, _) = with_a_base_backup(first.path());
+        let pipe = first.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        // Who opens it waits for the other end; as a file it is then refused.
+        let other_end = std::thread::spawn(move || {
+            std::thread::sleep(SLOWLY);
+            drop(File::options().write(true).open(pipe).unwrap());
+        });
+        let start = Instant::now();
+        let (copied, went_on) = tokio::join!(copy(&folder, second.path()), async { start.elapsed() });
+        assert!(copied.is_err() && start.elapsed() >= SLOWLY, "the disk was slow");
+        assert!(went_on < SLOWLY / 2, "nothing went on for {went_on:?}");
+        other_end.join().unwrap();
+    }
+
+    #[test]
+    fn the_second_place_follows_and_is_not_emptied_by_a_loss() {
+        let [first, second] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let (folder, info) = with_a_base_backup(first.path());
         for name in ["a", "b", "lock", "barman.passfile"] {
             fs::write(first.path().join(name), name).unwrap();
         }
         fs::create_dir_all(first.path().join("old/empty")).unwrap();
-        copy(&folder, second.path()).unwrap();
+        copy_all(&folder, second.path()).unwrap();
         assert!(second.path().join("old/empty").is_dir());
         fs::remove_dir_all(first.path().join("old")).unwrap();
         fs::remove_file(first.path().join("b")).unwrap();
         fs::write(first.path().join("a"), "changed").unwrap();
-        copy(&folder, second.path()).unwrap();
+        copy_all(&folder, second.path()).unwrap();
 
         assert_eq!(fs::read_to_string(second.path().join("a")).unwrap(), "changed");
         for gone in ["b", "old", "lock", "barman.passfile"] {
             assert!(!second.path().join(gone).exists(), "{gone}");
         }
         fs::remove_file(&info).unwrap();
-        assert!(copy(&folder, second.path()).is_err() && second.path().join("a").exists());
+        assert!(copy_all(&folder, second.path()).is_err() && second.path().join("a").exists());
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use shared::local::RunningPostgres;
 use suite::backup::catalog::{BaseBackup, LogPiece, base_backups};
 use suite::backup::folder::BackupFolder;
@@ -89,13 +90,15 @@ async fn what_no_moment_of_30_days_needs_goes_and_the_rest_restores_a_suite_of_f
     set_back(&folder, &base_backups(&folder).unwrap()[0], 40);
     let change = |status: &mut Status| {
         status.last_backup_at = Some(Utc::now() - TimeDelta::hours(25));
-        status.last_drill_at = Some(days_ago(8));
+        status.last_drill_success_at = Some(days_ago(8));
     };
     Status::update(&folder, change).unwrap();
     drop(lock);
     let since = Utc::now();
+    let mut held_up = hold_up_drills(&machine).await;
     let second = machine.path("second");
     machine.operate("data", &["backup", "follow", "--second-place", second.to_str().unwrap()]).await.unwrap();
+    while_a_drill_runs_the_suite_follows(&machine, &mut held_up).await;
     let status = does_what_is_due(&folder, since).await;
     assert_eq!(status.last_drill_outcome.as_deref(), Some("ok"));
     let [first, daily] = base_backups(&folder).unwrap().try_into().unwrap();
@@ -132,9 +135,40 @@ async fn what_no_moment_of_30_days_needs_goes_and_the_rest_restores_a_suite_of_f
     assert_eq!(ids(&folder).len(), 2, "what was backed up stays");
 }
 
+/// Nobody reads a table until this connection ends its transaction, and so no drill comes to its end.
+async fn hold_up_drills(machine: &Machine) -> AsyncPgConnection {
+    let url = RunningPostgres::find(&machine.path("data")).unwrap().admin_url("dafnck_task");
+    let mut holder = shared::database::connect(&url).await.unwrap();
+    holder.batch_execute("BEGIN; LOCK TABLE task.task_tags IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    holder
+}
+
+/// Is told of yet another second place while a drill waits for this connection, and makes that equal all the same.
+async fn while_a_drill_runs_the_suite_follows(machine: &Machine, held_up: &mut AsyncPgConnection) {
+    #[derive(diesel::QueryableByName)]
+    struct Waits {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        waits: bool,
+    }
+    let question = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid() \
+                    AND relation = 'task.task_tags'::regclass AND mode = 'AccessShareLock') AS waits";
+    let third = machine.path("third");
+    let follows = async {
+        while !diesel::sql_query(question).get_result::<Waits>(held_up).await.unwrap().waits {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let settings = BackupSettings { folder: machine.path("backup"), second_place: Some(third.clone()) };
+        settings.write(&machine.path("data")).unwrap();
+        while !third.join("status.json").exists() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, follows).await.expect("it stands still while a drill runs");
+    held_up.batch_execute("COMMIT").await.unwrap();
+}
+
 /// Who has PostgreSQL keep its log.
 async fn slots(machine: &Machine) -> i64 {
-    use diesel_async::RunQueryDsl;
     #[derive(diesel::QueryableByName)]
     struct Count {
         #[diesel(sql_type = diesel::sql_types::BigInt)]
