@@ -2,7 +2,8 @@
 //! CloudNativePG), in a folder or a bucket at a second place.
 //!
 //! Promises: an object that was in the store at the last `keep` is among the copies for as long as a database of the last
-//! days may refer to it; each copy is compared by hash whenever it is read. One `keep` works in a folder at a time.
+//! days may refer to it; each copy is compared by hash whenever it is read. One `keep` works in a folder at a time; of two in a
+//! bucket, the second to end takes over what the first has written, and begins anew.
 
 use std::path::{Path, PathBuf};
 
@@ -14,8 +15,8 @@ use shared::config::Secret;
 use shared::storage::{BucketOptions, FileLimits, StorageOptions};
 
 use crate::administration::with_service;
-use crate::backup::copies::{Copies, KeptCopies};
-use crate::backup::files;
+use crate::backup::copies::{Copies, KeptCopies, Overtaken};
+use crate::backup::files::{self, Kept};
 use crate::backup::folder::lock;
 use crate::restore::files::Files;
 use crate::restore::refuse_damage;
@@ -24,6 +25,9 @@ use crate::restore::refuse_damage;
 pub const HELP: &str = "\
 Take `keep` often, as every 5 minutes: what is stored in between is in no copy. After
 the databases were restored, `restore` puts back what that of content refers to.";
+
+/// How often `keep` begins anew because of other runs.
+const TIMES: usize = 5;
 
 /// What to do.
 #[derive(Args, Clone, Debug)]
@@ -142,11 +146,13 @@ async fn keep(options: &KeepOptions) -> anyhow::Result<()> {
         }
         None => None,
     };
-    let mut copies = options.copies.write().await?;
-    let now = Utc::now();
-    let kept = files::keep(&storage, &mut copies, now).await?;
-    let removed = files::prune(&mut copies, now - TimeDelta::days(options.keep_days.into())).await?;
-    copies.set_kept_at(now).await?;
+    let mut times = 1;
+    let (kept, removed) = loop {
+        match keep_once(options, &storage).await {
+            Err(error) if error.is::<Overtaken>() && times < TIMES => times += 1,
+            outcome => break outcome?,
+        }
+    };
     println!(
         "{} copies; {} new with {} bytes, {removed} removed",
         kept.total - removed,
@@ -154,6 +160,16 @@ async fn keep(options: &KeepOptions) -> anyhow::Result<()> {
         kept.copied_bytes
     );
     Ok(())
+}
+
+/// What was copied, and how many copies were removed.
+async fn keep_once(options: &KeepOptions, storage: &Storage) -> anyhow::Result<(Kept, usize)> {
+    let mut copies = options.copies.write().await?;
+    let now = Utc::now();
+    let kept = files::keep(storage, &mut copies, now).await?;
+    let removed = files::prune(&mut copies, now - TimeDelta::days(options.keep_days.into())).await?;
+    copies.set_kept_at(now).await?;
+    Ok((kept, removed))
 }
 
 async fn restore(options: &RestoreFilesOptions) -> anyhow::Result<()> {

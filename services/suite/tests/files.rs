@@ -3,11 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ::content::storage::Storage;
 use diesel_async::SimpleAsyncConnection;
 use futures::stream;
 use shared::proto::content::v1 as content;
 use shared::proto::content::v1::upload_attachment_request::Part;
 use shared::proto::project::v1::Project;
+use shared::storage::{BucketOptions, FileLimits, StorageOptions};
+use suite::backup::copies::{Copies, KeptCopies, Overtaken};
+use suite::backup::files::keep;
 use suite::testing::{Actor, Bucket, Suite};
 use tempfile::TempDir;
 
@@ -105,6 +109,16 @@ impl Scene {
     }
 }
 
+/// Where copies go that are in a bucket.
+fn in_bucket(bucket: &Bucket) -> Vec<(&'static str, String)> {
+    vec![
+        ("DAFNCK_COPY_URL", "s3://files/suite".to_owned()),
+        ("DAFNCK_COPY_ENDPOINT", bucket.endpoint()),
+        ("DAFNCK_COPY_ACCESS_KEY_ID", "id".to_owned()),
+        ("DAFNCK_COPY_SECRET_ACCESS_KEY", "key".to_owned()),
+    ]
+}
+
 /// The first file below a folder.
 fn first_below(folder: &Path) -> PathBuf {
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -133,13 +147,7 @@ async fn attachments_come_back_from_a_folder_and_a_damaged_copy_is_named() {
 #[tokio::test]
 async fn attachments_come_back_from_a_bucket_and_a_lost_copy_is_named() {
     let bucket = Bucket::start().await;
-    let copies = vec![
-        ("DAFNCK_COPY_URL", "s3://files/suite".to_owned()),
-        ("DAFNCK_COPY_ENDPOINT", bucket.endpoint()),
-        ("DAFNCK_COPY_ACCESS_KEY_ID", "id".to_owned()),
-        ("DAFNCK_COPY_SECRET_ACCESS_KEY", "key".to_owned()),
-    ];
-    let scene = Scene::with(copies).await;
+    let scene = Scene::with(in_bucket(&bucket)).await;
     let lose = || {
         let name = bucket.objects().into_iter().find(|name| name.starts_with("files/")).unwrap();
         bucket.lose(&name);
@@ -147,6 +155,53 @@ async fn attachments_come_back_from_a_bucket_and_a_lost_copy_is_named() {
     };
     scene.is_lost_and_restored(lose).await;
     assert!(bucket.objects().contains(&"files.ledger".to_owned()));
+}
+
+/// A store in a folder, with one object.
+async fn store_with(folder: &TempDir, name: &str) -> Storage {
+    let store = Storage::open(&StorageOptions {
+        storage_folder: folder.path().to_owned(),
+        bucket: BucketOptions::default(),
+        limits: FileLimits::default(),
+    });
+    let store = store.unwrap();
+    store.put(name, name.as_bytes().to_vec()).await.unwrap();
+    store
+}
+
+#[tokio::test]
+async fn of_two_runs_in_one_bucket_none_forgets_what_the_other_has_copied() {
+    let bucket = Bucket::start().await;
+    let [one, other] = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let [one, other] = [store_with(&one, "parts/one").await, store_with(&other, "parts/other").await];
+    let now = chrono::Utc::now();
+    let begin = async || Copies::in_bucket(&bucket.options()).await.unwrap();
+    // The second begins before the first has ended, and ends later.
+    let [mut first, mut second] = [begin().await, begin().await];
+
+    keep(&one, &mut first, now).await.unwrap();
+    let overtaken = keep(&other, &mut second, now).await.unwrap_err();
+    keep(&one, &mut first, now).await.expect("the first may go on");
+
+    assert!(overtaken.is::<Overtaken>(), "{overtaken:#}");
+    keep(&other, &mut begin().await, now).await.unwrap();
+    let kept = KeptCopies::in_bucket(&bucket.options()).await.unwrap();
+    assert_eq!(kept.entries.keys().collect::<Vec<_>>(), ["parts/one", "parts/other"]);
+    for name in ["parts/one", "parts/other"] {
+        assert_eq!(kept.read(name).await.unwrap(), name.as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn of_two_processes_at_once_in_one_bucket_both_succeed() {
+    let bucket = Bucket::start().await;
+    let scene = Scene::with(in_bucket(&bucket)).await;
+    let ran = futures::future::join_all((0..3).map(|_| scene.files(&["keep"], false))).await;
+    for ran in ran {
+        assert!(ran.code == Some(0) && ran.out.starts_with("2 copies; "), "{ran:?}");
+    }
+    let checked = scene.succeeds(&["check"], true).await;
+    assert!(checked.contains("2 objects with 10 bytes are referred to, 0 are younger"), "{checked}");
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! The store of objects: a folder, or a bucket of S3 or a compatible store. Where they differ is in [`place`].
 //!
 //! An object is written once, in one piece, under a name that no other ever has; so a name tells of whole bytes or of
-//! none, and deleting one twice is harmless.
+//! none, and deleting one twice is harmless. What is written again and again in a bucket, by several who do not know of each
+//! other, has editions.
 
 mod chunks;
 mod place;
@@ -16,7 +17,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream, Stream};
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, UpdateVersion};
 use prost::bytes::Bytes;
 use shared::error::{Error, Result};
 use shared::storage::StorageOptions;
@@ -45,6 +46,16 @@ pub struct Piece {
     pub path: String,
     /// Which of its bytes.
     pub range: Range<u64>,
+}
+
+/// What an object was when it was read or written, or that there was none.
+#[derive(Clone, Debug)]
+pub struct Edition(PutMode);
+
+impl Edition {
+    fn of(e_tag: Option<String>, version: Option<String>) -> Self {
+        Self(PutMode::Update(UpdateVersion { e_tag, version }))
+    }
 }
 
 impl Storage {
@@ -99,6 +110,37 @@ impl Storage {
         match self.store.get(&Path::from(path)).await {
             Ok(found) => Ok(Some(found.bytes().await.map_err(unavailable)?)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// As [`Self::get`], with the edition.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the store does not answer.
+    pub async fn get_edition(&self, path: &str) -> Result<(Option<Bytes>, Edition)> {
+        match self.store.get(&Path::from(path)).await {
+            Ok(found) => {
+                let edition = Edition::of(found.meta.e_tag.clone(), found.meta.version.clone());
+                Ok((Some(found.bytes().await.map_err(unavailable)?), edition))
+            }
+            Err(object_store::Error::NotFound { .. }) => Ok((None, Edition(PutMode::Create))),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// Writes the next edition of an object in a bucket, and answers with it; `None` if somebody else has been faster.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the store does not take it, also because it is a folder or knows no conditions (`If-Match`).
+    pub async fn put_edition(&self, path: &str, bytes: Vec<u8>, former: &Edition) -> Result<Option<Edition>> {
+        let path = Path::from(path);
+        let put = self.store.put_opts(&path, bytes.into(), former.0.clone().into());
+        match tokio::time::timeout(PUT_TIMEOUT, put).await.map_err(unavailable)? {
+            Ok(written) => Ok(Some(Edition::of(written.e_tag, written.version))),
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                Ok(None)
+            }
             Err(error) => Err(unavailable(error)),
         }
     }

@@ -1,7 +1,8 @@
 //! Where copies of the file store's objects are, a folder or a bucket, with the ledger that tells of them.
 //!
-//! A ledger in a bucket is worked on in a folder of this machine, and put back whole. Killed in between, a run leaves at
-//! most objects without a line, which the next one copies again.
+//! A ledger in a bucket is worked on in a folder of this machine, and put back whole, unless another run has put back its own
+//! meanwhile: then it begins anew from that one. Killed in between, a run leaves at most objects without a line, which the
+//! next one copies again.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
@@ -10,7 +11,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use content::storage::{Piece, Storage};
+use content::storage::{Edition, Piece, Storage};
 use futures::StreamExt;
 use sha2::{Digest, Sha256};
 use shared::storage::{BucketOptions, FileLimits, StorageOptions};
@@ -29,9 +30,21 @@ pub struct Copies {
     ledger: Ledger,
     objects: Storage,
     place: Storage,
-    /// Where the ledger of a bucket is worked on.
-    work: Option<TempDir>,
+    bucket: Option<BucketLedger>,
 }
+
+/// The ledger of a bucket.
+struct BucketLedger {
+    /// Where it is worked on.
+    work: TempDir,
+    /// What is in the bucket.
+    edition: Edition,
+}
+
+/// Another run has written the ledger meanwhile; what this one has copied is harmless.
+#[derive(Debug, thiserror::Error)]
+#[error("another run works on the same copies")]
+pub struct Overtaken;
 
 /// Copies that are only read.
 pub struct KeptCopies {
@@ -54,16 +67,17 @@ fn open_folder(folder: &Path) -> anyhow::Result<Storage> {
     open(folder, &BucketOptions::default())
 }
 
-/// The bucket, the part of it with the copies themselves, and a folder with its ledger.
-async fn open_bucket(options: &BucketOptions) -> anyhow::Result<(Storage, Storage, TempDir)> {
+/// The bucket, the part of it with the copies themselves, and its ledger.
+async fn open_bucket(options: &BucketOptions) -> anyhow::Result<(Storage, Storage, BucketLedger)> {
     let url = options.storage_url.as_deref().unwrap_or_default().trim_end_matches('/');
     let below = BucketOptions { storage_url: Some(format!("{url}/{OBJECTS}")), ..options.clone() };
     let [place, objects] = [open(Path::new(""), options)?, open(Path::new(""), &below)?];
     let work = tempfile::tempdir()?;
-    if let Some(text) = place.get(LEDGER).await.context("the bucket of the copies")? {
+    let (text, edition) = place.get_edition(LEDGER).await.context("the bucket of the copies")?;
+    if let Some(text) = text {
         write_private(&work.path().join(LEDGER), &text)?;
     }
-    Ok((place, objects, work))
+    Ok((place, objects, BucketLedger { work, edition }))
 }
 
 impl Copies {
@@ -76,16 +90,17 @@ impl Copies {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&objects);
         made.with_context(|| format!("cannot make the folder {}", objects.display()))?;
         let ledger = Ledger::open(&root.join(LEDGER))?;
-        Ok(Self { ledger, objects: open_folder(&objects)?, place: open_folder(root)?, work: None })
+        Ok(Self { ledger, objects: open_folder(&objects)?, place: open_folder(root)?, bucket: None })
     }
 
-    /// In a bucket, which no other run works in.
+    /// In a bucket. Of several runs at once, one is the first to write the ledger; the others are [`Overtaken`].
     ///
     /// # Errors
     /// When it does not answer.
     pub async fn in_bucket(options: &BucketOptions) -> anyhow::Result<Self> {
-        let (place, objects, work) = open_bucket(options).await?;
-        Ok(Self { ledger: Ledger::open(&work.path().join(LEDGER))?, objects, place, work: Some(work) })
+        let (place, objects, bucket) = open_bucket(options).await?;
+        let ledger = Ledger::open(&bucket.work.path().join(LEDGER))?;
+        Ok(Self { ledger, objects, place, bucket: Some(bucket) })
     }
 
     /// What the ledger says, by name.
@@ -98,11 +113,12 @@ impl Copies {
     }
 
     /// Makes everything noted last.
-    pub(super) async fn sync(&self) -> anyhow::Result<()> {
+    pub(super) async fn sync(&mut self) -> anyhow::Result<()> {
         self.ledger.sync()?;
-        if let Some(work) = &self.work {
-            let text = fs::read(work.path().join(LEDGER))?;
-            self.place.put(LEDGER, text).await.context("the ledger of the copies")?;
+        if let Some(bucket) = &mut self.bucket {
+            let text = fs::read(bucket.work.path().join(LEDGER))?;
+            let put = self.place.put_edition(LEDGER, text, &bucket.edition).await;
+            bucket.edition = put.context("the ledger of the copies")?.ok_or(Overtaken)?;
         }
         Ok(())
     }
@@ -122,8 +138,10 @@ impl Copies {
         path: &str,
         size: u64,
     ) -> anyhow::Result<Option<Entry>> {
-        // What a run that was killed has left of it.
-        self.remove(path).await?;
+        // What a run that was killed has left of it. A bucket has nothing unfinished, and another run may have just put it.
+        if self.bucket.is_none() {
+            self.remove(path).await?;
+        }
         let mut hash = Sha256::new();
         let bytes = storage.read(vec![Piece { path: path.to_owned(), range: 0..size }]);
         let hashed = bytes.inspect(|chunk| {
@@ -168,8 +186,8 @@ impl KeptCopies {
     /// # Errors
     /// When it does not answer.
     pub async fn in_bucket(options: &BucketOptions) -> anyhow::Result<Self> {
-        let (place, objects, work) = open_bucket(options).await?;
-        let entries = Ledger::read(&work.path().join(LEDGER))?;
+        let (place, objects, bucket) = open_bucket(options).await?;
+        let entries = Ledger::read(&bucket.work.path().join(LEDGER))?;
         Ok(Self { entries, kept_at: kept_at(&place).await?, objects })
     }
 
