@@ -139,7 +139,7 @@ async fn what_no_moment_of_30_days_needs_goes_and_the_rest_restores_a_suite_of_f
 async fn hold_up_drills(machine: &Machine) -> AsyncPgConnection {
     let url = RunningPostgres::find(&machine.path("data")).unwrap().admin_url("dafnck_task");
     let mut holder = shared::database::connect(&url).await.unwrap();
-    holder.batch_execute("BEGIN; LOCK TABLE task.task_tags IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    holder.batch_execute("BEGIN; LOCK TABLE task.tasks IN ACCESS EXCLUSIVE MODE").await.unwrap();
     holder
 }
 
@@ -151,7 +151,7 @@ async fn while_a_drill_runs_the_suite_follows(machine: &Machine, held_up: &mut A
         waits: bool,
     }
     let question = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid() \
-                    AND relation = 'task.task_tags'::regclass AND mode = 'AccessShareLock') AS waits";
+                    AND relation = 'task.tasks'::regclass AND mode = 'AccessShareLock') AS waits";
     let third = machine.path("third");
     let follows = async {
         while !diesel::sql_query(question).get_result::<Waits>(held_up).await.unwrap().waits {

@@ -2,6 +2,7 @@
 
 mod carrying;
 mod command;
+mod limits;
 mod locks;
 mod offending;
 mod rows;
