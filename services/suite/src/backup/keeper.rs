@@ -36,6 +36,7 @@ pub async fn follow(place: LocalPlace, shutdown: CancellationToken) -> Option<Lo
     let mut drill = JoinSet::new();
     let mut told = None;
     loop {
+        let before = BackupSettings::read(&place.data_folder).ok();
         let outcome = tokio::select! {
             () = shutdown.cancelled() => return receiver,
             outcome = follow_once(&place, &mut receiver, &mut drill) => outcome,
@@ -57,7 +58,7 @@ pub async fn follow(place: LocalPlace, shutdown: CancellationToken) -> Option<Lo
         };
         tokio::select! {
             () = shutdown.cancelled() => return receiver,
-            () = settings_change(&place, rest) => {}
+            () = settings_change(&place, &before, rest) => {}
         }
     }
 }
@@ -128,11 +129,10 @@ impl Due {
     }
 }
 
-/// Returns after this time, and at once when the backup is turned on or off or goes elsewhere.
-async fn settings_change(place: &LocalPlace, rest: Duration) {
-    let before = BackupSettings::read(&place.data_folder).ok();
+/// Returns after this time, and at once when the backup is turned on or off or goes elsewhere than before.
+async fn settings_change(place: &LocalPlace, before: &Option<Option<BackupSettings>>, rest: Duration) {
     let until = Instant::now() + rest;
-    while Instant::now() < until && BackupSettings::read(&place.data_folder).ok() == before {
+    while Instant::now() < until && BackupSettings::read(&place.data_folder).ok() == *before {
         tokio::time::sleep(LOOK).await;
     }
 }
