@@ -1,7 +1,6 @@
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
-use shared::migrate;
 use shared::proto::content::v1 as pb;
 use shared::proto::project::v1::DeleteProjectRequest;
 use shared::proto::task::v1::DeleteTaskRequest;
@@ -10,8 +9,8 @@ use suite::testing::*;
 
 use crate::resuming::folder_and_table_agree;
 use crate::scene::{
-    Scene, count, deletions_noted, download, header, let_the_grace_pass, recorded_files, scene, stored_files,
-    until, upload,
+    Scene, count, deletions_noted, download, header, let_the_grace_pass, recorded_files, scene, scene_on,
+    stored_files, until, upload,
 };
 
 /// Waits until the collector has taken over that an attachment went.
@@ -104,8 +103,7 @@ async fn files_go_after_their_project() {
 /// Without the foreign keys that only one database has, the feeds alone carry what is deleted.
 #[tokio::test]
 async fn files_go_as_well_where_each_service_has_a_database_of_its_own() {
-    let s = scene().await;
-    migrate::down(&s.suite.admin_url, &migrate::REFERENCES, 0).await.unwrap();
+    let s = scene_on(Suite::start_in(Form::FOUR).await).await;
     let document = s.mia.document(&s.project, "plan", "").await;
     let task = s.mia.task(&s.project, "read").await;
     let places = [

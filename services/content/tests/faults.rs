@@ -88,7 +88,7 @@ async fn a_service_that_is_killed_anywhere_leaves_nothing_behind() {
 
 /// Holds a lock that the service runs into, so that it can be killed exactly there.
 async fn held_up(s: &Scene, lock: &str) -> AsyncPgConnection {
-    let mut conn = s.suite.admin().await;
+    let mut conn = s.suite.admin_of("content").await;
     conn.batch_execute(&format!("BEGIN; {lock}")).await.unwrap();
     conn
 }

@@ -1,6 +1,5 @@
 //! Data of the release that kept each file under the id of its attachment goes on working.
 
-use diesel_async::SimpleAsyncConnection;
 use shared::migrate;
 use shared::proto::content::v1 as pb;
 use suite::testing::*;
@@ -18,7 +17,8 @@ async fn files_that_are_there_stay_where_they_are() {
     let bytes = noise(300_000);
     let folder = s.suite.options.storage.storage_folder.join("attachments");
     std::fs::create_dir_all(&folder).unwrap();
-    migrate::down(&s.suite.admin_url, &migrate::CONTENT, OLD_VERSION).await.unwrap();
+    let admin_url = s.suite.admin_url_of("content");
+    migrate::down(&admin_url, &migrate::CONTENT, OLD_VERSION).await.unwrap();
     let ids = [new_id(), new_id(), new_id()];
     let contents = [bytes.as_slice(), bytes.as_slice(), b"other"];
     for (id, content) in ids.iter().zip(contents) {
@@ -32,9 +32,9 @@ async fn files_that_are_there_stay_where_they_are() {
             mia = s.mia.id,
             hash = hash(content),
         );
-        s.suite.admin().await.batch_execute(&insert).await.unwrap();
+        s.suite.execute(&insert).await;
     }
-    migrate::up(&s.suite.admin_url, &migrate::CONTENT).await.unwrap();
+    migrate::up(&admin_url, &migrate::CONTENT).await.unwrap();
 
     for (id, content) in ids.iter().zip(contents) {
         assert!(download(&s.gus, id, 0, 0).await.unwrap().1 == content);

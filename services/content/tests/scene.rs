@@ -165,7 +165,7 @@ pub async fn recorded_files(suite: &Suite) -> Vec<(String, String)> {
         state: String,
     }
     let query = sql_query("SELECT path, state FROM content.stored_parts ORDER BY path");
-    let rows: Vec<Row> = query.load(&mut suite.admin().await).await.unwrap();
+    let rows: Vec<Row> = query.load(&mut suite.admin_of("content").await).await.unwrap();
     rows.into_iter().map(|row| (row.path, row.state)).collect()
 }
 
@@ -177,7 +177,7 @@ pub async fn count(suite: &Suite, query: &str) -> i64 {
         count: i64,
     }
     let query = sql_query(format!("SELECT count(*) AS count FROM content.{query}"));
-    query.get_result::<Row>(&mut suite.admin().await).await.unwrap().count
+    query.get_result::<Row>(&mut suite.admin_of("content").await).await.unwrap().count
 }
 
 /// Waits until the collector's position is behind the last deletion of an attachment: one that is noted later begins

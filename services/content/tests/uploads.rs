@@ -311,7 +311,7 @@ async fn nobody_has_open_uploads_without_end() {
          '{1}', 'a', 'a', 1, now() + interval '1 day' FROM generate_series(1, 100)",
         s.project.id, s.mia.id
     );
-    diesel_async::SimpleAsyncConnection::batch_execute(&mut s.suite.admin().await, &insert).await.unwrap();
+    s.suite.execute(&insert).await;
     let refusal = create(&s.mia, wish(&s, 3)).await.unwrap_err();
     expect!["RESOURCE_EXHAUSTED TOO_MANY_UPLOADS"].assert_eq(&summary(&refusal));
     create(&s.olga, wish(&s, 3)).await.unwrap();

@@ -41,7 +41,6 @@ mod users;
 
 use std::time::{Duration, Instant};
 
-use diesel_async::SimpleAsyncConnection;
 use shared::proto::identity::v1 as pb;
 use shared::proto::project::v1::ListProjectsRequest;
 use suite::testing::*;
@@ -109,5 +108,5 @@ async fn refused_elsewhere_within(actor: &Actor, patience: Duration) -> String {
 
 /// Changes the database behind the service's back.
 async fn by_hand(suite: &Suite, statement: &str) {
-    suite.admin().await.batch_execute(statement).await.unwrap();
+    suite.execute(statement).await;
 }

@@ -63,7 +63,7 @@ async fn head(suite: &Suite) -> String {
 async fn churn(suite: &Suite, project: &str) {
     let change = format!("UPDATE project.projects SET visibility = visibility WHERE id = '{project}'");
     let often = format!("DO $$ BEGIN FOR n IN 1..600 LOOP {change}; END LOOP; END $$");
-    suite.admin().await.batch_execute(&often).await.unwrap();
+    suite.execute(&often).await;
 }
 
 fn has(state: &ProjectAccess, who: &Actor) -> bool {
@@ -133,7 +133,7 @@ async fn a_transaction_that_runs_delays_no_removal_and_loses_nothing() {
     // The older transaction has changed a project that nobody hears of before it commits.
     let late = olga.project("late").await;
     follower.until(|state| state.project_id == late.id).await;
-    let mut slow = suite.admin().await;
+    let mut slow = suite.admin_of("project").await;
     let change = format!("BEGIN; UPDATE project.projects SET visibility = 'public' WHERE id = '{}'", late.id);
     slow.batch_execute(&change).await.unwrap();
 
@@ -150,7 +150,7 @@ async fn a_transaction_that_runs_delays_no_removal_behind_many_changes() {
     let project = olga.project("apollo").await;
     let [busy, late] = [olga.project("busy").await, olga.project("late").await];
     olga.add(&project, &gus, ProjectRole::Viewer).await;
-    let mut slow = suite.admin().await;
+    let mut slow = suite.admin_of("project").await;
     let change = format!("BEGIN; UPDATE project.projects SET visibility = 'public' WHERE id = '{}'", late.id);
     slow.batch_execute(&change).await.unwrap();
     let mut follower = Follower::from_now(&suite).await;
@@ -193,7 +193,7 @@ async fn a_backlog_is_told_of_before_the_follower_has_caught_up() {
 async fn a_position_that_was_trimmed_or_never_was_is_out_of_range() {
     let suite = Suite::start().await;
     let olga = suite.guest("olga").await;
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of("project").await;
     olga.project("apollo").await;
     let trim = "SELECT project.trim_change_log('0 seconds', 1000)";
     admin.batch_execute(trim).await.unwrap();

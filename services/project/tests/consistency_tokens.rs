@@ -24,7 +24,7 @@ struct Revision {
 
 async fn revision(suite: &Suite, project_id: &str) -> i64 {
     let query = format!("SELECT revision FROM project.access_revisions WHERE project_id = '{project_id}'");
-    sql_query(query).get_result::<Revision>(&mut suite.admin().await).await.unwrap().revision
+    sql_query(query).get_result::<Revision>(&mut suite.admin_of("project").await).await.unwrap().revision
 }
 
 /// That the token is of the change: older states do not satisfy it, and the one that there is now does.

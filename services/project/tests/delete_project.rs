@@ -25,7 +25,7 @@ async fn the_owner_deletes_it_with_its_members() {
     }
     let refusal = delete(&olga, &project, "").await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of("project").await;
     let left: Count =
         sql_query("SELECT count(*) FROM project.project_members").get_result(&mut admin).await.unwrap();
     assert_eq!(left.count, 0);

@@ -1,6 +1,5 @@
 use crate::actions::*;
 use crate::crew::{Crew, crew};
-use diesel_async::SimpleAsyncConnection;
 use shared::proto::project::v1::{
     CreateInvitationRequest, GetInvitationRequest, Invitation, ListInvitationsRequest, Member, OfferStatus,
     Project, ResendInvitationRequest, RevokeInvitationRequest,
@@ -57,7 +56,7 @@ async fn list(who: &Actor, request: ListInvitationsRequest) -> Result<Vec<Invita
 }
 
 async fn sql(suite: &Suite, statement: &str) {
-    suite.admin().await.batch_execute(statement).await.unwrap();
+    suite.execute(statement).await;
 }
 
 #[tokio::test]

@@ -50,7 +50,12 @@ async fn a_back_end_delivers_the_token_itself() {
          OR EXISTS (SELECT 1 FROM project.change_log c WHERE c::text LIKE '%{0}%') THEN RAISE 'there'; END IF; END $$",
         &issued.token[26..]
     );
-    suite.admin().await.batch_execute(&in_database).await.expect("no row holds a token, and no mail waits");
+    suite
+        .admin_of("project")
+        .await
+        .batch_execute(&in_database)
+        .await
+        .expect("no row holds a token, and no mail waits");
 }
 
 #[tokio::test]

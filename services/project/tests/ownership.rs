@@ -1,6 +1,5 @@
 use crate::actions::*;
 use crate::crew::{Crew, crew};
-use diesel_async::SimpleAsyncConnection;
 use shared::proto::project::v1::{
     ListOwnershipTransfersRequest, OfferOwnershipRequest, OfferStatus, OwnershipTransfer, Project,
     ProjectRole,
@@ -10,7 +9,7 @@ use suite::testing::*;
 async fn expire(suite: &Suite) {
     let age = "UPDATE project.ownership_transfers SET created_at = now() - interval '2 days', \
                expires_at = now() - interval '1 day'";
-    suite.admin().await.batch_execute(age).await.unwrap();
+    suite.execute(age).await;
 }
 
 async fn offers(who: &Actor, request: ListOwnershipTransfersRequest) -> Vec<OwnershipTransfer> {
@@ -66,7 +65,7 @@ async fn only_the_owner_offers_and_only_to_members() {
     let refusal = offer(&olga, offering(&project, &gus)).await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
     let suspend = format!("UPDATE identity.users SET status = 'suspended' WHERE id = '{}'", vera.id);
-    suite.admin().await.batch_execute(&suspend).await.unwrap();
+    suite.execute(&suspend).await;
     let refusal = offer(&olga, offering(&project, &vera)).await.unwrap_err();
     assert!(refusal.message().starts_with("user "), "{}", refusal.message());
 }

@@ -41,7 +41,7 @@ async fn of_two_offers_at_once_one_is_made() {
 async fn of_accepting_and_withdrawing_at_once_one_counts() {
     let suite = Suite::start().await;
     let [olga, ada] = suite.guests(["olga", "ada"]).await;
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of("project").await;
     for _ in 0..12 {
         let project = olga.project("apollo").await;
         olga.add(&project, &ada, ProjectRole::Viewer).await;
@@ -60,7 +60,7 @@ async fn of_accepting_and_withdrawing_at_once_one_counts() {
 async fn accepting_and_removing_the_heir_at_once_leaves_one_owner() {
     let suite = Suite::start().await;
     let [olga, ada, abe] = suite.guests(["olga", "ada", "abe"]).await;
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of("project").await;
     for _ in 0..12 {
         let project = olga.project("apollo").await;
         olga.add(&project, &ada, ProjectRole::Viewer).await;
@@ -86,7 +86,7 @@ async fn there_is_one_owner_at_every_moment() {
     let [olga, ada] = suite.guests(["olga", "ada"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &ada, ProjectRole::Member).await;
-    let mut watcher = suite.admin().await;
+    let mut watcher = suite.admin_of("project").await;
     let handing_over = async {
         let (mut owner, mut heir) = (&olga, &ada);
         for _ in 0..10 {
@@ -112,7 +112,7 @@ async fn the_database_itself_lets_no_project_be_without_its_owner() {
     let [olga, ada] = suite.guests(["olga", "ada"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &ada, ProjectRole::Admin).await;
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of("project").await;
     for attempt in [
         "UPDATE project.project_members SET role = 'admin' WHERE role = 'owner'".to_owned(),
         "DELETE FROM project.project_members WHERE role = 'owner'".to_owned(),

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use diesel_async::SimpleAsyncConnection;
 use prost_types::Timestamp;
 use shared::json::to_timestamp;
 use shared::proto::project::v1 as pb;
@@ -130,7 +129,7 @@ async fn what_is_not_kept_is_out_of_range() {
     let renamed = pb::Project { name: "gemini".to_owned(), ..project.clone() };
     let renamed = update(olga, renamed, &["name"]).await.unwrap();
     let trim = "SELECT project.trim_change_log('0 seconds', 1000)";
-    suite.admin().await.batch_execute(trim).await.unwrap();
+    suite.execute(trim).await;
     let expired = "OUT_OF_RANGE CURSOR_EXPIRED";
     assert_eq!(summary(&project_at(olga, project, before).await.unwrap_err()), expired);
     assert_eq!(summary(&members_at(olga, project, before).await.unwrap_err()), expired);

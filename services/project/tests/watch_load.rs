@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use diesel_async::SimpleAsyncConnection;
 use futures::future::join_all;
 use shared::proto::project::v1::project_event::Subject;
 use shared::proto::project::v1::{ListMembersRequest, Member, Project, ProjectEvent, ProjectRole};
@@ -141,7 +140,7 @@ async fn write_much(suite: &Suite, project: &Project) {
          SET name = 'name ' || n, description = repeat(md5(n::text), 3000) WHERE id = '{}'; END LOOP; END $$",
         project.id
     );
-    suite.admin().await.batch_execute(&statement).await.unwrap();
+    suite.execute(&statement).await;
 }
 
 fn names(events: &[ProjectEvent]) -> Vec<String> {

@@ -146,12 +146,28 @@ impl SuiteOptions {
         self.certificates.as_ref().map(|folder| folder.join(file))
     }
 
+    /// Whom a service believes, and how it is believed itself.
+    pub(crate) fn tls_of(&self, name: &str) -> TlsOptions {
+        TlsOptions {
+            tls_certificate: self.certificate(&format!("{name}.pem")),
+            tls_key: self.certificate(&format!("{name}.key")),
+            tls_ca: self.certificate("ca.pem"),
+            tls_client_ca: self.certificate("ca.pem"),
+        }
+    }
+
     /// How a service reaches its database.
     pub(crate) fn database(&self) -> DatabaseOptions {
         DatabaseOptions { database_tls_ca: self.certificate("ca.pem"), ..self.reaching.clone() }
     }
 
-    fn service(&self, name: &'static str, listen: SocketAddr, siblings: &SiblingOptions) -> ServiceOptions {
+    /// The options of one service, which listens here and has these siblings.
+    pub fn service(
+        &self,
+        name: &'static str,
+        listen: SocketAddr,
+        siblings: &SiblingOptions,
+    ) -> ServiceOptions {
         ServiceOptions {
             listen,
             database_url: self.url_of(Role::requests_of(name)),
@@ -164,12 +180,7 @@ impl SuiteOptions {
             service_secret: self.service_secret.clone(),
             siblings: siblings.clone(),
             redis_tls_ca: self.certificate("ca.pem"),
-            tls: TlsOptions {
-                tls_certificate: self.certificate(&format!("{name}.pem")),
-                tls_key: self.certificate(&format!("{name}.key")),
-                tls_ca: self.certificate("ca.pem"),
-                tls_client_ca: self.certificate("ca.pem"),
-            },
+            tls: self.tls_of(name),
             proxies: self.proxies.clone(),
             limits: self.limits.clone(),
             telemetry: self.telemetry.clone(),

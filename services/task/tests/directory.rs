@@ -78,7 +78,7 @@ async fn a_watcher_hears_a_heartbeat() {
 #[tokio::test]
 async fn a_position_that_is_not_kept_is_refused() {
     let suite = Suite::start().await;
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of(task::NAME).await;
     let trim = "UPDATE task.change_log_horizon SET transaction_id = '10', position = 10";
     diesel_async::SimpleAsyncConnection::batch_execute(&mut admin, trim).await.unwrap();
     let mut directory = suite.as_service("content").task_directory();

@@ -105,7 +105,7 @@ async fn a_quiet_watcher_hears_a_heartbeat_whose_token_outlives_the_trimming() {
     let Team { suite, olga, project, .. } = &team().await;
     let (mut stream, start) = open(suite, olga, watch(&project.id, "")).await.unwrap();
     olga.task(&olga.project("elsewhere").await, "of another project").await;
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of(task::NAME).await;
     let beat = next(&mut stream).await.unwrap().unwrap();
     assert!(beat.events.is_empty());
     admin.batch_execute("SELECT task.trim_change_log('0 seconds', 1000)").await.unwrap();

@@ -81,7 +81,7 @@ async fn a_stream_ends_with_the_membership_and_with_the_project_though_nothing_e
 async fn a_removal_does_not_wait_for_a_transaction_that_still_runs() {
     let Team { suite, olga, mia, project, .. } = &team().await;
     let (mut mias, _) = open(suite, mia, watch(&project.id, "")).await.unwrap();
-    let mut long = suite.admin().await;
+    let mut long = suite.admin_of(task::NAME).await;
     long.batch_execute("BEGIN; SELECT pg_current_xact_id()").await.unwrap();
     remove(olga, project, mia).await;
     assert_eq!(summary(&end(&mut mias).await.1.unwrap()), GONE);

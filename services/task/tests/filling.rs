@@ -45,7 +45,7 @@ pub async fn fill(suite: &Suite, project: &Project, key: &str, people: &[Uuid], 
          COMMIT;
          VACUUM ANALYZE task.tasks; VACUUM ANALYZE task.task_search; ANALYZE task.project_access"
     );
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of(task::NAME).await;
     for statement in statements.split(';') {
         admin.batch_execute(statement).await.unwrap();
     }

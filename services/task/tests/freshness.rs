@@ -104,7 +104,7 @@ async fn a_snapshot_replaces_what_is_from_another_life() {
     let Team { suite, olga, sam, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     let ghost = project::Project { id: new_id(), ..project.clone() };
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of(task::NAME).await;
     let ahead = format!(
         "UPDATE task.project_access SET revision = 1000; \
          INSERT INTO task.project_access VALUES ('{0}', 1000, FALSE, 'private', 'active'); \

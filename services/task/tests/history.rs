@@ -147,7 +147,7 @@ async fn what_is_not_kept_is_out_of_range() {
     let before = Utc::now();
     let renamed = pb::Task { title: "buy bread".to_owned(), ..task.clone() };
     let renamed = update(olga, renamed, &["title"]).await.unwrap();
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of(task::NAME).await;
     admin.batch_execute("SELECT task.trim_change_log('0 seconds', 1000)").await.unwrap();
     let expired = "OUT_OF_RANGE CURSOR_EXPIRED";
     assert_eq!(summary(&task_at(olga, &task.id, before).await.unwrap_err()), expired);

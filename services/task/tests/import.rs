@@ -191,7 +191,7 @@ async fn what_the_database_refuses_after_all_stops_no_other() {
          UPDATE task.project_access SET deleted = FALSE, revision = 1000000 WHERE project_id = '{0}'",
         ghost.id
     );
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of(task::NAME).await;
     diesel_async::SimpleAsyncConnection::batch_execute(&mut admin, &gone).await.unwrap();
     let results = import(suite, vec![vec![item(2, olga, &ghost), item(3, olga, project)]]).await;
     assert_eq!(shown(&results[0]), ["2 R breaks the rule tasks_project_id_fkey", "3 C"]);

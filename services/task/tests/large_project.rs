@@ -127,7 +127,7 @@ async fn middle_of(suite: &Suite, project: &Project, key: &str) -> String {
          AND number = (SELECT max(number) / 2 FROM task.tasks WHERE project_id = '{0}')",
         project.id
     );
-    let found: Position = sql_query(query).get_result(&mut suite.admin().await).await.unwrap();
+    let found: Position = sql_query(query).get_result(&mut suite.admin_of(task::NAME).await).await.unwrap();
     found.position
 }
 

@@ -40,7 +40,7 @@ async fn tasks_of_the_same_time_are_paged_by_id() {
     for number in 0..5 {
         olga.task(project, &number.to_string()).await;
     }
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of(task::NAME).await;
     diesel_async::SimpleAsyncConnection::batch_execute(
         &mut admin,
         "UPDATE task.tasks SET created_at = (SELECT min(created_at) FROM task.tasks)",

@@ -170,5 +170,5 @@ async fn crowd(
          FROM generate_series(1, {count}) i",
         project.id, parent.id, parent.creator_id
     );
-    diesel_async::SimpleAsyncConnection::batch_execute(&mut suite.admin().await, &insert).await.unwrap();
+    suite.execute(&insert).await;
 }

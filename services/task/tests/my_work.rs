@@ -50,7 +50,7 @@ async fn work_is_grouped_by_status_and_by_due_date() {
     complete(mia, &done).await.unwrap();
     sql_query("UPDATE task.tasks SET created_at = now() - interval '2 hours', due_date = now() - interval '1 hour' WHERE id = $1::uuid")
         .bind::<Text, _>(&late.id)
-        .execute(&mut suite.admin().await)
+        .execute(&mut suite.admin_of(task::NAME).await)
         .await
         .unwrap();
 

@@ -104,7 +104,7 @@ async fn a_large_project_keeps_its_key() {
          SELECT '{}', 'x', '{}', n, 'APO-' || n FROM generate_series(2, 10001) n",
         project.id, olga.id
     );
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of(task::NAME).await;
     diesel_async::SimpleAsyncConnection::batch_execute(&mut admin, &many).await.unwrap();
     let refusal = set_key(olga, project, "MOON").await.unwrap_err();
     assert_eq!(summary(&refusal), "FAILED_PRECONDITION PROJECT_KEY_STAYS");

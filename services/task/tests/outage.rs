@@ -4,9 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use shared::config::{ServiceOptions, SiblingOptions};
+use shared::config::SiblingOptions;
 use shared::service::Ground;
-use suite::services::Role;
 use suite::testing::*;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::io::InspectReader;
@@ -22,9 +21,10 @@ struct Way {
 }
 
 async fn way_to(target: &str) -> Way {
-    let target: SocketAddr = target.trim_start_matches("http://").parse().unwrap();
+    let (scheme, target) = target.split_once("://").unwrap();
+    let target: SocketAddr = target.parse().unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let url = format!("{scheme}://{}", listener.local_addr().unwrap());
     let way = Way { url, asked: Arc::default(), cut: CancellationToken::new() };
     let (asked, cut) = (way.asked.clone(), way.cut.clone());
     tokio::spawn(way.cut.clone().run_until_cancelled_owned(async move {
@@ -53,29 +53,14 @@ async fn replica(suite: &mut Suite, project_url: &str) -> DropGuard {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let listen = listener.local_addr().unwrap();
     let siblings = SiblingOptions { project_url: project_url.to_owned(), ..suite.siblings.clone() };
-    let options = ServiceOptions {
-        listen,
-        database_url: suite.options.url_of(Role::requests_of(task::NAME)),
-        worker_database_url: suite.options.url_of(Role::work_of(task::NAME)),
-        migration_database_url: None,
-        database_pool_size: 4,
-        database: Default::default(),
-        redis_url: suite.options.redis_url.clone(),
-        redis_tls_ca: None,
-        redis_key_prefix: suite.options.redis_key_prefix.clone(),
-        service_secret: suite.options.service_secret.clone(),
-        siblings,
-        tls: Default::default(),
-        proxies: shared::config::ProxyOptions::default(),
-        limits: suite.options.limits.clone(),
-        telemetry: suite.options.telemetry.clone(),
-    };
+    let options = suite.options.service(task::NAME, listen, &siblings);
     let stop = CancellationToken::new();
     tokio::spawn(task::serve(
         Ground::new(task::NAME, options, suite.options.clock.clone(), stop.clone()).unwrap(),
         listener,
     ));
-    suite.siblings.task_url = format!("http://{listen}");
+    let (scheme, _) = suite.siblings.task_url.split_once("://").unwrap();
+    suite.siblings.task_url = format!("{scheme}://{listen}");
     stop.drop_guard()
 }
 

@@ -246,7 +246,7 @@ async fn a_graph_that_is_too_large_is_cut_and_a_plan_refused() {
          ALTER TABLE task.task_dependencies ENABLE TRIGGER USER",
         project.id, olga.id, centre.id
     );
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of(task::NAME).await;
     diesel_async::SimpleAsyncConnection::batch_execute(&mut admin, &many).await.unwrap();
     let drawn = graph(olga, around(&centre)).await.unwrap();
     assert_eq!((drawn.nodes.len(), drawn.edges.len(), drawn.truncated), (2_001, 2_000, true));

@@ -39,11 +39,11 @@ use shared::proto::task::v1::task_search_service_client::TaskSearchServiceClient
 use shared::proto::task::v1::task_service_client::TaskServiceClient;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Channel;
+use tonic::transport::{Certificate, Channel};
 use tonic::{Request, Status};
 use uuid::Uuid;
 
-use super::{Suite, new_id};
+use super::{Suite, channel_to, new_id};
 use crate::services::NAMES;
 
 /// A service of the suite.
@@ -87,12 +87,15 @@ pub struct Actor {
     pub session_token: Option<String>,
     pub refresh_token: String,
     channels: [Channel; 4],
+    /// Who has signed the services' certificates, where they have some.
+    authority: Option<Certificate>,
 }
 
 impl Actor {
     pub(super) fn anonymous(suite: &Suite) -> Self {
         let services = [Service::Identity, Service::Project, Service::Task, Service::Content];
-        Self::over(services.map(|service| suite.channel(service)))
+        let authority = suite.authority();
+        Self { authority, ..Self::over(services.map(|service| suite.channel(service))) }
     }
 
     fn over(channels: [Channel; 4]) -> Self {
@@ -103,6 +106,7 @@ impl Actor {
             session_token: None,
             refresh_token: String::new(),
             channels,
+            authority: None,
         }
     }
 
@@ -171,7 +175,7 @@ impl Actor {
     /// The same person, calling one service elsewhere.
     pub fn calling(&self, service: Service, url: &str) -> Self {
         let mut elsewhere = self.clone();
-        elsewhere.channels[service as usize] = Channel::from_shared(url.to_owned()).unwrap().connect_lazy();
+        elsewhere.channels[service as usize] = channel_to(url, self.authority.as_ref());
         elsewhere
     }
 

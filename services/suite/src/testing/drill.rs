@@ -10,7 +10,7 @@ use shared::proto::project::v1::Project;
 use shared::proto::task::v1::CreateTaskRequest;
 use tonic::{Code, Status};
 
-use super::{Actor, Suite, new_id, reason_of, summary};
+use super::{Actor, Suite, new_id, reason_of, summary, until_ok};
 
 const KILLS: usize = 3;
 /// Writers of a [`Load`]; they are numbered from 0.
@@ -19,7 +19,6 @@ const WRITERS: usize = 4;
 const BETWEEN: usize = 20;
 /// How long it may take until writes are acknowledged again.
 const PATIENCE: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(5);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Writers who make the same call again, under the same `request_id`, until it is acknowledged.
@@ -85,12 +84,11 @@ impl<W: AsyncFn(usize, String) -> Result<String, Status>> Load<W> {
     }
 
     async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
-        let start = Instant::now();
-        while !is_so() {
-            let refusals = self.refusals.lock().unwrap().clone();
-            assert!(start.elapsed() < PATIENCE, "{what}: in vain; {} writes, {refusals:?}", self.count());
-            tokio::time::sleep(POLL).await;
-        }
+        until_ok(what, PATIENCE, async || {
+            let is_so = is_so().then_some(());
+            is_so.ok_or_else(|| (self.count(), self.refusals.lock().unwrap().clone()))
+        })
+        .await;
     }
 
     pub fn end(&self) {
@@ -124,14 +122,16 @@ pub async fn make_task(who: &Actor, project: &Project, request_id: String) -> Re
     Ok(who.tasks().create_task(wish).await?.into_inner().id)
 }
 
-/// Kills something again and again under a load of writes to this table, which are its only rows.
+/// Kills something again and again under a load of writes to this table, which are its only rows, and tells how the
+/// writers were refused meanwhile.
 pub async fn survives<W>(
     suite: &Suite,
     what: &str,
     table: &str,
     write: W,
     mut kill_and_start: impl AsyncFnMut(),
-) where
+) -> BTreeMap<String, usize>
+where
     W: AsyncFn(usize, String) -> Result<String, Status>,
 {
     let load = Load::new(write);
@@ -149,4 +149,5 @@ pub async fn survives<W>(
     tokio::join!(load.run(), drill);
     let refusals = load.agrees(suite, table).await;
     println!("{what}: the writers were refused {refusals:?}");
+    refusals
 }

@@ -13,6 +13,7 @@
 )]
 
 mod actor;
+mod around;
 mod bucket;
 mod drill;
 mod form;
@@ -36,14 +37,15 @@ pub use replacing::is_replaced_unnoticed;
 pub use replica::Replica;
 pub use small_disk::SmallDisk;
 pub use summary::{reason_of, summary, violations};
-pub use waiting::{tell_to_end, until};
+pub use waiting::{tell_to_end, until, until_ok};
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use diesel::dsl::sql;
 use diesel::sql_types::BigInt;
-use diesel_async::RunQueryDsl as _;
+use diesel_async::{AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
 use identity::sealing::KeyRingOptions;
 use identity::{IdentityOptions, RegistrationMode};
 use shared::clock::Clock;
@@ -58,6 +60,8 @@ use uuid::Uuid;
 
 use crate::services::{self, DatabaseForm, NAMES, Role, RunningServices, SuiteOptions};
 
+/// How long it may take until nothing of what was is under way any more.
+const SETTLE_LIMIT: Duration = Duration::from_secs(30);
 /// Largest attachment unless a test says otherwise.
 pub const MAX_ATTACHMENT_BYTES: u64 = 8 * 1024 * 1024;
 pub const SERVICE_SECRET: &str = "a secret of the tests, long enough to be one";
@@ -72,34 +76,35 @@ pub struct Suite {
     pub admin_url: Secret,
     /// Only of a suite that was started alone.
     pub servers: Option<LocalServers>,
-    /// What only some forms have.
+    /// What only some forms have, and only a suite that was started alone has for itself.
     pub surroundings: Surroundings,
     running: Option<RunningServices>,
     files: TempDir,
 }
 
 impl Suite {
-    /// On servers shared with the other tests of this binary.
+    /// On servers shared with the other tests of this binary, in the form that is tried ([`Form::tried`]).
     pub async fn start() -> Self {
-        Self::start_in(Form::default()).await
+        Self::start_in(Form::tried()).await
     }
 
     /// As [`Self::start`], with other options.
     pub async fn start_with(change: impl FnOnce(&mut SuiteOptions)) -> Self {
-        Self::on(servers::shared(Encryption::Off).await, Form::default(), change).await
+        let form = Form::tried();
+        Self::on(servers::shared(form.encryption).await, form, change).await
     }
 
     /// As [`Self::start`], on servers that are set as they are where data lasts.
     pub async fn start_durable() -> Self {
-        Self::on(servers::shared_durable().await, Form::default(), |_| {}).await
+        Self::on(servers::shared_durable().await, Form::PLAIN, |_| {}).await
     }
 
     /// As [`Self::start_durable`], on servers of its own.
     pub async fn start_durable_alone() -> Self {
-        Self::start_on_own(servers::start_durable().await, Form::default()).await
+        Self::start_on_own(servers::start_durable().await, Form::PLAIN).await
     }
 
-    /// As [`Self::start`], put together in another form.
+    /// As [`Self::start`], in this form: for tests whose subject it is.
     pub async fn start_in(form: Form) -> Self {
         Self::on(servers::shared(form.encryption).await, form, |_| {}).await
     }
@@ -112,27 +117,27 @@ impl Suite {
 
     /// As [`Self::start_with_slow_database`], with other options: transactions last, so that many meet.
     pub async fn start_far_away(round_trip: Duration, change: impl FnOnce(&mut SuiteOptions)) -> Self {
-        let shared = servers::shared(Encryption::Off).await;
-        let link = slow_link::start(shared.postgres_address(), round_trip).await;
-        Self::on(shared, Form::default(), |options| {
+        Self::start_with(|options| {
+            let link = slow_link::start(options.postgres.parse().unwrap(), round_trip);
             options.postgres = link.to_string();
             change(options);
         })
         .await
     }
 
-    /// On PostgreSQL and Redis of its own, which the test may stop and start.
+    /// On servers of its own, which the test may stop and start.
     pub async fn start_alone() -> Self {
-        Self::start_alone_in(Form::default()).await
+        Self::start_alone_in(Form::tried()).await
     }
 
-    /// As [`Self::start_alone`], put together in another form.
+    /// As [`Self::start_alone`], in this form.
     pub async fn start_alone_in(form: Form) -> Self {
         Self::start_on_own(servers::start(form.encryption).await, form).await
     }
 
     async fn start_on_own(own: servers::Servers, form: Form) -> Self {
         let mut suite = Self::on(&own, form, |_| {}).await;
+        suite.surroundings = own.around.into();
         suite.servers = Some(own.local);
         suite
     }
@@ -144,7 +149,7 @@ impl Suite {
             DatabaseForm::Four => servers.create_databases_apart().await,
         };
         let mut options = plain_options(servers, &database, form.databases, files.path());
-        let surroundings = form.surround(servers, &mut options, files.path()).await;
+        form.surround(servers, &mut options, files.path()).await;
         change(&mut options);
         let listeners = services::listen([0; 4]).await.unwrap();
         let running = services::start(&options, listeners).unwrap();
@@ -153,7 +158,7 @@ impl Suite {
             siblings: running.siblings.clone(),
             options,
             servers: None,
-            surroundings,
+            surroundings: Surroundings::default(),
             running: Some(running),
             files,
         }
@@ -167,11 +172,13 @@ impl Suite {
             Service::Task => &self.siblings.task_url,
             Service::Content => &self.siblings.content_url,
         };
-        let endpoint = Channel::from_shared(url.clone()).unwrap();
-        let Some(folder) = &self.options.certificates else { return endpoint.connect_lazy() };
-        let authority = Certificate::from_pem(std::fs::read(folder.join("ca.pem")).unwrap());
-        let tls = ClientTlsConfig::new().ca_certificate(authority);
-        endpoint.tls_config(tls).unwrap().connect_lazy()
+        channel_to(url, self.authority().as_ref())
+    }
+
+    /// Who has signed the services' certificates, where they have some.
+    fn authority(&self) -> Option<Certificate> {
+        let file = self.options.certificate("ca.pem")?;
+        Some(Certificate::from_pem(std::fs::read(file).unwrap()))
     }
 
     /// Somebody who is not signed in.
@@ -200,11 +207,11 @@ impl Suite {
         futures::future::join_all(names.map(|name| self.guest(name))).await.try_into().ok().unwrap()
     }
 
-    /// Clients that call as a service of the suite.
+    /// Clients that call as a service of the suite, or another program that knows the secret. Where connections are
+    /// encrypted they show the operator's certificate: any of the authority's will do.
     pub fn as_service(&self, name: &str) -> shared::siblings::Siblings {
         let signer = shared::service_identity::ServiceSigner::new(name, SERVICE_SECRET.into());
-        let tls = shared::config::TlsOptions::default();
-        shared::siblings::Siblings::new(&self.siblings, &tls, &signer).unwrap()
+        shared::siblings::Siblings::new(&self.siblings, &self.options.tls_of("operator"), &signer).unwrap()
     }
 
     /// Redis as the services use it.
@@ -221,14 +228,25 @@ impl Suite {
         self.admin_url.expose().replace(&format!("/{identity}?"), &format!("/{wanted}?")).into()
     }
 
-    /// A connection as superuser to the database that a service's schema is in.
-    pub async fn admin_of(&self, service: &str) -> diesel_async::AsyncPgConnection {
+    /// A connection as superuser, past all policies, to the database that a service's schema is in.
+    pub async fn admin_of(&self, service: &str) -> AsyncPgConnection {
         shared::database::connect(&self.admin_url_of(service)).await.unwrap()
     }
 
-    /// A connection as superuser, past all policies.
-    pub async fn admin(&self) -> diesel_async::AsyncPgConnection {
-        shared::database::connect(&self.admin_url).await.unwrap()
+    /// The same, to the database; where there are four, to identity's.
+    pub async fn admin(&self) -> AsyncPgConnection {
+        self.admin_of(identity::NAME).await
+    }
+
+    /// The same, to the database that has what a statement speaks of.
+    async fn admin_for(&self, statement: &str) -> AsyncPgConnection {
+        let place = |service: &&str| statement.find(&format!("{service}.")).unwrap_or(usize::MAX);
+        self.admin_of(NAMES.into_iter().min_by_key(place).unwrap()).await
+    }
+
+    /// Changes what is there as superuser, past all policies; all statements speak of one service's schema.
+    pub async fn execute(&self, statements: &str) {
+        self.admin_for(statements).await.batch_execute(statements).await.unwrap();
     }
 
     /// How many rows there are; `task.tasks WHERE …`.
@@ -239,19 +257,19 @@ impl Suite {
             count: i64,
         }
         let query = diesel::sql_query(format!("SELECT count(*) AS count FROM {rows}"));
-        let found: Count =
-            diesel_async::RunQueryDsl::get_result(query, &mut self.admin().await).await.unwrap();
+        let found: Count = query.get_result(&mut self.admin_for(rows).await).await.unwrap();
         found.count
     }
 
-    /// How many deadlocks the database has counted when nobody is in it any more: each tells of its own as it leaves.
+    /// How many deadlocks the databases have counted when nobody is in them any more: each tells of its own as it leaves,
+    /// also who is kept by a pooler for the next one.
     pub async fn deadlocks(&self) -> i64 {
-        let others = "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        let is_empty = async { while self.count(others).await > 0 {} };
-        tokio::time::timeout(Duration::from_secs(30), is_empty)
-            .await
-            .expect("somebody stays in the database");
-        self.count("pg_stat_database, generate_series(1, deadlocks) WHERE datname = current_database()").await
+        let ours = databases_of(&self.options).into_iter().collect::<Vec<_>>().join("', '");
+        let others = format!("pg_stat_activity WHERE datname IN ('{ours}') AND pid <> pg_backend_pid()");
+        let sent_away = format!("(SELECT pg_terminate_backend(pid) FROM {others}) AS others");
+        until("nobody is in the databases", SETTLE_LIMIT, async || self.count(&sent_away).await == 0).await;
+        let deadlocks = "pg_stat_database, generate_series(1, deadlocks)";
+        self.count(&format!("{deadlocks} WHERE datname IN ('{ours}')")).await
     }
 
     /// Waits until no transaction runs that began before now, also of another test: a watch that begins then begins
@@ -261,17 +279,14 @@ impl Suite {
         let current = sql::<BigInt>("pg_current_xact_id()::text::bigint");
         let done: i64 = diesel::select(current).get_result(&mut admin).await.unwrap();
         let oldest_running = sql::<BigInt>("pg_snapshot_xmin(pg_current_snapshot())::text::bigint");
-        let is_settled = async {
-            while diesel::select(oldest_running.clone()).get_result::<i64>(&mut admin).await.unwrap() <= done
-            {
-                tokio::time::sleep(Duration::from_millis(25)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(30), is_settled).await.expect("a transaction does not end");
+        until("all transactions have ended", SETTLE_LIMIT, async || {
+            diesel::select(oldest_running.clone()).get_result::<i64>(&mut admin).await.unwrap() > done
+        })
+        .await;
     }
 
     /// A connection under a service's role, as its code has it.
-    pub async fn connect_as(&self, role: Role) -> diesel_async::AsyncPgConnection {
+    pub async fn connect_as(&self, role: Role) -> AsyncPgConnection {
         let (url, options) = (self.options.url_of(role), self.options.database());
         shared::database::connect_as_told(&url, &options).await.unwrap()
     }
@@ -335,15 +350,27 @@ fn plain_options(
     }
 }
 
+/// The names of a suite's databases.
+fn databases_of(options: &SuiteOptions) -> BTreeSet<String> {
+    NAMES.map(|service| options.databases.database_of(service, &options.database)).into()
+}
+
 impl Drop for Suite {
     fn drop(&mut self) {
         if let Some(running) = &self.running {
             running.cancel();
         }
-        for service in NAMES {
-            servers::forget(self.options.databases.database_of(service, &self.options.database));
-        }
+        databases_of(&self.options).into_iter().for_each(servers::forget);
     }
+}
+
+/// A channel to a service, encrypted where its URL says so.
+fn channel_to(url: &str, authority: Option<&Certificate>) -> Channel {
+    let endpoint = Channel::from_shared(url.to_owned()).unwrap();
+    let Some(authority) = authority.filter(|_| url.starts_with("https")) else {
+        return endpoint.connect_lazy();
+    };
+    endpoint.tls_config(ClientTlsConfig::new().ca_certificate(authority.clone())).unwrap().connect_lazy()
 }
 
 /// The superuser's URL of a new database without schemas.

@@ -1,8 +1,11 @@
 //! A service in a process of its own, on the database, the Redis and the siblings of a suite.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use shared::config::Pooler;
 
 use super::{ENCRYPTION_KEYS, SERVICE_SECRET, Suite, tell_to_end};
 use crate::services::Role;
@@ -31,7 +34,8 @@ impl Replica {
     /// As [`Self::start`], at this port.
     async fn start_at(suite: &Suite, program: &str, service: &'static str, port: u16) -> Self {
         let options = &suite.options;
-        let process = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .env("DAFNCK_LISTEN", format!("127.0.0.1:{port}"))
             .env("DAFNCK_DATABASE_URL", options.url_of(Role::requests_of(service)).expose())
             .env("DAFNCK_WORKER_DATABASE_URL", options.url_of(Role::work_of(service)).expose())
@@ -47,10 +51,17 @@ impl Replica {
             .env("DAFNCK_CONTENT_URL", &suite.siblings.content_url)
             .env("DAFNCK_STORAGE_FOLDER", &options.storage.storage_folder)
             .env("DAFNCK_LOG_FILTER", "error")
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        let url = format!("http://127.0.0.1:{port}");
+            .stdin(Stdio::null());
+        if options.reaching.database_pooler == Pooler::Transaction {
+            command.env("DAFNCK_DATABASE_POOLER", "transaction");
+        }
+        let mut scheme = "http";
+        if let Some(folder) = &options.certificates {
+            encrypt(&mut command, folder, service);
+            scheme = "https";
+        }
+        let process = command.spawn().unwrap();
+        let url = format!("{scheme}://127.0.0.1:{port}");
         let replica = Self { process, program: program.to_owned(), service, port, url };
         let start = Instant::now();
         while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
@@ -89,6 +100,15 @@ impl Replica {
         let _already_dead = self.process.kill();
         self.process.wait().unwrap();
     }
+}
+
+/// Lets a process encrypt everything, with the files that are in this folder.
+fn encrypt(command: &mut Command, folder: &Path, service: &str) {
+    for authority in ["DATABASE_TLS_CA", "REDIS_TLS_CA", "TLS_CA", "TLS_CLIENT_CA"] {
+        command.env(format!("DAFNCK_{authority}"), folder.join("ca.pem"));
+    }
+    command.env("DAFNCK_TLS_CERTIFICATE", folder.join(format!("{service}.pem")));
+    command.env("DAFNCK_TLS_KEY", folder.join(format!("{service}.key")));
 }
 
 impl Drop for Replica {

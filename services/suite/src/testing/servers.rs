@@ -8,12 +8,13 @@ use diesel_async::SimpleAsyncConnection;
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use shared::config::Secret;
-use shared::local::{self, Certificate, DataPlace, LocalOptions, LocalServers};
+use shared::local::{self, Certificate, DataPlace, LocalOptions, LocalServers, ServerCertificates};
 use shared::migrate;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use super::around::Around;
 use super::form::{Encryption, make_certificates};
 use crate::dev_ca::{self, AUTHORITY};
 use crate::prepare;
@@ -34,6 +35,10 @@ pub(super) struct Servers {
     pub role_password: Secret,
     /// Who has signed the servers' certificates, where they have some.
     pub authority: Option<Certificate>,
+    /// For whoever else serves beside them.
+    pub certificates: Option<ServerCertificates>,
+    pub around: Around,
+    has_templates_apart: OnceCell<()>,
 }
 
 pub(super) async fn shared(encryption: Encryption) -> &'static Servers {
@@ -76,11 +81,18 @@ async fn start_on(data: DataPlace, encryption: Encryption) -> Servers {
         redis_port: None,
         postgres_bin: None,
         redis_bin: None,
-        certificates,
+        certificates: certificates.clone(),
     };
     let local = local::start(options, |progress| eprintln!("{progress}")).await.unwrap();
     let role_password: String = rand::rng().sample_iter(Alphanumeric).take(32).map(char::from).collect();
-    let servers = Servers { local, role_password: role_password.into(), authority };
+    let servers = Servers {
+        local,
+        role_password: role_password.into(),
+        authority,
+        certificates,
+        around: Around::default(),
+        has_templates_apart: OnceCell::new(),
+    };
     servers.execute(&format!("CREATE DATABASE {TEMPLATE}")).await;
     let template = servers.admin_url(TEMPLATE);
     prepare::migrate_all(&template).await.unwrap();
@@ -98,24 +110,44 @@ impl Servers {
     }
 
     pub(super) async fn create_database(&self) -> String {
+        self.drop_forgotten().await;
         let name = format!("t{}", Uuid::now_v7().simple());
+        self.copy(TEMPLATE, &name).await;
+        name
+    }
+
+    async fn drop_forgotten(&self) {
         let ended = std::mem::take(&mut *FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner));
         for database in ended {
             self.execute(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)")).await;
         }
-        self.execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")).await;
-        name
+    }
+
+    async fn copy(&self, template: &str, name: &str) {
+        self.execute(&format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")).await;
     }
 
     /// Four databases, one for each service, with names that begin as the one that is returned.
     pub(super) async fn create_databases_apart(&self) -> String {
+        self.drop_forgotten().await;
+        self.has_templates_apart.get_or_init(|| self.create_templates_apart()).await;
         let shared = format!("f{}", Uuid::now_v7().simple());
         for set in &migrate::SERVICES {
-            let name = DatabaseForm::Four.database_of(set.name, &shared);
-            self.create_named(&name).await;
+            let [template, name] =
+                [TEMPLATE, &shared].map(|all| DatabaseForm::Four.database_of(set.name, all));
+            self.copy(&template, &name).await;
+            // Who may enter a database is not copied with it.
             prepare::migrate_apart(&self.admin_url(&name), set).await.unwrap();
         }
         shared
+    }
+
+    async fn create_templates_apart(&self) {
+        for set in &migrate::SERVICES {
+            let name = DatabaseForm::Four.database_of(set.name, TEMPLATE);
+            self.create_named(&name).await;
+            prepare::migrate_apart(&self.admin_url(&name), set).await.unwrap();
+        }
     }
 
     pub(super) async fn create_named(&self, name: &str) {
@@ -129,7 +161,7 @@ impl Servers {
         self.admin_url(&name)
     }
 
-    async fn execute(&self, statement: &str) {
+    pub(super) async fn execute(&self, statement: &str) {
         let mut conn = shared::database::connect(&self.admin_url("postgres")).await.unwrap();
         conn.batch_execute(statement).await.unwrap();
     }

@@ -12,8 +12,10 @@ use tokio::time::Instant;
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Starts the link; it lives as long as the test's runtime.
-pub(super) async fn start(target: SocketAddr, round_trip: Duration) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+pub(super) fn start(target: SocketAddr, round_trip: Duration) -> SocketAddr {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let listener = TcpListener::from_std(listener).unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// Who waits for whom, read past all policies.
 pub(super) async fn waits(suite: &Suite) -> Vec<(Uuid, Uuid)> {
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of(task::NAME).await;
     let links: Vec<(Uuid, Uuid, DependencyType)> = task_dependencies::table
         .select((
             task_dependencies::task_id,
@@ -49,7 +49,7 @@ pub(super) fn has_cycle(waits: &[(Uuid, Uuid)]) -> bool {
 
 /// The tasks whose status is not what their dependencies make it, read past all policies.
 pub(super) async fn wrongly_blocked(suite: &Suite) -> Vec<(Uuid, TaskStatus)> {
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of(task::NAME).await;
     let all: Vec<(Uuid, TaskStatus, bool)> =
         tasks::table.select((tasks::id, tasks::status, tasks::held)).load(&mut admin).await.unwrap();
     let links: Vec<(Uuid, Uuid)> = task_dependencies::table

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use diesel::dsl::sql;
 use diesel::sql_types::BigInt;
-use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::RunQueryDsl;
 use futures::future::join_all;
 use suite::testing::*;
 
@@ -72,12 +72,12 @@ async fn crowd(suite: &Suite) {
     let crowd = "ALTER TABLE task.tasks DISABLE TRIGGER USER;
         UPDATE task.tasks SET rank = task.first_rank(1) || repeat('A', 51) || substr(task.rank_digits(), number::int + 1, 1);
         ALTER TABLE task.tasks ENABLE TRIGGER USER";
-    suite.admin().await.batch_execute(crowd).await.unwrap();
+    suite.execute(crowd).await;
 }
 
 /// Counts again and again how many transactions of the service there are at once, and keeps the most.
 async fn count_transactions(suite: &Suite, most: &mut i64) {
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of(task::NAME).await;
     let count = sql::<BigInt>(
         "(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
          AND usename = 'task_service' AND xact_start IS NOT NULL)",
