@@ -1,52 +1,32 @@
 //! A Redis Cluster of three masters with a replica each.
 
+use std::collections::BTreeMap;
+use std::time::Instant;
+
 use futures::future::join_all;
-use shared::proto::content::v1::ListDocumentsRequest;
 use shared::proto::identity::v1::LogoutRequest;
-use shared::proto::project::v1::{ListProjectsRequest, Project};
+use shared::proto::project::v1::Project;
 use shared::proto::task::v1::ListTasksRequest;
 use suite::services;
-use suite::testing::{Actor, Form, RedisForm, Service, Suite};
+use suite::testing::{Actor, Form, Load, RedisForm, Service, Suite, making_tasks};
 
 use super::journey::until_refused;
-use super::{travel_in, writers};
+use super::{is_at_home, person, travel_in};
 
-const ON_A_CLUSTER: Form = Form { redis: RedisForm::Cluster, ..PLAIN };
-const ENCRYPTED: Form = Form { redis: RedisForm::Cluster, ..super::ENCRYPTED };
-const PLAIN: Form = Form {
-    databases: services::DatabaseForm::One,
-    through: suite::testing::Through::Directly,
-    redis: RedisForm::One,
-    encryption: suite::testing::Encryption::Off,
-};
+const ENCRYPTED: Form = Form { redis: RedisForm::Cluster, ..Form::ENCRYPTED };
 /// So many that every master has some of their sessions.
 const PEOPLE: usize = 24;
+/// Writes before and after a master is killed, at least.
+const BETWEEN: usize = 20;
 
 #[tokio::test]
 async fn the_journey_on_a_redis_cluster() {
-    travel_in(ON_A_CLUSTER).await;
+    travel_in(Form::CLUSTER).await;
 }
 
 #[tokio::test]
 async fn the_journey_on_an_encrypted_redis_cluster() {
     travel_in(ENCRYPTED).await;
-}
-
-/// Somebody with a project of their own.
-async fn person(suite: &Suite, number: usize) -> (Actor, Project) {
-    let person = suite.guest(&format!("person{number}")).await;
-    let project = person.project("apollo").await;
-    (person, project)
-}
-
-/// Nothing but an answer will do.
-async fn is_at_home((person, project): &(Actor, Project)) {
-    person.projects().list_projects(ListProjectsRequest::default()).await.unwrap();
-    let id = || project.id.clone();
-    let tasks = ListTasksRequest { project_id: id(), ..Default::default() };
-    person.tasks().list_tasks(tasks).await.unwrap();
-    let documents = ListDocumentsRequest { project_id: id(), ..Default::default() };
-    person.documents().list_documents(documents).await.unwrap();
 }
 
 async fn leave((person, _): &(Actor, Project)) {
@@ -63,32 +43,50 @@ async fn is_out(replica: &str, (person, project): &(Actor, Project)) {
     .await;
 }
 
-#[tokio::test]
-async fn a_killed_master_logs_nobody_out_and_brings_no_session_back() {
-    let mut suite = Suite::start_in(ON_A_CLUSTER).await;
+async fn a_killed_master_is_noticed_by_nobody(form: Form) {
+    let mut suite = Suite::start_alone_in(form).await;
     let mut cluster = suite.surroundings.cluster.take().unwrap();
-    let people = join_all((0..PEOPLE).map(|number| person(&suite, number))).await;
-    join_all(people.iter().map(is_at_home)).await;
+    let names: Vec<String> = (0..PEOPLE).map(|number| format!("person{number}")).collect();
+    let people = join_all(names.iter().map(|name| person(&suite, name))).await;
+    let writer = person(&suite, "olga").await;
+    join_all(people.iter().chain([&writer]).map(is_at_home)).await;
     let (leaving, staying) = people.split_at(PEOPLE / 2);
     let (before, during) = leaving.split_at(PEOPLE / 4);
-    let (olga, project) = writers::owner(&suite).await;
-    let writing = writers::Writing::default();
+    let load = Load::new(making_tasks(&writer.0, &writer.1));
     let failover = async {
-        writing.go_on_for(20).await;
+        load.more(BETWEEN).await;
         // What a master has acknowledged its replica may not know yet.
         join_all(before.iter().map(leave)).await;
         cluster.kill_a_master().await.unwrap();
+        let killed = Instant::now();
+        load.more(1).await;
+        println!(
+            "{form:?}: a master was killed; the next write was acknowledged after {:?}",
+            killed.elapsed()
+        );
         join_all(during.iter().map(leave)).await;
         join_all(staying.iter().map(is_at_home)).await;
         cluster.has_failed_over().await.unwrap();
+        println!("{form:?}: all nodes knew its successor after {:?}", killed.elapsed());
         join_all(staying.iter().map(is_at_home)).await;
         let replica = services::start(&suite.options, services::listen([0; 4]).await.unwrap()).unwrap();
         let task_url = replica.siblings.task_url.clone();
         join_all(leaving.iter().map(|left| is_out(&task_url, left))).await;
-        writing.go_on_for(20).await;
-        writing.end();
+        load.more(BETWEEN).await;
+        load.end();
         replica.stop().await.unwrap();
     };
-    let (refusals, ()) = tokio::join!(writers::write(&writing, &olga, &project), failover);
-    assert_eq!(refusals, 0, "sessions come from identity while Redis does not tell");
+    tokio::join!(load.run(), failover);
+    let refusals = load.agrees(&suite, "task.tasks").await;
+    assert_eq!(refusals, BTreeMap::new(), "sessions come from identity while Redis does not tell");
+}
+
+#[tokio::test]
+async fn a_killed_master_logs_nobody_out_and_brings_no_session_back() {
+    a_killed_master_is_noticed_by_nobody(Form::CLUSTER).await;
+}
+
+#[tokio::test]
+async fn a_killed_master_logs_nobody_out_and_brings_no_session_back_where_all_is_encrypted() {
+    a_killed_master_is_noticed_by_nobody(ENCRYPTED).await;
 }

@@ -1,31 +1,25 @@
 //! One database, or four: the services then share nothing, and tell each other through the feeds.
 
 use suite::services::{DatabaseForm, Role};
-use suite::testing::{Encryption, Form, RedisForm, Suite, Through};
+use suite::testing::{Form, Suite};
 
 use super::travel_in;
 
-const FOUR: Form = Form {
-    databases: DatabaseForm::Four,
-    through: Through::Directly,
-    redis: RedisForm::One,
-    encryption: Encryption::Off,
-};
-
 #[tokio::test]
 async fn the_journey_in_four_databases() {
-    travel_in(FOUR).await;
+    travel_in(Form::FOUR).await;
 }
 
 #[tokio::test]
 async fn a_service_cannot_enter_the_database_of_another() {
-    let suite = Suite::start_in(FOUR).await;
+    let suite = Suite::start_in(Form::FOUR).await;
     for role in Role::ALL {
         for service in suite::services::NAMES {
             let name = role.name();
             let url = suite.options.url_of(role).expose().to_owned();
-            let own = FOUR.databases.database_of(name.split('_').next().unwrap(), &suite.options.database);
-            let wanted = FOUR.databases.database_of(service, &suite.options.database);
+            let own =
+                DatabaseForm::Four.database_of(name.split('_').next().unwrap(), &suite.options.database);
+            let wanted = DatabaseForm::Four.database_of(service, &suite.options.database);
             let entered = shared::database::connect(&url.replace(&own, &wanted).into()).await;
             assert_eq!(entered.is_ok(), own == wanted, "{name} at {wanted}");
         }

@@ -8,12 +8,14 @@ use rustls::pki_types::CertificateDer;
 use shared::config::Secret;
 use shared::database;
 use shared::proto::project::v1::ListProjectsRequest;
+use shared::redis_store::RedisStore;
 use suite::dev_ca::{self, Authority};
-use suite::testing::{Actor, Suite, until};
+use suite::testing::{Actor, Form, Suite, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::encryption::{ENCRYPTED, SOON, shown_certificate};
+use super::ENCRYPTED;
+use super::encryption::{SOON, shown_certificate};
 
 /// PostgreSQL's request to speak TLS (`SSLRequest`), which it answers with one byte.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
@@ -48,10 +50,46 @@ async fn postgresql_is_believed_only_encrypted_with_its_name_and_by_its_authorit
     );
 
     // Somebody who sits where PostgreSQL was, and speaks no TLS.
-    let plain_server = Suite::start().await;
+    let plain_server = Suite::start_in(Form::PLAIN).await;
     let (place, _) = plain_server.admin_url.expose().split_once('?').unwrap();
     let downgrade = refusal_of(&format!("{place}?{query}")).await;
     assert!(downgrade.contains("server does not support TLS"), "{downgrade}");
+}
+
+/// Why Redis does not come about for somebody who believes this authority.
+async fn redis_refusal(authority: &Path, url: &str) -> String {
+    let store = RedisStore::believing(Some(authority), &url.into(), "dafnck").unwrap();
+    format!("{:#}", store.wake("project").await.unwrap_err())
+}
+
+#[tokio::test]
+async fn redis_is_believed_only_encrypted_with_its_name_and_by_its_authority() {
+    let suite = Suite::start_alone_in(ENCRYPTED).await;
+    let (url, folder) = (suite.options.redis_url.expose(), suite.options.certificates.as_deref().unwrap());
+    let ca = folder.join("ca.pem");
+    suite.redis().wake("project").await.unwrap();
+
+    let plain = redis_refusal(&ca, &url.replace("rediss://", "redis://")).await;
+    assert!(!plain.contains("certificate"), "{plain}");
+
+    let others = tempfile::tempdir().unwrap();
+    Authority::load_or_make(others.path()).unwrap();
+    let other_authority = redis_refusal(&others.path().join("ca.pem"), url).await;
+    assert!(
+        other_authority.contains("UnknownIssuer") || other_authority.contains("BadSignature"),
+        "{other_authority}"
+    );
+
+    renew_for(&suite, "elsewhere.example", Utc::now().date_naive() + Days::new(30)).await;
+    soon("a certificate of another name", async || {
+        redis_refusal(&ca, url).await.contains("not valid for name")
+    })
+    .await;
+
+    // Somebody who sits where Redis was, and speaks no TLS.
+    let plain_server = Suite::start_in(Form::PLAIN).await;
+    let downgrade = plain_server.options.redis_url.expose().replace("redis://", "rediss://");
+    redis_refusal(&ca, &downgrade).await;
 }
 
 /// The certificate that PostgreSQL shows now, or why nobody goes on.
@@ -64,10 +102,15 @@ async fn postgresql_shows(suite: &Suite, authority: &Path) -> Result<Certificate
 
 /// Gives PostgreSQL and Redis certificates that last until then.
 async fn renew(suite: &Suite, until: NaiveDate) {
+    renew_for(suite, "127.0.0.1", until).await;
+}
+
+/// The same, in the name of this host.
+async fn renew_for(suite: &Suite, host: &str, until: NaiveDate) {
     let folder = suite.options.certificates.as_deref().unwrap();
     let authority = Authority::load_or_make(folder).unwrap();
     for name in ["postgres", "redis"] {
-        authority.issue(name, &["127.0.0.1".to_owned()], until).unwrap();
+        authority.issue(name, &[host.to_owned()], until).unwrap();
     }
     let certificates = dev_ca::server_certificates(folder).unwrap();
     suite.servers.as_ref().unwrap().renew(&certificates).await.unwrap();

@@ -15,20 +15,12 @@ use shared::proto::project::v1::ListProjectsRequest;
 use shared::service_identity::ServiceSigner;
 use shared::siblings::Siblings;
 use suite::dev_ca::Authority;
-use suite::services::DatabaseForm;
-use suite::testing::{Encryption, Form, RedisForm, SERVICE_SECRET, Service, Suite, Through, new_id, summary};
+use suite::testing::{Form, SERVICE_SECRET, Service, Suite, Through, new_id, summary, until_ok};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 use tonic::Code;
 
-use super::travel_in;
+use super::{ENCRYPTED, travel_in};
 
-pub const ENCRYPTED: Form = Form {
-    databases: DatabaseForm::One,
-    through: Through::Directly,
-    redis: RedisForm::One,
-    encryption: Encryption::On,
-};
 const THROUGH_PGBOUNCER: Form = Form { through: Through::PgBouncer, ..ENCRYPTED };
 /// A changed file is noticed within a second or two.
 pub const SOON: Duration = Duration::from_secs(20);
@@ -120,15 +112,11 @@ async fn a_replaced_certificate_is_served_without_a_restart_and_an_ended_one_is_
     let hosts = ["127.0.0.1".to_owned()];
     let first = certificate_of(&suite, &ca).await.unwrap();
     let until = async |what: &str, is_so: &dyn Fn(&Result<CertificateDer<'static>, String>) -> bool| {
-        let start = Instant::now();
-        loop {
+        until_ok(what, SOON, async || {
             let now = certificate_of(&suite, &ca).await;
-            if is_so(&now) {
-                return;
-            }
-            assert!(start.elapsed() < SOON, "{what}: {:?}", now.map(|_| "a certificate"));
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+            if is_so(&now) { Ok(()) } else { Err(now.map(|_| "a certificate")) }
+        })
+        .await;
     };
 
     authority.issue("project", &hosts, Utc::now().date_naive() + Days::new(30)).unwrap();

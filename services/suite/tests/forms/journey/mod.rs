@@ -11,8 +11,7 @@ mod writing;
 use std::time::Duration;
 
 use shared::proto::project::v1::{Project, ProjectRole};
-use suite::testing::{Actor, Suite};
-use tokio::time::Instant;
+use suite::testing::{Actor, Suite, until_ok};
 use tonic::Status;
 
 /// How long a journey waits for what must come, also on a busy machine.
@@ -53,16 +52,12 @@ pub async fn travel(suite: &Suite) {
 
 /// Asks until the answer is a refusal with this summary. What is told through a feed takes a moment.
 pub async fn until_refused<T>(what: &str, summary: &str, ask: impl AsyncFn() -> Result<T, Status>) {
-    let start = Instant::now();
-    loop {
-        let now = match ask().await {
-            Ok(_) => "OK".to_owned(),
-            Err(status) => suite::testing::summary(&status),
-        };
-        if now == summary {
-            return;
+    until_ok(what, SOON, async || match ask().await {
+        Ok(_) => Err("OK".to_owned()),
+        Err(status) => {
+            let now = suite::testing::summary(&status);
+            if now == summary { Ok(()) } else { Err(now) }
         }
-        assert!(start.elapsed() < SOON, "{what}: still {now}, not {summary}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    })
+    .await;
 }
