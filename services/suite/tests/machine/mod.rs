@@ -91,12 +91,18 @@ impl Machine {
 
     /// Runs the suite on a data folder; what it says when it runs.
     pub async fn start(&mut self, data: &str) -> String {
+        self.start_with(data, &[]).await
+    }
+
+    /// The same, with further environment variables.
+    pub async fn start_with(&mut self, data: &str, variables: &[(&str, &str)]) -> String {
         let [a, b, c, d, ..] = self.ports.map(|port| port.to_string());
         let data = self.path(data);
         let arguments = ["run", "--data-folder", data.to_str().unwrap(), "--ports", &[a, b, c, d].join(",")];
         let mut command = self.command(&arguments);
         command.args(["--databases", if self.databases == DatabaseForm::Four { "four" } else { "one" }]);
         command.args(self.is_encrypted.then_some("--tls")).stdout(Stdio::piped());
+        command.envs(variables.iter().copied());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut summary = String::new();
