@@ -56,12 +56,10 @@ async fn a_token_that_redis_forgot_is_resolved_and_put_back() {
     let session = sessions.resolve_session(hash(token)).await.unwrap().into_inner();
 
     assert_eq!(session.user_id, olga.id.to_string());
-    let put_back = async {
-        while redis.get_session(&token).await.unwrap().is_none() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(crate::PATIENCE, put_back).await.expect("the session is put back");
+    until("the session is put back", crate::PATIENCE, async || {
+        redis.get_session(&token).await.unwrap().is_some()
+    })
+    .await;
 }
 
 #[tokio::test]

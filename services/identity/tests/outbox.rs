@@ -2,24 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use diesel::sql_types::BigInt;
-use diesel::{QueryableByName, sql_query};
-use diesel_async::RunQueryDsl;
 use shared::mail::{Destination, MAX_ATTEMPTS};
 use suite::testing::*;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::{PATIENCE, by_hand};
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    count: i64,
-}
 
 async fn queue(suite: &Suite, kind: &str, recipients: &str) {
     by_hand(
@@ -33,18 +23,8 @@ async fn queue(suite: &Suite, kind: &str, recipients: &str) {
     .await;
 }
 
-async fn waiting(suite: &Suite) -> i64 {
-    let mut conn = suite.admin().await;
-    let query = sql_query("SELECT count(*) FROM identity.mail_outbox");
-    query.get_result::<Count>(&mut conn).await.unwrap().count
-}
-
 async fn all_are_gone(suite: &Suite) {
-    let start = Instant::now();
-    while waiting(suite).await > 0 {
-        assert!(start.elapsed() < PATIENCE, "mail still waits");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("no mail waits", PATIENCE, async || suite.count("identity.mail_outbox").await == 0).await;
 }
 
 #[tokio::test]
@@ -106,11 +86,8 @@ impl MailServer {
     }
 
     async fn was_offered(&self, count: usize) {
-        let start = Instant::now();
-        while AtomicUsize::load(&self.offered, Ordering::SeqCst) < count {
-            assert!(start.elapsed() < PATIENCE, "{count} tries awaited");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let are_there = async || AtomicUsize::load(&self.offered, Ordering::SeqCst) >= count;
+        until(&format!("{count} tries"), PATIENCE, are_there).await;
     }
 }
 
@@ -158,7 +135,7 @@ async fn a_server_that_was_out_of_order_gets_the_mail_later() {
     queue(&suite, "password_changed", "VALUES ('olga@example.org')").await;
     for tries in 1..=2 {
         server.was_offered(tries).await;
-        assert_eq!(waiting(&suite).await, 1);
+        assert_eq!(suite.count("identity.mail_outbox").await, 1);
         suite.options.clock.advance(TimeDelta::hours(1));
     }
     all_are_gone(&suite).await;

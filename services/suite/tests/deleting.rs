@@ -15,7 +15,6 @@ use shared::proto::project::v1::{
     CreateInvitationRequest, DeleteProjectRequest, OfferOwnershipRequest, Project, ProjectRole,
 };
 use shared::proto::task::v1::CreateTaskDependencyRequest;
-use suite::services::DatabaseForm;
 use suite::testing::{Actor, Form, Suite};
 
 /// All that is counted, and how.
@@ -134,8 +133,5 @@ async fn a_deleted_project_leaves_nothing_where_only_the_feeds_tell_of_it() {
 
 #[tokio::test]
 async fn a_deleted_project_leaves_nothing_in_four_databases() {
-    deleting_leaves_nothing(
-        &Suite::start_in(Form { databases: DatabaseForm::Four, ..Form::default() }).await,
-    )
-    .await;
+    deleting_leaves_nothing(&Suite::start_in(Form::FOUR).await).await;
 }

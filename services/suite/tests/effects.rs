@@ -12,7 +12,7 @@ use shared::proto::content::v1::{Document, GetDocumentRequest, UpdateDocumentReq
 use shared::proto::project::v1 as project;
 use shared::proto::project::v1::{Project, ProjectRole, ProjectVisibility};
 use shared::proto::task::v1::{GetTaskRequest, Task, UpdateTaskRequest};
-use suite::testing::{Actor, Suite, summary};
+use suite::testing::{Actor, Suite, summary, until_ok};
 use tonic::{Code, Status};
 
 const ROUNDS: usize = 10;
@@ -229,8 +229,6 @@ async fn a_feed_that_is_silent_is_not_believed_for_long() {
 
     admin.batch_execute("ROLLBACK").await.unwrap();
     for service in [Service::Task, Service::Content] {
-        while scene.read(&scene.mia, service).await.is_err() {
-            assert!(since.elapsed() < TRUST * 12, "{service:?} does not come back");
-        }
+        until_ok("it comes back", TRUST * 12, async || scene.read(&scene.mia, service).await).await;
     }
 }

@@ -6,7 +6,7 @@ use shared::caller::Session;
 use shared::proto::identity::v1 as identity;
 use shared::proto::project::v1::ListProjectsRequest;
 use shared::redis_store::RedisStore;
-use suite::testing::{Actor, Form, RedisForm, Suite, new_id, summary};
+use suite::testing::{Actor, Form, Suite, new_id, summary, until_ok};
 use tonic::{Response, Status};
 use uuid::Uuid;
 
@@ -70,8 +70,10 @@ async fn forgotten(redis: &RedisStore, who: &Actor) -> Actor {
         scopes: None,
     };
     // A busy machine may not answer within the patience that calls have.
-    let is_kept = async { while redis.put_session(&token_hash(&token), &session).await.is_err() {} };
-    tokio::time::timeout(PATIENCE, is_kept).await.expect("Redis does not answer");
+    until_ok("Redis keeps a session", PATIENCE, async || {
+        redis.put_session(&token_hash(&token), &session).await
+    })
+    .await;
     under(who, token)
 }
 
@@ -134,7 +136,7 @@ async fn everybody_signs_in_anew_and_codes_that_were_mailed_are_worth_nothing() 
 
 #[tokio::test]
 async fn sessions_on_all_masters_of_a_redis_cluster_end() {
-    let suite = Suite::start_in(Form { redis: RedisForm::Cluster, ..Form::default() }).await;
+    let suite = Suite::start_in(Form::CLUSTER).await;
     let olga = suite.guest("olga").await;
     let (redis, mut all) = (suite.redis(), Vec::new());
     for _ in 0..12 {

@@ -8,9 +8,9 @@ use std::time::Instant;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use shared::proto::project::v1::{GetProjectRequest, Project};
 use shared::proto::task::v1::ListTasksRequest;
-use suite::testing::{Actor, Load, SmallDisk, Suite, making_tasks};
+use suite::testing::{Actor, Load, SmallDisk, Suite, making_tasks, until, until_ok};
 
-use super::{PATIENCE, PAUSE, owner, start_postgres_again, wait_for_the_log};
+use super::{PATIENCE, owner, start_postgres_again, wait_for_the_log};
 
 const DISK_BYTES: u64 = 64 << 20;
 /// Room for the log that there is at the start, and some more segments of 16 MiB.
@@ -27,10 +27,7 @@ async fn move_tables(suite: &Suite, disk: &SmallDisk) {
     let all = "ALTER TABLE ALL IN TABLESPACE pg_default SET TABLESPACE small; \
                ALTER INDEX ALL IN TABLESPACE pg_default SET TABLESPACE small";
     // The services go on meanwhile, and take their locks in another order.
-    let start = Instant::now();
-    while let Err(error) = admin.batch_execute(all).await {
-        assert!(start.elapsed() < PATIENCE, "{error}");
-    }
+    until_ok("the tables move", PATIENCE, async || admin.batch_execute(all).await).await;
 }
 
 async fn can_read(who: &Actor, project: &Project) {
@@ -76,9 +73,8 @@ fn move_log(suite: &Suite, disk: &SmallDisk) {
 
 /// Uses up the segments of the log that were made in advance. PostgreSQL ends over the one that it cannot make.
 async fn use_up_log(mut admin: AsyncPgConnection) {
-    while admin.batch_execute("SELECT pg_switch_wal()").await.is_ok() {
-        tokio::time::sleep(PAUSE).await;
-    }
+    until("PostgreSQL ends", PATIENCE, async || admin.batch_execute("SELECT pg_switch_wal()").await.is_err())
+        .await;
 }
 
 /// PostgreSQL goes down over that, as it must; who runs it starts it again.

@@ -7,11 +7,12 @@ use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use shared::migrate;
-use suite::testing::{Actor, Suite};
+use suite::testing::{Actor, Suite, until};
 
 /// The longest that a call may take beside a step: an eighth of a call's default deadline would be 0.6 s, and the
 /// test's machine may be busy.
 const UNNOTICED: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How many times the step is to give way before its locks become free.
 const GIVEN_WAY: usize = 2;
 
@@ -30,12 +31,8 @@ async fn waits(conn: &mut AsyncPgConnection) -> bool {
 /// The step has begun to wait and has given up, this often.
 async fn gave_way(conn: &mut AsyncPgConnection, times: usize) {
     for _ in 0..times {
-        while !waits(conn).await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        while waits(conn).await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("the step waits", PATIENCE, async || waits(conn).await).await;
+        until("the step gives way", PATIENCE, async || !waits(conn).await).await;
     }
 }
 
