@@ -11,7 +11,7 @@ use suite::services;
 use suite::testing::{Actor, Form, Load, RedisForm, Service, Suite, making_tasks};
 
 use super::journey::until_refused;
-use super::{is_at_home, person, travel_in};
+use super::{is_at_home, person, travel_in, until_ready};
 
 const ENCRYPTED: Form = Form { redis: RedisForm::Cluster, ..Form::ENCRYPTED };
 /// So many that every master has some of their sessions.
@@ -45,6 +45,7 @@ async fn is_out(replica: &str, (person, project): &(Actor, Project)) {
 
 async fn a_killed_master_is_noticed_by_nobody(form: Form) {
     let mut suite = Suite::start_alone_in(form).await;
+    until_ready(&suite, &suite.siblings).await;
     let mut cluster = suite.surroundings.cluster.take().unwrap();
     let names: Vec<String> = (0..PEOPLE).map(|number| format!("person{number}")).collect();
     let people = join_all(names.iter().map(|name| person(&suite, name))).await;

@@ -56,6 +56,7 @@ async fn replicas_share_the_connections_of_pgbouncer() {
 
 async fn a_killed_pgbouncer_loses_nothing(form: Form) {
     let mut suite = Suite::start_alone_in(form).await;
+    until_ready(&suite, &suite.siblings).await;
     let home = person(&suite, "olga").await;
     is_at_home(&home).await;
     let (olga, project) = home;
