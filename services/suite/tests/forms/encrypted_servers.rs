@@ -56,40 +56,40 @@ async fn postgresql_is_believed_only_encrypted_with_its_name_and_by_its_authorit
     assert!(downgrade.contains("server does not support TLS"), "{downgrade}");
 }
 
-/// Why Redis does not come about for somebody who believes this authority.
-async fn redis_refusal(authority: &Path, url: &str) -> String {
+/// Whether somebody who believes this authority comes through to Redis; connecting may outlast a try or two.
+async fn reaches_redis(authority: &Path, url: &str) -> bool {
     let store = RedisStore::believing(Some(authority), &url.into(), "dafnck").unwrap();
-    format!("{:#}", store.wake("project").await.unwrap_err())
+    for _ in 0..3 {
+        if store.wake("project").await.is_ok() {
+            return true;
+        }
+    }
+    false
 }
 
 #[tokio::test]
 async fn redis_is_believed_only_encrypted_with_its_name_and_by_its_authority() {
     let suite = Suite::start_alone_in(ENCRYPTED).await;
-    let (url, folder) = (suite.options.redis_url.expose(), suite.options.certificates.as_deref().unwrap());
-    let ca = folder.join("ca.pem");
-    soon("Redis answers", async || suite.redis().wake("project").await.is_ok()).await;
+    let url = suite.options.redis_url.expose();
+    let ca = suite.options.certificates.as_deref().unwrap().join("ca.pem");
+    soon("Redis answers", async || reaches_redis(&ca, url).await).await;
 
-    let plain = redis_refusal(&ca, &url.replace("rediss://", "redis://")).await;
-    assert!(!plain.contains("certificate"), "{plain}");
+    let plain = url.replace("rediss://", "redis://");
+    assert!(!reaches_redis(&ca, &plain).await, "plain text");
 
     let others = tempfile::tempdir().unwrap();
     Authority::load_or_make(others.path()).unwrap();
-    let other_authority = redis_refusal(&others.path().join("ca.pem"), url).await;
-    assert!(
-        other_authority.contains("UnknownIssuer") || other_authority.contains("BadSignature"),
-        "{other_authority}"
-    );
+    assert!(!reaches_redis(&others.path().join("ca.pem"), url).await, "another authority");
 
     renew_for(&suite, "elsewhere.example", Utc::now().date_naive() + Days::new(30)).await;
-    soon("a certificate of another name", async || {
-        redis_refusal(&ca, url).await.contains("not valid for name")
-    })
-    .await;
+    soon("another name is refused", async || !reaches_redis(&ca, url).await).await;
+    renew(&suite, Utc::now().date_naive() + Days::new(30)).await;
+    soon("Redis answers again", async || reaches_redis(&ca, url).await).await;
 
     // Somebody who sits where Redis was, and speaks no TLS.
     let plain_server = Suite::start_in(Form::PLAIN).await;
     let downgrade = plain_server.options.redis_url.expose().replace("redis://", "rediss://");
-    redis_refusal(&ca, &downgrade).await;
+    assert!(!reaches_redis(&ca, &downgrade).await, "a server without TLS");
 }
 
 /// The certificate that PostgreSQL shows now, or why nobody goes on.
