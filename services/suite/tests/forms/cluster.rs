@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use futures::future::join_all;
 use shared::proto::identity::v1::LogoutRequest;
-use shared::proto::project::v1::Project;
+use shared::proto::project::v1::{ListProjectsRequest, Project};
 use shared::proto::task::v1::ListTasksRequest;
 use suite::services;
-use suite::testing::{Actor, Form, Load, RedisForm, Service, Suite, making_tasks};
+use suite::testing::{Actor, Form, Load, RedisForm, Service, Suite, making_tasks, until_ok};
 
 use super::journey::until_refused;
-use super::{is_at_home, person, travel_in, until_ready};
+use super::{START_LIMIT, is_at_home, person, travel_in, until_ready};
 
 const ENCRYPTED: Form = Form { redis: RedisForm::Cluster, ..Form::ENCRYPTED };
 /// So many that every master has some of their sessions.
@@ -43,13 +43,25 @@ async fn is_out(replica: &str, (person, project): &(Actor, Project)) {
     .await;
 }
 
+/// The first connections take a while: each is one to every node, and encrypted where all is.
+async fn until_served(suite: &Suite) {
+    until_ready(suite, &suite.siblings).await;
+    let first = suite.guest("first").await;
+    until_ok("calls are served", START_LIMIT, async || {
+        first.projects().list_projects(ListProjectsRequest::default()).await
+    })
+    .await;
+}
+
 async fn a_killed_master_is_noticed_by_nobody(form: Form) {
     let mut suite = Suite::start_alone_in(form).await;
-    until_ready(&suite, &suite.siblings).await;
+    until_served(&suite).await;
     let mut cluster = suite.surroundings.cluster.take().unwrap();
-    let names: Vec<String> = (0..PEOPLE).map(|number| format!("person{number}")).collect();
-    let people = join_all(names.iter().map(|name| person(&suite, name))).await;
     let writer = person(&suite, "olga").await;
+    let mut people = Vec::new();
+    for number in 0..PEOPLE {
+        people.push(person(&suite, &format!("person{number}")).await);
+    }
     join_all(people.iter().chain([&writer]).map(is_at_home)).await;
     let (leaving, staying) = people.split_at(PEOPLE / 2);
     let (before, during) = leaving.split_at(PEOPLE / 4);

@@ -58,7 +58,8 @@ async fn postgresql_is_believed_only_encrypted_with_its_name_and_by_its_authorit
 
 /// Whether somebody who believes this authority comes through to Redis; connecting may outlast a try or two.
 async fn reaches_redis(authority: &Path, url: &str) -> bool {
-    let store = RedisStore::believing(Some(authority), &url.into(), "dafnck").unwrap();
+    let authority = url.starts_with("rediss").then_some(authority);
+    let store = RedisStore::believing(authority, &url.into(), "dafnck").unwrap();
     for _ in 0..3 {
         if store.wake("project").await.is_ok() {
             return true;
