@@ -28,7 +28,7 @@ pub async fn run(worker: Database, schema: &'static str, shutdown: CancellationT
             () = shutdown.cancelled() => return,
             _ = interval.tick() => {
                 note("old_rows", &forget_old(&worker, schema).await);
-                note("upkeep", &upkeep.look(&worker, schema).await);
+                note("upkeep", &upkeep.look(&worker).await);
             }
         }
     }

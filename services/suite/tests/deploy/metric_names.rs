@@ -19,7 +19,12 @@ const OPERATORS: [&str; 5] = ["and", "or", "unless", "bool", "offset"];
 
 /// Names under which Prometheus knows what a service sends as this: dots become `_`, a unit and the kind stand behind.
 fn names_in_prometheus(name: &str, kind: &str, unit: &str) -> Vec<String> {
-    let name = name.replace('.', "_") + if unit == "s" { "_seconds" } else { "" };
+    let unit = match unit {
+        "s" => "_seconds",
+        "By" => "_bytes",
+        _ => "",
+    };
+    let name = name.replace('.', "_") + unit;
     match kind {
         "counter" => vec![format!("{name}_total")],
         "histogram" => ["_bucket", "_sum", "_count"].map(|end| format!("{name}{end}")).into(),
