@@ -5,6 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+/// What has programs that are newer than those of the oldest release that the suite runs on.
+pub(super) const NEWER_RELEASE: &str = "trixie";
 const OWN: &str = "/etc/os-release";
 const SOURCES: &str = "/etc/apt/sources.list";
 const MORE_SOURCES: &str = "/etc/apt/sources.list.d";

@@ -37,8 +37,8 @@ pub(super) async fn unpack(folder: &Path, packages: &[&str], needing: &str, prog
     apt.close()
 }
 
-/// Puts these packages of another release into the folder, from wherever the machine gets its own. They need a C library
-/// that the machine may not have: it has to be one of them.
+/// Puts these packages of another release into the folder, from wherever the machine gets its own. They may need a C library
+/// that the machine does not have: it then has to be one of them.
 pub(super) async fn unpack_of_release(folder: &Path, release: &str, packages: &[&str]) -> Result<()> {
     let apt = Apt::open(folder, Some(release))?;
     apt.update_and_download(packages).await?;
@@ -68,8 +68,9 @@ impl<'a> Apt<'a> {
         if let Some(release) = release {
             let sources = folder.join("sources");
             debian_release::write_sources(&sources, release)?;
+            // What the machine has installed is of another release: nothing is chosen by it.
             text += &format!(
-                "Dir::Etc::sourcelist \"/dev/null\";\nDir::Etc::sourceparts \"{}\";\n",
+                "Dir::Etc::sourcelist \"/dev/null\";\nDir::Etc::sourceparts \"{}\";\nDir::State::status \"/dev/null\";\n",
                 sources.display()
             );
         }

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::Progress;
 use super::command::Identity;
+use super::debian_release::NEWER_RELEASE;
 use super::places;
 use super::provision::{self, Copy, Program, Unfinished};
 use super::provision_debian::{library_path, unpack, unpack_of_release};
@@ -14,7 +15,6 @@ use super::provision_debian::{library_path, unpack, unpack_of_release};
 pub(super) const SERVER: &str = "pgbouncer";
 const OWN: &str = "pgbouncer-1";
 const NEWER: &str = "pgbouncer-1.24";
-const NEWER_RELEASE: &str = "trixie";
 /// With all libraries down to the C library, which are not the machine's.
 const NEWER_PACKAGES: &[&str] = &[
     SERVER,

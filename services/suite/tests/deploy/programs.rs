@@ -8,6 +8,7 @@ use identity::IdentityOptions;
 use shared::config::ServiceOptions;
 use shared::mail::MailOptions;
 use shared::storage::StorageOptions;
+use suite::doctor::DoctorOptions;
 use suite::files::FilesOptions;
 use suite::maintain::MaintainOptions;
 use suite::migrations::MigrateOptions;
@@ -29,6 +30,7 @@ fn command(program: &str) -> Command {
         "content" => StorageOptions::augment_args(ServiceOptions::augment_args(command)),
         "migrate" => MigrateOptions::augment_args(command),
         "maintain" => MaintainOptions::augment_args(command),
+        "doctor" => DoctorOptions::augment_args(command),
         "files" => FilesOptions::augment_args(command),
         other => panic!("{other} is no program of ours"),
     }
