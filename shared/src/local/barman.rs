@@ -11,7 +11,7 @@ use super::Progress;
 use super::command::{Identity, run};
 use super::places;
 use super::process::wait_for_end;
-use super::provision::{self, Copy, Program, on_path, pip_install};
+use super::provision::{Program, on_path, pip_install, private_copy};
 use super::provision_debian::{library_path, unpack};
 
 const COPY: &str = "barman-3.19.1";
@@ -45,15 +45,11 @@ impl Barman {
         let progress: Progress<'_> = &progress;
         let (cache, _) = places::reachable(cache, Identity::of_servers()?)?;
         let rsync = find_rsync(&cache, progress).await?;
-        let packages = match provision::copy(&cache, COPY, progress).await? {
-            Copy::Present(place) => place,
-            Copy::Missing(unfinished) => {
-                progress("installing Barman 3.19 (private copy, 8 MB)…");
-                pip_install(&unfinished.folder, PYTHON_PACKAGES, &["--no-deps"]).await?;
-                unfinished.finish()?
-            }
-        };
-        Ok(Self { packages, rsync, configuration: configuration.to_owned() })
+        let says = "installing Barman 3.19 (private copy, 8 MB)…";
+        let packages = private_copy(&cache, COPY, says, progress, async |folder| {
+            pip_install(&folder, PYTHON_PACKAGES, &["--no-deps"]).await
+        });
+        Ok(Self { packages: packages.await?, rsync, configuration: configuration.to_owned() })
     }
 
     /// A call of Barman, as ourselves and with a clean environment.
@@ -117,15 +113,12 @@ async fn find_rsync(cache: &Path, progress: Progress<'_>) -> Result<Program> {
             return Ok(found);
         }
     }
-    let place = match provision::copy(cache, RSYNC_COPY, progress).await? {
-        Copy::Present(place) => place,
-        Copy::Missing(unfinished) => {
-            progress("installing rsync (private copy of Debian's package: 1 MB, and 9 MB of package lists)…");
-            let unpacked = unpack(&unfinished.folder, &[RSYNC], RSYNC, "usr/bin/rsync").await;
-            unpacked.context("no rsync on PATH, and a private copy could not be made. Install rsync")?;
-            unfinished.finish()?
-        }
-    };
+    let says = "installing rsync (private copy of Debian's package: 1 MB, and 9 MB of package lists)…";
+    let place = private_copy(cache, RSYNC_COPY, says, progress, async |folder| {
+        let unpacked = unpack(&folder, &[RSYNC], RSYNC, "usr/bin/rsync").await;
+        unpacked.context("no rsync on PATH, and a private copy could not be made. Install rsync")
+    });
+    let place = place.await?;
     let programs = place.join(RSYNC_PROGRAMS);
     match Program::ask(&programs, RSYNC, library_path(&place), identity).await {
         Ok(copy) => Ok(copy),

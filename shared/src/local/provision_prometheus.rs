@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::Progress;
-use super::provision::{self, Copy, on_path};
+use super::provision::{on_path, private_copy};
 use super::provision_debian::unpack;
 
 const PROGRAM: &str = "promtool";
@@ -25,15 +25,9 @@ pub async fn promtool(cache: &Path, progress: impl Fn(&str) + Send + Sync) -> Re
     let progress: Progress<'_> = &progress;
     std::fs::create_dir_all(cache)?;
     let within = Path::new("usr/bin").join(PROGRAM);
-    let place = match provision::copy(cache, COPY, progress).await? {
-        Copy::Present(place) => place,
-        Copy::Missing(unfinished) => {
-            progress(
-                "installing Prometheus (private copy of Debian's package: 19 MB, and 9 MB of package lists)…",
-            );
-            unpack(&unfinished.folder, &[PACKAGE], NEEDING, &within.to_string_lossy()).await?;
-            unfinished.finish()?
-        }
-    };
-    Ok(place.join(within))
+    let says = "installing Prometheus (private copy of Debian's package: 19 MB, and 9 MB of package lists)…";
+    let place = private_copy(cache, COPY, says, progress, async |folder| {
+        unpack(&folder, &[PACKAGE], NEEDING, &within.to_string_lossy()).await
+    });
+    Ok(place.await?.join(&within))
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::Progress;
 use super::command::Identity;
 use super::places;
-use super::provision::{self, Copy, pip_install};
+use super::provision::{pip_install, private_copy};
 
 /// A folder for `PYTHONPATH` with these packages, given as pip takes them (`name==version`), and what they need. It is
 /// installed once, under this name.
@@ -22,12 +22,7 @@ pub async fn python_packages(
 ) -> Result<PathBuf> {
     let progress: Progress<'_> = &progress;
     let (cache, _) = places::reachable(cache, Identity::of_servers()?)?;
-    match provision::copy(&cache, name, progress).await? {
-        Copy::Present(place) => Ok(place),
-        Copy::Missing(unfinished) => {
-            progress(&format!("installing {} (private copy)…", packages.join(" ")));
-            pip_install(&unfinished.folder, packages, &[]).await?;
-            unfinished.finish()
-        }
-    }
+    let says = format!("installing {} (private copy)…", packages.join(" "));
+    private_copy(&cache, name, &says, progress, async |folder| pip_install(&folder, packages, &[]).await)
+        .await
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use super::Progress;
 use super::command::Identity;
-use super::provision::{self, Copy, Program, on_path};
+use super::provision::{self, Program, on_path};
 use super::provision_debian::{library_path, unpack};
 
 const OLDEST_MAJOR: u32 = 7;
@@ -48,17 +48,11 @@ async fn check(folder: &Path, library_path: Option<String>, identity: Identity) 
 }
 
 async fn private_copy(cache: &Path, identity: Identity, progress: Progress<'_>) -> Result<Program> {
-    let place = match provision::copy(cache, COPY, progress).await? {
-        Copy::Present(place) => place,
-        Copy::Missing(unfinished) => {
-            progress(
-                "installing Redis 7 (private copy of Debian's package: 1 MB, and 9 MB of package lists)…",
-            );
-            let packages = [SERVER, "redis-tools"];
-            unpack(&unfinished.folder, &packages, "redis-tools", "usr/bin/redis-server").await?;
-            unfinished.finish()?
-        }
-    };
+    let says = "installing Redis 7 (private copy of Debian's package: 1 MB, and 9 MB of package lists)…";
+    let place = provision::private_copy(cache, COPY, says, progress, async |folder| {
+        unpack(&folder, &[SERVER, "redis-tools"], "redis-tools", "usr/bin/redis-server").await
+    });
+    let place = place.await?;
     let copy = check(&place.join("usr/bin"), library_path(&place), identity).await;
     let copy = copy.with_context(|| {
         format!("the private copy in {} does not run: remove it to have it installed again", place.display())
