@@ -37,7 +37,7 @@ pub(super) struct Index {
 /// As `dafnck.database.table.*` and `dafnck.database.index.*`.
 pub(super) fn measure(tables: &Seen<Table>, indexes: &Seen<Index>, schema: &'static str) {
     let of_tables = |name, unit, description, value: fn(&Table) -> i64| {
-        gauge(tables, (name, unit, description), move |it| (value(it), [of(schema), of_table(&it.name)]));
+        tables.gauge(name, unit, description, move |it| (value(it), [of(schema), of_table(&it.name)]));
     };
     let size = "What a table takes on disk, with its indexes and what is stored aside.";
     of_tables("dafnck.database.table.size", "By", size, |it| it.bytes);
@@ -46,7 +46,7 @@ pub(super) fn measure(tables: &Seen<Table>, indexes: &Seen<Index>, schema: &'sta
     let dead = "Rows of a table that wait for vacuum.";
     of_tables("dafnck.database.table.dead_rows", "{row}", dead, |it| it.dead_rows);
     let size = "What an index takes on disk; of indexes that nothing is unique by.";
-    gauge(indexes, ("dafnck.database.index.size", "By", size), move |it| {
+    indexes.gauge("dafnck.database.index.size", "By", size, move |it| {
         (it.bytes, [of(schema), of_index(&it.name)])
     });
     let scans = indexes.clone();
@@ -57,24 +57,6 @@ pub(super) fn measure(tables: &Seen<Table>, indexes: &Seen<Index>, schema: &'sta
         .with_callback(move |observer| {
             for it in scans.get().iter() {
                 observer.observe(u64::try_from(it.scans).unwrap_or(0), &[of(schema), of_index(&it.name)]);
-            }
-        })
-        .build();
-}
-
-fn gauge<T: Send + 'static>(
-    seen: &Seen<T>,
-    (name, unit, description): (&'static str, &'static str, &'static str),
-    value: impl Fn(&T) -> (i64, [KeyValue; 2]) + Send + Sync + 'static,
-) {
-    let seen = seen.clone();
-    telemetry::meter()
-        .i64_observable_gauge(name)
-        .with_description(description)
-        .with_unit(unit)
-        .with_callback(move |observer| {
-            for (bytes, names) in seen.get().iter().map(&value) {
-                observer.observe(bytes, &names);
             }
         })
         .build();

@@ -2,6 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use opentelemetry::KeyValue;
+
+use crate::telemetry;
+
 pub(super) struct Seen<T>(Arc<Mutex<Vec<T>>>);
 
 impl<T> Default for Seen<T> {
@@ -16,7 +20,28 @@ impl<T> Clone for Seen<T> {
     }
 }
 
-impl<T> Seen<T> {
+impl<T: Send + 'static> Seen<T> {
+    /// Measures a value of each, with the attributes that tell them apart.
+    pub(super) fn gauge(
+        &self,
+        name: &'static str,
+        unit: &'static str,
+        description: &'static str,
+        value: impl Fn(&T) -> (i64, [KeyValue; 2]) + Send + Sync + 'static,
+    ) {
+        let seen = self.clone();
+        telemetry::meter()
+            .i64_observable_gauge(name)
+            .with_description(description)
+            .with_unit(unit)
+            .with_callback(move |observer| {
+                for (value, names) in seen.get().iter().map(&value) {
+                    observer.observe(value, &names);
+                }
+            })
+            .build();
+    }
+
     pub(super) fn replace(&self, seen: Vec<T>) {
         *self.get() = seen;
     }

@@ -23,11 +23,10 @@ pub(super) struct Standing {
 
 /// As `dafnck.maintenance.age` and `dafnck.maintenance.failed`.
 pub(super) fn measure(standings: &Seen<Standing>, schema: &'static str) {
-    let meter = telemetry::meter();
     let names =
         move |it: &Standing| [KeyValue::new("schema", schema), KeyValue::new("work", it.work.clone())];
     let ages = standings.clone();
-    meter
+    telemetry::meter()
         .f64_observable_gauge("dafnck.maintenance.age")
         .with_description(
             "How long ago a job of `dafnck maintain` last began; of the schema, if none ever did.",
@@ -35,15 +34,9 @@ pub(super) fn measure(standings: &Seen<Standing>, schema: &'static str) {
         .with_unit("s")
         .with_callback(move |observer| ages.get().iter().for_each(|it| observer.observe(it.age, &names(it))))
         .build();
-    let failures = standings.clone();
-    meter
-        .i64_observable_gauge("dafnck.maintenance.failed")
-        .with_description("Whether a job of `dafnck maintain` failed when it last ran: 1 or 0.")
-        .with_unit("{failure}")
-        .with_callback(move |observer| {
-            failures.get().iter().for_each(|it| observer.observe(it.failed.into(), &names(it)));
-        })
-        .build();
+    let failed = "Whether a job of `dafnck maintain` failed when it last ran: 1 or 0.";
+    standings
+        .gauge("dafnck.maintenance.failed", "{failure}", failed, move |it| (it.failed.into(), names(it)));
 }
 
 pub(super) async fn look(mut conn: &AsyncPgConnection, schema: &str) -> Result<Vec<Standing>> {
