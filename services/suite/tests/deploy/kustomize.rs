@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use serde_yaml_ng::Value;
 
@@ -23,6 +24,9 @@ pub const ALL: [&str; 6] = [
 ];
 const WORKLOADS: [&str; 4] = ["Deployment", "StatefulSet", "Job", "CronJob"];
 
+/// What was made for one test serves the others.
+static MADE: Mutex<BTreeMap<&str, String>> = Mutex::new(BTreeMap::new());
+
 pub fn folder() -> PathBuf {
     root().join("deploy/kubernetes")
 }
@@ -37,7 +41,10 @@ pub struct Objects {
 impl Objects {
     pub async fn of(place: &'static str) -> Self {
         let kubectl = newer_tools().await.join("usr/bin/kubectl");
-        let text = succeed(Command::new(kubectl).arg("kustomize").arg(folder().join(place)));
+        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || succeed(Command::new(kubectl).arg("kustomize").arg(folder().join(place)));
+        let text = made.entry(place).or_insert_with(make).clone();
+        drop(made);
         Self { folder: place, all: documents(&text), text }
     }
 
