@@ -18,13 +18,13 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::Status;
-use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::caller::Caller;
 use crate::database::Transaction;
 use crate::error::{Error, ErrorReason, Result};
 use crate::service::Ground;
+use crate::telemetry;
 use crate::validation::{MAX_BATCH, Violations};
 
 /// Rows of a message at most.
@@ -71,7 +71,7 @@ impl Exports {
         tracing::info!(operator, service = self.ground.name, "an export begins");
         let (sender, receiver) = mpsc::channel(1);
         let telling = self.clone().tell(place, sender, work);
-        self.ground.spawn(telling.instrument(tracing::Span::current()));
+        self.ground.spawn(telemetry::in_current_call(telling));
         Ok(until_the_end(receiver).boxed())
     }
 

@@ -1,6 +1,4 @@
-//! Round trips to PostgreSQL, counted by what they take on a slow link.
-
-use std::time::{Duration, Instant};
+//! Round trips to PostgreSQL, counted on the link.
 
 use shared::proto::content::v1 as pb;
 use shared::proto::content::v1::content_edit::Change;
@@ -11,43 +9,31 @@ use crate::edit_content::{edit, line, send};
 use crate::scene::{read, write};
 use crate::uploads;
 
-const ROUND_TRIP: Duration = Duration::from_millis(60);
-
-/// The fewest round trips of several calls: the first ones prepare statements.
-async fn fewest(mut call: impl AsyncFnMut()) -> u128 {
-    let mut fewest = u128::MAX;
-    for _ in 0..12 {
-        let start = Instant::now();
-        call().await;
-        fewest = fewest.min(start.elapsed().as_millis() / ROUND_TRIP.as_millis());
-    }
-    fewest
-}
-
 #[tokio::test]
 async fn reading_takes_one_round_trip_and_writing_two() {
-    let suite = Suite::start_with_slow_database(ROUND_TRIP).await;
+    let (suite, counted) = Suite::start_counted().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let document = olga.document(&project, "plan", "one").await;
     let list = pb::ListDocumentsRequest { project_id: project.id.clone(), ..Default::default() };
 
-    let get = fewest(async || drop(read(&olga, &document.id).await.unwrap())).await;
-    let list = fewest(async || drop(olga.documents().list_documents(list.clone()).await.unwrap())).await;
-    let create = fewest(async || drop(olga.document(&project, "plan", "text").await)).await;
+    let get = counted.of(async || drop(read(&olga, &document.id).await.unwrap())).await;
+    let list = counted.of(async || drop(olga.documents().list_documents(list.clone()).await.unwrap())).await;
+    let create = counted.of(async || drop(olga.document(&project, "plan", "text").await)).await;
     let mut number = 0;
-    let update = fewest(async || {
-        number += 1;
-        write(&olga, &document.id, &format!("text {number}"), "").await.unwrap();
-    })
-    .await;
+    let update = counted
+        .of(async || {
+            number += 1;
+            write(&olga, &document.id, &format!("text {number}"), "").await.unwrap();
+        })
+        .await;
     assert_eq!((get, list, create, update), (1, 1, 2, 2));
 }
 
 #[tokio::test]
 async fn a_long_history_costs_no_further_round_trip() {
     const VERSIONS: i32 = 60;
-    let suite = Suite::start_with_slow_database(ROUND_TRIP).await;
+    let (suite, counted) = Suite::start_counted().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let id = olga.document(&project, "plan", "start\nmiddle\nend\n").await.id;
@@ -62,33 +48,35 @@ async fn a_long_history_costs_no_further_round_trip() {
     let words =
         pb::SearchDocumentsRequest { text: "middle".into(), project_id: project.id, ..Default::default() };
 
-    let get = fewest(async || drop(read(&olga, &id).await.unwrap())).await;
-    let list = fewest(async || {
-        drop(olga.documents().list_document_versions(versions.clone()).await.unwrap());
-    })
-    .await;
-    let diff = fewest(async || drop(diff(&olga, between(&id, 1, 0)).await.unwrap())).await;
-    let search =
-        fewest(async || drop(olga.document_search().search_documents(words.clone()).await.unwrap())).await;
-    let mut merge = u128::MAX;
-    for number in 0..12 {
+    let get = counted.of(async || drop(read(&olga, &id).await.unwrap())).await;
+    let list = counted
+        .of(async || {
+            drop(olga.documents().list_document_versions(versions.clone()).await.unwrap());
+        })
+        .await;
+    let diff = counted.of(async || drop(diff(&olga, between(&id, 1, 0)).await.unwrap())).await;
+    let search = counted
+        .of(async || drop(olga.document_search().search_documents(words.clone()).await.unwrap()))
+        .await;
+    let mut merge = u64::MAX;
+    for number in 0..RoundTrips::CALLS {
         let base = read(&olga, &id).await.unwrap().version;
         send(&olga, edit(&id, 0, Change::Append("more\n".to_owned()))).await.unwrap();
-        let start = Instant::now();
-        send(&olga, edit(&id, base, line(2, 1, &format!("middle {number}\n")))).await.unwrap();
-        merge = merge.min(start.elapsed().as_millis() / ROUND_TRIP.as_millis());
+        let merged = send(&olga, edit(&id, base, line(2, 1, &format!("middle {number}\n"))));
+        merge = merge.min(counted.during(merged).await.1);
     }
-    let append = fewest(async || {
-        drop(send(&olga, edit(&id, 0, Change::Append("more\n".to_owned()))).await.unwrap());
-    })
-    .await;
+    let append = counted
+        .of(async || {
+            drop(send(&olga, edit(&id, 0, Change::Append("more\n".to_owned()))).await.unwrap());
+        })
+        .await;
     assert_eq!((get, list, diff, search), (1, 1, 1, 1));
     assert!(merge <= 2 && append <= 2, "merge {merge}, append {append}");
 }
 
 #[tokio::test]
 async fn looking_at_an_upload_takes_one_round_trip_and_changing_it_two() {
-    let suite = Suite::start_with_slow_database(ROUND_TRIP).await;
+    let (suite, counted) = Suite::start_counted().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let wish = || pb::CreateUploadRequest {
@@ -100,13 +88,14 @@ async fn looking_at_an_upload_takes_one_round_trip_and_changing_it_two() {
         ..Default::default()
     };
     let mut made = Vec::new();
-    let create = fewest(async || made.push(uploads::create(&olga, wish()).await.unwrap())).await;
-    let get = fewest(async || drop(uploads::get(&olga, &made[0].id).await.unwrap())).await;
+    let create = counted.of(async || made.push(uploads::create(&olga, wish()).await.unwrap())).await;
+    let get = counted.of(async || drop(uploads::get(&olga, &made[0].id).await.unwrap())).await;
     for upload in &made {
         uploads::send(&olga, &upload.id, 0, b"abc").await.unwrap();
     }
     let mut arrived = made.iter();
-    let complete =
-        fewest(async || drop(uploads::complete(&olga, &arrived.next().unwrap().id, "").await.unwrap())).await;
+    let complete = counted
+        .of(async || drop(uploads::complete(&olga, &arrived.next().unwrap().id, "").await.unwrap()))
+        .await;
     assert_eq!((create, get, complete), (2, 1, 2));
 }

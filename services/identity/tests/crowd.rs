@@ -287,7 +287,7 @@ impl Worker<'_> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_in_a_circle_whatever_is_done_to_an_account_at_once() {
-    let mut suite = Suite::start_far_away(ROUND_TRIP, |options| {
+    let (mut suite, _) = Suite::start_far_away(ROUND_TRIP, |options| {
         options.database_pool_size = CONNECTIONS;
         options.identity.sessions.max_sessions_per_user = MAX_SESSIONS;
     })

@@ -1,36 +1,23 @@
-//! Round trips to PostgreSQL, told by time: over a link on which each takes 120 ms, a call that needs one is
-//! done before two would be over. So a budget cannot be lost unnoticed.
-
-use std::time::{Duration, Instant};
+//! Round trips to PostgreSQL, counted on the link, so that a budget cannot be lost unnoticed.
 
 use prost_types::FieldMask;
 use shared::proto::content::v1 as content;
 use shared::proto::project::v1 as project;
 use shared::proto::task::v1 as task;
-use suite::testing::{Actor, Suite, new_id};
+use suite::testing::{Actor, RoundTrips, Suite, new_id};
 
-const ROUND_TRIP: Duration = Duration::from_millis(120);
-
-/// How many round trips a call waits for: the quickest of several, when connections stand and statements are
-/// prepared on them.
+/// How many round trips a call waits for.
 macro_rules! round_trips {
-    ($client:expr, $method:ident, $request:expr) => {{
-        let mut quickest = Duration::MAX;
-        for _ in 0..8 {
-            let request = $request;
-            let start = Instant::now();
-            $client.$method(request).await.unwrap();
-            quickest = quickest.min(start.elapsed());
-        }
-        quickest.as_millis() / ROUND_TRIP.as_millis()
-    }};
+    ($counted:expr, $client:expr, $method:ident, $request:expr) => {
+        $counted.of(async || drop($client.$method($request).await.unwrap())).await
+    };
 }
 
-async fn somebody_far_from_the_database() -> (Suite, Actor, project::Project) {
-    let suite = Suite::start_with_slow_database(ROUND_TRIP).await;
+async fn somebody_with_a_project() -> (Suite, RoundTrips, Actor, project::Project) {
+    let (suite, counted) = Suite::start_counted().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
-    (suite, olga, project)
+    (suite, counted, olga, project)
 }
 
 fn mask(path: &str) -> Option<FieldMask> {
@@ -39,14 +26,19 @@ fn mask(path: &str) -> Option<FieldMask> {
 
 #[tokio::test]
 async fn projects_stay_within_their_round_trips() {
-    let (_suite, olga, project) = somebody_far_from_the_database().await;
+    let (_suite, counted, olga, project) = somebody_with_a_project().await;
     let project_id = project.id.clone();
     let mut client = olga.projects();
 
-    let get =
-        round_trips!(client, get_project, project::GetProjectRequest { project_id: project_id.clone() });
-    let list = round_trips!(client, list_projects, project::ListProjectsRequest::default());
+    let get = round_trips!(
+        counted,
+        client,
+        get_project,
+        project::GetProjectRequest { project_id: project_id.clone() }
+    );
+    let list = round_trips!(counted, client, list_projects, project::ListProjectsRequest::default());
     let create = round_trips!(
+        counted,
         client,
         create_project,
         project::CreateProjectRequest {
@@ -56,6 +48,7 @@ async fn projects_stay_within_their_round_trips() {
         }
     );
     let update = round_trips!(
+        counted,
         client,
         update_project,
         project::UpdateProjectRequest {
@@ -66,11 +59,13 @@ async fn projects_stay_within_their_round_trips() {
 
     let at_time = Some(shared::json::to_timestamp(chrono::Utc::now()));
     let project_at = round_trips!(
+        counted,
         olga.project_history(),
         get_project_at,
         project::GetProjectAtRequest { project_id: project_id.clone(), at_time }
     );
     let members_at = round_trips!(
+        counted,
         olga.project_history(),
         list_members_at,
         project::ListMembersAtRequest { project_id: project_id.clone(), at_time, ..Default::default() }
@@ -82,17 +77,19 @@ async fn projects_stay_within_their_round_trips() {
 
 #[tokio::test]
 async fn tasks_stay_within_their_round_trips() {
-    let (_suite, olga, project) = somebody_far_from_the_database().await;
+    let (_suite, counted, olga, project) = somebody_with_a_project().await;
     let made = olga.task(&project, "buy milk").await;
     let mut client = olga.tasks();
 
-    let get = round_trips!(client, get_task, task::GetTaskRequest { task_id: made.id.clone() });
+    let get = round_trips!(counted, client, get_task, task::GetTaskRequest { task_id: made.id.clone() });
     let list = round_trips!(
+        counted,
         client,
         list_tasks,
         task::ListTasksRequest { project_id: project.id.clone(), ..Default::default() }
     );
     let create = round_trips!(
+        counted,
         client,
         create_task,
         task::CreateTaskRequest {
@@ -103,6 +100,7 @@ async fn tasks_stay_within_their_round_trips() {
         }
     );
     let update = round_trips!(
+        counted,
         client,
         update_task,
         task::UpdateTaskRequest {
@@ -112,9 +110,10 @@ async fn tasks_stay_within_their_round_trips() {
     );
 
     let look_up =
-        round_trips!(olga.numbers(), lookup_task, task::LookupTaskRequest { key: made.key.clone() });
+        round_trips!(counted, olga.numbers(), lookup_task, task::LookupTaskRequest { key: made.key.clone() });
     let other = olga.task(&project, "bake bread").await;
     let order = round_trips!(
+        counted,
         olga.order(),
         move_task,
         task::MoveTaskRequest {
@@ -130,29 +129,33 @@ async fn tasks_stay_within_their_round_trips() {
 
 #[tokio::test]
 async fn lists_search_and_counts_of_tasks_take_one_round_trip() {
-    let (_suite, olga, project) = somebody_far_from_the_database().await;
+    let (_suite, counted, olga, project) = somebody_with_a_project().await;
     olga.task(&project, "buy milk").await;
     let filter =
         Some(task::TaskFilter { ready: true, project_ids: vec![project.id.clone()], ..Default::default() });
     let order = task::TaskOrder::Title.into();
 
     let list = round_trips!(
+        counted,
         olga.tasks(),
         list_tasks,
         task::ListTasksRequest { filter: filter.clone(), order, ..Default::default() }
     );
-    let everywhere = round_trips!(olga.tasks(), list_tasks, task::ListTasksRequest::default());
+    let everywhere = round_trips!(counted, olga.tasks(), list_tasks, task::ListTasksRequest::default());
     let search = round_trips!(
+        counted,
         olga.task_search(),
         search_tasks,
         task::SearchTasksRequest { text: "milk".to_owned(), filter: filter.clone(), ..Default::default() }
     );
     let facets = round_trips!(
+        counted,
         olga.task_search(),
         get_task_facets,
         task::GetTaskFacetsRequest { filter: filter.clone(), ..Default::default() }
     );
     let my_work = round_trips!(
+        counted,
         olga.my_work(),
         get_my_work,
         task::GetMyWorkRequest { project_ids: vec![project.id.clone()], ..Default::default() }
@@ -163,7 +166,7 @@ async fn lists_search_and_counts_of_tasks_take_one_round_trip() {
 
 #[tokio::test]
 async fn batches_and_the_past_stay_within_their_round_trips() {
-    let (_suite, olga, project) = somebody_far_from_the_database().await;
+    let (_suite, counted, olga, project) = somebody_with_a_project().await;
     let some = || vec![task::CreateTaskRequest { title: "bake".to_owned(), ..Default::default() }; 20];
     let wish = || task::BatchCreateTasksRequest {
         request_id: new_id(),
@@ -171,9 +174,10 @@ async fn batches_and_the_past_stay_within_their_round_trips() {
         requests: some(),
     };
     let mut client = olga.task_batches();
-    let create = round_trips!(client, batch_create_tasks, wish());
+    let create = round_trips!(counted, client, batch_create_tasks, wish());
     let made = client.batch_create_tasks(wish()).await.unwrap().into_inner().tasks;
     let update = round_trips!(
+        counted,
         client,
         batch_update_tasks,
         task::BatchUpdateTasksRequest {
@@ -185,10 +189,10 @@ async fn batches_and_the_past_stay_within_their_round_trips() {
         }
     );
     let mut doomed = Vec::new();
-    for _ in 0..8 {
+    for _ in 0..RoundTrips::CALLS {
         doomed.push(client.batch_create_tasks(wish()).await.unwrap().into_inner().tasks);
     }
-    let delete = round_trips!(client, batch_delete_tasks, {
+    let delete = round_trips!(counted, client, batch_delete_tasks, {
         let tasks = doomed.pop().unwrap();
         let requests =
             tasks.into_iter().map(|task| task::DeleteTaskRequest { task_id: task.id, ..Default::default() });
@@ -199,10 +203,15 @@ async fn batches_and_the_past_stay_within_their_round_trips() {
     let task_id = made[0].id.clone();
     let mut client = olga.task_history();
     let history = task::ListTaskHistoryRequest { task_id: task_id.clone(), ..Default::default() };
-    let history = round_trips!(client, list_task_history, history.clone());
-    let get = round_trips!(client, get_task_at, task::GetTaskAtRequest { task_id: task_id.clone(), at_time });
+    let history = round_trips!(counted, client, list_task_history, history.clone());
+    let get = round_trips!(
+        counted,
+        client,
+        get_task_at,
+        task::GetTaskAtRequest { task_id: task_id.clone(), at_time }
+    );
     let list = task::ListTasksAtRequest { project_id: project.id.clone(), at_time, ..Default::default() };
-    let list = round_trips!(client, list_tasks_at, list.clone());
+    let list = round_trips!(counted, client, list_tasks_at, list.clone());
 
     assert!(create <= 2 && update <= 4 && delete <= 3, "create {create}, update {update}, delete {delete}");
     assert_eq!([history, get, list], [1, 1, 1]);
@@ -210,18 +219,24 @@ async fn batches_and_the_past_stay_within_their_round_trips() {
 
 #[tokio::test]
 async fn documents_stay_within_their_round_trips() {
-    let (_suite, olga, project) = somebody_far_from_the_database().await;
+    let (_suite, counted, olga, project) = somebody_with_a_project().await;
     let made = olga.document(&project, "plan", "first").await;
     let mut client = olga.documents();
 
-    let get =
-        round_trips!(client, get_document, content::GetDocumentRequest { document_id: made.id.clone() });
+    let get = round_trips!(
+        counted,
+        client,
+        get_document,
+        content::GetDocumentRequest { document_id: made.id.clone() }
+    );
     let list = round_trips!(
+        counted,
         client,
         list_documents,
         content::ListDocumentsRequest { project_id: project.id.clone(), ..Default::default() }
     );
     let create = round_trips!(
+        counted,
         client,
         create_document,
         content::CreateDocumentRequest {
@@ -232,6 +247,7 @@ async fn documents_stay_within_their_round_trips() {
         }
     );
     let update = round_trips!(
+        counted,
         client,
         update_document,
         content::UpdateDocumentRequest {

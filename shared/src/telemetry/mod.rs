@@ -18,7 +18,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 
 use crate::config::TelemetryOptions;
 
-pub use trace::{current_trace_id, inject_context, open_trace, trace_id_of};
+pub use trace::{current_trace_id, in_current_call, inject_context, open_trace, trace_id_of};
 
 /// How long [`Guard::shutdown`] waits for each of traces, metrics and logs to be sent.
 pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -41,7 +41,7 @@ struct Providers {
 /// # Errors
 /// A malformed filter or endpoint, or a second call.
 pub fn init(options: &TelemetryOptions, service_name: &str) -> anyhow::Result<Guard> {
-    opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
+    carry_traces();
     let providers = options
         .otlp_endpoint
         .as_deref()
@@ -54,6 +54,11 @@ pub fn init(options: &TelemetryOptions, service_name: &str) -> anyhow::Result<Gu
     }
     logs::install(options, providers.as_ref())?;
     Ok(Guard(providers))
+}
+
+/// Makes the process take the trace of a call from who calls, and hand it on. Part of [`init`].
+pub fn carry_traces() {
+    opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
 }
 
 /// Where every measurement of the services begins. Without an export it costs next to nothing.

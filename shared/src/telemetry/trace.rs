@@ -5,10 +5,11 @@
 //! an id that the logs have, whether or not traces are exported.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::context::FutureExt as _;
 use opentelemetry::propagation::{Extractor, Injector};
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Context, global};
-use tracing::Span;
+use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 /// The trace of the call that is being worked on, as 32 hexadecimal digits; empty outside of calls.
@@ -21,6 +22,12 @@ pub fn trace_id_of(context: &Context) -> String {
     let span = context.span();
     let trace = span.span_context();
     if trace.is_valid() { trace.trace_id().to_string() } else { String::new() }
+}
+
+/// Work that goes on in a task of its own, and still belongs to the call that is being worked on: to its span and its
+/// trace.
+pub fn in_current_call<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    work.with_current_context().in_current_span()
 }
 
 /// Makes `span` a child of the trace in `headers`, and returns the context to attach to the call.
@@ -80,7 +87,6 @@ impl Injector for HeadersMut<'_> {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry_sdk::propagation::TraceContextPropagator;
 
     use super::*;
 
@@ -88,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_trace_goes_on_from_the_incoming_to_the_outgoing_call() {
-        global::set_text_map_propagator(TraceContextPropagator::new());
+        crate::telemetry::carry_traces();
         let incoming = HeaderMap::from_iter([(
             HeaderName::from_static("traceparent"),
             HeaderValue::from_static(PARENT),

@@ -6,10 +6,10 @@ use std::time::Duration;
 use shared::authentication::{Sessions, TokenHash};
 use shared::error::{Error, Result};
 use shared::redis_store::RedisStore;
+use shared::telemetry;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
 
 /// Revocations that wait for Redis to come back.
 const MAX_WAITING: usize = 10_000;
@@ -64,7 +64,7 @@ impl Revocations {
             announcer.announce(&ended).await;
             Ok(answer)
         };
-        tokio::spawn(work.in_current_span()).await.map_err(Error::internal)?
+        tokio::spawn(telemetry::in_current_call(work)).await.map_err(Error::internal)?
     }
 
     /// Makes sessions, given by the hashes of their tokens, stop working at once. While Redis is away caches

@@ -43,7 +43,7 @@ use tonic::transport::{Certificate, Channel};
 use tonic::{Request, Status};
 use uuid::Uuid;
 
-use super::{Suite, channel_to, new_id};
+use super::{Suite, channel_to, new_id, round_trips};
 use crate::services::NAMES;
 
 /// A service of the suite.
@@ -71,6 +71,7 @@ impl Interceptor for Bearer {
         if let Some(token) = &self.0 {
             request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
         }
+        round_trips::trace(request.metadata_mut());
         Ok(request)
     }
 }

@@ -21,6 +21,7 @@ mod mail;
 mod moving;
 mod replacing;
 mod replica;
+mod round_trips;
 mod servers;
 mod slow_link;
 mod small_disk;
@@ -35,6 +36,7 @@ pub use mail::Mail;
 pub use moving::OtherCluster;
 pub use replacing::is_replaced_unnoticed;
 pub use replica::Replica;
+pub use round_trips::RoundTrips;
 pub use small_disk::SmallDisk;
 pub use summary::{reason_of, summary, violations};
 pub use waiting::{tell_to_end, until, until_ok};
@@ -62,6 +64,8 @@ use crate::services::{self, DatabaseForm, NAMES, Role, RunningServices, SuiteOpt
 
 /// How long it may take until nothing of what was is under way any more.
 const SETTLE_LIMIT: Duration = Duration::from_secs(30);
+/// Long enough that all that is sent at once is there before the first of it is answered.
+const COUNTED_ROUND_TRIP: Duration = Duration::from_millis(20);
 /// Largest attachment unless a test says otherwise.
 pub const MAX_ATTACHMENT_BYTES: u64 = 8 * 1024 * 1024;
 pub const SERVICE_SECRET: &str = "a secret of the tests, long enough to be one";
@@ -109,20 +113,29 @@ impl Suite {
         Self::on(servers::shared(form.encryption).await, form, |_| {}).await
     }
 
-    /// As [`Self::start`], with a link to PostgreSQL that takes this long for each round trip.
-    pub async fn start_with_slow_database(round_trip: Duration) -> Self {
+    /// As [`Self::start`], with a link to PostgreSQL that counts round trips; for that, in plain text.
+    pub async fn start_counted() -> (Self, RoundTrips) {
         // One connection, so that what a call needs to be quick is there from the second call on.
-        Self::start_far_away(round_trip, |options| options.database_pool_size = 1).await
+        Self::start_far_away(COUNTED_ROUND_TRIP, |options| options.database_pool_size = 1).await
     }
 
-    /// As [`Self::start_with_slow_database`], with other options: transactions last, so that many meet.
-    pub async fn start_far_away(round_trip: Duration, change: impl FnOnce(&mut SuiteOptions)) -> Self {
-        Self::start_with(|options| {
-            let link = slow_link::start(options.postgres.parse().unwrap(), round_trip);
+    /// As [`Self::start_counted`], with a link that takes this long for each round trip, and with other options:
+    /// transactions last, so that many meet.
+    pub async fn start_far_away(
+        round_trip: Duration,
+        change: impl FnOnce(&mut SuiteOptions),
+    ) -> (Self, RoundTrips) {
+        shared::telemetry::carry_traces();
+        let mut counted = RoundTrips::default();
+        let form = Form { encryption: Encryption::Off, ..Form::tried() };
+        let suite = Self::on(servers::shared(form.encryption).await, form, |options| {
+            let (link, round_trips) = slow_link::start(options.postgres.parse().unwrap(), round_trip);
             options.postgres = link.to_string();
+            counted = round_trips;
             change(options);
         })
-        .await
+        .await;
+        (suite, counted)
     }
 
     /// On servers of its own, which the test may stop and start.
