@@ -48,6 +48,11 @@ pub(super) enum Wire {
 }
 
 impl Wire {
+    /// Whether broken connections are replaced within: a cluster's are, one by one.
+    pub(super) fn mends_itself(&self) -> bool {
+        matches!(self, Self::Cluster(_))
+    }
+
     /// Publishes on a channel. In a cluster any node passes it on to all the others, so the one that happens to have the
     /// slot of the channel's name need not be there.
     pub(super) async fn publish(&mut self, channel: &str, message: &str) -> RedisResult<()> {

@@ -16,12 +16,14 @@ use crate::error::{Error, Result};
 
 /// Connections of one service to Redis.
 const CONNECTIONS: u32 = 4;
+/// To a cluster one is enough: it is one to each node.
+const CLUSTER_CONNECTIONS: u32 = 1;
 
 pub(super) type Pool = bb8::Pool<Manager>;
 
 pub(super) fn build(address: Arc<Address>) -> Pool {
     bb8::Pool::builder()
-        .max_size(CONNECTIONS)
+        .max_size(if address.is_cluster { CLUSTER_CONNECTIONS } else { CONNECTIONS })
         .connection_timeout(OPERATION_TIMEOUT)
         .retry_connection(false)
         .build_unchecked(Manager(address))
@@ -44,7 +46,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Takes note of how an operation went: one that did not come through dooms the connection.
+    /// Takes note of how an operation went: one that did not come through dooms the connection, unless that mends itself.
+    /// To connect anew to all nodes of a cluster because one of them is slow would make all of them slow.
     pub(super) fn settle<T>(self, answer: Result<RedisResult<T>, Elapsed>) -> Result<T> {
         let (is_broken, error) = match answer {
             Ok(Ok(value)) => return Ok(value),
@@ -53,7 +56,7 @@ impl Connection {
             }
             Err(late) => (true, Error::unavailable(DEPENDENCY, late)),
         };
-        self.is_broken.fetch_or(is_broken, Ordering::Relaxed);
+        self.is_broken.fetch_or(is_broken && !self.inner.mends_itself(), Ordering::Relaxed);
         Err(error)
     }
 }

@@ -53,9 +53,8 @@ async fn until_served(suite: &Suite) {
     .await;
 }
 
-#[tokio::test]
-async fn a_killed_master_logs_nobody_out_and_brings_no_session_back() {
-    let mut suite = Suite::start_alone_in(Form::CLUSTER).await;
+async fn a_killed_master_is_noticed_by_nobody(form: Form) {
+    let mut suite = Suite::start_alone_in(form).await;
     until_served(&suite).await;
     let mut cluster = suite.surroundings.cluster.take().unwrap();
     let writer = person(&suite, "olga").await;
@@ -90,4 +89,14 @@ async fn a_killed_master_logs_nobody_out_and_brings_no_session_back() {
     tokio::join!(load.run(), failover);
     let refusals = load.agrees(&suite, "task.tasks").await;
     assert_eq!(refusals, BTreeMap::new(), "sessions come from identity while Redis does not tell");
+}
+
+#[tokio::test]
+async fn a_killed_master_logs_nobody_out_and_brings_no_session_back() {
+    a_killed_master_is_noticed_by_nobody(Form::CLUSTER).await;
+}
+
+#[tokio::test]
+async fn a_killed_master_logs_nobody_out_and_brings_no_session_back_where_all_is_encrypted() {
+    a_killed_master_is_noticed_by_nobody(ENCRYPTED).await;
 }
