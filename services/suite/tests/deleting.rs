@@ -121,12 +121,12 @@ pub async fn nothing_is_left(suite: &Suite, project: &Project) {
 
 #[tokio::test]
 async fn a_deleted_project_leaves_nothing_in_one_database() {
-    deleting_leaves_nothing(&Suite::start().await).await;
+    deleting_leaves_nothing(&Suite::start_in(Form::PLAIN).await).await;
 }
 
 #[tokio::test]
 async fn a_deleted_project_leaves_nothing_where_only_the_feeds_tell_of_it() {
-    let suite = Suite::start().await;
+    let suite = Suite::start_in(Form::PLAIN).await;
     assert!(migrate::down(&suite.admin_url, &migrate::REFERENCES, 0).await.unwrap() > 0);
     deleting_leaves_nothing(&suite).await;
 }

@@ -208,7 +208,7 @@ async fn a_feed_that_is_silent_is_not_believed_for_long() {
     for service in [Service::Task, Service::Content] {
         scene.read(&scene.mia, service).await.unwrap();
     }
-    let mut admin = scene.suite.admin().await;
+    let mut admin = scene.suite.admin_of("project").await;
     admin.batch_execute("BEGIN; LOCK TABLE project.access_revisions, project.change_log").await.unwrap();
     let since = Instant::now();
     let refused = async |service| {

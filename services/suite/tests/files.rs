@@ -69,8 +69,9 @@ impl Scene {
         let mut variables: Vec<(&str, &str)> =
             self.copies.iter().map(|(name, value)| (*name, value.as_str())).collect();
         variables.push(("DAFNCK_STORAGE_FOLDER", self.store().to_str().unwrap()));
+        let url = self.suite.admin_url_of("content");
         if with_database {
-            variables.push(("DAFNCK_ADMIN_URL", self.suite.admin_url.expose()));
+            variables.push(("DAFNCK_ADMIN_URL", url.expose()));
         }
         dafnck(&[&["files"], arguments].concat(), &variables).await
     }
@@ -230,7 +231,7 @@ async fn a_copy_outlives_its_object_by_31_days_and_what_is_younger_than_the_copi
     assert_eq!(scene.succeeds(&["keep"], false).await, "1 copies; 0 new with 0 bytes, 1 removed\n");
 
     // Of what the database refers to, one has no copy: missed if it was there at the last copying, not if it came later.
-    let mut admin = scene.suite.admin().await;
+    let mut admin = scene.suite.admin_of("content").await;
     let earlier = "UPDATE content.stored_parts SET changed_at = now() - interval '1 hour'";
     admin.batch_execute(earlier).await.unwrap();
     let missed = scene.files(&["check"], true).await;

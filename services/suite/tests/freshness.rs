@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use diesel_async::SimpleAsyncConnection;
 use shared::access::{AT_LEAST_AS_FRESH, CONSISTENCY_TOKEN, ConsistencyToken};
 use shared::proto::content::v1::{DownloadAttachmentRequest, GetDocumentRequest};
 use shared::proto::project::v1::{AddMemberRequest, Project, ProjectRole, RemoveMemberRequest};
@@ -112,13 +111,12 @@ async fn time_of_effect(look: impl AsyncFn() -> Result<(), Status>) -> Effect {
 /// Sets the copies back to a state in which Mia is still in, as if the feed had not come through yet.
 async fn make_copies_stale(scene: &Scene) {
     let [project, mia] = [scene.project.id.clone(), scene.mia.id.to_string()];
-    let mut admin = scene.suite.admin().await;
     for schema in ["task", "content"] {
         let back = format!(
             "UPDATE {schema}.project_access SET revision = revision - 1 WHERE project_id = '{project}'; \
              INSERT INTO {schema}.project_access_members VALUES ('{project}', '{mia}', 'member')"
         );
-        admin.batch_execute(&back).await.unwrap();
+        scene.suite.execute(&back).await;
     }
 }
 

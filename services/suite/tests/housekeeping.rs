@@ -18,7 +18,7 @@ struct Count {
 #[tokio::test]
 async fn old_changes_and_request_ids_are_forgotten_and_the_horizon_moves() {
     let suite = Suite::start().await;
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of("task").await;
     let key = "INSERT INTO task.idempotency_keys SELECT gen_random_uuid(), 'CreateTask', gen_random_uuid(), '\\x00', \
                gen_random_uuid(), now() - age FROM unnest(ARRAY[interval '25 hours', interval '1 hour']) age;";
     let change = "INSERT INTO task.change_log (changed_at, entity, entity_id, operation) \

@@ -5,7 +5,7 @@ use std::time::Duration;
 use diesel_async::SimpleAsyncConnection;
 use shared::config::Secret;
 use suite::maintain::{Outcome, maintain};
-use suite::testing::{Suite, tell_to_end};
+use suite::testing::{Form, Suite, tell_to_end};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::dafnck::start_dafnck;
@@ -28,7 +28,7 @@ fn of<'a>(done: &'a [(String, Vec<String>)], what: &str) -> &'a [String] {
 
 #[tokio::test]
 async fn of_two_runs_at_once_each_job_is_done_by_one_and_then_it_is_not_due() {
-    let suite = Suite::start().await;
+    let suite = Suite::start_in(Form::PLAIN).await;
     let url = &suite.admin_url;
     let (a, b) = tokio::join!(done(url, false), done(url, false));
     let mut jobs: Vec<String> = a.into_iter().chain(b).map(|(what, _)| what).collect();
@@ -43,7 +43,7 @@ async fn of_two_runs_at_once_each_job_is_done_by_one_and_then_it_is_not_due() {
 
 #[tokio::test]
 async fn a_process_that_maintains_forever_does_what_is_due_and_ends_when_it_is_told_to() {
-    let suite = Suite::start().await;
+    let suite = Suite::start_in(Form::PLAIN).await;
     let mut process =
         start_dafnck(&["maintain", "--forever"], &[("DAFNCK_ADMIN_URL", suite.admin_url.expose())]);
     let is_done = async {
@@ -86,7 +86,7 @@ async fn a_process_that_cannot_maintain_says_why_and_goes_on() {
 #[tokio::test]
 async fn tables_that_changed_are_counted_again_and_their_sizes_noted() {
     let suite = Suite::start().await;
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of("task").await;
     admin.batch_execute("ALTER TABLE task.idempotency_keys SET (autovacuum_enabled = off)").await.unwrap();
     let rows = "INSERT INTO task.idempotency_keys SELECT gen_random_uuid(), 'CreateTask', gen_random_uuid(), '\\x00', \
                 gen_random_uuid(), now() FROM generate_series(1, 2000)";
@@ -94,8 +94,8 @@ async fn tables_that_changed_are_counted_again_and_their_sizes_noted() {
     // What was changed is told to the statistics when the transaction's process is idle, or asked to.
     admin.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
 
-    let first = done(&suite.admin_url, true).await;
-    let second = done(&suite.admin_url, true).await;
+    let first = done(&suite.admin_url_of("task"), true).await;
+    let second = done(&suite.admin_url_of("task"), true).await;
 
     assert!(of(&first, "task analyze").contains(&"idempotency_keys".to_owned()), "{first:?}");
     assert!(!of(&second, "task analyze").contains(&"idempotency_keys".to_owned()), "{second:?}");
@@ -109,7 +109,7 @@ async fn tables_that_changed_are_counted_again_and_their_sizes_noted() {
 #[tokio::test]
 async fn an_index_that_is_mostly_empty_is_built_anew_beside_the_traffic() {
     let suite = Suite::start().await;
-    let mut admin = suite.admin().await;
+    let mut admin = suite.admin_of("task").await;
     // Keys that come in random order and mostly go leave an index of pages that are nearly empty.
     let bloat = "ALTER TABLE task.idempotency_keys SET (autovacuum_enabled = off); \
                  INSERT INTO task.idempotency_keys SELECT gen_random_uuid(), 'CreateTask', gen_random_uuid(), '\\x00', \
@@ -122,7 +122,7 @@ async fn an_index_that_is_mostly_empty_is_built_anew_beside_the_traffic() {
                 UPDATE pg_index SET indisvalid = FALSE WHERE indexrelid = 'task.idx_tasks_status_ccnew'::regclass";
     admin.batch_execute(half).await.unwrap();
 
-    let first = done(&suite.admin_url, true).await;
+    let first = done(&suite.admin_url_of("task"), true).await;
 
     assert!(of(&first, "task reindex").contains(&"idempotency_keys_pkey".to_owned()), "{first:?}");
     assert_eq!(
@@ -130,5 +130,5 @@ async fn an_index_that_is_mostly_empty_is_built_anew_beside_the_traffic() {
         0,
         "half an index goes"
     );
-    assert_eq!(of(&done(&suite.admin_url, true).await, "task reindex"), [""; 0]);
+    assert_eq!(of(&done(&suite.admin_url_of("task"), true).await, "task reindex"), [""; 0]);
 }

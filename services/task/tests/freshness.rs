@@ -122,7 +122,7 @@ async fn a_snapshot_replaces_what_is_from_another_life() {
     let forget = "UPDATE project.change_log_horizon SET position = 9223372036854775807, \
         transaction_id = (pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1)::text::xid8";
     let is_out = async || {
-        admin.batch_execute(forget).await.unwrap();
+        suite.execute(forget).await;
         get(sam, &task).await.is_err() && list(&ghost).await.is_err()
     };
     eventually("sam is out", is_out).await;

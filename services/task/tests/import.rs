@@ -180,7 +180,8 @@ async fn a_project_that_was_just_made_is_known() {
 
 #[tokio::test]
 async fn what_the_database_refuses_after_all_stops_no_other() {
-    let Team { suite, olga, project, .. } = &team().await;
+    // In one database, which knows what a task refers to.
+    let Team { suite, olga, project, .. } = &team_on(Suite::start_in(Form::PLAIN).await).await;
     olga.task(project, "so that the copy is there").await;
     let ghost = olga.project("ghost").await;
     let seen = item(1, olga, &ghost);

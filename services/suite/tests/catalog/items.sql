@@ -33,6 +33,9 @@ FROM (
     SELECT 'row security ' || c.relname, c.relrowsecurity::text
     FROM pg_class c JOIN here ON here.oid = c.relnamespace WHERE c.relkind = 'r' AND c.relrowsecurity
     UNION ALL
+    SELECT 'storage ' || c.relname, (SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(c.reloptions) AS o)
+    FROM pg_class c JOIN here ON here.oid = c.relnamespace WHERE c.relkind = 'r' AND c.reloptions IS NOT NULL
+    UNION ALL
     SELECT 'grant ' || g.table_name || ' to ' || g.grantee || ' ' || g.privilege_type, ''
     FROM information_schema.role_table_grants g JOIN here ON here.nspname = g.table_schema
 ) items

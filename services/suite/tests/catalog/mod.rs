@@ -7,7 +7,7 @@ use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use expect_test::expect_file;
 use shared::migrate;
-use suite::testing::{Suite, empty_database};
+use suite::testing::{Form, Suite, empty_database};
 
 const SCHEMAS: [&str; 4] = ["identity", "project", "task", "content"];
 const SEED: &str = include_str!("seed.sql");
@@ -40,7 +40,7 @@ async fn our_catalog(conn: &mut AsyncPgConnection) -> Catalog {
 
 #[tokio::test]
 async fn every_item_of_the_seed_is_there_or_its_difference_is_written_down() {
-    let suite = Suite::start().await;
+    let suite = Suite::start_in(Form::PLAIN).await;
     let mut conn = suite.admin().await;
     let ours = our_catalog(&mut conn).await;
     conn.batch_execute("CREATE SCHEMA seed; SET search_path = seed").await.unwrap();
@@ -66,7 +66,7 @@ async fn every_item_of_the_seed_is_there_or_its_difference_is_written_down() {
 
 #[tokio::test]
 async fn every_table_of_a_tenant_is_under_row_security() {
-    let suite = Suite::start().await;
+    let suite = Suite::start_in(Form::PLAIN).await;
     let ours = our_catalog(&mut suite.admin().await).await;
     let tables = ours.keys().filter_map(|item| item.strip_prefix("column ")?.split_once('.'));
     let unprotected: std::collections::BTreeSet<_> = tables
@@ -75,6 +75,18 @@ async fn every_table_of_a_tenant_is_under_row_security() {
         .collect();
     // Neither belongs to a tenant, and no role that serves requests may read them.
     assert_eq!(unprotected.into_iter().collect::<Vec<_>>(), ["change_log_horizon", "feed_positions"]);
+}
+
+#[tokio::test]
+async fn autovacuum_comes_to_each_table_as_its_migration_says() {
+    let suite = Suite::start().await;
+    let mut text = String::new();
+    for schema in SCHEMAS {
+        let items = catalog(&mut suite.admin_of(schema).await, schema).await;
+        let settings = items.iter().filter_map(|(item, is)| Some((item.strip_prefix("storage ")?, is)));
+        settings.for_each(|(table, is)| text.push_str(&format!("{schema}.{table}: {is}\n")));
+    }
+    expect_file!["./storage.txt"].assert_eq(&text);
 }
 
 #[tokio::test]

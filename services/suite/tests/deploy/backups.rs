@@ -4,11 +4,12 @@ use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use diesel_async::SimpleAsyncConnection;
 use shared::local::{ADMIN, Barman, PostgresServer};
-use suite::testing::{Actor, Bucket, Suite};
+use suite::testing::{Actor, Bucket, Form, Suite};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -16,6 +17,8 @@ use super::kustomize::{Objects, PRODUCTION};
 use super::root;
 
 const NOBODY: u32 = 65534;
+/// Much less than until somebody writes by chance.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// What a drill reads: the project that was in the base backup, and the one that only the log has.
 const EVERYTHING: &str = "\n  project.projects: 2 rows\n";
 
@@ -118,7 +121,7 @@ pub fn write_program(path: &Path, does: &str) {
 
 /// A suite on servers of its own, with an attachment.
 async fn suite_with_an_attachment() -> (Suite, Actor) {
-    let suite = Suite::start_alone().await;
+    let suite = Suite::start_alone_in(Form::PLAIN).await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     crate::files::upload(&olga, &project, "up").await;
@@ -229,15 +232,14 @@ fn grants() -> String {
 
 #[tokio::test]
 async fn the_backup_container_makes_a_backup_copies_attachments_and_can_restore() {
-    let (suite, olga) = suite_with_an_attachment().await;
-    let postgres = postgres_of(&suite);
-    let image = Image::with(&[], postgres).await;
+    let (mut suite, olga) = suite_with_an_attachment().await;
+    let image = Image::with(&[], postgres_of(&suite)).await;
     suite.admin().await.batch_execute(&grants()).await.unwrap();
     let user = image.succeed("/bin/sh", &["-c", "id -un"], &[]).await;
     let configuration = super::read(&root().join("deploy/backup/barman.conf"))
         .replace("barman_user = postgres", &format!("barman_user = {}", user.trim()))
         .replace("/var/lib/barman", image.path("barman").to_str().unwrap())
-        .replace("host=postgres port=5432", &format!("host=127.0.0.1 port={}", postgres.port))
+        .replace("host=postgres port=5432", &format!("host=127.0.0.1 port={}", postgres_of(&suite).port))
         .replace("dbname=dafnck", &format!("dbname={}", suite.options.database));
     fs::write(image.path("barman.conf"), configuration).unwrap();
     fs::write(image.path("pgpass"), "127.0.0.1:*:*:dafnck_backup:secret\n").unwrap();
@@ -255,13 +257,16 @@ async fn the_backup_container_makes_a_backup_copies_attachments_and_can_restore(
     ];
     open_to_others(&store);
 
-    let said = image.succeed("schedule", &[], &variables).await;
+    // While nobody writes, which must not be waited for.
+    suite.stop().await;
+    let said = tokio::time::timeout(PATIENCE, image.succeed("schedule", &[], &variables)).await.unwrap();
 
     for metric in ["backup_last_success", "backup_files_last", "backup_log_last", "backup_window_start"] {
         assert!(image.metric(&format!("{metric}_timestamp_seconds")).is_some_and(|at| at > 0), "{said}");
     }
     assert_eq!(image.metric("backup_failed"), Some(0), "{said}");
-    olga.project("only in the log").await;
+    suite.start_again().await;
+    olga.after_restart(&suite).project("only in the log").await;
     // Until it has arrived: the next round of the same day.
     image.succeed("schedule", &[], &variables).await;
     let said = image.succeed("try-restore", &["barman", "dafnck"], &variables).await;
@@ -273,7 +278,9 @@ async fn the_backup_container_makes_a_backup_copies_attachments_and_can_restore(
     // More than a week passes.
     let later = (Utc::now() + TimeDelta::days(8)).timestamp();
     image.write_program("date", &format!("echo {later}"));
-    let said = image.succeed("schedule", &[], &variables).await;
+    image.write_program("sleep", super::schedule::UNTIL_NOTHING_RUNS);
+    let two_rounds = [variables.as_slice(), &[("ROUNDS", "2")]].concat();
+    let said = image.succeed("schedule", &[], &two_rounds).await;
     assert!(said.contains(EVERYTHING), "{said}");
     assert_eq!((base_backups(&image).await, image.metric("backup_drill_failed")), (2, Some(0)), "{said}");
     for metric in ["backup_last_success", "backup_drill_last", "backup_drill_last_success"] {

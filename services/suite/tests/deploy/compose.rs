@@ -62,7 +62,7 @@ fn image_has_health_check(build: &Value) -> bool {
         }),
         None => Some(dockerfile.as_str()),
     };
-    stage.unwrap().lines().any(|line| line.starts_with("HEALTHCHECK") && !line.ends_with("NONE"))
+    stage.unwrap().lines().any(|line| line.starts_with("HEALTHCHECK"))
 }
 
 #[test]

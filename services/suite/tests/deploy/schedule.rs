@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono::NaiveDateTime;
 use tempfile::TempDir;
@@ -12,18 +13,26 @@ use super::backups::write_program;
 use super::root;
 
 /// The programs that it calls, and what they do in its folder.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("date", "cat clock"),
-    // A minute takes twenty, so that an hour has three rounds.
-    ("sleep", "echo $(($(cat clock) + 20 * $1)) >clock"),
     (
         "barman",
-        r#"case "$*" in *list-backups*) cat backups ;; backup*) echo backup >>called; [ ! -e broken ] ;; esac"#,
+        r#"case "$*" in
+        *list-backups*) cat backups ;;
+        backup*) until [ ! -e slow ] || [ "$(wc -l <kept)" -ge 2 ]; do :; done; echo backup >>called; [ ! -e broken ] ;;
+        esac"#,
     ),
     ("try-restore", "echo drill >>called; [ ! -e broken ]"),
-    ("dafnck", "exit 0"),
+    ("dafnck", "echo files >>kept"),
     ("psql", "exit 1"),
 ];
+
+/// In the place of `sleep`: ends when nothing else runs that the process which called it has begun.
+pub const UNTIL_NOTHING_RUNS: &str =
+    r#"until [ "$(wc -w </proc/$PPID/task/$PPID/children)" -eq 1 ]; do :; done"#;
+/// A minute takes twenty, so that an hour has three rounds.
+const TWENTY_MINUTES: &str = "echo $(($(cat clock) + 20 * $1)) >clock";
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A volume, and what time it is.
 struct Volume(TempDir);
@@ -40,6 +49,8 @@ impl Volume {
         for (name, does) in PROGRAMS {
             write_program(&bin.join(name), does);
         }
+        let sleep = format!("[ -e slow ] || {UNTIL_NOTHING_RUNS}\n{TWENTY_MINUTES}");
+        write_program(&bin.join("sleep"), &sleep);
         fs::write(folder.path().join("pgpass"), "").unwrap();
         Self(folder)
     }
@@ -60,7 +71,8 @@ impl Volume {
         command.current_dir(self.0.path()).env("PATH", path).env("BACKUP_HOME", self.0.path());
         command.env("BARMAN_PGPASS_FILE", "pgpass").env("PGPASSFILE", "own-pgpass");
         command.env("ROUNDS", rounds.to_string()).env("BACKUP_HOUR", "02").env("DRILL_DAY", "7");
-        assert!(command.status().await.unwrap().success());
+        let ended = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).status()).await;
+        assert!(ended.expect("it ends after its rounds").unwrap().success());
         let called = self.path("called");
         let did = fs::read_to_string(&called).unwrap_or_default().lines().map(str::to_owned).collect();
         forget(&called);
@@ -94,6 +106,14 @@ async fn a_base_backup_is_made_each_night_and_a_night_that_was_missed_is_made_up
     volume.set_broken(true);
     let tried = volume.starts("2026-11-27 02:00", 4, &["2026-11-26 09:35"]).await;
     assert_eq!(tried, ["backup", "backup"], "what failed is tried again after an hour");
+}
+
+#[tokio::test]
+async fn attachments_are_copied_also_while_a_base_backup_takes_its_time() {
+    let volume = Volume::new();
+    fs::write(volume.path("kept"), "").unwrap();
+    fs::write(volume.path("slow"), "it ends when attachments have been copied twice").unwrap();
+    assert_eq!(volume.starts("2026-11-25 14:00", 6, &[]).await, ["backup"]);
 }
 
 #[tokio::test]

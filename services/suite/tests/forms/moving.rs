@@ -11,7 +11,7 @@ use shared::migrate;
 use shared::proto::content::v1::{ListAttachmentsRequest, ListDocumentsRequest};
 use shared::proto::project::v1::{GetProjectRequest, Project};
 use shared::proto::task::v1::{ListTasksRequest, WatchTasksRequest};
-use suite::testing::{Actor, OtherCluster, Suite, summary};
+use suite::testing::{Actor, Form, OtherCluster, Suite, summary};
 
 use crate::deleting::{full_project, nothing_is_left};
 
@@ -107,7 +107,7 @@ async fn seen(who: &Actor, project: &Project) -> [usize; 3] {
 
 #[tokio::test]
 async fn a_filled_suite_moves_from_one_database_to_four_and_loses_nothing() {
-    let mut suite = Suite::start().await;
+    let mut suite = Suite::start_in(Form::PLAIN).await;
     let olga = suite.user("olga").await;
     let gus = suite.guest("gus").await;
     let project = full_project(&olga, &gus).await;
@@ -141,7 +141,7 @@ async fn a_filled_suite_moves_from_one_database_to_four_and_loses_nothing() {
 /// Positions are counted in the life of a database; a dump that is restored over itself begins another.
 #[tokio::test]
 async fn a_dump_restored_into_the_same_database_is_noticed_by_those_who_follow() {
-    let mut suite = Suite::start().await;
+    let mut suite = Suite::start_in(Form::PLAIN).await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let task = olga.task(&project, "build").await;

@@ -28,14 +28,14 @@ struct Row {
 
 /// All rows, each with its table before it.
 pub(super) async fn rows(suite: &Suite) -> Vec<String> {
-    let mut conn = suite.admin().await;
     let mut all = Vec::new();
     for (table, order, left_out) in TABLES.into_iter().chain([ATTACHMENTS]) {
+        let (schema, _) = table.split_once('.').unwrap();
         let query = format!(
             "SELECT '{table} ' || (to_jsonb(t) - string_to_array('{left_out}', ','))::text AS row \
              FROM {table} t ORDER BY {order}"
         );
-        let rows: Vec<Row> = sql_query(query).load(&mut conn).await.unwrap();
+        let rows: Vec<Row> = sql_query(query).load(&mut suite.admin_of(schema).await).await.unwrap();
         all.extend(rows.into_iter().map(|row| row.row));
     }
     all

@@ -4,7 +4,7 @@ use diesel::sql_types::Text;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
 use suite::services::Role;
-use suite::testing::Suite;
+use suite::testing::{Form, Suite};
 
 use super::outcome;
 
@@ -40,7 +40,7 @@ struct Attempt {
 
 #[tokio::test]
 async fn no_role_reaches_a_table_column_or_function_of_another_service() {
-    let suite = Suite::start().await;
+    let suite = Suite::start_in(Form::PLAIN).await;
     let attempts: Vec<Attempt> = sql_query(STATEMENTS).load(&mut suite.admin().await).await.unwrap();
     assert!(attempts.len() > 1000, "{} statements", attempts.len());
     for role in Role::ALL {
@@ -57,7 +57,7 @@ async fn no_role_reaches_a_table_column_or_function_of_another_service() {
 /// The foreign keys between the services are checked by the database itself: their schema is nobody's.
 #[tokio::test]
 async fn no_role_reads_the_ledgers_of_migrations() {
-    let suite = Suite::start().await;
+    let suite = Suite::start_in(Form::PLAIN).await;
     for role in Role::ALL {
         let mut conn = suite.connect_as(role).await;
         let name = role.name();

@@ -1,7 +1,7 @@
 //! `dafnck migrate` as a process: what it says of a database, and how it ends.
 
 use diesel_async::SimpleAsyncConnection;
-use suite::testing::{Suite, empty_database};
+use suite::testing::{Form, Suite, empty_database};
 
 use crate::dafnck::{Ran, dafnck};
 
@@ -20,7 +20,7 @@ async fn said(url: &str, arguments: &[&str]) -> String {
 
 #[tokio::test]
 async fn rows_in_the_way_are_named_and_end_it_with_1_until_they_are_mended() {
-    let suite = Suite::start().await;
+    let suite = Suite::start_in(Form::PLAIN).await;
     let url = suite.admin_url.expose();
     let olga = suite.guest("olga").await;
     let task = olga.task(&olga.project("apollo").await, "buy milk").await;

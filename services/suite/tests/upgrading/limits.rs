@@ -2,7 +2,7 @@
 
 use diesel_async::SimpleAsyncConnection;
 use shared::migrate;
-use suite::testing::Suite;
+use suite::testing::{Form, Suite};
 
 /// Has each command that changes a table do this first, with the limits that the step has.
 fn before_each_command(does: &str) -> String {
@@ -15,7 +15,7 @@ fn before_each_command(does: &str) -> String {
 
 #[tokio::test]
 async fn a_step_has_400_ms_to_wait_and_15_minutes_for_a_statement() {
-    let suite = Suite::start().await;
+    let suite = Suite::start_in(Form::PLAIN).await;
     migrate::down(&suite.admin_url, &migrate::REFERENCES, 0).await.unwrap();
     let note = "INSERT INTO public.seen VALUES (current_setting('lock_timeout'), current_setting('statement_timeout'));";
     suite.admin().await.batch_execute(&before_each_command(note)).await.unwrap();
@@ -32,7 +32,7 @@ async fn a_step_has_400_ms_to_wait_and_15_minutes_for_a_statement() {
 
 #[tokio::test]
 async fn a_statement_that_runs_for_too_long_ends_its_step_which_is_undone_and_not_repeated() {
-    let suite = Suite::start().await;
+    let suite = Suite::start_in(Form::PLAIN).await;
     migrate::down(&suite.admin_url, &migrate::REFERENCES, 0).await.unwrap();
     // The first command finds the limit and makes it short, the second takes longer.
     let stay = "IF current_setting('statement_timeout') = '15min' THEN SET LOCAL statement_timeout = '200ms'; \

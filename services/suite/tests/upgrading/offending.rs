@@ -2,13 +2,13 @@
 
 use diesel_async::SimpleAsyncConnection;
 use shared::migrate;
-use suite::testing::{Suite, empty_database};
+use suite::testing::{Form, Suite, empty_database};
 
 const NOBODY: &str = "00000000-0000-7000-8000-0000000000cc";
 
 #[tokio::test]
 async fn rows_that_name_nothing_are_told_before_the_foreign_keys_come() {
-    let suite = Suite::start().await;
+    let suite = Suite::start_in(Form::PLAIN).await;
     let mut admin = suite.admin().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
