@@ -105,7 +105,8 @@ fn is_disk_full(information: &dyn DatabaseErrorInformation) -> bool {
         .any(|text| text.contains("No space left on device") || text == "Check free disk space.")
 }
 
-/// Whether the server said that it stops, starts, or has no room: passing states, all safe to retry.
+/// Whether the server said that it stops, starts, or has no room, or a pooler that it cannot reach it: passing states, all
+/// safe to retry.
 fn is_server_going(message: &str) -> bool {
     [
         "terminating connection",
@@ -115,6 +116,12 @@ fn is_server_going(message: &str) -> bool {
         "too many connections",
         "sorry, too many clients already",
         "error communicating with the server",
+        // PgBouncer.
+        "server conn crashed",
+        "server login has been failing",
+        "cannot connect to server",
+        "query_wait_timeout",
+        "no more connections allowed",
     ]
     .iter()
     .any(|text| message.contains(text))
