@@ -19,7 +19,7 @@ use super::root;
 const NOBODY: u32 = 65534;
 /// Much less than until somebody writes by chance.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// What a drill reads: the project that was in the base backup, and the one that only the log has.
+/// What a restore to before the third project reads: the one that was in the base backup, and the one that only the log has.
 const EVERYTHING: &str = "\n  project.projects: 2 rows\n";
 
 /// A folder with the programs of the image, for a user who is not root: PostgreSQL runs as no other.
@@ -54,7 +54,7 @@ impl Image {
             };
             write_program(&bin.join(name), &format!("exec python3 {} {options} \"$@\"", program.display()));
         }
-        for script in ["try-restore", "schedule"] {
+        for script in ["restore", "try-restore", "schedule"] {
             fs::copy(root().join("deploy/backup").join(script), bin.join(script)).unwrap();
         }
         fs::copy(env!("CARGO_BIN_EXE_dafnck"), bin.join("dafnck")).unwrap();
@@ -266,10 +266,13 @@ async fn the_backup_container_makes_a_backup_copies_attachments_and_can_restore(
     }
     assert_eq!(image.metric("backup_failed"), Some(0), "{said}");
     suite.start_again().await;
-    olga.after_restart(&suite).project("only in the log").await;
+    let olga = olga.after_restart(&suite);
+    olga.project("only in the log").await;
+    let before_that = Utc::now().to_rfc3339();
+    olga.project("too late").await;
     // Until it has arrived: the next round of the same day.
     image.succeed("schedule", &[], &variables).await;
-    let said = image.succeed("try-restore", &["barman", "dafnck"], &variables).await;
+    let said = image.succeed("try-restore", &["barman", "dafnck", &before_that], &variables).await;
     assert!(said.contains("1 objects with 2 bytes are referred to, 0 are younger"), "{said}");
     assert!(said.contains("pages: ") && said.contains("restored in "), "{said}");
     assert!(said.contains(EVERYTHING), "{said}");
@@ -281,7 +284,7 @@ async fn the_backup_container_makes_a_backup_copies_attachments_and_can_restore(
     image.write_program("sleep", super::schedule::UNTIL_NOTHING_RUNS);
     let two_rounds = [variables.as_slice(), &[("ROUNDS", "2")]].concat();
     let said = image.succeed("schedule", &[], &two_rounds).await;
-    assert!(said.contains(EVERYTHING), "{said}");
+    assert!(said.contains("\n  project.projects: 3 rows\n"), "{said}");
     assert_eq!((base_backups(&image).await, image.metric("backup_drill_failed")), (2, Some(0)), "{said}");
     for metric in ["backup_last_success", "backup_drill_last", "backup_drill_last_success"] {
         assert_eq!(image.metric(&format!("{metric}_timestamp_seconds")), Some(later), "{metric}: {said}");
