@@ -35,7 +35,8 @@ async fn a_python_client_goes_through_every_flow() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let cache = folder.join("../../.local/cache");
     let packages = python_packages(&cache, GRPC_FOLDER, &GRPC, |step| eprintln!("{step}")).await.unwrap();
-    let address = |url: &str| url.trim_start_matches("http://").to_owned();
+    let address = |url: &str| url.split_once("://").unwrap().1.to_owned();
+    let certificates = suite.options.certificates.iter().map(|folder| ("CERTIFICATES", folder));
 
     let output = Command::new("python3")
         .arg(folder.join("tests/client.py"))
@@ -44,6 +45,7 @@ async fn a_python_client_goes_through_every_flow() {
         .env("PYTHONPATH", packages)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("DAFNCK_SERVICE_SECRET", SERVICE_SECRET)
+        .envs(certificates)
         .kill_on_drop(true)
         .output()
         .await

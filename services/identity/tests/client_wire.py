@@ -17,11 +17,22 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 DEADLINE_SECONDS = 20
 
 
+def channel_to(address):
+    """With the certificate of an operator, where connections are encrypted."""
+    folder = os.environ.get("CERTIFICATES")
+    if folder is None:
+        return grpc.insecure_channel(address)
+    ca, key, certificate = (
+        open(os.path.join(folder, name), "rb").read() for name in ("ca.pem", "operator.key", "operator.pem")
+    )
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(ca, key, certificate))
+
+
 class Service:
     """Methods of the services at one address, found by reflection."""
 
     def __init__(self, address, package):
-        self.channel = grpc.insecure_channel(address)
+        self.channel = channel_to(address)
         database = ProtoReflectionDescriptorDatabase(self.channel)
         self.pool = descriptor_pool.DescriptorPool(database)
         self.names = [name for name in database.get_services() if name.startswith(package)]
