@@ -56,11 +56,8 @@ async fn users_are_stored_once_with_their_profiles_and_dates() {
     assert_eq!(outcomes[1], [(1, Unchanged, none()), (2, Unchanged, none())]);
     let mut actor = suite.guest("witness").await;
     by_hand(&suite, &format!("UPDATE identity.user_sessions SET user_id = '{}'", olga.id)).await;
-    let redis = suite.redis();
     let token = actor.session_token.take().unwrap();
-    let hash = shared::authentication::token_hash(&token);
-    let key = redis.key(&format!("{{session:{}}}", hash.to_hex()));
-    redis.query::<()>(redis::cmd("DEL").arg(key)).await.unwrap();
+    suite.forget_session(&token).await;
     actor.session_token = Some(token);
     let read =
         actor.users().get_user(GetUserRequest { user_id: olga.id.clone() }).await.unwrap().into_inner();

@@ -2,8 +2,6 @@
 
 mod rotation;
 
-use std::path::PathBuf;
-
 use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
@@ -14,7 +12,6 @@ use shared::proto::identity::internal::v1::identity_import_service_client::Ident
 use shared::proto::identity::internal::v1::key_service_client::KeyServiceClient;
 use shared::proto::identity::v1 as pb;
 use shared::siblings::Sibling;
-use suite::operator::OperatorOptions;
 use suite::services::{self, RunningServices};
 use suite::testing::*;
 
@@ -92,16 +89,8 @@ fn again(suite: &Suite, actor: &Actor) -> Actor {
 }
 
 pub async fn rotate(suite: &Suite) -> Vec<internal::RotateKeysResponse> {
-    let options = OperatorOptions {
-        service_secret: Some(SERVICE_SECRET.into()),
-        data_folder: PathBuf::from("nowhere"),
-        siblings: suite.siblings.clone(),
-        tls_ca: None,
-        tls_certificate: None,
-        tls_key: None,
-    };
     let mut told = Vec::new();
-    suite::rotate_keys::run(&options, |so_far| told.push(so_far.clone())).await.unwrap();
+    suite::rotate_keys::run(&suite.operator(), |so_far| told.push(so_far.clone())).await.unwrap();
     told
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use diesel_async::SimpleAsyncConnection;
 use futures::StreamExt;
-use shared::authentication::{STREAM_RECHECK, token_hash};
+use shared::authentication::STREAM_RECHECK;
 use shared::proto::content::v1::UploadAttachmentRequest;
 use shared::proto::content::v1::upload_attachment_request::Part;
 use shared::proto::content::v1::{EntityType, UploadHeader};
@@ -130,9 +130,7 @@ async fn a_stream_that_was_told_nothing_asks_and_ends() {
     let since = Instant::now();
     let revoke = "UPDATE identity.user_sessions SET is_active = FALSE";
     suite.admin().await.batch_execute(revoke).await.unwrap();
-    let hash = token_hash(olga.session_token.as_deref().unwrap()).to_hex();
-    let forget = redis::Cmd::del(suite.redis().key(&format!("{{session:{hash}}}")));
-    let _: () = suite.redis().query(&forget).await.unwrap();
+    suite.forget_session(olga.session_token.as_deref().unwrap()).await;
     let (ends, delay) = olgas.end(since).await;
     assert_eq!(ends, [ENDED; 2]);
     assert!(delay < STREAM_RECHECK * 2, "{delay:?}");

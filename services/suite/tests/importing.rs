@@ -16,8 +16,6 @@ use suite::interchange::line::Kind;
 use suite::testing::Suite;
 use tempfile::TempDir;
 
-use crate::interchange::operator;
-
 fn id(number: u32) -> String {
     format!("00000000-0000-4000-8000-{number:012}")
 }
@@ -75,7 +73,7 @@ fn texts(lines: &[Value]) -> Vec<String> {
 }
 
 fn options(suite: &Suite, file: &Path) -> ImportOptions {
-    ImportOptions { file: file.to_owned(), operator: operator(suite) }
+    ImportOptions { file: file.to_owned(), operator: suite.operator() }
 }
 
 async fn import(suite: &Suite, file: &Path) -> Report {

@@ -19,6 +19,7 @@ mod drill;
 mod form;
 mod mail;
 mod moving;
+mod operating;
 mod replacing;
 mod replica;
 mod round_trips;

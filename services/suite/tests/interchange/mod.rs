@@ -13,21 +13,8 @@ use std::path::{Path, PathBuf};
 
 use suite::export::{self, ExportOptions};
 use suite::import::{self, ImportOptions, Progress, Report};
-use suite::operator::OperatorOptions;
-use suite::testing::{SERVICE_SECRET, Suite};
+use suite::testing::Suite;
 use tempfile::TempDir;
-
-/// The operator of this suite.
-pub fn operator(suite: &Suite) -> OperatorOptions {
-    OperatorOptions {
-        service_secret: Some(SERVICE_SECRET.into()),
-        data_folder: PathBuf::from("nowhere"),
-        siblings: suite.siblings.clone(),
-        tls_ca: None,
-        tls_certificate: None,
-        tls_key: None,
-    }
-}
 
 fn to(suite: &Suite, file: &Path) -> ExportOptions {
     ExportOptions {
@@ -35,13 +22,13 @@ fn to(suite: &Suite, file: &Path) -> ExportOptions {
         files: "files".into(),
         projects: Vec::new(),
         replace: false,
-        operator: operator(suite),
+        operator: suite.operator(),
     }
 }
 
 async fn import(suite: &Suite, file: &Path) -> Report {
     let mut report = Report::default();
-    let options = ImportOptions { file: file.to_owned(), operator: operator(suite) };
+    let options = ImportOptions { file: file.to_owned(), operator: suite.operator() };
     import::run(&options, &mut report, &Progress::Silent).await.unwrap();
     report
 }
