@@ -1,6 +1,5 @@
 //! How soon a change in the project service takes effect here.
 
-use diesel_async::SimpleAsyncConnection;
 use serde_json::json;
 use shared::json::to_struct;
 use shared::proto::project::v1 as project;
@@ -104,14 +103,13 @@ async fn a_snapshot_replaces_what_is_from_another_life() {
     let Team { suite, olga, sam, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     let ghost = project::Project { id: new_id(), ..project.clone() };
-    let mut admin = suite.admin_of(task::NAME).await;
     let ahead = format!(
         "UPDATE task.project_access SET revision = 1000; \
          INSERT INTO task.project_access VALUES ('{0}', 1000, FALSE, 'private', 'active'); \
          INSERT INTO task.project_access_members SELECT unnest(ARRAY['{0}', '{1}']::uuid[]), '{2}', 'member'",
         ghost.id, project.id, sam.id
     );
-    admin.batch_execute(&ahead).await.unwrap();
+    suite.execute(&ahead).await;
     get(sam, &task).await.unwrap();
     let list = |of: &project::Project| {
         let request = pb::ListTasksRequest { project_id: of.id.clone(), ..Default::default() };

@@ -15,6 +15,7 @@
 mod actor;
 mod around;
 mod bucket;
+mod databases;
 mod drill;
 mod form;
 mod mail;
@@ -46,9 +47,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use diesel::dsl::sql;
-use diesel::sql_types::BigInt;
-use diesel_async::{AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
 use identity::sealing::KeyRingOptions;
 use identity::{IdentityOptions, RegistrationMode};
 use shared::clock::Clock;
@@ -61,10 +59,8 @@ use tempfile::TempDir;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig};
 use uuid::Uuid;
 
-use crate::services::{self, DatabaseForm, NAMES, Role, RunningServices, SuiteOptions};
+use crate::services::{self, DatabaseForm, NAMES, RunningServices, SuiteOptions};
 
-/// How long it may take until nothing of what was is under way any more.
-const SETTLE_LIMIT: Duration = Duration::from_secs(30);
 /// Long enough that all that is sent at once is there before the first of it is answered.
 const COUNTED_ROUND_TRIP: Duration = Duration::from_millis(20);
 /// Largest attachment unless a test says otherwise.
@@ -233,76 +229,6 @@ impl Suite {
         let authority = self.options.certificate("ca.pem");
         let SuiteOptions { redis_url, redis_key_prefix, .. } = &self.options;
         RedisStore::believing(authority.as_deref(), redis_url, redis_key_prefix).unwrap()
-    }
-
-    /// The superuser's URL of the database that a service's schema is in.
-    pub fn admin_url_of(&self, service: &str) -> Secret {
-        let SuiteOptions { databases, database, .. } = &self.options;
-        let [identity, wanted] = [identity::NAME, service].map(|name| databases.database_of(name, database));
-        self.admin_url.expose().replace(&format!("/{identity}?"), &format!("/{wanted}?")).into()
-    }
-
-    /// A connection as superuser, past all policies, to the database that a service's schema is in.
-    pub async fn admin_of(&self, service: &str) -> AsyncPgConnection {
-        shared::database::connect(&self.admin_url_of(service)).await.unwrap()
-    }
-
-    /// The same, to the database; where there are four, to identity's.
-    pub async fn admin(&self) -> AsyncPgConnection {
-        self.admin_of(identity::NAME).await
-    }
-
-    /// The same, to the database that has what a statement speaks of.
-    async fn admin_for(&self, statement: &str) -> AsyncPgConnection {
-        let place = |service: &&str| statement.find(&format!("{service}.")).unwrap_or(usize::MAX);
-        self.admin_of(NAMES.into_iter().min_by_key(place).unwrap()).await
-    }
-
-    /// Changes what is there as superuser, past all policies; all statements speak of one service's schema.
-    pub async fn execute(&self, statements: &str) {
-        self.admin_for(statements).await.batch_execute(statements).await.unwrap();
-    }
-
-    /// How many rows there are; `task.tasks WHERE …`.
-    pub async fn count(&self, rows: &str) -> i64 {
-        #[derive(diesel::QueryableByName)]
-        struct Count {
-            #[diesel(sql_type = diesel::sql_types::BigInt)]
-            count: i64,
-        }
-        let query = diesel::sql_query(format!("SELECT count(*) AS count FROM {rows}"));
-        let found: Count = query.get_result(&mut self.admin_for(rows).await).await.unwrap();
-        found.count
-    }
-
-    /// How many deadlocks the databases have counted when nobody is in them any more: each tells of its own as it leaves,
-    /// also who is kept by a pooler for the next one.
-    pub async fn deadlocks(&self) -> i64 {
-        let ours = databases_of(&self.options).into_iter().collect::<Vec<_>>().join("', '");
-        let others = format!("pg_stat_activity WHERE datname IN ('{ours}') AND pid <> pg_backend_pid()");
-        let sent_away = format!("(SELECT pg_terminate_backend(pid) FROM {others}) AS others");
-        until("nobody is in the databases", SETTLE_LIMIT, async || self.count(&sent_away).await == 0).await;
-        let deadlocks = "pg_stat_database, generate_series(1, deadlocks)";
-        self.count(&format!("{deadlocks} WHERE datname IN ('{ours}')")).await
-    }
-
-    /// Waits until no transaction runs that began before now, also of another test: a watch that begins then begins
-    /// after all that was done before.
-    pub async fn settle(&self) {
-        let mut admin = self.admin().await;
-        let current = sql::<BigInt>("pg_current_xact_id()::text::bigint");
-        let done: i64 = diesel::select(current).get_result(&mut admin).await.unwrap();
-        let oldest_running = sql::<BigInt>("pg_snapshot_xmin(pg_current_snapshot())::text::bigint");
-        until("all transactions have ended", SETTLE_LIMIT, async || {
-            diesel::select(oldest_running.clone()).get_result::<i64>(&mut admin).await.unwrap() > done
-        })
-        .await;
-    }
-
-    /// A connection under a service's role, as its code has it.
-    pub async fn connect_as(&self, role: Role) -> AsyncPgConnection {
-        let (url, options) = (self.options.url_of(role), self.options.database());
-        shared::database::connect_as_told(&url, &options).await.unwrap()
     }
 
     /// Starts services that have been stopped, on other ports.

@@ -17,8 +17,7 @@ async fn a_service_cannot_enter_the_database_of_another() {
         for service in suite::services::NAMES {
             let name = role.name();
             let url = suite.options.url_of(role).expose().to_owned();
-            let own =
-                DatabaseForm::Four.database_of(name.split('_').next().unwrap(), &suite.options.database);
+            let own = DatabaseForm::Four.database_of(role.service(), &suite.options.database);
             let wanted = DatabaseForm::Four.database_of(service, &suite.options.database);
             let entered = shared::database::connect(&url.replace(&own, &wanted).into()).await;
             assert_eq!(entered.is_ok(), own == wanted, "{name} at {wanted}");

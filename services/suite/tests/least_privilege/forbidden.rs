@@ -58,10 +58,10 @@ const ATTEMPTS: [&str; 32] = [
 ];
 
 /// An attempt of a role, and the refusal with the role's own names left out, so that all roles' can be compared.
-async fn try_as(conn: &mut AsyncPgConnection, database: &str, role: &str, attempt: &str) -> String {
-    let service = role.split('_').next().unwrap();
+async fn try_as(conn: &mut AsyncPgConnection, database: &str, role: Role, attempt: &str) -> String {
+    let (name, service) = (role.name(), role.service());
     let table = table_of(service);
-    let names = [("{role}", role), ("{schema}", service), ("{table}", table)];
+    let names = [("{role}", name.as_str()), ("{schema}", service), ("{table}", table)];
     let statement = names.iter().fold(attempt.to_owned(), |text, (stands, name)| text.replace(stands, name));
     let refusal = outcome(conn, &statement).await;
     conn.batch_execute("RESET ALL; RESET ROLE").await.unwrap();
@@ -76,13 +76,12 @@ async fn no_role_of_a_service_gets_around_the_rules() {
     let mut refusals = ATTEMPTS.map(|attempt| (attempt, BTreeMap::<String, Vec<String>>::new()));
     for role in Role::ALL {
         let mut conn = suite.connect_as(role).await;
-        let role = role.name();
-        let service = role.split('_').next().unwrap();
-        let database = suite.options.databases.database_of(service, &suite.options.database);
+        let name = role.name();
+        let database = suite.options.databases.database_of(role.service(), &suite.options.database);
         for (attempt, by_refusal) in &mut refusals {
-            let refusal = try_as(&mut conn, &database, &role, attempt).await;
-            assert_ne!(refusal, "ok", "{role}: {attempt}");
-            by_refusal.entry(refusal).or_default().push(role.clone());
+            let refusal = try_as(&mut conn, &database, role, attempt).await;
+            assert_ne!(refusal, "ok", "{name}: {attempt}");
+            by_refusal.entry(refusal).or_default().push(name.clone());
         }
     }
     let mut table = String::new();
@@ -102,8 +101,7 @@ async fn nothing_comes_of_a_grant_by_a_role_of_a_service() {
     let suite = Suite::start().await;
     for role in Role::ALL {
         let mut conn = suite.connect_as(role).await;
-        let name = role.name();
-        let service = name.split('_').next().unwrap();
+        let (name, service) = (role.name(), role.service());
         let table = table_of(service);
         outcome(&mut conn, &format!("GRANT ALL ON {table} TO PUBLIC")).await;
         let granted =

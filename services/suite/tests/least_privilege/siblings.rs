@@ -46,7 +46,7 @@ async fn no_role_reaches_a_table_column_or_function_of_another_service() {
     for role in Role::ALL {
         let mut conn = suite.connect_as(role).await;
         let name = role.name();
-        let own = name.split('_').next().unwrap();
+        let own = role.service();
         for Attempt { schema, statement } in attempts.iter().filter(|attempt| attempt.schema != own) {
             let refusal = outcome(&mut conn, statement).await;
             assert_eq!(refusal, format!("permission denied for schema {schema}"), "{name}: {statement}");
@@ -61,7 +61,7 @@ async fn no_role_reads_the_ledgers_of_migrations() {
     for role in Role::ALL {
         let mut conn = suite.connect_as(role).await;
         let name = role.name();
-        let own = name.split('_').next().unwrap();
+        let own = role.service();
         for schema in [own, "references"] {
             let refusal = outcome(&mut conn, &format!(r#"SELECT FROM "{schema}".schema_migrations"#)).await;
             assert!(refusal.starts_with("permission denied for"), "{name} in {schema}: {refusal}");
