@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use crate::error::{Error, Result, from_sibling};
-use crate::proto::identity::internal::v1::ResolveUsersRequest;
-use crate::schema::UserStatus;
 use crate::siblings::Siblings;
 use crate::validation::MAX_BATCH;
+use proto::identity::internal::v1::ResolveUsersRequest;
+use proto::identity::v1::UserStatus;
 
 /// Those of these users who exist, and only active ones if so wished. Identity is asked in batches of
 /// [`MAX_BATCH`].

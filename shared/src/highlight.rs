@@ -35,13 +35,13 @@ pub struct Span {
     pub is_match: bool,
 }
 
-impl From<Span> for crate::proto::content::v1::HighlightSpan {
+impl From<Span> for proto::content::v1::HighlightSpan {
     fn from(Span { text, is_match }: Span) -> Self {
         Self { text, is_match }
     }
 }
 
-impl From<Span> for crate::proto::task::v1::HighlightSpan {
+impl From<Span> for proto::task::v1::HighlightSpan {
     fn from(Span { text, is_match }: Span) -> Self {
         Self { text, is_match }
     }

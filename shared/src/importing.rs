@@ -1,6 +1,6 @@
 //! What importing RPCs of all services have in common.
 
-use crate::proto::common::{ImportOutcome, ImportResult};
+use proto::common::{ImportOutcome, ImportResult};
 
 /// An item that is stored now.
 pub fn created(line: u64) -> ImportResult {

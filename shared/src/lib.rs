@@ -4,6 +4,8 @@
 //! reads the `caller`, checks the message with `validation`, opens one `database` transaction scoped to
 //! that caller, proves its permission with `access`, and answers with a resource or an `error`.
 
+#![warn(missing_docs)]
+
 pub mod access;
 pub mod authentication;
 pub mod caller;
@@ -22,19 +24,15 @@ pub mod idempotency;
 pub mod importing;
 pub mod json;
 pub mod keys;
-#[cfg(feature = "local")]
-pub mod local;
 pub mod mail;
 pub mod migrate;
 pub mod page;
-pub mod proto;
 pub mod redis_store;
 pub mod schema;
 pub mod server;
 pub mod service;
 pub mod service_identity;
 pub mod siblings;
-pub mod storage;
 pub mod telemetry;
 pub mod tls;
 mod upkeep;

@@ -19,17 +19,16 @@ use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
 use tower::{BoxError, Service};
 
-use crate::authentication::MethodRules;
 use crate::config::{SiblingOptions, TlsOptions};
-use crate::proto;
-use crate::proto::identity::internal::v1::directory_service_client::DirectoryServiceClient;
-use crate::proto::identity::internal::v1::session_resolver_service_client::SessionResolverServiceClient;
-use crate::proto::project::internal::v1::access_service_client::AccessServiceClient;
-use crate::proto::task::internal::v1::task_directory_service_client::TaskDirectoryServiceClient;
 use crate::server::{Deadline, GRPC_TIMEOUT, MAX_MESSAGE_BYTES};
 use crate::service_identity::ServiceSigner;
 use crate::telemetry;
 use crate::tls::SiblingConnector;
+use proto::MethodRules;
+use proto::identity::internal::v1::directory_service_client::DirectoryServiceClient;
+use proto::identity::internal::v1::session_resolver_service_client::SessionResolverServiceClient;
+use proto::project::internal::v1::access_service_client::AccessServiceClient;
+use proto::task::internal::v1::task_directory_service_client::TaskDirectoryServiceClient;
 
 /// How long a unary call of a sibling may take, unless the call that it is made for ends earlier.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -73,10 +72,9 @@ impl Siblings {
     /// # Errors
     /// A malformed URL or certificate.
     pub fn new(urls: &SiblingOptions, tls: &TlsOptions, signer: &ServiceSigner) -> anyhow::Result<Self> {
-        let methods = std::sync::Arc::new(MethodRules::of(proto::DESCRIPTOR_SET)?);
         let channel = |url: &str| -> anyhow::Result<SiblingChannel> {
             let inner = connect(url, tls).with_context(|| format!("sibling at {url}"))?;
-            Ok(SiblingChannel { inner, signer: signer.clone(), methods: methods.clone() })
+            Ok(SiblingChannel { inner, signer: signer.clone() })
         };
         Ok(Self {
             identity: channel(&urls.identity_url)?,
@@ -146,7 +144,6 @@ fn connect(url: &str, tls: &TlsOptions) -> anyhow::Result<Channel> {
 pub struct SiblingChannel {
     inner: Channel,
     signer: ServiceSigner,
-    methods: std::sync::Arc<MethodRules>,
 }
 
 impl Service<Request<Body>> for SiblingChannel {
@@ -165,7 +162,7 @@ impl Service<Request<Body>> for SiblingChannel {
             signature.set_sensitive(true);
             headers.insert(AUTHORIZATION, signature);
         }
-        let is_unary = self.methods.get(&path).is_some_and(|method| !method.is_streaming);
+        let is_unary = MethodRules::suite().get(&path).is_some_and(|method| !method.is_streaming);
         if is_unary && !headers.contains_key(GRPC_TIMEOUT) {
             let timeout =
                 Deadline::remaining_of_current_call().map_or(CALL_TIMEOUT, |left| left.min(CALL_TIMEOUT));

@@ -14,25 +14,26 @@ pub mod editing;
 pub mod entrance;
 pub mod exporting;
 pub mod importing;
+mod schema;
 pub mod search;
 pub mod storage;
 pub mod texts;
 pub mod uploads;
 pub mod versions;
 
+use crate::storage::StorageOptions;
+use proto::content::DESCRIPTOR_SET;
+use proto::content::internal::v1::content_export_service_server::ContentExportServiceServer;
+use proto::content::internal::v1::content_import_service_server::ContentImportServiceServer;
+use proto::content::v1::attachment_service_server::AttachmentServiceServer;
+use proto::content::v1::document_edit_service_server::DocumentEditServiceServer;
+use proto::content::v1::document_search_service_server::DocumentSearchServiceServer;
+use proto::content::v1::document_service_server::DocumentServiceServer;
+use proto::content::v1::upload_service_server::UploadServiceServer;
 use shared::access::AccessCopies;
 use shared::database::{Constraint, Rule};
-use shared::proto::content::DESCRIPTOR_SET;
-use shared::proto::content::internal::v1::content_export_service_server::ContentExportServiceServer;
-use shared::proto::content::internal::v1::content_import_service_server::ContentImportServiceServer;
-use shared::proto::content::v1::attachment_service_server::AttachmentServiceServer;
-use shared::proto::content::v1::document_edit_service_server::DocumentEditServiceServer;
-use shared::proto::content::v1::document_search_service_server::DocumentSearchServiceServer;
-use shared::proto::content::v1::document_service_server::DocumentServiceServer;
-use shared::proto::content::v1::upload_service_server::UploadServiceServer;
 use shared::server::MAX_MESSAGE_BYTES;
 use shared::service::Ground;
-use shared::storage::StorageOptions;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
@@ -51,6 +52,11 @@ use uploads::rpc::Uploads;
 /// Name of the service, of its schema and of its proto package.
 pub const NAME: &str = "content";
 
+static SCRIPTS: include_dir::Dir<'_> =
+    include_dir::include_dir!("$CARGO_MANIFEST_DIR/../../migrations/content");
+/// The migrations of the schema.
+pub static MIGRATIONS: shared::migrate::Set = shared::migrate::Set::of_service(NAME, &SCRIPTS);
+
 /// What the schema's constraints mean to a client.
 pub(crate) const CONSTRAINTS: &[Constraint] = &[
     Constraint { name: "documents_pkey", rule: Rule::Taken("document_id") },
@@ -66,7 +72,7 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
 /// # Errors
 /// When a migration, the storage folder, the listener or a certificate fails.
 pub async fn serve(ground: Ground, files: StorageOptions, listener: TcpListener) -> anyhow::Result<()> {
-    ground.migrate(&shared::migrate::CONTENT).await?;
+    ground.migrate(&MIGRATIONS).await?;
     let storage = Storage::open(&files)?;
     let intake = Intake::new(&ground, storage.clone(), files.limits.clone());
     let copies = AccessCopies::new(

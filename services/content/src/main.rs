@@ -1,8 +1,8 @@
 //! The content service as a process of its own.
 
 use clap::Parser;
+use content::storage::StorageOptions;
 use shared::config::ServiceOptions;
-use shared::storage::StorageOptions;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

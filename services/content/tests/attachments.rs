@@ -1,6 +1,6 @@
 use expect_test::expect;
-use shared::proto::content::v1 as pb;
-use suite::testing::*;
+use proto::content::v1 as pb;
+use testkit::*;
 use tonic::Status;
 
 use crate::scene::{header, scene, upload};

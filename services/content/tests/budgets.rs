@@ -1,8 +1,9 @@
 //! Round trips to PostgreSQL, counted on the link.
 
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::content_edit::Change;
-use suite::testing::*;
+use crate::harness::harness;
+use proto::content::v1 as pb;
+use proto::content::v1::content_edit::Change;
+use testkit::*;
 
 use crate::diff_versions::{between, diff};
 use crate::edit_content::{edit, line, send};
@@ -11,7 +12,7 @@ use crate::uploads;
 
 #[tokio::test]
 async fn reading_takes_one_round_trip_and_writing_two() {
-    let (suite, counted) = Suite::start_counted().await;
+    let (suite, counted) = harness().start_counted().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let document = olga.document(&project, "plan", "one").await;
@@ -33,7 +34,7 @@ async fn reading_takes_one_round_trip_and_writing_two() {
 #[tokio::test]
 async fn a_long_history_costs_no_further_round_trip() {
     const VERSIONS: i32 = 60;
-    let (suite, counted) = Suite::start_counted().await;
+    let (suite, counted) = harness().start_counted().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let id = olga.document(&project, "plan", "start\nmiddle\nend\n").await.id;
@@ -76,7 +77,7 @@ async fn a_long_history_costs_no_further_round_trip() {
 
 #[tokio::test]
 async fn looking_at_an_upload_takes_one_round_trip_and_changing_it_two() {
-    let (suite, counted) = Suite::start_counted().await;
+    let (suite, counted) = harness().start_counted().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let wish = || pb::CreateUploadRequest {

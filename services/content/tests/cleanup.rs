@@ -1,11 +1,13 @@
+use crate::harness::harness;
+use content::storage::StorageOptions;
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
-use shared::proto::content::v1 as pb;
-use shared::proto::project::v1::DeleteProjectRequest;
-use shared::proto::task::v1::DeleteTaskRequest;
+use proto::content::v1 as pb;
+use proto::project::v1::DeleteProjectRequest;
+use proto::task::v1::DeleteTaskRequest;
 
-use suite::testing::*;
+use testkit::*;
 
 use crate::resuming::folder_and_table_agree;
 use crate::scene::{
@@ -103,7 +105,7 @@ async fn files_go_after_their_project() {
 /// Without the foreign keys that only one database has, the feeds alone carry what is deleted.
 #[tokio::test]
 async fn files_go_as_well_where_each_service_has_a_database_of_its_own() {
-    let s = scene_on(Suite::start_in(Form::FOUR).await).await;
+    let s = scene_on(harness().start_in(Form::FOUR).await).await;
     let document = s.mia.document(&s.project, "plan", "").await;
     let task = s.mia.task(&s.project, "read").await;
     let places = [
@@ -128,18 +130,19 @@ async fn files_go_as_well_where_each_service_has_a_database_of_its_own() {
 #[tokio::test]
 async fn what_nobody_knows_goes_at_the_next_start() {
     let (old, fresh) = (new_id(), new_id());
-    let suite = Suite::start_with(|options| {
-        let long_ago = SystemTime::now() - Duration::from_secs(3 * 60 * 60);
-        for folder in ["attachments", "parts"] {
-            let folder = options.storage.storage_folder.join(folder);
-            std::fs::create_dir_all(&folder).unwrap();
-            for name in [old.clone(), format!("{old}#1")] {
-                File::create(folder.join(name)).unwrap().set_modified(long_ago).unwrap();
+    let suite = harness()
+        .start_with(|options| {
+            let long_ago = SystemTime::now() - Duration::from_secs(3 * 60 * 60);
+            for folder in ["attachments", "parts"] {
+                let folder = options.own::<StorageOptions>().storage_folder.join(folder);
+                std::fs::create_dir_all(&folder).unwrap();
+                for name in [old.clone(), format!("{old}#1")] {
+                    File::create(folder.join(name)).unwrap().set_modified(long_ago).unwrap();
+                }
+                File::create(folder.join(&fresh)).unwrap();
             }
-            File::create(folder.join(&fresh)).unwrap();
-        }
-    })
-    .await;
+        })
+        .await;
     let left = ["attachments", "parts"].map(|folder| format!("{folder}/{fresh}"));
     until("only the fresh ones left", async || stored_files(&suite) == left).await;
 }

@@ -1,8 +1,8 @@
 use expect_test::expect;
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::DocumentStatus;
-use shared::proto::project::v1::ArchiveProjectRequest;
-use suite::testing::*;
+use proto::content::v1 as pb;
+use proto::content::v1::DocumentStatus;
+use proto::project::v1::ArchiveProjectRequest;
+use testkit::*;
 
 use crate::scene::{read, scene};
 

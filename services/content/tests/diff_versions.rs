@@ -1,10 +1,10 @@
 //! How one version becomes another.
 
 use expect_test::expect;
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::DiffPartKind::{Deleted, Inserted, Same};
-use shared::proto::content::v1::{DiffForm, DiffUnit};
-use suite::testing::*;
+use proto::content::v1 as pb;
+use proto::content::v1::DiffPartKind::{Deleted, Inserted, Same};
+use proto::content::v1::{DiffForm, DiffUnit};
+use testkit::*;
 use tonic::Status;
 
 use crate::scene::{noise, scene, update, write};

@@ -1,5 +1,5 @@
 use expect_test::expect;
-use suite::testing::*;
+use testkit::*;
 
 use crate::scene::{download, header, noise, scene, until, upload};
 

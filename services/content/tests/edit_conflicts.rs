@@ -2,9 +2,9 @@
 
 use expect_test::expect;
 use prost::Message;
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::content_edit::Change;
-use suite::testing::*;
+use proto::content::v1 as pb;
+use proto::content::v1::content_edit::Change;
+use testkit::*;
 use tonic::Status;
 use tonic_types::StatusExt;
 

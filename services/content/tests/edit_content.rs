@@ -2,9 +2,9 @@
 
 use expect_test::expect;
 use futures::future::join_all;
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::content_edit::Change;
-use suite::testing::*;
+use proto::content::v1 as pb;
+use proto::content::v1::content_edit::Change;
+use testkit::*;
 use tonic::Status;
 
 use crate::scene::{Scene, read, scene, write};

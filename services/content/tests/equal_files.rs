@@ -1,9 +1,9 @@
 //! Equal files are stored once, and nobody is told.
 
 use diesel_async::SimpleAsyncConnection;
-use shared::proto::content::v1 as pb;
-use suite::services::Role;
-use suite::testing::*;
+use local_servers::suite::Role;
+use proto::content::v1 as pb;
+use testkit::*;
 
 use crate::resuming::folder_and_table_agree;
 use crate::scene::{

@@ -1,12 +1,13 @@
 //! The service is killed in the middle of its work, again and again; then the folder and the table still agree.
 
+use content::storage::StorageOptions;
 use std::time::Duration;
 
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use proto::content::v1 as pb;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use shared::proto::content::v1 as pb;
-use suite::testing::*;
+use testkit::*;
 use tonic::Status;
 
 use crate::resuming::{PATIENCE, folder_and_table_agree, is_gone, send_the_rest};
@@ -179,7 +180,7 @@ async fn what_was_announced_and_never_written_is_collected() {
     killed_before_its_first_commit(&s).await;
     // As if killed a step earlier: the row is there, and no object.
     for file in stored_files(&s.suite) {
-        std::fs::remove_file(s.suite.options.storage.storage_folder.join(file)).unwrap();
+        std::fs::remove_file(s.suite.options.own::<StorageOptions>().storage_folder.join(file)).unwrap();
     }
     assert_eq!(recorded_files(&s.suite).await.len(), 1);
     nothing_is_left(&s).await;
@@ -191,7 +192,7 @@ async fn objects_that_are_deleted_before_their_rows_do_not_stop_the_collector() 
     let made = upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap();
     until("stored", async || stored_files(&s.suite).len() == 1).await;
     // As if killed in between: the object is gone, and its row is there.
-    let path = s.suite.options.storage.storage_folder.join(&stored_files(&s.suite)[0]);
+    let path = s.suite.options.own::<StorageOptions>().storage_folder.join(&stored_files(&s.suite)[0]);
     std::fs::remove_file(path).unwrap();
     let wish = pb::DeleteAttachmentRequest { attachment_id: made.id };
     s.olga.attachments().delete_attachment(wish).await.unwrap();

@@ -8,11 +8,11 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 use futures::stream;
+use proto::content::internal::v1 as import;
+use proto::content::v1 as pb;
+use proto::content::v1::content_edit::Change;
 use serde::Deserialize;
-use shared::proto::content::internal::v1 as import;
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::content_edit::Change;
-use suite::testing::*;
+use testkit::*;
 
 use crate::diff_versions::{between, diff, unified};
 use crate::edit_content::{edit, send};

@@ -1,12 +1,12 @@
 use futures::stream;
 use prost_types::Timestamp;
+use proto::common::ImportOutcome::{Created, Refused, Unchanged};
+use proto::common::ImportResult;
+use proto::content::internal::v1 as pb;
+use proto::content::internal::v1::import_attachment_request::Part;
+use proto::content::v1::{EntityType, GetAttachmentRequest};
 use sha2::{Digest, Sha256};
-use shared::proto::common::ImportOutcome::{Created, Refused, Unchanged};
-use shared::proto::common::ImportResult;
-use shared::proto::content::internal::v1 as pb;
-use shared::proto::content::internal::v1::import_attachment_request::Part;
-use shared::proto::content::v1::{EntityType, GetAttachmentRequest};
-use suite::testing::*;
+use testkit::*;
 
 use crate::import_documents::imports;
 use crate::scene::{Scene, download, noise, scene, stored_files, until};

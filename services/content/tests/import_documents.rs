@@ -1,12 +1,12 @@
 use futures::stream;
 use prost_types::Timestamp;
-use shared::proto::common::ImportOutcome::{Created, Refused, Unchanged};
-use shared::proto::common::{ImportOutcome, ImportResult};
-use shared::proto::content::internal::v1 as pb;
-use shared::proto::content::internal::v1::content_import_service_client::ContentImportServiceClient;
-use shared::proto::content::v1::{DocumentStatus, GetDocumentVersionRequest, ListDocumentVersionsRequest};
+use proto::common::ImportOutcome::{Created, Refused, Unchanged};
+use proto::common::{ImportOutcome, ImportResult};
+use proto::content::internal::v1 as pb;
+use proto::content::internal::v1::content_import_service_client::ContentImportServiceClient;
+use proto::content::v1::{DocumentStatus, GetDocumentVersionRequest, ListDocumentVersionsRequest};
 use shared::siblings::{Sibling, SiblingChannel};
-use suite::testing::*;
+use testkit::*;
 
 use crate::scene::{Scene, read, scene, write};
 

@@ -1,9 +1,9 @@
 use expect_test::expect;
+use proto::content::v1 as pb;
+use proto::content::v1::{DocumentOrder, DocumentStatus};
 use serde_json::json;
 use shared::json::to_struct;
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::{DocumentOrder, DocumentStatus};
-use suite::testing::*;
+use testkit::*;
 use tonic::Status;
 
 use crate::scene::{Scene, read, scene, until};

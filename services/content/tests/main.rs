@@ -12,6 +12,7 @@ mod edit_conflicts;
 mod edit_content;
 mod equal_files;
 mod faults;
+mod harness;
 mod history;
 mod import_attachment;
 mod import_documents;

@@ -1,8 +1,9 @@
 //! Data of the release that kept each file under the id of its attachment goes on working.
 
+use content::storage::StorageOptions;
+use proto::content::v1 as pb;
 use shared::migrate;
-use shared::proto::content::v1 as pb;
-use suite::testing::*;
+use testkit::*;
 
 use crate::resuming::folder_and_table_agree;
 use crate::scene::{download, header, noise, scene, stored_files, until, upload};
@@ -15,10 +16,10 @@ const OLD_VERSION: i32 = 5;
 async fn files_that_are_there_stay_where_they_are() {
     let s = scene().await;
     let bytes = noise(300_000);
-    let folder = s.suite.options.storage.storage_folder.join("attachments");
+    let folder = s.suite.options.own::<StorageOptions>().storage_folder.join("attachments");
     std::fs::create_dir_all(&folder).unwrap();
     let admin_url = s.suite.admin_url_of("content");
-    migrate::down(&admin_url, &migrate::CONTENT, OLD_VERSION).await.unwrap();
+    migrate::down(&admin_url, &content::MIGRATIONS, OLD_VERSION).await.unwrap();
     let ids = [new_id(), new_id(), new_id()];
     let contents = [bytes.as_slice(), bytes.as_slice(), b"other"];
     for (id, content) in ids.iter().zip(contents) {
@@ -34,7 +35,7 @@ async fn files_that_are_there_stay_where_they_are() {
         );
         s.suite.execute(&insert).await;
     }
-    migrate::up(&admin_url, &migrate::CONTENT).await.unwrap();
+    migrate::up(&admin_url, &content::MIGRATIONS).await.unwrap();
 
     for (id, content) in ids.iter().zip(contents) {
         assert!(download(&s.gus, id, 0, 0).await.unwrap().1 == content);

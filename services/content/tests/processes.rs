@@ -1,8 +1,9 @@
 //! Processes of the service come and go under a write load. (Killed at every step of an upload: `faults`.)
 
-use shared::proto::content::v1 as pb;
-use shared::proto::project::v1::Project;
-use suite::testing::*;
+use crate::harness::harness;
+use proto::content::v1 as pb;
+use proto::project::v1::Project;
+use testkit::*;
 use tonic::Status;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_content");
@@ -20,7 +21,7 @@ async fn make_document(who: &Actor, project: &Project, request_id: String) -> Re
 
 #[tokio::test]
 async fn a_killed_content_service_loses_and_doubles_nothing() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut replica = Replica::start(&suite, PROGRAM, "content").await;
     let olga = suite.guest("olga").await.calling(Service::Content, &replica.url);
     let project = olga.project("apollo").await;
@@ -31,7 +32,7 @@ async fn a_killed_content_service_loses_and_doubles_nothing() {
 
 #[tokio::test]
 async fn no_call_fails_while_every_process_of_documents_is_replaced() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let write = async |who: Actor, request_id| make_document(&who, &project, request_id).await;

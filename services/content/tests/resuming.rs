@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use suite::testing::*;
+use testkit::*;
 use tokio::sync::oneshot;
 use tonic::Code;
 

@@ -5,10 +5,10 @@ use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use expect_test::expect;
 use futures::stream;
-use shared::proto::content::internal::v1 as internal;
-use shared::proto::content::internal::v1::content_import_service_client::ContentImportServiceClient;
-use suite::services::Role;
-use suite::testing::*;
+use local_servers::suite::Role;
+use proto::content::internal::v1 as internal;
+use proto::content::internal::v1::content_import_service_client::ContentImportServiceClient;
+use testkit::*;
 use tonic::service::interceptor::InterceptedService;
 use uuid::Uuid;
 

@@ -1,9 +1,11 @@
 //! The same over a bucket: a real server that speaks S3, in a process of its own.
 
+use crate::harness::{bucket_options, harness};
+use content::storage::StorageOptions;
+use proto::content::v1 as pb;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use shared::proto::content::v1 as pb;
-use suite::testing::*;
+use testkit::*;
 
 use crate::resuming::send_the_rest;
 use crate::scene::{
@@ -15,11 +17,12 @@ use crate::uploads::{complete, create, hash, send, wish};
 async fn files_live_in_a_bucket_as_they_do_in_a_folder() {
     const SIZE: usize = 17 * 1024 * 1024 + 5;
     let bucket = Bucket::start().await;
-    let suite = Suite::start_with(|options| {
-        options.storage.bucket = bucket.options();
-        options.storage.limits.max_attachment_bytes = SIZE as u64;
-    })
-    .await;
+    let suite = harness()
+        .start_with(|options| {
+            options.own_mut::<StorageOptions>().bucket = bucket_options(&bucket);
+            options.own_mut::<StorageOptions>().limits.max_attachment_bytes = SIZE as u64;
+        })
+        .await;
     let s = scene_on(suite).await;
     let bytes = noise(SIZE);
 

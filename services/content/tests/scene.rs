@@ -1,5 +1,7 @@
 //! What the tests of this service begin with.
 
+use crate::harness::harness;
+use content::storage::StorageOptions;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -7,11 +9,10 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
 use futures::stream;
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::upload_attachment_request::Part;
-use shared::proto::project::v1::{Project, ProjectRole, ProjectVisibility, UpdateProjectRequest};
-use suite::services::SuiteOptions;
-use suite::testing::*;
+use proto::content::v1 as pb;
+use proto::content::v1::upload_attachment_request::Part;
+use proto::project::v1::{Project, ProjectRole, ProjectVisibility, UpdateProjectRequest};
+use testkit::*;
 use tonic::Status;
 
 /// Olga owns a project in which Mia is a member and Gus a viewer; Sam is a stranger.
@@ -25,13 +26,15 @@ pub struct Scene {
 }
 
 pub async fn scene() -> Scene {
-    scene_on(Suite::start().await).await
+    scene_on(harness().start().await).await
 }
 
 /// As [`scene`], where files may have this many bytes.
 pub async fn scene_with_room(bytes: usize) -> Scene {
-    let room = |options: &mut SuiteOptions| options.storage.limits.max_attachment_bytes = bytes as u64;
-    scene_on(Suite::start_with(room).await).await
+    let room = |options: &mut SuiteOptions| {
+        options.own_mut::<StorageOptions>().limits.max_attachment_bytes = bytes as u64
+    };
+    scene_on(harness().start_with(room).await).await
 }
 
 /// As [`scene`], on this suite.
@@ -144,7 +147,9 @@ pub fn noise(count: usize) -> Vec<u8> {
 pub fn stored_files(suite: &Suite) -> Vec<String> {
     let mut names = Vec::new();
     for folder in ["parts", "attachments"] {
-        let Ok(entries) = std::fs::read_dir(suite.options.storage.storage_folder.join(folder)) else {
+        let Ok(entries) =
+            std::fs::read_dir(suite.options.own::<StorageOptions>().storage_folder.join(folder))
+        else {
             continue;
         };
         names.extend(
@@ -192,10 +197,13 @@ pub async fn deletions_noted(suite: &Suite) {
 
 /// Lets the time pass for which deleted files are kept.
 pub fn let_the_grace_pass(suite: &Suite) {
-    suite.options.clock.advance(suite.options.storage.limits.deleted_file_grace() + TimeDelta::seconds(1));
+    suite
+        .options
+        .clock
+        .advance(suite.options.own::<StorageOptions>().limits.deleted_file_grace() + TimeDelta::seconds(1));
 }
 
 /// Waits until something holds, ten seconds at most.
 pub async fn until(what: &str, holds: impl AsyncFnMut() -> bool) {
-    suite::testing::until(what, Duration::from_secs(10), holds).await;
+    testkit::until(what, Duration::from_secs(10), holds).await;
 }

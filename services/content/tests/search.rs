@@ -3,10 +3,10 @@
 use diesel::sql_query;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use expect_test::expect;
-use shared::proto::content::v1 as pb;
-use shared::proto::project::v1::{ProjectRole, UpdateMemberRequest};
-use suite::services::Role;
-use suite::testing::*;
+use local_servers::suite::Role;
+use proto::content::v1 as pb;
+use proto::project::v1::{ProjectRole, UpdateMemberRequest};
+use testkit::*;
 use tonic::Status;
 
 use crate::scene::{Scene, scene, until, update, write};
@@ -154,7 +154,7 @@ async fn a_member_who_may_not_read_documents_finds_none() {
     let s = scene().await;
     s.mia.document(&s.project, "plan", "fox").await;
     let request = UpdateMemberRequest {
-        member: Some(shared::proto::project::v1::Member {
+        member: Some(proto::project::v1::Member {
             project_id: s.project.id.clone(),
             user_id: s.gus.id.to_string(),
             role: ProjectRole::Viewer.into(),

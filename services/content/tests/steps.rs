@@ -1,8 +1,8 @@
 use expect_test::expect;
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::DocumentStatus::{self, Archived, Draft, Published, Review};
-use shared::proto::project::v1::ProjectRole;
-use suite::testing::*;
+use proto::content::v1 as pb;
+use proto::content::v1::DocumentStatus::{self, Archived, Draft, Published, Review};
+use proto::project::v1::ProjectRole;
+use testkit::*;
 use tonic::Status;
 
 use crate::scene::{read, scene, write};

@@ -1,7 +1,7 @@
 use expect_test::expect;
 use futures::future::join_all;
-use shared::proto::content::v1 as pb;
-use suite::testing::*;
+use proto::content::v1 as pb;
+use testkit::*;
 
 use crate::scene::{read, scene, update, write};
 

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use expect_test::expect;
 use futures::stream;
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::upload_attachment_request::Part;
-use suite::testing::*;
+use proto::content::v1 as pb;
+use proto::content::v1::upload_attachment_request::Part;
+use testkit::*;
 
 use crate::scene::{count, download, header, message, noise, scene, stored_files, until, upload};
 

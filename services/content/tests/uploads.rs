@@ -1,14 +1,15 @@
 use chrono::TimeDelta;
+use content::storage::StorageOptions;
 use expect_test::expect;
 use futures::stream;
-use sha2::{Digest, Sha256};
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::UploadState::{Cancelled, Completed, Expired, Open};
-use shared::proto::content::v1::upload_chunks_request::Part;
-use shared::proto::project::v1::{
+use proto::content::v1 as pb;
+use proto::content::v1::UploadState::{Cancelled, Completed, Expired, Open};
+use proto::content::v1::upload_chunks_request::Part;
+use proto::project::v1::{
     ArchiveProjectRequest, Member, ProjectRole, RemoveMemberRequest, UpdateMemberRequest,
 };
-use suite::testing::*;
+use sha2::{Digest, Sha256};
+use testkit::*;
 use tonic::Status;
 
 use crate::scene::{Scene, count, download, noise, recorded_files, scene, stored_files, until};
@@ -197,7 +198,7 @@ async fn an_upload_without_news_expires_and_is_forgotten() {
     let s = scene().await;
     let upload = create(&s.mia, wish(&s, 10)).await.unwrap();
     send(&s.mia, &upload.id, 0, b"abc").await.unwrap();
-    let lifetime = s.suite.options.storage.limits.upload_lifetime();
+    let lifetime = s.suite.options.own::<StorageOptions>().limits.upload_lifetime();
     s.suite.options.clock.advance(lifetime - TimeDelta::hours(1));
     send(&s.mia, &upload.id, 3, b"def").await.unwrap();
     s.suite.options.clock.advance(lifetime - TimeDelta::hours(1));
@@ -289,7 +290,7 @@ async fn an_upload_to_what_went_meanwhile_is_refused_and_leaves_nothing() {
     let to_task = begin(pb::EntityType::Task, &task.id).await;
     let wish = pb::DeleteDocumentRequest { document_id: document.id, ..Default::default() };
     s.olga.documents().delete_document(wish).await.unwrap();
-    let wish = shared::proto::task::v1::DeleteTaskRequest { task_id: task.id, ..Default::default() };
+    let wish = proto::task::v1::DeleteTaskRequest { task_id: task.id, ..Default::default() };
     s.olga.tasks().delete_task(wish).await.unwrap();
 
     for upload in [to_document, to_task] {

@@ -1,8 +1,8 @@
 use diesel_async::SimpleAsyncConnection;
 use expect_test::expect;
-use shared::proto::content::v1 as pb;
-use suite::services::Role;
-use suite::testing::*;
+use local_servers::suite::Role;
+use proto::content::v1 as pb;
+use testkit::*;
 
 use crate::scene::{read, scene, update, write};
 

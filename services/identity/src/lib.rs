@@ -12,26 +12,26 @@
 
 use std::sync::Arc;
 
+use proto::identity::DESCRIPTOR_SET;
+use proto::identity::internal::v1::account_code_service_server::AccountCodeServiceServer;
+use proto::identity::internal::v1::directory_service_server::DirectoryServiceServer;
+use proto::identity::internal::v1::identity_export_service_server::IdentityExportServiceServer;
+use proto::identity::internal::v1::identity_import_service_server::IdentityImportServiceServer;
+use proto::identity::internal::v1::key_service_server::KeyServiceServer;
+use proto::identity::internal::v1::second_factor_admin_service_server::SecondFactorAdminServiceServer;
+use proto::identity::internal::v1::security_audit_service_server::SecurityAuditServiceServer;
+use proto::identity::internal::v1::session_resolver_service_server::SessionResolverServiceServer;
+use proto::identity::internal::v1::user_administration_service_server::UserAdministrationServiceServer;
+use proto::identity::v1::account_service_server::AccountServiceServer;
+use proto::identity::v1::api_token_service_server::ApiTokenServiceServer;
+use proto::identity::v1::auth_service_server::AuthServiceServer;
+use proto::identity::v1::second_factor_service_server::SecondFactorServiceServer;
+use proto::identity::v1::security_event_service_server::SecurityEventServiceServer;
+use proto::identity::v1::session_service_server::SessionServiceServer;
+use proto::identity::v1::sign_up_service_server::SignUpServiceServer;
+use proto::identity::v1::user_service_server::UserServiceServer;
 use shared::database::{Constraint, Rule};
 use shared::mail::{MailOptions, Mailer, Outbox, QueuedMail};
-use shared::proto::identity::DESCRIPTOR_SET;
-use shared::proto::identity::internal::v1::account_code_service_server::AccountCodeServiceServer;
-use shared::proto::identity::internal::v1::directory_service_server::DirectoryServiceServer;
-use shared::proto::identity::internal::v1::identity_export_service_server::IdentityExportServiceServer;
-use shared::proto::identity::internal::v1::identity_import_service_server::IdentityImportServiceServer;
-use shared::proto::identity::internal::v1::key_service_server::KeyServiceServer;
-use shared::proto::identity::internal::v1::second_factor_admin_service_server::SecondFactorAdminServiceServer;
-use shared::proto::identity::internal::v1::security_audit_service_server::SecurityAuditServiceServer;
-use shared::proto::identity::internal::v1::session_resolver_service_server::SessionResolverServiceServer;
-use shared::proto::identity::internal::v1::user_administration_service_server::UserAdministrationServiceServer;
-use shared::proto::identity::v1::account_service_server::AccountServiceServer;
-use shared::proto::identity::v1::api_token_service_server::ApiTokenServiceServer;
-use shared::proto::identity::v1::auth_service_server::AuthServiceServer;
-use shared::proto::identity::v1::second_factor_service_server::SecondFactorServiceServer;
-use shared::proto::identity::v1::security_event_service_server::SecurityEventServiceServer;
-use shared::proto::identity::v1::session_service_server::SessionServiceServer;
-use shared::proto::identity::v1::sign_up_service_server::SignUpServiceServer;
-use shared::proto::identity::v1::user_service_server::UserServiceServer;
 use shared::server::MAX_MESSAGE_BYTES as MAX;
 use shared::service::Ground;
 use tokio::net::TcpListener;
@@ -47,6 +47,7 @@ mod operating;
 mod options;
 mod passwords;
 mod profiles;
+mod schema;
 pub mod sealing;
 mod second_factor;
 mod sessions;
@@ -71,6 +72,11 @@ use users::{Directory, ExportApi, ImportApi, UserApi};
 
 /// Name of the service, of its schema and of its proto package.
 pub const NAME: &str = "identity";
+
+static SCRIPTS: include_dir::Dir<'_> =
+    include_dir::include_dir!("$CARGO_MANIFEST_DIR/../../migrations/identity");
+/// The migrations of the schema.
+pub static MIGRATIONS: shared::migrate::Set = shared::migrate::Set::of_service(NAME, &SCRIPTS);
 
 /// What the schema's constraints mean to clients.
 pub(crate) const CONSTRAINTS: &[Constraint] = &[
@@ -114,7 +120,7 @@ pub async fn serve(
     listener: TcpListener,
 ) -> anyhow::Result<()> {
     let keys = options.keys.load()?;
-    ground.migrate(&shared::migrate::IDENTITY).await?;
+    ground.migrate(&MIGRATIONS).await?;
     let store = SessionStore::new(&ground, options.sessions.clone());
     let sessions = ground.sessions(Arc::new(store.clone()));
     let (revocations, telling) =
@@ -157,7 +163,7 @@ fn routes(
     let second_factor =
         SecondFactorApi::new(ground.clone(), keys.clone(), auth.proofs(), gate, outbox.clone());
     let second_factor_admin = SecondFactorAdminApi { ground: ground.clone(), outbox: outbox.clone() };
-    let api_tokens = ApiTokenApi::new(ground.clone(), revocations.clone())?;
+    let api_tokens = ApiTokenApi::new(ground.clone(), revocations.clone());
     let own_sessions = SessionApi::new(ground.clone(), revocations.clone());
     let account_codes =
         AccountCodeApi { database: ground.database.clone(), codes: codes.clone(), outbox: outbox.clone() };

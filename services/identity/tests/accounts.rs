@@ -2,9 +2,10 @@
 
 mod international;
 
-use shared::proto::identity::v1 as pb;
-use shared::proto::identity::v1::SecurityEventKind as Kind;
-use suite::testing::*;
+use crate::harness::harness;
+use proto::identity::v1 as pb;
+use proto::identity::v1::SecurityEventKind as Kind;
+use testkit::*;
 
 use crate::{another_device, by_hand, login, refusal, refused_elsewhere, works_everywhere};
 
@@ -25,7 +26,7 @@ fn confirmation(code: &str) -> pb::ConfirmEmailChangeRequest {
 
 #[tokio::test]
 async fn a_new_password_keeps_this_session_and_ends_the_others() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let phone = another_device(&olga).await;
     works_everywhere(&phone).await.unwrap();
@@ -43,7 +44,7 @@ async fn a_new_password_keeps_this_session_and_ends_the_others() {
 
 #[tokio::test]
 async fn whoever_does_not_know_the_password_changes_nothing() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut account = olga.account();
     let wrong = "not the password";
@@ -61,7 +62,7 @@ async fn whoever_does_not_know_the_password_changes_nothing() {
 
 #[tokio::test]
 async fn guesses_at_the_password_of_a_stolen_session_are_limited() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut last = String::new();
     for _ in 0..11 {
@@ -72,7 +73,7 @@ async fn guesses_at_the_password_of_a_stolen_session_are_limited() {
 
 #[tokio::test]
 async fn a_weak_password_and_the_own_address_are_refused() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     for weak in ["short", "password123", "OlgaOlgaOlga", "olga@example.org"] {
         let refused = olga.account().change_password(change(&olga.password, weak)).await.unwrap_err();
@@ -93,7 +94,7 @@ async fn a_weak_password_and_the_own_address_are_refused() {
 
 #[tokio::test]
 async fn a_new_address_counts_when_it_is_proven_and_both_are_told() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     olga.account().request_email_change(new_address(&olga, "New@example.org")).await.unwrap();
     let asked = suite.mail_to("olga@example.org", 1).await;
@@ -122,7 +123,7 @@ async fn a_new_address_counts_when_it_is_proven_and_both_are_told() {
 
 #[tokio::test]
 async fn whether_an_address_is_taken_only_its_owner_learns() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, _gus] = suite.users(["olga", "gus"]).await;
     let free = olga.account().request_email_change(new_address(&olga, "free@example.org")).await.unwrap();
     let taken = olga.account().request_email_change(new_address(&olga, "gus@example.org")).await.unwrap();
@@ -134,7 +135,7 @@ async fn whether_an_address_is_taken_only_its_owner_learns() {
 
 #[tokio::test]
 async fn an_address_that_was_taken_meanwhile_stays_its_owners() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     olga.account().request_email_change(new_address(&olga, "gus@example.org")).await.unwrap();
     let code = suite.mail_to("gus@example.org", 1).await.code();
@@ -146,7 +147,7 @@ async fn an_address_that_was_taken_meanwhile_stays_its_owners() {
 /// A thief who knew the password asked for another address; the owner then changed the password.
 #[tokio::test]
 async fn a_new_password_ends_every_code() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     olga.account().request_email_change(new_address(&olga, "thief@example.org")).await.unwrap();
     let code = suite.mail_to("thief@example.org", 1).await.code();
@@ -157,7 +158,7 @@ async fn a_new_password_ends_every_code() {
 
 #[tokio::test]
 async fn whoever_deletes_their_account_is_out_everywhere() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let phone = another_device(&olga).await;
     works_everywhere(&phone).await.unwrap();
@@ -175,7 +176,7 @@ async fn whoever_deletes_their_account_is_out_everywhere() {
 
 #[tokio::test]
 async fn nobody_signs_in_with_what_the_database_and_its_log_hold() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     // No mail leaves, so that what is queued stays to be looked at.
     by_hand(&suite, "REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
@@ -190,7 +191,7 @@ async fn nobody_signs_in_with_what_the_database_and_its_log_hold() {
 
 #[tokio::test]
 async fn what_touches_the_way_into_an_account_is_a_security_event() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
     let code = suite.mail_to("olga@example.org", 1).await.code();

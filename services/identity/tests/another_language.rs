@@ -1,9 +1,10 @@
 //! A client in another language, which knows nothing but two addresses, through every flow.
 
+use crate::harness::harness;
 use std::path::Path;
 
-use shared::local::python_packages;
-use suite::testing::*;
+use local_servers::python_packages;
+use testkit::*;
 use tokio::process::Command;
 
 const FLOWS: [&str; 16] = [
@@ -31,7 +32,7 @@ const GRPC_FOLDER: &str = "python-grpc-1.85.3";
 
 #[tokio::test]
 async fn a_python_client_goes_through_every_flow() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let cache = folder.join("../../.local/cache");
     let packages = python_packages(&cache, GRPC_FOLDER, &GRPC, |step| eprintln!("{step}")).await.unwrap();

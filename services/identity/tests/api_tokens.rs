@@ -1,9 +1,10 @@
 //! Tokens for programs.
 
+use crate::harness::harness;
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::proto::identity::v1 as pb;
-use shared::proto::task::v1 as task;
-use suite::testing::*;
+use proto::identity::v1 as pb;
+use proto::task::v1 as task;
+use testkit::*;
 use tonic::{Response, Status};
 use uuid::Uuid;
 
@@ -36,7 +37,7 @@ async fn revoke(actor: &Actor, id: &str) -> Result<Response<pb::ApiToken>, Statu
 
 #[tokio::test]
 async fn a_program_does_what_its_scopes_allow_at_every_service_and_nothing_else() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let project = olga.project("apollo").await;
     let (reader, token) = program(&olga, &["task:read", "project:*"]).await;
@@ -53,7 +54,7 @@ async fn a_program_does_what_its_scopes_allow_at_every_service_and_nothing_else(
     };
     let refused = reader.tasks().create_task(create.clone()).await;
     assert_eq!(refusal(refused), "PERMISSION_DENIED SCOPE_MISSING");
-    let documents = shared::proto::content::v1::ListDocumentsRequest::default();
+    let documents = proto::content::v1::ListDocumentsRequest::default();
     assert_eq!(
         refusal(reader.documents().list_documents(documents).await),
         "PERMISSION_DENIED SCOPE_MISSING"
@@ -70,17 +71,17 @@ async fn a_program_does_what_its_scopes_allow_at_every_service_and_nothing_else(
 
 #[tokio::test]
 async fn a_program_never_has_more_rights_than_its_user() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     let (program, _) = program(&gus, &["project:*"]).await;
-    let get = shared::proto::project::v1::GetProjectRequest { project_id: project.id };
+    let get = proto::project::v1::GetProjectRequest { project_id: project.id };
     assert_eq!(refusal(program.projects().get_project(get).await), "NOT_FOUND RESOURCE_NOT_FOUND");
 }
 
 #[tokio::test]
 async fn no_program_makes_tokens_or_touches_sessions() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (program, token) = program(&olga, &["identity:*"]).await;
 
@@ -102,7 +103,7 @@ async fn no_program_makes_tokens_or_touches_sessions() {
 
 #[tokio::test]
 async fn a_revoked_token_stops_working_everywhere_at_once() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let (program, token) = program(&olga, &["identity:read", "project:read"]).await;
     works_everywhere(&program).await.unwrap();
@@ -127,7 +128,7 @@ async fn a_revoked_token_stops_working_everywhere_at_once() {
 
 #[tokio::test]
 async fn a_token_ends_by_itself_and_with_its_users_suspension() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let (of_olga, _) = program(&olga, &["identity:read", "project:read"]).await;
     let (of_gus, _) = program(&gus, &["identity:read"]).await;
@@ -145,7 +146,7 @@ async fn a_token_ends_by_itself_and_with_its_users_suspension() {
 
 #[tokio::test]
 async fn a_retry_gets_the_same_token_and_another_request_under_its_id_is_refused() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let request = wish(&["task:read"]);
     let first = olga.api_tokens().create_api_token(request.clone()).await.unwrap().into_inner();
@@ -165,7 +166,7 @@ async fn a_retry_gets_the_same_token_and_another_request_under_its_id_is_refused
 
 #[tokio::test]
 async fn every_violation_of_a_wish_is_told() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let wrong = pb::CreateApiTokenRequest {
         request_id: "x".to_owned(),
@@ -186,7 +187,7 @@ async fn every_violation_of_a_wish_is_told() {
 
 #[tokio::test]
 async fn a_user_has_a_limited_number_of_working_tokens_also_when_they_are_made_at_once() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let statement = format!(
         "INSERT INTO identity.api_tokens (id, user_id, name, token_hash, scopes, created_at, expires_at) \
@@ -220,7 +221,7 @@ async fn a_user_has_a_limited_number_of_working_tokens_also_when_they_are_made_a
 
 #[tokio::test]
 async fn a_token_tells_when_it_was_last_used() {
-    let mut suite = Suite::start().await;
+    let mut suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (program, token) = program(&olga, &["identity:read"]).await;
     assert_eq!(token.last_used_at, None);

@@ -1,9 +1,9 @@
 //! Somebody's authenticator app, and what is done with it.
 
 use chrono::TimeDelta;
-use shared::proto::identity::v1 as pb;
-use shared::proto::identity::v1::second_factor_proof::Proof;
-use suite::testing::*;
+use proto::identity::v1 as pb;
+use proto::identity::v1::second_factor_proof::Proof;
+use testkit::*;
 use tonic::{Response, Status};
 use totp_rs::{Builder, Secret, Totp};
 

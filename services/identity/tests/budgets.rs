@@ -1,11 +1,12 @@
 //! Round trips to PostgreSQL, counted on the link.
 
+use crate::harness::harness;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use prost_types::FieldMask;
-use shared::proto::identity::v1 as pb;
-use suite::testing::*;
+use proto::identity::v1 as pb;
+use testkit::*;
 
 use crate::authenticator::{App, by_code, by_recovery};
 use crate::{login, with_tokens};
@@ -13,7 +14,7 @@ use crate::{login, with_tokens};
 const MAIL_LIMIT: Duration = Duration::from_secs(10);
 
 async fn somebody() -> (Suite, RoundTrips, Actor) {
-    let (suite, counted) = Suite::start_counted().await;
+    let (suite, counted) = harness().start_counted().await;
     let olga = suite.guest("olga").await;
     (suite, counted, olga)
 }
@@ -149,7 +150,7 @@ impl Fewest<'_> {
 /// factor's secret.
 #[tokio::test]
 async fn a_second_factor_takes_two_round_trips_and_one_for_what_must_come_before() {
-    let (suite, counted) = Suite::start_counted().await;
+    let (suite, counted) = harness().start_counted().await;
     let olga = suite.user("olga").await;
     let (mut factors, mut auth) = (olga.second_factor(), suite.anonymous().auth());
     let mut fewest = Fewest { suite: &suite, counted, of: BTreeMap::new() };
@@ -188,7 +189,7 @@ async fn a_second_factor_takes_two_round_trips_and_one_for_what_must_come_before
 /// and sessions are ended by statements of their own.
 #[tokio::test]
 async fn signing_in_and_what_takes_the_password_again_have_budgets_as_well() {
-    let (suite, counted) = Suite::start_counted().await;
+    let (suite, counted) = harness().start_counted().await;
     let olga = suite.user("olga").await;
     let mut fewest = Fewest { suite: &suite, counted, of: BTreeMap::new() };
     for round in 0..4 {

@@ -1,12 +1,13 @@
 //! What was checked with a password opens nothing once there is another, however close the two come.
 
+use crate::harness::harness;
 use std::pin::pin;
 
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use shared::proto::identity::v1 as pb;
-use suite::testing::*;
+use proto::identity::v1 as pb;
+use testkit::*;
 
 use crate::authenticator::{by_code, by_recovery, challenge, complete, turn_on};
 use crate::{PATIENCE, actor_without_session, login, refusal};
@@ -51,7 +52,7 @@ async fn somebody_waits(suite: &Suite) {
 
 #[tokio::test]
 async fn a_sign_in_with_the_former_password_opens_no_session() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut auth = actor_without_session(&olga).auth();
 
@@ -67,7 +68,7 @@ async fn a_sign_in_with_the_former_password_opens_no_session() {
 
 #[tokio::test]
 async fn another_hash_of_the_same_password_turns_nobody_away() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let rehash = "SET LOCAL app.same_password = 'on'; UPDATE identity.users SET password_hash = 'another'";
     let mut auth = actor_without_session(&olga).auth();
@@ -76,7 +77,7 @@ async fn another_hash_of_the_same_password_turns_nobody_away() {
 
 #[tokio::test]
 async fn a_sign_in_that_comes_first_is_ended_by_the_change() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     // A sign-in that has begun its session and does not end yet: the change waits for it.
     let mut signing_in = suite.admin().await;
@@ -100,7 +101,7 @@ async fn a_sign_in_that_comes_first_is_ended_by_the_change() {
 
 #[tokio::test]
 async fn a_sign_in_with_the_former_password_opens_no_challenge_and_meets_none() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (app, codes) = turn_on(&suite, &olga).await;
     let open = challenge(&olga).await;
@@ -112,7 +113,7 @@ async fn a_sign_in_with_the_former_password_opens_no_challenge_and_meets_none() 
     let answer = complete(&suite, &open, by_recovery(&codes[0])).await;
     assert_eq!(refusal(answer), "UNAUTHENTICATED CHALLENGE_INVALID");
 
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     turn_on(&suite, &olga).await;
     let mut auth = actor_without_session(&olga).auth();
@@ -125,7 +126,7 @@ async fn a_sign_in_with_the_former_password_opens_no_challenge_and_meets_none() 
 async fn refused_to_a_thief<T: std::fmt::Debug>(
     call: impl AsyncFnOnce(Actor) -> Result<tonic::Response<T>, tonic::Status>,
 ) -> String {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     refusal(while_it_changes(&suite, call(olga)).await)
 }

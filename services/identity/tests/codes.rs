@@ -1,9 +1,10 @@
 //! Proving an address, and setting a new password without the old one.
 
+use crate::harness::harness;
 use chrono::TimeDelta;
 use prost_types::FieldMask;
-use shared::proto::identity::v1 as pb;
-use suite::testing::*;
+use proto::identity::v1 as pb;
+use testkit::*;
 
 use crate::{another_device, by_hand, login, refusal, refused_elsewhere, with_tokens, works_everywhere};
 
@@ -34,7 +35,7 @@ async fn is_verified(actor: &Actor) -> bool {
 
 #[tokio::test]
 async fn somebody_proves_their_address_with_the_code_from_the_mail() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
     let mail = suite.mail_to("olga@example.org", 1).await;
@@ -51,7 +52,7 @@ async fn somebody_proves_their_address_with_the_code_from_the_mail() {
 
 #[tokio::test]
 async fn a_forgotten_password_is_reset_and_every_session_ends() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let phone = another_device(&olga).await;
     works_everywhere(&phone).await.unwrap();
@@ -77,7 +78,7 @@ async fn a_forgotten_password_is_reset_and_every_session_ends() {
 /// The names are sealed in the database; the service compares with what they say.
 #[tokio::test]
 async fn a_password_of_ones_own_names_is_refused_at_a_change_and_at_a_reset() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let before = olga.users().get_user(pb::GetUserRequest { user_id: olga.id.to_string() }).await.unwrap();
     let named = pb::User {
@@ -105,7 +106,7 @@ async fn a_password_of_ones_own_names_is_refused_at_a_change_and_at_a_reset() {
 
 #[tokio::test]
 async fn a_retry_of_a_reset_is_answered_and_another_request_with_its_code_is_not() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let _olga = suite.user("olga").await;
     asks_for_a_reset(&suite, "olga@example.org").await;
     let code = suite.mail_to("olga@example.org", 1).await.code();
@@ -124,7 +125,7 @@ async fn a_retry_of_a_reset_is_answered_and_another_request_with_its_code_is_not
 
 #[tokio::test]
 async fn two_at_once_with_one_code_are_one() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let _olga = suite.user("olga").await;
     asks_for_a_reset(&suite, "olga@example.org").await;
     let code = suite.mail_to("olga@example.org", 1).await.code();
@@ -139,7 +140,7 @@ async fn two_at_once_with_one_code_are_one() {
 
 #[tokio::test]
 async fn a_code_works_in_its_time_for_its_purpose_and_for_an_active_account() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut account = suite.anonymous().account();
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
@@ -159,7 +160,7 @@ async fn a_code_works_in_its_time_for_its_purpose_and_for_an_active_account() {
 
 #[tokio::test]
 async fn a_code_for_an_address_that_is_no_longer_the_accounts_proves_nothing() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
     let code = suite.mail_to("olga@example.org", 1).await.code();
@@ -170,7 +171,7 @@ async fn a_code_for_an_address_that_is_no_longer_the_accounts_proves_nothing() {
 
 #[tokio::test]
 async fn an_unknown_address_gets_the_same_answer_and_no_mail() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let _olga = suite.user("olga").await;
     by_hand(
         &suite,
@@ -192,7 +193,7 @@ async fn an_unknown_address_gets_the_same_answer_and_no_mail() {
 
 #[tokio::test]
 async fn a_weak_password_is_refused_and_the_code_still_works() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let _olga = suite.user("olga").await;
     asks_for_a_reset(&suite, "olga@example.org").await;
     let code = suite.mail_to("olga@example.org", 1).await.code();
@@ -206,7 +207,7 @@ async fn a_weak_password_is_refused_and_the_code_still_works() {
 
 #[tokio::test]
 async fn malformed_requests_name_every_field() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let request = pb::ResetPasswordRequest { request_id: "x".to_owned(), ..reset("", "short") };
     let refused = suite.anonymous().account().reset_password(request).await.unwrap_err();
     assert_eq!(violations(&refused), ["request_id", "code", "new_password"]);
@@ -226,7 +227,7 @@ async fn malformed_requests_name_every_field() {
 
 #[tokio::test]
 async fn a_password_is_reset_while_redis_is_away() {
-    let suite = Suite::start_alone().await;
+    let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     works_everywhere(&olga).await.unwrap();
     asks_for_a_reset(&suite, "olga@example.org").await;

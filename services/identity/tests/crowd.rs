@@ -1,18 +1,20 @@
 //! Everything that is written about accounts, at once and on few of them: nobody waits in a circle, and every answer is a
 //! documented one.
 
+use crate::harness::harness;
+use identity::IdentityOptions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::future::join_all;
-use shared::proto::identity::internal::v1 as internal;
-use shared::proto::identity::internal::v1::create_email_change_code_request as change;
-use shared::proto::identity::internal::v1::create_email_verification_code_request as verify;
-use shared::proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
-use shared::proto::identity::internal::v1::user_administration_service_client::UserAdministrationServiceClient;
-use shared::proto::identity::v1 as pb;
+use proto::identity::internal::v1 as internal;
+use proto::identity::internal::v1::create_email_change_code_request as change;
+use proto::identity::internal::v1::create_email_verification_code_request as verify;
+use proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
+use proto::identity::internal::v1::user_administration_service_client::UserAdministrationServiceClient;
+use proto::identity::v1 as pb;
 use shared::siblings::{Sibling, SiblingChannel};
-use suite::testing::*;
+use testkit::*;
 use tonic::Status;
 
 use crate::api_tokens::wish;
@@ -287,11 +289,12 @@ impl Worker<'_> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_in_a_circle_whatever_is_done_to_an_account_at_once() {
-    let (mut suite, _) = Suite::start_far_away(ROUND_TRIP, |options| {
-        options.database_pool_size = CONNECTIONS;
-        options.identity.sessions.max_sessions_per_user = MAX_SESSIONS;
-    })
-    .await;
+    let (mut suite, _) = harness()
+        .start_far_away(ROUND_TRIP, |options| {
+            options.database_pool_size = CONNECTIONS;
+            options.own_mut::<IdentityOptions>().sessions.max_sessions_per_user = MAX_SESSIONS;
+        })
+        .await;
     let people = suite.users(["olga", "gus", "eva", "ina"]).await;
     // From elsewhere, so that signing in also replaces it.
     let hash = bcrypt::hash(PASSWORD, 4).unwrap();

@@ -1,8 +1,9 @@
 //! What siblings ask: which users exist, and whose session a token is.
 
+use crate::harness::harness;
+use proto::identity::internal::v1 as pb;
 use shared::authentication::{TokenHash, token_hash};
-use shared::proto::identity::internal::v1 as pb;
-use suite::testing::*;
+use testkit::*;
 use uuid::Uuid;
 
 use crate::refusal;
@@ -17,7 +18,7 @@ fn hash(hash: TokenHash) -> pb::ResolveSessionRequest {
 
 #[tokio::test]
 async fn a_sibling_learns_which_users_exist() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
 
     let request = ids([olga.id.to_string(), new_id(), gus.id.to_string()]);
@@ -32,7 +33,7 @@ async fn a_sibling_learns_which_users_exist() {
 
 #[tokio::test]
 async fn a_directory_request_is_bounded_and_well_formed() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut directory = suite.as_service("task").directory();
 
     let garbage = directory.resolve_users(ids(["x".to_owned(), new_id()])).await.unwrap_err();
@@ -45,7 +46,7 @@ async fn a_directory_request_is_bounded_and_well_formed() {
 
 #[tokio::test]
 async fn a_token_that_redis_forgot_is_resolved_and_put_back() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let token = olga.session_token.as_deref().unwrap();
     suite.forget_session(token).await;
@@ -63,7 +64,7 @@ async fn a_token_that_redis_forgot_is_resolved_and_put_back() {
 
 #[tokio::test]
 async fn a_token_that_is_no_session_is_not_found() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut sessions = suite.as_service("task").identity_sessions();
     let malformed = pb::ResolveSessionRequest { token_hash: vec![1, 2, 3] };
 
@@ -76,7 +77,7 @@ async fn a_token_that_is_no_session_is_not_found() {
 
 #[tokio::test]
 async fn a_session_of_a_suspended_user_is_not_found() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     crate::by_hand(&suite, "UPDATE identity.users SET status = 'suspended'").await;
 
@@ -88,8 +89,8 @@ async fn a_session_of_a_suspended_user_is_not_found() {
 
 #[tokio::test]
 async fn users_may_not_ask_what_services_ask() {
-    use shared::proto::identity::internal::v1::directory_service_client::DirectoryServiceClient;
-    let suite = Suite::start().await;
+    use proto::identity::internal::v1::directory_service_client::DirectoryServiceClient;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     for token in [None, olga.session_token] {
         let mut directory =

@@ -1,5 +1,6 @@
 //! A copy of the database in a thief's hands: nothing in it tells a secret, and nothing in it signs anybody in.
 
+use crate::harness::harness;
 use std::collections::BTreeSet;
 
 use base64::Engine as _;
@@ -8,9 +9,9 @@ use diesel::sql_types::Text;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
 use prost_types::FieldMask;
-use shared::proto::identity::v1 as pb;
-use shared::proto::identity::v1::second_factor_proof::Proof;
-use suite::testing::*;
+use proto::identity::v1 as pb;
+use proto::identity::v1::second_factor_proof::Proof;
+use testkit::*;
 use tonic::Code;
 
 use crate::api_tokens::program;
@@ -145,7 +146,7 @@ fn attempts(value: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_copy_of_the_database_tells_no_secret() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let secrets = live(&suite).await;
 
     let values = dump(&suite).await;
@@ -161,7 +162,7 @@ async fn a_copy_of_the_database_tells_no_secret() {
 
 #[tokio::test]
 async fn nothing_in_a_copy_of_the_database_signs_in() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     live(&suite).await;
     let values = dump(&suite).await;
 

@@ -1,10 +1,11 @@
 //! Whether there is such an account does not show in the time of an answer.
 
+use crate::harness::harness;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use shared::proto::identity::v1 as pb;
-use suite::testing::*;
+use proto::identity::v1 as pb;
+use testkit::*;
 
 use crate::login;
 
@@ -59,7 +60,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 #[tokio::test]
 async fn a_wrong_password_takes_as_long_as_an_unknown_account() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let _olga = suite.user("olga").await;
     let try_login = async |name: &str| {
         suite.anonymous().auth().login(login(name, "a wrong password")).await.unwrap_err();
@@ -70,7 +71,7 @@ async fn a_wrong_password_takes_as_long_as_an_unknown_account() {
 
 #[tokio::test]
 async fn asking_for_a_reset_takes_as_long_for_an_unknown_address() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let _olga = suite.user("olga").await;
     let ask = async |name: &str| {
         let request = pb::RequestPasswordResetRequest { email: format!("{name}@example.org") };
@@ -82,7 +83,7 @@ async fn asking_for_a_reset_takes_as_long_for_an_unknown_address() {
 
 #[tokio::test]
 async fn beginning_to_sign_up_takes_as_long_for_a_taken_address() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let _olga = suite.user("olga").await;
     let ask = async |name: &str| {
         crate::sign_up::begin(&suite, &format!("{name}@example.org")).await;

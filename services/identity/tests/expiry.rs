@@ -1,10 +1,10 @@
 //! Sessions that have ended are forgotten.
 
+use crate::harness::harness;
 use std::time::Instant;
 
 use diesel_async::SimpleAsyncConnection;
-use suite::services;
-use suite::testing::*;
+use testkit::*;
 
 use crate::{PATIENCE, by_hand};
 
@@ -18,7 +18,7 @@ fn end(name: &str, ago: &str) -> String {
 
 /// Starts a replica, which looks at once, and waits until there are so many rows.
 async fn looks_until(suite: &Suite, left: i64, rows: &str) {
-    let replica = services::start(&suite.options, services::listen([0; 4]).await.unwrap()).unwrap();
+    let replica = suite.start_replica(&suite.options).await;
     let start = Instant::now();
     loop {
         let found = suite.count(rows).await;
@@ -27,12 +27,12 @@ async fn looks_until(suite: &Suite, left: i64, rows: &str) {
         }
         assert!(found > left && start.elapsed() < PATIENCE, "{found} of {rows} are left");
     }
-    replica.stop().await.unwrap();
+    replica.stop().await;
 }
 
 #[tokio::test]
 async fn a_session_is_forgotten_a_day_after_its_end_and_no_sooner() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [_olga, _gus, _eva] = suite.guests(["olga", "gus", "eva"]).await;
     by_hand(&suite, &end("olga", "25 hours")).await;
     by_hand(&suite, &end("gus", "23 hours")).await;
@@ -41,7 +41,7 @@ async fn a_session_is_forgotten_a_day_after_its_end_and_no_sooner() {
 
 #[tokio::test]
 async fn what_somebody_is_writing_is_left_to_the_next_time() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [_olga, _gus] = suite.guests(["olga", "gus"]).await;
     for name in ["olga", "gus"] {
         by_hand(&suite, &end(name, "25 hours")).await;

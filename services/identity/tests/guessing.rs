@@ -1,7 +1,8 @@
 //! Limits on guessing passwords.
 
-use shared::proto::identity::v1 as pb;
-use suite::testing::*;
+use crate::harness::harness;
+use proto::identity::v1 as pb;
+use testkit::*;
 use tonic_types::StatusExt as _;
 
 use crate::session_lives::{behind_a_proxy, from};
@@ -11,7 +12,7 @@ const MAX_FAILURES: usize = 10;
 
 #[tokio::test]
 async fn an_account_is_guessed_at_ten_times_and_then_refuses_everybody_for_a_while() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut auth = suite.anonymous().auth();
     for attempt in 0..MAX_FAILURES {
@@ -32,7 +33,7 @@ async fn an_account_is_guessed_at_ten_times_and_then_refuses_everybody_for_a_whi
 
 #[tokio::test]
 async fn an_unknown_account_is_limited_like_a_known_one() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut auth = suite.anonymous().auth();
     for _ in 0..MAX_FAILURES {
         let answer = auth.login(login("nobody", "a wrong password")).await;
@@ -44,7 +45,7 @@ async fn an_unknown_account_is_limited_like_a_known_one() {
 
 #[tokio::test]
 async fn a_sign_in_makes_its_accounts_failures_forgotten() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut auth = suite.anonymous().auth();
     for _ in 0..2 {
@@ -57,7 +58,7 @@ async fn a_sign_in_makes_its_accounts_failures_forgotten() {
 
 #[tokio::test]
 async fn guesses_at_once_are_no_more_than_guesses_in_turn() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let _olga = suite.user("olga").await;
     let guesses = (0..20).map(|_| {
         let mut auth = suite.anonymous().auth();

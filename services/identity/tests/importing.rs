@@ -1,12 +1,13 @@
 //! Taking over users from elsewhere.
 
+use crate::harness::harness;
 use prost_types::Timestamp;
-use shared::proto::common::ImportOutcome;
-use shared::proto::identity::internal::v1 as pb;
-use shared::proto::identity::internal::v1::identity_import_service_client::IdentityImportServiceClient;
-use shared::proto::identity::v1::{GetUserProfileRequest, GetUserRequest};
+use proto::common::ImportOutcome;
+use proto::identity::internal::v1 as pb;
+use proto::identity::internal::v1::identity_import_service_client::IdentityImportServiceClient;
+use proto::identity::v1::{GetUserProfileRequest, GetUserRequest};
 use shared::siblings::Sibling;
-use suite::testing::*;
+use testkit::*;
 use tonic::Status;
 
 use crate::{by_hand, login, refusal};
@@ -42,7 +43,7 @@ use ImportOutcome::{Created, Refused, Unchanged};
 
 #[tokio::test]
 async fn users_are_stored_once_with_their_profiles_and_dates() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let made = Timestamp { seconds: 1_500_000_000, nanos: 0 };
     let olga =
         pb::ImportedUser { created_at: Some(made), email: "OLGA@example.org".to_owned(), ..user(1, "olga") };
@@ -68,7 +69,7 @@ async fn users_are_stored_once_with_their_profiles_and_dates() {
 
 #[tokio::test]
 async fn what_cannot_be_stored_is_refused_and_stops_nothing() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let _olga = suite.guest("olga").await;
     let eva = user(3, "eva");
     let batch = vec![
@@ -112,7 +113,7 @@ async fn what_cannot_be_stored_is_refused_and_stops_nothing() {
 
 #[tokio::test]
 async fn a_batch_is_bounded() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let full = (0..1000).map(|line| user(line, &format!("user{line}"))).collect();
     let too_full = (0..1001).map(|line| user(line, &format!("more{line}"))).collect();
     assert_eq!(import(&suite, vec![full]).await.unwrap()[0].len(), 1000);
@@ -122,7 +123,7 @@ async fn a_batch_is_bounded() {
 
 #[tokio::test]
 async fn an_imported_user_has_no_password() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     import(&suite, vec![vec![user(1, "olga")]]).await.unwrap();
     for password in ["!", "anything else"] {
         let answer = suite.anonymous().auth().login(login("olga", password)).await;
@@ -132,7 +133,7 @@ async fn an_imported_user_has_no_password() {
 
 #[tokio::test]
 async fn users_do_not_import() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let mut client = IdentityImportServiceClient::with_interceptor(
         suite.channel(Service::Identity),

@@ -1,12 +1,13 @@
 //! Who waits holds nothing that the other may still want: first the account, then what belongs to it.
 
+use crate::harness::harness;
 use diesel_async::SimpleAsyncConnection;
-use shared::proto::identity::internal::v1 as internal;
-use shared::proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
-use shared::proto::identity::internal::v1::user_administration_service_client::UserAdministrationServiceClient;
-use shared::proto::identity::v1 as pb;
+use proto::identity::internal::v1 as internal;
+use proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
+use proto::identity::internal::v1::user_administration_service_client::UserAdministrationServiceClient;
+use proto::identity::v1 as pb;
 use shared::siblings::Sibling;
-use suite::testing::*;
+use testkit::*;
 
 use crate::changed_meanwhile::meanwhile;
 use crate::refusal;
@@ -19,7 +20,7 @@ const END_SESSIONS: &str = "UPDATE identity.user_sessions SET is_active = FALSE"
 
 #[tokio::test]
 async fn a_reset_waits_for_a_change_of_the_password_and_does_not_hold_it_up() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let made = backend(&suite).create_password_reset_code(returned_reset("olga@example.org")).await;
     let request = pb::ResetPasswordRequest {
@@ -36,7 +37,7 @@ async fn a_reset_waits_for_a_change_of_the_password_and_does_not_hold_it_up() {
 
 #[tokio::test]
 async fn ending_sessions_waits_for_a_sign_in_that_ends_the_oldest() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let mut sessions = olga.sessions();
     let others = sessions.revoke_other_sessions(pb::RevokeOtherSessionsRequest {});
@@ -50,7 +51,7 @@ async fn ending_sessions_waits_for_a_sign_in_that_ends_the_oldest() {
 
 #[tokio::test]
 async fn an_operator_who_removes_a_second_factor_waits_for_whoever_has_the_account() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let identity = suite.as_service("operator-eva").channel(Sibling::Identity);
     let mut factors = SecondFactorAdminServiceClient::new(identity);
@@ -66,7 +67,7 @@ async fn an_operator_who_removes_a_second_factor_waits_for_whoever_has_the_accou
 
 #[tokio::test]
 async fn erasing_waits_for_a_trim_of_the_log() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let identity = suite.as_service("operator-eva").channel(Sibling::Identity);
     let mut operator = UserAdministrationServiceClient::new(identity);
@@ -81,7 +82,7 @@ async fn erasing_waits_for_a_trim_of_the_log() {
 
 #[tokio::test]
 async fn a_name_that_somebody_has_is_refused_without_waiting_for_its_owner() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, _gus] = suite.guests(["olga", "gus"]).await;
     let mut giving_up = suite.admin().await;
     let rename = "BEGIN; UPDATE identity.users SET username = 'tom', email = 'tom@example.org' \

@@ -16,6 +16,7 @@ mod equal_time;
 mod expiry;
 mod flood;
 mod guessing;
+mod harness;
 mod importing;
 mod lock_order;
 mod operating;
@@ -41,9 +42,9 @@ mod users;
 
 use std::time::{Duration, Instant};
 
-use shared::proto::identity::v1 as pb;
-use shared::proto::project::v1::ListProjectsRequest;
-use suite::testing::*;
+use proto::identity::v1 as pb;
+use proto::project::v1::ListProjectsRequest;
+use testkit::*;
 use tonic::{Response, Status};
 
 /// How long to wait for what happens on the side.

@@ -2,17 +2,18 @@
 
 mod finding;
 
+use crate::harness::harness;
 use futures::TryStreamExt as _;
-use shared::proto::content::v1::GetDocumentRequest;
-use shared::proto::identity::internal::v1 as internal;
-use shared::proto::identity::internal::v1::user_administration_service_client::UserAdministrationServiceClient;
-use shared::proto::identity::v1 as pb;
-use shared::proto::identity::v1::SecurityEventKind as Kind;
-use shared::proto::identity::v1::user_record::Record;
-use shared::proto::project::v1::ListProjectsRequest;
-use shared::proto::task::v1::GetTaskRequest;
+use proto::content::v1::GetDocumentRequest;
+use proto::identity::internal::v1 as internal;
+use proto::identity::internal::v1::user_administration_service_client::UserAdministrationServiceClient;
+use proto::identity::v1 as pb;
+use proto::identity::v1::SecurityEventKind as Kind;
+use proto::identity::v1::user_record::Record;
+use proto::project::v1::ListProjectsRequest;
+use proto::task::v1::GetTaskRequest;
 use shared::siblings::{Sibling, SiblingChannel};
-use suite::testing::*;
+use testkit::*;
 
 use crate::{PATIENCE, by_hand, login, refusal, refused_elsewhere, works_everywhere};
 
@@ -33,7 +34,7 @@ async fn names(operator: &mut Administration, request: internal::ListUsersReques
 
 #[tokio::test]
 async fn a_suspended_account_is_closed_at_once_everywhere_until_it_is_reactivated() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     works_everywhere(&olga).await.unwrap();
     let user_id = olga.id.to_string();
@@ -60,7 +61,7 @@ async fn a_suspended_account_is_closed_at_once_everywhere_until_it_is_reactivate
 
 #[tokio::test]
 async fn a_deleted_account_comes_back_and_an_erased_one_does_not() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let user_id = olga.id.to_string();
     let mut operator = operator(&suite);
@@ -76,7 +77,7 @@ async fn a_deleted_account_comes_back_and_an_erased_one_does_not() {
 
 #[tokio::test]
 async fn nothing_personal_is_left_of_an_erased_account_but_its_id() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let id = olga.id.to_string();
     let profile =
@@ -118,7 +119,7 @@ async fn nothing_personal_is_left_of_an_erased_account_but_its_id() {
 
 #[tokio::test]
 async fn an_export_tells_all_but_secrets() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     crate::api_tokens::program(&olga, &["task:read"]).await;
     crate::authenticator::turn_on(&suite, &olga).await;
@@ -154,7 +155,7 @@ async fn an_export_tells_all_but_secrets() {
 
 #[tokio::test]
 async fn accounts_are_found_by_their_fields_page_by_page() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [_olga, _gus, eva] = suite.guests(["olga", "gus", "eva_x"]).await;
     by_hand(&suite, "UPDATE identity.users SET email_verified = TRUE WHERE username = 'gus'").await;
     let mut operator = operator(&suite);
@@ -188,7 +189,7 @@ async fn accounts_are_found_by_their_fields_page_by_page() {
 
 #[tokio::test]
 async fn only_operators_may() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let mut service = as_principal(&suite, "task");
     let user_id = olga.id.to_string();
@@ -204,7 +205,7 @@ async fn only_operators_may() {
 
 #[tokio::test]
 async fn what_is_not_there_or_malformed_is_said() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut operator = operator(&suite);
     let nobody = operator.suspend_user(internal::SuspendUserRequest { user_id: new_id() }).await;
     assert_eq!(refusal(nobody), "NOT_FOUND RESOURCE_NOT_FOUND");
@@ -224,7 +225,7 @@ async fn what_is_not_there_or_malformed_is_said() {
 
 #[tokio::test]
 async fn people_are_named_by_their_ids_also_when_they_are_gone() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     by_hand(&suite, "UPDATE identity.users SET avatar_url = 'http://example.org/' || username").await;
     operator(&suite).delete_user(internal::DeleteUserRequest { user_id: gus.id.to_string() }).await.unwrap();
@@ -257,7 +258,7 @@ async fn refusals(actor: &Actor) -> [String; 4] {
 
 #[tokio::test]
 async fn what_operators_close_is_closed_to_programs_at_every_service() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let users = suite.users(["olga", "gus", "ina"]).await;
     let scopes = ["identity:read", "project:read", "task:read", "content:read"];
     let mut programs = Vec::new();

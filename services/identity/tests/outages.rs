@@ -1,12 +1,13 @@
 //! What becomes of sessions and of every flow while Redis is away, and after.
 
+use crate::harness::harness;
 use futures::TryStreamExt as _;
 use prost_types::FieldMask;
-use shared::proto::identity::internal::v1 as internal;
-use shared::proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
-use shared::proto::identity::v1 as pb;
+use proto::identity::internal::v1 as internal;
+use proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
+use proto::identity::v1 as pb;
 use shared::siblings::Sibling;
-use suite::testing::*;
+use testkit::*;
 
 use crate::api_tokens::program;
 use crate::authenticator::{App, begin, by_code, by_recovery, challenge, complete, confirm, state, turn_on};
@@ -26,7 +27,7 @@ async fn is_over(actor: &Actor) {
 
 #[tokio::test]
 async fn without_redis_people_sign_in_refresh_and_stay_signed_in() {
-    let suite = Suite::start_alone().await;
+    let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     works_everywhere(&olga).await.unwrap();
     let servers = suite.servers.as_ref().unwrap();
@@ -48,7 +49,7 @@ async fn without_redis_people_sign_in_refresh_and_stay_signed_in() {
 
 #[tokio::test]
 async fn a_session_revoked_without_redis_ends_here_at_once_and_elsewhere_soon() {
-    let suite = Suite::start_alone().await;
+    let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     works_everywhere(&olga).await.unwrap();
     let servers = suite.servers.as_ref().unwrap();
@@ -61,7 +62,7 @@ async fn a_session_revoked_without_redis_ends_here_at_once_and_elsewhere_soon() 
 
 #[tokio::test]
 async fn guessing_is_limited_without_redis() {
-    let suite = Suite::start_alone().await;
+    let suite = harness().start_alone().await;
     suite.servers.as_ref().unwrap().stop_redis().await.unwrap();
     let mut auth = suite.anonymous().auth();
     for _ in 0..10 {
@@ -75,7 +76,7 @@ async fn guessing_is_limited_without_redis() {
 /// Everything is begun with Redis, done without it, and looked at when it is back and empty.
 #[tokio::test]
 async fn no_flow_is_stopped_by_the_loss_of_redis() {
-    let suite = Suite::start_alone().await;
+    let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     let mut account = suite.anonymous().account();
     sign_up::begin(&suite, "ina@example.org").await;
@@ -146,7 +147,7 @@ async fn no_flow_is_stopped_by_the_loss_of_redis() {
 /// factor takes.
 #[tokio::test]
 async fn addresses_and_second_factors_change_while_redis_is_away() {
-    let suite = Suite::start_alone().await;
+    let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     let (app, codes) = turn_on(&suite, &olga).await;
     let new_email = "new@example.org".to_owned();
@@ -186,7 +187,7 @@ async fn addresses_and_second_factors_change_while_redis_is_away() {
 
 #[tokio::test]
 async fn sessions_end_and_passwords_change_while_redis_is_away() {
-    let suite = Suite::start_alone().await;
+    let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     let [phone, tablet, laptop] = [(); 3].map(|()| another_device(&olga));
     let [phone, tablet, laptop] = [phone.await, tablet.await, laptop.await];
@@ -237,7 +238,7 @@ async fn sessions_end_and_passwords_change_while_redis_is_away() {
 
 #[tokio::test]
 async fn accounts_begin_change_and_end_while_redis_is_away() {
-    let suite = Suite::start_alone().await;
+    let suite = harness().start_alone().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let (_, _) = turn_on(&suite, &gus).await;
     works_everywhere(&gus).await.unwrap();

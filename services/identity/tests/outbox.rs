@@ -1,11 +1,12 @@
 //! What becomes of queued mail: sent once, by one replica, also after trouble.
 
+use crate::harness::harness;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use chrono::TimeDelta;
 use shared::mail::{Destination, MAX_ATTEMPTS};
-use suite::testing::*;
+use testkit::*;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -29,7 +30,7 @@ async fn all_are_gone(suite: &Suite) {
 
 #[tokio::test]
 async fn what_is_queued_is_sent_and_forgotten() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     queue(&suite, "password_changed", "VALUES ('olga@example.org')").await;
     let mail = suite.mail_to("olga@example.org", 1).await;
     assert_eq!(
@@ -41,7 +42,7 @@ async fn what_is_queued_is_sent_and_forgotten() {
 
 #[tokio::test]
 async fn what_cannot_be_written_holds_nothing_up() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     queue(&suite, "nonsense", "VALUES ('olga@example.org')").await;
     queue(&suite, "password_changed", "VALUES ('no address'), ('gus@example.org')").await;
     suite.mail_to("gus@example.org", 1).await;
@@ -52,8 +53,8 @@ async fn what_cannot_be_written_holds_nothing_up() {
 /// Two suites on one database are two replicas; each writes to a folder of its own.
 #[tokio::test]
 async fn two_replicas_send_each_mail_once() {
-    let one = Suite::start().await;
-    let other = Suite::start_with(|options| options.database = one.options.database.clone()).await;
+    let one = harness().start().await;
+    let other = harness().start_with(|options| options.database = one.options.database.clone()).await;
     queue(&one, "password_changed", "SELECT 'olga' || n || '@example.org' FROM generate_series(1, 100) n")
         .await;
     all_are_gone(&one).await;
@@ -125,7 +126,7 @@ async fn converse(
 
 async fn suite_with(server: &MailServer) -> Suite {
     let url = server.url.as_str().into();
-    Suite::start_with(|options| options.mail.mail_url = Destination::Smtp(url)).await
+    harness().start_with(|options| options.mail.mail_url = Destination::Smtp(url)).await
 }
 
 #[tokio::test]
@@ -157,7 +158,7 @@ async fn a_mail_that_nobody_takes_is_given_up() {
 
 #[tokio::test]
 async fn a_mail_is_not_sent_when_it_is_of_no_more_use() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     suite.options.clock.advance(TimeDelta::days(2));
     queue(&suite, "password_changed", "VALUES ('olga@example.org')").await;
     all_are_gone(&suite).await;

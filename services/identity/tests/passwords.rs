@@ -1,13 +1,15 @@
 //! Hashes: what they cost, and where they come from.
 
+use crate::harness::harness;
 use diesel::sql_types::Text;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
-use shared::proto::common::ImportOutcome;
-use shared::proto::identity::internal::v1 as internal;
-use shared::proto::identity::internal::v1::identity_import_service_client::IdentityImportServiceClient;
+use identity::IdentityOptions;
+use proto::common::ImportOutcome;
+use proto::identity::internal::v1 as internal;
+use proto::identity::internal::v1::identity_import_service_client::IdentityImportServiceClient;
 use shared::siblings::Sibling;
-use suite::testing::*;
+use testkit::*;
 
 use crate::{login, refusal};
 
@@ -31,7 +33,7 @@ async fn hash_of(suite: &Suite, username: &str) -> String {
     query.get_result::<Hash>(&mut suite.admin().await).await.unwrap().password_hash
 }
 
-async fn import(suite: &Suite, hashes: &[&str]) -> Vec<shared::proto::common::ImportResult> {
+async fn import(suite: &Suite, hashes: &[&str]) -> Vec<proto::common::ImportResult> {
     let user = |(number, hash): (usize, &&str)| internal::ImportedUser {
         line: number as u64,
         id: new_id(),
@@ -49,7 +51,7 @@ async fn import(suite: &Suite, hashes: &[&str]) -> Vec<shared::proto::common::Im
 
 #[tokio::test]
 async fn hashes_from_elsewhere_sign_in_and_are_replaced_at_the_first_time() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let results = import(&suite, &HASHES).await;
     assert!(results.iter().all(|result| result.outcome() == ImportOutcome::Created), "{results:?}");
     let mut auth = suite.anonymous().auth();
@@ -68,7 +70,7 @@ async fn hashes_from_elsewhere_sign_in_and_are_replaced_at_the_first_time() {
 
 #[tokio::test]
 async fn hashes_that_are_none_or_cost_too_much_are_refused_and_not_quoted() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let hashes = ["hunter2", "$2b$16$AAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"];
     let results = import(&suite, &hashes).await;
     for (result, hash) in results.iter().zip(hashes) {
@@ -83,13 +85,14 @@ async fn hashes_that_are_none_or_cost_too_much_are_refused_and_not_quoted() {
 
 #[tokio::test]
 async fn a_hash_follows_the_options_when_its_owner_signs_in() {
-    let one = Suite::start().await;
+    let one = harness().start().await;
     let olga = one.user("olga").await;
-    let other = Suite::start_with(|options| {
-        options.database = one.options.database.clone();
-        options.identity.passwords.password_passes = 3;
-    })
-    .await;
+    let other = harness()
+        .start_with(|options| {
+            options.database = one.options.database.clone();
+            options.own_mut::<IdentityOptions>().passwords.password_passes = 3;
+        })
+        .await;
     other.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
     assert!(hash_of(&one, "olga").await.starts_with("$argon2id$v=19$m=19456,t=3,p=1$"));
     other.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();

@@ -1,9 +1,10 @@
 //! Processes of the service come and go under a write load.
 
+use crate::harness::harness;
 use std::time::{Duration, SystemTime};
 
-use shared::proto::identity::v1 as pb;
-use suite::testing::*;
+use proto::identity::v1 as pb;
+use testkit::*;
 use tonic::Status;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_identity");
@@ -27,7 +28,7 @@ fn tomorrow() -> SystemTime {
 
 #[tokio::test]
 async fn a_killed_identity_loses_and_doubles_nothing() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut replica = Replica::start(&suite, PROGRAM, "identity").await;
     let olga = suite.guest("olga").await.calling(Service::Identity, &replica.url);
     let end = tomorrow();
@@ -38,7 +39,7 @@ async fn a_killed_identity_loses_and_doubles_nothing() {
 
 #[tokio::test]
 async fn no_call_fails_while_every_process_of_identity_is_replaced() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let end = tomorrow();
     let write = async |who: Actor, request_id| make_token(&who, end, request_id).await;

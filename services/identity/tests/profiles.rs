@@ -1,10 +1,11 @@
 //! What users tell about themselves.
 
+use crate::harness::harness;
 use prost_types::FieldMask;
+use proto::identity::v1 as pb;
 use serde_json::json;
 use shared::json::{from_struct, to_struct};
-use shared::proto::identity::v1 as pb;
-use suite::testing::*;
+use testkit::*;
 
 use crate::refusal;
 
@@ -25,7 +26,7 @@ const ALL: [&str; 5] = ["bio", "location", "website_url", "social_links", "prefe
 
 #[tokio::test]
 async fn a_user_tells_about_themselves() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let before = read(&olga).await;
     let wish = pb::UserProfile {
@@ -49,7 +50,7 @@ async fn a_user_tells_about_themselves() {
 
 #[tokio::test]
 async fn an_empty_mask_changes_nothing_and_a_stale_etag_is_refused() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let before = read(&olga).await;
     let wish = pb::UserProfile { bio: Some("new".to_owned()), ..before.clone() };
@@ -63,7 +64,7 @@ async fn an_empty_mask_changes_nothing_and_a_stale_etag_is_refused() {
 
 #[tokio::test]
 async fn a_profile_is_its_users_alone() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let before = read(&olga).await;
 
@@ -79,7 +80,7 @@ async fn a_profile_is_its_users_alone() {
 
 #[tokio::test]
 async fn every_malformed_field_is_named() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let large = Some(to_struct(&json!({"a": "x".repeat(65 * 1024)})));
     let wish = pb::UserProfile {
@@ -103,7 +104,7 @@ async fn every_malformed_field_is_named() {
 
 #[tokio::test]
 async fn single_preferences_and_links_change_and_the_others_stay() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let update = async |paths: &[&str], preferences: serde_json::Value, links: serde_json::Value| {
         let profile = pb::UserProfile {

@@ -1,7 +1,8 @@
 //! Exchanging refresh tokens.
 
-use shared::proto::identity::v1 as pb;
-use suite::testing::*;
+use crate::harness::harness;
+use proto::identity::v1 as pb;
+use testkit::*;
 use tonic::{Response, Status};
 
 use crate::{by_hand, refusal, refused_elsewhere, with_tokens, works_everywhere};
@@ -20,7 +21,7 @@ const AFTER_THE_GRACE: &str =
 
 #[tokio::test]
 async fn both_tokens_are_exchanged_and_the_session_stays() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     works_everywhere(&olga).await.unwrap();
 
@@ -38,7 +39,7 @@ async fn both_tokens_are_exchanged_and_the_session_stays() {
 
 #[tokio::test]
 async fn many_at_once_get_the_same_working_tokens() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
 
     let all = futures::future::join_all((0..8).map(|_| refreshed(&olga))).await;
@@ -53,7 +54,7 @@ async fn many_at_once_get_the_same_working_tokens() {
 
 #[tokio::test]
 async fn a_token_that_comes_again_late_ends_the_session() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let new = refreshed(&olga).await;
     works_everywhere(&new).await.unwrap();
@@ -68,7 +69,7 @@ async fn a_token_that_comes_again_late_ends_the_session() {
 
 #[tokio::test]
 async fn a_token_whose_successor_was_exchanged_as_well_is_refused_and_ends_nothing() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let second = refreshed(&olga).await;
     let third = refreshed(&second).await;
@@ -81,7 +82,7 @@ async fn a_token_whose_successor_was_exchanged_as_well_is_refused_and_ends_nothi
 
 #[tokio::test]
 async fn a_device_that_rested_refreshes_as_long_as_its_refresh_token_lives() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     by_hand(&suite, "UPDATE identity.user_sessions SET expires_at = now() - interval '1 day'").await;
     let new = refreshed(&olga).await;
@@ -92,7 +93,7 @@ async fn a_device_that_rested_refreshes_as_long_as_its_refresh_token_lives() {
 
 #[tokio::test]
 async fn what_is_no_refresh_token_is_refused() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let unknown = format!("dfr_{}", "A".repeat(43));
     let garbage = ["", "dfr_", "\0", &unknown, olga.session_token.as_deref().unwrap(), &"x".repeat(100_000)];
@@ -105,7 +106,7 @@ async fn what_is_no_refresh_token_is_refused() {
 
 #[tokio::test]
 async fn a_suspended_user_does_not_refresh() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     by_hand(&suite, "UPDATE identity.users SET status = 'suspended'").await;
     assert_eq!(refusal(refresh(&olga).await), "UNAUTHENTICATED SESSION_INVALID");

@@ -1,12 +1,13 @@
 //! How soon a revocation is seen, and what becomes of people while Redis is away.
 
+use crate::harness::harness;
 use std::time::{Duration, Instant};
 
-use shared::proto::content::v1::ListDocumentsRequest;
-use shared::proto::identity::v1 as pb;
-use shared::proto::project::v1::ListProjectsRequest;
-use shared::proto::task::v1::ListTasksRequest;
-use suite::testing::*;
+use proto::content::v1::ListDocumentsRequest;
+use proto::identity::v1 as pb;
+use proto::project::v1::ListProjectsRequest;
+use proto::task::v1::ListTasksRequest;
+use testkit::*;
 use tonic::Status;
 
 use crate::{PATIENCE, login, refusal};
@@ -44,7 +45,7 @@ async fn first_refusal(actor: &Actor, service: Service, since: Instant) -> Durat
 
 #[tokio::test]
 async fn a_revocation_is_seen_by_every_service_at_once_though_their_caches_hold_the_session() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let others = [Service::Project, Service::Task, Service::Content];
     let mut delays = Vec::with_capacity(REVOCATIONS * others.len());
     for number in 0..REVOCATIONS {
@@ -74,7 +75,7 @@ async fn a_revocation_is_seen_by_every_service_at_once_though_their_caches_hold_
 
 #[tokio::test]
 async fn tokens_for_programs_and_all_limits_work_while_redis_is_away() {
-    let suite = Suite::start_alone().await;
+    let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     let servers = suite.servers.as_ref().unwrap();
     servers.stop_redis().await.unwrap();

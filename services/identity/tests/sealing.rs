@@ -2,18 +2,20 @@
 
 mod rotation;
 
+use crate::harness::harness;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
+use futures::StreamExt as _;
+use identity::IdentityOptions;
 use identity::sealing::KeyRingOptions;
 use prost_types::FieldMask;
-use shared::proto::identity::internal::v1 as internal;
-use shared::proto::identity::internal::v1::identity_import_service_client::IdentityImportServiceClient;
-use shared::proto::identity::internal::v1::key_service_client::KeyServiceClient;
-use shared::proto::identity::v1 as pb;
+use proto::identity::internal::v1 as internal;
+use proto::identity::internal::v1::identity_import_service_client::IdentityImportServiceClient;
+use proto::identity::internal::v1::key_service_client::KeyServiceClient;
+use proto::identity::v1 as pb;
 use shared::siblings::Sibling;
-use suite::services::{self, RunningServices};
-use suite::testing::*;
+use testkit::*;
 
 use crate::{PATIENCE, by_hand};
 
@@ -72,12 +74,13 @@ async fn location(actor: &Actor) -> Option<String> {
 }
 
 /// The same suite after a restart with other keys.
-async fn with_keys(suite: &mut Suite, keys: &str) -> RunningServices {
+async fn with_keys(suite: &mut Suite, keys: &str) -> Running {
     suite.stop().await;
     let mut options = suite.options.clone();
-    options.identity.keys = KeyRingOptions { encryption_keys: Some(keys.into()), encryption_keys_file: None };
-    let running = services::start(&options, services::listen([0; 4]).await.unwrap()).unwrap();
-    suite.siblings = running.siblings.clone();
+    options.own_mut::<IdentityOptions>().keys =
+        KeyRingOptions { encryption_keys: Some(keys.into()), encryption_keys_file: None };
+    let running = suite.start_replica(&options).await;
+    suite.siblings = running.siblings().clone();
     running
 }
 
@@ -89,14 +92,14 @@ fn again(suite: &Suite, actor: &Actor) -> Actor {
 }
 
 pub async fn rotate(suite: &Suite) -> Vec<internal::RotateKeysResponse> {
-    let mut told = Vec::new();
-    suite::rotate_keys::run(&suite.operator(), |so_far| told.push(so_far.clone())).await.unwrap();
-    told
+    let mut keys = KeyServiceClient::new(suite.as_service("operator").channel(Sibling::Identity));
+    let answers = keys.rotate_keys(internal::RotateKeysRequest {}).await.unwrap().into_inner();
+    answers.map(Result::unwrap).collect().await
 }
 
 #[tokio::test]
 async fn names_and_locations_are_nowhere_in_clear() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let request = pb::RegisterRequest {
         request_id: new_id(),
@@ -145,7 +148,7 @@ async fn names_and_locations_are_nowhere_in_clear() {
 
 #[tokio::test]
 async fn a_name_may_look_like_anything() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     for name in ["a.b", "sealed:test.AAAA", "clear:x", "sealed:", &"\u{1f600}".repeat(100)] {
         assert_eq!(rename(&olga, name).await.first_name.as_deref(), Some(name));
@@ -157,7 +160,7 @@ async fn a_name_may_look_like_anything() {
 
 #[tokio::test]
 async fn what_is_in_clear_from_before_is_read_and_sealed_at_the_next_start() {
-    let mut suite = Suite::start().await;
+    let mut suite = harness().start().await;
     let olga = suite.guest("olga").await;
     by_hand(&suite, "SET app.keep_dates = 'on'; UPDATE identity.users SET first_name = 'a.b', last_name = 'clear:sealed:x'").await;
     by_hand(&suite, "UPDATE identity.user_profiles SET location = 'Gdańsk'").await;
@@ -175,12 +178,12 @@ async fn what_is_in_clear_from_before_is_read_and_sealed_at_the_next_start() {
     let sealed = account(&olga).await;
     assert_eq!(pb::User { etag: sealed.etag.clone(), ..read }, sealed, "dates and all else stay");
     assert_eq!(location(&olga).await.as_deref(), Some("Gdańsk"));
-    running.stop().await.unwrap();
+    running.stop().await;
 }
 
 #[tokio::test]
 async fn after_a_rotation_the_former_key_is_not_needed() {
-    let mut suite = Suite::start().await;
+    let mut suite = harness().start().await;
     let olga = suite.guest("olga").await;
     rename(&olga, "Ольга").await;
     move_to(&olga, "Gdańsk").await;
@@ -204,19 +207,19 @@ async fn after_a_rotation_the_former_key_is_not_needed() {
     assert_eq!(count(&suite, "coalesce(first_name, last_name) NOT LIKE 'sealed:new.%'").await, 0);
     let told = rotate(&suite).await;
     assert_eq!((told.len(), told[0].total_count), (1, 0), "a second run finds nothing to do");
-    both.stop().await.unwrap();
+    both.stop().await;
 
     let new_alone = with_keys(&mut suite, NEW_KEY).await;
     let olga = again(&suite, &olga);
     let sealed = account(&olga).await;
     assert_eq!(pb::User { etag: sealed.etag.clone(), ..read }, sealed, "dates and all else stay");
     assert_eq!(location(&olga).await.as_deref(), Some("Gdańsk"));
-    new_alone.stop().await.unwrap();
+    new_alone.stop().await;
 }
 
 #[tokio::test]
 async fn a_rotation_beside_writers_loses_nothing() {
-    let mut suite = Suite::start().await;
+    let mut suite = harness().start().await;
     let people = suite.guests(["olga", "gus", "eva", "ida"]).await;
     for actor in &people {
         rename(actor, "before").await;
@@ -239,12 +242,12 @@ async fn a_rotation_beside_writers_loses_nothing() {
     for actor in &people {
         assert_eq!(account(actor).await.first_name.as_deref(), Some("round 19"));
     }
-    running.stop().await.unwrap();
+    running.stop().await;
 }
 
 #[tokio::test]
 async fn only_operators_rotate_keys() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     for (name, refused) in
         [("task", true), ("operatorx", true), ("operator", false), ("operator-olga", false)]
     {
@@ -259,7 +262,7 @@ async fn only_operators_rotate_keys() {
 
 #[tokio::test]
 async fn a_text_that_no_key_opens_is_a_defect_and_not_an_answer() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     rename(&gus, "Gus").await;
     let copy = "UPDATE identity.users SET first_name = (SELECT first_name FROM identity.users WHERE username = 'gus') \

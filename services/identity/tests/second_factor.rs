@@ -1,18 +1,19 @@
 //! Signing in with a second factor.
 
+use crate::harness::harness;
 use chrono::TimeDelta;
-use shared::proto::identity::internal::v1 as internal;
-use shared::proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
-use shared::proto::identity::v1 as pb;
+use proto::identity::internal::v1 as internal;
+use proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
+use proto::identity::v1 as pb;
 use shared::siblings::Sibling;
-use suite::testing::*;
+use testkit::*;
 
 use crate::authenticator::{App, begin, by_code, by_recovery, challenge, complete, confirm, state, turn_on};
 use crate::{by_hand, login, refusal, with_tokens, works_everywhere};
 
 #[tokio::test]
 async fn with_a_second_factor_a_password_and_a_code_sign_in() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     assert_eq!(state(&olga).await, (false, 0));
     let begun = begin(&olga).await;
@@ -32,7 +33,7 @@ async fn with_a_second_factor_a_password_and_a_code_sign_in() {
 
 #[tokio::test]
 async fn a_code_works_once_even_at_once_and_a_challenge_too() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (app, _) = turn_on(&suite, &olga).await;
     let used = by_code(&app.code_in(0));
@@ -52,7 +53,7 @@ async fn a_code_works_once_even_at_once_and_a_challenge_too() {
 
 #[tokio::test]
 async fn a_clock_may_be_one_step_off_and_no_more() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (app, _) = turn_on(&suite, &olga).await;
     suite.options.clock.advance(TimeDelta::minutes(2));
@@ -66,7 +67,7 @@ async fn a_clock_may_be_one_step_off_and_no_more() {
 
 #[tokio::test]
 async fn a_challenge_has_five_attempts_and_five_minutes() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (app, _) = turn_on(&suite, &olga).await;
     let token = challenge(&olga).await;
@@ -90,7 +91,7 @@ async fn a_challenge_has_five_attempts_and_five_minutes() {
 
 #[tokio::test]
 async fn more_challenges_are_no_more_guesses() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (app, _) = turn_on(&suite, &olga).await;
     for _ in 0..2 {
@@ -111,7 +112,7 @@ async fn more_challenges_are_no_more_guesses() {
 
 #[tokio::test]
 async fn a_recovery_code_signs_in_once() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (_, codes) = turn_on(&suite, &olga).await;
 
@@ -127,7 +128,7 @@ async fn a_recovery_code_signs_in_once() {
 
 #[tokio::test]
 async fn new_recovery_codes_end_the_former() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (app, former) = turn_on(&suite, &olga).await;
     let wrong = pb::CreateRecoveryCodesRequest { request_id: String::new(), proof: by_code(&app.code_in(0)) };
@@ -146,7 +147,7 @@ async fn new_recovery_codes_end_the_former() {
 
 #[tokio::test]
 async fn turned_off_a_password_is_enough_again() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (_, codes) = turn_on(&suite, &olga).await;
     let open = challenge(&olga).await;
@@ -166,7 +167,7 @@ async fn turned_off_a_password_is_enough_again() {
 
 #[tokio::test]
 async fn turning_on_takes_the_password_a_code_and_a_quarter_of_an_hour() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let wrong =
         pb::BeginSecondFactorRequest { request_id: String::new(), password: "another password".to_owned() };
@@ -193,7 +194,7 @@ async fn turning_on_takes_the_password_a_code_and_a_quarter_of_an_hour() {
 
 #[tokio::test]
 async fn a_retried_registration_is_challenged_too() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let request = pb::RegisterRequest {
         request_id: new_id(),
         email: "olga@example.org".to_owned(),
@@ -213,7 +214,7 @@ async fn a_retried_registration_is_challenged_too() {
 
 #[tokio::test]
 async fn a_changed_password_ends_open_challenges() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (app, _) = turn_on(&suite, &olga).await;
     let token = challenge(&olga).await;
@@ -224,7 +225,7 @@ async fn a_changed_password_ends_open_challenges() {
 
 #[tokio::test]
 async fn an_erased_account_keeps_nothing_of_its_second_factor() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     turn_on(&suite, &olga).await;
     challenge(&olga).await;
@@ -237,7 +238,7 @@ async fn an_erased_account_keeps_nothing_of_its_second_factor() {
 
 #[tokio::test]
 async fn an_operator_helps_somebody_who_lost_everything() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     turn_on(&suite, &olga).await;
     let admin =
@@ -259,7 +260,7 @@ async fn an_operator_helps_somebody_who_lost_everything() {
 
 #[tokio::test]
 async fn malformed_proofs_name_their_fields() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     for (proof, field) in [
         (None, "proof"),
@@ -280,7 +281,7 @@ async fn malformed_proofs_name_their_fields() {
 
 #[tokio::test]
 async fn a_secret_of_another_account_or_in_clear_is_not_taken() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let (app, _) = turn_on(&suite, &olga).await;
     turn_on(&suite, &gus).await;
@@ -301,7 +302,7 @@ async fn a_secret_of_another_account_or_in_clear_is_not_taken() {
 
 #[tokio::test]
 async fn losing_redis_in_between_loses_no_sign_in() {
-    let suite = Suite::start_alone().await;
+    let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     let secret = begin(&olga).await.secret;
     confirm(&olga, App::new(&suite, &secret).code_in(0)).await.unwrap();

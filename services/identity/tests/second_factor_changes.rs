@@ -1,10 +1,11 @@
 //! Turning a second factor on and off: its owner is told, and a retry is answered like the first call.
 
-use shared::proto::identity::internal::v1 as internal;
-use shared::proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
-use shared::proto::identity::v1 as pb;
+use crate::harness::harness;
+use proto::identity::internal::v1 as internal;
+use proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
+use proto::identity::v1 as pb;
 use shared::siblings::Sibling;
-use suite::testing::*;
+use testkit::*;
 
 use crate::authenticator::{App, begin, by_code, by_recovery, challenge, complete, state, turn_on};
 use crate::{login, refusal};
@@ -13,7 +14,7 @@ const OLGA: &str = "olga@example.org";
 
 #[tokio::test]
 async fn an_owner_is_told_of_each_change_of_the_second_factor() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (app, _) = turn_on(&suite, &olga).await;
     assert_eq!(suite.mail_to(OLGA, 1).await.subject, "Your second factor is on");
@@ -45,7 +46,7 @@ async fn an_owner_is_told_of_each_change_of_the_second_factor() {
 
 #[tokio::test]
 async fn a_wrong_code_changes_nothing_and_tells_nobody() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     begin(&olga).await;
     let request = pb::ConfirmSecondFactorRequest { request_id: new_id(), code: "000000".to_owned() };
@@ -57,7 +58,7 @@ async fn a_wrong_code_changes_nothing_and_tells_nobody() {
 
 #[tokio::test]
 async fn a_retry_is_answered_like_the_first_call() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut factors = olga.second_factor();
     let password = olga.password.clone();
@@ -99,7 +100,7 @@ async fn a_retry_is_answered_like_the_first_call() {
 
 #[tokio::test]
 async fn a_password_reset_does_not_get_round_the_second_factor() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (app, _) = turn_on(&suite, &olga).await;
     suite.mail_to(OLGA, 1).await;

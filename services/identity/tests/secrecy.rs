@@ -1,10 +1,11 @@
 //! What no role may read, and what a stranger does not see.
 
+use crate::harness::harness;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use suite::services::Role;
-use suite::testing::*;
+use local_servers::suite::Role;
+use testkit::*;
 
 #[derive(QueryableByName)]
 struct Count {
@@ -34,7 +35,7 @@ pub async fn lines(suite: &Suite, table: &str) -> Vec<String> {
 #[tokio::test]
 async fn no_role_reads_password_hashes_or_refresh_tokens() {
     // In one database: into one of identity's own the other services do not come at all.
-    let suite = Suite::start_in(Form::PLAIN).await;
+    let suite = harness().start_in(Form::PLAIN).await;
     let secrets = [
         "SELECT password_hash FROM identity.users",
         "SELECT * FROM identity.users",
@@ -54,7 +55,7 @@ async fn no_role_reads_password_hashes_or_refresh_tokens() {
 
 #[tokio::test]
 async fn a_stranger_sees_no_rows() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, _gus] = suite.guests(["olga", "gus"]).await;
     let mut conn = suite.connect_as(Role::requests_of("identity")).await;
     let rows_as = async |conn: &mut AsyncPgConnection, user: &str| {
@@ -68,7 +69,7 @@ async fn a_stranger_sees_no_rows() {
 
 #[tokio::test]
 async fn neither_passwords_nor_tokens_are_in_the_database_or_its_log() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut conn = suite.admin().await;
     let everything = "SELECT t::text AS line FROM identity.users t \

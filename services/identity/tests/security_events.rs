@@ -1,13 +1,14 @@
 //! What the log knows of people's security, and who reads it.
 
+use crate::harness::harness;
 use std::time::Instant;
 
-use shared::proto::identity::internal::v1 as internal;
-use shared::proto::identity::internal::v1::security_audit_service_client::SecurityAuditServiceClient;
-use shared::proto::identity::v1 as pb;
-use shared::proto::identity::v1::SecurityEventKind as Kind;
+use proto::identity::internal::v1 as internal;
+use proto::identity::internal::v1::security_audit_service_client::SecurityAuditServiceClient;
+use proto::identity::v1 as pb;
+use proto::identity::v1::SecurityEventKind as Kind;
 use shared::siblings::Sibling;
-use suite::testing::*;
+use testkit::*;
 
 use crate::{PATIENCE, another_device, by_hand, login, refusal};
 
@@ -31,7 +32,7 @@ async fn failures_of(actor: &Actor, kinds: &[Kind]) -> Vec<pb::SecurityEvent> {
 
 #[tokio::test]
 async fn a_user_reads_what_happened_to_the_own_account_newest_first() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let lost = another_device(&olga).await;
     let session = lost.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner().session.unwrap();
@@ -56,7 +57,7 @@ async fn a_user_reads_what_happened_to_the_own_account_newest_first() {
 
 #[tokio::test]
 async fn events_are_paged_and_filtered() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     for _ in 0..3 {
         another_device(&olga).await;
@@ -88,7 +89,7 @@ async fn events_are_paged_and_filtered() {
 
 #[tokio::test]
 async fn failures_and_the_lockout_are_recorded_and_counted_together() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut auth = suite.anonymous().auth();
     for _ in 0..12 {
@@ -105,7 +106,7 @@ async fn failures_and_the_lockout_are_recorded_and_counted_together() {
 
 #[tokio::test]
 async fn a_failure_that_was_noted_is_written_when_the_service_stops() {
-    let mut suite = Suite::start().await;
+    let mut suite = harness().start().await;
     let _olga = suite.user("olga").await;
     suite.anonymous().auth().login(login("olga", "a wrong password")).await.unwrap_err();
     suite.anonymous().auth().login(login("olga", "another wrong password")).await.unwrap_err();
@@ -127,7 +128,7 @@ struct Sum {
 
 #[tokio::test]
 async fn operators_read_all_events_and_nobody_else_does() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let list = async |name: &str, request: internal::ListSecurityEventsRequest| {
         let channel = suite.as_service(name).channel(Sibling::Identity);
@@ -157,7 +158,7 @@ async fn operators_read_all_events_and_nobody_else_does() {
 
 #[tokio::test]
 async fn what_cannot_be_recorded_does_not_happen_and_is_not_answered_well() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     by_hand(
         &suite,
         "CREATE OR REPLACE FUNCTION identity.append_security_events(events jsonb) RETURNS void \

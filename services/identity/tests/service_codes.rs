@@ -1,14 +1,15 @@
 //! Codes that a service of the suite asks for.
 
-use shared::proto::identity::internal::v1 as internal;
-use shared::proto::identity::internal::v1::account_code_service_client::AccountCodeServiceClient;
-use shared::proto::identity::internal::v1::{
+use crate::harness::harness;
+use proto::identity::internal::v1 as internal;
+use proto::identity::internal::v1::account_code_service_client::AccountCodeServiceClient;
+use proto::identity::internal::v1::{
     create_email_change_code_request as change, create_email_verification_code_request as verify,
     create_password_reset_code_request as reset,
 };
-use shared::proto::identity::v1 as pb;
+use proto::identity::v1 as pb;
 use shared::siblings::{Sibling, SiblingChannel};
-use suite::testing::*;
+use testkit::*;
 
 use crate::{login, refusal};
 
@@ -25,7 +26,7 @@ pub fn returned_reset(email: &str) -> internal::CreatePasswordResetCodeRequest {
 
 #[tokio::test]
 async fn a_backend_delivers_a_code_itself() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
 
     let made = backend(&suite).create_password_reset_code(returned_reset("Olga@example.org")).await;
@@ -45,7 +46,7 @@ async fn a_backend_delivers_a_code_itself() {
 
 #[tokio::test]
 async fn a_backend_has_codes_mailed() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let user_id = olga.id.to_string();
     let send = internal::SendCode {};
@@ -71,7 +72,7 @@ async fn a_backend_has_codes_mailed() {
 
 #[tokio::test]
 async fn a_backend_is_told_that_an_address_is_somebodys() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, _gus] = suite.users(["olga", "gus"]).await;
     let wish = |new_email: &str, delivery| internal::CreateEmailChangeCodeRequest {
         user_id: olga.id.to_string(),
@@ -102,7 +103,7 @@ async fn a_backend_is_told_that_an_address_is_somebodys() {
 
 #[tokio::test]
 async fn what_a_backend_asks_wrongly_is_refused() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut backend = backend(&suite);
     let unknown = backend.create_password_reset_code(returned_reset("nobody@example.org")).await;
     assert_eq!(refusal(unknown), "NOT_FOUND RESOURCE_NOT_FOUND");

@@ -1,11 +1,13 @@
 //! How long sessions live, how many there are, and where calls come from; by a clock that the tests move.
 
+use crate::harness::harness;
 use chrono::TimeDelta;
 use futures::StreamExt as _;
+use identity::IdentityOptions;
 use identity::SessionOptions;
-use shared::proto::identity::internal::v1 as internal;
-use shared::proto::identity::v1 as pb;
-use suite::testing::*;
+use proto::identity::internal::v1 as internal;
+use proto::identity::v1 as pb;
+use testkit::*;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -23,12 +25,12 @@ async fn who_am_i(actor: &Actor) -> Result<Response<pb::WhoAmIResponse>, Status>
 }
 
 async fn with_options(sessions: SessionOptions) -> Suite {
-    Suite::start_with(|options| options.identity.sessions = sessions).await
+    harness().start_with(|options| options.own_mut::<IdentityOptions>().sessions = sessions).await
 }
 
 #[tokio::test]
 async fn a_session_token_ends_after_its_life_at_every_service_though_caches_hold_it() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     works_everywhere(&olga).await.unwrap();
 
@@ -44,7 +46,7 @@ async fn a_session_token_ends_after_its_life_at_every_service_though_caches_hold
 
 #[tokio::test]
 async fn a_device_that_rests_too_long_signs_in_again() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     suite.options.clock.advance(TimeDelta::hours(719));
     let new = with_tokens(&olga, &refresh(&suite, &olga).await.unwrap().into_inner());
@@ -68,7 +70,7 @@ async fn a_session_ends_for_good_however_often_it_is_refreshed() {
 
 #[tokio::test]
 async fn two_clients_that_refresh_at_once_both_go_on_and_a_late_replay_ends_the_session() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
 
     let (one, two) = tokio::join!(refresh(&suite, &olga), refresh(&suite, &olga));
@@ -123,7 +125,7 @@ async fn sign_ins_at_once_do_not_pass_the_limit() {
 
 #[tokio::test]
 async fn all_sessions_end_at_once_the_calling_one_too() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let lost = another_device(&olga).await;
 
@@ -139,7 +141,7 @@ async fn all_sessions_end_at_once_the_calling_one_too() {
 
 #[tokio::test]
 async fn what_siblings_report_shows_when_a_session_was_last_used() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let current = || async { list_sessions(&olga).await.remove(0) };
     let session = current().await;
@@ -168,7 +170,7 @@ async fn what_siblings_report_shows_when_a_session_was_last_used() {
 
 #[tokio::test]
 async fn the_last_use_of_a_session_is_written_when_the_service_stops() {
-    let mut suite = Suite::start().await;
+    let mut suite = harness().start().await;
     let olga = suite.user("olga").await;
     who_am_i(&olga).await.unwrap();
 
@@ -198,7 +200,9 @@ pub fn from<T>(address: &str, message: T) -> Request<T> {
 }
 
 pub async fn behind_a_proxy() -> Suite {
-    Suite::start_with(|options| options.proxies.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()]).await
+    harness()
+        .start_with(|options| options.proxies.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()])
+        .await
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! The caller's own sessions.
 
-use shared::proto::identity::v1 as pb;
-use suite::testing::*;
+use crate::harness::harness;
+use proto::identity::v1 as pb;
+use testkit::*;
 use uuid::Uuid;
 
 use crate::{another_device, by_hand, list_sessions, refusal, refused_elsewhere, works_everywhere};
@@ -27,7 +28,7 @@ async fn plant_sessions(suite: &Suite, user: &Actor, count: u32) {
 
 #[tokio::test]
 async fn sessions_are_listed_newest_first_over_pages() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     plant_sessions(&suite, &olga, 10).await;
     let (mut seen, mut page_token) = (Vec::new(), String::new());
@@ -51,7 +52,7 @@ async fn sessions_are_listed_newest_first_over_pages() {
 
 #[tokio::test]
 async fn only_ones_own_living_sessions_are_listed() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     plant_sessions(&suite, &olga, 3).await;
     by_hand(&suite, "UPDATE identity.user_sessions SET is_active = false WHERE session_token = 'planted 1'")
@@ -72,7 +73,7 @@ async fn only_ones_own_living_sessions_are_listed() {
 
 #[tokio::test]
 async fn a_malformed_wish_for_a_page_is_refused() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     plant_sessions(&suite, &olga, 2).await;
     let first = pb::ListSessionsRequest { page_size: 1, ..Default::default() };
@@ -89,7 +90,7 @@ async fn a_malformed_wish_for_a_page_is_refused() {
 
 #[tokio::test]
 async fn a_revoked_session_stops_working_everywhere_at_once() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let lost = another_device(&olga).await;
     works_everywhere(&lost).await.unwrap();
@@ -107,7 +108,7 @@ async fn a_revoked_session_stops_working_everywhere_at_once() {
 
 #[tokio::test]
 async fn nobody_revokes_what_is_not_theirs() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let id = session_of(&olga).await;
 
@@ -125,7 +126,7 @@ async fn nobody_revokes_what_is_not_theirs() {
 
 #[tokio::test]
 async fn all_other_sessions_are_revoked_and_no_one_elses() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let lost = another_device(&olga).await;
     let stolen = another_device(&olga).await;
@@ -145,7 +146,7 @@ async fn all_other_sessions_are_revoked_and_no_one_elses() {
 
 #[tokio::test]
 async fn revoking_all_others_also_ends_what_a_crash_kept_from_being_told() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let lost = another_device(&olga).await;
     works_everywhere(&lost).await.unwrap();

@@ -1,13 +1,15 @@
 //! Signing up in two steps, which tell nobody whose address has an account.
 
+use crate::harness::harness;
 use chrono::TimeDelta;
+use identity::IdentityOptions;
 use identity::RegistrationMode;
-use shared::proto::identity::internal::v1 as internal;
-use shared::proto::identity::internal::v1::account_code_service_client::AccountCodeServiceClient;
-use shared::proto::identity::internal::v1::create_sign_up_code_request::Delivery;
-use shared::proto::identity::v1 as pb;
+use proto::identity::internal::v1 as internal;
+use proto::identity::internal::v1::account_code_service_client::AccountCodeServiceClient;
+use proto::identity::internal::v1::create_sign_up_code_request::Delivery;
+use proto::identity::v1 as pb;
 use shared::siblings::{Sibling, SiblingChannel};
-use suite::testing::*;
+use testkit::*;
 
 use crate::{by_hand, refusal, with_tokens, works_everywhere};
 
@@ -48,8 +50,9 @@ fn user_of(signed_in: &pb::SignedIn) -> pb::User {
 
 #[tokio::test]
 async fn somebody_signs_up_with_the_code_from_the_mail() {
-    let suite =
-        Suite::start_with(|options| options.identity.registration = RegistrationMode::Confirmed).await;
+    let suite = harness()
+        .start_with(|options| options.own_mut::<IdentityOptions>().registration = RegistrationMode::Confirmed)
+        .await;
     let begun = begin(&suite, " Olga@Example.org ").await;
     let mail = suite.mail_to("olga@example.org", 1).await;
     assert_eq!(mail.subject, "Finish signing up");
@@ -69,7 +72,7 @@ async fn somebody_signs_up_with_the_code_from_the_mail() {
 
 #[tokio::test]
 async fn a_taken_address_gets_the_same_answer_and_its_owner_is_told() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     by_hand(
         &suite,
@@ -99,8 +102,9 @@ async fn a_taken_address_gets_the_same_answer_and_its_owner_is_told() {
 
 #[tokio::test]
 async fn where_sign_ups_are_confirmed_one_step_makes_no_account_and_tells_nothing() {
-    let suite =
-        Suite::start_with(|options| options.identity.registration = RegistrationMode::Confirmed).await;
+    let suite = harness()
+        .start_with(|options| options.own_mut::<IdentityOptions>().registration = RegistrationMode::Confirmed)
+        .await;
     let code = code_for(&suite, "olga@example.org", 1).await;
     complete(&suite, completion(&code)).await.unwrap();
     for email in ["olga@example.org", "gus@example.org", "nonsense"] {
@@ -117,7 +121,7 @@ async fn where_sign_ups_are_confirmed_one_step_makes_no_account_and_tells_nothin
 
 #[tokio::test]
 async fn a_refusal_does_not_use_the_code_up() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let _gus = suite.user("gus").await;
     let code = code_for(&suite, "olga@example.org", 1).await;
     for weak in ["short", "password123", "olga@example.org", "Olga1Olga2"] {
@@ -133,7 +137,7 @@ async fn a_refusal_does_not_use_the_code_up() {
 
 #[tokio::test]
 async fn a_retry_signs_in_the_same_account_also_at_once() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let request = completion(&code_for(&suite, "olga@example.org", 1).await);
 
     let (first, second) = tokio::join!(complete(&suite, request.clone()), complete(&suite, request.clone()));
@@ -153,7 +157,7 @@ async fn a_retry_signs_in_the_same_account_also_at_once() {
 
 #[tokio::test]
 async fn two_codes_for_one_address_make_one_account_also_at_once() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let codes =
         [code_for(&suite, "olga@example.org", 1).await, code_for(&suite, "olga@example.org", 2).await];
     let [first, second] = codes.map(|code| completion(&code));
@@ -165,7 +169,7 @@ async fn two_codes_for_one_address_make_one_account_also_at_once() {
 
 #[tokio::test]
 async fn a_code_works_for_a_day_and_for_signing_up_alone() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let code = code_for(&suite, "olga@example.org", 1).await;
     let verify = pb::VerifyEmailRequest { request_id: String::new(), code: code.clone() };
     assert_eq!(refusal(suite.anonymous().account().verify_email(verify).await), CODE_INVALID);
@@ -182,7 +186,7 @@ async fn a_code_works_for_a_day_and_for_signing_up_alone() {
 
 #[tokio::test]
 async fn an_address_gets_five_mails_in_an_hour_whoever_asks() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     for _ in 0..5 {
         begin(&suite, "olga@example.org").await;
     }
@@ -208,7 +212,7 @@ pub async fn returned_code(suite: &Suite, email: &str) -> String {
 
 #[tokio::test]
 async fn a_backend_delivers_a_code_itself_and_is_told_of_a_taken_address() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let returned = Delivery::ReturnCode(internal::ReturnCode {});
     let made = backend(&suite).create_sign_up_code(asked_by_backend("Olga@example.org", returned)).await;
     let made = made.unwrap().into_inner();
@@ -230,7 +234,7 @@ async fn a_backend_delivers_a_code_itself_and_is_told_of_a_taken_address() {
 
 #[tokio::test]
 async fn malformed_requests_name_every_field() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let refused = suite.anonymous().sign_up().begin_sign_up(pb::BeginSignUpRequest::default()).await;
     assert_eq!(violations(&refused.unwrap_err()), ["email"]);
     let request = pb::CompleteSignUpRequest {

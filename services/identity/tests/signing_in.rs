@@ -1,11 +1,12 @@
 //! Signing in and out.
 
+use crate::harness::harness;
 use argon2::{Argon2, Params, PasswordHash, PasswordHasher};
 use diesel::sql_types::Text;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
-use shared::proto::identity::v1 as pb;
-use suite::testing::*;
+use proto::identity::v1 as pb;
+use testkit::*;
 
 use crate::{
     actor_without_session, another_device, by_hand, login, refusal, refused_elsewhere, with_tokens,
@@ -14,7 +15,7 @@ use crate::{
 
 #[tokio::test]
 async fn a_user_signs_in_by_name_or_address() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     for name in ["olga", "olga@example.org", " OLGA@example.ORG"] {
         let signed_in =
@@ -26,7 +27,7 @@ async fn a_user_signs_in_by_name_or_address() {
 
 #[tokio::test]
 async fn an_unknown_user_and_a_wrong_password_look_the_same() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let _imported = suite.guest("gus").await;
     let mut auth = suite.anonymous().auth();
@@ -41,7 +42,7 @@ async fn an_unknown_user_and_a_wrong_password_look_the_same() {
 
 #[tokio::test]
 async fn a_suspended_user_does_not_sign_in() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     by_hand(&suite, "UPDATE identity.users SET status = 'suspended'").await;
     let answer = suite.anonymous().auth().login(login("olga", &olga.password)).await;
@@ -50,7 +51,7 @@ async fn a_suspended_user_does_not_sign_in() {
 
 #[tokio::test]
 async fn malformed_credentials_name_their_fields() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let long = "x".repeat(1025);
     for request in [login("", ""), login("\0", &long), login(&long, "")] {
         let refused = suite.anonymous().auth().login(request).await.unwrap_err();
@@ -60,7 +61,7 @@ async fn malformed_credentials_name_their_fields() {
 
 #[tokio::test]
 async fn signing_in_is_remembered_on_the_account() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let again = another_device(&olga).await;
 
@@ -74,7 +75,7 @@ async fn signing_in_is_remembered_on_the_account() {
 
 #[tokio::test]
 async fn somebody_without_a_session_is_nobody() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let answer = suite.anonymous().auth().who_am_i(pb::WhoAmIRequest {}).await;
     assert_eq!(refusal(answer), "UNAUTHENTICATED SESSION_REQUIRED");
     let answer = suite.anonymous().auth().logout(pb::LogoutRequest {}).await;
@@ -83,7 +84,7 @@ async fn somebody_without_a_session_is_nobody() {
 
 #[tokio::test]
 async fn signing_out_ends_this_session_everywhere_at_once() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let other = another_device(&olga).await;
     works_everywhere(&olga).await.unwrap();
@@ -107,7 +108,7 @@ struct Stored {
 
 #[tokio::test]
 async fn a_hash_under_former_parameters_is_replaced_on_sign_in() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let former = Argon2::from(Params::new(8_192, 1, 1, None).unwrap());
     let hash: PasswordHash = former.hash_password(olga.password.as_bytes()).unwrap();

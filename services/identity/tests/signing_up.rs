@@ -1,7 +1,8 @@
 //! Making an account.
 
-use shared::proto::identity::v1 as pb;
-use suite::testing::*;
+use crate::harness::harness;
+use proto::identity::v1 as pb;
+use testkit::*;
 
 use crate::{refusal, works_everywhere};
 
@@ -18,7 +19,7 @@ fn olga() -> pb::RegisterRequest {
 
 #[tokio::test]
 async fn somebody_registers_and_is_signed_in() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
 
     let signed_in = suite.anonymous().auth().register(olga()).await.unwrap().into_inner();
 
@@ -39,7 +40,7 @@ async fn somebody_registers_and_is_signed_in() {
 
 #[tokio::test]
 async fn what_is_taken_is_named() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut auth = suite.anonymous().auth();
     auth.register(olga()).await.unwrap();
 
@@ -54,7 +55,7 @@ async fn what_is_taken_is_named() {
 
 #[tokio::test]
 async fn a_retry_signs_in_the_same_account() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut auth = suite.anonymous().auth();
     let request = olga();
 
@@ -70,7 +71,7 @@ async fn a_retry_signs_in_the_same_account() {
 
 #[tokio::test]
 async fn two_tries_at_once_make_one_account() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let request = olga();
     let (mut one, mut two) = (suite.anonymous().auth(), suite.anonymous().auth());
     let (first, second) = tokio::join!(one.register(request.clone()), two.register(request.clone()));
@@ -80,7 +81,7 @@ async fn two_tries_at_once_make_one_account() {
 
 #[tokio::test]
 async fn a_request_id_is_of_no_use_with_another_password_or_request() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut auth = suite.anonymous().auth();
     let request = olga();
     auth.register(request.clone()).await.unwrap();
@@ -95,7 +96,7 @@ async fn a_request_id_is_of_no_use_with_another_password_or_request() {
 
 #[tokio::test]
 async fn every_malformed_field_is_named() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let request = pb::RegisterRequest {
         request_id: "x".to_owned(),
         email: "olga".to_owned(),

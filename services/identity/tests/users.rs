@@ -1,9 +1,10 @@
 //! Accounts.
 
+use crate::harness::harness;
 use prost_types::FieldMask;
+use proto::identity::v1 as pb;
 use serde_json::json;
-use shared::proto::identity::v1 as pb;
-use suite::testing::*;
+use testkit::*;
 
 use crate::{by_hand, refusal};
 
@@ -19,7 +20,7 @@ fn change(user: &pb::User, paths: &[&str]) -> pb::UpdateUserRequest {
 
 #[tokio::test]
 async fn a_user_reads_their_own_account_and_no_other() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let get = |id: String| pb::GetUserRequest { user_id: id };
 
@@ -35,7 +36,7 @@ async fn a_user_reads_their_own_account_and_no_other() {
 
 #[tokio::test]
 async fn users_find_each_other_by_name_and_learn_little() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let find = |name: &str| pb::LookupUserRequest { username: name.to_owned() };
 
@@ -54,7 +55,7 @@ async fn users_find_each_other_by_name_and_learn_little() {
 
 #[tokio::test]
 async fn the_named_fields_change_and_no_others() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let before = read(&olga).await;
     let mut wish = before.clone();
@@ -79,7 +80,7 @@ async fn the_named_fields_change_and_no_others() {
 
 #[tokio::test]
 async fn an_empty_mask_changes_nothing() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let before = read(&olga).await;
     let wish = pb::User { username: "other".to_owned(), ..before.clone() };
@@ -91,7 +92,7 @@ async fn an_empty_mask_changes_nothing() {
 
 #[tokio::test]
 async fn a_stale_change_and_a_taken_name_are_refused() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, _gus] = suite.guests(["olga", "gus"]).await;
     let before = read(&olga).await;
     let first = pb::User { first_name: Some("Olga".to_owned()), ..before.clone() };
@@ -108,7 +109,7 @@ async fn a_stale_change_and_a_taken_name_are_refused() {
 
 #[tokio::test]
 async fn nobody_changes_another_users_account() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let before = read(&olga).await;
     let wish = pb::User { first_name: Some("Hacked".to_owned()), ..before.clone() };
@@ -123,7 +124,7 @@ async fn nobody_changes_another_users_account() {
 
 #[tokio::test]
 async fn every_malformed_field_is_named() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let large = json!({"a": "x".repeat(65 * 1024)});
     let wish = pb::User {

@@ -16,21 +16,22 @@ mod invitations;
 mod members;
 mod ownership;
 mod projects;
+mod schema;
 
+use proto::project::DESCRIPTOR_SET;
+use proto::project::internal::v1::access_service_server::AccessServiceServer;
+use proto::project::internal::v1::invitation_issuing_service_server::InvitationIssuingServiceServer;
+use proto::project::internal::v1::project_export_service_server::ProjectExportServiceServer;
+use proto::project::internal::v1::project_import_service_server::ProjectImportServiceServer;
+use proto::project::v1::invitation_service_server::InvitationServiceServer;
+use proto::project::v1::member_service_server::MemberServiceServer;
+use proto::project::v1::ownership_service_server::OwnershipServiceServer;
+use proto::project::v1::project_feed_service_server::ProjectFeedServiceServer;
+use proto::project::v1::project_history_service_server::ProjectHistoryServiceServer;
+use proto::project::v1::project_service_server::ProjectServiceServer;
 use shared::database::{Constraint, Rule};
 use shared::error::ErrorReason;
 use shared::mail::{MailOptions, Mailer, Outbox};
-use shared::proto::project::DESCRIPTOR_SET;
-use shared::proto::project::internal::v1::access_service_server::AccessServiceServer;
-use shared::proto::project::internal::v1::invitation_issuing_service_server::InvitationIssuingServiceServer;
-use shared::proto::project::internal::v1::project_export_service_server::ProjectExportServiceServer;
-use shared::proto::project::internal::v1::project_import_service_server::ProjectImportServiceServer;
-use shared::proto::project::v1::invitation_service_server::InvitationServiceServer;
-use shared::proto::project::v1::member_service_server::MemberServiceServer;
-use shared::proto::project::v1::ownership_service_server::OwnershipServiceServer;
-use shared::proto::project::v1::project_feed_service_server::ProjectFeedServiceServer;
-use shared::proto::project::v1::project_history_service_server::ProjectHistoryServiceServer;
-use shared::proto::project::v1::project_service_server::ProjectServiceServer;
 use shared::server::MAX_MESSAGE_BYTES;
 use shared::service::Ground;
 use tokio::net::TcpListener;
@@ -44,6 +45,11 @@ use invitations::token::InvitationTokens;
 
 /// Name of the service, of its schema and of its proto package.
 pub const NAME: &str = "project";
+
+static SCRIPTS: include_dir::Dir<'_> =
+    include_dir::include_dir!("$CARGO_MANIFEST_DIR/../../migrations/project");
+/// The migrations of the schema.
+pub static MIGRATIONS: shared::migrate::Set = shared::migrate::Set::of_service(NAME, &SCRIPTS);
 
 /// What the schema's constraints mean to a client.
 pub(crate) const CONSTRAINTS: &[Constraint] = &[
@@ -65,7 +71,7 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
 /// # Errors
 /// When the options of mail are malformed, or a migration, the listener or a certificate fails.
 pub async fn serve(ground: Ground, mail: MailOptions, listener: TcpListener) -> anyhow::Result<()> {
-    ground.migrate(&shared::migrate::PROJECT).await?;
+    ground.migrate(&MIGRATIONS).await?;
     let sessions = ground.remote_sessions();
     let outbox = Outbox::new(NAME, ground.clock.clone());
     let tokens = InvitationTokens::new(&ground.options.service_secret);

@@ -1,14 +1,15 @@
 //! What siblings are told as it happens.
 
+use crate::harness::harness;
 use std::time::Duration;
 
 use crate::actions::*;
 use diesel_async::SimpleAsyncConnection;
-use shared::proto::project::internal::v1::{
+use proto::project::internal::v1::{
     ListProjectAccessRequest, ProjectAccess, WatchProjectAccessRequest, WatchProjectAccessResponse,
 };
-use shared::proto::project::v1::ProjectRole;
-use suite::testing::*;
+use proto::project::v1::ProjectRole;
+use testkit::*;
 use tokio::time::timeout;
 use tonic::{Status, Streaming};
 
@@ -72,7 +73,7 @@ fn has(state: &ProjectAccess, who: &Actor) -> bool {
 
 #[tokio::test]
 async fn a_follower_hears_of_joining_leaving_and_deleting() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let mut follower = Follower::from_now(&suite).await;
     let project = olga.project("apollo").await;
@@ -88,7 +89,7 @@ async fn a_follower_hears_of_joining_leaving_and_deleting() {
 
 #[tokio::test]
 async fn whoever_resumes_has_missed_nothing() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let mut follower = Follower::from_now(&suite).await;
     let first = olga.project("first").await;
@@ -112,7 +113,7 @@ async fn whoever_resumes_has_missed_nothing() {
 
 #[tokio::test]
 async fn a_quiet_feed_beats_under_the_same_cursor() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut follower = Follower::from_now(&suite).await;
     let start = follower.cursor.clone();
     for _ in 0..3 {
@@ -124,7 +125,7 @@ async fn a_quiet_feed_beats_under_the_same_cursor() {
 
 #[tokio::test]
 async fn a_transaction_that_runs_delays_no_removal_and_loses_nothing() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &gus, ProjectRole::Viewer).await;
@@ -145,7 +146,7 @@ async fn a_transaction_that_runs_delays_no_removal_and_loses_nothing() {
 
 #[tokio::test]
 async fn a_transaction_that_runs_delays_no_removal_behind_many_changes() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     let [busy, late] = [olga.project("busy").await, olga.project("late").await];
@@ -169,7 +170,7 @@ async fn a_transaction_that_runs_delays_no_removal_behind_many_changes() {
 
 #[tokio::test]
 async fn a_backlog_is_told_of_before_the_follower_has_caught_up() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let [project, busy] = [olga.project("apollo").await, olga.project("busy").await];
     olga.add(&project, &gus, ProjectRole::Viewer).await;
@@ -191,7 +192,7 @@ async fn a_backlog_is_told_of_before_the_follower_has_caught_up() {
 
 #[tokio::test]
 async fn a_position_that_was_trimmed_or_never_was_is_out_of_range() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let mut admin = suite.admin_of("project").await;
     olga.project("apollo").await;
@@ -205,7 +206,7 @@ async fn a_position_that_was_trimmed_or_never_was_is_out_of_range() {
 
 #[tokio::test]
 async fn the_feed_ends_when_the_service_stops() {
-    let mut suite = Suite::start().await;
+    let mut suite = harness().start().await;
     let mut follower = Follower::from_now(&suite).await;
     follower.next().await;
     timeout(PATIENCE, suite.stop()).await.unwrap();

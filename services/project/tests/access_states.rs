@@ -1,12 +1,13 @@
 //! What siblings are told when they ask.
 
 use crate::actions::*;
-use shared::proto::project::internal::v1::access_service_client::AccessServiceClient;
-use shared::proto::project::internal::v1::{
+use crate::harness::harness;
+use proto::project::internal::v1::access_service_client::AccessServiceClient;
+use proto::project::internal::v1::{
     GetProjectAccessRequest, ListProjectAccessRequest, ProjectAccess, WatchProjectAccessRequest,
 };
-use shared::proto::project::v1::{Project, ProjectRole};
-use suite::testing::*;
+use proto::project::v1::{Project, ProjectRole};
+use testkit::*;
 
 async fn state_of(suite: &Suite, project_id: &str) -> ProjectAccess {
     let request = GetProjectAccessRequest { project_id: project_id.to_owned() };
@@ -15,7 +16,7 @@ async fn state_of(suite: &Suite, project_id: &str) -> ProjectAccess {
 
 #[tokio::test]
 async fn a_state_tells_everything_under_a_growing_revision() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     let before = state_of(&suite, &project.id).await;
@@ -33,7 +34,7 @@ async fn a_state_tells_everything_under_a_growing_revision() {
 
 #[tokio::test]
 async fn a_project_that_is_gone_says_so() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let before = state_of(&suite, &project.id).await;
@@ -46,7 +47,7 @@ async fn a_project_that_is_gone_says_so() {
 
 #[tokio::test]
 async fn the_list_holds_every_project_also_those_that_are_gone() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let mut ids = Vec::new();
     for n in 0..3 {
@@ -70,7 +71,7 @@ async fn the_list_holds_every_project_also_those_that_are_gone() {
 
 #[tokio::test]
 async fn only_services_ask() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let ask = |token: Option<String>| {
@@ -92,7 +93,7 @@ async fn only_services_ask() {
 
 #[tokio::test]
 async fn garbage_is_refused() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut access = suite.as_service("task").project_access();
     let request = GetProjectAccessRequest { project_id: "x".to_owned() };
     let refusal = access.get_project_access(request).await.unwrap_err();

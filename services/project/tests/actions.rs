@@ -1,8 +1,8 @@
 //! What people do in these tests, each in a line.
 
 use prost_types::{FieldMask, Struct, Value, value::Kind};
-use shared::proto::project::v1 as pb;
-use suite::testing::*;
+use proto::project::v1 as pb;
+use testkit::*;
 use tonic::Status;
 
 pub const OWNER: i32 = pb::ProjectRole::Owner as i32;

@@ -1,6 +1,7 @@
 use crate::actions::*;
-use shared::proto::project::v1::{Member, Project, ProjectRole, RemoveMemberRequest, UpdateMemberRequest};
-use suite::testing::*;
+use crate::harness::harness;
+use proto::project::v1::{Member, Project, ProjectRole, RemoveMemberRequest, UpdateMemberRequest};
+use testkit::*;
 
 /// A project with its owner, two admins and a viewer.
 struct Crew {
@@ -13,7 +14,7 @@ struct Crew {
 }
 
 async fn crew() -> Crew {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, ada, abe, vera] = suite.guests(["olga", "ada", "abe", "vera"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &ada, ProjectRole::Admin).await;

@@ -1,10 +1,11 @@
 use crate::actions::*;
-use shared::proto::project::v1::{Project, ProjectRole, UpdateProjectRequest};
-use suite::testing::*;
+use crate::harness::harness;
+use proto::project::v1::{Project, ProjectRole, UpdateProjectRequest};
+use testkit::*;
 
 #[tokio::test]
 async fn only_what_the_mask_names_changes() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let wish = Project {
@@ -30,7 +31,7 @@ async fn only_what_the_mask_names_changes() {
 
 #[tokio::test]
 async fn an_empty_mask_changes_nothing() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let wish = Project { name: "gemini".to_owned(), ..project.clone() };
@@ -39,7 +40,7 @@ async fn an_empty_mask_changes_nothing() {
 
 #[tokio::test]
 async fn of_two_who_saw_the_same_version_one_changes_it() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let one = Project { name: "one".to_owned(), ..project.clone() };
@@ -54,7 +55,7 @@ async fn of_two_who_saw_the_same_version_one_changes_it() {
 
 #[tokio::test]
 async fn a_stale_etag_stops_every_change() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let stale = "\"00000001\"";
@@ -70,7 +71,7 @@ async fn a_stale_etag_stops_every_change() {
 
 #[tokio::test]
 async fn roles_decide_who_changes_what() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, ada, max, vera, gus] = suite.guests(["olga", "ada", "max", "vera", "gus"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &ada, ProjectRole::Admin).await;
@@ -100,7 +101,7 @@ async fn roles_decide_who_changes_what() {
 
 #[tokio::test]
 async fn a_visitor_of_a_public_project_changes_nothing() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = project_seen_by(&olga, "apollo", PUBLIC).await;
     for refusal in [
@@ -116,7 +117,7 @@ async fn a_visitor_of_a_public_project_changes_nothing() {
 
 #[tokio::test]
 async fn an_archived_project_is_read_only_until_it_is_reopened() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
 
@@ -137,7 +138,7 @@ async fn an_archived_project_is_read_only_until_it_is_reopened() {
 
 #[tokio::test]
 async fn all_that_is_wrong_is_named() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let garbage = Project {
         id: "x".to_owned(),

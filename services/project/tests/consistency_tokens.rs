@@ -1,15 +1,16 @@
 //! Every write that changes who may do what tells how fresh an answer must be to know of it.
 
 use crate::actions::*;
+use crate::harness::harness;
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
-use shared::access::{CONSISTENCY_TOKEN, ConsistencyToken};
-use shared::proto::project::v1::{
+use proto::project::v1::{
     ArchiveProjectRequest, CreateProjectRequest, DeleteProjectRequest, LeaveProjectRequest, Member, Project,
     ProjectRole, RemoveMemberRequest, ReopenProjectRequest, UpdateMemberRequest, UpdateProjectRequest,
 };
-use suite::testing::*;
+use shared::access::{CONSISTENCY_TOKEN, ConsistencyToken};
+use testkit::*;
 use tonic::Response;
 
 fn token<T>(answer: &Response<T>) -> ConsistencyToken {
@@ -43,7 +44,7 @@ async fn is_of_the_change(
 
 #[tokio::test]
 async fn a_change_of_access_is_told_by_its_token() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let made = CreateProjectRequest { name: "apollo".to_owned(), ..Default::default() };
     let made = olga.projects().create_project(made).await.unwrap();
@@ -76,7 +77,7 @@ async fn a_change_of_access_is_told_by_its_token() {
     seen = is_of_the_change(&suite, &id, seen, token(&left), "leave").await;
     olga.add(&project, &gus, ProjectRole::Viewer).await;
     let offered = offer(&olga, offering(&project, &gus)).await.unwrap();
-    let accepted = shared::proto::project::v1::AcceptOwnershipRequest {
+    let accepted = proto::project::v1::AcceptOwnershipRequest {
         project_id: id.clone(),
         transfer_id: offered.id,
         ..Default::default()
@@ -90,7 +91,7 @@ async fn a_change_of_access_is_told_by_its_token() {
 
 #[tokio::test]
 async fn a_retry_that_changes_nothing_has_a_token_that_can_be_satisfied() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let archive = ArchiveProjectRequest { project_id: project.id.clone(), ..Default::default() };
@@ -111,7 +112,7 @@ async fn a_retry_that_changes_nothing_has_a_token_that_can_be_satisfied() {
 /// Whoever changes access at the same time gets tokens that are true of their own change.
 #[tokio::test]
 async fn tokens_are_true_also_of_changes_at_the_same_time() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let guests = suite.guests(["ada", "abe", "max", "mia", "vera"]).await;

@@ -1,6 +1,7 @@
 use crate::actions::*;
-use shared::proto::project::v1::CreateProjectRequest;
-use suite::testing::*;
+use crate::harness::harness;
+use proto::project::v1::CreateProjectRequest;
+use testkit::*;
 
 fn apollo() -> CreateProjectRequest {
     CreateProjectRequest {
@@ -15,7 +16,7 @@ fn apollo() -> CreateProjectRequest {
 
 #[tokio::test]
 async fn olga_owns_what_she_makes() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let asked = apollo();
 
@@ -31,7 +32,7 @@ async fn olga_owns_what_she_makes() {
 
 #[tokio::test]
 async fn a_project_is_private_if_nothing_else_is_said() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     assert_eq!(project.settings, flags(&[]));
@@ -41,7 +42,7 @@ async fn a_project_is_private_if_nothing_else_is_said() {
 
 #[tokio::test]
 async fn a_retry_finds_what_the_first_call_made() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let asked = CreateProjectRequest { project_id: String::new(), visibility: 0, ..apollo() };
 
@@ -59,7 +60,7 @@ async fn a_retry_finds_what_the_first_call_made() {
 
 #[tokio::test]
 async fn many_retries_at_once_make_one_project() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let asked = CreateProjectRequest { project_id: String::new(), ..apollo() };
     let calls = (0..8).map(|_| {
@@ -73,7 +74,7 @@ async fn many_retries_at_once_make_one_project() {
 
 #[tokio::test]
 async fn an_id_is_given_once() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     let asked = CreateProjectRequest { project_id: project.id, ..apollo() };
@@ -83,7 +84,7 @@ async fn an_id_is_given_once() {
 
 #[tokio::test]
 async fn all_that_is_wrong_is_named() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let garbage = CreateProjectRequest {
         request_id: "7".to_owned(),
@@ -102,7 +103,7 @@ async fn all_that_is_wrong_is_named() {
 
 #[tokio::test]
 async fn somebody_without_a_session_makes_nothing() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let refusal = suite.anonymous().projects().create_project(apollo()).await.unwrap_err();
     assert_eq!(summary(&refusal), "UNAUTHENTICATED SESSION_REQUIRED");
 }

@@ -1,7 +1,8 @@
 //! A project with somebody in each role, for tests of who may do what.
 
-use shared::proto::project::v1::{Project, ProjectRole};
-use suite::testing::*;
+use crate::harness::harness;
+use proto::project::v1::{Project, ProjectRole};
+use testkit::*;
 
 /// Olga owns a project in which Ada is an admin, Max a member and Vera a viewer; Gus is a stranger.
 pub struct Crew {
@@ -15,7 +16,7 @@ pub struct Crew {
 }
 
 pub async fn crew() -> Crew {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, ada, max, vera, gus] = suite.guests(["olga", "ada", "max", "vera", "gus"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &ada, ProjectRole::Admin).await;

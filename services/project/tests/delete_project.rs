@@ -1,9 +1,10 @@
 use crate::actions::*;
+use crate::harness::harness;
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
-use shared::proto::project::v1::ProjectRole;
-use suite::testing::*;
+use proto::project::v1::ProjectRole;
+use testkit::*;
 
 #[derive(QueryableByName)]
 struct Count {
@@ -13,7 +14,7 @@ struct Count {
 
 #[tokio::test]
 async fn the_owner_deletes_it_with_its_members() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &gus, ProjectRole::Admin).await;
@@ -33,7 +34,7 @@ async fn the_owner_deletes_it_with_its_members() {
 
 #[tokio::test]
 async fn an_archived_project_may_be_deleted() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     archive(&olga, &project, "").await.unwrap();
@@ -42,7 +43,7 @@ async fn an_archived_project_may_be_deleted() {
 
 #[tokio::test]
 async fn joining_and_deleting_at_once_do_not_get_into_each_others_way() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     for _ in 0..10 {
         let project = olga.project("apollo").await;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use shared::proto::project::v1::project_event::Subject;
-use shared::proto::project::v1::{Project, ProjectEvent, WatchProjectRequest, WatchProjectResponse};
-use suite::testing::*;
+use proto::project::v1::project_event::Subject;
+use proto::project::v1::{Project, ProjectEvent, WatchProjectRequest, WatchProjectResponse};
+use testkit::*;
 use tokio::time::timeout;
 use tonic::{Status, Streaming};
 

@@ -1,11 +1,12 @@
 use crate::actions::*;
-use shared::proto::common::Permission;
-use shared::proto::project::v1::{GetEffectivePermissionsRequest, GetProjectRequest, ProjectRole};
-use suite::testing::*;
+use crate::harness::harness;
+use proto::common::Permission;
+use proto::project::v1::{GetEffectivePermissionsRequest, GetProjectRequest, ProjectRole};
+use testkit::*;
 
 #[tokio::test]
 async fn visibility_decides_who_reads() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let nobody = suite.anonymous();
     let private = olga.project("private").await;
@@ -24,7 +25,7 @@ async fn visibility_decides_who_reads() {
 
 #[tokio::test]
 async fn what_is_not_there_looks_like_what_is_hidden() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let hidden = get(&gus, &olga.project("apollo").await).await.unwrap_err();
     let request = GetProjectRequest { project_id: new_id() };
@@ -34,7 +35,7 @@ async fn what_is_not_there_looks_like_what_is_hidden() {
 
 #[tokio::test]
 async fn an_id_must_be_one() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     for project_id in ["", "x", "00000000-0000-0000-0000-000000000000"] {
         let request = GetProjectRequest { project_id: project_id.to_owned() };
@@ -48,16 +49,13 @@ async fn an_id_must_be_one() {
 
 #[tokio::test]
 async fn permissions_follow_role_and_exceptions() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus, vera] = suite.guests(["olga", "gus", "vera"]).await;
     let project = project_seen_by(&olga, "apollo", PUBLIC).await;
     let exceptions = flags(&[("task_delete", true), ("document_write", false)]);
     add(
         &olga,
-        shared::proto::project::v1::AddMemberRequest {
-            permissions: exceptions,
-            ..joining(&project, &gus, MEMBER)
-        },
+        proto::project::v1::AddMemberRequest { permissions: exceptions, ..joining(&project, &gus, MEMBER) },
     )
     .await
     .unwrap();
@@ -76,7 +74,7 @@ async fn permissions_follow_role_and_exceptions() {
 
 #[tokio::test]
 async fn a_stranger_has_no_permissions_to_ask_for() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let refusal = permissions(&gus, &olga.project("apollo").await).await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
@@ -84,7 +82,7 @@ async fn a_stranger_has_no_permissions_to_ask_for() {
 
 #[tokio::test]
 async fn archiving_suspends_what_changes_things() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = project_seen_by(&olga, "apollo", PUBLIC).await;
     add(&olga, joining(&project, &gus, MEMBER)).await.unwrap();

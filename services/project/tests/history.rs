@@ -1,12 +1,13 @@
 //! What happened to a project, newest first.
 
 use crate::actions::*;
-use shared::proto::project::v1::project_event::Subject;
-use shared::proto::project::v1::{
+use crate::harness::harness;
+use proto::project::v1::project_event::Subject;
+use proto::project::v1::{
     ChangeKind, ListProjectHistoryRequest, ListProjectHistoryResponse, Project, ProjectEvent, ProjectPart,
     ProjectRole,
 };
-use suite::testing::*;
+use testkit::*;
 use tonic::Status;
 
 async fn page(who: &Actor, request: ListProjectHistoryRequest) -> Result<ListProjectHistoryResponse, Status> {
@@ -33,7 +34,7 @@ fn told(events: &[ProjectEvent]) -> Vec<String> {
 
 #[tokio::test]
 async fn a_history_tells_who_did_what_and_what_was_before() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, ada] = suite.guests(["olga", "ada"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &ada, ProjectRole::Admin).await;
@@ -55,7 +56,7 @@ async fn a_history_tells_who_did_what_and_what_was_before() {
 
 #[tokio::test]
 async fn filters_narrow_the_history_and_pages_follow_each_other() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, ada] = suite.guests(["olga", "ada"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &ada, ProjectRole::Admin).await;
@@ -89,11 +90,11 @@ async fn filters_narrow_the_history_and_pages_follow_each_other() {
 
 #[tokio::test]
 async fn everybody_reads_what_they_may_know() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, vera, gus] = suite.guests(["olga", "vera", "gus"]).await;
     let project = project_seen_by(&olga, "apollo", PUBLIC).await;
     olga.add(&project, &vera, ProjectRole::Viewer).await;
-    let invitation = shared::proto::project::v1::CreateInvitationRequest {
+    let invitation = proto::project::v1::CreateInvitationRequest {
         project_id: project.id.clone(),
         email: "max@example.org".to_owned(),
         ..Default::default()

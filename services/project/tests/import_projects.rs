@@ -1,11 +1,12 @@
 use crate::actions::*;
+use crate::harness::harness;
 use prost_types::Timestamp;
-use shared::proto::common::ImportOutcome;
-use shared::proto::project::internal::v1::project_import_service_client::ProjectImportServiceClient;
-use shared::proto::project::internal::v1::{ImportProjectsRequest, ImportedMember, ImportedProject};
-use shared::proto::project::v1::Project;
+use proto::common::ImportOutcome;
+use proto::project::internal::v1::project_import_service_client::ProjectImportServiceClient;
+use proto::project::internal::v1::{ImportProjectsRequest, ImportedMember, ImportedProject};
+use proto::project::v1::Project;
 use shared::siblings::Sibling;
-use suite::testing::*;
+use testkit::*;
 use tonic::Status;
 
 const LONG_AGO: Option<Timestamp> = Some(Timestamp { seconds: 1_000_000_000, nanos: 5_000 });
@@ -17,7 +18,7 @@ async fn import(suite: &Suite, batches: Vec<ImportProjectsRequest>) -> Result<Ve
     let mut answers = client.import_projects(tokio_stream::iter(batches)).await?.into_inner();
     let mut outcomes = Vec::new();
     while let Some(answer) = answers.message().await? {
-        let tell = |result: shared::proto::common::ImportResult| match result.outcome() {
+        let tell = |result: proto::common::ImportResult| match result.outcome() {
             ImportOutcome::Refused => format!("{} {}", result.line, result.reason),
             outcome => format!("{} {}", result.line, outcome.as_str_name().replace("IMPORT_OUTCOME_", "")),
         };
@@ -50,7 +51,7 @@ fn member_of(line: u64, project: &ImportedProject, who: &Actor, role: i32) -> Im
 
 #[tokio::test]
 async fn what_comes_from_elsewhere_keeps_its_dates_and_comes_once() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = ImportedProject { status: ARCHIVED, ..project_of(1, &olga) };
     let members = vec![member_of(2, &project, &olga, OWNER), member_of(3, &project, &gus, VIEWER)];
@@ -71,7 +72,7 @@ async fn what_comes_from_elsewhere_keeps_its_dates_and_comes_once() {
 
 #[tokio::test]
 async fn what_is_known_of_owners_members_and_changes_comes_along() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
     let archived = ImportedProject {
@@ -109,7 +110,7 @@ async fn what_is_known_of_owners_members_and_changes_comes_along() {
 
 #[tokio::test]
 async fn a_refused_item_stops_no_other() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let good = project_of(4, &olga);
     let projects = vec![
@@ -142,7 +143,7 @@ async fn a_refused_item_stops_no_other() {
 
 #[tokio::test]
 async fn a_thousand_at_once_go_in_and_one_more_is_refused() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let thousand: Vec<_> = (0..1000).map(|line| project_of(line, &olga)).collect();
     let batch = ImportProjectsRequest { projects: thousand, members: Vec::new() };
@@ -159,7 +160,7 @@ async fn a_thousand_at_once_go_in_and_one_more_is_refused() {
 
 #[tokio::test]
 async fn users_import_nothing() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let channel = suite.channel(Service::Project);
     let mut client = ProjectImportServiceClient::with_interceptor(channel, Bearer(olga.session_token));

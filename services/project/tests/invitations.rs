@@ -1,10 +1,10 @@
 use crate::actions::*;
 use crate::crew::{Crew, crew};
-use shared::proto::project::v1::{
+use proto::project::v1::{
     CreateInvitationRequest, GetInvitationRequest, Invitation, ListInvitationsRequest, Member, OfferStatus,
     Project, ResendInvitationRequest, RevokeInvitationRequest,
 };
-use suite::testing::*;
+use testkit::*;
 use tonic::Status;
 
 const CLOSED: &str = "FAILED_PRECONDITION OFFER_CLOSED";

@@ -1,15 +1,14 @@
 //! Back ends that write their own mails invite on behalf of users.
 
 use crate::actions::*;
+use crate::harness::harness;
 use diesel_async::SimpleAsyncConnection;
-use shared::proto::project::internal::v1::invitation_issuing_service_client::InvitationIssuingServiceClient;
-use shared::proto::project::internal::v1::issue_invitation_request::Delivery;
-use shared::proto::project::internal::v1::{
-    IssueInvitationRequest, IssueInvitationResponse, ReturnCode, SendCode,
-};
-use shared::proto::project::v1::{CreateInvitationRequest, Project, ProjectRole};
+use proto::project::internal::v1::invitation_issuing_service_client::InvitationIssuingServiceClient;
+use proto::project::internal::v1::issue_invitation_request::Delivery;
+use proto::project::internal::v1::{IssueInvitationRequest, IssueInvitationResponse, ReturnCode, SendCode};
+use proto::project::v1::{CreateInvitationRequest, Project, ProjectRole};
 use shared::siblings::Sibling;
-use suite::testing::*;
+use testkit::*;
 use tonic::Status;
 
 async fn issue(suite: &Suite, request: IssueInvitationRequest) -> Result<IssueInvitationResponse, Status> {
@@ -32,7 +31,7 @@ fn asking(inviter: &Actor, project: &Project, delivery: Delivery) -> IssueInvita
 
 #[tokio::test]
 async fn a_back_end_delivers_the_token_itself() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     let asked = asking(&olga, &project, Delivery::ReturnCode(ReturnCode {}));
@@ -60,7 +59,7 @@ async fn a_back_end_delivers_the_token_itself() {
 
 #[tokio::test]
 async fn a_back_end_has_the_suite_send_it() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     let issued = issue(&suite, asking(&olga, &project, Delivery::SendCode(SendCode {}))).await.unwrap();
@@ -70,7 +69,7 @@ async fn a_back_end_has_the_suite_send_it() {
 
 #[tokio::test]
 async fn what_a_user_may_not_do_nobody_does_for_them() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, vera, gus] = suite.guests(["olga", "vera", "gus"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &vera, ProjectRole::Viewer).await;

@@ -1,10 +1,11 @@
 use crate::actions::*;
-use shared::proto::project::v1::{AddMemberRequest, ProjectRole};
-use suite::testing::*;
+use crate::harness::harness;
+use proto::project::v1::{AddMemberRequest, ProjectRole};
+use testkit::*;
 
 #[tokio::test]
 async fn gus_sees_the_project_once_he_is_in() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
 
@@ -19,7 +20,7 @@ async fn gus_sees_the_project_once_he_is_in() {
 
 #[tokio::test]
 async fn the_role_is_member_if_nothing_else_is_said() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     assert_eq!(add(&olga, joining(&project, &gus, 0)).await.unwrap().role, MEMBER);
@@ -27,7 +28,7 @@ async fn the_role_is_member_if_nothing_else_is_said() {
 
 #[tokio::test]
 async fn one_is_a_member_once() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     let calls = (0..6).map(|_| add(&olga, joining(&project, &gus, VIEWER)));
@@ -41,7 +42,7 @@ async fn one_is_a_member_once() {
 
 #[tokio::test]
 async fn a_retry_finds_the_member() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus, vera] = suite.guests(["olga", "gus", "vera"]).await;
     let project = olga.project("apollo").await;
     let asked = AddMemberRequest { request_id: new_id(), ..joining(&project, &gus, VIEWER) };
@@ -59,7 +60,7 @@ async fn a_retry_finds_the_member() {
 
 #[tokio::test]
 async fn nobody_joins_who_does_not_exist() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let asked = AddMemberRequest { user_id: new_id(), ..joining(&project, &olga, VIEWER) };
@@ -70,7 +71,7 @@ async fn nobody_joins_who_does_not_exist() {
 
 #[tokio::test]
 async fn nobody_gives_more_than_they_have() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, ada, gus] = suite.guests(["olga", "ada", "gus"]).await;
     let project = olga.project("apollo").await;
     let trimmed = AddMemberRequest {
@@ -92,7 +93,7 @@ async fn nobody_gives_more_than_they_have() {
 
 #[tokio::test]
 async fn members_viewers_and_strangers_add_nobody() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, max, vera, gus] = suite.guests(["olga", "max", "vera", "gus"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &max, ProjectRole::Member).await;
@@ -110,7 +111,7 @@ async fn members_viewers_and_strangers_add_nobody() {
 
 #[tokio::test]
 async fn an_archived_project_still_takes_members() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     archive(&olga, &project, "").await.unwrap();
@@ -119,7 +120,7 @@ async fn an_archived_project_still_takes_members() {
 
 #[tokio::test]
 async fn all_that_is_wrong_is_named() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let garbage = AddMemberRequest {
         request_id: "x".to_owned(),

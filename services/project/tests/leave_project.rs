@@ -1,10 +1,11 @@
 use crate::actions::*;
-use shared::proto::project::v1::{LeaveProjectRequest, ProjectRole};
-use suite::testing::*;
+use crate::harness::harness;
+use proto::project::v1::{LeaveProjectRequest, ProjectRole};
+use testkit::*;
 
 #[tokio::test]
 async fn whoever_wants_to_leave_may_whatever_their_role() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, ada, vera] = suite.guests(["olga", "ada", "vera"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &ada, ProjectRole::Admin).await;
@@ -20,7 +21,7 @@ async fn whoever_wants_to_leave_may_whatever_their_role() {
 
 #[tokio::test]
 async fn the_owner_stays_until_the_project_is_somebody_elses() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, ada] = suite.guests(["olga", "ada"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &ada, ProjectRole::Viewer).await;
@@ -35,7 +36,7 @@ async fn the_owner_stays_until_the_project_is_somebody_elses() {
 
 #[tokio::test]
 async fn a_visitor_has_nothing_to_leave() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = project_seen_by(&olga, "apollo", PUBLIC).await;
     let refusal = leave(&gus, &project).await.unwrap_err();

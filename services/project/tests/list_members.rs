@@ -1,8 +1,7 @@
 use crate::actions::*;
-use shared::proto::project::v1::{
-    GetMemberRequest, ListMembersRequest, ListMembersResponse, Project, ProjectRole,
-};
-use suite::testing::*;
+use crate::harness::harness;
+use proto::project::v1::{GetMemberRequest, ListMembersRequest, ListMembersResponse, Project, ProjectRole};
+use testkit::*;
 use tonic::Status;
 
 fn of(project: &Project) -> ListMembersRequest {
@@ -15,7 +14,7 @@ async fn list(who: &Actor, request: ListMembersRequest) -> Result<ListMembersRes
 
 #[tokio::test]
 async fn members_come_in_the_order_in_which_they_joined() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, ada, max, vera] = suite.guests(["olga", "ada", "max", "vera"]).await;
     let project = olga.project("apollo").await;
     for who in [&vera, &max, &ada] {
@@ -34,7 +33,7 @@ async fn members_come_in_the_order_in_which_they_joined() {
 
 #[tokio::test]
 async fn roles_narrow_the_list() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, ada, vera] = suite.guests(["olga", "ada", "vera"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &ada, ProjectRole::Admin).await;
@@ -46,7 +45,7 @@ async fn roles_narrow_the_list() {
 
 #[tokio::test]
 async fn visitors_do_not_see_who_is_in() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let public = project_seen_by(&olga, "public", PUBLIC).await;
     let private = olga.project("private").await;
@@ -62,7 +61,7 @@ async fn visitors_do_not_see_who_is_in() {
 
 #[tokio::test]
 async fn who_is_not_in_is_not_found() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     let refusal = get_member(&olga, &project, &gus).await.unwrap_err();
@@ -71,7 +70,7 @@ async fn who_is_not_in_is_not_found() {
 
 #[tokio::test]
 async fn all_that_is_wrong_is_named() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let garbage = ListMembersRequest { page_size: -5, roles: vec![0], ..Default::default() };
     let refusal = list(&olga, garbage).await.unwrap_err();

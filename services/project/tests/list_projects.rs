@@ -1,8 +1,7 @@
 use crate::actions::*;
-use shared::proto::project::v1::{
-    ListProjectsRequest, ListProjectsResponse, Project, ProjectOrder, ProjectRole,
-};
-use suite::testing::*;
+use crate::harness::harness;
+use proto::project::v1::{ListProjectsRequest, ListProjectsResponse, Project, ProjectOrder, ProjectRole};
+use testkit::*;
 use tonic::Status;
 
 async fn list(who: &Actor, request: ListProjectsRequest) -> Result<ListProjectsResponse, Status> {
@@ -15,7 +14,7 @@ async fn names(who: &Actor, request: ListProjectsRequest) -> Vec<String> {
 
 #[tokio::test]
 async fn everybody_lists_what_they_see_newest_first() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     olga.project("private").await;
     project_seen_by(&olga, "internal", INTERNAL).await;
@@ -34,7 +33,7 @@ async fn everybody_lists_what_they_see_newest_first() {
 
 #[tokio::test]
 async fn filters_narrow_the_list() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let old = project_seen_by(&olga, "old", PUBLIC).await;
     archive(&olga, &old, "").await.unwrap();
@@ -51,7 +50,7 @@ async fn filters_narrow_the_list() {
 
 #[tokio::test]
 async fn pages_follow_each_other_without_gap_or_overlap() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     for n in 0..7 {
         olga.project(&n.to_string()).await;
@@ -71,7 +70,7 @@ async fn pages_follow_each_other_without_gap_or_overlap() {
 
 #[tokio::test]
 async fn a_page_token_belongs_to_one_list_of_one_caller() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     project_seen_by(&olga, "one", PUBLIC).await;
     project_seen_by(&olga, "two", PUBLIC).await;
@@ -93,7 +92,7 @@ async fn a_page_token_belongs_to_one_list_of_one_caller() {
 
 #[tokio::test]
 async fn all_that_is_wrong_is_named() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let garbage = ListProjectsRequest {
         page_size: -1,
         page_token: "\0".to_owned(),
@@ -112,7 +111,7 @@ async fn all_that_is_wrong_is_named() {
 
 #[tokio::test]
 async fn visibility_member_and_text_narrow_the_list() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus, vera] = suite.guests(["olga", "gus", "vera"]).await;
     let apollo = project_seen_by(&olga, "Apollo 100%", PUBLIC).await;
     let gemini = olga.project("gemini").await;
@@ -139,7 +138,7 @@ async fn visibility_member_and_text_narrow_the_list() {
 /// Pages of two in every order, while the list changes between them.
 #[tokio::test]
 async fn every_order_is_kept_from_page_to_page() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     for name in ["b", "A", "d", "C", "e"] {
         olga.project(name).await;
@@ -171,7 +170,7 @@ async fn every_order_is_kept_from_page_to_page() {
 
 #[tokio::test]
 async fn a_page_begins_behind_the_last_one_whatever_has_gone() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let mut made = Vec::new();
     for name in ["a", "b", "c", "d"] {

@@ -21,6 +21,7 @@ mod crew;
 mod delete_project;
 mod follower;
 mod get_project;
+mod harness;
 mod history;
 mod import_projects;
 mod invitations;

@@ -1,10 +1,10 @@
 use crate::actions::*;
 use crate::crew::{Crew, crew};
-use shared::proto::project::v1::{
+use proto::project::v1::{
     ListOwnershipTransfersRequest, OfferOwnershipRequest, OfferStatus, OwnershipTransfer, Project,
     ProjectRole,
 };
-use suite::testing::*;
+use testkit::*;
 
 async fn expire(suite: &Suite) {
     let age = "UPDATE project.ownership_transfers SET created_at = now() - interval '2 days', \
@@ -43,9 +43,9 @@ async fn pb_member_with_exceptions(
     olga: &Actor,
     project: &Project,
     max: &Actor,
-) -> shared::proto::project::v1::Member {
+) -> proto::project::v1::Member {
     let member = get_member(olga, project, max).await.unwrap();
-    shared::proto::project::v1::Member { permissions: flags(&[("task_write", false)]), ..member }
+    proto::project::v1::Member { permissions: flags(&[("task_write", false)]), ..member }
 }
 
 #[tokio::test]

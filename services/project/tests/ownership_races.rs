@@ -1,12 +1,13 @@
 //! A project has exactly one owner, whoever does what at the same time.
 
 use crate::actions::*;
+use crate::harness::harness;
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures::future::join_all;
-use shared::proto::project::v1::{OfferStatus, Project, ProjectRole};
-use suite::testing::*;
+use proto::project::v1::{OfferStatus, Project, ProjectRole};
+use testkit::*;
 
 #[derive(QueryableByName)]
 struct Count {
@@ -26,7 +27,7 @@ async fn owners(conn: &mut AsyncPgConnection, project: &Project) -> i64 {
 
 #[tokio::test]
 async fn of_two_offers_at_once_one_is_made() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, ada, max] = suite.guests(["olga", "ada", "max"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &ada, ProjectRole::Admin).await;
@@ -39,7 +40,7 @@ async fn of_two_offers_at_once_one_is_made() {
 
 #[tokio::test]
 async fn of_accepting_and_withdrawing_at_once_one_counts() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, ada] = suite.guests(["olga", "ada"]).await;
     let mut admin = suite.admin_of("project").await;
     for _ in 0..12 {
@@ -58,7 +59,7 @@ async fn of_accepting_and_withdrawing_at_once_one_counts() {
 
 #[tokio::test]
 async fn accepting_and_removing_the_heir_at_once_leaves_one_owner() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, ada, abe] = suite.guests(["olga", "ada", "abe"]).await;
     let mut admin = suite.admin_of("project").await;
     for _ in 0..12 {
@@ -82,7 +83,7 @@ async fn accepting_and_removing_the_heir_at_once_leaves_one_owner() {
 /// The project goes back and forth while somebody counts its owners all the time.
 #[tokio::test]
 async fn there_is_one_owner_at_every_moment() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, ada] = suite.guests(["olga", "ada"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &ada, ProjectRole::Member).await;
@@ -108,7 +109,7 @@ async fn there_is_one_owner_at_every_moment() {
 
 #[tokio::test]
 async fn the_database_itself_lets_no_project_be_without_its_owner() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, ada] = suite.guests(["olga", "ada"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &ada, ProjectRole::Admin).await;

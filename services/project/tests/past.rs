@@ -1,12 +1,13 @@
 //! Projects and their members as they were.
 
+use crate::harness::harness;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
+use proto::project::v1 as pb;
 use shared::json::to_timestamp;
-use shared::proto::project::v1 as pb;
-use suite::testing::*;
+use testkit::*;
 use tonic::Status;
 
 use crate::actions::*;
@@ -93,7 +94,7 @@ async fn every_moment_is_read_as_it_was_recorded() {
 
 #[tokio::test]
 async fn before_its_first_day_a_project_was_not() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let before = Utc::now();
     let project = olga.project("apollo").await;
@@ -106,7 +107,7 @@ async fn before_its_first_day_a_project_was_not() {
 
 #[tokio::test]
 async fn the_past_is_for_those_who_may_know_the_present() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let [private, public] = [olga.project("private").await, project_seen_by(&olga, "public", PUBLIC).await];
     let now = Utc::now();
@@ -140,7 +141,7 @@ async fn what_is_not_kept_is_out_of_range() {
 
 #[tokio::test]
 async fn malformed_wishes_for_the_past_are_refused() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut client = suite.guest("olga").await.project_history();
     let later = Some(Timestamp { seconds: 32_503_680_000, nanos: 0 });
     let request = pb::GetProjectAtRequest { project_id: "x".to_owned(), at_time: later };

@@ -1,7 +1,8 @@
 //! Processes of the service come and go under a write load.
 
-use shared::proto::project::v1 as pb;
-use suite::testing::*;
+use crate::harness::harness;
+use proto::project::v1 as pb;
+use testkit::*;
 use tonic::Status;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_project");
@@ -13,7 +14,7 @@ async fn make_project(who: &Actor, request_id: String) -> Result<String, Status>
 
 #[tokio::test]
 async fn a_killed_project_service_loses_and_doubles_nothing() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut replica = Replica::start(&suite, PROGRAM, "project").await;
     let olga = suite.guest("olga").await.calling(Service::Project, &replica.url);
     let write = async |_, request_id| make_project(&olga, request_id).await;
@@ -23,7 +24,7 @@ async fn a_killed_project_service_loses_and_doubles_nothing() {
 
 #[tokio::test]
 async fn no_call_fails_while_every_process_of_projects_is_replaced() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let write = async |who: Actor, request_id| make_project(&who, request_id).await;
     is_replaced_unnoticed(&suite, (Service::Project, PROGRAM), &olga, "project.projects", write).await;

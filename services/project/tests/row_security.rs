@@ -1,11 +1,11 @@
 //! What plain SQL under the service's role can do, also if a handler forgot to ask.
 
 use crate::actions::*;
+use crate::harness::harness;
 use diesel::sql_query;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use shared::proto::project::v1::ProjectRole;
-use suite::services::Role;
-use suite::testing::*;
+use local_servers::suite::Role;
+use proto::project::v1::ProjectRole;
 use uuid::Uuid;
 
 const EVERYTHING: [&str; 6] = [
@@ -33,7 +33,7 @@ async fn touched(conn: &mut AsyncPgConnection, user_id: Option<Uuid>) -> Vec<usi
 
 #[tokio::test]
 async fn a_stranger_touches_nothing() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &suite.guest("vera").await, ProjectRole::Viewer).await;
@@ -46,7 +46,7 @@ async fn a_stranger_touches_nothing() {
 
 #[tokio::test]
 async fn a_visitor_reads_a_public_project_and_no_more() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     project_seen_by(&olga, "apollo", PUBLIC).await;
     let mut conn = suite.connect_as(Role::requests_of("project")).await;
@@ -56,7 +56,7 @@ async fn a_visitor_reads_a_public_project_and_no_more() {
 
 #[tokio::test]
 async fn a_stranger_writes_no_membership() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     let mut conn = suite.connect_as(Role::requests_of("project")).await;

@@ -1,6 +1,7 @@
 use crate::actions::*;
-use shared::proto::project::v1::{Project, ProjectRole};
-use suite::testing::*;
+use crate::harness::harness;
+use proto::project::v1::{Project, ProjectRole};
+use testkit::*;
 use tonic::Status;
 
 async fn by(verb: &str, who: &Actor, project: &Project, etag: &str) -> Result<Project, Status> {
@@ -17,7 +18,7 @@ const VERBS: [&str; 4] = ["complete", "cancel", "archive", "reopen"];
 /// The table of the proto, over the wire.
 #[tokio::test]
 async fn every_verb_leads_where_the_table_says() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let refused = "FAILED_PRECONDITION STATUS_FORBIDS";
     for (begin, expected) in [
@@ -40,7 +41,7 @@ async fn every_verb_leads_where_the_table_says() {
 
 #[tokio::test]
 async fn a_retry_finds_the_work_done_whatever_version_it_saw() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     for verb in ["complete", "cancel", "archive"] {
         let project = olga.project("apollo").await;
@@ -51,7 +52,7 @@ async fn a_retry_finds_the_work_done_whatever_version_it_saw() {
 
 #[tokio::test]
 async fn a_stale_etag_stops_every_verb() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     for verb in ["complete", "cancel", "archive"] {
@@ -65,7 +66,7 @@ async fn a_stale_etag_stops_every_verb() {
 
 #[tokio::test]
 async fn owner_and_admins_decide_where_a_project_stands() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, ada, max, vera, gus] = suite.guests(["olga", "ada", "max", "vera", "gus"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &ada, ProjectRole::Admin).await;
@@ -87,7 +88,7 @@ async fn owner_and_admins_decide_where_a_project_stands() {
 
 #[tokio::test]
 async fn a_completed_project_can_still_be_changed() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let completed = complete(&olga, &project, "").await.unwrap();
@@ -98,7 +99,7 @@ async fn a_completed_project_can_still_be_changed() {
 
 #[tokio::test]
 async fn all_that_is_wrong_is_named() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let nowhere = Project { id: "x".to_owned(), ..Default::default() };
     for verb in VERBS {

@@ -1,12 +1,13 @@
 //! Following a project while much happens: killed and resumed, and read too slowly.
 
+use crate::harness::harness;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
-use shared::proto::project::v1::project_event::Subject;
-use shared::proto::project::v1::{ListMembersRequest, Member, Project, ProjectEvent, ProjectRole};
-use suite::testing::*;
+use proto::project::v1::project_event::Subject;
+use proto::project::v1::{ListMembersRequest, Member, Project, ProjectEvent, ProjectRole};
+use testkit::*;
 
 use crate::actions::*;
 use crate::crew::*;
@@ -102,7 +103,7 @@ async fn watch_briefly(who: &Actor, project: &Project, token: &mut String, copy:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_follower_killed_a_hundred_times_has_the_same_as_the_database() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, vera] = suite.guests(["olga", "vera"]).await;
     let movers = suite.guests(["max", "mia", "gus"]).await;
     let project = olga.project("apollo").await;

@@ -2,11 +2,12 @@
 
 use crate::actions::*;
 use crate::follower::*;
-use shared::proto::project::v1::project_event::Subject;
-use shared::proto::project::v1::{
+use crate::harness::harness;
+use proto::project::v1::project_event::Subject;
+use proto::project::v1::{
     ChangeKind, CreateInvitationRequest, Project, ProjectPart, ProjectRole, WatchProjectRequest,
 };
-use suite::testing::*;
+use testkit::*;
 
 async fn invite(who: &Actor, project: &Project, email: &str) {
     let request = CreateInvitationRequest {
@@ -19,7 +20,7 @@ async fn invite(who: &Actor, project: &Project, email: &str) {
 
 #[tokio::test]
 async fn the_owner_hears_of_everything_with_who_when_old_and_new() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     let mut watcher = Watcher::from_now(&suite, &olga, &project).await;
@@ -53,7 +54,7 @@ async fn the_owner_hears_of_everything_with_who_when_old_and_new() {
 
 #[tokio::test]
 async fn everybody_hears_what_they_may_know() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, vera, gus] = suite.guests(["olga", "vera", "gus"]).await;
     let project = project_seen_by(&olga, "apollo", PUBLIC).await;
     olga.add(&project, &vera, ProjectRole::Viewer).await;
@@ -74,7 +75,7 @@ async fn everybody_hears_what_they_may_know() {
 
 #[tokio::test]
 async fn whoever_resumes_by_token_misses_nothing_and_hears_nothing_twice() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let mut watcher = Watcher::from_now(&suite, &olga, &project).await;
@@ -106,7 +107,7 @@ async fn whoever_resumes_by_token_misses_nothing_and_hears_nothing_twice() {
 
 #[tokio::test]
 async fn a_removed_member_hears_nothing_that_comes_after() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &gus, ProjectRole::Member).await;
@@ -127,14 +128,14 @@ async fn a_removed_member_hears_nothing_that_comes_after() {
 
 #[tokio::test]
 async fn a_role_that_changes_in_mid_stream_changes_what_is_told() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     let member = olga.add(&project, &gus, ProjectRole::Admin).await;
     let mut watcher = Watcher::from_now(&suite, &gus, &project).await;
     invite(&olga, &project, "a@example.org").await;
     assert_eq!(told(watcher.until(1).await), ["invitation created"]);
-    let demoted = shared::proto::project::v1::Member { role: VIEWER, ..member };
+    let demoted = proto::project::v1::Member { role: VIEWER, ..member };
     update_member(&olga, demoted, &["role"]).await.unwrap();
     invite(&olga, &project, "b@example.org").await;
     complete(&olga, &project, "").await.unwrap();
@@ -144,7 +145,7 @@ async fn a_role_that_changes_in_mid_stream_changes_what_is_told() {
 
 #[tokio::test]
 async fn the_stream_of_a_deleted_project_ends() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let mut watcher = Watcher::from_now(&suite, &olga, &project).await;
@@ -154,7 +155,7 @@ async fn the_stream_of_a_deleted_project_ends() {
 
 #[tokio::test]
 async fn only_the_wished_parts_are_told_and_the_token_belongs_to_the_wish() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     let members = WatchProjectRequest { parts: vec![ProjectPart::Member as i32], ..watch(&project, "") };

@@ -24,24 +24,25 @@ mod plan;
 mod progress;
 mod refusals;
 pub mod schedule;
+pub mod schema;
 mod search;
 mod tasks;
 
+use proto::task::DESCRIPTOR_SET;
+use proto::task::internal::v1::task_directory_service_server::TaskDirectoryServiceServer;
+use proto::task::internal::v1::task_export_service_server::TaskExportServiceServer;
+use proto::task::internal::v1::task_import_service_server::TaskImportServiceServer;
+use proto::task::v1::my_work_service_server::MyWorkServiceServer;
+use proto::task::v1::task_batch_service_server::TaskBatchServiceServer;
+use proto::task::v1::task_dependency_service_server::TaskDependencyServiceServer;
+use proto::task::v1::task_feed_service_server::TaskFeedServiceServer;
+use proto::task::v1::task_history_service_server::TaskHistoryServiceServer;
+use proto::task::v1::task_number_service_server::TaskNumberServiceServer;
+use proto::task::v1::task_order_service_server::TaskOrderServiceServer;
+use proto::task::v1::task_plan_service_server::TaskPlanServiceServer;
+use proto::task::v1::task_search_service_server::TaskSearchServiceServer;
+use proto::task::v1::task_service_server::TaskServiceServer;
 use shared::access::AccessCopies;
-use shared::proto::task::DESCRIPTOR_SET;
-use shared::proto::task::internal::v1::task_directory_service_server::TaskDirectoryServiceServer;
-use shared::proto::task::internal::v1::task_export_service_server::TaskExportServiceServer;
-use shared::proto::task::internal::v1::task_import_service_server::TaskImportServiceServer;
-use shared::proto::task::v1::my_work_service_server::MyWorkServiceServer;
-use shared::proto::task::v1::task_batch_service_server::TaskBatchServiceServer;
-use shared::proto::task::v1::task_dependency_service_server::TaskDependencyServiceServer;
-use shared::proto::task::v1::task_feed_service_server::TaskFeedServiceServer;
-use shared::proto::task::v1::task_history_service_server::TaskHistoryServiceServer;
-use shared::proto::task::v1::task_number_service_server::TaskNumberServiceServer;
-use shared::proto::task::v1::task_order_service_server::TaskOrderServiceServer;
-use shared::proto::task::v1::task_plan_service_server::TaskPlanServiceServer;
-use shared::proto::task::v1::task_search_service_server::TaskSearchServiceServer;
-use shared::proto::task::v1::task_service_server::TaskServiceServer;
 use shared::server::MAX_MESSAGE_BYTES;
 use shared::service::Ground;
 use tokio::net::TcpListener;
@@ -53,12 +54,16 @@ use handlers::Handlers;
 /// Name of the service, of its schema and of its proto package.
 pub const NAME: &str = "task";
 
+static SCRIPTS: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/../../migrations/task");
+/// The migrations of the schema.
+pub static MIGRATIONS: shared::migrate::Set = shared::migrate::Set::of_service(NAME, &SCRIPTS);
+
 /// Serves until told to stop.
 ///
 /// # Errors
 /// When a migration, the listener or a certificate fails.
 pub async fn serve(ground: Ground, listener: TcpListener) -> anyhow::Result<()> {
-    ground.migrate(&shared::migrate::TASK).await?;
+    ground.migrate(&MIGRATIONS).await?;
     let sessions = ground.remote_sessions();
     let copies = AccessCopies::new(
         NAME,

@@ -1,9 +1,9 @@
 //! Many tasks at once: all or nothing, and the failing item by its place.
 
 use prost_types::FieldMask;
-use shared::proto::project::v1 as project;
-use shared::proto::task::v1 as pb;
-use suite::testing::*;
+use proto::project::v1 as project;
+use proto::task::v1 as pb;
+use testkit::*;
 use tonic::Status;
 
 use crate::copy::all_tasks;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::task_event::Subject;
-use suite::testing::*;
+use proto::task::v1 as pb;
+use proto::task::v1::task_event::Subject;
+use testkit::*;
 use tonic::{Status, Streaming};
 
 /// How long a test waits for what must come.

@@ -1,10 +1,10 @@
 //! Creating tasks.
 
+use proto::project::v1 as project;
+use proto::task::v1 as pb;
 use serde_json::json;
 use shared::json::to_struct;
-use shared::proto::project::v1 as project;
-use shared::proto::task::v1 as pb;
-use suite::testing::*;
+use testkit::*;
 
 use crate::people::*;
 

@@ -1,7 +1,7 @@
 //! Deleting tasks.
 
-use shared::proto::task::v1 as pb;
-use suite::testing::*;
+use proto::task::v1 as pb;
+use testkit::*;
 
 use crate::people::*;
 

@@ -1,8 +1,8 @@
 //! Linking tasks.
 
-use shared::proto::project::v1::ProjectRole;
-use shared::proto::task::v1 as pb;
-use suite::testing::*;
+use proto::project::v1::ProjectRole;
+use proto::task::v1 as pb;
+use testkit::*;
 use tonic::Status;
 
 use crate::people::*;

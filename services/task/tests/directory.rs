@@ -1,11 +1,12 @@
 //! What other services ask.
 
+use crate::harness::harness;
 use std::time::Duration;
 
-use shared::proto::task::internal::v1 as internal;
-use shared::proto::task::internal::v1::task_directory_service_client::TaskDirectoryServiceClient;
-use shared::proto::task::internal::v1::task_import_service_client::TaskImportServiceClient;
-use suite::testing::*;
+use proto::task::internal::v1 as internal;
+use proto::task::internal::v1::task_directory_service_client::TaskDirectoryServiceClient;
+use proto::task::internal::v1::task_import_service_client::TaskImportServiceClient;
+use testkit::*;
 use tonic::Streaming;
 use tonic::service::interceptor::InterceptedService;
 
@@ -66,7 +67,7 @@ async fn deletions_are_told_once_from_where_one_left() {
 
 #[tokio::test]
 async fn a_watcher_hears_a_heartbeat() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut directory = suite.as_service("content").task_directory();
     let mut stream = directory.watch_deleted_tasks(from("")).await.unwrap().into_inner();
     for _ in 0..2 {
@@ -77,7 +78,7 @@ async fn a_watcher_hears_a_heartbeat() {
 
 #[tokio::test]
 async fn a_position_that_is_not_kept_is_refused() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut admin = suite.admin_of(task::NAME).await;
     let trim = "UPDATE task.change_log_horizon SET transaction_id = '10', position = 10";
     diesel_async::SimpleAsyncConnection::batch_execute(&mut admin, trim).await.unwrap();
@@ -90,7 +91,7 @@ async fn a_position_that_is_not_kept_is_refused() {
 
 #[tokio::test]
 async fn users_are_refused() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let client = InterceptedService::new(suite.channel(Service::Task), Bearer(olga.session_token.clone()));
     let mut directory = TaskDirectoryServiceClient::new(client.clone());

@@ -1,9 +1,9 @@
 //! Counting tasks by what they are.
 
-use shared::proto::project::v1::ProjectRole;
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::{TaskPriority, TaskStatus};
-use suite::testing::*;
+use proto::project::v1::ProjectRole;
+use proto::task::v1 as pb;
+use proto::task::v1::{TaskPriority, TaskStatus};
+use testkit::*;
 use tonic::Status;
 
 use crate::people::*;

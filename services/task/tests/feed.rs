@@ -1,8 +1,8 @@
 //! Watching a project's tasks.
 
 use diesel_async::SimpleAsyncConnection;
-use shared::proto::task::v1 as pb;
-use suite::testing::*;
+use proto::task::v1 as pb;
+use testkit::*;
 
 use crate::copy::*;
 use crate::people::*;

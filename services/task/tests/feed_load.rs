@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
-use shared::proto::project::v1 as project;
-use shared::proto::task::v1 as pb;
-use suite::testing::*;
+use proto::project::v1 as project;
+use proto::task::v1 as pb;
+use testkit::*;
 
 use crate::copy::*;
 use crate::people::*;

@@ -1,8 +1,8 @@
 //! Projects full of tasks, made past the service and its log, so that there can be a million of them.
 
 use diesel_async::SimpleAsyncConnection;
-use shared::proto::project::v1::Project;
-use suite::testing::*;
+use proto::project::v1::Project;
+use testkit::*;
 use uuid::Uuid;
 
 /// Fills a project with tasks that differ in everything one may filter or order by. Each has the tags `frequent` (every

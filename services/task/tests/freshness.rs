@@ -1,10 +1,10 @@
 //! How soon a change in the project service takes effect here.
 
+use proto::project::v1 as project;
+use proto::task::v1 as pb;
 use serde_json::json;
 use shared::json::to_struct;
-use shared::proto::project::v1 as project;
-use shared::proto::task::v1 as pb;
-use suite::testing::*;
+use testkit::*;
 
 use crate::people::*;
 
@@ -73,7 +73,7 @@ async fn a_deleted_project_takes_its_tasks_along() {
         Err(refusal) => summary(&refusal) == "NOT_FOUND RESOURCE_NOT_FOUND",
     };
     eventually("the task is gone", is_gone).await;
-    let resolve = shared::proto::task::internal::v1::ResolveTaskRequest { task_id: task.id };
+    let resolve = proto::task::internal::v1::ResolveTaskRequest { task_id: task.id };
     let refusal = suite.as_service("content").task_directory().resolve_task(resolve).await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use diesel_async::SimpleAsyncConnection;
 use prost_types::Timestamp;
+use proto::project::v1 as project;
+use proto::task::v1 as pb;
 use shared::json::to_timestamp;
-use shared::proto::project::v1 as project;
-use shared::proto::task::v1 as pb;
-use suite::testing::*;
+use testkit::*;
 use tonic::Status;
 
 use crate::copy::*;

@@ -1,13 +1,14 @@
 //! Taking over tasks from elsewhere.
 
+use crate::harness::harness;
 use prost_types::Timestamp;
-use shared::proto::common::{ImportOutcome, ImportResult};
-use shared::proto::project::v1::Project;
-use shared::proto::task::internal::v1 as internal;
-use shared::proto::task::internal::v1::task_import_service_client::TaskImportServiceClient;
-use shared::proto::task::v1 as pb;
+use proto::common::{ImportOutcome, ImportResult};
+use proto::project::v1::Project;
+use proto::task::internal::v1 as internal;
+use proto::task::internal::v1::task_import_service_client::TaskImportServiceClient;
+use proto::task::v1 as pb;
 use shared::siblings::{Sibling, SiblingChannel};
-use suite::testing::*;
+use testkit::*;
 
 use crate::people::*;
 
@@ -181,7 +182,7 @@ async fn a_project_that_was_just_made_is_known() {
 #[tokio::test]
 async fn what_the_database_refuses_after_all_stops_no_other() {
     // In one database, which knows what a task refers to.
-    let Team { suite, olga, project, .. } = &team_on(Suite::start_in(Form::PLAIN).await).await;
+    let Team { suite, olga, project, .. } = &team_on(harness().start_in(Form::PLAIN).await).await;
     olga.task(project, "so that the copy is there").await;
     let ghost = olga.project("ghost").await;
     let seen = item(1, olga, &ghost);

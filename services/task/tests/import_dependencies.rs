@@ -1,9 +1,10 @@
 //! Taking over dependencies from elsewhere.
 
-use shared::proto::common::ImportResult;
-use shared::proto::task::internal::v1 as internal;
-use shared::proto::task::v1 as pb;
-use suite::testing::*;
+use crate::harness::harness;
+use proto::common::ImportResult;
+use proto::task::internal::v1 as internal;
+use proto::task::v1 as pb;
+use testkit::*;
 
 use crate::import::{importer, shown};
 use crate::people::*;
@@ -62,7 +63,7 @@ async fn each_dependency_stands_for_itself() {
 
 #[tokio::test]
 async fn a_batch_holds_at_most_a_thousand() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let dependencies = vec![internal::ImportedTaskDependency::default(); 1_001];
     let request = internal::ImportTaskDependenciesRequest { dependencies };
     let answers = importer(&suite).import_task_dependencies(tokio_stream::once(request)).await.unwrap();

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use diesel::sql_types::{Json, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use local_servers::suite::Role;
+use proto::project::v1::Project;
+use proto::task::v1 as pb;
+use proto::task::v1::{TaskOrder, TaskPriority, TaskStatus};
 use serde_json::Value;
-use shared::proto::project::v1::Project;
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::{TaskOrder, TaskPriority, TaskStatus};
-use suite::services::Role;
-use suite::testing::*;
+use testkit::*;
 
 use crate::filling::fill;
 use crate::people::*;

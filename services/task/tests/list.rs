@@ -1,8 +1,8 @@
 //! Listing tasks.
 
-use shared::proto::project::v1::{Project, ProjectVisibility};
-use shared::proto::task::v1 as pb;
-use suite::testing::*;
+use proto::project::v1::{Project, ProjectVisibility};
+use proto::task::v1 as pb;
+use testkit::*;
 
 use crate::people::*;
 

@@ -1,11 +1,11 @@
 //! What a filter refuses; what it finds is in `list_model`.
 
 use prost_types::Timestamp;
+use proto::task::v1 as pb;
+use proto::task::v1::task_filter::Position;
+use proto::task::v1::{TaskPriority, TaskStatus};
 use shared::json::to_struct;
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::task_filter::Position;
-use shared::proto::task::v1::{TaskPriority, TaskStatus};
-use suite::testing::*;
+use testkit::*;
 use tonic::Status;
 
 use crate::people::*;
@@ -157,12 +157,7 @@ async fn a_subtree_is_listed_whole_and_one_that_is_too_large_is_refused() {
 }
 
 /// Puts many tasks below another, past the service.
-async fn crowd(
-    suite: &Suite,
-    project: &shared::proto::project::v1::Project,
-    parent: &pb::Task,
-    count: usize,
-) {
+async fn crowd(suite: &Suite, project: &proto::project::v1::Project, parent: &pb::Task, count: usize) {
     let insert = format!(
         "SET session_replication_role = replica; \
          INSERT INTO task.tasks (project_id, parent_task_id, title, creator_id, number, key, rank) \

@@ -7,11 +7,11 @@ use proptest::sample::subsequence;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use prost_types::Timestamp;
+use proto::task::v1 as pb;
+use proto::task::v1::task_filter::Position;
+use proto::task::v1::{TaskOrder, TaskStatus};
 use shared::json::{from_struct, to_struct};
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::task_filter::Position;
-use shared::proto::task::v1::{TaskOrder, TaskStatus};
-use suite::testing::*;
+use testkit::*;
 use tonic::Code;
 
 use crate::filling::fill;

@@ -1,9 +1,9 @@
 //! The orders of lists.
 
-use shared::proto::project::v1::Project;
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::{TaskOrder, TaskPriority};
-use suite::testing::*;
+use proto::project::v1::Project;
+use proto::task::v1 as pb;
+use proto::task::v1::{TaskOrder, TaskPriority};
+use testkit::*;
 
 use crate::people::*;
 

@@ -1,10 +1,10 @@
 //! Listing in several projects, and in all that the caller may read.
 
+use proto::project::v1::{Member, Project, ProjectRole, ProjectVisibility, UpdateMemberRequest};
+use proto::task::v1 as pb;
+use proto::task::v1::TaskOrder;
 use shared::json::to_struct;
-use shared::proto::project::v1::{Member, Project, ProjectRole, ProjectVisibility, UpdateMemberRequest};
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::TaskOrder;
-use suite::testing::*;
+use testkit::*;
 use tonic::{Code, Status};
 
 use crate::people::*;

@@ -17,6 +17,7 @@ mod feed_load;
 mod filling;
 mod freshness;
 mod get;
+mod harness;
 mod history;
 mod import;
 mod import_dependencies;

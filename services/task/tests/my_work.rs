@@ -4,10 +4,10 @@ use diesel::sql_query;
 use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
 use prost_types::Timestamp;
-use shared::proto::project::v1::{Project, ProjectRole};
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::TaskStatus;
-use suite::testing::*;
+use proto::project::v1::{Project, ProjectRole};
+use proto::task::v1 as pb;
+use proto::task::v1::TaskStatus;
+use testkit::*;
 use tonic::Status;
 
 use crate::people::*;

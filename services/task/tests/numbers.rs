@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use futures::future::join_all;
-use shared::proto::project::v1::{Project, ProjectRole, ProjectVisibility};
-use shared::proto::task::v1 as pb;
-use suite::testing::*;
+use proto::project::v1::{Project, ProjectRole, ProjectVisibility};
+use proto::task::v1 as pb;
+use testkit::*;
 use tonic::Status;
 
 use crate::people::*;

@@ -1,10 +1,10 @@
 //! The order in which people want tasks to be.
 
 use futures::future::join_all;
-use shared::proto::project::v1::{Project, ProjectVisibility};
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::move_task_request::Destination;
-use suite::testing::*;
+use proto::project::v1::{Project, ProjectVisibility};
+use proto::task::v1 as pb;
+use proto::task::v1::move_task_request::Destination;
+use testkit::*;
 use tonic::Status;
 
 use crate::people::*;

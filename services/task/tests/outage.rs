@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shared::config::SiblingOptions;
 use shared::service::Ground;
-use suite::testing::*;
+use testkit::*;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::io::InspectReader;
 use tokio_util::sync::{CancellationToken, DropGuard};

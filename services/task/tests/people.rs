@@ -1,11 +1,12 @@
 //! What people do again and again in these tests.
 
+use crate::harness::harness;
 use std::time::Duration;
 
 use prost_types::{FieldMask, Timestamp};
-use shared::proto::project::v1 as project;
-use shared::proto::task::v1 as pb;
-use suite::testing::*;
+use proto::project::v1 as project;
+use proto::task::v1 as pb;
+use testkit::*;
 use tonic::Status;
 
 /// Looks again and again until something holds; fails when it does not within ten seconds.
@@ -30,7 +31,7 @@ pub struct Team {
 }
 
 pub async fn team() -> Team {
-    team_on(Suite::start().await).await
+    team_on(harness().start().await).await
 }
 
 pub async fn team_on(suite: Suite) -> Team {

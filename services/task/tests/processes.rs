@@ -1,12 +1,13 @@
 //! Processes of the service come and go under a write load.
 
-use suite::testing::*;
+use crate::harness::harness;
+use testkit::*;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_task");
 
 #[tokio::test]
 async fn a_killed_task_service_loses_and_doubles_nothing() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut replica = Replica::start(&suite, PROGRAM, "task").await;
     let olga = suite.guest("olga").await.calling(Service::Task, &replica.url);
     let project = olga.project("apollo").await;
@@ -16,7 +17,7 @@ async fn a_killed_task_service_loses_and_doubles_nothing() {
 
 #[tokio::test]
 async fn no_call_fails_while_every_process_of_tasks_is_replaced() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let write = async |who: Actor, request_id| make_task(&who, &project, request_id).await;

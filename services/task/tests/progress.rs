@@ -1,8 +1,8 @@
 //! How far a project is.
 
-use shared::proto::project::v1::{Project, ProjectVisibility};
-use shared::proto::task::v1 as pb;
-use suite::testing::*;
+use proto::project::v1::{Project, ProjectVisibility};
+use proto::task::v1 as pb;
+use testkit::*;
 use tonic::Status;
 
 use crate::people::*;

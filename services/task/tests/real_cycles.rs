@@ -1,6 +1,6 @@
 //! The two circles in the Ethereum Improvement Proposals, in whichever order their edges come.
 
-use suite::testing::*;
+use testkit::*;
 
 use crate::people::*;
 

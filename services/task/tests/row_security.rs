@@ -3,10 +3,10 @@
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use shared::proto::project::v1::ProjectVisibility;
-use shared::proto::task::v1 as pb;
-use suite::services::Role;
-use suite::testing::*;
+use local_servers::suite::Role;
+use proto::project::v1::ProjectVisibility;
+use proto::task::v1 as pb;
+use testkit::*;
 
 use crate::people::*;
 

@@ -3,10 +3,10 @@
 use diesel::sql_query;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use expect_test::expect;
-use shared::proto::project::v1::Project;
-use shared::proto::task::v1 as pb;
-use suite::services::Role;
-use suite::testing::*;
+use local_servers::suite::Role;
+use proto::project::v1::Project;
+use proto::task::v1 as pb;
+use testkit::*;
 use tonic::Status;
 
 use crate::people::*;

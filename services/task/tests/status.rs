@@ -2,9 +2,9 @@
 
 use futures::future::join_all;
 use pb::TaskStatus::{Blocked, Cancelled, Done, InProgress, Pending, Review};
-use shared::proto::project::v1::Project;
-use shared::proto::task::v1 as pb;
-use suite::testing::*;
+use proto::project::v1::Project;
+use proto::task::v1 as pb;
+use testkit::*;
 use tonic::Status;
 
 use crate::people::*;

@@ -1,10 +1,10 @@
 //! Changing tasks.
 
+use proto::project::v1::ProjectVisibility;
+use proto::task::v1 as pb;
 use serde_json::json;
 use shared::json::to_struct;
-use shared::proto::project::v1::ProjectVisibility;
-use shared::proto::task::v1 as pb;
-use suite::testing::*;
+use testkit::*;
 
 use crate::people::*;
 
@@ -168,7 +168,7 @@ async fn an_assignee_who_leaves_is_named_until_another_is() {
     let Team { olga, mia, vic, project, .. } = &team().await;
     let given = pb::CreateTaskRequest { assignee_id: Some(mia.id.to_string()), ..wish(project, "x") };
     let given = create(olga, given).await.unwrap();
-    let leave = shared::proto::project::v1::LeaveProjectRequest { project_id: project.id.clone() };
+    let leave = proto::project::v1::LeaveProjectRequest { project_id: project.id.clone() };
     mia.members().leave_project(leave).await.unwrap();
     eventually("mia is out", async || get(mia, &given).await.is_err()).await;
 

@@ -19,8 +19,8 @@ use uuid::Uuid;
 
 use crate::database::Prepared;
 use crate::error::{Error, ErrorReason, Result};
-pub use crate::proto::common::Permission;
 use crate::schema::{ProjectRole, ProjectStatus, ProjectVisibility};
+pub use proto::common::Permission;
 
 /// Proof of what a caller may do in a project, read in the transaction that uses it. Writing queries ask for
 /// a reference to one, and only [`ProjectAccess::require`] lets a handler go on with it.

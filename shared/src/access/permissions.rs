@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::proto::common::Permission;
 use crate::schema::ProjectRole;
+use proto::common::Permission;
 
 use Permission::{
     AttachmentDelete, AttachmentRead, AttachmentWrite, DocumentDelete, DocumentPublish, DocumentRead,

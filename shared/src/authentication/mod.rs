@@ -7,7 +7,6 @@
 mod measures;
 mod open_streams;
 mod remote;
-mod rules;
 mod scopes;
 mod seen;
 mod sessions;
@@ -19,14 +18,15 @@ use futures::future::BoxFuture;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
+use proto::MethodRule;
+
 use crate::caller::{Caller, SESSION_REQUIRED};
 use crate::config::Secret;
 use crate::error::{Error, ErrorReason, Result};
-use crate::proto::common::Audience;
 use crate::service_identity;
+use proto::common::Audience;
 
 pub use remote::RemoteSessions;
-pub use rules::{MethodRule, MethodRules};
 pub use scopes::{MAX_SCOPES, Scopes};
 pub use seen::{REPORT_BATCH, REPORT_INTERVAL, Seen};
 pub use sessions::{CACHE_CAPACITY, CACHE_LIFE, STREAM_RECHECK, SessionSource, Sessions};

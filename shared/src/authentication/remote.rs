@@ -7,8 +7,8 @@ use super::{Scopes, Seen, SessionSource, TokenHash};
 use crate::caller::Session;
 use crate::error::{Error, Result, from_sibling};
 use crate::json::to_timestamp;
-use crate::proto::identity::internal::v1 as pb;
 use crate::siblings::Siblings;
+use proto::identity::internal::v1 as pb;
 
 /// Asks `dafnck.identity.internal.v1.SessionResolverService`.
 pub struct RemoteSessions(Siblings);

@@ -7,12 +7,12 @@
 use anyhow::Context;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
-use super::{SERVICES, Set};
+use super::Set;
 
 /// Takes over what a restored dump has brought; nothing to do is the rule. One statement each: no id that this
 /// snapshot sees can lie beyond it, unless it is another cluster's.
 pub(super) async fn adopt(conn: &mut AsyncPgConnection, set: &Set) -> anyhow::Result<()> {
-    if !SERVICES.iter().any(|service| service.name == set.name) {
+    if set.joins_schemas {
         return Ok(());
     }
     let schema = set.name;

@@ -12,7 +12,7 @@ mod plan;
 mod sets;
 
 pub use plan::{Applied, Plan, PlanError, Step};
-pub use sets::{CONTENT, IDENTITY, Migration, PROJECT, REFERENCES, SERVICES, Set, TASK};
+pub use sets::{Migration, Set};
 
 use anyhow::Context;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
@@ -78,7 +78,7 @@ pub async fn preflight(url: &Secret, set: &Set) -> anyhow::Result<Vec<(String, O
         conn.batch_execute("ROLLBACK").await?;
         // The first missing step is asked the schema that it will find; a later one may ask what is not there yet, and so may
         // the foreign keys, which come after all other sets.
-        let may_come_early = index > 0 || set.name == REFERENCES.name;
+        let may_come_early = index > 0 || set.joins_schemas;
         let offences = if offences.is_err() && may_come_early { None } else { Some(offences?) };
         answers.push((step.name, offences));
     }

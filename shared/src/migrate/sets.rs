@@ -1,42 +1,39 @@
-//! The embedded scripts.
+//! A set of migrations: the scripts of one schema, embedded in a program or read from a directory.
 
-use include_dir::{Dir, include_dir};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use include_dir::Dir;
 use sha2::{Digest, Sha256};
 
-static SCRIPTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../migrations");
-
-/// Scripts that belong together, and the schema of their ledger.
-#[derive(Debug)]
+/// Migrations that belong together, and the schema of their ledger.
+#[derive(Clone, Debug)]
 pub struct Set {
-    /// Folder below `migrations/`.
+    /// Name of the schema, and of the directory below `migrations/`.
     pub name: &'static str,
+    /// Whether the set joins the schemas of several services, and needs them first.
+    pub joins_schemas: bool,
+    scripts: Scripts,
 }
 
-/// The identity service's schema.
-pub const IDENTITY: Set = Set { name: "identity" };
-/// The project service's schema.
-pub const PROJECT: Set = Set { name: "project" };
-/// The task service's schema.
-pub const TASK: Set = Set { name: "task" };
-/// The content service's schema.
-pub const CONTENT: Set = Set { name: "content" };
-/// Foreign keys between schemas that share a database.
-pub const REFERENCES: Set = Set { name: "references" };
-/// The sets of the four services.
-pub const SERVICES: [Set; 4] = [IDENTITY, PROJECT, TASK, CONTENT];
+#[derive(Clone, Debug)]
+enum Scripts {
+    Embedded(&'static Dir<'static>),
+    Directory(PathBuf),
+}
 
 /// One migration.
 #[derive(Clone, Debug)]
 pub struct Migration {
     /// From 1, without gaps.
     pub version: i32,
-    /// Name of the folder, as `0001_roles`.
+    /// Name of the directory, as `0001_baseline`.
     pub name: String,
-    /// What brings it about.
+    /// Applies the migration.
     pub up: String,
-    /// What takes it back.
+    /// Reverts the migration.
     pub down: String,
-    /// One query that answers a sentence for each row that would break it, where rows can.
+    /// A query that returns a sentence for each row that would break the migration.
     pub preflight: Option<String>,
 }
 
@@ -45,35 +42,66 @@ impl Migration {
     pub fn checksum(&self) -> String {
         hex::encode(Sha256::digest(&self.up))
     }
+
+    fn read(name: String, script: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
+        let version = name.split('_').next().and_then(|number| number.parse().ok());
+        let required = |file: &str| script(file).with_context(|| format!("{name} has no {file}"));
+        Ok(Self {
+            version: version.with_context(|| format!("{name} is not named NNNN_name"))?,
+            up: required("up.sql")?,
+            down: required("down.sql")?,
+            preflight: script("preflight.sql"),
+            name,
+        })
+    }
 }
 
 impl Set {
+    /// The schema of one service, embedded in the program.
+    pub const fn of_service(name: &'static str, scripts: &'static Dir<'static>) -> Self {
+        Self { name, joins_schemas: false, scripts: Scripts::Embedded(scripts) }
+    }
+
+    /// Foreign keys between schemas that share a database, embedded in the program.
+    pub const fn joining(name: &'static str, scripts: &'static Dir<'static>) -> Self {
+        Self { name, joins_schemas: true, scripts: Scripts::Embedded(scripts) }
+    }
+
+    /// The same set with the scripts of a directory.
+    pub fn from_directory(name: &'static str, joins_schemas: bool, directory: &Path) -> Self {
+        Self { name, joins_schemas, scripts: Scripts::Directory(directory.to_owned()) }
+    }
+
     /// The migrations of this set in order.
     ///
     /// # Errors
-    /// When a folder is not named `NNNN_name` or lacks a script.
+    /// When a directory is not named `NNNN_name` or lacks a script.
     pub fn migrations(&self) -> anyhow::Result<Vec<Migration>> {
-        let folder =
-            SCRIPTS.get_dir(self.name).ok_or_else(|| anyhow::anyhow!("no migrations for {}", self.name))?;
-        let mut migrations = folder.dirs().map(migration).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut migrations = match &self.scripts {
+            Scripts::Embedded(root) => root.dirs().map(embedded).collect::<anyhow::Result<Vec<_>>>()?,
+            Scripts::Directory(root) => read_all(root)?,
+        };
         migrations.sort_by_key(|migration| migration.version);
         Ok(migrations)
     }
 }
 
-fn migration(folder: &Dir<'_>) -> anyhow::Result<Migration> {
-    let name = folder.path().file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-    let version = name.split('_').next().and_then(|number| number.parse().ok());
-    let find = |file: &str| {
-        let found = folder.get_file(folder.path().join(file)).and_then(|file| file.contents_utf8());
+fn embedded(directory: &Dir<'_>) -> anyhow::Result<Migration> {
+    Migration::read(name_of(directory.path()), |file| {
+        let found = directory.get_file(directory.path().join(file)).and_then(|file| file.contents_utf8());
         found.map(str::to_owned)
-    };
-    let script = |file: &str| find(file).ok_or_else(|| anyhow::anyhow!("{name} has no {file}"));
-    Ok(Migration {
-        version: version.ok_or_else(|| anyhow::anyhow!("{name} is not named NNNN_name"))?,
-        up: script("up.sql")?,
-        down: script("down.sql")?,
-        preflight: find("preflight.sql"),
-        name,
     })
+}
+
+fn read_all(root: &Path) -> anyhow::Result<Vec<Migration>> {
+    let entries = root.read_dir().with_context(|| format!("cannot read {}", root.display()))?;
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    let directories = paths.into_iter().filter(|path| path.is_dir());
+    directories
+        .map(|path| Migration::read(name_of(&path), |file| std::fs::read_to_string(path.join(file)).ok()))
+        .collect()
+}
+
+fn name_of(directory: &Path) -> String {
+    directory.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -1,12 +1,8 @@
-//! The Diesel schemas of the four services, one module per PostgreSQL schema.
+//! The enums of PostgreSQL that several services read, and [`pg_enum`](crate::pg_enum), which declares one.
 //!
-//! `xmin` is PostgreSQL's system column: the version of a row, from which its etag is made.
+//! Each service declares its own tables. `xmin` in them is PostgreSQL's system column: the version of a row, from
+//! which its etag is made.
 
 mod enums;
 
 pub use enums::*;
-
-pub mod content;
-pub mod identity;
-pub mod project;
-pub mod task;

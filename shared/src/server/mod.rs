@@ -28,7 +28,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_web::GrpcWebLayer;
 
-use crate::authentication::{Authentication, MethodRules};
+use crate::authentication::Authentication;
 use crate::config::{LimitOptions, ProxyOptions, TlsOptions};
 use crate::tls::{self, ServerTls};
 
@@ -68,7 +68,7 @@ pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 pub struct ServerParts {
     /// The service's name as in its package: `dafnck.<name>.v1`.
     pub name: &'static str,
-    /// Its encoded descriptor set, with the authorization rules.
+    /// Its encoded descriptor set, which reflection shows.
     pub descriptor_set: &'static [u8],
     /// Its generated servers, with their limits of [`MAX_MESSAGE_BYTES`].
     pub routes: Routes,
@@ -95,15 +95,15 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let transport = transport(&parts.limits);
     let tls = ServerTls::new(&parts.tls).context("the TLS certificate")?;
-    let own_services = reflection::own_services(parts.name, parts.descriptor_set)?;
+    let own_services = reflection::own_services(parts.name);
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let health = Health::new(reporter, &own_services);
     health.report(ServingStatus::NotServing).await;
     health.report_alive().await;
 
-    let rules = MethodRules::of(parts.descriptor_set)?;
     let clients = ClientAddress::new(&parts.proxies);
-    let stack = Arc::new(Stack::new(rules, parts.authentication, clients, &parts.limits, shutdown.clone()));
+    let stack =
+        Arc::new(Stack::new(parts.name, parts.authentication, clients, &parts.limits, shutdown.clone()));
     let routes =
         reflection::add_to(parts.routes.add_service(health_service), parts.descriptor_set, &own_services)?;
     let router =

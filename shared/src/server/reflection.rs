@@ -1,21 +1,17 @@
 //! Which services a server shows through reflection, in both versions of the protocol.
 
 use anyhow::Context as _;
-use prost_reflect::DescriptorPool;
 use tonic::service::Routes;
 use tonic_reflection::server::Builder;
 
 use super::INFRASTRUCTURE_SERVICES;
 
-/// The full names of the services in `descriptor_set` that belong to the service `name`: imports are left out.
-pub(super) fn own_services(name: &str, descriptor_set: &[u8]) -> anyhow::Result<Vec<String>> {
-    let pool = DescriptorPool::decode(descriptor_set).context("decoding the descriptor set")?;
+/// The full names of the gRPC services of the service `name`.
+pub(super) fn own_services(name: &str) -> Vec<String> {
     let package = format!("dafnck.{name}.");
-    Ok(pool
-        .services()
-        .map(|service| service.full_name().to_owned())
-        .filter(|service| service.starts_with(&package))
-        .collect())
+    let services = proto::descriptor_pool().services();
+    let names = services.map(|service| service.full_name().to_owned());
+    names.filter(|service| service.starts_with(&package)).collect()
 }
 
 pub(super) fn add_to(

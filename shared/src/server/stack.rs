@@ -27,7 +27,9 @@ use super::deadline::Deadline;
 use super::metrics::Metrics;
 use super::rate_limit::RateLimit;
 use super::{DRAIN_STREAMS_AFTER, INFRASTRUCTURE_SERVICES, request_body};
-use crate::authentication::{Admission, Authentication, MethodRule, MethodRules};
+use proto::{MethodRule, MethodRules};
+
+use crate::authentication::{Admission, Authentication};
 use crate::caller::PeerAddress;
 use crate::config::LimitOptions;
 use crate::error::{Error, ErrorReason};
@@ -38,7 +40,8 @@ const OVERLOAD_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the layers need.
 pub(super) struct Stack {
-    rules: MethodRules,
+    /// What paths of this service begin with, `/dafnck.<service>.`.
+    own_paths: String,
     authentication: Authentication,
     clients: ClientAddress,
     pub(super) rate_limit: RateLimit,
@@ -82,7 +85,7 @@ type Admitted = Result<(Response, Option<Held>), Status>;
 
 impl Stack {
     pub(super) fn new(
-        rules: MethodRules,
+        service: &str,
         authentication: Authentication,
         clients: ClientAddress,
         limits: &LimitOptions,
@@ -91,7 +94,7 @@ impl Stack {
         let places =
             usize::try_from(limits.max_concurrent_requests).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self {
-            rules,
+            own_paths: format!("/dafnck.{service}."),
             authentication,
             clients,
             rate_limit: RateLimit::new(limits),
@@ -226,10 +229,10 @@ impl Stack {
 
     fn method(&self, path: &str) -> Method {
         let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-        match self.rules.get(path) {
-            Some(rule) => Method::Ruled(rule),
-            None if INFRASTRUCTURE_SERVICES.contains(&service) => Method::Infrastructure,
-            None => Method::Unknown,
+        match MethodRules::suite().get(path) {
+            Some(rule) if path.starts_with(&self.own_paths) => Method::Ruled(rule),
+            _ if INFRASTRUCTURE_SERVICES.contains(&service) => Method::Infrastructure,
+            _ => Method::Unknown,
         }
     }
 }

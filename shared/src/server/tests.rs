@@ -18,13 +18,12 @@ use crate::authentication::{Seen, SessionSource, Sessions, TokenHash};
 use crate::caller::{Caller, PeerAddress, Session};
 use crate::clock::Clock;
 use crate::config::SiblingOptions;
-use crate::proto;
-use crate::proto::project::internal::v1 as pb;
-use crate::proto::project::internal::v1::access_service_client::AccessServiceClient;
-use crate::proto::project::internal::v1::access_service_server::{AccessService, AccessServiceServer};
 use crate::redis_store::RedisStore;
 use crate::service_identity::ServiceSigner;
 use crate::siblings::{Sibling, SiblingChannel, Siblings};
+use proto::project::internal::v1 as pb;
+use proto::project::internal::v1::access_service_client::AccessServiceClient;
+use proto::project::internal::v1::access_service_server::{AccessService, AccessServiceServer};
 
 /// What it is told to do stands in the field `project_id`.
 struct Obedient;

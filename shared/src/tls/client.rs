@@ -24,7 +24,7 @@ use crate::config::TlsOptions;
 ///
 /// # Errors
 /// When the authorities cannot be read.
-pub(crate) fn client_config(ca: Option<&Path>) -> anyhow::Result<ClientConfig> {
+pub fn client_config(ca: Option<&Path>) -> anyhow::Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(builder.with_root_certificates(authorities(ca)?).with_no_client_auth())

@@ -11,7 +11,8 @@ mod pem;
 mod reloaded;
 mod server;
 
-pub(crate) use client::{SiblingConnector, client_config};
+pub(crate) use client::SiblingConnector;
+pub use client::client_config;
 pub use expiry::end_of;
 pub(crate) use expiry::watch;
 pub(crate) use server::{ServerTls, accept};

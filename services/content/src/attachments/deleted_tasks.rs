@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use proto::task::internal::v1::{WatchDeletedTasksRequest, WatchDeletedTasksResponse};
 use shared::change_log::{Lag, positions};
 use shared::error::{Error, Result, from_sibling};
-use shared::proto::task::internal::v1::{WatchDeletedTasksRequest, WatchDeletedTasksResponse};
 use shared::service::Ground;
 use tonic::{Code, Status};
 use uuid::Uuid;

@@ -10,6 +10,7 @@ pub(crate) mod wire;
 
 use std::io::Write;
 
+use crate::schema::file_attachments;
 use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
@@ -18,7 +19,6 @@ use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::Text;
 use diesel::{Queryable, QueryableByName, Selectable};
 use serde_json::Value;
-use shared::schema::content::file_attachments;
 use uuid::Uuid;
 
 /// Longest name of a file, in characters.

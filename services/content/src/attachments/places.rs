@@ -1,8 +1,8 @@
 //! What files are attached to: projects and documents here, tasks elsewhere.
 
 use diesel_async::AsyncPgConnection;
+use proto::task::internal::v1::ResolveTaskRequest;
 use shared::error::{Error, Result, from_sibling};
-use shared::proto::task::internal::v1::ResolveTaskRequest;
 use shared::service::Ground;
 use tonic::Code;
 use uuid::Uuid;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::schema::file_attachments;
 use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -12,7 +13,6 @@ use shared::access::ProjectAccess;
 use shared::database::{Prepared, Transaction};
 use shared::error::{Error, Result};
 use shared::page::AfterTime;
-use shared::schema::content::file_attachments;
 use uuid::Uuid;
 
 use super::{Attachment, Entity, EntityType};

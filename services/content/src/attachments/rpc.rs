@@ -2,13 +2,13 @@
 
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
+use proto::content::v1 as pb;
+use proto::content::v1::attachment_service_server::AttachmentService;
 use shared::access::Permission::{AttachmentDelete, AttachmentRead, AttachmentWrite};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
 use shared::idempotency::{self, RequestKey};
 use shared::page::AfterTime;
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::attachment_service_server::AttachmentService;
 use shared::service::Ground;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
+use proto::content::v1 as pb;
+use proto::content::v1::upload_attachment_request;
 use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
 use shared::json::{to_struct, to_timestamp};
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::upload_attachment_request;
 use shared::validation::{ProtoEnum, Violations};
 use uuid::Uuid;
 

@@ -10,6 +10,7 @@ pub(crate) mod queries;
 mod released;
 mod sweep;
 
+use crate::storage::FileLimits;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
 use futures::stream;
@@ -17,7 +18,6 @@ use shared::change_log::Lag;
 use shared::error::Result;
 use shared::housekeeping;
 use shared::service::Ground;
-use shared::storage::FileLimits;
 use uuid::Uuid;
 
 use crate::NAME;

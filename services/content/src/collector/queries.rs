@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::schema::stored_parts;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -9,7 +10,6 @@ use diesel::sql_types::{Array, BigInt, Integer, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::database::Prepared;
 use shared::error::Result;
-use shared::schema::content::stored_parts;
 use uuid::Uuid;
 
 /// Rows and objects that one step deals with at most.

@@ -1,5 +1,6 @@
 //! Which documents to list, in which order, and from where on: typed, and put together as SQL in one place.
 
+use crate::schema::DocumentStatus;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
@@ -9,7 +10,6 @@ use diesel::sql_types::{Array, HasSqlType, Jsonb, Text, Timestamptz, Uuid as Sql
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::page::AfterTime;
-use shared::schema::DocumentStatus;
 use uuid::Uuid;
 
 use super::DocumentHead;

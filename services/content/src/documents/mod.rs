@@ -5,14 +5,14 @@ pub(crate) mod queries;
 pub mod rpc;
 pub(crate) mod wire;
 
+use crate::schema::DocumentStatus;
+use crate::schema::documents;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::{AsChangeset, Insertable, Queryable, QueryableByName, Selectable};
 use serde_json::Value;
 use shared::error::{Error, ErrorReason, Result};
 use shared::etag::RowVersion;
-use shared::schema::DocumentStatus;
-use shared::schema::content::documents;
 use uuid::Uuid;
 
 /// Largest content, in bytes of UTF-8.

@@ -1,5 +1,6 @@
 //! SQL of documents. Row-level security shows the rows of projects that the caller may read.
 
+use crate::schema::documents;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Text, Uuid as SqlUuid};
@@ -7,7 +8,6 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::ProjectAccess;
 use shared::database::{Prepared, Transaction, explain};
 use shared::error::{Error, Result};
-use shared::schema::content::documents;
 use uuid::Uuid;
 
 use super::filter::{AfterDocument, Composed, HEAD_COLUMNS};

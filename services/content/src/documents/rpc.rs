@@ -1,14 +1,14 @@
 //! The document service's methods, those of versions included.
 
+use crate::schema::DocumentStatus;
 use chrono::Utc;
 use futures::FutureExt;
+use proto::content::v1 as pb;
+use proto::content::v1::document_service_server::DocumentService;
 use shared::access::Permission;
 use shared::access::Permission::{DocumentDelete, DocumentPublish, DocumentRead, DocumentWrite};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::document_service_server::DocumentService;
-use shared::schema::DocumentStatus;
 use shared::service::Ground;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};

@@ -1,13 +1,13 @@
 //! Documents on the wire.
 
+use crate::schema::DocumentStatus;
 use prost_types::Struct;
+use proto::content::v1 as pb;
 use serde_json::Value;
 use shared::error::{Error, Result};
 use shared::etag;
 use shared::idempotency::RequestKey;
 use shared::json::{to_struct, to_timestamp};
-use shared::proto::content::v1 as pb;
-use shared::schema::DocumentStatus;
 use shared::validation::{Mask, ProtoEnum, Violations};
 use uuid::Uuid;
 

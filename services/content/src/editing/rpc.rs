@@ -1,11 +1,11 @@
 //! The methods that edit contents.
 
 use futures::FutureExt;
+use proto::content::v1 as pb;
+use proto::content::v1::document_edit_service_server::DocumentEditService;
 use shared::access::Permission::{DocumentRead, DocumentWrite};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::document_edit_service_server::DocumentEditService;
 use shared::service::Ground;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};

@@ -1,10 +1,10 @@
 //! Edits on the wire.
 
 use prost::Message;
+use proto::content::v1 as pb;
+use proto::content::v1::content_edit::Change as PbChange;
 use shared::error::{Error, ErrorReason, Result};
 use shared::idempotency::RequestKey;
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::content_edit::Change as PbChange;
 use shared::validation::{MAX_BATCH, Violations};
 use uuid::Uuid;
 

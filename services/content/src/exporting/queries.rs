@@ -1,10 +1,10 @@
 //! What an export reads, under the worker role.
 
+use crate::schema::{document_versions, documents, file_attachments};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::error::Result;
 use shared::exporting::among;
-use shared::schema::content::{document_versions, documents, file_attachments};
 use uuid::Uuid;
 
 use crate::attachments::Attachment;

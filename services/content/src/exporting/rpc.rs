@@ -2,11 +2,11 @@
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use proto::content::internal::v1 as pb;
+use proto::content::internal::v1::content_export_service_server::ContentExportService;
 use shared::caller::Caller;
 use shared::error::{Error, Result};
 use shared::exporting::{Exports, Snapshot, Teller, wanted};
-use shared::proto::content::internal::v1 as pb;
-use shared::proto::content::internal::v1::content_export_service_server::ContentExportService;
 use shared::service::Ground;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;

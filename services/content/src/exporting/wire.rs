@@ -1,8 +1,8 @@
 //! What is handed over, on the wire.
 
+use proto::content::internal::v1 as pb;
 use shared::error::{Error, Result};
 use shared::json::{to_struct, to_timestamp};
-use shared::proto::content::internal::v1 as pb;
 use shared::validation::Violations;
 
 use crate::attachments::{Attachment, wire::sha256};

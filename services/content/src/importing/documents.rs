@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use proto::common::ImportResult;
 use shared::database::Transaction;
 use shared::directory::known_users;
 use shared::error::Result;
 use shared::importing::{created, refused, unchanged};
-use shared::proto::common::ImportResult;
 use shared::service::Ground;
 use uuid::Uuid;
 
@@ -129,7 +129,7 @@ fn sort_out(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::proto::common::ImportOutcome;
+    use proto::common::ImportOutcome;
 
     #[test]
     fn versions_leave_no_gap() {

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
+use proto::common::ImportResult;
+use proto::content::internal::v1::ImportAttachmentRequest;
 use shared::directory::known_users;
 use shared::error::{Error, Result};
 use shared::importing::{created, refused, unchanged};
-use shared::proto::common::ImportResult;
-use shared::proto::content::internal::v1::ImportAttachmentRequest;
 use shared::service::Ground;
 
 use super::wire::{ImportFile, checked_file};

@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::schema::{document_versions, documents};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Integer, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::database::explain;
 use shared::error::Result;
-use shared::schema::content::{document_versions, documents};
 use uuid::Uuid;
 
 use crate::CONSTRAINTS;

@@ -2,9 +2,9 @@
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use proto::content::internal::v1 as pb;
+use proto::content::internal::v1::content_import_service_server::ContentImportService;
 use shared::error::Result;
-use shared::proto::content::internal::v1 as pb;
-use shared::proto::content::internal::v1::content_import_service_server::ContentImportService;
 use shared::service::Ground;
 use tonic::{Request, Response, Status, Streaming};
 

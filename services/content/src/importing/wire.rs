@@ -1,10 +1,10 @@
 //! Imported items on the wire, with the checks of the public methods.
 
+use crate::schema::DocumentStatus;
 use chrono::{DateTime, Utc};
+use proto::content::internal::v1 as pb;
+use proto::content::internal::v1::import_attachment_request;
 use shared::error::{Error, Result};
-use shared::proto::content::internal::v1 as pb;
-use shared::proto::content::internal::v1::import_attachment_request;
-use shared::schema::DocumentStatus;
 use shared::validation::{MAX_BATCH, Violations};
 use uuid::Uuid;
 

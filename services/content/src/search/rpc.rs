@@ -1,11 +1,11 @@
 //! The method that finds documents.
 
 use futures::FutureExt;
+use proto::content::v1 as pb;
+use proto::content::v1::document_search_service_server::DocumentSearchService;
 use shared::access::Permission::DocumentRead;
 use shared::caller::Caller;
 use shared::page::AfterRank;
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::document_search_service_server::DocumentSearchService;
 use shared::service::Ground;
 use tonic::{Request, Response, Status};
 

@@ -1,8 +1,8 @@
 //! The search on the wire.
 
+use proto::content::v1 as pb;
 use shared::error::{Error, Result};
 use shared::highlight::{excerpts, spans};
-use shared::proto::content::v1 as pb;
 use shared::validation::Violations;
 use uuid::Uuid;
 

@@ -5,6 +5,7 @@
 //! other, has editions.
 
 mod chunks;
+mod options;
 mod place;
 
 use std::ops::Range;
@@ -20,10 +21,10 @@ use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, UpdateVersion};
 use prost::bytes::Bytes;
 use shared::error::{Error, Result};
-use shared::storage::StorageOptions;
 use tokio::io::AsyncWriteExt;
 
 pub use chunks::DOWNLOAD_CHUNK_BYTES;
+pub use options::{BucketOptions, FileLimits, LARGEST_ATTACHMENT_BYTES, StorageOptions};
 
 /// How long writing one object may take.
 const PUT_TIMEOUT: Duration = Duration::from_secs(120);

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::storage::{BucketOptions, StorageOptions};
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
 use shared::error::{Error, Result};
-use shared::storage::{BucketOptions, StorageOptions};
 
 use super::Storage;
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use crate::storage::FileLimits;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use prost::bytes::Bytes;
 use shared::clock::Clock;
@@ -9,7 +10,6 @@ use shared::database::{Database, Transaction};
 use shared::error::{Error, Result};
 use shared::server::MAX_STREAM_TIMEOUT;
 use shared::service::Ground;
-use shared::storage::FileLimits;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;

@@ -16,6 +16,7 @@ mod wire;
 
 use std::io::Write;
 
+use crate::schema::uploads;
 use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
@@ -25,7 +26,6 @@ use diesel::sql_types::Text;
 use diesel::{Insertable, Queryable, Selectable};
 use serde_json::Value;
 use shared::error::{Error, ErrorReason, Result};
-use shared::schema::content::uploads;
 use uuid::Uuid;
 
 use crate::attachments::EntityType;

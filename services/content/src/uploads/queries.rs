@@ -1,5 +1,6 @@
 //! SQL of uploads. Row-level security shows members their own.
 
+use crate::schema::{stored_parts, uploads};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -7,7 +8,6 @@ use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text, Timestamptz, Uuid 
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::database::{Prepared, Transaction, explain};
 use shared::error::{Error, Result};
-use shared::schema::content::{stored_parts, uploads};
 use uuid::Uuid;
 
 use super::{Upload, UploadState};

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use futures::FutureExt;
+use proto::content::v1 as pb;
+use proto::content::v1::upload_service_server::UploadService;
 use shared::access::Permission::AttachmentWrite;
 use shared::caller::Caller;
 use shared::error::{Error, ErrorReason, Result};
 use shared::idempotency;
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::upload_service_server::UploadService;
 use shared::service::Ground;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;

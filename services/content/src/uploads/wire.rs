@@ -1,11 +1,11 @@
 //! Uploads on the wire.
 
 use chrono::{DateTime, Utc};
+use proto::content::v1 as pb;
+use proto::content::v1::upload_chunks_request;
 use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
 use shared::json::{to_struct, to_timestamp};
-use shared::proto::content::v1 as pb;
-use shared::proto::content::v1::upload_chunks_request;
 use shared::validation::Violations;
 use uuid::Uuid;
 

@@ -1,8 +1,8 @@
 //! How two versions differ, on the wire.
 
 use prost::Message;
+use proto::content::v1 as pb;
 use shared::error::{Error, Result};
-use shared::proto::content::v1 as pb;
 use shared::validation::{ProtoEnum, Violations};
 use uuid::Uuid;
 

@@ -4,12 +4,12 @@ pub(crate) mod differences;
 pub(crate) mod queries;
 pub(crate) mod wire;
 
+use crate::schema::document_versions;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::sql_types::{Nullable, Text};
 use diesel::{Insertable, Queryable, QueryableByName, Selectable};
 use shared::error::Error;
-use shared::schema::content::document_versions;
 use uuid::Uuid;
 
 /// Most bytes of contents on a page of versions, but that a page has at least one.

@@ -1,12 +1,12 @@
 //! SQL of versions. Row-level security shows those of documents that the caller sees.
 
+use crate::schema::{document_versions, documents};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Integer, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::database::Prepared;
 use shared::error::Result;
-use shared::schema::content::{document_versions, documents};
 use uuid::Uuid;
 
 use super::{AfterVersion, ListedVersion, MAX_LISTED_BYTES, Version};

@@ -1,9 +1,9 @@
 //! Versions on the wire.
 
+use proto::content::v1 as pb;
 use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
 use shared::json::to_timestamp;
-use shared::proto::content::v1 as pb;
 use shared::validation::Violations;
 use uuid::Uuid;
 

@@ -1,5 +1,7 @@
 //! SQL on the account of the calling user.
 
+use crate::schema::UserStatus;
+use crate::schema::users;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sql_query;
@@ -7,8 +9,6 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures::try_join;
 use shared::database::Prepared;
 use shared::error::Result;
-use shared::schema::UserStatus;
-use shared::schema::identity::users;
 use uuid::Uuid;
 
 /// Sets the password, and ends every code of the calling user, whose account is locked already.

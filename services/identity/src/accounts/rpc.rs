@@ -1,13 +1,13 @@
 //! What users do with their own accounts.
 
 use futures::stream::BoxStream;
+use proto::identity::v1 as pb;
+use proto::identity::v1::account_service_server::AccountService;
 use shared::caller::Caller;
 use shared::database::{Transaction, explain};
 use shared::error::Result;
 use shared::json::to_timestamp;
 use shared::mail::Outbox;
-use shared::proto::identity::v1 as pb;
-use shared::proto::identity::v1::account_service_server::AccountService;
 use shared::service::Ground;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;

@@ -1,7 +1,7 @@
 //! Wishes of users for their own accounts, on the wire.
 
+use proto::identity::v1 as pb;
 use shared::error::{Error, Result};
-use shared::proto::identity::v1 as pb;
 use shared::validation::Violations;
 
 use super::{EmailChange, PasswordChange, Reset};

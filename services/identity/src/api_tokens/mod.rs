@@ -5,11 +5,11 @@ pub mod queries;
 mod rpc;
 mod wire;
 
+use crate::schema::api_tokens;
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use shared::authentication::Scopes;
 use shared::idempotency::RequestKey;
-use shared::schema::identity::api_tokens;
 use uuid::Uuid;
 
 pub use rpc::ApiTokenApi;

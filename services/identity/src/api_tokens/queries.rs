@@ -1,5 +1,6 @@
 //! SQL on `api_tokens`, for the calling user: policies show no other's.
 
+use crate::schema::{api_tokens, users};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -7,7 +8,6 @@ use shared::authentication::TokenHash;
 use shared::database::Transaction;
 use shared::error::Result;
 use shared::page::{AfterTime, Page};
-use shared::schema::identity::{api_tokens, users};
 use uuid::Uuid;
 
 use super::{ApiToken, NewApiToken};

@@ -1,14 +1,13 @@
 //! The caller's own API tokens.
 
 use futures::try_join;
-use shared::authentication::{MethodRules, token_hash};
+use proto::identity::v1 as pb;
+use proto::identity::v1::api_token_service_server::ApiTokenService;
+use shared::authentication::token_hash;
 use shared::caller::Caller;
 use shared::error::{Error, ErrorReason, Result};
 use shared::idempotency;
 use shared::page::AfterTime;
-use shared::proto;
-use shared::proto::identity::v1 as pb;
-use shared::proto::identity::v1::api_token_service_server::ApiTokenService;
 use shared::service::Ground;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};
@@ -23,19 +22,14 @@ use crate::sessions::{ApiTokenKey, Device, Revocations};
 pub struct ApiTokenApi {
     ground: Ground,
     revocations: Revocations,
-    rules: MethodRules,
     key: ApiTokenKey,
 }
 
 impl ApiTokenApi {
-    /// On this ground.
-    ///
-    /// # Errors
-    /// When the suite's own protos do not decode.
-    pub fn new(ground: Ground, revocations: Revocations) -> anyhow::Result<Self> {
-        let rules = MethodRules::of(proto::DESCRIPTOR_SET)?;
+    /// Derives the key of tokens.
+    pub fn new(ground: Ground, revocations: Revocations) -> Self {
         let key = ApiTokenKey::new(&ground.options.service_secret);
-        Ok(Self { ground, revocations, rules, key })
+        Self { ground, revocations, key }
     }
 }
 
@@ -70,7 +64,7 @@ impl ApiTokenService for ApiTokenApi {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
         let now = self.ground.clock.now();
-        let wish = NewApiToken::read(request.into_inner(), &self.rules, now)?;
+        let wish = NewApiToken::read(request.into_inner(), now)?;
         let id = Uuid::now_v7();
 
         let tx = self.ground.database.begin(&caller).await?;

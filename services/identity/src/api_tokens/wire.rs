@@ -1,11 +1,12 @@
 //! API tokens on the wire.
 
 use chrono::{DateTime, Utc};
-use shared::authentication::{MAX_SCOPES, MethodRules, Scopes};
+use proto::MethodRules;
+use proto::identity::v1 as pb;
+use shared::authentication::{MAX_SCOPES, Scopes};
 use shared::error::Result;
 use shared::idempotency::RequestKey;
 use shared::json::to_timestamp;
-use shared::proto::identity::v1 as pb;
 use shared::validation::Violations;
 
 use super::{ApiToken, MAX_LIFE, NewApiToken};
@@ -14,17 +15,18 @@ use super::{ApiToken, MAX_LIFE, NewApiToken};
 const MAX_NAME_CHARS: usize = 100;
 
 impl NewApiToken {
-    /// The wish in a request, with scopes that these methods know.
-    pub(super) fn read(
-        request: pb::CreateApiTokenRequest,
-        rules: &MethodRules,
-        now: DateTime<Utc>,
-    ) -> Result<Self> {
+    /// The wish in a request, with scopes that the suite knows.
+    pub(super) fn read(request: pb::CreateApiTokenRequest, now: DateTime<Utc>) -> Result<Self> {
         let mut v = Violations::new();
         let key = RequestKey::of(&mut v, &request.request_id, &request);
         v.require(!request.scopes.is_empty(), "scopes", "must name at least one");
         v.at_most("scopes", request.scopes.len(), MAX_SCOPES);
-        for scope in request.scopes.iter().take(MAX_SCOPES).filter(|scope| !Scopes::is_known(scope, rules)) {
+        for scope in request
+            .scopes
+            .iter()
+            .take(MAX_SCOPES)
+            .filter(|scope| !Scopes::is_known(scope, MethodRules::suite()))
+        {
             let shown: String = scope.chars().take(MAX_NAME_CHARS).collect();
             v.add(
                 "scopes",

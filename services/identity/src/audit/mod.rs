@@ -30,8 +30,8 @@ use uuid::Uuid;
 use crate::sessions::Device;
 
 pub use failures::Audit;
+pub use proto::identity::v1::SecurityEventKind as Kind;
 pub use rpc::{OperatorAuditApi, SecurityEventApi};
-pub use shared::proto::identity::v1::SecurityEventKind as Kind;
 
 /// An event, as the log holds it.
 #[derive(Clone, Debug, Serialize, Deserialize)]

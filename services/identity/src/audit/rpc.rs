@@ -1,12 +1,12 @@
 //! Reading security events.
 
+use proto::identity::internal::v1 as internal;
+use proto::identity::internal::v1::security_audit_service_server::SecurityAuditService;
+use proto::identity::v1 as pb;
+use proto::identity::v1::security_event_service_server::SecurityEventService;
 use shared::caller::Caller;
 use shared::database::Transaction;
 use shared::page::{AfterTime, PageTokens};
-use shared::proto::identity::internal::v1 as internal;
-use shared::proto::identity::internal::v1::security_audit_service_server::SecurityAuditService;
-use shared::proto::identity::v1 as pb;
-use shared::proto::identity::v1::security_event_service_server::SecurityEventService;
 use shared::service::Ground;
 use tonic::{Request, Response, Status};
 

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
+use proto::identity::internal::v1 as internal;
+use proto::identity::v1 as pb;
 use shared::error::{Error, Result};
 use shared::json::to_timestamp;
-use shared::proto::identity::internal::v1 as internal;
-use shared::proto::identity::v1 as pb;
 use shared::validation::{MAX_BATCH, Violations};
 use uuid::Uuid;
 

@@ -1,11 +1,11 @@
 //! Codes for calling backends: mailed, or returned.
 
+use proto::identity::internal::v1 as pb;
+use proto::identity::internal::v1::account_code_service_server::AccountCodeService;
 use shared::caller::Caller;
 use shared::database::Database;
 use shared::error::Result;
 use shared::mail::Outbox;
-use shared::proto::identity::internal::v1 as pb;
-use shared::proto::identity::internal::v1::account_code_service_server::AccountCodeService;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 

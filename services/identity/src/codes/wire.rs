@@ -1,8 +1,8 @@
 //! Wishes of services for codes, on the wire.
 
+use proto::identity::internal::v1 as pb;
 use shared::error::{Error, Result};
 use shared::json::to_timestamp;
-use shared::proto::identity::internal::v1 as pb;
 use shared::validation::Violations;
 use uuid::Uuid;
 

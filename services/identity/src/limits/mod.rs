@@ -19,10 +19,10 @@ mod here;
 mod purpose;
 mod window;
 
+use proto::identity::v1::SecurityEventKind;
 use shared::caller::network_of;
 use shared::clock::Clock;
 use shared::error::{Error, ErrorReason, Result};
-use shared::proto::identity::v1::SecurityEventKind;
 use shared::redis_store::RedisStore;
 use uuid::Uuid;
 

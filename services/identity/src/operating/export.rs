@@ -2,11 +2,11 @@
 
 use futures::stream::{BoxStream, try_unfold};
 use futures::{StreamExt as _, TryStreamExt as _};
+use proto::identity::v1::UserRecord;
+use proto::identity::v1::user_record::Record;
 use shared::database::Database;
 use shared::error::{Error, Result};
 use shared::json::to_struct;
-use shared::proto::identity::v1::UserRecord;
-use shared::proto::identity::v1::user_record::Record;
 use tonic::Status;
 use uuid::Uuid;
 

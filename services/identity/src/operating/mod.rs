@@ -8,8 +8,8 @@ mod queries;
 mod rpc;
 mod wire;
 
+use crate::schema::UserStatus;
 use chrono::{DateTime, Utc};
-use shared::schema::UserStatus;
 
 pub use export::stream as export;
 pub use rpc::UserAdministrationApi;

@@ -1,5 +1,7 @@
 //! SQL on all accounts, as the background role.
 
+use crate::schema::UserStatus;
+use crate::schema::{user_sessions, users};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Uuid as SqlUuid, Varchar};
@@ -8,8 +10,6 @@ use serde_json::Value;
 use shared::authentication::TokenHash;
 use shared::error::Result;
 use shared::page::{AfterTime, Page};
-use shared::schema::UserStatus;
-use shared::schema::identity::{user_sessions, users};
 use uuid::Uuid;
 
 use super::Filter;

@@ -1,13 +1,13 @@
 //! What operators do with accounts.
 
+use crate::schema::UserStatus;
 use futures::stream::BoxStream;
+use proto::identity::internal::v1 as pb;
+use proto::identity::internal::v1::user_administration_service_server::UserAdministrationService;
+use proto::identity::v1::{User as WireUser, UserRecord};
 use shared::caller::Caller;
 use shared::error::{Error, ErrorReason, Result};
 use shared::page::AfterTime;
-use shared::proto::identity::internal::v1 as pb;
-use shared::proto::identity::internal::v1::user_administration_service_server::UserAdministrationService;
-use shared::proto::identity::v1::{User as WireUser, UserRecord};
-use shared::schema::UserStatus;
 use shared::service::Ground;
 use tonic::{Request, Response, Status};
 

@@ -4,13 +4,13 @@
 pub mod queries;
 mod wire;
 
+use crate::schema::user_profiles;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
 use shared::error::Result;
 use shared::etag::RowVersion;
 use shared::json::JsonChange;
-use shared::schema::identity::user_profiles;
 use shared::validation::Violations;
 use uuid::Uuid;
 

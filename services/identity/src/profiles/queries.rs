@@ -1,10 +1,10 @@
 //! SQL on `user_profiles`, for the calling user: policies show no other's.
 
+use crate::schema::user_profiles;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::database::Transaction;
 use shared::error::Result;
-use shared::schema::identity::user_profiles;
 use uuid::Uuid;
 
 use super::{Profile, ProfileChange};

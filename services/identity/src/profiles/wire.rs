@@ -1,9 +1,9 @@
 //! Profiles on the wire.
 
+use proto::identity::v1 as pb;
 use shared::error::Result;
 use shared::etag;
 use shared::json::{to_struct, to_timestamp};
-use shared::proto::identity::v1 as pb;
 use shared::validation::{Mask, Violations};
 
 use super::{MAX_BIO_CHARS, MAX_LOCATION_CHARS, Profile, ProfileChange, ProfileUpdate, ProfileWish};

@@ -2,11 +2,11 @@
 
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, once, try_unfold};
+use proto::identity::internal::v1 as pb;
+use proto::identity::internal::v1::key_service_server::KeyService;
 use shared::caller::Caller;
 use shared::database::Database;
 use shared::error::Error;
-use shared::proto::identity::internal::v1 as pb;
-use shared::proto::identity::internal::v1::key_service_server::KeyService;
 use tonic::{Request, Response, Status};
 
 use super::KeyRing;

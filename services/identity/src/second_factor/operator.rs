@@ -1,11 +1,11 @@
 //! Help for people who lost their second factor, by operators, as the background role.
 
 use futures::try_join;
+use proto::identity::internal::v1 as pb;
+use proto::identity::internal::v1::second_factor_admin_service_server::SecondFactorAdminService;
 use shared::caller::Caller;
 use shared::error::Error;
 use shared::mail::Outbox;
-use shared::proto::identity::internal::v1 as pb;
-use shared::proto::identity::internal::v1::second_factor_admin_service_server::SecondFactorAdminService;
 use shared::service::Ground;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};

@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use futures::try_join;
+use proto::identity::v1 as pb;
+use proto::identity::v1::second_factor_service_server::SecondFactorService;
 use shared::caller::Caller;
 use shared::database::Transaction;
 use shared::error::{Error, Result};
 use shared::idempotency::{self, RequestKey};
 use shared::json::to_timestamp;
 use shared::mail::Outbox;
-use shared::proto::identity::v1 as pb;
-use shared::proto::identity::v1::second_factor_service_server::SecondFactorService;
 use shared::service::Ground;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;

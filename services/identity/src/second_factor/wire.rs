@@ -1,10 +1,10 @@
 //! Second factors on the wire.
 
+use proto::identity::v1 as pb;
+use proto::identity::v1::second_factor_proof::Proof as ProofField;
 use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
 use shared::json::to_timestamp;
-use shared::proto::identity::v1 as pb;
-use shared::proto::identity::v1::second_factor_proof::Proof as ProofField;
 use shared::validation::Violations;
 
 use super::recovery::RecoveryCode;

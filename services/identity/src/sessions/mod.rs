@@ -14,11 +14,11 @@ mod store;
 mod tokens;
 pub mod wire;
 
+use crate::schema::user_sessions;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use ipnetwork::IpNetwork;
 use shared::error::{Error, ErrorReason};
-use shared::schema::identity::user_sessions;
 use uuid::Uuid;
 
 pub use device::Device;

@@ -1,5 +1,6 @@
 //! SQL on `user_sessions`, for the calling user: policies show no other's.
 
+use crate::schema::user_sessions;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid, Varchar};
@@ -8,7 +9,6 @@ use shared::authentication::{Seen, TokenHash};
 use shared::database::{Prepared, Transaction};
 use shared::error::Result;
 use shared::page::{AfterTime, Page};
-use shared::schema::identity::user_sessions;
 use uuid::Uuid;
 
 use super::Session;

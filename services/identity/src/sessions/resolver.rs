@@ -1,10 +1,10 @@
 //! Answers siblings when Redis cannot.
 
+use proto::identity::internal::v1 as pb;
+use proto::identity::internal::v1::session_resolver_service_server::SessionResolverService;
 use shared::authentication::{REPORT_BATCH, Seen, SessionSource, TokenHash};
 use shared::error::Error;
 use shared::json::to_timestamp;
-use shared::proto::identity::internal::v1 as pb;
-use shared::proto::identity::internal::v1::session_resolver_service_server::SessionResolverService;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};
 

@@ -1,10 +1,10 @@
 //! The caller's own sessions.
 
+use proto::identity::v1 as pb;
+use proto::identity::v1::session_service_server::SessionService;
 use shared::caller::Caller;
 use shared::error::Error;
 use shared::page::AfterTime;
-use shared::proto::identity::v1 as pb;
-use shared::proto::identity::v1::session_service_server::SessionService;
 use shared::service::Ground;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};

@@ -1,7 +1,7 @@
 //! Sessions on the wire.
 
+use proto::identity::v1 as pb;
 use shared::json::to_timestamp;
-use shared::proto::identity::v1 as pb;
 use uuid::Uuid;
 
 use super::Session;

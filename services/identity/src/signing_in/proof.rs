@@ -1,10 +1,10 @@
 //! Whether somebody knows an account's password.
 
+use crate::schema::UserStatus;
 use futures::try_join;
 use shared::caller::Caller;
 use shared::database::{Database, Transaction};
 use shared::error::{Error, ErrorReason, Result};
-use shared::schema::UserStatus;
 use uuid::Uuid;
 
 use super::queries::FoundCredentials;

@@ -1,6 +1,7 @@
 //! SQL of signing up, in and out. Each statement that signs in answers with the account and its session, so that
 //! it is one round trip with its commit.
 
+use crate::schema::{SqlUserStatus, UserStatus};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::QueryResult;
@@ -11,7 +12,6 @@ use ipnetwork::IpNetwork;
 use shared::authentication::TokenHash;
 use shared::database::{Prepared, Transaction};
 use shared::error::Result;
-use shared::schema::{SqlUserStatus, UserStatus};
 use uuid::Uuid;
 
 use super::proof::{Proven, Replacement};

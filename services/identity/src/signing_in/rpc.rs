@@ -1,12 +1,12 @@
 //! Signing up, in and out.
 
 use futures::try_join;
+use proto::identity::v1 as pb;
+use proto::identity::v1::auth_service_server::AuthService;
 use shared::caller::Caller;
 use shared::database::{Transaction, explain};
 use shared::error::{Error, ErrorReason};
 use shared::idempotency;
-use shared::proto::identity::v1 as pb;
-use shared::proto::identity::v1::auth_service_server::AuthService;
 use shared::service::Ground;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;

@@ -1,11 +1,11 @@
 //! Signing up in two steps: a code that proves the address, then the account.
 
+use proto::identity::v1 as pb;
+use proto::identity::v1::sign_up_service_server::SignUpService;
 use shared::database::Transaction;
 use shared::error::Result;
 use shared::json::to_timestamp;
 use shared::mail::Outbox;
-use shared::proto::identity::v1 as pb;
-use shared::proto::identity::v1::sign_up_service_server::SignUpService;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;

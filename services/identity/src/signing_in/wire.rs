@@ -1,9 +1,9 @@
 //! Signing in on the wire.
 
+use proto::identity::v1 as pb;
 use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
 use shared::json::to_timestamp;
-use shared::proto::identity::v1 as pb;
 use shared::validation::{Violations, normal_email};
 
 use super::{Completion, Login, NewAccount, Opened, Registration};

@@ -1,13 +1,13 @@
 //! Tells siblings which users exist, as the background role: no user may ask this about others.
 
+use crate::schema::UserStatus;
+use crate::schema::users;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use proto::identity::internal::v1 as pb;
+use proto::identity::internal::v1::directory_service_server::DirectoryService;
 use shared::database::Database;
 use shared::error::Error;
-use shared::proto::identity::internal::v1 as pb;
-use shared::proto::identity::internal::v1::directory_service_server::DirectoryService;
-use shared::schema::UserStatus;
-use shared::schema::identity::users;
 use shared::validation::{MAX_BATCH, Violations};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;

@@ -3,16 +3,16 @@
 
 use std::collections::HashMap;
 
+use crate::schema::{user_profiles, users};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures::stream::BoxStream;
+use proto::identity::internal::v1 as pb;
+use proto::identity::internal::v1::identity_export_service_server::IdentityExportService;
 use shared::caller::Caller;
 use shared::error::Result;
 use shared::exporting::{Exports, Snapshot, Teller, among, wanted};
 use shared::json::{to_struct, to_timestamp};
-use shared::proto::identity::internal::v1 as pb;
-use shared::proto::identity::internal::v1::identity_export_service_server::IdentityExportService;
-use shared::schema::identity::{user_profiles, users};
 use shared::service::Ground;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;

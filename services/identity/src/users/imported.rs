@@ -1,12 +1,12 @@
 //! Users from elsewhere, with their fields checked and their personal data sealed.
 
+use crate::schema::UserStatus;
+use crate::schema::{user_profiles, users};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use proto::identity::internal::v1 as pb;
 use serde_json::Value;
 use shared::error::Result;
-use shared::proto::identity::internal::v1 as pb;
-use shared::schema::UserStatus;
-use shared::schema::identity::{user_profiles, users};
 use shared::validation::Violations;
 use uuid::Uuid;
 

@@ -3,17 +3,17 @@
 
 use std::collections::HashSet;
 
+use crate::schema::{user_profiles, users};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, try_unfold};
+use proto::common::ImportResult;
+use proto::identity::internal::v1 as pb;
+use proto::identity::internal::v1::identity_import_service_server::IdentityImportService;
 use shared::database::Database;
 use shared::error::Error;
 use shared::importing::{created, refused, unchanged};
-use shared::proto::common::ImportResult;
-use shared::proto::identity::internal::v1 as pb;
-use shared::proto::identity::internal::v1::identity_import_service_server::IdentityImportService;
-use shared::schema::identity::{user_profiles, users};
 use shared::validation::{MAX_BATCH, Violations};
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;

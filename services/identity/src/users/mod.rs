@@ -12,13 +12,13 @@ pub mod queries;
 mod rpc;
 mod wire;
 
+use crate::schema::UserStatus;
+use crate::schema::users;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text, Uuid as SqlUuid, Varchar};
 use serde_json::Value;
 use shared::etag::RowVersion;
-use shared::schema::UserStatus;
-use shared::schema::identity::users;
 use uuid::Uuid;
 
 use crate::sealing::Sealed;

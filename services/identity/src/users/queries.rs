@@ -1,12 +1,12 @@
 //! SQL on `users`, for the calling user: policies show no other's.
 
+use crate::schema::users;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::database::{Prepared, Transaction, explain};
 use shared::error::Result;
-use shared::schema::identity::users;
 use uuid::Uuid;
 
 use super::{User, UserChange, UserSummary};

@@ -1,10 +1,10 @@
 //! Users and their profiles.
 
+use proto::identity::v1 as pb;
+use proto::identity::v1::user_service_server::UserService;
 use shared::caller::Caller;
 use shared::error::Error;
 use shared::etag;
-use shared::proto::identity::v1 as pb;
-use shared::proto::identity::v1::user_service_server::UserService;
 use shared::service::Ground;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};

@@ -1,8 +1,9 @@
 //! Addresses below domains outside of ASCII: one account, whichever way its address is written.
 
-use shared::proto::identity::internal::v1 as internal;
-use shared::proto::identity::v1 as pb;
-use suite::testing::*;
+use crate::harness::harness;
+use proto::identity::internal::v1 as internal;
+use proto::identity::v1 as pb;
+use testkit::*;
 
 use crate::operating::operator;
 use crate::service_codes::{backend, returned_reset};
@@ -23,7 +24,7 @@ fn registration(email: &str, username: &str) -> pb::RegisterRequest {
 
 #[tokio::test]
 async fn an_address_is_one_however_its_domain_is_written() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let mut auth = suite.anonymous().auth();
     let registered = auth.register(registration(WRITTEN[0], "olga")).await.unwrap().into_inner();
     assert_eq!(registered.user.as_ref().unwrap().email, STORED);
@@ -45,7 +46,7 @@ async fn an_address_is_one_however_its_domain_is_written() {
 
 #[tokio::test]
 async fn mail_arrives_below_a_domain_outside_of_ascii() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     sign_up::begin(&suite, "ina@bücher.example").await;
     let completion = sign_up::completion(&suite.mail_to("ina@xn--bcher-kva.example", 1).await.code());
     let weak = pb::CompleteSignUpRequest { password: "bücher.example".to_owned(), ..completion.clone() };
@@ -68,7 +69,7 @@ async fn mail_arrives_below_a_domain_outside_of_ascii() {
 
 #[tokio::test]
 async fn what_no_domain_can_be_is_refused() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     for email in ["olga@-bücher.example", "olga@bü cher.example", "ольга@почта.рф", "olga@почта"]
     {
         let refused = suite.anonymous().auth().register(registration(email, "olga")).await.unwrap_err();

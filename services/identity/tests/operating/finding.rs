@@ -1,8 +1,8 @@
 //! Accounts by when they were made and last used.
 
+use crate::harness::harness;
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::proto::identity::internal::v1 as internal;
-use suite::testing::*;
+use proto::identity::internal::v1 as internal;
 
 use super::{names, operator};
 use crate::by_hand;
@@ -14,7 +14,7 @@ fn days_ago(days: i64) -> Option<prost_types::Timestamp> {
 
 #[tokio::test]
 async fn accounts_are_found_by_when_they_were_made_and_last_used() {
-    let suite = Suite::start().await;
+    let suite = harness().start().await;
     let _people = suite.guests(["olga", "gus", "eva"]).await;
     by_hand(
         &suite,

@@ -1,9 +1,10 @@
 //! A rotation of keys that is interrupted.
 
-use shared::proto::identity::internal::v1 as internal;
-use shared::proto::identity::internal::v1::key_service_client::KeyServiceClient;
+use crate::harness::harness;
+use proto::identity::internal::v1 as internal;
+use proto::identity::internal::v1::key_service_client::KeyServiceClient;
 use shared::siblings::Sibling;
-use suite::testing::*;
+use testkit::*;
 
 use super::{NEW_KEY, count, rotate, with_keys};
 use crate::by_hand;
@@ -14,7 +15,7 @@ const ROWS: i64 = 4_000;
 
 #[tokio::test]
 async fn an_interrupted_rotation_leaves_whole_batches_and_is_finished_by_another() {
-    let mut suite = Suite::start().await;
+    let mut suite = harness().start().await;
     by_hand(
         &suite,
         &format!(
@@ -41,5 +42,5 @@ async fn an_interrupted_rotation_leaves_whole_batches_and_is_finished_by_another
     let left = told[0].total_count;
     assert!(left > 0 && left < ROWS && left % BATCH == 0, "it goes on where the other ended: {told:?}");
     assert_eq!(count(&suite, "last_name LIKE 'sealed:new.%'").await, ROWS);
-    running.stop().await.unwrap();
+    running.stop().await;
 }

@@ -10,9 +10,9 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use proto::project::internal::v1 as pb;
 use shared::change_log::{self, BATCH, Change, Cursor};
 use shared::error::{Error, Result};
-use shared::proto::project::internal::v1 as pb;
 use shared::service::Ground;
 use tokio::sync::mpsc;
 use tokio::time::Instant;

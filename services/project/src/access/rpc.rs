@@ -1,8 +1,8 @@
 //! The RPCs of `AccessService`. Only services get here; they are answered under the worker role.
 
+use proto::project::internal::v1 as pb;
+use proto::project::internal::v1::access_service_server::AccessService;
 use shared::change_log::{self, Cursor};
-use shared::proto::project::internal::v1 as pb;
-use shared::proto::project::internal::v1::access_service_server::AccessService;
 use shared::service::Ground;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;

@@ -1,8 +1,8 @@
 //! Access states on the wire.
 
+use proto::project::internal::v1 as pb;
 use shared::error::Result;
 use shared::json;
-use shared::proto::project::internal::v1 as pb;
 use shared::validation::Violations;
 use uuid::Uuid;
 

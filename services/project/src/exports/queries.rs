@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
+use crate::schema::{project_members, projects};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::error::Result;
 use shared::exporting::among;
 use shared::schema::ProjectRole;
-use shared::schema::project::{project_members, projects};
 use uuid::Uuid;
 
 use crate::members::Member;

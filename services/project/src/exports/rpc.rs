@@ -1,11 +1,11 @@
 //! The RPC of `ProjectExportService`. Only services get here.
 
 use futures::stream::BoxStream;
+use proto::project::internal::v1 as pb;
+use proto::project::internal::v1::project_export_service_server::ProjectExportService;
 use shared::caller::Caller;
 use shared::error::Result;
 use shared::exporting::{Exports, Snapshot, Teller, wanted};
-use shared::proto::project::internal::v1 as pb;
-use shared::proto::project::internal::v1::project_export_service_server::ProjectExportService;
 use shared::service::Ground;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;

@@ -1,8 +1,8 @@
 //! What is handed over, on the wire.
 
 use chrono::{DateTime, Utc};
+use proto::project::internal::v1 as pb;
 use shared::json::{to_struct, to_timestamp};
-use shared::proto::project::internal::v1 as pb;
 
 use crate::members::Member;
 use crate::projects::Project;

@@ -2,10 +2,10 @@
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use proto::project::v1 as pb;
+use proto::project::v1::project_feed_service_server::ProjectFeedService;
 use shared::caller::Caller;
 use shared::error::Result;
-use shared::proto::project::v1 as pb;
-use shared::proto::project::v1::project_feed_service_server::ProjectFeedService;
 use shared::service::Ground;
 use tonic::{Request, Response, Status};
 

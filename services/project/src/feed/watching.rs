@@ -2,12 +2,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use proto::project::v1 as pb;
 use shared::access::{Permission, Permissions};
 use shared::caller::Caller;
 use shared::change_log::Record;
 use shared::change_log::feed::Subject;
 use shared::error::Result;
-use shared::proto::project::v1 as pb;
 use shared::service::Ground;
 use uuid::Uuid;
 

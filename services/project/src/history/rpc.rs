@@ -1,12 +1,12 @@
 //! The RPCs of `ProjectHistoryService`.
 
 use futures::try_join;
+use proto::project::v1 as pb;
+use proto::project::v1::project_history_service_server::ProjectHistoryService;
 use shared::access::Permission;
 use shared::caller::Caller;
 use shared::change_log::{Cursor, Record};
 use shared::error::Result;
-use shared::proto::project::v1 as pb;
-use shared::proto::project::v1::project_history_service_server::ProjectHistoryService;
 use shared::service::Ground;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;

@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
+use proto::project::v1 as pb;
+use proto::project::v1::project_event::Subject;
 use serde::de::DeserializeOwned;
 use shared::change_log::{Operation, Record};
 use shared::error::{Error, Result};
 use shared::json;
-use shared::proto::project::v1 as pb;
-use shared::proto::project::v1::project_event::Subject;
 use shared::validation::{ProtoEnum, Violations};
 use uuid::Uuid;
 

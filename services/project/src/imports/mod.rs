@@ -7,10 +7,10 @@ pub(crate) mod wire;
 
 use std::collections::{HashMap, HashSet};
 
+use crate::schema::{project_members, projects};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
-use shared::schema::project::{project_members, projects};
 use shared::schema::{ProjectRole, ProjectStatus, ProjectVisibility};
 use uuid::Uuid;
 

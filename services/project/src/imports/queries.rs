@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::schema::{project_members, projects};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -10,7 +11,6 @@ use diesel::sql_types::{Array, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::database::{Prepared, explain};
 use shared::error::Result;
-use shared::schema::project::{project_members, projects};
 use uuid::Uuid;
 
 use super::{ImportedMember, ImportedProject};

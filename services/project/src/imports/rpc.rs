@@ -2,10 +2,10 @@
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use proto::project::internal::v1 as pb;
+use proto::project::internal::v1::project_import_service_server::ProjectImportService;
 use shared::directory::known_users;
 use shared::error::Result;
-use shared::proto::project::internal::v1 as pb;
-use shared::proto::project::internal::v1::project_import_service_server::ProjectImportService;
 use shared::service::Ground;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::hash::Hash;
 
 use chrono::{DateTime, Utc};
+use proto::common::ImportResult;
+use proto::project::internal::v1 as pb;
 use shared::error::{Error, Result};
 use shared::importing::{created, refused, unchanged};
-use shared::proto::common::ImportResult;
-use shared::proto::project::internal::v1 as pb;
 use shared::schema::{ProjectRole, ProjectStatus, ProjectVisibility};
 use shared::validation::{MAX_BATCH, MAX_TEXT_CHARS, Violations};
 

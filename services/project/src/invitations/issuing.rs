@@ -1,8 +1,8 @@
 //! The RPC of `InvitationIssuingService`. Only services get here, on behalf of users.
 
+use proto::project::internal::v1 as pb;
+use proto::project::internal::v1::invitation_issuing_service_server::InvitationIssuingService;
 use shared::error::Result;
-use shared::proto::project::internal::v1 as pb;
-use shared::proto::project::internal::v1::invitation_issuing_service_server::InvitationIssuingService;
 use tonic::{Request, Response, Status};
 
 use super::inviting::Inviting;

@@ -12,6 +12,8 @@ pub(crate) mod rpc;
 pub(crate) mod token;
 pub(crate) mod wire;
 
+use crate::schema::OfferStatus;
+use crate::schema::invitations;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -20,8 +22,7 @@ use serde_json::Value;
 use shared::access::{Permission, Permissions};
 use shared::error::{Error, ErrorReason, Result};
 use shared::etag::RowVersion;
-use shared::schema::project::invitations;
-use shared::schema::{OfferStatus, ProjectRole};
+use shared::schema::ProjectRole;
 use uuid::Uuid;
 
 use crate::ownership::{closed, status_at};

@@ -1,6 +1,8 @@
 //! SQL about invitations. Row-level security shows them to the members of their project and to the inviter; that only
 //! those who manage members get to see them is for handlers to ask.
 
+use crate::schema::{OfferStatus, SqlOfferStatus};
+use crate::schema::{invitations, project_members};
 use chrono::{DateTime, Utc};
 use diesel::dsl::{case_when, count_star};
 use diesel::prelude::*;
@@ -12,8 +14,7 @@ use shared::access::ProjectAccess;
 use shared::database::{Prepared, Transaction, explain};
 use shared::error::{Error, Result};
 use shared::page::{AfterTime, Page};
-use shared::schema::project::{invitations, project_members};
-use shared::schema::{OfferStatus, ProjectRole, SqlOfferStatus};
+use shared::schema::ProjectRole;
 use uuid::Uuid;
 
 use super::wire::InvitationId;

@@ -1,13 +1,13 @@
 //! The RPCs of `InvitationService`.
 
+use proto::project::v1 as pb;
+use proto::project::v1::invitation_service_server::InvitationService;
 use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::Transaction;
 use shared::error::{Error, Result};
 use shared::etag;
 use shared::page::AfterTime;
-use shared::proto::project::v1 as pb;
-use shared::proto::project::v1::invitation_service_server::InvitationService;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 

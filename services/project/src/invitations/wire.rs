@@ -1,13 +1,13 @@
 //! Invitations on the wire.
 
+use crate::schema::OfferStatus;
 use chrono::{DateTime, Duration, Utc};
+use proto::project::internal::v1 as internal;
+use proto::project::internal::v1::issue_invitation_request::Delivery;
+use proto::project::v1 as pb;
 use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
 use shared::mail::Mail;
-use shared::proto::project::internal::v1 as internal;
-use shared::proto::project::internal::v1::issue_invitation_request::Delivery;
-use shared::proto::project::v1 as pb;
-use shared::schema::OfferStatus;
 use shared::validation::{MAX_EMAIL_CHARS, Violations, ascii_domain};
 use shared::{etag, json};
 use uuid::Uuid;

@@ -4,6 +4,7 @@ pub(crate) mod queries;
 pub(crate) mod rpc;
 pub(crate) mod wire;
 
+use crate::schema::project_members;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -13,7 +14,6 @@ use shared::access::{Permission, Permissions, ProjectAccess, permission_name};
 use shared::error::{Error, ErrorReason, Result};
 use shared::etag::RowVersion;
 use shared::schema::ProjectRole;
-use shared::schema::project::project_members;
 use uuid::Uuid;
 
 /// A user in a project.

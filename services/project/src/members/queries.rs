@@ -1,5 +1,6 @@
 //! SQL about members. Row-level security shows them to the members of their project only.
 
+use crate::schema::project_members;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::ProjectAccess;
@@ -7,7 +8,6 @@ use shared::database::{Transaction, explain};
 use shared::error::{Error, Result};
 use shared::page::{AfterTime, Page};
 use shared::schema::ProjectRole;
-use shared::schema::project::project_members;
 use uuid::Uuid;
 
 use super::{Member, MemberChange, NewMember};

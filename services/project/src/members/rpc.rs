@@ -1,12 +1,12 @@
 //! The RPCs of `MemberService`.
 
+use proto::project::v1 as pb;
+use proto::project::v1::member_service_server::MemberService;
 use shared::access::{ConsistencyToken, Permission};
 use shared::caller::Caller;
 use shared::directory::known_users;
 use shared::error::{Error, Result};
 use shared::page::AfterTime;
-use shared::proto::project::v1 as pb;
-use shared::proto::project::v1::member_service_server::MemberService;
 use shared::service::Ground;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};

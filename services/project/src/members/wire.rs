@@ -1,11 +1,11 @@
 //! Members on the wire.
 
 use prost_types::Struct;
+use proto::project::v1 as pb;
 use serde_json::Value;
 use shared::access::parse_exceptions;
 use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
-use shared::proto::project::v1 as pb;
 use shared::schema::ProjectRole;
 use shared::validation::{Mask, Violations};
 use shared::{etag, json};

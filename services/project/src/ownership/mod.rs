@@ -7,14 +7,14 @@ pub(crate) mod queries;
 pub(crate) mod rpc;
 pub(crate) mod wire;
 
+use crate::schema::OfferStatus;
+use crate::schema::ownership_transfers;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use serde::Deserialize;
 use shared::error::{Error, ErrorReason, Result};
 use shared::etag::RowVersion;
-use shared::schema::OfferStatus;
-use shared::schema::project::ownership_transfers;
 use uuid::Uuid;
 
 /// For how long an offer can be accepted if nothing else is said, in hours.

@@ -1,5 +1,7 @@
 //! SQL about offers of ownership. Row-level security shows them to the members of their project only.
 
+use crate::schema::ownership_transfers as transfers;
+use crate::schema::{OfferStatus, SqlOfferStatus};
 use chrono::{DateTime, Utc};
 use diesel::dsl::case_when;
 use diesel::prelude::*;
@@ -8,8 +10,6 @@ use shared::access::ProjectAccess;
 use shared::database::{Transaction, explain};
 use shared::error::{Error, Result};
 use shared::page::{AfterTime, Page};
-use shared::schema::project::ownership_transfers as transfers;
-use shared::schema::{OfferStatus, SqlOfferStatus};
 use uuid::Uuid;
 
 use super::wire::TransferId;

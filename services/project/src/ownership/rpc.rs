@@ -1,14 +1,14 @@
 //! The RPCs of `OwnershipService`.
 
 use chrono::{DateTime, Utc};
+use proto::project::v1 as pb;
+use proto::project::v1::ownership_service_server::OwnershipService;
 use shared::access::{ConsistencyToken, Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::Transaction;
 use shared::directory::known_users;
 use shared::error::{Error, ErrorReason, Result};
 use shared::page::AfterTime;
-use shared::proto::project::v1 as pb;
-use shared::proto::project::v1::ownership_service_server::OwnershipService;
 use shared::service::Ground;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};

@@ -1,10 +1,10 @@
 //! Offers of ownership on the wire.
 
+use crate::schema::OfferStatus;
 use chrono::{DateTime, Duration, Utc};
+use proto::project::v1 as pb;
 use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
-use shared::proto::project::v1 as pb;
-use shared::schema::OfferStatus;
 use shared::validation::Violations;
 use shared::{etag, json};
 use uuid::Uuid;

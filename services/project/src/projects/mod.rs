@@ -6,6 +6,7 @@ pub(crate) mod queries;
 pub(crate) mod rpc;
 pub(crate) mod wire;
 
+use crate::schema::projects;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -13,7 +14,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use shared::error::{Error, ErrorReason, Result};
 use shared::etag::RowVersion;
-use shared::schema::project::projects;
 use shared::schema::{ProjectStatus, ProjectVisibility};
 use uuid::Uuid;
 

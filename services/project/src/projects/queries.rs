@@ -1,5 +1,6 @@
 //! SQL about projects. Row-level security has filtered already what the caller may not see.
 
+use crate::schema::{project_members, projects};
 use diesel::dsl::AsSelect;
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -9,7 +10,6 @@ use shared::access::{AccessTables, ProjectAccess};
 use shared::database::{Transaction, explain};
 use shared::error::{Error, Result};
 use shared::page::Page;
-use shared::schema::project::{project_members, projects};
 use uuid::Uuid;
 
 use super::freshness::Freshness;

@@ -1,11 +1,11 @@
 //! The RPCs of `ProjectService`.
 
+use proto::project::v1 as pb;
+use proto::project::v1::project_service_server::ProjectService;
 use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::Transaction;
 use shared::error::Result;
-use shared::proto::project::v1 as pb;
-use shared::proto::project::v1::project_service_server::ProjectService;
 use shared::service::Ground;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};

@@ -1,9 +1,9 @@
 //! Projects on the wire.
 
+use proto::project::v1 as pb;
 use shared::access::ProjectAccess;
 use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
-use shared::proto::project::v1 as pb;
 use shared::schema::ProjectVisibility;
 use shared::validation::{MAX_TEXT_CHARS, Mask, ProtoEnum, Violations};
 use shared::{etag, json};

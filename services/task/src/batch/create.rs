@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use diesel::result::Error as DieselError;
 use futures::{FutureExt, try_join};
+use proto::task::v1 as pb;
 use serde_json::json;
 use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::{Transaction, constraint_of, explain};
 use shared::error::{Error, Result};
 use shared::idempotency;
-use shared::proto::task::v1 as pb;
 use uuid::Uuid;
 
 use super::wire::{BatchCreate, new_batch_id};

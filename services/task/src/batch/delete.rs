@@ -2,12 +2,12 @@
 
 use diesel::result::Error as DieselError;
 use futures::{FutureExt, try_join};
+use proto::task::v1 as pb;
 use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::explain;
 use shared::error::{Error, Result};
 use shared::idempotency;
-use shared::proto::task::v1 as pb;
 use uuid::Uuid;
 
 use super::wire::{BatchDelete, new_batch_id};

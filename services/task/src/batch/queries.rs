@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use crate::schema::tasks;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Bool, Jsonb, Oid, Uuid as SqlUuid};
@@ -11,7 +12,6 @@ use serde_json::{Map, Value, json};
 use shared::access::ProjectAccess;
 use shared::database::{Prepared, Transaction};
 use shared::error::{Error, Result};
-use shared::schema::task::tasks;
 use uuid::Uuid;
 
 use crate::tasks::Task;

@@ -1,8 +1,8 @@
 //! The RPCs of batches.
 
+use proto::task::v1 as pb;
+use proto::task::v1::task_batch_service_server::TaskBatchService;
 use shared::caller::Caller;
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::task_batch_service_server::TaskBatchService;
 use tonic::{Request, Response, Status};
 
 use crate::handlers::Handlers;

@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use diesel::result::Error as DieselError;
 use futures::{FutureExt, try_join};
+use proto::task::v1 as pb;
 use serde_json::{Map, Value, json};
 use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::{Transaction, explain};
 use shared::error::{Error, Result};
-use shared::proto::task::v1 as pb;
 use shared::{etag, idempotency};
 use uuid::Uuid;
 

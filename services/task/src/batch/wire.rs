@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
+use proto::task::v1 as pb;
 use shared::error::{Error, Result};
 use shared::etag;
 use shared::idempotency::RequestKey;
-use shared::proto::task::v1 as pb;
 use shared::validation::{MAX_BATCH, Violations};
 use uuid::Uuid;
 

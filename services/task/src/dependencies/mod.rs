@@ -4,11 +4,11 @@ mod queries;
 mod rpc;
 pub(crate) mod wire;
 
+use crate::schema::DependencyType;
+use crate::schema::task_dependencies;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde::Deserialize;
-use shared::schema::DependencyType;
-use shared::schema::task::task_dependencies;
 use uuid::Uuid;
 
 /// One task depends on another.

@@ -1,13 +1,13 @@
 //! Dependencies in the database. Row-level security shows a caller those whose both ends they see.
 
+use crate::schema::DependencyType;
+use crate::schema::task_dependencies;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::ProjectAccess;
 use shared::database::{Transaction, explain};
 use shared::error::{Error, Result};
 use shared::page::{AfterTime, Page};
-use shared::schema::DependencyType;
-use shared::schema::task::task_dependencies;
 use uuid::Uuid;
 
 use super::{Dependency, Direction, NewDependency};

@@ -1,13 +1,13 @@
 //! The RPCs of dependencies.
 
 use futures::{FutureExt, try_join};
+use proto::task::v1 as pb;
+use proto::task::v1::task_dependency_service_server::TaskDependencyService;
 use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::error::Result;
 use shared::idempotency;
 use shared::page::AfterTime;
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::task_dependency_service_server::TaskDependencyService;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 

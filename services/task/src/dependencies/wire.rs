@@ -1,10 +1,10 @@
 //! Dependencies to and from the wire.
 
+use crate::schema::DependencyType;
+use proto::task::v1 as pb;
 use shared::error::Result;
 use shared::idempotency::RequestKey;
 use shared::json::to_timestamp;
-use shared::proto::task::v1 as pb;
-use shared::schema::DependencyType;
 use shared::validation::Violations;
 use uuid::Uuid;
 

@@ -2,8 +2,8 @@
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use shared::proto::task::internal::v1 as pb;
-use shared::proto::task::internal::v1::task_directory_service_server::TaskDirectoryService;
+use proto::task::internal::v1 as pb;
+use proto::task::internal::v1::task_directory_service_server::TaskDirectoryService;
 use tonic::{Request, Response, Status};
 
 use super::deletions::{self, Deletions};

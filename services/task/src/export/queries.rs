@@ -1,10 +1,10 @@
 //! What an export reads, under the role of background work.
 
+use crate::schema::{project_numbers, task_dependencies, tasks};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::error::Result;
 use shared::exporting::among;
-use shared::schema::task::{project_numbers, task_dependencies, tasks};
 use uuid::Uuid;
 
 use crate::dependencies::Dependency;

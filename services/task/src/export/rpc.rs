@@ -1,11 +1,11 @@
 //! The RPC of the export; only services reach it.
 
 use futures::stream::BoxStream;
+use proto::task::internal::v1 as pb;
+use proto::task::internal::v1::task_export_service_server::TaskExportService;
 use shared::caller::Caller;
 use shared::error::Result;
 use shared::exporting::{Exports, Snapshot, Teller, wanted};
-use shared::proto::task::internal::v1 as pb;
-use shared::proto::task::internal::v1::task_export_service_server::TaskExportService;
 use shared::service::Ground;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;

@@ -1,8 +1,8 @@
 //! What is handed over, to the wire.
 
+use crate::schema::TaskStatus;
+use proto::task::internal::v1 as pb;
 use shared::json::{to_struct, to_timestamp};
-use shared::proto::task::internal::v1 as pb;
-use shared::schema::TaskStatus;
 
 use super::queries::ProjectKey;
 use crate::dependencies::Dependency;

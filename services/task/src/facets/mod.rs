@@ -3,10 +3,10 @@
 pub(crate) mod queries;
 pub(crate) mod wire;
 
+use crate::schema::{TaskPriority, TaskStatus};
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use shared::error::{Error, Result};
-use shared::schema::{TaskPriority, TaskStatus};
 
 /// How many tasks are counted at most.
 pub(crate) const MAX_COUNTED: i64 = 10_000;

@@ -1,7 +1,7 @@
 //! Counts on the wire.
 
+use proto::task::v1 as pb;
 use shared::error::{Error, Result};
-use shared::proto::task::v1 as pb;
 use shared::validation::Violations;
 
 use super::{DEFAULT_VALUES, Facets, MAX_COUNTED, MAX_VALUES};

@@ -1,7 +1,7 @@
 //! Which changes a watcher wishes for. What is empty does not filter.
 
+use crate::schema::TaskStatus;
 use shared::change_log::Operation;
-use shared::schema::TaskStatus;
 use uuid::Uuid;
 
 use super::Changed;

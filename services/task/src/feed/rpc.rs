@@ -2,9 +2,9 @@
 
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
+use proto::task::v1 as pb;
+use proto::task::v1::task_feed_service_server::TaskFeedService;
 use shared::caller::Caller;
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::task_feed_service_server::TaskFeedService;
 use tonic::{Request, Response, Status};
 
 use super::watch::TaskWatch;

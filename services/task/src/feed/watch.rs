@@ -1,12 +1,12 @@
 //! One caller's watch of a project's tasks.
 
 use futures::FutureExt;
+use proto::task::v1 as pb;
 use shared::access::Permission;
 use shared::caller::Caller;
 use shared::change_log::Record;
 use shared::change_log::feed::Subject;
 use shared::error::{Error, Result};
-use shared::proto::task::v1 as pb;
 use uuid::Uuid;
 
 use super::Changed;

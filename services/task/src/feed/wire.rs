@@ -1,11 +1,11 @@
 //! Changes to the wire, and wishes for them from it.
 
+use proto::task::v1 as pb;
+use proto::task::v1::task_event::Subject;
 use shared::change_log::feed::Told;
 use shared::change_log::{Operation, Record};
 use shared::error::Result;
 use shared::json::to_timestamp;
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::task_event::Subject;
 use shared::validation::{MAX_BATCH, Violations};
 use uuid::Uuid;
 

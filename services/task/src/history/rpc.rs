@@ -1,11 +1,11 @@
 //! The RPCs of the past.
 
 use futures::{FutureExt, try_join};
+use proto::task::v1 as pb;
+use proto::task::v1::task_history_service_server::TaskHistoryService;
 use shared::access::Permission;
 use shared::caller::Caller;
 use shared::error::Error;
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::task_history_service_server::TaskHistoryService;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
+use proto::task::v1 as pb;
 use shared::error::Result;
-use shared::proto::task::v1 as pb;
 use shared::validation::Violations;
 use uuid::Uuid;
 

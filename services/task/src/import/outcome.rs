@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Text};
+use proto::common::ImportResult;
 use serde_json::Value;
 use shared::error::{Error, Result};
 use shared::importing::{created, refused, unchanged};
-use shared::proto::common::ImportResult;
 
 /// What became of one item.
 #[derive(QueryableByName)]

@@ -1,8 +1,8 @@
 //! A batch of projects' keys.
 
+use proto::common::ImportResult;
+use proto::task::internal::v1 as pb;
 use shared::error::Result;
-use shared::proto::common::ImportResult;
-use shared::proto::task::internal::v1 as pb;
 
 use super::outcome::{Item, results, sound};
 use super::queries;

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::schema::tasks;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Jsonb, Uuid as SqlUuid};
@@ -9,7 +10,6 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use serde_json::{Value, json};
 use shared::database::{Prepared, constraint_of};
 use shared::error::{Error, Result};
-use shared::schema::task::tasks;
 use uuid::Uuid;
 
 use super::outcome::Outcome;

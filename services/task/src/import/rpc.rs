@@ -3,8 +3,8 @@
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use shared::proto::task::internal::v1 as pb;
-use shared::proto::task::internal::v1::task_import_service_server::TaskImportService;
+use proto::task::internal::v1 as pb;
+use proto::task::internal::v1::task_import_service_server::TaskImportService;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::handlers::Handlers;

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
+use proto::common::ImportResult;
+use proto::task::internal::v1 as pb;
 use shared::directory::known_users;
 use shared::error::Result;
 use shared::importing::{created, refused, unchanged};
-use shared::proto::common::ImportResult;
-use shared::proto::task::internal::v1 as pb;
 use uuid::Uuid;
 
 use super::numbers;

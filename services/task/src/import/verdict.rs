@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use proto::common::ImportResult;
 use shared::importing::{refused, unchanged};
-use shared::proto::common::ImportResult;
 use uuid::Uuid;
 
 use crate::tasks::Task;
@@ -78,9 +78,9 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::{TaskPriority, TaskStatus};
     use chrono::Utc;
     use proptest::prelude::*;
-    use shared::schema::{TaskPriority, TaskStatus};
 
     fn id(number: u8) -> Uuid {
         Uuid::from_u128(u128::from(number) + 1)

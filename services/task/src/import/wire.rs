@@ -1,10 +1,10 @@
 //! Imported items from the wire. The checks are those of the public RPCs.
 
+use crate::schema::TaskStatus;
 use chrono::{DateTime, Utc};
+use proto::task::internal::v1 as pb;
 use serde_json::{Value, json};
 use shared::error::Result;
-use shared::proto::task::internal::v1 as pb;
-use shared::schema::TaskStatus;
 use shared::validation::{MAX_BATCH, MAX_TEXT_CHARS, Violations};
 
 use super::verdict::Item;

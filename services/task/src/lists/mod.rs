@@ -5,10 +5,10 @@ pub(crate) mod queries;
 pub(crate) mod rpc;
 pub(crate) mod wire;
 
+use crate::schema::{TaskPriority, TaskStatus};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shared::schema::{TaskPriority, TaskStatus};
 use uuid::Uuid;
 
 use crate::tasks::Task;

@@ -3,10 +3,10 @@
 use diesel_async::AsyncPgConnection;
 use futures::FutureExt;
 use futures::future::{BoxFuture, try_join, try_join_all};
+use proto::task::v1 as pb;
 use shared::access::Permission;
 use shared::caller::Caller;
 use shared::error::{Error, Result};
-use shared::proto::task::v1 as pb;
 use uuid::Uuid;
 
 use super::wire::ListTasks;

@@ -1,10 +1,10 @@
 //! Filters and orders from the wire. What can never hold together is a violation as well.
 
+use crate::schema::TaskStatus;
 use chrono::{DateTime, Utc};
+use proto::task::v1 as pb;
+use proto::task::v1::task_filter::Position;
 use shared::error::Result;
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::task_filter::Position;
-use shared::schema::TaskStatus;
 use shared::validation::{ProtoEnum, Violations};
 use uuid::Uuid;
 

@@ -1,9 +1,9 @@
 //! The RPC of the caller's work.
 
 use futures::FutureExt;
+use proto::task::v1 as pb;
+use proto::task::v1::my_work_service_server::MyWorkService;
 use shared::caller::Caller;
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::my_work_service_server::MyWorkService;
 use tonic::{Request, Response, Status};
 
 use super::queries;

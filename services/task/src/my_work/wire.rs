@@ -1,8 +1,8 @@
 //! The caller's work on the wire.
 
 use chrono::{DateTime, Utc};
+use proto::task::v1 as pb;
 use shared::error::Result;
-use shared::proto::task::v1 as pb;
 use shared::validation::Violations;
 use uuid::Uuid;
 

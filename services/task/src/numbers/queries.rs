@@ -1,12 +1,12 @@
 //! Names of tasks in the database.
 
+use crate::schema::{project_numbers, tasks};
 use diesel::prelude::*;
 use diesel::sql_types::{Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::ProjectAccess;
 use shared::database::{Transaction, explain};
 use shared::error::{Error, Result};
-use shared::schema::task::{project_numbers, tasks};
 use uuid::Uuid;
 
 use super::TaskKey;

@@ -1,10 +1,10 @@
 //! The RPCs of names.
 
 use futures::{FutureExt, try_join};
+use proto::task::v1 as pb;
+use proto::task::v1::task_number_service_server::TaskNumberService;
 use shared::access::Permission;
 use shared::caller::Caller;
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::task_number_service_server::TaskNumberService;
 use tonic::{Request, Response, Status};
 
 use super::queries;

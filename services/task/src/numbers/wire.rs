@@ -1,7 +1,7 @@
 //! Names of tasks from the wire.
 
+use proto::task::v1 as pb;
 use shared::error::Result;
-use shared::proto::task::v1 as pb;
 use shared::validation::Violations;
 use uuid::Uuid;
 

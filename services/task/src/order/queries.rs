@@ -1,12 +1,12 @@
 //! Moves in the database.
 
+use crate::schema::tasks;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use shared::access::ProjectAccess;
 use shared::database::{Transaction, explain};
 use shared::error::{Error, Result};
-use shared::schema::task::tasks;
 use uuid::Uuid;
 
 use super::Destination;

@@ -1,13 +1,13 @@
 //! The RPCs of the order.
 
 use futures::{FutureExt, try_join};
+use proto::task::v1 as pb;
+use proto::task::v1::task_order_service_server::TaskOrderService;
 use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::Transaction;
 use shared::error::{Error, Result};
 use shared::etag;
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::task_order_service_server::TaskOrderService;
 use tonic::{Request, Response, Status};
 
 use super::queries;

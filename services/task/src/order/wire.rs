@@ -1,8 +1,8 @@
 //! Moves from the wire.
 
+use proto::task::v1 as pb;
+use proto::task::v1::move_task_request::Destination as PbDestination;
 use shared::error::Result;
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::move_task_request::Destination as PbDestination;
 use shared::validation::Violations;
 use uuid::Uuid;
 

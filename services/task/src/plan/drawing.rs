@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 
-use shared::schema::{DependencyType, TaskStatus};
+use crate::schema::{DependencyType, TaskStatus};
 
 use super::wire::short_title;
 use super::{Graph, Link, TaskInGraph};

@@ -7,9 +7,9 @@ mod queries;
 mod rpc;
 mod wire;
 
+use crate::schema::tasks;
+use crate::schema::{DependencyType, SqlDependencyType, TaskStatus};
 use diesel::prelude::*;
-use shared::schema::task::tasks;
-use shared::schema::{DependencyType, SqlDependencyType, TaskStatus};
 use uuid::Uuid;
 
 pub(crate) use graph::Graph;

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use crate::schema::DependencyType;
 use shared::error::{Error, ErrorReason, Result};
-use shared::schema::DependencyType;
 use uuid::Uuid;
 
 use super::{Edge, Graph, MAX_PLANNED_EDGES, MAX_PLANNED_TASKS, TaskInGraph};
@@ -100,7 +100,7 @@ fn too_large() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::schema::TaskStatus;
+    use crate::schema::TaskStatus;
 
     fn task(number: u128, status: TaskStatus, estimated: Option<i32>, actual: Option<i32>) -> TaskInGraph {
         TaskInGraph {

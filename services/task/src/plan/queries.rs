@@ -1,14 +1,14 @@
 //! The graph in the database. Row-level security tells which tasks the caller sees; edges are found also where it hides
 //! an end.
 
+use crate::schema::tasks;
+use crate::schema::{DependencyType, SqlDependencyType, TaskStatus};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{Array, Bool, Integer, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::database::Prepared;
 use shared::error::Result;
-use shared::schema::task::tasks;
-use shared::schema::{DependencyType, SqlDependencyType, TaskStatus};
 use uuid::Uuid;
 
 use super::{Edge, MAX_GRAPH_EDGES, MAX_PLANNED_EDGES, MAX_PLANNED_TASKS, TaskInGraph};

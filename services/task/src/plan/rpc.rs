@@ -1,11 +1,11 @@
 //! The RPCs of graphs and plans.
 
 use futures::{FutureExt, try_join};
+use proto::task::v1 as pb;
+use proto::task::v1::task_plan_service_server::TaskPlanService;
 use shared::access::Permission;
 use shared::caller::Caller;
 use shared::error::{Error, Result};
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::task_plan_service_server::TaskPlanService;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 

@@ -1,8 +1,8 @@
 //! Graphs and plans to and from the wire.
 
+use crate::schema::DependencyType;
+use proto::task::v1 as pb;
 use shared::error::Result;
-use shared::proto::task::v1 as pb;
-use shared::schema::DependencyType;
 use shared::validation::Violations;
 use uuid::Uuid;
 

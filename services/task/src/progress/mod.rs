@@ -5,7 +5,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 
-use shared::schema::{TaskPriority, TaskStatus};
+use crate::schema::{TaskPriority, TaskStatus};
 use uuid::Uuid;
 
 /// The tasks of a project that share status and priority.

@@ -1,10 +1,10 @@
 //! Counting in the database.
 
+use crate::schema::tasks;
 use diesel::dsl::{count_star, sum};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::error::Result;
-use shared::schema::task::tasks;
 use uuid::Uuid;
 
 use super::Group;

@@ -1,6 +1,6 @@
 //! Progress to the wire.
 
-use shared::proto::task::v1 as pb;
+use proto::task::v1 as pb;
 
 use super::Progress;
 

@@ -1,10 +1,10 @@
 //! The RPCs that find and count tasks.
 
 use futures::FutureExt;
+use proto::task::v1 as pb;
+use proto::task::v1::task_search_service_server::TaskSearchService;
 use shared::caller::Caller;
 use shared::page::AfterRank;
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::task_search_service_server::TaskSearchService;
 use tonic::{Request, Response, Status};
 
 use super::wire::Search;

@@ -1,8 +1,8 @@
 //! The search on the wire.
 
+use proto::task::v1 as pb;
 use shared::error::{Error, Result};
 use shared::highlight::{excerpts, spans};
-use shared::proto::task::v1 as pb;
 use shared::validation::Violations;
 
 use super::TaskMatch;

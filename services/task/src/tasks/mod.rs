@@ -5,13 +5,13 @@ mod references;
 pub(crate) mod rpc;
 pub(crate) mod wire;
 
+use crate::schema::tasks;
+use crate::schema::{TaskPriority, TaskStatus};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::error::{Error, Result};
-use shared::schema::task::tasks;
-use shared::schema::{TaskPriority, TaskStatus};
 use uuid::Uuid;
 
 use crate::graph::Entry;

@@ -1,12 +1,12 @@
 //! Tasks in the database. Row-level security shows a caller what they may see.
 
+use crate::schema::tasks;
 use diesel::prelude::*;
 use diesel::sql_types::Uuid as SqlUuid;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::ProjectAccess;
 use shared::database::{Transaction, explain};
 use shared::error::{Error, Result};
-use shared::schema::task::tasks;
 use uuid::Uuid;
 
 use super::{NewTask, Task, TaskChange};

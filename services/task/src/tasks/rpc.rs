@@ -1,13 +1,13 @@
 //! The RPCs of tasks.
 
+use crate::schema::TaskStatus;
 use futures::{FutureExt, try_join};
+use proto::task::v1 as pb;
+use proto::task::v1::task_service_server::TaskService;
 use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::Transaction;
 use shared::error::{Error, Result};
-use shared::proto::task::v1 as pb;
-use shared::proto::task::v1::task_service_server::TaskService;
-use shared::schema::TaskStatus;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;

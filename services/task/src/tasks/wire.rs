@@ -1,12 +1,12 @@
 //! Tasks to and from the wire.
 
+use crate::schema::{TaskPriority, TaskStatus};
 use chrono::Utc;
+use proto::task::v1 as pb;
 use shared::error::Result;
 use shared::etag;
 use shared::idempotency::RequestKey;
 use shared::json::{to_struct, to_timestamp};
-use shared::proto::task::v1 as pb;
-use shared::schema::{TaskPriority, TaskStatus};
 use shared::validation::{MAX_TEXT_CHARS, Mask, Violations};
 use uuid::Uuid;
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use shared::proto::project::v1::DeleteProjectRequest;
-use shared::proto::task::v1 as pb;
-use suite::testing::*;
+use proto::project::v1::DeleteProjectRequest;
+use proto::task::v1 as pb;
+use testkit::*;
 use tonic::Status;
 
 use crate::people::*;

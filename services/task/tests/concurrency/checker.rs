@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use shared::schema::task::{task_dependencies, tasks};
-use shared::schema::{DependencyType, TaskStatus};
-use suite::testing::*;
+use task::schema::{DependencyType, TaskStatus};
+use task::schema::{task_dependencies, tasks};
+use testkit::*;
 use uuid::Uuid;
 
 /// Who waits for whom, read past all policies.

@@ -3,13 +3,14 @@
 mod changes;
 mod checker;
 
+use crate::harness::harness;
 use std::collections::HashSet;
 
 use diesel::dsl::sql;
 use diesel::sql_types::BigInt;
 use diesel_async::RunQueryDsl;
 use futures::future::join_all;
-use suite::testing::*;
+use testkit::*;
 
 use self::changes::change_in_the_end;
 use self::checker::{has_cycle, waits, wrongly_blocked};
@@ -22,7 +23,7 @@ const TASKS: usize = 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_two_writers_never_close_a_cycle_or_wait_in_one() {
-    let suite = Suite::start_with(|options| options.database_pool_size = WRITERS).await;
+    let suite = harness().start_with(|options| options.database_pool_size = WRITERS).await;
     let Team { mut suite, olga, project, .. } = team_on(suite).await;
     let mut tasks = Vec::new();
     for _ in 0..TASKS {

@@ -1,0 +1,49 @@
+//! Everything generated from the protos, and the descriptor sets behind reflection.
+
+#![allow(missing_docs, clippy::all, clippy::pedantic)]
+
+use std::sync::LazyLock;
+
+use prost_reflect::DescriptorPool;
+
+mod rules;
+
+pub use rules::{MethodRule, MethodRules};
+
+/// What all services share.
+pub mod common {
+    pub mod v1 {
+        include!(concat!(env!("OUT_DIR"), "/dafnck.common.v1.rs"));
+    }
+    pub use v1::*;
+}
+
+macro_rules! service_packages {
+    ($($service:ident),*) => {$(
+        pub mod $service {
+            pub mod v1 {
+                include!(concat!(env!("OUT_DIR"), "/", "dafnck.", stringify!($service), ".v1", ".rs"));
+            }
+            pub mod internal {
+                pub mod v1 {
+                    include!(concat!(env!("OUT_DIR"), "/", "dafnck.", stringify!($service), ".internal.v1", ".rs"));
+                }
+            }
+            /// The encoded descriptor set of this service, with comments and custom options.
+            pub const DESCRIPTOR_SET: &[u8] =
+                include_bytes!(concat!(env!("OUT_DIR"), "/", stringify!($service), ".binpb"));
+        }
+    )*};
+}
+
+service_packages!(identity, project, task, content);
+
+/// The encoded descriptor set of the whole suite.
+pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dafnck.binpb"));
+
+/// The decoded descriptors of the whole suite, decoded once per process.
+pub fn descriptor_pool() -> &'static DescriptorPool {
+    static POOL: LazyLock<DescriptorPool> =
+        LazyLock::new(|| DescriptorPool::decode(DESCRIPTOR_SET).expect("the build script wrote the set"));
+    &POOL
+}

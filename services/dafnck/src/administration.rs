@@ -1,0 +1,130 @@
+//! How the operator's commands reach the databases: where the options say, else those of the suite that `dafnck` runs on
+//! this machine.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use diesel::sql_types::{Bool, Text};
+use diesel::{QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use local_servers::Reaching;
+use shared::config::Secret;
+
+use crate::run::{DATABASE, DEFAULT_DATA_FOLDER};
+use local_servers::suite::{DatabaseForm, NAMES};
+
+/// Where a URL has the name of a service in it.
+const PLACE: &str = "{service}";
+
+/// The databases, under a role that may do more than the services.
+#[derive(Args, Clone, Debug)]
+pub struct AdminOptions {
+    /// PostgreSQL URL of a superuser or a member of dafnck_owner (and, to look everywhere, of pg_monitor), with `{service}`
+    /// in it for services with databases of their own. Default: the suite that `dafnck` runs on the data folder
+    #[arg(long, env = "DAFNCK_ADMIN_URL", hide_env_values = true)]
+    pub admin_url: Option<Secret>,
+    /// Data folder of the local suite
+    #[arg(long, env = "DAFNCK_DATA_FOLDER", default_value = DEFAULT_DATA_FOLDER)]
+    pub data_folder: PathBuf,
+    /// Loopback port of the local suite's PostgreSQL
+    #[arg(long, env = "DAFNCK_POSTGRES_PORT", default_value_t = 54320)]
+    pub postgres_port: u16,
+    /// How the local suite's schemas are spread over databases
+    #[arg(long, env = "DAFNCK_DATABASES", value_enum, default_value_t)]
+    pub databases: DatabaseForm,
+}
+
+impl AdminOptions {
+    /// Whether it is the suite that `dafnck` runs here.
+    pub fn is_local(&self) -> bool {
+        self.admin_url.is_none()
+    }
+
+    /// A URL for each database: one, or four.
+    ///
+    /// # Errors
+    /// When neither the options nor a data folder tell.
+    pub fn urls(&self) -> anyhow::Result<Vec<Secret>> {
+        let url = self.url()?;
+        if is_of_each(&url) {
+            return Ok(NAMES.map(|name| with_service(&url, name)).into());
+        }
+        Ok(vec![url])
+    }
+
+    /// The URL of the database that a service has its schema in.
+    ///
+    /// # Errors
+    /// When neither the options nor a data folder tell.
+    pub fn url_of(&self, service: &str) -> anyhow::Result<Secret> {
+        Ok(with_service(&self.url()?, service))
+    }
+
+    fn url(&self) -> anyhow::Result<Secret> {
+        if let Some(given) = &self.admin_url {
+            return Ok(given.clone());
+        }
+        let database = self.databases.database_of(PLACE, DATABASE);
+        Ok(self.reaching()?.admin_url(self.postgres_port, &database))
+    }
+
+    /// How the servers of the local suite are reached.
+    ///
+    /// # Errors
+    /// When there is none on the data folder.
+    pub fn reaching(&self) -> anyhow::Result<Reaching> {
+        Reaching::of(&self.data_folder)
+            .context("give --admin-url and --redis-url, or --data-folder of a suite that `dafnck` runs here")
+    }
+}
+
+/// Redis.
+#[derive(Args, Clone, Debug)]
+pub struct RedisPlace {
+    /// Redis URL. Default: that of the data folder
+    #[arg(long, env = "DAFNCK_REDIS_URL", hide_env_values = true)]
+    redis_url: Option<Secret>,
+    /// Loopback port of the local suite's Redis
+    #[arg(long, env = "DAFNCK_REDIS_PORT", default_value_t = 63790)]
+    redis_port: u16,
+}
+
+impl RedisPlace {
+    /// The URL and the authorities that are given, else those of the local suite.
+    ///
+    /// # Errors
+    /// When neither the options nor a data folder tell.
+    pub fn find(
+        &self,
+        admin: &AdminOptions,
+        authorities: Option<&Path>,
+    ) -> anyhow::Result<(Secret, Option<PathBuf>)> {
+        if let Some(given) = &self.redis_url {
+            return Ok((given.clone(), authorities.map(Path::to_owned)));
+        }
+        let reaching = admin.reaching()?;
+        Ok((reaching.redis_url(self.redis_port), reaching.authority().map(Path::to_owned)))
+    }
+}
+
+/// Whether the URL has a place for a service's name, so that each service has a database of its own.
+pub(crate) fn is_of_each(url: &Secret) -> bool {
+    url.expose().contains(PLACE)
+}
+
+/// Whether a table is there.
+pub(crate) async fn is_there(conn: &mut AsyncPgConnection, table: &str) -> anyhow::Result<bool> {
+    #[derive(QueryableByName)]
+    struct There {
+        #[diesel(sql_type = Bool)]
+        there: bool,
+    }
+    let query = sql_query("SELECT to_regclass($1) IS NOT NULL AS there").bind::<Text, _>(table);
+    Ok(query.get_result::<There>(conn).await?.there)
+}
+
+/// The URL of the database that a service has its schema in.
+pub(crate) fn with_service(url: &Secret, service: &str) -> Secret {
+    url.expose().replace(PLACE, service).into()
+}

@@ -1,0 +1,215 @@
+//! Where copies of the file store's objects are, a folder or a bucket, with the ledger that tells of them.
+//!
+//! A ledger in a bucket is worked on in a folder of this machine, and put back whole, unless another run has put back its own
+//! meanwhile: then it begins anew from that one. Killed in between, a run leaves at most objects without a line, which the
+//! next one copies again.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use content::storage::{BucketOptions, FileLimits, StorageOptions};
+use content::storage::{Edition, Piece, Storage};
+use futures::StreamExt;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use super::folder::write_private;
+use super::ledger::{Entry, Ledger};
+
+/// The names of the ledger, of what the copies are below, and of when they were last made.
+const LEDGER: &str = "files.ledger";
+pub(super) const OBJECTS: &str = "files";
+const KEPT_AT: &str = "files.kept";
+
+/// Copies that are written.
+pub struct Copies {
+    ledger: Ledger,
+    objects: Storage,
+    place: Storage,
+    bucket: Option<BucketLedger>,
+}
+
+/// The ledger of a bucket.
+struct BucketLedger {
+    /// Where it is worked on.
+    work: TempDir,
+    /// What is in the bucket.
+    edition: Edition,
+}
+
+/// Another run has written the ledger meanwhile; what this one has copied is harmless.
+#[derive(Debug, thiserror::Error)]
+#[error("another run works on the same copies")]
+pub struct Overtaken;
+
+/// Copies that are only read.
+pub struct KeptCopies {
+    /// What the ledger says, by name.
+    pub entries: BTreeMap<String, Entry>,
+    /// What was in the store by then is here; not known of copies that tell of it elsewhere.
+    pub kept_at: Option<DateTime<Utc>>,
+    objects: Storage,
+}
+
+fn open(folder: &Path, bucket: &BucketOptions) -> anyhow::Result<Storage> {
+    Storage::open(&StorageOptions {
+        storage_folder: folder.to_owned(),
+        bucket: bucket.clone(),
+        limits: FileLimits::default(),
+    })
+}
+
+fn open_folder(folder: &Path) -> anyhow::Result<Storage> {
+    open(folder, &BucketOptions::default())
+}
+
+/// The bucket, the part of it with the copies themselves, and its ledger.
+async fn open_bucket(options: &BucketOptions) -> anyhow::Result<(Storage, Storage, BucketLedger)> {
+    let url = options.storage_url.as_deref().unwrap_or_default().trim_end_matches('/');
+    let below = BucketOptions { storage_url: Some(format!("{url}/{OBJECTS}")), ..options.clone() };
+    let [place, objects] = [open(Path::new(""), options)?, open(Path::new(""), &below)?];
+    let work = tempfile::tempdir()?;
+    let (text, edition) = place.get_edition(LEDGER).await.context("the bucket of the copies")?;
+    if let Some(text) = text {
+        write_private(&work.path().join(LEDGER), &text)?;
+    }
+    Ok((place, objects, BucketLedger { work, edition }))
+}
+
+impl Copies {
+    /// In a folder of this machine, its owner's alone and made if missing, which no other run works in.
+    ///
+    /// # Errors
+    /// When it cannot be made, or its ledger cannot be written.
+    pub fn in_folder(root: &Path) -> anyhow::Result<Self> {
+        let objects = root.join(OBJECTS);
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&objects);
+        made.with_context(|| format!("cannot make the folder {}", objects.display()))?;
+        let ledger = Ledger::open(&root.join(LEDGER))?;
+        Ok(Self { ledger, objects: open_folder(&objects)?, place: open_folder(root)?, bucket: None })
+    }
+
+    /// In a bucket. Of several runs at once, one is the first to write the ledger; the others are [`Overtaken`].
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn in_bucket(options: &BucketOptions) -> anyhow::Result<Self> {
+        let (place, objects, bucket) = open_bucket(options).await?;
+        let ledger = Ledger::open(&bucket.work.path().join(LEDGER))?;
+        Ok(Self { ledger, objects, place, bucket: Some(bucket) })
+    }
+
+    /// What the ledger says, by name.
+    pub fn entries(&self) -> &BTreeMap<String, Entry> {
+        self.ledger.entries()
+    }
+
+    pub(super) fn note(&mut self, entry: Entry) -> anyhow::Result<()> {
+        self.ledger.note(entry)
+    }
+
+    /// Makes everything noted last.
+    pub(super) async fn sync(&mut self) -> anyhow::Result<()> {
+        self.ledger.sync()?;
+        if let Some(bucket) = &mut self.bucket {
+            let text = fs::read(bucket.work.path().join(LEDGER))?;
+            let put = self.place.put_edition(LEDGER, text, &bucket.edition).await;
+            bucket.edition = put.context("the ledger of the copies")?.ok_or(Overtaken)?;
+        }
+        Ok(())
+    }
+
+    /// Notes that everything is here that was in the store by then.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn set_kept_at(&self, at: DateTime<Utc>) -> anyhow::Result<()> {
+        Ok(self.place.put(KEPT_AT, at.to_rfc3339().into_bytes()).await?)
+    }
+
+    /// Copies an object of the store; `None` if it is gone by now.
+    pub(super) async fn copy(
+        &self,
+        storage: &Storage,
+        path: &str,
+        size: u64,
+    ) -> anyhow::Result<Option<Entry>> {
+        // What a run that was killed has left of it. A bucket has nothing unfinished, and another run may have just put it.
+        if self.bucket.is_none() {
+            self.remove(path).await?;
+        }
+        let mut hash = Sha256::new();
+        let bytes = storage.read(vec![Piece { path: path.to_owned(), range: 0..size }]);
+        let hashed = bytes.inspect(|chunk| {
+            if let Ok(chunk) = chunk {
+                hash.update(chunk);
+            }
+        });
+        match self.objects.put_stream(path, hashed).await {
+            Ok(()) => {}
+            Err(_) if is_gone(storage, path).await => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("the object {path}")),
+        }
+        let sha256 = hex::encode(hash.finalize());
+        Ok(Some(Entry { path: path.to_owned(), size, sha256, gone_at: None, removed: false }))
+    }
+
+    /// Removes a copy that no line tells of.
+    pub(super) async fn remove(&self, path: &str) -> anyhow::Result<()> {
+        self.objects.delete(path).await.with_context(|| format!("the copy of {path}"))
+    }
+}
+
+async fn is_gone(storage: &Storage, path: &str) -> bool {
+    let first = storage.read(vec![Piece { path: path.to_owned(), range: 0..1 }]).next().await;
+    !matches!(first, Some(Ok(_)))
+}
+
+impl KeptCopies {
+    /// Those in a folder, which another run may be writing.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn in_folder(root: &Path) -> anyhow::Result<Self> {
+        let objects = root.join(OBJECTS);
+        anyhow::ensure!(objects.is_dir(), "{} holds no copies of files", root.display());
+        let entries = Ledger::read(&root.join(LEDGER))?;
+        Ok(Self { entries, kept_at: kept_at(&open_folder(root)?).await?, objects: open_folder(&objects)? })
+    }
+
+    /// Those in a bucket.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn in_bucket(options: &BucketOptions) -> anyhow::Result<Self> {
+        let (place, objects, bucket) = open_bucket(options).await?;
+        let entries = Ledger::read(&bucket.work.path().join(LEDGER))?;
+        Ok(Self { entries, kept_at: kept_at(&place).await?, objects })
+    }
+
+    /// The bytes of a copy, which are those that were copied.
+    ///
+    /// # Errors
+    /// When they are not, or there is no copy.
+    pub async fn read(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        let entry = self.entries.get(path);
+        let entry = entry.with_context(|| format!("the object {path} is not in the backup"))?;
+        let bytes = self.objects.get(path).await.with_context(|| format!("the copy of {path}"))?;
+        let bytes = bytes.with_context(|| format!("the copy of {path} is missing"))?;
+        let is_whole = u64::try_from(bytes.len()).ok() == Some(entry.size)
+            && hex::encode(Sha256::digest(&bytes)) == entry.sha256;
+        anyhow::ensure!(is_whole, "the copy of {path} is damaged");
+        Ok(bytes.into())
+    }
+}
+
+async fn kept_at(place: &Storage) -> anyhow::Result<Option<DateTime<Utc>>> {
+    let text = place.get(KEPT_AT).await.context("the place of the copies")?;
+    Ok(text
+        .and_then(|text| DateTime::parse_from_rfc3339(str::from_utf8(&text).ok()?).ok())
+        .map(|at| at.to_utc()))
+}

@@ -1,0 +1,296 @@
+//! The PostgreSQL server of the local suite and Barman, which backs it up: the configuration of the one for the other.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz};
+use diesel::{OptionalExtension, QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use local_servers::{ADMIN, Barman, LogReceiver, RunningPostgres, own_user_name, run_tool};
+use shared::database;
+
+use super::catalog::{self, BaseBackup, Life};
+use super::folder::{BackupFolder, SERVER, write_private};
+
+const CONFIGURATION: &str = include_str!("barman.conf");
+/// How long a base backup may take, and checking it.
+const BACKUP_LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
+const CALL_LIMIT: Duration = Duration::from_secs(600);
+/// How long the log may take from the server to the backup: Barman's receiver tells of its progress every 10 s.
+const RECEIVE_LIMIT: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(100);
+const SLOT: &str = "barman";
+
+/// A suite's database and its place in a backup folder.
+pub struct BackupServer {
+    /// The folder.
+    pub folder: BackupFolder,
+    /// The database.
+    pub postgres: RunningPostgres,
+    barman: Barman,
+}
+
+#[derive(QueryableByName)]
+struct Slot {
+    #[diesel(sql_type = Bool)]
+    active: bool,
+    #[diesel(sql_type = Nullable<Text>)]
+    wal_status: Option<String>,
+}
+
+#[derive(QueryableByName)]
+struct LifeRow {
+    #[diesel(sql_type = Text)]
+    system: String,
+    #[diesel(sql_type = Integer)]
+    timeline: i32,
+}
+
+#[derive(QueryableByName)]
+struct Mark {
+    #[diesel(sql_type = Timestamptz)]
+    at: DateTime<Utc>,
+    #[diesel(sql_type = BigInt)]
+    position: i64,
+}
+
+#[derive(QueryableByName)]
+struct Received {
+    #[diesel(sql_type = Bool)]
+    received: bool,
+}
+
+/// Writes how Barman is to be called, and answers with it. `work` takes the configuration, locks and Barman's own log.
+///
+/// # Errors
+/// When a file cannot be written or Barman cannot be fetched.
+pub async fn barman(
+    folder: &BackupFolder,
+    work: &Path,
+    postgres: Option<&RunningPostgres>,
+    programs: &Path,
+    cache: &Path,
+) -> anyhow::Result<Barman> {
+    let text = |path: &Path| path.to_str().map(str::to_owned).context("the path is not UTF-8");
+    let (port, password) =
+        postgres.map_or((0, ""), |postgres| (postgres.port, postgres.reaching.admin_password()));
+    // A password on a command line could be read by everybody.
+    let passfile = format!("127.0.0.1:{port}:*:{ADMIN}:{password}\n");
+    write_private(&work.join("barman.passfile"), passfile.as_bytes())?;
+    let configuration = CONFIGURATION
+        .replace("{user}", &own_user_name().await?)
+        .replace("{home}", &text(&folder.barman_home())?)
+        .replace("{work}", &text(work)?)
+        .replace("{port}", &port.to_string())
+        .replace("{admin}", ADMIN)
+        .replace("{tls}", &postgres.map(|postgres| postgres.reaching.conninfo_tls()).unwrap_or_default())
+        .replace("{programs}", &text(programs)?);
+    let path = work.join("barman.conf");
+    write_private(&path, configuration.as_bytes())?;
+    Barman::find_or_install(cache, &path, |step| eprintln!("{step}")).await
+}
+
+impl BackupServer {
+    /// The running suite of a data folder, backed up into this folder.
+    ///
+    /// # Errors
+    /// When no suite runs, its PostgreSQL comes without `pg_basebackup`, or Barman cannot be fetched.
+    pub async fn open(folder: BackupFolder, data_folder: &Path, cache: &Path) -> anyhow::Result<Self> {
+        let postgres = RunningPostgres::find(data_folder)?;
+        for program in ["pg_basebackup", "pg_receivewal", "pg_verifybackup"] {
+            if !postgres.programs.join(program).is_file() {
+                bail!(
+                    "{} has no {program}: install the client programs of PostgreSQL beside the server",
+                    postgres.programs.display()
+                );
+            }
+        }
+        let barman = barman(&folder, folder.root(), Some(&postgres), &postgres.programs, cache).await?;
+        let server = Self { folder, postgres, barman };
+        server.refuse_other_life().await?;
+        Ok(server)
+    }
+
+    /// The log of one life does not go on in that of another.
+    async fn refuse_other_life(&self) -> anyhow::Result<()> {
+        let Some(newest) = catalog::base_backups(&self.folder)?.pop() else { return Ok(()) };
+        let now: LifeRow = sql_query(
+            "SELECT system_identifier::text AS system, \
+             ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline \
+             FROM pg_control_system()",
+        )
+        .get_result(&mut self.connect("postgres").await?)
+        .await?;
+        if newest.life != (Life { system: now.system, timeline: now.timeline }) {
+            bail!(
+                "{} holds the backup of another suite, or of this one before it was restored: give a new \
+                 --backup-folder, and keep that one for as long as you may need it",
+                self.folder.root().display()
+            );
+        }
+        Ok(())
+    }
+
+    /// A connection as superuser.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn connect(&self, database: &str) -> anyhow::Result<AsyncPgConnection> {
+        database::connect(&self.postgres.admin_url(database)).await
+    }
+
+    /// Sees to it that the server keeps the log until it is fetched. True if it has not been so until now.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn ensure_slot(&self) -> anyhow::Result<bool> {
+        let slot = self.slot().await?;
+        if slot.as_ref().is_some_and(|slot| slot.wal_status.as_deref() == Some("lost")) {
+            eprintln!("the log was not fetched for too long and is gone: the backup begins anew");
+            self.drop_slot().await?;
+        } else if slot.is_some() {
+            return Ok(false);
+        }
+        self.barman.call(&["receive-wal", "--create-slot", SERVER], CALL_LIMIT).await?;
+        Ok(true)
+    }
+
+    /// Lets the server forget the log that is not fetched.
+    ///
+    /// # Errors
+    /// When the server does not answer, or somebody still fetches.
+    pub async fn drop_slot(&self) -> anyhow::Result<()> {
+        let drop = sql_query(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1",
+        );
+        drop.bind::<Text, _>(SLOT).execute(&mut self.connect("postgres").await?).await?;
+        Ok(())
+    }
+
+    async fn slot(&self) -> anyhow::Result<Option<Slot>> {
+        let found = sql_query("SELECT active, wal_status FROM pg_replication_slots WHERE slot_name = $1");
+        Ok(found.bind::<Text, _>(SLOT).get_result(&mut self.connect("postgres").await?).await.optional()?)
+    }
+
+    /// Whether somebody fetches the log.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn is_received(&self) -> anyhow::Result<bool> {
+        Ok(self.slot().await?.is_some_and(|slot| slot.active))
+    }
+
+    /// Fetches the log as it is written, until this is ended.
+    ///
+    /// # Errors
+    /// When the server does not answer, or the log does not arrive.
+    pub async fn receive(&self) -> anyhow::Result<LogReceiver> {
+        let mut receiver = self.barman.receive_log(SERVER)?;
+        while !self.is_received().await? {
+            receiver.check()?;
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(receiver)
+    }
+
+    /// Waits until the log is fetched, or no longer.
+    ///
+    /// # Errors
+    /// When it stays otherwise.
+    pub async fn wait_until_received(&self, wanted: bool) -> anyhow::Result<()> {
+        let deadline = Instant::now() + RECEIVE_LIMIT;
+        while self.is_received().await? != wanted {
+            let state = if wanted { "does not fetch its log" } else { "still fetches its log" };
+            anyhow::ensure!(Instant::now() < deadline, "the suite {state}; its terminal says why");
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// A base backup, with the log that it needs; checked byte by byte.
+    ///
+    /// # Errors
+    /// When it did not come about or is damaged. Earlier ones are as they were.
+    pub async fn base_backup(&self) -> anyhow::Result<BaseBackup> {
+        self.see_log_arrive().await?;
+        self.barman.call(&["backup", "--wait", SERVER], BACKUP_LIMIT).await.context("no base backup")?;
+        let newest = catalog::base_backups(&self.folder)?.pop().context("there is no base backup")?;
+        verify(&self.folder, &newest, &self.postgres.programs).await?;
+        Ok(newest)
+    }
+
+    /// Barman begins with no base backup before it has seen that the log arrives.
+    async fn see_log_arrive(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + RECEIVE_LIMIT;
+        while catalog::is_log_empty(&self.folder)? {
+            self.mark(true).await?;
+            self.archive().await?;
+            anyhow::ensure!(Instant::now() < deadline, "the log does not arrive in the backup");
+        }
+        Ok(())
+    }
+
+    /// Takes finished pieces of the log over.
+    ///
+    /// # Errors
+    /// When Barman fails.
+    pub async fn archive(&self) -> anyhow::Result<()> {
+        self.barman.call(&["archive-wal", SERVER], CALL_LIMIT).await?;
+        catalog::note_log(&self.folder)
+    }
+
+    /// Removes base backups, and log, that no moment of the window needs.
+    ///
+    /// # Errors
+    /// When Barman fails.
+    pub async fn prune(&self) -> anyhow::Result<()> {
+        self.barman.call(&["cron"], CALL_LIMIT).await?;
+        catalog::note_log(&self.folder)
+    }
+
+    /// Writes a mark into the log, which tells later how far it can be replayed, and waits until it is in the backup.
+    /// Everything that was committed by the time that this answers with is then there. With `finish` the piece of the
+    /// log ends with the mark, so that the receiver does not wait to tell.
+    ///
+    /// # Errors
+    /// When the log does not arrive.
+    pub async fn mark(&self, finish: bool) -> anyhow::Result<DateTime<Utc>> {
+        let mut conn = self.connect("postgres").await?;
+        let mark: Mark = sql_query(
+            "SELECT clock_timestamp() AS at, \
+             (pg_logical_emit_message(true, 'dafnck', 'backup') - '0/0'::pg_lsn)::bigint AS position",
+        )
+        .get_result(&mut conn)
+        .await?;
+        if finish {
+            sql_query("SELECT pg_switch_wal()").execute(&mut conn).await?;
+        }
+        let deadline = Instant::now() + RECEIVE_LIMIT;
+        // The commit is behind the message.
+        let question = "SELECT coalesce(bool_or((write_lsn - '0/0'::pg_lsn)::bigint > $1), false) AS received \
+            FROM pg_stat_replication WHERE application_name = 'barman_receive_wal'";
+        loop {
+            let answer: Received =
+                sql_query(question).bind::<BigInt, _>(mark.position).get_result(&mut conn).await?;
+            if answer.received {
+                return Ok(mark.at);
+            }
+            anyhow::ensure!(Instant::now() < deadline, "the log does not arrive in the backup");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+/// Compares a base backup with the hashes that PostgreSQL made of it.
+///
+/// # Errors
+/// What is damaged.
+pub async fn verify(folder: &BackupFolder, backup: &BaseBackup, programs: &Path) -> anyhow::Result<()> {
+    let data = folder.server().join("base").join(&backup.id).join("data");
+    let data = data.to_str().context("the path is not UTF-8")?;
+    // The log is not beside the data but in Barman's own place.
+    let checked = run_tool(&programs.join("pg_verifybackup"), &["-n", "-q", data], BACKUP_LIMIT).await;
+    checked.map(drop).with_context(|| format!("the base backup {} is damaged", backup.id))
+}

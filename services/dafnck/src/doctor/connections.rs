@@ -1,0 +1,123 @@
+//! Whether the services, the database under each role, and Redis answer.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use diesel_async::SimpleAsyncConnection;
+use futures::future::join_all;
+use shared::config::Secret;
+use shared::redis_store::RedisStore;
+
+use super::{Finding, Places, configuration};
+use crate::health;
+use local_servers::suite::NAMES;
+
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// For how long Redis is asked again, and how often.
+const PATIENCE: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Each service's own word.
+pub(super) async fn services(places: &Places) -> Vec<Finding> {
+    let urls = health::urls(&places.siblings);
+    let answers = join_all(urls.map(|url| health::is_ready(url, places.tls_ca.as_deref()))).await;
+    let told = NAMES.into_iter().zip(urls).zip(answers);
+    told.map(|((name, url), answer)| match answer {
+        Ok(true) => Finding::ok("service", format!("{name} is ready at {url}")),
+        Ok(false) => Finding::critical(
+            "service",
+            format!("{name} at {url} is not ready"),
+            "it lacks something below, or stops; its log says what",
+        ),
+        Err(error) => Finding::critical(
+            "service",
+            format!("{name} at {url} does not answer: {error:#}"),
+            "start it, or say where it is",
+        ),
+    })
+    .collect()
+}
+
+/// Whether each role can sign in and ask.
+pub(super) async fn roles(urls: &[(String, Secret)]) -> Vec<Finding> {
+    let refused = join_all(urls.iter().map(async |(name, url)| {
+        let asked =
+            async { anyhow::Ok(shared::database::connect(url).await?.batch_execute("SELECT 1").await?) };
+        match tokio::time::timeout(ANSWER_LIMIT, asked).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some((name, format!("{error:#}"))),
+            Err(_) => Some((name, format!("no answer within {ANSWER_LIMIT:?}"))),
+        }
+    }))
+    .await;
+    let refused: Vec<Finding> = refused
+        .into_iter()
+        .flatten()
+        .map(|(name, why)| {
+            let advice =
+                "set its password (`dafnck migrate up --role-password`) and the service's URL to the same";
+            Finding::critical("sign-in", format!("{name} cannot use the database: {why}"), advice)
+        })
+        .collect();
+    if refused.is_empty() && !urls.is_empty() {
+        return vec![Finding::ok("sign-in", format!("{} roles can use the database", urls.len()))];
+    }
+    refused
+}
+
+/// Whether Redis answers and can save, and how it is set.
+pub(super) async fn redis(places: &Places) -> Vec<Finding> {
+    let look = async {
+        let store = RedisStore::believing(
+            places.redis_tls_ca.as_deref(),
+            &places.redis_url,
+            &places.redis_key_prefix,
+        )?;
+        // A text, or of a cluster one of each node.
+        let told: redis::Value = patiently(&store, &redis::cmd("INFO")).await?;
+        // An account that may not ask is no illness.
+        let mut ask = redis::cmd("CONFIG");
+        let settings: Option<HashMap<String, String>> = store.query(ask.arg("GET").arg("save")).await.ok();
+        let save = settings.and_then(|mut settings| settings.remove("save"));
+        anyhow::Ok((format!("{told:?}"), save))
+    };
+    match tokio::time::timeout(ANSWER_LIMIT, look).await {
+        Ok(Ok((info, save))) => {
+            let settings = configuration::redis(&info, save.as_deref());
+            [saved(&info)].into_iter().chain(settings).collect()
+        }
+        Ok(Err(error)) => vec![unanswered(&format!("{error:#}"))],
+        Err(_) => vec![unanswered(&format!("no answer within {ANSWER_LIMIT:?}"))],
+    }
+}
+
+/// Calls have less patience than whoever looks at a busy machine.
+async fn patiently(store: &RedisStore, command: &redis::Cmd) -> anyhow::Result<redis::Value> {
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        match store.query(command).await {
+            Err(_) if Instant::now() < patience => tokio::time::sleep(PAUSE).await,
+            answer => return Ok(answer?),
+        }
+    }
+}
+
+fn unanswered(why: &str) -> Finding {
+    Finding::critical(
+        "redis",
+        format!("does not answer: {why}"),
+        "start it; until then sessions come from identity, and revocations take up to 5 s",
+    )
+}
+
+fn saved(persistence: &str) -> Finding {
+    let failed = ["rdb_last_bgsave_status:err", "aof_last_write_status:err"];
+    if failed.iter().any(|line| persistence.contains(line)) {
+        return Finding::warning(
+            "redis",
+            "answers, but could not save",
+            "its log says why; mostly the disk is full",
+        );
+    }
+    Finding::ok("redis", "answers")
+}

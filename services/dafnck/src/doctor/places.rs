@@ -1,0 +1,129 @@
+//! Where to look: what the options say, else the suite that `dafnck` runs on this machine.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use local_servers::Reaching;
+use shared::config::{DEFAULT_REDIS_KEY_PREFIX, Secret, SiblingOptions, TlsOptions};
+
+use crate::administration::{AdminOptions, RedisPlace};
+use crate::backup::settings::BackupSettings;
+use crate::run::{self, DATABASE, Secrets};
+use local_servers::suite::Role;
+
+/// Where to look, and how to tell.
+#[derive(Args, Clone, Debug)]
+pub struct DoctorOptions {
+    /// The databases.
+    #[command(flatten)]
+    admin: AdminOptions,
+    /// Redis.
+    #[command(flatten)]
+    redis: RedisPlace,
+    /// Folder that `dafnck backup` fills. Default: the one of the local suite; elsewhere backups are not looked at
+    #[arg(long, env = "DAFNCK_BACKUP_FOLDER")]
+    backup_folder: Option<PathBuf>,
+    /// PEM files of certificates whose end is to be watched
+    #[arg(long = "certificate", env = "DAFNCK_TLS_CERTIFICATE")]
+    certificates: Vec<PathBuf>,
+    /// Print one JSON document: a list of `level`, `check`, `says` and `advice`
+    #[arg(long)]
+    pub json: bool,
+    /// Where the services are.
+    #[command(flatten)]
+    siblings: SiblingOptions,
+    /// PEM file with the authorities that services at `https` URLs, and Redis at one of `rediss`, are checked against.
+    /// Default: the system's, or those of the local suite
+    #[arg(long, env = "DAFNCK_TLS_CA")]
+    tls_ca: Option<PathBuf>,
+}
+
+/// Where backups are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BackupPlace {
+    /// In this folder, which `dafnck backup` fills.
+    Folder(PathBuf),
+    /// The local suite is not backed up.
+    Nowhere,
+    /// Nobody said where those of a suite elsewhere are.
+    Elsewhere,
+}
+
+/// Everything that is looked at.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The services.
+    pub siblings: SiblingOptions,
+    /// Whom they are checked against.
+    pub tls_ca: Option<PathBuf>,
+    /// The databases, under a role that may look everywhere.
+    pub admin_urls: Vec<Secret>,
+    /// The services' roles, as far as their passwords are known.
+    pub role_urls: Vec<(String, Secret)>,
+    /// Redis.
+    pub redis_url: Secret,
+    /// Whom it is checked against.
+    pub redis_tls_ca: Option<PathBuf>,
+    /// What the names of its keys begin with.
+    pub redis_key_prefix: String,
+    /// Backups.
+    pub backup: BackupPlace,
+    /// Certificates.
+    pub certificates: Vec<PathBuf>,
+    /// Folders that must not fill their disk.
+    pub folders: Vec<PathBuf>,
+}
+
+impl DoctorOptions {
+    /// Where to look.
+    ///
+    /// # Errors
+    /// When neither the options nor a data folder tell.
+    pub fn places(&self) -> anyhow::Result<Places> {
+        let given = TlsOptions { tls_ca: self.tls_ca.clone(), ..TlsOptions::default() };
+        let (siblings, tls) = run::complete(&self.admin.data_folder, &self.siblings, &given);
+        let (redis_url, redis_tls_ca) = self.redis.find(&self.admin, self.tls_ca.as_deref())?;
+        let redis_is_encrypted = redis_url.expose().starts_with("rediss");
+        let mut places = Places {
+            siblings,
+            tls_ca: tls.tls_ca,
+            admin_urls: self.admin.urls()?,
+            role_urls: Vec::new(),
+            redis_url,
+            // The option is for the services as well.
+            redis_tls_ca: redis_tls_ca.filter(|_| redis_is_encrypted),
+            redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),
+            backup: self.backup_folder.clone().map_or(BackupPlace::Elsewhere, BackupPlace::Folder),
+            certificates: self.certificates.iter().cloned().chain(tls.tls_certificate).collect(),
+            folders: self.backup_folder.iter().cloned().collect(),
+        };
+        if self.admin.is_local() {
+            let password = Secrets::read(&self.admin.data_folder)?.role_password();
+            let reaching = self.admin.reaching()?;
+            let url_of = |role| self.local_role_url(&reaching, role, &password);
+            places.role_urls = Role::ALL.map(|role| (role.name(), url_of(role))).into();
+            places.folders.push(self.admin.data_folder.clone());
+            if self.backup_folder.is_none() {
+                places.look_at_backup(BackupSettings::read(&self.admin.data_folder)?);
+            }
+        }
+        Ok(places)
+    }
+
+    fn local_role_url(&self, reaching: &Reaching, role: Role, password: &Secret) -> Secret {
+        let database = self.admin.databases.database_of(role.service(), DATABASE);
+        reaching.postgres_url(&role.name(), password.expose(), self.admin.postgres_port, &database)
+    }
+}
+
+impl Places {
+    /// The backup of the local suite, if it is turned on.
+    fn look_at_backup(&mut self, settings: Option<BackupSettings>) {
+        let Some(BackupSettings { folder, second_place }) = settings else {
+            self.backup = BackupPlace::Nowhere;
+            return;
+        };
+        self.folders.extend([folder.clone()].into_iter().chain(second_place));
+        self.backup = BackupPlace::Folder(folder);
+    }
+}

@@ -1,0 +1,103 @@
+//! `dafnck export`: writes what the services hold as a file of the interchange format ([`crate::interchange`]), the
+//! bytes of attachments in a folder beside it.
+//!
+//! Promises: the same content is the same bytes; each service's part is as it was at one moment; the moments follow each
+//! other in the order in which things refer to each other, so whatever is referred to is there too, or what refers to it
+//! is left out; memory stays flat however slow the reader is; and there is a whole file at the end, or none.
+//! Deliberately not here: password hashes, sessions, tokens, factors, invitations and the log of changes; `FORMAT.md`
+//! says why.
+
+mod files;
+mod kept;
+mod moments;
+mod output;
+mod report;
+mod telling;
+mod wire;
+
+use std::path::PathBuf;
+
+use anyhow::{bail, ensure};
+use clap::Args;
+use uuid::Uuid;
+
+use crate::operator::OperatorOptions;
+use crate::progress::Progress;
+use files::Files;
+use moments::Moments;
+use output::Output;
+pub use report::Report;
+use telling::Telling;
+
+/// Most projects that are named.
+const MAX_PROJECTS: usize = 1_000;
+
+/// What `--help` says about the file.
+pub const HELP: &str = r#"The file has one JSON object per line, as `dafnck import` takes it;
+services/dafnck/src/interchange/FORMAT.md lists all fields, and what is not in
+it: password hashes, sessions, tokens, second factors, invitations and the
+history of changes.
+
+The bytes of attachments are written to <files>/<two digits>/<sha256> beside
+FILE, each once; those that are there already are checked and kept. With -
+the lines go to standard output, and the files to the current folder.
+
+The file holds names, addresses and places in clear. It is readable for its
+owner alone.
+
+Exit code 0: the file is complete. Exit code 1: there is no file; one of
+that name which was there before is untouched."#;
+
+/// What is exported, and where to.
+#[derive(Args, Clone, Debug)]
+pub struct ExportOptions {
+    /// JSON Lines file to write; - is standard output
+    #[arg(default_value = "-")]
+    pub file: PathBuf,
+    /// Folder for the bytes of attachments, beside FILE
+    #[arg(long, default_value = "files")]
+    pub files: PathBuf,
+    /// Only this project (UUID), what is in it, and the users whom it names; may be given several times
+    #[arg(long = "project", value_name = "ID")]
+    pub projects: Vec<Uuid>,
+    /// Take the place of FILE if it is there
+    #[arg(long)]
+    pub replace: bool,
+    /// How the services are called.
+    #[command(flatten)]
+    pub operator: OperatorOptions,
+}
+
+/// Exports, and says on standard error what was written.
+///
+/// # Errors
+/// When there is no whole file.
+pub async fn command(options: &ExportOptions) -> anyhow::Result<()> {
+    let progress = Progress::on_standard_error();
+    let report = tokio::select! {
+        outcome = run(options, &progress) => outcome?,
+        _ = tokio::signal::ctrl_c() => bail!("interrupted; there is no file"),
+    };
+    eprint!("{report}");
+    Ok(())
+}
+
+/// Exports.
+///
+/// # Errors
+/// When there is no whole file: it cannot be written, or a service does not answer to the end.
+pub async fn run(options: &ExportOptions, progress: &Progress) -> anyhow::Result<Report> {
+    ensure!(options.projects.len() <= MAX_PROJECTS, "at most {MAX_PROJECTS} projects can be named");
+    let services = options.operator.services()?;
+    let files = Files::beside(&options.file, &options.files, &services)?;
+    let moments = Moments::fix(&services, &options.projects).await?;
+    let output = Output::create(&options.file, options.replace)?;
+    let mut telling = Telling::new(output, files, !options.projects.is_empty(), progress);
+    match telling.tell(moments, &services).await {
+        Ok(()) => telling.finish().await,
+        Err(error) => {
+            telling.abandon().await;
+            Err(error)
+        }
+    }
+}

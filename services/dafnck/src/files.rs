@@ -1,0 +1,261 @@
+//! `dafnck files`: copies of attachments for a suite whose databases are backed up by other means (Barman,
+//! CloudNativePG), in a folder or a bucket at a second place.
+//!
+//! Promises: an object that was in the store at the last `keep` is among the copies for as long as a database of the last
+//! days may refer to it; each copy is compared by hash whenever it is read. One `keep` works in a folder at a time; of two in a
+//! bucket, the second to end takes over what the first has written, and begins anew.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use chrono::{TimeDelta, Utc};
+use clap::{Args, Subcommand};
+use content::storage::Storage;
+use content::storage::{BucketOptions, FileLimits, StorageOptions};
+use shared::config::Secret;
+
+use crate::administration::with_service;
+use crate::backup::copies::{Copies, KeptCopies, Overtaken};
+use crate::backup::files::{self, Kept};
+use crate::backup::folder::lock;
+use crate::restore::files::Files;
+use crate::restore::refuse_damage;
+
+/// What `--help` says about the whole.
+pub const HELP: &str = "\
+Take `keep` often, as every 5 minutes: what is stored in between is in no copy. After
+the databases were restored, `restore` puts back what that of content refers to.";
+
+/// How often `keep` begins anew because of other runs.
+const TIMES: usize = 5;
+
+/// What to do.
+#[derive(Args, Clone, Debug)]
+pub struct FilesOptions {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Action {
+    /// Copy what is new, and remove copies of what has been gone from the store for long
+    Keep(KeepOptions),
+    /// Put everything back into the store that a restored database refers to
+    Restore(RestoreFilesOptions),
+    /// Compare each copy with its hash, and if a database is named, also with what it refers to
+    Check(CheckOptions),
+}
+
+#[derive(Args, Clone, Debug)]
+struct KeepOptions {
+    /// The store.
+    #[command(flatten)]
+    store: StoreOptions,
+    /// The copies.
+    #[command(flatten)]
+    copies: CopyOptions,
+    /// Days for which a copy is kept after its object has gone: more than backups of the database reach back
+    #[arg(long, env = "DAFNCK_KEEP_DAYS", default_value_t = 31, value_parser = clap::value_parser!(u16).range(1..=3_650))]
+    keep_days: u16,
+}
+
+#[derive(Args, Clone, Debug)]
+struct RestoreFilesOptions {
+    /// The store.
+    #[command(flatten)]
+    store: StoreOptions,
+    /// The copies.
+    #[command(flatten)]
+    copies: CopyOptions,
+    /// PostgreSQL URL of a superuser or a member of dafnck_owner to the restored database; `{service}` stands for content
+    #[arg(long, env = "DAFNCK_ADMIN_URL", hide_env_values = true)]
+    admin_url: Secret,
+}
+
+#[derive(Args, Clone, Debug)]
+struct CheckOptions {
+    /// The copies.
+    #[command(flatten)]
+    copies: CopyOptions,
+    /// PostgreSQL URL of a superuser or a member of dafnck_owner; `{service}` stands for content. What it refers to and
+    /// was stored since the last `keep` is not missed. Default: not set, the copies are compared with their hashes alone
+    #[arg(long, env = "DAFNCK_ADMIN_URL", hide_env_values = true)]
+    admin_url: Option<Secret>,
+    /// Hours after which the last `keep` is too old
+    #[arg(long, env = "DAFNCK_AT_MOST_HOURS", default_value_t = 26, value_parser = clap::value_parser!(u16).range(1..=8_760))]
+    at_most_hours: u16,
+}
+
+/// The store that the content service keeps files in.
+#[derive(Args, Clone, Debug)]
+struct StoreOptions {
+    /// Folder in which the content service keeps files. Not used with --storage-url
+    #[arg(long, env = "DAFNCK_STORAGE_FOLDER", default_value = ".local/files")]
+    storage_folder: PathBuf,
+    /// S3 or a compatible store.
+    #[command(flatten)]
+    bucket: BucketOptions,
+}
+
+/// Where the copies are: a folder or a bucket.
+#[derive(Args, Clone, Debug)]
+struct CopyOptions {
+    /// Folder of the copies, on another disk; made if missing. This or --copy-url
+    #[arg(
+        long,
+        env = "DAFNCK_COPY_FOLDER",
+        required_unless_present = "copy_url",
+        conflicts_with = "copy_url"
+    )]
+    copy_folder: Option<PathBuf>,
+    /// Bucket of the copies, and what the names in it begin with, as `s3://bucket/prefix`
+    #[arg(long, env = "DAFNCK_COPY_URL")]
+    copy_url: Option<String>,
+    /// URL of a store of the copies that is compatible with S3. Default: that of AWS
+    #[arg(long, env = "DAFNCK_COPY_ENDPOINT", requires = "copy_url")]
+    copy_endpoint: Option<String>,
+    /// Region of the bucket of the copies. Default: AWS_REGION, else us-east-1
+    #[arg(long, env = "DAFNCK_COPY_REGION", requires = "copy_url")]
+    copy_region: Option<String>,
+    /// Key id of the account for the copies. Default: as AWS tools find it
+    #[arg(long, env = "DAFNCK_COPY_ACCESS_KEY_ID", requires = "copy_url")]
+    copy_access_key_id: Option<String>,
+    /// Secret key of that account
+    #[arg(long, env = "DAFNCK_COPY_SECRET_ACCESS_KEY", requires = "copy_url", hide_env_values = true)]
+    copy_secret_access_key: Option<Secret>,
+}
+
+/// Does what the options say and prints what was done.
+///
+/// # Errors
+/// When it does not come about, or copies are missing or damaged.
+pub async fn command(options: &FilesOptions) -> anyhow::Result<()> {
+    match &options.action {
+        Action::Keep(options) => keep(options).await,
+        Action::Restore(options) => restore(options).await,
+        Action::Check(options) => check(options).await,
+    }
+}
+
+async fn keep(options: &KeepOptions) -> anyhow::Result<()> {
+    let storage = options.store.open()?;
+    let _lock = match &options.copies.copy_folder {
+        Some(folder) => {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            Some(lock(folder).await?)
+        }
+        None => None,
+    };
+    let mut times = 1;
+    let (kept, removed) = loop {
+        match keep_once(options, &storage).await {
+            Err(error) if error.is::<Overtaken>() && times < TIMES => times += 1,
+            outcome => break outcome?,
+        }
+    };
+    println!(
+        "{} copies; {} new with {} bytes, {removed} removed",
+        kept.total - removed,
+        kept.copied,
+        kept.copied_bytes
+    );
+    Ok(())
+}
+
+/// What was copied, and how many copies were removed.
+async fn keep_once(options: &KeepOptions, storage: &Storage) -> anyhow::Result<(Kept, usize)> {
+    let mut copies = options.copies.write().await?;
+    let now = Utc::now();
+    let kept = files::keep(storage, &mut copies, now).await?;
+    let removed = files::prune(&mut copies, now - TimeDelta::days(options.keep_days.into())).await?;
+    copies.set_kept_at(now).await?;
+    Ok((kept, removed))
+}
+
+async fn restore(options: &RestoreFilesOptions) -> anyhow::Result<()> {
+    let storage = options.store.open()?;
+    let copies = options.copies.read().await?;
+    let mut conn = connect(&options.admin_url).await?;
+    let report = Files::new(&copies, Some(&storage)).restore(&mut conn).await?;
+    println!("restored {} objects with {} bytes", report.objects, report.bytes);
+    refuse_damage(&report)
+}
+
+async fn check(options: &CheckOptions) -> anyhow::Result<()> {
+    let copies = options.copies.read().await?;
+    let mut damage = Vec::new();
+    for path in copies.entries.keys() {
+        if let Err(error) = copies.read(path).await {
+            damage.push(format!("{error:#}"));
+        }
+    }
+    println!(
+        "{} copies, kept at {}",
+        copies.entries.len(),
+        copies.kept_at.map_or("no time".into(), |at| at.to_rfc3339())
+    );
+    if let Some(url) = &options.admin_url {
+        let report = Files::new(&copies, None).restore(&mut connect(url).await?).await?;
+        println!(
+            "{} objects with {} bytes are referred to, {} are younger than that",
+            report.objects, report.bytes, report.too_young
+        );
+        damage.extend(report.damage);
+    }
+    damage.sort();
+    damage.dedup();
+    ensure!(damage.is_empty(), "not all copies are as they should be:\n  {}", damage.join("\n  "));
+    let limit = TimeDelta::hours(options.at_most_hours.into());
+    match copies.kept_at {
+        Some(at) if Utc::now() - at <= limit => Ok(()),
+        Some(_) => bail!("nothing has been copied for more than {} hours", options.at_most_hours),
+        None => bail!("nothing has ever been copied to the end"),
+    }
+}
+
+async fn connect(admin_url: &Secret) -> anyhow::Result<diesel_async::AsyncPgConnection> {
+    shared::database::connect(&with_service(admin_url, content::NAME)).await
+}
+
+impl StoreOptions {
+    fn open(&self) -> anyhow::Result<Storage> {
+        let folder = &self.storage_folder;
+        let is_there = self.bucket.storage_url.is_some() || folder.is_dir();
+        ensure!(is_there, "there is no folder {}: give --storage-folder or --storage-url", folder.display());
+        Storage::open(&StorageOptions {
+            storage_folder: folder.clone(),
+            bucket: self.bucket.clone(),
+            limits: FileLimits::default(),
+        })
+    }
+}
+
+impl CopyOptions {
+    async fn write(&self) -> anyhow::Result<Copies> {
+        match self.folder() {
+            Some(folder) => Copies::in_folder(folder),
+            None => Copies::in_bucket(&self.bucket()).await,
+        }
+    }
+
+    async fn read(&self) -> anyhow::Result<KeptCopies> {
+        match self.folder() {
+            Some(folder) => KeptCopies::in_folder(folder).await,
+            None => KeptCopies::in_bucket(&self.bucket()).await,
+        }
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        self.copy_folder.as_deref()
+    }
+
+    fn bucket(&self) -> BucketOptions {
+        BucketOptions {
+            storage_url: self.copy_url.clone(),
+            storage_endpoint: self.copy_endpoint.clone(),
+            storage_region: self.copy_region.clone(),
+            storage_access_key_id: self.copy_access_key_id.clone(),
+            storage_secret_access_key: self.copy_secret_access_key.clone(),
+        }
+    }
+}

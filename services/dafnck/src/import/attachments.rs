@@ -1,0 +1,213 @@
+//! Sending files: one call for each, the header first and then the bytes.
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::{Component, Path, PathBuf};
+
+use base64::Engine;
+use proto::content::internal::v1::content_import_service_client::ContentImportServiceClient;
+use proto::content::internal::v1::import_attachment_request::Part;
+use proto::content::internal::v1::{ImportAttachmentRequest, ImportedAttachment};
+use sha2::{Digest, Sha256};
+use shared::siblings::SiblingChannel;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Status};
+
+use super::pass;
+use super::report::Refusal;
+use super::streams::Sending;
+use super::wire;
+use crate::interchange::line::{Kind, Line};
+use crate::interchange::records::Attachment;
+use crate::operator::explain;
+
+/// Bytes in a message; services take 1 MiB.
+const CHUNK_BYTES: usize = 256 * 1024;
+const CHUNKS_AHEAD: usize = 4;
+/// Refusals of one attachment; with any other code the import cannot go on.
+const REFUSALS: [Code; 6] = [
+    Code::InvalidArgument,
+    Code::NotFound,
+    Code::AlreadyExists,
+    Code::FailedPrecondition,
+    Code::OutOfRange,
+    Code::PermissionDenied,
+];
+
+type Client = ContentImportServiceClient<SiblingChannel>;
+
+/// Sends all attachments of the file, one after the other.
+pub(super) async fn send(sending: &mut Sending<'_>, client: &Client) -> anyhow::Result<()> {
+    let (sender, mut receiver) = mpsc::channel(1);
+    let file = sending.file.clone();
+    let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+    let reading = tokio::task::spawn_blocking(move || {
+        pass::visit(&file, Kind::Attachment, |number, line| sender.blocking_send((number, line)).ok())
+    });
+    while let Some((number, line)) = receiver.recv().await {
+        if let Err(reason) = send_one(sending, client, &folder, number, line).await? {
+            sending.report.refuse(Refusal { kind: Some(Kind::Attachment), line: number, reason });
+        }
+        sending.progress.advance(1);
+    }
+    reading.await?
+}
+
+/// The inner error refuses this attachment, the outer one ends the import.
+async fn send_one(
+    sending: &mut Sending<'_>,
+    client: &Client,
+    folder: &Path,
+    number: u64,
+    line: Result<Line, String>,
+) -> anyhow::Result<Result<(), String>> {
+    let folder = folder.to_owned();
+    let opened = tokio::task::spawn_blocking(move || open(&folder, number, line)).await?;
+    let (header, bytes) = match opened {
+        Ok(opened) => opened,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
+    let reading = tokio::task::spawn_blocking(move || read(header, bytes, &sender));
+    let answer = client.clone().import_attachment(ReceiverStream::new(receiver)).await;
+    if let Err(error) = reading.await? {
+        return Ok(Err(format!("the file cannot be read: {error}")));
+    }
+    match answer.map(|answer| answer.into_inner().result) {
+        Ok(Some(result)) => sending.report.take(Kind::Attachment, result),
+        Ok(None) => return Ok(Err("the service gave no result".to_owned())),
+        Err(status) if is_refusal(&status) => return Ok(Err(status.message().to_owned())),
+        Err(status) => return Err(explain(status)),
+    }
+    Ok(Ok(()))
+}
+
+fn is_refusal(status: &Status) -> bool {
+    REFUSALS.contains(&status.code())
+}
+
+type Bytes = Box<dyn Read + Send>;
+
+fn open(
+    folder: &Path,
+    number: u64,
+    line: Result<Line, String>,
+) -> Result<(ImportedAttachment, Bytes), String> {
+    let Line::Attachment(mut attachment) = line? else {
+        return Err("the line is of another type".to_owned());
+    };
+    let (sum, bytes): (Option<String>, Bytes) = match source(&mut attachment)? {
+        Source::Inline(bytes) => (Some(hex::encode(Sha256::digest(&bytes))), Box::new(Cursor::new(bytes))),
+        Source::File(path) => {
+            let path = inside(folder, &path)?;
+            let sum = attachment.sha256.is_none().then(|| sum_of(&path)).transpose()?;
+            (sum, Box::new(open_file(&path)?))
+        }
+    };
+    attachment.sha256 = attachment.sha256.or(sum);
+    Ok((wire::attachment(attachment, number)?, bytes))
+}
+
+enum Source {
+    Inline(Vec<u8>),
+    File(String),
+}
+
+fn source(attachment: &mut Attachment) -> Result<Source, String> {
+    match (attachment.content_base64.take(), attachment.path.take()) {
+        (Some(text), None) => base64::engine::general_purpose::STANDARD
+            .decode(text)
+            .map(Source::Inline)
+            .map_err(|error| format!("content_base64 is not base64: {error}")),
+        (None, Some(path)) => Ok(Source::File(path)),
+        _ => Err("needs either path or content_base64".to_owned()),
+    }
+}
+
+/// A file somebody else wrote must not name files of this machine that are none of its own.
+fn inside(folder: &Path, path: &str) -> Result<PathBuf, String> {
+    let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let real = |path: &Path| path.canonicalize().map_err(|error| format!("{}: {error}", path.display()));
+    let outside = || format!("the path {path} leads out of the file's folder");
+    let found = if plain { real(&folder.join(path))? } else { return Err(outside()) };
+    found.starts_with(real(folder)?).then_some(found).ok_or_else(outside)
+}
+
+fn open_file(path: &Path) -> Result<File, String> {
+    let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let is_file = file.metadata().is_ok_and(|found| found.is_file());
+    is_file.then_some(file).ok_or_else(|| format!("{} is no file", path.display()))
+}
+
+fn sum_of(path: &Path) -> Result<String, String> {
+    let mut sum = Sha256::new();
+    let read = chunks(open_file(path)?, |chunk| {
+        sum.update(&chunk);
+        Some(())
+    });
+    read.map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(hex::encode(sum.finalize()))
+}
+
+fn read(
+    header: ImportedAttachment,
+    bytes: Bytes,
+    sender: &mpsc::Sender<ImportAttachmentRequest>,
+) -> std::io::Result<()> {
+    let send = |part| sender.blocking_send(ImportAttachmentRequest { part: Some(part) }).ok();
+    if send(Part::Header(header)).is_none() {
+        return Ok(());
+    }
+    chunks(bytes, |chunk| send(Part::Chunk(chunk.into())))
+}
+
+/// Calls with one chunk after the other until told to stop by `None`.
+fn chunks(mut bytes: impl Read, mut with: impl FnMut(Vec<u8>) -> Option<()>) -> std::io::Result<()> {
+    loop {
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+        bytes.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut chunk)?;
+        if chunk.is_empty() || with(chunk).is_none() {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_stays_inside_of_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), "a").unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", folder.path().join("link")).unwrap();
+        assert!(inside(folder.path(), "a").is_ok());
+        for path in ["../a", "/etc/hostname", "link", "missing", "."] {
+            assert!(inside(folder.path(), path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn bytes_come_from_one_place_only() {
+        let attachment = |path: Option<&str>, content: Option<&str>| Attachment {
+            path: path.map(str::to_owned),
+            content_base64: content.map(str::to_owned),
+            entity_type: "task".into(),
+            ..Default::default()
+        };
+        let open = |attachment| {
+            open(Path::new(""), 1, Ok(Line::Attachment(attachment))).map(|(header, _)| header.sha256)
+        };
+        assert_eq!(
+            open(attachment(None, Some("YWJj"))).unwrap(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        for wrong in
+            [attachment(None, None), attachment(Some("a"), Some("YWJj")), attachment(None, Some("%"))]
+        {
+            assert!(open(wrong).is_err());
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! `dafnck import`: takes over users, projects, members, tasks, dependencies, documents, versions and files from a
+//! JSON Lines file ([`crate::interchange`]).
+//!
+//! Promises: lines may stand in any order, the file may be of any size, a line that cannot be stored is reported by
+//! its number and stops no other, and importing the same file again changes nothing, so that an import that was
+//! interrupted is finished by running it again. Deliberately not here: the rules of the data, which the services
+//! check.
+
+mod attachments;
+mod file;
+mod pass;
+mod report;
+mod streams;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use proto::content::internal::v1::ImportDocumentsRequest;
+use proto::content::internal::v1::content_import_service_client::ContentImportServiceClient;
+use proto::identity::internal::v1::ImportUsersRequest;
+use proto::identity::internal::v1::identity_import_service_client::IdentityImportServiceClient;
+use proto::project::internal::v1::ImportProjectsRequest;
+use proto::project::internal::v1::project_import_service_client::ProjectImportServiceClient;
+use proto::task::internal::v1::task_import_service_client::TaskImportServiceClient;
+use proto::task::internal::v1::{ImportTaskDependenciesRequest, ImportTasksRequest};
+use shared::siblings::{Sibling, Siblings};
+
+use pass::Pass;
+pub use report::{Refusal, Report, Tally};
+use streams::Sending;
+
+use crate::interchange::line::{Kind, Line};
+use crate::operator::OperatorOptions;
+pub use crate::progress::Progress;
+
+/// What `--help` says about the file.
+pub const HELP: &str = r#"The file has one JSON object per line, with a `type` (user, project, member,
+project_key, task, dependency, document, document_version or attachment) and
+that type's fields, as:
+
+  {"type":"user","id":"<uuid>","email":"olga@example.org","username":"olga"}
+  {"type":"project","id":"<uuid>","name":"Apollo","owner_id":"<uuid>"}
+  {"type":"task","id":"<uuid>","project_id":"<uuid>","title":"Fly",
+   "creator_id":"<uuid>"}                    (each on one line)
+
+Lines may stand in any order. services/dafnck/src/interchange/FORMAT.md lists
+all fields.
+
+Importing a file again changes nothing, so an interrupted import is finished
+by running it again.
+
+Exit code 0: everything that can be stored is stored, and the report names
+each refused line and why. Exit code 1: the import could not finish, because
+the file cannot be read or a service does not answer."#;
+
+/// What is imported, and where to.
+#[derive(Args, Clone, Debug)]
+pub struct ImportOptions {
+    /// JSON Lines file
+    pub file: PathBuf,
+    /// How the services are called.
+    #[command(flatten)]
+    pub operator: OperatorOptions,
+}
+
+/// Imports the file and prints what became of it.
+///
+/// # Errors
+/// When the import could not finish.
+pub async fn command(options: &ImportOptions) -> anyhow::Result<()> {
+    let mut report = Report::default();
+    let outcome = run(options, &mut report, &Progress::on_standard_error()).await;
+    if !report.is_empty() {
+        println!("{report}");
+    }
+    outcome.context("the import did not finish; what is stored stays, and running it again goes on")
+}
+
+/// Imports the file. What became of its lines is in the report, also after an error.
+///
+/// # Errors
+/// When the import could not finish: the file cannot be read, or a service does not answer.
+pub async fn run(options: &ImportOptions, report: &mut Report, progress: &Progress) -> anyhow::Result<()> {
+    let path = options.file.clone();
+    let (counts, unreadable) = tokio::task::spawn_blocking(move || pass::survey(&path)).await??;
+    report.absorb(unreadable);
+    let services = options.operator.services()?;
+    let outcome = send_all(&counts, &services, &options.file, report, progress).await;
+    progress.end();
+    outcome
+}
+
+async fn send_all(
+    counts: &BTreeMap<Kind, u64>,
+    services: &Siblings,
+    file: &Path,
+    report: &mut Report,
+    progress: &Progress,
+) -> anyhow::Result<()> {
+    let mut sending = Sending { file: file.to_owned(), report, progress };
+    for (kind, count) in counts {
+        progress.begin("storing", *kind, Some(*count));
+        let sent = send_kind(*kind, services, &mut sending).await;
+        sent.with_context(|| format!("sending the {}", kind.plural()))?;
+    }
+    Ok(())
+}
+
+/// The pass of one variant of [`Line`].
+macro_rules! pass {
+    ($kind:ident, $item:path) => {
+        Pass {
+            kind: Kind::$kind,
+            item: |line, number| match line {
+                Line::$kind(record) => Some($item(record, number)),
+                _ => None,
+            },
+        }
+    };
+}
+
+async fn send_kind(kind: Kind, services: &Siblings, sending: &mut Sending<'_>) -> anyhow::Result<()> {
+    let mut users = IdentityImportServiceClient::new(services.channel(Sibling::Identity));
+    let mut projects = ProjectImportServiceClient::new(services.channel(Sibling::Project));
+    let mut tasks = TaskImportServiceClient::new(services.channel(Sibling::Task));
+    let mut content = ContentImportServiceClient::new(services.channel(Sibling::Content));
+    match kind {
+        Kind::User => {
+            let batch = |users| ImportUsersRequest { users };
+            let call = async move |requests| users.import_users(requests).await;
+            sending.send(pass!(User, wire::user), batch, call, |answer| answer.results).await
+        }
+        Kind::Project => {
+            let batch = |projects| ImportProjectsRequest { projects, members: Vec::new() };
+            let call = async move |requests| projects.import_projects(requests).await;
+            sending.send(pass!(Project, wire::project), batch, call, |answer| answer.results).await
+        }
+        Kind::Member => {
+            let batch = |members| ImportProjectsRequest { projects: Vec::new(), members };
+            let call = async move |requests| projects.import_projects(requests).await;
+            sending.send(pass!(Member, wire::member), batch, call, |answer| answer.results).await
+        }
+        Kind::ProjectKey => {
+            let batch = |project_keys| ImportTasksRequest { project_keys, tasks: Vec::new() };
+            let call = async move |requests| tasks.import_tasks(requests).await;
+            sending.send(pass!(ProjectKey, wire::project_key), batch, call, |answer| answer.results).await
+        }
+        Kind::Task => {
+            let batch = |tasks| ImportTasksRequest { tasks, project_keys: Vec::new() };
+            let call = async move |requests| tasks.import_tasks(requests).await;
+            sending.send(pass!(Task, wire::task), batch, call, |answer| answer.results).await
+        }
+        Kind::Dependency => {
+            let batch = |dependencies| ImportTaskDependenciesRequest { dependencies };
+            let call = async move |requests| tasks.import_task_dependencies(requests).await;
+            sending.send(pass!(Dependency, wire::dependency), batch, call, |answer| answer.results).await
+        }
+        Kind::Document => {
+            let batch = |documents| ImportDocumentsRequest { documents, versions: Vec::new() };
+            let call = async move |requests| content.import_documents(requests).await;
+            sending.send(pass!(Document, wire::document), batch, call, |answer| answer.results).await
+        }
+        Kind::DocumentVersion => {
+            let batch = |versions| ImportDocumentsRequest { documents: Vec::new(), versions };
+            let call = async move |requests| content.import_documents(requests).await;
+            sending.send(pass!(DocumentVersion, wire::version), batch, call, |answer| answer.results).await
+        }
+        Kind::Attachment => attachments::send(sending, &content).await,
+    }
+}

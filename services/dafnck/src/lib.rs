@@ -1,0 +1,21 @@
+//! All four services in one process: the local default (`dafnck`), the operator's commands, and what tests use.
+
+pub mod administration;
+pub mod backup;
+pub mod convert;
+pub mod doctor;
+pub mod end_sessions;
+pub mod export;
+pub mod files;
+pub mod health;
+pub mod import;
+pub mod interchange;
+pub mod maintain;
+pub mod migrations;
+pub mod operator;
+mod progress;
+pub mod restore;
+pub mod rotate_keys;
+pub mod run;
+pub mod services;
+pub mod user;

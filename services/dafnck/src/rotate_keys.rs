@@ -1,0 +1,54 @@
+//! `dafnck rotate-keys`: has the identity service seal all personal data again under its current key.
+
+use anyhow::Context;
+use proto::identity::internal::v1::key_service_client::KeyServiceClient;
+use proto::identity::internal::v1::{RotateKeysRequest, RotateKeysResponse};
+use shared::siblings::Sibling;
+
+use crate::operator::OperatorOptions;
+
+/// What `--help` says about the order of things.
+pub const HELP: &str = "\
+To change the key of personal data without a break:
+
+  1. Add the new key as the last of --encryption-keys of every replica of
+     identity, so that all can read what it seals.
+  2. Make it the first one, everywhere: from now on it seals.
+  3. Run this command.
+  4. Take the former key away.
+
+An interrupted run is finished by running it again.";
+
+/// Rotates and tells how far it is on standard error.
+///
+/// # Errors
+/// When the rotation did not finish.
+pub async fn command(options: &OperatorOptions) -> anyhow::Result<()> {
+    let tell = |so_far: &RotateKeysResponse| {
+        eprintln!("sealed {} of {} rows", so_far.sealed_count, so_far.total_count);
+    };
+    let last = run(options, tell).await.context(
+        "the rotation did not finish; what is sealed stays, and running it again goes on. Keep the former keys",
+    )?;
+    println!("everything is sealed under the key `{}`: former keys can be dropped", last.key_id);
+    Ok(())
+}
+
+/// Rotates, tells how far it is after each batch, and answers with the last of that.
+///
+/// # Errors
+/// When the rotation did not finish.
+pub async fn run(
+    options: &OperatorOptions,
+    mut tell: impl FnMut(&RotateKeysResponse),
+) -> anyhow::Result<RotateKeysResponse> {
+    let mut keys = KeyServiceClient::new(options.services()?.channel(Sibling::Identity));
+    let mut answers = keys.rotate_keys(RotateKeysRequest {}).await?.into_inner();
+    let mut last = answers.message().await?.context("the service answered with nothing")?;
+    tell(&last);
+    while let Some(so_far) = answers.message().await? {
+        tell(&so_far);
+        last = so_far;
+    }
+    Ok(last)
+}

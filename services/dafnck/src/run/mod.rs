@@ -1,0 +1,273 @@
+//! `dafnck run`: the whole suite on this machine, on private PostgreSQL and Redis servers.
+//!
+//! Promises: a taken port is named before anything starts; data and secrets last; on Ctrl-C or SIGTERM everything
+//! ends in order (services, Redis, PostgreSQL) with exit code 0; when a service or server ends by itself, the rest is
+//! stopped and the exit code is 1. A second Ctrl-C is not needed: every step of the end has a limit.
+
+mod certificates;
+mod databases;
+mod options;
+mod secrets;
+mod summary;
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use content::storage::StorageOptions;
+use identity::sealing::KeyRingOptions;
+use identity::{IdentityOptions, PasswordOptions};
+use local_servers::{DataPlace, LocalOptions, LocalServers, LogReceiver};
+use shared::clock::Clock;
+use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, DatabaseOptions, Secret};
+use shared::mail::{Destination, MailOptions};
+use shared::service::cancel_on_signal;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub use options::{DEFAULT_CACHE_FOLDER, DEFAULT_DATA_FOLDER, RunOptions};
+pub use secrets::Secrets;
+
+pub(crate) use certificates::complete;
+pub(crate) use databases::NAME as DATABASE;
+
+use crate::backup::{LocalPlace, keeper};
+use crate::health;
+use crate::maintain;
+use crate::restore;
+use crate::services;
+use local_servers::dev_ca;
+use local_servers::running_services::{RunningServices, listen};
+use local_servers::suite::{NAMES, SuiteOptions};
+
+/// Where the content service keeps files, in the data folder.
+pub(crate) const FILES: &str = "files";
+/// Where mail goes unless told otherwise, in the data folder.
+const MAIL: &str = "mail";
+/// How long the services may take until they are ready, and how often they are asked.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+/// How long who fetches the log for the backup may take to end after PostgreSQL.
+const RECEIVER_PATIENCE: Duration = Duration::from_secs(10);
+const READY_POLL: Duration = Duration::from_millis(50);
+
+/// Everything that runs.
+struct Running {
+    servers: LocalServers,
+    services: RunningServices,
+    /// Whom to believe that they are the services, where they speak TLS.
+    authority: Option<PathBuf>,
+    backup: Following,
+}
+
+/// The part of the suite that follows its backup.
+struct Following {
+    stop: CancellationToken,
+    task: JoinHandle<Option<LogReceiver>>,
+}
+
+/// Runs the suite until it is told to stop.
+///
+/// # Errors
+/// Whatever keeps it from running, or ends it before it is told to.
+pub async fn command(options: RunOptions) -> anyhow::Result<()> {
+    let _telemetry = shared::telemetry::init(&options.telemetry, "dafnck")?;
+    let shutdown = CancellationToken::new();
+    tokio::spawn(cancel_on_signal(shutdown.clone()));
+    let listeners = listen(options.ports.0).await;
+    let listeners = listeners.map_err(|taken| anyhow!("{taken:#}. Stop what runs there, or give --ports"))?;
+    let mut running = tokio::select! {
+        running = start(&options, listeners) => running?,
+        () = shutdown.cancelled() => {
+            say("stopped while starting");
+            return Ok(());
+        }
+    };
+    summary::print(&options, &running.servers)?;
+    let admin_url = |service| {
+        let database = options.databases.database_of(service, DATABASE);
+        running.servers.postgres.admin_url(&database)
+    };
+    let mut urls: Vec<Secret> = NAMES.map(admin_url).into();
+    urls.dedup();
+    let data_folder = running.servers.data.clone();
+    let renewal = async {
+        match options.tls {
+            true => certificates::renew_in_time(&options.data_folder, &running.servers).await,
+            false => std::future::pending().await,
+        }
+    };
+    let outcome = tokio::select! {
+        never = renewal => match never {},
+        never = maintain::again_and_again(urls, Some(&data_folder)) => match never {},
+        () = shutdown.cancelled() => Ok(()),
+        failure = failure(&mut running.services, &running.servers) => Err(failure),
+    };
+    if let Err(failure) = &outcome {
+        say(&format!("{failure:#}"));
+    }
+    running.stop().await.and(outcome)
+}
+
+async fn start(options: &RunOptions, listeners: [TcpListener; 4]) -> anyhow::Result<Running> {
+    let data_folder = std::path::absolute(&options.data_folder)?;
+    restore::refuse_unfinished(&data_folder)?;
+    let secrets = Secrets::load_or_make(&data_folder)?;
+    let storage_folder = make_private_folder(data_folder.join(FILES))?;
+    let mail_folder = data_folder.join(MAIL);
+    let certificates = options.tls.then(|| certificates::keep(&data_folder)).transpose()?;
+    let certificates = certificates.map(|(folder, _)| folder);
+    let servers = local_servers::start(
+        LocalOptions {
+            cache: options.cache_folder.clone(),
+            data: DataPlace::Persistent(data_folder),
+            postgres_port: Some(options.postgres_port),
+            redis_port: Some(options.redis_port),
+            postgres_bin: options.postgres_bin_dir.clone(),
+            redis_bin: options.redis_bin_dir.clone(),
+            certificates: certificates.as_deref().map(dev_ca::server_certificates).transpose()?,
+        },
+        say,
+    )
+    .await?;
+    let services = match start_services(
+        options,
+        [storage_folder, mail_folder],
+        certificates.clone(),
+        &secrets,
+        &servers,
+        listeners,
+    )
+    .await
+    {
+        Ok(services) => services,
+        Err(error) => {
+            servers.stop().await?;
+            return Err(error);
+        }
+    };
+    let authority = certificates.map(|folder| folder.join(format!("{}.pem", dev_ca::AUTHORITY)));
+    let mut running = Running { servers, services, authority, backup: Following::start(options) };
+    if let Err(error) = running.become_ready().await {
+        running.stop().await?;
+        return Err(error);
+    }
+    Ok(running)
+}
+
+/// A folder for us alone, made if missing.
+fn make_private_folder(folder: PathBuf) -> anyhow::Result<PathBuf> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+    made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    Ok(folder)
+}
+
+async fn start_services(
+    options: &RunOptions,
+    [storage_folder, mail_folder]: [PathBuf; 2],
+    certificates: Option<PathBuf>,
+    secrets: &Secrets,
+    servers: &LocalServers,
+    listeners: [TcpListener; 4],
+) -> anyhow::Result<RunningServices> {
+    databases::prepare(options.databases, servers, &secrets.role_password()).await?;
+    let identity = IdentityOptions {
+        keys: KeyRingOptions { encryption_keys: Some(secrets.encryption_keys()), encryption_keys_file: None },
+        passwords: PasswordOptions::default(),
+        sessions: options.sessions.clone(),
+        registration: options.registration,
+    };
+    let storage =
+        StorageOptions { storage_folder, bucket: options.bucket.clone(), limits: options.files.clone() };
+    let options = SuiteOptions {
+        postgres: format!("127.0.0.1:{}", servers.postgres.port),
+        database: databases::NAME.to_owned(),
+        databases: options.databases,
+        role_password: secrets.role_password(),
+        reaching: DatabaseOptions::default(),
+        database_pool_size: DEFAULT_DATABASE_POOL_SIZE,
+        redis_url: servers.redis.url(),
+        redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),
+        certificates,
+        service_secret: secrets.service_secret(),
+        mail: MailOptions {
+            mail_url: options.mail_url.clone().unwrap_or(Destination::Folder(mail_folder)),
+            mail_from: options.mail_from.clone(),
+        },
+        proxies: options.proxies.clone(),
+        limits: options.limits.clone(),
+        telemetry: options.telemetry.clone(),
+        clock: Clock::default(),
+    };
+    say("starting the services…");
+    services::start(&options, &identity, &storage, listeners)
+}
+
+impl Following {
+    fn start(options: &RunOptions) -> Self {
+        let stop = CancellationToken::new();
+        let place = LocalPlace {
+            data_folder: options.data_folder.clone(),
+            cache_folder: options.cache_folder.clone(),
+            bucket: options.bucket.clone(),
+        };
+        let task = tokio::spawn(keeper::follow(place, stop.clone()));
+        Self { stop, task }
+    }
+
+    /// Who still fetches the log, if somebody does.
+    async fn stop(self) -> Option<LogReceiver> {
+        self.stop.cancel();
+        self.task.await.ok().flatten()
+    }
+}
+
+impl Running {
+    /// Waits until the services say that they are ready.
+    async fn become_ready(&mut self) -> anyhow::Result<()> {
+        let (siblings, authority) = (self.services.siblings.clone(), self.authority.clone());
+        let ready = async {
+            while !health::all_ready(&siblings, authority.as_deref()).await {
+                tokio::time::sleep(READY_POLL).await;
+            }
+        };
+        tokio::select! {
+            () = ready => Ok(()),
+            failure = failure(&mut self.services, &self.servers) => Err(failure),
+            () = tokio::time::sleep(READY_LIMIT) => bail!("the services were not ready within {READY_LIMIT:?}"),
+        }
+    }
+
+    /// Services first, so that they end their work on servers that still run.
+    async fn stop(self) -> anyhow::Result<()> {
+        say("stopping the services…");
+        let services = self.services.stop().await;
+        let receiver = self.backup.stop().await;
+        say("stopping Redis and PostgreSQL…");
+        let servers = self.servers.stop().await;
+        // PostgreSQL has written the end of its log, and does not end before that is fetched.
+        if let Some(receiver) = receiver {
+            receiver.end(RECEIVER_PATIENCE).await?;
+        }
+        say("stopped");
+        match (services, servers) {
+            (Err(one), Err(other)) => bail!("{one:#}; {other:#}"),
+            (services, servers) => services.and(servers),
+        }
+    }
+}
+
+/// Waits for something to end that should not.
+async fn failure(services: &mut RunningServices, servers: &LocalServers) -> anyhow::Error {
+    tokio::select! {
+        outcome = services.failed() => outcome.err().unwrap_or_else(|| anyhow!("a service ended by itself")),
+        server = servers.ended() => anyhow!("{server} ended by itself; its log may say why"),
+    }
+}
+
+/// Tells the person at the terminal what happens.
+fn say(sentence: &str) {
+    eprintln!("{sentence}");
+}

@@ -1,0 +1,97 @@
+//! What a person needs to know when the suite runs.
+
+use std::path::Path;
+
+use identity::RegistrationMode;
+use local_servers::{ADMIN, LocalServers};
+
+use super::certificates::FOLDER;
+use super::databases::NAME;
+use super::{FILES, MAIL, RunOptions};
+use local_servers::dev_ca::AUTHORITY;
+use local_servers::suite::{DatabaseForm, NAMES};
+
+/// Prints what runs where, how to stop it, and what to try first.
+pub(super) fn print(options: &RunOptions, servers: &LocalServers) -> anyhow::Result<()> {
+    let wanted = std::path::absolute(&options.data_folder)?;
+    println!("\n{}\n{}", what_runs(options, servers, &wanted), what_to_try(options, &wanted));
+    Ok(())
+}
+
+fn what_runs(options: &RunOptions, servers: &LocalServers, data_folder: &Path) -> String {
+    let wire = if options.tls { "TLS" } else { "plaintext" };
+    let mut text = format!("DafnckMachine is running (gRPC and gRPC-Web, {wire}, on loopback):\n\n");
+    for (name, port) in NAMES.into_iter().zip(options.ports.0) {
+        text.push_str(&format!("  {name:<12}127.0.0.1:{port}\n"));
+    }
+    let (postgres, redis) = (&servers.postgres, &servers.redis);
+    let (data, kept) = (servers.data.display(), data_folder.display());
+    let database = match options.databases {
+        DatabaseForm::One => NAME.to_owned(),
+        DatabaseForm::Four => format!("{NAME}_{{{}}}", NAMES.join(",")),
+    };
+    text.push_str(&format!(
+        "  PostgreSQL  postgres://{ADMIN}@127.0.0.1:{}/{database} (version {})\n",
+        postgres.port, postgres.version
+    ));
+    text.push_str(&format!("  Redis       127.0.0.1:{} (version {})\n\n", redis.port, redis.version));
+    text.push_str(&format!("  databases   {data}/postgres, {data}/redis\n"));
+    if options.tls {
+        text.push_str(&format!("  certificates {kept}/{FOLDER} (of a development authority: ca.pem)\n"));
+    }
+    text.push_str(&format!("  passwords   {data}/secrets, {kept}/suite-secrets\n"));
+    text.push_str(&format!("  logs        {data}/log (the services' own: here)\n"));
+    text.push_str(&format!("  attachments {kept}/{FILES}\n"));
+    if options.mail_url.is_none() {
+        text.push_str(&format!("  mail        {kept}/{MAIL} (a file for each; none is sent)\n"));
+    }
+    text.push('\n');
+    text.push_str("Ctrl-C stops everything; the data stays, and the next start goes on with it.");
+    text
+}
+
+fn what_to_try(options: &RunOptions, data_folder: &Path) -> String {
+    let [identity, project, _, _] = options.ports.0;
+    let wire = match options.tls {
+        true => format!("-cacert {}/{FOLDER}/{AUTHORITY}.pem", data_folder.display()),
+        false => "-plaintext".to_owned(),
+    };
+    format!(
+        r#"
+To try it, in another terminal (grpcurl from https://github.com/fullstorydev/grpcurl):
+
+  grpcurl {wire} 127.0.0.1:{identity} list
+
+{sign_up} | sed -n 's/.*"sessionToken": "\(.*\)".*/\1/p')
+
+  grpcurl {wire} -H "authorization: Bearer $TOKEN" -d '{{"name": "Apollo"}}' \
+    127.0.0.1:{project} dafnck.project.v1.ProjectService/CreateProject
+
+To take over data from elsewhere (`{program} import --help` says how): {program} import FILE
+"#,
+        sign_up = how_to_sign_up(options.registration, &wire, identity),
+        program = program()
+    )
+}
+
+/// Up to what takes the session token from the answer.
+fn how_to_sign_up(registration: RegistrationMode, wire: &str, port: u16) -> String {
+    let who = r#""username": "olga", "password": "correct horse battery"}'"#;
+    match registration {
+        RegistrationMode::Direct => format!(
+            r#"  TOKEN=$(grpcurl {wire} -d '{{"email": "olga@example.org", {who} \
+    127.0.0.1:{port} dafnck.identity.v1.AuthService/Register"#
+        ),
+        RegistrationMode::Confirmed => format!(
+            r#"  grpcurl {wire} -d '{{"email": "olga@example.org"}}' 127.0.0.1:{port} dafnck.identity.v1.SignUpService/BeginSignUp
+
+  TOKEN=$(grpcurl {wire} -d '{{"code": "the one in the mail", {who} \
+    127.0.0.1:{port} dafnck.identity.v1.SignUpService/CompleteSignUp"#
+        ),
+    }
+}
+
+/// As the person can call this program.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "dafnck".to_owned())
+}

@@ -1,0 +1,267 @@
+//! Round trips to PostgreSQL, counted on the link, so that a budget cannot be lost unnoticed.
+
+use crate::harness::harness;
+use prost_types::FieldMask;
+use proto::content::v1 as content;
+use proto::project::v1 as project;
+use proto::task::v1 as task;
+use testkit::{Actor, RoundTrips, Suite, new_id};
+
+/// How many round trips a call waits for.
+macro_rules! round_trips {
+    ($counted:expr, $client:expr, $method:ident, $request:expr) => {
+        $counted.of(async || drop($client.$method($request).await.unwrap())).await
+    };
+}
+
+async fn somebody_with_a_project() -> (Suite, RoundTrips, Actor, project::Project) {
+    let (suite, counted) = harness().start_counted().await;
+    let olga = suite.guest("olga").await;
+    let project = olga.project("apollo").await;
+    (suite, counted, olga, project)
+}
+
+fn mask(path: &str) -> Option<FieldMask> {
+    Some(FieldMask { paths: vec![path.to_owned()] })
+}
+
+#[tokio::test]
+async fn projects_stay_within_their_round_trips() {
+    let (_suite, counted, olga, project) = somebody_with_a_project().await;
+    let project_id = project.id.clone();
+    let mut client = olga.projects();
+
+    let get = round_trips!(
+        counted,
+        client,
+        get_project,
+        project::GetProjectRequest { project_id: project_id.clone() }
+    );
+    let list = round_trips!(counted, client, list_projects, project::ListProjectsRequest::default());
+    let create = round_trips!(
+        counted,
+        client,
+        create_project,
+        project::CreateProjectRequest {
+            request_id: new_id(),
+            name: "gemini".to_owned(),
+            ..Default::default()
+        }
+    );
+    let update = round_trips!(
+        counted,
+        client,
+        update_project,
+        project::UpdateProjectRequest {
+            project: Some(project::Project { name: new_id(), etag: String::new(), ..project.clone() }),
+            update_mask: mask("name"),
+        }
+    );
+
+    let at_time = Some(shared::json::to_timestamp(chrono::Utc::now()));
+    let project_at = round_trips!(
+        counted,
+        olga.project_history(),
+        get_project_at,
+        project::GetProjectAtRequest { project_id: project_id.clone(), at_time }
+    );
+    let members_at = round_trips!(
+        counted,
+        olga.project_history(),
+        list_members_at,
+        project::ListMembersAtRequest { project_id: project_id.clone(), at_time, ..Default::default() }
+    );
+
+    assert_eq!([get, list, project_at, members_at], [1; 4]);
+    assert!(create <= 2 && update <= 2, "create {create}, update {update}");
+}
+
+#[tokio::test]
+async fn tasks_stay_within_their_round_trips() {
+    let (_suite, counted, olga, project) = somebody_with_a_project().await;
+    let made = olga.task(&project, "buy milk").await;
+    let mut client = olga.tasks();
+
+    let get = round_trips!(counted, client, get_task, task::GetTaskRequest { task_id: made.id.clone() });
+    let list = round_trips!(
+        counted,
+        client,
+        list_tasks,
+        task::ListTasksRequest { project_id: project.id.clone(), ..Default::default() }
+    );
+    let create = round_trips!(
+        counted,
+        client,
+        create_task,
+        task::CreateTaskRequest {
+            request_id: new_id(),
+            project_id: project.id.clone(),
+            title: "bake bread".to_owned(),
+            ..Default::default()
+        }
+    );
+    let update = round_trips!(
+        counted,
+        client,
+        update_task,
+        task::UpdateTaskRequest {
+            task: Some(task::Task { title: new_id(), etag: String::new(), ..made.clone() }),
+            update_mask: mask("title"),
+        }
+    );
+
+    let look_up =
+        round_trips!(counted, olga.numbers(), lookup_task, task::LookupTaskRequest { key: made.key.clone() });
+    let other = olga.task(&project, "bake bread").await;
+    let order = round_trips!(
+        counted,
+        olga.order(),
+        move_task,
+        task::MoveTaskRequest {
+            task_id: made.id.clone(),
+            destination: Some(task::move_task_request::Destination::AfterTaskId(other.id.clone())),
+            etag: String::new(),
+        }
+    );
+
+    assert_eq!([get, list, look_up], [1, 1, 1]);
+    assert!(create <= 2 && update <= 2 && order <= 2, "create {create}, update {update}, move {order}");
+}
+
+#[tokio::test]
+async fn lists_search_and_counts_of_tasks_take_one_round_trip() {
+    let (_suite, counted, olga, project) = somebody_with_a_project().await;
+    olga.task(&project, "buy milk").await;
+    let filter =
+        Some(task::TaskFilter { ready: true, project_ids: vec![project.id.clone()], ..Default::default() });
+    let order = task::TaskOrder::Title.into();
+
+    let list = round_trips!(
+        counted,
+        olga.tasks(),
+        list_tasks,
+        task::ListTasksRequest { filter: filter.clone(), order, ..Default::default() }
+    );
+    let everywhere = round_trips!(counted, olga.tasks(), list_tasks, task::ListTasksRequest::default());
+    let search = round_trips!(
+        counted,
+        olga.task_search(),
+        search_tasks,
+        task::SearchTasksRequest { text: "milk".to_owned(), filter: filter.clone(), ..Default::default() }
+    );
+    let facets = round_trips!(
+        counted,
+        olga.task_search(),
+        get_task_facets,
+        task::GetTaskFacetsRequest { filter: filter.clone(), ..Default::default() }
+    );
+    let my_work = round_trips!(
+        counted,
+        olga.my_work(),
+        get_my_work,
+        task::GetMyWorkRequest { project_ids: vec![project.id.clone()], ..Default::default() }
+    );
+
+    assert_eq!([list, everywhere, search, facets, my_work], [1; 5]);
+}
+
+#[tokio::test]
+async fn batches_and_the_past_stay_within_their_round_trips() {
+    let (_suite, counted, olga, project) = somebody_with_a_project().await;
+    let some = || vec![task::CreateTaskRequest { title: "bake".to_owned(), ..Default::default() }; 20];
+    let wish = || task::BatchCreateTasksRequest {
+        request_id: new_id(),
+        project_id: project.id.clone(),
+        requests: some(),
+    };
+    let mut client = olga.task_batches();
+    let create = round_trips!(counted, client, batch_create_tasks, wish());
+    let made = client.batch_create_tasks(wish()).await.unwrap().into_inner().tasks;
+    let update = round_trips!(
+        counted,
+        client,
+        batch_update_tasks,
+        task::BatchUpdateTasksRequest {
+            request_id: new_id(),
+            task_ids: made.iter().map(|task| task.id.clone()).collect(),
+            values: Some(task::Task { title: new_id(), ..Default::default() }),
+            update_mask: mask("title"),
+            ..Default::default()
+        }
+    );
+    let mut doomed = Vec::new();
+    for _ in 0..RoundTrips::CALLS {
+        doomed.push(client.batch_create_tasks(wish()).await.unwrap().into_inner().tasks);
+    }
+    let delete = round_trips!(counted, client, batch_delete_tasks, {
+        let tasks = doomed.pop().unwrap();
+        let requests =
+            tasks.into_iter().map(|task| task::DeleteTaskRequest { task_id: task.id, ..Default::default() });
+        task::BatchDeleteTasksRequest { requests: requests.collect(), ..Default::default() }
+    });
+
+    let at_time = Some(shared::json::to_timestamp(chrono::Utc::now()));
+    let task_id = made[0].id.clone();
+    let mut client = olga.task_history();
+    let history = task::ListTaskHistoryRequest { task_id: task_id.clone(), ..Default::default() };
+    let history = round_trips!(counted, client, list_task_history, history.clone());
+    let get = round_trips!(
+        counted,
+        client,
+        get_task_at,
+        task::GetTaskAtRequest { task_id: task_id.clone(), at_time }
+    );
+    let list = task::ListTasksAtRequest { project_id: project.id.clone(), at_time, ..Default::default() };
+    let list = round_trips!(counted, client, list_tasks_at, list.clone());
+
+    assert!(create <= 2 && update <= 4 && delete <= 3, "create {create}, update {update}, delete {delete}");
+    assert_eq!([history, get, list], [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn documents_stay_within_their_round_trips() {
+    let (_suite, counted, olga, project) = somebody_with_a_project().await;
+    let made = olga.document(&project, "plan", "first").await;
+    let mut client = olga.documents();
+
+    let get = round_trips!(
+        counted,
+        client,
+        get_document,
+        content::GetDocumentRequest { document_id: made.id.clone() }
+    );
+    let list = round_trips!(
+        counted,
+        client,
+        list_documents,
+        content::ListDocumentsRequest { project_id: project.id.clone(), ..Default::default() }
+    );
+    let create = round_trips!(
+        counted,
+        client,
+        create_document,
+        content::CreateDocumentRequest {
+            request_id: new_id(),
+            project_id: project.id.clone(),
+            title: "report".to_owned(),
+            ..Default::default()
+        }
+    );
+    let update = round_trips!(
+        counted,
+        client,
+        update_document,
+        content::UpdateDocumentRequest {
+            document: Some(content::Document {
+                content: Some(new_id()),
+                etag: String::new(),
+                ..made.clone()
+            }),
+            update_mask: mask("content"),
+            ..Default::default()
+        }
+    );
+
+    assert_eq!([get, list], [1, 1]);
+    assert!(create <= 2 && update <= 2, "create {create}, update {update}");
+}

@@ -1,0 +1,139 @@
+//! A deleted project goes with everything that hangs on it, in all services: by foreign keys where the schemas share a
+//! database, and by the feeds alone where they do not. Files go after a grace period, which the content service's own tests
+//! look at.
+
+use crate::harness::harness;
+use dafnck::services::REFERENCES;
+use std::time::{Duration, Instant};
+
+use diesel::sql_types::BigInt;
+use diesel::{QueryableByName, sql_query};
+use diesel_async::RunQueryDsl;
+use futures::stream;
+use proto::content::v1::upload_attachment_request::Part;
+use proto::content::v1::{EntityType, UploadAttachmentRequest, UploadHeader};
+use proto::project::v1::{
+    CreateInvitationRequest, DeleteProjectRequest, OfferOwnershipRequest, Project, ProjectRole,
+};
+use proto::task::v1::CreateTaskDependencyRequest;
+use shared::migrate;
+use testkit::{Actor, Form, Suite};
+
+/// All that is counted, and how.
+const EVERYTHING: [(&str, &str); 11] = [
+    ("projects", "project.projects WHERE id"),
+    ("members", "project.project_members WHERE project_id"),
+    ("offers", "project.ownership_transfers WHERE project_id"),
+    ("invitations", "project.invitations WHERE project_id"),
+    ("tasks", "task.tasks WHERE project_id"),
+    ("dependencies", "task.task_dependencies d JOIN task.tasks t ON t.id = d.task_id WHERE t.project_id"),
+    ("members in task", "task.project_access_members WHERE project_id"),
+    ("documents", "content.documents WHERE project_id"),
+    (
+        "versions",
+        "content.document_versions v JOIN content.documents d ON d.id = v.document_id WHERE d.project_id",
+    ),
+    ("attachments", "content.file_attachments WHERE project_id"),
+    ("members in content", "content.project_access_members WHERE project_id"),
+];
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+async fn attach(who: &Actor, entity_type: EntityType, entity_id: &str) {
+    let header = UploadHeader {
+        entity_type: entity_type.into(),
+        entity_id: entity_id.to_owned(),
+        filename: "plan.txt".to_owned(),
+        ..Default::default()
+    };
+    let parts = [Part::Header(header), Part::Chunk("up, and down again".into())];
+    let parts = parts.map(|part| UploadAttachmentRequest { part: Some(part) });
+    who.attachments().upload_attachment(stream::iter(parts)).await.unwrap();
+}
+
+/// A project with something of everything.
+pub async fn full_project(olga: &Actor, gus: &Actor) -> Project {
+    let project = olga.project("apollo").await;
+    olga.add(&project, gus, ProjectRole::Member).await;
+    let offer = OfferOwnershipRequest {
+        project_id: project.id.clone(),
+        user_id: gus.id.to_string(),
+        ..Default::default()
+    };
+    olga.ownership().offer_ownership(offer).await.unwrap();
+    let invitation = CreateInvitationRequest {
+        project_id: project.id.clone(),
+        email: "vera@example.org".to_owned(),
+        ..Default::default()
+    };
+    olga.invitations().create_invitation(invitation).await.unwrap();
+    let [build, fly] = [olga.task(&project, "build").await, olga.task(&project, "fly").await];
+    let dependency = CreateTaskDependencyRequest {
+        task_id: fly.id.clone(),
+        depends_on_task_id: build.id,
+        ..Default::default()
+    };
+    olga.dependencies().create_task_dependency(dependency).await.unwrap();
+    let document = olga.document(&project, "plan", "up").await;
+    attach(olga, EntityType::Project, &project.id).await;
+    attach(olga, EntityType::Task, &fly.id).await;
+    attach(olga, EntityType::Document, &document.id).await;
+    project
+}
+
+/// What is left of a project, by name.
+async fn left_of(suite: &Suite, project: &Project) -> Vec<&'static str> {
+    let mut left = Vec::new();
+    for (name, source) in EVERYTHING {
+        let mut admin = suite.admin_of(source.split('.').next().unwrap()).await;
+        let query = format!("SELECT count(*) FROM {source} = '{}'", project.id);
+        if sql_query(query).get_result::<Count>(&mut admin).await.unwrap().count > 0 {
+            left.push(name);
+        }
+    }
+    left
+}
+
+async fn deleting_leaves_nothing(suite: &Suite) {
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let project = full_project(&olga, &gus).await;
+    let all: Vec<_> = EVERYTHING.iter().map(|(name, _)| *name).collect();
+    assert_eq!(left_of(suite, &project).await, all);
+    let delete = DeleteProjectRequest { project_id: project.id.clone(), ..Default::default() };
+    olga.projects().delete_project(delete).await.unwrap();
+    nothing_is_left(suite, &project).await;
+}
+
+/// Waits until a deleted project has left nothing anywhere.
+pub async fn nothing_is_left(suite: &Suite, project: &Project) {
+    let start = Instant::now();
+    loop {
+        let left = left_of(suite, project).await;
+        if left.is_empty() {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "{left:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_project_leaves_nothing_in_one_database() {
+    deleting_leaves_nothing(&harness().start_in(Form::PLAIN).await).await;
+}
+
+#[tokio::test]
+async fn a_deleted_project_leaves_nothing_where_only_the_feeds_tell_of_it() {
+    let suite = harness().start_in(Form::PLAIN).await;
+    assert!(migrate::down(&suite.admin_url, &REFERENCES, 0).await.unwrap() > 0);
+    deleting_leaves_nothing(&suite).await;
+}
+
+#[tokio::test]
+async fn a_deleted_project_leaves_nothing_in_four_databases() {
+    deleting_leaves_nothing(&harness().start_in(Form::FOUR).await).await;
+}

@@ -1,0 +1,40 @@
+//! The suite that `dafnck` runs on a data folder, looked at without a word on where it is.
+
+use chrono::{TimeDelta, Utc};
+use dafnck::backup::folder::BackupFolder;
+use dafnck::backup::status::Status;
+
+use crate::dafnck::Ran;
+use crate::machine::Machine;
+
+/// What it says of the backup, and whether anything is critical.
+fn on_backup(ran: &Ran) -> (bool, String) {
+    let is_it = |line: &&str| line.get(10..).is_some_and(|rest| rest.starts_with("backup "));
+    let line = ran.out.lines().find(is_it);
+    let line = line.unwrap_or_else(|| panic!("nothing on the backup: {ran:?}"));
+    (ran.code == Some(2), line.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+#[tokio::test]
+async fn its_backup_is_found_through_the_data_folder_and_nobody_takes_none_for_a_good_one() {
+    let mut machine = Machine::new();
+    machine.start("data").await;
+    let none = machine.doctor("data").await;
+    assert_eq!(on_backup(&none), (false, "note backup the suite is not backed up".to_owned()), "{none:?}");
+    assert!(none.out.contains("PostgreSQL 1") && none.out.contains(": writes last, 2"), "{none:?}");
+
+    machine.operate("data", &["backup"]).await.unwrap();
+    let made = machine.doctor("data").await;
+    let (is_critical, says) = on_backup(&made);
+    assert!(!is_critical && says.starts_with("ok backup made at "), "{made:?}");
+
+    let folder = BackupFolder::open(&machine.path("backup")).unwrap();
+    let lock = folder.lock().await.unwrap();
+    let change = |status: &mut Status| status.last_backup_at = Some(Utc::now() - TimeDelta::hours(27));
+    Status::update(&folder, change).unwrap();
+    drop(lock);
+    let late = machine.doctor("data").await;
+    let (is_critical, says) = on_backup(&late);
+    assert!(is_critical && says.starts_with("critical backup the last base backup was made at "), "{late:?}");
+    machine.kill().await;
+}

@@ -1,0 +1,43 @@
+//! PostgreSQL and Redis are killed, as `kill -9` does: no acknowledged write is lost, none is doubled.
+
+use crate::harness::harness;
+use testkit::{Form, Through, making_tasks, survives};
+
+use super::{owner, start_postgres_again, wait_for_the_log};
+
+async fn a_killed_postgresql_loses_and_doubles_nothing(form: Form) {
+    let suite = harness().start_alone_in(form).await;
+    let (olga, project) = owner(&suite).await;
+    wait_for_the_log(&suite).await;
+    let kill = async || start_postgres_again(suite.servers.as_ref().unwrap()).await;
+    survives(&suite, "PostgreSQL", "task.tasks", making_tasks(&olga, &project), kill).await;
+}
+
+#[tokio::test]
+async fn postgresql_killed_under_load_loses_and_doubles_nothing() {
+    a_killed_postgresql_loses_and_doubles_nothing(Form::tried()).await;
+}
+
+#[tokio::test]
+async fn postgresql_killed_behind_pgbouncer_loses_and_doubles_nothing_either() {
+    a_killed_postgresql_loses_and_doubles_nothing(Form::POOLER).await;
+}
+
+#[tokio::test]
+async fn postgresql_killed_behind_a_pgbouncer_that_follows_prepared_statements_loses_and_doubles_nothing_either()
+ {
+    let form = Form { through: Through::PreparingPgBouncer, ..Form::PLAIN };
+    a_killed_postgresql_loses_and_doubles_nothing(form).await;
+}
+
+#[tokio::test]
+async fn redis_killed_under_load_loses_and_doubles_nothing() {
+    let suite = harness().start_alone().await;
+    let (olga, project) = owner(&suite).await;
+    let servers = suite.servers.as_ref().unwrap();
+    survives(&suite, "Redis", "task.tasks", making_tasks(&olga, &project), async || {
+        servers.kill_redis().await.unwrap();
+        servers.start_redis().await.unwrap();
+    })
+    .await;
+}

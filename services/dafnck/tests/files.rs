@@ -1,0 +1,262 @@
+//! `dafnck files` as a process: copies of attachments at a second place.
+
+use crate::harness::{bucket_options, harness};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ::content::storage::Storage;
+use ::content::storage::{BucketOptions, FileLimits, StorageOptions};
+use dafnck::backup::copies::{Copies, KeptCopies, Overtaken};
+use dafnck::backup::files::keep;
+use diesel_async::SimpleAsyncConnection;
+use futures::stream;
+use proto::content::v1 as content;
+use proto::content::v1::upload_attachment_request::Part;
+use proto::project::v1::Project;
+use tempfile::TempDir;
+use testkit::{Actor, Bucket, Suite};
+
+use crate::dafnck::{Ran, dafnck};
+
+const DAMAGED: &str = "not all copies are as they should be:\n";
+
+/// Uploads a file of these bytes to a project.
+pub async fn upload(who: &Actor, project: &Project, bytes: &'static str) -> content::Attachment {
+    let header = content::UploadHeader {
+        entity_type: content::EntityType::Project.into(),
+        entity_id: project.id.clone(),
+        filename: "plan.txt".to_owned(),
+        ..Default::default()
+    };
+    let parts = [Part::Header(header), Part::Chunk(bytes.into())];
+    let parts = stream::iter(parts.map(|part| content::UploadAttachmentRequest { part: Some(part) }));
+    who.attachments().upload_attachment(parts).await.unwrap().into_inner()
+}
+
+/// What a download brings.
+async fn download(who: &Actor, attachment: &content::Attachment) -> Result<Vec<u8>, tonic::Status> {
+    let wish =
+        content::DownloadAttachmentRequest { attachment_id: attachment.id.clone(), ..Default::default() };
+    let mut stream = who.attachments().download_attachment(wish).await?.into_inner();
+    let mut bytes = Vec::new();
+    while let Some(message) = stream.message().await? {
+        bytes.extend_from_slice(&message.chunk);
+    }
+    Ok(bytes)
+}
+
+/// A suite with two attachments, and where its copies go.
+struct Scene {
+    suite: Suite,
+    olga: Actor,
+    attachments: [content::Attachment; 2],
+    copies: Vec<(&'static str, String)>,
+}
+
+impl Scene {
+    async fn with(copies: Vec<(&'static str, String)>) -> Self {
+        let suite = harness().start().await;
+        let olga = suite.guest("olga").await;
+        let project = olga.project("apollo").await;
+        let attachments = [upload(&olga, &project, "up").await, upload(&olga, &project, "and down").await];
+        Self { suite, olga, attachments, copies }
+    }
+
+    fn store(&self) -> &Path {
+        &self.suite.options.own::<StorageOptions>().storage_folder
+    }
+
+    async fn files(&self, arguments: &[&str], with_database: bool) -> Ran {
+        let mut variables: Vec<(&str, &str)> =
+            self.copies.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        variables.push(("DAFNCK_STORAGE_FOLDER", self.store().to_str().unwrap()));
+        let url = self.suite.admin_url_of("content");
+        if with_database {
+            variables.push(("DAFNCK_ADMIN_URL", url.expose()));
+        }
+        dafnck(&[&["files"], arguments].concat(), &variables).await
+    }
+
+    async fn succeeds(&self, arguments: &[&str], with_database: bool) -> String {
+        let ran = self.files(arguments, with_database).await;
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran.out
+    }
+
+    /// Loses everything, has it back, and finds a copy that is `lost` by then.
+    async fn is_lost_and_restored(&self, lose: impl FnOnce() -> String) {
+        let kept = self.succeeds(&["keep"], false).await;
+        assert_eq!(kept, "2 copies; 2 new with 10 bytes, 0 removed\n");
+        let again = self.succeeds(&["keep"], false).await;
+        assert_eq!(again, "2 copies; 0 new with 0 bytes, 0 removed\n");
+        let checked = self.succeeds(&["check"], true).await;
+        assert!(
+            checked.ends_with("2 objects with 10 bytes are referred to, 0 are younger than that\n"),
+            "{checked}"
+        );
+
+        fs::remove_dir_all(self.store()).unwrap();
+        fs::create_dir(self.store()).unwrap();
+        download(&self.olga, &self.attachments[0]).await.unwrap_err();
+        let restored = self.succeeds(&["restore"], true).await;
+        assert_eq!(restored, "restored 2 objects with 10 bytes\n");
+        for (attachment, bytes) in self.attachments.iter().zip(["up", "and down"]) {
+            assert_eq!(download(&self.olga, attachment).await.unwrap(), bytes.as_bytes());
+        }
+
+        let lost = lose();
+        let check = self.files(&["check"], false).await;
+        assert_eq!(check.code, Some(1));
+        assert!(check.err.contains(DAMAGED) && check.err.contains(&lost), "{check:?}");
+    }
+}
+
+/// Where copies go that are in a bucket.
+fn in_bucket(bucket: &Bucket) -> Vec<(&'static str, String)> {
+    vec![
+        ("DAFNCK_COPY_URL", "s3://files/suite".to_owned()),
+        ("DAFNCK_COPY_ENDPOINT", bucket.endpoint()),
+        ("DAFNCK_COPY_ACCESS_KEY_ID", "id".to_owned()),
+        ("DAFNCK_COPY_SECRET_ACCESS_KEY", "key".to_owned()),
+    ]
+}
+
+/// The first file below a folder.
+fn first_below(folder: &Path) -> PathBuf {
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    if paths[0].is_dir() { first_below(&paths[0]) } else { paths.remove(0) }
+}
+
+#[tokio::test]
+async fn attachments_come_back_from_a_folder_and_a_damaged_copy_is_named() {
+    let folder = TempDir::new().unwrap();
+    let copies = folder.path().join("copies");
+    let scene = Scene::with(vec![("DAFNCK_COPY_FOLDER", copies.to_str().unwrap().to_owned())]).await;
+    let early = scene.files(&["check"], false).await;
+    assert!(early.code == Some(1) && early.err.contains("holds no copies of files"), "{early:?}");
+    let damage = || {
+        let path = first_below(&copies.join("files"));
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[0] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let name = path.strip_prefix(copies.join("files")).unwrap().display().to_string();
+        format!("the copy of {name} is damaged")
+    };
+    scene.is_lost_and_restored(damage).await;
+}
+
+#[tokio::test]
+async fn attachments_come_back_from_a_bucket_and_a_lost_copy_is_named() {
+    let bucket = Bucket::start().await;
+    let scene = Scene::with(in_bucket(&bucket)).await;
+    let lose = || {
+        let name = bucket.objects().into_iter().find(|name| name.starts_with("files/")).unwrap();
+        bucket.lose(&name);
+        format!("the copy of {} is missing", name.strip_prefix("files/").unwrap())
+    };
+    scene.is_lost_and_restored(lose).await;
+    assert!(bucket.objects().contains(&"files.ledger".to_owned()));
+}
+
+/// A store in a folder, with one object.
+async fn store_with(folder: &TempDir, name: &str) -> Storage {
+    let store = Storage::open(&StorageOptions {
+        storage_folder: folder.path().to_owned(),
+        bucket: BucketOptions::default(),
+        limits: FileLimits::default(),
+    });
+    let store = store.unwrap();
+    store.put(name, name.as_bytes().to_vec()).await.unwrap();
+    store
+}
+
+#[tokio::test]
+async fn of_two_runs_in_one_bucket_none_forgets_what_the_other_has_copied() {
+    let bucket = Bucket::start().await;
+    let [one, other] = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let [one, other] = [store_with(&one, "parts/one").await, store_with(&other, "parts/other").await];
+    let now = chrono::Utc::now();
+    let begin = async || Copies::in_bucket(&bucket_options(&bucket)).await.unwrap();
+    // The second begins before the first has ended, and ends later.
+    let [mut first, mut second] = [begin().await, begin().await];
+
+    keep(&one, &mut first, now).await.unwrap();
+    let overtaken = keep(&other, &mut second, now).await.unwrap_err();
+    keep(&one, &mut first, now).await.expect("the first may go on");
+
+    assert!(overtaken.is::<Overtaken>(), "{overtaken:#}");
+    keep(&other, &mut begin().await, now).await.unwrap();
+    let kept = KeptCopies::in_bucket(&bucket_options(&bucket)).await.unwrap();
+    assert_eq!(kept.entries.keys().collect::<Vec<_>>(), ["parts/one", "parts/other"]);
+    for name in ["parts/one", "parts/other"] {
+        assert_eq!(kept.read(name).await.unwrap(), name.as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn of_two_processes_at_once_in_one_bucket_both_succeed() {
+    let bucket = Bucket::start().await;
+    let scene = Scene::with(in_bucket(&bucket)).await;
+    let ran = futures::future::join_all((0..3).map(|_| scene.files(&["keep"], false))).await;
+    for ran in ran {
+        assert!(ran.code == Some(0) && ran.out.starts_with("2 copies; "), "{ran:?}");
+    }
+    let checked = scene.succeeds(&["check"], true).await;
+    assert!(checked.contains("2 objects with 10 bytes are referred to, 0 are younger"), "{checked}");
+}
+
+#[tokio::test]
+async fn a_copy_outlives_its_object_by_31_days_and_what_is_younger_than_the_copies_is_not_missed() {
+    let folder = TempDir::new().unwrap();
+    let scene = Scene::with(vec![("DAFNCK_COPY_FOLDER", folder.path().to_str().unwrap().to_owned())]).await;
+    scene.succeeds(&["keep"], false).await;
+    fs::remove_file(first_below(scene.store())).unwrap();
+    scene.succeeds(&["keep"], false).await;
+    let ledger = folder.path().join("files.ledger");
+    let seen = |days: i64| {
+        let gone_at = chrono::Utc::now() - chrono::TimeDelta::days(days);
+        let text = fs::read_to_string(&ledger).unwrap();
+        let lines = text.lines().map(|line| {
+            let mut entry: serde_json::Value = serde_json::from_str(line).unwrap();
+            if entry.get("gone_at").is_some() {
+                entry["gone_at"] = gone_at.to_rfc3339().into();
+            }
+            format!("{entry}\n")
+        });
+        fs::write(&ledger, lines.collect::<String>()).unwrap();
+    };
+    seen(30);
+    assert_eq!(scene.succeeds(&["keep"], false).await, "2 copies; 0 new with 0 bytes, 0 removed\n");
+    seen(32);
+    assert_eq!(scene.succeeds(&["keep"], false).await, "1 copies; 0 new with 0 bytes, 1 removed\n");
+
+    // Of what the database refers to, one has no copy: missed if it was there at the last copying, not if it came later.
+    let mut admin = scene.suite.admin_of("content").await;
+    let earlier = "UPDATE content.stored_parts SET changed_at = now() - interval '1 hour'";
+    admin.batch_execute(earlier).await.unwrap();
+    let missed = scene.files(&["check"], true).await;
+    assert!(missed.code == Some(1) && missed.err.contains("is not in the backup"), "{missed:?}");
+    let later = "UPDATE content.stored_parts SET changed_at = now() + interval '1 minute'";
+    admin.batch_execute(later).await.unwrap();
+    let checked = scene.succeeds(&["check"], true).await;
+    assert!(
+        checked.ends_with("1 objects with 8 bytes are referred to, 1 are younger than that\n")
+            || checked.ends_with("1 objects with 2 bytes are referred to, 1 are younger than that\n"),
+        "{checked}"
+    );
+
+    let stale = chrono::Utc::now() - chrono::TimeDelta::hours(27);
+    fs::write(folder.path().join("files.kept"), stale.to_rfc3339()).unwrap();
+    let stale = scene.files(&["check"], false).await;
+    assert!(stale.code == Some(1) && stale.err.contains("for more than 26 hours"), "{stale:?}");
+}
+
+#[tokio::test]
+async fn who_does_not_say_where_the_copies_go_is_told() {
+    let nowhere = dafnck(&["files", "keep"], &[]).await;
+    assert_eq!(nowhere.code, Some(2));
+    assert!(nowhere.err.contains("--copy-folder"), "{nowhere:?}");
+    let both = dafnck(&["files", "check", "--copy-folder", "a", "--copy-url", "s3://b"], &[]).await;
+    assert_eq!(both.code, Some(2), "{both:?}");
+}

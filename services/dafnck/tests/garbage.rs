@@ -1,0 +1,133 @@
+//! Garbage into every field of every RPC: refused as such, never a defect, never a panic.
+
+use crate::harness::harness;
+use bytes::Bytes;
+use prost::Message;
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value};
+use shared::service_identity::ServiceSigner;
+use testkit::{SERVICE_SECRET, summary, violations};
+use tonic::{Code, Status};
+
+use crate::walk::{call, channel_for, methods, path_of};
+
+/// One way to fill fields with what does not belong there.
+#[derive(Clone, Copy, Debug)]
+struct Garbage {
+    text: &'static str,
+    repeat: usize,
+    number: i32,
+    items: usize,
+}
+
+const KINDS: [Garbage; 5] = [
+    Garbage { text: "\0", repeat: 1, number: i32::MIN, items: 1 },
+    Garbage { text: "x", repeat: 200_000, number: i32::MAX, items: 3 },
+    Garbage { text: "'; DROP TABLE users; --", repeat: 1, number: -1, items: 1_001 },
+    Garbage { text: "\u{202e}\u{1f600}\r\n", repeat: 1, number: 999, items: 2 },
+    Garbage { text: "", repeat: 1, number: 0, items: 0 },
+];
+/// Deeper than any message of ours may be, so that recursive types (Struct) are filled beyond their limit and end.
+const MAX_DEPTH: usize = 80;
+
+impl Garbage {
+    fn fill(self, descriptor: &MessageDescriptor, depth: usize) -> DynamicMessage {
+        let mut message = DynamicMessage::new(descriptor.clone());
+        // A Value is one of several things; following all of them would never end.
+        let is_value = descriptor.full_name() == "google.protobuf.Value";
+        for field in descriptor.fields() {
+            if is_value && field.name() != if depth > 2 { "struct_value" } else { "string_value" } {
+                continue;
+            }
+            if let Some(value) = self.value(&field, depth) {
+                message.set_field(&field, value);
+            }
+        }
+        message
+    }
+
+    fn value(self, field: &FieldDescriptor, depth: usize) -> Option<Value> {
+        if depth == 0 {
+            return None;
+        }
+        if field.is_map() {
+            let Kind::Message(entry) = field.kind() else { return None };
+            let value = self.single(&entry.map_entry_value_field().kind(), depth)?;
+            return Some(Value::Map([(prost_reflect::MapKey::String(self.text.to_owned()), value)].into()));
+        }
+        if field.is_list() {
+            // Nested lists of a thousand would only test the size limit.
+            let count = if depth < MAX_DEPTH { self.items.min(1) } else { self.items };
+            return Some(Value::List((0..count).filter_map(|_| self.single(&field.kind(), depth)).collect()));
+        }
+        self.single(&field.kind(), depth)
+    }
+
+    fn single(self, kind: &Kind, depth: usize) -> Option<Value> {
+        let text = if depth < MAX_DEPTH - 2 { self.text.to_owned() } else { self.text.repeat(self.repeat) };
+        Some(match kind {
+            Kind::String => Value::String(text),
+            Kind::Bytes => Value::Bytes(text.into_bytes().into()),
+            Kind::Bool => Value::Bool(true),
+            Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => Value::I32(self.number),
+            Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
+                Value::I64(i64::from(self.number).wrapping_mul(1 << 31))
+            }
+            Kind::Uint32 | Kind::Fixed32 => Value::U32(u32::MAX),
+            Kind::Uint64 | Kind::Fixed64 => Value::U64(u64::MAX),
+            Kind::Double => Value::F64(f64::NAN),
+            Kind::Float => Value::F32(f32::NAN),
+            Kind::Enum(_) => Value::EnumNumber(self.number),
+            Kind::Message(message) => Value::Message(self.fill(message, depth - 1)),
+        })
+    }
+}
+
+/// Answers that a client can act on.
+fn is_clean(status: &Status) -> bool {
+    matches!(
+        status.code(),
+        Code::InvalidArgument
+            | Code::NotFound
+            | Code::FailedPrecondition
+            | Code::PermissionDenied
+            | Code::Unauthenticated
+            | Code::AlreadyExists
+            | Code::OutOfRange
+    )
+}
+
+#[tokio::test]
+async fn garbage_is_refused_as_garbage() {
+    let suite = harness().start().await;
+    let olga = suite.guest("olga").await;
+    let signer = ServiceSigner::new("tester", SERVICE_SECRET.into());
+    let mut unclean = Vec::new();
+    for method in methods() {
+        let path = path_of(&method);
+        // These end the session that the others need.
+        if path.ends_with("/Logout") {
+            continue;
+        }
+        for garbage in KINDS {
+            let message = garbage.fill(&method.input(), MAX_DEPTH);
+            let fields = message.descriptor().fields().len();
+            let authorization = match path.contains(".internal.") {
+                true => signer.authorization(&path),
+                false => format!("Bearer {}", olga.session_token.as_deref().unwrap()),
+            };
+            let bytes = Bytes::from(message.encode_to_vec());
+            let answer = call(channel_for(&suite, &path), &path, Some(authorization), bytes).await;
+            match answer {
+                Err(status) if !is_clean(&status) => {
+                    unclean.push(format!("{path} {garbage:?}: {}", summary(&status)))
+                }
+                Err(status) if status.code() == Code::InvalidArgument && fields > 0 => {
+                    let named = !violations(&status).is_empty() || !summary(&status).ends_with(' ');
+                    assert!(named, "{path} names no field for {garbage:?}: {status:?}");
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(unclean.is_empty(), "{}", unclean.join("\n"));
+}

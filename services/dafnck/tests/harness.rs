@@ -1,0 +1,65 @@
+//! The suite under test: all four services in this process.
+
+use std::path::{Path, PathBuf};
+
+use ::content::storage::{BucketOptions, FileLimits, StorageOptions};
+use dafnck::operator::OperatorOptions;
+use http::Extensions;
+use identity::sealing::KeyRingOptions;
+use identity::{IdentityOptions, RegistrationMode};
+use testkit::*;
+
+/// All four services in this process.
+pub fn harness() -> Harness {
+    Harness::new()
+        .serve(identity::NAME, |context, options, listener| {
+            let own = options.own::<IdentityOptions>().clone();
+            Box::pin(identity::serve(context, own, options.mail.clone(), listener))
+        })
+        .serve(project::NAME, |context, options, listener| {
+            Box::pin(project::serve(context, options.mail.clone(), listener))
+        })
+        .serve(task::NAME, |context, _, listener| Box::pin(task::serve(context, listener)))
+        .serve(content::NAME, |context, options, listener| {
+            Box::pin(content::serve(context, options.own::<StorageOptions>().clone(), listener))
+        })
+        .with_options(insert_options)
+}
+
+fn insert_options(options: &mut Extensions, files: &Path) {
+    options.insert(IdentityOptions {
+        keys: KeyRingOptions { encryption_keys: Some(ENCRYPTION_KEYS.into()), encryption_keys_file: None },
+        // So that actors are there at once.
+        registration: RegistrationMode::Direct,
+        ..IdentityOptions::default()
+    });
+    options.insert(StorageOptions {
+        storage_folder: files.join(FILES),
+        bucket: BucketOptions::default(),
+        limits: FileLimits { max_attachment_bytes: MAX_ATTACHMENT_BYTES, ..FileLimits::default() },
+    });
+}
+
+/// What `dafnck` is told to reach a suite.
+pub fn operator(suite: &Suite) -> OperatorOptions {
+    let tls = suite.options.tls_of("operator");
+    OperatorOptions {
+        service_secret: Some(SERVICE_SECRET.into()),
+        data_folder: PathBuf::from("nowhere"),
+        siblings: suite.siblings.clone(),
+        tls_ca: tls.tls_ca,
+        tls_certificate: tls.tls_certificate,
+        tls_key: tls.tls_key,
+    }
+}
+
+/// The options that name a bucket.
+pub fn bucket_options(bucket: &Bucket) -> BucketOptions {
+    BucketOptions {
+        storage_url: Some(Bucket::URL.to_owned()),
+        storage_endpoint: Some(bucket.endpoint()),
+        storage_region: None,
+        storage_access_key_id: Some(Bucket::ACCESS_KEY_ID.to_owned()),
+        storage_secret_access_key: Some(Bucket::SECRET_ACCESS_KEY.into()),
+    }
+}

@@ -1,0 +1,217 @@
+//! `dafnck import` and `dafnck convert` over the real wire.
+
+use crate::harness::{harness, operator};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use dafnck::convert::eips::{self, EipsOptions};
+use dafnck::import::{self, ImportOptions, Progress, Report, Tally};
+use dafnck::interchange::line::Kind;
+use expect_test::expect;
+use futures::StreamExt;
+use proto::content::v1 as content;
+use proto::project::v1 as project;
+use proto::task::v1 as task;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::Suite;
+
+fn id(number: u32) -> String {
+    format!("00000000-0000-4000-8000-{number:012}")
+}
+
+/// One of everything, in an order in which nothing could be stored.
+fn one_of_everything() -> Vec<Value> {
+    let (olga, gus, apollo, build, fly, paint, guide) = (id(1), id(2), id(3), id(4), id(5), id(6), id(7));
+    let bytes = base64::engine::general_purpose::STANDARD.encode([0, 159, 146, 150]);
+    vec![
+        json!({"type": "attachment", "id": id(8), "entity_type": "task", "entity_id": fly, "uploader_id": gus,
+            "filename": "inline.bin", "content_base64": bytes}),
+        json!({"type": "attachment", "id": id(9), "entity_type": "document", "entity_id": guide,
+            "uploader_id": olga, "filename": "beside.txt", "path": "files/beside.txt"}),
+        json!({"type": "document_version", "document_id": guide, "version_number": 2, "content": "# Fly higher",
+            "author_id": gus, "change_summary": "higher", "created_at": "2020-03-02T10:00:00Z"}),
+        json!({"type": "document_version", "document_id": guide, "version_number": 1, "content": "# Fly",
+            "author_id": olga, "created_at": "2020-03-01"}),
+        json!({"type": "document", "id": guide, "project_id": apollo, "title": "Guide", "author_id": olga,
+            "status": "published", "created_at": "2020-03-01"}),
+        json!({"type": "dependency", "task_id": fly, "depends_on_task_id": build}),
+        json!({"type": "task", "id": paint, "project_id": apollo, "parent_task_id": build, "title": "Paint",
+            "creator_id": gus}),
+        json!({"type": "task", "id": fly, "project_id": apollo, "title": "Fly", "creator_id": olga,
+            "status": "blocked", "tags": ["moon"], "metadata": {"stage": 2}}),
+        json!({"type": "task", "id": build, "project_id": apollo, "title": "Build", "creator_id": olga,
+            "status": "done", "created_at": "2020-01-02", "updated_at": "2020-02-03"}),
+        json!({"type": "member", "project_id": apollo, "user_id": gus, "role": "viewer"}),
+        json!({"type": "project", "id": apollo, "name": "Apollo", "owner_id": olga, "visibility": "public"}),
+        json!({"type": "user", "id": gus, "email": "gus@example.org", "username": "gus"}),
+        json!({"type": "user", "id": olga, "email": "olga@example.org", "username": "olga", "last_name": "Ruiz"}),
+    ]
+}
+
+/// A folder with a file to import and what it points to.
+struct Origin {
+    folder: TempDir,
+}
+
+impl Origin {
+    fn of(lines: &[String]) -> Self {
+        let folder = TempDir::new().unwrap();
+        fs::create_dir(folder.path().join("files")).unwrap();
+        fs::write(folder.path().join("files/beside.txt"), "beside").unwrap();
+        fs::write(folder.path().join("import.jsonl"), lines.join("\n")).unwrap();
+        Self { folder }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("import.jsonl")
+    }
+}
+
+fn texts(lines: &[Value]) -> Vec<String> {
+    lines.iter().map(Value::to_string).collect()
+}
+
+fn options(suite: &Suite, file: &Path) -> ImportOptions {
+    ImportOptions { file: file.to_owned(), operator: operator(&suite) }
+}
+
+async fn import(suite: &Suite, file: &Path) -> Report {
+    let mut report = Report::default();
+    import::run(&options(suite, file), &mut report, &Progress::Silent).await.unwrap();
+    report
+}
+
+fn created(report: &Report) -> Vec<(Kind, u64)> {
+    report.tallies.iter().map(|(kind, tally)| (*kind, tally.created)).collect()
+}
+
+async fn bytes_of(suite: &Suite, attachment: u32) -> Vec<u8> {
+    let request = content::DownloadAttachmentRequest { attachment_id: id(attachment), ..Default::default() };
+    let parts = suite.anonymous().attachments().download_attachment(request).await.unwrap().into_inner();
+    let chunks = parts.map(|part| part.unwrap().chunk.to_vec());
+    chunks.concat().await
+}
+
+#[tokio::test]
+async fn everything_is_stored_once_whatever_the_order() {
+    let suite = harness().start().await;
+    let origin = Origin::of(&texts(&one_of_everything()));
+    let first = import(&suite, &origin.file()).await;
+    assert_eq!(first.refusals(), []);
+    let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::ProjectKey);
+    assert_eq!(created(&first), kinds.zip([2, 1, 1, 3, 1, 1, 2, 2]).collect::<Vec<_>>());
+
+    let second = import(&suite, &origin.file()).await;
+    assert_eq!(second.refusals(), []);
+    assert!(created(&second).iter().all(|(_, created)| *created == 0));
+    let unchanged: u64 = second.tallies.values().map(|tally| tally.unchanged).sum();
+    assert_eq!(unchanged, 13);
+}
+
+#[tokio::test]
+async fn what_was_imported_can_be_read_as_it_was() {
+    let suite = harness().start().await;
+    let origin = Origin::of(&texts(&one_of_everything()));
+    import(&suite, &origin.file()).await;
+    let anybody = suite.anonymous();
+
+    let request = project::GetProjectRequest { project_id: id(3) };
+    let found = anybody.projects().get_project(request).await.unwrap().into_inner();
+    assert_eq!((found.name.as_str(), found.owner_id), ("Apollo", id(1)));
+    let request = task::GetTaskRequest { task_id: id(4) };
+    let build = anybody.tasks().get_task(request).await.unwrap().into_inner();
+    assert_eq!(build.created_at.unwrap().seconds, 1_577_923_200);
+    assert_eq!(build.completed_at.unwrap().seconds, 1_580_688_000);
+    let request = content::GetDocumentRequest { document_id: id(7) };
+    let guide = anybody.documents().get_document(request).await.unwrap().into_inner();
+    assert_eq!((guide.content.as_deref(), guide.version), (Some("# Fly higher"), 2));
+    assert_eq!(bytes_of(&suite, 8).await, [0, 159, 146, 150]);
+    assert_eq!(bytes_of(&suite, 9).await, b"beside");
+}
+
+#[tokio::test]
+async fn refused_lines_are_named_and_stop_no_other() {
+    let suite = harness().start().await;
+    let mut lines = texts(&one_of_everything());
+    lines.push(r#"{"type":"user","id":"#.to_owned());
+    lines.push(json!({"type": "ship"}).to_string());
+    lines.push(
+        json!({"type": "user", "id": id(20), "email": "else@example.org", "username": "olga"}).to_string(),
+    );
+    lines.push(json!({"type": "member", "project_id": id(3), "user_id": id(2), "rank": 1}).to_string());
+    lines.push(
+        json!({"type": "task", "id": id(21), "project_id": id(99), "title": "Lost", "creator_id": id(1)})
+            .to_string(),
+    );
+    lines.push(json!({"type": "dependency", "task_id": id(4), "depends_on_task_id": id(5)}).to_string());
+    lines.push(
+        json!({"type": "attachment", "id": id(22), "entity_type": "task", "entity_id": id(5), "uploader_id": id(1),
+            "filename": "passwd", "path": "../passwd"})
+        .to_string(),
+    );
+    let origin = Origin::of(&lines);
+    let report = import(&suite, &origin.file()).await;
+    let refusals: Vec<String> =
+        report.refusals().iter().map(|refusal| format!("{}: {}", refusal.line, refusal.reason)).collect();
+    expect![[r#"
+        14: EOF while parsing a value (column 20)
+        15: unknown variant `ship`, expected one of `user`, `project`, `member`, `project_key`, `task`, `dependency`, `document`, `document_version`, `attachment` (column 14)
+        16: username: belongs to another user
+        17: unknown field `rank`, expected one of `project_id`, `user_id`, `role`, `permissions`, `joined_at`
+        18: project_id names no project
+        19: would close a cycle: Fly -> Build
+        20: the path ../passwd leads out of the file's folder"#]].assert_eq(&refusals.join("\n"));
+    assert_eq!(report.refused(), 7);
+    assert_eq!(report.tallies[&Kind::Task], Tally { created: 3, unchanged: 0, refused: 1 });
+}
+
+#[tokio::test]
+async fn a_wrong_secret_ends_the_import_with_a_reason() {
+    let suite = harness().start().await;
+    let origin = Origin::of(&texts(&one_of_everything()));
+    let mut options = options(&suite, &origin.file());
+    options.operator.service_secret = Some("another secret, also long enough to be one".into());
+    let mut report = Report::default();
+    let error = import::run(&options, &mut report, &Progress::Silent).await.unwrap_err();
+    let text = format!("{error:#}");
+    assert!(text.starts_with("sending the users: Unauthenticated"), "{text}");
+    assert!(text.ends_with("Is it the suite's service secret?"), "{text}");
+}
+
+#[tokio::test]
+async fn converted_proposals_are_imported_with_their_circle_refused() {
+    let suite = harness().start().await;
+    let folder = TempDir::new().unwrap();
+    write_proposals(folder.path());
+    let output = folder.path().join("converted.jsonl");
+    let counts =
+        eips::convert(&EipsOptions { folder: folder.path().to_owned(), output: output.clone() }).unwrap();
+    let report = import(&suite, &output).await;
+    let written: Vec<(Kind, u64)> = counts.into_iter().collect();
+    let taken = |tally: &Tally| tally.created + tally.refused;
+    assert_eq!(report.tallies.iter().map(|(kind, tally)| (*kind, taken(tally))).collect::<Vec<_>>(), written);
+    let refused: Vec<Kind> = report.refusals().iter().filter_map(|refusal| refusal.kind).collect();
+    assert_eq!(refused, [Kind::Dependency], "{report}");
+}
+
+/// Three made-up proposals, of which two require each other.
+fn write_proposals(folder: &Path) {
+    let proposal = |number: u32, requires: &[u32], category: &str| {
+        json!({"number": number, "title": "Made up", "authors": [{"name": "Olga Ruiz", "handle": "olgar"}],
+            "status": "Draft", "type": "Standards Track", "category": category, "created": "2021-04-05",
+            "discussions_to": null, "requires": requires, "body": format!("body {number}")})
+    };
+    let proposals = [proposal(1, &[2], "Core"), proposal(2, &[1], "Core"), proposal(3, &[1], "Interface")];
+    fs::write(folder.join("eips.jsonl"), texts(&proposals).join("\n")).unwrap();
+    let versions = [("first", "a"), ("second", "b")]
+        .map(|(summary, body)| json!({"at": 1_620_000_000, "by": "a bot", "summary": summary, "body": body}));
+    let history = json!({"number": 2, "versions": versions});
+    let file = fs::File::create(folder.join("history.jsonl.gz")).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    serde_json::to_writer(&mut packed, &history).unwrap();
+    packed.finish().unwrap();
+    fs::create_dir(folder.join("assets")).unwrap();
+    fs::write(folder.join("assets/eip-3-drawing.txt"), "a drawing").unwrap();
+}

@@ -1,0 +1,45 @@
+//! The suite as a whole, over the real wire.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "failing is reporting here"
+)]
+
+mod archived;
+mod budgets;
+mod catalog;
+mod dafnck;
+mod deleting;
+mod deploy;
+mod doctor;
+mod drills;
+mod effects;
+mod encrypted_run;
+mod ended_streams;
+mod ending_sessions;
+mod files;
+mod forms;
+mod freshness;
+mod garbage;
+mod harness;
+mod housekeeping;
+mod importing;
+mod interchange;
+mod least_privilege;
+mod machine;
+mod maintaining;
+mod outages;
+mod reflection;
+mod restoring;
+mod roles;
+mod telemetry;
+mod trimming;
+mod upgrading;
+mod upkeep;
+mod walk;
+mod watchers;

@@ -1,0 +1,61 @@
+//! What a client finds that knows nothing but the address.
+
+use crate::harness::harness;
+use testkit::Service;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+const ALL: [Service; 4] = [Service::Identity, Service::Project, Service::Task, Service::Content];
+
+#[tokio::test]
+async fn every_service_becomes_healthy() {
+    let suite = harness().start().await;
+    for service in ALL {
+        let mut health = HealthClient::new(suite.channel(service));
+        let mut updates = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+        while updates.message().await.unwrap().unwrap().status != 1 {}
+    }
+}
+
+/// Asks with one version of the reflection protocol for the list of services and for the file of one.
+macro_rules! reflect {
+    ($version:ident, $suite:expr, $service:expr) => {{
+        use tonic_reflection::pb::$version::ServerReflectionRequest;
+        use tonic_reflection::pb::$version::server_reflection_client::ServerReflectionClient;
+        use tonic_reflection::pb::$version::server_reflection_request::MessageRequest;
+        use tonic_reflection::pb::$version::server_reflection_response::MessageResponse;
+        let ask = async |question| {
+            let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
+            let mut client = ServerReflectionClient::new($suite.channel($service));
+            let answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap();
+            answers.into_inner().message().await.unwrap().unwrap().message_response.unwrap()
+        };
+        let MessageResponse::ListServicesResponse(list) =
+            ask(MessageRequest::ListServices(String::new())).await
+        else {
+            panic!("no list")
+        };
+        let names: Vec<String> = list.service.into_iter().map(|service| service.name).collect();
+        // The details of errors are part of what a tool must be able to read.
+        for name in names.iter().map(String::as_str).chain(["google.rpc.ErrorInfo", "google.rpc.BadRequest"])
+        {
+            let answer = ask(MessageRequest::FileContainingSymbol(name.to_owned())).await;
+            assert!(matches!(answer, MessageResponse::FileDescriptorResponse(_)), "{name}: {answer:?}");
+        }
+        names
+    }};
+}
+
+#[tokio::test]
+async fn both_versions_of_reflection_describe_what_is_served() {
+    let suite = harness().start().await;
+    for service in ALL {
+        let own = format!("dafnck.{service:?}.").to_lowercase();
+        let v1 = reflect!(v1, suite, service);
+        let v1alpha = reflect!(v1alpha, suite, service);
+        assert_eq!(v1, v1alpha);
+        assert!(v1.iter().any(|name| name.starts_with(&own)), "{v1:?}");
+        assert!(v1.contains(&"grpc.health.v1.Health".to_owned()), "{v1:?}");
+        assert!(!v1.iter().any(|name| name.starts_with("dafnck.") && !name.starts_with(&own)), "{v1:?}");
+    }
+}

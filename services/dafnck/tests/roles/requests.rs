@@ -1,0 +1,329 @@
+//! One request for each public method of project, task and content: well-formed, about things that are there, and
+//! such that whoever passes the check of permission changes nothing that the next caller needs. Most carry a stale
+//! etag, so that they are ABORTED right after it.
+
+use prost::Message;
+use proto::content::v1 as content;
+use proto::content::v1::content_edit::Change;
+use proto::content::v1::upload_attachment_request::Part as WholePart;
+use proto::content::v1::upload_chunks_request::Part as ChunkPart;
+use proto::project::v1 as project;
+use proto::task::v1 as task;
+use proto::task::v1::move_task_request::Destination;
+use testkit::new_id;
+
+/// What requests are about. A dependency and an attachment are for one caller alone: they may be deleted.
+#[derive(Clone, Debug, Default)]
+pub struct Ids {
+    pub project: String,
+    pub owner: String,
+    /// Somebody who is a member.
+    pub member: String,
+    pub invitation: String,
+    pub transfer: String,
+    pub task: String,
+    pub other_task: String,
+    pub task_key: String,
+    pub project_key: String,
+    pub dependency: String,
+    pub document: String,
+    pub attachment: String,
+    /// An upload of the owner's.
+    pub upload: String,
+    /// When all this was there.
+    pub at: Option<prost_types::Timestamp>,
+}
+
+/// The path of a method behind `/dafnck.`, and what it is sent.
+pub type Sample = (&'static str, Vec<u8>);
+
+fn stale() -> String {
+    shared::etag::of(0)
+}
+
+fn edit() -> Option<content::ContentEdit> {
+    Some(content::ContentEdit { base_version: 1, change: Some(Change::Replace("more".to_owned())) })
+}
+
+/// In the order in which a caller sends them.
+pub fn all(ids: &Ids) -> Vec<Sample> {
+    [
+        of_projects(ids),
+        of_people(ids),
+        of_tasks(ids),
+        of_plans_and_searches(ids),
+        of_documents(ids),
+        of_files(ids),
+    ]
+    .into_iter()
+    .flatten()
+    .chain([leaving(ids)])
+    .collect()
+}
+
+/// Last, since afterwards the caller is a stranger.
+fn leaving(ids: &Ids) -> Sample {
+    let request = project::LeaveProjectRequest { project_id: ids.project.clone() };
+    ("project.v1.MemberService/LeaveProject", request.encode_to_vec())
+}
+
+fn of_projects(ids: &Ids) -> Vec<Sample> {
+    use project::*;
+    let (project_id, etag) = (ids.project.clone(), stale());
+    let unchanged = Project { id: project_id.clone(), etag: etag.clone(), ..Default::default() };
+    let by_verb = CompleteProjectRequest { project_id: project_id.clone(), etag }.encode_to_vec();
+    let by_id = GetProjectRequest { project_id: project_id.clone() }.encode_to_vec();
+    let create = CreateProjectRequest { name: "another".to_owned(), ..Default::default() };
+    let update = UpdateProjectRequest { project: Some(unchanged), update_mask: None };
+    let history = ListProjectHistoryRequest { project_id: project_id.clone(), ..Default::default() };
+    let members_at =
+        ListMembersAtRequest { project_id: project_id.clone(), at_time: ids.at, ..Default::default() };
+    let watch = WatchProjectRequest { project_id: project_id.clone(), ..Default::default() };
+    vec![
+        ("project.v1.ProjectService/CreateProject", create.encode_to_vec()),
+        ("project.v1.ProjectService/GetProject", by_id.clone()),
+        ("project.v1.ProjectService/ListProjects", Vec::new()),
+        ("project.v1.ProjectService/UpdateProject", update.encode_to_vec()),
+        ("project.v1.ProjectService/CompleteProject", by_verb.clone()),
+        ("project.v1.ProjectService/CancelProject", by_verb.clone()),
+        ("project.v1.ProjectService/ArchiveProject", by_verb.clone()),
+        ("project.v1.ProjectService/ReopenProject", by_verb.clone()),
+        ("project.v1.ProjectService/DeleteProject", by_verb),
+        ("project.v1.ProjectService/GetEffectivePermissions", by_id),
+        ("project.v1.ProjectFeedService/WatchProject", watch.encode_to_vec()),
+        ("project.v1.ProjectHistoryService/ListProjectHistory", history.encode_to_vec()),
+        (
+            "project.v1.ProjectHistoryService/GetProjectAt",
+            GetProjectAtRequest { project_id, at_time: ids.at }.encode_to_vec(),
+        ),
+        ("project.v1.ProjectHistoryService/ListMembersAt", members_at.encode_to_vec()),
+    ]
+}
+
+fn of_people(ids: &Ids) -> Vec<Sample> {
+    use project::*;
+    let (project_id, user_id, etag) = (ids.project.clone(), ids.member.clone(), stale());
+    let add =
+        AddMemberRequest { project_id: project_id.clone(), user_id: user_id.clone(), ..Default::default() };
+    let unchanged =
+        Member { project_id: project_id.clone(), user_id: user_id.clone(), etag, ..Default::default() };
+    let update = UpdateMemberRequest { member: Some(unchanged), update_mask: None };
+    let get = GetMemberRequest { project_id: project_id.clone(), user_id: user_id.clone() };
+    let remove = RemoveMemberRequest { project_id: project_id.clone(), user_id: ids.owner.clone() };
+    let offer = OfferOwnershipRequest { project_id: project_id.clone(), user_id, ..Default::default() };
+    let answer = AcceptOwnershipRequest {
+        project_id: project_id.clone(),
+        transfer_id: ids.transfer.clone(),
+        etag: stale(),
+    };
+    let get_offer =
+        GetOwnershipTransferRequest { project_id: project_id.clone(), transfer_id: ids.transfer.clone() };
+    let invite = CreateInvitationRequest {
+        project_id: project_id.clone(),
+        email: "somebody@example.org".to_owned(),
+        ..Default::default()
+    };
+    let by_invitation = RevokeInvitationRequest {
+        project_id: project_id.clone(),
+        invitation_id: ids.invitation.clone(),
+        etag: stale(),
+    };
+    let get_invitation =
+        GetInvitationRequest { project_id: project_id.clone(), invitation_id: ids.invitation.clone() };
+    let accept = AcceptInvitationRequest { token: format!("dfi_{}", "A".repeat(43)) };
+    let list = ListMembersRequest { project_id, ..Default::default() }.encode_to_vec();
+    vec![
+        ("project.v1.MemberService/AddMember", add.encode_to_vec()),
+        ("project.v1.MemberService/GetMember", get.encode_to_vec()),
+        ("project.v1.MemberService/ListMembers", list.clone()),
+        ("project.v1.MemberService/UpdateMember", update.encode_to_vec()),
+        ("project.v1.MemberService/RemoveMember", remove.encode_to_vec()),
+        ("project.v1.OwnershipService/OfferOwnership", offer.encode_to_vec()),
+        ("project.v1.OwnershipService/GetOwnershipTransfer", get_offer.encode_to_vec()),
+        ("project.v1.OwnershipService/ListOwnershipTransfers", list.clone()),
+        ("project.v1.OwnershipService/AcceptOwnership", answer.encode_to_vec()),
+        ("project.v1.OwnershipService/DeclineOwnership", answer.encode_to_vec()),
+        ("project.v1.OwnershipService/WithdrawOwnership", answer.encode_to_vec()),
+        ("project.v1.InvitationService/CreateInvitation", invite.encode_to_vec()),
+        ("project.v1.InvitationService/GetInvitation", get_invitation.encode_to_vec()),
+        ("project.v1.InvitationService/ListInvitations", list),
+        ("project.v1.InvitationService/ResendInvitation", by_invitation.encode_to_vec()),
+        ("project.v1.InvitationService/RevokeInvitation", by_invitation.encode_to_vec()),
+        ("project.v1.InvitationService/AcceptInvitation", accept.encode_to_vec()),
+    ]
+}
+
+fn of_tasks(ids: &Ids) -> Vec<Sample> {
+    use task::*;
+    let (project_id, task_id, etag) = (ids.project.clone(), ids.task.clone(), stale());
+    let create = CreateTaskRequest {
+        project_id: project_id.clone(),
+        title: "another".to_owned(),
+        ..Default::default()
+    };
+    let unchanged = Task { id: task_id.clone(), etag: etag.clone(), ..Default::default() };
+    let update = UpdateTaskRequest { task: Some(unchanged), update_mask: None };
+    let delete = DeleteTaskRequest { task_id: task_id.clone(), etag: etag.clone() };
+    let place = MoveTaskRequest {
+        task_id: task_id.clone(),
+        etag,
+        destination: Some(Destination::AfterTaskId(ids.other_task.clone())),
+    };
+    let link = CreateTaskDependencyRequest {
+        task_id: ids.other_task.clone(),
+        depends_on_task_id: task_id.clone(),
+        ..Default::default()
+    };
+    let create_all = BatchCreateTasksRequest {
+        project_id: project_id.clone(),
+        requests: vec![create.clone()],
+        ..Default::default()
+    };
+    let update_all = BatchUpdateTasksRequest { requests: vec![update.clone()], ..Default::default() };
+    let delete_all = BatchDeleteTasksRequest { requests: vec![delete.clone()], ..Default::default() };
+    let by_id = GetTaskRequest { task_id: task_id.clone() }.encode_to_vec();
+    let of_project = ListTasksRequest { project_id: project_id.clone(), ..Default::default() };
+    let of_project = of_project.encode_to_vec();
+    let unlink = DeleteTaskDependencyRequest { dependency_id: ids.dependency.clone() };
+    let lookup = LookupTaskRequest { key: ids.task_key.clone() };
+    let set_key = SetProjectKeyRequest { project_id: project_id.clone(), key: ids.project_key.clone() };
+    let task_at = GetTaskAtRequest { task_id, at_time: ids.at };
+    let tasks_at = ListTasksAtRequest { project_id, at_time: ids.at, ..Default::default() };
+    vec![
+        ("task.v1.TaskService/CreateTask", create.encode_to_vec()),
+        ("task.v1.TaskService/GetTask", by_id.clone()),
+        ("task.v1.TaskService/ListTasks", of_project.clone()),
+        ("task.v1.TaskService/UpdateTask", update.encode_to_vec()),
+        ("task.v1.TaskService/CompleteTask", delete.encode_to_vec()),
+        ("task.v1.TaskService/DeleteTask", delete.encode_to_vec()),
+        ("task.v1.TaskService/GetProjectProgress", of_project.clone()),
+        ("task.v1.TaskDependencyService/CreateTaskDependency", link.encode_to_vec()),
+        ("task.v1.TaskDependencyService/ListTaskDependencies", by_id.clone()),
+        ("task.v1.TaskDependencyService/DeleteTaskDependency", unlink.encode_to_vec()),
+        ("task.v1.TaskBatchService/BatchCreateTasks", create_all.encode_to_vec()),
+        ("task.v1.TaskBatchService/BatchUpdateTasks", update_all.encode_to_vec()),
+        ("task.v1.TaskBatchService/BatchDeleteTasks", delete_all.encode_to_vec()),
+        ("task.v1.TaskFeedService/WatchTasks", of_project.clone()),
+        ("task.v1.TaskHistoryService/ListTaskHistory", by_id),
+        ("task.v1.TaskHistoryService/GetTaskAt", task_at.encode_to_vec()),
+        ("task.v1.TaskHistoryService/ListTasksAt", tasks_at.encode_to_vec()),
+        ("task.v1.TaskNumberService/LookupTask", lookup.encode_to_vec()),
+        ("task.v1.TaskNumberService/GetProjectKey", of_project),
+        ("task.v1.TaskNumberService/SetProjectKey", set_key.encode_to_vec()),
+        ("task.v1.TaskOrderService/MoveTask", place.encode_to_vec()),
+    ]
+}
+
+fn of_plans_and_searches(ids: &Ids) -> Vec<Sample> {
+    use task::*;
+    let (project_id, task_id) = (ids.project.clone(), ids.task.clone());
+    let graph = GetDependencyGraphRequest { task_id: task_id.clone(), ..Default::default() };
+    let plan = GetPlanRequest { project_id: project_id.clone(), ..Default::default() };
+    let filter = Some(TaskFilter { project_ids: vec![project_id.clone()], ..Default::default() });
+    let search = SearchTasksRequest { text: "fly".to_owned(), filter: filter.clone(), ..Default::default() };
+    let facets = GetTaskFacetsRequest { filter, ..Default::default() };
+    let work = GetMyWorkRequest { project_ids: vec![project_id.clone()], ..Default::default() };
+    let slip = GetSlipImpactRequest { project_id, task_id, extra_hours: 1, ..Default::default() };
+    vec![
+        ("task.v1.TaskPlanService/GetDependencyGraph", graph.encode_to_vec()),
+        ("task.v1.TaskPlanService/GetPlan", plan.encode_to_vec()),
+        ("task.v1.TaskPlanService/GetSlipImpact", slip.encode_to_vec()),
+        ("task.v1.TaskSearchService/SearchTasks", search.encode_to_vec()),
+        ("task.v1.TaskSearchService/GetTaskFacets", facets.encode_to_vec()),
+        ("task.v1.MyWorkService/GetMyWork", work.encode_to_vec()),
+    ]
+}
+
+fn of_documents(ids: &Ids) -> Vec<Sample> {
+    use content::*;
+    let (project_id, document_id, etag) = (ids.project.clone(), ids.document.clone(), stale());
+    let create = CreateDocumentRequest {
+        project_id: project_id.clone(),
+        title: "another".to_owned(),
+        ..Default::default()
+    };
+    let unchanged = Document { id: document_id.clone(), etag: etag.clone(), ..Default::default() };
+    let update = UpdateDocumentRequest { document: Some(unchanged), ..Default::default() };
+    let by_verb =
+        SubmitDocumentRequest { document_id: document_id.clone(), etag: etag.clone() }.encode_to_vec();
+    let by_id = GetDocumentRequest { document_id: document_id.clone() }.encode_to_vec();
+    let version = GetDocumentVersionRequest { document_id: document_id.clone(), version_number: 1 };
+    let diff = DiffDocumentVersionsRequest {
+        document_id: document_id.clone(),
+        from_version: 1,
+        ..Default::default()
+    };
+    let restore = RestoreDocumentVersionRequest {
+        request_id: new_id(),
+        document_id: document_id.clone(),
+        version_number: 1,
+        etag: etag.clone(),
+    };
+    let change = EditDocumentContentRequest {
+        request_id: new_id(),
+        document_id: document_id.clone(),
+        edit: edit(),
+        etag,
+        ..Default::default()
+    };
+    let preview = PreviewDocumentEditRequest { document_id, edit: edit() };
+    let list = ListDocumentsRequest { project_id: project_id.clone(), ..Default::default() };
+    let search = SearchDocumentsRequest { text: "plan".to_owned(), project_id, ..Default::default() };
+    vec![
+        ("content.v1.DocumentService/CreateDocument", create.encode_to_vec()),
+        ("content.v1.DocumentService/GetDocument", by_id.clone()),
+        ("content.v1.DocumentService/ListDocuments", list.encode_to_vec()),
+        ("content.v1.DocumentService/UpdateDocument", update.encode_to_vec()),
+        ("content.v1.DocumentService/SubmitDocument", by_verb.clone()),
+        ("content.v1.DocumentService/PublishDocument", by_verb.clone()),
+        ("content.v1.DocumentService/ArchiveDocument", by_verb.clone()),
+        ("content.v1.DocumentService/ReviseDocument", by_verb.clone()),
+        ("content.v1.DocumentService/DeleteDocument", by_verb),
+        ("content.v1.DocumentService/GetDocumentVersion", version.encode_to_vec()),
+        ("content.v1.DocumentService/ListDocumentVersions", by_id),
+        ("content.v1.DocumentService/DiffDocumentVersions", diff.encode_to_vec()),
+        ("content.v1.DocumentService/RestoreDocumentVersion", restore.encode_to_vec()),
+        ("content.v1.DocumentEditService/EditDocumentContent", change.encode_to_vec()),
+        ("content.v1.DocumentEditService/PreviewDocumentEdit", preview.encode_to_vec()),
+        ("content.v1.DocumentSearchService/SearchDocuments", search.encode_to_vec()),
+    ]
+}
+
+fn of_files(ids: &Ids) -> Vec<Sample> {
+    use content::*;
+    let (entity_type, entity_id) = (EntityType::Task.into(), ids.task.clone());
+    let filename = "plan.txt".to_owned();
+    let header = UploadHeader {
+        entity_type,
+        entity_id: entity_id.clone(),
+        filename: filename.clone(),
+        ..Default::default()
+    };
+    let whole = UploadAttachmentRequest { part: Some(WholePart::Header(header)) };
+    let begin = CreateUploadRequest {
+        request_id: new_id(),
+        entity_type,
+        entity_id: entity_id.clone(),
+        filename,
+        size: 10,
+        ..Default::default()
+    };
+    let upload_id = ids.upload.clone();
+    let header = UploadChunksHeader { upload_id: upload_id.clone(), offset: 0 };
+    let chunks = UploadChunksRequest { part: Some(ChunkPart::Header(header)) };
+    let by_upload = GetUploadRequest { upload_id }.encode_to_vec();
+    let by_id = GetAttachmentRequest { attachment_id: ids.attachment.clone() }.encode_to_vec();
+    let list = ListAttachmentsRequest { entity_type, entity_id, ..Default::default() };
+    vec![
+        ("content.v1.AttachmentService/UploadAttachment", whole.encode_to_vec()),
+        ("content.v1.AttachmentService/DownloadAttachment", by_id.clone()),
+        ("content.v1.AttachmentService/GetAttachment", by_id.clone()),
+        ("content.v1.AttachmentService/ListAttachments", list.encode_to_vec()),
+        ("content.v1.AttachmentService/DeleteAttachment", by_id),
+        ("content.v1.UploadService/CreateUpload", begin.encode_to_vec()),
+        ("content.v1.UploadService/UploadChunks", chunks.encode_to_vec()),
+        ("content.v1.UploadService/GetUpload", by_upload.clone()),
+        ("content.v1.UploadService/CompleteUpload", by_upload.clone()),
+        ("content.v1.UploadService/CancelUpload", by_upload),
+    ]
+}

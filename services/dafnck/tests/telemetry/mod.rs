@@ -1,0 +1,152 @@
+//! What leaves for an OpenTelemetry collector: the names that dashboards and alert rules stand on, and whether the
+//! numbers are what happened.
+
+mod collector;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use diesel_async::SimpleAsyncConnection as _;
+use futures::future::join_all;
+use local_servers::RunningPostgres;
+use proto::identity::v1 as pb;
+use proto::identity::v1::auth_service_client::AuthServiceClient;
+use proto::project::v1::project_service_client::ProjectServiceClient;
+use proto::project::v1::{GetProjectRequest, ListProjectsRequest};
+use shared::config::DEFAULT_DATABASE_POOL_SIZE;
+use testkit::{Actor, Service, until, until_ok};
+use tonic::transport::Channel;
+use tonic::{Code, Request};
+
+use crate::machine::Machine;
+use collector::Collector;
+
+const NAMES: &str = include_str!("../metrics.txt");
+const ARRIVAL_LIMIT: Duration = Duration::from_secs(30);
+/// Calls that run in the same moment: more than wait for a hash at most, so that some are refused.
+const FLOOD: usize = 120;
+/// Connections that nobody got and evictions need not happen in so short a time, and there is no certificate.
+const RARE: [&str; 3] =
+    ["db.client.connection.timeouts", "dafnck.session_cache.evictions", "tls.certificate.remaining"];
+
+/// Services and the feeds that they follow. Nobody watches, so nobody reads for watchers.
+const FOLLOWERS: [&str; 4] =
+    ["content deleted_files", "content deleted_tasks", "content project_access", "task project_access"];
+/// The trace of a call, as its caller names it.
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+/// The longest that a call waits for a connection.
+const LONGEST_WAIT_SECONDS: f64 = 3.0;
+
+/// The whole suite as people run it, which tells this collector everything at once; and Olga, who has registered.
+async fn observed() -> (Collector, Machine, Actor) {
+    let (collector, url) = Collector::start().await;
+    let mut machine = Machine::new();
+    let variables = [
+        ("DAFNCK_OTLP_ENDPOINT", url.as_str()),
+        ("DAFNCK_SLOW_STATEMENT_MILLISECONDS", "1"),
+        ("DAFNCK_LOG_FILTER", "info"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "200"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "200"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "200"),
+    ];
+    machine.start_with("data", &variables).await;
+    let olga = machine.register("data", "olga").await;
+    (collector, machine, olga)
+}
+
+/// A login flood, part of which is refused; and a call that fails at us: identity has no projects.
+async fn trouble(identity: Channel) {
+    let logins = (0..FLOOD).map(|n| {
+        let login = pb::LoginRequest { login: format!("nobody{n}"), password: "wrong password".to_owned() };
+        let mut auth = AuthServiceClient::new(identity.clone());
+        async move { auth.login(login).await.err() }
+    });
+    join_all(logins).await;
+    let refusal = ProjectServiceClient::new(identity).get_project(GetProjectRequest::default()).await;
+    assert_eq!(refusal.unwrap_err().code(), Code::Unimplemented);
+}
+
+#[tokio::test]
+async fn traces_metrics_and_logs_leave_under_the_names_that_rules_stand_on() {
+    let (collector, machine, olga) = observed().await;
+    for _ in 0..2 {
+        olga.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap();
+    }
+    trouble(Channel::from_shared(machine.url(Service::Identity)).unwrap().connect_lazy()).await;
+    let wanted: BTreeSet<String> =
+        NAMES.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+    let demanded = |line: &&String| !RARE.iter().any(|name| line.starts_with(name));
+    until_ok("all metrics arrive", ARRIVAL_LIMIT, async || {
+        let arrived = collector.lines();
+        let missing: Vec<&String> =
+            wanted.iter().filter(demanded).filter(|line| !arrived.contains(*line)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(missing) }
+    })
+    .await;
+
+    let unlisted: Vec<String> = collector.lines().into_iter().filter(|line| !wanted.contains(line)).collect();
+    assert_eq!(unlisted, [""; 0], "what is sent is in tests/metrics.txt");
+    let arrived = collector.arrived();
+    assert_eq!(arrived.points_of("dafnck.change_feed.lag"), FOLLOWERS);
+    assert!(arrived.services.contains("dafnck"), "{:?}", arrived.services);
+    assert!(arrived.spans.contains("dafnck.identity.v1.AuthService/Register"), "{:?}", arrived.spans);
+    let logs = format!("{:?}", arrived.logs);
+    assert!(!logs.contains("olga@example.org"), "no values of statements");
+}
+
+/// How many of identity's connections for requests are in this state, as it was last told.
+fn connections(collector: &Collector, state: &str) -> f64 {
+    collector.measured("db.client.connection.count", &format!("identity_service {state}")).sum
+}
+
+/// A call under [`TRACE`] waits for a table until its connection was seen in use.
+async fn is_held_up(collector: &Collector, machine: &Machine, who: &Actor) {
+    let url = RunningPostgres::find(&machine.path("data")).unwrap().admin_url("dafnck");
+    let mut admin = shared::database::connect(&url).await.unwrap();
+    admin.batch_execute("BEGIN; LOCK TABLE identity.user_sessions").await.unwrap();
+    let mut request = Request::new(pb::ListSessionsRequest::default());
+    let parent = format!("00-{TRACE}-b7ad6b7169203331-01");
+    request.metadata_mut().insert("traceparent", parent.parse().unwrap());
+    let mut sessions = who.sessions();
+    let release = async {
+        until("one is in use", ARRIVAL_LIMIT, async || connections(collector, "used") >= 1.0).await;
+        admin.batch_execute("COMMIT").await.unwrap();
+    };
+    let (listed, ()) = tokio::join!(sessions.list_sessions(request), release);
+    listed.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_told_of_pools_sessions_and_slow_statements_is_what_happened() {
+    let (collector, machine, olga) = observed().await;
+    is_held_up(&collector, &machine, &olga).await;
+    until("none is in use any more", ARRIVAL_LIMIT, async || connections(&collector, "used") == 0.0).await;
+    let most = collector.measured("db.client.connection.max", "identity_service").sum;
+    assert_eq!(most, f64::from(DEFAULT_DATABASE_POOL_SIZE));
+    let idle = connections(&collector, "idle");
+    assert!((1.0..=most).contains(&idle), "{idle} of {most}");
+    let wait = collector.measured("db.client.connection.wait_time", "identity_service");
+    assert!(wait.count >= 2, "each call that has asked the database: {wait:?}");
+    assert!((0.0..LONGEST_WAIT_SECONDS).contains(&(wait.sum / wait.count as f64)), "{wait:?}");
+
+    until("the slow statement's log arrives under its call's trace", ARRIVAL_LIMIT, async || {
+        collector.arrived().logs.iter().any(|log| {
+            let is = |key: &str, value: &str| log.attributes.get(key).is_some_and(|own| own == value);
+            let statement = log.attributes.get("statement").map_or("", String::as_str);
+            log.text == "a statement was slow"
+                && statement.contains("user_sessions")
+                && is("trace_id", TRACE)
+                && is("pool", "identity_service")
+        })
+    })
+    .await;
+
+    // Beside the call that was held up: the first asks elsewhere who it is, the others remember.
+    for _ in 0..5 {
+        olga.projects().list_projects(ListProjectsRequest::default()).await.unwrap();
+    }
+    let looked_up = |result: &str| collector.measured("dafnck.session_cache.lookups", result).sum;
+    until("each call has looked once", ARRIVAL_LIMIT, async || looked_up("hit") + looked_up("miss") == 6.0)
+        .await;
+    assert!(looked_up("hit") >= 4.0 && looked_up("miss") >= 1.0, "{} hits", looked_up("hit"));
+}

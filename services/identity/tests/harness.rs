@@ -1,0 +1,28 @@
+//! The services under test.
+
+use std::path::Path;
+
+use http::Extensions;
+use identity::sealing::KeyRingOptions;
+use identity::{IdentityOptions, RegistrationMode};
+use testkit::*;
+
+/// Identity in this process, and the project service, which must refuse the tokens that identity refuses.
+pub fn harness() -> Harness {
+    Harness::new()
+        .serve(identity::NAME, |context, options, listener| {
+            let own = options.own::<IdentityOptions>().clone();
+            Box::pin(identity::serve(context, own, options.mail.clone(), listener))
+        })
+        .with_options(insert_options)
+        .with_program("project")
+}
+
+fn insert_options(options: &mut Extensions, _files: &Path) {
+    options.insert(IdentityOptions {
+        keys: KeyRingOptions { encryption_keys: Some(ENCRYPTION_KEYS.into()), encryption_keys_file: None },
+        // So that actors are there at once.
+        registration: RegistrationMode::Direct,
+        ..IdentityOptions::default()
+    });
+}

@@ -1,0 +1,106 @@
+//! PgBouncer in front of a PostgreSQL server, for tests.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::net::TcpStream;
+
+use crate::certificates::ServerCertificates;
+use crate::ports;
+use crate::provision::Program;
+use crate::provision_pgbouncer::{self, PgBouncerEdition, SERVER};
+use crate::tethered::{Place, Tethered};
+
+/// What comes before it, the databases, is where another PostgreSQL is.
+const SECTION: &str = "[pgbouncer]\n";
+const END_LIMIT: Duration = Duration::from_secs(5);
+
+/// A running PgBouncer.
+pub struct PgBouncer {
+    /// Loopback TCP port.
+    pub port: u16,
+    settings: String,
+    users: String,
+    certificates: Option<ServerCertificates>,
+    program: Program,
+    server: Option<Tethered>,
+}
+
+impl PgBouncer {
+    /// Starts it on a free port with the settings of this file, for all databases of the server at `postgres` and for
+    /// these users with their passwords; with certificates it speaks TLS and nothing else on both sides. Debian's package is
+    /// fetched into the cache.
+    ///
+    /// # Errors
+    /// When it cannot be fetched or does not start.
+    pub async fn start(
+        cache: &Path,
+        edition: PgBouncerEdition,
+        settings: &Path,
+        postgres: SocketAddr,
+        users: &[(String, String)],
+        certificates: Option<ServerCertificates>,
+        progress: impl Fn(&str) + Send + Sync,
+    ) -> Result<Self> {
+        let program = provision_pgbouncer::find_or_install(cache, edition, &progress).await?;
+        let port = ports::free()?;
+        let users = users.iter().map(|(user, password)| format!("\"{user}\" \"{password}\"\n")).collect();
+        let settings = std::fs::read_to_string(settings).context("cannot read PgBouncer's settings")?;
+        let (host, at) = (postgres.ip(), postgres.port());
+        // In one section, where what comes later counts: a second one would put all of the first back to the defaults.
+        let (_, own) = settings.split_once(SECTION).context("there is no section [pgbouncer]")?;
+        let settings = format!(
+            "[databases]\n* = host={host} port={at}\n{SECTION}{own}\n\
+             listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+        );
+        let mut bouncer = Self { port, settings, users, certificates, program, server: None };
+        bouncer.start_again().await?;
+        Ok(bouncer)
+    }
+
+    /// Ends it at once, as a crash would.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn kill(&mut self) -> Result<()> {
+        if let Some(server) = &self.server {
+            server.signal("KILL").await?;
+            let ended = super::process::wait_for_end(|| Ok(server.has_ended()), END_LIMIT).await?;
+            anyhow::ensure!(ended, "PgBouncer did not end");
+        }
+        Ok(())
+    }
+
+    /// Starts it on the same port.
+    ///
+    /// # Errors
+    /// When it does not start; the end of its log is in the message.
+    pub async fn start_again(&mut self) -> Result<()> {
+        self.server = None;
+        let place = Place::make()?;
+        let users = place.write("users", &self.users)?;
+        let mut settings = format!("{}auth_file = {}\n", self.settings, users.display());
+        if let Some(ServerCertificates { authority, postgres, .. }) = &self.certificates {
+            let authority = place.write("ca.pem", authority)?;
+            // It is PostgreSQL for its clients.
+            let chain = place.write("chain.pem", &postgres.chain)?;
+            let key = place.write("key.pem", postgres.key.expose())?;
+            settings += &format!(
+                "client_tls_sslmode = require\nclient_tls_cert_file = {}\nclient_tls_key_file = {}\n\
+                 server_tls_sslmode = verify-full\nserver_tls_ca_file = {}\n",
+                chain.display(),
+                key.display(),
+                authority.display()
+            );
+        }
+        let settings = place.write("pgbouncer.ini", &settings)?;
+        let settings = settings.to_str().context("the folder's path is not UTF-8")?;
+        let server = Tethered::spawn(&place, &self.program, SERVER, &[settings])?;
+        let address = (Ipv4Addr::LOCALHOST, self.port);
+        server.wait_until(async || TcpStream::connect(address).await.is_ok()).await?;
+        self.server = Some(server);
+        Ok(())
+    }
+}

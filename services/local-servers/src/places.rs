@@ -1,0 +1,144 @@
+//! Folders that the servers' user can reach, made without depending on the umask.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::{Identity, effective_user};
+
+/// Where folders go that the servers' user could not reach in their wanted place.
+const REACHABLE_BASE: &str = "/var/tmp";
+/// Others may pass through, but not look around.
+const PASS_THROUGH: u32 = 0o711;
+const READABLE: u32 = 0o755;
+
+/// Makes the wanted folder, or one under `/var/tmp` when we are root and the servers' user cannot pass through to
+/// the wanted one (a project under `/root`). Returns the folder and a sentence if it is another one.
+pub(crate) fn reachable(wanted: &Path, identity: Identity) -> Result<(PathBuf, Option<String>)> {
+    let wanted = absolute(wanted)?;
+    let instead = place_of(&wanted, identity)?;
+    if instead == wanted {
+        make_folders(&wanted)?;
+        let real = wanted.canonicalize().with_context(|| format!("cannot open {}", wanted.display()))?;
+        return Ok((real, None));
+    }
+    make_own_folder(&instead)?;
+    let note = format!(
+        "using {} instead of {}, which the servers' user cannot reach",
+        instead.display(),
+        wanted.display()
+    );
+    Ok((instead, Some(note)))
+}
+
+/// The folder that [`reachable`] makes, whether or not it is there.
+pub(crate) fn place_of(wanted: &Path, identity: Identity) -> Result<PathBuf> {
+    let wanted = absolute(wanted)?;
+    if identity.other_user().is_none_or(|(uid, _)| can_pass(&wanted, uid)) {
+        return Ok(wanted);
+    }
+    Ok(Path::new(REACHABLE_BASE).join(format!("dafnck-{:016x}", stable_hash(&wanted))))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("{} is not a usable path", path.display()))
+}
+
+/// A place for throwaway data where nothing is yet.
+pub(crate) fn temporary(identity: Identity) -> Result<PathBuf> {
+    let usual = std::env::temp_dir();
+    let reachable = identity.other_user().is_none_or(|(uid, _)| can_pass(&usual, uid));
+    let base = if reachable { usual } else { PathBuf::from(REACHABLE_BASE) };
+    let base = base
+        .canonicalize()
+        .with_context(|| format!("cannot open the temporary folder {}", base.display()))?;
+    Ok(base.join(format!("dafnck-test-{}", uuid::Uuid::new_v4().simple())))
+}
+
+/// Makes a folder others can pass through. One that is there already must be ours: in a folder that everybody can
+/// write to, anybody could have put it there.
+pub(crate) fn make_own_folder(folder: &Path) -> Result<()> {
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            return Err(error).with_context(|| format!("cannot make the folder {}", folder.display()));
+        }
+        _ => {}
+    }
+    let found = fs::symlink_metadata(folder)?;
+    if !found.is_dir() || found.uid() != effective_user()? {
+        bail!(
+            "{} belongs to user {}, not to us: remove it or use another folder",
+            folder.display(),
+            found.uid()
+        );
+    }
+    set_mode(folder, PASS_THROUGH)
+}
+
+/// Makes a private folder of the servers' user.
+pub(crate) fn make_server_folder(folder: &Path, identity: Identity) -> Result<()> {
+    if !folder.exists() {
+        fs::create_dir(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        set_mode(folder, 0o700)?;
+        identity.give(folder)?;
+    }
+    Ok(())
+}
+
+/// Sets permission bits whatever the umask says.
+pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(mode))
+        .with_context(|| format!("cannot set the mode of {}", path.display()))
+}
+
+fn make_folders(folder: &Path) -> Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
+    for ancestor in missing.into_iter().rev() {
+        match fs::create_dir(ancestor) {
+            Ok(()) => set_mode(ancestor, READABLE)?,
+            // Another process on the same way: its folder is as good as ours.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot make the folder {}", ancestor.display()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a user may pass through every existing folder on the way. Groups are left out: the servers' user is in
+/// none that matters.
+fn can_pass(path: &Path, uid: u32) -> bool {
+    let existing =
+        path.ancestors().find_map(|ancestor| ancestor.canonicalize().ok()).unwrap_or_else(|| "/".into());
+    existing.ancestors().filter_map(|ancestor| ancestor.metadata().ok()).all(|found| {
+        let bit = if found.uid() == uid { 0o100 } else { 0o001 };
+        found.mode() & bit != 0
+    })
+}
+
+/// FNV-1a: the standard library's hash may change between releases, and the data must be found again.
+fn stable_hash(path: &Path) -> u64 {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_the_published_one() {
+        assert_eq!(stable_hash(Path::new("")), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(stable_hash(Path::new("a")), 0xaf63_dc4c_8601_ec8c);
+    }
+
+    #[test]
+    fn everybody_can_pass_to_the_root_folder() {
+        assert!(can_pass(Path::new("/no-such-folder-here/below"), 65534));
+    }
+}

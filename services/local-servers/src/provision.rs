@@ -1,0 +1,245 @@
+//! What both provisioners share: versions, looking on PATH, and installing into the cache in one piece.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::Progress;
+use crate::command::{Identity, run};
+use crate::places::set_mode;
+use crate::process::wait_for_end;
+
+/// Longest wait for another process that is installing.
+const OTHER_INSTALL_LIMIT: Duration = Duration::from_secs(600);
+const INSTALL_LIMIT: Duration = Duration::from_secs(600);
+const VERSION_LIMIT: Duration = Duration::from_secs(20);
+const UNFINISHED_PREFIX: &str = ".unfinished-";
+
+/// What the servers are to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wires {
+    Plain,
+    Encrypted,
+}
+
+/// A server program that was found and answered with its version.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    /// The folder it lies in.
+    pub(crate) folder: PathBuf,
+    /// As it names itself, for example `18.6` or `7.0.15`.
+    pub(crate) version: String,
+    pub(crate) major: u32,
+    /// `LD_LIBRARY_PATH` for a private copy.
+    pub(crate) library_path: Option<String>,
+}
+
+impl Program {
+    /// Asks the program for its version, as the user it will run as.
+    pub(crate) async fn ask(
+        folder: &Path,
+        name: &str,
+        library_path: Option<String>,
+        identity: Identity,
+    ) -> Result<Self> {
+        let mut command = identity.command(folder.join(name));
+        command.arg("--version").envs(library_path.as_ref().map(|path| ("LD_LIBRARY_PATH", path)));
+        let answer = run(command, VERSION_LIMIT).await?;
+        let (major, version) =
+            version_in(&answer).with_context(|| format!("`{}` is no version", answer.trim()))?;
+        Ok(Self { folder: folder.to_owned(), version, major, library_path })
+    }
+
+    /// Refuses an older major version.
+    pub(crate) fn at_least(self, major: u32) -> Result<Self> {
+        if self.major < major {
+            bail!("version {} in {} is older than {major}", self.version, self.folder.display());
+        }
+        Ok(self)
+    }
+}
+
+/// The first word that begins with a digit, without a leading `v=`: major number and whole.
+fn version_in(answer: &str) -> Option<(u32, String)> {
+    let version = answer
+        .split_whitespace()
+        .map(|word| word.trim_start_matches("v="))
+        .find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
+    let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
+    Some((digits.parse().ok()?, version.to_owned()))
+}
+
+/// Folders of PATH that hold this program.
+pub(crate) fn on_path(program: &str) -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).filter(|folder| folder.join(program).is_file()).collect()
+}
+
+/// Installs packages of PyPI into a folder. What would have to be built is refused.
+pub(crate) async fn pip_install(folder: &Path, packages: &[&str], options: &[&str]) -> Result<()> {
+    let mut command = Command::new("python3");
+    command.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--only-binary",
+        ":all:",
+    ]);
+    // A configured `user = yes` would contradict --target.
+    command.args(options).arg("--target").arg(folder).args(packages).env("PIP_USER", "0");
+    run(command, INSTALL_LIMIT)
+        .await
+        .context("pip (Debian: apt install python3-pip) could not fetch it")
+        .map(drop)
+}
+
+/// Where the private copy `<cache>/<name>` is. If there is none it is made first, which `says` tells: by putting everything
+/// into the folder that is given.
+pub(crate) async fn private_copy(
+    cache: &Path,
+    name: &str,
+    says: &str,
+    progress: Progress<'_>,
+    install: impl AsyncFnOnce(PathBuf) -> Result<()>,
+) -> Result<PathBuf> {
+    match copy(cache, name, progress).await? {
+        Copy::Present(place) => Ok(place),
+        Copy::Missing(unfinished) => {
+            progress(says);
+            install(unfinished.folder.clone()).await?;
+            unfinished.finish()
+        }
+    }
+}
+
+/// Whether a private copy is there or is to be made.
+enum Copy {
+    Present(PathBuf),
+    Missing(Unfinished),
+}
+
+/// A copy being made, beside its place: it is moved there in one piece when it is whole. An interrupted install
+/// leaves nothing that looks finished, and the lock keeps other processes from making the same at the same time.
+struct Unfinished {
+    folder: PathBuf,
+    place: PathBuf,
+    _lock: File,
+}
+
+/// Looks for `<cache>/<name>`, and reserves it if it is not there.
+async fn copy(cache: &Path, name: &str, progress: Progress<'_>) -> Result<Copy> {
+    let place = cache.join(name);
+    if place.exists() {
+        return Ok(Copy::Present(place));
+    }
+    let lock = lock(cache, progress).await?;
+    if place.exists() {
+        return Ok(Copy::Present(place));
+    }
+    remove_unfinished(cache)?;
+    let folder = cache.join(format!("{UNFINISHED_PREFIX}{}", uuid::Uuid::new_v4().simple()));
+    fs::create_dir(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    Ok(Copy::Missing(Unfinished { folder, place, _lock: lock }))
+}
+
+impl Unfinished {
+    /// Moves the whole copy into its place.
+    fn finish(self) -> Result<PathBuf> {
+        make_readable(&self.folder)?;
+        fs::rename(&self.folder, &self.place).context("cannot move the new copy into place")?;
+        Ok(self.place.clone())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // After a failure. Best effort: the next install removes what is left.
+        drop(fs::remove_dir_all(&self.folder));
+    }
+}
+
+async fn lock(cache: &Path, progress: Progress<'_>) -> Result<File> {
+    let path = cache.join("lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o644)
+        .open(&path)
+        .with_context(|| format!("cannot write to the cache folder {}", cache.display()))?;
+    let try_lock = || match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    };
+    if !try_lock()? {
+        progress("waiting for another process that is installing…");
+        if !wait_for_end(try_lock, OTHER_INSTALL_LIMIT).await? {
+            bail!(
+                "another process has held {} for {} s: is it stuck?",
+                path.display(),
+                OTHER_INSTALL_LIMIT.as_secs()
+            );
+        }
+    }
+    Ok(file)
+}
+
+/// What interrupted installs left; the caller holds the lock, so none of ours is under way. Best effort: a program
+/// that was started by a killed process may still be writing there for a moment.
+fn remove_unfinished(cache: &Path) -> Result<()> {
+    for entry in fs::read_dir(cache)?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED_PREFIX)
+            && let Err(error) = fs::remove_dir_all(entry.path())
+        {
+            tracing::warn!(%error, folder = %entry.path().display(), "cannot remove an unfinished install");
+        }
+    }
+    Ok(())
+}
+
+/// Lets every user read and run the copy whatever our umask is: as root, the servers' user is another one.
+fn make_readable(folder: &Path) -> Result<()> {
+    let mode = fs::metadata(folder)?.mode();
+    set_mode(folder, mode | 0o755)?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            make_readable(&entry.path())?;
+        } else if kind.is_file() {
+            let mode = entry.metadata()?.mode();
+            let program = mode & 0o100 != 0 || folder.ends_with("bin");
+            set_mode(&entry.path(), mode | if program { 0o755 } else { 0o644 })?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version_in;
+
+    #[test]
+    fn versions_are_read_as_programs_print_them() {
+        assert_eq!(version_in("postgres (PostgreSQL) 18.6\n"), Some((18, "18.6".to_owned())));
+        assert_eq!(
+            version_in("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"),
+            Some((15, "15.18".to_owned()))
+        );
+        assert_eq!(version_in("postgres (PostgreSQL) 19beta1"), Some((19, "19beta1".to_owned())));
+        assert_eq!(
+            version_in("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64"),
+            Some((7, "7.0.15".to_owned()))
+        );
+        assert_eq!(version_in("no version"), None);
+    }
+}

@@ -1,0 +1,170 @@
+//! Unpacks Debian's packages into the cache, with the libraries that the machine lacks.
+//!
+//! apt runs with lists, state and cache folders of its own: it then works for any user and with whatever lists the
+//! machine has, and changes nothing outside our folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::run;
+use crate::debian_release;
+
+const INSTALL_LIMIT: Duration = Duration::from_secs(600);
+const UNPACK_LIMIT: Duration = Duration::from_secs(60);
+
+/// Puts these packages into the folder, of which one holds `program`, and the libraries that the package `needing`
+/// needs.
+pub(crate) async fn unpack(folder: &Path, packages: &[&str], needing: &str, program: &str) -> Result<()> {
+    let apt = Apt::open(folder, None)?;
+    apt.update_and_download(packages).await?;
+    if fs::symlink_metadata(folder.join(program)).is_err() {
+        bail!("the packages hold no {program}");
+    }
+    let answer = run(apt.command("apt-cache", &["depends", needing]), UNPACK_LIMIT).await?;
+    let mut libraries = Vec::new();
+    for library in libraries_in(&answer) {
+        if !is_installed(library).await {
+            libraries.push(library);
+        }
+    }
+    if !libraries.is_empty() {
+        apt.download(&libraries).await?;
+    }
+    apt.close()
+}
+
+/// Puts these packages of another release into the folder, from wherever the machine gets its own. They may need a C library
+/// that the machine does not have: it then has to be one of them.
+pub(crate) async fn unpack_of_release(folder: &Path, release: &str, packages: &[&str]) -> Result<()> {
+    let apt = Apt::open(folder, Some(release))?;
+    apt.update_and_download(packages).await?;
+    apt.close()
+}
+
+/// apt with everything in a folder of its own, below the folder that packages are unpacked into.
+struct Apt<'a> {
+    into: &'a Path,
+    folder: PathBuf,
+    configuration: PathBuf,
+}
+
+impl<'a> Apt<'a> {
+    /// For packages of this release instead of the machine's own.
+    fn open(into: &'a Path, release: Option<&str>) -> Result<Self> {
+        let folder = into.join("apt");
+        for part in ["state", "lists/partial", "cache/archives/partial", "log", "packages"] {
+            fs::create_dir_all(folder.join(part))?;
+        }
+        let configuration = folder.join("apt.conf");
+        let root = folder
+            .to_str()
+            .filter(|path| !path.contains(['"', '\n']))
+            .context("the cache folder's path has characters that apt does not take")?;
+        let mut text = configured(root);
+        if let Some(release) = release {
+            let sources = folder.join("sources");
+            debian_release::write_sources(&sources, release)?;
+            // What the machine has installed is of another release: nothing is chosen by it.
+            text += &format!(
+                "Dir::Etc::sourcelist \"/dev/null\";\nDir::Etc::sourceparts \"{}\";\nDir::State::status \"/dev/null\";\n",
+                sources.display()
+            );
+        }
+        fs::write(&configuration, text)?;
+        Ok(Self { into, folder, configuration })
+    }
+
+    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.arg("-q").arg("-c").arg(&self.configuration).args(arguments);
+        // `download` puts the packages into the current folder.
+        command.current_dir(self.folder.join("packages")).env("LC_ALL", "C.UTF-8");
+        command
+    }
+
+    /// One source of several that does not answer fails the update; only the download tells whether it matters.
+    async fn update_and_download(&self, packages: &[&str]) -> Result<()> {
+        let update = run(self.command("apt-get", &["update"]), INSTALL_LIMIT).await;
+        match (self.download(packages).await, update) {
+            (Err(error), Err(update)) => Err(error.context(format!("{update:#}"))),
+            (downloaded, _) => downloaded,
+        }
+    }
+
+    /// Fetches packages and unpacks them side by side.
+    async fn download(&self, packages: &[&str]) -> Result<()> {
+        let mut command = self.command("apt-get", &["download"]);
+        command.args(packages);
+        run(command, INSTALL_LIMIT).await?;
+        for entry in fs::read_dir(self.folder.join("packages"))? {
+            let package = entry?.path();
+            let mut command = Command::new("dpkg");
+            command.arg("-x").arg(&package).arg(self.into);
+            run(command, UNPACK_LIMIT).await?;
+            fs::remove_file(package)?;
+        }
+        Ok(())
+    }
+
+    fn close(self) -> Result<()> {
+        fs::remove_dir_all(&self.folder).context("cannot remove the package lists")
+    }
+}
+
+/// apt's configuration: everything below this folder, and none of the machine's hooks, which tidy system folders.
+fn configured(root: &str) -> String {
+    format!(
+        r#"#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+Dir::State "{root}/state";
+Dir::State::lists "{root}/lists";
+Dir::State::status "/var/lib/dpkg/status";
+Dir::Cache "{root}/cache";
+Dir::Log "{root}/log";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
+"#
+    )
+}
+
+/// The libraries a package needs, as `apt-cache depends` prints them. The C library is the machine's own in any case.
+fn libraries_in(answer: &str) -> Vec<&str> {
+    let needed = answer.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+    needed.filter(|package| package.starts_with("lib") && *package != "libc6").collect()
+}
+
+async fn is_installed(package: &str) -> bool {
+    let mut command = Command::new("dpkg-query");
+    command.args(["--show", "--showformat", "${db:Status-Status}", package]);
+    run(command, UNPACK_LIMIT).await.is_ok_and(|status| status == "installed")
+}
+
+/// The folders with the copy's own libraries: `usr/lib/<architecture>`, with or without `usr`.
+pub(crate) fn library_path(place: &Path) -> Option<String> {
+    let roots = ["usr/lib", "lib"].map(|below| place.join(below));
+    let folders: Vec<String> = roots
+        .iter()
+        .filter_map(|root| fs::read_dir(root).ok())
+        .flat_map(|entries| entries.flatten())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.path().to_string_lossy().into_owned())
+        .collect();
+    (!folders.is_empty()).then(|| folders.join(":"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::libraries_in;
+
+    #[test]
+    fn only_libraries_are_taken_from_the_dependencies() {
+        let answer = "redis-tools\n  Depends: adduser\n  Depends: libc6\n  Depends: libjemalloc2\n    libelogind0\n  Breaks: redis-server\n";
+        assert_eq!(libraries_in(answer), ["libjemalloc2"]);
+    }
+}

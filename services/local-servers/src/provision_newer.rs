@@ -1,0 +1,30 @@
+//! Unpacks programs of a newer release of Debian into the cache, for tests that need a tool that the machine's lacks.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::Progress;
+use crate::debian_release::NEWER_RELEASE;
+use crate::provision::private_copy;
+use crate::provision_debian::unpack_of_release;
+
+/// A folder that is the root of these packages, installed once under this name. Nothing that they need comes with them:
+/// it is for programs that are linked to the C library alone.
+///
+/// # Errors
+/// When apt cannot fetch them.
+pub async fn newer_packages(
+    cache: &Path,
+    name: &str,
+    packages: &[&str],
+    progress: impl Fn(&str) + Send + Sync,
+) -> Result<PathBuf> {
+    let progress: Progress<'_> = &progress;
+    std::fs::create_dir_all(cache)?;
+    let says = format!("installing {} (private copy of Debian's packages)…", packages.join(" "));
+    private_copy(cache, name, &says, progress, async |folder| {
+        unpack_of_release(&folder, NEWER_RELEASE, packages).await
+    })
+    .await
+}

@@ -1,0 +1,28 @@
+//! Installs Python programs into the cache with pip, for tests that need a real server of another kind.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::Progress;
+use crate::command::Identity;
+use crate::places;
+use crate::provision::{pip_install, private_copy};
+
+/// A folder for `PYTHONPATH` with these packages, given as pip takes them (`name==version`), and what they need. It is
+/// installed once, under this name.
+///
+/// # Errors
+/// When pip cannot fetch them.
+pub async fn python_packages(
+    cache: &Path,
+    name: &str,
+    packages: &[&str],
+    progress: impl Fn(&str) + Send + Sync,
+) -> Result<PathBuf> {
+    let progress: Progress<'_> = &progress;
+    let (cache, _) = places::reachable(cache, Identity::of_servers()?)?;
+    let says = format!("installing {} (private copy)…", packages.join(" "));
+    private_copy(&cache, name, &says, progress, async |folder| pip_install(&folder, packages, &[]).await)
+        .await
+}

@@ -1,0 +1,62 @@
+//! Finds Redis 7 or newer, or unpacks Debian's packages into the cache.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::Progress;
+use crate::command::Identity;
+use crate::provision::{self, Program, on_path};
+use crate::provision_debian::{library_path, unpack};
+
+const OLDEST_MAJOR: u32 = 7;
+const COPY: &str = "redis-7";
+const SERVER: &str = "redis-server";
+
+/// The given folder if there is one, else the one on PATH, else the private copy.
+pub(crate) async fn find_or_install(
+    given: Option<&Path>,
+    cache: &Path,
+    identity: Identity,
+    progress: Progress<'_>,
+) -> Result<Program> {
+    if let Some(folder) = given {
+        let found = check(folder, None, identity).await;
+        return found.with_context(|| {
+            format!("the given folder {} has no usable Redis >= {OLDEST_MAJOR}", folder.display())
+        });
+    }
+    let mut tried = Vec::new();
+    for folder in on_path(SERVER) {
+        match check(&folder, None, identity).await {
+            Ok(found) => {
+                progress(&format!("using Redis {} from {}", found.version, folder.display()));
+                return Ok(found);
+            }
+            Err(reason) => tried.push(format!("{}: {reason:#}", folder.display())),
+        }
+    }
+    let copy = private_copy(cache, identity, progress).await;
+    copy.with_context(|| {
+        let tried = if tried.is_empty() { "none on PATH".to_owned() } else { tried.join("; ") };
+        format!("no Redis >= {OLDEST_MAJOR} (installed ones: {tried}), and a private copy could not be made. Install redis-server >= {OLDEST_MAJOR} or pass --redis-bin-dir")
+    })
+}
+
+async fn check(folder: &Path, library_path: Option<String>, identity: Identity) -> Result<Program> {
+    Program::ask(folder, SERVER, library_path, identity).await?.at_least(OLDEST_MAJOR)
+}
+
+async fn private_copy(cache: &Path, identity: Identity, progress: Progress<'_>) -> Result<Program> {
+    let says = "installing Redis 7 (private copy of Debian's package: 1 MB, and 9 MB of package lists)…";
+    let place = provision::private_copy(cache, COPY, says, progress, async |folder| {
+        unpack(&folder, &[SERVER, "redis-tools"], "redis-tools", "usr/bin/redis-server").await
+    });
+    let place = place.await?;
+    let copy = check(&place.join("usr/bin"), library_path(&place), identity).await;
+    let copy = copy.with_context(|| {
+        format!("the private copy in {} does not run: remove it to have it installed again", place.display())
+    })?;
+    progress(&format!("using Redis {} (private copy)", copy.version));
+    Ok(copy)
+}

@@ -1,0 +1,75 @@
+//! The PostgreSQL server that another process of ours runs on a data folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::command::Identity;
+use crate::data_folder::POSTGRES;
+use crate::places;
+use crate::postgres::NAME;
+use crate::reaching::Reaching;
+use shared::config::Secret;
+
+/// How to reach the running server of a data folder.
+#[derive(Clone)]
+pub struct RunningPostgres {
+    /// Loopback TCP port.
+    pub port: u16,
+    /// How clients reach it.
+    pub reaching: Reaching,
+    /// The folder with its programs.
+    pub programs: PathBuf,
+    /// The data folder really used, with the servers' passwords in `secrets`.
+    pub data: PathBuf,
+}
+
+impl RunningPostgres {
+    /// The server that runs on this data folder.
+    ///
+    /// # Errors
+    /// When none does.
+    pub fn find(data_folder: &Path) -> Result<Self> {
+        let data = places::place_of(data_folder, Identity::of_servers()?)?;
+        let none = || format!("no suite runs on {}: start `dafnck` first", data_folder.display());
+        let reaching = Reaching::of(data_folder).with_context(none)?;
+        let status = fs::read_to_string(data.join(POSTGRES).join("postmaster.pid")).with_context(none)?;
+        let (pid, port) = pid_and_port(&status).with_context(none)?;
+        let program = fs::read_link(format!("/proc/{pid}/exe")).with_context(none)?;
+        anyhow::ensure!(program.file_name().is_some_and(|name| name == NAME), none());
+        let programs = program.parent().with_context(none)?.to_owned();
+        Ok(Self { port, reaching, programs, data })
+    }
+
+    /// A connection URL of the superuser for this database (a plain name: it is not escaped).
+    #[must_use]
+    pub fn admin_url(&self, database: &str) -> Secret {
+        self.reaching.admin_url(self.port, database)
+    }
+}
+
+/// The first and the fourth line of `postmaster.pid`.
+fn pid_and_port(status: &str) -> Option<(u32, u16)> {
+    let mut lines = status.lines().map(str::trim);
+    Some((lines.next()?.parse().ok()?, lines.nth(2)?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_file_tells_process_and_port() {
+        let status = "4711\n/data/postgres\n1795570593\n54320\n\n127.0.0.1\n  1234 5\nready   \n";
+        assert_eq!(pid_and_port(status), Some((4711, 54320)));
+        assert_eq!(pid_and_port("4711\n"), None);
+    }
+
+    #[test]
+    fn a_folder_without_a_server_says_what_to_do() {
+        let folder = std::env::temp_dir().join(format!("dafnck-none-{}", uuid::Uuid::new_v4()));
+        let refusal = RunningPostgres::find(&folder).err().expect("none runs").to_string();
+        assert!(refusal.contains("start `dafnck` first") && !folder.exists(), "{refusal}");
+    }
+}

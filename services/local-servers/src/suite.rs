@@ -1,0 +1,178 @@
+//! The whole suite on one machine: its services, their ports, databases, roles and options.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use shared::clock::Clock;
+use shared::config::{
+    DatabaseOptions, LimitOptions, ProxyOptions, Secret, ServiceOptions, SiblingOptions, TelemetryOptions,
+    TlsOptions,
+};
+use shared::mail::MailOptions;
+
+/// Ports on which the suite serves by default: identity, project, task, content.
+pub const DEFAULT_PORTS: [u16; 4] = [50051, 50052, 50053, 50054];
+/// The services, in the order of [`DEFAULT_PORTS`].
+pub const NAMES: [&str; 4] = ["identity", "project", "task", "content"];
+
+/// A PostgreSQL role that signs in.
+#[derive(Clone, Copy, Debug)]
+pub struct Role {
+    service: &'static str,
+    kind: &'static str,
+}
+
+impl Role {
+    /// Every role of every service.
+    pub const ALL: [Self; 8] = {
+        let [i, p, t, c] = NAMES;
+        [
+            Self::requests_of(i),
+            Self::work_of(i),
+            Self::requests_of(p),
+            Self::work_of(p),
+            Self::requests_of(t),
+            Self::work_of(t),
+            Self::requests_of(c),
+            Self::work_of(c),
+        ]
+    };
+
+    /// The role that serves a service's requests.
+    pub const fn requests_of(service: &'static str) -> Self {
+        Self { service, kind: "service" }
+    }
+
+    /// The role of a service's background work.
+    pub const fn work_of(service: &'static str) -> Self {
+        Self { service, kind: "worker" }
+    }
+
+    /// The roles of one service.
+    pub const fn of(service: &'static str) -> [Self; 2] {
+        [Self::requests_of(service), Self::work_of(service)]
+    }
+
+    /// The service that it is of.
+    pub const fn service(self) -> &'static str {
+        self.service
+    }
+
+    /// Its name in PostgreSQL.
+    pub fn name(self) -> String {
+        format!("{}_{}", self.service, self.kind)
+    }
+}
+
+/// How the services' schemas are spread over databases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum DatabaseForm {
+    /// All in one database, with foreign keys between the services.
+    #[default]
+    One,
+    /// Each in a database of its own, which no other service may enter.
+    Four,
+}
+
+impl DatabaseForm {
+    /// The database of a service, where `shared` is the name of the one database.
+    pub fn database_of(self, service: &str, shared: &str) -> String {
+        match self {
+            Self::One => shared.to_owned(),
+            Self::Four => format!("{shared}_{service}"),
+        }
+    }
+}
+
+/// What the four services share.
+#[derive(Clone, Debug)]
+pub struct SuiteOptions {
+    /// `host:port` of PostgreSQL.
+    pub postgres: String,
+    /// Name of the database; of four, what comes before the name of the service.
+    pub database: String,
+    /// One database, or four.
+    pub databases: DatabaseForm,
+    /// Password of the services' roles.
+    pub role_password: Secret,
+    /// How it is reached.
+    pub reaching: DatabaseOptions,
+    /// Connections for requests, for each service.
+    pub database_pool_size: u32,
+    /// Redis.
+    pub redis_url: Secret,
+    /// What the names of all Redis keys begin with.
+    pub redis_key_prefix: String,
+    /// The folder of `dafnck dev-ca`, where everything is to be encrypted.
+    pub certificates: Option<PathBuf>,
+    /// Key of the calls between services.
+    pub service_secret: Secret,
+    /// Where mail goes.
+    pub mail: MailOptions,
+    /// Proxies in front.
+    pub proxies: ProxyOptions,
+    /// Limits on work.
+    pub limits: LimitOptions,
+    /// Logs, traces and metrics.
+    pub telemetry: TelemetryOptions,
+    /// The time that lifetimes are measured by.
+    pub clock: Clock,
+}
+
+impl SuiteOptions {
+    /// The URL under which a role signs in.
+    pub fn url_of(&self, role: Role) -> Secret {
+        let Self { postgres, .. } = self;
+        let database = self.databases.database_of(role.service, &self.database);
+        let password = self.role_password.expose();
+        let mode = if self.certificates.is_some() { "verify-full" } else { "disable" };
+        format!("postgres://{}:{password}@{postgres}/{database}?sslmode={mode}", role.name()).into()
+    }
+
+    /// A file of the folder of `dafnck dev-ca`.
+    pub fn certificate(&self, file: &str) -> Option<PathBuf> {
+        self.certificates.as_ref().map(|folder| folder.join(file))
+    }
+
+    /// Whom a service believes, and how it is believed itself.
+    pub fn tls_of(&self, name: &str) -> TlsOptions {
+        TlsOptions {
+            tls_certificate: self.certificate(&format!("{name}.pem")),
+            tls_key: self.certificate(&format!("{name}.key")),
+            tls_ca: self.certificate("ca.pem"),
+            tls_client_ca: self.certificate("ca.pem"),
+        }
+    }
+
+    /// How a service reaches its database.
+    pub fn database(&self) -> DatabaseOptions {
+        DatabaseOptions { database_tls_ca: self.certificate("ca.pem"), ..self.reaching.clone() }
+    }
+
+    /// The options of one service, which listens here and has these siblings.
+    pub fn service(
+        &self,
+        name: &'static str,
+        listen: SocketAddr,
+        siblings: &SiblingOptions,
+    ) -> ServiceOptions {
+        ServiceOptions {
+            listen,
+            database_url: self.url_of(Role::requests_of(name)),
+            worker_database_url: self.url_of(Role::work_of(name)),
+            migration_database_url: None,
+            database_pool_size: self.database_pool_size,
+            database: self.database(),
+            redis_url: self.redis_url.clone(),
+            redis_key_prefix: self.redis_key_prefix.clone(),
+            service_secret: self.service_secret.clone(),
+            siblings: siblings.clone(),
+            redis_tls_ca: self.certificate("ca.pem"),
+            tls: self.tls_of(name),
+            proxies: self.proxies.clone(),
+            limits: self.limits.clone(),
+            telemetry: self.telemetry.clone(),
+        }
+    }
+}

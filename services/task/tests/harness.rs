@@ -1,0 +1,11 @@
+//! The services under test.
+
+use testkit::*;
+
+/// The task service in this process, and those that it asks: the project service for access, identity for sessions.
+pub fn harness() -> Harness {
+    Harness::new()
+        .serve(task::NAME, |context, _, listener| Box::pin(task::serve(context, listener)))
+        .with_program("identity")
+        .with_program("project")
+}

@@ -1,0 +1,366 @@
+//! Somebody who calls the suite through generated clients.
+
+use chrono::{Duration, Utc};
+use diesel::sql_query;
+use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use local_servers::suite::NAMES;
+use proto::content::v1::attachment_service_client::AttachmentServiceClient;
+use proto::content::v1::document_edit_service_client::DocumentEditServiceClient;
+use proto::content::v1::document_search_service_client::DocumentSearchServiceClient;
+use proto::content::v1::document_service_client::DocumentServiceClient;
+use proto::content::v1::upload_service_client::UploadServiceClient;
+use proto::identity::v1 as identity;
+use proto::identity::v1::account_service_client::AccountServiceClient;
+use proto::identity::v1::api_token_service_client::ApiTokenServiceClient;
+use proto::identity::v1::auth_service_client::AuthServiceClient;
+use proto::identity::v1::second_factor_service_client::SecondFactorServiceClient;
+use proto::identity::v1::security_event_service_client::SecurityEventServiceClient;
+use proto::identity::v1::session_service_client::SessionServiceClient;
+use proto::identity::v1::sign_up_service_client::SignUpServiceClient;
+use proto::identity::v1::user_service_client::UserServiceClient;
+use proto::project::v1 as project;
+use proto::project::v1::invitation_service_client::InvitationServiceClient;
+use proto::project::v1::member_service_client::MemberServiceClient;
+use proto::project::v1::ownership_service_client::OwnershipServiceClient;
+use proto::project::v1::project_feed_service_client::ProjectFeedServiceClient;
+use proto::project::v1::project_history_service_client::ProjectHistoryServiceClient;
+use proto::project::v1::project_service_client::ProjectServiceClient;
+use proto::task::v1 as task;
+use proto::task::v1::my_work_service_client::MyWorkServiceClient;
+use proto::task::v1::task_batch_service_client::TaskBatchServiceClient;
+use proto::task::v1::task_dependency_service_client::TaskDependencyServiceClient;
+use proto::task::v1::task_feed_service_client::TaskFeedServiceClient;
+use proto::task::v1::task_history_service_client::TaskHistoryServiceClient;
+use proto::task::v1::task_number_service_client::TaskNumberServiceClient;
+use proto::task::v1::task_order_service_client::TaskOrderServiceClient;
+use proto::task::v1::task_plan_service_client::TaskPlanServiceClient;
+use proto::task::v1::task_search_service_client::TaskSearchServiceClient;
+use proto::task::v1::task_service_client::TaskServiceClient;
+use shared::authentication::token_hash;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, Channel};
+use tonic::{Request, Status};
+use uuid::Uuid;
+
+use super::{Suite, channel_to, new_id, round_trips};
+
+/// A service of the suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    Identity,
+    Project,
+    Task,
+    Content,
+}
+
+impl Service {
+    /// The name of its program and its schema.
+    pub fn name(self) -> &'static str {
+        NAMES[self as usize]
+    }
+}
+
+/// Sends a session token with each call.
+#[derive(Clone)]
+pub struct Bearer(pub Option<String>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(token) = &self.0 {
+            request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        }
+        round_trips::trace(request.metadata_mut());
+        Ok(request)
+    }
+}
+
+type Client = InterceptedService<Channel, Bearer>;
+
+/// Somebody who calls the suite.
+#[derive(Clone)]
+pub struct Actor {
+    /// UUID of the user; nil for somebody without a session.
+    pub id: Uuid,
+    pub name: String,
+    pub password: String,
+    pub session_token: Option<String>,
+    pub refresh_token: String,
+    channels: [Channel; 4],
+    /// Who has signed the services' certificates, where they have some.
+    authority: Option<Certificate>,
+}
+
+impl Actor {
+    pub(super) fn anonymous(suite: &Suite) -> Self {
+        let services = [Service::Identity, Service::Project, Service::Task, Service::Content];
+        let authority = suite.authority();
+        Self { authority, ..Self::over(services.map(|service| suite.channel(service))) }
+    }
+
+    fn over(channels: [Channel; 4]) -> Self {
+        Self {
+            id: Uuid::nil(),
+            name: String::new(),
+            password: String::new(),
+            session_token: None,
+            refresh_token: String::new(),
+            channels,
+            authority: None,
+        }
+    }
+
+    pub(super) async fn register(suite: &Suite, name: &str) -> Self {
+        Self::anonymous(suite).registered(name).await
+    }
+
+    /// A new user of a suite that runs elsewhere, at its identity, project, task and content service.
+    pub async fn register_over(channels: [Channel; 4], name: &str) -> Self {
+        Self::over(channels).registered(name).await
+    }
+
+    async fn registered(self, name: &str) -> Self {
+        let mut actor = self;
+        actor.name = name.to_owned();
+        actor.password = format!("the long password of {name}");
+        let request = identity::RegisterRequest {
+            email: format!("{name}@example.org"),
+            username: name.to_owned(),
+            password: actor.password.clone(),
+            ..Default::default()
+        };
+        let signed_in = actor.auth().register(request).await.unwrap().into_inner();
+        actor.id = signed_in.user.unwrap().id.parse().unwrap();
+        let tokens = signed_in.tokens.unwrap();
+        actor.session_token = Some(tokens.session_token);
+        actor.refresh_token = tokens.refresh_token;
+        actor
+    }
+
+    pub(super) async fn plant(suite: &Suite, name: &str) -> Self {
+        let mut actor = Self::anonymous(suite);
+        actor.name = name.to_owned();
+        actor.id = Uuid::now_v7();
+        let token = format!("dfs_{:0<43}", Uuid::now_v7().simple().to_string());
+        let session = shared::caller::Session {
+            session_id: Uuid::now_v7(),
+            user_id: actor.id,
+            // Tests of lifetimes move the clock by days.
+            expires_at: Utc::now() + Duration::days(365),
+            scopes: None,
+        };
+        let mut conn = suite.admin().await;
+        sql_query(
+            "WITH u AS (INSERT INTO identity.users (id, email, username, password_hash) \
+             VALUES ($1, $2, $3, '!') RETURNING id), \
+             p AS (INSERT INTO identity.user_profiles (user_id) SELECT id FROM u) \
+             INSERT INTO identity.user_sessions (user_id, session_token, expires_at, refresh_expires_at, id) \
+             SELECT $1, $4, $5, $5, $6 FROM u",
+        )
+        .bind::<SqlUuid, _>(actor.id)
+        .bind::<Text, _>(format!("{name}@example.org"))
+        .bind::<Text, _>(name)
+        .bind::<Text, _>(token_hash(&token).to_hex())
+        .bind::<Timestamptz, _>(session.expires_at)
+        .bind::<SqlUuid, _>(session.session_id)
+        .execute(&mut conn)
+        .await
+        .unwrap();
+        // A busy machine may not answer within the services' patience; identity answers for what is missing here.
+        let _late = suite.redis().put_session(&token_hash(&token), &session).await;
+        actor.session_token = Some(token);
+        actor
+    }
+
+    /// The same person, calling one service elsewhere.
+    pub fn calling(&self, service: Service, url: &str) -> Self {
+        let mut elsewhere = self.clone();
+        elsewhere.channels[service as usize] = channel_to(url, self.authority.as_ref());
+        elsewhere
+    }
+
+    /// The same person, calling a suite that has been started again.
+    pub fn after_restart(&self, suite: &Suite) -> Self {
+        Self { channels: Self::anonymous(suite).channels, ..self.clone() }
+    }
+
+    fn client(&self, service: Service) -> Client {
+        let [identity, project, task, content] = &self.channels;
+        let channel = match service {
+            Service::Identity => identity,
+            Service::Project => project,
+            Service::Task => task,
+            Service::Content => content,
+        };
+        InterceptedService::new(channel.clone(), Bearer(self.session_token.clone()))
+    }
+
+    pub fn account(&self) -> AccountServiceClient<Client> {
+        AccountServiceClient::new(self.client(Service::Identity))
+    }
+
+    pub fn auth(&self) -> AuthServiceClient<Client> {
+        AuthServiceClient::new(self.client(Service::Identity))
+    }
+
+    pub fn sign_up(&self) -> SignUpServiceClient<Client> {
+        SignUpServiceClient::new(self.client(Service::Identity))
+    }
+
+    pub fn second_factor(&self) -> SecondFactorServiceClient<Client> {
+        SecondFactorServiceClient::new(self.client(Service::Identity))
+    }
+
+    pub fn sessions(&self) -> SessionServiceClient<Client> {
+        SessionServiceClient::new(self.client(Service::Identity))
+    }
+
+    pub fn users(&self) -> UserServiceClient<Client> {
+        UserServiceClient::new(self.client(Service::Identity))
+    }
+
+    pub fn projects(&self) -> ProjectServiceClient<Client> {
+        ProjectServiceClient::new(self.client(Service::Project))
+    }
+
+    pub fn members(&self) -> MemberServiceClient<Client> {
+        MemberServiceClient::new(self.client(Service::Project))
+    }
+
+    pub fn invitations(&self) -> InvitationServiceClient<Client> {
+        InvitationServiceClient::new(self.client(Service::Project))
+    }
+
+    pub fn project_feed(&self) -> ProjectFeedServiceClient<Client> {
+        ProjectFeedServiceClient::new(self.client(Service::Project))
+    }
+
+    pub fn project_history(&self) -> ProjectHistoryServiceClient<Client> {
+        ProjectHistoryServiceClient::new(self.client(Service::Project))
+    }
+
+    pub fn ownership(&self) -> OwnershipServiceClient<Client> {
+        OwnershipServiceClient::new(self.client(Service::Project))
+    }
+
+    pub fn tasks(&self) -> TaskServiceClient<Client> {
+        TaskServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn dependencies(&self) -> TaskDependencyServiceClient<Client> {
+        TaskDependencyServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn api_tokens(&self) -> ApiTokenServiceClient<Client> {
+        ApiTokenServiceClient::new(self.client(Service::Identity))
+    }
+
+    pub fn security_events(&self) -> SecurityEventServiceClient<Client> {
+        SecurityEventServiceClient::new(self.client(Service::Identity))
+    }
+
+    pub fn numbers(&self) -> TaskNumberServiceClient<Client> {
+        TaskNumberServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn order(&self) -> TaskOrderServiceClient<Client> {
+        TaskOrderServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn plans(&self) -> TaskPlanServiceClient<Client> {
+        TaskPlanServiceClient::new(self.client(Service::Task))
+            .max_decoding_message_size(shared::server::MAX_MESSAGE_BYTES)
+    }
+
+    pub fn task_search(&self) -> TaskSearchServiceClient<Client> {
+        TaskSearchServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn my_work(&self) -> MyWorkServiceClient<Client> {
+        MyWorkServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn task_batches(&self) -> TaskBatchServiceClient<Client> {
+        TaskBatchServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn task_history(&self) -> TaskHistoryServiceClient<Client> {
+        TaskHistoryServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn task_feed(&self) -> TaskFeedServiceClient<Client> {
+        TaskFeedServiceClient::new(self.client(Service::Task))
+    }
+
+    pub fn documents(&self) -> DocumentServiceClient<Client> {
+        DocumentServiceClient::new(self.client(Service::Content))
+            .max_decoding_message_size(shared::server::MAX_MESSAGE_BYTES)
+    }
+
+    pub fn document_edits(&self) -> DocumentEditServiceClient<Client> {
+        DocumentEditServiceClient::new(self.client(Service::Content))
+            .max_decoding_message_size(shared::server::MAX_MESSAGE_BYTES)
+    }
+
+    pub fn document_search(&self) -> DocumentSearchServiceClient<Client> {
+        DocumentSearchServiceClient::new(self.client(Service::Content))
+    }
+
+    pub fn attachments(&self) -> AttachmentServiceClient<Client> {
+        AttachmentServiceClient::new(self.client(Service::Content))
+    }
+
+    pub fn uploads(&self) -> UploadServiceClient<Client> {
+        UploadServiceClient::new(self.client(Service::Content))
+    }
+
+    /// Makes a private project.
+    pub async fn project(&self, name: &str) -> project::Project {
+        let request = project::CreateProjectRequest { name: name.to_owned(), ..Default::default() };
+        self.projects().create_project(request).await.unwrap().into_inner()
+    }
+
+    /// Makes somebody a member.
+    pub async fn add(
+        &self,
+        project: &project::Project,
+        who: &Self,
+        role: project::ProjectRole,
+    ) -> project::Member {
+        let request = project::AddMemberRequest {
+            project_id: project.id.clone(),
+            user_id: who.id.to_string(),
+            role: role.into(),
+            ..Default::default()
+        };
+        self.members().add_member(request).await.unwrap().into_inner()
+    }
+
+    /// Makes a task.
+    pub async fn task(&self, project: &project::Project, title: &str) -> task::Task {
+        let request = task::CreateTaskRequest {
+            request_id: new_id(),
+            project_id: project.id.clone(),
+            title: title.to_owned(),
+            ..Default::default()
+        };
+        self.tasks().create_task(request).await.unwrap().into_inner()
+    }
+
+    /// Makes a draft.
+    pub async fn document(
+        &self,
+        project: &project::Project,
+        title: &str,
+        content: &str,
+    ) -> proto::content::v1::Document {
+        let request = proto::content::v1::CreateDocumentRequest {
+            project_id: project.id.clone(),
+            title: title.to_owned(),
+            content: content.to_owned(),
+            ..Default::default()
+        };
+        self.documents().create_document(request).await.unwrap().into_inner()
+    }
+}

@@ -1,0 +1,161 @@
+//! How a test binary says which services run in its process and which run as programs, and how suites are started.
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::Extensions;
+use local_servers::suite::DatabaseForm;
+use shared::service::Ground;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use super::{
+    Encryption, Form, RoundTrips, Running, Suite, SuiteOptions, Surroundings, plain_options, servers,
+    slow_link,
+};
+
+/// Long enough that all that is sent at once is there before the first of it is answered.
+const COUNTED_ROUND_TRIP: Duration = Duration::from_millis(20);
+
+/// Starts a service in this process.
+pub type StartService = fn(Ground, &SuiteOptions, TcpListener) -> BoxFuture<'static, anyhow::Result<()>>;
+
+/// The services of a test binary.
+#[derive(Clone, Default)]
+pub struct Harness {
+    pub(super) in_process: Vec<(&'static str, StartService)>,
+    pub(super) programs: Vec<&'static str>,
+    own: Vec<fn(&mut Extensions, &Path)>,
+}
+
+impl Harness {
+    /// No service yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs a service in the test's process.
+    #[must_use]
+    pub fn serve(mut self, name: &'static str, start: StartService) -> Self {
+        self.programs.retain(|program| *program != name);
+        self.in_process.push((name, start));
+        self
+    }
+
+    /// Runs the program of a service beside the test, as what the tested service calls.
+    #[must_use]
+    pub fn with_program(mut self, name: &'static str) -> Self {
+        if !self.programs.contains(&name) {
+            self.programs.push(name);
+        }
+        self
+    }
+
+    /// Gives a service the options that only it has; they may name the suite's directory for files.
+    #[must_use]
+    pub fn with_options(mut self, insert: fn(&mut Extensions, &Path)) -> Self {
+        self.own.push(insert);
+        self
+    }
+
+    /// A suite on servers shared with the other tests of this binary, in the form that is tried ([`Form::tried`]).
+    pub async fn start(self) -> Suite {
+        self.start_in(Form::tried()).await
+    }
+
+    /// As [`Self::start`], with other options.
+    pub async fn start_with(self, change: impl FnOnce(&mut SuiteOptions)) -> Suite {
+        let form = Form::tried();
+        self.on(servers::shared(form.encryption).await, form, change).await
+    }
+
+    /// As [`Self::start`], on servers that are set as they are where data lasts.
+    pub async fn start_durable(self) -> Suite {
+        self.on(servers::shared_durable().await, Form::PLAIN, |_| {}).await
+    }
+
+    /// As [`Self::start_durable`], on servers of its own.
+    pub async fn start_durable_alone(self) -> Suite {
+        self.start_on_own(servers::start_durable().await, Form::PLAIN).await
+    }
+
+    /// As [`Self::start`], in this form: for tests whose subject it is.
+    pub async fn start_in(self, form: Form) -> Suite {
+        self.on(servers::shared(form.encryption).await, form, |_| {}).await
+    }
+
+    /// As [`Self::start`], with a link to PostgreSQL that counts round trips; for that, in plain text.
+    pub async fn start_counted(self) -> (Suite, RoundTrips) {
+        // One connection, so that what a call needs to be quick is there from the second call on.
+        self.start_far_away(COUNTED_ROUND_TRIP, |options| options.database_pool_size = 1).await
+    }
+
+    /// As [`Self::start_counted`], with a link that takes this long for each round trip, and with other options:
+    /// transactions last, so that many meet.
+    pub async fn start_far_away(
+        self,
+        round_trip: Duration,
+        change: impl FnOnce(&mut SuiteOptions),
+    ) -> (Suite, RoundTrips) {
+        shared::telemetry::carry_traces();
+        let mut counted = RoundTrips::default();
+        let form = Form { encryption: Encryption::Off, ..Form::tried() };
+        let suite = self
+            .on(servers::shared(form.encryption).await, form, |options| {
+                let (link, round_trips) = slow_link::start(options.postgres.parse().unwrap(), round_trip);
+                options.postgres = link.to_string();
+                counted = round_trips;
+                change(options);
+            })
+            .await;
+        (suite, counted)
+    }
+
+    /// On servers of its own, which the test may stop and start.
+    pub async fn start_alone(self) -> Suite {
+        self.start_alone_in(Form::tried()).await
+    }
+
+    /// As [`Self::start_alone`], in this form.
+    pub async fn start_alone_in(self, form: Form) -> Suite {
+        self.start_on_own(servers::start(form.encryption).await, form).await
+    }
+
+    async fn start_on_own(self, own: servers::Servers, form: Form) -> Suite {
+        let mut suite = self.on(&own, form, |_| {}).await;
+        suite.surroundings = own.around.into();
+        suite.servers = Some(own.local);
+        suite
+    }
+
+    async fn on(
+        self,
+        servers: &servers::Servers,
+        form: Form,
+        change: impl FnOnce(&mut SuiteOptions),
+    ) -> Suite {
+        let files = TempDir::new().unwrap();
+        let database = match form.databases {
+            DatabaseForm::One => servers.create_database().await,
+            DatabaseForm::Four => servers.create_databases_apart().await,
+        };
+        let mut own = Extensions::new();
+        self.own.iter().for_each(|insert| insert(&mut own, files.path()));
+        let common = plain_options(servers, &database, form.databases, files.path());
+        let mut options = SuiteOptions { common, own };
+        form.surround(servers, &mut options, files.path()).await;
+        change(&mut options);
+        let running = Running::start(&self, &options, files.path()).await;
+        Suite {
+            admin_url: servers.admin_url(&form.databases.database_of("identity", &database)),
+            siblings: running.siblings().clone(),
+            options,
+            servers: None,
+            surroundings: Surroundings::default(),
+            running: Some(running),
+            harness: self,
+            files,
+        }
+    }
+}

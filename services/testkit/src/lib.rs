@@ -1,0 +1,235 @@
+//! Test harness: real PostgreSQL and Redis, a database of its own for each test, the real layers over the
+//! real wire, and actors who do things.
+//!
+//! The servers start with the first test of a test binary and end with its process, however it ends.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "failing is reporting here"
+)]
+
+mod actor;
+mod around;
+mod bucket;
+mod databases;
+mod drill;
+mod form;
+mod harness;
+mod mail;
+mod migration_sets;
+mod moving;
+mod options;
+mod programs;
+mod redis_contents;
+mod replacing;
+mod replica;
+mod round_trips;
+mod running;
+mod servers;
+mod slow_link;
+mod small_disk;
+mod summary;
+mod waiting;
+
+pub use actor::{Actor, Bearer, Service};
+pub use bucket::Bucket;
+pub use drill::{Load, make_task, making_tasks, survives};
+pub use form::{Encryption, Form, RedisForm, Surroundings, Through};
+pub use harness::{Harness, StartService};
+pub use mail::Mail;
+pub use migration_sets::{reference_set, service_sets};
+pub use moving::OtherCluster;
+pub use options::SuiteOptions;
+pub use programs::program;
+pub use replacing::is_replaced_unnoticed;
+pub use replica::Replica;
+pub use round_trips::RoundTrips;
+pub use running::Running;
+pub use small_disk::SmallDisk;
+pub use summary::{reason_of, summary, violations};
+pub use waiting::{tell_to_end, until, until_ok};
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use local_servers::LocalServers;
+use local_servers::suite::{self, DatabaseForm, NAMES};
+use shared::clock::Clock;
+use shared::config::{DatabaseOptions, LimitOptions, ProxyOptions, Secret, SiblingOptions, TelemetryOptions};
+use shared::mail::{Destination, MailOptions};
+use shared::redis_store::RedisStore;
+use tempfile::TempDir;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig};
+use uuid::Uuid;
+
+/// Largest attachment unless a test says otherwise.
+pub const MAX_ATTACHMENT_BYTES: u64 = 8 * 1024 * 1024;
+/// Where a suite keeps files, in its directory.
+pub const FILES: &str = "files";
+pub const SERVICE_SECRET: &str = "a secret of the tests, long enough to be one";
+/// 32 bytes under the name `test`.
+pub const ENCRYPTION_KEYS: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+/// Services on a database of their own.
+pub struct Suite {
+    pub options: SuiteOptions,
+    pub siblings: SiblingOptions,
+    /// The superuser's URL of this suite's database; where there are four, of identity's.
+    pub admin_url: Secret,
+    /// Only of a suite that was started alone.
+    pub servers: Option<LocalServers>,
+    /// What only some forms have, and only a suite that was started alone has for itself.
+    pub surroundings: Surroundings,
+    running: Option<Running>,
+    harness: Harness,
+    files: TempDir,
+}
+
+impl Suite {
+    /// A plain channel to a service.
+    pub fn channel(&self, service: Service) -> Channel {
+        let url = match service {
+            Service::Identity => &self.siblings.identity_url,
+            Service::Project => &self.siblings.project_url,
+            Service::Task => &self.siblings.task_url,
+            Service::Content => &self.siblings.content_url,
+        };
+        channel_to(url, self.authority().as_ref())
+    }
+
+    /// Who has signed the services' certificates, where they have some.
+    fn authority(&self) -> Option<Certificate> {
+        let file = self.options.certificate("ca.pem")?;
+        Some(Certificate::from_pem(std::fs::read(file).unwrap()))
+    }
+
+    /// Somebody who is not signed in.
+    pub fn anonymous(&self) -> Actor {
+        Actor::anonymous(self)
+    }
+
+    /// A new user, signed in.
+    pub async fn user(&self, name: &str) -> Actor {
+        Actor::register(self, name).await
+    }
+
+    /// New users, signed in.
+    pub async fn users<const N: usize>(&self, names: [&str; N]) -> [Actor; N] {
+        futures::future::join_all(names.map(|name| self.user(name))).await.try_into().ok().unwrap()
+    }
+
+    /// A user who exists in the database and has a session, without passing the identity service: for tests of
+    /// the other services, which then cost no password hash.
+    pub async fn guest(&self, name: &str) -> Actor {
+        Actor::plant(self, name).await
+    }
+
+    /// Guests; see [`Self::guest`].
+    pub async fn guests<const N: usize>(&self, names: [&str; N]) -> [Actor; N] {
+        futures::future::join_all(names.map(|name| self.guest(name))).await.try_into().ok().unwrap()
+    }
+
+    /// Clients that call as a service of the suite, or another program that knows the secret. Where connections are
+    /// encrypted they show the operator's certificate: any of the authority's will do.
+    pub fn as_service(&self, name: &str) -> shared::siblings::Siblings {
+        let signer = shared::service_identity::ServiceSigner::new(name, SERVICE_SECRET.into());
+        shared::siblings::Siblings::new(&self.siblings, &self.options.tls_of("operator"), &signer).unwrap()
+    }
+
+    /// Redis as the services use it.
+    pub fn redis(&self) -> RedisStore {
+        let authority = self.options.certificate("ca.pem");
+        let suite::SuiteOptions { redis_url, redis_key_prefix, .. } = &self.options.common;
+        RedisStore::believing(authority.as_deref(), redis_url, redis_key_prefix).unwrap()
+    }
+
+    /// Starts services that have been stopped, on other ports.
+    pub async fn start_again(&mut self) {
+        let running = self.start_replica(&self.options).await;
+        self.siblings = running.siblings().clone();
+        self.running = Some(running);
+    }
+
+    /// The same services once more, with these options, on other ports.
+    pub async fn start_replica(&self, options: &SuiteOptions) -> Running {
+        Running::start(&self.harness, options, self.files.path()).await
+    }
+
+    /// Stops the services and waits for them.
+    pub async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await;
+        }
+    }
+}
+
+/// The options of a suite in its plain form.
+fn plain_options(
+    servers: &servers::Servers,
+    database: &str,
+    databases: DatabaseForm,
+    files: &Path,
+) -> suite::SuiteOptions {
+    suite::SuiteOptions {
+        postgres: servers.postgres_address().to_string(),
+        database: database.to_owned(),
+        databases,
+        reaching: DatabaseOptions::default(),
+        role_password: servers.role_password.clone(),
+        database_pool_size: 4,
+        redis_url: servers.local.redis.url(),
+        redis_key_prefix: database.to_owned(),
+        certificates: None,
+        service_secret: SERVICE_SECRET.into(),
+        mail: MailOptions {
+            mail_url: Destination::Folder(files.join(mail::FOLDER)),
+            mail_from: "DafnckMachine <no-reply@dafnck.example>".parse().unwrap(),
+        },
+        proxies: ProxyOptions::default(),
+        limits: LimitOptions::default(),
+        telemetry: TelemetryOptions::default(),
+        clock: Clock::default(),
+    }
+}
+
+/// The names of a suite's databases.
+fn databases_of(options: &suite::SuiteOptions) -> BTreeSet<String> {
+    NAMES.map(|service| options.databases.database_of(service, &options.database)).into()
+}
+
+impl Drop for Suite {
+    fn drop(&mut self) {
+        if let Some(running) = &self.running {
+            running.cancel();
+        }
+        databases_of(&self.options).into_iter().for_each(servers::forget);
+    }
+}
+
+/// A channel to a service, encrypted where its URL says so.
+fn channel_to(url: &str, authority: Option<&Certificate>) -> Channel {
+    let endpoint = Channel::from_shared(url.to_owned()).unwrap();
+    let Some(authority) = authority.filter(|_| url.starts_with("https")) else {
+        return endpoint.connect_lazy();
+    };
+    endpoint.tls_config(ClientTlsConfig::new().ca_certificate(authority.clone())).unwrap().connect_lazy()
+}
+
+/// The superuser's URL of a new database without schemas.
+pub async fn empty_database() -> Secret {
+    servers::shared(Encryption::Off).await.create_empty_database().await
+}
+
+/// The folder with PostgreSQL's programs.
+pub async fn postgres_programs() -> PathBuf {
+    servers::shared(Encryption::Off).await.local.postgres.programs.clone()
+}
+
+/// A fresh UUID as text.
+pub fn new_id() -> String {
+    Uuid::now_v7().to_string()
+}

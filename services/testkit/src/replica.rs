@@ -1,0 +1,129 @@
+//! A service in a process of its own, on the database, the Redis and the siblings of a suite.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use local_servers::suite::Role;
+use shared::config::{Pooler, SiblingOptions};
+
+use super::{
+    ENCRYPTION_KEYS, FILES, MAX_ATTACHMENT_BYTES, SERVICE_SECRET, Suite, SuiteOptions, mail, tell_to_end,
+};
+
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long a process may take to end after it was told to.
+const END_LIMIT: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(10);
+
+/// A running process. It is killed when dropped, as `kill -9` does.
+pub struct Replica {
+    process: Child,
+    program: String,
+    service: &'static str,
+    port: u16,
+    pub url: String,
+}
+
+impl Replica {
+    /// Starts the program of a service (`env!("CARGO_BIN_EXE_…")`) and waits until it takes connections.
+    pub async fn start(suite: &Suite, program: &str, service: &'static str) -> Self {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        Self::start_at(&suite.options, &suite.siblings, suite.files.path(), program, service, port).await
+    }
+
+    /// As [`Self::start`], at this port.
+    pub(super) async fn start_at(
+        options: &SuiteOptions,
+        siblings: &SiblingOptions,
+        files: &Path,
+        program: &str,
+        service: &'static str,
+        port: u16,
+    ) -> Self {
+        let mut command = Command::new(program);
+        command
+            .env("DAFNCK_LISTEN", format!("127.0.0.1:{port}"))
+            .env("DAFNCK_DATABASE_URL", options.url_of(Role::requests_of(service)).expose())
+            .env("DAFNCK_WORKER_DATABASE_URL", options.url_of(Role::work_of(service)).expose())
+            .env("DAFNCK_REDIS_URL", options.redis_url.expose())
+            .env("DAFNCK_REDIS_KEY_PREFIX", &options.redis_key_prefix)
+            .env("DAFNCK_SERVICE_SECRET", SERVICE_SECRET)
+            .env("DAFNCK_ENCRYPTION_KEYS", ENCRYPTION_KEYS)
+            .env("DAFNCK_MAIL_URL", format!("folder:{}", files.join(mail::FOLDER).display()))
+            .env("DAFNCK_REGISTRATION", "direct")
+            .env("DAFNCK_MAX_ATTACHMENT_BYTES", MAX_ATTACHMENT_BYTES.to_string())
+            .env("DAFNCK_MAIL_FROM", "DafnckMachine <no-reply@dafnck.example>")
+            .env("DAFNCK_IDENTITY_URL", &siblings.identity_url)
+            .env("DAFNCK_PROJECT_URL", &siblings.project_url)
+            .env("DAFNCK_TASK_URL", &siblings.task_url)
+            .env("DAFNCK_CONTENT_URL", &siblings.content_url)
+            .env("DAFNCK_STORAGE_FOLDER", files.join(FILES))
+            .env("DAFNCK_LOG_FILTER", "error")
+            .stdin(Stdio::null());
+        if options.reaching.database_pooler == Pooler::Transaction {
+            command.env("DAFNCK_DATABASE_POOLER", "transaction");
+        }
+        let mut scheme = "http";
+        if let Some(folder) = &options.certificates {
+            encrypt(&mut command, folder, service);
+            scheme = "https";
+        }
+        let process = command.spawn().unwrap();
+        let url = format!("{scheme}://127.0.0.1:{port}");
+        let replica = Self { process, program: program.to_owned(), service, port, url };
+        let start = Instant::now();
+        while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+            assert!(start.elapsed() < START_LIMIT, "the replica does not start");
+            tokio::time::sleep(POLL).await;
+        }
+        replica
+    }
+
+    /// SIGKILL: nothing of it runs to an end.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    /// SIGKILL, and a process that takes the place of the one that is gone.
+    pub async fn kill_and_start(&mut self, suite: &Suite) {
+        self.end();
+        let (options, siblings, files) = (&suite.options, &suite.siblings, suite.files.path());
+        *self = Self::start_at(options, siblings, files, &self.program, self.service, self.port).await;
+    }
+
+    /// SIGTERM, and waits until it has ended well.
+    pub async fn stop(mut self) {
+        tell_to_end(self.process.id());
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                break status;
+            }
+            assert!(start.elapsed() < END_LIMIT, "the replica does not end");
+            tokio::time::sleep(POLL).await;
+        };
+        assert!(status.success(), "the replica ended with {status}");
+    }
+
+    fn end(&mut self) {
+        let _already_dead = self.process.kill();
+        self.process.wait().unwrap();
+    }
+}
+
+/// Lets a process encrypt everything, with the files that are in this folder.
+fn encrypt(command: &mut Command, folder: &Path, service: &str) {
+    for authority in ["DATABASE_TLS_CA", "REDIS_TLS_CA", "TLS_CA", "TLS_CLIENT_CA"] {
+        command.env(format!("DAFNCK_{authority}"), folder.join("ca.pem"));
+    }
+    command.env("DAFNCK_TLS_CERTIFICATE", folder.join(format!("{service}.pem")));
+    command.env("DAFNCK_TLS_KEY", folder.join(format!("{service}.key")));
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

@@ -1,0 +1,64 @@
+//! The services of a suite: some in this process, some as programs.
+
+use std::path::Path;
+
+use futures::future::join_all;
+use local_servers::running_services::{RunningServices, listen, sibling_urls};
+use local_servers::suite::NAMES;
+use shared::config::SiblingOptions;
+use shared::service::Ground;
+use tokio_util::sync::CancellationToken;
+
+use super::programs::program;
+use super::{Harness, Replica, SuiteOptions};
+
+/// The running services of a suite.
+pub struct Running {
+    services: RunningServices,
+    _programs: Vec<Replica>,
+}
+
+impl Running {
+    /// Starts the services of a harness and waits until its programs take connections.
+    pub(super) async fn start(harness: &Harness, options: &SuiteOptions, files: &Path) -> Self {
+        let listeners = listen([0; 4]).await.unwrap();
+        let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
+        let siblings = sibling_urls(addresses, options.certificates.is_some());
+        let shutdown = CancellationToken::new();
+        let mut services = RunningServices::new(siblings.clone(), shutdown.clone());
+        let mut programs = Vec::new();
+        for (listener, name) in listeners.into_iter().zip(NAMES) {
+            let address = listener.local_addr().unwrap();
+            let started = harness.in_process.iter().find(|(started, _)| *started == name);
+            if let Some((_, start)) = started {
+                let service = options.service(name, address, &siblings);
+                let ground = Ground::new(name, service, options.clock.clone(), shutdown.clone()).unwrap();
+                services.spawn(start(ground, options, listener));
+            } else if harness.programs.contains(&name) {
+                // The program takes the port over.
+                drop(listener);
+                programs.push((name, address.port()));
+            }
+        }
+        let programs = join_all(programs.into_iter().map(|(name, port)| {
+            let program = program(name).to_string_lossy().into_owned();
+            let siblings = siblings.clone();
+            async move { Replica::start_at(options, &siblings, files, &program, name, port).await }
+        }));
+        Self { _programs: programs.await, services }
+    }
+
+    /// URLs of the services.
+    pub fn siblings(&self) -> &SiblingOptions {
+        &self.services.siblings
+    }
+
+    /// Stops the services of this process and waits for their calls to end.
+    pub async fn stop(self) {
+        self.services.stop().await.unwrap();
+    }
+
+    pub(super) fn cancel(&self) {
+        self.services.cancel();
+    }
+}
