@@ -14,8 +14,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut all = common.clone();
     for service in SERVICES {
         let files =
-            [files_of(&format!("dafnck/{service}/v1"))?, files_of(&format!("dafnck/{service}/internal/v1"))?]
-                .concat();
+            ["v1", "admin/v1", "backend/v1"].map(|package| files_of(&format!("dafnck/{service}/{package}")));
+        let files = files.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
         compile(&[&files[..], &common[..]].concat(), &out.join(format!("{service}.binpb")))?;
         all.extend(files);
     }
@@ -23,10 +23,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     generate(&out.join("dafnck.binpb"))
 }
 
-/// The protos in a folder, by name, as they import each other.
+/// The protos in a directory, by name, as they import each other; none if there is no such directory.
 fn files_of(folder: &str) -> Result<Vec<String>, Box<dyn Error>> {
     let mut files = Vec::new();
-    for entry in Path::new(PROTO_ROOT).join(folder).read_dir()? {
+    let path = Path::new(PROTO_ROOT).join(folder);
+    if !path.is_dir() {
+        return Ok(files);
+    }
+    for entry in path.read_dir()? {
         let name = entry?.file_name().into_string().map_err(|name| format!("{name:?} is not UTF-8"))?;
         if name.ends_with(".proto") {
             files.push(format!("{folder}/{name}"));

@@ -19,16 +19,18 @@ pub mod common {
 }
 
 macro_rules! service_packages {
-    ($($service:ident),*) => {$(
+    ($($service:ident { $($part:ident),* })*) => {$(
         pub mod $service {
             pub mod v1 {
-                include!(concat!(env!("OUT_DIR"), "/", "dafnck.", stringify!($service), ".v1", ".rs"));
+                include!(concat!(env!("OUT_DIR"), "/dafnck.", stringify!($service), ".v1.rs"));
             }
-            pub mod internal {
+            $(pub mod $part {
                 pub mod v1 {
-                    include!(concat!(env!("OUT_DIR"), "/", "dafnck.", stringify!($service), ".internal.v1", ".rs"));
+                    include!(concat!(
+                        env!("OUT_DIR"), "/dafnck.", stringify!($service), ".", stringify!($part), ".v1.rs"
+                    ));
                 }
-            }
+            })*
             /// The encoded descriptor set of this service, with comments and custom options.
             pub const DESCRIPTOR_SET: &[u8] =
                 include_bytes!(concat!(env!("OUT_DIR"), "/", stringify!($service), ".binpb"));
@@ -36,7 +38,12 @@ macro_rules! service_packages {
     )*};
 }
 
-service_packages!(identity, project, task, content);
+service_packages! {
+    identity { admin, backend }
+    project { admin, backend }
+    task { admin, backend }
+    content { admin }
+}
 
 /// The encoded descriptor set of the whole suite.
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dafnck.binpb"));

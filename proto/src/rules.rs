@@ -76,7 +76,12 @@ fn rule_of(method: &MethodDescriptor, option: &ExtensionDescriptor) -> MethodRul
 fn is_for_sessions_by_default(method: &MethodDescriptor) -> bool {
     let service = method.parent_service();
     let package = service.full_name();
-    package.starts_with("dafnck.identity.") || package.contains(".internal.")
+    package.starts_with("dafnck.identity.") || is_privileged(package)
+}
+
+/// Whether the package of a service is one of operators (`admin`) or of trusted back ends and siblings (`backend`).
+fn is_privileged(service: &str) -> bool {
+    service.contains(".admin.v1.") || service.contains(".backend.v1.")
 }
 
 fn is_reading(method: &MethodDescriptor) -> bool {
@@ -98,9 +103,9 @@ mod tests {
     }
 
     #[test]
-    fn internal_methods_are_for_services_and_others_are_not() {
+    fn methods_of_admin_and_backend_packages_are_for_services_and_others_are_not() {
         for (path, rule) in MethodRules::suite().iter() {
-            assert_eq!(rule.audience == Audience::Service, path.contains(".internal.v1."), "{path}");
+            assert_eq!(rule.audience == Audience::Service, is_privileged(path), "{path}");
         }
     }
 

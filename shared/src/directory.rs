@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::error::{Error, Result, from_sibling};
 use crate::siblings::Siblings;
 use crate::validation::MAX_BATCH;
-use proto::identity::internal::v1::ResolveUsersRequest;
+use proto::identity::backend::v1::ResolveUsersRequest;
 use proto::identity::v1::UserStatus;
 
 /// Those of these users who exist, and only active ones if so wished. Identity is asked in batches of

@@ -28,6 +28,7 @@ pub mod mail;
 pub mod migrate;
 pub mod page;
 pub mod redis_store;
+mod rpc_table;
 pub mod schema;
 pub mod server;
 pub mod service;
@@ -37,3 +38,5 @@ pub mod telemetry;
 pub mod tls;
 mod upkeep;
 pub mod validation;
+
+pub use rpc_table::RpcFuture;

@@ -101,7 +101,7 @@ fn unix_seconds() -> u64 {
 mod tests {
     use super::*;
 
-    const PATH: &str = "/dafnck.identity.internal.v1.DirectoryService/ResolveUsers";
+    const PATH: &str = "/dafnck.identity.backend.v1.UserLookupService/ResolveUsers";
     const NOW: u64 = 1_800_000_000;
 
     fn credentials(signer: &ServiceSigner) -> String {

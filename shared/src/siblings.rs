@@ -25,10 +25,10 @@ use crate::service_identity::ServiceSigner;
 use crate::telemetry;
 use crate::tls::SiblingConnector;
 use proto::MethodRules;
-use proto::identity::internal::v1::directory_service_client::DirectoryServiceClient;
-use proto::identity::internal::v1::session_resolver_service_client::SessionResolverServiceClient;
-use proto::project::internal::v1::access_service_client::AccessServiceClient;
-use proto::task::internal::v1::task_directory_service_client::TaskDirectoryServiceClient;
+use proto::identity::backend::v1::session_service_client::SessionServiceClient;
+use proto::identity::backend::v1::user_lookup_service_client::UserLookupServiceClient;
+use proto::project::backend::v1::access_service_client::AccessServiceClient;
+use proto::task::backend::v1::task_lookup_service_client::TaskLookupServiceClient;
 
 /// How long a unary call of a sibling may take, unless the call that it is made for ends earlier.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -95,14 +95,14 @@ impl Siblings {
     }
 
     /// Resolves sessions.
-    pub fn identity_sessions(&self) -> SessionResolverServiceClient<SiblingChannel> {
-        SessionResolverServiceClient::new(self.channel(Sibling::Identity))
+    pub fn identity_sessions(&self) -> SessionServiceClient<SiblingChannel> {
+        SessionServiceClient::new(self.channel(Sibling::Identity))
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
     /// Tells which users exist.
-    pub fn directory(&self) -> DirectoryServiceClient<SiblingChannel> {
-        DirectoryServiceClient::new(self.channel(Sibling::Identity))
+    pub fn directory(&self) -> UserLookupServiceClient<SiblingChannel> {
+        UserLookupServiceClient::new(self.channel(Sibling::Identity))
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
@@ -113,9 +113,8 @@ impl Siblings {
     }
 
     /// Tells which tasks exist.
-    pub fn task_directory(&self) -> TaskDirectoryServiceClient<SiblingChannel> {
-        TaskDirectoryServiceClient::new(self.channel(Sibling::Task))
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    pub fn task_directory(&self) -> TaskLookupServiceClient<SiblingChannel> {
+        TaskLookupServiceClient::new(self.channel(Sibling::Task)).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 }
 

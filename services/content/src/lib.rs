@@ -14,6 +14,7 @@ pub mod editing;
 pub mod entrance;
 pub mod exporting;
 pub mod importing;
+mod rpc;
 mod schema;
 pub mod search;
 pub mod storage;
@@ -23,13 +24,10 @@ pub mod versions;
 
 use crate::storage::StorageOptions;
 use proto::content::DESCRIPTOR_SET;
-use proto::content::internal::v1::content_export_service_server::ContentExportServiceServer;
-use proto::content::internal::v1::content_import_service_server::ContentImportServiceServer;
+use proto::content::admin::v1::content_admin_service_server::ContentAdminServiceServer;
 use proto::content::v1::attachment_service_server::AttachmentServiceServer;
-use proto::content::v1::document_edit_service_server::DocumentEditServiceServer;
-use proto::content::v1::document_search_service_server::DocumentSearchServiceServer;
 use proto::content::v1::document_service_server::DocumentServiceServer;
-use proto::content::v1::upload_service_server::UploadServiceServer;
+use rpc::{AttachmentHandler, ContentAdminHandler, DocumentHandler};
 use shared::access::AccessCopies;
 use shared::database::{Constraint, Rule};
 use shared::server::MAX_MESSAGE_BYTES;
@@ -100,11 +98,10 @@ fn routes(ground: &Ground, entrance: Entrance, intake: Intake, storage: Storage)
     let uploads = Uploads::new(ground.clone(), entrance.clone(), intake.clone());
     let imports = Imports::new(ground.clone(), entrance, intake);
     let exporting = Exporting::new(ground, storage);
+    let documents = DocumentHandler { documents, editing, search: searching };
+    let attachments = AttachmentHandler { attachments, uploads };
+    let admin = ContentAdminHandler { importing: imports, exporting };
     Routes::new(DocumentServiceServer::new(documents).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(DocumentEditServiceServer::new(editing).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(DocumentSearchServiceServer::new(searching).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(AttachmentServiceServer::new(attachments).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(UploadServiceServer::new(uploads).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(ContentImportServiceServer::new(imports).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(ContentExportServiceServer::new(exporting).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(ContentAdminServiceServer::new(admin).max_decoding_message_size(MAX_MESSAGE_BYTES))
 }

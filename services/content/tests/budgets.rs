@@ -56,9 +56,8 @@ async fn a_long_history_costs_no_further_round_trip() {
         })
         .await;
     let diff = counted.of(async || drop(diff(&olga, between(&id, 1, 0)).await.unwrap())).await;
-    let search = counted
-        .of(async || drop(olga.document_search().search_documents(words.clone()).await.unwrap()))
-        .await;
+    let search =
+        counted.of(async || drop(olga.documents().search_documents(words.clone()).await.unwrap())).await;
     let mut merge = u64::MAX;
     for number in 0..RoundTrips::CALLS {
         let base = read(&olga, &id).await.unwrap().version;

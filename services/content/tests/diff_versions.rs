@@ -3,7 +3,7 @@
 use expect_test::expect;
 use proto::content::v1 as pb;
 use proto::content::v1::DiffPartKind::{Deleted, Inserted, Same};
-use proto::content::v1::{DiffForm, DiffUnit};
+use proto::content::v1::{DiffFormat, DiffUnit};
 use testkit::*;
 use tonic::Status;
 
@@ -24,7 +24,7 @@ pub fn between(id: &str, from_version: i32, to_version: i32) -> pb::DiffDocument
 
 pub fn unified(id: &str, from_version: i32, to_version: i32) -> pb::DiffDocumentVersionsRequest {
     pb::DiffDocumentVersionsRequest {
-        form: DiffForm::Unified.into(),
+        format: DiffFormat::Unified.into(),
         ..between(id, from_version, to_version)
     }
 }
@@ -100,7 +100,7 @@ async fn who_may_not_compare_and_what_is_not_there() {
         from_version: 0,
         to_version: -1,
         unit: 9,
-        form: 9,
+        format: 9,
         context_lines: Some(1001),
     };
     let fields = violations(&diff(&s.gus, garbage).await.unwrap_err());

@@ -19,7 +19,7 @@ async fn preview(
 ) -> Result<pb::PreviewDocumentEditResponse, Status> {
     let edit = Some(pb::ContentEdit { base_version, change: Some(change) });
     let request = pb::PreviewDocumentEditRequest { document_id: id.to_owned(), edit };
-    Ok(who.document_edits().preview_document_edit(request).await?.into_inner())
+    Ok(who.documents().preview_document_edit(request).await?.into_inner())
 }
 
 fn side(line: i32, count: i32, text: &str) -> Option<pb::ConflictSide> {
@@ -42,9 +42,9 @@ async fn what_overlaps_is_refused_with_all_sides_and_changes_nothing() {
         details.iter().find(|any| any.type_url.ends_with("/dafnck.content.v1.EditConflict")).unwrap();
     let conflict = pb::EditConflict::decode(detail.value.as_slice()).unwrap();
     let hunk = pb::EditConflictHunk {
-        base: side(2, 1, "two\n"),
-        head: side(3, 1, "TWO\n"),
-        mine: side(2, 2, "2\n2b\n"),
+        base_side: side(2, 1, "two\n"),
+        head_side: side(3, 1, "TWO\n"),
+        edit_side: side(2, 2, "2\n2b\n"),
     };
     assert_eq!(conflict.conflicts, [hunk]);
     assert_eq!((conflict.base_version, conflict.head_version, conflict.conflict_count), (1, 2, 1));
@@ -70,8 +70,8 @@ async fn nobody_is_left_without_a_way_out() {
     let texts = |side: fn(&pb::EditConflictHunk) -> &Option<pb::ConflictSide>| -> String {
         shown.conflicts.iter().map(|hunk| side(hunk).as_ref().unwrap().text.as_str()).collect()
     };
-    assert_eq!([texts(|h| &h.base), texts(|h| &h.head)], [base.clone(), theirs.clone()]);
-    assert_eq!(texts(|hunk| &hunk.mine), base.replace("word", "mine"));
+    assert_eq!([texts(|h| &h.base_side), texts(|h| &h.head_side)], [base.clone(), theirs.clone()]);
+    assert_eq!(texts(|hunk| &hunk.edit_side), base.replace("word", "mine"));
 
     let both = Change::Replace(format!("{theirs}{}", base.replace("word", "mine")));
     let decided = send(&s.mia, edit(&id, shown.head_version, both)).await.unwrap();

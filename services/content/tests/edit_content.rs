@@ -25,7 +25,7 @@ pub fn line(line: i32, count: i32, text: &str) -> Change {
 }
 
 pub async fn send(who: &Actor, request: pb::EditDocumentContentRequest) -> Result<pb::Document, Status> {
-    Ok(who.document_edits().edit_document_content(request).await?.into_inner())
+    Ok(who.documents().edit_document_content(request).await?.into_inner())
 }
 
 async fn version(s: &Scene, id: &str, number: i32) -> pb::DocumentVersion {
@@ -111,7 +111,7 @@ async fn an_archived_document_is_not_edited() {
     let archive = pb::ArchiveDocumentRequest { document_id: id.clone(), etag };
     documents.archive_document(archive).await.unwrap();
     let refusal = send(&s.olga, edit(&id, 0, Change::Append("b".to_owned()))).await.unwrap_err();
-    expect!["FAILED_PRECONDITION STATUS_FORBIDS"].assert_eq(&summary(&refusal));
+    expect!["FAILED_PRECONDITION INVALID_STATUS_TRANSITION"].assert_eq(&summary(&refusal));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 use futures::stream;
-use proto::content::internal::v1 as import;
+use proto::content::admin::v1 as import;
 use proto::content::v1 as pb;
 use proto::content::v1::content_edit::Change;
 use serde::Deserialize;

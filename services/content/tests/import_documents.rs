@@ -2,16 +2,16 @@ use futures::stream;
 use prost_types::Timestamp;
 use proto::common::ImportOutcome::{Created, Refused, Unchanged};
 use proto::common::{ImportOutcome, ImportResult};
-use proto::content::internal::v1 as pb;
-use proto::content::internal::v1::content_import_service_client::ContentImportServiceClient;
+use proto::content::admin::v1 as pb;
+use proto::content::admin::v1::content_admin_service_client::ContentAdminServiceClient;
 use proto::content::v1::{DocumentStatus, GetDocumentVersionRequest, ListDocumentVersionsRequest};
 use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
 
 use crate::scene::{Scene, read, scene, write};
 
-pub fn imports(s: &Scene) -> ContentImportServiceClient<SiblingChannel> {
-    ContentImportServiceClient::new(s.suite.as_service("operator").channel(Sibling::Content))
+pub fn imports(s: &Scene) -> ContentAdminServiceClient<SiblingChannel> {
+    ContentAdminServiceClient::new(s.suite.as_service("operator").channel(Sibling::Content))
 }
 
 fn at(seconds: i64) -> Option<Timestamp> {

@@ -22,7 +22,7 @@ async fn send_and_go(who: &Actor, id: &str, offset: usize, bytes: &[u8]) {
         all_sent.send(()).unwrap();
         std::future::pending().await
     });
-    let mut uploads = who.uploads();
+    let mut uploads = who.attachments();
     let call = uploads.upload_chunks(stream::iter(chunks(id, offset, bytes)).chain(end));
     tokio::select! {
         // Another stream of the same upload that has not ended yet may have been quicker.

@@ -6,8 +6,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use expect_test::expect;
 use futures::stream;
 use local_servers::suite::Role;
-use proto::content::internal::v1 as internal;
-use proto::content::internal::v1::content_import_service_client::ContentImportServiceClient;
+use proto::content::admin::v1 as admin;
+use proto::content::admin::v1::content_admin_service_client::ContentAdminServiceClient;
 use testkit::*;
 use tonic::service::interceptor::InterceptedService;
 use uuid::Uuid;
@@ -76,11 +76,11 @@ async fn users_do_not_import() {
     let s = scene().await;
     let channel = s.suite.channel(Service::Content);
     let bearer = Bearer(s.olga.session_token.clone());
-    let mut imports = ContentImportServiceClient::new(InterceptedService::new(channel, bearer));
-    let documents = stream::iter([internal::ImportDocumentsRequest::default()]);
+    let mut imports = ContentAdminServiceClient::new(InterceptedService::new(channel, bearer));
+    let documents = stream::iter([admin::ImportDocumentsRequest::default()]);
     let documents = imports.import_documents(documents).await.map(|_| ()).unwrap_err();
     expect!["PERMISSION_DENIED AUDIENCE_REFUSED"].assert_eq(&summary(&documents));
-    let file = stream::iter([internal::ImportAttachmentRequest::default()]);
+    let file = stream::iter([admin::ImportAttachmentRequest::default()]);
     let file = imports.import_attachment(file).await.unwrap_err();
     expect!["PERMISSION_DENIED AUDIENCE_REFUSED"].assert_eq(&summary(&file));
 }

@@ -15,7 +15,7 @@ async fn search(
     who: &Actor,
     request: pb::SearchDocumentsRequest,
 ) -> Result<pb::SearchDocumentsResponse, Status> {
-    Ok(who.document_search().search_documents(request).await?.into_inner())
+    Ok(who.documents().search_documents(request).await?.into_inner())
 }
 
 fn everywhere(text: &str) -> pb::SearchDocumentsRequest {

@@ -90,9 +90,9 @@ async fn steps_that_are_not_there_are_refused() {
     let s = scene().await;
     let draft = s.mia.document(&s.project, "plan", "one").await;
     let unseen = step(&s.olga, Published, &draft.id, "").await.unwrap_err();
-    expect!["FAILED_PRECONDITION STATUS_FORBIDS"].assert_eq(&summary(&unseen));
+    expect!["FAILED_PRECONDITION INVALID_STATUS_TRANSITION"].assert_eq(&summary(&unseen));
     let unpublished = step(&s.olga, Archived, &draft.id, "").await.unwrap_err();
-    expect!["FAILED_PRECONDITION STATUS_FORBIDS"].assert_eq(&summary(&unpublished));
+    expect!["FAILED_PRECONDITION INVALID_STATUS_TRANSITION"].assert_eq(&summary(&unpublished));
     let stale = step(&s.olga, Review, &draft.id, "\"0\"").await.unwrap_err();
     expect!["ABORTED ETAG_MISMATCH"].assert_eq(&summary(&stale));
     let malformed = step(&s.olga, Review, "x", "").await.unwrap_err();
@@ -122,14 +122,14 @@ async fn an_archived_document_is_only_revised_or_deleted() {
         step(&s.olga, to, &draft.id, "").await.unwrap();
     }
     let written = write(&s.olga, &draft.id, "two", "").await.unwrap_err();
-    expect!["FAILED_PRECONDITION STATUS_FORBIDS"].assert_eq(&summary(&written));
+    expect!["FAILED_PRECONDITION INVALID_STATUS_TRANSITION"].assert_eq(&summary(&written));
     let restore = pb::RestoreDocumentVersionRequest {
         document_id: draft.id.clone(),
         version_number: 1,
         ..Default::default()
     };
     let restored = s.olga.documents().restore_document_version(restore).await.unwrap_err();
-    expect!["FAILED_PRECONDITION STATUS_FORBIDS"].assert_eq(&summary(&restored));
+    expect!["FAILED_PRECONDITION INVALID_STATUS_TRANSITION"].assert_eq(&summary(&restored));
     step(&s.mia, Draft, &draft.id, "").await.unwrap();
     write(&s.mia, &draft.id, "two", "").await.unwrap();
 }

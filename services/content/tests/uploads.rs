@@ -27,7 +27,7 @@ pub fn wish(s: &Scene, size: usize) -> pb::CreateUploadRequest {
 }
 
 pub async fn create(who: &Actor, wish: pb::CreateUploadRequest) -> Result<pb::Upload, Status> {
-    Ok(who.uploads().create_upload(wish).await?.into_inner())
+    Ok(who.attachments().create_upload(wish).await?.into_inner())
 }
 
 pub fn message(part: Part) -> pb::UploadChunksRequest {
@@ -42,20 +42,24 @@ pub fn chunks(id: &str, offset: usize, bytes: &[u8]) -> Vec<pb::UploadChunksRequ
 
 /// Sends bytes from this offset on.
 pub async fn send(who: &Actor, id: &str, offset: usize, bytes: &[u8]) -> Result<pb::Upload, Status> {
-    Ok(who.uploads().upload_chunks(stream::iter(chunks(id, offset, bytes))).await?.into_inner())
+    Ok(who.attachments().upload_chunks(stream::iter(chunks(id, offset, bytes))).await?.into_inner())
 }
 
 pub async fn get(who: &Actor, id: &str) -> Result<pb::Upload, Status> {
-    Ok(who.uploads().get_upload(pb::GetUploadRequest { upload_id: id.to_owned() }).await?.into_inner())
+    Ok(who.attachments().get_upload(pb::GetUploadRequest { upload_id: id.to_owned() }).await?.into_inner())
 }
 
 pub async fn complete(who: &Actor, id: &str, sha256: &str) -> Result<pb::Attachment, Status> {
     let request = pb::CompleteUploadRequest { upload_id: id.to_owned(), sha256: sha256.to_owned() };
-    Ok(who.uploads().complete_upload(request).await?.into_inner())
+    Ok(who.attachments().complete_upload(request).await?.into_inner())
 }
 
 async fn cancel(who: &Actor, id: &str) -> Result<pb::Upload, Status> {
-    Ok(who.uploads().cancel_upload(pb::CancelUploadRequest { upload_id: id.to_owned() }).await?.into_inner())
+    Ok(who
+        .attachments()
+        .cancel_upload(pb::CancelUploadRequest { upload_id: id.to_owned() })
+        .await?
+        .into_inner())
 }
 
 pub fn hash(bytes: &[u8]) -> String {
@@ -147,10 +151,10 @@ async fn bytes_that_do_not_fit_are_refused() {
     expect!["INVALID_ARGUMENT UPLOAD_TOO_LONG"].assert_eq(&summary(&too_long));
     let negative = pb::UploadChunksHeader { upload_id: "x".to_owned(), offset: -1 };
     let negative = stream::iter([message(Part::Header(negative))]);
-    let fields = violations(&s.mia.uploads().upload_chunks(negative).await.unwrap_err());
+    let fields = violations(&s.mia.attachments().upload_chunks(negative).await.unwrap_err());
     assert_eq!(fields, ["header.upload_id", "header.offset"]);
     let headless = stream::iter([message(Part::Chunk(vec![1].into()))]);
-    assert_eq!(violations(&s.mia.uploads().upload_chunks(headless).await.unwrap_err()), ["header"]);
+    assert_eq!(violations(&s.mia.attachments().upload_chunks(headless).await.unwrap_err()), ["header"]);
 
     send(&s.mia, &upload.id, 0, b"ten bytes!").await.unwrap();
     let wrong = complete(&s.mia, &upload.id, &hash(b"others")).await.unwrap_err();

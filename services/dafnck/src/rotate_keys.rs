@@ -1,8 +1,8 @@
 //! `dafnck rotate-keys`: has the identity service seal all personal data again under its current key.
 
 use anyhow::Context;
-use proto::identity::internal::v1::key_service_client::KeyServiceClient;
-use proto::identity::internal::v1::{RotateKeysRequest, RotateKeysResponse};
+use proto::identity::admin::v1::security_admin_service_client::SecurityAdminServiceClient;
+use proto::identity::admin::v1::{RotateKeysRequest, RotateKeysResponse};
 use shared::siblings::Sibling;
 
 use crate::operator::OperatorOptions;
@@ -42,7 +42,7 @@ pub async fn run(
     options: &OperatorOptions,
     mut tell: impl FnMut(&RotateKeysResponse),
 ) -> anyhow::Result<RotateKeysResponse> {
-    let mut keys = KeyServiceClient::new(options.services()?.channel(Sibling::Identity));
+    let mut keys = SecurityAdminServiceClient::new(options.services()?.channel(Sibling::Identity));
     let mut answers = keys.rotate_keys(RotateKeysRequest {}).await?.into_inner();
     let mut last = answers.message().await?.context("the service answered with nothing")?;
     tell(&last);

@@ -4,8 +4,8 @@ use anyhow::{Context, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 use proto::identity::DESCRIPTOR_SET;
-use proto::identity::internal::v1 as internal;
-use proto::identity::internal::v1::user_administration_service_client::UserAdministrationServiceClient;
+use proto::identity::admin::v1 as admin;
+use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::v1::{User, UserRecord, UserStatus};
 use shared::siblings::{Sibling, SiblingChannel};
 
@@ -87,7 +87,7 @@ impl From<Status> for UserStatus {
     }
 }
 
-type Administration = UserAdministrationServiceClient<SiblingChannel>;
+type Administration = UserAdminServiceClient<SiblingChannel>;
 
 /// Does it and prints the accounts as they now are, one a line.
 ///
@@ -97,17 +97,15 @@ pub async fn command(options: UserOptions) -> anyhow::Result<()> {
     let mut service = Administration::new(options.operator.services()?.channel(Sibling::Identity));
     let user = match options.act {
         Act::List(wish) => return list(&mut service, wish).await,
-        Act::Suspend(Which { user_id }) => {
-            service.suspend_user(internal::SuspendUserRequest { user_id }).await
-        }
+        Act::Suspend(Which { user_id }) => service.suspend_user(admin::SuspendUserRequest { user_id }).await,
         Act::Reactivate(Which { user_id }) => {
-            service.reactivate_user(internal::ReactivateUserRequest { user_id }).await
+            service.reactivate_user(admin::ReactivateUserRequest { user_id }).await
         }
-        Act::Delete(Which { user_id }) => service.delete_user(internal::DeleteUserRequest { user_id }).await,
+        Act::Delete(Which { user_id }) => service.delete_user(admin::DeleteUserRequest { user_id }).await,
         Act::Export(Which { user_id }) => return export(&mut service, user_id).await,
         Act::Erase(EraseOptions { user_id, yes }) => {
             ensure!(yes, "nothing brings erased data back; give --yes to erase {user_id}");
-            service.erase_user(internal::EraseUserRequest { user_id }).await
+            service.erase_user(admin::EraseUserRequest { user_id }).await
         }
     };
     println!("{}", line(&user?.into_inner()));
@@ -115,7 +113,7 @@ pub async fn command(options: UserOptions) -> anyhow::Result<()> {
 }
 
 async fn list(service: &mut Administration, wish: ListOptions) -> anyhow::Result<()> {
-    let mut request = internal::ListUsersRequest {
+    let mut request = admin::ListUsersRequest {
         page_size: PAGE_SIZE,
         statuses: wish.status.map(|status| UserStatus::from(status).into()).into_iter().collect(),
         email_prefix: wish.email,
@@ -134,7 +132,7 @@ async fn list(service: &mut Administration, wish: ListOptions) -> anyhow::Result
 
 async fn export(service: &mut Administration, user_id: String) -> anyhow::Result<()> {
     let kind = record_kind()?;
-    let mut records = service.export_user(internal::ExportUserRequest { user_id }).await?.into_inner();
+    let mut records = service.export_user(admin::ExportUserRequest { user_id }).await?.into_inner();
     while let Some(record) = records.message().await? {
         println!("{}", json(&kind, &record)?);
     }

@@ -72,7 +72,7 @@ async fn things(olga: &Actor) -> Things {
         depends_on_task_id: other.id,
         ..Default::default()
     };
-    let dependency = olga.dependencies().create_task_dependency(dependency).await.unwrap().into_inner();
+    let dependency = olga.plans().create_task_dependency(dependency).await.unwrap().into_inner();
     let document = olga.document(&project, "plan", "up").await;
     let attachment = olga.attachments().upload_attachment(upload(&document.id)).await.unwrap().into_inner();
     Things { project, task, dependency, document, attachment }
@@ -101,7 +101,7 @@ async fn write_tasks(who: &Actor, of: &Things) -> Vec<(&'static str, Result<(), 
         ..Default::default()
     };
     let unlink = task::DeleteTaskDependencyRequest { dependency_id: of.dependency.id.clone() };
-    let mut dependencies = who.dependencies();
+    let mut dependencies = who.plans();
     vec![
         ("CreateTask", who.tasks().create_task(create).await.map(drop)),
         ("UpdateTask", who.tasks().update_task(update).await.map(drop)),

@@ -61,13 +61,13 @@ async fn projects_stay_within_their_round_trips() {
     let at_time = Some(shared::json::to_timestamp(chrono::Utc::now()));
     let project_at = round_trips!(
         counted,
-        olga.project_history(),
+        olga.projects(),
         get_project_at,
         project::GetProjectAtRequest { project_id: project_id.clone(), at_time }
     );
     let members_at = round_trips!(
         counted,
-        olga.project_history(),
+        olga.members(),
         list_members_at,
         project::ListMembersAtRequest { project_id: project_id.clone(), at_time, ..Default::default() }
     );
@@ -111,11 +111,11 @@ async fn tasks_stay_within_their_round_trips() {
     );
 
     let look_up =
-        round_trips!(counted, olga.numbers(), lookup_task, task::LookupTaskRequest { key: made.key.clone() });
+        round_trips!(counted, olga.tasks(), lookup_task, task::LookupTaskRequest { key: made.key.clone() });
     let other = olga.task(&project, "bake bread").await;
     let order = round_trips!(
         counted,
-        olga.order(),
+        olga.tasks(),
         move_task,
         task::MoveTaskRequest {
             task_id: made.id.clone(),
@@ -145,19 +145,19 @@ async fn lists_search_and_counts_of_tasks_take_one_round_trip() {
     let everywhere = round_trips!(counted, olga.tasks(), list_tasks, task::ListTasksRequest::default());
     let search = round_trips!(
         counted,
-        olga.task_search(),
+        olga.tasks(),
         search_tasks,
         task::SearchTasksRequest { text: "milk".to_owned(), filter: filter.clone(), ..Default::default() }
     );
     let facets = round_trips!(
         counted,
-        olga.task_search(),
+        olga.tasks(),
         get_task_facets,
         task::GetTaskFacetsRequest { filter: filter.clone(), ..Default::default() }
     );
     let my_work = round_trips!(
         counted,
-        olga.my_work(),
+        olga.tasks(),
         get_my_work,
         task::GetMyWorkRequest { project_ids: vec![project.id.clone()], ..Default::default() }
     );
@@ -174,7 +174,7 @@ async fn batches_and_the_past_stay_within_their_round_trips() {
         project_id: project.id.clone(),
         requests: some(),
     };
-    let mut client = olga.task_batches();
+    let mut client = olga.tasks();
     let create = round_trips!(counted, client, batch_create_tasks, wish());
     let made = client.batch_create_tasks(wish()).await.unwrap().into_inner().tasks;
     let update = round_trips!(
@@ -202,7 +202,7 @@ async fn batches_and_the_past_stay_within_their_round_trips() {
 
     let at_time = Some(shared::json::to_timestamp(chrono::Utc::now()));
     let task_id = made[0].id.clone();
-    let mut client = olga.task_history();
+    let mut client = olga.tasks();
     let history = task::ListTaskHistoryRequest { task_id: task_id.clone(), ..Default::default() };
     let history = round_trips!(counted, client, list_task_history, history.clone());
     let get = round_trips!(

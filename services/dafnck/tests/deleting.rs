@@ -64,20 +64,20 @@ pub async fn full_project(olga: &Actor, gus: &Actor) -> Project {
         user_id: gus.id.to_string(),
         ..Default::default()
     };
-    olga.ownership().offer_ownership(offer).await.unwrap();
+    olga.members().offer_ownership(offer).await.unwrap();
     let invitation = CreateInvitationRequest {
         project_id: project.id.clone(),
         email: "vera@example.org".to_owned(),
         ..Default::default()
     };
-    olga.invitations().create_invitation(invitation).await.unwrap();
+    olga.members().create_invitation(invitation).await.unwrap();
     let [build, fly] = [olga.task(&project, "build").await, olga.task(&project, "fly").await];
     let dependency = CreateTaskDependencyRequest {
         task_id: fly.id.clone(),
         depends_on_task_id: build.id,
         ..Default::default()
     };
-    olga.dependencies().create_task_dependency(dependency).await.unwrap();
+    olga.plans().create_task_dependency(dependency).await.unwrap();
     let document = olga.document(&project, "plan", "up").await;
     attach(olga, EntityType::Project, &project.id).await;
     attach(olga, EntityType::Task, &fly.id).await;

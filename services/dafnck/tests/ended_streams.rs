@@ -8,8 +8,8 @@ use futures::StreamExt;
 use proto::content::v1::UploadAttachmentRequest;
 use proto::content::v1::upload_attachment_request::Part;
 use proto::content::v1::{EntityType, UploadHeader};
-use proto::identity::internal::v1::SuspendUserRequest;
-use proto::identity::internal::v1::user_administration_service_client::UserAdministrationServiceClient;
+use proto::identity::admin::v1::SuspendUserRequest;
+use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::v1 as identity;
 use proto::project::v1::{Project, ProjectRole, WatchProjectRequest, WatchProjectResponse};
 use proto::task::v1::{WatchTasksRequest, WatchTasksResponse};
@@ -34,9 +34,9 @@ struct Following {
 
 async fn follow(who: &Actor, project: &Project) -> Following {
     let request = WatchProjectRequest { project_id: project.id.clone(), ..Default::default() };
-    let of_project = who.project_feed().watch_project(request).await.unwrap().into_inner();
+    let of_project = who.projects().watch_project(request).await.unwrap().into_inner();
     let request = WatchTasksRequest { project_id: project.id.clone(), ..Default::default() };
-    let of_tasks = who.task_feed().watch_tasks(request).await.unwrap().into_inner();
+    let of_tasks = who.tasks().watch_tasks(request).await.unwrap().into_inner();
     let mut following = Following { project: of_project, tasks: of_tasks };
     following.project.message().await.unwrap().unwrap();
     following.tasks.message().await.unwrap().unwrap();
@@ -96,7 +96,7 @@ async fn streams_of_a_suspended_user_end() {
     let olgas = follow(&olga, &project).await;
     let operator = suite.as_service("operator").channel(Sibling::Identity);
     let request = SuspendUserRequest { user_id: olga.id.to_string() };
-    UserAdministrationServiceClient::new(operator).suspend_user(request).await.unwrap();
+    UserAdminServiceClient::new(operator).suspend_user(request).await.unwrap();
     assert_eq!(olgas.end(Instant::now()).await.0, [ENDED; 2]);
 }
 
@@ -112,12 +112,12 @@ async fn streams_of_a_revoked_api_token_end() {
         expires_at: Some(shared::json::to_timestamp(expires_at)),
         ..Default::default()
     };
-    let made = olga.api_tokens().create_api_token(request).await.unwrap().into_inner();
+    let made = olga.account().create_api_token(request).await.unwrap().into_inner();
     let mut program = olga.clone();
     program.session_token = Some(made.token);
     let programs = follow(&program, &project).await;
     let api_token_id = made.api_token.unwrap().id;
-    olga.api_tokens().revoke_api_token(identity::RevokeApiTokenRequest { api_token_id }).await.unwrap();
+    olga.account().revoke_api_token(identity::RevokeApiTokenRequest { api_token_id }).await.unwrap();
     assert_eq!(programs.end(Instant::now()).await.0, [ENDED; 2]);
 }
 

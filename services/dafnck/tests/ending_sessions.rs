@@ -50,7 +50,7 @@ async fn program(of: &Actor) -> Actor {
             nanos: 0,
         }),
     };
-    let made = of.api_tokens().create_api_token(wish).await.unwrap().into_inner();
+    let made = of.account().create_api_token(wish).await.unwrap().into_inner();
     under(of, made.token)
 }
 
@@ -91,7 +91,7 @@ async fn everybody_signs_in_anew_and_codes_that_were_mailed_are_worth_nothing() 
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let reset = identity::RequestPasswordResetRequest { email: "olga@example.org".to_owned() };
-    suite.anonymous().account().request_password_reset(reset).await.unwrap();
+    suite.anonymous().auth().request_password_reset(reset).await.unwrap();
     let code = suite.mail_to("olga@example.org", 1).await.code();
     let all = [
         olga.clone(),
@@ -117,14 +117,14 @@ async fn everybody_signs_in_anew_and_codes_that_were_mailed_are_worth_nothing() 
     assert_eq!(refused, "UNAUTHENTICATED SESSION_INVALID");
     let new_password = "battery staple horse".to_owned();
     let late = identity::ResetPasswordRequest { request_id: new_id(), code, new_password };
-    let refused = refusal(suite.anonymous().account().reset_password(late).await);
+    let refused = refusal(suite.anonymous().auth().reset_password(late).await);
     assert_eq!(refused, "FAILED_PRECONDITION CODE_INVALID");
 
     let olga = another_device(&olga).await;
     asks(&olga).await.unwrap();
     let kinds = vec![identity::SecurityEventKind::AllSessionsRevoked.into()];
     let wish = identity::ListSecurityEventsRequest { kinds, ..Default::default() };
-    let events = olga.security_events().list_security_events(wish).await.unwrap().into_inner().events;
+    let events = olga.account().list_security_events(wish).await.unwrap().into_inner().events;
     let [event] = events.as_slice() else { panic!("{events:?}") };
     let told = ["act", "sessions", "api_tokens", "codes"].map(|key| event.details[key].as_str());
     assert_eq!(told, ["end-sessions", "2", "1", "1"]);

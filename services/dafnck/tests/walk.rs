@@ -98,7 +98,11 @@ fn every_method_is_commented_and_has_a_rule() {
         let path = path_of(&method);
         let rule = rules.get(&path).unwrap_or_else(|| panic!("{path} has no rule"));
         assert_ne!(rule.audience, Audience::Unspecified, "{path} is open to nobody");
-        assert_eq!(path.contains(".internal."), rule.audience == Audience::Service, "{path}");
+        assert_eq!(
+            (path.contains(".admin.") || path.contains(".backend.")),
+            rule.audience == Audience::Service,
+            "{path}"
+        );
         assert!(is_commented(&method), "{path} has no comment");
         let permission = match rule.permission {
             Permission::Unspecified => "-".to_owned(),
@@ -116,11 +120,11 @@ const READING_VERBS: [&str; 10] =
 /// Methods that only read, though their names begin otherwise, and why they are called so.
 const READING_BY_ANOTHER_NAME: [(&str, &str); 6] = [
     ("/dafnck.identity.v1.AuthService/WhoAmI", "what every shell calls the question"),
-    ("/dafnck.identity.internal.v1.IdentityExportService/ExportUsers", "the counterpart of an import"),
-    ("/dafnck.project.internal.v1.ProjectExportService/ExportProjects", "the counterpart of an import"),
-    ("/dafnck.task.internal.v1.TaskExportService/ExportTasks", "the counterpart of an import"),
-    ("/dafnck.content.internal.v1.ContentExportService/ExportDocuments", "the counterpart of an import"),
-    ("/dafnck.content.internal.v1.ContentExportService/ExportFile", "the counterpart of an import"),
+    ("/dafnck.identity.admin.v1.UserAdminService/ExportUsers", "the counterpart of an import"),
+    ("/dafnck.project.admin.v1.ProjectAdminService/ExportProjects", "the counterpart of an import"),
+    ("/dafnck.task.admin.v1.TaskAdminService/ExportTasks", "the counterpart of an import"),
+    ("/dafnck.content.admin.v1.ContentAdminService/ExportDocuments", "the counterpart of an import"),
+    ("/dafnck.content.admin.v1.ContentAdminService/ExportFile", "the counterpart of an import"),
 ];
 
 /// The scopes of API tokens go by this mark: a read without it is closed to tokens that may only read, and a

@@ -121,9 +121,9 @@ async fn many_watchers_cost_little_and_hear_soon() {
     for number in 0..watchers {
         let user = &users[number / STREAMS_OF_ONE];
         let request = project::WatchProjectRequest { project_id: of.id.clone(), ..Default::default() };
-        of_project.push(user.project_feed().watch_project(request).await.unwrap().into_inner());
+        of_project.push(user.projects().watch_project(request).await.unwrap().into_inner());
         let request = task::WatchTasksRequest { project_id: of.id.clone(), ..Default::default() };
-        of_tasks.push(user.task_feed().watch_tasks(request).await.unwrap().into_inner());
+        of_tasks.push(user.tasks().watch_tasks(request).await.unwrap().into_inner());
     }
     println!("{watchers} watchers of each kind came in {:?}", opening.elapsed());
 

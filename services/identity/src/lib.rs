@@ -13,23 +13,15 @@
 use std::sync::Arc;
 
 use proto::identity::DESCRIPTOR_SET;
-use proto::identity::internal::v1::account_code_service_server::AccountCodeServiceServer;
-use proto::identity::internal::v1::directory_service_server::DirectoryServiceServer;
-use proto::identity::internal::v1::identity_export_service_server::IdentityExportServiceServer;
-use proto::identity::internal::v1::identity_import_service_server::IdentityImportServiceServer;
-use proto::identity::internal::v1::key_service_server::KeyServiceServer;
-use proto::identity::internal::v1::second_factor_admin_service_server::SecondFactorAdminServiceServer;
-use proto::identity::internal::v1::security_audit_service_server::SecurityAuditServiceServer;
-use proto::identity::internal::v1::session_resolver_service_server::SessionResolverServiceServer;
-use proto::identity::internal::v1::user_administration_service_server::UserAdministrationServiceServer;
+use proto::identity::admin::v1::security_admin_service_server::SecurityAdminServiceServer;
+use proto::identity::admin::v1::user_admin_service_server::UserAdminServiceServer;
+use proto::identity::backend::v1::account_code_service_server::AccountCodeServiceServer;
+use proto::identity::backend::v1::session_service_server::SessionServiceServer;
+use proto::identity::backend::v1::user_lookup_service_server::UserLookupServiceServer;
 use proto::identity::v1::account_service_server::AccountServiceServer;
-use proto::identity::v1::api_token_service_server::ApiTokenServiceServer;
 use proto::identity::v1::auth_service_server::AuthServiceServer;
-use proto::identity::v1::second_factor_service_server::SecondFactorServiceServer;
-use proto::identity::v1::security_event_service_server::SecurityEventServiceServer;
-use proto::identity::v1::session_service_server::SessionServiceServer;
-use proto::identity::v1::sign_up_service_server::SignUpServiceServer;
 use proto::identity::v1::user_service_server::UserServiceServer;
+use rpc::{AccountHandler, AuthHandler, SecurityAdminHandler, UserAdminHandler};
 use shared::database::{Constraint, Rule};
 use shared::mail::{MailOptions, Mailer, Outbox, QueuedMail};
 use shared::server::MAX_MESSAGE_BYTES as MAX;
@@ -47,6 +39,7 @@ mod operating;
 mod options;
 mod passwords;
 mod profiles;
+mod rpc;
 mod schema;
 pub mod sealing;
 mod second_factor;
@@ -163,8 +156,6 @@ fn routes(
     let second_factor =
         SecondFactorApi::new(ground.clone(), keys.clone(), auth.proofs(), gate, outbox.clone());
     let second_factor_admin = SecondFactorAdminApi { ground: ground.clone(), outbox: outbox.clone() };
-    let api_tokens = ApiTokenApi::new(ground.clone(), revocations.clone());
-    let own_sessions = SessionApi::new(ground.clone(), revocations.clone());
     let account_codes =
         AccountCodeApi { database: ground.database.clone(), codes: codes.clone(), outbox: outbox.clone() };
     let administration = UserAdministrationApi {
@@ -181,34 +172,37 @@ fn routes(
         passwords,
         codes,
         outbox,
-        revocations,
+        revocations: revocations.clone(),
         limits,
         gate: code_gate,
     };
     let users = UserApi::new(ground.clone(), keys.clone());
-    let (directory, import) =
-        (Directory(ground.worker.clone()), ImportApi::new(ground.worker.clone(), keys.clone()));
-    let export = ExportApi::new(ground, keys.clone());
-    let rotation = KeyApi::new(ground.worker.clone(), keys);
+    let auth = AuthHandler { signing_in: auth, sign_up, accounts: accounts.clone() };
+    let account = AccountHandler {
+        users: users.clone(),
+        accounts,
+        second_factor,
+        sessions: SessionApi::new(ground.clone(), revocations.clone()),
+        api_tokens: ApiTokenApi::new(ground.clone(), revocations),
+        audit: SecurityEventApi(ground.clone()),
+    };
+    let user_admin = UserAdminHandler {
+        operating: administration,
+        operator: second_factor_admin,
+        importing: ImportApi::new(ground.worker.clone(), keys.clone()),
+        exporting: ExportApi::new(ground, keys.clone()),
+    };
+    let security_admin = SecurityAdminHandler {
+        audit: OperatorAuditApi(ground.clone()),
+        sealing: KeyApi::new(ground.worker.clone(), keys),
+    };
+    let user_lookup = Directory(ground.worker.clone());
     Ok(Routes::new(AuthServiceServer::new(auth).max_decoding_message_size(MAX))
-        .add_service(SignUpServiceServer::new(sign_up).max_decoding_message_size(MAX))
-        .add_service(AccountServiceServer::new(accounts).max_decoding_message_size(MAX))
-        .add_service(UserAdministrationServiceServer::new(administration).max_decoding_message_size(MAX))
-        .add_service(AccountCodeServiceServer::new(account_codes).max_decoding_message_size(MAX))
-        .add_service(ApiTokenServiceServer::new(api_tokens).max_decoding_message_size(MAX))
-        .add_service(SessionServiceServer::new(own_sessions).max_decoding_message_size(MAX))
-        .add_service(
-            SecurityEventServiceServer::new(SecurityEventApi(ground.clone())).max_decoding_message_size(MAX),
-        )
-        .add_service(
-            SecurityAuditServiceServer::new(OperatorAuditApi(ground.clone())).max_decoding_message_size(MAX),
-        )
+        .add_service(AccountServiceServer::new(account).max_decoding_message_size(MAX))
         .add_service(UserServiceServer::new(users).max_decoding_message_size(MAX))
-        .add_service(SessionResolverServiceServer::new(SessionResolver(store)).max_decoding_message_size(MAX))
-        .add_service(DirectoryServiceServer::new(directory).max_decoding_message_size(MAX))
-        .add_service(IdentityImportServiceServer::new(import).max_decoding_message_size(MAX))
-        .add_service(IdentityExportServiceServer::new(export).max_decoding_message_size(MAX))
-        .add_service(SecondFactorServiceServer::new(second_factor).max_decoding_message_size(MAX))
-        .add_service(SecondFactorAdminServiceServer::new(second_factor_admin).max_decoding_message_size(MAX))
-        .add_service(KeyServiceServer::new(rotation).max_decoding_message_size(MAX)))
+        .add_service(UserAdminServiceServer::new(user_admin).max_decoding_message_size(MAX))
+        .add_service(SecurityAdminServiceServer::new(security_admin).max_decoding_message_size(MAX))
+        .add_service(AccountCodeServiceServer::new(account_codes).max_decoding_message_size(MAX))
+        .add_service(SessionServiceServer::new(SessionResolver(store)).max_decoding_message_size(MAX))
+        .add_service(UserLookupServiceServer::new(user_lookup).max_decoding_message_size(MAX)))
 }

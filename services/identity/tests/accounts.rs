@@ -37,7 +37,10 @@ async fn a_new_password_keeps_this_session_and_ends_the_others() {
     assert_eq!(refused_elsewhere(&phone).await, "UNAUTHENTICATED SESSION_INVALID");
     works_everywhere(&olga).await.unwrap();
     let mut auth = suite.anonymous().auth();
-    assert_eq!(refusal(auth.login(login("olga", &olga.password)).await), "UNAUTHENTICATED BAD_CREDENTIALS");
+    assert_eq!(
+        refusal(auth.login(login("olga", &olga.password)).await),
+        "UNAUTHENTICATED INVALID_CREDENTIALS"
+    );
     auth.login(login("olga", NEW_PASSWORD)).await.unwrap();
     assert_eq!(suite.mail_to("olga@example.org", 1).await.subject, "Your password was changed");
 }
@@ -103,7 +106,7 @@ async fn a_new_address_counts_when_it_is_proven_and_both_are_told() {
     let mut auth = suite.anonymous().auth();
     assert_eq!(
         refusal(auth.login(login("new@example.org", &olga.password)).await),
-        "UNAUTHENTICATED BAD_CREDENTIALS"
+        "UNAUTHENTICATED INVALID_CREDENTIALS"
     );
     let request = confirmation(&code);
 
@@ -170,7 +173,10 @@ async fn whoever_deletes_their_account_is_out_everywhere() {
         assert_eq!(refused_elsewhere(device).await, "UNAUTHENTICATED SESSION_INVALID");
     }
     let mut auth = suite.anonymous().auth();
-    assert_eq!(refusal(auth.login(login("olga", &olga.password)).await), "UNAUTHENTICATED BAD_CREDENTIALS");
+    assert_eq!(
+        refusal(auth.login(login("olga", &olga.password)).await),
+        "UNAUTHENTICATED INVALID_CREDENTIALS"
+    );
     assert_eq!(suite.mail_to("olga@example.org", 1).await.subject, "Your account was deleted");
 }
 
@@ -181,7 +187,7 @@ async fn nobody_signs_in_with_what_the_database_and_its_log_hold() {
     // No mail leaves, so that what is queued stays to be looked at.
     by_hand(&suite, "REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
     let request = pb::RequestPasswordResetRequest { email: "olga@example.org".to_owned() };
-    suite.anonymous().account().request_password_reset(request).await.unwrap();
+    suite.anonymous().auth().request_password_reset(request).await.unwrap();
     olga.account().change_password(change(&olga.password, NEW_PASSWORD)).await.unwrap();
     for table in ["account_codes", "mail_outbox", "change_log", "users"] {
         let rows = crate::secrecy::lines(&suite, table).await;
@@ -200,7 +206,7 @@ async fn what_touches_the_way_into_an_account_is_a_security_event() {
     olga.account().request_email_change(new_address(&olga, "new@example.org")).await.unwrap();
     olga.account().change_password(change(&olga.password, NEW_PASSWORD)).await.unwrap();
     let reset = pb::RequestPasswordResetRequest { email: "olga@example.org".to_owned() };
-    suite.anonymous().account().request_password_reset(reset).await.unwrap();
+    suite.anonymous().auth().request_password_reset(reset).await.unwrap();
     let _records = olga.account().export_account(pb::ExportAccountRequest {}).await.unwrap();
 
     let events = crate::security_events::events_of(&olga, &[]).await;

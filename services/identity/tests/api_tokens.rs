@@ -25,14 +25,14 @@ pub fn wish(scopes: &[&str]) -> pb::CreateApiTokenRequest {
 
 /// A program that acts for somebody.
 pub async fn program(actor: &Actor, scopes: &[&str]) -> (Actor, pb::ApiToken) {
-    let made = actor.api_tokens().create_api_token(wish(scopes)).await.unwrap().into_inner();
+    let made = actor.account().create_api_token(wish(scopes)).await.unwrap().into_inner();
     let mut program = actor.clone();
     program.session_token = Some(made.token);
     (program, made.api_token.unwrap())
 }
 
 async fn revoke(actor: &Actor, id: &str) -> Result<Response<pb::ApiToken>, Status> {
-    actor.api_tokens().revoke_api_token(pb::RevokeApiTokenRequest { api_token_id: id.to_owned() }).await
+    actor.account().revoke_api_token(pb::RevokeApiTokenRequest { api_token_id: id.to_owned() }).await
 }
 
 #[tokio::test]
@@ -86,15 +86,13 @@ async fn no_program_makes_tokens_or_touches_sessions() {
     let (program, token) = program(&olga, &["identity:*"]).await;
 
     let refusals = [
-        refusal(program.api_tokens().create_api_token(wish(&["task:read"])).await),
+        refusal(program.account().create_api_token(wish(&["task:read"])).await),
         refusal(revoke(&program, &token.id).await),
-        refusal(program.sessions().list_sessions(pb::ListSessionsRequest::default()).await),
-        refusal(program.sessions().revoke_all_sessions(pb::RevokeAllSessionsRequest {}).await),
+        refusal(program.account().list_sessions(pb::ListSessionsRequest::default()).await),
+        refusal(program.account().revoke_all_sessions(pb::RevokeAllSessionsRequest {}).await),
         refusal(program.auth().logout(pb::LogoutRequest {}).await),
-        refusal(
-            program.security_events().list_security_events(pb::ListSecurityEventsRequest::default()).await,
-        ),
-        refusal(program.users().update_user(pb::UpdateUserRequest::default()).await),
+        refusal(program.account().list_security_events(pb::ListSecurityEventsRequest::default()).await),
+        refusal(program.account().update_user(pb::UpdateUserRequest::default()).await),
     ];
 
     assert!(refusals.iter().all(|text| text == "PERMISSION_DENIED SESSION_ONLY"), "{refusals:?}");
@@ -119,11 +117,8 @@ async fn a_revoked_token_stops_working_everywhere_at_once() {
     assert_eq!(revoke(&olga, &token.id).await.unwrap().into_inner(), ended);
     assert_eq!(refusal(revoke(&gus, &token.id).await), "NOT_FOUND RESOURCE_NOT_FOUND");
     let strangers = pb::GetApiTokenRequest { api_token_id: token.id.clone() };
-    assert_eq!(
-        refusal(gus.api_tokens().get_api_token(strangers.clone()).await),
-        "NOT_FOUND RESOURCE_NOT_FOUND"
-    );
-    assert_eq!(olga.api_tokens().get_api_token(strangers).await.unwrap().into_inner(), ended);
+    assert_eq!(refusal(gus.account().get_api_token(strangers.clone()).await), "NOT_FOUND RESOURCE_NOT_FOUND");
+    assert_eq!(olga.account().get_api_token(strangers).await.unwrap().into_inner(), ended);
 }
 
 #[tokio::test]
@@ -149,17 +144,17 @@ async fn a_retry_gets_the_same_token_and_another_request_under_its_id_is_refused
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let request = wish(&["task:read"]);
-    let first = olga.api_tokens().create_api_token(request.clone()).await.unwrap().into_inner();
-    let again = olga.api_tokens().create_api_token(request.clone()).await.unwrap().into_inner();
+    let first = olga.account().create_api_token(request.clone()).await.unwrap().into_inner();
+    let again = olga.account().create_api_token(request.clone()).await.unwrap().into_inner();
     assert_eq!(first, again);
     let other = pb::CreateApiTokenRequest { name: "another".to_owned(), ..request };
-    let refused = olga.api_tokens().create_api_token(other).await;
+    let refused = olga.account().create_api_token(other).await;
     assert_eq!(refusal(refused), "FAILED_PRECONDITION REQUEST_ID_REUSED");
 
-    let list = olga.api_tokens().list_api_tokens(pb::ListApiTokensRequest::default()).await.unwrap();
+    let list = olga.account().list_api_tokens(pb::ListApiTokensRequest::default()).await.unwrap();
     assert_eq!(list.into_inner().api_tokens.len(), 1);
     let request = pb::ListSecurityEventsRequest::default();
-    let events = olga.security_events().list_security_events(request).await.unwrap().into_inner().events;
+    let events = olga.account().list_security_events(request).await.unwrap().into_inner().events;
     assert_eq!(events[0].kind(), pb::SecurityEventKind::ApiTokenCreated);
     assert_eq!(events[0].details["scopes"], "task:read");
 }
@@ -171,18 +166,18 @@ async fn every_violation_of_a_wish_is_told() {
     let wrong = pb::CreateApiTokenRequest {
         request_id: "x".to_owned(),
         name: " ".to_owned(),
-        scopes: vec!["task:delete".to_owned(), "identity:ApiTokenService.CreateApiToken".to_owned()],
+        scopes: vec!["task:delete".to_owned(), "identity:AccountService.CreateApiToken".to_owned()],
         expires_at: at(Utc::now() + TimeDelta::days(367)),
     };
-    let refused = olga.api_tokens().create_api_token(wrong).await.unwrap_err();
+    let refused = olga.account().create_api_token(wrong).await.unwrap_err();
     assert_eq!(violations(&refused), ["request_id", "scopes", "scopes", "expires_at", "name"]);
     for expires_at in [None, at(Utc::now() - TimeDelta::seconds(1))] {
         let wrong = pb::CreateApiTokenRequest { expires_at, ..wish(&["task:read"]) };
-        let refused = olga.api_tokens().create_api_token(wrong).await.unwrap_err();
+        let refused = olga.account().create_api_token(wrong).await.unwrap_err();
         assert_eq!(violations(&refused), ["expires_at"]);
     }
     let none = pb::CreateApiTokenRequest { scopes: Vec::new(), ..wish(&[]) };
-    assert_eq!(violations(&olga.api_tokens().create_api_token(none).await.unwrap_err()), ["scopes"]);
+    assert_eq!(violations(&olga.account().create_api_token(none).await.unwrap_err()), ["scopes"]);
 }
 
 #[tokio::test]
@@ -198,7 +193,7 @@ async fn a_user_has_a_limited_number_of_working_tokens_also_when_they_are_made_a
     crate::by_hand(&suite, &statement).await;
 
     let makes = (0..5).map(|_| {
-        let mut tokens = olga.api_tokens();
+        let mut tokens = olga.account();
         async move { tokens.create_api_token(wish(&["task:read"])).await }
     });
     let made = futures::future::join_all(makes).await;
@@ -208,7 +203,7 @@ async fn a_user_has_a_limited_number_of_working_tokens_also_when_they_are_made_a
     let (mut seen, mut page_token) = (std::collections::HashSet::new(), String::new());
     loop {
         let request = pb::ListApiTokensRequest { page_size: 20, page_token };
-        let page = olga.api_tokens().list_api_tokens(request).await.unwrap().into_inner();
+        let page = olga.account().list_api_tokens(request).await.unwrap().into_inner();
         seen.extend(page.api_tokens.into_iter().map(|token| token.id));
         page_token = page.next_page_token;
         if page_token.is_empty() {
@@ -232,7 +227,7 @@ async fn a_token_tells_when_it_was_last_used() {
     suite.start_again().await;
 
     let request = pb::GetApiTokenRequest { api_token_id: token.id };
-    let token = olga.after_restart(&suite).api_tokens().get_api_token(request).await.unwrap().into_inner();
+    let token = olga.after_restart(&suite).account().get_api_token(request).await.unwrap().into_inner();
     let [used, made] = [token.last_used_at, token.created_at].map(|at| at.unwrap().seconds);
     assert!((made..=Utc::now().timestamp()).contains(&used), "{token:?}");
 }

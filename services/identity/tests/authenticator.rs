@@ -47,12 +47,12 @@ pub fn by_recovery(code: &str) -> Option<pb::SecondFactorProof> {
 pub async fn begin(actor: &Actor) -> pb::BeginSecondFactorResponse {
     let request =
         pb::BeginSecondFactorRequest { request_id: String::new(), password: actor.password.clone() };
-    actor.second_factor().begin_second_factor(request).await.unwrap().into_inner()
+    actor.account().begin_second_factor(request).await.unwrap().into_inner()
 }
 
 pub async fn confirm(actor: &Actor, code: String) -> Result<Response<pb::RecoveryCodes>, Status> {
     actor
-        .second_factor()
+        .account()
         .confirm_second_factor(pb::ConfirmSecondFactorRequest { request_id: String::new(), code })
         .await
 }
@@ -75,12 +75,12 @@ pub async fn complete(
     suite: &Suite,
     challenge_token: &str,
     proof: Option<pb::SecondFactorProof>,
-) -> Result<Response<pb::SignedIn>, Status> {
+) -> Result<Response<pb::LoginResponse>, Status> {
     let request = pb::CompleteLoginRequest { challenge_token: challenge_token.to_owned(), proof };
     suite.anonymous().auth().complete_login(request).await
 }
 
 pub async fn state(actor: &Actor) -> (bool, i32) {
-    let state = actor.second_factor().get_second_factor(pb::GetSecondFactorRequest {}).await.unwrap();
-    (state.get_ref().is_on, state.get_ref().recovery_codes_left)
+    let state = actor.account().get_second_factor(pb::GetSecondFactorRequest {}).await.unwrap();
+    (state.get_ref().enabled, state.get_ref().remaining_recovery_codes)
 }

@@ -24,11 +24,11 @@ async fn reading_is_one_round_trip() {
     let (_suite, counted, olga) = somebody().await;
     let user_id = || olga.id.to_string();
     let get_user = counted.of(async || {
-        olga.users().get_user(pb::GetUserRequest { user_id: user_id() }).await.unwrap();
+        olga.account().get_user(pb::GetUserRequest { user_id: user_id() }).await.unwrap();
     });
     let get_profile = counted.of(async || {
         let request = pb::GetUserProfileRequest { user_id: user_id() };
-        olga.users().get_user_profile(request).await.unwrap();
+        olga.account().get_user_profile(request).await.unwrap();
     });
     let who_am_i = counted.of(async || {
         olga.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap();
@@ -37,13 +37,13 @@ async fn reading_is_one_round_trip() {
         crate::list_sessions(&olga).await;
     });
     let factor = counted.of(async || {
-        olga.second_factor().get_second_factor(pb::GetSecondFactorRequest {}).await.unwrap();
+        olga.account().get_second_factor(pb::GetSecondFactorRequest {}).await.unwrap();
     });
     let events = counted.of(async || {
-        olga.security_events().list_security_events(pb::ListSecurityEventsRequest::default()).await.unwrap();
+        olga.account().list_security_events(pb::ListSecurityEventsRequest::default()).await.unwrap();
     });
     let tokens = counted.of(async || {
-        olga.api_tokens().list_api_tokens(pb::ListApiTokensRequest::default()).await.unwrap();
+        olga.account().list_api_tokens(pb::ListApiTokensRequest::default()).await.unwrap();
     });
     assert_eq!([get_user.await, get_profile.await, who_am_i.await, list.await], [1; 4]);
     assert_eq!([factor.await, events.await, tokens.await], [1; 3]);
@@ -56,7 +56,7 @@ async fn codes_take_two_round_trips_to_ask_for_and_three_to_sign_up_with() {
     let address = || format!("u{}@example.org", uuid::Uuid::now_v7().simple());
     let reset = counted.of(async || {
         let request = pb::RequestPasswordResetRequest { email: address() };
-        suite.anonymous().account().request_password_reset(request).await.unwrap();
+        suite.anonymous().auth().request_password_reset(request).await.unwrap();
     });
     let begin = counted.of(async || {
         crate::sign_up::begin(&suite, &address()).await;
@@ -71,7 +71,7 @@ async fn codes_take_two_round_trips_to_ask_for_and_three_to_sign_up_with() {
         let completion = crate::sign_up::completion(&codes.pop().unwrap());
         let username = format!("u{}", uuid::Uuid::now_v7().simple());
         let completion = pb::CompleteSignUpRequest { username, ..completion };
-        suite.anonymous().sign_up().complete_sign_up(completion).await.unwrap();
+        suite.anonymous().auth().complete_sign_up(completion).await.unwrap();
     });
     assert_eq!(complete.await, 3);
 }
@@ -87,7 +87,7 @@ async fn making_and_ending_an_api_token_is_two_round_trips() {
     let create = create.await;
     let revoke = counted.of(async || {
         let request = pb::RevokeApiTokenRequest { api_token_id: ids.pop().unwrap() };
-        olga.api_tokens().revoke_api_token(request).await.unwrap();
+        olga.account().revoke_api_token(request).await.unwrap();
     });
     let revoke = revoke.await;
     assert!(create <= 2 && revoke <= 2, "{create}, {revoke}");
@@ -99,14 +99,14 @@ async fn changing_is_two_round_trips() {
     let user = counted.of(async || {
         let user = pb::User { id: olga.id.to_string(), first_name: Some(new_id()), ..Default::default() };
         let update_mask = Some(FieldMask { paths: vec!["first_name".to_owned()] });
-        olga.users().update_user(pb::UpdateUserRequest { user: Some(user), update_mask }).await.unwrap();
+        olga.account().update_user(pb::UpdateUserRequest { user: Some(user), update_mask }).await.unwrap();
     });
     let profile = counted.of(async || {
         let user_id = olga.id.to_string();
         let profile = Some(pb::UserProfile { user_id, bio: Some(new_id()), ..Default::default() });
         let update_mask = Some(FieldMask { paths: vec!["bio".to_owned()] });
         let request = pb::UpdateUserProfileRequest { profile, update_mask };
-        olga.users().update_user_profile(request).await.unwrap();
+        olga.account().update_user_profile(request).await.unwrap();
     });
     let register = counted.of(async || {
         let name = format!("u{}", uuid::Uuid::now_v7().simple());
@@ -152,7 +152,7 @@ impl Fewest<'_> {
 async fn a_second_factor_takes_two_round_trips_and_one_for_what_must_come_before() {
     let (suite, counted) = harness().start_counted().await;
     let olga = suite.user("olga").await;
-    let (mut factors, mut auth) = (olga.second_factor(), suite.anonymous().auth());
+    let (mut factors, mut auth) = (olga.account(), suite.anonymous().auth());
     let mut fewest = Fewest { suite: &suite, counted, of: BTreeMap::new() };
     for _ in 0..6 {
         let begin = pb::BeginSecondFactorRequest { request_id: new_id(), password: olga.password.clone() };

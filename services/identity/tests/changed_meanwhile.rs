@@ -58,7 +58,7 @@ async fn a_sign_in_with_the_former_password_opens_no_session() {
 
     let answer = while_it_changes(&suite, auth.login(login("olga", &olga.password))).await;
 
-    assert_eq!(refusal(answer), "UNAUTHENTICATED BAD_CREDENTIALS");
+    assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
     assert_eq!(
         count(&mut suite.admin().await, "identity.user_sessions").await,
         1,
@@ -118,7 +118,7 @@ async fn a_sign_in_with_the_former_password_opens_no_challenge_and_meets_none() 
     turn_on(&suite, &olga).await;
     let mut auth = actor_without_session(&olga).auth();
     let answer = while_it_changes(&suite, auth.login(login("olga", &olga.password))).await;
-    assert_eq!(refusal(answer), "UNAUTHENTICATED BAD_CREDENTIALS");
+    assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
     assert_eq!(count(&mut suite.admin().await, "identity.second_factor_challenges").await, 0);
 }
 
@@ -153,7 +153,7 @@ async fn who_holds_a_session_and_the_former_password_changes_nothing() {
         refused_to_a_thief(async |olga| {
             let request =
                 pb::BeginSecondFactorRequest { request_id: String::new(), password: olga.password.clone() };
-            olga.second_factor().begin_second_factor(request).await
+            olga.account().begin_second_factor(request).await
         })
         .await,
     ];

@@ -42,31 +42,31 @@ class Olga:
         self.identity.refused("AuthService/Register", "INVALID_ARGUMENT", email="x", username="ö", password="")
 
     def sign_up(self):
-        self.identity.call("SignUpService/BeginSignUp", email="nobody@example.org")
-        self.identity.call("SignUpService/BeginSignUp", email="olga@example.org")
+        self.identity.call("AuthService/BeginSignUp", email="nobody@example.org")
+        self.identity.call("AuthService/BeginSignUp", email="olga@example.org")
         code = self.code("SignUp", email="Ina@Example.org")
         request = dict(request_id=str(uuid.uuid4()), code=code, username="ina", password=self.password)
-        self.identity.refused("SignUpService/CompleteSignUp", "ALREADY_EXISTS", **dict(request, username="olga"))
-        first = self.identity.call("SignUpService/CompleteSignUp", **request)
-        again = self.identity.call("SignUpService/CompleteSignUp", **request)
+        self.identity.refused("AuthService/CompleteSignUp", "ALREADY_EXISTS", **dict(request, username="olga"))
+        first = self.identity.call("AuthService/CompleteSignUp", **request)
+        again = self.identity.call("AuthService/CompleteSignUp", **request)
         assert first.user.id == again.user.id and first.user.email_verified
         self.works(first.tokens.session_token)
         other = dict(request, request_id=str(uuid.uuid4()))
-        self.identity.refused("SignUpService/CompleteSignUp", "FAILED_PRECONDITION", **other)
+        self.identity.refused("AuthService/CompleteSignUp", "FAILED_PRECONDITION", **other)
 
     def profile(self):
         profile = dict(user_id=self.id, location=PLACE, bio="мост 🌉")
         answer = self.identity.call(
-            "UserService/UpdateUserProfile", token=self.token, profile=profile, update_mask="location,bio"
+            "AccountService/UpdateUserProfile", token=self.token, profile=profile, update_mask="location,bio"
         )
         assert (answer.location, answer.bio) == (PLACE, "мост 🌉")
         stale = dict(id=self.id, etag=answer.etag + "x", first_name="Ola")
         update = dict(token=self.token, user=stale, update_mask="firstName")
-        self.identity.refused("UserService/UpdateUser", "ABORTED", **update)
-        update["user"]["etag"] = self.identity.call("UserService/GetUser", token=self.token, user_id=self.id).etag
+        self.identity.refused("AccountService/UpdateUser", "ABORTED", **update)
+        update["user"]["etag"] = self.identity.call("AccountService/GetUser", token=self.token, user_id=self.id).etag
         update["user"]["first_name"] = FIRST
-        assert self.identity.call("UserService/UpdateUser", **update).first_name == FIRST
-        read = self.identity.call("UserService/GetUserProfile", token=self.token, user_id=self.id)
+        assert self.identity.call("AccountService/UpdateUser", **update).first_name == FIRST
+        read = self.identity.call("AccountService/GetUserProfile", token=self.token, user_id=self.id)
         assert (read.location, read.etag) == (PLACE, answer.etag)
         named = self.identity.call("UserService/BatchGetUsers", token=self.token, user_ids=[self.id, str(uuid.uuid4())])
         assert [user.username for user in named.users] == ["olga"]
@@ -92,17 +92,17 @@ class Olga:
 
     def sessions(self):
         other = self.login()
-        listed = self.identity.call("SessionService/ListSessions", token=self.token, page_size=1)
+        listed = self.identity.call("AccountService/ListSessions", token=self.token, page_size=1)
         assert len(listed.sessions) == 1 and listed.next_page_token
         assert listed.sessions[0].id == other.session.id
         assert listed.sessions[0].user_agent.startswith("grpc-python")
-        self.identity.call("SessionService/RevokeSession", token=self.token, session_id=other.session.id)
+        self.identity.call("AccountService/RevokeSession", token=self.token, session_id=other.session.id)
         self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=other.tokens.session_token)
         self.login()
-        others = self.identity.call("SessionService/RevokeOtherSessions", token=self.token)
+        others = self.identity.call("AccountService/RevokeOtherSessions", token=self.token)
         assert others.revoked_count >= 1
         self.works(self.token)
-        everything = self.identity.call("SessionService/RevokeAllSessions", token=self.token)
+        everything = self.identity.call("AccountService/RevokeAllSessions", token=self.token)
         assert everything.revoked_count == 1
         self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=self.token)
         self.token = self.login().tokens.session_token
@@ -110,31 +110,31 @@ class Olga:
     def api_tokens(self):
         end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86400))
         wish = dict(request_id=str(uuid.uuid4()), name="сборка", scopes=["identity:read", "project:*"], expires_at=end)
-        made, again = (self.identity.call("ApiTokenService/CreateApiToken", token=self.token, **wish) for _ in range(2))
+        made, again = (self.identity.call("AccountService/CreateApiToken", token=self.token, **wish) for _ in range(2))
         assert made.token == again.token and made.token.startswith("dfa_")
         self.works(made.token)
         who = self.identity.call("AuthService/WhoAmI", token=made.token)
         assert who.api_token.id == made.api_token.id and not who.HasField("session")
         self.project.call("ProjectService/CreateProject", token=made.token, name="мост")
-        self.identity.refused("SessionService/ListSessions", "PERMISSION_DENIED", token=made.token)
+        self.identity.refused("AccountService/ListSessions", "PERMISSION_DENIED", token=made.token)
         reader = dict(wish, request_id=str(uuid.uuid4()), name="читатель", scopes=["project:read"])
-        reader = self.identity.call("ApiTokenService/CreateApiToken", token=self.token, **reader)
+        reader = self.identity.call("AccountService/CreateApiToken", token=self.token, **reader)
         self.project.call("ProjectService/ListProjects", token=reader.token)
         self.project.refused("ProjectService/CreateProject", "PERMISSION_DENIED", token=reader.token, name="мост")
         self.identity.refused("AuthService/WhoAmI", "PERMISSION_DENIED", token=reader.token)
         which = dict(token=self.token, api_token_id=made.api_token.id)
-        assert self.identity.call("ApiTokenService/GetApiToken", **which).name == "сборка"
-        listed = self.identity.call("ApiTokenService/ListApiTokens", token=self.token).api_tokens
+        assert self.identity.call("AccountService/GetApiToken", **which).name == "сборка"
+        listed = self.identity.call("AccountService/ListApiTokens", token=self.token).api_tokens
         assert [token.id for token in listed] == [reader.api_token.id, made.api_token.id]
-        assert self.identity.call("ApiTokenService/RevokeApiToken", **which).HasField("revoked_at")
+        assert self.identity.call("AccountService/RevokeApiToken", **which).HasField("revoked_at")
         self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=made.token)
 
     def second_factor(self):
-        begun = self.identity.call("SecondFactorService/BeginSecondFactor", token=self.token, password=self.password)
+        begun = self.identity.call("AccountService/BeginSecondFactor", token=self.token, password=self.password)
         assert begun.otpauth_uri.startswith("otpauth://totp/") and begun.secret in begun.otpauth_uri
         step = current_step()
         confirm = dict(token=self.token, code=totp(begun.secret, step), request_id=str(uuid.uuid4()))
-        codes, again = (self.identity.call("SecondFactorService/ConfirmSecondFactor", **confirm).codes for _ in range(2))
+        codes, again = (self.identity.call("AccountService/ConfirmSecondFactor", **confirm).codes for _ in range(2))
         assert len(codes) == 10 and codes == again
 
         challenge = self.login().second_factor_challenge.challenge_token
@@ -146,12 +146,12 @@ class Olga:
         challenge = self.login().second_factor_challenge.challenge_token
         complete = dict(challenge_token=challenge, proof=dict(recovery_code=codes[0]))
         self.works(self.identity.call("AuthService/CompleteLogin", **complete).tokens.session_token)
-        state = self.identity.call("SecondFactorService/GetSecondFactor", token=self.token)
-        assert state.is_on and state.recovery_codes_left == 9
+        state = self.identity.call("AccountService/GetSecondFactor", token=self.token)
+        assert state.is_on and state.remaining_recovery_codes == 9
         renew = dict(token=self.token, proof=dict(recovery_code=codes[1]))
-        codes = self.identity.call("SecondFactorService/CreateRecoveryCodes", **renew).codes
+        codes = self.identity.call("AccountService/CreateRecoveryCodes", **renew).codes
         remove = dict(token=self.token, proof=dict(recovery_code=codes[1]))
-        self.identity.call("SecondFactorService/RemoveSecondFactor", **remove)
+        self.identity.call("AccountService/RemoveSecondFactor", **remove)
         assert self.login().tokens.session_token
 
     def code(self, kind, **fields):
@@ -187,10 +187,10 @@ class Olga:
         self.works(self.token)
 
     def reset_password(self):
-        self.identity.call("AccountService/RequestPasswordReset", email="nobody@example.org")
+        self.identity.call("AuthService/RequestPasswordReset", email="nobody@example.org")
         code, self.password = self.code("PasswordReset", email="ola@example.org"), "ещё один длинный пароль"
         reset = dict(request_id=str(uuid.uuid4()), code=code, new_password=self.password)
-        self.identity.call("AccountService/ResetPassword", **reset)
+        self.identity.call("AuthService/ResetPassword", **reset)
         self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=self.token)
         self.token = self.login().tokens.session_token
         self.works(self.token)
@@ -212,9 +212,9 @@ class Olga:
         who, sign_in = dict(user_id=gus.user.id), dict(login="gus@почта.рф", password=self.password)
         status = lambda act: json_format.MessageToDict(self.operate(f"UserAdministrationService/{act}", **who))["status"]
 
-        self.identity.refused("UserAdministrationService/SuspendUser", "PERMISSION_DENIED", principal="backend", **who)
+        self.identity.refused("UserAdminService/SuspendUser", "PERMISSION_DENIED", principal="backend", **who)
         wish = dict(email_prefix="GUS@почта", statuses=["USER_STATUS_ACTIVE"], email_verified=False)
-        found = self.operate("UserAdministrationService/ListUsers", **wish).users
+        found = self.operate("UserAdminService/ListUsers", **wish).users
         assert [user.email for user in found] == ["gus@xn--80a1acny.xn--p1ai"], found
         assert status("SuspendUser") == "USER_STATUS_SUSPENDED"
         self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=gus.tokens.session_token)
@@ -223,22 +223,22 @@ class Olga:
         self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=gus.tokens.session_token)
         token = self.identity.call("AuthService/Login", **sign_in).tokens.session_token
 
-        begun = self.identity.call("SecondFactorService/BeginSecondFactor", token=token, password=self.password)
+        begun = self.identity.call("AccountService/BeginSecondFactor", token=token, password=self.password)
         code = totp(begun.secret, current_step())
-        self.identity.call("SecondFactorService/ConfirmSecondFactor", token=token, code=code)
+        self.identity.call("AccountService/ConfirmSecondFactor", token=token, code=code)
         assert self.identity.call("AuthService/Login", **sign_in).HasField("second_factor_challenge")
-        assert self.operate("SecondFactorAdminService/RemoveUserSecondFactor", **who).was_on
+        assert self.operate("UserAdminService/RemoveUserSecondFactor", **who).was_on
         assert self.identity.call("AuthService/Login", **sign_in).tokens.session_token
-        list(self.operate("KeyService/RotateKeys"))
+        list(self.operate("SecurityAdminService/RotateKeys"))
 
-        told = list(self.operate("UserAdministrationService/ExportUser", **who))
+        told = list(self.operate("UserAdminService/ExportUser", **who))
         assert told[0].user.username == "gus" and len(told) > 5
         assert status("DeleteUser") == "USER_STATUS_DELETED"
         self.identity.refused("AuthService/WhoAmI", "UNAUTHENTICATED", token=token)
         assert status("EraseUser") == "USER_STATUS_DELETED"
         again = dict(principal="operator-eva", **who)
-        self.identity.refused("UserAdministrationService/ReactivateUser", "FAILED_PRECONDITION", **again)
-        events = self.operate("SecurityAuditService/ListSecurityEvents", **who).events
+        self.identity.refused("UserAdminService/ReactivateUser", "FAILED_PRECONDITION", **again)
+        events = self.operate("SecurityAdminService/ListSecurityEvents", **who).events
         acts = {json_format.MessageToDict(event)["kind"] for event in events if event.actor_principal == "operator-eva"}
         for act in ["SUSPENDED", "REACTIVATED", "EXPORTED", "DELETED", "ERASED"]:
             assert f"SECURITY_EVENT_KIND_ACCOUNT_{act}" in acts, acts
@@ -250,7 +250,7 @@ class Olga:
         self.identity.refused("AuthService/Login", "UNAUTHENTICATED", login="olga", password=self.password)
 
     def security_events(self):
-        events = self.identity.call("SecurityEventService/ListSecurityEvents", token=self.token, page_size=1000)
+        events = self.identity.call("AccountService/ListSecurityEvents", token=self.token, page_size=1000)
         kinds = [json_format.MessageToDict(event)["kind"] for event in events.events]
         for kind in ["REGISTERED", "LOGIN", "SECOND_FACTOR_ADDED", "SECOND_FACTOR_REMOVED", "RECOVERY_CODE_USED"]:
             assert f"SECURITY_EVENT_KIND_{kind}" in kinds, f"{kind} is not in {kinds}"

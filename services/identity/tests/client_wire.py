@@ -41,7 +41,8 @@ class Service:
     def call(self, method, /, token=None, principal=None, **fields):
         """Calls `Service/Method` and answers with a message, or several; fields are those of the request as JSON."""
         service, name = method.split("/")
-        package = self.package + (".internal.v1" if principal else ".v1")
+        privileged = ".admin.v1" if "AdminService" in method else ".backend.v1"
+        package = self.package + (privileged if principal else ".v1")
         found = self.pool.FindServiceByName(f"{package}.{service}").methods_by_name[name]
         request = json_format.ParseDict(fields, message_factory.GetMessageClass(found.input_type)())
         path = f"/{package}.{service}/{name}"

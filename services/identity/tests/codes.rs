@@ -13,7 +13,7 @@ const NEW_PASSWORD: &str = "battery staple horse";
 
 async fn asks_for_a_reset(suite: &Suite, email: &str) {
     let request = pb::RequestPasswordResetRequest { email: email.to_owned() };
-    suite.anonymous().account().request_password_reset(request).await.unwrap();
+    suite.anonymous().auth().request_password_reset(request).await.unwrap();
 }
 
 fn reset(code: &str, password: &str) -> pb::ResetPasswordRequest {
@@ -59,7 +59,7 @@ async fn a_forgotten_password_is_reset_and_every_session_ends() {
     asks_for_a_reset(&suite, " Olga@Example.org ").await;
     let code = suite.mail_to("olga@example.org", 1).await.code();
 
-    suite.anonymous().account().reset_password(reset(&code, NEW_PASSWORD)).await.unwrap();
+    suite.anonymous().auth().reset_password(reset(&code, NEW_PASSWORD)).await.unwrap();
 
     for device in [&olga, &phone] {
         assert_eq!(refused_elsewhere(device).await, "UNAUTHENTICATED SESSION_INVALID");
@@ -67,11 +67,14 @@ async fn a_forgotten_password_is_reset_and_every_session_ends() {
         assert_eq!(refusal(device.auth().refresh_session(refresh).await), "UNAUTHENTICATED SESSION_INVALID");
     }
     let mut auth = suite.anonymous().auth();
-    assert_eq!(refusal(auth.login(login("olga", &olga.password)).await), "UNAUTHENTICATED BAD_CREDENTIALS");
+    assert_eq!(
+        refusal(auth.login(login("olga", &olga.password)).await),
+        "UNAUTHENTICATED INVALID_CREDENTIALS"
+    );
     auth.login(login("olga", NEW_PASSWORD)).await.unwrap();
     let told = suite.mail_to("olga@example.org", 2).await;
     assert_eq!(told.subject, "Your password was changed");
-    let again = suite.anonymous().account().reset_password(reset(&code, "another password")).await;
+    let again = suite.anonymous().auth().reset_password(reset(&code, "another password")).await;
     assert_eq!(refusal(again), CODE_INVALID);
 }
 
@@ -80,7 +83,7 @@ async fn a_forgotten_password_is_reset_and_every_session_ends() {
 async fn a_password_of_ones_own_names_is_refused_at_a_change_and_at_a_reset() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let before = olga.users().get_user(pb::GetUserRequest { user_id: olga.id.to_string() }).await.unwrap();
+    let before = olga.account().get_user(pb::GetUserRequest { user_id: olga.id.to_string() }).await.unwrap();
     let named = pb::User {
         first_name: Some("Wilhelmina".to_owned()),
         last_name: Some("Featherstone".to_owned()),
@@ -88,7 +91,7 @@ async fn a_password_of_ones_own_names_is_refused_at_a_change_and_at_a_reset() {
     };
     let paths = vec!["first_name".to_owned(), "last_name".to_owned()];
     let change = pb::UpdateUserRequest { user: Some(named), update_mask: Some(FieldMask { paths }) };
-    olga.users().update_user(change).await.unwrap();
+    olga.account().update_user(change).await.unwrap();
     let own = "WilhelminaFeatherstone1";
 
     let change =
@@ -98,10 +101,10 @@ async fn a_password_of_ones_own_names_is_refused_at_a_change_and_at_a_reset() {
 
     asks_for_a_reset(&suite, "olga@example.org").await;
     let code = suite.mail_to("olga@example.org", 1).await.code();
-    let refused = suite.anonymous().account().reset_password(reset(&code, own)).await.unwrap_err();
+    let refused = suite.anonymous().auth().reset_password(reset(&code, own)).await.unwrap_err();
     assert_eq!(violations(&refused), ["new_password"]);
     // The code is not used up by a refusal.
-    suite.anonymous().account().reset_password(reset(&code, NEW_PASSWORD)).await.unwrap();
+    suite.anonymous().auth().reset_password(reset(&code, NEW_PASSWORD)).await.unwrap();
 }
 
 #[tokio::test]
@@ -111,7 +114,7 @@ async fn a_retry_of_a_reset_is_answered_and_another_request_with_its_code_is_not
     asks_for_a_reset(&suite, "olga@example.org").await;
     let code = suite.mail_to("olga@example.org", 1).await.code();
     let request = pb::ResetPasswordRequest { request_id: new_id(), ..reset(&code, NEW_PASSWORD) };
-    let mut account = suite.anonymous().account();
+    let mut account = suite.anonymous().auth();
     account.reset_password(request.clone()).await.unwrap();
     let device = suite.anonymous().auth().login(login("olga", NEW_PASSWORD)).await.unwrap().into_inner();
 
@@ -129,7 +132,7 @@ async fn two_at_once_with_one_code_are_one() {
     let _olga = suite.user("olga").await;
     asks_for_a_reset(&suite, "olga@example.org").await;
     let code = suite.mail_to("olga@example.org", 1).await.code();
-    let (mut one, mut two) = (suite.anonymous().account(), suite.anonymous().account());
+    let (mut one, mut two) = (suite.anonymous().auth(), suite.anonymous().auth());
     let (first, second) = tokio::join!(
         one.reset_password(reset(&code, NEW_PASSWORD)),
         two.reset_password(reset(&code, "another password"))
@@ -142,20 +145,23 @@ async fn two_at_once_with_one_code_are_one() {
 async fn a_code_works_in_its_time_for_its_purpose_and_for_an_active_account() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let mut account = suite.anonymous().account();
+    let mut account = suite.anonymous().auth();
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
     let to_verify = suite.mail_to("olga@example.org", 1).await.code();
     asks_for_a_reset(&suite, "olga@example.org").await;
     let to_reset = suite.mail_to("olga@example.org", 2).await.code();
 
-    assert_eq!(refusal(account.verify_email(verification(&to_reset)).await), CODE_INVALID);
+    assert_eq!(
+        refusal(suite.anonymous().account().verify_email(verification(&to_reset)).await),
+        CODE_INVALID
+    );
     assert_eq!(refusal(account.reset_password(reset(&to_verify, NEW_PASSWORD)).await), CODE_INVALID);
     by_hand(&suite, "UPDATE identity.users SET status = 'suspended'").await;
     assert_eq!(refusal(account.reset_password(reset(&to_reset, NEW_PASSWORD)).await), CODE_INVALID);
     by_hand(&suite, "UPDATE identity.users SET status = 'active'").await;
     suite.options.clock.advance(TimeDelta::minutes(61));
     assert_eq!(refusal(account.reset_password(reset(&to_reset, NEW_PASSWORD)).await), CODE_INVALID);
-    account.verify_email(verification(&to_verify)).await.unwrap();
+    suite.anonymous().account().verify_email(verification(&to_verify)).await.unwrap();
 }
 
 #[tokio::test]
@@ -197,7 +203,7 @@ async fn a_weak_password_is_refused_and_the_code_still_works() {
     let _olga = suite.user("olga").await;
     asks_for_a_reset(&suite, "olga@example.org").await;
     let code = suite.mail_to("olga@example.org", 1).await.code();
-    let mut account = suite.anonymous().account();
+    let mut account = suite.anonymous().auth();
     for weak in ["short", "password123", "Password2024!", "olga@example.org", "OlgaOlgaOlga"] {
         let refused = account.reset_password(reset(&code, weak)).await.unwrap_err();
         assert_eq!(violations(&refused), ["new_password"], "{weak}");
@@ -209,11 +215,11 @@ async fn a_weak_password_is_refused_and_the_code_still_works() {
 async fn malformed_requests_name_every_field() {
     let suite = harness().start().await;
     let request = pb::ResetPasswordRequest { request_id: "x".to_owned(), ..reset("", "short") };
-    let refused = suite.anonymous().account().reset_password(request).await.unwrap_err();
+    let refused = suite.anonymous().auth().reset_password(request).await.unwrap_err();
     assert_eq!(violations(&refused), ["request_id", "code", "new_password"]);
     let refused = suite
         .anonymous()
-        .account()
+        .auth()
         .request_password_reset(pb::RequestPasswordResetRequest::default())
         .await
         .unwrap_err();
@@ -235,7 +241,7 @@ async fn a_password_is_reset_while_redis_is_away() {
     let servers = suite.servers.as_ref().unwrap();
 
     servers.stop_redis().await.unwrap();
-    suite.anonymous().account().reset_password(reset(&code, NEW_PASSWORD)).await.unwrap();
+    suite.anonymous().auth().reset_password(reset(&code, NEW_PASSWORD)).await.unwrap();
 
     assert_eq!(refusal(olga.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
     assert_eq!(

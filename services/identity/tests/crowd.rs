@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::future::join_all;
-use proto::identity::internal::v1 as internal;
-use proto::identity::internal::v1::create_email_change_code_request as change;
-use proto::identity::internal::v1::create_email_verification_code_request as verify;
-use proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
-use proto::identity::internal::v1::user_administration_service_client::UserAdministrationServiceClient;
+use proto::identity::admin::v1 as admin;
+use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
+use proto::identity::backend::v1 as backend;
+use proto::identity::backend::v1::create_email_change_code_request as change;
+use proto::identity::backend::v1::create_email_verification_code_request as verify;
 use proto::identity::v1 as pb;
 use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
@@ -33,7 +33,7 @@ const PASSWORD: &str = "correct horse battery";
 const NAMES: [&str; 5] = ["olga", "gus", "eva", "ina", "tom"];
 const MAX_SESSIONS: u32 = 3;
 
-const RETURN: internal::ReturnCode = internal::ReturnCode {};
+const RETURN: backend::ReturnCode = backend::ReturnCode {};
 
 /// What is done; each must succeed at least once.
 const VERBS: [&str; 17] = [
@@ -67,13 +67,13 @@ const DOCUMENTED: [&str; 14] = [
     "ABORTED ETAG_MISMATCH",
     "ALREADY_EXISTS ALREADY_EXISTS",
     "FAILED_PRECONDITION CODE_INVALID",
-    "FAILED_PRECONDITION SECOND_FACTOR_OFF",
-    "FAILED_PRECONDITION SECOND_FACTOR_ON",
+    "FAILED_PRECONDITION SECOND_FACTOR_NOT_ENABLED",
+    "FAILED_PRECONDITION SECOND_FACTOR_ENABLED",
     "NOT_FOUND RESOURCE_NOT_FOUND",
     "PERMISSION_DENIED PASSWORD_WRONG",
     "PERMISSION_DENIED SECOND_FACTOR_INVALID",
     "RESOURCE_EXHAUSTED RATE_LIMITED",
-    "UNAUTHENTICATED BAD_CREDENTIALS",
+    "UNAUTHENTICATED INVALID_CREDENTIALS",
     "UNAUTHENTICATED CHALLENGE_INVALID",
     "UNAUTHENTICATED REFRESH_TOKEN_REUSED",
     "UNAUTHENTICATED SECOND_FACTOR_INVALID",
@@ -155,10 +155,10 @@ impl Worker<'_> {
             }
             "log out" => drop(actor.auth().logout(pb::LogoutRequest {}).await?),
             "end other sessions" => {
-                drop(actor.sessions().revoke_other_sessions(pb::RevokeOtherSessionsRequest {}).await?);
+                drop(actor.account().revoke_other_sessions(pb::RevokeOtherSessionsRequest {}).await?);
             }
             "end all sessions" => {
-                drop(actor.sessions().revoke_all_sessions(pb::RevokeAllSessionsRequest {}).await?);
+                drop(actor.account().revoke_all_sessions(pb::RevokeAllSessionsRequest {}).await?);
             }
             "change password" => {
                 let [old_password, new_password] = [PASSWORD, PASSWORD].map(str::to_owned);
@@ -166,9 +166,9 @@ impl Worker<'_> {
                 actor.account().change_password(request).await?;
             }
             "token" => {
-                let made = actor.api_tokens().create_api_token(wish(&["identity:read"])).await?.into_inner();
+                let made = actor.account().create_api_token(wish(&["identity:read"])).await?.into_inner();
                 let request = pb::RevokeApiTokenRequest { api_token_id: made.api_token.unwrap().id };
-                actor.api_tokens().revoke_api_token(request).await?;
+                actor.account().revoke_api_token(request).await?;
             }
             _ => self.edit(verb).await?,
         }
@@ -181,19 +181,19 @@ impl Worker<'_> {
         if verb == "rename" {
             let user = Some(pb::User { id: user_id, username, ..Default::default() });
             let request = pb::UpdateUserRequest { user, update_mask: mask("username") };
-            return self.actor.users().update_user(request).await.map(drop);
+            return self.actor.account().update_user(request).await.map(drop);
         }
         let profile = Some(pb::UserProfile { user_id, location: Some(username), ..Default::default() });
         let request = pb::UpdateUserProfileRequest { profile, update_mask: mask("location") };
-        self.actor.users().update_user_profile(request).await.map(drop)
+        self.actor.account().update_user_profile(request).await.map(drop)
     }
 
     async fn redeem(&mut self, verb: &str) -> Result<(), Status> {
-        let (mut backend, mut account) = (backend(self.suite), self.suite.anonymous().account());
+        let (mut backend, mut account) = (backend(self.suite), self.suite.anonymous().auth());
         let (user_id, request_id) = (self.actor.id.to_string(), new_id());
         if verb == "reset password" {
-            let account_wanted = internal::create_password_reset_code_request::Account::UserId(user_id);
-            let wish = internal::CreatePasswordResetCodeRequest {
+            let account_wanted = backend::create_password_reset_code_request::Account::UserId(user_id);
+            let wish = backend::CreatePasswordResetCodeRequest {
                 account: Some(account_wanted),
                 ..returned_reset("")
             };
@@ -204,22 +204,22 @@ impl Worker<'_> {
         if verb == "change address" {
             let delivery = Some(change::Delivery::ReturnCode(RETURN));
             let new_email = format!("{}@example.org", self.name());
-            let wish = internal::CreateEmailChangeCodeRequest { user_id, new_email, delivery };
+            let wish = backend::CreateEmailChangeCodeRequest { user_id, new_email, delivery };
             let code = backend.create_email_change_code(wish).await?.into_inner().code.unwrap();
             let request = pb::ConfirmEmailChangeRequest { request_id, code };
-            return account.confirm_email_change(request).await.map(drop);
+            return self.actor.account().confirm_email_change(request).await.map(drop);
         }
         let delivery = Some(verify::Delivery::ReturnCode(RETURN));
-        let wish = internal::CreateEmailVerificationCodeRequest { user_id, delivery };
+        let wish = backend::CreateEmailVerificationCodeRequest { user_id, delivery };
         let code = backend.create_email_verification_code(wish).await?.into_inner().code.unwrap();
-        account.verify_email(pb::VerifyEmailRequest { request_id, code }).await.map(drop)
+        self.actor.account().verify_email(pb::VerifyEmailRequest { request_id, code }).await.map(drop)
     }
 
     /// On, signed in with, new codes, and off again, as far as it goes.
     async fn second_factor(&mut self) -> Result<(), Status> {
         self.fresh_session().await;
-        let mut factors = self.actor.second_factor();
-        if factors.get_second_factor(pb::GetSecondFactorRequest {}).await?.into_inner().is_on {
+        let mut factors = self.actor.account();
+        if factors.get_second_factor(pb::GetSecondFactorRequest {}).await?.into_inner().enabled {
             // Left by a former round that did not get to its end.
             self.operate("remove second factor", 0).await?;
         }
@@ -229,7 +229,7 @@ impl Worker<'_> {
         let wish = pb::ConfirmSecondFactorRequest { request_id: String::new(), code };
         let codes = factors.confirm_second_factor(wish).await?.into_inner().codes;
         let user_id = self.actor.id.to_string();
-        let name = self.actor.users().get_user(pb::GetUserRequest { user_id }).await?.into_inner().username;
+        let name = self.actor.account().get_user(pb::GetUserRequest { user_id }).await?.into_inner().username;
         let mut auth = self.suite.anonymous().auth();
         let begun = auth.login(login(&name, PASSWORD)).await?.into_inner();
         if let Some(challenge) = begun.second_factor_challenge {
@@ -246,24 +246,23 @@ impl Worker<'_> {
 
     async fn operate(&mut self, verb: &str, step: u64) -> Result<(), Status> {
         let operator = || self.suite.as_service("operator-eva").channel(Sibling::Identity);
-        let mut users: UserAdministrationServiceClient<SiblingChannel> =
-            UserAdministrationServiceClient::new(operator());
-        let mut factors = SecondFactorAdminServiceClient::new(operator());
+        let mut users: UserAdminServiceClient<SiblingChannel> = UserAdminServiceClient::new(operator());
+        let mut factors = UserAdminServiceClient::new(operator());
         let user_id = self.actor.id.to_string();
         match verb {
             "suspend and reactivate" => {
-                users.suspend_user(internal::SuspendUserRequest { user_id: user_id.clone() }).await?;
-                users.reactivate_user(internal::ReactivateUserRequest { user_id }).await?;
+                users.suspend_user(admin::SuspendUserRequest { user_id: user_id.clone() }).await?;
+                users.reactivate_user(admin::ReactivateUserRequest { user_id }).await?;
             }
             "remove second factor" => {
-                let request = internal::RemoveUserSecondFactorRequest { user_id };
+                let request = admin::RemoveUserSecondFactorRequest { user_id };
                 factors.remove_user_second_factor(request).await?;
             }
             "erase" => {
                 let victim = self.suite.guest(&format!("victim{}-{step}", self.dice.0)).await;
                 let user_id = victim.id.to_string();
-                let erase = internal::EraseUserRequest { user_id: user_id.clone() };
-                let remove = internal::RemoveUserSecondFactorRequest { user_id };
+                let erase = admin::EraseUserRequest { user_id: user_id.clone() };
+                let remove = admin::RemoveUserSecondFactorRequest { user_id };
                 let mut again = users.clone();
                 let acts = futures::join!(
                     users.erase_user(erase.clone()),

@@ -1,7 +1,7 @@
 //! What siblings ask: which users exist, and whose session a token is.
 
 use crate::harness::harness;
-use proto::identity::internal::v1 as pb;
+use proto::identity::backend::v1 as pb;
 use shared::authentication::{TokenHash, token_hash};
 use testkit::*;
 use uuid::Uuid;
@@ -89,12 +89,12 @@ async fn a_session_of_a_suspended_user_is_not_found() {
 
 #[tokio::test]
 async fn users_may_not_ask_what_services_ask() {
-    use proto::identity::internal::v1::directory_service_client::DirectoryServiceClient;
+    use proto::identity::backend::v1::user_lookup_service_client::UserLookupServiceClient;
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     for token in [None, olga.session_token] {
         let mut directory =
-            DirectoryServiceClient::with_interceptor(suite.channel(Service::Identity), Bearer(token));
+            UserLookupServiceClient::with_interceptor(suite.channel(Service::Identity), Bearer(token));
         let answer = directory.resolve_users(ids([Uuid::now_v7().to_string()])).await;
         assert_eq!(refusal(answer), "PERMISSION_DENIED AUDIENCE_REFUSED");
     }

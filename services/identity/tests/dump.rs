@@ -55,7 +55,7 @@ impl Secrets {
         self.0.push(secret.to_owned());
     }
 
-    fn add_tokens(&mut self, signed_in: &pb::SignedIn) {
+    fn add_tokens(&mut self, signed_in: &pb::LoginResponse) {
         let tokens = signed_in.tokens.as_ref().unwrap();
         for token in [&tokens.session_token, &tokens.refresh_token] {
             self.add(token);
@@ -96,7 +96,7 @@ async fn live(suite: &Suite) -> Secrets {
     let (program, _) = program(&olga, &["task:*", "identity:read"]).await;
     secrets.add(program.session_token.as_ref().unwrap());
     let reset = pb::RequestPasswordResetRequest { email: "olga@example.org".to_owned() };
-    suite.anonymous().account().request_password_reset(reset).await.unwrap();
+    suite.anonymous().auth().request_password_reset(reset).await.unwrap();
     // After the letter that the second factor is on.
     secrets.add(&suite.mail_to("olga@example.org", 2).await.code());
     crate::sign_up::begin(suite, "ina@example.org").await;
@@ -112,7 +112,7 @@ async fn describe(olga: &Actor) {
     };
     let update_mask = Some(FieldMask { paths: vec!["location".to_owned()] });
     let request = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask };
-    olga.users().update_user_profile(request).await.unwrap();
+    olga.account().update_user_profile(request).await.unwrap();
 }
 
 /// And leaves a challenge open.
@@ -184,11 +184,11 @@ async fn nothing_in_a_copy_of_the_database_signs_in() {
             let new_password = "a password of the thief".to_owned();
             let request =
                 pb::ResetPasswordRequest { request_id: new_id(), code: attempt.clone(), new_password };
-            let refused = suite.anonymous().account().reset_password(request).await.unwrap_err();
+            let refused = suite.anonymous().auth().reset_password(request).await.unwrap_err();
             assert_eq!(reason_of(&refused), "CODE_INVALID", "{attempt}");
             let completion = crate::sign_up::completion(&attempt);
             let completion = pb::CompleteSignUpRequest { username: "thief".to_owned(), ..completion };
-            let refused = suite.anonymous().sign_up().complete_sign_up(completion).await.unwrap_err();
+            let refused = suite.anonymous().auth().complete_sign_up(completion).await.unwrap_err();
             assert_eq!(reason_of(&refused), "CODE_INVALID", "{attempt}");
         }
         let proof = Some(pb::SecondFactorProof { proof: Some(Proof::Code("000000".to_owned())) });
@@ -198,6 +198,6 @@ async fn nothing_in_a_copy_of_the_database_signs_in() {
     }
     for hash in values.iter().filter(|value| value.starts_with("$argon2id$")) {
         let answer = suite.anonymous().auth().login(crate::login("olga", hash)).await;
-        assert_eq!(crate::refusal(answer), "UNAUTHENTICATED BAD_CREDENTIALS");
+        assert_eq!(crate::refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
     }
 }

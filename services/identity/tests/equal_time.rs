@@ -75,7 +75,7 @@ async fn asking_for_a_reset_takes_as_long_for_an_unknown_address() {
     let _olga = suite.user("olga").await;
     let ask = async |name: &str| {
         let request = pb::RequestPasswordResetRequest { email: format!("{name}@example.org") };
-        suite.anonymous().account().request_password_reset(request).await.unwrap();
+        suite.anonymous().auth().request_password_reset(request).await.unwrap();
     };
     compare(&suite, async |_| ask("olga").await, async |n| ask(&format!("nobody{n}")).await).await;
     the_same_is_written(&suite, "password_reset_requested").await;

@@ -41,7 +41,7 @@ impl Flood {
             let guess = login(&format!("nobody-{number}-{round}"), "a wrong password");
             let refusal = auth.login(from(&address, guess)).await.unwrap_err();
             match reason_of(&refusal).as_str() {
-                "BAD_CREDENTIALS" => drop(self.passwords_looked_at.fetch_add(1, Ordering::Relaxed)),
+                "INVALID_CREDENTIALS" => drop(self.passwords_looked_at.fetch_add(1, Ordering::Relaxed)),
                 // Their turn did not come in time, on a busy machine: nobody looked at their password.
                 "DEADLINE_EXCEEDED" => {}
                 _ => {

@@ -19,7 +19,7 @@ async fn an_account_is_guessed_at_ten_times_and_then_refuses_everybody_for_a_whi
         // Address and name are the same account.
         let name = if attempt % 2 == 0 { "olga" } else { "Olga@Example.org" };
         let answer = auth.login(login(name, "a wrong password")).await;
-        assert_eq!(refusal(answer), "UNAUTHENTICATED BAD_CREDENTIALS");
+        assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
     }
 
     let refused = auth.login(login("olga", &olga.password)).await.unwrap_err();
@@ -37,7 +37,7 @@ async fn an_unknown_account_is_limited_like_a_known_one() {
     let mut auth = suite.anonymous().auth();
     for _ in 0..MAX_FAILURES {
         let answer = auth.login(login("nobody", "a wrong password")).await;
-        assert_eq!(refusal(answer), "UNAUTHENTICATED BAD_CREDENTIALS");
+        assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
     }
     let answer = auth.login(login("Nobody", "a wrong password")).await;
     assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
@@ -65,14 +65,14 @@ async fn guesses_at_once_are_no_more_than_guesses_in_turn() {
         async move { refusal(auth.login(login("olga", "a wrong password")).await) }
     });
     let refusals = futures::future::join_all(guesses).await;
-    let looked_at = refusals.iter().filter(|text| *text == "UNAUTHENTICATED BAD_CREDENTIALS").count();
+    let looked_at = refusals.iter().filter(|text| *text == "UNAUTHENTICATED INVALID_CREDENTIALS").count();
     assert_eq!(looked_at, MAX_FAILURES);
 }
 
 #[tokio::test]
 async fn resets_are_asked_for_five_times_an_hour_and_their_codes_guessed_at_a_hundred_times() {
     let suite = behind_a_proxy().await;
-    let mut account = suite.anonymous().account();
+    let mut account = suite.anonymous().auth();
     let ask = |email: &str| pb::RequestPasswordResetRequest { email: email.to_owned() };
     for number in 0..5 {
         account

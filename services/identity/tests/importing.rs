@@ -3,8 +3,8 @@
 use crate::harness::harness;
 use prost_types::Timestamp;
 use proto::common::ImportOutcome;
-use proto::identity::internal::v1 as pb;
-use proto::identity::internal::v1::identity_import_service_client::IdentityImportServiceClient;
+use proto::identity::admin::v1 as pb;
+use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::v1::{GetUserProfileRequest, GetUserRequest};
 use shared::siblings::Sibling;
 use testkit::*;
@@ -29,7 +29,7 @@ async fn import(
 ) -> Result<Vec<Vec<(u64, ImportOutcome, String)>>, Status> {
     let channel = suite.as_service("operator").channel(Sibling::Identity);
     let requests = batches.into_iter().map(|users| pb::ImportUsersRequest { users });
-    let mut client = IdentityImportServiceClient::new(channel);
+    let mut client = UserAdminServiceClient::new(channel);
     let mut answers = client.import_users(futures::stream::iter(requests)).await?.into_inner();
     let mut outcomes = Vec::new();
     while let Some(answer) = answers.message().await? {
@@ -61,10 +61,10 @@ async fn users_are_stored_once_with_their_profiles_and_dates() {
     suite.forget_session(&token).await;
     actor.session_token = Some(token);
     let read =
-        actor.users().get_user(GetUserRequest { user_id: olga.id.clone() }).await.unwrap().into_inner();
+        actor.account().get_user(GetUserRequest { user_id: olga.id.clone() }).await.unwrap().into_inner();
     assert_eq!((read.email.as_str(), read.created_at), ("olga@example.org", Some(made)));
     let profile = GetUserProfileRequest { user_id: olga.id };
-    assert_eq!(actor.users().get_user_profile(profile).await.unwrap().into_inner().created_at, Some(made));
+    assert_eq!(actor.account().get_user_profile(profile).await.unwrap().into_inner().created_at, Some(made));
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn an_imported_user_has_no_password() {
     import(&suite, vec![vec![user(1, "olga")]]).await.unwrap();
     for password in ["!", "anything else"] {
         let answer = suite.anonymous().auth().login(login("olga", password)).await;
-        assert_eq!(refusal(answer), "UNAUTHENTICATED BAD_CREDENTIALS");
+        assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
     }
 }
 
@@ -135,7 +135,7 @@ async fn an_imported_user_has_no_password() {
 async fn users_do_not_import() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
-    let mut client = IdentityImportServiceClient::with_interceptor(
+    let mut client = UserAdminServiceClient::with_interceptor(
         suite.channel(Service::Identity),
         Bearer(olga.session_token),
     );

@@ -2,9 +2,8 @@
 
 use crate::harness::harness;
 use diesel_async::SimpleAsyncConnection;
-use proto::identity::internal::v1 as internal;
-use proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
-use proto::identity::internal::v1::user_administration_service_client::UserAdministrationServiceClient;
+use proto::identity::admin::v1 as admin;
+use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::v1 as pb;
 use shared::siblings::Sibling;
 use testkit::*;
@@ -28,7 +27,7 @@ async fn a_reset_waits_for_a_change_of_the_password_and_does_not_hold_it_up() {
         code: made.unwrap().into_inner().code.unwrap(),
         new_password: "battery staple horse".to_owned(),
     };
-    let mut account = olga.account();
+    let mut account = olga.auth();
 
     let answer = meanwhile(&suite, [HOLD_ACCOUNTS, END_CODES], account.reset_password(request)).await;
 
@@ -39,12 +38,12 @@ async fn a_reset_waits_for_a_change_of_the_password_and_does_not_hold_it_up() {
 async fn ending_sessions_waits_for_a_sign_in_that_ends_the_oldest() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
-    let mut sessions = olga.sessions();
+    let mut sessions = olga.account();
     let others = sessions.revoke_other_sessions(pb::RevokeOtherSessionsRequest {});
     meanwhile(&suite, [HOLD_ACCOUNTS, END_SESSIONS], others).await.unwrap();
 
     let gus = suite.guest("gus").await;
-    let mut sessions = gus.sessions();
+    let mut sessions = gus.account();
     let all = sessions.revoke_all_sessions(pb::RevokeAllSessionsRequest {});
     meanwhile(&suite, [HOLD_ACCOUNTS, END_SESSIONS], all).await.unwrap();
 }
@@ -54,15 +53,15 @@ async fn an_operator_who_removes_a_second_factor_waits_for_whoever_has_the_accou
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let identity = suite.as_service("operator-eva").channel(Sibling::Identity);
-    let mut factors = SecondFactorAdminServiceClient::new(identity);
-    let request = internal::RemoveUserSecondFactorRequest { user_id: olga.id.to_string() };
+    let mut factors = UserAdminServiceClient::new(identity);
+    let request = admin::RemoveUserSecondFactorRequest { user_id: olga.id.to_string() };
     let begin = "INSERT INTO identity.user_second_factors (user_id, totp_secret, begun_at, confirmed_at) \
         SELECT id, 'x', now(), now() FROM identity.users";
 
     let removing = factors.remove_user_second_factor(request);
     let removed = meanwhile(&suite, [HOLD_ACCOUNTS, begin], removing).await.unwrap();
 
-    assert!(removed.into_inner().was_on);
+    assert!(removed.into_inner().was_enabled);
 }
 
 #[tokio::test]
@@ -70,11 +69,11 @@ async fn erasing_waits_for_a_trim_of_the_log() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let identity = suite.as_service("operator-eva").channel(Sibling::Identity);
-    let mut operator = UserAdministrationServiceClient::new(identity);
+    let mut operator = UserAdminServiceClient::new(identity);
     let hold = "SELECT FROM identity.change_log_horizon FOR UPDATE";
     let trim = "SELECT identity.trim_change_log('0 seconds', 1000)";
 
-    let erasing = operator.erase_user(internal::EraseUserRequest { user_id: olga.id.to_string() });
+    let erasing = operator.erase_user(admin::EraseUserRequest { user_id: olga.id.to_string() });
     let erased = meanwhile(&suite, [hold, trim], erasing).await.unwrap();
 
     assert_eq!(erased.into_inner().status(), pb::UserStatus::Deleted);
@@ -92,7 +91,7 @@ async fn a_name_that_somebody_has_is_refused_without_waiting_for_its_owner() {
     let user = pb::User { id: olga.id.to_string(), username: "gus".to_owned(), ..Default::default() };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["username".to_owned()] });
     let request = pb::UpdateUserRequest { user: Some(user), update_mask };
-    assert_eq!(refusal(olga.users().update_user(request).await), "ALREADY_EXISTS ALREADY_EXISTS");
+    assert_eq!(refusal(olga.account().update_user(request).await), "ALREADY_EXISTS ALREADY_EXISTS");
     let request = pb::RegisterRequest {
         email: "gus@example.org".to_owned(),
         username: "ina".to_owned(),

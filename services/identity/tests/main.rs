@@ -60,7 +60,7 @@ fn login(login: &str, password: &str) -> pb::LoginRequest {
 }
 
 /// The same person with these tokens.
-fn with_tokens(actor: &Actor, signed_in: &pb::SignedIn) -> Actor {
+fn with_tokens(actor: &Actor, signed_in: &pb::LoginResponse) -> Actor {
     let tokens = signed_in.tokens.clone().unwrap();
     let mut actor = actor.clone();
     actor.session_token = Some(tokens.session_token);
@@ -82,7 +82,7 @@ fn actor_without_session(actor: &Actor) -> Actor {
 
 async fn list_sessions(actor: &Actor) -> Vec<pb::Session> {
     let request = pb::ListSessionsRequest::default();
-    actor.sessions().list_sessions(request).await.unwrap().into_inner().sessions
+    actor.account().list_sessions(request).await.unwrap().into_inner().sessions
 }
 
 /// Whether the session works at every service.

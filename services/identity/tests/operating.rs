@@ -5,8 +5,8 @@ mod finding;
 use crate::harness::harness;
 use futures::TryStreamExt as _;
 use proto::content::v1::GetDocumentRequest;
-use proto::identity::internal::v1 as internal;
-use proto::identity::internal::v1::user_administration_service_client::UserAdministrationServiceClient;
+use proto::identity::admin::v1 as admin;
+use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::v1 as pb;
 use proto::identity::v1::SecurityEventKind as Kind;
 use proto::identity::v1::user_record::Record;
@@ -17,17 +17,17 @@ use testkit::*;
 
 use crate::{PATIENCE, by_hand, login, refusal, refused_elsewhere, works_everywhere};
 
-pub type Administration = UserAdministrationServiceClient<SiblingChannel>;
+pub type Administration = UserAdminServiceClient<SiblingChannel>;
 
 fn as_principal(suite: &Suite, name: &str) -> Administration {
-    UserAdministrationServiceClient::new(suite.as_service(name).channel(Sibling::Identity))
+    UserAdminServiceClient::new(suite.as_service(name).channel(Sibling::Identity))
 }
 
 pub fn operator(suite: &Suite) -> Administration {
     as_principal(suite, "operator-eva")
 }
 
-async fn names(operator: &mut Administration, request: internal::ListUsersRequest) -> Vec<String> {
+async fn names(operator: &mut Administration, request: admin::ListUsersRequest) -> Vec<String> {
     let answer = operator.list_users(request).await.unwrap().into_inner();
     answer.users.into_iter().map(|user| user.username).collect()
 }
@@ -40,14 +40,17 @@ async fn a_suspended_account_is_closed_at_once_everywhere_until_it_is_reactivate
     let user_id = olga.id.to_string();
     let mut operator = operator(&suite);
 
-    let suspended = operator.suspend_user(internal::SuspendUserRequest { user_id: user_id.clone() }).await;
+    let suspended = operator.suspend_user(admin::SuspendUserRequest { user_id: user_id.clone() }).await;
 
     assert_eq!(suspended.unwrap().into_inner().status(), pb::UserStatus::Suspended);
     assert_eq!(refused_elsewhere(&olga).await, "UNAUTHENTICATED SESSION_INVALID");
     let mut auth = suite.anonymous().auth();
-    assert_eq!(refusal(auth.login(login("olga", &olga.password)).await), "UNAUTHENTICATED BAD_CREDENTIALS");
-    operator.suspend_user(internal::SuspendUserRequest { user_id: user_id.clone() }).await.unwrap();
-    let again = operator.reactivate_user(internal::ReactivateUserRequest { user_id }).await.unwrap();
+    assert_eq!(
+        refusal(auth.login(login("olga", &olga.password)).await),
+        "UNAUTHENTICATED INVALID_CREDENTIALS"
+    );
+    operator.suspend_user(admin::SuspendUserRequest { user_id: user_id.clone() }).await.unwrap();
+    let again = operator.reactivate_user(admin::ReactivateUserRequest { user_id }).await.unwrap();
     assert_eq!(again.into_inner().status(), pb::UserStatus::Active);
     assert_eq!(refusal(olga.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
     let signed_in = auth.login(login("olga", &olga.password)).await.unwrap().into_inner();
@@ -65,14 +68,14 @@ async fn a_deleted_account_comes_back_and_an_erased_one_does_not() {
     let olga = suite.user("olga").await;
     let user_id = olga.id.to_string();
     let mut operator = operator(&suite);
-    operator.delete_user(internal::DeleteUserRequest { user_id: user_id.clone() }).await.unwrap();
-    let suspend = operator.suspend_user(internal::SuspendUserRequest { user_id: user_id.clone() }).await;
-    assert_eq!(refusal(suspend), "FAILED_PRECONDITION STATUS_FORBIDS");
-    operator.reactivate_user(internal::ReactivateUserRequest { user_id: user_id.clone() }).await.unwrap();
+    operator.delete_user(admin::DeleteUserRequest { user_id: user_id.clone() }).await.unwrap();
+    let suspend = operator.suspend_user(admin::SuspendUserRequest { user_id: user_id.clone() }).await;
+    assert_eq!(refusal(suspend), "FAILED_PRECONDITION INVALID_STATUS_TRANSITION");
+    operator.reactivate_user(admin::ReactivateUserRequest { user_id: user_id.clone() }).await.unwrap();
     suite.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
-    operator.erase_user(internal::EraseUserRequest { user_id: user_id.clone() }).await.unwrap();
-    let back = operator.reactivate_user(internal::ReactivateUserRequest { user_id }).await;
-    assert_eq!(refusal(back), "FAILED_PRECONDITION STATUS_FORBIDS");
+    operator.erase_user(admin::EraseUserRequest { user_id: user_id.clone() }).await.unwrap();
+    let back = operator.reactivate_user(admin::ReactivateUserRequest { user_id }).await;
+    assert_eq!(refusal(back), "FAILED_PRECONDITION INVALID_STATUS_TRANSITION");
 }
 
 #[tokio::test]
@@ -84,11 +87,11 @@ async fn nothing_personal_is_left_of_an_erased_account_but_its_id() {
         pb::UserProfile { user_id: id.clone(), bio: Some("I fly".to_owned()), ..Default::default() };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["bio".to_owned()] });
     let update = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask };
-    olga.users().update_user_profile(update).await.unwrap();
+    olga.account().update_user_profile(update).await.unwrap();
     by_hand(&suite, "REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
 
-    let erased = operator(&suite).erase_user(internal::EraseUserRequest { user_id: id.clone() }).await;
+    let erased = operator(&suite).erase_user(admin::EraseUserRequest { user_id: id.clone() }).await;
 
     let erased = erased.unwrap().into_inner();
     assert_eq!((erased.id, erased.status), (id.clone(), pb::UserStatus::Deleted.into()));
@@ -123,7 +126,7 @@ async fn an_export_tells_all_but_secrets() {
     let olga = suite.user("olga").await;
     crate::api_tokens::program(&olga, &["task:read"]).await;
     crate::authenticator::turn_on(&suite, &olga).await;
-    let request = internal::ExportUserRequest { user_id: olga.id.to_string() };
+    let request = admin::ExportUserRequest { user_id: olga.id.to_string() };
 
     let stream = operator(&suite).export_user(request).await.unwrap().into_inner();
 
@@ -146,7 +149,7 @@ async fn an_export_tells_all_but_secrets() {
         1
     );
     assert_eq!(count(|record| matches!(record, Record::ApiToken(token) if token.name == "the build")), 1);
-    assert_eq!(count(|record| matches!(record, Record::SecondFactor(factor) if factor.is_on)), 1);
+    assert_eq!(count(|record| matches!(record, Record::SecondFactor(factor) if factor.enabled)), 1);
     assert!(count(|record| matches!(record, Record::Change(_))) >= 3);
     let own = olga.account().export_account(pb::ExportAccountRequest {}).await.unwrap().into_inner();
     let own: Vec<_> = own.try_collect().await.unwrap();
@@ -159,22 +162,22 @@ async fn accounts_are_found_by_their_fields_page_by_page() {
     let [_olga, _gus, eva] = suite.guests(["olga", "gus", "eva_x"]).await;
     by_hand(&suite, "UPDATE identity.users SET email_verified = TRUE WHERE username = 'gus'").await;
     let mut operator = operator(&suite);
-    operator.suspend_user(internal::SuspendUserRequest { user_id: eva.id.to_string() }).await.unwrap();
-    let all = internal::ListUsersRequest::default;
+    operator.suspend_user(admin::SuspendUserRequest { user_id: eva.id.to_string() }).await.unwrap();
+    let all = admin::ListUsersRequest::default;
 
-    let suspended = internal::ListUsersRequest { statuses: vec![pb::UserStatus::Suspended.into()], ..all() };
+    let suspended = admin::ListUsersRequest { statuses: vec![pb::UserStatus::Suspended.into()], ..all() };
     assert_eq!(names(&mut operator, suspended).await, ["eva_x"]);
-    let verified = internal::ListUsersRequest { email_verified: Some(true), ..all() };
+    let verified = admin::ListUsersRequest { email_verified: Some(true), ..all() };
     assert_eq!(names(&mut operator, verified).await, ["gus"]);
-    let by_email = internal::ListUsersRequest { email_prefix: "OLGA@".to_owned(), ..all() };
+    let by_email = admin::ListUsersRequest { email_prefix: "OLGA@".to_owned(), ..all() };
     assert_eq!(names(&mut operator, by_email).await, ["olga"]);
-    let by_name = internal::ListUsersRequest { username_prefix: "eva_".to_owned(), ..all() };
+    let by_name = admin::ListUsersRequest { username_prefix: "eva_".to_owned(), ..all() };
     assert_eq!(names(&mut operator, by_name).await, ["eva_x"]);
-    let literal = internal::ListUsersRequest { username_prefix: "ol_a".to_owned(), ..all() };
+    let literal = admin::ListUsersRequest { username_prefix: "ol_a".to_owned(), ..all() };
     assert_eq!(names(&mut operator, literal).await, [""; 0]);
 
     let mut found = Vec::new();
-    let mut page = internal::ListUsersRequest { page_size: 1, ..all() };
+    let mut page = admin::ListUsersRequest { page_size: 1, ..all() };
     loop {
         let answer = operator.list_users(page.clone()).await.unwrap().into_inner();
         found.extend(answer.users.into_iter().map(|user| user.username));
@@ -194,12 +197,12 @@ async fn only_operators_may() {
     let mut service = as_principal(&suite, "task");
     let user_id = olga.id.to_string();
     let refused = "PERMISSION_DENIED AUDIENCE_REFUSED";
-    assert_eq!(refusal(service.list_users(internal::ListUsersRequest::default()).await), refused);
+    assert_eq!(refusal(service.list_users(admin::ListUsersRequest::default()).await), refused);
     assert_eq!(
-        refusal(service.erase_user(internal::EraseUserRequest { user_id: user_id.clone() }).await),
+        refusal(service.erase_user(admin::EraseUserRequest { user_id: user_id.clone() }).await),
         refused
     );
-    let export = service.export_user(internal::ExportUserRequest { user_id }).await;
+    let export = service.export_user(admin::ExportUserRequest { user_id }).await;
     assert_eq!(summary(&export.err().unwrap()), refused);
 }
 
@@ -207,11 +210,11 @@ async fn only_operators_may() {
 async fn what_is_not_there_or_malformed_is_said() {
     let suite = harness().start().await;
     let mut operator = operator(&suite);
-    let nobody = operator.suspend_user(internal::SuspendUserRequest { user_id: new_id() }).await;
+    let nobody = operator.suspend_user(admin::SuspendUserRequest { user_id: new_id() }).await;
     assert_eq!(refusal(nobody), "NOT_FOUND RESOURCE_NOT_FOUND");
-    let export = operator.export_user(internal::ExportUserRequest { user_id: new_id() }).await;
+    let export = operator.export_user(admin::ExportUserRequest { user_id: new_id() }).await;
     assert_eq!(summary(&export.err().unwrap()), "NOT_FOUND RESOURCE_NOT_FOUND");
-    let request = internal::ListUsersRequest {
+    let request = admin::ListUsersRequest {
         statuses: vec![77],
         email_prefix: "x".repeat(256),
         username_prefix: "x".repeat(51),
@@ -228,7 +231,7 @@ async fn people_are_named_by_their_ids_also_when_they_are_gone() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     by_hand(&suite, "UPDATE identity.users SET avatar_url = 'http://example.org/' || username").await;
-    operator(&suite).delete_user(internal::DeleteUserRequest { user_id: gus.id.to_string() }).await.unwrap();
+    operator(&suite).delete_user(admin::DeleteUserRequest { user_id: gus.id.to_string() }).await.unwrap();
     let user_ids = vec![olga.id.to_string(), gus.id.to_string(), new_id()];
 
     let answer = olga.users().batch_get_users(pb::BatchGetUsersRequest { user_ids }).await.unwrap();
@@ -271,15 +274,15 @@ async fn what_operators_close_is_closed_to_programs_at_every_service() {
     let [suspended, deleted, erased] = users.each_ref().map(|user| user.id.to_string());
     let mut operator = operator(&suite);
 
-    operator.suspend_user(internal::SuspendUserRequest { user_id: suspended.clone() }).await.unwrap();
-    operator.delete_user(internal::DeleteUserRequest { user_id: deleted }).await.unwrap();
-    operator.erase_user(internal::EraseUserRequest { user_id: erased }).await.unwrap();
+    operator.suspend_user(admin::SuspendUserRequest { user_id: suspended.clone() }).await.unwrap();
+    operator.delete_user(admin::DeleteUserRequest { user_id: deleted }).await.unwrap();
+    operator.erase_user(admin::EraseUserRequest { user_id: erased }).await.unwrap();
 
     for program in &programs {
         // Messages through Redis take a moment.
         until("programs are refused", PATIENCE, async || refusals(program).await == ["SESSION_INVALID"; 4])
             .await;
     }
-    operator.reactivate_user(internal::ReactivateUserRequest { user_id: suspended }).await.unwrap();
+    operator.reactivate_user(admin::ReactivateUserRequest { user_id: suspended }).await.unwrap();
     assert_eq!(refusals(&programs[0]).await, ["SESSION_INVALID"; 4], "tokens do not come back");
 }

@@ -3,8 +3,8 @@
 use crate::harness::harness;
 use futures::TryStreamExt as _;
 use prost_types::FieldMask;
-use proto::identity::internal::v1 as internal;
-use proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
+use proto::identity::admin::v1 as admin;
+use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::v1 as pb;
 use shared::siblings::Sibling;
 use testkit::*;
@@ -67,7 +67,7 @@ async fn guessing_is_limited_without_redis() {
     let mut auth = suite.anonymous().auth();
     for _ in 0..10 {
         let answer = auth.login(crate::login("olga", "a wrong password")).await;
-        assert_eq!(refusal(answer), "UNAUTHENTICATED BAD_CREDENTIALS");
+        assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
     }
     let answer = auth.login(crate::login("olga", "a wrong password")).await;
     assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
@@ -96,7 +96,7 @@ async fn no_flow_is_stopped_by_the_loss_of_redis() {
 
     let completion = sign_up::completion(&to_sign_up);
     let completion = pb::CompleteSignUpRequest { username: "ina".to_owned(), ..completion };
-    let ina = suite.anonymous().sign_up().complete_sign_up(completion).await.unwrap().into_inner();
+    let ina = suite.anonymous().auth().complete_sign_up(completion).await.unwrap().into_inner();
     let ina = with_tokens(&suite.anonymous(), &ina);
     works_everywhere(&ina).await.unwrap();
     sign_up::begin(&suite, "tom@example.org").await;
@@ -115,10 +115,10 @@ async fn no_flow_is_stopped_by_the_loss_of_redis() {
     let open = challenge(&olga).await;
 
     let (late, _) = program(&olga, &scopes).await;
-    let listed = olga.api_tokens().list_api_tokens(pb::ListApiTokensRequest::default()).await.unwrap();
+    let listed = olga.account().list_api_tokens(pb::ListApiTokensRequest::default()).await.unwrap();
     assert_eq!(listed.into_inner().api_tokens.len(), 3);
     let revoke = pb::RevokeApiTokenRequest { api_token_id: lost_token.id };
-    olga.api_tokens().revoke_api_token(revoke).await.unwrap();
+    olga.account().revoke_api_token(revoke).await.unwrap();
     for program in [&kept, &late] {
         works_everywhere(program).await.unwrap();
     }
@@ -136,10 +136,10 @@ async fn no_flow_is_stopped_by_the_loss_of_redis() {
     account.confirm_email_change(request).await.unwrap();
     let completion = sign_up::completion(&suite.mail_to("tom@example.org", 1).await.code());
     let completion = pb::CompleteSignUpRequest { username: "tom".to_owned(), ..completion };
-    suite.anonymous().sign_up().complete_sign_up(completion).await.unwrap();
+    suite.anonymous().auth().complete_sign_up(completion).await.unwrap();
     let proof = by_recovery(&codes[1]);
     let request = pb::RemoveSecondFactorRequest { request_id: new_id(), proof };
-    olga.second_factor().remove_second_factor(request).await.unwrap();
+    olga.account().remove_second_factor(request).await.unwrap();
     another_device(&olga).await;
 }
 
@@ -165,8 +165,8 @@ async fn addresses_and_second_factors_change_while_redis_is_away() {
     assert_eq!(again.email, "new@example.org");
     assert_eq!(suite.mail_to("new@example.org", 2).await.subject, "Your e-mail address has changed");
     let renewal = pb::CreateRecoveryCodesRequest { request_id: new_id(), proof: by_recovery(&codes[0]) };
-    let renewed = olga.second_factor().create_recovery_codes(renewal.clone()).await.unwrap().into_inner();
-    let again = olga.second_factor().create_recovery_codes(renewal).await.unwrap().into_inner();
+    let renewed = olga.account().create_recovery_codes(renewal.clone()).await.unwrap().into_inner();
+    let again = olga.account().create_recovery_codes(renewal).await.unwrap().into_inner();
     assert_eq!(renewed, again);
     let former = complete(&suite, &open, by_recovery(&codes[1])).await;
     assert_eq!(refusal(former), "UNAUTHENTICATED SECOND_FACTOR_INVALID");
@@ -174,7 +174,7 @@ async fn addresses_and_second_factors_change_while_redis_is_away() {
     assert_eq!(state(&olga).await, (true, 9));
     let proof = by_code(&app.next_code());
     let request = pb::RemoveSecondFactorRequest { request_id: new_id(), proof };
-    olga.second_factor().remove_second_factor(request).await.unwrap();
+    olga.account().remove_second_factor(request).await.unwrap();
     let app = App::new(&suite, &begin(&olga).await.secret);
     confirm(&olga, app.code_in(0)).await.unwrap();
 
@@ -201,9 +201,9 @@ async fn sessions_end_and_passwords_change_while_redis_is_away() {
     let id_of_phone =
         phone.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner().session.unwrap().id;
     let request = pb::RevokeSessionRequest { session_id: id_of_phone };
-    olga.sessions().revoke_session(request).await.unwrap();
+    olga.account().revoke_session(request).await.unwrap();
     is_over(&phone).await;
-    olga.sessions().revoke_other_sessions(pb::RevokeOtherSessionsRequest {}).await.unwrap();
+    olga.account().revoke_other_sessions(pb::RevokeOtherSessionsRequest {}).await.unwrap();
     is_over(&tablet).await;
     is_over(&laptop).await;
     let tv = another_device(&olga).await;
@@ -222,10 +222,10 @@ async fn sessions_end_and_passwords_change_while_redis_is_away() {
         .unwrap();
     let request =
         pb::ResetPasswordRequest { request_id: new_id(), code, new_password: olga.password.clone() };
-    suite.anonymous().account().reset_password(request).await.unwrap();
+    suite.anonymous().auth().reset_password(request).await.unwrap();
     is_over(&olga).await;
     let olga = another_device(&olga).await;
-    olga.sessions().revoke_all_sessions(pb::RevokeAllSessionsRequest {}).await.unwrap();
+    olga.account().revoke_all_sessions(pb::RevokeAllSessionsRequest {}).await.unwrap();
     is_over(&olga).await;
 
     servers.start_redis().await.unwrap();
@@ -251,11 +251,11 @@ async fn accounts_begin_change_and_end_while_redis_is_away() {
     let user_id = || olga.id.to_string();
     let user = pb::User { id: user_id(), first_name: Some("Olga".to_owned()), ..Default::default() };
     let request = pb::UpdateUserRequest { user: Some(user), update_mask: mask("first_name") };
-    olga.users().update_user(request).await.unwrap();
+    olga.account().update_user(request).await.unwrap();
     let profile = pb::UserProfile { user_id: user_id(), bio: Some("x".to_owned()), ..Default::default() };
     let request = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask: mask("bio") };
-    olga.users().update_user_profile(request).await.unwrap();
-    let events = olga.security_events().list_security_events(pb::ListSecurityEventsRequest::default()).await;
+    olga.account().update_user_profile(request).await.unwrap();
+    let events = olga.account().list_security_events(pb::ListSecurityEventsRequest::default()).await;
     assert!(!events.unwrap().into_inner().events.is_empty());
     let export = olga.account().export_account(pb::ExportAccountRequest {}).await.unwrap().into_inner();
     assert!(export.try_collect::<Vec<_>>().await.unwrap().len() >= 3);
@@ -263,16 +263,16 @@ async fn accounts_begin_change_and_end_while_redis_is_away() {
     let id_of_gus = || gus.id.to_string();
     let mut operator = operator(&suite);
     let channel = suite.as_service("operator").channel(Sibling::Identity);
-    let request = internal::RemoveUserSecondFactorRequest { user_id: id_of_gus() };
-    SecondFactorAdminServiceClient::new(channel).remove_user_second_factor(request).await.unwrap();
-    operator.suspend_user(internal::SuspendUserRequest { user_id: id_of_gus() }).await.unwrap();
+    let request = admin::RemoveUserSecondFactorRequest { user_id: id_of_gus() };
+    UserAdminServiceClient::new(channel).remove_user_second_factor(request).await.unwrap();
+    operator.suspend_user(admin::SuspendUserRequest { user_id: id_of_gus() }).await.unwrap();
     is_over(&gus).await;
-    operator.reactivate_user(internal::ReactivateUserRequest { user_id: id_of_gus() }).await.unwrap();
+    operator.reactivate_user(admin::ReactivateUserRequest { user_id: id_of_gus() }).await.unwrap();
     let again = another_device(&gus).await;
     works_everywhere(&again).await.unwrap();
-    operator.delete_user(internal::DeleteUserRequest { user_id: id_of_gus() }).await.unwrap();
+    operator.delete_user(admin::DeleteUserRequest { user_id: id_of_gus() }).await.unwrap();
     is_over(&again).await;
-    operator.erase_user(internal::EraseUserRequest { user_id: id_of_gus() }).await.unwrap();
+    operator.erase_user(admin::EraseUserRequest { user_id: id_of_gus() }).await.unwrap();
     let request = pb::DeleteAccountRequest { password: olga.password.clone() };
     olga.account().delete_account(request).await.unwrap();
     is_over(&olga).await;
@@ -282,6 +282,6 @@ async fn accounts_begin_change_and_end_while_redis_is_away() {
     for gone in [&olga, &gus, &again] {
         assert_eq!(summary(&works_everywhere(gone).await.unwrap_err()), OVER);
         let answer = suite.anonymous().auth().login(login(&gone.name, &gone.password)).await;
-        assert_eq!(refusal(answer), "UNAUTHENTICATED BAD_CREDENTIALS");
+        assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
     }
 }

@@ -6,8 +6,8 @@ use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
 use identity::IdentityOptions;
 use proto::common::ImportOutcome;
-use proto::identity::internal::v1 as internal;
-use proto::identity::internal::v1::identity_import_service_client::IdentityImportServiceClient;
+use proto::identity::admin::v1 as admin;
+use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use shared::siblings::Sibling;
 use testkit::*;
 
@@ -34,7 +34,7 @@ async fn hash_of(suite: &Suite, username: &str) -> String {
 }
 
 async fn import(suite: &Suite, hashes: &[&str]) -> Vec<proto::common::ImportResult> {
-    let user = |(number, hash): (usize, &&str)| internal::ImportedUser {
+    let user = |(number, hash): (usize, &&str)| admin::ImportedUser {
         line: number as u64,
         id: new_id(),
         email: format!("user{number}@example.org"),
@@ -42,9 +42,8 @@ async fn import(suite: &Suite, hashes: &[&str]) -> Vec<proto::common::ImportResu
         password_hash: Some((*hash).to_owned()),
         ..Default::default()
     };
-    let request = internal::ImportUsersRequest { users: hashes.iter().enumerate().map(user).collect() };
-    let mut client =
-        IdentityImportServiceClient::new(suite.as_service("importer").channel(Sibling::Identity));
+    let request = admin::ImportUsersRequest { users: hashes.iter().enumerate().map(user).collect() };
+    let mut client = UserAdminServiceClient::new(suite.as_service("importer").channel(Sibling::Identity));
     let mut answers = client.import_users(futures::stream::iter([request])).await.unwrap().into_inner();
     answers.message().await.unwrap().unwrap().results
 }
@@ -58,7 +57,7 @@ async fn hashes_from_elsewhere_sign_in_and_are_replaced_at_the_first_time() {
     for (number, hash) in HASHES.into_iter().enumerate() {
         let name = format!("user{number}");
         let wrong = auth.login(login(&name, "Correct horse")).await;
-        assert_eq!(refusal(wrong), "UNAUTHENTICATED BAD_CREDENTIALS");
+        assert_eq!(refusal(wrong), "UNAUTHENTICATED INVALID_CREDENTIALS");
         assert_eq!(hash_of(&suite, &name).await, hash);
 
         auth.login(login(&name, PASSWORD)).await.unwrap();

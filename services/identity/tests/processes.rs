@@ -17,8 +17,8 @@ async fn make_token(who: &Actor, expires_at: SystemTime, request_id: String) -> 
         scopes: vec!["task:read".to_owned()],
         expires_at: Some(expires_at.into()),
     };
-    let made = who.api_tokens().create_api_token(wish).await?.into_inner().api_token.unwrap();
-    who.api_tokens().revoke_api_token(pb::RevokeApiTokenRequest { api_token_id: made.id.clone() }).await?;
+    let made = who.account().create_api_token(wish).await?.into_inner().api_token.unwrap();
+    who.account().revoke_api_token(pb::RevokeApiTokenRequest { api_token_id: made.id.clone() }).await?;
     Ok(made.id)
 }
 

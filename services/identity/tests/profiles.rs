@@ -14,7 +14,7 @@ fn get(actor: &Actor) -> pb::GetUserProfileRequest {
 }
 
 async fn read(actor: &Actor) -> pb::UserProfile {
-    actor.users().get_user_profile(get(actor)).await.unwrap().into_inner()
+    actor.account().get_user_profile(get(actor)).await.unwrap().into_inner()
 }
 
 fn change(profile: &pb::UserProfile, paths: &[&str]) -> pb::UpdateUserProfileRequest {
@@ -38,13 +38,14 @@ async fn a_user_tells_about_themselves() {
         ..before.clone()
     };
 
-    let after = olga.users().update_user_profile(change(&wish, &ALL)).await.unwrap().into_inner();
+    let after = olga.account().update_user_profile(change(&wish, &ALL)).await.unwrap().into_inner();
 
     assert_eq!(after, read(&olga).await);
     assert_ne!(after.etag, before.etag);
     assert_eq!(after, pb::UserProfile { etag: after.etag.clone(), updated_at: after.updated_at, ..wish });
     let cleared = pb::UserProfile { bio: None, location: None, ..after.clone() };
-    let once_more = olga.users().update_user_profile(change(&cleared, &["bio"])).await.unwrap().into_inner();
+    let once_more =
+        olga.account().update_user_profile(change(&cleared, &["bio"])).await.unwrap().into_inner();
     assert_eq!((once_more.bio, once_more.location), (None, after.location));
 }
 
@@ -55,9 +56,9 @@ async fn an_empty_mask_changes_nothing_and_a_stale_etag_is_refused() {
     let before = read(&olga).await;
     let wish = pb::UserProfile { bio: Some("new".to_owned()), ..before.clone() };
 
-    assert_eq!(olga.users().update_user_profile(change(&wish, &[])).await.unwrap().into_inner(), before);
-    olga.users().update_user_profile(change(&wish, &["bio"])).await.unwrap();
-    let stale = olga.users().update_user_profile(change(&wish, &["bio"])).await;
+    assert_eq!(olga.account().update_user_profile(change(&wish, &[])).await.unwrap().into_inner(), before);
+    olga.account().update_user_profile(change(&wish, &["bio"])).await.unwrap();
+    let stale = olga.account().update_user_profile(change(&wish, &["bio"])).await;
 
     assert_eq!(refusal(stale), "ABORTED ETAG_MISMATCH");
 }
@@ -68,10 +69,10 @@ async fn a_profile_is_its_users_alone() {
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let before = read(&olga).await;
 
-    assert_eq!(refusal(gus.users().get_user_profile(get(&olga)).await), "NOT_FOUND RESOURCE_NOT_FOUND");
-    let answer = gus.users().update_user_profile(change(&before, &["bio"])).await;
+    assert_eq!(refusal(gus.account().get_user_profile(get(&olga)).await), "NOT_FOUND RESOURCE_NOT_FOUND");
+    let answer = gus.account().update_user_profile(change(&before, &["bio"])).await;
     assert_eq!(refusal(answer), "NOT_FOUND RESOURCE_NOT_FOUND");
-    let mut anonymous = suite.anonymous().users();
+    let mut anonymous = suite.anonymous().account();
     let answer = anonymous.get_user_profile(get(&olga)).await;
     assert_eq!(refusal(answer), "UNAUTHENTICATED SESSION_REQUIRED");
     let answer = anonymous.update_user_profile(change(&before, &["bio"])).await;
@@ -93,13 +94,13 @@ async fn every_malformed_field_is_named() {
         ..Default::default()
     };
 
-    let refused = olga.users().update_user_profile(change(&wish, &[&ALL[..], &["user_id"]].concat())).await;
+    let refused = olga.account().update_user_profile(change(&wish, &[&ALL[..], &["user_id"]].concat())).await;
 
     let profile = ["user_id", "bio", "location", "website_url", "social_links", "preferences"];
     let profile = profile.map(|field| format!("profile.{field}"));
     assert_eq!(violations(&refused.unwrap_err()), [&["update_mask".to_owned()][..], &profile[..]].concat());
     let malformed = pb::GetUserProfileRequest { user_id: "x".to_owned() };
-    assert_eq!(violations(&olga.users().get_user_profile(malformed).await.unwrap_err()), ["user_id"]);
+    assert_eq!(violations(&olga.account().get_user_profile(malformed).await.unwrap_err()), ["user_id"]);
 }
 
 #[tokio::test]
@@ -115,7 +116,7 @@ async fn single_preferences_and_links_change_and_the_others_stay() {
         };
         let update_mask = Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() });
         let request = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask };
-        olga.users().update_user_profile(request).await.map(tonic::Response::into_inner)
+        olga.account().update_user_profile(request).await.map(tonic::Response::into_inner)
     };
     let all = json!({"theme": "dark", "editor": {"tabs": 4, "wrap": true}});
     let links = json!({"forge": "https://forge.example/olga"});

@@ -7,7 +7,7 @@ use tonic::{Response, Status};
 
 use crate::{by_hand, refusal, refused_elsewhere, with_tokens, works_everywhere};
 
-async fn refresh(actor: &Actor) -> Result<Response<pb::SignedIn>, Status> {
+async fn refresh(actor: &Actor) -> Result<Response<pb::LoginResponse>, Status> {
     let request = pb::RefreshSessionRequest { refresh_token: actor.refresh_token.clone() };
     crate::actor_without_session(actor).auth().refresh_session(request).await
 }

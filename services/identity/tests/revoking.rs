@@ -87,12 +87,12 @@ async fn tokens_for_programs_and_all_limits_work_while_redis_is_away() {
         expires_at: Some(prost_types::Timestamp { seconds: expires_at.timestamp(), nanos: 0 }),
         ..Default::default()
     };
-    let made = olga.api_tokens().create_api_token(request).await.unwrap().into_inner();
+    let made = olga.account().create_api_token(request).await.unwrap().into_inner();
     let mut program = olga.clone();
     program.session_token = Some(made.token);
     crate::works_everywhere(&program).await.unwrap();
     let api_token_id = made.api_token.unwrap().id;
-    olga.api_tokens().revoke_api_token(pb::RevokeApiTokenRequest { api_token_id }).await.unwrap();
+    olga.account().revoke_api_token(pb::RevokeApiTokenRequest { api_token_id }).await.unwrap();
     assert!(call(&program, Service::Identity).await.is_some());
     assert!(first_refusal(&program, Service::Project, Instant::now()).await < PATIENCE);
 

@@ -10,9 +10,9 @@ use futures::StreamExt as _;
 use identity::IdentityOptions;
 use identity::sealing::KeyRingOptions;
 use prost_types::FieldMask;
-use proto::identity::internal::v1 as internal;
-use proto::identity::internal::v1::identity_import_service_client::IdentityImportServiceClient;
-use proto::identity::internal::v1::key_service_client::KeyServiceClient;
+use proto::identity::admin::v1 as admin;
+use proto::identity::admin::v1::security_admin_service_client::SecurityAdminServiceClient;
+use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::v1 as pb;
 use shared::siblings::Sibling;
 use testkit::*;
@@ -49,7 +49,7 @@ async fn rename(actor: &Actor, first_name: &str) -> pb::User {
         pb::User { id: actor.id.to_string(), first_name: Some(first_name.to_owned()), ..Default::default() };
     let update_mask = Some(FieldMask { paths: vec!["first_name".to_owned()] });
     let request = pb::UpdateUserRequest { user: Some(user), update_mask };
-    actor.users().update_user(request).await.unwrap().into_inner()
+    actor.account().update_user(request).await.unwrap().into_inner()
 }
 
 async fn move_to(actor: &Actor, location: &str) {
@@ -60,17 +60,17 @@ async fn move_to(actor: &Actor, location: &str) {
     };
     let update_mask = Some(FieldMask { paths: vec!["location".to_owned()] });
     let request = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask };
-    actor.users().update_user_profile(request).await.unwrap();
+    actor.account().update_user_profile(request).await.unwrap();
 }
 
 async fn account(actor: &Actor) -> pb::User {
     let request = pb::GetUserRequest { user_id: actor.id.to_string() };
-    actor.users().get_user(request).await.unwrap().into_inner()
+    actor.account().get_user(request).await.unwrap().into_inner()
 }
 
 async fn location(actor: &Actor) -> Option<String> {
     let request = pb::GetUserProfileRequest { user_id: actor.id.to_string() };
-    actor.users().get_user_profile(request).await.unwrap().into_inner().location
+    actor.account().get_user_profile(request).await.unwrap().into_inner().location
 }
 
 /// The same suite after a restart with other keys.
@@ -91,9 +91,9 @@ fn again(suite: &Suite, actor: &Actor) -> Actor {
     anew
 }
 
-pub async fn rotate(suite: &Suite) -> Vec<internal::RotateKeysResponse> {
-    let mut keys = KeyServiceClient::new(suite.as_service("operator").channel(Sibling::Identity));
-    let answers = keys.rotate_keys(internal::RotateKeysRequest {}).await.unwrap().into_inner();
+pub async fn rotate(suite: &Suite) -> Vec<admin::RotateKeysResponse> {
+    let mut keys = SecurityAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Identity));
+    let answers = keys.rotate_keys(admin::RotateKeysRequest {}).await.unwrap().into_inner();
     answers.map(Result::unwrap).collect().await
 }
 
@@ -112,16 +112,15 @@ async fn names_and_locations_are_nowhere_in_clear() {
     let eva = suite.anonymous().auth().register(request).await.unwrap().into_inner().user.unwrap();
     rename(&olga, "Ольга").await;
     move_to(&olga, "Gdańsk Główny").await;
-    let imported = internal::ImportedUser {
+    let imported = admin::ImportedUser {
         id: new_id(),
         email: "gus@example.org".to_owned(),
         username: "gus".to_owned(),
         last_name: Some("Hämäläinen".to_owned()),
         ..Default::default()
     };
-    let mut import =
-        IdentityImportServiceClient::new(suite.as_service("operator").channel(Sibling::Identity));
-    let requests = futures::stream::iter([internal::ImportUsersRequest { users: vec![imported] }]);
+    let mut import = UserAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Identity));
+    let requests = futures::stream::iter([admin::ImportUsersRequest { users: vec![imported] }]);
     let mut answers = import.import_users(requests).await.unwrap().into_inner();
     while answers.message().await.unwrap().is_some() {}
 
@@ -251,8 +250,8 @@ async fn only_operators_rotate_keys() {
     for (name, refused) in
         [("task", true), ("operatorx", true), ("operator", false), ("operator-olga", false)]
     {
-        let mut keys = KeyServiceClient::new(suite.as_service(name).channel(Sibling::Identity));
-        let answer = keys.rotate_keys(internal::RotateKeysRequest {}).await;
+        let mut keys = SecurityAdminServiceClient::new(suite.as_service(name).channel(Sibling::Identity));
+        let answer = keys.rotate_keys(admin::RotateKeysRequest {}).await;
         assert_eq!(answer.is_err(), refused, "{name}");
         if let Err(status) = answer {
             assert_eq!(summary(&status), "PERMISSION_DENIED AUDIENCE_REFUSED");
@@ -269,6 +268,6 @@ async fn a_text_that_no_key_opens_is_a_defect_and_not_an_answer() {
          WHERE username = 'olga'";
     by_hand(&suite, copy).await;
     let request = pb::GetUserRequest { user_id: olga.id.to_string() };
-    let refused = olga.users().get_user(request).await.unwrap_err();
+    let refused = olga.account().get_user(request).await.unwrap_err();
     assert_eq!(summary(&refused), "INTERNAL INTERNAL");
 }

@@ -2,8 +2,8 @@
 
 use crate::harness::harness;
 use chrono::TimeDelta;
-use proto::identity::internal::v1 as internal;
-use proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
+use proto::identity::admin::v1 as admin;
+use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::v1 as pb;
 use shared::siblings::Sibling;
 use testkit::*;
@@ -106,7 +106,7 @@ async fn more_challenges_are_no_more_guesses() {
     assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
     let request =
         pb::RemoveSecondFactorRequest { request_id: String::new(), proof: by_code(&app.next_code()) };
-    let answer = olga.second_factor().remove_second_factor(request).await;
+    let answer = olga.account().remove_second_factor(request).await;
     assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
 }
 
@@ -132,12 +132,12 @@ async fn new_recovery_codes_end_the_former() {
     let olga = suite.user("olga").await;
     let (app, former) = turn_on(&suite, &olga).await;
     let wrong = pb::CreateRecoveryCodesRequest { request_id: String::new(), proof: by_code(&app.code_in(0)) };
-    let answer = olga.second_factor().create_recovery_codes(wrong).await;
+    let answer = olga.account().create_recovery_codes(wrong).await;
     assert_eq!(refusal(answer), "PERMISSION_DENIED SECOND_FACTOR_INVALID");
 
     let request =
         pb::CreateRecoveryCodesRequest { request_id: String::new(), proof: by_code(&app.next_code()) };
-    let codes = olga.second_factor().create_recovery_codes(request).await.unwrap().into_inner().codes;
+    let codes = olga.account().create_recovery_codes(request).await.unwrap().into_inner().codes;
 
     let token = challenge(&olga).await;
     let answer = complete(&suite, &token, by_recovery(&former[0])).await;
@@ -153,16 +153,16 @@ async fn turned_off_a_password_is_enough_again() {
     let open = challenge(&olga).await;
 
     let request = pb::RemoveSecondFactorRequest { request_id: String::new(), proof: by_recovery(&codes[0]) };
-    let after = olga.second_factor().remove_second_factor(request).await.unwrap().into_inner();
+    let after = olga.account().remove_second_factor(request).await.unwrap().into_inner();
 
-    assert!(!after.is_on);
+    assert!(!after.enabled);
     let answer = complete(&suite, &open, by_recovery(&codes[1])).await;
     assert_eq!(refusal(answer), "UNAUTHENTICATED CHALLENGE_INVALID");
     let signed_in = suite.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
     assert!(signed_in.get_ref().tokens.is_some());
     let off = pb::RemoveSecondFactorRequest { request_id: String::new(), proof: by_recovery(&codes[1]) };
-    let answer = olga.second_factor().remove_second_factor(off).await;
-    assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_OFF");
+    let answer = olga.account().remove_second_factor(off).await;
+    assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_NOT_ENABLED");
 }
 
 #[tokio::test]
@@ -171,10 +171,10 @@ async fn turning_on_takes_the_password_a_code_and_a_quarter_of_an_hour() {
     let olga = suite.user("olga").await;
     let wrong =
         pb::BeginSecondFactorRequest { request_id: String::new(), password: "another password".to_owned() };
-    let answer = olga.second_factor().begin_second_factor(wrong).await;
+    let answer = olga.account().begin_second_factor(wrong).await;
     assert_eq!(refusal(answer), "PERMISSION_DENIED PASSWORD_WRONG");
     let answer = confirm(&olga, "000000".to_owned()).await;
-    assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_OFF");
+    assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_NOT_ENABLED");
 
     let former = App::new(&suite, &begin(&olga).await.secret);
     let app = App::new(&suite, &begin(&olga).await.secret);
@@ -182,14 +182,14 @@ async fn turning_on_takes_the_password_a_code_and_a_quarter_of_an_hour() {
     assert_eq!(refusal(answer), "PERMISSION_DENIED SECOND_FACTOR_INVALID");
     suite.options.clock.advance(TimeDelta::minutes(15));
     let answer = confirm(&olga, app.code_in(0)).await;
-    assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_OFF");
+    assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_NOT_ENABLED");
 
     let (app, _) = turn_on(&suite, &olga).await;
     let answer = confirm(&olga, app.next_code()).await;
-    assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_ON");
+    assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_ENABLED");
     let request = pb::BeginSecondFactorRequest { request_id: String::new(), password: olga.password.clone() };
-    let answer = olga.second_factor().begin_second_factor(request).await;
-    assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_ON");
+    let answer = olga.account().begin_second_factor(request).await;
+    assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_ENABLED");
 }
 
 #[tokio::test]
@@ -241,9 +241,8 @@ async fn an_operator_helps_somebody_who_lost_everything() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     turn_on(&suite, &olga).await;
-    let admin =
-        |name: &str| SecondFactorAdminServiceClient::new(suite.as_service(name).channel(Sibling::Identity));
-    let request = |user_id: String| internal::RemoveUserSecondFactorRequest { user_id };
+    let admin = |name: &str| UserAdminServiceClient::new(suite.as_service(name).channel(Sibling::Identity));
+    let request = |user_id: String| admin::RemoveUserSecondFactorRequest { user_id };
     let refused = admin("task").remove_user_second_factor(request(olga.id.to_string())).await;
     assert_eq!(refusal(refused), "PERMISSION_DENIED AUDIENCE_REFUSED");
     let unknown = admin("operator").remove_user_second_factor(request(new_id())).await;
@@ -251,7 +250,7 @@ async fn an_operator_helps_somebody_who_lost_everything() {
 
     for was_on in [true, false] {
         let answer = admin("operator-eva").remove_user_second_factor(request(olga.id.to_string())).await;
-        assert_eq!(answer.unwrap().into_inner().was_on, was_on);
+        assert_eq!(answer.unwrap().into_inner().was_enabled, was_on);
     }
 
     let signed_in = suite.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
@@ -272,7 +271,7 @@ async fn malformed_proofs_name_their_fields() {
         let refused = complete(&suite, "", proof.clone()).await.unwrap_err();
         assert_eq!(violations(&refused), ["challenge_token", field]);
         let request = pb::RemoveSecondFactorRequest { request_id: String::new(), proof };
-        let refused = olga.second_factor().remove_second_factor(request).await.unwrap_err();
+        let refused = olga.account().remove_second_factor(request).await.unwrap_err();
         assert_eq!(violations(&refused), [field]);
     }
     let refused = confirm(&olga, "1".to_owned()).await.unwrap_err();

@@ -1,8 +1,8 @@
 //! Turning a second factor on and off: its owner is told, and a retry is answered like the first call.
 
 use crate::harness::harness;
-use proto::identity::internal::v1 as internal;
-use proto::identity::internal::v1::second_factor_admin_service_client::SecondFactorAdminServiceClient;
+use proto::identity::admin::v1 as admin;
+use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::v1 as pb;
 use shared::siblings::Sibling;
 use testkit::*;
@@ -21,22 +21,21 @@ async fn an_owner_is_told_of_each_change_of_the_second_factor() {
 
     let proof = by_code(&app.next_code());
     let request = pb::CreateRecoveryCodesRequest { request_id: String::new(), proof };
-    olga.second_factor().create_recovery_codes(request).await.unwrap();
+    olga.account().create_recovery_codes(request).await.unwrap();
     let mail = suite.mail_to(OLGA, 2).await;
     assert_eq!(mail.subject, "You have new recovery codes");
     assert!(!mail.text.contains("    "), "a letter has no code in it: {mail:?}");
 
     let proof = by_code(&app.next_code());
     let request = pb::RemoveSecondFactorRequest { request_id: String::new(), proof };
-    olga.second_factor().remove_second_factor(request).await.unwrap();
+    olga.account().remove_second_factor(request).await.unwrap();
     assert_eq!(suite.mail_to(OLGA, 3).await.subject, "Your second factor is off");
 
     turn_on(&suite, &olga).await;
     suite.mail_to(OLGA, 4).await;
-    let mut admin =
-        SecondFactorAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Identity));
+    let mut admin = UserAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Identity));
     for _ in 0..2 {
-        let request = internal::RemoveUserSecondFactorRequest { user_id: olga.id.to_string() };
+        let request = admin::RemoveUserSecondFactorRequest { user_id: olga.id.to_string() };
         admin.remove_user_second_factor(request).await.unwrap();
     }
     assert_eq!(suite.mail_to(OLGA, 5).await.subject, "Your second factor was removed");
@@ -50,7 +49,7 @@ async fn a_wrong_code_changes_nothing_and_tells_nobody() {
     let olga = suite.user("olga").await;
     begin(&olga).await;
     let request = pb::ConfirmSecondFactorRequest { request_id: new_id(), code: "000000".to_owned() };
-    let answer = olga.second_factor().confirm_second_factor(request).await;
+    let answer = olga.account().confirm_second_factor(request).await;
     assert_eq!(refusal(answer), "PERMISSION_DENIED SECOND_FACTOR_INVALID");
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
     assert_eq!(suite.mail_to(OLGA, 1).await.subject, "Confirm your e-mail address");
@@ -60,7 +59,7 @@ async fn a_wrong_code_changes_nothing_and_tells_nobody() {
 async fn a_retry_is_answered_like_the_first_call() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let mut factors = olga.second_factor();
+    let mut factors = olga.account();
     let password = olga.password.clone();
     let request = pb::BeginSecondFactorRequest { request_id: new_id(), password };
     let first = factors.begin_second_factor(request.clone()).await.unwrap().into_inner();
@@ -91,7 +90,7 @@ async fn a_retry_is_answered_like_the_first_call() {
     let proof = by_recovery(&first.codes[0]);
     let request = pb::RemoveSecondFactorRequest { request_id: new_id(), proof };
     for _ in 0..2 {
-        assert!(!factors.remove_second_factor(request.clone()).await.unwrap().into_inner().is_on);
+        assert!(!factors.remove_second_factor(request.clone()).await.unwrap().into_inner().enabled);
     }
     // On, twice new codes, off: a retry tells nobody again.
     assert_eq!(suite.mail_to(OLGA, 3).await.subject, "Your second factor is off");
@@ -105,14 +104,14 @@ async fn a_password_reset_does_not_get_round_the_second_factor() {
     let (app, _) = turn_on(&suite, &olga).await;
     suite.mail_to(OLGA, 1).await;
     let request = pb::RequestPasswordResetRequest { email: OLGA.to_owned() };
-    suite.anonymous().account().request_password_reset(request).await.unwrap();
+    suite.anonymous().auth().request_password_reset(request).await.unwrap();
     let new_password = "battery staple horse".to_owned();
     let request = pb::ResetPasswordRequest {
         request_id: new_id(),
         code: suite.mail_to(OLGA, 2).await.code(),
         new_password: new_password.clone(),
     };
-    suite.anonymous().account().reset_password(request).await.unwrap();
+    suite.anonymous().auth().reset_password(request).await.unwrap();
 
     let answer = suite.anonymous().auth().login(login("olga", &new_password)).await.unwrap().into_inner();
 

@@ -3,8 +3,8 @@
 use crate::harness::harness;
 use std::time::Instant;
 
-use proto::identity::internal::v1 as internal;
-use proto::identity::internal::v1::security_audit_service_client::SecurityAuditServiceClient;
+use proto::identity::admin::v1 as admin;
+use proto::identity::admin::v1::security_admin_service_client::SecurityAdminServiceClient;
 use proto::identity::v1 as pb;
 use proto::identity::v1::SecurityEventKind as Kind;
 use shared::siblings::Sibling;
@@ -15,7 +15,7 @@ use crate::{PATIENCE, another_device, by_hand, login, refusal};
 pub async fn events_of(actor: &Actor, kinds: &[Kind]) -> Vec<pb::SecurityEvent> {
     let kinds = kinds.iter().map(|kind| (*kind).into()).collect();
     let request = pb::ListSecurityEventsRequest { kinds, ..Default::default() };
-    actor.security_events().list_security_events(request).await.unwrap().into_inner().events
+    actor.account().list_security_events(request).await.unwrap().into_inner().events
 }
 
 /// Failures are written a moment later.
@@ -37,8 +37,8 @@ async fn a_user_reads_what_happened_to_the_own_account_newest_first() {
     let lost = another_device(&olga).await;
     let session = lost.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner().session.unwrap();
     let revoke = pb::RevokeSessionRequest { session_id: session.id.clone() };
-    olga.sessions().revoke_session(revoke).await.unwrap();
-    olga.sessions().revoke_other_sessions(pb::RevokeOtherSessionsRequest {}).await.unwrap();
+    olga.account().revoke_session(revoke).await.unwrap();
+    olga.account().revoke_other_sessions(pb::RevokeOtherSessionsRequest {}).await.unwrap();
 
     let events = events_of(&olga, &[]).await;
 
@@ -65,7 +65,7 @@ async fn events_are_paged_and_filtered() {
     let (mut seen, mut page_token) = (Vec::new(), String::new());
     loop {
         let request = pb::ListSecurityEventsRequest { page_size: 2, page_token, ..Default::default() };
-        let page = olga.security_events().list_security_events(request).await.unwrap().into_inner();
+        let page = olga.account().list_security_events(request).await.unwrap().into_inner();
         seen.extend(page.events.into_iter().map(|event| event.id));
         page_token = page.next_page_token;
         if page_token.is_empty() {
@@ -77,13 +77,13 @@ async fn events_are_paged_and_filtered() {
     assert_eq!(events_of(&olga, &[Kind::Login]).await.len(), 3);
 
     let wrong = pb::ListSecurityEventsRequest { page_size: -1, ..Default::default() };
-    let refused = olga.security_events().list_security_events(wrong).await.unwrap_err();
+    let refused = olga.account().list_security_events(wrong).await.unwrap_err();
     assert_eq!(violations(&refused), ["page_size"]);
     let unknown = pb::ListSecurityEventsRequest { kinds: vec![0, 4711], ..Default::default() };
-    let refused = olga.security_events().list_security_events(unknown).await.unwrap_err();
+    let refused = olga.account().list_security_events(unknown).await.unwrap_err();
     assert_eq!(violations(&refused), ["kinds"]);
     let request = pb::ListSecurityEventsRequest::default();
-    let anonymous = suite.anonymous().security_events().list_security_events(request).await;
+    let anonymous = suite.anonymous().account().list_security_events(request).await;
     assert_eq!(refusal(anonymous), "UNAUTHENTICATED SESSION_REQUIRED");
 }
 
@@ -130,25 +130,25 @@ struct Sum {
 async fn operators_read_all_events_and_nobody_else_does() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
-    let list = async |name: &str, request: internal::ListSecurityEventsRequest| {
+    let list = async |name: &str, request: admin::ListSecurityEventsRequest| {
         let channel = suite.as_service(name).channel(Sibling::Identity);
-        let answer = SecurityAuditServiceClient::new(channel).list_security_events(request).await;
+        let answer = SecurityAdminServiceClient::new(channel).list_security_events(request).await;
         answer.map(|answer| answer.into_inner().events)
     };
 
-    let all = list("operator-eva", internal::ListSecurityEventsRequest::default()).await.unwrap();
-    let of_gus = internal::ListSecurityEventsRequest { user_id: gus.id.to_string(), ..Default::default() };
+    let all = list("operator-eva", admin::ListSecurityEventsRequest::default()).await.unwrap();
+    let of_gus = admin::ListSecurityEventsRequest { user_id: gus.id.to_string(), ..Default::default() };
     let of_gus = list("operator", of_gus).await.unwrap();
     let elsewhere =
-        internal::ListSecurityEventsRequest { ip_address: "192.0.2.7".to_owned(), ..Default::default() };
+        admin::ListSecurityEventsRequest { ip_address: "192.0.2.7".to_owned(), ..Default::default() };
 
     assert_eq!(all.len(), 2);
     assert!(all.iter().any(|event| event.user_id == olga.id.to_string()));
     assert_eq!(of_gus.len(), 1);
     assert_eq!(list("operator", elsewhere).await.unwrap(), []);
-    let service = list("task", internal::ListSecurityEventsRequest::default()).await;
+    let service = list("task", admin::ListSecurityEventsRequest::default()).await;
     assert_eq!(summary(&service.unwrap_err()), "PERMISSION_DENIED AUDIENCE_REFUSED");
-    let wrong = internal::ListSecurityEventsRequest {
+    let wrong = admin::ListSecurityEventsRequest {
         user_id: "x".to_owned(),
         ip_address: "y".to_owned(),
         ..Default::default()
@@ -166,7 +166,7 @@ async fn what_cannot_be_recorded_does_not_happen_and_is_not_answered_well() {
     )
     .await;
     let request = pb::BeginSignUpRequest { email: "olga@example.org".to_owned() };
-    let refused = suite.anonymous().sign_up().begin_sign_up(request).await;
+    let refused = suite.anonymous().auth().begin_sign_up(request).await;
     assert!(refused.is_err(), "{refused:?}");
     assert_eq!(suite.count("identity.account_codes").await, 0);
     assert_eq!(suite.count("identity.mail_outbox").await, 0);

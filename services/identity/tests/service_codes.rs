@@ -1,9 +1,9 @@
 //! Codes that a service of the suite asks for.
 
 use crate::harness::harness;
-use proto::identity::internal::v1 as internal;
-use proto::identity::internal::v1::account_code_service_client::AccountCodeServiceClient;
-use proto::identity::internal::v1::{
+use proto::identity::backend::v1 as backend;
+use proto::identity::backend::v1::account_code_service_client::AccountCodeServiceClient;
+use proto::identity::backend::v1::{
     create_email_change_code_request as change, create_email_verification_code_request as verify,
     create_password_reset_code_request as reset,
 };
@@ -17,10 +17,10 @@ pub fn backend(suite: &Suite) -> AccountCodeServiceClient<SiblingChannel> {
     AccountCodeServiceClient::new(suite.as_service("shop").channel(Sibling::Identity))
 }
 
-pub fn returned_reset(email: &str) -> internal::CreatePasswordResetCodeRequest {
-    internal::CreatePasswordResetCodeRequest {
+pub fn returned_reset(email: &str) -> backend::CreatePasswordResetCodeRequest {
+    backend::CreatePasswordResetCodeRequest {
         account: Some(reset::Account::Email(email.to_owned())),
-        delivery: Some(reset::Delivery::ReturnCode(internal::ReturnCode {})),
+        delivery: Some(reset::Delivery::ReturnCode(backend::ReturnCode {})),
     }
 }
 
@@ -39,7 +39,7 @@ async fn a_backend_delivers_a_code_itself() {
         code: made.code.unwrap(),
         new_password: new_password.clone(),
     };
-    suite.anonymous().account().reset_password(request).await.unwrap();
+    suite.anonymous().auth().reset_password(request).await.unwrap();
     suite.anonymous().auth().login(login("olga", &new_password)).await.unwrap();
     assert_eq!(suite.mail_to("olga@example.org", 1).await.subject, "Your password was changed");
 }
@@ -49,8 +49,8 @@ async fn a_backend_has_codes_mailed() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let user_id = olga.id.to_string();
-    let send = internal::SendCode {};
-    let request = internal::CreateEmailVerificationCodeRequest {
+    let send = backend::SendCode {};
+    let request = backend::CreateEmailVerificationCodeRequest {
         user_id: user_id.clone(),
         delivery: Some(verify::Delivery::SendCode(send)),
     };
@@ -60,7 +60,7 @@ async fn a_backend_has_codes_mailed() {
     let request = pb::VerifyEmailRequest { request_id: new_id(), code };
     suite.anonymous().account().verify_email(request).await.unwrap();
 
-    let request = internal::CreateEmailChangeCodeRequest {
+    let request = backend::CreateEmailChangeCodeRequest {
         user_id,
         new_email: "new@example.org".to_owned(),
         delivery: Some(change::Delivery::SendCode(send)),
@@ -74,12 +74,12 @@ async fn a_backend_has_codes_mailed() {
 async fn a_backend_is_told_that_an_address_is_somebodys() {
     let suite = harness().start().await;
     let [olga, _gus] = suite.users(["olga", "gus"]).await;
-    let wish = |new_email: &str, delivery| internal::CreateEmailChangeCodeRequest {
+    let wish = |new_email: &str, delivery| backend::CreateEmailChangeCodeRequest {
         user_id: olga.id.to_string(),
         new_email: new_email.to_owned(),
         delivery: Some(delivery),
     };
-    let returned = change::Delivery::ReturnCode(internal::ReturnCode {});
+    let returned = change::Delivery::ReturnCode(backend::ReturnCode {});
     let mut backend = backend(&suite);
 
     for taken in ["GUS@example.org", "olga@example.org"] {
@@ -88,7 +88,7 @@ async fn a_backend_is_told_that_an_address_is_somebodys() {
         assert_eq!(refused.message(), "new_email is already taken");
     }
     assert!(suite.mails_to("gus@example.org").is_empty());
-    let sent = change::Delivery::SendCode(internal::SendCode {});
+    let sent = change::Delivery::SendCode(backend::SendCode {});
     let refused = backend.create_email_change_code(wish("gus@example.org", sent)).await;
     assert_eq!(refusal(refused), "ALREADY_EXISTS ALREADY_EXISTS");
     assert_eq!(suite.mail_to("gus@example.org", 1).await.subject, "You already have an account");
@@ -107,13 +107,11 @@ async fn what_a_backend_asks_wrongly_is_refused() {
     let mut backend = backend(&suite);
     let unknown = backend.create_password_reset_code(returned_reset("nobody@example.org")).await;
     assert_eq!(refusal(unknown), "NOT_FOUND RESOURCE_NOT_FOUND");
-    let refused = backend
-        .create_email_change_code(internal::CreateEmailChangeCodeRequest::default())
-        .await
-        .unwrap_err();
+    let refused =
+        backend.create_email_change_code(backend::CreateEmailChangeCodeRequest::default()).await.unwrap_err();
     assert_eq!(violations(&refused), ["delivery", "user_id", "new_email"]);
     let refused = backend
-        .create_password_reset_code(internal::CreatePasswordResetCodeRequest::default())
+        .create_password_reset_code(backend::CreatePasswordResetCodeRequest::default())
         .await
         .unwrap_err();
     assert_eq!(violations(&refused), ["delivery", "account"]);

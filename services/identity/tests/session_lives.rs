@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use futures::StreamExt as _;
 use identity::IdentityOptions;
 use identity::SessionOptions;
-use proto::identity::internal::v1 as internal;
+use proto::identity::backend::v1 as backend;
 use proto::identity::v1 as pb;
 use testkit::*;
 use tonic::{Request, Response, Status};
@@ -15,7 +15,7 @@ use crate::{
     another_device, list_sessions, login, refusal, refused_elsewhere, with_tokens, works_everywhere,
 };
 
-async fn refresh(suite: &Suite, actor: &Actor) -> Result<Response<pb::SignedIn>, Status> {
+async fn refresh(suite: &Suite, actor: &Actor) -> Result<Response<pb::LoginResponse>, Status> {
     let request = pb::RefreshSessionRequest { refresh_token: actor.refresh_token.clone() };
     suite.anonymous().auth().refresh_session(request).await
 }
@@ -106,7 +106,7 @@ async fn the_oldest_session_ends_when_there_are_too_many_and_everybody_is_told()
         kinds: vec![pb::SecurityEventKind::SessionLimitReached.into()],
         ..Default::default()
     };
-    let events = third.security_events().list_security_events(request).await.unwrap().into_inner().events;
+    let events = third.account().list_security_events(request).await.unwrap().into_inner().events;
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].details["count"], "1");
 }
@@ -129,7 +129,7 @@ async fn all_sessions_end_at_once_the_calling_one_too() {
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let lost = another_device(&olga).await;
 
-    let answer = olga.sessions().revoke_all_sessions(pb::RevokeAllSessionsRequest {}).await.unwrap();
+    let answer = olga.account().revoke_all_sessions(pb::RevokeAllSessionsRequest {}).await.unwrap();
 
     assert_eq!(answer.into_inner().revoked_count, 2);
     for actor in [&olga, &lost] {
@@ -149,8 +149,8 @@ async fn what_siblings_report_shows_when_a_session_was_last_used() {
     let report = async |session_id: &str, seconds: i64| {
         let seen_at =
             session.created_at.map(|at| prost_types::Timestamp { seconds: at.seconds + seconds, ..at });
-        let sessions = vec![internal::SeenSession { session_id: session_id.to_owned(), seen_at }];
-        let request = internal::ReportSeenSessionsRequest { sessions };
+        let sessions = vec![backend::SeenSession { session_id: session_id.to_owned(), seen_at }];
+        let request = backend::ReportSeenSessionsRequest { sessions };
         suite.as_service("task").identity_sessions().report_seen_sessions(request).await
     };
     suite.options.clock.advance(TimeDelta::minutes(30));
@@ -216,7 +216,7 @@ async fn one_account_is_closed_to_guesses_from_many_addresses_and_others_are_not
         refusals.push(refusal(auth.login(guess).await));
     }
 
-    assert_eq!(refusals.iter().filter(|text| *text == "UNAUTHENTICATED BAD_CREDENTIALS").count(), 10);
+    assert_eq!(refusals.iter().filter(|text| *text == "UNAUTHENTICATED INVALID_CREDENTIALS").count(), 10);
     let owner = auth.login(from("198.51.100.1", login("olga", &olga.password))).await;
     assert_eq!(refusal(owner), "RESOURCE_EXHAUSTED RATE_LIMITED");
     works_everywhere(&with_tokens(&olga, &refresh(&suite, &olga).await.unwrap().into_inner())).await.unwrap();
@@ -239,7 +239,7 @@ async fn one_address_that_guesses_at_many_accounts_is_closed_and_others_are_not(
     });
     let refusals: Vec<_> = guesses.buffered(4).collect().await;
 
-    assert_eq!(refusals.iter().filter(|text| *text == "UNAUTHENTICATED BAD_CREDENTIALS").count(), 100);
+    assert_eq!(refusals.iter().filter(|text| *text == "UNAUTHENTICATED INVALID_CREDENTIALS").count(), 100);
     let mut auth = suite.anonymous().auth();
     let same = auth.login(from("192.0.2.1", login("gus", &gus.password))).await;
     assert_eq!(refusal(same), "RESOURCE_EXHAUSTED RATE_LIMITED");

@@ -34,7 +34,7 @@ async fn sessions_are_listed_newest_first_over_pages() {
     let (mut seen, mut page_token) = (Vec::new(), String::new());
     loop {
         let request = pb::ListSessionsRequest { page_size: 4, page_token };
-        let page = olga.sessions().list_sessions(request).await.unwrap().into_inner();
+        let page = olga.account().list_sessions(request).await.unwrap().into_inner();
         assert!(page.sessions.len() <= 4);
         seen.extend(
             page.sessions.into_iter().map(|session| (session.created_at.unwrap().seconds, session.id)),
@@ -77,14 +77,14 @@ async fn a_malformed_wish_for_a_page_is_refused() {
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     plant_sessions(&suite, &olga, 2).await;
     let first = pb::ListSessionsRequest { page_size: 1, ..Default::default() };
-    let page_token = olga.sessions().list_sessions(first).await.unwrap().into_inner().next_page_token;
+    let page_token = olga.account().list_sessions(first).await.unwrap().into_inner().next_page_token;
 
     let of_another = pb::ListSessionsRequest { page_size: 1, page_token };
     let negative = pb::ListSessionsRequest { page_size: -1, ..Default::default() };
 
-    let answer = gus.sessions().list_sessions(of_another).await;
+    let answer = gus.account().list_sessions(of_another).await;
     assert_eq!(refusal(answer), "INVALID_ARGUMENT PAGE_TOKEN_INVALID");
-    let refused = gus.sessions().list_sessions(negative).await.unwrap_err();
+    let refused = gus.account().list_sessions(negative).await.unwrap_err();
     assert_eq!(violations(&refused), ["page_size"]);
 }
 
@@ -96,13 +96,13 @@ async fn a_revoked_session_stops_working_everywhere_at_once() {
     works_everywhere(&lost).await.unwrap();
     let id = session_of(&lost).await;
 
-    let ended = olga.sessions().revoke_session(revoke(&id)).await.unwrap().into_inner();
+    let ended = olga.account().revoke_session(revoke(&id)).await.unwrap().into_inner();
 
     assert!(!ended.is_active && !ended.is_current);
     assert_eq!(refusal(lost.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
     assert_eq!(refused_elsewhere(&lost).await, "UNAUTHENTICATED SESSION_INVALID");
     works_everywhere(&olga).await.unwrap();
-    let again = olga.sessions().revoke_session(revoke(&id)).await.unwrap().into_inner();
+    let again = olga.account().revoke_session(revoke(&id)).await.unwrap().into_inner();
     assert_eq!(again, ended);
 }
 
@@ -112,10 +112,10 @@ async fn nobody_revokes_what_is_not_theirs() {
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let id = session_of(&olga).await;
 
-    let strangers = gus.sessions().revoke_session(revoke(id)).await;
-    let unknown = gus.sessions().revoke_session(revoke(Uuid::now_v7())).await;
-    let anonymous = suite.anonymous().sessions().revoke_session(revoke(Uuid::now_v7())).await;
-    let malformed = gus.sessions().revoke_session(revoke("x")).await.unwrap_err();
+    let strangers = gus.account().revoke_session(revoke(id)).await;
+    let unknown = gus.account().revoke_session(revoke(Uuid::now_v7())).await;
+    let anonymous = suite.anonymous().account().revoke_session(revoke(Uuid::now_v7())).await;
+    let malformed = gus.account().revoke_session(revoke("x")).await.unwrap_err();
 
     assert_eq!(refusal(strangers), "NOT_FOUND RESOURCE_NOT_FOUND");
     assert_eq!(refusal(unknown), "NOT_FOUND RESOURCE_NOT_FOUND");
@@ -132,8 +132,8 @@ async fn all_other_sessions_are_revoked_and_no_one_elses() {
     let stolen = another_device(&olga).await;
     let request = pb::RevokeOtherSessionsRequest {};
 
-    let first = olga.sessions().revoke_other_sessions(request).await.unwrap().into_inner();
-    let second = olga.sessions().revoke_other_sessions(request).await.unwrap().into_inner();
+    let first = olga.account().revoke_other_sessions(request).await.unwrap().into_inner();
+    let second = olga.account().revoke_other_sessions(request).await.unwrap().into_inner();
 
     assert_eq!((first.revoked_count, second.revoked_count), (2, 0));
     for actor in [&lost, &stolen] {
@@ -155,7 +155,7 @@ async fn revoking_all_others_also_ends_what_a_crash_kept_from_being_told() {
     works_everywhere(&lost).await.unwrap();
 
     let request = pb::RevokeOtherSessionsRequest {};
-    let answer = olga.sessions().revoke_other_sessions(request).await.unwrap().into_inner();
+    let answer = olga.account().revoke_other_sessions(request).await.unwrap().into_inner();
 
     assert_eq!(answer.revoked_count, 0);
     assert_eq!(refused_elsewhere(&lost).await, "UNAUTHENTICATED SESSION_INVALID");

@@ -4,9 +4,9 @@ use crate::harness::harness;
 use chrono::TimeDelta;
 use identity::IdentityOptions;
 use identity::RegistrationMode;
-use proto::identity::internal::v1 as internal;
-use proto::identity::internal::v1::account_code_service_client::AccountCodeServiceClient;
-use proto::identity::internal::v1::create_sign_up_code_request::Delivery;
+use proto::identity::backend::v1 as backend;
+use proto::identity::backend::v1::account_code_service_client::AccountCodeServiceClient;
+use proto::identity::backend::v1::create_sign_up_code_request::Delivery;
 use proto::identity::v1 as pb;
 use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
@@ -17,7 +17,7 @@ const CODE_INVALID: &str = "FAILED_PRECONDITION CODE_INVALID";
 
 pub async fn begin(suite: &Suite, email: &str) -> pb::BeginSignUpResponse {
     let request = pb::BeginSignUpRequest { email: email.to_owned() };
-    suite.anonymous().sign_up().begin_sign_up(request).await.unwrap().into_inner()
+    suite.anonymous().auth().begin_sign_up(request).await.unwrap().into_inner()
 }
 
 pub fn completion(code: &str) -> pb::CompleteSignUpRequest {
@@ -40,11 +40,11 @@ async fn code_for(suite: &Suite, email: &str, mails: usize) -> String {
 async fn complete(
     suite: &Suite,
     request: pb::CompleteSignUpRequest,
-) -> Result<tonic::Response<pb::SignedIn>, tonic::Status> {
-    suite.anonymous().sign_up().complete_sign_up(request).await
+) -> Result<tonic::Response<pb::LoginResponse>, tonic::Status> {
+    suite.anonymous().auth().complete_sign_up(request).await
 }
 
-fn user_of(signed_in: &pb::SignedIn) -> pb::User {
+fn user_of(signed_in: &pb::LoginResponse) -> pb::User {
     signed_in.user.clone().unwrap()
 }
 
@@ -66,7 +66,7 @@ async fn somebody_signs_up_with_the_code_from_the_mail() {
     assert_eq!(user.last_login_at, user.created_at);
     let olga = with_tokens(&suite.anonymous(), &signed_in);
     works_everywhere(&olga).await.unwrap();
-    olga.users().get_user_profile(pb::GetUserProfileRequest { user_id: user.id }).await.unwrap();
+    olga.account().get_user_profile(pb::GetUserProfileRequest { user_id: user.id }).await.unwrap();
     assert_eq!(refusal(complete(&suite, completion(&mail.code())).await), CODE_INVALID);
 }
 
@@ -96,7 +96,7 @@ async fn a_taken_address_gets_the_same_answer_and_its_owner_is_told() {
     let working = "SELECT email AS line FROM identity.account_codes WHERE used_by IS NULL";
     assert_eq!(crate::sealing::lines(&suite, working).await, ["nobody@example.org"]);
     let request = pb::ListSecurityEventsRequest::default();
-    let events = olga.security_events().list_security_events(request).await.unwrap().into_inner();
+    let events = olga.account().list_security_events(request).await.unwrap().into_inner();
     assert_eq!(events.events[0].kind(), pb::SecurityEventKind::SignUpRequested);
 }
 
@@ -191,7 +191,7 @@ async fn an_address_gets_five_mails_in_an_hour_whoever_asks() {
         begin(&suite, "olga@example.org").await;
     }
     let request = pb::BeginSignUpRequest { email: "Olga@example.org".to_owned() };
-    let answer = suite.anonymous().sign_up().begin_sign_up(request).await;
+    let answer = suite.anonymous().auth().begin_sign_up(request).await;
     assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
 }
 
@@ -199,13 +199,13 @@ fn backend(suite: &Suite) -> AccountCodeServiceClient<SiblingChannel> {
     AccountCodeServiceClient::new(suite.as_service("shop").channel(Sibling::Identity))
 }
 
-fn asked_by_backend(email: &str, delivery: Delivery) -> internal::CreateSignUpCodeRequest {
-    internal::CreateSignUpCodeRequest { email: email.to_owned(), delivery: Some(delivery) }
+fn asked_by_backend(email: &str, delivery: Delivery) -> backend::CreateSignUpCodeRequest {
+    backend::CreateSignUpCodeRequest { email: email.to_owned(), delivery: Some(delivery) }
 }
 
 /// The code that a backend delivers itself.
 pub async fn returned_code(suite: &Suite, email: &str) -> String {
-    let returned = Delivery::ReturnCode(internal::ReturnCode {});
+    let returned = Delivery::ReturnCode(backend::ReturnCode {});
     let made = backend(suite).create_sign_up_code(asked_by_backend(email, returned)).await;
     made.unwrap().into_inner().code.unwrap()
 }
@@ -213,7 +213,7 @@ pub async fn returned_code(suite: &Suite, email: &str) -> String {
 #[tokio::test]
 async fn a_backend_delivers_a_code_itself_and_is_told_of_a_taken_address() {
     let suite = harness().start().await;
-    let returned = Delivery::ReturnCode(internal::ReturnCode {});
+    let returned = Delivery::ReturnCode(backend::ReturnCode {});
     let made = backend(&suite).create_sign_up_code(asked_by_backend("Olga@example.org", returned)).await;
     let made = made.unwrap().into_inner();
     let signed_in = complete(&suite, completion(&made.code.unwrap())).await.unwrap().into_inner();
@@ -222,7 +222,7 @@ async fn a_backend_delivers_a_code_itself_and_is_told_of_a_taken_address() {
     let again = backend(&suite).create_sign_up_code(asked_by_backend("olga@example.org", returned)).await;
     assert_eq!(refusal(again), "ALREADY_EXISTS ALREADY_EXISTS");
     assert_eq!(suite.mails_to("olga@example.org").len(), 0);
-    let sent = Delivery::SendCode(internal::SendCode {});
+    let sent = Delivery::SendCode(backend::SendCode {});
     let again = backend(&suite).create_sign_up_code(asked_by_backend("olga@example.org", sent)).await;
     assert_eq!(refusal(again), "ALREADY_EXISTS ALREADY_EXISTS");
     assert_eq!(suite.mail_to("olga@example.org", 1).await.subject, "You already have an account");
@@ -235,7 +235,7 @@ async fn a_backend_delivers_a_code_itself_and_is_told_of_a_taken_address() {
 #[tokio::test]
 async fn malformed_requests_name_every_field() {
     let suite = harness().start().await;
-    let refused = suite.anonymous().sign_up().begin_sign_up(pb::BeginSignUpRequest::default()).await;
+    let refused = suite.anonymous().auth().begin_sign_up(pb::BeginSignUpRequest::default()).await;
     assert_eq!(violations(&refused.unwrap_err()), ["email"]);
     let request = pb::CompleteSignUpRequest {
         request_id: "x".to_owned(),
@@ -248,6 +248,6 @@ async fn malformed_requests_name_every_field() {
     let refused = complete(&suite, request).await.unwrap_err();
     let fields = ["request_id", "code", "username", "first_name", "last_name", "password"];
     assert_eq!(violations(&refused), fields);
-    let refused = backend(&suite).create_sign_up_code(internal::CreateSignUpCodeRequest::default()).await;
+    let refused = backend(&suite).create_sign_up_code(backend::CreateSignUpCodeRequest::default()).await;
     assert_eq!(violations(&refused.unwrap_err()), ["delivery", "email"]);
 }

@@ -36,7 +36,7 @@ async fn an_unknown_user_and_a_wrong_password_look_the_same() {
         let status = auth.login(login(name, password)).await.unwrap_err();
         refusals.push((summary(&status), status.message().to_owned(), status.details().to_owned()));
     }
-    assert_eq!(refusals[0].0, "UNAUTHENTICATED BAD_CREDENTIALS");
+    assert_eq!(refusals[0].0, "UNAUTHENTICATED INVALID_CREDENTIALS");
     assert!(refusals.iter().all(|refusal| *refusal == refusals[0]), "{refusals:?}");
 }
 
@@ -46,7 +46,7 @@ async fn a_suspended_user_does_not_sign_in() {
     let olga = suite.user("olga").await;
     by_hand(&suite, "UPDATE identity.users SET status = 'suspended'").await;
     let answer = suite.anonymous().auth().login(login("olga", &olga.password)).await;
-    assert_eq!(refusal(answer), "UNAUTHENTICATED BAD_CREDENTIALS");
+    assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
 }
 
 #[tokio::test]

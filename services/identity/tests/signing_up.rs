@@ -33,8 +33,8 @@ async fn somebody_registers_and_is_signed_in() {
     let actor = crate::with_tokens(&suite.anonymous(), &signed_in);
     works_everywhere(&actor).await.unwrap();
     let profile = pb::GetUserProfileRequest { user_id: user.id.clone() };
-    actor.users().get_user_profile(profile).await.unwrap();
-    let read = actor.users().get_user(pb::GetUserRequest { user_id: user.id.clone() }).await.unwrap();
+    actor.account().get_user_profile(profile).await.unwrap();
+    let read = actor.account().get_user(pb::GetUserRequest { user_id: user.id.clone() }).await.unwrap();
     assert_eq!(read.into_inner(), user);
 }
 
@@ -75,7 +75,8 @@ async fn two_tries_at_once_make_one_account() {
     let request = olga();
     let (mut one, mut two) = (suite.anonymous().auth(), suite.anonymous().auth());
     let (first, second) = tokio::join!(one.register(request.clone()), two.register(request.clone()));
-    let id = |answer: Result<tonic::Response<pb::SignedIn>, _>| answer.unwrap().into_inner().user.unwrap().id;
+    let id =
+        |answer: Result<tonic::Response<pb::LoginResponse>, _>| answer.unwrap().into_inner().user.unwrap().id;
     assert_eq!(id(first), id(second));
 }
 

@@ -10,7 +10,7 @@ use crate::{by_hand, refusal};
 
 async fn read(actor: &Actor) -> pb::User {
     let request = pb::GetUserRequest { user_id: actor.id.to_string() };
-    actor.users().get_user(request).await.unwrap().into_inner()
+    actor.account().get_user(request).await.unwrap().into_inner()
 }
 
 fn change(user: &pb::User, paths: &[&str]) -> pb::UpdateUserRequest {
@@ -26,11 +26,11 @@ async fn a_user_reads_their_own_account_and_no_other() {
 
     assert_eq!(read(&olga).await.username, "olga");
     for id in [olga.id.to_string(), new_id()] {
-        assert_eq!(refusal(gus.users().get_user(get(id)).await), "NOT_FOUND RESOURCE_NOT_FOUND");
+        assert_eq!(refusal(gus.account().get_user(get(id)).await), "NOT_FOUND RESOURCE_NOT_FOUND");
     }
-    let anonymous = suite.anonymous().users().get_user(get(olga.id.to_string())).await;
+    let anonymous = suite.anonymous().account().get_user(get(olga.id.to_string())).await;
     assert_eq!(refusal(anonymous), "UNAUTHENTICATED SESSION_REQUIRED");
-    let malformed = gus.users().get_user(get("x".to_owned())).await.unwrap_err();
+    let malformed = gus.account().get_user(get("x".to_owned())).await.unwrap_err();
     assert_eq!(violations(&malformed), ["user_id"]);
 }
 
@@ -66,7 +66,7 @@ async fn the_named_fields_change_and_no_others() {
     wish.metadata = Some(shared::json::to_struct(&json!({"theme": {"dark": true}})));
 
     let named = ["username", "first_name", "avatar_url", "metadata"];
-    let after = olga.users().update_user(change(&wish, &named)).await.unwrap().into_inner();
+    let after = olga.account().update_user(change(&wish, &named)).await.unwrap().into_inner();
 
     assert_eq!(after, read(&olga).await);
     assert_ne!(after.etag, before.etag);
@@ -74,7 +74,7 @@ async fn the_named_fields_change_and_no_others() {
     let (etag, updated_at, last_name) = (after.etag.clone(), after.updated_at, None);
     assert_eq!(after, pb::User { etag, updated_at, last_name, ..wish });
     let cleared = pb::User { first_name: None, ..after };
-    let after = olga.users().update_user(change(&cleared, &["first_name"])).await.unwrap().into_inner();
+    let after = olga.account().update_user(change(&cleared, &["first_name"])).await.unwrap().into_inner();
     assert_eq!(after.first_name, None);
 }
 
@@ -84,9 +84,9 @@ async fn an_empty_mask_changes_nothing() {
     let olga = suite.guest("olga").await;
     let before = read(&olga).await;
     let wish = pb::User { username: "other".to_owned(), ..before.clone() };
-    assert_eq!(olga.users().update_user(change(&wish, &[])).await.unwrap().into_inner(), before);
+    assert_eq!(olga.account().update_user(change(&wish, &[])).await.unwrap().into_inner(), before);
     let without_mask = pb::UpdateUserRequest { user: Some(wish), update_mask: None };
-    assert_eq!(olga.users().update_user(without_mask).await.unwrap().into_inner(), before);
+    assert_eq!(olga.account().update_user(without_mask).await.unwrap().into_inner(), before);
     assert_eq!(read(&olga).await, before);
 }
 
@@ -96,11 +96,11 @@ async fn a_stale_change_and_a_taken_name_are_refused() {
     let [olga, _gus] = suite.guests(["olga", "gus"]).await;
     let before = read(&olga).await;
     let first = pb::User { first_name: Some("Olga".to_owned()), ..before.clone() };
-    olga.users().update_user(change(&first, &["first_name"])).await.unwrap();
+    olga.account().update_user(change(&first, &["first_name"])).await.unwrap();
 
-    let stale = olga.users().update_user(change(&first, &["first_name"])).await;
+    let stale = olga.account().update_user(change(&first, &["first_name"])).await;
     let taken = pb::User { username: "gus".to_owned(), etag: String::new(), ..before };
-    let taken = olga.users().update_user(change(&taken, &["username"])).await.unwrap_err();
+    let taken = olga.account().update_user(change(&taken, &["username"])).await.unwrap_err();
 
     assert_eq!(refusal(stale), "ABORTED ETAG_MISMATCH");
     assert_eq!(summary(&taken), "ALREADY_EXISTS ALREADY_EXISTS");
@@ -114,8 +114,8 @@ async fn nobody_changes_another_users_account() {
     let before = read(&olga).await;
     let wish = pb::User { first_name: Some("Hacked".to_owned()), ..before.clone() };
 
-    let stranger = gus.users().update_user(change(&wish, &["first_name"])).await;
-    let anonymous = suite.anonymous().users().update_user(change(&wish, &["first_name"])).await;
+    let stranger = gus.account().update_user(change(&wish, &["first_name"])).await;
+    let anonymous = suite.anonymous().account().update_user(change(&wish, &["first_name"])).await;
 
     assert_eq!(refusal(stranger), "NOT_FOUND RESOURCE_NOT_FOUND");
     assert_eq!(refusal(anonymous), "UNAUTHENTICATED SESSION_REQUIRED");
@@ -138,7 +138,7 @@ async fn every_malformed_field_is_named() {
     };
     let paths = ["username", "first_name", "last_name", "avatar_url", "metadata", "password_hash", "status"];
 
-    let mut fields = violations(&olga.users().update_user(change(&wish, &paths)).await.unwrap_err());
+    let mut fields = violations(&olga.account().update_user(change(&wish, &paths)).await.unwrap_err());
 
     fields.dedup();
     let user =

@@ -16,18 +16,14 @@ mod invitations;
 mod members;
 mod ownership;
 mod projects;
+mod rpc;
 mod schema;
 
 use proto::project::DESCRIPTOR_SET;
-use proto::project::internal::v1::access_service_server::AccessServiceServer;
-use proto::project::internal::v1::invitation_issuing_service_server::InvitationIssuingServiceServer;
-use proto::project::internal::v1::project_export_service_server::ProjectExportServiceServer;
-use proto::project::internal::v1::project_import_service_server::ProjectImportServiceServer;
-use proto::project::v1::invitation_service_server::InvitationServiceServer;
+use proto::project::admin::v1::project_admin_service_server::ProjectAdminServiceServer;
+use proto::project::backend::v1::access_service_server::AccessServiceServer;
+use proto::project::backend::v1::invitation_service_server::InvitationServiceServer;
 use proto::project::v1::member_service_server::MemberServiceServer;
-use proto::project::v1::ownership_service_server::OwnershipServiceServer;
-use proto::project::v1::project_feed_service_server::ProjectFeedServiceServer;
-use proto::project::v1::project_history_service_server::ProjectHistoryServiceServer;
 use proto::project::v1::project_service_server::ProjectServiceServer;
 use shared::database::{Constraint, Rule};
 use shared::error::ErrorReason;
@@ -37,11 +33,19 @@ use shared::service::Ground;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
+use access::rpc::Access;
 use exports::Exporting;
+use feed::rpc::Feed;
+use history::rpc::History;
+use imports::rpc::Imports;
 use invitations::inviting::Inviting;
 use invitations::issuing::Issuing;
 use invitations::rpc::Invitations;
 use invitations::token::InvitationTokens;
+use members::rpc::Members;
+use ownership::rpc::Ownership;
+use projects::rpc::Projects;
+use rpc::{MemberHandler, ProjectAdminHandler, ProjectHandler};
 
 /// Name of the service, of its schema and of its proto package.
 pub const NAME: &str = "project";
@@ -87,26 +91,25 @@ pub async fn serve(ground: Ground, mail: MailOptions, listener: TcpListener) -> 
 }
 
 fn routes(ground: &Ground, inviting: &Inviting, tokens: &InvitationTokens) -> Routes {
-    let projects = ProjectServiceServer::new(projects::rpc::Projects::new(ground.clone()));
-    let members = MemberServiceServer::new(members::rpc::Members::new(ground.clone()));
-    let ownership = OwnershipServiceServer::new(ownership::rpc::Ownership::new(ground.clone()));
-    let (inviting, tokens) = (inviting.clone(), tokens.clone());
+    let history = History::new(ground.clone());
+    let projects = ProjectHandler {
+        projects: Projects::new(ground.clone()),
+        history: history.clone(),
+        feed: Feed::new(ground.clone()),
+    };
+    let members = MemberHandler {
+        members: Members::new(ground.clone()),
+        ownership: Ownership::new(ground.clone()),
+        invitations: Invitations { inviting: inviting.clone(), tokens: tokens.clone() },
+        history,
+    };
+    let admin =
+        ProjectAdminHandler { imports: Imports::new(ground.clone()), exports: Exporting::new(ground) };
     let issuing = Issuing { inviting: inviting.clone(), tokens: tokens.clone() };
-    let issuing = InvitationIssuingServiceServer::new(issuing);
-    let invitations = InvitationServiceServer::new(Invitations { inviting, tokens });
-    let history = ProjectHistoryServiceServer::new(history::rpc::History::new(ground.clone()));
-    let feed = ProjectFeedServiceServer::new(feed::rpc::Feed::new(ground.clone()));
-    let access = AccessServiceServer::new(access::rpc::Access::new(ground.clone()));
-    let imports = ProjectImportServiceServer::new(imports::rpc::Imports::new(ground.clone()));
-    let exports = ProjectExportServiceServer::new(Exporting::new(ground));
-    Routes::new(projects.max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(members.max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(ownership.max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(invitations.max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(issuing.max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(history.max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(feed.max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(access.max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(imports.max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(exports.max_decoding_message_size(MAX_MESSAGE_BYTES))
+    let access = Access::new(ground.clone());
+    Routes::new(ProjectServiceServer::new(projects).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(MemberServiceServer::new(members).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(InvitationServiceServer::new(issuing).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(AccessServiceServer::new(access).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(ProjectAdminServiceServer::new(admin).max_decoding_message_size(MAX_MESSAGE_BYTES))
 }

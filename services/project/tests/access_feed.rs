@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::actions::*;
 use diesel_async::SimpleAsyncConnection;
-use proto::project::internal::v1::{
+use proto::project::backend::v1::{
     ListProjectAccessRequest, ProjectAccess, WatchProjectAccessRequest, WatchProjectAccessResponse,
 };
 use proto::project::v1::ProjectRole;

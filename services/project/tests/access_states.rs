@@ -2,8 +2,8 @@
 
 use crate::actions::*;
 use crate::harness::harness;
-use proto::project::internal::v1::access_service_client::AccessServiceClient;
-use proto::project::internal::v1::{
+use proto::project::backend::v1::access_service_client::AccessServiceClient;
+use proto::project::backend::v1::{
     GetProjectAccessRequest, ListProjectAccessRequest, ProjectAccess, WatchProjectAccessRequest,
 };
 use proto::project::v1::{Project, ProjectRole};

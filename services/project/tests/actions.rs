@@ -114,7 +114,7 @@ pub fn offering(project: &pb::Project, whom: &Actor) -> pb::OfferOwnershipReques
 }
 
 pub async fn offer(who: &Actor, request: pb::OfferOwnershipRequest) -> Result<pb::OwnershipTransfer, Status> {
-    Ok(who.ownership().offer_ownership(request).await?.into_inner())
+    Ok(who.members().offer_ownership(request).await?.into_inner())
 }
 
 pub async fn get_offer(who: &Actor, offer: &pb::OwnershipTransfer) -> Result<pb::OwnershipTransfer, Status> {
@@ -122,7 +122,7 @@ pub async fn get_offer(who: &Actor, offer: &pb::OwnershipTransfer) -> Result<pb:
         project_id: offer.project_id.clone(),
         transfer_id: offer.id.clone(),
     };
-    Ok(who.ownership().get_ownership_transfer(request).await?.into_inner())
+    Ok(who.members().get_ownership_transfer(request).await?.into_inner())
 }
 
 pub async fn accept(
@@ -135,7 +135,7 @@ pub async fn accept(
         transfer_id: offer.id.clone(),
         etag: etag.to_owned(),
     };
-    Ok(who.ownership().accept_ownership(request).await?.into_inner())
+    Ok(who.members().accept_ownership(request).await?.into_inner())
 }
 
 pub async fn decline(
@@ -148,7 +148,7 @@ pub async fn decline(
         transfer_id: offer.id.clone(),
         etag: etag.to_owned(),
     };
-    Ok(who.ownership().decline_ownership(request).await?.into_inner())
+    Ok(who.members().decline_ownership(request).await?.into_inner())
 }
 
 pub async fn withdraw(
@@ -161,10 +161,10 @@ pub async fn withdraw(
         transfer_id: offer.id.clone(),
         etag: etag.to_owned(),
     };
-    Ok(who.ownership().withdraw_ownership(request).await?.into_inner())
+    Ok(who.members().withdraw_ownership(request).await?.into_inner())
 }
 
 pub async fn accept_invitation(who: &Actor, token: &str) -> Result<pb::Invitation, Status> {
     let request = pb::AcceptInvitationRequest { token: token.to_owned() };
-    Ok(who.invitations().accept_invitation(request).await?.into_inner())
+    Ok(who.members().accept_invitation(request).await?.into_inner())
 }

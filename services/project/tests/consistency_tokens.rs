@@ -82,7 +82,7 @@ async fn a_change_of_access_is_told_by_its_token() {
         transfer_id: offered.id,
         ..Default::default()
     };
-    let accepted = gus.ownership().accept_ownership(accepted).await.unwrap();
+    let accepted = gus.members().accept_ownership(accepted).await.unwrap();
     seen = is_of_the_change(&suite, &id, seen, token(&accepted), "hand over").await;
     let deleted = DeleteProjectRequest { project_id: id.clone(), ..Default::default() };
     let deleted = gus.projects().delete_project(deleted).await.unwrap();

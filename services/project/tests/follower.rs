@@ -19,7 +19,7 @@ pub struct Watcher {
 
 impl Watcher {
     pub async fn of(who: &Actor, request: WatchProjectRequest) -> Result<Self, Status> {
-        let stream = who.project_feed().watch_project(request).await?.into_inner();
+        let stream = who.projects().watch_project(request).await?.into_inner();
         Ok(Self { stream, token: String::new(), seen: Vec::new() })
     }
 

@@ -11,7 +11,7 @@ use testkit::*;
 use tonic::Status;
 
 async fn page(who: &Actor, request: ListProjectHistoryRequest) -> Result<ListProjectHistoryResponse, Status> {
-    Ok(who.project_history().list_project_history(request).await?.into_inner())
+    Ok(who.projects().list_project_history(request).await?.into_inner())
 }
 
 async fn history(who: &Actor, request: ListProjectHistoryRequest) -> Vec<ProjectEvent> {
@@ -99,7 +99,7 @@ async fn everybody_reads_what_they_may_know() {
         email: "max@example.org".to_owned(),
         ..Default::default()
     };
-    olga.invitations().create_invitation(invitation).await.unwrap();
+    olga.members().create_invitation(invitation).await.unwrap();
 
     let to_olga = history(&olga, of(&project)).await;
     let expected = ["invitation created", "member created", "member created", "project created"];

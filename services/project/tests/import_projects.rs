@@ -2,8 +2,8 @@ use crate::actions::*;
 use crate::harness::harness;
 use prost_types::Timestamp;
 use proto::common::ImportOutcome;
-use proto::project::internal::v1::project_import_service_client::ProjectImportServiceClient;
-use proto::project::internal::v1::{ImportProjectsRequest, ImportedMember, ImportedProject};
+use proto::project::admin::v1::project_admin_service_client::ProjectAdminServiceClient;
+use proto::project::admin::v1::{ImportProjectsRequest, ImportedMember, ImportedProject};
 use proto::project::v1::Project;
 use shared::siblings::Sibling;
 use testkit::*;
@@ -14,7 +14,7 @@ const LONG_AGO: Option<Timestamp> = Some(Timestamp { seconds: 1_000_000_000, nan
 /// What became of each item: the first letter of its outcome, or why it was refused.
 async fn import(suite: &Suite, batches: Vec<ImportProjectsRequest>) -> Result<Vec<Vec<String>>, Status> {
     let channel = suite.as_service("operator").channel(Sibling::Project);
-    let mut client = ProjectImportServiceClient::new(channel);
+    let mut client = ProjectAdminServiceClient::new(channel);
     let mut answers = client.import_projects(tokio_stream::iter(batches)).await?.into_inner();
     let mut outcomes = Vec::new();
     while let Some(answer) = answers.message().await? {
@@ -163,7 +163,7 @@ async fn users_import_nothing() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let channel = suite.channel(Service::Project);
-    let mut client = ProjectImportServiceClient::with_interceptor(channel, Bearer(olga.session_token));
+    let mut client = ProjectAdminServiceClient::with_interceptor(channel, Bearer(olga.session_token));
     let batches = tokio_stream::iter(Vec::<ImportProjectsRequest>::new());
     let refusal = client.import_projects(batches).await.unwrap_err();
     assert_eq!(summary(&refusal), "PERMISSION_DENIED AUDIENCE_REFUSED");

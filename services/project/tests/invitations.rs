@@ -21,7 +21,7 @@ fn inviting(project: &Project, email: &str, role: i32) -> CreateInvitationReques
 }
 
 async fn invite(who: &Actor, request: CreateInvitationRequest) -> Result<Invitation, Status> {
-    Ok(who.invitations().create_invitation(request).await?.into_inner())
+    Ok(who.members().create_invitation(request).await?.into_inner())
 }
 
 async fn read(who: &Actor, invitation: &Invitation) -> Result<Invitation, Status> {
@@ -29,7 +29,7 @@ async fn read(who: &Actor, invitation: &Invitation) -> Result<Invitation, Status
         project_id: invitation.project_id.clone(),
         invitation_id: invitation.id.clone(),
     };
-    Ok(who.invitations().get_invitation(request).await?.into_inner())
+    Ok(who.members().get_invitation(request).await?.into_inner())
 }
 
 async fn resend(who: &Actor, invitation: &Invitation, etag: &str) -> Result<Invitation, Status> {
@@ -39,7 +39,7 @@ async fn resend(who: &Actor, invitation: &Invitation, etag: &str) -> Result<Invi
         etag: etag.to_owned(),
         ..Default::default()
     };
-    Ok(who.invitations().resend_invitation(request).await?.into_inner())
+    Ok(who.members().resend_invitation(request).await?.into_inner())
 }
 
 async fn revoke(who: &Actor, invitation: &Invitation, etag: &str) -> Result<Invitation, Status> {
@@ -48,11 +48,11 @@ async fn revoke(who: &Actor, invitation: &Invitation, etag: &str) -> Result<Invi
         invitation_id: invitation.id.clone(),
         etag: etag.to_owned(),
     };
-    Ok(who.invitations().revoke_invitation(request).await?.into_inner())
+    Ok(who.members().revoke_invitation(request).await?.into_inner())
 }
 
 async fn list(who: &Actor, request: ListInvitationsRequest) -> Result<Vec<Invitation>, Status> {
-    Ok(who.invitations().list_invitations(request).await?.into_inner().invitations)
+    Ok(who.members().list_invitations(request).await?.into_inner().invitations)
 }
 
 async fn sql(suite: &Suite, statement: &str) {
@@ -285,7 +285,7 @@ async fn invitations_are_listed_newest_first() {
     let open = ListInvitationsRequest { statuses: vec![OfferStatus::Pending as i32], ..all.clone() };
     assert_eq!(list(&olga, open.clone()).await.unwrap(), [second.clone(), first.clone()]);
     let paged = ListInvitationsRequest { page_size: 2, ..all.clone() };
-    let page = olga.invitations().list_invitations(paged.clone()).await.unwrap().into_inner();
+    let page = olga.members().list_invitations(paged.clone()).await.unwrap().into_inner();
     let next = ListInvitationsRequest { page_token: page.next_page_token, ..paged };
     assert_eq!(list(&olga, next).await.unwrap(), [first]);
     sql(&suite, "UPDATE project.invitations SET expires_at = now() - interval '1 hour'").await;

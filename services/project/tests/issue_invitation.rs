@@ -3,9 +3,9 @@
 use crate::actions::*;
 use crate::harness::harness;
 use diesel_async::SimpleAsyncConnection;
-use proto::project::internal::v1::invitation_issuing_service_client::InvitationIssuingServiceClient;
-use proto::project::internal::v1::issue_invitation_request::Delivery;
-use proto::project::internal::v1::{IssueInvitationRequest, IssueInvitationResponse, ReturnCode, SendCode};
+use proto::project::backend::v1::invitation_service_client::InvitationServiceClient;
+use proto::project::backend::v1::issue_invitation_request::Delivery;
+use proto::project::backend::v1::{IssueInvitationRequest, IssueInvitationResponse, ReturnCode, SendCode};
 use proto::project::v1::{CreateInvitationRequest, Project, ProjectRole};
 use shared::siblings::Sibling;
 use testkit::*;
@@ -13,7 +13,7 @@ use tonic::Status;
 
 async fn issue(suite: &Suite, request: IssueInvitationRequest) -> Result<IssueInvitationResponse, Status> {
     let channel = suite.as_service("frontend").channel(Sibling::Project);
-    Ok(InvitationIssuingServiceClient::new(channel).issue_invitation(request).await?.into_inner())
+    Ok(InvitationServiceClient::new(channel).issue_invitation(request).await?.into_inner())
 }
 
 fn asking(inviter: &Actor, project: &Project, delivery: Delivery) -> IssueInvitationRequest {

@@ -13,7 +13,7 @@ async fn expire(suite: &Suite) {
 }
 
 async fn offers(who: &Actor, request: ListOwnershipTransfersRequest) -> Vec<OwnershipTransfer> {
-    who.ownership().list_ownership_transfers(request).await.unwrap().into_inner().transfers
+    who.members().list_ownership_transfers(request).await.unwrap().into_inner().transfers
 }
 
 #[tokio::test]
@@ -76,12 +76,17 @@ async fn only_the_one_it_is_for_answers_and_only_the_owner_withdraws() {
     let offered = offer(&olga, offering(&project, &max)).await.unwrap();
     for who in [&olga, &ada, &vera] {
         for refusal in [accept(who, &offered, "").await, decline(who, &offered, "").await] {
-            assert_eq!(summary(&refusal.unwrap_err()), "PERMISSION_DENIED OFFER_NOT_YOURS", "{}", who.name);
+            assert_eq!(
+                summary(&refusal.unwrap_err()),
+                "PERMISSION_DENIED OFFER_NOT_FOR_CALLER",
+                "{}",
+                who.name
+            );
         }
     }
     for who in [&ada, &max, &vera] {
         let refusal = withdraw(who, &offered, "").await.unwrap_err();
-        assert_eq!(summary(&refusal), "PERMISSION_DENIED OFFER_NOT_YOURS", "{}", who.name);
+        assert_eq!(summary(&refusal), "PERMISSION_DENIED OFFER_NOT_FOR_CALLER", "{}", who.name);
     }
     for refusal in [
         accept(&gus, &offered, "").await,
@@ -180,11 +185,11 @@ async fn offers_are_listed_by_project_and_by_whom_they_concern() {
     let open = ListOwnershipTransfersRequest { statuses: open, ..of_project.clone() };
     assert_eq!(offers(&vera, open.clone()).await, [second]);
     let paged = ListOwnershipTransfersRequest { page_size: 1, ..of_project.clone() };
-    let page = vera.ownership().list_ownership_transfers(paged.clone()).await.unwrap().into_inner();
+    let page = vera.members().list_ownership_transfers(paged.clone()).await.unwrap().into_inner();
     let next = ListOwnershipTransfersRequest { page_token: page.next_page_token, ..paged };
     assert_eq!(offers(&vera, next).await, [first]);
 
-    let refusal = gus.ownership().list_ownership_transfers(of_project).await.unwrap_err();
+    let refusal = gus.members().list_ownership_transfers(of_project).await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
     expire(&suite).await;
     assert_eq!(offers(&vera, open.clone()).await, []);
@@ -218,6 +223,6 @@ async fn all_that_is_wrong_is_named() {
         statuses: vec![0],
         ..Default::default()
     };
-    let refusal = olga.ownership().list_ownership_transfers(garbage).await.unwrap_err();
+    let refusal = olga.members().list_ownership_transfers(garbage).await.unwrap_err();
     assert_eq!(violations(&refusal), ["project_id", "statuses", "page_size"]);
 }

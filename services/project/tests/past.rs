@@ -17,7 +17,7 @@ type Members = BTreeMap<String, pb::Member>;
 
 async fn project_at(who: &Actor, project: &pb::Project, at: DateTime<Utc>) -> Result<pb::Project, Status> {
     let request = pb::GetProjectAtRequest { project_id: project.id.clone(), at_time: Some(to_timestamp(at)) };
-    Ok(who.project_history().get_project_at(request).await?.into_inner())
+    Ok(who.projects().get_project_at(request).await?.into_inner())
 }
 
 /// All pages, two members on each.
@@ -30,7 +30,7 @@ async fn members_at(who: &Actor, project: &pb::Project, at: DateTime<Utc>) -> Re
         ..Default::default()
     };
     loop {
-        let page = who.project_history().list_members_at(request.clone()).await?.into_inner();
+        let page = who.members().list_members_at(request.clone()).await?.into_inner();
         members.extend(page.members.into_iter().map(|member| (member.id.clone(), member)));
         request.page_token = page.next_page_token;
         if request.page_token.is_empty() {
@@ -142,12 +142,12 @@ async fn what_is_not_kept_is_out_of_range() {
 #[tokio::test]
 async fn malformed_wishes_for_the_past_are_refused() {
     let suite = harness().start().await;
-    let mut client = suite.guest("olga").await.project_history();
+    let olga = suite.guest("olga").await;
     let later = Some(Timestamp { seconds: 32_503_680_000, nanos: 0 });
     let request = pb::GetProjectAtRequest { project_id: "x".to_owned(), at_time: later };
-    let refusal = client.get_project_at(request).await.map(drop).unwrap_err();
+    let refusal = olga.projects().get_project_at(request).await.map(drop).unwrap_err();
     assert_eq!(violations(&refusal), ["project_id", "at_time"]);
     let request = pb::ListMembersAtRequest { page_size: -1, ..Default::default() };
-    let refusal = client.list_members_at(request).await.map(drop).unwrap_err();
+    let refusal = olga.members().list_members_at(request).await.map(drop).unwrap_err();
     assert_eq!(violations(&refusal), ["page_size", "project_id", "at_time"]);
 }

@@ -20,7 +20,7 @@ const VERBS: [&str; 4] = ["complete", "cancel", "archive", "reopen"];
 async fn every_verb_leads_where_the_table_says() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
-    let refused = "FAILED_PRECONDITION STATUS_FORBIDS";
+    let refused = "FAILED_PRECONDITION INVALID_STATUS_TRANSITION";
     for (begin, expected) in [
         ("reopen", [Ok(COMPLETED), Ok(CANCELLED), Ok(ARCHIVED), Ok(ACTIVE)]),
         ("complete", [Ok(COMPLETED), Err(refused), Ok(ARCHIVED), Ok(ACTIVE)]),

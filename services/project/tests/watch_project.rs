@@ -15,7 +15,7 @@ async fn invite(who: &Actor, project: &Project, email: &str) {
         email: email.to_owned(),
         ..Default::default()
     };
-    who.invitations().create_invitation(request).await.unwrap();
+    who.members().create_invitation(request).await.unwrap();
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@
 
 mod batch;
 mod dependencies;
-mod directory;
+pub(crate) mod directory;
 mod export;
 mod facets;
 mod feed;
@@ -23,24 +23,16 @@ mod place;
 mod plan;
 mod progress;
 mod refusals;
+mod rpc;
 pub mod schedule;
 pub mod schema;
 mod search;
 mod tasks;
 
 use proto::task::DESCRIPTOR_SET;
-use proto::task::internal::v1::task_directory_service_server::TaskDirectoryServiceServer;
-use proto::task::internal::v1::task_export_service_server::TaskExportServiceServer;
-use proto::task::internal::v1::task_import_service_server::TaskImportServiceServer;
-use proto::task::v1::my_work_service_server::MyWorkServiceServer;
-use proto::task::v1::task_batch_service_server::TaskBatchServiceServer;
-use proto::task::v1::task_dependency_service_server::TaskDependencyServiceServer;
-use proto::task::v1::task_feed_service_server::TaskFeedServiceServer;
-use proto::task::v1::task_history_service_server::TaskHistoryServiceServer;
-use proto::task::v1::task_number_service_server::TaskNumberServiceServer;
-use proto::task::v1::task_order_service_server::TaskOrderServiceServer;
-use proto::task::v1::task_plan_service_server::TaskPlanServiceServer;
-use proto::task::v1::task_search_service_server::TaskSearchServiceServer;
+use proto::task::admin::v1::task_admin_service_server::TaskAdminServiceServer;
+use proto::task::backend::v1::task_lookup_service_server::TaskLookupServiceServer;
+use proto::task::v1::plan_service_server::PlanServiceServer;
 use proto::task::v1::task_service_server::TaskServiceServer;
 use shared::access::AccessCopies;
 use shared::server::MAX_MESSAGE_BYTES;
@@ -50,6 +42,7 @@ use tonic::service::Routes;
 
 use export::Export;
 use handlers::Handlers;
+use rpc::TaskAdminHandler;
 
 /// Name of the service, of its schema and of its proto package.
 pub const NAME: &str = "task";
@@ -79,19 +72,9 @@ pub async fn serve(ground: Ground, listener: TcpListener) -> anyhow::Result<()> 
 /// All that this service answers.
 fn routes(handlers: &Handlers) -> Routes {
     let limit = MAX_MESSAGE_BYTES;
+    let admin = TaskAdminHandler { handlers: handlers.clone(), export: Export::new(&handlers.ground) };
     Routes::new(TaskServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
-        .add_service(TaskDependencyServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
-        .add_service(TaskNumberServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
-        .add_service(TaskOrderServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
-        .add_service(TaskPlanServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
-        .add_service(TaskSearchServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
-        .add_service(MyWorkServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
-        .add_service(TaskBatchServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
-        .add_service(TaskHistoryServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
-        .add_service(TaskFeedServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
-        .add_service(TaskDirectoryServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
-        .add_service(TaskImportServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
-        .add_service(
-            TaskExportServiceServer::new(Export::new(&handlers.ground)).max_decoding_message_size(limit),
-        )
+        .add_service(PlanServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
+        .add_service(TaskLookupServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
+        .add_service(TaskAdminServiceServer::new(admin).max_decoding_message_size(limit))
 }

@@ -38,7 +38,7 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
     Constraint {
         name: "status_follows",
         rule: Rule::Forbidden(
-            ErrorReason::StatusForbids,
+            ErrorReason::InvalidStatusTransition,
             "a task of this status does not become that",
             Some("status"),
         ),
@@ -47,7 +47,7 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
     Constraint {
         name: "project_key_stays",
         rule: Rule::Forbidden(
-            ErrorReason::ProjectKeyStays,
+            ErrorReason::ProjectKeyImmutable,
             "the project has too many tasks to be renamed",
             None,
         ),

@@ -18,11 +18,11 @@ fn titled(title: &str) -> pb::CreateTaskRequest {
 }
 
 async fn create_all(who: &Actor, request: pb::BatchCreateTasksRequest) -> Result<Vec<pb::Task>, Status> {
-    who.task_batches().batch_create_tasks(request).await.map(|answer| answer.into_inner().tasks)
+    who.tasks().batch_create_tasks(request).await.map(|answer| answer.into_inner().tasks)
 }
 
 async fn update_all(who: &Actor, request: pb::BatchUpdateTasksRequest) -> Result<Vec<pb::Task>, Status> {
-    who.task_batches().batch_update_tasks(request).await.map(|answer| answer.into_inner().tasks)
+    who.tasks().batch_update_tasks(request).await.map(|answer| answer.into_inner().tasks)
 }
 
 async fn delete_all(who: &Actor, tasks: &[pb::Task], request_id: &str) -> Result<(), Status> {
@@ -30,7 +30,7 @@ async fn delete_all(who: &Actor, tasks: &[pb::Task], request_id: &str) -> Result
         tasks.iter().map(|task| pb::DeleteTaskRequest { task_id: task.id.clone(), etag: task.etag.clone() });
     let request =
         pb::BatchDeleteTasksRequest { request_id: request_id.to_owned(), requests: requests.collect() };
-    who.task_batches().batch_delete_tasks(request).await.map(|_| ())
+    who.tasks().batch_delete_tasks(request).await.map(|_| ())
 }
 
 fn change(task: pb::Task, paths: &[&str]) -> pb::UpdateTaskRequest {

@@ -28,7 +28,7 @@ pub async fn open(
     if request.resume_token.is_empty() {
         suite.settle().await;
     }
-    let mut stream = who.task_feed().watch_tasks(request).await?.into_inner();
+    let mut stream = who.tasks().watch_tasks(request).await?.into_inner();
     let first = next(&mut stream).await?.unwrap();
     assert!(first.events.is_empty());
     Ok((stream, first.resume_token))
@@ -141,7 +141,7 @@ pub async fn all_dependencies<'a>(
             page_size: 1_000,
             ..Default::default()
         };
-        let page = who.dependencies().list_task_dependencies(request).await.unwrap().into_inner();
+        let page = who.plans().list_task_dependencies(request).await.unwrap().into_inner();
         found.extend(page.dependencies.into_iter().map(|dependency| (dependency.id.clone(), dependency)));
     }
     found

@@ -13,7 +13,7 @@ async fn a_task_goes_with_its_dependencies() {
     delete(olga, &b).await.unwrap();
     assert_eq!(summary(&get(olga, &b).await.unwrap_err()), "NOT_FOUND RESOURCE_NOT_FOUND");
     let left = pb::ListTaskDependenciesRequest { task_id: a.id, ..Default::default() };
-    let left = olga.dependencies().list_task_dependencies(left).await.unwrap().into_inner();
+    let left = olga.plans().list_task_dependencies(left).await.unwrap().into_inner();
     assert!(left.dependencies.is_empty());
     assert_eq!(summary(&delete(olga, &b).await.unwrap_err()), "NOT_FOUND RESOURCE_NOT_FOUND");
 }

@@ -9,11 +9,11 @@ use crate::people::*;
 
 async fn unlink(who: &Actor, id: &str) -> Result<(), Status> {
     let request = pb::DeleteTaskDependencyRequest { dependency_id: id.to_owned() };
-    who.dependencies().delete_task_dependency(request).await.map(|_| ())
+    who.plans().delete_task_dependency(request).await.map(|_| ())
 }
 
 async fn list(who: &Actor, request: pb::ListTaskDependenciesRequest) -> Vec<String> {
-    let page = who.dependencies().list_task_dependencies(request).await.unwrap().into_inner();
+    let page = who.plans().list_task_dependencies(request).await.unwrap().into_inner();
     page.dependencies.into_iter().map(|dependency| dependency.id).collect()
 }
 
@@ -80,7 +80,7 @@ async fn pages_hold_every_dependency_once_and_the_oldest_first() {
         pb::ListTaskDependenciesRequest { task_id: task.id, page_size: 2, ..Default::default() };
     let mut seen = Vec::new();
     loop {
-        let page = olga.dependencies().list_task_dependencies(request.clone()).await.unwrap().into_inner();
+        let page = olga.plans().list_task_dependencies(request.clone()).await.unwrap().into_inner();
         seen.extend(page.dependencies.into_iter().map(|dependency| dependency.id));
         if page.next_page_token.is_empty() {
             break;
@@ -150,7 +150,7 @@ async fn a_pair_is_linked_once_and_a_retry_finds_it() {
         depends_on_task_id: b.id.clone(),
         ..Default::default()
     };
-    let mut client = olga.dependencies();
+    let mut client = olga.plans();
     let first = client.create_task_dependency(request.clone()).await.unwrap().into_inner();
     let again = client.create_task_dependency(request.clone()).await.unwrap().into_inner();
     assert_eq!(first, again);
@@ -171,7 +171,7 @@ async fn what_is_malformed_is_named() {
         depends_on_task_id: String::new(),
         dependency_type: 99,
     };
-    let refusal = olga.dependencies().create_task_dependency(garbage).await.unwrap_err();
+    let refusal = olga.plans().create_task_dependency(garbage).await.unwrap_err();
     assert_eq!(violations(&refusal), ["request_id", "task_id", "depends_on_task_id", "dependency_type"]);
     let garbage = pb::ListTaskDependenciesRequest {
         task_id: "x".to_owned(),
@@ -180,14 +180,14 @@ async fn what_is_malformed_is_named() {
         page_token: String::new(),
         dependency_types: vec![0],
     };
-    let refusal = olga.dependencies().list_task_dependencies(garbage).await.unwrap_err();
+    let refusal = olga.plans().list_task_dependencies(garbage).await.unwrap_err();
     assert_eq!(violations(&refusal), ["task_id", "direction", "dependency_types", "page_size"]);
     assert_eq!(violations(&unlink(olga, "x").await.unwrap_err()), ["dependency_id"]);
 
     let strange = pb::ListTaskDependenciesRequest { task_id: task.id, ..Default::default() };
-    let refusal = sam.dependencies().list_task_dependencies(strange.clone()).await.unwrap_err();
+    let refusal = sam.plans().list_task_dependencies(strange.clone()).await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
     let forged = pb::ListTaskDependenciesRequest { page_token: "AAAA".to_owned(), ..strange };
-    let refusal = olga.dependencies().list_task_dependencies(forged).await.unwrap_err();
+    let refusal = olga.plans().list_task_dependencies(forged).await.unwrap_err();
     assert_eq!(summary(&refusal), "INVALID_ARGUMENT PAGE_TOKEN_INVALID");
 }

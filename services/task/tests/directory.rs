@@ -3,9 +3,10 @@
 use crate::harness::harness;
 use std::time::Duration;
 
-use proto::task::internal::v1 as internal;
-use proto::task::internal::v1::task_directory_service_client::TaskDirectoryServiceClient;
-use proto::task::internal::v1::task_import_service_client::TaskImportServiceClient;
+use proto::task::admin::v1 as admin;
+use proto::task::admin::v1::task_admin_service_client::TaskAdminServiceClient;
+use proto::task::backend::v1 as backend;
+use proto::task::backend::v1::task_lookup_service_client::TaskLookupServiceClient;
 use testkit::*;
 use tonic::Streaming;
 use tonic::service::interceptor::InterceptedService;
@@ -13,7 +14,7 @@ use tonic::service::interceptor::InterceptedService;
 use crate::people::*;
 
 /// The next deletions, past heartbeats, and the position after them.
-async fn next(stream: &mut Streaming<internal::WatchDeletedTasksResponse>) -> (Vec<String>, String) {
+async fn next(stream: &mut Streaming<backend::WatchDeletedTasksResponse>) -> (Vec<String>, String) {
     let wait = async {
         loop {
             let message = stream.message().await.unwrap().unwrap();
@@ -25,8 +26,8 @@ async fn next(stream: &mut Streaming<internal::WatchDeletedTasksResponse>) -> (V
     tokio::time::timeout(Duration::from_secs(10), wait).await.unwrap()
 }
 
-fn from(cursor: &str) -> internal::WatchDeletedTasksRequest {
-    internal::WatchDeletedTasksRequest { cursor: cursor.to_owned() }
+fn from(cursor: &str) -> backend::WatchDeletedTasksRequest {
+    backend::WatchDeletedTasksRequest { cursor: cursor.to_owned() }
 }
 
 #[tokio::test]
@@ -34,7 +35,7 @@ async fn a_service_finds_the_project_of_a_task() {
     let Team { suite, olga, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     let mut directory = suite.as_service("content").task_directory();
-    let resolve = |id: &str| internal::ResolveTaskRequest { task_id: id.to_owned() };
+    let resolve = |id: &str| backend::ResolveTaskRequest { task_id: id.to_owned() };
     let found = directory.resolve_task(resolve(&task.id)).await.unwrap().into_inner();
     assert_eq!((found.task_id, found.project_id), (task.id, project.id.clone()));
     let refusal = directory.resolve_task(resolve(&new_id())).await.unwrap_err();
@@ -94,11 +95,11 @@ async fn users_are_refused() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let client = InterceptedService::new(suite.channel(Service::Task), Bearer(olga.session_token.clone()));
-    let mut directory = TaskDirectoryServiceClient::new(client.clone());
-    let mut import = TaskImportServiceClient::new(client);
-    let nothing = tokio_stream::empty::<internal::ImportTasksRequest>;
+    let mut directory = TaskLookupServiceClient::new(client.clone());
+    let mut import = TaskAdminServiceClient::new(client);
+    let nothing = tokio_stream::empty::<admin::ImportTasksRequest>;
     let refusals = [
-        directory.resolve_task(internal::ResolveTaskRequest::default()).await.unwrap_err(),
+        directory.resolve_task(backend::ResolveTaskRequest::default()).await.unwrap_err(),
         directory.watch_deleted_tasks(from("")).await.unwrap_err(),
         import.import_tasks(nothing()).await.unwrap_err(),
         import.import_task_dependencies(tokio_stream::empty()).await.unwrap_err(),

@@ -10,7 +10,7 @@ use crate::people::*;
 
 async fn count(who: &Actor, filter: pb::TaskFilter) -> Result<pb::TaskFacets, Status> {
     let request = pb::GetTaskFacetsRequest { filter: Some(filter), ..Default::default() };
-    Ok(who.task_search().get_task_facets(request).await?.into_inner())
+    Ok(who.tasks().get_task_facets(request).await?.into_inner())
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn tasks_are_counted_by_what_they_are() {
     let ready = pb::TaskFilter { ready: true, unassigned: true, ..both.clone() };
     assert_eq!(count(mia, ready).await.unwrap().total_count, 1);
     let most = pb::GetTaskFacetsRequest { filter: Some(both.clone()), max_values: 1 };
-    assert_eq!(mia.task_search().get_task_facets(most).await.unwrap().into_inner().by_tag.len(), 1);
+    assert_eq!(mia.tasks().get_task_facets(most).await.unwrap().into_inner().by_tag.len(), 1);
     let refusal = count(vic, both).await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
     eventually("trusted", async || count(vic, pb::TaskFilter::default()).await.is_ok()).await;
@@ -69,6 +69,6 @@ async fn nothing_is_counted_as_nothing_and_garbage_is_named() {
     assert_eq!(count(olga, none).await.unwrap(), pb::TaskFacets::default());
     let filter = Some(pb::TaskFilter { priorities: vec![0], ..Default::default() });
     let garbage = pb::GetTaskFacetsRequest { filter, max_values: -1 };
-    let refusal = olga.task_search().get_task_facets(garbage).await.unwrap_err();
+    let refusal = olga.tasks().get_task_facets(garbage).await.unwrap_err();
     assert_eq!(violations(&refusal), ["filter.priorities", "max_values"]);
 }

@@ -57,7 +57,7 @@ async fn filters_let_pass_what_fits_before_or_after() {
     let mut mine = of(&|request| request.assignee_id = mia.id.to_string()).await;
     let mut begun = of(&|request| {
         request.statuses = vec![pb::TaskStatus::InProgress.into()];
-        request.without_dependencies = true;
+        request.exclude_dependencies = true;
     })
     .await;
     let mut only_b = of(&|request| request.task_ids = vec![b.id.clone()]).await;
@@ -94,7 +94,7 @@ async fn a_token_goes_on_where_it_was_given() {
     assert_eq!([&task_of(&again[0]).task_id, &task_of(&again[1]).task_id], [&a.id, &b.id]);
 
     let refused = "INVALID_ARGUMENT RESUME_TOKEN_INVALID";
-    let other_filter = pb::WatchTasksRequest { without_dependencies: true, ..watch(&project.id, &start) };
+    let other_filter = pb::WatchTasksRequest { exclude_dependencies: true, ..watch(&project.id, &start) };
     assert_eq!(summary(&open(suite, olga, other_filter).await.unwrap_err()), refused);
     assert_eq!(summary(&open(suite, mia, watch(&project.id, &start)).await.unwrap_err()), refused);
     assert_eq!(summary(&open(suite, olga, watch(&project.id, "garbage")).await.unwrap_err()), refused);

@@ -73,7 +73,7 @@ async fn a_deleted_project_takes_its_tasks_along() {
         Err(refusal) => summary(&refusal) == "NOT_FOUND RESOURCE_NOT_FOUND",
     };
     eventually("the task is gone", is_gone).await;
-    let resolve = proto::task::internal::v1::ResolveTaskRequest { task_id: task.id };
+    let resolve = proto::task::backend::v1::ResolveTaskRequest { task_id: task.id };
     let refusal = suite.as_service("content").task_directory().resolve_task(resolve).await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
 }

@@ -20,7 +20,7 @@ async fn history(who: &Actor, task_id: &str, page_size: i32) -> Result<Vec<pb::T
     let (mut events, mut page_token) = (Vec::new(), String::new());
     loop {
         let request = pb::ListTaskHistoryRequest { task_id: task_id.to_owned(), page_size, page_token };
-        let page = who.task_history().list_task_history(request).await?.into_inner();
+        let page = who.tasks().list_task_history(request).await?.into_inner();
         events.extend(page.events);
         if page.next_page_token.is_empty() {
             return Ok(events);
@@ -31,7 +31,7 @@ async fn history(who: &Actor, task_id: &str, page_size: i32) -> Result<Vec<pb::T
 
 async fn task_at(who: &Actor, task_id: &str, at: DateTime<Utc>) -> Result<pb::Task, Status> {
     let request = pb::GetTaskAtRequest { task_id: task_id.to_owned(), at_time: Some(to_timestamp(at)) };
-    who.task_history().get_task_at(request).await.map(tonic::Response::into_inner)
+    who.tasks().get_task_at(request).await.map(tonic::Response::into_inner)
 }
 
 async fn tasks_at(who: &Actor, project_id: &str, at: DateTime<Utc>) -> Result<Tasks, Status> {
@@ -43,7 +43,7 @@ async fn tasks_at(who: &Actor, project_id: &str, at: DateTime<Utc>) -> Result<Ta
             page_size: 3,
             page_token,
         };
-        let page = who.task_history().list_tasks_at(request).await?.into_inner();
+        let page = who.tasks().list_tasks_at(request).await?.into_inner();
         tasks.extend(page.tasks.into_iter().map(|task| (task.id.clone(), task)));
         if page.next_page_token.is_empty() {
             return Ok(tasks);
@@ -160,7 +160,7 @@ async fn what_is_not_kept_is_out_of_range() {
 #[tokio::test]
 async fn malformed_wishes_for_the_past_are_refused() {
     let Team { olga, .. } = &team().await;
-    let mut client = olga.task_history();
+    let mut client = olga.tasks();
     let later = Some(Timestamp { seconds: 32_503_680_000, nanos: 0 });
     let refusals = [
         client

@@ -4,23 +4,21 @@ use crate::harness::harness;
 use prost_types::Timestamp;
 use proto::common::{ImportOutcome, ImportResult};
 use proto::project::v1::Project;
-use proto::task::internal::v1 as internal;
-use proto::task::internal::v1::task_import_service_client::TaskImportServiceClient;
+use proto::task::admin::v1 as admin;
+use proto::task::admin::v1::task_admin_service_client::TaskAdminServiceClient;
 use proto::task::v1 as pb;
 use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
 
 use crate::people::*;
 
-pub fn importer(suite: &Suite) -> TaskImportServiceClient<SiblingChannel> {
-    TaskImportServiceClient::new(suite.as_service("operator").channel(Sibling::Task))
+pub fn importer(suite: &Suite) -> TaskAdminServiceClient<SiblingChannel> {
+    TaskAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Task))
 }
 
-async fn import(suite: &Suite, batches: Vec<Vec<internal::ImportedTask>>) -> Vec<Vec<ImportResult>> {
-    let requests: Vec<_> = batches
-        .into_iter()
-        .map(|tasks| internal::ImportTasksRequest { tasks, ..Default::default() })
-        .collect();
+async fn import(suite: &Suite, batches: Vec<Vec<admin::ImportedTask>>) -> Vec<Vec<ImportResult>> {
+    let requests: Vec<_> =
+        batches.into_iter().map(|tasks| admin::ImportTasksRequest { tasks, ..Default::default() }).collect();
     let answers = importer(suite).import_tasks(tokio_stream::iter(requests)).await.unwrap();
     let mut answers = answers.into_inner();
     let mut results = Vec::new();
@@ -30,8 +28,8 @@ async fn import(suite: &Suite, batches: Vec<Vec<internal::ImportedTask>>) -> Vec
     results
 }
 
-fn item(line: u64, who: &Actor, project: &Project) -> internal::ImportedTask {
-    internal::ImportedTask {
+fn item(line: u64, who: &Actor, project: &Project) -> admin::ImportedTask {
+    admin::ImportedTask {
         line,
         id: new_id(),
         project_id: project.id.clone(),
@@ -57,7 +55,7 @@ async fn tasks_arrive_as_they_were() {
     let Team { suite, olga, mia, project, .. } = &team().await;
     let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
     let parent = item(1, olga, project);
-    let child = internal::ImportedTask {
+    let child = admin::ImportedTask {
         parent_task_id: Some(parent.id.clone()),
         description: Some("\"quoted\" \\ and, {braced}".to_owned()),
         status: pb::TaskStatus::Done.into(),
@@ -83,7 +81,7 @@ async fn tasks_arrive_as_they_were() {
 #[tokio::test]
 async fn names_and_places_are_kept_or_given() {
     let Team { suite, olga, project, .. } = &team().await;
-    let keyed = |line, key: &str, rank: Option<&str>| internal::ImportedTask {
+    let keyed = |line, key: &str, rank: Option<&str>| admin::ImportedTask {
         key: Some(key.to_owned()),
         rank: rank.map(str::to_owned),
         ..item(line, olga, project)
@@ -112,7 +110,7 @@ async fn names_and_places_are_kept_or_given() {
         ]
     "#]]
     .assert_debug_eq(&shown(&results[0]));
-    let stored = async |item: &internal::ImportedTask| {
+    let stored = async |item: &admin::ImportedTask| {
         let task = pb::Task { id: item.id.clone(), ..Default::default() };
         get(olga, &task).await.unwrap()
     };
@@ -127,7 +125,7 @@ async fn names_and_places_are_kept_or_given() {
 async fn what_is_there_stays_unchanged() {
     let Team { suite, olga, project, .. } = &team().await;
     let task = item(1, olga, project);
-    let other = internal::ImportedTask { line: 2, title: "other".to_owned(), ..task.clone() };
+    let other = admin::ImportedTask { line: 2, title: "other".to_owned(), ..task.clone() };
     let results = import(suite, vec![vec![task.clone(), other.clone()], vec![other]]).await;
     assert_eq!(shown(&results[0]), ["1 C", "2 U"]);
     assert_eq!(shown(&results[1]), ["2 U"]);
@@ -140,17 +138,17 @@ async fn a_refused_item_stops_no_other() {
     let Team { suite, olga, project, .. } = &team().await;
     let good = || item(9, olga, project);
     let far = olga.task(&olga.project("gemini").await, "far").await;
-    let orphan = internal::ImportedTask { parent_task_id: Some(new_id()), ..good() };
+    let orphan = admin::ImportedTask { parent_task_id: Some(new_id()), ..good() };
     let batch = vec![
-        internal::ImportedTask { project_id: new_id(), ..good() },
-        internal::ImportedTask { creator_id: new_id(), ..good() },
-        internal::ImportedTask { assignee_id: Some(new_id()), ..good() },
-        internal::ImportedTask { parent_task_id: Some(orphan.id.clone()), ..good() },
+        admin::ImportedTask { project_id: new_id(), ..good() },
+        admin::ImportedTask { creator_id: new_id(), ..good() },
+        admin::ImportedTask { assignee_id: Some(new_id()), ..good() },
+        admin::ImportedTask { parent_task_id: Some(orphan.id.clone()), ..good() },
         orphan,
-        internal::ImportedTask { parent_task_id: Some(far.id), ..good() },
-        internal::ImportedTask { title: String::new(), status: 99, ..good() },
-        internal::ImportedTask { due_date: in_hours(-1), ..good() },
-        internal::ImportedTask { completed_at: in_hours(-1), ..good() },
+        admin::ImportedTask { parent_task_id: Some(far.id), ..good() },
+        admin::ImportedTask { title: String::new(), status: 99, ..good() },
+        admin::ImportedTask { due_date: in_hours(-1), ..good() },
+        admin::ImportedTask { completed_at: in_hours(-1), ..good() },
         good(),
     ];
     let results = import(suite, vec![batch]).await;
@@ -206,7 +204,7 @@ async fn a_batch_holds_at_most_a_thousand() {
     let results = import(suite, vec![batch]).await;
     assert!(results[0].iter().all(|result| result.outcome() == ImportOutcome::Created));
     let tasks = (0..1_001).map(|line| item(line, olga, project)).collect();
-    let requests = tokio_stream::once(internal::ImportTasksRequest { tasks, ..Default::default() });
+    let requests = tokio_stream::once(admin::ImportTasksRequest { tasks, ..Default::default() });
     let mut answers = importer(suite).import_tasks(requests).await.unwrap().into_inner();
     assert_eq!(violations(&answers.message().await.unwrap_err()), ["tasks"]);
 }
@@ -216,7 +214,7 @@ async fn keys_of_projects_come_with_their_numbers() {
     let Team { suite, olga, project, .. } = &team().await;
     let other = olga.project("Other").await;
     olga.task(&other, "has a key").await;
-    let key = |line, project_id: &str, key: &str, last_number| internal::ImportedProjectKey {
+    let key = |line, project_id: &str, key: &str, last_number| admin::ImportedProjectKey {
         line,
         project_id: project_id.to_owned(),
         key: key.to_owned(),
@@ -229,7 +227,7 @@ async fn keys_of_projects_come_with_their_numbers() {
         key(4, &new_id(), "NONE", 0),
         key(5, &project.id, "x", -1),
     ];
-    let wish = internal::ImportTasksRequest { project_keys, tasks: Vec::new() };
+    let wish = admin::ImportTasksRequest { project_keys, tasks: Vec::new() };
     let answers = importer(suite).import_tasks(tokio_stream::iter([wish.clone(), wish])).await.unwrap();
     let mut answers = answers.into_inner();
     let first = answers.message().await.unwrap().unwrap();
@@ -252,13 +250,13 @@ async fn a_key_that_another_project_has_is_refused() {
     let Team { suite, olga, project, .. } = &team().await;
     let other = olga.project("Other").await;
     olga.task(&other, "has a key").await;
-    let key = internal::ImportedProjectKey {
+    let key = admin::ImportedProjectKey {
         line: 1,
         project_id: project.id.clone(),
         key: "OTH".to_owned(),
         last_number: 3,
     };
-    let wish = internal::ImportTasksRequest { project_keys: vec![key], tasks: Vec::new() };
+    let wish = admin::ImportTasksRequest { project_keys: vec![key], tasks: Vec::new() };
     let answers = importer(suite).import_tasks(tokio_stream::iter([wish])).await.unwrap();
     let answer = answers.into_inner().message().await.unwrap().unwrap();
     assert_eq!(shown(&answer.results), ["1 R key is taken"]);

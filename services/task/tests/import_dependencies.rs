@@ -2,21 +2,21 @@
 
 use crate::harness::harness;
 use proto::common::ImportResult;
-use proto::task::internal::v1 as internal;
+use proto::task::admin::v1 as admin;
 use proto::task::v1 as pb;
 use testkit::*;
 
 use crate::import::{importer, shown};
 use crate::people::*;
 
-async fn import(suite: &Suite, dependencies: Vec<internal::ImportedTaskDependency>) -> Vec<ImportResult> {
-    let request = internal::ImportTaskDependenciesRequest { dependencies };
+async fn import(suite: &Suite, dependencies: Vec<admin::ImportedTaskDependency>) -> Vec<ImportResult> {
+    let request = admin::ImportTaskDependenciesRequest { dependencies };
     let answers = importer(suite).import_task_dependencies(tokio_stream::once(request)).await.unwrap();
     answers.into_inner().message().await.unwrap().unwrap().results
 }
 
-fn item(line: u64, task: &pb::Task, on: &pb::Task) -> internal::ImportedTaskDependency {
-    internal::ImportedTaskDependency {
+fn item(line: u64, task: &pb::Task, on: &pb::Task) -> admin::ImportedTaskDependency {
+    admin::ImportedTaskDependency {
         line,
         task_id: task.id.clone(),
         depends_on_task_id: on.id.clone(),
@@ -40,8 +40,8 @@ async fn each_dependency_stands_for_itself() {
         item(6, &a, &nowhere),
         item(7, &nowhere, &a),
         item(8, &garbage, &a),
-        internal::ImportedTaskDependency { dependency_type: 2, ..item(9, &c, &a) },
-        internal::ImportedTaskDependency { dependency_type: 99, ..item(10, &c, &b) },
+        admin::ImportedTaskDependency { dependency_type: 2, ..item(9, &c, &a) },
+        admin::ImportedTaskDependency { dependency_type: 99, ..item(10, &c, &b) },
     ];
     let results = import(suite, batch).await;
     expect_test::expect![[r#"
@@ -64,8 +64,8 @@ async fn each_dependency_stands_for_itself() {
 #[tokio::test]
 async fn a_batch_holds_at_most_a_thousand() {
     let suite = harness().start().await;
-    let dependencies = vec![internal::ImportedTaskDependency::default(); 1_001];
-    let request = internal::ImportTaskDependenciesRequest { dependencies };
+    let dependencies = vec![admin::ImportedTaskDependency::default(); 1_001];
+    let request = admin::ImportTaskDependenciesRequest { dependencies };
     let answers = importer(&suite).import_task_dependencies(tokio_stream::once(request)).await.unwrap();
     assert_eq!(violations(&answers.into_inner().message().await.unwrap_err()), ["dependencies"]);
 }

@@ -220,8 +220,8 @@ async fn timed(who: &Actor, call: &Call, repeats: usize) -> String {
         let start = Instant::now();
         match call {
             Call::List(request) => drop(who.tasks().list_tasks(request.clone()).await.unwrap()),
-            Call::Search(request) => drop(who.task_search().search_tasks(request.clone()).await.unwrap()),
-            Call::Facets(request) => drop(who.task_search().get_task_facets(request.clone()).await.unwrap()),
+            Call::Search(request) => drop(who.tasks().search_tasks(request.clone()).await.unwrap()),
+            Call::Facets(request) => drop(who.tasks().get_task_facets(request.clone()).await.unwrap()),
         }
         times.push(start.elapsed());
     }

@@ -31,12 +31,12 @@ async fn every_malformed_field_of_a_filter_is_named() {
         all_tags: vec!["\n".to_owned()],
         any_tags: vec!["a".to_owned(); 51],
         no_tags: vec![String::new()],
-        due: Some(pb::TimeRange { from: at(5), before: at(5) }),
-        created: Some(pb::TimeRange { from: at(i64::MAX), before: None }),
+        due: Some(pb::TimeRange { start_time: at(5), end_time: at(5) }),
+        created: Some(pb::TimeRange { start_time: at(i64::MAX), end_time: None }),
         updated: Some(pb::TimeRange::default()),
-        completed: Some(pb::TimeRange { from: None, before: at(i64::MIN) }),
-        estimated_hours: Some(pb::HoursRange { from: Some(3), to: Some(2) }),
-        actual_hours: Some(pb::HoursRange { from: Some(0), to: None }),
+        completed: Some(pb::TimeRange { start_time: None, end_time: at(i64::MIN) }),
+        estimated_hours: Some(pb::HoursRange { min_hours: Some(3), max_hours: Some(2) }),
+        actual_hours: Some(pb::HoursRange { min_hours: Some(0), max_hours: None }),
         position: Some(Position::AncestorTaskId("x".to_owned())),
         text: "x".repeat(501),
         metadata: Some(to_struct(&serde_json::json!({"a": "x".repeat(70_000)}))),
@@ -45,12 +45,12 @@ async fn every_malformed_field_of_a_filter_is_named() {
     let mut fields = violations(&refusal(olga, garbage).await);
     fields.dedup();
     let expected = [
-        "due.before",
-        "created.from",
+        "due.end_time",
+        "created.start_time",
         "updated",
-        "completed.before",
-        "estimated_hours.to",
-        "actual_hours.from",
+        "completed.end_time",
+        "estimated_hours.max_hours",
+        "actual_hours.min_hours",
         "statuses",
         "project_ids",
         "priorities",
@@ -70,7 +70,7 @@ async fn every_malformed_field_of_a_filter_is_named() {
 async fn what_can_never_hold_together_is_refused() {
     let Team { olga, .. } = &team().await;
     let tags = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    let some_time = Some(pb::TimeRange { from: at(0), before: None });
+    let some_time = Some(pb::TimeRange { start_time: at(0), end_time: None });
     let done = vec![TaskStatus::Done.into()];
     let begun = vec![TaskStatus::InProgress.into()];
     for (field, filter) in [
@@ -112,7 +112,7 @@ async fn what_is_given_twice_is_refused() {
             priorities: vec![TaskPriority::High.into()],
             unassigned: true,
             all_tags: vec!["a".to_owned()],
-            due: Some(pb::TimeRange { from: at(0), before: None }),
+            due: Some(pb::TimeRange { start_time: at(0), end_time: None }),
             position: Some(Position::IsRoot(true)),
             ready: true,
             ..Default::default()

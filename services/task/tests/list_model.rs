@@ -149,8 +149,10 @@ fn position(tasks: &[pb::Task]) -> impl Strategy<Value = Position> + use<> {
 }
 
 fn hours() -> impl Strategy<Value = pb::HoursRange> {
-    (1..20, 20..40, any::<bool>())
-        .prop_map(|(from, to, is_open)| pb::HoursRange { from: Some(from), to: (!is_open).then_some(to) })
+    (1..20, 20..40, any::<bool>()).prop_map(|(from, to, is_open)| pb::HoursRange {
+        min_hours: Some(from),
+        max_hours: (!is_open).then_some(to),
+    })
 }
 
 /// A stretch of time around these days from now on.
@@ -159,8 +161,8 @@ fn range(days: std::ops::Range<i64>) -> impl Strategy<Value = Option<pb::TimeRan
         let now = chrono::Utc::now().timestamp();
         let at = |days: i64| Some(Timestamp { seconds: now + days * 86_400, nanos: 0 });
         Some(pb::TimeRange {
-            from: if given[0] { at(one.min(two)) } else { None },
-            before: if given[1] || !given[0] { at(one.max(two) + 1) } else { None },
+            start_time: if given[0] { at(one.min(two)) } else { None },
+            end_time: if given[1] || !given[0] { at(one.max(two) + 1) } else { None },
         })
     });
     seldom(ends)
@@ -211,15 +213,15 @@ fn is_within(range: Option<pb::TimeRange>, time: Option<Timestamp>) -> bool {
     let key = |time: Timestamp| (time.seconds, time.nanos);
     let Some(range) = range else { return true };
     time.is_some_and(|time| {
-        range.from.is_none_or(|from| key(time) >= key(from))
-            && range.before.is_none_or(|before| key(time) < key(before))
+        range.start_time.is_none_or(|start| key(time) >= key(start))
+            && range.end_time.is_none_or(|end| key(time) < key(end))
     })
 }
 
 fn is_among(range: Option<pb::HoursRange>, hours: Option<i32>) -> bool {
     let Some(range) = range else { return true };
     hours.is_some_and(|hours| {
-        range.from.is_none_or(|from| hours >= from) && range.to.is_none_or(|to| hours <= to)
+        range.min_hours.is_none_or(|min| hours >= min) && range.max_hours.is_none_or(|max| hours <= max)
     })
 }
 

@@ -45,7 +45,7 @@ async fn five(who: &Actor, project: &Project) -> Vec<pb::Task> {
     }
     let destination = Some(pb::move_task_request::Destination::BeforeTaskId(made[0].id.clone()));
     let first = pb::MoveTaskRequest { task_id: made[1].id.clone(), destination, etag: String::new() };
-    who.order().move_task(first).await.unwrap();
+    who.tasks().move_task(first).await.unwrap();
     let changed = pb::Task { id: made[3].id.clone(), tags: vec!["x".to_owned()], ..Default::default() };
     update(who, changed, &["tags"]).await.unwrap();
     made

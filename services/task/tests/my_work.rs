@@ -13,7 +13,7 @@ use tonic::Status;
 use crate::people::*;
 
 async fn work(who: &Actor, request: pb::GetMyWorkRequest) -> Result<pb::MyWork, Status> {
-    Ok(who.my_work().get_my_work(request).await?.into_inner())
+    Ok(who.tasks().get_my_work(request).await?.into_inner())
 }
 
 /// The titles in each group.

@@ -12,17 +12,17 @@ use crate::people::*;
 
 async fn look_up(who: &Actor, key: &str) -> Result<pb::Task, Status> {
     let request = pb::LookupTaskRequest { key: key.to_owned() };
-    who.numbers().lookup_task(request).await.map(tonic::Response::into_inner)
+    who.tasks().lookup_task(request).await.map(tonic::Response::into_inner)
 }
 
 async fn project_key(who: &Actor, project: &Project) -> Result<String, Status> {
     let request = pb::GetProjectKeyRequest { project_id: project.id.clone() };
-    who.numbers().get_project_key(request).await.map(|answer| answer.into_inner().key)
+    who.tasks().get_project_key(request).await.map(|answer| answer.into_inner().key)
 }
 
 async fn set_key(who: &Actor, project: &Project, key: &str) -> Result<String, Status> {
     let request = pb::SetProjectKeyRequest { project_id: project.id.clone(), key: key.to_owned() };
-    who.numbers().set_project_key(request).await.map(|answer| answer.into_inner().key)
+    who.tasks().set_project_key(request).await.map(|answer| answer.into_inner().key)
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn a_large_project_keeps_its_key() {
     let mut admin = suite.admin_of(task::NAME).await;
     diesel_async::SimpleAsyncConnection::batch_execute(&mut admin, &many).await.unwrap();
     let refusal = set_key(olga, project, "MOON").await.unwrap_err();
-    assert_eq!(summary(&refusal), "FAILED_PRECONDITION PROJECT_KEY_STAYS");
+    assert_eq!(summary(&refusal), "FAILED_PRECONDITION PROJECT_KEY_IMMUTABLE");
     assert_eq!(project_key(olga, project).await.unwrap(), "APO");
 }
 
@@ -127,7 +127,7 @@ async fn strangers_find_nothing_and_members_choose_no_key() {
     assert_eq!(refused(sam).await, "NOT_FOUND RESOURCE_NOT_FOUND");
     assert_eq!(refused(&nobody).await, "UNAUTHENTICATED SESSION_REQUIRED");
     let garbage = pb::SetProjectKeyRequest { project_id: "x".to_owned(), key: "moon".to_owned() };
-    let refusal = olga.numbers().set_project_key(garbage).await.unwrap_err();
+    let refusal = olga.tasks().set_project_key(garbage).await.unwrap_err();
     assert_eq!(violations(&refusal), ["project_id", "key"]);
 
     olga.add(project, sam, ProjectRole::Viewer).await;

@@ -12,7 +12,7 @@ use crate::people::*;
 async fn put(who: &Actor, task: &pb::Task, destination: Destination) -> Result<pb::Task, Status> {
     let request =
         pb::MoveTaskRequest { task_id: task.id.clone(), destination: Some(destination), etag: String::new() };
-    who.order().move_task(request).await.map(tonic::Response::into_inner)
+    who.tasks().move_task(request).await.map(tonic::Response::into_inner)
 }
 
 fn before(task: &pb::Task) -> Destination {
@@ -101,7 +101,7 @@ async fn what_cannot_move_is_refused() {
     assert_eq!(fields(before(&elsewhere)).await, ["before_task_id"]);
     assert_eq!(fields(behind(&a)).await, ["after_task_id"]);
 
-    let mut client = olga.order();
+    let mut client = olga.tasks();
     let garbage = pb::MoveTaskRequest { task_id: "x".to_owned(), destination: None, etag: String::new() };
     assert_eq!(violations(&client.move_task(garbage).await.unwrap_err()), ["task_id", "destination"]);
     let request =

@@ -94,7 +94,7 @@ pub async fn link(
         depends_on_task_id: on.id.clone(),
         dependency_type: kind.into(),
     };
-    who.dependencies().create_task_dependency(request).await.map(tonic::Response::into_inner)
+    who.plans().create_task_dependency(request).await.map(tonic::Response::into_inner)
 }
 
 pub async fn blocks(who: &Actor, task: &pb::Task, on: &pb::Task) -> Result<pb::TaskDependency, Status> {

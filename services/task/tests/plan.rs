@@ -1,4 +1,4 @@
-//! Plans, slips and pictures of the graph.
+//! Plans, slips and diagrams of the graph.
 
 use proto::project::v1::{Project, ProjectVisibility};
 use proto::task::v1 as pb;
@@ -259,23 +259,23 @@ async fn a_graph_that_is_too_large_is_cut_and_a_plan_refused() {
 }
 
 #[tokio::test]
-async fn pictures_name_tasks_and_point_from_what_comes_first() {
+async fn diagrams_name_tasks_and_point_from_what_comes_first() {
     let Team { olga, vic, project, .. } = &team().await;
     let House { roof, party, .. } = house(olga, project).await;
     let request = pb::GetPlanRequest {
         project_id: project.id.clone(),
-        picture_format: pb::PictureFormat::Mermaid.into(),
+        diagram_format: pb::DiagramFormat::Mermaid.into(),
         ..Default::default()
     };
     let made = vic.plans().get_plan(request).await.unwrap().into_inner();
     assert!(made.tasks.is_empty() && made.finish_hours == 35);
-    assert!(made.picture.contains("n0[\"APO-1 ground\"]:::critical"), "{}", made.picture);
-    assert!(made.picture.contains("n0 ==> n1") && made.picture.contains("n0 --> n3"), "{}", made.picture);
+    assert!(made.diagram.contains("n0[\"APO-1 ground\"]:::critical"), "{}", made.diagram);
+    assert!(made.diagram.contains("n0 ==> n1") && made.diagram.contains("n0 --> n3"), "{}", made.diagram);
     let request =
-        pb::GetDependencyGraphRequest { picture_format: pb::PictureFormat::Dot.into(), ..around(&party) };
+        pb::GetDependencyGraphRequest { diagram_format: pb::DiagramFormat::Dot.into(), ..around(&party) };
     let drawn = graph(vic, request).await.unwrap();
-    assert!(drawn.nodes.is_empty() && drawn.picture.starts_with("digraph tasks {"), "{}", drawn.picture);
-    assert!(drawn.picture.contains(&format!("{} roof (blocked)", roof.key)), "{}", drawn.picture);
+    assert!(drawn.nodes.is_empty() && drawn.diagram.starts_with("digraph tasks {"), "{}", drawn.diagram);
+    assert!(drawn.diagram.contains(&format!("{} roof (blocked)", roof.key)), "{}", drawn.diagram);
 }
 
 #[tokio::test]
@@ -297,18 +297,18 @@ async fn strangers_see_no_plan_and_what_is_malformed_is_named() {
     assert_eq!(plan(&suite.anonymous(), &open).await.unwrap().tasks.len(), 1);
 
     let garbage =
-        pb::GetPlanRequest { project_id: "x".to_owned(), default_hours: Some(0), picture_format: 9 };
+        pb::GetPlanRequest { project_id: "x".to_owned(), default_hours: Some(0), diagram_format: 9 };
     let refusal = olga.plans().get_plan(garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["project_id", "default_hours", "picture_format"]);
+    assert_eq!(violations(&refusal), ["project_id", "default_hours", "diagram_format"]);
     let garbage = pb::GetDependencyGraphRequest {
         task_id: "x".to_owned(),
         depth: 21,
         direction: 9,
         dependency_types: vec![0],
-        picture_format: -1,
+        diagram_format: -1,
     };
     let refusal = graph(olga, garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["task_id", "depth", "direction", "dependency_types", "picture_format"]);
+    assert_eq!(violations(&refusal), ["task_id", "depth", "direction", "dependency_types", "diagram_format"]);
     let garbage = pb::GetSlipImpactRequest {
         project_id: "x".to_owned(),
         task_id: "x".to_owned(),

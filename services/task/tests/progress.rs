@@ -9,7 +9,7 @@ use crate::people::*;
 
 async fn progress(who: &Actor, project: &Project) -> Result<pb::ProjectProgress, Status> {
     let request = pb::GetProjectProgressRequest { project_id: project.id.clone() };
-    who.tasks().get_project_progress(request).await.map(tonic::Response::into_inner)
+    who.plans().get_project_progress(request).await.map(tonic::Response::into_inner)
 }
 
 #[tokio::test]

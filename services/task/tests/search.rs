@@ -12,7 +12,7 @@ use tonic::Status;
 use crate::people::*;
 
 async fn search(who: &Actor, request: pb::SearchTasksRequest) -> Result<pb::SearchTasksResponse, Status> {
-    Ok(who.task_search().search_tasks(request).await?.into_inner())
+    Ok(who.tasks().search_tasks(request).await?.into_inner())
 }
 
 fn everywhere(text: &str) -> pb::SearchTasksRequest {
@@ -66,7 +66,7 @@ async fn the_task_of_a_key_comes_first() {
     assert_eq!(titles(mia, within(project, &format!(" {} ", other.key.to_lowercase()))).await, ["brew"]);
 
     let request = pb::SetProjectKeyRequest { project_id: project.id.clone(), key: "MOON".to_owned() };
-    olga.numbers().set_project_key(request).await.unwrap();
+    olga.tasks().set_project_key(request).await.unwrap();
     assert_eq!(titles(mia, within(project, "moon-1")).await, ["bake"]);
     assert!(titles(mia, within(project, &other.key)).await.is_empty());
 }

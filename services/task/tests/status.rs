@@ -51,12 +51,12 @@ async fn the_table_says_what_may_follow_what() {
             match outcome {
                 Ok(task) => {
                     assert!(to.contains(&status), "{from:?} became {status:?}");
-                    assert_eq!((task.status(), task.held), (status, status == Blocked));
+                    assert_eq!((task.status(), task.manually_blocked), (status, status == Blocked));
                     assert_eq!(task.completed_at.is_some(), status == Done);
                 }
                 Err(refusal) => {
                     assert!(!to.contains(&status), "{from:?} did not become {status:?}");
-                    assert_eq!(summary(&refusal), "FAILED_PRECONDITION STATUS_FORBIDS");
+                    assert_eq!(summary(&refusal), "FAILED_PRECONDITION INVALID_STATUS_TRANSITION");
                     let expected = from.as_str_name().trim_start_matches("TASK_STATUS_").to_lowercase();
                     assert_eq!(metadata(&refusal, "status"), expected);
                 }
@@ -79,7 +79,7 @@ async fn what_waits_is_blocked_until_its_last_blocker_closes() {
     for wish in [InProgress, Done] {
         assert_eq!(summary(&set(olga, &cake, wish).await.unwrap_err()), "FAILED_PRECONDITION TASK_BLOCKED");
     }
-    assert!(!set(olga, &cake, Blocked).await.unwrap().held);
+    assert!(!set(olga, &cake, Blocked).await.unwrap().manually_blocked);
     assert_eq!(set(olga, &cake, Pending).await.unwrap().status(), Blocked);
 
     complete(olga, &eggs).await.unwrap();
@@ -94,7 +94,7 @@ async fn what_waits_is_blocked_until_its_last_blocker_closes() {
     set(olga, &milk, Pending).await.unwrap();
     assert_eq!(status(olga, &cake).await, Blocked);
     let request = pb::DeleteTaskDependencyRequest { dependency_id: second.id };
-    olga.dependencies().delete_task_dependency(request).await.unwrap();
+    olga.plans().delete_task_dependency(request).await.unwrap();
     assert_eq!(status(olga, &cake).await, Pending);
 }
 
@@ -121,13 +121,13 @@ async fn no_dependency_lifts_what_somebody_said() {
     let Team { olga, project, .. } = &team().await;
     let wished = pb::CreateTaskRequest { status: Blocked.into(), ..wish(project, "permit") };
     let task = create(olga, wished).await.unwrap();
-    assert_eq!((task.status(), task.held), (Blocked, true));
+    assert_eq!((task.status(), task.manually_blocked), (Blocked, true));
     let other = olga.task(project, "other").await;
     blocks(olga, &task, &other).await.unwrap();
     complete(olga, &other).await.unwrap();
     assert_eq!(get(olga, &task).await.unwrap(), task);
     let lifted = set(olga, &task, Pending).await.unwrap();
-    assert_eq!((lifted.status(), lifted.held), (Pending, false));
+    assert_eq!((lifted.status(), lifted.manually_blocked), (Pending, false));
 }
 
 #[tokio::test]

@@ -56,7 +56,10 @@ async fn every_named_field_changes_and_no_other() {
 
     let all = update(mia, pb::Task { etag: one.etag.clone(), ..wished.clone() }, ALL).await.unwrap();
     // Nothing blocks it: so somebody said it.
-    assert_eq!(all, pb::Task { etag: all.etag.clone(), updated_at: all.updated_at, held: true, ..wished });
+    assert_eq!(
+        all,
+        pb::Task { etag: all.etag.clone(), updated_at: all.updated_at, manually_blocked: true, ..wished }
+    );
     assert_eq!(get(olga, &all).await.unwrap(), all);
 
     let bare = pb::Task { id: task.id.clone(), title: "bare".to_owned(), ..Default::default() };

@@ -6,36 +6,16 @@ use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use local_servers::suite::NAMES;
 use proto::content::v1::attachment_service_client::AttachmentServiceClient;
-use proto::content::v1::document_edit_service_client::DocumentEditServiceClient;
-use proto::content::v1::document_search_service_client::DocumentSearchServiceClient;
 use proto::content::v1::document_service_client::DocumentServiceClient;
-use proto::content::v1::upload_service_client::UploadServiceClient;
 use proto::identity::v1 as identity;
 use proto::identity::v1::account_service_client::AccountServiceClient;
-use proto::identity::v1::api_token_service_client::ApiTokenServiceClient;
 use proto::identity::v1::auth_service_client::AuthServiceClient;
-use proto::identity::v1::second_factor_service_client::SecondFactorServiceClient;
-use proto::identity::v1::security_event_service_client::SecurityEventServiceClient;
-use proto::identity::v1::session_service_client::SessionServiceClient;
-use proto::identity::v1::sign_up_service_client::SignUpServiceClient;
 use proto::identity::v1::user_service_client::UserServiceClient;
 use proto::project::v1 as project;
-use proto::project::v1::invitation_service_client::InvitationServiceClient;
 use proto::project::v1::member_service_client::MemberServiceClient;
-use proto::project::v1::ownership_service_client::OwnershipServiceClient;
-use proto::project::v1::project_feed_service_client::ProjectFeedServiceClient;
-use proto::project::v1::project_history_service_client::ProjectHistoryServiceClient;
 use proto::project::v1::project_service_client::ProjectServiceClient;
 use proto::task::v1 as task;
-use proto::task::v1::my_work_service_client::MyWorkServiceClient;
-use proto::task::v1::task_batch_service_client::TaskBatchServiceClient;
-use proto::task::v1::task_dependency_service_client::TaskDependencyServiceClient;
-use proto::task::v1::task_feed_service_client::TaskFeedServiceClient;
-use proto::task::v1::task_history_service_client::TaskHistoryServiceClient;
-use proto::task::v1::task_number_service_client::TaskNumberServiceClient;
-use proto::task::v1::task_order_service_client::TaskOrderServiceClient;
-use proto::task::v1::task_plan_service_client::TaskPlanServiceClient;
-use proto::task::v1::task_search_service_client::TaskSearchServiceClient;
+use proto::task::v1::plan_service_client::PlanServiceClient;
 use proto::task::v1::task_service_client::TaskServiceClient;
 use shared::authentication::token_hash;
 use tonic::service::Interceptor;
@@ -196,24 +176,12 @@ impl Actor {
         InterceptedService::new(channel.clone(), Bearer(self.session_token.clone()))
     }
 
-    pub fn account(&self) -> AccountServiceClient<Client> {
-        AccountServiceClient::new(self.client(Service::Identity))
-    }
-
     pub fn auth(&self) -> AuthServiceClient<Client> {
         AuthServiceClient::new(self.client(Service::Identity))
     }
 
-    pub fn sign_up(&self) -> SignUpServiceClient<Client> {
-        SignUpServiceClient::new(self.client(Service::Identity))
-    }
-
-    pub fn second_factor(&self) -> SecondFactorServiceClient<Client> {
-        SecondFactorServiceClient::new(self.client(Service::Identity))
-    }
-
-    pub fn sessions(&self) -> SessionServiceClient<Client> {
-        SessionServiceClient::new(self.client(Service::Identity))
+    pub fn account(&self) -> AccountServiceClient<Client> {
+        AccountServiceClient::new(self.client(Service::Identity))
     }
 
     pub fn users(&self) -> UserServiceClient<Client> {
@@ -228,69 +196,13 @@ impl Actor {
         MemberServiceClient::new(self.client(Service::Project))
     }
 
-    pub fn invitations(&self) -> InvitationServiceClient<Client> {
-        InvitationServiceClient::new(self.client(Service::Project))
-    }
-
-    pub fn project_feed(&self) -> ProjectFeedServiceClient<Client> {
-        ProjectFeedServiceClient::new(self.client(Service::Project))
-    }
-
-    pub fn project_history(&self) -> ProjectHistoryServiceClient<Client> {
-        ProjectHistoryServiceClient::new(self.client(Service::Project))
-    }
-
-    pub fn ownership(&self) -> OwnershipServiceClient<Client> {
-        OwnershipServiceClient::new(self.client(Service::Project))
-    }
-
     pub fn tasks(&self) -> TaskServiceClient<Client> {
         TaskServiceClient::new(self.client(Service::Task))
     }
 
-    pub fn dependencies(&self) -> TaskDependencyServiceClient<Client> {
-        TaskDependencyServiceClient::new(self.client(Service::Task))
-    }
-
-    pub fn api_tokens(&self) -> ApiTokenServiceClient<Client> {
-        ApiTokenServiceClient::new(self.client(Service::Identity))
-    }
-
-    pub fn security_events(&self) -> SecurityEventServiceClient<Client> {
-        SecurityEventServiceClient::new(self.client(Service::Identity))
-    }
-
-    pub fn numbers(&self) -> TaskNumberServiceClient<Client> {
-        TaskNumberServiceClient::new(self.client(Service::Task))
-    }
-
-    pub fn order(&self) -> TaskOrderServiceClient<Client> {
-        TaskOrderServiceClient::new(self.client(Service::Task))
-    }
-
-    pub fn plans(&self) -> TaskPlanServiceClient<Client> {
-        TaskPlanServiceClient::new(self.client(Service::Task))
+    pub fn plans(&self) -> PlanServiceClient<Client> {
+        PlanServiceClient::new(self.client(Service::Task))
             .max_decoding_message_size(shared::server::MAX_MESSAGE_BYTES)
-    }
-
-    pub fn task_search(&self) -> TaskSearchServiceClient<Client> {
-        TaskSearchServiceClient::new(self.client(Service::Task))
-    }
-
-    pub fn my_work(&self) -> MyWorkServiceClient<Client> {
-        MyWorkServiceClient::new(self.client(Service::Task))
-    }
-
-    pub fn task_batches(&self) -> TaskBatchServiceClient<Client> {
-        TaskBatchServiceClient::new(self.client(Service::Task))
-    }
-
-    pub fn task_history(&self) -> TaskHistoryServiceClient<Client> {
-        TaskHistoryServiceClient::new(self.client(Service::Task))
-    }
-
-    pub fn task_feed(&self) -> TaskFeedServiceClient<Client> {
-        TaskFeedServiceClient::new(self.client(Service::Task))
     }
 
     pub fn documents(&self) -> DocumentServiceClient<Client> {
@@ -298,21 +210,8 @@ impl Actor {
             .max_decoding_message_size(shared::server::MAX_MESSAGE_BYTES)
     }
 
-    pub fn document_edits(&self) -> DocumentEditServiceClient<Client> {
-        DocumentEditServiceClient::new(self.client(Service::Content))
-            .max_decoding_message_size(shared::server::MAX_MESSAGE_BYTES)
-    }
-
-    pub fn document_search(&self) -> DocumentSearchServiceClient<Client> {
-        DocumentSearchServiceClient::new(self.client(Service::Content))
-    }
-
     pub fn attachments(&self) -> AttachmentServiceClient<Client> {
         AttachmentServiceClient::new(self.client(Service::Content))
-    }
-
-    pub fn uploads(&self) -> UploadServiceClient<Client> {
-        UploadServiceClient::new(self.client(Service::Content))
     }
 
     /// Makes a private project.

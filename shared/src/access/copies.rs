@@ -22,8 +22,8 @@ use crate::error::{Error, Result, from_sibling};
 use crate::schema::{ProjectRole, ProjectStatus, ProjectVisibility};
 use crate::siblings::SiblingChannel;
 use crate::validation::ProtoEnum;
-use proto::project::internal::v1 as pb;
-use proto::project::internal::v1::access_service_client::AccessServiceClient;
+use proto::project::backend::v1 as pb;
+use proto::project::backend::v1::access_service_client::AccessServiceClient;
 
 /// How long the copy is trusted after the feed last had nothing left to tell.
 pub const TRUST: Duration = Duration::from_secs(5);

@@ -8,9 +8,9 @@ use crate::caller::Session;
 use crate::error::{Error, Result, from_sibling};
 use crate::json::to_timestamp;
 use crate::siblings::Siblings;
-use proto::identity::internal::v1 as pb;
+use proto::identity::backend::v1 as pb;
 
-/// Asks `dafnck.identity.internal.v1.SessionResolverService`.
+/// Asks `dafnck.identity.backend.v1.SessionService`.
 pub struct RemoteSessions(Siblings);
 
 impl RemoteSessions {

@@ -117,16 +117,15 @@ mod tests {
             .collect();
         let expected = [
             "AuthService/WhoAmI",
-            "UserService/GetUser",
-            "UserService/GetUserProfile",
+            "AccountService/GetUser",
+            "AccountService/GetUserProfile",
             "UserService/LookupUser",
-            "UserService/UpdateUserProfile",
+            "AccountService/UpdateUserProfile",
         ];
         assert_eq!(open.iter().map(String::as_str).collect::<Vec<_>>(), expected);
-        assert_eq!(outcome("identity:*", "/dafnck.identity.v1.SessionService/ListSessions"), "SessionOnly");
-        assert!(
-            rules().iter().all(|(path, rule)| !path.contains(".internal.") || !rule.is_open_to_api_tokens)
-        );
+        assert_eq!(outcome("identity:*", "/dafnck.identity.v1.AccountService/ListSessions"), "SessionOnly");
+        assert!(rules().iter().all(|(path, rule)| !(path.contains(".admin.") || path.contains(".backend."))
+            || !rule.is_open_to_api_tokens));
     }
 
     #[test]
@@ -144,7 +143,7 @@ mod tests {
             "*:read",
             "task:TaskService.Nothing",
             "task:TaskService/CreateTask/x",
-            "identity:ApiTokenService.CreateApiToken",
+            "identity:AccountService.CreateApiToken",
         ] {
             assert!(!Scopes::is_known(bad, rules), "{bad}");
         }

@@ -176,7 +176,7 @@ mod tests {
         let info = details.error_info().unwrap();
         assert_eq!(
             (info.reason.as_str(), info.metadata["dependency"].as_str()),
-            ("STORE_FULL", "postgresql")
+            ("STORAGE_FULL", "postgresql")
         );
         assert!(details.retry_info().unwrap().retry_delay.is_some());
     }

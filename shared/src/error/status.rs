@@ -50,7 +50,7 @@ impl Error {
             Self::CursorExpired => ErrorReason::CursorExpired,
             Self::DeadlineExceeded => ErrorReason::DeadlineExceeded,
             Self::Unavailable { .. } => ErrorReason::DependencyUnavailable,
-            Self::Full { .. } => ErrorReason::StoreFull,
+            Self::Full { .. } => ErrorReason::StorageFull,
             Self::Item { source, .. } => source.reason(),
             Self::Internal(_) => ErrorReason::Internal,
         }

@@ -21,9 +21,9 @@ use crate::config::SiblingOptions;
 use crate::redis_store::RedisStore;
 use crate::service_identity::ServiceSigner;
 use crate::siblings::{Sibling, SiblingChannel, Siblings};
-use proto::project::internal::v1 as pb;
-use proto::project::internal::v1::access_service_client::AccessServiceClient;
-use proto::project::internal::v1::access_service_server::{AccessService, AccessServiceServer};
+use proto::project::backend::v1 as pb;
+use proto::project::backend::v1::access_service_client::AccessServiceClient;
+use proto::project::backend::v1::access_service_server::{AccessService, AccessServiceServer};
 
 /// What it is told to do stands in the field `project_id`.
 struct Obedient;
@@ -196,12 +196,11 @@ async fn a_service_method_refuses_everyone_else() {
 #[tokio::test]
 async fn a_method_that_does_not_exist_is_unimplemented() {
     let server = Running::start().await;
-    let mut client =
-        proto::task::internal::v1::task_directory_service_client::TaskDirectoryServiceClient::new(
-            server.channel().await,
-        );
+    let mut client = proto::task::backend::v1::task_lookup_service_client::TaskLookupServiceClient::new(
+        server.channel().await,
+    );
     let refusal =
-        client.resolve_task(proto::task::internal::v1::ResolveTaskRequest::default()).await.unwrap_err();
+        client.resolve_task(proto::task::backend::v1::ResolveTaskRequest::default()).await.unwrap_err();
     assert_eq!(refusal.code(), Code::Unimplemented);
 }
 

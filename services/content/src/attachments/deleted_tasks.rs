@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use proto::task::internal::v1::{WatchDeletedTasksRequest, WatchDeletedTasksResponse};
+use proto::task::backend::v1::{WatchDeletedTasksRequest, WatchDeletedTasksResponse};
 use shared::change_log::{Lag, positions};
 use shared::error::{Error, Result, from_sibling};
 use shared::service::Ground;

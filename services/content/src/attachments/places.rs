@@ -1,7 +1,7 @@
 //! What files are attached to: projects and documents here, tasks elsewhere.
 
 use diesel_async::AsyncPgConnection;
-use proto::task::internal::v1::ResolveTaskRequest;
+use proto::task::backend::v1::ResolveTaskRequest;
 use shared::error::{Error, Result, from_sibling};
 use shared::service::Ground;
 use tonic::Code;

@@ -3,7 +3,6 @@
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use proto::content::v1 as pb;
-use proto::content::v1::attachment_service_server::AttachmentService;
 use shared::access::Permission::{AttachmentDelete, AttachmentRead, AttachmentWrite};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
@@ -148,11 +147,8 @@ fn found_again(attachment: Option<Attachment>, id: Uuid) -> Result<Attachment> {
     attachment.ok_or_else(|| Error::not_found("attachment", id))
 }
 
-#[tonic::async_trait]
-impl AttachmentService for Attachments {
-    type DownloadAttachmentStream = BoxStream<'static, Result<pb::DownloadAttachmentResponse, Status>>;
-
-    async fn upload_attachment(
+impl Attachments {
+    pub(crate) async fn upload_attachment(
         &self,
         request: Request<Streaming<pb::UploadAttachmentRequest>>,
     ) -> Answer<pb::Attachment> {
@@ -162,10 +158,10 @@ impl AttachmentService for Attachments {
         Ok(Response::new(uploaded.await?.into()))
     }
 
-    async fn download_attachment(
+    pub(crate) async fn download_attachment(
         &self,
         request: Request<pb::DownloadAttachmentRequest>,
-    ) -> Answer<Self::DownloadAttachmentStream> {
+    ) -> Answer<BoxStream<'static, Result<pb::DownloadAttachmentResponse, Status>>> {
         let caller = Caller::of(&request)?;
         let wish = request.into_inner().try_into()?;
         let (attachment, pieces) = self.find_bytes(&caller, wish).await?;
@@ -178,13 +174,16 @@ impl AttachmentService for Attachments {
         Ok(Response::new(stream::once(async { Ok(first) }).chain(rest).boxed()))
     }
 
-    async fn get_attachment(&self, request: Request<pb::GetAttachmentRequest>) -> Answer<pb::Attachment> {
+    pub(crate) async fn get_attachment(
+        &self,
+        request: Request<pb::GetAttachmentRequest>,
+    ) -> Answer<pb::Attachment> {
         let caller = Caller::of(&request)?;
         let id = attachment_id(&request.into_inner().attachment_id)?;
         Ok(Response::new(self.find(&caller, id).await?.into()))
     }
 
-    async fn list_attachments(
+    pub(crate) async fn list_attachments(
         &self,
         request: Request<pb::ListAttachmentsRequest>,
     ) -> Answer<pb::ListAttachmentsResponse> {
@@ -200,7 +199,7 @@ impl AttachmentService for Attachments {
         Ok(Response::new(pb::ListAttachmentsResponse { attachments, next_page_token }))
     }
 
-    async fn delete_attachment(
+    pub(crate) async fn delete_attachment(
         &self,
         request: Request<pb::DeleteAttachmentRequest>,
     ) -> Answer<pb::DeleteAttachmentResponse> {

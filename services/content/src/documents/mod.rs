@@ -162,7 +162,7 @@ impl DocumentHead {
     /// Lets a document be written to unless it is put away.
     ///
     /// # Errors
-    /// `FAILED_PRECONDITION` (`STATUS_FORBIDS`).
+    /// `FAILED_PRECONDITION` (`INVALID_STATUS_TRANSITION`).
     pub fn require_editable(&self) -> Result<()> {
         if self.status == DocumentStatus::Archived {
             return Err(status_forbids(self.status, "the document is archived; revise it first"));
@@ -198,7 +198,7 @@ impl Step {
     /// Where this step leads from a state; `None` if the document is there already.
     ///
     /// # Errors
-    /// `FAILED_PRECONDITION` (`STATUS_FORBIDS`).
+    /// `FAILED_PRECONDITION` (`INVALID_STATUS_TRANSITION`).
     pub fn from(self, status: DocumentStatus) -> Result<Option<DocumentStatus>> {
         let known = STEPS.iter().find(|(step, ..)| *step == self);
         match known {
@@ -211,7 +211,7 @@ impl Step {
 
 fn status_forbids(status: DocumentStatus, message: &str) -> Error {
     Error::Precondition {
-        reason: ErrorReason::StatusForbids,
+        reason: ErrorReason::InvalidStatusTransition,
         message: message.to_owned(),
         metadata: vec![("status", status.as_str().to_owned())],
     }
@@ -294,6 +294,6 @@ mod tests {
         let mut head = document().head;
         assert!(head.require_editable().is_ok());
         head.status = Archived;
-        assert_eq!(head.require_editable().unwrap_err().reason(), ErrorReason::StatusForbids);
+        assert_eq!(head.require_editable().unwrap_err().reason(), ErrorReason::InvalidStatusTransition);
     }
 }

@@ -4,7 +4,6 @@ use crate::schema::DocumentStatus;
 use chrono::Utc;
 use futures::FutureExt;
 use proto::content::v1 as pb;
-use proto::content::v1::document_service_server::DocumentService;
 use shared::access::Permission;
 use shared::access::Permission::{DocumentDelete, DocumentPublish, DocumentRead, DocumentWrite};
 use shared::caller::Caller;
@@ -163,15 +162,20 @@ impl Documents {
     }
 }
 
-#[tonic::async_trait]
-impl DocumentService for Documents {
-    async fn create_document(&self, request: Request<pb::CreateDocumentRequest>) -> Answer<pb::Document> {
+impl Documents {
+    pub(crate) async fn create_document(
+        &self,
+        request: Request<pb::CreateDocumentRequest>,
+    ) -> Answer<pb::Document> {
         let caller = Caller::of(&request)?;
         let document = self.create(&caller, request.into_inner().try_into()?).await?;
         self.changed(document)
     }
 
-    async fn get_document(&self, request: Request<pb::GetDocumentRequest>) -> Answer<pb::Document> {
+    pub(crate) async fn get_document(
+        &self,
+        request: Request<pb::GetDocumentRequest>,
+    ) -> Answer<pb::Document> {
         let caller = Caller::of(&request)?;
         let id = document_id(&request.into_inner().document_id)?;
         let document = self
@@ -182,7 +186,7 @@ impl DocumentService for Documents {
         Ok(Response::new(document.ok_or_else(|| Error::not_found("document", id))?.into()))
     }
 
-    async fn list_documents(
+    pub(crate) async fn list_documents(
         &self,
         request: Request<pb::ListDocumentsRequest>,
     ) -> Answer<pb::ListDocumentsResponse> {
@@ -206,29 +210,44 @@ impl DocumentService for Documents {
         Ok(Response::new(pb::ListDocumentsResponse { documents, next_page_token }))
     }
 
-    async fn update_document(&self, request: Request<pb::UpdateDocumentRequest>) -> Answer<pb::Document> {
+    pub(crate) async fn update_document(
+        &self,
+        request: Request<pb::UpdateDocumentRequest>,
+    ) -> Answer<pb::Document> {
         let caller = Caller::of(&request)?;
         let document = self.update(&caller, request.into_inner().try_into()?).await?;
         self.changed(document)
     }
 
-    async fn submit_document(&self, request: Request<pb::SubmitDocumentRequest>) -> Answer<pb::Document> {
+    pub(crate) async fn submit_document(
+        &self,
+        request: Request<pb::SubmitDocumentRequest>,
+    ) -> Answer<pb::Document> {
         self.step(request.map(|r| (r.document_id, r.etag)), Step::Submit).await
     }
 
-    async fn publish_document(&self, request: Request<pb::PublishDocumentRequest>) -> Answer<pb::Document> {
+    pub(crate) async fn publish_document(
+        &self,
+        request: Request<pb::PublishDocumentRequest>,
+    ) -> Answer<pb::Document> {
         self.step(request.map(|r| (r.document_id, r.etag)), Step::Publish).await
     }
 
-    async fn archive_document(&self, request: Request<pb::ArchiveDocumentRequest>) -> Answer<pb::Document> {
+    pub(crate) async fn archive_document(
+        &self,
+        request: Request<pb::ArchiveDocumentRequest>,
+    ) -> Answer<pb::Document> {
         self.step(request.map(|r| (r.document_id, r.etag)), Step::Archive).await
     }
 
-    async fn revise_document(&self, request: Request<pb::ReviseDocumentRequest>) -> Answer<pb::Document> {
+    pub(crate) async fn revise_document(
+        &self,
+        request: Request<pb::ReviseDocumentRequest>,
+    ) -> Answer<pb::Document> {
         self.step(request.map(|r| (r.document_id, r.etag)), Step::Revise).await
     }
 
-    async fn delete_document(
+    pub(crate) async fn delete_document(
         &self,
         request: Request<pb::DeleteDocumentRequest>,
     ) -> Answer<pb::DeleteDocumentResponse> {
@@ -246,7 +265,7 @@ impl DocumentService for Documents {
         Ok(Response::new(pb::DeleteDocumentResponse {}))
     }
 
-    async fn get_document_version(
+    pub(crate) async fn get_document_version(
         &self,
         request: Request<pb::GetDocumentVersionRequest>,
     ) -> Answer<pb::DocumentVersion> {
@@ -262,7 +281,7 @@ impl DocumentService for Documents {
         Ok(Response::new(version.ok_or_else(|| versions::not_found(id, number))?.into()))
     }
 
-    async fn list_document_versions(
+    pub(crate) async fn list_document_versions(
         &self,
         request: Request<pb::ListDocumentVersionsRequest>,
     ) -> Answer<pb::ListDocumentVersionsResponse> {
@@ -288,7 +307,7 @@ impl DocumentService for Documents {
         Ok(Response::new(pb::ListDocumentVersionsResponse { versions, next_page_token }))
     }
 
-    async fn diff_document_versions(
+    pub(crate) async fn diff_document_versions(
         &self,
         request: Request<pb::DiffDocumentVersionsRequest>,
     ) -> Answer<pb::DocumentDiff> {
@@ -314,7 +333,7 @@ impl DocumentService for Documents {
         Ok(Response::new(self.comparisons.run(compare).await?))
     }
 
-    async fn restore_document_version(
+    pub(crate) async fn restore_document_version(
         &self,
         request: Request<pb::RestoreDocumentVersionRequest>,
     ) -> Answer<pb::Document> {

@@ -2,7 +2,6 @@
 
 use futures::FutureExt;
 use proto::content::v1 as pb;
-use proto::content::v1::document_edit_service_server::DocumentEditService;
 use shared::access::Permission::{DocumentRead, DocumentWrite};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
@@ -83,9 +82,8 @@ impl Editing {
     }
 }
 
-#[tonic::async_trait]
-impl DocumentEditService for Editing {
-    async fn edit_document_content(
+impl Editing {
+    pub(crate) async fn edit_document_content(
         &self,
         request: Request<pb::EditDocumentContentRequest>,
     ) -> Result<Response<pb::Document>, Status> {
@@ -97,7 +95,7 @@ impl DocumentEditService for Editing {
         Ok(Response::new(document.into()))
     }
 
-    async fn preview_document_edit(
+    pub(crate) async fn preview_document_edit(
         &self,
         request: Request<pb::PreviewDocumentEditRequest>,
     ) -> Result<Response<pb::PreviewDocumentEditResponse>, Status> {

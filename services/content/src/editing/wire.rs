@@ -178,7 +178,11 @@ fn as_many_as_fit(hunks: Vec<ConflictHunk>, mut room: usize) -> Vec<pb::EditConf
 
 impl From<ConflictHunk> for pb::EditConflictHunk {
     fn from(hunk: ConflictHunk) -> Self {
-        Self { base: Some(hunk.base.into()), head: Some(hunk.head.into()), mine: Some(hunk.mine.into()) }
+        Self {
+            base_side: Some(hunk.base.into()),
+            head_side: Some(hunk.head.into()),
+            edit_side: Some(hunk.mine.into()),
+        }
     }
 }
 

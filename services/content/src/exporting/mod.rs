@@ -1,7 +1,7 @@
 //! Handing over documents, versions and attachments, as the import takes them.
 
 mod queries;
-mod rpc;
+pub(crate) mod rpc;
 mod wire;
 
 pub use rpc::Exporting;

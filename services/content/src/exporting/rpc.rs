@@ -2,8 +2,7 @@
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use proto::content::internal::v1 as pb;
-use proto::content::internal::v1::content_export_service_server::ContentExportService;
+use proto::content::admin::v1 as pb;
 use shared::caller::Caller;
 use shared::error::{Error, Result};
 use shared::exporting::{Exports, Snapshot, Teller, wanted};
@@ -37,14 +36,11 @@ impl Exporting {
     }
 }
 
-#[tonic::async_trait]
-impl ContentExportService for Exporting {
-    type ExportDocumentsStream = BoxStream<'static, Result<pb::ExportDocumentsResponse, Status>>;
-
-    async fn export_documents(
+impl Exporting {
+    pub(crate) async fn export_documents(
         &self,
         request: Request<pb::ExportDocumentsRequest>,
-    ) -> Result<Response<Self::ExportDocumentsStream>, Status> {
+    ) -> Result<Response<BoxStream<'static, Result<pb::ExportDocumentsResponse, Status>>>, Status> {
         let caller = Caller::of(&request)?;
         let projects = wanted("project_ids", &request.into_inner().project_ids)?;
         Ok(Response::new(
@@ -52,12 +48,10 @@ impl ContentExportService for Exporting {
         ))
     }
 
-    type ExportFileStream = BoxStream<'static, Result<pb::ExportFileResponse, Status>>;
-
-    async fn export_file(
+    pub(crate) async fn export_file(
         &self,
         request: Request<pb::ExportFileRequest>,
-    ) -> Result<Response<Self::ExportFileStream>, Status> {
+    ) -> Result<Response<BoxStream<'static, Result<pb::ExportFileResponse, Status>>>, Status> {
         Caller::of(&request)?.operator()?;
         let pieces = self.find_file(&wanted_file(request.into_inner())?).await?;
         let bytes = self.storage.read(pieces);

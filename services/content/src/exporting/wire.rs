@@ -1,6 +1,6 @@
 //! What is handed over, on the wire.
 
-use proto::content::internal::v1 as pb;
+use proto::content::admin::v1 as pb;
 use shared::error::{Error, Result};
 use shared::json::{to_struct, to_timestamp};
 use shared::validation::Violations;

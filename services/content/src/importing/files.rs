@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use proto::common::ImportResult;
-use proto::content::internal::v1::ImportAttachmentRequest;
+use proto::content::admin::v1::ImportAttachmentRequest;
 use shared::directory::known_users;
 use shared::error::{Error, Result};
 use shared::importing::{created, refused, unchanged};

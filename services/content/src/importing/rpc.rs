@@ -2,8 +2,7 @@
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use proto::content::internal::v1 as pb;
-use proto::content::internal::v1::content_import_service_server::ContentImportService;
+use proto::content::admin::v1 as pb;
 use shared::error::Result;
 use shared::service::Ground;
 use tonic::{Request, Response, Status, Streaming};
@@ -37,15 +36,12 @@ async fn answer(
     Ok(pb::ImportDocumentsResponse { results: documents::import(ground, entrance, batch).await? })
 }
 
-#[tonic::async_trait]
-impl ContentImportService for Imports {
-    type ImportDocumentsStream = BoxStream<'static, Result<pb::ImportDocumentsResponse, Status>>;
-
+impl Imports {
     /// Takes one batch at a time: the next is read when the answer to the one before has been taken.
-    async fn import_documents(
+    pub(crate) async fn import_documents(
         &self,
         request: Request<Streaming<pb::ImportDocumentsRequest>>,
-    ) -> Result<Response<Self::ImportDocumentsStream>, Status> {
+    ) -> Result<Response<BoxStream<'static, Result<pb::ImportDocumentsResponse, Status>>>, Status> {
         let (ground, entrance) = (self.ground.clone(), self.entrance.clone());
         let answers = request.into_inner().then(move |request| {
             let (ground, entrance) = (ground.clone(), entrance.clone());
@@ -54,7 +50,7 @@ impl ContentImportService for Imports {
         Ok(Response::new(answers.boxed()))
     }
 
-    async fn import_attachment(
+    pub(crate) async fn import_attachment(
         &self,
         request: Request<Streaming<pb::ImportAttachmentRequest>>,
     ) -> Result<Response<pb::ImportAttachmentResponse>, Status> {

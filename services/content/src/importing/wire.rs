@@ -2,8 +2,8 @@
 
 use crate::schema::DocumentStatus;
 use chrono::{DateTime, Utc};
-use proto::content::internal::v1 as pb;
-use proto::content::internal::v1::import_attachment_request;
+use proto::content::admin::v1 as pb;
+use proto::content::admin::v1::import_attachment_request;
 use shared::error::{Error, Result};
 use shared::validation::{MAX_BATCH, Violations};
 use uuid::Uuid;

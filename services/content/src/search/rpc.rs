@@ -2,7 +2,6 @@
 
 use futures::FutureExt;
 use proto::content::v1 as pb;
-use proto::content::v1::document_search_service_server::DocumentSearchService;
 use shared::access::Permission::DocumentRead;
 use shared::caller::Caller;
 use shared::page::AfterRank;
@@ -26,9 +25,8 @@ impl Searching {
     }
 }
 
-#[tonic::async_trait]
-impl DocumentSearchService for Searching {
-    async fn search_documents(
+impl Searching {
+    pub(crate) async fn search_documents(
         &self,
         request: Request<pb::SearchDocumentsRequest>,
     ) -> Result<Response<pb::SearchDocumentsResponse>, Status> {

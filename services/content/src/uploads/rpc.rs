@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use proto::content::v1 as pb;
-use proto::content::v1::upload_service_server::UploadService;
 use shared::access::Permission::AttachmentWrite;
 use shared::caller::Caller;
 use shared::error::{Error, ErrorReason, Result};
@@ -153,15 +152,17 @@ impl Uploads {
     }
 }
 
-#[tonic::async_trait]
-impl UploadService for Uploads {
-    async fn create_upload(&self, request: Request<pb::CreateUploadRequest>) -> Answer<pb::Upload> {
+impl Uploads {
+    pub(crate) async fn create_upload(
+        &self,
+        request: Request<pb::CreateUploadRequest>,
+    ) -> Answer<pb::Upload> {
         let caller = Caller::of(&request)?;
         let wish = request.into_inner().try_into()?;
         self.answer(self.create(&caller, wish).await?)
     }
 
-    async fn upload_chunks(
+    pub(crate) async fn upload_chunks(
         &self,
         request: Request<Streaming<pb::UploadChunksRequest>>,
     ) -> Answer<pb::Upload> {
@@ -171,19 +172,25 @@ impl UploadService for Uploads {
         self.answer(stored.await?)
     }
 
-    async fn get_upload(&self, request: Request<pb::GetUploadRequest>) -> Answer<pb::Upload> {
+    pub(crate) async fn get_upload(&self, request: Request<pb::GetUploadRequest>) -> Answer<pb::Upload> {
         let caller = Caller::of(&request)?;
         let id = upload_id(&request.into_inner().upload_id)?;
         self.answer(self.find(&caller, id).await?.finish())
     }
 
-    async fn complete_upload(&self, request: Request<pb::CompleteUploadRequest>) -> Answer<pb::Attachment> {
+    pub(crate) async fn complete_upload(
+        &self,
+        request: Request<pb::CompleteUploadRequest>,
+    ) -> Answer<pb::Attachment> {
         let caller = Caller::of(&request)?;
         let wish = request.into_inner().try_into()?;
         Ok(Response::new(self.complete(&caller, wish).await?.into()))
     }
 
-    async fn cancel_upload(&self, request: Request<pb::CancelUploadRequest>) -> Answer<pb::Upload> {
+    pub(crate) async fn cancel_upload(
+        &self,
+        request: Request<pb::CancelUploadRequest>,
+    ) -> Answer<pb::Upload> {
         let caller = Caller::of(&request)?;
         let id = upload_id(&request.into_inner().upload_id)?;
         self.answer(self.cancel(&caller, id).await?)

@@ -27,10 +27,10 @@ pub(crate) enum Form {
 
 impl ProtoEnum for Form {
     fn from_wire(value: i32) -> Option<Option<Self>> {
-        Some(match pb::DiffForm::try_from(value).ok()? {
-            pb::DiffForm::Unspecified => None,
-            pb::DiffForm::Hunks => Some(Self::Hunks),
-            pb::DiffForm::Unified => Some(Self::Unified),
+        Some(match pb::DiffFormat::try_from(value).ok()? {
+            pb::DiffFormat::Unspecified => None,
+            pb::DiffFormat::Hunks => Some(Self::Hunks),
+            pb::DiffFormat::Unified => Some(Self::Unified),
         })
     }
 }
@@ -66,7 +66,7 @@ impl TryFrom<pb::DiffDocumentVersionsRequest> for DiffVersions {
         let from = version_number(&mut v, "from_version", request.from_version);
         v.require(request.to_version >= 0, "to_version", "must not be negative");
         let unit = v.optional_enum("unit", request.unit);
-        let form = v.optional_enum("form", request.form).unwrap_or(Form::Hunks);
+        let form = v.optional_enum("form", request.format).unwrap_or(Form::Hunks);
         let both = form == Form::Unified && unit == Some(Unit::Words);
         v.require(!both, "unit", "must be lines for a unified diff");
         let context = v.optional_number("context_lines", request.context_lines, 0, MAX_CONTEXT_LINES);

@@ -7,8 +7,8 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use proto::content::internal::v1::ExportFileRequest;
-use proto::content::internal::v1::content_export_service_client::ContentExportServiceClient;
+use proto::content::admin::v1::ExportFileRequest;
+use proto::content::admin::v1::content_admin_service_client::ContentAdminServiceClient;
 use sha2::{Digest, Sha256};
 use shared::server::MAX_MESSAGE_BYTES;
 use shared::siblings::{Sibling, SiblingChannel, Siblings};
@@ -29,7 +29,7 @@ pub(super) struct Files {
     root: PathBuf,
     /// As paths in the export begin.
     folder: String,
-    client: ContentExportServiceClient<SiblingChannel>,
+    client: ContentAdminServiceClient<SiblingChannel>,
     /// The hashes that are there: some hundred bytes each.
     kept: HashSet<String>,
 }
@@ -43,7 +43,7 @@ impl Files {
             format!("the folder {} must be one inside of the folder of the file", folder.display())
         })?;
         let root = if is_standard_output(export) { Path::new(".") } else { folder_of(export) };
-        let client = ContentExportServiceClient::new(services.channel(Sibling::Content))
+        let client = ContentAdminServiceClient::new(services.channel(Sibling::Content))
             .max_decoding_message_size(MAX_MESSAGE_BYTES);
         let folder = folder.trim_end_matches('/').to_owned();
         Ok(Self { root: root.to_owned(), folder, client, kept: HashSet::new() })

@@ -4,14 +4,14 @@
 //! that order, and what was made in between is there for whoever refers to it. What was deleted in between is not: see
 //! [`super::kept`].
 
-use proto::content::internal::v1::content_export_service_client::ContentExportServiceClient;
-use proto::content::internal::v1::{ExportDocumentsRequest, ExportDocumentsResponse};
-use proto::identity::internal::v1::identity_export_service_client::IdentityExportServiceClient;
-use proto::identity::internal::v1::{ExportUsersRequest, ExportUsersResponse};
-use proto::project::internal::v1::project_export_service_client::ProjectExportServiceClient;
-use proto::project::internal::v1::{ExportProjectsRequest, ExportProjectsResponse};
-use proto::task::internal::v1::task_export_service_client::TaskExportServiceClient;
-use proto::task::internal::v1::{ExportTasksRequest, ExportTasksResponse};
+use proto::content::admin::v1::content_admin_service_client::ContentAdminServiceClient;
+use proto::content::admin::v1::{ExportDocumentsRequest, ExportDocumentsResponse};
+use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
+use proto::identity::admin::v1::{ExportUsersRequest, ExportUsersResponse};
+use proto::project::admin::v1::project_admin_service_client::ProjectAdminServiceClient;
+use proto::project::admin::v1::{ExportProjectsRequest, ExportProjectsResponse};
+use proto::task::admin::v1::task_admin_service_client::TaskAdminServiceClient;
+use proto::task::admin::v1::{ExportTasksRequest, ExportTasksResponse};
 use shared::server::MAX_MESSAGE_BYTES;
 use shared::siblings::{Sibling, Siblings};
 use tonic::{Response, Status, Streaming};
@@ -54,15 +54,15 @@ impl Moments {
     pub(super) async fn fix(services: &Siblings, projects: &[Uuid]) -> anyhow::Result<Self> {
         let project_ids: Vec<String> = projects.iter().map(Uuid::to_string).collect();
         let request = ExportDocumentsRequest { project_ids: project_ids.clone() };
-        let mut client = ContentExportServiceClient::new(services.channel(Sibling::Content))
+        let mut client = ContentAdminServiceClient::new(services.channel(Sibling::Content))
             .max_decoding_message_size(MAX_MESSAGE_BYTES);
         let content = Told::of(client.export_documents(request).await).await?;
         let request = ExportTasksRequest { project_ids: project_ids.clone() };
-        let mut client = TaskExportServiceClient::new(services.channel(Sibling::Task))
+        let mut client = TaskAdminServiceClient::new(services.channel(Sibling::Task))
             .max_decoding_message_size(MAX_MESSAGE_BYTES);
         let tasks = Told::of(client.export_tasks(request).await).await?;
         let request = ExportProjectsRequest { project_ids };
-        let mut client = ProjectExportServiceClient::new(services.channel(Sibling::Project))
+        let mut client = ProjectAdminServiceClient::new(services.channel(Sibling::Project))
             .max_decoding_message_size(MAX_MESSAGE_BYTES);
         let projects = Told::of(client.export_projects(request).await).await?;
         Ok(Self { projects, tasks, content })
@@ -73,7 +73,7 @@ impl Moments {
 /// are there.
 pub(super) async fn users(services: &Siblings, ids: &[Uuid]) -> anyhow::Result<Told<ExportUsersResponse>> {
     let request = ExportUsersRequest { user_ids: ids.iter().map(Uuid::to_string).collect() };
-    let mut client = IdentityExportServiceClient::new(services.channel(Sibling::Identity))
+    let mut client = UserAdminServiceClient::new(services.channel(Sibling::Identity))
         .max_decoding_message_size(MAX_MESSAGE_BYTES);
     Told::of(client.export_users(request).await).await
 }

@@ -14,12 +14,12 @@ use crate::interchange::records::{
 
 /// The messages.
 pub(super) mod pb {
-    pub(crate) use proto::content::internal::v1::{
+    pub(crate) use proto::content::admin::v1::{
         ExportedAttachment, ImportedAttachment, ImportedDocument, ImportedDocumentVersion,
     };
-    pub(crate) use proto::identity::internal::v1::{ImportedUser, ImportedUserProfile};
-    pub(crate) use proto::project::internal::v1::{ImportedMember, ImportedProject};
-    pub(crate) use proto::task::internal::v1::{ImportedProjectKey, ImportedTask, ImportedTaskDependency};
+    pub(crate) use proto::identity::admin::v1::{ImportedUser, ImportedUserProfile};
+    pub(crate) use proto::project::admin::v1::{ImportedMember, ImportedProject};
+    pub(crate) use proto::task::admin::v1::{ImportedProjectKey, ImportedTask, ImportedTaskDependency};
 }
 
 /// A message that becomes a line.

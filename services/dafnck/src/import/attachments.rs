@@ -5,9 +5,9 @@ use std::io::{Cursor, Read};
 use std::path::{Component, Path, PathBuf};
 
 use base64::Engine;
-use proto::content::internal::v1::content_import_service_client::ContentImportServiceClient;
-use proto::content::internal::v1::import_attachment_request::Part;
-use proto::content::internal::v1::{ImportAttachmentRequest, ImportedAttachment};
+use proto::content::admin::v1::content_admin_service_client::ContentAdminServiceClient;
+use proto::content::admin::v1::import_attachment_request::Part;
+use proto::content::admin::v1::{ImportAttachmentRequest, ImportedAttachment};
 use sha2::{Digest, Sha256};
 use shared::siblings::SiblingChannel;
 use tokio::sync::mpsc;
@@ -35,7 +35,7 @@ const REFUSALS: [Code; 6] = [
     Code::PermissionDenied,
 ];
 
-type Client = ContentImportServiceClient<SiblingChannel>;
+type Client = ContentAdminServiceClient<SiblingChannel>;
 
 /// Sends all attachments of the file, one after the other.
 pub(super) async fn send(sending: &mut Sending<'_>, client: &Client) -> anyhow::Result<()> {

@@ -18,14 +18,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use proto::content::internal::v1::ImportDocumentsRequest;
-use proto::content::internal::v1::content_import_service_client::ContentImportServiceClient;
-use proto::identity::internal::v1::ImportUsersRequest;
-use proto::identity::internal::v1::identity_import_service_client::IdentityImportServiceClient;
-use proto::project::internal::v1::ImportProjectsRequest;
-use proto::project::internal::v1::project_import_service_client::ProjectImportServiceClient;
-use proto::task::internal::v1::task_import_service_client::TaskImportServiceClient;
-use proto::task::internal::v1::{ImportTaskDependenciesRequest, ImportTasksRequest};
+use proto::content::admin::v1::ImportDocumentsRequest;
+use proto::content::admin::v1::content_admin_service_client::ContentAdminServiceClient;
+use proto::identity::admin::v1::ImportUsersRequest;
+use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
+use proto::project::admin::v1::ImportProjectsRequest;
+use proto::project::admin::v1::project_admin_service_client::ProjectAdminServiceClient;
+use proto::task::admin::v1::task_admin_service_client::TaskAdminServiceClient;
+use proto::task::admin::v1::{ImportTaskDependenciesRequest, ImportTasksRequest};
 use shared::siblings::{Sibling, Siblings};
 
 use pass::Pass;
@@ -123,10 +123,10 @@ macro_rules! pass {
 }
 
 async fn send_kind(kind: Kind, services: &Siblings, sending: &mut Sending<'_>) -> anyhow::Result<()> {
-    let mut users = IdentityImportServiceClient::new(services.channel(Sibling::Identity));
-    let mut projects = ProjectImportServiceClient::new(services.channel(Sibling::Project));
-    let mut tasks = TaskImportServiceClient::new(services.channel(Sibling::Task));
-    let mut content = ContentImportServiceClient::new(services.channel(Sibling::Content));
+    let mut users = UserAdminServiceClient::new(services.channel(Sibling::Identity));
+    let mut projects = ProjectAdminServiceClient::new(services.channel(Sibling::Project));
+    let mut tasks = TaskAdminServiceClient::new(services.channel(Sibling::Task));
+    let mut content = ContentAdminServiceClient::new(services.channel(Sibling::Content));
     match kind {
         Kind::User => {
             let batch = |users| ImportUsersRequest { users };

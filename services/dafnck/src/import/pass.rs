@@ -194,7 +194,7 @@ fn depth(parents: &HashMap<Uuid, Uuid>, task: Uuid) -> i64 {
 mod tests {
     use std::io::Write;
 
-    use proto::task::internal::v1::ImportedTask;
+    use proto::task::admin::v1::ImportedTask;
 
     use super::*;
     use crate::import::wire;

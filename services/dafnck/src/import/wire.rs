@@ -1,13 +1,13 @@
 //! Lines as messages of the importing RPCs. Only what a line must be to be sent is checked here; the services
 //! check the rest by the rules of their public RPCs.
 
-use proto::content::internal::v1::{ImportedAttachment, ImportedDocument, ImportedDocumentVersion};
+use proto::content::admin::v1::{ImportedAttachment, ImportedDocument, ImportedDocumentVersion};
 use proto::content::v1::{DocumentStatus, EntityType};
-use proto::identity::internal::v1::{ImportedUser, ImportedUserProfile};
+use proto::identity::admin::v1::{ImportedUser, ImportedUserProfile};
 use proto::identity::v1::UserStatus;
-use proto::project::internal::v1::{ImportedMember, ImportedProject};
+use proto::project::admin::v1::{ImportedMember, ImportedProject};
 use proto::project::v1::{ProjectRole, ProjectStatus, ProjectVisibility};
-use proto::task::internal::v1::{ImportedProjectKey, ImportedTask, ImportedTaskDependency};
+use proto::task::admin::v1::{ImportedProjectKey, ImportedTask, ImportedTaskDependency};
 use proto::task::v1::{DependencyType, TaskPriority, TaskStatus};
 use serde_json::{Map, Value};
 use shared::json::{to_struct, to_timestamp};

@@ -83,10 +83,10 @@ fn how_to_sign_up(registration: RegistrationMode, wire: &str, port: u16) -> Stri
     127.0.0.1:{port} dafnck.identity.v1.AuthService/Register"#
         ),
         RegistrationMode::Confirmed => format!(
-            r#"  grpcurl {wire} -d '{{"email": "olga@example.org"}}' 127.0.0.1:{port} dafnck.identity.v1.SignUpService/BeginSignUp
+            r#"  grpcurl {wire} -d '{{"email": "olga@example.org"}}' 127.0.0.1:{port} dafnck.identity.v1.AuthService/BeginSignUp
 
   TOKEN=$(grpcurl {wire} -d '{{"code": "the one in the mail", {who} \
-    127.0.0.1:{port} dafnck.identity.v1.SignUpService/CompleteSignUp"#
+    127.0.0.1:{port} dafnck.identity.v1.AuthService/CompleteSignUp"#
         ),
     }
 }

@@ -16,7 +16,7 @@ use super::{PATIENCE, owner, start_postgres_again, wait_for_the_log};
 const DISK_BYTES: u64 = 64 << 20;
 /// Room for the log that there is at the start, and some more segments of 16 MiB.
 const LOG_DISK_BYTES: u64 = 160 << 20;
-const FULL: &str = "RESOURCE_EXHAUSTED STORE_FULL";
+const FULL: &str = "RESOURCE_EXHAUSTED STORAGE_FULL";
 /// Writes that are acknowledged before the disk is full, and after there is room again.
 const WRITES: usize = 20;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{Days, Utc};
 use local_servers::dev_ca::Authority;
 use proto::identity::v1::WhoAmIRequest;
-use proto::project::internal::v1::GetProjectAccessRequest;
+use proto::project::backend::v1::GetProjectAccessRequest;
 use proto::project::v1::ListProjectsRequest;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};

@@ -74,7 +74,7 @@ fn run(suite: &Suite, programs: &Path, program: impl AsRef<std::ffi::OsStr>, arg
 /// A token with which somebody can go on watching.
 pub async fn resume_token(who: &Actor, project: &Project) -> String {
     let request = WatchTasksRequest { project_id: project.id.clone(), ..Default::default() };
-    let mut stream = who.task_feed().watch_tasks(request).await.unwrap().into_inner();
+    let mut stream = who.tasks().watch_tasks(request).await.unwrap().into_inner();
     tokio::time::timeout(SOON, stream.message()).await.unwrap().unwrap().unwrap().resume_token
 }
 
@@ -84,7 +84,7 @@ pub async fn resume(who: &Actor, project: &Project, token: &str) -> String {
         resume_token: token.to_owned(),
         ..Default::default()
     };
-    match who.task_feed().watch_tasks(request).await {
+    match who.tasks().watch_tasks(request).await {
         Ok(_) => "OK".to_owned(),
         Err(status) => summary(&status),
     }

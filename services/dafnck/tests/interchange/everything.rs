@@ -5,8 +5,8 @@ use futures::stream;
 use proto::content::v1 as content;
 use proto::content::v1::EntityType;
 use proto::content::v1::upload_attachment_request::Part;
-use proto::identity::internal::v1 as administration;
-use proto::identity::internal::v1::user_administration_service_client::UserAdministrationServiceClient;
+use proto::identity::admin::v1 as administration;
+use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::v1 as identity;
 use proto::project::v1 as project;
 use proto::project::v1::{Project, ProjectRole, ProjectVisibility};
@@ -57,7 +57,7 @@ async fn accounts(suite: &Suite, olga: &Actor, [ada, max]: [&Actor; 2]) {
     };
     let update_mask = mask(&["first_name", "last_name", "avatar_url", "metadata"]);
     let change = identity::UpdateUserRequest { user: Some(user), update_mask };
-    olga.users().update_user(change).await.unwrap();
+    olga.account().update_user(change).await.unwrap();
     let profile = identity::UserProfile {
         user_id: olga.id.to_string(),
         bio: Some("two\nlines".to_owned()),
@@ -69,12 +69,11 @@ async fn accounts(suite: &Suite, olga: &Actor, [ada, max]: [&Actor; 2]) {
     };
     let update_mask = mask(&["bio", "location", "website_url", "social_links", "preferences"]);
     let change = identity::UpdateUserProfileRequest { profile: Some(profile), update_mask };
-    olga.users().update_user_profile(change).await.unwrap();
+    olga.account().update_user_profile(change).await.unwrap();
     let verified =
         "UPDATE identity.users SET email_verified = TRUE, last_login_at = now() WHERE username = 'olga'";
     suite.admin().await.batch_execute(verified).await.unwrap();
-    let mut operator =
-        UserAdministrationServiceClient::new(suite.as_service("operator").channel(Sibling::Identity));
+    let mut operator = UserAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Identity));
     let suspended = administration::SuspendUserRequest { user_id: ada.id.to_string() };
     operator.suspend_user(suspended).await.unwrap();
     let erased = administration::EraseUserRequest { user_id: max.id.to_string() };
@@ -164,7 +163,7 @@ async fn tasks(olga: &Actor, gus: &Actor, apollo: &Project) -> Task {
         destination: Some(Destination::BeforeTaskId(fly.id.clone())),
         ..Default::default()
     };
-    olga.order().move_task(moved).await.unwrap();
+    olga.tasks().move_task(moved).await.unwrap();
     // The last number stays given.
     let last = new_task(olga, plain("last", TaskStatus::Pending)).await;
     olga.tasks()
@@ -187,7 +186,7 @@ async fn depend(who: &Actor, from: &Task, to: &Task, kind: DependencyType) {
         dependency_type: kind.into(),
         ..Default::default()
     };
-    who.dependencies().create_task_dependency(wish).await.unwrap();
+    who.plans().create_task_dependency(wish).await.unwrap();
 }
 
 /// Documents in every state; answers with one of them.
@@ -281,7 +280,7 @@ async fn other_projects(olga: &Actor, gus: &Actor) {
     publish(olga, &archived, ProjectVisibility::Public).await;
     publish(olga, &given_up, ProjectVisibility::Internal).await;
     let key = task::SetProjectKeyRequest { project_id: empty.id, key: "EMPTY1".to_owned() };
-    olga.numbers().set_project_key(key).await.unwrap();
+    olga.tasks().set_project_key(key).await.unwrap();
     hand_over(olga, gus, &given_up).await;
     let complete = project::CompleteProjectRequest { project_id: done.id, ..Default::default() };
     olga.projects().complete_project(complete).await.unwrap();
@@ -304,11 +303,11 @@ async fn hand_over(from: &Actor, to: &Actor, of: &Project) {
         user_id: to.id.to_string(),
         ..Default::default()
     };
-    let offer = from.ownership().offer_ownership(offer).await.unwrap().into_inner();
+    let offer = from.members().offer_ownership(offer).await.unwrap().into_inner();
     let accept = project::AcceptOwnershipRequest {
         project_id: of.id.clone(),
         transfer_id: offer.id,
         ..Default::default()
     };
-    to.ownership().accept_ownership(accept).await.unwrap();
+    to.members().accept_ownership(accept).await.unwrap();
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use dafnck::export;
 use dafnck::import::Progress;
-use proto::content::internal::v1::content_export_service_client::ContentExportServiceClient;
-use proto::content::internal::v1::{ExportDocumentsRequest, ExportFileRequest};
-use proto::identity::internal::v1::ExportUsersRequest;
-use proto::identity::internal::v1::identity_export_service_client::IdentityExportServiceClient;
-use proto::project::internal::v1::ExportProjectsRequest;
-use proto::project::internal::v1::project_export_service_client::ProjectExportServiceClient;
-use proto::task::internal::v1::ExportTasksRequest;
-use proto::task::internal::v1::task_export_service_client::TaskExportServiceClient;
+use proto::content::admin::v1::content_admin_service_client::ContentAdminServiceClient;
+use proto::content::admin::v1::{ExportDocumentsRequest, ExportFileRequest};
+use proto::identity::admin::v1::ExportUsersRequest;
+use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
+use proto::project::admin::v1::ExportProjectsRequest;
+use proto::project::admin::v1::project_admin_service_client::ProjectAdminServiceClient;
+use proto::task::admin::v1::ExportTasksRequest;
+use proto::task::admin::v1::task_admin_service_client::TaskAdminServiceClient;
 use shared::siblings::Sibling;
 use tempfile::TempDir;
 use testkit::{SERVICE_SECRET, Suite, summary};
@@ -102,7 +102,7 @@ async fn one_export_at_a_time_and_a_slow_one_holds_up_nobody_else() {
         };
         olga.tasks().create_task(wish).await.unwrap();
     }
-    let mut client = TaskExportServiceClient::new(suite.as_service("operator").channel(Sibling::Task));
+    let mut client = TaskAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Task));
     let mut slow = client.export_tasks(ExportTasksRequest::default()).await.unwrap().into_inner();
     let first = slow.message().await.unwrap().unwrap();
     assert_eq!(first.project_keys.len(), 1);
@@ -127,7 +127,7 @@ async fn who_goes_away_makes_room() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     olga.project("Apollo").await;
-    let mut client = TaskExportServiceClient::new(suite.as_service("operator").channel(Sibling::Task));
+    let mut client = TaskAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Task));
     let gone = client.export_tasks(ExportTasksRequest::default()).await.unwrap();
     drop(gone);
     // The service learns of it when the connection tells.
@@ -142,7 +142,7 @@ async fn who_goes_away_makes_room() {
 #[tokio::test]
 async fn malformed_wishes_are_told() {
     let suite = harness().start().await;
-    let mut client = TaskExportServiceClient::new(suite.as_service("operator").channel(Sibling::Task));
+    let mut client = TaskAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Task));
     let wish = ExportTasksRequest { project_ids: vec!["x".to_owned()] };
     let refusal = client.export_tasks(wish).await.map(|_| ()).unwrap_err();
     assert_eq!(summary(&refusal), "INVALID_ARGUMENT INVALID_FIELDS");
@@ -155,10 +155,10 @@ async fn malformed_wishes_are_told() {
 async fn other_services_get_nothing() {
     let suite = harness().start().await;
     let siblings = suite.as_service("task");
-    let mut users = IdentityExportServiceClient::new(siblings.channel(Sibling::Identity));
-    let mut projects = ProjectExportServiceClient::new(siblings.channel(Sibling::Project));
-    let mut tasks = TaskExportServiceClient::new(siblings.channel(Sibling::Task));
-    let mut content = ContentExportServiceClient::new(siblings.channel(Sibling::Content));
+    let mut users = UserAdminServiceClient::new(siblings.channel(Sibling::Identity));
+    let mut projects = ProjectAdminServiceClient::new(siblings.channel(Sibling::Project));
+    let mut tasks = TaskAdminServiceClient::new(siblings.channel(Sibling::Task));
+    let mut content = ContentAdminServiceClient::new(siblings.channel(Sibling::Content));
     let file = ExportFileRequest { sha256: "0".repeat(64) };
     let refusals = [
         users.export_users(ExportUsersRequest::default()).await.err(),
@@ -170,7 +170,7 @@ async fn other_services_get_nothing() {
     for refusal in refusals {
         assert_eq!(summary(&refusal.unwrap()), "PERMISSION_DENIED AUDIENCE_REFUSED");
     }
-    let mut content = ContentExportServiceClient::new(suite.as_service("operator").channel(Sibling::Content));
+    let mut content = ContentAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Content));
     let missing = content.export_file(file).await.map(|_| ()).unwrap_err();
     assert_eq!(summary(&missing), "NOT_FOUND RESOURCE_NOT_FOUND");
     let malformed = ExportFileRequest { sha256: "../../etc/passwd".to_owned() };

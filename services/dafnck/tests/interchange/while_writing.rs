@@ -26,7 +26,7 @@ async fn write_on(who: Actor, stop: Arc<AtomicBool>) -> usize {
             depends_on_task_id: build.id.clone(),
             ..Default::default()
         };
-        who.dependencies().create_task_dependency(dependency).await.unwrap();
+        who.plans().create_task_dependency(dependency).await.unwrap();
         let document = who.document(&project, "plan", "up").await;
         super::everything::attach(&who, EntityType::Task, &fly.id, "a", b"one").await;
         super::everything::attach(&who, EntityType::Document, &document.id, "b", b"two").await;

@@ -33,19 +33,19 @@ const DECIDED_BY_MORE: [(&str, &str); 13] = [
     ("project.v1.ProjectService/CreateProject", "touches no project that is there"),
     ("project.v1.ProjectService/ListProjects", "leaves out what the caller does not see"),
     ("project.v1.MemberService/LeaveProject", "is for members, whatever they may do"),
-    ("project.v1.InvitationService/AcceptInvitation", "is for whoever holds a token; this one is made up"),
-    ("project.v1.OwnershipService/GetOwnershipTransfer", "shows others than members nothing to be denied"),
-    ("project.v1.OwnershipService/AcceptOwnership", "is for the one to whom the offer was made"),
-    ("project.v1.OwnershipService/DeclineOwnership", "is for the one to whom the offer was made"),
-    ("project.v1.OwnershipService/WithdrawOwnership", "is for the one who offers"),
+    ("project.v1.MemberService/AcceptInvitation", "is for whoever holds a token; this one is made up"),
+    ("project.v1.MemberService/GetOwnershipTransfer", "shows others than members nothing to be denied"),
+    ("project.v1.MemberService/AcceptOwnership", "is for the one to whom the offer was made"),
+    ("project.v1.MemberService/DeclineOwnership", "is for the one to whom the offer was made"),
+    ("project.v1.MemberService/WithdrawOwnership", "is for the one who offers"),
     (
         LIST_ATTACHMENTS,
         "answers an empty list about what the caller does not see, as about what is not there",
     ),
-    ("content.v1.UploadService/UploadChunks", "is for the one who began the upload"),
-    ("content.v1.UploadService/GetUpload", "is for the one who began the upload"),
-    ("content.v1.UploadService/CompleteUpload", "is for the one who began the upload"),
-    ("content.v1.UploadService/CancelUpload", "is for the one who began the upload"),
+    ("content.v1.AttachmentService/UploadChunks", "is for the one who began the upload"),
+    ("content.v1.AttachmentService/GetUpload", "is for the one who began the upload"),
+    ("content.v1.AttachmentService/CompleteUpload", "is for the one who began the upload"),
+    ("content.v1.AttachmentService/CancelUpload", "is for the one who began the upload"),
 ];
 
 fn is_public(path: &str) -> bool {

@@ -90,13 +90,13 @@ fn of_projects(ids: &Ids) -> Vec<Sample> {
         ("project.v1.ProjectService/ReopenProject", by_verb.clone()),
         ("project.v1.ProjectService/DeleteProject", by_verb),
         ("project.v1.ProjectService/GetEffectivePermissions", by_id),
-        ("project.v1.ProjectFeedService/WatchProject", watch.encode_to_vec()),
-        ("project.v1.ProjectHistoryService/ListProjectHistory", history.encode_to_vec()),
+        ("project.v1.ProjectService/WatchProject", watch.encode_to_vec()),
+        ("project.v1.ProjectService/ListProjectHistory", history.encode_to_vec()),
         (
-            "project.v1.ProjectHistoryService/GetProjectAt",
+            "project.v1.ProjectService/GetProjectAt",
             GetProjectAtRequest { project_id, at_time: ids.at }.encode_to_vec(),
         ),
-        ("project.v1.ProjectHistoryService/ListMembersAt", members_at.encode_to_vec()),
+        ("project.v1.MemberService/ListMembersAt", members_at.encode_to_vec()),
     ]
 }
 
@@ -138,18 +138,18 @@ fn of_people(ids: &Ids) -> Vec<Sample> {
         ("project.v1.MemberService/ListMembers", list.clone()),
         ("project.v1.MemberService/UpdateMember", update.encode_to_vec()),
         ("project.v1.MemberService/RemoveMember", remove.encode_to_vec()),
-        ("project.v1.OwnershipService/OfferOwnership", offer.encode_to_vec()),
-        ("project.v1.OwnershipService/GetOwnershipTransfer", get_offer.encode_to_vec()),
-        ("project.v1.OwnershipService/ListOwnershipTransfers", list.clone()),
-        ("project.v1.OwnershipService/AcceptOwnership", answer.encode_to_vec()),
-        ("project.v1.OwnershipService/DeclineOwnership", answer.encode_to_vec()),
-        ("project.v1.OwnershipService/WithdrawOwnership", answer.encode_to_vec()),
-        ("project.v1.InvitationService/CreateInvitation", invite.encode_to_vec()),
-        ("project.v1.InvitationService/GetInvitation", get_invitation.encode_to_vec()),
-        ("project.v1.InvitationService/ListInvitations", list),
-        ("project.v1.InvitationService/ResendInvitation", by_invitation.encode_to_vec()),
-        ("project.v1.InvitationService/RevokeInvitation", by_invitation.encode_to_vec()),
-        ("project.v1.InvitationService/AcceptInvitation", accept.encode_to_vec()),
+        ("project.v1.MemberService/OfferOwnership", offer.encode_to_vec()),
+        ("project.v1.MemberService/GetOwnershipTransfer", get_offer.encode_to_vec()),
+        ("project.v1.MemberService/ListOwnershipTransfers", list.clone()),
+        ("project.v1.MemberService/AcceptOwnership", answer.encode_to_vec()),
+        ("project.v1.MemberService/DeclineOwnership", answer.encode_to_vec()),
+        ("project.v1.MemberService/WithdrawOwnership", answer.encode_to_vec()),
+        ("project.v1.MemberService/CreateInvitation", invite.encode_to_vec()),
+        ("project.v1.MemberService/GetInvitation", get_invitation.encode_to_vec()),
+        ("project.v1.MemberService/ListInvitations", list),
+        ("project.v1.MemberService/ResendInvitation", by_invitation.encode_to_vec()),
+        ("project.v1.MemberService/RevokeInvitation", by_invitation.encode_to_vec()),
+        ("project.v1.MemberService/AcceptInvitation", accept.encode_to_vec()),
     ]
 }
 
@@ -196,21 +196,21 @@ fn of_tasks(ids: &Ids) -> Vec<Sample> {
         ("task.v1.TaskService/UpdateTask", update.encode_to_vec()),
         ("task.v1.TaskService/CompleteTask", delete.encode_to_vec()),
         ("task.v1.TaskService/DeleteTask", delete.encode_to_vec()),
-        ("task.v1.TaskService/GetProjectProgress", of_project.clone()),
-        ("task.v1.TaskDependencyService/CreateTaskDependency", link.encode_to_vec()),
-        ("task.v1.TaskDependencyService/ListTaskDependencies", by_id.clone()),
-        ("task.v1.TaskDependencyService/DeleteTaskDependency", unlink.encode_to_vec()),
-        ("task.v1.TaskBatchService/BatchCreateTasks", create_all.encode_to_vec()),
-        ("task.v1.TaskBatchService/BatchUpdateTasks", update_all.encode_to_vec()),
-        ("task.v1.TaskBatchService/BatchDeleteTasks", delete_all.encode_to_vec()),
-        ("task.v1.TaskFeedService/WatchTasks", of_project.clone()),
-        ("task.v1.TaskHistoryService/ListTaskHistory", by_id),
-        ("task.v1.TaskHistoryService/GetTaskAt", task_at.encode_to_vec()),
-        ("task.v1.TaskHistoryService/ListTasksAt", tasks_at.encode_to_vec()),
-        ("task.v1.TaskNumberService/LookupTask", lookup.encode_to_vec()),
-        ("task.v1.TaskNumberService/GetProjectKey", of_project),
-        ("task.v1.TaskNumberService/SetProjectKey", set_key.encode_to_vec()),
-        ("task.v1.TaskOrderService/MoveTask", place.encode_to_vec()),
+        ("task.v1.PlanService/GetProjectProgress", of_project.clone()),
+        ("task.v1.PlanService/CreateTaskDependency", link.encode_to_vec()),
+        ("task.v1.PlanService/ListTaskDependencies", by_id.clone()),
+        ("task.v1.PlanService/DeleteTaskDependency", unlink.encode_to_vec()),
+        ("task.v1.TaskService/BatchCreateTasks", create_all.encode_to_vec()),
+        ("task.v1.TaskService/BatchUpdateTasks", update_all.encode_to_vec()),
+        ("task.v1.TaskService/BatchDeleteTasks", delete_all.encode_to_vec()),
+        ("task.v1.TaskService/WatchTasks", of_project.clone()),
+        ("task.v1.TaskService/ListTaskHistory", by_id),
+        ("task.v1.TaskService/GetTaskAt", task_at.encode_to_vec()),
+        ("task.v1.TaskService/ListTasksAt", tasks_at.encode_to_vec()),
+        ("task.v1.TaskService/LookupTask", lookup.encode_to_vec()),
+        ("task.v1.TaskService/GetProjectKey", of_project),
+        ("task.v1.TaskService/SetProjectKey", set_key.encode_to_vec()),
+        ("task.v1.TaskService/MoveTask", place.encode_to_vec()),
     ]
 }
 
@@ -225,12 +225,12 @@ fn of_plans_and_searches(ids: &Ids) -> Vec<Sample> {
     let work = GetMyWorkRequest { project_ids: vec![project_id.clone()], ..Default::default() };
     let slip = GetSlipImpactRequest { project_id, task_id, extra_hours: 1, ..Default::default() };
     vec![
-        ("task.v1.TaskPlanService/GetDependencyGraph", graph.encode_to_vec()),
-        ("task.v1.TaskPlanService/GetPlan", plan.encode_to_vec()),
-        ("task.v1.TaskPlanService/GetSlipImpact", slip.encode_to_vec()),
-        ("task.v1.TaskSearchService/SearchTasks", search.encode_to_vec()),
-        ("task.v1.TaskSearchService/GetTaskFacets", facets.encode_to_vec()),
-        ("task.v1.MyWorkService/GetMyWork", work.encode_to_vec()),
+        ("task.v1.PlanService/GetDependencyGraph", graph.encode_to_vec()),
+        ("task.v1.PlanService/GetPlan", plan.encode_to_vec()),
+        ("task.v1.PlanService/GetSlipImpact", slip.encode_to_vec()),
+        ("task.v1.TaskService/SearchTasks", search.encode_to_vec()),
+        ("task.v1.TaskService/GetTaskFacets", facets.encode_to_vec()),
+        ("task.v1.TaskService/GetMyWork", work.encode_to_vec()),
     ]
 }
 
@@ -283,9 +283,9 @@ fn of_documents(ids: &Ids) -> Vec<Sample> {
         ("content.v1.DocumentService/ListDocumentVersions", by_id),
         ("content.v1.DocumentService/DiffDocumentVersions", diff.encode_to_vec()),
         ("content.v1.DocumentService/RestoreDocumentVersion", restore.encode_to_vec()),
-        ("content.v1.DocumentEditService/EditDocumentContent", change.encode_to_vec()),
-        ("content.v1.DocumentEditService/PreviewDocumentEdit", preview.encode_to_vec()),
-        ("content.v1.DocumentSearchService/SearchDocuments", search.encode_to_vec()),
+        ("content.v1.DocumentService/EditDocumentContent", change.encode_to_vec()),
+        ("content.v1.DocumentService/PreviewDocumentEdit", preview.encode_to_vec()),
+        ("content.v1.DocumentService/SearchDocuments", search.encode_to_vec()),
     ]
 }
 
@@ -320,10 +320,10 @@ fn of_files(ids: &Ids) -> Vec<Sample> {
         ("content.v1.AttachmentService/GetAttachment", by_id.clone()),
         ("content.v1.AttachmentService/ListAttachments", list.encode_to_vec()),
         ("content.v1.AttachmentService/DeleteAttachment", by_id),
-        ("content.v1.UploadService/CreateUpload", begin.encode_to_vec()),
-        ("content.v1.UploadService/UploadChunks", chunks.encode_to_vec()),
-        ("content.v1.UploadService/GetUpload", by_upload.clone()),
-        ("content.v1.UploadService/CompleteUpload", by_upload.clone()),
-        ("content.v1.UploadService/CancelUpload", by_upload),
+        ("content.v1.AttachmentService/CreateUpload", begin.encode_to_vec()),
+        ("content.v1.AttachmentService/UploadChunks", chunks.encode_to_vec()),
+        ("content.v1.AttachmentService/GetUpload", by_upload.clone()),
+        ("content.v1.AttachmentService/CompleteUpload", by_upload.clone()),
+        ("content.v1.AttachmentService/CancelUpload", by_upload),
     ]
 }

@@ -154,16 +154,16 @@ async fn fill(owner: &Actor, heir: &Actor, project: &Project) -> Vec<Ids> {
         user_id: heir.id.to_string(),
         ..Default::default()
     };
-    let transfer = owner.ownership().offer_ownership(offer).await.unwrap().into_inner().id;
+    let transfer = owner.members().offer_ownership(offer).await.unwrap().into_inner().id;
     let invitation = project::CreateInvitationRequest {
         project_id: project_id.clone(),
         email: "vera@example.org".to_owned(),
         ..Default::default()
     };
-    let invitation = owner.invitations().create_invitation(invitation).await.unwrap().into_inner().id;
+    let invitation = owner.members().create_invitation(invitation).await.unwrap().into_inner().id;
     let [task, other_task] = [owner.task(project, "fly").await, owner.task(project, "build").await];
     let of_project = task::GetProjectKeyRequest { project_id: project_id.clone() };
-    let key = owner.numbers().get_project_key(of_project).await.unwrap().into_inner().key;
+    let key = owner.tasks().get_project_key(of_project).await.unwrap().into_inner().key;
     let things = Ids {
         project: project_id,
         owner: owner.id.to_string(),
@@ -195,7 +195,7 @@ async fn depend(owner: &Actor, waiting: &task::Task, on: &task::Task) -> String 
         depends_on_task_id: on.id.clone(),
         ..Default::default()
     };
-    owner.dependencies().create_task_dependency(request).await.unwrap().into_inner().id
+    owner.plans().create_task_dependency(request).await.unwrap().into_inner().id
 }
 
 async fn attach(owner: &Actor, task_id: &str) -> String {
@@ -219,7 +219,7 @@ async fn begin_upload(owner: &Actor, task_id: &str) -> String {
         size: 10,
         ..Default::default()
     };
-    owner.uploads().create_upload(request).await.unwrap().into_inner().id
+    owner.attachments().create_upload(request).await.unwrap().into_inner().id
 }
 
 /// Archives, and waits until task and content know.

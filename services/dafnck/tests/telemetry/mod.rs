@@ -107,7 +107,7 @@ async fn is_held_up(collector: &Collector, machine: &Machine, who: &Actor) {
     let mut request = Request::new(pb::ListSessionsRequest::default());
     let parent = format!("00-{TRACE}-b7ad6b7169203331-01");
     request.metadata_mut().insert("traceparent", parent.parse().unwrap());
-    let mut sessions = who.sessions();
+    let mut sessions = who.account();
     let release = async {
         until("one is in use", ARRIVAL_LIMIT, async || connections(collector, "used") >= 1.0).await;
         admin.batch_execute("COMMIT").await.unwrap();

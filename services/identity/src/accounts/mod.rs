@@ -4,7 +4,7 @@
 //! and is told by mail.
 
 mod queries;
-mod rpc;
+pub(crate) mod rpc;
 mod wire;
 
 use crate::codes::Redemption;

@@ -2,7 +2,6 @@
 
 use futures::stream::BoxStream;
 use proto::identity::v1 as pb;
-use proto::identity::v1::account_service_server::AccountService;
 use shared::caller::Caller;
 use shared::database::{Transaction, explain};
 use shared::error::Result;
@@ -27,6 +26,7 @@ use crate::signing_in::Proofs;
 use crate::{CONSTRAINTS, letters, users};
 
 /// Serves `AccountService`.
+#[derive(Clone)]
 pub struct AccountApi {
     /// What it stands on.
     pub ground: Ground,
@@ -113,9 +113,8 @@ impl AccountApi {
     }
 }
 
-#[tonic::async_trait]
-impl AccountService for AccountApi {
-    async fn request_email_verification(
+impl AccountApi {
+    pub(crate) async fn request_email_verification(
         &self,
         request: Request<pb::RequestEmailVerificationRequest>,
     ) -> Result<Response<pb::RequestEmailVerificationResponse>, Status> {
@@ -130,7 +129,7 @@ impl AccountService for AccountApi {
         Ok(Response::new(pb::RequestEmailVerificationResponse { expires_at }))
     }
 
-    async fn verify_email(
+    pub(crate) async fn verify_email(
         &self,
         request: Request<pb::VerifyEmailRequest>,
     ) -> Result<Response<pb::VerifyEmailResponse>, Status> {
@@ -150,7 +149,7 @@ impl AccountService for AccountApi {
         Ok(Response::new(pb::VerifyEmailResponse { email: used.email }))
     }
 
-    async fn request_password_reset(
+    pub(crate) async fn request_password_reset(
         &self,
         request: Request<pb::RequestPasswordResetRequest>,
     ) -> Result<Response<pb::RequestPasswordResetResponse>, Status> {
@@ -165,7 +164,7 @@ impl AccountService for AccountApi {
         Ok(Response::new(pb::RequestPasswordResetResponse {}))
     }
 
-    async fn reset_password(
+    pub(crate) async fn reset_password(
         &self,
         request: Request<pb::ResetPasswordRequest>,
     ) -> Result<Response<pb::ResetPasswordResponse>, Status> {
@@ -175,7 +174,7 @@ impl AccountService for AccountApi {
         Ok(Response::new(pb::ResetPasswordResponse {}))
     }
 
-    async fn change_password(
+    pub(crate) async fn change_password(
         &self,
         request: Request<pb::ChangePasswordRequest>,
     ) -> Result<Response<pb::ChangePasswordResponse>, Status> {
@@ -204,7 +203,7 @@ impl AccountService for AccountApi {
         Ok(Response::new(pb::ChangePasswordResponse { revoked_session_count }))
     }
 
-    async fn request_email_change(
+    pub(crate) async fn request_email_change(
         &self,
         request: Request<pb::RequestEmailChangeRequest>,
     ) -> Result<Response<pb::RequestEmailChangeResponse>, Status> {
@@ -230,7 +229,7 @@ impl AccountService for AccountApi {
         Ok(Response::new(pb::RequestEmailChangeResponse { expires_at }))
     }
 
-    async fn confirm_email_change(
+    pub(crate) async fn confirm_email_change(
         &self,
         request: Request<pb::ConfirmEmailChangeRequest>,
     ) -> Result<Response<pb::ConfirmEmailChangeResponse>, Status> {
@@ -256,7 +255,7 @@ impl AccountService for AccountApi {
         Ok(Response::new(pb::ConfirmEmailChangeResponse { email: used.email }))
     }
 
-    async fn delete_account(
+    pub(crate) async fn delete_account(
         &self,
         request: Request<pb::DeleteAccountRequest>,
     ) -> Result<Response<pb::DeleteAccountResponse>, Status> {
@@ -278,12 +277,10 @@ impl AccountService for AccountApi {
         Ok(Response::new(pb::DeleteAccountResponse {}))
     }
 
-    type ExportAccountStream = BoxStream<'static, Result<pb::UserRecord, Status>>;
-
-    async fn export_account(
+    pub(crate) async fn export_account(
         &self,
         request: Request<pb::ExportAccountRequest>,
-    ) -> Result<Response<Self::ExportAccountStream>, Status> {
+    ) -> Result<Response<BoxStream<'static, Result<pb::UserRecord, Status>>>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
 

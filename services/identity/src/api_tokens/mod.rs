@@ -2,7 +2,7 @@
 //! the authentication layer sees to those. They are looked up, cached and revoked as sessions are.
 
 pub mod queries;
-mod rpc;
+pub(crate) mod rpc;
 mod wire;
 
 use crate::schema::api_tokens;

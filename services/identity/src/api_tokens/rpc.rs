@@ -2,7 +2,6 @@
 
 use futures::try_join;
 use proto::identity::v1 as pb;
-use proto::identity::v1::api_token_service_server::ApiTokenService;
 use shared::authentication::token_hash;
 use shared::caller::Caller;
 use shared::error::{Error, ErrorReason, Result};
@@ -55,9 +54,8 @@ fn check_room(working: i64) -> Result<()> {
     })
 }
 
-#[tonic::async_trait]
-impl ApiTokenService for ApiTokenApi {
-    async fn create_api_token(
+impl ApiTokenApi {
+    pub(crate) async fn create_api_token(
         &self,
         request: Request<pb::CreateApiTokenRequest>,
     ) -> Result<Response<pb::CreateApiTokenResponse>, Status> {
@@ -89,7 +87,7 @@ impl ApiTokenService for ApiTokenApi {
         Ok(Response::new(pb::CreateApiTokenResponse { api_token: Some(api_token.into()), token }))
     }
 
-    async fn get_api_token(
+    pub(crate) async fn get_api_token(
         &self,
         request: Request<pb::GetApiTokenRequest>,
     ) -> Result<Response<pb::ApiToken>, Status> {
@@ -103,7 +101,7 @@ impl ApiTokenService for ApiTokenApi {
         Ok(Response::new(api_token.into()))
     }
 
-    async fn list_api_tokens(
+    pub(crate) async fn list_api_tokens(
         &self,
         request: Request<pb::ListApiTokensRequest>,
     ) -> Result<Response<pb::ListApiTokensResponse>, Status> {
@@ -125,7 +123,7 @@ impl ApiTokenService for ApiTokenApi {
     }
 
     /// Everybody is told again of one that had ended, in case a crash kept it from them the first time.
-    async fn revoke_api_token(
+    pub(crate) async fn revoke_api_token(
         &self,
         request: Request<pb::RevokeApiTokenRequest>,
     ) -> Result<Response<pb::ApiToken>, Status> {

@@ -13,7 +13,7 @@
 
 mod failures;
 mod queries;
-mod rpc;
+pub(crate) mod rpc;
 mod wire;
 
 use std::collections::BTreeMap;

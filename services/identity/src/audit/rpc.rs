@@ -1,9 +1,7 @@
 //! Reading security events.
 
-use proto::identity::internal::v1 as internal;
-use proto::identity::internal::v1::security_audit_service_server::SecurityAuditService;
+use proto::identity::admin::v1 as admin;
 use proto::identity::v1 as pb;
-use proto::identity::v1::security_event_service_server::SecurityEventService;
 use shared::caller::Caller;
 use shared::database::Transaction;
 use shared::page::{AfterTime, PageTokens};
@@ -37,9 +35,8 @@ async fn list(
     Ok((events, next))
 }
 
-#[tonic::async_trait]
-impl SecurityEventService for SecurityEventApi {
-    async fn list_security_events(
+impl SecurityEventApi {
+    pub(crate) async fn list_security_events(
         &self,
         request: Request<pb::ListSecurityEventsRequest>,
     ) -> Result<Response<pb::ListSecurityEventsResponse>, Status> {
@@ -57,12 +54,11 @@ impl SecurityEventService for SecurityEventApi {
     }
 }
 
-#[tonic::async_trait]
-impl SecurityAuditService for OperatorAuditApi {
-    async fn list_security_events(
+impl OperatorAuditApi {
+    pub(crate) async fn list_security_events(
         &self,
-        request: Request<internal::ListSecurityEventsRequest>,
-    ) -> Result<Response<internal::ListSecurityEventsResponse>, Status> {
+        request: Request<admin::ListSecurityEventsRequest>,
+    ) -> Result<Response<admin::ListSecurityEventsResponse>, Status> {
         Caller::of(&request)?.operator()?;
         let request = request.into_inner();
         let filter = wire::filter(&request)?;
@@ -72,6 +68,6 @@ impl SecurityAuditService for OperatorAuditApi {
         let tx = self.0.worker.begin_background().await?;
         let (events, next_page_token) = list(tx, &self.0.pages, filter, &query, wish).await?;
 
-        Ok(Response::new(internal::ListSecurityEventsResponse { events, next_page_token }))
+        Ok(Response::new(admin::ListSecurityEventsResponse { events, next_page_token }))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use proto::identity::internal::v1 as internal;
+use proto::identity::admin::v1 as admin;
 use proto::identity::v1 as pb;
 use shared::error::{Error, Result};
 use shared::json::to_timestamp;
@@ -27,7 +27,7 @@ pub(super) fn own_filter(user_id: Uuid, request: &pb::ListSecurityEventsRequest)
 }
 
 /// What an operator's request asks.
-pub(super) fn filter(request: &internal::ListSecurityEventsRequest) -> Result<Filter> {
+pub(super) fn filter(request: &admin::ListSecurityEventsRequest) -> Result<Filter> {
     let mut v = Violations::new();
     let address = (!request.ip_address.is_empty()).then(|| address(&mut v, &request.ip_address));
     let filter = Filter {

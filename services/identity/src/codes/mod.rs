@@ -6,8 +6,8 @@
 mod expiry;
 mod gate;
 mod queries;
-mod rpc;
-mod sign_up;
+pub(crate) mod rpc;
+pub(crate) mod sign_up;
 mod wire;
 
 use base64::Engine as _;

@@ -1,7 +1,6 @@
 //! Codes for calling backends: mailed, or returned.
 
-use proto::identity::internal::v1 as pb;
-use proto::identity::internal::v1::account_code_service_server::AccountCodeService;
+use proto::identity::backend::v1 as pb;
 use shared::caller::Caller;
 use shared::database::Database;
 use shared::error::Result;
@@ -59,9 +58,8 @@ impl AccountCodeApi {
     }
 }
 
-#[tonic::async_trait]
-impl AccountCodeService for AccountCodeApi {
-    async fn create_email_verification_code(
+impl AccountCodeApi {
+    pub(crate) async fn create_email_verification_code(
         &self,
         request: Request<pb::CreateEmailVerificationCodeRequest>,
     ) -> Result<Response<pb::AccountCode>, Status> {
@@ -69,7 +67,7 @@ impl AccountCodeService for AccountCodeApi {
         self.create(request.into_inner().try_into()?, asker).await
     }
 
-    async fn create_password_reset_code(
+    pub(crate) async fn create_password_reset_code(
         &self,
         request: Request<pb::CreatePasswordResetCodeRequest>,
     ) -> Result<Response<pb::AccountCode>, Status> {
@@ -77,7 +75,7 @@ impl AccountCodeService for AccountCodeApi {
         self.create(request.into_inner().try_into()?, asker).await
     }
 
-    async fn create_email_change_code(
+    pub(crate) async fn create_email_change_code(
         &self,
         request: Request<pb::CreateEmailChangeCodeRequest>,
     ) -> Result<Response<pb::AccountCode>, Status> {
@@ -85,7 +83,7 @@ impl AccountCodeService for AccountCodeApi {
         self.create(request.into_inner().try_into()?, asker).await
     }
 
-    async fn create_sign_up_code(
+    pub(crate) async fn create_sign_up_code(
         &self,
         request: Request<pb::CreateSignUpCodeRequest>,
     ) -> Result<Response<pb::AccountCode>, Status> {

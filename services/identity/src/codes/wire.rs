@@ -1,6 +1,6 @@
 //! Wishes of services for codes, on the wire.
 
-use proto::identity::internal::v1 as pb;
+use proto::identity::backend::v1 as pb;
 use shared::error::{Error, Result};
 use shared::json::to_timestamp;
 use shared::validation::Violations;

@@ -24,9 +24,9 @@ const EMAIL_CHANGE_ASKED: &str = "email_change_asked";
 const EMAIL_CHANGED: &str = "email_changed";
 const PASSWORD_CHANGED: &str = "password_changed";
 /// Tells that signing in now takes a second factor.
-pub const SECOND_FACTOR_ON: &str = "second_factor_on";
+pub const SECOND_FACTOR_ENABLED: &str = "second_factor_on";
 /// Tells that a password is enough again.
-pub const SECOND_FACTOR_OFF: &str = "second_factor_off";
+pub const SECOND_FACTOR_NOT_ENABLED: &str = "second_factor_off";
 /// The same, by an operator.
 pub const SECOND_FACTOR_REMOVED: &str = "second_factor_removed";
 /// Tells that former recovery codes no longer work.
@@ -89,8 +89,8 @@ pub fn write(codes: &Codes, queued: &QueuedMail) -> Result<Mail> {
         EMAIL_CHANGE_ASKED => texts::email_change_asked(),
         EMAIL_CHANGED => texts::email_changed(email),
         PASSWORD_CHANGED => texts::password_changed(),
-        SECOND_FACTOR_ON => texts::second_factor_on(),
-        SECOND_FACTOR_OFF => texts::second_factor_off(),
+        SECOND_FACTOR_ENABLED => texts::second_factor_on(),
+        SECOND_FACTOR_NOT_ENABLED => texts::second_factor_off(),
         SECOND_FACTOR_REMOVED => texts::second_factor_removed(),
         RECOVERY_CODES => texts::recovery_codes(),
         ACCOUNT_DELETED => texts::account_deleted(),

@@ -5,7 +5,7 @@
 
 mod export;
 mod queries;
-mod rpc;
+pub(crate) mod rpc;
 mod wire;
 
 use crate::schema::UserStatus;

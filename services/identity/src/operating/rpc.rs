@@ -2,8 +2,7 @@
 
 use crate::schema::UserStatus;
 use futures::stream::BoxStream;
-use proto::identity::internal::v1 as pb;
-use proto::identity::internal::v1::user_administration_service_server::UserAdministrationService;
+use proto::identity::admin::v1 as pb;
 use proto::identity::v1::{User as WireUser, UserRecord};
 use shared::caller::Caller;
 use shared::error::{Error, ErrorReason, Result};
@@ -59,7 +58,7 @@ impl Act {
         }
         let status = if is_erased { "erased" } else { "deleted" };
         Err(Error::Precondition {
-            reason: ErrorReason::StatusForbids,
+            reason: ErrorReason::InvalidStatusTransition,
             message: format!("the account is {status}"),
             metadata: vec![("status", status.to_owned())],
         })
@@ -92,9 +91,8 @@ impl UserAdministrationApi {
     }
 }
 
-#[tonic::async_trait]
-impl UserAdministrationService for UserAdministrationApi {
-    async fn list_users(
+impl UserAdministrationApi {
+    pub(crate) async fn list_users(
         &self,
         request: Request<pb::ListUsersRequest>,
     ) -> Result<Response<pb::ListUsersResponse>, Status> {
@@ -115,7 +113,7 @@ impl UserAdministrationService for UserAdministrationApi {
         Ok(Response::new(pb::ListUsersResponse { users, next_page_token }))
     }
 
-    async fn suspend_user(
+    pub(crate) async fn suspend_user(
         &self,
         request: Request<pb::SuspendUserRequest>,
     ) -> Result<Response<WireUser>, Status> {
@@ -123,7 +121,7 @@ impl UserAdministrationService for UserAdministrationApi {
         Ok(Response::new(self.act(Act::Suspend, &request.get_ref().user_id, caller, device).await?))
     }
 
-    async fn reactivate_user(
+    pub(crate) async fn reactivate_user(
         &self,
         request: Request<pb::ReactivateUserRequest>,
     ) -> Result<Response<WireUser>, Status> {
@@ -131,7 +129,7 @@ impl UserAdministrationService for UserAdministrationApi {
         Ok(Response::new(self.act(Act::Reactivate, &request.get_ref().user_id, caller, device).await?))
     }
 
-    async fn delete_user(
+    pub(crate) async fn delete_user(
         &self,
         request: Request<pb::DeleteUserRequest>,
     ) -> Result<Response<WireUser>, Status> {
@@ -139,17 +137,18 @@ impl UserAdministrationService for UserAdministrationApi {
         Ok(Response::new(self.act(Act::Delete, &request.get_ref().user_id, caller, device).await?))
     }
 
-    async fn erase_user(&self, request: Request<pb::EraseUserRequest>) -> Result<Response<WireUser>, Status> {
+    pub(crate) async fn erase_user(
+        &self,
+        request: Request<pb::EraseUserRequest>,
+    ) -> Result<Response<WireUser>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         Ok(Response::new(self.act(Act::Erase, &request.get_ref().user_id, caller, device).await?))
     }
 
-    type ExportUserStream = BoxStream<'static, Result<UserRecord, Status>>;
-
-    async fn export_user(
+    pub(crate) async fn export_user(
         &self,
         request: Request<pb::ExportUserRequest>,
-    ) -> Result<Response<Self::ExportUserStream>, Status> {
+    ) -> Result<Response<BoxStream<'static, Result<UserRecord, Status>>>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         caller.operator()?;
         let id = wire::user_id(&request.get_ref().user_id)?;

@@ -1,6 +1,6 @@
 //! Wishes of operators on the wire.
 
-use proto::identity::internal::v1 as pb;
+use proto::identity::admin::v1 as pb;
 use shared::error::Result;
 use shared::validation::{MAX_EMAIL_CHARS, Violations, normal_email_prefix};
 use uuid::Uuid;

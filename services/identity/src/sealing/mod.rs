@@ -10,7 +10,7 @@
 
 mod keys;
 mod rotation;
-mod rpc;
+pub(crate) mod rpc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

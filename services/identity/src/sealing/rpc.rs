@@ -2,8 +2,7 @@
 
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, once, try_unfold};
-use proto::identity::internal::v1 as pb;
-use proto::identity::internal::v1::key_service_server::KeyService;
+use proto::identity::admin::v1 as pb;
 use shared::caller::Caller;
 use shared::database::Database;
 use shared::error::Error;
@@ -25,15 +24,12 @@ impl KeyApi {
     }
 }
 
-#[tonic::async_trait]
-impl KeyService for KeyApi {
-    type RotateKeysStream = BoxStream<'static, Result<pb::RotateKeysResponse, Status>>;
-
+impl KeyApi {
     /// A batch is sealed when the answer about the one before has been taken: who goes away stops the rotation.
-    async fn rotate_keys(
+    pub(crate) async fn rotate_keys(
         &self,
         request: Request<pb::RotateKeysRequest>,
-    ) -> Result<Response<Self::RotateKeysStream>, Status> {
+    ) -> Result<Response<BoxStream<'static, Result<pb::RotateKeysResponse, Status>>>, Status> {
         Caller::of(&request)?.operator()?;
 
         let rotation = Rotation::to_current_key(self.worker.clone(), self.keys.clone());

@@ -9,11 +9,11 @@
 
 mod challenges;
 mod gate;
-mod operator;
+pub(crate) mod operator;
 mod proof;
 mod queries;
 mod recovery;
-mod rpc;
+pub(crate) mod rpc;
 mod totp;
 mod wire;
 
@@ -56,7 +56,7 @@ impl Proof {
 #[derive(Debug, Default)]
 pub struct State {
     confirmed_at: Option<DateTime<Utc>>,
-    recovery_codes_left: i64,
+    remaining_recovery_codes: i64,
 }
 
 impl State {
@@ -78,12 +78,12 @@ pub const CHALLENGE_INVALID: Error = Error::Unauthenticated {
 };
 
 fn is_on_already() -> Error {
-    Error::precondition(ErrorReason::SecondFactorOn, "the account has a second factor; remove it first")
+    Error::precondition(ErrorReason::SecondFactorEnabled, "the account has a second factor; remove it first")
 }
 
 fn is_off() -> Error {
     Error::precondition(
-        ErrorReason::SecondFactorOff,
+        ErrorReason::SecondFactorNotEnabled,
         "the account has no second factor, or turning it on was begun too long ago",
     )
 }

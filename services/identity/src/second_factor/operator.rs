@@ -1,8 +1,7 @@
 //! Help for people who lost their second factor, by operators, as the background role.
 
 use futures::try_join;
-use proto::identity::internal::v1 as pb;
-use proto::identity::internal::v1::second_factor_admin_service_server::SecondFactorAdminService;
+use proto::identity::admin::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Error;
 use shared::mail::Outbox;
@@ -23,9 +22,8 @@ pub struct SecondFactorAdminApi {
     pub outbox: Outbox,
 }
 
-#[tonic::async_trait]
-impl SecondFactorAdminService for SecondFactorAdminApi {
-    async fn remove_user_second_factor(
+impl SecondFactorAdminApi {
+    pub(crate) async fn remove_user_second_factor(
         &self,
         request: Request<pb::RemoveUserSecondFactorRequest>,
     ) -> Result<Response<pb::RemoveUserSecondFactorResponse>, Status> {
@@ -45,9 +43,9 @@ impl SecondFactorAdminService for SecondFactorAdminApi {
             let told = letters::second_factor(letters::SECOND_FACTOR_REMOVED, user_id, &user.email, now);
             self.outbox.queue(&tx, &told)?;
         }
-        let was_on = queries::remove(tx, user_id).await?;
+        let was_enabled = queries::remove(tx, user_id).await?;
         self.outbox.wake();
 
-        Ok(Response::new(pb::RemoveUserSecondFactorResponse { was_on }))
+        Ok(Response::new(pb::RemoveUserSecondFactorResponse { was_enabled }))
     }
 }

@@ -35,7 +35,7 @@ struct StateRow {
     #[diesel(sql_type = Nullable<Timestamptz>)]
     confirmed_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = BigInt)]
-    recovery_codes_left: i64,
+    remaining_recovery_codes: i64,
 }
 
 #[derive(QueryableByName)]
@@ -57,13 +57,13 @@ pub async fn is_on(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<bool> 
 pub async fn state(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<State> {
     let query = sql_query(
         "SELECT f.confirmed_at, (SELECT count(*) FROM identity.user_recovery_codes c WHERE c.user_id = f.user_id) \
-         AS recovery_codes_left FROM identity.user_second_factors f WHERE f.user_id = $1 AND f.confirmed_at IS NOT NULL",
+         AS remaining_recovery_codes FROM identity.user_second_factors f WHERE f.user_id = $1 AND f.confirmed_at IS NOT NULL",
     );
     let found: Option<StateRow> =
         Prepared(query.bind::<SqlUuid, _>(user_id)).get_result(&mut conn).await.optional()?;
     Ok(found.map_or_else(State::default, |row| State {
         confirmed_at: row.confirmed_at,
-        recovery_codes_left: row.recovery_codes_left,
+        remaining_recovery_codes: row.remaining_recovery_codes,
     }))
 }
 

@@ -3,7 +3,6 @@
 use chrono::{DateTime, SubsecRound as _, Utc};
 use futures::try_join;
 use proto::identity::v1 as pb;
-use proto::identity::v1::second_factor_service_server::SecondFactorService;
 use shared::caller::Caller;
 use shared::database::Transaction;
 use shared::error::{Error, Result};
@@ -113,9 +112,8 @@ impl SecondFactorApi {
     }
 }
 
-#[tonic::async_trait]
-impl SecondFactorService for SecondFactorApi {
-    async fn get_second_factor(
+impl SecondFactorApi {
+    pub(crate) async fn get_second_factor(
         &self,
         request: Request<pb::GetSecondFactorRequest>,
     ) -> Result<Response<pb::SecondFactor>, Status> {
@@ -129,7 +127,7 @@ impl SecondFactorService for SecondFactorApi {
         Ok(Response::new(state.into()))
     }
 
-    async fn begin_second_factor(
+    pub(crate) async fn begin_second_factor(
         &self,
         request: Request<pb::BeginSecondFactorRequest>,
     ) -> Result<Response<pb::BeginSecondFactorResponse>, Status> {
@@ -165,7 +163,7 @@ impl SecondFactorService for SecondFactorApi {
         Ok(Response::new(self.begun(&secret, &email, now)?))
     }
 
-    async fn confirm_second_factor(
+    pub(crate) async fn confirm_second_factor(
         &self,
         request: Request<pb::ConfirmSecondFactorRequest>,
     ) -> Result<Response<pb::RecoveryCodes>, Status> {
@@ -183,7 +181,7 @@ impl SecondFactorService for SecondFactorApi {
             }
             let secret = prove_first(&tx, &self.keys, factor, &claim)?;
             audit::append(&tx, &Event::new(Kind::SecondFactorAdded, user_id).by(&caller).from(&device))?;
-            self.tell(&tx, letters::SECOND_FACTOR_ON, &user)?;
+            self.tell(&tx, letters::SECOND_FACTOR_ENABLED, &user)?;
             queries::store_recovery_codes(tx, user_id, self.hashes(set, &secret)?, claim.now).await?;
             Ok(set)
         };
@@ -193,7 +191,7 @@ impl SecondFactorService for SecondFactorApi {
         Ok(Response::new(wire::recovery_codes(&self.recovery.set(set))))
     }
 
-    async fn create_recovery_codes(
+    pub(crate) async fn create_recovery_codes(
         &self,
         request: Request<pb::CreateRecoveryCodesRequest>,
     ) -> Result<Response<pb::RecoveryCodes>, Status> {
@@ -221,7 +219,7 @@ impl SecondFactorService for SecondFactorApi {
         Ok(Response::new(wire::recovery_codes(&self.recovery.set(set))))
     }
 
-    async fn remove_second_factor(
+    pub(crate) async fn remove_second_factor(
         &self,
         request: Request<pb::RemoveSecondFactorRequest>,
     ) -> Result<Response<pb::SecondFactor>, Status> {
@@ -239,7 +237,7 @@ impl SecondFactorService for SecondFactorApi {
             }
             prove(&tx, &self.keys, factor, &claim).await?;
             audit::append(&tx, &Event::new(Kind::SecondFactorRemoved, user_id).by(&caller).from(&device))?;
-            self.tell(&tx, letters::SECOND_FACTOR_OFF, &user)?;
+            self.tell(&tx, letters::SECOND_FACTOR_NOT_ENABLED, &user)?;
             queries::remove(tx, user_id).await.map(drop)
         };
         self.guard(user_id, &device, remove).await?;

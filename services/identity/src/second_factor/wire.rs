@@ -124,7 +124,7 @@ fn code(v: &mut Violations, field: &str, text: String) -> String {
     code
 }
 
-impl From<Challenge> for pb::SignedIn {
+impl From<Challenge> for pb::LoginResponse {
     fn from(challenge: Challenge) -> Self {
         Self {
             second_factor_challenge: Some(pb::SecondFactorChallenge {
@@ -139,9 +139,9 @@ impl From<Challenge> for pb::SignedIn {
 impl From<State> for pb::SecondFactor {
     fn from(state: State) -> Self {
         Self {
-            is_on: state.is_on(),
+            enabled: state.is_on(),
             confirmed_at: state.confirmed_at.map(to_timestamp),
-            recovery_codes_left: i32::try_from(state.recovery_codes_left).unwrap_or(i32::MAX),
+            remaining_recovery_codes: i32::try_from(state.remaining_recovery_codes).unwrap_or(i32::MAX),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Answers siblings when Redis cannot.
 
-use proto::identity::internal::v1 as pb;
-use proto::identity::internal::v1::session_resolver_service_server::SessionResolverService;
+use proto::identity::backend::v1 as pb;
 use shared::authentication::{REPORT_BATCH, Seen, SessionSource, TokenHash};
 use shared::error::Error;
 use shared::json::to_timestamp;
@@ -13,9 +12,8 @@ use super::SessionStore;
 /// Serves `SessionResolverService`.
 pub struct SessionResolver(pub SessionStore);
 
-#[tonic::async_trait]
-impl SessionResolverService for SessionResolver {
-    async fn resolve_session(
+impl SessionResolver {
+    pub(crate) async fn resolve_session(
         &self,
         request: Request<pb::ResolveSessionRequest>,
     ) -> Result<Response<pb::ResolvedSession>, Status> {
@@ -34,7 +32,7 @@ impl SessionResolverService for SessionResolver {
         }))
     }
 
-    async fn report_seen_sessions(
+    pub(crate) async fn report_seen_sessions(
         &self,
         request: Request<pb::ReportSeenSessionsRequest>,
     ) -> Result<Response<pb::ReportSeenSessionsResponse>, Status> {

@@ -1,7 +1,6 @@
 //! The caller's own sessions.
 
 use proto::identity::v1 as pb;
-use proto::identity::v1::session_service_server::SessionService;
 use shared::caller::Caller;
 use shared::error::Error;
 use shared::page::AfterTime;
@@ -27,9 +26,8 @@ impl SessionApi {
     }
 }
 
-#[tonic::async_trait]
-impl SessionService for SessionApi {
-    async fn list_sessions(
+impl SessionApi {
+    pub(crate) async fn list_sessions(
         &self,
         request: Request<pb::ListSessionsRequest>,
     ) -> Result<Response<pb::ListSessionsResponse>, Status> {
@@ -52,7 +50,7 @@ impl SessionService for SessionApi {
 
     /// Reads first, so that an ended session is not written again; everybody is told again all the same, in case
     /// a crash kept it from them the first time.
-    async fn revoke_session(
+    pub(crate) async fn revoke_session(
         &self,
         request: Request<pb::RevokeSessionRequest>,
     ) -> Result<Response<pb::Session>, Status> {
@@ -83,7 +81,7 @@ impl SessionService for SessionApi {
     }
 
     /// Those that had ended before are told again as well, for the same reason.
-    async fn revoke_other_sessions(
+    pub(crate) async fn revoke_other_sessions(
         &self,
         request: Request<pb::RevokeOtherSessionsRequest>,
     ) -> Result<Response<pb::RevokeOtherSessionsResponse>, Status> {
@@ -101,7 +99,7 @@ impl SessionService for SessionApi {
         Ok(Response::new(pb::RevokeOtherSessionsResponse { revoked_count }))
     }
 
-    async fn revoke_all_sessions(
+    pub(crate) async fn revoke_all_sessions(
         &self,
         request: Request<pb::RevokeAllSessionsRequest>,
     ) -> Result<Response<pb::RevokeAllSessionsResponse>, Status> {

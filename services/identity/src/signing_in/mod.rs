@@ -6,8 +6,8 @@
 mod proof;
 mod queries;
 mod refresh;
-mod rpc;
-mod sign_up;
+pub(crate) mod rpc;
+pub(crate) mod sign_up;
 mod wire;
 
 use shared::caller::Session as WorkingSession;
@@ -100,7 +100,7 @@ impl Opened {
 }
 
 /// The refusal that does not tell an unknown account from a wrong password.
-const BAD_CREDENTIALS: Error = Error::Unauthenticated {
-    reason: ErrorReason::BadCredentials,
+const INVALID_CREDENTIALS: Error = Error::Unauthenticated {
+    reason: ErrorReason::InvalidCredentials,
     message: "login and password do not match an active account",
 };

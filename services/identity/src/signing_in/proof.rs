@@ -8,7 +8,7 @@ use shared::error::{Error, ErrorReason, Result};
 use uuid::Uuid;
 
 use super::queries::FoundCredentials;
-use super::{BAD_CREDENTIALS, Login, queries};
+use super::{INVALID_CREDENTIALS, Login, queries};
 use crate::audit::{Audit, Kind};
 use crate::limits::{Account, Attempt, Limits, Purpose};
 use crate::passwords::{Comparison, Passwords};
@@ -86,7 +86,7 @@ impl Proofs {
         let login = Login { login: owner.user.email, password };
         match self.look(login, Some(owner.credentials), device).await {
             Ok(proven) => Ok(OwnersProof(proven)),
-            Err(error) if error.reason() != ErrorReason::BadCredentials => Err(error),
+            Err(error) if error.reason() != ErrorReason::InvalidCredentials => Err(error),
             Err(_) => Err(password_wrong()),
         }
     }
@@ -124,7 +124,7 @@ impl Proofs {
         };
         let Some(credentials) = found.filter(|_| comparison != Comparison::Different) else {
             self.audit.note_failure(Kind::LoginFailure, known, device);
-            return Err(BAD_CREDENTIALS);
+            return Err(INVALID_CREDENTIALS);
         };
         self.limits.forgive(&attempt).await;
         let new_hash = match comparison {

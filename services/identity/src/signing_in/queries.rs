@@ -15,7 +15,7 @@ use shared::error::Result;
 use uuid::Uuid;
 
 use super::proof::{Proven, Replacement};
-use super::{BAD_CREDENTIALS, Founding, Opened, SealedNames};
+use super::{Founding, INVALID_CREDENTIALS, Opened, SealedNames};
 use crate::sessions::queries::FoundRefresh;
 use crate::sessions::{Device, Lease, SESSION_INVALID, Session, Tokens};
 use crate::users::User;
@@ -194,7 +194,7 @@ pub(super) async fn sign_in(
     let query = bind_session!(statement, tokens, device, lease)
         .bind::<SqlUuid, _>(user_id)
         .bind::<Integer, _>(others);
-    only(tx.commit_with(Prepared(query)).await?).ok_or(BAD_CREDENTIALS)
+    only(tx.commit_with(Prepared(query)).await?).ok_or(INVALID_CREDENTIALS)
 }
 
 /// Replaces the hash of the calling user's password by one under the current parameters, unless another password has

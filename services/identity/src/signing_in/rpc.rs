@@ -2,7 +2,6 @@
 
 use futures::try_join;
 use proto::identity::v1 as pb;
-use proto::identity::v1::auth_service_server::AuthService;
 use shared::caller::Caller;
 use shared::database::{Transaction, explain};
 use shared::error::{Error, ErrorReason};
@@ -14,7 +13,7 @@ use uuid::Uuid;
 use super::proof::{Proofs, Proven};
 use super::queries::Beginning;
 use super::refresh::{Exchange, REFRESH_TOKEN_REUSED, Refreshed, refresh};
-use super::{BAD_CREDENTIALS, Founding, Login, Opened, Registration, queries};
+use super::{Founding, INVALID_CREDENTIALS, Login, Opened, Registration, queries};
 use crate::audit::{Audit, Event, Kind};
 use crate::limits::{Attempt, Limits, Purpose};
 use crate::passwords::Passwords;
@@ -81,13 +80,13 @@ impl AuthApi {
     }
 
     /// Begins a session for somebody who gave the password, or a challenge if that is not enough.
-    async fn sign_in(&self, proven: Proven, device: &Device) -> Result<Response<pb::SignedIn>, Status> {
+    async fn sign_in(&self, proven: Proven, device: &Device) -> Result<Response<pb::LoginResponse>, Status> {
         let tokens = Tokens::random();
         let tx = self.ground.database.begin_as(proven.user_id).await?;
         if let Some(replacement) = &proven.new_hash {
             queries::replace_password_hash(&tx, replacement).await?;
         }
-        if queries::hold_password(&tx, &proven).await?.ok_or(BAD_CREDENTIALS)? {
+        if queries::hold_password(&tx, &proven).await?.ok_or(INVALID_CREDENTIALS)? {
             let now = self.ground.clock.now();
             let challenge = second_factor::begin_challenge(tx, proven.user_id, now).await?;
             return Ok(Response::new(challenge.into()));
@@ -124,7 +123,7 @@ impl AuthApi {
         tx: Transaction,
         founding: Founding<'_>,
         device: &Device,
-    ) -> Result<Response<pb::SignedIn>, Status> {
+    ) -> Result<Response<pb::LoginResponse>, Status> {
         let (user_id, tokens) = (founding.user_id, Tokens::random());
         tx.act_as(user_id)?;
         audit::append(&tx, &Event::new(Kind::Registered, user_id).by_user(user_id).from(device))?;
@@ -143,14 +142,14 @@ impl AuthApi {
         login: Login,
         registered: Uuid,
         device: &Device,
-    ) -> Result<Response<pb::SignedIn>, Status> {
+    ) -> Result<Response<pb::LoginResponse>, Status> {
         let another = || {
             Error::precondition(ErrorReason::RequestIdReused, "this request_id was used for another request")
         };
         match self.proofs.of(login, device).await {
             Ok(proven) if proven.user_id == registered => self.sign_in(proven, device).await,
             Ok(_) => Err(another().into()),
-            Err(error) if error.reason() == BAD_CREDENTIALS.reason() => Err(another().into()),
+            Err(error) if error.reason() == INVALID_CREDENTIALS.reason() => Err(another().into()),
             Err(error) => Err(error.into()),
         }
     }
@@ -161,7 +160,7 @@ impl AuthApi {
         tokio::spawn(async move { limits.forgive(&attempt).await });
     }
 
-    fn answer(&self, opened: Opened, tokens: Tokens) -> Result<Response<pb::SignedIn>, Status> {
+    fn answer(&self, opened: Opened, tokens: Tokens) -> Result<Response<pb::LoginResponse>, Status> {
         self.store.publish(tokens.session_hash(), opened.working());
         Ok(Response::new(opened.into_wire(&self.keys, tokens)?))
     }
@@ -171,17 +170,16 @@ impl AuthApi {
 fn sign_up_required() -> Error {
     Error::Precondition {
         reason: ErrorReason::SignUpRequired,
-        message: "accounts are made in two steps here; begin with SignUpService.BeginSignUp".to_owned(),
-        metadata: vec![("method", "dafnck.identity.v1.SignUpService/BeginSignUp".to_owned())],
+        message: "accounts are made in two steps here; begin with AuthService.BeginSignUp".to_owned(),
+        metadata: vec![("method", "dafnck.identity.v1.AuthService/BeginSignUp".to_owned())],
     }
 }
 
-#[tonic::async_trait]
-impl AuthService for AuthApi {
-    async fn register(
+impl AuthApi {
+    pub(crate) async fn register(
         &self,
         request: Request<pb::RegisterRequest>,
-    ) -> Result<Response<pb::SignedIn>, Status> {
+    ) -> Result<Response<pb::LoginResponse>, Status> {
         let device = Device::of(&request);
         if self.registration == RegistrationMode::Confirmed {
             return Err(sign_up_required().into());
@@ -208,7 +206,10 @@ impl AuthService for AuthApi {
         self.found(tx, founding, &device).await
     }
 
-    async fn login(&self, request: Request<pb::LoginRequest>) -> Result<Response<pb::SignedIn>, Status> {
+    pub(crate) async fn login(
+        &self,
+        request: Request<pb::LoginRequest>,
+    ) -> Result<Response<pb::LoginResponse>, Status> {
         let device = Device::of(&request);
         let login = Login::try_from(request.into_inner())?;
 
@@ -216,10 +217,10 @@ impl AuthService for AuthApi {
         self.sign_in(proven, &device).await
     }
 
-    async fn complete_login(
+    pub(crate) async fn complete_login(
         &self,
         request: Request<pb::CompleteLoginRequest>,
-    ) -> Result<Response<pb::SignedIn>, Status> {
+    ) -> Result<Response<pb::LoginResponse>, Status> {
         let device = Device::of(&request);
         let ChallengeAnswer { token, proof } = request.into_inner().try_into()?;
 
@@ -238,10 +239,10 @@ impl AuthService for AuthApi {
         self.answer(opened, tokens)
     }
 
-    async fn refresh_session(
+    pub(crate) async fn refresh_session(
         &self,
         request: Request<pb::RefreshSessionRequest>,
-    ) -> Result<Response<pb::SignedIn>, Status> {
+    ) -> Result<Response<pb::LoginResponse>, Status> {
         let device = Device::of(&request);
         let token = request.into_inner().refresh_token;
         let attempt = self.limits.admit(Attempt::new(Purpose::Refresh).from(&device)).await?;
@@ -270,7 +271,7 @@ impl AuthService for AuthApi {
         }
     }
 
-    async fn logout(
+    pub(crate) async fn logout(
         &self,
         request: Request<pb::LogoutRequest>,
     ) -> Result<Response<pb::LogoutResponse>, Status> {
@@ -289,7 +290,7 @@ impl AuthService for AuthApi {
         Ok(Response::new(pb::LogoutResponse {}))
     }
 
-    async fn who_am_i(
+    pub(crate) async fn who_am_i(
         &self,
         request: Request<pb::WhoAmIRequest>,
     ) -> Result<Response<pb::WhoAmIResponse>, Status> {

@@ -1,7 +1,6 @@
 //! Signing up in two steps: a code that proves the address, then the account.
 
 use proto::identity::v1 as pb;
-use proto::identity::v1::sign_up_service_server::SignUpService;
 use shared::database::Transaction;
 use shared::error::Result;
 use shared::json::to_timestamp;
@@ -44,7 +43,7 @@ impl SignUpApi {
         &self,
         Completion { redemption, account }: Completion,
         device: &Device,
-    ) -> Result<Response<pb::SignedIn>, Status> {
+    ) -> Result<Response<pb::LoginResponse>, Status> {
         // First only to look: whoever has no code costs no hash, and a weak password does not cost the code.
         let (tx, proven) = self.redeem(&redemption, device).await?;
         tx.undo();
@@ -77,9 +76,8 @@ impl From<NewAccount> for Login {
     }
 }
 
-#[tonic::async_trait]
-impl SignUpService for SignUpApi {
-    async fn begin_sign_up(
+impl SignUpApi {
+    pub(crate) async fn begin_sign_up(
         &self,
         request: Request<pb::BeginSignUpRequest>,
     ) -> Result<Response<pb::BeginSignUpResponse>, Status> {
@@ -99,10 +97,10 @@ impl SignUpService for SignUpApi {
         Ok(Response::new(pb::BeginSignUpResponse { expires_at }))
     }
 
-    async fn complete_sign_up(
+    pub(crate) async fn complete_sign_up(
         &self,
         request: Request<pb::CompleteSignUpRequest>,
-    ) -> Result<Response<pb::SignedIn>, Status> {
+    ) -> Result<Response<pb::LoginResponse>, Status> {
         let device = Device::of(&request);
         let completion = request.into_inner().try_into()?;
         self.complete(completion, &device).await

@@ -95,9 +95,9 @@ impl TryFrom<pb::LoginRequest> for Login {
 
 impl Opened {
     /// The account, its session and the tokens, which are shown this once.
-    pub(super) fn into_wire(self, keys: &KeyRing, tokens: Tokens) -> Result<pb::SignedIn> {
+    pub(super) fn into_wire(self, keys: &KeyRing, tokens: Tokens) -> Result<pb::LoginResponse> {
         let current = self.session.id;
-        Ok(pb::SignedIn {
+        Ok(pb::LoginResponse {
             tokens: Some(pb::SessionTokens {
                 session_token: tokens.session,
                 refresh_token: tokens.refresh,

@@ -4,8 +4,7 @@ use crate::schema::UserStatus;
 use crate::schema::users;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use proto::identity::internal::v1 as pb;
-use proto::identity::internal::v1::directory_service_server::DirectoryService;
+use proto::identity::backend::v1 as pb;
 use shared::database::Database;
 use shared::error::Error;
 use shared::validation::{MAX_BATCH, Violations};
@@ -15,9 +14,8 @@ use uuid::Uuid;
 /// Serves `DirectoryService`.
 pub struct Directory(pub Database);
 
-#[tonic::async_trait]
-impl DirectoryService for Directory {
-    async fn resolve_users(
+impl Directory {
+    pub(crate) async fn resolve_users(
         &self,
         request: Request<pb::ResolveUsersRequest>,
     ) -> Result<Response<pb::ResolveUsersResponse>, Status> {

@@ -7,8 +7,7 @@ use crate::schema::{user_profiles, users};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures::stream::BoxStream;
-use proto::identity::internal::v1 as pb;
-use proto::identity::internal::v1::identity_export_service_server::IdentityExportService;
+use proto::identity::admin::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Result;
 use shared::exporting::{Exports, Snapshot, Teller, among, wanted};
@@ -34,14 +33,11 @@ impl ExportApi {
     }
 }
 
-#[tonic::async_trait]
-impl IdentityExportService for ExportApi {
-    type ExportUsersStream = BoxStream<'static, Result<pb::ExportUsersResponse, Status>>;
-
-    async fn export_users(
+impl ExportApi {
+    pub(crate) async fn export_users(
         &self,
         request: Request<pb::ExportUsersRequest>,
-    ) -> Result<Response<Self::ExportUsersStream>, Status> {
+    ) -> Result<Response<BoxStream<'static, Result<pb::ExportUsersResponse, Status>>>, Status> {
         let caller = Caller::of(&request)?;
         let wanted = wanted("user_ids", &request.into_inner().user_ids)?;
         let keys = self.keys.clone();

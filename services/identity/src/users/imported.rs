@@ -4,7 +4,7 @@ use crate::schema::UserStatus;
 use crate::schema::{user_profiles, users};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use proto::identity::internal::v1 as pb;
+use proto::identity::admin::v1 as pb;
 use serde_json::Value;
 use shared::error::Result;
 use shared::validation::Violations;

@@ -9,8 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, try_unfold};
 use proto::common::ImportResult;
-use proto::identity::internal::v1 as pb;
-use proto::identity::internal::v1::identity_import_service_server::IdentityImportService;
+use proto::identity::admin::v1 as pb;
 use shared::database::Database;
 use shared::error::Error;
 use shared::importing::{created, refused, unchanged};
@@ -34,15 +33,12 @@ impl ImportApi {
     }
 }
 
-#[tonic::async_trait]
-impl IdentityImportService for ImportApi {
-    type ImportUsersStream = BoxStream<'static, Result<pb::ImportUsersResponse, Status>>;
-
+impl ImportApi {
     /// A batch is read when the one before is answered, so that nothing queues up.
-    async fn import_users(
+    pub(crate) async fn import_users(
         &self,
         request: Request<Streaming<pb::ImportUsersRequest>>,
-    ) -> Result<Response<Self::ImportUsersStream>, Status> {
+    ) -> Result<Response<BoxStream<'static, Result<pb::ImportUsersResponse, Status>>>, Status> {
         let state = (request.into_inner(), self.worker.clone(), self.keys.clone());
         let answers = try_unfold(state, async |(mut batches, worker, keys)| {
             let Some(batch) = batches.message().await? else { return Ok(None) };

@@ -3,13 +3,13 @@
 //! A user sees and changes their own account only; of others they learn what [`UserSummary`] has, by exact name.
 //! Given and family names are sealed in the table: opened when they are answered, never searched.
 
-mod directory;
-mod exporting;
+pub(crate) mod directory;
+pub(crate) mod exporting;
 pub mod fields;
 mod imported;
-mod importing;
+pub(crate) mod importing;
 pub mod queries;
-mod rpc;
+pub(crate) mod rpc;
 mod wire;
 
 use crate::schema::UserStatus;

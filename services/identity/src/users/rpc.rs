@@ -1,7 +1,6 @@
 //! Users and their profiles.
 
 use proto::identity::v1 as pb;
-use proto::identity::v1::user_service_server::UserService;
 use shared::caller::Caller;
 use shared::error::Error;
 use shared::etag;
@@ -15,6 +14,7 @@ use crate::profiles::{self, ProfileUpdate};
 use crate::sealing::KeyRing;
 
 /// Serves `UserService`.
+#[derive(Clone)]
 pub struct UserApi {
     ground: Ground,
     keys: KeyRing,
@@ -34,9 +34,11 @@ fn user_id(text: &str) -> Result<Uuid, Error> {
     Ok(id)
 }
 
-#[tonic::async_trait]
-impl UserService for UserApi {
-    async fn get_user(&self, request: Request<pb::GetUserRequest>) -> Result<Response<pb::User>, Status> {
+impl UserApi {
+    pub(crate) async fn get_user(
+        &self,
+        request: Request<pb::GetUserRequest>,
+    ) -> Result<Response<pb::User>, Status> {
         let caller = Caller::of(&request)?;
         let id = user_id(&request.into_inner().user_id)?;
 
@@ -47,7 +49,7 @@ impl UserService for UserApi {
         Ok(Response::new(user.into_wire(&self.keys)?))
     }
 
-    async fn lookup_user(
+    pub(crate) async fn lookup_user(
         &self,
         request: Request<pb::LookupUserRequest>,
     ) -> Result<Response<pb::UserSummary>, Status> {
@@ -64,7 +66,7 @@ impl UserService for UserApi {
         Ok(Response::new(user.into_wire(&self.keys)?))
     }
 
-    async fn batch_get_users(
+    pub(crate) async fn batch_get_users(
         &self,
         request: Request<pb::BatchGetUsersRequest>,
     ) -> Result<Response<pb::BatchGetUsersResponse>, Status> {
@@ -79,7 +81,7 @@ impl UserService for UserApi {
         Ok(Response::new(pb::BatchGetUsersResponse { users }))
     }
 
-    async fn update_user(
+    pub(crate) async fn update_user(
         &self,
         request: Request<pb::UpdateUserRequest>,
     ) -> Result<Response<pb::User>, Status> {
@@ -96,7 +98,7 @@ impl UserService for UserApi {
         Ok(Response::new(user.into_wire(&self.keys)?))
     }
 
-    async fn get_user_profile(
+    pub(crate) async fn get_user_profile(
         &self,
         request: Request<pb::GetUserProfileRequest>,
     ) -> Result<Response<pb::UserProfile>, Status> {
@@ -111,7 +113,7 @@ impl UserService for UserApi {
         Ok(Response::new(profile.into_wire(&self.keys)?))
     }
 
-    async fn update_user_profile(
+    pub(crate) async fn update_user_profile(
         &self,
         request: Request<pb::UpdateUserProfileRequest>,
     ) -> Result<Response<pb::UserProfile>, Status> {

@@ -1,7 +1,7 @@
 //! Addresses below domains outside of ASCII: one account, whichever way its address is written.
 
 use crate::harness::harness;
-use proto::identity::internal::v1 as internal;
+use proto::identity::admin::v1 as admin;
 use proto::identity::v1 as pb;
 use testkit::*;
 
@@ -38,7 +38,7 @@ async fn an_address_is_one_however_its_domain_is_written() {
     for (prefix, found) in
         [("olga@почта", 1), ("Olga@почта.рф", 1), ("olga@xn--80", 1), ("olga@почта.com", 0)]
     {
-        let request = internal::ListUsersRequest { email_prefix: prefix.to_owned(), ..Default::default() };
+        let request = admin::ListUsersRequest { email_prefix: prefix.to_owned(), ..Default::default() };
         let listed = operator(&suite).list_users(request).await.unwrap().into_inner();
         assert_eq!(listed.users.len(), found, "{prefix}");
     }
@@ -50,10 +50,9 @@ async fn mail_arrives_below_a_domain_outside_of_ascii() {
     sign_up::begin(&suite, "ina@bücher.example").await;
     let completion = sign_up::completion(&suite.mail_to("ina@xn--bcher-kva.example", 1).await.code());
     let weak = pb::CompleteSignUpRequest { password: "bücher.example".to_owned(), ..completion.clone() };
-    let refused = suite.anonymous().sign_up().complete_sign_up(weak).await.unwrap_err();
+    let refused = suite.anonymous().auth().complete_sign_up(weak).await.unwrap_err();
     assert_eq!(violations(&refused), ["password"], "made of the own address");
-    let signed_in =
-        suite.anonymous().sign_up().complete_sign_up(completion.clone()).await.unwrap().into_inner();
+    let signed_in = suite.anonymous().auth().complete_sign_up(completion.clone()).await.unwrap().into_inner();
     let ina = with_tokens(&suite.anonymous(), &signed_in);
 
     let change = pb::RequestEmailChangeRequest {

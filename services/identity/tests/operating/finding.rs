@@ -2,7 +2,7 @@
 
 use crate::harness::harness;
 use chrono::{DateTime, TimeDelta, Utc};
-use proto::identity::internal::v1 as internal;
+use proto::identity::admin::v1 as admin;
 
 use super::{names, operator};
 use crate::by_hand;
@@ -23,19 +23,19 @@ async fn accounts_are_found_by_when_they_were_made_and_last_used() {
          UPDATE identity.users SET last_login_at = now() - interval '2 days' WHERE username = 'gus'",
     )
     .await;
-    let all = internal::ListUsersRequest::default;
+    let all = admin::ListUsersRequest::default;
     let mut operator = operator(&suite);
 
-    let young = internal::ListUsersRequest { created_since: days_ago(10), ..all() };
+    let young = admin::ListUsersRequest { created_since: days_ago(10), ..all() };
     assert_eq!(names(&mut operator, young).await, ["eva"]);
-    let old = internal::ListUsersRequest { created_before: days_ago(10), ..all() };
+    let old = admin::ListUsersRequest { created_before: days_ago(10), ..all() };
     let mut found = names(&mut operator, old).await;
     found.sort();
     assert_eq!(found, ["gus", "olga"]);
     let resting =
-        internal::ListUsersRequest { created_before: days_ago(10), unused_since: days_ago(10), ..all() };
+        admin::ListUsersRequest { created_before: days_ago(10), unused_since: days_ago(10), ..all() };
     assert_eq!(names(&mut operator, resting).await, ["olga"]);
     let nobody =
-        internal::ListUsersRequest { created_since: days_ago(10), created_before: days_ago(10), ..all() };
+        admin::ListUsersRequest { created_since: days_ago(10), created_before: days_ago(10), ..all() };
     assert_eq!(names(&mut operator, nobody).await, [""; 0]);
 }

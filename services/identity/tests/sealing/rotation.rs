@@ -1,8 +1,8 @@
 //! A rotation of keys that is interrupted.
 
 use crate::harness::harness;
-use proto::identity::internal::v1 as internal;
-use proto::identity::internal::v1::key_service_client::KeyServiceClient;
+use proto::identity::admin::v1 as admin;
+use proto::identity::admin::v1::security_admin_service_client::SecurityAdminServiceClient;
 use shared::siblings::Sibling;
 use testkit::*;
 
@@ -29,8 +29,8 @@ async fn an_interrupted_rotation_leaves_whole_batches_and_is_finished_by_another
     let running = with_keys(&mut suite, &format!("{NEW_KEY},{ENCRYPTION_KEYS}")).await;
 
     let channel = suite.as_service("operator").channel(Sibling::Identity);
-    let mut telling = KeyServiceClient::new(channel)
-        .rotate_keys(internal::RotateKeysRequest {})
+    let mut telling = SecurityAdminServiceClient::new(channel)
+        .rotate_keys(admin::RotateKeysRequest {})
         .await
         .unwrap()
         .into_inner();

@@ -10,7 +10,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use proto::project::internal::v1 as pb;
+use proto::project::backend::v1 as pb;
 use shared::change_log::{self, BATCH, Change, Cursor};
 use shared::error::{Error, Result};
 use shared::service::Ground;

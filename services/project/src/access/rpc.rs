@@ -1,7 +1,8 @@
 //! The RPCs of `AccessService`. Only services get here; they are answered under the worker role.
 
-use proto::project::internal::v1 as pb;
-use proto::project::internal::v1::access_service_server::AccessService;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use proto::project::backend::v1 as pb;
 use shared::change_log::{self, Cursor};
 use shared::service::Ground;
 use tokio::sync::mpsc;
@@ -28,11 +29,8 @@ impl Access {
     }
 }
 
-#[tonic::async_trait]
-impl AccessService for Access {
-    type WatchProjectAccessStream = ReceiverStream<Message>;
-
-    async fn get_project_access(
+impl Access {
+    pub(crate) async fn get_project_access(
         &self,
         request: Request<pb::GetProjectAccessRequest>,
     ) -> Result<Response<pb::ProjectAccess>, Status> {
@@ -43,7 +41,7 @@ impl AccessService for Access {
         Ok(Response::new(state.unwrap_or_else(|| AccessState::unknown(id)).into()))
     }
 
-    async fn list_project_access(
+    pub(crate) async fn list_project_access(
         &self,
         request: Request<pb::ListProjectAccessRequest>,
     ) -> Result<Response<pb::ListProjectAccessResponse>, Status> {
@@ -62,14 +60,14 @@ impl AccessService for Access {
         }))
     }
 
-    async fn watch_project_access(
+    pub(crate) async fn watch_project_access(
         &self,
         request: Request<pb::WatchProjectAccessRequest>,
-    ) -> Result<Response<Self::WatchProjectAccessStream>, Status> {
+    ) -> Result<Response<BoxStream<'static, Message>>, Status> {
         let cursor: Cursor = request.get_ref().cursor.parse()?;
         let feed = Feed::open(self.ground.clone(), cursor).await?;
         let (follower, messages) = mpsc::channel(BUFFER);
         self.ground.spawn(feed.run(follower));
-        Ok(Response::new(ReceiverStream::new(messages)))
+        Ok(Response::new(ReceiverStream::new(messages).boxed()))
     }
 }

@@ -1,6 +1,6 @@
 //! Access states on the wire.
 
-use proto::project::internal::v1 as pb;
+use proto::project::backend::v1 as pb;
 use shared::error::Result;
 use shared::json;
 use shared::validation::Violations;

@@ -1,7 +1,7 @@
 //! Handing over projects and members, as the import takes them.
 
 mod queries;
-mod rpc;
+pub(crate) mod rpc;
 mod wire;
 
 pub(crate) use rpc::Exporting;

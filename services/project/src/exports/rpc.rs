@@ -1,8 +1,7 @@
 //! The RPC of `ProjectExportService`. Only services get here.
 
 use futures::stream::BoxStream;
-use proto::project::internal::v1 as pb;
-use proto::project::internal::v1::project_export_service_server::ProjectExportService;
+use proto::project::admin::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Result;
 use shared::exporting::{Exports, Snapshot, Teller, wanted};
@@ -24,14 +23,11 @@ impl Exporting {
     }
 }
 
-#[tonic::async_trait]
-impl ProjectExportService for Exporting {
-    type ExportProjectsStream = BoxStream<'static, Result<pb::ExportProjectsResponse, Status>>;
-
-    async fn export_projects(
+impl Exporting {
+    pub(crate) async fn export_projects(
         &self,
         request: Request<pb::ExportProjectsRequest>,
-    ) -> Result<Response<Self::ExportProjectsStream>, Status> {
+    ) -> Result<Response<BoxStream<'static, Result<pb::ExportProjectsResponse, Status>>>, Status> {
         let caller = Caller::of(&request)?;
         let projects = wanted("project_ids", &request.into_inner().project_ids)?;
         Ok(Response::new(

@@ -1,7 +1,7 @@
 //! What is handed over, on the wire.
 
 use chrono::{DateTime, Utc};
-use proto::project::internal::v1 as pb;
+use proto::project::admin::v1 as pb;
 use shared::json::{to_struct, to_timestamp};
 
 use crate::members::Member;

@@ -3,7 +3,6 @@
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use proto::project::v1 as pb;
-use proto::project::v1::project_feed_service_server::ProjectFeedService;
 use shared::caller::Caller;
 use shared::error::Result;
 use shared::service::Ground;
@@ -24,14 +23,11 @@ impl Feed {
     }
 }
 
-#[tonic::async_trait]
-impl ProjectFeedService for Feed {
-    type WatchProjectStream = BoxStream<'static, Result<pb::WatchProjectResponse, Status>>;
-
-    async fn watch_project(
+impl Feed {
+    pub(crate) async fn watch_project(
         &self,
         request: Request<pb::WatchProjectRequest>,
-    ) -> Result<Response<Self::WatchProjectStream>, Status> {
+    ) -> Result<Response<BoxStream<'static, Result<pb::WatchProjectResponse, Status>>>, Status> {
         let caller = Caller::of(&request)?;
         let WatchProject { project_id, wish, resume_token } = request.into_inner().try_into()?;
         let query = format!("WatchProject {} {project_id} {wish:?}", caller.database_user());

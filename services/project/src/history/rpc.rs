@@ -2,7 +2,6 @@
 
 use futures::try_join;
 use proto::project::v1 as pb;
-use proto::project::v1::project_history_service_server::ProjectHistoryService;
 use shared::access::Permission;
 use shared::caller::Caller;
 use shared::change_log::{Cursor, Record};
@@ -17,6 +16,7 @@ use crate::members::Member;
 use crate::projects::queries as projects;
 
 /// Serves `ProjectHistoryService`.
+#[derive(Clone)]
 pub(crate) struct History {
     ground: Ground,
 }
@@ -28,9 +28,8 @@ impl History {
     }
 }
 
-#[tonic::async_trait]
-impl ProjectHistoryService for History {
-    async fn list_project_history(
+impl History {
+    pub(crate) async fn list_project_history(
         &self,
         request: Request<pb::ListProjectHistoryRequest>,
     ) -> Result<Response<pb::ListProjectHistoryResponse>, Status> {
@@ -56,7 +55,7 @@ impl ProjectHistoryService for History {
         Ok(Response::new(pb::ListProjectHistoryResponse { events, next_page_token }))
     }
 
-    async fn get_project_at(
+    pub(crate) async fn get_project_at(
         &self,
         request: Request<pb::GetProjectAtRequest>,
     ) -> Result<Response<pb::Project>, Status> {
@@ -73,7 +72,7 @@ impl ProjectHistoryService for History {
         Ok(Response::new(wire::project_of_the_past(project)))
     }
 
-    async fn list_members_at(
+    pub(crate) async fn list_members_at(
         &self,
         request: Request<pb::ListMembersAtRequest>,
     ) -> Result<Response<pb::ListMembersAtResponse>, Status> {

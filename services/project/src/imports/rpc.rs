@@ -2,8 +2,7 @@
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use proto::project::internal::v1 as pb;
-use proto::project::internal::v1::project_import_service_server::ProjectImportService;
+use proto::project::admin::v1 as pb;
 use shared::directory::known_users;
 use shared::error::Result;
 use shared::service::Ground;
@@ -25,14 +24,11 @@ impl Imports {
     }
 }
 
-#[tonic::async_trait]
-impl ProjectImportService for Imports {
-    type ImportProjectsStream = BoxStream<'static, Result<pb::ImportProjectsResponse, Status>>;
-
-    async fn import_projects(
+impl Imports {
+    pub(crate) async fn import_projects(
         &self,
         request: Request<Streaming<pb::ImportProjectsRequest>>,
-    ) -> Result<Response<Self::ImportProjectsStream>, Status> {
+    ) -> Result<Response<BoxStream<'static, Result<pb::ImportProjectsResponse, Status>>>, Status> {
         let ground = self.ground.clone();
         // One after the other, each asked for when the answer before it is taken: nothing queues up here.
         let answers = request.into_inner().then(move |batch| {

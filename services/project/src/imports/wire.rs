@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use chrono::{DateTime, Utc};
 use proto::common::ImportResult;
-use proto::project::internal::v1 as pb;
+use proto::project::admin::v1 as pb;
 use shared::error::{Error, Result};
 use shared::importing::{created, refused, unchanged};
 use shared::schema::{ProjectRole, ProjectStatus, ProjectVisibility};

@@ -1,7 +1,6 @@
 //! The RPC of `InvitationIssuingService`. Only services get here, on behalf of users.
 
-use proto::project::internal::v1 as pb;
-use proto::project::internal::v1::invitation_issuing_service_server::InvitationIssuingService;
+use proto::project::backend::v1 as pb;
 use shared::error::Result;
 use tonic::{Request, Response, Status};
 
@@ -15,9 +14,8 @@ pub(crate) struct Issuing {
     pub tokens: InvitationTokens,
 }
 
-#[tonic::async_trait]
-impl InvitationIssuingService for Issuing {
-    async fn issue_invitation(
+impl Issuing {
+    pub(crate) async fn issue_invitation(
         &self,
         request: Request<pb::IssueInvitationRequest>,
     ) -> Result<Response<pb::IssueInvitationResponse>, Status> {

@@ -1,7 +1,6 @@
 //! The RPCs of `InvitationService`.
 
 use proto::project::v1 as pb;
-use proto::project::v1::invitation_service_server::InvitationService;
 use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::Transaction;
@@ -60,9 +59,8 @@ impl Invitations {
     }
 }
 
-#[tonic::async_trait]
-impl InvitationService for Invitations {
-    async fn create_invitation(
+impl Invitations {
+    pub(crate) async fn create_invitation(
         &self,
         request: Request<pb::CreateInvitationRequest>,
     ) -> Result<Response<pb::Invitation>, Status> {
@@ -73,7 +71,7 @@ impl InvitationService for Invitations {
         Ok(Response::new(invitation.to_message(now)))
     }
 
-    async fn get_invitation(
+    pub(crate) async fn get_invitation(
         &self,
         request: Request<pb::GetInvitationRequest>,
     ) -> Result<Response<pb::Invitation>, Status> {
@@ -90,7 +88,7 @@ impl InvitationService for Invitations {
         Ok(Response::new(invitation.to_message(self.inviting.ground.clock.now())))
     }
 
-    async fn list_invitations(
+    pub(crate) async fn list_invitations(
         &self,
         request: Request<pb::ListInvitationsRequest>,
     ) -> Result<Response<pb::ListInvitationsResponse>, Status> {
@@ -115,7 +113,7 @@ impl InvitationService for Invitations {
         Ok(Response::new(pb::ListInvitationsResponse { invitations, next_page_token }))
     }
 
-    async fn resend_invitation(
+    pub(crate) async fn resend_invitation(
         &self,
         request: Request<pb::ResendInvitationRequest>,
     ) -> Result<Response<pb::Invitation>, Status> {
@@ -133,7 +131,7 @@ impl InvitationService for Invitations {
         Ok(Response::new(invitation.to_message(now)))
     }
 
-    async fn revoke_invitation(
+    pub(crate) async fn revoke_invitation(
         &self,
         request: Request<pb::RevokeInvitationRequest>,
     ) -> Result<Response<pb::Invitation>, Status> {
@@ -153,7 +151,7 @@ impl InvitationService for Invitations {
         Ok(Response::new(invitation.to_message(now)))
     }
 
-    async fn accept_invitation(
+    pub(crate) async fn accept_invitation(
         &self,
         request: Request<pb::AcceptInvitationRequest>,
     ) -> Result<Response<pb::Invitation>, Status> {

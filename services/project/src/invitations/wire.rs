@@ -2,8 +2,8 @@
 
 use crate::schema::OfferStatus;
 use chrono::{DateTime, Duration, Utc};
-use proto::project::internal::v1 as internal;
-use proto::project::internal::v1::issue_invitation_request::Delivery;
+use proto::project::backend::v1 as backend;
+use proto::project::backend::v1::issue_invitation_request::Delivery;
 use proto::project::v1 as pb;
 use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
@@ -70,7 +70,7 @@ fn address(v: &mut Violations, field: &str, value: &str) -> String {
     value
 }
 
-/// A checked [`internal::IssueInvitationRequest`].
+/// A checked [`backend::IssueInvitationRequest`].
 pub(crate) struct IssueInvitation {
     pub create: CreateInvitation,
     /// Whether the caller delivers the token.
@@ -79,7 +79,7 @@ pub(crate) struct IssueInvitation {
 
 impl IssueInvitation {
     /// Checks the request of a service.
-    pub(crate) fn of(request: internal::IssueInvitationRequest, now: DateTime<Utc>) -> Result<Self> {
+    pub(crate) fn of(request: backend::IssueInvitationRequest, now: DateTime<Utc>) -> Result<Self> {
         let mut all = Violations::new();
         let inviter_id = all.uuid("inviter_id", &request.inviter_id);
         all.require(request.invitation.is_some(), "invitation", "must be given");

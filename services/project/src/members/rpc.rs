@@ -1,7 +1,6 @@
 //! The RPCs of `MemberService`.
 
 use proto::project::v1 as pb;
-use proto::project::v1::member_service_server::MemberService;
 use shared::access::{ConsistencyToken, Permission};
 use shared::caller::Caller;
 use shared::directory::known_users;
@@ -29,9 +28,8 @@ impl Members {
     }
 }
 
-#[tonic::async_trait]
-impl MemberService for Members {
-    async fn add_member(
+impl Members {
+    pub(crate) async fn add_member(
         &self,
         request: Request<pb::AddMemberRequest>,
     ) -> Result<Response<pb::Member>, Status> {
@@ -64,7 +62,7 @@ impl MemberService for Members {
         Ok(freshness.after_change().answer(member.into()))
     }
 
-    async fn get_member(
+    pub(crate) async fn get_member(
         &self,
         request: Request<pb::GetMemberRequest>,
     ) -> Result<Response<pb::Member>, Status> {
@@ -82,7 +80,7 @@ impl MemberService for Members {
         Ok(Response::new(member.into()))
     }
 
-    async fn list_members(
+    pub(crate) async fn list_members(
         &self,
         request: Request<pb::ListMembersRequest>,
     ) -> Result<Response<pb::ListMembersResponse>, Status> {
@@ -106,7 +104,7 @@ impl MemberService for Members {
         Ok(Response::new(pb::ListMembersResponse { members, next_page_token }))
     }
 
-    async fn update_member(
+    pub(crate) async fn update_member(
         &self,
         request: Request<pb::UpdateMemberRequest>,
     ) -> Result<Response<pb::Member>, Status> {
@@ -135,7 +133,7 @@ impl MemberService for Members {
         Ok(freshness.after_change().answer(member.into()))
     }
 
-    async fn remove_member(
+    pub(crate) async fn remove_member(
         &self,
         request: Request<pb::RemoveMemberRequest>,
     ) -> Result<Response<pb::RemoveMemberResponse>, Status> {
@@ -145,7 +143,7 @@ impl MemberService for Members {
         Ok(token.answer(pb::RemoveMemberResponse {}))
     }
 
-    async fn leave_project(
+    pub(crate) async fn leave_project(
         &self,
         request: Request<pb::LeaveProjectRequest>,
     ) -> Result<Response<pb::LeaveProjectResponse>, Status> {

@@ -122,7 +122,7 @@ impl Transfer {
             return Ok(());
         }
         Err(Error::PermissionDenied {
-            reason: ErrorReason::OfferNotYours,
+            reason: ErrorReason::OfferNotForCaller,
             message: "the offer is for somebody else to answer".to_owned(),
             metadata: Vec::new(),
         })

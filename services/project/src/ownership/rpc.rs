@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use proto::project::v1 as pb;
-use proto::project::v1::ownership_service_server::OwnershipService;
 use shared::access::{ConsistencyToken, Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::Transaction;
@@ -145,9 +144,8 @@ async fn lock(tx: &Transaction, id: TransferId, user_id: Uuid, answer: Answer) -
     Ok(Locked { access, transfer: locked.unwrap_or(found), freshness })
 }
 
-#[tonic::async_trait]
-impl OwnershipService for Ownership {
-    async fn offer_ownership(
+impl Ownership {
+    pub(crate) async fn offer_ownership(
         &self,
         request: Request<pb::OfferOwnershipRequest>,
     ) -> Result<Response<pb::OwnershipTransfer>, Status> {
@@ -166,7 +164,7 @@ impl OwnershipService for Ownership {
         Ok(Response::new(transfer.to_message(now)))
     }
 
-    async fn get_ownership_transfer(
+    pub(crate) async fn get_ownership_transfer(
         &self,
         request: Request<pb::GetOwnershipTransferRequest>,
     ) -> Result<Response<pb::OwnershipTransfer>, Status> {
@@ -183,7 +181,7 @@ impl OwnershipService for Ownership {
         Ok(Response::new(transfer.to_message(self.ground.clock.now())))
     }
 
-    async fn list_ownership_transfers(
+    pub(crate) async fn list_ownership_transfers(
         &self,
         request: Request<pb::ListOwnershipTransfersRequest>,
     ) -> Result<Response<pb::ListOwnershipTransfersResponse>, Status> {
@@ -208,7 +206,7 @@ impl OwnershipService for Ownership {
         Ok(Response::new(pb::ListOwnershipTransfersResponse { transfers, next_page_token }))
     }
 
-    async fn accept_ownership(
+    pub(crate) async fn accept_ownership(
         &self,
         request: Request<pb::AcceptOwnershipRequest>,
     ) -> Result<Response<pb::OwnershipTransfer>, Status> {
@@ -216,7 +214,7 @@ impl OwnershipService for Ownership {
         self.answer(&caller, request.into_inner().try_into()?).await
     }
 
-    async fn decline_ownership(
+    pub(crate) async fn decline_ownership(
         &self,
         request: Request<pb::DeclineOwnershipRequest>,
     ) -> Result<Response<pb::OwnershipTransfer>, Status> {
@@ -224,7 +222,7 @@ impl OwnershipService for Ownership {
         self.answer(&caller, request.into_inner().try_into()?).await
     }
 
-    async fn withdraw_ownership(
+    pub(crate) async fn withdraw_ownership(
         &self,
         request: Request<pb::WithdrawOwnershipRequest>,
     ) -> Result<Response<pb::OwnershipTransfer>, Status> {

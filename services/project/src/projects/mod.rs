@@ -130,7 +130,7 @@ impl ProjectChange {
         }
         if !verb.may_start_from(project.status) {
             return Err(Error::Precondition {
-                reason: ErrorReason::StatusForbids,
+                reason: ErrorReason::InvalidStatusTransition,
                 message: format!("the project is {}; reopen it first", project.status.as_str()),
                 metadata: vec![("status", project.status.as_str().to_owned())],
             });

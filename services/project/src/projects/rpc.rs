@@ -1,7 +1,6 @@
 //! The RPCs of `ProjectService`.
 
 use proto::project::v1 as pb;
-use proto::project::v1::project_service_server::ProjectService;
 use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::Transaction;
@@ -77,9 +76,8 @@ async fn lock_for(tx: &Transaction, id: Uuid, user_id: Uuid, permission: Permiss
     Ok(Locked { access, project, freshness })
 }
 
-#[tonic::async_trait]
-impl ProjectService for Projects {
-    async fn create_project(
+impl Projects {
+    pub(crate) async fn create_project(
         &self,
         request: Request<pb::CreateProjectRequest>,
     ) -> Result<Response<pb::Project>, Status> {
@@ -97,7 +95,7 @@ impl ProjectService for Projects {
         Ok(Freshness::of_new(project.id).now().answer(project.into()))
     }
 
-    async fn get_project(
+    pub(crate) async fn get_project(
         &self,
         request: Request<pb::GetProjectRequest>,
     ) -> Result<Response<pb::Project>, Status> {
@@ -109,7 +107,7 @@ impl ProjectService for Projects {
         Ok(Response::new(project.into()))
     }
 
-    async fn list_projects(
+    pub(crate) async fn list_projects(
         &self,
         request: Request<pb::ListProjectsRequest>,
     ) -> Result<Response<pb::ListProjectsResponse>, Status> {
@@ -127,7 +125,7 @@ impl ProjectService for Projects {
         Ok(Response::new(pb::ListProjectsResponse { projects, next_page_token }))
     }
 
-    async fn update_project(
+    pub(crate) async fn update_project(
         &self,
         request: Request<pb::UpdateProjectRequest>,
     ) -> Result<Response<pb::Project>, Status> {
@@ -148,7 +146,7 @@ impl ProjectService for Projects {
         Ok(token.answer(project.into()))
     }
 
-    async fn complete_project(
+    pub(crate) async fn complete_project(
         &self,
         request: Request<pb::CompleteProjectRequest>,
     ) -> Result<Response<pb::Project>, Status> {
@@ -157,7 +155,7 @@ impl ProjectService for Projects {
         self.turn(Turn { caller, verb: Verb::Complete, project_id, etag }).await
     }
 
-    async fn cancel_project(
+    pub(crate) async fn cancel_project(
         &self,
         request: Request<pb::CancelProjectRequest>,
     ) -> Result<Response<pb::Project>, Status> {
@@ -166,7 +164,7 @@ impl ProjectService for Projects {
         self.turn(Turn { caller, verb: Verb::Cancel, project_id, etag }).await
     }
 
-    async fn archive_project(
+    pub(crate) async fn archive_project(
         &self,
         request: Request<pb::ArchiveProjectRequest>,
     ) -> Result<Response<pb::Project>, Status> {
@@ -175,7 +173,7 @@ impl ProjectService for Projects {
         self.turn(Turn { caller, verb: Verb::Archive, project_id, etag }).await
     }
 
-    async fn reopen_project(
+    pub(crate) async fn reopen_project(
         &self,
         request: Request<pb::ReopenProjectRequest>,
     ) -> Result<Response<pb::Project>, Status> {
@@ -184,7 +182,7 @@ impl ProjectService for Projects {
         self.turn(Turn { caller, verb: Verb::Reopen, project_id, etag }).await
     }
 
-    async fn delete_project(
+    pub(crate) async fn delete_project(
         &self,
         request: Request<pb::DeleteProjectRequest>,
     ) -> Result<Response<pb::DeleteProjectResponse>, Status> {
@@ -200,7 +198,7 @@ impl ProjectService for Projects {
         Ok(freshness.after_change().answer(pb::DeleteProjectResponse {}))
     }
 
-    async fn get_effective_permissions(
+    pub(crate) async fn get_effective_permissions(
         &self,
         request: Request<pb::GetEffectivePermissionsRequest>,
     ) -> Result<Response<pb::EffectivePermissions>, Status> {

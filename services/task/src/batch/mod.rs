@@ -3,7 +3,7 @@
 mod create;
 mod delete;
 mod queries;
-mod rpc;
+pub(crate) mod rpc;
 mod update;
 mod wire;
 

@@ -1,7 +1,6 @@
 //! The RPCs of batches.
 
 use proto::task::v1 as pb;
-use proto::task::v1::task_batch_service_server::TaskBatchService;
 use shared::caller::Caller;
 use tonic::{Request, Response, Status};
 
@@ -10,9 +9,8 @@ use crate::tasks::Task;
 
 type Answer<T> = Result<Response<T>, Status>;
 
-#[tonic::async_trait]
-impl TaskBatchService for Handlers {
-    async fn batch_create_tasks(
+impl Handlers {
+    pub(crate) async fn batch_create_tasks(
         &self,
         request: Request<pb::BatchCreateTasksRequest>,
     ) -> Answer<pb::BatchCreateTasksResponse> {
@@ -21,7 +19,7 @@ impl TaskBatchService for Handlers {
         Ok(Response::new(pb::BatchCreateTasksResponse { tasks: on_wire(tasks) }))
     }
 
-    async fn batch_update_tasks(
+    pub(crate) async fn batch_update_tasks(
         &self,
         request: Request<pb::BatchUpdateTasksRequest>,
     ) -> Answer<pb::BatchUpdateTasksResponse> {
@@ -30,7 +28,7 @@ impl TaskBatchService for Handlers {
         Ok(Response::new(pb::BatchUpdateTasksResponse { tasks: on_wire(tasks) }))
     }
 
-    async fn batch_delete_tasks(
+    pub(crate) async fn batch_delete_tasks(
         &self,
         request: Request<pb::BatchDeleteTasksRequest>,
     ) -> Answer<pb::BatchDeleteTasksResponse> {

@@ -1,7 +1,7 @@
 //! What a task depends on.
 
 mod queries;
-mod rpc;
+pub(crate) mod rpc;
 pub(crate) mod wire;
 
 use crate::schema::DependencyType;

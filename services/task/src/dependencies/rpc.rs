@@ -2,7 +2,6 @@
 
 use futures::{FutureExt, try_join};
 use proto::task::v1 as pb;
-use proto::task::v1::task_dependency_service_server::TaskDependencyService;
 use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::error::Result;
@@ -19,9 +18,8 @@ use crate::handlers::{Handlers, Room};
 use crate::place::Place;
 use crate::tasks::wire::required_id;
 
-#[tonic::async_trait]
-impl TaskDependencyService for Handlers {
-    async fn create_task_dependency(
+impl Handlers {
+    pub(crate) async fn create_task_dependency(
         &self,
         request: Request<pb::CreateTaskDependencyRequest>,
     ) -> Result<Response<pb::TaskDependency>, Status> {
@@ -42,7 +40,7 @@ impl TaskDependencyService for Handlers {
         Ok(Response::new(dependency.into()))
     }
 
-    async fn list_task_dependencies(
+    pub(crate) async fn list_task_dependencies(
         &self,
         request: Request<pb::ListTaskDependenciesRequest>,
     ) -> Result<Response<pb::ListTaskDependenciesResponse>, Status> {
@@ -70,7 +68,7 @@ impl TaskDependencyService for Handlers {
         Ok(Response::new(pb::ListTaskDependenciesResponse { dependencies, next_page_token }))
     }
 
-    async fn delete_task_dependency(
+    pub(crate) async fn delete_task_dependency(
         &self,
         request: Request<pb::DeleteTaskDependencyRequest>,
     ) -> Result<Response<pb::DeleteTaskDependencyResponse>, Status> {

@@ -1,4 +1,4 @@
 //! Which tasks exist, and which have ceased to, for services that hang things on them.
 
 mod deletions;
-mod rpc;
+pub(crate) mod rpc;

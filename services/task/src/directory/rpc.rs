@@ -2,8 +2,7 @@
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use proto::task::internal::v1 as pb;
-use proto::task::internal::v1::task_directory_service_server::TaskDirectoryService;
+use proto::task::backend::v1 as pb;
 use tonic::{Request, Response, Status};
 
 use super::deletions::{self, Deletions};
@@ -11,9 +10,8 @@ use crate::handlers::Handlers;
 use crate::place::Place;
 use crate::tasks::wire::required_id;
 
-#[tonic::async_trait]
-impl TaskDirectoryService for Handlers {
-    async fn resolve_task(
+impl Handlers {
+    pub(crate) async fn resolve_task(
         &self,
         request: Request<pb::ResolveTaskRequest>,
     ) -> Result<Response<pb::ResolvedTask>, Status> {
@@ -25,12 +23,10 @@ impl TaskDirectoryService for Handlers {
         Ok(Response::new(pb::ResolvedTask { task_id: id.to_string(), project_id }))
     }
 
-    type WatchDeletedTasksStream = BoxStream<'static, Result<pb::WatchDeletedTasksResponse, Status>>;
-
-    async fn watch_deleted_tasks(
+    pub(crate) async fn watch_deleted_tasks(
         &self,
         request: Request<pb::WatchDeletedTasksRequest>,
-    ) -> Result<Response<Self::WatchDeletedTasksStream>, Status> {
+    ) -> Result<Response<BoxStream<'static, Result<pb::WatchDeletedTasksResponse, Status>>>, Status> {
         let cursor = request.into_inner().cursor;
         let after = if cursor.is_empty() { None } else { Some(cursor.parse()?) };
         let deletions = deletions::watch(self.ground.clone(), after).await?;

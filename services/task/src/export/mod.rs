@@ -1,7 +1,7 @@
 //! Handing over the keys of projects, tasks and dependencies, as the import takes them.
 
 mod queries;
-mod rpc;
+pub(crate) mod rpc;
 mod wire;
 
 pub(crate) use rpc::Export;

@@ -1,8 +1,7 @@
 //! The RPC of the export; only services reach it.
 
 use futures::stream::BoxStream;
-use proto::task::internal::v1 as pb;
-use proto::task::internal::v1::task_export_service_server::TaskExportService;
+use proto::task::admin::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Result;
 use shared::exporting::{Exports, Snapshot, Teller, wanted};
@@ -24,14 +23,11 @@ impl Export {
     }
 }
 
-#[tonic::async_trait]
-impl TaskExportService for Export {
-    type ExportTasksStream = BoxStream<'static, Result<pb::ExportTasksResponse, Status>>;
-
-    async fn export_tasks(
+impl Export {
+    pub(crate) async fn export_tasks(
         &self,
         request: Request<pb::ExportTasksRequest>,
-    ) -> Result<Response<Self::ExportTasksStream>, Status> {
+    ) -> Result<Response<BoxStream<'static, Result<pb::ExportTasksResponse, Status>>>, Status> {
         let caller = Caller::of(&request)?;
         let projects = wanted("project_ids", &request.into_inner().project_ids)?;
         Ok(Response::new(

@@ -1,7 +1,7 @@
 //! What is handed over, to the wire.
 
 use crate::schema::TaskStatus;
-use proto::task::internal::v1 as pb;
+use proto::task::admin::v1 as pb;
 use shared::json::{to_struct, to_timestamp};
 
 use super::queries::ProjectKey;

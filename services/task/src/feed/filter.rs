@@ -15,7 +15,7 @@ pub(super) struct EventFilter {
     pub(super) task_ids: Vec<Uuid>,
     pub(super) statuses: Vec<TaskStatus>,
     pub(super) assignee_id: Option<Uuid>,
-    pub(super) without_dependencies: bool,
+    pub(super) exclude_dependencies: bool,
 }
 
 impl EventFilter {
@@ -29,7 +29,7 @@ impl EventFilter {
                 [before, after].into_iter().flatten().any(|task| self.passes_task(task))
             }
             Changed::Dependency { before, after, .. } => {
-                !self.without_dependencies
+                !self.exclude_dependencies
                     && [before, after].into_iter().flatten().any(|dependency| self.passes_link(dependency))
             }
         }

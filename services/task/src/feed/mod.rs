@@ -2,7 +2,7 @@
 //! change of the log means, and who is told.
 
 mod filter;
-mod rpc;
+pub(crate) mod rpc;
 mod watch;
 pub(crate) mod wire;
 

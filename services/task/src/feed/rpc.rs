@@ -3,7 +3,6 @@
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use proto::task::v1 as pb;
-use proto::task::v1::task_feed_service_server::TaskFeedService;
 use shared::caller::Caller;
 use tonic::{Request, Response, Status};
 
@@ -11,14 +10,11 @@ use super::watch::TaskWatch;
 use super::wire::{WatchTasks, message};
 use crate::handlers::Handlers;
 
-#[tonic::async_trait]
-impl TaskFeedService for Handlers {
-    type WatchTasksStream = BoxStream<'static, Result<pb::WatchTasksResponse, Status>>;
-
-    async fn watch_tasks(
+impl Handlers {
+    pub(crate) async fn watch_tasks(
         &self,
         request: Request<pb::WatchTasksRequest>,
-    ) -> Result<Response<Self::WatchTasksStream>, Status> {
+    ) -> Result<Response<BoxStream<'static, Result<pb::WatchTasksResponse, Status>>>, Status> {
         let caller = Caller::of(&request)?;
         let WatchTasks { project_id, filter, resume_token } = request.into_inner().try_into()?;
         let query = format!("WatchTasks {} {project_id} {filter:?}", caller.database_user());

@@ -33,7 +33,7 @@ impl TryFrom<pb::WatchTasksRequest> for WatchTasks {
             task_ids: request.task_ids.iter().take(MAX_BATCH).map(|id| v.uuid("task_ids", id)).collect(),
             statuses: v.enums("statuses", &request.statuses),
             assignee_id: v.optional_uuid("assignee_id", &request.assignee_id),
-            without_dependencies: request.without_dependencies,
+            exclude_dependencies: request.exclude_dependencies,
         };
         v.finish()?;
         Ok(Self { project_id, filter, resume_token: request.resume_token })

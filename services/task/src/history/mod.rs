@@ -1,5 +1,5 @@
 //! Tasks as they were, worked out from the log of changes; how is [`shared::change_log`]'s.
 
 mod queries;
-mod rpc;
+pub(crate) mod rpc;
 mod wire;

@@ -2,7 +2,6 @@
 
 use futures::{FutureExt, try_join};
 use proto::task::v1 as pb;
-use proto::task::v1::task_history_service_server::TaskHistoryService;
 use shared::access::Permission;
 use shared::caller::Caller;
 use shared::error::Error;
@@ -20,9 +19,8 @@ use crate::tasks::wire::required_id;
 
 type Answer<T> = Result<Response<T>, Status>;
 
-#[tonic::async_trait]
-impl TaskHistoryService for Handlers {
-    async fn list_task_history(
+impl Handlers {
+    pub(crate) async fn list_task_history(
         &self,
         request: Request<pb::ListTaskHistoryRequest>,
     ) -> Answer<pb::ListTaskHistoryResponse> {
@@ -50,7 +48,7 @@ impl TaskHistoryService for Handlers {
         Ok(Response::new(pb::ListTaskHistoryResponse { events, next_page_token }))
     }
 
-    async fn get_task_at(&self, request: Request<pb::GetTaskAtRequest>) -> Answer<pb::Task> {
+    pub(crate) async fn get_task_at(&self, request: Request<pb::GetTaskAtRequest>) -> Answer<pb::Task> {
         let caller = Caller::of(&request)?;
         let past = Past::try_from(request.get_ref())?;
         let place = Place::LoggedTask(past.id);
@@ -67,7 +65,7 @@ impl TaskHistoryService for Handlers {
         Ok(Response::new(of_the_past(task)))
     }
 
-    async fn list_tasks_at(
+    pub(crate) async fn list_tasks_at(
         &self,
         request: Request<pb::ListTasksAtRequest>,
     ) -> Answer<pb::ListTasksAtResponse> {

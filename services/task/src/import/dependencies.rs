@@ -1,7 +1,7 @@
 //! A batch of dependencies.
 
 use proto::common::ImportResult;
-use proto::task::internal::v1 as pb;
+use proto::task::admin::v1 as pb;
 use shared::error::Result;
 
 use super::outcome::{Item, results, sound};

@@ -6,7 +6,7 @@ mod numbers;
 mod outcome;
 mod project_keys;
 mod queries;
-mod rpc;
+pub(crate) mod rpc;
 mod tasks;
 mod verdict;
 mod wire;

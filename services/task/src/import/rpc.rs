@@ -3,20 +3,16 @@
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use proto::task::internal::v1 as pb;
-use proto::task::internal::v1::task_import_service_server::TaskImportService;
+use proto::task::admin::v1 as pb;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::handlers::Handlers;
 
-#[tonic::async_trait]
-impl TaskImportService for Handlers {
-    type ImportTasksStream = BoxStream<'static, Result<pb::ImportTasksResponse, Status>>;
-
-    async fn import_tasks(
+impl Handlers {
+    pub(crate) async fn import_tasks(
         &self,
         request: Request<Streaming<pb::ImportTasksRequest>>,
-    ) -> Result<Response<Self::ImportTasksStream>, Status> {
+    ) -> Result<Response<BoxStream<'static, Result<pb::ImportTasksResponse, Status>>>, Status> {
         let handlers = self.clone();
         let answers = batches(request.into_inner()).and_then(move |batch| {
             let handlers = handlers.clone();
@@ -30,13 +26,11 @@ impl TaskImportService for Handlers {
         Ok(Response::new(answers.boxed()))
     }
 
-    type ImportTaskDependenciesStream =
-        BoxStream<'static, Result<pb::ImportTaskDependenciesResponse, Status>>;
-
-    async fn import_task_dependencies(
+    pub(crate) async fn import_task_dependencies(
         &self,
         request: Request<Streaming<pb::ImportTaskDependenciesRequest>>,
-    ) -> Result<Response<Self::ImportTaskDependenciesStream>, Status> {
+    ) -> Result<Response<BoxStream<'static, Result<pb::ImportTaskDependenciesResponse, Status>>>, Status>
+    {
         let handlers = self.clone();
         let answers = batches(request.into_inner()).and_then(move |batch| {
             let handlers = handlers.clone();

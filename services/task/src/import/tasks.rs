@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use proto::common::ImportResult;
-use proto::task::internal::v1 as pb;
+use proto::task::admin::v1 as pb;
 use shared::directory::known_users;
 use shared::error::Result;
 use shared::importing::{created, refused, unchanged};

@@ -2,7 +2,7 @@
 
 use crate::schema::TaskStatus;
 use chrono::{DateTime, Utc};
-use proto::task::internal::v1 as pb;
+use proto::task::admin::v1 as pb;
 use serde_json::{Value, json};
 use shared::error::Result;
 use shared::validation::{MAX_BATCH, MAX_TEXT_CHARS, Violations};

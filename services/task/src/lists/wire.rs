@@ -167,25 +167,25 @@ fn period(
     given: Option<pb::TimeRange>,
 ) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
     let Some(given) = given else { return (None, None) };
-    let from = v.optional_time(&format!("{field}.from"), given.from);
-    let before = v.optional_time(&format!("{field}.before"), given.before);
-    v.require(given.from.is_some() || given.before.is_some(), field, "must have an end");
-    if let (Some(from), Some(before)) = (from, before) {
-        v.require(from < before, &format!("{field}.before"), "must be later than from");
+    let start = v.optional_time(&format!("{field}.start_time"), given.start_time);
+    let end = v.optional_time(&format!("{field}.end_time"), given.end_time);
+    v.require(given.start_time.is_some() || given.end_time.is_some(), field, "must have an end");
+    if let (Some(start), Some(end)) = (start, end) {
+        v.require(start < end, &format!("{field}.end_time"), "must be later than start_time");
     }
-    (from, before)
+    (start, end)
 }
 
 /// Reads both ends of a range of hours.
 fn range(v: &mut Violations, field: &str, given: Option<&pb::HoursRange>) -> (Option<i32>, Option<i32>) {
     let Some(given) = given else { return (None, None) };
-    let from = hours(v, &format!("{field}.from"), given.from);
-    let to = hours(v, &format!("{field}.to"), given.to);
-    v.require(from.is_some() || to.is_some(), field, "must have an end");
-    if let (Some(from), Some(to)) = (from, to) {
-        v.require(from <= to, &format!("{field}.to"), "must not be less than from");
+    let min = hours(v, &format!("{field}.min_hours"), given.min_hours);
+    let max = hours(v, &format!("{field}.max_hours"), given.max_hours);
+    v.require(min.is_some() || max.is_some(), field, "must have an end");
+    if let (Some(min), Some(max)) = (min, max) {
+        v.require(min <= max, &format!("{field}.max_hours"), "must not be less than min_hours");
     }
-    (from, to)
+    (min, max)
 }
 
 /// Reads the ids of several.

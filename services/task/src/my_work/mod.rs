@@ -1,7 +1,7 @@
 //! What there is to do for the caller.
 
 mod queries;
-mod rpc;
+pub(crate) mod rpc;
 mod wire;
 
 use diesel::QueryableByName;

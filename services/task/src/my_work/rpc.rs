@@ -2,7 +2,6 @@
 
 use futures::FutureExt;
 use proto::task::v1 as pb;
-use proto::task::v1::my_work_service_server::MyWorkService;
 use shared::caller::Caller;
 use tonic::{Request, Response, Status};
 
@@ -10,9 +9,8 @@ use super::queries;
 use super::wire::{GetMyWork, to_wire};
 use crate::handlers::Handlers;
 
-#[tonic::async_trait]
-impl MyWorkService for Handlers {
-    async fn get_my_work(
+impl Handlers {
+    pub(crate) async fn get_my_work(
         &self,
         request: Request<pb::GetMyWorkRequest>,
     ) -> Result<Response<pb::MyWork>, Status> {

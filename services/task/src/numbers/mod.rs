@@ -1,7 +1,7 @@
 //! The names that people use for tasks: a project's key and a number in it, as `DAF-42`.
 
 mod queries;
-mod rpc;
+pub(crate) mod rpc;
 mod wire;
 
 use std::fmt;

@@ -2,7 +2,6 @@
 
 use futures::{FutureExt, try_join};
 use proto::task::v1 as pb;
-use proto::task::v1::task_number_service_server::TaskNumberService;
 use shared::access::Permission;
 use shared::caller::Caller;
 use tonic::{Request, Response, Status};
@@ -13,9 +12,8 @@ use crate::handlers::Handlers;
 use crate::place::Place;
 use crate::tasks::wire::required_id;
 
-#[tonic::async_trait]
-impl TaskNumberService for Handlers {
-    async fn lookup_task(
+impl Handlers {
+    pub(crate) async fn lookup_task(
         &self,
         request: Request<pb::LookupTaskRequest>,
     ) -> Result<Response<pb::Task>, Status> {
@@ -33,7 +31,7 @@ impl TaskNumberService for Handlers {
         Ok(Response::new(self.fresh(&[place], || look().boxed()).await?.into()))
     }
 
-    async fn get_project_key(
+    pub(crate) async fn get_project_key(
         &self,
         request: Request<pb::GetProjectKeyRequest>,
     ) -> Result<Response<pb::ProjectKey>, Status> {
@@ -52,7 +50,7 @@ impl TaskNumberService for Handlers {
         Ok(Response::new(pb::ProjectKey { project_id: project_id.to_string(), key }))
     }
 
-    async fn set_project_key(
+    pub(crate) async fn set_project_key(
         &self,
         request: Request<pb::SetProjectKeyRequest>,
     ) -> Result<Response<pb::ProjectKey>, Status> {

@@ -1,7 +1,7 @@
 //! The order in which people want a project's tasks to be. The database makes the ranks: it sees the neighbours.
 
 mod queries;
-mod rpc;
+pub(crate) mod rpc;
 mod wire;
 
 use uuid::Uuid;

@@ -2,7 +2,6 @@
 
 use futures::{FutureExt, try_join};
 use proto::task::v1 as pb;
-use proto::task::v1::task_order_service_server::TaskOrderService;
 use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::Transaction;
@@ -17,9 +16,11 @@ use crate::place::Place;
 use crate::tasks::queries::visible_project_of;
 use crate::tasks::rpc::locked;
 
-#[tonic::async_trait]
-impl TaskOrderService for Handlers {
-    async fn move_task(&self, request: Request<pb::MoveTaskRequest>) -> Result<Response<pb::Task>, Status> {
+impl Handlers {
+    pub(crate) async fn move_task(
+        &self,
+        request: Request<pb::MoveTaskRequest>,
+    ) -> Result<Response<pb::Task>, Status> {
         let caller = Caller::of(&request)?;
         let asked: MoveTask = request.into_inner().try_into()?;
         let places = [Place::Task(asked.id), Place::Task(asked.destination.anchor())];

@@ -8,9 +8,9 @@ use crate::schema::{DependencyType, TaskStatus};
 use super::wire::short_title;
 use super::{Graph, Link, TaskInGraph};
 
-/// A language for pictures.
+/// A language for diagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PictureFormat {
+pub(crate) enum DiagramFormat {
     /// Mermaid flowchart.
     Mermaid,
     /// DOT of Graphviz.
@@ -18,15 +18,15 @@ pub(crate) enum PictureFormat {
 }
 
 /// Draws a graph; the nodes on the critical path, and the edges between them, stand out.
-pub(super) fn draw(format: PictureFormat, graph: &Graph, critical_path: &[usize]) -> String {
+pub(super) fn draw(format: DiagramFormat, graph: &Graph, critical_path: &[usize]) -> String {
     let critical: HashSet<usize> = critical_path.iter().copied().collect();
     let on_path: HashSet<(usize, usize)> =
         critical_path.iter().skip(1).copied().zip(critical_path.iter().copied()).collect();
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _never_fails = match format {
-        PictureFormat::Mermaid => mermaid(&mut text, graph, &critical, &on_path),
-        PictureFormat::Dot => dot(&mut text, graph, &critical, &on_path),
+        DiagramFormat::Mermaid => mermaid(&mut text, graph, &critical, &on_path),
+        DiagramFormat::Dot => dot(&mut text, graph, &critical, &on_path),
     };
     text
 }
@@ -164,7 +164,7 @@ mod tests {
                 classDef closed fill:#ddd,color:#666
                 classDef hidden stroke-dasharray:4
         "##]]
-        .assert_eq(&draw(PictureFormat::Mermaid, &graph(), &[0, 1]));
+        .assert_eq(&draw(DiagramFormat::Mermaid, &graph(), &[0, 1]));
     }
 
     #[test]
@@ -184,6 +184,6 @@ mod tests {
                 n3 -> n0 [style=dotted, label="duplicated by"];
             }
         "#]]
-        .assert_eq(&draw(PictureFormat::Dot, &graph(), &[0, 1]));
+        .assert_eq(&draw(DiagramFormat::Dot, &graph(), &[0, 1]));
     }
 }

@@ -4,7 +4,7 @@ mod drawing;
 mod graph;
 mod project_plan;
 mod queries;
-mod rpc;
+pub(crate) mod rpc;
 mod wire;
 
 use crate::schema::tasks;

@@ -2,7 +2,6 @@
 
 use futures::{FutureExt, try_join};
 use proto::task::v1 as pb;
-use proto::task::v1::task_plan_service_server::TaskPlanService;
 use shared::access::Permission;
 use shared::caller::Caller;
 use shared::error::{Error, Result};
@@ -15,9 +14,8 @@ use super::{Graph, MAX_GRAPH_EDGES, ProjectPlan, queries};
 use crate::handlers::Handlers;
 use crate::place::Place;
 
-#[tonic::async_trait]
-impl TaskPlanService for Handlers {
-    async fn get_dependency_graph(
+impl Handlers {
+    pub(crate) async fn get_dependency_graph(
         &self,
         request: Request<pb::GetDependencyGraphRequest>,
     ) -> Result<Response<pb::DependencyGraph>, Status> {
@@ -26,17 +24,20 @@ impl TaskPlanService for Handlers {
         let place = Place::Task(asked.task_id);
         let look = async || self.look_around(&caller, &asked, place).await;
         let (graph, truncated) = self.fresh(&[place], || look().boxed()).await?;
-        Ok(Response::new(wire::dependency_graph(&graph, truncated, asked.picture)))
+        Ok(Response::new(wire::dependency_graph(&graph, truncated, asked.diagram)))
     }
 
-    async fn get_plan(&self, request: Request<pb::GetPlanRequest>) -> Result<Response<pb::Plan>, Status> {
+    pub(crate) async fn get_plan(
+        &self,
+        request: Request<pb::GetPlanRequest>,
+    ) -> Result<Response<pb::Plan>, Status> {
         let caller = Caller::of(&request)?;
         let asked: GetPlan = request.into_inner().try_into()?;
         let plan = self.plan(&caller, asked.project_id, asked.default_hours).await?;
-        Ok(Response::new(wire::plan(asked.project_id, &plan, asked.picture)))
+        Ok(Response::new(wire::plan(asked.project_id, &plan, asked.diagram)))
     }
 
-    async fn get_slip_impact(
+    pub(crate) async fn get_slip_impact(
         &self,
         request: Request<pb::GetSlipImpactRequest>,
     ) -> Result<Response<pb::SlipImpact>, Status> {

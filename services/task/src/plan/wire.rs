@@ -6,7 +6,7 @@ use shared::error::Result;
 use shared::validation::Violations;
 use uuid::Uuid;
 
-use super::drawing::{PictureFormat, draw};
+use super::drawing::{DiagramFormat, draw};
 use super::{DEFAULT_DEPTH, DEFAULT_HOURS, Graph, Link, MAX_DEPTH, ProjectPlan, Slip, TaskInGraph};
 use crate::schedule::Times;
 use crate::tasks::MAX_HOURS;
@@ -22,7 +22,7 @@ pub(super) struct GetDependencyGraph {
     pub(super) awaited: bool,
     pub(super) waiting: bool,
     pub(super) kinds: Vec<DependencyType>,
-    pub(super) picture: Option<PictureFormat>,
+    pub(super) diagram: Option<DiagramFormat>,
 }
 
 impl TryFrom<pb::GetDependencyGraphRequest> for GetDependencyGraph {
@@ -39,11 +39,11 @@ impl TryFrom<pb::GetDependencyGraphRequest> for GetDependencyGraph {
         if kinds.is_empty() {
             kinds = DependencyType::ALL.to_vec();
         }
-        let picture = picture_format(&mut v, request.picture_format);
+        let diagram = diagram_format(&mut v, request.diagram_format);
         v.finish()?;
         let awaited = direction != Ok(pb::DependencyDirection::Dependents);
         let waiting = direction != Ok(pb::DependencyDirection::DependsOn);
-        Ok(Self { task_id, depth, awaited, waiting, kinds, picture })
+        Ok(Self { task_id, depth, awaited, waiting, kinds, diagram })
     }
 }
 
@@ -52,7 +52,7 @@ impl TryFrom<pb::GetDependencyGraphRequest> for GetDependencyGraph {
 pub(super) struct GetPlan {
     pub(super) project_id: Uuid,
     pub(super) default_hours: u64,
-    pub(super) picture: Option<PictureFormat>,
+    pub(super) diagram: Option<DiagramFormat>,
 }
 
 impl TryFrom<pb::GetPlanRequest> for GetPlan {
@@ -62,9 +62,9 @@ impl TryFrom<pb::GetPlanRequest> for GetPlan {
         let mut v = Violations::new();
         let project_id = v.uuid("project_id", &request.project_id);
         let default_hours = default_hours(&mut v, request.default_hours);
-        let picture = picture_format(&mut v, request.picture_format);
+        let diagram = diagram_format(&mut v, request.diagram_format);
         v.finish()?;
-        Ok(Self { project_id, default_hours, picture })
+        Ok(Self { project_id, default_hours, diagram })
     }
 }
 
@@ -102,13 +102,13 @@ fn hours(v: &mut Violations, field: &str, value: i32) -> u64 {
     u64::try_from(hours).unwrap_or_default()
 }
 
-fn picture_format(v: &mut Violations, value: i32) -> Option<PictureFormat> {
-    match pb::PictureFormat::try_from(value) {
-        Ok(pb::PictureFormat::Unspecified) => None,
-        Ok(pb::PictureFormat::Mermaid) => Some(PictureFormat::Mermaid),
-        Ok(pb::PictureFormat::Dot) => Some(PictureFormat::Dot),
+fn diagram_format(v: &mut Violations, value: i32) -> Option<DiagramFormat> {
+    match pb::DiagramFormat::try_from(value) {
+        Ok(pb::DiagramFormat::Unspecified) => None,
+        Ok(pb::DiagramFormat::Mermaid) => Some(DiagramFormat::Mermaid),
+        Ok(pb::DiagramFormat::Dot) => Some(DiagramFormat::Dot),
         Err(_) => {
-            v.add("picture_format", format!("{value} is not a value of this enum"));
+            v.add("diagram_format", format!("{value} is not a value of this enum"));
             None
         }
     }
@@ -122,35 +122,35 @@ pub(super) fn short_title(title: &str) -> String {
     title.chars().take(MAX_SHOWN_TITLE_CHARS - 1).chain(['…']).collect()
 }
 
-/// The answer about the graph around a task: the graph, or a picture of it.
+/// The answer about the graph around a task: the graph, or a diagram of it.
 pub(super) fn dependency_graph(
     graph: &Graph,
     truncated: bool,
-    picture: Option<PictureFormat>,
+    diagram: Option<DiagramFormat>,
 ) -> pb::DependencyGraph {
-    match picture {
+    match diagram {
         Some(format) => {
-            pb::DependencyGraph { truncated, picture: draw(format, graph, &[]), ..Default::default() }
+            pb::DependencyGraph { truncated, diagram: draw(format, graph, &[]), ..Default::default() }
         }
         None => pb::DependencyGraph {
             nodes: graph.nodes.iter().map(node).collect(),
             edges: graph.links.iter().map(edge).collect(),
             truncated,
-            picture: String::new(),
+            diagram: String::new(),
         },
     }
 }
 
-/// The answer about a plan: the plan, or a picture of it.
-pub(super) fn plan(project_id: Uuid, plan: &ProjectPlan, picture: Option<PictureFormat>) -> pb::Plan {
+/// The answer about a plan: the plan, or a diagram of it.
+pub(super) fn plan(project_id: Uuid, plan: &ProjectPlan, diagram: Option<DiagramFormat>) -> pb::Plan {
     let sums = pb::Plan {
         project_id: project_id.to_string(),
         finish_hours: number(plan.schedule.finish),
         wave_count: i32::try_from(plan.wave_count()).unwrap_or(i32::MAX),
         ..Default::default()
     };
-    if let Some(format) = picture {
-        return pb::Plan { picture: draw(format, &plan.graph, &plan.schedule.critical_path), ..sums };
+    if let Some(format) = diagram {
+        return pb::Plan { diagram: draw(format, &plan.graph, &plan.schedule.critical_path), ..sums };
     }
     let planned = plan.graph.nodes.iter().zip(&plan.hours).zip(&plan.schedule.times);
     pb::Plan {

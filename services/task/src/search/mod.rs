@@ -1,7 +1,7 @@
 //! Finding tasks by their words. The database finds and ranks them, and marks the found words in what it shows.
 
 mod queries;
-mod rpc;
+pub(crate) mod rpc;
 mod wire;
 
 use diesel::QueryableByName;

@@ -2,7 +2,6 @@
 
 use futures::FutureExt;
 use proto::task::v1 as pb;
-use proto::task::v1::task_search_service_server::TaskSearchService;
 use shared::caller::Caller;
 use shared::page::AfterRank;
 use tonic::{Request, Response, Status};
@@ -12,9 +11,8 @@ use super::{MAX_MATCHES, TaskMatch, queries};
 use crate::facets::{self, Facets};
 use crate::handlers::Handlers;
 
-#[tonic::async_trait]
-impl TaskSearchService for Handlers {
-    async fn search_tasks(
+impl Handlers {
+    pub(crate) async fn search_tasks(
         &self,
         request: Request<pb::SearchTasksRequest>,
     ) -> Result<Response<pb::SearchTasksResponse>, Status> {
@@ -36,7 +34,7 @@ impl TaskSearchService for Handlers {
         Ok(Response::new(pb::SearchTasksResponse { matches, next_page_token }))
     }
 
-    async fn get_task_facets(
+    pub(crate) async fn get_task_facets(
         &self,
         request: Request<pb::GetTaskFacetsRequest>,
     ) -> Result<Response<pb::TaskFacets>, Status> {

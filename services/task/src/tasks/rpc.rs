@@ -3,7 +3,6 @@
 use crate::schema::TaskStatus;
 use futures::{FutureExt, try_join};
 use proto::task::v1 as pb;
-use proto::task::v1::task_service_server::TaskService;
 use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::Transaction;
@@ -23,9 +22,8 @@ use crate::progress::{self, Progress};
 
 type Answer<T> = Result<Response<T>, Status>;
 
-#[tonic::async_trait]
-impl TaskService for Handlers {
-    async fn create_task(&self, request: Request<pb::CreateTaskRequest>) -> Answer<pb::Task> {
+impl Handlers {
+    pub(crate) async fn create_task(&self, request: Request<pb::CreateTaskRequest>) -> Answer<pb::Task> {
         let caller = Caller::of(&request)?;
         let asked = CreateTask::read(request.into_inner(), caller.user()?.user_id)?;
         let place = Place::Project(asked.task.project_id);
@@ -37,7 +35,7 @@ impl TaskService for Handlers {
         Ok(Response::new(task.into()))
     }
 
-    async fn get_task(&self, request: Request<pb::GetTaskRequest>) -> Answer<pb::Task> {
+    pub(crate) async fn get_task(&self, request: Request<pb::GetTaskRequest>) -> Answer<pb::Task> {
         let caller = Caller::of(&request)?;
         let id = required_id("task_id", &request.get_ref().task_id)?;
         let place = Place::Task(id);
@@ -51,12 +49,15 @@ impl TaskService for Handlers {
         Ok(Response::new(self.fresh(&[place], || look().boxed()).await?.into()))
     }
 
-    async fn list_tasks(&self, request: Request<pb::ListTasksRequest>) -> Answer<pb::ListTasksResponse> {
+    pub(crate) async fn list_tasks(
+        &self,
+        request: Request<pb::ListTasksRequest>,
+    ) -> Answer<pb::ListTasksResponse> {
         let caller = Caller::of(&request)?;
         Ok(Response::new(self.list(&caller, request.into_inner()).await?))
     }
 
-    async fn update_task(&self, request: Request<pb::UpdateTaskRequest>) -> Answer<pb::Task> {
+    pub(crate) async fn update_task(&self, request: Request<pb::UpdateTaskRequest>) -> Answer<pb::Task> {
         let caller = Caller::of(&request)?;
         let asked: UpdateTask = request.into_inner().try_into()?;
         let place = Place::Task(asked.id);
@@ -77,7 +78,7 @@ impl TaskService for Handlers {
     }
 
     /// Takes three round trips: the function that completes is the seed's, and its effect is read after it.
-    async fn complete_task(&self, request: Request<pb::CompleteTaskRequest>) -> Answer<pb::Task> {
+    pub(crate) async fn complete_task(&self, request: Request<pb::CompleteTaskRequest>) -> Answer<pb::Task> {
         let caller = Caller::of(&request)?;
         let id = required_id("task_id", &request.get_ref().task_id)?;
         let Locked { tx, task, access } =
@@ -96,7 +97,10 @@ impl TaskService for Handlers {
         Ok(Response::new(task.into()))
     }
 
-    async fn delete_task(&self, request: Request<pb::DeleteTaskRequest>) -> Answer<pb::DeleteTaskResponse> {
+    pub(crate) async fn delete_task(
+        &self,
+        request: Request<pb::DeleteTaskRequest>,
+    ) -> Answer<pb::DeleteTaskResponse> {
         let caller = Caller::of(&request)?;
         let id = required_id("task_id", &request.get_ref().task_id)?;
         let Locked { tx, task, access } =
@@ -107,7 +111,7 @@ impl TaskService for Handlers {
         Ok(Response::new(pb::DeleteTaskResponse {}))
     }
 
-    async fn get_project_progress(
+    pub(crate) async fn get_project_progress(
         &self,
         request: Request<pb::GetProjectProgressRequest>,
     ) -> Answer<pb::ProjectProgress> {

@@ -47,7 +47,7 @@ async fn change(who: &Actor, tasks: &[pb::Task], seed: &mut u64) -> String {
         6 => {
             let destination = Some(pb::move_task_request::Destination::AfterTaskId(b.id.clone()));
             let request = pb::MoveTaskRequest { task_id: a.id.clone(), destination, ..Default::default() };
-            who.order().move_task(request).await.err()
+            who.tasks().move_task(request).await.err()
         }
         7 => update(who, pb::Task { etag: String::new(), ..a.clone() }, &["title"]).await.err(),
         8 => {
@@ -100,23 +100,23 @@ async fn update_all(who: &Actor, tasks: Vec<pb::Task>, status: i32) -> Result<()
         update_mask: Some(prost_types::FieldMask { paths: vec!["status".to_owned()] }),
         ..Default::default()
     };
-    who.task_batches().batch_update_tasks(request).await.map(drop)
+    who.tasks().batch_update_tasks(request).await.map(drop)
 }
 
 /// Removes what a task depends on first, if it depends on anything.
 async fn unlink_one(who: &Actor, task: &pb::Task) -> Result<(), Status> {
     let request = pb::ListTaskDependenciesRequest { task_id: task.id.clone(), ..Default::default() };
-    let found = who.dependencies().list_task_dependencies(request).await?.into_inner().dependencies;
+    let found = who.plans().list_task_dependencies(request).await?.into_inner().dependencies;
     let Some(first) = found.into_iter().next() else { return Ok(()) };
     let request = pb::DeleteTaskDependencyRequest { dependency_id: first.id };
-    who.dependencies().delete_task_dependency(request).await.map(|_| ())
+    who.plans().delete_task_dependency(request).await.map(|_| ())
 }
 
 /// Gives the project one of a few keys, and all its tasks with it.
 async fn name_anew(who: &Actor, task: &pb::Task, which: u64) -> Result<(), Status> {
     let request =
         pb::SetProjectKeyRequest { project_id: task.project_id.clone(), key: format!("KEY{which}") };
-    who.numbers().set_project_key(request).await.map(drop)
+    who.tasks().set_project_key(request).await.map(drop)
 }
 
 /// Two subtasks of different tasks at once.
@@ -131,7 +131,7 @@ async fn split(who: &Actor, a: &pb::Task, b: &pb::Task) -> Result<(), Status> {
         project_id: a.project_id.clone(),
         requests: vec![part(a), part(b)],
     };
-    who.task_batches().batch_create_tasks(request).await.map(drop)
+    who.tasks().batch_create_tasks(request).await.map(drop)
 }
 
 /// A project whose tasks depend on each other, which go with it.

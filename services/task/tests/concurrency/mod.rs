@@ -53,7 +53,7 @@ async fn thirty_two_writers_never_close_a_cycle_or_wait_in_one() {
         "INVALID_ARGUMENT INVALID_FIELDS",
         "FAILED_PRECONDITION DEPENDENCY_CYCLE",
         "FAILED_PRECONDITION TASK_BLOCKED",
-        "FAILED_PRECONDITION STATUS_FORBIDS",
+        "FAILED_PRECONDITION INVALID_STATUS_TRANSITION",
         // Of two who remove the same dependency.
         "NOT_FOUND RESOURCE_NOT_FOUND",
     ];

@@ -20,7 +20,7 @@ pub(super) async fn refresh_the_session(olga: &mut Actor) {
         former.auth().who_am_i(WhoAmIRequest {}).await
     })
     .await;
-    let sessions = olga.sessions().list_sessions(ListSessionsRequest::default()).await.unwrap();
+    let sessions = olga.account().list_sessions(ListSessionsRequest::default()).await.unwrap();
     assert_eq!(sessions.into_inner().sessions.len(), 1);
 }
 

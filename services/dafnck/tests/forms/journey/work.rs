@@ -12,7 +12,7 @@ use super::{Journey, SOON};
 /// Gus follows the project from here on.
 pub(super) async fn watch(Journey { gus, project, .. }: &Journey<'_>) -> Streaming<pb::WatchTasksResponse> {
     let request = pb::WatchTasksRequest { project_id: project.id.clone(), ..Default::default() };
-    let mut stream = gus.task_feed().watch_tasks(request).await.unwrap().into_inner();
+    let mut stream = gus.tasks().watch_tasks(request).await.unwrap().into_inner();
     let first = tokio::time::timeout(SOON, stream.message()).await.unwrap().unwrap().unwrap();
     assert!(first.events.is_empty() && !first.resume_token.is_empty());
     stream
@@ -28,10 +28,10 @@ pub(super) async fn plan_two_tasks(Journey { olga, gus, project, .. }: &Journey<
         ..Default::default()
     };
     let first = depends(&fly, &build);
-    let made = olga.dependencies().create_task_dependency(first.clone()).await.unwrap().into_inner();
-    let again = olga.dependencies().create_task_dependency(first).await.unwrap().into_inner();
+    let made = olga.plans().create_task_dependency(first.clone()).await.unwrap().into_inner();
+    let again = olga.plans().create_task_dependency(first).await.unwrap().into_inner();
     assert_eq!(made, again, "a retry finds what was made");
-    let cycle = olga.dependencies().create_task_dependency(depends(&build, &fly)).await.unwrap_err();
+    let cycle = olga.plans().create_task_dependency(depends(&build, &fly)).await.unwrap_err();
     assert_eq!(summary(&cycle), "FAILED_PRECONDITION DEPENDENCY_CYCLE");
     let request = pb::GetPlanRequest { project_id: project.id.clone(), ..Default::default() };
     let plan = gus.plans().get_plan(request).await.unwrap().into_inner();

@@ -32,7 +32,7 @@ pub(super) async fn write_and_search(Journey { olga, gus, vera, project, .. }: &
     assert_eq!(summary(&stale), "ABORTED ETAG_MISMATCH");
     let found = async |who: &Actor| {
         let words = pb::SearchDocumentsRequest { text: "pacific".to_owned(), ..Default::default() };
-        who.document_search().search_documents(words).await.unwrap().into_inner().matches.len()
+        who.documents().search_documents(words).await.unwrap().into_inner().matches.len()
     };
     assert_eq!((found(olga).await, found(gus).await, found(vera).await), (1, 1, 0));
 }
@@ -48,17 +48,17 @@ pub(super) async fn attach_files(Journey { olga, gus, .. }: &Journey<'_>, task: 
         size: FILE_BYTES as i64,
         ..Default::default()
     };
-    let upload = olga.uploads().create_upload(wish).await.unwrap().into_inner();
+    let upload = olga.attachments().create_upload(wish).await.unwrap().into_inner();
     let half = FILE_BYTES / 2;
     for (offset, piece) in [(0, &bytes[..half]), (half, &bytes[half..])] {
         let header = pb::UploadChunksHeader { upload_id: upload.id.clone(), offset: offset as i64 };
         let parts = [Part::Header(header), Part::Chunk(piece.to_vec().into())];
         let parts = parts.map(|part| pb::UploadChunksRequest { part: Some(part) });
-        olga.uploads().upload_chunks(stream::iter(parts)).await.unwrap();
+        olga.attachments().upload_chunks(stream::iter(parts)).await.unwrap();
     }
     let sha256 = hex::encode(Sha256::digest(&bytes));
     let request = pb::CompleteUploadRequest { upload_id: upload.id, sha256 };
-    let attachment = olga.uploads().complete_upload(request).await.unwrap().into_inner();
+    let attachment = olga.attachments().complete_upload(request).await.unwrap().into_inner();
     assert!(download(gus, &attachment.id).await == bytes, "what comes back is what was sent");
     vec![attachment.id]
 }

@@ -1,0 +1,109 @@
+//! Which method of the API is answered where.
+
+use proto::project::admin::v1 as admin;
+use proto::project::admin::v1::project_admin_service_server::ProjectAdminService;
+use proto::project::backend::v1 as backend;
+use proto::project::backend::v1::access_service_server::AccessService;
+use proto::project::backend::v1::invitation_service_server::InvitationService;
+use proto::project::v1 as pb;
+use proto::project::v1::member_service_server::MemberService;
+use proto::project::v1::project_service_server::ProjectService;
+
+use crate::access::rpc::Access;
+use crate::exports::rpc::Exporting;
+use crate::feed::rpc::Feed;
+use crate::history::rpc::History;
+use crate::imports::rpc::Imports;
+use crate::invitations::issuing::Issuing;
+use crate::invitations::rpc::Invitations;
+use crate::members::rpc::Members;
+use crate::ownership::rpc::Ownership;
+use crate::projects::rpc::Projects;
+
+/// Implements `MemberService`.
+pub(crate) struct MemberHandler {
+    pub(crate) members: Members,
+    pub(crate) history: History,
+    pub(crate) invitations: Invitations,
+    pub(crate) ownership: Ownership,
+}
+
+/// Implements `ProjectService`.
+pub(crate) struct ProjectHandler {
+    pub(crate) projects: Projects,
+    pub(crate) history: History,
+    pub(crate) feed: Feed,
+}
+
+/// Implements `ProjectAdminService`.
+pub(crate) struct ProjectAdminHandler {
+    pub(crate) imports: Imports,
+    pub(crate) exports: Exporting,
+}
+
+shared::rpc_table! {
+    impl MemberService for MemberHandler {
+        add_member(pb::AddMemberRequest) -> pb::Member = members;
+        get_member(pb::GetMemberRequest) -> pb::Member = members;
+        list_members(pb::ListMembersRequest) -> pb::ListMembersResponse = members;
+        update_member(pb::UpdateMemberRequest) -> pb::Member = members;
+        remove_member(pb::RemoveMemberRequest) -> pb::RemoveMemberResponse = members;
+        leave_project(pb::LeaveProjectRequest) -> pb::LeaveProjectResponse = members;
+        list_members_at(pb::ListMembersAtRequest) -> pb::ListMembersAtResponse = history;
+        create_invitation(pb::CreateInvitationRequest) -> pb::Invitation = invitations;
+        get_invitation(pb::GetInvitationRequest) -> pb::Invitation = invitations;
+        list_invitations(pb::ListInvitationsRequest) -> pb::ListInvitationsResponse = invitations;
+        resend_invitation(pb::ResendInvitationRequest) -> pb::Invitation = invitations;
+        revoke_invitation(pb::RevokeInvitationRequest) -> pb::Invitation = invitations;
+        accept_invitation(pb::AcceptInvitationRequest) -> pb::Invitation = invitations;
+        offer_ownership(pb::OfferOwnershipRequest) -> pb::OwnershipTransfer = ownership;
+        get_ownership_transfer(pb::GetOwnershipTransferRequest) -> pb::OwnershipTransfer = ownership;
+        list_ownership_transfers(pb::ListOwnershipTransfersRequest) -> pb::ListOwnershipTransfersResponse = ownership;
+        accept_ownership(pb::AcceptOwnershipRequest) -> pb::OwnershipTransfer = ownership;
+        decline_ownership(pb::DeclineOwnershipRequest) -> pb::OwnershipTransfer = ownership;
+        withdraw_ownership(pb::WithdrawOwnershipRequest) -> pb::OwnershipTransfer = ownership;
+    }
+}
+
+shared::rpc_table! {
+    impl ProjectService for ProjectHandler {
+        create_project(pb::CreateProjectRequest) -> pb::Project = projects;
+        get_project(pb::GetProjectRequest) -> pb::Project = projects;
+        list_projects(pb::ListProjectsRequest) -> pb::ListProjectsResponse = projects;
+        update_project(pb::UpdateProjectRequest) -> pb::Project = projects;
+        complete_project(pb::CompleteProjectRequest) -> pb::Project = projects;
+        cancel_project(pb::CancelProjectRequest) -> pb::Project = projects;
+        archive_project(pb::ArchiveProjectRequest) -> pb::Project = projects;
+        reopen_project(pb::ReopenProjectRequest) -> pb::Project = projects;
+        delete_project(pb::DeleteProjectRequest) -> pb::DeleteProjectResponse = projects;
+        get_effective_permissions(pb::GetEffectivePermissionsRequest) -> pb::EffectivePermissions = projects;
+        list_project_history(pb::ListProjectHistoryRequest) -> pb::ListProjectHistoryResponse = history;
+        get_project_at(pb::GetProjectAtRequest) -> pb::Project = history;
+        #[stream(WatchProjectStream)]
+        watch_project(pb::WatchProjectRequest) -> pb::WatchProjectResponse = feed;
+    }
+}
+
+shared::rpc_table! {
+    impl ProjectAdminService for ProjectAdminHandler {
+        #[stream(ImportProjectsStream)]
+        import_projects(tonic::Streaming<admin::ImportProjectsRequest>) -> admin::ImportProjectsResponse = imports;
+        #[stream(ExportProjectsStream)]
+        export_projects(admin::ExportProjectsRequest) -> admin::ExportProjectsResponse = exports;
+    }
+}
+
+shared::rpc_table! {
+    impl AccessService for Access {
+        get_project_access(backend::GetProjectAccessRequest) -> backend::ProjectAccess;
+        list_project_access(backend::ListProjectAccessRequest) -> backend::ListProjectAccessResponse;
+        #[stream(WatchProjectAccessStream)]
+        watch_project_access(backend::WatchProjectAccessRequest) -> backend::WatchProjectAccessResponse;
+    }
+}
+
+shared::rpc_table! {
+    impl InvitationService for Issuing {
+        issue_invitation(backend::IssueInvitationRequest) -> backend::IssueInvitationResponse;
+    }
+}

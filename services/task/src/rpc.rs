@@ -1,0 +1,75 @@
+//! Which method of the API is answered where.
+
+use proto::task::admin::v1 as admin;
+use proto::task::admin::v1::task_admin_service_server::TaskAdminService;
+use proto::task::backend::v1 as backend;
+use proto::task::backend::v1::task_lookup_service_server::TaskLookupService;
+use proto::task::v1 as pb;
+use proto::task::v1::plan_service_server::PlanService;
+use proto::task::v1::task_service_server::TaskService;
+
+use crate::export::rpc::Export;
+use crate::handlers::Handlers;
+
+/// Implements `TaskAdminService`.
+pub(crate) struct TaskAdminHandler {
+    pub(crate) handlers: Handlers,
+    pub(crate) export: Export,
+}
+
+shared::rpc_table! {
+    impl PlanService for Handlers {
+        create_task_dependency(pb::CreateTaskDependencyRequest) -> pb::TaskDependency;
+        list_task_dependencies(pb::ListTaskDependenciesRequest) -> pb::ListTaskDependenciesResponse;
+        delete_task_dependency(pb::DeleteTaskDependencyRequest) -> pb::DeleteTaskDependencyResponse;
+        get_dependency_graph(pb::GetDependencyGraphRequest) -> pb::DependencyGraph;
+        get_plan(pb::GetPlanRequest) -> pb::Plan;
+        get_slip_impact(pb::GetSlipImpactRequest) -> pb::SlipImpact;
+        get_project_progress(pb::GetProjectProgressRequest) -> pb::ProjectProgress;
+    }
+}
+
+shared::rpc_table! {
+    impl TaskService for Handlers {
+        create_task(pb::CreateTaskRequest) -> pb::Task;
+        get_task(pb::GetTaskRequest) -> pb::Task;
+        list_tasks(pb::ListTasksRequest) -> pb::ListTasksResponse;
+        update_task(pb::UpdateTaskRequest) -> pb::Task;
+        complete_task(pb::CompleteTaskRequest) -> pb::Task;
+        delete_task(pb::DeleteTaskRequest) -> pb::DeleteTaskResponse;
+        batch_create_tasks(pb::BatchCreateTasksRequest) -> pb::BatchCreateTasksResponse;
+        batch_update_tasks(pb::BatchUpdateTasksRequest) -> pb::BatchUpdateTasksResponse;
+        batch_delete_tasks(pb::BatchDeleteTasksRequest) -> pb::BatchDeleteTasksResponse;
+        move_task(pb::MoveTaskRequest) -> pb::Task;
+        lookup_task(pb::LookupTaskRequest) -> pb::Task;
+        get_project_key(pb::GetProjectKeyRequest) -> pb::ProjectKey;
+        set_project_key(pb::SetProjectKeyRequest) -> pb::ProjectKey;
+        search_tasks(pb::SearchTasksRequest) -> pb::SearchTasksResponse;
+        get_task_facets(pb::GetTaskFacetsRequest) -> pb::TaskFacets;
+        get_my_work(pb::GetMyWorkRequest) -> pb::MyWork;
+        list_task_history(pb::ListTaskHistoryRequest) -> pb::ListTaskHistoryResponse;
+        get_task_at(pb::GetTaskAtRequest) -> pb::Task;
+        list_tasks_at(pb::ListTasksAtRequest) -> pb::ListTasksAtResponse;
+        #[stream(WatchTasksStream)]
+        watch_tasks(pb::WatchTasksRequest) -> pb::WatchTasksResponse;
+    }
+}
+
+shared::rpc_table! {
+    impl TaskAdminService for TaskAdminHandler {
+        #[stream(ImportTasksStream)]
+        import_tasks(tonic::Streaming<admin::ImportTasksRequest>) -> admin::ImportTasksResponse = handlers;
+        #[stream(ImportTaskDependenciesStream)]
+        import_task_dependencies(tonic::Streaming<admin::ImportTaskDependenciesRequest>) -> admin::ImportTaskDependenciesResponse = handlers;
+        #[stream(ExportTasksStream)]
+        export_tasks(admin::ExportTasksRequest) -> admin::ExportTasksResponse = export;
+    }
+}
+
+shared::rpc_table! {
+    impl TaskLookupService for Handlers {
+        resolve_task(backend::ResolveTaskRequest) -> backend::ResolvedTask;
+        #[stream(WatchDeletedTasksStream)]
+        watch_deleted_tasks(backend::WatchDeletedTasksRequest) -> backend::WatchDeletedTasksResponse;
+    }
+}
