@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::change_log::RETENTION_DAYS;
 use crate::database::Database;
+use crate::database_metrics::Upkeep;
 use crate::error::Result;
 use crate::idempotency::KEY_LIFETIME_HOURS;
-use crate::upkeep::Upkeep;
 
 /// How often to look.
 const INTERVAL: Duration = Duration::from_secs(600);
@@ -22,13 +22,13 @@ const AT_MOST: i64 = 10_000;
 /// Forgets what is old, and looks whether the databases are maintained, again and again, until told to stop.
 pub async fn run(worker: Database, schema: &'static str, shutdown: CancellationToken) {
     let mut interval = tokio::time::interval(INTERVAL);
-    let upkeep = Upkeep::measured(schema);
+    let database_metrics = Upkeep::measured(schema);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = interval.tick() => {
                 note("old_rows", &forget_old(&worker, schema).await);
-                note("upkeep", &upkeep.look(&worker).await);
+                note("database_metrics", &database_metrics.look(&worker).await);
             }
         }
     }

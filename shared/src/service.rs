@@ -29,7 +29,7 @@ pub const WORKER_POOL_SIZE: u32 = 4;
 
 /// What every service stands on.
 #[derive(Clone)]
-pub struct Ground {
+pub struct ServiceContext {
     /// Name of the service, of its schema and of its proto package.
     pub name: &'static str,
     /// PostgreSQL under the role that serves requests.
@@ -55,8 +55,8 @@ pub struct Ground {
     background: TaskTracker,
 }
 
-impl Ground {
-    /// Prepares the ground; connects to nothing yet. Needs a tokio runtime.
+impl ServiceContext {
+    /// Prepares the context; connects to nothing yet. Needs a tokio runtime.
     ///
     /// # Errors
     /// When an option is malformed.
@@ -66,7 +66,7 @@ impl Ground {
         clock: Clock,
         shutdown: CancellationToken,
     ) -> anyhow::Result<Self> {
-        let redis = RedisStore::believing(
+        let redis = RedisStore::with_ca(
             options.redis_tls_ca.as_deref(),
             &options.redis_url,
             &options.redis_key_prefix,
@@ -168,7 +168,7 @@ impl Ground {
 /// Whatever keeps the service from running.
 pub async fn run<Run, Running>(name: &'static str, options: ServiceOptions, start: Run) -> anyhow::Result<()>
 where
-    Run: FnOnce(Ground, TcpListener) -> Running,
+    Run: FnOnce(ServiceContext, TcpListener) -> Running,
     Running: Future<Output = anyhow::Result<()>>,
 {
     let _telemetry = crate::telemetry::init(&options.telemetry, name)?;
@@ -177,7 +177,7 @@ where
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(shutdown.clone()));
     tracing::info!(service = name, %address, "serving");
-    start(Ground::new(name, options, Clock::default(), shutdown)?, listener).await
+    start(ServiceContext::new(name, options, Clock::default(), shutdown)?, listener).await
 }
 
 /// Cancels the token on SIGTERM or Ctrl-C.

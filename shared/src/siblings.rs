@@ -101,7 +101,7 @@ impl Siblings {
     }
 
     /// Tells which users exist.
-    pub fn directory(&self) -> UserLookupServiceClient<SiblingChannel> {
+    pub fn user_lookup(&self) -> UserLookupServiceClient<SiblingChannel> {
         UserLookupServiceClient::new(self.channel(Sibling::Identity))
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
@@ -113,7 +113,7 @@ impl Siblings {
     }
 
     /// Tells which tasks exist.
-    pub fn task_directory(&self) -> TaskLookupServiceClient<SiblingChannel> {
+    pub fn task_lookup(&self) -> TaskLookupServiceClient<SiblingChannel> {
         TaskLookupServiceClient::new(self.channel(Sibling::Task)).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 }

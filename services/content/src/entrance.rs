@@ -9,7 +9,7 @@ use shared::access::{AccessCopies, AccessTables, Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::{Database, Prepared, Transaction};
 use shared::error::{Error, ErrorReason, Result};
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use uuid::Uuid;
 
 use crate::NAME;
@@ -104,8 +104,8 @@ pub struct Entrance {
 
 impl Entrance {
     /// Over this copy of memberships.
-    pub fn new(ground: &Ground, copies: AccessCopies) -> Self {
-        Self { database: ground.database.clone(), worker: ground.worker.clone(), copies }
+    pub fn new(context: &ServiceContext, copies: AccessCopies) -> Self {
+        Self { database: context.database.clone(), worker: context.worker.clone(), copies }
     }
 
     /// Begins a transaction, and in one flight proves that the caller has the permission at that place and

@@ -12,8 +12,8 @@ pub mod comparisons;
 pub mod documents;
 pub mod editing;
 pub mod entrance;
-pub mod exporting;
-pub mod importing;
+pub mod export;
+pub mod import;
 mod rpc;
 mod schema;
 pub mod search;
@@ -31,7 +31,7 @@ use rpc::{AttachmentHandler, ContentAdminHandler, DocumentHandler};
 use shared::access::AccessCopies;
 use shared::database::{Constraint, Rule};
 use shared::server::MAX_MESSAGE_BYTES;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
@@ -40,12 +40,12 @@ use comparisons::Comparisons;
 use documents::rpc::Documents;
 use editing::rpc::Editing;
 use entrance::Entrance;
-use exporting::Exporting;
-use importing::rpc::Imports;
+use export::Exporting;
+use import::rpc::Imports;
 use search::rpc::Searching;
 use storage::Storage;
-use uploads::intake::Intake;
 use uploads::rpc::Uploads;
+use uploads::upload_session::Intake;
 
 /// Name of the service, of its schema and of its proto package.
 pub const NAME: &str = "content";
@@ -69,35 +69,39 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
 ///
 /// # Errors
 /// When a migration, the storage folder, the listener or a certificate fails.
-pub async fn serve(ground: Ground, files: StorageOptions, listener: TcpListener) -> anyhow::Result<()> {
-    ground.migrate(&MIGRATIONS).await?;
+pub async fn serve(
+    context: ServiceContext,
+    files: StorageOptions,
+    listener: TcpListener,
+) -> anyhow::Result<()> {
+    context.migrate(&MIGRATIONS).await?;
     let storage = Storage::open(&files)?;
-    let intake = Intake::new(&ground, storage.clone(), files.limits.clone());
+    let intake = Intake::new(&context, storage.clone(), files.limits.clone());
     let copies = AccessCopies::new(
         NAME,
-        ground.worker.clone(),
-        ground.siblings.project_access(),
-        ground.signal.clone(),
+        context.worker.clone(),
+        context.siblings.project_access(),
+        context.signal.clone(),
     );
-    ground.spawn(copies.clone().follow(ground.shutdown.clone()));
-    ground.spawn(collector::follow(ground.clone(), storage.clone(), files.limits));
-    ground.spawn(attachments::deleted_tasks::follow(ground.clone()));
+    context.spawn(copies.clone().follow(context.shutdown.clone()));
+    context.spawn(collector::follow(context.clone(), storage.clone(), files.limits));
+    context.spawn(attachments::deleted_tasks::follow(context.clone()));
 
-    let sessions = ground.remote_sessions();
-    let entrance = Entrance::new(&ground, copies.clone());
-    let routes = copies.keep_fresh(routes(&ground, entrance, intake, storage));
-    ground.serve(DESCRIPTOR_SET, routes, sessions, listener).await
+    let sessions = context.remote_sessions();
+    let entrance = Entrance::new(&context, copies.clone());
+    let routes = copies.keep_fresh(routes(&context, entrance, intake, storage));
+    context.serve(DESCRIPTOR_SET, routes, sessions, listener).await
 }
 
-fn routes(ground: &Ground, entrance: Entrance, intake: Intake, storage: Storage) -> Routes {
+fn routes(context: &ServiceContext, entrance: Entrance, intake: Intake, storage: Storage) -> Routes {
     let comparisons = Comparisons::new();
-    let documents = Documents::new(ground.clone(), entrance.clone(), comparisons.clone());
-    let editing = Editing::new(ground.clone(), entrance.clone(), comparisons);
-    let searching = Searching::new(ground.clone(), entrance.clone());
-    let attachments = Attachments::new(ground.clone(), entrance.clone(), intake.clone(), storage.clone());
-    let uploads = Uploads::new(ground.clone(), entrance.clone(), intake.clone());
-    let imports = Imports::new(ground.clone(), entrance, intake);
-    let exporting = Exporting::new(ground, storage);
+    let documents = Documents::new(context.clone(), entrance.clone(), comparisons.clone());
+    let editing = Editing::new(context.clone(), entrance.clone(), comparisons);
+    let searching = Searching::new(context.clone(), entrance.clone());
+    let attachments = Attachments::new(context.clone(), entrance.clone(), intake.clone(), storage.clone());
+    let uploads = Uploads::new(context.clone(), entrance.clone(), intake.clone());
+    let imports = Imports::new(context.clone(), entrance, intake);
+    let exporting = Exporting::new(context, storage);
     let documents = DocumentHandler { documents, editing, search: searching };
     let attachments = AttachmentHandler { attachments, uploads };
     let admin = ContentAdminHandler { importing: imports, exporting };

@@ -20,6 +20,8 @@ struct Cli {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Cli { service, storage } = shared::command_line::parse();
-    shared::service::run(content::NAME, service, |ground, listener| content::serve(ground, storage, listener))
-        .await
+    shared::service::run(content::NAME, service, |context, listener| {
+        content::serve(context, storage, listener)
+    })
+    .await
 }

@@ -9,8 +9,8 @@ use proto::content::v1::document_service_server::DocumentService;
 use crate::attachments::rpc::Attachments;
 use crate::documents::rpc::Documents;
 use crate::editing::rpc::Editing;
-use crate::exporting::rpc::Exporting;
-use crate::importing::rpc::Imports;
+use crate::export::rpc::Exporting;
+use crate::import::rpc::Imports;
 use crate::search::rpc::Searching;
 use crate::uploads::rpc::Uploads;
 

@@ -3,7 +3,7 @@ use proto::content::v1 as pb;
 use testkit::*;
 use tonic::Status;
 
-use crate::scene::{header, scene, upload};
+use crate::fixtures::{header, scene, upload};
 
 async fn get(who: &Actor, id: &str) -> Result<pb::Attachment, Status> {
     let request = pb::GetAttachmentRequest { attachment_id: id.to_owned() };

@@ -7,7 +7,7 @@ use testkit::*;
 
 use crate::diff_versions::{between, diff};
 use crate::edit_content::{edit, line, send};
-use crate::scene::{read, write};
+use crate::fixtures::{read, write};
 use crate::uploads;
 
 #[tokio::test]

@@ -9,11 +9,11 @@ use proto::task::v1::DeleteTaskRequest;
 
 use testkit::*;
 
-use crate::resuming::folder_and_table_agree;
-use crate::scene::{
+use crate::fixtures::{
     Scene, count, deletions_noted, download, header, let_the_grace_pass, recorded_files, scene, scene_on,
     stored_files, until, upload,
 };
+use crate::resuming::folder_and_table_agree;
 
 /// Waits until the collector has taken over that an attachment went.
 async fn released(s: &Scene) {
@@ -105,7 +105,7 @@ async fn files_go_after_their_project() {
 /// Without the foreign keys that only one database has, the feeds alone carry what is deleted.
 #[tokio::test]
 async fn files_go_as_well_where_each_service_has_a_database_of_its_own() {
-    let s = scene_on(harness().start_in(Form::FOUR).await).await;
+    let s = scene_on(harness().start_in(Topology::FOUR).await).await;
     let document = s.mia.document(&s.project, "plan", "").await;
     let task = s.mia.task(&s.project, "read").await;
     let places = [

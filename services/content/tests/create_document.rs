@@ -4,7 +4,7 @@ use proto::content::v1::DocumentStatus;
 use proto::project::v1::ArchiveProjectRequest;
 use testkit::*;
 
-use crate::scene::{read, scene};
+use crate::fixtures::{read, scene};
 
 fn request(project_id: &str) -> pb::CreateDocumentRequest {
     pb::CreateDocumentRequest {
@@ -81,7 +81,7 @@ async fn an_archived_project_is_read_only() {
     let made = s.mia.document(&s.project, "plan", "").await;
     let archive = ArchiveProjectRequest { project_id: s.project.id.clone(), ..Default::default() };
     s.olga.projects().archive_project(archive).await.unwrap();
-    crate::scene::until("archived", async || {
+    crate::fixtures::until("archived", async || {
         s.mia.documents().create_document(request(&s.project.id)).await.is_err()
     })
     .await;

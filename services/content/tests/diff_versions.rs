@@ -7,7 +7,7 @@ use proto::content::v1::{DiffFormat, DiffUnit};
 use testkit::*;
 use tonic::Status;
 
-use crate::scene::{noise, scene, update, write};
+use crate::fixtures::{noise, scene, update, write};
 
 pub async fn diff(who: &Actor, request: pb::DiffDocumentVersionsRequest) -> Result<pb::DocumentDiff, Status> {
     Ok(who.documents().diff_document_versions(request).await?.into_inner())

@@ -1,7 +1,7 @@
 use expect_test::expect;
 use testkit::*;
 
-use crate::scene::{download, header, noise, scene, until, upload};
+use crate::fixtures::{download, header, noise, scene, until, upload};
 
 #[tokio::test]
 async fn any_part_of_a_file() {

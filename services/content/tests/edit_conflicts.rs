@@ -9,7 +9,7 @@ use tonic::Status;
 use tonic_types::StatusExt;
 
 use crate::edit_content::{edit, line, send};
-use crate::scene::{read, scene, write};
+use crate::fixtures::{read, scene, write};
 
 async fn preview(
     who: &Actor,

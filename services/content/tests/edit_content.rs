@@ -7,7 +7,7 @@ use proto::content::v1::content_edit::Change;
 use testkit::*;
 use tonic::Status;
 
-use crate::scene::{Scene, read, scene, write};
+use crate::fixtures::{Scene, read, scene, write};
 
 pub fn edit(id: &str, base_version: i32, change: Change) -> pb::EditDocumentContentRequest {
     pb::EditDocumentContentRequest {

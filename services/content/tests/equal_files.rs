@@ -5,10 +5,10 @@ use local_servers::suite::Role;
 use proto::content::v1 as pb;
 use testkit::*;
 
-use crate::resuming::folder_and_table_agree;
-use crate::scene::{
+use crate::fixtures::{
     count, download, header, let_the_grace_pass, noise, scene, scene_with_room, stored_files, until, upload,
 };
+use crate::resuming::folder_and_table_agree;
 use crate::uploads::{complete, create, hash, send, wish};
 
 #[tokio::test]

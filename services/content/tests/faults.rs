@@ -10,10 +10,10 @@ use rand::{Rng, SeedableRng};
 use testkit::*;
 use tonic::Status;
 
-use crate::resuming::{PATIENCE, folder_and_table_agree, is_gone, send_the_rest};
-use crate::scene::{
+use crate::fixtures::{
     Scene, count, download, header, noise, recorded_files, scene_with_room, stored_files, until, upload,
 };
+use crate::resuming::{PATIENCE, folder_and_table_agree, is_gone, send_the_rest};
 use crate::uploads::{complete, create, get, hash, send, wish};
 
 const ROOM: usize = 20 * 1024 * 1024;

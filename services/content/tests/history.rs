@@ -16,8 +16,8 @@ use testkit::*;
 
 use crate::diff_versions::{between, diff, unified};
 use crate::edit_content::{edit, send};
+use crate::fixtures::{Scene, noise, read, scene};
 use crate::import_documents::imports;
-use crate::scene::{Scene, noise, read, scene};
 
 /// The contents of one document, the oldest first.
 type History = Vec<String>;

@@ -8,8 +8,8 @@ use proto::content::v1::{EntityType, GetAttachmentRequest};
 use sha2::{Digest, Sha256};
 use testkit::*;
 
+use crate::fixtures::{Scene, download, noise, scene, stored_files, until};
 use crate::import_documents::imports;
-use crate::scene::{Scene, download, noise, scene, stored_files, until};
 
 fn header(s: &Scene, bytes: &[u8]) -> pb::ImportedAttachment {
     pb::ImportedAttachment {

@@ -8,7 +8,7 @@ use proto::content::v1::{DocumentStatus, GetDocumentVersionRequest, ListDocument
 use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
 
-use crate::scene::{Scene, read, scene, write};
+use crate::fixtures::{Scene, read, scene, write};
 
 pub fn imports(s: &Scene) -> ContentAdminServiceClient<SiblingChannel> {
     ContentAdminServiceClient::new(s.suite.as_service("operator").channel(Sibling::Content))

@@ -6,7 +6,7 @@ use shared::json::to_struct;
 use testkit::*;
 use tonic::Status;
 
-use crate::scene::{Scene, read, scene, until};
+use crate::fixtures::{Scene, read, scene, until};
 
 async fn list(who: &Actor, request: &pb::ListDocumentsRequest) -> Result<pb::ListDocumentsResponse, Status> {
     Ok(who.documents().list_documents(request.clone()).await?.into_inner())
@@ -48,7 +48,7 @@ async fn filters_must_all_hold() {
         tags: vec!["a".to_owned(), "b".to_owned()],
         ..Default::default()
     };
-    crate::scene::update(&s.mia, tagged, &["tags"]).await.unwrap();
+    crate::fixtures::update(&s.mia, tagged, &["tags"]).await.unwrap();
 
     let titles = async |request| -> Vec<String> {
         list(&s.gus, &request).await.unwrap().documents.into_iter().map(|document| document.title).collect()
@@ -78,7 +78,7 @@ async fn more_filters_that_must_all_hold() {
         metadata: Some(to_struct(&json!({"origin": {"page": 7, "wiki": "old"}}))),
         ..Default::default()
     };
-    let one = crate::scene::update(&s.mia, told, &["tags", "content_type", "metadata"]).await.unwrap();
+    let one = crate::fixtures::update(&s.mia, told, &["tags", "content_type", "metadata"]).await.unwrap();
     let titles = async |request| -> String {
         let listed = list(&s.gus, &request).await.unwrap().documents;
         listed.into_iter().map(|document| document.title).collect::<Vec<_>>().join(" ")
@@ -113,7 +113,7 @@ async fn each_order_is_paged_without_loss() {
         s.mia.document(&s.project, title, "").await;
     }
     let first = pb::Document { tags: vec!["a".to_owned()], ..all_of(&s).await.pop().unwrap() };
-    crate::scene::update(&s.mia, first, &["tags"]).await.unwrap();
+    crate::fixtures::update(&s.mia, first, &["tags"]).await.unwrap();
     for (order, expected) in [
         (DocumentOrder::Unspecified, "b C d A b"),
         (DocumentOrder::Newest, "b C d A b"),

@@ -5,8 +5,8 @@ use proto::content::v1 as pb;
 use shared::migrate;
 use testkit::*;
 
+use crate::fixtures::{download, header, noise, scene, stored_files, until, upload};
 use crate::resuming::folder_and_table_agree;
-use crate::scene::{download, header, noise, scene, stored_files, until, upload};
 use crate::uploads::hash;
 
 /// The last migration of that release.

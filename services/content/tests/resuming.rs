@@ -9,7 +9,7 @@ use testkit::*;
 use tokio::sync::oneshot;
 use tonic::Code;
 
-use crate::scene::{Scene, count, download, noise, recorded_files, scene_with_room, stored_files, until};
+use crate::fixtures::{Scene, count, download, noise, recorded_files, scene_with_room, stored_files, until};
 use crate::uploads::{chunks, complete, create, get, hash, send, wish};
 
 const CUTS: usize = 100;

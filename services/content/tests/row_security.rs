@@ -12,7 +12,7 @@ use testkit::*;
 use tonic::service::interceptor::InterceptedService;
 use uuid::Uuid;
 
-use crate::scene::{header, scene, upload};
+use crate::fixtures::{header, scene, upload};
 
 const TABLES: [&str; 3] = ["documents", "document_versions", "file_attachments"];
 

@@ -7,10 +7,10 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use testkit::*;
 
-use crate::resuming::send_the_rest;
-use crate::scene::{
+use crate::fixtures::{
     deletions_noted, download, header, let_the_grace_pass, noise, recorded_files, scene_on, until, upload,
 };
+use crate::resuming::send_the_rest;
 use crate::uploads::{complete, create, hash, send, wish};
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use proto::project::v1::{ProjectRole, UpdateMemberRequest};
 use testkit::*;
 use tonic::Status;
 
-use crate::scene::{Scene, scene, until, update, write};
+use crate::fixtures::{Scene, scene, until, update, write};
 
 async fn search(
     who: &Actor,

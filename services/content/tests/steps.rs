@@ -5,7 +5,7 @@ use proto::project::v1::ProjectRole;
 use testkit::*;
 use tonic::Status;
 
-use crate::scene::{read, scene, write};
+use crate::fixtures::{read, scene, write};
 
 async fn step(who: &Actor, to: DocumentStatus, id: &str, etag: &str) -> Result<pb::Document, Status> {
     let (document_id, etag) = (id.to_owned(), etag.to_owned());

@@ -3,7 +3,7 @@ use futures::future::join_all;
 use proto::content::v1 as pb;
 use testkit::*;
 
-use crate::scene::{read, scene, update, write};
+use crate::fixtures::{read, scene, update, write};
 
 #[tokio::test]
 async fn a_new_content_is_a_new_version() {
@@ -64,7 +64,7 @@ async fn who_may_not_update() {
     expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&nowhere));
 
     s.publish_project().await;
-    crate::scene::until("public", async || read(&s.sam, &first.id).await.is_ok()).await;
+    crate::fixtures::until("public", async || read(&s.sam, &first.id).await.is_ok()).await;
     let by_visitor = write(&s.sam, &first.id, "two", "").await.unwrap_err();
     expect!["PERMISSION_DENIED PERMISSION_MISSING"].assert_eq(&summary(&by_visitor));
 }

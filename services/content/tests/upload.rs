@@ -6,7 +6,7 @@ use proto::content::v1 as pb;
 use proto::content::v1::upload_attachment_request::Part;
 use testkit::*;
 
-use crate::scene::{count, download, header, message, noise, scene, stored_files, until, upload};
+use crate::fixtures::{count, download, header, message, noise, scene, stored_files, until, upload};
 
 #[tokio::test]
 async fn what_is_uploaded_is_downloaded() {

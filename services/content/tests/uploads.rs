@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use testkit::*;
 use tonic::Status;
 
-use crate::scene::{Scene, count, download, noise, recorded_files, scene, stored_files, until};
+use crate::fixtures::{Scene, count, download, noise, recorded_files, scene, stored_files, until};
 
 /// Asks for an upload of so many bytes to the project.
 pub fn wish(s: &Scene, size: usize) -> pb::CreateUploadRequest {

@@ -4,7 +4,7 @@ use local_servers::suite::Role;
 use proto::content::v1 as pb;
 use testkit::*;
 
-use crate::scene::{read, scene, update, write};
+use crate::fixtures::{read, scene, update, write};
 
 #[tokio::test]
 async fn versions_are_listed_from_the_newest_without_contents() {

@@ -8,11 +8,11 @@ use clap::Args;
 use diesel::sql_types::{Bool, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use local_servers::Reaching;
+use local_servers::ConnectionInfo;
 use shared::config::Secret;
 
 use crate::run::{DATABASE, DEFAULT_DATA_FOLDER};
-use local_servers::suite::{DatabaseForm, NAMES};
+use local_servers::suite::{DatabaseTopology, NAMES};
 
 /// Where a URL has the name of a service in it.
 const PLACE: &str = "{service}";
@@ -32,7 +32,7 @@ pub struct AdminOptions {
     pub postgres_port: u16,
     /// How the local suite's schemas are spread over databases
     #[arg(long, env = "DAFNCK_DATABASES", value_enum, default_value_t)]
-    pub databases: DatabaseForm,
+    pub databases: DatabaseTopology,
 }
 
 impl AdminOptions {
@@ -73,8 +73,8 @@ impl AdminOptions {
     ///
     /// # Errors
     /// When there is none on the data folder.
-    pub fn reaching(&self) -> anyhow::Result<Reaching> {
-        Reaching::of(&self.data_folder)
+    pub fn reaching(&self) -> anyhow::Result<ConnectionInfo> {
+        ConnectionInfo::of(&self.data_folder)
             .context("give --admin-url and --redis-url, or --data-folder of a suite that `dafnck` runs here")
     }
 }

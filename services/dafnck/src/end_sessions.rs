@@ -70,7 +70,7 @@ impl fmt::Display for Ended {
 pub async fn command(options: &EndSessionsOptions) -> anyhow::Result<()> {
     let url = options.admin.url_of(identity::NAME)?;
     let (redis_url, authorities) = options.redis.find(&options.admin, options.redis_tls_ca.as_deref())?;
-    let redis = RedisStore::believing(authorities.as_deref(), &redis_url, &options.redis_key_prefix)?;
+    let redis = RedisStore::with_ca(authorities.as_deref(), &redis_url, &options.redis_key_prefix)?;
     let ended = in_database(&mut shared::database::connect(&url).await?).await?;
     println!("ended {ended}");
     let hashes: Vec<TokenHash> = ended.hashes.iter().filter_map(|hash| TokenHash::from_hex(hash)).collect();

@@ -5,7 +5,7 @@ use identity::IdentityOptions;
 use local_servers::running_services::{RunningServices, sibling_urls};
 use local_servers::suite::SuiteOptions;
 use shared::migrate::Set;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -34,19 +34,19 @@ pub fn start(
         [identity.local_addr()?, project.local_addr()?, task.local_addr()?, content.local_addr()?];
     let siblings = sibling_urls(addresses, options.certificates.is_some());
     let shutdown = CancellationToken::new();
-    let ground = |name: &'static str, listener: &TcpListener| {
+    let context = |name: &'static str, listener: &TcpListener| {
         let service = options.service(name, listener.local_addr()?, &siblings);
-        Ground::new(name, service, options.clock.clone(), shutdown.clone())
+        ServiceContext::new(name, service, options.clock.clone(), shutdown.clone())
     };
     let mut running = RunningServices::new(siblings.clone(), shutdown.clone());
     running.spawn(identity::serve(
-        ground(identity::NAME, &identity)?,
+        context(identity::NAME, &identity)?,
         identity_options.clone(),
         options.mail.clone(),
         identity,
     ));
-    running.spawn(project::serve(ground(project::NAME, &project)?, options.mail.clone(), project));
-    running.spawn(task::serve(ground(task::NAME, &task)?, task));
-    running.spawn(content::serve(ground(content::NAME, &content)?, storage.clone(), content));
+    running.spawn(project::serve(context(project::NAME, &project)?, options.mail.clone(), project));
+    running.spawn(task::serve(context(task::NAME, &task)?, task));
+    running.spawn(content::serve(context(content::NAME, &content)?, storage.clone(), content));
     Ok(running)
 }

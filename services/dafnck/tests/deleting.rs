@@ -17,7 +17,7 @@ use proto::project::v1::{
 };
 use proto::task::v1::CreateTaskDependencyRequest;
 use shared::migrate;
-use testkit::{Actor, Form, Suite};
+use testkit::{Actor, Suite, Topology};
 
 /// All that is counted, and how.
 const EVERYTHING: [(&str, &str); 11] = [
@@ -123,17 +123,17 @@ pub async fn nothing_is_left(suite: &Suite, project: &Project) {
 
 #[tokio::test]
 async fn a_deleted_project_leaves_nothing_in_one_database() {
-    deleting_leaves_nothing(&harness().start_in(Form::PLAIN).await).await;
+    deleting_leaves_nothing(&harness().start_in(Topology::PLAIN).await).await;
 }
 
 #[tokio::test]
 async fn a_deleted_project_leaves_nothing_where_only_the_feeds_tell_of_it() {
-    let suite = harness().start_in(Form::PLAIN).await;
+    let suite = harness().start_in(Topology::PLAIN).await;
     assert!(migrate::down(&suite.admin_url, &REFERENCES, 0).await.unwrap() > 0);
     deleting_leaves_nothing(&suite).await;
 }
 
 #[tokio::test]
 async fn a_deleted_project_leaves_nothing_in_four_databases() {
-    deleting_leaves_nothing(&harness().start_in(Form::FOUR).await).await;
+    deleting_leaves_nothing(&harness().start_in(Topology::FOUR).await).await;
 }

@@ -7,12 +7,12 @@ use proto::project::v1::ListProjectsRequest;
 use shared::authentication::token_hash;
 use shared::caller::Session;
 use shared::redis_store::RedisStore;
-use testkit::{Actor, Form, Suite, new_id, summary, until_ok};
+use testkit::{Actor, Suite, Topology, new_id, summary, until_ok};
 use tonic::{Response, Status};
 use uuid::Uuid;
 
 use crate::dafnck::dafnck;
-use crate::forms::until_refused;
+use crate::topologies::until_refused;
 
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
@@ -137,7 +137,7 @@ async fn everybody_signs_in_anew_and_codes_that_were_mailed_are_worth_nothing() 
 
 #[tokio::test]
 async fn sessions_on_all_masters_of_a_redis_cluster_end() {
-    let suite = harness().start_in(Form::CLUSTER).await;
+    let suite = harness().start_in(Topology::CLUSTER).await;
     let olga = suite.guest("olga").await;
     let (redis, mut all) = (suite.redis(), Vec::new());
     for _ in 0..12 {

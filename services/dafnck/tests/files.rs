@@ -156,7 +156,7 @@ async fn attachments_come_back_from_a_bucket_and_a_lost_copy_is_named() {
         format!("the copy of {} is missing", name.strip_prefix("files/").unwrap())
     };
     scene.is_lost_and_restored(lose).await;
-    assert!(bucket.objects().contains(&"files.ledger".to_owned()));
+    assert!(bucket.objects().contains(&"files.manifest".to_owned()));
 }
 
 /// A store in a folder, with one object.
@@ -213,10 +213,10 @@ async fn a_copy_outlives_its_object_by_31_days_and_what_is_younger_than_the_copi
     scene.succeeds(&["keep"], false).await;
     fs::remove_file(first_below(scene.store())).unwrap();
     scene.succeeds(&["keep"], false).await;
-    let ledger = folder.path().join("files.ledger");
+    let manifest = folder.path().join("files.manifest");
     let seen = |days: i64| {
         let gone_at = chrono::Utc::now() - chrono::TimeDelta::days(days);
-        let text = fs::read_to_string(&ledger).unwrap();
+        let text = fs::read_to_string(&manifest).unwrap();
         let lines = text.lines().map(|line| {
             let mut entry: serde_json::Value = serde_json::from_str(line).unwrap();
             if entry.get("gone_at").is_some() {
@@ -224,7 +224,7 @@ async fn a_copy_outlives_its_object_by_31_days_and_what_is_younger_than_the_copi
             }
             format!("{entry}\n")
         });
-        fs::write(&ledger, lines.collect::<String>()).unwrap();
+        fs::write(&manifest, lines.collect::<String>()).unwrap();
     };
     seen(30);
     assert_eq!(scene.succeeds(&["keep"], false).await, "2 copies; 0 new with 0 bytes, 0 removed\n");

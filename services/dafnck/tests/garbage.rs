@@ -111,7 +111,7 @@ async fn garbage_is_refused_as_garbage() {
         for garbage in KINDS {
             let message = garbage.fill(&method.input(), MAX_DEPTH);
             let fields = message.descriptor().fields().len();
-            let authorization = match (path.contains(".admin.") || path.contains(".backend.")) {
+            let authorization = match path.contains(".admin.") || path.contains(".backend.") {
                 true => signer.authorization(&path),
                 false => format!("Bearer {}", olga.session_token.as_deref().unwrap()),
             };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ::content::storage::{BucketOptions, FileLimits, StorageOptions};
 use dafnck::operator::OperatorOptions;
 use http::Extensions;
-use identity::sealing::KeyRingOptions;
+use identity::encryption::KeyRingOptions;
 use identity::{IdentityOptions, RegistrationMode};
 use testkit::*;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dafnck::maintain::{Outcome, maintain};
 use diesel_async::SimpleAsyncConnection;
 use shared::config::Secret;
-use testkit::{Form, tell_to_end};
+use testkit::{Topology, tell_to_end};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::dafnck::start_dafnck;
@@ -29,7 +29,7 @@ fn of<'a>(done: &'a [(String, Vec<String>)], what: &str) -> &'a [String] {
 
 #[tokio::test]
 async fn of_two_runs_at_once_each_job_is_done_by_one_and_then_it_is_not_due() {
-    let suite = harness().start_in(Form::PLAIN).await;
+    let suite = harness().start_in(Topology::PLAIN).await;
     let url = &suite.admin_url;
     let (a, b) = tokio::join!(done(url, false), done(url, false));
     let mut jobs: Vec<String> = a.into_iter().chain(b).map(|(what, _)| what).collect();
@@ -44,7 +44,7 @@ async fn of_two_runs_at_once_each_job_is_done_by_one_and_then_it_is_not_due() {
 
 #[tokio::test]
 async fn a_process_that_maintains_forever_does_what_is_due_and_ends_when_it_is_told_to() {
-    let suite = harness().start_in(Form::PLAIN).await;
+    let suite = harness().start_in(Topology::PLAIN).await;
     let mut process =
         start_dafnck(&["maintain", "--forever"], &[("DAFNCK_ADMIN_URL", suite.admin_url.expose())]);
     let is_done = async {

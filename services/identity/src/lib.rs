@@ -25,42 +25,42 @@ use rpc::{AccountHandler, AuthHandler, SecurityAdminHandler, UserAdminHandler};
 use shared::database::{Constraint, Rule};
 use shared::mail::{MailOptions, Mailer, Outbox, QueuedMail};
 use shared::server::MAX_MESSAGE_BYTES as MAX;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 mod accounts;
 mod api_tokens;
 pub mod audit;
+mod auth;
 mod codes;
-mod letters;
+mod emails;
+pub mod encryption;
 pub mod limits;
-mod operating;
 mod options;
 mod passwords;
 mod profiles;
 mod rpc;
 mod schema;
-pub mod sealing;
 mod second_factor;
 mod sessions;
-mod signing_in;
+mod user_administration;
 mod users;
 
 use accounts::AccountApi;
 use api_tokens::ApiTokenApi;
 use audit::{Audit, OperatorAuditApi, SecurityEventApi};
+use auth::{AuthApi, SignUpApi};
 use codes::{AccountCodeApi, CodeGate, Codes};
+use encryption::{KeyApi, KeyRing};
 use limits::Limits;
-use operating::UserAdministrationApi;
 pub use options::{IdentityOptions, RegistrationMode};
 pub use passwords::PasswordOptions;
 use passwords::Passwords;
-use sealing::{KeyApi, KeyRing};
 use second_factor::{Gate, SecondFactorAdminApi, SecondFactorApi};
 pub use sessions::SessionOptions;
 use sessions::{Revocations, SessionApi, SessionResolver, SessionStore};
-use signing_in::{AuthApi, SignUpApi};
+use user_administration::UserAdministrationApi;
 use users::{Directory, ExportApi, ImportApi, UserApi};
 
 /// Name of the service, of its schema and of its proto package.
@@ -82,24 +82,32 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
     },
 ];
 
-/// The outbox of this service's letters, which are written and sent until told to stop.
-fn send_letters(ground: &Ground, mail: &MailOptions, codes: Codes) -> anyhow::Result<Outbox> {
-    let outbox = Outbox::new(NAME, ground.clock.clone());
+/// The outbox of this service's emails, which are written and sent until told to stop.
+fn send_emails(context: &ServiceContext, mail: &MailOptions, codes: Codes) -> anyhow::Result<Outbox> {
+    let outbox = Outbox::new(NAME, context.clock.clone());
     let mailer = Mailer::new(mail)?;
-    let write = move |queued: &QueuedMail| letters::write(&codes, queued);
-    ground.spawn(outbox.clone().deliver(ground.worker.clone(), mailer, write, ground.shutdown.clone()));
+    let write = move |queued: &QueuedMail| emails::write(&codes, queued);
+    context.spawn(outbox.clone().deliver(context.worker.clone(), mailer, write, context.shutdown.clone()));
     Ok(outbox)
 }
 
 /// Forgets what has ended, and seals what is in clear, until told to stop.
-fn keep_in_order(ground: &Ground, keys: &KeyRing) {
-    ground.spawn(sessions::forget_ended(
-        ground.worker.clone(),
-        ground.clock.clone(),
-        ground.shutdown.clone(),
+fn keep_in_order(context: &ServiceContext, keys: &KeyRing) {
+    context.spawn(sessions::forget_ended(
+        context.worker.clone(),
+        context.clock.clone(),
+        context.shutdown.clone(),
     ));
-    ground.spawn(codes::forget_expired(ground.worker.clone(), ground.clock.clone(), ground.shutdown.clone()));
-    ground.spawn(sealing::seal_what_is_clear(ground.worker.clone(), keys.clone(), ground.shutdown.clone()));
+    context.spawn(codes::forget_expired(
+        context.worker.clone(),
+        context.clock.clone(),
+        context.shutdown.clone(),
+    ));
+    context.spawn(encryption::seal_what_is_clear(
+        context.worker.clone(),
+        keys.clone(),
+        context.shutdown.clone(),
+    ));
 }
 
 /// Serves until told to stop.
@@ -107,43 +115,43 @@ fn keep_in_order(ground: &Ground, keys: &KeyRing) {
 /// # Errors
 /// When an option is malformed, or a migration, the listener or a certificate fails.
 pub async fn serve(
-    ground: Ground,
+    context: ServiceContext,
     options: IdentityOptions,
     mail: MailOptions,
     listener: TcpListener,
 ) -> anyhow::Result<()> {
     let keys = options.keys.load()?;
-    ground.migrate(&MIGRATIONS).await?;
-    let store = SessionStore::new(&ground, options.sessions.clone());
-    let sessions = ground.sessions(Arc::new(store.clone()));
+    context.migrate(&MIGRATIONS).await?;
+    let store = SessionStore::new(&context, options.sessions.clone());
+    let sessions = context.sessions(Arc::new(store.clone()));
     let (revocations, telling) =
-        Revocations::new(sessions.clone(), ground.redis.clone(), ground.shutdown.clone());
-    ground.spawn(telling);
-    keep_in_order(&ground, &keys);
+        Revocations::new(sessions.clone(), context.redis.clone(), context.shutdown.clone());
+    context.spawn(telling);
+    keep_in_order(&context, &keys);
 
-    let routes = routes(&ground, &options, &mail, keys, store, revocations)?;
-    ground.serve(DESCRIPTOR_SET, routes, sessions, listener).await
+    let routes = routes(&context, &options, &mail, keys, store, revocations)?;
+    context.serve(DESCRIPTOR_SET, routes, sessions, listener).await
 }
 
 /// All that this service answers, and the work beside it that its methods hand on.
 fn routes(
-    ground: &Ground,
+    context: &ServiceContext,
     options: &IdentityOptions,
     mail: &MailOptions,
     keys: KeyRing,
     store: SessionStore,
     revocations: Revocations,
 ) -> anyhow::Result<Routes> {
-    let codes = Codes::new(&ground.options.service_secret, ground.clock.clone());
-    let outbox = send_letters(ground, mail, codes.clone())?;
+    let codes = Codes::new(&context.options.service_secret, context.clock.clone());
+    let outbox = send_emails(context, mail, codes.clone())?;
 
     let audit = Audit::new();
-    let limits = Limits::new(ground.redis.clone(), ground.clock.clone(), audit.clone());
-    ground.spawn(audit.clone().write_until(ground.worker.clone(), ground.shutdown.clone()));
+    let limits = Limits::new(context.redis.clone(), context.clock.clone(), audit.clone());
+    context.spawn(audit.clone().write_until(context.worker.clone(), context.shutdown.clone()));
 
     let passwords = Passwords::new(&options.passwords)?;
     let auth = AuthApi::new(
-        ground.clone(),
+        context.clone(),
         keys.clone(),
         passwords.clone(),
         limits.clone(),
@@ -154,19 +162,19 @@ fn routes(
     .with_registration(options.registration);
     let gate = Gate::new(limits.clone(), audit.clone());
     let second_factor =
-        SecondFactorApi::new(ground.clone(), keys.clone(), auth.proofs(), gate, outbox.clone());
-    let second_factor_admin = SecondFactorAdminApi { ground: ground.clone(), outbox: outbox.clone() };
+        SecondFactorApi::new(context.clone(), keys.clone(), auth.proofs(), gate, outbox.clone());
+    let second_factor_admin = SecondFactorAdminApi { context: context.clone(), outbox: outbox.clone() };
     let account_codes =
-        AccountCodeApi { database: ground.database.clone(), codes: codes.clone(), outbox: outbox.clone() };
+        AccountCodeApi { database: context.database.clone(), codes: codes.clone(), outbox: outbox.clone() };
     let administration = UserAdministrationApi {
-        ground: ground.clone(),
+        context: context.clone(),
         keys: keys.clone(),
         revocations: revocations.clone(),
     };
     let code_gate = CodeGate::new(limits.clone(), audit);
     let sign_up = SignUpApi::new(auth.clone(), codes.clone(), code_gate.clone(), outbox.clone());
     let accounts = AccountApi {
-        ground: ground.clone(),
+        context: context.clone(),
         keys: keys.clone(),
         proofs: auth.proofs(),
         passwords,
@@ -176,27 +184,27 @@ fn routes(
         limits,
         gate: code_gate,
     };
-    let users = UserApi::new(ground.clone(), keys.clone());
-    let auth = AuthHandler { signing_in: auth, sign_up, accounts: accounts.clone() };
+    let users = UserApi::new(context.clone(), keys.clone());
+    let auth = AuthHandler { auth: auth, sign_up, accounts: accounts.clone() };
     let account = AccountHandler {
         users: users.clone(),
         accounts,
         second_factor,
-        sessions: SessionApi::new(ground.clone(), revocations.clone()),
-        api_tokens: ApiTokenApi::new(ground.clone(), revocations),
-        audit: SecurityEventApi(ground.clone()),
+        sessions: SessionApi::new(context.clone(), revocations.clone()),
+        api_tokens: ApiTokenApi::new(context.clone(), revocations),
+        audit: SecurityEventApi(context.clone()),
     };
     let user_admin = UserAdminHandler {
-        operating: administration,
+        user_administration: administration,
         operator: second_factor_admin,
-        importing: ImportApi::new(ground.worker.clone(), keys.clone()),
-        exporting: ExportApi::new(ground, keys.clone()),
+        importing: ImportApi::new(context.worker.clone(), keys.clone()),
+        exporting: ExportApi::new(context, keys.clone()),
     };
     let security_admin = SecurityAdminHandler {
-        audit: OperatorAuditApi(ground.clone()),
-        sealing: KeyApi::new(ground.worker.clone(), keys),
+        audit: OperatorAuditApi(context.clone()),
+        encryption: KeyApi::new(context.worker.clone(), keys),
     };
-    let user_lookup = Directory(ground.worker.clone());
+    let user_lookup = Directory(context.worker.clone());
     Ok(Routes::new(AuthServiceServer::new(auth).max_decoding_message_size(MAX))
         .add_service(AccountServiceServer::new(account).max_decoding_message_size(MAX))
         .add_service(UserServiceServer::new(users).max_decoding_message_size(MAX))

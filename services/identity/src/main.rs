@@ -23,8 +23,8 @@ struct Cli {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Cli { service, identity: options, mail } = shared::command_line::parse();
-    shared::service::run(identity::NAME, service, |ground, listener| {
-        identity::serve(ground, options, mail, listener)
+    shared::service::run(identity::NAME, service, |context, listener| {
+        identity::serve(context, options, mail, listener)
     })
     .await
 }

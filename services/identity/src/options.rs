@@ -2,8 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
+use crate::encryption::KeyRingOptions;
 use crate::passwords::PasswordOptions;
-use crate::sealing::KeyRingOptions;
 use crate::sessions::SessionOptions;
 
 /// What only this service needs to run. Every option can also be set in code.

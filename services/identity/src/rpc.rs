@@ -16,18 +16,18 @@ use crate::accounts::rpc::AccountApi;
 use crate::api_tokens::rpc::ApiTokenApi;
 use crate::audit::rpc::OperatorAuditApi;
 use crate::audit::rpc::SecurityEventApi;
+use crate::auth::rpc::AuthApi;
+use crate::auth::sign_up::SignUpApi;
 use crate::codes::rpc::AccountCodeApi;
-use crate::operating::rpc::UserAdministrationApi;
-use crate::sealing::rpc::KeyApi;
+use crate::encryption::rpc::KeyApi;
 use crate::second_factor::operator::SecondFactorAdminApi;
 use crate::second_factor::rpc::SecondFactorApi;
 use crate::sessions::resolver::SessionResolver;
 use crate::sessions::rpc::SessionApi;
-use crate::signing_in::rpc::AuthApi;
-use crate::signing_in::sign_up::SignUpApi;
-use crate::users::directory::Directory;
-use crate::users::exporting::ExportApi;
-use crate::users::importing::ImportApi;
+use crate::user_administration::rpc::UserAdministrationApi;
+use crate::users::export::ExportApi;
+use crate::users::import::ImportApi;
+use crate::users::lookup::Directory;
 use crate::users::rpc::UserApi;
 
 /// Implements `AccountService`.
@@ -43,19 +43,19 @@ pub(crate) struct AccountHandler {
 /// Implements `AuthService`.
 pub(crate) struct AuthHandler {
     pub(crate) sign_up: SignUpApi,
-    pub(crate) signing_in: AuthApi,
+    pub(crate) auth: AuthApi,
     pub(crate) accounts: AccountApi,
 }
 
 /// Implements `SecurityAdminService`.
 pub(crate) struct SecurityAdminHandler {
     pub(crate) audit: OperatorAuditApi,
-    pub(crate) sealing: KeyApi,
+    pub(crate) encryption: KeyApi,
 }
 
 /// Implements `UserAdminService`.
 pub(crate) struct UserAdminHandler {
-    pub(crate) operating: UserAdministrationApi,
+    pub(crate) user_administration: UserAdministrationApi,
     pub(crate) operator: SecondFactorAdminApi,
     pub(crate) importing: ImportApi,
     pub(crate) exporting: ExportApi,
@@ -96,12 +96,12 @@ shared::rpc_table! {
     impl AuthService for AuthHandler {
         begin_sign_up(pb::BeginSignUpRequest) -> pb::BeginSignUpResponse = sign_up;
         complete_sign_up(pb::CompleteSignUpRequest) -> pb::LoginResponse = sign_up;
-        register(pb::RegisterRequest) -> pb::LoginResponse = signing_in;
-        login(pb::LoginRequest) -> pb::LoginResponse = signing_in;
-        complete_login(pb::CompleteLoginRequest) -> pb::LoginResponse = signing_in;
-        refresh_session(pb::RefreshSessionRequest) -> pb::LoginResponse = signing_in;
-        logout(pb::LogoutRequest) -> pb::LogoutResponse = signing_in;
-        who_am_i(pb::WhoAmIRequest) -> pb::WhoAmIResponse = signing_in;
+        register(pb::RegisterRequest) -> pb::LoginResponse = auth;
+        login(pb::LoginRequest) -> pb::LoginResponse = auth;
+        complete_login(pb::CompleteLoginRequest) -> pb::LoginResponse = auth;
+        refresh_session(pb::RefreshSessionRequest) -> pb::LoginResponse = auth;
+        logout(pb::LogoutRequest) -> pb::LogoutResponse = auth;
+        who_am_i(pb::WhoAmIRequest) -> pb::WhoAmIResponse = auth;
         request_password_reset(pb::RequestPasswordResetRequest) -> pb::RequestPasswordResetResponse = accounts;
         reset_password(pb::ResetPasswordRequest) -> pb::ResetPasswordResponse = accounts;
     }
@@ -118,19 +118,19 @@ shared::rpc_table! {
     impl SecurityAdminService for SecurityAdminHandler {
         list_security_events(admin::ListSecurityEventsRequest) -> admin::ListSecurityEventsResponse = audit;
         #[stream(RotateKeysStream)]
-        rotate_keys(admin::RotateKeysRequest) -> admin::RotateKeysResponse = sealing;
+        rotate_keys(admin::RotateKeysRequest) -> admin::RotateKeysResponse = encryption;
     }
 }
 
 shared::rpc_table! {
     impl UserAdminService for UserAdminHandler {
-        list_users(admin::ListUsersRequest) -> admin::ListUsersResponse = operating;
-        suspend_user(admin::SuspendUserRequest) -> pb::User = operating;
-        reactivate_user(admin::ReactivateUserRequest) -> pb::User = operating;
-        delete_user(admin::DeleteUserRequest) -> pb::User = operating;
-        erase_user(admin::EraseUserRequest) -> pb::User = operating;
+        list_users(admin::ListUsersRequest) -> admin::ListUsersResponse = user_administration;
+        suspend_user(admin::SuspendUserRequest) -> pb::User = user_administration;
+        reactivate_user(admin::ReactivateUserRequest) -> pb::User = user_administration;
+        delete_user(admin::DeleteUserRequest) -> pb::User = user_administration;
+        erase_user(admin::EraseUserRequest) -> pb::User = user_administration;
         #[stream(ExportUserStream)]
-        export_user(admin::ExportUserRequest) -> pb::UserRecord = operating;
+        export_user(admin::ExportUserRequest) -> pb::UserRecord = user_administration;
         remove_user_second_factor(admin::RemoveUserSecondFactorRequest) -> admin::RemoveUserSecondFactorResponse = operator;
         #[stream(ImportUsersStream)]
         import_users(tonic::Streaming<admin::ImportUsersRequest>) -> admin::ImportUsersResponse = importing;

@@ -279,7 +279,7 @@ impl Worker<'_> {
                      UPDATE identity.user_profiles SET location = 'in clear' WHERE user_id = '{user_id}'"
                 );
                 by_hand(self.suite, &clear).await;
-                crate::sealing::rotate(self.suite).await;
+                crate::encryption::rotate(self.suite).await;
             }
         }
         Ok(())

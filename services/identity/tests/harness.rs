@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use http::Extensions;
-use identity::sealing::KeyRingOptions;
+use identity::encryption::KeyRingOptions;
 use identity::{IdentityOptions, RegistrationMode};
 use testkit::*;
 

@@ -233,7 +233,7 @@ async fn an_erased_account_keeps_nothing_of_its_second_factor() {
     let left = "SELECT 'kept' AS line FROM identity.user_second_factors UNION ALL \
         SELECT 'kept' FROM identity.user_recovery_codes UNION ALL \
         SELECT 'kept' FROM identity.second_factor_challenges";
-    assert_eq!(crate::sealing::lines(&suite, left).await.len(), 0);
+    assert_eq!(crate::encryption::lines(&suite, left).await.len(), 0);
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ pub async fn lines(suite: &Suite, table: &str) -> Vec<String> {
 #[tokio::test]
 async fn no_role_reads_password_hashes_or_refresh_tokens() {
     // In one database: into one of identity's own the other services do not come at all.
-    let suite = harness().start_in(Form::PLAIN).await;
+    let suite = harness().start_in(Topology::PLAIN).await;
     let secrets = [
         "SELECT password_hash FROM identity.users",
         "SELECT * FROM identity.users",

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::Progress;
 use crate::command::{Identity, run};
-use crate::places;
+use crate::paths;
 use crate::process::wait_for_end;
 use crate::provision::{Program, on_path, pip_install, private_copy};
 use crate::provision_debian::{library_path, unpack};
@@ -43,7 +43,7 @@ impl Barman {
         progress: impl Fn(&str) + Send + Sync,
     ) -> Result<Self> {
         let progress: Progress<'_> = &progress;
-        let (cache, _) = places::reachable(cache, Identity::of_servers()?)?;
+        let (cache, _) = paths::reachable(cache, Identity::of_servers()?)?;
         let rsync = find_rsync(&cache, progress).await?;
         let says = "installing Barman 3.19 (private copy, 8 MB)…";
         let packages = private_copy(&cache, COPY, says, progress, async |folder| {

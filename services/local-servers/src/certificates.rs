@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::command::Identity;
 use crate::data_folder::DataFolder;
-use crate::places::make_own_folder;
+use crate::paths::make_own_folder;
 use crate::{postgres, redis};
 use shared::config::Secret;
 

@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::DataPlace;
+use crate::DataDirectory;
 use crate::certificates::TlsFolder;
 use crate::command::Identity;
-use crate::places::{make_own_folder, reachable, temporary};
-use crate::reaching::Reaching;
+use crate::connection_info::ConnectionInfo;
+use crate::paths::{make_own_folder, reachable, temporary};
 
 /// Where the passwords are, in the data folder.
 pub(crate) const SECRETS: &str = "secrets";
@@ -44,11 +44,11 @@ pub(crate) struct DataFolder {
 
 impl DataFolder {
     /// Opens it, and refuses one that another live process uses. A temporary one is only named.
-    pub(crate) fn open(place: &DataPlace, notes: &mut Vec<String>) -> Result<Self> {
+    pub(crate) fn open(place: &DataDirectory, notes: &mut Vec<String>) -> Result<Self> {
         match place {
-            DataPlace::Persistent(wanted) => Self::open_persistent(wanted, notes),
-            DataPlace::Temporary => Self::plan_temporary(false),
-            DataPlace::TemporaryDurable => Self::plan_temporary(true),
+            DataDirectory::Persistent(wanted) => Self::open_persistent(wanted, notes),
+            DataDirectory::Temporary => Self::plan_temporary(false),
+            DataDirectory::TemporaryDurable => Self::plan_temporary(true),
         }
     }
 
@@ -80,8 +80,8 @@ impl DataFolder {
     }
 
     /// How clients reach the servers here.
-    pub(crate) fn reaching(&self, tls: Option<&TlsFolder>) -> Reaching {
-        Reaching::new(self.secrets.clone(), tls.map(TlsFolder::authority))
+    pub(crate) fn reaching(&self, tls: Option<&TlsFolder>) -> ConnectionInfo {
+        ConnectionInfo::new(self.secrets.clone(), tls.map(TlsFolder::authority))
     }
 
     pub(crate) fn redis(&self) -> PathBuf {

@@ -17,12 +17,13 @@
 mod barman;
 mod certificates;
 mod command;
+mod connection_info;
 mod data_folder;
 mod debian_release;
 pub mod dev_ca;
 mod guard;
+mod paths;
 mod pgbouncer;
-mod places;
 mod ports;
 mod postgres;
 pub mod prepare;
@@ -35,7 +36,6 @@ mod provision_postgres;
 mod provision_prometheus;
 mod provision_python;
 mod provision_redis;
-mod reaching;
 mod redis;
 mod redis_cluster;
 mod restoring;
@@ -43,7 +43,7 @@ mod running;
 pub mod running_services;
 mod servers;
 pub mod suite;
-mod tethered;
+mod supervised_process;
 
 use std::path::PathBuf;
 
@@ -51,13 +51,13 @@ use anyhow::Result;
 
 pub use barman::{Barman, LogReceiver, own_user_name, run_tool};
 pub use certificates::{Certificate, ServerCertificates};
+pub use connection_info::ConnectionInfo;
 pub use pgbouncer::PgBouncer;
 pub use postgres::{ADMIN, PostgresServer};
 pub use provision_newer::newer_packages;
 pub use provision_pgbouncer::PgBouncerEdition;
 pub use provision_prometheus::promtool;
 pub use provision_python::python_packages;
-pub use reaching::Reaching;
 pub use redis::RedisServer;
 pub use redis_cluster::RedisCluster;
 pub use restoring::{RestorePlace, RestoredPostgres};
@@ -74,7 +74,7 @@ type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 /// Where the servers keep their data.
 #[derive(Debug, Clone)]
-pub enum DataPlace {
+pub enum DataDirectory {
     /// A folder that stays, with durable writes. One process at a time may use it.
     Persistent(PathBuf),
     /// A folder of its own that is deleted at the end, with durability switched off.
@@ -89,7 +89,7 @@ pub struct LocalOptions {
     /// Folder that private copies of the servers are installed into, and found in the next time.
     pub cache: PathBuf,
     /// Where the data lives, and whether it lasts.
-    pub data: DataPlace,
+    pub data: DataDirectory,
     /// Loopback port of PostgreSQL; `None` takes a free one.
     pub postgres_port: Option<u16>,
     /// Loopback port of Redis; `None` takes a free one.
@@ -108,7 +108,7 @@ pub struct LocalOptions {
 /// # Errors
 /// When the path is not usable.
 pub fn server_folder(data_folder: &std::path::Path) -> Result<PathBuf> {
-    places::place_of(data_folder, command::Identity::of_servers()?)
+    paths::place_of(data_folder, command::Identity::of_servers()?)
 }
 
 /// Finds or installs both servers, starts them and answers when both take connections.
@@ -123,7 +123,7 @@ pub async fn start(options: LocalOptions, progress: impl Fn(&str) + Send + Sync)
     // Before anything else: a temporary folder goes even if we are killed while installing.
     let guard = Guard::start(&data)?;
     data.make()?;
-    let (cache, moved) = places::reachable(&options.cache, data.identity)?;
+    let (cache, moved) = paths::reachable(&options.cache, data.identity)?;
     notes.extend(moved);
     for note in &notes {
         progress(note);

@@ -11,7 +11,7 @@ use crate::certificates::ServerCertificates;
 use crate::ports;
 use crate::provision::Program;
 use crate::provision_pgbouncer::{self, PgBouncerEdition, SERVER};
-use crate::tethered::{Place, Tethered};
+use crate::supervised_process::{Place, SupervisedProcess};
 
 /// What comes before it, the databases, is where another PostgreSQL is.
 const SECTION: &str = "[pgbouncer]\n";
@@ -25,7 +25,7 @@ pub struct PgBouncer {
     users: String,
     certificates: Option<ServerCertificates>,
     program: Program,
-    server: Option<Tethered>,
+    server: Option<SupervisedProcess>,
 }
 
 impl PgBouncer {
@@ -97,7 +97,7 @@ impl PgBouncer {
         }
         let settings = place.write("pgbouncer.ini", &settings)?;
         let settings = settings.to_str().context("the folder's path is not UTF-8")?;
-        let server = Tethered::spawn(&place, &self.program, SERVER, &[settings])?;
+        let server = SupervisedProcess::spawn(&place, &self.program, SERVER, &[settings])?;
         let address = (Ipv4Addr::LOCALHOST, self.port);
         server.wait_until(async || TcpStream::connect(address).await.is_ok()).await?;
         self.server = Some(server);

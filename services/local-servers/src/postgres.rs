@@ -14,13 +14,13 @@ use anyhow::{Context, Result, bail};
 use crate::Progress;
 use crate::certificates::TlsFolder;
 use crate::command::{Identity, run};
+use crate::connection_info::ConnectionInfo;
 use crate::data_folder::DataFolder;
 use crate::guard::Guard;
-use crate::places::make_server_folder;
+use crate::paths::make_server_folder;
 use crate::ports;
 use crate::process::{Launch, START_LIMIT, ServerProcess, Steps, pid_file, stop_leftover};
 use crate::provision::Program;
-use crate::reaching::Reaching;
 use shared::config::Secret;
 
 /// The superuser that [`PostgresServer::admin_url`] signs in as.
@@ -57,7 +57,7 @@ pub struct PostgresServer {
     /// The folder with its programs (`postgres`, `initdb`; most packages also have `psql` and `pgbench`).
     pub programs: PathBuf,
     pub(crate) root: PathBuf,
-    reaching: Reaching,
+    reaching: ConnectionInfo,
     tls: Option<TlsFolder>,
     library_path: Option<String>,
     temporary: bool,

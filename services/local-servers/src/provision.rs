@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::Progress;
 use crate::command::{Identity, run};
-use crate::places::set_mode;
+use crate::paths::set_mode;
 use crate::process::wait_for_end;
 
 /// Longest wait for another process that is installing.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::Progress;
 use crate::command::Identity;
 use crate::debian_release::NEWER_RELEASE;
-use crate::places;
+use crate::paths;
 use crate::provision::{Program, private_copy};
 use crate::provision_debian::{library_path, unpack, unpack_of_release};
 
@@ -56,7 +56,7 @@ pub(crate) async fn find_or_install(
     progress: Progress<'_>,
 ) -> Result<Program> {
     let identity = Identity::of_servers()?;
-    let (cache, _) = places::reachable(cache, identity)?;
+    let (cache, _) = paths::reachable(cache, identity)?;
     let (copy, programs) = match edition {
         PgBouncerEdition::Own => (OWN, "usr/sbin"),
         PgBouncerEdition::Newer => (NEWER, "bin"),

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::Progress;
 use crate::command::Identity;
-use crate::places;
+use crate::paths;
 use crate::provision::{pip_install, private_copy};
 
 /// A folder for `PYTHONPATH` with these packages, given as pip takes them (`name==version`), and what they need. It is
@@ -21,7 +21,7 @@ pub async fn python_packages(
     progress: impl Fn(&str) + Send + Sync,
 ) -> Result<PathBuf> {
     let progress: Progress<'_> = &progress;
-    let (cache, _) = places::reachable(cache, Identity::of_servers()?)?;
+    let (cache, _) = paths::reachable(cache, Identity::of_servers()?)?;
     let says = format!("installing {} (private copy)…", packages.join(" "));
     private_copy(&cache, name, &says, progress, async |folder| pip_install(&folder, packages, &[]).await)
         .await

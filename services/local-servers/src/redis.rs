@@ -13,13 +13,13 @@ use tokio_rustls::TlsConnector;
 
 use crate::certificates::TlsFolder;
 use crate::command::Identity;
+use crate::connection_info::ConnectionInfo;
 use crate::data_folder::DataFolder;
 use crate::guard::Guard;
-use crate::places::make_server_folder;
+use crate::paths::make_server_folder;
 use crate::ports;
 use crate::process::{Launch, START_LIMIT, ServerProcess, Steps, pid_file, stop_leftover};
 use crate::provision::Program;
-use crate::reaching::Reaching;
 use shared::config::Secret;
 use shared::tls;
 
@@ -41,7 +41,7 @@ pub struct RedisServer {
     pub version: String,
     folder: PathBuf,
     program: Program,
-    reaching: Reaching,
+    reaching: ConnectionInfo,
     tls: Option<TlsFolder>,
     root: PathBuf,
     temporary: bool,

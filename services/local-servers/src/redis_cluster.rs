@@ -11,7 +11,7 @@ use crate::command::{Identity, run};
 use crate::ports;
 use crate::provision::Program;
 use crate::provision_redis;
-use crate::tethered::{Place, Tethered};
+use crate::supervised_process::{Place, SupervisedProcess};
 
 const NODES: usize = 6;
 const SERVER: &str = "redis-server";
@@ -37,7 +37,7 @@ pub struct RedisCluster {
 
 struct Node {
     port: u16,
-    server: Tethered,
+    server: SupervisedProcess,
     /// Its own copy of the authorities, where it is encrypted.
     authority: PathBuf,
 }
@@ -56,7 +56,7 @@ impl RedisCluster {
         progress: impl Fn(&str) + Send + Sync,
     ) -> Result<Self> {
         let identity = Identity::of_servers()?;
-        let (cache, _) = crate::places::reachable(cache, identity)?;
+        let (cache, _) = crate::paths::reachable(cache, identity)?;
         let program = provision_redis::find_or_install(None, &cache, identity, &progress).await?;
         let settings = std::fs::read_to_string(settings).context("cannot read the settings of the nodes")?;
         let password = hex::encode(rand::random::<[u8; 32]>());
@@ -81,7 +81,7 @@ impl RedisCluster {
         );
         let configuration = place.write("redis.conf", &own)?;
         let configuration = configuration.to_str().context("the folder's path is not UTF-8")?;
-        let server = Tethered::spawn(&place, &self.program, SERVER, &[configuration])?;
+        let server = SupervisedProcess::spawn(&place, &self.program, SERVER, &[configuration])?;
         Ok(Node { port, server, authority: place.folder.join(AUTHORITY) })
     }
 

@@ -12,13 +12,13 @@ use crate::Progress;
 use crate::command::Identity;
 use crate::data_folder::{DataFolder, SECRETS};
 use crate::guard::Guard;
-use crate::places::{self, set_mode};
+use crate::paths::{self, set_mode};
 use crate::ports;
 use crate::postgres::{NAME, PostgresServer};
 use crate::process::ServerProcess;
 use crate::provision::{Program, Wires};
 use crate::servers::forget;
-use crate::{DataPlace, provision_postgres};
+use crate::{DataDirectory, provision_postgres};
 
 /// Weeks of log may have to be replayed.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
@@ -55,16 +55,16 @@ impl RestorePlace {
     ) -> Result<Self> {
         let progress: Progress<'_> = &progress;
         let identity = Identity::of_servers()?;
-        let (path, moved) = places::reachable(folder, identity)?;
+        let (path, moved) = paths::reachable(folder, identity)?;
         let secrets = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path.join(SECRETS));
         let mut secrets = secrets.with_context(|| format!("{} is in use already", path.display()))?;
         secrets.write_all(server_secrets)?;
         let mut notes: Vec<String> = moved.into_iter().collect();
-        let data = DataFolder::open(&DataPlace::Persistent(folder.to_owned()), &mut notes)?;
+        let data = DataFolder::open(&DataDirectory::Persistent(folder.to_owned()), &mut notes)?;
         notes.iter().for_each(|note| progress(note));
         let guard = Guard::start(&data)?;
         data.make()?;
-        let (cache, _) = places::reachable(cache, identity)?;
+        let (cache, _) = paths::reachable(cache, identity)?;
         let program =
             provision_postgres::find_or_install(postgres_bin, &cache, identity, Wires::Plain, progress)
                 .await?;

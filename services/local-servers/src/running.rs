@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::command::Identity;
+use crate::connection_info::ConnectionInfo;
 use crate::data_folder::POSTGRES;
-use crate::places;
+use crate::paths;
 use crate::postgres::NAME;
-use crate::reaching::Reaching;
 use shared::config::Secret;
 
 /// How to reach the running server of a data folder.
@@ -18,7 +18,7 @@ pub struct RunningPostgres {
     /// Loopback TCP port.
     pub port: u16,
     /// How clients reach it.
-    pub reaching: Reaching,
+    pub reaching: ConnectionInfo,
     /// The folder with its programs.
     pub programs: PathBuf,
     /// The data folder really used, with the servers' passwords in `secrets`.
@@ -31,9 +31,9 @@ impl RunningPostgres {
     /// # Errors
     /// When none does.
     pub fn find(data_folder: &Path) -> Result<Self> {
-        let data = places::place_of(data_folder, Identity::of_servers()?)?;
+        let data = paths::place_of(data_folder, Identity::of_servers()?)?;
         let none = || format!("no suite runs on {}: start `dafnck` first", data_folder.display());
-        let reaching = Reaching::of(data_folder).with_context(none)?;
+        let reaching = ConnectionInfo::of(data_folder).with_context(none)?;
         let status = fs::read_to_string(data.join(POSTGRES).join("postmaster.pid")).with_context(none)?;
         let (pid, port) = pid_and_port(&status).with_context(none)?;
         let program = fs::read_link(format!("/proc/{pid}/exe")).with_context(none)?;

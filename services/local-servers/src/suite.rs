@@ -67,7 +67,7 @@ impl Role {
 
 /// How the services' schemas are spread over databases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum DatabaseForm {
+pub enum DatabaseTopology {
     /// All in one database, with foreign keys between the services.
     #[default]
     One,
@@ -75,7 +75,7 @@ pub enum DatabaseForm {
     Four,
 }
 
-impl DatabaseForm {
+impl DatabaseTopology {
     /// The database of a service, where `shared` is the name of the one database.
     pub fn database_of(self, service: &str, shared: &str) -> String {
         match self {
@@ -93,7 +93,7 @@ pub struct SuiteOptions {
     /// Name of the database; of four, what comes before the name of the service.
     pub database: String,
     /// One database, or four.
-    pub databases: DatabaseForm,
+    pub databases: DatabaseTopology,
     /// Password of the services' roles.
     pub role_password: Secret,
     /// How it is reached.

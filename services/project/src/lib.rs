@@ -8,10 +8,10 @@
 //! content elsewhere through the change log, or through foreign keys where the schemas share a database.
 
 mod access;
-mod exports;
+mod export;
 mod feed;
 mod history;
-mod imports;
+mod import;
 mod invitations;
 mod members;
 mod ownership;
@@ -29,15 +29,15 @@ use shared::database::{Constraint, Rule};
 use shared::error::ErrorReason;
 use shared::mail::{MailOptions, Mailer, Outbox};
 use shared::server::MAX_MESSAGE_BYTES;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use access::rpc::Access;
-use exports::Exporting;
+use export::Exporting;
 use feed::rpc::Feed;
 use history::rpc::History;
-use imports::rpc::Imports;
+use import::rpc::Imports;
 use invitations::inviting::Inviting;
 use invitations::issuing::Issuing;
 use invitations::rpc::Invitations;
@@ -74,39 +74,39 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
 ///
 /// # Errors
 /// When the options of mail are malformed, or a migration, the listener or a certificate fails.
-pub async fn serve(ground: Ground, mail: MailOptions, listener: TcpListener) -> anyhow::Result<()> {
-    ground.migrate(&MIGRATIONS).await?;
-    let sessions = ground.remote_sessions();
-    let outbox = Outbox::new(NAME, ground.clock.clone());
-    let tokens = InvitationTokens::new(&ground.options.service_secret);
+pub async fn serve(context: ServiceContext, mail: MailOptions, listener: TcpListener) -> anyhow::Result<()> {
+    context.migrate(&MIGRATIONS).await?;
+    let sessions = context.remote_sessions();
+    let outbox = Outbox::new(NAME, context.clock.clone());
+    let tokens = InvitationTokens::new(&context.options.service_secret);
     let writer = tokens.clone();
-    ground.spawn(outbox.clone().deliver(
-        ground.worker.clone(),
+    context.spawn(outbox.clone().deliver(
+        context.worker.clone(),
         Mailer::new(&mail)?,
         move |queued| invitations::mail::write(&writer, queued),
-        ground.shutdown.clone(),
+        context.shutdown.clone(),
     ));
-    let routes = routes(&ground, &Inviting { ground: ground.clone(), outbox }, &tokens);
-    ground.serve(DESCRIPTOR_SET, routes, sessions, listener).await
+    let routes = routes(&context, &Inviting { context: context.clone(), outbox }, &tokens);
+    context.serve(DESCRIPTOR_SET, routes, sessions, listener).await
 }
 
-fn routes(ground: &Ground, inviting: &Inviting, tokens: &InvitationTokens) -> Routes {
-    let history = History::new(ground.clone());
+fn routes(context: &ServiceContext, inviting: &Inviting, tokens: &InvitationTokens) -> Routes {
+    let history = History::new(context.clone());
     let projects = ProjectHandler {
-        projects: Projects::new(ground.clone()),
+        projects: Projects::new(context.clone()),
         history: history.clone(),
-        feed: Feed::new(ground.clone()),
+        feed: Feed::new(context.clone()),
     };
     let members = MemberHandler {
-        members: Members::new(ground.clone()),
-        ownership: Ownership::new(ground.clone()),
+        members: Members::new(context.clone()),
+        ownership: Ownership::new(context.clone()),
         invitations: Invitations { inviting: inviting.clone(), tokens: tokens.clone() },
         history,
     };
     let admin =
-        ProjectAdminHandler { imports: Imports::new(ground.clone()), exports: Exporting::new(ground) };
+        ProjectAdminHandler { imports: Imports::new(context.clone()), exports: Exporting::new(context) };
     let issuing = Issuing { inviting: inviting.clone(), tokens: tokens.clone() };
-    let access = Access::new(ground.clone());
+    let access = Access::new(context.clone());
     Routes::new(ProjectServiceServer::new(projects).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(MemberServiceServer::new(members).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(InvitationServiceServer::new(issuing).max_decoding_message_size(MAX_MESSAGE_BYTES))

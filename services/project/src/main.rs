@@ -20,6 +20,6 @@ struct Cli {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Cli { service, mail } = shared::command_line::parse();
-    shared::service::run(project::NAME, service, |ground, listener| project::serve(ground, mail, listener))
+    shared::service::run(project::NAME, service, |context, listener| project::serve(context, mail, listener))
         .await
 }

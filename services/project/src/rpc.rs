@@ -10,10 +10,10 @@ use proto::project::v1::member_service_server::MemberService;
 use proto::project::v1::project_service_server::ProjectService;
 
 use crate::access::rpc::Access;
-use crate::exports::rpc::Exporting;
+use crate::export::rpc::Exporting;
 use crate::feed::rpc::Feed;
 use crate::history::rpc::History;
-use crate::imports::rpc::Imports;
+use crate::import::rpc::Imports;
 use crate::invitations::issuing::Issuing;
 use crate::invitations::rpc::Invitations;
 use crate::members::rpc::Members;

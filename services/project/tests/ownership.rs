@@ -1,5 +1,5 @@
 use crate::actions::*;
-use crate::crew::{Crew, crew};
+use crate::fixtures::{Crew, crew};
 use proto::project::v1::{
     ListOwnershipTransfersRequest, OfferOwnershipRequest, OfferStatus, OwnershipTransfer, Project,
     ProjectRole,

@@ -11,7 +11,7 @@ use testkit::*;
 use tonic::Status;
 
 use crate::actions::*;
-use crate::crew::*;
+use crate::fixtures::*;
 
 type Members = BTreeMap<String, pb::Member>;
 

@@ -10,7 +10,7 @@ use proto::project::v1::{ListMembersRequest, Member, Project, ProjectEvent, Proj
 use testkit::*;
 
 use crate::actions::*;
-use crate::crew::*;
+use crate::fixtures::*;
 use crate::follower::*;
 
 const KILLS: u64 = 100;

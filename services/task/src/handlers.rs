@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use shared::access::AccessCopies;
 use shared::database::Transaction;
 use shared::error::{Error, ErrorReason, Result};
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use uuid::Uuid;
 
 use crate::place::Place;
@@ -18,7 +18,7 @@ const REFRESHES_AT_ONCE: usize = 8;
 /// Implements the RPCs.
 #[derive(Clone)]
 pub(crate) struct Handlers {
-    pub(crate) ground: Ground,
+    pub(crate) context: ServiceContext,
     pub(crate) copies: AccessCopies,
 }
 
@@ -51,7 +51,7 @@ impl Handlers {
 
     /// Asks the project service about these places; tells whether any of them exists.
     async fn refresh(&self, places: &[Place]) -> Result<bool> {
-        let tx = self.ground.worker.begin_background().await?;
+        let tx = self.context.worker.begin_background().await?;
         let found = try_join_all(places.iter().map(|place| place.project(&tx))).await?;
         tx.finish();
         let projects: HashSet<Uuid> = found.into_iter().flatten().collect();

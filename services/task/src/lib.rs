@@ -6,8 +6,8 @@
 //! It plans ([`schedule`]), but it assigns nobody and knows no calendar: hours of work only.
 
 mod batch;
+mod constraints;
 mod dependencies;
-pub(crate) mod directory;
 mod export;
 mod facets;
 mod feed;
@@ -22,11 +22,11 @@ mod order;
 mod place;
 mod plan;
 mod progress;
-mod refusals;
 mod rpc;
 pub mod schedule;
 pub mod schema;
 mod search;
+pub(crate) mod task_lookup;
 mod tasks;
 
 use proto::task::DESCRIPTOR_SET;
@@ -36,7 +36,7 @@ use proto::task::v1::plan_service_server::PlanServiceServer;
 use proto::task::v1::task_service_server::TaskServiceServer;
 use shared::access::AccessCopies;
 use shared::server::MAX_MESSAGE_BYTES;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
@@ -55,24 +55,24 @@ pub static MIGRATIONS: shared::migrate::Set = shared::migrate::Set::of_service(N
 ///
 /// # Errors
 /// When a migration, the listener or a certificate fails.
-pub async fn serve(ground: Ground, listener: TcpListener) -> anyhow::Result<()> {
-    ground.migrate(&MIGRATIONS).await?;
-    let sessions = ground.remote_sessions();
+pub async fn serve(context: ServiceContext, listener: TcpListener) -> anyhow::Result<()> {
+    context.migrate(&MIGRATIONS).await?;
+    let sessions = context.remote_sessions();
     let copies = AccessCopies::new(
         NAME,
-        ground.worker.clone(),
-        ground.siblings.project_access(),
-        ground.signal.clone(),
+        context.worker.clone(),
+        context.siblings.project_access(),
+        context.signal.clone(),
     );
-    ground.spawn(copies.clone().follow(ground.shutdown.clone()));
-    let routes = copies.keep_fresh(routes(&Handlers { ground: ground.clone(), copies: copies.clone() }));
-    ground.serve(DESCRIPTOR_SET, routes, sessions, listener).await
+    context.spawn(copies.clone().follow(context.shutdown.clone()));
+    let routes = copies.keep_fresh(routes(&Handlers { context: context.clone(), copies: copies.clone() }));
+    context.serve(DESCRIPTOR_SET, routes, sessions, listener).await
 }
 
 /// All that this service answers.
 fn routes(handlers: &Handlers) -> Routes {
     let limit = MAX_MESSAGE_BYTES;
-    let admin = TaskAdminHandler { handlers: handlers.clone(), export: Export::new(&handlers.ground) };
+    let admin = TaskAdminHandler { handlers: handlers.clone(), export: Export::new(&handlers.context) };
     Routes::new(TaskServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(PlanServiceServer::new(handlers.clone()).max_decoding_message_size(limit))
         .add_service(TaskLookupServiceServer::new(handlers.clone()).max_decoding_message_size(limit))

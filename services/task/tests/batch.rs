@@ -7,7 +7,7 @@ use testkit::*;
 use tonic::Status;
 
 use crate::copy::all_tasks;
-use crate::people::*;
+use crate::fixtures::*;
 
 fn batch(project: &project::Project, requests: Vec<pb::CreateTaskRequest>) -> pb::BatchCreateTasksRequest {
     pb::BatchCreateTasksRequest { request_id: new_id(), project_id: project.id.clone(), requests }

@@ -4,7 +4,7 @@ use proto::project::v1::ProjectRole;
 use proto::task::v1 as pb;
 use testkit::*;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 #[tokio::test]
 async fn a_completed_task_stays_as_it_is() {

@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::json::to_struct;
 use testkit::*;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 #[tokio::test]
 async fn a_task_is_made_as_it_was_wished() {

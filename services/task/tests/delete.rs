@@ -3,7 +3,7 @@
 use proto::task::v1 as pb;
 use testkit::*;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 #[tokio::test]
 async fn a_task_goes_with_its_dependencies() {

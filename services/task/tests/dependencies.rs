@@ -5,7 +5,7 @@ use proto::task::v1 as pb;
 use testkit::*;
 use tonic::Status;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 async fn unlink(who: &Actor, id: &str) -> Result<(), Status> {
     let request = pb::DeleteTaskDependencyRequest { dependency_id: id.to_owned() };

@@ -6,7 +6,7 @@ use proto::task::v1::{TaskPriority, TaskStatus};
 use testkit::*;
 use tonic::Status;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 async fn count(who: &Actor, filter: pb::TaskFilter) -> Result<pb::TaskFacets, Status> {
     let request = pb::GetTaskFacetsRequest { filter: Some(filter), ..Default::default() };

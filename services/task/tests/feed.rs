@@ -5,7 +5,7 @@ use proto::task::v1 as pb;
 use testkit::*;
 
 use crate::copy::*;
-use crate::people::*;
+use crate::fixtures::*;
 
 #[tokio::test]
 async fn a_watcher_hears_who_changed_what_from_what_to_what() {

@@ -8,7 +8,7 @@ use shared::json::to_struct;
 use testkit::*;
 
 use crate::copy::*;
-use crate::people::*;
+use crate::fixtures::*;
 
 const GONE: &str = "NOT_FOUND RESOURCE_NOT_FOUND";
 

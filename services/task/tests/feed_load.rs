@@ -9,7 +9,7 @@ use proto::task::v1 as pb;
 use testkit::*;
 
 use crate::copy::*;
-use crate::people::*;
+use crate::fixtures::*;
 
 const WRITERS: u64 = 4;
 /// Most steps of a writer; it ends earlier when the reader has.

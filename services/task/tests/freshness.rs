@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::json::to_struct;
 use testkit::*;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 #[tokio::test]
 async fn a_new_member_is_let_in_at_once() {
@@ -74,7 +74,7 @@ async fn a_deleted_project_takes_its_tasks_along() {
     };
     eventually("the task is gone", is_gone).await;
     let resolve = proto::task::backend::v1::ResolveTaskRequest { task_id: task.id };
-    let refusal = suite.as_service("content").task_directory().resolve_task(resolve).await.unwrap_err();
+    let refusal = suite.as_service("content").task_lookup().resolve_task(resolve).await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
 }
 

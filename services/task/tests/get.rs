@@ -4,7 +4,7 @@ use proto::project::v1::ProjectVisibility;
 use proto::task::v1 as pb;
 use testkit::*;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 #[tokio::test]
 async fn members_read_and_strangers_find_nothing() {

@@ -12,7 +12,7 @@ use testkit::*;
 use tonic::Status;
 
 use crate::copy::*;
-use crate::people::*;
+use crate::fixtures::*;
 
 type Tasks = BTreeMap<String, pb::Task>;
 

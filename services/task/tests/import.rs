@@ -10,7 +10,7 @@ use proto::task::v1 as pb;
 use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 pub fn importer(suite: &Suite) -> TaskAdminServiceClient<SiblingChannel> {
     TaskAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Task))
@@ -180,7 +180,7 @@ async fn a_project_that_was_just_made_is_known() {
 #[tokio::test]
 async fn what_the_database_refuses_after_all_stops_no_other() {
     // In one database, which knows what a task refers to.
-    let Team { suite, olga, project, .. } = &team_on(harness().start_in(Form::PLAIN).await).await;
+    let Team { suite, olga, project, .. } = &team_on(harness().start_in(Topology::PLAIN).await).await;
     olga.task(project, "so that the copy is there").await;
     let ghost = olga.project("ghost").await;
     let seen = item(1, olga, &ghost);

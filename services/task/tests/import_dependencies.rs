@@ -6,8 +6,8 @@ use proto::task::admin::v1 as admin;
 use proto::task::v1 as pb;
 use testkit::*;
 
+use crate::fixtures::*;
 use crate::import::{importer, shown};
-use crate::people::*;
 
 async fn import(suite: &Suite, dependencies: Vec<admin::ImportedTaskDependency>) -> Vec<ImportResult> {
     let request = admin::ImportTaskDependenciesRequest { dependencies };

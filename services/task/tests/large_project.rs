@@ -16,7 +16,7 @@ use serde_json::Value;
 use testkit::*;
 
 use crate::filling::fill;
-use crate::people::*;
+use crate::fixtures::*;
 
 const SMALL: usize = 1_000;
 /// Enough that a walk through all of it shows, and few enough to be made in seconds.

@@ -4,7 +4,7 @@ use proto::project::v1::{Project, ProjectVisibility};
 use proto::task::v1 as pb;
 use testkit::*;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 fn all_of(project: &Project) -> pb::ListTasksRequest {
     pb::ListTasksRequest { project_id: project.id.clone(), ..Default::default() }

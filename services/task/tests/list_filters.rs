@@ -8,7 +8,7 @@ use shared::json::to_struct;
 use testkit::*;
 use tonic::Status;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 async fn refusal(who: &Actor, filter: pb::TaskFilter) -> Status {
     let request = pb::ListTasksRequest { filter: Some(filter), ..Default::default() };

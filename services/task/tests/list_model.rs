@@ -15,7 +15,7 @@ use testkit::*;
 use tonic::Code;
 
 use crate::filling::fill;
-use crate::people::*;
+use crate::fixtures::*;
 
 const CASES: usize = 250;
 const PAGE_SIZE: i32 = 40;

@@ -5,7 +5,7 @@ use proto::task::v1 as pb;
 use proto::task::v1::{TaskOrder, TaskPriority};
 use testkit::*;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 /// The titles on each page.
 async fn pages(who: &Actor, mut request: pb::ListTasksRequest) -> Vec<String> {

@@ -7,7 +7,7 @@ use shared::json::to_struct;
 use testkit::*;
 use tonic::{Code, Status};
 
-use crate::people::*;
+use crate::fixtures::*;
 
 async fn titles(who: &Actor, filter: pb::TaskFilter, order: TaskOrder) -> Result<String, Status> {
     let mut request = pb::ListTasksRequest {

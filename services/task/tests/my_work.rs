@@ -10,7 +10,7 @@ use proto::task::v1::TaskStatus;
 use testkit::*;
 use tonic::Status;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 async fn work(who: &Actor, request: pb::GetMyWorkRequest) -> Result<pb::MyWork, Status> {
     Ok(who.tasks().get_my_work(request).await?.into_inner())

@@ -7,7 +7,7 @@ use proto::task::v1::move_task_request::Destination;
 use testkit::*;
 use tonic::Status;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 async fn put(who: &Actor, task: &pb::Task, destination: Destination) -> Result<pb::Task, Status> {
     let request =

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use shared::config::SiblingOptions;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use testkit::*;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::io::InspectReader;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::people::*;
+use crate::fixtures::*;
 
 /// A way to the project service that can be cut, and counts how often something is asked on it.
 struct Way {
@@ -56,7 +56,7 @@ async fn replica(suite: &mut Suite, project_url: &str) -> DropGuard {
     let options = suite.options.service(task::NAME, listen, &siblings);
     let stop = CancellationToken::new();
     tokio::spawn(task::serve(
-        Ground::new(task::NAME, options, suite.options.clock.clone(), stop.clone()).unwrap(),
+        ServiceContext::new(task::NAME, options, suite.options.clock.clone(), stop.clone()).unwrap(),
         listener,
     ));
     let (scheme, _) = suite.siblings.task_url.split_once("://").unwrap();

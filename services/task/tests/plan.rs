@@ -5,7 +5,7 @@ use proto::task::v1 as pb;
 use testkit::*;
 use tonic::Status;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 async fn task_of(who: &Actor, project: &Project, title: &str, hours: i32) -> pb::Task {
     let wished = pb::CreateTaskRequest { estimated_hours: Some(hours), ..wish(project, title) };
@@ -75,9 +75,9 @@ fn arrows_of(graph: &pb::DependencyGraph) -> Vec<String> {
     arrows(&graph.nodes.iter().map(Some).collect::<Vec<_>>(), &graph.edges)
 }
 
-/// A house: the walls wait for the ground, the roof for the walls, the garden for the ground; the party is a parent.
+/// A house: the walls wait for the context, the roof for the walls, the garden for the context; the party is a parent.
 struct House {
-    ground: pb::Task,
+    context: pb::Task,
     walls: pb::Task,
     roof: pb::Task,
     garden: pb::Task,
@@ -85,24 +85,24 @@ struct House {
 }
 
 async fn house(who: &Actor, project: &Project) -> House {
-    let ground = task_of(who, project, "ground", 10).await;
+    let context = task_of(who, project, "context", 10).await;
     let walls = task_of(who, project, "walls", 20).await;
     let roof = task_of(who, project, "roof", 5).await;
     let garden = task_of(who, project, "garden", 6).await;
     let party = task_of(who, project, "party", 100).await;
-    blocks(who, &walls, &ground).await.unwrap();
+    blocks(who, &walls, &context).await.unwrap();
     blocks(who, &roof, &walls).await.unwrap();
-    blocks(who, &garden, &ground).await.unwrap();
+    blocks(who, &garden, &context).await.unwrap();
     let part = pb::Task { parent_task_id: Some(party.id.clone()), ..get(who, &garden).await.unwrap() };
     update(who, part, &["parent_task_id"]).await.unwrap();
     link(who, &roof, &party, pb::DependencyType::SubtaskOf).await.unwrap();
-    House { ground, walls, roof, garden, party }
+    House { context, walls, roof, garden, party }
 }
 
 #[tokio::test]
 async fn a_plan_tells_when_everything_can_and_must_happen() {
     let Team { olga, mia, vic, project, .. } = &team().await;
-    let House { ground, .. } = house(olga, project).await;
+    let House { context, .. } = house(olga, project).await;
     let old = olga.task(project, "old").await;
     complete(mia, &old).await.unwrap();
 
@@ -110,26 +110,26 @@ async fn a_plan_tells_when_everything_can_and_must_happen() {
     assert_eq!(
         shown(&made),
         [
-            "ground: wave 0, 10 h, 0-10, 0-10, slack 0",
+            "context: wave 0, 10 h, 0-10, 0-10, slack 0",
             "walls: wave 1, 20 h, 10-30, 10-30, slack 0",
             "roof: wave 2, 5 h, 30-35, 30-35, slack 0",
             "garden: wave 1, 6 h, 10-16, 29-35, slack 19",
             "party: wave 3, 0 h, 35-35, 35-35, slack 0",
         ]
     );
-    assert_eq!(critical(&made), ["ground", "walls", "roof"]);
+    assert_eq!(critical(&made), ["context", "walls", "roof"]);
     assert_eq!((made.finish_hours, made.wave_count, made.project_id.as_str()), (35, 4, project.id.as_str()));
     let nodes: Vec<_> = made.tasks.iter().map(|task| task.node.as_ref()).collect();
     let expected =
-        ["garden <- ground", "party <- garden", "party <- roof", "roof <- walls", "walls <- ground"];
+        ["garden <- context", "party <- garden", "party <- roof", "roof <- walls", "walls <- context"];
     assert_eq!(arrows(&nodes, &made.edges), expected);
 
     // Begun, four of ten hours are behind.
     let begun =
-        pb::Task { status: pb::TaskStatus::InProgress.into(), actual_hours: Some(4), ..ground.clone() };
+        pb::Task { status: pb::TaskStatus::InProgress.into(), actual_hours: Some(4), ..context.clone() };
     update(mia, begun, &["status", "actual_hours"]).await.unwrap();
     assert_eq!(plan(vic, project).await.unwrap().finish_hours, 31);
-    complete(mia, &ground).await.unwrap();
+    complete(mia, &context).await.unwrap();
     let left = plan(vic, project).await.unwrap();
     assert_eq!((left.finish_hours, left.tasks.len(), left.edges.len()), (25, 4, 3));
 }
@@ -150,7 +150,7 @@ async fn what_has_no_estimate_takes_the_default() {
 #[tokio::test]
 async fn a_slip_moves_what_has_no_slack() {
     let Team { olga, vic, project, .. } = &team().await;
-    let House { ground, walls, garden, .. } = house(olga, project).await;
+    let House { context, walls, garden, .. } = house(olga, project).await;
     let moved = |impact: &pb::SlipImpact| {
         let line = |task: &pb::DelayedTask| {
             format!("{} {}+{}", title(task.node.as_ref()), task.earliest_start, task.delay_hours)
@@ -162,11 +162,11 @@ async fn a_slip_moves_what_has_no_slack() {
     let beyond = slip(vic, project, &garden, 21).await.unwrap();
     assert_eq!((beyond.finish_hours, beyond.finish_delay_hours), (37, 2));
     assert_eq!(moved(&beyond), ["party 35+2"]);
-    let early = slip(vic, project, &ground, 4).await.unwrap();
+    let early = slip(vic, project, &context, 4).await.unwrap();
     assert_eq!(moved(&early), ["walls 10+4", "roof 30+4", "garden 10+4", "party 35+4"]);
 
-    complete(olga, &ground).await.unwrap();
-    assert_eq!(summary(&slip(vic, project, &ground, 1).await.unwrap_err()), "NOT_FOUND RESOURCE_NOT_FOUND");
+    complete(olga, &context).await.unwrap();
+    assert_eq!(summary(&slip(vic, project, &context, 1).await.unwrap_err()), "NOT_FOUND RESOURCE_NOT_FOUND");
     assert_eq!(violations(&slip(vic, project, &walls, 0).await.unwrap_err()), ["extra_hours"]);
 }
 
@@ -269,7 +269,7 @@ async fn diagrams_name_tasks_and_point_from_what_comes_first() {
     };
     let made = vic.plans().get_plan(request).await.unwrap().into_inner();
     assert!(made.tasks.is_empty() && made.finish_hours == 35);
-    assert!(made.diagram.contains("n0[\"APO-1 ground\"]:::critical"), "{}", made.diagram);
+    assert!(made.diagram.contains("n0[\"APO-1 context\"]:::critical"), "{}", made.diagram);
     assert!(made.diagram.contains("n0 ==> n1") && made.diagram.contains("n0 --> n3"), "{}", made.diagram);
     let request =
         pb::GetDependencyGraphRequest { diagram_format: pb::DiagramFormat::Dot.into(), ..around(&party) };

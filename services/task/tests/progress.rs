@@ -5,7 +5,7 @@ use proto::task::v1 as pb;
 use testkit::*;
 use tonic::Status;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 async fn progress(who: &Actor, project: &Project) -> Result<pb::ProjectProgress, Status> {
     let request = pb::GetProjectProgressRequest { project_id: project.id.clone() };

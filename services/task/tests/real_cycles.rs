@@ -2,7 +2,7 @@
 
 use testkit::*;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 /// Every order of these.
 fn orders<T: Copy>(items: &[T]) -> Vec<Vec<T>> {

@@ -8,7 +8,7 @@ use proto::project::v1::ProjectVisibility;
 use proto::task::v1 as pb;
 use testkit::*;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 #[derive(QueryableByName)]
 struct Count {

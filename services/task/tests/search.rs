@@ -9,7 +9,7 @@ use proto::task::v1 as pb;
 use testkit::*;
 use tonic::Status;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 async fn search(who: &Actor, request: pb::SearchTasksRequest) -> Result<pb::SearchTasksResponse, Status> {
     Ok(who.tasks().search_tasks(request).await?.into_inner())

@@ -7,7 +7,7 @@ use proto::task::v1 as pb;
 use testkit::*;
 use tonic::Status;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 async fn set(who: &Actor, task: &pb::Task, status: pb::TaskStatus) -> Result<pb::Task, Status> {
     if status == Done {

@@ -6,7 +6,7 @@ use serde_json::json;
 use shared::json::to_struct;
 use testkit::*;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 const ALL: &[&str] = &[
     "title",

@@ -81,6 +81,6 @@ impl Suite {
     /// A connection under a service's role, as its code has it.
     pub async fn connect_as(&self, role: Role) -> AsyncPgConnection {
         let (url, options) = (self.options.url_of(role), self.options.database());
-        shared::database::connect_as_told(&url, &options).await.unwrap()
+        shared::database::connect_with_options(&url, &options).await.unwrap()
     }
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::Extensions;
-use local_servers::suite::DatabaseForm;
-use shared::service::Ground;
+use local_servers::suite::DatabaseTopology;
+use shared::service::ServiceContext;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::{
-    Encryption, Form, RoundTrips, Running, Suite, SuiteOptions, Surroundings, plain_options, servers,
+    Encryption, RoundTrips, Running, Sidecars, Suite, SuiteOptions, Topology, plain_options, servers,
     slow_link,
 };
 
@@ -19,7 +19,8 @@ use super::{
 const COUNTED_ROUND_TRIP: Duration = Duration::from_millis(20);
 
 /// Starts a service in this process.
-pub type StartService = fn(Ground, &SuiteOptions, TcpListener) -> BoxFuture<'static, anyhow::Result<()>>;
+pub type StartService =
+    fn(ServiceContext, &SuiteOptions, TcpListener) -> BoxFuture<'static, anyhow::Result<()>>;
 
 /// The services of a test binary.
 #[derive(Clone, Default)]
@@ -59,29 +60,29 @@ impl Harness {
         self
     }
 
-    /// A suite on servers shared with the other tests of this binary, in the form that is tried ([`Form::tried`]).
+    /// A suite on servers shared with the other tests of this binary, in the form that is tried ([`Topology::tried`]).
     pub async fn start(self) -> Suite {
-        self.start_in(Form::tried()).await
+        self.start_in(Topology::tried()).await
     }
 
     /// As [`Self::start`], with other options.
     pub async fn start_with(self, change: impl FnOnce(&mut SuiteOptions)) -> Suite {
-        let form = Form::tried();
+        let form = Topology::tried();
         self.on(servers::shared(form.encryption).await, form, change).await
     }
 
     /// As [`Self::start`], on servers that are set as they are where data lasts.
     pub async fn start_durable(self) -> Suite {
-        self.on(servers::shared_durable().await, Form::PLAIN, |_| {}).await
+        self.on(servers::shared_durable().await, Topology::PLAIN, |_| {}).await
     }
 
     /// As [`Self::start_durable`], on servers of its own.
     pub async fn start_durable_alone(self) -> Suite {
-        self.start_on_own(servers::start_durable().await, Form::PLAIN).await
+        self.start_on_own(servers::start_durable().await, Topology::PLAIN).await
     }
 
     /// As [`Self::start`], in this form: for tests whose subject it is.
-    pub async fn start_in(self, form: Form) -> Suite {
+    pub async fn start_in(self, form: Topology) -> Suite {
         self.on(servers::shared(form.encryption).await, form, |_| {}).await
     }
 
@@ -100,7 +101,7 @@ impl Harness {
     ) -> (Suite, RoundTrips) {
         shared::telemetry::carry_traces();
         let mut counted = RoundTrips::default();
-        let form = Form { encryption: Encryption::Off, ..Form::tried() };
+        let form = Topology { encryption: Encryption::Off, ..Topology::tried() };
         let suite = self
             .on(servers::shared(form.encryption).await, form, |options| {
                 let (link, round_trips) = slow_link::start(options.postgres.parse().unwrap(), round_trip);
@@ -114,17 +115,17 @@ impl Harness {
 
     /// On servers of its own, which the test may stop and start.
     pub async fn start_alone(self) -> Suite {
-        self.start_alone_in(Form::tried()).await
+        self.start_alone_in(Topology::tried()).await
     }
 
     /// As [`Self::start_alone`], in this form.
-    pub async fn start_alone_in(self, form: Form) -> Suite {
+    pub async fn start_alone_in(self, form: Topology) -> Suite {
         self.start_on_own(servers::start(form.encryption).await, form).await
     }
 
-    async fn start_on_own(self, own: servers::Servers, form: Form) -> Suite {
+    async fn start_on_own(self, own: servers::Servers, form: Topology) -> Suite {
         let mut suite = self.on(&own, form, |_| {}).await;
-        suite.surroundings = own.around.into();
+        suite.sidecars = own.around.into();
         suite.servers = Some(own.local);
         suite
     }
@@ -132,13 +133,13 @@ impl Harness {
     async fn on(
         self,
         servers: &servers::Servers,
-        form: Form,
+        form: Topology,
         change: impl FnOnce(&mut SuiteOptions),
     ) -> Suite {
         let files = TempDir::new().unwrap();
         let database = match form.databases {
-            DatabaseForm::One => servers.create_database().await,
-            DatabaseForm::Four => servers.create_databases_apart().await,
+            DatabaseTopology::One => servers.create_database().await,
+            DatabaseTopology::Four => servers.create_databases_apart().await,
         };
         let mut own = Extensions::new();
         self.own.iter().for_each(|insert| insert(&mut own, files.path()));
@@ -152,7 +153,7 @@ impl Harness {
             siblings: running.siblings().clone(),
             options,
             servers: None,
-            surroundings: Surroundings::default(),
+            sidecars: Sidecars::default(),
             running: Some(running),
             harness: self,
             files,

@@ -13,11 +13,9 @@
 )]
 
 mod actor;
-mod around;
 mod bucket;
 mod databases;
 mod drill;
-mod form;
 mod harness;
 mod mail;
 mod migration_sets;
@@ -30,15 +28,16 @@ mod replica;
 mod round_trips;
 mod running;
 mod servers;
+mod sidecars;
 mod slow_link;
 mod small_disk;
 mod summary;
+mod topology;
 mod waiting;
 
 pub use actor::{Actor, Bearer, Service};
 pub use bucket::Bucket;
 pub use drill::{Load, make_task, making_tasks, survives};
-pub use form::{Encryption, Form, RedisForm, Surroundings, Through};
 pub use harness::{Harness, StartService};
 pub use mail::Mail;
 pub use migration_sets::{reference_set, service_sets};
@@ -51,13 +50,14 @@ pub use round_trips::RoundTrips;
 pub use running::Running;
 pub use small_disk::SmallDisk;
 pub use summary::{reason_of, summary, violations};
+pub use topology::{Encryption, RedisTopology, Sidecars, Through, Topology};
 pub use waiting::{tell_to_end, until, until_ok};
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use local_servers::LocalServers;
-use local_servers::suite::{self, DatabaseForm, NAMES};
+use local_servers::suite::{self, DatabaseTopology, NAMES};
 use shared::clock::Clock;
 use shared::config::{DatabaseOptions, LimitOptions, ProxyOptions, Secret, SiblingOptions, TelemetryOptions};
 use shared::mail::{Destination, MailOptions};
@@ -83,7 +83,7 @@ pub struct Suite {
     /// Only of a suite that was started alone.
     pub servers: Option<LocalServers>,
     /// What only some forms have, and only a suite that was started alone has for itself.
-    pub surroundings: Surroundings,
+    pub sidecars: Sidecars,
     running: Option<Running>,
     harness: Harness,
     files: TempDir,
@@ -144,7 +144,7 @@ impl Suite {
     pub fn redis(&self) -> RedisStore {
         let authority = self.options.certificate("ca.pem");
         let suite::SuiteOptions { redis_url, redis_key_prefix, .. } = &self.options.common;
-        RedisStore::believing(authority.as_deref(), redis_url, redis_key_prefix).unwrap()
+        RedisStore::with_ca(authority.as_deref(), redis_url, redis_key_prefix).unwrap()
     }
 
     /// Starts services that have been stopped, on other ports.
@@ -171,7 +171,7 @@ impl Suite {
 fn plain_options(
     servers: &servers::Servers,
     database: &str,
-    databases: DatabaseForm,
+    databases: DatabaseTopology,
     files: &Path,
 ) -> suite::SuiteOptions {
     suite::SuiteOptions {

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use local_servers::running_services::{RunningServices, listen, sibling_urls};
 use local_servers::suite::NAMES;
 use shared::config::SiblingOptions;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use tokio_util::sync::CancellationToken;
 
 use super::programs::program;
@@ -32,8 +32,9 @@ impl Running {
             let started = harness.in_process.iter().find(|(started, _)| *started == name);
             if let Some((_, start)) = started {
                 let service = options.service(name, address, &siblings);
-                let ground = Ground::new(name, service, options.clock.clone(), shutdown.clone()).unwrap();
-                services.spawn(start(ground, options, listener));
+                let context =
+                    ServiceContext::new(name, service, options.clock.clone(), shutdown.clone()).unwrap();
+                services.spawn(start(context, options, listener));
             } else if harness.programs.contains(&name) {
                 // The program takes the port over.
                 drop(listener);

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use diesel_async::SimpleAsyncConnection;
 use local_servers::dev_ca::{self, AUTHORITY};
-use local_servers::suite::{DatabaseForm, Role};
-use local_servers::{Certificate, DataPlace, LocalOptions, LocalServers, ServerCertificates, prepare};
+use local_servers::suite::{DatabaseTopology, Role};
+use local_servers::{Certificate, DataDirectory, LocalOptions, LocalServers, ServerCertificates, prepare};
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use shared::config::Secret;
@@ -15,9 +15,9 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::around::Around;
-use super::form::{Encryption, make_certificates};
 use super::migration_sets::{reference_set, service_sets};
+use super::sidecars::Around;
+use super::topology::{Encryption, make_certificates};
 
 const TEMPLATE: &str = "dafnck_template";
 
@@ -62,14 +62,14 @@ pub(super) fn workspace() -> PathBuf {
 }
 
 pub(super) async fn start(encryption: Encryption) -> Servers {
-    start_on(DataPlace::Temporary, encryption).await
+    start_on(DataDirectory::Temporary, encryption).await
 }
 
 pub(super) async fn start_durable() -> Servers {
-    start_on(DataPlace::TemporaryDurable, Encryption::Off).await
+    start_on(DataDirectory::TemporaryDurable, Encryption::Off).await
 }
 
-async fn start_on(data: DataPlace, encryption: Encryption) -> Servers {
+async fn start_on(data: DataDirectory, encryption: Encryption) -> Servers {
     let folder = TempDir::new().unwrap();
     let certificates = (encryption == Encryption::On).then(|| make_certificates(folder.path(), None));
     let authority = certificates.is_some().then(|| dev_ca::certificate(folder.path(), AUTHORITY).unwrap());
@@ -134,7 +134,7 @@ impl Servers {
         let shared = format!("f{}", Uuid::now_v7().simple());
         for set in &service_sets() {
             let [template, name] =
-                [TEMPLATE, &shared].map(|all| DatabaseForm::Four.database_of(set.name, all));
+                [TEMPLATE, &shared].map(|all| DatabaseTopology::Four.database_of(set.name, all));
             self.copy(&template, &name).await;
             // Who may enter a database is not copied with it.
             prepare::migrate_apart(&self.admin_url(&name), set).await.unwrap();
@@ -144,7 +144,7 @@ impl Servers {
 
     async fn create_templates_apart(&self) {
         for set in &service_sets() {
-            let name = DatabaseForm::Four.database_of(set.name, TEMPLATE);
+            let name = DatabaseTopology::Four.database_of(set.name, TEMPLATE);
             self.create_named(&name).await;
             prepare::migrate_apart(&self.admin_url(&name), set).await.unwrap();
         }

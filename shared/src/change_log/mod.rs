@@ -4,8 +4,8 @@
 //! that is still running may yet add changes before those that are already there.
 
 pub mod feed;
+mod incarnation;
 mod lag;
-mod life;
 mod past;
 pub mod positions;
 mod records;
@@ -133,7 +133,7 @@ impl From<Position> for Cursor {
 /// # Errors
 /// Those of the database.
 pub async fn head(mut conn: &AsyncPgConnection, schema: &'static str) -> Result<Cursor> {
-    let life = life::of(schema);
+    let life = incarnation::of(schema);
     let query = sql_query(format!(
         "SELECT {life} AS life, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS transaction_id, \
          9223372036854775807 AS position"
@@ -146,7 +146,7 @@ pub async fn head(mut conn: &AsyncPgConnection, schema: &'static str) -> Result<
 /// # Errors
 /// Those of the database.
 pub async fn horizon(mut conn: &AsyncPgConnection, schema: &'static str) -> Result<Cursor> {
-    let life = life::of(schema);
+    let life = incarnation::of(schema);
     let query = sql_query(format!(
         "SELECT {life} AS life, transaction_id::text::bigint AS transaction_id, position \
          FROM {schema}.change_log_horizon"
@@ -165,7 +165,7 @@ pub async fn read(
     after: Cursor,
 ) -> Result<Vec<Change>> {
     after.check_against(horizon(conn, schema).await?)?;
-    let life = life::of(schema);
+    let life = incarnation::of(schema);
     Ok(sql_query(format!(
         "SELECT {life} AS life, transaction_id::text::bigint AS transaction_id, position, entity, entity_id, project_id, operation, \
          old_values FROM {schema}.change_log \

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Cursor, life};
+use super::{Cursor, incarnation};
 use crate::database::Prepared;
 use crate::error::{Error, Result};
 use crate::etag::RowVersion;
@@ -241,7 +241,7 @@ pub(super) const COLUMNS: &str = "transaction_id::text::bigint AS transaction_id
 
 /// The columns of [`BoundsRow`], of the horizon `h`.
 fn bounds_of(schema: &str) -> String {
-    let life = life::of(schema);
+    let life = incarnation::of(schema);
     format!(
         "{life} AS life, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS head, \
          h.transaction_id::text::bigint AS horizon_transaction, h.position AS horizon_position"

@@ -166,14 +166,17 @@ impl bb8::ManageConnection for Manager {
 /// # Errors
 /// When the URL is malformed or the database does not answer.
 pub async fn connect(url: &Secret) -> anyhow::Result<AsyncPgConnection> {
-    connect_as_told(url, &DatabaseOptions::default()).await
+    connect_with_options(url, &DatabaseOptions::default()).await
 }
 
 /// As [`connect`], the way that a service's pool does.
 ///
 /// # Errors
 /// When the URL is malformed or the database does not answer.
-pub async fn connect_as_told(url: &Secret, options: &DatabaseOptions) -> anyhow::Result<AsyncPgConnection> {
+pub async fn connect_with_options(
+    url: &Secret,
+    options: &DatabaseOptions,
+) -> anyhow::Result<AsyncPgConnection> {
     use bb8::ManageConnection;
     Ok(Manager::new(url, options)?.connect().await?.inner)
 }

@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use measures::Measures;
 
-pub use connection::{Connection, Manager, connect, connect_as_told, wait_until_reachable};
+pub use connection::{Connection, Manager, connect, connect_with_options, wait_until_reachable};
 pub use diesel_async::AsyncPgConnection;
 pub use errors::{Constraint, Rule, constraint_of, detail_of, explain};
 pub use prepared::Prepared;

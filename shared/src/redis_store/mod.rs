@@ -50,14 +50,14 @@ impl RedisStore {
     /// # Errors
     /// `INTERNAL` for a malformed URL.
     pub fn new(url: &Secret, prefix: &str) -> Result<Self> {
-        Self::believing(None, url, prefix)
+        Self::with_ca(None, url, prefix)
     }
 
     /// As [`Self::new`], with the authorities of this PEM file instead of the machine's.
     ///
     /// # Errors
     /// `INTERNAL` for a malformed URL.
-    pub fn believing(tls_ca: Option<&Path>, url: &Secret, prefix: &str) -> Result<Self> {
+    pub fn with_ca(tls_ca: Option<&Path>, url: &Secret, prefix: &str) -> Result<Self> {
         let address = Arc::new(Address::parse(url, tls_ca)?);
         Ok(Self { pool: pool::build(address.clone()), address, prefix: prefix.to_owned() })
     }

@@ -3,7 +3,7 @@
 use diesel_async::AsyncPgConnection;
 use proto::task::backend::v1::ResolveTaskRequest;
 use shared::error::{Error, Result, from_sibling};
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use tonic::Code;
 use uuid::Uuid;
 
@@ -12,9 +12,9 @@ use crate::documents;
 use crate::entrance::Place;
 
 /// The project of a task, as the task service tells.
-async fn resolve_task(ground: &Ground, id: Uuid) -> Result<Uuid> {
+async fn resolve_task(context: &ServiceContext, id: Uuid) -> Result<Uuid> {
     let request = ResolveTaskRequest { task_id: id.to_string() };
-    let task = match ground.siblings.task_directory().resolve_task(request).await {
+    let task = match context.siblings.task_lookup().resolve_task(request).await {
         Ok(answer) => answer.into_inner(),
         Err(status) if status.code() == Code::NotFound => return Err(Error::not_found("task", id)),
         Err(status) => return Err(from_sibling("task")(status)),
@@ -26,11 +26,11 @@ async fn resolve_task(ground: &Ground, id: Uuid) -> Result<Uuid> {
 ///
 /// # Errors
 /// `NOT_FOUND` for a task that does not exist; `UNAVAILABLE` when the task service does not answer.
-pub(crate) async fn place_of(ground: &Ground, entity: Entity) -> Result<Place> {
+pub(crate) async fn place_of(context: &ServiceContext, entity: Entity) -> Result<Place> {
     Ok(match entity.kind {
         EntityType::Project => Place::project(entity.id),
         EntityType::Document => Place::document(entity.id),
-        EntityType::Task => Place::task(entity.id, resolve_task(ground, entity.id).await?),
+        EntityType::Task => Place::task(entity.id, resolve_task(context, entity.id).await?),
     })
 }
 
@@ -51,17 +51,17 @@ pub(crate) async fn keep(conn: &AsyncPgConnection, entity: Entity) -> Result<boo
 ///
 /// # Errors
 /// `NOT_FOUND` (the task).
-pub(crate) async fn still_there(ground: &Ground, attachment: Attachment) -> Result<Attachment> {
+pub(crate) async fn still_there(context: &ServiceContext, attachment: Attachment) -> Result<Attachment> {
     if attachment.entity_type != EntityType::Task {
         return Ok(attachment);
     }
-    match resolve_task(ground, attachment.entity_id).await {
+    match resolve_task(context, attachment.entity_id).await {
         Err(gone @ Error::NotFound { .. }) => {
             tracing::debug!(attachment = %attachment.id, "its task went while the file was uploaded");
-            let tx = ground.worker.begin_background().await?;
+            let tx = context.worker.begin_background().await?;
             queries::delete_of_tasks(&tx, &[attachment.entity_id]).await?;
             tx.commit().await?;
-            ground.signal.announce();
+            context.signal.announce();
             Err(gone)
         }
         // The feed of deleted tasks has the last word.

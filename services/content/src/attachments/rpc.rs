@@ -8,7 +8,7 @@ use shared::caller::Caller;
 use shared::error::{Error, Result};
 use shared::idempotency::{self, RequestKey};
 use shared::page::AfterTime;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
@@ -19,23 +19,22 @@ use crate::NAME;
 use crate::entrance::{Entered, Entrance, Place};
 use crate::storage::{Piece, Storage};
 use crate::uploads::incoming::Incoming;
-use crate::uploads::intake::{Intake, to_the_end};
+use crate::uploads::upload_session::{Intake, to_the_end};
 
 type Answer<T> = Result<Response<T>, Status>;
 
 /// The attachment service.
 #[derive(Clone)]
 pub struct Attachments {
-    ground: Ground,
+    context: ServiceContext,
     entrance: Entrance,
     intake: Intake,
     storage: Storage,
 }
 
 impl Attachments {
-    /// On this ground.
-    pub fn new(ground: Ground, entrance: Entrance, intake: Intake, storage: Storage) -> Self {
-        Self { ground, entrance, intake, storage }
+    pub fn new(context: ServiceContext, entrance: Entrance, intake: Intake, storage: Storage) -> Self {
+        Self { context, entrance, intake, storage }
     }
 
     async fn upload(
@@ -45,7 +44,7 @@ impl Attachments {
     ) -> Result<Attachment> {
         let Upload { key, description } = incoming.header().await?.try_into()?;
         let (id, entity) = (description.id, description.entity);
-        let place = place_of(&self.ground, entity).await?;
+        let place = place_of(&self.context, entity).await?;
         // Nobody's bytes are read before it is known that they may be kept.
         let Entered { tx, access, found } = self.enter_to_write(caller, place, entity, id, &key).await?;
         if let Some(earlier) = found {
@@ -65,13 +64,13 @@ impl Attachments {
                 }
             }
         };
-        let taken = self.intake.take_whole(&self.ground.database, upload, &mut incoming, None, enter).await;
+        let taken = self.intake.take_whole(&self.context.database, upload, &mut incoming, None, enter).await;
         if let Some(earlier) = earlier {
             return Ok(earlier);
         }
         let attachment = found_again(taken?, id)?;
-        self.ground.signal.announce();
-        still_there(&self.ground, attachment).await
+        self.context.signal.announce();
+        still_there(&self.context, attachment).await
     }
 
     /// Proves the permission, keeps the document from going away, and claims the key.
@@ -154,7 +153,7 @@ impl Attachments {
     ) -> Answer<pb::Attachment> {
         let caller = Caller::of(&request)?;
         let (service, incoming) = (self.clone(), Incoming::new(request.into_inner()));
-        let uploaded = to_the_end(&self.ground, async move { service.upload(&caller, incoming).await });
+        let uploaded = to_the_end(&self.context, async move { service.upload(&caller, incoming).await });
         Ok(Response::new(uploaded.await?.into()))
     }
 
@@ -191,10 +190,10 @@ impl Attachments {
         let request = request.into_inner();
         let entity = Entity::try_from(&request)?;
         let query = format!("ListAttachments {} {entity:?}", caller.database_user());
-        let page = self.ground.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
+        let page = self.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
         let mut rows = self.page(&caller, entity, page.after, page.size).await?;
         let position = |row: &Attachment| AfterTime { at: row.created_at, id: row.id };
-        let next_page_token = self.ground.pages.cut(&query, page.size, &mut rows, position)?;
+        let next_page_token = self.context.pages.cut(&query, page.size, &mut rows, position)?;
         let attachments = rows.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::ListAttachmentsResponse { attachments, next_page_token }))
     }
@@ -210,7 +209,7 @@ impl Attachments {
             .enter(&caller, Place::attachment(id), AttachmentDelete, |_| async { Ok(()) }.boxed())
             .await?;
         queries::delete(tx, &access, id).await?;
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(Response::new(pb::DeleteAttachmentResponse {}))
     }
 }

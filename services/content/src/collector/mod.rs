@@ -17,7 +17,7 @@ use futures::stream;
 use shared::change_log::Lag;
 use shared::error::Result;
 use shared::housekeeping;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use uuid::Uuid;
 
 use crate::NAME;
@@ -34,21 +34,21 @@ const DELETIONS_AT_ONCE: usize = 8;
 
 /// The collector of one replica.
 pub(crate) struct Collector {
-    ground: Ground,
+    context: ServiceContext,
     storage: Storage,
     limits: FileLimits,
     lag: Lag,
 }
 
 /// Collects until the service stops.
-pub(crate) async fn follow(ground: Ground, storage: Storage, limits: FileLimits) {
+pub(crate) async fn follow(context: ServiceContext, storage: Storage, limits: FileLimits) {
     let lag = Lag::measured(NAME, released::FEED);
-    let collector = Collector { ground: ground.clone(), storage, limits, lag };
-    let mut ear = ground.signal.listen();
+    let collector = Collector { context: context.clone(), storage, limits, lag };
+    let mut ear = context.signal.listen();
     let mut next_sweep = DateTime::<Utc>::MIN_UTC;
-    while !ground.shutdown.is_cancelled() {
-        if next_sweep <= ground.clock.now() && collector.swept().await {
-            next_sweep = ground.clock.now() + SWEEP_INTERVAL;
+    while !context.shutdown.is_cancelled() {
+        if next_sweep <= context.clock.now() && collector.swept().await {
+            next_sweep = context.clock.now() + SWEEP_INTERVAL;
         }
         let round = collector.collect().await;
         if matches!(round, Ok(true)) {
@@ -56,7 +56,7 @@ pub(crate) async fn follow(ground: Ground, storage: Storage, limits: FileLimits)
         }
         housekeeping::note("files", &round);
         tokio::select! {
-            () = ground.shutdown.cancelled() => return,
+            () = context.shutdown.cancelled() => return,
             () = ear.wait() => {}
         }
     }
@@ -73,8 +73,8 @@ impl Collector {
 
     /// Ends uploads whose time is over, and makes garbage of the parts that nothing refers to.
     async fn collect_rows(&self) -> Result<bool> {
-        let now = self.ground.clock.now();
-        let tx = self.ground.worker.begin_background().await?;
+        let now = self.context.clock.now();
+        let tx = self.context.worker.begin_background().await?;
         let released_before = now - self.limits.deleted_file_grace();
         let count = queries::collect_garbage(&tx, now, released_before, now - REMEMBERED).await?;
         tx.commit().await?;
@@ -83,8 +83,8 @@ impl Collector {
 
     /// Deletes the objects of garbage, and then their rows.
     async fn delete_garbage(&self) -> Result<bool> {
-        let tx = self.ground.worker.begin_background().await?;
-        let garbage = queries::garbage(&tx, self.ground.clock.now() - SETTLES).await?;
+        let tx = self.context.worker.begin_background().await?;
+        let garbage = queries::garbage(&tx, self.context.clock.now() - SETTLES).await?;
         tx.finish();
         if garbage.is_empty() {
             return Ok(false);
@@ -92,7 +92,7 @@ impl Collector {
         let deletions = garbage.into_iter().map(|part| self.delete(part));
         let outcomes: Vec<_> = stream::iter(deletions).buffer_unordered(DELETIONS_AT_ONCE).collect().await;
         let deleted: Vec<Uuid> = outcomes.into_iter().flatten().collect();
-        let tx = self.ground.worker.begin_background().await?;
+        let tx = self.context.worker.begin_background().await?;
         queries::forget_parts(&tx, &deleted).await?;
         tx.commit().await?;
         Ok(!deleted.is_empty())

@@ -14,13 +14,13 @@ const ENTITY: &str = "file_attachments";
 impl Collector {
     /// Takes one batch of changes over; `false` if there were none.
     pub(super) async fn note_released(&self) -> Result<bool> {
-        let position = positions::get(&self.ground.worker, NAME, FEED).await?;
-        let tx = self.ground.worker.begin_background().await?;
+        let position = positions::get(&self.context.worker, NAME, FEED).await?;
+        let tx = self.context.worker.begin_background().await?;
         let after = match position {
             Some(cursor) => cursor.parse()?,
             None => change_log::horizon(&tx, NAME).await?,
         };
-        let now = self.ground.clock.now();
+        let now = self.context.clock.now();
         let (blobs, next) = match change_log::read(&tx, NAME, &[ENTITY], after).await {
             // The log no longer tells which attachments went meanwhile, but the table does.
             Err(Error::CursorExpired) => {

@@ -39,7 +39,7 @@ impl Collector {
     }
 
     async fn delete_unknown(&self, paths: &[String]) -> Result<()> {
-        let tx = self.ground.worker.begin_background().await?;
+        let tx = self.context.worker.begin_background().await?;
         let known = queries::known_paths(&tx, paths).await?;
         tx.finish();
         for path in paths.iter().filter(|path| !known.contains(*path)) {

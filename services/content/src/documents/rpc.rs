@@ -8,7 +8,7 @@ use shared::access::Permission;
 use shared::access::Permission::{DocumentDelete, DocumentPublish, DocumentRead, DocumentWrite};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -28,20 +28,19 @@ type Answer<T> = Result<Response<T>, Status>;
 
 /// The document service.
 pub struct Documents {
-    ground: Ground,
+    context: ServiceContext,
     entrance: Entrance,
     comparisons: Comparisons,
 }
 
 impl Documents {
-    /// On this ground.
-    pub fn new(ground: Ground, entrance: Entrance, comparisons: Comparisons) -> Self {
-        Self { ground, entrance, comparisons }
+    pub fn new(context: ServiceContext, entrance: Entrance, comparisons: Comparisons) -> Self {
+        Self { context, entrance, comparisons }
     }
 
     /// The answer to a change: announced, so that readers of the change log look.
     fn changed(&self, document: Document) -> Answer<pb::Document> {
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(Response::new(document.into()))
     }
 
@@ -194,7 +193,8 @@ impl Documents {
         let request = request.into_inner();
         let wish = ListDocuments::try_from(&request)?;
         let query = format!("ListDocuments {} {wish:?}", caller.database_user());
-        let page = self.ground.pages.read::<AfterDocument>(&query, request.page_size, &request.page_token)?;
+        let page =
+            self.context.pages.read::<AfterDocument>(&query, request.page_size, &request.page_token)?;
         let (size, after) = (page.size, page.after);
         let mut rows = self
             .entrance
@@ -205,7 +205,7 @@ impl Documents {
             .await?
             .finish();
         let position = |row: &super::DocumentHead| wish.order.position(row);
-        let next_page_token = self.ground.pages.cut(&query, size, &mut rows, position)?;
+        let next_page_token = self.context.pages.cut(&query, size, &mut rows, position)?;
         let documents = rows.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::ListDocumentsResponse { documents, next_page_token }))
     }
@@ -261,7 +261,7 @@ impl Documents {
         let head = head.ok_or_else(|| Error::not_found("document", id))?;
         etag::check(&etag, head.row_version)?;
         queries::delete(tx, &access, id).await?;
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(Response::new(pb::DeleteDocumentResponse {}))
     }
 
@@ -289,7 +289,7 @@ impl Documents {
         let request = request.into_inner();
         let VersionFilter { id, include_content } = VersionFilter::try_from(&request)?;
         let query = format!("ListDocumentVersions {} {id} {include_content}", caller.database_user());
-        let page = self.ground.pages.read::<AfterVersion>(&query, request.page_size, &request.page_token)?;
+        let page = self.context.pages.read::<AfterVersion>(&query, request.page_size, &request.page_token)?;
         let (size, after) = (page.size, page.after);
         let mut rows = self
             .entrance
@@ -302,7 +302,7 @@ impl Documents {
         let filled = rows.iter().take_while(|row| !include_content || row.content.is_some()).count();
         let size = size.min(i64::try_from(filled).unwrap_or(size));
         let position = |row: &versions::ListedVersion| AfterVersion(row.head.version_number);
-        let next_page_token = self.ground.pages.cut(&query, size, &mut rows, position)?;
+        let next_page_token = self.context.pages.cut(&query, size, &mut rows, position)?;
         let versions = rows.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::ListDocumentVersionsResponse { versions, next_page_token }))
     }

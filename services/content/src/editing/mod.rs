@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::documents::MAX_CONTENT_BYTES;
 use crate::texts::Pieces;
 use crate::texts::merge::{self, Merged};
-use crate::texts::patch::{self, LineEdit, Misfit};
+use crate::texts::patch::{self, LineEdit, PatchError};
 
 /// What shall be done to a content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub struct Lines {
 pub enum Refused {
     /// The patch does not fit the base.
     #[error("the patch does not apply to the base version: {0}")]
-    Misfit(#[from] Misfit),
+    PatchError(#[from] PatchError),
     /// What came of it would be too large.
     #[error("the content would be larger than 2 MiB")]
     TooLarge,
@@ -109,7 +109,7 @@ impl Edit {
 }
 
 impl Change {
-    fn apply(self, base: &str) -> Result<String, Misfit> {
+    fn apply(self, base: &str) -> Result<String, PatchError> {
         match self {
             Self::Replace(text) => Ok(text),
             Self::Unified(diff) => patch::apply_unified(base, &diff),

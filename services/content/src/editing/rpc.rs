@@ -5,7 +5,7 @@ use proto::content::v1 as pb;
 use shared::access::Permission::{DocumentRead, DocumentWrite};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 
@@ -19,15 +19,14 @@ use crate::versions;
 
 /// The service of edits.
 pub struct Editing {
-    ground: Ground,
+    context: ServiceContext,
     entrance: Entrance,
     comparisons: Comparisons,
 }
 
 impl Editing {
-    /// On this ground.
-    pub fn new(ground: Ground, entrance: Entrance, comparisons: Comparisons) -> Self {
-        Self { ground, entrance, comparisons }
+    pub fn new(context: ServiceContext, entrance: Entrance, comparisons: Comparisons) -> Self {
+        Self { context, entrance, comparisons }
     }
 
     /// Edits a content, and tells whether that changed the document. The document is held from before its content is
@@ -90,7 +89,7 @@ impl Editing {
         let caller = Caller::of(&request)?;
         let (document, is_new) = self.edit(&caller, request.into_inner().try_into()?).await?;
         if is_new {
-            self.ground.signal.announce();
+            self.context.signal.announce();
         }
         Ok(Response::new(document.into()))
     }

@@ -110,7 +110,7 @@ impl From<Refused> for Error {
     fn from(refused: Refused) -> Self {
         let message = refused.to_string();
         let (reason, metadata) = match refused {
-            Refused::Misfit(misfit) => {
+            Refused::PatchError(misfit) => {
                 let line = misfit.line().map(|line| ("line", line.to_string()));
                 (ErrorReason::PatchDoesNotApply, line.into_iter().collect())
             }

@@ -5,7 +5,7 @@ use proto::content::v1 as pb;
 use shared::access::Permission::DocumentRead;
 use shared::caller::Caller;
 use shared::page::AfterRank;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 
 use super::wire::Search;
@@ -14,14 +14,13 @@ use crate::entrance::{Entrance, Place};
 
 /// The search.
 pub struct Searching {
-    ground: Ground,
+    context: ServiceContext,
     entrance: Entrance,
 }
 
 impl Searching {
-    /// On this ground.
-    pub fn new(ground: Ground, entrance: Entrance) -> Self {
-        Self { ground, entrance }
+    pub fn new(context: ServiceContext, entrance: Entrance) -> Self {
+        Self { context, entrance }
     }
 }
 
@@ -34,7 +33,7 @@ impl Searching {
         let request = request.into_inner();
         let search = Search::try_from(&request)?;
         let query = format!("SearchDocuments {} {search:?}", caller.database_user());
-        let page = self.ground.pages.read::<AfterRank>(&query, request.page_size, &request.page_token)?;
+        let page = self.context.pages.read::<AfterRank>(&query, request.page_size, &request.page_token)?;
         let (size, after) = (page.size.min(MAX_MATCHES), page.after);
         let mut rows = match search.project_id.map(Place::project) {
             Some(place) => self
@@ -53,7 +52,7 @@ impl Searching {
             }
         };
         let position = |row: &DocumentMatch| AfterRank { rank: row.rank, id: row.head.id };
-        let next_page_token = self.ground.pages.cut(&query, size, &mut rows, position)?;
+        let next_page_token = self.context.pages.cut(&query, size, &mut rows, position)?;
         let matches = rows.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::SearchDocumentsResponse { matches, next_page_token }))
     }

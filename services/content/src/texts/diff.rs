@@ -18,7 +18,7 @@ pub enum Unit {
 
 /// What became of a part of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum ChangeTag {
     /// It is in both.
     Same,
     /// It is only in the old text.
@@ -31,7 +31,7 @@ pub enum Fate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part<'t> {
     /// What became of it.
-    pub fate: Fate,
+    pub fate: ChangeTag,
     /// The text; never empty.
     pub text: &'t str,
 }
@@ -103,11 +103,11 @@ fn words<'t>(deleted: &'t str, inserted: &'t str, deadline: Instant, parts: &mut
 }
 
 fn add<'t>(tag: DiffTag, old: &'t str, new: &'t str, parts: &mut Vec<Part<'t>>) {
-    let fates: &[(Fate, &'t str)] = match tag {
-        DiffTag::Equal => &[(Fate::Same, old)],
-        DiffTag::Delete => &[(Fate::Deleted, old)],
-        DiffTag::Insert => &[(Fate::Inserted, new)],
-        DiffTag::Replace => &[(Fate::Deleted, old), (Fate::Inserted, new)],
+    let fates: &[(ChangeTag, &'t str)] = match tag {
+        DiffTag::Equal => &[(ChangeTag::Same, old)],
+        DiffTag::Delete => &[(ChangeTag::Deleted, old)],
+        DiffTag::Insert => &[(ChangeTag::Inserted, new)],
+        DiffTag::Replace => &[(ChangeTag::Deleted, old), (ChangeTag::Inserted, new)],
     };
     // A hunk without lines around it has unchanged parts of no length.
     let some = fates.iter().filter(|(_, text)| !text.is_empty());
@@ -126,7 +126,9 @@ mod tests {
         let (mut made, mut at) = (String::new(), 0);
         for hunk in hunks {
             made.push_str(old.slice(at..hunk.from.start));
-            made.extend(hunk.parts.iter().filter(|part| part.fate != Fate::Deleted).map(|part| part.text));
+            made.extend(
+                hunk.parts.iter().filter(|part| part.fate != ChangeTag::Deleted).map(|part| part.text),
+            );
             at = hunk.from.end;
         }
         made.push_str(old.slice(at..old.count()));
@@ -141,7 +143,7 @@ mod tests {
                 prop_assert_eq!(apply(&from, &hunks), to.clone());
                 let old = Pieces::lines(&from);
                 for hunk in hunks {
-                    let kept = hunk.parts.iter().filter(|part| part.fate != Fate::Inserted);
+                    let kept = hunk.parts.iter().filter(|part| part.fate != ChangeTag::Inserted);
                     prop_assert_eq!(kept.map(|part| part.text).collect::<String>(), old.slice(hunk.from));
                     prop_assert!(hunk.parts.iter().all(|part| !part.text.is_empty()));
                 }
@@ -159,7 +161,7 @@ mod tests {
         let found = diff("one\nthe red fox\n", "one\nthe blue fox\n", Unit::Words, 0, no_hurry());
         let hunk = &found.hunks[0];
         let parts: Vec<_> = hunk.parts.iter().map(|part| (part.fate, part.text)).collect();
-        use Fate::{Deleted, Inserted, Same};
+        use ChangeTag::{Deleted, Inserted, Same};
         assert_eq!(parts, [(Same, "the "), (Deleted, "red"), (Inserted, "blue"), (Same, " fox\n")]);
         assert_eq!((hunk.from.clone(), hunk.to.clone(), found.deleted, found.inserted), (1..2, 1..2, 1, 1));
     }

@@ -16,7 +16,7 @@ pub struct LineEdit {
 
 /// Why a patch does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Misfit {
+pub enum PatchError {
     /// It is no unified diff.
     #[error("it is not a unified diff: {0}")]
     Malformed(String),
@@ -49,7 +49,7 @@ pub enum Misfit {
     },
 }
 
-impl Misfit {
+impl PatchError {
     /// The line of the base, from 1, if one is to blame.
     pub fn line(&self) -> Option<usize> {
         match self {
@@ -68,16 +68,16 @@ const QUOTED_CHARS: usize = 80;
 ///
 /// # Errors
 /// When lines are not there, or edits overlap or are out of order.
-pub fn apply(base: &str, edits: &[LineEdit]) -> Result<String, Misfit> {
+pub fn apply(base: &str, edits: &[LineEdit]) -> Result<String, PatchError> {
     let lines = Pieces::lines(base);
     let count = lines.count();
     let (mut made, mut at) = (String::with_capacity(base.len()), 0);
     for LineEdit { lines: range, text } in edits {
         if range.end > count {
-            return Err(Misfit::Beyond { line: range.end.max(range.start + 1), count });
+            return Err(PatchError::Beyond { line: range.end.max(range.start + 1), count });
         }
         if range.start < at {
-            return Err(Misfit::OutOfOrder { line: range.start + 1 });
+            return Err(PatchError::OutOfOrder { line: range.start + 1 });
         }
         made.push_str(lines.slice(at..range.start));
         made.push_str(text);
@@ -91,8 +91,8 @@ pub fn apply(base: &str, edits: &[LineEdit]) -> Result<String, Misfit> {
 ///
 /// # Errors
 /// When it is none, or does not fit.
-pub fn apply_unified(base: &str, diff: &str) -> Result<String, Misfit> {
-    let patch = diffy::Patch::from_str(diff).map_err(|error| Misfit::Malformed(error.to_string()))?;
+pub fn apply_unified(base: &str, diff: &str) -> Result<String, PatchError> {
+    let patch = diffy::Patch::from_str(diff).map_err(|error| PatchError::Malformed(error.to_string()))?;
     let lines = Pieces::lines(base);
     let mut edits = Vec::new();
     for hunk in patch.hunks() {
@@ -112,17 +112,17 @@ pub fn apply_unified(base: &str, diff: &str) -> Result<String, Misfit> {
         }
     }
     if edits.is_empty() {
-        return Err(Misfit::Empty);
+        return Err(PatchError::Empty);
     }
     apply(base, &edits)
 }
 
-fn require(lines: &Pieces<'_>, index: usize, expected: &str) -> Result<(), Misfit> {
+fn require(lines: &Pieces<'_>, index: usize, expected: &str) -> Result<(), PatchError> {
     match lines.get(index) {
-        None => Err(Misfit::Beyond { line: index + 1, count: lines.count() }),
+        None => Err(PatchError::Beyond { line: index + 1, count: lines.count() }),
         Some(found) if found == expected => Ok(()),
         Some(found) => {
-            Err(Misfit::OtherText { line: index + 1, found: quoted(found), expected: quoted(expected) })
+            Err(PatchError::OtherText { line: index + 1, found: quoted(found), expected: quoted(expected) })
         }
     }
 }
@@ -149,7 +149,7 @@ mod tests {
             }
             match apply_unified(&from, &unified) {
                 Ok(made) => prop_assert_eq!(made, to),
-                Err(misfit) => prop_assert!(misfit == Misfit::Empty && from == to, "{misfit}: {unified:?}"),
+                Err(misfit) => prop_assert!(misfit == PatchError::Empty && from == to, "{misfit}: {unified:?}"),
             }
         }
 
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn misfits_say_why() {
-        let told = |outcome: Result<String, Misfit>| outcome.unwrap_err().to_string();
+        let told = |outcome: Result<String, PatchError>| outcome.unwrap_err().to_string();
         let base = "a\nb\n";
         expect!["line 3 is beyond the end of the base, which has 2 lines"]
             .assert_eq(&told(apply(base, &[edit(1..3, "")])));

@@ -3,16 +3,16 @@
 use std::fmt::Write;
 use std::ops::Range;
 
-use super::diff::{Fate, Hunk};
+use super::diff::{ChangeTag, Hunk};
 
 /// Writes a hunk of whole lines, with its header.
 pub fn write(hunk: &Hunk<'_>, out: &mut String) {
     let _infallible = writeln!(out, "@@ -{} +{} @@", range(&hunk.from), range(&hunk.to));
     for part in &hunk.parts {
         let sign = match part.fate {
-            Fate::Same => ' ',
-            Fate::Deleted => '-',
-            Fate::Inserted => '+',
+            ChangeTag::Same => ' ',
+            ChangeTag::Deleted => '-',
+            ChangeTag::Inserted => '+',
         };
         for line in part.text.split_inclusive('\n') {
             out.push(sign);

@@ -5,13 +5,13 @@
 //! the end: the parts become those of the attachment's blob.
 
 mod digest;
-mod gathering;
 pub(crate) mod incoming;
-pub(crate) mod intake;
 mod kind;
+mod part_buffer;
 pub(crate) mod queries;
 pub mod rpc;
 mod store;
+pub(crate) mod upload_session;
 mod wire;
 
 use std::io::Write;
@@ -30,7 +30,7 @@ use uuid::Uuid;
 
 use crate::attachments::EntityType;
 
-pub use gathering::{PART_BYTES, PARTS_FOLDER};
+pub use part_buffer::{PART_BYTES, PARTS_FOLDER};
 
 /// Open uploads that one user may have.
 pub const MAX_OPEN_UPLOADS: i64 = 100;

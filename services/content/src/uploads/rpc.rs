@@ -8,12 +8,12 @@ use shared::access::Permission::AttachmentWrite;
 use shared::caller::Caller;
 use shared::error::{Error, ErrorReason, Result};
 use shared::idempotency;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::incoming::Incoming;
-use super::intake::{Intake, to_the_end};
+use super::upload_session::{Intake, to_the_end};
 use super::wire::{Chunks, CompleteUpload, CreateUpload, upload_id};
 use super::{MAX_OPEN_UPLOADS, Upload, UploadState, queries, too_large};
 use crate::NAME;
@@ -29,15 +29,14 @@ const TOO_MANY_RETRY: Duration = Duration::from_secs(60);
 /// The upload service.
 #[derive(Clone)]
 pub struct Uploads {
-    ground: Ground,
+    context: ServiceContext,
     entrance: Entrance,
     intake: Intake,
 }
 
 impl Uploads {
-    /// On this ground.
-    pub fn new(ground: Ground, entrance: Entrance, intake: Intake) -> Self {
-        Self { ground, entrance, intake }
+    pub fn new(context: ServiceContext, entrance: Entrance, intake: Intake) -> Self {
+        Self { context, entrance, intake }
     }
 
     async fn create(&self, caller: &Caller, wish: CreateUpload) -> Result<Upload> {
@@ -46,7 +45,7 @@ impl Uploads {
             return Err(too_large(self.intake.max_bytes()));
         }
         let (user_id, entity) = (caller.user()?.user_id, description.entity);
-        let place = place_of(&self.ground, entity).await?;
+        let place = place_of(&self.context, entity).await?;
         let mut upload = self.intake.plan(description, Some(size), Uuid::nil(), user_id);
         let (id, now) = (upload.id, upload.created_at);
         let entered = self.entrance.enter(caller, place, AttachmentWrite, |conn| {
@@ -91,7 +90,7 @@ impl Uploads {
     ) -> Result<Upload> {
         let Chunks { upload_id, offset } = incoming.header().await?.try_into()?;
         let upload = self.find(caller, upload_id).await?.finish();
-        self.intake.store(&self.ground.database, upload, offset, &mut incoming).await
+        self.intake.store(&self.context.database, upload, offset, &mut incoming).await
     }
 
     async fn complete(&self, caller: &Caller, wish: CompleteUpload) -> Result<Attachment> {
@@ -106,15 +105,15 @@ impl Uploads {
             let attachment = attachments::queries::get(&tx, upload.attachment_id).await?;
             return attachment.ok_or_else(|| Error::not_found("attachment", upload.attachment_id));
         }
-        upload.require_open(self.ground.clock.now())?;
+        upload.require_open(self.context.clock.now())?;
         if upload.entity_type == EntityType::Document && !has_document {
             return Err(Error::not_found("document", upload.entity_id));
         }
         let hash = self.intake.checked(&upload, sha256.as_deref())?;
         match self.intake.complete(tx, &upload, &hash, None).await? {
             Some(attachment) => {
-                self.ground.signal.announce();
-                still_there(&self.ground, attachment).await
+                self.context.signal.announce();
+                still_there(&self.context, attachment).await
             }
             None => self.completed_meanwhile(caller, id).await,
         }
@@ -124,7 +123,7 @@ impl Uploads {
     async fn completed_meanwhile(&self, caller: &Caller, id: Uuid) -> Result<Attachment> {
         let Entered { tx, found: upload, .. } = self.find(caller, id).await?;
         if upload.state != UploadState::Completed {
-            upload.require_open(self.ground.clock.now())?;
+            upload.require_open(self.context.clock.now())?;
             return Err(upload.offset_mismatch());
         }
         let attachment = attachments::queries::get(&tx, upload.attachment_id).await?;
@@ -133,22 +132,23 @@ impl Uploads {
 
     async fn cancel(&self, caller: &Caller, id: Uuid) -> Result<Upload> {
         let Entered { tx, found: upload, .. } = self.find(caller, id).await?;
-        if matches!(upload.state_at(self.ground.clock.now()), UploadState::Cancelled | UploadState::Expired) {
+        if matches!(upload.state_at(self.context.clock.now()), UploadState::Cancelled | UploadState::Expired)
+        {
             return Ok(upload);
         }
-        upload.require_open(self.ground.clock.now())?;
-        queries::cancel(tx, id, self.ground.clock.now()).await?;
-        self.ground.signal.announce();
+        upload.require_open(self.context.clock.now())?;
+        queries::cancel(tx, id, self.context.clock.now()).await?;
+        self.context.signal.announce();
         // Another call may have been quicker; this says how it ended.
         let ended = self.find(caller, id).await?.finish();
         if ended.state == UploadState::Completed {
-            ended.require_open(self.ground.clock.now())?
+            ended.require_open(self.context.clock.now())?
         }
         Ok(ended)
     }
 
     fn answer(&self, upload: Upload) -> Answer<pb::Upload> {
-        Ok(Response::new(upload.into_wire(self.ground.clock.now())))
+        Ok(Response::new(upload.into_wire(self.context.clock.now())))
     }
 }
 
@@ -168,7 +168,7 @@ impl Uploads {
     ) -> Answer<pb::Upload> {
         let caller = Caller::of(&request)?;
         let (service, incoming) = (self.clone(), Incoming::new(request.into_inner()));
-        let stored = to_the_end(&self.ground, async move { service.store(&caller, incoming).await });
+        let stored = to_the_end(&self.context, async move { service.store(&caller, incoming).await });
         self.answer(stored.await?)
     }
 

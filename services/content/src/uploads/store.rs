@@ -5,10 +5,10 @@ use shared::error::{Error, Result};
 use uuid::Uuid;
 
 use super::digest::RunningDigest;
-use super::gathering::{Gathering, PART_BYTES, path_of};
 use super::incoming::{Incoming, UploadMessage};
-use super::intake::Intake;
+use super::part_buffer::{Gathering, PART_BYTES, path_of};
 use super::queries::{self, WrittenPart};
+use super::upload_session::Intake;
 use super::{Upload, kind};
 
 impl Intake {

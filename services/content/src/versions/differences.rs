@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Version;
 use super::wire::version_number;
-use crate::texts::diff::{Diff, Fate, Hunk, Part, Unit};
+use crate::texts::diff::{ChangeTag, Diff, Hunk, Part, Unit};
 use crate::texts::unified;
 
 /// Most bytes of a diff in an answer.
@@ -141,9 +141,9 @@ impl From<&Hunk<'_>> for pb::DiffHunk {
 impl From<&Part<'_>> for pb::DiffPart {
     fn from(part: &Part<'_>) -> Self {
         let kind = match part.fate {
-            Fate::Same => pb::DiffPartKind::Same,
-            Fate::Deleted => pb::DiffPartKind::Deleted,
-            Fate::Inserted => pb::DiffPartKind::Inserted,
+            ChangeTag::Same => pb::DiffPartKind::Same,
+            ChangeTag::Deleted => pb::DiffPartKind::Deleted,
+            ChangeTag::Inserted => pb::DiffPartKind::Inserted,
         };
         Self { kind: kind.into(), text: part.text.to_owned() }
     }

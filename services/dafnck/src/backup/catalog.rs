@@ -8,7 +8,7 @@ use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
 
 use super::folder::BackupFolder;
-use super::ledger::{Entry, Ledger, digest};
+use super::manifest::{Entry, Manifest, digest};
 
 /// A base backup that is whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct BaseBackup {
     /// When it was complete. From here on any moment can be restored.
     pub end_time: DateTime<Utc>,
     /// The first piece of the log that it needs.
-    pub begin_log: LogPiece,
+    pub begin_log: WalSegment,
     /// Bytes of the database.
     pub size: u64,
     /// Which database, in which of its lives: a restored one begins another.
@@ -36,13 +36,13 @@ pub struct Life {
 
 /// The place of a piece of the log, whatever its timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LogPiece(u64);
+pub struct WalSegment(u64);
 
 /// Pieces of 16 MiB in 4 GiB: what PostgreSQL makes unless told otherwise.
 const PIECES_PER_FILE: u64 = 256;
 const NAME_LENGTH: usize = 24;
 
-impl LogPiece {
+impl WalSegment {
     /// The piece of a file, finished or partial, compressed or not; `None` for other files, as histories.
     pub fn of(name: &str) -> Option<Self> {
         let name = name.strip_suffix(".partial").unwrap_or(name);
@@ -55,7 +55,7 @@ impl LogPiece {
     }
 }
 
-impl std::fmt::Display for LogPiece {
+impl std::fmt::Display for WalSegment {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "{:08X}{:08X}", self.0 / PIECES_PER_FILE, self.0 % PIECES_PER_FILE)
     }
@@ -89,7 +89,7 @@ fn parse(id: &str, text: &str) -> anyhow::Result<Option<BaseBackup>> {
     Ok(Some(BaseBackup {
         id: id.to_owned(),
         end_time: end_time.to_utc(),
-        begin_log: LogPiece::of(field("begin_wal")?).context("begin_wal")?,
+        begin_log: WalSegment::of(field("begin_wal")?).context("begin_wal")?,
         size: field("size")?.parse().unwrap_or_default(),
         life: Life { system: field("systemid")?.to_owned(), timeline: field("timeline")?.parse()? },
     }))
@@ -100,35 +100,35 @@ fn parse(id: &str, text: &str) -> anyhow::Result<Option<BaseBackup>> {
 /// # Errors
 /// When the folder cannot be read or written.
 pub fn note_log(folder: &BackupFolder) -> anyhow::Result<()> {
-    let mut ledger = Ledger::open(&folder.log_ledger())?;
+    let mut manifest = Manifest::open(&folder.log_manifest())?;
     let root = folder.log();
     let mut there = BTreeSet::new();
     for path in files_below(&root)? {
         let name = path.strip_prefix(&root)?.to_string_lossy().into_owned();
         // The rest are Barman's own notes.
-        if path.file_name().is_none_or(|name| LogPiece::of(&name.to_string_lossy()).is_none()) {
+        if path.file_name().is_none_or(|name| WalSegment::of(&name.to_string_lossy()).is_none()) {
             continue;
         }
-        if !ledger.entries().contains_key(&name) {
+        if !manifest.entries().contains_key(&name) {
             let (size, sha256) = digest(&path)?;
-            ledger.note(Entry { path: name.clone(), size, sha256, gone_at: None, removed: false })?;
+            manifest.note(Entry { path: name.clone(), size, sha256, gone_at: None, removed: false })?;
         }
         there.insert(name);
     }
     let gone: Vec<Entry> =
-        ledger.entries().values().filter(|entry| !there.contains(&entry.path)).cloned().collect();
+        manifest.entries().values().filter(|entry| !there.contains(&entry.path)).cloned().collect();
     for entry in gone {
-        ledger.note(Entry { removed: true, ..entry })?;
+        manifest.note(Entry { removed: true, ..entry })?;
     }
-    ledger.sync()
+    manifest.sync()
 }
 
 /// Whether no finished piece of the log has been taken over yet.
 ///
 /// # Errors
-/// When the ledger cannot be read.
+/// When the manifest cannot be read.
 pub fn is_log_empty(folder: &BackupFolder) -> anyhow::Result<bool> {
-    Ok(Ledger::read(&folder.log_ledger())?.is_empty())
+    Ok(Manifest::read(&folder.log_manifest())?.is_empty())
 }
 
 /// Refuses a log with a gap or a changed piece after this base backup.
@@ -136,17 +136,17 @@ pub fn is_log_empty(folder: &BackupFolder) -> anyhow::Result<bool> {
 /// # Errors
 /// What is missing or damaged.
 pub fn check_log(folder: &BackupFolder, backup: &BaseBackup) -> anyhow::Result<()> {
-    let ledger = Ledger::read(&folder.log_ledger())?;
+    let manifest = Manifest::read(&folder.log_manifest())?;
     let mut pieces = BTreeSet::new();
     for place in [folder.log(), folder.server().join("streaming")] {
         for path in files_below(&place)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let Some(piece) = LogPiece::of(&name).filter(|piece| *piece >= backup.begin_log) else {
+            let Some(piece) = WalSegment::of(&name).filter(|piece| *piece >= backup.begin_log) else {
                 continue;
             };
             pieces.insert(piece);
             let known =
-                path.strip_prefix(folder.log()).ok().and_then(|name| ledger.get(&*name.to_string_lossy()));
+                path.strip_prefix(folder.log()).ok().and_then(|name| manifest.get(&*name.to_string_lossy()));
             if let Some(known) = known {
                 let (size, sha256) = digest(&path)?;
                 ensure!(
@@ -165,7 +165,7 @@ pub fn check_log(folder: &BackupFolder, backup: &BaseBackup) -> anyhow::Result<(
                 backup.id
             );
         }
-        wanted = LogPiece(piece.0 + 1);
+        wanted = WalSegment(piece.0 + 1);
     }
     ensure!(wanted != backup.begin_log, "the log of the base backup {} is missing: {wanted}", backup.id);
     Ok(())
@@ -198,12 +198,12 @@ mod tests {
 
     #[test]
     fn pieces_of_the_log_follow_each_other_over_files_and_timelines() {
-        let piece = |name| LogPiece::of(name).unwrap();
+        let piece = |name| WalSegment::of(name).unwrap();
         assert_eq!(piece("0000000100000000000000FF").0 + 1, piece("000000020000000100000000").0);
         assert_eq!(piece("00000001000000010000000A.partial"), piece("00000002000000010000000A"));
         assert_eq!(piece("00000001000000010000000A").to_string(), "000000010000000A");
         for other in ["00000002.history", "main-xlog.db", "000000010000000000000004.00000028.backup", ""] {
-            assert_eq!(LogPiece::of(other), None, "{other}");
+            assert_eq!(WalSegment::of(other), None, "{other}");
         }
     }
 

@@ -1,6 +1,6 @@
-//! Where copies of the file store's objects are, a folder or a bucket, with the ledger that tells of them.
+//! Where copies of the file store's objects are, a folder or a bucket, with the manifest that tells of them.
 //!
-//! A ledger in a bucket is worked on in a folder of this machine, and put back whole, unless another run has put back its own
+//! A manifest in a bucket is worked on in a folder of this machine, and put back whole, unless another run has put back its own
 //! meanwhile: then it begins anew from that one. Killed in between, a run leaves at most objects without a line, which the
 //! next one copies again.
 
@@ -18,22 +18,22 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use super::folder::write_private;
-use super::ledger::{Entry, Ledger};
+use super::manifest::{Entry, Manifest};
 
-/// The names of the ledger, of what the copies are below, and of when they were last made.
-const LEDGER: &str = "files.ledger";
+/// The names of the manifest, of what the copies are below, and of when they were last made.
+const LEDGER: &str = "files.manifest";
 pub(super) const OBJECTS: &str = "files";
 const KEPT_AT: &str = "files.kept";
 
 /// Copies that are written.
 pub struct Copies {
-    ledger: Ledger,
+    manifest: Manifest,
     objects: Storage,
     place: Storage,
     bucket: Option<BucketLedger>,
 }
 
-/// The ledger of a bucket.
+/// The manifest of a bucket.
 struct BucketLedger {
     /// Where it is worked on.
     work: TempDir,
@@ -41,14 +41,14 @@ struct BucketLedger {
     edition: Edition,
 }
 
-/// Another run has written the ledger meanwhile; what this one has copied is harmless.
+/// Another run has written the manifest meanwhile; what this one has copied is harmless.
 #[derive(Debug, thiserror::Error)]
 #[error("another run works on the same copies")]
 pub struct Overtaken;
 
 /// Copies that are only read.
 pub struct KeptCopies {
-    /// What the ledger says, by name.
+    /// What the manifest says, by name.
     pub entries: BTreeMap<String, Entry>,
     /// What was in the store by then is here; not known of copies that tell of it elsewhere.
     pub kept_at: Option<DateTime<Utc>>,
@@ -67,7 +67,7 @@ fn open_folder(folder: &Path) -> anyhow::Result<Storage> {
     open(folder, &BucketOptions::default())
 }
 
-/// The bucket, the part of it with the copies themselves, and its ledger.
+/// The bucket, the part of it with the copies themselves, and its manifest.
 async fn open_bucket(options: &BucketOptions) -> anyhow::Result<(Storage, Storage, BucketLedger)> {
     let url = options.storage_url.as_deref().unwrap_or_default().trim_end_matches('/');
     let below = BucketOptions { storage_url: Some(format!("{url}/{OBJECTS}")), ..options.clone() };
@@ -84,41 +84,41 @@ impl Copies {
     /// In a folder of this machine, its owner's alone and made if missing, which no other run works in.
     ///
     /// # Errors
-    /// When it cannot be made, or its ledger cannot be written.
+    /// When it cannot be made, or its manifest cannot be written.
     pub fn in_folder(root: &Path) -> anyhow::Result<Self> {
         let objects = root.join(OBJECTS);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&objects);
         made.with_context(|| format!("cannot make the folder {}", objects.display()))?;
-        let ledger = Ledger::open(&root.join(LEDGER))?;
-        Ok(Self { ledger, objects: open_folder(&objects)?, place: open_folder(root)?, bucket: None })
+        let manifest = Manifest::open(&root.join(LEDGER))?;
+        Ok(Self { manifest, objects: open_folder(&objects)?, place: open_folder(root)?, bucket: None })
     }
 
-    /// In a bucket. Of several runs at once, one is the first to write the ledger; the others are [`Overtaken`].
+    /// In a bucket. Of several runs at once, one is the first to write the manifest; the others are [`Overtaken`].
     ///
     /// # Errors
     /// When it does not answer.
     pub async fn in_bucket(options: &BucketOptions) -> anyhow::Result<Self> {
         let (place, objects, bucket) = open_bucket(options).await?;
-        let ledger = Ledger::open(&bucket.work.path().join(LEDGER))?;
-        Ok(Self { ledger, objects, place, bucket: Some(bucket) })
+        let manifest = Manifest::open(&bucket.work.path().join(LEDGER))?;
+        Ok(Self { manifest, objects, place, bucket: Some(bucket) })
     }
 
-    /// What the ledger says, by name.
+    /// What the manifest says, by name.
     pub fn entries(&self) -> &BTreeMap<String, Entry> {
-        self.ledger.entries()
+        self.manifest.entries()
     }
 
     pub(super) fn note(&mut self, entry: Entry) -> anyhow::Result<()> {
-        self.ledger.note(entry)
+        self.manifest.note(entry)
     }
 
     /// Makes everything noted last.
     pub(super) async fn sync(&mut self) -> anyhow::Result<()> {
-        self.ledger.sync()?;
+        self.manifest.sync()?;
         if let Some(bucket) = &mut self.bucket {
             let text = fs::read(bucket.work.path().join(LEDGER))?;
             let put = self.place.put_edition(LEDGER, text, &bucket.edition).await;
-            bucket.edition = put.context("the ledger of the copies")?.ok_or(Overtaken)?;
+            bucket.edition = put.context("the manifest of the copies")?.ok_or(Overtaken)?;
         }
         Ok(())
     }
@@ -177,7 +177,7 @@ impl KeptCopies {
     pub async fn in_folder(root: &Path) -> anyhow::Result<Self> {
         let objects = root.join(OBJECTS);
         anyhow::ensure!(objects.is_dir(), "{} holds no copies of files", root.display());
-        let entries = Ledger::read(&root.join(LEDGER))?;
+        let entries = Manifest::read(&root.join(LEDGER))?;
         Ok(Self { entries, kept_at: kept_at(&open_folder(root)?).await?, objects: open_folder(&objects)? })
     }
 
@@ -187,7 +187,7 @@ impl KeptCopies {
     /// When it does not answer.
     pub async fn in_bucket(options: &BucketOptions) -> anyhow::Result<Self> {
         let (place, objects, bucket) = open_bucket(options).await?;
-        let entries = Ledger::read(&bucket.work.path().join(LEDGER))?;
+        let entries = Manifest::read(&bucket.work.path().join(LEDGER))?;
         Ok(Self { entries, kept_at: kept_at(&place).await?, objects })
     }
 

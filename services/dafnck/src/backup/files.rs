@@ -10,7 +10,7 @@ use content::storage::Storage;
 use futures::TryStreamExt;
 
 use super::copies::Copies;
-use super::ledger::Entry;
+use super::manifest::Entry;
 
 /// What one run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 //! ```text
 //! status.json  metrics.prom         what became of the last runs, for people and for monitoring
 //! barman/main/                      base backups and the log, as Barman keeps them
-//! log.ledger                        size and SHA-256 of every finished piece of the log
-//! files/  files.ledger              objects of the file store, and size and SHA-256 of each
+//! log.manifest                        size and SHA-256 of every finished piece of the log
+//! files/  files.manifest              objects of the file store, and size and SHA-256 of each
 //! secrets/<when>/                   passwords and keys, as they were from then on
 //! lock  barman.*                    one writer at a time; how Barman is called
 //! ```
@@ -88,9 +88,9 @@ impl BackupFolder {
         self.server().join("wals")
     }
 
-    /// The ledger of the log.
-    pub fn log_ledger(&self) -> PathBuf {
-        self.root.join("log.ledger")
+    /// The manifest of the log.
+    pub fn log_manifest(&self) -> PathBuf {
+        self.root.join("log.manifest")
     }
 
     /// Objects of the file store.

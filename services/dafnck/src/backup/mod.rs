@@ -7,15 +7,15 @@
 //! was. One run works in a folder at a time.
 //!
 //! The first run turns the backup on: from then on the suite, whenever it runs, follows with its log and files
-//! ([`keeper`]), makes a base backup a day and tries a restore a week.
+//! ([`scheduler`]), makes a base backup a day and tries a restore a week.
 
 pub mod catalog;
 pub mod copies;
 pub mod files;
 pub mod folder;
-pub mod keeper;
-pub mod ledger;
-pub mod second_place;
+pub mod manifest;
+pub mod mirror;
+pub mod scheduler;
 pub mod secrets;
 pub mod server;
 pub mod settings;
@@ -48,7 +48,7 @@ day, keeps what is needed to restore any moment of the last 30 days, and tries a
 restore once a week (`dafnck drill`). `dafnck backup off` ends that.
 
 The folder holds everybody's data and the suite's keys, readable by you alone.
-Put it on another disk, or give --second-place.";
+Put it on another disk, or give --mirror.";
 
 /// Which suite, and where to.
 #[derive(Args, Clone, Debug)]
@@ -57,18 +57,18 @@ pub struct BackupOptions {
     #[arg(long, env = "DAFNCK_BACKUP_FOLDER", global = true)]
     pub backup_folder: Option<PathBuf>,
     /// Folder that is kept equal to the backup folder, on another disk. Default: the one of the last time, else none
-    #[arg(long, env = "DAFNCK_SECOND_PLACE", global = true)]
-    pub second_place: Option<PathBuf>,
+    #[arg(long, env = "DAFNCK_MIRROR", global = true)]
+    pub mirror: Option<PathBuf>,
     /// Which suite, and with what.
     #[command(flatten)]
-    pub place: LocalPlace,
+    pub place: LocalSuite,
     #[command(subcommand)]
     action: Option<Action>,
 }
 
 /// The folders of a suite that runs on this machine.
 #[derive(Args, Clone, Debug)]
-pub struct LocalPlace {
+pub struct LocalSuite {
     /// Data folder of the suite
     #[arg(long, env = "DAFNCK_DATA_FOLDER", default_value = DEFAULT_DATA_FOLDER, global = true)]
     pub data_folder: PathBuf,
@@ -120,10 +120,10 @@ impl BackupOptions {
         let absolute = |folder: &PathBuf| std::path::absolute(folder);
         let said = self.backup_folder.as_ref().map(absolute).transpose()?;
         let folder = said.or_else(|| last.as_ref().map(|last| last.folder.clone()));
-        let second = self.second_place.as_ref().map(absolute).transpose()?;
+        let second = self.mirror.as_ref().map(absolute).transpose()?;
         Ok(BackupSettings {
             folder: folder.map_or_else(|| std::path::absolute(DEFAULT_BACKUP_FOLDER), Ok)?,
-            second_place: second.or_else(|| last.and_then(|last| last.second_place)),
+            mirror: second.or_else(|| last.and_then(|last| last.mirror)),
         })
     }
 }
@@ -147,7 +147,7 @@ async fn follow(options: &BackupOptions) -> anyhow::Result<()> {
     job.settings.write(&options.place.data_folder)?;
     job.server.wait_until_received(true).await?;
     job.catch_up(true).await?;
-    job.copy_to_second_place().await
+    job.copy_to_mirror().await
 }
 
 fn list(settings: &BackupSettings) -> anyhow::Result<()> {
@@ -181,7 +181,7 @@ async fn off(options: &BackupOptions) -> anyhow::Result<()> {
 
 impl Job {
     /// The running suite of this place.
-    pub(crate) async fn open(place: &LocalPlace, settings: BackupSettings) -> anyhow::Result<Self> {
+    pub(crate) async fn open(place: &LocalSuite, settings: BackupSettings) -> anyhow::Result<Self> {
         let folder = BackupFolder::make(&settings.folder)?;
         let server = BackupServer::open(folder, &place.data_folder, &place.cache_folder).await?;
         let storage = place.storage(&place.data_folder)?;
@@ -210,7 +210,7 @@ impl Job {
             files::prune(&mut Copies::in_folder(folder.root())?, oldest.end_time).await?;
             Status::update(folder, |status| status.window_start = Some(oldest.end_time))?;
         }
-        self.copy_to_second_place().await?;
+        self.copy_to_mirror().await?;
         Ok(made)
     }
 
@@ -239,25 +239,25 @@ impl Job {
     ///
     /// # Errors
     /// When it cannot; also noted in the status.
-    pub(crate) async fn copy_to_second_place(&self) -> anyhow::Result<()> {
-        let Some(second) = &self.settings.second_place else { return Ok(()) };
+    pub(crate) async fn copy_to_mirror(&self) -> anyhow::Result<()> {
+        let Some(second) = &self.settings.mirror else { return Ok(()) };
         let folder = &self.server.folder;
-        let copied = second_place::copy(folder, second).await;
+        let copied = mirror::copy(folder, second).await;
         Status::update(folder, |status| {
-            status.second_place = Some(second.display().to_string());
+            status.mirror = Some(second.display().to_string());
             match &copied {
                 Ok(()) => {
-                    status.last_second_place_at = Some(Utc::now());
-                    status.last_second_place_outcome = Some(OK.to_owned());
+                    status.last_mirror_at = Some(Utc::now());
+                    status.last_mirror_outcome = Some(OK.to_owned());
                 }
-                Err(error) => status.last_second_place_outcome = Some(format!("{error:#}")),
+                Err(error) => status.last_mirror_outcome = Some(format!("{error:#}")),
             }
         })?;
         copied.context("the backup is made, but the second place is not equal to it")
     }
 }
 
-impl LocalPlace {
+impl LocalSuite {
     /// The file store of the suite whose data is in this folder.
     pub(crate) fn storage(&self, data_folder: &Path) -> anyhow::Result<Storage> {
         Storage::open(&StorageOptions {

@@ -18,7 +18,7 @@ pub struct BackupSettings {
     pub folder: PathBuf,
     /// The second one, kept equal.
     #[serde(default)]
-    pub second_place: Option<PathBuf>,
+    pub mirror: Option<PathBuf>,
 }
 
 impl BackupSettings {

@@ -29,11 +29,11 @@ pub struct Status {
     /// The first moment that can be restored.
     pub window_start: Option<DateTime<Utc>>,
     /// Where the second copy is, and when it was last made equal.
-    pub second_place: Option<String>,
-    /// See `second_place`.
-    pub last_second_place_at: Option<DateTime<Utc>>,
+    pub mirror: Option<String>,
+    /// See `mirror`.
+    pub last_mirror_at: Option<DateTime<Utc>>,
     /// `ok`, or why the last attempt failed.
-    pub last_second_place_outcome: Option<String>,
+    pub last_mirror_outcome: Option<String>,
     /// When restoring was last tried.
     pub last_drill_at: Option<DateTime<Utc>>,
     /// When it last succeeded.
@@ -85,14 +85,14 @@ impl Status {
             ("backup_last_success", self.last_backup_at),
             ("backup_log_last", self.last_wal_at),
             ("backup_files_last", self.last_files_at),
-            ("backup_second_place_last", self.last_second_place_at),
+            ("backup_mirror_last", self.last_mirror_at),
             ("backup_drill_last", self.last_drill_at),
             ("backup_drill_last_success", self.last_drill_success_at),
             ("backup_window_start", self.window_start),
         ];
         let failures = [
             ("backup_failed", &self.last_backup_outcome),
-            ("backup_second_place_failed", &self.last_second_place_outcome),
+            ("backup_mirror_failed", &self.last_mirror_outcome),
             ("backup_drill_failed", &self.last_drill_outcome),
         ];
         let times = times

@@ -68,11 +68,8 @@ pub(super) async fn roles(urls: &[(String, Secret)]) -> Vec<Finding> {
 /// Whether Redis answers and can save, and how it is set.
 pub(super) async fn redis(places: &Places) -> Vec<Finding> {
     let look = async {
-        let store = RedisStore::believing(
-            places.redis_tls_ca.as_deref(),
-            &places.redis_url,
-            &places.redis_key_prefix,
-        )?;
+        let store =
+            RedisStore::with_ca(places.redis_tls_ca.as_deref(), &places.redis_url, &places.redis_key_prefix)?;
         // A text, or of a cluster one of each node.
         let told: redis::Value = patiently(&store, &redis::cmd("INFO")).await?;
         // An account that may not ask is no illness.

@@ -67,13 +67,13 @@ fn judge(status: &Status, now: DateTime<Utc>) -> Vec<Finding> {
         let says = format!("restoring last succeeded {}", told(status.last_drill_success_at));
         findings.push(Finding::warning("backup", says, "try a restore, weekly: `dafnck drill`"));
     }
-    if status.second_place.is_some() && is_late(status.last_second_place_at, BACKUP_AGE) {
-        let says = format!("the second place was made equal {}", told(status.last_second_place_at));
+    if status.mirror.is_some() && is_late(status.last_mirror_at, BACKUP_AGE) {
+        let says = format!("the second place was made equal {}", told(status.last_mirror_at));
         findings.push(Finding::warning("backup", says, "see that it is mounted and has room"));
     }
     for (what, outcome) in [
         ("base backup", &status.last_backup_outcome),
-        ("copy to the second place", &status.last_second_place_outcome),
+        ("copy to the second place", &status.last_mirror_outcome),
         ("drill", &status.last_drill_outcome),
     ] {
         if let Some(why) = outcome.as_deref().filter(|outcome| *outcome != OK) {
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(one(&failed), (Level::Critical, "the last drill failed: a table differs".to_owned()));
         let young = Status { last_drill_success_at: None, window_start: ago(100), ..good.clone() };
         assert_eq!(one(&young).0, Level::Ok, "the first drill is yet to come");
-        let unequal = Status { second_place: Some("/mnt".to_owned()), ..good.clone() };
+        let unequal = Status { mirror: Some("/mnt".to_owned()), ..good.clone() };
         assert_eq!(one(&unequal).0, Level::Warning);
         assert_eq!(found(&Status::default()).len(), 4);
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use local_servers::Reaching;
+use local_servers::ConnectionInfo;
 use shared::config::{DEFAULT_REDIS_KEY_PREFIX, Secret, SiblingOptions, TlsOptions};
 
 use crate::administration::{AdminOptions, RedisPlace};
@@ -110,7 +110,7 @@ impl DoctorOptions {
         Ok(places)
     }
 
-    fn local_role_url(&self, reaching: &Reaching, role: Role, password: &Secret) -> Secret {
+    fn local_role_url(&self, reaching: &ConnectionInfo, role: Role, password: &Secret) -> Secret {
         let database = self.admin.databases.database_of(role.service(), DATABASE);
         reaching.postgres_url(&role.name(), password.expose(), self.admin.postgres_port, &database)
     }
@@ -119,11 +119,11 @@ impl DoctorOptions {
 impl Places {
     /// The backup of the local suite, if it is turned on.
     fn look_at_backup(&mut self, settings: Option<BackupSettings>) {
-        let Some(BackupSettings { folder, second_place }) = settings else {
+        let Some(BackupSettings { folder, mirror }) = settings else {
             self.backup = BackupPlace::Nowhere;
             return;
         };
-        self.folders.extend([folder.clone()].into_iter().chain(second_place));
+        self.folders.extend([folder.clone()].into_iter().chain(mirror));
         self.backup = BackupPlace::Folder(folder);
     }
 }

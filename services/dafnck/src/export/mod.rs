@@ -8,12 +8,12 @@
 //! says why.
 
 mod files;
-mod kept;
-mod moments;
 mod output;
 mod report;
-mod telling;
+mod snapshots;
 mod wire;
+mod writer;
+mod written_ids;
 
 use std::path::PathBuf;
 
@@ -24,10 +24,10 @@ use uuid::Uuid;
 use crate::operator::OperatorOptions;
 use crate::progress::Progress;
 use files::Files;
-use moments::Moments;
 use output::Output;
 pub use report::Report;
-use telling::Telling;
+use snapshots::Snapshots;
+use writer::ExportWriter;
 
 /// Most projects that are named.
 const MAX_PROJECTS: usize = 1_000;
@@ -90,9 +90,9 @@ pub async fn run(options: &ExportOptions, progress: &Progress) -> anyhow::Result
     ensure!(options.projects.len() <= MAX_PROJECTS, "at most {MAX_PROJECTS} projects can be named");
     let services = options.operator.services()?;
     let files = Files::beside(&options.file, &options.files, &services)?;
-    let moments = Moments::fix(&services, &options.projects).await?;
+    let moments = Snapshots::fix(&services, &options.projects).await?;
     let output = Output::create(&options.file, options.replace)?;
-    let mut telling = Telling::new(output, files, !options.projects.is_empty(), progress);
+    let mut telling = ExportWriter::new(output, files, !options.projects.is_empty(), progress);
     match telling.tell(moments, &services).await {
         Ok(()) => telling.finish().await,
         Err(error) => {

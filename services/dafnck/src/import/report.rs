@@ -184,8 +184,8 @@ mod tests {
     #[test]
     fn refused_lines_are_listed_by_reason() {
         let mut report = Report::default();
-        report.take(Kind::User, shared::importing::created(1));
-        report.take(Kind::User, shared::importing::unchanged(2));
+        report.take(Kind::User, shared::import::created(1));
+        report.take(Kind::User, shared::import::unchanged(2));
         for line in [7, 3, 4, 5] {
             report.refuse(refusal(Some(Kind::User), line, "the username is taken"));
         }

@@ -96,7 +96,7 @@ pub async fn command(options: &MaintainOptions) -> anyhow::Result<()> {
         let shutdown = CancellationToken::new();
         tokio::spawn(cancel_on_signal(shutdown.clone()));
         let folder = options.admin.is_local().then_some(options.admin.data_folder.as_path());
-        shutdown.run_until_cancelled(again_and_again(options.admin.urls()?, folder)).await;
+        shutdown.run_until_cancelled(run_periodically(options.admin.urls()?, folder)).await;
         return Ok(());
     }
     let mut failed = Vec::new();
@@ -199,7 +199,7 @@ async fn note(
 
 /// Maintains databases, and the logs of a local suite, again and again; what fails is said in the log, in
 /// `maintenance_runs` and by the doctor.
-pub async fn again_and_again(urls: Vec<Secret>, data_folder: Option<&Path>) -> Infallible {
+pub async fn run_periodically(urls: Vec<Secret>, data_folder: Option<&Path>) -> Infallible {
     let mut interval = tokio::time::interval(INTERVAL);
     loop {
         interval.tick().await;

@@ -20,14 +20,14 @@ use super::{FilesReport, RestoreOptions, Sessions, Tables, Target, all_fingerpri
 use crate::backup::server::BackupServer;
 use crate::backup::settings::BackupSettings;
 use crate::backup::status::{OK, Status};
-use crate::backup::{Job, LocalPlace};
+use crate::backup::{Job, LocalSuite};
 
 /// Which suite.
 #[derive(Args, Clone, Debug)]
 pub struct DrillOptions {
     /// The suite.
     #[command(flatten)]
-    pub place: LocalPlace,
+    pub place: LocalSuite,
 }
 
 /// What a drill has compared.
@@ -69,7 +69,7 @@ pub async fn command(options: &DrillOptions) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the backup cannot be restored as it should.
-pub async fn run(server: &BackupServer, place: &LocalPlace) -> anyhow::Result<DrillReport> {
+pub async fn run(server: &BackupServer, place: &LocalSuite) -> anyhow::Result<DrillReport> {
     let began = Instant::now();
     let outcome = try_restore(server, place).await;
     let _lock = server.folder.lock().await?;
@@ -87,7 +87,7 @@ pub async fn run(server: &BackupServer, place: &LocalPlace) -> anyhow::Result<Dr
     Ok(DrillReport { seconds: began.elapsed().as_secs_f64(), ..outcome? })
 }
 
-async fn try_restore(server: &BackupServer, place: &LocalPlace) -> anyhow::Result<DrillReport> {
+async fn try_restore(server: &BackupServer, place: &LocalSuite) -> anyhow::Result<DrillReport> {
     let (point, before, after) = set_mark(server, place).await?;
     // The servers' user, another one when root runs us, passes through.
     let scratch = tempfile::Builder::new().permissions(Permissions::from_mode(0o711)).tempdir()?;
@@ -110,7 +110,7 @@ async fn try_restore(server: &BackupServer, place: &LocalPlace) -> anyhow::Resul
 }
 
 /// Sets the mark, with what the tables held before and after it, and waits until it is in the backup.
-async fn set_mark(server: &BackupServer, place: &LocalPlace) -> anyhow::Result<(String, Tables, Tables)> {
+async fn set_mark(server: &BackupServer, place: &LocalSuite) -> anyhow::Result<(String, Tables, Tables)> {
     let point = format!("dafnck-drill-{}", Uuid::now_v7().simple());
     let connect = async |name: String| server.connect(&name).await;
     let before = all_fingerprints(connect).await?;
@@ -118,7 +118,7 @@ async fn set_mark(server: &BackupServer, place: &LocalPlace) -> anyhow::Result<(
     mark.execute(&mut server.connect("postgres").await?).await?;
     let after = all_fingerprints(connect).await?;
     let _lock = server.folder.lock().await?;
-    let settings = BackupSettings { folder: server.folder.root().to_owned(), second_place: None };
+    let settings = BackupSettings { folder: server.folder.root().to_owned(), mirror: None };
     Job::open(place, settings).await?.catch_up(true).await?;
     Ok((point, before, after))
 }

@@ -25,12 +25,12 @@ pub use database::{Fingerprint, Tables, all_fingerprints, databases};
 pub use files::FilesReport;
 pub use target::Target;
 
-use crate::backup::catalog::{self, BaseBackup, LogPiece};
+use crate::backup::catalog::{self, BaseBackup, WalSegment};
 use crate::backup::copies::KeptCopies;
 use crate::backup::folder::{BackupFolder, SERVER};
 use crate::backup::secrets::KeptSecrets;
 use crate::backup::status::Status;
-use crate::backup::{DEFAULT_BACKUP_FOLDER, LocalPlace, server};
+use crate::backup::{DEFAULT_BACKUP_FOLDER, LocalSuite, server};
 use crate::end_sessions::{self, Ended};
 use crate::run::DEFAULT_CACHE_FOLDER;
 
@@ -274,7 +274,7 @@ fn copy_newest_log(folder: &BackupFolder, place: &RestorePlace) -> anyhow::Resul
     for entry in fs::read_dir(folder.server().join("streaming"))? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if LogPiece::of(&name).is_some() && !name.ends_with(".partial") {
+        if WalSegment::of(&name).is_some() && !name.ends_with(".partial") {
             fs::copy(entry.path(), place.postgres().join("barman_wal").join(name))?;
         }
     }
@@ -288,7 +288,7 @@ impl Restored {
     }
 
     async fn files(&self, folder: &BackupFolder, options: &RestoreOptions) -> anyhow::Result<FilesReport> {
-        let place = LocalPlace {
+        let place = LocalSuite {
             data_folder: options.into.clone(),
             cache_folder: options.cache_folder.clone(),
             bucket: options.bucket.clone(),

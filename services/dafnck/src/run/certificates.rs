@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{Days, TimeDelta, Utc};
-use local_servers::{LocalServers, Reaching};
+use local_servers::{ConnectionInfo, LocalServers};
 use shared::config::{SiblingOptions, TlsOptions};
 use shared::tls;
 
@@ -68,7 +68,7 @@ pub(crate) fn complete(
     tls: &TlsOptions,
 ) -> (SiblingOptions, TlsOptions) {
     let (mut siblings, mut tls) = (siblings.clone(), tls.clone());
-    let speaks_tls = Reaching::of(data_folder).is_ok_and(|reaching| reaching.authority().is_some());
+    let speaks_tls = ConnectionInfo::of(data_folder).is_ok_and(|reaching| reaching.authority().is_some());
     if tls.tls_ca.is_some() || !speaks_tls {
         return (siblings, tls);
     }

@@ -11,14 +11,14 @@ use shared::database;
 use super::say;
 use crate::services::{REFERENCES, migration_sets};
 use local_servers::prepare;
-use local_servers::suite::{DatabaseForm, NAMES, Role};
+use local_servers::suite::{DatabaseTopology, NAMES, Role};
 
 /// The one database; of four, what comes before the name of the service.
 pub(crate) const NAME: &str = "dafnck";
 
 /// Prepares one database or four. Data that is there in the other form is never left behind silently.
 pub(super) async fn prepare(
-    form: DatabaseForm,
+    form: DatabaseTopology,
     servers: &LocalServers,
     role_password: &Secret,
 ) -> anyhow::Result<()> {
@@ -26,11 +26,11 @@ pub(super) async fn prepare(
     refuse_other_form(form, &url("postgres")).await?;
     let mut steps = 0;
     match form {
-        DatabaseForm::One => {
+        DatabaseTopology::One => {
             create(NAME, &url("postgres")).await?;
             steps += prepare::migrate_all(&url(NAME), &migration_sets(), &REFERENCES).await?;
         }
-        DatabaseForm::Four => {
+        DatabaseTopology::Four => {
             for set in migration_sets() {
                 let name = form.database_of(set.name, NAME);
                 create(&name, &url("postgres")).await?;
@@ -59,10 +59,10 @@ async fn count_statements(url: &Secret) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn refuse_other_form(form: DatabaseForm, admin_url: &Secret) -> anyhow::Result<()> {
+async fn refuse_other_form(form: DatabaseTopology, admin_url: &Secret) -> anyhow::Result<()> {
     let (other, option) = match form {
-        DatabaseForm::One => (DatabaseForm::Four, "four"),
-        DatabaseForm::Four => (DatabaseForm::One, "one"),
+        DatabaseTopology::One => (DatabaseTopology::Four, "four"),
+        DatabaseTopology::Four => (DatabaseTopology::One, "one"),
     };
     for service in NAMES {
         let name = other.database_of(service, NAME);

@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use content::storage::StorageOptions;
-use identity::sealing::KeyRingOptions;
+use identity::encryption::KeyRingOptions;
 use identity::{IdentityOptions, PasswordOptions};
-use local_servers::{DataPlace, LocalOptions, LocalServers, LogReceiver};
+use local_servers::{DataDirectory, LocalOptions, LocalServers, LogReceiver};
 use shared::clock::Clock;
 use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, DatabaseOptions, Secret};
 use shared::mail::{Destination, MailOptions};
@@ -34,7 +34,7 @@ pub use secrets::Secrets;
 pub(crate) use certificates::complete;
 pub(crate) use databases::NAME as DATABASE;
 
-use crate::backup::{LocalPlace, keeper};
+use crate::backup::{LocalSuite, scheduler};
 use crate::health;
 use crate::maintain;
 use crate::restore;
@@ -101,7 +101,7 @@ pub async fn command(options: RunOptions) -> anyhow::Result<()> {
     };
     let outcome = tokio::select! {
         never = renewal => match never {},
-        never = maintain::again_and_again(urls, Some(&data_folder)) => match never {},
+        never = maintain::run_periodically(urls, Some(&data_folder)) => match never {},
         () = shutdown.cancelled() => Ok(()),
         failure = failure(&mut running.services, &running.servers) => Err(failure),
     };
@@ -122,7 +122,7 @@ async fn start(options: &RunOptions, listeners: [TcpListener; 4]) -> anyhow::Res
     let servers = local_servers::start(
         LocalOptions {
             cache: options.cache_folder.clone(),
-            data: DataPlace::Persistent(data_folder),
+            data: DataDirectory::Persistent(data_folder),
             postgres_port: Some(options.postgres_port),
             redis_port: Some(options.redis_port),
             postgres_bin: options.postgres_bin_dir.clone(),
@@ -208,12 +208,12 @@ async fn start_services(
 impl Following {
     fn start(options: &RunOptions) -> Self {
         let stop = CancellationToken::new();
-        let place = LocalPlace {
+        let place = LocalSuite {
             data_folder: options.data_folder.clone(),
             cache_folder: options.cache_folder.clone(),
             bucket: options.bucket.clone(),
         };
-        let task = tokio::spawn(keeper::follow(place, stop.clone()));
+        let task = tokio::spawn(scheduler::follow(place, stop.clone()));
         Self { stop, task }
     }
 

@@ -9,7 +9,7 @@ use identity::{RegistrationMode, SessionOptions};
 use shared::config::{LimitOptions, ProxyOptions, TelemetryOptions};
 use shared::mail::{Destination, Mailbox};
 
-use local_servers::suite::{DEFAULT_PORTS, DatabaseForm};
+use local_servers::suite::{DEFAULT_PORTS, DatabaseTopology};
 
 /// Where the local suite keeps its data, below the current folder.
 pub const DEFAULT_DATA_FOLDER: &str = ".local/data";
@@ -32,7 +32,7 @@ pub struct RunOptions {
     pub ports: Ports,
     /// One database for all services, or one for each, which then know of each other only what they are told
     #[arg(long, env = "DAFNCK_DATABASES", value_enum, default_value_t)]
-    pub databases: DatabaseForm,
+    pub databases: DatabaseTopology,
     /// Speak TLS, and nothing else, to callers, between services, and to PostgreSQL and Redis; with certificates of a
     /// development authority, which are made and renewed in the folder `certificates` of the data folder
     #[arg(long, env = "DAFNCK_TLS")]

@@ -9,7 +9,7 @@ use super::certificates::FOLDER;
 use super::databases::NAME;
 use super::{FILES, MAIL, RunOptions};
 use local_servers::dev_ca::AUTHORITY;
-use local_servers::suite::{DatabaseForm, NAMES};
+use local_servers::suite::{DatabaseTopology, NAMES};
 
 /// Prints what runs where, how to stop it, and what to try first.
 pub(super) fn print(options: &RunOptions, servers: &LocalServers) -> anyhow::Result<()> {
@@ -27,8 +27,8 @@ fn what_runs(options: &RunOptions, servers: &LocalServers, data_folder: &Path) -
     let (postgres, redis) = (&servers.postgres, &servers.redis);
     let (data, kept) = (servers.data.display(), data_folder.display());
     let database = match options.databases {
-        DatabaseForm::One => NAME.to_owned(),
-        DatabaseForm::Four => format!("{NAME}_{{{}}}", NAMES.join(",")),
+        DatabaseTopology::One => NAME.to_owned(),
+        DatabaseTopology::Four => format!("{NAME}_{{{}}}", NAMES.join(",")),
     };
     text.push_str(&format!(
         "  PostgreSQL  postgres://{ADMIN}@127.0.0.1:{}/{database} (version {})\n",

@@ -9,7 +9,7 @@ use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use expect_test::expect_file;
 use shared::migrate;
-use testkit::{Form, empty_database};
+use testkit::{Topology, empty_database};
 
 const SCHEMAS: [&str; 4] = ["identity", "project", "task", "content"];
 const SEED: &str = include_str!("seed.sql");
@@ -42,7 +42,7 @@ async fn our_catalog(conn: &mut AsyncPgConnection) -> Catalog {
 
 #[tokio::test]
 async fn every_item_of_the_seed_is_there_or_its_difference_is_written_down() {
-    let suite = harness().start_in(Form::PLAIN).await;
+    let suite = harness().start_in(Topology::PLAIN).await;
     let mut conn = suite.admin().await;
     let ours = our_catalog(&mut conn).await;
     conn.batch_execute("CREATE SCHEMA seed; SET search_path = seed").await.unwrap();
@@ -68,7 +68,7 @@ async fn every_item_of_the_seed_is_there_or_its_difference_is_written_down() {
 
 #[tokio::test]
 async fn every_table_of_a_tenant_is_under_row_security() {
-    let suite = harness().start_in(Form::PLAIN).await;
+    let suite = harness().start_in(Topology::PLAIN).await;
     let ours = our_catalog(&mut suite.admin().await).await;
     let tables = ours.keys().filter_map(|item| item.strip_prefix("column ")?.split_once('.'));
     let unprotected: std::collections::BTreeSet<_> = tables

@@ -12,7 +12,7 @@ use chrono::{TimeDelta, Utc};
 use diesel_async::SimpleAsyncConnection;
 use local_servers::{ADMIN, Barman, PostgresServer};
 use tempfile::TempDir;
-use testkit::{Actor, Bucket, Form, Suite};
+use testkit::{Actor, Bucket, Suite, Topology};
 use tokio::process::Command;
 
 use super::kustomize::{Objects, PRODUCTION};
@@ -123,7 +123,7 @@ pub fn write_program(path: &Path, does: &str) {
 
 /// A suite on servers of its own, with an attachment.
 async fn suite_with_an_attachment() -> (Suite, Actor) {
-    let suite = harness().start_alone_in(Form::PLAIN).await;
+    let suite = harness().start_alone_in(Topology::PLAIN).await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     crate::files::upload(&olga, &project, "up").await;

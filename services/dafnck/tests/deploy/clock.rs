@@ -5,8 +5,8 @@ use ::content::storage::StorageOptions;
 use std::time::Duration;
 
 use diesel_async::SimpleAsyncConnection;
-use local_servers::{DataPlace, LocalOptions, LocalServers};
-use testkit::{Bucket, Form, RedisForm};
+use local_servers::{DataDirectory, LocalOptions, LocalServers};
+use testkit::{Bucket, RedisTopology, Topology};
 
 use super::kustomize::{Given, MIGRATE, Objects, PRODUCTION};
 use super::{at, list, root, text};
@@ -30,7 +30,7 @@ async fn run(given: &Given, instead: &[(&str, &str)]) -> Ran {
 async fn bare_cluster() -> LocalServers {
     let options = LocalOptions {
         cache: root().join(".local/cache"),
-        data: DataPlace::TemporaryDurable,
+        data: DataDirectory::TemporaryDurable,
         postgres_port: None,
         redis_port: None,
         postgres_bin: None,
@@ -88,7 +88,7 @@ async fn maintenance_and_the_doctor_run_as_the_clusters_role_also_twice_and_at_o
     let again = run(&maintain, &instead).await;
     assert_eq!((again.code, again.out.matches(": not due\n").count()), (Some(0), 3), "{again:?}");
 
-    let suite = harness().start_in(Form { redis: RedisForm::Cluster, ..Form::default() }).await;
+    let suite = harness().start_in(Topology { redis: RedisTopology::Cluster, ..Topology::default() }).await;
     let instead = [
         ("DAFNCK_ADMIN_URL", url.as_str()),
         ("DAFNCK_REDIS_URL", suite.options.redis_url.expose()),

@@ -11,7 +11,7 @@ use shared::server;
 use super::kustomize::{ALL, DEVELOPMENT, MIGRATE, Objects, PRODUCTION, folder, pod_of};
 use super::{at, list, read, root, text};
 use crate::dafnck::dafnck;
-use crate::forms::ENCRYPTED;
+use crate::topologies::ENCRYPTED;
 
 /// Where secrets are mounted.
 const SECRETS: &str = "/run/secrets/";

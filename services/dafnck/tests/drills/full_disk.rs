@@ -9,7 +9,7 @@ use std::time::Instant;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use proto::project::v1::{GetProjectRequest, Project};
 use proto::task::v1::ListTasksRequest;
-use testkit::{Actor, Form, Load, SmallDisk, Suite, making_tasks, until, until_ok};
+use testkit::{Actor, Load, SmallDisk, Suite, Topology, making_tasks, until, until_ok};
 
 use super::{PATIENCE, owner, start_postgres_again, wait_for_the_log};
 
@@ -40,7 +40,7 @@ async fn can_read(who: &Actor, project: &Project) {
 
 #[tokio::test]
 async fn a_full_disk_of_tables_is_told_and_writes_go_on_when_there_is_room() {
-    let suite = harness().start_alone_in(Form::PLAIN).await;
+    let suite = harness().start_alone_in(Topology::PLAIN).await;
     let servers = suite.servers.as_ref().unwrap();
     let disk = SmallDisk::for_the_owner_of(&servers.postgres.data, DISK_BYTES);
     let (olga, project) = owner(&suite).await;
@@ -81,7 +81,7 @@ async fn use_up_log(mut admin: AsyncPgConnection) {
 /// PostgreSQL goes down over that, as it must; who runs it starts it again.
 #[tokio::test]
 async fn a_full_disk_of_the_log_loses_and_doubles_nothing() {
-    let suite = harness().start_alone_in(Form::PLAIN).await;
+    let suite = harness().start_alone_in(Topology::PLAIN).await;
     let servers = suite.servers.as_ref().unwrap();
     let disk = SmallDisk::for_the_owner_of(&servers.postgres.data, LOG_DISK_BYTES);
     let (olga, project) = owner(&suite).await;

@@ -1,11 +1,11 @@
 //! PostgreSQL and Redis are killed, as `kill -9` does: no acknowledged write is lost, none is doubled.
 
 use crate::harness::harness;
-use testkit::{Form, Through, making_tasks, survives};
+use testkit::{Through, Topology, making_tasks, survives};
 
 use super::{owner, start_postgres_again, wait_for_the_log};
 
-async fn a_killed_postgresql_loses_and_doubles_nothing(form: Form) {
+async fn a_killed_postgresql_loses_and_doubles_nothing(form: Topology) {
     let suite = harness().start_alone_in(form).await;
     let (olga, project) = owner(&suite).await;
     wait_for_the_log(&suite).await;
@@ -15,18 +15,18 @@ async fn a_killed_postgresql_loses_and_doubles_nothing(form: Form) {
 
 #[tokio::test]
 async fn postgresql_killed_under_load_loses_and_doubles_nothing() {
-    a_killed_postgresql_loses_and_doubles_nothing(Form::tried()).await;
+    a_killed_postgresql_loses_and_doubles_nothing(Topology::tried()).await;
 }
 
 #[tokio::test]
 async fn postgresql_killed_behind_pgbouncer_loses_and_doubles_nothing_either() {
-    a_killed_postgresql_loses_and_doubles_nothing(Form::POOLER).await;
+    a_killed_postgresql_loses_and_doubles_nothing(Topology::POOLER).await;
 }
 
 #[tokio::test]
 async fn postgresql_killed_behind_a_pgbouncer_that_follows_prepared_statements_loses_and_doubles_nothing_either()
  {
-    let form = Form { through: Through::PreparingPgBouncer, ..Form::PLAIN };
+    let form = Topology { through: Through::PreparingPgBouncer, ..Topology::PLAIN };
     a_killed_postgresql_loses_and_doubles_nothing(form).await;
 }
 

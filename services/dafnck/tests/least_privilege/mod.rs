@@ -8,7 +8,7 @@ use diesel::sql_types::{Integer, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use expect_test::expect_file;
-use testkit::Form;
+use testkit::Topology;
 
 const GRANTS: &str = include_str!("grants.sql");
 
@@ -34,7 +34,7 @@ async fn outcome(conn: &mut AsyncPgConnection, statement: &str) -> String {
 
 #[tokio::test]
 async fn every_privilege_of_a_role_is_in_the_table() {
-    let suite = harness().start_in(Form::PLAIN).await;
+    let suite = harness().start_in(Topology::PLAIN).await;
     let grants: Vec<Grant> = sql_query(GRANTS).load(&mut suite.admin().await).await.unwrap();
     let mut table = String::new();
     let mut role = "";

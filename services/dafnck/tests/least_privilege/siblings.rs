@@ -5,7 +5,7 @@ use diesel::sql_types::Text;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
 use local_servers::suite::Role;
-use testkit::Form;
+use testkit::Topology;
 
 use super::outcome;
 
@@ -41,7 +41,7 @@ struct Attempt {
 
 #[tokio::test]
 async fn no_role_reaches_a_table_column_or_function_of_another_service() {
-    let suite = harness().start_in(Form::PLAIN).await;
+    let suite = harness().start_in(Topology::PLAIN).await;
     let attempts: Vec<Attempt> = sql_query(STATEMENTS).load(&mut suite.admin().await).await.unwrap();
     assert!(attempts.len() > 1000, "{} statements", attempts.len());
     for role in Role::ALL {
@@ -58,7 +58,7 @@ async fn no_role_reaches_a_table_column_or_function_of_another_service() {
 /// The foreign keys between the services are checked by the database itself: their schema is nobody's.
 #[tokio::test]
 async fn no_role_reads_the_ledgers_of_migrations() {
-    let suite = harness().start_in(Form::PLAIN).await;
+    let suite = harness().start_in(Topology::PLAIN).await;
     for role in Role::ALL {
         let mut conn = suite.connect_as(role).await;
         let name = role.name();

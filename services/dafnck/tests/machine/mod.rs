@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use chrono::{DateTime, Utc};
-use dafnck::backup::ledger::digest;
+use dafnck::backup::manifest::digest;
 use dafnck::restore::{Tables, all_fingerprints};
 use diesel_async::SimpleAsyncConnection;
 use local_servers::RunningPostgres;
-use local_servers::suite::DatabaseForm;
+use local_servers::suite::DatabaseTopology;
 use shared::config::Secret;
 use tempfile::TempDir;
 use testkit::{Actor, Service, tell_to_end};
@@ -31,7 +31,7 @@ pub type Objects = BTreeMap<String, (u64, String)>;
 pub struct Machine {
     folder: TempDir,
     ports: [u16; 6],
-    databases: DatabaseForm,
+    databases: DatabaseTopology,
     /// Whether it speaks TLS, and nothing else.
     is_encrypted: bool,
     running: Option<Child>,
@@ -48,18 +48,18 @@ pub async fn tables(url: impl Fn(&str) -> Secret) -> Tables {
 
 impl Machine {
     pub fn new() -> Self {
-        Self::with(DatabaseForm::One)
+        Self::with(DatabaseTopology::One)
     }
 
-    pub fn with(databases: DatabaseForm) -> Self {
+    pub fn with(databases: DatabaseTopology) -> Self {
         Self::of(databases, false)
     }
 
     pub fn encrypted() -> Self {
-        Self::of(DatabaseForm::One, true)
+        Self::of(DatabaseTopology::One, true)
     }
 
-    fn of(databases: DatabaseForm, is_encrypted: bool) -> Self {
+    fn of(databases: DatabaseTopology, is_encrypted: bool) -> Self {
         // The servers' user, another one when root runs the tests, passes through.
         let folder = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
         let listeners = [(); 6].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
@@ -100,7 +100,7 @@ impl Machine {
         let data = self.path(data);
         let arguments = ["run", "--data-folder", data.to_str().unwrap(), "--ports", &[a, b, c, d].join(",")];
         let mut command = self.command(&arguments);
-        command.args(["--databases", if self.databases == DatabaseForm::Four { "four" } else { "one" }]);
+        command.args(["--databases", if self.databases == DatabaseTopology::Four { "four" } else { "one" }]);
         command.args(self.is_encrypted.then_some("--tls")).stdout(Stdio::piped());
         command.envs(variables.iter().copied());
         let mut child = command.spawn().unwrap();

@@ -7,20 +7,20 @@ use std::fs;
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use dafnck::restore::Tables;
-use local_servers::{DataPlace, LocalOptions};
+use local_servers::{DataDirectory, LocalOptions};
 use proto::project::v1 as project;
 use testkit::summary;
 
 use crate::ending_sessions::another_device;
-use crate::forms::moving::{resume, resume_token};
 use crate::machine::{Machine, Objects, files_below};
+use crate::topologies::moving::{resume, resume_token};
 
 /// What the tables and the file store of a restored folder hold, before any service has touched them.
 async fn held(machine: &Machine, data: &str) -> (Tables, Objects) {
     let servers = local_servers::start(
         LocalOptions {
             cache: std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local/cache"),
-            data: DataPlace::Persistent(machine.path(data)),
+            data: DataDirectory::Persistent(machine.path(data)),
             postgres_port: None,
             redis_port: None,
             postgres_bin: None,
@@ -56,7 +56,7 @@ async fn after_a_catastrophe_a_suite_is_as_it_was_at_a_moment() {
 
     machine.import("data", "skylab", 10).await;
     let second = machine.path("second");
-    let follow = ["backup", "follow", "--second-place", second.to_str().unwrap()];
+    let follow = ["backup", "follow", "--mirror", second.to_str().unwrap()];
     machine.operate("data", &follow).await.unwrap();
     machine.execute("data", "DROP SCHEMA content CASCADE; DELETE FROM task.tasks;").await;
     fs::remove_dir_all(machine.path("data/files")).unwrap();

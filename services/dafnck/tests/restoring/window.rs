@@ -5,14 +5,14 @@ use std::fs;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use dafnck::backup::catalog::{BaseBackup, LogPiece, base_backups};
+use dafnck::backup::catalog::{BaseBackup, WalSegment, base_backups};
 use dafnck::backup::folder::BackupFolder;
-use dafnck::backup::ledger::{Entry, Ledger};
+use dafnck::backup::manifest::{Entry, Manifest};
 use dafnck::backup::settings::BackupSettings;
 use dafnck::backup::status::Status;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use local_servers::RunningPostgres;
-use local_servers::suite::DatabaseForm;
+use local_servers::suite::DatabaseTopology;
 
 use super::{held, text};
 use crate::machine::{Machine, files_below};
@@ -40,10 +40,10 @@ fn set_back(folder: &BackupFolder, backup: &BaseBackup, days: i64) {
 }
 
 /// As if an object had gone so long ago.
-fn set_gone(ledger: &mut Ledger, path: &str, days: i64) {
-    let entry = ledger.entries()[path].clone();
+fn set_gone(manifest: &mut Manifest, path: &str, days: i64) {
+    let entry = manifest.entries()[path].clone();
     assert!(entry.gone_at.is_some(), "{path} was seen to be gone");
-    ledger.note(Entry { gone_at: Some(days_ago(days)), ..entry }).unwrap();
+    manifest.note(Entry { gone_at: Some(days_ago(days)), ..entry }).unwrap();
 }
 
 fn ids(folder: &BackupFolder) -> Vec<String> {
@@ -51,10 +51,10 @@ fn ids(folder: &BackupFolder) -> Vec<String> {
 }
 
 /// The pieces of the log that are kept.
-fn log(folder: &BackupFolder) -> Vec<LogPiece> {
+fn log(folder: &BackupFolder) -> Vec<WalSegment> {
     let names = files_below(&folder.log()).into_iter();
     let mut pieces: Vec<_> =
-        names.filter_map(|path| LogPiece::of(&path.file_name().unwrap().to_string_lossy())).collect();
+        names.filter_map(|path| WalSegment::of(&path.file_name().unwrap().to_string_lossy())).collect();
     pieces.sort();
     pieces
 }
@@ -75,7 +75,7 @@ async fn does_what_is_due(folder: &BackupFolder, since: DateTime<Utc>) -> Status
 
 #[tokio::test]
 async fn what_no_moment_of_30_days_needs_goes_and_the_rest_restores_a_suite_of_four_databases() {
-    let mut machine = Machine::with(DatabaseForm::Four);
+    let mut machine = Machine::with(DatabaseTopology::Four);
     machine.start("data").await;
     machine.import("data", "apollo", 10).await;
     let stray = [LONG_GONE, LATELY_GONE].map(|name| machine.path("data/files").join(name));
@@ -97,7 +97,7 @@ async fn what_no_moment_of_30_days_needs_goes_and_the_rest_restores_a_suite_of_f
     let since = Utc::now();
     let mut held_up = hold_up_drills(&machine).await;
     let second = machine.path("second");
-    machine.operate("data", &["backup", "follow", "--second-place", second.to_str().unwrap()]).await.unwrap();
+    machine.operate("data", &["backup", "follow", "--mirror", second.to_str().unwrap()]).await.unwrap();
     while_a_drill_runs_the_suite_follows(&machine, &mut held_up).await;
     let status = does_what_is_due(&folder, since).await;
     assert_eq!(status.last_drill_outcome.as_deref(), Some("ok"));
@@ -108,10 +108,10 @@ async fn what_no_moment_of_30_days_needs_goes_and_the_rest_restores_a_suite_of_f
     machine.import("data", "gemini", 10).await;
     let lock = folder.lock().await.unwrap();
     set_back(&folder, &daily, 31);
-    let mut ledger = Ledger::open(&machine.path("backup/files.ledger")).unwrap();
-    set_gone(&mut ledger, LONG_GONE, 35);
-    set_gone(&mut ledger, LATELY_GONE, 20);
-    drop((ledger, lock));
+    let mut manifest = Manifest::open(&machine.path("backup/files.manifest")).unwrap();
+    set_gone(&mut manifest, LONG_GONE, 35);
+    set_gone(&mut manifest, LATELY_GONE, 20);
+    drop((manifest, lock));
 
     machine.operate("data", &["backup"]).await.unwrap();
 
@@ -119,7 +119,7 @@ async fn what_no_moment_of_30_days_needs_goes_and_the_rest_restores_a_suite_of_f
     assert_eq!(ids(&folder), [daily.id.clone(), newest]);
     assert_eq!(log(&folder)[0], daily.begin_log, "what comes before it is needed by nothing");
     assert!(!folder.files().join(LONG_GONE).exists() && folder.files().join(LATELY_GONE).exists());
-    assert!(!Ledger::read(&machine.path("backup/files.ledger")).unwrap().contains_key(LONG_GONE));
+    assert!(!Manifest::read(&machine.path("backup/files.manifest")).unwrap().contains_key(LONG_GONE));
     let window = base_backups(&folder).unwrap()[0].end_time;
     let said = machine.operate("data", &["backup", "list"]).await.unwrap();
     assert!(said.contains(&format!("any moment can be restored from {} to ", window.to_rfc3339())), "{said}");
@@ -157,7 +157,7 @@ async fn while_a_drill_runs_the_suite_follows(machine: &Machine, held_up: &mut A
         while !diesel::sql_query(question).get_result::<Waits>(held_up).await.unwrap().waits {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        let settings = BackupSettings { folder: machine.path("backup"), second_place: Some(third.clone()) };
+        let settings = BackupSettings { folder: machine.path("backup"), mirror: Some(third.clone()) };
         settings.write(&machine.path("data")).unwrap();
         while !third.join("status.json").exists() {
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -12,10 +12,10 @@ use super::rows::{Tables, first_lost, read, write};
 /// What a step may change: what it is for. `set/step: table` or `set/step: table.column`.
 const MEANT: [&str; 7] = [
     // Names that would look sealed.
-    "identity/0006_sealing: users.first_name",
+    "identity/0006_encryption: users.first_name",
     // What the log no longer holds.
-    "identity/0006_sealing: change_log.new_values",
-    "identity/0006_sealing: change_log.old_values",
+    "identity/0006_encryption: change_log.new_values",
+    "identity/0006_encryption: change_log.old_values",
     // The copy of access starts again from a snapshot.
     "task/0007_numbers: feed_positions",
     // Pending tasks with open blockers.

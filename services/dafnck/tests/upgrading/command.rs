@@ -2,7 +2,7 @@
 
 use crate::harness::harness;
 use diesel_async::SimpleAsyncConnection;
-use testkit::{Form, empty_database};
+use testkit::{Topology, empty_database};
 
 use crate::dafnck::{Ran, dafnck};
 
@@ -21,7 +21,7 @@ async fn said(url: &str, arguments: &[&str]) -> String {
 
 #[tokio::test]
 async fn rows_in_the_way_are_named_and_end_it_with_1_until_they_are_mended() {
-    let suite = harness().start_in(Form::PLAIN).await;
+    let suite = harness().start_in(Topology::PLAIN).await;
     let url = suite.admin_url.expose();
     let olga = suite.guest("olga").await;
     let task = olga.task(&olga.project("apollo").await, "buy milk").await;

@@ -4,7 +4,7 @@ use crate::harness::harness;
 use dafnck::services::REFERENCES;
 use diesel_async::SimpleAsyncConnection;
 use shared::migrate;
-use testkit::Form;
+use testkit::Topology;
 
 /// Has each command that changes a table do this first, with the limits that the step has.
 fn before_each_command(does: &str) -> String {
@@ -17,14 +17,14 @@ fn before_each_command(does: &str) -> String {
 
 #[tokio::test]
 async fn a_step_has_400_ms_to_wait_and_15_minutes_for_a_statement() {
-    let suite = harness().start_in(Form::PLAIN).await;
+    let suite = harness().start_in(Topology::PLAIN).await;
     migrate::down(&suite.admin_url, &REFERENCES, 0).await.unwrap();
     let note = "INSERT INTO public.seen VALUES (current_setting('lock_timeout'), current_setting('statement_timeout'));";
     suite.admin().await.batch_execute(&before_each_command(note)).await.unwrap();
 
     assert_eq!(migrate::up(&suite.admin_url, &REFERENCES).await.unwrap(), 1);
 
-    // One more is of the ledger, before the step.
+    // One more is of the manifest, before the step.
     let keys = "pg_constraint k JOIN pg_class a ON a.oid = conrelid JOIN pg_class b ON b.oid = confrelid \
                 WHERE contype = 'f' AND a.relnamespace <> b.relnamespace";
     let limited = "public.seen WHERE (lock_timeout, statement_timeout) = ('400ms', '15min')";
@@ -34,7 +34,7 @@ async fn a_step_has_400_ms_to_wait_and_15_minutes_for_a_statement() {
 
 #[tokio::test]
 async fn a_statement_that_runs_for_too_long_ends_its_step_which_is_undone_and_not_repeated() {
-    let suite = harness().start_in(Form::PLAIN).await;
+    let suite = harness().start_in(Topology::PLAIN).await;
     migrate::down(&suite.admin_url, &REFERENCES, 0).await.unwrap();
     // The first command finds the limit and makes it short, the second takes longer.
     let stay = "IF current_setting('statement_timeout') = '15min' THEN SET LOCAL statement_timeout = '200ms'; \

@@ -9,7 +9,7 @@ use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use shared::migrate;
-use testkit::{Actor, Form, until};
+use testkit::{Actor, Topology, until};
 
 /// The longest that a call may take beside a step: an eighth of a call's default deadline would be 0.6 s, and the
 /// test's machine may be busy.
@@ -55,7 +55,7 @@ async fn write_until(who: &Actor, over: &AtomicBool) -> (usize, Duration) {
 
 #[tokio::test]
 async fn no_call_fails_or_stands_still_while_a_step_waits_for_a_long_transaction() {
-    let suite = harness().start_in(Form::PLAIN).await;
+    let suite = harness().start_in(Topology::PLAIN).await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     migrate::down(&suite.admin_url, &REFERENCES, 0).await.unwrap();
     let mut holder = suite.admin().await;

@@ -4,13 +4,13 @@ use crate::harness::harness;
 use dafnck::services::REFERENCES;
 use diesel_async::SimpleAsyncConnection;
 use shared::migrate;
-use testkit::{Form, empty_database};
+use testkit::{Topology, empty_database};
 
 const NOBODY: &str = "00000000-0000-7000-8000-0000000000cc";
 
 #[tokio::test]
 async fn rows_that_name_nothing_are_told_before_the_foreign_keys_come() {
-    let suite = harness().start_in(Form::PLAIN).await;
+    let suite = harness().start_in(Topology::PLAIN).await;
     let mut admin = suite.admin().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;

@@ -7,33 +7,33 @@ use shared::database::{Transaction, explain};
 use shared::error::Result;
 use shared::json::to_timestamp;
 use shared::mail::Outbox;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{EmailChange, PasswordChange, Reset, queries, wire};
 use crate::audit::{self, Event, Kind};
+use crate::auth::PasswordVerifier;
 use crate::codes::{self, CodeGate, Codes, Issued, Purpose, Redemption, Used, Wish};
+use crate::encryption::KeyRing;
 use crate::limits::{Account, Attempt, Limits, Purpose as Budget};
-use crate::operating;
 use crate::passwords::Passwords;
-use crate::sealing::KeyRing;
 use crate::sessions::{
     Device, Revocations,
     queries::{Ending, revoke_all},
 };
-use crate::signing_in::Proofs;
-use crate::{CONSTRAINTS, letters, users};
+use crate::user_administration;
+use crate::{CONSTRAINTS, emails, users};
 
 /// Serves `AccountService`.
 #[derive(Clone)]
 pub struct AccountApi {
     /// What it stands on.
-    pub ground: Ground,
+    pub context: ServiceContext,
     /// Opens names.
     pub keys: KeyRing,
     /// Proves passwords, within the limits on guessing.
-    pub proofs: Proofs,
+    pub proofs: PasswordVerifier,
     /// Hashes new ones.
     pub passwords: Passwords,
     /// Codes.
@@ -56,7 +56,7 @@ impl AccountApi {
 
     /// Makes a code for somebody who may not be there.
     async fn issue(&self, wish: Wish, device: &Device) -> Result<Issued> {
-        let tx = self.ground.database.begin_as(Uuid::nil()).await?;
+        let tx = self.context.database.begin_as(Uuid::nil()).await?;
         let issued = self.codes.issue(&tx, &wish).await?;
         if let Some(kind) = wish.purpose.asked() {
             // Also for nobody: whether there is an account shows in nothing that takes time.
@@ -76,7 +76,7 @@ impl AccountApi {
         device: &Device,
     ) -> Result<(Transaction, Used)> {
         let redeem = async {
-            let tx = self.ground.database.begin_as(Uuid::nil()).await?;
+            let tx = self.context.database.begin_as(Uuid::nil()).await?;
             let used = self.codes.redeem(&tx, purpose, redemption).await?;
             Ok((tx, used))
         };
@@ -100,14 +100,14 @@ impl AccountApi {
         if used.is_replay {
             return Ok(());
         }
-        let told = letters::password_changed(used.user_id, &used.former_email, self.ground.clock.now());
+        let told = emails::password_changed(used.user_id, &used.former_email, self.context.clock.now());
         audit::append(
             &tx,
             &Event::new(Kind::PasswordReset, used.user_id).by_user(used.user_id).from(device),
         )?;
         self.outbox.queue(&tx, &told)?;
         queries::set_password_hash(&tx, used.user_id, &hash).await?;
-        self.revocations.announce_after(revoke_all(tx, Ending::Everything, self.ground.clock.now())).await?;
+        self.revocations.announce_after(revoke_all(tx, Ending::Everything, self.context.clock.now())).await?;
         self.outbox.wake();
         Ok(())
     }
@@ -183,19 +183,19 @@ impl AccountApi {
         let owner = self.proofs.owner(&caller).await?;
         let own = wire::words_of(&owner.user, &self.keys)?;
         let PasswordChange { old_password, new_password } = PasswordChange::of(request.into_inner(), &own)?;
-        let (id, now) = (owner.user.id, self.ground.clock.now());
-        let told = letters::password_changed(id, &owner.user.email, now);
+        let (id, now) = (owner.user.id, self.context.clock.now());
+        let told = emails::password_changed(id, &owner.user.email, now);
         let proof = self.proofs.of_owner(owner, old_password, &device).await?;
         let hash = self.passwords.hash(new_password).await?;
 
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         proof.hold(&tx).await?;
         audit::append(&tx, &Event::new(Kind::PasswordChanged, id).by(&caller).from(&device))?;
         self.outbox.queue(&tx, &told)?;
         queries::set_password_hash(&tx, id, &hash).await?;
         let revoked = self
             .revocations
-            .announce_after(revoke_all(tx, Ending::OtherSessions(kept), self.ground.clock.now()))
+            .announce_after(revoke_all(tx, Ending::OtherSessions(kept), self.context.clock.now()))
             .await?;
         self.outbox.wake();
 
@@ -211,13 +211,13 @@ impl AccountApi {
         let owner = self.proofs.owner(&caller).await?;
         let id = owner.user.id;
         let EmailChange { password, new_email } = EmailChange::of(request.into_inner(), &owner.user.email)?;
-        let told = letters::email_change_asked(id, &owner.user.email, self.ground.clock.now());
+        let told = emails::email_change_asked(id, &owner.user.email, self.context.clock.now());
         let proof = self.proofs.of_owner(owner, password, &device).await?;
         self.count_letter(Account::Known(id), &device).await?;
 
         let (user_id, email) = (Some(id), Some(new_email));
         let wish = Wish { purpose: Purpose::ChangeEmail, user_id, email, is_mailed: true };
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         proof.hold(&tx).await?;
         audit::append(&tx, &Event::new(Kind::EmailChangeRequested, id).by(&caller).from(&device))?;
         self.outbox.queue(&tx, &told)?;
@@ -245,7 +245,7 @@ impl AccountApi {
         audit::append(&tx, &event.from(&device))?;
         queries::set_email(&tx, used.user_id, &used.email).await.map_err(explain(CONSTRAINTS))?;
         let told = |recipient: &str| {
-            letters::email_changed(used.user_id, recipient, &used.email, self.ground.clock.now())
+            emails::email_changed(used.user_id, recipient, &used.email, self.context.clock.now())
         };
         self.outbox.queue(&tx, &told(&used.former_email))?;
         self.outbox.queue(&tx, &told(&used.email))?;
@@ -263,15 +263,15 @@ impl AccountApi {
         let password = wire::confirmation(request.into_inner())?;
         let owner = self.proofs.owner(&caller).await?;
         let id = owner.user.id;
-        let told = letters::account_deleted(id, &owner.user.email, self.ground.clock.now());
+        let told = emails::account_deleted(id, &owner.user.email, self.context.clock.now());
         let proof = self.proofs.of_owner(owner, password, &device).await?;
 
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         proof.hold(&tx).await?;
         audit::append(&tx, &Event::new(Kind::AccountDeleted, id).by(&caller).from(&device))?;
         self.outbox.queue(&tx, &told)?;
         queries::delete(&tx, id).await?;
-        self.revocations.announce_after(revoke_all(tx, Ending::Everything, self.ground.clock.now())).await?;
+        self.revocations.announce_after(revoke_all(tx, Ending::Everything, self.context.clock.now())).await?;
         self.outbox.wake();
 
         Ok(Response::new(pb::DeleteAccountResponse {}))
@@ -285,7 +285,8 @@ impl AccountApi {
         let user_id = caller.user()?.user_id;
 
         let event = Event::new(Kind::AccountExported, user_id).by(&caller).from(&device);
-        let records = operating::export(self.ground.worker.clone(), &self.keys, user_id, &event).await?;
+        let records =
+            user_administration::export(self.context.worker.clone(), &self.keys, user_id, &event).await?;
         Ok(Response::new(records))
     }
 }

@@ -6,8 +6,8 @@ use shared::validation::Violations;
 
 use super::{EmailChange, PasswordChange, Reset};
 use crate::codes::Redemption;
+use crate::encryption::{FIRST_NAME, KeyRing, LAST_NAME, Place};
 use crate::passwords::{self, OwnWords};
-use crate::sealing::{FIRST_NAME, KeyRing, LAST_NAME, Place};
 use crate::users::User;
 
 impl TryFrom<pb::VerifyEmailRequest> for Redemption {

@@ -7,7 +7,7 @@ use shared::caller::Caller;
 use shared::error::{Error, ErrorReason, Result};
 use shared::idempotency;
 use shared::page::AfterTime;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -19,16 +19,16 @@ use crate::sessions::{ApiTokenKey, Device, Revocations};
 
 /// Serves `ApiTokenService`.
 pub struct ApiTokenApi {
-    ground: Ground,
+    context: ServiceContext,
     revocations: Revocations,
     key: ApiTokenKey,
 }
 
 impl ApiTokenApi {
     /// Derives the key of tokens.
-    pub fn new(ground: Ground, revocations: Revocations) -> Self {
-        let key = ApiTokenKey::new(&ground.options.service_secret);
-        Self { ground, revocations, key }
+    pub fn new(context: ServiceContext, revocations: Revocations) -> Self {
+        let key = ApiTokenKey::new(&context.options.service_secret);
+        Self { context, revocations, key }
     }
 }
 
@@ -61,11 +61,11 @@ impl ApiTokenApi {
     ) -> Result<Response<pb::CreateApiTokenResponse>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
-        let now = self.ground.clock.now();
+        let now = self.context.clock.now();
         let wish = NewApiToken::read(request.into_inner(), now)?;
         let id = Uuid::now_v7();
 
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let claim = idempotency::claim(&tx, NAME, user_id, "CreateApiToken", wish.key.as_ref(), id);
         let (made, (), working) =
             try_join!(claim, queries::lock_owner(&tx, user_id), queries::count_working(&tx, now))?;
@@ -94,7 +94,7 @@ impl ApiTokenApi {
         let caller = Caller::of(&request)?;
         let id = token_id(&request.into_inner().api_token_id)?;
 
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let (api_token, _) = queries::find(&tx, id).await?.ok_or_else(not_found(id))?;
         tx.finish();
 
@@ -108,14 +108,14 @@ impl ApiTokenApi {
         let caller = Caller::of(&request)?;
         let query = format!("API tokens of {}", caller.user()?.user_id);
         let request = request.into_inner();
-        let page = self.ground.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
+        let page = self.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
 
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let mut tokens = queries::list(&tx, &page).await?;
         tx.finish();
 
         let next_page_token = self
-            .ground
+            .context
             .pages
             .cut(&query, page.size, &mut tokens, |token| AfterTime { at: token.created_at, id: token.id })?;
         let api_tokens = tokens.into_iter().map(Into::into).collect();
@@ -130,11 +130,11 @@ impl ApiTokenApi {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
         let id = token_id(&request.into_inner().api_token_id)?;
-        let now = self.ground.clock.now();
+        let now = self.context.clock.now();
         let event =
             Event::new(Kind::ApiTokenRevoked, user_id).by(&caller).from(&device).with("api_token_id", id);
 
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let found = queries::find(&tx, id).await?.ok_or_else(not_found(id))?;
         let ended = async move {
             let (token, hash) = if found.0.revoked_at.is_none() {

@@ -5,17 +5,17 @@ use proto::identity::v1 as pb;
 use shared::caller::Caller;
 use shared::database::Transaction;
 use shared::page::{AfterTime, PageTokens};
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 
 use super::queries::{self, Filter};
 use super::wire;
 
 /// Serves `SecurityEventService`.
-pub struct SecurityEventApi(pub Ground);
+pub struct SecurityEventApi(pub ServiceContext);
 
 /// Serves `SecurityAuditService`.
-pub struct OperatorAuditApi(pub Ground);
+pub struct OperatorAuditApi(pub ServiceContext);
 
 type Page = (Vec<pb::SecurityEvent>, String);
 

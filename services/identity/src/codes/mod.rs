@@ -24,7 +24,7 @@ use shared::keys::key_for;
 use uuid::Uuid;
 
 use crate::audit::Kind;
-use crate::letters;
+use crate::emails;
 
 pub use expiry::forget_expired;
 pub use gate::CodeGate;
@@ -80,10 +80,10 @@ impl Purpose {
     /// The letter that the code is in.
     fn letter(self) -> &'static str {
         match self {
-            Self::VerifyEmail => letters::VERIFY_EMAIL,
-            Self::ResetPassword => letters::RESET_PASSWORD,
-            Self::ChangeEmail => letters::CHANGE_EMAIL,
-            Self::SignUp => letters::SIGN_UP,
+            Self::VerifyEmail => emails::VERIFY_EMAIL,
+            Self::ResetPassword => emails::RESET_PASSWORD,
+            Self::ChangeEmail => emails::CHANGE_EMAIL,
+            Self::SignUp => emails::SIGN_UP,
         }
     }
 }

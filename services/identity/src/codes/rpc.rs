@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Codes, Purpose, Wish};
 use crate::audit::{self, Event, Kind};
-use crate::letters;
+use crate::emails;
 use crate::sessions::Device;
 
 /// Serves `AccountCodeService`.
@@ -19,7 +19,7 @@ pub struct AccountCodeApi {
     pub database: Database,
     /// The codes.
     pub codes: Codes,
-    /// Their letters.
+    /// Their emails.
     pub outbox: Outbox,
 }
 
@@ -47,8 +47,7 @@ impl AccountCodeApi {
                 )?;
             }
             if wish.purpose == Purpose::ChangeEmail && !addressee.is_taken {
-                let told =
-                    letters::email_change_asked(addressee.user_id, &addressee.email, issued.expires_at);
+                let told = emails::email_change_asked(addressee.user_id, &addressee.email, issued.expires_at);
                 self.outbox.queue(&tx, &told)?;
             }
         }

@@ -15,7 +15,7 @@
 //! ```
 //! A failure needs nothing more but a word to [`crate::audit::Audit::note_failure`].
 
-mod here;
+mod local_fallback;
 mod purpose;
 mod window;
 

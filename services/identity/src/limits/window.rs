@@ -9,7 +9,7 @@ use shared::clock::Clock;
 use shared::redis_store::RedisStore;
 
 use super::Count;
-use super::here::Here;
+use super::local_fallback::Here;
 
 /// How long Redis is left alone after it failed, so that not every sign-in waits for it.
 const REDIS_PAUSE: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use shared::validation::{Violations, unicode_domain};
 
-/// The most common passwords in small letters: the list of Django's `CommonPasswordValidator` (BSD licence), which
+/// The most common passwords in small emails: the list of Django's `CommonPasswordValidator` (BSD licence), which
 /// Royce Williams drew from leaked ones.
 static COMMON: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| include_str!("common.txt").lines().collect());

@@ -14,7 +14,7 @@ use shared::json::JsonChange;
 use shared::validation::Violations;
 use uuid::Uuid;
 
-use crate::sealing::Sealed;
+use crate::encryption::Sealed;
 
 /// Longest text about a user, in characters.
 pub const MAX_BIO_CHARS: usize = 10_000;

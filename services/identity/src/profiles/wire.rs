@@ -7,7 +7,7 @@ use shared::json::{to_struct, to_timestamp};
 use shared::validation::{Mask, Violations};
 
 use super::{MAX_BIO_CHARS, MAX_LOCATION_CHARS, Profile, ProfileChange, ProfileUpdate, ProfileWish};
-use crate::sealing::{KeyRing, LOCATION, Place};
+use crate::encryption::{KeyRing, LOCATION, Place};
 
 const CHANGEABLE: [&str; 5] = ["bio", "location", "website_url", "social_links", "preferences"];
 /// Of which single entries can be changed.

@@ -12,7 +12,7 @@ use super::{
     CHALLENGE_INVALID, ENROLMENT_LIFE, Proof, SECOND_FACTOR_INVALID, challenges, is_off, is_on_already,
     queries,
 };
-use crate::sealing::{KeyRing, Place, TOTP_SECRET};
+use crate::encryption::{KeyRing, Place, TOTP_SECRET};
 use crate::users;
 
 /// Somebody's word that they hold an account's second factor.

@@ -9,7 +9,7 @@ use shared::error::Result;
 use uuid::Uuid;
 
 use super::{State, is_on_already};
-use crate::sealing::Sealed;
+use crate::encryption::Sealed;
 
 /// A factor, locked until the transaction ends.
 #[derive(QueryableByName)]

@@ -39,7 +39,7 @@ impl RecoveryKey {
     pub fn set(&self, id: Uuid) -> [RecoveryCode; CODES] {
         std::array::from_fn(|number| {
             let code = self.0.clone().chain_update(id.as_bytes()).chain_update(number.to_be_bytes());
-            // Five bits of each byte: the alphabet has as many letters.
+            // Five bits of each byte: the alphabet has as many emails.
             let letter = |byte: u8| ALPHABET.get(usize::from(byte % 32)).copied().map_or('0', char::from);
             RecoveryCode(code.finalize().into_bytes().into_iter().take(LETTERS).map(letter).collect())
         })
@@ -49,21 +49,21 @@ impl RecoveryKey {
 impl RecoveryCode {
     /// What somebody typed; `None` if it can be none.
     pub fn parse(text: &str) -> Option<Self> {
-        let letters = text.chars().filter(|letter| !matches!(letter, '-' | ' '));
-        let letters = letters.map(|letter| match letter.to_ascii_uppercase() {
+        let emails = text.chars().filter(|letter| !matches!(letter, '-' | ' '));
+        let emails = emails.map(|letter| match letter.to_ascii_uppercase() {
             'O' => '0',
             'I' | 'L' => '1',
             letter => letter,
         });
-        let code: String = letters.take(LETTERS + 1).collect();
+        let code: String = emails.take(LETTERS + 1).collect();
         let is_code = code.len() == LETTERS && code.bytes().all(|letter| ALPHABET.contains(&letter));
         is_code.then_some(Self(code))
     }
 
     /// As it is shown.
     pub fn to_text(&self) -> String {
-        let letters: Vec<char> = self.0.chars().collect();
-        letters.chunks(GROUP).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
+        let emails: Vec<char> = self.0.chars().collect();
+        emails.chunks(GROUP).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
     }
 
     /// As it is stored.

@@ -9,7 +9,7 @@ use shared::error::{Error, Result};
 use shared::idempotency::{self, RequestKey};
 use shared::json::to_timestamp;
 use shared::mail::Outbox;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -20,18 +20,18 @@ use super::totp::SharedSecret;
 use super::wire::{self, Enrolment, Shown};
 use super::{Claim, ENROLMENT_LIFE, Gate, Proof, State, is_off, is_on_already, queries};
 use crate::audit::{self, Event, Kind};
-use crate::sealing::{KeyRing, Place, TOTP_SECRET};
+use crate::auth::PasswordVerifier;
+use crate::encryption::{KeyRing, Place, TOTP_SECRET};
 use crate::sessions::{Device, SESSION_INVALID};
-use crate::signing_in::Proofs;
 use crate::users::{self, User};
-use crate::{NAME, letters};
+use crate::{NAME, emails};
 
 /// Serves `SecondFactorService`.
 pub struct SecondFactorApi {
-    ground: Ground,
+    context: ServiceContext,
     keys: KeyRing,
     recovery: RecoveryKey,
-    proofs: Proofs,
+    proofs: PasswordVerifier,
     gate: Gate,
     outbox: Outbox,
 }
@@ -46,10 +46,16 @@ struct Claimed {
 }
 
 impl SecondFactorApi {
-    /// On this ground, with secrets sealed under these keys.
-    pub fn new(ground: Ground, keys: KeyRing, proofs: Proofs, gate: Gate, outbox: Outbox) -> Self {
-        let recovery = RecoveryKey::new(&ground.options.service_secret);
-        Self { ground, keys, recovery, proofs, gate, outbox }
+    /// On this context, with secrets sealed under these keys.
+    pub fn new(
+        context: ServiceContext,
+        keys: KeyRing,
+        proofs: PasswordVerifier,
+        gate: Gate,
+        outbox: Outbox,
+    ) -> Self {
+        let recovery = RecoveryKey::new(&context.options.service_secret);
+        Self { context, keys, recovery, proofs, gate, outbox }
     }
 
     /// Claims the request for what it is about to make. The account is locked first, so that nobody waits in a circle.
@@ -61,7 +67,7 @@ impl SecondFactorApi {
         makes: Uuid,
     ) -> Result<Claimed> {
         let user_id = caller.user()?.user_id;
-        let tx = self.ground.database.begin(caller).await?;
+        let tx = self.context.database.begin(caller).await?;
         users::queries::lock_ahead(&tx, user_id)?;
         let claim = idempotency::claim(&tx, NAME, user_id, method, key, makes);
         let (made, user, factor) =
@@ -71,7 +77,7 @@ impl SecondFactorApi {
 
     /// Has the account's owner told what became of its second factor.
     fn tell(&self, tx: &Transaction, kind: &'static str, user: &User) -> Result<()> {
-        let told = letters::second_factor(kind, user.id, &user.email, self.ground.clock.now());
+        let told = emails::second_factor(kind, user.id, &user.email, self.context.clock.now());
         self.outbox.queue(tx, &told)
     }
 
@@ -108,7 +114,7 @@ impl SecondFactorApi {
     }
 
     fn claim_of<'a>(&self, user_id: Uuid, proof: &'a Proof) -> Claim<'a> {
-        Claim { user_id, proof, now: self.ground.clock.now() }
+        Claim { user_id, proof, now: self.context.clock.now() }
     }
 }
 
@@ -120,7 +126,7 @@ impl SecondFactorApi {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
 
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let state = queries::state(&tx, user_id).await?;
         tx.finish();
 
@@ -142,10 +148,10 @@ impl SecondFactorApi {
         let email = owner.user.email.clone();
         let proof = self.proofs.of_owner(owner, password, &device).await?;
         // As exact as the database keeps it, so that a retry finds the same.
-        let (secret, now) = (SharedSecret::random(), self.ground.clock.now().trunc_subsecs(6));
+        let (secret, now) = (SharedSecret::random(), self.context.clock.now().trunc_subsecs(6));
         let sealed = self.keys.seal(Place::of(TOTP_SECRET, user_id), &secret.to_base32())?;
 
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         users::queries::lock_ahead(&tx, user_id)?;
         let claim = idempotency::claim(&tx, NAME, user_id, "BeginSecondFactor", key.as_ref(), user_id);
         let ((), made) = try_join!(proof.hold(&tx), claim)?;
@@ -181,7 +187,7 @@ impl SecondFactorApi {
             }
             let secret = prove_first(&tx, &self.keys, factor, &claim)?;
             audit::append(&tx, &Event::new(Kind::SecondFactorAdded, user_id).by(&caller).from(&device))?;
-            self.tell(&tx, letters::SECOND_FACTOR_ENABLED, &user)?;
+            self.tell(&tx, emails::SECOND_FACTOR_ENABLED, &user)?;
             queries::store_recovery_codes(tx, user_id, self.hashes(set, &secret)?, claim.now).await?;
             Ok(set)
         };
@@ -209,7 +215,7 @@ impl SecondFactorApi {
             }
             let secret = prove(&tx, &self.keys, factor, &claim).await?;
             audit::append(&tx, &Event::new(Kind::RecoveryCodesCreated, user_id).by(&caller).from(&device))?;
-            self.tell(&tx, letters::RECOVERY_CODES, &user)?;
+            self.tell(&tx, emails::RECOVERY_CODES, &user)?;
             queries::store_recovery_codes(tx, user_id, self.hashes(set, &secret)?, claim.now).await?;
             Ok(set)
         };
@@ -237,7 +243,7 @@ impl SecondFactorApi {
             }
             prove(&tx, &self.keys, factor, &claim).await?;
             audit::append(&tx, &Event::new(Kind::SecondFactorRemoved, user_id).by(&caller).from(&device))?;
-            self.tell(&tx, letters::SECOND_FACTOR_NOT_ENABLED, &user)?;
+            self.tell(&tx, emails::SECOND_FACTOR_NOT_ENABLED, &user)?;
             queries::remove(tx, user_id).await.map(drop)
         };
         self.guard(user_id, &device, remove).await?;

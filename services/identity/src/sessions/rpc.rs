@@ -4,7 +4,7 @@ use proto::identity::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Error;
 use shared::page::AfterTime;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};
 
@@ -15,14 +15,13 @@ use crate::users;
 
 /// Serves `SessionService`.
 pub struct SessionApi {
-    ground: Ground,
+    context: ServiceContext,
     revocations: Revocations,
 }
 
 impl SessionApi {
-    /// On this ground.
-    pub fn new(ground: Ground, revocations: Revocations) -> Self {
-        Self { ground, revocations }
+    pub fn new(context: ServiceContext, revocations: Revocations) -> Self {
+        Self { context, revocations }
     }
 }
 
@@ -35,13 +34,13 @@ impl SessionApi {
         let current = caller.user()?.clone();
         let query = format!("sessions of {}", current.user_id);
         let request = request.into_inner();
-        let page = self.ground.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
+        let page = self.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
 
-        let tx = self.ground.database.begin(&caller).await?;
-        let mut sessions = queries::list(&tx, self.ground.clock.now(), &page).await?;
+        let tx = self.context.database.begin(&caller).await?;
+        let mut sessions = queries::list(&tx, self.context.clock.now(), &page).await?;
         tx.finish();
 
-        let next_page_token = self.ground.pages.cut(&query, page.size, &mut sessions, |session| {
+        let next_page_token = self.context.pages.cut(&query, page.size, &mut sessions, |session| {
             AfterTime { at: session.created_at, id: session.id }
         })?;
         let sessions = sessions.into_iter().map(|session| session.into_wire(current.session_id)).collect();
@@ -63,7 +62,7 @@ impl SessionApi {
         let event =
             Event::new(Kind::SessionRevoked, user_id).by(&caller).from(&device).with("session_id", id);
 
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let found = queries::find(&tx, id).await?.ok_or_else(not_found)?;
         let ended = async move {
             let (session, hash) = if found.0.is_active {
@@ -89,10 +88,10 @@ impl SessionApi {
         let (kept, user_id) = (caller.user()?.session_id, caller.user()?.user_id);
         let event = Event::new(Kind::OtherSessionsRevoked, user_id).by(&caller).from(&Device::of(&request));
 
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         users::queries::lock_ahead(&tx, user_id)?;
         audit::append(&tx, &event)?;
-        let ended = queries::revoke_all(tx, Ending::OtherSessions(kept), self.ground.clock.now());
+        let ended = queries::revoke_all(tx, Ending::OtherSessions(kept), self.context.clock.now());
         let revoked = self.revocations.announce_after(ended).await?;
 
         let revoked_count = i32::try_from(revoked).unwrap_or(i32::MAX);
@@ -107,10 +106,10 @@ impl SessionApi {
         let user_id = caller.user()?.user_id;
         let event = Event::new(Kind::AllSessionsRevoked, user_id).by(&caller).from(&Device::of(&request));
 
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         users::queries::lock_ahead(&tx, user_id)?;
         audit::append(&tx, &event)?;
-        let ended = queries::revoke_all(tx, Ending::Sessions, self.ground.clock.now());
+        let ended = queries::revoke_all(tx, Ending::Sessions, self.context.clock.now());
         let revoked = self.revocations.announce_after(ended).await?;
 
         let revoked_count = i32::try_from(revoked).unwrap_or(i32::MAX);

@@ -11,7 +11,7 @@ use shared::clock::Clock;
 use shared::database::Database;
 use shared::error::Result;
 use shared::redis_store::RedisStore;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use uuid::Uuid;
 
 use super::{SessionOptions, queries};
@@ -41,12 +41,12 @@ struct FoundSession {
 
 impl SessionStore {
     /// Over the database and Redis.
-    pub fn new(ground: &Ground, options: SessionOptions) -> Self {
+    pub fn new(context: &ServiceContext, options: SessionOptions) -> Self {
         Self {
-            database: ground.database.clone(),
-            worker: ground.worker.clone(),
-            redis: ground.redis.clone(),
-            clock: ground.clock.clone(),
+            database: context.database.clone(),
+            worker: context.worker.clone(),
+            redis: context.redis.clone(),
+            clock: context.clock.clone(),
             options,
         }
     }

@@ -11,7 +11,7 @@ const MAX_NAME_CHARS: usize = 100;
 pub fn username(v: &mut Violations, field: &str, value: String) -> String {
     let valid = USERNAME_CHARS.contains(&value.len())
         && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    v.require(valid, field, "must have 3 to 50 letters (a to z), digits, '.', '_' or '-'");
+    v.require(valid, field, "must have 3 to 50 emails (a to z), digits, '.', '_' or '-'");
     value
 }
 

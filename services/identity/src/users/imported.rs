@@ -11,9 +11,9 @@ use shared::validation::Violations;
 use uuid::Uuid;
 
 use super::fields;
+use crate::encryption::{FIRST_NAME, KeyRing, LAST_NAME, LOCATION, Place, Sealed};
 use crate::passwords::{self, NO_PASSWORD};
 use crate::profiles::{MAX_BIO_CHARS, MAX_LOCATION_CHARS};
-use crate::sealing::{FIRST_NAME, KeyRing, LAST_NAME, LOCATION, Place, Sealed};
 
 /// A user from elsewhere whose fields are in order, and what they tell about themselves.
 pub(super) struct NewAccount {

@@ -3,11 +3,11 @@
 //! A user sees and changes their own account only; of others they learn what [`UserSummary`] has, by exact name.
 //! Given and family names are sealed in the table: opened when they are answered, never searched.
 
-pub(crate) mod directory;
-pub(crate) mod exporting;
+pub(crate) mod export;
 pub mod fields;
+pub(crate) mod import;
 mod imported;
-pub(crate) mod importing;
+pub(crate) mod lookup;
 pub mod queries;
 pub(crate) mod rpc;
 mod wire;
@@ -21,11 +21,11 @@ use serde_json::Value;
 use shared::etag::RowVersion;
 use uuid::Uuid;
 
-use crate::sealing::Sealed;
+use crate::encryption::Sealed;
 
-pub use directory::Directory;
-pub use exporting::ExportApi;
-pub use importing::ImportApi;
+pub use export::ExportApi;
+pub use import::ImportApi;
+pub use lookup::Directory;
 pub use rpc::UserApi;
 
 /// An account. The password's hash is not in it: no role may read that.

@@ -4,26 +4,26 @@ use proto::identity::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Error;
 use shared::etag;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::{UserUpdate, directory, fields, queries};
+use super::{UserUpdate, fields, lookup, queries};
+use crate::encryption::KeyRing;
 use crate::profiles::{self, ProfileUpdate};
-use crate::sealing::KeyRing;
 
 /// Serves `UserService`.
 #[derive(Clone)]
 pub struct UserApi {
-    ground: Ground,
+    context: ServiceContext,
     keys: KeyRing,
 }
 
 impl UserApi {
-    /// On this ground, with personal data sealed under these keys.
-    pub fn new(ground: Ground, keys: KeyRing) -> Self {
-        Self { ground, keys }
+    /// On this context, with personal data sealed under these keys.
+    pub fn new(context: ServiceContext, keys: KeyRing) -> Self {
+        Self { context, keys }
     }
 }
 
@@ -42,7 +42,7 @@ impl UserApi {
         let caller = Caller::of(&request)?;
         let id = user_id(&request.into_inner().user_id)?;
 
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let user = queries::find(&tx, id).await?.ok_or_else(|| Error::not_found("user", id))?;
         tx.finish();
 
@@ -58,7 +58,7 @@ impl UserApi {
         let username = fields::username(&mut v, "username", request.into_inner().username);
         v.finish()?;
 
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let user = queries::look_up(&tx, &username).await?;
         tx.finish();
 
@@ -71,9 +71,9 @@ impl UserApi {
         request: Request<pb::BatchGetUsersRequest>,
     ) -> Result<Response<pb::BatchGetUsersResponse>, Status> {
         let caller = Caller::of(&request)?;
-        let ids = directory::ids(&request.into_inner().user_ids)?;
+        let ids = lookup::ids(&request.into_inner().user_ids)?;
 
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let users = queries::look_up_all(&tx, &ids).await?;
         tx.finish();
 
@@ -89,7 +89,7 @@ impl UserApi {
         let UserUpdate { id, etag, change } = UserUpdate::of(request.into_inner(), &self.keys)?;
         let not_found = || Error::not_found("user", id);
 
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let user = queries::lock(&tx, id).await?.ok_or_else(not_found)?;
         etag::check(&etag, user.version)?;
         let Some(change) = change else { return Ok(Response::new(user.into_wire(&self.keys)?)) };
@@ -105,7 +105,7 @@ impl UserApi {
         let caller = Caller::of(&request)?;
         let id = user_id(&request.into_inner().user_id)?;
 
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let profile =
             profiles::queries::find(&tx, id).await?.ok_or_else(|| Error::not_found("user_profile", id))?;
         tx.finish();
@@ -121,7 +121,7 @@ impl UserApi {
         let ProfileUpdate { user_id, etag, change } = ProfileUpdate::of(request.into_inner(), &self.keys)?;
         let not_found = || Error::not_found("user_profile", user_id);
 
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let profile = profiles::queries::lock(&tx, user_id).await?.ok_or_else(not_found)?;
         etag::check(&etag, profile.version)?;
         let Some(wish) = change else { return Ok(Response::new(profile.into_wire(&self.keys)?)) };

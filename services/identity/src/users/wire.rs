@@ -7,7 +7,7 @@ use shared::json::{to_struct, to_timestamp};
 use shared::validation::{Mask, Violations};
 
 use super::{User, UserChange, UserSummary, UserUpdate, fields};
-use crate::sealing::{FIRST_NAME, KeyRing, LAST_NAME, Place};
+use crate::encryption::{FIRST_NAME, KeyRing, LAST_NAME, Place};
 
 const CHANGEABLE: [&str; 5] = ["username", "first_name", "last_name", "avatar_url", "metadata"];
 

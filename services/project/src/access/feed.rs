@@ -13,7 +13,7 @@ use std::time::Duration;
 use proto::project::backend::v1 as pb;
 use shared::change_log::{self, BATCH, Change, Cursor};
 use shared::error::{Error, Result};
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tonic::Status;
@@ -33,7 +33,7 @@ pub(crate) type Message = Result<pb::WatchProjectAccessResponse, Status>;
 
 /// A feed from a position on.
 pub(crate) struct Feed {
-    ground: Ground,
+    context: ServiceContext,
     progress: Progress,
 }
 
@@ -48,8 +48,8 @@ struct Progress {
 impl Feed {
     /// Opens a feed, so that a position that cannot be gone on from is refused at once. One that lies ahead
     /// comes from another life of the database, as before a restored backup: what it misses is unknown.
-    pub(crate) async fn open(ground: Ground, cursor: Cursor) -> Result<Self> {
-        let tx = ground.worker.begin_background().await?;
+    pub(crate) async fn open(context: ServiceContext, cursor: Cursor) -> Result<Self> {
+        let tx = context.worker.begin_background().await?;
         let horizon = change_log::horizon(&tx, NAME).await?;
         let head = change_log::head(&tx, NAME).await?;
         tx.finish();
@@ -57,12 +57,12 @@ impl Feed {
         if cursor > head {
             return Err(Error::CursorExpired);
         }
-        Ok(Self { ground, progress: Progress { cursor, ..Progress::default() } })
+        Ok(Self { context, progress: Progress { cursor, ..Progress::default() } })
     }
 
     /// Sends until the follower goes, the service stops or a look fails.
     pub(crate) async fn run(mut self, follower: mpsc::Sender<Message>) {
-        let shutdown = self.ground.shutdown.clone();
+        let shutdown = self.context.shutdown.clone();
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = follower.closed() => {}
@@ -73,7 +73,7 @@ impl Feed {
     }
 
     async fn send_to(&mut self, follower: &mpsc::Sender<Message>) -> Result<()> {
-        let mut wake = self.ground.signal.listen();
+        let mut wake = self.context.signal.listen();
         let mut heartbeat = Instant::now();
         loop {
             let Told { states, caught_up } = self.look().await?;
@@ -95,7 +95,7 @@ impl Feed {
 
     /// Reads the next changes, moves the position behind them, and answers with the states they led to.
     async fn look(&mut self) -> Result<Told> {
-        let tx = self.ground.worker.begin_background().await?;
+        let tx = self.context.worker.begin_background().await?;
         let settled = change_log::read(&tx, NAME, &ENTITIES, self.progress.cursor).await?;
         let mut early = Vec::new();
         if !is_full(settled.len()) {

@@ -4,7 +4,7 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use proto::project::backend::v1 as pb;
 use shared::change_log::{self, Cursor};
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -19,13 +19,12 @@ const BUFFER: usize = 4;
 
 /// Serves `AccessService`.
 pub(crate) struct Access {
-    ground: Ground,
+    context: ServiceContext,
 }
 
 impl Access {
-    /// On this ground.
-    pub(crate) fn new(ground: Ground) -> Self {
-        Self { ground }
+    pub(crate) fn new(context: ServiceContext) -> Self {
+        Self { context }
     }
 }
 
@@ -35,7 +34,7 @@ impl Access {
         request: Request<pb::GetProjectAccessRequest>,
     ) -> Result<Response<pb::ProjectAccess>, Status> {
         let id = project_id(&request.get_ref().project_id)?;
-        let tx = self.ground.worker.begin_background().await?;
+        let tx = self.context.worker.begin_background().await?;
         let state = queries::states(&tx, &[id]).await?.into_iter().next();
         tx.finish();
         Ok(Response::new(state.unwrap_or_else(|| AccessState::unknown(id)).into()))
@@ -46,7 +45,7 @@ impl Access {
         request: Request<pb::ListProjectAccessRequest>,
     ) -> Result<Response<pb::ListProjectAccessResponse>, Status> {
         let after = wire::after(&request.get_ref().after_project_id)?;
-        let tx = self.ground.worker.begin_background().await?;
+        let tx = self.context.worker.begin_background().await?;
         // First: what changes from here on is found by watching, if the page misses it.
         let cursor = change_log::head(&tx, NAME).await?;
         let mut states = queries::page(&tx, after).await?;
@@ -65,9 +64,9 @@ impl Access {
         request: Request<pb::WatchProjectAccessRequest>,
     ) -> Result<Response<BoxStream<'static, Message>>, Status> {
         let cursor: Cursor = request.get_ref().cursor.parse()?;
-        let feed = Feed::open(self.ground.clone(), cursor).await?;
+        let feed = Feed::open(self.context.clone(), cursor).await?;
         let (follower, messages) = mpsc::channel(BUFFER);
-        self.ground.spawn(feed.run(follower));
+        self.context.spawn(feed.run(follower));
         Ok(Response::new(ReceiverStream::new(messages).boxed()))
     }
 }

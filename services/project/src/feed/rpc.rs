@@ -5,7 +5,7 @@ use futures::stream::BoxStream;
 use proto::project::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Result;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 
 use super::watching::Watching;
@@ -13,13 +13,12 @@ use crate::history::wire::WatchProject;
 
 /// Serves `ProjectFeedService`.
 pub(crate) struct Feed {
-    ground: Ground,
+    context: ServiceContext,
 }
 
 impl Feed {
-    /// On this ground.
-    pub(crate) fn new(ground: Ground) -> Self {
-        Self { ground }
+    pub(crate) fn new(context: ServiceContext) -> Self {
+        Self { context }
     }
 }
 
@@ -31,8 +30,8 @@ impl Feed {
         let caller = Caller::of(&request)?;
         let WatchProject { project_id, wish, resume_token } = request.into_inner().try_into()?;
         let query = format!("WatchProject {} {project_id} {wish:?}", caller.database_user());
-        let subject = Watching::new(self.ground.clone(), caller, project_id, wish);
-        let told = self.ground.feed.watch(project_id, query, &resume_token, subject).await?;
+        let subject = Watching::new(self.context.clone(), caller, project_id, wish);
+        let told = self.context.feed.watch(project_id, query, &resume_token, subject).await?;
         let messages = told.map(|told| {
             told.map(|told| pb::WatchProjectResponse { events: told.events, resume_token: told.resume_token })
         });

@@ -8,7 +8,7 @@ use shared::caller::Caller;
 use shared::change_log::Record;
 use shared::change_log::feed::Subject;
 use shared::error::Result;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use uuid::Uuid;
 
 use crate::history::{Wish, wire};
@@ -16,7 +16,7 @@ use crate::projects::queries as projects;
 
 /// What one follower may know and wishes for.
 pub(crate) struct Watching {
-    ground: Ground,
+    context: ServiceContext,
     caller: Caller,
     project_id: Uuid,
     wish: Wish,
@@ -26,8 +26,8 @@ pub(crate) struct Watching {
 
 impl Watching {
     /// For this caller.
-    pub(crate) fn new(ground: Ground, caller: Caller, project_id: Uuid, wish: Wish) -> Self {
-        Self { ground, caller, project_id, wish, permissions: Mutex::default() }
+    pub(crate) fn new(context: ServiceContext, caller: Caller, project_id: Uuid, wish: Wish) -> Self {
+        Self { context, caller, project_id, wish, permissions: Mutex::default() }
     }
 }
 
@@ -35,7 +35,7 @@ impl Subject for Watching {
     type Event = pb::ProjectEvent;
 
     async fn admit(&self) -> Result<()> {
-        let tx = self.ground.database.begin(&self.caller).await?;
+        let tx = self.context.database.begin(&self.caller).await?;
         let access = projects::access(&tx, self.project_id, self.caller.database_user()).await?;
         tx.finish();
         access.require(Permission::ProjectRead)?;

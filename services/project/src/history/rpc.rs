@@ -6,7 +6,7 @@ use shared::access::Permission;
 use shared::caller::Caller;
 use shared::change_log::{Cursor, Record};
 use shared::error::Result;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -18,13 +18,12 @@ use crate::projects::queries as projects;
 /// Serves `ProjectHistoryService`.
 #[derive(Clone)]
 pub(crate) struct History {
-    ground: Ground,
+    context: ServiceContext,
 }
 
 impl History {
-    /// On this ground.
-    pub(crate) fn new(ground: Ground) -> Self {
-        Self { ground }
+    pub(crate) fn new(context: ServiceContext) -> Self {
+        Self { context }
     }
 }
 
@@ -37,8 +36,8 @@ impl History {
         let user_id = caller.database_user();
         let ListHistory { project_id, wish, page_size, page_token } = request.into_inner().try_into()?;
         let query = format!("history of {project_id} that {user_id} sees: {wish:?}");
-        let page = self.ground.pages.read::<Cursor>(&query, page_size, &page_token)?;
-        let tx = self.ground.database.begin(&caller).await?;
+        let page = self.context.pages.read::<Cursor>(&query, page_size, &page_token)?;
+        let tx = self.context.database.begin(&caller).await?;
         // Read with the permissions, and cut down by them: so it is one round trip.
         let wished: Vec<Part> = Part::ALL.into_iter().filter(|part| wish.includes(*part)).collect();
         let (access, mut found) = try_join!(
@@ -48,7 +47,7 @@ impl History {
         tx.finish();
         access.require(Permission::ProjectRead)?;
         let next_page_token =
-            self.ground.pages.cut(&query, page.size, &mut found, |last: &Record| last.cursor)?;
+            self.context.pages.cut(&query, page.size, &mut found, |last: &Record| last.cursor)?;
         let parts = wish.parts_for(access.permissions);
         let events = found.iter().map(|record| wire::event(record, &parts));
         let events = events.filter_map(Result::transpose).collect::<Result<_>>()?;
@@ -61,7 +60,7 @@ impl History {
     ) -> Result<Response<pb::Project>, Status> {
         let caller = Caller::of(&request)?;
         let past = Past::try_from(request.get_ref())?;
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let (access, project) = try_join!(
             projects::access(&tx, past.project_id, caller.database_user()),
             queries::project_at(&tx, &past)
@@ -80,8 +79,8 @@ impl History {
         let past = Past::try_from(request.get_ref())?;
         let query = format!("ListMembersAt {} {past:?}", caller.database_user());
         let pb::ListMembersAtRequest { page_size, page_token, .. } = request.into_inner();
-        let page = self.ground.pages.read::<Uuid>(&query, page_size, &page_token)?;
-        let tx = self.ground.database.begin(&caller).await?;
+        let page = self.context.pages.read::<Uuid>(&query, page_size, &page_token)?;
+        let tx = self.context.database.begin(&caller).await?;
         let (access, mut members) = try_join!(
             projects::access(&tx, past.project_id, caller.database_user()),
             queries::members_at(&tx, &past, &page)
@@ -89,7 +88,7 @@ impl History {
         tx.finish();
         access.require(Permission::MemberRead)?;
         let next_page_token =
-            self.ground.pages.cut(&query, page.size, &mut members, |last: &Member| last.id)?;
+            self.context.pages.cut(&query, page.size, &mut members, |last: &Member| last.id)?;
         let members = members.into_iter().map(wire::member_of_the_past).collect();
         Ok(Response::new(pb::ListMembersAtResponse { members, next_page_token }))
     }

@@ -6,7 +6,7 @@ use shared::database::Transaction;
 use shared::error::{Error, Result};
 use shared::idempotency;
 use shared::mail::Outbox;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 
 use super::wire::{CreateInvitation, InvitationId};
 use super::{Invitation, queries};
@@ -17,7 +17,7 @@ use crate::projects::queries as projects;
 /// Makes invitations.
 #[derive(Clone)]
 pub(crate) struct Inviting {
-    pub ground: Ground,
+    pub context: ServiceContext,
     pub outbox: Outbox,
 }
 
@@ -32,7 +32,7 @@ enum Room {
 impl Inviting {
     /// Invites somebody on behalf of the inviter, who must be allowed to let them in themselves.
     pub(crate) async fn invite(&self, asked: &CreateInvitation, now: DateTime<Utc>) -> Result<Invitation> {
-        let invitation = match self.look_for_room(asked, now).await? {
+        let invitation = match self.claim_or_replay(asked, now).await? {
             Room::Taken(earlier) => return Ok(earlier),
             Room::Free(room) => queries::insert(room.0, &room.1, &asked.invitation).await?,
         };
@@ -42,14 +42,14 @@ impl Inviting {
 
     /// Tells those who wait that an invitation has changed.
     pub(crate) fn announce(&self) {
-        self.ground.signal.announce();
+        self.context.signal.announce();
         self.outbox.wake();
     }
 
-    async fn look_for_room(&self, asked: &CreateInvitation, now: DateTime<Utc>) -> Result<Room> {
+    async fn claim_or_replay(&self, asked: &CreateInvitation, now: DateTime<Utc>) -> Result<Room> {
         let CreateInvitation { key, invitation } = asked;
         let (project_id, inviter_id) = (invitation.project_id, invitation.inviter_id);
-        let tx = self.ground.database.begin_as(inviter_id).await?;
+        let tx = self.context.database.begin_as(inviter_id).await?;
         let (earlier, _project, (), (), load, access) = futures::try_join!(
             idempotency::claim(&tx, NAME, inviter_id, "CreateInvitation", key.as_ref(), invitation.id),
             projects::lock(&tx, project_id),

@@ -19,7 +19,7 @@ impl Issuing {
         &self,
         request: Request<pb::IssueInvitationRequest>,
     ) -> Result<Response<pb::IssueInvitationResponse>, Status> {
-        let now = self.inviting.ground.clock.now();
+        let now = self.inviting.context.clock.now();
         let IssueInvitation { create, returns_token } = IssueInvitation::of(request.into_inner(), now)?;
         let invitation = self.inviting.invite(&create, now).await?;
         let token = returns_token.then(|| self.tokens.of(invitation.id, invitation.generation));

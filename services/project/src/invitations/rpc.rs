@@ -41,7 +41,7 @@ fn no_such_token() -> Error {
 impl Invitations {
     /// Locks what a token is of, for a user who sees nothing of it yet: so under the worker role, but in their name.
     async fn enter(&self, claim: &Claim, user_id: Uuid) -> Result<(Transaction, Invitation, Freshness)> {
-        let tx = self.inviting.ground.worker.begin_background().await?;
+        let tx = self.inviting.context.worker.begin_background().await?;
         tx.act_as(user_id)?;
         let (freshness, invitation, inviter) = futures::try_join!(
             queries::hold_freshness(&tx, claim.id),
@@ -52,7 +52,7 @@ impl Invitations {
         if !self.tokens.confirm(claim, invitation.generation) {
             return Err(no_such_token());
         }
-        if invitation.is_open_to(user_id, self.inviting.ground.clock.now())? {
+        if invitation.is_open_to(user_id, self.inviting.context.clock.now())? {
             invitation.must_be_backed_by(inviter.as_ref())?;
         }
         Ok((tx, invitation, freshness))
@@ -65,7 +65,7 @@ impl Invitations {
         request: Request<pb::CreateInvitationRequest>,
     ) -> Result<Response<pb::Invitation>, Status> {
         let caller = Caller::of(&request)?;
-        let now = self.inviting.ground.clock.now();
+        let now = self.inviting.context.clock.now();
         let asked = CreateInvitation::of(request.into_inner(), caller.user()?.user_id, now)?;
         let invitation = self.inviting.invite(&asked, now).await?;
         Ok(Response::new(invitation.to_message(now)))
@@ -77,7 +77,7 @@ impl Invitations {
     ) -> Result<Response<pb::Invitation>, Status> {
         let caller = Caller::of(&request)?;
         let id = InvitationId::of(&request.get_ref().project_id, &request.get_ref().invitation_id)?;
-        let tx = self.inviting.ground.database.begin(&caller).await?;
+        let tx = self.inviting.context.database.begin(&caller).await?;
         let (access, invitation) = futures::try_join!(
             projects::access(&tx, id.project_id, caller.database_user()),
             queries::find(&tx, id)
@@ -85,7 +85,7 @@ impl Invitations {
         tx.finish();
         access.require(Permission::MemberManage)?;
         let invitation = invitation.ok_or_else(|| queries::not_found(id.id))?;
-        Ok(Response::new(invitation.to_message(self.inviting.ground.clock.now())))
+        Ok(Response::new(invitation.to_message(self.inviting.context.clock.now())))
     }
 
     pub(crate) async fn list_invitations(
@@ -97,10 +97,10 @@ impl Invitations {
         let ListInvitations { project_id, statuses, page_size, page_token } =
             request.into_inner().try_into()?;
         let query = format!("invitations to {project_id} that {user_id} sees: {statuses:?}");
-        let pages = &self.inviting.ground.pages;
+        let pages = &self.inviting.context.pages;
         let page = pages.read::<AfterTime>(&query, page_size, &page_token)?;
-        let now = self.inviting.ground.clock.now();
-        let tx = self.inviting.ground.database.begin(&caller).await?;
+        let now = self.inviting.context.clock.now();
+        let tx = self.inviting.context.database.begin(&caller).await?;
         let (access, mut found) = futures::try_join!(
             projects::access(&tx, project_id, user_id),
             queries::list(&tx, project_id, &statuses, &page, now)
@@ -119,8 +119,8 @@ impl Invitations {
     ) -> Result<Response<pb::Invitation>, Status> {
         let caller = Caller::of(&request)?;
         let ResendInvitation { id, etag, lifetime } = request.into_inner().try_into()?;
-        let now = self.inviting.ground.clock.now();
-        let tx = self.inviting.ground.database.begin(&caller).await?;
+        let now = self.inviting.context.clock.now();
+        let tx = self.inviting.context.database.begin(&caller).await?;
         let (access, invitation) = lock(&tx, id, caller.user()?.user_id).await?;
         etag::check(&etag, invitation.version)?;
         // Sending gives as much as inviting does.
@@ -138,8 +138,8 @@ impl Invitations {
         let caller = Caller::of(&request)?;
         let pb::RevokeInvitationRequest { project_id, invitation_id, etag } = request.into_inner();
         let id = InvitationId::of(&project_id, &invitation_id)?;
-        let now = self.inviting.ground.clock.now();
-        let tx = self.inviting.ground.database.begin(&caller).await?;
+        let now = self.inviting.context.clock.now();
+        let tx = self.inviting.context.database.begin(&caller).await?;
         let (access, invitation) = lock(&tx, id, caller.user()?.user_id).await?;
         if !invitation.is_open_for_withdrawal(now)? {
             tx.finish();
@@ -158,7 +158,7 @@ impl Invitations {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
         let claim = claim(request.get_ref())?;
-        let now = self.inviting.ground.clock.now();
+        let now = self.inviting.context.clock.now();
         let (tx, invitation, freshness) = self.enter(&claim, user_id).await?;
         if !invitation.is_open_to(user_id, now)? {
             tx.finish();

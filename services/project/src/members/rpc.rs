@@ -3,10 +3,10 @@
 use proto::project::v1 as pb;
 use shared::access::{ConsistencyToken, Permission};
 use shared::caller::Caller;
-use shared::directory::known_users;
 use shared::error::{Error, Result};
 use shared::page::AfterTime;
-use shared::service::Ground;
+use shared::service::ServiceContext;
+use shared::user_lookup::known_users;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 
@@ -18,13 +18,12 @@ use crate::projects::wire::project_id;
 
 /// Serves `MemberService`.
 pub(crate) struct Members {
-    ground: Ground,
+    context: ServiceContext,
 }
 
 impl Members {
-    /// On this ground.
-    pub(crate) fn new(ground: Ground) -> Self {
-        Self { ground }
+    pub(crate) fn new(context: ServiceContext) -> Self {
+        Self { context }
     }
 }
 
@@ -37,8 +36,8 @@ impl Members {
         let granter_id = caller.user()?.user_id;
         let AddMember { key, member } = request.into_inner().try_into()?;
         // Before the transaction: no connection and no lock waits for a sibling.
-        let known = known_users(&self.ground.siblings, &[member.user_id], true).await?;
-        let tx = self.ground.database.begin(&caller).await?;
+        let known = known_users(&self.context.siblings, &[member.user_id], true).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let (earlier, present, freshness, access) = futures::try_join!(
             idempotency::claim(&tx, NAME, granter_id, "AddMember", key.as_ref(), member.id),
             queries::lock(&tx, member.project_id, granter_id, member.user_id),
@@ -58,7 +57,7 @@ impl Members {
             return Err(Error::AlreadyExists { field: "user_id" }.into());
         }
         let member = queries::insert(tx, &access, &member).await?;
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(freshness.after_change().answer(member.into()))
     }
 
@@ -69,7 +68,7 @@ impl Members {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
         let MemberId { project_id, user_id } = MemberId::of(&request.project_id, &request.user_id)?;
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let (access, member) = futures::try_join!(
             access(&tx, project_id, caller.database_user()),
             queries::find(&tx, project_id, user_id),
@@ -88,8 +87,8 @@ impl Members {
         let user_id = caller.database_user();
         let ListMembers { project_id, roles, page_size, page_token } = request.into_inner().try_into()?;
         let query = format!("members of {project_id} that {user_id} sees: {roles:?}");
-        let page = self.ground.pages.read::<AfterTime>(&query, page_size, &page_token)?;
-        let tx = self.ground.database.begin(&caller).await?;
+        let page = self.context.pages.read::<AfterTime>(&query, page_size, &page_token)?;
+        let tx = self.context.database.begin(&caller).await?;
         let (access, mut members) = futures::try_join!(
             access(&tx, project_id, user_id),
             queries::list(&tx, project_id, &roles, &page),
@@ -97,7 +96,7 @@ impl Members {
         tx.finish();
         access.require(Permission::MemberRead)?;
         let next_page_token = self
-            .ground
+            .context
             .pages
             .cut(&query, page.size, &mut members, |last| AfterTime { at: last.joined_at, id: last.id })?;
         let members = members.into_iter().map(Into::into).collect();
@@ -112,7 +111,7 @@ impl Members {
         let granter_id = caller.user()?.user_id;
         let UpdateMember { id: MemberId { project_id, user_id }, etag, change } =
             request.into_inner().try_into()?;
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let (member, freshness, access) = futures::try_join!(
             queries::lock(&tx, project_id, granter_id, user_id),
             hold_freshness(&tx, project_id),
@@ -129,7 +128,7 @@ impl Members {
         member.may_be_changed_by(&access)?;
         member.may_become(&change, &access)?;
         let member = queries::update(tx, &access, &member, &change).await?;
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(freshness.after_change().answer(member.into()))
     }
 
@@ -160,7 +159,7 @@ impl Members {
     async fn take_out(&self, caller: &Caller, member: MemberId) -> Result<ConsistencyToken> {
         let MemberId { project_id, user_id } = member;
         let remover_id = caller.user()?.user_id;
-        let tx = self.ground.database.begin(caller).await?;
+        let tx = self.context.database.begin(caller).await?;
         let (member, freshness, access) = futures::try_join!(
             queries::lock(&tx, project_id, remover_id, user_id),
             hold_freshness(&tx, project_id),
@@ -177,7 +176,7 @@ impl Members {
             member.may_be_changed_by(&access)?;
         }
         queries::delete(tx, &access, &member).await?;
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(freshness.after_change())
     }
 }

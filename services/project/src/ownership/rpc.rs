@@ -5,10 +5,10 @@ use proto::project::v1 as pb;
 use shared::access::{ConsistencyToken, Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::Transaction;
-use shared::directory::known_users;
 use shared::error::{Error, ErrorReason, Result};
 use shared::page::AfterTime;
-use shared::service::Ground;
+use shared::service::ServiceContext;
+use shared::user_lookup::known_users;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -22,13 +22,12 @@ use crate::projects::queries as projects;
 
 /// Serves `OwnershipService`.
 pub(crate) struct Ownership {
-    ground: Ground,
+    context: ServiceContext,
 }
 
 impl Ownership {
-    /// On this ground.
-    pub(crate) fn new(ground: Ground) -> Self {
-        Self { ground }
+    pub(crate) fn new(context: ServiceContext) -> Self {
+        Self { context }
     }
 
     /// Writes down somebody's answer to an offer.
@@ -39,8 +38,8 @@ impl Ownership {
     ) -> Result<Response<pb::OwnershipTransfer>, Status> {
         let AnswerOffer { answer, id, etag } = asked;
         let user_id = caller.user()?.user_id;
-        let now = self.ground.clock.now();
-        let tx = self.ground.database.begin(caller).await?;
+        let now = self.context.clock.now();
+        let tx = self.context.database.begin(caller).await?;
         let Locked { access, transfer, freshness } = lock(&tx, id, user_id, answer).await?;
         transfer.must_be_answered_by(answer, user_id)?;
         if !transfer.is_open_for(answer, now)? {
@@ -49,11 +48,11 @@ impl Ownership {
         }
         etag::check(&etag, transfer.version)?;
         let transfer = queries::close(tx, &access, &transfer, answer, now).await?;
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(answered(transfer.to_message(now), freshness.map(Freshness::after_change)))
     }
 
-    async fn look_for_room(
+    async fn claim_or_replay(
         &self,
         caller: &Caller,
         asked: &OfferOwnership,
@@ -61,7 +60,7 @@ impl Ownership {
     ) -> Result<Room> {
         let OfferOwnership { key, transfer } = asked;
         let (project_id, owner_id) = (transfer.project_id, transfer.from_user_id);
-        let tx = self.ground.database.begin(caller).await?;
+        let tx = self.context.database.begin(caller).await?;
         let (earlier, _project, member, (), pending, access) = futures::try_join!(
             idempotency::claim(&tx, NAME, owner_id, "OfferOwnership", key.as_ref(), transfer.id),
             projects::lock(&tx, project_id),
@@ -150,17 +149,17 @@ impl Ownership {
         request: Request<pb::OfferOwnershipRequest>,
     ) -> Result<Response<pb::OwnershipTransfer>, Status> {
         let caller = Caller::of(&request)?;
-        let now = self.ground.clock.now();
+        let now = self.context.clock.now();
         let asked = OfferOwnership::of(request.into_inner(), caller.user()?.user_id, now)?;
         // Before the transaction: no connection and no lock waits for a sibling.
         let heir = asked.transfer.to_user_id;
-        let known = known_users(&self.ground.siblings, &[heir], true).await?;
-        let transfer = match self.look_for_room(&caller, &asked, now).await? {
+        let known = known_users(&self.context.siblings, &[heir], true).await?;
+        let transfer = match self.claim_or_replay(&caller, &asked, now).await? {
             Room::Taken(transfer) => transfer,
             Room::Free(_) if !known.contains(&heir) => return Err(Error::not_found("user", heir).into()),
             Room::Free(room) => queries::insert(room.0, &room.1, &asked.transfer).await?,
         };
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(Response::new(transfer.to_message(now)))
     }
 
@@ -171,14 +170,14 @@ impl Ownership {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
         let id = TransferId::of(&request.get_ref().project_id, &request.get_ref().transfer_id)?;
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let (access, transfer) =
             futures::try_join!(projects::access(&tx, id.project_id, user_id), queries::find(&tx, id))?;
         tx.finish();
         if ![transfer.from_user_id, transfer.to_user_id].contains(&user_id) {
             access.require(Permission::MemberRead)?;
         }
-        Ok(Response::new(transfer.to_message(self.ground.clock.now())))
+        Ok(Response::new(transfer.to_message(self.context.clock.now())))
     }
 
     pub(crate) async fn list_ownership_transfers(
@@ -190,9 +189,9 @@ impl Ownership {
         let ListTransfers { project_id, statuses, page_size, page_token } =
             request.into_inner().try_into()?;
         let query = format!("transfers of {project_id:?} that {user_id} sees: {statuses:?}");
-        let page = self.ground.pages.read::<AfterTime>(&query, page_size, &page_token)?;
-        let now = self.ground.clock.now();
-        let tx = self.ground.database.begin(&caller).await?;
+        let page = self.context.pages.read::<AfterTime>(&query, page_size, &page_token)?;
+        let now = self.context.clock.now();
+        let tx = self.context.database.begin(&caller).await?;
         let may_read = async {
             let Some(project_id) = project_id else { return Ok(()) };
             projects::access(&tx, project_id, user_id).await?.require(Permission::MemberRead).map(|_| ())
@@ -201,7 +200,7 @@ impl Ownership {
             futures::try_join!(may_read, queries::list(&tx, project_id, user_id, &statuses, &page, now))?;
         tx.finish();
         let position = |last: &Transfer| AfterTime { at: last.created_at, id: last.id };
-        let next_page_token = self.ground.pages.cut(&query, page.size, &mut found, position)?;
+        let next_page_token = self.context.pages.cut(&query, page.size, &mut found, position)?;
         let transfers = found.iter().map(|transfer| transfer.to_message(now)).collect();
         Ok(Response::new(pb::ListOwnershipTransfersResponse { transfers, next_page_token }))
     }

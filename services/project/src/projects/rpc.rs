@@ -5,7 +5,7 @@ use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::Transaction;
 use shared::error::Result;
-use shared::service::Ground;
+use shared::service::ServiceContext;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -18,29 +18,28 @@ use crate::NAME;
 
 /// Serves `ProjectService`.
 pub(crate) struct Projects {
-    ground: Ground,
+    context: ServiceContext,
 }
 
 impl Projects {
-    /// On this ground.
-    pub(crate) fn new(ground: Ground) -> Self {
-        Self { ground }
+    pub(crate) fn new(context: ServiceContext) -> Self {
+        Self { context }
     }
 
     /// Moves a project to another status.
     async fn turn(&self, request: Turn) -> Result<Response<pb::Project>, Status> {
         let Turn { caller, verb, project_id, etag } = request;
         let id = wire::project_id(&project_id)?;
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let Locked { access, project, freshness } =
             lock_for(&tx, id, caller.user()?.user_id, Permission::ProjectArchive).await?;
-        let Some(change) = ProjectChange::by(verb, &project, self.ground.clock.now())? else {
+        let Some(change) = ProjectChange::by(verb, &project, self.context.clock.now())? else {
             tx.finish();
             return Ok(freshness.now().answer(project.into()));
         };
         etag::check(&etag, project.version)?;
         let project = queries::update(tx, &access, &change).await?;
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(freshness.after_change().answer(project.into()))
     }
 }
@@ -84,14 +83,14 @@ impl Projects {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
         let CreateProject { key, project } = CreateProject::of(request.into_inner(), user_id)?;
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let earlier =
             idempotency::claim(&tx, NAME, user_id, "CreateProject", key.as_ref(), project.id).await?;
         let project = match earlier {
             Some(id) => queries::find(&tx, id).await?,
             None => queries::insert(tx, &project).await?,
         };
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(Freshness::of_new(project.id).now().answer(project.into()))
     }
 
@@ -101,7 +100,7 @@ impl Projects {
     ) -> Result<Response<pb::Project>, Status> {
         let caller = Caller::of(&request)?;
         let id = wire::project_id(&request.get_ref().project_id)?;
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let project = queries::find(&tx, id).await?;
         tx.finish();
         Ok(Response::new(project.into()))
@@ -116,11 +115,11 @@ impl Projects {
         let ListProjects { filter, order, page_size, page_token } =
             ListProjects::of(request.into_inner(), user_id)?;
         let query = format!("projects that {user_id} sees: {filter:?} {order:?}");
-        let page = self.ground.pages.read::<After>(&query, page_size, &page_token)?;
-        let tx = self.ground.database.begin(&caller).await?;
+        let page = self.context.pages.read::<After>(&query, page_size, &page_token)?;
+        let tx = self.context.database.begin(&caller).await?;
         let mut projects = queries::list(&tx, &filter, order, &page).await?;
         tx.finish();
-        let next_page_token = self.ground.pages.cut(&query, page.size, &mut projects, After::of)?;
+        let next_page_token = self.context.pages.cut(&query, page.size, &mut projects, After::of)?;
         let projects = projects.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::ListProjectsResponse { projects, next_page_token }))
     }
@@ -132,7 +131,7 @@ impl Projects {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
         let UpdateProject { id, etag, change } = request.into_inner().try_into()?;
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let Locked { access, project, freshness } =
             lock_for(&tx, id, user_id, Permission::ProjectUpdate).await?;
         etag::check(&etag, project.version)?;
@@ -141,7 +140,7 @@ impl Projects {
             return Ok(Response::new(project.into()));
         };
         let project = queries::update(tx, &access, &change).await?;
-        self.ground.signal.announce();
+        self.context.signal.announce();
         let token = if change.visibility.is_some() { freshness.after_change() } else { freshness.now() };
         Ok(token.answer(project.into()))
     }
@@ -189,12 +188,12 @@ impl Projects {
         let caller = Caller::of(&request)?;
         let pb::DeleteProjectRequest { project_id, etag } = request.into_inner();
         let id = wire::project_id(&project_id)?;
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let Locked { access, project, freshness } =
             lock_for(&tx, id, caller.user()?.user_id, Permission::ProjectDelete).await?;
         etag::check(&etag, project.version)?;
         queries::delete(tx, &access).await?;
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(freshness.after_change().answer(pb::DeleteProjectResponse {}))
     }
 
@@ -204,7 +203,7 @@ impl Projects {
     ) -> Result<Response<pb::EffectivePermissions>, Status> {
         let caller = Caller::of(&request)?;
         let id = wire::project_id(&request.get_ref().project_id)?;
-        let tx = self.ground.database.begin(&caller).await?;
+        let tx = self.context.database.begin(&caller).await?;
         let access = queries::access(&tx, id, caller.database_user()).await?;
         tx.finish();
         Ok(Response::new(wire::effective_permissions(&access)))

@@ -16,10 +16,10 @@ use uuid::Uuid;
 use super::wire::{BatchCreate, new_batch_id};
 use super::{first_places, in_order, queries, refused_at};
 use crate::NAME;
+use crate::constraints::CONSTRAINTS;
 use crate::graph;
 use crate::handlers::{Handlers, Room};
 use crate::place::Place;
-use crate::refusals::CONSTRAINTS;
 use crate::tasks::{NewTask, Task};
 
 impl Handlers {
@@ -41,7 +41,7 @@ impl Handlers {
             Ok(stored) => stored?,
             Err(error) => return Err(self.explain_insert(&asked, error).await),
         };
-        self.ground.signal.announce();
+        self.context.signal.announce();
         let mut stored: HashMap<Uuid, Task> = stored.into_iter().map(|task| (task.id, task)).collect();
         in_order(&mut stored, asked.items.iter().map(|item| item.id))
     }
@@ -55,7 +55,7 @@ impl Handlers {
 
     async fn first_taken(&self, asked: &BatchCreate) -> Result<Option<usize>> {
         let ids: Vec<Uuid> = asked.items.iter().map(|item| item.id).collect();
-        let tx = self.ground.worker.begin_background().await?;
+        let tx = self.context.worker.begin_background().await?;
         let taken = queries::visible_projects(&tx, &ids).await?;
         tx.finish();
         Ok(ids.iter().position(|id| taken.contains_key(id)))
@@ -72,7 +72,7 @@ impl Handlers {
         let parents: Vec<Uuid> = asked.items.iter().filter_map(|item| item.parent_task_id).collect();
         let assigned =
             asked.items.iter().filter_map(|item| Some((item.project_id, item.assignee_id?))).collect();
-        let tx = self.ground.database.begin(caller).await?;
+        let tx = self.context.database.begin(caller).await?;
         let ((), access, earlier, parents, members) = try_join!(
             enter_graph(&tx, &parents),
             place.access(&tx, user_id),

@@ -13,10 +13,10 @@ use uuid::Uuid;
 use super::wire::{BatchDelete, new_batch_id};
 use super::{projects_in_order, queries, refused_at, require_in_all};
 use crate::NAME;
+use crate::constraints::DELETION;
 use crate::graph;
 use crate::handlers::{Handlers, Room};
 use crate::place::Place;
-use crate::refusals::DELETION;
 
 impl Handlers {
     pub(super) async fn delete_batch(
@@ -36,7 +36,7 @@ impl Handlers {
             Ok(deleted) => deleted,
             Err(error) => return Err(self.explain_delete(&ids, error).await),
         };
-        self.ground.signal.announce();
+        self.context.signal.announce();
         match ids.iter().enumerate().find(|(_, id)| !deleted.contains(id)) {
             Some((index, id)) => Err(Error::of_item(index)(Error::not_found("task", id))),
             None => Ok(()),
@@ -50,7 +50,7 @@ impl Handlers {
     }
 
     async fn first_parent(&self, ids: &[Uuid]) -> Result<Option<usize>> {
-        let tx = self.ground.worker.begin_background().await?;
+        let tx = self.context.worker.begin_background().await?;
         let parents = queries::parents_of_others(&tx, ids).await?;
         tx.finish();
         Ok(ids.iter().position(|id| parents.contains(id)))
@@ -63,7 +63,7 @@ impl Handlers {
         ids: &[Uuid],
     ) -> Result<Room<(), Vec<ProjectAccess>>> {
         let user_id = caller.user()?.user_id;
-        let tx = self.ground.database.begin(caller).await?;
+        let tx = self.context.database.begin(caller).await?;
         let ((), earlier, visible) = try_join!(
             // The dependencies go with the tasks.
             graph::enter_alone(&tx),

@@ -16,10 +16,10 @@ use uuid::Uuid;
 use super::wire::{BatchUpdate, new_batch_id};
 use super::{in_order, projects_in_order, queries, refused_at, require_in_all};
 use crate::NAME;
+use crate::constraints::CONSTRAINTS;
 use crate::graph;
 use crate::handlers::{Handlers, Room};
 use crate::place::Place;
-use crate::refusals::CONSTRAINTS;
 use crate::tasks::Task;
 use crate::tasks::wire::UpdateTask;
 
@@ -44,7 +44,7 @@ impl Handlers {
             return Err(self.explain_update(caller, &asked, &may, error).await);
         }
         let mut found = queries::commit_and_get(tx, &asked.ids()).await?;
-        self.ground.signal.announce();
+        self.context.signal.announce();
         in_order(&mut found, asked.ids().into_iter())
     }
 
@@ -54,7 +54,7 @@ impl Handlers {
         asked: &BatchUpdate,
     ) -> Result<Room<Vec<Task>, Vec<ProjectAccess>>> {
         let (user_id, ids) = (caller.user()?.user_id, asked.ids());
-        let tx = self.ground.database.begin(caller).await?;
+        let tx = self.context.database.begin(caller).await?;
         let ((), earlier, visible) = try_join!(
             enter_graph(&tx, asked),
             idempotency::claim(&tx, NAME, user_id, "BatchUpdateTasks", asked.key.as_ref(), new_batch_id()),
@@ -98,7 +98,7 @@ impl Handlers {
         asked: &BatchUpdate,
         may: &[ProjectAccess],
     ) -> Result<Option<usize>> {
-        let tx: Transaction = self.ground.database.begin(caller).await?;
+        let tx: Transaction = self.context.database.begin(caller).await?;
         enter_graph(&tx, asked).await?;
         for (index, item) in asked.items.iter().enumerate() {
             if let Some(change) = change_of(item)?

@@ -11,7 +11,7 @@ use shared::page::{AfterTime, Page};
 use uuid::Uuid;
 
 use super::{Dependency, Direction, NewDependency};
-use crate::refusals::CONSTRAINTS;
+use crate::constraints::CONSTRAINTS;
 
 /// Reads a dependency.
 pub(super) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Dependency> {

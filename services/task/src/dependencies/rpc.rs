@@ -36,7 +36,7 @@ impl Handlers {
             Ok(dependency) => dependency,
             Err(refusal) => return Err(self.hide_invisible(&caller, refusal).await.into()),
         };
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(Response::new(dependency.into()))
     }
 
@@ -49,10 +49,10 @@ impl Handlers {
         let ListTaskDependencies { task_id, direction, kinds, page_size, page_token } = asked;
         let query =
             format!("ListTaskDependencies {} {task_id} {direction:?} {kinds:?}", caller.database_user());
-        let page = self.ground.pages.read::<AfterTime>(&query, page_size, &page_token)?;
+        let page = self.context.pages.read::<AfterTime>(&query, page_size, &page_token)?;
         let place = Place::Task(task_id);
         let look = async || {
-            let tx = self.ground.database.begin(&caller).await?;
+            let tx = self.context.database.begin(&caller).await?;
             let (access, found) = try_join!(
                 place.access(&tx, caller.database_user()),
                 queries::list(&tx, task_id, direction, &kinds, &page)
@@ -63,7 +63,7 @@ impl Handlers {
         };
         let mut found = self.fresh(&[place], || look().boxed()).await?;
         let position = |dependency: &Dependency| AfterTime { at: dependency.created_at, id: dependency.id };
-        let next_page_token = self.ground.pages.cut(&query, page.size, &mut found, position)?;
+        let next_page_token = self.context.pages.cut(&query, page.size, &mut found, position)?;
         let dependencies = found.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::ListTaskDependenciesResponse { dependencies, next_page_token }))
     }
@@ -76,7 +76,7 @@ impl Handlers {
         let id = required_id("dependency_id", &request.get_ref().dependency_id)?;
         let [from, to] = self.ends_of(id).await?;
         let look = async || {
-            let tx = self.ground.database.begin(&caller).await?;
+            let tx = self.context.database.begin(&caller).await?;
             // Who does not see both ends does not see the dependency.
             let ((), _, access) = try_join!(
                 graph::enter_alone(&tx),
@@ -88,7 +88,7 @@ impl Handlers {
         };
         let (tx, may) = self.fresh(&[from, to], || look().boxed()).await?;
         queries::delete(tx, &may, id).await?;
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(Response::new(pb::DeleteTaskDependencyResponse {}))
     }
 }
@@ -102,7 +102,7 @@ impl Handlers {
         [from, to]: [Place; 2],
     ) -> Result<Room<Dependency, [ProjectAccess; 2]>> {
         let new_id = asked.dependency.id;
-        let tx = self.ground.database.begin(caller).await?;
+        let tx = self.context.database.begin(caller).await?;
         let ((), from, to, earlier) = try_join!(
             graph::enter_alone(&tx),
             from.access(&tx, user_id),
@@ -122,7 +122,7 @@ impl Handlers {
     /// The tasks at the ends of a dependency, whoever asks: their projects are asked about when the caller does
     /// not see it.
     async fn ends_of(&self, id: Uuid) -> Result<[Place; 2]> {
-        let tx = self.ground.worker.begin_background().await?;
+        let tx = self.context.worker.begin_background().await?;
         let dependency = queries::get(&tx, id).await?;
         tx.finish();
         Ok([Place::Task(dependency.task_id), Place::Task(dependency.depends_on_task_id)])

@@ -4,7 +4,7 @@ use crate::schema::{project_numbers, task_dependencies, tasks};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::error::Result;
-use shared::exporting::among;
+use shared::export::among;
 use uuid::Uuid;
 
 use crate::dependencies::Dependency;
@@ -28,7 +28,7 @@ pub(super) fn weigh_project_keys(projects: &[Uuid]) -> String {
 }
 
 /// The tasks of these projects, weighed. JSON takes up to four times its text in a message.
-pub(super) fn weigh_tasks(projects: &[Uuid]) -> String {
+pub(super) fn task_ids_with_sizes(projects: &[Uuid]) -> String {
     format!(
         "SELECT id, (1000 + octet_length(title) + octet_length(coalesce(description, '')) \
              + octet_length(tags::text) + 4 * octet_length(metadata::text))::bigint AS size \

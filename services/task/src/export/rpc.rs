@@ -4,8 +4,8 @@ use futures::stream::BoxStream;
 use proto::task::admin::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Result;
-use shared::exporting::{Exports, Snapshot, Teller, wanted};
-use shared::service::Ground;
+use shared::export::{ExportSender, Exports, Snapshot, wanted};
+use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -17,9 +17,8 @@ pub(crate) struct Export {
 }
 
 impl Export {
-    /// On this ground.
-    pub(crate) fn new(ground: &Ground) -> Self {
-        Self { exports: Exports::new(ground) }
+    pub(crate) fn new(context: &ServiceContext) -> Self {
+        Self { exports: Exports::new(context) }
     }
 }
 
@@ -38,7 +37,7 @@ impl Export {
 
 async fn tell(
     snapshot: Snapshot,
-    teller: Teller<pb::ExportTasksResponse>,
+    teller: ExportSender<pb::ExportTasksResponse>,
     projects: Vec<Uuid>,
 ) -> Result<()> {
     let mut rows = snapshot.rows("project_keys", &queries::weigh_project_keys(&projects)).await?;
@@ -46,7 +45,7 @@ async fn tell(
         let project_keys = queries::project_keys(&snapshot, ids).await?.into_iter().map(Into::into).collect();
         teller.tell(pb::ExportTasksResponse { project_keys, ..Default::default() }).await?;
     }
-    let mut rows = snapshot.rows("tasks", &queries::weigh_tasks(&projects)).await?;
+    let mut rows = snapshot.rows("tasks", &queries::task_ids_with_sizes(&projects)).await?;
     while let Some(ids) = rows.next().await? {
         let tasks = queries::tasks(&snapshot, ids).await?.into_iter().map(Into::into).collect();
         teller.tell(pb::ExportTasksResponse { tasks, ..Default::default() }).await?;

@@ -7,8 +7,8 @@ use shared::error::Result;
 
 use super::wire::GetFacets;
 use super::{Count, MAX_COUNTED};
+use crate::constraints::FILTERS;
 use crate::lists::queries::{FOUND, Wanted, finding};
-use crate::refusals::FILTERS;
 
 /// The facets of which only the most frequent values are told, and where their values come from.
 const OPEN_FACETS: [(&str, &str, &str); 3] = [

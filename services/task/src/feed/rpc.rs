@@ -19,7 +19,7 @@ impl Handlers {
         let WatchTasks { project_id, filter, resume_token } = request.into_inner().try_into()?;
         let query = format!("WatchTasks {} {project_id} {filter:?}", caller.database_user());
         let subject = TaskWatch { handlers: self.clone(), caller, project_id, filter };
-        let told = self.ground.feed.watch(project_id, query, &resume_token, subject).await?;
+        let told = self.context.feed.watch(project_id, query, &resume_token, subject).await?;
         Ok(Response::new(told.map_ok(message).boxed()))
     }
 }

@@ -60,7 +60,7 @@ impl TaskWatch {
     async fn require_read(&self, project_id: Uuid) -> Result<()> {
         let place = Place::Project(project_id);
         let look = async || {
-            let tx = self.handlers.ground.database.begin(&self.caller).await?;
+            let tx = self.handlers.context.database.begin(&self.caller).await?;
             place.access(&tx, self.caller.database_user()).await?.require(Permission::TaskRead)?;
             tx.finish();
             Ok(())

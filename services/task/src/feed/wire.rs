@@ -2,7 +2,7 @@
 
 use proto::task::v1 as pb;
 use proto::task::v1::task_event::Subject;
-use shared::change_log::feed::Told;
+use shared::change_log::feed::WatchBatch;
 use shared::change_log::{Operation, Record};
 use shared::error::Result;
 use shared::json::to_timestamp;
@@ -54,7 +54,7 @@ fn operations(v: &mut Violations, kinds: &[i32]) -> Vec<Operation> {
 }
 
 /// A message to a watcher.
-pub(super) fn message(told: Told<pb::TaskEvent>) -> pb::WatchTasksResponse {
+pub(super) fn message(told: WatchBatch<pb::TaskEvent>) -> pb::WatchTasksResponse {
     pb::WatchTasksResponse { events: told.events, resume_token: told.resume_token }
 }
 

@@ -28,10 +28,10 @@ impl Handlers {
         let pb::ListTaskHistoryRequest { task_id, page_size, page_token } = request.into_inner();
         let id = required_id("task_id", &task_id)?;
         let query = format!("ListTaskHistory {} {id}", caller.database_user());
-        let page = self.ground.pages.read::<i64>(&query, page_size, &page_token)?;
+        let page = self.context.pages.read::<i64>(&query, page_size, &page_token)?;
         let place = Place::LoggedTask(id);
         let look = async || {
-            let tx = self.ground.database.begin(&caller).await?;
+            let tx = self.context.database.begin(&caller).await?;
             let (access, records) =
                 try_join!(place.access(&tx, caller.database_user()), queries::history(&tx, id, &page))?;
             access.require(Permission::TaskRead)?;
@@ -40,7 +40,7 @@ impl Handlers {
         };
         let mut records = self.fresh(&[place], || look().boxed()).await?;
         let position = |record: &shared::change_log::Record| record.cursor.position;
-        let next_page_token = self.ground.pages.cut(&query, page.size, &mut records, position)?;
+        let next_page_token = self.context.pages.cut(&query, page.size, &mut records, position)?;
         let mut events = Vec::with_capacity(records.len());
         for record in &records {
             events.extend(Changed::of(record)?.map(|changed| event(record, changed)));
@@ -53,7 +53,7 @@ impl Handlers {
         let past = Past::try_from(request.get_ref())?;
         let place = Place::LoggedTask(past.id);
         let look = async || {
-            let tx = self.ground.database.begin(&caller).await?;
+            let tx = self.context.database.begin(&caller).await?;
             let (access, task) =
                 try_join!(place.access(&tx, caller.database_user()), queries::task_at(&tx, &past))?;
             access.require(Permission::TaskRead)?;
@@ -73,10 +73,10 @@ impl Handlers {
         let past = Past::try_from(request.get_ref())?;
         let query = format!("ListTasksAt {} {past:?}", caller.database_user());
         let pb::ListTasksAtRequest { page_size, page_token, .. } = request.into_inner();
-        let page = self.ground.pages.read::<Uuid>(&query, page_size, &page_token)?;
+        let page = self.context.pages.read::<Uuid>(&query, page_size, &page_token)?;
         let place = Place::Project(past.id);
         let look = async || {
-            let tx = self.ground.database.begin(&caller).await?;
+            let tx = self.context.database.begin(&caller).await?;
             let (access, tasks) =
                 try_join!(place.access(&tx, caller.database_user()), queries::tasks_at(&tx, &past, &page))?;
             access.require(Permission::TaskRead)?;
@@ -84,7 +84,7 @@ impl Handlers {
             Ok(tasks)
         };
         let mut tasks = self.fresh(&[place], || look().boxed()).await?;
-        let next_page_token = self.ground.pages.cut(&query, page.size, &mut tasks, |task: &Task| task.id)?;
+        let next_page_token = self.context.pages.cut(&query, page.size, &mut tasks, |task: &Task| task.id)?;
         let tasks = tasks.into_iter().map(of_the_past).collect();
         Ok(Response::new(pb::ListTasksAtResponse { tasks, next_page_token }))
     }

@@ -20,12 +20,12 @@ impl Handlers {
             |(place, item): (usize, &pb::ImportedTaskDependency)| (item.line, read_dependency(place, item));
         let items: Vec<Item> = batch.dependencies.iter().enumerate().map(read).collect();
 
-        let tx = self.ground.worker.begin_background().await?;
+        let tx = self.context.worker.begin_background().await?;
         // A task that a dependency makes blocked was not worked on by that.
         tx.keep_dates()?;
         let outcomes = queries::import_dependencies(&tx, sound(&items)).await?;
         tx.commit().await?;
-        self.ground.signal.announce();
+        self.context.signal.announce();
         results(items, outcomes)
     }
 }

@@ -7,7 +7,7 @@ use diesel::sql_types::{BigInt, Text};
 use proto::common::ImportResult;
 use serde_json::Value;
 use shared::error::{Error, Result};
-use shared::importing::{created, refused, unchanged};
+use shared::import::{created, refused, unchanged};
 
 /// What became of one item.
 #[derive(QueryableByName)]

@@ -25,7 +25,7 @@ impl Handlers {
             |(place, item): (usize, &pb::ImportedProjectKey)| (item.line, read_project_key(place, item));
         let items: Vec<Item> = keys.iter().enumerate().map(read).collect();
 
-        let tx = self.ground.worker.begin_background().await?;
+        let tx = self.context.worker.begin_background().await?;
         let outcomes = queries::import_project_keys(&tx, sound(&items)).await?;
         tx.commit().await?;
         results(items, outcomes)

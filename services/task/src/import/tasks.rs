@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use proto::common::ImportResult;
 use proto::task::admin::v1 as pb;
-use shared::directory::known_users;
 use shared::error::Result;
-use shared::importing::{created, refused, unchanged};
+use shared::import::{created, refused, unchanged};
+use shared::user_lookup::known_users;
 use uuid::Uuid;
 
 use super::numbers;
@@ -29,14 +29,14 @@ impl Handlers {
         let users = self.find_users(&tasks).await?;
         let ids = distinct(tasks.iter().flat_map(|task| [Some(task.id), task.parent_task_id]).flatten());
 
-        let tx = self.ground.worker.begin_background().await?;
+        let tx = self.context.worker.begin_background().await?;
         let tasks = queries::projects_of(&tx, &ids).await?;
         let mut verdicts = Known { tasks, projects, users }.judge(items);
         numbers::fill_in(&tx, verdicts.iter_mut().filter_map(Verdict::task_mut).collect()).await?;
         let to_store: Vec<&Task> = verdicts.iter().filter_map(Verdict::task).collect();
         let stored = queries::store(&tx, &to_store).await?;
         tx.commit().await?;
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(verdicts.into_iter().map(|verdict| verdict.result(&stored)).collect())
     }
 
@@ -53,7 +53,7 @@ impl Handlers {
     }
 
     async fn known_projects(&self, wanted: &[Uuid]) -> Result<HashSet<Uuid>> {
-        let tx = self.ground.worker.begin_background().await?;
+        let tx = self.context.worker.begin_background().await?;
         let known = queries::known_projects(&tx, wanted).await?;
         tx.finish();
         Ok(known)
@@ -62,7 +62,7 @@ impl Handlers {
     /// The users whom these tasks name and who exist.
     async fn find_users(&self, tasks: &[&Task]) -> Result<HashSet<Uuid>> {
         let named = tasks.iter().flat_map(|task| [Some(task.creator_id), task.assignee_id]).flatten();
-        known_users(&self.ground.siblings, &distinct(named), false).await
+        known_users(&self.context.siblings, &distinct(named), false).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use proto::common::ImportResult;
-use shared::importing::{refused, unchanged};
+use shared::import::{refused, unchanged};
 use uuid::Uuid;
 
 use crate::tasks::Task;

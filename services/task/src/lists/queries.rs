@@ -11,7 +11,7 @@ use shared::error::{Error, Result};
 use shared::page::Page;
 
 use super::{AfterTask, TaskFilter, TaskOrder};
-use crate::refusals::FILTERS;
+use crate::constraints::FILTERS;
 use crate::tasks::Task;
 
 /// The set of ids that a filter finds, in its order: the first six parameters of a query.

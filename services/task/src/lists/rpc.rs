@@ -23,7 +23,7 @@ impl Handlers {
     ) -> Result<pb::ListTasksResponse> {
         let ListTasks { filter, order, page_size, page_token } = request.try_into()?;
         let query = format!("ListTasks {} {filter:?} {order:?}", caller.database_user());
-        let page = self.ground.pages.read::<AfterTask>(&query, page_size, &page_token)?;
+        let page = self.context.pages.read::<AfterTask>(&query, page_size, &page_token)?;
         let asked = (&filter, order, &page);
         let mut tasks = self
             .look_in(caller, filter.project_ids.as_deref(), &asked, |conn, (filter, order, page)| {
@@ -31,7 +31,7 @@ impl Handlers {
             })
             .await?;
         let next_page_token =
-            self.ground.pages.cut(&query, page.size, &mut tasks, |task| order.position(task))?;
+            self.context.pages.cut(&query, page.size, &mut tasks, |task| order.position(task))?;
         let tasks = tasks.into_iter().map(Into::into).collect();
         Ok(pb::ListTasksResponse { tasks, next_page_token })
     }
@@ -49,14 +49,14 @@ impl Handlers {
             if !self.copies.is_trusted() {
                 return Err(Error::unavailable("project", "the copy of memberships may be outdated"));
             }
-            let tx = self.ground.database.begin(caller).await?;
+            let tx = self.context.database.begin(caller).await?;
             let found = look(&tx, asked).await?;
             tx.finish();
             return Ok(found);
         };
         let places: Vec<Place> = projects.iter().map(|project| Place::Project(*project)).collect();
         let enter = async || {
-            let tx = self.ground.database.begin(caller).await?;
+            let tx = self.context.database.begin(caller).await?;
             let access = try_join_all(places.iter().map(|place| place.access(&tx, caller.database_user())));
             let (access, found) = try_join(access, look(&tx, asked)).await?;
             for access in access {

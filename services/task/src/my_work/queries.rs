@@ -7,8 +7,8 @@ use shared::error::Result;
 
 use super::wire::GetMyWork;
 use super::{Grouped, MAX_OPEN};
+use crate::constraints::FILTERS;
 use crate::lists::queries::{FOUND, Wanted, finding};
-use crate::refusals::FILTERS;
 
 /// The first tasks of each group, in its order.
 pub(super) async fn groups(mut conn: &AsyncPgConnection, asked: &GetMyWork) -> Result<Vec<Grouped>> {

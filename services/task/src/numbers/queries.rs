@@ -10,7 +10,7 @@ use shared::error::{Error, Result};
 use uuid::Uuid;
 
 use super::TaskKey;
-use crate::refusals::CONSTRAINTS;
+use crate::constraints::CONSTRAINTS;
 use crate::tasks::Task;
 
 /// Reads the task of this name.

@@ -21,7 +21,7 @@ impl Handlers {
         let key = task_key(request.get_ref())?;
         let place = Place::Key(key);
         let look = async || {
-            let tx = self.ground.database.begin(&caller).await?;
+            let tx = self.context.database.begin(&caller).await?;
             let (access, task) =
                 try_join!(place.access(&tx, caller.database_user()), queries::get(&tx, key))?;
             access.require(Permission::TaskRead)?;
@@ -39,7 +39,7 @@ impl Handlers {
         let project_id = required_id("project_id", &request.get_ref().project_id)?;
         let place = Place::Project(project_id);
         let look = async || {
-            let tx = self.ground.database.begin(&caller).await?;
+            let tx = self.context.database.begin(&caller).await?;
             let (access, key) =
                 try_join!(place.access(&tx, caller.database_user()), queries::project_key(&tx, project_id))?;
             access.require(Permission::TaskRead)?;
@@ -58,14 +58,14 @@ impl Handlers {
         let SetProjectKey { project_id, key } = request.into_inner().try_into()?;
         let place = Place::Project(project_id);
         let look = async || {
-            let tx = self.ground.database.begin(&caller).await?;
+            let tx = self.context.database.begin(&caller).await?;
             let access = place.access(&tx, caller.database_user()).await?;
             access.require(Permission::ProjectUpdate)?;
             Ok((tx, access))
         };
         let (tx, may) = self.fresh(&[place], || look().boxed()).await?;
         queries::set(tx, &may, &key).await?;
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(Response::new(pb::ProjectKey { project_id: project_id.to_string(), key }))
     }
 }

@@ -10,7 +10,7 @@ use shared::error::{Error, Result};
 use uuid::Uuid;
 
 use super::Destination;
-use crate::refusals::CONSTRAINTS;
+use crate::constraints::CONSTRAINTS;
 use crate::tasks::Task;
 
 /// Waits until no other task of the same project is moved, and sees to it that there is a rank for this one. Comes

@@ -26,7 +26,7 @@ impl Handlers {
         let places = [Place::Task(asked.id), Place::Task(asked.destination.anchor())];
         let (tx, may) = self.fresh(&places, || self.look_at_order(&caller, &asked).boxed()).await?;
         let task = queries::move_task(tx, &may, asked.id, asked.destination).await?;
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(Response::new(task.into()))
     }
 }
@@ -34,7 +34,7 @@ impl Handlers {
 impl Handlers {
     async fn look_at_order(&self, caller: &Caller, asked: &MoveTask) -> Result<(Transaction, ProjectAccess)> {
         let anchor = asked.destination.anchor();
-        let tx = self.ground.database.begin(caller).await?;
+        let tx = self.context.database.begin(caller).await?;
         let ((), (task, access), anchor_project) = try_join!(
             queries::make_room(&tx, asked.id, asked.destination),
             locked(&tx, caller, asked.id, Permission::TaskWrite),

@@ -58,7 +58,7 @@ impl Handlers {
         asked: &GetDependencyGraph,
         place: Place,
     ) -> Result<(Graph, bool)> {
-        let tx = self.ground.database.begin(caller).await?;
+        let tx = self.context.database.begin(caller).await?;
         let towards = async |awaited: bool, wanted: bool| {
             if !wanted {
                 return Ok(Vec::new());
@@ -89,7 +89,7 @@ impl Handlers {
     async fn plan(&self, caller: &Caller, project_id: Uuid, default_hours: u64) -> Result<ProjectPlan> {
         let place = Place::Project(project_id);
         let look = async || {
-            let tx = self.ground.database.begin(caller).await?;
+            let tx = self.context.database.begin(caller).await?;
             let (access, mut tasks, edges) = try_join!(
                 place.access(&tx, caller.database_user()),
                 queries::open_tasks(&tx, project_id),

@@ -9,9 +9,9 @@ use shared::page::AfterRank;
 
 use super::wire::Search;
 use super::{MAX_RANKED, TaskMatch};
+use crate::constraints::FILTERS;
 use crate::lists::TaskOrder;
 use crate::lists::queries::{FOUND, Wanted, finding};
-use crate::refusals::FILTERS;
 
 /// A page of matches, the best first, and one more if there are more. A long text is not better for being long (1); the
 /// task that was asked for by its key is better than all others.

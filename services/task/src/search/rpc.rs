@@ -20,7 +20,7 @@ impl Handlers {
         let request = request.into_inner();
         let search = Search::try_from(&request)?;
         let query = format!("SearchTasks {} {search:?}", caller.database_user());
-        let page = self.ground.pages.read::<AfterRank>(&query, request.page_size, &request.page_token)?;
+        let page = self.context.pages.read::<AfterRank>(&query, request.page_size, &request.page_token)?;
         let size = page.size.min(MAX_MATCHES);
         let asked = (&search, page.after, size);
         let mut matches = self
@@ -29,7 +29,7 @@ impl Handlers {
             })
             .await?;
         let position = |found: &TaskMatch| AfterRank { rank: found.relevance, id: found.task.id };
-        let next_page_token = self.ground.pages.cut(&query, size, &mut matches, position)?;
+        let next_page_token = self.context.pages.cut(&query, size, &mut matches, position)?;
         let matches = matches.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::SearchTasksResponse { matches, next_page_token }))
     }

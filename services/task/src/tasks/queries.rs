@@ -10,7 +10,7 @@ use shared::error::{Error, Result};
 use uuid::Uuid;
 
 use super::{NewTask, Task, TaskChange};
-use crate::refusals::{CONSTRAINTS, DELETION};
+use crate::constraints::{CONSTRAINTS, DELETION};
 
 /// Reads a task.
 pub(crate) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Task> {

@@ -27,11 +27,12 @@ impl Handlers {
         let caller = Caller::of(&request)?;
         let asked = CreateTask::read(request.into_inner(), caller.user()?.user_id)?;
         let place = Place::Project(asked.task.project_id);
-        let task = match self.fresh(&[place], || self.look_for_room(&caller, &asked, place).boxed()).await? {
+        let task = match self.fresh(&[place], || self.claim_or_replay(&caller, &asked, place).boxed()).await?
+        {
             Room::Taken(task) => return Ok(Response::new(task.into())),
             Room::Free(room) => queries::insert(room.0, &room.1, asked.task).await?,
         };
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(Response::new(task.into()))
     }
 
@@ -40,7 +41,7 @@ impl Handlers {
         let id = required_id("task_id", &request.get_ref().task_id)?;
         let place = Place::Task(id);
         let look = async || {
-            let tx = self.ground.database.begin(&caller).await?;
+            let tx = self.context.database.begin(&caller).await?;
             let (access, task) = try_join!(place.access(&tx, caller.database_user()), queries::get(&tx, id))?;
             access.require(Permission::TaskRead)?;
             tx.finish();
@@ -73,7 +74,7 @@ impl Handlers {
             Ok(task) => task,
             Err(refusal) => return Err(self.hide_invisible(&caller, refusal).await.into()),
         };
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(Response::new(task.into()))
     }
 
@@ -93,7 +94,7 @@ impl Handlers {
             Ok(task) => task,
             Err(refusal) => return Err(self.hide_invisible(&caller, refusal).await.into()),
         };
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(Response::new(task.into()))
     }
 
@@ -107,7 +108,7 @@ impl Handlers {
             self.lock(&caller, id, Permission::TaskDelete, Entry::Status).await?;
         etag::check(&request.get_ref().etag, task.version)?;
         queries::delete(tx, &access, id).await?;
-        self.ground.signal.announce();
+        self.context.signal.announce();
         Ok(Response::new(pb::DeleteTaskResponse {}))
     }
 
@@ -119,7 +120,7 @@ impl Handlers {
         let project_id = required_id("project_id", &request.get_ref().project_id)?;
         let place = Place::Project(project_id);
         let look = async || {
-            let tx = self.ground.database.begin(&caller).await?;
+            let tx = self.context.database.begin(&caller).await?;
             let (access, groups) = try_join!(
                 place.access(&tx, caller.database_user()),
                 progress::queries::groups(&tx, project_id)
@@ -141,7 +142,7 @@ struct Locked {
 }
 
 impl Handlers {
-    async fn look_for_room(
+    async fn claim_or_replay(
         &self,
         caller: &Caller,
         asked: &CreateTask,
@@ -153,7 +154,7 @@ impl Handlers {
             assignee: task.assignee_id,
             parent_field: "parent_task_id",
         };
-        let tx = self.ground.database.begin(caller).await?;
+        let tx = self.context.database.begin(caller).await?;
         let (access, earlier, found) = try_join!(
             place.access(&tx, task.creator_id),
             idempotency::claim(&tx, NAME, task.creator_id, "CreateTask", key.as_ref(), task.id),
@@ -171,7 +172,7 @@ impl Handlers {
 
     async fn lock(&self, caller: &Caller, id: Uuid, permission: Permission, entry: Entry) -> Result<Locked> {
         let look = async || {
-            let tx = self.ground.database.begin(caller).await?;
+            let tx = self.context.database.begin(caller).await?;
             let ((), (task, access)) =
                 try_join!(graph::enter(&tx, id, Some(entry)), locked(&tx, caller, id, permission))?;
             Ok(Locked { tx, task, access })
@@ -185,7 +186,7 @@ impl Handlers {
             assignee: asked.change.as_ref().and_then(|change| change.assignee_id).flatten(),
             parent_field: "task.parent_task_id",
         };
-        let tx = self.ground.database.begin(caller).await?;
+        let tx = self.context.database.begin(caller).await?;
         let entry = asked.change.as_ref().and_then(TaskChange::entry);
         let ((), (task, access), found) = try_join!(
             graph::enter(&tx, asked.id, entry),

@@ -7,7 +7,7 @@ use proto::task::v1 as pb;
 use testkit::*;
 use tonic::Status;
 
-use crate::people::*;
+use crate::fixtures::*;
 
 /// A number that looks random and is the same in every run.
 fn roll(seed: &mut u64, sides: u64) -> u64 {

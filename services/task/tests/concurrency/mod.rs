@@ -14,7 +14,7 @@ use testkit::*;
 
 use self::changes::change_in_the_end;
 use self::checker::{has_cycle, waits, wrongly_blocked};
-use crate::people::*;
+use crate::fixtures::*;
 
 /// Each has a connection of its own, so that all of them are in the database at once.
 const WRITERS: u32 = 32;

@@ -14,7 +14,7 @@ const RING: usize = 16;
 
 /// What the tail tells the watchers of one project.
 #[derive(Debug)]
-pub(super) struct Portion {
+pub(super) struct EventBatch {
     /// What came before this was told by earlier portions, or to nobody.
     pub(super) after: Cursor,
     /// Everything of the project up to here is told by now.
@@ -33,7 +33,7 @@ pub(super) struct Channels {
 }
 
 struct Channel {
-    sender: broadcast::Sender<Arc<Portion>>,
+    sender: broadcast::Sender<Arc<EventBatch>>,
     /// Where the last portion ended.
     upto: Option<Cursor>,
     revision: Option<i64>,
@@ -45,7 +45,7 @@ impl Channels {
         !std::mem::replace(&mut self.has_tail, true)
     }
 
-    pub(super) fn subscribe(&mut self, project_id: Uuid) -> broadcast::Receiver<Arc<Portion>> {
+    pub(super) fn subscribe(&mut self, project_id: Uuid) -> broadcast::Receiver<Arc<EventBatch>> {
         let channel = self.by_project.entry(project_id).or_insert_with(|| Channel {
             sender: broadcast::channel(RING).0,
             upto: None,
@@ -81,7 +81,7 @@ impl Channels {
         if is_news || is_due {
             let after = channel.upto.replace(upto).unwrap_or(after);
             channel.revision = revision;
-            let _nobody_left = channel.sender.send(Arc::new(Portion { after, upto, records, revision }));
+            let _nobody_left = channel.sender.send(Arc::new(EventBatch { after, upto, records, revision }));
         }
     }
 }

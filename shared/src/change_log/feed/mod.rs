@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use uuid::Uuid;
 
-use self::channels::{Channels, Portion};
+use self::channels::{Channels, EventBatch};
 use self::watcher::Watcher;
 use super::records::{self, Record};
 use super::{Cursor, Lag, Signal};
@@ -74,7 +74,7 @@ pub trait Subject: Send + Sync + 'static {
 
 /// One message to a watcher. Without events it is a heartbeat.
 #[derive(Debug)]
-pub struct Told<E> {
+pub struct WatchBatch<E> {
     /// What happened, in order.
     pub events: Vec<E>,
     /// Stands for everything up to here.
@@ -126,7 +126,7 @@ impl Feed {
         query: String,
         resume_token: &str,
         subject: S,
-    ) -> Result<impl Stream<Item = Result<Told<S::Event>, Status>> + Send + use<S>> {
+    ) -> Result<impl Stream<Item = Result<WatchBatch<S::Event>, Status>> + Send + use<S>> {
         let asked = self.read_token(&query, resume_token)?;
         subject.admit().await?;
         let cursor = self.start(asked).await?;
@@ -161,7 +161,7 @@ impl Feed {
     }
 
     /// Joins those who hear of a project, and sees to it that somebody tells them.
-    fn subscribe(&self, project_id: Uuid) -> broadcast::Receiver<Arc<Portion>> {
+    fn subscribe(&self, project_id: Uuid) -> broadcast::Receiver<Arc<EventBatch>> {
         let mut channels = self.channels();
         if channels.needs_tail() {
             tokio::spawn(tail::run(self.clone()));

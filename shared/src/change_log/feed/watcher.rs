@@ -10,8 +10,8 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::super::records::{self, Look, Record, Scope};
-use super::channels::Portion;
-use super::{Cursor, Feed, HEARTBEAT, MAX_EVENTS, MESSAGE_BYTES, PATIENCE, Subject, Told};
+use super::channels::EventBatch;
+use super::{Cursor, Feed, HEARTBEAT, MAX_EVENTS, MESSAGE_BYTES, PATIENCE, Subject, WatchBatch};
 use crate::error::{Error, ErrorReason, Result};
 
 /// One watcher, and how far it has been told.
@@ -23,7 +23,7 @@ pub(super) struct Watcher<S: Subject> {
     subject: S,
     /// The access under which the caller was last admitted.
     revision: Option<i64>,
-    outbox: mpsc::Sender<Told<S::Event>>,
+    outbox: mpsc::Sender<WatchBatch<S::Event>>,
     /// When the reader is to hear something again.
     heartbeat: Instant,
 }
@@ -35,7 +35,7 @@ impl<S: Subject> Watcher<S> {
         query: String,
         cursor: Cursor,
         subject: S,
-        outbox: mpsc::Sender<Told<S::Event>>,
+        outbox: mpsc::Sender<WatchBatch<S::Event>>,
     ) -> Self {
         let heartbeat = Instant::now();
         Self { feed, project_id, query, cursor, subject, revision: None, outbox, heartbeat }
@@ -87,7 +87,7 @@ impl<S: Subject> Watcher<S> {
         }
     }
 
-    async fn go_along(&mut self, portions: &mut broadcast::Receiver<Arc<Portion>>) -> Result<()> {
+    async fn go_along(&mut self, portions: &mut broadcast::Receiver<Arc<EventBatch>>) -> Result<()> {
         while let Ok(portion) = portions.recv().await {
             if portion.after > self.cursor {
                 return Ok(());
@@ -101,7 +101,7 @@ impl<S: Subject> Watcher<S> {
 
     /// Asks for access again if it may have changed since it was last asked. A copy that is being taken over anew
     /// has no revision, and neither has a project that is gone.
-    async fn admit_to(&mut self, portion: &Portion) -> Result<()> {
+    async fn admit_to(&mut self, portion: &EventBatch) -> Result<()> {
         let is_same =
             portion.revision == self.revision && portion.revision.is_some_and(|revision| revision > 0);
         if !is_same || (!portion.records.is_empty() && !self.subject.is_access_trusted()) {
@@ -137,7 +137,7 @@ impl<S: Subject> Watcher<S> {
     async fn send(&mut self, events: Vec<S::Event>) -> Result<()> {
         let resume_token = self.feed.0.tokens.seal(&self.query, &self.cursor)?;
         self.heartbeat = Instant::now() + HEARTBEAT;
-        match self.outbox.try_send(Told { events, resume_token }) {
+        match self.outbox.try_send(WatchBatch { events, resume_token }) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(message)) => {
                 let sent = self.outbox.send_timeout(message, PATIENCE).await;

@@ -1,0 +1,81 @@
+//! PgBouncer in transaction mode: of a version that knows nothing of prepared statements, and of one that follows them.
+
+use crate::harness::harness;
+use diesel_async::SimpleAsyncConnection as _;
+use futures::future::join_all;
+use local_servers::suite::Role;
+use testkit::{Service, Suite, Through, Topology, make_task, making_tasks, new_id, survives};
+
+use super::{is_at_home, journey, person, until_ready};
+
+/// As `docker-compose.yml` has it, and encrypted on both sides.
+const PREPARING: Topology = Topology { through: Through::PreparingPgBouncer, ..Topology::ENCRYPTED };
+
+#[tokio::test]
+async fn the_journey_through_pgbouncer_in_transaction_mode() {
+    let suite = harness().start_in(Topology::POOLER).await;
+    serves_more_clients_than_it_has_connections(&suite).await;
+    journey::travel(&suite).await;
+}
+
+/// With a connection for as long as a client stays, the first 20 would leave none for the others.
+async fn serves_more_clients_than_it_has_connections(suite: &Suite) {
+    let mut clients = Vec::new();
+    for _ in 0..25 {
+        let mut client = suite.connect_as(Role::requests_of("task")).await;
+        client.batch_execute("SELECT 1").await.unwrap();
+        clients.push(client);
+    }
+    assert!(
+        suite.count("pg_stat_activity WHERE usename = 'task_service' AND datname = current_database()").await
+            <= 20
+    );
+}
+
+#[tokio::test]
+async fn the_journey_through_a_pgbouncer_that_follows_prepared_statements() {
+    let suite = harness().start_in(PREPARING).await;
+    serves_more_clients_than_it_has_connections(&suite).await;
+    journey::travel(&suite).await;
+}
+
+/// Two replicas of all services on the same server connections: what one prepares must not meet what the other does.
+#[tokio::test]
+async fn replicas_share_the_connections_of_pgbouncer() {
+    let one = harness().start_in(Topology::POOLER).await;
+    let other = one.start_replica(&one.options).await;
+    until_ready(&one, &one.siblings).await;
+    until_ready(&one, other.siblings()).await;
+    let (olga, project) = person(&one, "olga").await;
+    let elsewhere = olga.calling(Service::Task, &other.siblings().task_url);
+    let both = (0..20).flat_map(|_| [&olga, &elsewhere]);
+    for made in join_all(both.map(|who| make_task(who, &project, new_id()))).await {
+        made.unwrap();
+    }
+    other.stop().await;
+}
+
+async fn a_killed_pgbouncer_loses_nothing(form: Topology) {
+    let mut suite = harness().start_alone_in(form).await;
+    until_ready(&suite, &suite.siblings).await;
+    let home = person(&suite, "olga").await;
+    is_at_home(&home).await;
+    let (olga, project) = home;
+    let mut bouncer = suite.sidecars.bouncer.take().unwrap();
+    let refusals = survives(&suite, "PgBouncer", "task.tasks", making_tasks(&olga, &project), async || {
+        bouncer.kill().await.unwrap();
+        bouncer.start_again().await.unwrap();
+    })
+    .await;
+    assert!(!refusals.is_empty(), "nobody noticed, so nothing was tried");
+}
+
+#[tokio::test]
+async fn pgbouncer_killed_and_started_again_loses_no_session_and_no_acknowledged_write() {
+    a_killed_pgbouncer_loses_nothing(Topology::POOLER).await;
+}
+
+#[tokio::test]
+async fn a_killed_pgbouncer_that_follows_prepared_statements_loses_nothing_either() {
+    a_killed_pgbouncer_loses_nothing(PREPARING).await;
+}

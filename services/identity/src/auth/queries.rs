@@ -1,0 +1,263 @@
+//! SQL of signing up, in and out. Each statement that signs in answers with the account and its session, so that
+//! it is one round trip with its commit.
+
+use crate::schema::{SqlUserStatus, UserStatus};
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::result::QueryResult;
+use diesel::sql_query;
+use diesel::sql_types::{Array, Bool, Inet, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid, Varchar};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use ipnetwork::IpNetwork;
+use shared::authentication::TokenHash;
+use shared::database::{Prepared, Transaction};
+use shared::error::Result;
+use uuid::Uuid;
+
+use super::proof::{Replacement, VerifiedPassword};
+use super::{AccountDraft, INVALID_CREDENTIALS, Opened, SealedNames};
+use crate::sessions::queries::FoundRefresh;
+use crate::sessions::{Device, Lease, SESSION_INVALID, Session, Tokens};
+use crate::users::User;
+
+/// Columns of `users` that are answered.
+const ACCOUNT: &str = "id, email, username, first_name, last_name, avatar_url, email_verified, status, created_at, \
+    updated_at, last_login_at, metadata, xmin";
+/// Columns of `user_sessions` that are answered.
+const SESSION: &str = "id, ip_address, user_agent, created_at, expires_at, refresh_expires_at, last_seen_at";
+/// What is answered, from the subqueries `account` and `session`.
+const ANSWER: &str = "account.*, session.id AS session_id, session.ip_address, session.user_agent, \
+    session.created_at AS signed_in_at, session.expires_at, session.refresh_expires_at, session.last_seen_at";
+
+/// What an account's owner must know.
+#[derive(QueryableByName)]
+pub(super) struct FoundCredentials {
+    #[diesel(sql_type = SqlUuid)]
+    pub(super) id: Uuid,
+    #[diesel(sql_type = Varchar)]
+    pub(super) password_hash: String,
+    #[diesel(sql_type = SqlUserStatus)]
+    pub(super) status: UserStatus,
+    #[diesel(sql_type = Integer)]
+    pub(super) password_generation: i32,
+}
+
+#[derive(QueryableByName)]
+struct Held {
+    #[diesel(sql_type = Bool)]
+    has_second_factor: bool,
+}
+
+/// A row of [`ANSWER`].
+#[derive(QueryableByName)]
+struct OpenedRow {
+    #[diesel(embed)]
+    user: User,
+    #[diesel(sql_type = SqlUuid)]
+    session_id: Uuid,
+    #[diesel(sql_type = Nullable<Inet>)]
+    ip_address: Option<IpNetwork>,
+    #[diesel(sql_type = Nullable<Text>)]
+    user_agent: Option<String>,
+    #[diesel(sql_type = Timestamptz)]
+    signed_in_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    expires_at: DateTime<Utc>,
+    #[diesel(sql_type = Timestamptz)]
+    refresh_expires_at: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    last_seen_at: Option<DateTime<Utc>>,
+    #[diesel(sql_type = Array<Text>)]
+    ended: Vec<String>,
+}
+
+impl From<OpenedRow> for Opened {
+    fn from(row: OpenedRow) -> Self {
+        Self {
+            session: Session {
+                id: row.session_id,
+                user_id: row.user.id,
+                ip_address: row.ip_address,
+                user_agent: row.user_agent,
+                is_active: true,
+                created_at: row.signed_in_at,
+                expires_at: row.expires_at,
+                refresh_expires_at: row.refresh_expires_at,
+                last_seen_at: row.last_seen_at,
+            },
+            user: row.user,
+            ended: row.ended.iter().filter_map(|hash| TokenHash::from_hex(hash)).collect(),
+        }
+    }
+}
+
+/// The account that a login names, whoever asks.
+pub(super) async fn find_credentials(
+    mut conn: &AsyncPgConnection,
+    login: &str,
+) -> Result<Option<FoundCredentials>> {
+    let query =
+        sql_query("SELECT id, password_hash, status, password_generation FROM identity.find_password($1)");
+    Ok(Prepared(query.bind::<Text, _>(login)).get_result(&mut conn).await.optional()?)
+}
+
+/// The calling user's own.
+pub(super) async fn find_own_credentials(mut conn: &AsyncPgConnection) -> Result<Option<FoundCredentials>> {
+    let query =
+        sql_query("SELECT id, password_hash, status, password_generation FROM identity.find_own_password()");
+    Ok(Prepared(query).get_result(&mut conn).await.optional()?)
+}
+
+/// Holds an account at the password that was proven, until the transaction ends; whether it has a second factor, or
+/// `None` if it has another password by now.
+pub(super) async fn hold_password(
+    mut conn: &AsyncPgConnection,
+    proven: &VerifiedPassword,
+) -> Result<Option<bool>> {
+    let query = sql_query("SELECT has_second_factor FROM identity.hold_password($1, $2)")
+        .bind::<SqlUuid, _>(proven.user_id)
+        .bind::<Integer, _>(proven.generation);
+    let held: Option<Held> = Prepared(query).get_result(&mut conn).await.optional()?;
+    Ok(held.map(|held| held.has_second_factor))
+}
+
+/// A subquery `session` that begins a session of `account`: the parameters are its id, the hashes of its tokens,
+/// address and user agent, when it begins and when its tokens end, from `$1` to `$8`.
+fn begin_session() -> String {
+    format!(
+        "session AS (INSERT INTO identity.user_sessions (id, user_id, session_token, refresh_token, ip_address, \
+         user_agent, created_at, expires_at, refresh_expires_at) SELECT $1, id, $2, $3, $4, $5, $6, $7, $8 \
+         FROM account RETURNING {SESSION})"
+    )
+}
+
+/// Binds what [`begin_session`] needs, then what the account needs.
+macro_rules! bind_session {
+    ($query:expr, $tokens:expr, $device:expr, $lease:expr) => {
+        sql_query($query)
+            .bind::<SqlUuid, _>(Uuid::now_v7())
+            .bind::<Text, _>($tokens.session_hash().to_hex())
+            .bind::<Text, _>($tokens.refresh_hash().to_hex())
+            .bind::<Nullable<Inet>, _>($device.network())
+            .bind::<Nullable<Text>, _>($device.user_agent.as_deref())
+            .bind::<Timestamptz, _>($lease.now)
+            .bind::<Timestamptz, _>($lease.expires_at)
+            .bind::<Timestamptz, _>($lease.refresh_expires_at)
+    };
+}
+
+/// A session that is to begin.
+pub(super) struct Beginning<'a> {
+    pub(super) tokens: &'a Tokens,
+    pub(super) device: &'a Device,
+    pub(super) lease: Lease,
+}
+
+/// Makes an account with its profile and its first session, and commits.
+pub(super) async fn register(
+    tx: Transaction,
+    wish: &AccountDraft<'_>,
+    names: &SealedNames,
+    Beginning { tokens, device, lease }: Beginning<'_>,
+) -> QueryResult<Option<Opened>> {
+    let statement = format!(
+        "WITH account AS (INSERT INTO identity.users (id, email, username, password_hash, first_name, last_name, \
+         email_verified, created_at, updated_at, last_login_at) \
+         VALUES ($9, $10, $11, $12, $13, $14, $15, $6, $6, $6) RETURNING {ACCOUNT}), \
+         profile AS (INSERT INTO identity.user_profiles (id, user_id) SELECT $16, id FROM account), {} \
+         SELECT {ANSWER}, '{{}}'::text[] AS ended FROM account, session",
+        begin_session()
+    );
+    let query = bind_session!(statement, tokens, device, lease)
+        .bind::<SqlUuid, _>(wish.user_id)
+        .bind::<Text, _>(wish.email)
+        .bind::<Text, _>(&wish.account.username)
+        .bind::<Text, _>(wish.password_hash)
+        .bind::<Nullable<Text>, _>(names.first_name.as_ref())
+        .bind::<Nullable<Text>, _>(names.last_name.as_ref())
+        .bind::<Bool, _>(wish.email_verified)
+        .bind::<SqlUuid, _>(Uuid::now_v7());
+    Ok(only(tx.commit_with(Prepared(query)).await?))
+}
+
+/// Begins a session of an active account, of which it keeps so many others, and commits.
+pub(super) async fn sign_in(
+    tx: Transaction,
+    user_id: Uuid,
+    Beginning { tokens, device, lease }: Beginning<'_>,
+    others: i32,
+) -> Result<Opened> {
+    let statement = format!(
+        "WITH account AS (UPDATE identity.users SET last_login_at = $6 WHERE id = $9 AND status = 'active' \
+         RETURNING {ACCOUNT}), {} \
+         SELECT {ANSWER}, identity.end_oldest_sessions(account.id, session.id, $10, $6) AS ended \
+         FROM account, session",
+        begin_session()
+    );
+    let query = bind_session!(statement, tokens, device, lease)
+        .bind::<SqlUuid, _>(user_id)
+        .bind::<Integer, _>(others);
+    only(tx.commit_with(Prepared(query)).await?).ok_or(INVALID_CREDENTIALS)
+}
+
+/// Replaces the hash of the calling user's password by one under the current parameters, unless another password has
+/// been set meanwhile.
+pub(super) async fn replace_password_hash(
+    mut conn: &AsyncPgConnection,
+    replacement: &Replacement,
+) -> Result<()> {
+    let query = sql_query("SELECT identity.replace_own_password_hash($1, $2)")
+        .bind::<Text, _>(&replacement.compared)
+        .bind::<Text, _>(&replacement.hash);
+    Prepared(query).execute(&mut conn).await?;
+    Ok(())
+}
+
+/// Exchanges the tokens of a session, which `find_refresh` has locked, and commits.
+pub(super) async fn exchange(
+    tx: Transaction,
+    found: &FoundRefresh,
+    old_refresh: TokenHash,
+    tokens: &Tokens,
+    lease: Lease,
+) -> Result<Opened> {
+    let query = sql_query(format!(
+        "WITH former AS (SELECT session_token FROM identity.user_sessions WHERE id = $1), \
+         rotation AS (INSERT INTO identity.user_session_rotations (refresh_token, session_id, rotated_at) \
+         VALUES ($5, $1, $6)), \
+         session AS (UPDATE identity.user_sessions SET session_token = $3, refresh_token = $4, \
+         expires_at = $7, refresh_expires_at = $8 WHERE id = $1 RETURNING {SESSION}), \
+         account AS (SELECT {ACCOUNT} FROM identity.users WHERE id = $2) \
+         SELECT {ANSWER}, ARRAY[former.session_token]::text[] AS ended FROM account, session, former"
+    ))
+    .bind::<SqlUuid, _>(found.id)
+    .bind::<SqlUuid, _>(found.user_id)
+    .bind::<Text, _>(tokens.session_hash().to_hex())
+    .bind::<Text, _>(tokens.refresh_hash().to_hex())
+    .bind::<Text, _>(old_refresh.to_hex())
+    .bind::<Timestamptz, _>(lease.now)
+    .bind::<Timestamptz, _>(lease.expires_at)
+    .bind::<Timestamptz, _>(lease.refresh_expires_at);
+    only(tx.commit_with(Prepared(query)).await?).ok_or(SESSION_INVALID)
+}
+
+/// The account and its session, if these still are the session's tokens.
+pub(super) async fn find_current(
+    mut conn: &AsyncPgConnection,
+    found: &FoundRefresh,
+    tokens: &Tokens,
+) -> Result<Option<Opened>> {
+    let query = sql_query(format!(
+        "WITH session AS (SELECT {SESSION} FROM identity.user_sessions WHERE id = $1 AND session_token = $3), \
+         account AS (SELECT {ACCOUNT} FROM identity.users WHERE id = $2) \
+         SELECT {ANSWER}, '{{}}'::text[] AS ended FROM account, session"
+    ))
+    .bind::<SqlUuid, _>(found.id)
+    .bind::<SqlUuid, _>(found.user_id)
+    .bind::<Text, _>(tokens.session_hash().to_hex());
+    Ok(only(Prepared(query).load(&mut conn).await?))
+}
+
+fn only(rows: Vec<OpenedRow>) -> Option<Opened> {
+    rows.into_iter().next().map(Opened::from)
+}

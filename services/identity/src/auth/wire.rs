@@ -1,0 +1,135 @@
+//! Signing in on the wire.
+
+use proto::identity::v1 as pb;
+use shared::error::{Error, Result};
+use shared::idempotency::RequestKey;
+use shared::json::to_timestamp;
+use shared::validation::{Violations, normal_email};
+
+use super::{Completion, Login, NewAccount, Opened, Registration};
+use crate::codes::{Redemption, SignUpWish};
+use crate::encryption::KeyRing;
+use crate::passwords::{self, OwnWords};
+use crate::sessions::Tokens;
+use crate::users::fields;
+
+/// Longest text that may name an account, in characters.
+const MAX_LOGIN_CHARS: usize = 255;
+
+impl TryFrom<pb::RegisterRequest> for Registration {
+    type Error = Error;
+
+    fn try_from(mut request: pb::RegisterRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        // Kept out of the key, whose hash would let somebody who has it try passwords and names.
+        let password = std::mem::take(&mut request.password);
+        let (first_name, last_name) = (request.first_name.take(), request.last_name.take());
+        let registration = Self {
+            key: RequestKey::of(&mut v, &request.request_id, &request),
+            email: v.email("email", &request.email),
+            account: NewAccount {
+                username: fields::username(&mut v, "username", request.username),
+                password,
+                first_name: fields::name(&mut v, "first_name", first_name),
+                last_name: fields::name(&mut v, "last_name", last_name),
+            },
+        };
+        registration.account.check_password(&mut v, &registration.email);
+        v.finish()?;
+        Ok(registration)
+    }
+}
+
+impl TryFrom<pb::CompleteSignUpRequest> for Completion {
+    type Error = Error;
+
+    /// Of which address the password must not be made is known when the code has been looked at.
+    fn try_from(request: pb::CompleteSignUpRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let completion = Self {
+            redemption: Redemption::of(&mut v, &request.request_id, request.code),
+            account: NewAccount {
+                username: fields::username(&mut v, "username", request.username),
+                password: request.password,
+                first_name: fields::name(&mut v, "first_name", request.first_name),
+                last_name: fields::name(&mut v, "last_name", request.last_name),
+            },
+        };
+        completion.account.check_password(&mut v, "");
+        v.finish()?;
+        Ok(completion)
+    }
+}
+
+impl NewAccount {
+    /// Refuses a password that is weak, or made of the account's own words.
+    pub(super) fn check_password(&self, v: &mut Violations, email: &str) {
+        let names = [&self.first_name, &self.last_name].into_iter().flatten().map(String::as_str);
+        let words = [email, &self.username].into_iter().chain(names);
+        passwords::check_new(v, "password", &self.password, &OwnWords::of(words));
+    }
+}
+
+/// The address that somebody wants to sign up with.
+pub(super) fn wished_address(request: &pb::BeginSignUpRequest) -> Result<SignUpWish> {
+    let mut v = Violations::new();
+    let email = v.email("email", &request.email);
+    v.finish()?;
+    Ok(SignUpWish { email, is_mailed: true })
+}
+
+impl TryFrom<pb::LoginRequest> for Login {
+    type Error = Error;
+
+    fn try_from(request: pb::LoginRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let given = v.text("login", request.login.trim().to_owned(), 1, MAX_LOGIN_CHARS);
+        let login = Self {
+            login: normal_email(&given).unwrap_or(given),
+            password: passwords::check_given(&mut v, "password", request.password),
+        };
+        v.finish()?;
+        Ok(login)
+    }
+}
+
+impl Opened {
+    /// The account, its session and the tokens, which are shown this once.
+    pub(super) fn into_wire(self, keys: &KeyRing, tokens: Tokens) -> Result<pb::LoginResponse> {
+        let current = self.session.id;
+        Ok(pb::LoginResponse {
+            tokens: Some(pb::SessionTokens {
+                session_token: tokens.session,
+                refresh_token: tokens.refresh,
+                expires_at: Some(to_timestamp(self.session.expires_at)),
+                refresh_expires_at: Some(to_timestamp(self.session.refresh_expires_at)),
+            }),
+            user: Some(self.user.into_wire(keys)?),
+            session: Some(self.session.into_wire(current)),
+            second_factor_challenge: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_measured_in_bytes() {
+        let accepts = |password: &str| {
+            let request = pb::RegisterRequest {
+                email: "olga@example.org".to_owned(),
+                username: "olga".to_owned(),
+                password: password.to_owned(),
+                ..Default::default()
+            };
+            Registration::try_from(request).is_ok()
+        };
+        assert!(accepts("ten bytes!"));
+        assert!(!accepts("too short"));
+        assert!(accepts("äöüß€€"));
+        assert!(accepts(&"x".repeat(1024)));
+        assert!(!accepts(&"x".repeat(1025)));
+    }
+}

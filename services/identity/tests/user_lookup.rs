@@ -1,0 +1,102 @@
+//! What siblings ask: which users exist, and whose session a token is.
+
+use crate::harness::harness;
+use proto::identity::backend::v1 as pb;
+use shared::authentication::{TokenHash, token_hash};
+use testkit::*;
+use uuid::Uuid;
+
+use crate::refusal;
+
+fn ids(ids: impl IntoIterator<Item = String>) -> pb::ResolveUsersRequest {
+    pb::ResolveUsersRequest { user_ids: ids.into_iter().collect() }
+}
+
+fn hash(hash: TokenHash) -> pb::ResolveSessionRequest {
+    pb::ResolveSessionRequest { token_hash: hash.0.to_vec() }
+}
+
+#[tokio::test]
+async fn a_sibling_learns_which_users_exist() {
+    let suite = harness().start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+
+    let request = ids([olga.id.to_string(), new_id(), gus.id.to_string()]);
+    let users =
+        suite.as_service("task").user_lookup().resolve_users(request).await.unwrap().into_inner().users;
+
+    let mut found: Vec<_> = users.into_iter().map(|user| (user.id, user.status)).collect();
+    found.sort();
+    let mut expected = [(olga.id.to_string(), 1), (gus.id.to_string(), 1)];
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn a_directory_request_is_bounded_and_well_formed() {
+    let suite = harness().start().await;
+    let mut directory = suite.as_service("task").user_lookup();
+
+    let garbage = directory.resolve_users(ids(["x".to_owned(), new_id()])).await.unwrap_err();
+    let too_many = directory.resolve_users(ids((0..1001).map(|_| new_id()))).await.unwrap_err();
+    let none = directory.resolve_users(ids([])).await.unwrap().into_inner();
+
+    assert_eq!([violations(&garbage), violations(&too_many)], [["user_ids"], ["user_ids"]]);
+    assert_eq!(none.users, []);
+}
+
+#[tokio::test]
+async fn a_token_that_redis_forgot_is_resolved_and_put_back() {
+    let suite = harness().start().await;
+    let olga = suite.guest("olga").await;
+    let token = olga.session_token.as_deref().unwrap();
+    suite.forget_session(token).await;
+    let (token, redis) = (token_hash(token), suite.redis());
+
+    let mut sessions = suite.as_service("task").identity_sessions();
+    // Each look-up tries, and the first one may be late: new connections take a while.
+    until("the session is put back", crate::PATIENCE, async || {
+        let session = sessions.resolve_session(hash(token)).await.unwrap().into_inner();
+        assert_eq!(session.user_id, olga.id.to_string());
+        redis.get_session(&token).await.is_ok_and(|found| found.is_some())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_no_session_is_not_found() {
+    let suite = harness().start().await;
+    let mut sessions = suite.as_service("task").identity_sessions();
+    let malformed = pb::ResolveSessionRequest { token_hash: vec![1, 2, 3] };
+
+    let unknown = sessions.resolve_session(hash(token_hash("unknown"))).await;
+    let malformed = sessions.resolve_session(malformed).await.unwrap_err();
+
+    assert_eq!(refusal(unknown), "NOT_FOUND RESOURCE_NOT_FOUND");
+    assert_eq!(violations(&malformed), ["token_hash"]);
+}
+
+#[tokio::test]
+async fn a_session_of_a_suspended_user_is_not_found() {
+    let suite = harness().start().await;
+    let olga = suite.guest("olga").await;
+    crate::by_hand(&suite, "UPDATE identity.users SET status = 'suspended'").await;
+
+    let token = token_hash(olga.session_token.as_ref().unwrap());
+    let answer = suite.as_service("task").identity_sessions().resolve_session(hash(token)).await;
+
+    assert_eq!(refusal(answer), "NOT_FOUND RESOURCE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn users_may_not_ask_what_services_ask() {
+    use proto::identity::backend::v1::user_lookup_service_client::UserLookupServiceClient;
+    let suite = harness().start().await;
+    let olga = suite.guest("olga").await;
+    for token in [None, olga.session_token] {
+        let mut directory =
+            UserLookupServiceClient::with_interceptor(suite.channel(Service::Identity), Bearer(token));
+        let answer = directory.resolve_users(ids([Uuid::now_v7().to_string()])).await;
+        assert_eq!(refusal(answer), "PERMISSION_DENIED AUDIENCE_REFUSED");
+    }
+}

@@ -1,0 +1,80 @@
+//! How clients reach the private servers: passwords, ports, and whom to believe.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::ADMIN;
+use crate::certificates::authority_of;
+use crate::command::Identity;
+use crate::data_folder::Secrets;
+use crate::paths;
+use shared::config::Secret;
+
+/// How clients reach the servers of a data folder.
+#[derive(Clone)]
+pub struct ConnectionInfo {
+    secrets: Secrets,
+    authority: Option<PathBuf>,
+}
+
+impl ConnectionInfo {
+    /// The servers of this data folder, whether or not they run.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn of(data_folder: &Path) -> Result<Self> {
+        let data = paths::place_of(data_folder, Identity::of_servers()?)?;
+        Ok(Self::new(Secrets::read(&data)?, authority_of(&data)))
+    }
+
+    pub(crate) fn new(secrets: Secrets, authority: Option<PathBuf>) -> Self {
+        Self { secrets, authority }
+    }
+
+    /// PEM file with the authorities to believe, where the servers speak TLS.
+    pub fn authority(&self) -> Option<&Path> {
+        self.authority.as_deref()
+    }
+
+    /// Password of the superuser [`ADMIN`].
+    pub fn admin_password(&self) -> &str {
+        &self.secrets.postgres_admin_password
+    }
+
+    /// Password of Redis' default user.
+    pub(crate) fn redis_password(&self) -> &str {
+        &self.secrets.redis_password
+    }
+
+    /// A connection URL of the superuser (plain names: they are not escaped).
+    pub fn admin_url(&self, port: u16, database: &str) -> Secret {
+        self.postgres_url(ADMIN, self.admin_password(), port, database)
+    }
+
+    /// A connection URL of a role of PostgreSQL.
+    pub fn postgres_url(&self, role: &str, password: &str, port: u16, database: &str) -> Secret {
+        let tls = self.url_tls();
+        format!("postgres://{role}:{password}@127.0.0.1:{port}/{database}?{tls}").into()
+    }
+
+    fn url_tls(&self) -> String {
+        let Some(authority) = &self.authority else { return "sslmode=disable".to_owned() };
+        let path = authority.to_string_lossy();
+        format!("sslmode=verify-full&sslrootcert={}", utf8_percent_encode(&path, NON_ALPHANUMERIC))
+    }
+
+    /// What libpq's words for a connection say about TLS.
+    pub fn conninfo_tls(&self) -> String {
+        let Some(authority) = &self.authority else { return "sslmode=disable".to_owned() };
+        let path = authority.to_string_lossy().replace('\\', r"\\").replace('\'', r"\'");
+        format!("sslmode=verify-full sslrootcert='{path}'")
+    }
+
+    /// A connection URL of Redis with the password, for database 0.
+    pub fn redis_url(&self, port: u16) -> Secret {
+        let scheme = if self.authority.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}://:{}@127.0.0.1:{port}/0", self.redis_password()).into()
+    }
+}

@@ -1,0 +1,115 @@
+//! Further servers of tests, which end with this process, however it ends.
+//!
+//! Each is the child of a small shell whose standard input is a pipe that only we hold open. When it closes, by our
+//! wish or by our end, the shell kills the server and removes its folder: what such servers keep is throwaway.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::{Identity, run, tail};
+use crate::paths::{make_server_folder, temporary};
+use crate::provision::Program;
+
+const POLL: Duration = Duration::from_millis(20);
+const START_LIMIT: Duration = Duration::from_secs(30);
+const SIGNAL_LIMIT: Duration = Duration::from_secs(5);
+const LOG_TAIL_LINES: usize = 12;
+
+/// Arguments: the folder to remove, then the program and its arguments.
+const SCRIPT: &str = r#"
+trap '' INT TERM HUP QUIT
+folder=$1; shift
+"$@" </dev/null >"$folder/log" 2>&1 &
+server=$!
+echo "$server"
+read -r _
+kill -KILL "$server"
+wait "$server"
+rm -rf -- "$folder"
+"#;
+
+/// A folder of a server's own, made before the server so that it can be configured there.
+pub(crate) struct Place {
+    pub(crate) folder: PathBuf,
+    identity: Identity,
+}
+
+impl Place {
+    pub(crate) fn make() -> Result<Self> {
+        let identity = Identity::of_servers()?;
+        let folder = temporary(identity)?;
+        make_server_folder(&folder, identity)?;
+        Ok(Self { folder, identity })
+    }
+
+    /// Writes a file that only the server reads.
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.folder.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        self.identity.give(&path)?;
+        Ok(path)
+    }
+}
+
+/// A running server.
+pub(crate) struct SupervisedProcess {
+    shell: Child,
+    tether: Option<ChildStdin>,
+    /// Process id of the server itself.
+    pub(crate) pid: u32,
+    log: PathBuf,
+}
+
+impl SupervisedProcess {
+    pub(crate) fn spawn(place: &Place, program: &Program, name: &str, arguments: &[&str]) -> Result<Self> {
+        let mut command: Command = place.identity.command("/bin/sh");
+        command.args(["-c", SCRIPT, "sh"]).arg(&place.folder).arg(program.folder.join(name)).args(arguments);
+        command.envs(program.library_path.as_ref().map(|path| ("LD_LIBRARY_PATH", path)));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut shell = command.spawn().with_context(|| format!("cannot start {name}"))?;
+        let mut line = String::new();
+        BufReader::new(shell.stdout.take().context("the shell has no output")?).read_line(&mut line)?;
+        let pid = line.trim().parse().with_context(|| format!("{name} has no process id"))?;
+        Ok(Self { tether: shell.stdin.take(), shell, pid, log: place.folder.join("log") })
+    }
+
+    /// Waits until it is ready; an error shows the end of its log.
+    pub(crate) async fn wait_until<F: Future<Output = bool>>(&self, ready: impl Fn() -> F) -> Result<()> {
+        let deadline = Instant::now() + START_LIMIT;
+        while !ready().await {
+            if Instant::now() > deadline {
+                let log = fs::read(&self.log).unwrap_or_default();
+                bail!("not ready in time:\n{}", tail(&String::from_utf8_lossy(&log), LOG_TAIL_LINES));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    /// Sends the server itself a signal.
+    pub(crate) async fn signal(&self, signal: &str) -> Result<()> {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", r#"kill -"$1" "$2""#, "sh", signal, &self.pid.to_string()]);
+        run(command, SIGNAL_LIMIT).await.map(drop)
+    }
+
+    /// Whether the server has ended; its shell waits on.
+    pub(crate) fn has_ended(&self) -> bool {
+        let status = fs::read_to_string(Path::new("/proc").join(self.pid.to_string()).join("stat"));
+        status.map_or(true, |status| status.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')))
+    }
+}
+
+impl Drop for SupervisedProcess {
+    fn drop(&mut self) {
+        drop(self.tether.take());
+        // It has nothing left to do but to kill and to remove; not waiting would leave a zombie.
+        let _ended = self.shell.wait();
+    }
+}

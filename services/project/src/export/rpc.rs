@@ -1,0 +1,60 @@
+//! The RPC of `ProjectExportService`. Only services get here.
+
+use futures::stream::BoxStream;
+use proto::project::admin::v1 as pb;
+use shared::caller::Caller;
+use shared::error::Result;
+use shared::export::{ExportSender, Exports, Snapshot, wanted};
+use shared::service::ServiceContext;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::queries;
+
+/// Serves `ProjectExportService`.
+pub(crate) struct Exporting {
+    exports: Exports,
+}
+
+impl Exporting {
+    pub(crate) fn new(context: &ServiceContext) -> Self {
+        Self { exports: Exports::new(context) }
+    }
+}
+
+impl Exporting {
+    pub(crate) async fn export_projects(
+        &self,
+        request: Request<pb::ExportProjectsRequest>,
+    ) -> Result<Response<BoxStream<'static, Result<pb::ExportProjectsResponse, Status>>>, Status> {
+        let caller = Caller::of(&request)?;
+        let projects = wanted("project_ids", &request.into_inner().project_ids)?;
+        Ok(Response::new(
+            self.exports.stream(&caller, move |snapshot, teller| tell(snapshot, teller, projects))?,
+        ))
+    }
+}
+
+async fn tell(
+    snapshot: Snapshot,
+    teller: ExportSender<pb::ExportProjectsResponse>,
+    wanted: Vec<Uuid>,
+) -> Result<()> {
+    let mut rows = snapshot.rows("projects", &queries::weigh_projects(&wanted)).await?;
+    while let Some(ids) = rows.next().await? {
+        let projects = queries::projects(&snapshot, &ids).await?;
+        let joined = queries::owners_joined(&snapshot, &ids).await?;
+        let projects = projects.into_iter().map(|project| {
+            let owner_joined_at = joined.get(&project.id).copied();
+            project.into_imported(owner_joined_at)
+        });
+        let projects = projects.collect();
+        teller.tell(pb::ExportProjectsResponse { projects, ..Default::default() }).await?;
+    }
+    let mut rows = snapshot.rows("members", &queries::weigh_members(&wanted)).await?;
+    while let Some(ids) = rows.next().await? {
+        let members = queries::members(&snapshot, &ids).await?.into_iter().map(Into::into).collect();
+        teller.tell(pb::ExportProjectsResponse { members, ..Default::default() }).await?;
+    }
+    Ok(())
+}

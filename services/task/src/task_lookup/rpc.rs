@@ -1,0 +1,46 @@
+//! The RPCs of the directory; only services reach them.
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use proto::task::backend::v1 as pb;
+use tonic::{Request, Response, Status};
+
+use super::deletions::{self, Deletions};
+use crate::handlers::Handlers;
+use crate::place::Place;
+use crate::tasks::wire::required_id;
+
+impl Handlers {
+    pub(crate) async fn resolve_task(
+        &self,
+        request: Request<pb::ResolveTaskRequest>,
+    ) -> Result<Response<pb::ResolvedTask>, Status> {
+        let id = required_id("task_id", &request.get_ref().task_id)?;
+        let tx = self.context.worker.begin_background().await?;
+        let project = Place::Task(id).project(&tx).await?;
+        tx.finish();
+        let project_id = project.ok_or_else(|| Place::Task(id).not_found())?.to_string();
+        Ok(Response::new(pb::ResolvedTask { task_id: id.to_string(), project_id }))
+    }
+
+    pub(crate) async fn watch_deleted_tasks(
+        &self,
+        request: Request<pb::WatchDeletedTasksRequest>,
+    ) -> Result<Response<BoxStream<'static, Result<pb::WatchDeletedTasksResponse, Status>>>, Status> {
+        let cursor = request.into_inner().cursor;
+        let after = if cursor.is_empty() { None } else { Some(cursor.parse()?) };
+        let deletions = deletions::watch(self.context.clone(), after).await?;
+        let answers = deletions.map(|deletions| Ok(deletions?.into()));
+        Ok(Response::new(answers.boxed()))
+    }
+}
+
+impl From<Deletions> for pb::WatchDeletedTasksResponse {
+    fn from(deletions: Deletions) -> Self {
+        Self {
+            task_ids: deletions.ids.iter().map(ToString::to_string).collect(),
+            cursor: deletions.cursor.to_string(),
+            caught_up: deletions.caught_up,
+        }
+    }
+}

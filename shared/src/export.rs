@@ -1,0 +1,256 @@
+//! What exporting RPCs of all services have in common: all rows as they are at one moment, told a bounded number of
+//! bytes at a time.
+//!
+//! A first query walks the keys of a table in order and weighs each row; the rows themselves are read by their keys,
+//! as many as fit into a message. The next ones are read when the caller has taken those before, so a slow caller
+//! costs one message of memory, and a connection. The transaction only reads: it has no number of its own and holds up no
+//! feed; but it keeps old rows from being cleaned up, and therefore ends with the stream, after an hour at most.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::sql_types::{BigInt, Uuid as SqlUuid};
+use diesel::{QueryableByName, sql_query};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::caller::Caller;
+use crate::database::Transaction;
+use crate::error::{Error, ErrorReason, Result};
+use crate::service::ServiceContext;
+use crate::telemetry;
+use crate::validation::{MAX_BATCH, Violations};
+
+/// Rows of a message at most.
+const MAX_ROWS: usize = 500;
+/// Bytes of the rows of a message at most, unless one row alone has more.
+const MAX_BYTES: i64 = 2 * 1024 * 1024;
+/// Exports of one service at the same time: each holds one of the few connections of background work.
+const MAX_EXPORTS: usize = 1;
+/// When to try again while another export is under way.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// The exports of a service; cheap to clone.
+#[derive(Clone)]
+pub struct Exports {
+    context: ServiceContext,
+    places: Arc<Semaphore>,
+}
+
+impl Exports {
+    /// No export is under way.
+    pub fn new(context: &ServiceContext) -> Self {
+        Self { context: context.clone(), places: Arc::new(Semaphore::new(MAX_EXPORTS)) }
+    }
+
+    /// Streams what `work` tells the operator of the present moment. A stream that ends without an error is complete.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED` for others than operators, `RESOURCE_EXHAUSTED` while another export is under way.
+    pub fn stream<T, Work>(
+        &self,
+        caller: &Caller,
+        work: impl FnOnce(Snapshot, ExportSender<T>) -> Work + Send + 'static,
+    ) -> Result<BoxStream<'static, Result<T, Status>>>
+    where
+        T: Send + 'static,
+        Work: Future<Output = Result<()>> + Send + 'static,
+    {
+        let operator = caller.operator()?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::Exhausted {
+            reason: ErrorReason::Overloaded,
+            message: "another export is under way",
+            retry_after: RETRY_AFTER,
+        })?;
+        tracing::info!(operator, service = self.context.name, "an export begins");
+        let (sender, receiver) = mpsc::channel(1);
+        let telling = self.clone().tell(place, sender, work);
+        self.context.spawn(telemetry::in_current_call(telling));
+        Ok(until_the_end(receiver).boxed())
+    }
+
+    async fn tell<T, Work>(
+        self,
+        place: OwnedSemaphorePermit,
+        sender: mpsc::Sender<Told<T>>,
+        work: impl FnOnce(Snapshot, ExportSender<T>) -> Work,
+    ) where
+        Work: Future<Output = Result<()>>,
+    {
+        let told = async {
+            let snapshot = Snapshot { tx: self.context.worker.begin_snapshot().await? };
+            work(snapshot, ExportSender { sender: sender.clone() }).await
+        };
+        let end = tokio::select! {
+            outcome = told => outcome.map(|()| None).map_err(Status::from),
+            () = self.context.shutdown.cancelled() => return,
+        };
+        // Who has heard the end may ask for the next one. Nobody may be listening any more.
+        drop(place);
+        let _unheard = sender.send(end).await;
+    }
+}
+
+/// A message, the end (`None`), or why there is none.
+type Told<T> = Result<Option<T>, Status>;
+
+/// What was told, up to the end; an error if it breaks off before.
+fn until_the_end<T: Send>(
+    receiver: mpsc::Receiver<Told<T>>,
+) -> impl stream::Stream<Item = Result<T, Status>> {
+    stream::unfold(Some(receiver), async |receiver| {
+        let mut receiver = receiver?;
+        match receiver.recv().await {
+            Some(Ok(Some(message))) => Some((Ok(message), Some(receiver))),
+            Some(Ok(None)) => None,
+            Some(Err(status)) => Some((Err(status), None)),
+            None => Some((Err(Error::unavailable("export", "it was broken off").into()), None)),
+        }
+    })
+}
+
+/// Takes what is to be sent.
+pub struct ExportSender<T> {
+    sender: mpsc::Sender<Told<T>>,
+}
+
+impl<T> ExportSender<T> {
+    /// Sends a message when the caller has taken the one before the last.
+    ///
+    /// # Errors
+    /// When the caller has gone.
+    pub async fn tell(&self, message: T) -> Result<()> {
+        let sent = self.sender.send(Ok(Some(message))).await;
+        sent.map_err(|_| Error::unavailable("caller", "the caller has gone"))
+    }
+}
+
+/// A moment of the database.
+pub struct Snapshot {
+    tx: Transaction,
+}
+
+impl std::ops::Deref for Snapshot {
+    type Target = AsyncPgConnection;
+
+    fn deref(&self) -> &AsyncPgConnection {
+        &self.tx
+    }
+}
+
+impl Snapshot {
+    /// The rows that a query tells by `id` and `size` in bytes, in its order.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn rows(&self, name: &'static str, query: &str) -> Result<Rows<'_>> {
+        let declare = format!("DECLARE {name} NO SCROLL CURSOR FOR {query}");
+        let mut conn: &AsyncPgConnection = self;
+        sql_query(declare).execute(&mut conn).await?;
+        Ok(Rows { conn: self, name, weighed: VecDeque::new() })
+    }
+}
+
+#[derive(Debug, QueryableByName)]
+struct Weighed {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = BigInt)]
+    size: i64,
+}
+
+/// The keys of rows that are still to be told.
+pub struct Rows<'a> {
+    conn: &'a AsyncPgConnection,
+    name: &'static str,
+    weighed: VecDeque<Weighed>,
+}
+
+impl Rows<'_> {
+    /// The keys of the next rows, as many as fit into a message; `None` at the end.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn next(&mut self) -> Result<Option<Vec<Uuid>>> {
+        if self.weighed.is_empty() {
+            let fetch = format!("FETCH {MAX_ROWS} FROM {}", self.name);
+            let found: Vec<Weighed> = sql_query(fetch).load(&mut self.conn).await?;
+            self.weighed.extend(found);
+        }
+        let keys = fitting(&mut self.weighed);
+        Ok((!keys.is_empty()).then_some(keys))
+    }
+}
+
+/// Takes the first rows, as many as fit; one at least.
+fn fitting(weighed: &mut VecDeque<Weighed>) -> Vec<Uuid> {
+    let mut left = MAX_BYTES;
+    let mut keys = Vec::new();
+    while let Some(Weighed { id, size }) = weighed.pop_front_if(|next| keys.is_empty() || next.size <= left) {
+        left -= size;
+        keys.push(id);
+    }
+    keys
+}
+
+/// The ids of what is wanted; all if there are none.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` with all violations.
+pub fn wanted(field: &str, values: &[String]) -> Result<Vec<Uuid>> {
+    let mut v = Violations::new();
+    v.at_most(field, values.len(), MAX_BATCH);
+    let ids = values.iter().take(MAX_BATCH).map(|value| v.uuid(field, value)).collect();
+    v.finish()?;
+    Ok(ids)
+}
+
+/// The SQL condition that a column holds one of what is wanted.
+pub fn among(column: &str, wanted: &[Uuid]) -> String {
+    if wanted.is_empty() {
+        return "TRUE".to_owned();
+    }
+    let ids = wanted.iter().map(Uuid::to_string).collect::<Vec<_>>().join(",");
+    format!("{column} = ANY ('{{{ids}}}'::uuid[])")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::TryStreamExt;
+
+    fn row(size: i64) -> Weighed {
+        Weighed { id: Uuid::now_v7(), size }
+    }
+
+    #[test]
+    fn a_message_is_full_before_it_is_too_large() {
+        let mut rows: VecDeque<Weighed> = [MAX_BYTES / 2, MAX_BYTES / 2, 1, MAX_BYTES * 3, 0].map(row).into();
+        let messages: Vec<usize> = std::iter::from_fn(|| match fitting(&mut rows).len() {
+            0 => None,
+            count => Some(count),
+        })
+        .collect();
+        assert_eq!(messages, [2, 1, 1, 1]);
+    }
+
+    #[tokio::test]
+    async fn what_breaks_off_is_not_taken_for_complete() {
+        let (sender, receiver) = mpsc::channel(2);
+        sender.send(Ok(Some(1))).await.unwrap();
+        drop(sender);
+        let broken: Result<Vec<i32>, Status> = until_the_end(receiver).try_collect().await;
+        assert_eq!(broken.unwrap_err().code(), tonic::Code::Unavailable);
+
+        let (sender, receiver) = mpsc::channel(2);
+        sender.send(Ok(Some(1))).await.unwrap();
+        sender.send(Ok(None)).await.unwrap();
+        assert_eq!(until_the_end(receiver).try_collect::<Vec<i32>>().await.unwrap(), [1]);
+    }
+}
