@@ -1097,11 +1097,12 @@ CREATE TRIGGER tasks_changed_words_trigger
 -- Lists
 
 -- What each condition of a filter means. The function is neither SECURITY DEFINER nor has settings, so the planner inlines
--- it into the query around it: a condition that is NULL vanishes, each other may use its index.
+-- it into the query around it: a condition that is NULL vanishes, each other may use its index. Its body is text, because
+-- BEGIN ATOMIC would fix the columns of `t.*`, and a new column of `tasks` would break every list.
 CREATE FUNCTION tasks_like(f task_filter) RETURNS SETOF tasks
 LANGUAGE sql STABLE
-BEGIN ATOMIC
-    SELECT t.* FROM tasks t
+AS $$
+    SELECT t.* FROM task.tasks t
     WHERE (f.statuses IS NULL OR t.status = ANY (f.statuses))
         AND (f.priorities IS NULL OR t.priority = ANY (f.priorities))
         AND (f.assignee_ids IS NULL AND f.unassigned IS NOT TRUE
@@ -1128,8 +1129,8 @@ BEGIN ATOMIC
         AND (f.actual_hours_to IS NULL OR t.actual_hours <= f.actual_hours_to)
         AND (f.is_overdue IS NOT TRUE
             OR coalesce(t.due_date, 'infinity') < now() AND t.status NOT IN ('done', 'cancelled'))
-        AND (f.metadata IS NULL OR t.metadata @> f.metadata);
-END;
+        AND (f.metadata IS NULL OR t.metadata @> f.metadata)
+$$;
 
 -- Those of these projects, or of all if NULL, whose tasks the caller may read: what the policies ask, and the permission
 -- `task_read`, which a member may have lost.
