@@ -1,4 +1,4 @@
--- Tasks as they were first released: one that waits for another, and a subtask.
+-- What a process writes of tasks, one that waits for another and a subtask, and a list that it reads.
 INSERT INTO task.project_access (project_id, revision, deleted, visibility, status)
 VALUES ('00000000-0000-7000-8000-00000000{n}', 1, FALSE, 'private', 'active');
 INSERT INTO task.project_access_members (project_id, user_id, role, permissions)
@@ -17,3 +17,6 @@ VALUES ('00000000-0000-7000-8002-00000000{n}', '00000000-0000-7000-8001-00000000
 UPDATE task.tasks SET status = 'in_progress' WHERE id = '00000000-0000-7000-8003-00000000{n}';
 INSERT INTO task.idempotency_keys (caller_id, method, request_id, request_hash, resource_id)
 VALUES ('00000000-0000-7000-8000-0000000000aa', 'CreateTask', '00000000-0000-7000-8001-00000000{n}', '\x00', '00000000-0000-7000-8001-00000000{n}');
+SET app.current_user_id = '00000000-0000-7000-8000-0000000000aa';
+SELECT task.find_tasks('{"statuses": ["in_progress"]}', 'created', TRUE, NULL, NULL, 10);
+RESET app.current_user_id;
