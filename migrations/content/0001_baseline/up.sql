@@ -134,7 +134,7 @@ CREATE TABLE stored_parts (
     size BIGINT DEFAULT 0 NOT NULL,
     state TEXT DEFAULT 'pending' NOT NULL CONSTRAINT chk_part_state CHECK (state IN ('pending', 'stored', 'garbage')),
     changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    CONSTRAINT chk_part_has_one_owner CHECK (
+    CONSTRAINT chk_part_owner CHECK (
         CASE state WHEN 'garbage' THEN num_nonnulls(upload_id, blob_id) = 0 ELSE num_nonnulls(upload_id, blob_id) = 1 END
     )
 ) WITH (autovacuum_vacuum_scale_factor = 0.05);
@@ -144,7 +144,7 @@ CREATE TABLE stored_parts (
 CREATE TABLE document_search (
     document_id UUID PRIMARY KEY REFERENCES documents(id) ON DELETE CASCADE,
     project_id UUID NOT NULL,
-    words TSVECTOR NOT NULL
+    search_vector TSVECTOR NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05);
 
 -- The copy of who may access which project, fed by the project service. A higher revision replaces a lower one. A deleted
@@ -219,12 +219,12 @@ CREATE TABLE table_sizes (
     PRIMARY KEY (day, table_name)
 );
 
--- The last run of each job of `dafnck maintain`. `failure` is NULL if it succeeded or is still running.
+-- The last run of each job of `dafnck maintain`. `error` is NULL if it succeeded or is still running.
 CREATE TABLE maintenance_runs (
     job TEXT PRIMARY KEY,
-    begun_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    ended_at TIMESTAMP WITH TIME ZONE,
-    failure TEXT
+    started_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    finished_at TIMESTAMP WITH TIME ZONE,
+    error TEXT
 );
 
 -- == Indexes ==
@@ -249,7 +249,7 @@ CREATE INDEX idx_uploads_project_id ON uploads (project_id);
 CREATE INDEX idx_stored_parts_upload_id ON stored_parts (upload_id, position) WHERE upload_id IS NOT NULL;
 CREATE UNIQUE INDEX idx_stored_parts_blob_id ON stored_parts (blob_id, position) WHERE blob_id IS NOT NULL;
 CREATE INDEX idx_stored_parts_garbage ON stored_parts (changed_at) WHERE state = 'garbage';
-CREATE INDEX idx_document_search_words ON document_search USING GIN (words);
+CREATE INDEX idx_document_search_vector ON document_search USING GIN (search_vector);
 CREATE INDEX idx_project_access_members_user_id ON project_access_members (user_id);
 CREATE INDEX idx_change_log_entity ON change_log (entity, entity_id);
 CREATE INDEX idx_change_log_changed_at ON change_log USING brin (changed_at);
@@ -280,19 +280,19 @@ CREATE FUNCTION record_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
 AS $$
 DECLARE
-    left_out text[] := TG_ARGV[1:];
-    was jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - left_out END;
-    becomes jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - left_out END;
-    subject jsonb := coalesce(becomes, was);
+    omitted text[] := TG_ARGV[1:];
+    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - omitted END;
+    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - omitted END;
+    changed_row jsonb := coalesce(new_row, old_row);
 BEGIN
     INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, new_values, actor_id, trace_id)
     VALUES (
         TG_TABLE_NAME,
-        (subject ->> 'id')::uuid,
-        (subject ->> TG_ARGV[0])::uuid,
+        (changed_row ->> 'id')::uuid,
+        (changed_row ->> TG_ARGV[0])::uuid,
         lower(TG_OP),
-        was,
-        becomes,
+        old_row,
+        new_row,
         current_user_id(),
         nullif(current_setting('app.trace_id', true), '')
     );
@@ -300,16 +300,16 @@ BEGIN
 END
 $$;
 
--- Deletes up to `at_most` changes older than `keep` and moves the horizon. It locks the horizon first, so that
+-- Deletes up to `max_rows` changes older than `retention` and moves the horizon. It locks the horizon first, so that
 -- concurrent calls run one after the other and do not deadlock on rows of the log.
-CREATE FUNCTION trim_change_log(keep interval, at_most integer) RETURNS bigint
+CREATE FUNCTION trim_change_log(retention interval, max_rows integer) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = content, pg_temp
 BEGIN ATOMIC
     SELECT FROM change_log_horizon FOR UPDATE;
     WITH old AS (
         SELECT transaction_id, position FROM change_log
-        WHERE changed_at < now() - keep
-        ORDER BY transaction_id, position LIMIT at_most
+        WHERE changed_at < now() - retention
+        ORDER BY transaction_id, position LIMIT max_rows
     ), gone AS (
         DELETE FROM change_log l USING old
         WHERE l.transaction_id = old.transaction_id AND l.position = old.position
@@ -324,9 +324,10 @@ END;
 
 -- For each job of `dafnck maintain`, the seconds since its last run began and whether it failed, for the service's
 -- metrics. Before the first run: one row for all jobs with the age of the schema.
-CREATE FUNCTION maintenance_standing() RETURNS TABLE (work TEXT, age DOUBLE PRECISION, failed BOOLEAN)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = content, pg_temp AS $$
-    SELECT r.job, extract(epoch FROM now() - r.begun_at)::float8, r.failure IS NOT NULL FROM maintenance_runs r
+CREATE FUNCTION maintenance_status() RETURNS TABLE (job TEXT, age DOUBLE PRECISION, failed BOOLEAN)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+    SELECT r.job, extract(epoch FROM now() - r.started_at)::float8, r.error IS NOT NULL FROM maintenance_runs r
     UNION ALL
     SELECT 'all', extract(epoch FROM now() - min(m.applied_at))::float8, FALSE FROM schema_migrations m
     WHERE NOT EXISTS (SELECT 1 FROM maintenance_runs)
@@ -351,7 +352,7 @@ CREATE TRIGGER file_attachments_change_trigger
 -- Versions. These triggers are skipped without a current user: the worker writes versions itself.
 
 -- A change of title or content is a new version, even if the statement does not count; and no statement skips a number.
-CREATE FUNCTION number_document_version() RETURNS trigger
+CREATE FUNCTION assign_document_version() RETURNS trigger
 LANGUAGE plpgsql SET search_path = content, pg_temp
 AS $$
 BEGIN
@@ -360,18 +361,18 @@ BEGIN
         NEW.version := OLD.version + 1;
     ELSIF NEW.version NOT IN (OLD.version, OLD.version + 1) THEN
         RAISE EXCEPTION 'version % does not follow version %', NEW.version, OLD.version
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'chk_versions_without_gaps';
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'chk_consecutive_versions';
     END IF;
     RETURN NEW;
 END
 $$;
-CREATE TRIGGER documents_number_trigger
+CREATE TRIGGER documents_version_trigger
     BEFORE UPDATE OF title, content, version ON documents
     FOR EACH ROW WHEN (current_user_id() IS NOT NULL)
-    EXECUTE FUNCTION number_document_version();
+    EXECUTE FUNCTION assign_document_version();
 
 -- Stores each version as a row. The change summary comes as `app.change_summary`.
-CREATE FUNCTION save_document_version() RETURNS trigger
+CREATE FUNCTION insert_document_version() RETURNS trigger
 LANGUAGE plpgsql SET search_path = content, pg_temp
 AS $$
 BEGIN
@@ -383,11 +384,11 @@ END
 $$;
 CREATE TRIGGER documents_first_version_trigger
     AFTER INSERT ON documents
-    FOR EACH ROW WHEN (current_user_id() IS NOT NULL) EXECUTE FUNCTION save_document_version();
+    FOR EACH ROW WHEN (current_user_id() IS NOT NULL) EXECUTE FUNCTION insert_document_version();
 CREATE TRIGGER documents_next_version_trigger
     AFTER UPDATE ON documents
     FOR EACH ROW WHEN (current_user_id() IS NOT NULL AND NEW.version <> OLD.version)
-    EXECUTE FUNCTION save_document_version();
+    EXECUTE FUNCTION insert_document_version();
 
 -- Attachments are deleted with their document; the worker finds their files through the change log.
 CREATE FUNCTION delete_document_attachments() RETURNS trigger
@@ -405,7 +406,7 @@ CREATE TRIGGER documents_attachments_trigger
 
 -- The title has a higher weight (A) than the content (D). A content with more different words than a tsvector can hold
 -- (1 MiB) is indexed by its beginning.
-CREATE FUNCTION document_words(title text, content text) RETURNS tsvector
+CREATE FUNCTION document_search_vector(title text, content text) RETURNS tsvector
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -421,32 +422,32 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION index_document() RETURNS trigger
+CREATE FUNCTION update_document_search() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
 AS $$
 BEGIN
-    INSERT INTO document_search (document_id, project_id, words)
-    VALUES (NEW.id, NEW.project_id, document_words(NEW.title, coalesce(NEW.content, '')))
-    ON CONFLICT (document_id) DO UPDATE SET words = excluded.words;
+    INSERT INTO document_search (document_id, project_id, search_vector)
+    VALUES (NEW.id, NEW.project_id, document_search_vector(NEW.title, coalesce(NEW.content, '')))
+    ON CONFLICT (document_id) DO UPDATE SET search_vector = excluded.search_vector;
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER documents_words_trigger
-    AFTER INSERT ON documents FOR EACH ROW EXECUTE FUNCTION index_document();
-CREATE TRIGGER documents_changed_words_trigger
+CREATE TRIGGER documents_search_insert_trigger
+    AFTER INSERT ON documents FOR EACH ROW EXECUTE FUNCTION update_document_search();
+CREATE TRIGGER documents_search_update_trigger
     AFTER UPDATE OF title, content ON documents
     FOR EACH ROW WHEN (NEW.title IS DISTINCT FROM OLD.title OR NEW.content IS DISTINCT FROM OLD.content)
-    EXECUTE FUNCTION index_document();
+    EXECUTE FUNCTION update_document_search();
 
 -- The ids of matching documents in one project, or in all if NULL, that the caller may read. Under row-level security
 -- PostgreSQL would not use the index, because the operator is not leakproof. So this function reads as the owner, checks
 -- what the policies check, and returns only ids: the caller reads the rows under the policies. It also checks the
 -- permission `document_read`, which a member may have lost.
-CREATE FUNCTION matching_documents(query tsquery, project uuid) RETURNS SETOF uuid
+CREATE FUNCTION search_documents(query tsquery, project uuid) RETURNS SETOF uuid
 LANGUAGE sql STABLE SECURITY DEFINER ROWS 1000 SET search_path = content, pg_temp
 AS $$
     SELECT s.document_id FROM document_search s
-    WHERE s.words @@ query
+    WHERE s.search_vector @@ query
         AND s.project_id IN (
             SELECT a.project_id FROM project_access a
             LEFT JOIN project_access_members m ON m.project_id = a.project_id AND m.user_id = current_user_id()
@@ -464,7 +465,7 @@ $$;
 
 -- Registers a part of the caller's upload before it is written; false if the upload takes none. Closing an upload waits
 -- for this, and so leaves no part behind.
-CREATE FUNCTION announce_part(upload uuid, part uuid, part_path text, start bigint, at timestamptz) RETURNS boolean
+CREATE FUNCTION register_part(upload uuid, part uuid, part_path text, start bigint, at timestamptz) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
 AS $$
 BEGIN
@@ -477,11 +478,11 @@ BEGIN
 END
 $$;
 
--- Records that a part of the caller's upload is written, and moves the upload from `was` to `becomes` bytes. False if the
--- upload is not at `was`: then the part is garbage. An earlier part at the same offset held the beginning of this one and
+-- Records that a part of the caller's upload is written, and moves the upload from `old_size` to `new_size` bytes. False
+-- if the upload is not at `old_size`: then the part is garbage. An earlier part at the same offset held the beginning of this one and
 -- becomes garbage. May register the next part as well, to save a round trip.
 CREATE FUNCTION commit_part(
-    upload uuid, part uuid, was bigint, becomes bigint, digest_after bytea, kind text, at timestamptz,
+    upload uuid, part uuid, old_size bigint, new_size bigint, new_digest bytea, detected_type text, at timestamptz,
     expires timestamptz, next_part uuid, next_path text
 ) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
@@ -490,10 +491,10 @@ DECLARE
     start bigint;
 BEGIN
     PERFORM 1 FROM uploads
-    WHERE id = upload AND uploader_id = current_user_id() AND state = 'open' AND committed_size = was AND expires_at > at
+    WHERE id = upload AND uploader_id = current_user_id() AND state = 'open' AND committed_size = old_size AND expires_at > at
     FOR UPDATE;
     IF NOT FOUND THEN
-        UPDATE stored_parts p SET state = 'garbage', upload_id = NULL, size = becomes - position, changed_at = at
+        UPDATE stored_parts p SET state = 'garbage', upload_id = NULL, size = new_size - position, changed_at = at
         WHERE p.id = part AND p.state = 'pending'
             AND EXISTS (SELECT 1 FROM uploads u WHERE u.id = p.upload_id AND u.uploader_id = current_user_id());
         RETURN FALSE;
@@ -505,43 +506,43 @@ BEGIN
     END IF;
     UPDATE stored_parts SET state = 'garbage', upload_id = NULL, changed_at = at
     WHERE upload_id = upload AND position = start AND state = 'stored';
-    UPDATE stored_parts SET state = 'stored', size = becomes - start, changed_at = at WHERE id = part;
-    UPDATE uploads SET committed_size = becomes, digest = digest_after, mime_type = coalesce(kind, mime_type),
+    UPDATE stored_parts SET state = 'stored', size = new_size - start, changed_at = at WHERE id = part;
+    UPDATE uploads SET committed_size = new_size, digest = new_digest, mime_type = coalesce(detected_type, mime_type),
         expires_at = expires
     WHERE id = upload;
     IF next_part IS NOT NULL THEN
         INSERT INTO stored_parts (id, path, upload_id, position, changed_at)
-        VALUES (next_part, next_path, upload, becomes, at);
+        VALUES (next_part, next_path, upload, new_size, at);
     END IF;
     RETURN TRUE;
 END
 $$;
 
 -- Completes the caller's upload and returns the blob of its bytes and the path of its first part; no row if the upload is
--- not at `was` bytes. Bytes that exist already are stored once, but nobody learns whether they did: no role of requests
+-- not at `expected_size` bytes. Bytes that exist already are stored once, but nobody learns whether they did: no role of requests
 -- may read blobs. Locks the blob until the transaction ends.
-CREATE FUNCTION adopt_upload(upload uuid, was bigint, hash text, at timestamptz)
+CREATE FUNCTION complete_upload(upload uuid, expected_size bigint, hash text, at timestamptz)
 RETURNS TABLE (blob_id uuid, storage_path text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-    kept uuid;
+    stored_blob uuid;
 BEGIN
     UPDATE uploads SET state = 'completed', digest = NULL
-    WHERE id = upload AND state = 'open' AND uploader_id = current_user_id() AND committed_size = was;
+    WHERE id = upload AND state = 'open' AND uploader_id = current_user_id() AND committed_size = expected_size;
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    INSERT INTO blobs AS b (id, sha256, size, released_at) VALUES (upload, hash, was, at)
+    INSERT INTO blobs AS b (id, sha256, size, released_at) VALUES (upload, hash, expected_size, at)
     ON CONFLICT (sha256) DO UPDATE SET released_at = excluded.released_at
-    RETURNING b.id INTO kept;
-    IF kept = upload THEN
+    RETURNING b.id INTO stored_blob;
+    IF stored_blob = upload THEN
         UPDATE stored_parts p SET blob_id = upload, upload_id = NULL, changed_at = at
         WHERE p.upload_id = upload AND p.state = 'stored';
     END IF;
     UPDATE stored_parts p SET state = 'garbage', upload_id = NULL, changed_at = at WHERE p.upload_id = upload;
-    RETURN QUERY SELECT kept, p.path FROM stored_parts p WHERE p.blob_id = kept ORDER BY p.position LIMIT 1;
+    RETURN QUERY SELECT stored_blob, p.path FROM stored_parts p WHERE p.blob_id = stored_blob ORDER BY p.position LIMIT 1;
 END
 $$;
 
@@ -563,33 +564,33 @@ $$;
 -- One round of the garbage collector: expires uploads, deletes those that were closed long ago, and marks parts that
 -- nothing refers to as garbage. Returns how many rows it handled. A blob is locked before its references are counted: an
 -- upload of the same bytes either precedes and is counted, or waits and creates a blob of its own.
-CREATE FUNCTION collect_garbage(at timestamptz, released_before timestamptz, closed_before timestamptz, at_most integer)
+CREATE FUNCTION collect_garbage(at timestamptz, released_before timestamptz, closed_before timestamptz, max_rows integer)
 RETURNS bigint
 LANGUAGE plpgsql SET search_path = content, pg_temp
 AS $$
 DECLARE
     candidate uuid;
-    dealt_with bigint := 0;
-    forgotten bigint;
+    handled bigint := 0;
+    deleted bigint;
 BEGIN
     FOR candidate IN
         SELECT id FROM uploads WHERE state = 'open' AND expires_at <= at
-        ORDER BY expires_at LIMIT at_most FOR UPDATE SKIP LOCKED
+        ORDER BY expires_at LIMIT max_rows FOR UPDATE SKIP LOCKED
     LOOP
-        dealt_with := dealt_with + 1;
+        handled := handled + 1;
         UPDATE uploads SET state = 'expired', digest = NULL WHERE id = candidate;
         UPDATE stored_parts SET state = 'garbage', upload_id = NULL, changed_at = at WHERE upload_id = candidate;
     END LOOP;
     DELETE FROM uploads WHERE id IN (
         SELECT id FROM uploads WHERE state <> 'open' AND expires_at < closed_before
-        ORDER BY id LIMIT at_most FOR UPDATE SKIP LOCKED);
-    GET DIAGNOSTICS forgotten = ROW_COUNT;
-    dealt_with := dealt_with + forgotten;
+        ORDER BY id LIMIT max_rows FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    handled := handled + deleted;
     FOR candidate IN
         SELECT id FROM blobs WHERE released_at <= released_before
-        ORDER BY released_at LIMIT at_most FOR UPDATE SKIP LOCKED
+        ORDER BY released_at LIMIT max_rows FOR UPDATE SKIP LOCKED
     LOOP
-        dealt_with := dealt_with + 1;
+        handled := handled + 1;
         IF EXISTS (SELECT 1 FROM file_attachments f WHERE f.blob_id = candidate) THEN
             UPDATE blobs SET released_at = NULL WHERE id = candidate;
         ELSE
@@ -597,7 +598,7 @@ BEGIN
             DELETE FROM blobs WHERE id = candidate;
         END IF;
     END LOOP;
-    RETURN dealt_with;
+    RETURN handled;
 END
 $$;
 
@@ -770,13 +771,13 @@ GRANT EXECUTE ON FUNCTION current_user_id() TO content_service, content_worker;
 GRANT SELECT, INSERT ON idempotency_keys TO content_service;
 GRANT SELECT, DELETE ON idempotency_keys TO content_worker;
 GRANT SELECT ON change_log, change_log_horizon TO content_worker;
-GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_standing() TO content_worker;
+GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_status() TO content_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON documents TO content_service;
 GRANT SELECT, INSERT, DELETE ON file_attachments TO content_service;
 GRANT SELECT, INSERT ON document_versions, uploads TO content_service;
 GRANT SELECT ON stored_parts, document_search, project_access, project_access_members TO content_service;
-GRANT EXECUTE ON FUNCTION matching_documents(tsquery, uuid), is_member(uuid, uuid) TO content_service;
+GRANT EXECUTE ON FUNCTION search_documents(tsquery, uuid), is_member(uuid, uuid) TO content_service;
 
 -- The worker follows the project service, imports and exports, and collects garbage.
 GRANT SELECT, INSERT, UPDATE, DELETE ON documents, uploads TO content_worker;
@@ -788,8 +789,8 @@ GRANT EXECUTE ON FUNCTION collect_garbage(timestamptz, timestamptz, timestamptz,
     TO content_worker;
 
 GRANT EXECUTE ON FUNCTION
-    announce_part(uuid, uuid, text, bigint, timestamptz),
+    register_part(uuid, uuid, text, bigint, timestamptz),
     commit_part(uuid, uuid, bigint, bigint, bytea, text, timestamptz, timestamptz, uuid, text),
-    adopt_upload(uuid, bigint, text, timestamptz), cancel_upload(uuid, timestamptz), project_of_document(uuid),
+    complete_upload(uuid, bigint, text, timestamptz), cancel_upload(uuid, timestamptz), project_of_document(uuid),
     project_of_attachment(uuid), project_of_task_files(uuid), project_of_upload(uuid)
     TO content_service, content_worker;

@@ -120,7 +120,7 @@ CREATE TABLE account_codes (
     expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
     -- The id of the request that used the code: a retry of that request gets the same answer. The nil UUID marks a code
     -- that no request may use any more.
-    used_by UUID
+    used_by_request_id UUID
 );
 
 CREATE TABLE user_second_factors (
@@ -128,7 +128,7 @@ CREATE TABLE user_second_factors (
     user_id UUID NOT NULL UNIQUE REFERENCES users(id) ON DELETE CASCADE,
     -- Encrypted by the service.
     totp_secret VARCHAR(255) NOT NULL,
-    begun_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
     -- NULL until the user has entered a first code: until then the factor is not required.
     confirmed_at TIMESTAMP WITH TIME ZONE,
     -- Time step of the last accepted code: no code of it or an earlier step is accepted again (RFC 6238, section 5.2).
@@ -157,7 +157,8 @@ CREATE TABLE mail_outbox (
     id UUID PRIMARY KEY,
     kind TEXT NOT NULL,
     recipient VARCHAR(255) NOT NULL,
-    about UUID NOT NULL,
+    -- The user, or the code if there is no user.
+    entity_id UUID NOT NULL,
     parameters JSONB NOT NULL DEFAULT '{}'::jsonb,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now(),
     expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -211,12 +212,12 @@ CREATE TABLE table_sizes (
     PRIMARY KEY (day, table_name)
 );
 
--- The last run of each job of `dafnck maintain`. `failure` is NULL if it succeeded or is still running.
+-- The last run of each job of `dafnck maintain`. `error` is NULL if it succeeded or is still running.
 CREATE TABLE maintenance_runs (
     job TEXT PRIMARY KEY,
-    begun_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    ended_at TIMESTAMP WITH TIME ZONE,
-    failure TEXT
+    started_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    finished_at TIMESTAMP WITH TIME ZONE,
+    error TEXT
 );
 
 -- == Indexes ==
@@ -239,7 +240,7 @@ CREATE INDEX idx_account_codes_user_id ON account_codes (user_id);
 CREATE INDEX idx_account_codes_expires_at ON account_codes (expires_at);
 CREATE INDEX idx_second_factor_challenges_user_id ON second_factor_challenges (user_id);
 CREATE INDEX idx_mail_outbox_next_attempt_at ON mail_outbox (next_attempt_at);
-CREATE INDEX idx_mail_outbox_about ON mail_outbox (about);
+CREATE INDEX idx_mail_outbox_entity_id ON mail_outbox (entity_id);
 CREATE INDEX idx_change_log_entity ON change_log (entity, entity_id);
 CREATE INDEX idx_change_log_changed_at ON change_log USING brin (changed_at);
 CREATE INDEX idx_idempotency_keys_created_at ON idempotency_keys (created_at);
@@ -273,19 +274,19 @@ CREATE FUNCTION record_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
 DECLARE
-    left_out text[] := TG_ARGV[1:];
-    was jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - left_out END;
-    becomes jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - left_out END;
-    subject jsonb := coalesce(becomes, was);
+    omitted text[] := TG_ARGV[1:];
+    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - omitted END;
+    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - omitted END;
+    changed_row jsonb := coalesce(new_row, old_row);
 BEGIN
     INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, new_values, actor_id, trace_id)
     VALUES (
         TG_TABLE_NAME,
-        (subject ->> 'id')::uuid,
-        (subject ->> TG_ARGV[0])::uuid,
+        (changed_row ->> 'id')::uuid,
+        (changed_row ->> TG_ARGV[0])::uuid,
         lower(TG_OP),
-        was,
-        becomes,
+        old_row,
+        new_row,
         current_user_id(),
         nullif(current_setting('app.trace_id', true), '')
     );
@@ -293,16 +294,16 @@ BEGIN
 END
 $$;
 
--- Deletes up to `at_most` changes older than `keep` and moves the horizon. It locks the horizon first, so that
+-- Deletes up to `max_rows` changes older than `retention` and moves the horizon. It locks the horizon first, so that
 -- concurrent calls run one after the other and do not deadlock on rows of the log.
-CREATE FUNCTION trim_change_log(keep interval, at_most integer) RETURNS bigint
+CREATE FUNCTION trim_change_log(retention interval, max_rows integer) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = identity, pg_temp
 BEGIN ATOMIC
     SELECT FROM change_log_horizon FOR UPDATE;
     WITH old AS (
         SELECT transaction_id, position FROM change_log
-        WHERE changed_at < now() - keep
-        ORDER BY transaction_id, position LIMIT at_most
+        WHERE changed_at < now() - retention
+        ORDER BY transaction_id, position LIMIT max_rows
     ), gone AS (
         DELETE FROM change_log l USING old
         WHERE l.transaction_id = old.transaction_id AND l.position = old.position
@@ -317,9 +318,10 @@ END;
 
 -- For each job of `dafnck maintain`, the seconds since its last run began and whether it failed, for the service's
 -- metrics. Before the first run: one row for all jobs with the age of the schema.
-CREATE FUNCTION maintenance_standing() RETURNS TABLE (work TEXT, age DOUBLE PRECISION, failed BOOLEAN)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = identity, pg_temp AS $$
-    SELECT r.job, extract(epoch FROM now() - r.begun_at)::float8, r.failure IS NOT NULL FROM maintenance_runs r
+CREATE FUNCTION maintenance_status() RETURNS TABLE (job TEXT, age DOUBLE PRECISION, failed BOOLEAN)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = identity, pg_temp
+AS $$
+    SELECT r.job, extract(epoch FROM now() - r.started_at)::float8, r.error IS NOT NULL FROM maintenance_runs r
     UNION ALL
     SELECT 'all', extract(epoch FROM now() - min(m.applied_at))::float8, FALSE FROM schema_migrations m
     WHERE NOT EXISTS (SELECT 1 FROM maintenance_runs)
@@ -374,7 +376,7 @@ END;
 
 -- Rejects an email address or username that another account has before anything is written. With the unique index alone,
 -- two users who swap their names would deadlock. Imports set no current user and skip what is taken.
-CREATE FUNCTION refuse_taken_name() RETURNS trigger
+CREATE FUNCTION check_login_available() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
 BEGIN
@@ -387,15 +389,15 @@ BEGIN
     RETURN NEW;
 END
 $$;
-CREATE TRIGGER users_names_trigger
+CREATE TRIGGER users_login_available_trigger
     BEFORE INSERT OR UPDATE OF email, username ON users
     FOR EACH ROW WHEN (current_setting('app.current_user_id', true) <> '')
-    EXECUTE FUNCTION refuse_taken_name();
+    EXECUTE FUNCTION check_login_available();
 
 -- Passwords. No role selects `password_hash`: these functions return the hash of one account.
 
 -- The account with this email address or username.
-CREATE FUNCTION find_password(login text)
+CREATE FUNCTION find_credentials(login text)
 RETURNS TABLE (id uuid, password_hash varchar, status user_status, password_generation integer)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
@@ -404,7 +406,7 @@ AS $$
 $$;
 
 -- The current user's account.
-CREATE FUNCTION find_own_password()
+CREATE FUNCTION find_own_credentials()
 RETURNS TABLE (id uuid, password_hash varchar, status user_status, password_generation integer)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
@@ -412,7 +414,7 @@ AS $$
 $$;
 
 -- Another hash is another password, unless `app.same_password` says that the same password was hashed again.
-CREATE FUNCTION count_password() RETURNS trigger
+CREATE FUNCTION increment_password_generation() RETURNS trigger
 LANGUAGE plpgsql SET search_path = identity, pg_temp
 AS $$
 BEGIN
@@ -425,17 +427,17 @@ $$;
 CREATE TRIGGER users_password_trigger
     BEFORE UPDATE OF password_hash ON users
     FOR EACH ROW WHEN (OLD.password_hash IS DISTINCT FROM NEW.password_hash)
-    EXECUTE FUNCTION count_password();
+    EXECUTE FUNCTION increment_password_generation();
 
 -- Stores a new hash of the same password, unless the password has changed since it was compared.
-CREATE FUNCTION replace_own_password_hash(compared text, hash text) RETURNS boolean
+CREATE FUNCTION replace_own_password_hash(compared_hash text, hash text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
 DECLARE
     is_replaced boolean;
 BEGIN
     PERFORM set_config('app.same_password', 'on', true);
-    UPDATE users SET password_hash = hash WHERE id = current_user_id() AND password_hash = compared;
+    UPDATE users SET password_hash = hash WHERE id = current_user_id() AND password_hash = compared_hash;
     is_replaced := FOUND;
     PERFORM set_config('app.same_password', '', true);
     RETURN is_replaced;
@@ -444,7 +446,7 @@ $$;
 
 -- Locks an account that still has this password until the transaction ends; returns no row if the password has changed.
 -- A password change waits for the lock and then ends the sessions that were begun under it.
-CREATE FUNCTION hold_password(owner uuid, generation integer) RETURNS TABLE (has_second_factor boolean)
+CREATE FUNCTION lock_password_generation(owner uuid, generation integer) RETURNS TABLE (has_second_factor boolean)
 LANGUAGE plpgsql SET search_path = identity, pg_temp
 AS $$
 BEGIN
@@ -457,7 +459,7 @@ $$;
 
 -- A password change ends the sign-ins that were begun with the old one. The hash `!` matches no password: an account
 -- without a password, such as an erased one, keeps no second factor.
-CREATE FUNCTION forget_challenges() RETURNS trigger
+CREATE FUNCTION delete_challenges() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
 BEGIN
@@ -472,21 +474,21 @@ $$;
 CREATE TRIGGER users_challenges_trigger
     AFTER UPDATE OF password_hash ON users
     FOR EACH ROW WHEN (OLD.password_hash IS DISTINCT FROM NEW.password_hash)
-    EXECUTE FUNCTION forget_challenges();
+    EXECUTE FUNCTION delete_challenges();
 
 -- Counts an attempt at a challenge and returns its user; no row if the challenge has expired or has no attempt left.
-CREATE FUNCTION take_challenge_attempt(token text, now_is timestamptz, at_most integer) RETURNS SETOF uuid
+CREATE FUNCTION count_challenge_attempt(token text, at timestamptz, max_attempts integer) RETURNS SETOF uuid
 LANGUAGE sql SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
     UPDATE second_factor_challenges SET attempts = attempts + 1
-    WHERE token_hash = token AND expires_at > now_is AND attempts < at_most
+    WHERE token_hash = token AND expires_at > at AND attempts < max_attempts
     RETURNING user_id
 $$;
 
 -- Sessions and API tokens. The caller passes the time: expiry follows the service's clock.
 
 -- The valid session or API token with this hash. `scopes` is NULL for a session.
-CREATE FUNCTION find_bearer(hash text, at timestamptz)
+CREATE FUNCTION find_bearer_token(hash text, at timestamptz)
 RETURNS TABLE (id uuid, user_id uuid, expires_at timestamptz, scopes text[])
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
@@ -498,7 +500,7 @@ AS $$
 $$;
 
 -- The valid session of a refresh token's hash, locked. `rotated_at` is when the token was exchanged before, NULL if never.
-CREATE FUNCTION find_refresh(token_hash text, at timestamptz)
+CREATE FUNCTION find_refresh_token(token_hash text, at timestamptz)
 RETURNS TABLE (id uuid, user_id uuid, created_at timestamptz, rotated_at timestamptz)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
@@ -517,25 +519,25 @@ BEGIN
 END
 $$;
 
--- Ends a user's oldest valid sessions, except `begun` and the newest `others`, and returns the hashes of their tokens.
+-- Ends a user's oldest valid sessions, except `new_session` and the newest `max_others`, and returns the hashes of their tokens.
 -- Called by a statement that has locked the user's row, so it sees the sessions of all earlier sign-ins.
-CREATE FUNCTION end_oldest_sessions(of_user uuid, begun uuid, others integer, at timestamptz) RETURNS text[]
+CREATE FUNCTION end_oldest_sessions(owner uuid, new_session uuid, max_others integer, at timestamptz) RETURNS text[]
 LANGUAGE plpgsql SET search_path = identity, pg_temp
 AS $$
 DECLARE
     ended text[];
 BEGIN
-    WITH crowded AS (
+    WITH surplus AS (
         SELECT s.id FROM user_sessions s
-        WHERE s.user_id = of_user AND s.id <> begun AND s.is_active AND s.refresh_expires_at > at
-        ORDER BY s.created_at DESC, s.id DESC OFFSET others
-    ), gone AS (
-        UPDATE user_sessions s SET is_active = FALSE FROM crowded WHERE s.id = crowded.id RETURNING s.session_token
+        WHERE s.user_id = owner AND s.id <> new_session AND s.is_active AND s.refresh_expires_at > at
+        ORDER BY s.created_at DESC, s.id DESC OFFSET max_others
+    ), updated AS (
+        UPDATE user_sessions s SET is_active = FALSE FROM surplus WHERE s.id = surplus.id RETURNING s.session_token
     )
-    SELECT array_agg(session_token) INTO ended FROM gone;
+    SELECT array_agg(session_token) INTO ended FROM updated;
     IF ended IS NOT NULL THEN
         PERFORM append_security_events(jsonb_build_array(jsonb_build_object(
-            'id', gen_random_uuid(), 'kind', 'session_limit_reached', 'user_id', of_user, 'actor_id', of_user,
+            'id', gen_random_uuid(), 'kind', 'session_limit_reached', 'user_id', owner, 'actor_id', owner,
             'count', 1, 'trace_id', coalesce(current_setting('app.trace_id', true), ''),
             'details', jsonb_build_object('count', cardinality(ended)::text))));
     END IF;
@@ -554,11 +556,11 @@ $$;
 -- Codes. Each function handles one code: no role that serves requests reads the table. The account is locked before its
 -- codes, in the same order as by a password change.
 
--- Stores a code for the active user with the id `wanted`, or with the address if no id is given, and queues an email of
--- the kind `letter`, unless the code is returned to the caller (`letter` is NULL). `address` is what the code proves;
+-- Stores a code for the active user with the id `account`, or with the address if no id is given, and queues an email of
+-- the kind `email_kind`, unless the code is returned to the caller (`email_kind` is NULL). `address` is what the code proves;
 -- the user's own if NULL. Returns no row if there is no such user, but does the same work. If the new address of a user
 -- belongs to an account, that account gets the email `address_taken` and the code never works.
-CREATE FUNCTION make_code(code_id uuid, code_purpose text, hash text, wanted uuid, address text, letter text,
+CREATE FUNCTION issue_code(code_id uuid, code_purpose text, hash text, account uuid, address text, email_kind text,
     at timestamptz, until timestamptz)
 RETURNS TABLE (user_id uuid, email varchar, is_taken boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = identity, pg_temp
@@ -568,15 +570,15 @@ DECLARE
     target text;
 BEGIN
     SELECT * INTO found FROM users u
-    WHERE u.status = 'active' AND CASE WHEN wanted IS NULL THEN u.email = address ELSE u.id = wanted END;
+    WHERE u.status = 'active' AND CASE WHEN account IS NULL THEN u.email = address ELSE u.id = account END;
     target := coalesce(address, found.email, '');
     is_taken := code_purpose = 'change_email' AND EXISTS (SELECT 1 FROM users u WHERE u.email = target);
     INSERT INTO account_codes (id, user_id, purpose, code_hash, email, created_at, expires_at)
     VALUES (code_id, CASE WHEN NOT is_taken THEN found.id END, code_purpose, hash, target, at, until);
-    IF letter IS NOT NULL THEN
-        INSERT INTO mail_outbox (id, kind, recipient, about, expires_at, next_attempt_at)
+    IF email_kind IS NOT NULL THEN
+        INSERT INTO mail_outbox (id, kind, recipient, entity_id, expires_at, next_attempt_at)
         VALUES (code_id,
-            CASE WHEN found.id IS NULL THEN 'nothing' WHEN is_taken THEN 'address_taken' ELSE letter END,
+            CASE WHEN found.id IS NULL THEN 'nothing' WHEN is_taken THEN 'address_taken' ELSE email_kind END,
             target, coalesce(found.id, code_id), until, at);
     END IF;
     IF found.id IS NOT NULL THEN
@@ -588,7 +590,7 @@ $$;
 -- Uses a code up, with all others of its user and purpose, and returns its user and the address that it proves. A retry
 -- of the request that used it gets the same answer, marked as a replay. A new password or address ends all codes of the
 -- user, because the person who asked for them may be the one to keep out.
-CREATE FUNCTION use_code(code_purpose text, hash text, request uuid, at timestamptz)
+CREATE FUNCTION redeem_code(code_purpose text, hash text, request uuid, at timestamptz)
 RETURNS TABLE (user_id uuid, email varchar, is_replay boolean, former_email varchar, username varchar)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
@@ -604,31 +606,31 @@ BEGIN
     END IF;
     SELECT c.* INTO code FROM account_codes c
     WHERE c.code_hash = hash AND c.purpose = code_purpose AND c.expires_at > at
-        AND (c.used_by IS NULL OR c.used_by = request) FOR UPDATE;
+        AND (c.used_by_request_id IS NULL OR c.used_by_request_id = request) FOR UPDATE;
     IF code.id IS NULL THEN
         RETURN;
     END IF;
-    IF code.used_by IS NULL THEN
-        UPDATE account_codes c SET used_by = CASE WHEN c.id = code.id THEN request ELSE '00000000-0000-0000-0000-000000000000' END
-        WHERE c.user_id = code.user_id AND c.used_by IS NULL
+    IF code.used_by_request_id IS NULL THEN
+        UPDATE account_codes c SET used_by_request_id = CASE WHEN c.id = code.id THEN request ELSE '00000000-0000-0000-0000-000000000000' END
+        WHERE c.user_id = code.user_id AND c.used_by_request_id IS NULL
             AND (c.purpose = code_purpose OR code_purpose <> 'verify_email');
     END IF;
-    RETURN QUERY SELECT owner.id, code.email, code.used_by IS NOT NULL, owner.email, owner.username;
+    RETURN QUERY SELECT owner.id, code.email, code.used_by_request_id IS NOT NULL, owner.email, owner.username;
 END
 $$;
 
 -- Ends all codes of the current user.
-CREATE FUNCTION end_own_codes() RETURNS void
+CREATE FUNCTION revoke_own_codes() RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
-    UPDATE account_codes SET used_by = '00000000-0000-0000-0000-000000000000'
-    WHERE user_id = current_user_id() AND used_by IS NULL
+    UPDATE account_codes SET used_by_request_id = '00000000-0000-0000-0000-000000000000'
+    WHERE user_id = current_user_id() AND used_by_request_id IS NULL
 $$;
 
--- Stores a code for an account that is still to be created, and queues an email as `make_code` does. Returns the account
+-- Stores a code for an account that is still to be created, and queues an email as `issue_code` does. Returns the account
 -- that has the address already, if any, but does the same work: its owner gets the email `address_taken`, and the code
 -- never works.
-CREATE FUNCTION issue_sign_up_code(code_id uuid, hash text, address text, letter text, at timestamptz, until timestamptz)
+CREATE FUNCTION issue_sign_up_code(code_id uuid, hash text, address text, email_kind text, at timestamptz, until timestamptz)
 RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
@@ -636,12 +638,12 @@ DECLARE
     owner uuid;
 BEGIN
     SELECT u.id INTO owner FROM users u WHERE u.email = address;
-    INSERT INTO account_codes (id, purpose, code_hash, email, created_at, expires_at, used_by)
+    INSERT INTO account_codes (id, purpose, code_hash, email, created_at, expires_at, used_by_request_id)
     VALUES (code_id, 'sign_up', hash, CASE WHEN owner IS NULL THEN address ELSE '' END, at, until,
         CASE WHEN owner IS NOT NULL THEN '00000000-0000-0000-0000-000000000000'::uuid END);
-    IF letter IS NOT NULL THEN
-        INSERT INTO mail_outbox (id, kind, recipient, about, expires_at, next_attempt_at)
-        VALUES (code_id, CASE WHEN owner IS NULL THEN letter ELSE 'address_taken' END, address,
+    IF email_kind IS NOT NULL THEN
+        INSERT INTO mail_outbox (id, kind, recipient, entity_id, expires_at, next_attempt_at)
+        VALUES (code_id, CASE WHEN owner IS NULL THEN email_kind ELSE 'address_taken' END, address,
             coalesce(owner, code_id), until, at);
     END IF;
     RETURN owner;
@@ -650,7 +652,7 @@ $$;
 
 -- Uses a sign-up code and returns its id, which becomes the account's, and the address, which is deleted here. A retry of
 -- the request that used it gets the same id, marked as a replay.
-CREATE FUNCTION use_sign_up_code(hash text, request uuid, at timestamptz)
+CREATE FUNCTION redeem_sign_up_code(hash text, request uuid, at timestamptz)
 RETURNS TABLE (id uuid, email varchar, is_replay boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
@@ -659,22 +661,22 @@ DECLARE
 BEGIN
     SELECT c.* INTO code FROM account_codes c
     WHERE c.code_hash = hash AND c.purpose = 'sign_up' AND c.expires_at > at
-        AND (c.used_by IS NULL OR c.used_by = request) FOR UPDATE;
+        AND (c.used_by_request_id IS NULL OR c.used_by_request_id = request) FOR UPDATE;
     IF code.id IS NULL THEN
         RETURN;
     END IF;
-    UPDATE account_codes c SET used_by = request, email = '' WHERE c.id = code.id;
-    RETURN QUERY SELECT code.id, code.email, code.used_by IS NOT NULL;
+    UPDATE account_codes c SET used_by_request_id = request, email = '' WHERE c.id = code.id;
+    RETURN QUERY SELECT code.id, code.email, code.used_by_request_id IS NOT NULL;
 END
 $$;
 
--- Deletes up to `at_most` expired codes and returns how many. Rows that a request has locked are skipped.
-CREATE FUNCTION forget_codes(ended_before timestamptz, at_most integer) RETURNS bigint
+-- Deletes up to `max_rows` expired codes and returns how many. Rows that a request has locked are skipped.
+CREATE FUNCTION delete_expired_codes(expired_before timestamptz, max_rows integer) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
     WITH gone AS (
         DELETE FROM account_codes WHERE id = ANY (ARRAY(
-            SELECT c.id FROM account_codes c WHERE c.expires_at < ended_before LIMIT at_most FOR UPDATE SKIP LOCKED))
+            SELECT c.id FROM account_codes c WHERE c.expires_at < expired_before LIMIT max_rows FOR UPDATE SKIP LOCKED))
         RETURNING 1
     )
     SELECT count(*) FROM gone
@@ -704,14 +706,14 @@ $$;
 
 -- Sets an account's status. An account that is not active has no sessions and no codes. Returns the hashes of all its
 -- session tokens, which caches may still hold. Idempotent.
-CREATE FUNCTION set_user_status(owner uuid, becomes user_status) RETURNS SETOF varchar
+CREATE FUNCTION set_user_status(owner uuid, new_status user_status) RETURNS SETOF varchar
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
 BEGIN
-    UPDATE users SET status = becomes WHERE id = owner AND status <> becomes;
-    IF becomes <> 'active' THEN
-        UPDATE account_codes SET used_by = '00000000-0000-0000-0000-000000000000'
-        WHERE user_id = owner AND used_by IS NULL;
+    UPDATE users SET status = new_status WHERE id = owner AND status <> new_status;
+    IF new_status <> 'active' THEN
+        UPDATE account_codes SET used_by_request_id = '00000000-0000-0000-0000-000000000000'
+        WHERE user_id = owner AND used_by_request_id IS NULL;
         UPDATE user_sessions SET is_active = FALSE WHERE user_id = owner AND is_active;
         RETURN QUERY SELECT s.session_token FROM user_sessions s WHERE s.user_id = owner;
     END IF;
@@ -738,8 +740,8 @@ BEGIN
     DELETE FROM user_sessions WHERE user_id = owner;
     DELETE FROM account_codes WHERE user_id = owner;
     -- In the order in which the worker locks them.
-    PERFORM FROM mail_outbox WHERE about = owner ORDER BY id FOR UPDATE;
-    DELETE FROM mail_outbox WHERE about = owner;
+    PERFORM FROM mail_outbox WHERE entity_id = owner ORDER BY id FOR UPDATE;
+    DELETE FROM mail_outbox WHERE entity_id = owner;
     -- Several erasures may run at once, but none beside a trim.
     PERFORM FROM change_log_horizon FOR SHARE;
     UPDATE change_log SET old_values = old_values - personal, new_values = new_values - personal
@@ -809,7 +811,7 @@ GRANT EXECUTE ON FUNCTION current_user_id() TO identity_service, identity_worker
 GRANT SELECT, INSERT ON idempotency_keys TO identity_service;
 GRANT SELECT, DELETE ON idempotency_keys TO identity_worker;
 GRANT SELECT ON change_log, change_log_horizon TO identity_worker;
-GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_standing() TO identity_worker;
+GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_status() TO identity_worker;
 
 -- No role reads `password_hash` or `refresh_token`: the functions above compare them.
 GRANT SELECT (id, email, username, first_name, last_name, avatar_url, email_verified, status, created_at, updated_at,
@@ -823,13 +825,13 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON user_second_factors TO identity_service;
 GRANT SELECT, INSERT, DELETE ON user_recovery_codes, second_factor_challenges TO identity_service;
 GRANT INSERT ON mail_outbox TO identity_service;
 GRANT SELECT ON change_log TO identity_service;
-GRANT EXECUTE ON FUNCTION append_security_events(jsonb), find_password(text), find_own_password(),
-    replace_own_password_hash(text, text), hold_password(uuid, integer),
-    take_challenge_attempt(text, timestamptz, integer), find_bearer(text, timestamptz),
-    find_refresh(text, timestamptz), end_oldest_sessions(uuid, uuid, integer, timestamptz),
-    make_code(uuid, text, text, uuid, text, text, timestamptz, timestamptz), use_code(text, text, uuid, timestamptz),
-    end_own_codes(), issue_sign_up_code(uuid, text, text, text, timestamptz, timestamptz),
-    use_sign_up_code(text, uuid, timestamptz), lookup_user(text), lookup_users(uuid[]) TO identity_service;
+GRANT EXECUTE ON FUNCTION append_security_events(jsonb), find_credentials(text), find_own_credentials(),
+    replace_own_password_hash(text, text), lock_password_generation(uuid, integer),
+    count_challenge_attempt(text, timestamptz, integer), find_bearer_token(text, timestamptz),
+    find_refresh_token(text, timestamptz), end_oldest_sessions(uuid, uuid, integer, timestamptz),
+    issue_code(uuid, text, text, uuid, text, text, timestamptz, timestamptz), redeem_code(text, text, uuid, timestamptz),
+    revoke_own_codes(), issue_sign_up_code(uuid, text, text, text, timestamptz, timestamptz),
+    redeem_sign_up_code(text, uuid, timestamptz), lookup_user(text), lookup_users(uuid[]) TO identity_service;
 
 -- The worker lists, imports and exports accounts, encrypts columns again under a new key, deletes what has expired and
 -- sends emails.
@@ -845,5 +847,5 @@ GRANT SELECT (id, user_id, expires_at), DELETE ON account_codes TO identity_work
 GRANT SELECT (user_id, totp_secret, confirmed_at), UPDATE (totp_secret), DELETE ON user_second_factors TO identity_worker;
 GRANT SELECT (user_id), DELETE ON user_recovery_codes, second_factor_challenges TO identity_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON mail_outbox TO identity_worker;
-GRANT EXECUTE ON FUNCTION append_security_events(jsonb), revoke_api_tokens(uuid), forget_codes(timestamptz, integer),
+GRANT EXECUTE ON FUNCTION append_security_events(jsonb), revoke_api_tokens(uuid), delete_expired_codes(timestamptz, integer),
     set_user_status(uuid, user_status), erase_user(uuid) TO identity_worker;

@@ -71,7 +71,7 @@ CREATE TABLE ownership_transfers (
     created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT NOW(),
     expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
     closed_at TIMESTAMP WITH TIME ZONE,
-    CONSTRAINT chk_transfer_between_two CHECK (from_user_id <> to_user_id)
+    CONSTRAINT chk_transfer_distinct_users CHECK (from_user_id <> to_user_id)
 );
 
 -- Invitations by email. No row holds a token: the service derives it from `id` and `generation` under a secret key.
@@ -92,7 +92,7 @@ CREATE TABLE invitations (
     sent_at TIMESTAMP WITH TIME ZONE NOT NULL,
     expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
     closed_at TIMESTAMP WITH TIME ZONE,
-    CONSTRAINT chk_accepted_by_somebody CHECK ((status = 'accepted') = (accepted_by IS NOT NULL))
+    CONSTRAINT chk_accepted_by CHECK ((status = 'accepted') = (accepted_by IS NOT NULL))
 );
 
 -- Emails to send: queued in the transaction that causes them, deleted once sent. Rows live for minutes and are updated a
@@ -101,7 +101,8 @@ CREATE TABLE mail_outbox (
     id UUID PRIMARY KEY,
     kind TEXT NOT NULL,
     recipient VARCHAR(255) NOT NULL,
-    about UUID NOT NULL,
+    -- The invitation.
+    entity_id UUID NOT NULL,
     parameters JSONB NOT NULL DEFAULT '{}'::jsonb,
     created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now(),
     expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -164,12 +165,12 @@ CREATE TABLE table_sizes (
     PRIMARY KEY (day, table_name)
 );
 
--- The last run of each job of `dafnck maintain`. `failure` is NULL if it succeeded or is still running.
+-- The last run of each job of `dafnck maintain`. `error` is NULL if it succeeded or is still running.
 CREATE TABLE maintenance_runs (
     job TEXT PRIMARY KEY,
-    begun_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    ended_at TIMESTAMP WITH TIME ZONE,
-    failure TEXT
+    started_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    finished_at TIMESTAMP WITH TIME ZONE,
+    error TEXT
 );
 
 -- == Indexes ==
@@ -194,7 +195,7 @@ CREATE UNIQUE INDEX idx_invitations_one_pending ON invitations (project_id, emai
 CREATE INDEX idx_invitations_project_id ON invitations (project_id, created_at, id);
 CREATE INDEX idx_invitations_inviter_id ON invitations (inviter_id, created_at);
 CREATE INDEX idx_mail_outbox_next_attempt_at ON mail_outbox (next_attempt_at);
-CREATE INDEX idx_mail_outbox_about ON mail_outbox (about);
+CREATE INDEX idx_mail_outbox_entity_id ON mail_outbox (entity_id);
 CREATE INDEX idx_change_log_entity ON change_log (entity, entity_id);
 CREATE INDEX idx_change_log_changed_at ON change_log USING brin (changed_at);
 CREATE INDEX idx_idempotency_keys_created_at ON idempotency_keys (created_at);
@@ -225,19 +226,19 @@ CREATE FUNCTION record_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
 AS $$
 DECLARE
-    left_out text[] := TG_ARGV[1:];
-    was jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - left_out END;
-    becomes jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - left_out END;
-    subject jsonb := coalesce(becomes, was);
+    omitted text[] := TG_ARGV[1:];
+    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - omitted END;
+    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - omitted END;
+    changed_row jsonb := coalesce(new_row, old_row);
 BEGIN
     INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, new_values, actor_id, trace_id)
     VALUES (
         TG_TABLE_NAME,
-        (subject ->> 'id')::uuid,
-        (subject ->> TG_ARGV[0])::uuid,
+        (changed_row ->> 'id')::uuid,
+        (changed_row ->> TG_ARGV[0])::uuid,
         lower(TG_OP),
-        was,
-        becomes,
+        old_row,
+        new_row,
         current_user_id(),
         nullif(current_setting('app.trace_id', true), '')
     );
@@ -245,16 +246,16 @@ BEGIN
 END
 $$;
 
--- Deletes up to `at_most` changes older than `keep` and moves the horizon. It locks the horizon first, so that
+-- Deletes up to `max_rows` changes older than `retention` and moves the horizon. It locks the horizon first, so that
 -- concurrent calls run one after the other and do not deadlock on rows of the log.
-CREATE FUNCTION trim_change_log(keep interval, at_most integer) RETURNS bigint
+CREATE FUNCTION trim_change_log(retention interval, max_rows integer) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = project, pg_temp
 BEGIN ATOMIC
     SELECT FROM change_log_horizon FOR UPDATE;
     WITH old AS (
         SELECT transaction_id, position FROM change_log
-        WHERE changed_at < now() - keep
-        ORDER BY transaction_id, position LIMIT at_most
+        WHERE changed_at < now() - retention
+        ORDER BY transaction_id, position LIMIT max_rows
     ), gone AS (
         DELETE FROM change_log l USING old
         WHERE l.transaction_id = old.transaction_id AND l.position = old.position
@@ -271,9 +272,10 @@ END;
 
 -- For each job of `dafnck maintain`, the seconds since its last run began and whether it failed, for the service's
 -- metrics. Before the first run: one row for all jobs with the age of the schema.
-CREATE FUNCTION maintenance_standing() RETURNS TABLE (work TEXT, age DOUBLE PRECISION, failed BOOLEAN)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = project, pg_temp AS $$
-    SELECT r.job, extract(epoch FROM now() - r.begun_at)::float8, r.failure IS NOT NULL FROM maintenance_runs r
+CREATE FUNCTION maintenance_status() RETURNS TABLE (job TEXT, age DOUBLE PRECISION, failed BOOLEAN)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+    SELECT r.job, extract(epoch FROM now() - r.started_at)::float8, r.error IS NOT NULL FROM maintenance_runs r
     UNION ALL
     SELECT 'all', extract(epoch FROM now() - min(m.applied_at))::float8, FALSE FROM schema_migrations m
     WHERE NOT EXISTS (SELECT 1 FROM maintenance_runs)
@@ -300,7 +302,7 @@ CREATE TRIGGER invitations_change_trigger
 
 -- Access. Increments the revision when somebody's access to a project may have changed. The row lock serializes the
 -- changes of one project's access.
-CREATE FUNCTION bump_access_revision() RETURNS trigger
+CREATE FUNCTION increment_access_revision() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
 AS $$
 DECLARE
@@ -314,10 +316,10 @@ END
 $$;
 CREATE TRIGGER projects_access_trigger
     AFTER INSERT OR DELETE OR UPDATE OF visibility, status ON projects
-    FOR EACH ROW EXECUTE FUNCTION bump_access_revision('id');
+    FOR EACH ROW EXECUTE FUNCTION increment_access_revision('id');
 CREATE TRIGGER project_members_access_trigger
     AFTER INSERT OR DELETE OR UPDATE ON project_members
-    FOR EACH ROW EXECUTE FUNCTION bump_access_revision('project_id');
+    FOR EACH ROW EXECUTE FUNCTION increment_access_revision('project_id');
 
 -- Whether the current user is a member. The policies of project_members ask this, because they cannot query the table
 -- that they protect.
@@ -329,7 +331,7 @@ $$;
 
 -- Locks the revision of a project's access until the transaction ends and returns it. Only for members, and for the
 -- worker, which adds invited users before they are members.
-CREATE FUNCTION hold_access_revision(project uuid) RETURNS bigint
+CREATE FUNCTION lock_access_revision(project uuid) RETURNS bigint
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = project, pg_temp
 AS $$
     SELECT a.revision FROM access_revisions a
@@ -340,7 +342,7 @@ $$;
 
 -- Ownership
 
-CREATE FUNCTION make_owner_member() RETURNS trigger
+CREATE FUNCTION add_owner_as_member() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
 AS $$
 BEGIN
@@ -350,10 +352,10 @@ BEGIN
 END
 $$;
 CREATE TRIGGER projects_owner_member_trigger
-    AFTER INSERT ON projects FOR EACH ROW EXECUTE FUNCTION make_owner_member();
+    AFTER INSERT ON projects FOR EACH ROW EXECUTE FUNCTION add_owner_as_member();
 
 -- Hands the project over when a transfer is accepted. The former owner is updated first, so that there are never two.
-CREATE FUNCTION hand_over_project() RETURNS trigger
+CREATE FUNCTION transfer_ownership() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
 AS $$
 BEGIN
@@ -367,10 +369,10 @@ $$;
 CREATE TRIGGER ownership_transfers_accept_trigger
     AFTER UPDATE OF status ON ownership_transfers
     FOR EACH ROW WHEN (OLD.status = 'pending' AND NEW.status = 'accepted')
-    EXECUTE FUNCTION hand_over_project();
+    EXECUTE FUNCTION transfer_ownership();
 
 -- Withdraws the transfer offered to a member who leaves. Otherwise it would be pending again if they came back.
-CREATE FUNCTION withdraw_offers_to_former_member() RETURNS trigger
+CREATE FUNCTION withdraw_transfers_to_former_member() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
 AS $$
 BEGIN
@@ -381,7 +383,7 @@ END
 $$;
 CREATE TRIGGER project_members_leave_trigger
     AFTER DELETE ON project_members
-    FOR EACH ROW EXECUTE FUNCTION withdraw_offers_to_former_member();
+    FOR EACH ROW EXECUTE FUNCTION withdraw_transfers_to_former_member();
 
 -- Exactly one owner: the index idx_project_members_one_owner forbids a second one at any time; this trigger checks at
 -- commit that `projects.owner_id` is a member with the role owner.
@@ -415,7 +417,7 @@ CREATE CONSTRAINT TRIGGER project_members_one_owner_delete_trigger
 -- Invitations
 
 -- Adds the member when an invitation is accepted.
-CREATE FUNCTION let_invited_in() RETURNS trigger
+CREATE FUNCTION add_invited_member() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
 AS $$
 BEGIN
@@ -427,16 +429,16 @@ $$;
 CREATE TRIGGER invitations_accept_trigger
     AFTER UPDATE OF status ON invitations
     FOR EACH ROW WHEN (OLD.status = 'pending' AND NEW.status = 'accepted')
-    EXECUTE FUNCTION let_invited_in();
+    EXECUTE FUNCTION add_invited_member();
 
 -- Queues the email of a pending invitation and deletes an earlier one, whose token is no longer valid.
-CREATE FUNCTION queue_invitation_mail() RETURNS trigger
+CREATE FUNCTION queue_invitation_email() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
 AS $$
 BEGIN
-    DELETE FROM mail_outbox WHERE about = NEW.id;
+    DELETE FROM mail_outbox WHERE entity_id = NEW.id;
     IF NEW.mail_id IS NOT NULL AND NEW.status = 'pending' THEN
-        INSERT INTO mail_outbox (id, kind, recipient, about, parameters, expires_at, next_attempt_at)
+        INSERT INTO mail_outbox (id, kind, recipient, entity_id, parameters, expires_at, next_attempt_at)
         SELECT NEW.mail_id, 'invitation', NEW.email, NEW.id,
             jsonb_build_object('generation', NEW.generation, 'project', p.name), NEW.expires_at, NEW.sent_at
         FROM projects p WHERE p.id = NEW.project_id;
@@ -444,21 +446,21 @@ BEGIN
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER invitations_mail_trigger
+CREATE TRIGGER invitations_email_trigger
     AFTER INSERT OR UPDATE OF generation, status ON invitations
-    FOR EACH ROW EXECUTE FUNCTION queue_invitation_mail();
+    FOR EACH ROW EXECUTE FUNCTION queue_invitation_email();
 
-CREATE FUNCTION forget_invitation_mail() RETURNS trigger
+CREATE FUNCTION delete_invitation_email() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
 AS $$
 BEGIN
-    DELETE FROM mail_outbox WHERE about = OLD.id;
+    DELETE FROM mail_outbox WHERE entity_id = OLD.id;
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER invitations_forget_mail_trigger
+CREATE TRIGGER invitations_delete_email_trigger
     AFTER DELETE ON invitations
-    FOR EACH ROW EXECUTE FUNCTION forget_invitation_mail();
+    FOR EACH ROW EXECUTE FUNCTION delete_invitation_email();
 
 -- == Row-level security ==
 
@@ -542,14 +544,14 @@ GRANT EXECUTE ON FUNCTION current_user_id() TO project_service, project_worker;
 GRANT SELECT, INSERT ON idempotency_keys TO project_service;
 GRANT SELECT, DELETE ON idempotency_keys TO project_worker;
 GRANT SELECT ON change_log, change_log_horizon TO project_worker;
-GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_standing() TO project_worker;
+GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_status() TO project_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON projects, project_members TO project_service;
 GRANT SELECT, INSERT, UPDATE (status, closed_at) ON ownership_transfers TO project_service;
 GRANT SELECT, INSERT, UPDATE (status, closed_at, mail_id, generation, sent_at, expires_at) ON invitations
     TO project_service;
 GRANT SELECT ON change_log, change_log_horizon TO project_service;
-GRANT EXECUTE ON FUNCTION is_member(uuid), hold_access_revision(uuid) TO project_service;
+GRANT EXECUTE ON FUNCTION is_member(uuid), lock_access_revision(uuid) TO project_service;
 
 -- The worker imports projects, sends emails and accepts invitations: the invited user sees nothing of the project yet.
 -- It updates `joined_at`, because the trigger that adds an imported owner does not know it.
@@ -558,4 +560,4 @@ GRANT UPDATE (joined_at) ON project_members TO project_worker;
 GRANT SELECT ON ownership_transfers, access_revisions TO project_worker;
 GRANT SELECT, UPDATE (status, closed_at, accepted_by) ON invitations TO project_worker;
 GRANT SELECT, UPDATE, DELETE ON mail_outbox TO project_worker;
-GRANT EXECUTE ON FUNCTION hold_access_revision(uuid) TO project_worker;
+GRANT EXECUTE ON FUNCTION lock_access_revision(uuid) TO project_worker;

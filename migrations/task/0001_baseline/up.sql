@@ -68,7 +68,8 @@ CREATE TYPE task_filter AS (
     -- Open, and due before now.
     is_overdue boolean,
     metadata jsonb,
-    asked text
+    -- As the user typed it.
+    search_text text
 );
 
 -- == Tables ==
@@ -76,7 +77,7 @@ CREATE TYPE task_filter AS (
 -- The rank of a new task: its number in twelve digits, so that it comes last without a look at the others. A task that is
 -- moved gets the digits of the task before it and a fraction in the digits 0-9, A-Z, a-z. A fraction never ends in 0, so
 -- there is always room before it.
-CREATE FUNCTION first_rank(number bigint) RETURNS text
+CREATE FUNCTION initial_rank(number bigint) RETURNS text
 LANGUAGE sql IMMUTABLE RETURN lpad(number::text, 12, '0');
 
 -- `project_id`, `assignee_id` and `creator_id` refer to rows of other services; see migrations/references.
@@ -104,7 +105,7 @@ CREATE TABLE tasks (
     key TEXT NOT NULL CONSTRAINT tasks_key_key UNIQUE,
     rank TEXT COLLATE "C" NOT NULL,
     -- Whether a user set the status `blocked`: then no dependency lifts it.
-    held BOOLEAN DEFAULT FALSE NOT NULL,
+    manually_blocked BOOLEAN DEFAULT FALSE NOT NULL,
     CONSTRAINT chk_estimated_hours_positive CHECK (estimated_hours IS NULL OR estimated_hours > 0),
     CONSTRAINT chk_actual_hours_positive CHECK (actual_hours IS NULL OR actual_hours > 0),
     CONSTRAINT chk_due_date_future CHECK (due_date IS NULL OR due_date > created_at),
@@ -113,8 +114,8 @@ CREATE TABLE tasks (
     CONSTRAINT chk_task_key CHECK (key ~ ('^[A-Z][A-Z0-9]{1,9}-' || number || '$')),
     -- A rank without a fraction is the task's own number: so an imported rank never collides with that of a new task.
     CONSTRAINT chk_task_rank CHECK (rank ~ '^[0-9]{12}([0-9A-Za-z]{0,51}[1-9A-Za-z])?$'
-        AND (length(rank) > 12 OR rank = first_rank(number))),
-    CONSTRAINT chk_held_is_blocked CHECK (NOT held OR status = 'blocked')
+        AND (length(rank) > 12 OR rank = initial_rank(number))),
+    CONSTRAINT chk_manually_blocked CHECK (NOT manually_blocked OR status = 'blocked')
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
 
 CREATE TABLE task_dependencies (
@@ -141,7 +142,7 @@ CREATE VIEW task_waits AS
 CREATE TABLE task_search (
     task_id UUID PRIMARY KEY REFERENCES tasks(id) ON DELETE CASCADE,
     project_id UUID NOT NULL,
-    words TSVECTOR NOT NULL
+    search_vector TSVECTOR NOT NULL
 );
 
 -- A project's key and the last number that was assigned. Creating a task locks the row from its last statement to its
@@ -228,12 +229,12 @@ CREATE TABLE table_sizes (
     PRIMARY KEY (day, table_name)
 );
 
--- The last run of each job of `dafnck maintain`. `failure` is NULL if it succeeded or is still running.
+-- The last run of each job of `dafnck maintain`. `error` is NULL if it succeeded or is still running.
 CREATE TABLE maintenance_runs (
     job TEXT PRIMARY KEY,
-    begun_at TIMESTAMP WITH TIME ZONE NOT NULL,
-    ended_at TIMESTAMP WITH TIME ZONE,
-    failure TEXT
+    started_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    finished_at TIMESTAMP WITH TIME ZONE,
+    error TEXT
 );
 
 -- == Indexes ==
@@ -265,7 +266,7 @@ CREATE INDEX idx_tasks_creator_id ON tasks(creator_id);
 CREATE INDEX idx_tasks_project_completed ON tasks(project_id, completed_at) WHERE completed_at IS NOT NULL;
 -- Also serves the cascade from tasks.
 CREATE INDEX idx_task_dependencies_depends_on ON task_dependencies(depends_on_task_id);
-CREATE INDEX idx_task_search_words ON task_search USING GIN (words);
+CREATE INDEX idx_task_search_vector ON task_search USING GIN (search_vector);
 CREATE INDEX idx_task_search_project_id ON task_search (project_id);
 CREATE INDEX idx_project_access_members_user_id ON project_access_members (user_id);
 CREATE INDEX idx_project_access_open ON project_access(project_id) WHERE visibility <> 'private';
@@ -299,19 +300,19 @@ CREATE FUNCTION record_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
-    left_out text[] := TG_ARGV[1:];
-    was jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - left_out END;
-    becomes jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - left_out END;
-    subject jsonb := coalesce(becomes, was);
+    omitted text[] := TG_ARGV[1:];
+    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - omitted END;
+    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - omitted END;
+    changed_row jsonb := coalesce(new_row, old_row);
 BEGIN
     INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, new_values, actor_id, trace_id)
     VALUES (
         TG_TABLE_NAME,
-        (subject ->> 'id')::uuid,
-        (subject ->> TG_ARGV[0])::uuid,
+        (changed_row ->> 'id')::uuid,
+        (changed_row ->> TG_ARGV[0])::uuid,
         lower(TG_OP),
-        was,
-        becomes,
+        old_row,
+        new_row,
         current_user_id(),
         nullif(current_setting('app.trace_id', true), '')
     );
@@ -319,16 +320,16 @@ BEGIN
 END
 $$;
 
--- Deletes up to `at_most` changes older than `keep` and moves the horizon. It locks the horizon first, so that
+-- Deletes up to `max_rows` changes older than `retention` and moves the horizon. It locks the horizon first, so that
 -- concurrent calls run one after the other and do not deadlock on rows of the log.
-CREATE FUNCTION trim_change_log(keep interval, at_most integer) RETURNS bigint
+CREATE FUNCTION trim_change_log(retention interval, max_rows integer) RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = task, pg_temp
 BEGIN ATOMIC
     SELECT FROM change_log_horizon FOR UPDATE;
     WITH old AS (
         SELECT transaction_id, position FROM change_log
-        WHERE changed_at < now() - keep
-        ORDER BY transaction_id, position LIMIT at_most
+        WHERE changed_at < now() - retention
+        ORDER BY transaction_id, position LIMIT max_rows
     ), gone AS (
         DELETE FROM change_log l USING old
         WHERE l.transaction_id = old.transaction_id AND l.position = old.position
@@ -345,9 +346,10 @@ END;
 
 -- For each job of `dafnck maintain`, the seconds since its last run began and whether it failed, for the service's
 -- metrics. Before the first run: one row for all jobs with the age of the schema.
-CREATE FUNCTION maintenance_standing() RETURNS TABLE (work TEXT, age DOUBLE PRECISION, failed BOOLEAN)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp AS $$
-    SELECT r.job, extract(epoch FROM now() - r.begun_at)::float8, r.failure IS NOT NULL FROM maintenance_runs r
+CREATE FUNCTION maintenance_status() RETURNS TABLE (job TEXT, age DOUBLE PRECISION, failed BOOLEAN)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+    SELECT r.job, extract(epoch FROM now() - r.started_at)::float8, r.error IS NOT NULL FROM maintenance_runs r
     UNION ALL
     SELECT 'all', extract(epoch FROM now() - min(m.applied_at))::float8, FALSE FROM schema_migrations m
     WHERE NOT EXISTS (SELECT 1 FROM maintenance_runs)
@@ -363,10 +365,10 @@ CREATE TRIGGER tasks_updated_at_trigger
 -- up the graph: exclusively, who changes its edges or the status of a task that has some; shared, who changes the status
 -- of a task that has none.
 
-CREATE FUNCTION graph_lock_key() RETURNS bigint
+CREATE FUNCTION dependency_graph_lock_key() RETURNS bigint
 LANGUAGE sql IMMUTABLE RETURN 7236277130241;
 
-CREATE FUNCTION has_blocking_edges(task_uuid uuid) RETURNS boolean
+CREATE FUNCTION has_blocking_dependencies(task_uuid uuid) RETURNS boolean
 LANGUAGE sql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
     SELECT EXISTS (SELECT 1 FROM task_dependencies d
@@ -375,15 +377,15 @@ $$;
 
 -- A task may get edges while this waits for the shared lock. Upgrading the lock could deadlock with another shared
 -- holder, so the end of a subtransaction releases it, and the exclusive lock is taken. No edge is added while the shared
--- lock is held.
-CREATE FUNCTION enter_graph(task_uuid uuid, alone boolean) RETURNS void
+-- lock is manually_blocked.
+CREATE FUNCTION lock_dependency_graph(task_uuid uuid, exclusive boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
-    IF NOT alone AND NOT has_blocking_edges(task_uuid) THEN
+    IF NOT exclusive AND NOT has_blocking_dependencies(task_uuid) THEN
         BEGIN
-            PERFORM pg_advisory_xact_lock_shared(graph_lock_key());
-            IF NOT has_blocking_edges(task_uuid) THEN
+            PERFORM pg_advisory_xact_lock_shared(dependency_graph_lock_key());
+            IF NOT has_blocking_dependencies(task_uuid) THEN
                 RETURN;
             END IF;
             RAISE SQLSTATE 'TG001';
@@ -391,7 +393,7 @@ BEGIN
             NULL;
         END;
     END IF;
-    PERFORM pg_advisory_xact_lock(graph_lock_key());
+    PERFORM pg_advisory_xact_lock(dependency_graph_lock_key());
 END
 $$;
 
@@ -399,7 +401,7 @@ $$;
 
 -- A shortest path along task_waits, both ends included. NULL if there is none, or none among the first 1,000 tasks that
 -- are reached: this runs under the lock of the graph. Breadth-first search.
-CREATE FUNCTION find_wait_path(origin uuid, target uuid) RETURNS uuid[]
+CREATE FUNCTION find_dependency_path(origin uuid, target uuid) RETURNS uuid[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
@@ -434,7 +436,7 @@ $$;
 -- Whether one task waits for another, directly or not. Asked before each new edge under the lock of the graph.
 -- Bidirectional search: each time from the end whose last step reached fewer tasks. It ends as soon as one end has no
 -- further tasks: at once for a task that nothing waits for, and for one that waits for nothing.
-CREATE FUNCTION is_waiting_for(origin uuid, target uuid) RETURNS boolean
+CREATE FUNCTION is_dependent_on(origin uuid, target uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
@@ -469,27 +471,27 @@ END
 $$;
 
 -- Rejects an edge that would close a cycle; the detail names the tasks of the cycle.
-CREATE FUNCTION refuse_cycle(waiting uuid, awaited uuid) RETURNS void
+CREATE FUNCTION reject_cycle(waiting uuid, awaited uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
-    IF is_waiting_for(awaited, waiting) THEN
+    IF is_dependent_on(awaited, waiting) THEN
         RAISE EXCEPTION 'the dependency would close a cycle'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'no_dependency_cycle',
-                  DETAIL = coalesce(array_to_string(find_wait_path(awaited, waiting), ','), '');
+                  DETAIL = coalesce(array_to_string(find_dependency_path(awaited, waiting), ','), '');
     END IF;
 END
 $$;
 
-CREATE FUNCTION check_dependency() RETURNS trigger
+CREATE FUNCTION check_dependency_cycle() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock(graph_lock_key());
+    PERFORM pg_advisory_xact_lock(dependency_graph_lock_key());
     IF NEW.dependency_type = 'blocks' THEN
-        PERFORM refuse_cycle(NEW.task_id, NEW.depends_on_task_id);
+        PERFORM reject_cycle(NEW.task_id, NEW.depends_on_task_id);
     ELSE
-        PERFORM refuse_cycle(NEW.depends_on_task_id, NEW.task_id);
+        PERFORM reject_cycle(NEW.depends_on_task_id, NEW.task_id);
     END IF;
     RETURN NEW;
 END
@@ -497,7 +499,7 @@ $$;
 CREATE TRIGGER task_dependencies_cycle_trigger
     BEFORE INSERT OR UPDATE ON task_dependencies
     FOR EACH ROW WHEN (NEW.dependency_type IN ('blocks', 'subtask_of') AND NEW.task_id <> NEW.depends_on_task_id)
-    EXECUTE FUNCTION check_dependency();
+    EXECUTE FUNCTION check_dependency_cycle();
 
 -- A new task has no subtasks and nothing waits for it, so its parent closes no cycle if it existed before: creating a
 -- subtask does not lock the graph.
@@ -508,7 +510,7 @@ DECLARE
     parent_project uuid;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
-        PERFORM enter_graph(NEW.id, TRUE);
+        PERFORM lock_dependency_graph(NEW.id, TRUE);
     END IF;
     SELECT p.project_id INTO parent_project FROM tasks p WHERE p.id = NEW.parent_task_id;
     IF parent_project IS NULL THEN
@@ -518,18 +520,18 @@ BEGIN
         RAISE EXCEPTION 'a subtask belongs to the project of its parent'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'parent_in_same_project';
     ELSIF TG_OP = 'UPDATE' THEN
-        PERFORM refuse_cycle(NEW.parent_task_id, NEW.id);
+        PERFORM reject_cycle(NEW.parent_task_id, NEW.id);
     END IF;
     RETURN NEW;
 END
 $$;
-CREATE TRIGGER tasks_parent_trigger
+CREATE TRIGGER tasks_check_parent_trigger
     BEFORE INSERT OR UPDATE OF parent_task_id ON tasks
     FOR EACH ROW WHEN (NEW.parent_task_id IS NOT NULL)
     EXECUTE FUNCTION check_parent();
 
 -- Status. `blocked` is a derived form of `pending`: not started because a blocking task is still open, or because a user
--- said so (`held`).
+-- said so (`manually_blocked`).
 
 -- The tasks that must be done or cancelled before this one can be completed.
 CREATE FUNCTION open_blockers(task_uuid uuid) RETURNS uuid[]
@@ -540,34 +542,34 @@ AS $$
     WHERE d.task_id = task_uuid AND d.dependency_type = 'blocks' AND b.status NOT IN ('done', 'cancelled')
 $$;
 
-CREATE FUNCTION may_follow(was task_status, becomes task_status) RETURNS boolean
+CREATE FUNCTION is_status_transition_allowed(old_status task_status, new_status task_status) RETURNS boolean
 LANGUAGE sql IMMUTABLE
-RETURN was = becomes OR CASE was
-    WHEN 'pending' THEN becomes IN ('blocked', 'in_progress', 'done', 'cancelled')
-    WHEN 'blocked' THEN becomes IN ('pending', 'in_progress', 'done', 'cancelled')
-    WHEN 'in_progress' THEN becomes IN ('pending', 'blocked', 'review', 'done', 'cancelled')
-    WHEN 'review' THEN becomes IN ('pending', 'blocked', 'in_progress', 'done', 'cancelled')
-    WHEN 'done' THEN becomes IN ('pending', 'blocked', 'in_progress')
-    WHEN 'cancelled' THEN becomes IN ('pending', 'blocked')
+RETURN old_status = new_status OR CASE old_status
+    WHEN 'pending' THEN new_status IN ('blocked', 'in_progress', 'done', 'cancelled')
+    WHEN 'blocked' THEN new_status IN ('pending', 'in_progress', 'done', 'cancelled')
+    WHEN 'in_progress' THEN new_status IN ('pending', 'blocked', 'review', 'done', 'cancelled')
+    WHEN 'review' THEN new_status IN ('pending', 'blocked', 'in_progress', 'done', 'cancelled')
+    WHEN 'done' THEN new_status IN ('pending', 'blocked', 'in_progress')
+    WHEN 'cancelled' THEN new_status IN ('pending', 'blocked')
 END;
 
-CREATE FUNCTION check_status() RETURNS trigger
+CREATE FUNCTION check_status_transition() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
     blockers uuid[];
 BEGIN
-    IF NOT may_follow(OLD.status, NEW.status) THEN
+    IF NOT is_status_transition_allowed(OLD.status, NEW.status) THEN
         RAISE EXCEPTION 'a task that is % does not become %', OLD.status, NEW.status
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'status_follows', DETAIL = OLD.status;
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'valid_status_transition', DETAIL = OLD.status;
     END IF;
-    PERFORM enter_graph(NEW.id, FALSE);
+    PERFORM lock_dependency_graph(NEW.id, FALSE);
     blockers := open_blockers(NEW.id);
     IF NEW.status IN ('pending', 'blocked') THEN
-        NEW.held := NEW.status = 'blocked' AND blockers IS NULL;
-        NEW.status := CASE WHEN NEW.held OR blockers IS NOT NULL THEN 'blocked' ELSE 'pending' END;
+        NEW.manually_blocked := NEW.status = 'blocked' AND blockers IS NULL;
+        NEW.status := CASE WHEN NEW.manually_blocked OR blockers IS NOT NULL THEN 'blocked' ELSE 'pending' END;
     ELSE
-        NEW.held := FALSE;
+        NEW.manually_blocked := FALSE;
         -- Open blockers stop a task from moving forward. Going back from review to work and cancelling stay possible.
         IF blockers IS NOT NULL AND OLD.status <> NEW.status AND NEW.status <> 'cancelled'
             AND (OLD.status, NEW.status) <> ('review', 'in_progress') THEN
@@ -581,56 +583,56 @@ BEGIN
 END
 $$;
 CREATE TRIGGER tasks_status_trigger BEFORE UPDATE OF status ON tasks
-    FOR EACH ROW EXECUTE FUNCTION check_status();
+    FOR EACH ROW EXECUTE FUNCTION check_status_transition();
 
 -- A new task has no dependencies, so only a user can have set `blocked`.
-CREATE FUNCTION hold_task() RETURNS trigger
+CREATE FUNCTION set_manually_blocked() RETURNS trigger
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    NEW.held := NEW.status = 'blocked';
+    NEW.manually_blocked := NEW.status = 'blocked';
     RETURN NEW;
 END
 $$;
-CREATE TRIGGER tasks_held_trigger BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION hold_task();
+CREATE TRIGGER tasks_manually_blocked_trigger BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION set_manually_blocked();
 
 -- Derives the status of these tasks again. It locks the rows before it reads, so that of two blockers that close at the
 -- same time the second sees the first.
-CREATE FUNCTION settle_blocked(task_ids uuid[]) RETURNS void
+CREATE FUNCTION refresh_blocked_status(task_ids uuid[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
-    PERFORM 1 FROM tasks WHERE id = ANY (task_ids) AND status IN ('pending', 'blocked') AND NOT held
+    PERFORM 1 FROM tasks WHERE id = ANY (task_ids) AND status IN ('pending', 'blocked') AND NOT manually_blocked
     ORDER BY id FOR NO KEY UPDATE;
     UPDATE tasks SET status = CASE status WHEN 'pending' THEN 'blocked' ELSE 'pending' END::task_status
-    WHERE id = ANY (task_ids) AND status IN ('pending', 'blocked') AND NOT held
+    WHERE id = ANY (task_ids) AND status IN ('pending', 'blocked') AND NOT manually_blocked
         AND (status = 'pending') = (open_blockers(id) IS NOT NULL);
 END
 $$;
 
-CREATE FUNCTION settle_dependents() RETURNS trigger
+CREATE FUNCTION refresh_dependents_of_task() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
-    PERFORM settle_blocked(array_agg(d.task_id)) FROM task_dependencies d
+    PERFORM refresh_blocked_status(array_agg(d.task_id)) FROM task_dependencies d
     WHERE d.depends_on_task_id = NEW.id AND d.dependency_type = 'blocks';
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER tasks_settle_trigger AFTER UPDATE OF status ON tasks
+CREATE TRIGGER tasks_refresh_dependents_trigger AFTER UPDATE OF status ON tasks
     FOR EACH ROW WHEN ((OLD.status IN ('done', 'cancelled')) <> (NEW.status IN ('done', 'cancelled')))
-    EXECUTE FUNCTION settle_dependents();
+    EXECUTE FUNCTION refresh_dependents_of_task();
 
-CREATE FUNCTION settle_dependency() RETURNS trigger
+CREATE FUNCTION refresh_task_of_dependency() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
-    PERFORM settle_blocked(array_remove(ARRAY[OLD.task_id, NEW.task_id], NULL));
+    PERFORM refresh_blocked_status(array_remove(ARRAY[OLD.task_id, NEW.task_id], NULL));
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER task_dependencies_settle_trigger AFTER INSERT OR UPDATE OR DELETE ON task_dependencies
-    FOR EACH ROW EXECUTE FUNCTION settle_dependency();
+CREATE TRIGGER task_dependencies_refresh_trigger AFTER INSERT OR UPDATE OR DELETE ON task_dependencies
+    FOR EACH ROW EXECUTE FUNCTION refresh_task_of_dependency();
 
 -- The seed's function to complete a task. Whether the task may be completed, the status trigger decides.
 CREATE FUNCTION complete_task(task_uuid UUID)
@@ -647,22 +649,25 @@ $$ LANGUAGE plpgsql SET search_path = task, pg_temp;
 -- Numbers and keys
 
 -- The first three letters or digits of a name, from the first letter on, in upper case; TSK if there are none.
-CREATE FUNCTION project_key_stem(name text) RETURNS text
+CREATE FUNCTION project_key_prefix(name text) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN coalesce(substring(upper(regexp_replace(name, '[^A-Za-z0-9]', '', 'g')) FROM '[A-Z][A-Z0-9]{1,2}'), 'TSK');
 
--- Assigns a free key, made from the wished one or from the project's name, to a project that has none. Serialized by an
+CREATE FUNCTION project_keys_lock_key() RETURNS bigint
+LANGUAGE sql IMMUTABLE RETURN 7236277130242;
+
+-- Assigns a free key, made from the requested one or from the project's name, to a project that has none. Serialized by an
 -- advisory lock: this happens once in a project's life.
-CREATE FUNCTION make_project_key(project uuid, wished text) RETURNS void
+CREATE FUNCTION ensure_project_key(project uuid, requested_key text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
-    stem text := coalesce(wished, project_key_stem((SELECT a.name FROM project_access a WHERE a.project_id = project)));
-    candidate text := stem;
+    prefix text := coalesce(requested_key, project_key_prefix((SELECT a.name FROM project_access a WHERE a.project_id = project)));
+    candidate text := prefix;
     attempt integer := 1;
     suffix text;
 BEGIN
-    PERFORM pg_advisory_xact_lock(7236277130242);
+    PERFORM pg_advisory_xact_lock(project_keys_lock_key());
     IF EXISTS (SELECT 1 FROM project_numbers n WHERE n.project_id = project) THEN
         RETURN;
     END IF;
@@ -670,7 +675,7 @@ BEGIN
         attempt := attempt + 1;
         -- Random after nine attempts, so that the thousandth project of a name does not try a thousand keys.
         suffix := CASE WHEN attempt < 10 THEN attempt ELSE 10 + floor(random() * 1000000)::integer END::text;
-        candidate := left(stem, 10 - length(suffix)) || suffix;
+        candidate := left(prefix, 10 - length(suffix)) || suffix;
     END LOOP;
     INSERT INTO project_numbers (project_id, key) VALUES (project, candidate);
 END
@@ -678,7 +683,7 @@ $$;
 
 -- Numbers for a batch of tasks: for each place in the arrays the given number, or the next one. A project without a key
 -- gets the first given key. Projects are locked in the order of their ids, so that two batches do not deadlock.
-CREATE FUNCTION take_task_numbers(projects uuid[], keys text[], given bigint[])
+CREATE FUNCTION allocate_task_numbers(projects uuid[], keys text[], given_numbers bigint[])
 RETURNS TABLE (place bigint, number bigint, key text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
@@ -687,16 +692,16 @@ DECLARE
     counter project_numbers;
 BEGIN
     FOR batch IN
-        SELECT w.project, (array_agg(w.key ORDER BY w.place) FILTER (WHERE w.key IS NOT NULL))[1] AS wished
+        SELECT w.project, (array_agg(w.key ORDER BY w.place) FILTER (WHERE w.key IS NOT NULL))[1] AS requested_key
         FROM unnest(projects, keys) WITH ORDINALITY w(project, key, place)
         WHERE NOT EXISTS (SELECT 1 FROM project_numbers n WHERE n.project_id = w.project)
         GROUP BY w.project ORDER BY w.project
     LOOP
-        PERFORM make_project_key(batch.project, batch.wished);
+        PERFORM ensure_project_key(batch.project, batch.requested_key);
     END LOOP;
     FOR batch IN
         SELECT w.project, count(*) FILTER (WHERE w.number IS NULL) AS missing, coalesce(max(w.number), 0) AS highest
-        FROM unnest(projects, given) w(project, number) GROUP BY w.project ORDER BY w.project
+        FROM unnest(projects, given_numbers) w(project, number) GROUP BY w.project ORDER BY w.project
     LOOP
         UPDATE project_numbers n SET last_number = greatest(n.last_number, batch.highest) + batch.missing
         WHERE n.project_id = batch.project RETURNING * INTO counter;
@@ -704,13 +709,13 @@ BEGIN
             SELECT w.place, w.number, counter.key || '-' || w.number
             FROM (SELECT u.place, coalesce(u.number, counter.last_number - batch.missing
                       + row_number() OVER (PARTITION BY u.number IS NULL ORDER BY u.place)) AS number
-                  FROM unnest(projects, given) WITH ORDINALITY u(project, number, place)
+                  FROM unnest(projects, given_numbers) WITH ORDINALITY u(project, number, place)
                   WHERE u.project = batch.project) w;
     END LOOP;
 END
 $$;
 
-CREATE FUNCTION place_task() RETURNS trigger
+CREATE FUNCTION assign_task_number() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
@@ -718,40 +723,40 @@ BEGIN
     IF NEW.number IS NULL THEN
         PERFORM 1 FROM project_numbers n WHERE n.project_id = NEW.project_id;
         IF NOT FOUND THEN
-            PERFORM make_project_key(NEW.project_id, NULL);
+            PERFORM ensure_project_key(NEW.project_id, NULL);
         END IF;
         UPDATE project_numbers n SET last_number = n.last_number + 1 WHERE n.project_id = NEW.project_id
         RETURNING n.last_number, n.key || '-' || n.last_number INTO NEW.number, NEW.key;
     END IF;
-    NEW.rank := coalesce(NEW.rank, first_rank(NEW.number));
+    NEW.rank := coalesce(NEW.rank, initial_rank(NEW.number));
     RETURN NEW;
 END
 $$;
 -- Triggers fire by name: this one after the check of the parent.
-CREATE TRIGGER tasks_place_trigger BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION place_task();
+CREATE TRIGGER tasks_number_trigger BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION assign_task_number();
 
--- Changes a project's key and the keys of its tasks. A project with more than `most` tasks keeps its key.
-CREATE FUNCTION set_project_key(project uuid, wished text) RETURNS void
+-- Changes a project's key and the keys of its tasks. A project with more than `max_tasks` tasks keeps its key.
+CREATE FUNCTION set_project_key(project uuid, requested_key text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
-    most CONSTANT bigint := 10000;
+    max_tasks CONSTANT bigint := 10000;
 BEGIN
-    PERFORM pg_advisory_xact_lock(graph_lock_key());
-    PERFORM make_project_key(project, wished);
-    IF EXISTS (SELECT 1 FROM project_numbers n WHERE n.project_id = project AND n.key = wished) THEN
+    PERFORM pg_advisory_xact_lock(dependency_graph_lock_key());
+    PERFORM ensure_project_key(project, requested_key);
+    IF EXISTS (SELECT 1 FROM project_numbers n WHERE n.project_id = project AND n.key = requested_key) THEN
         RETURN;
     END IF;
     -- Creating a task waits for this row, so no task gets the old key meanwhile.
-    UPDATE project_numbers n SET key = wished WHERE n.project_id = project;
-    IF (SELECT count(*) FROM (SELECT 1 FROM tasks t WHERE t.project_id = project LIMIT most + 1) t) > most THEN
-        RAISE EXCEPTION 'the project has more than % tasks', most
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'project_key_stays';
+    UPDATE project_numbers n SET key = requested_key WHERE n.project_id = project;
+    IF (SELECT count(*) FROM (SELECT 1 FROM tasks t WHERE t.project_id = project LIMIT max_tasks + 1) t) > max_tasks THEN
+        RAISE EXCEPTION 'the project has more than % tasks', max_tasks
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'project_key_immutable';
     END IF;
     -- Nobody worked on the tasks, so `updated_at` stays.
     PERFORM set_config('app.keep_dates', 'on', true);
     PERFORM 1 FROM tasks t WHERE t.project_id = project ORDER BY t.id FOR UPDATE;
-    UPDATE tasks t SET key = wished || '-' || t.number WHERE t.project_id = project;
+    UPDATE tasks t SET key = requested_key || '-' || t.number WHERE t.project_id = project;
 END
 $$;
 
@@ -762,7 +767,7 @@ CREATE FUNCTION rank_digits() RETURNS text
 LANGUAGE sql IMMUTABLE RETURN '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
 -- The longest rank, in characters.
-CREATE FUNCTION longest_rank() RETURNS integer
+CREATE FUNCTION max_rank_length() RETURNS integer
 LANGUAGE sql IMMUTABLE RETURN 64;
 
 -- A fraction between two fractions, read as digits behind the point; '' is zero, NULL is one.
@@ -792,7 +797,7 @@ $$;
 
 -- Locks the order of the task's project until the transaction ends, so that a move sees the neighbours that the move
 -- before it left.
-CREATE FUNCTION enter_order(task_uuid uuid) RETURNS void
+CREATE FUNCTION lock_task_order(task_uuid uuid) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = task, pg_temp
 BEGIN ATOMIC
     SELECT pg_advisory_xact_lock(hashtextextended('order ' || project_id, 0)) FROM tasks WHERE id = task_uuid;
@@ -800,28 +805,28 @@ END;
 
 -- Spreads the fractions behind the same twelve digits evenly once one is too long: four digits and a last one that is not
 -- 0. Ranks are unique at all times, so each task first gets its new rank with its own id behind it.
-CREATE FUNCTION spread_ranks(project uuid, digits text) RETURNS void
+CREATE FUNCTION rebalance_ranks(project uuid, digits text) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
-    length_of_place CONSTANT integer := 17;
-    crowd uuid[];
+    rank_length CONSTANT integer := 17;
+    task_ids uuid[];
 BEGIN
-    SELECT array_agg(t.id ORDER BY t.rank) INTO crowd FROM tasks t
+    SELECT array_agg(t.id ORDER BY t.rank) INTO task_ids FROM tasks t
     WHERE t.project_id = project AND t.rank > digits AND t.rank < digits || '~';
-    PERFORM 1 FROM tasks t WHERE t.id = ANY (crowd) ORDER BY t.id FOR NO KEY UPDATE;
+    PERFORM 1 FROM tasks t WHERE t.id = ANY (task_ids) ORDER BY t.id FOR NO KEY UPDATE;
     UPDATE tasks t
     SET rank = digits || (
         SELECT string_agg(substr(rank_digits(), (c.place / power(62, exponent)::bigint % 62)::integer + 1, 1), ''
             ORDER BY exponent DESC) FROM generate_series(0, 3) exponent) || 'V' || replace(t.id::text, '-', '') || 'V'
-    FROM (SELECT u.id, u.place * 14776336 / (1 + cardinality(crowd)) AS place
-          FROM unnest(crowd) WITH ORDINALITY u(id, place)) c
+    FROM (SELECT u.id, u.place * 14776336 / (1 + cardinality(task_ids)) AS place
+          FROM unnest(task_ids) WITH ORDINALITY u(id, place)) c
     WHERE c.id = t.id;
-    UPDATE tasks t SET rank = left(t.rank, length_of_place) WHERE t.id = ANY (crowd);
+    UPDATE tasks t SET rank = left(t.rank, rank_length) WHERE t.id = ANY (task_ids);
 END
 $$;
 
--- The rank right behind a task of the same project, or right before it. Call `make_room` first in the transaction: it
+-- The rank right behind a task of the same project, or right before it. Call `ensure_rank_space` first in the transaction: it
 -- locks the order and makes sure that the rank is not too long.
 CREATE FUNCTION rank_beside(moving uuid, anchor uuid, behind boolean) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = task, pg_temp
@@ -838,7 +843,7 @@ BEGIN
         WHERE t.project_id = beside.project_id AND t.rank > low AND t.id <> moving;
     ELSE
         high := beside.rank;
-        SELECT coalesce(max(t.rank), first_rank(0)) INTO low FROM tasks t
+        SELECT coalesce(max(t.rank), initial_rank(0)) INTO low FROM tasks t
         WHERE t.project_id = beside.project_id AND t.rank < high AND t.id <> moving;
     END IF;
     RETURN left(low, 12) || fraction_between(substr(low, 13),
@@ -848,7 +853,7 @@ $$;
 
 -- Locks the order and spreads the ranks around a task if there is no room beside it, before any row is locked. Spreading
 -- locks many tasks, so it locks the graph first.
-CREATE FUNCTION make_room(moving uuid, anchor uuid, behind boolean) RETURNS void
+CREATE FUNCTION ensure_rank_space(moving uuid, anchor uuid, behind boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
@@ -859,11 +864,11 @@ BEGIN
     IF project IS NULL THEN
         RETURN;
     END IF;
-    PERFORM enter_order(anchor);
+    PERFORM lock_task_order(anchor);
     found := rank_beside(moving, anchor, behind);
-    IF length(found) > longest_rank() THEN
-        PERFORM pg_advisory_xact_lock(graph_lock_key());
-        PERFORM spread_ranks(project, left(found, 12));
+    IF length(found) > max_rank_length() THEN
+        PERFORM pg_advisory_xact_lock(dependency_graph_lock_key());
+        PERFORM rebalance_ranks(project, left(found, 12));
     END IF;
 END
 $$;
@@ -918,22 +923,22 @@ CREATE FUNCTION record_dependency_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
-    was jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
-    becomes jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
-    subject jsonb := coalesce(becomes, was);
-    near uuid := project_of_logged_task((subject ->> 'task_id')::uuid);
-    far uuid := project_of_logged_task((subject ->> 'depends_on_task_id')::uuid);
-    place record;
+    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
+    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
+    changed_row jsonb := coalesce(new_row, old_row);
+    task_project uuid := project_of_logged_task((changed_row ->> 'task_id')::uuid);
+    depends_on_project uuid := project_of_logged_task((changed_row ->> 'depends_on_task_id')::uuid);
+    entry record;
 BEGIN
-    FOR place IN
-        SELECT near AS project_id, far AS other UNION SELECT far, near
+    FOR entry IN
+        SELECT task_project AS project_id, depends_on_project AS other UNION SELECT depends_on_project, task_project
     LOOP
         INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, new_values, actor_id, trace_id)
-        SELECT 'task_dependencies', (subject ->> 'id')::uuid, place.project_id, lower(TG_OP),
-            was || named.other, becomes || named.other, current_user_id(),
+        SELECT 'task_dependencies', (changed_row ->> 'id')::uuid, entry.project_id, lower(TG_OP),
+            old_row || named.other, new_row || named.other, current_user_id(),
             nullif(current_setting('app.trace_id', true), '')
-        FROM (SELECT CASE WHEN place.other <> place.project_id
-            THEN jsonb_build_object('other_project_id', place.other) ELSE '{}' END AS other) named;
+        FROM (SELECT CASE WHEN entry.other <> entry.project_id
+            THEN jsonb_build_object('other_project_id', entry.other) ELSE '{}' END AS other) named;
     END LOOP;
     RETURN NULL;
 END
@@ -946,7 +951,7 @@ CREATE TRIGGER task_dependencies_change_trigger
 
 -- The edges from these tasks to what they wait for, whoever asks, and whether that is open. A parent waits for its
 -- subtasks; `relates_to` and `duplicates` point like `blocks`.
-CREATE FUNCTION awaited_by(task_ids uuid[])
+CREATE FUNCTION outgoing_edges(task_ids uuid[])
 RETURNS TABLE (waiting uuid, awaited uuid, kind dependency_type, is_open boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
@@ -963,7 +968,7 @@ AS $$
 $$;
 
 -- The edges to these tasks from what waits for them.
-CREATE FUNCTION waiting_for(task_ids uuid[])
+CREATE FUNCTION incoming_edges(task_ids uuid[])
 RETURNS TABLE (waiting uuid, awaited uuid, kind dependency_type)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
@@ -977,16 +982,16 @@ AS $$
     FROM tasks t WHERE t.id = ANY (task_ids) AND t.parent_task_id IS NOT NULL
 $$;
 
--- The edges around a task in one direction, level by level, at most `most`. Runs as the caller: a task that they may not
+-- The edges around a task in one direction, level by level, at most `max_edges`. Runs as the caller: a task that they may not
 -- see ends its branch. STABLE, so that all levels are read from one snapshot.
-CREATE FUNCTION edges_around(origin uuid, towards_awaited boolean, kinds dependency_type[], depth integer, most integer)
+CREATE FUNCTION edges_around(origin uuid, towards_awaited boolean, kinds dependency_type[], depth integer, max_edges integer)
 RETURNS TABLE (waiting uuid, awaited uuid, kind dependency_type)
 LANGUAGE plpgsql STABLE SET search_path = task, pg_temp
 AS $$
 DECLARE
     seen uuid[] := ARRAY[origin];
     frontier uuid[] := ARRAY[origin];
-    room integer := most;
+    remaining integer := max_edges;
     found_waiting uuid[];
     found_awaited uuid[];
     found_kinds dependency_type[];
@@ -995,16 +1000,16 @@ BEGIN
         IF towards_awaited THEN
             SELECT array_agg(e.waiting), array_agg(e.awaited), array_agg(e.kind)
             INTO found_waiting, found_awaited, found_kinds
-            FROM (SELECT a.* FROM awaited_by(frontier) a WHERE a.kind = ANY (kinds) ORDER BY 1, 2, 3 LIMIT room) e;
+            FROM (SELECT a.* FROM outgoing_edges(frontier) a WHERE a.kind = ANY (kinds) ORDER BY 1, 2, 3 LIMIT remaining) e;
         ELSE
             SELECT array_agg(e.waiting), array_agg(e.awaited), array_agg(e.kind)
             INTO found_waiting, found_awaited, found_kinds
-            FROM (SELECT w.* FROM waiting_for(frontier) w WHERE w.kind = ANY (kinds) ORDER BY 1, 2, 3 LIMIT room) e;
+            FROM (SELECT w.* FROM incoming_edges(frontier) w WHERE w.kind = ANY (kinds) ORDER BY 1, 2, 3 LIMIT remaining) e;
         END IF;
         EXIT WHEN found_waiting IS NULL;
         RETURN QUERY SELECT * FROM unnest(found_waiting, found_awaited, found_kinds);
-        room := room - cardinality(found_waiting);
-        EXIT WHEN room = 0;
+        remaining := remaining - cardinality(found_waiting);
+        EXIT WHEN remaining = 0;
         SELECT array_agg(t.id) INTO frontier FROM tasks t
         WHERE t.id = ANY (CASE WHEN towards_awaited THEN found_awaited ELSE found_waiting END)
             AND NOT EXISTS (SELECT 1 FROM unnest(seen) s(id) WHERE s.id = t.id);
@@ -1014,16 +1019,16 @@ BEGIN
 END
 $$;
 
--- The edges between open tasks that matter for a project's plan, at most `most`: from the project's tasks to what they
+-- The edges between open tasks that matter for a project's plan, at most `max_edges`: from the project's tasks to what they
 -- wait for, and on through other projects. Runs as the caller, like `edges_around`.
-CREATE FUNCTION edges_of_plan(project uuid, most integer)
+CREATE FUNCTION plan_edges(project uuid, max_edges integer)
 RETURNS TABLE (waiting uuid, awaited uuid, kind dependency_type)
 LANGUAGE plpgsql STABLE SET search_path = task, pg_temp
 AS $$
 DECLARE
     outside uuid[] := '{}';
     frontier uuid[];
-    room integer := most;
+    remaining integer := max_edges;
     found_waiting uuid[];
     found_awaited uuid[];
     found_kinds dependency_type[];
@@ -1033,12 +1038,12 @@ BEGIN
     WHILE frontier IS NOT NULL LOOP
         SELECT array_agg(e.waiting), array_agg(e.awaited), array_agg(e.kind)
         INTO found_waiting, found_awaited, found_kinds
-        FROM (SELECT a.* FROM awaited_by(frontier) a
-              WHERE a.is_open AND a.kind IN ('blocks', 'subtask_of') ORDER BY 1, 2, 3 LIMIT room) e;
+        FROM (SELECT a.* FROM outgoing_edges(frontier) a
+              WHERE a.is_open AND a.kind IN ('blocks', 'subtask_of') ORDER BY 1, 2, 3 LIMIT remaining) e;
         EXIT WHEN found_waiting IS NULL;
         RETURN QUERY SELECT * FROM unnest(found_waiting, found_awaited, found_kinds);
-        room := room - cardinality(found_waiting);
-        EXIT WHEN room = 0;
+        remaining := remaining - cardinality(found_waiting);
+        EXIT WHEN remaining = 0;
         SELECT array_agg(t.id) INTO frontier FROM tasks t
         WHERE t.id = ANY (found_awaited) AND t.project_id <> project
             AND NOT EXISTS (SELECT 1 FROM unnest(outside) o(id) WHERE o.id = t.id);
@@ -1051,7 +1056,7 @@ $$;
 
 -- The key is one word (`daf-42`) and has the weight of the title (A); the description weighs less (D). A description with
 -- more different words than a tsvector can hold (1 MiB) is indexed by its beginning.
-CREATE FUNCTION task_words(key text, title text, description text) RETURNS tsvector
+CREATE FUNCTION task_search_vector(key text, title text, description text) RETURNS tsvector
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -1069,37 +1074,37 @@ END
 $$;
 
 -- The query of a text: web search syntax, or a task's key.
-CREATE FUNCTION asked_words(asked text) RETURNS tsquery
+CREATE FUNCTION parse_search_query(query text) RETURNS tsquery
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN CASE WHEN asked ~* '^\s*[a-z][a-z0-9]{1,9}-[1-9][0-9]*\s*$'
-    THEN websearch_to_tsquery('english', asked) || quote_literal(lower(btrim(asked)))::tsquery
-    ELSE websearch_to_tsquery('english', asked) END;
+RETURN CASE WHEN query ~* '^\s*[a-z][a-z0-9]{1,9}-[1-9][0-9]*\s*$'
+    THEN websearch_to_tsquery('english', query) || quote_literal(lower(btrim(query)))::tsquery
+    ELSE websearch_to_tsquery('english', query) END;
 
-CREATE FUNCTION index_task() RETURNS trigger
+CREATE FUNCTION update_task_search() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
-    INSERT INTO task_search (task_id, project_id, words)
-    VALUES (NEW.id, NEW.project_id, task_words(NEW.key, NEW.title, coalesce(NEW.description, '')))
-    ON CONFLICT (task_id) DO UPDATE SET words = excluded.words;
+    INSERT INTO task_search (task_id, project_id, search_vector)
+    VALUES (NEW.id, NEW.project_id, task_search_vector(NEW.key, NEW.title, coalesce(NEW.description, '')))
+    ON CONFLICT (task_id) DO UPDATE SET search_vector = excluded.search_vector;
     RETURN NULL;
 END
 $$;
-CREATE TRIGGER tasks_words_trigger
-    AFTER INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION index_task();
-CREATE TRIGGER tasks_changed_words_trigger
+CREATE TRIGGER tasks_search_insert_trigger
+    AFTER INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION update_task_search();
+CREATE TRIGGER tasks_search_update_trigger
     AFTER UPDATE OF title, description, key ON tasks
     FOR EACH ROW WHEN (
         (NEW.title, NEW.description, NEW.key) IS DISTINCT FROM (OLD.title, OLD.description, OLD.key)
     )
-    EXECUTE FUNCTION index_task();
+    EXECUTE FUNCTION update_task_search();
 
 -- Lists
 
 -- What each condition of a filter means. The function is neither SECURITY DEFINER nor has settings, so the planner inlines
 -- it into the query around it: a condition that is NULL vanishes, each other may use its index. Its body is text, because
 -- BEGIN ATOMIC would fix the columns of `t.*`, and a new column of `tasks` would break every list.
-CREATE FUNCTION tasks_like(f task_filter) RETURNS SETOF tasks
+CREATE FUNCTION filter_tasks(f task_filter) RETURNS SETOF tasks
 LANGUAGE sql STABLE
 AS $$
     SELECT t.* FROM task.tasks t
@@ -1134,7 +1139,7 @@ $$;
 
 -- Those of these projects, or of all if NULL, whose tasks the caller may read: what the policies ask, and the permission
 -- `task_read`, which a member may have lost.
-CREATE FUNCTION readable_projects(wished uuid[]) RETURNS uuid[]
+CREATE FUNCTION readable_projects(project_ids uuid[]) RETURNS uuid[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
@@ -1143,12 +1148,12 @@ BEGIN
         FROM project_access a
         LEFT JOIN project_access_members m ON m.project_id = a.project_id AND m.user_id = current_user_id()
         WHERE a.project_id IN (
-                SELECT unnest(wished)
+                SELECT unnest(project_ids)
                 UNION ALL
-                SELECT o.project_id FROM project_access o WHERE wished IS NULL AND o.visibility <> 'private'
+                SELECT o.project_id FROM project_access o WHERE project_ids IS NULL AND o.visibility <> 'private'
                 UNION ALL
                 SELECT o.project_id FROM project_access_members o
-                WHERE wished IS NULL AND o.user_id = current_user_id())
+                WHERE project_ids IS NULL AND o.user_id = current_user_id())
             AND NOT a.deleted
             AND current_user_id() IS NOT NULL
             AND (a.visibility = 'public'
@@ -1158,79 +1163,79 @@ BEGIN
 END
 $$;
 
--- The descendants of a task in these projects; more than `most` are refused.
-CREATE FUNCTION tasks_below(ancestor uuid, projects uuid[]) RETURNS uuid[]
+-- The descendants of a task in these projects; more than `max_tasks` are refused.
+CREATE FUNCTION descendant_task_ids(ancestor uuid, projects uuid[]) RETURNS uuid[]
 LANGUAGE plpgsql STABLE SET search_path = task, pg_temp
 AS $$
 DECLARE
-    most CONSTANT integer := 10000;
+    max_tasks CONSTANT integer := 10000;
     below uuid[] := '{}';
     frontier uuid[] := ARRAY[ancestor];
 BEGIN
     LOOP
         frontier := ARRAY(
             SELECT t.id FROM tasks t
-            WHERE t.parent_task_id = ANY (frontier) AND t.project_id = ANY (projects) LIMIT most + 1);
+            WHERE t.parent_task_id = ANY (frontier) AND t.project_id = ANY (projects) LIMIT max_tasks + 1);
         EXIT WHEN cardinality(frontier) = 0;
         below := below || frontier;
-        IF cardinality(below) > most THEN
-            RAISE EXCEPTION 'more than % tasks are below this one', most
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'subtree_is_small';
+        IF cardinality(below) > max_tasks THEN
+            RAISE EXCEPTION 'more than % tasks are below this one', max_tasks
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'subtree_size_limit';
         END IF;
     END LOOP;
     RETURN below;
 END
 $$;
 
--- The ids of up to `most` tasks that pass a filter and that the caller may read. `ordering` is `created`, `updated`,
+-- The ids of up to `max_tasks` tasks that pass a filter and that the caller may read. `ordering` is `created`, `updated`,
 -- `rank`, `priority`, `due`, `title`, `number`, or NULL for none; a page starts after the task with the key `after_key` in
 -- that order and the id `after_id`.
 --
 -- Under row-level security PostgreSQL uses no index for conditions on status, priority, tags, words or metadata, because
 -- their operators are not leakproof. So this function reads as the owner, checks access once per project, and returns
--- only ids: the caller reads the rows under the policies. The SQL is built from the constants below; values are
+-- only ids: the caller reads the rows under the policies. The SQL is built from the constants descendants; values are
 -- parameters. Each call is planned for its values, so that rare and frequent values and small and large projects get
 -- their own plans.
 CREATE FUNCTION find_tasks(
-    filter jsonb, ordering text, descending boolean, after_key text, after_id uuid, most integer
+    filter jsonb, ordering text, descending boolean, after_key text, after_id uuid, max_tasks integer
 ) RETURNS SETOF uuid
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50 SET search_path = task, pg_temp
 AS $$
 DECLARE
     f task_filter := jsonb_populate_record(NULL::task_filter, filter);
     projects uuid[] := readable_projects(f.project_ids);
-    below uuid[] := CASE WHEN f.ancestor_task_id IS NOT NULL THEN tasks_below(f.ancestor_task_id, projects) END;
+    descendants uuid[] := CASE WHEN f.ancestor_task_id IS NOT NULL THEN descendant_task_ids(f.ancestor_task_id, projects) END;
     is_plain boolean := NOT EXISTS (
         SELECT 1 FROM jsonb_each(filter) e WHERE e.key <> 'project_ids' AND e.value NOT IN ('null', 'false'));
-    key text := CASE ordering
+    sort_key text := CASE ordering
         WHEN 'created' THEN 't.created_at' WHEN 'updated' THEN 't.updated_at' WHEN 'rank' THEN 't.rank'
         WHEN 'priority' THEN 't.priority' WHEN 'due' THEN 'coalesce(t.due_date, ''infinity'')'
         WHEN 'title' THEN 'lower(t.title)' WHEN 'number' THEN 't.number' END;
-    given text := CASE ordering
+    after_value text := CASE ordering
         WHEN 'rank' THEN '$5' WHEN 'priority' THEN '$5::task_priority' WHEN 'title' THEN 'lower($5)'
         WHEN 'number' THEN '$5::bigint' ELSE '$5::timestamptz' END;
     direction text := CASE WHEN descending THEN 'DESC' ELSE 'ASC' END;
-    beyond text := CASE WHEN descending THEN '<' ELSE '>' END;
-    source text := CASE WHEN is_plain THEN ' FROM tasks t' ELSE ' FROM tasks_like($1) t' END
-        || CASE WHEN f.asked IS NULL THEN '' ELSE
-            ' JOIN task_search s ON s.task_id = t.id AND s.words @@ asked_words($7)' END;
-    place text := CASE WHEN cardinality(projects) = 1 THEN ' WHERE t.project_id = $2[1]'
+    comparison text := CASE WHEN descending THEN '<' ELSE '>' END;
+    source text := CASE WHEN is_plain THEN ' FROM tasks t' ELSE ' FROM filter_tasks($1) t' END
+        || CASE WHEN f.search_text IS NULL THEN '' ELSE
+            ' JOIN task_search s ON s.task_id = t.id AND s.search_vector @@ parse_search_query($7)' END;
+    project_condition text := CASE WHEN cardinality(projects) = 1 THEN ' WHERE t.project_id = $2[1]'
         ELSE ' WHERE t.project_id = ANY ($2)' END;
-    conditions text := CASE WHEN below IS NULL THEN '' ELSE ' AND t.id = ANY ($3)' END
-        || CASE WHEN after_id IS NULL THEN '' ELSE format(' AND (%s, t.id) %s (%s, $6)', key, beyond, given) END;
-    arrangement text := CASE WHEN key IS NULL THEN '' ELSE format(' ORDER BY %s %s, t.id %2$s', key, direction) END;
-    query text := 'SELECT t.id' || source || place || conditions || arrangement;
+    conditions text := CASE WHEN descendants IS NULL THEN '' ELSE ' AND t.id = ANY ($3)' END
+        || CASE WHEN after_id IS NULL THEN '' ELSE format(' AND (%s, t.id) %s (%s, $6)', sort_key, comparison, after_value) END;
+    order_clause text := CASE WHEN sort_key IS NULL THEN '' ELSE format(' ORDER BY %s %s, t.id %2$s', sort_key, direction) END;
+    query text := 'SELECT t.id' || source || project_condition || conditions || order_clause;
 BEGIN
-    IF NOT is_plain AND key IS NOT NULL THEN
+    IF NOT is_plain AND sort_key IS NOT NULL THEN
         -- Planned for 1,000 rows, but read only as far as needed. PostgreSQL overestimates rare values: for a small
         -- limit it would scan the index of the order past nearly all rows to find a handful.
         query := 'WITH found AS MATERIALIZED (' || query || ' LIMIT greatest($4, 1000)) SELECT id FROM found';
-    ELSIF cardinality(projects) > 1 AND key IS NOT NULL THEN
+    ELSIF cardinality(projects) > 1 AND sort_key IS NOT NULL THEN
         -- The first of each project, and of these the first.
         query := 'SELECT t.id FROM unnest($2) p(id) CROSS JOIN LATERAL (SELECT t.*' || source
-            || ' WHERE t.project_id = p.id' || conditions || arrangement || ' LIMIT $4) t' || arrangement;
+            || ' WHERE t.project_id = p.id' || conditions || order_clause || ' LIMIT $4) t' || order_clause;
     END IF;
-    RETURN QUERY EXECUTE query || ' LIMIT $4' USING f, projects, below, most, after_key, after_id, f.asked;
+    RETURN QUERY EXECUTE query || ' LIMIT $4' USING f, projects, descendants, max_tasks, after_key, after_id, f.search_text;
 END
 $$;
 
@@ -1265,7 +1270,7 @@ DECLARE
     state jsonb;
 BEGIN
     IF states @> '[{"deleted": true}]' THEN
-        PERFORM pg_advisory_xact_lock(graph_lock_key());
+        PERFORM pg_advisory_xact_lock(dependency_graph_lock_key());
     END IF;
     FOR state IN SELECT value FROM jsonb_array_elements(states) ORDER BY value ->> 'project_id' LOOP
         INSERT INTO project_access AS a (project_id, revision, deleted, visibility, status, name)
@@ -1299,7 +1304,7 @@ LANGUAGE plpgsql SET search_path = task, pg_temp
 AS $$
 DECLARE
     item jsonb;
-    broken text;
+    violated text;
     detail text;
 BEGIN
     FOR item IN SELECT value FROM jsonb_array_elements(items) LOOP
@@ -1312,16 +1317,16 @@ BEGIN
             ON CONFLICT (task_id, depends_on_task_id) DO NOTHING;
             outcome := CASE WHEN FOUND THEN 'created' ELSE 'unchanged' END;
         EXCEPTION WHEN integrity_constraint_violation THEN
-            GET STACKED DIAGNOSTICS broken = CONSTRAINT_NAME, detail = PG_EXCEPTION_DETAIL;
+            GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME, detail = PG_EXCEPTION_DETAIL;
             outcome := 'refused';
-            reason := CASE broken
+            reason := CASE violated
                 WHEN 'no_dependency_cycle' THEN 'would close a cycle' || coalesce(': ' || (
                     SELECT string_agg(t.title, ' -> ' ORDER BY p.step)
                     FROM unnest(string_to_array(detail, ',')::uuid[]) WITH ORDINALITY p(id, step) JOIN tasks t USING (id)), '')
                 WHEN 'chk_no_self_dependency' THEN 'a task cannot depend on itself'
                 WHEN 'task_dependencies_task_id_fkey' THEN 'task_id names no task'
                 WHEN 'task_dependencies_depends_on_task_id_fkey' THEN 'depends_on_task_id names no task'
-                ELSE 'breaks the rule ' || broken
+                ELSE 'breaks the rule ' || violated
             END;
         END;
         RETURN NEXT;
@@ -1337,27 +1342,26 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
     item record;
-    had text;
+    current_key text;
 BEGIN
-    -- The lock of make_project_key.
-    PERFORM pg_advisory_xact_lock(7236277130242);
+    PERFORM pg_advisory_xact_lock(project_keys_lock_key());
     FOR item IN
         SELECT i.* FROM jsonb_to_recordset(items) AS i(line bigint, project_id uuid, key text, last_number bigint)
         ORDER BY i.project_id, i.line
     LOOP
         line := item.line;
         reason := '';
-        SELECT n.key INTO had FROM project_numbers n WHERE n.project_id = item.project_id;
+        SELECT n.key INTO current_key FROM project_numbers n WHERE n.project_id = item.project_id;
         IF NOT EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = item.project_id AND NOT a.deleted) THEN
             outcome := 'refused';
             reason := 'project_id names no project';
-        ELSIF had = item.key THEN
+        ELSIF current_key = item.key THEN
             outcome := 'unchanged';
             UPDATE project_numbers n SET last_number = item.last_number
             WHERE n.project_id = item.project_id AND n.last_number < item.last_number;
-        ELSIF had IS NOT NULL THEN
+        ELSIF current_key IS NOT NULL THEN
             outcome := 'refused';
-            reason := 'the project has the key ' || had;
+            reason := 'the project has the key ' || current_key;
         ELSIF EXISTS (SELECT 1 FROM project_numbers n WHERE n.key = item.key) THEN
             outcome := 'refused';
             reason := 'key is taken';
@@ -1469,26 +1473,26 @@ GRANT EXECUTE ON FUNCTION current_user_id() TO task_service, task_worker;
 GRANT SELECT, INSERT ON idempotency_keys TO task_service;
 GRANT SELECT, DELETE ON idempotency_keys TO task_worker;
 GRANT SELECT ON change_log, change_log_horizon TO task_worker;
-GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_standing() TO task_worker;
+GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_status() TO task_worker;
 
 -- Constraints are checked as the role that writes.
-GRANT EXECUTE ON FUNCTION first_rank(bigint) TO task_service, task_worker;
+GRANT EXECUTE ON FUNCTION initial_rank(bigint) TO task_service, task_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON tasks TO task_service;
 GRANT SELECT, INSERT, DELETE ON task_dependencies TO task_service;
 GRANT SELECT ON task_search, project_numbers, project_access, project_access_members, change_log, change_log_horizon
     TO task_service;
-GRANT EXECUTE ON FUNCTION graph_lock_key(), enter_graph(uuid, boolean), complete_task(uuid),
-    take_task_numbers(uuid[], text[], bigint[]), set_project_key(uuid, text), rank_beside(uuid, uuid, boolean),
-    make_room(uuid, uuid, boolean), project_of_task(uuid), project_of_task_key(text), project_of_logged_task(uuid),
-    awaited_by(uuid[]), waiting_for(uuid[]), edges_around(uuid, boolean, dependency_type[], integer, integer),
-    edges_of_plan(uuid, integer), asked_words(text), find_tasks(jsonb, text, boolean, text, uuid, integer),
+GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), lock_dependency_graph(uuid, boolean), complete_task(uuid),
+    allocate_task_numbers(uuid[], text[], bigint[]), set_project_key(uuid, text), rank_beside(uuid, uuid, boolean),
+    ensure_rank_space(uuid, uuid, boolean), project_of_task(uuid), project_of_task_key(text), project_of_logged_task(uuid),
+    outgoing_edges(uuid[]), incoming_edges(uuid[]), edges_around(uuid, boolean, dependency_type[], integer, integer),
+    plan_edges(uuid, integer), parse_search_query(text), find_tasks(jsonb, text, boolean, text, uuid, integer),
     is_member(uuid, uuid) TO task_service;
 
 -- The worker follows the project service and imports tasks.
 GRANT SELECT, INSERT, DELETE ON tasks, task_dependencies TO task_worker;
 GRANT SELECT, DELETE ON project_numbers TO task_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON project_access, project_access_members, feed_positions TO task_worker;
-GRANT EXECUTE ON FUNCTION graph_lock_key(), take_task_numbers(uuid[], text[], bigint[]), project_of_task(uuid),
+GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), allocate_task_numbers(uuid[], text[], bigint[]), project_of_task(uuid),
     project_of_task_key(text), project_of_logged_task(uuid), delete_project_tasks(uuid), apply_project_access(jsonb),
     import_task_dependencies(jsonb), import_project_keys(jsonb) TO task_worker;

@@ -13,7 +13,7 @@ use crate::telemetry;
 #[derive(QueryableByName)]
 pub(super) struct Standing {
     #[diesel(sql_type = Text)]
-    work: String,
+    job: String,
     /// Seconds since it last began.
     #[diesel(sql_type = Double)]
     age: f64,
@@ -23,8 +23,7 @@ pub(super) struct Standing {
 
 /// As `dafnck.maintenance.age` and `dafnck.maintenance.failed`.
 pub(super) fn measure(standings: &Seen<Standing>, schema: &'static str) {
-    let names =
-        move |it: &Standing| [KeyValue::new("schema", schema), KeyValue::new("work", it.work.clone())];
+    let names = move |it: &Standing| [KeyValue::new("schema", schema), KeyValue::new("work", it.job.clone())];
     let ages = standings.clone();
     telemetry::meter()
         .f64_observable_gauge("dafnck.maintenance.age")
@@ -40,6 +39,6 @@ pub(super) fn measure(standings: &Seen<Standing>, schema: &'static str) {
 }
 
 pub(super) async fn look(mut conn: &AsyncPgConnection, schema: &str) -> Result<Vec<Standing>> {
-    let query = sql_query(format!("SELECT work, age, failed FROM {schema}.maintenance_standing()"));
+    let query = sql_query(format!("SELECT job, age, failed FROM {schema}.maintenance_status()"));
     Ok(query.load(&mut conn).await?)
 }

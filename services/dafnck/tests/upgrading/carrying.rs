@@ -117,7 +117,7 @@ async fn tasks_and_their_dependencies_are_carried_through_every_release() {
     );
     assert_eq!(task.count("tasks WHERE title LIKE 'waits %' AND status = 'blocked'").await, generations);
     assert_eq!(
-        task.count("task_search s JOIN task.tasks t ON t.id = s.task_id WHERE s.words @@ to_tsquery('english', 'waits')")
+        task.count("task_search s JOIN task.tasks t ON t.id = s.task_id WHERE s.search_vector @@ to_tsquery('english', 'waits')")
             .await,
         generations
     );

@@ -165,7 +165,7 @@ impl From<Task> for pb::Task {
             key: task.key,
             number: task.number,
             rank: task.rank,
-            held: task.held,
+            held: task.manually_blocked,
         }
     }
 }

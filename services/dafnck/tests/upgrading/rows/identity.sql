@@ -9,11 +9,11 @@ VALUES ('00000000-0000-7000-9000-00000000{n}', '00000000-0000-7000-8000-00000000
     now() + interval '1 hour', '192.0.2.7', 'a browser', now() + interval '30 days');
 INSERT INTO identity.user_session_rotations (refresh_token, session_id)
 VALUES ('former {n}', '00000000-0000-7000-9000-00000000{n}');
-INSERT INTO identity.mail_outbox (id, kind, recipient, about, parameters, expires_at, next_attempt_at)
+INSERT INTO identity.mail_outbox (id, kind, recipient, entity_id, parameters, expires_at, next_attempt_at)
 VALUES (gen_random_uuid(), 'verify_email', 'olga{n}@example.org', '00000000-0000-7000-8000-00000000{n}', '{"n": 1}', now() + interval '1 day', now());
 INSERT INTO identity.account_codes (id, user_id, purpose, code_hash, email, created_at, expires_at)
 VALUES (gen_random_uuid(), '00000000-0000-7000-8000-00000000{n}', 'verify_email', 'hash {n}', 'olga{n}@example.org', now(), now() + interval '1 day');
-INSERT INTO identity.user_second_factors (user_id, totp_secret, begun_at, confirmed_at, last_used_step)
+INSERT INTO identity.user_second_factors (user_id, totp_secret, created_at, confirmed_at, last_used_step)
 VALUES ('00000000-0000-7000-8000-00000000{n}', 'sealed:test.c2VjcmV0', now(), now(), 7);
 INSERT INTO identity.user_recovery_codes (user_id, code_hash) VALUES ('00000000-0000-7000-8000-00000000{n}', '\x00');
 INSERT INTO identity.second_factor_challenges (token_hash, user_id, expires_at)
