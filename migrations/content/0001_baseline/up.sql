@@ -1,5 +1,5 @@
--- The content service's schema: documents, their versions and search, files and their bytes, and a copy of who may access
--- which project.
+-- The content service's schema: documents, their versions and search, files and their bytes, and a copy of who may
+-- access which project.
 
 -- == Roles ==
 
@@ -69,8 +69,8 @@ CREATE TABLE blobs (
     sha256 CHAR(64) NOT NULL CONSTRAINT uq_blobs_sha256 UNIQUE,
     size BIGINT NOT NULL CONSTRAINT chk_blob_size_positive CHECK (size > 0),
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-    -- When an attachment of it was last deleted or was about to be created. The garbage collector looks at the blob once
-    -- after the grace period and deletes it if no attachment refers to it.
+    -- When an attachment of it was last deleted or was about to be created. The garbage collector looks at the blob
+    -- once after the grace period and deletes it if no attachment refers to it.
     released_at TIMESTAMP WITH TIME ZONE
 );
 
@@ -122,7 +122,7 @@ CREATE TABLE uploads (
 ) WITH (autovacuum_vacuum_scale_factor = 0.05);
 
 -- Objects of the store. A row exists before its object is written and until it is deleted. A path is used once: a
--- deletion never hits an object that somebody has begun to use.
+-- deletion never hits an object that is in use again.
 CREATE TABLE stored_parts (
     id UUID PRIMARY KEY,
     path TEXT NOT NULL CONSTRAINT uq_stored_parts_path UNIQUE,
@@ -135,21 +135,23 @@ CREATE TABLE stored_parts (
     state TEXT DEFAULT 'pending' NOT NULL CONSTRAINT chk_part_state CHECK (state IN ('pending', 'stored', 'garbage')),
     changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT chk_part_owner CHECK (
-        CASE state WHEN 'garbage' THEN num_nonnulls(upload_id, blob_id) = 0 ELSE num_nonnulls(upload_id, blob_id) = 1 END
+        CASE state WHEN 'garbage' THEN num_nonnulls(upload_id, blob_id) = 0
+            ELSE num_nonnulls(upload_id, blob_id) = 1 END
     )
 ) WITH (autovacuum_vacuum_scale_factor = 0.05);
 
--- The search vectors of documents. In a table of their own, so that a change of status or tags does not index the content
--- again and reading documents does not load them.
+-- The search vectors of documents. In a table of their own, so that a change of status or tags does not index the
+-- content again and reading documents does not load them.
 CREATE TABLE document_search (
     document_id UUID PRIMARY KEY REFERENCES documents(id) ON DELETE CASCADE,
     project_id UUID NOT NULL,
     search_vector TSVECTOR NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05);
 
--- The copy of who may access which project, fed by the project service. A higher revision replaces a lower one. A deleted
--- project keeps its row, so that an older state that arrives late does not restore it. A new snapshot begins by setting
--- all revisions to 0, so that it replaces everything, and ends by marking the projects that it does not contain as deleted.
+-- The copy of who may access which project, fed by the project service. A higher revision replaces a lower one. A
+-- deleted project keeps its row, so that an older state that arrives late does not restore it. A new snapshot begins by
+-- setting all revisions to 0, so that it replaces everything, and ends by marking the projects that it does not contain
+-- as deleted.
 CREATE TABLE project_access (
     project_id UUID PRIMARY KEY,
     revision BIGINT NOT NULL,
@@ -174,8 +176,8 @@ CREATE TABLE feed_positions (
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 100);
 
 -- Every change of a row, written in the transaction of the change. Readers order by (transaction_id, position) and stop
--- below their snapshot's xmin: `position` alone is assigned before commit, so a reader would miss rows that commit late.
--- Rows are deleted from the old end. Frequent vacuums keep pages all-visible, so that feeds scan only the index.
+-- below their snapshot's xmin: `position` alone is assigned before commit, so a reader would miss rows that commit
+-- late. Rows are deleted from the old end. Frequent vacuums keep pages all-visible, so that feeds scan only the index.
 CREATE TABLE change_log (
     transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
     position BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -274,8 +276,8 @@ BEGIN
 END;
 $$ LANGUAGE plpgsql;
 
--- Writes the change log. Arguments: the column with the project's id ('' for none), then the columns to omit because they
--- are secret or large. Runs as the owner: a role that may change a row may not write, read or skip the log.
+-- Writes the change log. Arguments: the column with the project's id ('' for none), then the columns to omit because
+-- they are secret or large. Runs as the owner: a role that may change a row may not write, read or skip the log.
 CREATE FUNCTION record_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
 AS $$
@@ -440,9 +442,9 @@ CREATE TRIGGER documents_search_update_trigger
     EXECUTE FUNCTION update_document_search();
 
 -- The ids of matching documents in one project, or in all if NULL, that the caller may read. Under row-level security
--- PostgreSQL would not use the index, because the operator is not leakproof. So this function reads as the owner, checks
--- what the policies check, and returns only ids: the caller reads the rows under the policies. It also checks the
--- permission `document_read`, which a member may have lost.
+-- PostgreSQL would not use the index, because the operator is not leakproof. So this function reads as the owner,
+-- checks what the policies check, and returns only ids: the caller reads the rows under the policies. It also checks
+-- the permission `document_read`, which a member may have lost.
 CREATE FUNCTION search_documents(query tsquery, project uuid) RETURNS SETOF uuid
 LANGUAGE sql STABLE SECURITY DEFINER ROWS 1000 SET search_path = content, pg_temp
 AS $$
@@ -478,9 +480,9 @@ BEGIN
 END
 $$;
 
--- Records that a part of the caller's upload is written, and moves the upload from `old_size` to `new_size` bytes. False
--- if the upload is not at `old_size`: then the part is garbage. An earlier part at the same offset held the beginning of this one and
--- becomes garbage. May register the next part as well, to save a round trip.
+-- Records that a part of the caller's upload is written, and moves the upload from `old_size` to `new_size` bytes.
+-- False if the upload is not at `old_size`: then the part is garbage. An earlier part at the same offset held the
+-- beginning of this one and becomes garbage. May register the next part as well, to save a round trip.
 CREATE FUNCTION commit_part(
     upload uuid, part uuid, old_size bigint, new_size bigint, new_digest bytea, detected_type text, at timestamptz,
     expires timestamptz, next_part uuid, next_path text
@@ -491,7 +493,8 @@ DECLARE
     start bigint;
 BEGIN
     PERFORM 1 FROM uploads
-    WHERE id = upload AND uploader_id = current_user_id() AND state = 'open' AND committed_size = old_size AND expires_at > at
+    WHERE id = upload AND uploader_id = current_user_id() AND state = 'open' AND committed_size = old_size
+        AND expires_at > at
     FOR UPDATE;
     IF NOT FOUND THEN
         UPDATE stored_parts p SET state = 'garbage', upload_id = NULL, size = new_size - position, changed_at = at
@@ -518,9 +521,9 @@ BEGIN
 END
 $$;
 
--- Completes the caller's upload and returns the blob of its bytes and the path of its first part; no row if the upload is
--- not at `expected_size` bytes. Bytes that exist already are stored once, but nobody learns whether they did: no role of requests
--- may read blobs. Locks the blob until the transaction ends.
+-- Completes the caller's upload and returns the blob of its bytes and the path of its first part; no row if the upload
+-- is not at `expected_size` bytes. Bytes that exist already are stored once, but no caller learns whether they did: no
+-- role of requests may read blobs. Locks the blob until the transaction ends.
 CREATE FUNCTION complete_upload(upload uuid, expected_size bigint, hash text, at timestamptz)
 RETURNS TABLE (blob_id uuid, storage_path text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
@@ -542,7 +545,8 @@ BEGIN
         WHERE p.upload_id = upload AND p.state = 'stored';
     END IF;
     UPDATE stored_parts p SET state = 'garbage', upload_id = NULL, changed_at = at WHERE p.upload_id = upload;
-    RETURN QUERY SELECT stored_blob, p.path FROM stored_parts p WHERE p.blob_id = stored_blob ORDER BY p.position LIMIT 1;
+    RETURN QUERY SELECT stored_blob, p.path FROM stored_parts p
+        WHERE p.blob_id = stored_blob ORDER BY p.position LIMIT 1;
 END
 $$;
 
@@ -562,10 +566,11 @@ END
 $$;
 
 -- One round of the garbage collector: expires uploads, deletes those that were closed long ago, and marks parts that
--- nothing refers to as garbage. Returns how many rows it handled. A blob is locked before its references are counted: an
--- upload of the same bytes either precedes and is counted, or waits and creates a blob of its own.
-CREATE FUNCTION collect_garbage(at timestamptz, released_before timestamptz, closed_before timestamptz, max_rows integer)
-RETURNS bigint
+-- nothing refers to as garbage. Returns how many rows it handled. A blob is locked before its references are counted:
+-- an upload of the same bytes either precedes and is counted, or waits and creates a blob of its own.
+CREATE FUNCTION collect_garbage(
+    at timestamptz, released_before timestamptz, closed_before timestamptz, max_rows integer
+) RETURNS bigint
 LANGUAGE plpgsql SET search_path = content, pg_temp
 AS $$
 DECLARE
@@ -604,8 +609,8 @@ $$;
 
 -- Project access
 
--- The projects of documents, attachments and uploads, whoever asks: the service needs them to find out whether its copy of
--- that project's access is recent enough.
+-- The projects of documents, attachments and uploads, for any caller: the service needs them to find out whether its
+-- copy of that project's access is recent enough.
 CREATE FUNCTION project_of_document(document_uuid uuid) RETURNS uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = content, pg_temp
 AS $$
@@ -743,8 +748,8 @@ CREATE POLICY version_insert_policy ON document_versions FOR INSERT TO applicati
                 WHERE d.id = document_id AND m.user_id = current_user_id())
     );
 
--- An upload is visible to its uploader while they are a member, and its parts with it; the parts of a blob to whoever sees
--- an attachment of it. Blobs are visible to no request.
+-- An upload is visible to its uploader while they are a member, and its parts with it; the parts of a blob to whoever
+-- sees an attachment of it. Blobs are visible to no request.
 CREATE POLICY upload_policy ON uploads FOR ALL TO application_role
     USING (uploader_id = current_user_id()
         AND EXISTS (SELECT 1 FROM project_access_members m

@@ -167,8 +167,8 @@ CREATE TABLE mail_outbox (
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 100);
 
 -- Every change of a row, written in the transaction of the change. Readers order by (transaction_id, position) and stop
--- below their snapshot's xmin: `position` alone is assigned before commit, so a reader would miss rows that commit late.
--- Rows are deleted from the old end. Frequent vacuums keep pages all-visible, so that feeds scan only the index.
+-- below their snapshot's xmin: `position` alone is assigned before commit, so a reader would miss rows that commit
+-- late. Rows are deleted from the old end. Frequent vacuums keep pages all-visible, so that feeds scan only the index.
 CREATE TABLE change_log (
     transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
     position BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -268,8 +268,8 @@ BEGIN
 END;
 $$ LANGUAGE plpgsql;
 
--- Writes the change log. Arguments: the column with the project's id ('' for none), then the columns to omit because they
--- are secret or large. Runs as the owner: a role that may change a row may not write, read or skip the log.
+-- Writes the change log. Arguments: the column with the project's id ('' for none), then the columns to omit because
+-- they are secret or large. Runs as the owner: a role that may change a row may not write, read or skip the log.
 CREATE FUNCTION record_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
@@ -374,8 +374,8 @@ BEGIN ATOMIC
     FROM jsonb_array_elements(events) event;
 END;
 
--- Rejects an email address or username that another account has before anything is written. With the unique index alone,
--- two users who swap their names would deadlock. Imports set no current user and skip what is taken.
+-- Rejects an email address or username that another account has before anything is written. With the unique index
+-- alone, two users who swap their names would deadlock. Imports set no current user and skip what is taken.
 CREATE FUNCTION check_login_available() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
@@ -452,7 +452,8 @@ AS $$
 BEGIN
     PERFORM FROM users u WHERE u.id = owner AND u.password_generation = generation FOR NO KEY UPDATE;
     IF FOUND THEN
-        RETURN QUERY SELECT EXISTS (SELECT 1 FROM user_second_factors f WHERE f.user_id = owner AND f.confirmed_at IS NOT NULL);
+        RETURN QUERY SELECT EXISTS (
+            SELECT 1 FROM user_second_factors f WHERE f.user_id = owner AND f.confirmed_at IS NOT NULL);
     END IF;
 END
 $$;
@@ -499,7 +500,8 @@ AS $$
     WHERE t.token_hash = hash AND t.revoked_at IS NULL AND t.expires_at > at AND u.status = 'active'
 $$;
 
--- The valid session of a refresh token's hash, locked. `rotated_at` is when the token was exchanged before, NULL if never.
+-- The valid session of a refresh token's hash, locked. `rotated_at` is when the token was exchanged before, NULL if
+-- never.
 CREATE FUNCTION find_refresh_token(token_hash text, at timestamptz)
 RETURNS TABLE (id uuid, user_id uuid, created_at timestamptz, rotated_at timestamptz)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = identity, pg_temp
@@ -519,8 +521,8 @@ BEGIN
 END
 $$;
 
--- Ends a user's oldest valid sessions, except `new_session` and the newest `max_others`, and returns the hashes of their tokens.
--- Called by a statement that has locked the user's row, so it sees the sessions of all earlier sign-ins.
+-- Ends a user's oldest valid sessions, except `new_session` and the newest `max_others`, and returns the hashes of
+-- their tokens. Called by a statement that has locked the user's row, so it sees the sessions of all earlier sign-ins.
 CREATE FUNCTION end_oldest_sessions(owner uuid, new_session uuid, max_others integer, at timestamptz) RETURNS text[]
 LANGUAGE plpgsql SET search_path = identity, pg_temp
 AS $$
@@ -556,10 +558,10 @@ $$;
 -- Codes. Each function handles one code: no role that serves requests reads the table. The account is locked before its
 -- codes, in the same order as by a password change.
 
--- Stores a code for the active user with the id `account`, or with the address if no id is given, and queues an email of
--- the kind `email_kind`, unless the code is returned to the caller (`email_kind` is NULL). `address` is what the code proves;
--- the user's own if NULL. Returns no row if there is no such user, but does the same work. If the new address of a user
--- belongs to an account, that account gets the email `address_taken` and the code never works.
+-- Stores a code for the active user with the id `account`, or with the address if no id is given, and queues an email
+-- of the kind `email_kind`, unless the code is returned to the caller (`email_kind` is NULL). `address` is what the
+-- code proves; the user's own if NULL. Returns no row if there is no such user, but does the same work. If the new
+-- address of a user belongs to an account, that account gets the email `address_taken` and the code never works.
 CREATE FUNCTION issue_code(code_id uuid, code_purpose text, hash text, account uuid, address text, email_kind text,
     at timestamptz, until timestamptz)
 RETURNS TABLE (user_id uuid, email varchar, is_taken boolean)
@@ -611,7 +613,8 @@ BEGIN
         RETURN;
     END IF;
     IF code.used_by_request_id IS NULL THEN
-        UPDATE account_codes c SET used_by_request_id = CASE WHEN c.id = code.id THEN request ELSE '00000000-0000-0000-0000-000000000000' END
+        UPDATE account_codes c
+        SET used_by_request_id = CASE WHEN c.id = code.id THEN request ELSE '00000000-0000-0000-0000-000000000000' END
         WHERE c.user_id = code.user_id AND c.used_by_request_id IS NULL
             AND (c.purpose = code_purpose OR code_purpose <> 'verify_email');
     END IF;
@@ -627,11 +630,12 @@ AS $$
     WHERE user_id = current_user_id() AND used_by_request_id IS NULL
 $$;
 
--- Stores a code for an account that is still to be created, and queues an email as `issue_code` does. Returns the account
--- that has the address already, if any, but does the same work: its owner gets the email `address_taken`, and the code
--- never works.
-CREATE FUNCTION issue_sign_up_code(code_id uuid, hash text, address text, email_kind text, at timestamptz, until timestamptz)
-RETURNS uuid
+-- Stores a code for an account that is still to be created, and queues an email as `issue_code` does. Returns the
+-- account that has the address already, if any, but does the same work: its owner gets the email `address_taken`, and
+-- the code never works.
+CREATE FUNCTION issue_sign_up_code(
+    code_id uuid, hash text, address text, email_kind text, at timestamptz, until timestamptz
+) RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
 DECLARE
@@ -650,8 +654,8 @@ BEGIN
 END
 $$;
 
--- Uses a sign-up code and returns its id, which becomes the account's, and the address, which is deleted here. A retry of
--- the request that used it gets the same id, marked as a replay.
+-- Uses a sign-up code and returns its id, which becomes the account's, and the address, which is deleted here. A retry
+-- of the request that used it gets the same id, marked as a replay.
 CREATE FUNCTION redeem_sign_up_code(hash text, request uuid, at timestamptz)
 RETURNS TABLE (id uuid, email varchar, is_replay boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = identity, pg_temp
@@ -829,8 +833,9 @@ GRANT EXECUTE ON FUNCTION append_security_events(jsonb), find_credentials(text),
     replace_own_password_hash(text, text), lock_password_generation(uuid, integer),
     count_challenge_attempt(text, timestamptz, integer), find_bearer_token(text, timestamptz),
     find_refresh_token(text, timestamptz), end_oldest_sessions(uuid, uuid, integer, timestamptz),
-    issue_code(uuid, text, text, uuid, text, text, timestamptz, timestamptz), redeem_code(text, text, uuid, timestamptz),
-    revoke_own_codes(), issue_sign_up_code(uuid, text, text, text, timestamptz, timestamptz),
+    issue_code(uuid, text, text, uuid, text, text, timestamptz, timestamptz),
+    redeem_code(text, text, uuid, timestamptz), revoke_own_codes(),
+    issue_sign_up_code(uuid, text, text, text, timestamptz, timestamptz),
     redeem_sign_up_code(text, uuid, timestamptz), lookup_user(text), lookup_users(uuid[]) TO identity_service;
 
 -- The worker lists, imports and exports accounts, encrypts columns again under a new key, deletes what has expired and
@@ -844,8 +849,9 @@ GRANT SELECT (id, user_id, expires_at, ip_address, user_agent, is_active, create
 GRANT SELECT (id, user_id, name, scopes, created_at, expires_at, last_used_at, revoked_at),
     UPDATE (last_used_at), DELETE ON api_tokens TO identity_worker;
 GRANT SELECT (id, user_id, expires_at), DELETE ON account_codes TO identity_worker;
-GRANT SELECT (user_id, totp_secret, confirmed_at), UPDATE (totp_secret), DELETE ON user_second_factors TO identity_worker;
+GRANT SELECT (user_id, totp_secret, confirmed_at), UPDATE (totp_secret), DELETE ON user_second_factors
+    TO identity_worker;
 GRANT SELECT (user_id), DELETE ON user_recovery_codes, second_factor_challenges TO identity_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON mail_outbox TO identity_worker;
-GRANT EXECUTE ON FUNCTION append_security_events(jsonb), revoke_api_tokens(uuid), delete_expired_codes(timestamptz, integer),
-    set_user_status(uuid, user_status), erase_user(uuid) TO identity_worker;
+GRANT EXECUTE ON FUNCTION append_security_events(jsonb), revoke_api_tokens(uuid),
+    delete_expired_codes(timestamptz, integer), set_user_status(uuid, user_status), erase_user(uuid) TO identity_worker;

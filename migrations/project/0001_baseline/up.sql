@@ -30,8 +30,8 @@ SET LOCAL search_path = project;
 CREATE TYPE project_status AS ENUM ('active', 'completed', 'archived', 'cancelled');
 CREATE TYPE project_visibility AS ENUM ('private', 'internal', 'public');
 CREATE TYPE project_role AS ENUM ('owner', 'admin', 'member', 'viewer');
--- Of transfers of ownership and invitations. A pending one past its expiry counts as expired; its status is set when the
--- next one is made.
+-- Of transfers of ownership and invitations. A pending one past its expiry counts as expired; its status is set when
+-- the next one is made.
 CREATE TYPE offer_status AS ENUM ('pending', 'accepted', 'declined', 'withdrawn', 'expired');
 
 -- == Tables ==
@@ -95,8 +95,8 @@ CREATE TABLE invitations (
     CONSTRAINT chk_accepted_by CHECK ((status = 'accepted') = (accepted_by IS NOT NULL))
 );
 
--- Emails to send: queued in the transaction that causes them, deleted once sent. Rows live for minutes and are updated a
--- few times, so dead rows come fast.
+-- Emails to send: queued in the transaction that causes them, deleted once sent. Rows live for minutes and are updated
+-- a few times, so dead rows come fast.
 CREATE TABLE mail_outbox (
     id UUID PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -110,16 +110,16 @@ CREATE TABLE mail_outbox (
     next_attempt_at TIMESTAMP WITH TIME ZONE NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 100);
 
--- The revision of each project's access, which the other services copy. It outlives the project, so that a copy can tell
--- the deletion from an older state. Updated at every change of access.
+-- The revision of each project's access, which the other services copy. It outlives the project, so that a copy can
+-- tell the deletion from an older state. Updated at every change of access.
 CREATE TABLE access_revisions (
     project_id UUID PRIMARY KEY,
     revision BIGINT NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.05);
 
 -- Every change of a row, written in the transaction of the change. Readers order by (transaction_id, position) and stop
--- below their snapshot's xmin: `position` alone is assigned before commit, so a reader would miss rows that commit late.
--- Rows are deleted from the old end. Frequent vacuums keep pages all-visible, so that feeds scan only the index.
+-- below their snapshot's xmin: `position` alone is assigned before commit, so a reader would miss rows that commit
+-- late. Rows are deleted from the old end. Frequent vacuums keep pages all-visible, so that feeds scan only the index.
 CREATE TABLE change_log (
     transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
     position BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -220,8 +220,8 @@ BEGIN
 END;
 $$ LANGUAGE plpgsql;
 
--- Writes the change log. Arguments: the column with the project's id ('' for none), then the columns to omit because they
--- are secret or large. Runs as the owner: a role that may change a row may not write, read or skip the log.
+-- Writes the change log. Arguments: the column with the project's id ('' for none), then the columns to omit because
+-- they are secret or large. Runs as the owner: a role that may change a row may not write, read or skip the log.
 CREATE FUNCTION record_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
 AS $$

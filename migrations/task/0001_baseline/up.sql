@@ -1,7 +1,7 @@
 -- The task service's schema: tasks, their dependencies, numbers, order and search, and a copy of who may access which
 -- project.
 --
--- Everybody who writes tasks takes locks in one order, so that nobody deadlocks: the order of a project's tasks, the
+-- All writers of tasks take locks in one order, which prevents deadlocks: the order of a project's tasks, the
 -- graph, `project_numbers`, rows of `tasks` by id.
 
 -- == Roles ==
@@ -74,9 +74,9 @@ CREATE TYPE task_filter AS (
 
 -- == Tables ==
 
--- The rank of a new task: its number in twelve digits, so that it comes last without a look at the others. A task that is
--- moved gets the digits of the task before it and a fraction in the digits 0-9, A-Z, a-z. A fraction never ends in 0, so
--- there is always room before it.
+-- The rank of a new task: its number in twelve digits, so that it comes last without a look at the others. A task that
+-- is moved gets the digits of the task before it and a fraction in the digits 0-9, A-Z, a-z. A fraction never ends in
+-- 0, so there is always room before it.
 CREATE FUNCTION initial_rank(number bigint) RETURNS text
 LANGUAGE sql IMMUTABLE RETURN lpad(number::text, 12, '0');
 
@@ -137,8 +137,8 @@ CREATE VIEW task_waits AS
     UNION ALL
     SELECT parent_task_id, id FROM tasks WHERE parent_task_id IS NOT NULL;
 
--- The search vectors of tasks. In a table of their own, so that a change of status or rank does not index the text again
--- and reading tasks does not load them.
+-- The search vectors of tasks. In a table of their own, so that a change of status or rank does not index the text
+-- again and reading tasks does not load them.
 CREATE TABLE task_search (
     task_id UUID PRIMARY KEY REFERENCES tasks(id) ON DELETE CASCADE,
     project_id UUID NOT NULL,
@@ -153,9 +153,10 @@ CREATE TABLE project_numbers (
     last_number BIGINT DEFAULT 0 NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 100);
 
--- The copy of who may access which project, fed by the project service. A higher revision replaces a lower one. A deleted
--- project keeps its row, so that an older state that arrives late does not restore it. A new snapshot begins by setting
--- all revisions to 0, so that it replaces everything, and ends by marking the projects that it does not contain as deleted.
+-- The copy of who may access which project, fed by the project service. A higher revision replaces a lower one. A
+-- deleted project keeps its row, so that an older state that arrives late does not restore it. A new snapshot begins by
+-- setting all revisions to 0, so that it replaces everything, and ends by marking the projects that it does not contain
+-- as deleted.
 CREATE TABLE project_access (
     project_id UUID PRIMARY KEY,
     revision BIGINT NOT NULL,
@@ -182,8 +183,8 @@ CREATE TABLE feed_positions (
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 100);
 
 -- Every change of a row, written in the transaction of the change. Readers order by (transaction_id, position) and stop
--- below their snapshot's xmin: `position` alone is assigned before commit, so a reader would miss rows that commit late.
--- Rows are deleted from the old end. Frequent vacuums keep pages all-visible, so that feeds scan only the index.
+-- below their snapshot's xmin: `position` alone is assigned before commit, so a reader would miss rows that commit
+-- late. Rows are deleted from the old end. Frequent vacuums keep pages all-visible, so that feeds scan only the index.
 CREATE TABLE change_log (
     transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
     position BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -256,9 +257,9 @@ CREATE INDEX idx_tasks_project_urgency ON tasks(project_id, priority, id);
 -- Tasks without a due date come last.
 CREATE INDEX idx_tasks_project_due ON tasks(project_id, coalesce(due_date, 'infinity'), id);
 CREATE INDEX idx_tasks_project_title ON tasks(project_id, lower(title), id);
--- Ranks are unique, but the index is partial with a condition that always holds. PostgreSQL takes the columns of a plain
--- unique index for a key that foreign keys may refer to, and an update of a key conflicts with the locks of foreign key
--- checks: moving a task and linking it would deadlock. The planner uses this index like a plain one.
+-- Ranks are unique, but the index is partial with a condition that always holds. PostgreSQL takes the columns of a
+-- plain unique index for a key that foreign keys may refer to, and an update of a key conflicts with the locks of
+-- foreign key checks: moving a task and linking it would deadlock. The planner uses this index like a plain one.
 CREATE UNIQUE INDEX idx_tasks_project_rank ON tasks(project_id, rank) WHERE TRUE;
 -- Filters.
 CREATE INDEX idx_tasks_tags_gin ON tasks USING GIN (tags);
@@ -294,8 +295,8 @@ BEGIN
 END;
 $$ LANGUAGE plpgsql;
 
--- Writes the change log. Arguments: the column with the project's id ('' for none), then the columns to omit because they
--- are secret or large. Runs as the owner: a role that may change a row may not write, read or skip the log.
+-- Writes the change log. Arguments: the column with the project's id ('' for none), then the columns to omit because
+-- they are secret or large. Runs as the owner: a role that may change a row may not write, read or skip the log.
 CREATE FUNCTION record_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
@@ -361,9 +362,9 @@ CREATE TRIGGER tasks_updated_at_trigger
     FOR EACH ROW WHEN (current_setting('app.keep_dates', true) IS DISTINCT FROM 'on')
     EXECUTE FUNCTION audit_trigger_function();
 
--- Locks of the graph. Who takes part in the graph locks it before any row, so that nobody waits for a row while holding
--- up the graph: exclusively, who changes its edges or the status of a task that has some; shared, who changes the status
--- of a task that has none.
+-- Locks of the dependency graph. A transaction locks the graph before any row, so that it never waits for a row while
+-- others wait for the graph: exclusively if it changes edges or the status of a task that has some, shared if it
+-- changes the status of a task that has none.
 
 CREATE FUNCTION dependency_graph_lock_key() RETURNS bigint
 LANGUAGE sql IMMUTABLE RETURN 7236277130241;
@@ -376,8 +377,8 @@ AS $$
 $$;
 
 -- A task may get edges while this waits for the shared lock. Upgrading the lock could deadlock with another shared
--- holder, so the end of a subtransaction releases it, and the exclusive lock is taken. No edge is added while the shared
--- lock is manually_blocked.
+-- holder, so the end of a subtransaction releases it, and the exclusive lock is taken. No edge is added while the
+-- shared lock is manually_blocked.
 CREATE FUNCTION lock_dependency_graph(task_uuid uuid, exclusive boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
@@ -530,8 +531,8 @@ CREATE TRIGGER tasks_check_parent_trigger
     FOR EACH ROW WHEN (NEW.parent_task_id IS NOT NULL)
     EXECUTE FUNCTION check_parent();
 
--- Status. `blocked` is a derived form of `pending`: not started because a blocking task is still open, or because a user
--- said so (`manually_blocked`).
+-- Status. `blocked` is a derived form of `pending`: not started because a blocking task is still open, or because a
+-- user said so (`manually_blocked`).
 
 -- The tasks that must be done or cancelled before this one can be completed.
 CREATE FUNCTION open_blockers(task_uuid uuid) RETURNS uuid[]
@@ -594,7 +595,8 @@ BEGIN
     RETURN NEW;
 END
 $$;
-CREATE TRIGGER tasks_manually_blocked_trigger BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION set_manually_blocked();
+CREATE TRIGGER tasks_manually_blocked_trigger BEFORE INSERT ON tasks
+    FOR EACH ROW EXECUTE FUNCTION set_manually_blocked();
 
 -- Derives the status of these tasks again. It locks the rows before it reads, so that of two blockers that close at the
 -- same time the second sees the first.
@@ -656,13 +658,14 @@ RETURN coalesce(substring(upper(regexp_replace(name, '[^A-Za-z0-9]', '', 'g')) F
 CREATE FUNCTION project_keys_lock_key() RETURNS bigint
 LANGUAGE sql IMMUTABLE RETURN 7236277130242;
 
--- Assigns a free key, made from the requested one or from the project's name, to a project that has none. Serialized by an
--- advisory lock: this happens once in a project's life.
+-- Assigns a free key, made from the requested one or from the project's name, to a project that has none. Serialized by
+-- an advisory lock: this happens once in a project's life.
 CREATE FUNCTION ensure_project_key(project uuid, requested_key text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
-    prefix text := coalesce(requested_key, project_key_prefix((SELECT a.name FROM project_access a WHERE a.project_id = project)));
+    prefix text := coalesce(
+        requested_key, project_key_prefix((SELECT a.name FROM project_access a WHERE a.project_id = project)));
     candidate text := prefix;
     attempt integer := 1;
     suffix text;
@@ -749,11 +752,12 @@ BEGIN
     END IF;
     -- Creating a task waits for this row, so no task gets the old key meanwhile.
     UPDATE project_numbers n SET key = requested_key WHERE n.project_id = project;
-    IF (SELECT count(*) FROM (SELECT 1 FROM tasks t WHERE t.project_id = project LIMIT max_tasks + 1) t) > max_tasks THEN
+    IF (SELECT count(*) FROM (
+            SELECT 1 FROM tasks t WHERE t.project_id = project LIMIT max_tasks + 1) t) > max_tasks THEN
         RAISE EXCEPTION 'the project has more than % tasks', max_tasks
             USING ERRCODE = 'check_violation', CONSTRAINT = 'project_key_immutable';
     END IF;
-    -- Nobody worked on the tasks, so `updated_at` stays.
+    -- A new key is no work on a task, so `updated_at` stays.
     PERFORM set_config('app.keep_dates', 'on', true);
     PERFORM 1 FROM tasks t WHERE t.project_id = project ORDER BY t.id FOR UPDATE;
     UPDATE tasks t SET key = requested_key || '-' || t.number WHERE t.project_id = project;
@@ -803,8 +807,8 @@ BEGIN ATOMIC
     SELECT pg_advisory_xact_lock(hashtextextended('order ' || project_id, 0)) FROM tasks WHERE id = task_uuid;
 END;
 
--- Spreads the fractions behind the same twelve digits evenly once one is too long: four digits and a last one that is not
--- 0. Ranks are unique at all times, so each task first gets its new rank with its own id behind it.
+-- Spreads the fractions behind the same twelve digits evenly once one is too long: four digits and a last one that is
+-- not 0. Ranks are unique at all times, so each task first gets its new rank with its own id behind it.
 CREATE FUNCTION rebalance_ranks(project uuid, digits text) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
@@ -826,8 +830,8 @@ BEGIN
 END
 $$;
 
--- The rank right behind a task of the same project, or right before it. Call `ensure_rank_space` first in the transaction: it
--- locks the order and makes sure that the rank is not too long.
+-- The rank right behind a task of the same project, or right before it. Call `ensure_rank_space` first in the
+-- transaction: it locks the order and makes sure that the rank is not too long.
 CREATE FUNCTION rank_beside(moving uuid, anchor uuid, behind boolean) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
@@ -851,8 +855,8 @@ BEGIN
 END
 $$;
 
--- Locks the order and spreads the ranks around a task if there is no room beside it, before any row is locked. Spreading
--- locks many tasks, so it locks the graph first.
+-- Locks the order and spreads the ranks around a task if there is no room beside it, before any row is locked.
+-- Spreading locks many tasks, so it locks the graph first.
 CREATE FUNCTION ensure_rank_space(moving uuid, anchor uuid, behind boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
@@ -875,8 +879,8 @@ $$;
 
 -- Change log
 
--- The projects of tasks, whoever asks: the service needs them to find out whether its copy of that project's access is
--- recent enough.
+-- The projects of tasks, for any caller: the service needs them to find out whether its copy of that project's access
+-- is recent enough.
 CREATE FUNCTION project_of_task(task_uuid uuid) RETURNS uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
@@ -901,8 +905,8 @@ CREATE TRIGGER tasks_change_trigger
     AFTER INSERT OR UPDATE ON tasks
     FOR EACH ROW EXECUTE FUNCTION record_change('project_id');
 
--- A deletion is logged before it cascades to the dependencies, because their log looks up the project here. Arguments: the
--- columns to omit.
+-- A deletion is logged before it cascades to the dependencies, because their log looks up the project here. Arguments:
+-- the columns to omit.
 CREATE FUNCTION record_task_deletion() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
@@ -918,7 +922,7 @@ CREATE TRIGGER tasks_deletion_trigger
     FOR EACH ROW EXECUTE FUNCTION record_task_deletion();
 
 -- A dependency is logged under the project of its task. One between two projects is logged under both, each naming the
--- other project: only who sees both may read it.
+-- other project: only callers who see both may read it.
 CREATE FUNCTION record_dependency_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
@@ -949,7 +953,7 @@ CREATE TRIGGER task_dependencies_change_trigger
 
 -- Plans and diagrams
 
--- The edges from these tasks to what they wait for, whoever asks, and whether that is open. A parent waits for its
+-- The edges from these tasks to what they wait for, for any caller, and whether that is open. A parent waits for its
 -- subtasks; `relates_to` and `duplicates` point like `blocks`.
 CREATE FUNCTION outgoing_edges(task_ids uuid[])
 RETURNS TABLE (waiting uuid, awaited uuid, kind dependency_type, is_open boolean)
@@ -982,10 +986,11 @@ AS $$
     FROM tasks t WHERE t.id = ANY (task_ids) AND t.parent_task_id IS NOT NULL
 $$;
 
--- The edges around a task in one direction, level by level, at most `max_edges`. Runs as the caller: a task that they may not
--- see ends its branch. STABLE, so that all levels are read from one snapshot.
-CREATE FUNCTION edges_around(origin uuid, towards_awaited boolean, kinds dependency_type[], depth integer, max_edges integer)
-RETURNS TABLE (waiting uuid, awaited uuid, kind dependency_type)
+-- The edges around a task in one direction, level by level, at most `max_edges`. Runs as the caller: a task that they
+-- may not see ends its branch. STABLE, so that all levels are read from one snapshot.
+CREATE FUNCTION edges_around(
+    origin uuid, towards_awaited boolean, kinds dependency_type[], depth integer, max_edges integer
+) RETURNS TABLE (waiting uuid, awaited uuid, kind dependency_type)
 LANGUAGE plpgsql STABLE SET search_path = task, pg_temp
 AS $$
 DECLARE
@@ -1000,11 +1005,13 @@ BEGIN
         IF towards_awaited THEN
             SELECT array_agg(e.waiting), array_agg(e.awaited), array_agg(e.kind)
             INTO found_waiting, found_awaited, found_kinds
-            FROM (SELECT a.* FROM outgoing_edges(frontier) a WHERE a.kind = ANY (kinds) ORDER BY 1, 2, 3 LIMIT remaining) e;
+            FROM (SELECT a.* FROM outgoing_edges(frontier) a
+                  WHERE a.kind = ANY (kinds) ORDER BY 1, 2, 3 LIMIT remaining) e;
         ELSE
             SELECT array_agg(e.waiting), array_agg(e.awaited), array_agg(e.kind)
             INTO found_waiting, found_awaited, found_kinds
-            FROM (SELECT w.* FROM incoming_edges(frontier) w WHERE w.kind = ANY (kinds) ORDER BY 1, 2, 3 LIMIT remaining) e;
+            FROM (SELECT w.* FROM incoming_edges(frontier) w
+                  WHERE w.kind = ANY (kinds) ORDER BY 1, 2, 3 LIMIT remaining) e;
         END IF;
         EXIT WHEN found_waiting IS NULL;
         RETURN QUERY SELECT * FROM unnest(found_waiting, found_awaited, found_kinds);
@@ -1019,8 +1026,8 @@ BEGIN
 END
 $$;
 
--- The edges between open tasks that matter for a project's plan, at most `max_edges`: from the project's tasks to what they
--- wait for, and on through other projects. Runs as the caller, like `edges_around`.
+-- The edges between open tasks that matter for a project's plan, at most `max_edges`: from the project's tasks to what
+-- they wait for, and on through other projects. Runs as the caller, like `edges_around`.
 CREATE FUNCTION plan_edges(project uuid, max_edges integer)
 RETURNS TABLE (waiting uuid, awaited uuid, kind dependency_type)
 LANGUAGE plpgsql STABLE SET search_path = task, pg_temp
@@ -1054,8 +1061,8 @@ $$;
 
 -- Search
 
--- The key is one word (`daf-42`) and has the weight of the title (A); the description weighs less (D). A description with
--- more different words than a tsvector can hold (1 MiB) is indexed by its beginning.
+-- The key is one word (`daf-42`) and has the weight of the title (A); the description weighs less (D). A description
+-- with more different words than a tsvector can hold (1 MiB) is indexed by its beginning.
 CREATE FUNCTION task_search_vector(key text, title text, description text) RETURNS tsvector
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -1101,9 +1108,9 @@ CREATE TRIGGER tasks_search_update_trigger
 
 -- Lists
 
--- What each condition of a filter means. The function is neither SECURITY DEFINER nor has settings, so the planner inlines
--- it into the query around it: a condition that is NULL vanishes, each other may use its index. Its body is text, because
--- BEGIN ATOMIC would fix the columns of `t.*`, and a new column of `tasks` would break every list.
+-- What each condition of a filter means. The function is neither SECURITY DEFINER nor has settings, so the planner
+-- inlines it into the query around it: a condition that is NULL vanishes, each other may use its index. Its body is
+-- text, because BEGIN ATOMIC would fix the columns of `t.*`, and a new column of `tasks` would break every list.
 CREATE FUNCTION filter_tasks(f task_filter) RETURNS SETOF tasks
 LANGUAGE sql STABLE
 AS $$
@@ -1137,8 +1144,8 @@ AS $$
         AND (f.metadata IS NULL OR t.metadata @> f.metadata)
 $$;
 
--- Those of these projects, or of all if NULL, whose tasks the caller may read: what the policies ask, and the permission
--- `task_read`, which a member may have lost.
+-- Those of these projects, or of all if NULL, whose tasks the caller may read: what the policies ask, and the
+-- permission `task_read`, which a member may have lost.
 CREATE FUNCTION readable_projects(project_ids uuid[]) RETURNS uuid[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
@@ -1187,15 +1194,15 @@ BEGIN
 END
 $$;
 
--- The ids of up to `max_tasks` tasks that pass a filter and that the caller may read. `ordering` is `created`, `updated`,
--- `rank`, `priority`, `due`, `title`, `number`, or NULL for none; a page starts after the task with the key `after_key` in
--- that order and the id `after_id`.
+-- The ids of up to `max_tasks` tasks that pass a filter and that the caller may read. `ordering` is `created`,
+-- `updated`, `rank`, `priority`, `due`, `title`, `number`, or NULL for none; a page starts after the task with the key
+-- `after_key` in that order and the id `after_id`.
 --
--- Under row-level security PostgreSQL uses no index for conditions on status, priority, tags, words or metadata, because
--- their operators are not leakproof. So this function reads as the owner, checks access once per project, and returns
--- only ids: the caller reads the rows under the policies. The SQL is built from the constants descendants; values are
--- parameters. Each call is planned for its values, so that rare and frequent values and small and large projects get
--- their own plans.
+-- Under row-level security PostgreSQL uses no index for conditions on status, priority, tags, words or metadata,
+-- because their operators are not leakproof. So this function reads as the owner, checks access once per project, and
+-- returns only ids: the caller reads the rows under the policies. The SQL is built from the constants descendants;
+-- values are parameters. Each call is planned for its values, so that rare and frequent values and small and large
+-- projects get their own plans.
 CREATE FUNCTION find_tasks(
     filter jsonb, ordering text, descending boolean, after_key text, after_id uuid, max_tasks integer
 ) RETURNS SETOF uuid
@@ -1204,7 +1211,8 @@ AS $$
 DECLARE
     f task_filter := jsonb_populate_record(NULL::task_filter, filter);
     projects uuid[] := readable_projects(f.project_ids);
-    descendants uuid[] := CASE WHEN f.ancestor_task_id IS NOT NULL THEN descendant_task_ids(f.ancestor_task_id, projects) END;
+    descendants uuid[] := CASE WHEN f.ancestor_task_id IS NOT NULL
+        THEN descendant_task_ids(f.ancestor_task_id, projects) END;
     is_plain boolean := NOT EXISTS (
         SELECT 1 FROM jsonb_each(filter) e WHERE e.key <> 'project_ids' AND e.value NOT IN ('null', 'false'));
     sort_key text := CASE ordering
@@ -1222,8 +1230,10 @@ DECLARE
     project_condition text := CASE WHEN cardinality(projects) = 1 THEN ' WHERE t.project_id = $2[1]'
         ELSE ' WHERE t.project_id = ANY ($2)' END;
     conditions text := CASE WHEN descendants IS NULL THEN '' ELSE ' AND t.id = ANY ($3)' END
-        || CASE WHEN after_id IS NULL THEN '' ELSE format(' AND (%s, t.id) %s (%s, $6)', sort_key, comparison, after_value) END;
-    order_clause text := CASE WHEN sort_key IS NULL THEN '' ELSE format(' ORDER BY %s %s, t.id %2$s', sort_key, direction) END;
+        || CASE WHEN after_id IS NULL THEN ''
+            ELSE format(' AND (%s, t.id) %s (%s, $6)', sort_key, comparison, after_value) END;
+    order_clause text := CASE WHEN sort_key IS NULL THEN ''
+        ELSE format(' ORDER BY %s %s, t.id %2$s', sort_key, direction) END;
     query text := 'SELECT t.id' || source || project_condition || conditions || order_clause;
 BEGIN
     IF NOT is_plain AND sort_key IS NOT NULL THEN
@@ -1235,7 +1245,8 @@ BEGIN
         query := 'SELECT t.id FROM unnest($2) p(id) CROSS JOIN LATERAL (SELECT t.*' || source
             || ' WHERE t.project_id = p.id' || conditions || order_clause || ' LIMIT $4) t' || order_clause;
     END IF;
-    RETURN QUERY EXECUTE query || ' LIMIT $4' USING f, projects, descendants, max_tasks, after_key, after_id, f.search_text;
+    RETURN QUERY EXECUTE query || ' LIMIT $4'
+        USING f, projects, descendants, max_tasks, after_key, after_id, f.search_text;
 END
 $$;
 
@@ -1248,8 +1259,8 @@ AS $$
     SELECT EXISTS (SELECT 1 FROM project_access_members m WHERE m.project_id = project AND m.user_id = who)
 $$;
 
--- Deletes a project's tasks in the order of their ids. Creating a task waits for the row of `project_numbers`, so none is
--- added meanwhile.
+-- Deletes a project's tasks in the order of their ids. Creating a task waits for the row of `project_numbers`, so none
+-- is added meanwhile.
 CREATE FUNCTION delete_project_tasks(project uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
@@ -1322,7 +1333,8 @@ BEGIN
             reason := CASE violated
                 WHEN 'no_dependency_cycle' THEN 'would close a cycle' || coalesce(': ' || (
                     SELECT string_agg(t.title, ' -> ' ORDER BY p.step)
-                    FROM unnest(string_to_array(detail, ',')::uuid[]) WITH ORDINALITY p(id, step) JOIN tasks t USING (id)), '')
+                    FROM unnest(string_to_array(detail, ',')::uuid[]) WITH ORDINALITY p(id, step)
+                    JOIN tasks t USING (id)), '')
                 WHEN 'chk_no_self_dependency' THEN 'a task cannot depend on itself'
                 WHEN 'task_dependencies_task_id_fkey' THEN 'task_id names no task'
                 WHEN 'task_dependencies_depends_on_task_id_fkey' THEN 'depends_on_task_id names no task'
@@ -1334,8 +1346,8 @@ BEGIN
 END
 $$;
 
--- Stores the keys of projects, given as [{"line", "project_id", "key", "last_number"}], and returns the outcome of each. A
--- refused one does not stop the others. `last_number` only grows, so that no number is assigned twice.
+-- Stores the keys of projects, given as [{"line", "project_id", "key", "last_number"}], and returns the outcome of
+-- each. A refused one does not stop the others. `last_number` only grows, so that no number is assigned twice.
 CREATE FUNCTION import_project_keys(items jsonb)
 RETURNS TABLE (line bigint, outcome text, reason text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
@@ -1428,8 +1440,8 @@ CREATE POLICY task_search_access_policy ON task_search FOR SELECT TO application
 CREATE POLICY project_number_access_policy ON project_numbers FOR SELECT TO application_role
     USING (EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = project_numbers.project_id));
 
--- Whoever sees both tasks sees a dependency; adding one takes membership in both projects, removing one in that of the
--- dependent task.
+-- A dependency is visible to callers who see both tasks. Adding one requires membership in both projects, removing one
+-- membership in the project of the dependent task.
 CREATE POLICY dependency_access_policy ON task_dependencies FOR SELECT TO application_role
     USING (
         EXISTS (SELECT 1 FROM tasks t WHERE t.id = task_id)
@@ -1448,7 +1460,8 @@ CREATE POLICY dependency_delete_policy ON task_dependencies FOR DELETE TO applic
                 WHERE t.id = task_id AND m.user_id = current_user_id())
     );
 
--- Whoever may read a project reads its changes; a change of a dependency between two projects, who may read both.
+-- Callers who may read a project read its changes; a change of a dependency between two projects requires access to
+-- both.
 CREATE POLICY change_log_access_policy ON change_log FOR SELECT TO application_role
     USING (
         EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = change_log.project_id)
@@ -1484,15 +1497,16 @@ GRANT SELECT ON task_search, project_numbers, project_access, project_access_mem
     TO task_service;
 GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), lock_dependency_graph(uuid, boolean), complete_task(uuid),
     allocate_task_numbers(uuid[], text[], bigint[]), set_project_key(uuid, text), rank_beside(uuid, uuid, boolean),
-    ensure_rank_space(uuid, uuid, boolean), project_of_task(uuid), project_of_task_key(text), project_of_logged_task(uuid),
-    outgoing_edges(uuid[]), incoming_edges(uuid[]), edges_around(uuid, boolean, dependency_type[], integer, integer),
-    plan_edges(uuid, integer), parse_search_query(text), find_tasks(jsonb, text, boolean, text, uuid, integer),
+    ensure_rank_space(uuid, uuid, boolean), project_of_task(uuid), project_of_task_key(text),
+    project_of_logged_task(uuid), outgoing_edges(uuid[]), incoming_edges(uuid[]),
+    edges_around(uuid, boolean, dependency_type[], integer, integer), plan_edges(uuid, integer),
+    parse_search_query(text), find_tasks(jsonb, text, boolean, text, uuid, integer),
     is_member(uuid, uuid) TO task_service;
 
 -- The worker follows the project service and imports tasks.
 GRANT SELECT, INSERT, DELETE ON tasks, task_dependencies TO task_worker;
 GRANT SELECT, DELETE ON project_numbers TO task_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON project_access, project_access_members, feed_positions TO task_worker;
-GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), allocate_task_numbers(uuid[], text[], bigint[]), project_of_task(uuid),
-    project_of_task_key(text), project_of_logged_task(uuid), delete_project_tasks(uuid), apply_project_access(jsonb),
-    import_task_dependencies(jsonb), import_project_keys(jsonb) TO task_worker;
+GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), allocate_task_numbers(uuid[], text[], bigint[]),
+    project_of_task(uuid), project_of_task_key(text), project_of_logged_task(uuid), delete_project_tasks(uuid),
+    apply_project_access(jsonb), import_task_dependencies(jsonb), import_project_keys(jsonb) TO task_worker;
