@@ -125,7 +125,7 @@ async fn a_kill_between_the_steps_of_an_upload_is_survived() {
     let a_row = format!("SELECT 1 FROM content.uploads WHERE id = '{}' FOR UPDATE", made.id);
 
     // Before a part is announced.
-    killed_in(&s, "announce_part", &a_row, async |who| {
+    killed_in(&s, "register_part", &a_row, async |who| {
         send(&who, &made.id, 1_000_000, &bytes[1_000_000..]).await.is_ok()
     })
     .await;
@@ -141,8 +141,10 @@ async fn a_kill_between_the_steps_of_an_upload_is_survived() {
     assert!(stored_files(&s.suite).len() > part_is_there, "the part was written");
     send_the_rest(&s.mia, &made.id, &bytes).await;
     // While it becomes an attachment.
-    killed_in(&s, "adopt_upload", &a_row, async |who| complete(&who, &made.id, &hash(&bytes)).await.is_ok())
-        .await;
+    killed_in(&s, "complete_upload", &a_row, async |who| {
+        complete(&who, &made.id, &hash(&bytes)).await.is_ok()
+    })
+    .await;
     let attachment = complete(&s.mia, &made.id, &hash(&bytes)).await.unwrap();
     assert!(download(&s.gus, &attachment.id, 0, 0).await.unwrap().1 == bytes);
     folder_and_table_agree(&s).await;

@@ -18,7 +18,6 @@ mod history;
 mod import_attachment;
 mod import_documents;
 mod list_documents;
-mod old_folders;
 mod processes;
 mod resuming;
 mod row_security;

@@ -235,12 +235,14 @@ async fn the_database_itself_keeps_words_from_strangers() {
     {
         let user = user.map(|id| id.to_string()).unwrap_or_default();
         conn.batch_execute(&format!("SET app.current_user_id = '{user}'")).await.unwrap();
-        for rows in ["content.document_search", "content.matching_documents('fox'::tsquery, NULL)"] {
+        for rows in ["content.document_search", "content.search_documents('fox'::tsquery, NULL)"] {
             let found = sql_query(format!("SELECT FROM {rows}")).execute(&mut conn).await.unwrap();
             assert_eq!(found, expected, "{user} in {rows}");
         }
     }
-    for change in ["DELETE FROM content.document_search", "UPDATE content.document_search SET words = ''"] {
+    for change in
+        ["DELETE FROM content.document_search", "UPDATE content.document_search SET search_vector = ''"]
+    {
         assert!(sql_query(change).execute(&mut conn).await.is_err(), "{change}");
     }
 }

@@ -105,7 +105,7 @@ const END_ALL: &str = "\
     ), tokens AS ( \
         UPDATE identity.api_tokens SET revoked_at = now() WHERE revoked_at IS NULL RETURNING user_id, token_hash \
     ), codes AS ( \
-        UPDATE identity.account_codes SET used_by = '00000000-0000-0000-0000-000000000000' WHERE used_by IS NULL \
+        UPDATE identity.account_codes SET used_by_request_id = '00000000-0000-0000-0000-000000000000' WHERE used_by_request_id IS NULL \
         RETURNING id, user_id \
     ), challenges AS ( \
         DELETE FROM identity.second_factor_challenges \

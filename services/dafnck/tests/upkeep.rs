@@ -22,10 +22,10 @@ async fn jobs_done(machine: &Machine) -> i64 {
         done: i64,
     }
     let url = RunningPostgres::find(&machine.path("data")).unwrap().admin_url("dafnck");
-    let of = |service| format!("SELECT ended_at, failure FROM {service}.maintenance_runs");
+    let of = |service| format!("SELECT finished_at, error FROM {service}.maintenance_runs");
     let runs = local_servers::suite::NAMES.map(of).join(" UNION ALL ");
     let question =
-        format!("SELECT count(*) AS done FROM ({runs}) r WHERE ended_at IS NOT NULL AND failure IS NULL");
+        format!("SELECT count(*) AS done FROM ({runs}) r WHERE finished_at IS NOT NULL AND error IS NULL");
     let mut conn = shared::database::connect(&url).await.unwrap();
     diesel_async::RunQueryDsl::get_result::<Done>(sql_query(question), &mut conn).await.unwrap().done
 }

@@ -14,7 +14,8 @@ use crate::service_codes::{backend, returned_reset};
 
 /// What everybody does first who changes an account.
 const HOLD_ACCOUNTS: &str = "SELECT FROM identity.users FOR NO KEY UPDATE";
-const END_CODES: &str = "UPDATE identity.account_codes SET used_by = '00000000-0000-0000-0000-000000000000'";
+const END_CODES: &str =
+    "UPDATE identity.account_codes SET used_by_request_id = '00000000-0000-0000-0000-000000000000'";
 const END_SESSIONS: &str = "UPDATE identity.user_sessions SET is_active = FALSE";
 
 #[tokio::test]
@@ -55,7 +56,7 @@ async fn an_operator_who_removes_a_second_factor_waits_for_whoever_has_the_accou
     let identity = suite.as_service("operator-eva").channel(Sibling::Identity);
     let mut factors = UserAdminServiceClient::new(identity);
     let request = admin::RemoveUserSecondFactorRequest { user_id: olga.id.to_string() };
-    let begin = "INSERT INTO identity.user_second_factors (user_id, totp_secret, begun_at, confirmed_at) \
+    let begin = "INSERT INTO identity.user_second_factors (user_id, totp_secret, created_at, confirmed_at) \
         SELECT id, 'x', now(), now() FROM identity.users";
 
     let removing = factors.remove_user_second_factor(request);

@@ -99,7 +99,7 @@ async fn nothing_personal_is_left_of_an_erased_account_but_its_id() {
     assert_eq!(refused_elsewhere(&olga).await, "UNAUTHENTICATED SESSION_INVALID");
     by_hand(
         &suite,
-        "INSERT INTO identity.mail_outbox (id, kind, recipient, about, expires_at, next_attempt_at) \
+        "INSERT INTO identity.mail_outbox (id, kind, recipient, entity_id, expires_at, next_attempt_at) \
         VALUES (gen_random_uuid(), 'x', 'x', gen_random_uuid(), now(), now())",
     )
     .await;

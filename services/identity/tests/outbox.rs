@@ -16,7 +16,7 @@ async fn queue(suite: &Suite, kind: &str, recipients: &str) {
     by_hand(
         suite,
         &format!(
-            "INSERT INTO identity.mail_outbox (id, kind, recipient, about, expires_at, next_attempt_at) \
+            "INSERT INTO identity.mail_outbox (id, kind, recipient, entity_id, expires_at, next_attempt_at) \
              SELECT gen_random_uuid(), '{kind}', recipient, gen_random_uuid(), now() + interval '1 day', now() \
              FROM ({recipients}) AS r (recipient)"
         ),

@@ -93,7 +93,7 @@ async fn a_taken_address_gets_the_same_answer_and_its_owner_is_told() {
     suite.mail_to("nobody@example.org", 1).await.code();
     // The work is the same as well: each left a code, of which one works.
     assert_eq!(crate::secrecy::lines(&suite, "account_codes").await.len(), 3);
-    let working = "SELECT email AS line FROM identity.account_codes WHERE used_by IS NULL";
+    let working = "SELECT email AS line FROM identity.account_codes WHERE used_by_request_id IS NULL";
     assert_eq!(crate::encryption::lines(&suite, working).await, ["nobody@example.org"]);
     let request = pb::ListSecurityEventsRequest::default();
     let events = olga.account().list_security_events(request).await.unwrap().into_inner();

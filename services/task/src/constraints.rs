@@ -36,7 +36,7 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
         rule: Rule::Forbidden(ErrorReason::DependencyCycle, "this would close a cycle", Some("cycle")),
     },
     Constraint {
-        name: "status_follows",
+        name: "valid_status_transition",
         rule: Rule::Forbidden(
             ErrorReason::InvalidStatusTransition,
             "a task of this status does not become that",
@@ -45,7 +45,7 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
     },
     Constraint { name: "project_numbers_key_key", rule: Rule::Taken("key") },
     Constraint {
-        name: "project_key_stays",
+        name: "project_key_immutable",
         rule: Rule::Forbidden(
             ErrorReason::ProjectKeyImmutable,
             "the project has too many tasks to be renamed",
@@ -76,7 +76,7 @@ pub(crate) const DELETION: &[Constraint] = &[Constraint {
 
 /// What a filter may run into.
 pub(crate) const FILTERS: &[Constraint] = &[Constraint {
-    name: "subtree_is_small",
+    name: "subtree_size_limit",
     rule: Rule::Invalid("filter.ancestor_task_id", "has more than 10,000 tasks below it"),
 }];
 

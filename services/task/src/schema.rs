@@ -95,7 +95,7 @@ diesel::table! {
         /// Place in the project's order.
         rank -> Text,
         /// Whether somebody said that it is blocked.
-        held -> Bool,
+        manually_blocked -> Bool,
         /// Version.
         xmin -> Oid,
     }

@@ -31,7 +31,7 @@ pub async fn fill(suite: &Suite, project: &Project, key: &str, people: &[Uuid], 
              now() - interval '200 days' + i * interval '1 second',
              now() - interval '90 days' + i * interval '1 second' + random() * interval '1 day',
              CASE WHEN s.status = 'done' THEN now() - interval '90 days' + i * interval '2 seconds' END,
-             i, '{key}-' || i, first_rank(i)
+             i, '{key}-' || i, initial_rank(i)
          FROM generate_series(1, {count}) i
          CROSS JOIN (SELECT ARRAY[{people}]::uuid[] AS people) p
          CROSS JOIN LATERAL (SELECT (CASE WHEN i % greatest({count} / 10, 1) = 1 THEN 'review'
@@ -40,8 +40,8 @@ pub async fn fill(suite: &Suite, project: &Project, key: &str, people: &[Uuid], 
          UPDATE tasks t SET parent_task_id = p.id FROM tasks p
          WHERE t.project_id = '{project}' AND p.project_id = '{project}' AND t.number % 7 = 0
              AND p.number = t.number / 7;
-         INSERT INTO task_search (task_id, project_id, words)
-         SELECT id, project_id, task_words(key, title, description) FROM tasks WHERE project_id = '{project}';
+         INSERT INTO task_search (task_id, project_id, search_vector)
+         SELECT id, project_id, task_search_vector(key, title, description) FROM tasks WHERE project_id = '{project}';
          COMMIT;
          VACUUM ANALYZE task.tasks; VACUUM ANALYZE task.task_search; ANALYZE task.project_access"
     );

@@ -202,9 +202,9 @@ async fn the_database_itself_keeps_words_from_strangers() {
     }
     for refused in [
         "DELETE FROM task.task_search",
-        "UPDATE task.task_search SET words = ''",
+        "UPDATE task.task_search SET search_vector = ''",
         "SELECT task.readable_projects(NULL)",
-        "SELECT FROM task.tasks_like(NULL)",
+        "SELECT FROM task.filter_tasks(NULL)",
     ] {
         assert!(sql_query(refused).execute(&mut conn).await.is_err(), "{refused}");
     }

@@ -13,7 +13,7 @@ use crate::telemetry;
 #[derive(QueryableByName)]
 pub(super) struct JobStatus {
     #[diesel(sql_type = Text)]
-    work: String,
+    job: String,
     /// Seconds since it last began.
     #[diesel(sql_type = Double)]
     age: f64,
@@ -24,7 +24,7 @@ pub(super) struct JobStatus {
 /// As `dafnck.maintenance.age` and `dafnck.maintenance.failed`.
 pub(super) fn measure(standings: &LatestValues<JobStatus>, schema: &'static str) {
     let names =
-        move |it: &JobStatus| [KeyValue::new("schema", schema), KeyValue::new("work", it.work.clone())];
+        move |it: &JobStatus| [KeyValue::new("schema", schema), KeyValue::new("work", it.job.clone())];
     let ages = standings.clone();
     telemetry::meter()
         .f64_observable_gauge("dafnck.maintenance.age")
@@ -40,6 +40,6 @@ pub(super) fn measure(standings: &LatestValues<JobStatus>, schema: &'static str)
 }
 
 pub(super) async fn look(mut conn: &AsyncPgConnection, schema: &str) -> Result<Vec<JobStatus>> {
-    let query = sql_query(format!("SELECT work, age, failed FROM {schema}.maintenance_standing()"));
+    let query = sql_query(format!("SELECT job, age, failed FROM {schema}.maintenance_status()"));
     Ok(query.load(&mut conn).await?)
 }

@@ -59,7 +59,7 @@ pub struct QueuedMail {
     pub recipient: String,
     /// What it is about: a user, an invitation.
     #[diesel(sql_type = SqlUuid)]
-    pub about: Uuid,
+    pub entity_id: Uuid,
     /// What the text needs beside; never a secret.
     #[diesel(sql_type = Jsonb)]
     pub parameters: Value,
@@ -89,13 +89,13 @@ impl Outbox {
     /// # Errors
     /// When the transaction has ended.
     pub fn queue(&self, tx: &Transaction, mail: &QueuedMail) -> Result<()> {
-        let QueuedMail { id, about, expires_at, .. } = mail;
+        let QueuedMail { id, entity_id, expires_at, .. } = mail;
         let texts = [&mail.kind, &mail.recipient, &mail.parameters.to_string()].map(|text| literal(text));
         let [kind, recipient, parameters] = texts;
         let (schema, now) = (self.schema, self.clock.now());
         tx.send_ahead(&format!(
-            "INSERT INTO {schema}.mail_outbox (id, kind, recipient, about, parameters, expires_at, next_attempt_at) \
-             VALUES ('{id}', {kind}, {recipient}, '{about}', {parameters}, '{}', '{}')",
+            "INSERT INTO {schema}.mail_outbox (id, kind, recipient, entity_id, parameters, expires_at, next_attempt_at) \
+             VALUES ('{id}', {kind}, {recipient}, '{entity_id}', {parameters}, '{}', '{}')",
             expires_at.to_rfc3339(),
             now.to_rfc3339()
         ))
@@ -159,7 +159,7 @@ impl Outbox {
              least({FIRST_PAUSE_SECONDS} * 2 ^ attempts, {MAX_PAUSE_SECONDS})) \
              WHERE id IN (SELECT id FROM {schema}.mail_outbox WHERE next_attempt_at <= $1 \
              ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED) \
-             RETURNING id, kind, recipient, about, parameters, expires_at, attempts",
+             RETURNING id, kind, recipient, entity_id, parameters, expires_at, attempts",
             schema = self.schema
         ))
         .bind::<Timestamptz, _>(self.clock.now())

@@ -1,5 +1,5 @@
 //! SQL of the search. Row-level security shows the rows of projects that the caller may read; what finds the matches
-//! by the index asks the same for each (`matching_documents`).
+//! by the index asks the same for each (`search_documents`).
 
 use diesel::sql_types::{BigInt, Float, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -32,7 +32,7 @@ fn candidates(search: &Search) -> Composed {
         .value::<Text, _>(search.text.clone())
         .sql(
             ") AS words), candidates AS (SELECT d.id FROM content.documents d \
-             WHERE d.id IN (SELECT content.matching_documents((SELECT words FROM asked), ",
+             WHERE d.id IN (SELECT content.search_documents((SELECT words FROM asked), ",
         )
         .value::<Nullable<SqlUuid>, _>(search.project_id)
         .sql("))");
@@ -46,7 +46,7 @@ fn candidates(search: &Search) -> Composed {
 /// The best of the candidates. A long text is not better for being long (1).
 fn page(query: Composed, after: Option<AfterRank>, size: i64) -> Composed {
     let query = query.sql(
-        "), ranked AS (SELECT s.document_id AS id, ts_rank(s.words, asked.words, 1) AS rank \
+        "), ranked AS (SELECT s.document_id AS id, ts_rank(s.search_vector, asked.words, 1) AS rank \
          FROM candidates JOIN content.document_search s ON s.document_id = candidates.id CROSS JOIN asked), \
          page AS (SELECT id, rank FROM ranked",
     );
@@ -78,7 +78,7 @@ fn shown(query: Composed) -> Composed {
 pub(crate) fn having_words(query: Composed, text: Option<String>, project_id: Uuid) -> Composed {
     let Some(text) = text else { return query };
     query
-        .sql(" AND d.id IN (SELECT content.matching_documents(websearch_to_tsquery('english', ")
+        .sql(" AND d.id IN (SELECT content.search_documents(websearch_to_tsquery('english', ")
         .value::<Text, _>(text)
         .sql("), ")
         .value::<SqlUuid, _>(project_id)

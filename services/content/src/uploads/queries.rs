@@ -76,7 +76,7 @@ pub(super) async fn last_part(mut conn: &AsyncPgConnection, upload: Uuid) -> Res
 }
 
 /// Announces a part that is about to be written, and commits; `false` if the upload takes none.
-pub(super) async fn announce_part(
+pub(super) async fn register_part(
     tx: Transaction,
     upload: Uuid,
     part: Uuid,
@@ -84,7 +84,7 @@ pub(super) async fn announce_part(
     position: i64,
     now: DateTime<Utc>,
 ) -> Result<bool> {
-    let query = sql_query("SELECT content.announce_part($1, $2, $3, $4, $5) AS is_done")
+    let query = sql_query("SELECT content.register_part($1, $2, $3, $4, $5) AS is_done")
         .bind::<SqlUuid, _>(upload)
         .bind::<SqlUuid, _>(part)
         .bind::<Text, _>(path)
@@ -151,7 +151,7 @@ pub(crate) async fn complete(
          mime_type, storage_path, uploader_id, metadata, created_at, project_id, sha256, blob_id) \
          SELECT u.attachment_id, u.entity_type, u.entity_id, u.filename, u.original_filename, u.committed_size, \
          u.mime_type, b.storage_path, u.uploader_id, u.metadata, $5, u.project_id, $3, b.blob_id \
-         FROM content.uploads u, content.adopt_upload($1, $2, $3, $4) b WHERE u.id = $1 \
+         FROM content.uploads u, content.complete_upload($1, $2, $3, $4) b WHERE u.id = $1 \
          ON CONFLICT (id) DO NOTHING RETURNING *",
     )
     .bind::<SqlUuid, _>(upload.id)

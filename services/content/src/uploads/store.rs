@@ -63,7 +63,7 @@ impl Intake {
         let short = last.filter(|last| last.size.unsigned_abs() < PART_BYTES);
         let start = short.as_ref().map_or(upload.committed_size, |short| short.position);
         let part = Uuid::now_v7();
-        if !queries::announce_part(tx, upload.id, part, &path_of(part), start, self.clock.now()).await? {
+        if !queries::register_part(tx, upload.id, part, &path_of(part), start, self.clock.now()).await? {
             return Err(self.moved(books, upload).await);
         }
         let bytes = match short {

@@ -253,7 +253,7 @@ async fn maintenance(conn: &mut AsyncPgConnection) -> anyhow::Result<Vec<Finding
     let mut findings = Vec::new();
     let late = Job::ALL.map(|job| {
         let hours = job.hours() + MAINTENANCE_GRACE;
-        format!("job = '{}' AND begun_at < now() - make_interval(hours => {hours})", job.name())
+        format!("job = '{}' AND started_at < now() - make_interval(hours => {hours})", job.name())
     });
     let late = late.join(" OR ");
     for set in migration_sets() {
@@ -262,9 +262,9 @@ async fn maintenance(conn: &mut AsyncPgConnection) -> anyhow::Result<Vec<Finding
             continue;
         }
         let query = format!(
-            "SELECT job || CASE WHEN failure IS NULL THEN ' has not ended well for days' ELSE ': ' || failure END AS line \
+            "SELECT job || CASE WHEN error IS NULL THEN ' has not ended well for days' ELSE ': ' || error END AS line \
              FROM {schema}.maintenance_runs \
-             WHERE failure IS NOT NULL OR {late} \
+             WHERE error IS NOT NULL OR {late} \
              UNION ALL SELECT 'never ran' WHERE NOT EXISTS (SELECT 1 FROM {schema}.maintenance_runs)"
         );
         for line in lines(conn, &query).await? {

@@ -168,9 +168,9 @@ async fn run(conn: &mut AsyncPgConnection, set: &Set, job: Job, hours: i32) -> a
 /// Whether it is due; from now on it is not.
 async fn claim(conn: &mut AsyncPgConnection, set: &Set, job: Job, hours: i32) -> anyhow::Result<bool> {
     let claimed = sql_query(format!(
-        "INSERT INTO {0}.maintenance_runs AS r (job, begun_at) VALUES ($1, clock_timestamp()) \
-         ON CONFLICT (job) DO UPDATE SET begun_at = clock_timestamp(), failure = NULL \
-         WHERE r.failure IS NOT NULL OR r.begun_at <= clock_timestamp() - make_interval(hours => $2::integer)",
+        "INSERT INTO {0}.maintenance_runs AS r (job, started_at) VALUES ($1, clock_timestamp()) \
+         ON CONFLICT (job) DO UPDATE SET started_at = clock_timestamp(), error = NULL \
+         WHERE r.error IS NOT NULL OR r.started_at <= clock_timestamp() - make_interval(hours => $2::integer)",
         set.name
     ))
     .bind::<Text, _>(job.name())
@@ -187,7 +187,7 @@ async fn note(
     failure: Option<&anyhow::Error>,
 ) -> anyhow::Result<()> {
     sql_query(format!(
-        "UPDATE {}.maintenance_runs SET ended_at = clock_timestamp(), failure = $2 WHERE job = $1",
+        "UPDATE {}.maintenance_runs SET finished_at = clock_timestamp(), error = $2 WHERE job = $1",
         set.name
     ))
     .bind::<Text, _>(job.name())

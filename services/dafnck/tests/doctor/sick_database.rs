@@ -167,7 +167,7 @@ async fn mail_that_nobody_takes_is_counted() {
     let patient = Patient::of(harness().start_durable().await).await;
     patient
         .change(
-            "INSERT INTO identity.mail_outbox (id, kind, recipient, about, expires_at, attempts, next_attempt_at) \
+            "INSERT INTO identity.mail_outbox (id, kind, recipient, entity_id, expires_at, attempts, next_attempt_at) \
              SELECT gen_random_uuid(), 'x', 'olga@example.org', gen_random_uuid(), later, 3, later \
              FROM generate_series(1, 2), (SELECT now() + interval '1 hour' AS later) AS t",
         )
@@ -181,8 +181,8 @@ async fn maintenance_that_failed_is_overdue_or_never_was_is_told() {
     let patient = Patient::of(harness().start_durable().await).await;
     patient
         .change(
-            "UPDATE task.maintenance_runs SET failure = 'no room' WHERE job = 'reindex'; \
-             UPDATE project.maintenance_runs SET begun_at = now() - interval '3 days'; \
+            "UPDATE task.maintenance_runs SET error = 'no room' WHERE job = 'reindex'; \
+             UPDATE project.maintenance_runs SET started_at = now() - interval '3 days'; \
              DELETE FROM content.maintenance_runs",
         )
         .await;

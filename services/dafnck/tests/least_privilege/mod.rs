@@ -49,3 +49,12 @@ async fn every_privilege_of_a_role_is_in_the_table() {
     }
     expect_file!["./grants.txt"].assert_eq(&table);
 }
+
+#[tokio::test]
+async fn no_function_can_be_executed_by_everybody() {
+    let suite = harness().start_in(Topology::PLAIN).await;
+    let open = "pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
+                WHERE n.nspname IN ('identity', 'project', 'task', 'content') \
+                AND has_function_privilege('public', p.oid, 'EXECUTE')";
+    assert_eq!(suite.count(open).await, 0);
+}

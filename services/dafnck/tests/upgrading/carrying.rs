@@ -1,4 +1,4 @@
-//! Up from every release with its data in it, and down again: no step loses a row or changes a value unnoticed.
+//! Up through every release with its data in it, and down again: no step loses a row or changes a value unnoticed.
 
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
@@ -7,31 +7,15 @@ use shared::config::Secret;
 use shared::migrate::{self, Set};
 use testkit::empty_database;
 
+use super::next_release::NextRelease;
 use super::rows::{Tables, first_lost, read, write};
 
-/// What a step may change: what it is for. `set/step: table` or `set/step: table.column`.
-const MEANT: [&str; 7] = [
-    // Names that would look sealed.
-    "identity/0006_encryption: users.first_name",
-    // What the log no longer holds.
-    "identity/0006_encryption: change_log.new_values",
-    "identity/0006_encryption: change_log.old_values",
-    // The copy of access starts again from a snapshot.
-    "task/0007_numbers: feed_positions",
-    // Pending tasks with open blockers.
-    "task/0008_blocked: tasks.status",
-    // The log's rows of dependencies get their project.
-    "task/0010_feed: change_log.project_id",
-    // Equal bytes are stored once.
-    "content/0006_uploads: file_attachments.storage_path",
-];
-
-/// What cannot be brought again after it was taken back, as long as rows are there that the pre-flight names: by then
-/// equal bytes are stored once, and in the release before each attachment has a file of its own.
-const ONE_WAY: [&str; 1] = ["content/0006_uploads"];
+/// What a step is meant to change: the name of the step, and the table or the `table.column`.
+const INTENDED_CHANGES: [(&str, &str); 1] = [("fill_effort", "tasks.effort")];
 
 struct Database {
-    set: &'static Set,
+    schema: &'static str,
+    release: NextRelease,
     url: Secret,
     conn: AsyncPgConnection,
     tables: Tables,
@@ -41,44 +25,48 @@ impl Database {
     async fn empty(set: &'static Set) -> Self {
         let url = empty_database().await;
         let conn = shared::database::connect(&url).await.unwrap();
-        Self { set, url, conn, tables: Tables::new() }
+        Self { schema: set.name, release: NextRelease::of(set), url, conn, tables: Tables::new() }
     }
 
-    /// Looks at all rows again: those of before must be there.
-    async fn after(&mut self, step: &str) {
-        let now = read(&mut self.conn, self.set.name).await;
-        let step = format!("{}/{step}", self.set.name);
-        let lost = first_lost(&self.tables, &now, |what| MEANT.contains(&format!("{step}: {what}").as_str()));
-        assert_eq!(lost, None, "{step} lost a row or changed it");
+    /// Reads all rows and compares them with those before the step.
+    async fn assert_rows_are_kept_by(&mut self, step: &str) {
+        let now = read(&mut self.conn, self.schema).await;
+        let (_, what) = step.split_once('_').unwrap();
+        let lost = first_lost(&self.tables, &now, |item| INTENDED_CHANGES.contains(&(what, item)));
+        assert_eq!(lost, None, "{}/{step} lost a row or changed it", self.schema);
         self.tables = now;
     }
 
-    /// Rows of every release until now, then the step, and all rows are still there.
-    async fn climb(&mut self) {
-        for migration in self.set.migrations().unwrap() {
-            migrate::up_to(&self.url, &self.set, migration.version).await.unwrap();
-            self.after(&migration.name).await;
-            write(&mut self.conn, self.set.name, migration.version, migration.version).await;
-            self.tables = read(&mut self.conn, self.set.name).await;
+    /// Applies each step, and after it lets the processes of all releases until then write.
+    async fn upgrade_step_by_step(&mut self) {
+        let migrations = self.release.set.migrations().unwrap();
+        for (index, migration) in migrations.iter().enumerate() {
+            migrate::up_to(&self.url, &self.release.set, migration.version).await.unwrap();
+            self.assert_rows_are_kept_by(&migration.name).await;
+            write(&mut self.conn, self.schema, &migrations[..=index]).await;
+            self.tables = read(&mut self.conn, self.schema).await;
+        }
+        assert!(migrations.len() > self.release.released as usize, "a step follows the released ones");
+    }
+
+    /// Takes each step but the first back, applies it again and takes it back.
+    async fn downgrade_step_by_step(&mut self) {
+        for migration in self.release.set.migrations().unwrap().iter().skip(1).rev() {
+            let (name, version) = (&migration.name, migration.version);
+            for target in [version - 1, version, version - 1] {
+                if target == version {
+                    migrate::up_to(&self.url, &self.release.set, version).await.unwrap();
+                } else {
+                    migrate::down(&self.url, &self.release.set, target).await.unwrap();
+                }
+                self.assert_rows_are_kept_by(name).await;
+            }
         }
     }
 
-    /// Each step down, up again and down: what a step drops is gone, and all else stays.
-    async fn swing_down(&mut self) {
-        for migration in self.set.migrations().unwrap().iter().skip(1).rev() {
-            let (name, version) = (&migration.name, migration.version);
-            migrate::down(&self.url, &self.set, version - 1).await.unwrap();
-            self.after(name).await;
-            let again = migrate::up_to(&self.url, &self.set, version).await;
-            self.after(name).await;
-            if ONE_WAY.contains(&format!("{}/{name}", self.set.name).as_str()) {
-                assert!(format!("{:#}", again.unwrap_err()).contains("rows are in its way"));
-                continue;
-            }
-            again.unwrap();
-            migrate::down(&self.url, &self.set, version - 1).await.unwrap();
-            self.after(name).await;
-        }
+    /// How often rows have been written.
+    fn generations(&self) -> i64 {
+        self.release.set.migrations().unwrap().len() as i64
     }
 
     async fn count(&mut self, rows: &str) -> i64 {
@@ -87,7 +75,7 @@ impl Database {
             #[diesel(sql_type = BigInt)]
             count: i64,
         }
-        let found: Count = sql_query(format!("SELECT count(*) AS count FROM {}.{rows}", self.set.name))
+        let found: Count = sql_query(format!("SELECT count(*) AS count FROM {}.{rows}", self.schema))
             .get_result(&mut self.conn)
             .await
             .unwrap();
@@ -98,30 +86,29 @@ impl Database {
 #[tokio::test]
 async fn users_and_their_sessions_are_carried_through_every_release() {
     let mut identity = Database::empty(&identity::MIGRATIONS).await;
-    identity.climb().await;
-    let generations = identity.set.migrations().unwrap().len() as i64 - 2;
+    identity.upgrade_step_by_step().await;
+    let generations = identity.generations();
     assert_eq!(identity.count("users").await, generations);
     assert_eq!(identity.count("user_sessions WHERE is_active").await, generations);
-    assert_eq!(identity.count("users WHERE first_name LIKE 'clear:sealed%'").await, 1);
-    identity.swing_down().await;
+    identity.downgrade_step_by_step().await;
 }
 
 #[tokio::test]
 async fn projects_and_their_members_are_carried_through_every_release() {
     let mut project = Database::empty(&project::MIGRATIONS).await;
-    project.climb().await;
-    let generations = project.set.migrations().unwrap().len() as i64 - 2;
+    project.upgrade_step_by_step().await;
+    let generations = project.generations();
     assert_eq!(project.count("projects").await, generations);
     assert_eq!(project.count("project_members WHERE role = 'owner'").await, generations);
     assert_eq!(project.count("project_members WHERE role = 'viewer'").await, generations);
-    project.swing_down().await;
+    project.downgrade_step_by_step().await;
 }
 
 #[tokio::test]
 async fn tasks_and_their_dependencies_are_carried_through_every_release() {
     let mut task = Database::empty(&task::MIGRATIONS).await;
-    task.climb().await;
-    let generations = task.set.migrations().unwrap().len() as i64 - 3;
+    task.upgrade_step_by_step().await;
+    let generations = task.generations();
     assert_eq!(task.count("tasks").await, 3 * generations);
     assert_eq!(task.count("task_dependencies").await, generations);
     assert_eq!(
@@ -130,18 +117,19 @@ async fn tasks_and_their_dependencies_are_carried_through_every_release() {
     );
     assert_eq!(task.count("tasks WHERE title LIKE 'waits %' AND status = 'blocked'").await, generations);
     assert_eq!(
-        task.count("task_search s JOIN task.tasks t ON t.id = s.task_id WHERE s.words @@ to_tsquery('english', 'waits')")
+        task.count("task_search s JOIN task.tasks t ON t.id = s.task_id WHERE s.search_vector @@ to_tsquery('english', 'waits')")
             .await,
         generations
     );
-    task.swing_down().await;
+    assert_eq!(task.count("tasks WHERE effort = 5").await, generations - i64::from(task.release.released));
+    task.downgrade_step_by_step().await;
 }
 
 #[tokio::test]
 async fn documents_and_files_are_carried_through_every_release() {
     let mut content = Database::empty(&content::MIGRATIONS).await;
-    content.climb().await;
-    let generations = content.set.migrations().unwrap().len() as i64 - 3;
+    content.upgrade_step_by_step().await;
+    let generations = content.generations();
     assert_eq!(content.count("documents").await, generations);
     assert_eq!(content.count("document_versions WHERE title <> ''").await, 2 * generations);
     assert_eq!(content.count("document_search").await, generations);
@@ -149,7 +137,25 @@ async fn documents_and_files_are_carried_through_every_release() {
         content
             .count("file_attachments f JOIN content.blobs b ON b.id = f.blob_id AND b.size = f.file_size")
             .await,
-        content.count("file_attachments").await
+        generations
     );
-    content.swing_down().await;
+    content.downgrade_step_by_step().await;
+}
+
+#[tokio::test]
+async fn a_value_that_a_step_changes_without_saying_so_is_noticed() {
+    let mut task = Database::empty(&task::MIGRATIONS).await;
+    let migrations = task.release.set.migrations().unwrap();
+    let filled = migrations.iter().position(|migration| migration.name.ends_with("_fill_effort")).unwrap();
+    migrate::up_to(&task.url, &task.release.set, migrations[filled - 1].version).await.unwrap();
+    write(&mut task.conn, "task", &migrations[..filled]).await;
+    let before = read(&mut task.conn, "task").await;
+
+    migrate::up_to(&task.url, &task.release.set, migrations[filled].version).await.unwrap();
+    let after = read(&mut task.conn, "task").await;
+
+    let lost = first_lost(&before, &after, |_| false).unwrap();
+    assert!(lost.starts_with("tasks: ") && lost.contains(r#"("effort", "1")"#), "{lost}");
+    assert_eq!(first_lost(&before, &after, |item| item == "tasks.effort"), None);
+    assert!(first_lost(&after, &Tables::from([("tasks".to_owned(), Vec::new())]), |_| false).is_some());
 }

@@ -36,9 +36,9 @@ async fn a_step_has_400_ms_to_wait_and_15_minutes_for_a_statement() {
 async fn a_statement_that_runs_for_too_long_ends_its_step_which_is_undone_and_not_repeated() {
     let suite = harness().start_in(Topology::PLAIN).await;
     migrate::down(&suite.admin_url, &REFERENCES, 0).await.unwrap();
-    // The first command finds the limit and makes it short, the second takes longer.
+    // The first command of the step finds the limit and makes it short, the second takes longer.
     let stay = "IF current_setting('statement_timeout') = '15min' THEN SET LOCAL statement_timeout = '200ms'; \
-                ELSE PERFORM pg_sleep(60); END IF;";
+                ELSIF current_setting('statement_timeout') = '200ms' THEN PERFORM pg_sleep(60); END IF;";
     suite.admin().await.batch_execute(&before_each_command(stay)).await.unwrap();
 
     let refusal = format!("{:#}", migrate::up(&suite.admin_url, &REFERENCES).await.unwrap_err());

@@ -4,6 +4,7 @@ mod carrying;
 mod command;
 mod limits;
 mod locks;
+mod next_release;
 mod offending;
 mod rows;
 mod tightening;

@@ -6,6 +6,9 @@ use diesel_async::SimpleAsyncConnection;
 use shared::migrate;
 use testkit::{Topology, empty_database};
 
+use super::next_release::NextRelease;
+use super::rows::write;
+
 const NOBODY: &str = "00000000-0000-7000-8000-0000000000cc";
 
 #[tokio::test]
@@ -31,29 +34,38 @@ async fn rows_that_name_nothing_are_told_before_the_foreign_keys_come() {
 }
 
 #[tokio::test]
-async fn attachments_that_share_an_object_are_told_before_uploads_come() {
+async fn rows_that_break_a_step_are_named_before_it_and_it_runs_once_they_are_mended() {
+    let release = NextRelease::of(&task::MIGRATIONS);
     let url = empty_database().await;
-    migrate::up_to(&url, &content::MIGRATIONS, 5).await.unwrap();
+    let migrations = release.set.migrations().unwrap();
+    let limit = migrations.last().unwrap();
+    migrate::up_to(&url, &release.set, limit.version - 1).await.unwrap();
     let mut conn = shared::database::connect(&url).await.unwrap();
-    let two = format!(
-        "INSERT INTO content.file_attachments (entity_type, entity_id, filename, original_filename, file_size, mime_type, \
-         storage_path, uploader_id, project_id, sha256) SELECT 'project', '{NOBODY}', 'a', 'a', n, 'text/plain', 'same', \
-         '{NOBODY}', '{NOBODY}', repeat('a', 64) FROM generate_series(1, 2) n"
+    write(&mut conn, "task", &migrations[..migrations.len() - 1]).await;
+    conn.batch_execute("UPDATE task.tasks SET effort = 101 WHERE title LIKE 'weld %'").await.unwrap();
+
+    let asked = migrate::preflight(&url, &release.set).await.unwrap();
+    let refusal = format!("{:#}", migrate::up(&url, &release.set).await.unwrap_err());
+
+    let [(step, Some(rows))] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!((step, rows.len()), (&limit.name, 1));
+    assert!(
+        rows[0].starts_with("task.tasks ") && rows[0].ends_with(": effort 101 is more than 100"),
+        "{rows:?}"
     );
-    conn.batch_execute(&two).await.unwrap();
+    assert!(refusal.contains(&rows[0]) && refusal.contains("undone as a whole"), "{refusal}");
+    assert_eq!(migrate::applied(&url, &release.set).await.unwrap().len(), migrations.len() - 1);
 
-    let refusal = format!("{:#}", migrate::up(&url, &content::MIGRATIONS).await.unwrap_err());
-
-    assert!(refusal.contains("storage_path same is also that of"), "{refusal}");
-    assert!(refusal.contains("with the same sha256"), "{refusal}");
-    assert_eq!(migrate::applied(&url, &content::MIGRATIONS).await.unwrap().len(), 5);
+    conn.batch_execute("UPDATE task.tasks SET effort = 100 WHERE effort > 100").await.unwrap();
+    assert_eq!(migrate::up(&url, &release.set).await.unwrap(), 1);
 }
 
 #[tokio::test]
 async fn a_pre_flight_that_asks_for_tables_to_come_waits_for_them() {
+    let release = NextRelease::of(&task::MIGRATIONS);
     let url = empty_database().await;
-    let asked = migrate::preflight(&url, &content::MIGRATIONS).await.unwrap();
-    assert_eq!(asked, [("0006_uploads".to_owned(), None)]);
-    migrate::up(&url, &content::MIGRATIONS).await.unwrap();
-    assert_eq!(migrate::preflight(&url, &content::MIGRATIONS).await.unwrap(), []);
+    let limit = release.set.migrations().unwrap().pop().unwrap();
+    assert_eq!(migrate::preflight(&url, &release.set).await.unwrap(), [(limit.name, None)]);
+    migrate::up(&url, &release.set).await.unwrap();
+    assert_eq!(migrate::preflight(&url, &release.set).await.unwrap(), []);
 }

@@ -6,39 +6,35 @@ use diesel::sql_types::{Jsonb, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use serde_json::Value;
+use shared::migrate::Migration;
 
-/// Statements of a release: from which version of a set on they are run, and before which one they end to work.
-pub struct Statements {
-    pub set: &'static str,
-    pub since: i32,
-    pub until: i32,
-    pub sql: &'static str,
+/// Statements of the processes of a release: they run from a step of a set on, also after every later step, because
+/// processes of that release still run while others are upgraded.
+struct Statements {
+    set: &'static str,
+    since: &'static str,
+    sql: &'static str,
 }
 
-const ALWAYS: i32 = i32::MAX;
-
-/// The statements of a release go on after every later step: that is what its processes do while others are upgraded.
-pub const RELEASED: [Statements; 11] = [
-    Statements { set: "identity", since: 3, until: ALWAYS, sql: include_str!("rows/users.sql") },
-    Statements { set: "identity", since: 5, until: ALWAYS, sql: include_str!("rows/mail.sql") },
-    Statements { set: "identity", since: 8, until: ALWAYS, sql: include_str!("rows/codes.sql") },
-    Statements { set: "identity", since: 10, until: ALWAYS, sql: include_str!("rows/factors.sql") },
-    Statements { set: "identity", since: 12, until: ALWAYS, sql: include_str!("rows/api_tokens.sql") },
-    Statements { set: "project", since: 3, until: ALWAYS, sql: include_str!("rows/projects.sql") },
-    Statements { set: "project", since: 6, until: ALWAYS, sql: include_str!("rows/offers.sql") },
-    Statements { set: "task", since: 4, until: ALWAYS, sql: include_str!("rows/tasks.sql") },
-    Statements { set: "content", since: 4, until: ALWAYS, sql: include_str!("rows/documents.sql") },
-    // From uploads on, an attachment needs a blob.
-    Statements { set: "content", since: 4, until: 6, sql: include_str!("rows/files.sql") },
-    Statements { set: "content", since: 6, until: ALWAYS, sql: include_str!("rows/blobs.sql") },
+const RELEASED: [Statements; 5] = [
+    Statements { set: "identity", since: "baseline", sql: include_str!("rows/identity.sql") },
+    Statements { set: "project", since: "baseline", sql: include_str!("rows/project.sql") },
+    Statements { set: "task", since: "baseline", sql: include_str!("rows/task.sql") },
+    Statements { set: "task", since: "add_effort", sql: include_str!("rows/task_with_effort.sql") },
+    Statements { set: "content", since: "baseline", sql: include_str!("rows/content.sql") },
 ];
 
-/// Writes a generation of rows, as every release up to this version of the set does.
-pub async fn write(conn: &mut AsyncPgConnection, set: &str, version: i32, generation: i32) {
-    for released in RELEASED.iter().filter(|r| r.set == set && (r.since..r.until).contains(&version)) {
-        let sql = released.sql.replace("{n}", &format!("{generation:04}"));
+/// Writes a generation of rows, as the processes of every release up to the last of these steps do.
+pub async fn write(conn: &mut AsyncPgConnection, set: &str, applied: &[Migration]) {
+    let names: Vec<&str> = applied.iter().filter_map(|step| Some(step.name.split_once('_')?.1)).collect();
+    for statements in RELEASED.iter().filter(|s| s.set == set && names.contains(&s.since)) {
+        let sql = statements.sql.replace("{n}", &format!("{:04}", applied.len()));
         if let Err(error) = conn.batch_execute(&sql).await {
-            panic!("at {set} {version}, the statements since version {}: {error}", released.since);
+            panic!(
+                "after {set}/{}, the statements since {}: {error}",
+                names[names.len() - 1],
+                statements.since
+            );
         }
     }
 }

@@ -41,6 +41,6 @@ pub(super) async fn delete(conn: &AsyncPgConnection, id: Uuid) -> Result<()> {
 }
 
 async fn end_codes(mut conn: &AsyncPgConnection) -> Result<()> {
-    Prepared(sql_query("SELECT identity.end_own_codes()")).execute(&mut conn).await?;
+    Prepared(sql_query("SELECT identity.revoke_own_codes()")).execute(&mut conn).await?;
     Ok(())
 }

@@ -148,7 +148,7 @@ impl OwnersProof {
     /// # Errors
     /// `PERMISSION_DENIED` when there is another by now.
     pub async fn hold(&self, tx: &Transaction) -> Result<()> {
-        queries::hold_password(tx, &self.0).await?.map(drop).ok_or_else(password_wrong)
+        queries::lock_password_generation(tx, &self.0).await?.map(drop).ok_or_else(password_wrong)
     }
 }
 

@@ -97,24 +97,25 @@ pub(super) async fn find_credentials(
     login: &str,
 ) -> Result<Option<FoundCredentials>> {
     let query =
-        sql_query("SELECT id, password_hash, status, password_generation FROM identity.find_password($1)");
+        sql_query("SELECT id, password_hash, status, password_generation FROM identity.find_credentials($1)");
     Ok(Prepared(query.bind::<Text, _>(login)).get_result(&mut conn).await.optional()?)
 }
 
 /// The calling user's own.
 pub(super) async fn find_own_credentials(mut conn: &AsyncPgConnection) -> Result<Option<FoundCredentials>> {
-    let query =
-        sql_query("SELECT id, password_hash, status, password_generation FROM identity.find_own_password()");
+    let query = sql_query(
+        "SELECT id, password_hash, status, password_generation FROM identity.find_own_credentials()",
+    );
     Ok(Prepared(query).get_result(&mut conn).await.optional()?)
 }
 
 /// Holds an account at the password that was proven, until the transaction ends; whether it has a second factor, or
 /// `None` if it has another password by now.
-pub(super) async fn hold_password(
+pub(super) async fn lock_password_generation(
     mut conn: &AsyncPgConnection,
     proven: &VerifiedPassword,
 ) -> Result<Option<bool>> {
-    let query = sql_query("SELECT has_second_factor FROM identity.hold_password($1, $2)")
+    let query = sql_query("SELECT has_second_factor FROM identity.lock_password_generation($1, $2)")
         .bind::<SqlUuid, _>(proven.user_id)
         .bind::<Integer, _>(proven.generation);
     let held: Option<Held> = Prepared(query).get_result(&mut conn).await.optional()?;
@@ -213,7 +214,7 @@ pub(super) async fn replace_password_hash(
     Ok(())
 }
 
-/// Exchanges the tokens of a session, which `find_refresh` has locked, and commits.
+/// Exchanges the tokens of a session, which `find_refresh_token` has locked, and commits.
 pub(super) async fn exchange(
     tx: Transaction,
     found: &FoundRefresh,

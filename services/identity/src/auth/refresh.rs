@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Opened, queries};
 use crate::audit::{self, Event, Kind};
-use crate::sessions::queries::{FoundRefresh, find_refresh, revoke};
+use crate::sessions::queries::{FoundRefresh, find_refresh_token, revoke};
 use crate::sessions::{
     Device, REFRESH_GRACE, SESSION_INVALID, SessionOptions, Succession, Tokens, is_refresh_token,
 };
@@ -57,7 +57,7 @@ pub(super) async fn refresh(
     }
     let hash = token_hash(token);
     let tx = database.begin_as(Uuid::nil()).await?;
-    let found = find_refresh(&tx, hash, now).await?.ok_or(SESSION_INVALID)?;
+    let found = find_refresh_token(&tx, hash, now).await?.ok_or(SESSION_INVALID)?;
     tx.act_as(found.user_id)?;
     let tokens = succession.after(token);
     match found.rotated_at {

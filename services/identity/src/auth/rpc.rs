@@ -91,7 +91,7 @@ impl AuthApi {
         if let Some(replacement) = &proven.new_hash {
             queries::replace_password_hash(&tx, replacement).await?;
         }
-        if queries::hold_password(&tx, &proven).await?.ok_or(INVALID_CREDENTIALS)? {
+        if queries::lock_password_generation(&tx, &proven).await?.ok_or(INVALID_CREDENTIALS)? {
             let now = self.context.clock.now();
             let challenge = second_factor::begin_challenge(tx, proven.user_id, now).await?;
             return Ok(Response::new(challenge.into()));

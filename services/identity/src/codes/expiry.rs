@@ -41,7 +41,7 @@ struct Forgotten {
 async fn forget_some(worker: &Database, clock: &Clock) -> Result<i64> {
     let tx = worker.begin_background().await?;
     let mut conn: &AsyncPgConnection = &tx;
-    let query = sql_query("SELECT identity.forget_codes($1, $2) AS count")
+    let query = sql_query("SELECT identity.delete_expired_codes($1, $2) AS count")
         .bind::<Timestamptz, _>(clock.now())
         .bind::<Integer, _>(BATCH);
     let forgotten: Forgotten = query.get_result(&mut conn).await?;

@@ -59,7 +59,7 @@ pub(super) async fn issue(
     lifetime: Lifetime,
 ) -> Result<Option<Addressee>> {
     let query =
-        sql_query("SELECT user_id, email, is_taken FROM identity.make_code($1, $2, $3, $4, $5, $6, $7, $8)")
+        sql_query("SELECT user_id, email, is_taken FROM identity.issue_code($1, $2, $3, $4, $5, $6, $7, $8)")
             .bind::<SqlUuid, _>(id)
             .bind::<Text, _>(wish.purpose.name())
             .bind::<Text, _>(hash.to_hex())
@@ -80,7 +80,7 @@ pub(super) async fn redeem(
     now: DateTime<Utc>,
 ) -> Result<Option<Used>> {
     let query =
-        sql_query("SELECT user_id, email, is_replay, former_email FROM identity.use_code($1, $2, $3, $4)")
+        sql_query("SELECT user_id, email, is_replay, former_email FROM identity.redeem_code($1, $2, $3, $4)")
             .bind::<Text, _>(purpose.name())
             .bind::<Text, _>(hash.to_hex())
             .bind::<SqlUuid, _>(request_id)
@@ -134,7 +134,7 @@ pub(super) async fn redeem_to_sign_up(
     request_id: Uuid,
     now: DateTime<Utc>,
 ) -> Result<Option<ProvenAddress>> {
-    let query = sql_query("SELECT id, email, is_replay FROM identity.use_sign_up_code($1, $2, $3)")
+    let query = sql_query("SELECT id, email, is_replay FROM identity.redeem_sign_up_code($1, $2, $3)")
         .bind::<Text, _>(hash.to_hex())
         .bind::<SqlUuid, _>(request_id)
         .bind::<Timestamptz, _>(now);

@@ -42,7 +42,7 @@ fn news(kind: &str, user_id: Uuid, recipient: &str, parameters: Value, now: Date
         id: Uuid::now_v7(),
         kind: kind.to_owned(),
         recipient: recipient.to_owned(),
-        about: user_id,
+        entity_id: user_id,
         parameters,
         expires_at: now + NEWS_LIFE,
     }

@@ -72,7 +72,7 @@ pub(super) fn prove_first(
     if factor.confirmed_at.is_some() {
         return Err(is_on_already());
     }
-    if factor.begun_at + ENROLMENT_LIFE <= claim.now {
+    if factor.created_at + ENROLMENT_LIFE <= claim.now {
         return Err(is_off());
     }
     let Proof::Code(code) = claim.proof else { return Err(SECOND_FACTOR_INVALID) };

@@ -17,7 +17,7 @@ pub struct Factor {
     #[diesel(sql_type = Text)]
     pub totp_secret: Sealed,
     #[diesel(sql_type = Timestamptz)]
-    pub begun_at: DateTime<Utc>,
+    pub created_at: DateTime<Utc>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub confirmed_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = BigInt)]
@@ -70,7 +70,7 @@ pub async fn state(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<State>
 /// The user's factor, locked: of two calls with one code the second finds it used. The account is locked already.
 pub(super) async fn lock(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<Option<Factor>> {
     let query = sql_query(
-        "SELECT totp_secret, begun_at, confirmed_at, last_used_step FROM identity.user_second_factors \
+        "SELECT totp_secret, created_at, confirmed_at, last_used_step FROM identity.user_second_factors \
          WHERE user_id = $1 FOR UPDATE",
     );
     Ok(Prepared(query.bind::<SqlUuid, _>(user_id)).get_result(&mut conn).await.optional()?)
@@ -79,8 +79,8 @@ pub(super) async fn lock(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<
 /// Stores a secret that is still to be confirmed, in place of a former one, and commits.
 pub(super) async fn begin(tx: Transaction, user_id: Uuid, secret: &Sealed, now: DateTime<Utc>) -> Result<()> {
     let query = sql_query(
-        "INSERT INTO identity.user_second_factors (user_id, totp_secret, begun_at) VALUES ($1, $2, $3) \
-         ON CONFLICT (user_id) DO UPDATE SET totp_secret = excluded.totp_secret, begun_at = excluded.begun_at \
+        "INSERT INTO identity.user_second_factors (user_id, totp_secret, created_at) VALUES ($1, $2, $3) \
+         ON CONFLICT (user_id) DO UPDATE SET totp_secret = excluded.totp_secret, created_at = excluded.created_at \
          WHERE user_second_factors.confirmed_at IS NULL RETURNING user_id",
     )
     .bind::<SqlUuid, _>(user_id)
@@ -174,7 +174,7 @@ pub(super) async fn take_attempt(
     now: DateTime<Utc>,
     at_most: i32,
 ) -> Result<Option<Uuid>> {
-    let query = sql_query("SELECT user_id FROM identity.take_challenge_attempt($1, $2, $3) AS user_id")
+    let query = sql_query("SELECT user_id FROM identity.count_challenge_attempt($1, $2, $3) AS user_id")
         .bind::<Text, _>(hash)
         .bind::<Timestamptz, _>(now)
         .bind::<Integer, _>(at_most);

@@ -162,7 +162,7 @@ impl SecondFactorApi {
                 return Err(is_on_already().into());
             }
             let secret = open(&self.keys, user_id, &waiting)?;
-            return Ok(Response::new(self.begun(&secret, &email, waiting.begun_at)?));
+            return Ok(Response::new(self.begun(&secret, &email, waiting.created_at)?));
         }
         queries::begin(tx, user_id, &sealed, now).await?;
 

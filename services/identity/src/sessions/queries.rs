@@ -123,15 +123,16 @@ pub struct FoundRefresh {
 
 /// The session of a refresh token, locked until the transaction ends, whoever asks: knowing the token is the
 /// proof.
-pub async fn find_refresh(
+pub async fn find_refresh_token(
     mut conn: &AsyncPgConnection,
     hash: TokenHash,
     now: DateTime<Utc>,
 ) -> Result<Option<FoundRefresh>> {
-    let query =
-        diesel::sql_query("SELECT id, user_id, created_at, rotated_at FROM identity.find_refresh($1, $2)")
-            .bind::<Text, _>(hash.to_hex())
-            .bind::<Timestamptz, _>(now);
+    let query = diesel::sql_query(
+        "SELECT id, user_id, created_at, rotated_at FROM identity.find_refresh_token($1, $2)",
+    )
+    .bind::<Text, _>(hash.to_hex())
+    .bind::<Timestamptz, _>(now);
     Ok(Prepared(query).get_result(&mut conn).await.optional()?)
 }
 

@@ -89,7 +89,7 @@ async fn find(
     now: DateTime<Utc>,
 ) -> Result<Option<WorkingSession>> {
     let found: Option<FoundSession> =
-        sql_query("SELECT id, user_id, expires_at, scopes FROM identity.find_bearer($1, $2)")
+        sql_query("SELECT id, user_id, expires_at, scopes FROM identity.find_bearer_token($1, $2)")
             .bind::<Text, _>(hash.to_hex())
             .bind::<Timestamptz, _>(now)
             .get_result(&mut conn)

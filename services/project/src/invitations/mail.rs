@@ -23,7 +23,7 @@ struct Parameters {
 pub(crate) fn write(tokens: &InvitationTokens, queued: &QueuedMail) -> Result<Mail> {
     let parameters: Parameters =
         serde_json::from_value(queued.parameters.clone()).map_err(Error::internal)?;
-    let token = tokens.of(queued.about, parameters.generation);
+    let token = tokens.of(queued.entity_id, parameters.generation);
     let name: String = parameters.project.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARS).collect();
     let text = format!(
         "You are invited to the project {name}.\n\n\

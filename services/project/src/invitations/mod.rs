@@ -1,6 +1,6 @@
 //! Invitations by e-mail: a token that makes whoever presents it a member.
 //!
-//! Accepting is one change of one row; the database makes the member in the same transaction (`let_invited_in`), as
+//! Accepting is one change of one row; the database makes the member in the same transaction (`add_invited_member`), as
 //! it queues the mail in the transaction of the invitation. Nothing that is stored lets anybody in: a token is derived
 //! ([`token`]) when it is written into a mail or returned.
 

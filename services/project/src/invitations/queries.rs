@@ -21,7 +21,7 @@ use super::wire::InvitationId;
 use super::{INVITER_WINDOW_HOURS, Invitation, Load, NewInvitation};
 use crate::CONSTRAINTS;
 use crate::projects::freshness::Freshness;
-use crate::projects::queries::hold_access_revision;
+use crate::projects::queries::lock_access_revision;
 
 /// An invitation to a project that the caller is a member of.
 pub(crate) async fn find(mut conn: &AsyncPgConnection, id: InvitationId) -> Result<Option<Invitation>> {
@@ -165,7 +165,7 @@ pub(crate) async fn withdraw(
 pub(crate) async fn hold_freshness(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Freshness>> {
     let query = invitations::table
         .find(id)
-        .select((invitations::project_id, hold_access_revision(invitations::project_id)));
+        .select((invitations::project_id, lock_access_revision(invitations::project_id)));
     let held: Option<(Uuid, Option<i64>)> = query.get_result(&mut conn).await.optional()?;
     Ok(held.map(|(project_id, revision)| Freshness { project_id, revision: revision.unwrap_or_default() }))
 }

@@ -1,7 +1,7 @@
 //! Ownership that changes hands: offered by the owner, accepted by another member.
 //!
 //! Accepting is one change of one row; the database hands the project over in the same transaction
-//! (`hand_over_project`), and lets no transaction end with a project that has none or another owner than it names.
+//! (`transfer_ownership`), and lets no transaction end with a project that has none or another owner than it names.
 
 pub(crate) mod queries;
 pub(crate) mod rpc;

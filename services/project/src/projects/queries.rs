@@ -29,14 +29,14 @@ pub(crate) async fn access(
 
 diesel::define_sql_function! {
     /// The revision of a project's access, held still until the transaction ends.
-    #[sql_name = "project.hold_access_revision"]
-    fn hold_access_revision(project: SqlUuid) -> Nullable<BigInt>;
+    #[sql_name = "project.lock_access_revision"]
+    fn lock_access_revision(project: SqlUuid) -> Nullable<BigInt>;
 }
 
 /// How fresh the access to a project is. It stays so until this transaction ends, and then is one fresher if the
 /// transaction has changed it. To be locked last, after projects, members and offers: so do all, and nobody deadlocks.
 pub(crate) async fn hold_freshness(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<Freshness> {
-    let held: Option<i64> = diesel::select(hold_access_revision(project_id)).get_result(&mut conn).await?;
+    let held: Option<i64> = diesel::select(lock_access_revision(project_id)).get_result(&mut conn).await?;
     Ok(Freshness { project_id, revision: held.unwrap_or_default() })
 }
 

@@ -74,7 +74,7 @@ impl Handlers {
             asked.items.iter().filter_map(|item| Some((item.project_id, item.assignee_id?))).collect();
         let tx = self.context.database.begin(caller).await?;
         let ((), access, earlier, parents, members) = try_join!(
-            enter_graph(&tx, &parents),
+            lock_dependency_graph(&tx, &parents),
             place.access(&tx, user_id),
             idempotency::claim(&tx, NAME, user_id, "BatchCreateTasks", asked.key.as_ref(), batch_id),
             queries::visible_projects(&tx, &parents),
@@ -101,7 +101,7 @@ impl Handlers {
     }
 }
 
-async fn enter_graph(tx: &Transaction, parents: &[Uuid]) -> Result<()> {
+async fn lock_dependency_graph(tx: &Transaction, parents: &[Uuid]) -> Result<()> {
     if parents.is_empty() { Ok(()) } else { graph::enter_together(tx).await }
 }
 

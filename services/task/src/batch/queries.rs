@@ -96,7 +96,7 @@ pub(super) async fn insert(
              FROM jsonb_populate_recordset(NULL::task.tasks, $1) x), \
          n AS MATERIALIZED (SELECT taken.* FROM (SELECT array_agg(project_id ORDER BY place) AS projects, \
              array_agg(NULL::text) AS keys, array_agg(NULL::bigint) AS numbers FROM r) wanted, \
-             LATERAL task.take_task_numbers(wanted.projects, wanted.keys, wanted.numbers) taken) \
+             LATERAL task.allocate_task_numbers(wanted.projects, wanted.keys, wanted.numbers) taken) \
          INSERT INTO task.tasks AS t (id, project_id, parent_task_id, title, description, status, priority, \
              assignee_id, creator_id, due_date, estimated_hours, actual_hours, tags, metadata, number, key) \
          SELECT r.id, r.project_id, r.parent_task_id, r.title, r.description, r.status, r.priority, r.assignee_id, \

@@ -56,7 +56,7 @@ impl Handlers {
         let (user_id, ids) = (caller.user()?.user_id, asked.ids());
         let tx = self.context.database.begin(caller).await?;
         let ((), earlier, visible) = try_join!(
-            enter_graph(&tx, asked),
+            lock_dependency_graph(&tx, asked),
             idempotency::claim(&tx, NAME, user_id, "BatchUpdateTasks", asked.key.as_ref(), new_batch_id()),
             queries::visible_projects(&tx, &ids),
         )?;
@@ -99,7 +99,7 @@ impl Handlers {
         may: &[ProjectAccess],
     ) -> Result<Option<usize>> {
         let tx: Transaction = self.context.database.begin(caller).await?;
-        enter_graph(&tx, asked).await?;
+        lock_dependency_graph(&tx, asked).await?;
         for (index, item) in asked.items.iter().enumerate() {
             if let Some(change) = change_of(item)?
                 && queries::update(&tx, may, &[change]).await.is_err()
@@ -136,7 +136,7 @@ impl BatchUpdate {
     }
 }
 
-async fn enter_graph(tx: &Transaction, asked: &BatchUpdate) -> Result<()> {
+async fn lock_dependency_graph(tx: &Transaction, asked: &BatchUpdate) -> Result<()> {
     if asked.touches_graph() { graph::enter_alone(tx).await } else { Ok(()) }
 }
 

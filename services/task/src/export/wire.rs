@@ -17,7 +17,7 @@ impl From<ProjectKey> for pb::ImportedProjectKey {
 impl From<Task> for pb::ImportedTask {
     fn from(task: Task) -> Self {
         // What only waits becomes blocked again with its dependencies.
-        let only_waits = task.status == TaskStatus::Blocked && !task.held;
+        let only_waits = task.status == TaskStatus::Blocked && !task.manually_blocked;
         let status = if only_waits { TaskStatus::Pending } else { task.status };
         Self {
             line: 0,

@@ -22,18 +22,18 @@ pub(crate) async fn enter(mut conn: &AsyncPgConnection, task_id: Uuid, entry: Op
         None => Ok(()),
         Some(Entry::Alone) => enter_alone(conn).await,
         Some(Entry::Status) => {
-            Ok(conn.batch_execute(&format!("SELECT task.enter_graph('{task_id}', FALSE)")).await?)
+            Ok(conn.batch_execute(&format!("SELECT task.lock_dependency_graph('{task_id}', FALSE)")).await?)
         }
     }
 }
 
 /// Enters the graph alone, as [`enter`] does, for changes that concern many tasks.
 pub(crate) async fn enter_alone(mut conn: &AsyncPgConnection) -> Result<()> {
-    Ok(conn.batch_execute("SELECT pg_advisory_xact_lock(task.graph_lock_key())").await?)
+    Ok(conn.batch_execute("SELECT pg_advisory_xact_lock(task.dependency_graph_lock_key())").await?)
 }
 
 /// Keeps those out who enter alone, as [`enter`] does, for new tasks: who makes sure that several parents are there
 /// waits for nobody who deletes some of them.
 pub(crate) async fn enter_together(mut conn: &AsyncPgConnection) -> Result<()> {
-    Ok(conn.batch_execute("SELECT pg_advisory_xact_lock_shared(task.graph_lock_key())").await?)
+    Ok(conn.batch_execute("SELECT pg_advisory_xact_lock_shared(task.dependency_graph_lock_key())").await?)
 }

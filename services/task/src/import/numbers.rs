@@ -7,7 +7,7 @@ use shared::database::Prepared;
 use shared::error::Result;
 use uuid::Uuid;
 
-use crate::order::first_rank;
+use crate::order::initial_rank;
 use crate::tasks::Task;
 
 #[derive(diesel::QueryableByName)]
@@ -25,7 +25,7 @@ pub(super) async fn fill_in(mut conn: &AsyncPgConnection, mut tasks: Vec<&mut Ta
     let keys: Vec<Option<&str>> =
         tasks.iter().map(|task| task.key.split_once('-').map(|(project, _)| project)).collect();
     let given: Vec<Option<i64>> = tasks.iter().map(|task| (task.number > 0).then_some(task.number)).collect();
-    let query = sql_query("SELECT number, key FROM task.take_task_numbers($1, $2, $3) ORDER BY place")
+    let query = sql_query("SELECT number, key FROM task.allocate_task_numbers($1, $2, $3) ORDER BY place")
         .bind::<Array<SqlUuid>, _>(projects)
         .bind::<Array<Nullable<Text>>, _>(keys)
         .bind::<Array<Nullable<BigInt>>, _>(given);
@@ -34,7 +34,7 @@ pub(super) async fn fill_in(mut conn: &AsyncPgConnection, mut tasks: Vec<&mut Ta
         task.number = taken.number;
         task.key = taken.key;
         if task.rank.is_empty() {
-            task.rank = first_rank(task.number);
+            task.rank = initial_rank(task.number);
         }
     }
     Ok(())

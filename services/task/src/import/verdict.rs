@@ -108,7 +108,7 @@ mod tests {
             number: 0,
             key: String::new(),
             rank: String::new(),
-            held: false,
+            manually_blocked: false,
             version: 0,
         }
     }

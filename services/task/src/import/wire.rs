@@ -59,7 +59,7 @@ fn read_task(v: &mut Violations, item: pb::ImportedTask) -> Task {
         number,
         key: key.map_or_else(String::new, |key| key.to_string()),
         rank: given_rank(v, number, item.rank),
-        held: false,
+        manually_blocked: false,
         version: 0,
     };
     check_dates(v, &task);

@@ -54,7 +54,7 @@ pub(crate) struct TaskFilter {
     pub(crate) is_overdue: bool,
     pub(crate) metadata: Option<Value>,
     /// Words, or the key of a task.
-    pub(crate) asked: Option<String>,
+    pub(crate) search_text: Option<String>,
 }
 
 /// By what tasks are ordered; those that are equal, by id.

@@ -129,7 +129,7 @@ pub(crate) fn filter(outer: &mut Violations, filter: pb::TaskFilter) -> TaskFilt
             .metadata
             .filter(|object| !object.fields.is_empty())
             .map(|object| v.json("metadata", Some(object))),
-        asked: Some(filter.text)
+        search_text: Some(filter.text)
             .filter(|text| !text.is_empty())
             .map(|text| v.line("text", text, 1, MAX_TEXT_CHARS)),
     };

@@ -12,7 +12,7 @@ const WHOLE_DIGITS: usize = 12;
 const MAX_FRACTION_CHARS: usize = 52;
 
 /// The rank of a task that was never moved.
-pub(crate) fn first_rank(number: i64) -> String {
+pub(crate) fn initial_rank(number: i64) -> String {
     format!("{number:0WHOLE_DIGITS$}")
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn may_have_rank(number: i64, rank: &str) -> bool {
     let is_fraction = fraction.len() <= MAX_FRACTION_CHARS
         && fraction.bytes().all(|digit| digit.is_ascii_alphanumeric())
         && !fraction.ends_with('0');
-    is_whole && is_fraction && (!fraction.is_empty() || rank == first_rank(number))
+    is_whole && is_fraction && (!fraction.is_empty() || rank == initial_rank(number))
 }
 
 /// Where a task goes.
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_rank_without_a_fraction_is_the_own_number() {
-        assert_eq!(first_rank(42), "000000000042");
+        assert_eq!(initial_rank(42), "000000000042");
         for (rank, may) in [
             ("000000000042", true),
             ("000000000043", false),
@@ -68,6 +68,6 @@ mod tests {
         ] {
             assert_eq!(may_have_rank(42, rank), may, "{rank}");
         }
-        assert!(!may_have_rank(1, &format!("{}{}", first_rank(1), "z".repeat(MAX_FRACTION_CHARS + 1))));
+        assert!(!may_have_rank(1, &format!("{}{}", initial_rank(1), "z".repeat(MAX_FRACTION_CHARS + 1))));
     }
 }

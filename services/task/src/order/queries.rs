@@ -16,13 +16,15 @@ use crate::tasks::Task;
 /// Waits until no other task of the same project is moved, and sees to it that there is a rank for this one. Comes
 /// before the first lock of a row, and so is sent as plain text: ahead of any statement of the same flight that must be
 /// prepared first.
-pub(super) async fn make_room(
+pub(super) async fn ensure_rank_space(
     mut conn: &AsyncPgConnection,
     task_id: Uuid,
     destination: Destination,
 ) -> Result<()> {
     let (anchor, behind) = (destination.anchor(), destination.is_behind());
-    Ok(conn.batch_execute(&format!("SELECT task.make_room('{task_id}', '{anchor}', {behind})")).await?)
+    Ok(conn
+        .batch_execute(&format!("SELECT task.ensure_rank_space('{task_id}', '{anchor}', {behind})"))
+        .await?)
 }
 
 diesel::define_sql_function! {

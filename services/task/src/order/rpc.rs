@@ -36,7 +36,7 @@ impl Handlers {
         let anchor = asked.destination.anchor();
         let tx = self.context.database.begin(caller).await?;
         let ((), (task, access), anchor_project) = try_join!(
-            queries::make_room(&tx, asked.id, asked.destination),
+            queries::ensure_rank_space(&tx, asked.id, asked.destination),
             locked(&tx, caller, asked.id, Permission::TaskWrite),
             visible_project_of(&tx, anchor),
         )?;

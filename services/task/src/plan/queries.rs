@@ -31,8 +31,8 @@ pub(super) async fn edges_around(
 }
 
 /// The edges that a project's plan stands on, and one more than a plan may have if there are more.
-pub(super) async fn edges_of_plan(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<Vec<Edge>> {
-    let query = sql_query("SELECT * FROM task.edges_of_plan($1, $2)")
+pub(super) async fn plan_edges(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<Vec<Edge>> {
+    let query = sql_query("SELECT * FROM task.plan_edges($1, $2)")
         .bind::<SqlUuid, _>(project_id)
         .bind::<Integer, _>(one_more(MAX_PLANNED_EDGES));
     Ok(Prepared(query).load(&mut conn).await?)

@@ -93,7 +93,7 @@ impl Handlers {
             let (access, mut tasks, edges) = try_join!(
                 place.access(&tx, caller.database_user()),
                 queries::open_tasks(&tx, project_id),
-                queries::edges_of_plan(&tx, project_id),
+                queries::plan_edges(&tx, project_id),
             )?;
             access.require(Permission::TaskRead)?;
             let others = other_ends(&tasks, &edges);

@@ -22,9 +22,9 @@ pub(super) async fn search(
     size: i64,
 ) -> Result<Vec<TaskMatch>> {
     let sql = format!(
-        "WITH asked AS (SELECT task.asked_words($7) AS words), \
-         ranked AS (SELECT s.task_id AS id, (ts_rank(s.words, asked.words, 1) \
-             + coalesce((s.words @@ quote_literal($8)::tsquery)::integer, 0))::real AS rank \
+        "WITH asked AS (SELECT task.parse_search_query($7) AS words), \
+         ranked AS (SELECT s.task_id AS id, (ts_rank(s.search_vector, asked.words, 1) \
+             + coalesce((s.search_vector @@ quote_literal($8)::tsquery)::integer, 0))::real AS rank \
              FROM {FOUND} f(id) JOIN task.task_search s ON s.task_id = f.id CROSS JOIN asked), \
          page AS (SELECT id, rank FROM ranked WHERE $9 IS NULL OR (rank, id) < ($9, $10) \
              ORDER BY rank DESC, id DESC LIMIT $11) \

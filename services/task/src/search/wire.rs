@@ -27,11 +27,15 @@ impl TryFrom<&pb::SearchTasksRequest> for Search {
         let mut v = Violations::new();
         let text = v.line("text", request.text.clone(), 1, MAX_TEXT_CHARS);
         let filter = filter(&mut v, request.filter.clone().unwrap_or_default());
-        v.require(filter.asked.is_none(), "filter.text", "must be empty: the search has a text of its own");
+        v.require(
+            filter.search_text.is_none(),
+            "filter.text",
+            "must be empty: the search has a text of its own",
+        );
         v.require(request.page_size >= 0, "page_size", "must not be negative");
         v.finish()?;
         let key = text.trim().parse().ok();
-        Ok(Self { key, filter: TaskFilter { asked: Some(text.clone()), ..filter }, text })
+        Ok(Self { key, filter: TaskFilter { search_text: Some(text.clone()), ..filter }, text })
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) struct Task {
     #[serde(default)]
     pub(crate) rank: String,
     #[serde(default)]
-    pub(crate) held: bool,
+    pub(crate) manually_blocked: bool,
     #[diesel(column_name = xmin)]
     #[serde(skip)]
     pub(crate) version: u32,

@@ -165,7 +165,7 @@ impl From<Task> for pb::Task {
             key: task.key,
             number: task.number,
             rank: task.rank,
-            manually_blocked: task.held,
+            manually_blocked: task.manually_blocked,
         }
     }
 }

@@ -50,8 +50,11 @@ pub(super) fn has_cycle(waits: &[(Uuid, Uuid)]) -> bool {
 /// The tasks whose status is not what their dependencies make it, read past all policies.
 pub(super) async fn wrongly_blocked(suite: &Suite) -> Vec<(Uuid, TaskStatus)> {
     let mut admin = suite.admin_of(task::NAME).await;
-    let all: Vec<(Uuid, TaskStatus, bool)> =
-        tasks::table.select((tasks::id, tasks::status, tasks::held)).load(&mut admin).await.unwrap();
+    let all: Vec<(Uuid, TaskStatus, bool)> = tasks::table
+        .select((tasks::id, tasks::status, tasks::manually_blocked))
+        .load(&mut admin)
+        .await
+        .unwrap();
     let links: Vec<(Uuid, Uuid)> = task_dependencies::table
         .filter(task_dependencies::dependency_type.eq(DependencyType::Blocks))
         .select((task_dependencies::task_id, task_dependencies::depends_on_task_id))
@@ -61,9 +64,9 @@ pub(super) async fn wrongly_blocked(suite: &Suite) -> Vec<(Uuid, TaskStatus)> {
     let is_closed = |status| matches!(status, TaskStatus::Done | TaskStatus::Cancelled);
     let open: HashSet<Uuid> = all.iter().filter(|task| !is_closed(task.1)).map(|task| task.0).collect();
     let waits = |id| links.iter().any(|(task, on)| *task == id && open.contains(on));
-    let is_wrong = |(id, status, held): &(Uuid, TaskStatus, bool)| match status {
+    let is_wrong = |(id, status, manually_blocked): &(Uuid, TaskStatus, bool)| match status {
         TaskStatus::Pending => waits(*id),
-        TaskStatus::Blocked => !held && !waits(*id),
+        TaskStatus::Blocked => !manually_blocked && !waits(*id),
         _ => false,
     };
     all.into_iter().filter(is_wrong).map(|(id, status, _)| (id, status)).collect()

@@ -71,7 +71,7 @@ async fn thirty_two_writers_never_close_a_cycle_or_wait_in_one() {
 /// Gives the tasks ranks that leave hardly room between them.
 async fn crowd(suite: &Suite) {
     let crowd = "ALTER TABLE task.tasks DISABLE TRIGGER USER;
-        UPDATE task.tasks SET rank = task.first_rank(1) || repeat('A', 51) || substr(task.rank_digits(), number::int + 1, 1);
+        UPDATE task.tasks SET rank = task.initial_rank(1) || repeat('A', 51) || substr(task.rank_digits(), number::int + 1, 1);
         ALTER TABLE task.tasks ENABLE TRIGGER USER";
     suite.execute(crowd).await;
 }

@@ -1,0 +1,801 @@
+-- The content service's schema: documents, their versions and search, files and their bytes, and a copy of who may
+-- access which project.
+
+-- == Roles ==
+
+-- Roles belong to the cluster, so another schema or another database may have created them already.
+-- Logins have no password here; the operator sets one (deploy/README.md).
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY ARRAY['application_role', 'content_service', 'content_worker'] LOOP
+        BEGIN
+            EXECUTE format('CREATE ROLE %I %s NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS INHERIT',
+                wanted, CASE WHEN wanted = 'application_role' THEN 'NOLOGIN' ELSE 'LOGIN' END);
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL;
+        END;
+    END LOOP;
+    IF NOT pg_has_role('content_service', 'application_role', 'member') THEN
+        GRANT application_role TO content_service;
+    END IF;
+END
+$$;
+
+SET LOCAL ROLE dafnck_owner;
+SET LOCAL search_path = content;
+
+-- == Enums ==
+
+CREATE TYPE document_status AS ENUM ('draft', 'review', 'published', 'archived');
+
+-- == Tables ==
+
+-- `project_id`, `author_id` and `uploader_id` refer to rows of other services; see migrations/references.
+-- The content is in TOAST and written whole with every version.
+CREATE TABLE documents (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    project_id UUID NOT NULL,
+    title VARCHAR(255) NOT NULL,
+    content TEXT,
+    content_type VARCHAR(50) DEFAULT 'markdown' NOT NULL,
+    author_id UUID NOT NULL,
+    version INTEGER DEFAULT 1 NOT NULL,
+    status document_status DEFAULT 'draft' NOT NULL,
+    tags TEXT[] DEFAULT '{}' NOT NULL,
+    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
+    published_at TIMESTAMP WITH TIME ZONE
+) WITH (autovacuum_vacuum_scale_factor = 0.05, toast.autovacuum_vacuum_scale_factor = 0.05);
+
+-- Written once and hardly ever deleted: vacuum runs after inserts, so that rows are frozen in small steps.
+CREATE TABLE document_versions (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    document_id UUID NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    version_number INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    change_summary TEXT,
+    author_id UUID NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
+    title VARCHAR(255) NOT NULL,
+    UNIQUE(document_id, version_number)
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.05);
+
+-- The bytes of files, by their hash: equal bytes are stored once.
+CREATE TABLE blobs (
+    id UUID PRIMARY KEY,
+    sha256 CHAR(64) NOT NULL CONSTRAINT uq_blobs_sha256 UNIQUE,
+    size BIGINT NOT NULL CONSTRAINT chk_blob_size_positive CHECK (size > 0),
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    -- When an attachment of it was last deleted or was about to be created. The garbage collector looks at the blob
+    -- once after the grace period and deletes it if no attachment refers to it.
+    released_at TIMESTAMP WITH TIME ZONE
+);
+
+CREATE TABLE file_attachments (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    entity_type VARCHAR(50) NOT NULL CONSTRAINT chk_entity_type CHECK (entity_type IN ('task', 'document', 'project')),
+    entity_id UUID NOT NULL,
+    filename VARCHAR(255) NOT NULL,
+    original_filename VARCHAR(255) NOT NULL,
+    file_size BIGINT NOT NULL,
+    mime_type VARCHAR(100) NOT NULL,
+    storage_path TEXT NOT NULL,
+    uploader_id UUID NOT NULL,
+    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
+    -- For row-level security; of the entity.
+    project_id UUID NOT NULL,
+    -- Downloads are verified against it.
+    sha256 CHAR(64) NOT NULL,
+    blob_id UUID NOT NULL REFERENCES blobs(id),
+    CONSTRAINT chk_file_size_positive CHECK (file_size > 0),
+    CONSTRAINT chk_filename_not_empty CHECK (char_length(filename) > 0)
+);
+
+-- Uploads in progress. An upload arrives in parts and ends as a blob, to which an attachment refers.
+CREATE TABLE uploads (
+    id UUID PRIMARY KEY,
+    -- The id that the attachment will have.
+    attachment_id UUID NOT NULL,
+    entity_type VARCHAR(50) NOT NULL CONSTRAINT chk_upload_entity_type
+        CHECK (entity_type IN ('task', 'document', 'project')),
+    entity_id UUID NOT NULL,
+    project_id UUID NOT NULL,
+    uploader_id UUID NOT NULL,
+    filename VARCHAR(255) NOT NULL,
+    original_filename VARCHAR(255) NOT NULL,
+    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
+    -- As declared by the client; NULL if it did not.
+    size BIGINT CONSTRAINT chk_upload_size_positive CHECK (size > 0),
+    sha256 CHAR(64),
+    state TEXT DEFAULT 'open' NOT NULL CONSTRAINT chk_upload_state
+        CHECK (state IN ('open', 'completed', 'cancelled', 'expired')),
+    -- How many bytes are stored, the state of SHA-256 after them, and the detected type.
+    committed_size BIGINT DEFAULT 0 NOT NULL,
+    digest BYTEA,
+    mime_type VARCHAR(100),
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.05);
+
+-- Objects of the store. A row exists before its object is written and until it is deleted. A path is used once: a
+-- deletion never hits an object that is in use again.
+CREATE TABLE stored_parts (
+    id UUID PRIMARY KEY,
+    path TEXT NOT NULL CONSTRAINT uq_stored_parts_path UNIQUE,
+    upload_id UUID REFERENCES uploads(id),
+    blob_id UUID REFERENCES blobs(id),
+    -- Offset of its first byte in the file.
+    position BIGINT NOT NULL,
+    -- 0 until it is known to be written.
+    size BIGINT DEFAULT 0 NOT NULL,
+    state TEXT DEFAULT 'pending' NOT NULL CONSTRAINT chk_part_state CHECK (state IN ('pending', 'stored', 'garbage')),
+    changed_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT chk_part_owner CHECK (
+        CASE state WHEN 'garbage' THEN num_nonnulls(upload_id, blob_id) = 0
+            ELSE num_nonnulls(upload_id, blob_id) = 1 END
+    )
+) WITH (autovacuum_vacuum_scale_factor = 0.05);
+
+-- The search vectors of documents. In a table of their own, so that a change of status or tags does not index the
+-- content again and reading documents does not load them.
+CREATE TABLE document_search (
+    document_id UUID PRIMARY KEY REFERENCES documents(id) ON DELETE CASCADE,
+    project_id UUID NOT NULL,
+    search_vector TSVECTOR NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_insert_scale_factor = 0.05);
+
+-- The copy of who may access which project, fed by the project service. A higher revision replaces a lower one. A
+-- deleted project keeps its row, so that an older state that arrives late does not restore it. A new snapshot begins by
+-- setting all revisions to 0, so that it replaces everything, and ends by marking the projects that it does not contain
+-- as deleted.
+CREATE TABLE project_access (
+    project_id UUID PRIMARY KEY,
+    revision BIGINT NOT NULL,
+    deleted BOOLEAN NOT NULL,
+    visibility TEXT NOT NULL CONSTRAINT chk_visibility CHECK (visibility IN ('private', 'internal', 'public')),
+    status TEXT NOT NULL CONSTRAINT chk_status CHECK (status IN ('active', 'completed', 'archived', 'cancelled'))
+);
+
+CREATE TABLE project_access_members (
+    project_id UUID NOT NULL REFERENCES project_access(project_id) ON DELETE CASCADE,
+    user_id UUID NOT NULL,
+    role TEXT NOT NULL CONSTRAINT chk_role CHECK (role IN ('owner', 'admin', 'member', 'viewer')),
+    permissions JSONB NOT NULL DEFAULT '{}'::jsonb,
+    PRIMARY KEY (project_id, user_id)
+);
+
+-- The position in each feed of another service; updated in the transaction that applies its changes. Few rows, written
+-- many times a second.
+CREATE TABLE feed_positions (
+    feed TEXT PRIMARY KEY,
+    cursor TEXT NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 100);
+
+-- Every change of a row, written in the transaction of the change. Readers order by (transaction_id, position) and stop
+-- below their snapshot's xmin: `position` alone is assigned before commit, so a reader would miss rows that commit
+-- late. Rows are deleted from the old end. Frequent vacuums keep pages all-visible, so that feeds scan only the index.
+CREATE TABLE change_log (
+    transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    position BIGINT GENERATED ALWAYS AS IDENTITY,
+    changed_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT clock_timestamp(),
+    entity TEXT NOT NULL,
+    entity_id UUID NOT NULL,
+    project_id UUID,
+    operation TEXT NOT NULL CONSTRAINT chk_change_operation CHECK (operation IN ('insert', 'update', 'delete')),
+    old_values JSONB,
+    new_values JSONB,
+    actor_id UUID,
+    trace_id TEXT,
+    PRIMARY KEY (transaction_id, position)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05,
+    autovacuum_analyze_scale_factor = 0.05);
+
+-- The last change that was trimmed: a reader whose position is older has missed changes. One row, updated at each trim.
+CREATE TABLE change_log_horizon (
+    only_row BOOLEAN PRIMARY KEY DEFAULT TRUE CONSTRAINT chk_only_row CHECK (only_row),
+    transaction_id xid8 NOT NULL DEFAULT '0',
+    position BIGINT NOT NULL DEFAULT 0
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 100);
+INSERT INTO change_log_horizon DEFAULT VALUES;
+
+-- Which request created which resource, so that a retry finds it (AIP-155). Rows live for a day.
+CREATE TABLE idempotency_keys (
+    caller_id UUID NOT NULL,
+    method TEXT NOT NULL,
+    request_id UUID NOT NULL,
+    request_hash BYTEA NOT NULL,
+    resource_id UUID NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now(),
+    PRIMARY KEY (caller_id, request_id, method)
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.1);
+
+-- The size of each table by day, with its indexes and TOAST. Written by `dafnck maintain`.
+CREATE TABLE table_sizes (
+    day DATE NOT NULL,
+    table_name TEXT NOT NULL,
+    bytes BIGINT NOT NULL,
+    PRIMARY KEY (day, table_name)
+);
+
+-- The last run of each job of `dafnck maintain`. `error` is NULL if it succeeded or is still running.
+CREATE TABLE maintenance_runs (
+    job TEXT PRIMARY KEY,
+    started_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    finished_at TIMESTAMP WITH TIME ZONE,
+    error TEXT
+);
+
+-- == Indexes ==
+
+CREATE INDEX idx_documents_project_id ON documents(project_id);
+CREATE INDEX idx_documents_author_id ON documents(author_id);
+CREATE INDEX idx_documents_status ON documents(status);
+CREATE INDEX idx_documents_created_at ON documents(created_at);
+CREATE INDEX idx_documents_project_status ON documents(project_id, status);
+CREATE INDEX idx_documents_metadata_gin ON documents USING GIN (metadata);
+-- Sort orders of lists: a page is one index scan.
+CREATE INDEX idx_documents_project_newest ON documents(project_id, created_at DESC, id DESC);
+CREATE INDEX idx_documents_project_updated ON documents(project_id, updated_at DESC, id DESC);
+CREATE INDEX idx_documents_project_title ON documents(project_id, lower(title), id);
+CREATE INDEX idx_file_attachments_entity ON file_attachments(entity_type, entity_id, created_at DESC, id DESC);
+CREATE INDEX idx_file_attachments_project_id ON file_attachments(project_id);
+CREATE INDEX idx_file_attachments_blob_id ON file_attachments (blob_id);
+CREATE INDEX idx_blobs_released_at ON blobs (released_at) WHERE released_at IS NOT NULL;
+CREATE INDEX idx_uploads_uploader_id ON uploads (uploader_id) WHERE state = 'open';
+CREATE INDEX idx_uploads_expires_at ON uploads (expires_at);
+CREATE INDEX idx_uploads_project_id ON uploads (project_id);
+CREATE INDEX idx_stored_parts_upload_id ON stored_parts (upload_id, position) WHERE upload_id IS NOT NULL;
+CREATE UNIQUE INDEX idx_stored_parts_blob_id ON stored_parts (blob_id, position) WHERE blob_id IS NOT NULL;
+CREATE INDEX idx_stored_parts_garbage ON stored_parts (changed_at) WHERE state = 'garbage';
+CREATE INDEX idx_document_search_vector ON document_search USING GIN (search_vector);
+CREATE INDEX idx_project_access_members_user_id ON project_access_members (user_id);
+CREATE INDEX idx_change_log_entity ON change_log (entity, entity_id);
+CREATE INDEX idx_change_log_changed_at ON change_log USING brin (changed_at);
+CREATE INDEX idx_idempotency_keys_created_at ON idempotency_keys (created_at);
+
+-- == Functions and triggers ==
+
+-- The user on whose behalf this transaction runs; the nil UUID is an anonymous caller. NULL if the setting is absent:
+-- then the policies show nothing.
+CREATE FUNCTION current_user_id() RETURNS uuid
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN nullif(current_setting('app.current_user_id', true), '')::uuid;
+
+-- Sets `updated_at`. Its triggers are skipped while `app.keep_dates` is on, so that imports keep the given dates.
+CREATE FUNCTION audit_trigger_function() RETURNS TRIGGER AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        NEW.updated_at = NOW();
+        RETURN NEW;
+    END IF;
+    RETURN NULL;
+END;
+$$ LANGUAGE plpgsql;
+
+-- Writes the change log. Arguments: the column with the project's id ('' for none), then the columns to omit because
+-- they are secret or large. Runs as the owner: a role that may change a row may not write, read or skip the log.
+CREATE FUNCTION record_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+DECLARE
+    omitted text[] := TG_ARGV[1:];
+    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - omitted END;
+    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - omitted END;
+    changed_row jsonb := coalesce(new_row, old_row);
+BEGIN
+    INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, new_values, actor_id, trace_id)
+    VALUES (
+        TG_TABLE_NAME,
+        (changed_row ->> 'id')::uuid,
+        (changed_row ->> TG_ARGV[0])::uuid,
+        lower(TG_OP),
+        old_row,
+        new_row,
+        current_user_id(),
+        nullif(current_setting('app.trace_id', true), '')
+    );
+    RETURN NULL;
+END
+$$;
+
+-- Deletes up to `max_rows` changes older than `retention` and moves the horizon. It locks the horizon first, so that
+-- concurrent calls run one after the other and do not deadlock on rows of the log.
+CREATE FUNCTION trim_change_log(retention interval, max_rows integer) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = content, pg_temp
+BEGIN ATOMIC
+    SELECT FROM change_log_horizon FOR UPDATE;
+    WITH old AS (
+        SELECT transaction_id, position FROM change_log
+        WHERE changed_at < now() - retention
+        ORDER BY transaction_id, position LIMIT max_rows
+    ), gone AS (
+        DELETE FROM change_log l USING old
+        WHERE l.transaction_id = old.transaction_id AND l.position = old.position
+        RETURNING l.transaction_id, l.position
+    ), moved AS (
+        UPDATE change_log_horizon h SET transaction_id = last.transaction_id, position = last.position
+        FROM (SELECT transaction_id, position FROM gone ORDER BY 1 DESC, 2 DESC LIMIT 1) last
+        RETURNING 1
+    )
+    SELECT count(*) FROM gone;
+END;
+
+-- For each job of `dafnck maintain`, the seconds since its last run began and whether it failed, for the service's
+-- metrics. Before the first run: one row for all jobs with the age of the schema.
+CREATE FUNCTION maintenance_status() RETURNS TABLE (job TEXT, age DOUBLE PRECISION, failed BOOLEAN)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+    SELECT r.job, extract(epoch FROM now() - r.started_at)::float8, r.error IS NOT NULL FROM maintenance_runs r
+    UNION ALL
+    SELECT 'all', extract(epoch FROM now() - min(m.applied_at))::float8, FALSE FROM schema_migrations m
+    WHERE NOT EXISTS (SELECT 1 FROM maintenance_runs)
+    HAVING count(*) > 0
+$$;
+
+CREATE TRIGGER documents_updated_at_trigger
+    BEFORE UPDATE ON documents
+    FOR EACH ROW WHEN (current_setting('app.keep_dates', true) IS DISTINCT FROM 'on')
+    EXECUTE FUNCTION audit_trigger_function();
+
+CREATE TRIGGER documents_change_trigger
+    AFTER INSERT OR UPDATE OR DELETE ON documents
+    FOR EACH ROW EXECUTE FUNCTION record_change('project_id', 'content');
+CREATE TRIGGER document_versions_change_trigger
+    AFTER INSERT OR UPDATE OR DELETE ON document_versions
+    FOR EACH ROW EXECUTE FUNCTION record_change('', 'content');
+CREATE TRIGGER file_attachments_change_trigger
+    AFTER INSERT OR UPDATE OR DELETE ON file_attachments
+    FOR EACH ROW EXECUTE FUNCTION record_change('project_id');
+
+-- Versions. These triggers are skipped without a current user: the worker writes versions itself.
+
+-- A change of title or content is a new version, even if the statement does not count; and no statement skips a number.
+CREATE FUNCTION assign_document_version() RETURNS trigger
+LANGUAGE plpgsql SET search_path = content, pg_temp
+AS $$
+BEGIN
+    IF NEW.version = OLD.version
+        AND (NEW.title IS DISTINCT FROM OLD.title OR NEW.content IS DISTINCT FROM OLD.content) THEN
+        NEW.version := OLD.version + 1;
+    ELSIF NEW.version NOT IN (OLD.version, OLD.version + 1) THEN
+        RAISE EXCEPTION 'version % does not follow version %', NEW.version, OLD.version
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'chk_consecutive_versions';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER documents_version_trigger
+    BEFORE UPDATE OF title, content, version ON documents
+    FOR EACH ROW WHEN (current_user_id() IS NOT NULL)
+    EXECUTE FUNCTION assign_document_version();
+
+-- Stores each version as a row. The change summary comes as `app.change_summary`.
+CREATE FUNCTION insert_document_version() RETURNS trigger
+LANGUAGE plpgsql SET search_path = content, pg_temp
+AS $$
+BEGIN
+    INSERT INTO document_versions (document_id, version_number, title, content, change_summary, author_id)
+    VALUES (NEW.id, NEW.version, NEW.title, coalesce(NEW.content, ''),
+        nullif(current_setting('app.change_summary', true), ''), current_user_id());
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER documents_first_version_trigger
+    AFTER INSERT ON documents
+    FOR EACH ROW WHEN (current_user_id() IS NOT NULL) EXECUTE FUNCTION insert_document_version();
+CREATE TRIGGER documents_next_version_trigger
+    AFTER UPDATE ON documents
+    FOR EACH ROW WHEN (current_user_id() IS NOT NULL AND NEW.version <> OLD.version)
+    EXECUTE FUNCTION insert_document_version();
+
+-- Attachments are deleted with their document; the worker finds their files through the change log.
+CREATE FUNCTION delete_document_attachments() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+BEGIN
+    DELETE FROM file_attachments WHERE entity_type = 'document' AND entity_id = OLD.id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER documents_attachments_trigger
+    AFTER DELETE ON documents FOR EACH ROW EXECUTE FUNCTION delete_document_attachments();
+
+-- Search
+
+-- The title has a higher weight (A) than the content (D). A content with more different words than a tsvector can hold
+-- (1 MiB) is indexed by its beginning.
+CREATE FUNCTION document_search_vector(title text, content text) RETURNS tsvector
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    kept integer := char_length(content);
+BEGIN
+    LOOP
+        BEGIN
+            RETURN setweight(to_tsvector('english', title), 'A') || to_tsvector('english', left(content, kept));
+        EXCEPTION WHEN program_limit_exceeded THEN
+            kept := kept / 2;
+        END;
+    END LOOP;
+END
+$$;
+
+CREATE FUNCTION update_document_search() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+BEGIN
+    INSERT INTO document_search (document_id, project_id, search_vector)
+    VALUES (NEW.id, NEW.project_id, document_search_vector(NEW.title, coalesce(NEW.content, '')))
+    ON CONFLICT (document_id) DO UPDATE SET search_vector = excluded.search_vector;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER documents_search_insert_trigger
+    AFTER INSERT ON documents FOR EACH ROW EXECUTE FUNCTION update_document_search();
+CREATE TRIGGER documents_search_update_trigger
+    AFTER UPDATE OF title, content ON documents
+    FOR EACH ROW WHEN (NEW.title IS DISTINCT FROM OLD.title OR NEW.content IS DISTINCT FROM OLD.content)
+    EXECUTE FUNCTION update_document_search();
+
+-- The ids of matching documents in one project, or in all if NULL, that the caller may read. Under row-level security
+-- PostgreSQL would not use the index, because the operator is not leakproof. So this function reads as the owner,
+-- checks what the policies check, and returns only ids: the caller reads the rows under the policies. It also checks
+-- the permission `document_read`, which a member may have lost.
+CREATE FUNCTION search_documents(query tsquery, project uuid) RETURNS SETOF uuid
+LANGUAGE sql STABLE SECURITY DEFINER ROWS 1000 SET search_path = content, pg_temp
+AS $$
+    SELECT s.document_id FROM document_search s
+    WHERE s.search_vector @@ query
+        AND s.project_id IN (
+            SELECT a.project_id FROM project_access a
+            LEFT JOIN project_access_members m ON m.project_id = a.project_id AND m.user_id = current_user_id()
+            WHERE (project IS NULL OR a.project_id = project)
+                AND NOT a.deleted
+                AND current_user_id() IS NOT NULL
+                AND (a.visibility = 'public'
+                    OR (a.visibility = 'internal' AND current_user_id() <> '00000000-0000-0000-0000-000000000000')
+                    OR m.user_id IS NOT NULL)
+                AND (m.permissions -> 'document_read') IS DISTINCT FROM 'false'::jsonb
+        )
+$$;
+
+-- Uploads. These functions run as the owner: requests do not decide what becomes of uploads and parts.
+
+-- Registers a part of the caller's upload before it is written; false if the upload takes none. Closing an upload waits
+-- for this, and so leaves no part behind.
+CREATE FUNCTION register_part(upload uuid, part uuid, part_path text, start bigint, at timestamptz) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+BEGIN
+    PERFORM 1 FROM uploads WHERE id = upload AND uploader_id = current_user_id() AND state = 'open' FOR SHARE;
+    IF NOT FOUND THEN
+        RETURN FALSE;
+    END IF;
+    INSERT INTO stored_parts (id, path, upload_id, position, changed_at) VALUES (part, part_path, upload, start, at);
+    RETURN TRUE;
+END
+$$;
+
+-- Records that a part of the caller's upload is written, and moves the upload from `old_size` to `new_size` bytes.
+-- False if the upload is not at `old_size`: then the part is garbage. An earlier part at the same offset held the
+-- beginning of this one and becomes garbage. May register the next part as well, to save a round trip.
+CREATE FUNCTION commit_part(
+    upload uuid, part uuid, old_size bigint, new_size bigint, new_digest bytea, detected_type text, at timestamptz,
+    expires timestamptz, next_part uuid, next_path text
+) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+DECLARE
+    start bigint;
+BEGIN
+    PERFORM 1 FROM uploads
+    WHERE id = upload AND uploader_id = current_user_id() AND state = 'open' AND committed_size = old_size
+        AND expires_at > at
+    FOR UPDATE;
+    IF NOT FOUND THEN
+        UPDATE stored_parts p SET state = 'garbage', upload_id = NULL, size = new_size - position, changed_at = at
+        WHERE p.id = part AND p.state = 'pending'
+            AND EXISTS (SELECT 1 FROM uploads u WHERE u.id = p.upload_id AND u.uploader_id = current_user_id());
+        RETURN FALSE;
+    END IF;
+    SELECT position INTO start FROM stored_parts
+    WHERE id = part AND upload_id = upload AND state = 'pending' FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN FALSE;
+    END IF;
+    UPDATE stored_parts SET state = 'garbage', upload_id = NULL, changed_at = at
+    WHERE upload_id = upload AND position = start AND state = 'stored';
+    UPDATE stored_parts SET state = 'stored', size = new_size - start, changed_at = at WHERE id = part;
+    UPDATE uploads SET committed_size = new_size, digest = new_digest, mime_type = coalesce(detected_type, mime_type),
+        expires_at = expires
+    WHERE id = upload;
+    IF next_part IS NOT NULL THEN
+        INSERT INTO stored_parts (id, path, upload_id, position, changed_at)
+        VALUES (next_part, next_path, upload, new_size, at);
+    END IF;
+    RETURN TRUE;
+END
+$$;
+
+-- Completes the caller's upload and returns the blob of its bytes and the path of its first part; no row if the upload
+-- is not at `expected_size` bytes. Bytes that exist already are stored once, but no caller learns whether they did: no
+-- role of requests may read blobs. Locks the blob until the transaction ends.
+CREATE FUNCTION complete_upload(upload uuid, expected_size bigint, hash text, at timestamptz)
+RETURNS TABLE (blob_id uuid, storage_path text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    stored_blob uuid;
+BEGIN
+    UPDATE uploads SET state = 'completed', digest = NULL
+    WHERE id = upload AND state = 'open' AND uploader_id = current_user_id() AND committed_size = expected_size;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    INSERT INTO blobs AS b (id, sha256, size, released_at) VALUES (upload, hash, expected_size, at)
+    ON CONFLICT (sha256) DO UPDATE SET released_at = excluded.released_at
+    RETURNING b.id INTO stored_blob;
+    IF stored_blob = upload THEN
+        UPDATE stored_parts p SET blob_id = upload, upload_id = NULL, changed_at = at
+        WHERE p.upload_id = upload AND p.state = 'stored';
+    END IF;
+    UPDATE stored_parts p SET state = 'garbage', upload_id = NULL, changed_at = at WHERE p.upload_id = upload;
+    RETURN QUERY SELECT stored_blob, p.path FROM stored_parts p
+        WHERE p.blob_id = stored_blob ORDER BY p.position LIMIT 1;
+END
+$$;
+
+-- Cancels the caller's upload; false if it is not open.
+CREATE FUNCTION cancel_upload(upload uuid, at timestamptz) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+BEGIN
+    UPDATE uploads SET state = 'cancelled', digest = NULL
+    WHERE id = upload AND uploader_id = current_user_id() AND state = 'open';
+    IF NOT FOUND THEN
+        RETURN FALSE;
+    END IF;
+    UPDATE stored_parts SET state = 'garbage', upload_id = NULL, changed_at = at WHERE upload_id = upload;
+    RETURN TRUE;
+END
+$$;
+
+-- One round of the garbage collector: expires uploads, deletes those that were closed long ago, and marks parts that
+-- nothing refers to as garbage. Returns how many rows it handled. A blob is locked before its references are counted:
+-- an upload of the same bytes either precedes and is counted, or waits and creates a blob of its own.
+CREATE FUNCTION collect_garbage(
+    at timestamptz, released_before timestamptz, closed_before timestamptz, max_rows integer
+) RETURNS bigint
+LANGUAGE plpgsql SET search_path = content, pg_temp
+AS $$
+DECLARE
+    candidate uuid;
+    handled bigint := 0;
+    deleted bigint;
+BEGIN
+    FOR candidate IN
+        SELECT id FROM uploads WHERE state = 'open' AND expires_at <= at
+        ORDER BY expires_at LIMIT max_rows FOR UPDATE SKIP LOCKED
+    LOOP
+        handled := handled + 1;
+        UPDATE uploads SET state = 'expired', digest = NULL WHERE id = candidate;
+        UPDATE stored_parts SET state = 'garbage', upload_id = NULL, changed_at = at WHERE upload_id = candidate;
+    END LOOP;
+    DELETE FROM uploads WHERE id IN (
+        SELECT id FROM uploads WHERE state <> 'open' AND expires_at < closed_before
+        ORDER BY id LIMIT max_rows FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS deleted = ROW_COUNT;
+    handled := handled + deleted;
+    FOR candidate IN
+        SELECT id FROM blobs WHERE released_at <= released_before
+        ORDER BY released_at LIMIT max_rows FOR UPDATE SKIP LOCKED
+    LOOP
+        handled := handled + 1;
+        IF EXISTS (SELECT 1 FROM file_attachments f WHERE f.blob_id = candidate) THEN
+            UPDATE blobs SET released_at = NULL WHERE id = candidate;
+        ELSE
+            UPDATE stored_parts SET state = 'garbage', blob_id = NULL, changed_at = at WHERE blob_id = candidate;
+            DELETE FROM blobs WHERE id = candidate;
+        END IF;
+    END LOOP;
+    RETURN handled;
+END
+$$;
+
+-- Project access
+
+-- The projects of documents, attachments and uploads, for any caller: the service needs them to find out whether its
+-- copy of that project's access is recent enough.
+CREATE FUNCTION project_of_document(document_uuid uuid) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+    SELECT d.project_id FROM documents d WHERE d.id = document_uuid
+$$;
+CREATE FUNCTION project_of_attachment(attachment_uuid uuid) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+    SELECT f.project_id FROM file_attachments f WHERE f.id = attachment_uuid
+$$;
+-- Of a task, which another service stores, by its attachments.
+CREATE FUNCTION project_of_task_files(task_uuid uuid) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+    SELECT f.project_id FROM file_attachments f WHERE f.entity_type = 'task' AND f.entity_id = task_uuid LIMIT 1
+$$;
+-- Only for the uploader and for the worker.
+CREATE FUNCTION project_of_upload(upload_uuid uuid) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+    SELECT u.project_id FROM uploads u
+    WHERE u.id = upload_uuid AND (current_user_id() IS NULL OR u.uploader_id = current_user_id())
+$$;
+
+-- Whether a user is a member. A caller sees only their own membership.
+CREATE FUNCTION is_member(project uuid, who uuid) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+    SELECT EXISTS (SELECT 1 FROM project_access_members m WHERE m.project_id = project AND m.user_id = who)
+$$;
+
+-- Copies the states of projects, given as [{"project_id", "revision", "deleted", "visibility", "status",
+-- "members": [{"user_id", "role", "permissions"}]}], and skips those that are not newer.
+CREATE FUNCTION apply_project_access(states jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path = content, pg_temp
+AS $$
+DECLARE
+    state jsonb;
+BEGIN
+    FOR state IN SELECT value FROM jsonb_array_elements(states) ORDER BY value ->> 'project_id' LOOP
+        INSERT INTO project_access AS a (project_id, revision, deleted, visibility, status)
+        VALUES (
+            (state ->> 'project_id')::uuid, (state ->> 'revision')::bigint, (state ->> 'deleted')::boolean,
+            state ->> 'visibility', state ->> 'status'
+        )
+        ON CONFLICT (project_id) DO UPDATE
+            SET revision = excluded.revision, deleted = excluded.deleted,
+                visibility = excluded.visibility, status = excluded.status
+            WHERE a.revision < excluded.revision;
+        CONTINUE WHEN NOT FOUND;
+        DELETE FROM project_access_members WHERE project_id = (state ->> 'project_id')::uuid;
+        INSERT INTO project_access_members (project_id, user_id, role, permissions)
+        SELECT (state ->> 'project_id')::uuid, (m ->> 'user_id')::uuid, m ->> 'role', m -> 'permissions'
+        FROM jsonb_array_elements(state -> 'members') m;
+        IF (state ->> 'deleted')::boolean THEN
+            DELETE FROM file_attachments WHERE project_id = (state ->> 'project_id')::uuid;
+            DELETE FROM documents WHERE project_id = (state ->> 'project_id')::uuid;
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- == Row-level security ==
+
+ALTER TABLE change_log ENABLE ROW LEVEL SECURITY;
+ALTER TABLE idempotency_keys ENABLE ROW LEVEL SECURITY;
+-- No policy: only the owner sees them.
+ALTER TABLE table_sizes ENABLE ROW LEVEL SECURITY;
+ALTER TABLE maintenance_runs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY change_log_worker_policy ON change_log FOR SELECT TO content_worker USING (TRUE);
+CREATE POLICY idempotency_access_policy ON idempotency_keys FOR ALL TO application_role
+    USING (caller_id = current_user_id());
+CREATE POLICY idempotency_worker_policy ON idempotency_keys FOR ALL TO content_worker USING (TRUE);
+
+ALTER TABLE project_access ENABLE ROW LEVEL SECURITY;
+ALTER TABLE project_access_members ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_membership_policy ON project_access_members FOR SELECT TO application_role
+    USING (user_id = current_user_id());
+-- The projects that the caller may read. The policies of all other tables query this one.
+CREATE POLICY project_access_policy ON project_access FOR SELECT TO application_role
+    USING (
+        NOT deleted
+        AND current_user_id() IS NOT NULL
+        AND (
+            visibility = 'public'
+            OR (visibility = 'internal' AND current_user_id() <> '00000000-0000-0000-0000-000000000000')
+            OR EXISTS (SELECT 1 FROM project_access_members m
+                       WHERE m.project_id = project_access.project_id AND m.user_id = current_user_id())
+        )
+    );
+CREATE POLICY project_access_worker_policy ON project_access FOR ALL TO content_worker USING (TRUE);
+CREATE POLICY membership_worker_policy ON project_access_members FOR ALL TO content_worker USING (TRUE);
+
+ALTER TABLE documents ENABLE ROW LEVEL SECURITY;
+ALTER TABLE document_versions ENABLE ROW LEVEL SECURITY;
+ALTER TABLE blobs ENABLE ROW LEVEL SECURITY;
+ALTER TABLE file_attachments ENABLE ROW LEVEL SECURITY;
+ALTER TABLE uploads ENABLE ROW LEVEL SECURITY;
+ALTER TABLE stored_parts ENABLE ROW LEVEL SECURITY;
+ALTER TABLE document_search ENABLE ROW LEVEL SECURITY;
+
+-- Whoever may read a project sees its documents and attachments; members change them.
+CREATE POLICY document_access_policy ON documents FOR SELECT TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = documents.project_id));
+CREATE POLICY document_insert_policy ON documents FOR INSERT TO application_role
+    WITH CHECK (EXISTS (SELECT 1 FROM project_access_members m
+                   WHERE m.project_id = documents.project_id AND m.user_id = current_user_id()));
+CREATE POLICY document_update_policy ON documents FOR UPDATE TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access_members m
+                   WHERE m.project_id = documents.project_id AND m.user_id = current_user_id()));
+CREATE POLICY document_delete_policy ON documents FOR DELETE TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access_members m
+                   WHERE m.project_id = documents.project_id AND m.user_id = current_user_id()));
+CREATE POLICY document_search_access_policy ON document_search FOR SELECT TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = document_search.project_id));
+
+CREATE POLICY attachment_access_policy ON file_attachments FOR SELECT TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = file_attachments.project_id));
+CREATE POLICY attachment_insert_policy ON file_attachments FOR INSERT TO application_role
+    WITH CHECK (EXISTS (SELECT 1 FROM project_access_members m
+                   WHERE m.project_id = file_attachments.project_id AND m.user_id = current_user_id()));
+CREATE POLICY attachment_update_policy ON file_attachments FOR UPDATE TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access_members m
+                   WHERE m.project_id = file_attachments.project_id AND m.user_id = current_user_id()));
+CREATE POLICY attachment_delete_policy ON file_attachments FOR DELETE TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access_members m
+                   WHERE m.project_id = file_attachments.project_id AND m.user_id = current_user_id()));
+
+-- Whoever sees a document sees its versions; members add them. Nobody changes one.
+CREATE POLICY version_access_policy ON document_versions FOR SELECT TO application_role
+    USING (EXISTS (SELECT 1 FROM documents d WHERE d.id = document_id));
+CREATE POLICY version_insert_policy ON document_versions FOR INSERT TO application_role
+    WITH CHECK (
+        EXISTS (SELECT 1 FROM documents d JOIN project_access_members m USING (project_id)
+                WHERE d.id = document_id AND m.user_id = current_user_id())
+    );
+
+-- An upload is visible to its uploader while they are a member, and its parts with it; the parts of a blob to whoever
+-- sees an attachment of it. Blobs are visible to no request.
+CREATE POLICY upload_policy ON uploads FOR ALL TO application_role
+    USING (uploader_id = current_user_id()
+        AND EXISTS (SELECT 1 FROM project_access_members m
+                    WHERE m.project_id = uploads.project_id AND m.user_id = current_user_id()));
+CREATE POLICY part_access_policy ON stored_parts FOR SELECT TO application_role
+    USING (
+        EXISTS (SELECT 1 FROM file_attachments f WHERE f.blob_id = stored_parts.blob_id)
+        OR EXISTS (SELECT 1 FROM uploads u WHERE u.id = stored_parts.upload_id)
+    );
+
+CREATE POLICY document_worker_policy ON documents FOR ALL TO content_worker USING (TRUE);
+CREATE POLICY attachment_worker_policy ON file_attachments FOR ALL TO content_worker USING (TRUE);
+CREATE POLICY version_worker_policy ON document_versions FOR ALL TO content_worker USING (TRUE);
+CREATE POLICY upload_worker_policy ON uploads FOR ALL TO content_worker USING (TRUE);
+CREATE POLICY blob_worker_policy ON blobs FOR ALL TO content_worker USING (TRUE);
+CREATE POLICY part_worker_policy ON stored_parts FOR ALL TO content_worker USING (TRUE);
+
+-- == Grants ==
+
+-- By default PostgreSQL lets everybody execute a function.
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA content FROM PUBLIC;
+GRANT USAGE ON SCHEMA content TO content_service, content_worker;
+GRANT EXECUTE ON FUNCTION current_user_id() TO content_service, content_worker;
+GRANT SELECT, INSERT ON idempotency_keys TO content_service;
+GRANT SELECT, DELETE ON idempotency_keys TO content_worker;
+GRANT SELECT ON change_log, change_log_horizon TO content_worker;
+GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_status() TO content_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON documents TO content_service;
+GRANT SELECT, INSERT, DELETE ON file_attachments TO content_service;
+GRANT SELECT, INSERT ON document_versions, uploads TO content_service;
+GRANT SELECT ON stored_parts, document_search, project_access, project_access_members TO content_service;
+GRANT EXECUTE ON FUNCTION search_documents(tsquery, uuid), is_member(uuid, uuid) TO content_service;
+
+-- The worker follows the project service, imports and exports, and collects garbage.
+GRANT SELECT, INSERT, UPDATE, DELETE ON documents, uploads TO content_worker;
+GRANT SELECT, INSERT, DELETE ON file_attachments TO content_worker;
+GRANT SELECT, INSERT ON document_versions TO content_worker;
+GRANT SELECT, UPDATE, DELETE ON blobs, stored_parts TO content_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON project_access, project_access_members, feed_positions TO content_worker;
+GRANT EXECUTE ON FUNCTION collect_garbage(timestamptz, timestamptz, timestamptz, integer), apply_project_access(jsonb)
+    TO content_worker;
+
+GRANT EXECUTE ON FUNCTION
+    register_part(uuid, uuid, text, bigint, timestamptz),
+    commit_part(uuid, uuid, bigint, bigint, bytea, text, timestamptz, timestamptz, uuid, text),
+    complete_upload(uuid, bigint, text, timestamptz), cancel_upload(uuid, timestamptz), project_of_document(uuid),
+    project_of_attachment(uuid), project_of_task_files(uuid), project_of_upload(uuid)
+    TO content_service, content_worker;

@@ -1,2 +1,0 @@
-SET LOCAL ROLE dafnck_owner;
-DROP FUNCTION identity.maintenance_standing();

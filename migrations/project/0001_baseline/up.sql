@@ -1,0 +1,563 @@
+-- The project service's schema: projects, members, transfers of ownership and invitations.
+
+-- == Roles ==
+
+-- Roles belong to the cluster, so another schema or another database may have created them already.
+-- Logins have no password here; the operator sets one (deploy/README.md).
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY ARRAY['application_role', 'project_service', 'project_worker'] LOOP
+        BEGIN
+            EXECUTE format('CREATE ROLE %I %s NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS INHERIT',
+                wanted, CASE WHEN wanted = 'application_role' THEN 'NOLOGIN' ELSE 'LOGIN' END);
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL;
+        END;
+    END LOOP;
+    IF NOT pg_has_role('project_service', 'application_role', 'member') THEN
+        GRANT application_role TO project_service;
+    END IF;
+END
+$$;
+
+SET LOCAL ROLE dafnck_owner;
+SET LOCAL search_path = project;
+
+-- == Enums ==
+
+CREATE TYPE project_status AS ENUM ('active', 'completed', 'archived', 'cancelled');
+CREATE TYPE project_visibility AS ENUM ('private', 'internal', 'public');
+CREATE TYPE project_role AS ENUM ('owner', 'admin', 'member', 'viewer');
+-- Of transfers of ownership and invitations. A pending one past its expiry counts as expired; its status is set when
+-- the next one is made.
+CREATE TYPE offer_status AS ENUM ('pending', 'accepted', 'declined', 'withdrawn', 'expired');
+
+-- == Tables ==
+
+-- `owner_id` and `user_id` refer to users of the identity service; see migrations/references.
+CREATE TABLE projects (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    name VARCHAR(255) NOT NULL,
+    description TEXT,
+    owner_id UUID NOT NULL,
+    status project_status DEFAULT 'active' NOT NULL,
+    visibility project_visibility DEFAULT 'private' NOT NULL,
+    settings JSONB DEFAULT '{}'::jsonb NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
+    archived_at TIMESTAMP WITH TIME ZONE
+);
+
+CREATE TABLE project_members (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    project_id UUID NOT NULL CONSTRAINT fk_project_members_project_id REFERENCES projects(id) ON DELETE CASCADE,
+    user_id UUID NOT NULL,
+    role project_role DEFAULT 'member' NOT NULL,
+    permissions JSONB DEFAULT '{}'::jsonb NOT NULL,
+    joined_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
+    UNIQUE(project_id, user_id)
+);
+
+-- Offers of the owner to hand the project over to a member.
+CREATE TABLE ownership_transfers (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    project_id UUID NOT NULL
+        CONSTRAINT fk_ownership_transfers_project_id REFERENCES projects(id) ON DELETE CASCADE,
+    from_user_id UUID NOT NULL,
+    to_user_id UUID NOT NULL,
+    status offer_status NOT NULL DEFAULT 'pending',
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT NOW(),
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    closed_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT chk_transfer_distinct_users CHECK (from_user_id <> to_user_id)
+);
+
+-- Invitations by email. No row holds a token: the service derives it from `id` and `generation` under a secret key.
+CREATE TABLE invitations (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    project_id UUID NOT NULL CONSTRAINT fk_invitations_project_id REFERENCES projects(id) ON DELETE CASCADE,
+    email VARCHAR(255) NOT NULL,
+    role project_role NOT NULL CONSTRAINT chk_invitation_role CHECK (role <> 'owner'),
+    permissions JSONB NOT NULL DEFAULT '{}'::jsonb,
+    inviter_id UUID NOT NULL,
+    status offer_status NOT NULL DEFAULT 'pending',
+    accepted_by UUID,
+    -- The email with the token; NULL if the caller delivers the token.
+    mail_id UUID,
+    -- Counts how often the invitation was sent: each time the earlier token becomes invalid.
+    generation INTEGER NOT NULL DEFAULT 1,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT NOW(),
+    sent_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    closed_at TIMESTAMP WITH TIME ZONE,
+    CONSTRAINT chk_accepted_by CHECK ((status = 'accepted') = (accepted_by IS NOT NULL))
+);
+
+-- Emails to send: queued in the transaction that causes them, deleted once sent. Rows live for minutes and are updated
+-- a few times, so dead rows come fast.
+CREATE TABLE mail_outbox (
+    id UUID PRIMARY KEY,
+    kind TEXT NOT NULL,
+    recipient VARCHAR(255) NOT NULL,
+    -- The invitation.
+    entity_id UUID NOT NULL,
+    parameters JSONB NOT NULL DEFAULT '{}'::jsonb,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now(),
+    expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at TIMESTAMP WITH TIME ZONE NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 100);
+
+-- The revision of each project's access, which the other services copy. It outlives the project, so that a copy can
+-- tell the deletion from an older state. Updated at every change of access.
+CREATE TABLE access_revisions (
+    project_id UUID PRIMARY KEY,
+    revision BIGINT NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.05);
+
+-- Every change of a row, written in the transaction of the change. Readers order by (transaction_id, position) and stop
+-- below their snapshot's xmin: `position` alone is assigned before commit, so a reader would miss rows that commit
+-- late. Rows are deleted from the old end. Frequent vacuums keep pages all-visible, so that feeds scan only the index.
+CREATE TABLE change_log (
+    transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    position BIGINT GENERATED ALWAYS AS IDENTITY,
+    changed_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT clock_timestamp(),
+    entity TEXT NOT NULL,
+    entity_id UUID NOT NULL,
+    project_id UUID,
+    operation TEXT NOT NULL CONSTRAINT chk_change_operation CHECK (operation IN ('insert', 'update', 'delete')),
+    old_values JSONB,
+    new_values JSONB,
+    actor_id UUID,
+    trace_id TEXT,
+    PRIMARY KEY (transaction_id, position)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05,
+    autovacuum_analyze_scale_factor = 0.05);
+
+-- The last change that was trimmed: a reader whose position is older has missed changes. One row, updated at each trim.
+CREATE TABLE change_log_horizon (
+    only_row BOOLEAN PRIMARY KEY DEFAULT TRUE CONSTRAINT chk_only_row CHECK (only_row),
+    transaction_id xid8 NOT NULL DEFAULT '0',
+    position BIGINT NOT NULL DEFAULT 0,
+    -- When the newest trimmed change was made: a later point in time can be read. NULL while nothing has been trimmed.
+    changed_at TIMESTAMP WITH TIME ZONE
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 100);
+INSERT INTO change_log_horizon DEFAULT VALUES;
+
+-- Which request created which resource, so that a retry finds it (AIP-155). Rows live for a day.
+CREATE TABLE idempotency_keys (
+    caller_id UUID NOT NULL,
+    method TEXT NOT NULL,
+    request_id UUID NOT NULL,
+    request_hash BYTEA NOT NULL,
+    resource_id UUID NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now(),
+    PRIMARY KEY (caller_id, request_id, method)
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.1);
+
+-- The size of each table by day, with its indexes and TOAST. Written by `dafnck maintain`.
+CREATE TABLE table_sizes (
+    day DATE NOT NULL,
+    table_name TEXT NOT NULL,
+    bytes BIGINT NOT NULL,
+    PRIMARY KEY (day, table_name)
+);
+
+-- The last run of each job of `dafnck maintain`. `error` is NULL if it succeeded or is still running.
+CREATE TABLE maintenance_runs (
+    job TEXT PRIMARY KEY,
+    started_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    finished_at TIMESTAMP WITH TIME ZONE,
+    error TEXT
+);
+
+-- == Indexes ==
+
+CREATE INDEX idx_projects_owner_id ON projects(owner_id);
+CREATE INDEX idx_projects_status ON projects(status);
+CREATE INDEX idx_projects_created_at ON projects(created_at);
+CREATE INDEX idx_projects_settings_gin ON projects USING GIN (settings);
+CREATE INDEX idx_project_settings_theme ON projects USING GIN ((settings->'theme'));
+-- Sort orders of lists.
+CREATE INDEX idx_projects_updated_at ON projects (updated_at, id);
+CREATE INDEX idx_projects_name ON projects (lower(name), id);
+CREATE INDEX idx_project_members_project_role ON project_members(project_id, role);
+-- Every list asks for the caller's projects.
+CREATE INDEX idx_project_members_user_id ON project_members(user_id);
+CREATE UNIQUE INDEX idx_project_members_one_owner ON project_members(project_id) WHERE role = 'owner';
+CREATE UNIQUE INDEX idx_ownership_transfers_one_pending ON ownership_transfers (project_id) WHERE status = 'pending';
+CREATE INDEX idx_ownership_transfers_project_id ON ownership_transfers (project_id, created_at, id);
+CREATE INDEX idx_ownership_transfers_from_user_id ON ownership_transfers (from_user_id, created_at, id);
+CREATE INDEX idx_ownership_transfers_to_user_id ON ownership_transfers (to_user_id, created_at, id);
+CREATE UNIQUE INDEX idx_invitations_one_pending ON invitations (project_id, email) WHERE status = 'pending';
+CREATE INDEX idx_invitations_project_id ON invitations (project_id, created_at, id);
+CREATE INDEX idx_invitations_inviter_id ON invitations (inviter_id, created_at);
+CREATE INDEX idx_mail_outbox_next_attempt_at ON mail_outbox (next_attempt_at);
+CREATE INDEX idx_mail_outbox_entity_id ON mail_outbox (entity_id);
+CREATE INDEX idx_change_log_entity ON change_log (entity, entity_id);
+CREATE INDEX idx_change_log_changed_at ON change_log USING brin (changed_at);
+CREATE INDEX idx_idempotency_keys_created_at ON idempotency_keys (created_at);
+CREATE INDEX idx_change_log_project_id ON change_log (project_id, transaction_id, position);
+
+-- == Functions and triggers ==
+
+-- The user on whose behalf this transaction runs; the nil UUID is an anonymous caller. NULL if the setting is absent:
+-- then the policies show nothing.
+CREATE FUNCTION current_user_id() RETURNS uuid
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN nullif(current_setting('app.current_user_id', true), '')::uuid;
+
+-- Sets `updated_at`. Its triggers are skipped while `app.keep_dates` is on, so that imports keep the given dates.
+CREATE FUNCTION audit_trigger_function() RETURNS TRIGGER AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        NEW.updated_at = NOW();
+        RETURN NEW;
+    END IF;
+    RETURN NULL;
+END;
+$$ LANGUAGE plpgsql;
+
+-- Writes the change log. Arguments: the column with the project's id ('' for none), then the columns to omit because
+-- they are secret or large. Runs as the owner: a role that may change a row may not write, read or skip the log.
+CREATE FUNCTION record_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+DECLARE
+    omitted text[] := TG_ARGV[1:];
+    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - omitted END;
+    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - omitted END;
+    changed_row jsonb := coalesce(new_row, old_row);
+BEGIN
+    INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, new_values, actor_id, trace_id)
+    VALUES (
+        TG_TABLE_NAME,
+        (changed_row ->> 'id')::uuid,
+        (changed_row ->> TG_ARGV[0])::uuid,
+        lower(TG_OP),
+        old_row,
+        new_row,
+        current_user_id(),
+        nullif(current_setting('app.trace_id', true), '')
+    );
+    RETURN NULL;
+END
+$$;
+
+-- Deletes up to `max_rows` changes older than `retention` and moves the horizon. It locks the horizon first, so that
+-- concurrent calls run one after the other and do not deadlock on rows of the log.
+CREATE FUNCTION trim_change_log(retention interval, max_rows integer) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = project, pg_temp
+BEGIN ATOMIC
+    SELECT FROM change_log_horizon FOR UPDATE;
+    WITH old AS (
+        SELECT transaction_id, position FROM change_log
+        WHERE changed_at < now() - retention
+        ORDER BY transaction_id, position LIMIT max_rows
+    ), gone AS (
+        DELETE FROM change_log l USING old
+        WHERE l.transaction_id = old.transaction_id AND l.position = old.position
+        RETURNING l.transaction_id, l.position, l.changed_at
+    ), moved AS (
+        UPDATE change_log_horizon h
+        SET transaction_id = last.transaction_id, position = last.position,
+            changed_at = greatest(h.changed_at, (SELECT max(changed_at) FROM gone))
+        FROM (SELECT transaction_id, position FROM gone ORDER BY 1 DESC, 2 DESC LIMIT 1) last
+        RETURNING 1
+    )
+    SELECT count(*) FROM gone;
+END;
+
+-- For each job of `dafnck maintain`, the seconds since its last run began and whether it failed, for the service's
+-- metrics. Before the first run: one row for all jobs with the age of the schema.
+CREATE FUNCTION maintenance_status() RETURNS TABLE (job TEXT, age DOUBLE PRECISION, failed BOOLEAN)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+    SELECT r.job, extract(epoch FROM now() - r.started_at)::float8, r.error IS NOT NULL FROM maintenance_runs r
+    UNION ALL
+    SELECT 'all', extract(epoch FROM now() - min(m.applied_at))::float8, FALSE FROM schema_migrations m
+    WHERE NOT EXISTS (SELECT 1 FROM maintenance_runs)
+    HAVING count(*) > 0
+$$;
+
+CREATE TRIGGER projects_updated_at_trigger
+    BEFORE UPDATE ON projects
+    FOR EACH ROW WHEN (current_setting('app.keep_dates', true) IS DISTINCT FROM 'on')
+    EXECUTE FUNCTION audit_trigger_function();
+
+CREATE TRIGGER projects_change_trigger
+    AFTER INSERT OR UPDATE OR DELETE ON projects
+    FOR EACH ROW EXECUTE FUNCTION record_change('id');
+CREATE TRIGGER project_members_change_trigger
+    AFTER INSERT OR UPDATE OR DELETE ON project_members
+    FOR EACH ROW EXECUTE FUNCTION record_change('project_id');
+CREATE TRIGGER ownership_transfers_change_trigger
+    AFTER INSERT OR UPDATE OR DELETE ON ownership_transfers
+    FOR EACH ROW EXECUTE FUNCTION record_change('project_id');
+CREATE TRIGGER invitations_change_trigger
+    AFTER INSERT OR UPDATE OR DELETE ON invitations
+    FOR EACH ROW EXECUTE FUNCTION record_change('project_id');
+
+-- Access. Increments the revision when somebody's access to a project may have changed. The row lock serializes the
+-- changes of one project's access.
+CREATE FUNCTION increment_access_revision() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+DECLARE
+    subject jsonb := to_jsonb(coalesce(NEW, OLD));
+BEGIN
+    INSERT INTO access_revisions AS a (project_id, revision)
+    VALUES ((subject ->> TG_ARGV[0])::uuid, 1)
+    ON CONFLICT (project_id) DO UPDATE SET revision = a.revision + 1;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER projects_access_trigger
+    AFTER INSERT OR DELETE OR UPDATE OF visibility, status ON projects
+    FOR EACH ROW EXECUTE FUNCTION increment_access_revision('id');
+CREATE TRIGGER project_members_access_trigger
+    AFTER INSERT OR DELETE OR UPDATE ON project_members
+    FOR EACH ROW EXECUTE FUNCTION increment_access_revision('project_id');
+
+-- Whether the current user is a member. The policies of project_members ask this, because they cannot query the table
+-- that they protect.
+CREATE FUNCTION is_member(project uuid) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+    SELECT EXISTS (SELECT 1 FROM project_members m WHERE m.project_id = project AND m.user_id = current_user_id())
+$$;
+
+-- Locks the revision of a project's access until the transaction ends and returns it. Only for members, and for the
+-- worker, which adds invited users before they are members.
+CREATE FUNCTION lock_access_revision(project uuid) RETURNS bigint
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+    SELECT a.revision FROM access_revisions a
+    WHERE a.project_id = project
+        AND (is_member(project) OR pg_has_role(session_user, 'project_worker', 'member'))
+    FOR NO KEY UPDATE
+$$;
+
+-- Ownership
+
+CREATE FUNCTION add_owner_as_member() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+BEGIN
+    INSERT INTO project_members (project_id, user_id, role, joined_at)
+    VALUES (NEW.id, NEW.owner_id, 'owner', NEW.created_at);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER projects_owner_member_trigger
+    AFTER INSERT ON projects FOR EACH ROW EXECUTE FUNCTION add_owner_as_member();
+
+-- Hands the project over when a transfer is accepted. The former owner is updated first, so that there are never two.
+CREATE FUNCTION transfer_ownership() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+BEGIN
+    UPDATE project_members SET role = 'admin' WHERE project_id = NEW.project_id AND role = 'owner';
+    UPDATE project_members SET role = 'owner', permissions = '{}'
+    WHERE project_id = NEW.project_id AND user_id = NEW.to_user_id;
+    UPDATE projects SET owner_id = NEW.to_user_id WHERE id = NEW.project_id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER ownership_transfers_accept_trigger
+    AFTER UPDATE OF status ON ownership_transfers
+    FOR EACH ROW WHEN (OLD.status = 'pending' AND NEW.status = 'accepted')
+    EXECUTE FUNCTION transfer_ownership();
+
+-- Withdraws the transfer offered to a member who leaves. Otherwise it would be pending again if they came back.
+CREATE FUNCTION withdraw_transfers_to_former_member() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+BEGIN
+    UPDATE ownership_transfers SET status = 'withdrawn', closed_at = now()
+    WHERE project_id = OLD.project_id AND to_user_id = OLD.user_id AND status = 'pending';
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER project_members_leave_trigger
+    AFTER DELETE ON project_members
+    FOR EACH ROW EXECUTE FUNCTION withdraw_transfers_to_former_member();
+
+-- Exactly one owner: the index idx_project_members_one_owner forbids a second one at any time; this trigger checks at
+-- commit that `projects.owner_id` is a member with the role owner.
+CREATE FUNCTION check_one_owner() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+DECLARE
+    subject uuid := (to_jsonb(coalesce(NEW, OLD)) ->> TG_ARGV[0])::uuid;
+BEGIN
+    IF EXISTS (
+        SELECT 1 FROM projects p WHERE p.id = subject AND NOT EXISTS (
+            SELECT 1 FROM project_members m
+            WHERE m.project_id = p.id AND m.user_id = p.owner_id AND m.role = 'owner'
+        )
+    ) THEN
+        RAISE EXCEPTION 'a project keeps its owner' USING ERRCODE = 'check_violation', CONSTRAINT = 'chk_one_owner';
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE CONSTRAINT TRIGGER projects_one_owner_trigger
+    AFTER UPDATE OF owner_id ON projects DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION check_one_owner('id');
+CREATE CONSTRAINT TRIGGER project_members_one_owner_update_trigger
+    AFTER UPDATE OF project_id, user_id, role ON project_members DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (OLD.role = 'owner') EXECUTE FUNCTION check_one_owner('project_id');
+CREATE CONSTRAINT TRIGGER project_members_one_owner_delete_trigger
+    AFTER DELETE ON project_members DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (OLD.role = 'owner') EXECUTE FUNCTION check_one_owner('project_id');
+
+-- Invitations
+
+-- Adds the member when an invitation is accepted.
+CREATE FUNCTION add_invited_member() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+BEGIN
+    INSERT INTO project_members (project_id, user_id, role, permissions)
+    VALUES (NEW.project_id, NEW.accepted_by, NEW.role, NEW.permissions);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER invitations_accept_trigger
+    AFTER UPDATE OF status ON invitations
+    FOR EACH ROW WHEN (OLD.status = 'pending' AND NEW.status = 'accepted')
+    EXECUTE FUNCTION add_invited_member();
+
+-- Queues the email of a pending invitation and deletes an earlier one, whose token is no longer valid.
+CREATE FUNCTION queue_invitation_email() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+BEGIN
+    DELETE FROM mail_outbox WHERE entity_id = NEW.id;
+    IF NEW.mail_id IS NOT NULL AND NEW.status = 'pending' THEN
+        INSERT INTO mail_outbox (id, kind, recipient, entity_id, parameters, expires_at, next_attempt_at)
+        SELECT NEW.mail_id, 'invitation', NEW.email, NEW.id,
+            jsonb_build_object('generation', NEW.generation, 'project', p.name), NEW.expires_at, NEW.sent_at
+        FROM projects p WHERE p.id = NEW.project_id;
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER invitations_email_trigger
+    AFTER INSERT OR UPDATE OF generation, status ON invitations
+    FOR EACH ROW EXECUTE FUNCTION queue_invitation_email();
+
+CREATE FUNCTION delete_invitation_email() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+BEGIN
+    DELETE FROM mail_outbox WHERE entity_id = OLD.id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER invitations_delete_email_trigger
+    AFTER DELETE ON invitations
+    FOR EACH ROW EXECUTE FUNCTION delete_invitation_email();
+
+-- == Row-level security ==
+
+ALTER TABLE change_log ENABLE ROW LEVEL SECURITY;
+ALTER TABLE idempotency_keys ENABLE ROW LEVEL SECURITY;
+-- No policy: only the owner sees them.
+ALTER TABLE table_sizes ENABLE ROW LEVEL SECURITY;
+ALTER TABLE maintenance_runs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY change_log_worker_policy ON change_log FOR SELECT TO project_worker USING (TRUE);
+CREATE POLICY idempotency_access_policy ON idempotency_keys FOR ALL TO application_role
+    USING (caller_id = current_user_id());
+CREATE POLICY idempotency_worker_policy ON idempotency_keys FOR ALL TO project_worker USING (TRUE);
+
+ALTER TABLE projects ENABLE ROW LEVEL SECURITY;
+ALTER TABLE project_members ENABLE ROW LEVEL SECURITY;
+ALTER TABLE ownership_transfers ENABLE ROW LEVEL SECURITY;
+ALTER TABLE invitations ENABLE ROW LEVEL SECURITY;
+-- Requests neither read nor write the outbox: triggers write it.
+ALTER TABLE mail_outbox ENABLE ROW LEVEL SECURITY;
+ALTER TABLE access_revisions ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY project_access_policy ON projects
+    FOR ALL TO application_role
+    USING (
+        owner_id = current_user_id()
+        OR id IN (
+            SELECT project_id FROM project_members
+            WHERE user_id = current_user_id()
+        )
+    );
+-- Signed-in users read internal projects, everybody reads public ones.
+CREATE POLICY project_visibility_policy ON projects
+    FOR SELECT TO application_role
+    USING (
+        current_user_id() IS NOT NULL
+        AND (
+            visibility = 'public'
+            OR (visibility = 'internal' AND current_user_id() <> '00000000-0000-0000-0000-000000000000')
+        )
+    );
+CREATE POLICY member_read_policy ON project_members FOR SELECT TO application_role
+    USING (user_id = current_user_id() OR is_member(project_id));
+CREATE POLICY member_insert_policy ON project_members FOR INSERT TO application_role
+    WITH CHECK (is_member(project_id));
+CREATE POLICY member_update_policy ON project_members FOR UPDATE TO application_role
+    USING (is_member(project_id));
+CREATE POLICY member_delete_policy ON project_members FOR DELETE TO application_role
+    USING (is_member(project_id));
+CREATE POLICY transfer_read_policy ON ownership_transfers FOR SELECT TO application_role
+    USING (is_member(project_id));
+CREATE POLICY transfer_insert_policy ON ownership_transfers FOR INSERT TO application_role
+    WITH CHECK (from_user_id = current_user_id() AND is_member(project_id));
+CREATE POLICY transfer_update_policy ON ownership_transfers FOR UPDATE TO application_role
+    USING (current_user_id() IN (from_user_id, to_user_id) AND is_member(project_id));
+CREATE POLICY invitation_read_policy ON invitations FOR SELECT TO application_role
+    USING (is_member(project_id) OR inviter_id = current_user_id());
+CREATE POLICY invitation_insert_policy ON invitations FOR INSERT TO application_role
+    WITH CHECK (inviter_id = current_user_id() AND is_member(project_id));
+CREATE POLICY invitation_update_policy ON invitations FOR UPDATE TO application_role
+    USING (is_member(project_id));
+-- Whoever sees a project reads its history; only members read that of its members, transfers and invitations.
+CREATE POLICY change_log_access_policy ON change_log FOR SELECT TO application_role
+    USING (
+        (entity = 'projects' AND EXISTS (SELECT 1 FROM projects p WHERE p.id = change_log.project_id))
+        OR (project_id IS NOT NULL AND is_member(project_id))
+    );
+
+CREATE POLICY project_worker_policy ON projects FOR ALL TO project_worker USING (TRUE);
+CREATE POLICY member_worker_policy ON project_members FOR ALL TO project_worker USING (TRUE);
+CREATE POLICY transfer_worker_policy ON ownership_transfers FOR ALL TO project_worker USING (TRUE);
+CREATE POLICY invitation_worker_policy ON invitations FOR ALL TO project_worker USING (TRUE);
+CREATE POLICY mail_outbox_worker_policy ON mail_outbox FOR ALL TO project_worker USING (TRUE);
+CREATE POLICY access_revision_worker_policy ON access_revisions FOR SELECT TO project_worker USING (TRUE);
+
+-- == Grants ==
+
+-- By default PostgreSQL lets everybody execute a function.
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA project FROM PUBLIC;
+GRANT USAGE ON SCHEMA project TO project_service, project_worker;
+GRANT EXECUTE ON FUNCTION current_user_id() TO project_service, project_worker;
+GRANT SELECT, INSERT ON idempotency_keys TO project_service;
+GRANT SELECT, DELETE ON idempotency_keys TO project_worker;
+GRANT SELECT ON change_log, change_log_horizon TO project_worker;
+GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_status() TO project_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON projects, project_members TO project_service;
+GRANT SELECT, INSERT, UPDATE (status, closed_at) ON ownership_transfers TO project_service;
+GRANT SELECT, INSERT, UPDATE (status, closed_at, mail_id, generation, sent_at, expires_at) ON invitations
+    TO project_service;
+GRANT SELECT ON change_log, change_log_horizon TO project_service;
+GRANT EXECUTE ON FUNCTION is_member(uuid), lock_access_revision(uuid) TO project_service;
+
+-- The worker imports projects, sends emails and accepts invitations: the invited user sees nothing of the project yet.
+-- It updates `joined_at`, because the trigger that adds an imported owner does not know it.
+GRANT SELECT, INSERT ON projects, project_members TO project_worker;
+GRANT UPDATE (joined_at) ON project_members TO project_worker;
+GRANT SELECT ON ownership_transfers, access_revisions TO project_worker;
+GRANT SELECT, UPDATE (status, closed_at, accepted_by) ON invitations TO project_worker;
+GRANT SELECT, UPDATE, DELETE ON mail_outbox TO project_worker;
+GRANT EXECUTE ON FUNCTION lock_access_revision(uuid) TO project_worker;

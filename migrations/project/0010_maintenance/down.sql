@@ -1,9 +1,0 @@
-SET LOCAL ROLE dafnck_owner;
-SET LOCAL search_path = project;
-DROP TABLE table_sizes, maintenance_runs;
-ALTER TABLE change_log RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_insert_scale_factor,
-    autovacuum_analyze_scale_factor);
-ALTER TABLE change_log_horizon RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold);
-ALTER TABLE idempotency_keys RESET (autovacuum_vacuum_scale_factor, autovacuum_analyze_scale_factor);
-ALTER TABLE access_revisions RESET (autovacuum_vacuum_scale_factor);
-ALTER TABLE mail_outbox RESET (autovacuum_vacuum_scale_factor, autovacuum_vacuum_threshold);

@@ -1,0 +1,1512 @@
+-- The task service's schema: tasks, their dependencies, numbers, order and search, and a copy of who may access which
+-- project.
+--
+-- All writers of tasks take locks in one order, which prevents deadlocks: the order of a project's tasks, the
+-- graph, `project_numbers`, rows of `tasks` by id.
+
+-- == Roles ==
+
+-- Roles belong to the cluster, so another schema or another database may have created them already.
+-- Logins have no password here; the operator sets one (deploy/README.md).
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY ARRAY['application_role', 'task_service', 'task_worker'] LOOP
+        BEGIN
+            EXECUTE format('CREATE ROLE %I %s NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS INHERIT',
+                wanted, CASE WHEN wanted = 'application_role' THEN 'NOLOGIN' ELSE 'LOGIN' END);
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL;
+        END;
+    END LOOP;
+    IF NOT pg_has_role('task_service', 'application_role', 'member') THEN
+        GRANT application_role TO task_service;
+    END IF;
+END
+$$;
+
+SET LOCAL ROLE dafnck_owner;
+SET LOCAL search_path = task;
+
+-- == Enums ==
+
+CREATE TYPE task_status AS ENUM ('pending', 'in_progress', 'review', 'done', 'cancelled', 'blocked');
+CREATE TYPE task_priority AS ENUM ('low', 'medium', 'high', 'urgent');
+CREATE TYPE dependency_type AS ENUM ('blocks', 'relates_to', 'duplicates', 'subtask_of');
+
+-- A filter of tasks. A condition that is NULL does not filter; all others must hold.
+CREATE TYPE task_filter AS (
+    project_ids uuid[],
+    statuses task_status[],
+    priorities task_priority[],
+    -- One of these, or nobody.
+    assignee_ids uuid[],
+    unassigned boolean,
+    creator_ids uuid[],
+    -- All of these, one of these, none of these.
+    tags text[],
+    any_tags text[],
+    no_tags text[],
+    -- Children of this task; tasks without a parent; descendants of this task.
+    parent_task_id uuid,
+    is_root boolean,
+    ancestor_task_id uuid,
+    -- The start of a period is included, its end is not.
+    due_from timestamptz,
+    due_before timestamptz,
+    created_from timestamptz,
+    created_before timestamptz,
+    updated_from timestamptz,
+    updated_before timestamptz,
+    completed_from timestamptz,
+    completed_before timestamptz,
+    estimated_hours_from integer,
+    estimated_hours_to integer,
+    actual_hours_from integer,
+    actual_hours_to integer,
+    -- Open, and due before now.
+    is_overdue boolean,
+    metadata jsonb,
+    -- As the user typed it.
+    search_text text
+);
+
+-- == Tables ==
+
+-- The rank of a new task: its number in twelve digits, so that it comes last without a look at the others. A task that
+-- is moved gets the digits of the task before it and a fraction in the digits 0-9, A-Z, a-z. A fraction never ends in
+-- 0, so there is always room before it.
+CREATE FUNCTION initial_rank(number bigint) RETURNS text
+LANGUAGE sql IMMUTABLE RETURN lpad(number::text, 12, '0');
+
+-- `project_id`, `assignee_id` and `creator_id` refer to rows of other services; see migrations/references.
+-- Tasks are updated often, and lists depend on the planner's statistics.
+CREATE TABLE tasks (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    project_id UUID NOT NULL,
+    parent_task_id UUID REFERENCES tasks(id),
+    title VARCHAR(255) NOT NULL,
+    description TEXT,
+    status task_status DEFAULT 'pending' NOT NULL,
+    priority task_priority DEFAULT 'medium' NOT NULL,
+    assignee_id UUID,
+    creator_id UUID NOT NULL,
+    due_date TIMESTAMP WITH TIME ZONE,
+    estimated_hours INTEGER,
+    actual_hours INTEGER,
+    tags TEXT[] DEFAULT '{}' NOT NULL,
+    metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
+    completed_at TIMESTAMP WITH TIME ZONE,
+    -- The number within the project, the name for people (`DAF-42`) and the position in the project's order.
+    number BIGINT NOT NULL,
+    key TEXT NOT NULL CONSTRAINT tasks_key_key UNIQUE,
+    rank TEXT COLLATE "C" NOT NULL,
+    -- Whether a user set the status `blocked`: then no dependency lifts it.
+    manually_blocked BOOLEAN DEFAULT FALSE NOT NULL,
+    CONSTRAINT chk_estimated_hours_positive CHECK (estimated_hours IS NULL OR estimated_hours > 0),
+    CONSTRAINT chk_actual_hours_positive CHECK (actual_hours IS NULL OR actual_hours > 0),
+    CONSTRAINT chk_due_date_future CHECK (due_date IS NULL OR due_date > created_at),
+    CONSTRAINT tasks_project_number_key UNIQUE (project_id, number),
+    CONSTRAINT chk_task_number CHECK (number BETWEEN 1 AND 999999999999),
+    CONSTRAINT chk_task_key CHECK (key ~ ('^[A-Z][A-Z0-9]{1,9}-' || number || '$')),
+    -- A rank without a fraction is the task's own number: so an imported rank never collides with that of a new task.
+    CONSTRAINT chk_task_rank CHECK (rank ~ '^[0-9]{12}([0-9A-Za-z]{0,51}[1-9A-Za-z])?$'
+        AND (length(rank) > 12 OR rank = initial_rank(number))),
+    CONSTRAINT chk_manually_blocked CHECK (NOT manually_blocked OR status = 'blocked')
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
+
+CREATE TABLE task_dependencies (
+    id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
+    task_id UUID NOT NULL REFERENCES tasks(id) ON DELETE CASCADE,
+    depends_on_task_id UUID NOT NULL REFERENCES tasks(id) ON DELETE CASCADE,
+    dependency_type dependency_type DEFAULT 'blocks' NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
+    UNIQUE(task_id, depends_on_task_id),
+    CONSTRAINT chk_no_self_dependency CHECK (task_id != depends_on_task_id)
+);
+
+-- Which task waits for which: a task for the one that blocks it, a parent for its subtasks, be they so by
+-- `parent_task_id` or by `subtask_of`. This graph has no cycle.
+CREATE VIEW task_waits AS
+    SELECT task_id AS waiting, depends_on_task_id AS awaited FROM task_dependencies WHERE dependency_type = 'blocks'
+    UNION ALL
+    SELECT depends_on_task_id, task_id FROM task_dependencies WHERE dependency_type = 'subtask_of'
+    UNION ALL
+    SELECT parent_task_id, id FROM tasks WHERE parent_task_id IS NOT NULL;
+
+-- The search vectors of tasks. In a table of their own, so that a change of status or rank does not index the text
+-- again and reading tasks does not load them.
+CREATE TABLE task_search (
+    task_id UUID PRIMARY KEY REFERENCES tasks(id) ON DELETE CASCADE,
+    project_id UUID NOT NULL,
+    search_vector TSVECTOR NOT NULL
+);
+
+-- A project's key and the last number that was assigned. Creating a task locks the row from its last statement to its
+-- commit: a rollback returns the number, a deletion does not.
+CREATE TABLE project_numbers (
+    project_id UUID PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE CONSTRAINT chk_project_key CHECK (key ~ '^[A-Z][A-Z0-9]{1,9}$'),
+    last_number BIGINT DEFAULT 0 NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 100);
+
+-- The copy of who may access which project, fed by the project service. A higher revision replaces a lower one. A
+-- deleted project keeps its row, so that an older state that arrives late does not restore it. A new snapshot begins by
+-- setting all revisions to 0, so that it replaces everything, and ends by marking the projects that it does not contain
+-- as deleted.
+CREATE TABLE project_access (
+    project_id UUID PRIMARY KEY,
+    revision BIGINT NOT NULL,
+    deleted BOOLEAN NOT NULL,
+    visibility TEXT NOT NULL CONSTRAINT chk_visibility CHECK (visibility IN ('private', 'internal', 'public')),
+    status TEXT NOT NULL CONSTRAINT chk_status CHECK (status IN ('active', 'completed', 'archived', 'cancelled')),
+    -- For deriving the key of a project.
+    name TEXT DEFAULT '' NOT NULL
+);
+
+CREATE TABLE project_access_members (
+    project_id UUID NOT NULL REFERENCES project_access(project_id) ON DELETE CASCADE,
+    user_id UUID NOT NULL,
+    role TEXT NOT NULL CONSTRAINT chk_role CHECK (role IN ('owner', 'admin', 'member', 'viewer')),
+    permissions JSONB NOT NULL DEFAULT '{}'::jsonb,
+    PRIMARY KEY (project_id, user_id)
+);
+
+-- The position in each feed of another service; updated in the transaction that applies its changes. Few rows, written
+-- many times a second.
+CREATE TABLE feed_positions (
+    feed TEXT PRIMARY KEY,
+    cursor TEXT NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 100);
+
+-- Every change of a row, written in the transaction of the change. Readers order by (transaction_id, position) and stop
+-- below their snapshot's xmin: `position` alone is assigned before commit, so a reader would miss rows that commit
+-- late. Rows are deleted from the old end. Frequent vacuums keep pages all-visible, so that feeds scan only the index.
+CREATE TABLE change_log (
+    transaction_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    position BIGINT GENERATED ALWAYS AS IDENTITY,
+    changed_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT clock_timestamp(),
+    entity TEXT NOT NULL,
+    entity_id UUID NOT NULL,
+    project_id UUID,
+    operation TEXT NOT NULL CONSTRAINT chk_change_operation CHECK (operation IN ('insert', 'update', 'delete')),
+    old_values JSONB,
+    new_values JSONB,
+    actor_id UUID,
+    trace_id TEXT,
+    PRIMARY KEY (transaction_id, position)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05,
+    autovacuum_analyze_scale_factor = 0.05);
+
+-- The last change that was trimmed: a reader whose position is older has missed changes. One row, updated at each trim.
+CREATE TABLE change_log_horizon (
+    only_row BOOLEAN PRIMARY KEY DEFAULT TRUE CONSTRAINT chk_only_row CHECK (only_row),
+    transaction_id xid8 NOT NULL DEFAULT '0',
+    position BIGINT NOT NULL DEFAULT 0,
+    -- When the newest trimmed change was made: a later point in time can be read. NULL while nothing has been trimmed.
+    changed_at TIMESTAMP WITH TIME ZONE
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 100);
+INSERT INTO change_log_horizon DEFAULT VALUES;
+
+-- Which request created which resource, so that a retry finds it (AIP-155). Rows live for a day.
+CREATE TABLE idempotency_keys (
+    caller_id UUID NOT NULL,
+    method TEXT NOT NULL,
+    request_id UUID NOT NULL,
+    request_hash BYTEA NOT NULL,
+    resource_id UUID NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now(),
+    PRIMARY KEY (caller_id, request_id, method)
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.1);
+
+-- The size of each table by day, with its indexes and TOAST. Written by `dafnck maintain`.
+CREATE TABLE table_sizes (
+    day DATE NOT NULL,
+    table_name TEXT NOT NULL,
+    bytes BIGINT NOT NULL,
+    PRIMARY KEY (day, table_name)
+);
+
+-- The last run of each job of `dafnck maintain`. `error` is NULL if it succeeded or is still running.
+CREATE TABLE maintenance_runs (
+    job TEXT PRIMARY KEY,
+    started_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    finished_at TIMESTAMP WITH TIME ZONE,
+    error TEXT
+);
+
+-- == Indexes ==
+
+CREATE INDEX idx_tasks_project_id ON tasks(project_id);
+CREATE INDEX idx_tasks_assignee_id ON tasks(assignee_id);
+CREATE INDEX idx_tasks_status ON tasks(status);
+CREATE INDEX idx_tasks_priority ON tasks(priority);
+CREATE INDEX idx_tasks_due_date ON tasks(due_date);
+CREATE INDEX idx_tasks_parent_task_id ON tasks(parent_task_id);
+CREATE INDEX idx_tasks_project_status ON tasks(project_id, status);
+CREATE INDEX idx_tasks_assignee_status ON tasks(assignee_id, status);
+CREATE INDEX idx_tasks_project_priority ON tasks(project_id, priority);
+CREATE INDEX idx_tasks_metadata_gin ON tasks USING GIN (metadata);
+-- Sort orders of lists: a page is one index scan, in either direction.
+CREATE INDEX idx_tasks_project_newest ON tasks(project_id, created_at DESC, id DESC);
+CREATE INDEX idx_tasks_project_updated ON tasks(project_id, updated_at DESC, id DESC);
+CREATE INDEX idx_tasks_project_urgency ON tasks(project_id, priority, id);
+-- Tasks without a due date come last.
+CREATE INDEX idx_tasks_project_due ON tasks(project_id, coalesce(due_date, 'infinity'), id);
+CREATE INDEX idx_tasks_project_title ON tasks(project_id, lower(title), id);
+-- Ranks are unique, but the index is partial with a condition that always holds. PostgreSQL takes the columns of a
+-- plain unique index for a key that foreign keys may refer to, and an update of a key conflicts with the locks of
+-- foreign key checks: moving a task and linking it would deadlock. The planner uses this index like a plain one.
+CREATE UNIQUE INDEX idx_tasks_project_rank ON tasks(project_id, rank) WHERE TRUE;
+-- Filters.
+CREATE INDEX idx_tasks_tags_gin ON tasks USING GIN (tags);
+CREATE INDEX idx_tasks_creator_id ON tasks(creator_id);
+CREATE INDEX idx_tasks_project_completed ON tasks(project_id, completed_at) WHERE completed_at IS NOT NULL;
+-- Also serves the cascade from tasks.
+CREATE INDEX idx_task_dependencies_depends_on ON task_dependencies(depends_on_task_id);
+CREATE INDEX idx_task_search_vector ON task_search USING GIN (search_vector);
+CREATE INDEX idx_task_search_project_id ON task_search (project_id);
+CREATE INDEX idx_project_access_members_user_id ON project_access_members (user_id);
+CREATE INDEX idx_project_access_open ON project_access(project_id) WHERE visibility <> 'private';
+CREATE INDEX idx_change_log_entity ON change_log (entity, entity_id);
+CREATE INDEX idx_change_log_changed_at ON change_log USING brin (changed_at);
+CREATE INDEX idx_idempotency_keys_created_at ON idempotency_keys (created_at);
+CREATE INDEX idx_change_log_project ON change_log (project_id, transaction_id, position);
+
+-- == Functions and triggers ==
+
+-- The user on whose behalf this transaction runs; the nil UUID is an anonymous caller. NULL if the setting is absent:
+-- then the policies show nothing.
+CREATE FUNCTION current_user_id() RETURNS uuid
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN nullif(current_setting('app.current_user_id', true), '')::uuid;
+
+-- Sets `updated_at`. Its triggers are skipped while `app.keep_dates` is on, so that imports keep the given dates.
+CREATE FUNCTION audit_trigger_function() RETURNS TRIGGER AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        NEW.updated_at = NOW();
+        RETURN NEW;
+    END IF;
+    RETURN NULL;
+END;
+$$ LANGUAGE plpgsql;
+
+-- Writes the change log. Arguments: the column with the project's id ('' for none), then the columns to omit because
+-- they are secret or large. Runs as the owner: a role that may change a row may not write, read or skip the log.
+CREATE FUNCTION record_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+DECLARE
+    omitted text[] := TG_ARGV[1:];
+    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - omitted END;
+    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - omitted END;
+    changed_row jsonb := coalesce(new_row, old_row);
+BEGIN
+    INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, new_values, actor_id, trace_id)
+    VALUES (
+        TG_TABLE_NAME,
+        (changed_row ->> 'id')::uuid,
+        (changed_row ->> TG_ARGV[0])::uuid,
+        lower(TG_OP),
+        old_row,
+        new_row,
+        current_user_id(),
+        nullif(current_setting('app.trace_id', true), '')
+    );
+    RETURN NULL;
+END
+$$;
+
+-- Deletes up to `max_rows` changes older than `retention` and moves the horizon. It locks the horizon first, so that
+-- concurrent calls run one after the other and do not deadlock on rows of the log.
+CREATE FUNCTION trim_change_log(retention interval, max_rows integer) RETURNS bigint
+LANGUAGE sql SECURITY DEFINER SET search_path = task, pg_temp
+BEGIN ATOMIC
+    SELECT FROM change_log_horizon FOR UPDATE;
+    WITH old AS (
+        SELECT transaction_id, position FROM change_log
+        WHERE changed_at < now() - retention
+        ORDER BY transaction_id, position LIMIT max_rows
+    ), gone AS (
+        DELETE FROM change_log l USING old
+        WHERE l.transaction_id = old.transaction_id AND l.position = old.position
+        RETURNING l.transaction_id, l.position, l.changed_at
+    ), moved AS (
+        UPDATE change_log_horizon h
+        SET transaction_id = last.transaction_id, position = last.position,
+            changed_at = greatest(h.changed_at, (SELECT max(changed_at) FROM gone))
+        FROM (SELECT transaction_id, position FROM gone ORDER BY 1 DESC, 2 DESC LIMIT 1) last
+        RETURNING 1
+    )
+    SELECT count(*) FROM gone;
+END;
+
+-- For each job of `dafnck maintain`, the seconds since its last run began and whether it failed, for the service's
+-- metrics. Before the first run: one row for all jobs with the age of the schema.
+CREATE FUNCTION maintenance_status() RETURNS TABLE (job TEXT, age DOUBLE PRECISION, failed BOOLEAN)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+    SELECT r.job, extract(epoch FROM now() - r.started_at)::float8, r.error IS NOT NULL FROM maintenance_runs r
+    UNION ALL
+    SELECT 'all', extract(epoch FROM now() - min(m.applied_at))::float8, FALSE FROM schema_migrations m
+    WHERE NOT EXISTS (SELECT 1 FROM maintenance_runs)
+    HAVING count(*) > 0
+$$;
+
+CREATE TRIGGER tasks_updated_at_trigger
+    BEFORE UPDATE ON tasks
+    FOR EACH ROW WHEN (current_setting('app.keep_dates', true) IS DISTINCT FROM 'on')
+    EXECUTE FUNCTION audit_trigger_function();
+
+-- Locks of the dependency graph. A transaction locks the graph before any row, so that it never waits for a row while
+-- others wait for the graph: exclusively if it changes edges or the status of a task that has some, shared if it
+-- changes the status of a task that has none.
+
+CREATE FUNCTION dependency_graph_lock_key() RETURNS bigint
+LANGUAGE sql IMMUTABLE RETURN 7236277130241;
+
+CREATE FUNCTION has_blocking_dependencies(task_uuid uuid) RETURNS boolean
+LANGUAGE sql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+    SELECT EXISTS (SELECT 1 FROM task_dependencies d
+                   WHERE (d.task_id = task_uuid OR d.depends_on_task_id = task_uuid) AND d.dependency_type = 'blocks');
+$$;
+
+-- A task may get edges while this waits for the shared lock. Upgrading the lock could deadlock with another shared
+-- holder, so the end of a subtransaction releases it, and the exclusive lock is taken. No edge is added while the
+-- shared lock is manually_blocked.
+CREATE FUNCTION lock_dependency_graph(task_uuid uuid, exclusive boolean) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+BEGIN
+    IF NOT exclusive AND NOT has_blocking_dependencies(task_uuid) THEN
+        BEGIN
+            PERFORM pg_advisory_xact_lock_shared(dependency_graph_lock_key());
+            IF NOT has_blocking_dependencies(task_uuid) THEN
+                RETURN;
+            END IF;
+            RAISE SQLSTATE 'TG001';
+        EXCEPTION WHEN SQLSTATE 'TG001' THEN
+            NULL;
+        END;
+    END IF;
+    PERFORM pg_advisory_xact_lock(dependency_graph_lock_key());
+END
+$$;
+
+-- No cycles
+
+-- A shortest path along task_waits, both ends included. NULL if there is none, or none among the first 1,000 tasks that
+-- are reached: this runs under the lock of the graph. Breadth-first search.
+CREATE FUNCTION find_dependency_path(origin uuid, target uuid) RETURNS uuid[]
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+DECLARE
+    came_from jsonb := jsonb_build_object(origin, NULL);
+    frontier uuid[] := ARRAY[origin];
+    reached uuid[];
+    seen integer := 0;
+    path uuid[] := ARRAY[target];
+    step record;
+BEGIN
+    WHILE NOT came_from ? target::text LOOP
+        reached := '{}';
+        FOR step IN SELECT DISTINCT ON (awaited) waiting, awaited FROM task_waits WHERE waiting = ANY (frontier) LOOP
+            IF NOT came_from ? step.awaited::text THEN
+                came_from := came_from || jsonb_build_object(step.awaited, step.waiting);
+                reached := reached || step.awaited;
+            END IF;
+        END LOOP;
+        seen := seen + cardinality(reached);
+        IF cardinality(reached) = 0 OR seen > 1000 THEN
+            RETURN NULL;
+        END IF;
+        frontier := reached;
+    END LOOP;
+    WHILE path[1] <> origin LOOP
+        path := (came_from ->> path[1]::text)::uuid || path;
+    END LOOP;
+    RETURN path;
+END
+$$;
+
+-- Whether one task waits for another, directly or not. Asked before each new edge under the lock of the graph.
+-- Bidirectional search: each time from the end whose last step reached fewer tasks. It ends as soon as one end has no
+-- further tasks: at once for a task that nothing waits for, and for one that waits for nothing.
+CREATE FUNCTION is_dependent_on(origin uuid, target uuid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+DECLARE
+    awaited uuid[] := ARRAY[origin];
+    waiting uuid[] := ARRAY[target];
+    awaited_last uuid[] := awaited;
+    waiting_last uuid[] := waiting;
+BEGIN
+    IF origin = target THEN
+        RETURN TRUE;
+    END IF;
+    LOOP
+        IF cardinality(awaited_last) <= cardinality(waiting_last) THEN
+            awaited_last := ARRAY(
+                SELECT DISTINCT w.awaited FROM task_waits w WHERE w.waiting = ANY (awaited_last)
+                EXCEPT SELECT unnest(awaited));
+            awaited := awaited || awaited_last;
+        ELSE
+            waiting_last := ARRAY(
+                SELECT DISTINCT w.waiting FROM task_waits w WHERE w.awaited = ANY (waiting_last)
+                EXCEPT SELECT unnest(waiting));
+            waiting := waiting || waiting_last;
+        END IF;
+        IF cardinality(awaited_last) = 0 OR cardinality(waiting_last) = 0 THEN
+            RETURN FALSE;
+        END IF;
+        IF EXISTS (SELECT unnest(awaited) INTERSECT SELECT unnest(waiting)) THEN
+            RETURN TRUE;
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- Rejects an edge that would close a cycle; the detail names the tasks of the cycle.
+CREATE FUNCTION reject_cycle(waiting uuid, awaited uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+BEGIN
+    IF is_dependent_on(awaited, waiting) THEN
+        RAISE EXCEPTION 'the dependency would close a cycle'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'no_dependency_cycle',
+                  DETAIL = coalesce(array_to_string(find_dependency_path(awaited, waiting), ','), '');
+    END IF;
+END
+$$;
+
+CREATE FUNCTION check_dependency_cycle() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(dependency_graph_lock_key());
+    IF NEW.dependency_type = 'blocks' THEN
+        PERFORM reject_cycle(NEW.task_id, NEW.depends_on_task_id);
+    ELSE
+        PERFORM reject_cycle(NEW.depends_on_task_id, NEW.task_id);
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER task_dependencies_cycle_trigger
+    BEFORE INSERT OR UPDATE ON task_dependencies
+    FOR EACH ROW WHEN (NEW.dependency_type IN ('blocks', 'subtask_of') AND NEW.task_id <> NEW.depends_on_task_id)
+    EXECUTE FUNCTION check_dependency_cycle();
+
+-- A new task has no subtasks and nothing waits for it, so its parent closes no cycle if it existed before: creating a
+-- subtask does not lock the graph.
+CREATE FUNCTION check_parent() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+DECLARE
+    parent_project uuid;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        PERFORM lock_dependency_graph(NEW.id, TRUE);
+    END IF;
+    SELECT p.project_id INTO parent_project FROM tasks p WHERE p.id = NEW.parent_task_id;
+    IF parent_project IS NULL THEN
+        RAISE EXCEPTION 'the parent is not there'
+            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'tasks_parent_task_id_fkey';
+    ELSIF parent_project <> NEW.project_id THEN
+        RAISE EXCEPTION 'a subtask belongs to the project of its parent'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'parent_in_same_project';
+    ELSIF TG_OP = 'UPDATE' THEN
+        PERFORM reject_cycle(NEW.parent_task_id, NEW.id);
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER tasks_check_parent_trigger
+    BEFORE INSERT OR UPDATE OF parent_task_id ON tasks
+    FOR EACH ROW WHEN (NEW.parent_task_id IS NOT NULL)
+    EXECUTE FUNCTION check_parent();
+
+-- Status. `blocked` is a derived form of `pending`: not started because a blocking task is still open, or because a
+-- user said so (`manually_blocked`).
+
+-- The tasks that must be done or cancelled before this one can be completed.
+CREATE FUNCTION open_blockers(task_uuid uuid) RETURNS uuid[]
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+    SELECT array_agg(b.id ORDER BY b.id)
+    FROM task_dependencies d JOIN tasks b ON b.id = d.depends_on_task_id
+    WHERE d.task_id = task_uuid AND d.dependency_type = 'blocks' AND b.status NOT IN ('done', 'cancelled')
+$$;
+
+CREATE FUNCTION is_status_transition_allowed(old_status task_status, new_status task_status) RETURNS boolean
+LANGUAGE sql IMMUTABLE
+RETURN old_status = new_status OR CASE old_status
+    WHEN 'pending' THEN new_status IN ('blocked', 'in_progress', 'done', 'cancelled')
+    WHEN 'blocked' THEN new_status IN ('pending', 'in_progress', 'done', 'cancelled')
+    WHEN 'in_progress' THEN new_status IN ('pending', 'blocked', 'review', 'done', 'cancelled')
+    WHEN 'review' THEN new_status IN ('pending', 'blocked', 'in_progress', 'done', 'cancelled')
+    WHEN 'done' THEN new_status IN ('pending', 'blocked', 'in_progress')
+    WHEN 'cancelled' THEN new_status IN ('pending', 'blocked')
+END;
+
+CREATE FUNCTION check_status_transition() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+DECLARE
+    blockers uuid[];
+BEGIN
+    IF NOT is_status_transition_allowed(OLD.status, NEW.status) THEN
+        RAISE EXCEPTION 'a task that is % does not become %', OLD.status, NEW.status
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'valid_status_transition', DETAIL = OLD.status;
+    END IF;
+    PERFORM lock_dependency_graph(NEW.id, FALSE);
+    blockers := open_blockers(NEW.id);
+    IF NEW.status IN ('pending', 'blocked') THEN
+        NEW.manually_blocked := NEW.status = 'blocked' AND blockers IS NULL;
+        NEW.status := CASE WHEN NEW.manually_blocked OR blockers IS NOT NULL THEN 'blocked' ELSE 'pending' END;
+    ELSE
+        NEW.manually_blocked := FALSE;
+        -- Open blockers stop a task from moving forward. Going back from review to work and cancelling stay possible.
+        IF blockers IS NOT NULL AND OLD.status <> NEW.status AND NEW.status <> 'cancelled'
+            AND (OLD.status, NEW.status) <> ('review', 'in_progress') THEN
+            RAISE EXCEPTION 'tasks that block this one are open'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'no_open_blockers',
+                      DETAIL = array_to_string(blockers, ',');
+        END IF;
+    END IF;
+    NEW.completed_at := CASE WHEN NEW.status = 'done' THEN coalesce(NEW.completed_at, NOW()) END;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER tasks_status_trigger BEFORE UPDATE OF status ON tasks
+    FOR EACH ROW EXECUTE FUNCTION check_status_transition();
+
+-- A new task has no dependencies, so only a user can have set `blocked`.
+CREATE FUNCTION set_manually_blocked() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    NEW.manually_blocked := NEW.status = 'blocked';
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER tasks_manually_blocked_trigger BEFORE INSERT ON tasks
+    FOR EACH ROW EXECUTE FUNCTION set_manually_blocked();
+
+-- Derives the status of these tasks again. It locks the rows before it reads, so that of two blockers that close at the
+-- same time the second sees the first.
+CREATE FUNCTION refresh_blocked_status(task_ids uuid[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+BEGIN
+    PERFORM 1 FROM tasks WHERE id = ANY (task_ids) AND status IN ('pending', 'blocked') AND NOT manually_blocked
+    ORDER BY id FOR NO KEY UPDATE;
+    UPDATE tasks SET status = CASE status WHEN 'pending' THEN 'blocked' ELSE 'pending' END::task_status
+    WHERE id = ANY (task_ids) AND status IN ('pending', 'blocked') AND NOT manually_blocked
+        AND (status = 'pending') = (open_blockers(id) IS NOT NULL);
+END
+$$;
+
+CREATE FUNCTION refresh_dependents_of_task() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+BEGIN
+    PERFORM refresh_blocked_status(array_agg(d.task_id)) FROM task_dependencies d
+    WHERE d.depends_on_task_id = NEW.id AND d.dependency_type = 'blocks';
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER tasks_refresh_dependents_trigger AFTER UPDATE OF status ON tasks
+    FOR EACH ROW WHEN ((OLD.status IN ('done', 'cancelled')) <> (NEW.status IN ('done', 'cancelled')))
+    EXECUTE FUNCTION refresh_dependents_of_task();
+
+CREATE FUNCTION refresh_task_of_dependency() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+BEGIN
+    PERFORM refresh_blocked_status(array_remove(ARRAY[OLD.task_id, NEW.task_id], NULL));
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER task_dependencies_refresh_trigger AFTER INSERT OR UPDATE OR DELETE ON task_dependencies
+    FOR EACH ROW EXECUTE FUNCTION refresh_task_of_dependency();
+
+-- The seed's function to complete a task. Whether the task may be completed, the status trigger decides.
+CREATE FUNCTION complete_task(task_uuid UUID)
+RETURNS VOID AS $$
+BEGIN
+    UPDATE tasks
+    SET status = 'done',
+        completed_at = NOW(),
+        updated_at = NOW()
+    WHERE id = task_uuid;
+END;
+$$ LANGUAGE plpgsql SET search_path = task, pg_temp;
+
+-- Numbers and keys
+
+-- The first three letters or digits of a name, from the first letter on, in upper case; TSK if there are none.
+CREATE FUNCTION project_key_prefix(name text) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN coalesce(substring(upper(regexp_replace(name, '[^A-Za-z0-9]', '', 'g')) FROM '[A-Z][A-Z0-9]{1,2}'), 'TSK');
+
+CREATE FUNCTION project_keys_lock_key() RETURNS bigint
+LANGUAGE sql IMMUTABLE RETURN 7236277130242;
+
+-- Assigns a free key, made from the requested one or from the project's name, to a project that has none. Serialized by
+-- an advisory lock: this happens once in a project's life.
+CREATE FUNCTION ensure_project_key(project uuid, requested_key text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+DECLARE
+    prefix text := coalesce(
+        requested_key, project_key_prefix((SELECT a.name FROM project_access a WHERE a.project_id = project)));
+    candidate text := prefix;
+    attempt integer := 1;
+    suffix text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(project_keys_lock_key());
+    IF EXISTS (SELECT 1 FROM project_numbers n WHERE n.project_id = project) THEN
+        RETURN;
+    END IF;
+    WHILE EXISTS (SELECT 1 FROM project_numbers n WHERE n.key = candidate) LOOP
+        attempt := attempt + 1;
+        -- Random after nine attempts, so that the thousandth project of a name does not try a thousand keys.
+        suffix := CASE WHEN attempt < 10 THEN attempt ELSE 10 + floor(random() * 1000000)::integer END::text;
+        candidate := left(prefix, 10 - length(suffix)) || suffix;
+    END LOOP;
+    INSERT INTO project_numbers (project_id, key) VALUES (project, candidate);
+END
+$$;
+
+-- Numbers for a batch of tasks: for each place in the arrays the given number, or the next one. A project without a key
+-- gets the first given key. Projects are locked in the order of their ids, so that two batches do not deadlock.
+CREATE FUNCTION allocate_task_numbers(projects uuid[], keys text[], given_numbers bigint[])
+RETURNS TABLE (place bigint, number bigint, key text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+DECLARE
+    batch record;
+    counter project_numbers;
+BEGIN
+    FOR batch IN
+        SELECT w.project, (array_agg(w.key ORDER BY w.place) FILTER (WHERE w.key IS NOT NULL))[1] AS requested_key
+        FROM unnest(projects, keys) WITH ORDINALITY w(project, key, place)
+        WHERE NOT EXISTS (SELECT 1 FROM project_numbers n WHERE n.project_id = w.project)
+        GROUP BY w.project ORDER BY w.project
+    LOOP
+        PERFORM ensure_project_key(batch.project, batch.requested_key);
+    END LOOP;
+    FOR batch IN
+        SELECT w.project, count(*) FILTER (WHERE w.number IS NULL) AS missing, coalesce(max(w.number), 0) AS highest
+        FROM unnest(projects, given_numbers) w(project, number) GROUP BY w.project ORDER BY w.project
+    LOOP
+        UPDATE project_numbers n SET last_number = greatest(n.last_number, batch.highest) + batch.missing
+        WHERE n.project_id = batch.project RETURNING * INTO counter;
+        RETURN QUERY
+            SELECT w.place, w.number, counter.key || '-' || w.number
+            FROM (SELECT u.place, coalesce(u.number, counter.last_number - batch.missing
+                      + row_number() OVER (PARTITION BY u.number IS NULL ORDER BY u.place)) AS number
+                  FROM unnest(projects, given_numbers) WITH ORDINALITY u(project, number, place)
+                  WHERE u.project = batch.project) w;
+    END LOOP;
+END
+$$;
+
+CREATE FUNCTION assign_task_number() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+BEGIN
+    -- A batch has its numbers already.
+    IF NEW.number IS NULL THEN
+        PERFORM 1 FROM project_numbers n WHERE n.project_id = NEW.project_id;
+        IF NOT FOUND THEN
+            PERFORM ensure_project_key(NEW.project_id, NULL);
+        END IF;
+        UPDATE project_numbers n SET last_number = n.last_number + 1 WHERE n.project_id = NEW.project_id
+        RETURNING n.last_number, n.key || '-' || n.last_number INTO NEW.number, NEW.key;
+    END IF;
+    NEW.rank := coalesce(NEW.rank, initial_rank(NEW.number));
+    RETURN NEW;
+END
+$$;
+-- Triggers fire by name: this one after the check of the parent.
+CREATE TRIGGER tasks_number_trigger BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION assign_task_number();
+
+-- Changes a project's key and the keys of its tasks. A project with more than `max_tasks` tasks keeps its key.
+CREATE FUNCTION set_project_key(project uuid, requested_key text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+DECLARE
+    max_tasks CONSTANT bigint := 10000;
+BEGIN
+    PERFORM pg_advisory_xact_lock(dependency_graph_lock_key());
+    PERFORM ensure_project_key(project, requested_key);
+    IF EXISTS (SELECT 1 FROM project_numbers n WHERE n.project_id = project AND n.key = requested_key) THEN
+        RETURN;
+    END IF;
+    -- Creating a task waits for this row, so no task gets the old key meanwhile.
+    UPDATE project_numbers n SET key = requested_key WHERE n.project_id = project;
+    IF (SELECT count(*) FROM (
+            SELECT 1 FROM tasks t WHERE t.project_id = project LIMIT max_tasks + 1) t) > max_tasks THEN
+        RAISE EXCEPTION 'the project has more than % tasks', max_tasks
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'project_key_immutable';
+    END IF;
+    -- A new key is no work on a task, so `updated_at` stays.
+    PERFORM set_config('app.keep_dates', 'on', true);
+    PERFORM 1 FROM tasks t WHERE t.project_id = project ORDER BY t.id FOR UPDATE;
+    UPDATE tasks t SET key = requested_key || '-' || t.number WHERE t.project_id = project;
+END
+$$;
+
+-- Order
+
+-- The digits of fractions, in the order of the "C" collation.
+CREATE FUNCTION rank_digits() RETURNS text
+LANGUAGE sql IMMUTABLE RETURN '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
+-- The longest rank, in characters.
+CREATE FUNCTION max_rank_length() RETURNS integer
+LANGUAGE sql IMMUTABLE RETURN 64;
+
+-- A fraction between two fractions, read as digits behind the point; '' is zero, NULL is one.
+CREATE FUNCTION fraction_between(low text, high text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = task, pg_temp
+AS $$
+DECLARE
+    middle text := '';
+    ceiling text := high;
+    below integer;
+    above integer;
+BEGIN
+    FOR place IN 1 .. 1 + greatest(length(low), length(high)) LOOP
+        below := CASE WHEN place > length(low) THEN 0 ELSE strpos(rank_digits(), substr(low, place, 1)) - 1 END;
+        above := CASE WHEN ceiling IS NULL THEN 62 ELSE strpos(rank_digits(), substr(ceiling, place, 1)) - 1 END;
+        IF above - below > 1 THEN
+            RETURN middle || substr(rank_digits(), (below + above) / 2 + 1, 1);
+        END IF;
+        middle := middle || substr(rank_digits(), below + 1, 1);
+        IF above > below THEN
+            ceiling := NULL;
+        END IF;
+    END LOOP;
+    RETURN middle || 'V';
+END
+$$;
+
+-- Locks the order of the task's project until the transaction ends, so that a move sees the neighbours that the move
+-- before it left.
+CREATE FUNCTION lock_task_order(task_uuid uuid) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = task, pg_temp
+BEGIN ATOMIC
+    SELECT pg_advisory_xact_lock(hashtextextended('order ' || project_id, 0)) FROM tasks WHERE id = task_uuid;
+END;
+
+-- Spreads the fractions behind the same twelve digits evenly once one is too long: four digits and a last one that is
+-- not 0. Ranks are unique at all times, so each task first gets its new rank with its own id behind it.
+CREATE FUNCTION rebalance_ranks(project uuid, digits text) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+DECLARE
+    rank_length CONSTANT integer := 17;
+    task_ids uuid[];
+BEGIN
+    SELECT array_agg(t.id ORDER BY t.rank) INTO task_ids FROM tasks t
+    WHERE t.project_id = project AND t.rank > digits AND t.rank < digits || '~';
+    PERFORM 1 FROM tasks t WHERE t.id = ANY (task_ids) ORDER BY t.id FOR NO KEY UPDATE;
+    UPDATE tasks t
+    SET rank = digits || (
+        SELECT string_agg(substr(rank_digits(), (c.place / power(62, exponent)::bigint % 62)::integer + 1, 1), ''
+            ORDER BY exponent DESC) FROM generate_series(0, 3) exponent) || 'V' || replace(t.id::text, '-', '') || 'V'
+    FROM (SELECT u.id, u.place * 14776336 / (1 + cardinality(task_ids)) AS place
+          FROM unnest(task_ids) WITH ORDINALITY u(id, place)) c
+    WHERE c.id = t.id;
+    UPDATE tasks t SET rank = left(t.rank, rank_length) WHERE t.id = ANY (task_ids);
+END
+$$;
+
+-- The rank right behind a task of the same project, or right before it. Call `ensure_rank_space` first in the
+-- transaction: it locks the order and makes sure that the rank is not too long.
+CREATE FUNCTION rank_beside(moving uuid, anchor uuid, behind boolean) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+DECLARE
+    beside tasks;
+    low text;
+    high text;
+BEGIN
+    SELECT * INTO STRICT beside FROM tasks t WHERE t.id = anchor;
+    IF behind THEN
+        low := beside.rank;
+        SELECT min(t.rank) INTO high FROM tasks t
+        WHERE t.project_id = beside.project_id AND t.rank > low AND t.id <> moving;
+    ELSE
+        high := beside.rank;
+        SELECT coalesce(max(t.rank), initial_rank(0)) INTO low FROM tasks t
+        WHERE t.project_id = beside.project_id AND t.rank < high AND t.id <> moving;
+    END IF;
+    RETURN left(low, 12) || fraction_between(substr(low, 13),
+        CASE WHEN left(high, 12) = left(low, 12) THEN substr(high, 13) END);
+END
+$$;
+
+-- Locks the order and spreads the ranks around a task if there is no room beside it, before any row is locked.
+-- Spreading locks many tasks, so it locks the graph first.
+CREATE FUNCTION ensure_rank_space(moving uuid, anchor uuid, behind boolean) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+DECLARE
+    project uuid;
+    found text;
+BEGIN
+    SELECT a.project_id INTO project FROM tasks a JOIN tasks m USING (project_id) WHERE a.id = anchor AND m.id = moving;
+    IF project IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM lock_task_order(anchor);
+    found := rank_beside(moving, anchor, behind);
+    IF length(found) > max_rank_length() THEN
+        PERFORM pg_advisory_xact_lock(dependency_graph_lock_key());
+        PERFORM rebalance_ranks(project, left(found, 12));
+    END IF;
+END
+$$;
+
+-- Change log
+
+-- The projects of tasks, for any caller: the service needs them to find out whether its copy of that project's access
+-- is recent enough.
+CREATE FUNCTION project_of_task(task_uuid uuid) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+    SELECT t.project_id FROM tasks t WHERE t.id = task_uuid
+$$;
+CREATE FUNCTION project_of_task_key(task_key text) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+    SELECT t.project_id FROM tasks t WHERE t.key = task_key
+$$;
+-- Also of a deleted task, as long as the log holds it.
+CREATE FUNCTION project_of_logged_task(task_uuid uuid) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+    SELECT coalesce(
+        (SELECT t.project_id FROM tasks t WHERE t.id = task_uuid),
+        (SELECT l.project_id FROM change_log l WHERE l.entity = 'tasks' AND l.entity_id = task_uuid
+         ORDER BY l.position DESC LIMIT 1))
+$$;
+
+CREATE TRIGGER tasks_change_trigger
+    AFTER INSERT OR UPDATE ON tasks
+    FOR EACH ROW EXECUTE FUNCTION record_change('project_id');
+
+-- A deletion is logged before it cascades to the dependencies, because their log looks up the project here. Arguments:
+-- the columns to omit.
+CREATE FUNCTION record_task_deletion() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+BEGIN
+    INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, actor_id, trace_id)
+    VALUES ('tasks', OLD.id, OLD.project_id, 'delete', to_jsonb(OLD) - coalesce(TG_ARGV, '{}'), current_user_id(),
+        nullif(current_setting('app.trace_id', true), ''));
+    RETURN OLD;
+END
+$$;
+CREATE TRIGGER tasks_deletion_trigger
+    BEFORE DELETE ON tasks
+    FOR EACH ROW EXECUTE FUNCTION record_task_deletion();
+
+-- A dependency is logged under the project of its task. One between two projects is logged under both, each naming the
+-- other project: only callers who see both may read it.
+CREATE FUNCTION record_dependency_change() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+DECLARE
+    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
+    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
+    changed_row jsonb := coalesce(new_row, old_row);
+    task_project uuid := project_of_logged_task((changed_row ->> 'task_id')::uuid);
+    depends_on_project uuid := project_of_logged_task((changed_row ->> 'depends_on_task_id')::uuid);
+    entry record;
+BEGIN
+    FOR entry IN
+        SELECT task_project AS project_id, depends_on_project AS other UNION SELECT depends_on_project, task_project
+    LOOP
+        INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, new_values, actor_id, trace_id)
+        SELECT 'task_dependencies', (changed_row ->> 'id')::uuid, entry.project_id, lower(TG_OP),
+            old_row || named.other, new_row || named.other, current_user_id(),
+            nullif(current_setting('app.trace_id', true), '')
+        FROM (SELECT CASE WHEN entry.other <> entry.project_id
+            THEN jsonb_build_object('other_project_id', entry.other) ELSE '{}' END AS other) named;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER task_dependencies_change_trigger
+    AFTER INSERT OR UPDATE OR DELETE ON task_dependencies
+    FOR EACH ROW EXECUTE FUNCTION record_dependency_change();
+
+-- Plans and diagrams
+
+-- The edges from these tasks to what they wait for, for any caller, and whether that is open. A parent waits for its
+-- subtasks; `relates_to` and `duplicates` point like `blocks`.
+CREATE FUNCTION outgoing_edges(task_ids uuid[])
+RETURNS TABLE (waiting uuid, awaited uuid, kind dependency_type, is_open boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+    SELECT e.waiting, e.awaited, e.kind, t.status NOT IN ('done', 'cancelled')
+    FROM (
+        SELECT d.task_id AS waiting, d.depends_on_task_id AS awaited, d.dependency_type AS kind
+        FROM task_dependencies d WHERE d.task_id = ANY (task_ids) AND d.dependency_type <> 'subtask_of'
+        UNION
+        SELECT d.depends_on_task_id, d.task_id, d.dependency_type
+        FROM task_dependencies d WHERE d.depends_on_task_id = ANY (task_ids) AND d.dependency_type = 'subtask_of'
+        UNION
+        SELECT c.parent_task_id, c.id, 'subtask_of' FROM tasks c WHERE c.parent_task_id = ANY (task_ids)
+    ) e JOIN tasks t ON t.id = e.awaited
+$$;
+
+-- The edges to these tasks from what waits for them.
+CREATE FUNCTION incoming_edges(task_ids uuid[])
+RETURNS TABLE (waiting uuid, awaited uuid, kind dependency_type)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+    SELECT d.task_id, d.depends_on_task_id, d.dependency_type
+    FROM task_dependencies d WHERE d.depends_on_task_id = ANY (task_ids) AND d.dependency_type <> 'subtask_of'
+    UNION
+    SELECT d.depends_on_task_id, d.task_id, d.dependency_type
+    FROM task_dependencies d WHERE d.task_id = ANY (task_ids) AND d.dependency_type = 'subtask_of'
+    UNION
+    SELECT t.parent_task_id, t.id, 'subtask_of'
+    FROM tasks t WHERE t.id = ANY (task_ids) AND t.parent_task_id IS NOT NULL
+$$;
+
+-- The edges around a task in one direction, level by level, at most `max_edges`. Runs as the caller: a task that they
+-- may not see ends its branch. STABLE, so that all levels are read from one snapshot.
+CREATE FUNCTION edges_around(
+    origin uuid, towards_awaited boolean, kinds dependency_type[], depth integer, max_edges integer
+) RETURNS TABLE (waiting uuid, awaited uuid, kind dependency_type)
+LANGUAGE plpgsql STABLE SET search_path = task, pg_temp
+AS $$
+DECLARE
+    seen uuid[] := ARRAY[origin];
+    frontier uuid[] := ARRAY[origin];
+    remaining integer := max_edges;
+    found_waiting uuid[];
+    found_awaited uuid[];
+    found_kinds dependency_type[];
+BEGIN
+    FOR level IN 1 .. depth LOOP
+        IF towards_awaited THEN
+            SELECT array_agg(e.waiting), array_agg(e.awaited), array_agg(e.kind)
+            INTO found_waiting, found_awaited, found_kinds
+            FROM (SELECT a.* FROM outgoing_edges(frontier) a
+                  WHERE a.kind = ANY (kinds) ORDER BY 1, 2, 3 LIMIT remaining) e;
+        ELSE
+            SELECT array_agg(e.waiting), array_agg(e.awaited), array_agg(e.kind)
+            INTO found_waiting, found_awaited, found_kinds
+            FROM (SELECT w.* FROM incoming_edges(frontier) w
+                  WHERE w.kind = ANY (kinds) ORDER BY 1, 2, 3 LIMIT remaining) e;
+        END IF;
+        EXIT WHEN found_waiting IS NULL;
+        RETURN QUERY SELECT * FROM unnest(found_waiting, found_awaited, found_kinds);
+        remaining := remaining - cardinality(found_waiting);
+        EXIT WHEN remaining = 0;
+        SELECT array_agg(t.id) INTO frontier FROM tasks t
+        WHERE t.id = ANY (CASE WHEN towards_awaited THEN found_awaited ELSE found_waiting END)
+            AND NOT EXISTS (SELECT 1 FROM unnest(seen) s(id) WHERE s.id = t.id);
+        EXIT WHEN frontier IS NULL;
+        seen := seen || frontier;
+    END LOOP;
+END
+$$;
+
+-- The edges between open tasks that matter for a project's plan, at most `max_edges`: from the project's tasks to what
+-- they wait for, and on through other projects. Runs as the caller, like `edges_around`.
+CREATE FUNCTION plan_edges(project uuid, max_edges integer)
+RETURNS TABLE (waiting uuid, awaited uuid, kind dependency_type)
+LANGUAGE plpgsql STABLE SET search_path = task, pg_temp
+AS $$
+DECLARE
+    outside uuid[] := '{}';
+    frontier uuid[];
+    remaining integer := max_edges;
+    found_waiting uuid[];
+    found_awaited uuid[];
+    found_kinds dependency_type[];
+BEGIN
+    SELECT array_agg(t.id) INTO frontier FROM tasks t
+    WHERE t.project_id = project AND t.status NOT IN ('done', 'cancelled');
+    WHILE frontier IS NOT NULL LOOP
+        SELECT array_agg(e.waiting), array_agg(e.awaited), array_agg(e.kind)
+        INTO found_waiting, found_awaited, found_kinds
+        FROM (SELECT a.* FROM outgoing_edges(frontier) a
+              WHERE a.is_open AND a.kind IN ('blocks', 'subtask_of') ORDER BY 1, 2, 3 LIMIT remaining) e;
+        EXIT WHEN found_waiting IS NULL;
+        RETURN QUERY SELECT * FROM unnest(found_waiting, found_awaited, found_kinds);
+        remaining := remaining - cardinality(found_waiting);
+        EXIT WHEN remaining = 0;
+        SELECT array_agg(t.id) INTO frontier FROM tasks t
+        WHERE t.id = ANY (found_awaited) AND t.project_id <> project
+            AND NOT EXISTS (SELECT 1 FROM unnest(outside) o(id) WHERE o.id = t.id);
+        outside := outside || frontier;
+    END LOOP;
+END
+$$;
+
+-- Search
+
+-- The key is one word (`daf-42`) and has the weight of the title (A); the description weighs less (D). A description
+-- with more different words than a tsvector can hold (1 MiB) is indexed by its beginning.
+CREATE FUNCTION task_search_vector(key text, title text, description text) RETURNS tsvector
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    kept integer := char_length(description);
+BEGIN
+    LOOP
+        BEGIN
+            RETURN format('%L:1A', lower(key))::tsvector || setweight(to_tsvector('english', title), 'A')
+                || to_tsvector('english', left(description, kept));
+        EXCEPTION WHEN program_limit_exceeded THEN
+            kept := kept / 2;
+        END;
+    END LOOP;
+END
+$$;
+
+-- The query of a text: web search syntax, or a task's key.
+CREATE FUNCTION parse_search_query(query text) RETURNS tsquery
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+RETURN CASE WHEN query ~* '^\s*[a-z][a-z0-9]{1,9}-[1-9][0-9]*\s*$'
+    THEN websearch_to_tsquery('english', query) || quote_literal(lower(btrim(query)))::tsquery
+    ELSE websearch_to_tsquery('english', query) END;
+
+CREATE FUNCTION update_task_search() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+BEGIN
+    INSERT INTO task_search (task_id, project_id, search_vector)
+    VALUES (NEW.id, NEW.project_id, task_search_vector(NEW.key, NEW.title, coalesce(NEW.description, '')))
+    ON CONFLICT (task_id) DO UPDATE SET search_vector = excluded.search_vector;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER tasks_search_insert_trigger
+    AFTER INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION update_task_search();
+CREATE TRIGGER tasks_search_update_trigger
+    AFTER UPDATE OF title, description, key ON tasks
+    FOR EACH ROW WHEN (
+        (NEW.title, NEW.description, NEW.key) IS DISTINCT FROM (OLD.title, OLD.description, OLD.key)
+    )
+    EXECUTE FUNCTION update_task_search();
+
+-- Lists
+
+-- What each condition of a filter means. The function is neither SECURITY DEFINER nor has settings, so the planner
+-- inlines it into the query around it: a condition that is NULL vanishes, each other may use its index. Its body is
+-- text, because BEGIN ATOMIC would fix the columns of `t.*`, and a new column of `tasks` would break every list.
+CREATE FUNCTION filter_tasks(f task_filter) RETURNS SETOF tasks
+LANGUAGE sql STABLE
+AS $$
+    SELECT t.* FROM task.tasks t
+    WHERE (f.statuses IS NULL OR t.status = ANY (f.statuses))
+        AND (f.priorities IS NULL OR t.priority = ANY (f.priorities))
+        AND (f.assignee_ids IS NULL AND f.unassigned IS NOT TRUE
+            OR t.assignee_id = ANY (f.assignee_ids)
+            OR f.unassigned AND t.assignee_id IS NULL)
+        AND (f.creator_ids IS NULL OR t.creator_id = ANY (f.creator_ids))
+        AND (f.tags IS NULL OR t.tags @> f.tags)
+        AND (f.any_tags IS NULL OR t.tags && f.any_tags)
+        AND (f.no_tags IS NULL OR NOT t.tags && f.no_tags)
+        AND (f.parent_task_id IS NULL OR t.parent_task_id = f.parent_task_id)
+        AND (f.is_root IS NOT TRUE OR t.parent_task_id IS NULL)
+        AND (f.due_from IS NULL
+            OR coalesce(t.due_date, 'infinity') >= f.due_from AND coalesce(t.due_date, 'infinity') < 'infinity')
+        AND (f.due_before IS NULL OR coalesce(t.due_date, 'infinity') < f.due_before)
+        AND (f.created_from IS NULL OR t.created_at >= f.created_from)
+        AND (f.created_before IS NULL OR t.created_at < f.created_before)
+        AND (f.updated_from IS NULL OR t.updated_at >= f.updated_from)
+        AND (f.updated_before IS NULL OR t.updated_at < f.updated_before)
+        AND (f.completed_from IS NULL OR t.completed_at >= f.completed_from)
+        AND (f.completed_before IS NULL OR t.completed_at < f.completed_before)
+        AND (f.estimated_hours_from IS NULL OR t.estimated_hours >= f.estimated_hours_from)
+        AND (f.estimated_hours_to IS NULL OR t.estimated_hours <= f.estimated_hours_to)
+        AND (f.actual_hours_from IS NULL OR t.actual_hours >= f.actual_hours_from)
+        AND (f.actual_hours_to IS NULL OR t.actual_hours <= f.actual_hours_to)
+        AND (f.is_overdue IS NOT TRUE
+            OR coalesce(t.due_date, 'infinity') < now() AND t.status NOT IN ('done', 'cancelled'))
+        AND (f.metadata IS NULL OR t.metadata @> f.metadata)
+$$;
+
+-- Those of these projects, or of all if NULL, whose tasks the caller may read: what the policies ask, and the
+-- permission `task_read`, which a member may have lost.
+CREATE FUNCTION readable_projects(project_ids uuid[]) RETURNS uuid[]
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+BEGIN
+    RETURN (
+        SELECT coalesce(array_agg(a.project_id), '{}')
+        FROM project_access a
+        LEFT JOIN project_access_members m ON m.project_id = a.project_id AND m.user_id = current_user_id()
+        WHERE a.project_id IN (
+                SELECT unnest(project_ids)
+                UNION ALL
+                SELECT o.project_id FROM project_access o WHERE project_ids IS NULL AND o.visibility <> 'private'
+                UNION ALL
+                SELECT o.project_id FROM project_access_members o
+                WHERE project_ids IS NULL AND o.user_id = current_user_id())
+            AND NOT a.deleted
+            AND current_user_id() IS NOT NULL
+            AND (a.visibility = 'public'
+                OR (a.visibility = 'internal' AND current_user_id() <> '00000000-0000-0000-0000-000000000000')
+                OR m.user_id IS NOT NULL)
+            AND (m.permissions -> 'task_read') IS DISTINCT FROM 'false'::jsonb);
+END
+$$;
+
+-- The descendants of a task in these projects; more than `max_tasks` are refused.
+CREATE FUNCTION descendant_task_ids(ancestor uuid, projects uuid[]) RETURNS uuid[]
+LANGUAGE plpgsql STABLE SET search_path = task, pg_temp
+AS $$
+DECLARE
+    max_tasks CONSTANT integer := 10000;
+    below uuid[] := '{}';
+    frontier uuid[] := ARRAY[ancestor];
+BEGIN
+    LOOP
+        frontier := ARRAY(
+            SELECT t.id FROM tasks t
+            WHERE t.parent_task_id = ANY (frontier) AND t.project_id = ANY (projects) LIMIT max_tasks + 1);
+        EXIT WHEN cardinality(frontier) = 0;
+        below := below || frontier;
+        IF cardinality(below) > max_tasks THEN
+            RAISE EXCEPTION 'more than % tasks are below this one', max_tasks
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'subtree_size_limit';
+        END IF;
+    END LOOP;
+    RETURN below;
+END
+$$;
+
+-- The ids of up to `max_tasks` tasks that pass a filter and that the caller may read. `ordering` is `created`,
+-- `updated`, `rank`, `priority`, `due`, `title`, `number`, or NULL for none; a page starts after the task with the key
+-- `after_key` in that order and the id `after_id`.
+--
+-- Under row-level security PostgreSQL uses no index for conditions on status, priority, tags, words or metadata,
+-- because their operators are not leakproof. So this function reads as the owner, checks access once per project, and
+-- returns only ids: the caller reads the rows under the policies. The SQL is built from the constants descendants;
+-- values are parameters. Each call is planned for its values, so that rare and frequent values and small and large
+-- projects get their own plans.
+CREATE FUNCTION find_tasks(
+    filter jsonb, ordering text, descending boolean, after_key text, after_id uuid, max_tasks integer
+) RETURNS SETOF uuid
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50 SET search_path = task, pg_temp
+AS $$
+DECLARE
+    f task_filter := jsonb_populate_record(NULL::task_filter, filter);
+    projects uuid[] := readable_projects(f.project_ids);
+    descendants uuid[] := CASE WHEN f.ancestor_task_id IS NOT NULL
+        THEN descendant_task_ids(f.ancestor_task_id, projects) END;
+    is_plain boolean := NOT EXISTS (
+        SELECT 1 FROM jsonb_each(filter) e WHERE e.key <> 'project_ids' AND e.value NOT IN ('null', 'false'));
+    sort_key text := CASE ordering
+        WHEN 'created' THEN 't.created_at' WHEN 'updated' THEN 't.updated_at' WHEN 'rank' THEN 't.rank'
+        WHEN 'priority' THEN 't.priority' WHEN 'due' THEN 'coalesce(t.due_date, ''infinity'')'
+        WHEN 'title' THEN 'lower(t.title)' WHEN 'number' THEN 't.number' END;
+    after_value text := CASE ordering
+        WHEN 'rank' THEN '$5' WHEN 'priority' THEN '$5::task_priority' WHEN 'title' THEN 'lower($5)'
+        WHEN 'number' THEN '$5::bigint' ELSE '$5::timestamptz' END;
+    direction text := CASE WHEN descending THEN 'DESC' ELSE 'ASC' END;
+    comparison text := CASE WHEN descending THEN '<' ELSE '>' END;
+    source text := CASE WHEN is_plain THEN ' FROM tasks t' ELSE ' FROM filter_tasks($1) t' END
+        || CASE WHEN f.search_text IS NULL THEN '' ELSE
+            ' JOIN task_search s ON s.task_id = t.id AND s.search_vector @@ parse_search_query($7)' END;
+    project_condition text := CASE WHEN cardinality(projects) = 1 THEN ' WHERE t.project_id = $2[1]'
+        ELSE ' WHERE t.project_id = ANY ($2)' END;
+    conditions text := CASE WHEN descendants IS NULL THEN '' ELSE ' AND t.id = ANY ($3)' END
+        || CASE WHEN after_id IS NULL THEN ''
+            ELSE format(' AND (%s, t.id) %s (%s, $6)', sort_key, comparison, after_value) END;
+    order_clause text := CASE WHEN sort_key IS NULL THEN ''
+        ELSE format(' ORDER BY %s %s, t.id %2$s', sort_key, direction) END;
+    query text := 'SELECT t.id' || source || project_condition || conditions || order_clause;
+BEGIN
+    IF NOT is_plain AND sort_key IS NOT NULL THEN
+        -- Planned for 1,000 rows, but read only as far as needed. PostgreSQL overestimates rare values: for a small
+        -- limit it would scan the index of the order past nearly all rows to find a handful.
+        query := 'WITH found AS MATERIALIZED (' || query || ' LIMIT greatest($4, 1000)) SELECT id FROM found';
+    ELSIF cardinality(projects) > 1 AND sort_key IS NOT NULL THEN
+        -- The first of each project, and of these the first.
+        query := 'SELECT t.id FROM unnest($2) p(id) CROSS JOIN LATERAL (SELECT t.*' || source
+            || ' WHERE t.project_id = p.id' || conditions || order_clause || ' LIMIT $4) t' || order_clause;
+    END IF;
+    RETURN QUERY EXECUTE query || ' LIMIT $4'
+        USING f, projects, descendants, max_tasks, after_key, after_id, f.search_text;
+END
+$$;
+
+-- Project access
+
+-- Whether a user is a member: an assignee must be one. A caller sees only their own membership.
+CREATE FUNCTION is_member(project uuid, who uuid) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+    SELECT EXISTS (SELECT 1 FROM project_access_members m WHERE m.project_id = project AND m.user_id = who)
+$$;
+
+-- Deletes a project's tasks in the order of their ids. Creating a task waits for the row of `project_numbers`, so none
+-- is added meanwhile.
+CREATE FUNCTION delete_project_tasks(project uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+BEGIN
+    DELETE FROM project_numbers n WHERE n.project_id = project;
+    PERFORM 1 FROM tasks t WHERE t.project_id = project ORDER BY t.id FOR UPDATE;
+    DELETE FROM tasks t WHERE t.project_id = project;
+END
+$$;
+
+-- Copies the states of projects, given as [{"project_id", "revision", "deleted", "visibility", "status", "name",
+-- "members": [{"user_id", "role", "permissions"}]}], and skips those that are not newer. The tasks of a deleted project
+-- take their dependencies along, so the graph is locked first.
+CREATE FUNCTION apply_project_access(states jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path = task, pg_temp
+AS $$
+DECLARE
+    state jsonb;
+BEGIN
+    IF states @> '[{"deleted": true}]' THEN
+        PERFORM pg_advisory_xact_lock(dependency_graph_lock_key());
+    END IF;
+    FOR state IN SELECT value FROM jsonb_array_elements(states) ORDER BY value ->> 'project_id' LOOP
+        INSERT INTO project_access AS a (project_id, revision, deleted, visibility, status, name)
+        VALUES (
+            (state ->> 'project_id')::uuid, (state ->> 'revision')::bigint, (state ->> 'deleted')::boolean,
+            state ->> 'visibility', state ->> 'status', coalesce(state ->> 'name', '')
+        )
+        ON CONFLICT (project_id) DO UPDATE
+            SET revision = excluded.revision, deleted = excluded.deleted, visibility = excluded.visibility,
+                status = excluded.status, name = excluded.name
+            WHERE a.revision < excluded.revision;
+        CONTINUE WHEN NOT FOUND;
+        DELETE FROM project_access_members WHERE project_id = (state ->> 'project_id')::uuid;
+        INSERT INTO project_access_members (project_id, user_id, role, permissions)
+        SELECT (state ->> 'project_id')::uuid, (m ->> 'user_id')::uuid, m ->> 'role', m -> 'permissions'
+        FROM jsonb_array_elements(state -> 'members') m;
+        IF (state ->> 'deleted')::boolean THEN
+            PERFORM delete_project_tasks((state ->> 'project_id')::uuid);
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- Imports
+
+-- Stores dependencies one by one, given as [{"line", "id", "task_id", "depends_on_task_id", "dependency_type",
+-- "created_at"}], and returns the outcome of each. A refused one does not stop the others.
+CREATE FUNCTION import_task_dependencies(items jsonb)
+RETURNS TABLE (line bigint, outcome text, reason text)
+LANGUAGE plpgsql SET search_path = task, pg_temp
+AS $$
+DECLARE
+    item jsonb;
+    violated text;
+    detail text;
+BEGIN
+    FOR item IN SELECT value FROM jsonb_array_elements(items) LOOP
+        line := (item ->> 'line')::bigint;
+        reason := '';
+        BEGIN
+            INSERT INTO task_dependencies (id, task_id, depends_on_task_id, dependency_type, created_at)
+            VALUES ((item ->> 'id')::uuid, (item ->> 'task_id')::uuid, (item ->> 'depends_on_task_id')::uuid,
+                (item ->> 'dependency_type')::dependency_type, (item ->> 'created_at')::timestamptz)
+            ON CONFLICT (task_id, depends_on_task_id) DO NOTHING;
+            outcome := CASE WHEN FOUND THEN 'created' ELSE 'unchanged' END;
+        EXCEPTION WHEN integrity_constraint_violation THEN
+            GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME, detail = PG_EXCEPTION_DETAIL;
+            outcome := 'refused';
+            reason := CASE violated
+                WHEN 'no_dependency_cycle' THEN 'would close a cycle' || coalesce(': ' || (
+                    SELECT string_agg(t.title, ' -> ' ORDER BY p.step)
+                    FROM unnest(string_to_array(detail, ',')::uuid[]) WITH ORDINALITY p(id, step)
+                    JOIN tasks t USING (id)), '')
+                WHEN 'chk_no_self_dependency' THEN 'a task cannot depend on itself'
+                WHEN 'task_dependencies_task_id_fkey' THEN 'task_id names no task'
+                WHEN 'task_dependencies_depends_on_task_id_fkey' THEN 'depends_on_task_id names no task'
+                ELSE 'breaks the rule ' || violated
+            END;
+        END;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+-- Stores the keys of projects, given as [{"line", "project_id", "key", "last_number"}], and returns the outcome of
+-- each. A refused one does not stop the others. `last_number` only grows, so that no number is assigned twice.
+CREATE FUNCTION import_project_keys(items jsonb)
+RETURNS TABLE (line bigint, outcome text, reason text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+DECLARE
+    item record;
+    current_key text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(project_keys_lock_key());
+    FOR item IN
+        SELECT i.* FROM jsonb_to_recordset(items) AS i(line bigint, project_id uuid, key text, last_number bigint)
+        ORDER BY i.project_id, i.line
+    LOOP
+        line := item.line;
+        reason := '';
+        SELECT n.key INTO current_key FROM project_numbers n WHERE n.project_id = item.project_id;
+        IF NOT EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = item.project_id AND NOT a.deleted) THEN
+            outcome := 'refused';
+            reason := 'project_id names no project';
+        ELSIF current_key = item.key THEN
+            outcome := 'unchanged';
+            UPDATE project_numbers n SET last_number = item.last_number
+            WHERE n.project_id = item.project_id AND n.last_number < item.last_number;
+        ELSIF current_key IS NOT NULL THEN
+            outcome := 'refused';
+            reason := 'the project has the key ' || current_key;
+        ELSIF EXISTS (SELECT 1 FROM project_numbers n WHERE n.key = item.key) THEN
+            outcome := 'refused';
+            reason := 'key is taken';
+        ELSE
+            outcome := 'created';
+            INSERT INTO project_numbers (project_id, key, last_number)
+            VALUES (item.project_id, item.key, item.last_number);
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+-- == Row-level security ==
+
+ALTER TABLE change_log ENABLE ROW LEVEL SECURITY;
+ALTER TABLE idempotency_keys ENABLE ROW LEVEL SECURITY;
+-- No policy: only the owner sees them.
+ALTER TABLE table_sizes ENABLE ROW LEVEL SECURITY;
+ALTER TABLE maintenance_runs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY change_log_worker_policy ON change_log FOR SELECT TO task_worker USING (TRUE);
+CREATE POLICY idempotency_access_policy ON idempotency_keys FOR ALL TO application_role
+    USING (caller_id = current_user_id());
+CREATE POLICY idempotency_worker_policy ON idempotency_keys FOR ALL TO task_worker USING (TRUE);
+
+ALTER TABLE project_access ENABLE ROW LEVEL SECURITY;
+ALTER TABLE project_access_members ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_membership_policy ON project_access_members FOR SELECT TO application_role
+    USING (user_id = current_user_id());
+-- The projects that the caller may read. The policies of all other tables query this one.
+CREATE POLICY project_access_policy ON project_access FOR SELECT TO application_role
+    USING (
+        NOT deleted
+        AND current_user_id() IS NOT NULL
+        AND (
+            visibility = 'public'
+            OR (visibility = 'internal' AND current_user_id() <> '00000000-0000-0000-0000-000000000000')
+            OR EXISTS (SELECT 1 FROM project_access_members m
+                       WHERE m.project_id = project_access.project_id AND m.user_id = current_user_id())
+        )
+    );
+CREATE POLICY project_access_worker_policy ON project_access FOR ALL TO task_worker USING (TRUE);
+CREATE POLICY membership_worker_policy ON project_access_members FOR ALL TO task_worker USING (TRUE);
+
+ALTER TABLE tasks ENABLE ROW LEVEL SECURITY;
+ALTER TABLE task_dependencies ENABLE ROW LEVEL SECURITY;
+ALTER TABLE task_search ENABLE ROW LEVEL SECURITY;
+ALTER TABLE project_numbers ENABLE ROW LEVEL SECURITY;
+
+-- Whoever may read a project sees its tasks; members change them.
+CREATE POLICY task_access_policy ON tasks FOR SELECT TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = tasks.project_id));
+CREATE POLICY task_insert_policy ON tasks FOR INSERT TO application_role
+    WITH CHECK (EXISTS (SELECT 1 FROM project_access_members m
+                   WHERE m.project_id = tasks.project_id AND m.user_id = current_user_id()));
+CREATE POLICY task_update_policy ON tasks FOR UPDATE TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access_members m
+                   WHERE m.project_id = tasks.project_id AND m.user_id = current_user_id()));
+CREATE POLICY task_delete_policy ON tasks FOR DELETE TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access_members m
+                   WHERE m.project_id = tasks.project_id AND m.user_id = current_user_id()));
+CREATE POLICY task_search_access_policy ON task_search FOR SELECT TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = task_search.project_id));
+CREATE POLICY project_number_access_policy ON project_numbers FOR SELECT TO application_role
+    USING (EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = project_numbers.project_id));
+
+-- A dependency is visible to callers who see both tasks. Adding one requires membership in both projects, removing one
+-- membership in the project of the dependent task.
+CREATE POLICY dependency_access_policy ON task_dependencies FOR SELECT TO application_role
+    USING (
+        EXISTS (SELECT 1 FROM tasks t WHERE t.id = task_id)
+        AND EXISTS (SELECT 1 FROM tasks t WHERE t.id = depends_on_task_id)
+    );
+CREATE POLICY dependency_insert_policy ON task_dependencies FOR INSERT TO application_role
+    WITH CHECK (
+        EXISTS (SELECT 1 FROM tasks t JOIN project_access_members m USING (project_id)
+                WHERE t.id = task_id AND m.user_id = current_user_id())
+        AND EXISTS (SELECT 1 FROM tasks t JOIN project_access_members m USING (project_id)
+                    WHERE t.id = depends_on_task_id AND m.user_id = current_user_id())
+    );
+CREATE POLICY dependency_delete_policy ON task_dependencies FOR DELETE TO application_role
+    USING (
+        EXISTS (SELECT 1 FROM tasks t JOIN project_access_members m USING (project_id)
+                WHERE t.id = task_id AND m.user_id = current_user_id())
+    );
+
+-- Callers who may read a project read its changes; a change of a dependency between two projects requires access to
+-- both.
+CREATE POLICY change_log_access_policy ON change_log FOR SELECT TO application_role
+    USING (
+        EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = change_log.project_id)
+        AND (
+            entity <> 'task_dependencies'
+            OR coalesce(new_values, old_values) ->> 'other_project_id' IS NULL
+            OR EXISTS (SELECT 1 FROM project_access a
+                       WHERE a.project_id = (coalesce(new_values, old_values) ->> 'other_project_id')::uuid)
+        )
+    );
+
+CREATE POLICY task_worker_policy ON tasks FOR ALL TO task_worker USING (TRUE);
+CREATE POLICY dependency_worker_policy ON task_dependencies FOR ALL TO task_worker USING (TRUE);
+CREATE POLICY project_number_worker_policy ON project_numbers FOR ALL TO task_worker USING (TRUE);
+
+-- == Grants ==
+
+-- By default PostgreSQL lets everybody execute a function.
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA task FROM PUBLIC;
+GRANT USAGE ON SCHEMA task TO task_service, task_worker;
+GRANT EXECUTE ON FUNCTION current_user_id() TO task_service, task_worker;
+GRANT SELECT, INSERT ON idempotency_keys TO task_service;
+GRANT SELECT, DELETE ON idempotency_keys TO task_worker;
+GRANT SELECT ON change_log, change_log_horizon TO task_worker;
+GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_status() TO task_worker;
+
+-- Constraints are checked as the role that writes.
+GRANT EXECUTE ON FUNCTION initial_rank(bigint) TO task_service, task_worker;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON tasks TO task_service;
+GRANT SELECT, INSERT, DELETE ON task_dependencies TO task_service;
+GRANT SELECT ON task_search, project_numbers, project_access, project_access_members, change_log, change_log_horizon
+    TO task_service;
+GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), lock_dependency_graph(uuid, boolean), complete_task(uuid),
+    allocate_task_numbers(uuid[], text[], bigint[]), set_project_key(uuid, text), rank_beside(uuid, uuid, boolean),
+    ensure_rank_space(uuid, uuid, boolean), project_of_task(uuid), project_of_task_key(text),
+    project_of_logged_task(uuid), outgoing_edges(uuid[]), incoming_edges(uuid[]),
+    edges_around(uuid, boolean, dependency_type[], integer, integer), plan_edges(uuid, integer),
+    parse_search_query(text), find_tasks(jsonb, text, boolean, text, uuid, integer),
+    is_member(uuid, uuid) TO task_service;
+
+-- The worker follows the project service and imports tasks.
+GRANT SELECT, INSERT, DELETE ON tasks, task_dependencies TO task_worker;
+GRANT SELECT, DELETE ON project_numbers TO task_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON project_access, project_access_members, feed_positions TO task_worker;
+GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), allocate_task_numbers(uuid[], text[], bigint[]),
+    project_of_task(uuid), project_of_task_key(text), project_of_logged_task(uuid), delete_project_tasks(uuid),
+    apply_project_access(jsonb), import_task_dependencies(jsonb), import_project_keys(jsonb) TO task_worker;

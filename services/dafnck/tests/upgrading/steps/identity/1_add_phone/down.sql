@@ -1,0 +1,2 @@
+SET LOCAL ROLE dafnck_owner;
+ALTER TABLE identity.users DROP COLUMN phone;

@@ -1,0 +1,2 @@
+SET LOCAL ROLE dafnck_owner;
+ALTER TABLE project.projects DROP COLUMN color;

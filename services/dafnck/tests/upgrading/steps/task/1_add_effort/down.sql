@@ -1,0 +1,2 @@
+SET LOCAL ROLE dafnck_owner;
+ALTER TABLE task.tasks DROP COLUMN effort;
