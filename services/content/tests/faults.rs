@@ -19,8 +19,8 @@ use crate::uploads::{complete, create, get, hash, send, wish};
 const ROOM: usize = 20 * 1024 * 1024;
 const KILLS: usize = 40;
 
-async fn replica(s: &Scene) -> Replica {
-    Replica::start(&s.suite, env!("CARGO_BIN_EXE_content"), "content").await
+async fn replica(s: &Scene) -> ServiceProcess {
+    ServiceProcess::start(&s.suite, env!("CARGO_BIN_EXE_content"), "content").await
 }
 
 /// All that happens to files: one is uploaded in pieces, which takes several parts, another in one stream; both

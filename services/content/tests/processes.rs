@@ -22,12 +22,14 @@ async fn make_document(who: &Actor, project: &Project, request_id: String) -> Re
 #[tokio::test]
 async fn a_killed_content_service_loses_and_doubles_nothing() {
     let suite = harness().start().await;
-    let mut replica = Replica::start(&suite, PROGRAM, "content").await;
+    let mut replica = ServiceProcess::start(&suite, PROGRAM, "content").await;
     let olga = suite.guest("olga").await.calling(Service::Content, &replica.url);
     let project = olga.project("apollo").await;
     let write = async |_, request_id| make_document(&olga, &project, request_id).await;
-    survives(&suite, "content", "content.documents", write, async || replica.kill_and_start(&suite).await)
-        .await;
+    kill_under_load(&suite, "content", "content.documents", write, async || {
+        replica.kill_and_restart(&suite).await
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -36,5 +38,5 @@ async fn no_call_fails_while_every_process_of_documents_is_replaced() {
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let write = async |who: Actor, request_id| make_document(&who, &project, request_id).await;
-    is_replaced_unnoticed(&suite, (Service::Content, PROGRAM), &olga, "content.documents", write).await;
+    replace_under_load(&suite, (Service::Content, PROGRAM), &olga, "content.documents", write).await;
 }

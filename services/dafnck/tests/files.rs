@@ -152,7 +152,7 @@ async fn attachments_come_back_from_a_bucket_and_a_lost_copy_is_named() {
     let scene = Scene::with(in_bucket(&bucket)).await;
     let lose = || {
         let name = bucket.objects().into_iter().find(|name| name.starts_with("files/")).unwrap();
-        bucket.lose(&name);
+        bucket.delete(&name);
         format!("the copy of {} is missing", name.strip_prefix("files/").unwrap())
     };
     scene.is_lost_and_restored(lose).await;

@@ -113,7 +113,7 @@ async fn many_watchers_cost_little_and_hear_soon() {
         users.push(user);
     }
     olga.task(&of, "so that all know of the project").await;
-    suite.settle().await;
+    suite.wait_for_open_transactions().await;
 
     let before = resident_kib();
     let opening = Instant::now();

@@ -224,7 +224,7 @@ async fn a_token_tells_when_it_was_last_used() {
 
     // At the latest as it stops, the service writes down what it has seen.
     suite.stop().await;
-    suite.start_again().await;
+    suite.restart().await;
 
     let request = pb::GetApiTokenRequest { api_token_id: token.id };
     let token = olga.after_restart(&suite).account().get_api_token(request).await.unwrap().into_inner();

@@ -289,7 +289,7 @@ impl Worker<'_> {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_in_a_circle_whatever_is_done_to_an_account_at_once() {
     let (mut suite, _) = harness()
-        .start_far_away(ROUND_TRIP, |options| {
+        .start_with_latency(ROUND_TRIP, |options| {
             options.database_pool_size = CONNECTIONS;
             options.own_mut::<IdentityOptions>().sessions.max_sessions_per_user = MAX_SESSIONS;
         })

@@ -74,7 +74,7 @@ async fn location(actor: &Actor) -> Option<String> {
 }
 
 /// The same suite after a restart with other keys.
-async fn with_keys(suite: &mut Suite, keys: &str) -> Running {
+async fn with_keys(suite: &mut Suite, keys: &str) -> RunningSuite {
     suite.stop().await;
     let mut options = suite.options.clone();
     options.own_mut::<IdentityOptions>().keys =

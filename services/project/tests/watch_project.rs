@@ -159,7 +159,7 @@ async fn only_the_wished_parts_are_told_and_the_token_belongs_to_the_wish() {
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     let members = WatchProjectRequest { parts: vec![ProjectPart::Member as i32], ..watch(&project, "") };
-    suite.settle().await;
+    suite.wait_for_open_transactions().await;
     let mut watcher = Watcher::of(&olga, members.clone()).await.unwrap();
     watcher.next().await.unwrap();
     complete(&olga, &project, "").await.unwrap();

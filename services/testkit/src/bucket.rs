@@ -83,7 +83,7 @@ impl Bucket {
     }
 
     /// Loses an object.
-    pub fn lose(&self, name: &str) {
+    pub fn delete(&self, name: &str) {
         self.request(&format!("DELETE /files/suite/{name}"));
     }
 }

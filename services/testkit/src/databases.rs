@@ -67,7 +67,7 @@ impl Suite {
 
     /// Waits until no transaction runs that began before now, also of another test: a watch that begins then begins
     /// after all that was done before.
-    pub async fn settle(&self) {
+    pub async fn wait_for_open_transactions(&self) {
         let mut admin = self.admin().await;
         let current = sql::<BigInt>("pg_current_xact_id()::text::bigint");
         let done: i64 = diesel::select(current).get_result(&mut admin).await.unwrap();

@@ -1,4 +1,4 @@
-//! How a test binary says which services run in its process and which run as programs, and how suites are started.
+//! A test binary declares which services run in its process and which run as programs, and starts suites of them.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::{
-    Encryption, RoundTrips, Running, Sidecars, Suite, SuiteOptions, Topology, plain_options, servers,
+    Encryption, RoundTrips, RunningSuite, Sidecars, Suite, SuiteOptions, Topology, plain_options, servers,
     slow_link,
 };
 
@@ -62,13 +62,13 @@ impl Harness {
 
     /// A suite on servers shared with the other tests of this binary, in the form that is tried ([`Topology::tried`]).
     pub async fn start(self) -> Suite {
-        self.start_in(Topology::tried()).await
+        self.start_in(Topology::from_environment()).await
     }
 
     /// As [`Self::start`], with other options.
     pub async fn start_with(self, change: impl FnOnce(&mut SuiteOptions)) -> Suite {
-        let form = Topology::tried();
-        self.on(servers::shared(form.encryption).await, form, change).await
+        let topology = Topology::from_environment();
+        self.on(servers::shared(topology.encryption).await, topology, change).await
     }
 
     /// As [`Self::start`], on servers that are set as they are where data lasts.
@@ -82,28 +82,28 @@ impl Harness {
     }
 
     /// As [`Self::start`], in this form: for tests whose subject it is.
-    pub async fn start_in(self, form: Topology) -> Suite {
-        self.on(servers::shared(form.encryption).await, form, |_| {}).await
+    pub async fn start_in(self, topology: Topology) -> Suite {
+        self.on(servers::shared(topology.encryption).await, topology, |_| {}).await
     }
 
     /// As [`Self::start`], with a link to PostgreSQL that counts round trips; for that, in plain text.
     pub async fn start_counted(self) -> (Suite, RoundTrips) {
         // One connection, so that what a call needs to be quick is there from the second call on.
-        self.start_far_away(COUNTED_ROUND_TRIP, |options| options.database_pool_size = 1).await
+        self.start_with_latency(COUNTED_ROUND_TRIP, |options| options.database_pool_size = 1).await
     }
 
     /// As [`Self::start_counted`], with a link that takes this long for each round trip, and with other options:
     /// transactions last, so that many meet.
-    pub async fn start_far_away(
+    pub async fn start_with_latency(
         self,
         round_trip: Duration,
         change: impl FnOnce(&mut SuiteOptions),
     ) -> (Suite, RoundTrips) {
         shared::telemetry::carry_traces();
         let mut counted = RoundTrips::default();
-        let form = Topology { encryption: Encryption::Off, ..Topology::tried() };
+        let topology = Topology { encryption: Encryption::Off, ..Topology::from_environment() };
         let suite = self
-            .on(servers::shared(form.encryption).await, form, |options| {
+            .on(servers::shared(topology.encryption).await, topology, |options| {
                 let (link, round_trips) = slow_link::start(options.postgres.parse().unwrap(), round_trip);
                 options.postgres = link.to_string();
                 counted = round_trips;
@@ -115,17 +115,17 @@ impl Harness {
 
     /// On servers of its own, which the test may stop and start.
     pub async fn start_alone(self) -> Suite {
-        self.start_alone_in(Topology::tried()).await
+        self.start_alone_in(Topology::from_environment()).await
     }
 
-    /// As [`Self::start_alone`], in this form.
-    pub async fn start_alone_in(self, form: Topology) -> Suite {
-        self.start_on_own(servers::start(form.encryption).await, form).await
+    /// As [`Self::start_alone`], in this topology.
+    pub async fn start_alone_in(self, topology: Topology) -> Suite {
+        self.start_on_own(servers::start(topology.encryption).await, topology).await
     }
 
-    async fn start_on_own(self, own: servers::Servers, form: Topology) -> Suite {
-        let mut suite = self.on(&own, form, |_| {}).await;
-        suite.sidecars = own.around.into();
+    async fn start_on_own(self, own: servers::Servers, topology: Topology) -> Suite {
+        let mut suite = self.on(&own, topology, |_| {}).await;
+        suite.sidecars = own.sidecars.into();
         suite.servers = Some(own.local);
         suite
     }
@@ -133,23 +133,23 @@ impl Harness {
     async fn on(
         self,
         servers: &servers::Servers,
-        form: Topology,
+        topology: Topology,
         change: impl FnOnce(&mut SuiteOptions),
     ) -> Suite {
         let files = TempDir::new().unwrap();
-        let database = match form.databases {
+        let database = match topology.databases {
             DatabaseTopology::One => servers.create_database().await,
             DatabaseTopology::Four => servers.create_databases_apart().await,
         };
         let mut own = Extensions::new();
         self.own.iter().for_each(|insert| insert(&mut own, files.path()));
-        let common = plain_options(servers, &database, form.databases, files.path());
+        let common = plain_options(servers, &database, topology.databases, files.path());
         let mut options = SuiteOptions { common, own };
-        form.surround(servers, &mut options, files.path()).await;
+        topology.configure(servers, &mut options, files.path()).await;
         change(&mut options);
-        let running = Running::start(&self, &options, files.path()).await;
+        let running = RunningSuite::start(&self, &options, files.path()).await;
         Suite {
-            admin_url: servers.admin_url(&form.databases.database_of("identity", &database)),
+            admin_url: servers.admin_url(&topology.databases.database_of("identity", &database)),
             siblings: running.siblings().clone(),
             options,
             servers: None,

@@ -15,43 +15,43 @@
 mod actor;
 mod bucket;
 mod databases;
-mod drill;
 mod harness;
 mod mail;
 mod migration_sets;
-mod moving;
 mod options;
+mod poll;
 mod programs;
 mod redis_contents;
-mod replacing;
-mod replica;
+mod rolling_update;
 mod round_trips;
-mod running;
+mod running_suite;
 mod servers;
+mod service_process;
 mod sidecars;
 mod slow_link;
 mod small_disk;
 mod summary;
+mod target_cluster;
 mod topology;
-mod waiting;
+mod write_load;
 
 pub use actor::{Actor, Bearer, Service};
 pub use bucket::Bucket;
-pub use drill::{Load, make_task, making_tasks, survives};
 pub use harness::{Harness, StartService};
 pub use mail::Mail;
 pub use migration_sets::{reference_set, service_sets};
-pub use moving::OtherCluster;
 pub use options::SuiteOptions;
+pub use poll::{terminate, until, until_ok};
 pub use programs::program;
-pub use replacing::is_replaced_unnoticed;
-pub use replica::Replica;
+pub use rolling_update::replace_under_load;
 pub use round_trips::RoundTrips;
-pub use running::Running;
+pub use running_suite::RunningSuite;
+pub use service_process::ServiceProcess;
 pub use small_disk::SmallDisk;
 pub use summary::{reason_of, summary, violations};
-pub use topology::{Encryption, RedisTopology, Sidecars, Through, Topology};
-pub use waiting::{tell_to_end, until, until_ok};
+pub use target_cluster::TargetCluster;
+pub use topology::{Encryption, Pooling, RedisTopology, Sidecars, Topology};
+pub use write_load::{WriteLoad, create_task_with_id, kill_under_load, task_writer};
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -84,7 +84,7 @@ pub struct Suite {
     pub servers: Option<LocalServers>,
     /// What only some forms have, and only a suite that was started alone has for itself.
     pub sidecars: Sidecars,
-    running: Option<Running>,
+    running: Option<RunningSuite>,
     harness: Harness,
     files: TempDir,
 }
@@ -148,15 +148,15 @@ impl Suite {
     }
 
     /// Starts services that have been stopped, on other ports.
-    pub async fn start_again(&mut self) {
+    pub async fn restart(&mut self) {
         let running = self.start_replica(&self.options).await;
         self.siblings = running.siblings().clone();
         self.running = Some(running);
     }
 
     /// The same services once more, with these options, on other ports.
-    pub async fn start_replica(&self, options: &SuiteOptions) -> Running {
-        Running::start(&self.harness, options, self.files.path()).await
+    pub async fn start_replica(&self, options: &SuiteOptions) -> RunningSuite {
+        RunningSuite::start(&self.harness, options, self.files.path()).await
     }
 
     /// Stops the services and waits for them.
@@ -220,12 +220,12 @@ fn channel_to(url: &str, authority: Option<&Certificate>) -> Channel {
 }
 
 /// The superuser's URL of a new database without schemas.
-pub async fn empty_database() -> Secret {
+pub async fn create_empty_database() -> Secret {
     servers::shared(Encryption::Off).await.create_empty_database().await
 }
 
 /// The folder with PostgreSQL's programs.
-pub async fn postgres_programs() -> PathBuf {
+pub async fn postgres_bin_directory() -> PathBuf {
     servers::shared(Encryption::Off).await.local.postgres.programs.clone()
 }
 

@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::migration_sets::{reference_set, service_sets};
-use super::sidecars::Around;
+use super::sidecars::SharedSidecars;
 use super::topology::{Encryption, make_certificates};
 
 const TEMPLATE: &str = "dafnck_template";
@@ -36,7 +36,7 @@ pub(super) struct Servers {
     pub authority: Option<Certificate>,
     /// For whoever else serves beside them.
     pub certificates: Option<ServerCertificates>,
-    pub around: Around,
+    pub sidecars: SharedSidecars,
     has_templates_apart: OnceCell<()>,
 }
 
@@ -89,7 +89,7 @@ async fn start_on(data: DataDirectory, encryption: Encryption) -> Servers {
         role_password: role_password.into(),
         authority,
         certificates,
-        around: Around::default(),
+        sidecars: SharedSidecars::default(),
         has_templates_apart: OnceCell::new(),
     };
     servers.execute(&format!("CREATE DATABASE {TEMPLATE}")).await;

@@ -1,6 +1,6 @@
-//! What runs around PostgreSQL and Redis in some forms: PgBouncer, and a cluster instead of the one Redis.
+//! Servers that only some topologies need: PgBouncer, and a Redis Cluster instead of the single Redis.
 //!
-//! It is started when the first suite asks for it, and serves all suites on the same servers.
+//! They start with the first suite that needs them and serve all suites on the same servers.
 
 use diesel_async::SimpleAsyncConnection as _;
 use local_servers::suite::Role;
@@ -9,43 +9,42 @@ use shared::config::{Pooler, Secret};
 use tokio::sync::OnceCell;
 
 use super::servers::{self, Servers};
-use super::topology::{Sidecars, Through};
+use super::topology::{Pooling, Sidecars};
 use super::{SuiteOptions, databases_of};
 
-/// A test does not want to wait as long for a failover as production does.
-const QUICK_FAILOVER: &str = "cluster-node-timeout 2000\nappendonly no";
-/// Who asks the databases for passwords, and who asks PgBouncer how it is.
-const POOLERS_ROLES: [&str; 2] = ["dafnck_pooler", "dafnck_monitor"];
+/// A failover takes less time than with the settings of production.
+const CLUSTER_SETTINGS: &str = "cluster-node-timeout 2000\nappendonly no";
+/// PgBouncer's role for password queries, and the role that reads PgBouncer's statistics.
+const PGBOUNCER_ROLES: [&str; 2] = ["dafnck_pooler", "dafnck_monitor"];
 
-/// What has been started so far.
+/// The sidecars that have been started so far.
 #[derive(Default)]
-pub(super) struct Around {
+pub(super) struct SharedSidecars {
     bouncer: OnceCell<PgBouncer>,
-    preparing_bouncer: OnceCell<PgBouncer>,
+    bouncer_before_121: OnceCell<PgBouncer>,
     cluster: OnceCell<RedisCluster>,
 }
 
-impl From<Around> for Sidecars {
-    fn from(around: Around) -> Self {
-        let Around { bouncer, preparing_bouncer, cluster } = around;
-        let bouncer = bouncer.into_inner().or(preparing_bouncer.into_inner());
+impl From<SharedSidecars> for Sidecars {
+    fn from(shared: SharedSidecars) -> Self {
+        let SharedSidecars { bouncer, bouncer_before_121, cluster } = shared;
+        let bouncer = bouncer.into_inner().or(bouncer_before_121.into_inner());
         Self { bouncer, cluster: cluster.into_inner() }
     }
 }
 
 impl Servers {
-    /// Lets a suite reach PostgreSQL through this.
-    pub(super) async fn put_through(&self, through: Through, options: &mut SuiteOptions) {
-        let around = &self.around;
-        let bouncer = match through {
-            Through::Directly => return,
-            Through::PgBouncer => {
+    /// Changes a suite's options so that it connects through PgBouncer where the topology has one.
+    pub(super) async fn pool_connections(&self, pooling: Pooling, options: &mut SuiteOptions) {
+        let bouncer = match pooling {
+            Pooling::None => return,
+            Pooling::PgBouncerBefore121 => {
                 options.reaching.database_pooler = Pooler::Transaction;
-                around.bouncer.get_or_init(|| self.start_bouncer()).await
+                self.sidecars.bouncer_before_121.get_or_init(|| self.start_bouncer_before_121()).await
             }
-            Through::PreparingPgBouncer => {
-                let bouncer = around.preparing_bouncer.get_or_init(|| self.start_preparing_bouncer()).await;
-                self.admit_pooler(options).await;
+            Pooling::PgBouncer => {
+                let bouncer = self.sidecars.bouncer.get_or_init(|| self.start_bouncer()).await;
+                self.grant_password_queries(options).await;
                 bouncer
             }
         };
@@ -54,43 +53,43 @@ impl Servers {
 
     /// The URL of the Redis Cluster.
     pub(super) async fn cluster_url(&self) -> Secret {
-        self.around.cluster.get_or_init(|| self.start_cluster()).await.url().into()
+        self.sidecars.cluster.get_or_init(|| self.start_cluster()).await.url().into()
     }
 
     async fn start_cluster(&self) -> RedisCluster {
         let workspace = servers::workspace();
         let settings = workspace.join("deploy/redis/cluster.conf");
         let (cache, certificates) = (workspace.join(".local/cache"), self.certificates.clone());
-        RedisCluster::start(&cache, &settings, QUICK_FAILOVER, certificates, say).await.unwrap()
+        RedisCluster::start(&cache, &settings, CLUSTER_SETTINGS, certificates, print_progress).await.unwrap()
     }
 
-    /// A PgBouncer that knows the passwords of all roles of the services.
-    async fn start_bouncer(&self) -> PgBouncer {
+    /// Starts a PgBouncer whose user file has the passwords of all services' roles.
+    async fn start_bouncer_before_121(&self) -> PgBouncer {
         let users = Role::ALL.map(|role| (role.name(), self.role_password.expose().to_owned()));
         self.start_edition(PgBouncerEdition::Own, "any-version.ini", &users).await
     }
 
-    /// A PgBouncer that asks the databases for passwords, as the role that `deploy/postgres/init` makes for it.
-    async fn start_preparing_bouncer(&self) -> PgBouncer {
+    /// Starts a PgBouncer that queries the databases for passwords, as the role that `deploy/postgres/init` creates.
+    async fn start_bouncer(&self) -> PgBouncer {
         let password = self.role_password.expose();
         let statements = ["pooler", "monitor", "backup"]
             .iter()
             .fold(roles_script(), |text, name| text.replace(&format!(":'{name}'"), &format!("'{password}'")));
         self.execute(&statements).await;
-        let users = POOLERS_ROLES.map(|role| (role.to_owned(), password.to_owned()));
+        let users = PGBOUNCER_ROLES.map(|role| (role.to_owned(), password.to_owned()));
         self.start_edition(PgBouncerEdition::Newer, "pgbouncer.ini", &users).await
     }
 
-    /// Lets PgBouncer ask the databases of a suite for passwords.
-    async fn admit_pooler(&self, options: &SuiteOptions) {
+    /// Lets PgBouncer query the databases of a suite for passwords.
+    async fn grant_password_queries(&self, options: &SuiteOptions) {
         let script = roles_script();
-        let about_pooler = script.split("\n\n").next().unwrap().lines();
-        let statements: Vec<&str> = about_pooler.filter(|line| !line.starts_with("CREATE ROLE")).collect();
+        let pgbouncer_part = script.split("\n\n").next().unwrap().lines();
+        let statements: Vec<&str> = pgbouncer_part.filter(|line| !line.starts_with("CREATE ROLE")).collect();
         for database in databases_of(options) {
-            let [pooler, _] = POOLERS_ROLES;
-            let enter = format!("GRANT CONNECT ON DATABASE {database} TO {pooler};");
+            let [pgbouncer, _] = PGBOUNCER_ROLES;
+            let grant = format!("GRANT CONNECT ON DATABASE {database} TO {pgbouncer};");
             let mut admin = shared::database::connect(&self.admin_url(&database)).await.unwrap();
-            admin.batch_execute(&(enter + &statements.join("\n"))).await.unwrap();
+            admin.batch_execute(&(grant + &statements.join("\n"))).await.unwrap();
         }
     }
 
@@ -104,16 +103,18 @@ impl Servers {
         let settings = workspace.join("deploy/pgbouncer").join(settings);
         let (cache, postgres) = (workspace.join(".local/cache"), self.postgres_address());
         let certificates = self.certificates.clone();
-        PgBouncer::start(&cache, edition, &settings, postgres, users, certificates, say).await.unwrap()
+        PgBouncer::start(&cache, edition, &settings, postgres, users, certificates, print_progress)
+            .await
+            .unwrap()
     }
 }
 
-/// The statements of `deploy/postgres/init`; the first paragraph is about PgBouncer.
+/// The statements of `deploy/postgres/init`. The first paragraph is about PgBouncer.
 fn roles_script() -> String {
     let script = std::fs::read_to_string(servers::workspace().join("deploy/postgres/init/roles.sh")).unwrap();
     script.split("<<'SQL'\n").nth(1).unwrap().split("\nSQL\n").next().unwrap().to_owned()
 }
 
-fn say(progress: &str) {
+fn print_progress(progress: &str) {
     eprintln!("{progress}");
 }

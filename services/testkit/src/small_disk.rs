@@ -30,7 +30,7 @@ pub struct SmallDisk {
 
 impl SmallDisk {
     /// Of so many bytes, for the user to whom this folder belongs.
-    pub fn for_the_owner_of(folder: &Path, bytes: u64) -> Self {
+    pub fn mount(folder: &Path, bytes: u64) -> Self {
         let owner = folder.metadata().unwrap();
         let is_root = Path::new("/proc/self").metadata().unwrap().uid() == 0;
         let mut unshare = Command::new("unshare");
@@ -61,7 +61,7 @@ impl SmallDisk {
     }
 
     /// Takes away what [`Self::fill`] has put there.
-    pub fn make_room(&self) {
+    pub fn free(&self) {
         fs::remove_file(self.ballast()).unwrap();
     }
 

@@ -205,11 +205,11 @@ async fn the_weekly_drill_restores_a_cluster_from_its_bucket_and_names_what_is_l
     );
 
     let copy = bucket.objects().into_iter().find(|name| name.starts_with("copies/files/")).unwrap();
-    bucket.lose(&copy);
+    bucket.delete(&copy);
     let (succeeded, said) = image.run(program, &words, &cluster).await;
     assert!(!succeeded && said.contains("is missing"), "{said}");
     let base = bucket.objects().into_iter().find(|name| name.ends_with("/data.tar")).unwrap();
-    bucket.lose(&base);
+    bucket.delete(&base);
     let (succeeded, said) = image.run(program, &words, &cluster).await;
     assert!(!succeeded && !said.contains("restored in "), "{said}");
 }
@@ -267,7 +267,7 @@ async fn the_backup_container_makes_a_backup_copies_attachments_and_can_restore(
         assert!(image.metric(&format!("{metric}_timestamp_seconds")).is_some_and(|at| at > 0), "{said}");
     }
     assert_eq!(image.metric("backup_failed"), Some(0), "{said}");
-    suite.start_again().await;
+    suite.restart().await;
     let olga = olga.after_restart(&suite);
     olga.project("only in the log").await;
     let before_that = Utc::now().to_rfc3339();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use dafnck::doctor::{Level, Thresholds, examine};
 use diesel_async::SimpleAsyncConnection;
 use shared::migrate;
-use testkit::empty_database;
+use testkit::create_empty_database;
 
 use super::{Patient, only};
 
@@ -115,7 +115,7 @@ async fn migrations_that_are_not_these_and_a_database_without_any_are_told() {
     assert_eq!(level, Level::Critical);
     assert!(says.contains("task") && says.contains("0001"), "{says}");
 
-    patient.places.admin_urls = vec![empty_database().await];
+    patient.places.admin_urls = vec![create_empty_database().await];
     let found = patient.found("migrations", &Thresholds::default()).await;
     assert_eq!(found, (Level::Critical, "none is applied".to_owned()));
 }
@@ -146,7 +146,7 @@ async fn a_follower_that_stands_still_is_named_with_how_far_it_is_behind() {
     let mut patient = Patient::of(harness().start_durable().await).await;
     let olga = patient.suite.guest("olga").await;
     olga.project("apollo").await;
-    patient.suite.settle().await;
+    patient.suite.wait_for_open_transactions().await;
     assert_eq!(patient.found("feeds", &Thresholds::default()).await.0, Level::Ok);
     patient.suite.stop().await;
     patient.change("UPDATE project.projects SET name = 'gemini'").await;

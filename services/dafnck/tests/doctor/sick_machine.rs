@@ -107,7 +107,7 @@ async fn a_certificate_that_cannot_be_read_and_one_that_is_to_be_renewed_are_tol
 #[tokio::test]
 async fn a_disk_without_room_and_a_folder_that_is_gone_are_told() {
     let mut patient = Patient::of(harness().start_durable().await).await;
-    let disk = SmallDisk::for_the_owner_of(patient.folder.path(), 4 << 20);
+    let disk = SmallDisk::mount(patient.folder.path(), 4 << 20);
     patient.places.folders = vec![disk.folder.clone()];
     assert_eq!(patient.ailments().await, []);
     disk.fill();

@@ -17,7 +17,7 @@ use local_servers::RunningPostgres;
 use local_servers::suite::DatabaseTopology;
 use shared::config::Secret;
 use tempfile::TempDir;
-use testkit::{Actor, Service, tell_to_end};
+use testkit::{Actor, Service, terminate};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig};
@@ -132,7 +132,7 @@ impl Machine {
     /// Ends the suite as Ctrl-C does.
     pub async fn stop(&mut self) {
         let mut process = self.running.take().unwrap();
-        tell_to_end(process.id().unwrap());
+        terminate(process.id().unwrap());
         assert!(process.wait().await.unwrap().success());
     }
 

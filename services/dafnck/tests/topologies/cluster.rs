@@ -8,7 +8,7 @@ use futures::future::join_all;
 use proto::identity::v1::LogoutRequest;
 use proto::project::v1::{ListProjectsRequest, Project};
 use proto::task::v1::ListTasksRequest;
-use testkit::{Actor, Load, RedisTopology, Service, Suite, Topology, making_tasks, until_ok};
+use testkit::{Actor, RedisTopology, Service, Suite, Topology, WriteLoad, task_writer, until_ok};
 
 use super::journey::until_refused;
 use super::{START_LIMIT, is_at_home, person, travel_in, until_ready};
@@ -65,7 +65,7 @@ async fn a_killed_master_is_noticed_by_nobody(form: Topology) {
     join_all(people.iter().chain([&writer]).map(is_at_home)).await;
     let (leaving, staying) = people.split_at(PEOPLE / 2);
     let (before, during) = leaving.split_at(PEOPLE / 4);
-    let load = Load::new(making_tasks(&writer.0, &writer.1));
+    let load = WriteLoad::new(task_writer(&writer.0, &writer.1));
     let failover = async {
         load.more(BETWEEN).await;
         // What a master has acknowledged its replica may not know yet.
@@ -87,7 +87,7 @@ async fn a_killed_master_is_noticed_by_nobody(form: Topology) {
         replica.stop().await;
     };
     tokio::join!(load.run(), failover);
-    let refusals = load.agrees(&suite, "task.tasks").await;
+    let refusals = load.verify(&suite, "task.tasks").await;
     assert_eq!(refusals, BTreeMap::new(), "sessions come from identity while Redis does not tell");
 }
 

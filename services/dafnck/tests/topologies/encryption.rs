@@ -16,13 +16,13 @@ use rustls::{ClientConfig, RootCertStore};
 use shared::config::{SiblingOptions, TlsOptions};
 use shared::service_identity::ServiceSigner;
 use shared::siblings::Siblings;
-use testkit::{SERVICE_SECRET, Service, Suite, Through, Topology, new_id, summary, until_ok};
+use testkit::{Pooling, SERVICE_SECRET, Service, Suite, Topology, new_id, summary, until_ok};
 use tokio::net::TcpStream;
 use tonic::Code;
 
 use super::{ENCRYPTED, travel_in};
 
-const THROUGH_PGBOUNCER: Topology = Topology { through: Through::PgBouncer, ..ENCRYPTED };
+const THROUGH_PGBOUNCER: Topology = Topology { pooling: Pooling::PgBouncerBefore121, ..ENCRYPTED };
 /// A changed file is noticed within a second or two.
 pub const SOON: Duration = Duration::from_secs(20);
 

@@ -2,7 +2,7 @@
 
 use crate::harness::harness;
 use diesel_async::SimpleAsyncConnection;
-use testkit::{Topology, empty_database};
+use testkit::{Topology, create_empty_database};
 
 use crate::dafnck::{Ran, dafnck};
 
@@ -52,7 +52,7 @@ async fn rows_in_the_way_are_named_and_end_it_with_1_until_they_are_mended() {
 
 #[tokio::test]
 async fn a_new_database_is_checked_before_there_is_anything_in_it() {
-    let url = empty_database().await;
+    let url = create_empty_database().await;
     let told = said(url.expose(), &["check"]).await;
     let step = "references/0001_foreign_keys";
     assert!(told.contains(&format!("{step}: can be asked after the steps before it\n")), "{told}");

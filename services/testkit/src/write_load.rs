@@ -13,7 +13,7 @@ use tonic::{Code, Status};
 use super::{Actor, Suite, new_id, reason_of, summary, until_ok};
 
 const KILLS: usize = 3;
-/// Writers of a [`Load`]; they are numbered from 0.
+/// Writers of a [`WriteLoad`]; they are numbered from 0.
 const WRITERS: usize = 4;
 /// Writes that are acknowledged before each kill, and after the last one.
 const BETWEEN: usize = 20;
@@ -24,7 +24,7 @@ const DEFECT: &str = "internal error";
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Writers who make the same call again, under the same `request_id`, until it is acknowledged.
-pub struct Load<W> {
+pub struct WriteLoad<W> {
     /// Makes the call of this writer under this `request_id`, and tells the id of what it made.
     write: W,
     acknowledged: Mutex<Vec<String>>,
@@ -32,7 +32,7 @@ pub struct Load<W> {
     over: AtomicBool,
 }
 
-impl<W: AsyncFn(usize, String) -> Result<String, Status>> Load<W> {
+impl<W: AsyncFn(usize, String) -> Result<String, Status>> WriteLoad<W> {
     pub fn new(write: W) -> Self {
         Self {
             write,
@@ -99,7 +99,7 @@ impl<W: AsyncFn(usize, String) -> Result<String, Status>> Load<W> {
     }
 
     /// Compares what was acknowledged with the rows of a table, and tells how the writers were refused meanwhile.
-    pub async fn agrees(self, suite: &Suite, table: &str) -> BTreeMap<String, usize> {
+    pub async fn verify(self, suite: &Suite, table: &str) -> BTreeMap<String, usize> {
         let ids = self.acknowledged.into_inner().unwrap();
         assert_eq!(suite.count(table).await, ids.len() as i64, "each once");
         let list = ids.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(",");
@@ -110,12 +110,16 @@ impl<W: AsyncFn(usize, String) -> Result<String, Status>> Load<W> {
 }
 
 /// Writes that each make a task in this project.
-pub fn making_tasks(who: &Actor, project: &Project) -> impl AsyncFn(usize, String) -> Result<String, Status> {
-    async |_, request_id| make_task(who, project, request_id).await
+pub fn task_writer(who: &Actor, project: &Project) -> impl AsyncFn(usize, String) -> Result<String, Status> {
+    async |_, request_id| create_task_with_id(who, project, request_id).await
 }
 
 /// Makes a task under this `request_id`, and tells its id.
-pub async fn make_task(who: &Actor, project: &Project, request_id: String) -> Result<String, Status> {
+pub async fn create_task_with_id(
+    who: &Actor,
+    project: &Project,
+    request_id: String,
+) -> Result<String, Status> {
     let wish = CreateTaskRequest {
         request_id,
         project_id: project.id.clone(),
@@ -127,22 +131,22 @@ pub async fn make_task(who: &Actor, project: &Project, request_id: String) -> Re
 
 /// Kills something again and again under a load of writes to this table, which are its only rows, and tells how the
 /// writers were refused meanwhile.
-pub async fn survives<W>(
+pub async fn kill_under_load<W>(
     suite: &Suite,
     what: &str,
     table: &str,
     write: W,
-    mut kill_and_start: impl AsyncFnMut(),
+    mut kill_and_restart: impl AsyncFnMut(),
 ) -> BTreeMap<String, usize>
 where
     W: AsyncFn(usize, String) -> Result<String, Status>,
 {
-    let load = Load::new(write);
+    let load = WriteLoad::new(write);
     let drill = async {
         for _ in 0..KILLS {
             load.more(BETWEEN).await;
             let killed = Instant::now();
-            kill_and_start().await;
+            kill_and_restart().await;
             load.more(1).await;
             println!("{what} was killed; writes were acknowledged again after {:?}", killed.elapsed());
         }
@@ -150,7 +154,7 @@ where
         load.end();
     };
     tokio::join!(load.run(), drill);
-    let refusals = load.agrees(suite, table).await;
+    let refusals = load.verify(suite, table).await;
     println!("{what}: the writers were refused {refusals:?}");
     refusals
 }

@@ -7,14 +7,14 @@ use local_servers::suite::{DatabaseTopology, NAMES};
 use super::{Encryption, Suite, servers};
 
 /// Another cluster with four databases, still empty.
-pub struct OtherCluster {
+pub struct TargetCluster {
     servers: servers::Servers,
 }
 
 /// What the names of the four databases begin with.
 const DATABASE: &str = "moved";
 
-impl OtherCluster {
+impl TargetCluster {
     pub async fn start() -> Self {
         let servers = servers::start(Encryption::Off).await;
         for service in NAMES {
@@ -29,14 +29,14 @@ impl OtherCluster {
     }
 
     /// Starts the services of a suite that has been stopped on the data here.
-    pub async fn go_on(self, mut suite: Suite) -> Suite {
+    pub async fn move_suite(self, mut suite: Suite) -> Suite {
         suite.options.postgres = self.servers.postgres_address().to_string();
         suite.options.role_password = self.servers.role_password.clone();
         suite.options.databases = DatabaseTopology::Four;
         DATABASE.clone_into(&mut suite.options.database);
         suite.options.redis_url = self.servers.local.redis.url();
         suite.admin_url = self.servers.admin_url(&DatabaseTopology::Four.database_of("identity", DATABASE));
-        suite.start_again().await;
+        suite.restart().await;
         suite.servers = Some(self.servers.local);
         suite
     }

@@ -10,15 +10,15 @@ use shared::service::ServiceContext;
 use tokio_util::sync::CancellationToken;
 
 use super::programs::program;
-use super::{Harness, Replica, SuiteOptions};
+use super::{Harness, ServiceProcess, SuiteOptions};
 
 /// The running services of a suite.
-pub struct Running {
+pub struct RunningSuite {
     services: RunningServices,
-    _programs: Vec<Replica>,
+    _programs: Vec<ServiceProcess>,
 }
 
-impl Running {
+impl RunningSuite {
     /// Starts the services of a harness and waits until its programs take connections.
     pub(super) async fn start(harness: &Harness, options: &SuiteOptions, files: &Path) -> Self {
         let listeners = listen([0; 4]).await.unwrap();
@@ -44,7 +44,7 @@ impl Running {
         let programs = join_all(programs.into_iter().map(|(name, port)| {
             let program = program(name).to_string_lossy().into_owned();
             let siblings = siblings.clone();
-            async move { Replica::start_at(options, &siblings, files, &program, name, port).await }
+            async move { ServiceProcess::start_at(options, &siblings, files, &program, name, port).await }
         }));
         Self { _programs: programs.await, services }
     }

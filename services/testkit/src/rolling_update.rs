@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 
-use super::{Actor, Load, Replica, Service, Suite};
+use super::{Actor, Service, ServiceProcess, Suite, WriteLoad};
 
 /// Processes that serve side by side.
 const PLACES: usize = 2;
@@ -67,20 +67,20 @@ fn is_unavailable(status: &Status) -> bool {
 }
 
 /// Replaces all processes of a service under a load of this person's writes to this table, which are its only rows.
-pub async fn is_replaced_unnoticed(
+pub async fn replace_under_load(
     suite: &Suite,
     (service, program): (Service, &str),
     who: &Actor,
     table: &str,
     write: impl AsyncFn(Actor, String) -> Result<String, Status>,
 ) {
-    let at = |replica: &Replica| who.calling(service, &replica.url);
+    let at = |replica: &ServiceProcess| who.calling(service, &replica.url);
     let first = former(service).unwrap_or_else(|| program.to_owned());
-    let start = async |program: &str| Replica::start(suite, program, service.name()).await;
+    let start = async |program: &str| ServiceProcess::start(suite, program, service.name()).await;
     let mut replicas: [_; PLACES] = [start(&first).await, start(&first).await];
     let balancer =
         Balancer { places: Mutex::new(replicas.iter().map(at).collect()), turn: AtomicUsize::new(0) };
-    let load = Load::new(async |_, request_id: String| {
+    let load = WriteLoad::new(async |_, request_id: String| {
         balancer.call(async |who| write(who, request_id.clone()).await).await
     });
     let replace = async {
@@ -97,7 +97,7 @@ pub async fn is_replaced_unnoticed(
     };
     tokio::join!(load.run(), replace);
     println!("{} writes while the processes of {first} were replaced by those of {program}", load.count());
-    assert_eq!(load.agrees(suite, table).await, BTreeMap::new(), "calls failed");
+    assert_eq!(load.verify(suite, table).await, BTreeMap::new(), "calls failed");
 }
 
 /// The program of an earlier release, if there is one to try.

@@ -9,7 +9,7 @@ use local_servers::suite::Role;
 use shared::config::{Pooler, SiblingOptions};
 
 use super::{
-    ENCRYPTION_KEYS, FILES, MAX_ATTACHMENT_BYTES, SERVICE_SECRET, Suite, SuiteOptions, mail, tell_to_end,
+    ENCRYPTION_KEYS, FILES, MAX_ATTACHMENT_BYTES, SERVICE_SECRET, Suite, SuiteOptions, mail, terminate,
 };
 
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -18,7 +18,7 @@ const END_LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
 /// A running process. It is killed when dropped, as `kill -9` does.
-pub struct Replica {
+pub struct ServiceProcess {
     process: Child,
     program: String,
     service: &'static str,
@@ -26,7 +26,7 @@ pub struct Replica {
     pub url: String,
 }
 
-impl Replica {
+impl ServiceProcess {
     /// Starts the program of a service (`env!("CARGO_BIN_EXE_…")`) and waits until it takes connections.
     pub async fn start(suite: &Suite, program: &str, service: &'static str) -> Self {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
@@ -87,7 +87,7 @@ impl Replica {
     }
 
     /// SIGKILL, and a process that takes the place of the one that is gone.
-    pub async fn kill_and_start(&mut self, suite: &Suite) {
+    pub async fn kill_and_restart(&mut self, suite: &Suite) {
         self.end();
         let (options, siblings, files) = (&suite.options, &suite.siblings, suite.files.path());
         *self = Self::start_at(options, siblings, files, &self.program, self.service, self.port).await;
@@ -95,7 +95,7 @@ impl Replica {
 
     /// SIGTERM, and waits until it has ended well.
     pub async fn stop(mut self) {
-        tell_to_end(self.process.id());
+        terminate(self.process.id());
         let start = Instant::now();
         let status = loop {
             if let Some(status) = self.process.try_wait().unwrap() {
@@ -122,7 +122,7 @@ fn encrypt(command: &mut Command, folder: &Path, service: &str) {
     command.env("DAFNCK_TLS_KEY", folder.join(format!("{service}.key")));
 }
 
-impl Drop for Replica {
+impl Drop for ServiceProcess {
     fn drop(&mut self) {
         self.end();
     }

@@ -29,7 +29,7 @@ pub async fn until_ok<T, E: Debug>(
 }
 
 /// SIGTERM, to a process that still runs.
-pub fn tell_to_end(process: u32) {
+pub fn terminate(process: u32) {
     let id = i32::try_from(process).ok().and_then(Pid::from_raw).unwrap();
     kill_process(id, Signal::TERM).unwrap();
 }
