@@ -1,4 +1,4 @@
-//! Somebody who follows a project.
+//! A watcher of a project.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use testkit::*;
 use tokio::time::timeout;
 use tonic::{Status, Streaming};
 
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Far above what any step takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub struct Watcher {
     stream: Streaming<WatchProjectResponse>,
@@ -23,7 +23,6 @@ impl Watcher {
         Ok(Self { stream, token: String::new(), seen: Vec::new() })
     }
 
-    /// From now on.
     pub async fn from_now(suite: &Suite, who: &Actor, project: &Project) -> Self {
         suite.wait_for_open_transactions().await;
         let mut watcher = Self::of(who, watch(project, "")).await.unwrap();
@@ -32,7 +31,7 @@ impl Watcher {
     }
 
     pub async fn next(&mut self) -> Result<(), Status> {
-        let message = timeout(PATIENCE, self.stream.message()).await.unwrap()?;
+        let message = timeout(TIMEOUT, self.stream.message()).await.unwrap()?;
         let message = message.ok_or_else(|| Status::ok("the end"))?;
         self.token = message.resume_token;
         self.seen.extend(message.events);
@@ -57,7 +56,6 @@ impl Watcher {
     }
 }
 
-/// Asks for everything after this token.
 pub fn watch(project: &Project, resume_token: &str) -> WatchProjectRequest {
     WatchProjectRequest {
         project_id: project.id.clone(),
@@ -66,8 +64,8 @@ pub fn watch(project: &Project, resume_token: &str) -> WatchProjectRequest {
     }
 }
 
-/// What is told, in short.
-pub fn told(events: &[ProjectEvent]) -> Vec<String> {
+/// Events in short: resource, kind and changed fields.
+pub fn describe(events: &[ProjectEvent]) -> Vec<String> {
     let name = |event: &ProjectEvent| {
         let part = match event.subject.as_ref().unwrap() {
             Subject::Project(_) => "project",

@@ -1,4 +1,4 @@
-//! Somebody who follows a project.
+//! What one watcher of a project may read.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,27 +11,30 @@ use shared::error::Result;
 use shared::service::ServiceContext;
 use uuid::Uuid;
 
-use crate::history::{Wish, wire};
+use crate::history::{EventFilter, wire};
 use crate::projects::queries as projects;
 
-/// What one follower may know and wishes for.
-pub(crate) struct Watching {
+pub(crate) struct WatchSubject {
     context: ServiceContext,
     caller: Caller,
     project_id: Uuid,
-    wish: Wish,
-    /// What the caller may do, as it was when they were last admitted: the feed admits anew when access has changed.
+    filter: EventFilter,
+    /// As of the last admission; the feed admits again when access has changed.
     permissions: Mutex<Permissions>,
 }
 
-impl Watching {
-    /// For this caller.
-    pub(crate) fn new(context: ServiceContext, caller: Caller, project_id: Uuid, wish: Wish) -> Self {
-        Self { context, caller, project_id, wish, permissions: Mutex::default() }
+impl WatchSubject {
+    pub(crate) fn new(
+        context: ServiceContext,
+        caller: Caller,
+        project_id: Uuid,
+        filter: EventFilter,
+    ) -> Self {
+        Self { context, caller, project_id, filter, permissions: Mutex::default() }
     }
 }
 
-impl Subject for Watching {
+impl Subject for WatchSubject {
     type Event = pb::ProjectEvent;
 
     async fn admit(&self) -> Result<()> {
@@ -45,6 +48,6 @@ impl Subject for Watching {
 
     async fn tell(&self, record: &Record) -> Result<Option<Self::Event>> {
         let permissions = *self.permissions.lock().unwrap_or_else(PoisonError::into_inner);
-        wire::event(record, &self.wish.parts_for(permissions))
+        wire::event(record, &self.filter.visible_resources(permissions))
     }
 }

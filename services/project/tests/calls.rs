@@ -1,4 +1,4 @@
-//! What people do in these tests, each in a line.
+//! One-line calls of the RPCs.
 
 use prost_types::{FieldMask, Struct, Value, value::Kind};
 use proto::project::v1 as pb;
@@ -20,7 +20,7 @@ pub fn mask(paths: &[&str]) -> Option<FieldMask> {
     Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() })
 }
 
-/// Flags as a member's exceptions have them.
+/// Permission exceptions.
 pub fn flags(flags: &[(&str, bool)]) -> Option<Struct> {
     let field =
         |(name, flag): &(&str, bool)| ((*name).to_owned(), Value { kind: Some(Kind::BoolValue(*flag)) });

@@ -1,4 +1,4 @@
-//! The mail of an invitation.
+//! The email of an invitation.
 
 use serde::Deserialize;
 use shared::error::{Error, Result};
@@ -6,20 +6,20 @@ use shared::mail::{Mail, QueuedMail};
 
 use super::token::InvitationTokens;
 
-/// Longest part of a project's name in a subject, in characters.
+/// Longer project names are cut in the email.
 const MAX_NAME_CHARS: usize = 100;
 
-/// What the database queued beside address and invitation.
+/// Parameters that the trigger `queue_invitation_email` stores.
 #[derive(Deserialize)]
 struct Parameters {
     generation: i32,
     project: String,
 }
 
-/// Writes a mail that was queued.
+/// Composes a queued email.
 ///
 /// # Errors
-/// For what no version of this service has queued.
+/// `INTERNAL` for parameters that no version of this service has queued.
 pub(crate) fn write(tokens: &InvitationTokens, queued: &QueuedMail) -> Result<Mail> {
     let parameters: Parameters =
         serde_json::from_value(queued.parameters.clone()).map_err(Error::internal)?;

@@ -1,4 +1,4 @@
-//! The RPC of `ProjectFeedService`.
+//! The RPC of the stream of changes.
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -8,29 +8,28 @@ use shared::error::Result;
 use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 
-use super::watching::Watching;
-use crate::history::wire::WatchProject;
+use super::subject::WatchSubject;
+use crate::history::wire::WatchProjectInput;
 
-/// Serves `ProjectFeedService`.
-pub(crate) struct Feed {
+pub(crate) struct WatchHandler {
     context: ServiceContext,
 }
 
-impl Feed {
+impl WatchHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
 }
 
-impl Feed {
+impl WatchHandler {
     pub(crate) async fn watch_project(
         &self,
         request: Request<pb::WatchProjectRequest>,
     ) -> Result<Response<BoxStream<'static, Result<pb::WatchProjectResponse, Status>>>, Status> {
         let caller = Caller::of(&request)?;
-        let WatchProject { project_id, wish, resume_token } = request.into_inner().try_into()?;
-        let query = format!("WatchProject {} {project_id} {wish:?}", caller.database_user());
-        let subject = Watching::new(self.context.clone(), caller, project_id, wish);
+        let WatchProjectInput { project_id, filter, resume_token } = request.into_inner().try_into()?;
+        let query = format!("WatchProject {} {project_id} {filter:?}", caller.database_user());
+        let subject = WatchSubject::new(self.context.clone(), caller, project_id, filter);
         let told = self.context.feed.watch(project_id, query, &resume_token, subject).await?;
         let messages = told.map(|told| {
             told.map(|told| pb::WatchProjectResponse { events: told.events, resume_token: told.resume_token })
