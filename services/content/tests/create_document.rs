@@ -42,7 +42,7 @@ async fn create_document_requires_the_permission() {
     let by_viewer = s.gus.documents().create_document(new_document(&s.project.id)).await.unwrap_err();
     let by_stranger = s.sam.documents().create_document(new_document(&s.project.id)).await.unwrap_err();
     let by_nobody = s.suite.anonymous().documents().create_document(new_document(&s.project.id)).await;
-    let nowhere = s.olga.documents().create_document(request(&new_id())).await.unwrap_err();
+    let nowhere = s.olga.documents().create_document(new_document(&new_id())).await.unwrap_err();
 
     expect!["PERMISSION_DENIED PERMISSION_MISSING"].assert_eq(&summary(&by_viewer));
     expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&by_stranger));

@@ -133,14 +133,13 @@ async fn create_upload_checks_size_permission_and_fields() {
             entity_id: entity_id.clone(),
             ..upload_request(&s, 10)
         };
-        let by_viewer = create(&s.gus, upload_request()).await.unwrap_err();
+        let by_viewer = create(&s.gus, request()).await.unwrap_err();
         expect!["PERMISSION_DENIED PERMISSION_MISSING"].assert_eq(&summary(&by_viewer));
-        let by_stranger = create(&s.sam, upload_request()).await.unwrap_err();
+        let by_stranger = create(&s.sam, request()).await.unwrap_err();
         expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&by_stranger));
-        let nowhere =
-            create(&s.mia, pb::CreateUploadRequest { entity_id: new_id(), ..upload_request() }).await;
+        let nowhere = create(&s.mia, pb::CreateUploadRequest { entity_id: new_id(), ..request() }).await;
         expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&nowhere.unwrap_err()));
-        create(&s.mia, upload_request()).await.unwrap();
+        create(&s.mia, request()).await.unwrap();
     }
 }
 

@@ -88,9 +88,8 @@ async fn reading_an_upload_takes_one_round_trip_and_changing_it_two() {
         ..Default::default()
     };
     let mut made = Vec::new();
-    let create = counted
-        .of(async || made.push(resumable_uploads::create(&olga, upload_request()).await.unwrap()))
-        .await;
+    let create =
+        counted.of(async || made.push(resumable_uploads::create(&olga, request()).await.unwrap())).await;
     let get = counted.of(async || drop(resumable_uploads::get(&olga, &made[0].id).await.unwrap())).await;
     for upload in &made {
         resumable_uploads::send(&olga, &upload.id, 0, b"abc").await.unwrap();
