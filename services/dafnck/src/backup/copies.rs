@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use content::storage::{BucketOptions, FileLimits, StorageOptions};
-use content::storage::{Edition, Piece, Storage};
+use content::storage::{ObjectRange, ObjectVersion, Storage};
 use futures::StreamExt;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -38,7 +38,7 @@ struct BucketLedger {
     /// Where it is worked on.
     work: TempDir,
     /// What is in the bucket.
-    edition: Edition,
+    edition: ObjectVersion,
 }
 
 /// Another run has written the manifest meanwhile; what this one has copied is harmless.
@@ -73,7 +73,7 @@ async fn open_bucket(options: &BucketOptions) -> anyhow::Result<(Storage, Storag
     let below = BucketOptions { storage_url: Some(format!("{url}/{OBJECTS}")), ..options.clone() };
     let [place, objects] = [open(Path::new(""), options)?, open(Path::new(""), &below)?];
     let work = tempfile::tempdir()?;
-    let (text, edition) = place.get_edition(LEDGER).await.context("the bucket of the copies")?;
+    let (text, edition) = place.get_versioned(LEDGER).await.context("the bucket of the copies")?;
     if let Some(text) = text {
         write_private(&work.path().join(LEDGER), &text)?;
     }
@@ -117,7 +117,7 @@ impl Copies {
         self.manifest.sync()?;
         if let Some(bucket) = &mut self.bucket {
             let text = fs::read(bucket.work.path().join(LEDGER))?;
-            let put = self.place.put_edition(LEDGER, text, &bucket.edition).await;
+            let put = self.place.put_versioned(LEDGER, text, &bucket.edition).await;
             bucket.edition = put.context("the manifest of the copies")?.ok_or(Overtaken)?;
         }
         Ok(())
@@ -143,7 +143,7 @@ impl Copies {
             self.remove(path).await?;
         }
         let mut hash = Sha256::new();
-        let bytes = storage.read(vec![Piece { path: path.to_owned(), range: 0..size }]);
+        let bytes = storage.read(vec![ObjectRange { path: path.to_owned(), range: 0..size }]);
         let hashed = bytes.inspect(|chunk| {
             if let Ok(chunk) = chunk {
                 hash.update(chunk);
@@ -165,7 +165,7 @@ impl Copies {
 }
 
 async fn is_gone(storage: &Storage, path: &str) -> bool {
-    let first = storage.read(vec![Piece { path: path.to_owned(), range: 0..1 }]).next().await;
+    let first = storage.read(vec![ObjectRange { path: path.to_owned(), range: 0..1 }]).next().await;
     !matches!(first, Some(Ok(_)))
 }
 

@@ -1,4 +1,4 @@
-//! Round trips to PostgreSQL, counted on the link.
+//! Round trips to PostgreSQL, counted on the connection.
 
 use crate::harness::harness;
 use proto::content::v1 as pb;
@@ -8,10 +8,10 @@ use testkit::*;
 use crate::diff_versions::{between, diff};
 use crate::edit_content::{edit, line, send};
 use crate::fixtures::{read, write};
-use crate::uploads;
+use crate::resumable_uploads;
 
 #[tokio::test]
-async fn reading_takes_one_round_trip_and_writing_two() {
+async fn a_read_takes_one_round_trip_and_a_write_two() {
     let (suite, counted) = harness().start_counted().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
@@ -75,11 +75,11 @@ async fn a_long_history_costs_no_further_round_trip() {
 }
 
 #[tokio::test]
-async fn looking_at_an_upload_takes_one_round_trip_and_changing_it_two() {
+async fn reading_an_upload_takes_one_round_trip_and_changing_it_two() {
     let (suite, counted) = harness().start_counted().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
-    let wish = || pb::CreateUploadRequest {
+    let request = || pb::CreateUploadRequest {
         request_id: new_id(),
         entity_type: pb::EntityType::Project.into(),
         entity_id: project.id.clone(),
@@ -88,14 +88,15 @@ async fn looking_at_an_upload_takes_one_round_trip_and_changing_it_two() {
         ..Default::default()
     };
     let mut made = Vec::new();
-    let create = counted.of(async || made.push(uploads::create(&olga, wish()).await.unwrap())).await;
-    let get = counted.of(async || drop(uploads::get(&olga, &made[0].id).await.unwrap())).await;
+    let create =
+        counted.of(async || made.push(resumable_uploads::create(&olga, request()).await.unwrap())).await;
+    let get = counted.of(async || drop(resumable_uploads::get(&olga, &made[0].id).await.unwrap())).await;
     for upload in &made {
-        uploads::send(&olga, &upload.id, 0, b"abc").await.unwrap();
+        resumable_uploads::send(&olga, &upload.id, 0, b"abc").await.unwrap();
     }
     let mut arrived = made.iter();
     let complete = counted
-        .of(async || drop(uploads::complete(&olga, &arrived.next().unwrap().id, "").await.unwrap()))
+        .of(async || drop(resumable_uploads::complete(&olga, &arrived.next().unwrap().id, "").await.unwrap()))
         .await;
     assert_eq!((create, get, complete), (2, 1, 2));
 }

@@ -6,11 +6,11 @@ use proto::content::v1 as pb;
 use proto::content::v1::upload_attachment_request::Part;
 use testkit::*;
 
-use crate::fixtures::{count, download, header, message, noise, scene, stored_files, until, upload};
+use crate::fixtures::{count, download, header, message, noise, stored_files, team, until, upload};
 
 #[tokio::test]
-async fn what_is_uploaded_is_downloaded() {
-    let s = scene().await;
+async fn a_download_returns_the_uploaded_bytes() {
+    let s = team().await;
     let bytes = noise(3 * 1024 * 1024 + 17);
     let mut header = header(&s.project);
     header.filename = "../secret/plan\n.bin".to_owned();
@@ -29,8 +29,8 @@ async fn what_is_uploaded_is_downloaded() {
 }
 
 #[tokio::test]
-async fn files_hang_on_projects_documents_and_tasks() {
-    let s = scene().await;
+async fn files_are_attached_to_projects_documents_and_tasks() {
+    let s = team().await;
     let document = s.mia.document(&s.project, "plan", "").await;
     let task = s.mia.task(&s.project, "read the plan").await;
     let places = [
@@ -51,8 +51,8 @@ async fn files_hang_on_projects_documents_and_tasks() {
 }
 
 #[tokio::test]
-async fn who_may_not_upload() {
-    let s = scene().await;
+async fn upload_attachment_requires_the_permission_and_an_existing_target() {
+    let s = team().await;
     let document = s.mia.document(&s.project, "plan", "").await;
     let task = s.mia.task(&s.project, "read the plan").await;
     for (entity_type, entity_id) in [
@@ -73,8 +73,8 @@ async fn who_may_not_upload() {
 }
 
 #[tokio::test]
-async fn a_refusal_does_not_wait_for_the_bytes() {
-    let s = scene().await;
+async fn an_upload_is_refused_before_its_bytes_are_sent() {
+    let s = team().await;
     let first = stream::iter([message(Part::Header(header(&s.project)))]);
     let never_ending = futures::StreamExt::chain(first, stream::pending());
     let upload = s.gus.attachments().upload_attachment(never_ending).await;
@@ -82,8 +82,8 @@ async fn a_refusal_does_not_wait_for_the_bytes() {
 }
 
 #[tokio::test]
-async fn nothing_is_kept_of_an_upload_that_fails() {
-    let s = scene().await;
+async fn a_failed_upload_leaves_no_bytes() {
+    let s = team().await;
     let too_large = upload(&s.mia, header(&s.project), &noise(8 * 1024 * 1024 + 1), 1 << 20).await;
     expect!["INVALID_ARGUMENT TOO_LARGE"].assert_eq(&summary(&too_large.unwrap_err()));
     let wrong_sum = pb::UploadHeader { sha256: "0".repeat(64), ..header(&s.project) };
@@ -97,8 +97,8 @@ async fn nothing_is_kept_of_an_upload_that_fails() {
 }
 
 #[tokio::test]
-async fn an_upload_that_breaks_off_leaves_nothing() {
-    let s = scene().await;
+async fn an_interrupted_upload_leaves_no_bytes() {
+    let s = team().await;
     let begin = [Part::Header(header(&s.project)), Part::Chunk(noise(100_000).into())].map(message);
     let never_ending = futures::StreamExt::chain(stream::iter(begin), stream::pending());
     let mut attachments = s.mia.attachments();
@@ -114,7 +114,7 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
 
 #[tokio::test]
 async fn the_header_comes_first_and_once() {
-    let s = scene().await;
+    let s = team().await;
     let send = async |parts: Vec<Option<Part>>| {
         let messages = parts.into_iter().map(|part| pb::UploadAttachmentRequest { part });
         let messages = stream::iter(messages.collect::<Vec<_>>());
@@ -131,7 +131,7 @@ async fn the_header_comes_first_and_once() {
 
 #[tokio::test]
 async fn every_malformed_field_of_the_header_is_named() {
-    let s = scene().await;
+    let s = team().await;
     let garbage = pb::UploadHeader {
         request_id: "x".to_owned(),
         entity_type: 77,
@@ -146,8 +146,8 @@ async fn every_malformed_field_of_the_header_is_named() {
 }
 
 #[tokio::test]
-async fn a_retry_finds_the_first_without_sending_bytes() {
-    let s = scene().await;
+async fn a_retry_returns_the_first_attachment_without_sending_bytes() {
+    let s = team().await;
     let header = pb::UploadHeader { request_id: new_id(), ..header(&s.project) };
     let first = upload(&s.mia, header.clone(), b"once", 2).await.unwrap();
     let begin = stream::iter([message(Part::Header(header.clone()))]);
@@ -164,8 +164,8 @@ async fn a_retry_finds_the_first_without_sending_bytes() {
 }
 
 #[tokio::test]
-async fn of_two_uploads_under_one_request_id_one_is_kept() {
-    let s = scene().await;
+async fn two_uploads_with_one_request_id_create_one_attachment() {
+    let s = team().await;
     let header = pb::UploadHeader { request_id: new_id(), ..header(&s.project) };
     let bytes = noise(300_000);
     let (one, two) = futures::future::join(

@@ -16,7 +16,7 @@ use testkit::*;
 
 use crate::diff_versions::{between, diff, unified};
 use crate::edit_content::{edit, send};
-use crate::fixtures::{Scene, noise, read, scene};
+use crate::fixtures::{Team, noise, read, team};
 use crate::import_documents::imports;
 
 /// The contents of one document, the oldest first.
@@ -58,7 +58,7 @@ fn histories() -> Vec<History> {
 }
 
 /// Imports a history in its order, one version a request, as the largest would not fit together.
-async fn import(s: &Scene, history: &History) -> String {
+async fn import(s: &Team, history: &History) -> String {
     let id = new_id();
     let document = import::ImportedDocument {
         line: 1,
@@ -105,8 +105,8 @@ fn rebuilt(old: &str, diff: &pb::DocumentDiff) -> String {
 }
 
 #[tokio::test]
-async fn each_diff_that_is_applied_gives_the_next_version_and_each_restored_one_its_text() {
-    let s = scene().await;
+async fn applied_diffs_and_restored_versions_reproduce_a_history() {
+    let s = team().await;
     let (mut versions, mut diffs, mut bytes) = (0, 0, 0);
     for history in histories() {
         let original = import(&s, &history).await;

@@ -5,7 +5,7 @@ use proto::project::v1::ProjectRole;
 use testkit::*;
 use tonic::Status;
 
-use crate::fixtures::{read, scene, write};
+use crate::fixtures::{read, team, write};
 
 async fn step(who: &Actor, to: DocumentStatus, id: &str, etag: &str) -> Result<pb::Document, Status> {
     let (document_id, etag) = (id.to_owned(), etag.to_owned());
@@ -20,8 +20,8 @@ async fn step(who: &Actor, to: DocumentStatus, id: &str, etag: &str) -> Result<p
 }
 
 #[tokio::test]
-async fn a_document_goes_all_the_way_and_back() {
-    let s = scene().await;
+async fn a_document_passes_all_statuses_and_returns_to_draft() {
+    let s = team().await;
     let draft = s.mia.document(&s.project, "plan", "one").await;
     for to in [Review, Published, Archived, Draft] {
         let moved = step(&s.olga, to, &draft.id, "").await.unwrap();
@@ -34,8 +34,8 @@ async fn a_document_goes_all_the_way_and_back() {
 
 /// The table beside the service in the proto: each verb from each state by each role.
 #[tokio::test]
-async fn each_verb_from_each_state_by_each_role() {
-    let s = scene().await;
+async fn each_transition_from_each_status_by_each_role() {
+    let s = team().await;
     let ada = s.suite.guest("ada").await;
     s.olga.add(&s.project, &ada, ProjectRole::Admin).await;
     let nobody = s.suite.anonymous();
@@ -61,18 +61,18 @@ async fn each_verb_from_each_state_by_each_role() {
         }
     }
     expect![[r"
-        submit owner: review, stays, status_forbids, status_forbids
-        submit admin: review, stays, status_forbids, status_forbids
-        submit member: review, stays, status_forbids, status_forbids
+        submit owner: review, stays, invalid_status_transition, invalid_status_transition
+        submit admin: review, stays, invalid_status_transition, invalid_status_transition
+        submit member: review, stays, invalid_status_transition, invalid_status_transition
         submit viewer: permission_missing, permission_missing, permission_missing, permission_missing
         submit nobody: session_required, session_required, session_required, session_required
-        publish owner: status_forbids, published, stays, status_forbids
-        publish admin: status_forbids, published, stays, status_forbids
+        publish owner: invalid_status_transition, published, stays, invalid_status_transition
+        publish admin: invalid_status_transition, published, stays, invalid_status_transition
         publish member: permission_missing, permission_missing, permission_missing, permission_missing
         publish viewer: permission_missing, permission_missing, permission_missing, permission_missing
         publish nobody: session_required, session_required, session_required, session_required
-        archive owner: status_forbids, status_forbids, archived, stays
-        archive admin: status_forbids, status_forbids, archived, stays
+        archive owner: invalid_status_transition, invalid_status_transition, archived, stays
+        archive admin: invalid_status_transition, invalid_status_transition, archived, stays
         archive member: permission_missing, permission_missing, permission_missing, permission_missing
         archive viewer: permission_missing, permission_missing, permission_missing, permission_missing
         archive nobody: session_required, session_required, session_required, session_required
@@ -86,8 +86,8 @@ async fn each_verb_from_each_state_by_each_role() {
 }
 
 #[tokio::test]
-async fn steps_that_are_not_there_are_refused() {
-    let s = scene().await;
+async fn invalid_transitions_stale_etags_and_malformed_ids_are_refused() {
+    let s = team().await;
     let draft = s.mia.document(&s.project, "plan", "one").await;
     let unseen = step(&s.olga, Published, &draft.id, "").await.unwrap_err();
     expect!["FAILED_PRECONDITION INVALID_STATUS_TRANSITION"].assert_eq(&summary(&unseen));
@@ -100,8 +100,8 @@ async fn steps_that_are_not_there_are_refused() {
 }
 
 #[tokio::test]
-async fn who_may_not_take_a_step() {
-    let s = scene().await;
+async fn transitions_require_the_permission() {
+    let s = team().await;
     let draft = s.mia.document(&s.project, "plan", "one").await;
     step(&s.mia, Review, &draft.id, "").await.unwrap();
     for to in [Draft, Review, Published, Archived] {
@@ -116,7 +116,7 @@ async fn who_may_not_take_a_step() {
 
 #[tokio::test]
 async fn an_archived_document_is_only_revised_or_deleted() {
-    let s = scene().await;
+    let s = team().await;
     let draft = s.mia.document(&s.project, "plan", "one").await;
     for to in [Review, Published, Archived] {
         step(&s.olga, to, &draft.id, "").await.unwrap();
@@ -135,21 +135,21 @@ async fn an_archived_document_is_only_revised_or_deleted() {
 }
 
 #[tokio::test]
-async fn an_admin_deletes_a_document() {
-    let s = scene().await;
+async fn an_admin_deletes_a_document_and_a_member_does_not() {
+    let s = team().await;
     let document = s.mia.document(&s.project, "plan", "one").await;
-    let wish = pb::DeleteDocumentRequest { document_id: document.id.clone(), ..Default::default() };
-    let by_member = s.mia.documents().delete_document(wish.clone()).await.unwrap_err();
+    let request = pb::DeleteDocumentRequest { document_id: document.id.clone(), ..Default::default() };
+    let by_member = s.mia.documents().delete_document(request.clone()).await.unwrap_err();
     expect!["PERMISSION_DENIED PERMISSION_MISSING"].assert_eq(&summary(&by_member));
-    let by_stranger = s.sam.documents().delete_document(wish.clone()).await.unwrap_err();
+    let by_stranger = s.sam.documents().delete_document(request.clone()).await.unwrap_err();
     expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&by_stranger));
-    let stale = pb::DeleteDocumentRequest { etag: "x".to_owned(), ..wish.clone() };
+    let stale = pb::DeleteDocumentRequest { etag: "x".to_owned(), ..request.clone() };
     let stale = s.olga.documents().delete_document(stale).await.unwrap_err();
     expect!["ABORTED ETAG_MISMATCH"].assert_eq(&summary(&stale));
 
-    s.olga.documents().delete_document(wish.clone()).await.unwrap();
+    s.olga.documents().delete_document(request.clone()).await.unwrap();
     let gone = read(&s.olga, &document.id).await.unwrap_err();
     expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&gone));
-    let again = s.olga.documents().delete_document(wish).await.unwrap_err();
+    let again = s.olga.documents().delete_document(request).await.unwrap_err();
     expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&again));
 }

@@ -12,10 +12,10 @@ use sha2::{Digest, Sha256};
 use testkit::*;
 use tonic::Status;
 
-use crate::fixtures::{Scene, count, download, noise, recorded_files, scene, stored_files, until};
+use crate::fixtures::{Team, count, download, noise, recorded_files, stored_files, team, until};
 
 /// Asks for an upload of so many bytes to the project.
-pub fn wish(s: &Scene, size: usize) -> pb::CreateUploadRequest {
+pub fn upload_request(s: &Team, size: usize) -> pb::CreateUploadRequest {
     pb::CreateUploadRequest {
         request_id: new_id(),
         entity_type: pb::EntityType::Project.into(),
@@ -26,8 +26,8 @@ pub fn wish(s: &Scene, size: usize) -> pb::CreateUploadRequest {
     }
 }
 
-pub async fn create(who: &Actor, wish: pb::CreateUploadRequest) -> Result<pb::Upload, Status> {
-    Ok(who.attachments().create_upload(wish).await?.into_inner())
+pub async fn create(who: &Actor, request: pb::CreateUploadRequest) -> Result<pb::Upload, Status> {
+    Ok(who.attachments().create_upload(request).await?.into_inner())
 }
 
 pub fn message(part: Part) -> pb::UploadChunksRequest {
@@ -68,10 +68,12 @@ pub fn hash(bytes: &[u8]) -> String {
 
 #[tokio::test]
 async fn an_upload_in_two_streams_becomes_an_attachment() {
-    let s = scene().await;
+    let s = team().await;
     let bytes = noise(700_000);
     let made =
-        create(&s.mia, pb::CreateUploadRequest { sha256: hash(&bytes), ..wish(&s, 700_000) }).await.unwrap();
+        create(&s.mia, pb::CreateUploadRequest { sha256: hash(&bytes), ..upload_request(&s, 700_000) })
+            .await
+            .unwrap();
     assert_eq!((made.state(), made.committed_offset, made.size), (Open, 0, Some(700_000)));
 
     let half = send(&s.mia, &made.id, 0, &bytes[..300_001]).await.unwrap();
@@ -95,21 +97,21 @@ async fn an_upload_in_two_streams_becomes_an_attachment() {
 }
 
 #[tokio::test]
-async fn a_retried_create_finds_the_upload() {
-    let s = scene().await;
-    let wish = wish(&s, 10);
-    let first = create(&s.mia, wish.clone()).await.unwrap();
+async fn a_retry_of_create_upload_returns_the_first_upload() {
+    let s = team().await;
+    let request = upload_request(&s, 10);
+    let first = create(&s.mia, request.clone()).await.unwrap();
     send(&s.mia, &first.id, 0, b"abc").await.unwrap();
-    let again = create(&s.mia, wish.clone()).await.unwrap();
+    let again = create(&s.mia, request.clone()).await.unwrap();
     assert_eq!((again.id, again.committed_offset), (first.id, 3));
-    let other = create(&s.mia, pb::CreateUploadRequest { size: 11, ..wish }).await.unwrap_err();
+    let other = create(&s.mia, pb::CreateUploadRequest { size: 11, ..request }).await.unwrap_err();
     expect!["FAILED_PRECONDITION REQUEST_ID_REUSED"].assert_eq(&summary(&other));
 }
 
 #[tokio::test]
-async fn what_cannot_be_kept_is_refused_before_bytes_are_sent() {
-    let s = scene().await;
-    let too_large = create(&s.mia, wish(&s, MAX_ATTACHMENT_BYTES as usize + 1)).await.unwrap_err();
+async fn create_upload_checks_size_permission_and_fields() {
+    let s = team().await;
+    let too_large = create(&s.mia, upload_request(&s, MAX_ATTACHMENT_BYTES as usize + 1)).await.unwrap_err();
     expect!["INVALID_ARGUMENT TOO_LARGE"].assert_eq(&summary(&too_large));
     let garbage = pb::CreateUploadRequest {
         request_id: "x".to_owned(),
@@ -126,25 +128,25 @@ async fn what_cannot_be_kept_is_refused_before_bytes_are_sent() {
         (pb::EntityType::Document, document.id),
         (pb::EntityType::Task, task.id),
     ] {
-        let wish = || pb::CreateUploadRequest {
+        let request = || pb::CreateUploadRequest {
             entity_type: entity_type.into(),
             entity_id: entity_id.clone(),
-            ..wish(&s, 10)
+            ..upload_request(&s, 10)
         };
-        let by_viewer = create(&s.gus, wish()).await.unwrap_err();
+        let by_viewer = create(&s.gus, request()).await.unwrap_err();
         expect!["PERMISSION_DENIED PERMISSION_MISSING"].assert_eq(&summary(&by_viewer));
-        let by_stranger = create(&s.sam, wish()).await.unwrap_err();
+        let by_stranger = create(&s.sam, request()).await.unwrap_err();
         expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&by_stranger));
-        let nowhere = create(&s.mia, pb::CreateUploadRequest { entity_id: new_id(), ..wish() }).await;
+        let nowhere = create(&s.mia, pb::CreateUploadRequest { entity_id: new_id(), ..request() }).await;
         expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&nowhere.unwrap_err()));
-        create(&s.mia, wish()).await.unwrap();
+        create(&s.mia, request()).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn bytes_that_do_not_fit_are_refused() {
-    let s = scene().await;
-    let upload = create(&s.mia, wish(&s, 10)).await.unwrap();
+    let s = team().await;
+    let upload = create(&s.mia, upload_request(&s, 10)).await.unwrap();
     let ahead = send(&s.mia, &upload.id, 1, b"abc").await.unwrap_err();
     expect!["FAILED_PRECONDITION UPLOAD_OFFSET_MISMATCH"].assert_eq(&summary(&ahead));
     let too_long = send(&s.mia, &upload.id, 0, b"eleven byte").await.unwrap_err();
@@ -165,7 +167,7 @@ async fn bytes_that_do_not_fit_are_refused() {
     let closed = send(&s.mia, &upload.id, 0, b"ten bytes!").await.unwrap_err();
     expect!["FAILED_PRECONDITION UPLOAD_CLOSED"].assert_eq(&summary(&closed));
 
-    let announced = pb::CreateUploadRequest { sha256: hash(b"others"), ..wish(&s, 3) };
+    let announced = pb::CreateUploadRequest { sha256: hash(b"others"), ..upload_request(&s, 3) };
     let announced = create(&s.mia, announced).await.unwrap();
     send(&s.mia, &announced.id, 0, b"abc").await.unwrap();
     let wrong = complete(&s.mia, &announced.id, "").await.unwrap_err();
@@ -173,9 +175,9 @@ async fn bytes_that_do_not_fit_are_refused() {
 }
 
 #[tokio::test]
-async fn a_cancelled_upload_leaves_nothing() {
-    let s = scene().await;
-    let upload = create(&s.mia, wish(&s, 10)).await.unwrap();
+async fn a_cancelled_upload_leaves_no_bytes() {
+    let s = team().await;
+    let upload = create(&s.mia, upload_request(&s, 10)).await.unwrap();
     send(&s.mia, &upload.id, 0, b"abc").await.unwrap();
     assert_eq!(stored_files(&s.suite).len(), 1);
     let cancelled = cancel(&s.mia, &upload.id).await.unwrap();
@@ -190,7 +192,7 @@ async fn a_cancelled_upload_leaves_nothing() {
     until("nothing kept", async || recorded_files(&s.suite).await.is_empty()).await;
     assert!(stored_files(&s.suite).is_empty());
 
-    let done = create(&s.mia, wish(&s, 3)).await.unwrap();
+    let done = create(&s.mia, upload_request(&s, 3)).await.unwrap();
     send(&s.mia, &done.id, 0, b"abc").await.unwrap();
     complete(&s.mia, &done.id, "").await.unwrap();
     let late = cancel(&s.mia, &done.id).await.unwrap_err();
@@ -198,9 +200,9 @@ async fn a_cancelled_upload_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn an_upload_without_news_expires_and_is_forgotten() {
-    let s = scene().await;
-    let upload = create(&s.mia, wish(&s, 10)).await.unwrap();
+async fn an_upload_without_new_bytes_expires_and_is_deleted() {
+    let s = team().await;
+    let upload = create(&s.mia, upload_request(&s, 10)).await.unwrap();
     send(&s.mia, &upload.id, 0, b"abc").await.unwrap();
     let lifetime = s.suite.options.own::<StorageOptions>().limits.upload_lifetime();
     s.suite.options.clock.advance(lifetime - TimeDelta::hours(1));
@@ -236,9 +238,9 @@ async fn refusals(who: &Actor, id: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_upload_is_its_uploaders_alone() {
-    let s = scene().await;
-    let upload = create(&s.mia, wish(&s, 10)).await.unwrap();
+async fn an_upload_is_visible_to_its_uploader_only() {
+    let s = team().await;
+    let upload = create(&s.mia, upload_request(&s, 10)).await.unwrap();
     for other in [&s.olga, &s.gus, &s.sam] {
         assert_eq!(refusals(other, &upload.id).await, ["NOT_FOUND RESOURCE_NOT_FOUND"; 4], "{}", other.name);
     }
@@ -266,36 +268,36 @@ async fn an_upload_is_its_uploaders_alone() {
 }
 
 #[tokio::test]
-async fn an_archived_project_takes_no_bytes() {
-    let s = scene().await;
-    let upload = create(&s.mia, wish(&s, 3)).await.unwrap();
+async fn an_archived_project_accepts_no_bytes() {
+    let s = team().await;
+    let upload = create(&s.mia, upload_request(&s, 3)).await.unwrap();
     let request = ArchiveProjectRequest { project_id: s.project.id.clone(), ..Default::default() };
     s.olga.projects().archive_project(request).await.unwrap();
-    until("archived", async || create(&s.mia, wish(&s, 3)).await.is_err()).await;
+    until("archived", async || create(&s.mia, upload_request(&s, 3)).await.is_err()).await;
     assert_eq!(refusals(&s.mia, &upload.id).await, ["FAILED_PRECONDITION PROJECT_READ_ONLY"; 4]);
 }
 
 #[tokio::test]
-async fn an_upload_to_what_went_meanwhile_is_refused_and_leaves_nothing() {
-    let s = scene().await;
+async fn an_upload_to_a_deleted_target_is_refused_and_leaves_no_bytes() {
+    let s = team().await;
     let document = s.mia.document(&s.project, "plan", "").await;
     let task = s.mia.task(&s.project, "read").await;
     let begin = async |entity_type: pb::EntityType, entity_id: &str| {
-        let wish = pb::CreateUploadRequest {
+        let request = pb::CreateUploadRequest {
             entity_type: entity_type.into(),
             entity_id: entity_id.to_owned(),
-            ..wish(&s, 3)
+            ..upload_request(&s, 3)
         };
-        let upload = create(&s.mia, wish).await.unwrap();
+        let upload = create(&s.mia, request).await.unwrap();
         send(&s.mia, &upload.id, 0, b"abc").await.unwrap();
         upload.id
     };
     let to_document = begin(pb::EntityType::Document, &document.id).await;
     let to_task = begin(pb::EntityType::Task, &task.id).await;
-    let wish = pb::DeleteDocumentRequest { document_id: document.id, ..Default::default() };
-    s.olga.documents().delete_document(wish).await.unwrap();
-    let wish = proto::task::v1::DeleteTaskRequest { task_id: task.id, ..Default::default() };
-    s.olga.tasks().delete_task(wish).await.unwrap();
+    let request = pb::DeleteDocumentRequest { document_id: document.id, ..Default::default() };
+    s.olga.documents().delete_document(request).await.unwrap();
+    let request = proto::task::v1::DeleteTaskRequest { task_id: task.id, ..Default::default() };
+    s.olga.tasks().delete_task(request).await.unwrap();
 
     for upload in [to_document, to_task] {
         let refusal = complete(&s.mia, &upload, "").await.unwrap_err();
@@ -308,8 +310,8 @@ async fn an_upload_to_what_went_meanwhile_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn nobody_has_open_uploads_without_end() {
-    let s = scene().await;
+async fn the_number_of_open_uploads_is_limited() {
+    let s = team().await;
     let insert = format!(
         "INSERT INTO content.uploads (id, attachment_id, entity_type, entity_id, project_id, uploader_id, filename, \
          original_filename, size, expires_at) SELECT gen_random_uuid(), gen_random_uuid(), 'project', '{0}', '{0}', \
@@ -317,7 +319,7 @@ async fn nobody_has_open_uploads_without_end() {
         s.project.id, s.mia.id
     );
     s.suite.execute(&insert).await;
-    let refusal = create(&s.mia, wish(&s, 3)).await.unwrap_err();
+    let refusal = create(&s.mia, upload_request(&s, 3)).await.unwrap_err();
     expect!["RESOURCE_EXHAUSTED TOO_MANY_UPLOADS"].assert_eq(&summary(&refusal));
-    create(&s.olga, wish(&s, 3)).await.unwrap();
+    create(&s.olga, upload_request(&s, 3)).await.unwrap();
 }

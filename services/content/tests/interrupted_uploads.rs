@@ -9,14 +9,16 @@ use testkit::*;
 use tokio::sync::oneshot;
 use tonic::Code;
 
-use crate::fixtures::{Scene, count, download, noise, recorded_files, scene_with_room, stored_files, until};
-use crate::uploads::{chunks, complete, create, get, hash, send, wish};
+use crate::fixtures::{
+    Team, count, download, noise, recorded_files, stored_files, team_with_max_bytes, until,
+};
+use crate::resumable_uploads::{chunks, complete, create, get, hash, send, upload_request};
 
 const CUTS: usize = 100;
 const FILE_BYTES: usize = 20 * 1024 * 1024 + 77;
 
 /// Sends some bytes, and goes away without ending the stream.
-async fn send_and_go(who: &Actor, id: &str, offset: usize, bytes: &[u8]) {
+async fn send_and_disconnect(who: &Actor, id: &str, offset: usize, bytes: &[u8]) {
     let (all_sent, went) = oneshot::channel();
     let end = stream::once(async move {
         all_sent.send(()).unwrap();
@@ -46,11 +48,11 @@ pub async fn send_the_rest(who: &Actor, id: &str, bytes: &[u8]) {
 }
 
 #[tokio::test]
-async fn an_upload_that_is_cut_a_hundred_times_arrives() {
-    let s = scene_with_room(FILE_BYTES).await;
+async fn an_upload_that_is_interrupted_a_hundred_times_completes() {
+    let s = team_with_max_bytes(FILE_BYTES).await;
     let bytes = noise(FILE_BYTES);
     let mut random = StdRng::seed_from_u64(5);
-    let upload = create(&s.mia, wish(&s, FILE_BYTES)).await.unwrap();
+    let upload = create(&s.mia, upload_request(&s, FILE_BYTES)).await.unwrap();
     let mut last = 0;
     let mut moves = 0;
     for _ in 0..CUTS {
@@ -61,7 +63,7 @@ async fn an_upload_that_is_cut_a_hundred_times_arrives() {
         // Sometimes with bytes that are there already.
         let from = random.random_range(offset.saturating_sub(1_000)..=offset);
         let to = (from + random.random_range(0..600_000)).min(FILE_BYTES);
-        send_and_go(&s.mia, &upload.id, from, &bytes[from..to]).await;
+        send_and_disconnect(&s.mia, &upload.id, from, &bytes[from..to]).await;
     }
     assert!(moves > 20, "only {moves} of {CUTS} cut streams brought something");
     send_the_rest(&s.mia, &upload.id, &bytes).await;
@@ -74,20 +76,20 @@ async fn an_upload_that_is_cut_a_hundred_times_arrives() {
 }
 
 #[tokio::test]
-async fn what_arrived_before_a_cut_is_kept() {
-    let s = scene_with_room(FILE_BYTES).await;
+async fn bytes_that_arrived_before_an_interruption_are_kept() {
+    let s = team_with_max_bytes(FILE_BYTES).await;
     let bytes = noise(FILE_BYTES);
-    let upload = create(&s.mia, wish(&s, FILE_BYTES)).await.unwrap();
+    let upload = create(&s.mia, upload_request(&s, FILE_BYTES)).await.unwrap();
     // More than fits in the windows of the connection, so that some of it has been taken.
-    send_and_go(&s.mia, &upload.id, 0, &bytes[..12 * 1024 * 1024]).await;
+    send_and_disconnect(&s.mia, &upload.id, 0, &bytes[..12 * 1024 * 1024]).await;
     until("kept", async || get(&s.mia, &upload.id).await.unwrap().committed_offset > 0).await;
 }
 
 #[tokio::test]
 async fn two_streams_of_one_upload_do_not_mix() {
-    let s = scene_with_room(FILE_BYTES).await;
+    let s = team_with_max_bytes(FILE_BYTES).await;
     let bytes = noise(FILE_BYTES);
-    let upload = create(&s.mia, wish(&s, FILE_BYTES)).await.unwrap();
+    let upload = create(&s.mia, upload_request(&s, FILE_BYTES)).await.unwrap();
     let outcomes = futures::future::join_all((0..4).map(|_| send(&s.mia, &upload.id, 0, &bytes))).await;
     let refused = outcomes.into_iter().filter_map(Result::err);
     for refusal in refused {
@@ -100,9 +102,9 @@ async fn two_streams_of_one_upload_do_not_mix() {
 
 /// Completes at the same time as often as wished; all get the same attachment.
 #[tokio::test]
-async fn completions_at_the_same_time_make_one_attachment() {
-    let s = scene_with_room(FILE_BYTES).await;
-    let upload = create(&s.mia, wish(&s, 3)).await.unwrap();
+async fn concurrent_completions_create_one_attachment() {
+    let s = team_with_max_bytes(FILE_BYTES).await;
+    let upload = create(&s.mia, upload_request(&s, 3)).await.unwrap();
     send(&s.mia, &upload.id, 0, b"abc").await.unwrap();
     let made = futures::future::join_all((0..8).map(|_| complete(&s.mia, &upload.id, ""))).await;
     let made: Vec<_> = made.into_iter().map(Result::unwrap).collect();
@@ -111,7 +113,7 @@ async fn completions_at_the_same_time_make_one_attachment() {
 }
 
 /// After everything has been collected, the folder and the table tell the same.
-pub async fn folder_and_table_agree(s: &Scene) {
+pub async fn assert_store_matches_table(s: &Team) {
     let suite = &s.suite;
     let days = chrono::TimeDelta::days(2);
     suite.options.clock.advance(days);
@@ -122,7 +124,7 @@ pub async fn folder_and_table_agree(s: &Scene) {
     while count(suite, blobs).await > 0 {
         // A deletion may be noted only now, and its grace begin.
         suite.options.clock.advance(days);
-        assert!(start.elapsed() < PATIENCE, "blobs are not collected");
+        assert!(start.elapsed() < CALL_TIMEOUT, "blobs are not collected");
     }
     suite.options.clock.advance(days);
     until("collected", async || count(suite, "stored_parts WHERE state <> 'stored'").await == 0).await;
@@ -134,7 +136,7 @@ pub async fn folder_and_table_agree(s: &Scene) {
 }
 
 /// How long one call may take while its service is being killed.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Whether a refusal means that the service has gone.
 pub fn is_gone(code: Code) -> bool {

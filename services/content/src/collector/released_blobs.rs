@@ -1,19 +1,17 @@
-//! Notes which blobs lost an attachment, however it was deleted: it follows this service's own change log.
+//! Records which blobs lost an attachment. It reads this service's change log, so that no deletion is missed.
 
 use shared::change_log::{self, Cursor, positions};
 use shared::error::{Error, Result};
 use uuid::Uuid;
 
-use super::{Collector, queries};
-use crate::NAME;
+use super::{Collector, FEED, queries};
+use crate::schema::NAME;
 
-/// Name of the position in `feed_positions`.
-pub(super) const FEED: &str = "deleted_files";
 const ENTITY: &str = "file_attachments";
 
 impl Collector {
-    /// Takes one batch of changes over; `false` if there were none.
-    pub(super) async fn note_released(&self) -> Result<bool> {
+    /// Applies one batch of changes; `false` if there are none.
+    pub(super) async fn record_released_blobs(&self) -> Result<bool> {
         let position = positions::get(&self.context.worker, NAME, FEED).await?;
         let tx = self.context.worker.begin_background().await?;
         let after = match position {
@@ -22,7 +20,7 @@ impl Collector {
         };
         let now = self.context.clock.now();
         let (blobs, next) = match change_log::read(&tx, NAME, &[ENTITY], after).await {
-            // The log no longer tells which attachments went meanwhile, but the table does.
+            // The changes since the position are deleted; the table still shows which blobs have no attachment.
             Err(Error::CursorExpired) => {
                 queries::release_unreferenced(&tx, now).await?;
                 (Vec::new(), Some(change_log::horizon(&tx, NAME).await?))
@@ -48,8 +46,7 @@ impl Collector {
     }
 }
 
-/// The blob to which a deleted attachment referred. Releases before there were blobs did not tell; what they left is
-/// found by the sweep.
+/// The blob to which a deleted attachment referred.
 fn released_blob(change: &change_log::Change) -> Option<Uuid> {
     let row = change.old_values.as_ref().filter(|_| change.operation == "delete")?;
     row.get("blob_id")?.as_str()?.parse().ok()

@@ -10,25 +10,25 @@ use proto::task::v1::DeleteTaskRequest;
 use testkit::*;
 
 use crate::fixtures::{
-    Scene, count, deletions_noted, download, header, let_the_grace_pass, recorded_files, scene, scene_on,
-    stored_files, until, upload,
+    Team, count, download, header, pass_grace_period, recorded_files, stored_files, team, team_on, until,
+    upload, wait_for_recorded_deletions,
 };
-use crate::resuming::folder_and_table_agree;
+use crate::interrupted_uploads::assert_store_matches_table;
 
 /// Waits until the collector has taken over that an attachment went.
-async fn released(s: &Scene) {
+async fn released(s: &Team) {
     until("released", async || count(&s.suite, "blobs WHERE released_at IS NOT NULL").await > 0).await;
 }
 
 /// Lets the collector look once at what was just uploaded, which it does anyway after the grace period.
-async fn settled(s: &Scene) {
-    let_the_grace_pass(&s.suite);
+async fn settled(s: &Team) {
+    pass_grace_period(&s.suite);
     until("settled", async || count(&s.suite, "blobs WHERE released_at IS NOT NULL").await == 0).await;
 }
 
 #[tokio::test]
-async fn a_file_goes_a_while_after_its_last_attachment() {
-    let s = scene().await;
+async fn a_file_is_deleted_after_the_grace_period_of_its_last_attachment() {
+    let s = team().await;
     let one = upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap();
     let two = upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap();
     until("stored once", async || stored_files(&s.suite).len() == 1).await;
@@ -36,8 +36,8 @@ async fn a_file_goes_a_while_after_its_last_attachment() {
     settled(&s).await;
 
     let delete = async |id: String| {
-        let wish = pb::DeleteAttachmentRequest { attachment_id: id };
-        s.olga.attachments().delete_attachment(wish).await.unwrap();
+        let request = pb::DeleteAttachmentRequest { attachment_id: id };
+        s.olga.attachments().delete_attachment(request).await.unwrap();
     };
     delete(one.id).await;
     released(&s).await;
@@ -48,24 +48,24 @@ async fn a_file_goes_a_while_after_its_last_attachment() {
     delete(two.id).await;
     released(&s).await;
     assert_eq!(stored_files(&s.suite), kept, "the grace period is not over");
-    let_the_grace_pass(&s.suite);
+    pass_grace_period(&s.suite);
     until("no files left", async || stored_files(&s.suite).is_empty()).await;
     until("no rows left", async || recorded_files(&s.suite).await.is_empty()).await;
 }
 
 /// The attachment goes at once, and the file after the grace period.
-async fn gone_with_its_file(s: &Scene) {
+async fn gone_with_its_file(s: &Team) {
     until("no attachment left", async || count(&s.suite, "file_attachments").await == 0).await;
     assert_eq!(stored_files(&s.suite).len(), 1, "the grace period is not over");
-    deletions_noted(&s.suite).await;
-    let_the_grace_pass(&s.suite);
+    wait_for_recorded_deletions(&s.suite).await;
+    pass_grace_period(&s.suite);
     until("no files left", async || stored_files(&s.suite).is_empty()).await;
     until("no rows left", async || recorded_files(&s.suite).await.is_empty()).await;
 }
 
 #[tokio::test]
-async fn a_file_goes_after_its_document() {
-    let s = scene().await;
+async fn a_file_is_deleted_after_its_document() {
+    let s = team().await;
     let document = s.mia.document(&s.project, "plan", "").await;
     let of_document = pb::UploadHeader {
         entity_type: pb::EntityType::Document.into(),
@@ -73,14 +73,14 @@ async fn a_file_goes_after_its_document() {
         ..header(&s.project)
     };
     upload(&s.mia, of_document, b"abc", 3).await.unwrap();
-    let wish = pb::DeleteDocumentRequest { document_id: document.id, ..Default::default() };
-    s.olga.documents().delete_document(wish).await.unwrap();
+    let request = pb::DeleteDocumentRequest { document_id: document.id, ..Default::default() };
+    s.olga.documents().delete_document(request).await.unwrap();
     gone_with_its_file(&s).await;
 }
 
 #[tokio::test]
-async fn a_file_goes_after_its_task() {
-    let s = scene().await;
+async fn a_file_is_deleted_after_its_task() {
+    let s = team().await;
     let task = s.mia.task(&s.project, "read").await;
     let of_task = pb::UploadHeader {
         entity_type: pb::EntityType::Task.into(),
@@ -88,24 +88,24 @@ async fn a_file_goes_after_its_task() {
         ..header(&s.project)
     };
     upload(&s.mia, of_task, b"abc", 3).await.unwrap();
-    let wish = DeleteTaskRequest { task_id: task.id, ..Default::default() };
-    s.olga.tasks().delete_task(wish).await.unwrap();
+    let request = DeleteTaskRequest { task_id: task.id, ..Default::default() };
+    s.olga.tasks().delete_task(request).await.unwrap();
     gone_with_its_file(&s).await;
 }
 
 #[tokio::test]
-async fn files_go_after_their_project() {
-    let s = scene().await;
+async fn files_are_deleted_after_their_project() {
+    let s = team().await;
     upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap();
-    let wish = DeleteProjectRequest { project_id: s.project.id.clone(), ..Default::default() };
-    s.olga.projects().delete_project(wish).await.unwrap();
+    let request = DeleteProjectRequest { project_id: s.project.id.clone(), ..Default::default() };
+    s.olga.projects().delete_project(request).await.unwrap();
     gone_with_its_file(&s).await;
 }
 
 /// Without the foreign keys that only one database has, the feeds alone carry what is deleted.
 #[tokio::test]
-async fn files_go_as_well_where_each_service_has_a_database_of_its_own() {
-    let s = scene_on(harness().start_in(Topology::FOUR).await).await;
+async fn files_are_deleted_when_each_service_has_its_own_database() {
+    let s = team_on(harness().start_in(Topology::FOUR).await).await;
     let document = s.mia.document(&s.project, "plan", "").await;
     let task = s.mia.task(&s.project, "read").await;
     let places = [
@@ -117,18 +117,18 @@ async fn files_go_as_well_where_each_service_has_a_database_of_its_own() {
         let header = pb::UploadHeader { entity_type: entity_type.into(), entity_id, ..header(&s.project) };
         upload(&s.mia, header, b"abc", 3).await.unwrap();
     }
-    let wish = DeleteTaskRequest { task_id: task.id, ..Default::default() };
-    s.olga.tasks().delete_task(wish).await.unwrap();
+    let request = DeleteTaskRequest { task_id: task.id, ..Default::default() };
+    s.olga.tasks().delete_task(request).await.unwrap();
     until("that of the task gone", async || count(&s.suite, "file_attachments").await == 2).await;
-    let wish = DeleteProjectRequest { project_id: s.project.id.clone(), ..Default::default() };
-    s.olga.projects().delete_project(wish).await.unwrap();
+    let request = DeleteProjectRequest { project_id: s.project.id.clone(), ..Default::default() };
+    s.olga.projects().delete_project(request).await.unwrap();
     until("all gone", async || count(&s.suite, "file_attachments").await == 0).await;
-    folder_and_table_agree(&s).await;
+    assert_store_matches_table(&s).await;
     until("no files left", async || stored_files(&s.suite).is_empty()).await;
 }
 
 #[tokio::test]
-async fn what_nobody_knows_goes_at_the_next_start() {
+async fn objects_without_a_row_are_deleted_at_the_next_start() {
     let (old, fresh) = (new_id(), new_id());
     let suite = harness()
         .start_with(|options| {

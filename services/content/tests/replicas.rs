@@ -1,4 +1,4 @@
-//! Processes of the service come and go under a write load. (Killed at every step of an upload: `faults`.)
+//! Processes of the service come and go under a write load. Kills at each step of an upload are in `kills`.
 
 use crate::harness::harness;
 use proto::content::v1 as pb;
@@ -9,18 +9,18 @@ use tonic::Status;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_content");
 
 async fn make_document(who: &Actor, project: &Project, request_id: String) -> Result<String, Status> {
-    let wish = pb::CreateDocumentRequest {
+    let request = pb::CreateDocumentRequest {
         request_id,
         project_id: project.id.clone(),
         title: "flight plan".to_owned(),
         content: "Up.".to_owned(),
         ..Default::default()
     };
-    Ok(who.documents().create_document(wish).await?.into_inner().id)
+    Ok(who.documents().create_document(request).await?.into_inner().id)
 }
 
 #[tokio::test]
-async fn a_killed_content_service_loses_and_doubles_nothing() {
+async fn a_killed_service_loses_and_repeats_no_write() {
     let suite = harness().start().await;
     let mut replica = ServiceProcess::start(&suite, PROGRAM, "content").await;
     let olga = suite.guest("olga").await.calling(Service::Content, &replica.url);
@@ -33,7 +33,7 @@ async fn a_killed_content_service_loses_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn no_call_fails_while_every_process_of_documents_is_replaced() {
+async fn no_call_fails_while_every_process_is_replaced() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;

@@ -11,15 +11,15 @@ use testkit::*;
 use tonic::Status;
 
 use crate::fixtures::{
-    Scene, count, download, header, noise, recorded_files, scene_with_room, stored_files, until, upload,
+    Team, count, download, header, noise, recorded_files, stored_files, team_with_max_bytes, until, upload,
 };
-use crate::resuming::{PATIENCE, folder_and_table_agree, is_gone, send_the_rest};
-use crate::uploads::{complete, create, get, hash, send, wish};
+use crate::interrupted_uploads::{CALL_TIMEOUT, assert_store_matches_table, is_gone, send_the_rest};
+use crate::resumable_uploads::{complete, create, get, hash, send, upload_request};
 
 const ROOM: usize = 20 * 1024 * 1024;
 const KILLS: usize = 40;
 
-async fn replica(s: &Scene) -> ServiceProcess {
+async fn replica(s: &Team) -> ServiceProcess {
     ServiceProcess::start(&s.suite, env!("CARGO_BIN_EXE_content"), "content").await
 }
 
@@ -28,11 +28,11 @@ async fn replica(s: &Scene) -> ServiceProcess {
 async fn work(
     who: &Actor,
     admin: &Actor,
-    s: &Scene,
-    wish: &pb::CreateUploadRequest,
+    s: &Team,
+    request: &pb::CreateUploadRequest,
     bytes: &[u8],
 ) -> Result<(), Status> {
-    let made = create(who, wish.clone()).await?;
+    let made = create(who, request.clone()).await?;
     let mut offset = get(who, &made.id).await?.committed_offset as usize;
     while offset < bytes.len() {
         let to = (offset + 5_000_000).min(bytes.len());
@@ -40,30 +40,30 @@ async fn work(
     }
     complete(who, &made.id, &hash(bytes)).await?;
     let small = upload(who, header(&s.project), &bytes[..70_000], 9_999).await?;
-    let wish = pb::DeleteAttachmentRequest { attachment_id: small.id };
-    admin.attachments().delete_attachment(wish).await?;
+    let request = pb::DeleteAttachmentRequest { attachment_id: small.id };
+    admin.attachments().delete_attachment(request).await?;
     Ok(())
 }
 
 #[tokio::test]
-async fn a_service_that_is_killed_anywhere_leaves_nothing_behind() {
-    let s = scene_with_room(ROOM).await;
+async fn a_service_that_is_killed_at_any_time_leaves_no_garbage() {
+    let s = team_with_max_bytes(ROOM).await;
     let mut random = StdRng::seed_from_u64(11);
     let bytes = noise(18 * 1024 * 1024);
-    let mut wishes = vec![wish(&s, bytes.len())];
+    let mut requests = vec![upload_request(&s, bytes.len())];
     for _ in 0..KILLS {
         let replica = replica(&s).await;
         let (mia, olga) =
             (s.mia.calling(Service::Content, &replica.url), s.olga.calling(Service::Content, &replica.url));
         let delay = Duration::from_millis(random.random_range(0..900));
-        let wish = wishes.last().unwrap().clone();
+        let request = requests.last().unwrap().clone();
         let outcome = tokio::select! {
-            outcome = tokio::time::timeout(PATIENCE, work(&mia, &olga, &s, &wish, &bytes)) => Some(outcome.unwrap()),
+            outcome = tokio::time::timeout(CALL_TIMEOUT, work(&mia, &olga, &s, &request, &bytes)) => Some(outcome.unwrap()),
             () = tokio::time::sleep(delay) => None,
         };
         replica.kill();
         match outcome {
-            Some(Ok(())) => wishes.push(crate::uploads::wish(&s, bytes.len())),
+            Some(Ok(())) => requests.push(crate::resumable_uploads::upload_request(&s, bytes.len())),
             Some(Err(refusal)) => {
                 let is_conflict = reason_of(&refusal) == "UPLOAD_OFFSET_MISMATCH";
                 assert!(is_conflict || is_gone(refusal.code()), "{refusal:?}");
@@ -72,15 +72,15 @@ async fn a_service_that_is_killed_anywhere_leaves_nothing_behind() {
         }
     }
     // What the replicas began is finished by the one that lives: every upload arrives.
-    for wish in &wishes {
-        let made = create(&s.mia, wish.clone()).await.unwrap();
+    for request in &requests {
+        let made = create(&s.mia, request.clone()).await.unwrap();
         if get(&s.mia, &made.id).await.unwrap().state() == pb::UploadState::Open {
             send_the_rest(&s.mia, &made.id, &bytes).await;
         }
         let attachment = complete(&s.mia, &made.id, &hash(&bytes)).await.unwrap();
         assert!(download(&s.gus, &attachment.id, 0, 0).await.unwrap().1 == bytes);
     }
-    folder_and_table_agree(&s).await;
+    assert_store_matches_table(&s).await;
     assert_eq!(
         count(&s.suite, "stored_parts p JOIN content.blobs b ON b.id = p.blob_id WHERE b.size > 70000").await,
         3
@@ -88,13 +88,13 @@ async fn a_service_that_is_killed_anywhere_leaves_nothing_behind() {
 }
 
 /// Holds a lock that the service runs into, so that it can be killed exactly there.
-async fn held_up(s: &Scene, lock: &str) -> AsyncPgConnection {
+async fn held_up(s: &Team, lock: &str) -> AsyncPgConnection {
     let mut conn = s.suite.admin_of("content").await;
     conn.batch_execute(&format!("BEGIN; {lock}")).await.unwrap();
     conn
 }
 
-async fn waits_for_a_lock(s: &Scene, statement: &str) -> bool {
+async fn waits_for_a_lock(s: &Team, statement: &str) -> bool {
     let waiting = format!(
         "change_log_horizon, pg_stat_activity a WHERE a.datname = current_database() AND a.wait_event_type = 'Lock' \
          AND a.query LIKE '%{statement}%'"
@@ -103,7 +103,7 @@ async fn waits_for_a_lock(s: &Scene, statement: &str) -> bool {
 }
 
 /// Kills a replica while it waits in this statement, which then may or may not have its effect.
-async fn killed_in(s: &Scene, statement: &str, lock: &str, call: impl AsyncFnOnce(Actor) -> bool) {
+async fn killed_in(s: &Team, statement: &str, lock: &str, call: impl AsyncFnOnce(Actor) -> bool) {
     let replica = replica(s).await;
     let who = s.mia.calling(Service::Content, &replica.url);
     let mut lock = held_up(s, lock).await;
@@ -117,10 +117,10 @@ async fn killed_in(s: &Scene, statement: &str, lock: &str, call: impl AsyncFnOnc
 }
 
 #[tokio::test]
-async fn a_kill_between_the_steps_of_an_upload_is_survived() {
-    let s = scene_with_room(ROOM).await;
+async fn an_upload_survives_a_kill_between_its_steps() {
+    let s = team_with_max_bytes(ROOM).await;
     let bytes = noise(3_000_000);
-    let made = create(&s.mia, wish(&s, bytes.len())).await.unwrap();
+    let made = create(&s.mia, upload_request(&s, bytes.len())).await.unwrap();
     send(&s.mia, &made.id, 0, &bytes[..1_000_000]).await.unwrap();
     let a_row = format!("SELECT 1 FROM content.uploads WHERE id = '{}' FOR UPDATE", made.id);
 
@@ -147,13 +147,13 @@ async fn a_kill_between_the_steps_of_an_upload_is_survived() {
     .await;
     let attachment = complete(&s.mia, &made.id, &hash(&bytes)).await.unwrap();
     assert!(download(&s.gus, &attachment.id, 0, 0).await.unwrap().1 == bytes);
-    folder_and_table_agree(&s).await;
+    assert_store_matches_table(&s).await;
     assert_eq!(stored_files(&s.suite).len(), 1);
 }
 
 /// Kills a replica after it has written a first part, before it commits it.
-async fn killed_before_its_first_commit(s: &Scene) {
-    let made = create(&s.mia, wish(s, 10)).await.unwrap();
+async fn killed_before_its_first_commit(s: &Team) {
+    let made = create(&s.mia, upload_request(s, 10)).await.unwrap();
     killed_in(
         s,
         "commit_part",
@@ -163,22 +163,22 @@ async fn killed_before_its_first_commit(s: &Scene) {
     .await;
 }
 
-async fn nothing_is_left(s: &Scene) {
-    folder_and_table_agree(s).await;
+async fn nothing_is_left(s: &Team) {
+    assert_store_matches_table(s).await;
     assert!(stored_files(&s.suite).is_empty() && recorded_files(&s.suite).await.is_empty());
 }
 
 #[tokio::test]
-async fn what_was_written_and_never_committed_is_collected() {
-    let s = scene_with_room(ROOM).await;
+async fn a_part_that_was_written_and_not_committed_is_collected() {
+    let s = team_with_max_bytes(ROOM).await;
     killed_before_its_first_commit(&s).await;
     assert_eq!(stored_files(&s.suite).len(), 1);
     nothing_is_left(&s).await;
 }
 
 #[tokio::test]
-async fn what_was_announced_and_never_written_is_collected() {
-    let s = scene_with_room(ROOM).await;
+async fn a_part_that_was_registered_and_not_written_is_collected() {
+    let s = team_with_max_bytes(ROOM).await;
     killed_before_its_first_commit(&s).await;
     // As if killed a step earlier: the row is there, and no object.
     for file in stored_files(&s.suite) {
@@ -189,15 +189,15 @@ async fn what_was_announced_and_never_written_is_collected() {
 }
 
 #[tokio::test]
-async fn objects_that_are_deleted_before_their_rows_do_not_stop_the_collector() {
-    let s = scene_with_room(ROOM).await;
+async fn an_object_that_is_already_deleted_does_not_stop_the_collector() {
+    let s = team_with_max_bytes(ROOM).await;
     let made = upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap();
     until("stored", async || stored_files(&s.suite).len() == 1).await;
     // As if killed in between: the object is gone, and its row is there.
     let path = s.suite.options.own::<StorageOptions>().storage_folder.join(&stored_files(&s.suite)[0]);
     std::fs::remove_file(path).unwrap();
-    let wish = pb::DeleteAttachmentRequest { attachment_id: made.id };
-    s.olga.attachments().delete_attachment(wish).await.unwrap();
-    folder_and_table_agree(&s).await;
+    let request = pb::DeleteAttachmentRequest { attachment_id: made.id };
+    s.olga.attachments().delete_attachment(request).await.unwrap();
+    assert_store_matches_table(&s).await;
     until("no rows", async || recorded_files(&s.suite).await.is_empty()).await;
 }
