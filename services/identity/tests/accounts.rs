@@ -1,13 +1,12 @@
 //! Changing one's password and address, and leaving.
 
-mod international;
+mod international_addresses;
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use proto::identity::v1 as pb;
 use proto::identity::v1::SecurityEventKind as Kind;
 use testkit::*;
-
-use crate::{another_device, by_hand, login, refusal, refused_elsewhere, works_everywhere};
 
 const NEW_PASSWORD: &str = "battery staple horse";
 const PASSWORD_WRONG: &str = "PERMISSION_DENIED PASSWORD_WRONG";
@@ -28,14 +27,14 @@ fn confirmation(code: &str) -> pb::ConfirmEmailChangeRequest {
 async fn a_new_password_keeps_this_session_and_ends_the_others() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let phone = another_device(&olga).await;
-    works_everywhere(&phone).await.unwrap();
+    let phone = log_in_again(&olga).await;
+    call_every_service(&phone).await.unwrap();
 
     let answer = olga.account().change_password(change(&olga.password, NEW_PASSWORD)).await.unwrap();
 
     assert_eq!(answer.into_inner().revoked_session_count, 1);
     assert_eq!(refused_elsewhere(&phone).await, "UNAUTHENTICATED SESSION_INVALID");
-    works_everywhere(&olga).await.unwrap();
+    call_every_service(&olga).await.unwrap();
     let mut auth = suite.anonymous().auth();
     assert_eq!(
         refusal(auth.login(login("olga", &olga.password)).await),
@@ -163,8 +162,8 @@ async fn a_new_password_ends_every_code() {
 async fn whoever_deletes_their_account_is_out_everywhere() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let phone = another_device(&olga).await;
-    works_everywhere(&phone).await.unwrap();
+    let phone = log_in_again(&olga).await;
+    call_every_service(&phone).await.unwrap();
     let request = pb::DeleteAccountRequest { password: olga.password.clone() };
 
     olga.account().delete_account(request).await.unwrap();
@@ -185,12 +184,12 @@ async fn nobody_signs_in_with_what_the_database_and_its_log_hold() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     // No mail leaves, so that what is queued stays to be looked at.
-    by_hand(&suite, "REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
+    suite.execute("REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
     let request = pb::RequestPasswordResetRequest { email: "olga@example.org".to_owned() };
     suite.anonymous().auth().request_password_reset(request).await.unwrap();
     olga.account().change_password(change(&olga.password, NEW_PASSWORD)).await.unwrap();
     for table in ["account_codes", "mail_outbox", "change_log", "users"] {
-        let rows = crate::secrecy::lines(&suite, table).await;
+        let rows = rows(&suite, table).await;
         assert!(rows.iter().all(|row| !row.contains("dfc_") && !row.contains(NEW_PASSWORD)), "{table}");
     }
 }
@@ -209,7 +208,7 @@ async fn what_touches_the_way_into_an_account_is_a_security_event() {
     suite.anonymous().auth().request_password_reset(reset).await.unwrap();
     let _records = olga.account().export_account(pb::ExportAccountRequest {}).await.unwrap();
 
-    let events = crate::security_events::events_of(&olga, &[]).await;
+    let events = events_of(&olga, &[]).await;
 
     let kinds: Vec<_> = events.iter().map(pb::SecurityEvent::kind).collect();
     let expected = [

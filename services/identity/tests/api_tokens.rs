@@ -1,5 +1,6 @@
 //! Tokens for programs.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use chrono::{DateTime, TimeDelta, Utc};
 use proto::identity::v1 as pb;
@@ -7,29 +8,6 @@ use proto::task::v1 as task;
 use testkit::*;
 use tonic::{Response, Status};
 use uuid::Uuid;
-
-use crate::{refusal, refused_elsewhere, works_everywhere};
-
-fn at(time: DateTime<Utc>) -> Option<prost_types::Timestamp> {
-    Some(prost_types::Timestamp { seconds: time.timestamp(), nanos: 0 })
-}
-
-pub fn wish(scopes: &[&str]) -> pb::CreateApiTokenRequest {
-    pb::CreateApiTokenRequest {
-        request_id: new_id(),
-        name: "the build".to_owned(),
-        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-        expires_at: at(Utc::now() + TimeDelta::days(30)),
-    }
-}
-
-/// A program that acts for somebody.
-pub async fn program(actor: &Actor, scopes: &[&str]) -> (Actor, pb::ApiToken) {
-    let made = actor.account().create_api_token(wish(scopes)).await.unwrap().into_inner();
-    let mut program = actor.clone();
-    program.session_token = Some(made.token);
-    (program, made.api_token.unwrap())
-}
 
 async fn revoke(actor: &Actor, id: &str) -> Result<Response<pb::ApiToken>, Status> {
     actor.account().revoke_api_token(pb::RevokeApiTokenRequest { api_token_id: id.to_owned() }).await
@@ -86,7 +64,7 @@ async fn no_program_makes_tokens_or_touches_sessions() {
     let (program, token) = program(&olga, &["identity:*"]).await;
 
     let refusals = [
-        refusal(program.account().create_api_token(wish(&["task:read"])).await),
+        refusal(program.account().create_api_token(create_api_token_request(&["task:read"])).await),
         refusal(revoke(&program, &token.id).await),
         refusal(program.account().list_sessions(pb::ListSessionsRequest::default()).await),
         refusal(program.account().revoke_all_sessions(pb::RevokeAllSessionsRequest {}).await),
@@ -96,7 +74,7 @@ async fn no_program_makes_tokens_or_touches_sessions() {
     ];
 
     assert!(refusals.iter().all(|text| text == "PERMISSION_DENIED SESSION_ONLY"), "{refusals:?}");
-    works_everywhere(&olga).await.unwrap();
+    call_every_service(&olga).await.unwrap();
 }
 
 #[tokio::test]
@@ -104,7 +82,7 @@ async fn a_revoked_token_stops_working_everywhere_at_once() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let (program, token) = program(&olga, &["identity:read", "project:read"]).await;
-    works_everywhere(&program).await.unwrap();
+    call_every_service(&program).await.unwrap();
 
     let ended = revoke(&olga, &token.id).await.unwrap().into_inner();
 
@@ -127,9 +105,9 @@ async fn a_token_ends_by_itself_and_with_its_users_suspension() {
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let (of_olga, _) = program(&olga, &["identity:read", "project:read"]).await;
     let (of_gus, _) = program(&gus, &["identity:read"]).await;
-    works_everywhere(&of_olga).await.unwrap();
+    call_every_service(&of_olga).await.unwrap();
 
-    crate::by_hand(&suite, "UPDATE identity.users SET status = 'suspended' WHERE username = 'gus'").await;
+    crate::suite.execute("UPDATE identity.users SET status = 'suspended' WHERE username = 'gus'").await;
     let who = of_gus.auth().who_am_i(pb::WhoAmIRequest {}).await;
     assert_eq!(refusal(who), "UNAUTHENTICATED SESSION_INVALID");
 
@@ -143,7 +121,7 @@ async fn a_token_ends_by_itself_and_with_its_users_suspension() {
 async fn a_retry_gets_the_same_token_and_another_request_under_its_id_is_refused() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let request = wish(&["task:read"]);
+    let request = create_api_token_request(&["task:read"]);
     let first = olga.account().create_api_token(request.clone()).await.unwrap().into_inner();
     let again = olga.account().create_api_token(request.clone()).await.unwrap().into_inner();
     assert_eq!(first, again);
@@ -167,16 +145,16 @@ async fn every_violation_of_a_wish_is_told() {
         request_id: "x".to_owned(),
         name: " ".to_owned(),
         scopes: vec!["task:delete".to_owned(), "identity:AccountService.CreateApiToken".to_owned()],
-        expires_at: at(Utc::now() + TimeDelta::days(367)),
+        expires_at: timestamp(Utc::now() + TimeDelta::days(367)),
     };
     let refused = olga.account().create_api_token(wrong).await.unwrap_err();
     assert_eq!(violations(&refused), ["request_id", "scopes", "scopes", "expires_at", "name"]);
-    for expires_at in [None, at(Utc::now() - TimeDelta::seconds(1))] {
-        let wrong = pb::CreateApiTokenRequest { expires_at, ..wish(&["task:read"]) };
+    for expires_at in [None, timestamp(Utc::now() - TimeDelta::seconds(1))] {
+        let wrong = pb::CreateApiTokenRequest { expires_at, ..create_api_token_request(&["task:read"]) };
         let refused = olga.account().create_api_token(wrong).await.unwrap_err();
         assert_eq!(violations(&refused), ["expires_at"]);
     }
-    let none = pb::CreateApiTokenRequest { scopes: Vec::new(), ..wish(&[]) };
+    let none = pb::CreateApiTokenRequest { scopes: Vec::new(), ..create_api_token_request(&[]) };
     assert_eq!(violations(&olga.account().create_api_token(none).await.unwrap_err()), ["scopes"]);
 }
 
@@ -190,11 +168,11 @@ async fn a_user_has_a_limited_number_of_working_tokens_also_when_they_are_made_a
          now() + interval '1 day' FROM generate_series(1, 48) n",
         olga.id
     );
-    crate::by_hand(&suite, &statement).await;
+    crate::suite.execute(&statement).await;
 
     let makes = (0..5).map(|_| {
         let mut tokens = olga.account();
-        async move { tokens.create_api_token(wish(&["task:read"])).await }
+        async move { tokens.create_api_token(create_api_token_request(&["task:read"])).await }
     });
     let made = futures::future::join_all(makes).await;
 

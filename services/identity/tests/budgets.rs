@@ -1,5 +1,6 @@
 //! Round trips to PostgreSQL, counted on the link.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +10,6 @@ use proto::identity::v1 as pb;
 use testkit::*;
 
 use crate::authenticator::{App, by_code, by_recovery};
-use crate::{login, with_tokens};
 
 const MAIL_LIMIT: Duration = Duration::from_secs(10);
 
@@ -59,16 +59,16 @@ async fn codes_take_two_round_trips_to_ask_for_and_three_to_sign_up_with() {
         suite.anonymous().auth().request_password_reset(request).await.unwrap();
     });
     let begin = counted.of(async || {
-        crate::sign_up::begin(&suite, &address()).await;
+        begin_sign_up(&suite, &address()).await;
     });
     assert_eq!([reset.await, begin.await], [2, 2]);
 
     let mut codes = Vec::new();
     for _ in 0..RoundTrips::CALLS {
-        codes.push(crate::sign_up::returned_code(&suite, &address()).await);
+        codes.push(returned_sign_up_code(&suite, &address()).await);
     }
     let complete = counted.of(async || {
-        let completion = crate::sign_up::completion(&codes.pop().unwrap());
+        let completion = complete_sign_up_request(&codes.pop().unwrap());
         let username = format!("u{}", uuid::Uuid::now_v7().simple());
         let completion = pb::CompleteSignUpRequest { username, ..completion };
         suite.anonymous().auth().complete_sign_up(completion).await.unwrap();
@@ -81,7 +81,7 @@ async fn making_and_ending_an_api_token_is_two_round_trips() {
     let (_suite, counted, olga) = somebody().await;
     let mut ids = Vec::new();
     let create = counted.of(async || {
-        let (_, token) = crate::api_tokens::program(&olga, &["task:read"]).await;
+        let (_, token) = program(&olga, &["task:read"]).await;
         ids.push(token.id);
     });
     let create = create.await;
@@ -194,8 +194,8 @@ async fn signing_in_and_what_takes_the_password_again_have_budgets_as_well() {
     let mut fewest = Fewest { suite: &suite, counted, of: BTreeMap::new() };
     for round in 0..4 {
         let mut auth = suite.anonymous().auth();
-        let signed_in = fewest.of("sign in", auth.login(login("olga", &olga.password))).await;
-        let device = with_tokens(&olga, &signed_in);
+        let granted = fewest.of("sign in", auth.login(login("olga", &olga.password))).await;
+        let device = with_tokens(&olga, &granted);
         let refresh = pb::RefreshSessionRequest { refresh_token: device.refresh_token.clone() };
         let refreshed = fewest.of("refresh", auth.refresh_session(refresh)).await;
         let device = with_tokens(&olga, &refreshed);

@@ -1,12 +1,11 @@
 //! Proving an address, and setting a new password without the old one.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use chrono::TimeDelta;
 use prost_types::FieldMask;
 use proto::identity::v1 as pb;
 use testkit::*;
-
-use crate::{another_device, by_hand, login, refusal, refused_elsewhere, with_tokens, works_everywhere};
 
 const CODE_INVALID: &str = "FAILED_PRECONDITION CODE_INVALID";
 const NEW_PASSWORD: &str = "battery staple horse";
@@ -54,8 +53,8 @@ async fn somebody_proves_their_address_with_the_code_from_the_mail() {
 async fn a_forgotten_password_is_reset_and_every_session_ends() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let phone = another_device(&olga).await;
-    works_everywhere(&phone).await.unwrap();
+    let phone = log_in_again(&olga).await;
+    call_every_service(&phone).await.unwrap();
     asks_for_a_reset(&suite, " Olga@Example.org ").await;
     let code = suite.mail_to("olga@example.org", 1).await.code();
 
@@ -120,7 +119,7 @@ async fn a_retry_of_a_reset_is_answered_and_another_request_with_its_code_is_not
 
     account.reset_password(request.clone()).await.unwrap();
 
-    works_everywhere(&with_tokens(&suite.anonymous(), &device)).await.unwrap();
+    call_every_service(&with_tokens(&suite.anonymous(), &device)).await.unwrap();
     let other = pb::ResetPasswordRequest { request_id: new_id(), ..request };
     assert_eq!(refusal(account.reset_password(other).await), CODE_INVALID);
     assert_eq!(suite.mails_to("olga@example.org").len(), 2);
@@ -156,9 +155,9 @@ async fn a_code_works_in_its_time_for_its_purpose_and_for_an_active_account() {
         CODE_INVALID
     );
     assert_eq!(refusal(account.reset_password(reset(&to_verify, NEW_PASSWORD)).await), CODE_INVALID);
-    by_hand(&suite, "UPDATE identity.users SET status = 'suspended'").await;
+    suite.execute("UPDATE identity.users SET status = 'suspended'").await;
     assert_eq!(refusal(account.reset_password(reset(&to_reset, NEW_PASSWORD)).await), CODE_INVALID);
-    by_hand(&suite, "UPDATE identity.users SET status = 'active'").await;
+    suite.execute("UPDATE identity.users SET status = 'active'").await;
     suite.options.clock.advance(TimeDelta::minutes(61));
     assert_eq!(refusal(account.reset_password(reset(&to_reset, NEW_PASSWORD)).await), CODE_INVALID);
     suite.anonymous().account().verify_email(verification(&to_verify)).await.unwrap();
@@ -170,7 +169,7 @@ async fn a_code_for_an_address_that_is_no_longer_the_accounts_proves_nothing() {
     let olga = suite.user("olga").await;
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
     let code = suite.mail_to("olga@example.org", 1).await.code();
-    by_hand(&suite, "UPDATE identity.users SET email = 'new@example.org'").await;
+    suite.execute("UPDATE identity.users SET email = 'new@example.org'").await;
     assert_eq!(refusal(suite.anonymous().account().verify_email(verification(&code)).await), CODE_INVALID);
     assert!(!is_verified(&olga).await);
 }
@@ -179,12 +178,12 @@ async fn a_code_for_an_address_that_is_no_longer_the_accounts_proves_nothing() {
 async fn an_unknown_address_gets_the_same_answer_and_no_mail() {
     let suite = harness().start().await;
     let _olga = suite.user("olga").await;
-    by_hand(
-        &suite,
-        "INSERT INTO identity.users (email, username, password_hash, status) \
+    suite
+        .execute(
+            "INSERT INTO identity.users (email, username, password_hash, status) \
         VALUES ('sue@example.org', 'sue', '!', 'suspended')",
-    )
-    .await;
+        )
+        .await;
     for nobody in ["nobody@example.org", "sue@example.org"] {
         asks_for_a_reset(&suite, nobody).await;
     }
@@ -194,7 +193,7 @@ async fn an_unknown_address_gets_the_same_answer_and_no_mail() {
         assert_eq!(suite.mails_to(nobody).len(), 0);
     }
     // The work is the same as well: each left a code.
-    assert_eq!(crate::secrecy::lines(&suite, "account_codes").await.len(), 3);
+    assert_eq!(rows(&suite, "account_codes").await.len(), 3);
 }
 
 #[tokio::test]
@@ -235,7 +234,7 @@ async fn malformed_requests_name_every_field() {
 async fn a_password_is_reset_while_redis_is_away() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
-    works_everywhere(&olga).await.unwrap();
+    call_every_service(&olga).await.unwrap();
     asks_for_a_reset(&suite, "olga@example.org").await;
     let code = suite.mail_to("olga@example.org", 1).await.code();
     let servers = suite.servers.as_ref().unwrap();
@@ -245,7 +244,7 @@ async fn a_password_is_reset_while_redis_is_away() {
 
     assert_eq!(refusal(olga.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
     assert_eq!(
-        crate::refused_elsewhere_within(&olga, crate::PATIENCE).await,
+        crate::refused_elsewhere_within(&olga, crate::TIMEOUT).await,
         "UNAUTHENTICATED SESSION_INVALID"
     );
     servers.start_redis().await.unwrap();

@@ -1,5 +1,6 @@
 //! Taking over users from elsewhere.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use prost_types::Timestamp;
 use proto::common::ImportOutcome;
@@ -9,8 +10,6 @@ use proto::identity::v1::{GetUserProfileRequest, GetUserRequest};
 use shared::siblings::Sibling;
 use testkit::*;
 use tonic::Status;
-
-use crate::{by_hand, login, refusal};
 
 fn user(line: u64, name: &str) -> pb::ImportedUser {
     pb::ImportedUser {
@@ -56,7 +55,7 @@ async fn users_are_stored_once_with_their_profiles_and_dates() {
     assert_eq!(outcomes[0], [(1, Created, none()), (2, Created, none())]);
     assert_eq!(outcomes[1], [(1, Unchanged, none()), (2, Unchanged, none())]);
     let mut actor = suite.guest("witness").await;
-    by_hand(&suite, &format!("UPDATE identity.user_sessions SET user_id = '{}'", olga.id)).await;
+    suite.execute(&format!("UPDATE identity.user_sessions SET user_id = '{}'", olga.id)).await;
     let token = actor.session_token.take().unwrap();
     suite.forget_session(&token).await;
     actor.session_token = Some(token);

@@ -1,5 +1,6 @@
 //! Who waits holds nothing that the other may still want: first the account, then what belongs to it.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use diesel_async::SimpleAsyncConnection;
 use proto::identity::admin::v1 as admin;
@@ -8,9 +9,7 @@ use proto::identity::v1 as pb;
 use shared::siblings::Sibling;
 use testkit::*;
 
-use crate::changed_meanwhile::meanwhile;
-use crate::refusal;
-use crate::service_codes::{backend, returned_reset};
+use crate::password_races::meanwhile;
 
 /// What everybody does first who changes an account.
 const HOLD_ACCOUNTS: &str = "SELECT FROM identity.users FOR NO KEY UPDATE";

@@ -1,5 +1,6 @@
 //! What becomes of queued mail: sent once, by one replica, also after trouble.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,11 +11,8 @@ use testkit::*;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{PATIENCE, by_hand};
-
 async fn queue(suite: &Suite, kind: &str, recipients: &str) {
-    by_hand(
-        suite,
+    suite.execute(
         &format!(
             "INSERT INTO identity.mail_outbox (id, kind, recipient, entity_id, expires_at, next_attempt_at) \
              SELECT gen_random_uuid(), '{kind}', recipient, gen_random_uuid(), now() + interval '1 day', now() \
@@ -25,7 +23,7 @@ async fn queue(suite: &Suite, kind: &str, recipients: &str) {
 }
 
 async fn all_are_gone(suite: &Suite) {
-    until("no mail waits", PATIENCE, async || suite.count("identity.mail_outbox").await == 0).await;
+    until("no mail waits", TIMEOUT, async || suite.count("identity.mail_outbox").await == 0).await;
 }
 
 #[tokio::test]
@@ -88,7 +86,7 @@ impl MailServer {
 
     async fn was_offered(&self, count: usize) {
         let are_there = async || AtomicUsize::load(&self.offered, Ordering::SeqCst) >= count;
-        until(&format!("{count} tries"), PATIENCE, are_there).await;
+        until(&format!("{count} tries"), TIMEOUT, are_there).await;
     }
 }
 
@@ -149,7 +147,8 @@ async fn a_mail_that_nobody_takes_is_given_up() {
     let suite = suite_with(&server).await;
     queue(&suite, "password_changed", "VALUES ('olga@example.org')").await;
     let last = MAX_ATTEMPTS - 1;
-    by_hand(&suite, &format!("UPDATE identity.mail_outbox SET attempts = {last}, next_attempt_at = now()"))
+    suite
+        .execute(&format!("UPDATE identity.mail_outbox SET attempts = {last}, next_attempt_at = now()"))
         .await;
     all_are_gone(&suite).await;
     assert_eq!(AtomicUsize::load(&server.taken, Ordering::SeqCst), 0);

@@ -1,5 +1,6 @@
 //! Hashes: what they cost, and where they come from.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use diesel::sql_types::Text;
 use diesel::{QueryableByName, sql_query};
@@ -10,8 +11,6 @@ use proto::identity::admin::v1 as admin;
 use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use shared::siblings::Sibling;
 use testkit::*;
-
-use crate::{login, refusal};
 
 const PASSWORD: &str = "correct horse";
 /// Of [`PASSWORD`], made by Python's bcrypt, hashlib (as Django writes it) and argon2-cffi.

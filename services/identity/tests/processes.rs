@@ -1,5 +1,6 @@
 //! Processes of the service come and go under a write load.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use std::time::{Duration, SystemTime};
 

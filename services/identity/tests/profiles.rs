@@ -1,13 +1,12 @@
 //! What users tell about themselves.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use prost_types::FieldMask;
 use proto::identity::v1 as pb;
 use serde_json::json;
 use shared::json::{from_struct, to_struct};
 use testkit::*;
-
-use crate::refusal;
 
 fn get(actor: &Actor) -> pb::GetUserProfileRequest {
     pb::GetUserProfileRequest { user_id: actor.id.to_string() }

@@ -1,5 +1,6 @@
 //! Codes that a service of the suite asks for.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use proto::identity::backend::v1 as backend;
 use proto::identity::backend::v1::account_code_service_client::AccountCodeServiceClient;
@@ -10,19 +11,6 @@ use proto::identity::backend::v1::{
 use proto::identity::v1 as pb;
 use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
-
-use crate::{login, refusal};
-
-pub fn backend(suite: &Suite) -> AccountCodeServiceClient<SiblingChannel> {
-    AccountCodeServiceClient::new(suite.as_service("shop").channel(Sibling::Identity))
-}
-
-pub fn returned_reset(email: &str) -> backend::CreatePasswordResetCodeRequest {
-    backend::CreatePasswordResetCodeRequest {
-        account: Some(reset::Account::Email(email.to_owned())),
-        delivery: Some(reset::Delivery::ReturnCode(backend::ReturnCode {})),
-    }
-}
 
 #[tokio::test]
 async fn a_backend_delivers_a_code_itself() {
@@ -83,18 +71,22 @@ async fn a_backend_is_told_that_an_address_is_somebodys() {
     let mut backend = backend(&suite);
 
     for taken in ["GUS@example.org", "olga@example.org"] {
-        let refused = backend.create_email_change_code(wish(taken, returned)).await.unwrap_err();
+        let refused =
+            backend.create_email_change_code(create_api_token_request(taken, returned)).await.unwrap_err();
         assert_eq!(summary(&refused), "ALREADY_EXISTS ALREADY_EXISTS");
         assert_eq!(refused.message(), "new_email is already taken");
     }
     assert!(suite.mails_to("gus@example.org").is_empty());
     let sent = change::Delivery::SendCode(backend::SendCode {});
-    let refused = backend.create_email_change_code(wish("gus@example.org", sent)).await;
+    let refused = backend.create_email_change_code(create_api_token_request("gus@example.org", sent)).await;
     assert_eq!(refusal(refused), "ALREADY_EXISTS ALREADY_EXISTS");
     assert_eq!(suite.mail_to("gus@example.org", 1).await.subject, "You already have an account");
 
-    let made =
-        backend.create_email_change_code(wish("new@example.org", returned)).await.unwrap().into_inner();
+    let made = backend
+        .create_email_change_code(create_api_token_request("new@example.org", returned))
+        .await
+        .unwrap()
+        .into_inner();
     let request = pb::ConfirmEmailChangeRequest { request_id: new_id(), code: made.code.unwrap() };
     suite.anonymous().account().confirm_email_change(request).await.unwrap();
     assert_eq!(suite.mail_to("olga@example.org", 2).await.subject, "Your e-mail address has changed");

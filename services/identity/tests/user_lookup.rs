@@ -1,12 +1,11 @@
 //! What siblings ask: which users exist, and whose session a token is.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use proto::identity::backend::v1 as pb;
 use shared::authentication::{TokenHash, token_hash};
 use testkit::*;
 use uuid::Uuid;
-
-use crate::refusal;
 
 fn ids(ids: impl IntoIterator<Item = String>) -> pb::ResolveUsersRequest {
     pb::ResolveUsersRequest { user_ids: ids.into_iter().collect() }
@@ -55,7 +54,7 @@ async fn a_token_that_redis_forgot_is_resolved_and_put_back() {
 
     let mut sessions = suite.as_service("task").identity_sessions();
     // Each look-up tries, and the first one may be late: new connections take a while.
-    until("the session is put back", crate::PATIENCE, async || {
+    until("the session is put back", crate::TIMEOUT, async || {
         let session = sessions.resolve_session(hash(token)).await.unwrap().into_inner();
         assert_eq!(session.user_id, olga.id.to_string());
         redis.get_session(&token).await.is_ok_and(|found| found.is_some())
@@ -80,7 +79,7 @@ async fn a_token_that_is_no_session_is_not_found() {
 async fn a_session_of_a_suspended_user_is_not_found() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
-    crate::by_hand(&suite, "UPDATE identity.users SET status = 'suspended'").await;
+    crate::suite.execute("UPDATE identity.users SET status = 'suspended'").await;
 
     let token = token_hash(olga.session_token.as_ref().unwrap());
     let answer = suite.as_service("task").identity_sessions().resolve_session(hash(token)).await;

@@ -1,12 +1,11 @@
 //! Accounts.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use prost_types::FieldMask;
 use proto::identity::v1 as pb;
 use serde_json::json;
 use testkit::*;
-
-use crate::{by_hand, refusal};
 
 async fn read(actor: &Actor) -> pb::User {
     let request = pb::GetUserRequest { user_id: actor.id.to_string() };
@@ -49,7 +48,7 @@ async fn users_find_each_other_by_name_and_learn_little() {
     assert_eq!(refusal(anonymous), "UNAUTHENTICATED SESSION_REQUIRED");
     let malformed = gus.users().lookup_user(find("o@l")).await.unwrap_err();
     assert_eq!(violations(&malformed), ["username"]);
-    by_hand(&suite, "UPDATE identity.users SET status = 'deleted' WHERE username = 'olga'").await;
+    suite.execute("UPDATE identity.users SET status = 'deleted' WHERE username = 'olga'").await;
     assert_eq!(refusal(gus.users().lookup_user(find("olga")).await), "NOT_FOUND RESOURCE_NOT_FOUND");
 }
 

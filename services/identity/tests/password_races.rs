@@ -1,5 +1,6 @@
 //! What was checked with a password opens nothing once there is another, however close the two come.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use std::pin::pin;
 
@@ -9,8 +10,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use proto::identity::v1 as pb;
 use testkit::*;
 
-use crate::authenticator::{by_code, by_recovery, challenge, complete, turn_on};
-use crate::{PATIENCE, actor_without_session, login, refusal};
+use crate::authenticator::{by_code, by_recovery, challenge, complete, enable};
 
 #[derive(QueryableByName)]
 struct Count {
@@ -47,14 +47,14 @@ pub async fn meanwhile<T: std::fmt::Debug>(
 async fn somebody_waits(suite: &Suite) {
     let mut conn = suite.admin().await;
     let waiting = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    until("somebody waits", PATIENCE, async || count(&mut conn, waiting).await > 0).await;
+    until("somebody waits", TIMEOUT, async || count(&mut conn, waiting).await > 0).await;
 }
 
 #[tokio::test]
 async fn a_sign_in_with_the_former_password_opens_no_session() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let mut auth = actor_without_session(&olga).auth();
+    let mut auth = without_session(&olga).auth();
 
     let answer = while_it_changes(&suite, auth.login(login("olga", &olga.password))).await;
 
@@ -71,7 +71,7 @@ async fn another_hash_of_the_same_password_turns_nobody_away() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let rehash = "SET LOCAL app.same_password = 'on'; UPDATE identity.users SET password_hash = 'another'";
-    let mut auth = actor_without_session(&olga).auth();
+    let mut auth = without_session(&olga).auth();
     meanwhile(&suite, [rehash, ""], auth.login(login("olga", &olga.password))).await.unwrap();
 }
 
@@ -103,7 +103,7 @@ async fn a_sign_in_that_comes_first_is_ended_by_the_change() {
 async fn a_sign_in_with_the_former_password_opens_no_challenge_and_meets_none() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (app, codes) = turn_on(&suite, &olga).await;
+    let (app, codes) = enable(&suite, &olga).await;
     let open = challenge(&olga).await;
 
     let code = by_code(&app.next_code());
@@ -115,8 +115,8 @@ async fn a_sign_in_with_the_former_password_opens_no_challenge_and_meets_none() 
 
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    turn_on(&suite, &olga).await;
-    let mut auth = actor_without_session(&olga).auth();
+    enable(&suite, &olga).await;
+    let mut auth = without_session(&olga).auth();
     let answer = while_it_changes(&suite, auth.login(login("olga", &olga.password))).await;
     assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
     assert_eq!(count(&mut suite.admin().await, "identity.second_factor_challenges").await, 0);

@@ -1,15 +1,14 @@
 //! Exchanging refresh tokens.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use proto::identity::v1 as pb;
 use testkit::*;
 use tonic::{Response, Status};
 
-use crate::{by_hand, refusal, refused_elsewhere, with_tokens, works_everywhere};
-
 async fn refresh(actor: &Actor) -> Result<Response<pb::LoginResponse>, Status> {
     let request = pb::RefreshSessionRequest { refresh_token: actor.refresh_token.clone() };
-    crate::actor_without_session(actor).auth().refresh_session(request).await
+    crate::without_session(actor).auth().refresh_session(request).await
 }
 
 async fn refreshed(actor: &Actor) -> Actor {
@@ -23,15 +22,15 @@ const AFTER_THE_GRACE: &str =
 async fn both_tokens_are_exchanged_and_the_session_stays() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    works_everywhere(&olga).await.unwrap();
+    call_every_service(&olga).await.unwrap();
 
-    let signed_in = refresh(&olga).await.unwrap().into_inner();
+    let granted = refresh(&olga).await.unwrap().into_inner();
 
-    let new = with_tokens(&olga, &signed_in);
-    works_everywhere(&new).await.unwrap();
+    let new = with_tokens(&olga, &granted);
+    call_every_service(&new).await.unwrap();
     assert_ne!(new.session_token, olga.session_token);
     assert_ne!(new.refresh_token, olga.refresh_token);
-    assert_eq!(signed_in.user.unwrap().id, olga.id.to_string());
+    assert_eq!(granted.user.unwrap().id, olga.id.to_string());
     assert_eq!(crate::list_sessions(&new).await.len(), 1);
     assert_eq!(refusal(olga.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
     assert_eq!(refused_elsewhere(&olga).await, "UNAUTHENTICATED SESSION_INVALID");
@@ -47,9 +46,9 @@ async fn many_at_once_get_the_same_working_tokens() {
     for one in &all {
         assert_eq!(one.session_token, all[0].session_token);
         assert_eq!(one.refresh_token, all[0].refresh_token);
-        works_everywhere(one).await.unwrap();
+        call_every_service(one).await.unwrap();
     }
-    works_everywhere(&refreshed(&all[0]).await).await.unwrap();
+    call_every_service(&refreshed(&all[0]).await).await.unwrap();
 }
 
 #[tokio::test]
@@ -57,8 +56,8 @@ async fn a_token_that_comes_again_late_ends_the_session() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let new = refreshed(&olga).await;
-    works_everywhere(&new).await.unwrap();
-    by_hand(&suite, AFTER_THE_GRACE).await;
+    call_every_service(&new).await.unwrap();
+    suite.execute(AFTER_THE_GRACE).await;
 
     assert_eq!(refusal(refresh(&olga).await), "UNAUTHENTICATED REFRESH_TOKEN_REUSED");
 
@@ -76,18 +75,18 @@ async fn a_token_whose_successor_was_exchanged_as_well_is_refused_and_ends_nothi
 
     assert_eq!(refusal(refresh(&olga).await), "UNAUTHENTICATED SESSION_INVALID");
 
-    works_everywhere(&third).await.unwrap();
-    works_everywhere(&refreshed(&third).await).await.unwrap();
+    call_every_service(&third).await.unwrap();
+    call_every_service(&refreshed(&third).await).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_device_that_rested_refreshes_as_long_as_its_refresh_token_lives() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    by_hand(&suite, "UPDATE identity.user_sessions SET expires_at = now() - interval '1 day'").await;
+    suite.execute("UPDATE identity.user_sessions SET expires_at = now() - interval '1 day'").await;
     let new = refreshed(&olga).await;
-    works_everywhere(&new).await.unwrap();
-    by_hand(&suite, "UPDATE identity.user_sessions SET refresh_expires_at = now()").await;
+    call_every_service(&new).await.unwrap();
+    suite.execute("UPDATE identity.user_sessions SET refresh_expires_at = now()").await;
     assert_eq!(refusal(refresh(&new).await), "UNAUTHENTICATED SESSION_INVALID");
 }
 
@@ -108,6 +107,6 @@ async fn what_is_no_refresh_token_is_refused() {
 async fn a_suspended_user_does_not_refresh() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    by_hand(&suite, "UPDATE identity.users SET status = 'suspended'").await;
+    suite.execute("UPDATE identity.users SET status = 'suspended'").await;
     assert_eq!(refusal(refresh(&olga).await), "UNAUTHENTICATED SESSION_INVALID");
 }

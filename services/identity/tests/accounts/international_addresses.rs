@@ -1,13 +1,10 @@
 //! Addresses below domains outside of ASCII: one account, whichever way its address is written.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use proto::identity::admin::v1 as admin;
 use proto::identity::v1 as pb;
 use testkit::*;
-
-use crate::operating::operator;
-use crate::service_codes::{backend, returned_reset};
-use crate::{login, refusal, sign_up, with_tokens};
 
 const STORED: &str = "olga@xn--80a1acny.xn--p1ai";
 const WRITTEN: [&str; 3] = ["olga@почта.рф", "Olga@ПОЧТА.РФ", "OLGA@XN--80A1ACNY.XN--P1AI"];
@@ -48,12 +45,13 @@ async fn an_address_is_one_however_its_domain_is_written() {
 async fn mail_arrives_below_a_domain_outside_of_ascii() {
     let suite = harness().start().await;
     sign_up::begin(&suite, "ina@bücher.example").await;
-    let completion = sign_up::completion(&suite.mail_to("ina@xn--bcher-kva.example", 1).await.code());
+    let completion =
+        sign_up::complete_sign_up_request(&suite.mail_to("ina@xn--bcher-kva.example", 1).await.code());
     let weak = pb::CompleteSignUpRequest { password: "bücher.example".to_owned(), ..completion.clone() };
     let refused = suite.anonymous().auth().complete_sign_up(weak).await.unwrap_err();
     assert_eq!(violations(&refused), ["password"], "made of the own address");
-    let signed_in = suite.anonymous().auth().complete_sign_up(completion.clone()).await.unwrap().into_inner();
-    let ina = with_tokens(&suite.anonymous(), &signed_in);
+    let granted = suite.anonymous().auth().complete_sign_up(completion.clone()).await.unwrap().into_inner();
+    let ina = with_tokens(&suite.anonymous(), &granted);
 
     let change = pb::RequestEmailChangeRequest {
         password: completion.password,

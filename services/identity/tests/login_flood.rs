@@ -9,9 +9,6 @@ use testkit::*;
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
-use crate::session_lives::{behind_a_proxy, from};
-use crate::{PATIENCE, login};
-
 /// Who sign in at the same time, each from an address of their own, again and again: more than may wait.
 const FLOODERS: usize = 100;
 /// How long they hold back when they are turned away: a quarter of what they are told.
@@ -59,7 +56,7 @@ impl Flood {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        assert!(tokio::time::timeout(PATIENCE, full).await.is_ok(), "nobody is turned away");
+        assert!(tokio::time::timeout(TIMEOUT, full).await.is_ok(), "nobody is turned away");
     }
 
     fn passwords_looked_at(&self) -> usize {

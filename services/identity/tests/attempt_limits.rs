@@ -1,12 +1,10 @@
 //! Limits on guessing passwords.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use proto::identity::v1 as pb;
 use testkit::*;
 use tonic_types::StatusExt as _;
-
-use crate::session_lives::{behind_a_proxy, from};
-use crate::{login, refusal};
 
 const MAX_FAILURES: usize = 10;
 

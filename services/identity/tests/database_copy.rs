@@ -1,5 +1,6 @@
 //! A copy of the database in a thief's hands: nothing in it tells a secret, and nothing in it signs anybody in.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use std::collections::BTreeSet;
 
@@ -14,9 +15,8 @@ use proto::identity::v1::second_factor_proof::Proof;
 use testkit::*;
 use tonic::Code;
 
-use crate::api_tokens::program;
 use crate::authenticator::{App, begin, challenge, complete, confirm};
-use crate::{actor_without_session, with_tokens};
+use program;
 
 /// What tokens and codes begin with.
 const PREFIXES: [&str; 5] = ["dfs_", "dfr_", "dfl_", "dfc_", "dfa_"];
@@ -55,8 +55,8 @@ impl Secrets {
         self.0.push(secret.to_owned());
     }
 
-    fn add_tokens(&mut self, signed_in: &pb::LoginResponse) {
-        let tokens = signed_in.tokens.as_ref().unwrap();
+    fn add_tokens(&mut self, granted: &pb::LoginResponse) {
+        let tokens = granted.tokens.as_ref().unwrap();
         for token in [&tokens.session_token, &tokens.refresh_token] {
             self.add(token);
             let bytes = URL_SAFE_NO_PAD.decode(token.split_once('_').unwrap().1).unwrap();
@@ -89,7 +89,7 @@ async fn live(suite: &Suite) -> Secrets {
     describe(&olga).await;
 
     let refresh = pb::RefreshSessionRequest { refresh_token: olga.refresh_token.clone() };
-    let refreshed = actor_without_session(&olga).auth().refresh_session(refresh).await.unwrap().into_inner();
+    let refreshed = without_session(&olga).auth().refresh_session(refresh).await.unwrap().into_inner();
     secrets.add_tokens(&refreshed);
     let olga = with_tokens(&olga, &refreshed);
     sign_in_with_second_factor(suite, &olga, &mut secrets).await;
@@ -99,7 +99,7 @@ async fn live(suite: &Suite) -> Secrets {
     suite.anonymous().auth().request_password_reset(reset).await.unwrap();
     // After the letter that the second factor is on.
     secrets.add(&suite.mail_to("olga@example.org", 2).await.code());
-    crate::sign_up::begin(suite, "ina@example.org").await;
+    begin_sign_up(suite, "ina@example.org").await;
     secrets.add(&suite.mail_to("ina@example.org", 1).await.code());
     secrets
 }
@@ -129,8 +129,8 @@ async fn sign_in_with_second_factor(suite: &Suite, olga: &Actor, secrets: &mut S
     let proof = Some(pb::SecondFactorProof { proof: Some(Proof::RecoveryCode(codes[0].clone())) });
     let token = challenge(olga).await;
     secrets.add(&token);
-    let signed_in = complete(suite, &token, proof).await.unwrap().into_inner();
-    secrets.add_tokens(&signed_in);
+    let granted = complete(suite, &token, proof).await.unwrap().into_inner();
+    secrets.add_tokens(&granted);
     secrets.add(&challenge(olga).await);
 }
 
@@ -156,8 +156,8 @@ async fn a_copy_of_the_database_tells_no_secret() {
         let told = secrets.0.iter().find(|secret| value.contains(secret.as_str()));
         assert!(told.is_none(), "{told:?} is in {value}");
     }
-    let is_sealed = |value: &&String| value.starts_with("sealed:");
-    assert_eq!(values.iter().filter(is_sealed).count(), 4, "two names, a place and a factor's secret");
+    let is_encrypted = |value: &&String| value.starts_with("encrypted:");
+    assert_eq!(values.iter().filter(is_encrypted).count(), 4, "two names, a location and a factor's secret");
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn nothing_in_a_copy_of_the_database_signs_in() {
                 pb::ResetPasswordRequest { request_id: new_id(), code: attempt.clone(), new_password };
             let refused = suite.anonymous().auth().reset_password(request).await.unwrap_err();
             assert_eq!(reason_of(&refused), "CODE_INVALID", "{attempt}");
-            let completion = crate::sign_up::completion(&attempt);
+            let completion = complete_sign_up_request(&attempt);
             let completion = pb::CompleteSignUpRequest { username: "thief".to_owned(), ..completion };
             let refused = suite.anonymous().auth().complete_sign_up(completion).await.unwrap_err();
             assert_eq!(reason_of(&refused), "CODE_INVALID", "{attempt}");
@@ -197,7 +197,7 @@ async fn nothing_in_a_copy_of_the_database_signs_in() {
         assert_ne!(reason_of(&refused), "SECOND_FACTOR_INVALID", "{attempt} is a challenge");
     }
     for hash in values.iter().filter(|value| value.starts_with("$argon2id$")) {
-        let answer = suite.anonymous().auth().login(crate::login("olga", hash)).await;
-        assert_eq!(crate::refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
+        let answer = suite.anonymous().auth().login(login("olga", hash)).await;
+        assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
     }
 }

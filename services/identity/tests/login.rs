@@ -1,5 +1,6 @@
 //! Signing in and out.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use argon2::{Argon2, Params, PasswordHash, PasswordHasher};
 use diesel::sql_types::Text;
@@ -8,20 +9,14 @@ use diesel_async::RunQueryDsl;
 use proto::identity::v1 as pb;
 use testkit::*;
 
-use crate::{
-    actor_without_session, another_device, by_hand, login, refusal, refused_elsewhere, with_tokens,
-    works_everywhere,
-};
-
 #[tokio::test]
 async fn a_user_signs_in_by_name_or_address() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     for name in ["olga", "olga@example.org", " OLGA@example.ORG"] {
-        let signed_in =
-            suite.anonymous().auth().login(login(name, &olga.password)).await.unwrap().into_inner();
-        assert_eq!(signed_in.user.as_ref().unwrap().id, olga.id.to_string());
-        works_everywhere(&with_tokens(&olga, &signed_in)).await.unwrap();
+        let granted = suite.anonymous().auth().login(login(name, &olga.password)).await.unwrap().into_inner();
+        assert_eq!(granted.user.as_ref().unwrap().id, olga.id.to_string());
+        call_every_service(&with_tokens(&olga, &granted)).await.unwrap();
     }
 }
 
@@ -44,7 +39,7 @@ async fn an_unknown_user_and_a_wrong_password_look_the_same() {
 async fn a_suspended_user_does_not_sign_in() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    by_hand(&suite, "UPDATE identity.users SET status = 'suspended'").await;
+    suite.execute("UPDATE identity.users SET status = 'suspended'").await;
     let answer = suite.anonymous().auth().login(login("olga", &olga.password)).await;
     assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
 }
@@ -63,7 +58,7 @@ async fn malformed_credentials_name_their_fields() {
 async fn signing_in_is_remembered_on_the_account() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let again = another_device(&olga).await;
+    let again = log_in_again(&olga).await;
 
     let who = again.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner();
 
@@ -86,8 +81,8 @@ async fn somebody_without_a_session_is_nobody() {
 async fn signing_out_ends_this_session_everywhere_at_once() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let other = another_device(&olga).await;
-    works_everywhere(&olga).await.unwrap();
+    let other = log_in_again(&olga).await;
+    call_every_service(&olga).await.unwrap();
 
     olga.auth().logout(pb::LogoutRequest {}).await.unwrap();
 
@@ -95,9 +90,9 @@ async fn signing_out_ends_this_session_everywhere_at_once() {
     assert_eq!(refusal(answer), "UNAUTHENTICATED SESSION_INVALID");
     assert_eq!(refused_elsewhere(&olga).await, "UNAUTHENTICATED SESSION_INVALID");
     let refresh = pb::RefreshSessionRequest { refresh_token: olga.refresh_token.clone() };
-    let answer = actor_without_session(&olga).auth().refresh_session(refresh).await;
+    let answer = without_session(&olga).auth().refresh_session(refresh).await;
     assert_eq!(refusal(answer), "UNAUTHENTICATED SESSION_INVALID");
-    works_everywhere(&other).await.unwrap();
+    call_every_service(&other).await.unwrap();
 }
 
 #[derive(QueryableByName)]
@@ -112,7 +107,7 @@ async fn a_hash_under_former_parameters_is_replaced_on_sign_in() {
     let olga = suite.user("olga").await;
     let former = Argon2::from(Params::new(8_192, 1, 1, None).unwrap());
     let hash: PasswordHash = former.hash_password(olga.password.as_bytes()).unwrap();
-    by_hand(&suite, &format!("UPDATE identity.users SET password_hash = '{hash}'")).await;
+    suite.execute(&format!("UPDATE identity.users SET password_hash = '{hash}'")).await;
 
     for _ in 0..2 {
         suite.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();

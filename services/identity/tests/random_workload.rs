@@ -1,10 +1,15 @@
-//! Everything that is written about accounts, at once and on few of them: nobody waits in a circle, and every answer is a
-//! documented one.
+//! All changes of accounts, concurrently and on few of them: no deadlock, and every error is a documented one.
 
+use crate::fixtures::*;
 use crate::harness::harness;
+use diesel::sql_query;
+use diesel::sql_types::Text;
+use diesel_async::RunQueryDsl as _;
 use identity::IdentityOptions;
+use identity::encryption::{AssociatedData, FIRST_NAME, KeyRing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use uuid::Uuid;
 
 use futures::future::join_all;
 use proto::identity::admin::v1 as admin;
@@ -17,10 +22,7 @@ use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
 use tonic::Status;
 
-use crate::api_tokens::wish;
 use crate::authenticator::{App, by_recovery};
-use crate::service_codes::{backend, returned_reset};
-use crate::{by_hand, login, with_tokens};
 
 const WORKERS: u64 = 16;
 /// So many of them are in the database at once.
@@ -32,6 +34,9 @@ const ROUND_TRIP: Duration = Duration::from_millis(5);
 const PASSWORD: &str = "correct horse battery";
 const NAMES: [&str; 5] = ["olga", "gus", "eva", "ina", "tom"];
 const MAX_SESSIONS: u32 = 3;
+
+/// 32 bytes under the name `former`.
+const FORMER_KEY: &str = "former:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8";
 
 const RETURN: backend::ReturnCode = backend::ReturnCode {};
 
@@ -122,9 +127,9 @@ impl Worker<'_> {
 
     async fn sign_in(&mut self) -> Result<(), Status> {
         let request = login(self.name(), PASSWORD);
-        let signed_in = self.suite.anonymous().auth().login(request).await?.into_inner();
-        if signed_in.user.as_ref().is_some_and(|user| user.id == self.actor.id.to_string()) {
-            self.actor = with_tokens(&self.actor, &signed_in);
+        let granted = self.suite.anonymous().auth().login(request).await?.into_inner();
+        if granted.user.as_ref().is_some_and(|user| user.id == self.actor.id.to_string()) {
+            self.actor = with_tokens(&self.actor, &granted);
         }
         Ok(())
     }
@@ -150,8 +155,8 @@ impl Worker<'_> {
         match verb {
             "refresh" => {
                 let request = pb::RefreshSessionRequest { refresh_token };
-                let signed_in = actor.auth().refresh_session(request).await?.into_inner();
-                self.actor = with_tokens(&self.actor, &signed_in);
+                let granted = actor.auth().refresh_session(request).await?.into_inner();
+                self.actor = with_tokens(&self.actor, &granted);
             }
             "log out" => drop(actor.auth().logout(pb::LogoutRequest {}).await?),
             "end other sessions" => {
@@ -166,7 +171,11 @@ impl Worker<'_> {
                 actor.account().change_password(request).await?;
             }
             "token" => {
-                let made = actor.account().create_api_token(wish(&["identity:read"])).await?.into_inner();
+                let made = actor
+                    .account()
+                    .create_api_token(create_api_token_request(&["identity:read"]))
+                    .await?
+                    .into_inner();
                 let request = pb::RevokeApiTokenRequest { api_token_id: made.api_token.unwrap().id };
                 actor.account().revoke_api_token(request).await?;
             }
@@ -274,30 +283,40 @@ impl Worker<'_> {
                 acts.2?;
             }
             _ => {
-                let clear = format!(
-                    "UPDATE identity.users SET first_name = 'in clear' WHERE id = '{user_id}'; \
-                     UPDATE identity.user_profiles SET location = 'in clear' WHERE user_id = '{user_id}'"
-                );
-                by_hand(self.suite, &clear).await;
-                crate::encryption::rotate(self.suite).await;
+                encrypt_under_former_key(self.suite, user_id.parse().unwrap()).await;
+                rotate_keys(self.suite).await;
             }
         }
         Ok(())
     }
 }
 
+/// Leaves a name for a rotation to encrypt again.
+async fn encrypt_under_former_key(suite: &Suite, user_id: Uuid) {
+    let keys = KeyRing::parse(FORMER_KEY).unwrap();
+    let name = keys.encrypt(AssociatedData::new(FIRST_NAME, user_id), "Former").unwrap();
+    sql_query("UPDATE identity.users SET first_name = $1 WHERE id = $2")
+        .bind::<Text, _>(name)
+        .bind::<diesel::sql_types::Uuid, _>(user_id)
+        .execute(&mut suite.admin().await)
+        .await
+        .unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_waits_in_a_circle_whatever_is_done_to_an_account_at_once() {
+async fn concurrent_changes_of_one_account_do_not_deadlock() {
     let (mut suite, _) = harness()
         .start_with_latency(ROUND_TRIP, |options| {
             options.database_pool_size = CONNECTIONS;
-            options.own_mut::<IdentityOptions>().sessions.max_sessions_per_user = MAX_SESSIONS;
+            let own = options.own_mut::<IdentityOptions>();
+            own.sessions.max_sessions_per_user = MAX_SESSIONS;
+            own.keys.encryption_keys = Some(format!("{ENCRYPTION_KEYS},{FORMER_KEY}").as_str().into());
         })
         .await;
     let people = suite.users(["olga", "gus", "eva", "ina"]).await;
     // From elsewhere, so that signing in also replaces it.
     let hash = bcrypt::hash(PASSWORD, 4).unwrap();
-    by_hand(&suite, &format!("UPDATE identity.users SET password_hash = '{hash}'")).await;
+    suite.execute(&format!("UPDATE identity.users SET password_hash = '{hash}'")).await;
 
     let workers = (0..WORKERS).map(|number| {
         let whose = usize::try_from(number).unwrap() % people.len();

@@ -1,10 +1,9 @@
 //! Making an account.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use proto::identity::v1 as pb;
 use testkit::*;
-
-use crate::{refusal, works_everywhere};
 
 fn olga() -> pb::RegisterRequest {
     pb::RegisterRequest {
@@ -21,17 +20,17 @@ fn olga() -> pb::RegisterRequest {
 async fn somebody_registers_and_is_signed_in() {
     let suite = harness().start().await;
 
-    let signed_in = suite.anonymous().auth().register(olga()).await.unwrap().into_inner();
+    let granted = suite.anonymous().auth().register(olga()).await.unwrap().into_inner();
 
-    let (user, session) = (signed_in.user.clone().unwrap(), signed_in.session.clone().unwrap());
+    let (user, session) = (granted.user.clone().unwrap(), granted.session.clone().unwrap());
     assert_eq!((user.email.as_str(), user.username.as_str()), ("olga@example.org", "olga"));
     assert_eq!((user.first_name.as_deref(), user.last_name.as_deref()), (Some("Olga"), None));
     assert_eq!(user.status(), pb::UserStatus::Active);
     assert_eq!(user.last_login_at, user.created_at);
     assert_eq!((session.user_id, session.ip_address.as_str()), (user.id.clone(), "127.0.0.1"));
     assert!(session.user_agent.starts_with("tonic/") && session.is_current && session.is_active);
-    let actor = crate::with_tokens(&suite.anonymous(), &signed_in);
-    works_everywhere(&actor).await.unwrap();
+    let actor = with_tokens(&suite.anonymous(), &granted);
+    call_every_service(&actor).await.unwrap();
     let profile = pb::GetUserProfileRequest { user_id: user.id.clone() };
     actor.account().get_user_profile(profile).await.unwrap();
     let read = actor.account().get_user(pb::GetUserRequest { user_id: user.id.clone() }).await.unwrap();
@@ -64,8 +63,8 @@ async fn a_retry_signs_in_the_same_account() {
 
     assert_eq!(first.user.as_ref().unwrap().id, second.user.as_ref().unwrap().id);
     assert_ne!(first.session.as_ref().unwrap().id, second.session.as_ref().unwrap().id);
-    for signed_in in [first, second] {
-        works_everywhere(&crate::with_tokens(&suite.anonymous(), &signed_in)).await.unwrap();
+    for granted in [first, second] {
+        call_every_service(&with_tokens(&suite.anonymous(), &granted)).await.unwrap();
     }
 }
 

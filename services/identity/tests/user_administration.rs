@@ -1,12 +1,12 @@
 //! What operators do with accounts.
 
-mod finding;
+mod list_users;
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use futures::TryStreamExt as _;
 use proto::content::v1::GetDocumentRequest;
 use proto::identity::admin::v1 as admin;
-use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::v1 as pb;
 use proto::identity::v1::SecurityEventKind as Kind;
 use proto::identity::v1::user_record::Record;
@@ -15,19 +15,7 @@ use proto::task::v1::GetTaskRequest;
 use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
 
-use crate::{PATIENCE, by_hand, login, refusal, refused_elsewhere, works_everywhere};
-
-pub type Administration = UserAdminServiceClient<SiblingChannel>;
-
-fn as_principal(suite: &Suite, name: &str) -> Administration {
-    UserAdminServiceClient::new(suite.as_service(name).channel(Sibling::Identity))
-}
-
-pub fn operator(suite: &Suite) -> Administration {
-    as_principal(suite, "operator-eva")
-}
-
-async fn names(operator: &mut Administration, request: admin::ListUsersRequest) -> Vec<String> {
+async fn names(operator: &mut UserAdmin, request: admin::ListUsersRequest) -> Vec<String> {
     let answer = operator.list_users(request).await.unwrap().into_inner();
     answer.users.into_iter().map(|user| user.username).collect()
 }
@@ -36,7 +24,7 @@ async fn names(operator: &mut Administration, request: admin::ListUsersRequest) 
 async fn a_suspended_account_is_closed_at_once_everywhere_until_it_is_reactivated() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    works_everywhere(&olga).await.unwrap();
+    call_every_service(&olga).await.unwrap();
     let user_id = olga.id.to_string();
     let mut operator = operator(&suite);
 
@@ -53,10 +41,9 @@ async fn a_suspended_account_is_closed_at_once_everywhere_until_it_is_reactivate
     let again = operator.reactivate_user(admin::ReactivateUserRequest { user_id }).await.unwrap();
     assert_eq!(again.into_inner().status(), pb::UserStatus::Active);
     assert_eq!(refusal(olga.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
-    let signed_in = auth.login(login("olga", &olga.password)).await.unwrap().into_inner();
-    let olga = crate::with_tokens(&olga, &signed_in);
-    let events =
-        crate::security_events::events_of(&olga, &[Kind::AccountSuspended, Kind::AccountReactivated]).await;
+    let granted = auth.login(login("olga", &olga.password)).await.unwrap().into_inner();
+    let olga = with_tokens(&olga, &granted);
+    let events = events_of(&olga, &[Kind::AccountSuspended, Kind::AccountReactivated]).await;
     let kinds: Vec<_> = events.iter().map(pb::SecurityEvent::kind).collect();
     assert_eq!(kinds, [Kind::AccountReactivated, Kind::AccountSuspended, Kind::AccountSuspended]);
     assert!(events.iter().all(|event| event.actor_principal == "operator-eva"), "{events:?}");
@@ -88,7 +75,7 @@ async fn nothing_personal_is_left_of_an_erased_account_but_its_id() {
     let update_mask = Some(prost_types::FieldMask { paths: vec!["bio".to_owned()] });
     let update = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask };
     olga.account().update_user_profile(update).await.unwrap();
-    by_hand(&suite, "REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
+    suite.execute("REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
 
     let erased = operator(&suite).erase_user(admin::EraseUserRequest { user_id: id.clone() }).await;
@@ -97,20 +84,20 @@ async fn nothing_personal_is_left_of_an_erased_account_but_its_id() {
     assert_eq!((erased.id, erased.status), (id.clone(), pb::UserStatus::Deleted.into()));
     assert_eq!(erased.username, format!("erased-{}", olga.id.simple()));
     assert_eq!(refused_elsewhere(&olga).await, "UNAUTHENTICATED SESSION_INVALID");
-    by_hand(
-        &suite,
-        "INSERT INTO identity.mail_outbox (id, kind, recipient, entity_id, expires_at, next_attempt_at) \
+    suite
+        .execute(
+            "INSERT INTO identity.mail_outbox (id, kind, recipient, entity_id, expires_at, next_attempt_at) \
         VALUES (gen_random_uuid(), 'x', 'x', gen_random_uuid(), now(), now())",
-    )
-    .await;
-    by_hand(
-        &suite,
-        "INSERT INTO identity.account_codes (id, purpose, code_hash, email, created_at, expires_at) \
+        )
+        .await;
+    suite
+        .execute(
+            "INSERT INTO identity.account_codes (id, purpose, code_hash, email, created_at, expires_at) \
         VALUES (gen_random_uuid(), 'verify_email', 'x', 'x', now(), now())",
-    )
-    .await;
+        )
+        .await;
     for table in ["users", "user_profiles", "change_log", "mail_outbox", "account_codes"] {
-        let mut rows = crate::secrecy::lines(&suite, table).await;
+        let mut rows = rows(&suite, table).await;
         // It says where the operator was.
         rows.retain(|row| !row.contains("account_erased"));
         for personal in ["olga", "I fly", "127.0.0.1", "tonic/"] {
@@ -124,8 +111,8 @@ async fn nothing_personal_is_left_of_an_erased_account_but_its_id() {
 async fn an_export_tells_all_but_secrets() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    crate::api_tokens::program(&olga, &["task:read"]).await;
-    crate::authenticator::turn_on(&suite, &olga).await;
+    program(&olga, &["task:read"]).await;
+    crate::authenticator::enable(&suite, &olga).await;
     let request = admin::ExportUserRequest { user_id: olga.id.to_string() };
 
     let stream = operator(&suite).export_user(request).await.unwrap().into_inner();
@@ -160,7 +147,7 @@ async fn an_export_tells_all_but_secrets() {
 async fn accounts_are_found_by_their_fields_page_by_page() {
     let suite = harness().start().await;
     let [_olga, _gus, eva] = suite.guests(["olga", "gus", "eva_x"]).await;
-    by_hand(&suite, "UPDATE identity.users SET email_verified = TRUE WHERE username = 'gus'").await;
+    suite.execute("UPDATE identity.users SET email_verified = TRUE WHERE username = 'gus'").await;
     let mut operator = operator(&suite);
     operator.suspend_user(admin::SuspendUserRequest { user_id: eva.id.to_string() }).await.unwrap();
     let all = admin::ListUsersRequest::default;
@@ -194,7 +181,7 @@ async fn accounts_are_found_by_their_fields_page_by_page() {
 async fn only_operators_may() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
-    let mut service = as_principal(&suite, "task");
+    let mut service = user_admin_as(&suite, "task");
     let user_id = olga.id.to_string();
     let refused = "PERMISSION_DENIED AUDIENCE_REFUSED";
     assert_eq!(refusal(service.list_users(admin::ListUsersRequest::default()).await), refused);
@@ -230,7 +217,7 @@ async fn what_is_not_there_or_malformed_is_said() {
 async fn people_are_named_by_their_ids_also_when_they_are_gone() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
-    by_hand(&suite, "UPDATE identity.users SET avatar_url = 'http://example.org/' || username").await;
+    suite.execute("UPDATE identity.users SET avatar_url = 'http://example.org/' || username").await;
     operator(&suite).delete_user(admin::DeleteUserRequest { user_id: gus.id.to_string() }).await.unwrap();
     let user_ids = vec![olga.id.to_string(), gus.id.to_string(), new_id()];
 
@@ -266,7 +253,7 @@ async fn what_operators_close_is_closed_to_programs_at_every_service() {
     let scopes = ["identity:read", "project:read", "task:read", "content:read"];
     let mut programs = Vec::new();
     for user in &users {
-        let (program, _) = crate::api_tokens::program(user, &scopes).await;
+        let (program, _) = program(user, &scopes).await;
         let unknown = "RESOURCE_NOT_FOUND";
         assert_eq!(refusals(&program).await, ["", "", unknown, unknown]);
         programs.push(program);
@@ -280,7 +267,7 @@ async fn what_operators_close_is_closed_to_programs_at_every_service() {
 
     for program in &programs {
         // Messages through Redis take a moment.
-        until("programs are refused", PATIENCE, async || refusals(program).await == ["SESSION_INVALID"; 4])
+        until("programs are refused", TIMEOUT, async || refusals(program).await == ["SESSION_INVALID"; 4])
             .await;
     }
     operator.reactivate_user(admin::ReactivateUserRequest { user_id: suspended }).await.unwrap();

@@ -1,5 +1,6 @@
 //! What no role may read, and what a stranger does not see.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, sql_query};
@@ -22,14 +23,6 @@ struct Line {
 async fn count(conn: &mut AsyncPgConnection, table: &str) -> i64 {
     let query = sql_query(format!("SELECT count(*) FROM identity.{table}"));
     query.get_result::<Count>(conn).await.unwrap().count
-}
-
-/// All rows of a table, as text.
-pub async fn lines(suite: &Suite, table: &str) -> Vec<String> {
-    let query = sql_query(format!("SELECT t::text AS line FROM identity.{table} t"));
-    let rows: Vec<Line> = query.load(&mut suite.admin().await).await.unwrap();
-    assert!(!rows.is_empty(), "{table} is empty");
-    rows.into_iter().map(|row| row.line).collect()
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! How long sessions live, how many there are, and where calls come from; by a clock that the tests move.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use chrono::TimeDelta;
 use futures::StreamExt as _;
@@ -10,10 +11,6 @@ use proto::identity::v1 as pb;
 use testkit::*;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
-
-use crate::{
-    another_device, list_sessions, login, refusal, refused_elsewhere, with_tokens, works_everywhere,
-};
 
 async fn refresh(suite: &Suite, actor: &Actor) -> Result<Response<pb::LoginResponse>, Status> {
     let request = pb::RefreshSessionRequest { refresh_token: actor.refresh_token.clone() };
@@ -32,16 +29,16 @@ async fn with_options(sessions: SessionOptions) -> Suite {
 async fn a_session_token_ends_after_its_life_at_every_service_though_caches_hold_it() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    works_everywhere(&olga).await.unwrap();
+    call_every_service(&olga).await.unwrap();
 
     suite.options.clock.advance(TimeDelta::minutes(59));
-    works_everywhere(&olga).await.unwrap();
+    call_every_service(&olga).await.unwrap();
     suite.options.clock.advance(TimeDelta::minutes(2));
 
     assert_eq!(refusal(who_am_i(&olga).await), "UNAUTHENTICATED SESSION_INVALID");
     assert_eq!(refused_elsewhere(&olga).await, "UNAUTHENTICATED SESSION_INVALID");
     let new = with_tokens(&olga, &refresh(&suite, &olga).await.unwrap().into_inner());
-    works_everywhere(&new).await.unwrap();
+    call_every_service(&new).await.unwrap();
 }
 
 #[tokio::test]
@@ -76,8 +73,8 @@ async fn two_clients_that_refresh_at_once_both_go_on_and_a_late_replay_ends_the_
     let (one, two) = tokio::join!(refresh(&suite, &olga), refresh(&suite, &olga));
     let one = with_tokens(&olga, &one.unwrap().into_inner());
     let two = with_tokens(&olga, &two.unwrap().into_inner());
-    works_everywhere(&one).await.unwrap();
-    works_everywhere(&two).await.unwrap();
+    call_every_service(&one).await.unwrap();
+    call_every_service(&two).await.unwrap();
     suite.options.clock.advance(TimeDelta::seconds(29));
     refresh(&suite, &olga).await.unwrap();
     suite.options.clock.advance(TimeDelta::seconds(2));
@@ -91,16 +88,16 @@ async fn two_clients_that_refresh_at_once_both_go_on_and_a_late_replay_ends_the_
 async fn the_oldest_session_ends_when_there_are_too_many_and_everybody_is_told() {
     let suite = with_options(SessionOptions { max_sessions_per_user: 2, ..SessionOptions::default() }).await;
     let first = suite.user("olga").await;
-    works_everywhere(&first).await.unwrap();
-    let second = another_device(&first).await;
-    works_everywhere(&first).await.unwrap();
+    call_every_service(&first).await.unwrap();
+    let second = log_in_again(&first).await;
+    call_every_service(&first).await.unwrap();
 
-    let third = another_device(&first).await;
+    let third = log_in_again(&first).await;
 
     assert_eq!(refusal(who_am_i(&first).await), "UNAUTHENTICATED SESSION_INVALID");
     assert_eq!(refused_elsewhere(&first).await, "UNAUTHENTICATED SESSION_INVALID");
-    works_everywhere(&second).await.unwrap();
-    works_everywhere(&third).await.unwrap();
+    call_every_service(&second).await.unwrap();
+    call_every_service(&third).await.unwrap();
     assert_eq!(list_sessions(&third).await.len(), 2);
     let request = pb::ListSecurityEventsRequest {
         kinds: vec![pb::SecurityEventKind::SessionLimitReached.into()],
@@ -115,7 +112,7 @@ async fn the_oldest_session_ends_when_there_are_too_many_and_everybody_is_told()
 async fn sign_ins_at_once_do_not_pass_the_limit() {
     let suite = with_options(SessionOptions { max_sessions_per_user: 2, ..SessionOptions::default() }).await;
     let olga = suite.user("olga").await;
-    let devices = futures::future::join_all((0..4).map(|_| another_device(&olga))).await;
+    let devices = futures::future::join_all((0..4).map(|_| log_in_again(&olga))).await;
     let mut working = 0;
     for device in &devices {
         working += usize::from(who_am_i(device).await.is_ok());
@@ -127,7 +124,7 @@ async fn sign_ins_at_once_do_not_pass_the_limit() {
 async fn all_sessions_end_at_once_the_calling_one_too() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
-    let lost = another_device(&olga).await;
+    let lost = log_in_again(&olga).await;
 
     let answer = olga.account().revoke_all_sessions(pb::RevokeAllSessionsRequest {}).await.unwrap();
 
@@ -136,7 +133,7 @@ async fn all_sessions_end_at_once_the_calling_one_too() {
         assert_eq!(refusal(who_am_i(actor).await), "UNAUTHENTICATED SESSION_INVALID");
         assert_eq!(refused_elsewhere(actor).await, "UNAUTHENTICATED SESSION_INVALID");
     }
-    works_everywhere(&gus).await.unwrap();
+    call_every_service(&gus).await.unwrap();
 }
 
 #[tokio::test]
@@ -193,18 +190,6 @@ struct Count {
     count: i64,
 }
 
-pub fn from<T>(address: &str, message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    request.metadata_mut().insert("x-forwarded-for", address.parse().unwrap());
-    request
-}
-
-pub async fn behind_a_proxy() -> Suite {
-    harness()
-        .start_with(|options| options.proxies.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()])
-        .await
-}
-
 #[tokio::test]
 async fn one_account_is_closed_to_guesses_from_many_addresses_and_others_are_not() {
     let suite = behind_a_proxy().await;
@@ -219,11 +204,13 @@ async fn one_account_is_closed_to_guesses_from_many_addresses_and_others_are_not
     assert_eq!(refusals.iter().filter(|text| *text == "UNAUTHENTICATED INVALID_CREDENTIALS").count(), 10);
     let owner = auth.login(from("198.51.100.1", login("olga", &olga.password))).await;
     assert_eq!(refusal(owner), "RESOURCE_EXHAUSTED RATE_LIMITED");
-    works_everywhere(&with_tokens(&olga, &refresh(&suite, &olga).await.unwrap().into_inner())).await.unwrap();
+    call_every_service(&with_tokens(&olga, &refresh(&suite, &olga).await.unwrap().into_inner()))
+        .await
+        .unwrap();
     auth.login(from("192.0.2.1", login("gus", &gus.password))).await.unwrap();
     suite.options.clock.advance(TimeDelta::minutes(16));
-    let signed_in = auth.login(from("198.51.100.1", login("olga", &olga.password))).await.unwrap();
-    assert_eq!(signed_in.into_inner().session.unwrap().ip_address, "198.51.100.1");
+    let granted = auth.login(from("198.51.100.1", login("olga", &olga.password))).await.unwrap();
+    assert_eq!(granted.into_inner().session.unwrap().ip_address, "198.51.100.1");
 }
 
 #[tokio::test]

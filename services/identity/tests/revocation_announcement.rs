@@ -1,5 +1,6 @@
 //! How soon a revocation is seen, and what becomes of people while Redis is away.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use std::time::{Duration, Instant};
 
@@ -9,8 +10,6 @@ use proto::project::v1::ListProjectsRequest;
 use proto::task::v1::ListTasksRequest;
 use testkit::*;
 use tonic::Status;
-
-use crate::{PATIENCE, login, refusal};
 
 /// Sessions that are revoked, one after another.
 const REVOCATIONS: usize = 100;
@@ -39,7 +38,7 @@ async fn first_refusal(actor: &Actor, service: Service, since: Instant) -> Durat
         if refused {
             return since.elapsed();
         }
-        assert!(since.elapsed() < PATIENCE, "{service:?} still lets a revoked session in");
+        assert!(since.elapsed() < TIMEOUT, "{service:?} still lets a revoked session in");
     }
 }
 
@@ -90,11 +89,11 @@ async fn tokens_for_programs_and_all_limits_work_while_redis_is_away() {
     let made = olga.account().create_api_token(request).await.unwrap().into_inner();
     let mut program = olga.clone();
     program.session_token = Some(made.token);
-    crate::works_everywhere(&program).await.unwrap();
+    crate::call_every_service(&program).await.unwrap();
     let api_token_id = made.api_token.unwrap().id;
     olga.account().revoke_api_token(pb::RevokeApiTokenRequest { api_token_id }).await.unwrap();
     assert!(call(&program, Service::Identity).await.is_some());
-    assert!(first_refusal(&program, Service::Project, Instant::now()).await < PATIENCE);
+    assert!(first_refusal(&program, Service::Project, Instant::now()).await < TIMEOUT);
 
     let mut auth = suite.anonymous().auth();
     let unknown = pb::RefreshSessionRequest { refresh_token: format!("dfr_{}", "A".repeat(43)) };
@@ -106,5 +105,5 @@ async fn tokens_for_programs_and_all_limits_work_while_redis_is_away() {
     assert_eq!(refusals.iter().filter(|text| *text == "UNAUTHENTICATED SESSION_INVALID").count(), 100);
     auth.login(login("olga", &olga.password)).await.unwrap();
     servers.start_redis().await.unwrap();
-    crate::works_everywhere(&olga).await.unwrap();
+    crate::call_every_service(&olga).await.unwrap();
 }

@@ -1,13 +1,12 @@
 //! Whether there is such an account does not show in the time of an answer.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use proto::identity::v1 as pb;
 use testkit::*;
-
-use crate::login;
 
 /// Pairs of calls that are compared by their medians.
 const PAIRS: usize = 20;
@@ -86,7 +85,7 @@ async fn beginning_to_sign_up_takes_as_long_for_a_taken_address() {
     let suite = harness().start().await;
     let _olga = suite.user("olga").await;
     let ask = async |name: &str| {
-        crate::sign_up::begin(&suite, &format!("{name}@example.org")).await;
+        begin_sign_up(&suite, &format!("{name}@example.org")).await;
     };
     compare(&suite, async |_| ask("olga").await, async |n| ask(&format!("nobody{n}")).await).await;
     the_same_is_written(&suite, "sign_up_requested").await;

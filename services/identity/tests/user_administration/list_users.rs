@@ -1,11 +1,11 @@
 //! Accounts by when they were made and last used.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use chrono::{DateTime, TimeDelta, Utc};
 use proto::identity::admin::v1 as admin;
 
 use super::{names, operator};
-use crate::by_hand;
 
 fn days_ago(days: i64) -> Option<prost_types::Timestamp> {
     let at: DateTime<Utc> = Utc::now() - TimeDelta::days(days);
@@ -16,8 +16,7 @@ fn days_ago(days: i64) -> Option<prost_types::Timestamp> {
 async fn accounts_are_found_by_when_they_were_made_and_last_used() {
     let suite = harness().start().await;
     let _people = suite.guests(["olga", "gus", "eva"]).await;
-    by_hand(
-        &suite,
+    suite.execute(
         "UPDATE identity.users SET created_at = now() - interval '30 days' WHERE username IN ('olga', 'gus'); \
          UPDATE identity.users SET last_login_at = now() - interval '20 days' WHERE username = 'olga'; \
          UPDATE identity.users SET last_login_at = now() - interval '2 days' WHERE username = 'gus'",

@@ -1,5 +1,6 @@
 //! What becomes of sessions and of every flow while Redis is away, and after.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use futures::TryStreamExt as _;
 use prost_types::FieldMask;
@@ -9,41 +10,36 @@ use proto::identity::v1 as pb;
 use shared::siblings::Sibling;
 use testkit::*;
 
-use crate::api_tokens::program;
-use crate::authenticator::{App, begin, by_code, by_recovery, challenge, complete, confirm, state, turn_on};
-use crate::operating::operator;
-use crate::{
-    PATIENCE, another_device, list_sessions, login, refusal, refused_elsewhere_within, service_codes,
-    sign_up, with_tokens, works_everywhere,
-};
+use crate::authenticator::{App, begin, by_code, by_recovery, challenge, complete, confirm, enable, state};
+use program;
 
 const OVER: &str = "UNAUTHENTICATED SESSION_INVALID";
 
 /// Whether a session that ended while Redis is away is refused: here at once, elsewhere within the life of the caches.
 async fn is_over(actor: &Actor) {
     assert_eq!(refusal(actor.auth().who_am_i(pb::WhoAmIRequest {}).await), OVER);
-    assert_eq!(refused_elsewhere_within(actor, PATIENCE).await, OVER);
+    assert_eq!(refused_elsewhere_within(actor, TIMEOUT).await, OVER);
 }
 
 #[tokio::test]
 async fn without_redis_people_sign_in_refresh_and_stay_signed_in() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
-    works_everywhere(&olga).await.unwrap();
+    call_every_service(&olga).await.unwrap();
     let servers = suite.servers.as_ref().unwrap();
 
     servers.stop_redis().await.unwrap();
-    works_everywhere(&olga).await.unwrap();
-    let other = another_device(&olga).await;
-    works_everywhere(&other).await.unwrap();
+    call_every_service(&olga).await.unwrap();
+    let other = log_in_again(&olga).await;
+    call_every_service(&other).await.unwrap();
     let request = pb::RefreshSessionRequest { refresh_token: other.refresh_token.clone() };
     let refreshed = suite.anonymous().auth().refresh_session(request).await.unwrap().into_inner();
     let other = with_tokens(&other, &refreshed);
-    works_everywhere(&other).await.unwrap();
+    call_every_service(&other).await.unwrap();
 
     servers.start_redis().await.unwrap();
     for actor in [&olga, &other] {
-        works_everywhere(actor).await.unwrap();
+        call_every_service(actor).await.unwrap();
     }
 }
 
@@ -51,7 +47,7 @@ async fn without_redis_people_sign_in_refresh_and_stay_signed_in() {
 async fn a_session_revoked_without_redis_ends_here_at_once_and_elsewhere_soon() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
-    works_everywhere(&olga).await.unwrap();
+    call_every_service(&olga).await.unwrap();
     let servers = suite.servers.as_ref().unwrap();
 
     servers.stop_redis().await.unwrap();
@@ -66,10 +62,10 @@ async fn guessing_is_limited_without_redis() {
     suite.servers.as_ref().unwrap().stop_redis().await.unwrap();
     let mut auth = suite.anonymous().auth();
     for _ in 0..10 {
-        let answer = auth.login(crate::login("olga", "a wrong password")).await;
+        let answer = auth.login(login("olga", "a wrong password")).await;
         assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
     }
-    let answer = auth.login(crate::login("olga", "a wrong password")).await;
+    let answer = auth.login(login("olga", "a wrong password")).await;
     assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
 }
 
@@ -88,17 +84,17 @@ async fn no_flow_is_stopped_by_the_loss_of_redis() {
     let (kept, _) = program(&olga, &scopes).await;
     let (lost, lost_token) = program(&olga, &scopes).await;
     for program in [&kept, &lost] {
-        works_everywhere(program).await.unwrap();
+        call_every_service(program).await.unwrap();
     }
     let servers = suite.servers.as_ref().unwrap();
 
     servers.stop_redis().await.unwrap();
 
-    let completion = sign_up::completion(&to_sign_up);
+    let completion = sign_up::complete_sign_up_request(&to_sign_up);
     let completion = pb::CompleteSignUpRequest { username: "ina".to_owned(), ..completion };
     let ina = suite.anonymous().auth().complete_sign_up(completion).await.unwrap().into_inner();
     let ina = with_tokens(&suite.anonymous(), &ina);
-    works_everywhere(&ina).await.unwrap();
+    call_every_service(&ina).await.unwrap();
     sign_up::begin(&suite, "tom@example.org").await;
     let verify = pb::VerifyEmailRequest { request_id: new_id(), code: to_verify };
     account.verify_email(verify).await.unwrap();
@@ -108,10 +104,10 @@ async fn no_flow_is_stopped_by_the_loss_of_redis() {
 
     let codes = confirm(&olga, app.code_in(0)).await.unwrap().into_inner().codes;
     let by_app = complete(&suite, &challenge(&olga).await, by_code(&app.next_code())).await.unwrap();
-    works_everywhere(&with_tokens(&olga, &by_app.into_inner())).await.unwrap();
+    call_every_service(&with_tokens(&olga, &by_app.into_inner())).await.unwrap();
     let recovered = complete(&suite, &challenge(&olga).await, by_recovery(&codes[0])).await.unwrap();
     let recovered = with_tokens(&olga, &recovered.into_inner());
-    works_everywhere(&recovered).await.unwrap();
+    call_every_service(&recovered).await.unwrap();
     let open = challenge(&olga).await;
 
     let (late, _) = program(&olga, &scopes).await;
@@ -120,27 +116,27 @@ async fn no_flow_is_stopped_by_the_loss_of_redis() {
     let revoke = pb::RevokeApiTokenRequest { api_token_id: lost_token.id };
     olga.account().revoke_api_token(revoke).await.unwrap();
     for program in [&kept, &late] {
-        works_everywhere(program).await.unwrap();
+        call_every_service(program).await.unwrap();
     }
     is_over(&lost).await;
 
     servers.start_redis().await.unwrap();
 
     for actor in [&olga, &ina, &recovered, &kept, &late] {
-        works_everywhere(actor).await.unwrap();
+        call_every_service(actor).await.unwrap();
     }
-    assert_eq!(summary(&works_everywhere(&lost).await.unwrap_err()), OVER);
+    assert_eq!(summary(&call_every_service(&lost).await.unwrap_err()), OVER);
     complete(&suite, &open, by_code(&app.next_code())).await.unwrap();
     let code = suite.mail_to("new@example.org", 1).await.code();
     let request = pb::ConfirmEmailChangeRequest { request_id: new_id(), code };
     account.confirm_email_change(request).await.unwrap();
-    let completion = sign_up::completion(&suite.mail_to("tom@example.org", 1).await.code());
+    let completion = sign_up::complete_sign_up_request(&suite.mail_to("tom@example.org", 1).await.code());
     let completion = pb::CompleteSignUpRequest { username: "tom".to_owned(), ..completion };
     suite.anonymous().auth().complete_sign_up(completion).await.unwrap();
     let proof = by_recovery(&codes[1]);
     let request = pb::RemoveSecondFactorRequest { request_id: new_id(), proof };
     olga.account().remove_second_factor(request).await.unwrap();
-    another_device(&olga).await;
+    log_in_again(&olga).await;
 }
 
 /// What is begun with Redis and is ended without it: a change of address, new recovery codes, and all that a second
@@ -149,7 +145,7 @@ async fn no_flow_is_stopped_by_the_loss_of_redis() {
 async fn addresses_and_second_factors_change_while_redis_is_away() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
-    let (app, codes) = turn_on(&suite, &olga).await;
+    let (app, codes) = enable(&suite, &olga).await;
     let new_email = "new@example.org".to_owned();
     let request = pb::RequestEmailChangeRequest { password: olga.password.clone(), new_email };
     olga.account().request_email_change(request).await.unwrap();
@@ -180,8 +176,8 @@ async fn addresses_and_second_factors_change_while_redis_is_away() {
 
     servers.start_redis().await.unwrap();
 
-    let signed_in = complete(&suite, &challenge(&olga).await, by_code(&app.next_code())).await.unwrap();
-    let user = signed_in.into_inner().user.unwrap();
+    let granted = complete(&suite, &challenge(&olga).await, by_code(&app.next_code())).await.unwrap();
+    let user = granted.into_inner().user.unwrap();
     assert_eq!((user.email.as_str(), user.email_verified), ("new@example.org", true));
 }
 
@@ -189,10 +185,10 @@ async fn addresses_and_second_factors_change_while_redis_is_away() {
 async fn sessions_end_and_passwords_change_while_redis_is_away() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
-    let [phone, tablet, laptop] = [(); 3].map(|()| another_device(&olga));
+    let [phone, tablet, laptop] = [(); 3].map(|()| log_in_again(&olga));
     let [phone, tablet, laptop] = [phone.await, tablet.await, laptop.await];
     for device in [&phone, &tablet, &laptop] {
-        works_everywhere(device).await.unwrap();
+        call_every_service(device).await.unwrap();
     }
     let servers = suite.servers.as_ref().unwrap();
 
@@ -206,12 +202,12 @@ async fn sessions_end_and_passwords_change_while_redis_is_away() {
     olga.account().revoke_other_sessions(pb::RevokeOtherSessionsRequest {}).await.unwrap();
     is_over(&tablet).await;
     is_over(&laptop).await;
-    let tv = another_device(&olga).await;
+    let tv = log_in_again(&olga).await;
     let new_password = "battery staple horse".to_owned();
     let request = pb::ChangePasswordRequest { old_password: olga.password.clone(), new_password };
     assert_eq!(olga.account().change_password(request).await.unwrap().into_inner().revoked_session_count, 1);
     is_over(&tv).await;
-    works_everywhere(&olga).await.unwrap();
+    call_every_service(&olga).await.unwrap();
     assert_eq!(list_sessions(&olga).await.len(), 1);
     let code = service_codes::backend(&suite)
         .create_password_reset_code(service_codes::returned_reset("olga@example.org"))
@@ -224,29 +220,29 @@ async fn sessions_end_and_passwords_change_while_redis_is_away() {
         pb::ResetPasswordRequest { request_id: new_id(), code, new_password: olga.password.clone() };
     suite.anonymous().auth().reset_password(request).await.unwrap();
     is_over(&olga).await;
-    let olga = another_device(&olga).await;
+    let olga = log_in_again(&olga).await;
     olga.account().revoke_all_sessions(pb::RevokeAllSessionsRequest {}).await.unwrap();
     is_over(&olga).await;
 
     servers.start_redis().await.unwrap();
 
     for device in [&olga, &phone, &tablet, &laptop, &tv] {
-        assert_eq!(summary(&works_everywhere(device).await.unwrap_err()), OVER);
+        assert_eq!(summary(&call_every_service(device).await.unwrap_err()), OVER);
     }
-    works_everywhere(&another_device(&olga).await).await.unwrap();
+    call_every_service(&log_in_again(&olga).await).await.unwrap();
 }
 
 #[tokio::test]
 async fn accounts_begin_change_and_end_while_redis_is_away() {
     let suite = harness().start_alone().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
-    let (_, _) = turn_on(&suite, &gus).await;
-    works_everywhere(&gus).await.unwrap();
+    let (_, _) = enable(&suite, &gus).await;
+    call_every_service(&gus).await.unwrap();
     let servers = suite.servers.as_ref().unwrap();
 
     servers.stop_redis().await.unwrap();
 
-    works_everywhere(&suite.user("tom").await).await.unwrap();
+    call_every_service(&suite.user("tom").await).await.unwrap();
     let mask = |path: &str| Some(FieldMask { paths: vec![path.to_owned()] });
     let user_id = || olga.id.to_string();
     let user = pb::User { id: user_id(), first_name: Some("Olga".to_owned()), ..Default::default() };
@@ -268,8 +264,8 @@ async fn accounts_begin_change_and_end_while_redis_is_away() {
     operator.suspend_user(admin::SuspendUserRequest { user_id: id_of_gus() }).await.unwrap();
     is_over(&gus).await;
     operator.reactivate_user(admin::ReactivateUserRequest { user_id: id_of_gus() }).await.unwrap();
-    let again = another_device(&gus).await;
-    works_everywhere(&again).await.unwrap();
+    let again = log_in_again(&gus).await;
+    call_every_service(&again).await.unwrap();
     operator.delete_user(admin::DeleteUserRequest { user_id: id_of_gus() }).await.unwrap();
     is_over(&again).await;
     operator.erase_user(admin::EraseUserRequest { user_id: id_of_gus() }).await.unwrap();
@@ -280,7 +276,7 @@ async fn accounts_begin_change_and_end_while_redis_is_away() {
     servers.start_redis().await.unwrap();
 
     for gone in [&olga, &gus, &again] {
-        assert_eq!(summary(&works_everywhere(gone).await.unwrap_err()), OVER);
+        assert_eq!(summary(&call_every_service(gone).await.unwrap_err()), OVER);
         let answer = suite.anonymous().auth().login(login(&gone.name, &gone.password)).await;
         assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
     }
