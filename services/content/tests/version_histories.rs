@@ -1,6 +1,6 @@
 //! Laws over whole histories: each diff that is applied gives the next version, and a restored version says what it
-//! said. The histories are made up; with `DAFNCK_EIPS_FOLDER`, a folder with the `history.jsonl.gz` that `dafnck convert
-//! eips` reads, they are those of the Ethereum Improvement Proposals.
+//! said. The histories are made up; with `DAFNCK_EIPS_DIRECTORY`, a directory with the `history.jsonl.gz`,
+//! they are those of the Ethereum Improvement Proposals.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -33,7 +33,7 @@ fn made_up() -> Vec<History> {
     vec![(0..12).map(text).collect(), vec![String::new(), "no end".to_owned(), "\r\n\r".to_owned()]]
 }
 
-fn of_proposals(folder: &Path) -> Vec<History> {
+fn of_proposals(directory: &Path) -> Vec<History> {
     #[derive(Deserialize)]
     struct Proposal {
         versions: Vec<Version>,
@@ -42,16 +42,16 @@ fn of_proposals(folder: &Path) -> Vec<History> {
     struct Version {
         body: String,
     }
-    let lines = BufReader::new(GzDecoder::new(File::open(folder.join("history.jsonl.gz")).unwrap())).lines();
+    let lines = BufReader::new(GzDecoder::new(File::open(directory.join("history.jsonl.gz")).unwrap())).lines();
     let proposals = lines.map(|line| serde_json::from_str::<Proposal>(&line.unwrap()).unwrap());
     proposals.map(|proposal| proposal.versions.into_iter().map(|version| version.body).collect()).collect()
 }
 
 fn histories() -> Vec<History> {
-    match std::env::var_os("DAFNCK_EIPS_FOLDER") {
-        Some(folder) => of_proposals(Path::new(&folder)),
+    match std::env::var_os("DAFNCK_EIPS_DIRECTORY") {
+        Some(directory) => of_proposals(Path::new(&directory)),
         None => {
-            eprintln!("DAFNCK_EIPS_FOLDER is not set: made-up histories, not those of the proposals");
+            eprintln!("DAFNCK_EIPS_DIRECTORY is not set: made-up histories, not those of the proposals");
             made_up()
         }
     }

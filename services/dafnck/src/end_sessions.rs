@@ -18,6 +18,7 @@ use shared::config::DEFAULT_REDIS_KEY_PREFIX;
 use shared::redis_store::RedisStore;
 
 use crate::administration::{AdminOptions, RedisPlace};
+use crate::progress::print_line;
 
 /// What `--help` says about the whole.
 pub const HELP: &str = "\
@@ -72,13 +73,13 @@ pub async fn command(options: &EndSessionsOptions) -> anyhow::Result<()> {
     let (redis_url, authorities) = options.redis.find(&options.admin, options.redis_tls_ca.as_deref())?;
     let redis = RedisStore::with_ca(authorities.as_deref(), &redis_url, &options.redis_key_prefix)?;
     let ended = in_database(&mut shared::database::connect(&url).await?).await?;
-    println!("ended {ended}");
+    print_line!("ended {ended}");
     let hashes: Vec<TokenHash> = ended.hashes.iter().filter_map(|hash| TokenHash::from_hex(hash)).collect();
     let marked = redis.revoke_all(hashes).await.context(
         "Redis still holds copies of sessions, which work until their end: run this again, or empty Redis, which holds \
          nothing that is nowhere else",
     )?;
-    println!("{marked} sessions and tokens no longer count in Redis");
+    print_line!("{marked} sessions and tokens no longer count in Redis");
     Ok(())
 }
 

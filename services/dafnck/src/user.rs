@@ -9,7 +9,8 @@ use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClien
 use proto::identity::v1::{User, UserRecord, UserStatus};
 use shared::siblings::{Sibling, SiblingChannel};
 
-use crate::operator::OperatorOptions;
+use crate::operator::{OperatorOptions, explain};
+use crate::progress::print_line;
 
 /// Accounts that are asked for at a time.
 const PAGE_SIZE: i32 = 1_000;
@@ -108,7 +109,7 @@ pub async fn command(options: UserOptions) -> anyhow::Result<()> {
             service.erase_user(admin::EraseUserRequest { user_id }).await
         }
     };
-    println!("{}", line(&user?.into_inner()));
+    print_line!("{}", line(&user.map_err(explain)?.into_inner()));
     Ok(())
 }
 
@@ -121,8 +122,10 @@ async fn list(service: &mut Administration, wish: ListOptions) -> anyhow::Result
         ..Default::default()
     };
     loop {
-        let page = service.list_users(request.clone()).await?.into_inner();
-        page.users.iter().for_each(|user| println!("{}", line(user)));
+        let page = service.list_users(request.clone()).await.map_err(explain)?.into_inner();
+        for user in &page.users {
+            print_line!("{}", line(user));
+        }
         request.page_token = page.next_page_token;
         if request.page_token.is_empty() {
             return Ok(());
@@ -132,9 +135,10 @@ async fn list(service: &mut Administration, wish: ListOptions) -> anyhow::Result
 
 async fn export(service: &mut Administration, user_id: String) -> anyhow::Result<()> {
     let kind = record_kind()?;
-    let mut records = service.export_user(admin::ExportUserRequest { user_id }).await?.into_inner();
-    while let Some(record) = records.message().await? {
-        println!("{}", json(&kind, &record)?);
+    let mut records =
+        service.export_user(admin::ExportUserRequest { user_id }).await.map_err(explain)?.into_inner();
+    while let Some(record) = records.message().await.map_err(explain)? {
+        print_line!("{}", json(&kind, &record)?);
     }
     Ok(())
 }

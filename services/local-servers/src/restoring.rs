@@ -1,4 +1,4 @@
-//! A new data folder whose database comes from a backup: PostgreSQL replays the log there and is stopped again.
+//! A new data directory whose database comes from a backup: PostgreSQL replays the log there and is stopped again.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::Progress;
 use crate::command::Identity;
-use crate::data_folder::{DataFolder, SECRETS};
+use crate::data_directory::{OpenDataDirectory, SECRETS};
 use crate::guard::Guard;
 use crate::paths::{self, set_mode};
 use crate::ports;
@@ -25,9 +25,9 @@ const RECOVERY_LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
 /// While the log is replayed nobody reads; so the server need not be as wide as the one that wrote it.
 const RECOVERY: &[&str] = &["hot_standby=off"];
 
-/// A data folder that waits for its database.
+/// A data directory that waits for its database.
 pub struct RestorePlace {
-    data: DataFolder,
+    data: OpenDataDirectory,
     guard: Guard,
     program: Program,
 }
@@ -38,16 +38,16 @@ pub struct RestoredPostgres {
     pub postgres: PostgresServer,
     process: ServerProcess,
     guard: Guard,
-    _data: DataFolder,
+    _data: OpenDataDirectory,
 }
 
 impl RestorePlace {
-    /// Makes the folder, with the servers' passwords as they were, and finds PostgreSQL as [`super::start`] does.
+    /// Makes the directory, with the servers' passwords as they were, and finds PostgreSQL as [`super::start`] does.
     ///
     /// # Errors
-    /// When the folder cannot be made or holds a database, and when there is no PostgreSQL.
+    /// When the directory cannot be made or holds a database, and when there is no PostgreSQL.
     pub async fn make(
-        folder: &Path,
+        directory: &Path,
         server_secrets: &[u8],
         cache: &Path,
         postgres_bin: Option<&Path>,
@@ -55,12 +55,12 @@ impl RestorePlace {
     ) -> Result<Self> {
         let progress: Progress<'_> = &progress;
         let identity = Identity::of_servers()?;
-        let (path, moved) = paths::reachable(folder, identity)?;
+        let (path, moved) = paths::reachable(directory, identity)?;
         let secrets = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path.join(SECRETS));
         let mut secrets = secrets.with_context(|| format!("{} is in use already", path.display()))?;
         secrets.write_all(server_secrets)?;
         let mut notes: Vec<String> = moved.into_iter().collect();
-        let data = DataFolder::open(&DataDirectory::Persistent(folder.to_owned()), &mut notes)?;
+        let data = OpenDataDirectory::open(&DataDirectory::Persistent(directory.to_owned()), &mut notes)?;
         notes.iter().for_each(|note| progress(note));
         let guard = Guard::start(&data)?;
         data.make()?;
@@ -71,8 +71,8 @@ impl RestorePlace {
         Ok(Self { data, guard, program })
     }
 
-    /// The data folder really used.
-    pub fn folder(&self) -> &Path {
+    /// The data directory really used.
+    pub fn directory(&self) -> &Path {
         &self.data.path
     }
 
@@ -81,9 +81,9 @@ impl RestorePlace {
         self.data.postgres()
     }
 
-    /// The folder with the programs of PostgreSQL.
+    /// The directory with the programs of PostgreSQL.
     pub fn programs(&self) -> &Path {
-        &self.program.folder
+        &self.program.directory
     }
 
     /// Starts PostgreSQL on the base backup and waits until it has replayed what it is configured to replay.
@@ -112,13 +112,13 @@ impl RestoredPostgres {
     }
 }
 
-/// Hands a folder with everything in it over to the servers' user.
-fn give_all(folder: &Path, identity: Identity) -> Result<()> {
+/// Hands a directory with everything in it over to the servers' user.
+fn give_all(directory: &Path, identity: Identity) -> Result<()> {
     if identity.other_user().is_none() {
         return Ok(());
     }
-    identity.give(folder)?;
-    for entry in fs::read_dir(folder)? {
+    identity.give(directory)?;
+    for entry in fs::read_dir(directory)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             give_all(&entry.path(), identity)?;

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::Signal;
 use tokio::sync::Mutex;
 
 use crate::Progress;
-use crate::certificates::{ServerCertificates, TlsFolder};
-use crate::data_folder::DataFolder;
+use crate::certificates::{ServerCertificates, TlsDirectory};
+use crate::data_directory::OpenDataDirectory;
 use crate::guard::Guard;
 use crate::ports;
 use crate::postgres::{self, PostgresServer};
@@ -18,7 +19,7 @@ use crate::provision::Program;
 use crate::redis::{self, RedisServer};
 
 /// No word before.
-const KILL_STEPS: &Steps = &[("KILL", Duration::from_secs(10))];
+const KILL_STEPS: &Steps = &[(Signal::KILL, Duration::from_secs(10))];
 /// A free port may be taken between looking and listening.
 const FREE_PORT_TRIES: u32 = 5;
 /// How long the end of a server may go unnoticed.
@@ -26,8 +27,8 @@ const END_POLL: Duration = Duration::from_millis(250);
 
 /// Everything found and opened that the start needs.
 pub(crate) struct Plan<'a> {
-    pub(crate) data: DataFolder,
-    pub(crate) tls: Option<TlsFolder>,
+    pub(crate) data: OpenDataDirectory,
+    pub(crate) tls: Option<TlsDirectory>,
     pub(crate) guard: Guard,
     pub(crate) postgres_program: Program,
     pub(crate) redis_program: Program,
@@ -44,15 +45,15 @@ pub struct LocalServers {
     pub postgres: PostgresServer,
     /// Redis and how to reach it.
     pub redis: RedisServer,
-    /// The data folder really used.
+    /// The data directory really used.
     pub data: PathBuf,
-    /// What the user should know, for example that another folder than the wanted one is used.
+    /// What the user should know, for example that another directory than the wanted one is used.
     pub notes: Vec<String>,
     postgres_process: Mutex<Option<ServerProcess>>,
     redis_process: Mutex<Option<ServerProcess>>,
-    tls: Option<TlsFolder>,
+    tls: Option<TlsDirectory>,
     guard: Guard,
-    _folder: DataFolder,
+    _directory: OpenDataDirectory,
 }
 
 impl LocalServers {
@@ -86,7 +87,7 @@ impl LocalServers {
             redis_process: Mutex::new(Some(redis_process)),
             tls,
             guard,
-            _folder: data,
+            _directory: data,
         })
     }
 
@@ -108,7 +109,7 @@ impl LocalServers {
     pub async fn renew(&self, certificates: &ServerCertificates) -> Result<()> {
         self.tls.as_ref().context("the servers speak plain text")?.write(certificates)?;
         if let Some(process) = self.postgres_process.lock().await.as_ref() {
-            self.postgres.read_certificates(process).await?;
+            self.postgres.read_certificates(process)?;
         }
         let redis_runs = self.redis_process.lock().await.is_some();
         if redis_runs && let Err(error) = self.redis.read_certificates().await {

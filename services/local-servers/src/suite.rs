@@ -104,7 +104,7 @@ pub struct SuiteOptions {
     pub redis_url: Secret,
     /// What the names of all Redis keys begin with.
     pub redis_key_prefix: String,
-    /// The folder of `dafnck dev-ca`, where everything is to be encrypted.
+    /// The directory of `dafnck dev-ca`, where everything is to be encrypted.
     pub certificates: Option<PathBuf>,
     /// Key of the calls between services.
     pub service_secret: Secret,
@@ -130,9 +130,9 @@ impl SuiteOptions {
         format!("postgres://{}:{password}@{postgres}/{database}?sslmode={mode}", role.name()).into()
     }
 
-    /// A file of the folder of `dafnck dev-ca`.
+    /// A file of the directory of `dafnck dev-ca`.
     pub fn certificate(&self, file: &str) -> Option<PathBuf> {
-        self.certificates.as_ref().map(|folder| folder.join(file))
+        self.certificates.as_ref().map(|directory| directory.join(file))
     }
 
     /// Whom a service believes, and how it is believed itself.

@@ -1,4 +1,4 @@
-//! What a backup folder holds: base backups, and the log from each of them on.
+//! What a backup directory holds: base backups, and the log from each of them on.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
 
-use super::folder::BackupFolder;
+use super::directory::BackupDirectory;
 use super::manifest::{Entry, Manifest, digest};
 
 /// A base backup that is whole.
@@ -64,10 +64,10 @@ impl std::fmt::Display for WalSegment {
 /// The whole base backups, oldest first.
 ///
 /// # Errors
-/// When the folder cannot be read.
-pub fn base_backups(folder: &BackupFolder) -> anyhow::Result<Vec<BaseBackup>> {
+/// When the directory cannot be read.
+pub fn base_backups(directory: &BackupDirectory) -> anyhow::Result<Vec<BaseBackup>> {
     let mut backups = Vec::new();
-    for path in files_below(&folder.server().join("meta"))? {
+    for path in files_below(&directory.server().join("meta"))? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let Some(id) = name.strip_suffix("-backup.info") else { continue };
         let text = fs::read_to_string(&path)?;
@@ -98,10 +98,10 @@ fn parse(id: &str, text: &str) -> anyhow::Result<Option<BaseBackup>> {
 /// Notes size and hash of the pieces of the log that are finished since the last time, and forgets those that are gone.
 ///
 /// # Errors
-/// When the folder cannot be read or written.
-pub fn note_log(folder: &BackupFolder) -> anyhow::Result<()> {
-    let mut manifest = Manifest::open(&folder.log_manifest())?;
-    let root = folder.log();
+/// When the directory cannot be read or written.
+pub fn note_log(directory: &BackupDirectory) -> anyhow::Result<()> {
+    let mut manifest = Manifest::open(&directory.log_manifest())?;
+    let root = directory.log();
     let mut there = BTreeSet::new();
     for path in files_below(&root)? {
         let name = path.strip_prefix(&root)?.to_string_lossy().into_owned();
@@ -127,26 +127,28 @@ pub fn note_log(folder: &BackupFolder) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the manifest cannot be read.
-pub fn is_log_empty(folder: &BackupFolder) -> anyhow::Result<bool> {
-    Ok(Manifest::read(&folder.log_manifest())?.is_empty())
+pub fn is_log_empty(directory: &BackupDirectory) -> anyhow::Result<bool> {
+    Ok(Manifest::read(&directory.log_manifest())?.is_empty())
 }
 
 /// Refuses a log with a gap or a changed piece after this base backup.
 ///
 /// # Errors
 /// What is missing or damaged.
-pub fn check_log(folder: &BackupFolder, backup: &BaseBackup) -> anyhow::Result<()> {
-    let manifest = Manifest::read(&folder.log_manifest())?;
+pub fn check_log(directory: &BackupDirectory, backup: &BaseBackup) -> anyhow::Result<()> {
+    let manifest = Manifest::read(&directory.log_manifest())?;
     let mut pieces = BTreeSet::new();
-    for place in [folder.log(), folder.server().join("streaming")] {
+    for place in [directory.log(), directory.server().join("streaming")] {
         for path in files_below(&place)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let Some(piece) = WalSegment::of(&name).filter(|piece| *piece >= backup.begin_log) else {
                 continue;
             };
             pieces.insert(piece);
-            let known =
-                path.strip_prefix(folder.log()).ok().and_then(|name| manifest.get(&*name.to_string_lossy()));
+            let known = path
+                .strip_prefix(directory.log())
+                .ok()
+                .and_then(|name| manifest.get(&*name.to_string_lossy()));
             if let Some(known) = known {
                 let (size, sha256) = digest(&path)?;
                 ensure!(
@@ -171,10 +173,10 @@ pub fn check_log(folder: &BackupFolder, backup: &BaseBackup) -> anyhow::Result<(
     Ok(())
 }
 
-/// Every file below a folder; none if it is not there.
-pub(super) fn files_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// Every file below a directory; none if it is not there.
+pub(crate) fn files_below(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    let mut waiting = vec![folder.to_owned()];
+    let mut waiting = vec![directory.to_owned()];
     while let Some(next) = waiting.pop() {
         let entries = match fs::read_dir(&next) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,

@@ -54,9 +54,9 @@ pub(super) async fn roles(urls: &[(String, Secret)]) -> Vec<Finding> {
         .into_iter()
         .flatten()
         .map(|(name, why)| {
-            let advice =
+            let hint =
                 "set its password (`dafnck migrate up --role-password`) and the service's URL to the same";
-            Finding::critical("sign-in", format!("{name} cannot use the database: {why}"), advice)
+            Finding::critical("sign-in", format!("{name} cannot use the database: {why}"), hint)
         })
         .collect();
     if refused.is_empty() && !urls.is_empty() {

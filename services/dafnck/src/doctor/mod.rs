@@ -13,6 +13,8 @@ mod statistics;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::progress::print_line;
+
 pub use finding::{Finding, Level};
 pub use places::{BackupPlace, DoctorOptions, Places};
 
@@ -66,9 +68,9 @@ pub async fn command(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
     };
     let findings = examine(&places, &Thresholds::default()).await;
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&findings)?);
+        print_line!("{}", serde_json::to_string_pretty(&findings)?);
     } else {
-        print!("{}", finding::as_text(&findings));
+        print_line!("{}", finding::as_text(&findings).trim_end());
     }
     Ok(match finding::worst(&findings) {
         Level::Ok | Level::Note => ExitCode::SUCCESS,
@@ -86,7 +88,7 @@ pub async fn examine(places: &Places, thresholds: &Thresholds) -> Vec<Finding> {
     let mut findings = connections::services(places).await;
     findings.extend(connections::roles(&places.role_urls).await);
     findings.extend(connections::redis(places).await);
-    let is_backed_up = matches!(places.backup, BackupPlace::Folder(_));
+    let is_backed_up = matches!(places.backup, BackupPlace::Directory(_));
     for url in &places.admin_urls {
         let look = database::examine(url, thresholds, is_backed_up);
         findings.extend(match tokio::time::timeout(LOOK_LIMIT, look).await {
@@ -97,7 +99,7 @@ pub async fn examine(places: &Places, thresholds: &Thresholds) -> Vec<Finding> {
     }
     findings.extend(machine::backups(&places.backup));
     findings.extend(places.certificates.iter().map(|path| machine::certificate(path)));
-    findings.extend(places.folders.iter().map(|folder| machine::disk(folder)));
+    findings.extend(places.directories.iter().map(|directory| machine::disk(directory)));
     findings
 }
 

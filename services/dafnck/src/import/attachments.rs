@@ -41,12 +41,12 @@ type Client = ContentAdminServiceClient<SiblingChannel>;
 pub(super) async fn send(sending: &mut Sending<'_>, client: &Client) -> anyhow::Result<()> {
     let (sender, mut receiver) = mpsc::channel(1);
     let file = sending.file.clone();
-    let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+    let directory = file.parent().map(Path::to_owned).unwrap_or_default();
     let reading = tokio::task::spawn_blocking(move || {
         pass::visit(&file, Kind::Attachment, |number, line| sender.blocking_send((number, line)).ok())
     });
     while let Some((number, line)) = receiver.recv().await {
-        if let Err(reason) = send_one(sending, client, &folder, number, line).await? {
+        if let Err(reason) = send_one(sending, client, &directory, number, line).await? {
             sending.report.refuse(Refusal { kind: Some(Kind::Attachment), line: number, reason });
         }
         sending.progress.advance(1);
@@ -58,12 +58,12 @@ pub(super) async fn send(sending: &mut Sending<'_>, client: &Client) -> anyhow::
 async fn send_one(
     sending: &mut Sending<'_>,
     client: &Client,
-    folder: &Path,
+    directory: &Path,
     number: u64,
     line: Result<Line, String>,
 ) -> anyhow::Result<Result<(), String>> {
-    let folder = folder.to_owned();
-    let opened = tokio::task::spawn_blocking(move || open(&folder, number, line)).await?;
+    let directory = directory.to_owned();
+    let opened = tokio::task::spawn_blocking(move || open(&directory, number, line)).await?;
     let (header, bytes) = match opened {
         Ok(opened) => opened,
         Err(reason) => return Ok(Err(reason)),
@@ -90,7 +90,7 @@ fn is_refusal(status: &Status) -> bool {
 type Bytes = Box<dyn Read + Send>;
 
 fn open(
-    folder: &Path,
+    directory: &Path,
     number: u64,
     line: Result<Line, String>,
 ) -> Result<(ImportedAttachment, Bytes), String> {
@@ -100,7 +100,7 @@ fn open(
     let (sum, bytes): (Option<String>, Bytes) = match source(&mut attachment)? {
         Source::Inline(bytes) => (Some(hex::encode(Sha256::digest(&bytes))), Box::new(Cursor::new(bytes))),
         Source::File(path) => {
-            let path = inside(folder, &path)?;
+            let path = inside(directory, &path)?;
             let sum = attachment.sha256.is_none().then(|| sum_of(&path)).transpose()?;
             (sum, Box::new(open_file(&path)?))
         }
@@ -126,13 +126,13 @@ fn source(attachment: &mut Attachment) -> Result<Source, String> {
 }
 
 /// A file somebody else wrote must not name files of this machine that are none of its own.
-fn inside(folder: &Path, path: &str) -> Result<PathBuf, String> {
+fn inside(directory: &Path, path: &str) -> Result<PathBuf, String> {
     let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let real = |path: &Path| path.canonicalize().map_err(|error| format!("{}: {error}", path.display()));
-    let outside = || format!("the path {path} leads out of the file's folder");
-    let found = if plain { real(&folder.join(path))? } else { return Err(outside()) };
-    found.starts_with(real(folder)?).then_some(found).ok_or_else(outside)
+    let outside = || format!("the path {path} leads out of the file's directory");
+    let found = if plain { real(&directory.join(path))? } else { return Err(outside()) };
+    found.starts_with(real(directory)?).then_some(found).ok_or_else(outside)
 }
 
 fn open_file(path: &Path) -> Result<File, String> {
@@ -179,13 +179,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_stays_inside_of_the_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a"), "a").unwrap();
-        std::os::unix::fs::symlink("/etc/hostname", folder.path().join("link")).unwrap();
-        assert!(inside(folder.path(), "a").is_ok());
+    fn a_path_stays_inside_of_the_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("a"), "a").unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", directory.path().join("link")).unwrap();
+        assert!(inside(directory.path(), "a").is_ok());
         for path in ["../a", "/etc/hostname", "link", "missing", "."] {
-            assert!(inside(folder.path(), path).is_err(), "{path}");
+            assert!(inside(directory.path(), path).is_err(), "{path}");
         }
     }
 

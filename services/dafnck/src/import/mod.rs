@@ -35,6 +35,7 @@ use streams::Sending;
 use crate::interchange::line::{Kind, Line};
 use crate::operator::OperatorOptions;
 pub use crate::progress::Progress;
+use crate::progress::print_line;
 
 /// What `--help` says about the file.
 pub const HELP: &str = r#"The file has one JSON object per line, with a `type` (user, project, member,
@@ -74,7 +75,7 @@ pub async fn command(options: &ImportOptions) -> anyhow::Result<()> {
     let mut report = Report::default();
     let outcome = run(options, &mut report, &Progress::on_standard_error()).await;
     if !report.is_empty() {
-        println!("{report}");
+        print_line!("{report}");
     }
     outcome.context("the import did not finish; what is stored stays, and running it again goes on")
 }

@@ -12,7 +12,7 @@ use tokio::process::Command;
 use super::backups::write_program;
 use super::root;
 
-/// The programs that it calls, and what they do in its folder.
+/// The programs that it calls, and what they do in its directory.
 const PROGRAMS: [(&str, &str); 5] = [
     ("date", "cat clock"),
     (
@@ -43,16 +43,16 @@ fn seconds(time: &str) -> i64 {
 
 impl Volume {
     fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        let bin = folder.path().join("bin");
+        let directory = TempDir::new().unwrap();
+        let bin = directory.path().join("bin");
         fs::create_dir(&bin).unwrap();
         for (name, does) in PROGRAMS {
             write_program(&bin.join(name), does);
         }
         let sleep = format!("[ -e slow ] || {UNTIL_NOTHING_RUNS}\n{TWENTY_MINUTES}");
         write_program(&bin.join("sleep"), &sleep);
-        fs::write(folder.path().join("pgpass"), "").unwrap();
-        Self(folder)
+        fs::write(directory.path().join("pgpass"), "").unwrap();
+        Self(directory)
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -109,12 +109,12 @@ async fn renew(suite: &Suite, until: NaiveDate) {
 
 /// The same, in the name of this host.
 async fn renew_for(suite: &Suite, host: &str, until: NaiveDate) {
-    let folder = suite.options.certificates.as_deref().unwrap();
-    let authority = Authority::load_or_make(folder).unwrap();
+    let directory = suite.options.certificates.as_deref().unwrap();
+    let authority = Authority::load_or_make(directory).unwrap();
     for name in ["postgres", "redis"] {
         authority.issue(name, &[host.to_owned()], until).unwrap();
     }
-    let certificates = dev_ca::server_certificates(folder).unwrap();
+    let certificates = dev_ca::server_certificates(directory).unwrap();
     suite.servers.as_ref().unwrap().renew(&certificates).await.unwrap();
 }
 

@@ -149,8 +149,8 @@ async fn a_dump_restored_into_the_same_database_is_noticed_by_those_who_follow()
     suite.stop().await;
     migrate::down(&suite.admin_url, &REFERENCES, 0).await.unwrap();
     let programs = testkit::postgres_bin_directory().await;
-    let folder = tempfile::tempdir().unwrap();
-    let dump = folder.path().join("dump.sql");
+    let directory = tempfile::tempdir().unwrap();
+    let dump = directory.path().join("dump.sql");
     let (url, dump) = (suite.admin_url.expose(), dump.to_str().unwrap());
     run(&suite, &programs, "pg_dump", &["--dbname", url, "--schema=task", "--clean", "--file", dump]);
     run(

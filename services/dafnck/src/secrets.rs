@@ -24,52 +24,52 @@ const LENGTH: usize = 48;
 pub struct Secrets {
     role_password: String,
     service_secret: String,
-    /// A data folder from before personal data was encrypted has none; it gets them at its next start.
+    /// A data directory from before personal data was encrypted has none; it gets them at its next start.
     #[serde(default)]
     encryption_keys: String,
 }
 
 impl Secrets {
-    /// Those of a suite that has run on this data folder.
+    /// Those of a suite that has run on this data directory.
     ///
     /// # Errors
     /// When there are none.
-    pub fn read(data_folder: &Path) -> anyhow::Result<Self> {
-        let path = data_folder.join(FILE);
+    pub fn read(data_directory: &Path) -> anyhow::Result<Self> {
+        let path = data_directory.join(FILE);
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("{} is damaged; remove it", path.display()))
     }
 
-    /// Those of the data folder, which is made if missing.
-    pub(super) fn load_or_make(data_folder: &Path) -> anyhow::Result<Self> {
-        if data_folder.join(FILE).exists() {
-            return Self::read(data_folder)?.completed(data_folder);
+    /// Those of the data directory, which is made if missing.
+    pub(super) fn load_or_make(data_directory: &Path) -> anyhow::Result<Self> {
+        if data_directory.join(FILE).exists() {
+            return Self::read(data_directory)?.completed(data_directory);
         }
         // Passed through by the servers' user, who is another one when root runs us.
-        let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(data_folder);
-        made.with_context(|| format!("cannot make the folder {}", data_folder.display()))?;
+        let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(data_directory);
+        made.with_context(|| format!("cannot make the directory {}", data_directory.display()))?;
         let encryption_keys = random_keys();
         let secrets = Self { role_password: random(), service_secret: random(), encryption_keys };
-        let path = data_folder.join(FILE);
+        let path = data_directory.join(FILE);
         // Whoever comes second when two start at once is refused.
-        let saved = secrets.write(data_folder)?.persist_noclobber(&path);
+        let saved = secrets.write(data_directory)?.persist_noclobber(&path);
         saved.with_context(|| format!("cannot write {}", path.display()))?;
         Ok(secrets)
     }
 
-    fn completed(mut self, data_folder: &Path) -> anyhow::Result<Self> {
+    fn completed(mut self, data_directory: &Path) -> anyhow::Result<Self> {
         if self.encryption_keys.is_empty() {
             self.encryption_keys = random_keys();
-            let path = data_folder.join(FILE);
-            let saved = self.write(data_folder)?.persist(&path);
+            let path = data_directory.join(FILE);
+            let saved = self.write(data_directory)?.persist(&path);
             saved.with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(self)
     }
 
     /// Beside its place, so that it gets there whole or not at all.
-    fn write(&self, data_folder: &Path) -> anyhow::Result<NamedTempFile> {
-        let unfinished = tempfile::Builder::new().permissions(private()).tempfile_in(data_folder)?;
+    fn write(&self, data_directory: &Path) -> anyhow::Result<NamedTempFile> {
+        let unfinished = tempfile::Builder::new().permissions(private()).tempfile_in(data_directory)?;
         unfinished.as_file().write_all(&serde_json::to_vec_pretty(self)?)?;
         unfinished.as_file().sync_all()?;
         Ok(unfinished)
@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn secrets_are_made_once_and_are_private() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("a/b");
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("a/b");
         let made = Secrets::load_or_make(&data).unwrap();
         let again = Secrets::load_or_make(&data).unwrap();
         assert_eq!(made.service_secret(), again.service_secret());
@@ -123,13 +123,13 @@ mod tests {
         assert_eq!(data.join(FILE).metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
     #[test]
-    fn a_former_data_folder_gets_encryption_keys_and_keeps_its_other_secrets() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(FILE), r#"{"role_password": "a", "service_secret": "b"}"#).unwrap();
-        let completed = Secrets::load_or_make(folder.path()).unwrap();
+    fn a_former_data_directory_gets_encryption_keys_and_keeps_its_other_secrets() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(FILE), r#"{"role_password": "a", "service_secret": "b"}"#).unwrap();
+        let completed = Secrets::load_or_make(directory.path()).unwrap();
         assert_eq!((completed.role_password.as_str(), completed.service_secret.as_str()), ("a", "b"));
         assert!(!completed.encryption_keys.is_empty());
-        let again = Secrets::load_or_make(folder.path()).unwrap();
+        let again = Secrets::load_or_make(directory.path()).unwrap();
         assert_eq!(completed.encryption_keys, again.encryption_keys);
     }
 }

@@ -1,4 +1,4 @@
-//! The folder that both servers keep their data, logs, pid files and passwords in.
+//! The directory that both servers keep their data, logs, pid files and passwords in.
 //!
 //! ```text
 //! lock  secrets  postgres.pid  redis.pid     ours
@@ -14,14 +14,14 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::DataDirectory;
-use crate::certificates::TlsFolder;
+use crate::certificates::TlsDirectory;
 use crate::command::Identity;
 use crate::connection_info::ConnectionInfo;
-use crate::paths::{make_own_folder, reachable, temporary};
+use crate::paths::{make_own_directory, reachable, temporary};
 
-/// Where the passwords are, in the data folder.
+/// Where the passwords are, in the data directory.
 pub(crate) const SECRETS: &str = "secrets";
-/// Where the database is, in the data folder.
+/// Where the database is, in the data directory.
 pub(crate) const POSTGRES: &str = "postgres";
 const PASSWORD_BYTES: usize = 32;
 
@@ -32,8 +32,8 @@ pub(crate) struct Secrets {
     pub(crate) redis_password: String,
 }
 
-/// An opened data folder. Persistent ones are locked until this is dropped.
-pub(crate) struct DataFolder {
+/// An opened data directory. Persistent ones are locked until this is dropped.
+pub(crate) struct OpenDataDirectory {
     pub(crate) path: PathBuf,
     pub(crate) temporary: bool,
     pub(crate) durable: bool,
@@ -42,7 +42,7 @@ pub(crate) struct DataFolder {
     _lock: Option<File>,
 }
 
-impl DataFolder {
+impl OpenDataDirectory {
     /// Opens it, and refuses one that another live process uses. A temporary one is only named.
     pub(crate) fn open(place: &DataDirectory, notes: &mut Vec<String>) -> Result<Self> {
         match place {
@@ -55,8 +55,9 @@ impl DataFolder {
     fn open_persistent(wanted: &Path, notes: &mut Vec<String>) -> Result<Self> {
         let identity = Identity::of_servers()?;
         let (path, moved) = reachable(wanted, identity)?;
-        // Root is no exception: what it wrote into a user's folder would lock the user out later.
-        make_own_folder(&path).context("the data folder must belong to the user who starts the servers")?;
+        // Root is no exception: what it wrote into a user's directory would lock the user out later.
+        make_own_directory(&path)
+            .context("the data directory must belong to the user who starts the servers")?;
         notes.extend(moved);
         let lock = lock(&path)?;
         let secrets = Secrets::load_or_make(&path)?;
@@ -69,10 +70,10 @@ impl DataFolder {
         Ok(Self { path, temporary: true, durable, identity, secrets: Secrets::random(), _lock: None })
     }
 
-    /// Makes what is not there yet. A temporary folder is made here, when the guard that deletes it is running.
+    /// Makes what is not there yet. A temporary directory is made here, when the guard that deletes it is running.
     pub(crate) fn make(&self) -> Result<()> {
-        make_own_folder(&self.path)?;
-        make_own_folder(&self.path.join("log"))
+        make_own_directory(&self.path)?;
+        make_own_directory(&self.path.join("log"))
     }
 
     pub(crate) fn postgres(&self) -> PathBuf {
@@ -80,8 +81,8 @@ impl DataFolder {
     }
 
     /// How clients reach the servers here.
-    pub(crate) fn reaching(&self, tls: Option<&TlsFolder>) -> ConnectionInfo {
-        ConnectionInfo::new(self.secrets.clone(), tls.map(TlsFolder::authority))
+    pub(crate) fn reaching(&self, tls: Option<&TlsDirectory>) -> ConnectionInfo {
+        ConnectionInfo::new(self.secrets.clone(), tls.map(TlsDirectory::authority))
     }
 
     pub(crate) fn redis(&self) -> PathBuf {
@@ -90,8 +91,8 @@ impl DataFolder {
 }
 
 /// The lock is the kernel's: it goes with the process, however that ends.
-fn lock(folder: &Path) -> Result<File> {
-    let path = folder.join("lock");
+fn lock(directory: &Path) -> Result<File> {
+    let path = directory.join("lock");
     let mut file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -105,8 +106,8 @@ fn lock(folder: &Path) -> Result<File> {
         Err(TryLockError::WouldBlock) => {
             let holder = fs::read_to_string(&path).unwrap_or_default();
             bail!(
-                "the data folder {} is in use by process {holder}: stop that one first, or use another folder",
-                folder.display()
+                "the data directory {} is in use by process {holder}: stop that one first, or use another directory",
+                directory.display()
             );
         }
         Err(TryLockError::Error(error)) => {
@@ -123,21 +124,21 @@ impl Secrets {
         Self { postgres_admin_password: random_password(), redis_password: random_password() }
     }
 
-    pub(crate) fn read(folder: &Path) -> Result<Self> {
-        let path = folder.join(SECRETS);
+    pub(crate) fn read(directory: &Path) -> Result<Self> {
+        let path = directory.join(SECRETS);
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
     }
 
-    fn load_or_make(folder: &Path) -> Result<Self> {
-        let path = folder.join(SECRETS);
+    fn load_or_make(directory: &Path) -> Result<Self> {
+        let path = directory.join(SECRETS);
         if path.exists() {
-            return Self::read(folder);
+            return Self::read(directory);
         }
-        if folder.join(POSTGRES).exists() {
+        if directory.join(POSTGRES).exists() {
             bail!(
-                "{} holds a database, but its `secrets` file is missing: put it back, or remove the folder to start anew",
-                folder.display()
+                "{} holds a database, but its `secrets` file is missing: put it back, or remove the directory to start anew",
+                directory.display()
             );
         }
         let secrets = Self::random();

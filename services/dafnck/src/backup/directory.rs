@@ -1,4 +1,4 @@
-//! The backup folder: what lies where, and who may work in it.
+//! The backup directory: what lies where, and who may work in it.
 //!
 //! ```text
 //! status.json  metrics.prom         what became of the last runs, for people and for monitoring
@@ -17,47 +17,48 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::copies;
-
 /// How long another run is waited for.
 const LOCK_LIMIT: Duration = Duration::from_secs(600);
 const LOCK_POLL: Duration = Duration::from_millis(100);
 /// The name under which Barman knows the server.
 pub const SERVER: &str = "main";
+/// What the copies of files are below.
+pub(super) const OBJECTS: &str = "files";
 
-/// A backup folder.
+/// A backup directory.
 #[derive(Clone, Debug)]
-pub struct BackupFolder {
+pub struct BackupDirectory {
     root: PathBuf,
 }
 
-/// Held by the one run that works in the folder; the kernel lets it go with the process.
+/// Held by the one run that works in the directory; the kernel lets it go with the process.
 pub struct Lock(#[allow(dead_code, reason = "held, not read")] File);
 
-impl BackupFolder {
-    /// Opens the folder, which is made if it is missing: it holds keys and everybody's data, so it is its owner's alone.
+impl BackupDirectory {
+    /// Opens the directory, which is made if it is missing: it holds keys and everybody's data, so it is its owner's alone.
     ///
     /// # Errors
     /// When it cannot be made.
     pub fn make(root: &Path) -> anyhow::Result<Self> {
-        let folder = Self { root: std::path::absolute(root)? };
-        for part in [folder.root.clone(), folder.barman_home(), folder.files(), folder.secrets()] {
+        let directory = Self { root: std::path::absolute(root)? };
+        for part in [directory.root.clone(), directory.barman_home(), directory.files(), directory.secrets()]
+        {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(&part);
-            made.with_context(|| format!("cannot make the folder {}", part.display()))?;
+            made.with_context(|| format!("cannot make the directory {}", part.display()))?;
         }
-        Ok(folder)
+        Ok(directory)
     }
 
-    /// Opens a folder that a backup was made into.
+    /// Opens a directory that a backup was made into.
     ///
     /// # Errors
     /// When it is not one.
     pub fn open(root: &Path) -> anyhow::Result<Self> {
-        let folder = Self { root: std::path::absolute(root)? };
-        if !folder.server().is_dir() {
-            bail!("{} holds no backup", folder.root.display());
+        let directory = Self { root: std::path::absolute(root)? };
+        if !directory.server().is_dir() {
+            bail!("{} holds no backup", directory.root.display());
         }
-        Ok(folder)
+        Ok(directory)
     }
 
     /// Waits for other runs to end and keeps them out.
@@ -68,7 +69,7 @@ impl BackupFolder {
         lock(&self.root).await
     }
 
-    /// The folder itself.
+    /// The directory itself.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -95,7 +96,7 @@ impl BackupFolder {
 
     /// Objects of the file store.
     pub fn files(&self) -> PathBuf {
-        self.root.join(copies::OBJECTS)
+        self.root.join(OBJECTS)
     }
 
     /// Passwords and keys.
@@ -104,12 +105,12 @@ impl BackupFolder {
     }
 }
 
-/// Waits for other runs in this folder to end and keeps them out.
+/// Waits for other runs in this directory to end and keeps them out.
 ///
 /// # Errors
 /// When one takes too long.
-pub async fn lock(folder: &Path) -> anyhow::Result<Lock> {
-    let path = folder.join("lock");
+pub async fn lock(directory: &Path) -> anyhow::Result<Lock> {
+    let path = directory.join("lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
     let file = file.with_context(|| format!("cannot lock {}", path.display()))?;
     let deadline = Instant::now() + LOCK_LIMIT;
@@ -135,13 +136,13 @@ pub async fn lock(folder: &Path) -> anyhow::Result<Lock> {
 /// When it cannot be written.
 pub fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let write = || -> anyhow::Result<()> {
-        let folder = path.parent().context("a file is in a folder")?;
+        let directory = path.parent().context("a file is in a directory")?;
         // Made for its owner alone.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
-        Ok(fs::File::open(folder)?.sync_all()?)
+        Ok(fs::File::open(directory)?.sync_all()?)
     };
     write().with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,4 +1,4 @@
-//! Reading the folder.
+//! Reading the directory.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,7 +11,7 @@ use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::interchange::records::Moment;
+use dafnck::interchange::records::Moment;
 
 /// A line of `eips.jsonl`. All of it is in memory, because people and projects come from all of it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -75,8 +75,8 @@ pub struct Asset {
 ///
 /// # Errors
 /// When one cannot be read, naming its line.
-pub fn read_proposals(folder: &Path) -> anyhow::Result<Vec<Proposal>> {
-    let path = folder.join("eips.jsonl");
+pub fn read_proposals(directory: &Path) -> anyhow::Result<Vec<Proposal>> {
+    let path = directory.join("eips.jsonl");
     let file = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut proposals = Vec::new();
     for_each_line(&path, BufReader::new(file), |proposal| {
@@ -91,10 +91,10 @@ pub fn read_proposals(folder: &Path) -> anyhow::Result<Vec<Proposal>> {
 /// # Errors
 /// When one cannot be read, naming its line, or the callee's error.
 pub fn for_each_history(
-    folder: &Path,
+    directory: &Path,
     with: impl FnMut(History) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let path = folder.join("history.jsonl.gz");
+    let path = directory.join("history.jsonl.gz");
     let file = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
     for_each_line(&path, BufReader::new(GzDecoder::new(BufReader::new(file))), with)
 }
@@ -103,9 +103,9 @@ pub fn for_each_history(
 ///
 /// # Errors
 /// As [`for_each_history`].
-pub fn read_edit_times(folder: &Path) -> anyhow::Result<BTreeMap<u32, (Moment, Moment)>> {
+pub fn read_edit_times(directory: &Path) -> anyhow::Result<BTreeMap<u32, (Moment, Moment)>> {
     let mut times = BTreeMap::new();
-    for_each_history(folder, |history| {
+    for_each_history(directory, |history| {
         let edits = || history.versions.iter().filter_map(|version| moment(version.at));
         if let (Some(first), Some(last)) = (edits().min(), edits().max()) {
             times.insert(history.number, (first, last));
@@ -118,9 +118,9 @@ pub fn read_edit_times(folder: &Path) -> anyhow::Result<BTreeMap<u32, (Moment, M
 /// The files in `assets`, by name.
 ///
 /// # Errors
-/// When the folder cannot be read.
-pub fn read_assets(folder: &Path) -> anyhow::Result<Vec<Asset>> {
-    let path = folder.join("assets");
+/// When the directory cannot be read.
+pub fn read_assets(directory: &Path) -> anyhow::Result<Vec<Asset>> {
+    let path = directory.join("assets");
     let mut assets = Vec::new();
     for entry in fs::read_dir(&path).with_context(|| format!("cannot read {}", path.display()))? {
         let path = entry?.path();

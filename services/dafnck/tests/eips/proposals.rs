@@ -9,7 +9,7 @@ use super::fields::{category, document_id, document_status, metadata, task_id, t
 use super::id;
 use super::input::{self, History, Proposal};
 use super::people::{People, Person};
-use crate::interchange::records::{Dependency, Document, DocumentVersion, Member, Moment, Project, Task};
+use dafnck::interchange::records::{Dependency, Document, DocumentVersion, Member, Moment, Project, Task};
 
 /// All proposals, and what follows from all of them together.
 pub struct Proposals<'a> {
@@ -197,8 +197,8 @@ impl<'a> Proposals<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::convert::eips::fields::MAX_TITLE_CHARS;
-    use crate::convert::eips::input::Author;
+    use crate::eips::fields::MAX_TITLE_CHARS;
+    use crate::eips::input::Author;
 
     fn proposal(number: u32, category: Option<&str>, authors: &[&str], created: Option<i64>) -> Proposal {
         let author =

@@ -1,4 +1,4 @@
-//! Ethereum Improvement Proposals, as a folder with `eips.jsonl`, `history.jsonl.gz` and `assets/`.
+//! Makes a file for `dafnck import` of the Ethereum Improvement Proposals, which are a directory with `eips.jsonl`, `history.jsonl.gz` and `assets/`.
 //!
 //! | input | output |
 //! | --- | --- |
@@ -20,15 +20,14 @@ mod proposals;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
-use clap::Args;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::interchange::line::{Kind, Line};
-use crate::interchange::records::Attachment;
+use dafnck::interchange::line::{Kind, Line};
+use dafnck::interchange::records::Attachment;
 use input::{Asset, Proposal};
 use people::People;
 use proposals::Proposals;
@@ -39,42 +38,17 @@ fn id(kind: &str, name: &str) -> Uuid {
     Uuid::new_v5(&namespace, format!("{kind}/{name}").as_bytes())
 }
 
-/// Where the proposals are, and where the converted file goes.
-#[derive(Args, Debug)]
-pub struct EipsOptions {
-    /// Folder with eips.jsonl, history.jsonl.gz and assets/
-    pub folder: PathBuf,
-    /// File to write; files to attach are copied into a folder beside it
-    #[arg(long, default_value = "eips.import.jsonl")]
-    pub output: PathBuf,
-}
-
 /// How many lines of each kind were written.
 pub type Counts = BTreeMap<Kind, u64>;
 
-/// Converts and prints what came out.
-///
-/// # Errors
-/// When the input cannot be read or the output not written.
-pub fn command(options: &EipsOptions) -> anyhow::Result<()> {
-    let counts = convert(options)?;
-    for (kind, count) in &counts {
-        println!("{:<14}{count:>8}", kind.plural());
-    }
-    println!("\nwritten to {0}; next: dafnck import {0}", options.output.display());
-    Ok(())
-}
-
-/// Converts.
-///
-/// # Errors
-/// When the input cannot be read or the output not written.
-pub fn convert(options: &EipsOptions) -> anyhow::Result<Counts> {
-    let proposals = input::read_proposals(&options.folder)?;
-    let edited = input::read_edit_times(&options.folder)?;
+/// Converts the proposals of a directory into a file. Files to attach are copied into a directory beside it.
+pub fn convert(directory: &Path, output: &Path) -> anyhow::Result<Counts> {
+    let output_path = output;
+    let proposals = input::read_proposals(directory)?;
+    let edited = input::read_edit_times(directory)?;
     let people = People::of(&proposals);
     let proposals = Proposals::new(&proposals, &people, &edited)?;
-    let mut output = Output::create(&options.output)?;
+    let mut output = Output::create(output_path)?;
     people.users(&proposals).into_iter().try_for_each(|user| output.write(Line::User(user)))?;
     proposals.projects().try_for_each(|project| output.write(Line::Project(project)))?;
     proposals.members().try_for_each(|member| output.write(Line::Member(member)))?;
@@ -83,19 +57,19 @@ pub fn convert(options: &EipsOptions) -> anyhow::Result<Counts> {
     proposals.documents().try_for_each(|document| output.write(Line::Document(document)))?;
     let mut write_version = |version| output.write(Line::DocumentVersion(version));
     proposals.versions_without_history().try_for_each(&mut write_version)?;
-    input::for_each_history(&options.folder, |history| {
+    input::for_each_history(directory, |history| {
         proposals.versions_of(history).into_iter().try_for_each(&mut write_version)
     })?;
-    for asset in input::read_assets(&options.folder)? {
+    for asset in input::read_assets(directory)? {
         if let Some(proposal) = proposals.numbered(asset.proposal) {
-            let line = attach(asset, proposal, &proposals, &options.output)?;
+            let line = attach(asset, proposal, &proposals, output_path)?;
             output.write(Line::Attachment(line))?;
         }
     }
     output.finish()
 }
 
-/// Copies the file to beside the output: paths in an interchange file stay inside of its folder.
+/// Copies the file to beside the output: paths in an interchange file stay inside of its directory.
 fn attach(
     asset: Asset,
     proposal: &Proposal,
@@ -103,8 +77,8 @@ fn attach(
     output: &Path,
 ) -> anyhow::Result<Attachment> {
     let stem = output.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let folder = format!("{stem}.files");
-    let target = output.parent().unwrap_or(Path::new("")).join(&folder);
+    let directory = format!("{stem}.files");
+    let target = output.parent().unwrap_or(Path::new("")).join(&directory);
     fs::create_dir_all(&target).with_context(|| format!("cannot make {}", target.display()))?;
     let bytes = fs::read(&asset.path).with_context(|| format!("cannot read {}", asset.path.display()))?;
     fs::write(target.join(&asset.file), &bytes)
@@ -114,7 +88,7 @@ fn attach(
         entity_type: "task".to_owned(),
         entity_id: id("task", &proposal.number.to_string()),
         filename: asset.name,
-        path: Some(format!("{folder}/{}", asset.file)),
+        path: Some(format!("{directory}/{}", asset.file)),
         sha256: Some(hex::encode(Sha256::digest(&bytes))),
         uploader_id: proposals.creator(proposal),
         created_at: Some(proposals.created(proposal)),
