@@ -21,6 +21,6 @@ async fn no_call_fails_during_a_rolling_replacement() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
-    let write = async |who: Actor, request_id| create_task_with_id(&who, &project, request_id).await;
+    let write = async |who: Actor, request_id| create_task(&who, &project, request_id).await;
     replace_under_load(&suite, (Service::Task, PROGRAM), &olga, "task.tasks", write).await;
 }

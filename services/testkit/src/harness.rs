@@ -15,7 +15,7 @@ use super::{
     slow_link,
 };
 
-/// Long enough that all that is sent at once is there before the first of it is answered.
+/// Long enough that all requests that are sent together arrive before the first response.
 const COUNTED_ROUND_TRIP: Duration = Duration::from_millis(20);
 
 /// Starts a service in this process.
@@ -31,7 +31,7 @@ pub struct Harness {
 }
 
 impl Harness {
-    /// No service yet.
+    /// A harness without services.
     pub fn new() -> Self {
         Self::default()
     }
@@ -44,7 +44,7 @@ impl Harness {
         self
     }
 
-    /// Runs the program of a service beside the test, as what the tested service calls.
+    /// Runs the program of a sibling service that the tested service calls.
     #[must_use]
     pub fn with_program(mut self, name: &'static str) -> Self {
         if !self.programs.contains(&name) {
@@ -53,14 +53,15 @@ impl Harness {
         self
     }
 
-    /// Gives a service the options that only it has; they may name the suite's directory for files.
+    /// Adds options of a single service. The path is the suite's directory for files.
     #[must_use]
     pub fn with_options(mut self, insert: fn(&mut Extensions, &Path)) -> Self {
         self.own.push(insert);
         self
     }
 
-    /// A suite on servers shared with the other tests of this binary, in the form that is tried ([`Topology::tried`]).
+    /// Starts a suite on servers that all tests of this binary share, in the topology of the environment
+    /// ([`Topology::from_environment`]).
     pub async fn start(self) -> Suite {
         self.start_in(Topology::from_environment()).await
     }
@@ -71,7 +72,7 @@ impl Harness {
         self.on(servers::shared(topology.encryption).await, topology, change).await
     }
 
-    /// As [`Self::start`], on servers that are set as they are where data lasts.
+    /// As [`Self::start`], on servers with durable writes, as in production.
     pub async fn start_durable(self) -> Suite {
         self.on(servers::shared_durable().await, Topology::PLAIN, |_| {}).await
     }
@@ -81,19 +82,19 @@ impl Harness {
         self.start_on_own(servers::start_durable().await, Topology::PLAIN).await
     }
 
-    /// As [`Self::start`], in this form: for tests whose subject it is.
+    /// As [`Self::start`], in this topology.
     pub async fn start_in(self, topology: Topology) -> Suite {
         self.on(servers::shared(topology.encryption).await, topology, |_| {}).await
     }
 
-    /// As [`Self::start`], with a link to PostgreSQL that counts round trips; for that, in plain text.
+    /// As [`Self::start`], with connections to PostgreSQL in plain text on which round trips are counted.
     pub async fn start_counted(self) -> (Suite, RoundTrips) {
-        // One connection, so that what a call needs to be quick is there from the second call on.
+        // With one connection, statements are prepared from the second call on.
         self.start_with_latency(COUNTED_ROUND_TRIP, |options| options.database_pool_size = 1).await
     }
 
-    /// As [`Self::start_counted`], with a link that takes this long for each round trip, and with other options:
-    /// transactions last, so that many meet.
+    /// As [`Self::start_counted`], with other options and with this latency for each round trip, so that transactions
+    /// last and overlap.
     pub async fn start_with_latency(
         self,
         round_trip: Duration,
@@ -113,7 +114,7 @@ impl Harness {
         (suite, counted)
     }
 
-    /// On servers of its own, which the test may stop and start.
+    /// As [`Self::start`], on servers of its own, which the test may stop and start.
     pub async fn start_alone(self) -> Suite {
         self.start_alone_in(Topology::from_environment()).await
     }

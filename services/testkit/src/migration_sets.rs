@@ -1,4 +1,4 @@
-//! The migrations of the repository, read from their directories: the harness knows no service.
+//! Migrations, read from the repository's directories because the harness knows no service.
 
 use local_servers::suite::NAMES;
 use shared::migrate::Set;

@@ -1,18 +1,16 @@
-//! Waiting for what others do.
+//! Polling with a limit, instead of a fixed pause.
 
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-const POLL: Duration = Duration::from_millis(20);
-
-/// Waits until something holds.
+/// Polls until a condition holds. Fails after the limit.
 pub async fn until(what: &str, limit: Duration, mut holds: impl AsyncFnMut() -> bool) {
     until_ok(what, limit, async || holds().await.then_some(()).ok_or("it does not hold")).await;
 }
 
-/// Waits until something comes about; who waits in vain tells what came instead.
+/// Polls until an attempt succeeds and returns its value. Fails after the limit, with the last error.
 pub async fn until_ok<T, E: Debug>(
     what: &str,
     limit: Duration,
@@ -21,15 +19,9 @@ pub async fn until_ok<T, E: Debug>(
     let start = Instant::now();
     loop {
         match attempt().await {
-            Ok(outcome) => return outcome,
-            Err(instead) => assert!(start.elapsed() < limit, "not within {limit:?}: {what}; {instead:?}"),
+            Ok(value) => return value,
+            Err(error) => assert!(start.elapsed() < limit, "not within {limit:?}: {what}; {error:?}"),
         }
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
-}
-
-/// SIGTERM, to a process that still runs.
-pub fn terminate(process: u32) {
-    let id = i32::try_from(process).ok().and_then(Pid::from_raw).unwrap();
-    kill_process(id, Signal::TERM).unwrap();
 }

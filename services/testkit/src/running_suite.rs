@@ -19,7 +19,7 @@ pub struct RunningSuite {
 }
 
 impl RunningSuite {
-    /// Starts the services of a harness and waits until its programs take connections.
+    /// Starts the services of a harness and waits until its programs accept connections.
     pub(super) async fn start(harness: &Harness, options: &SuiteOptions, files: &Path) -> Self {
         let listeners = listen([0; 4]).await.unwrap();
         let addresses = listeners.each_ref().map(|listener| listener.local_addr().unwrap());
@@ -36,7 +36,7 @@ impl RunningSuite {
                     ServiceContext::new(name, service, options.clock.clone(), shutdown.clone()).unwrap();
                 services.spawn(start(context, options, listener));
             } else if harness.programs.contains(&name) {
-                // The program takes the port over.
+                // The program binds this port.
                 drop(listener);
                 programs.push((name, address.port()));
             }
@@ -49,12 +49,11 @@ impl RunningSuite {
         Self { _programs: programs.await, services }
     }
 
-    /// URLs of the services.
     pub fn siblings(&self) -> &SiblingOptions {
         &self.services.siblings
     }
 
-    /// Stops the services of this process and waits for their calls to end.
+    /// Stops the services of this process after their open calls have ended.
     pub async fn stop(self) {
         self.services.stop().await.unwrap();
     }

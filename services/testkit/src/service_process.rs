@@ -1,4 +1,4 @@
-//! A service in a process of its own, on the database, the Redis and the siblings of a suite.
+//! A service in a process of its own, with the database, Redis and siblings of a suite.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
@@ -6,18 +6,16 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use local_servers::suite::Role;
+use rustix::process::{Pid, Signal, kill_process};
 use shared::config::{Pooler, SiblingOptions};
 
-use super::{
-    ENCRYPTION_KEYS, FILES, MAX_ATTACHMENT_BYTES, SERVICE_SECRET, Suite, SuiteOptions, mail, terminate,
-};
+use super::{ENCRYPTION_KEYS, FILES, MAX_ATTACHMENT_BYTES, SERVICE_SECRET, Suite, SuiteOptions, mail};
 
-const START_LIMIT: Duration = Duration::from_secs(60);
-/// How long a process may take to end after it was told to.
-const END_LIMIT: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(10);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// A running process. It is killed when dropped, as `kill -9` does.
+/// A running process. Dropping it kills it with SIGKILL.
 pub struct ServiceProcess {
     process: Child,
     program: String,
@@ -27,13 +25,13 @@ pub struct ServiceProcess {
 }
 
 impl ServiceProcess {
-    /// Starts the program of a service (`env!("CARGO_BIN_EXE_…")`) and waits until it takes connections.
+    /// Starts the program of a service (`env!("CARGO_BIN_EXE_…")`) and waits until it accepts connections.
     pub async fn start(suite: &Suite, program: &str, service: &'static str) -> Self {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         Self::start_at(&suite.options, &suite.siblings, suite.files.path(), program, service, port).await
     }
 
-    /// As [`Self::start`], at this port.
+    /// As [`Self::start`], on this port.
     pub(super) async fn start_at(
         options: &SuiteOptions,
         siblings: &SiblingOptions,
@@ -51,7 +49,7 @@ impl ServiceProcess {
             .env("DAFNCK_REDIS_KEY_PREFIX", &options.redis_key_prefix)
             .env("DAFNCK_SERVICE_SECRET", SERVICE_SECRET)
             .env("DAFNCK_ENCRYPTION_KEYS", ENCRYPTION_KEYS)
-            .env("DAFNCK_MAIL_URL", format!("folder:{}", files.join(mail::FOLDER).display()))
+            .env("DAFNCK_MAIL_URL", format!("folder:{}", files.join(mail::DIRECTORY).display()))
             .env("DAFNCK_REGISTRATION", "direct")
             .env("DAFNCK_MAX_ATTACHMENT_BYTES", MAX_ATTACHMENT_BYTES.to_string())
             .env("DAFNCK_MAIL_FROM", "DafnckMachine <no-reply@dafnck.example>")
@@ -66,34 +64,34 @@ impl ServiceProcess {
             command.env("DAFNCK_DATABASE_POOLER", "transaction");
         }
         let mut scheme = "http";
-        if let Some(folder) = &options.certificates {
-            encrypt(&mut command, folder, service);
+        if let Some(directory) = &options.certificates {
+            enable_tls(&mut command, directory, service);
             scheme = "https";
         }
         let process = command.spawn().unwrap();
         let url = format!("{scheme}://127.0.0.1:{port}");
-        let replica = Self { process, program: program.to_owned(), service, port, url };
+        let started = Self { process, program: program.to_owned(), service, port, url };
         let start = Instant::now();
         while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
-            assert!(start.elapsed() < START_LIMIT, "the replica does not start");
-            tokio::time::sleep(POLL).await;
+            assert!(start.elapsed() < START_TIMEOUT, "the process does not start");
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
-        replica
+        started
     }
 
-    /// SIGKILL: nothing of it runs to an end.
+    /// Sends SIGKILL.
     pub fn kill(mut self) {
-        self.end();
+        self.kill_and_wait();
     }
 
-    /// SIGKILL, and a process that takes the place of the one that is gone.
+    /// Sends SIGKILL and starts the program again on the same port.
     pub async fn kill_and_restart(&mut self, suite: &Suite) {
-        self.end();
+        self.kill_and_wait();
         let (options, siblings, files) = (&suite.options, &suite.siblings, suite.files.path());
         *self = Self::start_at(options, siblings, files, &self.program, self.service, self.port).await;
     }
 
-    /// SIGTERM, and waits until it has ended well.
+    /// Sends SIGTERM and waits until the process has exited with success.
     pub async fn stop(mut self) {
         terminate(self.process.id());
         let start = Instant::now();
@@ -101,29 +99,35 @@ impl ServiceProcess {
             if let Some(status) = self.process.try_wait().unwrap() {
                 break status;
             }
-            assert!(start.elapsed() < END_LIMIT, "the replica does not end");
-            tokio::time::sleep(POLL).await;
+            assert!(start.elapsed() < STOP_TIMEOUT, "the process does not exit");
+            tokio::time::sleep(POLL_INTERVAL).await;
         };
-        assert!(status.success(), "the replica ended with {status}");
+        assert!(status.success(), "the process exited with {status}");
     }
 
-    fn end(&mut self) {
+    fn kill_and_wait(&mut self) {
         let _already_dead = self.process.kill();
         self.process.wait().unwrap();
     }
 }
 
-/// Lets a process encrypt everything, with the files that are in this folder.
-fn encrypt(command: &mut Command, folder: &Path, service: &str) {
+/// Turns TLS on for all connections of a process, with the files in this directory.
+fn enable_tls(command: &mut Command, directory: &Path, service: &str) {
     for authority in ["DATABASE_TLS_CA", "REDIS_TLS_CA", "TLS_CA", "TLS_CLIENT_CA"] {
-        command.env(format!("DAFNCK_{authority}"), folder.join("ca.pem"));
+        command.env(format!("DAFNCK_{authority}"), directory.join("ca.pem"));
     }
-    command.env("DAFNCK_TLS_CERTIFICATE", folder.join(format!("{service}.pem")));
-    command.env("DAFNCK_TLS_KEY", folder.join(format!("{service}.key")));
+    command.env("DAFNCK_TLS_CERTIFICATE", directory.join(format!("{service}.pem")));
+    command.env("DAFNCK_TLS_KEY", directory.join(format!("{service}.key")));
 }
 
 impl Drop for ServiceProcess {
     fn drop(&mut self) {
-        self.end();
+        self.kill_and_wait();
     }
+}
+
+/// Sends SIGTERM to a process that still runs.
+pub fn terminate(process: u32) {
+    let id = i32::try_from(process).ok().and_then(Pid::from_raw).unwrap();
+    kill_process(id, Signal::TERM).unwrap();
 }

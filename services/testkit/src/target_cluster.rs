@@ -1,4 +1,4 @@
-//! A second PostgreSQL, to which a suite's data is moved.
+//! A second PostgreSQL cluster, to which a suite's data is moved.
 
 use std::path::Path;
 
@@ -6,42 +6,46 @@ use local_servers::suite::{DatabaseTopology, NAMES};
 
 use super::{Encryption, Suite, servers};
 
-/// Another cluster with four databases, still empty.
+/// Another cluster with four empty databases.
 pub struct TargetCluster {
     servers: servers::Servers,
 }
 
-/// What the names of the four databases begin with.
-const DATABASE: &str = "moved";
+/// Prefix of the four databases' names.
+const DATABASE_PREFIX: &str = "moved";
 
 impl TargetCluster {
     pub async fn start() -> Self {
         let servers = servers::start(Encryption::Off).await;
         for service in NAMES {
-            servers.create_named(&DatabaseTopology::Four.database_of(service, DATABASE)).await;
+            servers.create_named(&DatabaseTopology::Four.database_of(service, DATABASE_PREFIX)).await;
         }
         Self { servers }
     }
 
-    /// The superuser's URL, with `{service}` in the place of the service's name.
+    /// The superuser's URL, with the placeholder `{service}` for the service's name.
     pub fn admin_url(&self) -> String {
-        self.servers.admin_url(&DatabaseTopology::Four.database_of("{service}", DATABASE)).expose().to_owned()
+        self.servers
+            .admin_url(&DatabaseTopology::Four.database_of("{service}", DATABASE_PREFIX))
+            .expose()
+            .to_owned()
     }
 
-    /// Starts the services of a suite that has been stopped on the data here.
+    /// Starts the services of a stopped suite on this cluster.
     pub async fn move_suite(self, mut suite: Suite) -> Suite {
         suite.options.postgres = self.servers.postgres_address().to_string();
         suite.options.role_password = self.servers.role_password.clone();
         suite.options.databases = DatabaseTopology::Four;
-        DATABASE.clone_into(&mut suite.options.database);
+        DATABASE_PREFIX.clone_into(&mut suite.options.database);
         suite.options.redis_url = self.servers.local.redis.url();
-        suite.admin_url = self.servers.admin_url(&DatabaseTopology::Four.database_of("identity", DATABASE));
+        suite.admin_url =
+            self.servers.admin_url(&DatabaseTopology::Four.database_of("identity", DATABASE_PREFIX));
         suite.restart().await;
         suite.servers = Some(self.servers.local);
         suite
     }
 
-    /// The folder with PostgreSQL's programs.
+    /// The directory of PostgreSQL's programs.
     pub fn programs(&self) -> &Path {
         &self.servers.local.postgres.programs
     }

@@ -1,4 +1,4 @@
-//! Something is taken away under a write load: no acknowledged write is lost, none is doubled.
+//! A write load during a fault: every acknowledged write must be there exactly once afterwards.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -13,23 +13,22 @@ use tonic::{Code, Status};
 use super::{Actor, Suite, new_id, reason_of, summary, until_ok};
 
 const KILLS: usize = 3;
-/// Writers of a [`WriteLoad`]; they are numbered from 0.
+/// Writers are numbered from 0.
 const WRITERS: usize = 4;
-/// Writes that are acknowledged before each kill, and after the last one.
-const BETWEEN: usize = 20;
-/// How long it may take until writes are acknowledged again.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// What a service says of an error that it does not know.
-const DEFECT: &str = "internal error";
-const PAUSE: Duration = Duration::from_millis(50);
+/// Acknowledged writes before each kill and after the last one.
+const WRITES_BETWEEN_KILLS: usize = 20;
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(30);
+/// The message of an error that a service did not expect.
+const INTERNAL_ERROR: &str = "internal error";
+const RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Writers who make the same call again, under the same `request_id`, until it is acknowledged.
+/// Concurrent writers. Each repeats a call with the same `request_id` until it is acknowledged.
 pub struct WriteLoad<W> {
-    /// Makes the call of this writer under this `request_id`, and tells the id of what it made.
+    /// Makes the call of a writer with a `request_id` and returns the id of what it created.
     write: W,
     acknowledged: Mutex<Vec<String>>,
     refusals: Mutex<BTreeMap<String, usize>>,
-    over: AtomicBool,
+    is_stopped: AtomicBool,
 }
 
 impl<W: AsyncFn(usize, String) -> Result<String, Status>> WriteLoad<W> {
@@ -38,67 +37,67 @@ impl<W: AsyncFn(usize, String) -> Result<String, Status>> WriteLoad<W> {
             write,
             acknowledged: Mutex::default(),
             refusals: Mutex::default(),
-            over: AtomicBool::new(false),
+            is_stopped: AtomicBool::new(false),
         }
     }
 
-    /// Writes until told to end.
+    /// Writes until [`Self::stop`].
     pub async fn run(&self) {
-        join_all((0..WRITERS).map(|writer| self.write_alone(writer))).await;
+        join_all((0..WRITERS).map(|writer| self.run_writer(writer))).await;
     }
 
-    async fn write_alone(&self, writer: usize) {
-        while !self.over.load(Ordering::Relaxed) {
+    async fn run_writer(&self, writer: usize) {
+        while !self.is_stopped.load(Ordering::Relaxed) {
             let request_id = new_id();
             let id = loop {
                 match (self.write)(writer, request_id.clone()).await {
                     Ok(id) => break id,
-                    Err(refusal) => self.refused(&refusal),
+                    Err(refusal) => self.record_refusal(&refusal),
                 }
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(RETRY_DELAY).await;
             };
             self.acknowledged.lock().unwrap().push(id);
         }
     }
 
-    /// What the service itself says must be a passing state; what the client says when the service is gone, is one.
-    fn refused(&self, refusal: &Status) {
-        let is_passing =
+    /// Accepts transient errors of the service, and the client's own errors while the service is gone.
+    fn record_refusal(&self, refusal: &Status) {
+        let is_transient =
             matches!(refusal.code(), Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted);
-        let is_said_by_client = reason_of(refusal).is_empty() && refusal.message() != DEFECT;
-        assert!(is_passing || is_said_by_client, "{}: {refusal:?}", summary(refusal));
+        let is_from_client = reason_of(refusal).is_empty() && refusal.message() != INTERNAL_ERROR;
+        assert!(is_transient || is_from_client, "{}: {refusal:?}", summary(refusal));
         *self.refusals.lock().unwrap().entry(summary(refusal)).or_default() += 1;
     }
 
-    /// How many writes were acknowledged.
+    /// Number of acknowledged writes.
     pub fn count(&self) -> usize {
         self.acknowledged.lock().unwrap().len()
     }
 
-    /// Waits until so many more writes are acknowledged.
-    pub async fn more(&self, by: usize) {
-        let wanted = self.count() + by;
+    /// Waits until this many more writes are acknowledged.
+    pub async fn wait_for_writes(&self, count: usize) {
+        let wanted = self.count() + count;
         self.until("writes are acknowledged again", || self.count() >= wanted).await;
     }
 
-    /// Waits until somebody is refused like this.
-    pub async fn is_refused(&self, how: &str) {
-        self.until(how, || self.refusals.lock().unwrap().contains_key(how)).await;
+    /// Waits until a writer is refused with this summary.
+    pub async fn wait_for_refusal(&self, summary: &str) {
+        self.until(summary, || self.refusals.lock().unwrap().contains_key(summary)).await;
     }
 
-    async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
-        until_ok(what, PATIENCE, async || {
-            let is_so = is_so().then_some(());
-            is_so.ok_or_else(|| (self.count(), self.refusals.lock().unwrap().clone()))
+    async fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        until_ok(what, RECOVERY_TIMEOUT, async || {
+            let holds = holds().then_some(());
+            holds.ok_or_else(|| (self.count(), self.refusals.lock().unwrap().clone()))
         })
         .await;
     }
 
-    pub fn end(&self) {
-        self.over.store(true, Ordering::Relaxed);
+    pub fn stop(&self) {
+        self.is_stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Compares what was acknowledged with the rows of a table, and tells how the writers were refused meanwhile.
+    /// Compares the acknowledged writes with the rows of a table. Returns how often each refusal happened.
     pub async fn verify(self, suite: &Suite, table: &str) -> BTreeMap<String, usize> {
         let ids = self.acknowledged.into_inner().unwrap();
         assert_eq!(suite.count(table).await, ids.len() as i64, "each once");
@@ -109,28 +108,24 @@ impl<W: AsyncFn(usize, String) -> Result<String, Status>> WriteLoad<W> {
     }
 }
 
-/// Writes that each make a task in this project.
+/// A write for [`WriteLoad`] that creates a task in this project.
 pub fn task_writer(who: &Actor, project: &Project) -> impl AsyncFn(usize, String) -> Result<String, Status> {
-    async |_, request_id| create_task_with_id(who, project, request_id).await
+    async |_, request_id| create_task(who, project, request_id).await
 }
 
-/// Makes a task under this `request_id`, and tells its id.
-pub async fn create_task_with_id(
-    who: &Actor,
-    project: &Project,
-    request_id: String,
-) -> Result<String, Status> {
-    let wish = CreateTaskRequest {
+/// Creates a task with this `request_id` and returns the task's id.
+pub async fn create_task(who: &Actor, project: &Project, request_id: String) -> Result<String, Status> {
+    let request = CreateTaskRequest {
         request_id,
         project_id: project.id.clone(),
         title: "buy milk".to_owned(),
         ..Default::default()
     };
-    Ok(who.tasks().create_task(wish).await?.into_inner().id)
+    Ok(who.tasks().create_task(request).await?.into_inner().id)
 }
 
-/// Kills something again and again under a load of writes to this table, which are its only rows, and tells how the
-/// writers were refused meanwhile.
+/// Kills and restarts something several times under a load of writes to this table, which are its only rows. Returns how
+/// often each refusal happened.
 pub async fn kill_under_load<W>(
     suite: &Suite,
     what: &str,
@@ -142,18 +137,18 @@ where
     W: AsyncFn(usize, String) -> Result<String, Status>,
 {
     let load = WriteLoad::new(write);
-    let drill = async {
+    let kills = async {
         for _ in 0..KILLS {
-            load.more(BETWEEN).await;
+            load.wait_for_writes(WRITES_BETWEEN_KILLS).await;
             let killed = Instant::now();
             kill_and_restart().await;
-            load.more(1).await;
+            load.wait_for_writes(1).await;
             println!("{what} was killed; writes were acknowledged again after {:?}", killed.elapsed());
         }
-        load.more(BETWEEN).await;
-        load.end();
+        load.wait_for_writes(WRITES_BETWEEN_KILLS).await;
+        load.stop();
     };
-    tokio::join!(load.run(), drill);
+    tokio::join!(load.run(), kills);
     let refusals = load.verify(suite, table).await;
     println!("{what}: the writers were refused {refusals:?}");
     refusals

@@ -47,16 +47,16 @@ async fn a_full_disk_of_tables_is_told_and_writes_go_on_when_there_is_room() {
     move_tables(&suite, &disk).await;
     let load = WriteLoad::new(task_writer(&olga, &project));
     let drill = async {
-        load.more(WRITES).await;
+        load.wait_for_writes(WRITES).await;
         disk.fill();
-        load.is_refused(FULL).await;
+        load.wait_for_refusal(FULL).await;
         can_read(&olga, &project).await;
         disk.free();
         let roomy = Instant::now();
-        load.more(1).await;
+        load.wait_for_writes(1).await;
         println!("there is room; writes were acknowledged again after {:?}", roomy.elapsed());
-        load.more(WRITES).await;
-        load.end();
+        load.wait_for_writes(WRITES).await;
+        load.stop();
     };
     tokio::join!(load.run(), drill);
     let refusals = load.verify(&suite, "task.tasks").await;
@@ -91,16 +91,16 @@ async fn a_full_disk_of_the_log_loses_and_doubles_nothing() {
     wait_for_the_log(&suite).await;
     let load = WriteLoad::new(task_writer(&olga, &project));
     let drill = async {
-        load.more(WRITES).await;
+        load.wait_for_writes(WRITES).await;
         disk.fill();
         use_up_log(suite.admin().await).await;
-        load.is_refused("UNAVAILABLE DEPENDENCY_UNAVAILABLE").await;
+        load.wait_for_refusal("UNAVAILABLE DEPENDENCY_UNAVAILABLE").await;
         disk.free();
         start_postgres_again(servers).await;
         let roomy = Instant::now();
-        load.more(WRITES).await;
+        load.wait_for_writes(WRITES).await;
         println!("there is room; {WRITES} writes were acknowledged after {:?}", roomy.elapsed());
-        load.end();
+        load.stop();
     };
     tokio::join!(load.run(), drill);
     let refusals = load.verify(&suite, "task.tasks").await;

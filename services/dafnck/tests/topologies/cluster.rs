@@ -67,12 +67,12 @@ async fn a_killed_master_is_noticed_by_nobody(form: Topology) {
     let (before, during) = leaving.split_at(PEOPLE / 4);
     let load = WriteLoad::new(task_writer(&writer.0, &writer.1));
     let failover = async {
-        load.more(BETWEEN).await;
+        load.wait_for_writes(BETWEEN).await;
         // What a master has acknowledged its replica may not know yet.
         join_all(before.iter().map(leave)).await;
         cluster.kill_a_master().await.unwrap();
         let killed = Instant::now();
-        load.more(1).await;
+        load.wait_for_writes(1).await;
         println!("a Redis master was killed; the next write was acknowledged after {:?}", killed.elapsed());
         join_all(during.iter().map(leave)).await;
         join_all(staying.iter().map(is_at_home)).await;
@@ -82,8 +82,8 @@ async fn a_killed_master_is_noticed_by_nobody(form: Topology) {
         let replica = suite.start_replica(&suite.options).await;
         let task_url = replica.siblings().task_url.clone();
         join_all(leaving.iter().map(|left| is_out(&task_url, left))).await;
-        load.more(BETWEEN).await;
-        load.end();
+        load.wait_for_writes(BETWEEN).await;
+        load.stop();
         replica.stop().await;
     };
     tokio::join!(load.run(), failover);

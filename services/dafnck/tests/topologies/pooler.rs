@@ -4,7 +4,7 @@ use crate::harness::harness;
 use diesel_async::SimpleAsyncConnection as _;
 use futures::future::join_all;
 use local_servers::suite::Role;
-use testkit::{Pooling, Service, Suite, Topology, create_task_with_id, kill_under_load, new_id, task_writer};
+use testkit::{Pooling, Service, Suite, Topology, create_task, kill_under_load, new_id, task_writer};
 
 use super::{is_at_home, journey, person, until_ready};
 
@@ -49,7 +49,7 @@ async fn replicas_share_the_connections_of_pgbouncer() {
     let (olga, project) = person(&one, "olga").await;
     let elsewhere = olga.calling(Service::Task, &other.siblings().task_url);
     let both = (0..20).flat_map(|_| [&olga, &elsewhere]);
-    for made in join_all(both.map(|who| create_task_with_id(who, &project, new_id()))).await {
+    for made in join_all(both.map(|who| create_task(who, &project, new_id()))).await {
         made.unwrap();
     }
     other.stop().await;
