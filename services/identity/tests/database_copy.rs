@@ -145,7 +145,7 @@ fn attempts(value: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_copy_of_the_database_tells_no_secret() {
+async fn a_copy_of_the_database_contains_no_secret() {
     let suite = harness().start().await;
     let secrets = live(&suite).await;
 
@@ -161,7 +161,7 @@ async fn a_copy_of_the_database_tells_no_secret() {
 }
 
 #[tokio::test]
-async fn nothing_in_a_copy_of_the_database_signs_in() {
+async fn no_value_of_the_database_authenticates() {
     let suite = harness().start().await;
     live(&suite).await;
     let values = dump(&suite).await;

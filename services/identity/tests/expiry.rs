@@ -30,7 +30,7 @@ async fn looks_until(suite: &Suite, left: i64, rows: &str) {
 }
 
 #[tokio::test]
-async fn a_session_is_forgotten_a_day_after_its_end_and_no_sooner() {
+async fn a_session_is_deleted_a_day_after_its_end() {
     let suite = harness().start().await;
     let [_olga, _gus, _eva] = suite.guests(["olga", "gus", "eva"]).await;
     suite.execute(&end("olga", "25 hours")).await;
@@ -39,7 +39,7 @@ async fn a_session_is_forgotten_a_day_after_its_end_and_no_sooner() {
 }
 
 #[tokio::test]
-async fn what_somebody_is_writing_is_left_to_the_next_time() {
+async fn locked_sessions_are_left_to_the_next_run() {
     let suite = harness().start().await;
     let [_olga, _gus] = suite.guests(["olga", "gus"]).await;
     for name in ["olga", "gus"] {

@@ -32,7 +32,7 @@ const GRPC: [&str; 2] = ["grpcio==1.85.3", "grpcio-reflection==1.85.1"];
 const GRPC_FOLDER: &str = "python-grpc-1.85.3";
 
 #[tokio::test]
-async fn a_python_client_goes_through_every_flow() {
+async fn a_python_client_completes_every_flow() {
     let suite = harness().start().await;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let cache = folder.join("../../.local/cache");

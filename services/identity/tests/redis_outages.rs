@@ -22,7 +22,7 @@ async fn is_over(actor: &Actor) {
 }
 
 #[tokio::test]
-async fn without_redis_people_sign_in_refresh_and_stay_signed_in() {
+async fn login_refresh_and_sessions_work_without_redis() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     call_every_service(&olga).await.unwrap();
@@ -44,7 +44,7 @@ async fn without_redis_people_sign_in_refresh_and_stay_signed_in() {
 }
 
 #[tokio::test]
-async fn a_session_revoked_without_redis_ends_here_at_once_and_elsewhere_soon() {
+async fn a_session_revoked_without_redis_ends_at_once_here_and_soon_elsewhere() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     call_every_service(&olga).await.unwrap();
@@ -57,7 +57,7 @@ async fn a_session_revoked_without_redis_ends_here_at_once_and_elsewhere_soon() 
 }
 
 #[tokio::test]
-async fn guessing_is_limited_without_redis() {
+async fn attempts_are_limited_without_redis() {
     let suite = harness().start_alone().await;
     suite.servers.as_ref().unwrap().stop_redis().await.unwrap();
     let mut auth = suite.anonymous().auth();
@@ -71,7 +71,7 @@ async fn guessing_is_limited_without_redis() {
 
 /// Everything is begun with Redis, done without it, and looked at when it is back and empty.
 #[tokio::test]
-async fn no_flow_is_stopped_by_the_loss_of_redis() {
+async fn every_flow_survives_the_loss_of_redis() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     let mut account = suite.anonymous().account();
@@ -90,7 +90,7 @@ async fn no_flow_is_stopped_by_the_loss_of_redis() {
 
     servers.stop_redis().await.unwrap();
 
-    let completion = sign_up::complete_sign_up_request(&to_sign_up);
+    let completion = complete_sign_up_request(&to_sign_up);
     let completion = pb::CompleteSignUpRequest { username: "ina".to_owned(), ..completion };
     let ina = suite.anonymous().auth().complete_sign_up(completion).await.unwrap().into_inner();
     let ina = with_tokens(&suite.anonymous(), &ina);
@@ -130,7 +130,7 @@ async fn no_flow_is_stopped_by_the_loss_of_redis() {
     let code = suite.mail_to("new@example.org", 1).await.code();
     let request = pb::ConfirmEmailChangeRequest { request_id: new_id(), code };
     account.confirm_email_change(request).await.unwrap();
-    let completion = sign_up::complete_sign_up_request(&suite.mail_to("tom@example.org", 1).await.code());
+    let completion = complete_sign_up_request(&suite.mail_to("tom@example.org", 1).await.code());
     let completion = pb::CompleteSignUpRequest { username: "tom".to_owned(), ..completion };
     suite.anonymous().auth().complete_sign_up(completion).await.unwrap();
     let proof = by_recovery(&codes[1]);
@@ -142,7 +142,7 @@ async fn no_flow_is_stopped_by_the_loss_of_redis() {
 /// What is begun with Redis and is ended without it: a change of address, new recovery codes, and all that a second
 /// factor takes.
 #[tokio::test]
-async fn addresses_and_second_factors_change_while_redis_is_away() {
+async fn addresses_and_second_factors_change_while_redis_is_down() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     let (app, codes) = enable(&suite, &olga).await;
@@ -182,7 +182,7 @@ async fn addresses_and_second_factors_change_while_redis_is_away() {
 }
 
 #[tokio::test]
-async fn sessions_end_and_passwords_change_while_redis_is_away() {
+async fn sessions_end_and_passwords_change_while_redis_is_down() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     let [phone, tablet, laptop] = [(); 3].map(|()| log_in_again(&olga));
@@ -233,7 +233,7 @@ async fn sessions_end_and_passwords_change_while_redis_is_away() {
 }
 
 #[tokio::test]
-async fn accounts_begin_change_and_end_while_redis_is_away() {
+async fn accounts_are_created_changed_and_deleted_while_redis_is_down() {
     let suite = harness().start_alone().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let (_, _) = enable(&suite, &gus).await;

@@ -13,7 +13,7 @@ use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
 
 #[tokio::test]
-async fn a_backend_delivers_a_code_itself() {
+async fn a_backend_gets_a_returned_code() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
 
@@ -33,7 +33,7 @@ async fn a_backend_delivers_a_code_itself() {
 }
 
 #[tokio::test]
-async fn a_backend_has_codes_mailed() {
+async fn a_backend_has_codes_emailed() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let user_id = olga.id.to_string();
@@ -59,7 +59,7 @@ async fn a_backend_has_codes_mailed() {
 }
 
 #[tokio::test]
-async fn a_backend_is_told_that_an_address_is_somebodys() {
+async fn a_backend_learns_that_an_address_is_taken() {
     let suite = harness().start().await;
     let [olga, _gus] = suite.users(["olga", "gus"]).await;
     let wish = |new_email: &str, delivery| backend::CreateEmailChangeCodeRequest {
@@ -94,7 +94,7 @@ async fn a_backend_is_told_that_an_address_is_somebodys() {
 }
 
 #[tokio::test]
-async fn what_a_backend_asks_wrongly_is_refused() {
+async fn malformed_requests_of_a_backend_are_rejected() {
     let suite = harness().start().await;
     let mut backend = backend(&suite);
     let unknown = backend.create_password_reset_code(returned_reset("nobody@example.org")).await;

@@ -13,7 +13,7 @@ fn days_ago(days: i64) -> Option<prost_types::Timestamp> {
 }
 
 #[tokio::test]
-async fn accounts_are_found_by_when_they_were_made_and_last_used() {
+async fn list_users_filters_by_creation_and_last_login() {
     let suite = harness().start().await;
     let _people = suite.guests(["olga", "gus", "eva"]).await;
     suite.execute(
