@@ -184,7 +184,7 @@ async fn no_code_in_the_database_or_its_log_works() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     // No mail leaves, so that what is queued stays to be looked at.
-    suite.execute("REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
+    execute(&suite, "REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
     let request = pb::RequestPasswordResetRequest { email: "olga@example.org".to_owned() };
     suite.anonymous().auth().request_password_reset(request).await.unwrap();
     olga.account().change_password(change(&olga.password, NEW_PASSWORD)).await.unwrap();

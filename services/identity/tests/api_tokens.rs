@@ -2,7 +2,7 @@
 
 use crate::fixtures::*;
 use crate::harness::harness;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use proto::identity::v1 as pb;
 use proto::task::v1 as task;
 use testkit::*;
@@ -18,7 +18,7 @@ async fn an_api_token_is_limited_to_its_scopes_at_every_service() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let project = olga.project("apollo").await;
-    let (reader, token) = program(&olga, &["task:read", "project:*"]).await;
+    let (reader, token) = api_client(&olga, &["task:read", "project:*"]).await;
     assert!(reader.session_token.as_ref().unwrap().starts_with("dfa_"));
 
     let list = task::ListTasksRequest { project_id: project.id.clone(), ..Default::default() };
@@ -37,11 +37,11 @@ async fn an_api_token_is_limited_to_its_scopes_at_every_service() {
         refusal(reader.documents().list_documents(documents).await),
         "PERMISSION_DENIED SCOPE_MISSING"
     );
-    let (writer, _) = program(&olga, &["task:TaskService.CreateTask"]).await;
+    let (writer, _) = api_client(&olga, &["task:TaskService.CreateTask"]).await;
     writer.tasks().create_task(create).await.unwrap();
     assert_eq!(refusal(writer.tasks().list_tasks(list).await), "PERMISSION_DENIED SCOPE_MISSING");
 
-    let (knower, _) = program(&olga, &["identity:read"]).await;
+    let (knower, _) = api_client(&olga, &["identity:read"]).await;
     let who = knower.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner();
     assert_eq!((who.user.unwrap().id, who.session), (olga.id.to_string(), None));
     assert_eq!(token.scopes, ["project:*", "task:read"]);
@@ -52,7 +52,7 @@ async fn an_api_token_has_no_more_rights_than_its_user() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
-    let (program, _) = program(&gus, &["project:*"]).await;
+    let (program, _) = api_client(&gus, &["project:*"]).await;
     let get = proto::project::v1::GetProjectRequest { project_id: project.id };
     assert_eq!(refusal(program.projects().get_project(get).await), "NOT_FOUND RESOURCE_NOT_FOUND");
 }
@@ -61,7 +61,7 @@ async fn an_api_token_has_no_more_rights_than_its_user() {
 async fn an_api_token_cannot_manage_tokens_or_sessions() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (program, token) = program(&olga, &["identity:*"]).await;
+    let (program, token) = api_client(&olga, &["identity:*"]).await;
 
     let refusals = [
         refusal(program.account().create_api_token(create_api_token_request(&["task:read"])).await),
@@ -81,7 +81,7 @@ async fn an_api_token_cannot_manage_tokens_or_sessions() {
 async fn a_revoked_token_is_refused_by_every_service_at_once() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
-    let (program, token) = program(&olga, &["identity:read", "project:read"]).await;
+    let (program, token) = api_client(&olga, &["identity:read", "project:read"]).await;
     call_every_service(&program).await.unwrap();
 
     let ended = revoke(&olga, &token.id).await.unwrap().into_inner();
@@ -103,11 +103,11 @@ async fn a_revoked_token_is_refused_by_every_service_at_once() {
 async fn a_token_ends_when_it_expires_or_its_user_is_suspended() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
-    let (of_olga, _) = program(&olga, &["identity:read", "project:read"]).await;
-    let (of_gus, _) = program(&gus, &["identity:read"]).await;
+    let (of_olga, _) = api_client(&olga, &["identity:read", "project:read"]).await;
+    let (of_gus, _) = api_client(&gus, &["identity:read"]).await;
     call_every_service(&of_olga).await.unwrap();
 
-    suite.execute("UPDATE identity.users SET status = 'suspended' WHERE username = 'gus'").await;
+    execute(&suite, "UPDATE identity.users SET status = 'suspended' WHERE username = 'gus'").await;
     let who = of_gus.auth().who_am_i(pb::WhoAmIRequest {}).await;
     assert_eq!(refusal(who), "UNAUTHENTICATED SESSION_INVALID");
 
@@ -145,11 +145,11 @@ async fn create_api_token_names_every_violation() {
         request_id: "x".to_owned(),
         name: " ".to_owned(),
         scopes: vec!["task:delete".to_owned(), "identity:AccountService.CreateApiToken".to_owned()],
-        expires_at: timestamp(Utc::now() + TimeDelta::days(367)),
+        expires_at: Some(timestamp(Utc::now() + TimeDelta::days(367))),
     };
     let refused = olga.account().create_api_token(wrong).await.unwrap_err();
     assert_eq!(violations(&refused), ["request_id", "scopes", "scopes", "expires_at", "name"]);
-    for expires_at in [None, timestamp(Utc::now() - TimeDelta::seconds(1))] {
+    for expires_at in [None, Some(timestamp(Utc::now() - TimeDelta::seconds(1)))] {
         let wrong = pb::CreateApiTokenRequest { expires_at, ..create_api_token_request(&["task:read"]) };
         let refused = olga.account().create_api_token(wrong).await.unwrap_err();
         assert_eq!(violations(&refused), ["expires_at"]);
@@ -168,7 +168,7 @@ async fn concurrent_calls_create_no_more_tokens_than_allowed() {
          now() + interval '1 day' FROM generate_series(1, 48) n",
         olga.id
     );
-    suite.execute(&statement).await;
+    execute(&suite, &statement).await;
 
     let makes = (0..5).map(|_| {
         let mut tokens = olga.account();
@@ -196,7 +196,7 @@ async fn concurrent_calls_create_no_more_tokens_than_allowed() {
 async fn get_api_token_returns_the_last_use() {
     let mut suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (program, token) = program(&olga, &["identity:read"]).await;
+    let (program, token) = api_client(&olga, &["identity:read"]).await;
     assert_eq!(token.last_used_at, None);
     program.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap();
 

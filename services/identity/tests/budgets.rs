@@ -81,7 +81,7 @@ async fn creating_and_revoking_an_api_token_take_two_round_trips() {
     let (_suite, counted, olga) = somebody().await;
     let mut ids = Vec::new();
     let create = counted.of(async || {
-        let (_, token) = program(&olga, &["task:read"]).await;
+        let (_, token) = api_client(&olga, &["task:read"]).await;
         ids.push(token.id);
     });
     let create = create.await;

@@ -155,9 +155,9 @@ async fn a_code_works_until_it_expires_for_its_purpose_and_an_active_account() {
         CODE_INVALID
     );
     assert_eq!(refusal(account.reset_password(reset(&to_verify, NEW_PASSWORD)).await), CODE_INVALID);
-    suite.execute("UPDATE identity.users SET status = 'suspended'").await;
+    execute(&suite, "UPDATE identity.users SET status = 'suspended'").await;
     assert_eq!(refusal(account.reset_password(reset(&to_reset, NEW_PASSWORD)).await), CODE_INVALID);
-    suite.execute("UPDATE identity.users SET status = 'active'").await;
+    execute(&suite, "UPDATE identity.users SET status = 'active'").await;
     suite.options.clock.advance(TimeDelta::minutes(61));
     assert_eq!(refusal(account.reset_password(reset(&to_reset, NEW_PASSWORD)).await), CODE_INVALID);
     suite.anonymous().account().verify_email(verification(&to_verify)).await.unwrap();
@@ -169,7 +169,7 @@ async fn a_code_for_a_former_address_verifies_nothing() {
     let olga = suite.user("olga").await;
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
     let code = suite.mail_to("olga@example.org", 1).await.code();
-    suite.execute("UPDATE identity.users SET email = 'new@example.org'").await;
+    execute(&suite, "UPDATE identity.users SET email = 'new@example.org'").await;
     assert_eq!(refusal(suite.anonymous().account().verify_email(verification(&code)).await), CODE_INVALID);
     assert!(!is_verified(&olga).await);
 }

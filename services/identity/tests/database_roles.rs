@@ -1,6 +1,5 @@
 //! What no role may read, and what a stranger does not see.
 
-use crate::fixtures::*;
 use crate::harness::harness;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, sql_query};

@@ -55,7 +55,7 @@ async fn import_users_stores_profiles_and_dates_once() {
     assert_eq!(outcomes[0], [(1, Created, none()), (2, Created, none())]);
     assert_eq!(outcomes[1], [(1, Unchanged, none()), (2, Unchanged, none())]);
     let mut actor = suite.guest("witness").await;
-    suite.execute(&format!("UPDATE identity.user_sessions SET user_id = '{}'", olga.id)).await;
+    execute(&suite, &format!("UPDATE identity.user_sessions SET user_id = '{}'", olga.id)).await;
     let token = actor.session_token.take().unwrap();
     suite.forget_session(&token).await;
     actor.session_token = Some(token);

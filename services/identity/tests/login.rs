@@ -39,7 +39,7 @@ async fn an_unknown_user_and_a_wrong_password_get_the_same_error() {
 async fn a_suspended_user_cannot_log_in() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    suite.execute("UPDATE identity.users SET status = 'suspended'").await;
+    execute(&suite, "UPDATE identity.users SET status = 'suspended'").await;
     let answer = suite.anonymous().auth().login(login("olga", &olga.password)).await;
     assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
 }
@@ -107,7 +107,7 @@ async fn a_hash_with_former_parameters_is_replaced_at_login() {
     let olga = suite.user("olga").await;
     let former = Argon2::from(Params::new(8_192, 1, 1, None).unwrap());
     let hash: PasswordHash = former.hash_password(olga.password.as_bytes()).unwrap();
-    suite.execute(&format!("UPDATE identity.users SET password_hash = '{hash}'")).await;
+    execute(&suite, &format!("UPDATE identity.users SET password_hash = '{hash}'")).await;
 
     for _ in 0..2 {
         suite.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();

@@ -12,8 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 async fn queue(suite: &Suite, kind: &str, recipients: &str) {
-    suite.execute(
-        &format!(
+    execute(suite, &format!(
             "INSERT INTO identity.mail_outbox (id, kind, recipient, entity_id, expires_at, next_attempt_at) \
              SELECT gen_random_uuid(), '{kind}', recipient, gen_random_uuid(), now() + interval '1 day', now() \
              FROM ({recipients}) AS r (recipient)"

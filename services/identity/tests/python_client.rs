@@ -1,6 +1,5 @@
 //! A client in another language, which knows nothing but two addresses, through every flow.
 
-use crate::fixtures::*;
 use crate::harness::harness;
 use std::path::Path;
 

@@ -11,7 +11,6 @@ use shared::siblings::Sibling;
 use testkit::*;
 
 use crate::authenticator::{App, begin, by_code, by_recovery, challenge, complete, confirm, enable, state};
-use program;
 
 const OVER: &str = "UNAUTHENTICATED SESSION_INVALID";
 
@@ -75,14 +74,14 @@ async fn every_flow_survives_the_loss_of_redis() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     let mut account = suite.anonymous().account();
-    sign_up::begin(&suite, "ina@example.org").await;
+    begin_sign_up(&suite, "ina@example.org").await;
     let to_sign_up = suite.mail_to("ina@example.org", 1).await.code();
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
     let to_verify = suite.mail_to("olga@example.org", 1).await.code();
     let app = App::new(&suite, &begin(&olga).await.secret);
     let scopes = ["identity:read", "project:read"];
-    let (kept, _) = program(&olga, &scopes).await;
-    let (lost, lost_token) = program(&olga, &scopes).await;
+    let (kept, _) = api_client(&olga, &scopes).await;
+    let (lost, lost_token) = api_client(&olga, &scopes).await;
     for program in [&kept, &lost] {
         call_every_service(program).await.unwrap();
     }
@@ -95,7 +94,7 @@ async fn every_flow_survives_the_loss_of_redis() {
     let ina = suite.anonymous().auth().complete_sign_up(completion).await.unwrap().into_inner();
     let ina = with_tokens(&suite.anonymous(), &ina);
     call_every_service(&ina).await.unwrap();
-    sign_up::begin(&suite, "tom@example.org").await;
+    begin_sign_up(&suite, "tom@example.org").await;
     let verify = pb::VerifyEmailRequest { request_id: new_id(), code: to_verify };
     account.verify_email(verify).await.unwrap();
     let new_email = "new@example.org".to_owned();
@@ -110,7 +109,7 @@ async fn every_flow_survives_the_loss_of_redis() {
     call_every_service(&recovered).await.unwrap();
     let open = challenge(&olga).await;
 
-    let (late, _) = program(&olga, &scopes).await;
+    let (late, _) = api_client(&olga, &scopes).await;
     let listed = olga.account().list_api_tokens(pb::ListApiTokensRequest::default()).await.unwrap();
     assert_eq!(listed.into_inner().api_tokens.len(), 3);
     let revoke = pb::RevokeApiTokenRequest { api_token_id: lost_token.id };
@@ -209,8 +208,8 @@ async fn sessions_end_and_passwords_change_while_redis_is_down() {
     is_over(&tv).await;
     call_every_service(&olga).await.unwrap();
     assert_eq!(list_sessions(&olga).await.len(), 1);
-    let code = service_codes::backend(&suite)
-        .create_password_reset_code(service_codes::returned_reset("olga@example.org"))
+    let code = backend(&suite)
+        .create_password_reset_code(returned_reset("olga@example.org"))
         .await
         .unwrap()
         .into_inner()

@@ -57,7 +57,7 @@ async fn a_late_reuse_of_a_refresh_token_ends_the_session() {
     let olga = suite.user("olga").await;
     let new = refreshed(&olga).await;
     call_every_service(&new).await.unwrap();
-    suite.execute(AFTER_THE_GRACE).await;
+    execute(&suite, AFTER_THE_GRACE).await;
 
     assert_eq!(refusal(refresh(&olga).await), "UNAUTHENTICATED REFRESH_TOKEN_REUSED");
 
@@ -83,10 +83,10 @@ async fn a_refresh_token_with_a_used_successor_is_refused_and_ends_nothing() {
 async fn a_refresh_works_after_the_session_token_expired() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    suite.execute("UPDATE identity.user_sessions SET expires_at = now() - interval '1 day'").await;
+    execute(&suite, "UPDATE identity.user_sessions SET expires_at = now() - interval '1 day'").await;
     let new = refreshed(&olga).await;
     call_every_service(&new).await.unwrap();
-    suite.execute("UPDATE identity.user_sessions SET refresh_expires_at = now()").await;
+    execute(&suite, "UPDATE identity.user_sessions SET refresh_expires_at = now()").await;
     assert_eq!(refusal(refresh(&new).await), "UNAUTHENTICATED SESSION_INVALID");
 }
 
@@ -107,6 +107,6 @@ async fn a_malformed_refresh_token_is_refused() {
 async fn a_suspended_user_cannot_refresh() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    suite.execute("UPDATE identity.users SET status = 'suspended'").await;
+    execute(&suite, "UPDATE identity.users SET status = 'suspended'").await;
     assert_eq!(refusal(refresh(&olga).await), "UNAUTHENTICATED SESSION_INVALID");
 }

@@ -218,7 +218,7 @@ async fn a_changed_password_ends_open_challenges() {
     let olga = suite.user("olga").await;
     let (app, _) = enable(&suite, &olga).await;
     let token = challenge(&olga).await;
-    suite.execute("UPDATE identity.users SET password_hash = '!'").await;
+    execute(&suite, "UPDATE identity.users SET password_hash = '!'").await;
     let answer = complete(&suite, &token, by_code(&app.next_code())).await;
     assert_eq!(refusal(answer), "UNAUTHENTICATED CHALLENGE_INVALID");
 }
@@ -229,7 +229,7 @@ async fn an_erased_account_keeps_nothing_of_its_second_factor() {
     let olga = suite.user("olga").await;
     enable(&suite, &olga).await;
     challenge(&olga).await;
-    suite.execute("SELECT identity.erase_user(id) FROM identity.users").await;
+    execute(&suite, "SELECT identity.erase_user(id) FROM identity.users").await;
     let left = "SELECT 'kept' AS line FROM identity.user_second_factors UNION ALL \
         SELECT 'kept' FROM identity.user_recovery_codes UNION ALL \
         SELECT 'kept' FROM identity.second_factor_challenges";
@@ -293,7 +293,7 @@ async fn a_secret_of_another_account_or_in_plaintext_is_rejected() {
         let statement = format!(
             "UPDATE identity.user_second_factors SET totp_secret = {planted} WHERE user_id = {of_gus}"
         );
-        suite.execute(&statement).await;
+        execute(&suite, &statement).await;
         let answer = complete(&suite, &challenge(&gus).await, by_code(&app.next_code())).await;
         assert_eq!(refusal(answer), "INTERNAL INTERNAL");
     }

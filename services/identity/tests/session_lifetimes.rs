@@ -9,7 +9,7 @@ use identity::SessionOptions;
 use proto::identity::backend::v1 as backend;
 use proto::identity::v1 as pb;
 use testkit::*;
-use tonic::{Request, Response, Status};
+use tonic::{Response, Status};
 use uuid::Uuid;
 
 async fn refresh(suite: &Suite, actor: &Actor) -> Result<Response<pb::LoginResponse>, Status> {

@@ -22,7 +22,7 @@ async fn plant_sessions(suite: &Suite, user: &Actor, count: u32) {
          now() - interval '1 minute' * (n / 2) FROM generate_series(1, {count}) n",
         user.id
     );
-    suite.execute(&statement).await;
+    execute(suite, &statement).await;
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn revoke_other_sessions_announces_earlier_revocations_again() {
     let lost = log_in_again(&olga).await;
     call_every_service(&lost).await.unwrap();
     let id = session_of(&lost).await;
-    suite.execute(&format!("UPDATE identity.user_sessions SET is_active = false WHERE id = '{id}'")).await;
+    execute(&suite, &format!("UPDATE identity.user_sessions SET is_active = false WHERE id = '{id}'")).await;
     call_every_service(&lost).await.unwrap();
 
     let request = pb::RevokeOtherSessionsRequest {};

@@ -16,7 +16,7 @@ const CODE_INVALID: &str = "FAILED_PRECONDITION CODE_INVALID";
 
 /// The code from the newest mail of so many to this address, which asked for it.
 async fn code_for(suite: &Suite, email: &str, mails: usize) -> String {
-    begin(suite, email).await;
+    begin_sign_up(&suite, email).await;
     suite.mail_to(email, mails).await.code()
 }
 
@@ -36,7 +36,7 @@ async fn complete_sign_up_takes_the_code_from_the_email() {
     let suite = harness()
         .start_with(|options| options.own_mut::<IdentityOptions>().registration = RegistrationMode::Confirmed)
         .await;
-    let begun = begin(&suite, " Olga@Example.org ").await;
+    let begun = begin_sign_up(&suite, " Olga@Example.org ").await;
     let mail = suite.mail_to("olga@example.org", 1).await;
     assert_eq!(mail.subject, "Finish signing up");
     assert!(begun.expires_at.is_some());
@@ -65,7 +65,7 @@ async fn a_taken_address_gets_the_same_response_and_its_owner_an_email() {
         .await;
 
     for email in ["OLGA@example.org", "sue@example.org", "nobody@example.org"] {
-        assert!(begin(&suite, email).await.expires_at.is_some());
+        assert!(begin_sign_up(&suite, email).await.expires_at.is_some());
     }
 
     for owner in ["olga@example.org", "sue@example.org"] {
@@ -172,7 +172,7 @@ async fn a_sign_up_code_works_for_a_day_and_for_nothing_else() {
 async fn an_address_gets_five_emails_in_an_hour() {
     let suite = harness().start().await;
     for _ in 0..5 {
-        begin(&suite, "olga@example.org").await;
+        begin_sign_up(&suite, "olga@example.org").await;
     }
     let request = pb::BeginSignUpRequest { email: "Olga@example.org".to_owned() };
     let answer = suite.anonymous().auth().begin_sign_up(request).await;

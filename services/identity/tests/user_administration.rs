@@ -12,7 +12,6 @@ use proto::identity::v1::SecurityEventKind as Kind;
 use proto::identity::v1::user_record::Record;
 use proto::project::v1::ListProjectsRequest;
 use proto::task::v1::GetTaskRequest;
-use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
 
 async fn names(operator: &mut UserAdmin, request: admin::ListUsersRequest) -> Vec<String> {
@@ -75,7 +74,7 @@ async fn erase_user_leaves_no_personal_data_but_the_id() {
     let update_mask = Some(prost_types::FieldMask { paths: vec!["bio".to_owned()] });
     let update = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask };
     olga.account().update_user_profile(update).await.unwrap();
-    suite.execute("REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
+    execute(&suite, "REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
 
     let erased = operator(&suite).erase_user(admin::EraseUserRequest { user_id: id.clone() }).await;
@@ -111,7 +110,7 @@ async fn erase_user_leaves_no_personal_data_but_the_id() {
 async fn export_user_contains_everything_but_secrets() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    program(&olga, &["task:read"]).await;
+    api_client(&olga, &["task:read"]).await;
     crate::authenticator::enable(&suite, &olga).await;
     let request = admin::ExportUserRequest { user_id: olga.id.to_string() };
 
@@ -147,7 +146,7 @@ async fn export_user_contains_everything_but_secrets() {
 async fn list_users_filters_and_pages() {
     let suite = harness().start().await;
     let [_olga, _gus, eva] = suite.guests(["olga", "gus", "eva_x"]).await;
-    suite.execute("UPDATE identity.users SET email_verified = TRUE WHERE username = 'gus'").await;
+    execute(&suite, "UPDATE identity.users SET email_verified = TRUE WHERE username = 'gus'").await;
     let mut operator = operator(&suite);
     operator.suspend_user(admin::SuspendUserRequest { user_id: eva.id.to_string() }).await.unwrap();
     let all = admin::ListUsersRequest::default;
@@ -217,7 +216,7 @@ async fn unknown_and_malformed_user_ids_are_reported() {
 async fn deleted_users_keep_their_ids_in_other_services() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
-    suite.execute("UPDATE identity.users SET avatar_url = 'http://example.org/' || username").await;
+    execute(&suite, "UPDATE identity.users SET avatar_url = 'http://example.org/' || username").await;
     operator(&suite).delete_user(admin::DeleteUserRequest { user_id: gus.id.to_string() }).await.unwrap();
     let user_ids = vec![olga.id.to_string(), gus.id.to_string(), new_id()];
 
@@ -253,7 +252,7 @@ async fn suspension_ends_api_tokens_at_every_service() {
     let scopes = ["identity:read", "project:read", "task:read", "content:read"];
     let mut programs = Vec::new();
     for user in &users {
-        let (program, _) = program(user, &scopes).await;
+        let (program, _) = api_client(user, &scopes).await;
         let unknown = "RESOURCE_NOT_FOUND";
         assert_eq!(refusals(&program).await, ["", "", unknown, unknown]);
         programs.push(program);

@@ -79,7 +79,7 @@ async fn resolve_session_does_not_find_an_unknown_token() {
 async fn resolve_session_does_not_find_a_suspended_users_session() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
-    suite.execute("UPDATE identity.users SET status = 'suspended'").await;
+    execute(&suite, "UPDATE identity.users SET status = 'suspended'").await;
 
     let token = token_hash(olga.session_token.as_ref().unwrap());
     let answer = suite.as_service("task").identity_sessions().resolve_session(hash(token)).await;

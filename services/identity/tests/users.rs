@@ -48,7 +48,7 @@ async fn lookup_user_returns_a_summary_by_username() {
     assert_eq!(refusal(anonymous), "UNAUTHENTICATED SESSION_REQUIRED");
     let malformed = gus.users().lookup_user(find("o@l")).await.unwrap_err();
     assert_eq!(violations(&malformed), ["username"]);
-    suite.execute("UPDATE identity.users SET status = 'deleted' WHERE username = 'olga'").await;
+    execute(&suite, "UPDATE identity.users SET status = 'deleted' WHERE username = 'olga'").await;
     assert_eq!(refusal(gus.users().lookup_user(find("olga")).await), "NOT_FOUND RESOURCE_NOT_FOUND");
 }
 

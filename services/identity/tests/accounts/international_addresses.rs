@@ -44,7 +44,7 @@ async fn an_address_is_the_same_in_every_form_of_its_domain() {
 #[tokio::test]
 async fn email_reaches_an_internationalized_domain() {
     let suite = harness().start().await;
-    sign_up::begin(&suite, "ina@bücher.example").await;
+    begin_sign_up(&suite, "ina@bücher.example").await;
     let completion = complete_sign_up_request(&suite.mail_to("ina@xn--bcher-kva.example", 1).await.code());
     let weak = pb::CompleteSignUpRequest { password: "bücher.example".to_owned(), ..completion.clone() };
     let refused = suite.anonymous().auth().complete_sign_up(weak).await.unwrap_err();
