@@ -24,7 +24,7 @@ fn confirmation(code: &str) -> pb::ConfirmEmailChangeRequest {
 }
 
 #[tokio::test]
-async fn a_new_password_keeps_this_session_and_ends_the_others() {
+async fn change_password_keeps_the_calling_session_and_ends_the_others() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let phone = log_in_again(&olga).await;
@@ -45,7 +45,7 @@ async fn a_new_password_keeps_this_session_and_ends_the_others() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_know_the_password_changes_nothing() {
+async fn a_wrong_password_changes_nothing() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut account = olga.account();
@@ -63,7 +63,7 @@ async fn whoever_does_not_know_the_password_changes_nothing() {
 }
 
 #[tokio::test]
-async fn guesses_at_the_password_of_a_stolen_session_are_limited() {
+async fn guesses_with_a_stolen_session_are_limited() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut last = String::new();
@@ -74,7 +74,7 @@ async fn guesses_at_the_password_of_a_stolen_session_are_limited() {
 }
 
 #[tokio::test]
-async fn a_weak_password_and_the_own_address_are_refused() {
+async fn change_password_rejects_weak_passwords_and_request_email_change_the_own_address() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     for weak in ["short", "password123", "OlgaOlgaOlga", "olga@example.org"] {
@@ -95,7 +95,7 @@ async fn a_weak_password_and_the_own_address_are_refused() {
 }
 
 #[tokio::test]
-async fn a_new_address_counts_when_it_is_proven_and_both_are_told() {
+async fn confirm_email_change_takes_the_code_and_notifies_both_addresses() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     olga.account().request_email_change(new_address(&olga, "New@example.org")).await.unwrap();
@@ -124,7 +124,7 @@ async fn a_new_address_counts_when_it_is_proven_and_both_are_told() {
 }
 
 #[tokio::test]
-async fn whether_an_address_is_taken_only_its_owner_learns() {
+async fn request_email_change_does_not_reveal_a_taken_address() {
     let suite = harness().start().await;
     let [olga, _gus] = suite.users(["olga", "gus"]).await;
     let free = olga.account().request_email_change(new_address(&olga, "free@example.org")).await.unwrap();
@@ -136,7 +136,7 @@ async fn whether_an_address_is_taken_only_its_owner_learns() {
 }
 
 #[tokio::test]
-async fn an_address_that_was_taken_meanwhile_stays_its_owners() {
+async fn an_address_that_was_taken_in_the_meantime_is_rejected() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     olga.account().request_email_change(new_address(&olga, "gus@example.org")).await.unwrap();
@@ -148,7 +148,7 @@ async fn an_address_that_was_taken_meanwhile_stays_its_owners() {
 
 /// A thief who knew the password asked for another address; the owner then changed the password.
 #[tokio::test]
-async fn a_new_password_ends_every_code() {
+async fn change_password_ends_every_code() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     olga.account().request_email_change(new_address(&olga, "thief@example.org")).await.unwrap();
@@ -159,7 +159,7 @@ async fn a_new_password_ends_every_code() {
 }
 
 #[tokio::test]
-async fn whoever_deletes_their_account_is_out_everywhere() {
+async fn delete_account_ends_the_sessions_at_every_service() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let phone = log_in_again(&olga).await;
@@ -180,11 +180,11 @@ async fn whoever_deletes_their_account_is_out_everywhere() {
 }
 
 #[tokio::test]
-async fn nobody_signs_in_with_what_the_database_and_its_log_hold() {
+async fn no_code_in_the_database_or_its_log_works() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     // No mail leaves, so that what is queued stays to be looked at.
-    suite.execute("REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
+    execute(&suite, "REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
     let request = pb::RequestPasswordResetRequest { email: "olga@example.org".to_owned() };
     suite.anonymous().auth().request_password_reset(request).await.unwrap();
     olga.account().change_password(change(&olga.password, NEW_PASSWORD)).await.unwrap();
@@ -195,7 +195,7 @@ async fn nobody_signs_in_with_what_the_database_and_its_log_hold() {
 }
 
 #[tokio::test]
-async fn what_touches_the_way_into_an_account_is_a_security_event() {
+async fn changes_of_credentials_are_security_events() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();

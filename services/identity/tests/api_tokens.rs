@@ -2,7 +2,7 @@
 
 use crate::fixtures::*;
 use crate::harness::harness;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use proto::identity::v1 as pb;
 use proto::task::v1 as task;
 use testkit::*;
@@ -14,11 +14,11 @@ async fn revoke(actor: &Actor, id: &str) -> Result<Response<pb::ApiToken>, Statu
 }
 
 #[tokio::test]
-async fn a_program_does_what_its_scopes_allow_at_every_service_and_nothing_else() {
+async fn an_api_token_is_limited_to_its_scopes_at_every_service() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let project = olga.project("apollo").await;
-    let (reader, token) = program(&olga, &["task:read", "project:*"]).await;
+    let (reader, token) = api_client(&olga, &["task:read", "project:*"]).await;
     assert!(reader.session_token.as_ref().unwrap().starts_with("dfa_"));
 
     let list = task::ListTasksRequest { project_id: project.id.clone(), ..Default::default() };
@@ -37,31 +37,31 @@ async fn a_program_does_what_its_scopes_allow_at_every_service_and_nothing_else(
         refusal(reader.documents().list_documents(documents).await),
         "PERMISSION_DENIED SCOPE_MISSING"
     );
-    let (writer, _) = program(&olga, &["task:TaskService.CreateTask"]).await;
+    let (writer, _) = api_client(&olga, &["task:TaskService.CreateTask"]).await;
     writer.tasks().create_task(create).await.unwrap();
     assert_eq!(refusal(writer.tasks().list_tasks(list).await), "PERMISSION_DENIED SCOPE_MISSING");
 
-    let (knower, _) = program(&olga, &["identity:read"]).await;
+    let (knower, _) = api_client(&olga, &["identity:read"]).await;
     let who = knower.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner();
     assert_eq!((who.user.unwrap().id, who.session), (olga.id.to_string(), None));
     assert_eq!(token.scopes, ["project:*", "task:read"]);
 }
 
 #[tokio::test]
-async fn a_program_never_has_more_rights_than_its_user() {
+async fn an_api_token_has_no_more_rights_than_its_user() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
-    let (program, _) = program(&gus, &["project:*"]).await;
+    let (program, _) = api_client(&gus, &["project:*"]).await;
     let get = proto::project::v1::GetProjectRequest { project_id: project.id };
     assert_eq!(refusal(program.projects().get_project(get).await), "NOT_FOUND RESOURCE_NOT_FOUND");
 }
 
 #[tokio::test]
-async fn no_program_makes_tokens_or_touches_sessions() {
+async fn an_api_token_cannot_manage_tokens_or_sessions() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (program, token) = program(&olga, &["identity:*"]).await;
+    let (program, token) = api_client(&olga, &["identity:*"]).await;
 
     let refusals = [
         refusal(program.account().create_api_token(create_api_token_request(&["task:read"])).await),
@@ -78,10 +78,10 @@ async fn no_program_makes_tokens_or_touches_sessions() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_stops_working_everywhere_at_once() {
+async fn a_revoked_token_is_refused_by_every_service_at_once() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
-    let (program, token) = program(&olga, &["identity:read", "project:read"]).await;
+    let (program, token) = api_client(&olga, &["identity:read", "project:read"]).await;
     call_every_service(&program).await.unwrap();
 
     let ended = revoke(&olga, &token.id).await.unwrap().into_inner();
@@ -100,14 +100,14 @@ async fn a_revoked_token_stops_working_everywhere_at_once() {
 }
 
 #[tokio::test]
-async fn a_token_ends_by_itself_and_with_its_users_suspension() {
+async fn a_token_ends_when_it_expires_or_its_user_is_suspended() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
-    let (of_olga, _) = program(&olga, &["identity:read", "project:read"]).await;
-    let (of_gus, _) = program(&gus, &["identity:read"]).await;
+    let (of_olga, _) = api_client(&olga, &["identity:read", "project:read"]).await;
+    let (of_gus, _) = api_client(&gus, &["identity:read"]).await;
     call_every_service(&of_olga).await.unwrap();
 
-    crate::suite.execute("UPDATE identity.users SET status = 'suspended' WHERE username = 'gus'").await;
+    execute(&suite, "UPDATE identity.users SET status = 'suspended' WHERE username = 'gus'").await;
     let who = of_gus.auth().who_am_i(pb::WhoAmIRequest {}).await;
     assert_eq!(refusal(who), "UNAUTHENTICATED SESSION_INVALID");
 
@@ -118,7 +118,7 @@ async fn a_token_ends_by_itself_and_with_its_users_suspension() {
 }
 
 #[tokio::test]
-async fn a_retry_gets_the_same_token_and_another_request_under_its_id_is_refused() {
+async fn a_retry_returns_the_same_token_and_another_request_with_its_id_fails() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let request = create_api_token_request(&["task:read"]);
@@ -138,18 +138,18 @@ async fn a_retry_gets_the_same_token_and_another_request_under_its_id_is_refused
 }
 
 #[tokio::test]
-async fn every_violation_of_a_wish_is_told() {
+async fn create_api_token_names_every_violation() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let wrong = pb::CreateApiTokenRequest {
         request_id: "x".to_owned(),
         name: " ".to_owned(),
         scopes: vec!["task:delete".to_owned(), "identity:AccountService.CreateApiToken".to_owned()],
-        expires_at: timestamp(Utc::now() + TimeDelta::days(367)),
+        expires_at: Some(timestamp(Utc::now() + TimeDelta::days(367))),
     };
     let refused = olga.account().create_api_token(wrong).await.unwrap_err();
     assert_eq!(violations(&refused), ["request_id", "scopes", "scopes", "expires_at", "name"]);
-    for expires_at in [None, timestamp(Utc::now() - TimeDelta::seconds(1))] {
+    for expires_at in [None, Some(timestamp(Utc::now() - TimeDelta::seconds(1)))] {
         let wrong = pb::CreateApiTokenRequest { expires_at, ..create_api_token_request(&["task:read"]) };
         let refused = olga.account().create_api_token(wrong).await.unwrap_err();
         assert_eq!(violations(&refused), ["expires_at"]);
@@ -159,7 +159,7 @@ async fn every_violation_of_a_wish_is_told() {
 }
 
 #[tokio::test]
-async fn a_user_has_a_limited_number_of_working_tokens_also_when_they_are_made_at_once() {
+async fn concurrent_calls_create_no_more_tokens_than_allowed() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let statement = format!(
@@ -168,7 +168,7 @@ async fn a_user_has_a_limited_number_of_working_tokens_also_when_they_are_made_a
          now() + interval '1 day' FROM generate_series(1, 48) n",
         olga.id
     );
-    crate::suite.execute(&statement).await;
+    execute(&suite, &statement).await;
 
     let makes = (0..5).map(|_| {
         let mut tokens = olga.account();
@@ -193,10 +193,10 @@ async fn a_user_has_a_limited_number_of_working_tokens_also_when_they_are_made_a
 }
 
 #[tokio::test]
-async fn a_token_tells_when_it_was_last_used() {
+async fn get_api_token_returns_the_last_use() {
     let mut suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (program, token) = program(&olga, &["identity:read"]).await;
+    let (program, token) = api_client(&olga, &["identity:read"]).await;
     assert_eq!(token.last_used_at, None);
     program.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap();
 

@@ -9,7 +9,7 @@ use tonic_types::StatusExt as _;
 const MAX_FAILURES: usize = 10;
 
 #[tokio::test]
-async fn an_account_is_guessed_at_ten_times_and_then_refuses_everybody_for_a_while() {
+async fn an_account_is_locked_after_ten_wrong_passwords() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut auth = suite.anonymous().auth();
@@ -42,7 +42,7 @@ async fn an_unknown_account_is_limited_like_a_known_one() {
 }
 
 #[tokio::test]
-async fn a_sign_in_makes_its_accounts_failures_forgotten() {
+async fn a_login_resets_the_failures_of_its_account() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut auth = suite.anonymous().auth();
@@ -55,7 +55,7 @@ async fn a_sign_in_makes_its_accounts_failures_forgotten() {
 }
 
 #[tokio::test]
-async fn guesses_at_once_are_no_more_than_guesses_in_turn() {
+async fn concurrent_guesses_are_limited_like_sequential_ones() {
     let suite = harness().start().await;
     let _olga = suite.user("olga").await;
     let guesses = (0..20).map(|_| {
@@ -68,7 +68,7 @@ async fn guesses_at_once_are_no_more_than_guesses_in_turn() {
 }
 
 #[tokio::test]
-async fn resets_are_asked_for_five_times_an_hour_and_their_codes_guessed_at_a_hundred_times() {
+async fn reset_requests_and_guesses_at_codes_are_limited() {
     let suite = behind_a_proxy().await;
     let mut account = suite.anonymous().auth();
     let ask = |email: &str| pb::RequestPasswordResetRequest { email: email.to_owned() };

@@ -1,5 +1,6 @@
 //! Somebody's authenticator app, and what is done with it.
 
+use crate::fixtures::*;
 use chrono::TimeDelta;
 use proto::identity::v1 as pb;
 use proto::identity::v1::second_factor_proof::Proof;

@@ -16,7 +16,6 @@ use testkit::*;
 use tonic::Code;
 
 use crate::authenticator::{App, begin, challenge, complete, confirm};
-use program;
 
 /// What tokens and codes begin with.
 const PREFIXES: [&str; 5] = ["dfs_", "dfr_", "dfl_", "dfc_", "dfa_"];
@@ -93,7 +92,7 @@ async fn live(suite: &Suite) -> Secrets {
     secrets.add_tokens(&refreshed);
     let olga = with_tokens(&olga, &refreshed);
     sign_in_with_second_factor(suite, &olga, &mut secrets).await;
-    let (program, _) = program(&olga, &["task:*", "identity:read"]).await;
+    let (program, _) = api_client(&olga, &["task:*", "identity:read"]).await;
     secrets.add(program.session_token.as_ref().unwrap());
     let reset = pb::RequestPasswordResetRequest { email: "olga@example.org".to_owned() };
     suite.anonymous().auth().request_password_reset(reset).await.unwrap();
@@ -145,7 +144,7 @@ fn attempts(value: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_copy_of_the_database_tells_no_secret() {
+async fn a_copy_of_the_database_contains_no_secret() {
     let suite = harness().start().await;
     let secrets = live(&suite).await;
 
@@ -161,7 +160,7 @@ async fn a_copy_of_the_database_tells_no_secret() {
 }
 
 #[tokio::test]
-async fn nothing_in_a_copy_of_the_database_signs_in() {
+async fn no_value_of_the_database_authenticates() {
     let suite = harness().start().await;
     live(&suite).await;
     let values = dump(&suite).await;

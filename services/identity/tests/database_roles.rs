@@ -1,6 +1,5 @@
 //! What no role may read, and what a stranger does not see.
 
-use crate::fixtures::*;
 use crate::harness::harness;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, sql_query};
@@ -47,7 +46,7 @@ async fn no_role_reads_password_hashes_or_refresh_tokens() {
 }
 
 #[tokio::test]
-async fn a_stranger_sees_no_rows() {
+async fn row_security_hides_the_rows_of_others() {
     let suite = harness().start().await;
     let [olga, _gus] = suite.guests(["olga", "gus"]).await;
     let mut conn = suite.connect_as(Role::requests_of("identity")).await;
@@ -61,7 +60,7 @@ async fn a_stranger_sees_no_rows() {
 }
 
 #[tokio::test]
-async fn neither_passwords_nor_tokens_are_in_the_database_or_its_log() {
+async fn the_database_and_its_log_contain_no_password_or_token() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut conn = suite.admin().await;

@@ -235,7 +235,7 @@ async fn a_text_that_cannot_be_decrypted_is_an_internal_error() {
     rename(&gus, "Gus").await;
     let copy = "UPDATE identity.users SET first_name = (SELECT first_name FROM identity.users WHERE username = 'gus') \
          WHERE username = 'olga'";
-    suite.execute(copy).await;
+    execute(&suite, copy).await;
     let request = pb::GetUserRequest { user_id: olga.id.to_string() };
     let refused = olga.account().get_user(request).await.unwrap_err();
     assert_eq!(summary(&refused), "INTERNAL INTERNAL");

@@ -84,6 +84,11 @@ pub async fn refused_elsewhere_within(actor: &Actor, timeout: Duration) -> Strin
     }
 }
 
+/// Changes the database directly.
+pub async fn execute(suite: &Suite, statement: &str) {
+    suite.execute(statement).await;
+}
+
 /// All rows of a table, as text.
 pub async fn rows(suite: &Suite, table: &str) -> Vec<String> {
     let rows = lines(suite, &format!("SELECT t::text AS line FROM identity.{table} t")).await;
@@ -146,7 +151,7 @@ pub fn create_api_token_request(scopes: &[&str]) -> pb::CreateApiTokenRequest {
 }
 
 /// A program that acts for a user.
-pub async fn program(actor: &Actor, scopes: &[&str]) -> (Actor, pb::ApiToken) {
+pub async fn api_client(actor: &Actor, scopes: &[&str]) -> (Actor, pb::ApiToken) {
     let made = actor.account().create_api_token(create_api_token_request(scopes)).await.unwrap().into_inner();
     let mut program = actor.clone();
     program.session_token = Some(made.token);

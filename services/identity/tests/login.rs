@@ -10,7 +10,7 @@ use proto::identity::v1 as pb;
 use testkit::*;
 
 #[tokio::test]
-async fn a_user_signs_in_by_name_or_address() {
+async fn login_takes_a_username_or_an_email_address() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     for name in ["olga", "olga@example.org", " OLGA@example.ORG"] {
@@ -21,7 +21,7 @@ async fn a_user_signs_in_by_name_or_address() {
 }
 
 #[tokio::test]
-async fn an_unknown_user_and_a_wrong_password_look_the_same() {
+async fn an_unknown_user_and_a_wrong_password_get_the_same_error() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let _imported = suite.guest("gus").await;
@@ -36,16 +36,16 @@ async fn an_unknown_user_and_a_wrong_password_look_the_same() {
 }
 
 #[tokio::test]
-async fn a_suspended_user_does_not_sign_in() {
+async fn a_suspended_user_cannot_log_in() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    suite.execute("UPDATE identity.users SET status = 'suspended'").await;
+    execute(&suite, "UPDATE identity.users SET status = 'suspended'").await;
     let answer = suite.anonymous().auth().login(login("olga", &olga.password)).await;
     assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
 }
 
 #[tokio::test]
-async fn malformed_credentials_name_their_fields() {
+async fn login_names_malformed_fields() {
     let suite = harness().start().await;
     let long = "x".repeat(1025);
     for request in [login("", ""), login("\0", &long), login(&long, "")] {
@@ -55,7 +55,7 @@ async fn malformed_credentials_name_their_fields() {
 }
 
 #[tokio::test]
-async fn signing_in_is_remembered_on_the_account() {
+async fn login_updates_last_login_at() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let again = log_in_again(&olga).await;
@@ -69,7 +69,7 @@ async fn signing_in_is_remembered_on_the_account() {
 }
 
 #[tokio::test]
-async fn somebody_without_a_session_is_nobody() {
+async fn calls_without_a_session_are_refused() {
     let suite = harness().start().await;
     let answer = suite.anonymous().auth().who_am_i(pb::WhoAmIRequest {}).await;
     assert_eq!(refusal(answer), "UNAUTHENTICATED SESSION_REQUIRED");
@@ -78,7 +78,7 @@ async fn somebody_without_a_session_is_nobody() {
 }
 
 #[tokio::test]
-async fn signing_out_ends_this_session_everywhere_at_once() {
+async fn logout_ends_the_session_at_every_service() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let other = log_in_again(&olga).await;
@@ -102,12 +102,12 @@ struct Stored {
 }
 
 #[tokio::test]
-async fn a_hash_under_former_parameters_is_replaced_on_sign_in() {
+async fn a_hash_with_former_parameters_is_replaced_at_login() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let former = Argon2::from(Params::new(8_192, 1, 1, None).unwrap());
     let hash: PasswordHash = former.hash_password(olga.password.as_bytes()).unwrap();
-    suite.execute(&format!("UPDATE identity.users SET password_hash = '{hash}'")).await;
+    execute(&suite, &format!("UPDATE identity.users SET password_hash = '{hash}'")).await;
 
     for _ in 0..2 {
         suite.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();

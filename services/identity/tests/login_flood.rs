@@ -1,5 +1,6 @@
 //! A flood of sign-ins beside people who are signed in.
 
+use crate::fixtures::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -89,7 +90,7 @@ async fn reads(actor: &Actor) -> Reads {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_sign_ins_is_turned_away_and_people_who_are_signed_in_are_served() {
+async fn a_flood_of_logins_is_refused_and_sessions_are_served() {
     let suite = behind_a_proxy().await;
     let olga = suite.user("olga").await;
     let idle = reads(&olga).await;

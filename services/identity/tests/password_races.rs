@@ -51,7 +51,7 @@ async fn somebody_waits(suite: &Suite) {
 }
 
 #[tokio::test]
-async fn a_sign_in_with_the_former_password_opens_no_session() {
+async fn a_login_with_the_former_password_begins_no_session() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut auth = without_session(&olga).auth();
@@ -67,7 +67,7 @@ async fn a_sign_in_with_the_former_password_opens_no_session() {
 }
 
 #[tokio::test]
-async fn another_hash_of_the_same_password_turns_nobody_away() {
+async fn a_rehash_during_a_login_does_not_refuse_it() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let rehash = "SET LOCAL app.same_password = 'on'; UPDATE identity.users SET password_hash = 'another'";
@@ -76,7 +76,7 @@ async fn another_hash_of_the_same_password_turns_nobody_away() {
 }
 
 #[tokio::test]
-async fn a_sign_in_that_comes_first_is_ended_by_the_change() {
+async fn a_password_change_ends_a_login_that_came_first() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     // A sign-in that has begun its session and does not end yet: the change waits for it.
@@ -100,7 +100,7 @@ async fn a_sign_in_that_comes_first_is_ended_by_the_change() {
 }
 
 #[tokio::test]
-async fn a_sign_in_with_the_former_password_opens_no_challenge_and_meets_none() {
+async fn the_former_password_begins_and_completes_no_challenge() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (app, codes) = enable(&suite, &olga).await;
@@ -132,7 +132,7 @@ async fn refused_to_a_thief<T: std::fmt::Debug>(
 }
 
 #[tokio::test]
-async fn who_holds_a_session_and_the_former_password_changes_nothing() {
+async fn a_session_with_the_former_password_changes_nothing() {
     let refusals = [
         refused_to_a_thief(async |olga| {
             let new_password = "battery staple horse".to_owned();

@@ -1,6 +1,5 @@
 //! Processes of the service come and go under a write load.
 
-use crate::fixtures::*;
 use crate::harness::harness;
 use std::time::{Duration, SystemTime};
 
@@ -28,7 +27,7 @@ fn tomorrow() -> SystemTime {
 }
 
 #[tokio::test]
-async fn a_killed_identity_loses_and_doubles_nothing() {
+async fn a_killed_process_loses_and_duplicates_nothing() {
     let suite = harness().start().await;
     let mut replica = ServiceProcess::start(&suite, PROGRAM, "identity").await;
     let olga = suite.guest("olga").await.calling(Service::Identity, &replica.url);
@@ -41,7 +40,7 @@ async fn a_killed_identity_loses_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn no_call_fails_while_every_process_of_identity_is_replaced() {
+async fn no_call_fails_during_a_rolling_restart() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let end = tomorrow();

@@ -1,6 +1,5 @@
 //! A client in another language, which knows nothing but two addresses, through every flow.
 
-use crate::fixtures::*;
 use crate::harness::harness;
 use std::path::Path;
 
@@ -32,7 +31,7 @@ const GRPC: [&str; 2] = ["grpcio==1.85.3", "grpcio-reflection==1.85.1"];
 const GRPC_FOLDER: &str = "python-grpc-1.85.3";
 
 #[tokio::test]
-async fn a_python_client_goes_through_every_flow() {
+async fn a_python_client_completes_every_flow() {
     let suite = harness().start().await;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let cache = folder.join("../../.local/cache");

@@ -316,7 +316,7 @@ async fn concurrent_changes_of_one_account_do_not_deadlock() {
     let people = suite.users(["olga", "gus", "eva", "ina"]).await;
     // From elsewhere, so that signing in also replaces it.
     let hash = bcrypt::hash(PASSWORD, 4).unwrap();
-    suite.execute(&format!("UPDATE identity.users SET password_hash = '{hash}'")).await;
+    execute(&suite, &format!("UPDATE identity.users SET password_hash = '{hash}'")).await;
 
     let workers = (0..WORKERS).map(|number| {
         let whose = usize::try_from(number).unwrap() % people.len();

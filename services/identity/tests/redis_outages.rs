@@ -11,7 +11,6 @@ use shared::siblings::Sibling;
 use testkit::*;
 
 use crate::authenticator::{App, begin, by_code, by_recovery, challenge, complete, confirm, enable, state};
-use program;
 
 const OVER: &str = "UNAUTHENTICATED SESSION_INVALID";
 
@@ -22,7 +21,7 @@ async fn is_over(actor: &Actor) {
 }
 
 #[tokio::test]
-async fn without_redis_people_sign_in_refresh_and_stay_signed_in() {
+async fn login_refresh_and_sessions_work_without_redis() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     call_every_service(&olga).await.unwrap();
@@ -44,7 +43,7 @@ async fn without_redis_people_sign_in_refresh_and_stay_signed_in() {
 }
 
 #[tokio::test]
-async fn a_session_revoked_without_redis_ends_here_at_once_and_elsewhere_soon() {
+async fn a_session_revoked_without_redis_ends_at_once_here_and_soon_elsewhere() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     call_every_service(&olga).await.unwrap();
@@ -57,7 +56,7 @@ async fn a_session_revoked_without_redis_ends_here_at_once_and_elsewhere_soon() 
 }
 
 #[tokio::test]
-async fn guessing_is_limited_without_redis() {
+async fn attempts_are_limited_without_redis() {
     let suite = harness().start_alone().await;
     suite.servers.as_ref().unwrap().stop_redis().await.unwrap();
     let mut auth = suite.anonymous().auth();
@@ -71,18 +70,18 @@ async fn guessing_is_limited_without_redis() {
 
 /// Everything is begun with Redis, done without it, and looked at when it is back and empty.
 #[tokio::test]
-async fn no_flow_is_stopped_by_the_loss_of_redis() {
+async fn every_flow_survives_the_loss_of_redis() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     let mut account = suite.anonymous().account();
-    sign_up::begin(&suite, "ina@example.org").await;
+    begin_sign_up(&suite, "ina@example.org").await;
     let to_sign_up = suite.mail_to("ina@example.org", 1).await.code();
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
     let to_verify = suite.mail_to("olga@example.org", 1).await.code();
     let app = App::new(&suite, &begin(&olga).await.secret);
     let scopes = ["identity:read", "project:read"];
-    let (kept, _) = program(&olga, &scopes).await;
-    let (lost, lost_token) = program(&olga, &scopes).await;
+    let (kept, _) = api_client(&olga, &scopes).await;
+    let (lost, lost_token) = api_client(&olga, &scopes).await;
     for program in [&kept, &lost] {
         call_every_service(program).await.unwrap();
     }
@@ -90,12 +89,12 @@ async fn no_flow_is_stopped_by_the_loss_of_redis() {
 
     servers.stop_redis().await.unwrap();
 
-    let completion = sign_up::complete_sign_up_request(&to_sign_up);
+    let completion = complete_sign_up_request(&to_sign_up);
     let completion = pb::CompleteSignUpRequest { username: "ina".to_owned(), ..completion };
     let ina = suite.anonymous().auth().complete_sign_up(completion).await.unwrap().into_inner();
     let ina = with_tokens(&suite.anonymous(), &ina);
     call_every_service(&ina).await.unwrap();
-    sign_up::begin(&suite, "tom@example.org").await;
+    begin_sign_up(&suite, "tom@example.org").await;
     let verify = pb::VerifyEmailRequest { request_id: new_id(), code: to_verify };
     account.verify_email(verify).await.unwrap();
     let new_email = "new@example.org".to_owned();
@@ -110,7 +109,7 @@ async fn no_flow_is_stopped_by_the_loss_of_redis() {
     call_every_service(&recovered).await.unwrap();
     let open = challenge(&olga).await;
 
-    let (late, _) = program(&olga, &scopes).await;
+    let (late, _) = api_client(&olga, &scopes).await;
     let listed = olga.account().list_api_tokens(pb::ListApiTokensRequest::default()).await.unwrap();
     assert_eq!(listed.into_inner().api_tokens.len(), 3);
     let revoke = pb::RevokeApiTokenRequest { api_token_id: lost_token.id };
@@ -130,7 +129,7 @@ async fn no_flow_is_stopped_by_the_loss_of_redis() {
     let code = suite.mail_to("new@example.org", 1).await.code();
     let request = pb::ConfirmEmailChangeRequest { request_id: new_id(), code };
     account.confirm_email_change(request).await.unwrap();
-    let completion = sign_up::complete_sign_up_request(&suite.mail_to("tom@example.org", 1).await.code());
+    let completion = complete_sign_up_request(&suite.mail_to("tom@example.org", 1).await.code());
     let completion = pb::CompleteSignUpRequest { username: "tom".to_owned(), ..completion };
     suite.anonymous().auth().complete_sign_up(completion).await.unwrap();
     let proof = by_recovery(&codes[1]);
@@ -142,7 +141,7 @@ async fn no_flow_is_stopped_by_the_loss_of_redis() {
 /// What is begun with Redis and is ended without it: a change of address, new recovery codes, and all that a second
 /// factor takes.
 #[tokio::test]
-async fn addresses_and_second_factors_change_while_redis_is_away() {
+async fn addresses_and_second_factors_change_while_redis_is_down() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     let (app, codes) = enable(&suite, &olga).await;
@@ -182,7 +181,7 @@ async fn addresses_and_second_factors_change_while_redis_is_away() {
 }
 
 #[tokio::test]
-async fn sessions_end_and_passwords_change_while_redis_is_away() {
+async fn sessions_end_and_passwords_change_while_redis_is_down() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     let [phone, tablet, laptop] = [(); 3].map(|()| log_in_again(&olga));
@@ -209,8 +208,8 @@ async fn sessions_end_and_passwords_change_while_redis_is_away() {
     is_over(&tv).await;
     call_every_service(&olga).await.unwrap();
     assert_eq!(list_sessions(&olga).await.len(), 1);
-    let code = service_codes::backend(&suite)
-        .create_password_reset_code(service_codes::returned_reset("olga@example.org"))
+    let code = backend(&suite)
+        .create_password_reset_code(returned_reset("olga@example.org"))
         .await
         .unwrap()
         .into_inner()
@@ -233,7 +232,7 @@ async fn sessions_end_and_passwords_change_while_redis_is_away() {
 }
 
 #[tokio::test]
-async fn accounts_begin_change_and_end_while_redis_is_away() {
+async fn accounts_are_created_changed_and_deleted_while_redis_is_down() {
     let suite = harness().start_alone().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let (_, _) = enable(&suite, &gus).await;

@@ -8,7 +8,7 @@ use tonic::{Response, Status};
 
 async fn refresh(actor: &Actor) -> Result<Response<pb::LoginResponse>, Status> {
     let request = pb::RefreshSessionRequest { refresh_token: actor.refresh_token.clone() };
-    crate::without_session(actor).auth().refresh_session(request).await
+    without_session(actor).auth().refresh_session(request).await
 }
 
 async fn refreshed(actor: &Actor) -> Actor {
@@ -19,7 +19,7 @@ const AFTER_THE_GRACE: &str =
     "UPDATE identity.user_session_rotations SET rotated_at = rotated_at - interval '31 seconds'";
 
 #[tokio::test]
-async fn both_tokens_are_exchanged_and_the_session_stays() {
+async fn refresh_rotates_both_tokens_and_keeps_the_session() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     call_every_service(&olga).await.unwrap();
@@ -31,13 +31,13 @@ async fn both_tokens_are_exchanged_and_the_session_stays() {
     assert_ne!(new.session_token, olga.session_token);
     assert_ne!(new.refresh_token, olga.refresh_token);
     assert_eq!(granted.user.unwrap().id, olga.id.to_string());
-    assert_eq!(crate::list_sessions(&new).await.len(), 1);
+    assert_eq!(list_sessions(&new).await.len(), 1);
     assert_eq!(refusal(olga.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
     assert_eq!(refused_elsewhere(&olga).await, "UNAUTHENTICATED SESSION_INVALID");
 }
 
 #[tokio::test]
-async fn many_at_once_get_the_same_working_tokens() {
+async fn concurrent_refreshes_return_the_same_tokens() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
 
@@ -52,12 +52,12 @@ async fn many_at_once_get_the_same_working_tokens() {
 }
 
 #[tokio::test]
-async fn a_token_that_comes_again_late_ends_the_session() {
+async fn a_late_reuse_of_a_refresh_token_ends_the_session() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let new = refreshed(&olga).await;
     call_every_service(&new).await.unwrap();
-    suite.execute(AFTER_THE_GRACE).await;
+    execute(&suite, AFTER_THE_GRACE).await;
 
     assert_eq!(refusal(refresh(&olga).await), "UNAUTHENTICATED REFRESH_TOKEN_REUSED");
 
@@ -67,7 +67,7 @@ async fn a_token_that_comes_again_late_ends_the_session() {
 }
 
 #[tokio::test]
-async fn a_token_whose_successor_was_exchanged_as_well_is_refused_and_ends_nothing() {
+async fn a_refresh_token_with_a_used_successor_is_refused_and_ends_nothing() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let second = refreshed(&olga).await;
@@ -80,18 +80,18 @@ async fn a_token_whose_successor_was_exchanged_as_well_is_refused_and_ends_nothi
 }
 
 #[tokio::test]
-async fn a_device_that_rested_refreshes_as_long_as_its_refresh_token_lives() {
+async fn a_refresh_works_after_the_session_token_expired() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    suite.execute("UPDATE identity.user_sessions SET expires_at = now() - interval '1 day'").await;
+    execute(&suite, "UPDATE identity.user_sessions SET expires_at = now() - interval '1 day'").await;
     let new = refreshed(&olga).await;
     call_every_service(&new).await.unwrap();
-    suite.execute("UPDATE identity.user_sessions SET refresh_expires_at = now()").await;
+    execute(&suite, "UPDATE identity.user_sessions SET refresh_expires_at = now()").await;
     assert_eq!(refusal(refresh(&new).await), "UNAUTHENTICATED SESSION_INVALID");
 }
 
 #[tokio::test]
-async fn what_is_no_refresh_token_is_refused() {
+async fn a_malformed_refresh_token_is_refused() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let unknown = format!("dfr_{}", "A".repeat(43));
@@ -104,9 +104,9 @@ async fn what_is_no_refresh_token_is_refused() {
 }
 
 #[tokio::test]
-async fn a_suspended_user_does_not_refresh() {
+async fn a_suspended_user_cannot_refresh() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    suite.execute("UPDATE identity.users SET status = 'suspended'").await;
+    execute(&suite, "UPDATE identity.users SET status = 'suspended'").await;
     assert_eq!(refusal(refresh(&olga).await), "UNAUTHENTICATED SESSION_INVALID");
 }

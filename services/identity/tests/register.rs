@@ -17,7 +17,7 @@ fn olga() -> pb::RegisterRequest {
 }
 
 #[tokio::test]
-async fn somebody_registers_and_is_signed_in() {
+async fn register_creates_an_account_and_a_session() {
     let suite = harness().start().await;
 
     let granted = suite.anonymous().auth().register(olga()).await.unwrap().into_inner();
@@ -38,7 +38,7 @@ async fn somebody_registers_and_is_signed_in() {
 }
 
 #[tokio::test]
-async fn what_is_taken_is_named() {
+async fn register_names_the_taken_field() {
     let suite = harness().start().await;
     let mut auth = suite.anonymous().auth();
     auth.register(olga()).await.unwrap();
@@ -53,7 +53,7 @@ async fn what_is_taken_is_named() {
 }
 
 #[tokio::test]
-async fn a_retry_signs_in_the_same_account() {
+async fn a_retried_registration_returns_the_same_account() {
     let suite = harness().start().await;
     let mut auth = suite.anonymous().auth();
     let request = olga();
@@ -69,7 +69,7 @@ async fn a_retry_signs_in_the_same_account() {
 }
 
 #[tokio::test]
-async fn two_tries_at_once_make_one_account() {
+async fn concurrent_retries_create_one_account() {
     let suite = harness().start().await;
     let request = olga();
     let (mut one, mut two) = (suite.anonymous().auth(), suite.anonymous().auth());
@@ -80,7 +80,7 @@ async fn two_tries_at_once_make_one_account() {
 }
 
 #[tokio::test]
-async fn a_request_id_is_of_no_use_with_another_password_or_request() {
+async fn a_request_id_does_not_work_with_another_password_or_request() {
     let suite = harness().start().await;
     let mut auth = suite.anonymous().auth();
     let request = olga();

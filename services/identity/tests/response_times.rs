@@ -69,7 +69,7 @@ async fn a_wrong_password_takes_as_long_as_an_unknown_account() {
 }
 
 #[tokio::test]
-async fn asking_for_a_reset_takes_as_long_for_an_unknown_address() {
+async fn a_password_reset_request_takes_as_long_for_an_unknown_address() {
     let suite = harness().start().await;
     let _olga = suite.user("olga").await;
     let ask = async |name: &str| {
@@ -81,7 +81,7 @@ async fn asking_for_a_reset_takes_as_long_for_an_unknown_address() {
 }
 
 #[tokio::test]
-async fn beginning_to_sign_up_takes_as_long_for_a_taken_address() {
+async fn begin_sign_up_takes_as_long_for_a_taken_address() {
     let suite = harness().start().await;
     let _olga = suite.user("olga").await;
     let ask = async |name: &str| {

@@ -43,7 +43,7 @@ async fn first_refusal(actor: &Actor, service: Service, since: Instant) -> Durat
 }
 
 #[tokio::test]
-async fn a_revocation_is_seen_by_every_service_at_once_though_their_caches_hold_the_session() {
+async fn a_revocation_evicts_the_session_from_the_caches_of_every_service() {
     let suite = harness().start().await;
     let others = [Service::Project, Service::Task, Service::Content];
     let mut delays = Vec::with_capacity(REVOCATIONS * others.len());
@@ -73,7 +73,7 @@ async fn a_revocation_is_seen_by_every_service_at_once_though_their_caches_hold_
 }
 
 #[tokio::test]
-async fn tokens_for_programs_and_all_limits_work_while_redis_is_away() {
+async fn api_tokens_and_attempt_limits_work_while_redis_is_down() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     let servers = suite.servers.as_ref().unwrap();
@@ -89,7 +89,7 @@ async fn tokens_for_programs_and_all_limits_work_while_redis_is_away() {
     let made = olga.account().create_api_token(request).await.unwrap().into_inner();
     let mut program = olga.clone();
     program.session_token = Some(made.token);
-    crate::call_every_service(&program).await.unwrap();
+    call_every_service(&program).await.unwrap();
     let api_token_id = made.api_token.unwrap().id;
     olga.account().revoke_api_token(pb::RevokeApiTokenRequest { api_token_id }).await.unwrap();
     assert!(call(&program, Service::Identity).await.is_some());
@@ -105,5 +105,5 @@ async fn tokens_for_programs_and_all_limits_work_while_redis_is_away() {
     assert_eq!(refusals.iter().filter(|text| *text == "UNAUTHENTICATED SESSION_INVALID").count(), 100);
     auth.login(login("olga", &olga.password)).await.unwrap();
     servers.start_redis().await.unwrap();
-    crate::call_every_service(&olga).await.unwrap();
+    call_every_service(&olga).await.unwrap();
 }

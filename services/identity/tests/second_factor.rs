@@ -12,7 +12,7 @@ use testkit::*;
 use crate::authenticator::{App, begin, by_code, by_recovery, challenge, complete, confirm, enable, state};
 
 #[tokio::test]
-async fn with_a_second_factor_a_password_and_a_code_sign_in() {
+async fn login_with_a_second_factor_takes_a_password_and_a_code() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     assert_eq!(state(&olga).await, (false, 0));
@@ -32,7 +32,7 @@ async fn with_a_second_factor_a_password_and_a_code_sign_in() {
 }
 
 #[tokio::test]
-async fn a_code_works_once_even_at_once_and_a_challenge_too() {
+async fn a_code_and_a_challenge_work_once_also_in_concurrent_calls() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (app, _) = enable(&suite, &olga).await;
@@ -52,7 +52,7 @@ async fn a_code_works_once_even_at_once_and_a_challenge_too() {
 }
 
 #[tokio::test]
-async fn a_clock_may_be_one_step_off_and_no_more() {
+async fn a_code_may_be_one_step_early_or_late() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (app, _) = enable(&suite, &olga).await;
@@ -90,7 +90,7 @@ async fn a_challenge_has_five_attempts_and_five_minutes() {
 }
 
 #[tokio::test]
-async fn more_challenges_are_no_more_guesses() {
+async fn more_challenges_allow_no_more_guesses() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (app, _) = enable(&suite, &olga).await;
@@ -111,7 +111,7 @@ async fn more_challenges_are_no_more_guesses() {
 }
 
 #[tokio::test]
-async fn a_recovery_code_signs_in_once() {
+async fn a_recovery_code_works_once() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (_, codes) = enable(&suite, &olga).await;
@@ -127,7 +127,7 @@ async fn a_recovery_code_signs_in_once() {
 }
 
 #[tokio::test]
-async fn new_recovery_codes_end_the_former() {
+async fn new_recovery_codes_replace_the_former() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (app, former) = enable(&suite, &olga).await;
@@ -146,7 +146,7 @@ async fn new_recovery_codes_end_the_former() {
 }
 
 #[tokio::test]
-async fn turned_off_a_password_is_enough_again() {
+async fn without_a_second_factor_a_password_is_enough_again() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (_, codes) = enable(&suite, &olga).await;
@@ -166,7 +166,7 @@ async fn turned_off_a_password_is_enough_again() {
 }
 
 #[tokio::test]
-async fn turning_on_takes_the_password_a_code_and_a_quarter_of_an_hour() {
+async fn enabling_takes_the_password_and_a_code_within_15_minutes() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let wrong =
@@ -193,7 +193,7 @@ async fn turning_on_takes_the_password_a_code_and_a_quarter_of_an_hour() {
 }
 
 #[tokio::test]
-async fn a_retried_registration_is_challenged_too() {
+async fn a_retried_registration_is_challenged_like_a_login() {
     let suite = harness().start().await;
     let request = pb::RegisterRequest {
         request_id: new_id(),
@@ -218,7 +218,7 @@ async fn a_changed_password_ends_open_challenges() {
     let olga = suite.user("olga").await;
     let (app, _) = enable(&suite, &olga).await;
     let token = challenge(&olga).await;
-    suite.execute("UPDATE identity.users SET password_hash = '!'").await;
+    execute(&suite, "UPDATE identity.users SET password_hash = '!'").await;
     let answer = complete(&suite, &token, by_code(&app.next_code())).await;
     assert_eq!(refusal(answer), "UNAUTHENTICATED CHALLENGE_INVALID");
 }
@@ -229,7 +229,7 @@ async fn an_erased_account_keeps_nothing_of_its_second_factor() {
     let olga = suite.user("olga").await;
     enable(&suite, &olga).await;
     challenge(&olga).await;
-    suite.execute("SELECT identity.erase_user(id) FROM identity.users").await;
+    execute(&suite, "SELECT identity.erase_user(id) FROM identity.users").await;
     let left = "SELECT 'kept' AS line FROM identity.user_second_factors UNION ALL \
         SELECT 'kept' FROM identity.user_recovery_codes UNION ALL \
         SELECT 'kept' FROM identity.second_factor_challenges";
@@ -237,7 +237,7 @@ async fn an_erased_account_keeps_nothing_of_its_second_factor() {
 }
 
 #[tokio::test]
-async fn an_operator_helps_somebody_who_lost_everything() {
+async fn an_operator_removes_a_lost_second_factor() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     enable(&suite, &olga).await;
@@ -279,7 +279,7 @@ async fn malformed_proofs_name_their_fields() {
 }
 
 #[tokio::test]
-async fn a_secret_of_another_account_or_in_clear_is_not_taken() {
+async fn a_secret_of_another_account_or_in_plaintext_is_rejected() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let (app, _) = enable(&suite, &olga).await;
@@ -293,14 +293,14 @@ async fn a_secret_of_another_account_or_in_clear_is_not_taken() {
         let statement = format!(
             "UPDATE identity.user_second_factors SET totp_secret = {planted} WHERE user_id = {of_gus}"
         );
-        suite.execute(&statement).await;
+        execute(&suite, &statement).await;
         let answer = complete(&suite, &challenge(&gus).await, by_code(&app.next_code())).await;
         assert_eq!(refusal(answer), "INTERNAL INTERNAL");
     }
 }
 
 #[tokio::test]
-async fn losing_redis_in_between_loses_no_sign_in() {
+async fn a_challenge_survives_the_loss_of_redis() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     let secret = begin(&olga).await.secret;

@@ -13,7 +13,7 @@ use crate::authenticator::{App, begin, by_code, by_recovery, challenge, complete
 const OLGA: &str = "olga@example.org";
 
 #[tokio::test]
-async fn an_owner_is_told_of_each_change_of_the_second_factor() {
+async fn every_change_of_the_second_factor_is_emailed() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (app, _) = enable(&suite, &olga).await;
@@ -44,7 +44,7 @@ async fn an_owner_is_told_of_each_change_of_the_second_factor() {
 }
 
 #[tokio::test]
-async fn a_wrong_code_changes_nothing_and_tells_nobody() {
+async fn a_wrong_code_changes_nothing_and_sends_no_email() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     begin(&olga).await;
@@ -56,7 +56,7 @@ async fn a_wrong_code_changes_nothing_and_tells_nobody() {
 }
 
 #[tokio::test]
-async fn a_retry_is_answered_like_the_first_call() {
+async fn a_retry_gets_the_response_of_the_first_call() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut factors = olga.account();
@@ -98,7 +98,7 @@ async fn a_retry_is_answered_like_the_first_call() {
 }
 
 #[tokio::test]
-async fn a_password_reset_does_not_get_round_the_second_factor() {
+async fn a_password_reset_keeps_the_second_factor() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let (app, _) = enable(&suite, &olga).await;

@@ -24,7 +24,7 @@ async fn failures_of(actor: &Actor, kinds: &[Kind]) -> Vec<pb::SecurityEvent> {
 }
 
 #[tokio::test]
-async fn a_user_reads_what_happened_to_the_own_account_newest_first() {
+async fn users_list_their_own_events_newest_first() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let lost = log_in_again(&olga).await;
@@ -81,7 +81,7 @@ async fn events_are_paged_and_filtered() {
 }
 
 #[tokio::test]
-async fn failures_and_the_lockout_are_recorded_and_counted_together() {
+async fn failures_and_lockouts_are_recorded_with_a_count() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut auth = suite.anonymous().auth();
@@ -98,7 +98,7 @@ async fn failures_and_the_lockout_are_recorded_and_counted_together() {
 }
 
 #[tokio::test]
-async fn a_failure_that_was_noted_is_written_when_the_service_stops() {
+async fn pending_failures_are_written_when_the_service_stops() {
     let mut suite = harness().start().await;
     let _olga = suite.user("olga").await;
     suite.anonymous().auth().login(login("olga", "a wrong password")).await.unwrap_err();
@@ -120,7 +120,7 @@ struct Sum {
 }
 
 #[tokio::test]
-async fn operators_read_all_events_and_nobody_else_does() {
+async fn only_operators_list_all_events() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let list = async |name: &str, request: admin::ListSecurityEventsRequest| {
@@ -150,7 +150,7 @@ async fn operators_read_all_events_and_nobody_else_does() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_recorded_does_not_happen_and_is_not_answered_well() {
+async fn a_change_whose_event_cannot_be_written_fails() {
     let suite = harness().start().await;
     suite
         .execute(

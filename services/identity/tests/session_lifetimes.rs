@@ -9,7 +9,7 @@ use identity::SessionOptions;
 use proto::identity::backend::v1 as backend;
 use proto::identity::v1 as pb;
 use testkit::*;
-use tonic::{Request, Response, Status};
+use tonic::{Response, Status};
 use uuid::Uuid;
 
 async fn refresh(suite: &Suite, actor: &Actor) -> Result<Response<pb::LoginResponse>, Status> {
@@ -26,7 +26,7 @@ async fn with_options(sessions: SessionOptions) -> Suite {
 }
 
 #[tokio::test]
-async fn a_session_token_ends_after_its_life_at_every_service_though_caches_hold_it() {
+async fn an_expired_session_token_is_refused_by_every_service_despite_caches() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     call_every_service(&olga).await.unwrap();
@@ -42,7 +42,7 @@ async fn a_session_token_ends_after_its_life_at_every_service_though_caches_hold
 }
 
 #[tokio::test]
-async fn a_device_that_rests_too_long_signs_in_again() {
+async fn an_idle_session_expires() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     suite.options.clock.advance(TimeDelta::hours(719));
@@ -52,7 +52,7 @@ async fn a_device_that_rests_too_long_signs_in_again() {
 }
 
 #[tokio::test]
-async fn a_session_ends_for_good_however_often_it_is_refreshed() {
+async fn a_session_ends_after_its_absolute_lifetime_despite_refreshes() {
     let options = SessionOptions { session_absolute_days: 2, ..SessionOptions::default() };
     let suite = with_options(options).await;
     let mut olga = suite.user("olga").await;
@@ -66,7 +66,7 @@ async fn a_session_ends_for_good_however_often_it_is_refreshed() {
 }
 
 #[tokio::test]
-async fn two_clients_that_refresh_at_once_both_go_on_and_a_late_replay_ends_the_session() {
+async fn concurrent_refreshes_get_the_same_tokens_and_a_late_replay_ends_the_session() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
 
@@ -85,7 +85,7 @@ async fn two_clients_that_refresh_at_once_both_go_on_and_a_late_replay_ends_the_
 }
 
 #[tokio::test]
-async fn the_oldest_session_ends_when_there_are_too_many_and_everybody_is_told() {
+async fn a_login_beyond_the_limit_ends_the_oldest_session_everywhere() {
     let suite = with_options(SessionOptions { max_sessions_per_user: 2, ..SessionOptions::default() }).await;
     let first = suite.user("olga").await;
     call_every_service(&first).await.unwrap();
@@ -109,7 +109,7 @@ async fn the_oldest_session_ends_when_there_are_too_many_and_everybody_is_told()
 }
 
 #[tokio::test]
-async fn sign_ins_at_once_do_not_pass_the_limit() {
+async fn concurrent_logins_do_not_exceed_the_limit_of_sessions() {
     let suite = with_options(SessionOptions { max_sessions_per_user: 2, ..SessionOptions::default() }).await;
     let olga = suite.user("olga").await;
     let devices = futures::future::join_all((0..4).map(|_| log_in_again(&olga))).await;
@@ -121,7 +121,7 @@ async fn sign_ins_at_once_do_not_pass_the_limit() {
 }
 
 #[tokio::test]
-async fn all_sessions_end_at_once_the_calling_one_too() {
+async fn revoke_all_sessions_ends_the_calling_one_too() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let lost = log_in_again(&olga).await;
@@ -137,7 +137,7 @@ async fn all_sessions_end_at_once_the_calling_one_too() {
 }
 
 #[tokio::test]
-async fn what_siblings_report_shows_when_a_session_was_last_used() {
+async fn report_seen_sessions_updates_the_last_use() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let current = || async { list_sessions(&olga).await.remove(0) };
@@ -191,7 +191,7 @@ struct Count {
 }
 
 #[tokio::test]
-async fn one_account_is_closed_to_guesses_from_many_addresses_and_others_are_not() {
+async fn guesses_from_many_addresses_lock_one_account_only() {
     let suite = behind_a_proxy().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let mut auth = suite.anonymous().auth();
@@ -214,7 +214,7 @@ async fn one_account_is_closed_to_guesses_from_many_addresses_and_others_are_not
 }
 
 #[tokio::test]
-async fn one_address_that_guesses_at_many_accounts_is_closed_and_others_are_not() {
+async fn guesses_at_many_accounts_lock_one_address_only() {
     let suite = behind_a_proxy().await;
     let gus = suite.user("gus").await;
     let guesses = futures::stream::iter(0..110).map(|number| {

@@ -22,7 +22,7 @@ async fn plant_sessions(suite: &Suite, user: &Actor, count: u32) {
          now() - interval '1 minute' * (n / 2) FROM generate_series(1, {count}) n",
         user.id
     );
-    suite.execute(&statement).await;
+    execute(suite, &statement).await;
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn sessions_are_listed_newest_first_over_pages() {
 }
 
 #[tokio::test]
-async fn only_ones_own_living_sessions_are_listed() {
+async fn list_sessions_returns_only_the_callers_valid_sessions() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     plant_sessions(&suite, &olga, 3).await;
@@ -72,7 +72,7 @@ async fn only_ones_own_living_sessions_are_listed() {
 }
 
 #[tokio::test]
-async fn a_malformed_wish_for_a_page_is_refused() {
+async fn list_sessions_rejects_malformed_paging() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     plant_sessions(&suite, &olga, 2).await;
@@ -89,7 +89,7 @@ async fn a_malformed_wish_for_a_page_is_refused() {
 }
 
 #[tokio::test]
-async fn a_revoked_session_stops_working_everywhere_at_once() {
+async fn a_revoked_session_is_refused_by_every_service_at_once() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let lost = log_in_again(&olga).await;
@@ -107,7 +107,7 @@ async fn a_revoked_session_stops_working_everywhere_at_once() {
 }
 
 #[tokio::test]
-async fn nobody_revokes_what_is_not_theirs() {
+async fn revoke_session_does_not_find_sessions_of_others() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let id = session_of(&olga).await;
@@ -125,7 +125,7 @@ async fn nobody_revokes_what_is_not_theirs() {
 }
 
 #[tokio::test]
-async fn all_other_sessions_are_revoked_and_no_one_elses() {
+async fn revoke_other_sessions_spares_the_caller_and_other_users() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let lost = log_in_again(&olga).await;
@@ -145,13 +145,13 @@ async fn all_other_sessions_are_revoked_and_no_one_elses() {
 }
 
 #[tokio::test]
-async fn revoking_all_others_also_ends_what_a_crash_kept_from_being_told() {
+async fn revoke_other_sessions_announces_earlier_revocations_again() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let lost = log_in_again(&olga).await;
     call_every_service(&lost).await.unwrap();
     let id = session_of(&lost).await;
-    suite.execute(&format!("UPDATE identity.user_sessions SET is_active = false WHERE id = '{id}'")).await;
+    execute(&suite, &format!("UPDATE identity.user_sessions SET is_active = false WHERE id = '{id}'")).await;
     call_every_service(&lost).await.unwrap();
 
     let request = pb::RevokeOtherSessionsRequest {};

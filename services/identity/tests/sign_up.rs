@@ -16,7 +16,7 @@ const CODE_INVALID: &str = "FAILED_PRECONDITION CODE_INVALID";
 
 /// The code from the newest mail of so many to this address, which asked for it.
 async fn code_for(suite: &Suite, email: &str, mails: usize) -> String {
-    begin(suite, email).await;
+    begin_sign_up(&suite, email).await;
     suite.mail_to(email, mails).await.code()
 }
 
@@ -32,11 +32,11 @@ fn user_of(granted: &pb::LoginResponse) -> pb::User {
 }
 
 #[tokio::test]
-async fn somebody_signs_up_with_the_code_from_the_mail() {
+async fn complete_sign_up_takes_the_code_from_the_email() {
     let suite = harness()
         .start_with(|options| options.own_mut::<IdentityOptions>().registration = RegistrationMode::Confirmed)
         .await;
-    let begun = begin(&suite, " Olga@Example.org ").await;
+    let begun = begin_sign_up(&suite, " Olga@Example.org ").await;
     let mail = suite.mail_to("olga@example.org", 1).await;
     assert_eq!(mail.subject, "Finish signing up");
     assert!(begun.expires_at.is_some());
@@ -54,7 +54,7 @@ async fn somebody_signs_up_with_the_code_from_the_mail() {
 }
 
 #[tokio::test]
-async fn a_taken_address_gets_the_same_answer_and_its_owner_is_told() {
+async fn a_taken_address_gets_the_same_response_and_its_owner_an_email() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     suite
@@ -65,7 +65,7 @@ async fn a_taken_address_gets_the_same_answer_and_its_owner_is_told() {
         .await;
 
     for email in ["OLGA@example.org", "sue@example.org", "nobody@example.org"] {
-        assert!(begin(&suite, email).await.expires_at.is_some());
+        assert!(begin_sign_up(&suite, email).await.expires_at.is_some());
     }
 
     for owner in ["olga@example.org", "sue@example.org"] {
@@ -84,7 +84,7 @@ async fn a_taken_address_gets_the_same_answer_and_its_owner_is_told() {
 }
 
 #[tokio::test]
-async fn where_sign_ups_are_confirmed_one_step_makes_no_account_and_tells_nothing() {
+async fn register_is_refused_where_sign_ups_are_confirmed() {
     let suite = harness()
         .start_with(|options| options.own_mut::<IdentityOptions>().registration = RegistrationMode::Confirmed)
         .await;
@@ -103,7 +103,7 @@ async fn where_sign_ups_are_confirmed_one_step_makes_no_account_and_tells_nothin
 }
 
 #[tokio::test]
-async fn a_refusal_does_not_use_the_code_up() {
+async fn a_rejected_sign_up_does_not_use_the_code_up() {
     let suite = harness().start().await;
     let _gus = suite.user("gus").await;
     let code = code_for(&suite, "olga@example.org", 1).await;
@@ -120,7 +120,7 @@ async fn a_refusal_does_not_use_the_code_up() {
 }
 
 #[tokio::test]
-async fn a_retry_signs_in_the_same_account_also_at_once() {
+async fn concurrent_retries_of_a_sign_up_return_the_same_account() {
     let suite = harness().start().await;
     let request = complete_sign_up_request(&code_for(&suite, "olga@example.org", 1).await);
 
@@ -140,7 +140,7 @@ async fn a_retry_signs_in_the_same_account_also_at_once() {
 }
 
 #[tokio::test]
-async fn two_codes_for_one_address_make_one_account_also_at_once() {
+async fn two_codes_for_one_address_create_one_account() {
     let suite = harness().start().await;
     let codes =
         [code_for(&suite, "olga@example.org", 1).await, code_for(&suite, "olga@example.org", 2).await];
@@ -152,7 +152,7 @@ async fn two_codes_for_one_address_make_one_account_also_at_once() {
 }
 
 #[tokio::test]
-async fn a_code_works_for_a_day_and_for_signing_up_alone() {
+async fn a_sign_up_code_works_for_a_day_and_for_nothing_else() {
     let suite = harness().start().await;
     let code = code_for(&suite, "olga@example.org", 1).await;
     let verify = pb::VerifyEmailRequest { request_id: String::new(), code: code.clone() };
@@ -169,10 +169,10 @@ async fn a_code_works_for_a_day_and_for_signing_up_alone() {
 }
 
 #[tokio::test]
-async fn an_address_gets_five_mails_in_an_hour_whoever_asks() {
+async fn an_address_gets_five_emails_in_an_hour() {
     let suite = harness().start().await;
     for _ in 0..5 {
-        begin(&suite, "olga@example.org").await;
+        begin_sign_up(&suite, "olga@example.org").await;
     }
     let request = pb::BeginSignUpRequest { email: "Olga@example.org".to_owned() };
     let answer = suite.anonymous().auth().begin_sign_up(request).await;
@@ -188,7 +188,7 @@ fn asked_by_backend(email: &str, delivery: Delivery) -> backend::CreateSignUpCod
 }
 
 #[tokio::test]
-async fn a_backend_delivers_a_code_itself_and_is_told_of_a_taken_address() {
+async fn a_backend_gets_a_returned_sign_up_code_and_learns_of_a_taken_address() {
     let suite = harness().start().await;
     let returned = Delivery::ReturnCode(backend::ReturnCode {});
     let made = backend(&suite).create_sign_up_code(asked_by_backend("Olga@example.org", returned)).await;

@@ -12,7 +12,6 @@ use proto::identity::v1::SecurityEventKind as Kind;
 use proto::identity::v1::user_record::Record;
 use proto::project::v1::ListProjectsRequest;
 use proto::task::v1::GetTaskRequest;
-use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
 
 async fn names(operator: &mut UserAdmin, request: admin::ListUsersRequest) -> Vec<String> {
@@ -21,7 +20,7 @@ async fn names(operator: &mut UserAdmin, request: admin::ListUsersRequest) -> Ve
 }
 
 #[tokio::test]
-async fn a_suspended_account_is_closed_at_once_everywhere_until_it_is_reactivated() {
+async fn a_suspended_account_is_refused_by_every_service_until_it_is_reactivated() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     call_every_service(&olga).await.unwrap();
@@ -50,7 +49,7 @@ async fn a_suspended_account_is_closed_at_once_everywhere_until_it_is_reactivate
 }
 
 #[tokio::test]
-async fn a_deleted_account_comes_back_and_an_erased_one_does_not() {
+async fn a_deleted_account_can_be_reactivated_and_an_erased_one_cannot() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let user_id = olga.id.to_string();
@@ -66,7 +65,7 @@ async fn a_deleted_account_comes_back_and_an_erased_one_does_not() {
 }
 
 #[tokio::test]
-async fn nothing_personal_is_left_of_an_erased_account_but_its_id() {
+async fn erase_user_leaves_no_personal_data_but_the_id() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let id = olga.id.to_string();
@@ -75,7 +74,7 @@ async fn nothing_personal_is_left_of_an_erased_account_but_its_id() {
     let update_mask = Some(prost_types::FieldMask { paths: vec!["bio".to_owned()] });
     let update = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask };
     olga.account().update_user_profile(update).await.unwrap();
-    suite.execute("REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
+    execute(&suite, "REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
 
     let erased = operator(&suite).erase_user(admin::EraseUserRequest { user_id: id.clone() }).await;
@@ -108,10 +107,10 @@ async fn nothing_personal_is_left_of_an_erased_account_but_its_id() {
 }
 
 #[tokio::test]
-async fn an_export_tells_all_but_secrets() {
+async fn export_user_contains_everything_but_secrets() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    program(&olga, &["task:read"]).await;
+    api_client(&olga, &["task:read"]).await;
     crate::authenticator::enable(&suite, &olga).await;
     let request = admin::ExportUserRequest { user_id: olga.id.to_string() };
 
@@ -144,10 +143,10 @@ async fn an_export_tells_all_but_secrets() {
 }
 
 #[tokio::test]
-async fn accounts_are_found_by_their_fields_page_by_page() {
+async fn list_users_filters_and_pages() {
     let suite = harness().start().await;
     let [_olga, _gus, eva] = suite.guests(["olga", "gus", "eva_x"]).await;
-    suite.execute("UPDATE identity.users SET email_verified = TRUE WHERE username = 'gus'").await;
+    execute(&suite, "UPDATE identity.users SET email_verified = TRUE WHERE username = 'gus'").await;
     let mut operator = operator(&suite);
     operator.suspend_user(admin::SuspendUserRequest { user_id: eva.id.to_string() }).await.unwrap();
     let all = admin::ListUsersRequest::default;
@@ -178,7 +177,7 @@ async fn accounts_are_found_by_their_fields_page_by_page() {
 }
 
 #[tokio::test]
-async fn only_operators_may() {
+async fn only_operators_administer_users() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let mut service = user_admin_as(&suite, "task");
@@ -194,7 +193,7 @@ async fn only_operators_may() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_or_malformed_is_said() {
+async fn unknown_and_malformed_user_ids_are_reported() {
     let suite = harness().start().await;
     let mut operator = operator(&suite);
     let nobody = operator.suspend_user(admin::SuspendUserRequest { user_id: new_id() }).await;
@@ -214,10 +213,10 @@ async fn what_is_not_there_or_malformed_is_said() {
 }
 
 #[tokio::test]
-async fn people_are_named_by_their_ids_also_when_they_are_gone() {
+async fn deleted_users_keep_their_ids_in_other_services() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
-    suite.execute("UPDATE identity.users SET avatar_url = 'http://example.org/' || username").await;
+    execute(&suite, "UPDATE identity.users SET avatar_url = 'http://example.org/' || username").await;
     operator(&suite).delete_user(admin::DeleteUserRequest { user_id: gus.id.to_string() }).await.unwrap();
     let user_ids = vec![olga.id.to_string(), gus.id.to_string(), new_id()];
 
@@ -247,13 +246,13 @@ async fn refusals(actor: &Actor) -> [String; 4] {
 }
 
 #[tokio::test]
-async fn what_operators_close_is_closed_to_programs_at_every_service() {
+async fn suspension_ends_api_tokens_at_every_service() {
     let suite = harness().start().await;
     let users = suite.users(["olga", "gus", "ina"]).await;
     let scopes = ["identity:read", "project:read", "task:read", "content:read"];
     let mut programs = Vec::new();
     for user in &users {
-        let (program, _) = program(user, &scopes).await;
+        let (program, _) = api_client(user, &scopes).await;
         let unknown = "RESOURCE_NOT_FOUND";
         assert_eq!(refusals(&program).await, ["", "", unknown, unknown]);
         programs.push(program);

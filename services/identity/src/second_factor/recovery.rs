@@ -97,7 +97,9 @@ mod tests {
         let texts: std::collections::HashSet<_> = codes.iter().map(RecoveryCode::to_text).collect();
         assert_eq!(texts.len(), CODES_PER_SET);
         assert!(codes == key.codes(id));
-        assert!(codes != key.codes(Uuid::from_u128(2)) && set != RecoveryKey::new(&"other".into()).codes(id));
+        assert!(
+            codes != key.codes(Uuid::from_u128(2)) && codes != RecoveryKey::new(&"other".into()).codes(id)
+        );
         let (one, other) = (SharedSecret::random(), SharedSecret::random());
         let [first, ..] = codes;
         assert_eq!(first.hash(&one).unwrap(), first.hash(&one).unwrap());

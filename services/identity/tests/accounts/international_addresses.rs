@@ -20,7 +20,7 @@ fn registration(email: &str, username: &str) -> pb::RegisterRequest {
 }
 
 #[tokio::test]
-async fn an_address_is_one_however_its_domain_is_written() {
+async fn an_address_is_the_same_in_every_form_of_its_domain() {
     let suite = harness().start().await;
     let mut auth = suite.anonymous().auth();
     let registered = auth.register(registration(WRITTEN[0], "olga")).await.unwrap().into_inner();
@@ -42,11 +42,10 @@ async fn an_address_is_one_however_its_domain_is_written() {
 }
 
 #[tokio::test]
-async fn mail_arrives_below_a_domain_outside_of_ascii() {
+async fn email_reaches_an_internationalized_domain() {
     let suite = harness().start().await;
-    sign_up::begin(&suite, "ina@bücher.example").await;
-    let completion =
-        sign_up::complete_sign_up_request(&suite.mail_to("ina@xn--bcher-kva.example", 1).await.code());
+    begin_sign_up(&suite, "ina@bücher.example").await;
+    let completion = complete_sign_up_request(&suite.mail_to("ina@xn--bcher-kva.example", 1).await.code());
     let weak = pb::CompleteSignUpRequest { password: "bücher.example".to_owned(), ..completion.clone() };
     let refused = suite.anonymous().auth().complete_sign_up(weak).await.unwrap_err();
     assert_eq!(violations(&refused), ["password"], "made of the own address");
@@ -65,7 +64,7 @@ async fn mail_arrives_below_a_domain_outside_of_ascii() {
 }
 
 #[tokio::test]
-async fn what_no_domain_can_be_is_refused() {
+async fn malformed_domains_are_rejected() {
     let suite = harness().start().await;
     for email in ["olga@-bücher.example", "olga@bü cher.example", "ольга@почта.рф", "olga@почта"]
     {

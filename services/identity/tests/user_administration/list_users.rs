@@ -5,7 +5,7 @@ use crate::harness::harness;
 use chrono::{DateTime, TimeDelta, Utc};
 use proto::identity::admin::v1 as admin;
 
-use super::{names, operator};
+use super::names;
 
 fn days_ago(days: i64) -> Option<prost_types::Timestamp> {
     let at: DateTime<Utc> = Utc::now() - TimeDelta::days(days);
@@ -13,11 +13,10 @@ fn days_ago(days: i64) -> Option<prost_types::Timestamp> {
 }
 
 #[tokio::test]
-async fn accounts_are_found_by_when_they_were_made_and_last_used() {
+async fn list_users_filters_by_creation_and_last_login() {
     let suite = harness().start().await;
     let _people = suite.guests(["olga", "gus", "eva"]).await;
-    suite.execute(
-        "UPDATE identity.users SET created_at = now() - interval '30 days' WHERE username IN ('olga', 'gus'); \
+    execute(&suite, "UPDATE identity.users SET created_at = now() - interval '30 days' WHERE username IN ('olga', 'gus'); \
          UPDATE identity.users SET last_login_at = now() - interval '20 days' WHERE username = 'olga'; \
          UPDATE identity.users SET last_login_at = now() - interval '2 days' WHERE username = 'gus'",
     )
