@@ -30,8 +30,8 @@ pub(super) async fn search(
              ORDER BY rank DESC, id DESC LIMIT $11) \
          SELECT t.*, t.xmin, page.rank AS relevance, {} AS marked_title, {} AS marked_description \
          FROM page JOIN task.tasks t ON t.id = page.id CROSS JOIN query ORDER BY page.rank DESC, page.id DESC",
-        mark_all("t.title", "asked.words"),
-        mark_excerpts("coalesce(t.description, '')", "asked.words"),
+        mark_all("t.title", "query.words"),
+        mark_excerpts("coalesce(t.description, '')", "query.words"),
     );
     let wanted =
         TaskQuery { filter: &search.filter, order: Some(TaskOrder::NEWEST), after: None, most: MAX_RANKED };
