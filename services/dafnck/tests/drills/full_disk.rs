@@ -23,7 +23,7 @@ const WRITES: usize = 20;
 /// All tables and indexes of the suite from now on are on this disk.
 async fn move_tables(suite: &Suite, disk: &SmallDisk) {
     let mut admin = suite.admin().await;
-    let place = disk.directory.display();
+    let place = disk.folder.display();
     admin.batch_execute(&format!("CREATE TABLESPACE small LOCATION '{place}'")).await.unwrap();
     let all = "ALTER TABLE ALL IN TABLESPACE pg_default SET TABLESPACE small; \
                ALTER INDEX ALL IN TABLESPACE pg_default SET TABLESPACE small";
@@ -66,10 +66,10 @@ async fn a_full_disk_of_tables_is_told_and_writes_go_on_when_there_is_room() {
 /// The log of PostgreSQL, which is stopped, is on this disk from now on.
 fn move_log(suite: &Suite, disk: &SmallDisk) {
     let log = suite.servers.as_ref().unwrap().postgres.data.join("pg_wal");
-    let moved = Command::new("cp").arg("--archive").arg(&log).arg(&disk.directory).status().unwrap();
+    let moved = Command::new("cp").arg("--archive").arg(&log).arg(&disk.folder).status().unwrap();
     assert!(moved.success());
     fs::remove_dir_all(&log).unwrap();
-    symlink(disk.directory.join("pg_wal"), &log).unwrap();
+    symlink(disk.folder.join("pg_wal"), &log).unwrap();
 }
 
 /// Uses up the segments of the log that were made in advance. PostgreSQL ends over the one that it cannot make.
