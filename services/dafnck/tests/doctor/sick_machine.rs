@@ -9,7 +9,7 @@ use testkit::SmallDisk;
 use super::{Patient, certificate, only};
 
 /// How long what is broken may seem to be well.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn a_certificate_that_is_about_to_end_and_a_missing_backup_are_named() {
@@ -68,7 +68,7 @@ async fn services_that_lack_something_are_not_ready() {
             assert!(ailments.iter().all(|found| found.message.ends_with("is not ready")), "{ailments:#?}");
             return;
         }
-        assert!(start.elapsed() < PATIENCE, "{ailments:#?}");
+        assert!(start.elapsed() < TIMEOUT, "{ailments:#?}");
     }
 }
 
@@ -85,7 +85,7 @@ async fn a_redis_that_cannot_save_is_told() {
             assert_eq!(message, "answers, but could not save");
             return;
         }
-        assert!(start.elapsed() < PATIENCE, "{message}");
+        assert!(start.elapsed() < TIMEOUT, "{message}");
     }
 }
 

@@ -11,7 +11,7 @@ use proto::project::v1::{GetProjectRequest, Project};
 use proto::task::v1::ListTasksRequest;
 use testkit::{Actor, SmallDisk, Suite, Topology, WriteLoad, task_writer, until, until_ok};
 
-use super::{PATIENCE, owner, start_postgres_again, wait_for_the_log};
+use super::{TIMEOUT, owner, start_postgres_again, wait_for_the_log};
 
 const DISK_BYTES: u64 = 64 << 20;
 /// Room for the log that there is at the start, and some more segments of 16 MiB.
@@ -28,7 +28,7 @@ async fn move_tables(suite: &Suite, disk: &SmallDisk) {
     let all = "ALTER TABLE ALL IN TABLESPACE pg_default SET TABLESPACE small; \
                ALTER INDEX ALL IN TABLESPACE pg_default SET TABLESPACE small";
     // The services go on meanwhile, and take their locks in another order.
-    until_ok("the tables move", PATIENCE, async || admin.batch_execute(all).await).await;
+    until_ok("the tables move", TIMEOUT, async || admin.batch_execute(all).await).await;
 }
 
 async fn can_read(who: &Actor, project: &Project) {
@@ -74,7 +74,7 @@ fn move_log(suite: &Suite, disk: &SmallDisk) {
 
 /// Uses up the segments of the log that were made in advance. PostgreSQL ends over the one that it cannot make.
 async fn use_up_log(mut admin: AsyncPgConnection) {
-    until("PostgreSQL ends", PATIENCE, async || admin.batch_execute("SELECT pg_switch_wal()").await.is_err())
+    until("PostgreSQL ends", TIMEOUT, async || admin.batch_execute("SELECT pg_switch_wal()").await.is_err())
         .await;
 }
 
