@@ -66,14 +66,14 @@ impl AdminOptions {
             return Ok(given.clone());
         }
         let database = self.databases.database_of(PLACE, DATABASE);
-        Ok(self.reaching()?.admin_url(self.postgres_port, &database))
+        Ok(self.connection()?.admin_url(self.postgres_port, &database))
     }
 
     /// How the servers of the local suite are reached.
     ///
     /// # Errors
     /// When there is none on the data directory.
-    pub fn reaching(&self) -> anyhow::Result<ConnectionInfo> {
+    pub fn connection(&self) -> anyhow::Result<ConnectionInfo> {
         ConnectionInfo::of(&self.data_directory).context(
             "give --admin-url and --redis-url, or --data-directory of a suite that `dafnck` runs here",
         )
@@ -82,7 +82,7 @@ impl AdminOptions {
 
 /// Redis.
 #[derive(Args, Clone, Debug)]
-pub struct RedisPlace {
+pub struct RedisOptions {
     /// Redis URL. Default: that of the data directory
     #[arg(long, env = "DAFNCK_REDIS_URL", hide_env_values = true)]
     redis_url: Option<Secret>,
@@ -91,7 +91,7 @@ pub struct RedisPlace {
     redis_port: u16,
 }
 
-impl RedisPlace {
+impl RedisOptions {
     /// The URL and the authorities that are given, else those of the local suite.
     ///
     /// # Errors
@@ -104,8 +104,8 @@ impl RedisPlace {
         if let Some(given) = &self.redis_url {
             return Ok((given.clone(), authorities.map(Path::to_owned)));
         }
-        let reaching = admin.reaching()?;
-        Ok((reaching.redis_url(self.redis_port), reaching.authority().map(Path::to_owned)))
+        let connection = admin.connection()?;
+        Ok((connection.redis_url(self.redis_port), connection.authority().map(Path::to_owned)))
     }
 }
 

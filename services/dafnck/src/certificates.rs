@@ -68,7 +68,8 @@ pub(crate) fn complete(
     tls: &TlsOptions,
 ) -> (SiblingOptions, TlsOptions) {
     let (mut siblings, mut tls) = (siblings.clone(), tls.clone());
-    let speaks_tls = ConnectionInfo::of(data_directory).is_ok_and(|reaching| reaching.authority().is_some());
+    let speaks_tls =
+        ConnectionInfo::of(data_directory).is_ok_and(|connection| connection.authority().is_some());
     if tls.tls_ca.is_some() || !speaks_tls {
         return (siblings, tls);
     }

@@ -17,7 +17,7 @@ use shared::authentication::TokenHash;
 use shared::config::DEFAULT_REDIS_KEY_PREFIX;
 use shared::redis_store::RedisStore;
 
-use crate::administration::{AdminOptions, RedisPlace};
+use crate::administration::{AdminOptions, RedisOptions};
 use crate::progress::print_line;
 
 /// What `--help` says about the whole.
@@ -34,7 +34,7 @@ pub struct EndSessionsOptions {
     admin: AdminOptions,
     /// Redis.
     #[command(flatten)]
-    redis: RedisPlace,
+    redis: RedisOptions,
     /// What the names of the suite's Redis keys begin with
     #[arg(long, env = "DAFNCK_REDIS_KEY_PREFIX", default_value = DEFAULT_REDIS_KEY_PREFIX)]
     redis_key_prefix: String,
@@ -45,7 +45,7 @@ pub struct EndSessionsOptions {
 
 /// How much has ended.
 #[derive(Debug, Default, QueryableByName)]
-pub struct Ended {
+pub struct EndedCredentials {
     #[diesel(sql_type = BigInt)]
     sessions: i64,
     #[diesel(sql_type = BigInt)]
@@ -57,7 +57,7 @@ pub struct Ended {
     hashes: Vec<String>,
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for EndedCredentials {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { sessions, api_tokens, codes, .. } = self;
         write!(out, "{sessions} sessions, {api_tokens} API tokens and {codes} codes")
@@ -87,7 +87,7 @@ pub async fn command(options: &EndSessionsOptions) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the database does not answer, or the role may not do this.
-pub async fn in_database(conn: &mut AsyncPgConnection) -> anyhow::Result<Ended> {
+pub async fn in_database(conn: &mut AsyncPgConnection) -> anyhow::Result<EndedCredentials> {
     conn.transaction(async |conn| {
         conn.batch_execute(
             "SET LOCAL ROLE dafnck_owner; \

@@ -16,7 +16,7 @@ use content::storage::{BucketOptions, FileLimits, StorageOptions};
 use shared::config::Secret;
 
 use crate::administration::with_service;
-use crate::backup::copies::{Copies, KeptCopies, Overtaken};
+use crate::backup::copies::{ConcurrentRunError, Copies, CopyReader};
 use crate::backup::directory::lock;
 use crate::backup::files::{self, KeepReport};
 use crate::paths::refuse_nested;
@@ -157,7 +157,7 @@ async fn keep(options: &KeepOptions) -> anyhow::Result<()> {
     let mut times = 1;
     let (kept, removed) = loop {
         match keep_once(options, &storage).await {
-            Err(error) if error.is::<Overtaken>() && times < TIMES => times += 1,
+            Err(error) if error.is::<ConcurrentRunError>() && times < TIMES => times += 1,
             outcome => break outcome?,
         }
     };
@@ -265,10 +265,10 @@ impl CopyOptions {
         }
     }
 
-    async fn read(&self) -> anyhow::Result<KeptCopies> {
+    async fn read(&self) -> anyhow::Result<CopyReader> {
         match self.directory() {
-            Some(directory) => KeptCopies::in_directory(directory).await,
-            None => KeptCopies::in_bucket(&self.bucket()).await,
+            Some(directory) => CopyReader::in_directory(directory).await,
+            None => CopyReader::in_bucket(&self.bucket()).await,
         }
     }
 

@@ -23,7 +23,7 @@ use local_servers::suite::NAMES;
 const READY: &str = "";
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 
-/// Which services, and where they are.
+/// UserSelector services, and where they are.
 #[derive(Args, Clone, Debug)]
 pub struct HealthOptions {
     /// Only these. Default: all four

@@ -14,7 +14,7 @@ use crate::administration::{is_of_each, with_service};
 use local_servers::prepare;
 use local_servers::suite::Role;
 
-/// Which database, and what to do with it.
+/// UserSelector database, and what to do with it.
 #[derive(Args, Debug)]
 pub struct MigrateOptions {
     /// PostgreSQL URL with a role that may create roles and schemas. With `{service}` in it, as in

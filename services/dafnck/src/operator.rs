@@ -67,12 +67,12 @@ impl OperatorOptions {
 /// A failed call: its message, and a line for each detail that the service gives.
 pub(crate) fn explain(status: Status) -> anyhow::Error {
     let hint = match status.code() {
-        Code::Unavailable => ". Is the suite running there?",
-        Code::Unauthenticated => ". Is it the suite's service secret?",
-        _ => "",
+        Code::Unavailable => Some("Is the suite running there?"),
+        Code::Unauthenticated => Some("Is it the suite's service secret?"),
+        _ => None,
     };
     let details = status.get_error_details();
-    let mut lines = vec![format!("{}{hint}", status.message())];
+    let mut lines = vec![format!("{:?}: {}", status.code(), status.message())];
     for violation in details.bad_request().into_iter().flat_map(|details| &details.field_violations) {
         lines.push(format!("{}: {}", violation.field, violation.description));
     }
@@ -94,6 +94,7 @@ pub(crate) fn explain(status: Status) -> anyhow::Error {
     if let Some(delay) = details.retry_info().and_then(|info| info.retry_delay) {
         lines.push(format!("try again in {} s", delay.as_secs_f64().ceil()));
     }
+    lines.extend(hint.map(str::to_owned));
     anyhow::anyhow!("{}", lines.join("\n  "))
 }
 
@@ -114,12 +115,12 @@ mod tests {
         details.set_retry_info(Some(Duration::from_millis(2_500)));
         let status = Status::with_error_details(Code::InvalidArgument, "1 field is invalid", details);
         expect_test::expect![[r#"
-            1 field is invalid
+            InvalidArgument: 1 field is invalid
               user.email: must have an @
               reason: INVALID_FIELDS limit=3
               try again in 3 s"#]]
         .assert_eq(&explain(status).to_string());
         let down = explain(Status::unavailable("tcp connect error")).to_string();
-        assert_eq!(down, "tcp connect error. Is the suite running there?");
+        assert_eq!(down, "Unavailable: tcp connect error\n  Is the suite running there?");
     }
 }

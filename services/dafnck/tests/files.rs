@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ::content::storage::Storage;
 use ::content::storage::{BucketOptions, FileLimits, StorageOptions};
-use dafnck::backup::copies::{Copies, KeptCopies, Overtaken};
+use dafnck::backup::copies::{ConcurrentRunError, Copies, CopyReader};
 use dafnck::backup::files::keep;
 use diesel_async::SimpleAsyncConnection;
 use futures::stream;
@@ -188,9 +188,9 @@ async fn of_two_runs_in_one_bucket_none_forgets_what_the_other_has_copied() {
     let overtaken = keep(&other, &mut second, now).await.unwrap_err();
     keep(&one, &mut first, now).await.expect("the first may go on");
 
-    assert!(overtaken.is::<Overtaken>(), "{overtaken:#}");
+    assert!(overtaken.is::<ConcurrentRunError>(), "{overtaken:#}");
     keep(&other, &mut begin().await, now).await.unwrap();
-    let kept = KeptCopies::in_bucket(&bucket_options(&bucket)).await.unwrap();
+    let kept = CopyReader::in_bucket(&bucket_options(&bucket)).await.unwrap();
     assert_eq!(kept.entries.keys().collect::<Vec<_>>(), ["parts/one", "parts/other"]);
     for name in ["parts/one", "parts/other"] {
         assert_eq!(kept.read(name).await.unwrap(), name.as_bytes());

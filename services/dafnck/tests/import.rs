@@ -26,25 +26,26 @@ fn one_of_everything() -> Vec<Value> {
     let (olga, gus, apollo, build, fly, paint, guide) = (id(1), id(2), id(3), id(4), id(5), id(6), id(7));
     let bytes = base64::engine::general_purpose::STANDARD.encode([0, 159, 146, 150]);
     vec![
-        json!({"type": "attachment", "id": id(8), "entity_type": "task", "entity_id": fly, "uploader_id": gus,
+        json!({"type": "attachment", "id": id(8), "entity_type": "ENTITY_TYPE_TASK", "entity_id": fly, "uploader_id": gus,
             "filename": "inline.bin", "content_base64": bytes}),
-        json!({"type": "attachment", "id": id(9), "entity_type": "document", "entity_id": guide,
+        json!({"type": "attachment", "id": id(9), "entity_type": "ENTITY_TYPE_DOCUMENT", "entity_id": guide,
             "uploader_id": olga, "filename": "beside.txt", "path": "files/beside.txt"}),
         json!({"type": "document_version", "document_id": guide, "version_number": 2, "content": "# Fly higher",
             "author_id": gus, "change_summary": "higher", "created_at": "2020-03-02T10:00:00Z"}),
         json!({"type": "document_version", "document_id": guide, "version_number": 1, "content": "# Fly",
-            "author_id": olga, "created_at": "2020-03-01"}),
+            "author_id": olga, "created_at": "2020-03-01T00:00:00Z"}),
         json!({"type": "document", "id": guide, "project_id": apollo, "title": "Guide", "author_id": olga,
-            "status": "published", "created_at": "2020-03-01"}),
+            "status": "DOCUMENT_STATUS_PUBLISHED", "created_at": "2020-03-01T00:00:00Z"}),
         json!({"type": "dependency", "task_id": fly, "depends_on_task_id": build}),
         json!({"type": "task", "id": paint, "project_id": apollo, "parent_task_id": build, "title": "Paint",
             "creator_id": gus}),
         json!({"type": "task", "id": fly, "project_id": apollo, "title": "Fly", "creator_id": olga,
-            "status": "blocked", "tags": ["moon"], "metadata": {"stage": 2}}),
+            "status": "TASK_STATUS_BLOCKED", "tags": ["moon"], "metadata": {"stage": 2}}),
         json!({"type": "task", "id": build, "project_id": apollo, "title": "Build", "creator_id": olga,
-            "status": "done", "created_at": "2020-01-02", "updated_at": "2020-02-03"}),
-        json!({"type": "member", "project_id": apollo, "user_id": gus, "role": "viewer"}),
-        json!({"type": "project", "id": apollo, "name": "Apollo", "owner_id": olga, "visibility": "public"}),
+            "status": "TASK_STATUS_DONE", "created_at": "2020-01-02T00:00:00Z",
+            "updated_at": "2020-02-03T00:00:00Z"}),
+        json!({"type": "member", "project_id": apollo, "user_id": gus, "role": "PROJECT_ROLE_VIEWER"}),
+        json!({"type": "project", "id": apollo, "name": "Apollo", "owner_id": olga, "visibility": "PROJECT_VISIBILITY_PUBLIC"}),
         json!({"type": "user", "id": gus, "email": "gus@example.org", "username": "gus"}),
         json!({"type": "user", "id": olga, "email": "olga@example.org", "username": "olga", "last_name": "Ruiz"}),
     ]
@@ -147,7 +148,7 @@ async fn refused_lines_are_named_and_stop_no_other() {
     );
     lines.push(json!({"type": "dependency", "task_id": id(4), "depends_on_task_id": id(5)}).to_string());
     lines.push(
-        json!({"type": "attachment", "id": id(22), "entity_type": "task", "entity_id": id(5), "uploader_id": id(1),
+        json!({"type": "attachment", "id": id(22), "entity_type": "ENTITY_TYPE_TASK", "entity_id": id(5), "uploader_id": id(1),
             "filename": "passwd", "path": "../passwd"})
         .to_string(),
     );
@@ -159,7 +160,7 @@ async fn refused_lines_are_named_and_stop_no_other() {
         14: EOF while parsing a value (column 20)
         15: unknown variant `ship`, expected one of `user`, `project`, `member`, `project_key`, `task`, `dependency`, `document`, `document_version`, `attachment` (column 14)
         16: username: belongs to another user
-        17: unknown field `rank`, expected one of `project_id`, `user_id`, `role`, `permissions`, `joined_at`
+        17: unrecognized field name 'rank'
         18: project_id names no project
         19: would close a cycle: Fly -> Build
         20: the path ../passwd leads out of the file's directory"#]].assert_eq(&refusals.join("\n"));

@@ -46,8 +46,8 @@ impl Barman {
         let progress: Progress<'_> = &progress;
         let (cache, _) = paths::reachable(cache, Identity::of_servers()?)?;
         let rsync = find_rsync(&cache, progress).await?;
-        let says = "installing Barman 3.19 (private copy, 8 MB)…";
-        let packages = private_copy(&cache, COPY, says, progress, async |directory| {
+        let message = "installing Barman 3.19 (private copy, 8 MB)…";
+        let packages = private_copy(&cache, COPY, message, progress, async |directory| {
             pip_install(&directory, PYTHON_PACKAGES, &["--no-deps"]).await
         });
         Ok(Self { packages: packages.await?, rsync, configuration: configuration.to_owned() })
@@ -79,11 +79,11 @@ impl Barman {
     ///
     /// # Errors
     /// When the program cannot be started.
-    pub fn receive_log(&self, server: &str) -> Result<LogReceiver> {
+    pub fn receive_wal(&self, server: &str) -> Result<WalReceiver> {
         let mut command = self.command(&["-q", "receive-wal", server]);
         // A Ctrl-C in the terminal is for us: the end of the server's log is still to be fetched then.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        Ok(LogReceiver { child: command.spawn().context("cannot start Barman")? })
+        Ok(WalReceiver { child: command.spawn().context("cannot start Barman")? })
     }
 }
 
@@ -114,8 +114,8 @@ async fn find_rsync(cache: &Path, progress: Progress<'_>) -> Result<Program> {
             return Ok(found);
         }
     }
-    let says = "installing rsync (private copy of Debian's package: 1 MB, and 9 MB of package lists)…";
-    let place = private_copy(cache, RSYNC_COPY, says, progress, async |directory| {
+    let message = "installing rsync (private copy of Debian's package: 1 MB, and 9 MB of package lists)…";
+    let place = private_copy(cache, RSYNC_COPY, message, progress, async |directory| {
         let unpacked = unpack(&directory, &[RSYNC], RSYNC, "usr/bin/rsync").await;
         unpacked.context("no rsync on PATH, and a private copy could not be made. Install rsync")
     });
@@ -131,11 +131,11 @@ async fn find_rsync(cache: &Path, progress: Progress<'_>) -> Result<Program> {
 }
 
 /// Barman fetching the log, until it is stopped. It also ends with the server.
-pub struct LogReceiver {
+pub struct WalReceiver {
     child: Child,
 }
 
-impl LogReceiver {
+impl WalReceiver {
     /// Refuses to go on when it has ended.
     ///
     /// # Errors

@@ -84,7 +84,7 @@ impl TlsDirectory {
         }
         let mut file = OpenOptions::new().create_new(true).write(true).mode(mode).open(&unfinished)?;
         file.write_all(text.as_bytes())?;
-        self.identity.give(&unfinished)?;
+        self.identity.change_owner(&unfinished)?;
         fs::rename(&unfinished, self.directory.join(name)).with_context(|| format!("cannot write {name}"))
     }
 

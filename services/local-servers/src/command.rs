@@ -43,7 +43,7 @@ impl Identity {
     }
 
     /// Hands a file or directory over to this user.
-    pub(crate) fn give(self, path: &Path) -> Result<()> {
+    pub(crate) fn change_owner(self, path: &Path) -> Result<()> {
         match self.instead_of_root {
             Some((uid, gid)) => std::os::unix::fs::chown(path, Some(uid), Some(gid))
                 .with_context(|| format!("cannot hand {} over to user {uid}", path.display())),

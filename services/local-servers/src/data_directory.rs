@@ -81,7 +81,7 @@ impl OpenDataDirectory {
     }
 
     /// How clients reach the servers here.
-    pub(crate) fn reaching(&self, tls: Option<&TlsDirectory>) -> ConnectionInfo {
+    pub(crate) fn connection_info(&self, tls: Option<&TlsDirectory>) -> ConnectionInfo {
         ConnectionInfo::new(self.secrets.clone(), tls.map(TlsDirectory::authority))
     }
 

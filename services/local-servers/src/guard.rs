@@ -85,7 +85,7 @@ impl Guard {
     }
 
     /// Lets it end its work and waits for it.
-    pub(crate) async fn let_go(&self) -> Result<()> {
+    pub(crate) async fn release(&self) -> Result<()> {
         drop(self.pipe.lock().unwrap_or_else(PoisonError::into_inner).take());
         let ended = wait_for_end(|| self.has_ended(), LET_GO_LIMIT).await?;
         anyhow::ensure!(ended, "the guard process did not end within {} s", LET_GO_LIMIT.as_secs());

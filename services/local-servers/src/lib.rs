@@ -49,7 +49,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-pub use barman::{Barman, LogReceiver, own_user_name, run_tool};
+pub use barman::{Barman, WalReceiver, own_user_name, run_tool};
 pub use certificates::{Certificate, ServerCertificates};
 pub use connection_info::ConnectionInfo;
 pub use pgbouncer::PgBouncer;
@@ -60,14 +60,14 @@ pub use provision_prometheus::promtool;
 pub use provision_python::python_packages;
 pub use redis::RedisServer;
 pub use redis_cluster::RedisCluster;
-pub use restoring::{RestorePlace, RestoredPostgres};
+pub use restoring::{PendingRestore, RestoredPostgres};
 pub use running::RunningPostgres;
 pub use servers::LocalServers;
 
 use certificates::TlsDirectory;
 use data_directory::OpenDataDirectory;
 use guard::Guard;
-use provision::Wires;
+use provision::Transport;
 
 /// Told a human sentence at each step.
 type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
@@ -108,7 +108,7 @@ pub struct LocalOptions {
 /// # Errors
 /// When the path is not usable.
 pub fn server_directory(data_directory: &std::path::Path) -> Result<PathBuf> {
-    paths::place_of(data_directory, command::Identity::of_servers()?)
+    paths::reachable_path(data_directory, command::Identity::of_servers()?)
 }
 
 /// Finds or installs both servers, starts them and answers when both take connections.
@@ -128,12 +128,12 @@ pub async fn start(options: LocalOptions, progress: impl Fn(&str) + Send + Sync)
     for note in &notes {
         progress(note);
     }
-    let wires = if options.certificates.is_some() { Wires::Encrypted } else { Wires::Plain };
+    let transport = if options.certificates.is_some() { Transport::Encrypted } else { Transport::Plain };
     let postgres = provision_postgres::find_or_install(
         options.postgres_bin.as_deref(),
         &cache,
         data.identity,
-        wires,
+        transport,
         progress,
     )
     .await?;
@@ -141,7 +141,7 @@ pub async fn start(options: LocalOptions, progress: impl Fn(&str) + Send + Sync)
         provision_redis::find_or_install(options.redis_bin.as_deref(), &cache, data.identity, progress)
             .await?;
     let tls = TlsDirectory::make(&data, options.certificates.as_ref())?;
-    LocalServers::start(servers::Plan {
+    LocalServers::start(servers::StartPlan {
         data,
         tls,
         guard,

@@ -19,7 +19,7 @@ const READABLE: u32 = 0o755;
 /// the wanted one (a project under `/root`). Returns the directory and a sentence if it is another one.
 pub(crate) fn reachable(wanted: &Path, identity: Identity) -> Result<(PathBuf, Option<String>)> {
     let wanted = absolute(wanted)?;
-    let instead = place_of(&wanted, identity)?;
+    let instead = reachable_path(&wanted, identity)?;
     if instead == wanted {
         make_directories(&wanted)?;
         let real = wanted.canonicalize().with_context(|| format!("cannot open {}", wanted.display()))?;
@@ -35,7 +35,7 @@ pub(crate) fn reachable(wanted: &Path, identity: Identity) -> Result<(PathBuf, O
 }
 
 /// The directory that [`reachable`] makes, whether or not it is there.
-pub(crate) fn place_of(wanted: &Path, identity: Identity) -> Result<PathBuf> {
+pub(crate) fn reachable_path(wanted: &Path, identity: Identity) -> Result<PathBuf> {
     let wanted = absolute(wanted)?;
     if identity.other_user().is_none_or(|(uid, _)| can_pass(&wanted, uid)) {
         return Ok(wanted);
@@ -84,12 +84,12 @@ pub(crate) fn make_server_directory(directory: &Path, identity: Identity) -> Res
         fs::create_dir(directory)
             .with_context(|| format!("cannot make the directory {}", directory.display()))?;
         set_mode(directory, 0o700)?;
-        identity.give(directory)?;
+        identity.change_owner(directory)?;
     }
     Ok(())
 }
 
-/// Sets permission bits whatever the umask says.
+/// Sets permission bits whatever the umask message.
 pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
     fs::set_permissions(path, Permissions::from_mode(mode))
         .with_context(|| format!("cannot set the mode of {}", path.display()))

@@ -20,7 +20,7 @@ use crate::data_directory::OpenDataDirectory;
 use crate::guard::Guard;
 use crate::paths::make_server_directory;
 use crate::ports;
-use crate::process::{Launch, START_LIMIT, ServerProcess, Steps, pid_file, stop_leftover};
+use crate::process::{START_LIMIT, ServerCommand, ServerProcess, StopSteps, pid_file, stop_leftover};
 use crate::provision::Program;
 use shared::config::Secret;
 
@@ -30,7 +30,7 @@ pub const ADMIN: &str = "dafnck_admin";
 pub(crate) const NAME: &str = "postgres";
 const INITDB_LIMIT: Duration = Duration::from_secs(120);
 /// Fast shutdown, then immediate (recovers at the next start), then by force.
-const STOP_STEPS: &Steps = &[
+const STOP_STEPS: &StopSteps = &[
     (Signal::INT, Duration::from_secs(60)),
     (Signal::QUIT, Duration::from_secs(10)),
     (Signal::KILL, Duration::from_secs(10)),
@@ -61,7 +61,7 @@ pub struct PostgresServer {
     /// The directory with its programs (`postgres`, `initdb`; most packages also have `psql` and `pgbench`).
     pub programs: PathBuf,
     pub(crate) root: PathBuf,
-    reaching: ConnectionInfo,
+    connection: ConnectionInfo,
     tls: Option<TlsDirectory>,
     library_path: Option<String>,
     temporary: bool,
@@ -80,7 +80,7 @@ impl PostgresServer {
     ) -> Result<Self> {
         let server = Self {
             port,
-            reaching: data.reaching(tls.as_ref()),
+            connection: data.connection_info(tls.as_ref()),
             tls,
             library_path: program.library_path.clone(),
             version: program.version.clone(),
@@ -103,13 +103,13 @@ impl PostgresServer {
     /// A connection URL of the superuser for this database (a plain name: it is not escaped).
     #[must_use]
     pub fn admin_url(&self, database: &str) -> Secret {
-        self.reaching.admin_url(self.port, database)
+        self.connection.admin_url(self.port, database)
     }
 
     /// Password of the superuser [`ADMIN`].
     #[must_use]
     pub fn admin_password(&self) -> &str {
-        self.reaching.admin_password()
+        self.connection.admin_password()
     }
 
     fn check_version(&self, program: &Program) -> Result<()> {
@@ -137,7 +137,7 @@ impl PostgresServer {
         make_server_directory(&directory, self.identity)?;
         let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&password_file)?;
         file.write_all(self.admin_password().as_bytes())?;
-        self.identity.give(&password_file)?;
+        self.identity.change_owner(&password_file)?;
         let mut command = self.identity.command(self.programs.join("initdb"));
         command.envs(self.library_path.as_ref().map(|path| ("LD_LIBRARY_PATH", path)));
         command.arg("-D").arg(&directory).arg("--pwfile").arg(&password_file).args([
@@ -193,7 +193,7 @@ impl PostgresServer {
         limit: Duration,
     ) -> Result<ServerProcess> {
         ports::require_free("PostgreSQL", self.port)?;
-        let launch = Launch {
+        let command_line = ServerCommand {
             name: NAME,
             program: &self.programs.join(NAME),
             arguments: self.arguments(settings)?,
@@ -202,7 +202,7 @@ impl PostgresServer {
             data: &self.root,
             identity: self.identity,
         };
-        let mut process = ServerProcess::spawn(launch, guard)?;
+        let mut process = ServerProcess::spawn(command_line, guard)?;
         let (status_file, pid) = (self.data.join("postmaster.pid"), process.id());
         process.wait_until(limit, || std::future::ready(is_ready(&status_file, pid))).await?;
         Ok(process)

@@ -20,10 +20,10 @@ pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 const LOG_TAIL_LINES: usize = 12;
 
 /// Signals sent in turn, each with the time it is given to work.
-pub(crate) type Steps = [(Signal, Duration)];
+pub(crate) type StopSteps = [(Signal, Duration)];
 
 /// How to start one server.
-pub(crate) struct Launch<'a> {
+pub(crate) struct ServerCommand<'a> {
     /// Its name in the guard, its pid file and its log.
     pub(crate) name: &'static str,
     pub(crate) program: &'a Path,
@@ -48,25 +48,28 @@ impl ServerProcess {
     ///
     /// A shell waits for a first line before it becomes the server. Pid file and guard know the process id by
     /// then; were we killed before that, the shell would see the end of the pipe and end, too.
-    pub(crate) fn spawn(launch: Launch<'_>, guard: &Guard) -> Result<Self> {
-        let log = launch.data.join("log").join(format!("{}.log", launch.name));
+    pub(crate) fn spawn(command_line: ServerCommand<'_>, guard: &Guard) -> Result<Self> {
+        let log = command_line.data.join("log").join(format!("{}.log", command_line.name));
         let output = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&log)
             .with_context(|| format!("cannot write {}", log.display()))?;
-        let mut command = launch.identity.command("/bin/sh");
-        command.args(["-c", r#"read -r _ && exec "$@""#, "sh"]).arg(launch.program).args(&launch.arguments);
-        command.envs(launch.library_path.map(|path| ("LD_LIBRARY_PATH", path)));
+        let mut command = command_line.identity.command("/bin/sh");
+        command
+            .args(["-c", r#"read -r _ && exec "$@""#, "sh"])
+            .arg(command_line.program)
+            .args(&command_line.arguments);
+        command.envs(command_line.library_path.map(|path| ("LD_LIBRARY_PATH", path)));
         command.stdin(Stdio::piped()).stdout(output.try_clone()?).stderr(output).process_group(0);
-        let mut child = command.spawn().with_context(|| format!("cannot start {}", launch.name))?;
-        fs::write(pid_file(launch.data, launch.name), child.id().to_string())
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", command_line.name))?;
+        fs::write(pid_file(command_line.data, command_line.name), child.id().to_string())
             .context("cannot write the pid file")?;
-        guard.watch(launch.name, child.id())?;
+        guard.watch(command_line.name, child.id())?;
         let mut pipe = child.stdin.take().context("the server has no standard input")?;
-        pipe.write_all(format!("go\n{}", launch.input).as_bytes())
-            .with_context(|| format!("cannot configure {}", launch.name))?;
-        Ok(Self { name: launch.name, child, log })
+        pipe.write_all(format!("go\n{}", command_line.input).as_bytes())
+            .with_context(|| format!("cannot configure {}", command_line.name))?;
+        Ok(Self { name: command_line.name, child, log })
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -107,7 +110,7 @@ impl ServerProcess {
     }
 
     /// Sends the signals in turn until the server has ended.
-    pub(crate) async fn stop(&mut self, steps: &Steps) -> Result<()> {
+    pub(crate) async fn stop(&mut self, steps: &StopSteps) -> Result<()> {
         for (signal, limit) in steps {
             if self.child.try_wait()?.is_some() {
                 return Ok(());
@@ -146,7 +149,7 @@ pub(crate) async fn stop_leftover(
     pid_file: &Path,
     program: &str,
     directory: &Path,
-    steps: &Steps,
+    steps: &StopSteps,
 ) -> Result<bool> {
     let Some(pid) =
         fs::read_to_string(pid_file).ok().and_then(|text| text.lines().next()?.trim().parse::<u32>().ok())

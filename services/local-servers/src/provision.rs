@@ -21,7 +21,7 @@ const UNFINISHED_PREFIX: &str = ".unfinished-";
 
 /// What the servers are to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wires {
+pub(crate) enum Transport {
     Plain,
     Encrypted,
 }
@@ -119,19 +119,19 @@ fn pip_reason(output: &str) -> String {
     error.or_else(|| lines.next()).unwrap_or("it did not say why").to_owned()
 }
 
-/// Where the private copy `<cache>/<name>` is. If there is none it is made first, which `says` tells: by putting everything
+/// Where the private copy `<cache>/<name>` is. If there is none it is made first, which `message` tells: by putting everything
 /// into the directory that is given.
 pub(crate) async fn private_copy(
     cache: &Path,
     name: &str,
-    says: &str,
+    message: &str,
     progress: Progress<'_>,
     install: impl AsyncFnOnce(PathBuf) -> Result<()>,
 ) -> Result<PathBuf> {
     match copy(cache, name, progress).await? {
         Copy::Present(place) => Ok(place),
         Copy::Missing(unfinished) => {
-            progress(says);
+            progress(message);
             install(unfinished.directory.clone()).await?;
             unfinished.finish()
         }

@@ -22,8 +22,8 @@ pub async fn newer_packages(
 ) -> Result<PathBuf> {
     let progress: Progress<'_> = &progress;
     std::fs::create_dir_all(cache)?;
-    let says = format!("installing {} (private copy of Debian's packages)…", packages.join(" "));
-    private_copy(cache, name, &says, progress, async |directory| {
+    let message = format!("installing {} (private copy of Debian's packages)…", packages.join(" "));
+    private_copy(cache, name, &message, progress, async |directory| {
         unpack_of_release(&directory, NEWER_RELEASE, packages).await
     })
     .await

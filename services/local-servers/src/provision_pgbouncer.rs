@@ -39,7 +39,7 @@ for loader in "$libraries"/ld-linux*; do :; done
 exec "$loader" --library-path "$libraries" --argv0 pgbouncer "$@"
 "#;
 
-/// Which PgBouncer.
+/// UserSelector PgBouncer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PgBouncerEdition {
     /// That of the machine's release of Debian, which may know nothing of prepared statements.
@@ -61,9 +61,9 @@ pub(crate) async fn find_or_install(
         PgBouncerEdition::Own => (OWN, "usr/sbin"),
         PgBouncerEdition::Newer => (NEWER, "bin"),
     };
-    let says = "installing PgBouncer (private copy of Debian's package)…";
+    let message = "installing PgBouncer (private copy of Debian's package)…";
     let place =
-        private_copy(&cache, copy, says, progress, async |directory| install(&directory, edition).await);
+        private_copy(&cache, copy, message, progress, async |directory| install(&directory, edition).await);
     let place = place.await?;
     let libraries = (edition == PgBouncerEdition::Own).then(|| library_path(&place)).flatten();
     let found = Program::ask(&place.join(programs), SERVER, libraries, identity).await;

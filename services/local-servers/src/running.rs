@@ -18,7 +18,7 @@ pub struct RunningPostgres {
     /// Loopback TCP port.
     pub port: u16,
     /// How clients reach it.
-    pub reaching: ConnectionInfo,
+    pub connection: ConnectionInfo,
     /// The directory with its programs.
     pub programs: PathBuf,
     /// The data directory really used, with the servers' passwords in `secrets`.
@@ -31,21 +31,21 @@ impl RunningPostgres {
     /// # Errors
     /// When none does.
     pub fn find(data_directory: &Path) -> Result<Self> {
-        let data = paths::place_of(data_directory, Identity::of_servers()?)?;
+        let data = paths::reachable_path(data_directory, Identity::of_servers()?)?;
         let none = || format!("no suite runs on {}: start `dafnck` first", data_directory.display());
-        let reaching = ConnectionInfo::of(data_directory).with_context(none)?;
+        let connection = ConnectionInfo::of(data_directory).with_context(none)?;
         let status = fs::read_to_string(data.join(POSTGRES).join("postmaster.pid")).with_context(none)?;
         let (pid, port) = pid_and_port(&status).with_context(none)?;
         let program = fs::read_link(format!("/proc/{pid}/exe")).with_context(none)?;
         anyhow::ensure!(program.file_name().is_some_and(|name| name == NAME), none());
         let programs = program.parent().with_context(none)?.to_owned();
-        Ok(Self { port, reaching, programs, data })
+        Ok(Self { port, connection, programs, data })
     }
 
     /// A connection URL of the superuser for this database (a plain name: it is not escaped).
     #[must_use]
     pub fn admin_url(&self, database: &str) -> Secret {
-        self.reaching.admin_url(self.port, database)
+        self.connection.admin_url(self.port, database)
     }
 }
 

@@ -14,19 +14,19 @@ use crate::data_directory::OpenDataDirectory;
 use crate::guard::Guard;
 use crate::ports;
 use crate::postgres::{self, PostgresServer};
-use crate::process::{ServerProcess, Steps, pid_file};
+use crate::process::{ServerProcess, StopSteps, pid_file};
 use crate::provision::Program;
 use crate::redis::{self, RedisServer};
 
 /// No word before.
-const KILL_STEPS: &Steps = &[(Signal::KILL, Duration::from_secs(10))];
+const KILL_STEPS: &StopSteps = &[(Signal::KILL, Duration::from_secs(10))];
 /// A free port may be taken between looking and listening.
 const FREE_PORT_TRIES: u32 = 5;
 /// How long the end of a server may go unnoticed.
 const END_POLL: Duration = Duration::from_millis(250);
 
 /// Everything found and opened that the start needs.
-pub(crate) struct Plan<'a> {
+pub(crate) struct StartPlan<'a> {
     pub(crate) data: OpenDataDirectory,
     pub(crate) tls: Option<TlsDirectory>,
     pub(crate) guard: Guard,
@@ -57,8 +57,8 @@ pub struct LocalServers {
 }
 
 impl LocalServers {
-    pub(crate) async fn start(plan: Plan<'_>) -> Result<Self> {
-        let Plan { data, tls, guard, progress, .. } = plan;
+    pub(crate) async fn start(plan: StartPlan<'_>) -> Result<Self> {
+        let StartPlan { data, tls, guard, progress, .. } = plan;
         if PostgresServer::stop_leftover(&data).await? | RedisServer::stop_leftover(&data).await? {
             progress("stopped servers that an earlier run had left behind");
         }
@@ -98,7 +98,7 @@ impl LocalServers {
     pub async fn stop(self) -> Result<()> {
         let redis = self.stop_redis().await;
         let postgres = self.stop_postgres().await;
-        let guard = self.guard.let_go().await;
+        let guard = self.guard.release().await;
         redis.and(postgres).and(guard)
     }
 

@@ -52,7 +52,7 @@ impl Place {
     pub(crate) fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
         let path = self.directory.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        self.identity.give(&path)?;
+        self.identity.change_owner(&path)?;
         Ok(path)
     }
 }

@@ -177,7 +177,7 @@ fn plain_options(
         postgres: servers.postgres_address().to_string(),
         database: database.to_owned(),
         databases,
-        reaching: DatabaseOptions::default(),
+        connection: DatabaseOptions::default(),
         role_password: servers.role_password.clone(),
         database_pool_size: 4,
         redis_url: servers.local.redis.url(),

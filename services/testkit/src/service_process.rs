@@ -60,7 +60,7 @@ impl ServiceProcess {
             .env("DAFNCK_STORAGE_FOLDER", files.join(FILES))
             .env("DAFNCK_LOG_FILTER", "error")
             .stdin(Stdio::null());
-        if options.reaching.database_pooler == Pooler::Transaction {
+        if options.connection.database_pooler == Pooler::Transaction {
             command.env("DAFNCK_DATABASE_POOLER", "transaction");
         }
         let mut scheme = "http";

@@ -18,16 +18,16 @@ pub struct BaseBackup {
     /// When it was complete. From here on any moment can be restored.
     pub end_time: DateTime<Utc>,
     /// The first piece of the log that it needs.
-    pub begin_log: WalSegment,
+    pub begin_wal: WalSegment,
     /// Bytes of the database.
     pub size: u64,
-    /// Which database, in which of its lives: a restored one begins another.
-    pub life: Life,
+    /// UserSelector database, in which of its lives: a restored one begins another.
+    pub incarnation: DatabaseIncarnation,
 }
 
 /// The system identifier of a database, and its timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Life {
+pub struct DatabaseIncarnation {
     /// Made with the database.
     pub system: String,
     /// Counted on by every restore.
@@ -89,9 +89,12 @@ fn parse(id: &str, text: &str) -> anyhow::Result<Option<BaseBackup>> {
     Ok(Some(BaseBackup {
         id: id.to_owned(),
         end_time: end_time.to_utc(),
-        begin_log: WalSegment::of(field("begin_wal")?).context("begin_wal")?,
+        begin_wal: WalSegment::of(field("begin_wal")?).context("begin_wal")?,
         size: field("size")?.parse().unwrap_or_default(),
-        life: Life { system: field("systemid")?.to_owned(), timeline: field("timeline")?.parse()? },
+        incarnation: DatabaseIncarnation {
+            system: field("systemid")?.to_owned(),
+            timeline: field("timeline")?.parse()?,
+        },
     }))
 }
 
@@ -99,8 +102,8 @@ fn parse(id: &str, text: &str) -> anyhow::Result<Option<BaseBackup>> {
 ///
 /// # Errors
 /// When the directory cannot be read or written.
-pub fn note_log(directory: &BackupDirectory) -> anyhow::Result<()> {
-    let mut manifest = Manifest::open(&directory.log_manifest())?;
+pub fn record_wal(directory: &BackupDirectory) -> anyhow::Result<()> {
+    let mut manifest = Manifest::open(&directory.wal_manifest())?;
     let root = directory.log();
     let mut there = BTreeSet::new();
     for path in files_below(&root)? {
@@ -127,21 +130,21 @@ pub fn note_log(directory: &BackupDirectory) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the manifest cannot be read.
-pub fn is_log_empty(directory: &BackupDirectory) -> anyhow::Result<bool> {
-    Ok(Manifest::read(&directory.log_manifest())?.is_empty())
+pub fn has_no_wal(directory: &BackupDirectory) -> anyhow::Result<bool> {
+    Ok(Manifest::read(&directory.wal_manifest())?.is_empty())
 }
 
 /// Refuses a log with a gap or a changed piece after this base backup.
 ///
 /// # Errors
 /// What is missing or damaged.
-pub fn check_log(directory: &BackupDirectory, backup: &BaseBackup) -> anyhow::Result<()> {
-    let manifest = Manifest::read(&directory.log_manifest())?;
+pub fn check_wal(directory: &BackupDirectory, backup: &BaseBackup) -> anyhow::Result<()> {
+    let manifest = Manifest::read(&directory.wal_manifest())?;
     let mut pieces = BTreeSet::new();
     for place in [directory.log(), directory.server().join("streaming")] {
         for path in files_below(&place)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let Some(piece) = WalSegment::of(&name).filter(|piece| *piece >= backup.begin_log) else {
+            let Some(piece) = WalSegment::of(&name).filter(|piece| *piece >= backup.begin_wal) else {
                 continue;
             };
             pieces.insert(piece);
@@ -159,7 +162,7 @@ pub fn check_log(directory: &BackupDirectory, backup: &BaseBackup) -> anyhow::Re
             }
         }
     }
-    let mut wanted = backup.begin_log;
+    let mut wanted = backup.begin_wal;
     for piece in pieces {
         if piece != wanted {
             bail!(
@@ -169,7 +172,7 @@ pub fn check_log(directory: &BackupDirectory, backup: &BaseBackup) -> anyhow::Re
         }
         wanted = WalSegment(piece.0 + 1);
     }
-    ensure!(wanted != backup.begin_log, "the log of the base backup {} is missing: {wanted}", backup.id);
+    ensure!(wanted != backup.begin_wal, "the log of the base backup {} is missing: {wanted}", backup.id);
     Ok(())
 }
 

@@ -21,7 +21,7 @@ use super::directory::{OBJECTS, write_private};
 use super::manifest::{Entry, Manifest};
 
 /// The names of the manifest, and of when copies were last made.
-const LEDGER: &str = "files.manifest";
+const MANIFEST: &str = "files.manifest";
 const KEPT_AT: &str = "files.kept";
 /// Names of the copies that a check found missing or damaged, a line each.
 const DAMAGED: &str = "files.damaged";
@@ -31,11 +31,11 @@ pub struct Copies {
     manifest: Manifest,
     objects: Storage,
     place: Storage,
-    bucket: Option<BucketLedger>,
+    bucket: Option<BucketManifest>,
 }
 
 /// The manifest of a bucket.
-struct BucketLedger {
+struct BucketManifest {
     /// Where it is worked on.
     work: TempDir,
     /// What is in the bucket.
@@ -45,10 +45,10 @@ struct BucketLedger {
 /// Another run has written the manifest meanwhile; what this one has copied is harmless.
 #[derive(Debug, thiserror::Error)]
 #[error("another run works on the same copies")]
-pub struct Overtaken;
+pub struct ConcurrentRunError;
 
 /// Copies that are only read.
-pub struct KeptCopies {
+pub struct CopyReader {
     /// What the manifest says, by name.
     pub entries: BTreeMap<String, Entry>,
     /// What was in the store by then is here; not known of copies that tell of it elsewhere.
@@ -70,16 +70,16 @@ fn open_directory(directory: &Path) -> anyhow::Result<Storage> {
 }
 
 /// The bucket, the part of it with the copies themselves, and its manifest.
-async fn open_bucket(options: &BucketOptions) -> anyhow::Result<(Storage, Storage, BucketLedger)> {
+async fn open_bucket(options: &BucketOptions) -> anyhow::Result<(Storage, Storage, BucketManifest)> {
     let url = options.storage_url.as_deref().unwrap_or_default().trim_end_matches('/');
     let below = BucketOptions { storage_url: Some(format!("{url}/{OBJECTS}")), ..options.clone() };
     let [place, objects] = [open(Path::new(""), options)?, open(Path::new(""), &below)?];
     let work = tempfile::tempdir()?;
-    let (text, edition) = place.get_versioned(LEDGER).await.context("the bucket of the copies")?;
+    let (text, edition) = place.get_versioned(MANIFEST).await.context("the bucket of the copies")?;
     if let Some(text) = text {
-        write_private(&work.path().join(LEDGER), &text)?;
+        write_private(&work.path().join(MANIFEST), &text)?;
     }
-    Ok((place, objects, BucketLedger { work, edition }))
+    Ok((place, objects, BucketManifest { work, edition }))
 }
 
 impl Copies {
@@ -91,17 +91,17 @@ impl Copies {
         let objects = root.join(OBJECTS);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&objects);
         made.with_context(|| format!("cannot make the directory {}", objects.display()))?;
-        let manifest = Manifest::open(&root.join(LEDGER))?;
+        let manifest = Manifest::open(&root.join(MANIFEST))?;
         Ok(Self { manifest, objects: open_directory(&objects)?, place: open_directory(root)?, bucket: None })
     }
 
-    /// In a bucket. Of several runs at once, one is the first to write the manifest; the others are [`Overtaken`].
+    /// In a bucket. Of several runs at once, one is the first to write the manifest; the others are [`ConcurrentRunError`].
     ///
     /// # Errors
     /// When it does not answer.
     pub async fn in_bucket(options: &BucketOptions) -> anyhow::Result<Self> {
         let (place, objects, bucket) = open_bucket(options).await?;
-        let manifest = Manifest::open(&bucket.work.path().join(LEDGER))?;
+        let manifest = Manifest::open(&bucket.work.path().join(MANIFEST))?;
         Ok(Self { manifest, objects, place, bucket: Some(bucket) })
     }
 
@@ -118,9 +118,9 @@ impl Copies {
     pub(super) async fn sync(&mut self) -> anyhow::Result<()> {
         self.manifest.sync()?;
         if let Some(bucket) = &mut self.bucket {
-            let text = fs::read(bucket.work.path().join(LEDGER))?;
-            let put = self.place.put_versioned(LEDGER, text, &bucket.edition).await;
-            bucket.edition = put.context("the manifest of the copies")?.ok_or(Overtaken)?;
+            let text = fs::read(bucket.work.path().join(MANIFEST))?;
+            let put = self.place.put_versioned(MANIFEST, text, &bucket.edition).await;
+            bucket.edition = put.context("the manifest of the copies")?.ok_or(ConcurrentRunError)?;
         }
         Ok(())
     }
@@ -189,7 +189,7 @@ async fn is_gone(storage: &Storage, path: &str) -> bool {
     !matches!(first, Some(Ok(_)))
 }
 
-impl KeptCopies {
+impl CopyReader {
     /// Those in a directory, which another run may be writing.
     ///
     /// # Errors
@@ -197,7 +197,7 @@ impl KeptCopies {
     pub async fn in_directory(root: &Path) -> anyhow::Result<Self> {
         let objects = root.join(OBJECTS);
         anyhow::ensure!(objects.is_dir(), "{} holds no copies of files", root.display());
-        let entries = Manifest::read(&root.join(LEDGER))?;
+        let entries = Manifest::read(&root.join(MANIFEST))?;
         let place = open_directory(root)?;
         Ok(Self { entries, kept_at: kept_at(&place).await?, objects: open_directory(&objects)?, place })
     }
@@ -208,7 +208,7 @@ impl KeptCopies {
     /// When it does not answer.
     pub async fn in_bucket(options: &BucketOptions) -> anyhow::Result<Self> {
         let (place, objects, bucket) = open_bucket(options).await?;
-        let entries = Manifest::read(&bucket.work.path().join(LEDGER))?;
+        let entries = Manifest::read(&bucket.work.path().join(MANIFEST))?;
         Ok(Self { entries, kept_at: kept_at(&place).await?, objects, place })
     }
 

@@ -90,8 +90,8 @@ impl BackupDirectory {
     }
 
     /// The manifest of the log.
-    pub fn log_manifest(&self) -> PathBuf {
-        self.root.join("log.manifest")
+    pub fn wal_manifest(&self) -> PathBuf {
+        self.root.join("wal.manifest")
     }
 
     /// Objects of the file store.

@@ -48,7 +48,7 @@ restore once a week (`dafnck drill`). `dafnck backup off` ends that.
 The directory holds everybody's data and the suite's keys, readable by you alone.
 Put it on another disk, or give --mirror.";
 
-/// Which suite, and where to.
+/// UserSelector suite, and where to.
 #[derive(Args, Clone, Debug)]
 pub struct BackupOptions {
     /// Directory for the backup; made if missing. Default: the one of the last time, else .local/backup
@@ -57,7 +57,7 @@ pub struct BackupOptions {
     /// Directory that is kept equal to the backup directory, on another disk. Default: the one of the last time, else none
     #[arg(long, env = "DAFNCK_MIRROR", global = true)]
     pub mirror: Option<PathBuf>,
-    /// Which suite, and with what.
+    /// UserSelector suite, and with what.
     #[command(flatten)]
     pub place: LocalSuite,
     #[command(subcommand)]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use local_servers::LogReceiver;
+use local_servers::WalReceiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -19,26 +19,26 @@ use crate::paths::LocalSuite;
 use crate::restore::drill;
 
 /// How often the suite looks whether it is to be backed up.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// How far files may be behind, and the mark that tells how far the log is.
-const FOLLOW: Duration = Duration::from_secs(5 * 60);
+const FOLLOW_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// After a failure.
-const AGAIN: Duration = Duration::from_secs(60);
+const RETRY_DELAY: Duration = Duration::from_secs(60);
 /// Between base backups.
 pub const BACKUP_INTERVAL: TimeDelta = TimeDelta::hours(24);
 /// Between drills.
 pub const DRILL_INTERVAL: TimeDelta = TimeDelta::days(7);
 /// After a drill that failed.
-const DRILL_AGAIN: TimeDelta = TimeDelta::days(1);
+const DRILL_RETRY_INTERVAL: TimeDelta = TimeDelta::days(1);
 
 /// Who fetches the WAL, and into which backup directory.
 struct Receiving {
-    receiver: LogReceiver,
+    receiver: WalReceiver,
     directory: PathBuf,
 }
 
 /// Follows until the suite stops. Answers with who still fetches the log: its end is written when the server stops.
-pub async fn follow(place: LocalSuite, shutdown: CancellationToken) -> Option<LogReceiver> {
+pub async fn follow(place: LocalSuite, shutdown: CancellationToken) -> Option<WalReceiver> {
     let mut receiving: Option<Receiving> = None;
     // Whoever drops it ends the drill.
     let mut drill = JoinSet::new();
@@ -61,7 +61,7 @@ pub async fn follow(place: LocalSuite, shutdown: CancellationToken) -> Option<Lo
                     eprintln!("{sentence}");
                     told = Some(sentence);
                 }
-                AGAIN
+                RETRY_DELAY
             }
         };
         tokio::select! {
@@ -81,7 +81,7 @@ async fn follow_once(
         if let Some(former) = receiving.take() {
             former.receiver.end(Duration::ZERO).await?;
         }
-        return Ok(FOLLOW);
+        return Ok(FOLLOW_INTERVAL);
     };
     let job = Job::open(place, settings).await?;
     let is_new = job.server.ensure_slot().await?;
@@ -100,7 +100,7 @@ async fn follow_once(
     if due.drill && drill.is_empty() {
         drill.spawn(try_restore(job, place.clone()));
     }
-    Ok(FOLLOW)
+    Ok(FOLLOW_INTERVAL)
 }
 
 /// Sees to it that the WAL is fetched, and into the directory of these settings.
@@ -144,7 +144,7 @@ impl Due {
         let restored_at = status.last_drill_success_at.or(status.window_start);
         Self {
             backup: is_due(status.last_backup_at, BACKUP_INTERVAL),
-            drill: is_due(restored_at, DRILL_INTERVAL) && is_due(status.last_drill_at, DRILL_AGAIN),
+            drill: is_due(restored_at, DRILL_INTERVAL) && is_due(status.last_drill_at, DRILL_RETRY_INTERVAL),
         }
     }
 }
@@ -153,7 +153,7 @@ impl Due {
 async fn settings_change(place: &LocalSuite, before: &Option<Option<BackupSettings>>, rest: Duration) {
     let until = Instant::now() + rest;
     while Instant::now() < until && BackupSettings::read(&place.data_directory).ok() == *before {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

@@ -17,14 +17,14 @@ const TIME: &str = "%Y%m%dT%H%M%S%.6fZ";
 
 /// What is kept, as it is on disk.
 #[derive(Clone, PartialEq, Eq)]
-pub struct KeptSecrets {
+pub struct SecretsSnapshot {
     /// Of PostgreSQL and Redis.
     pub servers: Vec<u8>,
     /// Of the services.
     pub suite: Vec<u8>,
 }
 
-impl KeptSecrets {
+impl SecretsSnapshot {
     fn read(servers: &Path, suite: &Path) -> anyhow::Result<Self> {
         let read = |path: PathBuf| fs::read(&path).with_context(|| format!("cannot read {}", path.display()));
         Ok(Self { servers: read(servers.join(SERVERS))?, suite: read(suite.join(SUITE))? })
@@ -60,9 +60,9 @@ pub fn keep(
     data_directory: &Path,
     now: DateTime<Utc>,
 ) -> anyhow::Result<()> {
-    let secrets = KeptSecrets::read(server_directory, data_directory)?;
+    let secrets = SecretsSnapshot::read(server_directory, data_directory)?;
     if let Some((_, newest)) = kept(directory)?.last()
-        && KeptSecrets::read(newest, newest)? == secrets
+        && SecretsSnapshot::read(newest, newest)? == secrets
     {
         return Ok(());
     }
@@ -105,7 +105,7 @@ mod tests {
         }
         assert_eq!(fs::read_dir(directory.secrets()).unwrap().count(), 2);
         for (minutes, words) in [(-1, "first"), (1, "first"), (3, "second")] {
-            let secrets = KeptSecrets::at(&directory, now + TimeDelta::minutes(minutes)).unwrap();
+            let secrets = SecretsSnapshot::at(&directory, now + TimeDelta::minutes(minutes)).unwrap();
             assert_eq!(secrets.suite, words.as_bytes());
         }
     }

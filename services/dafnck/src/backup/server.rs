@@ -8,10 +8,10 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz};
 use diesel::{OptionalExtension, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use local_servers::{ADMIN, Barman, LogReceiver, RunningPostgres, own_user_name, run_tool};
+use local_servers::{ADMIN, Barman, RunningPostgres, WalReceiver, own_user_name, run_tool};
 use shared::database;
 
-use super::catalog::{self, BaseBackup, Life};
+use super::catalog::{self, BaseBackup, DatabaseIncarnation};
 use super::directory::{BackupDirectory, SERVER, write_private};
 
 const CONFIGURATION: &str = include_str!("barman.conf");
@@ -42,7 +42,7 @@ struct Slot {
 }
 
 #[derive(QueryableByName)]
-struct LifeRow {
+struct IncarnationRow {
     #[diesel(sql_type = Text)]
     system: String,
     #[diesel(sql_type = Integer)]
@@ -76,7 +76,7 @@ pub async fn barman(
 ) -> anyhow::Result<Barman> {
     let text = |path: &Path| path.to_str().map(str::to_owned).context("the path is not UTF-8");
     let (port, password) =
-        postgres.map_or((0, ""), |postgres| (postgres.port, postgres.reaching.admin_password()));
+        postgres.map_or((0, ""), |postgres| (postgres.port, postgres.connection.admin_password()));
     // A password on a command line could be read by everybody.
     let passfile = format!("127.0.0.1:{port}:*:{ADMIN}:{password}\n");
     write_private(&work.join("barman.passfile"), passfile.as_bytes())?;
@@ -86,7 +86,7 @@ pub async fn barman(
         .replace("{work}", &text(work)?)
         .replace("{port}", &port.to_string())
         .replace("{admin}", ADMIN)
-        .replace("{tls}", &postgres.map(|postgres| postgres.reaching.conninfo_tls()).unwrap_or_default())
+        .replace("{tls}", &postgres.map(|postgres| postgres.connection.conninfo_tls()).unwrap_or_default())
         .replace("{programs}", &text(programs)?);
     let path = work.join("barman.conf");
     write_private(&path, configuration.as_bytes())?;
@@ -114,21 +114,21 @@ impl BackupServer {
         }
         let barman = barman(&directory, directory.root(), Some(&postgres), &postgres.programs, cache).await?;
         let server = Self { directory, postgres, barman };
-        server.refuse_other_life().await?;
+        server.refuse_other_incarnation().await?;
         Ok(server)
     }
 
     /// The log of one life does not go on in that of another.
-    async fn refuse_other_life(&self) -> anyhow::Result<()> {
+    async fn refuse_other_incarnation(&self) -> anyhow::Result<()> {
         let Some(newest) = catalog::base_backups(&self.directory)?.pop() else { return Ok(()) };
-        let now: LifeRow = sql_query(
+        let now: IncarnationRow = sql_query(
             "SELECT system_identifier::text AS system, \
              ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline \
              FROM pg_control_system()",
         )
         .get_result(&mut self.connect("postgres").await?)
         .await?;
-        if newest.life != (Life { system: now.system, timeline: now.timeline }) {
+        if newest.incarnation != (DatabaseIncarnation { system: now.system, timeline: now.timeline }) {
             bail!(
                 "{} holds the backup of another suite, or of this one before it was restored: give a new \
                  --backup-directory, and keep that one for as long as you may need it",
@@ -191,8 +191,8 @@ impl BackupServer {
     ///
     /// # Errors
     /// When the server does not answer, or the log does not arrive.
-    pub async fn receive(&self) -> anyhow::Result<LogReceiver> {
-        let mut receiver = self.barman.receive_log(SERVER)?;
+    pub async fn receive(&self) -> anyhow::Result<WalReceiver> {
+        let mut receiver = self.barman.receive_wal(SERVER)?;
         while self.receiver().await?.is_none() {
             receiver.check()?;
             tokio::time::sleep(POLL).await;
@@ -235,7 +235,7 @@ impl BackupServer {
     /// # Errors
     /// When it did not come about or is damaged. Earlier ones are as they were.
     pub async fn base_backup(&self) -> anyhow::Result<BaseBackup> {
-        self.see_log_arrive().await?;
+        self.wait_for_wal().await?;
         self.barman.call(&["backup", "--wait", SERVER], BACKUP_LIMIT).await.context("no base backup")?;
         let newest = catalog::base_backups(&self.directory)?.pop().context("there is no base backup")?;
         verify(&self.directory, &newest, &self.postgres.programs).await?;
@@ -243,9 +243,9 @@ impl BackupServer {
     }
 
     /// Barman begins with no base backup before it has seen that the log arrives.
-    async fn see_log_arrive(&self) -> anyhow::Result<()> {
+    async fn wait_for_wal(&self) -> anyhow::Result<()> {
         let deadline = Instant::now() + RECEIVE_LIMIT;
-        while catalog::is_log_empty(&self.directory)? {
+        while catalog::has_no_wal(&self.directory)? {
             self.mark(true).await?;
             self.archive().await?;
             anyhow::ensure!(Instant::now() < deadline, "the log does not arrive in the backup");
@@ -259,7 +259,7 @@ impl BackupServer {
     /// When Barman fails.
     pub async fn archive(&self) -> anyhow::Result<()> {
         self.barman.call(&["archive-wal", SERVER], CALL_LIMIT).await?;
-        catalog::note_log(&self.directory)
+        catalog::record_wal(&self.directory)
     }
 
     /// Removes base backups, and log, that no moment of the window needs.
@@ -268,7 +268,7 @@ impl BackupServer {
     /// When Barman fails.
     pub async fn prune(&self) -> anyhow::Result<()> {
         self.barman.call(&["cron"], CALL_LIMIT).await?;
-        catalog::note_log(&self.directory)
+        catalog::record_wal(&self.directory)
     }
 
     /// Writes a mark into the log, which tells later how far it can be replayed, and waits until it is in the backup.

@@ -5,7 +5,7 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::tls::end_of;
 
-use super::{BackupPlace, Finding};
+use super::{BackupLocation, Finding};
 use crate::backup::status::{OK, Status};
 
 /// A base backup comes daily, log and files each few minutes, the drill weekly; each gets a little longer.
@@ -20,14 +20,14 @@ const LITTLE_ROOM: u64 = 15;
 const NO_ROOM: u64 = 5;
 
 /// What `dafnck backup` says of its last runs.
-pub(super) fn backups(place: &BackupPlace) -> Vec<Finding> {
+pub(super) fn backups(place: &BackupLocation) -> Vec<Finding> {
     let directory = match place {
-        BackupPlace::Directory(directory) => directory,
-        BackupPlace::Nowhere => {
+        BackupLocation::Directory(directory) => directory,
+        BackupLocation::Nowhere => {
             let hint = "`dafnck backup` turns it on; until then all is lost with the data directory";
             return vec![Finding::note("backup", "the suite is not backed up", hint)];
         }
-        BackupPlace::Elsewhere => {
+        BackupLocation::Elsewhere => {
             let hint = "give --backup-directory, or see that what backs the databases up is watched";
             return vec![Finding::note("backup", "not looked at: nobody said where it is", hint)];
         }
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_is_not_backed_up_does_not_look_like_a_good_backup() {
-        for place in [BackupPlace::Nowhere, BackupPlace::Elsewhere] {
+        for place in [BackupLocation::Nowhere, BackupLocation::Elsewhere] {
             assert_eq!(backups(&place)[0].level, Level::Note);
         }
     }

@@ -16,13 +16,13 @@ use std::time::Duration;
 use crate::progress::print_line;
 
 pub use finding::{Finding, Level};
-pub use places::{BackupPlace, DoctorOptions, Places};
+pub use places::{BackupLocation, DoctorOptions, Places};
 
 /// Exit codes.
 const WARNINGS: u8 = 1;
 const CRITICAL: u8 = 2;
 /// How long one look may take.
-const LOOK_LIMIT: Duration = Duration::from_secs(20);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// From when on something is worth a word.
 #[derive(Clone, Debug)]
@@ -88,13 +88,13 @@ pub async fn examine(places: &Places, thresholds: &Thresholds) -> Vec<Finding> {
     let mut findings = connections::services(places).await;
     findings.extend(connections::roles(&places.role_urls).await);
     findings.extend(connections::redis(places).await);
-    let is_backed_up = matches!(places.backup, BackupPlace::Directory(_));
+    let is_backed_up = matches!(places.backup, BackupLocation::Directory(_));
     for url in &places.admin_urls {
         let look = database::examine(url, thresholds, is_backed_up);
-        findings.extend(match tokio::time::timeout(LOOK_LIMIT, look).await {
+        findings.extend(match tokio::time::timeout(CHECK_TIMEOUT, look).await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => vec![unseen(format!("{error:#}"))],
-            Err(_) => vec![unseen(format!("no answer within {LOOK_LIMIT:?}"))],
+            Err(_) => vec![unseen(format!("no answer within {CHECK_TIMEOUT:?}"))],
         });
     }
     findings.extend(machine::backups(&places.backup));

@@ -6,7 +6,7 @@ use clap::Args;
 use local_servers::ConnectionInfo;
 use shared::config::{DEFAULT_REDIS_KEY_PREFIX, Secret, SiblingOptions, TlsOptions};
 
-use crate::administration::{AdminOptions, RedisPlace};
+use crate::administration::{AdminOptions, RedisOptions};
 use crate::backup::settings::BackupSettings;
 use crate::certificates;
 use crate::paths::DATABASE;
@@ -21,7 +21,7 @@ pub struct DoctorOptions {
     admin: AdminOptions,
     /// Redis.
     #[command(flatten)]
-    redis: RedisPlace,
+    redis: RedisOptions,
     /// Directory that `dafnck backup` fills. Default: the one of the local suite; elsewhere backups are not looked at
     #[arg(long, env = "DAFNCK_BACKUP_DIRECTORY")]
     backup_directory: Option<PathBuf>,
@@ -42,7 +42,7 @@ pub struct DoctorOptions {
 
 /// Where backups are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BackupPlace {
+pub enum BackupLocation {
     /// In this directory, which `dafnck backup` fills.
     Directory(PathBuf),
     /// The local suite is not backed up.
@@ -69,7 +69,7 @@ pub struct Places {
     /// What the names of its keys begin with.
     pub redis_key_prefix: String,
     /// Backups.
-    pub backup: BackupPlace,
+    pub backup: BackupLocation,
     /// Certificates.
     pub certificates: Vec<PathBuf>,
     /// Directories that must not fill their disk.
@@ -95,14 +95,17 @@ impl DoctorOptions {
             // The option is for the services as well.
             redis_tls_ca: redis_tls_ca.filter(|_| redis_is_encrypted),
             redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),
-            backup: self.backup_directory.clone().map_or(BackupPlace::Elsewhere, BackupPlace::Directory),
+            backup: self
+                .backup_directory
+                .clone()
+                .map_or(BackupLocation::Elsewhere, BackupLocation::Directory),
             certificates: self.certificates.iter().cloned().chain(tls.tls_certificate).collect(),
             directories: self.backup_directory.iter().cloned().collect(),
         };
         if self.admin.is_local() {
             let password = Secrets::read(&self.admin.data_directory)?.role_password();
-            let reaching = self.admin.reaching()?;
-            let url_of = |role| self.local_role_url(&reaching, role, &password);
+            let connection = self.admin.connection()?;
+            let url_of = |role| self.local_role_url(&connection, role, &password);
             places.role_urls = Role::ALL.map(|role| (role.name(), url_of(role))).into();
             places.directories.push(self.admin.data_directory.clone());
             if self.backup_directory.is_none() {
@@ -112,9 +115,9 @@ impl DoctorOptions {
         Ok(places)
     }
 
-    fn local_role_url(&self, reaching: &ConnectionInfo, role: Role, password: &Secret) -> Secret {
+    fn local_role_url(&self, connection: &ConnectionInfo, role: Role, password: &Secret) -> Secret {
         let database = self.admin.databases.database_of(role.service(), DATABASE);
-        reaching.postgres_url(&role.name(), password.expose(), self.admin.postgres_port, &database)
+        connection.postgres_url(&role.name(), password.expose(), self.admin.postgres_port, &database)
     }
 }
 
@@ -122,10 +125,10 @@ impl Places {
     /// The backup of the local suite, if it is turned on.
     fn look_at_backup(&mut self, settings: Option<BackupSettings>) {
         let Some(BackupSettings { directory, mirror }) = settings else {
-            self.backup = BackupPlace::Nowhere;
+            self.backup = BackupLocation::Nowhere;
             return;
         };
         self.directories.extend([directory.clone()].into_iter().chain(mirror));
-        self.backup = BackupPlace::Directory(directory);
+        self.backup = BackupLocation::Directory(directory);
     }
 }

@@ -11,7 +11,6 @@ mod files;
 mod output;
 mod report;
 mod snapshots;
-mod wire;
 mod writer;
 mod written_ids;
 
@@ -90,13 +89,13 @@ pub async fn run(options: &ExportOptions, progress: &Progress) -> anyhow::Result
     ensure!(options.projects.len() <= MAX_PROJECTS, "at most {MAX_PROJECTS} projects can be named");
     let services = options.operator.services()?;
     let files = Files::beside(&options.file, &options.files, &services)?;
-    let moments = Snapshots::fix(&services, &options.projects).await?;
+    let snapshots = Snapshots::open(&services, &options.projects).await?;
     let output = Output::create(&options.file, options.replace)?;
-    let mut telling = ExportWriter::new(output, files, !options.projects.is_empty(), progress);
-    match telling.tell(moments, &services).await {
-        Ok(()) => telling.finish().await,
+    let mut writer = ExportWriter::new(output, files, !options.projects.is_empty(), progress);
+    match writer.write_all(snapshots, &services).await {
+        Ok(()) => writer.finish().await,
         Err(error) => {
-            telling.abandon().await;
+            writer.abandon().await;
             Err(error)
         }
     }

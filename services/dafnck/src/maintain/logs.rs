@@ -14,7 +14,7 @@ const KEPT: usize = 5;
 ///
 /// # Errors
 /// When the directory cannot be written.
-pub fn turn_over(data_directory: &Path) -> anyhow::Result<usize> {
+pub fn rotate(data_directory: &Path) -> anyhow::Result<usize> {
     turn_over_above(&data_directory.join("log"), LOG_BYTES)
 }
 

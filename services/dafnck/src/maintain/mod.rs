@@ -28,7 +28,7 @@ use crate::services::migration_sets;
 /// How often the local suite looks whether a job is due.
 pub const INTERVAL: Duration = Duration::from_secs(3600);
 
-/// Which databases, and whether to wait until jobs are due.
+/// UserSelector databases, and whether to wait until jobs are due.
 #[derive(Args, Clone, Debug)]
 pub struct MaintainOptions {
     /// The databases.
@@ -112,7 +112,7 @@ pub async fn command(options: &MaintainOptions) -> anyhow::Result<()> {
         }
     }
     if options.admin.is_local() {
-        print_line!("logs: turned over {}", logs::turn_over(&options.admin.data_directory)?);
+        print_line!("logs: rotated {}", logs::rotate(&options.admin.data_directory)?);
     }
     anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));
     Ok(())
@@ -214,8 +214,8 @@ pub async fn run_periodically(urls: Vec<Secret>, data_directory: Option<&Path>) 
                 Err(error) => tracing::warn!(error = format!("{error:#}"), "maintenance failed"),
             }
         }
-        if let Some(Err(error)) = data_directory.map(logs::turn_over) {
-            tracing::warn!(%error, "the logs could not be turned over");
+        if let Some(Err(error)) = data_directory.map(logs::rotate) {
+            tracing::warn!(%error, "the logs could not be rotated");
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::backup::status::{OK, Status};
 use crate::paths::LocalSuite;
 use crate::progress::print_line;
 
-/// Which suite.
+/// UserSelector suite.
 #[derive(Args, Clone, Debug)]
 pub struct DrillOptions {
     /// The suite.

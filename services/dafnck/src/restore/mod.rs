@@ -19,19 +19,19 @@ use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use diesel_async::AsyncPgConnection;
-use local_servers::{Barman, RestorePlace, RestoredPostgres};
+use local_servers::{Barman, PendingRestore, RestoredPostgres};
 
 pub use database::{Fingerprint, Tables, all_fingerprints, databases};
 pub use files::FilesReport;
 pub use target::Target;
 
 use crate::backup::catalog::{self, BaseBackup, WalSegment};
-use crate::backup::copies::KeptCopies;
+use crate::backup::copies::CopyReader;
 use crate::backup::directory::{BackupDirectory, SERVER};
-use crate::backup::secrets::KeptSecrets;
+use crate::backup::secrets::SecretsSnapshot;
 use crate::backup::server;
 use crate::backup::status::Status;
-use crate::end_sessions::{self, Ended};
+use crate::end_sessions::{self, EndedCredentials};
 use crate::paths::{DEFAULT_BACKUP_DIRECTORY, DEFAULT_CACHE_DIRECTORY, LocalSuite, refuse_nested};
 use crate::progress::print_line;
 use crate::progress::say;
@@ -157,9 +157,9 @@ async fn restore_into(
     backup: &BaseBackup,
 ) -> anyhow::Result<(Restored, FilesReport)> {
     let moment = if let Target::Time(time) = options.at { time } else { DateTime::<Utc>::MAX_UTC };
-    let secrets = KeptSecrets::at(directory, moment)?;
+    let secrets = SecretsSnapshot::at(directory, moment)?;
     secrets.restore_suite(&options.into)?;
-    let place = RestorePlace::make(
+    let place = PendingRestore::make(
         &options.into,
         &secrets.servers,
         &options.cache_directory,
@@ -171,15 +171,15 @@ async fn restore_into(
     let work = tempfile::tempdir()?;
     let barman =
         server::barman(directory, work.path(), None, place.programs(), &options.cache_directory).await?;
-    take_over_log(directory, &barman).await?;
-    let log = catalog::check_log(directory, backup);
+    archive_received_wal(directory, &barman).await?;
+    let log = catalog::check_wal(directory, backup);
     // For the very end, nothing may be missing. A moment before a gap can be restored all the same.
     if options.at == Target::Latest {
         log.as_ref().map_err(|error| anyhow::anyhow!("{error:#}"))?;
     }
     say(&format!("copying the base backup {} and the log since then…", backup.id));
     copy_base(options, backup, &place, &barman).await?;
-    copy_newest_log(directory, &place)?;
+    copy_newest_wal(directory, &place)?;
     say("replaying the log…");
     let recovered = place.recover(say).await;
     let restored = match (recovered, log) {
@@ -259,17 +259,17 @@ fn clear(into: &Path) -> anyhow::Result<()> {
 }
 
 /// Pieces of the log that have arrived, but that nobody has taken over yet.
-async fn take_over_log(directory: &BackupDirectory, barman: &Barman) -> anyhow::Result<()> {
+async fn archive_received_wal(directory: &BackupDirectory, barman: &Barman) -> anyhow::Result<()> {
     let _lock = directory.lock().await?;
     let taken = barman.call(&["archive-wal", SERVER], COPY_LIMIT).await;
     taken.context("what has arrived of the log cannot be taken over: is the backup directory writable?")?;
-    catalog::note_log(directory)
+    catalog::record_wal(directory)
 }
 
 async fn copy_base(
     options: &RestoreOptions,
     backup: &BaseBackup,
-    place: &RestorePlace,
+    place: &PendingRestore,
     barman: &Barman,
 ) -> anyhow::Result<()> {
     let data = place.postgres();
@@ -282,7 +282,7 @@ async fn copy_base(
 }
 
 /// Barman leaves the newest piece that has arrived whole where it is until the next one begins, and does not restore it.
-fn copy_newest_log(directory: &BackupDirectory, place: &RestorePlace) -> anyhow::Result<()> {
+fn copy_newest_wal(directory: &BackupDirectory, place: &PendingRestore) -> anyhow::Result<()> {
     for path in catalog::files_below(&directory.server().join("streaming"))? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if WalSegment::of(&name).is_some() && !name.ends_with(".partial") {
@@ -312,7 +312,7 @@ impl Restored {
         };
         let storage = place.storage()?;
         let mut conn = self.connect_to(content::NAME).await?;
-        let copies = KeptCopies::in_directory(directory.root()).await?;
+        let copies = CopyReader::in_directory(directory.root()).await?;
         files::Files::new(&copies, Some(&storage)).restore(&mut conn).await
     }
 
@@ -327,10 +327,10 @@ impl Restored {
         bail!("the backup holds no database of a suite")
     }
 
-    async fn end_sessions(&self, wanted: Sessions) -> anyhow::Result<Ended> {
+    async fn end_sessions(&self, wanted: Sessions) -> anyhow::Result<EndedCredentials> {
         match wanted {
             Sessions::End => end_sessions::in_database(&mut self.connect_to(identity::NAME).await?).await,
-            Sessions::Keep => Ok(Ended::default()),
+            Sessions::Keep => Ok(EndedCredentials::default()),
         }
     }
 

@@ -17,7 +17,7 @@ use anyhow::{Context, anyhow, bail};
 use content::storage::StorageOptions;
 use identity::encryption::KeyRingOptions;
 use identity::{IdentityOptions, PasswordOptions};
-use local_servers::{DataDirectory, LocalOptions, LocalServers, LogReceiver};
+use local_servers::{DataDirectory, LocalOptions, LocalServers, WalReceiver};
 use shared::clock::Clock;
 use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, DatabaseOptions, Secret};
 use shared::mail::{Destination, MailOptions};
@@ -46,7 +46,7 @@ const MAIL: &str = "mail";
 /// How long the services may take until they are ready, and how often they are asked.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// How long who fetches the log for the backup may take to end after PostgreSQL.
-const RECEIVER_PATIENCE: Duration = Duration::from_secs(10);
+const RECEIVER_TIMEOUT: Duration = Duration::from_secs(10);
 const READY_POLL: Duration = Duration::from_millis(50);
 
 /// Everything that runs.
@@ -61,7 +61,7 @@ struct Running {
 /// The part of the suite that follows its backup.
 struct Following {
     stop: CancellationToken,
-    task: JoinHandle<Option<LogReceiver>>,
+    task: JoinHandle<Option<WalReceiver>>,
 }
 
 /// Runs the suite until it is told to stop.
@@ -182,7 +182,7 @@ async fn start_services(
         database: DATABASE.to_owned(),
         databases: options.databases,
         role_password: secrets.role_password(),
-        reaching: DatabaseOptions::default(),
+        connection: DatabaseOptions::default(),
         database_pool_size: DEFAULT_DATABASE_POOL_SIZE,
         redis_url: servers.redis.url(),
         redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),
@@ -214,7 +214,7 @@ impl Following {
     }
 
     /// Who still fetches the log, if somebody does.
-    async fn stop(self) -> Option<LogReceiver> {
+    async fn stop(self) -> Option<WalReceiver> {
         self.stop.cancel();
         self.task.await.ok().flatten()
     }
@@ -245,7 +245,7 @@ impl Running {
         let servers = self.servers.stop().await;
         // PostgreSQL has written the end of its log, and does not end before that is fetched.
         if let Some(receiver) = receiver {
-            receiver.end(RECEIVER_PATIENCE).await?;
+            receiver.end(RECEIVER_TIMEOUT).await?;
         }
         say("stopped");
         match (services, servers) {

@@ -20,7 +20,7 @@ use super::root;
 
 const NOBODY: u32 = 65534;
 /// Much less than until somebody writes by chance.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 /// What a restore to before the third project reads: the one that was in the base backup, and the one that only the log has.
 const EVERYTHING: &str = "\n  project.projects: 2 rows\n";
 
@@ -261,7 +261,7 @@ async fn the_backup_container_makes_a_backup_copies_attachments_and_can_restore(
 
     // While nobody writes, which must not be waited for.
     suite.stop().await;
-    let said = tokio::time::timeout(PATIENCE, image.succeed("schedule", &[], &variables)).await.unwrap();
+    let said = tokio::time::timeout(TIMEOUT, image.succeed("schedule", &[], &variables)).await.unwrap();
 
     for metric in ["backup_last_success", "backup_files_last", "backup_log_last", "backup_window_start"] {
         assert!(image.metric(&format!("{metric}_timestamp_seconds")).is_some_and(|at| at > 0), "{said}");

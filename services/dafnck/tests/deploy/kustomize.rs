@@ -102,7 +102,7 @@ pub struct Given {
 }
 
 impl Given {
-    /// Which of our images, if it is one.
+    /// UserSelector of our images, if it is one.
     pub fn program(&self) -> Option<&str> {
         let (path, _) = self.image.rsplit_once(':')?;
         let (place, name) = path.rsplit_once('/')?;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dafnck::backup::status::{OK, Status};
-use dafnck::doctor::{BackupPlace, Finding, Level, Places, Thresholds, examine};
+use dafnck::doctor::{BackupLocation, Finding, Level, Places, Thresholds, examine};
 use dafnck::maintain::maintain;
 use diesel_async::SimpleAsyncConnection;
 use local_servers::suite::Role;
@@ -52,7 +52,7 @@ impl Patient {
             redis_tls_ca: None,
             redis_url: suite.options.redis_url.clone(),
             redis_key_prefix: suite.options.redis_key_prefix.clone(),
-            backup: BackupPlace::Directory(directory.path().to_owned()),
+            backup: BackupLocation::Directory(directory.path().to_owned()),
             certificates: Vec::new(),
             directories: Vec::new(),
         };

@@ -9,7 +9,7 @@ use testkit::SmallDisk;
 use super::{Patient, certificate, only};
 
 /// How long what is broken may seem to be well.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn a_certificate_that_is_about_to_end_and_a_missing_backup_are_named() {
@@ -17,12 +17,12 @@ async fn a_certificate_that_is_about_to_end_and_a_missing_backup_are_named() {
     patient.places.certificates.push(certificate(patient.directory.path(), 3));
     let (level, check, message) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Critical, "certificate"));
-    assert!(message.contains("in 2 days"), "{says}");
+    assert!(message.contains("in 2 days"), "{message}");
     patient.places.certificates.clear();
     std::fs::remove_file(patient.directory.path().join("status.json")).unwrap();
     let (level, check, message) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Critical, "backup"));
-    assert!(message.contains("there is no backup"), "{says}");
+    assert!(message.contains("there is no backup"), "{message}");
 }
 
 #[tokio::test]
@@ -32,7 +32,7 @@ async fn a_password_that_no_longer_fits_is_named_with_its_role() {
     *url = url.expose().replace("content_worker:", "content_worker:not").into();
     let (level, check, message) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Critical, "sign-in"));
-    assert!(message.starts_with("content_worker cannot use the database"), "{says}");
+    assert!(message.starts_with("content_worker cannot use the database"), "{message}");
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn a_service_that_is_away_is_named_with_where_it_should_be() {
     patient.places.siblings.task_url = "http://127.0.0.1:1".to_owned();
     let (level, check, message) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Critical, "service"));
-    assert!(message.starts_with("task at http://127.0.0.1:1 does not answer"), "{says}");
+    assert!(message.starts_with("task at http://127.0.0.1:1 does not answer"), "{message}");
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn services_that_lack_something_are_not_ready() {
             assert!(ailments.iter().all(|found| found.message.ends_with("is not ready")), "{ailments:#?}");
             return;
         }
-        assert!(start.elapsed() < PATIENCE, "{ailments:#?}");
+        assert!(start.elapsed() < TIMEOUT, "{ailments:#?}");
     }
 }
 
@@ -85,7 +85,7 @@ async fn a_redis_that_cannot_save_is_told() {
             assert_eq!(message, "answers, but could not save");
             return;
         }
-        assert!(start.elapsed() < PATIENCE, "{says}");
+        assert!(start.elapsed() < TIMEOUT, "{message}");
     }
 }
 
@@ -95,27 +95,27 @@ async fn a_certificate_that_cannot_be_read_and_one_that_is_to_be_renewed_are_tol
     patient.places.certificates.push(certificate(patient.directory.path(), 20));
     let (level, check, message) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Warning, "certificate"));
-    assert!(message.contains("in 19 days"), "{says}");
+    assert!(message.contains("in 19 days"), "{message}");
     let garbage = patient.directory.path().join("garbage.pem");
     std::fs::write(&garbage, "garbage").unwrap();
     patient.places.certificates = vec![garbage];
     let (level, check, message) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Critical, "certificate"));
-    assert!(message.contains("there is no certificate in"), "{says}");
+    assert!(message.contains("there is no certificate in"), "{message}");
 }
 
 #[tokio::test]
 async fn a_disk_without_room_and_a_directory_that_is_gone_are_told() {
     let mut patient = Patient::of(harness().start_durable().await).await;
     let disk = SmallDisk::mount(patient.directory.path(), 4 << 20);
-    patient.places.directories = vec![disk.directory.clone()];
+    patient.places.directories = vec![disk.folder.clone()];
     assert_eq!(patient.ailments().await, []);
     disk.fill();
     let (level, check, message) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Critical, "disk"));
-    assert!(message.starts_with("0 % free (0 GiB) at "), "{says}");
+    assert!(message.starts_with("0 % free (0 GiB) at "), "{message}");
     patient.places.directories = vec![patient.directory.path().join("gone")];
     let (level, check, message) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Critical, "disk"));
-    assert!(message.ends_with("cannot be looked at"), "{says}");
+    assert!(message.ends_with("cannot be looked at"), "{message}");
 }

@@ -11,7 +11,7 @@ use proto::project::v1::{GetProjectRequest, Project};
 use proto::task::v1::ListTasksRequest;
 use testkit::{Actor, SmallDisk, Suite, Topology, WriteLoad, task_writer, until, until_ok};
 
-use super::{PATIENCE, owner, start_postgres_again, wait_for_the_log};
+use super::{TIMEOUT, owner, start_postgres_again, wait_for_the_log};
 
 const DISK_BYTES: u64 = 64 << 20;
 /// Room for the log that there is at the start, and some more segments of 16 MiB.
@@ -23,12 +23,12 @@ const WRITES: usize = 20;
 /// All tables and indexes of the suite from now on are on this disk.
 async fn move_tables(suite: &Suite, disk: &SmallDisk) {
     let mut admin = suite.admin().await;
-    let place = disk.directory.display();
+    let place = disk.folder.display();
     admin.batch_execute(&format!("CREATE TABLESPACE small LOCATION '{place}'")).await.unwrap();
     let all = "ALTER TABLE ALL IN TABLESPACE pg_default SET TABLESPACE small; \
                ALTER INDEX ALL IN TABLESPACE pg_default SET TABLESPACE small";
     // The services go on meanwhile, and take their locks in another order.
-    until_ok("the tables move", PATIENCE, async || admin.batch_execute(all).await).await;
+    until_ok("the tables move", TIMEOUT, async || admin.batch_execute(all).await).await;
 }
 
 async fn can_read(who: &Actor, project: &Project) {
@@ -66,15 +66,15 @@ async fn a_full_disk_of_tables_is_told_and_writes_go_on_when_there_is_room() {
 /// The log of PostgreSQL, which is stopped, is on this disk from now on.
 fn move_log(suite: &Suite, disk: &SmallDisk) {
     let log = suite.servers.as_ref().unwrap().postgres.data.join("pg_wal");
-    let moved = Command::new("cp").arg("--archive").arg(&log).arg(&disk.directory).status().unwrap();
+    let moved = Command::new("cp").arg("--archive").arg(&log).arg(&disk.folder).status().unwrap();
     assert!(moved.success());
     fs::remove_dir_all(&log).unwrap();
-    symlink(disk.directory.join("pg_wal"), &log).unwrap();
+    symlink(disk.folder.join("pg_wal"), &log).unwrap();
 }
 
 /// Uses up the segments of the log that were made in advance. PostgreSQL ends over the one that it cannot make.
 async fn use_up_log(mut admin: AsyncPgConnection) {
-    until("PostgreSQL ends", PATIENCE, async || admin.batch_execute("SELECT pg_switch_wal()").await.is_err())
+    until("PostgreSQL ends", TIMEOUT, async || admin.batch_execute("SELECT pg_switch_wal()").await.is_err())
         .await;
 }
 

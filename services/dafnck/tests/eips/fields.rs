@@ -27,21 +27,21 @@ pub(super) fn title(proposal: &Proposal) -> String {
 
 pub(super) fn task_status(status: &str) -> &'static str {
     match status {
-        "Draft" => "in_progress",
-        "Review" | "Last Call" => "review",
-        "Final" | "Living" => "done",
-        "Stagnant" => "blocked",
-        "Withdrawn" | "Moved" => "cancelled",
-        _ => "pending",
+        "Draft" => "TASK_STATUS_IN_PROGRESS",
+        "Review" | "Last Call" => "TASK_STATUS_REVIEW",
+        "Final" | "Living" => "TASK_STATUS_DONE",
+        "Stagnant" => "TASK_STATUS_BLOCKED",
+        "Withdrawn" | "Moved" => "TASK_STATUS_CANCELLED",
+        _ => "TASK_STATUS_PENDING",
     }
 }
 
 pub(super) fn document_status(status: &str) -> &'static str {
     match status {
-        "Review" | "Last Call" => "review",
-        "Final" | "Living" => "published",
-        "Stagnant" | "Withdrawn" | "Moved" => "archived",
-        _ => "draft",
+        "Review" | "Last Call" => "DOCUMENT_STATUS_REVIEW",
+        "Final" | "Living" => "DOCUMENT_STATUS_PUBLISHED",
+        "Stagnant" | "Withdrawn" | "Moved" => "DOCUMENT_STATUS_ARCHIVED",
+        _ => "DOCUMENT_STATUS_DRAFT",
     }
 }
 

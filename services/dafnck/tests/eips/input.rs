@@ -11,7 +11,7 @@ use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use dafnck::interchange::records::Moment;
+use super::records::Moment;
 
 /// A line of `eips.jsonl`. All of it is in memory, because people and projects come from all of it.
 #[derive(Clone, Debug, Default, Deserialize)]

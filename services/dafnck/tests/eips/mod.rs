@@ -16,6 +16,7 @@ mod fields;
 pub mod input;
 pub mod people;
 mod proposals;
+mod records;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -26,11 +27,11 @@ use anyhow::Context;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use dafnck::interchange::line::{Kind, Line};
-use dafnck::interchange::records::Attachment;
+use dafnck::interchange::line::Kind;
 use input::{Asset, Proposal};
 use people::People;
 use proposals::Proposals;
+use records::{Attachment, Line};
 
 /// The namespace of all ids: UUIDv5 of the DNS name `eips.ethereum.org`.
 fn id(kind: &str, name: &str) -> Uuid {
@@ -85,14 +86,13 @@ fn attach(
         .with_context(|| format!("cannot write {}", target.display()))?;
     Ok(Attachment {
         id: id("attachment", &asset.file),
-        entity_type: "task".to_owned(),
+        entity_type: "ENTITY_TYPE_TASK",
         entity_id: id("task", &proposal.number.to_string()),
         filename: asset.name,
-        path: Some(format!("{directory}/{}", asset.file)),
-        sha256: Some(hex::encode(Sha256::digest(&bytes))),
+        path: format!("{directory}/{}", asset.file),
+        sha256: hex::encode(Sha256::digest(&bytes)),
         uploader_id: proposals.creator(proposal),
-        created_at: Some(proposals.created(proposal)),
-        ..Default::default()
+        created_at: proposals.created(proposal),
     })
 }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::id;
 use super::input::{Author, Proposal};
 use super::proposals::Proposals;
-use dafnck::interchange::records::User;
+use super::records::User;
 
 /// Longest names and usernames that identity takes.
 const MAX_USERNAME_CHARS: usize = 50;

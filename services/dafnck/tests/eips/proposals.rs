@@ -9,7 +9,7 @@ use super::fields::{category, document_id, document_status, metadata, task_id, t
 use super::id;
 use super::input::{self, History, Proposal};
 use super::people::{People, Person};
-use dafnck::interchange::records::{Dependency, Document, DocumentVersion, Member, Moment, Project, Task};
+use super::records::{Dependency, Document, DocumentVersion, Member, Moment, Project, Task};
 
 /// All proposals, and what follows from all of them together.
 pub struct Proposals<'a> {
@@ -83,9 +83,8 @@ impl<'a> Proposals<'a> {
             id: id("project", name),
             name: (*name).to_owned(),
             owner_id: category.owner,
-            visibility: Some("public".to_owned()),
-            created_at: Some(category.since),
-            ..Default::default()
+            visibility: "PROJECT_VISIBILITY_PUBLIC",
+            created_at: category.since,
         })
     }
 
@@ -96,9 +95,8 @@ impl<'a> Proposals<'a> {
             others.map(|author| Member {
                 project_id: id("project", name),
                 user_id: *author,
-                role: Some("member".to_owned()),
+                role: "PROJECT_ROLE_MEMBER",
                 joined_at: self.first_of(*author).map(|first| first.max(category.since)),
-                ..Default::default()
             })
         })
     }
@@ -110,13 +108,12 @@ impl<'a> Proposals<'a> {
                 id: task_id(proposal.number),
                 project_id: id("project", category(proposal)),
                 title: title(proposal),
-                status: Some(task_status(&proposal.status).to_owned()),
+                status: task_status(&proposal.status),
                 creator_id: self.creator(proposal),
                 tags: vec![proposal.status.clone()],
                 metadata: metadata(proposal),
                 created_at: Some(created),
                 updated_at: self.edited.get(&proposal.number).map(|(_, last)| created.max(*last)),
-                ..Default::default()
             }
         })
     }
@@ -126,9 +123,8 @@ impl<'a> Proposals<'a> {
             proposal.requires.iter().map(|required| Dependency {
                 task_id: task_id(proposal.number),
                 depends_on_task_id: task_id(*required),
-                dependency_type: Some("blocks".to_owned()),
-                created_at: Some(self.created(proposal)),
-                ..Default::default()
+                dependency_type: "DEPENDENCY_TYPE_BLOCKS",
+                created_at: self.created(proposal),
             })
         })
     }
@@ -138,12 +134,11 @@ impl<'a> Proposals<'a> {
             id: document_id(proposal.number),
             project_id: id("project", category(proposal)),
             title: title(proposal),
-            content_type: Some("markdown".to_owned()),
+            content_type: "markdown",
             author_id: self.creator(proposal),
-            status: Some(document_status(&proposal.status).to_owned()),
+            status: document_status(&proposal.status),
             metadata: metadata(proposal),
-            created_at: Some(self.created(proposal)),
-            ..Default::default()
+            created_at: self.created(proposal),
         })
     }
 
@@ -152,7 +147,6 @@ impl<'a> Proposals<'a> {
         without.map(|proposal| DocumentVersion {
             document_id: document_id(proposal.number),
             version_number: 1,
-            title: None,
             content: proposal.body.clone(),
             change_summary: None,
             author_id: self.creator(proposal),
@@ -167,7 +161,6 @@ impl<'a> Proposals<'a> {
         let version = |(number, version): (i32, input::Version)| DocumentVersion {
             document_id: document_id(proposal.number),
             version_number: number,
-            title: None,
             content: version.body,
             change_summary: Some(version.summary),
             author_id: self
@@ -259,7 +252,7 @@ mod tests {
             assert_eq!(tasks.iter().map(|task| task.created_at).collect::<Vec<_>>(), created);
             assert!(tasks.iter().all(|task| task.title.len() == MAX_TITLE_CHARS));
             assert_eq!(tasks[0].updated_at, input::moment(9000));
-            assert_eq!(tasks[0].status.as_deref(), Some("blocked"));
+            assert_eq!(tasks[0].status, "TASK_STATUS_BLOCKED");
         });
     }
 

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
 use dafnck::backup::directory::BackupDirectory;
 use dafnck::restore::Tables;
 use diesel::sql_types::Bool;
@@ -78,9 +77,10 @@ async fn follow(machine: &Machine) {
 
 /// The newest segment is whole, and nothing has come after it.
 async fn with_a_whole_newest_segment(machine: &Machine) -> Snapshot {
-    for _ in 0..ATTEMPTS {
-        let snapshot = snapshot(machine, "whole", "backup", async || follow(machine).await).await;
-        let names = arrived(&machine.path("whole"));
+    for attempt in 0..ATTEMPTS {
+        let name = format!("whole-{attempt}");
+        let snapshot = snapshot(machine, &name, "backup", async || follow(machine).await).await;
+        let names = arrived(&machine.path(&name));
         if !names.is_empty() && !names.iter().any(is_partial) {
             return snapshot;
         }
@@ -169,12 +169,10 @@ async fn a_backup_moves_to_another_directory_and_refuses_one_inside_the_data() {
         assert!(refusal.contains("must not lie in each other"), "{refusal}");
     }
     let former = ids(&BackupDirectory::open(&machine.path("backup")).unwrap());
-    let since = Utc::now();
 
     let other = machine.path("other");
     machine.operate("data", &["backup", "--backup-directory", other.to_str().unwrap()]).await.unwrap();
 
-    assert!(Utc::now() - since < TimeDelta::seconds(50), "nobody waits for a receiver that does not come");
     assert_eq!(ids(&BackupDirectory::open(&machine.path("backup")).unwrap()), former);
     let before = arrived(&machine.path("backup"));
     machine.import("data", "apollo", 3).await;

@@ -18,7 +18,7 @@ use super::{held, text};
 use crate::machine::{Machine, files_below};
 
 /// How long the suite may take to see what is due, to make a base backup and to try a restore.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 /// Objects of the store that nothing refers to.
 const LONG_GONE: &str = "parts/long-gone";
 const LATELY_GONE: &str = "parts/lately-gone";
@@ -70,7 +70,7 @@ async fn does_what_is_due(directory: &BackupDirectory, since: DateTime<Utc>) -> 
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, done).await.expect("what is due is not done")
+    tokio::time::timeout(TIMEOUT, done).await.expect("what is due is not done")
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn what_no_moment_of_30_days_needs_goes_and_the_rest_restores_a_suite_of_f
     let status = does_what_is_due(&directory, since).await;
     assert_eq!(status.last_drill_outcome.as_deref(), Some("ok"));
     let [first, daily] = base_backups(&directory).unwrap().try_into().unwrap();
-    assert!(log(&directory)[0] <= first.begin_log, "the first is needed for the days before the second");
+    assert!(log(&directory)[0] <= first.begin_wal, "the first is needed for the days before the second");
 
     let (moment, tables, objects) = machine.moment("data").await;
     machine.import("data", "gemini", 10).await;
@@ -117,7 +117,7 @@ async fn what_no_moment_of_30_days_needs_goes_and_the_rest_restores_a_suite_of_f
 
     let [_, newest] = ids(&directory).try_into().unwrap();
     assert_eq!(ids(&directory), [daily.id.clone(), newest]);
-    assert_eq!(log(&directory)[0], daily.begin_log, "what comes before it is needed by nothing");
+    assert_eq!(log(&directory)[0], daily.begin_wal, "what comes before it is needed by nothing");
     assert!(!directory.files().join(LONG_GONE).exists() && directory.files().join(LATELY_GONE).exists());
     assert!(!Manifest::read(&machine.path("backup/files.manifest")).unwrap().contains_key(LONG_GONE));
     let window = base_backups(&directory).unwrap()[0].end_time;
@@ -163,7 +163,7 @@ async fn while_a_drill_runs_the_suite_follows(machine: &Machine, held_up: &mut A
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, follows).await.expect("it stands still while a drill runs");
+    tokio::time::timeout(TIMEOUT, follows).await.expect("it stands still while a drill runs");
     held_up.batch_execute("COMMIT").await.unwrap();
 }
 

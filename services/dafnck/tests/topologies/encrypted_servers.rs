@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::ENCRYPTED;
-use super::encryption::{SOON, shown_certificate};
+use super::encryption::{TIMEOUT, shown_certificate};
 
 /// PostgreSQL's request to speak TLS (`SSLRequest`), which it answers with one byte.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
@@ -123,7 +123,7 @@ async fn lists_projects(who: &Actor) -> bool {
 }
 
 async fn soon(what: &str, is_so: impl AsyncFnMut() -> bool) {
-    until(what, SOON, is_so).await;
+    until(what, TIMEOUT, is_so).await;
 }
 
 #[tokio::test]

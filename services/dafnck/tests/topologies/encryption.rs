@@ -24,7 +24,7 @@ use super::{ENCRYPTED, travel_in};
 
 const THROUGH_PGBOUNCER: Topology = Topology { pooling: Pooling::PgBouncerBefore121, ..ENCRYPTED };
 /// A changed file is noticed within a second or two.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn directory_of(suite: &Suite) -> &Path {
     suite.options.certificates.as_deref().unwrap()
@@ -113,7 +113,7 @@ async fn a_replaced_certificate_is_served_without_a_restart_and_an_ended_one_is_
     let hosts = ["127.0.0.1".to_owned()];
     let first = certificate_of(&suite, &ca).await.unwrap();
     let until = async |what: &str, is_so: &dyn Fn(&Result<CertificateDer<'static>, String>) -> bool| {
-        until_ok(what, SOON, async || {
+        until_ok(what, TIMEOUT, async || {
             let now = certificate_of(&suite, &ca).await;
             if is_so(&now) { Ok(()) } else { Err(now.map(|_| "a certificate")) }
         })

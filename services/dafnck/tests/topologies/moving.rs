@@ -17,7 +17,7 @@ use testkit::{Actor, Suite, TargetCluster, Topology, summary};
 
 use crate::deleting::{full_project, nothing_is_left};
 
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[derive(Debug, PartialEq, Eq, QueryableByName)]
 struct Table {
@@ -75,7 +75,7 @@ fn run(suite: &Suite, programs: &Path, program: impl AsRef<std::ffi::OsStr>, arg
 pub async fn resume_token(who: &Actor, project: &Project) -> String {
     let request = WatchTasksRequest { project_id: project.id.clone(), ..Default::default() };
     let mut stream = who.tasks().watch_tasks(request).await.unwrap().into_inner();
-    tokio::time::timeout(SOON, stream.message()).await.unwrap().unwrap().unwrap().resume_token
+    tokio::time::timeout(TIMEOUT, stream.message()).await.unwrap().unwrap().unwrap().resume_token
 }
 
 pub async fn resume(who: &Actor, project: &Project, token: &str) -> String {
