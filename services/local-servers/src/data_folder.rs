@@ -17,7 +17,7 @@ use crate::DataDirectory;
 use crate::certificates::TlsFolder;
 use crate::command::Identity;
 use crate::connection_info::ConnectionInfo;
-use crate::paths::{make_own_folder, reachable, temporary};
+use crate::paths::{make_own_folder, reachable, temporary, temporary_in_memory};
 
 /// Where the passwords are, in the data folder.
 pub(crate) const SECRETS: &str = "secrets";
@@ -65,7 +65,7 @@ impl DataFolder {
 
     fn plan_temporary(durable: bool) -> Result<Self> {
         let identity = Identity::of_servers()?;
-        let path = temporary(identity)?;
+        let path = if durable { temporary(identity)? } else { temporary_in_memory(identity)? };
         Ok(Self { path, temporary: true, durable, identity, secrets: Secrets::random(), _lock: None })
     }
 

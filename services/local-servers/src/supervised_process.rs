@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{Identity, run, tail};
-use crate::paths::{make_server_folder, temporary};
+use crate::paths::{make_server_folder, temporary_in_memory};
 use crate::provision::Program;
 
 const POLL: Duration = Duration::from_millis(20);
@@ -42,7 +42,7 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn make() -> Result<Self> {
         let identity = Identity::of_servers()?;
-        let folder = temporary(identity)?;
+        let folder = temporary_in_memory(identity)?;
         make_server_folder(&folder, identity)?;
         Ok(Self { folder, identity })
     }
