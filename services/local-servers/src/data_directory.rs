@@ -17,7 +17,7 @@ use crate::DataDirectory;
 use crate::certificates::TlsDirectory;
 use crate::command::Identity;
 use crate::connection_info::ConnectionInfo;
-use crate::paths::{make_own_directory, reachable, temporary};
+use crate::paths::{make_own_directory, reachable, temporary, temporary_in_memory};
 
 /// Where the passwords are, in the data directory.
 pub(crate) const SECRETS: &str = "secrets";
@@ -66,7 +66,7 @@ impl OpenDataDirectory {
 
     fn plan_temporary(durable: bool) -> Result<Self> {
         let identity = Identity::of_servers()?;
-        let path = temporary(identity)?;
+        let path = if durable { temporary(identity)? } else { temporary_in_memory(identity)? };
         Ok(Self { path, temporary: true, durable, identity, secrets: Secrets::random(), _lock: None })
     }
 

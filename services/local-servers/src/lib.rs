@@ -52,6 +52,7 @@ use anyhow::Result;
 pub use barman::{Barman, WalReceiver, own_user_name, run_tool};
 pub use certificates::{Certificate, ServerCertificates};
 pub use connection_info::ConnectionInfo;
+pub use paths::memory_base;
 pub use pgbouncer::PgBouncer;
 pub use postgres::{ADMIN, PostgresServer};
 pub use provision_newer::newer_packages;

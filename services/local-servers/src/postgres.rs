@@ -48,6 +48,10 @@ const THROWAWAY: &[&str] = &[
     "fsync=off",
     "full_page_writes=off",
     "synchronous_commit=off",
+    "max_wal_size=256MB",
+    "min_wal_size=32MB",
+    "wal_init_zero=off",
+    "wal_recycle=off",
 ];
 
 /// A running PostgreSQL server.

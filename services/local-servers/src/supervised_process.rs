@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
 use crate::command::{Identity, tail};
-use crate::paths::{make_server_directory, temporary};
+use crate::paths::{make_server_directory, temporary_in_memory};
 use crate::process::send;
 use crate::provision::Program;
 
@@ -43,7 +43,7 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn make() -> Result<Self> {
         let identity = Identity::of_servers()?;
-        let directory = temporary(identity)?;
+        let directory = temporary_in_memory(identity)?;
         make_server_directory(&directory, identity)?;
         Ok(Self { directory, identity })
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use local_servers::python_packages;
 
-use super::servers::workspace;
+use super::workspace::cache;
 
 const SERVER: &str = "moto-5.2.1";
 const PACKAGES: [&str; 5] = ["moto==5.2.1", "flask", "flask-cors", "py-partiql-parser", "PyYAML"];
@@ -26,8 +26,8 @@ pub struct Bucket {
 
 impl Bucket {
     pub async fn start() -> Self {
-        let cache = workspace().join(".local/cache");
-        let packages = python_packages(&cache, SERVER, &PACKAGES, |step| eprintln!("{step}")).await.unwrap();
+        let packages =
+            python_packages(&cache(), SERVER, &PACKAGES, |step| eprintln!("{step}")).await.unwrap();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let supervisor = Command::new("/bin/sh")
             .args(["-c", SUPERVISOR, "sh", "python3", "-m", "moto.server", "-H", "127.0.0.1", "-p"])

@@ -3,13 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use http::Extensions;
+use local_servers::memory_base;
 use local_servers::suite::DatabaseTopology;
-use shared::service::ServiceContext;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 
+use super::running_suite::{Services, StartService};
 use super::{
     Encryption, RoundTrips, RunningSuite, Sidecars, Suite, SuiteOptions, Topology, plain_options, servers,
     slow_link,
@@ -18,15 +17,10 @@ use super::{
 /// Long enough that all requests that are sent together arrive before the first response.
 const COUNTED_ROUND_TRIP: Duration = Duration::from_millis(20);
 
-/// Starts a service in this process.
-pub type StartService =
-    fn(ServiceContext, &SuiteOptions, TcpListener) -> BoxFuture<'static, anyhow::Result<()>>;
-
 /// The services of a test binary.
 #[derive(Clone, Default)]
 pub struct Harness {
-    pub(super) in_process: Vec<(&'static str, StartService)>,
-    pub(super) programs: Vec<&'static str>,
+    pub(super) services: Services,
     own: Vec<fn(&mut Extensions, &Path)>,
 }
 
@@ -39,17 +33,14 @@ impl Harness {
     /// Runs a service in the test's process.
     #[must_use]
     pub fn serve(mut self, name: &'static str, start: StartService) -> Self {
-        self.programs.retain(|program| *program != name);
-        self.in_process.push((name, start));
+        self.services.in_process.push((name, start));
         self
     }
 
     /// Runs the program of a sibling service that the tested service calls.
     #[must_use]
     pub fn with_program(mut self, name: &'static str) -> Self {
-        if !self.programs.contains(&name) {
-            self.programs.push(name);
-        }
+        self.services.programs.push(name);
         self
     }
 
@@ -137,7 +128,7 @@ impl Harness {
         topology: Topology,
         change: impl FnOnce(&mut SuiteOptions),
     ) -> Suite {
-        let files = TempDir::new().unwrap();
+        let files = memory_base().map_or_else(TempDir::new, TempDir::new_in).unwrap();
         let database = match topology.databases {
             DatabaseTopology::One => servers.create_database().await,
             DatabaseTopology::Four => servers.create_databases_apart().await,
@@ -146,9 +137,9 @@ impl Harness {
         self.own.iter().for_each(|insert| insert(&mut own, files.path()));
         let common = plain_options(servers, &database, topology.databases, files.path());
         let mut options = SuiteOptions { common, own };
-        topology.configure(servers, &mut options, files.path()).await;
+        servers.configure(topology, &mut options, files.path()).await;
         change(&mut options);
-        let running = RunningSuite::start(&self, &options, files.path()).await;
+        let running = RunningSuite::start(&self.services, &options, files.path()).await;
         Suite {
             admin_url: servers.admin_url(&topology.databases.database_of("identity", &database)),
             siblings: running.siblings().clone(),
@@ -156,7 +147,7 @@ impl Harness {
             servers: None,
             sidecars: Sidecars::default(),
             running: Some(running),
-            harness: self,
+            services: self.services,
             files,
         }
     }

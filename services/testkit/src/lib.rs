@@ -14,6 +14,7 @@
 
 mod actor;
 mod bucket;
+mod certificates;
 mod databases;
 mod harness;
 mod mail;
@@ -33,11 +34,13 @@ mod small_disk;
 mod summary;
 mod target_cluster;
 mod topology;
+mod topology_servers;
+mod workspace;
 mod write_load;
 
 pub use actor::{Actor, Bearer, Service};
 pub use bucket::Bucket;
-pub use harness::{Harness, StartService};
+pub use harness::Harness;
 pub use mail::Mail;
 pub use migration_sets::{reference_set, service_sets};
 pub use options::SuiteOptions;
@@ -45,12 +48,13 @@ pub use poll::{until, until_ok};
 pub use programs::program;
 pub use rolling_update::replace_under_load;
 pub use round_trips::RoundTrips;
-pub use running_suite::RunningSuite;
+pub use running_suite::{RunningSuite, StartService};
 pub use service_process::{ServiceProcess, terminate};
+pub use sidecars::Sidecars;
 pub use small_disk::SmallDisk;
 pub use summary::{reason_of, summary, violations};
 pub use target_cluster::TargetCluster;
-pub use topology::{Encryption, Pooling, RedisTopology, Sidecars, Topology};
+pub use topology::{Encryption, Pooling, RedisTopology, Topology};
 pub use write_load::{WriteLoad, create_task, kill_under_load, task_writer};
 
 use std::collections::BTreeSet;
@@ -85,7 +89,7 @@ pub struct Suite {
     /// Only in a suite that was started alone.
     pub sidecars: Sidecars,
     running: Option<RunningSuite>,
-    harness: Harness,
+    services: running_suite::Services,
     files: TempDir,
 }
 
@@ -155,7 +159,7 @@ impl Suite {
 
     /// Starts a second instance of the services with these options, on other ports.
     pub async fn start_replica(&self, options: &SuiteOptions) -> RunningSuite {
-        RunningSuite::start(&self.harness, options, self.files.path()).await
+        RunningSuite::start(&self.services, options, self.files.path()).await
     }
 
     /// Stops the services after their open calls have ended.

@@ -3,7 +3,7 @@
 use local_servers::suite::NAMES;
 use shared::migrate::Set;
 
-use super::servers::workspace;
+use super::workspace::workspace;
 
 /// The migrations of the four services.
 pub fn service_sets() -> [Set; 4] {

@@ -47,6 +47,6 @@ fn build(name: &str) {
     if directory.ends_with("release") {
         cargo.arg("--release");
     }
-    let status = cargo.current_dir(super::servers::workspace()).status().unwrap();
+    let status = cargo.current_dir(super::workspace::workspace()).status().unwrap();
     assert!(status.success(), "cargo cannot build {name}: {status}");
 }

@@ -1,8 +1,10 @@
 //! A service in a process of its own, with the database, Redis and siblings of a suite.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use local_servers::suite::Role;
@@ -11,6 +13,8 @@ use shared::config::{Pooler, SiblingOptions};
 
 use super::{ENCRYPTION_KEYS, FILES, MAX_ATTACHMENT_BYTES, SERVICE_SECRET, Suite, SuiteOptions, mail};
 
+/// Below the ports that Linux gives to outgoing connections.
+const PORTS: Range<u16> = 10_000..32_000;
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -27,8 +31,8 @@ pub struct ServiceProcess {
 impl ServiceProcess {
     /// Starts the program of a service (`env!("CARGO_BIN_EXE_…")`) and waits until it accepts connections.
     pub async fn start(suite: &Suite, program: &str, service: &'static str) -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        Self::start_at(&suite.options, &suite.siblings, suite.files.path(), program, service, port).await
+        let (options, siblings, files) = (&suite.options, &suite.siblings, suite.files.path());
+        Self::start_at(options, siblings, files, program, service, unused_port()).await
     }
 
     /// As [`Self::start`], on this port.
@@ -124,6 +128,16 @@ impl Drop for ServiceProcess {
     fn drop(&mut self) {
         self.kill_and_wait();
     }
+}
+
+/// A port for a server that is about to start. Ports of [`PORTS`] are not given to outgoing connections meanwhile.
+pub(super) fn unused_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = std::process::id() as u16;
+    let candidates = (0..PORTS.len())
+        .map(|_| first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS.len() as u16);
+    let is_unused = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    candidates.map(|offset| PORTS.start + offset).find(is_unused).unwrap()
 }
 
 /// Sends SIGTERM to a process that still runs.

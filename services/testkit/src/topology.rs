@@ -1,14 +1,6 @@
 //! The topologies in which a suite can run.
 
-use std::path::Path;
-
-use chrono::{Days, Utc};
-use local_servers::dev_ca::{self, Authority};
 use local_servers::suite::DatabaseTopology;
-use local_servers::{Certificate, PgBouncer, RedisCluster, ServerCertificates};
-
-use super::SuiteOptions;
-use super::servers::Servers;
 
 /// The environment variable that names the topology for tests that choose none.
 const VARIABLE: &str = "DAFNCK_TEST_TOPOLOGY";
@@ -31,13 +23,6 @@ pub struct Topology {
     pub redis: RedisTopology,
     /// Applies to every connection: to the services and between them, to PgBouncer, PostgreSQL and Redis.
     pub encryption: Encryption,
-}
-
-/// The servers of some topologies, in a suite that was started alone.
-#[derive(Default)]
-pub struct Sidecars {
-    pub bouncer: Option<PgBouncer>,
-    pub cluster: Option<RedisCluster>,
 }
 
 impl Topology {
@@ -70,19 +55,6 @@ impl Topology {
         let found = NAMED.into_iter().find(|(known, _)| *known == name);
         found.unwrap_or_else(|| panic!("{VARIABLE} is {name:?}, which is none of: {names}")).1
     }
-
-    /// Starts the servers of this topology and changes a suite's options accordingly.
-    pub(super) async fn configure(self, servers: &Servers, options: &mut SuiteOptions, files: &Path) {
-        if let Some(authority) = &servers.authority {
-            let folder = files.join("certificates");
-            make_certificates(&folder, Some(authority));
-            options.certificates = Some(folder);
-        }
-        servers.pool_connections(self.pooling, options).await;
-        if self.redis == RedisTopology::Cluster {
-            options.redis_url = servers.cluster_url().await;
-        }
-    }
 }
 
 impl Default for Topology {
@@ -97,18 +69,6 @@ pub enum Encryption {
     Off,
     /// TLS everywhere, with certificates of `dafnck dev-ca`.
     On,
-}
-
-/// Issues certificates for all services and servers, from this authority or a new one.
-pub(super) fn make_certificates(folder: &Path, authority: Option<&Certificate>) -> ServerCertificates {
-    if let Some(authority) = authority {
-        dev_ca::put(folder, dev_ca::AUTHORITY, authority).unwrap();
-    }
-    let authority = Authority::load_or_make(folder).unwrap();
-    authority
-        .issue_all(&["127.0.0.1", "localhost"].map(str::to_owned), Utc::now().date_naive() + Days::new(30))
-        .unwrap();
-    dev_ca::server_certificates(folder).unwrap()
 }
 
 /// The connection pooler between the services and PostgreSQL.
