@@ -133,9 +133,9 @@ async fn up(url: &AdminUrl, options: UpOptions) -> anyhow::Result<()> {
         let (url_of_set, set) = (url.of(*name)?, name.set());
         database::wait_until_reachable(&url_of_set).await;
         steps += if url.is_apart() {
-            prepare::migrate_apart(&url_of_set, &set).await?
+            prepare::migrate_apart(&url_of_set, set).await?
         } else {
-            migrate::up(&url_of_set, &set).await?
+            migrate::up(&url_of_set, set).await?
         };
     }
     print_line!("migrations applied: {steps}");
@@ -171,13 +171,13 @@ async fn down(url: &Secret, set: &Set, to: i32) -> anyhow::Result<()> {
 async fn status(url: &AdminUrl) -> anyhow::Result<()> {
     for name in url.sets() {
         let set = name.set();
-        let applied = migrate::applied(&url.of(name)?, &set).await?;
+        let applied = migrate::applied(&url.of(name)?, set).await?;
         let known = set.migrations()?;
         print_line!("{}: {} of {} applied", set.name, applied.len(), known.len());
         for migration in known.iter().skip(applied.len()) {
             print_line!("  missing: {}", migration.name);
         }
-        if let Err(refusal) = migrate::Plan::up(&set, &applied) {
+        if let Err(refusal) = migrate::Plan::up(set, &applied) {
             print_line!("  {refusal}");
         }
     }
@@ -188,7 +188,7 @@ async fn check(url: &AdminUrl) -> anyhow::Result<()> {
     let mut is_free = true;
     for name in url.sets() {
         let set = name.set();
-        for (step, offences) in migrate::preflight(&url.of(name)?, &set).await? {
+        for (step, offences) in migrate::preflight(&url.of(name)?, set).await? {
             match offences.as_deref() {
                 Some([]) => print_line!("{}/{step}: no row is in its way", set.name),
                 None => print_line!("{}/{step}: can be asked after the steps before it", set.name),
