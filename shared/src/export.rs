@@ -1,4 +1,4 @@
-//! What exporting RPCs of all services have in common: all rows as they are at one moment, told a bounded number of
+//! What exporting RPCs of all services have in common: all rows as they are at one moment, exported a bounded number of
 //! bytes at a time.
 //!
 //! A first query walks the keys of a table in order and weighs each row; the rows themselves are read by their keys,
@@ -40,13 +40,13 @@ const RETRY_AFTER: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Exports {
     context: ServiceContext,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Exports {
     /// No export is under way.
     pub fn new(context: &ServiceContext) -> Self {
-        Self { context: context.clone(), places: Arc::new(Semaphore::new(MAX_EXPORTS)) }
+        Self { context: context.clone(), permits: Arc::new(Semaphore::new(MAX_EXPORTS)) }
     }
 
     /// Streams what `work` tells the operator of the present moment. A stream that ends without an error is complete.
@@ -63,46 +63,46 @@ impl Exports {
         Work: Future<Output = Result<()>> + Send + 'static,
     {
         let operator = caller.operator()?;
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::Exhausted {
+        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Error::Exhausted {
             reason: ErrorReason::Overloaded,
             message: "another export is under way",
             retry_after: RETRY_AFTER,
         })?;
         tracing::info!(operator, service = self.context.name, "an export begins");
         let (sender, receiver) = mpsc::channel(1);
-        let telling = self.clone().tell(place, sender, work);
-        self.context.spawn(telemetry::in_current_call(telling));
-        Ok(until_the_end(receiver).boxed())
+        let exporting = self.clone().tell(permit, sender, work);
+        self.context.spawn(telemetry::in_current_call(exporting));
+        Ok(messages_until_end(receiver).boxed())
     }
 
     async fn tell<T, Work>(
         self,
-        place: OwnedSemaphorePermit,
-        sender: mpsc::Sender<Told<T>>,
+        permit: OwnedSemaphorePermit,
+        sender: mpsc::Sender<ExportMessage<T>>,
         work: impl FnOnce(Snapshot, ExportSender<T>) -> Work,
     ) where
         Work: Future<Output = Result<()>>,
     {
-        let told = async {
+        let exported = async {
             let snapshot = Snapshot { tx: self.context.worker.begin_snapshot().await? };
             work(snapshot, ExportSender { sender: sender.clone() }).await
         };
         let end = tokio::select! {
-            outcome = told => outcome.map(|()| None).map_err(Status::from),
+            outcome = exported => outcome.map(|()| None).map_err(Status::from),
             () = self.context.shutdown.cancelled() => return,
         };
         // Who has heard the end may ask for the next one. Nobody may be listening any more.
-        drop(place);
+        drop(permit);
         let _unheard = sender.send(end).await;
     }
 }
 
 /// A message, the end (`None`), or why there is none.
-type Told<T> = Result<Option<T>, Status>;
+type ExportMessage<T> = Result<Option<T>, Status>;
 
-/// What was told, up to the end; an error if it breaks off before.
-fn until_the_end<T: Send>(
-    receiver: mpsc::Receiver<Told<T>>,
+/// What was exported, up to the end; an error if it breaks off before.
+fn messages_until_end<T: Send>(
+    receiver: mpsc::Receiver<ExportMessage<T>>,
 ) -> impl stream::Stream<Item = Result<T, Status>> {
     stream::unfold(Some(receiver), async |receiver| {
         let mut receiver = receiver?;
@@ -117,7 +117,7 @@ fn until_the_end<T: Send>(
 
 /// Takes what is to be sent.
 pub struct ExportSender<T> {
-    sender: mpsc::Sender<Told<T>>,
+    sender: mpsc::Sender<ExportMessage<T>>,
 }
 
 impl<T> ExportSender<T> {
@@ -153,23 +153,23 @@ impl Snapshot {
         let declare = format!("DECLARE {name} NO SCROLL CURSOR FOR {query}");
         let mut conn: &AsyncPgConnection = self;
         sql_query(declare).execute(&mut conn).await?;
-        Ok(Rows { conn: self, name, weighed: VecDeque::new() })
+        Ok(Rows { conn: self, name, pending: VecDeque::new() })
     }
 }
 
 #[derive(Debug, QueryableByName)]
-struct Weighed {
+struct RowSize {
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
     #[diesel(sql_type = BigInt)]
     size: i64,
 }
 
-/// The keys of rows that are still to be told.
+/// The keys of rows that are still to be exported.
 pub struct Rows<'a> {
     conn: &'a AsyncPgConnection,
     name: &'static str,
-    weighed: VecDeque<Weighed>,
+    pending: VecDeque<RowSize>,
 }
 
 impl Rows<'_> {
@@ -178,21 +178,21 @@ impl Rows<'_> {
     /// # Errors
     /// Those of the database.
     pub async fn next(&mut self) -> Result<Option<Vec<Uuid>>> {
-        if self.weighed.is_empty() {
+        if self.pending.is_empty() {
             let fetch = format!("FETCH {MAX_ROWS} FROM {}", self.name);
-            let found: Vec<Weighed> = sql_query(fetch).load(&mut self.conn).await?;
-            self.weighed.extend(found);
+            let found: Vec<RowSize> = sql_query(fetch).load(&mut self.conn).await?;
+            self.pending.extend(found);
         }
-        let keys = fitting(&mut self.weighed);
+        let keys = take_fitting(&mut self.pending);
         Ok((!keys.is_empty()).then_some(keys))
     }
 }
 
 /// Takes the first rows, as many as fit; one at least.
-fn fitting(weighed: &mut VecDeque<Weighed>) -> Vec<Uuid> {
+fn take_fitting(pending: &mut VecDeque<RowSize>) -> Vec<Uuid> {
     let mut left = MAX_BYTES;
     let mut keys = Vec::new();
-    while let Some(Weighed { id, size }) = weighed.pop_front_if(|next| keys.is_empty() || next.size <= left) {
+    while let Some(RowSize { id, size }) = pending.pop_front_if(|next| keys.is_empty() || next.size <= left) {
         left -= size;
         keys.push(id);
     }
@@ -225,14 +225,14 @@ mod tests {
     use super::*;
     use futures::TryStreamExt;
 
-    fn row(size: i64) -> Weighed {
-        Weighed { id: Uuid::now_v7(), size }
+    fn row(size: i64) -> RowSize {
+        RowSize { id: Uuid::now_v7(), size }
     }
 
     #[test]
     fn a_message_is_full_before_it_is_too_large() {
-        let mut rows: VecDeque<Weighed> = [MAX_BYTES / 2, MAX_BYTES / 2, 1, MAX_BYTES * 3, 0].map(row).into();
-        let messages: Vec<usize> = std::iter::from_fn(|| match fitting(&mut rows).len() {
+        let mut rows: VecDeque<RowSize> = [MAX_BYTES / 2, MAX_BYTES / 2, 1, MAX_BYTES * 3, 0].map(row).into();
+        let messages: Vec<usize> = std::iter::from_fn(|| match take_fitting(&mut rows).len() {
             0 => None,
             count => Some(count),
         })
@@ -245,12 +245,12 @@ mod tests {
         let (sender, receiver) = mpsc::channel(2);
         sender.send(Ok(Some(1))).await.unwrap();
         drop(sender);
-        let broken: Result<Vec<i32>, Status> = until_the_end(receiver).try_collect().await;
+        let broken: Result<Vec<i32>, Status> = messages_until_end(receiver).try_collect().await;
         assert_eq!(broken.unwrap_err().code(), tonic::Code::Unavailable);
 
         let (sender, receiver) = mpsc::channel(2);
         sender.send(Ok(Some(1))).await.unwrap();
         sender.send(Ok(None)).await.unwrap();
-        assert_eq!(until_the_end(receiver).try_collect::<Vec<i32>>().await.unwrap(), [1]);
+        assert_eq!(messages_until_end(receiver).try_collect::<Vec<i32>>().await.unwrap(), [1]);
     }
 }

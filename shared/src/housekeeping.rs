@@ -10,19 +10,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::change_log::RETENTION_DAYS;
 use crate::database::Database;
-use crate::database_metrics::Upkeep;
+use crate::database_metrics::DatabaseMetrics;
 use crate::error::Result;
 use crate::idempotency::KEY_LIFETIME_HOURS;
 
 /// How often to look.
-const INTERVAL: Duration = Duration::from_secs(600);
+const RUN_INTERVAL: Duration = Duration::from_secs(600);
 /// Most rows forgotten in one transaction, so that none holds locks for long.
-const AT_MOST: i64 = 10_000;
+const DELETE_BATCH_SIZE: i64 = 10_000;
 
 /// Forgets what is old, and looks whether the databases are maintained, again and again, until told to stop.
 pub async fn run(worker: Database, schema: &'static str, shutdown: CancellationToken) {
-    let mut interval = tokio::time::interval(INTERVAL);
-    let database_metrics = Upkeep::measured(schema);
+    let mut interval = tokio::time::interval(RUN_INTERVAL);
+    let database_metrics = DatabaseMetrics::measured(schema);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -54,29 +54,29 @@ pub fn note<T>(work: &'static str, outcome: &Result<T>) {
 /// When the database does not answer.
 pub async fn forget_old(worker: &Database, schema: &'static str) -> Result<()> {
     let changes = format!("SELECT {schema}.trim_change_log(make_interval(days => $1), $2) AS count");
-    while forget_batch(worker, &changes, RETENTION_DAYS).await? >= AT_MOST {}
+    while delete_batch(worker, &changes, RETENTION_DAYS).await? >= DELETE_BATCH_SIZE {}
     let keys = format!(
         "WITH gone AS (DELETE FROM {schema}.idempotency_keys WHERE ctid = ANY (ARRAY( \
          SELECT ctid FROM {schema}.idempotency_keys WHERE created_at < now() - make_interval(hours => $1) \
          LIMIT $2)) RETURNING 1) SELECT count(*) AS count FROM gone"
     );
-    while forget_batch(worker, &keys, KEY_LIFETIME_HOURS).await? >= AT_MOST {}
+    while delete_batch(worker, &keys, KEY_LIFETIME_HOURS).await? >= DELETE_BATCH_SIZE {}
     Ok(())
 }
 
 #[derive(QueryableByName)]
-struct Forgotten {
+struct DeletedRows {
     #[diesel(sql_type = BigInt)]
     count: i64,
 }
 
-async fn forget_batch(worker: &Database, statement: &str, age: i32) -> Result<i64> {
+async fn delete_batch(worker: &Database, statement: &str, age: i32) -> Result<i64> {
     let tx = worker.begin_background().await?;
     let mut conn: &AsyncPgConnection = &tx;
     let query = sql_query(statement)
         .bind::<Integer, _>(age)
-        .bind::<Integer, _>(i32::try_from(AT_MOST).unwrap_or(i32::MAX));
-    let forgotten: Forgotten = query.get_result(&mut conn).await?;
+        .bind::<Integer, _>(i32::try_from(DELETE_BATCH_SIZE).unwrap_or(i32::MAX));
+    let forgotten: DeletedRows = query.get_result(&mut conn).await?;
     tx.commit().await?;
     Ok(forgotten.count)
 }

@@ -30,7 +30,7 @@ pub const AT_LEAST_AS_FRESH: &str = "dafnck-at-least-as-fresh";
 /// Most tokens of one request.
 pub const MAX_TOKENS: usize = 8;
 /// How long a call waits for the copy to become as fresh as it asks, at most.
-const PATIENCE: Duration = Duration::from_secs(2);
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How fresh the access to a project must be. Opaque to clients; a made-up one harms nobody but its caller, who waits
 /// for what never comes.
@@ -97,21 +97,21 @@ impl AccessCopies {
     /// Lets every call pass first through the question how fresh it wants its answer, so that no method can forget it.
     pub fn keep_fresh(&self, routes: Routes) -> Routes {
         let router = routes.into_axum_router();
-        Routes::from(router.layer(axum::middleware::from_fn_with_state(self.clone(), freshen)))
+        Routes::from(router.layer(axum::middleware::from_fn_with_state(self.clone(), freshness_layer)))
     }
 
     /// Refreshes the copies that are older than the tokens.
-    async fn catch_up_with(&self, tokens: &[ConsistencyToken]) -> Result<()> {
+    async fn refresh_outdated(&self, tokens: &[ConsistencyToken]) -> Result<()> {
         let projects: Vec<Uuid> = tokens.iter().map(|token| token.project_id).collect();
         let known: HashMap<Uuid, i64> = self.revisions(&projects).await?.into_iter().collect();
         let outdated = tokens
             .iter()
             .filter(|token| known.get(&token.project_id).copied().unwrap_or_default() < token.revision);
-        try_join_all(outdated.map(|token| self.refresh_to(*token))).await?;
+        try_join_all(outdated.map(|token| self.refresh_to_revision(*token))).await?;
         Ok(())
     }
 
-    async fn refresh_to(&self, token: ConsistencyToken) -> Result<()> {
+    async fn refresh_to_revision(&self, token: ConsistencyToken) -> Result<()> {
         if self.refresh(token.project_id).await? < token.revision {
             return Err(Error::unavailable("project", "it does not know of what the token is about"));
         }
@@ -119,20 +119,20 @@ impl AccessCopies {
     }
 }
 
-async fn freshen(State(copies): State<AccessCopies>, request: Request, next: Next) -> Response {
-    match catch_up(&copies, request.headers()).await {
+async fn freshness_layer(State(copies): State<AccessCopies>, request: Request, next: Next) -> Response {
+    match wait_until_fresh(&copies, request.headers()).await {
         Ok(()) => next.run(request).await,
         Err(error) => Status::from(error).into_http(),
     }
 }
 
-async fn catch_up(copies: &AccessCopies, headers: &HeaderMap) -> Result<()> {
+async fn wait_until_fresh(copies: &AccessCopies, headers: &HeaderMap) -> Result<()> {
     let tokens = tokens_of(headers)?;
     if tokens.is_empty() {
         return Ok(());
     }
-    let catching_up = tokio::time::timeout(PATIENCE, copies.catch_up_with(&tokens));
-    catching_up.await.unwrap_or_else(|late| Err(Error::unavailable("project", late)))
+    let refreshing = tokio::time::timeout(REFRESH_TIMEOUT, copies.refresh_outdated(&tokens));
+    refreshing.await.unwrap_or_else(|late| Err(Error::unavailable("project", late)))
 }
 
 #[cfg(test)]

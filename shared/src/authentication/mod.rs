@@ -4,7 +4,7 @@
 //! ever accepted unverified: when neither Redis nor the session source answers, the call is refused with
 //! `UNAVAILABLE`. What a caller may do inside of a project is not decided here but by `access`.
 
-mod measures;
+mod metrics;
 mod open_streams;
 mod remote;
 mod scopes;
@@ -36,7 +36,7 @@ use token::{Credentials, SESSION_INVALID};
 
 /// Who makes a call, and under which token.
 #[derive(Debug)]
-pub struct Admission {
+pub struct AuthenticatedCaller {
     /// Who.
     pub caller: Caller,
     /// The token of a session or of a program; `None` for everybody else.
@@ -48,22 +48,22 @@ pub struct Admission {
 pub struct Authentication {
     sessions: Arc<Sessions>,
     service_secret: Secret,
-    services_show_certificates: bool,
+    services_need_certificates: bool,
 }
 
 impl Authentication {
     /// Over the sessions that users have and the secret that services sign with.
     pub fn new(sessions: Arc<Sessions>, service_secret: Secret) -> Self {
-        Self { sessions, service_secret, services_show_certificates: false }
+        Self { sessions, service_secret, services_need_certificates: false }
     }
 
     /// Believes services only over connections on which they have shown a certificate.
     #[must_use]
     pub fn with_certificates_of_services(self, required: bool) -> Self {
-        Self { services_show_certificates: required, ..self }
+        Self { services_need_certificates: required, ..self }
     }
 
-    /// Who calls `path`, if its rule is open to them. `certified`: on a connection with a client's certificate.
+    /// Who calls `path`, if its rule is open to them. `has_client_certificate`: on a connection with a client's certificate.
     ///
     /// # Errors
     /// `SESSION_REQUIRED`, `SESSION_INVALID`, `AUDIENCE_REFUSED`, and of API tokens `SESSION_ONLY` and `SCOPE_MISSING`;
@@ -73,35 +73,38 @@ impl Authentication {
         path: &str,
         rule: &MethodRule,
         headers: &HeaderMap,
-        certified: bool,
-    ) -> Result<Admission> {
+        has_client_certificate: bool,
+    ) -> Result<AuthenticatedCaller> {
         // Before any look-up: what is open to no one costs nothing.
         if rule.audience == Audience::Unspecified {
             return Err(audience_refused());
         }
-        let admission = match authorization(headers)? {
-            None => Admission { caller: Caller::Anonymous, token: None },
+        let authenticated = match authorization(headers)? {
+            None => AuthenticatedCaller { caller: Caller::Anonymous, token: None },
             Some(header) => self.identify(path, Credentials::parse(header)?).await?,
         };
-        if self.services_show_certificates && !certified && matches!(admission.caller, Caller::Service(_)) {
+        if self.services_need_certificates
+            && !has_client_certificate
+            && matches!(authenticated.caller, Caller::Service(_))
+        {
             return Err(service_identity::NOT_CERTIFIED);
         }
-        check_audience(rule, &admission.caller)?;
-        if let Some(scopes) = admission.caller.scopes() {
+        check_audience(rule, &authenticated.caller)?;
+        if let Some(scopes) = authenticated.caller.scopes() {
             scopes.check(rule.scope.as_deref())?;
         }
-        Ok(admission)
+        Ok(authenticated)
     }
 
-    async fn identify(&self, path: &str, credentials: Credentials<'_>) -> Result<Admission> {
+    async fn identify(&self, path: &str, credentials: Credentials<'_>) -> Result<AuthenticatedCaller> {
         match credentials {
             Credentials::Service(signature) => {
                 let name = service_identity::verify(&self.service_secret, signature, path)?;
-                Ok(Admission { caller: Caller::Service(name), token: None })
+                Ok(AuthenticatedCaller { caller: Caller::Service(name), token: None })
             }
             Credentials::Session(hash) => {
                 let session = self.sessions.resolve(hash).await?.ok_or(SESSION_INVALID)?;
-                Ok(Admission { caller: Caller::User(session), token: Some(hash) })
+                Ok(AuthenticatedCaller { caller: Caller::User(session), token: Some(hash) })
             }
         }
     }

@@ -27,7 +27,7 @@ pub(super) struct OpenStream {
 
 impl OpenStreams {
     /// A stream opens.
-    pub(super) fn enter(&self, token: TokenHash) -> OpenStream {
+    pub(super) fn register(&self, token: TokenHash) -> OpenStream {
         let mut all = self.lock();
         let streams = all.entry(token).or_default();
         streams.count += 1;
@@ -76,7 +76,7 @@ mod tests {
     fn streams_end_with_their_token_and_leave_nothing_behind() {
         let [olgas, gus] = ["olga", "gus"].map(token_hash);
         let streams = OpenStreams::default();
-        let open = [streams.enter(olgas), streams.enter(olgas), streams.enter(gus)];
+        let open = [streams.register(olgas), streams.register(olgas), streams.register(gus)];
         streams.end(&olgas);
         assert_eq!(open.each_ref().map(|s| s.ended().now_or_never().is_some()), [true, true, false]);
         drop(open);

@@ -11,7 +11,7 @@ use moka::future::Cache;
 use tokio_util::sync::CancellationToken;
 
 use super::TokenHash;
-use super::measures::CacheMeasures;
+use super::metrics::CacheMetrics;
 use super::open_streams::OpenStreams;
 use super::seen::{REPORT_BATCH, REPORT_INTERVAL, Seen, SeenSessions};
 use super::token::SESSION_INVALID;
@@ -27,9 +27,9 @@ pub const CACHE_CAPACITY: u64 = 100_000;
 /// How often a stream asks whether its token still works, in case it was not told.
 pub const STREAM_RECHECK: Duration = Duration::from_secs(10);
 /// How long a stream goes on while nobody can answer that.
-const STREAM_UNVERIFIED: Duration = Duration::from_secs(60);
+const MAX_UNVERIFIED_STREAM_TIME: Duration = Duration::from_secs(60);
 /// How long Redis is left alone after it failed.
-const REDIS_PAUSE: Duration = Duration::from_secs(1);
+const REDIS_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// The truth about sessions, behind Redis: identity's database, or identity itself over gRPC.
 #[async_trait::async_trait]
@@ -58,13 +58,13 @@ pub struct Sessions {
     clock: Clock,
     seen: SeenSessions,
     streams: OpenStreams,
-    measures: CacheMeasures,
+    metrics: CacheMetrics,
 }
 
 /// Why a look-up found nothing. Not cached.
 enum Miss {
     Unknown,
-    Unanswered(Arc<Error>),
+    SourceFailed(Arc<Error>),
 }
 
 impl Sessions {
@@ -75,13 +75,13 @@ impl Sessions {
         clock: Clock,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
-        let (measures, evictions) = (CacheMeasures::new(), CacheMeasures::new());
+        let (metrics, evictions) = (CacheMetrics::new(), CacheMetrics::new());
         let sessions = Arc::new(Self {
             cache: Cache::builder()
-                .eviction_listener(move |_, _, cause| evictions.evicted(cause))
+                .eviction_listener(move |_, _, cause| evictions.record_eviction(cause))
                 .max_capacity(CACHE_CAPACITY)
                 .time_to_live(CACHE_LIFE)
-                .expire_after(NotPastItsEnd(clock.clone()))
+                .expire_after(SessionExpiry(clock.clone()))
                 .build(),
             revoked: Cache::builder().max_capacity(CACHE_CAPACITY).time_to_live(2 * CACHE_LIFE).build(),
             redis,
@@ -90,7 +90,7 @@ impl Sessions {
             clock,
             seen: SeenSessions::default(),
             streams: OpenStreams::default(),
-            measures,
+            metrics,
         });
         let follower = Arc::clone(&sessions);
         tokio::spawn(async move { shutdown.run_until_cancelled(follower.follow_revocations()).await });
@@ -104,14 +104,14 @@ impl Sessions {
     /// `UNAVAILABLE` when neither Redis knows it nor the source answers.
     pub async fn resolve(&self, hash: TokenHash) -> Result<Option<Session>> {
         let found = self.cache.entry(hash).or_try_insert_with(self.look_up(hash)).await;
-        self.measures.looked_up(found.as_ref().is_ok_and(|entry| !entry.is_fresh()));
+        self.metrics.record_lookup(found.as_ref().is_ok_and(|entry| !entry.is_fresh()));
         match found {
             Ok(entry) => Ok(Some(entry.into_value())
                 .filter(|session| self.is_active(&hash, session))
                 .inspect(|session| self.seen.note(session.session_id, self.clock.now()))),
             Err(miss) => match miss.as_ref() {
                 Miss::Unknown => Ok(None),
-                Miss::Unanswered(error) => Err(Error::unavailable("identity", Arc::clone(error))),
+                Miss::SourceFailed(error) => Err(Error::unavailable("identity", Arc::clone(error))),
             },
         }
     }
@@ -128,16 +128,16 @@ impl Sessions {
     }
 
     /// Waits until a token that has opened a stream no longer works, and tells why: it was revoked, exchanged or has
-    /// expired, or for [`STREAM_UNVERIFIED`] nobody could tell.
+    /// expired, or for [`MAX_UNVERIFIED_STREAM_TIME`] nobody could tell.
     pub async fn until_ended(self: Arc<Self>, token: TokenHash) -> Error {
-        let stream = self.streams.enter(token);
+        let stream = self.streams.register(token);
         let mut verified = Instant::now();
         loop {
             // At first as well: it may have ended before this stream was among the open ones.
             match self.resolve(token).await {
                 Ok(Some(_)) => verified = Instant::now(),
                 Ok(None) => return SESSION_INVALID,
-                Err(error) if verified.elapsed() > STREAM_UNVERIFIED => return error,
+                Err(error) if verified.elapsed() > MAX_UNVERIFIED_STREAM_TIME => return error,
                 Err(_) => {}
             }
             if tokio::time::timeout(STREAM_RECHECK, stream.ended()).await.is_ok() {
@@ -173,27 +173,27 @@ impl Sessions {
         }
         match self.source.resolve(&hash).await {
             Ok(session) => session.ok_or(Miss::Unknown),
-            Err(error) => Err(Miss::Unanswered(Arc::new(error))),
+            Err(error) => Err(Miss::SourceFailed(Arc::new(error))),
         }
     }
 
     /// Redis failing is no failure of the call: the source knows the same.
     async fn look_up_in_redis(&self, hash: &TokenHash) -> Option<Session> {
-        if self.redis_is_paused() {
+        if self.is_redis_paused() {
             return None;
         }
         match self.redis.get_session(hash).await {
             Ok(session) => session,
             Err(error) => {
-                tracing::warn!(%error, "Redis is left alone for {REDIS_PAUSE:?}; sessions come from identity");
+                tracing::warn!(%error, "Redis is left alone for {REDIS_RETRY_DELAY:?}; sessions come from identity");
                 *self.redis_resumes_at.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(Instant::now() + REDIS_PAUSE);
+                    Some(Instant::now() + REDIS_RETRY_DELAY);
                 None
             }
         }
     }
 
-    fn redis_is_paused(&self) -> bool {
+    fn is_redis_paused(&self) -> bool {
         let resumes_at = *self.redis_resumes_at.lock().unwrap_or_else(PoisonError::into_inner);
         resumes_at.is_some_and(|time| Instant::now() < time)
     }
@@ -214,9 +214,9 @@ impl Sessions {
 }
 
 /// Ends a cache entry with the session.
-struct NotPastItsEnd(Clock);
+struct SessionExpiry(Clock);
 
-impl Expiry<TokenHash, Session> for NotPastItsEnd {
+impl Expiry<TokenHash, Session> for SessionExpiry {
     fn expire_after_create(&self, _: &TokenHash, session: &Session, _: Instant) -> Option<Duration> {
         Some((session.expires_at - self.0.now()).to_std().unwrap_or_default())
     }
@@ -340,10 +340,10 @@ mod tests {
         assert_eq!(late.code(), tonic::Code::Unauthenticated);
     }
 
-    struct Silent;
+    struct FailingSource;
 
     #[async_trait::async_trait]
-    impl SessionSource for Silent {
+    impl SessionSource for FailingSource {
         async fn resolve(&self, _: &TokenHash) -> Result<Option<Session>> {
             Err(Error::unavailable("postgres", "connection refused"))
         }
@@ -356,7 +356,8 @@ mod tests {
     #[tokio::test]
     async fn when_nobody_answers_the_call_is_refused() {
         let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
-        let sessions = Sessions::start(redis, Arc::new(Silent), Clock::default(), CancellationToken::new());
+        let sessions =
+            Sessions::start(redis, Arc::new(FailingSource), Clock::default(), CancellationToken::new());
         let refusal = sessions.resolve(token_hash("known")).await.unwrap_err();
         assert_eq!(refusal.code(), tonic::Code::Unavailable);
     }

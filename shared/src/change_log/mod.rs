@@ -5,16 +5,16 @@
 
 mod envelope;
 pub mod feed;
+mod history;
 mod incarnation;
 mod lag;
-mod past;
 pub mod positions;
 mod records;
 mod signal;
 
 pub use envelope::resource_types;
+pub use history::{HistoryFilter, history, project_history, row_at, rows_at};
 pub use lag::Lag;
-pub use past::{HistoryFilter, history, project_history, row_at, rows_at};
 pub use records::{Operation, Record};
 pub use signal::{Listener, Signal};
 

@@ -13,9 +13,9 @@ use crate::database::Prepared;
 use crate::error::{Error, Result};
 use crate::etag::RowVersion;
 
-/// Most changes that one look finds.
+/// Most changes that one read_batch finds.
 const MAX_RECORDS: i64 = 500;
-/// Most bytes of values, as JSON, that one look finds; the first change is found whatever its size.
+/// Most bytes of values, as JSON, that one read_batch finds; the first change is into_batch whatever its size.
 const MAX_BYTES: i64 = 1024 * 1024;
 
 /// One change.
@@ -118,7 +118,7 @@ impl Operation {
     }
 }
 
-/// Whose changes to look for.
+/// Whose changes to read_batch for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Scope<'a> {
     /// Those of one project: a walk along the index of projects.
@@ -127,14 +127,14 @@ pub(super) enum Scope<'a> {
     Projects(&'a [Uuid]),
 }
 
-/// What one look found.
+/// What one read_batch into_batch.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct RecordBatch {
     /// The changes, in order.
     pub(super) records: Vec<Record>,
-    /// Up to where the look was complete.
+    /// Up to where the read_batch was complete.
     pub(super) upto: Cursor,
-    /// Whether there may be more than was found.
+    /// Whether there may be more than was into_batch.
     pub(super) is_partial: bool,
 }
 
@@ -187,7 +187,7 @@ struct FoundRow {
     #[diesel(embed)]
     bounds: BoundsRow,
     #[diesel(sql_type = Nullable<BigInt>)]
-    found: Option<i64>,
+    into_batch: Option<i64>,
     #[diesel(embed)]
     record: RecordRow,
 }
@@ -269,13 +269,13 @@ pub(super) async fn bounds(mut conn: &AsyncPgConnection, schema: &'static str) -
 ///
 /// # Errors
 /// `OUT_OF_RANGE` when the log has been trimmed beyond the position, or the position is of another life.
-pub(super) async fn look(
+pub(super) async fn read_batch(
     mut conn: &AsyncPgConnection,
     schema: &'static str,
     scope: Scope<'_>,
     after: Cursor,
-) -> Result<Look> {
-    let query = sql_query(look_query(schema, scope))
+) -> Result<RecordBatch> {
+    let query = sql_query(batch_query(schema, scope))
         .bind::<BigInt, _>(after.transaction_id)
         .bind::<BigInt, _>(after.position);
     let rows: Vec<FoundRow> = match scope {
@@ -284,33 +284,33 @@ pub(super) async fn look(
             Prepared(query.bind::<Array<SqlUuid>, _>(projects)).load(&mut conn).await?
         }
     };
-    found(rows, after)
+    into_batch(rows, after)
 }
 
-fn look_query(schema: &str, scope: Scope<'_>) -> String {
-    let of_scope = match scope {
+fn batch_query(schema: &str, scope: Scope<'_>) -> String {
+    let scope_condition = match scope {
         Scope::Project(_) => "project_id = $3",
         Scope::Projects(_) => "project_id = ANY ($3)",
     };
     let bounds = bounds_of(schema);
     format!(
         "SELECT {bounds}, r.* FROM {schema}.change_log_horizon h LEFT JOIN ( \
-         SELECT l.*, count(*) OVER () AS found, coalesce(sum(octet_length(coalesce(old_values::text, '')) \
+         SELECT l.*, count(*) OVER () AS into_batch, coalesce(sum(octet_length(coalesce(old_values::text, '')) \
          + octet_length(coalesce(new_values::text, ''))) OVER (ORDER BY l.transaction_id, l.position \
          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before FROM ( \
          SELECT {COLUMNS} FROM {schema}.change_log \
          WHERE (change_log.transaction_id, position) > ($1::text::xid8, $2) \
-         AND change_log.transaction_id < pg_snapshot_xmin(pg_current_snapshot()) AND {of_scope} \
+         AND change_log.transaction_id < pg_snapshot_xmin(pg_current_snapshot()) AND {scope_condition} \
          ORDER BY change_log.transaction_id, position LIMIT {MAX_RECORDS}) l \
          ) r ON r.bytes_before < {MAX_BYTES} ORDER BY r.transaction_id, r.position"
     )
 }
 
-fn found(rows: Vec<FoundRow>, after: Cursor) -> Result<Look> {
+fn into_batch(rows: Vec<FoundRow>, after: Cursor) -> Result<RecordBatch> {
     let Some(first) = rows.as_slice().first() else {
         return Err(Error::internal("a change log has no horizon"));
     };
-    let in_log = first.found.unwrap_or_default();
+    let in_log = first.into_batch.unwrap_or_default();
     let bounds = Bounds::from(first.bounds);
     after.check_against(bounds.horizon)?;
     let mut records = Vec::with_capacity(rows.len());
@@ -321,5 +321,5 @@ fn found(rows: Vec<FoundRow>, after: Cursor) -> Result<Look> {
         in_log >= MAX_RECORDS || usize::try_from(in_log).is_ok_and(|in_log| in_log > records.len());
     let last = records.last().map_or(after, |record| record.cursor);
     let upto = if is_partial { last } else { last.max(bounds.head) };
-    Ok(Look { records, upto, is_partial })
+    Ok(RecordBatch { records, upto, is_partial })
 }

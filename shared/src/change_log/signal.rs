@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use crate::redis_store::RedisStore;
 
 /// How often readers look without having been woken.
-const POLL: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Wakes readers in this process and, through Redis, in all others.
 #[derive(Clone)]
@@ -52,15 +52,15 @@ impl Signal {
 pub struct Listener(watch::Receiver<()>);
 
 impl Listener {
-    /// Waits until there may be something new, at most [`POLL`].
+    /// Waits until there may be something new, at most [`POLL_INTERVAL`].
     pub async fn wait(&mut self) {
-        let _woken_or_time_to_look = tokio::time::timeout(POLL, self.0.changed()).await;
+        let _woken_or_time_to_look = tokio::time::timeout(POLL_INTERVAL, self.0.changed()).await;
     }
 }
 
 async fn publish(redis: RedisStore, service: &'static str, announce: std::sync::Weak<Notify>) {
     while let Some(notify) = announce.upgrade() {
-        let waited = tokio::time::timeout(POLL, notify.notified()).await;
+        let waited = tokio::time::timeout(POLL_INTERVAL, notify.notified()).await;
         drop(notify);
         if waited.is_ok() {
             // Readers elsewhere find the change by polling when Redis is away.

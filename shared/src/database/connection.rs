@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio_postgres::config::Host;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::measures::SlowStatements;
+use super::metrics::SlowStatements;
 use super::pooled::{self, Ending};
 use super::url::DatabaseUrl;
 use crate::config::{DatabaseOptions, Pooler, Secret};
@@ -24,10 +24,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long whoever has just started may be kept from the database. The network policies of a pod take hold a second or a
 /// few after its start; until then what they allow is refused.
-const REACH_PATIENCE: Duration = Duration::from_secs(15);
+const REACHABLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long one look may take, and the pause before the next.
-const REACH_TIMEOUT: Duration = Duration::from_secs(1);
-const REACH_PAUSE: Duration = Duration::from_millis(250);
+const REACHABLE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
+const REACHABLE_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A connection that remembers which statements the server has prepared on it.
 pub struct Connection {
@@ -187,11 +187,11 @@ pub async fn wait_until_reachable(url: &Secret) {
     let Ok(DatabaseUrl { config, .. }) = DatabaseUrl::parse(url, None) else { return };
     let reach = async {
         while !is_reachable(&config).await {
-            tokio::time::sleep(REACH_PAUSE).await;
+            tokio::time::sleep(REACHABLE_POLL_INTERVAL).await;
         }
     };
-    if tokio::time::timeout(REACH_PATIENCE, reach).await.is_err() {
-        tracing::warn!(?REACH_PATIENCE, "nothing takes connections where the database is said to be");
+    if tokio::time::timeout(REACHABLE_TIMEOUT, reach).await.is_err() {
+        tracing::warn!(?REACHABLE_TIMEOUT, "nothing takes connections where the database is said to be");
     }
 }
 
@@ -203,7 +203,7 @@ async fn is_reachable(config: &tokio_postgres::Config) -> bool {
         // One for each host, or one for all.
         let Some(port) = ports.get(index).or(ports.first()) else { return true };
         let reach = TcpStream::connect((name.as_str(), *port));
-        if matches!(tokio::time::timeout(REACH_TIMEOUT, reach).await, Ok(Ok(_))) {
+        if matches!(tokio::time::timeout(REACHABLE_ATTEMPT_TIMEOUT, reach).await, Ok(Ok(_))) {
             return true;
         }
     }
@@ -223,7 +223,7 @@ mod tests {
         let config = DatabaseUrl::parse(&url, None).unwrap().config;
         assert!(!is_reachable(&config).await);
         let later = async {
-            tokio::time::sleep(REACH_PAUSE).await;
+            tokio::time::sleep(REACHABLE_POLL_INTERVAL).await;
             TcpListener::bind(place).await.unwrap()
         };
         let ((), _listener) = tokio::join!(wait_until_reachable(&url), later);

@@ -13,14 +13,14 @@ use latest_values::LatestValues;
 use relations::{Index, Table};
 
 /// What was last seen in a schema.
-pub(crate) struct Upkeep {
+pub(crate) struct DatabaseMetrics {
     schema: &'static str,
     standings: LatestValues<JobStatus>,
     tables: LatestValues<Table>,
     indexes: LatestValues<Index>,
 }
 
-impl Upkeep {
+impl DatabaseMetrics {
     /// Measured from now on, as of the last look.
     pub(crate) fn measured(schema: &'static str) -> Self {
         let database_metrics = Self {

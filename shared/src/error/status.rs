@@ -10,7 +10,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use super::{ERROR_DOMAIN, Error, ErrorReason};
 
 /// When to try again what a full disk did not take: somebody has to come and make room.
-const FULL_RETRY: Duration = Duration::from_secs(10);
+const STORAGE_FULL_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 impl Error {
     /// The canonical code (google.rpc.Code).
@@ -84,7 +84,7 @@ impl Error {
             | Self::CursorExpired
             | Self::DeadlineExceeded => Vec::new(),
         };
-        pairs.into_iter().map(|(key, value)| (key.to_owned(), shortened(value))).collect()
+        pairs.into_iter().map(|(key, value)| (key.to_owned(), truncate_list(value))).collect()
     }
 
     fn details(&self) -> ErrorDetails {
@@ -105,7 +105,7 @@ impl Error {
                 details.set_retry_info(Some(*retry_after));
             }
             Self::Full { .. } => {
-                details.set_retry_info(Some(FULL_RETRY));
+                details.set_retry_info(Some(STORAGE_FULL_RETRY_AFTER));
             }
             _ => {}
         }
@@ -132,7 +132,7 @@ impl Error {
 const MAX_METADATA_CHARS: usize = 2_000;
 
 /// A long list of ids (of a long cycle) is cut between two ids, and says so.
-fn shortened(value: String) -> String {
+fn truncate_list(value: String) -> String {
     let Some((end, _)) = value.char_indices().nth(MAX_METADATA_CHARS) else { return value };
     let kept = value.get(..end).unwrap_or_default();
     format!("{},...", kept.rsplit_once(',').map_or(kept, |(whole, _)| whole))
@@ -191,8 +191,8 @@ mod tests {
     #[test]
     fn long_lists_are_cut_between_two_ids() {
         let id = uuid::Uuid::nil().to_string();
-        let cut = shortened(vec![id.as_str(); 500].join(","));
+        let cut = truncate_list(vec![id.as_str(); 500].join(","));
         assert!(cut.len() <= MAX_METADATA_CHARS + 4 && cut.ends_with(&format!("{id},...")));
-        assert_eq!(shortened("short".to_owned()), "short");
+        assert_eq!(truncate_list("short".to_owned()), "short");
     }
 }

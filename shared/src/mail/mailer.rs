@@ -26,35 +26,35 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Mailer {
     from: Mailbox,
-    way: Way,
+    transport: Transport,
 }
 
 #[derive(Clone)]
-enum Way {
+enum Transport {
     Smtp(AsyncSmtpTransport<Tokio1Executor>),
     Folder(PathBuf),
     Log,
 }
 
 impl Mailer {
-    /// The way that the options name. Connects to nothing yet.
+    /// The transport that the options name. Connects to nothing yet.
     ///
     /// # Errors
     /// When the server's URL is malformed (without quoting it), or the folder cannot be made.
     pub fn new(options: &MailOptions) -> anyhow::Result<Self> {
-        let way = match &options.mail_url {
-            Destination::Smtp(url) => Way::Smtp(transport(url.expose())?),
+        let transport = match &options.mail_url {
+            Destination::Smtp(url) => Transport::Smtp(transport(url.expose())?),
             Destination::Folder(folder) => {
                 let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
                 made.with_context(|| format!("cannot make the folder for mail {}", folder.display()))?;
-                Way::Folder(folder.clone())
+                Transport::Folder(folder.clone())
             }
             Destination::Log => {
                 tracing::warn!("mail is not sent: who would get it is logged, its text and codes are lost");
-                Way::Log
+                Transport::Log
             }
         };
-        Ok(Self { from: options.mail_from.clone(), way })
+        Ok(Self { from: options.mail_from.clone(), transport })
     }
 
     /// Hands a mail on; when this returns, another one answers for it.
@@ -64,10 +64,10 @@ impl Mailer {
     pub async fn send(&self, mail: &Mail) -> Result<()> {
         let message = mail.to_message(&self.from)?;
         let sending = async {
-            match &self.way {
-                Way::Smtp(transport) => deliver(transport, message).await,
-                Way::Folder(folder) => write(folder.clone(), format!("{}.eml", mail.id), message).await,
-                Way::Log => {
+            match &self.transport {
+                Transport::Smtp(transport) => deliver(transport, message).await,
+                Transport::Folder(folder) => write(folder.clone(), format!("{}.eml", mail.id), message).await,
+                Transport::Log => {
                     tracing::info!(to = %mail.to, subject = mail.subject, "a mail for development; not sent");
                     Ok(())
                 }

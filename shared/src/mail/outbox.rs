@@ -25,14 +25,14 @@ use crate::error::{Error, Result};
 /// How often a mail is tried: with the pauses between, over about eight hours.
 pub const MAX_ATTEMPTS: i32 = 14;
 /// The pause after the first try, which also is how long a claim lasts: longer than sending may take. It doubles
-/// with each try, up to [`MAX_PAUSE_SECONDS`].
-const FIRST_PAUSE_SECONDS: i32 = 60;
+/// with each try, up to [`MAX_RETRY_DELAY_SECONDS`].
+const FIRST_RETRY_DELAY_SECONDS: i32 = 60;
 /// The longest pause between tries.
-const MAX_PAUSE_SECONDS: i32 = 60 * 60;
+const MAX_RETRY_DELAY_SECONDS: i32 = 60 * 60;
 /// Mails that are sent at the same time.
-const BATCH: i64 = 8;
+const BATCH_SIZE: i64 = 8;
 /// How often to look for mail that nobody woke us for: put off, or queued by a process that is gone.
-const POLL: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A kind of mail that is none: queued where nobody is to tell by the time that there is nothing to send.
 pub const NOTHING: &str = "nothing";
@@ -119,10 +119,10 @@ impl Outbox {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = self.wake.notified() => {}
-                () = tokio::time::sleep(POLL) => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
             while !shutdown.is_cancelled() {
-                match self.deliver_some(&worker, &mailer, &write).await {
+                match self.deliver_batch(&worker, &mailer, &write).await {
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(error) => {
@@ -135,19 +135,19 @@ impl Outbox {
     }
 
     /// Whether there may be more.
-    async fn deliver_some(
+    async fn deliver_batch(
         &self,
         worker: &Database,
         mailer: &Mailer,
         write: &(impl Fn(&QueuedMail) -> Result<Mail> + Sync),
     ) -> Result<bool> {
         let claimed = self.claim(worker).await?;
-        let full = i64::try_from(claimed.len()).is_ok_and(|count| count == BATCH);
-        let done = join_all(claimed.iter().map(|claimed| self.is_done(claimed, mailer, write))).await;
+        let full = i64::try_from(claimed.len()).is_ok_and(|count| count == BATCH_SIZE);
+        let done = join_all(claimed.iter().map(|claimed| self.try_to_send(claimed, mailer, write))).await;
         let done: Vec<Uuid> =
             claimed.iter().zip(done).filter(|(_, done)| *done).map(|(claimed, _)| claimed.mail.id).collect();
         if !done.is_empty() {
-            self.forget(worker, &done).await?;
+            self.delete(worker, &done).await?;
         }
         Ok(full)
     }
@@ -156,19 +156,19 @@ impl Outbox {
         let tx = worker.begin_background().await?;
         let query = sql_query(format!(
             "UPDATE {schema}.mail_outbox SET attempts = attempts + 1, next_attempt_at = $1 + make_interval(secs => \
-             least({FIRST_PAUSE_SECONDS} * 2 ^ attempts, {MAX_PAUSE_SECONDS})) \
+             least({FIRST_RETRY_DELAY_SECONDS} * 2 ^ attempts, {MAX_RETRY_DELAY_SECONDS})) \
              WHERE id IN (SELECT id FROM {schema}.mail_outbox WHERE next_attempt_at <= $1 \
              ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED) \
              RETURNING id, kind, recipient, entity_id, parameters, expires_at, attempts",
             schema = self.schema
         ))
         .bind::<Timestamptz, _>(self.clock.now())
-        .bind::<BigInt, _>(BATCH);
+        .bind::<BigInt, _>(BATCH_SIZE);
         Ok(tx.commit_with(query).await?)
     }
 
     /// Whether nothing is left to do for a mail: it was sent, or it never will be.
-    async fn is_done(
+    async fn try_to_send(
         &self,
         claimed: &Claimed,
         mailer: &Mailer,
@@ -203,7 +203,7 @@ impl Outbox {
         }
     }
 
-    async fn forget(&self, worker: &Database, ids: &[Uuid]) -> Result<()> {
+    async fn delete(&self, worker: &Database, ids: &[Uuid]) -> Result<()> {
         let tx = worker.begin_background().await?;
         let mut conn: &AsyncPgConnection = &tx;
         // In one order: whoever forgets mail for another reason may hold some of it.

@@ -74,7 +74,7 @@ pub async fn preflight(url: &Secret, set: &Set) -> anyhow::Result<Vec<(String, O
     for (index, step) in plan.steps.into_iter().enumerate() {
         let Some(question) = step.preflight else { continue };
         conn.batch_execute("BEGIN READ ONLY").await?;
-        let offences = apply::offences(&mut conn, &question).await;
+        let offences = apply::find_offending_rows(&mut conn, &question).await;
         conn.batch_execute("ROLLBACK").await?;
         // The first missing step is asked the schema that it will find; a later one may ask what is not there yet, and so may
         // the foreign keys, which come after all other sets.

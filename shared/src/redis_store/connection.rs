@@ -49,7 +49,7 @@ pub(super) enum Wire {
 
 impl Wire {
     /// Whether broken connections are replaced within: a cluster's are, one by one.
-    pub(super) fn mends_itself(&self) -> bool {
+    pub(super) fn reconnects_itself(&self) -> bool {
         matches!(self, Self::Cluster(_))
     }
 

@@ -34,7 +34,7 @@ const DEPENDENCY: &str = "redis";
 /// What stands in a revoked session's place. It is no session, so a reader asks the source of truth.
 const REVOKED: &str = "revoked";
 /// How long it stands: longer than any look-up that was under way.
-const REVOKED_LIFE: Duration = Duration::from_secs(60);
+const REVOKED_TTL: Duration = Duration::from_secs(60);
 
 /// A handle on Redis; cheap to clone.
 #[derive(Clone)]
@@ -97,7 +97,7 @@ impl RedisStore {
         let connection = pool::check_out(&self.pool, deadline).await?;
         let revoke_all = try_join_all(hashes.iter().map(|hash| {
             let mut wire = connection.inner.clone();
-            let mark = Cmd::set_ex(self.session_key(hash), REVOKED, REVOKED_LIFE.as_secs());
+            let mark = Cmd::set_ex(self.session_key(hash), REVOKED, REVOKED_TTL.as_secs());
             let channel = &channel;
             // Whoever is told looks again, and must find the mark.
             async move {

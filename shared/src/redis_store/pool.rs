@@ -56,7 +56,7 @@ impl Connection {
             }
             Err(late) => (true, Error::unavailable(DEPENDENCY, late)),
         };
-        self.is_broken.fetch_or(is_broken && !self.inner.mends_itself(), Ordering::Relaxed);
+        self.is_broken.fetch_or(is_broken && !self.inner.reconnects_itself(), Ordering::Relaxed);
         Err(error)
     }
 }

@@ -11,12 +11,12 @@ use crate::authentication::TokenHash;
 use crate::error::{Error, Result};
 
 /// How long a node may take to look through all its keys.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(60);
+const SCAN_TIMEOUT: Duration = Duration::from_secs(60);
 /// Sessions that are marked at once.
 const BATCH: usize = 500;
 /// A busy Redis is asked again.
-const ATTEMPTS: usize = 10;
-const PAUSE: Duration = Duration::from_millis(500);
+const MAX_ATTEMPTS: usize = 10;
+const RETRY_DELAY: Duration = Duration::from_millis(500);
 
 impl RedisStore {
     /// Marks these sessions and every other that the store holds as revoked, tells every service to forget them, and
@@ -33,7 +33,7 @@ impl RedisStore {
         hashes.sort_unstable_by_key(|hash| hash.0);
         hashes.dedup();
         for batch in hashes.chunks(BATCH) {
-            let patient = ConstantBuilder::default().with_delay(PAUSE).with_max_times(ATTEMPTS);
+            let patient = ConstantBuilder::default().with_delay(RETRY_DELAY).with_max_times(MAX_ATTEMPTS);
             (|| self.revoke(batch)).retry(patient).await?;
         }
         Ok(hashes.len())
@@ -44,13 +44,13 @@ impl RedisStore {
 async fn names(address: &Address, pattern: &str) -> RedisResult<Vec<String>> {
     let command = Cmd::keys(pattern);
     if address.is_cluster {
-        let cluster = address.cluster()?.response_timeout(LOOK_TIMEOUT).build()?;
+        let cluster = address.cluster()?.response_timeout(SCAN_TIMEOUT).build()?;
         return command.query_async(&mut cluster.get_async_connection().await?).await;
     }
     let mut found = Vec::new();
     for node in &address.nodes {
         let mut connection = address.client(node)?.get_multiplexed_async_connection().await?;
-        connection.set_response_timeout(LOOK_TIMEOUT);
+        connection.set_response_timeout(SCAN_TIMEOUT);
         found.extend(command.query_async::<Vec<String>>(&mut connection).await?);
     }
     Ok(found)

@@ -18,8 +18,8 @@ const BUFFERED_MESSAGES: usize = 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a silent connection is asked whether it is still there.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(100);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
 
 /// What a subscriber hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +50,8 @@ pub(super) fn start(address: Arc<Address>, channels: Vec<String>) -> mpsc::Recei
 async fn follow(address: &Address, channels: &[String], sender: &mpsc::Sender<Notification>) {
     let pauses = || {
         ExponentialBuilder::new()
-            .with_min_delay(FIRST_PAUSE)
-            .with_max_delay(LONGEST_PAUSE)
+            .with_min_delay(FIRST_RETRY_DELAY)
+            .with_max_delay(MAX_RETRY_DELAY)
             .with_jitter()
             .without_max_times()
             .build()
@@ -68,7 +68,7 @@ async fn follow(address: &Address, channels: &[String], sender: &mpsc::Sender<No
             Ok(Err(error)) => tracing::debug!(%error, "the Redis subscription failed"),
             Err(_) => tracing::debug!("the Redis subscription took too long"),
         }
-        tokio::time::sleep(next_pauses.next().unwrap_or(LONGEST_PAUSE)).await;
+        tokio::time::sleep(next_pauses.next().unwrap_or(MAX_RETRY_DELAY)).await;
     }
 }
 

@@ -17,9 +17,9 @@ pub const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 pub const MAX_STREAM_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 /// This part of the client's timeout is kept back, so that our answer arrives before the client (or tonic's own
 /// timer, which knows nothing of our errors) gives up.
-const ANSWER_PART: u32 = 8;
+const RESPONSE_TIME_DIVISOR: u32 = 8;
 /// Most that is kept back.
-const MAX_ANSWER_TIME: Duration = Duration::from_millis(50);
+const MAX_RESPONSE_TIME: Duration = Duration::from_millis(50);
 
 /// When a call must have been answered. Travels with the call, so that calls of siblings end with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,9 @@ fn timeout_of(header: Option<&HeaderValue>, is_streaming: bool) -> Duration {
     let (default, cap) =
         if is_streaming { (MAX_STREAM_TIMEOUT, MAX_STREAM_TIMEOUT) } else { (DEFAULT_TIMEOUT, MAX_TIMEOUT) };
     let asked = header.and_then(|value| value.to_str().ok()).and_then(parse);
-    asked.map_or(default, |timeout| (timeout - (timeout / ANSWER_PART).min(MAX_ANSWER_TIME)).min(cap))
+    asked.map_or(default, |timeout| {
+        (timeout - (timeout / RESPONSE_TIME_DIVISOR).min(MAX_RESPONSE_TIME)).min(cap)
+    })
 }
 
 /// At most eight digits and a unit.

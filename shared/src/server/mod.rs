@@ -124,7 +124,7 @@ pub async fn serve(
     let _expiry = AbortOnDropHandle::new(tokio::spawn(tls::watch(parts.tls, parts.name)));
 
     let stop = shutdown.clone();
-    let told_to_stop = async move {
+    let stopping = async move {
         stop.cancelled().await;
         // Health first, so that balancers look elsewhere while calls are still answered.
         health.report(ServingStatus::NotServing).await;
@@ -133,22 +133,22 @@ pub async fn serve(
     let router = transport.layer(GrpcWebLayer::new()).add_routes(Routes::from(router));
     let plain = incoming(listener);
     let serving = match tls {
-        None => router.serve_with_incoming_shutdown(plain, told_to_stop).left_future(),
+        None => router.serve_with_incoming_shutdown(plain, stopping).left_future(),
         Some(tls) => {
             let encrypted = Box::pin(tls::accept(plain, tls));
-            router.serve_with_incoming_shutdown(encrypted, told_to_stop).right_future()
+            router.serve_with_incoming_shutdown(encrypted, stopping).right_future()
         }
     };
     tokio::select! {
         result = serving => result.context("serving"),
-        () = drain_time_is_over(&shutdown) => {
+        () = drain_timeout(&shutdown) => {
             tracing::warn!(service = parts.name, "calls were still running after {DRAIN_TIMEOUT:?}; they are cut off");
             Ok(())
         }
     }
 }
 
-async fn drain_time_is_over(shutdown: &CancellationToken) {
+async fn drain_timeout(shutdown: &CancellationToken) {
     shutdown.cancelled().await;
     tokio::time::sleep(DRAIN_TIMEOUT).await;
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::super::records::{self, Look, Record, Scope};
+use super::super::records::{self, Record, RecordBatch, Scope};
 use super::channels::EventBatch;
 use super::{Cursor, Feed, HEARTBEAT, MAX_EVENTS, MESSAGE_BYTES, PATIENCE, Subject, WatchBatch};
 use crate::error::{Error, ErrorReason, Result};
@@ -65,35 +65,35 @@ impl<S: Subject> Watcher<S> {
 
     /// Catches up, then goes along with the tail until it has fallen behind it.
     async fn follow_once(&mut self) -> Result<()> {
-        self.beat().await?;
-        let mut portions = self.feed.subscribe(self.project_id);
+        self.send_heartbeat_if_due().await?;
+        let mut batches = self.feed.subscribe(self.project_id);
         self.catch_up().await?;
-        self.go_along(&mut portions).await
+        self.follow_tail(&mut batches).await
     }
 
     async fn catch_up(&mut self) -> Result<()> {
         loop {
             let tx = self.feed.0.worker.begin_background().await?;
             let scope = Scope::Project(self.project_id);
-            let Look { records, upto, is_partial } =
-                records::look(&tx, self.feed.0.schema, scope, self.cursor).await?;
+            let RecordBatch { records, upto, is_partial } =
+                records::read_batch(&tx, self.feed.0.schema, scope, self.cursor).await?;
             tx.finish();
             // After the changes were read: a removal that was before one of them is not missed.
             self.subject.admit().await?;
-            self.take(&records, upto).await?;
+            self.deliver(&records, upto).await?;
             if !is_partial {
                 return Ok(());
             }
         }
     }
 
-    async fn go_along(&mut self, portions: &mut broadcast::Receiver<Arc<EventBatch>>) -> Result<()> {
-        while let Ok(portion) = portions.recv().await {
-            if portion.after > self.cursor {
+    async fn follow_tail(&mut self, batches: &mut broadcast::Receiver<Arc<EventBatch>>) -> Result<()> {
+        while let Ok(batch) = batches.recv().await {
+            if batch.after > self.cursor {
                 return Ok(());
             }
-            self.admit_to(&portion).await?;
-            self.take(&portion.records, portion.upto).await?;
+            self.admit_if_access_changed(&batch).await?;
+            self.deliver(&batch.records, batch.upto).await?;
         }
         // Fallen behind, or the tail has ended.
         Ok(())
@@ -101,18 +101,17 @@ impl<S: Subject> Watcher<S> {
 
     /// Asks for access again if it may have changed since it was last asked. A copy that is being taken over anew
     /// has no revision, and neither has a project that is gone.
-    async fn admit_to(&mut self, portion: &EventBatch) -> Result<()> {
-        let is_same =
-            portion.revision == self.revision && portion.revision.is_some_and(|revision| revision > 0);
-        if !is_same || (!portion.records.is_empty() && !self.subject.is_access_trusted()) {
+    async fn admit_if_access_changed(&mut self, batch: &EventBatch) -> Result<()> {
+        let is_same = batch.revision == self.revision && batch.revision.is_some_and(|revision| revision > 0);
+        if !is_same || (!batch.records.is_empty() && !self.subject.is_access_trusted()) {
             self.subject.admit().await?;
-            self.revision = portion.revision;
+            self.revision = batch.revision;
         }
         Ok(())
     }
 
     /// Tells what is new of these changes, and moves on.
-    async fn take(&mut self, records: &[Record], upto: Cursor) -> Result<()> {
+    async fn deliver(&mut self, records: &[Record], upto: Cursor) -> Result<()> {
         let (mut events, mut bytes) = (Vec::new(), 0);
         for record in records.iter().filter(|record| record.cursor > self.cursor).collect::<Vec<_>>() {
             if let Some(event) = self.subject.tell(record).await? {
@@ -126,11 +125,11 @@ impl<S: Subject> Watcher<S> {
             }
         }
         self.cursor = self.cursor.max(upto);
-        if events.is_empty() { self.beat().await } else { self.send(events).await }
+        if events.is_empty() { self.send_heartbeat_if_due().await } else { self.send(events).await }
     }
 
     /// Tells how far the reader is, if it is time.
-    async fn beat(&mut self) -> Result<()> {
+    async fn send_heartbeat_if_due(&mut self) -> Result<()> {
         if Instant::now() >= self.heartbeat { self.send(Vec::new()).await } else { Ok(()) }
     }
 

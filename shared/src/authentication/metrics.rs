@@ -8,12 +8,12 @@ use crate::telemetry;
 
 /// Look-ups and evictions.
 #[derive(Clone)]
-pub(super) struct CacheMeasures {
+pub(super) struct CacheMetrics {
     lookups: Counter<u64>,
     evictions: Counter<u64>,
 }
 
-impl CacheMeasures {
+impl CacheMetrics {
     pub(super) fn new() -> Self {
         let meter = telemetry::meter();
         Self {
@@ -30,12 +30,12 @@ impl CacheMeasures {
         }
     }
 
-    pub(super) fn looked_up(&self, was_there: bool) {
+    pub(super) fn record_lookup(&self, was_there: bool) {
         let result = if was_there { "hit" } else { "miss" };
         self.lookups.add(1, &[KeyValue::new("result", result)]);
     }
 
-    pub(super) fn evicted(&self, cause: RemovalCause) {
+    pub(super) fn record_eviction(&self, cause: RemovalCause) {
         let cause = match cause {
             RemovalCause::Expired => "expired",
             RemovalCause::Explicit => "revoked",

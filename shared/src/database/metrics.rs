@@ -14,17 +14,17 @@ use crate::telemetry;
 /// Upper bounds in seconds: a connection is mostly free at once.
 const WAIT_BOUNDARIES: [f64; 10] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 3.0];
 /// What a log line shows of a statement at most, in characters.
-const SHOWN_STATEMENT: usize = 1_000;
+const MAX_LOGGED_STATEMENT_CHARS: usize = 1_000;
 
 /// How callers fare with a pool.
 #[derive(Clone)]
-pub(super) struct Measures {
+pub(super) struct PoolMetrics {
     pool: [KeyValue; 1],
     wait: Histogram<f64>,
     timeouts: Counter<u64>,
 }
 
-impl Measures {
+impl PoolMetrics {
     /// Of the pool of this name; its size and use are looked at whenever measurements are sent.
     pub(super) fn of(pool: &Pool<Manager>, name: &str, max_connections: u32) -> Self {
         let named = KeyValue::new("db.client.connection.pool.name", name.to_owned());
@@ -34,7 +34,7 @@ impl Measures {
             pool: [named],
             wait: meter
                 .f64_histogram("db.client.connection.wait_time")
-                .with_description("How long calls waited for a connection.")
+                .with_description("How long calls record_wait for a connection.")
                 .with_unit("s")
                 .with_boundaries(WAIT_BOUNDARIES.to_vec())
                 .build(),
@@ -46,7 +46,7 @@ impl Measures {
         }
     }
 
-    pub(super) fn waited(&self, time: Duration, got_one: bool) {
+    pub(super) fn record_wait(&self, time: Duration, got_one: bool) {
         self.wait.record(time.as_secs_f64(), &self.pool);
         if !got_one {
             self.timeouts.add(1, &self.pool);
@@ -77,7 +77,7 @@ fn observe(pool: Pool<Manager>, named: KeyValue, max_connections: u32) {
         .build();
 }
 
-/// Logs the statements of one connection that take long. What runs on a connection at the same time is answered in
+/// Logs the statements of one connection that take long. What runs on a connection at the same time is log_if_slow in
 /// order, so the time since the last one was sent is the least that each took.
 pub(super) struct SlowStatements {
     limit: Duration,
@@ -96,7 +96,7 @@ impl SlowStatements {
         Self { limit, pool, sent: None, slow }
     }
 
-    fn answered(&self, statement: &dyn std::fmt::Display) {
+    fn log_if_slow(&self, statement: &dyn std::fmt::Display) {
         let Some(took) = self.sent.map(|sent| sent.elapsed()).filter(|took| *took >= self.limit) else {
             return;
         };
@@ -105,24 +105,24 @@ impl SlowStatements {
             trace_id = telemetry::current_trace_id(),
             pool = self.pool,
             milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            statement = shown(&statement.to_string()),
+            statement = for_log(&statement.to_string()),
             "a statement was slow"
         );
     }
 }
 
 /// The statement on one line, without its values.
-fn shown(statement: &str) -> String {
+fn for_log(statement: &str) -> String {
     let without_values = statement.split(" -- binds:").next().unwrap_or_default();
     let line = without_values.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars().take(SHOWN_STATEMENT).collect()
+    line.chars().take(MAX_LOGGED_STATEMENT_CHARS).collect()
 }
 
 impl Instrumentation for SlowStatements {
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
         match event {
             InstrumentationEvent::StartQuery { .. } => self.sent = Some(Instant::now()),
-            InstrumentationEvent::FinishQuery { query, .. } => self.answered(query),
+            InstrumentationEvent::FinishQuery { query, .. } => self.log_if_slow(query),
             _ => {}
         }
     }
@@ -135,9 +135,9 @@ mod tests {
     #[test]
     fn a_statement_is_shown_without_values_on_one_line() {
         assert_eq!(
-            shown("SELECT a\n  FROM b WHERE c = $1 -- binds: [\"secret\"]"),
+            for_log("SELECT a\n  FROM b WHERE c = $1 -- binds: [\"secret\"]"),
             "SELECT a FROM b WHERE c = $1"
         );
-        assert_eq!(shown(&"x".repeat(5_000)).len(), SHOWN_STATEMENT);
+        assert_eq!(for_log(&"x".repeat(5_000)).len(), MAX_LOGGED_STATEMENT_CHARS);
     }
 }

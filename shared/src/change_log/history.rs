@@ -70,7 +70,8 @@ pub async fn project_history(
     at_most: i64,
 ) -> Result<Vec<Record>> {
     let operations: Vec<_> = filter.operations.iter().map(|operation| operation.label()).collect();
-    let before = before.unwrap_or(Cursor { life: NO_LIFE, transaction_id: i64::MAX, position: i64::MAX });
+    let before =
+        before.unwrap_or(Cursor { life: NO_INCARNATION, transaction_id: i64::MAX, position: i64::MAX });
     let query = sql_query(format!(
         "SELECT {COLUMNS} FROM {schema}.change_log WHERE project_id = $1 AND entity = ANY ($2) \
          AND (change_log.transaction_id, position) < ($3::text::xid8, $4) \
@@ -92,10 +93,10 @@ pub async fn project_history(
 }
 
 /// Nobody follows the log from a change of the past: its place is of no life.
-const NO_LIFE: i64 = 0;
+const NO_INCARNATION: i64 = 0;
 
 fn records_of(rows: Vec<RecordRow>) -> Result<Vec<Record>> {
-    rows.into_iter().filter_map(|row| row.into_record(NO_LIFE).transpose()).collect()
+    rows.into_iter().filter_map(|row| row.into_record(NO_INCARNATION).transpose()).collect()
 }
 
 /// Whether the changes since a time are kept, and a row as it was then, or nothing beside it.
