@@ -76,11 +76,6 @@ struct RevisionRow {
 }
 
 impl AccessTables {
-    /// Where a service reads access from.
-    pub fn of(service: &'static str) -> Self {
-        if service == "project" { Self::Owned } else { Self::Copied(service) }
-    }
-
     /// The revisions of the access to these projects, read under the worker role. One that has changed means that
     /// somebody's access may have; 0 stands for a copy that is being taken over anew.
     ///

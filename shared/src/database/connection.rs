@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 use tokio_postgres::config::Host;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::metrics::SlowStatements;
 use super::pooled::{self, Ending};
+use super::slow_statements::SlowStatements;
 use super::url::DatabaseUrl;
 use crate::config::{DatabaseOptions, Pooler, Secret};
 use crate::tls;

@@ -15,6 +15,7 @@ mod failures;
 mod metrics;
 mod pooled;
 mod prepared;
+mod slow_statements;
 mod transaction;
 mod url;
 

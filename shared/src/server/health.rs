@@ -1,16 +1,19 @@
 //! grpc.health.v1, true to what the service depends on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
-
-use super::Readiness;
 
 /// How often readiness is asked for.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the answer may take; no answer is a no.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Answers whether the service can do its work, that is, reach what it cannot do without.
+pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// A name under which every server is serving as long as it answers at all, whatever it depends on: what an
 /// orchestrator asks before it kills a process.

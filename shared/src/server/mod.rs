@@ -6,6 +6,7 @@ mod codec_errors;
 mod deadline;
 mod health;
 mod info;
+mod limits;
 mod metrics;
 mod rate_limit;
 mod reflection;
@@ -19,7 +20,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -36,37 +36,20 @@ use proto::common::ServerInfo;
 use proto::common::server_info_service_server::ServerInfoServiceServer;
 
 pub use deadline::{DEFAULT_TIMEOUT, Deadline, GRPC_TIMEOUT, MAX_STREAM_TIMEOUT, MAX_TIMEOUT};
-pub use health::ALIVE;
+pub use health::{ALIVE, Readiness};
+pub use limits::{
+    DRAIN_STREAMS_AFTER, DRAIN_TIMEOUT, MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, MAX_STREAMS_PER_CONNECTION,
+};
+pub use reflection::INFRASTRUCTURE_SERVICES;
 
 use client_address::ClientAddress;
 use health::Health;
 use info::ServerInfoHandler;
 use stack::Stack;
 
-/// The largest message that a service takes or sends; what is larger is streamed.
-pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
-/// How long running calls may go on after the server was told to stop.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long open streams may go on then; their readers go on elsewhere from where they were.
-pub const DRAIN_STREAMS_AFTER: Duration = Duration::from_secs(3);
-/// Calls in flight on one connection.
-pub const MAX_STREAMS_PER_CONNECTION: u32 = 256;
-/// Bytes of headers of one call.
-pub const MAX_HEADER_BYTES: u32 = 16 * 1024;
-
 const HTTP2_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const HTTP2_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
-
-/// What every server serves beside its own services, without authentication.
-pub const INFRASTRUCTURE_SERVICES: [&str; 3] = [
-    "grpc.health.v1.Health",
-    "grpc.reflection.v1.ServerReflection",
-    "grpc.reflection.v1alpha.ServerReflection",
-];
-
-/// Answers whether the service can do its work, that is, reach what it cannot do without.
-pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// What makes one server different from another.
 pub struct ServerParts {

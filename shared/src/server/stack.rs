@@ -24,10 +24,11 @@ use tracing::{Instrument as _, Span};
 use super::body::OpenCall;
 use super::client_address::ClientAddress;
 use super::deadline::Deadline;
+use super::limits::DRAIN_STREAMS_AFTER;
 use super::metrics::Metrics;
 use super::rate_limit::RateLimit;
-use super::reflection::own_packages;
-use super::{DRAIN_STREAMS_AFTER, INFRASTRUCTURE_SERVICES, request_body};
+use super::reflection::{INFRASTRUCTURE_SERVICES, own_packages};
+use super::request_body;
 use proto::{MethodRule, MethodRules};
 
 use crate::authentication::{AuthenticatedCaller, Authentication};

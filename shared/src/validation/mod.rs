@@ -12,13 +12,11 @@ pub use mask::{Mask, Populated};
 pub use time::{DurationRange, TimeRange};
 
 use prost_types::Struct;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tonic_types::FieldViolation;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::json::JsonPatch;
-use proto::common::StructPatch;
 
 /// Largest JSON value, in bytes of its text.
 pub const MAX_JSON_BYTES: usize = 64 * 1024;
@@ -174,27 +172,6 @@ impl Violations {
         let value = crate::json::from_struct(value.unwrap_or_default());
         self.check_json(field, &value);
         value
-    }
-
-    /// A partial change of a JSON object: its parts are within the limits of such objects, and its result must be as well
-    /// ([`JsonChange::apply_within_limits`](crate::json::JsonChange::apply_within_limits)). One that changes nothing
-    /// counts as missing. The field is the request's, outside of the prefix.
-    pub(crate) fn json_patch(&mut self, field: &str, patch: Option<StructPatch>) -> Option<JsonPatch> {
-        let StructPatch { set, unset } = patch?;
-        let mut v = Self::new();
-        v.at_most(&format!("{field}.unset"), unset.len(), MAX_BATCH);
-        for (index, path) in unset.iter().enumerate().take(MAX_BATCH) {
-            v.require(
-                (1..=MAX_JSON_DEPTH).contains(&path.keys.len()),
-                &format!("{field}.unset[{index}]"),
-                "must have 1 to 32 keys",
-            );
-        }
-        let set = v.json(&format!("{field}.set"), set);
-        self.absorb(v);
-        let patch = JsonPatch { set, unset: unset.into_iter().map(|path| path.keys).collect() };
-        let is_empty = patch.unset.is_empty() && patch.set.as_object().is_none_or(Map::is_empty);
-        (!is_empty).then_some(patch)
     }
 
     /// Whether a JSON value is within [`MAX_JSON_BYTES`] and [`MAX_JSON_DEPTH`].

@@ -9,14 +9,19 @@ use tokio::time::Instant;
 use tonic::Status;
 use uuid::Uuid;
 
+use super::super::Cursor;
 use super::super::records::{self, Record, RecordBatch, Scope};
 use super::channels::EventBatch;
-use super::{Cursor, Feed, HEARTBEAT, MAX_EVENTS, MESSAGE_BYTES, PATIENCE, Subject, WatchBatch};
+use super::state::FeedState;
+use super::subject::{
+    HEARTBEAT_INTERVAL, MAX_EVENTS, MESSAGE_BYTES, SLOW_READER_TIMEOUT, Subject, WatchBatch,
+};
+use super::tail;
 use crate::error::{Error, ErrorReason, Result};
 
 /// One watcher, and how far it has been told.
 pub(super) struct Watcher<S: Subject> {
-    feed: Feed,
+    feed: Arc<FeedState>,
     project_id: Uuid,
     query: String,
     cursor: Cursor,
@@ -30,7 +35,7 @@ pub(super) struct Watcher<S: Subject> {
 
 impl<S: Subject> Watcher<S> {
     pub(super) fn new(
-        feed: Feed,
+        feed: Arc<FeedState>,
         project_id: Uuid,
         query: String,
         cursor: Cursor,
@@ -44,7 +49,7 @@ impl<S: Subject> Watcher<S> {
     /// Sends until the reader goes, the service stops or the caller may not go on. At a stop the stream ends
     /// without an error: what was sent last has a token.
     pub(super) async fn run(mut self, ending: oneshot::Sender<Status>) {
-        let shutdown = self.feed.0.shutdown.clone();
+        let shutdown = self.feed.shutdown.clone();
         let reader = self.outbox.clone();
         tokio::select! {
             () = shutdown.cancelled() => {}
@@ -66,17 +71,17 @@ impl<S: Subject> Watcher<S> {
     /// Catches up, then goes along with the tail until it has fallen behind it.
     async fn follow_once(&mut self) -> Result<()> {
         self.send_heartbeat_if_due().await?;
-        let mut batches = self.feed.subscribe(self.project_id);
+        let mut batches = tail::subscribe::<S>(&self.feed, self.project_id);
         self.catch_up().await?;
         self.follow_tail(&mut batches).await
     }
 
     async fn catch_up(&mut self) -> Result<()> {
         loop {
-            let tx = self.feed.0.worker.begin_background().await?;
+            let tx = self.feed.worker.begin_background().await?;
             let scope = Scope::Project(self.project_id);
             let RecordBatch { records, upto, is_partial } =
-                records::read_batch(&tx, self.feed.0.schema, scope, self.cursor).await?;
+                records::read_batch(&tx, self.feed.schema, scope, self.cursor).await?;
             tx.finish();
             // After the changes were read: a removal that was before one of them is not missed.
             self.subject.admit().await?;
@@ -114,7 +119,7 @@ impl<S: Subject> Watcher<S> {
     async fn deliver(&mut self, records: &[Record], upto: Cursor) -> Result<()> {
         let (mut events, mut bytes) = (Vec::new(), 0);
         for record in records.iter().filter(|record| record.cursor > self.cursor).collect::<Vec<_>>() {
-            if let Some(event) = self.subject.tell(record).await? {
+            if let Some(event) = self.subject.to_event(record).await? {
                 bytes += event.encoded_len();
                 events.push(event);
             }
@@ -134,12 +139,12 @@ impl<S: Subject> Watcher<S> {
     }
 
     async fn send(&mut self, events: Vec<S::Event>) -> Result<()> {
-        let resume_token = self.feed.0.tokens.seal(&self.query, &self.cursor)?;
-        self.heartbeat = Instant::now() + HEARTBEAT;
+        let resume_token = self.feed.tokens.seal(&self.query, &self.cursor)?;
+        self.heartbeat = Instant::now() + HEARTBEAT_INTERVAL;
         match self.outbox.try_send(WatchBatch { events, resume_token }) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(message)) => {
-                let sent = self.outbox.send_timeout(message, PATIENCE).await;
+                let sent = self.outbox.send_timeout(message, SLOW_READER_TIMEOUT).await;
                 // A reader who is gone ends the watcher elsewhere.
                 sent.map_err(|_| TOO_SLOW)
             }
