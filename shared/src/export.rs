@@ -70,12 +70,12 @@ impl Exports {
         })?;
         tracing::info!(operator, service = self.context.name, "an export begins");
         let (sender, receiver) = mpsc::channel(1);
-        let exporting = self.clone().tell(permit, sender, work);
+        let exporting = self.clone().run(permit, sender, work);
         self.context.spawn(telemetry::in_current_call(exporting));
         Ok(messages_until_end(receiver).boxed())
     }
 
-    async fn tell<T, Work>(
+    async fn run<T, Work>(
         self,
         permit: OwnedSemaphorePermit,
         sender: mpsc::Sender<ExportMessage<T>>,
@@ -125,7 +125,7 @@ impl<T> ExportSender<T> {
     ///
     /// # Errors
     /// When the caller has gone.
-    pub async fn tell(&self, message: T) -> Result<()> {
+    pub async fn send(&self, message: T) -> Result<()> {
         let sent = self.sender.send(Ok(Some(message))).await;
         sent.map_err(|_| Error::unavailable("caller", "the caller has gone"))
     }
@@ -199,11 +199,11 @@ fn take_fitting(pending: &mut VecDeque<RowSize>) -> Vec<Uuid> {
     keys
 }
 
-/// The ids of what is wanted; all if there are none.
+/// The ids of what is parse_ids; all if there are none.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` with all violations.
-pub fn wanted(field: &str, values: &[String]) -> Result<Vec<Uuid>> {
+pub fn parse_ids(field: &str, values: &[String]) -> Result<Vec<Uuid>> {
     let mut v = Violations::new();
     v.at_most(field, values.len(), MAX_BATCH);
     let ids = values.iter().take(MAX_BATCH).map(|value| v.uuid(field, value)).collect();
@@ -211,12 +211,12 @@ pub fn wanted(field: &str, values: &[String]) -> Result<Vec<Uuid>> {
     Ok(ids)
 }
 
-/// The SQL condition that a column holds one of what is wanted.
-pub fn among(column: &str, wanted: &[Uuid]) -> String {
-    if wanted.is_empty() {
+/// The SQL condition that a column holds one of what is parse_ids.
+pub fn id_condition(column: &str, parse_ids: &[Uuid]) -> String {
+    if parse_ids.is_empty() {
         return "TRUE".to_owned();
     }
-    let ids = wanted.iter().map(Uuid::to_string).collect::<Vec<_>>().join(",");
+    let ids = parse_ids.iter().map(Uuid::to_string).collect::<Vec<_>>().join(",");
     format!("{column} = ANY ('{{{ids}}}'::uuid[])")
 }
 

@@ -27,15 +27,15 @@ pub async fn run(worker: Database, schema: &'static str, shutdown: CancellationT
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = interval.tick() => {
-                note("old_rows", &forget_old(&worker, schema).await);
-                note("database_metrics", &database_metrics.look(&worker).await);
+                record_run("old_rows", &delete_expired(&worker, schema).await);
+                record_run("database_metrics", &database_metrics.look(&worker).await);
             }
         }
     }
 }
 
-/// Takes note of how a round of background work ended: what fails is logged, tried again later, and counted.
-pub fn note<T>(work: &'static str, outcome: &Result<T>) {
+/// Takes record_run of how a round of background work ended: what fails is logged, tried again later, and counted.
+pub fn record_run<T>(work: &'static str, outcome: &Result<T>) {
     let ended = if outcome.is_ok() { "done" } else { "failed" };
     crate::telemetry::meter()
         .u64_counter("dafnck.housekeeping.runs")
@@ -52,7 +52,7 @@ pub fn note<T>(work: &'static str, outcome: &Result<T>) {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn forget_old(worker: &Database, schema: &'static str) -> Result<()> {
+pub async fn delete_expired(worker: &Database, schema: &'static str) -> Result<()> {
     let changes = format!("SELECT {schema}.trim_change_log(make_interval(days => $1), $2) AS count");
     while delete_batch(worker, &changes, RETENTION_DAYS).await? >= DELETE_BATCH_SIZE {}
     let keys = format!(

@@ -204,7 +204,7 @@ impl Authorizer {
 
 fn may_pass_with_fresh_access(error: &Error) -> bool {
     matches!(
-        error.without_place(),
+        error.without_item(),
         Error::NotFound { .. }
             | Error::PermissionDenied { .. }
             | Error::Precondition { reason: ErrorReason::ProjectReadOnly, .. }

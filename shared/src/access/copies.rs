@@ -2,7 +2,7 @@
 //! also while the project service is down.
 //!
 //! The copy follows the project service's change feed. It is trusted while the feed says that nothing is left to
-//! tell (a heartbeat comes each second); when it has not for [`TRUST`], and when something is not found, the
+//! tell (a heartbeat comes each second); when it has not for [`MAX_FEED_SILENCE`], and when something is not found, the
 //! project service is asked about that project. If it cannot answer, the request fails `UNAVAILABLE`: never fail open.
 
 use std::time::Duration;
@@ -26,7 +26,7 @@ use proto::project::backend::v1 as pb;
 use proto::project::backend::v1::access_service_client::AccessServiceClient;
 
 /// How long the copy is trusted after the feed last had nothing left to tell.
-pub const TRUST: Duration = Duration::from_secs(5);
+pub const MAX_FEED_SILENCE: Duration = Duration::from_secs(5);
 /// How long to wait before following again after the feed broke off.
 const RETRY_DELAY: Duration = Duration::from_millis(250);
 /// Name of the feed in `feed_positions`.
@@ -56,7 +56,7 @@ impl AccessCopies {
 
     /// Whether the feed lately had nothing left to tell, so that the copy may be believed.
     pub fn is_trusted(&self) -> bool {
-        self.lag.is_within(TRUST)
+        self.lag.is_within(MAX_FEED_SILENCE)
     }
 
     /// Asks the project service about one project and keeps the answer. Tells its revision; 0 for a project that never
@@ -125,7 +125,7 @@ impl AccessCopies {
         };
         let mut position = cursor;
         loop {
-            let next = tokio::time::timeout(TRUST, feed.message()).await;
+            let next = tokio::time::timeout(MAX_FEED_SILENCE, feed.message()).await;
             let message = next.map_err(|_| Error::DeadlineExceeded)?.map_err(from_sibling("project"))?;
             let Some(message) = message else { return Ok(()) };
             // States that come early come under the old position: it cannot move past a transaction that runs.
@@ -135,7 +135,7 @@ impl AccessCopies {
             }
             // Before that, a removal may be among what is still to come.
             if message.caught_up {
-                self.lag.catch_up();
+                self.lag.mark_caught_up();
             }
         }
     }
@@ -144,7 +144,7 @@ impl AccessCopies {
     /// service's database, as before a restored backup: they are forgotten, so that whatever is there replaces
     /// them, while what is asked for meanwhile is still not overwritten by an older state.
     async fn start_from_snapshot(&self) -> Result<String> {
-        self.lag.start_over();
+        self.lag.reset();
         self.reset_revisions().await?;
         let mut listed_ids: Vec<Uuid> = Vec::new();
         let mut start: Option<String> = None;

@@ -95,7 +95,7 @@ fn tokens_of(headers: &HeaderMap) -> Result<Vec<ConsistencyToken>> {
 
 impl AccessCopies {
     /// Lets every call pass first through the question how fresh it wants its answer, so that no method can forget it.
-    pub fn keep_fresh(&self, routes: Routes) -> Routes {
+    pub fn enforce_freshness(&self, routes: Routes) -> Routes {
         let router = routes.into_axum_router();
         Routes::from(router.layer(axum::middleware::from_fn_with_state(self.clone(), freshness_layer)))
     }

@@ -8,7 +8,7 @@ mod permissions;
 mod target;
 
 pub use authorizer::{AuthorizedTransaction, Authorizer, CreateClaim};
-pub use copies::{AccessCopies, TRUST};
+pub use copies::{AccessCopies, MAX_FEED_SILENCE};
 pub use freshness::{AT_LEAST_AS_FRESH, CONSISTENCY_TOKEN, ConsistencyToken, MAX_TOKENS};
 pub use permissions::{PermissionExceptions, Permissions, permission_name};
 pub use target::AccessTarget;

@@ -29,7 +29,7 @@ use proto::common::Audience;
 pub use remote::RemoteSessions;
 pub use scopes::{MAX_SCOPES, Scopes};
 pub use seen::{REPORT_BATCH, REPORT_INTERVAL, Seen};
-pub use sessions::{CACHE_CAPACITY, CACHE_LIFE, STREAM_RECHECK, SessionSource, Sessions};
+pub use sessions::{CACHE_CAPACITY, CACHE_TTL, STREAM_RECHECK_INTERVAL, SessionSource, Sessions};
 pub use token::{API_TOKEN_PREFIX, SESSION_TOKEN_PREFIX, TOKEN_BYTES, TokenHash, token_hash};
 
 use token::{Credentials, SESSION_INVALID};

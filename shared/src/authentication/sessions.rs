@@ -1,7 +1,7 @@
 //! Where sessions are looked up: this process's cache, then Redis, then the source of truth.
 //!
 //! A revoked session stops working as soon as its revocation arrives through Redis, and when messages are
-//! lost never later than [`CACHE_LIFE`] after it was revoked.
+//! lost never later than [`CACHE_TTL`] after it was revoked.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,11 +21,11 @@ use crate::error::{Error, Result};
 use crate::redis_store::{Notification, RedisStore};
 
 /// How long a session is believed without asking again.
-pub const CACHE_LIFE: Duration = Duration::from_secs(5);
+pub const CACHE_TTL: Duration = Duration::from_secs(5);
 /// Sessions that the cache holds at most.
 pub const CACHE_CAPACITY: u64 = 100_000;
 /// How often a stream asks whether its token still works, in case it was not told.
-pub const STREAM_RECHECK: Duration = Duration::from_secs(10);
+pub const STREAM_RECHECK_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a stream goes on while nobody can answer that.
 const MAX_UNVERIFIED_STREAM_TIME: Duration = Duration::from_secs(60);
 /// How long Redis is left alone after it failed.
@@ -80,10 +80,10 @@ impl Sessions {
             cache: Cache::builder()
                 .eviction_listener(move |_, _, cause| evictions.record_eviction(cause))
                 .max_capacity(CACHE_CAPACITY)
-                .time_to_live(CACHE_LIFE)
+                .time_to_live(CACHE_TTL)
                 .expire_after(SessionExpiry(clock.clone()))
                 .build(),
-            revoked: Cache::builder().max_capacity(CACHE_CAPACITY).time_to_live(2 * CACHE_LIFE).build(),
+            revoked: Cache::builder().max_capacity(CACHE_CAPACITY).time_to_live(2 * CACHE_TTL).build(),
             redis,
             redis_resumes_at: Mutex::new(None),
             source,
@@ -140,7 +140,7 @@ impl Sessions {
                 Err(error) if verified.elapsed() > MAX_UNVERIFIED_STREAM_TIME => return error,
                 Err(_) => {}
             }
-            if tokio::time::timeout(STREAM_RECHECK, stream.ended()).await.is_ok() {
+            if tokio::time::timeout(STREAM_RECHECK_INTERVAL, stream.ended()).await.is_ok() {
                 return SESSION_INVALID;
             }
         }

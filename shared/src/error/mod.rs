@@ -188,9 +188,9 @@ impl Error {
     }
 
     /// The error, whatever item of a batch it is about.
-    pub fn without_place(&self) -> &Self {
+    pub fn without_item(&self) -> &Self {
         match self {
-            Self::Item { source, .. } => source.without_place(),
+            Self::Item { source, .. } => source.without_item(),
             error => error,
         }
     }

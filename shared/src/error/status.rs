@@ -91,7 +91,7 @@ impl Error {
         let reason = self.reason().as_str_name().trim_start_matches("ERROR_REASON_");
         let mut details = ErrorDetails::new();
         details.set_error_info(reason, ERROR_DOMAIN, self.metadata());
-        match self.without_place() {
+        match self.without_item() {
             Self::Invalid(violations) => {
                 details.set_bad_request(violations.clone());
             }

@@ -13,6 +13,6 @@ mod server;
 
 pub(crate) use client::SiblingConnector;
 pub use client::client_config;
-pub use expiry::expiry_of as end_of;
+pub use expiry::expiry_of;
 pub(crate) use expiry::watch;
 pub(crate) use server::{ServerTls, accept};

@@ -57,7 +57,7 @@ impl Feed {
         shutdown: CancellationToken,
     ) -> Self {
         let lag = Lag::measured(schema, NAME);
-        lag.rest();
+        lag.mark_idle();
         Self(Arc::new(FeedState {
             schema,
             worker,

@@ -39,7 +39,7 @@ pub(super) fn subscribe<S: Subject>(
 /// then read by themselves, and end with the error of the database.
 async fn run(feed: Arc<FeedState>, access: AccessTables) {
     let shutdown = feed.shutdown.clone();
-    feed.lag.catch_up();
+    feed.lag.mark_caught_up();
     tokio::select! {
         () = shutdown.cancelled() => {}
         outcome = follow(&feed, access) => if let Err(error) = outcome {
@@ -57,7 +57,7 @@ async fn follow(feed: &FeedState, access: AccessTables) -> Result<()> {
     loop {
         let watched = feed.channels().watched();
         if watched.is_empty() {
-            feed.lag.rest();
+            feed.lag.mark_idle();
             return Ok(());
         }
         let is_due = Instant::now() >= beat;
@@ -66,7 +66,7 @@ async fn follow(feed: &FeedState, access: AccessTables) -> Result<()> {
         }
         let is_partial = read_batch(feed, access, &mut position, &watched, is_due).await?;
         if !is_partial {
-            feed.lag.catch_up();
+            feed.lag.mark_caught_up();
             tokio::time::sleep(GATHER_DELAY).await;
             listener.wait().await;
         }

@@ -1,4 +1,4 @@
-//! One watcher: along with the tail, and by itself where the tail has not been with it.
+//! One watcher: it reads by itself until it has caught up, and follows the tail from there.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::subject::{
 use super::tail;
 use crate::error::{Error, ErrorReason, Result};
 
-/// One watcher, and how far it has been told.
+/// One watcher and its position.
 pub(super) struct Watcher<S: Subject> {
     feed: Arc<FeedState>,
     project_id: Uuid,
@@ -29,7 +29,7 @@ pub(super) struct Watcher<S: Subject> {
     /// The access under which the caller was last admitted.
     revision: Option<i64>,
     outbox: mpsc::Sender<WatchBatch<S::Event>>,
-    /// When the reader is to hear something again.
+    /// When the next message is due.
     heartbeat: Instant,
 }
 
@@ -46,8 +46,8 @@ impl<S: Subject> Watcher<S> {
         Self { feed, project_id, query, cursor, subject, revision: None, outbox, heartbeat }
     }
 
-    /// Sends until the reader goes, the service stops or the caller may not go on. At a stop the stream ends
-    /// without an error: what was sent last has a token.
+    /// Sends until the reader has gone, the service stops or the caller loses access. When the service stops, the stream
+    /// ends without an error: the last message has a token.
     pub(super) async fn run(mut self, ending: oneshot::Sender<Status>) {
         let shutdown = self.feed.shutdown.clone();
         let reader = self.outbox.clone();
@@ -68,7 +68,7 @@ impl<S: Subject> Watcher<S> {
         }
     }
 
-    /// Catches up, then goes along with the tail until it has fallen behind it.
+    /// Catches up, then follows the tail until it has fallen behind.
     async fn follow_once(&mut self) -> Result<()> {
         self.send_heartbeat_if_due().await?;
         let mut batches = tail::subscribe::<S>(&self.feed, self.project_id);
@@ -104,8 +104,8 @@ impl<S: Subject> Watcher<S> {
         Ok(())
     }
 
-    /// Asks for access again if it may have changed since it was last asked. A copy that is being taken over anew
-    /// has no revision, and neither has a project that is gone.
+    /// Checks access again if it may have changed. A copy that is being rebuilt has no revision, and neither has a project
+    /// that is deleted.
     async fn admit_if_access_changed(&mut self, batch: &EventBatch) -> Result<()> {
         let is_same = batch.revision == self.revision && batch.revision.is_some_and(|revision| revision > 0);
         if !is_same || (!batch.records.is_empty() && !self.subject.is_access_trusted()) {
@@ -115,7 +115,7 @@ impl<S: Subject> Watcher<S> {
         Ok(())
     }
 
-    /// Tells what is new of these changes, and moves on.
+    /// Sends the events of the new ones of these changes, and moves on.
     async fn deliver(&mut self, records: &[Record], upto: Cursor) -> Result<()> {
         let (mut events, mut bytes) = (Vec::new(), 0);
         for record in records.iter().filter(|record| record.cursor > self.cursor).collect::<Vec<_>>() {
@@ -133,7 +133,6 @@ impl<S: Subject> Watcher<S> {
         if events.is_empty() { self.send_heartbeat_if_due().await } else { self.send(events).await }
     }
 
-    /// Tells how far the reader is, if it is time.
     async fn send_heartbeat_if_due(&mut self) -> Result<()> {
         if Instant::now() >= self.heartbeat { self.send(Vec::new()).await } else { Ok(()) }
     }
