@@ -1,10 +1,9 @@
-//! What exporting RPCs of all services have in common: all rows as they are at one moment, exported a bounded number of
-//! bytes at a time.
+//! The common part of exporting RPCs: all rows of one snapshot, streamed in messages of bounded size.
 //!
-//! A first query walks the keys of a table in order and weighs each row; the rows themselves are read by their keys,
-//! as many as fit into a message. The next ones are read when the caller has taken those before, so a slow caller
-//! costs one message of memory, and a connection. The transaction only reads: it has no number of its own and holds up no
-//! feed; but it keeps old rows from being cleaned up, and therefore ends with the stream, after an hour at most.
+//! A first query returns the keys of a table in order, with the size of each row; the rows themselves are read by their
+//! keys, as many as fit into a message. The next ones are read when the caller has taken those before, so a slow caller
+//! costs one message of memory and a connection. The transaction only reads: it has no transaction id and holds up no
+//! feed. But it keeps old row versions from being vacuumed, and therefore ends with the stream, after an hour at most.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -27,13 +26,13 @@ use crate::service::ServiceContext;
 use crate::telemetry;
 use crate::validation::{MAX_BATCH, Violations};
 
-/// Rows of a message at most.
+/// Most rows in a message.
 const MAX_ROWS: usize = 500;
-/// Bytes of the rows of a message at most, unless one row alone has more.
+/// Most bytes of rows in a message, unless one row alone has more.
 const MAX_BYTES: i64 = 2 * 1024 * 1024;
-/// Exports of one service at the same time: each holds one of the few connections of background work.
+/// Concurrent exports of one service: each holds one of the few connections of background work.
 const MAX_EXPORTS: usize = 1;
-/// When to try again while another export is under way.
+/// After which time to retry while another export is running.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// The exports of a service; cheap to clone.
@@ -44,15 +43,15 @@ pub struct Exports {
 }
 
 impl Exports {
-    /// No export is under way.
+    /// The exports of this service.
     pub fn new(context: &ServiceContext) -> Self {
         Self { context: context.clone(), permits: Arc::new(Semaphore::new(MAX_EXPORTS)) }
     }
 
-    /// Streams what `work` tells the operator of the present moment. A stream that ends without an error is complete.
+    /// Streams what `work` sends from a snapshot. A stream that ends without an error is complete.
     ///
     /// # Errors
-    /// `PERMISSION_DENIED` for others than operators, `RESOURCE_EXHAUSTED` while another export is under way.
+    /// `PERMISSION_DENIED` for others than operators, `RESOURCE_EXHAUSTED` while another export is running.
     pub fn stream<T, Work>(
         &self,
         caller: &Caller,
@@ -65,7 +64,7 @@ impl Exports {
         let operator = caller.operator()?;
         let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Error::Exhausted {
             reason: ErrorReason::Overloaded,
-            message: "another export is under way",
+            message: "another export is running",
             retry_after: RETRY_AFTER,
         })?;
         tracing::info!(operator, service = self.context.name, "an export begins");
@@ -91,16 +90,16 @@ impl Exports {
             outcome = exported => outcome.map(|()| None).map_err(Status::from),
             () = self.context.shutdown.cancelled() => return,
         };
-        // Who has heard the end may ask for the next one. Nobody may be listening any more.
+        // Before the end is sent: whoever sees it may start the next export.
         drop(permit);
-        let _unheard = sender.send(end).await;
+        let _receiver_is_gone = sender.send(end).await;
     }
 }
 
-/// A message, the end (`None`), or why there is none.
+/// A message, the end of the export (`None`), or an error.
 type ExportMessage<T> = Result<Option<T>, Status>;
 
-/// What was exported, up to the end; an error if it breaks off before.
+/// The messages up to the end of the export; an error if it breaks off before.
 fn messages_until_end<T: Send>(
     receiver: mpsc::Receiver<ExportMessage<T>>,
 ) -> impl stream::Stream<Item = Result<T, Status>> {
@@ -115,7 +114,7 @@ fn messages_until_end<T: Send>(
     })
 }
 
-/// Takes what is to be sent.
+/// Sends messages to the caller.
 pub struct ExportSender<T> {
     sender: mpsc::Sender<ExportMessage<T>>,
 }
@@ -131,7 +130,7 @@ impl<T> ExportSender<T> {
     }
 }
 
-/// A moment of the database.
+/// A transaction that sees one snapshot of the database.
 pub struct Snapshot {
     tx: Transaction,
 }
@@ -145,10 +144,7 @@ impl std::ops::Deref for Snapshot {
 }
 
 impl Snapshot {
-    /// The rows that a query tells by `id` and `size` in bytes, in its order.
-    ///
-    /// # Errors
-    /// Those of the database.
+    /// The rows that a query returns as `id` and `size` in bytes, in its order.
     pub async fn rows(&self, name: &'static str, query: &str) -> Result<Rows<'_>> {
         let declare = format!("DECLARE {name} NO SCROLL CURSOR FOR {query}");
         let mut conn: &AsyncPgConnection = self;
@@ -165,7 +161,7 @@ struct RowSize {
     size: i64,
 }
 
-/// The keys of rows that are still to be exported.
+/// The keys of the rows that are still to be exported.
 pub struct Rows<'a> {
     conn: &'a AsyncPgConnection,
     name: &'static str,
@@ -174,9 +170,6 @@ pub struct Rows<'a> {
 
 impl Rows<'_> {
     /// The keys of the next rows, as many as fit into a message; `None` at the end.
-    ///
-    /// # Errors
-    /// Those of the database.
     pub async fn next(&mut self) -> Result<Option<Vec<Uuid>>> {
         if self.pending.is_empty() {
             let fetch = format!("FETCH {MAX_ROWS} FROM {}", self.name);
@@ -199,10 +192,7 @@ fn take_fitting(pending: &mut VecDeque<RowSize>) -> Vec<Uuid> {
     keys
 }
 
-/// The ids of what is parse_ids; all if there are none.
-///
-/// # Errors
-/// `INVALID_ARGUMENT` with all violations.
+/// Reads the ids of a filter, at most [`MAX_BATCH`]; `INVALID_ARGUMENT` with all violations.
 pub fn parse_ids(field: &str, values: &[String]) -> Result<Vec<Uuid>> {
     let mut v = Violations::new();
     v.at_most(field, values.len(), MAX_BATCH);
@@ -211,12 +201,12 @@ pub fn parse_ids(field: &str, values: &[String]) -> Result<Vec<Uuid>> {
     Ok(ids)
 }
 
-/// The SQL condition that a column holds one of what is parse_ids.
-pub fn id_condition(column: &str, parse_ids: &[Uuid]) -> String {
-    if parse_ids.is_empty() {
+/// The SQL condition that a column holds one of these ids; true for all if there are none.
+pub fn id_condition(column: &str, ids: &[Uuid]) -> String {
+    if ids.is_empty() {
         return "TRUE".to_owned();
     }
-    let ids = parse_ids.iter().map(Uuid::to_string).collect::<Vec<_>>().join(",");
+    let ids = ids.iter().map(Uuid::to_string).collect::<Vec<_>>().join(",");
     format!("{column} = ANY ('{{{ids}}}'::uuid[])")
 }
 

@@ -1,4 +1,4 @@
-//! What every schema forgets in time: old changes and old request ids. Safe to run from every replica.
+//! Deletes old changes and request ids of a schema. Safe to run in every replica.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::database_metrics::DatabaseMetrics;
 use crate::error::Result;
 use crate::idempotency::KEY_LIFETIME_HOURS;
 
-/// How often to look.
+/// How often housekeeping runs.
 const RUN_INTERVAL: Duration = Duration::from_secs(600);
-/// Most rows forgotten in one transaction, so that none holds locks for long.
+/// Most rows deleted in one transaction, so that none holds locks for long.
 const DELETE_BATCH_SIZE: i64 = 10_000;
 
-/// Forgets what is old, and looks whether the databases are maintained, again and again, until told to stop.
+/// Deletes expired rows and collects database metrics in intervals, until `shutdown`.
 pub async fn run(worker: Database, schema: &'static str, shutdown: CancellationToken) {
     let mut interval = tokio::time::interval(RUN_INTERVAL);
     let database_metrics = DatabaseMetrics::measured(schema);
@@ -39,19 +39,16 @@ pub fn record_run<T>(work: &'static str, outcome: &Result<T>) {
     let ended = if outcome.is_ok() { "done" } else { "failed" };
     crate::telemetry::meter()
         .u64_counter("dafnck.housekeeping.runs")
-        .with_description("Rounds of background work: forgetting what is old, collecting what nobody needs.")
+        .with_description("Runs of background work, as deleting expired rows.")
         .with_unit("{run}")
         .build()
         .add(1, &[KeyValue::new("work", work), KeyValue::new("outcome", ended)]);
     if let Err(error) = outcome {
-        tracing::warn!(work, %error, "background work failed; trying again later");
+        tracing::warn!(work, %error, "background work failed; it is tried again later");
     }
 }
 
-/// Forgets all that is old, a batch in each transaction.
-///
-/// # Errors
-/// When the database does not answer.
+/// Deletes the changes and request ids that are past their retention, a batch in each transaction.
 pub async fn delete_expired(worker: &Database, schema: &'static str) -> Result<()> {
     let changes = format!("SELECT {schema}.trim_change_log(make_interval(days => $1), $2) AS count");
     while delete_batch(worker, &changes, RETENTION_DAYS).await? >= DELETE_BATCH_SIZE {}
@@ -76,7 +73,7 @@ async fn delete_batch(worker: &Database, statement: &str, age: i32) -> Result<i6
     let query = sql_query(statement)
         .bind::<Integer, _>(age)
         .bind::<Integer, _>(i32::try_from(DELETE_BATCH_SIZE).unwrap_or(i32::MAX));
-    let forgotten: DeletedRows = query.get_result(&mut conn).await?;
+    let deleted: DeletedRows = query.get_result(&mut conn).await?;
     tx.commit().await?;
-    Ok(forgotten.count)
+    Ok(deleted.count)
 }

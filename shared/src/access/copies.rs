@@ -1,8 +1,8 @@
 //! A read-only copy of the project service's memberships, so that a request is one transaction in one database,
 //! also while the project service is down.
 //!
-//! The copy follows the project service's change feed. It is trusted while the feed says that nothing is left to
-//! tell (a heartbeat comes each second); when it has not for [`MAX_FEED_SILENCE`], and when something is not found, the
+//! The copy follows the project service's change feed. It is trusted while the feed reports that it has caught up (a
+//! heartbeat comes each second). After [`MAX_FEED_SILENCE`] without such a report, and when something is not found, the
 //! project service is asked about that project. If it cannot answer, the request fails `UNAVAILABLE`: never fail open.
 
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::validation::ProtoEnum;
 use proto::project::backend::v1 as pb;
 use proto::project::backend::v1::access_service_client::AccessServiceClient;
 
-/// How long the copy is trusted after the feed last had nothing left to tell.
+/// How long the copy is trusted after the feed last reported that it has caught up.
 pub const MAX_FEED_SILENCE: Duration = Duration::from_secs(5);
 /// How long to wait before following again after the feed broke off.
 const RETRY_DELAY: Duration = Duration::from_millis(250);
@@ -38,7 +38,7 @@ pub struct AccessCopies {
     schema: &'static str,
     worker: Database,
     projects: AccessServiceClient<SiblingChannel>,
-    /// Wakes those who must notice that access has changed.
+    /// Wakes the watchers after a change of access.
     signal: Signal,
     lag: Lag,
 }
@@ -54,13 +54,13 @@ impl AccessCopies {
         Self { schema, worker, projects, signal, lag: Lag::measured(schema, FEED) }
     }
 
-    /// Whether the feed lately had nothing left to tell, so that the copy may be believed.
+    /// Whether the feed has caught up within [`MAX_FEED_SILENCE`], so that the copy may be used without asking.
     pub fn is_trusted(&self) -> bool {
         self.lag.is_within(MAX_FEED_SILENCE)
     }
 
-    /// Asks the project service about one project and keeps the answer. Tells its revision; 0 for a project that never
-    /// was.
+    /// Asks the project service about one project and stores the answer. Returns its revision; 0 for a project that has
+    /// never existed.
     ///
     /// # Errors
     /// `UNAVAILABLE` when it does not answer.
@@ -73,7 +73,7 @@ impl AccessCopies {
             .await
             .map_err(from_sibling("project"))?
             .into_inner();
-        // A project that was never there leaves no trace, or asking for made-up ids would fill the table.
+        // A project that has never existed is not stored, or asking for made-up ids would fill the table.
         let revision = state.revision;
         if revision == 0 {
             return Ok(revision);
@@ -140,9 +140,9 @@ impl AccessCopies {
         }
     }
 
-    /// Takes over everything as it is now. The revisions that are here may be from another life of the project
-    /// service's database, as before a restored backup: they are forgotten, so that whatever is there replaces
-    /// them, while what is asked for meanwhile is still not overwritten by an older state.
+    /// Copies everything as it is now. The stored revisions may be from another incarnation of the project service's
+    /// database, as before a restored backup. They are reset, so that the snapshot replaces them, while a state that is
+    /// asked for meanwhile is still not overwritten by an older one.
     async fn start_from_snapshot(&self) -> Result<String> {
         self.lag.reset();
         self.reset_revisions().await?;
@@ -173,8 +173,8 @@ impl AccessCopies {
         }
     }
 
-    /// Hides the projects that a snapshot has not listed_ids. What belongs to them stays: they come back with it if a
-    /// later snapshot names them. One that was asked for meanwhile has a revision, and is left alone.
+    /// Hides the projects that are not in a snapshot. Their resources stay, and come back if a later snapshot has the
+    /// project. A project that was asked for meanwhile has a revision, and is not hidden.
     async fn hide_missing_projects(&self, mut conn: &AsyncPgConnection, listed_ids: &[Uuid]) -> Result<()> {
         let schema = self.schema;
         sql_query(format!(
@@ -246,7 +246,7 @@ fn member_as_json(member: &pb::AccessMember) -> Value {
     })
 }
 
-/// A label_or_least from the wire; what this version does not know becomes the least.
+/// The label of an enum value; a value that this version does not know becomes the one that allows least.
 fn label_or_least<E: ProtoEnum>(value: i32, least: E, as_str: fn(E) -> &'static str) -> &'static str {
     as_str(E::from_wire(value).flatten().unwrap_or(least))
 }

@@ -1,4 +1,4 @@
-//! What the cache of sessions is good for.
+//! Metrics of the session cache.
 
 use moka::notification::RemovalCause;
 use opentelemetry::KeyValue;
@@ -6,7 +6,6 @@ use opentelemetry::metrics::Counter;
 
 use crate::telemetry;
 
-/// Look-ups and evictions.
 #[derive(Clone)]
 pub(super) struct CacheMetrics {
     lookups: Counter<u64>,
@@ -19,7 +18,7 @@ impl CacheMetrics {
         Self {
             lookups: meter
                 .u64_counter("dafnck.session_cache.lookups")
-                .with_description("Sessions that were looked for in this process.")
+                .with_description("Look-ups of sessions in the cache of this process.")
                 .with_unit("{lookup}")
                 .build(),
             evictions: meter

@@ -1,8 +1,8 @@
 //! Who calls, and whether the method is open to such a caller.
 //!
-//! Deny by default: a method is open to whom its rule in the proto names and to no one else. Nothing is
-//! ever accepted unverified: when neither Redis nor the session source answers, the call is refused with
-//! `UNAVAILABLE`. What a caller may do inside of a project is not decided here but by `access`.
+//! Deny by default: a method is open only to the audience of its rule in the proto. Nothing is accepted unverified: when
+//! neither Redis nor the session source answers, the call is refused with `UNAVAILABLE`. What a caller may do in a
+//! project is decided by `access`.
 
 mod metrics;
 mod open_streams;
@@ -34,16 +34,16 @@ pub use token::{API_TOKEN_PREFIX, SESSION_TOKEN_PREFIX, TOKEN_BYTES, TokenHash, 
 
 use token::{Credentials, SESSION_INVALID};
 
-/// Who makes a call, and under which token.
+/// A caller that has passed authentication, and the token that was used.
 #[derive(Debug)]
 pub struct AuthenticatedCaller {
-    /// Who.
+    /// The caller.
     pub caller: Caller,
-    /// The token of a session or of a program; `None` for everybody else.
+    /// The session or API token; `None` for services and anonymous callers.
     pub token: Option<TokenHash>,
 }
 
-/// Finds out who makes a call.
+/// Authenticates calls.
 #[derive(Clone)]
 pub struct Authentication {
     sessions: Arc<Sessions>,
@@ -52,18 +52,18 @@ pub struct Authentication {
 }
 
 impl Authentication {
-    /// Over the sessions that users have and the secret that services sign with.
+    /// With these sessions, and the secret that services sign with.
     pub fn new(sessions: Arc<Sessions>, service_secret: Secret) -> Self {
         Self { sessions, service_secret, services_need_certificates: false }
     }
 
-    /// Believes services only over connections on which they have shown a certificate.
+    /// If `required`, accepts services only on connections with a client certificate.
     #[must_use]
     pub fn with_certificates_of_services(self, required: bool) -> Self {
         Self { services_need_certificates: required, ..self }
     }
 
-    /// Who calls `path`, if its rule is open to them. `has_client_certificate`: on a connection with a client's certificate.
+    /// The caller of `path`, if its rule is open to them. `has_client_certificate` is about the connection.
     ///
     /// # Errors
     /// `SESSION_REQUIRED`, `SESSION_INVALID`, `AUDIENCE_REFUSED`, and of API tokens `SESSION_ONLY` and `SCOPE_MISSING`;
@@ -75,7 +75,7 @@ impl Authentication {
         headers: &HeaderMap,
         has_client_certificate: bool,
     ) -> Result<AuthenticatedCaller> {
-        // Before any look-up: what is open to no one costs nothing.
+        // Before any look-up: a call that nobody may make costs nothing.
         if rule.audience == Audience::Unspecified {
             return Err(audience_refused());
         }
@@ -109,8 +109,8 @@ impl Authentication {
         }
     }
 
-    /// Waits until a stream must end because the token that opened it no longer works, and tells why. A stream without
-    /// a token does not end so.
+    /// Waits until a stream must end because the token that opened it no longer works, and returns the reason. Pending for
+    /// ever without a token.
     pub fn until_ended(&self, token: Option<TokenHash>) -> BoxFuture<'static, Error> {
         match token {
             None => Box::pin(std::future::pending()),

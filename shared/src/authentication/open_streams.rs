@@ -1,4 +1,4 @@
-//! Streams that are open, by the tokens that opened them: a stream ends with its token.
+//! Open streams by the tokens that opened them: a stream ends with its token.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::TokenHash;
 
-/// The streams of this process. As many as the server has places for.
+/// The streams of this process; the server limits their number.
 #[derive(Clone, Default)]
 pub(super) struct OpenStreams(Arc<Mutex<HashMap<TokenHash, Streams>>>);
 
@@ -18,7 +18,7 @@ struct Streams {
     count: usize,
 }
 
-/// One stream; dropped with it.
+/// An open stream; dropped when it ends.
 pub(super) struct OpenStream {
     streams: OpenStreams,
     token: TokenHash,
@@ -26,7 +26,7 @@ pub(super) struct OpenStream {
 }
 
 impl OpenStreams {
-    /// A stream opens.
+    /// Registers a stream that opens.
     pub(super) fn register(&self, token: TokenHash) -> OpenStream {
         let mut all = self.lock();
         let streams = all.entry(token).or_default();

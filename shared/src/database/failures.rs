@@ -1,4 +1,4 @@
-//! Says in the log why no connection can be made. Who waits for one only learns that there was none in time.
+//! Logs why no connection can be made. A caller that waits for one only learns that there was none in time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bb8::ErrorSink;
 use diesel::ConnectionError;
 
-/// The same reason is not last_logged again sooner: a pool tries several times a second.
+/// The same reason is logged once in this time: a pool retries several times a second.
 const REPEAT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The failures of one pool.
@@ -22,7 +22,7 @@ impl Failures {
         Box::new(Self { role: role.to_owned(), last_logged: Arc::default() })
     }
 
-    /// Whether that is to be last_logged now.
+    /// Whether the reason is to be logged now.
     fn should_log(&self, reason: &str, now: Instant) -> bool {
         let mut last_logged = self.last_logged.lock().unwrap_or_else(PoisonError::into_inner);
         let is_known =
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_is_said_once_in_a_while_and_another_at_once() {
+    fn a_reason_is_logged_once_in_an_interval_and_another_one_at_once() {
         let (failures, start) = (Failures::of("olga"), Instant::now());
         assert!(failures.should_log("expired", start));
         assert!(!failures.should_log("expired", start + Duration::from_secs(9)));

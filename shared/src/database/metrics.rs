@@ -13,7 +13,7 @@ use crate::telemetry;
 /// Upper bounds in seconds: a connection is mostly free at once.
 const WAIT_BOUNDARIES: [f64; 10] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 3.0];
 
-/// How callers fare with a pool.
+/// The metrics of a pool.
 #[derive(Clone)]
 pub(super) struct PoolMetrics {
     pool: [KeyValue; 1],
@@ -22,7 +22,7 @@ pub(super) struct PoolMetrics {
 }
 
 impl PoolMetrics {
-    /// Of the pool of this name; its size and use are looked at whenever measurements are sent.
+    /// Of the pool of this name; its size and use are read whenever metrics are exported.
     pub(super) fn of(pool: &Pool<Manager>, name: &str, max_connections: u32) -> Self {
         let named = KeyValue::new("db.client.connection.pool.name", name.to_owned());
         observe(pool.clone(), named.clone(), max_connections);

@@ -107,7 +107,7 @@ impl Database {
         ))
     }
 
-    /// Begins a transaction for background work, which acts for nobody: the role's own policies decide.
+    /// Begins a transaction for background work, which acts for no user: the policies of the worker role apply.
     ///
     /// # Errors
     /// `UNAVAILABLE` when there is no connection to be had.

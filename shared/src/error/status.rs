@@ -1,4 +1,4 @@
-//! What a client is told of an error, and what the log.
+//! What a client sees of an error, and what is logged.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use super::{ERROR_DOMAIN, Error, ErrorReason};
 
-/// When to try again what a full disk did not take: somebody has to come and make room.
+/// After which time to retry a write that a full disk has refused: an operator has to free space.
 const STORAGE_FULL_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 impl Error {
@@ -115,13 +115,13 @@ impl Error {
     fn log(&self) {
         match self {
             Self::Internal(source) => {
-                tracing::error!(error = %chain(source.as_ref()), "a call failed for a defect of ours");
+                tracing::error!(error = %chain(source.as_ref()), "a call failed for a defect of the server");
             }
             Self::Unavailable { dependency, source } => {
                 tracing::warn!(dependency, error = %chain(source.as_ref()), "a dependency did not answer");
             }
             Self::Full { dependency, source } => {
-                tracing::error!(dependency, error = %chain(source.as_ref()), "a disk is full: make room");
+                tracing::error!(dependency, error = %chain(source.as_ref()), "a disk is full: free some space");
             }
             _ => {}
         }
@@ -131,14 +131,14 @@ impl Error {
 /// Longest value in an error's metadata, in characters: it travels in a header.
 const MAX_METADATA_CHARS: usize = 2_000;
 
-/// A long list of ids (of a long cycle) is cut between two ids, and says so.
+/// Cuts a long list of ids (of a long cycle) between two ids, and marks the cut.
 fn truncate_list(value: String) -> String {
     let Some((end, _)) = value.char_indices().nth(MAX_METADATA_CHARS) else { return value };
     let kept = value.get(..end).unwrap_or_default();
     format!("{},...", kept.rsplit_once(',').map_or(kept, |(whole, _)| whole))
 }
 
-/// An error and all that caused it, in one line.
+/// An error and its causes, in one line.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

@@ -1,4 +1,4 @@
-//! Hands a mail on: to a server, into a folder, or to nobody.
+//! Sends mail to a server, into a directory, or only to the log.
 
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -13,7 +13,7 @@ use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use super::{Destination, Mail, MailOptions};
 use crate::error::{Error, Result};
 
-/// How long handing on one mail may take.
+/// How long sending one mail may take.
 pub const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the server may take for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ enum Transport {
 }
 
 impl Mailer {
-    /// The transport that the options name. Connects to nothing yet.
+    /// With the transport of the options. Does not connect yet.
     ///
     /// # Errors
     /// When the server's URL is malformed (without quoting it), or the folder cannot be made.
@@ -57,10 +57,10 @@ impl Mailer {
         Ok(Self { from: options.mail_from.clone(), transport })
     }
 
-    /// Hands a mail on; when this returns, another one answers for it.
+    /// Sends a mail; after this returns, the mail server is responsible for it.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when it was not taken, in words that name no recipient.
+    /// `UNAVAILABLE` when it was not accepted, in words that name no recipient.
     pub async fn send(&self, mail: &Mail) -> Result<()> {
         let message = mail.to_message(&self.from)?;
         let sending = async {
@@ -96,7 +96,7 @@ async fn deliver(transport: &AsyncSmtpTransport<Tokio1Executor>, message: Messag
     transport.send(message).await.map(drop).map_err(refused)
 }
 
-/// Beside its place first, so that whoever looks finds it whole.
+/// Writes to a temporary file first, so that readers see only whole mails.
 async fn write(folder: PathBuf, name: String, message: Message) -> Result<()> {
     let written = tokio::task::spawn_blocking(move || write_whole(&folder, &name, &message.formatted()));
     written.await.map_err(Error::internal)?.map_err(|error| Error::unavailable("mail", error))

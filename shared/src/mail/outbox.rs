@@ -1,8 +1,8 @@
-//! What is to be mailed, in a table of the service's own schema: the truth about it survives a crash.
+//! Queued mail in a table of the service's own schema, so that it survives a crash.
 //!
-//! A mail is claimed before it is sent, by putting its next try off: several replicas pass over each other's
-//! (`FOR UPDATE SKIP LOCKED`), and no transaction is open while a server takes its time, for that would hold up the
-//! readers of the change log. Whoever crashes after the claim leaves it to the next try.
+//! A mail is claimed before it is sent, by postponing its next attempt. Replicas skip each other's claims (`FOR UPDATE
+//! SKIP LOCKED`), and no transaction is open while the mail server answers, for that would hold up the readers of the
+//! change log. After a crash, the next attempt sends the mail.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,22 +22,22 @@ use crate::clock::Clock;
 use crate::database::{Database, Transaction, literal};
 use crate::error::{Error, Result};
 
-/// How often a mail is tried: with the pauses between, over about eight hours.
+/// Attempts to send a mail: with the delays between, over about eight hours.
 pub const MAX_ATTEMPTS: i32 = 14;
-/// The pause after the first try, which also is how long a claim lasts: longer than sending may take. It doubles
-/// with each try, up to [`MAX_RETRY_DELAY_SECONDS`].
+/// The delay after the first attempt, which is also how long a claim lasts: longer than sending may take. It doubles
+/// with each attempt, up to [`MAX_RETRY_DELAY_SECONDS`].
 const FIRST_RETRY_DELAY_SECONDS: i32 = 60;
-/// The longest pause between tries.
+/// The longest delay between attempts.
 const MAX_RETRY_DELAY_SECONDS: i32 = 60 * 60;
-/// Mails that are sent at the same time.
+/// Mails that are sent concurrently.
 const BATCH_SIZE: i64 = 8;
-/// How often to look for mail that nobody woke us for: put off, or queued by a process that is gone.
+/// How often to look for mail without having been woken: postponed, or queued by a process that has ended.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A kind of mail that is none: queued where nobody is to tell by the time that there is nothing to send.
+/// A kind of mail that is not sent: queued where the response time must not reveal that there is nothing to send.
 pub const NOTHING: &str = "nothing";
 
-/// Mail of one schema that waits to be sent; cheap to clone.
+/// The mail queue of one schema; cheap to clone.
 #[derive(Clone)]
 pub struct Outbox {
     schema: &'static str,
@@ -45,30 +45,30 @@ pub struct Outbox {
     wake: Arc<Notify>,
 }
 
-/// A mail to be written.
+/// A queued mail, not written yet.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct QueuedMail {
-    /// Key.
+    /// The id of the mail, which makes its `Message-ID`.
     #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
-    /// Which text.
+    /// Which text it has.
     #[diesel(sql_type = Text)]
     pub kind: String,
-    /// Address.
+    /// The address of the recipient.
     #[diesel(sql_type = Varchar)]
     pub recipient: String,
-    /// What it is about: a user, an invitation.
+    /// The user, invitation or other entity that it is about.
     #[diesel(sql_type = SqlUuid)]
     pub entity_id: Uuid,
-    /// What the text needs beside; never a secret.
+    /// Further parameters of the text; never a secret.
     #[diesel(sql_type = Jsonb)]
     pub parameters: Value,
-    /// From when on it is of no use.
+    /// After this time it is not sent.
     #[diesel(sql_type = Timestamptz)]
     pub expires_at: DateTime<Utc>,
 }
 
-/// A mail that this process may now try to send.
+/// A mail that this process has claimed.
 #[derive(QueryableByName)]
 struct Claimed {
     #[diesel(embed)]
@@ -83,8 +83,8 @@ impl Outbox {
         Self { schema, clock, wake: Arc::default() }
     }
 
-    /// Queues a mail in the transaction of what it tells of: sent ahead of its next statement, which fails if this does.
-    /// Wake the outbox after the commit.
+    /// Queues a mail in the transaction of the change that it is about. The statement is sent ahead of the next one, which
+    /// fails if this does. Wake the outbox after the commit.
     ///
     /// # Errors
     /// When the transaction has ended.
@@ -101,13 +101,12 @@ impl Outbox {
         ))
     }
 
-    /// Has this process look for mail at once.
+    /// Makes this process look for mail at once.
     pub fn wake(&self) {
         self.wake.notify_one();
     }
 
-    /// Sends what is queued, as the background role, until told to stop. `write` makes the mail; one that cannot be
-    /// written is given up.
+    /// Sends queued mail until `shutdown`. `write` makes the text; a mail that cannot be written is given up.
     pub async fn deliver(
         self,
         worker: Database,
@@ -167,7 +166,7 @@ impl Outbox {
         Ok(tx.commit_with(query).await?)
     }
 
-    /// Whether nothing is left to do for a mail: it was sent, or it never will be.
+    /// Sends a mail. Returns whether it can be deleted: it was sent, or it is given up.
     async fn try_to_send(
         &self,
         claimed: &Claimed,
@@ -206,7 +205,7 @@ impl Outbox {
     async fn delete(&self, worker: &Database, ids: &[Uuid]) -> Result<()> {
         let tx = worker.begin_background().await?;
         let mut conn: &AsyncPgConnection = &tx;
-        // In one order: whoever forgets mail for another reason may hold some of it.
+        // In the order of ids, to avoid deadlocks with other deletions.
         let query = sql_query(format!(
             "DELETE FROM {schema}.mail_outbox WHERE id = ANY (ARRAY( \
              SELECT id FROM {schema}.mail_outbox WHERE id = ANY ($1) ORDER BY id FOR UPDATE))",
@@ -217,7 +216,7 @@ impl Outbox {
     }
 }
 
-/// What the way of sending said.
+/// The error of the transport.
 fn reason(error: &Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }

@@ -94,10 +94,9 @@ async fn refuse_offending_rows(conn: &mut AsyncPgConnection, preflight: &str) ->
 }
 
 /// One line for each, and a word for what is left out.
-pub(super) fn listed(find_offending_rows: &[String]) -> String {
-    let mut text: String =
-        find_offending_rows.iter().take(MAX_NAMED_ROWS).map(|offence| format!("\n  {offence}")).collect();
-    if find_offending_rows.len() > MAX_NAMED_ROWS {
+pub(super) fn listed(rows: &[String]) -> String {
+    let mut text: String = rows.iter().take(MAX_NAMED_ROWS).map(|row| format!("\n  {row}")).collect();
+    if rows.len() > MAX_NAMED_ROWS {
         text.push_str("\n  … and more");
     }
     text
@@ -117,8 +116,8 @@ mod tests {
 
     #[test]
     fn a_refusal_names_twenty_rows_and_says_when_there_are_more() {
-        let find_offending_rows: Vec<String> = (0..=MAX_NAMED_ROWS).map(|n| format!("row {n}")).collect();
-        assert!(listed(&find_offending_rows).ends_with("\n  row 19\n  … and more"));
-        assert_eq!(listed(&find_offending_rows[..2]), "\n  row 0\n  row 1");
+        let rows: Vec<String> = (0..=MAX_NAMED_ROWS).map(|n| format!("row {n}")).collect();
+        assert!(listed(&rows).ends_with("\n  row 19\n  … and more"));
+        assert_eq!(listed(&rows[..2]), "\n  row 0\n  row 1");
     }
 }

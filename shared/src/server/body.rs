@@ -1,4 +1,4 @@
-//! The body of an answer, while it is being sent.
+//! The body of a response while it is being sent.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,19 +14,19 @@ use super::codec_errors;
 use super::metrics::Measurement;
 use crate::error::Error;
 
-/// What a call holds until its last byte is sent.
+/// The resources that a call holds until its last byte is sent.
 pub(super) struct OpenCall {
     pub(super) measurement: Measurement,
     pub(super) span: Span,
     pub(super) context: opentelemetry::Context,
-    /// Answers early when the deadline passes or the server stops; `None` when the answer is all there.
+    /// Ends the response early, at the deadline or when the server stops; `None` for a unary call.
     pub(super) ending: Option<BoxFuture<'static, Error>>,
-    /// Its place among the calls that run at the same time.
+    /// The permit of the concurrency limit.
     pub(super) permit: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
 impl OpenCall {
-    /// Follows the answer to its end. An answer with its status in the headers has no body to track.
+    /// Tracks the response to its end. A response with its status in the headers has no body to track.
     pub(super) fn track(mut self, mut answer: Response<Body>) -> Response<Body> {
         codec_errors::reword(answer.headers_mut());
         match Status::from_header_map(answer.headers()) {

@@ -51,7 +51,7 @@ const HTTP2_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const HTTP2_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// What makes one server different from another.
+/// The parts of a server that differ between services.
 pub struct ServerParts {
     /// The service's name as in its package: `dafnck.<name>.v1`.
     pub name: &'static str,
@@ -61,15 +61,15 @@ pub struct ServerParts {
     pub routes: Routes,
     /// The limits and features that this server has beside those that all have.
     pub info: ServerInfo,
-    /// Who calls.
+    /// Authenticates callers.
     pub authentication: Authentication,
-    /// Asked every second; what health reports.
+    /// What health reports; checked every second.
     pub readiness: Readiness,
-    /// Proxies in front.
+    /// The proxies in front of the server.
     pub proxies: ProxyOptions,
-    /// Limits on work.
+    /// The configured limits.
     pub limits: LimitOptions,
-    /// Certificates.
+    /// The certificates.
     pub tls: TlsOptions,
 }
 

@@ -1,5 +1,5 @@
-//! The body of a streaming request, while it arrives. A client that resets its stream has gone before the end; the
-//! codec would pass that off as the end, and what was sent until then as all there is.
+//! The body of a streaming request while it arrives. When a client resets its stream, the codec would report the end of
+//! the stream, and the handler would take the messages so far for all of them. Here it becomes an error.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 use tonic::Status;
 
-/// A body whose breaking off is an error.
+/// Makes the reset of a body an error.
 pub(super) fn fail_on_reset(body: Body) -> Body {
     Body::new(FailOnResetBody(body))
 }

@@ -1,4 +1,4 @@
-//! The way of every call through the server: one function per layer, each calling the next.
+//! The layers that every call passes: one function per layer, each calling the next.
 //!
 //! The layers are plain functions inside of one axum middleware rather than one middleware each: their order
 //! is read from top to bottom, and a call pays for one boxed future instead of seven.
@@ -37,10 +37,10 @@ use crate::config::LimitOptions;
 use crate::error::{Error, ErrorReason};
 use crate::telemetry;
 
-/// When to try again after the server was at its limit.
+/// After which time to retry when the server is at its limit.
 const OVERLOAD_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// What the layers need.
+/// The state of the layers.
 pub(super) struct Stack {
     /// What paths of this service begin with: `/dafnck.<service>.` and `/dafnck.common.`.
     own_paths: [String; 2],
@@ -56,7 +56,7 @@ pub(super) struct Stack {
 /// What kind of method a call is for.
 #[derive(Clone, Copy)]
 enum Method {
-    /// One of ours, under its rule.
+    /// A method of the API, with its rule.
     Ruled(&'static MethodRule),
     /// Health and reflection: open to everyone, also when the server is busy.
     Infrastructure,
@@ -74,15 +74,15 @@ impl Method {
     }
 }
 
-/// What a stream holds until it is sent.
+/// The resources that a stream holds until it has ended.
 struct StreamGuard {
-    /// Its acquire_permit among the streams that run at the same time.
+    /// The permit of the concurrency limit.
     permit: OwnedSemaphorePermit,
-    /// Comes when the token that opened it no longer works.
+    /// Completes when the token that opened it no longer works.
     token_ended: BoxFuture<'static, Error>,
 }
 
-/// An answer, and what it holds if it is a stream.
+/// A response, and what it holds if it is a stream.
 type AdmittedResponse = Result<(Response, Option<StreamGuard>), Status>;
 
 impl Stack {
@@ -134,8 +134,8 @@ impl Stack {
         }
     }
 
-    /// Catches panics, above all that could panic and below what must report it. The panic's own text went
-    /// to standard error; the client sees INTERNAL.
+    /// Catches panics: inside of trace and metrics, which must report them, and outside of everything else. The panic's
+    /// text goes to standard error; the client sees INTERNAL.
     async fn catch_panic(
         &self,
         method: Method,
@@ -187,7 +187,7 @@ impl Stack {
             .authentication
             .admit(request.uri().path(), rule, request.headers(), shows_certificate(&request))
             .await?;
-        // The rate limit last: it is what a caller has, not what a connection has.
+        // The rate limit last, since it belongs to the caller.
         self.rate_limit.admit(&caller, peer)?;
         request.extensions_mut().insert(caller);
         if !rule.is_streaming {
@@ -203,8 +203,8 @@ impl Stack {
         }
     }
 
-    /// A acquire_permit among the calls that run at the same time, or a refusal at once: waiting would only add to
-    /// the load. Streams have limit of their own, so that watchers cannot keep calls out.
+    /// A permit of the concurrency limit, or a refusal at once: waiting would only add to the load. Streams have a limit of
+    /// their own, so that watchers cannot keep calls out.
     fn acquire_permit(&self, rule: &MethodRule) -> Result<OwnedSemaphorePermit, Error> {
         let limit = if rule.is_streaming { &self.streams } else { &self.calls };
         Arc::clone(limit).try_acquire_owned().map_err(|_| Error::Exhausted {

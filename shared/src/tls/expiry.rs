@@ -1,4 +1,4 @@
-//! Says in good time that a certificate ends.
+//! Warns before a certificate expires.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::config::TlsOptions;
 
 /// How often the certificate is looked at.
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
-/// For so long before its end a certificate is said to end soon.
+/// How long before its end a certificate is reported to expire soon.
 const EXPIRY_WARNING_PERIOD: TimeDelta = TimeDelta::days(14);
 
-/// What is to be said about a certificate.
+/// The state of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CertificateState {
     Good,
@@ -38,15 +38,15 @@ impl CertificateState {
     }
 }
 
-/// Watches the certificate that a server and client shows, for as long as it is polled: a gauge tells the seconds that
-/// are left, the log each change of its state.
+/// Watches the service's certificate while it is polled: a gauge has the seconds that are left, the log each change of
+/// its state.
 pub(crate) async fn watch(options: TlsOptions, service: &'static str) {
     let Some(path) = options.tls_certificate else { return std::future::pending().await };
     let left = Arc::new(AtomicI64::default());
     let observed = left.clone();
     let _gauge = crate::telemetry::meter()
         .i64_observable_gauge("tls.certificate.remaining")
-        .with_description("How long the service's certificate is still good; negative after its end.")
+        .with_description("Time until the service's certificate expires; negative after that.")
         .with_unit("s")
         .with_callback(move |gauge| {
             gauge.observe(observed.load(Ordering::Relaxed), &[KeyValue::new("service.name", service)]);
@@ -73,19 +73,19 @@ fn log_state(state: CertificateState, path: &Path, end: &anyhow::Result<DateTime
     let path = path.display();
     match (state, end) {
         (CertificateState::Ended, Ok(end)) => {
-            tracing::error!(%path, %end, "the certificate has ended: nobody believes it; replace the file");
+            tracing::error!(%path, %end, "the certificate has expired; replace the file");
         }
         (CertificateState::EndsSoon, Ok(end)) => {
-            tracing::warn!(%path, %end, "the certificate ends soon: replace the file, no restart is needed");
+            tracing::warn!(%path, %end, "the certificate expires soon; replace the file, no restart is needed");
         }
-        (_, Ok(end)) => tracing::info!(%path, %end, "the certificate is good"),
+        (_, Ok(end)) => tracing::info!(%path, %end, "the certificate is valid"),
         (_, Err(error)) => {
             tracing::error!(%path, error = format!("{error:#}"), "the certificate is unreadable")
         }
     }
 }
 
-/// The first end of the certificates of a file: with it, nobody believes the chain.
+/// The earliest expiry of the certificates in a file, which ends the validity of the chain.
 ///
 /// # Errors
 /// When the file cannot be read, or holds no certificate.
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_certificate_is_good_ends_soon_and_has_ended() {
+    fn a_certificate_is_valid_expires_soon_and_has_expired() {
         let end = DateTime::UNIX_EPOCH + TimeDelta::days(100);
         assert_eq!(CertificateState::of(end, end - TimeDelta::days(15)), CertificateState::Good);
         assert_eq!(CertificateState::of(end, end - TimeDelta::days(14)), CertificateState::EndsSoon);

@@ -1,15 +1,15 @@
-//! What is value of files, and value anew when they change.
+//! Values that are made from files, and made again when the files change.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How old what was value of the files may be before they are looked at again.
+/// How often the files are checked for changes.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 type Make<T> = dyn Fn() -> anyhow::Result<T> + Send + Sync;
 
-/// Something value of files.
+/// A value made from files.
 pub(super) struct Reloaded<T> {
     files: Vec<PathBuf>,
     make: Box<Make<T>>,
@@ -23,10 +23,10 @@ struct State<T> {
 }
 
 impl<T> Reloaded<T> {
-    /// Makes it for the first time.
+    /// Makes the value for the first time.
     ///
     /// # Errors
-    /// When it cannot be value.
+    /// When it cannot be made.
     pub(super) fn new(
         files: Vec<PathBuf>,
         make: impl Fn() -> anyhow::Result<T> + Send + Sync + 'static,
@@ -37,8 +37,8 @@ impl<T> Reloaded<T> {
         Ok(Self { files, make: Box::new(make), state })
     }
 
-    /// As the files are now, or were a second ago. While they make no sense, as when they are being replaced, what
-    /// was value before stays.
+    /// The value of the files as they are now, or were a second ago. While they are invalid, as when they are being
+    /// replaced, the former value stays.
     pub(super) fn get(&self) -> Arc<T> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.checked_at.elapsed() >= CHECK_INTERVAL {
@@ -47,12 +47,12 @@ impl<T> Reloaded<T> {
             if of != state.of {
                 match (self.make)() {
                     Ok(value) => {
-                        tracing::info!(files = ?self.files, "read certificates anew");
+                        tracing::info!(files = ?self.files, "reloaded certificates");
                         (state.value, state.of) = (Arc::new(value), of);
                     }
                     Err(error) => {
                         tracing::error!(files = ?self.files, error = format!("{error:#}"),
-                            "the new certificates cannot be used; the former ones stay");
+                            "the new certificates cannot be used; the former ones stay in use");
                     }
                 }
             }

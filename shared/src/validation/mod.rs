@@ -30,7 +30,7 @@ pub const MAX_BATCH: usize = 1_000;
 pub const MAX_TAGS: usize = 50;
 /// Longest tag, in characters.
 pub const MAX_TAG_CHARS: usize = 100;
-/// Most violations that are told one by one: they travel in a header, and a client's headers have limits too.
+/// Most violations in an error: they travel in a header, and clients limit headers.
 pub const MAX_VIOLATIONS: usize = 50;
 
 /// Characters of a UUID: 8-4-4-4-12 digits (RFC 9562).
@@ -43,7 +43,7 @@ pub trait ProtoEnum: Sized {
     fn from_wire(value: i32) -> Option<Option<Self>>;
 }
 
-/// The violations found so far.
+/// The violations of a request.
 #[derive(Debug, Default)]
 pub struct Violations {
     found: Vec<FieldViolation>,
@@ -51,12 +51,12 @@ pub struct Violations {
 }
 
 impl Violations {
-    /// Nothing found yet.
+    /// No violations.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Nothing found yet, for the fields below this path, as `task.`.
+    /// No violations, for fields with this prefix, as `task.`.
     pub fn within(prefix: &str) -> Self {
         Self { found: Vec::new(), prefix: prefix.to_owned() }
     }
@@ -71,7 +71,7 @@ impl Violations {
         self.found.push(FieldViolation::new(field, description));
     }
 
-    /// Takes over what another check found.
+    /// Adds the violations of another check.
     pub fn absorb(&mut self, other: Self) {
         self.found.extend(other.found);
     }
