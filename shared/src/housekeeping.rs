@@ -34,7 +34,7 @@ pub async fn run(worker: Database, schema: &'static str, shutdown: CancellationT
     }
 }
 
-/// Takes record_run of how a round of background work ended: what fails is logged, tried again later, and counted.
+/// Counts a run of background work; a failure is also logged.
 pub fn record_run<T>(work: &'static str, outcome: &Result<T>) {
     let ended = if outcome.is_ok() { "done" } else { "failed" };
     crate::telemetry::meter()

@@ -38,7 +38,8 @@ use proto::common::server_info_service_server::ServerInfoServiceServer;
 pub use deadline::{DEFAULT_TIMEOUT, Deadline, GRPC_TIMEOUT, MAX_STREAM_TIMEOUT, MAX_TIMEOUT};
 pub use health::{ALIVE, Readiness};
 pub use limits::{
-    DRAIN_STREAMS_AFTER, DRAIN_TIMEOUT, MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, MAX_STREAMS_PER_CONNECTION,
+    CONNECTION_AGE_GRACE, DRAIN_STREAMS_AFTER, DRAIN_TIMEOUT, MAX_ERROR_RESET_STREAMS, MAX_HEADER_BYTES,
+    MAX_MESSAGE_BYTES, MAX_PENDING_RESET_STREAMS, MAX_STREAMS_PER_CONNECTION,
 };
 pub use reflection::INFRASTRUCTURE_SERVICES;
 
@@ -162,9 +163,12 @@ fn transport(limits: &LimitOptions) -> Server {
         .accept_http1(true)
         .http2_keepalive_interval(Some(HTTP2_KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(HTTP2_KEEPALIVE_TIMEOUT))
-        // A client stays with the replica that it connected to: by and by it is to find new ones. Calls and streams
-        // that run then go on to their ends.
+        // A client stays with the replica that it connected to: so that it finds new ones, connections are replaced.
+        // Running calls and streams go on to their ends.
         .max_connection_age(Duration::from_secs(limits.connection_age_seconds.into()))
+        .max_connection_age_grace(CONNECTION_AGE_GRACE)
         .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
+        .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_RESET_STREAMS))
+        .http2_max_local_error_reset_streams(Some(MAX_ERROR_RESET_STREAMS))
         .http2_max_header_list_size(MAX_HEADER_BYTES)
 }
