@@ -28,7 +28,7 @@ pub async fn run(worker: Database, schema: &'static str, shutdown: CancellationT
             () = shutdown.cancelled() => return,
             _ = interval.tick() => {
                 record_run("old_rows", &delete_expired(&worker, schema).await);
-                record_run("database_metrics", &database_metrics.look(&worker).await);
+                record_run("database_metrics", &database_metrics.collect(&worker).await);
             }
         }
     }

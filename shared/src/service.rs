@@ -1,4 +1,4 @@
-//! What every service stands on, and how it is served.
+//! The shared context of a service, and how it is served.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -92,7 +92,7 @@ impl AccessCopies {
         Ok(found.into_iter().collect())
     }
 
-    /// Follows the feed until told to stop.
+    /// Follows the feed until `shutdown`.
     pub async fn follow(self, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
             tokio::select! {

@@ -77,7 +77,7 @@ struct RevisionRow {
 
 impl AccessTables {
     /// The revisions of the access to these projects, read under the worker role. One that has changed means that
-    /// somebody's access may have; 0 stands for a copy that is being rebuilt.
+    /// somebody's access may have; 0 means that the copy is being rebuilt.
     pub async fn revisions(
         self,
         mut conn: &AsyncPgConnection,

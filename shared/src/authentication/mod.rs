@@ -119,7 +119,7 @@ impl Authentication {
     }
 }
 
-/// The one `authorization` header. Two of them are refused: a proxy and we might each believe another.
+/// The `authorization` header. Two of them are refused: a proxy and this server might each use another.
 fn authorization(headers: &HeaderMap) -> Result<Option<&str>> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     match (values.next(), values.next()) {

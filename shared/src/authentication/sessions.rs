@@ -128,7 +128,7 @@ impl Sessions {
     }
 
     /// Waits until a token that has opened a stream no longer works, and returns the reason: it was revoked or exchanged,
-    /// it has expired, or it could not be verified for [`MAX_UNVERIFIED_STREAM_TIME`].
+    /// it has expired, or it could not be verified for a minute.
     pub async fn until_ended(self: Arc<Self>, token: TokenHash) -> Error {
         let stream = self.streams.register(token);
         let mut verified = Instant::now();

@@ -35,7 +35,7 @@ pub const RETENTION_DAYS: i32 = 30;
 pub const BATCH: i64 = 500;
 
 /// A position in a change log: after this change. It is valid only in the incarnation of the database that it comes from
-/// (see [`incarnation`]).
+/// (see `incarnation.rs`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cursor {
     /// The incarnation of the database.

@@ -52,7 +52,7 @@ impl Signal {
 pub struct Listener(watch::Receiver<()>);
 
 impl Listener {
-    /// Waits until there may be something new, at most [`POLL_INTERVAL`].
+    /// Waits until there may be something new, at most half a second.
     pub async fn wait(&mut self) {
         let _woken_or_time_to_look = tokio::time::timeout(POLL_INTERVAL, self.0.changed()).await;
     }

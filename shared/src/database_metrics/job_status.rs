@@ -38,7 +38,7 @@ pub(super) fn measure(jobs: &LatestValues<JobStatus>, schema: &'static str) {
     jobs.gauge("dafnck.maintenance.failed", "{failure}", failed, move |it| (it.failed.into(), names(it)));
 }
 
-pub(super) async fn look(mut conn: &AsyncPgConnection, schema: &str) -> Result<Vec<JobStatus>> {
+pub(super) async fn read(mut conn: &AsyncPgConnection, schema: &str) -> Result<Vec<JobStatus>> {
     let query = sql_query(format!("SELECT job, age, failed FROM {schema}.maintenance_status()"));
     Ok(query.load(&mut conn).await?)
 }

@@ -34,15 +34,12 @@ impl DatabaseMetrics {
         database_metrics
     }
 
-    /// Looks how it stands now.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub(crate) async fn look(&self, worker: &Database) -> Result<()> {
+    /// Reads the present values.
+    pub(crate) async fn collect(&self, worker: &Database) -> Result<()> {
         let tx = worker.begin_background().await?;
         let conn: &AsyncPgConnection = &tx;
         let (jobs, tables, indexes) = tokio::try_join!(
-            job_status::look(conn, self.schema),
+            job_status::read(conn, self.schema),
             relations::tables(conn, self.schema),
             relations::indexes(conn, self.schema)
         )?;

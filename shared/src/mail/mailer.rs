@@ -89,7 +89,7 @@ fn transport(url: &str) -> anyhow::Result<AsyncSmtpTransport<Tokio1Executor>> {
 
 async fn deliver(transport: &AsyncSmtpTransport<Tokio1Executor>, message: Message) -> Result<()> {
     let refused = |error: smtp::Error| match error.status() {
-        // A server quotes addresses in what it says.
+        // The text of a server may quote addresses.
         Some(code) => Error::unavailable("mail", format!("the mail server answered {code}")),
         None => Error::unavailable("mail", error),
     };

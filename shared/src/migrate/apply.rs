@@ -32,7 +32,7 @@ struct OffendingRow {
     problem: String,
 }
 
-/// Runs a step, again and again while others hold the locks that it needs.
+/// Runs a step, with retries while others hold the locks that it needs.
 pub(super) async fn apply(conn: &mut AsyncPgConnection, set: &Set, step: &Step) -> anyhow::Result<()> {
     let mut pause = FIRST_RETRY_DELAY;
     for attempt in 1..=LOCK_ATTEMPTS {

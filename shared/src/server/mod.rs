@@ -3,6 +3,7 @@
 mod body;
 mod client_address;
 mod codec_errors;
+mod connection;
 mod deadline;
 mod health;
 mod info;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures::FutureExt as _;
+use futures::{FutureExt as _, TryStreamExt as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -44,6 +45,7 @@ pub use limits::{
 pub use reflection::INFRASTRUCTURE_SERVICES;
 
 use client_address::ClientAddress;
+use connection::BoundedConnection;
 use health::Health;
 use info::ServerInfoHandler;
 use stack::Stack;
@@ -115,11 +117,16 @@ pub async fn serve(
     };
     // Outermost: below it, a browser's call is a gRPC call like any other.
     let router = transport.layer(GrpcWebLayer::new()).add_routes(Routes::from(router));
+    let max_life = connection_age(&parts.limits) + CONNECTION_AGE_GRACE;
     let plain = incoming(listener);
     let serving = match tls {
-        None => router.serve_with_incoming_shutdown(plain, stopping).left_future(),
+        None => {
+            let plain = plain.map_ok(move |io| BoundedConnection::new(io, max_life));
+            router.serve_with_incoming_shutdown(plain, stopping).left_future()
+        }
         Some(tls) => {
-            let encrypted = Box::pin(tls::accept(plain, tls));
+            let encrypted = tls::accept(plain, tls).map_ok(move |io| BoundedConnection::new(io, max_life));
+            let encrypted = Box::pin(encrypted);
             router.serve_with_incoming_shutdown(encrypted, stopping).right_future()
         }
     };
@@ -157,6 +164,10 @@ fn incoming(listener: TcpListener) -> TcpIncoming {
     TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(TCP_KEEPALIVE))
 }
 
+fn connection_age(limits: &LimitOptions) -> Duration {
+    Duration::from_secs(limits.connection_age_seconds.into())
+}
+
 fn transport(limits: &LimitOptions) -> Server {
     Server::builder()
         // gRPC-Web comes over HTTP/1.1 too.
@@ -165,8 +176,7 @@ fn transport(limits: &LimitOptions) -> Server {
         .http2_keepalive_timeout(Some(HTTP2_KEEPALIVE_TIMEOUT))
         // A client stays with the replica that it connected to: so that it finds new ones, connections are replaced.
         // Running calls and streams go on to their ends.
-        .max_connection_age(Duration::from_secs(limits.connection_age_seconds.into()))
-        .max_connection_age_grace(CONNECTION_AGE_GRACE)
+        .max_connection_age(connection_age(limits))
         .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
         .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_RESET_STREAMS))
         .http2_max_local_error_reset_streams(Some(MAX_ERROR_RESET_STREAMS))

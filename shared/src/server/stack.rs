@@ -214,7 +214,7 @@ impl Stack {
         })
     }
 
-    /// Ends a stream: at its deadline, or soon after the server was told to stop.
+    /// Ends a stream: at its deadline, or soon after shutdown begins.
     fn ending(&self, deadline: Deadline) -> BoxFuture<'static, Error> {
         let shutdown = self.shutdown.clone();
         let stopped = async move {

@@ -28,11 +28,11 @@ use proto::project::backend::v1 as pb;
 use proto::project::backend::v1::access_service_client::AccessServiceClient;
 use proto::project::backend::v1::access_service_server::{AccessService, AccessServiceServer};
 
-/// What it is told to do stands in the field `project_id`.
-struct Obedient;
+/// Does what the field `project_id` says.
+struct ScriptedService;
 
 #[tonic::async_trait]
-impl AccessService for Obedient {
+impl AccessService for ScriptedService {
     async fn get_project_access(
         &self,
         request: Request<pb::GetProjectAccessRequest>,
@@ -130,7 +130,7 @@ impl Running {
             proxies: ProxyOptions::default(),
             name: "project",
             descriptor_set: proto::project::DESCRIPTOR_SET,
-            routes: crate::routes![AccessServiceServer(Obedient)],
+            routes: crate::routes![AccessServiceServer(ScriptedService)],
             info: ServerInfo::default(),
             authentication: Authentication::new(sessions, SECRET.into()),
             readiness: Arc::new(move || Box::pin(async move { is_ready })),

@@ -126,8 +126,8 @@ impl Violations {
         (!value.is_empty()).then(|| self.uuid(field, value))
     }
 
-    /// The UUID of a new resource: chosen by the client, or a new one (version 7). The nil UUID, which stands for nobody,
-    /// is nobody's to choose.
+    /// The UUID of a new resource: chosen by the client, or a new one (version 7). The nil UUID, which means nobody,
+    /// cannot be chosen.
     pub fn uuid_or_new(&mut self, field: &str, value: &str) -> Uuid {
         self.require(value != NIL_UUID, field, "must not be the nil UUID");
         self.optional_uuid(field, value).unwrap_or_else(Uuid::now_v7)

@@ -9,8 +9,8 @@
 //! - *A clear end for a slow reader.* At most [`BUFFER_MESSAGES`] messages wait for a reader. The stream of one who
 //!   takes none for [`SLOW_READER_TIMEOUT`] ends with `WATCH_TOO_SLOW`; the reader resumes by token.
 //!
-//! One task in each process reads the end of the log for all watchers ([`tail`]): a change costs one read however
-//! many watch, and wakes only the watchers of its project. A watcher reads by itself ([`watcher`]) only from its resume
+//! One task in each process reads the end of the log for all watchers (`tail`): a change costs one read however
+//! many watch, and wakes only the watchers of its project. A watcher reads by itself (`watcher`) only from its resume
 //! token to the present, and after it has fallen behind. So a thousand watchers cost one reader, and no reader waits for
 //! another.
 
@@ -70,12 +70,12 @@ impl Feed {
     }
 
     /// Follows the changes of a project, after the token or from now on. `query` names the method, the caller and
-    /// every filter: the token belongs to it. The first message comes at once and without events: its token stands
-    /// for the moment before which the caller's own reading may begin.
+    /// every filter: the token belongs to it. The first message comes at once and without events: after it,
+    /// the caller can read a snapshot and miss no change.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` (`RESUME_TOKEN_INVALID`) for a token of something else, `OUT_OF_RANGE` for one that has
-    /// expired, and what [`Subject::admit`] says.
+    /// expired, and those of [`Subject::admit`].
     pub async fn watch<S: Subject>(
         &self,
         project_id: Uuid,

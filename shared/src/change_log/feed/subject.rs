@@ -1,4 +1,4 @@
-//! What a service says about a watch, and what a watcher gets.
+//! The interface between a feed and the service whose resources are watched.
 
 use std::time::Duration;
 
