@@ -37,6 +37,7 @@ impl<T> AuthorizedTransaction<T> {
 }
 
 /// What the request id of a creation finds.
+#[allow(clippy::large_enum_variant, reason = "one per call, matched at once")]
 pub enum CreateClaim<R, T> {
     /// An earlier call under the same request id made this resource.
     Replayed(R),
