@@ -43,6 +43,7 @@ impl MethodRules {
         &RULES
     }
 
+    #[allow(clippy::expect_used, reason = "authorization.proto defines the option")]
     fn read(pool: &DescriptorPool) -> Self {
         let option = pool.get_extension_by_name(OPTION_NAME).expect("authorization.proto defines the option");
         let methods = pool.services().flat_map(|service| service.methods().collect::<Vec<_>>());
@@ -72,6 +73,7 @@ fn path_of(method: &MethodDescriptor) -> String {
     format!("/{}/{}", method.parent_service().full_name(), method.name())
 }
 
+#[allow(clippy::expect_used, reason = "authorization.proto defines the option with this type")]
 fn rule_of(method: &MethodDescriptor, option: &ExtensionDescriptor) -> MethodRule {
     let options = method.options();
     let value = options.get_extension(option);

@@ -26,7 +26,7 @@ use crate::error::{Error, ErrorReason, Result};
 use crate::schema::{ProjectRole, ProjectStatus, ProjectVisibility};
 pub use proto::common::Permission;
 
-/// Proof of what a caller may do in a project, read in the transaction that uses it. Writing queries ask for
+/// Proves what a caller may do in a project; read in the transaction that uses it. Writing queries ask for
 /// a reference to one, and only [`ProjectAccess::require`] lets a handler go on with it.
 #[derive(Clone, Debug)]
 pub struct ProjectAccess {

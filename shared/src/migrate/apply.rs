@@ -1,4 +1,4 @@
-//! One step: its pre-flight, its script and its line in the ledger, in one transaction.
+//! One step: its pre-flight, its script and its row in the ledger, in one transaction.
 //!
 //! A statement that changes a table waits for the transactions that use it, and everybody else waits behind that
 //! statement. So a step waits only as long as a call may be held up unnoticed, is undone as a whole, lets the others
@@ -11,7 +11,7 @@ use diesel::sql_types::Text;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
-use super::{Set, Step, ledger};
+use super::{Set, Step, schema_migrations};
 
 /// How long a step waits for a lock: far below any call's deadline, and below `deadlock_timeout` (1 s), so that of a
 /// step and a call that wait for each other it is the step that gives way.
@@ -65,7 +65,7 @@ async fn try_once(conn: &mut AsyncPgConnection, set: &Set, step: &Step) -> anyho
         }
         conn.batch_execute(&step.script).await?;
         conn.batch_execute("RESET ROLE; RESET search_path").await?;
-        ledger::record(conn, set, step).await?;
+        schema_migrations::record(conn, set, step).await?;
         Ok(())
     })
     .await

@@ -19,7 +19,7 @@ const REPLACED: [(&str, &str); 54] = [
     (r"\bRoom::", "CreateClaim"),
     (r"\bSealedColumn\b", "EncryptedColumn"),
     (r"\bsealing::", "encryption"),
-    (r"\bProofs?\b|\bProven\b", "PasswordVerifier, VerifiedPassword"),
+    (r"\bProofs\b|\bProven\b|(struct|enum) Proof\b", "PasswordVerifier, VerifiedPassword"),
     (r"\bFounding\b", "AccountDraft"),
     (r"forgive\w*\(", "reset"),
     (r"\btake_back\b", "refund"),
