@@ -38,7 +38,7 @@ impl Servers {
         let bouncer = match pooling {
             Pooling::None => return,
             Pooling::PgBouncerBefore121 => {
-                options.reaching.database_pooler = Pooler::Transaction;
+                options.connection.database_pooler = Pooler::Transaction;
                 self.sidecars.bouncer_before_121.get_or_init(|| self.start_bouncer_before_121()).await
             }
             Pooling::PgBouncer => {

@@ -217,7 +217,15 @@ mod tests {
             r#"{"type":"task","title":7}"#,
         ]
         .map(|text| parse::<ImportedTask>(text).unwrap_err());
-        let expected = expect_test::expect![[""]];
+        let expected = expect_test::expect![[r#"
+            EOF while parsing an object (column 14)
+            unknown variant `users`, expected one of `user`, `project`, `member`, `project_key`, `task`, `dependency`, `document`, `document_version`, `attachment` (column 15)
+            missing field `type` (column 10)
+            unrecognized field name 'colour'
+            unrecognized field name 'line'
+            unrecognized enum value 'doing'
+            invalid rfc3339 timestamp: invalid date
+            invalid type: integer `7`, expected a string"#]];
         expected.assert_eq(&complaints.join("\n"));
     }
 }

@@ -1,6 +1,11 @@
 //! Rules for the source code that neither the compiler nor clippy checks.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is a test's report")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a panic is a test's report"
+)]
 
 mod import_circles;
 mod modules;
