@@ -13,7 +13,9 @@ mod records;
 mod signal;
 
 pub use envelope::resource_types;
-pub use history::{HistoryFilter, history, project_history, row_at, rows_at};
+pub use history::{
+    Bounded, HistoryFilter, bounded_history, bounded_rows_at, project_history, row_at, rows_at,
+};
 pub use lag::Lag;
 pub use records::{Operation, Record};
 pub use signal::{Listener, Signal};
