@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 
 use prost_reflect::DescriptorPool;
 
+#[cfg(test)]
+mod api_rules;
 mod rules;
 
 pub use rules::{MethodRule, MethodRules};
@@ -50,6 +52,7 @@ service_packages! {
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dafnck.binpb"));
 
 /// The decoded descriptors of the whole suite, decoded once per process.
+#[allow(clippy::expect_used, reason = "the build script wrote the set")]
 pub fn descriptor_pool() -> &'static DescriptorPool {
     static POOL: LazyLock<DescriptorPool> =
         LazyLock::new(|| DescriptorPool::decode(DESCRIPTOR_SET).expect("the build script wrote the set"));

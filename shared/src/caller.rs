@@ -1,4 +1,4 @@
-//! Who makes a call, as the authentication layer found it.
+//! The caller of an RPC, as the authentication layer found it.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -7,15 +7,12 @@ use uuid::Uuid;
 
 use crate::authentication::Scopes;
 use crate::error::{Error, ErrorReason, Result};
+use proto::common::Principal;
 
-/// The service principal of an operator; others have a name of their own behind it.
-const OPERATOR: &str = "operator";
-const OPERATOR_PREFIX: &str = "operator-";
-
-/// Who makes a call. The authentication layer puts it into the request's extensions.
+/// The caller of an RPC. The authentication layer puts it into the request's extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// Somebody without a session.
+    /// A caller without a session.
     Anonymous,
     /// A signed-in user.
     User(Session),
@@ -26,14 +23,13 @@ pub enum Caller {
 /// The session of a signed-in user, or the API token under which a program acts for one.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Session {
-    /// The session.
+    /// The id of the session or API token.
     pub session_id: Uuid,
-    /// Its user.
+    /// The user.
     pub user_id: Uuid,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: DateTime<Utc>,
-    /// What an API token may do; `None` for a session, as entries of former versions are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The scopes of an API token; `None` for a session.
     pub scopes: Option<Scopes>,
 }
 
@@ -83,13 +79,28 @@ impl Caller {
     /// `PERMISSION_DENIED` for anybody else, also for the services of the suite.
     pub fn operator(&self) -> Result<&str> {
         match self {
-            Self::Service(name) if name == OPERATOR || name.starts_with(OPERATOR_PREFIX) => Ok(name),
+            Self::Service(name) if principal_of(name) == Some(Principal::Operator) => Ok(name),
             _ => Err(Error::PermissionDenied {
                 reason: ErrorReason::AudienceRefused,
                 message: "this method is for operators".to_owned(),
                 metadata: Vec::new(),
             }),
         }
+    }
+}
+
+/// The kind of principal that authenticates under this name; `None` for a name of no kind.
+pub fn principal_of(name: &str) -> Option<Principal> {
+    let is =
+        |kind: &str| name.strip_prefix(kind).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    match name {
+        "identity" => Some(Principal::Identity),
+        "project" => Some(Principal::Project),
+        "task" => Some(Principal::Task),
+        "content" => Some(Principal::Content),
+        _ if is("operator") => Some(Principal::Operator),
+        _ if is("backend") => Some(Principal::Backend),
+        _ => None,
     }
 }
 
@@ -120,15 +131,20 @@ mod tests {
     }
 
     #[test]
-    fn a_session_of_a_former_version_is_still_one() {
-        let former = r#"{"session_id":"018f0000-0000-7000-8000-000000000001",
-            "user_id":"018f0000-0000-7000-8000-000000000002","expires_at":"2030-01-01T00:00:00Z"}"#;
-        let session: Session = serde_json::from_str(former).unwrap();
-        assert_eq!(session.scopes, None);
-        assert!(
-            !serde_json::to_string(&session).unwrap().contains("scopes"),
-            "and former versions read ours"
-        );
+    fn a_principal_is_known_by_its_name() {
+        for (name, expected) in [
+            ("operator", Some(Principal::Operator)),
+            ("operator-olga", Some(Principal::Operator)),
+            ("operators", None),
+            ("backend", Some(Principal::Backend)),
+            ("backend-web", Some(Principal::Backend)),
+            ("backend_web", None),
+            ("task", Some(Principal::Task)),
+            ("task-2", None),
+            ("", None),
+        ] {
+            assert_eq!(principal_of(name), expected, "{name}");
+        }
     }
 
     #[test]

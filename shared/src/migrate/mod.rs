@@ -7,8 +7,8 @@
 
 mod adoption;
 mod apply;
-mod ledger;
 mod plan;
+mod schema_migrations;
 mod sets;
 
 pub use plan::{Applied, Plan, PlanError, Step};
@@ -19,37 +19,31 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
 use crate::config::Secret;
 
-/// Brings a set up to its newest version, and takes over what a restored dump has brought from another cluster.
+/// Brings a set up to its newest version, and adapts a dump that was restored from another cluster.
 /// Returns how many steps ran.
 ///
 /// # Errors
 /// When the ledger does not fit the scripts, or a step fails; that step is then undone as a whole.
 pub async fn up(url: &Secret, set: &Set) -> anyhow::Result<usize> {
     let mut conn = open(url, set).await?;
-    let plan = Plan::up(set, &ledger::read(&mut conn, set).await?)?;
+    let plan = Plan::up(set, &schema_migrations::read(&mut conn, set).await?)?;
     let steps = run(&mut conn, set, &plan).await?;
     adoption::adopt(&mut conn, set).await?;
     Ok(steps)
 }
 
 /// Brings a set up to this version and no further. Returns how many steps ran.
-///
-/// # Errors
-/// As [`up`].
 pub async fn up_to(url: &Secret, set: &Set, version: i32) -> anyhow::Result<usize> {
     let mut conn = open(url, set).await?;
-    let mut plan = Plan::up(set, &ledger::read(&mut conn, set).await?)?;
+    let mut plan = Plan::up(set, &schema_migrations::read(&mut conn, set).await?)?;
     plan.steps.retain(|step| step.version <= version);
     run(&mut conn, set, &plan).await
 }
 
-/// Takes a set back to a version (0: nothing). Returns how many steps ran.
-///
-/// # Errors
-/// As [`up`].
+/// Reverts a set to a version (0: nothing). Returns how many steps ran.
 pub async fn down(url: &Secret, set: &Set, to_version: i32) -> anyhow::Result<usize> {
     let mut conn = open(url, set).await?;
-    let plan = Plan::down(set, &ledger::read(&mut conn, set).await?, to_version)?;
+    let plan = Plan::down(set, &schema_migrations::read(&mut conn, set).await?, to_version)?;
     run(&mut conn, set, &plan).await
 }
 
@@ -59,7 +53,7 @@ pub async fn down(url: &Secret, set: &Set, to_version: i32) -> anyhow::Result<us
 /// When the database does not answer.
 pub async fn applied(url: &Secret, set: &Set) -> anyhow::Result<Vec<Applied>> {
     let mut conn = open(url, set).await?;
-    ledger::read(&mut conn, set).await
+    schema_migrations::read(&mut conn, set).await
 }
 
 /// What the pre-flights of the missing steps say, without changing anything: for each step that has one, its name and
@@ -69,12 +63,12 @@ pub async fn applied(url: &Secret, set: &Set) -> anyhow::Result<Vec<Applied>> {
 /// When the ledger does not fit the scripts, or the database does not answer.
 pub async fn preflight(url: &Secret, set: &Set) -> anyhow::Result<Vec<(String, Option<Vec<String>>)>> {
     let mut conn = open(url, set).await?;
-    let plan = Plan::up(set, &ledger::read(&mut conn, set).await?)?;
+    let plan = Plan::up(set, &schema_migrations::read(&mut conn, set).await?)?;
     let mut answers = Vec::new();
     for (index, step) in plan.steps.into_iter().enumerate() {
         let Some(question) = step.preflight else { continue };
         conn.batch_execute("BEGIN READ ONLY").await?;
-        let offences = apply::offences(&mut conn, &question).await;
+        let offences = apply::find_offending_rows(&mut conn, &question).await;
         conn.batch_execute("ROLLBACK").await?;
         // The first missing step is asked the schema that it will find; a later one may ask what is not there yet, and so may
         // the foreign keys, which come after all other sets.
@@ -88,7 +82,7 @@ pub async fn preflight(url: &Secret, set: &Set) -> anyhow::Result<Vec<(String, O
 /// Connects, waits for other runners, and makes sure that the owner, the schema and the ledger are there.
 async fn open(url: &Secret, set: &Set) -> anyhow::Result<AsyncPgConnection> {
     let mut conn = crate::database::connect(url).await.context("cannot connect for migrations")?;
-    conn.batch_execute(&ledger::prologue(set))
+    conn.batch_execute(&schema_migrations::prologue(set))
         .await
         .with_context(|| format!("cannot prepare {}", set.name))?;
     Ok(conn)

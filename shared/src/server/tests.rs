@@ -4,6 +4,7 @@ use futures::FutureExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Endpoint;
 use tonic::{Code, Request, Response, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -21,15 +22,17 @@ use crate::config::SiblingOptions;
 use crate::redis_store::RedisStore;
 use crate::service_identity::ServiceSigner;
 use crate::siblings::{Sibling, SiblingChannel, Siblings};
+use proto::common::GetServerInfoRequest;
+use proto::common::server_info_service_client::ServerInfoServiceClient;
 use proto::project::backend::v1 as pb;
 use proto::project::backend::v1::access_service_client::AccessServiceClient;
 use proto::project::backend::v1::access_service_server::{AccessService, AccessServiceServer};
 
-/// What it is told to do stands in the field `project_id`.
-struct Obedient;
+/// Does what the field `project_id` says.
+struct ScriptedService;
 
 #[tonic::async_trait]
-impl AccessService for Obedient {
+impl AccessService for ScriptedService {
     async fn get_project_access(
         &self,
         request: Request<pb::GetProjectAccessRequest>,
@@ -74,6 +77,21 @@ impl AccessService for Obedient {
     }
 }
 
+#[tokio::test]
+async fn every_server_describes_itself_to_anyone() {
+    let server = Running::start().await;
+    let channel = Endpoint::from_shared(server.url.clone()).unwrap().connect().await.unwrap();
+    let info = ServerInfoServiceClient::new(channel)
+        .get_server_info(GetServerInfoRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(info.api_packages.contains(&"dafnck.project.backend.v1".to_owned()));
+    assert!(info.api_packages.contains(&"dafnck.common.v1".to_owned()));
+    assert_eq!(info.limits.unwrap().max_message_bytes, 4 * 1024 * 1024);
+    assert!(info.server_time.is_some());
+}
+
 struct NoSessions;
 
 #[async_trait::async_trait]
@@ -112,7 +130,8 @@ impl Running {
             proxies: ProxyOptions::default(),
             name: "project",
             descriptor_set: proto::project::DESCRIPTOR_SET,
-            routes: Routes::new(AccessServiceServer::new(Obedient)),
+            routes: crate::routes![AccessServiceServer(ScriptedService)],
+            info: ServerInfo::default(),
             authentication: Authentication::new(sessions, SECRET.into()),
             readiness: Arc::new(move || Box::pin(async move { is_ready })),
             limits,
@@ -174,7 +193,7 @@ async fn a_panic_is_an_internal_error_with_a_trace_and_the_server_goes_on() {
 async fn a_call_ends_with_its_deadline() {
     let server = Running::start().await;
     let mut request = Request::new(pb::GetProjectAccessRequest { project_id: "sleep".into() });
-    request.set_timeout(Duration::from_millis(200));
+    request.set_timeout(Duration::from_secs(1));
     let refusal = server.siblings(SECRET).project_access().get_project_access(request).await.unwrap_err();
     assert_eq!(summary(&refusal), "DeadlineExceeded DEADLINE_EXCEEDED");
 }
