@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use proto::project::v1::Project;
-use proto::task::v1::CreateTaskRequest;
+use proto::task::v1::{CreateTaskRequest, Task};
 use tonic::{Code, Status};
 
 use super::{Actor, Suite, new_id, reason_of, summary, until_ok};
@@ -115,12 +115,8 @@ pub fn task_writer(who: &Actor, project: &Project) -> impl AsyncFn(usize, String
 
 /// Creates a task with this `request_id` and returns the task's id.
 pub async fn create_task(who: &Actor, project: &Project, request_id: String) -> Result<String, Status> {
-    let request = CreateTaskRequest {
-        request_id,
-        project_id: project.id.clone(),
-        title: "buy milk".to_owned(),
-        ..Default::default()
-    };
+    let new = Task { project_id: project.id.clone(), title: "buy milk".to_owned(), ..Default::default() };
+    let request = CreateTaskRequest { request_id, task: Some(new) };
     Ok(who.tasks().create_task(request).await?.into_inner().id)
 }
 
