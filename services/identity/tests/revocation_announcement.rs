@@ -79,18 +79,9 @@ async fn api_tokens_and_attempt_limits_work_while_redis_is_down() {
     let servers = suite.servers.as_ref().unwrap();
     servers.stop_redis().await.unwrap();
 
-    let expires_at = chrono::Utc::now() + chrono::TimeDelta::days(1);
-    let request = pb::CreateApiTokenRequest {
-        name: "the build".to_owned(),
-        scopes: vec!["identity:read".to_owned(), "project:read".to_owned()],
-        expires_at: Some(prost_types::Timestamp { seconds: expires_at.timestamp(), nanos: 0 }),
-        ..Default::default()
-    };
-    let made = olga.account().create_api_token(request).await.unwrap().into_inner();
-    let mut program = olga.clone();
-    program.session_token = Some(made.token);
+    let (program, token) = api_client(&olga, &["account:read", "projects:read"]).await;
     call_every_service(&program).await.unwrap();
-    let api_token_id = made.api_token.unwrap().id;
+    let api_token_id = token.id;
     olga.account().revoke_api_token(pb::RevokeApiTokenRequest { api_token_id }).await.unwrap();
     assert!(call(&program, Service::Identity).await.is_some());
     assert!(first_refusal(&program, Service::Project, Instant::now()).await < TIMEOUT);
