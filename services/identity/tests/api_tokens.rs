@@ -22,7 +22,8 @@ async fn an_api_token_is_limited_to_its_scopes_at_every_service() {
     let (reader, token) = api_client(&olga, &["tasks:read", "projects:*"]).await;
     assert!(reader.session_token.as_ref().unwrap().starts_with("dfa_"));
 
-    let list = task::ListTasksRequest { project_id: project.id.clone(), ..Default::default() };
+    let filter = task::TaskFilter { project_ids: vec![project.id.clone()], ..Default::default() };
+    let list = task::ListTasksRequest { filter: Some(filter), ..Default::default() };
     reader.tasks().list_tasks(list.clone()).await.unwrap();
     reader.project("gemini").await;
     let create = task::CreateTaskRequest {

@@ -4,10 +4,10 @@ use crate::fixtures::*;
 use crate::harness::harness;
 use std::time::{Duration, Instant};
 
-use proto::content::v1::ListDocumentsRequest;
+use proto::content::v1::{DocumentFilter, ListDocumentsRequest};
 use proto::identity::v1 as pb;
 use proto::project::v1::ListProjectsRequest;
-use proto::task::v1::ListTasksRequest;
+use proto::task::v1::{ListTasksRequest, TaskFilter};
 use testkit::*;
 use tonic::Status;
 
@@ -15,16 +15,18 @@ use tonic::Status;
 const REVOCATIONS: usize = 100;
 
 async fn call(actor: &Actor, service: Service) -> Option<Status> {
-    let project_id = new_id();
+    let project_ids = vec![new_id()];
     match service {
         Service::Identity => actor.auth().who_am_i(pb::WhoAmIRequest {}).await.err(),
         Service::Project => actor.projects().list_projects(ListProjectsRequest::default()).await.err(),
         Service::Task => {
-            let request = ListTasksRequest { project_id, ..Default::default() };
+            let filter = Some(TaskFilter { project_ids, ..Default::default() });
+            let request = ListTasksRequest { filter, ..Default::default() };
             actor.tasks().list_tasks(request).await.err()
         }
         Service::Content => {
-            let request = ListDocumentsRequest { project_id, ..Default::default() };
+            let filter = Some(DocumentFilter { project_ids, ..Default::default() });
+            let request = ListDocumentsRequest { filter, ..Default::default() };
             actor.documents().list_documents(request).await.err()
         }
     }

@@ -35,7 +35,8 @@ async fn an_address_is_the_same_in_every_form_of_its_domain() {
     for (prefix, found) in
         [("olga@почта", 1), ("Olga@почта.рф", 1), ("olga@xn--80", 1), ("olga@почта.com", 0)]
     {
-        let request = admin::ListUsersRequest { email_prefix: prefix.to_owned(), ..Default::default() };
+        let filter = Some(admin::UserFilter { email_prefix: prefix.to_owned(), ..Default::default() });
+        let request = admin::ListUsersRequest { filter, ..Default::default() };
         let listed = operator(&suite).list_users(request).await.unwrap().into_inner();
         assert_eq!(listed.users.len(), found, "{prefix}");
     }
