@@ -1,7 +1,7 @@
 //! Tokens for programs.
 
 use crate::fixtures::*;
-use crate::harness::harness;
+use crate::harness::{harness, harness_of_all_services};
 use chrono::{TimeDelta, Utc};
 use proto::identity::v1 as pb;
 use proto::identity::v1::who_am_i_response::Credential;
@@ -16,7 +16,7 @@ async fn revoke(actor: &Actor, id: &str) -> Result<Response<pb::ApiToken>, Statu
 
 #[tokio::test]
 async fn an_api_token_is_limited_to_its_scopes_at_every_service() {
-    let suite = harness().start().await;
+    let suite = harness_of_all_services().start().await;
     let olga = suite.user("olga").await;
     let project = olga.project("apollo").await;
     let (reader, token) = api_client(&olga, &["tasks:read", "projects:*"]).await;
