@@ -66,7 +66,7 @@ async fn an_api_token_has_no_more_rights_than_its_user() {
 async fn an_api_token_cannot_manage_tokens_or_sessions() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (program, token) = api_client(&olga, &["identity:*"]).await;
+    let (program, token) = api_client(&olga, &["account:*"]).await;
 
     let refusals = [
         refusal(program.account().create_api_token(create_api_token_request(&["tasks:read"])).await),
