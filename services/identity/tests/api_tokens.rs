@@ -141,6 +141,8 @@ async fn a_retry_returns_the_same_token_and_another_request_with_its_id_fails() 
     let events = olga.account().list_security_events(request).await.unwrap().into_inner().events;
     assert_eq!(events[0].kind(), pb::SecurityEventKind::ApiTokenCreated);
     assert_eq!(events[0].details["scopes"], "tasks:read");
+    assert_eq!(suite.mail_to("olga@example.org", 1).await.subject, "You have a new API token");
+    assert_eq!(suite.mails_to("olga@example.org").len(), 1, "a retry sends no email");
 }
 
 fn in_token(field: &str) -> String {

@@ -96,8 +96,8 @@ async fn live(suite: &Suite) -> Secrets {
     secrets.add(program.session_token.as_ref().unwrap());
     let reset = pb::RequestPasswordResetRequest { email: "olga@example.org".to_owned() };
     suite.anonymous().auth().request_password_reset(reset).await.unwrap();
-    // After the letter that the second factor is on.
-    secrets.add(&suite.mail_to("olga@example.org", 2).await.code());
+    // After the emails about the second factor and the API token.
+    secrets.add(&suite.mail_to("olga@example.org", 3).await.code());
     begin_sign_up(suite, "ina@example.org").await;
     secrets.add(&suite.mail_to("ina@example.org", 1).await.code());
     secrets
