@@ -12,9 +12,12 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+use proto::common::{self as pb, ServerFeatures, ServerInfo, ServerLimits};
 use proto::identity::DESCRIPTOR_SET;
 use shared::database::{Constraint, Rule};
-use shared::mail::MailOptions;
+use shared::json::to_duration;
+use shared::mail::{Destination, MailOptions};
 use shared::service::ServiceContext;
 use tokio::net::TcpListener;
 
@@ -81,8 +84,29 @@ pub async fn serve(
     context.spawn(announcer);
     spawn_cleanup(&context);
 
+    let info = server_info(&options, &mail);
     let identity = Identity::start(context.clone(), &options, &mail, keys, store, revocations)?;
-    context.serve(DESCRIPTOR_SET, rpc::routes(&Arc::new(identity)), sessions, listener).await
+    context.serve(DESCRIPTOR_SET, rpc::routes(&Arc::new(identity)), info, sessions, listener).await
+}
+
+/// The limits and features of this service alone.
+fn server_info(options: &IdentityOptions, mail: &MailOptions) -> ServerInfo {
+    let duration = |time: TimeDelta| Some(to_duration(time.num_seconds()));
+    ServerInfo {
+        limits: Some(ServerLimits {
+            session_lifetime: duration(options.sessions.session_lifetime()),
+            session_refresh_lifetime: duration(options.sessions.absolute_lifetime()),
+            ..ServerLimits::default()
+        }),
+        features: Some(ServerFeatures {
+            registration_mode: match options.registration {
+                RegistrationMode::Direct => pb::RegistrationMode::Direct.into(),
+                RegistrationMode::Confirmed => pb::RegistrationMode::Verified.into(),
+            },
+            mail_enabled: !matches!(mail.mail_url, Destination::Log),
+        }),
+        ..ServerInfo::default()
+    }
 }
 
 /// Deletes ended sessions, API tokens and codes until the service stops.

@@ -17,7 +17,6 @@ use proto::identity::v1 as pb;
 use proto::identity::v1::account_service_server::{AccountService, AccountServiceServer};
 use proto::identity::v1::auth_service_server::{AuthService, AuthServiceServer};
 use proto::identity::v1::user_service_server::{UserService, UserServiceServer};
-use shared::server::MAX_MESSAGE_BYTES as MAX;
 use tonic::service::Routes;
 
 use crate::accounts::OwnAccountHandler;
@@ -35,22 +34,16 @@ use crate::users::{UserExportHandler, UserHandler, UserImportHandler, UserLookup
 
 /// All methods of this service.
 pub(crate) fn routes(identity: &Arc<Identity>) -> Routes {
-    let auth = AuthHandler::new(identity);
-    let account = AccountHandler::new(identity);
-    let users = UserHandler(identity.clone());
-    let user_admin = UserAdminHandler::new(identity);
-    let security_admin = SecurityAdminHandler::new(identity);
-    let codes = AccountCodeHandler(identity.clone());
-    let sessions = BackendSessionHandler(identity.clone());
-    let lookup = UserLookupHandler(identity.clone());
-    Routes::new(AuthServiceServer::new(auth).max_decoding_message_size(MAX))
-        .add_service(AccountServiceServer::new(account).max_decoding_message_size(MAX))
-        .add_service(UserServiceServer::new(users).max_decoding_message_size(MAX))
-        .add_service(UserAdminServiceServer::new(user_admin).max_decoding_message_size(MAX))
-        .add_service(SecurityAdminServiceServer::new(security_admin).max_decoding_message_size(MAX))
-        .add_service(AccountCodeServiceServer::new(codes).max_decoding_message_size(MAX))
-        .add_service(SessionServiceServer::new(sessions).max_decoding_message_size(MAX))
-        .add_service(UserLookupServiceServer::new(lookup).max_decoding_message_size(MAX))
+    shared::routes![
+        AuthServiceServer(AuthHandler::new(identity)),
+        AccountServiceServer(AccountHandler::new(identity)),
+        UserServiceServer(UserHandler(identity.clone())),
+        UserAdminServiceServer(UserAdminHandler::new(identity)),
+        SecurityAdminServiceServer(SecurityAdminHandler::new(identity)),
+        AccountCodeServiceServer(AccountCodeHandler(identity.clone())),
+        SessionServiceServer(BackendSessionHandler(identity.clone())),
+        UserLookupServiceServer(UserLookupHandler(identity.clone())),
+    ]
 }
 
 /// Implements `AuthService`.
@@ -168,8 +161,8 @@ shared::rpc_table! {
         complete_sign_up(pb::CompleteSignUpRequest) -> pb::LoginResponse = sign_up;
         register(pb::RegisterRequest) -> pb::LoginResponse = login;
         login(pb::LoginRequest) -> pb::LoginResponse = login;
-        complete_login(pb::CompleteLoginRequest) -> pb::LoginResponse = login;
-        refresh_session(pb::RefreshSessionRequest) -> pb::LoginResponse = refresh;
+        complete_login(pb::CompleteLoginRequest) -> pb::SessionGrant = login;
+        refresh_session(pb::RefreshSessionRequest) -> pb::SessionGrant = refresh;
         logout(pb::LogoutRequest) -> pb::LogoutResponse = login;
         who_am_i(pb::WhoAmIRequest) -> pb::WhoAmIResponse = login;
         request_password_reset(pb::RequestPasswordResetRequest) -> pb::RequestPasswordResetResponse = account;
@@ -194,6 +187,7 @@ shared::rpc_table! {
 
 shared::rpc_table! {
     impl UserAdminService for UserAdminHandler {
+        get_user(admin::GetUserRequest) -> pb::User = accounts;
         list_users(admin::ListUsersRequest) -> admin::ListUsersResponse = accounts;
         suspend_user(admin::SuspendUserRequest) -> pb::User = accounts;
         reactivate_user(admin::ReactivateUserRequest) -> pb::User = accounts;

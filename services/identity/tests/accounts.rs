@@ -12,7 +12,11 @@ const NEW_PASSWORD: &str = "battery staple horse";
 const PASSWORD_WRONG: &str = "PERMISSION_DENIED PASSWORD_WRONG";
 
 fn change(old: &str, new: &str) -> pb::ChangePasswordRequest {
-    pb::ChangePasswordRequest { old_password: old.to_owned(), new_password: new.to_owned() }
+    pb::ChangePasswordRequest {
+        request_id: String::new(),
+        old_password: old.to_owned(),
+        new_password: new.to_owned(),
+    }
 }
 
 fn new_address(actor: &Actor, email: &str) -> pb::RequestEmailChangeRequest {
@@ -42,6 +46,25 @@ async fn change_password_keeps_the_calling_session_and_ends_the_others() {
     );
     auth.login(login("olga", NEW_PASSWORD)).await.unwrap();
     assert_eq!(suite.mail_to("olga@example.org", 1).await.subject, "Your password was changed");
+}
+
+#[tokio::test]
+async fn a_retried_password_change_gets_the_response_of_the_first_call() {
+    let suite = harness().start().await;
+    let olga = suite.user("olga").await;
+    log_in_again(&olga).await;
+    let request = pb::ChangePasswordRequest { request_id: new_id(), ..change(&olga.password, NEW_PASSWORD) };
+
+    let (mut one, mut two) = (olga.account(), olga.account());
+    let (first, second) =
+        tokio::join!(one.change_password(request.clone()), two.change_password(request.clone()));
+    let third = olga.account().change_password(request).await;
+
+    for answer in [first, second, third] {
+        assert_eq!(answer.unwrap().into_inner().revoked_session_count, 1);
+    }
+    suite.anonymous().auth().login(login("olga", NEW_PASSWORD)).await.unwrap();
+    assert_eq!(events_of(&olga, &[Kind::PasswordChanged]).await.len(), 1);
 }
 
 #[tokio::test]
@@ -112,7 +135,7 @@ async fn confirm_email_change_takes_the_code_and_notifies_both_addresses() {
     let changed = suite.anonymous().account().confirm_email_change(request.clone()).await.unwrap();
 
     assert_eq!(changed.into_inner().email, "new@example.org");
-    let user = auth.login(login("new@example.org", &olga.password)).await.unwrap().into_inner().user.unwrap();
+    let user = auth.login(login("new@example.org", &olga.password)).await.unwrap().grant().user.unwrap();
     assert!(user.email_verified && user.email == "new@example.org");
     for (address, count) in [("olga@example.org", 2), ("new@example.org", 2)] {
         let told = suite.mail_to(address, count).await;

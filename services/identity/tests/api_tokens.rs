@@ -1,9 +1,10 @@
 //! Tokens for programs.
 
 use crate::fixtures::*;
-use crate::harness::harness;
+use crate::harness::{harness, harness_of_all_services};
 use chrono::{TimeDelta, Utc};
 use proto::identity::v1 as pb;
+use proto::identity::v1::who_am_i_response::Credential;
 use proto::task::v1 as task;
 use testkit::*;
 use tonic::{Response, Status};
@@ -15,20 +16,23 @@ async fn revoke(actor: &Actor, id: &str) -> Result<Response<pb::ApiToken>, Statu
 
 #[tokio::test]
 async fn an_api_token_is_limited_to_its_scopes_at_every_service() {
-    let suite = harness().start().await;
+    let suite = harness_of_all_services().start().await;
     let olga = suite.user("olga").await;
     let project = olga.project("apollo").await;
-    let (reader, token) = api_client(&olga, &["task:read", "project:*"]).await;
+    let (reader, token) = api_client(&olga, &["tasks:read", "projects:*"]).await;
     assert!(reader.session_token.as_ref().unwrap().starts_with("dfa_"));
 
-    let list = task::ListTasksRequest { project_id: project.id.clone(), ..Default::default() };
+    let filter = task::TaskFilter { project_ids: vec![project.id.clone()], ..Default::default() };
+    let list = task::ListTasksRequest { filter: Some(filter), ..Default::default() };
     reader.tasks().list_tasks(list.clone()).await.unwrap();
     reader.project("gemini").await;
     let create = task::CreateTaskRequest {
         request_id: new_id(),
-        project_id: project.id.clone(),
-        title: "buy milk".to_owned(),
-        ..Default::default()
+        task: Some(task::Task {
+            project_id: project.id.clone(),
+            title: "buy milk".to_owned(),
+            ..Default::default()
+        }),
     };
     let refused = reader.tasks().create_task(create.clone()).await;
     assert_eq!(refusal(refused), "PERMISSION_DENIED SCOPE_MISSING");
@@ -37,14 +41,15 @@ async fn an_api_token_is_limited_to_its_scopes_at_every_service() {
         refusal(reader.documents().list_documents(documents).await),
         "PERMISSION_DENIED SCOPE_MISSING"
     );
-    let (writer, _) = api_client(&olga, &["task:TaskService.CreateTask"]).await;
+    let (writer, _) = api_client(&olga, &["tasks:write"]).await;
     writer.tasks().create_task(create).await.unwrap();
     assert_eq!(refusal(writer.tasks().list_tasks(list).await), "PERMISSION_DENIED SCOPE_MISSING");
 
-    let (knower, _) = api_client(&olga, &["identity:read"]).await;
+    let (knower, _) = api_client(&olga, &["account:read"]).await;
     let who = knower.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner();
-    assert_eq!((who.user.unwrap().id, who.session), (olga.id.to_string(), None));
-    assert_eq!(token.scopes, ["project:*", "task:read"]);
+    assert_eq!(who.user.unwrap().id, olga.id.to_string());
+    assert!(matches!(who.credential, Some(Credential::ApiToken(_))));
+    assert_eq!(token.scopes, ["projects:*", "tasks:read"]);
 }
 
 #[tokio::test]
@@ -52,7 +57,7 @@ async fn an_api_token_has_no_more_rights_than_its_user() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
-    let (program, _) = api_client(&gus, &["project:*"]).await;
+    let (program, _) = api_client(&gus, &["projects:*"]).await;
     let get = proto::project::v1::GetProjectRequest { project_id: project.id };
     assert_eq!(refusal(program.projects().get_project(get).await), "NOT_FOUND RESOURCE_NOT_FOUND");
 }
@@ -61,10 +66,10 @@ async fn an_api_token_has_no_more_rights_than_its_user() {
 async fn an_api_token_cannot_manage_tokens_or_sessions() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (program, token) = api_client(&olga, &["identity:*"]).await;
+    let (program, token) = api_client(&olga, &["account:*"]).await;
 
     let refusals = [
-        refusal(program.account().create_api_token(create_api_token_request(&["task:read"])).await),
+        refusal(program.account().create_api_token(create_api_token_request(&["tasks:read"])).await),
         refusal(revoke(&program, &token.id).await),
         refusal(program.account().list_sessions(pb::ListSessionsRequest::default()).await),
         refusal(program.account().revoke_all_sessions(pb::RevokeAllSessionsRequest {}).await),
@@ -81,7 +86,7 @@ async fn an_api_token_cannot_manage_tokens_or_sessions() {
 async fn a_revoked_token_is_refused_by_every_service_at_once() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
-    let (program, token) = api_client(&olga, &["identity:read", "project:read"]).await;
+    let (program, token) = api_client(&olga, &["account:read", "projects:read"]).await;
     call_every_service(&program).await.unwrap();
 
     let ended = revoke(&olga, &token.id).await.unwrap().into_inner();
@@ -103,8 +108,8 @@ async fn a_revoked_token_is_refused_by_every_service_at_once() {
 async fn a_token_ends_when_it_expires_or_its_user_is_suspended() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
-    let (of_olga, _) = api_client(&olga, &["identity:read", "project:read"]).await;
-    let (of_gus, _) = api_client(&gus, &["identity:read"]).await;
+    let (of_olga, _) = api_client(&olga, &["account:read", "projects:read"]).await;
+    let (of_gus, _) = api_client(&gus, &["account:read"]).await;
     call_every_service(&of_olga).await.unwrap();
 
     execute(&suite, "UPDATE identity.users SET status = 'suspended' WHERE username = 'gus'").await;
@@ -121,11 +126,12 @@ async fn a_token_ends_when_it_expires_or_its_user_is_suspended() {
 async fn a_retry_returns_the_same_token_and_another_request_with_its_id_fails() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let request = create_api_token_request(&["task:read"]);
+    let request = create_api_token_request(&["tasks:read"]);
     let first = olga.account().create_api_token(request.clone()).await.unwrap().into_inner();
     let again = olga.account().create_api_token(request.clone()).await.unwrap().into_inner();
     assert_eq!(first, again);
-    let other = pb::CreateApiTokenRequest { name: "another".to_owned(), ..request };
+    let mut other = request;
+    other.api_token.as_mut().unwrap().name = "another".to_owned();
     let refused = olga.account().create_api_token(other).await;
     assert_eq!(refusal(refused), "FAILED_PRECONDITION REQUEST_ID_REUSED");
 
@@ -134,28 +140,39 @@ async fn a_retry_returns_the_same_token_and_another_request_with_its_id_fails() 
     let request = pb::ListSecurityEventsRequest::default();
     let events = olga.account().list_security_events(request).await.unwrap().into_inner().events;
     assert_eq!(events[0].kind(), pb::SecurityEventKind::ApiTokenCreated);
-    assert_eq!(events[0].details["scopes"], "task:read");
+    assert_eq!(events[0].details["scopes"], "tasks:read");
+    assert_eq!(suite.mail_to("olga@example.org", 1).await.subject, "You have a new API token");
+    assert_eq!(suite.mails_to("olga@example.org").len(), 1, "a retry sends no email");
+}
+
+fn in_token(field: &str) -> String {
+    if field == "request_id" { field.to_owned() } else { format!("api_token.{field}") }
 }
 
 #[tokio::test]
 async fn create_api_token_names_every_violation() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let wrong = pb::CreateApiTokenRequest {
-        request_id: "x".to_owned(),
+    let api_token = pb::ApiToken {
         name: " ".to_owned(),
-        scopes: vec!["task:delete".to_owned(), "identity:AccountService.CreateApiToken".to_owned()],
+        scopes: vec!["tasks:delete".to_owned(), "task:TaskService.CreateTask".to_owned()],
         expires_at: Some(timestamp(Utc::now() + TimeDelta::days(367))),
+        ..Default::default()
     };
+    let wrong = pb::CreateApiTokenRequest { request_id: "x".to_owned(), api_token: Some(api_token) };
     let refused = olga.account().create_api_token(wrong).await.unwrap_err();
-    assert_eq!(violations(&refused), ["request_id", "scopes", "scopes", "expires_at", "name"]);
+    assert_eq!(violations(&refused), ["request_id", "name", "scopes", "scopes", "expires_at"].map(in_token));
     for expires_at in [None, Some(timestamp(Utc::now() - TimeDelta::seconds(1)))] {
-        let wrong = pb::CreateApiTokenRequest { expires_at, ..create_api_token_request(&["task:read"]) };
+        let mut wrong = create_api_token_request(&["tasks:read"]);
+        wrong.api_token.as_mut().unwrap().expires_at = expires_at;
         let refused = olga.account().create_api_token(wrong).await.unwrap_err();
-        assert_eq!(violations(&refused), ["expires_at"]);
+        assert_eq!(violations(&refused), ["api_token.expires_at"]);
     }
-    let none = pb::CreateApiTokenRequest { scopes: Vec::new(), ..create_api_token_request(&[]) };
-    assert_eq!(violations(&olga.account().create_api_token(none).await.unwrap_err()), ["scopes"]);
+    let none = create_api_token_request(&[]);
+    assert_eq!(violations(&olga.account().create_api_token(none).await.unwrap_err()), ["api_token.scopes"]);
+    let nothing = pb::CreateApiTokenRequest::default();
+    let fields = ["name", "scopes", "expires_at"].map(in_token);
+    assert_eq!(violations(&olga.account().create_api_token(nothing).await.unwrap_err()), fields);
 }
 
 #[tokio::test]
@@ -164,7 +181,7 @@ async fn concurrent_calls_create_no_more_tokens_than_allowed() {
     let olga = suite.guest("olga").await;
     let statement = format!(
         "INSERT INTO identity.api_tokens (id, user_id, name, token_hash, scopes, created_at, expires_at) \
-         SELECT gen_random_uuid(), '{}', 'planted', 'planted ' || n, '{{task:read}}', now(), \
+         SELECT gen_random_uuid(), '{}', 'planted', 'planted ' || n, '{{tasks:read}}', now(), \
          now() + interval '1 day' FROM generate_series(1, 48) n",
         olga.id
     );
@@ -172,7 +189,7 @@ async fn concurrent_calls_create_no_more_tokens_than_allowed() {
 
     let makes = (0..5).map(|_| {
         let mut tokens = olga.account();
-        async move { tokens.create_api_token(create_api_token_request(&["task:read"])).await }
+        async move { tokens.create_api_token(create_api_token_request(&["tasks:read"])).await }
     });
     let made = futures::future::join_all(makes).await;
 
@@ -196,7 +213,7 @@ async fn concurrent_calls_create_no_more_tokens_than_allowed() {
 async fn get_api_token_returns_the_last_use() {
     let mut suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (program, token) = api_client(&olga, &["identity:read"]).await;
+    let (program, token) = api_client(&olga, &["account:read"]).await;
     assert_eq!(token.last_used_at, None);
     program.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap();
 

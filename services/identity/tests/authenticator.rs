@@ -65,16 +65,14 @@ pub async fn enable<'a>(suite: &'a Suite, actor: &Actor) -> (App<'a>, Vec<String
 
 pub async fn challenge(actor: &Actor) -> String {
     let request = login(&actor.name, &actor.password);
-    let answer = without_session(actor).auth().login(request).await.unwrap().into_inner();
-    assert!(answer.user.is_none() && answer.session.is_none() && answer.tokens.is_none());
-    answer.second_factor_challenge.unwrap().challenge_token
+    without_session(actor).auth().login(request).await.unwrap().challenge_token()
 }
 
 pub async fn complete(
     suite: &Suite,
     challenge_token: &str,
     proof: Option<pb::SecondFactorProof>,
-) -> Result<Response<pb::LoginResponse>, Status> {
+) -> Result<Response<pb::SessionGrant>, Status> {
     let request = pb::CompleteLoginRequest { challenge_token: challenge_token.to_owned(), proof };
     suite.anonymous().auth().complete_login(request).await
 }

@@ -81,7 +81,7 @@ async fn creating_and_revoking_an_api_token_take_two_round_trips() {
     let (_suite, counted, olga) = somebody().await;
     let mut ids = Vec::new();
     let create = counted.of(async || {
-        let (_, token) = api_client(&olga, &["task:read"]).await;
+        let (_, token) = api_client(&olga, &["tasks:read"]).await;
         ids.push(token.id);
     });
     let create = create.await;
@@ -99,13 +99,16 @@ async fn an_update_takes_two_round_trips() {
     let user = counted.of(async || {
         let user = pb::User { id: olga.id.to_string(), first_name: Some(new_id()), ..Default::default() };
         let update_mask = Some(FieldMask { paths: vec!["first_name".to_owned()] });
-        olga.account().update_user(pb::UpdateUserRequest { user: Some(user), update_mask }).await.unwrap();
+        olga.account()
+            .update_user(pb::UpdateUserRequest { user: Some(user), update_mask, ..Default::default() })
+            .await
+            .unwrap();
     });
     let profile = counted.of(async || {
         let user_id = olga.id.to_string();
         let profile = Some(pb::UserProfile { user_id, bio: Some(new_id()), ..Default::default() });
         let update_mask = Some(FieldMask { paths: vec!["bio".to_owned()] });
-        let request = pb::UpdateUserProfileRequest { profile, update_mask };
+        let request = pb::UpdateUserProfileRequest { profile, update_mask, ..Default::default() };
         olga.account().update_user_profile(request).await.unwrap();
     });
     let register = counted.of(async || {
@@ -161,7 +164,7 @@ async fn second_factor_calls_take_two_or_three_round_trips() {
         let confirm = pb::ConfirmSecondFactorRequest { request_id: new_id(), code: app.code_in(0) };
         let codes = fewest.of("confirm", factors.confirm_second_factor(confirm)).await.codes;
         let challenge = fewest.of("sign in", auth.login(login("olga", &olga.password))).await;
-        let challenge_token = challenge.second_factor_challenge.unwrap().challenge_token;
+        let challenge_token = challenge.challenge_token();
         let answer = pb::CompleteLoginRequest { challenge_token, proof: by_code(&app.next_code()) };
         fewest.of("complete", auth.complete_login(answer)).await;
         let renew = |proof| pb::CreateRecoveryCodesRequest { request_id: new_id(), proof };
@@ -195,12 +198,12 @@ async fn calls_that_take_a_password_have_round_trip_budgets() {
     for round in 0..4 {
         let mut auth = suite.anonymous().auth();
         let granted = fewest.of("sign in", auth.login(login("olga", &olga.password))).await;
-        let device = with_tokens(&olga, &granted);
+        let device = with_tokens(&olga, &granted.grant());
         let refresh = pb::RefreshSessionRequest { refresh_token: device.refresh_token.clone() };
         let refreshed = fewest.of("refresh", auth.refresh_session(refresh)).await;
         let device = with_tokens(&olga, &refreshed);
         let [old_password, new_password] = [(); 2].map(|()| olga.password.clone());
-        let change = pb::ChangePasswordRequest { old_password, new_password };
+        let change = pb::ChangePasswordRequest { request_id: String::new(), old_password, new_password };
         fewest.of("change password", device.account().change_password(change)).await;
         let new_email = format!("new{round}@example.org");
         let change = pb::RequestEmailChangeRequest { password: olga.password.clone(), new_email };

@@ -89,12 +89,19 @@ async fn a_password_made_of_the_own_names_is_rejected() {
         ..before.into_inner()
     };
     let paths = vec!["first_name".to_owned(), "last_name".to_owned()];
-    let change = pb::UpdateUserRequest { user: Some(named), update_mask: Some(FieldMask { paths }) };
+    let change = pb::UpdateUserRequest {
+        user: Some(named),
+        update_mask: Some(FieldMask { paths }),
+        ..Default::default()
+    };
     olga.account().update_user(change).await.unwrap();
     let own = "WilhelminaFeatherstone1";
 
-    let change =
-        pb::ChangePasswordRequest { old_password: olga.password.clone(), new_password: own.to_owned() };
+    let change = pb::ChangePasswordRequest {
+        request_id: String::new(),
+        old_password: olga.password.clone(),
+        new_password: own.to_owned(),
+    };
     let refused = olga.account().change_password(change).await.unwrap_err();
     assert_eq!(violations(&refused), ["new_password"]);
 
@@ -115,7 +122,7 @@ async fn a_retried_reset_succeeds_and_another_request_with_its_code_fails() {
     let request = pb::ResetPasswordRequest { request_id: new_id(), ..reset(&code, NEW_PASSWORD) };
     let mut account = suite.anonymous().auth();
     account.reset_password(request.clone()).await.unwrap();
-    let device = suite.anonymous().auth().login(login("olga", NEW_PASSWORD)).await.unwrap().into_inner();
+    let device = suite.anonymous().auth().login(login("olga", NEW_PASSWORD)).await.unwrap().grant();
 
     account.reset_password(request.clone()).await.unwrap();
 

@@ -54,7 +54,7 @@ impl Secrets {
         self.0.push(secret.to_owned());
     }
 
-    fn add_tokens(&mut self, granted: &pb::LoginResponse) {
+    fn add_tokens(&mut self, granted: &pb::SessionGrant) {
         let tokens = granted.tokens.as_ref().unwrap();
         for token in [&tokens.session_token, &tokens.refresh_token] {
             self.add(token);
@@ -80,7 +80,7 @@ async fn live(suite: &Suite) -> Secrets {
         first_name: Some("Ольга".to_owned()),
         last_name: Some("Żółkiewska".to_owned()),
     };
-    let registered = suite.anonymous().auth().register(request).await.unwrap().into_inner();
+    let registered = suite.anonymous().auth().register(request).await.unwrap().grant();
     secrets.add_tokens(&registered);
     let mut olga = with_tokens(&suite.anonymous(), &registered);
     olga.id = registered.user.unwrap().id.parse().unwrap();
@@ -92,12 +92,12 @@ async fn live(suite: &Suite) -> Secrets {
     secrets.add_tokens(&refreshed);
     let olga = with_tokens(&olga, &refreshed);
     sign_in_with_second_factor(suite, &olga, &mut secrets).await;
-    let (program, _) = api_client(&olga, &["task:*", "identity:read"]).await;
+    let (program, _) = api_client(&olga, &["tasks:*", "account:read"]).await;
     secrets.add(program.session_token.as_ref().unwrap());
     let reset = pb::RequestPasswordResetRequest { email: "olga@example.org".to_owned() };
     suite.anonymous().auth().request_password_reset(reset).await.unwrap();
-    // After the letter that the second factor is on.
-    secrets.add(&suite.mail_to("olga@example.org", 2).await.code());
+    // After the emails about the second factor and the API token.
+    secrets.add(&suite.mail_to("olga@example.org", 3).await.code());
     begin_sign_up(suite, "ina@example.org").await;
     secrets.add(&suite.mail_to("ina@example.org", 1).await.code());
     secrets
@@ -110,7 +110,7 @@ async fn describe(olga: &Actor) {
         ..Default::default()
     };
     let update_mask = Some(FieldMask { paths: vec!["location".to_owned()] });
-    let request = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask };
+    let request = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask, ..Default::default() };
     olga.account().update_user_profile(request).await.unwrap();
 }
 

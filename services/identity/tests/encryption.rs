@@ -54,7 +54,7 @@ async fn rename(actor: &Actor, first_name: &str) -> pb::User {
     let user =
         pb::User { id: actor.id.to_string(), first_name: Some(first_name.to_owned()), ..Default::default() };
     let update_mask = Some(FieldMask { paths: vec!["first_name".to_owned()] });
-    let request = pb::UpdateUserRequest { user: Some(user), update_mask };
+    let request = pb::UpdateUserRequest { user: Some(user), update_mask, ..Default::default() };
     actor.account().update_user(request).await.unwrap().into_inner()
 }
 
@@ -65,7 +65,7 @@ async fn move_to(actor: &Actor, location: &str) {
         ..Default::default()
     };
     let update_mask = Some(FieldMask { paths: vec!["location".to_owned()] });
-    let request = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask };
+    let request = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask, ..Default::default() };
     actor.account().update_user_profile(request).await.unwrap();
 }
 
@@ -109,7 +109,7 @@ async fn the_database_has_no_name_or_location_in_plaintext() {
         first_name: Some("Éva".to_owned()),
         last_name: Some("Żółkiewska".to_owned()),
     };
-    let eva = suite.anonymous().auth().register(request).await.unwrap().into_inner().user.unwrap();
+    let eva = suite.anonymous().auth().register(request).await.unwrap().grant().user.unwrap();
     rename(&olga, "Ольга").await;
     move_to(&olga, "Gdańsk Główny").await;
     let imported = admin::ImportedUser {
@@ -168,10 +168,10 @@ async fn after_a_rotation_the_former_key_is_not_needed() {
     let progress = rotate_keys(&suite).await;
 
     let (first, last) = (&progress[0], progress.last().unwrap());
-    assert_eq!((first.key_id.as_str(), first.sealed_count), ("new", 0));
-    assert!(progress.len() >= 3 && progress.is_sorted_by_key(|batch| batch.sealed_count), "{progress:?}");
+    assert_eq!((first.key_id.as_str(), first.encrypted_count), ("new", 0));
+    assert!(progress.len() >= 3 && progress.is_sorted_by_key(|batch| batch.encrypted_count), "{progress:?}");
     // The profile's location beside the names.
-    assert_eq!((first.total_count, last.sealed_count), (1_102, 1_102));
+    assert_eq!((first.total_count, last.encrypted_count), (1_102, 1_102));
     assert_eq!(count(&suite, "coalesce(first_name, last_name) NOT LIKE 'encrypted:new.%'").await, 0);
     let progress = rotate_keys(&suite).await;
     assert_eq!((progress.len(), progress[0].total_count), (1, 0), "a second run finds nothing to do");

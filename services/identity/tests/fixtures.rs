@@ -8,15 +8,17 @@ use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
 use futures::StreamExt as _;
 use prost_types::Timestamp;
+use proto::common::CodeDelivery;
 use proto::identity::admin::v1 as admin;
 use proto::identity::admin::v1::security_admin_service_client::SecurityAdminServiceClient;
 use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::backend::v1::account_code_service_client::AccountCodeServiceClient;
-use proto::identity::backend::v1::create_password_reset_code_request as reset;
-use proto::identity::backend::v1::create_sign_up_code_request::Delivery as SignUpDelivery;
-use proto::identity::backend::v1::{CreatePasswordResetCodeRequest, CreateSignUpCodeRequest, ReturnCode};
+use proto::identity::backend::v1::create_password_reset_code_request::Account;
+use proto::identity::backend::v1::{CreatePasswordResetCodeRequest, CreateSignUpCodeRequest};
 use proto::identity::v1 as pb;
 use proto::identity::v1::SecurityEventKind as Kind;
+use proto::identity::v1::login_response::Result as LoginResult;
+use proto::identity::v1::who_am_i_response::Credential;
 use proto::project::v1::ListProjectsRequest;
 use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
@@ -36,9 +38,48 @@ pub fn login(login: &str, password: &str) -> pb::LoginRequest {
     pb::LoginRequest { login: login.to_owned(), password: password.to_owned() }
 }
 
+/// The result of a login.
+pub trait LoginOutcome: Sized {
+    fn result(self) -> LoginResult;
+
+    fn grant(self) -> pb::SessionGrant {
+        match self.result() {
+            LoginResult::SessionGrant(grant) => grant,
+            challenge => panic!("{challenge:?}"),
+        }
+    }
+
+    fn challenge_token(self) -> String {
+        match self.result() {
+            LoginResult::SecondFactorChallenge(challenge) => challenge.challenge_token,
+            grant => panic!("{grant:?}"),
+        }
+    }
+}
+
+impl LoginOutcome for pb::LoginResponse {
+    fn result(self) -> LoginResult {
+        self.result.unwrap()
+    }
+}
+
+impl LoginOutcome for Response<pb::LoginResponse> {
+    fn result(self) -> LoginResult {
+        self.into_inner().result()
+    }
+}
+
+/// The session of the caller.
+pub async fn session_of(actor: &Actor) -> pb::Session {
+    match actor.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner().credential.unwrap() {
+        Credential::Session(session) => session,
+        token => panic!("{token:?}"),
+    }
+}
+
 /// The same user with these tokens.
-pub fn with_tokens(actor: &Actor, granted: &pb::LoginResponse) -> Actor {
-    let tokens = granted.tokens.clone().unwrap();
+pub fn with_tokens(actor: &Actor, grant: &pb::SessionGrant) -> Actor {
+    let tokens = grant.tokens.clone().unwrap();
     let mut actor = actor.clone();
     actor.session_token = Some(tokens.session_token);
     actor.refresh_token = tokens.refresh_token;
@@ -47,8 +88,8 @@ pub fn with_tokens(actor: &Actor, granted: &pb::LoginResponse) -> Actor {
 
 /// A session of the same user on another device.
 pub async fn log_in_again(actor: &Actor) -> Actor {
-    let granted = without_session(actor).auth().login(login(&actor.name, &actor.password)).await;
-    with_tokens(actor, &granted.unwrap().into_inner())
+    let response = without_session(actor).auth().login(login(&actor.name, &actor.password)).await;
+    with_tokens(actor, &response.unwrap().grant())
 }
 
 pub fn without_session(actor: &Actor) -> Actor {
@@ -142,12 +183,13 @@ pub fn timestamp(time: DateTime<Utc>) -> Timestamp {
 }
 
 pub fn create_api_token_request(scopes: &[&str]) -> pb::CreateApiTokenRequest {
-    pb::CreateApiTokenRequest {
-        request_id: new_id(),
+    let api_token = pb::ApiToken {
         name: "the build".to_owned(),
         scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
         expires_at: Some(timestamp(Utc::now() + TimeDelta::days(30))),
-    }
+        ..Default::default()
+    };
+    pb::CreateApiTokenRequest { request_id: new_id(), api_token: Some(api_token) }
 }
 
 /// A program that acts for a user.
@@ -159,13 +201,13 @@ pub async fn api_client(actor: &Actor, scopes: &[&str]) -> (Actor, pb::ApiToken)
 }
 
 pub fn backend(suite: &Suite) -> AccountCodeServiceClient<SiblingChannel> {
-    AccountCodeServiceClient::new(suite.as_service("shop").channel(Sibling::Identity))
+    AccountCodeServiceClient::new(suite.as_service("backend-shop").channel(Sibling::Identity))
 }
 
 pub fn returned_reset(email: &str) -> CreatePasswordResetCodeRequest {
     CreatePasswordResetCodeRequest {
-        account: Some(reset::Account::Email(email.to_owned())),
-        delivery: Some(reset::Delivery::ReturnCode(ReturnCode {})),
+        account: Some(Account::Email(email.to_owned())),
+        delivery: CodeDelivery::Response.into(),
     }
 }
 
@@ -185,15 +227,19 @@ pub fn complete_sign_up_request(code: &str) -> pb::CompleteSignUpRequest {
     }
 }
 
+pub fn sign_up_code_request(email: &str, delivery: CodeDelivery) -> CreateSignUpCodeRequest {
+    CreateSignUpCodeRequest { email: email.to_owned(), delivery: delivery.into() }
+}
+
 /// A sign-up code that is returned to the back end.
 pub async fn returned_sign_up_code(suite: &Suite, email: &str) -> String {
-    let delivery = Some(SignUpDelivery::ReturnCode(ReturnCode {}));
-    let request = CreateSignUpCodeRequest { email: email.to_owned(), delivery };
+    let request = sign_up_code_request(email, CodeDelivery::Response);
     backend(suite).create_sign_up_code(request).await.unwrap().into_inner().code.unwrap()
 }
 
 pub async fn events_of(actor: &Actor, kinds: &[Kind]) -> Vec<pb::SecurityEvent> {
     let kinds = kinds.iter().map(|kind| (*kind).into()).collect();
-    let request = pb::ListSecurityEventsRequest { kinds, ..Default::default() };
+    let filter = Some(pb::SecurityEventFilter { kinds, ..Default::default() });
+    let request = pb::ListSecurityEventsRequest { filter, ..Default::default() };
     actor.account().list_security_events(request).await.unwrap().into_inner().events
 }

@@ -90,7 +90,7 @@ async fn a_taken_name_is_rejected_without_waiting_for_its_owner() {
 
     let user = pb::User { id: olga.id.to_string(), username: "gus".to_owned(), ..Default::default() };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["username".to_owned()] });
-    let request = pb::UpdateUserRequest { user: Some(user), update_mask };
+    let request = pb::UpdateUserRequest { user: Some(user), update_mask, ..Default::default() };
     assert_eq!(refusal(olga.account().update_user(request).await), "ALREADY_EXISTS ALREADY_EXISTS");
     let request = pb::RegisterRequest {
         email: "gus@example.org".to_owned(),

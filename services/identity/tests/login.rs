@@ -14,7 +14,7 @@ async fn login_takes_a_username_or_an_email_address() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     for name in ["olga", "olga@example.org", " OLGA@example.ORG"] {
-        let granted = suite.anonymous().auth().login(login(name, &olga.password)).await.unwrap().into_inner();
+        let granted = suite.anonymous().auth().login(login(name, &olga.password)).await.unwrap().grant();
         assert_eq!(granted.user.as_ref().unwrap().id, olga.id.to_string());
         call_every_service(&with_tokens(&olga, &granted)).await.unwrap();
     }
@@ -62,7 +62,7 @@ async fn login_updates_last_login_at() {
 
     let who = again.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner();
 
-    let (user, session) = (who.user.unwrap(), who.session.unwrap());
+    let (user, session) = (who.user.unwrap(), session_of(&again).await);
     assert_eq!(user.last_login_at, session.created_at);
     assert_ne!(user.last_login_at, user.created_at);
     assert!(session.is_current);

@@ -86,6 +86,7 @@ async fn a_password_change_ends_a_login_that_came_first() {
         SELECT id, 'a', 'b', now() + interval '1 hour', now() + interval '1 hour' FROM identity.users";
     signing_in.batch_execute(begun).await.unwrap();
     let request = pb::ChangePasswordRequest {
+        request_id: String::new(),
         old_password: olga.password.clone(),
         new_password: "battery staple horse".to_owned(),
     };
@@ -136,7 +137,11 @@ async fn a_session_with_the_former_password_changes_nothing() {
     let refusals = [
         refused_to_a_thief(async |olga| {
             let new_password = "battery staple horse".to_owned();
-            let request = pb::ChangePasswordRequest { old_password: olga.password.clone(), new_password };
+            let request = pb::ChangePasswordRequest {
+                request_id: String::new(),
+                old_password: olga.password.clone(),
+                new_password,
+            };
             olga.account().change_password(request).await
         })
         .await,

@@ -42,7 +42,7 @@ async fn import(suite: &Suite, hashes: &[&str]) -> Vec<proto::common::ImportResu
         ..Default::default()
     };
     let request = admin::ImportUsersRequest { users: hashes.iter().enumerate().map(user).collect() };
-    let mut client = UserAdminServiceClient::new(suite.as_service("importer").channel(Sibling::Identity));
+    let mut client = UserAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Identity));
     let mut answers = client.import_users(futures::stream::iter([request])).await.unwrap().into_inner();
     answers.message().await.unwrap().unwrap().results
 }

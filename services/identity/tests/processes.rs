@@ -11,13 +11,14 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_identity");
 
 /// Makes an API token and revokes it, since one has a limited number of them.
 async fn make_token(who: &Actor, expires_at: SystemTime, request_id: String) -> Result<String, Status> {
-    let wish = pb::CreateApiTokenRequest {
-        request_id,
+    let api_token = pb::ApiToken {
         name: "robot".to_owned(),
-        scopes: vec!["task:read".to_owned()],
+        scopes: vec!["tasks:read".to_owned()],
         expires_at: Some(expires_at.into()),
+        ..Default::default()
     };
-    let made = who.account().create_api_token(wish).await?.into_inner().api_token.unwrap();
+    let request = pb::CreateApiTokenRequest { request_id, api_token: Some(api_token) };
+    let made = who.account().create_api_token(request).await?.into_inner().api_token.unwrap();
     who.account().revoke_api_token(pb::RevokeApiTokenRequest { api_token_id: made.id.clone() }).await?;
     Ok(made.id)
 }

@@ -3,6 +3,7 @@
 use crate::fixtures::*;
 use crate::harness::harness;
 use prost_types::FieldMask;
+use proto::common::{StructPatch, StructPath};
 use proto::identity::v1 as pb;
 use serde_json::json;
 use shared::json::{from_struct, to_struct};
@@ -18,7 +19,11 @@ async fn read(actor: &Actor) -> pb::UserProfile {
 
 fn change(profile: &pb::UserProfile, paths: &[&str]) -> pb::UpdateUserProfileRequest {
     let paths = paths.iter().map(|path| (*path).to_owned()).collect();
-    pb::UpdateUserProfileRequest { profile: Some(profile.clone()), update_mask: Some(FieldMask { paths }) }
+    pb::UpdateUserProfileRequest {
+        profile: Some(profile.clone()),
+        update_mask: Some(FieldMask { paths }),
+        ..Default::default()
+    }
 }
 
 const ALL: [&str; 5] = ["bio", "location", "website_url", "social_links", "preferences"];
@@ -49,14 +54,16 @@ async fn update_user_profile_changes_every_field() {
 }
 
 #[tokio::test]
-async fn an_empty_mask_changes_nothing_and_a_stale_etag_is_refused() {
+async fn update_user_profile_without_mask_changes_populated_fields_and_rejects_a_stale_etag() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let before = read(&olga).await;
     let wish = pb::UserProfile { bio: Some("new".to_owned()), ..before.clone() };
 
-    assert_eq!(olga.account().update_user_profile(change(&wish, &[])).await.unwrap().into_inner(), before);
-    olga.account().update_user_profile(change(&wish, &["bio"])).await.unwrap();
+    let nothing = pb::UserProfile { etag: before.etag.clone(), ..Default::default() };
+    assert_eq!(olga.account().update_user_profile(change(&nothing, &[])).await.unwrap().into_inner(), before);
+    let after = olga.account().update_user_profile(change(&wish, &[])).await.unwrap().into_inner();
+    assert_eq!(after.bio, wish.bio, "an empty mask changes what is populated");
     let stale = olga.account().update_user_profile(change(&wish, &["bio"])).await;
 
     assert_eq!(refusal(stale), "ABORTED ETAG_MISMATCH");
@@ -84,7 +91,7 @@ async fn every_malformed_field_is_named() {
     let olga = suite.guest("olga").await;
     let large = Some(to_struct(&json!({"a": "x".repeat(65 * 1024)})));
     let wish = pb::UserProfile {
-        user_id: String::new(),
+        user_id: "x".to_owned(),
         bio: Some("x".repeat(10_001)),
         location: Some("\0".to_owned()),
         website_url: Some("ftp://example.org".to_owned()),
@@ -106,36 +113,42 @@ async fn every_malformed_field_is_named() {
 async fn single_preferences_and_links_change_alone() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
-    let update = async |paths: &[&str], preferences: serde_json::Value, links: serde_json::Value| {
-        let profile = pb::UserProfile {
-            user_id: olga.id.to_string(),
-            preferences: Some(to_struct(&preferences)),
-            social_links: Some(to_struct(&links)),
+    let update = async |preferences: Option<StructPatch>, links: Option<StructPatch>| {
+        let request = pb::UpdateUserProfileRequest {
+            profile: Some(pb::UserProfile::default()),
+            preferences_patch: preferences,
+            social_links_patch: links,
             ..Default::default()
         };
-        let update_mask = Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() });
-        let request = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask };
         olga.account().update_user_profile(request).await.map(tonic::Response::into_inner)
     };
-    let all = json!({"theme": "dark", "editor": {"tabs": 4, "wrap": true}});
-    let links = json!({"forge": "https://forge.example/olga"});
-    update(&["preferences", "social_links"], all, links).await.unwrap();
+    let set =
+        |value: serde_json::Value| Some(StructPatch { set: Some(to_struct(&value)), unset: Vec::new() });
+    let all = set(json!({"theme": "dark", "editor": {"tabs": 4, "wrap": true}}));
+    update(all, set(json!({"forge": "https://forge.example/olga"}))).await.unwrap();
 
-    let paths = ["preferences.editor.tabs", "preferences.theme", "social_links.chat"];
-    let chat = json!({"chat": "https://chat.example/olga"});
-    let changed = update(&paths, json!({"editor": {"tabs": 2}}), chat).await.unwrap();
+    let theme = StructPath { keys: vec!["theme".to_owned()] };
+    let preferences = StructPatch { unset: vec![theme], ..set(json!({"editor": {"tabs": 2}})).unwrap() };
+    let changed = update(Some(preferences), set(json!({"chat": "https://chat.example/olga"}))).await.unwrap();
 
     let preferences = from_struct(changed.preferences.unwrap());
-    assert_eq!(preferences, json!({"editor": {"tabs": 2, "wrap": true}}), "what is named and not given goes");
+    assert_eq!(preferences, json!({"editor": {"tabs": 2, "wrap": true}}));
     let links = from_struct(changed.social_links.unwrap());
     assert_eq!(links, json!({"forge": "https://forge.example/olga", "chat": "https://chat.example/olga"}));
 
-    for path in ["preferences.", "preferences.a..b", "bio.x"] {
-        let refused = update(&[path], json!({}), json!({})).await.unwrap_err();
+    let both = pb::UpdateUserProfileRequest {
+        preferences_patch: set(json!({"a": 1})),
+        ..change(&read(&olga).await, &["preferences"])
+    };
+    let refused = olga.account().update_user_profile(both).await.unwrap_err();
+    assert_eq!(violations(&refused), ["preferences_patch"]);
+    for path in ["preferences.theme", "preferences.", "bio.x"] {
+        let request = change(&pb::UserProfile::default(), &[path]);
+        let refused = olga.account().update_user_profile(request).await.unwrap_err();
         assert_eq!(violations(&refused), ["update_mask"], "{path}");
     }
     let half = "x".repeat(40 * 1024);
-    update(&["preferences.one"], json!({"one": half}), json!({})).await.unwrap();
-    let refused = update(&["preferences.two"], json!({"two": half}), json!({})).await.unwrap_err();
-    assert_eq!(violations(&refused), ["profile.preferences"], "together they are too large");
+    update(set(json!({"one": half})), None).await.unwrap();
+    let refused = update(set(json!({"two": half})), None).await.unwrap_err();
+    assert_eq!(violations(&refused), ["preferences_patch"], "together they are too large");
 }

@@ -12,12 +12,12 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use futures::future::join_all;
+use proto::common::CodeDelivery;
 use proto::identity::admin::v1 as admin;
 use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::backend::v1 as backend;
-use proto::identity::backend::v1::create_email_change_code_request as change;
-use proto::identity::backend::v1::create_email_verification_code_request as verify;
 use proto::identity::v1 as pb;
+use proto::identity::v1::login_response::Result as LoginResult;
 use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
 use tonic::Status;
@@ -37,8 +37,6 @@ const MAX_SESSIONS: u32 = 3;
 
 /// 32 bytes under the name `former`.
 const FORMER_KEY: &str = "former:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8";
-
-const RETURN: backend::ReturnCode = backend::ReturnCode {};
 
 /// What is done; each must succeed at least once.
 const VERBS: [&str; 17] = [
@@ -127,7 +125,8 @@ impl Worker<'_> {
 
     async fn sign_in(&mut self) -> Result<(), Status> {
         let request = login(self.name(), PASSWORD);
-        let granted = self.suite.anonymous().auth().login(request).await?.into_inner();
+        let response = self.suite.anonymous().auth().login(request).await?;
+        let LoginResult::SessionGrant(granted) = response.result() else { return Ok(()) };
         if granted.user.as_ref().is_some_and(|user| user.id == self.actor.id.to_string()) {
             self.actor = with_tokens(&self.actor, &granted);
         }
@@ -167,13 +166,14 @@ impl Worker<'_> {
             }
             "change password" => {
                 let [old_password, new_password] = [PASSWORD, PASSWORD].map(str::to_owned);
-                let request = pb::ChangePasswordRequest { old_password, new_password };
+                let request =
+                    pb::ChangePasswordRequest { request_id: String::new(), old_password, new_password };
                 actor.account().change_password(request).await?;
             }
             "token" => {
                 let made = actor
                     .account()
-                    .create_api_token(create_api_token_request(&["identity:read"]))
+                    .create_api_token(create_api_token_request(&["account:read"]))
                     .await?
                     .into_inner();
                 let request = pb::RevokeApiTokenRequest { api_token_id: made.api_token.unwrap().id };
@@ -189,11 +189,12 @@ impl Worker<'_> {
         let mask = |path: &str| Some(prost_types::FieldMask { paths: vec![path.to_owned()] });
         if verb == "rename" {
             let user = Some(pb::User { id: user_id, username, ..Default::default() });
-            let request = pb::UpdateUserRequest { user, update_mask: mask("username") };
+            let request = pb::UpdateUserRequest { user, update_mask: mask("username"), ..Default::default() };
             return self.actor.account().update_user(request).await.map(drop);
         }
         let profile = Some(pb::UserProfile { user_id, location: Some(username), ..Default::default() });
-        let request = pb::UpdateUserProfileRequest { profile, update_mask: mask("location") };
+        let request =
+            pb::UpdateUserProfileRequest { profile, update_mask: mask("location"), ..Default::default() };
         self.actor.account().update_user_profile(request).await.map(drop)
     }
 
@@ -211,14 +212,14 @@ impl Worker<'_> {
             return account.reset_password(request).await.map(drop);
         }
         if verb == "change address" {
-            let delivery = Some(change::Delivery::ReturnCode(RETURN));
+            let delivery = CodeDelivery::Response.into();
             let new_email = format!("{}@example.org", self.name());
             let wish = backend::CreateEmailChangeCodeRequest { user_id, new_email, delivery };
             let code = backend.create_email_change_code(wish).await?.into_inner().code.unwrap();
             let request = pb::ConfirmEmailChangeRequest { request_id, code };
             return self.actor.account().confirm_email_change(request).await.map(drop);
         }
-        let delivery = Some(verify::Delivery::ReturnCode(RETURN));
+        let delivery = CodeDelivery::Response.into();
         let wish = backend::CreateEmailVerificationCodeRequest { user_id, delivery };
         let code = backend.create_email_verification_code(wish).await?.into_inner().code.unwrap();
         self.actor.account().verify_email(pb::VerifyEmailRequest { request_id, code }).await.map(drop)
@@ -240,8 +241,8 @@ impl Worker<'_> {
         let user_id = self.actor.id.to_string();
         let name = self.actor.account().get_user(pb::GetUserRequest { user_id }).await?.into_inner().username;
         let mut auth = self.suite.anonymous().auth();
-        let begun = auth.login(login(&name, PASSWORD)).await?.into_inner();
-        if let Some(challenge) = begun.second_factor_challenge {
+        let begun = auth.login(login(&name, PASSWORD)).await?.result();
+        if let LoginResult::SecondFactorChallenge(challenge) = begun {
             let proof = by_recovery(&codes[0]);
             let answer = pb::CompleteLoginRequest { challenge_token: challenge.challenge_token, proof };
             auth.complete_login(answer).await?;

@@ -79,7 +79,7 @@ async fn every_flow_survives_the_loss_of_redis() {
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
     let to_verify = suite.mail_to("olga@example.org", 1).await.code();
     let app = App::new(&suite, &begin(&olga).await.secret);
-    let scopes = ["identity:read", "project:read"];
+    let scopes = ["account:read", "projects:read"];
     let (kept, _) = api_client(&olga, &scopes).await;
     let (lost, lost_token) = api_client(&olga, &scopes).await;
     for program in [&kept, &lost] {
@@ -91,7 +91,7 @@ async fn every_flow_survives_the_loss_of_redis() {
 
     let completion = complete_sign_up_request(&to_sign_up);
     let completion = pb::CompleteSignUpRequest { username: "ina".to_owned(), ..completion };
-    let ina = suite.anonymous().auth().complete_sign_up(completion).await.unwrap().into_inner();
+    let ina = suite.anonymous().auth().complete_sign_up(completion).await.unwrap().grant();
     let ina = with_tokens(&suite.anonymous(), &ina);
     call_every_service(&ina).await.unwrap();
     begin_sign_up(&suite, "tom@example.org").await;
@@ -193,8 +193,7 @@ async fn sessions_end_and_passwords_change_while_redis_is_down() {
 
     servers.stop_redis().await.unwrap();
 
-    let id_of_phone =
-        phone.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner().session.unwrap().id;
+    let id_of_phone = session_of(&phone).await.id;
     let request = pb::RevokeSessionRequest { session_id: id_of_phone };
     olga.account().revoke_session(request).await.unwrap();
     is_over(&phone).await;
@@ -203,7 +202,11 @@ async fn sessions_end_and_passwords_change_while_redis_is_down() {
     is_over(&laptop).await;
     let tv = log_in_again(&olga).await;
     let new_password = "battery staple horse".to_owned();
-    let request = pb::ChangePasswordRequest { old_password: olga.password.clone(), new_password };
+    let request = pb::ChangePasswordRequest {
+        request_id: String::new(),
+        old_password: olga.password.clone(),
+        new_password,
+    };
     assert_eq!(olga.account().change_password(request).await.unwrap().into_inner().revoked_session_count, 1);
     is_over(&tv).await;
     call_every_service(&olga).await.unwrap();
@@ -245,10 +248,15 @@ async fn accounts_are_created_changed_and_deleted_while_redis_is_down() {
     let mask = |path: &str| Some(FieldMask { paths: vec![path.to_owned()] });
     let user_id = || olga.id.to_string();
     let user = pb::User { id: user_id(), first_name: Some("Olga".to_owned()), ..Default::default() };
-    let request = pb::UpdateUserRequest { user: Some(user), update_mask: mask("first_name") };
+    let request =
+        pb::UpdateUserRequest { user: Some(user), update_mask: mask("first_name"), ..Default::default() };
     olga.account().update_user(request).await.unwrap();
     let profile = pb::UserProfile { user_id: user_id(), bio: Some("x".to_owned()), ..Default::default() };
-    let request = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask: mask("bio") };
+    let request = pb::UpdateUserProfileRequest {
+        profile: Some(profile),
+        update_mask: mask("bio"),
+        ..Default::default()
+    };
     olga.account().update_user_profile(request).await.unwrap();
     let events = olga.account().list_security_events(pb::ListSecurityEventsRequest::default()).await;
     assert!(!events.unwrap().into_inner().events.is_empty());

@@ -6,7 +6,7 @@ use proto::identity::v1 as pb;
 use testkit::*;
 use tonic::{Response, Status};
 
-async fn refresh(actor: &Actor) -> Result<Response<pb::LoginResponse>, Status> {
+async fn refresh(actor: &Actor) -> Result<Response<pb::SessionGrant>, Status> {
     let request = pb::RefreshSessionRequest { refresh_token: actor.refresh_token.clone() };
     without_session(actor).auth().refresh_session(request).await
 }

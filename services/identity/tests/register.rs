@@ -20,7 +20,7 @@ fn olga() -> pb::RegisterRequest {
 async fn register_creates_an_account_and_a_session() {
     let suite = harness().start().await;
 
-    let granted = suite.anonymous().auth().register(olga()).await.unwrap().into_inner();
+    let granted = suite.anonymous().auth().register(olga()).await.unwrap().grant();
 
     let (user, session) = (granted.user.clone().unwrap(), granted.session.clone().unwrap());
     assert_eq!((user.email.as_str(), user.username.as_str()), ("olga@example.org", "olga"));
@@ -58,8 +58,8 @@ async fn a_retried_registration_returns_the_same_account() {
     let mut auth = suite.anonymous().auth();
     let request = olga();
 
-    let first = auth.register(request.clone()).await.unwrap().into_inner();
-    let second = auth.register(request).await.unwrap().into_inner();
+    let first = auth.register(request.clone()).await.unwrap().grant();
+    let second = auth.register(request).await.unwrap().grant();
 
     assert_eq!(first.user.as_ref().unwrap().id, second.user.as_ref().unwrap().id);
     assert_ne!(first.session.as_ref().unwrap().id, second.session.as_ref().unwrap().id);
@@ -74,8 +74,7 @@ async fn concurrent_retries_create_one_account() {
     let request = olga();
     let (mut one, mut two) = (suite.anonymous().auth(), suite.anonymous().auth());
     let (first, second) = tokio::join!(one.register(request.clone()), two.register(request.clone()));
-    let id =
-        |answer: Result<tonic::Response<pb::LoginResponse>, _>| answer.unwrap().into_inner().user.unwrap().id;
+    let id = |answer: Result<tonic::Response<pb::LoginResponse>, _>| answer.unwrap().grant().user.unwrap().id;
     assert_eq!(id(first), id(second));
 }
 

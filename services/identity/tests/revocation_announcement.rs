@@ -1,13 +1,13 @@
 //! How soon a revocation is seen, and what becomes of people while Redis is away.
 
 use crate::fixtures::*;
-use crate::harness::harness;
+use crate::harness::harness_of_all_services;
 use std::time::{Duration, Instant};
 
-use proto::content::v1::ListDocumentsRequest;
+use proto::content::v1::{DocumentFilter, ListDocumentsRequest};
 use proto::identity::v1 as pb;
 use proto::project::v1::ListProjectsRequest;
-use proto::task::v1::ListTasksRequest;
+use proto::task::v1::{ListTasksRequest, TaskFilter};
 use testkit::*;
 use tonic::Status;
 
@@ -15,16 +15,18 @@ use tonic::Status;
 const REVOCATIONS: usize = 100;
 
 async fn call(actor: &Actor, service: Service) -> Option<Status> {
-    let project_id = new_id();
+    let project_ids = vec![new_id()];
     match service {
         Service::Identity => actor.auth().who_am_i(pb::WhoAmIRequest {}).await.err(),
         Service::Project => actor.projects().list_projects(ListProjectsRequest::default()).await.err(),
         Service::Task => {
-            let request = ListTasksRequest { project_id, ..Default::default() };
+            let filter = Some(TaskFilter { project_ids, ..Default::default() });
+            let request = ListTasksRequest { filter, ..Default::default() };
             actor.tasks().list_tasks(request).await.err()
         }
         Service::Content => {
-            let request = ListDocumentsRequest { project_id, ..Default::default() };
+            let filter = Some(DocumentFilter { project_ids, ..Default::default() });
+            let request = ListDocumentsRequest { filter, ..Default::default() };
             actor.documents().list_documents(request).await.err()
         }
     }
@@ -44,7 +46,7 @@ async fn first_refusal(actor: &Actor, service: Service, since: Instant) -> Durat
 
 #[tokio::test]
 async fn a_revocation_evicts_the_session_from_the_caches_of_every_service() {
-    let suite = harness().start().await;
+    let suite = harness_of_all_services().start().await;
     let others = [Service::Project, Service::Task, Service::Content];
     let mut delays = Vec::with_capacity(REVOCATIONS * others.len());
     for number in 0..REVOCATIONS {
@@ -74,23 +76,14 @@ async fn a_revocation_evicts_the_session_from_the_caches_of_every_service() {
 
 #[tokio::test]
 async fn api_tokens_and_attempt_limits_work_while_redis_is_down() {
-    let suite = harness().start_alone().await;
+    let suite = harness_of_all_services().start_alone().await;
     let olga = suite.user("olga").await;
     let servers = suite.servers.as_ref().unwrap();
     servers.stop_redis().await.unwrap();
 
-    let expires_at = chrono::Utc::now() + chrono::TimeDelta::days(1);
-    let request = pb::CreateApiTokenRequest {
-        name: "the build".to_owned(),
-        scopes: vec!["identity:read".to_owned(), "project:read".to_owned()],
-        expires_at: Some(prost_types::Timestamp { seconds: expires_at.timestamp(), nanos: 0 }),
-        ..Default::default()
-    };
-    let made = olga.account().create_api_token(request).await.unwrap().into_inner();
-    let mut program = olga.clone();
-    program.session_token = Some(made.token);
+    let (program, token) = api_client(&olga, &["account:read", "projects:read"]).await;
     call_every_service(&program).await.unwrap();
-    let api_token_id = made.api_token.unwrap().id;
+    let api_token_id = token.id;
     olga.account().revoke_api_token(pb::RevokeApiTokenRequest { api_token_id }).await.unwrap();
     assert!(call(&program, Service::Identity).await.is_some());
     assert!(first_refusal(&program, Service::Project, Instant::now()).await < TIMEOUT);

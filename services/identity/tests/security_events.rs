@@ -4,12 +4,17 @@ use crate::fixtures::*;
 use crate::harness::harness;
 use std::time::Instant;
 
+use proto::common::TimeRange;
 use proto::identity::admin::v1 as admin;
 use proto::identity::admin::v1::security_admin_service_client::SecurityAdminServiceClient;
 use proto::identity::v1 as pb;
 use proto::identity::v1::SecurityEventKind as Kind;
 use shared::siblings::Sibling;
 use testkit::*;
+
+fn at_address(address: &str) -> Option<pb::SecurityEventFilter> {
+    Some(pb::SecurityEventFilter { ip_address: address.to_owned(), ..Default::default() })
+}
 
 /// Failures are written a moment later.
 async fn failures_of(actor: &Actor, kinds: &[Kind]) -> Vec<pb::SecurityEvent> {
@@ -28,7 +33,7 @@ async fn users_list_their_own_events_newest_first() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let lost = log_in_again(&olga).await;
-    let session = lost.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner().session.unwrap();
+    let session = session_of(&lost).await;
     let revoke = pb::RevokeSessionRequest { session_id: session.id.clone() };
     olga.account().revoke_session(revoke).await.unwrap();
     olga.account().revoke_other_sessions(pb::RevokeOtherSessionsRequest {}).await.unwrap();
@@ -72,9 +77,19 @@ async fn events_are_paged_and_filtered() {
     let wrong = pb::ListSecurityEventsRequest { page_size: -1, ..Default::default() };
     let refused = olga.account().list_security_events(wrong).await.unwrap_err();
     assert_eq!(violations(&refused), ["page_size"]);
-    let unknown = pb::ListSecurityEventsRequest { kinds: vec![0, 4711], ..Default::default() };
+    let unknown = pb::ListSecurityEventsRequest {
+        filter: Some(pb::SecurityEventFilter {
+            kinds: vec![0, 4711],
+            occurred_at: Some(TimeRange::default()),
+            ip_address: "x".to_owned(),
+        }),
+        ..Default::default()
+    };
     let refused = olga.account().list_security_events(unknown).await.unwrap_err();
-    assert_eq!(violations(&refused), ["kinds"]);
+    assert_eq!(violations(&refused), ["filter.ip_address", "filter.kinds", "filter.occurred_at"]);
+    let elsewhere = pb::SecurityEventFilter { ip_address: "192.0.2.7".to_owned(), ..Default::default() };
+    let request = pb::ListSecurityEventsRequest { filter: Some(elsewhere), ..Default::default() };
+    assert_eq!(olga.account().list_security_events(request).await.unwrap().into_inner().events, []);
     let request = pb::ListSecurityEventsRequest::default();
     let anonymous = suite.anonymous().account().list_security_events(request).await;
     assert_eq!(refusal(anonymous), "UNAUTHENTICATED SESSION_REQUIRED");
@@ -133,7 +148,7 @@ async fn only_operators_list_all_events() {
     let of_gus = admin::ListSecurityEventsRequest { user_id: gus.id.to_string(), ..Default::default() };
     let of_gus = list("operator", of_gus).await.unwrap();
     let elsewhere =
-        admin::ListSecurityEventsRequest { ip_address: "192.0.2.7".to_owned(), ..Default::default() };
+        admin::ListSecurityEventsRequest { filter: at_address("192.0.2.7"), ..Default::default() };
 
     assert_eq!(all.len(), 2);
     assert!(all.iter().any(|event| event.user_id == olga.id.to_string()));
@@ -141,12 +156,10 @@ async fn only_operators_list_all_events() {
     assert_eq!(list("operator", elsewhere).await.unwrap(), []);
     let service = list("task", admin::ListSecurityEventsRequest::default()).await;
     assert_eq!(summary(&service.unwrap_err()), "PERMISSION_DENIED AUDIENCE_REFUSED");
-    let wrong = admin::ListSecurityEventsRequest {
-        user_id: "x".to_owned(),
-        ip_address: "y".to_owned(),
-        ..Default::default()
-    };
-    assert_eq!(violations(&list("operator", wrong).await.unwrap_err()), ["ip_address", "user_id"]);
+    let wrong = admin::ListSecurityEventsRequest { user_id: "x".to_owned(), ..Default::default() };
+    assert_eq!(violations(&list("operator", wrong).await.unwrap_err()), ["user_id"]);
+    let wrong = admin::ListSecurityEventsRequest { filter: at_address("y"), ..Default::default() };
+    assert_eq!(violations(&list("operator", wrong).await.unwrap_err()), ["filter.ip_address"]);
 }
 
 #[tokio::test]

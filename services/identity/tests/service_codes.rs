@@ -2,10 +2,8 @@
 
 use crate::fixtures::*;
 use crate::harness::harness;
+use proto::common::CodeDelivery;
 use proto::identity::backend::v1 as backend;
-use proto::identity::backend::v1::{
-    create_email_change_code_request as change, create_email_verification_code_request as verify,
-};
 use proto::identity::v1 as pb;
 use testkit::*;
 
@@ -34,10 +32,9 @@ async fn a_backend_has_codes_emailed() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let user_id = olga.id.to_string();
-    let send = backend::SendCode {};
     let request = backend::CreateEmailVerificationCodeRequest {
         user_id: user_id.clone(),
-        delivery: Some(verify::Delivery::SendCode(send)),
+        delivery: CodeDelivery::Email.into(),
     };
     let made = backend(&suite).create_email_verification_code(request).await.unwrap().into_inner();
     assert!(made.code.is_none() && made.expires_at.is_some());
@@ -48,7 +45,7 @@ async fn a_backend_has_codes_emailed() {
     let request = backend::CreateEmailChangeCodeRequest {
         user_id,
         new_email: "new@example.org".to_owned(),
-        delivery: Some(change::Delivery::SendCode(send)),
+        delivery: CodeDelivery::Email.into(),
     };
     backend(&suite).create_email_change_code(request).await.unwrap();
     suite.mail_to("new@example.org", 1).await.code();
@@ -59,12 +56,12 @@ async fn a_backend_has_codes_emailed() {
 async fn a_backend_learns_that_an_address_is_taken() {
     let suite = harness().start().await;
     let [olga, _gus] = suite.users(["olga", "gus"]).await;
-    let request = |new_email: &str, delivery| backend::CreateEmailChangeCodeRequest {
+    let request = |new_email: &str, delivery: CodeDelivery| backend::CreateEmailChangeCodeRequest {
         user_id: olga.id.to_string(),
         new_email: new_email.to_owned(),
-        delivery: Some(delivery),
+        delivery: delivery.into(),
     };
-    let returned = change::Delivery::ReturnCode(backend::ReturnCode {});
+    let returned = CodeDelivery::Response;
     let mut backend = backend(&suite);
 
     for taken in ["GUS@example.org", "olga@example.org"] {
@@ -73,7 +70,7 @@ async fn a_backend_learns_that_an_address_is_taken() {
         assert_eq!(refused.message(), "new_email is already taken");
     }
     assert!(suite.mails_to("gus@example.org").is_empty());
-    let sent = change::Delivery::SendCode(backend::SendCode {});
+    let sent = CodeDelivery::Email;
     let refused = backend.create_email_change_code(request("gus@example.org", sent)).await;
     assert_eq!(refusal(refused), "ALREADY_EXISTS ALREADY_EXISTS");
     assert_eq!(suite.mail_to("gus@example.org", 1).await.subject, "You already have an account");
@@ -94,10 +91,10 @@ async fn malformed_requests_of_a_backend_are_rejected() {
     assert_eq!(refusal(unknown), "NOT_FOUND RESOURCE_NOT_FOUND");
     let refused =
         backend.create_email_change_code(backend::CreateEmailChangeCodeRequest::default()).await.unwrap_err();
-    assert_eq!(violations(&refused), ["delivery", "user_id", "new_email"]);
+    assert_eq!(violations(&refused), ["user_id", "new_email", "delivery"]);
     let refused = backend
         .create_password_reset_code(backend::CreatePasswordResetCodeRequest::default())
         .await
         .unwrap_err();
-    assert_eq!(violations(&refused), ["delivery", "account"]);
+    assert_eq!(violations(&refused), ["account", "delivery"]);
 }

@@ -12,7 +12,7 @@ use testkit::*;
 use tonic::{Response, Status};
 use uuid::Uuid;
 
-async fn refresh(suite: &Suite, actor: &Actor) -> Result<Response<pb::LoginResponse>, Status> {
+async fn refresh(suite: &Suite, actor: &Actor) -> Result<Response<pb::SessionGrant>, Status> {
     let request = pb::RefreshSessionRequest { refresh_token: actor.refresh_token.clone() };
     suite.anonymous().auth().refresh_session(request).await
 }
@@ -99,11 +99,7 @@ async fn a_login_beyond_the_limit_ends_the_oldest_session_everywhere() {
     call_every_service(&second).await.unwrap();
     call_every_service(&third).await.unwrap();
     assert_eq!(list_sessions(&third).await.len(), 2);
-    let request = pb::ListSecurityEventsRequest {
-        kinds: vec![pb::SecurityEventKind::SessionLimitReached.into()],
-        ..Default::default()
-    };
-    let events = third.account().list_security_events(request).await.unwrap().into_inner().events;
+    let events = events_of(&third, &[pb::SecurityEventKind::SessionLimitReached]).await;
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].details["count"], "1");
 }
@@ -210,7 +206,7 @@ async fn guesses_from_many_addresses_lock_one_account_only() {
     auth.login(from("192.0.2.1", login("gus", &gus.password))).await.unwrap();
     suite.options.clock.advance(TimeDelta::minutes(16));
     let granted = auth.login(from("198.51.100.1", login("olga", &olga.password))).await.unwrap();
-    assert_eq!(granted.into_inner().session.unwrap().ip_address, "198.51.100.1");
+    assert_eq!(granted.grant().session.unwrap().ip_address, "198.51.100.1");
 }
 
 #[tokio::test]

@@ -5,11 +5,9 @@ use crate::harness::harness;
 use chrono::TimeDelta;
 use identity::IdentityOptions;
 use identity::RegistrationMode;
-use proto::identity::backend::v1 as backend;
-use proto::identity::backend::v1::account_code_service_client::AccountCodeServiceClient;
-use proto::identity::backend::v1::create_sign_up_code_request::Delivery;
+use proto::common::CodeDelivery;
+use proto::identity::backend::v1::CreateSignUpCodeRequest;
 use proto::identity::v1 as pb;
-use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
 
 const CODE_INVALID: &str = "FAILED_PRECONDITION CODE_INVALID";
@@ -27,7 +25,7 @@ async fn complete(
     suite.anonymous().auth().complete_sign_up(request).await
 }
 
-fn user_of(granted: &pb::LoginResponse) -> pb::User {
+fn user_of(granted: &pb::SessionGrant) -> pb::User {
     granted.user.clone().unwrap()
 }
 
@@ -41,7 +39,7 @@ async fn complete_sign_up_takes_the_code_from_the_email() {
     assert_eq!(mail.subject, "Finish signing up");
     assert!(begun.expires_at.is_some());
 
-    let granted = complete(&suite, complete_sign_up_request(&mail.code())).await.unwrap().into_inner();
+    let granted = complete(&suite, complete_sign_up_request(&mail.code())).await.unwrap().grant();
 
     let user = user_of(&granted);
     assert_eq!((user.email.as_str(), user.username.as_str()), ("olga@example.org", "olga"));
@@ -127,7 +125,7 @@ async fn concurrent_retries_of_a_sign_up_return_the_same_account() {
     let (first, second) = tokio::join!(complete(&suite, request.clone()), complete(&suite, request.clone()));
     let third = complete(&suite, request.clone()).await;
 
-    let answers = [first, second, third].map(|answer| answer.unwrap().into_inner());
+    let answers = [first, second, third].map(|answer| answer.unwrap().grant());
     let [one, two, three] = answers.each_ref().map(|answer| user_of(answer).id);
     assert!(one == two && two == three);
     for granted in &answers {
@@ -179,32 +177,25 @@ async fn an_address_gets_five_emails_in_an_hour() {
     assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
 }
 
-fn backend(suite: &Suite) -> AccountCodeServiceClient<SiblingChannel> {
-    AccountCodeServiceClient::new(suite.as_service("shop").channel(Sibling::Identity))
-}
-
-fn asked_by_backend(email: &str, delivery: Delivery) -> backend::CreateSignUpCodeRequest {
-    backend::CreateSignUpCodeRequest { email: email.to_owned(), delivery: Some(delivery) }
-}
-
 #[tokio::test]
 async fn a_backend_gets_a_returned_sign_up_code_and_learns_of_a_taken_address() {
     let suite = harness().start().await;
-    let returned = Delivery::ReturnCode(backend::ReturnCode {});
-    let made = backend(&suite).create_sign_up_code(asked_by_backend("Olga@example.org", returned)).await;
+    let returned = CodeDelivery::Response;
+    let made = backend(&suite).create_sign_up_code(sign_up_code_request("Olga@example.org", returned)).await;
     let made = made.unwrap().into_inner();
-    let granted = complete(&suite, complete_sign_up_request(&made.code.unwrap())).await.unwrap().into_inner();
+    let granted = complete(&suite, complete_sign_up_request(&made.code.unwrap())).await.unwrap().grant();
     assert_eq!(user_of(&granted).id, made.user_id);
 
-    let again = backend(&suite).create_sign_up_code(asked_by_backend("olga@example.org", returned)).await;
+    let again = backend(&suite).create_sign_up_code(sign_up_code_request("olga@example.org", returned)).await;
     assert_eq!(refusal(again), "ALREADY_EXISTS ALREADY_EXISTS");
     assert_eq!(suite.mails_to("olga@example.org").len(), 0);
-    let sent = Delivery::SendCode(backend::SendCode {});
-    let again = backend(&suite).create_sign_up_code(asked_by_backend("olga@example.org", sent)).await;
+    let sent = CodeDelivery::Email;
+    let again = backend(&suite).create_sign_up_code(sign_up_code_request("olga@example.org", sent)).await;
     assert_eq!(refusal(again), "ALREADY_EXISTS ALREADY_EXISTS");
     assert_eq!(suite.mail_to("olga@example.org", 1).await.subject, "You already have an account");
 
-    let made = backend(&suite).create_sign_up_code(asked_by_backend("gus@example.org", sent)).await.unwrap();
+    let made =
+        backend(&suite).create_sign_up_code(sign_up_code_request("gus@example.org", sent)).await.unwrap();
     assert!(made.get_ref().code.is_none());
     suite.mail_to("gus@example.org", 1).await.code();
 }
@@ -225,6 +216,6 @@ async fn malformed_requests_name_every_field() {
     let refused = complete(&suite, request).await.unwrap_err();
     let fields = ["request_id", "code", "username", "first_name", "last_name", "password"];
     assert_eq!(violations(&refused), fields);
-    let refused = backend(&suite).create_sign_up_code(backend::CreateSignUpCodeRequest::default()).await;
-    assert_eq!(violations(&refused.unwrap_err()), ["delivery", "email"]);
+    let refused = backend(&suite).create_sign_up_code(CreateSignUpCodeRequest::default()).await;
+    assert_eq!(violations(&refused.unwrap_err()), ["email", "delivery"]);
 }

@@ -3,16 +3,21 @@
 mod list_users;
 
 use crate::fixtures::*;
-use crate::harness::harness;
+use crate::harness::{harness, harness_of_all_services};
 use futures::TryStreamExt as _;
+use proto::common::TimeRange;
 use proto::content::v1::GetDocumentRequest;
 use proto::identity::admin::v1 as admin;
 use proto::identity::v1 as pb;
 use proto::identity::v1::SecurityEventKind as Kind;
-use proto::identity::v1::user_record::Record;
+use proto::identity::v1::user_record::Data;
 use proto::project::v1::ListProjectsRequest;
 use proto::task::v1::GetTaskRequest;
 use testkit::*;
+
+fn matching(filter: admin::UserFilter) -> admin::ListUsersRequest {
+    admin::ListUsersRequest { filter: Some(filter), ..Default::default() }
+}
 
 async fn names(operator: &mut UserAdmin, request: admin::ListUsersRequest) -> Vec<String> {
     let answer = operator.list_users(request).await.unwrap().into_inner();
@@ -40,7 +45,7 @@ async fn a_suspended_account_is_refused_by_every_service_until_it_is_reactivated
     let again = operator.reactivate_user(admin::ReactivateUserRequest { user_id }).await.unwrap();
     assert_eq!(again.into_inner().status(), pb::UserStatus::Active);
     assert_eq!(refusal(olga.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
-    let granted = auth.login(login("olga", &olga.password)).await.unwrap().into_inner();
+    let granted = auth.login(login("olga", &olga.password)).await.unwrap().grant();
     let olga = with_tokens(&olga, &granted);
     let events = events_of(&olga, &[Kind::AccountSuspended, Kind::AccountReactivated]).await;
     let kinds: Vec<_> = events.iter().map(pb::SecurityEvent::kind).collect();
@@ -72,7 +77,7 @@ async fn erase_user_leaves_no_personal_data_but_the_id() {
     let profile =
         pb::UserProfile { user_id: id.clone(), bio: Some("I fly".to_owned()), ..Default::default() };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["bio".to_owned()] });
-    let update = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask };
+    let update = pb::UpdateUserProfileRequest { profile: Some(profile), update_mask, ..Default::default() };
     olga.account().update_user_profile(update).await.unwrap();
     execute(&suite, "REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
@@ -80,6 +85,8 @@ async fn erase_user_leaves_no_personal_data_but_the_id() {
     let erased = operator(&suite).erase_user(admin::EraseUserRequest { user_id: id.clone() }).await;
 
     let erased = erased.unwrap().into_inner();
+    let read = operator(&suite).get_user(admin::GetUserRequest { user_id: id.clone() }).await.unwrap();
+    assert_eq!(read.into_inner(), erased);
     assert_eq!((erased.id, erased.status), (id.clone(), pb::UserStatus::Deleted.into()));
     assert_eq!(erased.username, format!("erased-{}", olga.id.simple()));
     assert_eq!(refused_elsewhere(&olga).await, "UNAUTHENTICATED SESSION_INVALID");
@@ -110,7 +117,7 @@ async fn erase_user_leaves_no_personal_data_but_the_id() {
 async fn export_user_contains_everything_but_secrets() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    api_client(&olga, &["task:read"]).await;
+    api_client(&olga, &["tasks:read"]).await;
     crate::authenticator::enable(&suite, &olga).await;
     let request = admin::ExportUserRequest { user_id: olga.id.to_string() };
 
@@ -125,18 +132,15 @@ async fn export_user_contains_everything_but_secrets() {
             && !text.contains("token\""),
         "{text}"
     );
-    let count = |wanted: fn(&Record) -> bool| {
-        records.iter().filter(|record| record.record.as_ref().is_some_and(wanted)).count()
+    let count = |wanted: fn(&Data) -> bool| {
+        records.iter().filter(|record| record.data.as_ref().is_some_and(wanted)).count()
     };
-    assert_eq!(count(|record| matches!(record, Record::User(user) if user.email == "olga@example.org")), 1);
-    assert_eq!(count(|record| matches!(record, Record::Profile(_))), 1);
-    assert_eq!(
-        count(|record| matches!(record, Record::Session(session) if session.ip_address == "127.0.0.1")),
-        1
-    );
-    assert_eq!(count(|record| matches!(record, Record::ApiToken(token) if token.name == "the build")), 1);
-    assert_eq!(count(|record| matches!(record, Record::SecondFactor(factor) if factor.enabled)), 1);
-    assert!(count(|record| matches!(record, Record::Change(_))) >= 3);
+    assert_eq!(count(|data| matches!(data, Data::User(user) if user.email == "olga@example.org")), 1);
+    assert_eq!(count(|data| matches!(data, Data::Profile(_))), 1);
+    assert_eq!(count(|data| matches!(data, Data::Session(session) if session.ip_address == "127.0.0.1")), 1);
+    assert_eq!(count(|data| matches!(data, Data::ApiToken(token) if token.name == "the build")), 1);
+    assert_eq!(count(|data| matches!(data, Data::SecondFactor(factor) if factor.enabled)), 1);
+    assert!(count(|data| matches!(data, Data::Change(_))) >= 3);
     let own = olga.account().export_account(pb::ExportAccountRequest {}).await.unwrap().into_inner();
     let own: Vec<_> = own.try_collect().await.unwrap();
     assert_eq!(own[..5], records[..5]);
@@ -151,15 +155,18 @@ async fn list_users_filters_and_pages() {
     operator.suspend_user(admin::SuspendUserRequest { user_id: eva.id.to_string() }).await.unwrap();
     let all = admin::ListUsersRequest::default;
 
-    let suspended = admin::ListUsersRequest { statuses: vec![pb::UserStatus::Suspended.into()], ..all() };
+    let suspended = matching(admin::UserFilter {
+        statuses: vec![pb::UserStatus::Suspended.into()],
+        ..Default::default()
+    });
     assert_eq!(names(&mut operator, suspended).await, ["eva_x"]);
-    let verified = admin::ListUsersRequest { email_verified: Some(true), ..all() };
+    let verified = matching(admin::UserFilter { email_verified: Some(true), ..Default::default() });
     assert_eq!(names(&mut operator, verified).await, ["gus"]);
-    let by_email = admin::ListUsersRequest { email_prefix: "OLGA@".to_owned(), ..all() };
+    let by_email = matching(admin::UserFilter { email_prefix: "OLGA@".to_owned(), ..Default::default() });
     assert_eq!(names(&mut operator, by_email).await, ["olga"]);
-    let by_name = admin::ListUsersRequest { username_prefix: "eva_".to_owned(), ..all() };
+    let by_name = matching(admin::UserFilter { username_prefix: "eva_".to_owned(), ..Default::default() });
     assert_eq!(names(&mut operator, by_name).await, ["eva_x"]);
-    let literal = admin::ListUsersRequest { username_prefix: "ol_a".to_owned(), ..all() };
+    let literal = matching(admin::UserFilter { username_prefix: "ol_a".to_owned(), ..Default::default() });
     assert_eq!(names(&mut operator, literal).await, [""; 0]);
 
     let mut found = Vec::new();
@@ -184,6 +191,7 @@ async fn only_operators_administer_users() {
     let user_id = olga.id.to_string();
     let refused = "PERMISSION_DENIED AUDIENCE_REFUSED";
     assert_eq!(refusal(service.list_users(admin::ListUsersRequest::default()).await), refused);
+    assert_eq!(refusal(service.get_user(admin::GetUserRequest { user_id: user_id.clone() }).await), refused);
     assert_eq!(
         refusal(service.erase_user(admin::EraseUserRequest { user_id: user_id.clone() }).await),
         refused
@@ -200,16 +208,20 @@ async fn unknown_and_malformed_user_ids_are_reported() {
     assert_eq!(refusal(nobody), "NOT_FOUND RESOURCE_NOT_FOUND");
     let export = operator.export_user(admin::ExportUserRequest { user_id: new_id() }).await;
     assert_eq!(summary(&export.err().unwrap()), "NOT_FOUND RESOURCE_NOT_FOUND");
-    let request = admin::ListUsersRequest {
+    let get = operator.get_user(admin::GetUserRequest { user_id: new_id() }).await;
+    assert_eq!(refusal(get), "NOT_FOUND RESOURCE_NOT_FOUND");
+    let filter = admin::UserFilter {
         statuses: vec![77],
         email_prefix: "x".repeat(256),
-        username_prefix: "x".repeat(51),
+        username_prefix: " ".to_owned(),
+        created_at: Some(TimeRange::default()),
         ..Default::default()
     };
-    let refused = operator.list_users(request).await.unwrap_err();
+    let refused = operator.list_users(matching(filter)).await.unwrap_err();
     let mut fields = violations(&refused);
     fields.sort();
-    assert_eq!(fields, ["email_prefix", "statuses", "username_prefix"]);
+    let expected = ["created_at", "email_prefix", "statuses", "username_prefix"];
+    assert_eq!(fields, expected.map(|field| format!("filter.{field}")));
 }
 
 #[tokio::test]
@@ -218,17 +230,21 @@ async fn deleted_users_keep_their_ids_in_other_services() {
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     execute(&suite, "UPDATE identity.users SET avatar_url = 'http://example.org/' || username").await;
     operator(&suite).delete_user(admin::DeleteUserRequest { user_id: gus.id.to_string() }).await.unwrap();
-    let user_ids = vec![olga.id.to_string(), gus.id.to_string(), new_id()];
+    let unknown = new_id();
+    let user_ids = [&gus.id.to_string(), &unknown, &olga.id.to_string(), &gus.id.to_string()];
+    let user_ids = user_ids.map(ToOwned::to_owned).to_vec();
 
     let answer = olga.users().batch_get_users(pb::BatchGetUsersRequest { user_ids }).await.unwrap();
 
-    let mut users = answer.into_inner().users;
-    users.sort_by_key(|user| user.username.clone());
+    let pb::BatchGetUsersResponse { users, missing_user_ids } = answer.into_inner();
+    assert_eq!(missing_user_ids, [unknown]);
     let told: Vec<_> = users.iter().map(|user| (user.username.as_str(), user.avatar_url.is_some())).collect();
     assert_eq!(told, [("gus", false), ("olga", true)]);
     let request = pb::BatchGetUsersRequest { user_ids: vec!["x".to_owned(), String::new()] };
     let refused = olga.users().batch_get_users(request).await.unwrap_err();
     assert_eq!(violations(&refused), ["user_ids", "user_ids"]);
+    let refused = olga.users().batch_get_users(pb::BatchGetUsersRequest::default()).await.unwrap_err();
+    assert_eq!(violations(&refused), ["user_ids"]);
 }
 
 /// Why each service refuses the actor; empty where it does not.
@@ -247,9 +263,9 @@ async fn refusals(actor: &Actor) -> [String; 4] {
 
 #[tokio::test]
 async fn suspension_ends_api_tokens_at_every_service() {
-    let suite = harness().start().await;
+    let suite = harness_of_all_services().start().await;
     let users = suite.users(["olga", "gus", "ina"]).await;
-    let scopes = ["identity:read", "project:read", "task:read", "content:read"];
+    let scopes = ["account:read", "projects:read", "tasks:read", "content:read"];
     let mut programs = Vec::new();
     for user in &users {
         let (program, _) = api_client(user, &scopes).await;

@@ -20,15 +20,13 @@ async fn resolve_users_returns_existing_users_to_a_service() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
 
-    let request = ids([olga.id.to_string(), new_id(), gus.id.to_string()]);
+    let [olga_id, gus_id] = [olga, gus].map(|actor| actor.id.to_string());
+    let request = ids([gus_id.clone(), new_id(), olga_id.clone(), gus_id.clone()]);
     let users =
         suite.as_service("task").user_lookup().resolve_users(request).await.unwrap().into_inner().users;
 
-    let mut found: Vec<_> = users.into_iter().map(|user| (user.id, user.status)).collect();
-    found.sort();
-    let mut expected = [(olga.id.to_string(), 1), (gus.id.to_string(), 1)];
-    expected.sort();
-    assert_eq!(found, expected);
+    let found: Vec<_> = users.into_iter().map(|user| (user.id, user.status)).collect();
+    assert_eq!(found, [(gus_id, 1), (olga_id, 1)], "in the order of the request, each once");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use crate::fixtures::*;
 use crate::harness::harness;
 use prost_types::FieldMask;
+use proto::common::StructPatch;
 use proto::identity::v1 as pb;
 use serde_json::json;
 use testkit::*;
@@ -14,7 +15,11 @@ async fn read(actor: &Actor) -> pb::User {
 
 fn change(user: &pb::User, paths: &[&str]) -> pb::UpdateUserRequest {
     let paths = paths.iter().map(|path| (*path).to_owned()).collect();
-    pb::UpdateUserRequest { user: Some(user.clone()), update_mask: Some(FieldMask { paths }) }
+    pb::UpdateUserRequest {
+        user: Some(user.clone()),
+        update_mask: Some(FieldMask { paths }),
+        ..Default::default()
+    }
 }
 
 #[tokio::test]
@@ -82,11 +87,31 @@ async fn update_user_without_fields_changes_nothing() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let before = read(&olga).await;
-    let wish = pb::User { username: "other".to_owned(), ..before.clone() };
-    assert_eq!(olga.account().update_user(change(&wish, &[])).await.unwrap().into_inner(), before);
-    let without_mask = pb::UpdateUserRequest { user: Some(wish), update_mask: None };
-    assert_eq!(olga.account().update_user(without_mask).await.unwrap().into_inner(), before);
+    let nothing = pb::User { etag: before.etag.clone(), ..Default::default() };
+    assert_eq!(olga.account().update_user(change(&nothing, &[])).await.unwrap().into_inner(), before);
     assert_eq!(read(&olga).await, before);
+    let own = olga.account().get_user(pb::GetUserRequest::default()).await.unwrap().into_inner();
+    assert_eq!(own, before, "an empty id is the caller's");
+}
+
+#[tokio::test]
+async fn update_user_without_mask_changes_populated_fields() {
+    let suite = harness().start().await;
+    let olga = suite.guest("olga").await;
+    let user = pb::User { first_name: Some("Olga".to_owned()), ..Default::default() };
+    let metadata_patch =
+        Some(StructPatch { set: Some(shared::json::to_struct(&json!({"team": "a"}))), unset: Vec::new() });
+    let request = pb::UpdateUserRequest { user: Some(user), metadata_patch, ..Default::default() };
+
+    let after = olga.account().update_user(request).await.unwrap().into_inner();
+
+    assert_eq!((after.username.as_str(), after.first_name.as_deref()), ("olga", Some("Olga")));
+    assert_eq!(shared::json::from_struct(after.metadata.unwrap()), json!({"team": "a"}));
+    let user = pb::User { username: "olga.p".to_owned(), ..Default::default() };
+    let after = olga.account().update_user(change(&user, &["*"])).await.unwrap().into_inner();
+    assert_eq!((after.username.as_str(), after.first_name), ("olga.p", None));
+    let refused = olga.account().update_user(change(&pb::User::default(), &["*"])).await.unwrap_err();
+    assert_eq!(violations(&refused), ["user.username"]);
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ mod queries;
 mod rpc;
 mod wire;
 
+use shared::idempotency::RequestKey;
+
 use crate::codes::RedeemInput;
 
 pub use rpc::OwnAccountHandler;
@@ -19,6 +21,8 @@ struct ResetPasswordInput {
 
 /// A validated request for a new password, with the old one.
 struct ChangePasswordInput {
+    /// Does not cover the passwords: the stored hash would allow guessing them.
+    key: Option<RequestKey>,
     old_password: String,
     new_password: String,
 }

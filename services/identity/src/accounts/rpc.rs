@@ -3,21 +3,28 @@
 use std::sync::Arc;
 
 use futures::stream::BoxStream;
+use futures::try_join;
 use proto::identity::v1 as pb;
 use shared::caller::Caller;
 use shared::database::{Transaction, explain};
-use shared::error::Result;
+use shared::error::{ErrorReason, Result};
+use shared::idempotency::{self, RequestKey};
 use shared::json::to_timestamp;
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use super::{ChangeEmailInput, ChangePasswordInput, ResetPasswordInput, queries, wire};
 use crate::audit::{self, Event, Kind};
+use crate::auth::Owner;
 use crate::codes::{self, CodeInput, IssuedCode, Purpose, RedeemInput, RedeemedCode};
 use crate::identity::Identity;
 use crate::limits::{Account, Attempt, Purpose as AttemptPurpose};
 use crate::sessions::Device;
 use crate::sessions::queries::{RevokeScope, revoke_all};
-use crate::{CONSTRAINTS, emails, user_administration, users};
+use crate::{CONSTRAINTS, NAME, emails, sessions, user_administration, users};
+
+/// The method of the idempotency key.
+const CHANGE_PASSWORD: &str = "ChangePassword";
 
 pub struct OwnAccountHandler(pub(crate) Arc<Identity>);
 
@@ -84,6 +91,48 @@ impl OwnAccountHandler {
         identity.revocations.announce_after(revoke).await?;
         identity.outbox.wake();
         Ok(())
+    }
+
+    /// Sets the password and ends all other sessions. Returns their number.
+    async fn set_password(
+        &self,
+        caller: &Caller,
+        owner: Owner,
+        input: ChangePasswordInput,
+        device: &Device,
+    ) -> Result<i64> {
+        let Self(identity) = self;
+        let (id, current) = (owner.user.id, caller.user()?.session_id);
+        let email = emails::password_changed(id, &owner.user.email, identity.now());
+        let password = identity.verifier.verify_owner(owner, input.old_password, device).await?;
+        let hash = identity.passwords.hash(input.new_password).await?;
+
+        let tx = identity.begin(caller).await?;
+        let now = identity.now();
+        let ((), others) = try_join!(password.lock(&tx), sessions::queries::count_others(&tx, current, now))?;
+        audit::append(&tx, &Event::new(Kind::PasswordChanged, id).by(caller).from(device))?;
+        identity.outbox.queue(&tx, &email)?;
+        // The id holds the number for a retry.
+        let number = Uuid::from_u128(u128::from(others.unsigned_abs()));
+        let claim = idempotency::claim(&tx, NAME, id, CHANGE_PASSWORD, input.key.as_ref(), number);
+        let (claimed, ()) = try_join!(claim, queries::set_password_hash(&tx, id, &hash))?;
+        if let Some(number) = claimed {
+            tx.undo();
+            return Ok(number_of(number));
+        }
+        identity.revocations.announce_after(revoke_all(tx, RevokeScope::OtherSessions(current), now)).await?;
+        identity.outbox.wake();
+        Ok(others)
+    }
+
+    /// The number of sessions that an earlier call with this key ended.
+    async fn find_password_change(&self, caller: &Caller, key: Option<&RequestKey>) -> Result<Option<i64>> {
+        let Some(key) = key else { return Ok(None) };
+        let tx = self.0.begin(caller).await?;
+        let user_id = caller.user()?.user_id;
+        let claimed = idempotency::claim(&tx, NAME, user_id, CHANGE_PASSWORD, Some(key), Uuid::nil()).await?;
+        tx.undo();
+        Ok(claimed.map(number_of))
     }
 
     pub(crate) async fn request_email_verification(
@@ -154,26 +203,24 @@ impl OwnAccountHandler {
     ) -> Result<Response<pb::ChangePasswordResponse>, Status> {
         let Self(identity) = self;
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
-        let current = caller.user()?.session_id;
         let owner = identity.verifier.find_owner(&caller).await?;
         let own = wire::own_words(&owner.user, &identity.keys)?;
-        let ChangePasswordInput { old_password, new_password } =
-            ChangePasswordInput::parse(request.into_inner(), &own)?;
-        let id = owner.user.id;
-        let email = emails::password_changed(id, &owner.user.email, identity.now());
-        let password = identity.verifier.verify_owner(owner, old_password, &device).await?;
-        let hash = identity.passwords.hash(new_password).await?;
+        let input = ChangePasswordInput::parse(request.into_inner(), &own)?;
+        let key = input.key.clone();
 
-        let tx = identity.begin(&caller).await?;
-        password.lock(&tx).await?;
-        audit::append(&tx, &Event::new(Kind::PasswordChanged, id).by(&caller).from(&device))?;
-        identity.outbox.queue(&tx, &email)?;
-        queries::set_password_hash(&tx, id, &hash).await?;
-        let revoke = revoke_all(tx, RevokeScope::OtherSessions(current), identity.now());
-        let revoked = identity.revocations.announce_after(revoke).await?;
-        identity.outbox.wake();
+        let mut revoked = self.find_password_change(&caller, key.as_ref()).await?;
+        if revoked.is_none() {
+            let changed = self.set_password(&caller, owner, input, &device).await;
+            revoked = match changed {
+                // A concurrent retry has changed it.
+                Err(error) if error.reason() == ErrorReason::PasswordWrong => {
+                    Some(self.find_password_change(&caller, key.as_ref()).await?.ok_or(error)?)
+                }
+                changed => Some(changed?),
+            };
+        }
 
-        let revoked_session_count = i32::try_from(revoked).unwrap_or(i32::MAX);
+        let revoked_session_count = i32::try_from(revoked.unwrap_or_default()).unwrap_or(i32::MAX);
         Ok(Response::new(pb::ChangePasswordResponse { revoked_session_count }))
     }
 
@@ -267,4 +314,8 @@ impl OwnAccountHandler {
         let records = user_administration::export(identity.clone(), user_id, &event).await?;
         Ok(Response::new(records))
     }
+}
+
+fn number_of(id: Uuid) -> i64 {
+    i64::try_from(id.as_u128()).unwrap_or(i64::MAX)
 }

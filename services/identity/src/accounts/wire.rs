@@ -2,6 +2,7 @@
 
 use proto::identity::v1 as pb;
 use shared::error::{Error, Result};
+use shared::idempotency::RequestKey;
 use shared::validation::Violations;
 
 use super::{ChangeEmailInput, ChangePasswordInput, ResetPasswordInput};
@@ -47,12 +48,15 @@ impl TryFrom<pb::ResetPasswordRequest> for ResetPasswordInput {
 
 impl ChangePasswordInput {
     /// `own` are the words of the account.
-    pub(super) fn parse(request: pb::ChangePasswordRequest, own: &OwnWords) -> Result<Self> {
+    pub(super) fn parse(mut request: pb::ChangePasswordRequest, own: &OwnWords) -> Result<Self> {
         let mut v = Violations::new();
-        let old_password = passwords::check_given(&mut v, "old_password", request.old_password);
-        passwords::check_new(&mut v, "new_password", &request.new_password, own);
+        let (old_password, new_password) =
+            (std::mem::take(&mut request.old_password), std::mem::take(&mut request.new_password));
+        let key = RequestKey::of(&mut v, &request.request_id, &request);
+        let old_password = passwords::check_given(&mut v, "old_password", old_password);
+        passwords::check_new(&mut v, "new_password", &new_password, own);
         v.finish()?;
-        Ok(Self { old_password, new_password: request.new_password })
+        Ok(Self { key, old_password, new_password })
     }
 }
 

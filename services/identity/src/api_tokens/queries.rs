@@ -10,7 +10,7 @@ use shared::page::{AfterTime, Page};
 use uuid::Uuid;
 
 use super::{ApiToken, CreateApiTokenInput};
-use crate::schema::{api_tokens, users};
+use crate::schema::api_tokens;
 
 /// A token by id, and its hash.
 pub async fn find(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<(ApiToken, TokenHash)>> {
@@ -21,13 +21,6 @@ pub async fn find(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<(ApiT
 /// The column has only hashes that this service wrote.
 fn with_hash((token, hash): (ApiToken, String)) -> Option<(ApiToken, TokenHash)> {
     Some((token, TokenHash::from_hex(&hash)?))
-}
-
-/// Locks the account, so that concurrent calls do not create more tokens than allowed.
-pub(super) async fn lock_owner(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<()> {
-    let lock = users::table.find(user_id).select(users::id).for_no_key_update();
-    lock.get_result::<Uuid>(&mut conn).await.optional()?;
-    Ok(())
 }
 
 /// Valid tokens of the caller.

@@ -14,10 +14,10 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::{CreateApiTokenInput, MAX_TOKENS_PER_USER, queries};
-use crate::NAME;
 use crate::audit::{self, Event, Kind};
 use crate::identity::Identity;
-use crate::sessions::{ApiTokenKey, Device};
+use crate::sessions::{ApiTokenKey, Device, SESSION_INVALID};
+use crate::{NAME, emails, users};
 
 pub struct ApiTokenHandler {
     identity: Arc<Identity>,
@@ -66,8 +66,10 @@ impl ApiTokenHandler {
 
         let tx = self.identity.begin(&caller).await?;
         let claim = idempotency::claim(&tx, NAME, user_id, "CreateApiToken", input.key.as_ref(), id);
-        let (replayed, (), valid) =
-            try_join!(claim, queries::lock_owner(&tx, user_id), queries::count_valid(&tx, now))?;
+        // The lock keeps concurrent calls from creating more tokens than allowed.
+        let (replayed, owner, valid) =
+            try_join!(claim, users::queries::lock(&tx, user_id), queries::count_valid(&tx, now))?;
+        let owner = owner.ok_or(SESSION_INVALID)?;
         if let Some(id) = replayed {
             let (api_token, hash) = queries::find(&tx, id).await?.ok_or_else(not_found(id))?;
             tx.finish();
@@ -80,7 +82,10 @@ impl ApiTokenHandler {
         let event = Event::new(Kind::ApiTokenCreated, user_id).by(&caller).from(&device);
         let scopes = input.scopes.0.join(" ");
         audit::append(&tx, &event.with("api_token_id", id).with("scopes", scopes))?;
+        self.identity.outbox.queue(&tx, &emails::api_token_created(user_id, &owner.email, now))?;
         let api_token = queries::insert(tx, (id, user_id), &input, token_hash(&token), now).await?;
+
+        self.identity.outbox.wake();
 
         let api_token =
             api_token.ok_or_else(|| Error::internal("the insert of an API token returned no row"))?;

@@ -17,30 +17,31 @@ impl CreateApiTokenInput {
     pub(super) fn parse(request: pb::CreateApiTokenRequest, now: DateTime<Utc>) -> Result<Self> {
         let mut v = Violations::new();
         let key = RequestKey::of(&mut v, &request.request_id, &request);
-        v.require(!request.scopes.is_empty(), "scopes", "must name at least one");
-        v.at_most("scopes", request.scopes.len(), MAX_SCOPES);
-        for scope in request
-            .scopes
-            .iter()
-            .take(MAX_SCOPES)
-            .filter(|scope| !Scopes::is_known(scope, MethodRules::suite()))
-        {
-            let shown: String = scope.chars().take(MAX_NAME_CHARS).collect();
-            v.add(
-                "scopes",
-                format!("{shown:?} is no scope, as task:read, task:*, task:TaskService.CreateTask"),
-            );
-        }
-        let expires_at = v.optional_time("expires_at", request.expires_at);
+        let mut of_token = Violations::within("api_token.");
+        let token = request.api_token.unwrap_or_default();
+        let name = of_token.line("name", token.name, 1, MAX_NAME_CHARS);
+        let scopes = scopes(&mut of_token, token.scopes);
+        let expires_at = of_token.optional_time("expires_at", token.expires_at);
         let is_valid = expires_at.is_some_and(|at| at > now && at <= now + MAX_LIFETIME);
-        v.require(is_valid, "expires_at", "must be in the future, and in no more than 366 days");
-        let name = v.line("name", request.name, 1, MAX_NAME_CHARS);
+        of_token.require(is_valid, "expires_at", "must be in the future, and in no more than 366 days");
+        v.absorb(of_token);
         v.finish()?;
-        let mut scopes = request.scopes;
-        scopes.sort();
-        scopes.dedup();
-        Ok(Self { key, name, scopes: Scopes(scopes), expires_at: expires_at.unwrap_or(now) })
+        Ok(Self { key, name, scopes, expires_at: expires_at.unwrap_or(now) })
     }
+}
+
+/// Sorted, each once.
+fn scopes(v: &mut Violations, mut scopes: Vec<String>) -> Scopes {
+    v.require(!scopes.is_empty(), "scopes", "must name at least one");
+    v.at_most("scopes", scopes.len(), MAX_SCOPES);
+    let is_unknown = |scope: &&String| !Scopes::is_known(scope, MethodRules::suite());
+    for scope in scopes.iter().take(MAX_SCOPES).filter(is_unknown) {
+        let shown: String = scope.chars().take(MAX_NAME_CHARS).collect();
+        v.add("scopes", format!("{shown:?} is no scope, as tasks:read or tasks:*"));
+    }
+    scopes.sort();
+    scopes.dedup();
+    Scopes(scopes)
 }
 
 impl From<ApiToken> for pb::ApiToken {

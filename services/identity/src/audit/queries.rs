@@ -9,6 +9,7 @@ use serde_json::Value;
 use shared::database::Prepared;
 use shared::error::{Error, Result};
 use shared::page::{AfterTime, Page};
+use shared::validation::TimeRange;
 use uuid::Uuid;
 
 use super::Event;
@@ -25,8 +26,7 @@ pub(super) struct EventFilter {
     pub(super) user_id: Option<Uuid>,
     /// Empty for all.
     pub(super) kinds: Vec<String>,
-    pub(super) since: Option<DateTime<Utc>>,
-    pub(super) until: Option<DateTime<Utc>>,
+    pub(super) occurred_at: TimeRange,
     pub(super) address: Option<String>,
 }
 
@@ -58,8 +58,8 @@ pub(super) async fn list(
     )
     .bind::<Nullable<SqlUuid>, _>(filter.user_id)
     .bind::<Array<Text>, _>(&filter.kinds)
-    .bind::<Nullable<Timestamptz>, _>(filter.since)
-    .bind::<Nullable<Timestamptz>, _>(filter.until)
+    .bind::<Nullable<Timestamptz>, _>(filter.occurred_at.start)
+    .bind::<Nullable<Timestamptz>, _>(filter.occurred_at.end)
     .bind::<Nullable<Text>, _>(filter.address.as_deref())
     .bind::<Nullable<Timestamptz>, _>(page.after.map(|after| after.at))
     .bind::<Nullable<SqlUuid>, _>(page.after.map(|after| after.id))

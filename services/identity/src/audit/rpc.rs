@@ -6,11 +6,13 @@ use proto::identity::admin::v1 as admin;
 use proto::identity::v1 as pb;
 use shared::caller::Caller;
 use shared::database::Transaction;
+use shared::error::Error;
 use shared::page::{AfterTime, PageTokens};
+use shared::validation::Violations;
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use super::queries::{self, EventFilter};
-use super::wire;
 use crate::identity::Identity;
 
 pub struct SecurityEventHandler(pub(crate) Arc<Identity>);
@@ -42,7 +44,7 @@ impl SecurityEventHandler {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
         let request = request.into_inner();
-        let filter = wire::own_filter(user_id, &request)?;
+        let filter = EventFilter::parse(request.filter, Some(user_id))?;
         let query = format!("security events of {user_id}: {filter:?}");
         let page = (request.page_size, request.page_token.as_str());
 
@@ -58,9 +60,9 @@ impl SecurityEventAdminHandler {
         &self,
         request: Request<admin::ListSecurityEventsRequest>,
     ) -> Result<Response<admin::ListSecurityEventsResponse>, Status> {
-        Caller::of(&request)?.operator()?;
         let request = request.into_inner();
-        let filter = wire::filter(&request)?;
+        let user_id = optional_user_id(&request.user_id)?;
+        let filter = EventFilter::parse(request.filter, user_id)?;
         let query = format!("security events for operators: {filter:?}");
         let page = (request.page_size, request.page_token.as_str());
 
@@ -69,4 +71,11 @@ impl SecurityEventAdminHandler {
 
         Ok(Response::new(admin::ListSecurityEventsResponse { events, next_page_token }))
     }
+}
+
+fn optional_user_id(text: &str) -> Result<Option<Uuid>, Error> {
+    let mut v = Violations::new();
+    let id = v.optional_uuid("user_id", text);
+    v.finish()?;
+    Ok(id)
 }

@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use proto::identity::admin::v1 as admin;
 use proto::identity::v1 as pb;
 use shared::error::{Error, Result};
 use shared::json::to_timestamp;
@@ -12,32 +11,16 @@ use uuid::Uuid;
 use super::queries::{EventFilter, EventRow};
 use super::{Event, KIND_PREFIX, Kind, name_of};
 
-/// The caller's own events.
-pub(super) fn own_filter(user_id: Uuid, request: &pb::ListSecurityEventsRequest) -> Result<EventFilter> {
-    let mut v = Violations::new();
-    let filter = EventFilter {
-        user_id: Some(user_id),
-        kinds: kinds(&mut v, &request.kinds),
-        since: v.optional_time("since", request.since),
-        until: v.optional_time("until", request.until),
-        address: None,
-    };
-    v.finish()?;
-    Ok(filter)
-}
-
-pub(super) fn filter(request: &admin::ListSecurityEventsRequest) -> Result<EventFilter> {
-    let mut v = Violations::new();
-    let address = (!request.ip_address.is_empty()).then(|| address(&mut v, &request.ip_address));
-    let filter = EventFilter {
-        user_id: v.optional_uuid("user_id", &request.user_id),
-        kinds: kinds(&mut v, &request.kinds),
-        since: v.optional_time("since", request.since),
-        until: v.optional_time("until", request.until),
-        address,
-    };
-    v.finish()?;
-    Ok(filter)
+impl EventFilter {
+    pub(super) fn parse(filter: Option<pb::SecurityEventFilter>, user_id: Option<Uuid>) -> Result<Self> {
+        let filter = filter.unwrap_or_default();
+        let mut v = Violations::within("filter.");
+        let address = (!filter.ip_address.is_empty()).then(|| address(&mut v, &filter.ip_address));
+        let kinds = kinds(&mut v, &filter.kinds);
+        let occurred_at = v.time_range("occurred_at", filter.occurred_at);
+        v.finish()?;
+        Ok(Self { user_id, kinds, occurred_at, address })
+    }
 }
 
 fn kinds(v: &mut Violations, values: &[i32]) -> Vec<String> {

@@ -44,7 +44,7 @@ impl RefreshHandler {
     pub(crate) async fn refresh_session(
         &self,
         request: Request<pb::RefreshSessionRequest>,
-    ) -> Result<Response<pb::LoginResponse>, Status> {
+    ) -> Result<Response<pb::SessionGrant>, Status> {
         let device = Device::of(&request);
         let attempt = Attempt::new(Purpose::Refresh, &device);
         self.identity.limiter.admit(&attempt).await?;

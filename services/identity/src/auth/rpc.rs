@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::try_join;
 use proto::identity::v1 as pb;
+use proto::identity::v1::who_am_i_response::Credential;
 use shared::caller::Caller;
 use shared::error::{Error, ErrorReason};
 use shared::idempotency;
@@ -77,7 +78,7 @@ impl LoginHandler {
     pub(crate) async fn complete_login(
         &self,
         request: Request<pb::CompleteLoginRequest>,
-    ) -> Result<Response<pb::LoginResponse>, Status> {
+    ) -> Result<Response<pb::SessionGrant>, Status> {
         let Self(identity) = self;
         let device = Device::of(&request);
         let ChallengeAnswer { token, proof } = request.into_inner().try_into()?;
@@ -133,13 +134,12 @@ impl LoginHandler {
         )?;
         tx.finish();
 
-        if session.is_none() && api_token.is_none() {
-            return Err(SESSION_INVALID.into());
-        }
+        let session = session.map(|(session, _)| session.into_wire(current.session_id));
+        let api_token = api_token.map(|(token, _)| token.into());
+        let credential = session.map(Credential::Session).or(api_token.map(Credential::ApiToken));
         Ok(Response::new(pb::WhoAmIResponse {
             user: Some(user.ok_or(SESSION_INVALID)?.into_wire(&identity.keys)?),
-            session: session.map(|(session, _)| session.into_wire(current.session_id)),
-            api_token: api_token.map(|(token, _)| token.into()),
+            credential: Some(credential.ok_or(SESSION_INVALID)?),
         }))
     }
 }

@@ -1,6 +1,7 @@
 //! Conversions of registration, sign-up and login.
 
 use proto::identity::v1 as pb;
+use proto::identity::v1::login_response::Result as LoginResult;
 use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
 use shared::json::to_timestamp;
@@ -85,7 +86,7 @@ impl TryFrom<pb::LoginRequest> for LoginInput {
 
     fn try_from(request: pb::LoginRequest) -> Result<Self> {
         let mut v = Violations::new();
-        let login = v.text("login", request.login.trim().to_owned(), 1, MAX_LOGIN_CHARS);
+        let login = v.text("login", request.login, 1, MAX_LOGIN_CHARS).trim().to_owned();
         let input = Self {
             login: normal_email(&login).unwrap_or(login),
             password: passwords::check_given(&mut v, "password", request.password),
@@ -97,17 +98,18 @@ impl TryFrom<pb::LoginRequest> for LoginInput {
 
 impl LoginOutcome {
     pub(super) fn into_wire(self, keys: &KeyRing) -> Result<pb::LoginResponse> {
-        match self {
-            Self::Session(grant) => grant.into_wire(keys),
-            Self::Challenge(challenge) => Ok(challenge.into()),
-        }
+        let result = match self {
+            Self::Session(grant) => LoginResult::SessionGrant(grant.into_wire(keys)?),
+            Self::Challenge(challenge) => LoginResult::SecondFactorChallenge(challenge.into()),
+        };
+        Ok(pb::LoginResponse { result: Some(result) })
     }
 }
 
 impl SessionGrant {
-    pub(super) fn into_wire(self, keys: &KeyRing) -> Result<pb::LoginResponse> {
+    pub(super) fn into_wire(self, keys: &KeyRing) -> Result<pb::SessionGrant> {
         let current = self.session.id;
-        Ok(pb::LoginResponse {
+        Ok(pb::SessionGrant {
             tokens: Some(pb::SessionTokens {
                 session_token: self.tokens.session,
                 refresh_token: self.tokens.refresh,
@@ -116,7 +118,6 @@ impl SessionGrant {
             }),
             user: Some(self.user.into_wire(keys)?),
             session: Some(self.session.into_wire(current)),
-            second_factor_challenge: None,
         })
     }
 }

@@ -1,6 +1,8 @@
 //! Conversions of codes.
 
+use proto::common::CodeDelivery;
 use proto::identity::backend::v1 as pb;
+use proto::identity::backend::v1::create_password_reset_code_request::Account;
 use shared::error::{Error, Result};
 use shared::json::to_timestamp;
 use shared::validation::Violations;
@@ -10,20 +12,17 @@ use super::sign_up::IssuedSignUpCode;
 use super::{CodeInput, IssuedCode, Purpose, RedeemInput, SignUpCodeInput};
 
 const MAX_CODE_CHARS: usize = 100;
-const DELIVERY: &str = "must be either send_code or return_code";
 
 impl TryFrom<pb::CreateEmailVerificationCodeRequest> for CodeInput {
     type Error = Error;
 
     fn try_from(request: pb::CreateEmailVerificationCodeRequest) -> Result<Self> {
-        use pb::create_email_verification_code_request::Delivery;
         let mut v = Violations::new();
-        v.require(request.delivery.is_some(), "delivery", DELIVERY);
         let input = Self {
             purpose: Purpose::VerifyEmail,
             user_id: Some(v.uuid("user_id", &request.user_id)),
             email: None,
-            is_mailed: matches!(request.delivery, Some(Delivery::SendCode(_))),
+            is_mailed: is_mailed(&mut v, request.delivery),
         };
         v.finish()?;
         Ok(input)
@@ -34,9 +33,7 @@ impl TryFrom<pb::CreatePasswordResetCodeRequest> for CodeInput {
     type Error = Error;
 
     fn try_from(request: pb::CreatePasswordResetCodeRequest) -> Result<Self> {
-        use pb::create_password_reset_code_request::{Account, Delivery};
         let mut v = Violations::new();
-        v.require(request.delivery.is_some(), "delivery", DELIVERY);
         let (user_id, email) = match request.account {
             Some(Account::UserId(id)) => (Some(v.uuid("user_id", &id)), None),
             Some(Account::Email(email)) => (None, Some(v.email("email", &email))),
@@ -45,7 +42,7 @@ impl TryFrom<pb::CreatePasswordResetCodeRequest> for CodeInput {
                 (None, None)
             }
         };
-        let is_mailed = matches!(request.delivery, Some(Delivery::SendCode(_)));
+        let is_mailed = is_mailed(&mut v, request.delivery);
         v.finish()?;
         Ok(Self { purpose: Purpose::ResetPassword, user_id, email, is_mailed })
     }
@@ -55,14 +52,12 @@ impl TryFrom<pb::CreateEmailChangeCodeRequest> for CodeInput {
     type Error = Error;
 
     fn try_from(request: pb::CreateEmailChangeCodeRequest) -> Result<Self> {
-        use pb::create_email_change_code_request::Delivery;
         let mut v = Violations::new();
-        v.require(request.delivery.is_some(), "delivery", DELIVERY);
         let input = Self {
             purpose: Purpose::ChangeEmail,
             user_id: Some(v.uuid("user_id", &request.user_id)),
             email: Some(v.email("new_email", &request.new_email)),
-            is_mailed: matches!(request.delivery, Some(Delivery::SendCode(_))),
+            is_mailed: is_mailed(&mut v, request.delivery),
         };
         v.finish()?;
         Ok(input)
@@ -73,16 +68,22 @@ impl TryFrom<pb::CreateSignUpCodeRequest> for SignUpCodeInput {
     type Error = Error;
 
     fn try_from(request: pb::CreateSignUpCodeRequest) -> Result<Self> {
-        use pb::create_sign_up_code_request::Delivery;
         let mut v = Violations::new();
-        v.require(request.delivery.is_some(), "delivery", DELIVERY);
-        let input = Self {
-            email: v.email("email", &request.email),
-            is_mailed: matches!(request.delivery, Some(Delivery::SendCode(_))),
-        };
+        let email = v.email("email", &request.email);
+        let is_mailed = is_mailed(&mut v, request.delivery);
         v.finish()?;
-        Ok(input)
+        Ok(Self { email, is_mailed })
     }
+}
+
+fn is_mailed(v: &mut Violations, delivery: i32) -> bool {
+    let delivery = CodeDelivery::try_from(delivery).unwrap_or_default();
+    v.require(
+        delivery != CodeDelivery::Unspecified,
+        "delivery",
+        "must be CODE_DELIVERY_EMAIL or CODE_DELIVERY_RESPONSE",
+    );
+    delivery == CodeDelivery::Email
 }
 
 impl RedeemInput {

@@ -24,6 +24,7 @@ pub const SECOND_FACTOR_DISABLED: &str = "second_factor_disabled";
 /// By an operator.
 pub const SECOND_FACTOR_REMOVED: &str = "second_factor_removed";
 pub const RECOVERY_CODES_CREATED: &str = "recovery_codes_created";
+const API_TOKEN_CREATED: &str = "api_token_created";
 const ACCOUNT_DELETED: &str = "account_deleted";
 
 /// How long delivery of a notification is tried.
@@ -66,6 +67,10 @@ pub fn second_factor(kind: &'static str, user_id: Uuid, recipient: &str, now: Da
     notification(kind, user_id, recipient, json!({}), now)
 }
 
+pub fn api_token_created(user_id: Uuid, recipient: &str, now: DateTime<Utc>) -> QueuedMail {
+    notification(API_TOKEN_CREATED, user_id, recipient, json!({}), now)
+}
+
 pub fn account_deleted(user_id: Uuid, recipient: &str, now: DateTime<Utc>) -> QueuedMail {
     notification(ACCOUNT_DELETED, user_id, recipient, json!({}), now)
 }
@@ -90,6 +95,7 @@ pub fn write(codes: &Codes, queued: &QueuedMail) -> Result<Mail> {
         SECOND_FACTOR_DISABLED => texts::second_factor_disabled(),
         SECOND_FACTOR_REMOVED => texts::second_factor_removed(),
         RECOVERY_CODES_CREATED => texts::recovery_codes_created(),
+        API_TOKEN_CREATED => texts::api_token_created(),
         ACCOUNT_DELETED => texts::account_deleted(),
         kind => return Err(Error::internal(format!("there is no email of the kind `{kind}`"))),
     };

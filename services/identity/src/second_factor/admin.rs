@@ -23,7 +23,6 @@ impl SecondFactorAdminHandler {
     ) -> Result<Response<pb::RemoveUserSecondFactorResponse>, Status> {
         let Self(identity) = self;
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
-        caller.operator()?;
         let user_id = users::parse_user_id(&request.into_inner().user_id)?;
 
         let tx = identity.begin_background().await?;

@@ -11,7 +11,9 @@ use super::recovery::RecoveryCode;
 use super::{Challenge, FactorStatus, Proof};
 use crate::passwords;
 
-const MAX_CODE_CHARS: usize = 64;
+const MAX_TOKEN_CHARS: usize = 64;
+/// With hyphens and blanks, in characters.
+const RECOVERY_CODE_CHARS: std::ops::RangeInclusive<usize> = 12..=64;
 
 /// A validated answer to a challenge.
 pub struct ChallengeAnswer {
@@ -25,7 +27,7 @@ impl TryFrom<pb::CompleteLoginRequest> for ChallengeAnswer {
 
     fn try_from(request: pb::CompleteLoginRequest) -> Result<Self> {
         let mut v = Violations::new();
-        let token = v.text("challenge_token", request.challenge_token, 1, MAX_CODE_CHARS);
+        let token = v.text("challenge_token", request.challenge_token, 1, MAX_TOKEN_CHARS);
         let proof = proof(&mut v, request.proof);
         v.finish()?;
         Ok(Self { token, proof })
@@ -99,13 +101,15 @@ impl TryFrom<pb::RemoveSecondFactorRequest> for ProofInput {
 fn proof(v: &mut Violations, proof: Option<pb::SecondFactorProof>) -> Proof {
     match proof.and_then(|proof| proof.proof) {
         Some(ProofField::Code(code)) => Proof::Code(self::code(v, "proof.code", code)),
-        Some(ProofField::RecoveryCode(text)) => match RecoveryCode::parse(&text) {
-            Some(code) => Proof::Recovery(code),
-            None => {
-                v.add("proof.recovery_code", "must be a recovery code, as ABCD-EFGH-JKMN");
-                Proof::Code(String::new())
+        Some(ProofField::RecoveryCode(text)) => {
+            match RecoveryCode::parse(&text).filter(|_| RECOVERY_CODE_CHARS.contains(&text.chars().count())) {
+                Some(code) => Proof::Recovery(code),
+                None => {
+                    v.add("proof.recovery_code", "must be a recovery code, as ABCD-EFGH-JKMN");
+                    Proof::Code(String::new())
+                }
             }
-        },
+        }
         None => {
             v.add("proof", "must have a code or a recovery code");
             Proof::Code(String::new())
@@ -113,23 +117,17 @@ fn proof(v: &mut Violations, proof: Option<pb::SecondFactorProof>) -> Proof {
     }
 }
 
-/// Six digits, with or without blanks between them.
+/// Six digits, with or without blanks around them.
 fn code(v: &mut Violations, field: &str, text: String) -> String {
-    let code: String = text.chars().filter(|letter| *letter != ' ').take(MAX_CODE_CHARS).collect();
+    let code = text.replace(' ', "");
     let valid = code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit());
     v.require(valid, field, "must be six digits");
     code
 }
 
-impl From<Challenge> for pb::LoginResponse {
+impl From<Challenge> for pb::SecondFactorChallenge {
     fn from(challenge: Challenge) -> Self {
-        Self {
-            second_factor_challenge: Some(pb::SecondFactorChallenge {
-                challenge_token: challenge.token,
-                expires_at: Some(to_timestamp(challenge.expires_at)),
-            }),
-            ..Self::default()
-        }
+        Self { challenge_token: challenge.token, expires_at: Some(to_timestamp(challenge.expires_at)) }
     }
 }
 

@@ -50,25 +50,32 @@ pub struct Lease {
 
 impl SessionOptions {
     pub fn begin(&self, now: DateTime<Utc>) -> Lease {
-        self.lease_until(now, now + self.absolute())
+        self.lease_until(now, now + self.absolute_lifetime())
     }
 
     /// `None` if the session that began then is over.
     pub fn extend(&self, began: DateTime<Utc>, now: DateTime<Utc>) -> Option<Lease> {
-        let end = began + self.absolute();
+        let end = began + self.absolute_lifetime();
         (end > now).then(|| self.lease_until(now, end))
     }
 
     fn lease_until(&self, now: DateTime<Utc>, end: DateTime<Utc>) -> Lease {
-        let (life, idle) = (i64::from(self.session_minutes), i64::from(self.session_idle_hours));
         Lease {
             now,
-            expires_at: end.min(now + TimeDelta::minutes(life)),
-            refresh_expires_at: end.min(now + TimeDelta::hours(idle)),
+            expires_at: end.min(now + self.session_lifetime()),
+            refresh_expires_at: end.min(now + self.refresh_lifetime()),
         }
     }
 
-    fn absolute(&self) -> TimeDelta {
+    pub fn session_lifetime(&self) -> TimeDelta {
+        TimeDelta::minutes(i64::from(self.session_minutes))
+    }
+
+    fn refresh_lifetime(&self) -> TimeDelta {
+        TimeDelta::hours(i64::from(self.session_idle_hours))
+    }
+
+    pub fn absolute_lifetime(&self) -> TimeDelta {
         TimeDelta::days(i64::from(self.session_absolute_days))
     }
 }

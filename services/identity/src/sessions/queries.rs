@@ -47,6 +47,16 @@ pub async fn list(
     Ok(select.load(&mut conn).await?)
 }
 
+/// Valid sessions of the current user except this one.
+pub async fn count_others(mut conn: &AsyncPgConnection, current: Uuid, now: DateTime<Utc>) -> Result<i64> {
+    let others = user_sessions::table
+        .filter(user_sessions::id.ne(current))
+        .filter(user_sessions::is_active)
+        .filter(user_sessions::refresh_expires_at.gt(now))
+        .count();
+    Ok(others.get_result(&mut conn).await?)
+}
+
 /// Ends a session and commits. `None` if there is no such session.
 pub async fn revoke(tx: Transaction, id: Uuid) -> Result<Option<(Session, TokenHash)>> {
     let update = diesel::update(user_sessions::table.find(id))

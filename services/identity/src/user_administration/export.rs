@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::stream::{BoxStream, try_unfold};
 use futures::{StreamExt as _, TryStreamExt as _};
 use proto::identity::v1::UserRecord;
-use proto::identity::v1::user_record::Record;
+use proto::identity::v1::user_record::Data;
 use shared::error::{Error, Result};
 use shared::json::to_struct;
 use tonic::Status;
@@ -39,12 +39,11 @@ pub async fn stream(
     audit::append(&tx, event)?;
     tx.commit().await?;
 
-    let mut records = vec![Record::User(user.into_wire(&identity.keys)?)];
-    records
-        .extend(profile.map(|profile| profile.into_wire(&identity.keys)).transpose()?.map(Record::Profile));
-    records.extend(sessions.into_iter().map(|session| Record::Session(session.into_wire(Uuid::nil()))));
-    records.extend(tokens.into_iter().map(|token| Record::ApiToken(token.into())));
-    records.extend(factor.is_enabled().then(|| Record::SecondFactor(factor.into())));
+    let mut records = vec![Data::User(user.into_wire(&identity.keys)?)];
+    records.extend(profile.map(|profile| profile.into_wire(&identity.keys)).transpose()?.map(Data::Profile));
+    records.extend(sessions.into_iter().map(|session| Data::Session(session.into_wire(Uuid::nil()))));
+    records.extend(tokens.into_iter().map(|token| Data::ApiToken(token.into())));
+    records.extend(factor.is_enabled().then(|| Data::SecondFactor(factor.into())));
     let first = futures::stream::iter(records.into_iter().map(Ok::<_, Error>));
     let rest = try_unfold(Some(None), move |position| {
         let identity = identity.clone();
@@ -55,7 +54,7 @@ pub async fn stream(
         }
     });
     let all = first.chain(rest.try_flatten());
-    Ok(all.map_ok(|record| UserRecord { record: Some(record) }).map_err(Status::from).boxed())
+    Ok(all.map_ok(|data| UserRecord { data: Some(data) }).map_err(Status::from).boxed())
 }
 
 /// A batch of changes, and the position after which the next begins; `None` if it is the last.
@@ -63,11 +62,11 @@ async fn next_changes(
     identity: &Identity,
     id: Uuid,
     after: Option<ChangePosition>,
-) -> Result<(Vec<Record>, Option<Option<ChangePosition>>)> {
+) -> Result<(Vec<Data>, Option<Option<ChangePosition>>)> {
     let tx = identity.begin_background().await?;
     let changes = queries::list_changes(&tx, id, after.as_ref(), BATCH_SIZE).await?;
     tx.finish();
     let is_last = i64::try_from(changes.len()).is_ok_and(|count| count < BATCH_SIZE);
     let next = changes.last().map(queries::Change::position).filter(|_| !is_last).map(Some);
-    Ok((changes.into_iter().map(|change| Record::Change(to_struct(&change.change))).collect(), next))
+    Ok((changes.into_iter().map(|change| Data::Change(to_struct(&change.change))).collect(), next))
 }

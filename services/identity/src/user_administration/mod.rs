@@ -9,6 +9,7 @@ mod rpc;
 mod wire;
 
 use chrono::{DateTime, Utc};
+use shared::validation::TimeRange;
 
 use crate::schema::UserStatus;
 
@@ -22,7 +23,6 @@ struct UserFilter {
     /// In lower case.
     email_prefix: String,
     username_prefix: String,
-    created_since: Option<DateTime<Utc>>,
-    created_before: Option<DateTime<Utc>>,
-    unused_since: Option<DateTime<Utc>>,
+    created_at: TimeRange,
+    no_login_since: Option<DateTime<Utc>>,
 }

@@ -41,13 +41,13 @@ pub(super) async fn list(
     if !filter.username_prefix.is_empty() {
         select = select.filter(users::username.like(prefix(&filter.username_prefix)));
     }
-    if let Some(since) = filter.created_since {
+    if let Some(since) = filter.created_at.start {
         select = select.filter(users::created_at.ge(since));
     }
-    if let Some(before) = filter.created_before {
+    if let Some(before) = filter.created_at.end {
         select = select.filter(users::created_at.lt(before));
     }
-    if let Some(since) = filter.unused_since {
+    if let Some(since) = filter.no_login_since {
         select = select.filter(users::last_login_at.is_null().or(users::last_login_at.lt(since)));
     }
     if let Some(AfterTime { at, id }) = page.after {

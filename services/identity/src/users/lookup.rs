@@ -1,5 +1,6 @@
 //! User lookup for the other services, as the background role.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use diesel::prelude::*;
@@ -20,29 +21,35 @@ impl UserLookupHandler {
         &self,
         request: Request<pb::ResolveUsersRequest>,
     ) -> Result<Response<pb::ResolveUsersResponse>, Status> {
-        let ids = parse_ids(&request.into_inner().user_ids)?;
+        let ids = parse_ids(&request.into_inner().user_ids, 0)?;
 
         let tx = self.0.begin_background().await?;
-        let found = find(&tx, &ids).await?;
+        let found = find_statuses(&tx, &ids).await?;
         tx.finish();
 
-        let users = found
-            .into_iter()
-            .map(|(id, status)| pb::ResolvedUser { id: id.to_string(), status: status.into() });
-        Ok(Response::new(pb::ResolveUsersResponse { users: users.collect() }))
+        let user =
+            |id: Uuid| Some(pb::ResolvedUser { id: id.to_string(), status: (*found.get(&id)?).into() });
+        let users = ids.into_iter().filter_map(user).collect();
+        Ok(Response::new(pb::ResolveUsersResponse { users }))
     }
 }
 
-/// Parses the field `user_ids`.
-pub(super) fn parse_ids(values: &[String]) -> Result<Vec<Uuid>, Error> {
+/// Parses the field `user_ids`: each id once, in the order of the request.
+pub(super) fn parse_ids(values: &[String], min: usize) -> Result<Vec<Uuid>, Error> {
     let mut v = Violations::new();
+    v.require(values.len() >= min, "user_ids", "must not be empty");
     v.at_most("user_ids", values.len(), MAX_BATCH);
-    let ids = values.iter().take(MAX_BATCH).map(|value| v.uuid("user_ids", value)).collect();
+    let ids: Vec<_> = values.iter().take(MAX_BATCH).map(|value| v.uuid("user_ids", value)).collect();
     v.finish()?;
-    Ok(ids)
+    let mut seen = HashSet::new();
+    Ok(ids.into_iter().filter(|id| seen.insert(*id)).collect())
 }
 
-async fn find(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<(Uuid, UserStatus)>, Error> {
+async fn find_statuses(
+    mut conn: &AsyncPgConnection,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, UserStatus>, Error> {
     let select = users::table.filter(users::id.eq_any(ids)).select((users::id, users::status));
-    Ok(select.load(&mut conn).await?)
+    let rows: Vec<(Uuid, UserStatus)> = select.load(&mut conn).await?;
+    Ok(rows.into_iter().collect())
 }

@@ -16,8 +16,10 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text, Uuid as SqlUuid, Varchar};
 use serde_json::Value;
+use shared::caller::Caller;
 use shared::error::Result;
 use shared::etag::RowVersion;
+use shared::json::JsonChange;
 use shared::validation::Violations;
 use uuid::Uuid;
 
@@ -67,7 +69,7 @@ pub struct UserSummary {
 }
 
 /// New values of the fields that change.
-#[derive(Debug, AsChangeset)]
+#[derive(Debug, Default, AsChangeset)]
 #[diesel(table_name = users)]
 pub struct UserChange {
     username: Option<String>,
@@ -82,8 +84,20 @@ pub struct UserChange {
 pub struct UpdateUserInput {
     id: Uuid,
     etag: String,
-    /// `None` if nothing is to change.
-    change: Option<UserChange>,
+    change: UserChange,
+    metadata: Option<JsonChange>,
+    has_changes: bool,
+}
+
+impl UpdateUserInput {
+    /// The new values.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` when the patched metadata is too large.
+    fn change_of(self, user: &User) -> Result<UserChange> {
+        let apply = |change: JsonChange| change.apply_within_limits("metadata", user.metadata.clone());
+        Ok(UserChange { metadata: self.metadata.map(apply).transpose()?, ..self.change })
+    }
 }
 
 /// Parses the field `user_id`.
@@ -92,4 +106,9 @@ pub fn parse_user_id(text: &str) -> Result<Uuid> {
     let id = v.uuid("user_id", text);
     v.finish()?;
     Ok(id)
+}
+
+/// As [`parse_user_id`]; an empty field names the caller.
+pub fn parse_user_id_or_own(text: &str, caller: &Caller) -> Result<Uuid> {
+    if text.is_empty() { Ok(caller.user()?.user_id) } else { parse_user_id(text) }
 }

@@ -1,5 +1,6 @@
 //! Users.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use proto::identity::v1 as pb;
@@ -9,7 +10,7 @@ use shared::etag;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};
 
-use super::{UpdateUserInput, fields, lookup, parse_user_id, queries};
+use super::{UpdateUserInput, fields, lookup, parse_user_id_or_own, queries};
 use crate::identity::Identity;
 
 pub struct UserHandler(pub(crate) Arc<Identity>);
@@ -20,7 +21,7 @@ impl UserHandler {
         request: Request<pb::GetUserRequest>,
     ) -> Result<Response<pb::User>, Status> {
         let caller = Caller::of(&request)?;
-        let id = parse_user_id(&request.into_inner().user_id)?;
+        let id = parse_user_id_or_own(&request.into_inner().user_id, &caller)?;
 
         let tx = self.0.begin(&caller).await?;
         let user = queries::find(&tx, id).await?.ok_or_else(|| Error::not_found("user", id))?;
@@ -51,14 +52,21 @@ impl UserHandler {
         request: Request<pb::BatchGetUsersRequest>,
     ) -> Result<Response<pb::BatchGetUsersResponse>, Status> {
         let caller = Caller::of(&request)?;
-        let ids = lookup::parse_ids(&request.into_inner().user_ids)?;
+        let ids = lookup::parse_ids(&request.into_inner().user_ids, 1)?;
 
         let tx = self.0.begin(&caller).await?;
-        let users = queries::look_up_all(&tx, &ids).await?;
+        let found = queries::look_up_all(&tx, &ids).await?;
         tx.finish();
 
-        let users = users.into_iter().map(|user| user.into_wire(&self.0.keys)).collect::<Result<_, _>>()?;
-        Ok(Response::new(pb::BatchGetUsersResponse { users }))
+        let mut found: HashMap<_, _> = found.into_iter().map(|user| (user.id, user)).collect();
+        let (mut users, mut missing_user_ids) = (Vec::with_capacity(found.len()), Vec::new());
+        for id in ids {
+            match found.remove(&id) {
+                Some(user) => users.push(user.into_wire(&self.0.keys)?),
+                None => missing_user_ids.push(id.to_string()),
+            }
+        }
+        Ok(Response::new(pb::BatchGetUsersResponse { users, missing_user_ids }))
     }
 
     pub(crate) async fn update_user(
@@ -66,13 +74,18 @@ impl UserHandler {
         request: Request<pb::UpdateUserRequest>,
     ) -> Result<Response<pb::User>, Status> {
         let caller = Caller::of(&request)?;
-        let UpdateUserInput { id, etag, change } = UpdateUserInput::of(request.into_inner(), &self.0.keys)?;
+        let own_id = caller.user()?.user_id;
+        let input = UpdateUserInput::parse(request.into_inner(), own_id, &self.0.keys)?;
+        let id = input.id;
         let not_found = || Error::not_found("user", id);
 
         let tx = self.0.begin(&caller).await?;
         let user = queries::lock(&tx, id).await?.ok_or_else(not_found)?;
-        etag::check(&etag, user.version)?;
-        let Some(change) = change else { return Ok(Response::new(user.into_wire(&self.0.keys)?)) };
+        etag::check(&input.etag, user.version)?;
+        if !input.has_changes {
+            return Ok(Response::new(user.into_wire(&self.0.keys)?));
+        }
+        let change = input.change_of(&user)?;
         let user = queries::update(tx, id, change).await?.ok_or_else(not_found)?;
 
         Ok(Response::new(user.into_wire(&self.0.keys)?))

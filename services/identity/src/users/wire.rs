@@ -5,6 +5,7 @@ use shared::error::Result;
 use shared::etag;
 use shared::json::{to_struct, to_timestamp};
 use shared::validation::{Mask, Violations};
+use uuid::Uuid;
 
 use super::{UpdateUserInput, User, UserChange, UserSummary, fields};
 use crate::encryption::{AssociatedData, FIRST_NAME, KeyRing, LAST_NAME};
@@ -12,16 +13,24 @@ use crate::encryption::{AssociatedData, FIRST_NAME, KeyRing, LAST_NAME};
 const CHANGEABLE: [&str; 5] = ["username", "first_name", "last_name", "avatar_url", "metadata"];
 
 impl UpdateUserInput {
-    pub(super) fn of(request: pb::UpdateUserRequest, keys: &KeyRing) -> Result<Self> {
-        let user = request.user.unwrap_or_default();
+    /// An empty id names the caller.
+    pub(super) fn parse(request: pb::UpdateUserRequest, own_id: Uuid, keys: &KeyRing) -> Result<Self> {
         let mut v = Violations::within("user.");
-        let mask = Mask::of(&mut v, request.update_mask, &CHANGEABLE);
-        let id = v.uuid("id", &user.id);
-        let username = mask.pick("username", || fields::username(&mut v, "username", user.username));
-        let first_name = mask.pick("first_name", || fields::name(&mut v, "first_name", user.first_name));
-        let last_name = mask.pick("last_name", || fields::name(&mut v, "last_name", user.last_name));
-        let avatar_url = mask.pick("avatar_url", || v.optional_url("avatar_url", user.avatar_url));
-        let metadata = mask.pick("metadata", || v.json("metadata", user.metadata));
+        let is_given = request.user.is_some();
+        let user = request.user.unwrap_or_default();
+        let mut mask = Mask::of(&mut v, request.update_mask, &CHANGEABLE);
+        let id = v.optional_uuid("id", &user.id).unwrap_or(own_id);
+        let username =
+            mask.pick("username", user.username, |name| fields::username(&mut v, "username", name));
+        let first_name =
+            mask.pick("first_name", user.first_name, |name| fields::name(&mut v, "first_name", name));
+        let last_name =
+            mask.pick("last_name", user.last_name, |name| fields::name(&mut v, "last_name", name));
+        let avatar_url = mask.pick("avatar_url", user.avatar_url, |url| v.optional_url("avatar_url", url));
+        let metadata = mask.pick_json(&mut v, "metadata", user.metadata, request.metadata_patch);
+        if !is_given {
+            v.add_to_request("user", "must be given");
+        }
         v.finish()?;
 
         let encrypt = |column, name: Option<Option<String>>| {
@@ -29,8 +38,8 @@ impl UpdateUserInput {
                 .transpose()
         };
         let (first_name, last_name) = (encrypt(FIRST_NAME, first_name)?, encrypt(LAST_NAME, last_name)?);
-        let change = UserChange { username, first_name, last_name, avatar_url, metadata };
-        Ok(Self { id, etag: user.etag, change: (!mask.is_empty()).then_some(change) })
+        let change = UserChange { username, first_name, last_name, avatar_url, metadata: None };
+        Ok(Self { id, etag: user.etag, change, metadata, has_changes: mask.has_changes() })
     }
 }
 

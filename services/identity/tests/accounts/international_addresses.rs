@@ -23,7 +23,7 @@ fn registration(email: &str, username: &str) -> pb::RegisterRequest {
 async fn an_address_is_the_same_in_every_form_of_its_domain() {
     let suite = harness().start().await;
     let mut auth = suite.anonymous().auth();
-    let registered = auth.register(registration(WRITTEN[0], "olga")).await.unwrap().into_inner();
+    let registered = auth.register(registration(WRITTEN[0], "olga")).await.unwrap().grant();
     assert_eq!(registered.user.as_ref().unwrap().email, STORED);
 
     for written in WRITTEN {
@@ -35,7 +35,8 @@ async fn an_address_is_the_same_in_every_form_of_its_domain() {
     for (prefix, found) in
         [("olga@почта", 1), ("Olga@почта.рф", 1), ("olga@xn--80", 1), ("olga@почта.com", 0)]
     {
-        let request = admin::ListUsersRequest { email_prefix: prefix.to_owned(), ..Default::default() };
+        let filter = Some(admin::UserFilter { email_prefix: prefix.to_owned(), ..Default::default() });
+        let request = admin::ListUsersRequest { filter, ..Default::default() };
         let listed = operator(&suite).list_users(request).await.unwrap().into_inner();
         assert_eq!(listed.users.len(), found, "{prefix}");
     }
@@ -49,7 +50,7 @@ async fn email_reaches_an_internationalized_domain() {
     let weak = pb::CompleteSignUpRequest { password: "bücher.example".to_owned(), ..completion.clone() };
     let refused = suite.anonymous().auth().complete_sign_up(weak).await.unwrap_err();
     assert_eq!(violations(&refused), ["password"], "made of the own address");
-    let granted = suite.anonymous().auth().complete_sign_up(completion.clone()).await.unwrap().into_inner();
+    let granted = suite.anonymous().auth().complete_sign_up(completion.clone()).await.unwrap().grant();
     let ina = with_tokens(&suite.anonymous(), &granted);
 
     let change = pb::RequestEmailChangeRequest {

@@ -25,7 +25,7 @@ async fn a_rotation_continues_where_an_interrupted_one_ended() {
         .await
         .unwrap()
         .into_inner();
-    while interrupted.message().await.unwrap().unwrap().sealed_count == 0 {}
+    while interrupted.message().await.unwrap().unwrap().encrypted_count == 0 {}
     drop(interrupted);
 
     let progress = rotate_keys(&suite).await;

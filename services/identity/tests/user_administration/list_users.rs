@@ -3,9 +3,10 @@
 use crate::fixtures::*;
 use crate::harness::harness;
 use chrono::{DateTime, TimeDelta, Utc};
+use proto::common::TimeRange;
 use proto::identity::admin::v1 as admin;
 
-use super::names;
+use super::{matching, names};
 
 fn days_ago(days: i64) -> Option<prost_types::Timestamp> {
     let at: DateTime<Utc> = Utc::now() - TimeDelta::days(days);
@@ -21,19 +22,21 @@ async fn list_users_filters_by_creation_and_last_login() {
          UPDATE identity.users SET last_login_at = now() - interval '2 days' WHERE username = 'gus'",
     )
     .await;
-    let all = admin::ListUsersRequest::default;
+    let all = admin::UserFilter::default;
+    let since = |time| Some(TimeRange { start_time: time, end_time: None });
+    let before = |time| Some(TimeRange { start_time: None, end_time: time });
     let mut operator = operator(&suite);
 
-    let young = admin::ListUsersRequest { created_since: days_ago(10), ..all() };
-    assert_eq!(names(&mut operator, young).await, ["eva"]);
-    let old = admin::ListUsersRequest { created_before: days_ago(10), ..all() };
-    let mut found = names(&mut operator, old).await;
+    let young = admin::UserFilter { created_at: since(days_ago(10)), ..all() };
+    assert_eq!(names(&mut operator, matching(young)).await, ["eva"]);
+    let old = admin::UserFilter { created_at: before(days_ago(10)), ..all() };
+    let mut found = names(&mut operator, matching(old)).await;
     found.sort();
     assert_eq!(found, ["gus", "olga"]);
     let resting =
-        admin::ListUsersRequest { created_before: days_ago(10), unused_since: days_ago(10), ..all() };
-    assert_eq!(names(&mut operator, resting).await, ["olga"]);
-    let nobody =
-        admin::ListUsersRequest { created_since: days_ago(10), created_before: days_ago(10), ..all() };
-    assert_eq!(names(&mut operator, nobody).await, [""; 0]);
+        admin::UserFilter { created_at: before(days_ago(10)), no_login_since: days_ago(10), ..all() };
+    assert_eq!(names(&mut operator, matching(resting)).await, ["olga"]);
+    let between = Some(TimeRange { start_time: days_ago(11), end_time: days_ago(10) });
+    let nobody = admin::UserFilter { created_at: between, ..all() };
+    assert_eq!(names(&mut operator, matching(nobody)).await, [""; 0]);
 }
