@@ -52,7 +52,7 @@ impl AccessServiceHandler {
         let read = states.len();
         states.truncate(count_fitting(&states));
         Ok(Response::new(pb::ListProjectAccessResponse {
-            done: read < MAX_STATES && states.len() == read,
+            is_last: read < MAX_STATES && states.len() == read,
             projects: states.into_iter().map(Into::into).collect(),
             cursor: cursor.to_string(),
         }))

@@ -8,24 +8,24 @@ use shared::page::Page;
 use uuid::Uuid;
 
 use super::wire::PointInTime;
-use super::{EventFilter, EventResource};
+use super::{EventResource, HistoryQuery};
 use crate::members::Member;
 use crate::projects::Project;
 use crate::schema::NAME;
 
-/// A page of changes, newest first, plus one if there is a next page.
+/// A page of changes, newest first, plus one if there is a next page. It ends early by bytes.
 pub(crate) async fn history(
     conn: &AsyncPgConnection,
     project_id: Uuid,
-    parts: &[EventResource],
-    filter: &EventFilter,
+    query: &HistoryQuery,
     page: &Page<Cursor>,
 ) -> Result<Vec<Record>> {
+    let HistoryQuery { filter, changed_at } = query;
     let filter = HistoryFilter {
-        entities: parts.iter().map(|part| part.entity()).collect(),
+        entities: filter.resources().map(EventResource::entity).collect(),
         actor_id: filter.actor_id,
-        since: filter.since,
-        until: filter.until,
+        operations: filter.operations.clone(),
+        changed_at: *changed_at,
     };
     change_log::project_history(conn, NAME, project_id, &filter, page.after, page.size + 1).await
 }

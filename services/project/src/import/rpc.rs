@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::wire::{ImportBatch, results};
-use super::{accepted, queries, reject_invalid_members, reject_unknown_owners};
+use super::{accepted, queries, reject_invalid_members, reject_taken_keys, reject_unknown_owners};
 
 pub(crate) struct ImportHandler {
     context: ServiceContext,
@@ -50,6 +50,8 @@ async fn store(
     reject_unknown_owners(&mut projects, &known);
 
     let tx = context.worker.begin_background().await?;
+    let keys: Vec<String> = accepted(&projects).filter_map(|project| project.key.clone()).collect();
+    reject_taken_keys(&mut projects, &queries::lock_keys(&tx, &keys).await?);
     let new_projects = queries::insert_projects(&tx, accepted(&projects).collect()).await?;
     let new: Vec<_> = accepted(&projects).filter(|project| new_projects.contains(&project.id)).collect();
     queries::set_owner_join_dates(&tx, &new).await?;
