@@ -5,10 +5,13 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 const PROTO_ROOT: &str = ".";
+/// The protos of others, which ours import.
+const THIRD_PARTY_ROOT: &str = "third_party";
 const SERVICES: [&str; 4] = ["identity", "project", "task", "content"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={PROTO_ROOT}/dafnck");
+    println!("cargo:rerun-if-changed={THIRD_PARTY_ROOT}");
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let common = files_of("dafnck/common/v1")?;
     let mut all = common.clone();
@@ -42,7 +45,7 @@ fn files_of(folder: &str) -> Result<Vec<String>, Box<dyn Error>> {
 
 /// Writes the encoded descriptor set of `files` and all that they import.
 fn compile(files: &[String], target: &Path) -> Result<(), Box<dyn Error>> {
-    let mut compiler = protox::Compiler::new([PROTO_ROOT])?;
+    let mut compiler = protox::Compiler::new([PROTO_ROOT, THIRD_PARTY_ROOT])?;
     compiler.include_imports(true).include_source_info(true).open_files(files)?;
     Ok(std::fs::write(target, compiler.encode_file_descriptor_set())?)
 }

@@ -6,6 +6,8 @@ use std::sync::LazyLock;
 
 use prost_reflect::DescriptorPool;
 
+#[cfg(test)]
+mod api_rules;
 mod rules;
 
 pub use rules::{MethodRule, MethodRules};

@@ -7,10 +7,7 @@ use uuid::Uuid;
 
 use crate::authentication::Scopes;
 use crate::error::{Error, ErrorReason, Result};
-
-/// The service principal of an operator; others have a name of their own behind it.
-const OPERATOR: &str = "operator";
-const OPERATOR_PREFIX: &str = "operator-";
+use proto::common::Principal;
 
 /// Who makes a call. The authentication layer puts it into the request's extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,13 +80,28 @@ impl Caller {
     /// `PERMISSION_DENIED` for anybody else, also for the services of the suite.
     pub fn operator(&self) -> Result<&str> {
         match self {
-            Self::Service(name) if name == OPERATOR || name.starts_with(OPERATOR_PREFIX) => Ok(name),
+            Self::Service(name) if principal_of(name) == Some(Principal::Operator) => Ok(name),
             _ => Err(Error::PermissionDenied {
                 reason: ErrorReason::AudienceRefused,
                 message: "this method is for operators".to_owned(),
                 metadata: Vec::new(),
             }),
         }
+    }
+}
+
+/// The kind of principal that authenticates under this name; `None` for a name of no kind.
+pub fn principal_of(name: &str) -> Option<Principal> {
+    let is =
+        |kind: &str| name.strip_prefix(kind).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    match name {
+        "identity" => Some(Principal::Identity),
+        "project" => Some(Principal::Project),
+        "task" => Some(Principal::Task),
+        "content" => Some(Principal::Content),
+        _ if is("operator") => Some(Principal::Operator),
+        _ if is("backend") => Some(Principal::Backend),
+        _ => None,
     }
 }
 
@@ -129,6 +141,23 @@ mod tests {
             !serde_json::to_string(&session).unwrap().contains("scopes"),
             "and former versions read ours"
         );
+    }
+
+    #[test]
+    fn a_principal_is_known_by_its_name() {
+        for (name, expected) in [
+            ("operator", Some(Principal::Operator)),
+            ("operator-olga", Some(Principal::Operator)),
+            ("operators", None),
+            ("backend", Some(Principal::Backend)),
+            ("backend-web", Some(Principal::Backend)),
+            ("backend_web", None),
+            ("task", Some(Principal::Task)),
+            ("task-2", None),
+            ("", None),
+        ] {
+            assert_eq!(principal_of(name), expected, "{name}");
+        }
     }
 
     #[test]

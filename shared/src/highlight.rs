@@ -1,5 +1,7 @@
 //! Found words in a text: the database marks them in what it shows, and here the marks become spans.
 
+use proto::common::{Excerpt, HighlightSpan};
+
 /// How long one excerpt may be, in characters, however long its words are.
 pub const MAX_EXCERPT_CHARS: usize = 1_000;
 
@@ -26,43 +28,22 @@ pub fn mark_excerpts(text: &str, words: &str) -> String {
     )
 }
 
-/// A piece of a text, and whether it is a found word.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// The text, without marks.
-    pub text: String,
-    /// Whether it was found.
-    pub is_match: bool,
-}
-
-impl From<Span> for proto::content::v1::HighlightSpan {
-    fn from(Span { text, is_match }: Span) -> Self {
-        Self { text, is_match }
-    }
-}
-
-impl From<Span> for proto::task::v1::HighlightSpan {
-    fn from(Span { text, is_match }: Span) -> Self {
-        Self { text, is_match }
-    }
-}
-
-/// The excerpts in a marked text, each in spans.
-pub fn excerpts(marked: &str) -> Vec<Vec<Span>> {
+/// The excerpts in a marked text.
+pub fn excerpts(marked: &str) -> Vec<Excerpt> {
     let [_, _, gap] = MARKS;
-    marked.split(gap).map(spans).filter(|spans| !spans.is_empty()).collect()
+    marked.split(gap).map(spans).filter(|spans| !spans.is_empty()).map(|spans| Excerpt { spans }).collect()
 }
 
 /// The spans of a marked text.
-pub fn spans(marked: &str) -> Vec<Span> {
+pub fn spans(marked: &str) -> Vec<HighlightSpan> {
     let [begin, end, _] = MARKS;
-    let mut found: Vec<Span> = Vec::new();
+    let mut found: Vec<HighlightSpan> = Vec::new();
     let mut is_match = false;
     for piece in marked.split_inclusive([begin, end]) {
         let next = piece.ends_with(begin);
         let text = piece.trim_end_matches([begin, end]);
         if !text.is_empty() {
-            found.push(Span { text: text.to_owned(), is_match });
+            found.push(HighlightSpan { text: text.to_owned(), is_match });
         }
         is_match = next;
     }
@@ -70,14 +51,14 @@ pub fn spans(marked: &str) -> Vec<Span> {
 }
 
 /// Cuts spans off where an excerpt would be too long.
-fn shorten(spans: Vec<Span>) -> Vec<Span> {
+fn shorten(spans: Vec<HighlightSpan>) -> Vec<HighlightSpan> {
     let mut room = MAX_EXCERPT_CHARS;
     let mut kept = Vec::with_capacity(spans.len());
     for span in spans {
         let text: String = span.text.chars().take(room).collect();
         room -= text.chars().count();
         if !text.is_empty() {
-            kept.push(Span { text, ..span });
+            kept.push(HighlightSpan { text, ..span });
         }
     }
     kept
@@ -87,15 +68,15 @@ fn shorten(spans: Vec<Span>) -> Vec<Span> {
 mod tests {
     use super::*;
 
-    fn span(text: &str, is_match: bool) -> Span {
-        Span { text: text.to_owned(), is_match }
+    fn span(text: &str, is_match: bool) -> HighlightSpan {
+        HighlightSpan { text: text.to_owned(), is_match }
     }
 
     #[test]
     fn marks_become_spans() {
         let found = excerpts("the \u{e000}red\u{e001} fox\u{e002}\u{e000}red\u{e001}");
-        let first = vec![span("the ", false), span("red", true), span(" fox", false)];
-        assert_eq!(found, [first, vec![span("red", true)]]);
+        let first = Excerpt { spans: vec![span("the ", false), span("red", true), span(" fox", false)] };
+        assert_eq!(found, [first, Excerpt { spans: vec![span("red", true)] }]);
         assert!(excerpts("").is_empty());
     }
 

@@ -1,9 +1,12 @@
-//! `google.protobuf.Struct` and `Timestamp` to and from what the database holds.
+//! `google.protobuf.Struct`, `Timestamp` and `Duration` to and from what the database holds.
 
 use chrono::{DateTime, Utc};
 use prost_types::value::Kind;
-use prost_types::{ListValue, Struct, Timestamp, Value as ProtoValue};
+use prost_types::{Duration, ListValue, Struct, Timestamp, Value as ProtoValue};
 use serde_json::{Map, Number, Value};
+
+use crate::error::Result;
+use crate::validation::Violations;
 
 /// A JSON object as a message. Anything but an object becomes an empty one.
 pub fn to_struct(value: &Value) -> Struct {
@@ -60,13 +63,17 @@ fn from_number(number: f64) -> Value {
 pub enum JsonChange {
     /// Another takes its place.
     Whole(Value),
-    /// The entries at these paths (keys with dots between) become what they are in `values`; what is not there goes.
-    Entries {
-        /// The new values, at their paths.
-        values: Value,
-        /// Which.
-        paths: Vec<String>,
-    },
+    /// Some of its entries change.
+    Patch(JsonPatch),
+}
+
+/// A partial change of a JSON object: first the entries at `unset` are removed, then those of `set` are merged in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct JsonPatch {
+    /// An object in it is merged with the object that is there; any other value replaces what is there.
+    pub set: Value,
+    /// The keys to each entry, from the outside to the inside. What is not there is ignored.
+    pub unset: Vec<Vec<String>>,
 }
 
 impl JsonChange {
@@ -74,33 +81,67 @@ impl JsonChange {
     pub fn apply(self, mut present: Value) -> Value {
         match self {
             Self::Whole(value) => value,
-            Self::Entries { values, paths } => {
-                for path in &paths {
-                    copy(Some(&values), &mut present, path);
+            Self::Patch(JsonPatch { set, unset }) => {
+                for keys in &unset {
+                    remove(&mut present, keys);
                 }
+                merge(&mut present, set);
                 present
+            }
+        }
+    }
+
+    /// The object after the change, if it is within the limits of JSON objects. `field` is the object's.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` with a violation at `<field>_patch`.
+    pub fn apply_within_limits(self, field: &str, present: Value) -> Result<Value> {
+        let changed = self.apply(present);
+        let mut v = Violations::new();
+        v.check_json(&patch_field(field), &changed);
+        v.finish()?;
+        Ok(changed)
+    }
+}
+
+/// The name of the request field that patches an object of the resource.
+pub(crate) fn patch_field(field: &str) -> String {
+    format!("{field}_patch")
+}
+
+fn remove(object: &mut Value, keys: &[String]) {
+    match keys {
+        [] => {}
+        [key] => {
+            if let Some(object) = object.as_object_mut() {
+                object.remove(key);
+            }
+        }
+        [key, rest @ ..] => {
+            if let Some(inner) = object.get_mut(key) {
+                remove(inner, rest);
             }
         }
     }
 }
 
-/// Makes what is at this path what it is in `from`.
-fn copy(from: Option<&Value>, to: &mut Value, path: &str) {
-    let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
-    let value = from.and_then(|from| from.get(key));
-    if value.is_none() && to.get(key).is_none() {
-        return;
+fn merge(present: &mut Value, set: Value) {
+    match (present, set) {
+        (Value::Object(present), Value::Object(set)) => {
+            for (key, value) in set {
+                merge(present.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (present, set) => *present = set,
     }
-    // What is no object has no entries: it makes room for one.
-    if !to.is_object() {
-        *to = Value::Object(Map::new());
-    }
-    let Value::Object(object) = to else { return };
-    match (rest, value) {
-        (Some(rest), value) => copy(value, object.entry(key).or_insert(Value::Null), rest),
-        (None, Some(value)) => drop(object.insert(key.to_owned(), value.clone())),
-        (None, None) => drop(object.remove(key)),
-    }
+}
+
+/// The longest `google.protobuf.Duration`, in seconds.
+pub const MAX_DURATION_SECONDS: i64 = 315_576_000_000;
+
+/// So many seconds as a message; at most the longest that there is.
+pub fn to_duration(seconds: i64) -> Duration {
+    Duration { seconds: seconds.clamp(-MAX_DURATION_SECONDS, MAX_DURATION_SECONDS), nanos: 0 }
 }
 
 /// A time as a message.
@@ -116,27 +157,50 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn patched(present: Value, set: Value, unset: &[&[&str]]) -> Value {
+        let unset = unset.iter().map(|keys| keys.iter().map(|key| (*key).to_owned()).collect()).collect();
+        JsonChange::Patch(JsonPatch { set, unset }).apply(present)
+    }
+
     #[test]
-    fn entries_change_and_the_others_stay() {
+    fn a_patch_changes_entries_and_leaves_the_others() {
         let present = json!({"theme": "dark", "editor": {"tabs": 4, "wrap": true}, "size": 12});
-        let change = |values: Value, paths: &[&str]| {
-            let paths = paths.iter().map(|path| (*path).to_owned()).collect();
-            JsonChange::Entries { values, paths }.apply(present.clone())
-        };
-        let values = json!({"theme": "light", "editor": {"tabs": 2, "wrap": false}, "size": {"pt": 9}});
         assert_eq!(
-            change(values.clone(), &["theme", "editor.tabs"]),
-            json!({"theme": "light", "editor": {"tabs": 2, "wrap": true}, "size": 12})
+            patched(present.clone(), json!({"theme": null, "editor": {"tabs": 2}, "size": {"pt": 9}}), &[]),
+            json!({"theme": null, "editor": {"tabs": 2, "wrap": true}, "size": {"pt": 9}})
         );
         assert_eq!(
-            change(values, &["size.pt", "editor"]),
-            json!({"theme": "dark", "editor": {"tabs": 2, "wrap": false}, "size": {"pt": 9}})
-        );
-        assert_eq!(
-            change(json!({}), &["theme", "editor.wrap", "size.pt", "nothing.at.all"]),
+            patched(
+                present.clone(),
+                json!({}),
+                &[&["theme"], &["editor", "wrap"], &["size", "pt"], &["x", "y"]]
+            ),
             json!({"editor": {"tabs": 4}, "size": 12})
         );
         assert_eq!(JsonChange::Whole(json!({"a": 1})).apply(present), json!({"a": 1}));
+    }
+
+    #[test]
+    fn a_patch_removes_before_it_sets_and_takes_keys_as_they_are() {
+        let present = json!({"a": {"old": 1}, "x.y": 2});
+        assert_eq!(patched(present, json!({"a": {"new": 1}}), &[&["a"], &["x.y"]]), json!({"a": {"new": 1}}));
+    }
+
+    #[test]
+    fn the_result_of_a_patch_is_within_the_limits() {
+        let half = || "x".repeat(crate::validation::MAX_JSON_BYTES / 2);
+        let patch = JsonPatch { set: json!({"b": half()}), unset: Vec::new() };
+        let change = JsonChange::Patch(patch);
+        assert!(change.clone().apply_within_limits("metadata", json!({})).is_ok());
+        let refusal = change.apply_within_limits("metadata", json!({"a": half()})).unwrap_err();
+        let crate::error::Error::Invalid(violations) = refusal else { panic!("{refusal}") };
+        assert_eq!(violations[0].field, "metadata_patch");
+    }
+
+    #[test]
+    fn durations_stop_at_the_longest_message() {
+        assert_eq!(to_duration(60).seconds, 60);
+        assert_eq!(to_duration(i64::MAX).seconds, MAX_DURATION_SECONDS);
     }
 
     #[test]

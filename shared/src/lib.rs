@@ -28,6 +28,7 @@ pub mod mail;
 pub mod migrate;
 pub mod page;
 pub mod redis_store;
+mod routes;
 mod rpc_table;
 pub mod schema;
 pub mod server;

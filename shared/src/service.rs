@@ -23,6 +23,7 @@ use crate::redis_store::RedisStore;
 use crate::server::{ServerParts, serve};
 use crate::service_identity::ServiceSigner;
 use crate::siblings::Siblings;
+use proto::common::ServerInfo;
 
 /// Connections for background work: it is never many things at once.
 pub const WORKER_POOL_SIZE: u32 = 4;
@@ -127,7 +128,8 @@ impl ServiceContext {
         sessions
     }
 
-    /// Serves until told to stop, then waits for calls and background work to end.
+    /// Serves until told to stop, then waits for calls and background work to end. `info` has the limits and features
+    /// that only this service has.
     ///
     /// # Errors
     /// When the listener or a certificate fails.
@@ -135,6 +137,7 @@ impl ServiceContext {
         self,
         descriptor_set: &'static [u8],
         routes: Routes,
+        info: ServerInfo,
         sessions: Arc<Sessions>,
         listener: TcpListener,
     ) -> anyhow::Result<()> {
@@ -144,6 +147,7 @@ impl ServiceContext {
             name: self.name,
             descriptor_set,
             routes,
+            info,
             authentication: Authentication::new(sessions, self.options.service_secret.clone())
                 .with_certificates_of_services(self.options.tls.tls_client_ca.is_some()),
             readiness: Arc::new(move || {

@@ -10,6 +10,7 @@ use proto::content::v1::document_service_client::DocumentServiceClient;
 use proto::identity::v1 as identity;
 use proto::identity::v1::account_service_client::AccountServiceClient;
 use proto::identity::v1::auth_service_client::AuthServiceClient;
+use proto::identity::v1::login_response::Result as LoginResult;
 use proto::identity::v1::user_service_client::UserServiceClient;
 use proto::project::v1 as project;
 use proto::project::v1::member_service_client::MemberServiceClient;
@@ -110,9 +111,10 @@ impl Actor {
             password: actor.password.clone(),
             ..Default::default()
         };
-        let signed_in = actor.auth().register(request).await.unwrap().into_inner();
-        actor.id = signed_in.user.unwrap().id.parse().unwrap();
-        let tokens = signed_in.tokens.unwrap();
+        let answer = actor.auth().register(request).await.unwrap().into_inner();
+        let Some(LoginResult::SessionGrant(grant)) = answer.result else { panic!("no session: {answer:?}") };
+        actor.id = grant.user.unwrap().id.parse().unwrap();
+        let tokens = grant.tokens.unwrap();
         actor.session_token = Some(tokens.session_token);
         actor.refresh_token = tokens.refresh_token;
         actor
@@ -216,7 +218,8 @@ impl Actor {
 
     /// Makes a private project.
     pub async fn project(&self, name: &str) -> project::Project {
-        let request = project::CreateProjectRequest { name: name.to_owned(), ..Default::default() };
+        let new = project::Project { name: name.to_owned(), ..Default::default() };
+        let request = project::CreateProjectRequest { project: Some(new), ..Default::default() };
         self.projects().create_project(request).await.unwrap().into_inner()
     }
 
@@ -227,23 +230,21 @@ impl Actor {
         who: &Self,
         role: project::ProjectRole,
     ) -> project::Member {
-        let request = project::AddMemberRequest {
+        let member = project::Member {
             project_id: project.id.clone(),
             user_id: who.id.to_string(),
             role: role.into(),
             ..Default::default()
         };
+        let request = project::AddMemberRequest { member: Some(member), ..Default::default() };
         self.members().add_member(request).await.unwrap().into_inner()
     }
 
     /// Makes a task.
     pub async fn task(&self, project: &project::Project, title: &str) -> task::Task {
-        let request = task::CreateTaskRequest {
-            request_id: new_id(),
-            project_id: project.id.clone(),
-            title: title.to_owned(),
-            ..Default::default()
-        };
+        let new =
+            task::Task { project_id: project.id.clone(), title: title.to_owned(), ..Default::default() };
+        let request = task::CreateTaskRequest { request_id: new_id(), task: Some(new) };
         self.tasks().create_task(request).await.unwrap().into_inner()
     }
 
@@ -254,12 +255,13 @@ impl Actor {
         title: &str,
         content: &str,
     ) -> proto::content::v1::Document {
-        let request = proto::content::v1::CreateDocumentRequest {
+        let new = proto::content::v1::Document {
             project_id: project.id.clone(),
             title: title.to_owned(),
-            content: content.to_owned(),
+            content: Some(content.to_owned()),
             ..Default::default()
         };
+        let request = proto::content::v1::CreateDocumentRequest { document: Some(new), ..Default::default() };
         self.documents().create_document(request).await.unwrap().into_inner()
     }
 }

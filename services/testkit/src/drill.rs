@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use proto::project::v1::Project;
-use proto::task::v1::CreateTaskRequest;
+use proto::task::v1::{CreateTaskRequest, Task};
 use tonic::{Code, Status};
 
 use super::{Actor, Suite, new_id, reason_of, summary, until_ok};
@@ -116,13 +116,9 @@ pub fn making_tasks(who: &Actor, project: &Project) -> impl AsyncFn(usize, Strin
 
 /// Makes a task under this `request_id`, and tells its id.
 pub async fn make_task(who: &Actor, project: &Project, request_id: String) -> Result<String, Status> {
-    let wish = CreateTaskRequest {
-        request_id,
-        project_id: project.id.clone(),
-        title: "buy milk".to_owned(),
-        ..Default::default()
-    };
-    Ok(who.tasks().create_task(wish).await?.into_inner().id)
+    let new = Task { project_id: project.id.clone(), title: "buy milk".to_owned(), ..Default::default() };
+    let request = CreateTaskRequest { request_id, task: Some(new) };
+    Ok(who.tasks().create_task(request).await?.into_inner().id)
 }
 
 /// Kills something again and again under a load of writes to this table, which are its only rows, and tells how the

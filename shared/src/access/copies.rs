@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use uuid::Uuid;
 
-use super::AccessTables;
+use super::{AccessTables, PermissionExceptions};
 use crate::change_log::{Lag, Signal, positions};
 use crate::database::{Database, Transaction};
 use crate::error::{Error, Result, from_sibling};
@@ -162,7 +162,7 @@ impl AccessCopies {
             let tx = self.worker.begin_background().await?;
             self.apply(&tx, &page.projects).await?;
             named.extend(page.projects.iter().filter_map(|state| state.project_id.parse::<Uuid>().ok()));
-            if page.done {
+            if page.is_last {
                 self.hide_unnamed(&tx, &named).await?;
                 positions::set(&tx, self.schema, FEED, &cursor).await?;
                 self.commit(tx).await?;
@@ -233,15 +233,16 @@ fn state_as_json(state: &pb::ProjectAccess) -> Value {
         "visibility": label(state.visibility, ProjectVisibility::Private, ProjectVisibility::as_str),
         "status": label(state.status, ProjectStatus::Active, ProjectStatus::as_str),
         "members": members,
-        "name": state.name,
+        "key": state.key,
     })
 }
 
 fn member_as_json(member: &pb::AccessMember) -> Value {
+    let exceptions = PermissionExceptions::from_wire(&member.granted_permissions, &member.denied_permissions);
     json!({
         "user_id": member.user_id,
         "role": label(member.role, ProjectRole::Viewer, ProjectRole::as_str),
-        "permissions": crate::json::from_struct(member.permissions.clone().unwrap_or_default()),
+        "permissions": exceptions.to_json(),
     })
 }
 

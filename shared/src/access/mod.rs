@@ -7,7 +7,7 @@ mod permissions;
 
 pub use copies::{AccessCopies, TRUST};
 pub use freshness::{AT_LEAST_AS_FRESH, CONSISTENCY_TOKEN, ConsistencyToken, MAX_TOKENS};
-pub use permissions::{Permissions, parse_exceptions, permission_name};
+pub use permissions::{PermissionExceptions, Permissions, permission_name};
 
 use std::collections::HashMap;
 

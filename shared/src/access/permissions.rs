@@ -1,8 +1,11 @@
 //! The one table of roles and permissions.
 
-use serde_json::Value;
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
 
 use crate::schema::ProjectRole;
+use crate::validation::Violations;
 use proto::common::Permission;
 
 use Permission::{
@@ -32,8 +35,7 @@ const OWNER_ADDS: &[Permission] = &[ProjectDelete, ProjectTransfer];
 pub struct Permissions(u32);
 
 impl Permissions {
-    /// What a role may do, with the exceptions of one member. Exceptions that the table does not know are
-    /// passed over: they were checked when they were written.
+    /// What a role may do, with the exceptions of one member as the database holds them.
     pub fn of(role: Option<ProjectRole>, exceptions: Option<&Value>) -> Self {
         let mut set = Self::default().with(VISITOR);
         let added: &[&[Permission]] = match role {
@@ -46,10 +48,12 @@ impl Permissions {
         for permissions in added {
             set = set.with(permissions);
         }
-        for (permission, granted) in
-            exceptions.map(parse_exceptions).unwrap_or_default().into_iter().flatten()
-        {
-            set = if granted { set.with(&[permission]) } else { set.without(permission) };
+        let exceptions = exceptions.map(PermissionExceptions::from_json).unwrap_or_default();
+        for permission in exceptions.granted {
+            set = set.with(&[permission]);
+        }
+        for permission in exceptions.denied {
+            set = set.without(permission);
         }
         set
     }
@@ -66,7 +70,7 @@ impl Permissions {
 
     /// The permissions, in the order of the proto enum.
     pub fn iter(self) -> impl Iterator<Item = Permission> {
-        (1..=31).filter_map(|number| Permission::try_from(number).ok()).filter(move |p| self.contains(*p))
+        all_permissions().filter(move |p| self.contains(*p))
     }
 
     /// Those that an archived project refuses, and those that it does not.
@@ -88,26 +92,86 @@ fn bit(permission: Permission) -> u32 {
     1_u32.checked_shl(u32::try_from(permission as i32).unwrap_or(u32::MAX)).unwrap_or_default()
 }
 
-/// A permission's name in errors and in a member's `permissions`, as `task_delete`.
+/// Every permission, in the order of the proto enum.
+fn all_permissions() -> impl Iterator<Item = Permission> {
+    (1..=31).filter_map(|number| Permission::try_from(number).ok())
+}
+
+/// A permission's name in errors and in the database, as `task_delete`.
 pub fn permission_name(permission: Permission) -> String {
     permission.as_str_name().trim_start_matches("PERMISSION_").to_lowercase()
 }
 
-/// Reads a member's exceptions, `{"task_delete": true}`; an item is `None` if its name or value is unknown.
-/// `project_delete` and `project_transfer` stay with the owner.
-pub fn parse_exceptions(exceptions: &Value) -> Vec<Option<(Permission, bool)>> {
-    let Some(object) = exceptions.as_object() else { return vec![None] };
-    object
-        .iter()
-        .map(|(name, granted)| {
-            let permission = Permission::from_str_name(&format!("PERMISSION_{}", name.to_uppercase()))?;
-            let grantable = !matches!(
-                permission,
-                Permission::Unspecified | ProjectDelete | ProjectTransfer | ProjectRead
-            );
-            (grantable && permission_name(permission) == *name).then_some((permission, granted.as_bool()?))
-        })
-        .collect()
+/// Whether a member can be granted or denied a permission beside their role. Who may read a project, delete it or give
+/// it away follows from visibility and role alone.
+fn can_be_exception(permission: Permission) -> bool {
+    !matches!(permission, Permission::Unspecified | ProjectDelete | ProjectTransfer | ProjectRead)
+}
+
+/// The permissions that one member has in addition to those of their role, and those of the role that they have not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PermissionExceptions {
+    /// Granted.
+    pub granted: BTreeSet<Permission>,
+    /// Denied.
+    pub denied: BTreeSet<Permission>,
+}
+
+impl PermissionExceptions {
+    /// From the fields `granted_permissions` and `denied_permissions` of a request.
+    pub fn read(v: &mut Violations, granted: &[i32], denied: &[i32]) -> Self {
+        let granted = exceptions(v, "granted_permissions", granted);
+        let denied = exceptions(v, "denied_permissions", denied);
+        let contradicts = !granted.is_disjoint(&denied);
+        v.require(!contradicts, "denied_permissions", "must not hold a permission that is granted");
+        Self { granted, denied }
+    }
+
+    /// From a sibling. What is no exception that this version knows is left out.
+    pub fn from_wire(granted: &[i32], denied: &[i32]) -> Self {
+        let known = |values: &[i32]| values.iter().filter_map(|value| exception(*value)).collect();
+        Self { granted: known(granted), denied: known(denied) }
+    }
+
+    /// From what the database holds, `{"task_delete": true}`. What is no exception that this version knows is left out.
+    pub fn from_json(stored: &Value) -> Self {
+        let holding = |granted: bool| {
+            let is_stored = |p: &Permission| stored.get(permission_name(*p)) == Some(&Value::Bool(granted));
+            all_permissions().filter(|p| can_be_exception(*p)).filter(is_stored).collect()
+        };
+        Self { granted: holding(true), denied: holding(false) }
+    }
+
+    /// As the database holds it.
+    pub fn to_json(&self) -> Value {
+        let entry = |granted: bool| move |p: &Permission| (permission_name(*p), Value::Bool(granted));
+        let entries = self.granted.iter().map(entry(true)).chain(self.denied.iter().map(entry(false)));
+        Value::Object(entries.collect::<Map<_, _>>())
+    }
+
+    /// `granted_permissions` of a message, in the order of the enum.
+    pub fn granted_to_wire(&self) -> Vec<i32> {
+        self.granted.iter().map(|p| i32::from(*p)).collect()
+    }
+
+    /// `denied_permissions` of a message, in the order of the enum.
+    pub fn denied_to_wire(&self) -> Vec<i32> {
+        self.denied.iter().map(|p| i32::from(*p)).collect()
+    }
+}
+
+fn exceptions(v: &mut Violations, field: &str, values: &[i32]) -> BTreeSet<Permission> {
+    let known: BTreeSet<_> = values.iter().filter_map(|value| exception(*value)).collect();
+    v.require(
+        known.len() == values.len(),
+        field,
+        "must hold permissions that can be granted and denied, each once",
+    );
+    known
+}
+
+fn exception(value: i32) -> Option<Permission> {
+    Permission::try_from(value).ok().filter(|permission| can_be_exception(*permission))
 }
 
 /// Whether an archived project refuses this. Reading, reopening, deleting and managing members go on.
@@ -128,6 +192,7 @@ pub(super) fn is_stopped_by_archiving(permission: Permission) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
     use serde_json::json;
 
     #[test]
@@ -152,17 +217,47 @@ mod tests {
         assert!(!set.contains(TaskWrite));
     }
 
+    fn violations(granted: &[Permission], denied: &[Permission]) -> Vec<String> {
+        let numbers =
+            |permissions: &[Permission]| permissions.iter().map(|p| i32::from(*p)).collect::<Vec<_>>();
+        let mut v = Violations::within("member.");
+        PermissionExceptions::read(&mut v, &numbers(granted), &numbers(denied));
+        let Err(Error::Invalid(found)) = v.finish() else { return Vec::new() };
+        found.into_iter().map(|violation| violation.field).collect()
+    }
+
     #[test]
-    fn unknown_exceptions_are_told_apart() {
-        let parsed = parse_exceptions(
-            &json!({"fly": true, "task_delete": 1, "project_delete": true, "project_transfer": true}),
-        );
-        assert_eq!(parsed, [None; 4]);
+    fn exceptions_are_checked() {
+        assert_eq!(violations(&[TaskDelete, TaskRead], &[TaskWrite]), [""; 0]);
+        for bad in [Permission::Unspecified, ProjectRead, ProjectDelete, ProjectTransfer] {
+            assert_eq!(violations(&[bad], &[]), ["member.granted_permissions"], "{bad:?}");
+            assert_eq!(violations(&[], &[bad]), ["member.denied_permissions"], "{bad:?}");
+        }
+        assert_eq!(violations(&[TaskDelete, TaskDelete], &[]), ["member.granted_permissions"]);
+        assert_eq!(violations(&[TaskDelete], &[TaskDelete]), ["member.denied_permissions"]);
+    }
+
+    #[test]
+    fn exceptions_read_as_they_are_stored_and_in_the_order_of_the_enum() {
+        let exceptions =
+            PermissionExceptions::from_wire(&[TaskDelete as i32, TaskRead as i32, 31], &[TaskWrite as i32]);
+        let stored = json!({"task_read": true, "task_delete": true, "task_write": false});
+        assert_eq!(exceptions.to_json(), stored);
+        assert_eq!(PermissionExceptions::from_json(&stored), exceptions);
+        assert_eq!(exceptions.granted_to_wire(), [TaskRead as i32, TaskDelete as i32]);
+        assert_eq!(exceptions.denied_to_wire(), [TaskWrite as i32]);
+    }
+
+    #[test]
+    fn what_is_stored_and_unknown_grants_nothing() {
+        let stored = json!({"fly": true, "task_delete": 1, "project_delete": true, "project_transfer": true});
+        assert_eq!(PermissionExceptions::from_json(&stored), PermissionExceptions::default());
+        assert_eq!(PermissionExceptions::from_json(&json!([])), PermissionExceptions::default());
     }
 
     #[test]
     fn every_permission_belongs_to_the_owner() {
         let owner = Permissions::of(Some(ProjectRole::Owner), None);
-        assert_eq!(owner.iter().count(), (1..=31).filter_map(|n| Permission::try_from(n).ok()).count());
+        assert_eq!(owner.iter().count(), all_permissions().count());
     }
 }

@@ -20,7 +20,7 @@ use http::header::AUTHORIZATION;
 
 use proto::MethodRule;
 
-use crate::caller::{Caller, SESSION_REQUIRED};
+use crate::caller::{Caller, SESSION_REQUIRED, principal_of};
 use crate::config::Secret;
 use crate::error::{Error, ErrorReason, Result};
 use crate::service_identity;
@@ -71,7 +71,7 @@ impl Authentication {
     pub async fn admit(
         &self,
         path: &str,
-        rule: MethodRule,
+        rule: &MethodRule,
         headers: &HeaderMap,
         certified: bool,
     ) -> Result<Admission> {
@@ -86,9 +86,9 @@ impl Authentication {
         if self.services_show_certificates && !certified && matches!(admission.caller, Caller::Service(_)) {
             return Err(service_identity::NOT_CERTIFIED);
         }
-        check_audience(rule.audience, &admission.caller)?;
+        check_audience(rule, &admission.caller)?;
         if let Some(scopes) = admission.caller.scopes() {
-            scopes.check(path, rule)?;
+            scopes.check(rule.scope.as_deref())?;
         }
         Ok(admission)
     }
@@ -126,15 +126,18 @@ fn authorization(headers: &HeaderMap) -> Result<Option<&str>> {
     }
 }
 
-fn check_audience(audience: Audience, caller: &Caller) -> Result<()> {
-    match (audience, caller) {
-        (Audience::Anyone, _)
-        | (Audience::User, Caller::User(_))
-        | (Audience::Service, Caller::Service(_)) => Ok(()),
+fn check_audience(rule: &MethodRule, caller: &Caller) -> Result<()> {
+    match (rule.audience, caller) {
+        (Audience::Anyone, _) | (Audience::User, Caller::User(_)) => Ok(()),
+        (Audience::Service, Caller::Service(name))
+            if principal_of(name).is_some_and(|principal| rule.principals.contains(&principal)) =>
+        {
+            Ok(())
+        }
         (Audience::User, Caller::Anonymous) => Err(SESSION_REQUIRED),
-        (Audience::User, Caller::Service(_))
-        | (Audience::Service, Caller::User(_) | Caller::Anonymous)
-        | (Audience::Unspecified, _) => Err(audience_refused()),
+        (Audience::User, Caller::Service(_)) | (Audience::Service, _) | (Audience::Unspecified, _) => {
+            Err(audience_refused())
+        }
     }
 }
 
@@ -151,8 +154,41 @@ mod tests {
     use chrono::Utc;
     use uuid::Uuid;
 
+    use proto::common::{Permission, Principal};
+
     use super::*;
     use crate::caller::Session;
+
+    fn rule(audience: Audience) -> MethodRule {
+        MethodRule {
+            audience,
+            permission: Permission::Unspecified,
+            scope: None,
+            principals: vec![Principal::Task, Principal::Operator],
+            is_streaming: false,
+            is_reading: true,
+        }
+    }
+
+    fn outcome(audience: Audience, caller: &Caller) -> String {
+        match check_audience(&rule(audience), caller) {
+            Ok(()) => "ok".to_owned(),
+            Err(error) => format!("{:?}", error.reason()),
+        }
+    }
+
+    #[test]
+    fn a_method_for_services_is_open_to_the_listed_principals_only() {
+        for (name, expected) in [
+            ("task", "ok"),
+            ("operator-olga", "ok"),
+            ("content", "AudienceRefused"),
+            ("backend", "AudienceRefused"),
+            ("task-2", "AudienceRefused"),
+        ] {
+            assert_eq!(outcome(Audience::Service, &Caller::Service(name.to_owned())), expected, "{name}");
+        }
+    }
 
     /// Each audience against each kind of caller.
     #[test]
@@ -167,10 +203,7 @@ mod tests {
             (Audience::Unspecified, ["AudienceRefused", "AudienceRefused", "AudienceRefused"]),
         ];
         for (audience, expected) in table {
-            let actual = callers.each_ref().map(|caller| match check_audience(audience, caller) {
-                Ok(()) => "ok".to_owned(),
-                Err(error) => format!("{:?}", error.reason()),
-            });
+            let actual = callers.each_ref().map(|caller| outcome(audience, caller));
             assert_eq!(actual, expected, "{audience:?}");
         }
     }

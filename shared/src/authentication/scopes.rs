@@ -1,16 +1,16 @@
 //! What an API token may do.
 //!
-//! A scope is `<service>:read` (the methods that only read), `<service>:write` (all others), `<service>:*`, or
-//! `<service>:<Service>.<Method>`. A token acts as its user, so that no scope gives what the user may not do.
+//! A scope is `<resource>:<verb>`, as `tasks:read`, or `<resource>:*` for all verbs of a resource. A method needs the
+//! one scope that its rule in the proto names. A token acts as its user, so that no scope gives what the user may not do.
 
 use crate::error::{Error, ErrorReason, Result};
-use proto::common::Audience;
-use proto::{MethodRule, MethodRules};
+use proto::MethodRules;
 
 /// Scopes that a token has at most.
 pub const MAX_SCOPES: usize = 50;
 
-const SERVICES: [&str; 4] = ["identity", "project", "task", "content"];
+/// The verb that stands for all verbs of a resource.
+const ANY_VERB: &str = "*";
 
 /// The scopes of a token.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -18,51 +18,39 @@ const SERVICES: [&str; 4] = ["identity", "project", "task", "content"];
 pub struct Scopes(pub Vec<String>);
 
 impl Scopes {
-    /// Whether the methods of the suite know this scope, and an API token may have it.
+    /// Whether some method needs this scope, or it covers one that some method needs.
     pub fn is_known(scope: &str, rules: &MethodRules) -> bool {
-        let Some((service, what)) = scope.split_once(':') else { return false };
-        SERVICES.contains(&service)
-            && (matches!(what, "read" | "write" | "*")
-                || rules.get(&format!("/dafnck.{service}.v1.{}", what.replace('.', "/"))).is_some_and(
-                    |rule| {
-                        rule.is_open_to_api_tokens
-                            && matches!(rule.audience, Audience::User | Audience::Anyone)
-                    },
-                ))
+        rules.scopes().any(|needed| covers(scope, needed))
     }
 
-    /// Refuses a call of a method that these scopes do not cover.
-    pub(super) fn check(&self, path: &str, rule: MethodRule) -> Result<()> {
-        if !rule.is_open_to_api_tokens {
+    /// Refuses a call of a method that needs this scope, if no scope of the token covers it.
+    pub(super) fn check(&self, needed: Option<&str>) -> Result<()> {
+        let Some(needed) = needed else {
             return Err(refused(
                 ErrorReason::SessionOnly,
                 "the method is not open to API tokens; sign in",
                 Vec::new(),
             ));
-        }
-        let (service, method) = parts_of(path);
-        let verb = if rule.is_reading { "read" } else { "write" };
-        let covers = |scope: &String| match scope.split_once(':') {
-            Some((of, what)) => of == service && (what == verb || what == "*" || is_method(what, method)),
-            None => false,
         };
-        if self.0.iter().any(covers) {
+        if self.has(needed) {
             return Ok(());
         }
-        let wanted = format!("{service}:{verb}");
-        Err(refused(ErrorReason::ScopeMissing, "the API token lacks the scope", vec![("scope", wanted)]))
+        let metadata = vec![("scope", needed.to_owned())];
+        Err(refused(ErrorReason::ScopeMissing, "the API token lacks the scope", metadata))
+    }
+
+    /// Whether a scope of the token covers this one.
+    pub fn has(&self, needed: &str) -> bool {
+        self.0.iter().any(|scope| covers(scope, needed))
     }
 }
 
-/// Service and method of a path, as `task` and `TaskService/GetTask` of `/dafnck.task.v1.TaskService/GetTask`.
-fn parts_of(path: &str) -> (&str, &str) {
-    let rest = path.strip_prefix("/dafnck.").unwrap_or_default();
-    let (service, rest) = rest.split_once('.').unwrap_or_default();
-    (service, rest.strip_prefix("v1.").unwrap_or_default())
-}
-
-fn is_method(what: &str, method: &str) -> bool {
-    what.split_once('.').is_some_and(|wanted| method.split_once('/') == Some(wanted))
+fn covers(scope: &str, needed: &str) -> bool {
+    let any_verb = || {
+        let (resource, _verb) = needed.split_once(':')?;
+        scope.strip_prefix(resource)?.strip_prefix(':').filter(|verb| *verb == ANY_VERB)
+    };
+    scope == needed || any_verb().is_some()
 }
 
 fn refused(reason: ErrorReason, message: &str, metadata: Vec<(&'static str, String)>) -> Error {
@@ -73,29 +61,25 @@ fn refused(reason: ErrorReason, message: &str, metadata: Vec<(&'static str, Stri
 mod tests {
     use super::*;
 
-    fn rules() -> &'static MethodRules {
-        MethodRules::suite()
-    }
-
     fn outcome(scope: &str, path: &str) -> String {
         let scopes = Scopes(vec![scope.to_owned()]);
-        match scopes.check(path, rules().get(path).unwrap()) {
+        match scopes.check(MethodRules::suite().get(path).unwrap().scope.as_deref()) {
             Ok(()) => "ok".to_owned(),
             Err(error) => format!("{:?}", error.reason()),
         }
     }
 
     #[test]
-    fn a_scope_covers_its_service_and_its_verb() {
+    fn a_scope_covers_its_resource_and_its_verb() {
         let (get, create) = ("/dafnck.task.v1.TaskService/GetTask", "/dafnck.task.v1.TaskService/CreateTask");
         let table = [
-            ("task:read", "ok", "ScopeMissing"),
-            ("task:write", "ScopeMissing", "ok"),
-            ("task:*", "ok", "ok"),
-            ("task:TaskService.CreateTask", "ScopeMissing", "ok"),
-            ("task:TaskService.Create", "ScopeMissing", "ScopeMissing"),
-            ("project:*", "ScopeMissing", "ScopeMissing"),
-            ("task", "ScopeMissing", "ScopeMissing"),
+            ("tasks:read", "ok", "ScopeMissing"),
+            ("tasks:write", "ScopeMissing", "ok"),
+            ("tasks:*", "ok", "ok"),
+            ("projects:*", "ScopeMissing", "ScopeMissing"),
+            ("tasks", "ScopeMissing", "ScopeMissing"),
+            ("*", "ScopeMissing", "ScopeMissing"),
+            ("*:*", "ScopeMissing", "ScopeMissing"),
         ];
         for (scope, reading, writing) in table {
             assert_eq!(
@@ -109,42 +93,33 @@ mod tests {
     /// The whole list of identity's methods that an API token may call: where accounts, passwords, second factors,
     /// sessions and tokens are, nothing is open that is not named here.
     #[test]
-    fn of_identity_little_is_open_to_api_tokens_and_of_internal_methods_nothing() {
-        let open: std::collections::BTreeSet<_> = rules()
+    fn of_identity_little_is_open_to_api_tokens() {
+        let open: std::collections::BTreeSet<_> = MethodRules::suite()
             .iter()
-            .filter(|(path, rule)| path.starts_with("/dafnck.identity.") && rule.is_open_to_api_tokens)
+            .filter(|(path, rule)| path.starts_with("/dafnck.identity.") && rule.scope.is_some())
             .map(|(path, _)| path.trim_start_matches("/dafnck.identity.v1.").to_owned())
             .collect();
         let expected = [
-            "AuthService/WhoAmI",
             "AccountService/GetUser",
             "AccountService/GetUserProfile",
-            "UserService/LookupUser",
             "AccountService/UpdateUserProfile",
+            "AuthService/WhoAmI",
+            "UserService/BatchGetUsers",
+            "UserService/LookupUser",
         ];
         assert_eq!(open.iter().map(String::as_str).collect::<Vec<_>>(), expected);
-        assert_eq!(outcome("identity:*", "/dafnck.identity.v1.AccountService/ListSessions"), "SessionOnly");
-        assert!(rules().iter().all(|(path, rule)| !(path.contains(".admin.") || path.contains(".backend."))
-            || !rule.is_open_to_api_tokens));
+        assert_eq!(outcome("account:*", "/dafnck.identity.v1.AccountService/ListSessions"), "SessionOnly");
     }
 
     #[test]
-    fn unknown_scopes_are_told() {
-        let rules = rules();
-        for good in ["task:read", "identity:*", "content:write", "task:TaskService.CreateTask"] {
+    fn scopes_that_no_method_needs_are_unknown() {
+        let rules = MethodRules::suite();
+        for good in ["tasks:read", "account:*", "documents:write", "users:read"] {
             assert!(Scopes::is_known(good, rules), "{good}");
         }
-        for bad in [
-            "",
-            "task",
-            "task:",
-            "task:delete",
-            "mail:read",
-            "*:read",
-            "task:TaskService.Nothing",
-            "task:TaskService/CreateTask/x",
-            "identity:AccountService.CreateApiToken",
-        ] {
+        for bad in
+            ["", "tasks", "tasks:", "tasks:delete", "users:write", "*", "*:read", "task:read", "tasks:read:x"]
+        {
             assert!(!Scopes::is_known(bad, rules), "{bad}");
         }
     }

@@ -3,6 +3,7 @@
 //! Changes are ordered by transaction and position, and read only below the snapshot's xmin: a transaction
 //! that is still running may yet add changes before those that are already there.
 
+mod envelope;
 pub mod feed;
 mod incarnation;
 mod lag;
@@ -11,6 +12,7 @@ pub mod positions;
 mod records;
 mod signal;
 
+pub use envelope::resource_types;
 pub use lag::Lag;
 pub use past::{HistoryFilter, history, project_history, row_at, rows_at};
 pub use records::{Operation, Record};

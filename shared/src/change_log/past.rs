@@ -13,9 +13,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Cursor;
-use super::records::{COLUMNS, Record, RecordRow, row_of};
+use super::records::{COLUMNS, Operation, Record, RecordRow, row_of};
 use crate::database::Prepared;
 use crate::error::{Error, Result};
+use crate::validation::TimeRange;
 
 /// Which changes of a project to find.
 #[derive(Clone, Debug)]
@@ -24,13 +25,13 @@ pub struct HistoryFilter<'a> {
     pub entities: Vec<&'a str>,
     /// By this user.
     pub actor_id: Option<Uuid>,
-    /// Since then.
-    pub since: Option<DateTime<Utc>>,
-    /// Before then.
-    pub until: Option<DateTime<Utc>>,
+    /// Of these kinds; of all if there are none.
+    pub operations: Vec<Operation>,
+    /// Made then.
+    pub changed_at: TimeRange,
 }
 
-/// The changes of one row (table and id) before a position, newest first, at most so many.
+/// The changes of one row (table and id) in a range of time and before a position, newest first, at most so many.
 ///
 /// # Errors
 /// Those of the database.
@@ -38,16 +39,20 @@ pub async fn history(
     mut conn: &AsyncPgConnection,
     schema: &'static str,
     (entity, entity_id): (&str, Uuid),
+    changed_at: TimeRange,
     before: Option<i64>,
     at_most: i64,
 ) -> Result<Vec<Record>> {
     let query = sql_query(format!(
         "SELECT {COLUMNS} FROM {schema}.change_log WHERE entity = $1 AND entity_id = $2 AND position < $3 \
-         ORDER BY position DESC LIMIT $4"
+         AND ($4 IS NULL OR changed_at >= $4) AND ($5 IS NULL OR changed_at < $5) \
+         ORDER BY position DESC LIMIT $6"
     ))
     .bind::<Text, _>(entity)
     .bind::<SqlUuid, _>(entity_id)
     .bind::<BigInt, _>(before.unwrap_or(i64::MAX))
+    .bind::<Nullable<Timestamptz>, _>(changed_at.start)
+    .bind::<Nullable<Timestamptz>, _>(changed_at.end)
     .bind::<BigInt, _>(at_most);
     records_of(Prepared(query).load(&mut conn).await?)
 }
@@ -64,21 +69,24 @@ pub async fn project_history(
     before: Option<Cursor>,
     at_most: i64,
 ) -> Result<Vec<Record>> {
+    let operations: Vec<_> = filter.operations.iter().map(|operation| operation.label()).collect();
     let before = before.unwrap_or(Cursor { life: NO_LIFE, transaction_id: i64::MAX, position: i64::MAX });
     let query = sql_query(format!(
         "SELECT {COLUMNS} FROM {schema}.change_log WHERE project_id = $1 AND entity = ANY ($2) \
          AND (change_log.transaction_id, position) < ($3::text::xid8, $4) \
          AND ($5 IS NULL OR actor_id = $5) \
          AND ($6 IS NULL OR changed_at >= $6) AND ($7 IS NULL OR changed_at < $7) \
-         ORDER BY change_log.transaction_id DESC, position DESC LIMIT $8"
+         AND (cardinality($8) = 0 OR operation = ANY ($8)) \
+         ORDER BY change_log.transaction_id DESC, position DESC LIMIT $9"
     ))
     .bind::<SqlUuid, _>(project_id)
     .bind::<Array<Text>, _>(&filter.entities)
     .bind::<BigInt, _>(before.transaction_id)
     .bind::<BigInt, _>(before.position)
     .bind::<Nullable<SqlUuid>, _>(filter.actor_id)
-    .bind::<Nullable<Timestamptz>, _>(filter.since)
-    .bind::<Nullable<Timestamptz>, _>(filter.until)
+    .bind::<Nullable<Timestamptz>, _>(filter.changed_at.start)
+    .bind::<Nullable<Timestamptz>, _>(filter.changed_at.end)
+    .bind::<Array<Text>, _>(operations)
     .bind::<BigInt, _>(at_most);
     records_of(Prepared(query).load(&mut conn).await?)
 }

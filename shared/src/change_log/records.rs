@@ -95,6 +95,15 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Its label in the log.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+
     /// The operation of a label in the log.
     ///
     /// # Errors

@@ -10,8 +10,9 @@ use crate::error::{Error, ErrorReason};
 
 /// How prost's errors begin.
 const MALFORMED: &str = "failed to decode Protobuf message";
-/// What tonic's error for large messages contains.
-const TOO_LARGE: &str = "message length too large";
+/// What tonic's errors for large requests and answers contain.
+const REQUEST_TOO_LARGE: &str = "decoded message length too large";
+const ANSWER_TOO_LARGE: &str = "encoded message length too large";
 
 const STATUS_HEADERS: [HeaderName; 3] = [
     HeaderName::from_static("grpc-status"),
@@ -37,12 +38,19 @@ fn explain(status: &Status) -> Option<Error> {
                 "the message is malformed, or nested deeper than 100 levels",
             )]))
         }
-        Code::OutOfRange if status.message().contains(TOO_LARGE) => Some(Error::InvalidFor {
-            reason: ErrorReason::TooLarge,
-            message: format!("the message is larger than {MAX_MESSAGE_BYTES} bytes"),
-            metadata: vec![("limit_bytes", MAX_MESSAGE_BYTES.to_string())],
-        }),
+        Code::OutOfRange if status.message().contains(REQUEST_TOO_LARGE) => Some(too_large("the message is")),
+        Code::OutOfRange if status.message().contains(ANSWER_TOO_LARGE) => {
+            Some(too_large("ask for fewer items: the answer is"))
+        }
         _ => None,
+    }
+}
+
+fn too_large(what_is: &str) -> Error {
+    Error::InvalidFor {
+        reason: ErrorReason::TooLarge,
+        message: format!("{what_is} larger than {MAX_MESSAGE_BYTES} bytes"),
+        metadata: vec![("limit_bytes", MAX_MESSAGE_BYTES.to_string())],
     }
 }
 
@@ -61,7 +69,8 @@ mod tests {
     fn only_the_codec_is_reworded() {
         let malformed = Status::internal(format!("{MALFORMED}: recursion limit reached"));
         assert_eq!(reworded(&malformed), Code::InvalidArgument);
-        assert_eq!(reworded(&Status::out_of_range(format!("decoded {TOO_LARGE}"))), Code::InvalidArgument);
+        assert_eq!(reworded(&Status::out_of_range(REQUEST_TOO_LARGE)), Code::InvalidArgument);
+        assert_eq!(reworded(&Status::out_of_range(ANSWER_TOO_LARGE)), Code::InvalidArgument);
         assert_eq!(reworded(&Status::internal("internal error")), Code::Internal);
         assert_eq!(reworded(&Error::CursorExpired.into()), Code::OutOfRange);
     }

@@ -5,6 +5,7 @@ mod client_address;
 mod codec_errors;
 mod deadline;
 mod health;
+mod info;
 mod metrics;
 mod rate_limit;
 mod reflection;
@@ -31,12 +32,15 @@ use tonic_web::GrpcWebLayer;
 use crate::authentication::Authentication;
 use crate::config::{LimitOptions, ProxyOptions, TlsOptions};
 use crate::tls::{self, ServerTls};
+use proto::common::ServerInfo;
+use proto::common::server_info_service_server::ServerInfoServiceServer;
 
 pub use deadline::{DEFAULT_TIMEOUT, Deadline, GRPC_TIMEOUT, MAX_STREAM_TIMEOUT, MAX_TIMEOUT};
 pub use health::ALIVE;
 
 use client_address::ClientAddress;
 use health::Health;
+use info::ServerInfoHandler;
 use stack::Stack;
 
 /// The largest message that a service takes or sends; what is larger is streamed.
@@ -70,8 +74,10 @@ pub struct ServerParts {
     pub name: &'static str,
     /// Its encoded descriptor set, which reflection shows.
     pub descriptor_set: &'static [u8],
-    /// Its generated servers, with their limits of [`MAX_MESSAGE_BYTES`].
+    /// Its generated servers, made with [`routes!`](crate::routes).
     pub routes: Routes,
+    /// The limits and features that this server has beside those that all have.
+    pub info: ServerInfo,
     /// Who calls.
     pub authentication: Authentication,
     /// Asked every second; what health reports.
@@ -104,8 +110,12 @@ pub async fn serve(
     let clients = ClientAddress::new(&parts.proxies);
     let stack =
         Arc::new(Stack::new(parts.name, parts.authentication, clients, &parts.limits, shutdown.clone()));
-    let routes =
-        reflection::add_to(parts.routes.add_service(health_service), parts.descriptor_set, &own_services)?;
+    let info = ServerInfoHandler::new(&own_services, &parts.info).context("the server's info")?;
+    let routes = parts
+        .routes
+        .add_service(health_service)
+        .add_service(crate::limited!(ServerInfoServiceServer::new(info), MAX_MESSAGE_BYTES));
+    let routes = reflection::add_to(routes, parts.descriptor_set, &own_services)?;
     let router =
         routes.into_axum_router().layer(axum::middleware::from_fn_with_state(stack.clone(), Stack::pass));
 

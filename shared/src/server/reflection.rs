@@ -6,12 +6,17 @@ use tonic_reflection::server::Builder;
 
 use super::INFRASTRUCTURE_SERVICES;
 
+/// What the packages begin with that the server of the service `name` serves: its own and the common one.
+pub(super) fn own_packages(name: &str) -> [String; 2] {
+    [format!("dafnck.{name}."), "dafnck.common.".to_owned()]
+}
+
 /// The full names of the gRPC services of the service `name`.
 pub(super) fn own_services(name: &str) -> Vec<String> {
-    let package = format!("dafnck.{name}.");
+    let packages = own_packages(name);
     let services = proto::descriptor_pool().services();
     let names = services.map(|service| service.full_name().to_owned());
-    names.filter(|service| service.starts_with(&package)).collect()
+    names.filter(|service| packages.iter().any(|package| service.starts_with(package))).collect()
 }
 
 pub(super) fn add_to(

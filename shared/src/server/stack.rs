@@ -26,6 +26,7 @@ use super::client_address::ClientAddress;
 use super::deadline::Deadline;
 use super::metrics::Metrics;
 use super::rate_limit::RateLimit;
+use super::reflection::own_packages;
 use super::{DRAIN_STREAMS_AFTER, INFRASTRUCTURE_SERVICES, request_body};
 use proto::{MethodRule, MethodRules};
 
@@ -40,8 +41,8 @@ const OVERLOAD_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the layers need.
 pub(super) struct Stack {
-    /// What paths of this service begin with, `/dafnck.<service>.`.
-    own_paths: String,
+    /// What paths of this service begin with: `/dafnck.<service>.` and `/dafnck.common.`.
+    own_paths: [String; 2],
     authentication: Authentication,
     clients: ClientAddress,
     pub(super) rate_limit: RateLimit,
@@ -55,7 +56,7 @@ pub(super) struct Stack {
 #[derive(Clone, Copy)]
 enum Method {
     /// One of ours, under its rule.
-    Ruled(MethodRule),
+    Ruled(&'static MethodRule),
     /// Health and reflection: open to everyone, also when the server is busy.
     Infrastructure,
     /// One that does not exist.
@@ -94,7 +95,7 @@ impl Stack {
         let places =
             usize::try_from(limits.max_concurrent_requests).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self {
-            own_paths: format!("/dafnck.{service}."),
+            own_paths: own_packages(service).map(|package| format!("/{package}")),
             authentication,
             clients,
             rate_limit: RateLimit::new(limits),
@@ -203,7 +204,7 @@ impl Stack {
 
     /// A place among the calls that run at the same time, or a refusal at once: waiting would only add to
     /// the load. Streams have places of their own, so that watchers cannot keep calls out.
-    fn place(&self, rule: MethodRule) -> Result<OwnedSemaphorePermit, Error> {
+    fn place(&self, rule: &MethodRule) -> Result<OwnedSemaphorePermit, Error> {
         let places = if rule.is_streaming { &self.streams } else { &self.calls };
         Arc::clone(places).try_acquire_owned().map_err(|_| Error::Exhausted {
             reason: ErrorReason::Overloaded,
@@ -230,7 +231,7 @@ impl Stack {
     fn method(&self, path: &str) -> Method {
         let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         match MethodRules::suite().get(path) {
-            Some(rule) if path.starts_with(&self.own_paths) => Method::Ruled(rule),
+            Some(rule) if self.own_paths.iter().any(|own| path.starts_with(own)) => Method::Ruled(rule),
             _ if INFRASTRUCTURE_SERVICES.contains(&service) => Method::Infrastructure,
             _ => Method::Unknown,
         }

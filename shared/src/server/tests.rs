@@ -4,6 +4,7 @@ use futures::FutureExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Endpoint;
 use tonic::{Code, Request, Response, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -21,6 +22,8 @@ use crate::config::SiblingOptions;
 use crate::redis_store::RedisStore;
 use crate::service_identity::ServiceSigner;
 use crate::siblings::{Sibling, SiblingChannel, Siblings};
+use proto::common::GetServerInfoRequest;
+use proto::common::server_info_service_client::ServerInfoServiceClient;
 use proto::project::backend::v1 as pb;
 use proto::project::backend::v1::access_service_client::AccessServiceClient;
 use proto::project::backend::v1::access_service_server::{AccessService, AccessServiceServer};
@@ -74,6 +77,21 @@ impl AccessService for Obedient {
     }
 }
 
+#[tokio::test]
+async fn every_server_describes_itself_to_anyone() {
+    let server = Running::start().await;
+    let channel = Endpoint::from_shared(server.url.clone()).unwrap().connect().await.unwrap();
+    let info = ServerInfoServiceClient::new(channel)
+        .get_server_info(GetServerInfoRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(info.api_packages.contains(&"dafnck.project.backend.v1".to_owned()));
+    assert!(info.api_packages.contains(&"dafnck.common.v1".to_owned()));
+    assert_eq!(info.limits.unwrap().max_message_bytes, 4 * 1024 * 1024);
+    assert!(info.server_time.is_some());
+}
+
 struct NoSessions;
 
 #[async_trait::async_trait]
@@ -112,7 +130,8 @@ impl Running {
             proxies: ProxyOptions::default(),
             name: "project",
             descriptor_set: proto::project::DESCRIPTOR_SET,
-            routes: Routes::new(AccessServiceServer::new(Obedient)),
+            routes: crate::routes![AccessServiceServer(Obedient)],
+            info: ServerInfo::default(),
             authentication: Authentication::new(sessions, SECRET.into()),
             readiness: Arc::new(move || Box::pin(async move { is_ready })),
             limits,

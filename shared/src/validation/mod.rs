@@ -5,18 +5,20 @@
 
 mod email;
 mod mask;
+mod time;
 
 pub use email::{MAX_EMAIL_CHARS, ascii_domain, normal_email, normal_email_prefix, unicode_domain};
-pub use mask::Mask;
+pub use mask::{Mask, Populated};
+pub use time::{DurationRange, TimeRange};
 
-use chrono::{DateTime, Utc};
-use prost_types::{Struct, Timestamp};
-use serde_json::Value;
+use prost_types::Struct;
+use serde_json::{Map, Value};
 use tonic_types::FieldViolation;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::json::JsonChange;
+use crate::json::JsonPatch;
+use proto::common::StructPatch;
 
 /// Largest JSON value, in bytes of its text.
 pub const MAX_JSON_BYTES: usize = 64 * 1024;
@@ -32,6 +34,10 @@ pub const MAX_TAGS: usize = 50;
 pub const MAX_TAG_CHARS: usize = 100;
 /// Most violations that are told one by one: they travel in a header, and a client's headers have limits too.
 pub const MAX_VIOLATIONS: usize = 50;
+
+/// Characters of a UUID: 8-4-4-4-12 digits (RFC 9562).
+const UUID_CHARS: usize = 36;
+const NIL_UUID: &str = "00000000-0000-0000-0000-000000000000";
 
 /// An enum that comes from the wire as a number.
 pub trait ProtoEnum: Sized {
@@ -60,6 +66,11 @@ impl Violations {
     /// Notes a violation.
     pub fn add(&mut self, field: &str, description: impl Into<String>) {
         self.found.push(FieldViolation::new(format!("{}{field}", self.prefix), description));
+    }
+
+    /// Notes a violation of a field of the request itself, outside of the prefix.
+    pub fn add_to_request(&mut self, field: &str, description: impl Into<String>) {
+        self.found.push(FieldViolation::new(field, description));
     }
 
     /// Takes over what another check found.
@@ -104,15 +115,12 @@ impl Violations {
         )
     }
 
-    /// A required UUID; not the nil one, which stands for nobody.
+    /// A required UUID: 36 characters, digits of either case.
     pub fn uuid(&mut self, field: &str, value: &str) -> Uuid {
-        match Uuid::try_parse(value) {
-            Ok(id) if !id.is_nil() => id,
-            _ => {
-                self.add(field, "must be a UUID");
-                Uuid::nil()
-            }
-        }
+        let id =
+            Some(value).filter(|text| text.len() == UUID_CHARS).and_then(|text| Uuid::try_parse(text).ok());
+        self.require(id.is_some(), field, "must be a UUID");
+        id.unwrap_or_default()
     }
 
     /// A UUID that may be empty.
@@ -120,8 +128,10 @@ impl Violations {
         (!value.is_empty()).then(|| self.uuid(field, value))
     }
 
-    /// A UUID chosen by the client, or a new one (version 7).
+    /// The UUID of a new resource: chosen by the client, or a new one (version 7). The nil UUID, which stands for nobody,
+    /// is nobody's to choose.
     pub fn uuid_or_new(&mut self, field: &str, value: &str) -> Uuid {
+        self.require(value != NIL_UUID, field, "must not be the nil UUID");
         self.optional_uuid(field, value).unwrap_or_else(Uuid::now_v7)
     }
 
@@ -152,7 +162,9 @@ impl Violations {
     pub fn optional_url(&mut self, field: &str, value: Option<String>) -> Option<String> {
         let value = self.optional_text(field, value, 2048)?;
         let rest = value.strip_prefix("https://").or_else(|| value.strip_prefix("http://"));
-        let valid = rest.is_some_and(|rest| !rest.is_empty() && !value.contains(char::is_whitespace));
+        let valid = rest.is_some_and(|rest| {
+            !rest.is_empty() && !value.contains(|c: char| c.is_whitespace() || c.is_control())
+        });
         self.require(valid, field, "must be an http or https address");
         Some(value)
     }
@@ -164,44 +176,36 @@ impl Violations {
         value
     }
 
-    /// What a mask makes of a JSON object: another, other entries, or nothing.
-    pub fn json_change(&mut self, mask: &Mask, field: &str, value: Option<Struct>) -> Option<JsonChange> {
-        let paths: Vec<String> = mask.entries_of(field).map(str::to_owned).collect();
-        if mask.names(field) {
-            return Some(JsonChange::Whole(self.json(field, value)));
+    /// A partial change of a JSON object: its parts are within the limits of such objects, and its result must be as well
+    /// ([`JsonChange::apply_within_limits`](crate::json::JsonChange::apply_within_limits)). One that changes nothing
+    /// counts as missing. The field is the request's, outside of the prefix.
+    pub(crate) fn json_patch(&mut self, field: &str, patch: Option<StructPatch>) -> Option<JsonPatch> {
+        let StructPatch { set, unset } = patch?;
+        let mut v = Self::new();
+        v.at_most(&format!("{field}.unset"), unset.len(), MAX_BATCH);
+        for (index, path) in unset.iter().enumerate().take(MAX_BATCH) {
+            v.require(
+                (1..=MAX_JSON_DEPTH).contains(&path.keys.len()),
+                &format!("{field}.unset[{index}]"),
+                "must have 1 to 32 keys",
+            );
         }
-        (!paths.is_empty()).then(|| JsonChange::Entries { values: self.json(field, value), paths })
+        let set = v.json(&format!("{field}.set"), set);
+        self.absorb(v);
+        let patch = JsonPatch { set, unset: unset.into_iter().map(|path| path.keys).collect() };
+        let is_empty = patch.unset.is_empty() && patch.set.as_object().is_none_or(Map::is_empty);
+        (!is_empty).then_some(patch)
     }
 
     /// Whether a JSON value is within [`MAX_JSON_BYTES`] and [`MAX_JSON_DEPTH`].
     pub fn check_json(&mut self, field: &str, value: &Value) {
         self.require(depth(value) <= MAX_JSON_DEPTH, field, "must not be nested deeper than 32 levels");
-        let text = value.to_string();
-        self.require(text.len() <= MAX_JSON_BYTES, field, "must not be larger than 64 KiB as JSON");
-        self.require(!text.contains("\\u0000"), field, "must not contain NUL");
-    }
-
-    /// A time between the years 1 and 9999 (google.protobuf.Timestamp); missing is `None`.
-    pub fn optional_time(&mut self, field: &str, value: Option<Timestamp>) -> Option<DateTime<Utc>> {
-        const FIRST: i64 = -62_135_596_800;
-        const LAST: i64 = 253_402_300_799;
-        let value = value?;
-        let time = u32::try_from(value.nanos)
-            .ok()
-            .filter(|nanos| *nanos < 1_000_000_000 && (FIRST..=LAST).contains(&value.seconds))
-            .and_then(|nanos| DateTime::from_timestamp(value.seconds, nanos));
-        if time.is_none() {
-            self.add(field, "must be a time between the years 1 and 9999");
-        }
-        time
-    }
-
-    /// A required time that is not in the future.
-    pub fn past_time(&mut self, field: &str, value: Option<Timestamp>) -> DateTime<Utc> {
-        self.require(value.is_some(), field, "must be given");
-        let time = self.optional_time(field, value).unwrap_or_default();
-        self.require(time <= Utc::now(), field, "must not be in the future");
-        time
+        self.require(
+            value.to_string().len() <= MAX_JSON_BYTES,
+            field,
+            "must not be larger than 64 KiB as JSON",
+        );
+        self.require(!contains_nul(value), field, "must not contain NUL");
     }
 
     /// A whole number within bounds; missing is `None`.
@@ -251,6 +255,15 @@ impl Violations {
     }
 }
 
+fn contains_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(contains_nul),
+        Value::Object(fields) => fields.iter().any(|(key, value)| key.contains('\0') || contains_nul(value)),
+        _ => false,
+    }
+}
+
 fn depth(value: &Value) -> usize {
     match value {
         Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or_default(),
@@ -268,10 +281,10 @@ mod tests {
         let mut v = Violations::within("task.");
         v.uuid("id", "x");
         v.line("title", String::new(), 1, 255);
-        v.optional_time("due_date", Some(Timestamp { seconds: 0, nanos: -1 }));
+        v.optional_time("due_at", Some(prost_types::Timestamp { seconds: 0, nanos: -1 }));
         let Err(Error::Invalid(found)) = v.finish() else { panic!("nothing found") };
         let fields: Vec<_> = found.iter().map(|violation| violation.field.as_str()).collect();
-        assert_eq!(fields, ["task.id", "task.title", "task.title", "task.due_date"]);
+        assert_eq!(fields, ["task.id", "task.title", "task.title", "task.due_at"]);
     }
 
     #[test]
@@ -288,6 +301,27 @@ mod tests {
         let mut v = Violations::new();
         v.text("bio", "a\0b".to_owned(), 0, 10);
         v.json("metadata", Some(crate::json::to_struct(&serde_json::json!({"a": "\0"}))));
+        v.json("metadata", Some(crate::json::to_struct(&serde_json::json!({"a": "\\u0000 in other words"}))));
         assert_eq!(v.found.len(), 2);
+    }
+
+    #[test]
+    fn a_uuid_has_one_form() {
+        let id = Uuid::now_v7();
+        let nil = Uuid::nil().to_string();
+        let is_valid = |text: &str| {
+            let mut v = Violations::new();
+            v.uuid("id", text);
+            v.finish().is_ok()
+        };
+        for good in [id.to_string(), id.to_string().to_uppercase(), nil.clone()] {
+            assert!(is_valid(&good), "{good}");
+        }
+        for bad in [String::new(), id.simple().to_string(), id.braced().to_string(), id.urn().to_string()] {
+            assert!(!is_valid(&bad), "{bad}");
+        }
+        let mut v = Violations::new();
+        v.uuid_or_new("id", &nil);
+        assert_eq!(v.found.len(), 1, "nobody's id for a new resource");
     }
 }
