@@ -1,5 +1,6 @@
 use crate::calls::*;
 use crate::fixtures::{Team, team};
+use proto::common::Permission;
 use proto::project::v1::{
     CreateInvitationRequest, GetInvitationRequest, Invitation, ListInvitationsRequest, Member, OfferStatus,
     Project, ResendInvitationRequest, RevokeInvitationRequest,
@@ -10,19 +11,6 @@ use tonic::Status;
 const CLOSED: &str = "FAILED_PRECONDITION OFFER_CLOSED";
 const GONE: &str = "NOT_FOUND RESOURCE_NOT_FOUND";
 const DENIED: &str = "PERMISSION_DENIED PERMISSION_MISSING";
-
-fn inviting(project: &Project, email: &str, role: i32) -> CreateInvitationRequest {
-    CreateInvitationRequest {
-        project_id: project.id.clone(),
-        email: email.to_owned(),
-        role,
-        ..Default::default()
-    }
-}
-
-async fn invite(who: &Actor, request: CreateInvitationRequest) -> Result<Invitation, Status> {
-    Ok(who.members().create_invitation(request).await?.into_inner())
-}
 
 async fn read(who: &Actor, invitation: &Invitation) -> Result<Invitation, Status> {
     let request = GetInvitationRequest {
@@ -62,10 +50,12 @@ async fn sql(suite: &Suite, statement: &str) {
 #[tokio::test]
 async fn the_bearer_of_a_mailed_token_becomes_a_member() {
     let Team { suite, ada, gus, project, .. } = team().await;
-    let request = CreateInvitationRequest {
-        permissions: flags(&[("task_delete", true)]),
-        ..inviting(&project, " Gus@Example.org ", VIEWER)
+    let exceptions = Invitation {
+        role: VIEWER,
+        granted_permissions: vec![Permission::TaskDelete.into()],
+        ..Default::default()
     };
+    let request = inviting_with(&project, " Gus@Example.org ", exceptions.clone());
     let invited = invite(&ada, request).await.unwrap();
     assert_eq!((invited.email.as_str(), invited.status()), ("gus@example.org", OfferStatus::Pending));
     let mail = suite.mail_to("gus@example.org", 1).await;
@@ -74,9 +64,9 @@ async fn the_bearer_of_a_mailed_token_becomes_a_member() {
 
     let accepted = accept_invitation(&gus, &mail.code()).await.unwrap();
 
-    assert_eq!((accepted.status(), &accepted.accepted_by), (OfferStatus::Accepted, &gus.id.to_string()));
+    assert_eq!((accepted.status(), &accepted.answered_by), (OfferStatus::Accepted, &gus.id.to_string()));
     let member = get_member(&gus, &project, &gus).await.unwrap();
-    assert_eq!((member.role, member.permissions), (VIEWER, flags(&[("task_delete", true)])));
+    assert_eq!((member.role, member.granted_permissions), (VIEWER, exceptions.granted_permissions));
     assert_eq!(read(&ada, &invited).await.unwrap(), accepted);
     assert_eq!(accept_invitation(&gus, &mail.code()).await.unwrap(), accepted, "a retry succeeds");
 }
@@ -139,13 +129,13 @@ async fn inviting_requires_member_manage_and_every_given_permission() {
         }
     }
     let trimmed = get_member(&olga, &project, &ada).await.unwrap();
-    let trimmed = Member { permissions: flags(&[("task_delete", false)]), ..trimmed };
-    update_member(&olga, trimmed, &["permissions"]).await.unwrap();
+    let trimmed = Member { denied_permissions: vec![Permission::TaskDelete.into()], ..trimmed };
+    update_member(&olga, trimmed, &["denied_permissions"]).await.unwrap();
     let refusal = invite(&ada, inviting(&project, "y@example.org", ADMIN)).await.unwrap_err();
     assert_eq!(summary(&refusal), DENIED);
     invite(&ada, inviting(&project, "y@example.org", MEMBER)).await.unwrap();
     let refusal = invite(&olga, inviting(&project, "z@example.org", OWNER)).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["role"]);
+    assert_eq!(violations(&refusal), ["invitation.role"]);
 }
 
 #[tokio::test]
@@ -216,7 +206,10 @@ async fn a_retry_returns_the_invitation_and_sends_one_email() {
         CreateInvitationRequest { request_id: new_id(), ..inviting(&project, "gus@example.org", 0) };
     let (first, second) = tokio::join!(invite(&olga, request.clone()), invite(&olga, request.clone()));
     assert_eq!(first.unwrap(), second.unwrap());
-    let other = CreateInvitationRequest { email: "eve@example.org".to_owned(), ..request };
+    let other = CreateInvitationRequest {
+        request_id: request.request_id,
+        ..inviting(&project, "eve@example.org", 0)
+    };
     let refusal = invite(&olga, other).await.unwrap_err();
     assert_eq!(summary(&refusal), "FAILED_PRECONDITION REQUEST_ID_REUSED");
     invite(&olga, inviting(&project, "last@example.org", 0)).await.unwrap();
@@ -311,17 +304,25 @@ async fn forged_and_malformed_tokens_are_refused() {
 #[tokio::test]
 async fn every_violation_is_reported() {
     let Team { suite: _suite, olga, .. } = team().await;
-    let garbage = CreateInvitationRequest {
-        request_id: "x".to_owned(),
+    let garbage = Invitation {
         project_id: "x".to_owned(),
         email: "gus@example.org\r\nBcc: eve@example.org".to_owned(),
         role: 77,
-        permissions: flags(&[("fly", true)]),
-        lifetime_hours: Some(0),
+        granted_permissions: vec![99],
+        denied_permissions: vec![0],
+        ..Default::default()
+    };
+    let garbage = CreateInvitationRequest {
+        request_id: "x".to_owned(),
+        invitation: Some(garbage),
+        lifetime: Some(prost_types::Duration { seconds: 3599, nanos: 999_999_999 }),
     };
     let refusal = invite(&olga, garbage).await.unwrap_err();
-    let expected = ["request_id", "project_id", "email", "role", "permissions", "lifetime_hours"];
-    assert_eq!(violations(&refusal), expected);
+    let expected = ["project_id", "email", "role", "granted_permissions", "denied_permissions"]
+        .map(|field| format!("invitation.{field}"));
+    let found = violations(&refusal);
+    assert_eq!(found[..2], ["request_id", "lifetime"]);
+    assert_eq!(found[2..], expected);
     let nothing = Invitation::default();
     for refusal in
         [read(&olga, &nothing).await, resend(&olga, &nothing, "").await, revoke(&olga, &nothing, "").await]

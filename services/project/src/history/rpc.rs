@@ -33,7 +33,8 @@ impl HistoryHandler {
     ) -> Result<Response<pb::ListProjectHistoryResponse>, Status> {
         let caller = Caller::of(&request)?;
         let user_id = caller.database_user();
-        let ListHistoryInput { project_id, query, page_size, page_token } = request.into_inner().try_into()?;
+        let ListHistoryInput { project_id, query, page_size, page_token } =
+            request.into_inner().try_into()?;
         let list = format!("history of {project_id} that {user_id} sees: {query:?}");
         let page = self.context.pages.read::<Cursor>(&list, page_size, &page_token)?;
         let tx = self.context.database.begin(&caller).await?;

@@ -68,12 +68,8 @@ fn member(item: pb::ImportedMember, now: DateTime<Utc>) -> ImportItem<ImportedMe
         project_id: v.uuid("project_id", &item.project_id),
         user_id: v.uuid("user_id", &item.user_id),
         role: v.optional_enum("role", item.role).unwrap_or(ProjectRole::Member),
-        permissions: PermissionExceptions::read(
-            &mut v,
-            &item.granted_permissions,
-            &item.denied_permissions,
-        )
-        .to_json(),
+        permissions: PermissionExceptions::read(&mut v, &item.granted_permissions, &item.denied_permissions)
+            .to_json(),
         joined_at: v.optional_time("joined_at", item.joined_at).unwrap_or(now),
     };
     ImportItem { line: item.line, content: v.sentence().map_or(Ok(member), Err) }

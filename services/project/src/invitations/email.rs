@@ -39,10 +39,27 @@ pub(crate) fn write(tokens: &InvitationTokens, queued: &QueuedMail) -> Result<Ma
 /// by the inviter, and the recipient may not know them.
 fn plain_name(name: &str) -> String {
     let is_invisible = |c: char| {
-        c.is_control() || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        c.is_control()
+            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
     let is_of_links = |c: char| {
-        matches!(c, '.' | ':' | '/' | '\\' | '@' | '<' | '>' | '[' | ']' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}' | '\u{ff1a}' | '\u{ff0f}' | '\u{ff20}')
+        matches!(
+            c,
+            '.' | ':'
+                | '/'
+                | '\\'
+                | '@'
+                | '<'
+                | '>'
+                | '['
+                | ']'
+                | '\u{3002}'
+                | '\u{ff0e}'
+                | '\u{ff61}'
+                | '\u{ff1a}'
+                | '\u{ff0f}'
+                | '\u{ff20}'
+        )
     };
     let visible = name.chars().filter(|c| !is_invisible(*c));
     visible.map(|c| if is_of_links(c) { ' ' } else { c }).take(MAX_NAME_CHARS).collect()

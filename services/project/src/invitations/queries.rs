@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use diesel::dsl::{case_when, count_star};
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Text, Uuid as SqlUuid};
+use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use shared::access::ProjectAccess;
@@ -73,7 +73,9 @@ pub(crate) async fn lock_inviter_and_recipient(
 ) -> Result<()> {
     let lock = "SELECT pg_advisory_xact_lock(hashtextextended('invitations by ' || $1::text, 0)), \
                 pg_advisory_xact_lock(hashtextextended('invitations to ' || $2, 0))";
-    Prepared(sql_query(lock).bind::<SqlUuid, _>(inviter_id).bind::<Text, _>(email)).execute(&mut conn).await?;
+    Prepared(sql_query(lock).bind::<SqlUuid, _>(inviter_id).bind::<Text, _>(email))
+        .execute(&mut conn)
+        .await?;
     Ok(())
 }
 

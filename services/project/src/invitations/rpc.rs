@@ -13,7 +13,9 @@ use uuid::Uuid;
 
 use super::issuer::InvitationIssuer;
 use super::token::{InvitationTokens, TokenClaim};
-use super::wire::{CreateInvitationInput, InvitationId, ListInvitationsInput, ResendInvitationInput, token_claim};
+use super::wire::{
+    CreateInvitationInput, InvitationId, ListInvitationsInput, ResendInvitationInput, token_claim,
+};
 use super::{Invitation, check_recipient, queries};
 use crate::members::require_permissions_of;
 use crate::projects::access_revision::LockedRevision;

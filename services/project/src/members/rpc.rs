@@ -157,12 +157,7 @@ impl MemberHandler {
 
 impl MemberHandler {
     /// Deletes a membership: the caller's own, or another one that the caller may manage.
-    async fn delete_member(
-        &self,
-        caller: &Caller,
-        member: MemberId,
-        etag: &str,
-    ) -> Result<ConsistencyToken> {
+    async fn delete_member(&self, caller: &Caller, member: MemberId, etag: &str) -> Result<ConsistencyToken> {
         let MemberId { project_id, user_id } = member;
         let caller_id = caller.user()?.user_id;
         let tx = self.context.database.begin(caller).await?;

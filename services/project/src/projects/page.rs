@@ -10,7 +10,8 @@ use diesel::sql_types::BigInt;
 pub(crate) const MAX_PAGE_BYTES: i64 = 3 * 1024 * 1024;
 
 /// The size of a project in a message. A Struct takes up to four times the size of its JSON text.
-const SIZE: &str = "400 + octet_length(name) + coalesce(octet_length(description), 0) + 4 * octet_length(settings::text)";
+const SIZE: &str =
+    "400 + octet_length(name) + coalesce(octet_length(description), 0) + 4 * octet_length(settings::text)";
 
 /// A list of projects with, per row, the bytes of all rows before it. It ends with the first row that does not belong
 /// to the page any more. PostgreSQL numbers the rows of the subquery in its order.
@@ -19,7 +20,9 @@ pub(super) struct PageByBytes<Q>(pub Q);
 impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for PageByBytes<Q> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let before = |rows: u8| {
-            format!("coalesce(sum({SIZE}) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND {rows} PRECEDING), 0)::bigint")
+            format!(
+                "coalesce(sum({SIZE}) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND {rows} PRECEDING), 0)::bigint"
+            )
         };
         out.push_sql(&format!(
             "SELECT * FROM (SELECT listed.*, {} AS bytes_before, {} AS bytes_before_previous FROM (",
