@@ -34,6 +34,29 @@ impl RequestKey {
     }
 }
 
+/// The creation of a resource that may be asked for again.
+#[derive(Clone, Copy, Debug)]
+pub struct Creation<'a> {
+    /// On whose behalf.
+    pub caller_id: Uuid,
+    /// The name of the RPC.
+    pub method: &'static str,
+    /// The key of the request; `None` if the client gave none.
+    pub key: Option<&'a RequestKey>,
+    /// The id of the resource, if it is new.
+    pub resource_id: Uuid,
+}
+
+impl Creation<'_> {
+    /// Claims the key: see [`claim`].
+    ///
+    /// # Errors
+    /// Those of [`claim`].
+    pub async fn claim(self, conn: &AsyncPgConnection, schema: &'static str) -> Result<Option<Uuid>> {
+        claim(conn, schema, self.caller_id, self.method, self.key, self.resource_id).await
+    }
+}
+
 #[derive(QueryableByName)]
 struct Claimed {
     #[diesel(sql_type = SqlUuid)]

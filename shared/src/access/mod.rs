@@ -1,13 +1,17 @@
 //! Who may do what in a project: the table of roles and permissions, the proof that a caller has one, and the
 //! copies of memberships that task and content keep.
 
+mod authorizer;
 mod copies;
 mod freshness;
 mod permissions;
+mod target;
 
+pub use authorizer::{AuthorizedTransaction, Authorizer, CreateClaim};
 pub use copies::{AccessCopies, TRUST};
 pub use freshness::{AT_LEAST_AS_FRESH, CONSISTENCY_TOKEN, ConsistencyToken, MAX_TOKENS};
 pub use permissions::{PermissionExceptions, Permissions, permission_name};
+pub use target::AccessTarget;
 
 use std::collections::HashMap;
 

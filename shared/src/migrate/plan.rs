@@ -167,7 +167,7 @@ mod tests {
         let mut changed = all_applied(set);
         changed[0].checksum = "other".to_owned();
         let mut gap = all_applied(set);
-        gap.remove(0);
+        gap[0].version += 1;
         let mut future = all_applied(set);
         future.push(Applied {
             version: known.len() as i32 + 1,

@@ -1,0 +1,230 @@
+//! The one way into the projects of a service that keeps a copy of memberships: access is proven in the transaction
+//! that uses it, and the copy is refreshed before anybody is refused.
+
+use std::collections::HashSet;
+
+use diesel_async::AsyncPgConnection;
+use futures::future::{BoxFuture, try_join_all};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use uuid::Uuid;
+
+use super::{AccessCopies, AccessTables, AccessTarget, Permission, ProjectAccess};
+use crate::caller::Caller;
+use crate::database::{Database, Transaction};
+use crate::error::{Error, ErrorReason, Result};
+use crate::idempotency::Creation;
+use crate::service::ServiceContext;
+
+/// Projects that the project service is asked about at once.
+const MAX_CONCURRENT_REFRESHES: usize = 8;
+
+/// A transaction in which the caller has proven their permission.
+pub struct AuthorizedTransaction<T> {
+    /// The transaction.
+    pub tx: Transaction,
+    /// The proof.
+    pub access: ProjectAccess,
+    /// What was loaded, locked or claimed in the same round trip.
+    pub found: T,
+}
+
+impl<T> AuthorizedTransaction<T> {
+    /// Ends a transaction that has only read.
+    pub fn finish(self) -> T {
+        self.tx.finish();
+        self.found
+    }
+}
+
+/// What the request id of a creation finds.
+pub enum CreateClaim<R, T> {
+    /// An earlier call under the same request id made this resource.
+    Replayed(R),
+    /// There is none: the caller may create the resource in this transaction.
+    New(AuthorizedTransaction<T>),
+}
+
+/// Begins transactions for callers who may do what they ask.
+#[derive(Clone)]
+pub struct Authorizer {
+    schema: &'static str,
+    database: Database,
+    worker: Database,
+    copies: AccessCopies,
+}
+
+impl Authorizer {
+    /// Over this copy of memberships in the service's schema.
+    pub fn new(context: &ServiceContext, copies: AccessCopies) -> Self {
+        Self {
+            schema: context.name,
+            database: context.database.clone(),
+            worker: context.worker.clone(),
+            copies,
+        }
+    }
+
+    /// Begins a transaction, and in one round trip proves that the caller has the permission for the target and runs
+    /// `load`. It may run twice; what it changes is rolled back if the caller is refused.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for what the caller does not see, `PERMISSION_DENIED`, `FAILED_PRECONDITION`
+    /// (`PROJECT_READ_ONLY`), `UNAVAILABLE` when the copy cannot be trusted; and those of `load`.
+    pub async fn begin<T: Send>(
+        &self,
+        caller: &Caller,
+        target: &AccessTarget,
+        permission: Permission,
+        load: impl for<'c> Fn(&'c AsyncPgConnection) -> BoxFuture<'c, Result<T>> + Sync,
+    ) -> Result<AuthorizedTransaction<T>> {
+        let attempt = async || {
+            let tx = self.database.begin(caller).await?;
+            let (access, found) = futures::try_join!(self.access(&tx, caller, target), load(&tx))?;
+            access.require(permission)?;
+            Ok(AuthorizedTransaction { tx, access, found })
+        };
+        self.retry_with_refreshed_access(std::slice::from_ref(target), || attempt().boxed()).await
+    }
+
+    /// As [`Self::begin`], and claims the request id of a creation in the same round trip. If an earlier call has
+    /// claimed it, `replay` loads the resource that it made.
+    ///
+    /// # Errors
+    /// Those of [`Self::begin`] and `replay`; `FAILED_PRECONDITION` (`REQUEST_ID_REUSED`).
+    pub async fn claim_or_replay<R: Send, T: Send>(
+        &self,
+        caller: &Caller,
+        target: &AccessTarget,
+        permission: Permission,
+        creation: Creation<'_>,
+        load: impl for<'c> Fn(&'c AsyncPgConnection) -> BoxFuture<'c, Result<T>> + Sync,
+        replay: impl for<'c> Fn(&'c AsyncPgConnection, Uuid) -> BoxFuture<'c, Result<R>> + Sync,
+    ) -> Result<CreateClaim<R, T>> {
+        let attempt = async || {
+            let tx = self.database.begin(caller).await?;
+            let (access, earlier, found) = futures::try_join!(
+                self.access(&tx, caller, target),
+                creation.claim(&tx, self.schema),
+                load(&tx)
+            )?;
+            access.require(permission)?;
+            let Some(earlier) = earlier else {
+                return Ok(CreateClaim::New(AuthorizedTransaction { tx, access, found }));
+            };
+            let resource = replay(&tx, earlier).await?;
+            tx.finish();
+            Ok(CreateClaim::Replayed(resource))
+        };
+        self.retry_with_refreshed_access(std::slice::from_ref(target), || attempt().boxed()).await
+    }
+
+    /// Begins a transaction that reads in all projects that the caller may read: the policies and the queries tell
+    /// which these are. Of a single project one could ask whether it has changed; of all one has to know.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the copy cannot be trusted.
+    pub async fn begin_in_all_projects(&self, caller: &Caller) -> Result<Transaction> {
+        if !self.is_trusted() {
+            return Err(Error::unavailable("project", "the copy of memberships may be outdated"));
+        }
+        self.database.begin(caller).await
+    }
+
+    /// Runs an attempt, and runs it again after a refresh of the access to the targets if a fresher copy might let the
+    /// caller pass. While the copy is not trusted, it is refreshed first. A failed attempt must leave no trace.
+    ///
+    /// # Errors
+    /// Those of the attempt; `UNAVAILABLE` when the project service does not answer.
+    pub async fn retry_with_refreshed_access<'attempt, T>(
+        &self,
+        targets: &[AccessTarget],
+        attempt: impl Fn() -> BoxFuture<'attempt, Result<T>>,
+    ) -> Result<T> {
+        if !self.is_trusted() {
+            self.refresh_targets(targets).await?;
+            return attempt().await;
+        }
+        match attempt().await {
+            Err(error) if may_pass_with_fresh_access(&error) && self.refresh_targets(targets).await? => {
+                attempt().await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// What the caller may do there.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` for what the caller does not see.
+    pub async fn access(
+        &self,
+        conn: &AsyncPgConnection,
+        caller: &Caller,
+        target: &AccessTarget,
+    ) -> Result<ProjectAccess> {
+        target.access(AccessTables::Copied(self.schema), conn, caller.database_user()).await
+    }
+
+    /// Whether the copy of memberships may be believed without asking the project service.
+    pub fn is_trusted(&self) -> bool {
+        self.copies.is_trusted()
+    }
+
+    /// The projects of these targets, whoever asks, without those of targets that do not exist.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn projects_of(&self, targets: &[AccessTarget]) -> Result<HashSet<Uuid>> {
+        let tx = self.worker.begin_background().await?;
+        let found = try_join_all(targets.iter().map(|target| target.project_id(&tx))).await?;
+        tx.finish();
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Asks the project service about these projects.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when it does not answer.
+    pub async fn refresh(&self, projects: impl IntoIterator<Item = Uuid> + Send) -> Result<()> {
+        let refreshes: Vec<_> = projects.into_iter().map(|project| self.copies.refresh(project)).collect();
+        stream::iter(refreshes)
+            .buffer_unordered(MAX_CONCURRENT_REFRESHES)
+            .try_for_each(async |_revision| Ok(()))
+            .await
+    }
+
+    /// `false` if none of the targets exists.
+    async fn refresh_targets(&self, targets: &[AccessTarget]) -> Result<bool> {
+        let projects = self.projects_of(targets).await?;
+        let is_any = !projects.is_empty();
+        self.refresh(projects).await?;
+        Ok(is_any)
+    }
+}
+
+fn may_pass_with_fresh_access(error: &Error) -> bool {
+    matches!(
+        error.without_place(),
+        Error::NotFound { .. }
+            | Error::PermissionDenied { .. }
+            | Error::Precondition { reason: ErrorReason::ProjectReadOnly, .. }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_that_membership_decides_are_tried_again() {
+        let read_only = Error::precondition(ErrorReason::ProjectReadOnly, "archived");
+        let not_found = || Error::not_found("task", Uuid::nil());
+        for error in [not_found(), read_only, Error::of_item(3)(not_found())] {
+            assert!(may_pass_with_fresh_access(&error), "{error}");
+        }
+        let blocked = Error::precondition(ErrorReason::TaskBlocked, "blocked");
+        for error in [blocked, Error::invalid("title", "is missing"), Error::DeadlineExceeded] {
+            assert!(!may_pass_with_fresh_access(&error), "{error}");
+        }
+    }
+}
