@@ -333,3 +333,97 @@ async fn every_violation_is_reported() {
     let refusal = list(&olga, garbage).await.unwrap_err();
     assert_eq!(violations(&refusal), ["page_size", "project_id", "statuses"]);
 }
+
+#[tokio::test]
+async fn the_bearer_of_a_token_declines_with_or_without_a_session() {
+    let Team { suite, olga, gus, project, .. } = team().await;
+    let invited = invite(&olga, inviting(&project, "gus@example.org", VIEWER)).await.unwrap();
+    let code = suite.mail_to("gus@example.org", 1).await.code();
+    let declined = decline_invitation(&suite.anonymous(), &code).await.unwrap();
+    assert_eq!((declined.status(), declined.answered_by.as_str()), (OfferStatus::Declined, ""));
+    assert!(declined.closed_at.is_some());
+    assert_eq!(read(&olga, &invited).await.unwrap(), declined);
+    assert_eq!(decline_invitation(&gus, &code).await.unwrap(), declined, "a retry succeeds");
+    assert_eq!(summary(&accept_invitation(&gus, &code).await.unwrap_err()), CLOSED);
+    assert_eq!(summary(&resend(&olga, &invited, "").await.unwrap_err()), CLOSED);
+
+    invite(&olga, inviting(&project, "gus@example.org", VIEWER)).await.unwrap();
+    let code = suite.mail_to("gus@example.org", 2).await.code();
+    let declined = decline_invitation(&gus, &code).await.unwrap();
+    assert_eq!(declined.answered_by, gus.id.to_string());
+
+    invite(&olga, inviting(&project, "gus@example.org", VIEWER)).await.unwrap();
+    let code = suite.mail_to("gus@example.org", 3).await.code();
+    accept_invitation(&gus, &code).await.unwrap();
+    assert_eq!(summary(&decline_invitation(&gus, &code).await.unwrap_err()), CLOSED);
+    let forged = format!("{}{}", &code[..code.len() - 4], "AAAA");
+    assert_eq!(summary(&decline_invitation(&gus, &forged).await.unwrap_err()), GONE);
+    assert_eq!(violations(&decline_invitation(&gus, "x").await.unwrap_err()), ["token"]);
+}
+
+#[tokio::test]
+async fn a_retry_of_resending_sends_no_email() {
+    let Team { suite, olga, project, .. } = team().await;
+    let invited = invite(&olga, inviting(&project, "gus@example.org", 0)).await.unwrap();
+    let request = ResendInvitationRequest {
+        request_id: new_id(),
+        project_id: project.id.clone(),
+        invitation_id: invited.id.clone(),
+        etag: invited.etag.clone(),
+        lifetime: Some(prost_types::Duration { seconds: 3600, nanos: 0 }),
+    };
+    let sent = olga.members().resend_invitation(request.clone()).await.unwrap().into_inner();
+    assert_eq!(sent.send_count, 2);
+    assert_eq!(olga.members().resend_invitation(request.clone()).await.unwrap().into_inner(), sent);
+    let other = ResendInvitationRequest { lifetime: None, ..request };
+    let refusal = olga.members().resend_invitation(other).await.unwrap_err();
+    assert_eq!(summary(&refusal), "FAILED_PRECONDITION REQUEST_ID_REUSED");
+    suite.mail_to("gus@example.org", 2).await;
+    assert_eq!(suite.mails_to("gus@example.org").len(), 2);
+}
+
+#[tokio::test]
+async fn an_invitation_fails_while_its_inviter_is_suspended() {
+    let Team { suite, ada, gus, project, .. } = team().await;
+    invite(&ada, inviting(&project, "gus@example.org", VIEWER)).await.unwrap();
+    let code = suite.mail_to("gus@example.org", 1).await.code();
+    let set_status =
+        |status: &str| format!("UPDATE identity.users SET status = '{status}' WHERE id = '{}'", ada.id);
+    sql(&suite, &set_status("suspended")).await;
+    assert_eq!(summary(&accept_invitation(&gus, &code).await.unwrap_err()), CLOSED);
+    assert_eq!(summary(&get(&gus, &project).await.unwrap_err()), GONE);
+    sql(&suite, &set_status("active")).await;
+    accept_invitation(&gus, &code).await.unwrap();
+}
+
+#[tokio::test]
+async fn emails_to_one_address_are_limited_over_all_projects_and_inviters() {
+    let Team { suite, olga, ada, project, .. } = team().await;
+    let other = ada.project("gemini").await;
+    let earlier = format!(
+        "INSERT INTO project.invitations (project_id, email, role, inviter_id, mail_id, generation, status, \
+         sent_at, expires_at) \
+         SELECT '{}', 'gus@example.org', 'viewer', '{}', gen_random_uuid(), 3, 'withdrawn', now(), now() \
+         FROM generate_series(1, 3) n",
+        other.id, ada.id
+    );
+    sql(&suite, &earlier).await;
+    let last = invite(&olga, inviting(&project, "gus@example.org", VIEWER)).await.unwrap();
+    let refused = "RESOURCE_EXHAUSTED RATE_LIMITED";
+    assert_eq!(summary(&resend(&olga, &last, "").await.unwrap_err()), refused);
+    let refusal = invite(&ada, inviting(&other, "gus@example.org", VIEWER)).await.unwrap_err();
+    assert_eq!(summary(&refusal), refused);
+    invite(&ada, inviting(&other, "eve@example.org", VIEWER)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_email_has_no_link_from_the_project_name() {
+    let suite = crate::harness::harness().start().await;
+    let olga = suite.guest("olga").await;
+    let project = olga.project("win at http://evil.example/x").await;
+    invite(&olga, inviting(&project, "gus@example.org", VIEWER)).await.unwrap();
+    let mail = suite.mail_to("gus@example.org", 1).await;
+    for part in [&mail.subject, &mail.text] {
+        assert!(part.contains("win at") && !part.contains("evil.example"), "{part}");
+    }
+}

@@ -57,7 +57,21 @@ pub async fn history(
     records_of(Prepared(query).load(&mut conn).await?)
 }
 
-/// The changes of a project before a position, newest first, at most so many.
+/// A page of a project's history ends with the change that makes it this large, in bytes of JSON text: in a message, a
+/// Struct takes up to four times as many.
+const MAX_PAGE_BYTES: i64 = 512 * 1024;
+
+/// A change with the bytes of all that come before it on a page.
+#[derive(QueryableByName)]
+struct PageRow {
+    #[diesel(embed)]
+    record: RecordRow,
+    #[diesel(sql_type = BigInt)]
+    bytes_before: i64,
+}
+
+/// A page of at most `size` changes of a project before a position, newest first, plus one if there is a next page, and
+/// the size of the page: it ends early by [`MAX_PAGE_BYTES`].
 ///
 /// # Errors
 /// Those of the database.
@@ -67,17 +81,27 @@ pub async fn project_history(
     project_id: Uuid,
     filter: &HistoryFilter<'_>,
     before: Option<Cursor>,
-    at_most: i64,
-) -> Result<Vec<Record>> {
+    size: i64,
+) -> Result<(Vec<Record>, i64)> {
     let operations: Vec<_> = filter.operations.iter().map(|operation| operation.label()).collect();
     let before = before.unwrap_or(Cursor { life: NO_LIFE, transaction_id: i64::MAX, position: i64::MAX });
+    let bytes_before = |rows: u8| {
+        format!(
+            "coalesce(sum(octet_length(coalesce(old_values::text, '')) + octet_length(coalesce(new_values::text, ''))) \
+             OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND {rows} PRECEDING), 0)::bigint"
+        )
+    };
     let query = sql_query(format!(
-        "SELECT {COLUMNS} FROM {schema}.change_log WHERE project_id = $1 AND entity = ANY ($2) \
+        "SELECT * FROM (SELECT listed.*, {} AS bytes_before, {} AS bytes_before_previous FROM ( \
+         SELECT {COLUMNS} FROM {schema}.change_log WHERE project_id = $1 AND entity = ANY ($2) \
          AND (change_log.transaction_id, position) < ($3::text::xid8, $4) \
          AND ($5 IS NULL OR actor_id = $5) \
          AND ($6 IS NULL OR changed_at >= $6) AND ($7 IS NULL OR changed_at < $7) \
          AND (cardinality($8) = 0 OR operation = ANY ($8)) \
-         ORDER BY change_log.transaction_id DESC, position DESC LIMIT $9"
+         ORDER BY change_log.transaction_id DESC, position DESC LIMIT $9 \
+         ) listed) sized WHERE bytes_before_previous < {MAX_PAGE_BYTES}",
+        bytes_before(1),
+        bytes_before(2)
     ))
     .bind::<SqlUuid, _>(project_id)
     .bind::<Array<Text>, _>(&filter.entities)
@@ -87,8 +111,11 @@ pub async fn project_history(
     .bind::<Nullable<Timestamptz>, _>(filter.changed_at.start)
     .bind::<Nullable<Timestamptz>, _>(filter.changed_at.end)
     .bind::<Array<Text>, _>(operations)
-    .bind::<BigInt, _>(at_most);
-    records_of(Prepared(query).load(&mut conn).await?)
+    .bind::<BigInt, _>(size + 1);
+    let rows: Vec<PageRow> = Prepared(query).load(&mut conn).await?;
+    let fitting = rows.iter().take_while(|row| row.bytes_before < MAX_PAGE_BYTES).count();
+    let records = records_of(rows.into_iter().map(|row| row.record).collect())?;
+    Ok((records, size.min(i64::try_from(fitting).unwrap_or(size))))
 }
 
 /// Nobody follows the log from a change of the past: its place is of no life.

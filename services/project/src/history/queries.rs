@@ -13,13 +13,13 @@ use crate::members::Member;
 use crate::projects::Project;
 use crate::schema::NAME;
 
-/// A page of changes, newest first, plus one if there is a next page. It ends early by bytes.
+/// A page of changes, newest first, plus one if there is a next page, and the size of the page: it ends early by bytes.
 pub(crate) async fn history(
     conn: &AsyncPgConnection,
     project_id: Uuid,
     query: &HistoryQuery,
     page: &Page<Cursor>,
-) -> Result<Vec<Record>> {
+) -> Result<(Vec<Record>, i64)> {
     let HistoryQuery { filter, changed_at } = query;
     let filter = HistoryFilter {
         entities: filter.resources().map(EventResource::entity).collect(),
@@ -27,7 +27,7 @@ pub(crate) async fn history(
         operations: filter.operations.clone(),
         changed_at: *changed_at,
     };
-    change_log::project_history(conn, NAME, project_id, &filter, page.after, page.size + 1).await
+    change_log::project_history(conn, NAME, project_id, &filter, page.after, page.size).await
 }
 
 pub(crate) async fn project_at(conn: &AsyncPgConnection, moment: &PointInTime) -> Result<Option<Project>> {

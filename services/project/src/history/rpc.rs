@@ -39,14 +39,14 @@ impl HistoryHandler {
         let page = self.context.pages.read::<Cursor>(&list, page_size, &page_token)?;
         let tx = self.context.database.begin(&caller).await?;
         // Read together with the permissions and filtered by them afterwards: one round trip.
-        let (access, mut records) = try_join!(
+        let (access, (mut records, size)) = try_join!(
             projects::access(&tx, project_id, user_id),
             queries::history(&tx, project_id, &query, &page)
         )?;
         tx.finish();
         access.require(Permission::ProjectRead)?;
         let next_page_token =
-            self.context.pages.cut(&list, page.size, &mut records, |last: &Record| last.cursor)?;
+            self.context.pages.cut(&list, size, &mut records, |last: &Record| last.cursor)?;
         let visibility = Visibility::of(&caller, access.permissions);
         let events = records.iter().map(|record| wire::event(record, project_id, &query.filter, visibility));
         let events = events.filter_map(Result::transpose).collect::<Result<_>>()?;
