@@ -35,7 +35,7 @@ use tonic::service::Routes;
 pub use schema::NAME;
 
 use access::rpc::AccessServiceHandler;
-use export::ExportHandler;
+use export::rpc::ExportHandler;
 use history::rpc::HistoryHandler;
 use import::rpc::ImportHandler;
 use invitations::backend::InvitationServiceHandler;

@@ -25,9 +25,7 @@ impl AccessServiceHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
-}
 
-impl AccessServiceHandler {
     pub(crate) async fn get_project_access(
         &self,
         request: Request<pb::GetProjectAccessRequest>,

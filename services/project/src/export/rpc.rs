@@ -19,9 +19,7 @@ impl ExportHandler {
     pub(crate) fn new(context: &ServiceContext) -> Self {
         Self { exports: Exports::new(context) }
     }
-}
 
-impl ExportHandler {
     pub(crate) async fn export_projects(
         &self,
         request: Request<pb::ExportProjectsRequest>,
@@ -29,14 +27,14 @@ impl ExportHandler {
         let caller = Caller::of(&request)?;
         let projects = wanted("project_ids", &request.into_inner().project_ids)?;
         Ok(Response::new(
-            self.exports.stream(&caller, move |snapshot, teller| tell(snapshot, teller, projects))?,
+            self.exports.stream(&caller, move |snapshot, sender| export(snapshot, sender, projects))?,
         ))
     }
 }
 
-async fn tell(
+async fn export(
     snapshot: Snapshot,
-    teller: ExportSender<pb::ExportProjectsResponse>,
+    sender: ExportSender<pb::ExportProjectsResponse>,
     wanted: Vec<Uuid>,
 ) -> Result<()> {
     let mut rows = snapshot.rows("projects", &queries::project_ids_with_sizes(&wanted)).await?;
@@ -48,12 +46,12 @@ async fn tell(
             project.into_imported(owner_joined_at)
         });
         let projects = projects.collect();
-        teller.tell(pb::ExportProjectsResponse { projects, ..Default::default() }).await?;
+        sender.tell(pb::ExportProjectsResponse { projects, ..Default::default() }).await?;
     }
     let mut rows = snapshot.rows("members", &queries::member_ids_with_sizes(&wanted)).await?;
     while let Some(ids) = rows.next().await? {
         let members = queries::members(&snapshot, &ids).await?.into_iter().map(Into::into).collect();
-        teller.tell(pb::ExportProjectsResponse { members, ..Default::default() }).await?;
+        sender.tell(pb::ExportProjectsResponse { members, ..Default::default() }).await?;
     }
     Ok(())
 }

@@ -24,9 +24,7 @@ impl HistoryHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
-}
 
-impl HistoryHandler {
     pub(crate) async fn list_project_history(
         &self,
         request: Request<pb::ListProjectHistoryRequest>,

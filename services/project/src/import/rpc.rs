@@ -20,24 +20,22 @@ impl ImportHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
-}
 
-impl ImportHandler {
     pub(crate) async fn import_projects(
         &self,
         request: Request<Streaming<pb::ImportProjectsRequest>>,
     ) -> Result<Response<BoxStream<'static, Result<pb::ImportProjectsResponse, Status>>>, Status> {
         let context = self.context.clone();
-        // One after the other, each asked for when the answer before it is taken: nothing queues up here.
+        // One batch at a time: the next one is read once the answer before is taken, so that none queue up here.
         let answers = request.into_inner().then(move |batch| {
             let context = context.clone();
-            async move { Ok(store(&context, batch?).await?) }
+            async move { Ok(import_batch(&context, batch?).await?) }
         });
         Ok(Response::new(answers.boxed()))
     }
 }
 
-async fn store(
+async fn import_batch(
     context: &ServiceContext,
     request: pb::ImportProjectsRequest,
 ) -> Result<pb::ImportProjectsResponse> {

@@ -72,9 +72,7 @@ impl InvitationHandler {
         let active = known_users(&self.issuer.context.siblings, &[inviter_id], true).await?;
         Ok(active.contains(&inviter_id))
     }
-}
 
-impl InvitationHandler {
     pub(crate) async fn create_invitation(
         &self,
         request: Request<pb::CreateInvitationRequest>,

@@ -24,9 +24,7 @@ impl MemberHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
-}
 
-impl MemberHandler {
     pub(crate) async fn add_member(
         &self,
         request: Request<pb::AddMemberRequest>,
@@ -153,9 +151,7 @@ impl MemberHandler {
         let token = self.delete_member(&caller, MemberId { project_id, user_id }, "").await?;
         Ok(token.answer(pb::LeaveProjectResponse {}))
     }
-}
 
-impl MemberHandler {
     /// Deletes a membership: the caller's own, or another one that the caller may manage.
     async fn delete_member(&self, caller: &Caller, member: MemberId, etag: &str) -> Result<ConsistencyToken> {
         let MemberId { project_id, user_id } = member;

@@ -19,9 +19,7 @@ impl WatchHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
-}
 
-impl WatchHandler {
     pub(crate) async fn watch_project(
         &self,
         request: Request<pb::WatchProjectRequest>,
