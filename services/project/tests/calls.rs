@@ -212,3 +212,25 @@ pub async fn accept_invitation(who: &Actor, token: &str) -> Result<pb::Invitatio
     let request = pb::AcceptInvitationRequest { token: token.to_owned() };
     Ok(who.members().accept_invitation(request).await?.into_inner())
 }
+
+pub async fn get_invitation(who: &Actor, invitation: &pb::Invitation) -> Result<pb::Invitation, Status> {
+    let request = pb::GetInvitationRequest {
+        project_id: invitation.project_id.clone(),
+        invitation_id: invitation.id.clone(),
+    };
+    Ok(who.members().get_invitation(request).await?.into_inner())
+}
+
+pub async fn resend_invitation(
+    who: &Actor,
+    invitation: &pb::Invitation,
+    etag: &str,
+) -> Result<pb::Invitation, Status> {
+    let request = pb::ResendInvitationRequest {
+        project_id: invitation.project_id.clone(),
+        invitation_id: invitation.id.clone(),
+        etag: etag.to_owned(),
+        ..Default::default()
+    };
+    Ok(who.members().resend_invitation(request).await?.into_inner())
+}

@@ -133,7 +133,7 @@ async fn a_refused_item_does_not_affect_others() {
     let outcomes = import(&suite, vec![ImportProjectsRequest { projects, members }]).await.unwrap();
     let stored: Vec<&str> = outcomes[0]
         .iter()
-        .filter(|told| told.ends_with("CREATED") || told.ends_with("UNCHANGED"))
+        .filter(|outcome| outcome.ends_with("CREATED") || outcome.ends_with("UNCHANGED"))
         .map(String::as_str)
         .collect();
     assert_eq!(stored, ["4 CREATED", "5 UNCHANGED", "10 CREATED", "11 UNCHANGED"]);
@@ -180,7 +180,7 @@ async fn a_batch_has_at_most_a_thousand_items() {
     let thousand: Vec<_> = (0..1000).map(|line| project_of(line, &olga)).collect();
     let batch = ImportProjectsRequest { projects: thousand, members: Vec::new() };
     let outcomes = import(&suite, vec![batch.clone()]).await.unwrap();
-    assert!(outcomes[0].iter().all(|told| told.ends_with("CREATED")));
+    assert!(outcomes[0].iter().all(|outcome| outcome.ends_with("CREATED")));
 
     let mut too_many = batch;
     too_many.projects.push(project_of(1000, &olga));

@@ -12,6 +12,7 @@
 
 mod access_feed;
 mod access_states;
+mod answer_invitations;
 mod calls;
 mod change_members;
 mod change_projects;
@@ -23,6 +24,7 @@ mod get_project;
 mod harness;
 mod history;
 mod import_projects;
+mod invitation_limits;
 mod invitations;
 mod issue_invitation;
 mod join_projects;

@@ -50,8 +50,8 @@ async fn only_the_owner_offers_and_only_to_active_members() {
         (&gus, "NOT_FOUND RESOURCE_NOT_FOUND"),
         (&suite.anonymous(), "UNAUTHENTICATED SESSION_REQUIRED"),
     ] {
-        let heir = if who.id == ada.id { &max } else { &ada };
-        let refusal = offer(who, offering(&project, heir)).await.unwrap_err();
+        let recipient = if who.id == ada.id { &max } else { &ada };
+        let refusal = offer(who, offering(&project, recipient)).await.unwrap_err();
         assert_eq!(summary(&refusal), expected, "{}", who.name);
     }
     let refusal = offer(&olga, offering(&project, &gus)).await.unwrap_err();

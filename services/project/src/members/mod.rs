@@ -111,8 +111,8 @@ pub(crate) fn require_permissions_of(
     exceptions: &Value,
 ) -> Result<()> {
     access.require(Permission::MemberManage)?;
-    let theirs = Permissions::of(Some(role), Some(exceptions));
-    let Some(missing) = theirs.iter().find(|permission| !access.permissions.contains(*permission)) else {
+    let needed = Permissions::of(Some(role), Some(exceptions));
+    let Some(missing) = needed.iter().find(|permission| !access.permissions.contains(*permission)) else {
         return Ok(());
     };
     let name = permission_name(missing);

@@ -162,7 +162,7 @@ impl MemberHandler {
             lock_revision(&tx, project_id),
             access(&tx, project_id, caller_id),
         )?;
-        // Whoever wants to leave may.
+        // Leaving needs no permission.
         let is_caller = user_id == caller_id;
         if !is_caller {
             access.require(Permission::MemberManage)?;

@@ -102,7 +102,7 @@ impl Transfer {
         }
         Err(Error::PermissionDenied {
             reason: ErrorReason::OfferNotForCaller,
-            message: "the offer is for somebody else to answer".to_owned(),
+            message: "another user has to answer this offer".to_owned(),
             metadata: Vec::new(),
         })
     }

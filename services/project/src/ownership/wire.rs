@@ -27,7 +27,7 @@ impl OfferOwnershipInput {
         let mut v = Violations::new();
         let key = RequestKey::of(&mut v, &request.request_id, &request);
         let to_user_id = v.uuid("user_id", &request.user_id);
-        v.require(to_user_id != from_user_id, "user_id", "must be somebody else");
+        v.require(to_user_id != from_user_id, "user_id", "must not be the caller");
         let lifetime = lifetime(&mut v, request.lifetime);
         let transfer = NewTransfer {
             id: Uuid::now_v7(),
