@@ -190,3 +190,39 @@ impl Invitation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use shared::page::MAX_PAGE_SIZE;
+    use shared::schema::ProjectRole;
+    use shared::server::MAX_MESSAGE_BYTES;
+
+    use super::*;
+
+    #[test]
+    fn the_largest_page_of_invitations_fits_into_a_message() {
+        let invitation = Invitation {
+            id: Uuid::max(),
+            project_id: Uuid::max(),
+            email: "\u{10ffff}".repeat(MAX_EMAIL_CHARS),
+            role: ProjectRole::Viewer,
+            permissions: serde_json::Value::Null,
+            inviter_id: Uuid::max(),
+            status: OfferStatus::Accepted,
+            answered_by: Some(Uuid::max()),
+            generation: i32::MAX,
+            created_at: DateTime::<Utc>::MAX_UTC,
+            expires_at: DateTime::<Utc>::MAX_UTC,
+            closed_at: Some(DateTime::<Utc>::MAX_UTC),
+            version: u32::MAX,
+        };
+        let message = pb::Invitation {
+            granted_permissions: vec![1; 20],
+            denied_permissions: vec![1; 20],
+            ..invitation.to_message(DateTime::UNIX_EPOCH)
+        };
+        let page = usize::try_from(MAX_PAGE_SIZE).unwrap() * (message.encoded_len() + 5);
+        assert!(page < MAX_MESSAGE_BYTES / 2, "{page}");
+    }
+}

@@ -144,3 +144,31 @@ impl From<Member> for pb::Member {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use prost::Message;
+    use proto::common::Permission;
+    use shared::page::MAX_PAGE_SIZE;
+    use shared::server::MAX_MESSAGE_BYTES;
+
+    use super::*;
+
+    #[test]
+    fn the_largest_page_of_members_fits_into_a_message() {
+        let every = Permission::from_str_name("PERMISSION_TASK_READ").into_iter().cycle().take(20);
+        let member = Member {
+            id: Uuid::max(),
+            project_id: Uuid::max(),
+            user_id: Uuid::max(),
+            role: ProjectRole::Viewer,
+            permissions: serde_json::Value::Null,
+            joined_at: DateTime::<chrono::Utc>::MAX_UTC,
+            version: u32::MAX,
+        };
+        let member = pb::Member { granted_permissions: every.map(i32::from).collect(), ..member.into() };
+        let page = usize::try_from(MAX_PAGE_SIZE).unwrap() * (member.encoded_len() + 5);
+        assert!(page < MAX_MESSAGE_BYTES / 4, "{page}");
+    }
+}
