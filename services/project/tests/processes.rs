@@ -16,11 +16,13 @@ async fn make_project(who: &Actor, request_id: String) -> Result<String, Status>
 #[tokio::test]
 async fn a_killed_process_neither_loses_nor_repeats_writes() {
     let suite = harness().start().await;
-    let mut replica = Replica::start(&suite, PROGRAM, "project").await;
+    let mut replica = ServiceProcess::start(&suite, PROGRAM, "project").await;
     let olga = suite.guest("olga").await.calling(Service::Project, &replica.url);
     let write = async |_, request_id| make_project(&olga, request_id).await;
-    survives(&suite, "project", "project.projects", write, async || replica.kill_and_start(&suite).await)
-        .await;
+    kill_under_load(&suite, "project", "project.projects", write, async || {
+        replica.kill_and_restart(&suite).await
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -28,5 +30,5 @@ async fn no_call_fails_while_every_process_is_replaced() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let write = async |who: Actor, request_id| make_project(&who, request_id).await;
-    is_replaced_unnoticed(&suite, (Service::Project, PROGRAM), &olga, "project.projects", write).await;
+    replace_under_load(&suite, (Service::Project, PROGRAM), &olga, "project.projects", write).await;
 }

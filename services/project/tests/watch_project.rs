@@ -156,7 +156,7 @@ async fn kinds_and_actors_filter_a_watch() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
-    suite.settle().await;
+    suite.wait_for_open_transactions().await;
     let by_gus = ProjectEventFilter { actor_id: gus.id.to_string(), ..Default::default() };
     let deleted = ProjectEventFilter { kinds: vec![ChangeKind::Deleted.into()], ..Default::default() };
     for filter in [by_gus, deleted] {
@@ -194,7 +194,7 @@ async fn a_watch_is_filtered_and_its_token_is_bound_to_the_filter() {
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     let members = WatchProjectRequest { filter: Some(only_members()), ..watch(&project, "") };
-    suite.settle().await;
+    suite.wait_for_open_transactions().await;
     let mut watcher = Watcher::of(&olga, members.clone()).await.unwrap();
     watcher.next().await.unwrap();
     complete(&olga, &project, "").await.unwrap();

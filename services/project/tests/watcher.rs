@@ -25,7 +25,7 @@ impl Watcher {
     }
 
     pub async fn from_now(suite: &Suite, who: &Actor, project: &Project) -> Self {
-        suite.settle().await;
+        suite.wait_for_open_transactions().await;
         let mut watcher = Self::of(who, watch(project, "")).await.unwrap();
         watcher.next().await.unwrap();
         watcher
