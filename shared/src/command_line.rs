@@ -37,7 +37,7 @@ pub fn secret_of(variable: &str) -> anyhow::Result<Option<Secret>> {
     Ok(from_file.or(given).map(Secret::from))
 }
 
-/// Gives every secret option, also of subcommands, the text of its file as its default, and says so in its help.
+/// Gives every secret option, also of subcommands, the text of its file as its default, and mentions it in its help.
 fn prepare(command: Command, lookup: &dyn Fn(&str) -> Option<OsString>) -> Result<Command, Error> {
     let taken: Vec<OsString> =
         command.get_arguments().filter_map(|argument| argument.get_env().map(OsStr::to_owned)).collect();
@@ -98,7 +98,7 @@ fn mention_file(argument: Arg, variable: &str) -> Arg {
     }
 }
 
-/// What stands in the variable's file, without the end of its last line.
+/// The text of the variable's file, without the end of its last line.
 fn from_file(
     variable: &str,
     is_given: bool,

@@ -19,7 +19,7 @@ pub const DEFAULT_MAX_CONCURRENT_REQUESTS: u32 = 1024;
 pub const DEFAULT_REQUESTS_PER_SECOND: u32 = 500;
 /// Calls that one caller may make at once.
 pub const DEFAULT_REQUEST_BURST: u32 = 1000;
-/// Seconds after which a client is asked to connect anew.
+/// Seconds after which a connection is replaced.
 pub const DEFAULT_CONNECTION_AGE_SECONDS: u32 = 300;
 /// How long a statement may take before it is logged, in milliseconds.
 pub const DEFAULT_SLOW_STATEMENT_MILLISECONDS: u64 = 500;
@@ -147,7 +147,7 @@ pub struct DatabaseOptions {
     pub database_tls_ca: Option<PathBuf>,
 }
 
-/// What stands between a service and PostgreSQL.
+/// The pooler between a service and PostgreSQL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Pooler {
     /// Nothing, or a pooler under which prepared statements last (PgBouncer from 1.21 on, or with sessions)
@@ -208,7 +208,7 @@ pub struct TlsOptions {
     pub tls_client_ca: Option<PathBuf>,
 }
 
-/// Proxies in front of the service, which tell it who calls.
+/// Proxies in front of the service, which forward the addresses of clients.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ProxyOptions {
     /// Networks of the proxies that are believed when they say where a call comes from, as
@@ -220,7 +220,7 @@ pub struct ProxyOptions {
     pub forwarded_header: ForwardedHeader,
 }
 
-/// A header that tells where a call comes from.
+/// A header with the address that a call comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ForwardedHeader {
     /// `x-forwarded-for`: addresses, each proxy adding the one it saw.

@@ -1,10 +1,9 @@
-//! What exporting RPCs of all services have in common: all rows as they are at one moment, told a bounded number of
-//! bytes at a time.
+//! The common part of exporting RPCs: all rows of one snapshot, streamed in messages of bounded size.
 //!
-//! A first query walks the keys of a table in order and weighs each row; the rows themselves are read by their keys,
-//! as many as fit into a message. The next ones are read when the caller has taken those before, so a slow caller
-//! costs one message of memory, and a connection. The transaction only reads: it has no number of its own and holds up no
-//! feed; but it keeps old rows from being cleaned up, and therefore ends with the stream, after an hour at most.
+//! A first query returns the keys of a table in order, with the size of each row; the rows themselves are read by their
+//! keys, as many as fit into a message. The next ones are read when the caller has taken those before, so a slow caller
+//! costs one message of memory and a connection. The transaction only reads: it has no transaction id and holds up no
+//! feed. But it keeps old row versions from being vacuumed, and therefore ends with the stream, after an hour at most.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -27,32 +26,32 @@ use crate::service::ServiceContext;
 use crate::telemetry;
 use crate::validation::{MAX_BATCH, Violations};
 
-/// Rows of a message at most.
+/// Most rows in a message.
 const MAX_ROWS: usize = 500;
-/// Bytes of the rows of a message at most, unless one row alone has more.
+/// Most bytes of rows in a message, unless one row alone has more.
 const MAX_BYTES: i64 = 2 * 1024 * 1024;
-/// Exports of one service at the same time: each holds one of the few connections of background work.
+/// Concurrent exports of one service: each holds one of the few connections of background work.
 const MAX_EXPORTS: usize = 1;
-/// When to try again while another export is under way.
+/// After which time to retry while another export is running.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// The exports of a service; cheap to clone.
 #[derive(Clone)]
 pub struct Exports {
     context: ServiceContext,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Exports {
-    /// No export is under way.
+    /// The exports of this service.
     pub fn new(context: &ServiceContext) -> Self {
-        Self { context: context.clone(), places: Arc::new(Semaphore::new(MAX_EXPORTS)) }
+        Self { context: context.clone(), permits: Arc::new(Semaphore::new(MAX_EXPORTS)) }
     }
 
-    /// Streams what `work` tells the operator of the present moment. A stream that ends without an error is complete.
+    /// Streams what `work` sends from a snapshot. A stream that ends without an error is complete.
     ///
     /// # Errors
-    /// `PERMISSION_DENIED` for others than operators, `RESOURCE_EXHAUSTED` while another export is under way.
+    /// `PERMISSION_DENIED` for others than operators, `RESOURCE_EXHAUSTED` while another export is running.
     pub fn stream<T, Work>(
         &self,
         caller: &Caller,
@@ -63,46 +62,46 @@ impl Exports {
         Work: Future<Output = Result<()>> + Send + 'static,
     {
         let operator = caller.operator()?;
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::Exhausted {
+        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Error::Exhausted {
             reason: ErrorReason::Overloaded,
-            message: "another export is under way",
+            message: "another export is running",
             retry_after: RETRY_AFTER,
         })?;
         tracing::info!(operator, service = self.context.name, "an export begins");
         let (sender, receiver) = mpsc::channel(1);
-        let telling = self.clone().tell(place, sender, work);
-        self.context.spawn(telemetry::in_current_call(telling));
-        Ok(until_the_end(receiver).boxed())
+        let exporting = self.clone().run(permit, sender, work);
+        self.context.spawn(telemetry::in_current_call(exporting));
+        Ok(messages_until_end(receiver).boxed())
     }
 
-    async fn tell<T, Work>(
+    async fn run<T, Work>(
         self,
-        place: OwnedSemaphorePermit,
-        sender: mpsc::Sender<Told<T>>,
+        permit: OwnedSemaphorePermit,
+        sender: mpsc::Sender<ExportMessage<T>>,
         work: impl FnOnce(Snapshot, ExportSender<T>) -> Work,
     ) where
         Work: Future<Output = Result<()>>,
     {
-        let told = async {
+        let exported = async {
             let snapshot = Snapshot { tx: self.context.worker.begin_snapshot().await? };
             work(snapshot, ExportSender { sender: sender.clone() }).await
         };
         let end = tokio::select! {
-            outcome = told => outcome.map(|()| None).map_err(Status::from),
+            outcome = exported => outcome.map(|()| None).map_err(Status::from),
             () = self.context.shutdown.cancelled() => return,
         };
-        // Who has heard the end may ask for the next one. Nobody may be listening any more.
-        drop(place);
-        let _unheard = sender.send(end).await;
+        // Before the end is sent: whoever sees it may start the next export.
+        drop(permit);
+        let _receiver_is_gone = sender.send(end).await;
     }
 }
 
-/// A message, the end (`None`), or why there is none.
-type Told<T> = Result<Option<T>, Status>;
+/// A message, the end of the export (`None`), or an error.
+type ExportMessage<T> = Result<Option<T>, Status>;
 
-/// What was told, up to the end; an error if it breaks off before.
-fn until_the_end<T: Send>(
-    receiver: mpsc::Receiver<Told<T>>,
+/// The messages up to the end of the export; an error if it breaks off before.
+fn messages_until_end<T: Send>(
+    receiver: mpsc::Receiver<ExportMessage<T>>,
 ) -> impl stream::Stream<Item = Result<T, Status>> {
     stream::unfold(Some(receiver), async |receiver| {
         let mut receiver = receiver?;
@@ -115,9 +114,9 @@ fn until_the_end<T: Send>(
     })
 }
 
-/// Takes what is to be sent.
+/// Sends messages to the caller.
 pub struct ExportSender<T> {
-    sender: mpsc::Sender<Told<T>>,
+    sender: mpsc::Sender<ExportMessage<T>>,
 }
 
 impl<T> ExportSender<T> {
@@ -125,13 +124,13 @@ impl<T> ExportSender<T> {
     ///
     /// # Errors
     /// When the caller has gone.
-    pub async fn tell(&self, message: T) -> Result<()> {
+    pub async fn send(&self, message: T) -> Result<()> {
         let sent = self.sender.send(Ok(Some(message))).await;
         sent.map_err(|_| Error::unavailable("caller", "the caller has gone"))
     }
 }
 
-/// A moment of the database.
+/// A transaction that sees one snapshot of the database.
 pub struct Snapshot {
     tx: Transaction,
 }
@@ -145,65 +144,56 @@ impl std::ops::Deref for Snapshot {
 }
 
 impl Snapshot {
-    /// The rows that a query tells by `id` and `size` in bytes, in its order.
-    ///
-    /// # Errors
-    /// Those of the database.
+    /// The rows that a query returns as `id` and `size` in bytes, in its order.
     pub async fn rows(&self, name: &'static str, query: &str) -> Result<Rows<'_>> {
         let declare = format!("DECLARE {name} NO SCROLL CURSOR FOR {query}");
         let mut conn: &AsyncPgConnection = self;
         sql_query(declare).execute(&mut conn).await?;
-        Ok(Rows { conn: self, name, weighed: VecDeque::new() })
+        Ok(Rows { conn: self, name, pending: VecDeque::new() })
     }
 }
 
 #[derive(Debug, QueryableByName)]
-struct Weighed {
+struct RowSize {
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
     #[diesel(sql_type = BigInt)]
     size: i64,
 }
 
-/// The keys of rows that are still to be told.
+/// The keys of the rows that are still to be exported.
 pub struct Rows<'a> {
     conn: &'a AsyncPgConnection,
     name: &'static str,
-    weighed: VecDeque<Weighed>,
+    pending: VecDeque<RowSize>,
 }
 
 impl Rows<'_> {
     /// The keys of the next rows, as many as fit into a message; `None` at the end.
-    ///
-    /// # Errors
-    /// Those of the database.
     pub async fn next(&mut self) -> Result<Option<Vec<Uuid>>> {
-        if self.weighed.is_empty() {
+        if self.pending.is_empty() {
             let fetch = format!("FETCH {MAX_ROWS} FROM {}", self.name);
-            let found: Vec<Weighed> = sql_query(fetch).load(&mut self.conn).await?;
-            self.weighed.extend(found);
+            let found: Vec<RowSize> = sql_query(fetch).load(&mut self.conn).await?;
+            self.pending.extend(found);
         }
-        let keys = fitting(&mut self.weighed);
+        let keys = take_fitting(&mut self.pending);
         Ok((!keys.is_empty()).then_some(keys))
     }
 }
 
 /// Takes the first rows, as many as fit; one at least.
-fn fitting(weighed: &mut VecDeque<Weighed>) -> Vec<Uuid> {
+fn take_fitting(pending: &mut VecDeque<RowSize>) -> Vec<Uuid> {
     let mut left = MAX_BYTES;
     let mut keys = Vec::new();
-    while let Some(Weighed { id, size }) = weighed.pop_front_if(|next| keys.is_empty() || next.size <= left) {
+    while let Some(RowSize { id, size }) = pending.pop_front_if(|next| keys.is_empty() || next.size <= left) {
         left -= size;
         keys.push(id);
     }
     keys
 }
 
-/// The ids of what is wanted; all if there are none.
-///
-/// # Errors
-/// `INVALID_ARGUMENT` with all violations.
-pub fn wanted(field: &str, values: &[String]) -> Result<Vec<Uuid>> {
+/// Reads the ids of a filter, at most [`MAX_BATCH`]; `INVALID_ARGUMENT` with all violations.
+pub fn parse_ids(field: &str, values: &[String]) -> Result<Vec<Uuid>> {
     let mut v = Violations::new();
     v.at_most(field, values.len(), MAX_BATCH);
     let ids = values.iter().take(MAX_BATCH).map(|value| v.uuid(field, value)).collect();
@@ -211,12 +201,12 @@ pub fn wanted(field: &str, values: &[String]) -> Result<Vec<Uuid>> {
     Ok(ids)
 }
 
-/// The SQL condition that a column holds one of what is wanted.
-pub fn among(column: &str, wanted: &[Uuid]) -> String {
-    if wanted.is_empty() {
+/// The SQL condition that a column holds one of these ids; true for all if there are none.
+pub fn id_condition(column: &str, ids: &[Uuid]) -> String {
+    if ids.is_empty() {
         return "TRUE".to_owned();
     }
-    let ids = wanted.iter().map(Uuid::to_string).collect::<Vec<_>>().join(",");
+    let ids = ids.iter().map(Uuid::to_string).collect::<Vec<_>>().join(",");
     format!("{column} = ANY ('{{{ids}}}'::uuid[])")
 }
 
@@ -225,14 +215,14 @@ mod tests {
     use super::*;
     use futures::TryStreamExt;
 
-    fn row(size: i64) -> Weighed {
-        Weighed { id: Uuid::now_v7(), size }
+    fn row(size: i64) -> RowSize {
+        RowSize { id: Uuid::now_v7(), size }
     }
 
     #[test]
     fn a_message_is_full_before_it_is_too_large() {
-        let mut rows: VecDeque<Weighed> = [MAX_BYTES / 2, MAX_BYTES / 2, 1, MAX_BYTES * 3, 0].map(row).into();
-        let messages: Vec<usize> = std::iter::from_fn(|| match fitting(&mut rows).len() {
+        let mut rows: VecDeque<RowSize> = [MAX_BYTES / 2, MAX_BYTES / 2, 1, MAX_BYTES * 3, 0].map(row).into();
+        let messages: Vec<usize> = std::iter::from_fn(|| match take_fitting(&mut rows).len() {
             0 => None,
             count => Some(count),
         })
@@ -245,12 +235,12 @@ mod tests {
         let (sender, receiver) = mpsc::channel(2);
         sender.send(Ok(Some(1))).await.unwrap();
         drop(sender);
-        let broken: Result<Vec<i32>, Status> = until_the_end(receiver).try_collect().await;
+        let broken: Result<Vec<i32>, Status> = messages_until_end(receiver).try_collect().await;
         assert_eq!(broken.unwrap_err().code(), tonic::Code::Unavailable);
 
         let (sender, receiver) = mpsc::channel(2);
         sender.send(Ok(Some(1))).await.unwrap();
         sender.send(Ok(None)).await.unwrap();
-        assert_eq!(until_the_end(receiver).try_collect::<Vec<i32>>().await.unwrap(), [1]);
+        assert_eq!(messages_until_end(receiver).try_collect::<Vec<i32>>().await.unwrap(), [1]);
     }
 }

@@ -1,12 +1,12 @@
-//! Found words in a text: the database marks them in what it shows, and here the marks become spans.
+//! Matches in a text: the database marks the matching words, and here the marks become spans.
 
 use proto::common::{Excerpt, HighlightSpan};
 
-/// How long one excerpt may be, in characters, however long its words are.
+/// Longest excerpt, in characters.
 pub const MAX_EXCERPT_CHARS: usize = 1_000;
 
-/// Marks in what the database shows: begin and end of a found word, and the gap between two excerpts. They are
-/// characters for private use, taken out of the text before: so no text can pretend to be a mark.
+/// Marks: begin and end of a match, and the gap between two excerpts. They are characters for private use that are
+/// removed from the text before, so that no text can imitate a mark.
 const MARKS: [char; 3] = ['\u{e000}', '\u{e001}', '\u{e002}'];
 
 /// The SQL that shows a whole short text with the words of a `tsquery` marked; both are SQL as well.

@@ -1,4 +1,4 @@
-//! What every schema forgets in time: old changes and old request ids. Safe to run from every replica.
+//! Deletes old changes and request ids of a schema. Safe to run in every replica.
 
 use std::time::Duration;
 
@@ -10,73 +10,70 @@ use tokio_util::sync::CancellationToken;
 
 use crate::change_log::RETENTION_DAYS;
 use crate::database::Database;
-use crate::database_metrics::Upkeep;
+use crate::database_metrics::DatabaseMetrics;
 use crate::error::Result;
 use crate::idempotency::KEY_LIFETIME_HOURS;
 
-/// How often to look.
-const INTERVAL: Duration = Duration::from_secs(600);
-/// Most rows forgotten in one transaction, so that none holds locks for long.
-const AT_MOST: i64 = 10_000;
+/// How often housekeeping runs.
+const RUN_INTERVAL: Duration = Duration::from_secs(600);
+/// Most rows deleted in one transaction, so that none holds locks for long.
+const DELETE_BATCH_SIZE: i64 = 10_000;
 
-/// Forgets what is old, and looks whether the databases are maintained, again and again, until told to stop.
+/// Deletes expired rows and collects database metrics in intervals, until `shutdown`.
 pub async fn run(worker: Database, schema: &'static str, shutdown: CancellationToken) {
-    let mut interval = tokio::time::interval(INTERVAL);
-    let database_metrics = Upkeep::measured(schema);
+    let mut interval = tokio::time::interval(RUN_INTERVAL);
+    let database_metrics = DatabaseMetrics::measured(schema);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = interval.tick() => {
-                note("old_rows", &forget_old(&worker, schema).await);
-                note("database_metrics", &database_metrics.look(&worker).await);
+                record_run("old_rows", &delete_expired(&worker, schema).await);
+                record_run("database_metrics", &database_metrics.collect(&worker).await);
             }
         }
     }
 }
 
-/// Takes note of how a round of background work ended: what fails is logged, tried again later, and counted.
-pub fn note<T>(work: &'static str, outcome: &Result<T>) {
+/// Counts a run of background work; a failure is also logged.
+pub fn record_run<T>(work: &'static str, outcome: &Result<T>) {
     let ended = if outcome.is_ok() { "done" } else { "failed" };
     crate::telemetry::meter()
         .u64_counter("dafnck.housekeeping.runs")
-        .with_description("Rounds of background work: forgetting what is old, collecting what nobody needs.")
+        .with_description("Runs of background work, as deleting expired rows.")
         .with_unit("{run}")
         .build()
         .add(1, &[KeyValue::new("work", work), KeyValue::new("outcome", ended)]);
     if let Err(error) = outcome {
-        tracing::warn!(work, %error, "background work failed; trying again later");
+        tracing::warn!(work, %error, "background work failed; it is tried again later");
     }
 }
 
-/// Forgets all that is old, a batch in each transaction.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn forget_old(worker: &Database, schema: &'static str) -> Result<()> {
+/// Deletes the changes and request ids that are past their retention, a batch in each transaction.
+pub async fn delete_expired(worker: &Database, schema: &'static str) -> Result<()> {
     let changes = format!("SELECT {schema}.trim_change_log(make_interval(days => $1), $2) AS count");
-    while forget_batch(worker, &changes, RETENTION_DAYS).await? >= AT_MOST {}
+    while delete_batch(worker, &changes, RETENTION_DAYS).await? >= DELETE_BATCH_SIZE {}
     let keys = format!(
         "WITH gone AS (DELETE FROM {schema}.idempotency_keys WHERE ctid = ANY (ARRAY( \
          SELECT ctid FROM {schema}.idempotency_keys WHERE created_at < now() - make_interval(hours => $1) \
          LIMIT $2)) RETURNING 1) SELECT count(*) AS count FROM gone"
     );
-    while forget_batch(worker, &keys, KEY_LIFETIME_HOURS).await? >= AT_MOST {}
+    while delete_batch(worker, &keys, KEY_LIFETIME_HOURS).await? >= DELETE_BATCH_SIZE {}
     Ok(())
 }
 
 #[derive(QueryableByName)]
-struct Forgotten {
+struct DeletedRows {
     #[diesel(sql_type = BigInt)]
     count: i64,
 }
 
-async fn forget_batch(worker: &Database, statement: &str, age: i32) -> Result<i64> {
+async fn delete_batch(worker: &Database, statement: &str, age: i32) -> Result<i64> {
     let tx = worker.begin_background().await?;
     let mut conn: &AsyncPgConnection = &tx;
     let query = sql_query(statement)
         .bind::<Integer, _>(age)
-        .bind::<Integer, _>(i32::try_from(AT_MOST).unwrap_or(i32::MAX));
-    let forgotten: Forgotten = query.get_result(&mut conn).await?;
+        .bind::<Integer, _>(i32::try_from(DELETE_BATCH_SIZE).unwrap_or(i32::MAX));
+    let deleted: DeletedRows = query.get_result(&mut conn).await?;
     tx.commit().await?;
-    Ok(forgotten.count)
+    Ok(deleted.count)
 }

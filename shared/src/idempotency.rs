@@ -1,8 +1,8 @@
 //! A retry under the same `request_id` finds what the first call made (AIP-155).
 //!
-//! The key is claimed in the transaction that makes the resource: either both are there or neither, and of
-//! two calls at once the second waits for the first. A key tells which resource was made, not what was
-//! answered: the retry reads the resource, as AIP-155 allows.
+//! The key is claimed in the transaction that creates the resource: either both exist or neither, and of two concurrent
+//! calls the second waits for the first. A key names the resource, not the first response: the retry reads the resource,
+//! as AIP-155 allows.
 
 use diesel::sql_types::{Bytea, Text, Uuid as SqlUuid};
 use diesel::{OptionalExtension, QueryableByName, sql_query};
@@ -18,7 +18,7 @@ use crate::validation::Violations;
 /// How long keys are kept, in hours.
 pub const KEY_LIFETIME_HOURS: i32 = 24;
 
-/// A request that may come again.
+/// A request that may be retried.
 #[derive(Clone, Debug)]
 pub struct RequestKey {
     request_id: Uuid,
@@ -34,10 +34,10 @@ impl RequestKey {
     }
 }
 
-/// The creation of a resource that may be asked for again.
+/// The creation of a resource that may be retried.
 #[derive(Clone, Copy, Debug)]
 pub struct Creation<'a> {
-    /// On whose behalf.
+    /// The user on whose behalf.
     pub caller_id: Uuid,
     /// The name of the RPC.
     pub method: &'static str,
@@ -49,9 +49,6 @@ pub struct Creation<'a> {
 
 impl Creation<'_> {
     /// Claims the key: see [`claim`].
-    ///
-    /// # Errors
-    /// Those of [`claim`].
     pub async fn claim(self, conn: &AsyncPgConnection, schema: &'static str) -> Result<Option<Uuid>> {
         claim(conn, schema, self.caller_id, self.method, self.key, self.resource_id).await
     }
@@ -65,8 +62,8 @@ struct Claimed {
     request_hash: Vec<u8>,
 }
 
-/// Claims the key for the resource that this transaction is about to make. Answers with the resource of an
-/// earlier call instead, if there was one.
+/// Claims the key for the resource that this transaction is about to create. Returns the resource of an earlier call
+/// instead, if there was one.
 ///
 /// # Errors
 /// `FAILED_PRECONDITION` when the key was used for another request.

@@ -1,12 +1,12 @@
-//! Keys of one purpose each, from the secret that the suite shares: what is made under one tells nothing about
-//! another, and fits nowhere else.
+//! Keys derived from the secret that the suite shares, one for each purpose, so that a value made under one key is
+//! useless under another.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::config::Secret;
 
-/// The key for this purpose (HMAC-SHA256, RFC 2104, of the purpose's name under the secret).
+/// Derives the key for a purpose: HMAC-SHA256 (RFC 2104) of the purpose's name under the secret.
 pub fn key_for(secret: &Secret, purpose: &str) -> Hmac<Sha256> {
     let key = keyed(secret.expose().as_bytes()).chain_update(purpose);
     keyed(&key.finalize().into_bytes())

@@ -1,8 +1,42 @@
-//! What all four services need.
+//! What all four services are built from, and nothing that only one of them needs.
 //!
-//! A request passes `server` (the stack of layers), is `authentication`-checked, and reaches a handler, which
-//! reads the `caller`, checks the message with `validation`, opens one `database` transaction scoped to
-//! that caller, proves its permission with `access`, and answers with a resource or an `error`.
+//! A call passes the layers of [`server`], in this order:
+//!
+//! ```text
+//!  client
+//!    |  TLS ........................ tls
+//!    v
+//!  trace > metrics > panic guard > deadline > concurrency limit
+//!    |                               telemetry, server
+//!    v
+//!  authentication, rate limit ..... authentication, caller, service_identity
+//!    v
+//!  freshness of access ............ access (task and content)
+//!    v
+//!  handler                          validation, page, idempotency, etag, json
+//!    |  one transaction, scoped to the caller
+//!    v
+//!  database ....................... PostgreSQL: rows, row-level security, change log
+//!    |  after the commit
+//!    v
+//!  signal, mail outbox ............ change_log, redis_store, mail
+//! ```
+//!
+//! # Modules
+//!
+//! - A server: [`server`], [`service`] (context and life cycle), [`config`] and [`command_line`] (options), [`telemetry`],
+//!   [`tls`], [`routes!`] (generated servers with their limits) and [`rpc_table!`] (RPCs to handlers).
+//! - Callers: [`authentication`] (sessions and API tokens, cached), [`caller`], [`service_identity`] and [`siblings`]
+//!   (signed calls between services), [`redis_store`], [`keys`].
+//! - Access: [`access`] has the table of roles and permissions, the proof that a caller has one, the `Authorizer`, and the
+//!   copies of memberships.
+//! - Data: [`database`] (transactions in few round trips), [`schema`] (enums of PostgreSQL), [`migrate`],
+//!   [`change_log`] (feeds, histories, point-in-time reads), [`housekeeping`], [`clock`].
+//! - Conventions of the API: [`validation`] (violations, masks, ranges), [`error`], [`etag`], [`page`], [`idempotency`],
+//!   [`json`], [`highlight`], [`import`], [`export`], [`user_lookup`].
+//! - Mail: [`mail`], a queue that survives a crash.
+//!
+//! README.md beside this crate has its invariants, limits and decisions.
 
 #![warn(missing_docs)]
 

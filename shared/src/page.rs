@@ -15,12 +15,12 @@ use crate::keys::key_for;
 
 /// Items on a page when the client does not say.
 pub const DEFAULT_PAGE_SIZE: i64 = 50;
-/// Most items on a page; a larger wish is cut down to it (AIP-158).
+/// Most items on a page; a larger size is reduced to it (AIP-158).
 pub const MAX_PAGE_SIZE: i64 = 1_000;
 
 const TAG_BYTES: usize = 16;
 
-/// Where a list ordered by time and id goes on: after this row.
+/// The position in a list ordered by time and id: after this row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AfterTime {
     /// The row's time.
@@ -29,22 +29,22 @@ pub struct AfterTime {
     pub id: Uuid,
 }
 
-/// Where a list of found things, the best first, goes on: after this one.
+/// The position in a list of matches, the best first: after this one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AfterRank {
-    /// How well it matches.
+    /// The rank of the match.
     pub rank: f32,
-    /// Its id.
+    /// The id of the match.
     pub id: Uuid,
 }
 
-/// Makes and reads page tokens under a key of the suite.
+/// Makes and reads page tokens under a derived key of the suite.
 #[derive(Clone)]
 pub struct PageTokens {
     key: Hmac<Sha256>,
 }
 
-/// A checked wish for a page.
+/// A validated request for a page.
 #[derive(Debug)]
 pub struct Page<P> {
     /// How many items, 1 to [`MAX_PAGE_SIZE`].
@@ -53,12 +53,12 @@ pub struct Page<P> {
     pub after: Option<P>,
 }
 
-/// The size that a request wishes for.
+/// The page size of a request.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` for a negative one.
-pub fn size(wished: i32) -> Result<i64> {
-    match i64::from(wished) {
+pub fn size(requested: i32) -> Result<i64> {
+    match i64::from(requested) {
         0 => Ok(DEFAULT_PAGE_SIZE),
         size if size < 0 => Err(Error::invalid("page_size", "must not be negative")),
         size => Ok(size.min(MAX_PAGE_SIZE)),
@@ -71,7 +71,7 @@ impl PageTokens {
         Self { key: key_for(secret, "page tokens") }
     }
 
-    /// Reads the wish for a page of `query`, which names the list, the caller and every filter.
+    /// Validates the request for a page of `query`, which names the list, the caller and every filter.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` for a negative size, and for a token that is not of this query.
@@ -107,7 +107,7 @@ impl PageTokens {
         rows.last().map(|last| self.seal(query, &position(last))).transpose().map(Option::unwrap_or_default)
     }
 
-    /// Makes a token that stands for a position of `query`.
+    /// Makes the token of a position in `query`.
     ///
     /// # Errors
     /// `INTERNAL` when the position cannot be written.
@@ -118,7 +118,7 @@ impl PageTokens {
         Ok(BASE64_URL_SAFE_NO_PAD.encode(token))
     }
 
-    /// The position that a token of `query` stands for.
+    /// The position of a token of `query`; `None` if it belongs to another query.
     pub(crate) fn open<P: DeserializeOwned>(&self, query: &str, token: &str) -> Option<P> {
         let token = BASE64_URL_SAFE_NO_PAD.decode(token).ok()?;
         let (tag, body) = token.split_at_checked(TAG_BYTES)?;

@@ -3,7 +3,7 @@
 /// Makes the [`Routes`](tonic::service::Routes) of generated servers. Each takes and sends messages of at most
 /// [`MAX_MESSAGE_BYTES`](crate::server::MAX_MESSAGE_BYTES), or of the size after its handler.
 ///
-/// ```ignore
+/// ```text
 /// shared::routes![
 ///     ProjectServiceServer(projects.clone()),
 ///     AccessServiceServer(access, MAX_ACCESS_MESSAGE_BYTES),

@@ -11,7 +11,7 @@ pub type RpcFuture<'call, T> = BoxFuture<'call, Result<Response<T>, Status>>;
 /// Each line names a method, its request and its response. The handler's own method of the same name answers, or that
 /// of the field after `=`. `#[stream(…)]` marks a method that answers with a stream, and names the generated stream type.
 ///
-/// ```ignore
+/// ```text
 /// shared::rpc_table! {
 ///     impl TaskService for TaskHandler {
 ///         get_task(pb::GetTaskRequest) -> pb::Task;

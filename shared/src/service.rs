@@ -1,4 +1,4 @@
-//! What every service stands on, and how it is served.
+//! The shared context of a service, and how it is served.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -25,10 +25,10 @@ use crate::service_identity::ServiceSigner;
 use crate::siblings::Siblings;
 use proto::common::ServerInfo;
 
-/// Connections for background work: it is never many things at once.
+/// Connections for background work, which does few things at once.
 pub const WORKER_POOL_SIZE: u32 = 4;
 
-/// What every service stands on.
+/// The shared context of a service: its options, connections and background tasks.
 #[derive(Clone)]
 pub struct ServiceContext {
     /// Name of the service, of its schema and of its proto package.
@@ -37,19 +37,19 @@ pub struct ServiceContext {
     pub database: Database,
     /// PostgreSQL under the role of background work.
     pub worker: Database,
-    /// Redis.
+    /// The Redis store.
     pub redis: RedisStore,
-    /// Sibling services.
+    /// Clients of the sibling services.
     pub siblings: Siblings,
-    /// Page tokens.
+    /// Makes and reads page tokens.
     pub pages: PageTokens,
     /// Wakes readers of this service's change log; announce after a commit.
     pub signal: Signal,
-    /// The time that lifetimes are measured by.
+    /// The clock for lifetimes.
     pub clock: Clock,
-    /// Follows this service's change log for clients.
+    /// The feed of this service's change log, for clients.
     pub feed: Feed,
-    /// The options.
+    /// The options of the service.
     pub options: Arc<ServiceOptions>,
     /// Cancelled when the service is to stop.
     pub shutdown: CancellationToken,
@@ -111,12 +111,12 @@ impl ServiceContext {
         Ok(())
     }
 
-    /// Runs something beside the requests until the service stops. It must end when `shutdown` is cancelled.
+    /// Runs a background task. It must end when `shutdown` is cancelled.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.background.spawn(work);
     }
 
-    /// Sessions as identity tells them.
+    /// Sessions from the identity service.
     pub fn remote_sessions(&self) -> Arc<Sessions> {
         self.sessions(Arc::new(RemoteSessions::new(self.siblings.clone())))
     }
@@ -128,7 +128,7 @@ impl ServiceContext {
         sessions
     }
 
-    /// Serves until told to stop, then waits for calls and background work to end. `info` has the limits and features
+    /// Serves until `shutdown`, then waits for calls and background tasks to end. `info` has the limits and features
     /// that only this service has.
     ///
     /// # Errors
@@ -166,7 +166,7 @@ impl ServiceContext {
     }
 }
 
-/// The whole life of a service's own process: telemetry, listener, service, signals.
+/// Runs a service as its own process: telemetry, listener, service, signals.
 ///
 /// # Errors
 /// Whatever keeps the service from running.

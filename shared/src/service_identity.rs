@@ -68,7 +68,7 @@ fn verify_at(secret: &Secret, credentials: &str, path: &str, now: u64) -> Result
 /// A service that has shown no certificate where services have to.
 pub(crate) const NOT_CERTIFIED: Error = Error::Unauthenticated {
     reason: ErrorReason::SessionInvalid,
-    message: "services are believed over connections with their certificate only",
+    message: "services must use a connection with a client certificate",
 };
 const CREDENTIALS_INVALID: Error = Error::Unauthenticated {
     reason: ErrorReason::SessionInvalid,

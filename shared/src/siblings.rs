@@ -34,14 +34,14 @@ use proto::task::backend::v1::task_lookup_service_client::TaskLookupServiceClien
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long connecting may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// The largest message about access: a state tells all members of a project and cannot be cut, so this is room
-/// for some hundred thousand.
+/// The largest message about access: a state has all members of a project and cannot be split, so this is room for some
+/// hundred thousand.
 pub const MAX_ACCESS_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 /// How often a silent connection with open streams is checked.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often a call that has not left is sent anew: each replica that stops closes a connection.
+/// How often a call that was not sent is retried: each replica that stops closes a connection.
 const MAX_RESENDS: u32 = 3;
 
 /// The services of the suite.
@@ -94,25 +94,25 @@ impl Siblings {
         }
     }
 
-    /// Resolves sessions.
+    /// The client of identity's `SessionService`.
     pub fn identity_sessions(&self) -> SessionServiceClient<SiblingChannel> {
         SessionServiceClient::new(self.channel(Sibling::Identity))
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    /// Tells which users exist.
+    /// The client of identity's `UserLookupService`.
     pub fn user_lookup(&self) -> UserLookupServiceClient<SiblingChannel> {
         UserLookupServiceClient::new(self.channel(Sibling::Identity))
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    /// Tells who may do what in projects.
+    /// The client of project's `AccessService`.
     pub fn project_access(&self) -> AccessServiceClient<SiblingChannel> {
         AccessServiceClient::new(self.channel(Sibling::Project))
             .max_decoding_message_size(MAX_ACCESS_MESSAGE_BYTES)
     }
 
-    /// Tells which tasks exist.
+    /// The client of task's `TaskLookupService`.
     pub fn task_lookup(&self) -> TaskLookupServiceClient<SiblingChannel> {
         TaskLookupServiceClient::new(self.channel(Sibling::Task)).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
@@ -170,24 +170,24 @@ impl Service<Request<Body>> for SiblingChannel {
         telemetry::inject_context(headers);
         if is_unary {
             let another = self.inner.clone();
-            // The one that said it is ready is the one to use.
-            Box::pin(resending(std::mem::replace(&mut self.inner, another), request))
+            // The channel that is ready is the one to use.
+            Box::pin(send_with_retries(std::mem::replace(&mut self.inner, another), request))
         } else {
             Box::pin(self.inner.call(request).map_err(BoxError::from))
         }
     }
 }
 
-/// Sends a unary call, and sends it anew if it did not leave: a sibling that is about to stop, or that asks for a new
-/// connection, closes the one that the call was waiting for. Streams are taken up again by those who read them.
-async fn resending(mut channel: Channel, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+/// Sends a unary call, and retries one that was not sent: a sibling that stops, or that closes an old connection, closes
+/// the one that the call was waiting for. Readers of streams resume them themselves.
+async fn send_with_retries(mut channel: Channel, request: Request<Body>) -> Result<Response<Body>, BoxError> {
     let (parts, body) = request.into_parts();
     let message = body.collect().await?.to_bytes();
     let mut resends_left = MAX_RESENDS;
     loop {
         let request = Request::from_parts(parts.clone(), Body::new(Full::new(message.clone())));
         match channel.call(request).await {
-            Err(error) if resends_left > 0 && has_not_left(&error) => {
+            Err(error) if resends_left > 0 && was_not_sent(&error) => {
                 resends_left -= 1;
                 poll_fn(|context| channel.poll_ready(context)).await?;
             }
@@ -196,8 +196,8 @@ async fn resending(mut channel: Channel, request: Request<Body>) -> Result<Respo
     }
 }
 
-/// Whether the connection closed before it took the call: nobody has seen it then.
-fn has_not_left(error: &tonic::transport::Error) -> bool {
+/// Whether the connection closed before it took the call, so that the sibling has not seen it.
+fn was_not_sent(error: &tonic::transport::Error) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {

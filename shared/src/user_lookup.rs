@@ -1,4 +1,4 @@
-//! Which users exist: identity tells its siblings.
+//! Which users exist, according to the identity service.
 
 use std::collections::HashSet;
 
@@ -10,8 +10,7 @@ use crate::validation::MAX_BATCH;
 use proto::identity::backend::v1::ResolveUsersRequest;
 use proto::identity::v1::UserStatus;
 
-/// Those of these users who exist, and only active ones if so wished. Identity is asked in batches of
-/// [`MAX_BATCH`].
+/// Those of these users who exist, and are active if `only_active`. Identity is asked in batches of [`MAX_BATCH`].
 ///
 /// # Errors
 /// `UNAVAILABLE` when identity does not answer.

@@ -157,7 +157,7 @@ async fn a_watcher_that_stops_reading_is_disconnected_and_resumes() {
     let mut watcher = Watcher::from_now(suite, olga, project).await;
     write_much(suite, project).await;
     // The reader sleeps for longer than the server's patience.
-    tokio::time::sleep(shared::change_log::feed::PATIENCE * 2).await;
+    tokio::time::sleep(shared::change_log::feed::SLOW_READER_TIMEOUT * 2).await;
 
     assert_eq!(summary(&watcher.end().await), "RESOURCE_EXHAUSTED WATCH_TOO_SLOW");
 

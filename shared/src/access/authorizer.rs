@@ -37,6 +37,7 @@ impl<T> AuthorizedTransaction<T> {
 }
 
 /// What the request id of a creation finds.
+#[allow(clippy::large_enum_variant, reason = "one per call, matched at once")]
 pub enum CreateClaim<R, T> {
     /// An earlier call under the same request id made this resource.
     Replayed(R),
@@ -118,8 +119,8 @@ impl Authorizer {
         self.retry_with_refreshed_access(std::slice::from_ref(target), || attempt().boxed()).await
     }
 
-    /// Begins a transaction that reads in all projects that the caller may read: the policies and the queries tell
-    /// which these are. Of a single project one could ask whether it has changed; of all one has to know.
+    /// Begins a transaction that reads in all projects that the caller may read; policies and queries select these. The
+    /// copy cannot be refreshed for all projects, so it must be trusted.
     ///
     /// # Errors
     /// `UNAVAILABLE` when the copy cannot be trusted.
@@ -165,7 +166,7 @@ impl Authorizer {
         target.access(AccessTables::Copied(self.schema), conn, caller.database_user()).await
     }
 
-    /// Whether the copy of memberships may be believed without asking the project service.
+    /// Whether the copy of memberships can be used without asking the project service.
     pub fn is_trusted(&self) -> bool {
         self.copies.is_trusted()
     }
@@ -204,7 +205,7 @@ impl Authorizer {
 
 fn may_pass_with_fresh_access(error: &Error) -> bool {
     matches!(
-        error.without_place(),
+        error.without_item(),
         Error::NotFound { .. }
             | Error::PermissionDenied { .. }
             | Error::Precondition { reason: ErrorReason::ProjectReadOnly, .. }

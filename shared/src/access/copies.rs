@@ -1,8 +1,8 @@
 //! A read-only copy of the project service's memberships, so that a request is one transaction in one database,
 //! also while the project service is down.
 //!
-//! The copy follows the project service's change feed. It is trusted while the feed says that nothing is left to
-//! tell (a heartbeat comes each second); when it has not for [`TRUST`], and when something is not found, the
+//! The copy follows the project service's change feed. It is trusted while the feed reports that it has caught up (a
+//! heartbeat comes each second). After [`MAX_FEED_SILENCE`] without such a report, and when something is not found, the
 //! project service is asked about that project. If it cannot answer, the request fails `UNAVAILABLE`: never fail open.
 
 use std::time::Duration;
@@ -25,10 +25,10 @@ use crate::validation::ProtoEnum;
 use proto::project::backend::v1 as pb;
 use proto::project::backend::v1::access_service_client::AccessServiceClient;
 
-/// How long the copy is trusted after the feed last had nothing left to tell.
-pub const TRUST: Duration = Duration::from_secs(5);
+/// How long the copy is trusted after the feed last reported that it has caught up.
+pub const MAX_FEED_SILENCE: Duration = Duration::from_secs(5);
 /// How long to wait before following again after the feed broke off.
-const PAUSE: Duration = Duration::from_millis(250);
+const RETRY_DELAY: Duration = Duration::from_millis(250);
 /// Name of the feed in `feed_positions`.
 const FEED: &str = "project_access";
 
@@ -38,7 +38,7 @@ pub struct AccessCopies {
     schema: &'static str,
     worker: Database,
     projects: AccessServiceClient<SiblingChannel>,
-    /// Wakes those who must notice that access has changed.
+    /// Wakes the watchers after a change of access.
     signal: Signal,
     lag: Lag,
 }
@@ -54,13 +54,13 @@ impl AccessCopies {
         Self { schema, worker, projects, signal, lag: Lag::measured(schema, FEED) }
     }
 
-    /// Whether the feed lately had nothing left to tell, so that the copy may be believed.
+    /// Whether the feed has caught up within [`MAX_FEED_SILENCE`], so that the copy may be used without asking.
     pub fn is_trusted(&self) -> bool {
-        self.lag.is_within(TRUST)
+        self.lag.is_within(MAX_FEED_SILENCE)
     }
 
-    /// Asks the project service about one project and keeps the answer. Tells its revision; 0 for a project that never
-    /// was.
+    /// Asks the project service about one project and stores the answer. Returns its revision; 0 for a project that has
+    /// never existed.
     ///
     /// # Errors
     /// `UNAVAILABLE` when it does not answer.
@@ -73,7 +73,7 @@ impl AccessCopies {
             .await
             .map_err(from_sibling("project"))?
             .into_inner();
-        // A project that was never there leaves no trace, or asking for made-up ids would fill the table.
+        // A project that has never existed is not stored, or asking for made-up ids would fill the table.
         let revision = state.revision;
         if revision == 0 {
             return Ok(revision);
@@ -92,7 +92,7 @@ impl AccessCopies {
         Ok(found.into_iter().collect())
     }
 
-    /// Follows the feed until told to stop.
+    /// Follows the feed until `shutdown`.
     pub async fn follow(self, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
             tokio::select! {
@@ -103,7 +103,7 @@ impl AccessCopies {
             }
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(PAUSE) => {}
+                () = tokio::time::sleep(RETRY_DELAY) => {}
             }
         }
     }
@@ -125,28 +125,28 @@ impl AccessCopies {
         };
         let mut position = cursor;
         loop {
-            let next = tokio::time::timeout(TRUST, feed.message()).await;
+            let next = tokio::time::timeout(MAX_FEED_SILENCE, feed.message()).await;
             let message = next.map_err(|_| Error::DeadlineExceeded)?.map_err(from_sibling("project"))?;
             let Some(message) = message else { return Ok(()) };
             // States that come early come under the old position: it cannot move past a transaction that runs.
             if message.cursor != position || !message.projects.is_empty() {
-                self.take_over(&message.projects, &message.cursor).await?;
+                self.apply_changes(&message.projects, &message.cursor).await?;
                 position = message.cursor;
             }
             // Before that, a removal may be among what is still to come.
             if message.caught_up {
-                self.lag.catch_up();
+                self.lag.mark_caught_up();
             }
         }
     }
 
-    /// Takes over everything as it is now. The revisions that are here may be from another life of the project
-    /// service's database, as before a restored backup: they are forgotten, so that whatever is there replaces
-    /// them, while what is asked for meanwhile is still not overwritten by an older state.
+    /// Copies everything as it is now. The stored revisions may be from another incarnation of the project service's
+    /// database, as before a restored backup. They are reset, so that the snapshot replaces them, while a state that is
+    /// asked for meanwhile is still not overwritten by an older one.
     async fn start_from_snapshot(&self) -> Result<String> {
-        self.lag.start_over();
-        self.forget_revisions().await?;
-        let mut named: Vec<Uuid> = Vec::new();
+        self.lag.reset();
+        self.reset_revisions().await?;
+        let mut listed_ids: Vec<Uuid> = Vec::new();
         let mut start: Option<String> = None;
         let mut after = String::new();
         loop {
@@ -161,9 +161,9 @@ impl AccessCopies {
             let cursor = start.get_or_insert(page.cursor).clone();
             let tx = self.worker.begin_background().await?;
             self.apply(&tx, &page.projects).await?;
-            named.extend(page.projects.iter().filter_map(|state| state.project_id.parse::<Uuid>().ok()));
+            listed_ids.extend(page.projects.iter().filter_map(|state| state.project_id.parse::<Uuid>().ok()));
             if page.is_last {
-                self.hide_unnamed(&tx, &named).await?;
+                self.hide_missing_projects(&tx, &listed_ids).await?;
                 positions::set(&tx, self.schema, FEED, &cursor).await?;
                 self.commit(tx).await?;
                 return Ok(cursor);
@@ -173,22 +173,22 @@ impl AccessCopies {
         }
     }
 
-    /// Hides the projects that a snapshot has not named. What belongs to them stays: they come back with it if a
-    /// later snapshot names them. One that was asked for meanwhile has a revision, and is left alone.
-    async fn hide_unnamed(&self, mut conn: &AsyncPgConnection, named: &[Uuid]) -> Result<()> {
+    /// Hides the projects that are not in a snapshot. Their resources stay, and come back if a later snapshot has the
+    /// project. A project that was asked for meanwhile has a revision, and is not hidden.
+    async fn hide_missing_projects(&self, mut conn: &AsyncPgConnection, listed_ids: &[Uuid]) -> Result<()> {
         let schema = self.schema;
         sql_query(format!(
             "WITH unnamed AS (UPDATE {schema}.project_access SET deleted = TRUE \
              WHERE revision = 0 AND project_id <> ALL ($1) RETURNING project_id) \
              DELETE FROM {schema}.project_access_members m USING unnamed u WHERE m.project_id = u.project_id"
         ))
-        .bind::<Array<SqlUuid>, _>(named)
+        .bind::<Array<SqlUuid>, _>(listed_ids)
         .execute(&mut conn)
         .await?;
         Ok(())
     }
 
-    async fn forget_revisions(&self) -> Result<()> {
+    async fn reset_revisions(&self) -> Result<()> {
         let tx = self.worker.begin_background().await?;
         let mut conn: &AsyncPgConnection = &tx;
         sql_query(format!("UPDATE {}.project_access SET revision = 0", self.schema))
@@ -198,7 +198,7 @@ impl AccessCopies {
     }
 
     /// Applies states and moves the position in one transaction: each change takes effect exactly once.
-    async fn take_over(&self, states: &[pb::ProjectAccess], cursor: &str) -> Result<()> {
+    async fn apply_changes(&self, states: &[pb::ProjectAccess], cursor: &str) -> Result<()> {
         let tx = self.worker.begin_background().await?;
         self.apply(&tx, states).await?;
         positions::set(&tx, self.schema, FEED, cursor).await?;
@@ -230,8 +230,8 @@ fn state_as_json(state: &pb::ProjectAccess) -> Value {
         "project_id": state.project_id,
         "revision": state.revision,
         "deleted": state.deleted,
-        "visibility": label(state.visibility, ProjectVisibility::Private, ProjectVisibility::as_str),
-        "status": label(state.status, ProjectStatus::Active, ProjectStatus::as_str),
+        "visibility": label_or_least(state.visibility, ProjectVisibility::Private, ProjectVisibility::as_str),
+        "status": label_or_least(state.status, ProjectStatus::Active, ProjectStatus::as_str),
         "members": members,
         "key": state.key,
     })
@@ -241,12 +241,12 @@ fn member_as_json(member: &pb::AccessMember) -> Value {
     let exceptions = PermissionExceptions::from_wire(&member.granted_permissions, &member.denied_permissions);
     json!({
         "user_id": member.user_id,
-        "role": label(member.role, ProjectRole::Viewer, ProjectRole::as_str),
+        "role": label_or_least(member.role, ProjectRole::Viewer, ProjectRole::as_str),
         "permissions": exceptions.to_json(),
     })
 }
 
-/// A label from the wire; what this version does not know becomes the least.
-fn label<E: ProtoEnum>(value: i32, least: E, as_str: fn(E) -> &'static str) -> &'static str {
+/// The label of an enum value; a value that this version does not know becomes the one that allows least.
+fn label_or_least<E: ProtoEnum>(value: i32, least: E, as_str: fn(E) -> &'static str) -> &'static str {
     as_str(E::from_wire(value).flatten().unwrap_or(least))
 }

@@ -1,8 +1,8 @@
-//! "At least as fresh as": a caller who has just changed who may do what can have the copies take it into account.
+//! Consistency tokens: a caller who has just changed who may do what can require that other services know of it.
 //!
-//! A write that changes membership, role, visibility or status answers with a token in the response's metadata. Task
-//! and content take it as metadata of a request, and answer from a copy that is as fresh as the token or fresher.
-//! Without a token nothing happens and nothing is paid: a change takes effect within milliseconds by the feed.
+//! A write that changes membership, role, visibility or status returns a token in the response's metadata. Task and
+//! content take it as metadata of a request, and answer from a copy that is at least as fresh. Without a token, a change
+//! takes effect within milliseconds by the feed, at no cost.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,17 +23,16 @@ use uuid::Uuid;
 use super::AccessCopies;
 use crate::error::{Error, Result};
 
-/// Response metadata of writes: how fresh an answer must be to know of them.
+/// Response metadata of writes: the token that later requests may send.
 pub const CONSISTENCY_TOKEN: &str = "dafnck-consistency-token";
-/// Request metadata: tokens, one or more, as several values or with commas between.
+/// Request metadata: one or more tokens, as several values or separated by commas.
 pub const AT_LEAST_AS_FRESH: &str = "dafnck-at-least-as-fresh";
 /// Most tokens of one request.
 pub const MAX_TOKENS: usize = 8;
 /// How long a call waits for the copy to become as fresh as it asks, at most.
-const PATIENCE: Duration = Duration::from_secs(2);
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How fresh the access to a project must be. Opaque to clients; a made-up one harms nobody but its caller, who waits
-/// for what never comes.
+/// How fresh the access to a project must be. Opaque to clients; a made-up one only makes its own caller wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsistencyToken {
     /// The project.
@@ -43,7 +42,7 @@ pub struct ConsistencyToken {
 }
 
 impl ConsistencyToken {
-    /// The answer to a write, with this token.
+    /// The response to a write, with this token.
     pub fn answer<T>(self, message: T) -> tonic::Response<T> {
         let mut response = tonic::Response::new(message);
         if let Ok(value) = self.to_string().parse() {
@@ -94,45 +93,45 @@ fn tokens_of(headers: &HeaderMap) -> Result<Vec<ConsistencyToken>> {
 }
 
 impl AccessCopies {
-    /// Lets every call pass first through the question how fresh it wants its answer, so that no method can forget it.
-    pub fn keep_fresh(&self, routes: Routes) -> Routes {
+    /// Wraps the routes so that every call first waits for the freshness that it asks for.
+    pub fn enforce_freshness(&self, routes: Routes) -> Routes {
         let router = routes.into_axum_router();
-        Routes::from(router.layer(axum::middleware::from_fn_with_state(self.clone(), freshen)))
+        Routes::from(router.layer(axum::middleware::from_fn_with_state(self.clone(), freshness_layer)))
     }
 
     /// Refreshes the copies that are older than the tokens.
-    async fn catch_up_with(&self, tokens: &[ConsistencyToken]) -> Result<()> {
+    async fn refresh_outdated(&self, tokens: &[ConsistencyToken]) -> Result<()> {
         let projects: Vec<Uuid> = tokens.iter().map(|token| token.project_id).collect();
         let known: HashMap<Uuid, i64> = self.revisions(&projects).await?.into_iter().collect();
         let outdated = tokens
             .iter()
             .filter(|token| known.get(&token.project_id).copied().unwrap_or_default() < token.revision);
-        try_join_all(outdated.map(|token| self.refresh_to(*token))).await?;
+        try_join_all(outdated.map(|token| self.refresh_to_revision(*token))).await?;
         Ok(())
     }
 
-    async fn refresh_to(&self, token: ConsistencyToken) -> Result<()> {
+    async fn refresh_to_revision(&self, token: ConsistencyToken) -> Result<()> {
         if self.refresh(token.project_id).await? < token.revision {
-            return Err(Error::unavailable("project", "it does not know of what the token is about"));
+            return Err(Error::unavailable("project", "it does not know the revision of the token"));
         }
         Ok(())
     }
 }
 
-async fn freshen(State(copies): State<AccessCopies>, request: Request, next: Next) -> Response {
-    match catch_up(&copies, request.headers()).await {
+async fn freshness_layer(State(copies): State<AccessCopies>, request: Request, next: Next) -> Response {
+    match wait_until_fresh(&copies, request.headers()).await {
         Ok(()) => next.run(request).await,
         Err(error) => Status::from(error).into_http(),
     }
 }
 
-async fn catch_up(copies: &AccessCopies, headers: &HeaderMap) -> Result<()> {
+async fn wait_until_fresh(copies: &AccessCopies, headers: &HeaderMap) -> Result<()> {
     let tokens = tokens_of(headers)?;
     if tokens.is_empty() {
         return Ok(());
     }
-    let catching_up = tokio::time::timeout(PATIENCE, copies.catch_up_with(&tokens));
-    catching_up.await.unwrap_or_else(|late| Err(Error::unavailable("project", late)))
+    let refreshing = tokio::time::timeout(REFRESH_TIMEOUT, copies.refresh_outdated(&tokens));
+    refreshing.await.unwrap_or_else(|late| Err(Error::unavailable("project", late)))
 }
 
 #[cfg(test)]

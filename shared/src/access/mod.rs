@@ -1,5 +1,5 @@
-//! Who may do what in a project: the table of roles and permissions, the proof that a caller has one, and the
-//! copies of memberships that task and content keep.
+//! Who may do what in a project: the table of roles and permissions, the proof that a caller has a permission, and
+//! the copies of memberships that task and content keep.
 
 mod authorizer;
 mod copies;
@@ -8,7 +8,7 @@ mod permissions;
 mod target;
 
 pub use authorizer::{AuthorizedTransaction, Authorizer, CreateClaim};
-pub use copies::{AccessCopies, TRUST};
+pub use copies::{AccessCopies, MAX_FEED_SILENCE};
 pub use freshness::{AT_LEAST_AS_FRESH, CONSISTENCY_TOKEN, ConsistencyToken, MAX_TOKENS};
 pub use permissions::{PermissionExceptions, Permissions, permission_name};
 pub use target::AccessTarget;
@@ -38,7 +38,7 @@ pub struct ProjectAccess {
     pub role: Option<ProjectRole>,
     /// Who may read without being a member.
     pub visibility: ProjectVisibility,
-    /// Where the project stands.
+    /// The status of the project.
     pub status: ProjectStatus,
     /// All that the caller may do.
     pub permissions: Permissions,
@@ -76,16 +76,8 @@ struct RevisionRow {
 }
 
 impl AccessTables {
-    /// Where a service reads access from.
-    pub fn of(service: &'static str) -> Self {
-        if service == "project" { Self::Owned } else { Self::Copied(service) }
-    }
-
     /// The revisions of the access to these projects, read under the worker role. One that has changed means that
-    /// somebody's access may have; 0 stands for a copy that is being taken over anew.
-    ///
-    /// # Errors
-    /// Those of the database.
+    /// somebody's access may have; 0 means that the copy is being rebuilt.
     pub async fn revisions(
         self,
         mut conn: &AsyncPgConnection,
@@ -118,9 +110,6 @@ impl AccessTables {
     }
 
     /// What the caller of this transaction may do in a project; `None` if they may not see it.
-    ///
-    /// # Errors
-    /// Those of the database.
     pub async fn access(
         self,
         conn: &AsyncPgConnection,
@@ -130,11 +119,8 @@ impl AccessTables {
         self.read(conn, "$1", project_id, user_id).await
     }
 
-    /// As [`Self::access`], for the project that this SQL function finds from the id of a thing in it: so a
-    /// thing and the access to it are read in one flight.
-    ///
-    /// # Errors
-    /// Those of the database.
+    /// As [`Self::access`], for the project that this SQL function finds from the id of a resource in it: so a resource
+    /// and the access to it are read in one round trip.
     pub async fn access_through(
         self,
         conn: &AsyncPgConnection,
@@ -145,10 +131,7 @@ impl AccessTables {
         self.read(conn, &format!("{finder}($1)"), id, user_id).await
     }
 
-    /// As [`Self::access_through`], for a thing that has a name.
-    ///
-    /// # Errors
-    /// Those of the database.
+    /// As [`Self::access_through`], from a name.
     pub async fn access_through_name(
         self,
         mut conn: &AsyncPgConnection,

@@ -1,10 +1,10 @@
 //! Who calls, and whether the method is open to such a caller.
 //!
-//! Deny by default: a method is open to whom its rule in the proto names and to no one else. Nothing is
-//! ever accepted unverified: when neither Redis nor the session source answers, the call is refused with
-//! `UNAVAILABLE`. What a caller may do inside of a project is not decided here but by `access`.
+//! Deny by default: a method is open only to the audience of its rule in the proto. Nothing is accepted unverified: when
+//! neither Redis nor the session source answers, the call is refused with `UNAVAILABLE`. What a caller may do in a
+//! project is decided by `access`.
 
-mod measures;
+mod metrics;
 mod open_streams;
 mod remote;
 mod scopes;
@@ -29,41 +29,41 @@ use proto::common::Audience;
 pub use remote::RemoteSessions;
 pub use scopes::{MAX_SCOPES, Scopes};
 pub use seen::{REPORT_BATCH, REPORT_INTERVAL, Seen};
-pub use sessions::{CACHE_CAPACITY, CACHE_LIFE, STREAM_RECHECK, SessionSource, Sessions};
+pub use sessions::{CACHE_CAPACITY, CACHE_TTL, STREAM_RECHECK_INTERVAL, SessionSource, Sessions};
 pub use token::{API_TOKEN_PREFIX, SESSION_TOKEN_PREFIX, TOKEN_BYTES, TokenHash, token_hash};
 
 use token::{Credentials, SESSION_INVALID};
 
-/// Who makes a call, and under which token.
+/// A caller that has passed authentication, and the token that was used.
 #[derive(Debug)]
-pub struct Admission {
-    /// Who.
+pub struct AuthenticatedCaller {
+    /// The caller.
     pub caller: Caller,
-    /// The token of a session or of a program; `None` for everybody else.
+    /// The session or API token; `None` for services and anonymous callers.
     pub token: Option<TokenHash>,
 }
 
-/// Finds out who makes a call.
+/// Authenticates calls.
 #[derive(Clone)]
 pub struct Authentication {
     sessions: Arc<Sessions>,
     service_secret: Secret,
-    services_show_certificates: bool,
+    services_need_certificates: bool,
 }
 
 impl Authentication {
-    /// Over the sessions that users have and the secret that services sign with.
+    /// With these sessions, and the secret that services sign with.
     pub fn new(sessions: Arc<Sessions>, service_secret: Secret) -> Self {
-        Self { sessions, service_secret, services_show_certificates: false }
+        Self { sessions, service_secret, services_need_certificates: false }
     }
 
-    /// Believes services only over connections on which they have shown a certificate.
+    /// If `required`, accepts services only on connections with a client certificate.
     #[must_use]
     pub fn with_certificates_of_services(self, required: bool) -> Self {
-        Self { services_show_certificates: required, ..self }
+        Self { services_need_certificates: required, ..self }
     }
 
-    /// Who calls `path`, if its rule is open to them. `certified`: on a connection with a client's certificate.
+    /// The caller of `path`, if its rule is open to them. `has_client_certificate` is about the connection.
     ///
     /// # Errors
     /// `SESSION_REQUIRED`, `SESSION_INVALID`, `AUDIENCE_REFUSED`, and of API tokens `SESSION_ONLY` and `SCOPE_MISSING`;
@@ -73,41 +73,44 @@ impl Authentication {
         path: &str,
         rule: &MethodRule,
         headers: &HeaderMap,
-        certified: bool,
-    ) -> Result<Admission> {
-        // Before any look-up: what is open to no one costs nothing.
+        has_client_certificate: bool,
+    ) -> Result<AuthenticatedCaller> {
+        // Before any look-up: a call that nobody may make costs nothing.
         if rule.audience == Audience::Unspecified {
             return Err(audience_refused());
         }
-        let admission = match authorization(headers)? {
-            None => Admission { caller: Caller::Anonymous, token: None },
+        let authenticated = match authorization(headers)? {
+            None => AuthenticatedCaller { caller: Caller::Anonymous, token: None },
             Some(header) => self.identify(path, Credentials::parse(header)?).await?,
         };
-        if self.services_show_certificates && !certified && matches!(admission.caller, Caller::Service(_)) {
+        if self.services_need_certificates
+            && !has_client_certificate
+            && matches!(authenticated.caller, Caller::Service(_))
+        {
             return Err(service_identity::NOT_CERTIFIED);
         }
-        check_audience(rule, &admission.caller)?;
-        if let Some(scopes) = admission.caller.scopes() {
+        check_audience(rule, &authenticated.caller)?;
+        if let Some(scopes) = authenticated.caller.scopes() {
             scopes.check(rule.scope.as_deref())?;
         }
-        Ok(admission)
+        Ok(authenticated)
     }
 
-    async fn identify(&self, path: &str, credentials: Credentials<'_>) -> Result<Admission> {
+    async fn identify(&self, path: &str, credentials: Credentials<'_>) -> Result<AuthenticatedCaller> {
         match credentials {
             Credentials::Service(signature) => {
                 let name = service_identity::verify(&self.service_secret, signature, path)?;
-                Ok(Admission { caller: Caller::Service(name), token: None })
+                Ok(AuthenticatedCaller { caller: Caller::Service(name), token: None })
             }
             Credentials::Session(hash) => {
                 let session = self.sessions.resolve(hash).await?.ok_or(SESSION_INVALID)?;
-                Ok(Admission { caller: Caller::User(session), token: Some(hash) })
+                Ok(AuthenticatedCaller { caller: Caller::User(session), token: Some(hash) })
             }
         }
     }
 
-    /// Waits until a stream must end because the token that opened it no longer works, and tells why. A stream without
-    /// a token does not end so.
+    /// Waits until a stream must end because the token that opened it no longer works, and returns the reason. Pending for
+    /// ever without a token.
     pub fn until_ended(&self, token: Option<TokenHash>) -> BoxFuture<'static, Error> {
         match token {
             None => Box::pin(std::future::pending()),
@@ -116,7 +119,7 @@ impl Authentication {
     }
 }
 
-/// The one `authorization` header. Two of them are refused: a proxy and we might each believe another.
+/// The `authorization` header. Two of them are refused: a proxy and this server might each use another.
 fn authorization(headers: &HeaderMap) -> Result<Option<&str>> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     match (values.next(), values.next()) {

@@ -1,4 +1,4 @@
-//! Streams that are open, by the tokens that opened them: a stream ends with its token.
+//! Open streams by the tokens that opened them: a stream ends with its token.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::TokenHash;
 
-/// The streams of this process. As many as the server has places for.
+/// The streams of this process; the server limits their number.
 #[derive(Clone, Default)]
 pub(super) struct OpenStreams(Arc<Mutex<HashMap<TokenHash, Streams>>>);
 
@@ -18,7 +18,7 @@ struct Streams {
     count: usize,
 }
 
-/// One stream; dropped with it.
+/// An open stream; dropped when it ends.
 pub(super) struct OpenStream {
     streams: OpenStreams,
     token: TokenHash,
@@ -26,8 +26,8 @@ pub(super) struct OpenStream {
 }
 
 impl OpenStreams {
-    /// A stream opens.
-    pub(super) fn enter(&self, token: TokenHash) -> OpenStream {
+    /// Registers a stream that opens.
+    pub(super) fn register(&self, token: TokenHash) -> OpenStream {
         let mut all = self.lock();
         let streams = all.entry(token).or_default();
         streams.count += 1;
@@ -76,7 +76,7 @@ mod tests {
     fn streams_end_with_their_token_and_leave_nothing_behind() {
         let [olgas, gus] = ["olga", "gus"].map(token_hash);
         let streams = OpenStreams::default();
-        let open = [streams.enter(olgas), streams.enter(olgas), streams.enter(gus)];
+        let open = [streams.register(olgas), streams.register(olgas), streams.register(gus)];
         streams.end(&olgas);
         assert_eq!(open.each_ref().map(|s| s.ended().now_or_never().is_some()), [true, true, false]);
         drop(open);

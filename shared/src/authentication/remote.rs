@@ -1,4 +1,4 @@
-//! Sessions as the identity service tells them to its siblings.
+//! Sessions from the identity service, for its siblings.
 
 use chrono::DateTime;
 use tonic::Code;

@@ -9,7 +9,7 @@ use proto::MethodRules;
 /// Scopes that a token has at most.
 pub const MAX_SCOPES: usize = 50;
 
-/// The verb that stands for all verbs of a resource.
+/// The verb for all verbs of a resource.
 const ANY_VERB: &str = "*";
 
 /// The scopes of a token.

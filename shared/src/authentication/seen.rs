@@ -1,4 +1,4 @@
-//! When sessions were last used, gathered in this process and reported now and then: no call waits for it.
+//! When sessions were last used: collected in this process and reported in intervals, so that no call waits for it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-/// How often a process reports.
+/// How often a process reports the uses.
 pub const REPORT_INTERVAL: Duration = Duration::from_secs(30);
 /// Sessions in one report.
 pub const REPORT_BATCH: usize = 1_000;
@@ -17,7 +17,7 @@ const CAPACITY: usize = 100_000;
 /// A session that was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// The session.
+    /// The id of the session.
     pub session_id: Uuid,
     /// When it was last used.
     pub at: DateTime<Utc>,
@@ -34,7 +34,7 @@ impl SeenSessions {
         }
     }
 
-    /// All that were noted since it was asked last.
+    /// The uses since the last call.
     pub(super) fn take(&self) -> Vec<Seen> {
         let latest = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         latest.into_iter().map(|(session_id, at)| Seen { session_id, at }).collect()

@@ -1,7 +1,7 @@
 //! Where sessions are looked up: this process's cache, then Redis, then the source of truth.
 //!
-//! A revoked session stops working as soon as its revocation arrives through Redis, and when messages are
-//! lost never later than [`CACHE_LIFE`] after it was revoked.
+//! A revoked session stops working as soon as its revocation arrives through Redis, and if that message is lost at most
+//! [`CACHE_TTL`] after it was revoked.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use moka::future::Cache;
 use tokio_util::sync::CancellationToken;
 
 use super::TokenHash;
-use super::measures::CacheMeasures;
+use super::metrics::CacheMetrics;
 use super::open_streams::OpenStreams;
 use super::seen::{REPORT_BATCH, REPORT_INTERVAL, Seen, SeenSessions};
 use super::token::SESSION_INVALID;
@@ -20,18 +20,18 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::redis_store::{Notification, RedisStore};
 
-/// How long a session is believed without asking again.
-pub const CACHE_LIFE: Duration = Duration::from_secs(5);
+/// How long a session is cached.
+pub const CACHE_TTL: Duration = Duration::from_secs(5);
 /// Sessions that the cache holds at most.
 pub const CACHE_CAPACITY: u64 = 100_000;
-/// How often a stream asks whether its token still works, in case it was not told.
-pub const STREAM_RECHECK: Duration = Duration::from_secs(10);
-/// How long a stream goes on while nobody can answer that.
-const STREAM_UNVERIFIED: Duration = Duration::from_secs(60);
-/// How long Redis is left alone after it failed.
-const REDIS_PAUSE: Duration = Duration::from_secs(1);
+/// How often a stream checks whether its token still works, in case a revocation was lost.
+pub const STREAM_RECHECK_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a stream goes on while that cannot be checked.
+const MAX_UNVERIFIED_STREAM_TIME: Duration = Duration::from_secs(60);
+/// How long Redis is not asked after it failed.
+const REDIS_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// The truth about sessions, behind Redis: identity's database, or identity itself over gRPC.
+/// The source of truth for sessions, behind Redis: identity's database, or identity over gRPC.
 #[async_trait::async_trait]
 pub trait SessionSource: Send + Sync {
     /// The active session of a token; `None` if it is unknown, expired or revoked.
@@ -40,7 +40,7 @@ pub trait SessionSource: Send + Sync {
     /// When the source does not answer.
     async fn resolve(&self, hash: &TokenHash) -> Result<Option<Session>>;
 
-    /// Takes note of when sessions were last used, at most [`REPORT_BATCH`] of them.
+    /// Stores when sessions were last used, at most [`REPORT_BATCH`] of them.
     ///
     /// # Errors
     /// When the source does not answer.
@@ -50,7 +50,7 @@ pub trait SessionSource: Send + Sync {
 /// Looks sessions up.
 pub struct Sessions {
     cache: Cache<TokenHash, Session>,
-    /// Revoked while a look-up may have been under way, which must not bring the session back.
+    /// Recently revoked: a look-up that began before the revocation must not bring the session back.
     revoked: Cache<TokenHash, ()>,
     redis: RedisStore,
     redis_resumes_at: Mutex<Option<Instant>>,
@@ -58,39 +58,39 @@ pub struct Sessions {
     clock: Clock,
     seen: SeenSessions,
     streams: OpenStreams,
-    measures: CacheMeasures,
+    metrics: CacheMetrics,
 }
 
 /// Why a look-up found nothing. Not cached.
 enum Miss {
     Unknown,
-    Unanswered(Arc<Error>),
+    SourceFailed(Arc<Error>),
 }
 
 impl Sessions {
-    /// Starts to look sessions up, and to follow revocations until `shutdown`.
+    /// Follows revocations until `shutdown`.
     pub fn start(
         redis: RedisStore,
         source: Arc<dyn SessionSource>,
         clock: Clock,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
-        let (measures, evictions) = (CacheMeasures::new(), CacheMeasures::new());
+        let (metrics, evictions) = (CacheMetrics::new(), CacheMetrics::new());
         let sessions = Arc::new(Self {
             cache: Cache::builder()
-                .eviction_listener(move |_, _, cause| evictions.evicted(cause))
+                .eviction_listener(move |_, _, cause| evictions.record_eviction(cause))
                 .max_capacity(CACHE_CAPACITY)
-                .time_to_live(CACHE_LIFE)
-                .expire_after(NotPastItsEnd(clock.clone()))
+                .time_to_live(CACHE_TTL)
+                .expire_after(SessionExpiry(clock.clone()))
                 .build(),
-            revoked: Cache::builder().max_capacity(CACHE_CAPACITY).time_to_live(2 * CACHE_LIFE).build(),
+            revoked: Cache::builder().max_capacity(CACHE_CAPACITY).time_to_live(2 * CACHE_TTL).build(),
             redis,
             redis_resumes_at: Mutex::new(None),
             source,
             clock,
             seen: SeenSessions::default(),
             streams: OpenStreams::default(),
-            measures,
+            metrics,
         });
         let follower = Arc::clone(&sessions);
         tokio::spawn(async move { shutdown.run_until_cancelled(follower.follow_revocations()).await });
@@ -101,17 +101,17 @@ impl Sessions {
     /// the same token are one look-up.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when neither Redis knows it nor the source answers.
+    /// `UNAVAILABLE` when Redis does not have it and the source does not answer.
     pub async fn resolve(&self, hash: TokenHash) -> Result<Option<Session>> {
         let found = self.cache.entry(hash).or_try_insert_with(self.look_up(hash)).await;
-        self.measures.looked_up(found.as_ref().is_ok_and(|entry| !entry.is_fresh()));
+        self.metrics.record_lookup(found.as_ref().is_ok_and(|entry| !entry.is_fresh()));
         match found {
             Ok(entry) => Ok(Some(entry.into_value())
                 .filter(|session| self.is_active(&hash, session))
                 .inspect(|session| self.seen.note(session.session_id, self.clock.now()))),
             Err(miss) => match miss.as_ref() {
                 Miss::Unknown => Ok(None),
-                Miss::Unanswered(error) => Err(Error::unavailable("identity", Arc::clone(error))),
+                Miss::SourceFailed(error) => Err(Error::unavailable("identity", Arc::clone(error))),
             },
         }
     }
@@ -120,33 +120,33 @@ impl Sessions {
         session.expires_at > self.clock.now() && !self.revoked.contains_key(hash)
     }
 
-    /// Forgets a session here at once: what a service does to its own cache when it revokes one itself.
+    /// Removes a session from the cache of this process and ends its streams.
     pub async fn evict(&self, hash: &TokenHash) {
         self.revoked.insert(*hash, ()).await;
         self.cache.invalidate(hash).await;
         self.streams.end(hash);
     }
 
-    /// Waits until a token that has opened a stream no longer works, and tells why: it was revoked, exchanged or has
-    /// expired, or for [`STREAM_UNVERIFIED`] nobody could tell.
+    /// Waits until a token that has opened a stream no longer works, and returns the reason: it was revoked or exchanged,
+    /// it has expired, or it could not be verified for a minute.
     pub async fn until_ended(self: Arc<Self>, token: TokenHash) -> Error {
-        let stream = self.streams.enter(token);
+        let stream = self.streams.register(token);
         let mut verified = Instant::now();
         loop {
-            // At first as well: it may have ended before this stream was among the open ones.
+            // At first as well: it may have ended before this stream was registered.
             match self.resolve(token).await {
                 Ok(Some(_)) => verified = Instant::now(),
                 Ok(None) => return SESSION_INVALID,
-                Err(error) if verified.elapsed() > STREAM_UNVERIFIED => return error,
+                Err(error) if verified.elapsed() > MAX_UNVERIFIED_STREAM_TIME => return error,
                 Err(_) => {}
             }
-            if tokio::time::timeout(STREAM_RECHECK, stream.ended()).await.is_ok() {
+            if tokio::time::timeout(STREAM_RECHECK_INTERVAL, stream.ended()).await.is_ok() {
                 return SESSION_INVALID;
             }
         }
     }
 
-    /// Reports when sessions were last used, again and again, and a last time when told to stop.
+    /// Reports when sessions were last used, in intervals and a last time at shutdown.
     pub async fn report_seen_until(self: Arc<Self>, shutdown: CancellationToken) {
         let mut interval = tokio::time::interval(REPORT_INTERVAL);
         while shutdown.run_until_cancelled(interval.tick()).await.is_some() {
@@ -155,7 +155,7 @@ impl Sessions {
         self.report_seen().await;
     }
 
-    /// What cannot be reported is forgotten: the next use will be.
+    /// A use that cannot be reported is dropped: the next one will be.
     async fn report_seen(&self) {
         for batch in self.seen.take().chunks(REPORT_BATCH) {
             if let Err(error) = self.source.report_seen(batch).await {
@@ -173,27 +173,27 @@ impl Sessions {
         }
         match self.source.resolve(&hash).await {
             Ok(session) => session.ok_or(Miss::Unknown),
-            Err(error) => Err(Miss::Unanswered(Arc::new(error))),
+            Err(error) => Err(Miss::SourceFailed(Arc::new(error))),
         }
     }
 
-    /// Redis failing is no failure of the call: the source knows the same.
+    /// A failure of Redis is not a failure of the call: the source of truth is asked instead.
     async fn look_up_in_redis(&self, hash: &TokenHash) -> Option<Session> {
-        if self.redis_is_paused() {
+        if self.is_redis_paused() {
             return None;
         }
         match self.redis.get_session(hash).await {
             Ok(session) => session,
             Err(error) => {
-                tracing::warn!(%error, "Redis is left alone for {REDIS_PAUSE:?}; sessions come from identity");
+                tracing::warn!(%error, "Redis failed and is not asked for {REDIS_RETRY_DELAY:?}; sessions come from identity");
                 *self.redis_resumes_at.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(Instant::now() + REDIS_PAUSE);
+                    Some(Instant::now() + REDIS_RETRY_DELAY);
                 None
             }
         }
     }
 
-    fn redis_is_paused(&self) -> bool {
+    fn is_redis_paused(&self) -> bool {
         let resumes_at = *self.redis_resumes_at.lock().unwrap_or_else(PoisonError::into_inner);
         resumes_at.is_some_and(|time| Instant::now() < time)
     }
@@ -202,7 +202,7 @@ impl Sessions {
         let mut notifications = self.redis.subscribe(vec![self.redis.revocations_channel()]);
         while let Some(notification) = notifications.recv().await {
             match notification {
-                // Revocations may have passed unseen while there was no subscription.
+                // Revocations may have been missed while there was no subscription.
                 Notification::Connected => self.cache.invalidate_all(),
                 Notification::Message { payload, .. } => match TokenHash::from_hex(&payload) {
                     Some(hash) => self.evict(&hash).await,
@@ -213,10 +213,10 @@ impl Sessions {
     }
 }
 
-/// Ends a cache entry with the session.
-struct NotPastItsEnd(Clock);
+/// Expires a cache entry with its session.
+struct SessionExpiry(Clock);
 
-impl Expiry<TokenHash, Session> for NotPastItsEnd {
+impl Expiry<TokenHash, Session> for SessionExpiry {
     fn expire_after_create(&self, _: &TokenHash, session: &Session, _: Instant) -> Option<Duration> {
         Some((session.expires_at - self.0.now()).to_std().unwrap_or_default())
     }
@@ -340,10 +340,10 @@ mod tests {
         assert_eq!(late.code(), tonic::Code::Unauthenticated);
     }
 
-    struct Silent;
+    struct FailingSource;
 
     #[async_trait::async_trait]
-    impl SessionSource for Silent {
+    impl SessionSource for FailingSource {
         async fn resolve(&self, _: &TokenHash) -> Result<Option<Session>> {
             Err(Error::unavailable("postgres", "connection refused"))
         }
@@ -356,7 +356,8 @@ mod tests {
     #[tokio::test]
     async fn when_nobody_answers_the_call_is_refused() {
         let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
-        let sessions = Sessions::start(redis, Arc::new(Silent), Clock::default(), CancellationToken::new());
+        let sessions =
+            Sessions::start(redis, Arc::new(FailingSource), Clock::default(), CancellationToken::new());
         let refusal = sessions.resolve(token_hash("known")).await.unwrap_err();
         assert_eq!(refusal.code(), tonic::Code::Unavailable);
     }

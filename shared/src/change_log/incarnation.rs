@@ -1,11 +1,11 @@
-//! The life of a database: what its transaction ids, and so the positions in its change log, are counted in.
+//! The incarnation of a database: within one, transaction ids grow, and positions in the change log can be compared.
 //!
-//! A dump that is restored, into another cluster or the same, begins another life, and so does a cluster that goes on
-//! from a point in its past or from a replica: changes after that point may be missing under ids that are used
-//! again. Who goes on from a position of another life is told to start from a snapshot.
+//! A new incarnation begins when a dump is restored, when a cluster is recovered to a point in time, and when a replica
+//! is promoted: changes after that point may be missing, and their transaction ids are used again. A reader with a position
+//! of another incarnation must start from a snapshot.
 
-/// SQL for the life of the database that this schema is in, as a number that is not negative: a hash over the
-/// cluster's identity, the database, the log's own table (a restored one is another) and the timeline.
+/// SQL for the incarnation of the database that this schema is in, as a number that is not negative: a hash over the
+/// cluster's identity, the database, the oid of the log's table (restoring changes it) and the timeline.
 pub(super) fn of(schema: &str) -> String {
     format!(
         "(SELECT hashtextextended(concat_ws('/', s.system_identifier, d.oid, '{schema}.change_log'::regclass::oid, \

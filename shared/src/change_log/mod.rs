@@ -1,20 +1,20 @@
-//! Reading a schema's change log (DESIGN: one log for audit, outbox and watch).
+//! Reading a schema's change log, which serves as audit, outbox and source of the feeds.
 //!
 //! Changes are ordered by transaction and position, and read only below the snapshot's xmin: a transaction
 //! that is still running may yet add changes before those that are already there.
 
 mod envelope;
 pub mod feed;
+mod history;
 mod incarnation;
 mod lag;
-mod past;
 pub mod positions;
 mod records;
 mod signal;
 
 pub use envelope::resource_types;
+pub use history::{HistoryFilter, history, project_history, row_at, rows_at};
 pub use lag::Lag;
-pub use past::{HistoryFilter, history, project_history, row_at, rows_at};
 pub use records::{Operation, Record};
 pub use signal::{Listener, Signal};
 
@@ -34,22 +34,21 @@ pub const RETENTION_DAYS: i32 = 30;
 /// Most changes read at once.
 pub const BATCH: i64 = 500;
 
-/// A position in a change log: after this change. It means something only in the life of the database that it is
-/// from (see [`life`]).
+/// A position in a change log: after this change. It is valid only in the incarnation of the database that it comes from
+/// (see `incarnation.rs`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cursor {
-    /// The life of the database. Positions from before there were lives are of none that is.
-    #[serde(default)]
-    pub life: i64,
-    /// Transaction.
+    /// The incarnation of the database.
+    pub incarnation: i64,
+    /// The transaction that made the change.
     pub transaction_id: i64,
-    /// Position of the change among all.
+    /// The change's number in the log.
     pub position: i64,
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.life, self.transaction_id, self.position)
+        write!(f, "{}.{}.{}", self.incarnation, self.transaction_id, self.position)
     }
 }
 
@@ -59,43 +58,44 @@ impl FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self> {
         let numbers = text.split('.').map(|number| number.parse().ok().filter(|number| *number >= 0));
         match numbers.collect::<Option<Vec<i64>>>().as_deref() {
-            Some(&[life, transaction_id, position]) => Ok(Self { life, transaction_id, position }),
-            Some(&[transaction_id, position]) => Ok(Self { life: 0, transaction_id, position }),
+            Some(&[incarnation, transaction_id, position]) => {
+                Ok(Self { incarnation, transaction_id, position })
+            }
             _ => Err(Error::invalid("cursor", "must be a cursor from an earlier answer")),
         }
     }
 }
 
 impl Cursor {
-    /// Refuses a position of another life, whose distance from here nobody knows, and one before which the log has
-    /// been trimmed.
-    ///
-    /// # Errors
-    /// `OUT_OF_RANGE`.
+    /// `OUT_OF_RANGE` for a position of another incarnation and for one before which the log has been trimmed.
     pub fn check_against(self, horizon: Self) -> Result<()> {
-        if self.life != horizon.life || self < horizon { Err(Error::CursorExpired) } else { Ok(()) }
+        if self.incarnation != horizon.incarnation || self < horizon {
+            Err(Error::CursorExpired)
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// One change.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct Change {
-    /// Life of the database.
+    /// The incarnation of the database.
     #[diesel(sql_type = BigInt)]
-    pub life: i64,
-    /// Transaction.
+    pub incarnation: i64,
+    /// The transaction that made the change.
     #[diesel(sql_type = BigInt)]
     pub transaction_id: i64,
-    /// Position of the change among all.
+    /// The change's number in the log.
     #[diesel(sql_type = BigInt)]
     pub position: i64,
-    /// Table.
+    /// The table.
     #[diesel(sql_type = Text)]
     pub entity: String,
-    /// Row.
+    /// The id of the row.
     #[diesel(sql_type = SqlUuid)]
     pub entity_id: Uuid,
-    /// Project of the row, where it has one.
+    /// The project of the row, if it has one.
     #[diesel(sql_type = diesel::sql_types::Nullable<SqlUuid>)]
     pub project_id: Option<Uuid>,
     /// `insert`, `update` or `delete`.
@@ -109,14 +109,14 @@ pub struct Change {
 impl Change {
     /// The position after this change.
     pub fn cursor(&self) -> Cursor {
-        Cursor { life: self.life, transaction_id: self.transaction_id, position: self.position }
+        Cursor { incarnation: self.incarnation, transaction_id: self.transaction_id, position: self.position }
     }
 }
 
 #[derive(QueryableByName)]
 struct Position {
     #[diesel(sql_type = BigInt)]
-    life: i64,
+    incarnation: i64,
     #[diesel(sql_type = BigInt)]
     transaction_id: i64,
     #[diesel(sql_type = BigInt)]
@@ -124,33 +124,27 @@ struct Position {
 }
 
 impl From<Position> for Cursor {
-    fn from(Position { life, transaction_id, position }: Position) -> Self {
-        Self { life, transaction_id, position }
+    fn from(Position { incarnation, transaction_id, position }: Position) -> Self {
+        Self { incarnation, transaction_id, position }
     }
 }
 
-/// The position before which everything is settled and visible to this transaction's snapshot. A snapshot
-/// of the tables that is read after this misses nothing that is not found by watching from here.
-///
-/// # Errors
-/// Those of the database.
+/// The position before which all transactions have ended and are visible to this transaction's snapshot. Reading the
+/// tables after this call and then watching from this position misses no change.
 pub async fn head(mut conn: &AsyncPgConnection, schema: &'static str) -> Result<Cursor> {
-    let life = incarnation::of(schema);
+    let incarnation = incarnation::of(schema);
     let query = sql_query(format!(
-        "SELECT {life} AS life, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS transaction_id, \
+        "SELECT {incarnation} AS incarnation, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS transaction_id, \
          9223372036854775807 AS position"
     ));
     Ok(query.get_result::<Position>(&mut conn).await?.into())
 }
 
-/// Up to where this log has been trimmed.
-///
-/// # Errors
-/// Those of the database.
+/// The position up to which this log has been trimmed.
 pub async fn horizon(mut conn: &AsyncPgConnection, schema: &'static str) -> Result<Cursor> {
-    let life = incarnation::of(schema);
+    let incarnation = incarnation::of(schema);
     let query = sql_query(format!(
-        "SELECT {life} AS life, transaction_id::text::bigint AS transaction_id, position \
+        "SELECT {incarnation} AS incarnation, transaction_id::text::bigint AS transaction_id, position \
          FROM {schema}.change_log_horizon"
     ));
     Ok(query.get_result::<Position>(&mut conn).await?.into())
@@ -159,7 +153,7 @@ pub async fn horizon(mut conn: &AsyncPgConnection, schema: &'static str) -> Resu
 /// The next changes of these tables after a position, at most [`BATCH`], in order.
 ///
 /// # Errors
-/// `OUT_OF_RANGE` when the log has been trimmed beyond the position, or the position is of another life.
+/// `OUT_OF_RANGE` when the log has been trimmed beyond the position, or the position is of another incarnation.
 pub async fn read(
     mut conn: &AsyncPgConnection,
     schema: &'static str,
@@ -167,9 +161,9 @@ pub async fn read(
     after: Cursor,
 ) -> Result<Vec<Change>> {
     after.check_against(horizon(conn, schema).await?)?;
-    let life = incarnation::of(schema);
+    let incarnation = incarnation::of(schema);
     Ok(sql_query(format!(
-        "SELECT {life} AS life, transaction_id::text::bigint AS transaction_id, position, entity, entity_id, project_id, operation, \
+        "SELECT {incarnation} AS incarnation, transaction_id::text::bigint AS transaction_id, position, entity, entity_id, project_id, operation, \
          old_values FROM {schema}.change_log \
          WHERE (transaction_id, position) > ($1::text::xid8, $2) \
          AND transaction_id < pg_snapshot_xmin(pg_current_snapshot()) AND entity = ANY ($3) \
@@ -189,10 +183,9 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_as_it_is_written() {
-        let cursor = Cursor { life: 7, transaction_id: 12, position: 34 };
+        let cursor = Cursor { incarnation: 7, transaction_id: 12, position: 34 };
         assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
-        assert_eq!("12.34".parse::<Cursor>().unwrap(), Cursor { life: 0, ..cursor });
-        for garbage in ["", "1", "a.b", "-1.2", "-1.2.3", "1.2.3.4"] {
+        for garbage in ["", "1", "12.34", "a.b.c", "-1.2", "-1.2.3", "1.2.3.4"] {
             assert!(garbage.parse::<Cursor>().is_err(), "{garbage}");
         }
     }

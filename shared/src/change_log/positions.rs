@@ -1,4 +1,4 @@
-//! How far a consumer has taken over a feed; moved in the transaction of its effects.
+//! The position of a consumer in a feed. It moves in the transaction of the effects, so that each change takes effect once.
 
 use diesel::sql_types::Text;
 use diesel::{OptionalExtension, QueryableByName, sql_query};
@@ -14,9 +14,6 @@ struct Row {
 }
 
 /// The position of a feed; `None` before the first.
-///
-/// # Errors
-/// Those of the database.
 pub async fn get(worker: &Database, schema: &'static str, feed: &str) -> Result<Option<String>> {
     let tx = worker.begin_background().await?;
     let mut conn: &AsyncPgConnection = &tx;
@@ -30,9 +27,6 @@ pub async fn get(worker: &Database, schema: &'static str, feed: &str) -> Result<
 }
 
 /// Moves the position of a feed, in the caller's transaction.
-///
-/// # Errors
-/// Those of the database.
 pub async fn set(mut conn: &AsyncPgConnection, schema: &'static str, feed: &str, cursor: &str) -> Result<()> {
     sql_query(format!(
         "INSERT INTO {schema}.feed_positions (feed, cursor) VALUES ($1, $2) \

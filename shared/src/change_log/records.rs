@@ -1,4 +1,4 @@
-//! Changes with all that the log keeps of them, as feeds and histories tell them.
+//! Changes with all that the log keeps of them, for feeds and histories.
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -13,33 +13,33 @@ use crate::database::Prepared;
 use crate::error::{Error, Result};
 use crate::etag::RowVersion;
 
-/// Most changes that one look finds.
+/// Most changes in a batch.
 const MAX_RECORDS: i64 = 500;
-/// Most bytes of values, as JSON, that one look finds; the first change is found whatever its size.
+/// Most bytes of values in a batch, as JSON; the first change belongs to it whatever its size.
 const MAX_BYTES: i64 = 1024 * 1024;
 
 /// One change.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The position after it.
+    /// The position after the change.
     pub cursor: Cursor,
-    /// When it was made.
+    /// When the change was made.
     pub changed_at: DateTime<Utc>,
-    /// Table.
+    /// The table.
     pub entity: String,
-    /// Row.
+    /// The id of the row.
     pub entity_id: Uuid,
-    /// Project of the row, where it has one.
+    /// The project of the row, if it has one.
     pub project_id: Option<Uuid>,
-    /// What became of the row.
+    /// The kind of change.
     pub operation: Operation,
-    /// The row before, without secrets and large columns.
+    /// The row before the change, without secrets and large columns.
     pub old_values: Option<Value>,
-    /// The row after, likewise.
+    /// The row after the change, likewise.
     pub new_values: Option<Value>,
-    /// On whose behalf; `None` for background work.
+    /// The user on whose behalf it was made; `None` for background work.
     pub actor_id: Option<Uuid>,
-    /// In which trace.
+    /// The trace of the call that made it.
     pub trace_id: Option<String>,
 }
 
@@ -49,23 +49,17 @@ impl Record {
         RowVersion::try_from(self.cursor.transaction_id & i64::from(u32::MAX)).unwrap_or_default()
     }
 
-    /// The row before.
-    ///
-    /// # Errors
-    /// `INTERNAL` for values that are none of this type.
+    /// The row before the change; `INTERNAL` if it does not have this type.
     pub fn before<'a, T: Deserialize<'a>>(&'a self) -> Result<Option<T>> {
         row_of(self.old_values.as_ref())
     }
 
-    /// The row after.
-    ///
-    /// # Errors
-    /// `INTERNAL` for values that are none of this type.
+    /// The row after the change; `INTERNAL` if it does not have this type.
     pub fn after<'a, T: Deserialize<'a>>(&'a self) -> Result<Option<T>> {
         row_of(self.new_values.as_ref())
     }
 
-    /// The columns that differ, when there was a row before and after.
+    /// The columns that differ; none for an insert or delete.
     pub fn changed_columns(&self) -> impl Iterator<Item = &str> {
         let both = match (&self.old_values, &self.new_values) {
             (Some(Value::Object(before)), Some(Value::Object(after))) => Some((before, after)),
@@ -83,14 +77,14 @@ pub(super) fn row_of<'a, T: Deserialize<'a>>(values: Option<&'a Value>) -> Resul
     values.map(T::deserialize).transpose().map_err(Error::internal)
 }
 
-/// What became of a row.
+/// The kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// It was made.
+    /// The row was inserted.
     Insert,
-    /// It was changed.
+    /// The row was updated.
     Update,
-    /// It was deleted.
+    /// The row was deleted.
     Delete,
 }
 
@@ -104,10 +98,7 @@ impl Operation {
         }
     }
 
-    /// The operation of a label in the log.
-    ///
-    /// # Errors
-    /// `INTERNAL` for an unknown one.
+    /// The operation of a label in the log; `INTERNAL` for an unknown one.
     pub fn from_label(label: &str) -> Result<Self> {
         match label {
             "insert" => Ok(Self::Insert),
@@ -118,38 +109,38 @@ impl Operation {
     }
 }
 
-/// Whose changes to look for.
+/// Which changes to read.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Scope<'a> {
-    /// Those of one project: a walk along the index of projects.
+    /// Those of one project, along the index of projects.
     Project(Uuid),
-    /// Those of any of these projects: a walk along the end of the log.
+    /// Those of any of these projects, along the end of the log.
     Projects(&'a [Uuid]),
 }
 
-/// What one look found.
+/// The next changes after a position.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct RecordBatch {
     /// The changes, in order.
     pub(super) records: Vec<Record>,
-    /// Up to where the look was complete.
+    /// The position up to which the batch is complete.
     pub(super) upto: Cursor,
-    /// Whether there may be more than was found.
+    /// Whether more changes may follow at once.
     pub(super) is_partial: bool,
 }
 
-/// From where to where a log can be followed.
+/// The range of positions from which a log can be followed.
 #[derive(Debug)]
 pub(super) struct Bounds {
-    /// Up to where it has been trimmed.
+    /// The position up to which it has been trimmed.
     pub(super) horizon: Cursor,
-    /// Before which everything is settled.
+    /// The position before which all transactions have ended.
     pub(super) head: Cursor,
 }
 
 impl Bounds {
-    /// Refuses a position that has been trimmed, and one that lies ahead: it comes from another life of the
-    /// database, as before a restored backup, and what it misses is unknown.
+    /// `OUT_OF_RANGE` for a position that has been trimmed, and for one ahead of the log: it comes from another
+    /// incarnation, as before a restored backup, and nobody knows which changes are missing after it.
     pub(super) fn check(&self, cursor: Cursor) -> Result<()> {
         cursor.check_against(self.horizon)?;
         if cursor > self.head { Err(Error::CursorExpired) } else { Ok(()) }
@@ -159,7 +150,7 @@ impl Bounds {
 #[derive(Clone, Copy, QueryableByName)]
 struct BoundsRow {
     #[diesel(sql_type = BigInt)]
-    life: i64,
+    incarnation: i64,
     #[diesel(sql_type = BigInt)]
     head: i64,
     #[diesel(sql_type = BigInt)]
@@ -172,11 +163,11 @@ impl From<BoundsRow> for Bounds {
     fn from(row: BoundsRow) -> Self {
         Self {
             horizon: Cursor {
-                life: row.life,
+                incarnation: row.incarnation,
                 transaction_id: row.horizon_transaction,
                 position: row.horizon_position,
             },
-            head: Cursor { life: row.life, transaction_id: row.head, position: i64::MAX },
+            head: Cursor { incarnation: row.incarnation, transaction_id: row.head, position: i64::MAX },
         }
     }
 }
@@ -220,8 +211,8 @@ pub(super) struct RecordRow {
 }
 
 impl RecordRow {
-    /// The change, if there is one; `life` is that of the database.
-    pub(super) fn into_record(self, life: i64) -> Result<Option<Record>> {
+    /// The change, if there is one; `incarnation` is that of the database.
+    pub(super) fn into_record(self, incarnation: i64) -> Result<Option<Record>> {
         let Self { transaction_id: Some(transaction_id), position: Some(position), .. } = self else {
             return Ok(None);
         };
@@ -231,7 +222,7 @@ impl RecordRow {
             return Ok(None);
         };
         Ok(Some(Record {
-            cursor: Cursor { life, transaction_id, position },
+            cursor: Cursor { incarnation, transaction_id, position },
             changed_at,
             entity,
             entity_id,
@@ -250,9 +241,9 @@ pub(super) const COLUMNS: &str = "transaction_id::text::bigint AS transaction_id
 
 /// The columns of [`BoundsRow`], of the horizon `h`.
 fn bounds_of(schema: &str) -> String {
-    let life = incarnation::of(schema);
+    let incarnation = incarnation::of(schema);
     format!(
-        "{life} AS life, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS head, \
+        "{incarnation} AS incarnation, pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 AS head, \
          h.transaction_id::text::bigint AS horizon_transaction, h.position AS horizon_position"
     )
 }
@@ -264,18 +255,18 @@ pub(super) async fn bounds(mut conn: &AsyncPgConnection, schema: &'static str) -
     Ok(Prepared(query).get_result::<BoundsRow>(&mut conn).await?.into())
 }
 
-/// The next settled changes after a position. One statement, so that changes, horizon and head are of one
-/// snapshot: nothing falls between them.
+/// The next batch of changes after a position, of ended transactions. One statement, so that changes, horizon and head
+/// come from one snapshot.
 ///
 /// # Errors
-/// `OUT_OF_RANGE` when the log has been trimmed beyond the position, or the position is of another life.
-pub(super) async fn look(
+/// `OUT_OF_RANGE` when the log has been trimmed beyond the position, or the position is of another incarnation.
+pub(super) async fn read_batch(
     mut conn: &AsyncPgConnection,
     schema: &'static str,
     scope: Scope<'_>,
     after: Cursor,
-) -> Result<Look> {
-    let query = sql_query(look_query(schema, scope))
+) -> Result<RecordBatch> {
+    let query = sql_query(batch_query(schema, scope))
         .bind::<BigInt, _>(after.transaction_id)
         .bind::<BigInt, _>(after.position);
     let rows: Vec<FoundRow> = match scope {
@@ -284,11 +275,11 @@ pub(super) async fn look(
             Prepared(query.bind::<Array<SqlUuid>, _>(projects)).load(&mut conn).await?
         }
     };
-    found(rows, after)
+    into_batch(rows, after)
 }
 
-fn look_query(schema: &str, scope: Scope<'_>) -> String {
-    let of_scope = match scope {
+fn batch_query(schema: &str, scope: Scope<'_>) -> String {
+    let scope_condition = match scope {
         Scope::Project(_) => "project_id = $3",
         Scope::Projects(_) => "project_id = ANY ($3)",
     };
@@ -300,13 +291,13 @@ fn look_query(schema: &str, scope: Scope<'_>) -> String {
          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before FROM ( \
          SELECT {COLUMNS} FROM {schema}.change_log \
          WHERE (change_log.transaction_id, position) > ($1::text::xid8, $2) \
-         AND change_log.transaction_id < pg_snapshot_xmin(pg_current_snapshot()) AND {of_scope} \
+         AND change_log.transaction_id < pg_snapshot_xmin(pg_current_snapshot()) AND {scope_condition} \
          ORDER BY change_log.transaction_id, position LIMIT {MAX_RECORDS}) l \
          ) r ON r.bytes_before < {MAX_BYTES} ORDER BY r.transaction_id, r.position"
     )
 }
 
-fn found(rows: Vec<FoundRow>, after: Cursor) -> Result<Look> {
+fn into_batch(rows: Vec<FoundRow>, after: Cursor) -> Result<RecordBatch> {
     let Some(first) = rows.as_slice().first() else {
         return Err(Error::internal("a change log has no horizon"));
     };
@@ -315,11 +306,11 @@ fn found(rows: Vec<FoundRow>, after: Cursor) -> Result<Look> {
     after.check_against(bounds.horizon)?;
     let mut records = Vec::with_capacity(rows.len());
     for row in rows {
-        records.extend(row.record.into_record(bounds.head.life)?);
+        records.extend(row.record.into_record(bounds.head.incarnation)?);
     }
     let is_partial =
         in_log >= MAX_RECORDS || usize::try_from(in_log).is_ok_and(|in_log| in_log > records.len());
     let last = records.last().map_or(after, |record| record.cursor);
     let upto = if is_partial { last } else { last.max(bounds.head) };
-    Ok(Look { records, upto, is_partial })
+    Ok(RecordBatch { records, upto, is_partial })
 }

@@ -1,4 +1,4 @@
-//! Waking the readers of a change log early. Readers find every change without it, by polling.
+//! Wakes the readers of a change log early. Without it, readers find every change by polling.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use tokio::sync::{Notify, watch};
 
 use crate::redis_store::RedisStore;
 
-/// How often readers look without having been woken.
-const POLL: Duration = Duration::from_millis(500);
+/// How often readers poll without having been woken.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Wakes readers in this process and, through Redis, in all others.
 #[derive(Clone)]
@@ -36,31 +36,31 @@ impl Signal {
         Self { woken, announce }
     }
 
-    /// Says that something was committed. Does not wait; many announcements at once become few messages.
+    /// Wakes the readers after a commit. Does not wait; many announcements at once become few messages.
     pub fn announce(&self) {
         self.woken.send_replace(());
         self.announce.notify_one();
     }
 
-    /// A reader's ear.
+    /// A listener for one reader.
     pub fn listen(&self) -> Listener {
         Listener(self.woken.subscribe())
     }
 }
 
-/// One reader's ear.
+/// Waits for announcements on behalf of one reader.
 pub struct Listener(watch::Receiver<()>);
 
 impl Listener {
-    /// Waits until there may be something new, at most [`POLL`].
+    /// Waits until there may be something new, at most half a second.
     pub async fn wait(&mut self) {
-        let _woken_or_time_to_look = tokio::time::timeout(POLL, self.0.changed()).await;
+        let _woken_or_time_to_look = tokio::time::timeout(POLL_INTERVAL, self.0.changed()).await;
     }
 }
 
 async fn publish(redis: RedisStore, service: &'static str, announce: std::sync::Weak<Notify>) {
     while let Some(notify) = announce.upgrade() {
-        let waited = tokio::time::timeout(POLL, notify.notified()).await;
+        let waited = tokio::time::timeout(POLL_INTERVAL, notify.notified()).await;
         drop(notify);
         if waited.is_ok() {
             // Readers elsewhere find the change by polling when Redis is away.

@@ -1,4 +1,4 @@
-//! How connections are made, and when one is fit for another use.
+//! How connections are made, and when one can be reused.
 
 use std::collections::HashSet;
 use std::ops::Deref;
@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 use tokio_postgres::config::Host;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::measures::SlowStatements;
 use super::pooled::{self, Ending};
+use super::slow_statements::SlowStatements;
 use super::url::DatabaseUrl;
 use crate::config::{DatabaseOptions, Pooler, Secret};
 use crate::tls;
@@ -22,12 +22,12 @@ use crate::tls;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long whoever has just started may be kept from the database. The network policies of a pod take hold a second or a
-/// few after its start; until then what they allow is refused.
-const REACH_PATIENCE: Duration = Duration::from_secs(15);
-/// How long one look may take, and the pause before the next.
-const REACH_TIMEOUT: Duration = Duration::from_secs(1);
-const REACH_PAUSE: Duration = Duration::from_millis(250);
+/// How long a process that has just started waits for the database. The network policies of a pod take effect some
+/// seconds after its start; until then its connections are refused.
+const REACHABLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long one attempt may take, and the delay before the next.
+const REACHABLE_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
+const REACHABLE_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A connection that remembers which statements the server has prepared on it.
 pub struct Connection {
@@ -35,7 +35,7 @@ pub struct Connection {
     /// Hashes of the SQL of statements that have run on this connection and so are prepared there.
     prepared: Mutex<HashSet<u64>>,
     pooler: Pooler,
-    /// Set while nobody knows whether the server still works on something.
+    /// Set while the server may still be working on a statement.
     pub(super) uncertain: bool,
 }
 
@@ -53,7 +53,7 @@ impl Connection {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner).contains(&statement)
     }
 
-    /// Nothing is remembered where nothing stays prepared.
+    /// Does nothing under a pooler that does not keep prepared statements.
     pub(super) fn remember_prepared(&self, statement: u64) {
         if self.pooler == Pooler::Transaction {
             return;
@@ -75,7 +75,7 @@ pub struct Manager {
     config: tokio_postgres::Config,
     /// How long a statement may take before it is logged; `None` for connections outside of pools.
     slow: Option<Duration>,
-    /// Whether to speak TLS, and whom to believe.
+    /// The authorities to check the server's certificate against; `None` for plain text.
     tls: Option<Authorities>,
     pooler: Pooler,
 }
@@ -102,11 +102,11 @@ impl Manager {
     }
 }
 
-/// Whom to believe that they are PostgreSQL.
+/// The authorities that PostgreSQL's certificate is checked against.
 enum Authorities {
     /// The machine's authorities.
     Machine(MakeRustlsConnect),
-    /// Those of a file, which is read for each new connection: it may have changed.
+    /// Those of a file, which is read again for each new connection.
     File(PathBuf),
 }
 
@@ -129,7 +129,7 @@ impl bb8::ManageConnection for Manager {
     type Error = ConnectionError;
 
     async fn connect(&self) -> Result<Connection, ConnectionError> {
-        // With its causes, as that a certificate has expired.
+        // With its causes, as an expired certificate.
         let refused = |error: tokio_postgres::Error| {
             ConnectionError::BadConnection(format!("{:#}", anyhow::Error::from(error)))
         };
@@ -148,7 +148,7 @@ impl bb8::ManageConnection for Manager {
         Ok(Connection::new(inner, self.pooler))
     }
 
-    /// Looks without a round trip: asking the server on each check-out costs a third of the throughput.
+    /// Checks without a round trip: asking the server on each check-out costs a third of the throughput.
     async fn is_valid(&self, connection: &mut Connection) -> Result<(), ConnectionError> {
         if self.has_broken(connection) {
             return Err(ConnectionError::BadConnection("the connection has closed".to_owned()));
@@ -181,29 +181,28 @@ pub async fn connect_with_options(
     Ok(Manager::new(url, options)?.connect().await?.inner)
 }
 
-/// Waits until connections are taken where the database is said to be, for 15 seconds at most. What is wrong then, or with
-/// the URL, connecting tells.
+/// Waits until the database accepts TCP connections, for 15 seconds at most. Errors are left to the attempt to connect.
 pub async fn wait_until_reachable(url: &Secret) {
     let Ok(DatabaseUrl { config, .. }) = DatabaseUrl::parse(url, None) else { return };
     let reach = async {
         while !is_reachable(&config).await {
-            tokio::time::sleep(REACH_PAUSE).await;
+            tokio::time::sleep(REACHABLE_POLL_INTERVAL).await;
         }
     };
-    if tokio::time::timeout(REACH_PATIENCE, reach).await.is_err() {
-        tracing::warn!(?REACH_PATIENCE, "nothing takes connections where the database is said to be");
+    if tokio::time::timeout(REACHABLE_TIMEOUT, reach).await.is_err() {
+        tracing::warn!(?REACHABLE_TIMEOUT, "the database does not accept connections");
     }
 }
 
 async fn is_reachable(config: &tokio_postgres::Config) -> bool {
     let ports = config.get_ports();
     for (index, host) in config.get_hosts().iter().enumerate() {
-        // A socket is a file: nothing stands before it.
+        // A Unix socket needs no waiting.
         let Host::Tcp(name) = host else { return true };
         // One for each host, or one for all.
         let Some(port) = ports.get(index).or(ports.first()) else { return true };
         let reach = TcpStream::connect((name.as_str(), *port));
-        if matches!(tokio::time::timeout(REACH_TIMEOUT, reach).await, Ok(Ok(_))) {
+        if matches!(tokio::time::timeout(REACHABLE_ATTEMPT_TIMEOUT, reach).await, Ok(Ok(_))) {
             return true;
         }
     }
@@ -217,14 +216,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_database_that_is_let_through_to_a_moment_later_is_waited_for() {
-        let place = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let url = Secret::from(format!("postgres://somebody@{place}/something"));
+    async fn a_database_that_becomes_reachable_later_is_waited_for() {
+        let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let url = Secret::from(format!("postgres://somebody@{address}/something"));
         let config = DatabaseUrl::parse(&url, None).unwrap().config;
         assert!(!is_reachable(&config).await);
         let later = async {
-            tokio::time::sleep(REACH_PAUSE).await;
-            TcpListener::bind(place).await.unwrap()
+            tokio::time::sleep(REACHABLE_POLL_INTERVAL).await;
+            TcpListener::bind(address).await.unwrap()
         };
         let ((), _listener) = tokio::join!(wait_until_reachable(&url), later);
         assert!(is_reachable(&config).await);

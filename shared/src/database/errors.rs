@@ -66,8 +66,8 @@ pub fn explain(constraints: &'static [Constraint]) -> impl Fn(DieselError) -> Er
 /// Text of the server's error for a statement that ran into `statement_timeout`; it has no kind in Diesel.
 const STATEMENT_TIMEOUT: &str = "canceling statement due to statement timeout";
 
-/// Text of the server's error for a row that a policy refuses: handlers ask first, so this is a membership that
-/// ended between the question and the write.
+/// Text of the server's error for a row that a policy refuses: handlers check access first, so this is a membership that
+/// ended between the check and the write.
 const ROW_SECURITY: &str = "violates row-level security policy";
 
 impl From<DieselError> for Error {
@@ -87,7 +87,7 @@ impl From<DieselError> for Error {
                 _ if is_disk_full(information.as_ref()) => {
                     Self::Full { dependency: "postgresql", source: error.into() }
                 }
-                _ if is_server_going(information.message()) => Self::unavailable("postgresql", error),
+                _ if is_server_unavailable(information.message()) => Self::unavailable("postgresql", error),
                 _ => Self::internal(error),
             },
             DieselError::BrokenTransactionManager => Self::unavailable("postgresql", error),
@@ -96,18 +96,19 @@ impl From<DieselError> for Error {
     }
 }
 
-/// Whether the server could not write for want of room (SQLSTATE 53100, which Diesel does not tell). Which file it was may
-/// be the message, and why the detail.
+/// Whether the server's disk is full (SQLSTATE 53100, which Diesel does not expose). The message may name the file, and the
+/// detail the cause.
 fn is_disk_full(information: &dyn DatabaseErrorInformation) -> bool {
-    let said = [Some(information.message()), information.details(), information.hint()];
-    said.into_iter()
+    let texts = [Some(information.message()), information.details(), information.hint()];
+    texts
+        .into_iter()
         .flatten()
         .any(|text| text.contains("No space left on device") || text == "Check free disk space.")
 }
 
-/// Whether the server said that it stops, starts, or has no room, or a pooler that it cannot reach it: passing states, all
-/// safe to retry.
-fn is_server_going(message: &str) -> bool {
+/// Whether the server stops, starts or has no free connection, or a pooler cannot reach it: passing states, all safe to
+/// retry.
+fn is_server_unavailable(message: &str) -> bool {
     [
         "terminating connection",
         "the database system is",
@@ -133,7 +134,7 @@ mod tests {
     use tonic::{Code, Status};
     use tonic_types::StatusExt;
 
-    /// What PostgreSQL says when it cannot write a transaction's status.
+    /// PostgreSQL's error when it cannot write a transaction's status.
     struct NoRoomForStatus;
 
     impl DatabaseErrorInformation for NoRoomForStatus {
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_to_be_retried_later_and_says_nothing_of_files() {
+    fn a_full_disk_is_retryable_and_reveals_no_files() {
         let error = DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(NoRoomForStatus));
         let status = Status::from(Error::from(error));
         assert_eq!(status.code(), Code::ResourceExhausted);

@@ -1,4 +1,4 @@
-//! Says in the log why no connection can be made. Who waits for one only learns that there was none in time.
+//! Logs why no connection can be made. A caller that waits for one only learns that there was none in time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,28 +6,29 @@ use std::time::{Duration, Instant};
 use bb8::ErrorSink;
 use diesel::ConnectionError;
 
-/// The same reason is not said again sooner: a pool tries several times a second.
-const QUIET: Duration = Duration::from_secs(10);
+/// The same reason is logged once in this time: a pool retries several times a second.
+const REPEAT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The failures of one pool.
 #[derive(Clone, Debug)]
 pub(super) struct Failures {
     role: String,
-    said: Arc<Mutex<Option<(String, Instant)>>>,
+    last_logged: Arc<Mutex<Option<(String, Instant)>>>,
 }
 
 impl Failures {
     /// Of the pool that signs in under this role.
     pub(super) fn of(role: &str) -> Box<Self> {
-        Box::new(Self { role: role.to_owned(), said: Arc::default() })
+        Box::new(Self { role: role.to_owned(), last_logged: Arc::default() })
     }
 
-    /// Whether that is to be said now.
-    fn is_news(&self, reason: &str, now: Instant) -> bool {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_known = said.as_ref().is_some_and(|(last, at)| last == reason && now < *at + QUIET);
+    /// Whether the reason is to be logged now.
+    fn should_log(&self, reason: &str, now: Instant) -> bool {
+        let mut last_logged = self.last_logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known =
+            last_logged.as_ref().is_some_and(|(last, at)| last == reason && now < *at + REPEAT_INTERVAL);
         if !is_known {
-            *said = Some((reason.to_owned(), now));
+            *last_logged = Some((reason.to_owned(), now));
         }
         !is_known
     }
@@ -36,7 +37,7 @@ impl Failures {
 impl ErrorSink<ConnectionError> for Failures {
     fn sink(&self, error: ConnectionError) {
         let reason = error.to_string();
-        if self.is_news(&reason, Instant::now()) {
+        if self.should_log(&reason, Instant::now()) {
             tracing::warn!(role = self.role, reason, "cannot connect to PostgreSQL");
         }
     }
@@ -51,11 +52,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_is_said_once_in_a_while_and_another_at_once() {
+    fn a_reason_is_logged_once_in_an_interval_and_another_one_at_once() {
         let (failures, start) = (Failures::of("olga"), Instant::now());
-        assert!(failures.is_news("expired", start));
-        assert!(!failures.is_news("expired", start + Duration::from_secs(9)));
-        assert!(failures.is_news("refused", start + Duration::from_secs(9)));
-        assert!(failures.is_news("refused", start + Duration::from_secs(19)));
+        assert!(failures.should_log("expired", start));
+        assert!(!failures.should_log("expired", start + Duration::from_secs(9)));
+        assert!(failures.should_log("refused", start + Duration::from_secs(9)));
+        assert!(failures.should_log("refused", start + Duration::from_secs(19)));
     }
 }

@@ -12,9 +12,10 @@
 mod connection;
 mod errors;
 mod failures;
-mod measures;
+mod metrics;
 mod pooled;
 mod prepared;
+mod slow_statements;
 mod transaction;
 mod url;
 
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 use bb8::{Pool, PooledConnection};
 use uuid::Uuid;
 
-use measures::Measures;
+use metrics::PoolMetrics;
 
 pub use connection::{Connection, Manager, connect, connect_with_options, wait_until_reachable};
 pub use diesel_async::AsyncPgConnection;
@@ -37,7 +38,7 @@ use crate::error::{Error, Result};
 use crate::server::MAX_STREAM_TIMEOUT;
 
 /// How long a call waits for a free connection, and a new connection may take.
-const CONNECTION_WAIT: Duration = Duration::from_secs(3);
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a statement may run: the longest deadline that a call can have.
 const STATEMENT_TIMEOUT_MS: u64 = 30_000;
 
@@ -45,7 +46,7 @@ const STATEMENT_TIMEOUT_MS: u64 = 30_000;
 #[derive(Clone)]
 pub struct Database {
     pool: Pool<Manager>,
-    measures: Measures,
+    metrics: PoolMetrics,
 }
 
 impl Database {
@@ -72,14 +73,14 @@ impl Database {
         let name = manager.role().to_owned();
         let pool = Pool::builder()
             .max_size(max_connections)
-            .connection_timeout(CONNECTION_WAIT)
+            .connection_timeout(CONNECTION_TIMEOUT)
             .error_sink(failures::Failures::of(&name))
             .test_on_check_out(true)
             // The connection used last is the one whose statements are prepared and whose caches are warm.
             .queue_strategy(bb8::QueueStrategy::Lifo)
             .build_unchecked(manager);
-        let measures = Measures::of(&pool, &name, max_connections);
-        Ok(Self { pool, measures })
+        let metrics = PoolMetrics::of(&pool, &name, max_connections);
+        Ok(Self { pool, metrics })
     }
 
     /// Begins a transaction on behalf of the caller.
@@ -106,7 +107,7 @@ impl Database {
         ))
     }
 
-    /// Begins a transaction for background work, which acts for nobody: the role's own policies decide.
+    /// Begins a transaction for background work, which acts for no user: the policies of the worker role apply.
     ///
     /// # Errors
     /// `UNAVAILABLE` when there is no connection to be had.
@@ -122,12 +123,12 @@ impl Database {
     /// `UNAVAILABLE` when there is no connection to be had.
     pub async fn begin_snapshot(&self) -> Result<Transaction> {
         let connection = self.connection().await?;
-        let patience = MAX_STREAM_TIMEOUT.as_secs();
+        let idle_seconds = MAX_STREAM_TIMEOUT.as_secs();
         Ok(Transaction::begin(
             connection,
             &format!(
                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-                 SET LOCAL idle_in_transaction_session_timeout = '{patience}s'"
+                 SET LOCAL idle_in_transaction_session_timeout = '{idle_seconds}s'"
             ),
         ))
     }
@@ -135,7 +136,7 @@ impl Database {
     async fn connection(&self) -> Result<PooledConnection<'static, Manager>> {
         let asked = Instant::now();
         let connection = self.pool.get_owned().await;
-        self.measures.waited(asked.elapsed(), connection.is_ok());
+        self.metrics.record_wait(asked.elapsed(), connection.is_ok());
         connection.map_err(|error| Error::unavailable("postgresql", error))
     }
 
@@ -145,7 +146,7 @@ impl Database {
         let Ok(connection) = self.pool.get().await else { return false };
         let mut connection: &AsyncPgConnection = &connection;
         matches!(
-            tokio::time::timeout(CONNECTION_WAIT, connection.batch_execute("SELECT 1")).await,
+            tokio::time::timeout(CONNECTION_TIMEOUT, connection.batch_execute("SELECT 1")).await,
             Ok(Ok(()))
         )
     }

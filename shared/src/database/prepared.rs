@@ -4,7 +4,7 @@ use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 
-/// A [`diesel::sql_query`] whose text is one of few. Diesel prepares such a query anew each time it runs, because
+/// A [`diesel::sql_query`] whose text is one of few. Diesel prepares such a query each time it runs, because
 /// its text might be of any number of kinds, and that costs a round trip of its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Prepared<Q>(pub Q);

@@ -106,7 +106,7 @@ impl Transaction {
         Prepared<Q>: for<'c> LoadQuery<'query, &'c AsyncPgConnection, T>,
         T: Send + 'query,
     {
-        // An update's text depends on the fields that it sets, so there are few; Diesel would prepare each anew.
+        // An update's text depends on the fields that it sets, so there are few; Diesel would prepare each time again.
         Box::pin(self.run_with_commit(Prepared(query)))
     }
 

@@ -8,28 +8,31 @@ use tokio_postgres::config::SslMode;
 
 use crate::config::Secret;
 
-const FORM: &str = "the database URL is malformed: postgres://user:password@host:port/database";
-/// Instead of a file: the machine's authorities.
-const MACHINE: &str = "system";
+const MALFORMED: &str = "the database URL is malformed: postgres://user:password@host:port/database";
+/// The value of `sslrootcert` for the authorities of the system.
+const SYSTEM_AUTHORITIES: &str = "system";
 
 /// A database URL.
 pub(super) struct DatabaseUrl {
     pub(super) config: tokio_postgres::Config,
-    /// Whether to speak TLS. It is always checked for whom the other end is, chain and name.
+    /// Whether to use TLS. Certificate chain and host name are then always verified.
     pub(super) encrypted: bool,
-    /// `sslrootcert`: the authorities to believe.
+    /// `sslrootcert`: the authorities to trust.
     pub(super) authorities: Option<PathBuf>,
 }
 
 impl DatabaseUrl {
-    /// Reads it; `authorities` are believed where it names none itself. Whoever names authorities means to be encrypted.
+    /// Parses a URL. `authorities` apply if it names none itself; either implies TLS.
     ///
     /// # Errors
     /// When it is malformed. The driver's own message may quote the URL, and with it the password.
     pub(super) fn parse(url: &Secret, authorities: Option<PathBuf>) -> anyhow::Result<Self> {
-        let malformed = || anyhow::anyhow!(FORM);
-        let (place, query) = url.expose().split_once('?').unwrap_or((url.expose(), ""));
-        anyhow::ensure!(place.starts_with("postgres://") || place.starts_with("postgresql://"), FORM);
+        let malformed = || anyhow::anyhow!(MALFORMED);
+        let (address, query) = url.expose().split_once('?').unwrap_or((url.expose(), ""));
+        anyhow::ensure!(
+            address.starts_with("postgres://") || address.starts_with("postgresql://"),
+            MALFORMED
+        );
         let (mut mode, mut named, mut rest) = (None, None, Vec::new());
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=').ok_or_else(malformed)? {
@@ -40,10 +43,12 @@ impl DatabaseUrl {
                 _ => rest.push(pair),
             }
         }
-        let mut config = tokio_postgres::Config::from_str(&format!("{place}?{}", rest.join("&")))
+        let mut config = tokio_postgres::Config::from_str(&format!("{address}?{}", rest.join("&")))
             .map_err(|_| malformed())?;
-        let named_file =
-            named.as_ref().filter(|file| *file != MACHINE).map(|file| PathBuf::from(file.as_ref()));
+        let named_file = named
+            .as_ref()
+            .filter(|file| *file != SYSTEM_AUTHORITIES)
+            .map(|file| PathBuf::from(file.as_ref()));
         let authorities = if named.is_some() { named_file } else { authorities };
         let ssl_mode = match mode {
             Some("disable") => SslMode::Disable,
@@ -61,10 +66,10 @@ impl DatabaseUrl {
 mod tests {
     use super::*;
 
-    const PLACE: &str = "postgres://olga:hunter2@h:1/d";
+    const ADDRESS: &str = "postgres://olga:hunter2@h:1/d";
 
     fn parse(query: &str, authorities: Option<&str>) -> anyhow::Result<DatabaseUrl> {
-        DatabaseUrl::parse(&format!("{PLACE}{query}").into(), authorities.map(PathBuf::from))
+        DatabaseUrl::parse(&format!("{ADDRESS}{query}").into(), authorities.map(PathBuf::from))
     }
 
     fn mode(query: &str, authorities: Option<&str>) -> SslMode {
@@ -72,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_for_tls_or_names_authorities_never_speaks_plain_text() {
+    fn tls_and_authorities_rule_out_plain_text() {
         for query in ["?sslmode=verify-full", "?sslmode=verify-ca", "?sslmode=require", "?sslrootcert=%2Fca"]
         {
             assert_eq!(mode(query, None), SslMode::Require, "{query}");

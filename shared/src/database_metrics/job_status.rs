@@ -1,4 +1,4 @@
-//! How `dafnck maintain` stands.
+//! The jobs of `dafnck maintain`.
 
 use diesel::sql_types::{Bool, Double, Text};
 use diesel::{QueryableByName, sql_query};
@@ -9,7 +9,7 @@ use super::latest_values::LatestValues;
 use crate::error::Result;
 use crate::telemetry;
 
-/// A job that is done from time to time.
+/// A recurring job.
 #[derive(QueryableByName)]
 pub(super) struct JobStatus {
     #[diesel(sql_type = Text)]
@@ -21,11 +21,11 @@ pub(super) struct JobStatus {
     failed: bool,
 }
 
-/// As `dafnck.maintenance.age` and `dafnck.maintenance.failed`.
-pub(super) fn measure(standings: &LatestValues<JobStatus>, schema: &'static str) {
+/// Exports `dafnck.maintenance.age` and `dafnck.maintenance.failed`.
+pub(super) fn measure(jobs: &LatestValues<JobStatus>, schema: &'static str) {
     let names =
         move |it: &JobStatus| [KeyValue::new("schema", schema), KeyValue::new("work", it.job.clone())];
-    let ages = standings.clone();
+    let ages = jobs.clone();
     telemetry::meter()
         .f64_observable_gauge("dafnck.maintenance.age")
         .with_description(
@@ -35,11 +35,10 @@ pub(super) fn measure(standings: &LatestValues<JobStatus>, schema: &'static str)
         .with_callback(move |observer| ages.get().iter().for_each(|it| observer.observe(it.age, &names(it))))
         .build();
     let failed = "Whether a job of `dafnck maintain` failed when it last ran: 1 or 0.";
-    standings
-        .gauge("dafnck.maintenance.failed", "{failure}", failed, move |it| (it.failed.into(), names(it)));
+    jobs.gauge("dafnck.maintenance.failed", "{failure}", failed, move |it| (it.failed.into(), names(it)));
 }
 
-pub(super) async fn look(mut conn: &AsyncPgConnection, schema: &str) -> Result<Vec<JobStatus>> {
+pub(super) async fn read(mut conn: &AsyncPgConnection, schema: &str) -> Result<Vec<JobStatus>> {
     let query = sql_query(format!("SELECT job, age, failed FROM {schema}.maintenance_status()"));
     Ok(query.load(&mut conn).await?)
 }

@@ -1,4 +1,4 @@
-//! What was last seen, for gauges that are asked for it at any time.
+//! The latest values of observable gauges.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +21,7 @@ impl<T> Clone for LatestValues<T> {
 }
 
 impl<T: Send + 'static> LatestValues<T> {
-    /// Measures a value of each, with the attributes that tell them apart.
+    /// A gauge with one value for each, and the attributes that tell them apart.
     pub(super) fn gauge(
         &self,
         name: &'static str,

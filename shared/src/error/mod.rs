@@ -1,8 +1,8 @@
 //! The one error type of the suite and its one mapping to `tonic::Status`.
 //!
-//! Variants differ only where a client would act differently. What is private (a driver's text, a
-//! query, a path) stays in the source chain of [`Error::Internal`] and [`Error::Unavailable`]: it is
-//! logged once, here, and the client sees a bland sentence.
+//! Variants differ only where a client would act differently. Private text (of a driver, a query, a path) stays in the
+//! source chain of [`Error::Internal`] and [`Error::Unavailable`]: it is logged once, here, and the client sees a neutral
+//! sentence.
 
 mod status;
 
@@ -16,31 +16,31 @@ pub use proto::common::ErrorReason;
 /// The `domain` of every `google.rpc.ErrorInfo`.
 pub const ERROR_DOMAIN: &str = "dafnck";
 
-/// What the suite's functions return.
+/// The result of the suite's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong with a call.
+/// The error of a call.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The request is malformed; all violations are named.
+    /// Fields of the request are invalid; all violations are named.
     #[error("{} field(s) are invalid", .0.len())]
     Invalid(Vec<FieldViolation>),
-    /// The request is malformed in a way that has a reason of its own.
+    /// The request is invalid for a reason of its own.
     #[error("{message}")]
     InvalidFor {
-        /// Which reason.
+        /// The reason.
         reason: ErrorReason,
         /// A sentence for the client.
         message: String,
         /// Details under the keys that the reason documents.
         metadata: Vec<(&'static str, String)>,
     },
-    /// There is no such resource for this caller.
+    /// The resource does not exist, or the caller may not see it.
     #[error("{resource} {id} not found")]
     NotFound {
-        /// Kind of resource, as `task`.
+        /// The kind of resource, as `task`.
         resource: &'static str,
-        /// What was asked for.
+        /// Its id or name.
         id: String,
     },
     /// A unique value is taken.
@@ -55,101 +55,101 @@ pub enum Error {
         /// The current etag.
         etag: String,
     },
-    /// Others have changed the same thing meanwhile, and both changes cannot stand.
+    /// Others have changed the same part of the resource meanwhile.
     #[error("{message}")]
     Conflict {
-        /// Which kind.
+        /// The reason.
         reason: ErrorReason,
         /// A sentence for the client.
         message: String,
         /// Details under the keys that the reason documents.
         metadata: Vec<(&'static str, String)>,
-        /// The detail of its own that the reason documents. It travels in a header: a few KiB at most.
+        /// The detail that the reason documents. It travels in a header: a few KiB at most.
         detail: Box<prost_types::Any>,
     },
-    /// The state of things does not allow it.
+    /// The state of the resource does not allow the call.
     #[error("{message}")]
     Precondition {
-        /// Which rule.
+        /// The reason.
         reason: ErrorReason,
         /// A sentence for the client.
         message: String,
         /// Details under the keys that the reason documents.
         metadata: Vec<(&'static str, String)>,
     },
-    /// Who calls is not known.
+    /// The caller is not authenticated.
     #[error("{message}")]
     Unauthenticated {
-        /// Why.
+        /// The reason.
         reason: ErrorReason,
         /// A sentence for the client.
         message: &'static str,
     },
-    /// The caller is known and may not.
+    /// The caller may not make the call.
     #[error("{message}")]
     PermissionDenied {
-        /// Why.
+        /// The reason.
         reason: ErrorReason,
         /// A sentence for the client.
         message: String,
         /// Details under the keys that the reason documents.
         metadata: Vec<(&'static str, String)>,
     },
-    /// Too much at once.
+    /// A limit on the rate or amount of work is reached.
     #[error("{message}")]
     Exhausted {
-        /// Which limit.
+        /// The reason.
         reason: ErrorReason,
         /// A sentence for the client.
         message: &'static str,
-        /// When to try again.
+        /// After which time to retry.
         retry_after: Duration,
     },
-    /// The bytes that arrived are not the announced ones.
+    /// The received bytes do not match their checksum.
     #[error("the content does not match its checksum")]
     ChecksumMismatch {
-        /// What was announced.
+        /// The announced checksum.
         expected: String,
-        /// What arrived.
+        /// The checksum of the received bytes.
         actual: String,
     },
-    /// A position that the change log no longer keeps.
+    /// The position is older than the changes that are kept.
     #[error("the position is too old; start from a snapshot")]
     CursorExpired,
-    /// The call took too long.
+    /// The deadline has passed.
     #[error("the deadline has passed")]
     DeadlineExceeded,
     /// A dependency does not answer.
     #[error("{dependency} is unavailable")]
     Unavailable {
-        /// Which one.
+        /// The name of the dependency.
         dependency: &'static str,
-        /// What it said; never shown to clients.
+        /// Its error; never shown to clients.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A dependency has no room left: nothing is written until somebody makes some.
+    /// The disk of a dependency is full.
     #[error("there is no room to write this; try again later")]
     Full {
-        /// Which one.
+        /// The name of the dependency.
         dependency: &'static str,
-        /// What it said; never shown to clients.
+        /// Its error; never shown to clients.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// An item of a batch is refused, and with it the batch.
     #[error("item {index}: {source}")]
     Item {
-        /// Its place in the batch, counted from 0.
+        /// Its index in the batch, from 0.
         index: usize,
-        /// Why.
+        /// The error of the item.
         source: Box<Error>,
     },
-    /// A defect of ours.
+    /// A defect of the server.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Error {
-    /// A defect, from a sentence or another error.
+    /// A defect of the server, from a sentence or another error.
     pub fn internal(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(source.into())
     }
@@ -167,8 +167,8 @@ impl Error {
         Self::NotFound { resource, id: id.to_string() }
     }
 
-    /// Says which item of a batch an error is about. Violations name the field with the item; what is no item's
-    /// fault stays as it is.
+    /// Adds to an error which item of a batch it is about. Violations name the field with the item; an error that is not
+    /// about the item stays as it is.
     pub fn of_item(index: usize) -> impl Fn(Self) -> Self {
         move |error| match error {
             Self::Invalid(violations) => {
@@ -187,10 +187,10 @@ impl Error {
         }
     }
 
-    /// The error, whatever item of a batch it is about.
-    pub fn without_place(&self) -> &Self {
+    /// The error without the index of the item that it is about.
+    pub fn without_item(&self) -> &Self {
         match self {
-            Self::Item { source, .. } => source.without_place(),
+            Self::Item { source, .. } => source.without_item(),
             error => error,
         }
     }
@@ -200,14 +200,14 @@ impl Error {
         Self::Invalid(vec![FieldViolation::new(field, description)])
     }
 
-    /// A rule that the state of things breaks, without metadata.
+    /// A failed precondition without metadata.
     pub fn precondition(reason: ErrorReason, message: impl Into<String>) -> Self {
         Self::Precondition { reason, message: message.into(), metadata: Vec::new() }
     }
 }
 
-/// What a sibling service answered, when it is not for the caller to see: `NOT_FOUND` must be handled
-/// where it is met; a busy or silent sibling is unavailable; anything else is a defect of ours.
+/// The error of a call to a sibling service, which its own caller must not see: a busy or silent sibling is unavailable,
+/// anything else is a defect. Handle `NOT_FOUND` before.
 pub fn from_sibling(dependency: &'static str) -> impl Fn(Status) -> Error {
     move |status| match status.code() {
         Code::Unavailable

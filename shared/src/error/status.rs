@@ -1,4 +1,4 @@
-//! What a client is told of an error, and what the log.
+//! What a client sees of an error, and what is logged.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use super::{ERROR_DOMAIN, Error, ErrorReason};
 
-/// When to try again what a full disk did not take: somebody has to come and make room.
-const FULL_RETRY: Duration = Duration::from_secs(10);
+/// After which time to retry a write that a full disk has refused: an operator has to free space.
+const STORAGE_FULL_RETRY_AFTER: Duration = Duration::from_secs(10);
 
 impl Error {
     /// The canonical code (google.rpc.Code).
@@ -84,14 +84,14 @@ impl Error {
             | Self::CursorExpired
             | Self::DeadlineExceeded => Vec::new(),
         };
-        pairs.into_iter().map(|(key, value)| (key.to_owned(), shortened(value))).collect()
+        pairs.into_iter().map(|(key, value)| (key.to_owned(), truncate_list(value))).collect()
     }
 
     fn details(&self) -> ErrorDetails {
         let reason = self.reason().as_str_name().trim_start_matches("ERROR_REASON_");
         let mut details = ErrorDetails::new();
         details.set_error_info(reason, ERROR_DOMAIN, self.metadata());
-        match self.without_place() {
+        match self.without_item() {
             Self::Invalid(violations) => {
                 details.set_bad_request(violations.clone());
             }
@@ -105,7 +105,7 @@ impl Error {
                 details.set_retry_info(Some(*retry_after));
             }
             Self::Full { .. } => {
-                details.set_retry_info(Some(FULL_RETRY));
+                details.set_retry_info(Some(STORAGE_FULL_RETRY_AFTER));
             }
             _ => {}
         }
@@ -115,13 +115,13 @@ impl Error {
     fn log(&self) {
         match self {
             Self::Internal(source) => {
-                tracing::error!(error = %chain(source.as_ref()), "a call failed for a defect of ours");
+                tracing::error!(error = %chain(source.as_ref()), "a call failed for a defect of the server");
             }
             Self::Unavailable { dependency, source } => {
                 tracing::warn!(dependency, error = %chain(source.as_ref()), "a dependency did not answer");
             }
             Self::Full { dependency, source } => {
-                tracing::error!(dependency, error = %chain(source.as_ref()), "a disk is full: make room");
+                tracing::error!(dependency, error = %chain(source.as_ref()), "a disk is full: free some space");
             }
             _ => {}
         }
@@ -131,14 +131,14 @@ impl Error {
 /// Longest value in an error's metadata, in characters: it travels in a header.
 const MAX_METADATA_CHARS: usize = 2_000;
 
-/// A long list of ids (of a long cycle) is cut between two ids, and says so.
-fn shortened(value: String) -> String {
+/// Cuts a long list of ids (of a long cycle) between two ids, and marks the cut.
+fn truncate_list(value: String) -> String {
     let Some((end, _)) = value.char_indices().nth(MAX_METADATA_CHARS) else { return value };
     let kept = value.get(..end).unwrap_or_default();
     format!("{},...", kept.rsplit_once(',').map_or(kept, |(whole, _)| whole))
 }
 
-/// An error and all that caused it, in one line.
+/// An error and its causes, in one line.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -191,8 +191,8 @@ mod tests {
     #[test]
     fn long_lists_are_cut_between_two_ids() {
         let id = uuid::Uuid::nil().to_string();
-        let cut = shortened(vec![id.as_str(); 500].join(","));
+        let cut = truncate_list(vec![id.as_str(); 500].join(","));
         assert!(cut.len() <= MAX_METADATA_CHARS + 4 && cut.ends_with(&format!("{id},...")));
-        assert_eq!(shortened("short".to_owned()), "short");
+        assert_eq!(truncate_list("short".to_owned()), "short");
     }
 }

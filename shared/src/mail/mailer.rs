@@ -1,4 +1,4 @@
-//! Hands a mail on: to a server, into a folder, or to nobody.
+//! Sends mail to a server, into a directory, or only to the log.
 
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -13,7 +13,7 @@ use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use super::{Destination, Mail, MailOptions};
 use crate::error::{Error, Result};
 
-/// How long handing on one mail may take.
+/// How long sending one mail may take.
 pub const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the server may take for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,48 +26,48 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Mailer {
     from: Mailbox,
-    way: Way,
+    transport: Transport,
 }
 
 #[derive(Clone)]
-enum Way {
+enum Transport {
     Smtp(AsyncSmtpTransport<Tokio1Executor>),
     Folder(PathBuf),
     Log,
 }
 
 impl Mailer {
-    /// The way that the options name. Connects to nothing yet.
+    /// With the transport of the options. Does not connect yet.
     ///
     /// # Errors
     /// When the server's URL is malformed (without quoting it), or the folder cannot be made.
     pub fn new(options: &MailOptions) -> anyhow::Result<Self> {
-        let way = match &options.mail_url {
-            Destination::Smtp(url) => Way::Smtp(transport(url.expose())?),
+        let transport = match &options.mail_url {
+            Destination::Smtp(url) => Transport::Smtp(transport(url.expose())?),
             Destination::Folder(folder) => {
                 let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
                 made.with_context(|| format!("cannot make the folder for mail {}", folder.display()))?;
-                Way::Folder(folder.clone())
+                Transport::Folder(folder.clone())
             }
             Destination::Log => {
                 tracing::warn!("mail is not sent: who would get it is logged, its text and codes are lost");
-                Way::Log
+                Transport::Log
             }
         };
-        Ok(Self { from: options.mail_from.clone(), way })
+        Ok(Self { from: options.mail_from.clone(), transport })
     }
 
-    /// Hands a mail on; when this returns, another one answers for it.
+    /// Sends a mail; after this returns, the mail server is responsible for it.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when it was not taken, in words that name no recipient.
+    /// `UNAVAILABLE` when it was not accepted, in words that name no recipient.
     pub async fn send(&self, mail: &Mail) -> Result<()> {
         let message = mail.to_message(&self.from)?;
         let sending = async {
-            match &self.way {
-                Way::Smtp(transport) => deliver(transport, message).await,
-                Way::Folder(folder) => write(folder.clone(), format!("{}.eml", mail.id), message).await,
-                Way::Log => {
+            match &self.transport {
+                Transport::Smtp(transport) => deliver(transport, message).await,
+                Transport::Folder(folder) => write(folder.clone(), format!("{}.eml", mail.id), message).await,
+                Transport::Log => {
                     tracing::info!(to = %mail.to, subject = mail.subject, "a mail for development; not sent");
                     Ok(())
                 }
@@ -89,14 +89,14 @@ fn transport(url: &str) -> anyhow::Result<AsyncSmtpTransport<Tokio1Executor>> {
 
 async fn deliver(transport: &AsyncSmtpTransport<Tokio1Executor>, message: Message) -> Result<()> {
     let refused = |error: smtp::Error| match error.status() {
-        // A server quotes addresses in what it says.
+        // The text of a server may quote addresses.
         Some(code) => Error::unavailable("mail", format!("the mail server answered {code}")),
         None => Error::unavailable("mail", error),
     };
     transport.send(message).await.map(drop).map_err(refused)
 }
 
-/// Beside its place first, so that whoever looks finds it whole.
+/// Writes to a temporary file first, so that readers see only whole mails.
 async fn write(folder: PathBuf, name: String, message: Message) -> Result<()> {
     let written = tokio::task::spawn_blocking(move || write_whole(&folder, &name, &message.formatted()));
     written.await.map_err(Error::internal)?.map_err(|error| Error::unavailable("mail", error))

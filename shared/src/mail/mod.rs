@@ -1,10 +1,10 @@
 //! Mail: queued with a change, written and sent after its commit.
 //!
-//! A service queues a mail in the transaction of what it tells of ([`Outbox::queue`]), so that either both are
-//! there or neither; background work writes it and hands it to the [`Mailer`], again and again until it is taken,
-//! given up or of no more use ([`Outbox::deliver`]). What is queued says what the mail is about, not its text: codes
-//! are derived when it is written, so that no stored row holds one. A mail is sent at least once; one that is sent
-//! again, after a crash, has the same `Message-ID`.
+//! A service queues a mail in the transaction of the change that it is about ([`Outbox::queue`]), so that either both
+//! exist or neither. Background work writes it and passes it to the [`Mailer`], with retries until it is accepted, given
+//! up or expired ([`Outbox::deliver`]). A queued mail names its subject and has no text: codes are derived when it is
+//! written, so that no stored row holds one. A mail is sent at least once; one that is sent again after a crash has the
+//! same `Message-ID`.
 //!
 //! Every schema that sends mail has a table `mail_outbox` of the shape that `migrations/identity` shows.
 

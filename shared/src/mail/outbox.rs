@@ -1,8 +1,8 @@
-//! What is to be mailed, in a table of the service's own schema: the truth about it survives a crash.
+//! Queued mail in a table of the service's own schema, so that it survives a crash.
 //!
-//! A mail is claimed before it is sent, by putting its next try off: several replicas pass over each other's
-//! (`FOR UPDATE SKIP LOCKED`), and no transaction is open while a server takes its time, for that would hold up the
-//! readers of the change log. Whoever crashes after the claim leaves it to the next try.
+//! A mail is claimed before it is sent, by postponing its next attempt. Replicas skip each other's claims (`FOR UPDATE
+//! SKIP LOCKED`), and no transaction is open while the mail server answers, for that would hold up the readers of the
+//! change log. After a crash, the next attempt sends the mail.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,22 +22,22 @@ use crate::clock::Clock;
 use crate::database::{Database, Transaction, literal};
 use crate::error::{Error, Result};
 
-/// How often a mail is tried: with the pauses between, over about eight hours.
+/// Attempts to send a mail: with the delays between, over about eight hours.
 pub const MAX_ATTEMPTS: i32 = 14;
-/// The pause after the first try, which also is how long a claim lasts: longer than sending may take. It doubles
-/// with each try, up to [`MAX_PAUSE_SECONDS`].
-const FIRST_PAUSE_SECONDS: i32 = 60;
-/// The longest pause between tries.
-const MAX_PAUSE_SECONDS: i32 = 60 * 60;
-/// Mails that are sent at the same time.
-const BATCH: i64 = 8;
-/// How often to look for mail that nobody woke us for: put off, or queued by a process that is gone.
-const POLL: Duration = Duration::from_secs(2);
+/// The delay after the first attempt, which is also how long a claim lasts: longer than sending may take. It doubles
+/// with each attempt, up to [`MAX_RETRY_DELAY_SECONDS`].
+const FIRST_RETRY_DELAY_SECONDS: i32 = 60;
+/// The longest delay between attempts.
+const MAX_RETRY_DELAY_SECONDS: i32 = 60 * 60;
+/// Mails that are sent concurrently.
+const BATCH_SIZE: i64 = 8;
+/// How often to look for mail without having been woken: postponed, or queued by a process that has ended.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// A kind of mail that is none: queued where nobody is to tell by the time that there is nothing to send.
+/// A kind of mail that is not sent: queued where the response time must not reveal that there is nothing to send.
 pub const NOTHING: &str = "nothing";
 
-/// Mail of one schema that waits to be sent; cheap to clone.
+/// The mail queue of one schema; cheap to clone.
 #[derive(Clone)]
 pub struct Outbox {
     schema: &'static str,
@@ -45,30 +45,30 @@ pub struct Outbox {
     wake: Arc<Notify>,
 }
 
-/// A mail to be written.
+/// A queued mail, not written yet.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct QueuedMail {
-    /// Key.
+    /// The id of the mail, which makes its `Message-ID`.
     #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
-    /// Which text.
+    /// Which text it has.
     #[diesel(sql_type = Text)]
     pub kind: String,
-    /// Address.
+    /// The address of the recipient.
     #[diesel(sql_type = Varchar)]
     pub recipient: String,
-    /// What it is about: a user, an invitation.
+    /// The user, invitation or other entity that it is about.
     #[diesel(sql_type = SqlUuid)]
     pub entity_id: Uuid,
-    /// What the text needs beside; never a secret.
+    /// Further parameters of the text; never a secret.
     #[diesel(sql_type = Jsonb)]
     pub parameters: Value,
-    /// From when on it is of no use.
+    /// After this time it is not sent.
     #[diesel(sql_type = Timestamptz)]
     pub expires_at: DateTime<Utc>,
 }
 
-/// A mail that this process may now try to send.
+/// A mail that this process has claimed.
 #[derive(QueryableByName)]
 struct Claimed {
     #[diesel(embed)]
@@ -83,8 +83,8 @@ impl Outbox {
         Self { schema, clock, wake: Arc::default() }
     }
 
-    /// Queues a mail in the transaction of what it tells of: sent ahead of its next statement, which fails if this does.
-    /// Wake the outbox after the commit.
+    /// Queues a mail in the transaction of the change that it is about. The statement is sent ahead of the next one, which
+    /// fails if this does. Wake the outbox after the commit.
     ///
     /// # Errors
     /// When the transaction has ended.
@@ -101,13 +101,12 @@ impl Outbox {
         ))
     }
 
-    /// Has this process look for mail at once.
+    /// Makes this process look for mail at once.
     pub fn wake(&self) {
         self.wake.notify_one();
     }
 
-    /// Sends what is queued, as the background role, until told to stop. `write` makes the mail; one that cannot be
-    /// written is given up.
+    /// Sends queued mail until `shutdown`. `write` makes the text; a mail that cannot be written is given up.
     pub async fn deliver(
         self,
         worker: Database,
@@ -119,10 +118,10 @@ impl Outbox {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = self.wake.notified() => {}
-                () = tokio::time::sleep(POLL) => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
             while !shutdown.is_cancelled() {
-                match self.deliver_some(&worker, &mailer, &write).await {
+                match self.deliver_batch(&worker, &mailer, &write).await {
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(error) => {
@@ -135,19 +134,19 @@ impl Outbox {
     }
 
     /// Whether there may be more.
-    async fn deliver_some(
+    async fn deliver_batch(
         &self,
         worker: &Database,
         mailer: &Mailer,
         write: &(impl Fn(&QueuedMail) -> Result<Mail> + Sync),
     ) -> Result<bool> {
         let claimed = self.claim(worker).await?;
-        let full = i64::try_from(claimed.len()).is_ok_and(|count| count == BATCH);
-        let done = join_all(claimed.iter().map(|claimed| self.is_done(claimed, mailer, write))).await;
+        let full = i64::try_from(claimed.len()).is_ok_and(|count| count == BATCH_SIZE);
+        let done = join_all(claimed.iter().map(|claimed| self.try_to_send(claimed, mailer, write))).await;
         let done: Vec<Uuid> =
             claimed.iter().zip(done).filter(|(_, done)| *done).map(|(claimed, _)| claimed.mail.id).collect();
         if !done.is_empty() {
-            self.forget(worker, &done).await?;
+            self.delete(worker, &done).await?;
         }
         Ok(full)
     }
@@ -156,19 +155,19 @@ impl Outbox {
         let tx = worker.begin_background().await?;
         let query = sql_query(format!(
             "UPDATE {schema}.mail_outbox SET attempts = attempts + 1, next_attempt_at = $1 + make_interval(secs => \
-             least({FIRST_PAUSE_SECONDS} * 2 ^ attempts, {MAX_PAUSE_SECONDS})) \
+             least({FIRST_RETRY_DELAY_SECONDS} * 2 ^ attempts, {MAX_RETRY_DELAY_SECONDS})) \
              WHERE id IN (SELECT id FROM {schema}.mail_outbox WHERE next_attempt_at <= $1 \
              ORDER BY next_attempt_at LIMIT $2 FOR UPDATE SKIP LOCKED) \
              RETURNING id, kind, recipient, entity_id, parameters, expires_at, attempts",
             schema = self.schema
         ))
         .bind::<Timestamptz, _>(self.clock.now())
-        .bind::<BigInt, _>(BATCH);
+        .bind::<BigInt, _>(BATCH_SIZE);
         Ok(tx.commit_with(query).await?)
     }
 
-    /// Whether nothing is left to do for a mail: it was sent, or it never will be.
-    async fn is_done(
+    /// Sends a mail. Returns whether it can be deleted: it was sent, or it is given up.
+    async fn try_to_send(
         &self,
         claimed: &Claimed,
         mailer: &Mailer,
@@ -203,10 +202,10 @@ impl Outbox {
         }
     }
 
-    async fn forget(&self, worker: &Database, ids: &[Uuid]) -> Result<()> {
+    async fn delete(&self, worker: &Database, ids: &[Uuid]) -> Result<()> {
         let tx = worker.begin_background().await?;
         let mut conn: &AsyncPgConnection = &tx;
-        // In one order: whoever forgets mail for another reason may hold some of it.
+        // In the order of ids, to avoid deadlocks with other deletions.
         let query = sql_query(format!(
             "DELETE FROM {schema}.mail_outbox WHERE id = ANY (ARRAY( \
              SELECT id FROM {schema}.mail_outbox WHERE id = ANY ($1) ORDER BY id FOR UPDATE))",
@@ -217,7 +216,7 @@ impl Outbox {
     }
 }
 
-/// What the way of sending said.
+/// The error of the transport.
 fn reason(error: &Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }

@@ -1,16 +1,16 @@
-//! Changes that come from another cluster's future.
+//! Adapts the change log of a dump that was restored from another cluster.
 //!
-//! A restored dump brings its transaction ids along. In a cluster that has counted less far they would be unsettled for
-//! as long as it takes to get there, and nobody would be told of them. So they become changes of now; the order among
-//! them stays, and those who follow start from a snapshot anyway, because a restored log is another life's.
+//! A restored dump keeps its transaction ids. In a cluster whose ids are lower, they would count as running for as long as
+//! it takes to get there, and no reader would see those changes. So they become changes of the present transaction; their
+//! order stays. Readers start from a snapshot anyway, because a restored log belongs to another incarnation.
 
 use anyhow::Context;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
 use super::Set;
 
-/// Takes over what a restored dump has brought; nothing to do is the rule. One statement each: no id that this
-/// snapshot sees can lie beyond it, unless it is another cluster's.
+/// Adapts the log; mostly there is nothing to do. One statement each: no id that this snapshot sees can lie beyond it,
+/// unless it comes from another cluster.
 pub(super) async fn adopt(conn: &mut AsyncPgConnection, set: &Set) -> anyhow::Result<()> {
     if set.joins_schemas {
         return Ok(());

@@ -18,29 +18,29 @@ use super::{Set, Step, ledger};
 const LOCK_TIMEOUT_MS: u32 = 400;
 /// How often a step is tried while others hold its locks, and how long it lets them pass in between: about two minutes.
 const LOCK_ATTEMPTS: u32 = 60;
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(200);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(2);
 /// How long one statement of a step may run. A script that needs more says so with a `SET LOCAL` of its own.
 const STATEMENT_TIMEOUT_MINUTES: u32 = 15;
 /// Most rows that a refusal names.
-const NAMED_ROWS: usize = 20;
+const MAX_NAMED_ROWS: usize = 20;
 
 /// A sentence for each row that is in a step's way.
 #[derive(QueryableByName)]
-struct Offence {
+struct OffendingRow {
     #[diesel(sql_type = Text)]
     problem: String,
 }
 
-/// Runs a step, again and again while others hold the locks that it needs.
+/// Runs a step, with retries while others hold the locks that it needs.
 pub(super) async fn apply(conn: &mut AsyncPgConnection, set: &Set, step: &Step) -> anyhow::Result<()> {
-    let mut pause = FIRST_PAUSE;
+    let mut pause = FIRST_RETRY_DELAY;
     for attempt in 1..=LOCK_ATTEMPTS {
         match try_once(conn, set, step).await {
             Err(error) if is_lock_conflict(&error) && attempt < LOCK_ATTEMPTS => {
                 tracing::info!(set = set.name, step = step.name, attempt, "waiting for others' locks");
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pause = (pause * 2).min(MAX_RETRY_DELAY);
             }
             Err(error) if is_lock_conflict(&error) => {
                 return Err(error).context(
@@ -72,18 +72,21 @@ async fn try_once(conn: &mut AsyncPgConnection, set: &Set, step: &Step) -> anyho
 }
 
 /// The sentences that a pre-flight answers, at most one more than are named.
-pub(super) async fn offences(conn: &mut AsyncPgConnection, preflight: &str) -> anyhow::Result<Vec<String>> {
+pub(super) async fn find_offending_rows(
+    conn: &mut AsyncPgConnection,
+    preflight: &str,
+) -> anyhow::Result<Vec<String>> {
     // The lines of their own keep a comment at the end of the query from reaching further.
     let limited =
-        format!("SELECT problem FROM (\n{preflight}\n) AS offending (problem) LIMIT {}", NAMED_ROWS + 1);
+        format!("SELECT problem FROM (\n{preflight}\n) AS offending (problem) LIMIT {}", MAX_NAMED_ROWS + 1);
     conn.batch_execute("SET LOCAL ROLE dafnck_owner").await?;
-    let found: Vec<Offence> = sql_query(limited).load(conn).await.context("the pre-flight")?;
+    let found: Vec<OffendingRow> = sql_query(limited).load(conn).await.context("the pre-flight")?;
     conn.batch_execute("RESET ROLE").await?;
     Ok(found.into_iter().map(|offence| offence.problem).collect())
 }
 
 async fn refuse_offending_rows(conn: &mut AsyncPgConnection, preflight: &str) -> anyhow::Result<()> {
-    let found = offences(conn, preflight).await?;
+    let found = find_offending_rows(conn, preflight).await?;
     if !found.is_empty() {
         bail!("rows are in its way:{}", listed(&found));
     }
@@ -91,9 +94,9 @@ async fn refuse_offending_rows(conn: &mut AsyncPgConnection, preflight: &str) ->
 }
 
 /// One line for each, and a word for what is left out.
-pub(super) fn listed(offences: &[String]) -> String {
-    let mut text: String = offences.iter().take(NAMED_ROWS).map(|offence| format!("\n  {offence}")).collect();
-    if offences.len() > NAMED_ROWS {
+pub(super) fn listed(rows: &[String]) -> String {
+    let mut text: String = rows.iter().take(MAX_NAMED_ROWS).map(|row| format!("\n  {row}")).collect();
+    if rows.len() > MAX_NAMED_ROWS {
         text.push_str("\n  … and more");
     }
     text
@@ -113,8 +116,8 @@ mod tests {
 
     #[test]
     fn a_refusal_names_twenty_rows_and_says_when_there_are_more() {
-        let offences: Vec<String> = (0..=NAMED_ROWS).map(|n| format!("row {n}")).collect();
-        assert!(listed(&offences).ends_with("\n  row 19\n  … and more"));
-        assert_eq!(listed(&offences[..2]), "\n  row 0\n  row 1");
+        let rows: Vec<String> = (0..=MAX_NAMED_ROWS).map(|n| format!("row {n}")).collect();
+        assert!(listed(&rows).ends_with("\n  row 19\n  … and more"));
+        assert_eq!(listed(&rows[..2]), "\n  row 0\n  row 1");
     }
 }

@@ -19,7 +19,7 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
 use crate::config::Secret;
 
-/// Brings a set up to its newest version, and takes over what a restored dump has brought from another cluster.
+/// Brings a set up to its newest version, and adapts a dump that was restored from another cluster.
 /// Returns how many steps ran.
 ///
 /// # Errors
@@ -33,9 +33,6 @@ pub async fn up(url: &Secret, set: &Set) -> anyhow::Result<usize> {
 }
 
 /// Brings a set up to this version and no further. Returns how many steps ran.
-///
-/// # Errors
-/// As [`up`].
 pub async fn up_to(url: &Secret, set: &Set, version: i32) -> anyhow::Result<usize> {
     let mut conn = open(url, set).await?;
     let mut plan = Plan::up(set, &ledger::read(&mut conn, set).await?)?;
@@ -43,10 +40,7 @@ pub async fn up_to(url: &Secret, set: &Set, version: i32) -> anyhow::Result<usiz
     run(&mut conn, set, &plan).await
 }
 
-/// Takes a set back to a version (0: nothing). Returns how many steps ran.
-///
-/// # Errors
-/// As [`up`].
+/// Reverts a set to a version (0: nothing). Returns how many steps ran.
 pub async fn down(url: &Secret, set: &Set, to_version: i32) -> anyhow::Result<usize> {
     let mut conn = open(url, set).await?;
     let plan = Plan::down(set, &ledger::read(&mut conn, set).await?, to_version)?;
@@ -74,7 +68,7 @@ pub async fn preflight(url: &Secret, set: &Set) -> anyhow::Result<Vec<(String, O
     for (index, step) in plan.steps.into_iter().enumerate() {
         let Some(question) = step.preflight else { continue };
         conn.batch_execute("BEGIN READ ONLY").await?;
-        let offences = apply::offences(&mut conn, &question).await;
+        let offences = apply::find_offending_rows(&mut conn, &question).await;
         conn.batch_execute("ROLLBACK").await?;
         // The first missing step is asked the schema that it will find; a later one may ask what is not there yet, and so may
         // the foreign keys, which come after all other sets.

@@ -1,4 +1,4 @@
-//! Where Redis is: one node, or some of the nodes of a cluster.
+//! The address of Redis: one node, or some of the nodes of a cluster.
 
 use std::path::{Path, PathBuf};
 
@@ -8,13 +8,13 @@ use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisRes
 use crate::config::Secret;
 use crate::error::{Error, Result};
 
-/// What the scheme of a cluster's URL has more than that of its nodes.
+/// Separates the scheme of a node from the rest in the URL of a cluster.
 const CLUSTER: &str = "-cluster://";
 
-/// Where Redis is.
+/// The address of Redis.
 #[derive(Clone, Debug)]
 pub(super) struct Address {
-    /// The node, or those of the cluster that are named; they tell where the others are.
+    /// The node, or the named ones of a cluster, from which the others are discovered.
     pub(super) nodes: Vec<ConnectionInfo>,
     pub(super) is_cluster: bool,
     /// The authorities that the nodes' certificates are checked against; `None` for those of the machine.
@@ -32,7 +32,7 @@ impl Address {
             Some((scheme, rest)) => cluster_nodes(scheme, rest).map(|nodes| (nodes, true)),
         };
         let (nodes, is_cluster) = parsed.map_err(|_| Error::internal("the Redis URL is malformed"))?;
-        // Whoever names authorities means to be encrypted.
+        // Authorities imply encryption.
         if tls_ca.is_some() && !nodes.iter().all(is_encrypted) {
             return Err(Error::internal(
                 "authorities for Redis are given, but its URL is not one of `rediss`",
@@ -55,7 +55,7 @@ impl Address {
         Ok(if self.tls_ca.is_some() { builder.certs(self.certificates()?) } else { builder })
     }
 
-    /// Whom to believe, if not the machine's authorities.
+    /// The authorities, if not those of the machine.
     pub(super) fn authorities(&self) -> Option<&Path> {
         self.tls_ca.as_deref()
     }
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn who_names_authorities_never_speaks_plain_text() {
+    fn authorities_rule_out_plain_text() {
         let ca = Some(Path::new("/ca.pem"));
         assert!(Address::parse(&"rediss-cluster://a:1,b:2".into(), ca).is_ok());
         for url in ["redis://a:1", "redis-cluster://a:1,b:2"] {

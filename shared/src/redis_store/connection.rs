@@ -11,7 +11,7 @@ use redis::{Cmd, ErrorKind, Pipeline, RedisFuture, RedisResult, Value};
 use super::OPERATION_TIMEOUT;
 use super::address::Address;
 
-/// How often a command is sent again when a node of a cluster does not answer or no longer has the slot.
+/// Retries of a command when a node of a cluster does not answer or no longer has the slot.
 const CLUSTER_RETRIES: u32 = 3;
 
 /// Connects to where Redis is.
@@ -48,8 +48,8 @@ pub(super) enum Wire {
 }
 
 impl Wire {
-    /// Whether broken connections are replaced within: a cluster's are, one by one.
-    pub(super) fn mends_itself(&self) -> bool {
+    /// Whether it replaces broken connections itself, as a cluster's does.
+    pub(super) fn reconnects_itself(&self) -> bool {
         matches!(self, Self::Cluster(_))
     }
 

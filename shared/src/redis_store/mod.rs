@@ -1,8 +1,8 @@
 //! Redis: the shared store of sessions, and the messages that wake readers early.
 //!
-//! Nothing here is the only copy of anything: every caller has a way to go on when Redis is away, so
-//! every operation fails within [`OPERATION_TIMEOUT`] rather than wait. Keys and channels begin with a
-//! prefix that is the same for all services of a suite.
+//! Redis never holds the only copy of anything: every caller can go on without it, so every operation fails within
+//! [`OPERATION_TIMEOUT`] rather than wait. Keys and channels begin with a prefix that is the same for all services of a
+//! suite.
 
 mod address;
 mod connection;
@@ -31,10 +31,10 @@ pub use subscription::Notification;
 pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(250);
 
 const DEPENDENCY: &str = "redis";
-/// What stands in a revoked session's place. It is no session, so a reader asks the source of truth.
+/// Stored in place of a revoked session. It does not decode as a session, so a reader asks the source of truth.
 const REVOKED: &str = "revoked";
-/// How long it stands: longer than any look-up that was under way.
-const REVOKED_LIFE: Duration = Duration::from_secs(60);
+/// How long it is stored: longer than any look-up that was running.
+const REVOKED_TTL: Duration = Duration::from_secs(60);
 
 /// A handle on Redis; cheap to clone.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Connects when it is first used, so that a service starts without Redis. Needs a tokio runtime.
+    /// Connects on first use, so that a service starts without Redis. Needs a tokio runtime.
     ///
     /// # Errors
     /// `INTERNAL` for a malformed URL.
@@ -65,14 +65,14 @@ impl RedisStore {
     /// The session of a token, if the store has it.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when Redis does not answer in time. An entry that does not decode is no entry.
+    /// `UNAVAILABLE` when Redis does not answer in time. An entry that does not decode counts as missing.
     pub async fn get_session(&self, hash: &TokenHash) -> Result<Option<Session>> {
         let text: Option<String> = self.query(&Cmd::get(self.session_key(hash))).await?;
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
-    /// Keeps a session until it ends, unless it is there already or has been revoked: a look-up that began
-    /// before the revocation must not bring it back.
+    /// Stores a session until it expires, unless it is stored already or has been revoked: a look-up that began before
+    /// the revocation must not bring it back.
     ///
     /// # Errors
     /// `UNAVAILABLE` when Redis does not answer in time.
@@ -84,10 +84,10 @@ impl RedisStore {
         self.query(&command).await
     }
 
-    /// Marks sessions as revoked, and tells every service to forget them.
+    /// Marks sessions as revoked, and makes every service evict them.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when Redis does not answer in time; caches then forget within their own life.
+    /// `UNAVAILABLE` when Redis does not answer in time; caches then drop them when their entries expire.
     pub async fn revoke(&self, hashes: &[TokenHash]) -> Result<()> {
         if hashes.is_empty() {
             return Ok(());
@@ -97,9 +97,9 @@ impl RedisStore {
         let connection = pool::check_out(&self.pool, deadline).await?;
         let revoke_all = try_join_all(hashes.iter().map(|hash| {
             let mut wire = connection.inner.clone();
-            let mark = Cmd::set_ex(self.session_key(hash), REVOKED, REVOKED_LIFE.as_secs());
+            let mark = Cmd::set_ex(self.session_key(hash), REVOKED, REVOKED_TTL.as_secs());
             let channel = &channel;
-            // Whoever is told looks again, and must find the mark.
+            // The mark first: a service that evicts the session looks it up again.
             async move {
                 mark.query_async::<()>(&mut wire).await?;
                 wire.publish(channel, &hash.to_hex()).await
@@ -120,8 +120,8 @@ impl RedisStore {
         connection.settle(answer)
     }
 
-    /// Messages of `channels`, until the receiver is dropped. Connects again on its own; each time it has,
-    /// [`Notification::Connected`] comes first, since messages may have been missed.
+    /// Messages of `channels`, until the receiver is dropped. Reconnects on its own; [`Notification::Connected`] comes
+    /// first each time, since messages may have been missed.
     pub fn subscribe(&self, channels: Vec<String>) -> mpsc::Receiver<Notification> {
         subscription::start(self.address.clone(), channels)
     }
@@ -152,7 +152,7 @@ impl RedisStore {
         connection.settle(answer)
     }
 
-    /// The braces make it one slot of a cluster with whatever else is kept under the same session.
+    /// The braces are a hash tag: in a cluster, all keys of one session share a slot.
     fn session_key(&self, hash: &TokenHash) -> String {
         self.key(&format!("{{session:{}}}", hash.to_hex()))
     }

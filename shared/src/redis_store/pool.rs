@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 
 /// Connections of one service to Redis.
 const CONNECTIONS: u32 = 4;
-/// To a cluster one is enough: it is one to each node.
+/// Connections to a cluster: each has a connection to every node.
 const CLUSTER_CONNECTIONS: u32 = 1;
 
 pub(super) type Pool = bb8::Pool<Manager>;
@@ -46,8 +46,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Takes note of how an operation went: one that did not come through dooms the connection, unless that mends itself.
-    /// To connect anew to all nodes of a cluster because one of them is slow would make all of them slow.
+    /// Takes the outcome of an operation: after a failure the connection is replaced, unless it reconnects itself. To
+    /// reconnect to all nodes of a cluster because one of them is slow would make all of them slow.
     pub(super) fn settle<T>(self, answer: Result<RedisResult<T>, Elapsed>) -> Result<T> {
         let (is_broken, error) = match answer {
             Ok(Ok(value)) => return Ok(value),
@@ -56,7 +56,7 @@ impl Connection {
             }
             Err(late) => (true, Error::unavailable(DEPENDENCY, late)),
         };
-        self.is_broken.fetch_or(is_broken && !self.inner.mends_itself(), Ordering::Relaxed);
+        self.is_broken.fetch_or(is_broken && !self.inner.reconnects_itself(), Ordering::Relaxed);
         Err(error)
     }
 }

@@ -1,4 +1,4 @@
-//! The end of every session that Redis has, whether anybody else knows of it or not.
+//! Revokes every session that Redis holds, also those that the database does not know.
 
 use std::time::Duration;
 
@@ -10,18 +10,17 @@ use super::{DEPENDENCY, RedisStore};
 use crate::authentication::TokenHash;
 use crate::error::{Error, Result};
 
-/// How long a node may take to look through all its keys.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(60);
-/// Sessions that are marked at once.
+/// How long a node may take to scan its keys.
+const SCAN_TIMEOUT: Duration = Duration::from_secs(60);
+/// Sessions that are marked in one batch.
 const BATCH: usize = 500;
-/// A busy Redis is asked again.
-const ATTEMPTS: usize = 10;
-const PAUSE: Duration = Duration::from_millis(500);
+/// Attempts per batch, since Redis may be busy.
+const MAX_ATTEMPTS: usize = 10;
+const RETRY_DELAY: Duration = Duration::from_millis(500);
 
 impl RedisStore {
-    /// Marks these sessions and every other that the store holds as revoked, tells every service to forget them, and
-    /// answers how many they were. Each node of Redis answers nobody else while it looks through its keys, about a second
-    /// for a million of them.
+    /// Marks these sessions and every other that the store holds as revoked, makes every service evict them, and returns
+    /// their number. A node of Redis serves nobody else while it scans its keys, about a second for a million of them.
     ///
     /// # Errors
     /// `UNAVAILABLE` when Redis does not answer; some may be marked then.
@@ -33,7 +32,7 @@ impl RedisStore {
         hashes.sort_unstable_by_key(|hash| hash.0);
         hashes.dedup();
         for batch in hashes.chunks(BATCH) {
-            let patient = ConstantBuilder::default().with_delay(PAUSE).with_max_times(ATTEMPTS);
+            let patient = ConstantBuilder::default().with_delay(RETRY_DELAY).with_max_times(MAX_ATTEMPTS);
             (|| self.revoke(batch)).retry(patient).await?;
         }
         Ok(hashes.len())
@@ -44,19 +43,19 @@ impl RedisStore {
 async fn names(address: &Address, pattern: &str) -> RedisResult<Vec<String>> {
     let command = Cmd::keys(pattern);
     if address.is_cluster {
-        let cluster = address.cluster()?.response_timeout(LOOK_TIMEOUT).build()?;
+        let cluster = address.cluster()?.response_timeout(SCAN_TIMEOUT).build()?;
         return command.query_async(&mut cluster.get_async_connection().await?).await;
     }
     let mut found = Vec::new();
     for node in &address.nodes {
         let mut connection = address.client(node)?.get_multiplexed_async_connection().await?;
-        connection.set_response_timeout(LOOK_TIMEOUT);
+        connection.set_response_timeout(SCAN_TIMEOUT);
         found.extend(command.query_async::<Vec<String>>(&mut connection).await?);
     }
     Ok(found)
 }
 
-/// What stands in a name for the star of the pattern.
+/// The token hash in the name of a key, where the pattern has its star.
 fn hash_in(pattern: &str, name: &str) -> Option<TokenHash> {
     let (before, after) = pattern.split_once('*')?;
     TokenHash::from_hex(name.strip_prefix(before)?.strip_suffix(after)?)

@@ -16,21 +16,21 @@ use super::address::Address;
 const BUFFERED_MESSAGES: usize = 1024;
 /// How long connecting and subscribing may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often a silent connection is asked whether it is still there.
+/// How often a silent connection is pinged.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(100);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
 
-/// What a subscriber hears.
+/// What a subscriber receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notification {
-    /// The subscription stands (again); earlier messages may have been missed.
+    /// The subscription is established (again); earlier messages may have been missed.
     Connected,
     /// A message.
     Message {
-        /// On which channel.
+        /// The channel.
         channel: String,
-        /// What it says.
+        /// The payload.
         payload: String,
     },
 }
@@ -50,8 +50,8 @@ pub(super) fn start(address: Arc<Address>, channels: Vec<String>) -> mpsc::Recei
 async fn follow(address: &Address, channels: &[String], sender: &mpsc::Sender<Notification>) {
     let pauses = || {
         ExponentialBuilder::new()
-            .with_min_delay(FIRST_PAUSE)
-            .with_max_delay(LONGEST_PAUSE)
+            .with_min_delay(FIRST_RETRY_DELAY)
+            .with_max_delay(MAX_RETRY_DELAY)
             .with_jitter()
             .without_max_times()
             .build()
@@ -68,7 +68,7 @@ async fn follow(address: &Address, channels: &[String], sender: &mpsc::Sender<No
             Ok(Err(error)) => tracing::debug!(%error, "the Redis subscription failed"),
             Err(_) => tracing::debug!("the Redis subscription took too long"),
         }
-        tokio::time::sleep(next_pauses.next().unwrap_or(LONGEST_PAUSE)).await;
+        tokio::time::sleep(next_pauses.next().unwrap_or(MAX_RETRY_DELAY)).await;
     }
 }
 
@@ -82,13 +82,13 @@ async fn connect(
     Ok(connection.split())
 }
 
-/// Until the connection is lost.
+/// Forwards messages until the connection is lost.
 async fn forward(mut sink: PubSubSink, mut messages: PubSubStream, sender: &mpsc::Sender<Notification>) {
     loop {
         let message = match timeout(PING_INTERVAL, messages.next()).await {
             Ok(Some(message)) => message,
             Ok(None) => return,
-            // Silence: a connection that was cut without a word would otherwise be waited on for ever.
+            // A connection that was cut silently would otherwise be waited on for ever.
             Err(_) => match timeout(CONNECT_TIMEOUT, sink.ping::<redis::Value>()).await {
                 Ok(Ok(_)) => continue,
                 Ok(Err(_)) | Err(_) => return,

@@ -86,15 +86,15 @@ macro_rules! pg_enum {
 use proto::project::v1 as project;
 
 pg_enum! {
-    /// Where a project stands.
+    /// The status of a project.
     ProjectStatus as SqlProjectStatus in "project"."project_status" is project::ProjectStatus {
-        /// Being worked on.
+        /// Work goes on.
         Active = "active",
-        /// Done.
+        /// The work is done.
         Completed = "completed",
         /// Read-only.
         Archived = "archived",
-        /// Given up.
+        /// The work was given up.
         Cancelled = "cancelled",
     }
 }

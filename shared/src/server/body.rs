@@ -1,4 +1,4 @@
-//! The body of an answer, while it is being sent.
+//! The body of a response while it is being sent.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,27 +14,27 @@ use super::codec_errors;
 use super::metrics::Measurement;
 use crate::error::Error;
 
-/// What a call holds until its last byte is sent.
-pub(super) struct Open {
+/// The resources that a call holds until its last byte is sent.
+pub(super) struct OpenCall {
     pub(super) measurement: Measurement,
     pub(super) span: Span,
     pub(super) context: opentelemetry::Context,
-    /// Answers early when the deadline passes or the server stops; `None` when the answer is all there.
+    /// Ends the response early, at the deadline or when the server stops; `None` for a unary call.
     pub(super) ending: Option<BoxFuture<'static, Error>>,
-    /// Its place among the calls that run at the same time.
+    /// The permit of the concurrency limit.
     pub(super) permit: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
-impl Open {
-    /// Follows the answer to its end. An answer with its status in the headers has no body to follow.
-    pub(super) fn follow(mut self, mut answer: Response<Body>) -> Response<Body> {
+impl OpenCall {
+    /// Tracks the response to its end. A response with its status in the headers has no body to track.
+    pub(super) fn track(mut self, mut answer: Response<Body>) -> Response<Body> {
         codec_errors::reword(answer.headers_mut());
         match Status::from_header_map(answer.headers()) {
             Some(status) => {
                 self.measurement.set_code(status.code());
                 answer
             }
-            None => answer.map(|inner| Body::new(FollowedBody { inner, open: Some(self) })),
+            None => answer.map(|inner| Body::new(TrackedBody { inner, open: Some(self) })),
         }
     }
 
@@ -44,13 +44,13 @@ impl Open {
     }
 }
 
-struct FollowedBody {
+struct TrackedBody {
     inner: Body,
     /// `None` after the last frame.
-    open: Option<Open>,
+    open: Option<OpenCall>,
 }
 
-impl HttpBody for FollowedBody {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -92,7 +92,7 @@ impl HttpBody for FollowedBody {
     }
 }
 
-impl FollowedBody {
+impl TrackedBody {
     /// The trailers that end the stream with `error`.
     fn end_early(&mut self, error: Error) -> Option<Frame<Bytes>> {
         let status = Status::from(error);

@@ -29,7 +29,7 @@ impl ClientAddress {
             return client;
         }
         for hop in self.hops_from_the_end(headers) {
-            // A proxy that does not know or does not say stands for who is behind it.
+            // A proxy that does not name its client counts as the client.
             let Some(address) = hop else { return client };
             client = address;
             if !self.trusts(client) {

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName};
 use tonic::{Code, Status};
 use tonic_types::FieldViolation;
 
-use super::MAX_MESSAGE_BYTES;
+use super::limits::MAX_MESSAGE_BYTES;
 use crate::error::{Error, ErrorReason};
 
 /// How prost's errors begin.

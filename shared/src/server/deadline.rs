@@ -1,4 +1,4 @@
-//! How long a call may take.
+//! The deadline of a call.
 
 use std::time::Duration;
 
@@ -8,20 +8,19 @@ use tokio::time::Instant;
 
 /// The header with the client's timeout (gRPC over HTTP/2, `Timeout`).
 pub const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-/// How long a unary call may take when the client does not say.
+/// The deadline of a unary call that sends none.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a unary call may take, whatever the client says.
+/// The longest deadline of a unary call.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a streaming call may take, whatever the client says; it is also the default. Readers of
-/// `Watch…` start again from their resume token.
+/// The longest life of a streaming call, also its default. Readers of `Watch…` go on from their resume token.
 pub const MAX_STREAM_TIMEOUT: Duration = Duration::from_secs(60 * 60);
-/// This part of the client's timeout is kept back, so that our answer arrives before the client (or tonic's own
-/// timer, which knows nothing of our errors) gives up.
-const ANSWER_PART: u32 = 8;
-/// Most that is kept back.
-const MAX_ANSWER_TIME: Duration = Duration::from_millis(50);
+/// This part of the client's timeout is reserved, so that the response arrives before the client (or tonic's own timer,
+/// which does not know our errors) gives up.
+const RESPONSE_TIME_DIVISOR: u32 = 8;
+/// The longest reserved time.
+const MAX_RESPONSE_TIME: Duration = Duration::from_millis(50);
 
-/// When a call must have been answered. Travels with the call, so that calls of siblings end with it.
+/// The deadline of a call. It is passed on to the calls of siblings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline(pub(super) Instant);
 
@@ -50,7 +49,9 @@ fn timeout_of(header: Option<&HeaderValue>, is_streaming: bool) -> Duration {
     let (default, cap) =
         if is_streaming { (MAX_STREAM_TIMEOUT, MAX_STREAM_TIMEOUT) } else { (DEFAULT_TIMEOUT, MAX_TIMEOUT) };
     let asked = header.and_then(|value| value.to_str().ok()).and_then(parse);
-    asked.map_or(default, |timeout| (timeout - (timeout / ANSWER_PART).min(MAX_ANSWER_TIME)).min(cap))
+    asked.map_or(default, |timeout| {
+        (timeout - (timeout / RESPONSE_TIME_DIVISOR).min(MAX_RESPONSE_TIME)).min(cap)
+    })
 }
 
 /// At most eight digits and a unit.

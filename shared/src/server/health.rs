@@ -1,16 +1,19 @@
 //! grpc.health.v1, true to what the service depends on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use super::Readiness;
-
 /// How often readiness is asked for.
-const INTERVAL: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the answer may take; no answer is a no.
-const TIMEOUT: Duration = Duration::from_secs(2);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Answers whether the service can do its work, that is, reach what it cannot do without.
+pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// A name under which every server is serving as long as it answers at all, whatever it depends on: what an
 /// orchestrator asks before it kills a process.
@@ -36,12 +39,12 @@ impl Health {
 
     /// Reports until it is dropped.
     pub(super) async fn follow(self, readiness: Readiness) {
-        let mut interval = tokio::time::interval(INTERVAL);
+        let mut interval = tokio::time::interval(CHECK_INTERVAL);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut was_ready = None;
         loop {
             interval.tick().await;
-            let is_ready = tokio::time::timeout(TIMEOUT, readiness()).await.unwrap_or(false);
+            let is_ready = tokio::time::timeout(CHECK_TIMEOUT, readiness()).await.unwrap_or(false);
             if was_ready.replace(is_ready) != Some(is_ready) {
                 tracing::info!(is_ready, "readiness changed");
                 self.report(if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing }).await;

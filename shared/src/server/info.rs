@@ -7,7 +7,8 @@ use chrono::Utc;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
-use super::{DEFAULT_TIMEOUT, MAX_MESSAGE_BYTES, MAX_STREAM_TIMEOUT, MAX_TIMEOUT};
+use super::deadline::{DEFAULT_TIMEOUT, MAX_STREAM_TIMEOUT, MAX_TIMEOUT};
+use super::limits::MAX_MESSAGE_BYTES;
 use crate::change_log::RETENTION_DAYS;
 use crate::idempotency::KEY_LIFETIME_HOURS;
 use crate::json::to_timestamp;

@@ -1,4 +1,4 @@
-//! One measurement for each call, under the names of OpenTelemetry's semantic conventions for RPC
+//! A duration for each call, under the names of OpenTelemetry's semantic conventions for RPC
 //! (<https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/>, 1.40): the histogram
 //! `rpc.server.call.duration` in seconds, with `rpc.system.name`, `rpc.method` and `rpc.response.status_code`.
 

@@ -3,9 +3,11 @@
 mod body;
 mod client_address;
 mod codec_errors;
+mod connection;
 mod deadline;
 mod health;
 mod info;
+mod limits;
 mod metrics;
 mod rate_limit;
 mod reflection;
@@ -18,8 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use futures::{FutureExt as _, TryStreamExt as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -36,39 +37,24 @@ use proto::common::ServerInfo;
 use proto::common::server_info_service_server::ServerInfoServiceServer;
 
 pub use deadline::{DEFAULT_TIMEOUT, Deadline, GRPC_TIMEOUT, MAX_STREAM_TIMEOUT, MAX_TIMEOUT};
-pub use health::ALIVE;
+pub use health::{ALIVE, Readiness};
+pub use limits::{
+    CONNECTION_AGE_GRACE, DRAIN_STREAMS_AFTER, DRAIN_TIMEOUT, MAX_ERROR_RESET_STREAMS, MAX_HEADER_BYTES,
+    MAX_MESSAGE_BYTES, MAX_PENDING_RESET_STREAMS, MAX_STREAMS_PER_CONNECTION,
+};
+pub use reflection::INFRASTRUCTURE_SERVICES;
 
 use client_address::ClientAddress;
+use connection::BoundedConnection;
 use health::Health;
 use info::ServerInfoHandler;
 use stack::Stack;
-
-/// The largest message that a service takes or sends; what is larger is streamed.
-pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
-/// How long running calls may go on after the server was told to stop.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long open streams may go on then; their readers go on elsewhere from where they were.
-pub const DRAIN_STREAMS_AFTER: Duration = Duration::from_secs(3);
-/// Calls in flight on one connection.
-pub const MAX_STREAMS_PER_CONNECTION: u32 = 256;
-/// Bytes of headers of one call.
-pub const MAX_HEADER_BYTES: u32 = 16 * 1024;
 
 const HTTP2_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const HTTP2_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// What every server serves beside its own services, without authentication.
-pub const INFRASTRUCTURE_SERVICES: [&str; 3] = [
-    "grpc.health.v1.Health",
-    "grpc.reflection.v1.ServerReflection",
-    "grpc.reflection.v1alpha.ServerReflection",
-];
-
-/// Answers whether the service can do its work, that is, reach what it cannot do without.
-pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
-
-/// What makes one server different from another.
+/// The parts of a server that differ between services.
 pub struct ServerParts {
     /// The service's name as in its package: `dafnck.<name>.v1`.
     pub name: &'static str,
@@ -78,15 +64,15 @@ pub struct ServerParts {
     pub routes: Routes,
     /// The limits and features that this server has beside those that all have.
     pub info: ServerInfo,
-    /// Who calls.
+    /// Authenticates callers.
     pub authentication: Authentication,
-    /// Asked every second; what health reports.
+    /// What health reports; checked every second.
     pub readiness: Readiness,
-    /// Proxies in front.
+    /// The proxies in front of the server.
     pub proxies: ProxyOptions,
-    /// Limits on work.
+    /// The configured limits.
     pub limits: LimitOptions,
-    /// Certificates.
+    /// The certificates.
     pub tls: TlsOptions,
 }
 
@@ -124,31 +110,36 @@ pub async fn serve(
     let _expiry = AbortOnDropHandle::new(tokio::spawn(tls::watch(parts.tls, parts.name)));
 
     let stop = shutdown.clone();
-    let told_to_stop = async move {
+    let stopping = async move {
         stop.cancelled().await;
         // Health first, so that balancers look elsewhere while calls are still answered.
         health.report(ServingStatus::NotServing).await;
     };
     // Outermost: below it, a browser's call is a gRPC call like any other.
     let router = transport.layer(GrpcWebLayer::new()).add_routes(Routes::from(router));
+    let max_life = connection_age(&parts.limits) + CONNECTION_AGE_GRACE;
     let plain = incoming(listener);
     let serving = match tls {
-        None => router.serve_with_incoming_shutdown(plain, told_to_stop).left_future(),
+        None => {
+            let plain = plain.map_ok(move |io| BoundedConnection::new(io, max_life));
+            router.serve_with_incoming_shutdown(plain, stopping).left_future()
+        }
         Some(tls) => {
-            let encrypted = Box::pin(tls::accept(plain, tls));
-            router.serve_with_incoming_shutdown(encrypted, told_to_stop).right_future()
+            let encrypted = tls::accept(plain, tls).map_ok(move |io| BoundedConnection::new(io, max_life));
+            let encrypted = Box::pin(encrypted);
+            router.serve_with_incoming_shutdown(encrypted, stopping).right_future()
         }
     };
     tokio::select! {
         result = serving => result.context("serving"),
-        () = drain_time_is_over(&shutdown) => {
+        () = drain_timeout(&shutdown) => {
             tracing::warn!(service = parts.name, "calls were still running after {DRAIN_TIMEOUT:?}; they are cut off");
             Ok(())
         }
     }
 }
 
-async fn drain_time_is_over(shutdown: &CancellationToken) {
+async fn drain_timeout(shutdown: &CancellationToken) {
     shutdown.cancelled().await;
     tokio::time::sleep(DRAIN_TIMEOUT).await;
 }
@@ -173,15 +164,21 @@ fn incoming(listener: TcpListener) -> TcpIncoming {
     TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(TCP_KEEPALIVE))
 }
 
+fn connection_age(limits: &LimitOptions) -> Duration {
+    Duration::from_secs(limits.connection_age_seconds.into())
+}
+
 fn transport(limits: &LimitOptions) -> Server {
     Server::builder()
         // gRPC-Web comes over HTTP/1.1 too.
         .accept_http1(true)
         .http2_keepalive_interval(Some(HTTP2_KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(HTTP2_KEEPALIVE_TIMEOUT))
-        // A client stays with the replica that it connected to: by and by it is to find new ones. Calls and streams
-        // that run then go on to their ends.
-        .max_connection_age(Duration::from_secs(limits.connection_age_seconds.into()))
+        // A client stays with the replica that it connected to: so that it finds new ones, connections are replaced.
+        // Running calls and streams go on to their ends.
+        .max_connection_age(connection_age(limits))
         .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
+        .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_RESET_STREAMS))
+        .http2_max_local_error_reset_streams(Some(MAX_ERROR_RESET_STREAMS))
         .http2_max_header_list_size(MAX_HEADER_BYTES)
 }

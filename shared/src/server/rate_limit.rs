@@ -1,4 +1,4 @@
-//! How many calls one caller may make.
+//! The rate limit of each caller.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -12,7 +12,7 @@ use crate::caller::{Caller, network_of};
 use crate::config::LimitOptions;
 use crate::error::{Error, ErrorReason, Result};
 
-/// How often callers that have been quiet are forgotten, which bounds the memory.
+/// How often the buckets of quiet callers are dropped, which bounds the memory.
 pub(super) const FORGET_INTERVAL: Duration = Duration::from_secs(10);
 /// A service calls for all of its users at once: its quota is this many times a user's.
 const SERVICE_FACTOR: u32 = 20;
@@ -61,7 +61,7 @@ impl RateLimit {
         })
     }
 
-    /// Forgets callers whose buckets are full again.
+    /// Drops the buckets that are full again.
     pub(super) fn forget_quiet_callers(&self) {
         for buckets in [&self.clients, &self.services] {
             buckets.retain_recent();

@@ -4,7 +4,12 @@ use anyhow::Context as _;
 use tonic::service::Routes;
 use tonic_reflection::server::Builder;
 
-use super::INFRASTRUCTURE_SERVICES;
+/// What every server serves beside its own services, without authentication.
+pub const INFRASTRUCTURE_SERVICES: [&str; 3] = [
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+];
 
 /// What the packages begin with that the server of the service `name` serves: its own and the common one.
 pub(super) fn own_packages(name: &str) -> [String; 2] {

@@ -1,5 +1,5 @@
-//! The body of a streaming request, while it arrives. A client that resets its stream has gone before the end; the
-//! codec would pass that off as the end, and what was sent until then as all there is.
+//! The body of a streaming request while it arrives. When a client resets its stream, the codec would report the end of
+//! the stream, and the handler would take the messages so far for all of them. Here it becomes an error.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,14 +8,14 @@ use axum::body::{Body, Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 use tonic::Status;
 
-/// A body whose breaking off is an error.
-pub(super) fn unbroken(body: Body) -> Body {
-    Body::new(UnbrokenBody(body))
+/// Makes the reset of a body an error.
+pub(super) fn fail_on_reset(body: Body) -> Body {
+    Body::new(FailOnResetBody(body))
 }
 
-struct UnbrokenBody(Body);
+struct FailOnResetBody(Body);
 
-impl HttpBody for UnbrokenBody {
+impl HttpBody for FailOnResetBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -24,7 +24,7 @@ impl HttpBody for UnbrokenBody {
         task: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = std::task::ready!(Pin::new(&mut self.0).poll_frame(task));
-        Poll::Ready(frame.map(|frame| frame.map_err(broken)))
+        Poll::Ready(frame.map(|frame| frame.map_err(reset_error)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -36,6 +36,6 @@ impl HttpBody for UnbrokenBody {
     }
 }
 
-fn broken(error: axum::Error) -> axum::Error {
+fn reset_error(error: axum::Error) -> axum::Error {
     axum::Error::new(Status::unavailable(format!("the request broke off: {error}")))
 }

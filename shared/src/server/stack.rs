@@ -1,4 +1,4 @@
-//! The way of every call through the server: one function per layer, each calling the next.
+//! The layers that every call passes: one function per layer, each calling the next.
 //!
 //! The layers are plain functions inside of one axum middleware rather than one middleware each: their order
 //! is read from top to bottom, and a call pays for one boxed future instead of seven.
@@ -21,25 +21,26 @@ use tonic::Status;
 use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 use tracing::{Instrument as _, Span};
 
-use super::body::Open;
+use super::body::OpenCall;
 use super::client_address::ClientAddress;
 use super::deadline::Deadline;
+use super::limits::DRAIN_STREAMS_AFTER;
 use super::metrics::Metrics;
 use super::rate_limit::RateLimit;
-use super::reflection::own_packages;
-use super::{DRAIN_STREAMS_AFTER, INFRASTRUCTURE_SERVICES, request_body};
+use super::reflection::{INFRASTRUCTURE_SERVICES, own_packages};
+use super::request_body;
 use proto::{MethodRule, MethodRules};
 
-use crate::authentication::{Admission, Authentication};
+use crate::authentication::{AuthenticatedCaller, Authentication};
 use crate::caller::PeerAddress;
 use crate::config::LimitOptions;
 use crate::error::{Error, ErrorReason};
 use crate::telemetry;
 
-/// When to try again after the server was at its limit.
-const OVERLOAD_PAUSE: Duration = Duration::from_secs(1);
+/// After which time to retry when the server is at its limit.
+const OVERLOAD_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// What the layers need.
+/// The state of the layers.
 pub(super) struct Stack {
     /// What paths of this service begin with: `/dafnck.<service>.` and `/dafnck.common.`.
     own_paths: [String; 2],
@@ -55,7 +56,7 @@ pub(super) struct Stack {
 /// What kind of method a call is for.
 #[derive(Clone, Copy)]
 enum Method {
-    /// One of ours, under its rule.
+    /// A method of the API, with its rule.
     Ruled(&'static MethodRule),
     /// Health and reflection: open to everyone, also when the server is busy.
     Infrastructure,
@@ -73,16 +74,16 @@ impl Method {
     }
 }
 
-/// What a stream holds until it is sent.
-struct Held {
-    /// Its place among the streams that run at the same time.
+/// The resources that a stream holds until it has ended.
+struct StreamGuard {
+    /// The permit of the concurrency limit.
     permit: OwnedSemaphorePermit,
-    /// Comes when the token that opened it no longer works.
+    /// Completes when the token that opened it no longer works.
     token_ended: BoxFuture<'static, Error>,
 }
 
-/// An answer, and what it holds if it is a stream.
-type Admitted = Result<(Response, Option<Held>), Status>;
+/// A response, and what it holds if it is a stream.
+type AdmittedResponse = Result<(Response, Option<StreamGuard>), Status>;
 
 impl Stack {
     pub(super) fn new(
@@ -92,7 +93,7 @@ impl Stack {
         limits: &LimitOptions,
         shutdown: CancellationToken,
     ) -> Self {
-        let places =
+        let limit =
             usize::try_from(limits.max_concurrent_requests).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self {
             own_paths: own_packages(service).map(|package| format!("/{package}")),
@@ -100,8 +101,8 @@ impl Stack {
             clients,
             rate_limit: RateLimit::new(limits),
             metrics: Metrics::new(),
-            calls: Arc::new(Semaphore::new(places)),
-            streams: Arc::new(Semaphore::new(places)),
+            calls: Arc::new(Semaphore::new(limit)),
+            streams: Arc::new(Semaphore::new(limit)),
             shutdown,
         }
     }
@@ -118,47 +119,47 @@ impl Stack {
         let measurement = stack.metrics.start(path, span.clone());
         let ending = method.is_streaming().then(|| stack.ending(deadline));
         let mut open =
-            Open { measurement, span: span.clone(), context: context.clone(), ending, permit: None };
+            OpenCall { measurement, span: span.clone(), context: context.clone(), ending, permit: None };
 
-        let answer = stack.uncaught(method, deadline, &mut open.ending, request, next);
+        let answer = stack.catch_panic(method, deadline, &mut open.ending, request, next);
         match answer.with_context(context).instrument(span).await {
-            Ok((response, held)) => {
-                if let Some(Held { permit, token_ended }) = held {
+            Ok((response, guard)) => {
+                if let Some(StreamGuard { permit, token_ended }) = guard {
                     open.permit = Some(permit);
                     open.ending = open.ending.take().map(|ending| first_of(ending, token_ended));
                 }
-                open.follow(response)
+                open.track(response)
             }
-            Err(status) => open.follow(status.into_http()),
+            Err(status) => open.track(status.into_http()),
         }
     }
 
-    /// Catches panics, above all that could panic and below what must report it. The panic's own text went
-    /// to standard error; the client sees INTERNAL.
-    async fn uncaught(
+    /// Catches panics: inside of trace and metrics, which must report them, and outside of everything else. The panic's
+    /// text goes to standard error; the client sees INTERNAL.
+    async fn catch_panic(
         &self,
         method: Method,
         deadline: Deadline,
         ending: &mut Option<BoxFuture<'static, Error>>,
         request: Request,
         next: Next,
-    ) -> Admitted {
-        AssertUnwindSafe(self.in_time(method, deadline, ending, request, next))
+    ) -> AdmittedResponse {
+        AssertUnwindSafe(self.enforce_deadline(method, deadline, ending, request, next))
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Err(Error::internal("a handler panicked").into()))
     }
 
     /// The deadline, above everything that may wait. A stream's goes on while its answer is being sent.
-    async fn in_time(
+    async fn enforce_deadline(
         &self,
         method: Method,
         deadline: Deadline,
         ending: &mut Option<BoxFuture<'static, Error>>,
         request: Request,
         next: Next,
-    ) -> Admitted {
-        let work = self.admitted(method, request, next);
+    ) -> AdmittedResponse {
+        let work = self.admit_call(method, request, next);
         match ending {
             None => {
                 tokio::time::timeout_at(deadline.0, work).await.unwrap_or(Err(Error::DeadlineExceeded.into()))
@@ -170,7 +171,7 @@ impl Stack {
         }
     }
 
-    async fn admitted(&self, method: Method, mut request: Request, next: Next) -> Admitted {
+    async fn admit_call(&self, method: Method, mut request: Request, next: Next) -> AdmittedResponse {
         let peer = self.clients.of(peer_of(&request), request.headers());
         request.extensions_mut().insert(PeerAddress(peer));
         let rule = match method {
@@ -180,13 +181,13 @@ impl Stack {
             Method::Ruled(rule) => rule,
         };
         // Load shedding before authentication: a server at its limit has no time for look-ups either.
-        let permit = self.place(rule)?;
+        let permit = self.acquire_permit(rule)?;
         // Authentication before the rate limit, which counts by caller.
-        let Admission { caller, token } = self
+        let AuthenticatedCaller { caller, token } = self
             .authentication
             .admit(request.uri().path(), rule, request.headers(), shows_certificate(&request))
             .await?;
-        // The rate limit last: it is what a caller has, not what a connection has.
+        // The rate limit last, since it belongs to the caller.
         self.rate_limit.admit(&caller, peer)?;
         request.extensions_mut().insert(caller);
         if !rule.is_streaming {
@@ -195,25 +196,25 @@ impl Stack {
         // A stream ends with the token that opened it, also while it is still being sent to us.
         let mut token_ended = self.authentication.until_ended(token);
         tokio::select! {
-            answer = next.run(request.map(request_body::unbroken)) => {
-                Ok((answer, Some(Held { permit, token_ended })))
+            answer = next.run(request.map(request_body::fail_on_reset)) => {
+                Ok((answer, Some(StreamGuard { permit, token_ended })))
             }
             error = &mut token_ended => Err(error.into()),
         }
     }
 
-    /// A place among the calls that run at the same time, or a refusal at once: waiting would only add to
-    /// the load. Streams have places of their own, so that watchers cannot keep calls out.
-    fn place(&self, rule: &MethodRule) -> Result<OwnedSemaphorePermit, Error> {
-        let places = if rule.is_streaming { &self.streams } else { &self.calls };
-        Arc::clone(places).try_acquire_owned().map_err(|_| Error::Exhausted {
+    /// A permit of the concurrency limit, or a refusal at once: waiting would only add to the load. Streams have a limit of
+    /// their own, so that watchers cannot keep calls out.
+    fn acquire_permit(&self, rule: &MethodRule) -> Result<OwnedSemaphorePermit, Error> {
+        let limit = if rule.is_streaming { &self.streams } else { &self.calls };
+        Arc::clone(limit).try_acquire_owned().map_err(|_| Error::Exhausted {
             reason: ErrorReason::Overloaded,
             message: "the server is at its limit; try again later",
-            retry_after: OVERLOAD_PAUSE,
+            retry_after: OVERLOAD_RETRY_AFTER,
         })
     }
 
-    /// Ends a stream: at its deadline, or soon after the server was told to stop.
+    /// Ends a stream: at its deadline, or soon after shutdown begins.
     fn ending(&self, deadline: Deadline) -> BoxFuture<'static, Error> {
         let shutdown = self.shutdown.clone();
         let stopped = async move {

@@ -28,11 +28,11 @@ use proto::project::backend::v1 as pb;
 use proto::project::backend::v1::access_service_client::AccessServiceClient;
 use proto::project::backend::v1::access_service_server::{AccessService, AccessServiceServer};
 
-/// What it is told to do stands in the field `project_id`.
-struct Obedient;
+/// Does what the field `project_id` says.
+struct ScriptedService;
 
 #[tonic::async_trait]
-impl AccessService for Obedient {
+impl AccessService for ScriptedService {
     async fn get_project_access(
         &self,
         request: Request<pb::GetProjectAccessRequest>,
@@ -130,7 +130,7 @@ impl Running {
             proxies: ProxyOptions::default(),
             name: "project",
             descriptor_set: proto::project::DESCRIPTOR_SET,
-            routes: crate::routes![AccessServiceServer(Obedient)],
+            routes: crate::routes![AccessServiceServer(ScriptedService)],
             info: ServerInfo::default(),
             authentication: Authentication::new(sessions, SECRET.into()),
             readiness: Arc::new(move || Box::pin(async move { is_ready })),
@@ -193,7 +193,7 @@ async fn a_panic_is_an_internal_error_with_a_trace_and_the_server_goes_on() {
 async fn a_call_ends_with_its_deadline() {
     let server = Running::start().await;
     let mut request = Request::new(pb::GetProjectAccessRequest { project_id: "sleep".into() });
-    request.set_timeout(Duration::from_millis(200));
+    request.set_timeout(Duration::from_secs(1));
     let refusal = server.siblings(SECRET).project_access().get_project_access(request).await.unwrap_err();
     assert_eq!(summary(&refusal), "DeadlineExceeded DEADLINE_EXCEEDED");
 }

@@ -1,4 +1,4 @@
-//! The client's end: whom we believe, and what we show.
+//! TLS of clients: the authorities they trust, and the certificate they show.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::pem::{authorities, certificates, key};
 use super::reloaded::Reloaded;
 use crate::config::TlsOptions;
 
-/// A client that believes these authorities (without any, those of the machine) and shows nothing of itself.
+/// A client that trusts these authorities (without any, those of the machine) and shows no certificate.
 ///
 /// # Errors
 /// When the authorities cannot be read.
@@ -46,7 +46,7 @@ fn sibling_config(options: &TlsOptions) -> anyhow::Result<ClientConfig> {
     Ok(config)
 }
 
-/// Makes connections to siblings, each with the certificates that are in the files then.
+/// Connects to siblings, with the certificates that are in the files at that time.
 #[derive(Clone)]
 pub(crate) struct SiblingConnector {
     config: Arc<Reloaded<ClientConfig>>,

@@ -1,4 +1,4 @@
-//! Says in good time that a certificate ends.
+//! Warns before a certificate expires.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,80 +15,81 @@ use super::pem::certificates;
 use crate::config::TlsOptions;
 
 /// How often the certificate is looked at.
-const LOOK_INTERVAL: Duration = Duration::from_secs(10);
-/// For so long before its end a certificate is said to end soon.
-const SOON: TimeDelta = TimeDelta::days(14);
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
+/// How long before its end a certificate is reported to expire soon.
+const EXPIRY_WARNING_PERIOD: TimeDelta = TimeDelta::days(14);
 
-/// What is to be said about a certificate.
+/// The state of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum CertificateState {
     Good,
     EndsSoon,
     Ended,
     Unreadable,
 }
 
-impl Standing {
+impl CertificateState {
     fn of(end: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         match end - now {
             left if left <= TimeDelta::zero() => Self::Ended,
-            left if left <= SOON => Self::EndsSoon,
+            left if left <= EXPIRY_WARNING_PERIOD => Self::EndsSoon,
             _ => Self::Good,
         }
     }
 }
 
-/// Watches the certificate that a server and client shows, for as long as it is polled: a gauge tells the seconds that
-/// are left, the log each change of its standing.
+/// Watches the service's certificate while it is polled: a gauge has the seconds that are left, the log each change of
+/// its state.
 pub(crate) async fn watch(options: TlsOptions, service: &'static str) {
     let Some(path) = options.tls_certificate else { return std::future::pending().await };
     let left = Arc::new(AtomicI64::default());
     let observed = left.clone();
     let _gauge = crate::telemetry::meter()
         .i64_observable_gauge("tls.certificate.remaining")
-        .with_description("How long the service's certificate is still good; negative after its end.")
+        .with_description("Time until the service's certificate expires; negative after that.")
         .with_unit("s")
         .with_callback(move |gauge| {
             gauge.observe(observed.load(Ordering::Relaxed), &[KeyValue::new("service.name", service)]);
         })
         .build();
-    let mut standing = Standing::Good;
-    let mut interval = tokio::time::interval(LOOK_INTERVAL);
+    let mut state = CertificateState::Good;
+    let mut interval = tokio::time::interval(CHECK_INTERVAL);
     loop {
         interval.tick().await;
-        let (now, end) = (Utc::now(), end_of(&path));
+        let (now, end) = (Utc::now(), expiry_of(&path));
         if let Ok(end) = &end {
             left.store((*end - now).num_seconds(), Ordering::Relaxed);
         }
-        let current = end.as_ref().map_or(Standing::Unreadable, |end| Standing::of(*end, now));
-        if current != standing {
-            standing = current;
-            say(standing, &path, &end);
+        let current =
+            end.as_ref().map_or(CertificateState::Unreadable, |end| CertificateState::of(*end, now));
+        if current != state {
+            state = current;
+            log_state(state, &path, &end);
         }
     }
 }
 
-fn say(standing: Standing, path: &Path, end: &anyhow::Result<DateTime<Utc>>) {
+fn log_state(state: CertificateState, path: &Path, end: &anyhow::Result<DateTime<Utc>>) {
     let path = path.display();
-    match (standing, end) {
-        (Standing::Ended, Ok(end)) => {
-            tracing::error!(%path, %end, "the certificate has ended: nobody believes it; replace the file");
+    match (state, end) {
+        (CertificateState::Ended, Ok(end)) => {
+            tracing::error!(%path, %end, "the certificate has expired; replace the file");
         }
-        (Standing::EndsSoon, Ok(end)) => {
-            tracing::warn!(%path, %end, "the certificate ends soon: replace the file, no restart is needed");
+        (CertificateState::EndsSoon, Ok(end)) => {
+            tracing::warn!(%path, %end, "the certificate expires soon; replace the file, no restart is needed");
         }
-        (_, Ok(end)) => tracing::info!(%path, %end, "the certificate is good"),
+        (_, Ok(end)) => tracing::info!(%path, %end, "the certificate is valid"),
         (_, Err(error)) => {
             tracing::error!(%path, error = format!("{error:#}"), "the certificate is unreadable")
         }
     }
 }
 
-/// The first end of the certificates of a file: with it, nobody believes the chain.
+/// The earliest expiry of the certificates in a file, which ends the validity of the chain.
 ///
 /// # Errors
 /// When the file cannot be read, or holds no certificate.
-pub fn end_of(path: &Path) -> anyhow::Result<DateTime<Utc>> {
+pub fn expiry_of(path: &Path) -> anyhow::Result<DateTime<Utc>> {
     let ends = certificates(path)?.into_iter().map(|certificate| {
         let parsed = Certificate::from_der(&certificate).context("a certificate is malformed")?;
         Ok(parsed.tbs_certificate.validity.not_after.to_system_time().into())
@@ -102,11 +103,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_certificate_is_good_ends_soon_and_has_ended() {
+    fn a_certificate_is_valid_expires_soon_and_has_expired() {
         let end = DateTime::UNIX_EPOCH + TimeDelta::days(100);
-        assert_eq!(Standing::of(end, end - TimeDelta::days(15)), Standing::Good);
-        assert_eq!(Standing::of(end, end - TimeDelta::days(14)), Standing::EndsSoon);
-        assert_eq!(Standing::of(end, end - TimeDelta::seconds(1)), Standing::EndsSoon);
-        assert_eq!(Standing::of(end, end), Standing::Ended);
+        assert_eq!(CertificateState::of(end, end - TimeDelta::days(15)), CertificateState::Good);
+        assert_eq!(CertificateState::of(end, end - TimeDelta::days(14)), CertificateState::EndsSoon);
+        assert_eq!(CertificateState::of(end, end - TimeDelta::seconds(1)), CertificateState::EndsSoon);
+        assert_eq!(CertificateState::of(end, end), CertificateState::Ended);
     }
 }

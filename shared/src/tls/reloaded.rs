@@ -1,15 +1,15 @@
-//! What is made of files, and made anew when they change.
+//! Values that are made from files, and made again when the files change.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How old what was made of the files may be before they are looked at again.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the files are checked for changes.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 type Make<T> = dyn Fn() -> anyhow::Result<T> + Send + Sync;
 
-/// Something made of files.
+/// A value made from files.
 pub(super) struct Reloaded<T> {
     files: Vec<PathBuf>,
     make: Box<Make<T>>,
@@ -17,13 +17,13 @@ pub(super) struct Reloaded<T> {
 }
 
 struct State<T> {
-    made: Arc<T>,
+    value: Arc<T>,
     of: Vec<Option<SystemTime>>,
-    looked_at: Instant,
+    checked_at: Instant,
 }
 
 impl<T> Reloaded<T> {
-    /// Makes it for the first time.
+    /// Makes the value for the first time.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -31,36 +31,36 @@ impl<T> Reloaded<T> {
         files: Vec<PathBuf>,
         make: impl Fn() -> anyhow::Result<T> + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
-        let of = changed_at(&files);
-        let made = Arc::new(make()?);
-        let state = Mutex::new(State { made, of, looked_at: Instant::now() });
+        let of = modification_times(&files);
+        let value = Arc::new(make()?);
+        let state = Mutex::new(State { value, of, checked_at: Instant::now() });
         Ok(Self { files, make: Box::new(make), state })
     }
 
-    /// As the files are now, or were a second ago. While they make no sense, as when they are being replaced, what
-    /// was made before stays.
+    /// The value of the files as they are now, or were a second ago. While they are invalid, as when they are being
+    /// replaced, the former value stays.
     pub(super) fn get(&self) -> Arc<T> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.looked_at.elapsed() >= LOOK_INTERVAL {
-            state.looked_at = Instant::now();
-            let of = changed_at(&self.files);
+        if state.checked_at.elapsed() >= CHECK_INTERVAL {
+            state.checked_at = Instant::now();
+            let of = modification_times(&self.files);
             if of != state.of {
                 match (self.make)() {
-                    Ok(made) => {
-                        tracing::info!(files = ?self.files, "read certificates anew");
-                        (state.made, state.of) = (Arc::new(made), of);
+                    Ok(value) => {
+                        tracing::info!(files = ?self.files, "reloaded certificates");
+                        (state.value, state.of) = (Arc::new(value), of);
                     }
                     Err(error) => {
                         tracing::error!(files = ?self.files, error = format!("{error:#}"),
-                            "the new certificates cannot be used; the former ones stay");
+                            "the new certificates cannot be used; the former ones stay in use");
                     }
                 }
             }
         }
-        state.made.clone()
+        state.value.clone()
     }
 }
 
-fn changed_at(files: &[PathBuf]) -> Vec<Option<SystemTime>> {
+fn modification_times(files: &[PathBuf]) -> Vec<Option<SystemTime>> {
     files.iter().map(|file| file.metadata().and_then(|found| found.modified()).ok()).collect()
 }

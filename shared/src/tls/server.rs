@@ -1,4 +1,4 @@
-//! The server's end: certificates, and who has to show one.
+//! TLS of the server: its certificate, and the client certificates of services.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +16,9 @@ use crate::config::TlsOptions;
 
 /// How long a handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Handshakes under way at the same time; more connections wait.
+/// Concurrent handshakes; more connections wait.
 const MAX_HANDSHAKES: usize = 128;
-/// What is spoken below TLS: HTTP/2, and HTTP/1.1 for gRPC-Web.
+/// Protocols offered by ALPN: HTTP/2, and HTTP/1.1 for gRPC-Web.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// The server's certificate, as its files are now.
@@ -51,7 +51,7 @@ fn server_config(options: &TlsOptions) -> anyhow::Result<ServerConfig> {
     let builder = match &options.tls_client_ca {
         None => builder.with_no_client_auth(),
         Some(path) => {
-            // Users' clients have none; that services have one is looked at when they say that they are services.
+            // Users' clients have none; that services have one is checked when they authenticate as services.
             let roots = Arc::new(authorities(Some(path))?);
             let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
             builder.with_client_cert_verifier(verifier.allow_unauthenticated().build()?)
@@ -62,7 +62,7 @@ fn server_config(options: &TlsOptions) -> anyhow::Result<ServerConfig> {
     Ok(config)
 }
 
-/// Connections whose handshake has succeeded. One that fails, or takes too long, keeps nobody else out.
+/// Connections whose handshake has succeeded. One that fails or takes too long does not block others.
 pub(crate) fn accept(
     connections: impl Stream<Item = std::io::Result<TcpStream>>,
     tls: ServerTls,

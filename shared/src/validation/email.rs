@@ -4,7 +4,7 @@ use super::Violations;
 
 /// Longest e-mail address in that form, in characters.
 pub const MAX_EMAIL_CHARS: usize = 255;
-/// What is longer is no address whatever it says, and is not worked on.
+/// Longer texts are refused without being parsed.
 const MAX_GIVEN_BYTES: usize = 4 * MAX_EMAIL_CHARS;
 
 impl Violations {
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_told_from_other_text() {
+    fn addresses_are_distinguished_from_other_text() {
         for good in [
             "olga@example.org",
             "o.l_g%a+x-1@sub-domain.example.museum",

@@ -9,7 +9,7 @@ use super::Violations;
 use crate::json::{JsonChange, patch_field};
 use proto::common::StructPatch;
 
-/// A path that stands for all fields.
+/// The path for all fields.
 const ALL: &str = "*";
 /// Longest part of an unknown path that a violation repeats, in characters.
 const MAX_SHOWN_CHARS: usize = 100;
@@ -126,7 +126,7 @@ fn is_camel_case_of(path: &str, field: &str) -> bool {
     path.next().is_none()
 }
 
-/// Whether a field of a message has a value, as far as the wire can tell.
+/// Whether a field of a message is populated on the wire.
 pub trait Populated {
     /// Not empty, not 0, or present if it has presence.
     fn is_populated(&self) -> bool;

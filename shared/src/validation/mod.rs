@@ -12,13 +12,11 @@ pub use mask::{Mask, Populated};
 pub use time::{DurationRange, TimeRange};
 
 use prost_types::Struct;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tonic_types::FieldViolation;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::json::JsonPatch;
-use proto::common::StructPatch;
 
 /// Largest JSON value, in bytes of its text.
 pub const MAX_JSON_BYTES: usize = 64 * 1024;
@@ -32,7 +30,7 @@ pub const MAX_BATCH: usize = 1_000;
 pub const MAX_TAGS: usize = 50;
 /// Longest tag, in characters.
 pub const MAX_TAG_CHARS: usize = 100;
-/// Most violations that are told one by one: they travel in a header, and a client's headers have limits too.
+/// Most violations in an error: they travel in a header, and clients limit headers.
 pub const MAX_VIOLATIONS: usize = 50;
 
 /// Characters of a UUID: 8-4-4-4-12 digits (RFC 9562).
@@ -45,7 +43,7 @@ pub trait ProtoEnum: Sized {
     fn from_wire(value: i32) -> Option<Option<Self>>;
 }
 
-/// The violations found so far.
+/// The violations of a request.
 #[derive(Debug, Default)]
 pub struct Violations {
     found: Vec<FieldViolation>,
@@ -53,12 +51,12 @@ pub struct Violations {
 }
 
 impl Violations {
-    /// Nothing found yet.
+    /// No violations.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Nothing found yet, for the fields below this path, as `task.`.
+    /// No violations, for fields with this prefix, as `task.`.
     pub fn within(prefix: &str) -> Self {
         Self { found: Vec::new(), prefix: prefix.to_owned() }
     }
@@ -73,7 +71,7 @@ impl Violations {
         self.found.push(FieldViolation::new(field, description));
     }
 
-    /// Takes over what another check found.
+    /// Adds the violations of another check.
     pub fn absorb(&mut self, other: Self) {
         self.found.extend(other.found);
     }
@@ -128,8 +126,8 @@ impl Violations {
         (!value.is_empty()).then(|| self.uuid(field, value))
     }
 
-    /// The UUID of a new resource: chosen by the client, or a new one (version 7). The nil UUID, which stands for nobody,
-    /// is nobody's to choose.
+    /// The UUID of a new resource: chosen by the client, or a new one (version 7). The nil UUID, which means nobody,
+    /// cannot be chosen.
     pub fn uuid_or_new(&mut self, field: &str, value: &str) -> Uuid {
         self.require(value != NIL_UUID, field, "must not be the nil UUID");
         self.optional_uuid(field, value).unwrap_or_else(Uuid::now_v7)
@@ -174,27 +172,6 @@ impl Violations {
         let value = crate::json::from_struct(value.unwrap_or_default());
         self.check_json(field, &value);
         value
-    }
-
-    /// A partial change of a JSON object: its parts are within the limits of such objects, and its result must be as well
-    /// ([`JsonChange::apply_within_limits`](crate::json::JsonChange::apply_within_limits)). One that changes nothing
-    /// counts as missing. The field is the request's, outside of the prefix.
-    pub(crate) fn json_patch(&mut self, field: &str, patch: Option<StructPatch>) -> Option<JsonPatch> {
-        let StructPatch { set, unset } = patch?;
-        let mut v = Self::new();
-        v.at_most(&format!("{field}.unset"), unset.len(), MAX_BATCH);
-        for (index, path) in unset.iter().enumerate().take(MAX_BATCH) {
-            v.require(
-                (1..=MAX_JSON_DEPTH).contains(&path.keys.len()),
-                &format!("{field}.unset[{index}]"),
-                "must have 1 to 32 keys",
-            );
-        }
-        let set = v.json(&format!("{field}.set"), set);
-        self.absorb(v);
-        let patch = JsonPatch { set, unset: unset.into_iter().map(|path| path.keys).collect() };
-        let is_empty = patch.unset.is_empty() && patch.set.as_object().is_none_or(Map::is_empty);
-        (!is_empty).then_some(patch)
     }
 
     /// Whether a JSON value is within [`MAX_JSON_BYTES`] and [`MAX_JSON_DEPTH`].

@@ -1,4 +1,4 @@
-//! Who hears of which project.
+//! The channels from the tail to the watchers, one for each watched project.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use uuid::Uuid;
 use super::super::records::Record;
 use super::Cursor;
 
-/// Most portions that wait for the slowest watcher of a project; who is further behind reads by itself.
-const RING: usize = 16;
+/// Most batches that wait for the slowest watcher of a project; one further behind reads by itself.
+const CHANNEL_CAPACITY: usize = 16;
 
-/// What the tail tells the watchers of one project.
+/// What the tail publishes to the watchers of one project.
 #[derive(Debug)]
 pub(super) struct EventBatch {
-    /// What came before this was told by earlier portions, or to nobody.
+    /// The position before the batch: earlier batches had all changes up to here, or there was no watcher.
     pub(super) after: Cursor,
-    /// Everything of the project up to here is told by now.
+    /// The position after the batch.
     pub(super) upto: Cursor,
     /// The changes between, in order.
     pub(super) records: Vec<Record>,
@@ -34,7 +34,7 @@ pub(super) struct Channels {
 
 struct Channel {
     sender: broadcast::Sender<Arc<EventBatch>>,
-    /// Where the last portion ended.
+    /// Where the last batch ended.
     upto: Option<Cursor>,
     revision: Option<i64>,
 }
@@ -47,14 +47,14 @@ impl Channels {
 
     pub(super) fn subscribe(&mut self, project_id: Uuid) -> broadcast::Receiver<Arc<EventBatch>> {
         let channel = self.by_project.entry(project_id).or_insert_with(|| Channel {
-            sender: broadcast::channel(RING).0,
+            sender: broadcast::channel(CHANNEL_CAPACITY).0,
             upto: None,
             revision: None,
         });
         channel.sender.subscribe()
     }
 
-    /// The projects that somebody watches. When nobody does, the tail is told to end.
+    /// The projects that somebody watches. When there are none, the tail ends.
     pub(super) fn watched(&mut self) -> Vec<Uuid> {
         self.by_project.retain(|_, channel| channel.sender.receiver_count() > 0);
         self.has_tail = !self.by_project.is_empty();
@@ -67,8 +67,8 @@ impl Channels {
         self.has_tail = false;
     }
 
-    /// Tells the watchers of one project what a look has found, if that is something or if they are due to hear.
-    pub(super) fn tell(
+    /// Publishes a batch to the watchers of one project, if it has news or if they are due to hear.
+    pub(super) fn publish(
         &mut self,
         project_id: Uuid,
         (after, upto): (Cursor, Cursor),
@@ -91,29 +91,28 @@ mod tests {
     use super::*;
 
     fn at(transaction_id: i64) -> Cursor {
-        Cursor { life: 1, transaction_id, position: 0 }
+        Cursor { incarnation: 1, transaction_id, position: 0 }
     }
 
     #[test]
-    fn portions_of_a_project_join_end_to_end() {
+    fn batches_of_a_project_join_end_to_end() {
         let (mut channels, project) = (Channels::default(), Uuid::from_u128(1));
-        let mut portions = channels.subscribe(project);
-        channels.tell(project, (at(1), at(2)), Vec::new(), Some(1), false);
-        channels.tell(project, (at(2), at(3)), Vec::new(), Some(1), false);
-        channels.tell(project, (at(3), at(4)), Vec::new(), Some(2), false);
-        let told: Vec<_> = std::iter::from_fn(|| portions.try_recv().ok())
-            .map(|portion| (portion.after, portion.upto))
-            .collect();
-        assert_eq!(told, [(at(1), at(2)), (at(2), at(4))]);
+        let mut batches = channels.subscribe(project);
+        channels.publish(project, (at(1), at(2)), Vec::new(), Some(1), false);
+        channels.publish(project, (at(2), at(3)), Vec::new(), Some(1), false);
+        channels.publish(project, (at(3), at(4)), Vec::new(), Some(2), false);
+        let published: Vec<_> =
+            std::iter::from_fn(|| batches.try_recv().ok()).map(|batch| (batch.after, batch.upto)).collect();
+        assert_eq!(published, [(at(1), at(2)), (at(2), at(4))]);
     }
 
     #[test]
     fn the_tail_ends_with_the_last_watcher() {
         let (mut channels, project) = (Channels::default(), Uuid::from_u128(1));
-        let portions = channels.subscribe(project);
+        let batches = channels.subscribe(project);
         assert!(channels.needs_tail() && !channels.needs_tail());
         assert_eq!(channels.watched(), [project]);
-        drop(portions);
+        drop(batches);
         assert!(channels.watched().is_empty() && channels.needs_tail());
     }
 }

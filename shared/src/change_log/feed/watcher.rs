@@ -1,4 +1,4 @@
-//! One watcher: along with the tail, and by itself where the tail has not been with it.
+//! One watcher: it reads by itself until it has caught up, and follows the tail from there.
 
 use std::sync::Arc;
 
@@ -9,14 +9,19 @@ use tokio::time::Instant;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::super::records::{self, Look, Record, Scope};
+use super::super::Cursor;
+use super::super::records::{self, Record, RecordBatch, Scope};
 use super::channels::EventBatch;
-use super::{Cursor, Feed, HEARTBEAT, MAX_EVENTS, MESSAGE_BYTES, PATIENCE, Subject, WatchBatch};
+use super::state::FeedState;
+use super::subject::{
+    HEARTBEAT_INTERVAL, MAX_EVENTS, MESSAGE_BYTES, SLOW_READER_TIMEOUT, Subject, WatchBatch,
+};
+use super::tail;
 use crate::error::{Error, ErrorReason, Result};
 
-/// One watcher, and how far it has been told.
+/// One watcher and its position.
 pub(super) struct Watcher<S: Subject> {
-    feed: Feed,
+    feed: Arc<FeedState>,
     project_id: Uuid,
     query: String,
     cursor: Cursor,
@@ -24,13 +29,13 @@ pub(super) struct Watcher<S: Subject> {
     /// The access under which the caller was last admitted.
     revision: Option<i64>,
     outbox: mpsc::Sender<WatchBatch<S::Event>>,
-    /// When the reader is to hear something again.
+    /// When the next message is due.
     heartbeat: Instant,
 }
 
 impl<S: Subject> Watcher<S> {
     pub(super) fn new(
-        feed: Feed,
+        feed: Arc<FeedState>,
         project_id: Uuid,
         query: String,
         cursor: Cursor,
@@ -41,10 +46,10 @@ impl<S: Subject> Watcher<S> {
         Self { feed, project_id, query, cursor, subject, revision: None, outbox, heartbeat }
     }
 
-    /// Sends until the reader goes, the service stops or the caller may not go on. At a stop the stream ends
-    /// without an error: what was sent last has a token.
+    /// Sends until the reader has gone, the service stops or the caller loses access. When the service stops, the stream
+    /// ends without an error: the last message has a token.
     pub(super) async fn run(mut self, ending: oneshot::Sender<Status>) {
-        let shutdown = self.feed.0.shutdown.clone();
+        let shutdown = self.feed.shutdown.clone();
         let reader = self.outbox.clone();
         tokio::select! {
             () = shutdown.cancelled() => {}
@@ -63,59 +68,58 @@ impl<S: Subject> Watcher<S> {
         }
     }
 
-    /// Catches up, then goes along with the tail until it has fallen behind it.
+    /// Catches up, then follows the tail until it has fallen behind.
     async fn follow_once(&mut self) -> Result<()> {
-        self.beat().await?;
-        let mut portions = self.feed.subscribe(self.project_id);
+        self.send_heartbeat_if_due().await?;
+        let mut batches = tail::subscribe::<S>(&self.feed, self.project_id);
         self.catch_up().await?;
-        self.go_along(&mut portions).await
+        self.follow_tail(&mut batches).await
     }
 
     async fn catch_up(&mut self) -> Result<()> {
         loop {
-            let tx = self.feed.0.worker.begin_background().await?;
+            let tx = self.feed.worker.begin_background().await?;
             let scope = Scope::Project(self.project_id);
-            let Look { records, upto, is_partial } =
-                records::look(&tx, self.feed.0.schema, scope, self.cursor).await?;
+            let RecordBatch { records, upto, is_partial } =
+                records::read_batch(&tx, self.feed.schema, scope, self.cursor).await?;
             tx.finish();
             // After the changes were read: a removal that was before one of them is not missed.
             self.subject.admit().await?;
-            self.take(&records, upto).await?;
+            self.deliver(&records, upto).await?;
             if !is_partial {
                 return Ok(());
             }
         }
     }
 
-    async fn go_along(&mut self, portions: &mut broadcast::Receiver<Arc<EventBatch>>) -> Result<()> {
-        while let Ok(portion) = portions.recv().await {
-            if portion.after > self.cursor {
+    async fn follow_tail(&mut self, batches: &mut broadcast::Receiver<Arc<EventBatch>>) -> Result<()> {
+        while let Ok(batch) = batches.recv().await {
+            if batch.after > self.cursor {
                 return Ok(());
             }
-            self.admit_to(&portion).await?;
-            self.take(&portion.records, portion.upto).await?;
+            self.admit_if_access_changed(&batch).await?;
+            self.deliver(&batch.records, batch.upto).await?;
         }
         // Fallen behind, or the tail has ended.
         Ok(())
     }
 
-    /// Asks for access again if it may have changed since it was last asked. A copy that is being taken over anew
-    /// has no revision, and neither has a project that is gone.
-    async fn admit_to(&mut self, portion: &EventBatch) -> Result<()> {
-        let is_same =
-            portion.revision == self.revision && portion.revision.is_some_and(|revision| revision > 0);
-        if !is_same || (!portion.records.is_empty() && !self.subject.is_access_trusted()) {
+    /// Checks access again if it may have changed. A copy that is being rebuilt has no revision, and neither has a project
+    /// that is deleted.
+    async fn admit_if_access_changed(&mut self, batch: &EventBatch) -> Result<()> {
+        let is_same = batch.revision == self.revision && batch.revision.is_some_and(|revision| revision > 0);
+        if !is_same || (!batch.records.is_empty() && !self.subject.is_access_trusted()) {
             self.subject.admit().await?;
-            self.revision = portion.revision;
+            self.revision = batch.revision;
         }
         Ok(())
     }
 
-    /// Tells what is new of these changes, and moves on.
-    async fn take(&mut self, records: &[Record], upto: Cursor) -> Result<()> {
+    /// Sends the events of the new ones of these changes, and moves on.
+    async fn deliver(&mut self, records: &[Record], upto: Cursor) -> Result<()> {
         let (mut events, mut bytes) = (Vec::new(), 0);
         for record in records.iter().filter(|record| record.cursor > self.cursor).collect::<Vec<_>>() {
-            if let Some(event) = self.subject.tell(record).await? {
+            if let Some(event) = self.subject.to_event(record).await? {
                 bytes += event.encoded_len();
                 events.push(event);
             }
@@ -126,21 +130,20 @@ impl<S: Subject> Watcher<S> {
             }
         }
         self.cursor = self.cursor.max(upto);
-        if events.is_empty() { self.beat().await } else { self.send(events).await }
+        if events.is_empty() { self.send_heartbeat_if_due().await } else { self.send(events).await }
     }
 
-    /// Tells how far the reader is, if it is time.
-    async fn beat(&mut self) -> Result<()> {
+    async fn send_heartbeat_if_due(&mut self) -> Result<()> {
         if Instant::now() >= self.heartbeat { self.send(Vec::new()).await } else { Ok(()) }
     }
 
     async fn send(&mut self, events: Vec<S::Event>) -> Result<()> {
-        let resume_token = self.feed.0.tokens.seal(&self.query, &self.cursor)?;
-        self.heartbeat = Instant::now() + HEARTBEAT;
+        let resume_token = self.feed.tokens.seal(&self.query, &self.cursor)?;
+        self.heartbeat = Instant::now() + HEARTBEAT_INTERVAL;
         match self.outbox.try_send(WatchBatch { events, resume_token }) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(message)) => {
-                let sent = self.outbox.send_timeout(message, PATIENCE).await;
+                let sent = self.outbox.send_timeout(message, SLOW_READER_TIMEOUT).await;
                 // A reader who is gone ends the watcher elsewhere.
                 sent.map_err(|_| TOO_SLOW)
             }

@@ -1,8 +1,8 @@
-//! What was: histories, newest first, and rows as they were at a time.
+//! Histories, newest change first, and rows as they were at a point in time.
 //!
-//! What a row was at a time is what its first change after that time found; without such a change it is what it is
-//! now. So only the changes since then must be kept, however old the row is. Row-level security of the caller's role
-//! decides what they see of the log.
+//! A row at a point in time is the old row of its first change after that time, or the present row if there is no such
+//! change. So only the changes since that time must be kept, however old the row is. Row-level security of the caller's
+//! role decides what they see of the log.
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -21,20 +21,17 @@ use crate::validation::TimeRange;
 /// Which changes of a project to find.
 #[derive(Clone, Debug)]
 pub struct HistoryFilter<'a> {
-    /// Of these tables.
+    /// The tables.
     pub entities: Vec<&'a str>,
-    /// By this user.
+    /// The user who made the change; any user if not set.
     pub actor_id: Option<Uuid>,
-    /// Of these kinds; of all if there are none.
+    /// The kinds of change; all if empty.
     pub operations: Vec<Operation>,
-    /// Made then.
+    /// When the change was made.
     pub changed_at: TimeRange,
 }
 
 /// The changes of one row (table and id) in a range of time and before a position, newest first, at most so many.
-///
-/// # Errors
-/// Those of the database.
 pub async fn history(
     mut conn: &AsyncPgConnection,
     schema: &'static str,
@@ -84,7 +81,11 @@ pub async fn project_history(
     size: i64,
 ) -> Result<(Vec<Record>, i64)> {
     let operations: Vec<_> = filter.operations.iter().map(|operation| operation.label()).collect();
-    let before = before.unwrap_or(Cursor { life: NO_LIFE, transaction_id: i64::MAX, position: i64::MAX });
+    let before = before.unwrap_or(Cursor {
+        incarnation: NO_INCARNATION,
+        transaction_id: i64::MAX,
+        position: i64::MAX,
+    });
     let bytes_before = |rows: u8| {
         format!(
             "coalesce(sum(octet_length(coalesce(old_values::text, '')) + octet_length(coalesce(new_values::text, ''))) \
@@ -118,14 +119,14 @@ pub async fn project_history(
     Ok((records, size.min(i64::try_from(fitting).unwrap_or(size))))
 }
 
-/// Nobody follows the log from a change of the past: its place is of no life.
-const NO_LIFE: i64 = 0;
+/// A position in a history is never followed, so its incarnation does not matter.
+const NO_INCARNATION: i64 = 0;
 
 fn records_of(rows: Vec<RecordRow>) -> Result<Vec<Record>> {
-    rows.into_iter().filter_map(|row| row.into_record(NO_LIFE).transpose()).collect()
+    rows.into_iter().filter_map(|row| row.into_record(NO_INCARNATION).transpose()).collect()
 }
 
-/// Whether the changes since a time are kept, and a row as it was then, or nothing beside it.
+/// A row as it was, if there was one, and whether the log reaches back to that time.
 #[derive(QueryableByName)]
 struct PastRow {
     #[diesel(sql_type = Bool)]
@@ -137,7 +138,7 @@ struct PastRow {
 /// A row of a table as it was, or `None` if there was none. One statement, so that log and table are of one snapshot.
 ///
 /// # Errors
-/// `OUT_OF_RANGE` when the changes since then are not kept any more.
+/// `OUT_OF_RANGE` when the log does not reach back to that time.
 pub async fn row_at<T: DeserializeOwned>(
     mut conn: &AsyncPgConnection,
     schema: &'static str,
@@ -161,7 +162,7 @@ pub async fn row_at<T: DeserializeOwned>(
 /// The rows of a project in a table as they were, those with ids after this one, by id, at most so many.
 ///
 /// # Errors
-/// `OUT_OF_RANGE` when the changes since then are not kept any more.
+/// `OUT_OF_RANGE` when the log does not reach back to that time.
 pub async fn rows_at<T: DeserializeOwned>(
     mut conn: &AsyncPgConnection,
     schema: &'static str,

@@ -1,4 +1,4 @@
-//! What the cache of sessions is good for.
+//! Metrics of the session cache.
 
 use moka::notification::RemovalCause;
 use opentelemetry::KeyValue;
@@ -6,20 +6,19 @@ use opentelemetry::metrics::Counter;
 
 use crate::telemetry;
 
-/// Look-ups and evictions.
 #[derive(Clone)]
-pub(super) struct CacheMeasures {
+pub(super) struct CacheMetrics {
     lookups: Counter<u64>,
     evictions: Counter<u64>,
 }
 
-impl CacheMeasures {
+impl CacheMetrics {
     pub(super) fn new() -> Self {
         let meter = telemetry::meter();
         Self {
             lookups: meter
                 .u64_counter("dafnck.session_cache.lookups")
-                .with_description("Sessions that were looked for in this process.")
+                .with_description("Look-ups of sessions in the cache of this process.")
                 .with_unit("{lookup}")
                 .build(),
             evictions: meter
@@ -30,12 +29,12 @@ impl CacheMeasures {
         }
     }
 
-    pub(super) fn looked_up(&self, was_there: bool) {
+    pub(super) fn record_lookup(&self, was_there: bool) {
         let result = if was_there { "hit" } else { "miss" };
         self.lookups.add(1, &[KeyValue::new("result", result)]);
     }
 
-    pub(super) fn evicted(&self, cause: RemovalCause) {
+    pub(super) fn record_eviction(&self, cause: RemovalCause) {
         let cause = match cause {
             RemovalCause::Expired => "expired",
             RemovalCause::Explicit => "revoked",

@@ -1,62 +1,10 @@
-//! `google.protobuf.Struct`, `Timestamp` and `Duration` to and from what the database holds.
+//! Changes of JSON objects, whole or in parts.
 
-use chrono::{DateTime, Utc};
-use prost_types::value::Kind;
-use prost_types::{Duration, ListValue, Struct, Timestamp, Value as ProtoValue};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use crate::error::Result;
-use crate::validation::Violations;
-
-/// A JSON object as a message. Anything but an object becomes an empty one.
-pub fn to_struct(value: &Value) -> Struct {
-    let fields = value
-        .as_object()
-        .map(|object| object.iter().map(|(key, value)| (key.clone(), to_proto(value))).collect())
-        .unwrap_or_default();
-    Struct { fields }
-}
-
-fn to_proto(value: &Value) -> ProtoValue {
-    let kind = match value {
-        Value::Null => Kind::NullValue(0),
-        Value::Bool(flag) => Kind::BoolValue(*flag),
-        Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or_default()),
-        Value::String(text) => Kind::StringValue(text.clone()),
-        Value::Array(items) => Kind::ListValue(ListValue { values: items.iter().map(to_proto).collect() }),
-        Value::Object(_) => Kind::StructValue(to_struct(value)),
-    };
-    ProtoValue { kind: Some(kind) }
-}
-
-/// A message as a JSON object. Whole numbers become integers, as in the canonical JSON mapping.
-pub fn from_struct(message: Struct) -> Value {
-    Value::Object(
-        message.fields.into_iter().map(|(key, value)| (key, from_proto(value))).collect::<Map<_, _>>(),
-    )
-}
-
-fn from_proto(value: ProtoValue) -> Value {
-    match value.kind {
-        None | Some(Kind::NullValue(_)) => Value::Null,
-        Some(Kind::BoolValue(flag)) => Value::Bool(flag),
-        Some(Kind::NumberValue(number)) => from_number(number),
-        Some(Kind::StringValue(text)) => Value::String(text),
-        Some(Kind::ListValue(list)) => Value::Array(list.values.into_iter().map(from_proto).collect()),
-        Some(Kind::StructValue(object)) => from_struct(object),
-    }
-}
-
-/// The largest whole number that a double holds exactly.
-const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
-
-fn from_number(number: f64) -> Value {
-    if number.fract() == 0.0 && number.abs() <= MAX_EXACT {
-        #[allow(clippy::cast_possible_truncation, reason = "whole and within range")]
-        return Value::Number(Number::from(number as i64));
-    }
-    Number::from_f64(number).map_or(Value::Null, Value::Number)
-}
+use crate::validation::{MAX_BATCH, MAX_JSON_DEPTH, Violations};
+use proto::common::StructPatch;
 
 /// What becomes of a JSON object in an update.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,19 +84,26 @@ fn merge(present: &mut Value, set: Value) {
     }
 }
 
-/// The longest `google.protobuf.Duration`, in seconds.
-pub const MAX_DURATION_SECONDS: i64 = 315_576_000_000;
-
-/// So many seconds as a message; at most the longest that there is.
-pub fn to_duration(seconds: i64) -> Duration {
-    Duration { seconds: seconds.clamp(-MAX_DURATION_SECONDS, MAX_DURATION_SECONDS), nanos: 0 }
-}
-
-/// A time as a message.
-pub fn to_timestamp(time: DateTime<Utc>) -> Timestamp {
-    Timestamp {
-        seconds: time.timestamp(),
-        nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or_default(),
+impl Violations {
+    /// A partial change of a JSON object: its parts are within the limits of such objects, and its result must be as well
+    /// ([`JsonChange::apply_within_limits`]). One that changes nothing
+    /// counts as missing. The field is the request's, outside of the prefix.
+    pub(crate) fn json_patch(&mut self, field: &str, patch: Option<StructPatch>) -> Option<JsonPatch> {
+        let StructPatch { set, unset } = patch?;
+        let mut v = Self::new();
+        v.at_most(&format!("{field}.unset"), unset.len(), MAX_BATCH);
+        for (index, path) in unset.iter().enumerate().take(MAX_BATCH) {
+            v.require(
+                (1..=MAX_JSON_DEPTH).contains(&path.keys.len()),
+                &format!("{field}.unset[{index}]"),
+                "must have 1 to 32 keys",
+            );
+        }
+        let set = v.json(&format!("{field}.set"), set);
+        self.absorb(v);
+        let patch = JsonPatch { set, unset: unset.into_iter().map(|path| path.keys).collect() };
+        let is_empty = patch.unset.is_empty() && patch.set.as_object().is_none_or(Map::is_empty);
+        (!is_empty).then_some(patch)
     }
 }
 
@@ -195,17 +150,5 @@ mod tests {
         let refusal = change.apply_within_limits("metadata", json!({"a": half()})).unwrap_err();
         let crate::error::Error::Invalid(violations) = refusal else { panic!("{refusal}") };
         assert_eq!(violations[0].field, "metadata_patch");
-    }
-
-    #[test]
-    fn durations_stop_at_the_longest_message() {
-        assert_eq!(to_duration(60).seconds, 60);
-        assert_eq!(to_duration(i64::MAX).seconds, MAX_DURATION_SECONDS);
-    }
-
-    #[test]
-    fn json_survives_the_way_there_and_back() {
-        let value = json!({"a": [1, 2.5, null, true, "x"], "b": {"c": {}}, "big": 9_007_199_254_740_991_i64});
-        assert_eq!(from_struct(to_struct(&value)), value);
     }
 }
