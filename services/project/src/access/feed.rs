@@ -183,7 +183,7 @@ mod tests {
 
     fn change(position: i64, project: u128) -> Change {
         Change {
-            life: 1,
+            incarnation: 1,
             transaction_id: 7,
             position,
             entity: "projects".to_owned(),

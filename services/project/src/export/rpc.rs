@@ -4,7 +4,7 @@ use futures::stream::BoxStream;
 use proto::project::admin::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Result;
-use shared::export::{ExportSender, Exports, Snapshot, wanted};
+use shared::export::{ExportSender, Exports, Snapshot, parse_ids};
 use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -25,9 +25,9 @@ impl ExportHandler {
         request: Request<pb::ExportProjectsRequest>,
     ) -> Result<Response<BoxStream<'static, Result<pb::ExportProjectsResponse, Status>>>, Status> {
         let caller = Caller::of(&request)?;
-        let projects = wanted("project_ids", &request.into_inner().project_ids)?;
+        let project_ids = parse_ids("project_ids", &request.into_inner().project_ids)?;
         Ok(Response::new(
-            self.exports.stream(&caller, move |snapshot, sender| export(snapshot, sender, projects))?,
+            self.exports.stream(&caller, move |snapshot, sender| export(snapshot, sender, project_ids))?,
         ))
     }
 }
@@ -35,9 +35,9 @@ impl ExportHandler {
 async fn export(
     snapshot: Snapshot,
     sender: ExportSender<pb::ExportProjectsResponse>,
-    wanted: Vec<Uuid>,
+    project_ids: Vec<Uuid>,
 ) -> Result<()> {
-    let mut rows = snapshot.rows("projects", &queries::project_ids_with_sizes(&wanted)).await?;
+    let mut rows = snapshot.rows("projects", &queries::project_ids_with_sizes(&project_ids)).await?;
     while let Some(ids) = rows.next().await? {
         let projects = queries::projects(&snapshot, &ids).await?;
         let joined = queries::owner_join_dates(&snapshot, &ids).await?;
@@ -46,12 +46,12 @@ async fn export(
             project.into_imported(owner_joined_at)
         });
         let projects = projects.collect();
-        sender.tell(pb::ExportProjectsResponse { projects, ..Default::default() }).await?;
+        sender.send(pb::ExportProjectsResponse { projects, ..Default::default() }).await?;
     }
-    let mut rows = snapshot.rows("members", &queries::member_ids_with_sizes(&wanted)).await?;
+    let mut rows = snapshot.rows("members", &queries::member_ids_with_sizes(&project_ids)).await?;
     while let Some(ids) = rows.next().await? {
         let members = queries::members(&snapshot, &ids).await?.into_iter().map(Into::into).collect();
-        sender.tell(pb::ExportProjectsResponse { members, ..Default::default() }).await?;
+        sender.send(pb::ExportProjectsResponse { members, ..Default::default() }).await?;
     }
     Ok(())
 }

@@ -115,6 +115,9 @@ pub(crate) struct HistoryQuery {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+    use shared::authentication::Scopes;
+    use shared::caller::Session;
     use shared::schema::ProjectRole;
 
     use super::*;
@@ -131,5 +134,27 @@ mod tests {
         assert_eq!(visible(Some(ProjectRole::Viewer), true), [Project, Member, OwnershipTransfer]);
         assert_eq!(visible(Some(ProjectRole::Admin), true), EventResource::ALL);
         assert_eq!(visible(Some(ProjectRole::Admin), false), [Project]);
+    }
+    #[test]
+    fn an_api_token_needs_the_scope_of_members() {
+        let caller = |scopes: Option<&[&str]>| {
+            Caller::User(Session {
+                session_id: Uuid::nil(),
+                user_id: Uuid::nil(),
+                expires_at: DateTime::UNIX_EPOCH,
+                scopes: scopes.map(|scopes| Scopes(scopes.iter().map(|scope| (*scope).to_owned()).collect())),
+            })
+        };
+        let permissions = Permissions::of(Some(ProjectRole::Owner), None);
+        for (scopes, expected) in [
+            (None, true),
+            (Some(["projects:read"].as_slice()), false),
+            (Some(&["projects:read", "members:read"]), true),
+            (Some(&["members:*"]), true),
+        ] {
+            let visibility = Visibility::of(&caller(scopes), permissions);
+            assert_eq!(visibility.includes(EventResource::Member), expected, "{scopes:?}");
+            assert!(visibility.includes(EventResource::Project));
+        }
     }
 }

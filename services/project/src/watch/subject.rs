@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use proto::project::v1 as pb;
-use shared::access::Permission;
+use shared::access::{AccessTables, Permission};
 use shared::caller::Caller;
 use shared::change_log::Record;
 use shared::change_log::feed::Subject;
@@ -37,6 +37,8 @@ impl WatchSubject {
 impl Subject for WatchSubject {
     type Event = pb::ProjectEvent;
 
+    const ACCESS_TABLES: AccessTables = AccessTables::Owned;
+
     async fn admit(&self) -> Result<()> {
         let tx = self.context.database.begin(&self.caller).await?;
         let access = projects::access(&tx, self.project_id, self.caller.database_user()).await?;
@@ -47,7 +49,7 @@ impl Subject for WatchSubject {
         Ok(())
     }
 
-    async fn tell(&self, record: &Record) -> Result<Option<Self::Event>> {
+    async fn to_event(&self, record: &Record) -> Result<Option<Self::Event>> {
         let visibility = *self.visibility.lock().unwrap_or_else(PoisonError::into_inner);
         wire::event(record, self.project_id, &self.filter, visibility)
     }
