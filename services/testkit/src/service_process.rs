@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use local_servers::suite::Role;
 use rustix::process::{Pid, Signal, kill_process};
-use shared::config::{Pooler, SiblingOptions};
+use shared::config::SiblingOptions;
 
 use super::{ENCRYPTION_KEYS, FILES, MAX_ATTACHMENT_BYTES, SERVICE_SECRET, Suite, SuiteOptions, mail};
 
@@ -64,9 +64,6 @@ impl ServiceProcess {
             .env("DAFNCK_STORAGE_FOLDER", files.join(FILES))
             .env("DAFNCK_LOG_FILTER", "error")
             .stdin(Stdio::null());
-        if options.connection.database_pooler == Pooler::Transaction {
-            command.env("DAFNCK_DATABASE_POOLER", "transaction");
-        }
         let mut scheme = "http";
         if let Some(directory) = &options.certificates {
             enable_tls(&mut command, directory, service);

@@ -39,7 +39,7 @@ fn arrived(backup: &Path) -> Vec<String> {
     names.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
 }
 
-fn is_partial(name: &String) -> bool {
+fn is_partial(name: &str) -> bool {
     name.ends_with(".partial")
 }
 
@@ -81,7 +81,7 @@ async fn with_a_whole_newest_segment(machine: &Machine) -> Snapshot {
         let name = format!("whole-{attempt}");
         let snapshot = snapshot(machine, &name, "backup", async || follow(machine).await).await;
         let names = arrived(&machine.path(&name));
-        if !names.is_empty() && !names.iter().any(is_partial) {
+        if !names.is_empty() && !names.iter().any(|name| is_partial(name)) {
             return snapshot;
         }
     }
@@ -116,7 +116,7 @@ async fn the_latest_state_comes_back_from_every_state_of_a_backup_directory() {
         all_is_sent(machine_ref).await;
     };
     snapshots.push(snapshot(&machine, "receiving", "backup", receiving).await);
-    assert!(arrived(&machine.path("receiving")).iter().any(is_partial));
+    assert!(arrived(&machine.path("receiving")).iter().any(|name| is_partial(name)));
     let pruned = async || {
         let directory = BackupDirectory::open(&machine_ref.path("backup")).unwrap();
         let lock = directory.lock().await.unwrap();
