@@ -47,7 +47,11 @@ CREATE TABLE projects (
     settings JSONB DEFAULT '{}'::jsonb NOT NULL,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
-    archived_at TIMESTAMP WITH TIME ZONE
+    archived_at TIMESTAMP WITH TIME ZONE,
+    -- The prefix of the keys of its tasks. A trigger makes it from the name if it is not given.
+    key VARCHAR(10) NOT NULL
+        CONSTRAINT projects_key_key UNIQUE
+        CONSTRAINT chk_project_key CHECK (key ~ '^[A-Z][A-Z0-9]{1,9}$')
 );
 
 CREATE TABLE project_members (
@@ -83,7 +87,8 @@ CREATE TABLE invitations (
     permissions JSONB NOT NULL DEFAULT '{}'::jsonb,
     inviter_id UUID NOT NULL,
     status offer_status NOT NULL DEFAULT 'pending',
-    accepted_by UUID,
+    -- The user who accepted, or declined with a session.
+    answered_by UUID,
     -- The email with the token; NULL if the caller delivers the token.
     mail_id UUID,
     -- Counts how often the invitation was sent: each time the earlier token becomes invalid.
@@ -92,7 +97,9 @@ CREATE TABLE invitations (
     sent_at TIMESTAMP WITH TIME ZONE NOT NULL,
     expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
     closed_at TIMESTAMP WITH TIME ZONE,
-    CONSTRAINT chk_accepted_by CHECK ((status = 'accepted') = (accepted_by IS NOT NULL))
+    CONSTRAINT chk_answered_by
+        CHECK (CASE WHEN status = 'accepted' THEN answered_by IS NOT NULL
+            ELSE status = 'declined' OR answered_by IS NULL END)
 );
 
 -- Emails to send: queued in the transaction that causes them, deleted once sent. Rows live for minutes and are updated
@@ -194,6 +201,7 @@ CREATE INDEX idx_ownership_transfers_to_user_id ON ownership_transfers (to_user_
 CREATE UNIQUE INDEX idx_invitations_one_pending ON invitations (project_id, email) WHERE status = 'pending';
 CREATE INDEX idx_invitations_project_id ON invitations (project_id, created_at, id);
 CREATE INDEX idx_invitations_inviter_id ON invitations (inviter_id, created_at);
+CREATE INDEX idx_invitations_email ON invitations (email, sent_at);
 CREATE INDEX idx_mail_outbox_next_attempt_at ON mail_outbox (next_attempt_at);
 CREATE INDEX idx_mail_outbox_entity_id ON mail_outbox (entity_id);
 CREATE INDEX idx_change_log_entity ON change_log (entity, entity_id);
@@ -282,6 +290,45 @@ AS $$
     HAVING count(*) > 0
 $$;
 
+-- Keys
+
+-- The first three letters or digits of a name, from the first letter on, in upper case; TSK if there are none.
+CREATE FUNCTION project_key_prefix(name text) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN coalesce(substring(upper(regexp_replace(name, '[^A-Za-z0-9]', '', 'g')) FROM '[A-Z][A-Z0-9]{1,2}'), 'TSK');
+
+-- The advisory lock that serializes the assignment of keys.
+CREATE FUNCTION project_keys_lock_key() RETURNS bigint
+LANGUAGE sql IMMUTABLE RETURN 7236277130242;
+
+-- Assigns a free key, made from the name, to a new project without one. Given keys take the lock as well: otherwise two
+-- transactions that insert several projects could wait for each other's keys.
+CREATE FUNCTION assign_project_key() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+DECLARE
+    prefix text := project_key_prefix(NEW.name);
+    attempt integer := 1;
+    suffix text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(project_keys_lock_key());
+    IF NEW.key IS NOT NULL THEN
+        RETURN NEW;
+    END IF;
+    NEW.key := prefix;
+    WHILE EXISTS (SELECT 1 FROM projects p WHERE p.key = NEW.key) LOOP
+        attempt := attempt + 1;
+        -- Random after nine attempts, so that the thousandth project of a name does not try a thousand keys.
+        suffix := CASE WHEN attempt < 10 THEN attempt ELSE 10 + floor(random() * 1000000)::integer END::text;
+        NEW.key := left(prefix, 10 - length(suffix)) || suffix;
+    END LOOP;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER projects_key_trigger
+    BEFORE INSERT OR UPDATE OF key ON projects
+    FOR EACH ROW EXECUTE FUNCTION assign_project_key();
+
 CREATE TRIGGER projects_updated_at_trigger
     BEFORE UPDATE ON projects
     FOR EACH ROW WHEN (current_setting('app.keep_dates', true) IS DISTINCT FROM 'on')
@@ -315,7 +362,7 @@ BEGIN
 END
 $$;
 CREATE TRIGGER projects_access_trigger
-    AFTER INSERT OR DELETE OR UPDATE OF visibility, status ON projects
+    AFTER INSERT OR DELETE OR UPDATE OF visibility, status, key ON projects
     FOR EACH ROW EXECUTE FUNCTION increment_access_revision('id');
 CREATE TRIGGER project_members_access_trigger
     AFTER INSERT OR DELETE OR UPDATE ON project_members
@@ -354,15 +401,44 @@ $$;
 CREATE TRIGGER projects_owner_member_trigger
     AFTER INSERT ON projects FOR EACH ROW EXECUTE FUNCTION add_owner_as_member();
 
--- Hands the project over when a transfer is accepted. The former owner is updated first, so that there are never two.
+-- Makes a user the owner of a project and withdraws its pending transfer. The former owner stays as an admin or is
+-- removed; this comes first, so that there are never two owners.
+CREATE FUNCTION set_owner(project uuid, new_owner uuid, keep_former_owner boolean) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+BEGIN
+    UPDATE ownership_transfers SET status = 'withdrawn', closed_at = now()
+    WHERE project_id = project AND status = 'pending';
+    IF keep_former_owner THEN
+        UPDATE project_members SET role = 'admin' WHERE project_id = project AND role = 'owner';
+    ELSE
+        DELETE FROM project_members WHERE project_id = project AND role = 'owner';
+    END IF;
+    INSERT INTO project_members (project_id, user_id, role) VALUES (project, new_owner, 'owner')
+    ON CONFLICT (project_id, user_id) DO UPDATE SET role = 'owner', permissions = '{}';
+    UPDATE projects SET owner_id = new_owner WHERE id = project;
+END
+$$;
+
+-- Locks what `set_owner` changes, in the order of all transactions: the project, its members by user, its transfer. For
+-- the worker, which may not update these rows itself.
+CREATE FUNCTION lock_ownership(project uuid, new_owner uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+BEGIN
+    PERFORM 1 FROM projects p WHERE p.id = project FOR NO KEY UPDATE;
+    PERFORM 1 FROM project_members m WHERE m.project_id = project AND (m.role = 'owner' OR m.user_id = new_owner)
+    ORDER BY m.user_id FOR NO KEY UPDATE;
+    PERFORM 1 FROM ownership_transfers t WHERE t.project_id = project AND t.status = 'pending' FOR NO KEY UPDATE;
+END
+$$;
+
+-- Hands the project over when a transfer is accepted.
 CREATE FUNCTION transfer_ownership() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
 AS $$
 BEGIN
-    UPDATE project_members SET role = 'admin' WHERE project_id = NEW.project_id AND role = 'owner';
-    UPDATE project_members SET role = 'owner', permissions = '{}'
-    WHERE project_id = NEW.project_id AND user_id = NEW.to_user_id;
-    UPDATE projects SET owner_id = NEW.to_user_id WHERE id = NEW.project_id;
+    PERFORM set_owner(NEW.project_id, NEW.to_user_id, TRUE);
     RETURN NULL;
 END
 $$;
@@ -416,13 +492,22 @@ CREATE CONSTRAINT TRIGGER project_members_one_owner_delete_trigger
 
 -- Invitations
 
+-- How many invitation emails went to an address since a time, in all projects, at most: an invitation that was resent
+-- counts with all its emails.
+CREATE FUNCTION count_invitation_emails(address text, since timestamp with time zone) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+    SELECT coalesce(sum(i.generation), 0) FROM invitations i
+    WHERE i.email = address AND i.sent_at > since AND i.mail_id IS NOT NULL
+$$;
+
 -- Adds the member when an invitation is accepted.
 CREATE FUNCTION add_invited_member() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
 AS $$
 BEGIN
     INSERT INTO project_members (project_id, user_id, role, permissions)
-    VALUES (NEW.project_id, NEW.accepted_by, NEW.role, NEW.permissions);
+    VALUES (NEW.project_id, NEW.answered_by, NEW.role, NEW.permissions);
     RETURN NULL;
 END
 $$;
@@ -542,7 +627,7 @@ REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA project FROM PUBLIC;
 GRANT USAGE ON SCHEMA project TO project_service, project_worker;
 GRANT EXECUTE ON FUNCTION current_user_id() TO project_service, project_worker;
 GRANT SELECT, INSERT ON idempotency_keys TO project_service;
-GRANT SELECT, DELETE ON idempotency_keys TO project_worker;
+GRANT SELECT, INSERT, DELETE ON idempotency_keys TO project_worker;
 GRANT SELECT ON change_log, change_log_horizon TO project_worker;
 GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_status() TO project_worker;
 
@@ -551,13 +636,16 @@ GRANT SELECT, INSERT, UPDATE (status, closed_at) ON ownership_transfers TO proje
 GRANT SELECT, INSERT, UPDATE (status, closed_at, mail_id, generation, sent_at, expires_at) ON invitations
     TO project_service;
 GRANT SELECT ON change_log, change_log_horizon TO project_service;
-GRANT EXECUTE ON FUNCTION is_member(uuid), lock_access_revision(uuid) TO project_service;
+GRANT EXECUTE ON FUNCTION is_member(uuid), lock_access_revision(uuid),
+    count_invitation_emails(text, timestamp with time zone) TO project_service;
 
--- The worker imports projects, sends emails and accepts invitations: the invited user sees nothing of the project yet.
+-- The worker imports projects, sends emails, transfers projects for operators and answers invitations: the invited user
+-- sees nothing of the project yet.
 -- It updates `joined_at`, because the trigger that adds an imported owner does not know it.
 GRANT SELECT, INSERT ON projects, project_members TO project_worker;
 GRANT UPDATE (joined_at) ON project_members TO project_worker;
 GRANT SELECT ON ownership_transfers, access_revisions TO project_worker;
-GRANT SELECT, UPDATE (status, closed_at, accepted_by) ON invitations TO project_worker;
+GRANT SELECT, UPDATE (status, closed_at, answered_by) ON invitations TO project_worker;
 GRANT SELECT, UPDATE, DELETE ON mail_outbox TO project_worker;
-GRANT EXECUTE ON FUNCTION lock_access_revision(uuid) TO project_worker;
+GRANT EXECUTE ON FUNCTION lock_access_revision(uuid), lock_ownership(uuid, uuid), set_owner(uuid, uuid, boolean),
+    project_keys_lock_key() TO project_worker;

@@ -20,6 +20,7 @@ mod rpc;
 mod schema;
 mod watch;
 
+use proto::common::ServerInfo;
 use proto::project::DESCRIPTOR_SET;
 use proto::project::admin::v1::project_admin_service_server::ProjectAdminServiceServer;
 use proto::project::backend::v1::access_service_server::AccessServiceServer;
@@ -27,7 +28,6 @@ use proto::project::backend::v1::invitation_service_server::InvitationServiceSer
 use proto::project::v1::member_service_server::MemberServiceServer;
 use proto::project::v1::project_service_server::ProjectServiceServer;
 use shared::mail::{MailOptions, Mailer, Outbox};
-use shared::server::MAX_MESSAGE_BYTES;
 use shared::service::ServiceContext;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -35,7 +35,7 @@ use tonic::service::Routes;
 pub use schema::NAME;
 
 use access::rpc::AccessServiceHandler;
-use export::ExportHandler;
+use export::rpc::ExportHandler;
 use history::rpc::HistoryHandler;
 use import::rpc::ImportHandler;
 use invitations::backend::InvitationServiceHandler;
@@ -43,6 +43,7 @@ use invitations::issuer::InvitationIssuer;
 use invitations::rpc::InvitationHandler;
 use invitations::token::InvitationTokens;
 use members::rpc::MemberHandler;
+use ownership::admin::TransferProjectHandler;
 use ownership::rpc::OwnershipHandler;
 use projects::rpc::ProjectHandler;
 use rpc::{MemberServiceHandler, ProjectAdminServiceHandler, ProjectServiceHandler};
@@ -69,7 +70,7 @@ pub async fn serve(context: ServiceContext, mail: MailOptions, listener: TcpList
         context.shutdown.clone(),
     ));
     let routes = routes(&context, &InvitationIssuer { context: context.clone(), outbox }, &tokens);
-    context.serve(DESCRIPTOR_SET, routes, sessions, listener).await
+    context.serve(DESCRIPTOR_SET, routes, ServerInfo::default(), sessions, listener).await
 }
 
 fn routes(context: &ServiceContext, issuer: &InvitationIssuer, tokens: &InvitationTokens) -> Routes {
@@ -88,14 +89,15 @@ fn routes(context: &ServiceContext, issuer: &InvitationIssuer, tokens: &Invitati
     let admin = ProjectAdminServiceHandler {
         import: ImportHandler::new(context.clone()),
         export: ExportHandler::new(context),
+        transfer: TransferProjectHandler::new(context.clone()),
     };
     let backend_invitations = InvitationServiceHandler { issuer: issuer.clone(), tokens: tokens.clone() };
     let access = AccessServiceHandler::new(context.clone());
-    Routes::new(ProjectServiceServer::new(projects).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(MemberServiceServer::new(members).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(
-            InvitationServiceServer::new(backend_invitations).max_decoding_message_size(MAX_MESSAGE_BYTES),
-        )
-        .add_service(AccessServiceServer::new(access).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(ProjectAdminServiceServer::new(admin).max_decoding_message_size(MAX_MESSAGE_BYTES))
+    shared::routes![
+        ProjectServiceServer(projects),
+        MemberServiceServer(members),
+        InvitationServiceServer(backend_invitations),
+        AccessServiceServer(access),
+        ProjectAdminServiceServer(admin),
+    ]
 }

@@ -16,6 +16,7 @@ use crate::import::rpc::ImportHandler;
 use crate::invitations::backend::InvitationServiceHandler;
 use crate::invitations::rpc::InvitationHandler;
 use crate::members::rpc::MemberHandler;
+use crate::ownership::admin::TransferProjectHandler;
 use crate::ownership::rpc::OwnershipHandler;
 use crate::projects::rpc::ProjectHandler;
 use crate::watch::rpc::WatchHandler;
@@ -36,6 +37,7 @@ pub(crate) struct ProjectServiceHandler {
 pub(crate) struct ProjectAdminServiceHandler {
     pub(crate) import: ImportHandler,
     pub(crate) export: ExportHandler,
+    pub(crate) transfer: TransferProjectHandler,
 }
 
 shared::rpc_table! {
@@ -53,6 +55,7 @@ shared::rpc_table! {
         resend_invitation(pb::ResendInvitationRequest) -> pb::Invitation = invitations;
         revoke_invitation(pb::RevokeInvitationRequest) -> pb::Invitation = invitations;
         accept_invitation(pb::AcceptInvitationRequest) -> pb::Invitation = invitations;
+        decline_invitation(pb::DeclineInvitationRequest) -> pb::Invitation = invitations;
         offer_ownership(pb::OfferOwnershipRequest) -> pb::OwnershipTransfer = ownership;
         get_ownership_transfer(pb::GetOwnershipTransferRequest) -> pb::OwnershipTransfer = ownership;
         list_ownership_transfers(pb::ListOwnershipTransfersRequest) -> pb::ListOwnershipTransfersResponse = ownership;
@@ -83,6 +86,7 @@ shared::rpc_table! {
 
 shared::rpc_table! {
     impl ProjectAdminService for ProjectAdminServiceHandler {
+        transfer_project(admin::TransferProjectRequest) -> pb::Project = transfer;
         #[stream(ImportProjectsStream)]
         import_projects(tonic::Streaming<admin::ImportProjectsRequest>) -> admin::ImportProjectsResponse = import;
         #[stream(ExportProjectsStream)]

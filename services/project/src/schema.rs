@@ -30,6 +30,7 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         archived_at -> Nullable<Timestamptz>,
+        key -> Varchar,
         xmin -> Oid,
     }
 }
@@ -83,7 +84,7 @@ diesel::table! {
         permissions -> Jsonb,
         inviter_id -> Uuid,
         status -> SqlOfferStatus,
-        accepted_by -> Nullable<Uuid>,
+        answered_by -> Nullable<Uuid>,
         mail_id -> Nullable<Uuid>,
         generation -> Int4,
         created_at -> Timestamptz,

@@ -191,15 +191,19 @@ async fn a_feed_is_caught_up_only_after_its_whole_backlog() {
 }
 
 #[tokio::test]
-async fn a_trimmed_or_future_cursor_is_out_of_range() {
+async fn a_trimmed_a_future_and_a_foreign_cursor_are_out_of_range() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let mut admin = suite.admin_of("project").await;
     olga.project("apollo").await;
     let trim = "SELECT project.trim_change_log('0 seconds', 1000)";
     admin.batch_execute(trim).await.unwrap();
-    for cursor in ["0.0", "9223372036854775806.1"] {
-        let refusal = Follower::from(&suite, cursor).await.err().unwrap();
+    let head = head(&suite).await;
+    let (incarnation, rest) = head.split_once('.').unwrap();
+    let [trimmed, future] =
+        ["0.0", "9223372036854775806.1"].map(|position| format!("{incarnation}.{position}"));
+    for cursor in [trimmed, future, format!("0.{rest}")] {
+        let refusal = Follower::from(&suite, &cursor).await.err().unwrap();
         assert_eq!(summary(&refusal), "OUT_OF_RANGE CURSOR_EXPIRED");
     }
 }

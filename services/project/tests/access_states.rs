@@ -27,6 +27,7 @@ async fn a_state_is_complete_and_its_revision_grows() {
     let after = state_of(&suite, &project.id).await;
     assert_eq!(after.revision, before.revision + 3);
     assert_eq!((after.visibility, after.status, after.deleted), (PUBLIC, ARCHIVED, false));
+    assert_eq!(after.key, project.key);
     let mut members: Vec<_> = after.members.iter().map(|m| (m.user_id.clone(), m.role)).collect();
     members.sort_unstable();
     assert_eq!(members, [(olga.id.to_string(), OWNER), (gus.id.to_string(), VIEWER)]);
@@ -61,7 +62,7 @@ async fn the_list_includes_deleted_projects() {
     let mut access = suite.as_service("task").project_access();
     let first = ListProjectAccessRequest::default();
     let page = access.list_project_access(first).await.unwrap().into_inner();
-    assert!(page.done);
+    assert!(page.is_last);
     assert_eq!(page.projects.iter().map(|state| state.project_id.clone()).collect::<Vec<_>>(), ids);
     assert_eq!(page.projects.iter().filter(|state| state.deleted).count(), 1);
     let rest = ListProjectAccessRequest { after_project_id: ids[0].clone() };

@@ -1,6 +1,7 @@
 //! One-line calls of the RPCs.
 
 use prost_types::{FieldMask, Struct, Value, value::Kind};
+use proto::common::Permission;
 use proto::project::v1 as pb;
 use testkit::*;
 use tonic::Status;
@@ -20,7 +21,7 @@ pub fn mask(paths: &[&str]) -> Option<FieldMask> {
     Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() })
 }
 
-/// Permission exceptions.
+/// Settings of a project.
 pub fn flags(flags: &[(&str, bool)]) -> Option<Struct> {
     let field =
         |(name, flag): &(&str, bool)| ((*name).to_owned(), Value { kind: Some(Kind::BoolValue(*flag)) });
@@ -28,8 +29,13 @@ pub fn flags(flags: &[(&str, bool)]) -> Option<Struct> {
 }
 
 pub async fn project_seen_by(who: &Actor, name: &str, visibility: i32) -> pb::Project {
-    let request = pb::CreateProjectRequest { name: name.to_owned(), visibility, ..Default::default() };
-    who.projects().create_project(request).await.unwrap().into_inner()
+    let project = pb::Project { name: name.to_owned(), visibility, ..Default::default() };
+    create(who, project).await.unwrap()
+}
+
+pub async fn create(who: &Actor, project: pb::Project) -> Result<pb::Project, Status> {
+    let request = pb::CreateProjectRequest { project: Some(project), ..Default::default() };
+    Ok(who.projects().create_project(request).await?.into_inner())
 }
 
 pub async fn get(who: &Actor, project: &pb::Project) -> Result<pb::Project, Status> {
@@ -38,7 +44,8 @@ pub async fn get(who: &Actor, project: &pb::Project) -> Result<pb::Project, Stat
 }
 
 pub async fn update(who: &Actor, project: pb::Project, paths: &[&str]) -> Result<pb::Project, Status> {
-    let request = pb::UpdateProjectRequest { project: Some(project), update_mask: mask(paths) };
+    let request =
+        pb::UpdateProjectRequest { project: Some(project), update_mask: mask(paths), ..Default::default() };
     Ok(who.projects().update_project(request).await?.into_inner())
 }
 
@@ -73,12 +80,21 @@ pub async fn permissions(who: &Actor, project: &pb::Project) -> Result<pb::Effec
 }
 
 pub fn joining(project: &pb::Project, whom: &Actor, role: i32) -> pb::AddMemberRequest {
-    pb::AddMemberRequest {
-        project_id: project.id.clone(),
-        user_id: whom.id.to_string(),
-        role,
-        ..Default::default()
-    }
+    joining_with(project, whom, pb::Member { role, ..Default::default() })
+}
+
+/// A user joins with a role and exceptions from it.
+pub fn joining_with(project: &pb::Project, whom: &Actor, member: pb::Member) -> pb::AddMemberRequest {
+    let member = pb::Member { project_id: project.id.clone(), user_id: whom.id.to_string(), ..member };
+    pb::AddMemberRequest { member: Some(member), ..Default::default() }
+}
+
+pub fn granting(role: i32, permission: Permission) -> pb::Member {
+    pb::Member { role, granted_permissions: vec![permission.into()], ..Default::default() }
+}
+
+pub fn denying(role: i32, permission: Permission) -> pb::Member {
+    pb::Member { role, denied_permissions: vec![permission.into()], ..Default::default() }
 }
 
 pub async fn add(who: &Actor, request: pb::AddMemberRequest) -> Result<pb::Member, Status> {
@@ -96,7 +112,11 @@ pub async fn update_member(who: &Actor, member: pb::Member, paths: &[&str]) -> R
 }
 
 pub async fn remove(who: &Actor, project: &pb::Project, whom: &Actor) -> Result<(), Status> {
-    let request = pb::RemoveMemberRequest { project_id: project.id.clone(), user_id: whom.id.to_string() };
+    let request = pb::RemoveMemberRequest {
+        project_id: project.id.clone(),
+        user_id: whom.id.to_string(),
+        ..Default::default()
+    };
     who.members().remove_member(request).await.map(|_| ())
 }
 
@@ -164,7 +184,53 @@ pub async fn withdraw(
     Ok(who.members().withdraw_ownership(request).await?.into_inner())
 }
 
+/// The request to invite an address.
+pub fn inviting(project: &pb::Project, email: &str, role: i32) -> pb::CreateInvitationRequest {
+    inviting_with(project, email, pb::Invitation { role, ..Default::default() })
+}
+
+/// The request to invite an address with a role and exceptions from it.
+pub fn inviting_with(
+    project: &pb::Project,
+    email: &str,
+    invitation: pb::Invitation,
+) -> pb::CreateInvitationRequest {
+    let invitation = pb::Invitation { project_id: project.id.clone(), email: email.to_owned(), ..invitation };
+    pb::CreateInvitationRequest { invitation: Some(invitation), ..Default::default() }
+}
+
+pub async fn invite(who: &Actor, request: pb::CreateInvitationRequest) -> Result<pb::Invitation, Status> {
+    Ok(who.members().create_invitation(request).await?.into_inner())
+}
+
+pub async fn decline_invitation(who: &Actor, token: &str) -> Result<pb::Invitation, Status> {
+    let request = pb::DeclineInvitationRequest { token: token.to_owned() };
+    Ok(who.members().decline_invitation(request).await?.into_inner())
+}
+
 pub async fn accept_invitation(who: &Actor, token: &str) -> Result<pb::Invitation, Status> {
     let request = pb::AcceptInvitationRequest { token: token.to_owned() };
     Ok(who.members().accept_invitation(request).await?.into_inner())
+}
+
+pub async fn get_invitation(who: &Actor, invitation: &pb::Invitation) -> Result<pb::Invitation, Status> {
+    let request = pb::GetInvitationRequest {
+        project_id: invitation.project_id.clone(),
+        invitation_id: invitation.id.clone(),
+    };
+    Ok(who.members().get_invitation(request).await?.into_inner())
+}
+
+pub async fn resend_invitation(
+    who: &Actor,
+    invitation: &pb::Invitation,
+    etag: &str,
+) -> Result<pb::Invitation, Status> {
+    let request = pb::ResendInvitationRequest {
+        project_id: invitation.project_id.clone(),
+        invitation_id: invitation.id.clone(),
+        etag: etag.to_owned(),
+        ..Default::default()
+    };
+    Ok(who.members().resend_invitation(request).await?.into_inner())
 }

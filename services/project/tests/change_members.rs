@@ -1,5 +1,6 @@
 use crate::calls::*;
 use crate::harness::harness;
+use proto::common::Permission;
 use proto::project::v1::{Member, Project, ProjectRole, RemoveMemberRequest, UpdateMemberRequest};
 use testkit::*;
 
@@ -27,18 +28,69 @@ async fn team() -> Team {
 async fn an_admin_updates_role_and_permissions() {
     let Team { ada, vera, project, suite: _suite, .. } = team().await;
     let member = get_member(&ada, &project, &vera).await.unwrap();
-    let input = Member { role: MEMBER, permissions: flags(&[("task_delete", true)]), ..member.clone() };
+    let granted = vec![Permission::TaskDelete.into(), Permission::DocumentDelete.into()];
+    let input = Member { role: MEMBER, granted_permissions: granted, ..member.clone() };
 
     let changed = update_member(&ada, input.clone(), &["role"]).await.unwrap();
-    assert_eq!((changed.role, &changed.permissions), (MEMBER, &member.permissions));
+    assert_eq!((changed.role, &changed.granted_permissions), (MEMBER, &member.granted_permissions));
     let again = Member { etag: changed.etag.clone(), ..input.clone() };
-    let changed = update_member(&ada, again, &["permissions"]).await.unwrap();
-    assert_eq!((changed.role, &changed.permissions), (MEMBER, &input.permissions));
+    let changed = update_member(&ada, again, &["granted_permissions"]).await.unwrap();
+    assert_eq!(changed.role, MEMBER);
+    let in_order = [Permission::TaskDelete, Permission::DocumentDelete].map(i32::from);
+    assert_eq!(changed.granted_permissions, in_order, "in the order of the enum");
 
     let refusal = update_member(&ada, input, &["role"]).await.unwrap_err();
     assert_eq!(summary(&refusal), "ABORTED ETAG_MISMATCH");
-    let nothing = Member { role: VIEWER, ..changed.clone() };
-    assert_eq!(update_member(&ada, nothing, &[]).await.unwrap(), changed);
+}
+
+#[tokio::test]
+async fn each_list_of_permissions_is_replaced_on_its_own() {
+    let Team { ada, vera, project, suite: _suite, .. } = team().await;
+    let ids = Member { project_id: project.id.clone(), user_id: vera.id.to_string(), ..Member::default() };
+    let (granted, denied) = (vec![Permission::TaskWrite.into()], vec![Permission::TaskRead.into()]);
+    let both =
+        Member { granted_permissions: granted.clone(), denied_permissions: denied.clone(), ..ids.clone() };
+    let changed = update_member(&ada, both, &[]).await.unwrap();
+    assert_eq!((&changed.granted_permissions, &changed.denied_permissions), (&granted, &denied));
+    assert_eq!(changed.role, VIEWER, "without a mask, only populated fields change");
+
+    let changed = update_member(&ada, ids.clone(), &["granted_permissions"]).await.unwrap();
+    assert_eq!(
+        (changed.granted_permissions.as_slice(), &changed.denied_permissions),
+        ([].as_slice(), &denied)
+    );
+    let contradicting = Member { granted_permissions: denied, ..ids.clone() };
+    let refusal = update_member(&ada, contradicting, &["grantedPermissions"]).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["member.denied_permissions"]);
+    let cleared = update_member(&ada, ids, &["*"]).await.unwrap();
+    assert_eq!((cleared.role, cleared.denied_permissions.len()), (MEMBER, 0), "`*` clears what is not given");
+}
+
+#[tokio::test]
+async fn an_update_without_populated_fields_changes_nothing() {
+    let Team { ada, vera, project, suite: _suite, .. } = team().await;
+    let member = get_member(&ada, &project, &vera).await.unwrap();
+    let nothing = Member { role: 0, ..member.clone() };
+    assert_eq!(update_member(&ada, nothing.clone(), &[]).await.unwrap(), member);
+    let stale = Member { etag: "\"00000001\"".to_owned(), ..nothing };
+    let refusal = update_member(&ada, stale, &[]).await.unwrap_err();
+    assert_eq!(summary(&refusal), "ABORTED ETAG_MISMATCH");
+}
+
+#[tokio::test]
+async fn a_stale_etag_aborts_a_removal() {
+    let Team { ada, vera, project, suite: _suite, .. } = team().await;
+    let member = get_member(&ada, &project, &vera).await.unwrap();
+    update_member(&ada, Member { role: MEMBER, ..member.clone() }, &["role"]).await.unwrap();
+    let mut request = RemoveMemberRequest {
+        project_id: project.id.clone(),
+        user_id: vera.id.to_string(),
+        etag: member.etag,
+    };
+    let refusal = ada.members().remove_member(request.clone()).await.unwrap_err();
+    assert_eq!(summary(&refusal), "ABORTED ETAG_MISMATCH");
+    request.etag = get_member(&ada, &project, &vera).await.unwrap().etag;
+    ada.members().remove_member(request).await.unwrap();
 }
 
 #[tokio::test]
@@ -68,16 +120,16 @@ async fn update_member_cannot_make_an_owner() {
 async fn update_and_remove_require_every_permission_of_the_member() {
     let Team { suite: _suite, olga, ada, abe, vera, project } = team().await;
     let trimmed = get_member(&olga, &project, &ada).await.unwrap();
-    let trimmed = Member { permissions: flags(&[("attachment_delete", false)]), ..trimmed };
-    update_member(&olga, trimmed.clone(), &["permissions"]).await.unwrap();
+    let trimmed = Member { denied_permissions: vec![Permission::AttachmentDelete.into()], ..trimmed };
+    update_member(&olga, trimmed.clone(), &["denied_permissions"]).await.unwrap();
 
     let of_abe = get_member(&olga, &project, &abe).await.unwrap();
     let of_vera = get_member(&olga, &project, &vera).await.unwrap();
-    let herself = Member { permissions: None, etag: String::new(), ..trimmed };
+    let herself = Member { denied_permissions: Vec::new(), etag: String::new(), ..trimmed };
     for refusal in [
         update_member(&ada, Member { role: VIEWER, ..of_abe }, &["role"]).await.unwrap_err(),
         update_member(&ada, Member { role: ADMIN, ..of_vera }, &["role"]).await.unwrap_err(),
-        update_member(&ada, herself, &["permissions"]).await.unwrap_err(),
+        update_member(&ada, herself, &["denied_permissions"]).await.unwrap_err(),
         remove(&ada, &project, &abe).await.unwrap_err(),
     ] {
         assert_eq!(summary(&refusal), "PERMISSION_DENIED PERMISSION_MISSING");
@@ -129,10 +181,21 @@ async fn a_stranger_cannot_change_members() {
 #[tokio::test]
 async fn every_violation_is_reported() {
     let Team { suite: _suite, olga, .. } = team().await;
-    let garbage = Member { role: 9, permissions: flags(&[("project_delete", true)]), ..Default::default() };
-    let refusal = update_member(&olga, garbage, &["joined_at", "role", "permissions"]).await.unwrap_err();
-    let expected =
-        ["update_mask", "member.project_id", "member.user_id", "member.role", "member.permissions"];
+    let garbage = Member {
+        role: 9,
+        granted_permissions: vec![Permission::ProjectDelete.into()],
+        denied_permissions: vec![Permission::TaskRead.into(), Permission::TaskRead.into()],
+        ..Default::default()
+    };
+    let refusal = update_member(&olga, garbage, &["joined_at", "role"]).await.unwrap_err();
+    let expected = [
+        "update_mask",
+        "member.project_id",
+        "member.user_id",
+        "member.role",
+        "member.granted_permissions",
+        "member.denied_permissions",
+    ];
     assert_eq!(violations(&refusal), expected);
     let refusal = olga.members().update_member(UpdateMemberRequest::default()).await.unwrap_err();
     assert_eq!(violations(&refusal), ["member", "member.project_id", "member.user_id"]);

@@ -1,5 +1,6 @@
 use crate::calls::*;
 use crate::harness::harness;
+use proto::common::{StructPatch, StructPath};
 use proto::project::v1::{Project, ProjectRole, UpdateProjectRequest};
 use testkit::*;
 
@@ -30,12 +31,57 @@ async fn update_project_changes_only_masked_fields() {
 }
 
 #[tokio::test]
-async fn an_empty_mask_changes_nothing() {
+async fn without_a_mask_populated_fields_change() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
-    let project = olga.project("apollo").await;
-    let input = Project { name: "gemini".to_owned(), ..project.clone() };
-    assert_eq!(update(&olga, input, &[]).await.unwrap(), project);
+    let project = create(
+        &olga,
+        Project {
+            name: "apollo".to_owned(),
+            description: Some("to the moon".to_owned()),
+            settings: flags(&[("dark", true)]),
+            ..Default::default()
+        },
+    );
+    let project = project.await.unwrap();
+    let id = || Project { id: project.id.clone(), ..Default::default() };
+    let renamed = update(&olga, Project { name: "gemini".to_owned(), ..id() }, &[]).await.unwrap();
+    assert_eq!((renamed.name.as_str(), &renamed.description), ("gemini", &project.description));
+    assert_eq!(renamed.settings, project.settings);
+
+    assert_eq!(update(&olga, id(), &[]).await.unwrap(), renamed, "nothing is populated");
+    let stale = Project { etag: project.etag.clone(), ..id() };
+    assert_eq!(summary(&update(&olga, stale, &[]).await.unwrap_err()), "ABORTED ETAG_MISMATCH");
+
+    let refusal = update(&olga, id(), &["*"]).await.unwrap_err();
+    assert_eq!(violations(&refusal)[0], "project.name", "`*` clears what is not given");
+    let whole = Project { name: "mercury".to_owned(), key: "MER".to_owned(), ..id() };
+    let whole = update(&olga, whole, &["*"]).await.unwrap();
+    assert_eq!((whole.name.as_str(), whole.key.as_str(), &whole.description), ("mercury", "MER", &None));
+    assert_eq!(whole.settings, flags(&[]));
+}
+
+#[tokio::test]
+async fn single_entries_of_the_settings_are_patched() {
+    let suite = harness().start().await;
+    let olga = suite.guest("olga").await;
+    let settings = flags(&[("dark", true), ("wide", true)]);
+    let project = Project { name: "apollo".to_owned(), settings: settings.clone(), ..Default::default() };
+    let project = create(&olga, project).await.unwrap();
+    let patch =
+        |set, unset: &str| StructPatch { set, unset: vec![StructPath { keys: vec![unset.to_owned()] }] };
+    let request = UpdateProjectRequest {
+        project: Some(Project { id: project.id.clone(), ..Default::default() }),
+        update_mask: None,
+        settings_patch: Some(patch(flags(&[("dark", false), ("new", true)]), "wide")),
+    };
+    let changed = olga.projects().update_project(request.clone()).await.unwrap().into_inner();
+    assert_eq!(changed.settings, flags(&[("dark", false), ("new", true)]));
+    assert_eq!(changed.name, project.name);
+
+    let both = UpdateProjectRequest { update_mask: mask(&["settings"]), ..request };
+    let refusal = olga.projects().update_project(both).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["settings_patch"]);
 }
 
 #[tokio::test]
@@ -146,14 +192,15 @@ async fn every_violation_is_reported() {
         description: Some("\0".to_owned()),
         visibility: -1,
         settings: flags(&[("\0", true)]),
+        key: "apo".to_owned(),
         ..Default::default()
     };
-    let paths = ["owner_id", "name", "description", "visibility", "settings"];
+    let paths = ["owner_id", "name", "key", "description", "visibility", "settings"];
     let refusal = update(&olga, garbage, &paths).await.unwrap_err();
     let fields = violations(&refusal);
     assert_eq!(fields[0], "update_mask");
-    let named =
-        ["id", "name", "description", "visibility", "settings"].map(|field| format!("project.{field}"));
+    let named = ["id", "name", "key", "description", "visibility", "settings"]
+        .map(|field| format!("project.{field}"));
     assert_eq!(fields[1..], named);
 
     let nothing = UpdateProjectRequest::default();

@@ -46,7 +46,8 @@ async fn is_of_the_change(
 async fn every_change_of_access_returns_its_consistency_token() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
-    let made = CreateProjectRequest { name: "apollo".to_owned(), ..Default::default() };
+    let made = Project { name: "apollo".to_owned(), ..Default::default() };
+    let made = CreateProjectRequest { project: Some(made), ..Default::default() };
     let made = olga.projects().create_project(made).await.unwrap();
     let project = made.get_ref().clone();
     let id = project.id.clone();
@@ -59,16 +60,26 @@ async fn every_change_of_access_returns_its_consistency_token() {
     let promoted = olga.members().update_member(promoted).await.unwrap();
     seen = is_of_the_change(&suite, &id, seen, token(&promoted), "promote").await;
     let shown = Project { visibility: INTERNAL, ..project.clone() };
-    let shown = UpdateProjectRequest { project: Some(shown), update_mask: mask(&["visibility"]) };
+    let shown = UpdateProjectRequest {
+        project: Some(shown),
+        update_mask: mask(&["visibility"]),
+        ..Default::default()
+    };
     let shown = olga.projects().update_project(shown).await.unwrap();
     seen = is_of_the_change(&suite, &id, seen, token(&shown), "show").await;
+    let renamed = Project { key: "MOON".to_owned(), etag: String::new(), ..project.clone() };
+    let renamed =
+        UpdateProjectRequest { project: Some(renamed), update_mask: mask(&["key"]), ..Default::default() };
+    let renamed = olga.projects().update_project(renamed).await.unwrap();
+    seen = is_of_the_change(&suite, &id, seen, token(&renamed), "key").await;
     let archived = ArchiveProjectRequest { project_id: id.clone(), ..Default::default() };
     let archived = olga.projects().archive_project(archived).await.unwrap();
     seen = is_of_the_change(&suite, &id, seen, token(&archived), "archive").await;
     let reopened = ReopenProjectRequest { project_id: id.clone(), ..Default::default() };
     let reopened = olga.projects().reopen_project(reopened).await.unwrap();
     seen = is_of_the_change(&suite, &id, seen, token(&reopened), "reopen").await;
-    let removed = RemoveMemberRequest { project_id: id.clone(), user_id: gus.id.to_string() };
+    let removed =
+        RemoveMemberRequest { project_id: id.clone(), user_id: gus.id.to_string(), ..Default::default() };
     let removed = olga.members().remove_member(removed).await.unwrap();
     seen = is_of_the_change(&suite, &id, seen, token(&removed), "remove").await;
     olga.add(&project, &gus, ProjectRole::Viewer).await;
@@ -104,6 +115,7 @@ async fn a_retry_without_effect_returns_a_satisfiable_token() {
     let renamed = UpdateProjectRequest {
         project: Some(Project { etag: String::new(), ..renamed }),
         update_mask: mask(&["name"]),
+        ..Default::default()
     };
     let renamed = token(&olga.projects().update_project(renamed).await.unwrap());
     assert_eq!(renamed.revision, revision(&suite, &project.id).await, "a name is nothing that others copy");

@@ -1,7 +1,7 @@
 use crate::calls::*;
 use crate::harness::harness;
 use proto::common::Permission;
-use proto::project::v1::{GetEffectivePermissionsRequest, GetProjectRequest, ProjectRole};
+use proto::project::v1::{GetEffectivePermissionsRequest, GetProjectRequest, Member, ProjectRole};
 use testkit::*;
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn a_hidden_project_looks_like_a_missing_one() {
 async fn a_malformed_id_is_rejected() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
-    for project_id in ["", "x", "00000000-0000-0000-0000-000000000000"] {
+    for project_id in ["", "x", "0190163d8694739baea5966c26f8ad91"] {
         let request = GetProjectRequest { project_id: project_id.to_owned() };
         let refusal = olga.projects().get_project(request).await.unwrap_err();
         assert_eq!(violations(&refusal), ["project_id"]);
@@ -52,13 +52,11 @@ async fn permissions_follow_role_and_exceptions() {
     let suite = harness().start().await;
     let [olga, gus, vera] = suite.guests(["olga", "gus", "vera"]).await;
     let project = project_seen_by(&olga, "apollo", PUBLIC).await;
-    let exceptions = flags(&[("task_delete", true), ("document_write", false)]);
-    add(
-        &olga,
-        proto::project::v1::AddMemberRequest { permissions: exceptions, ..joining(&project, &gus, MEMBER) },
-    )
-    .await
-    .unwrap();
+    let exceptions = Member {
+        denied_permissions: vec![Permission::DocumentWrite.into()],
+        ..granting(MEMBER, Permission::TaskDelete)
+    };
+    add(&olga, joining_with(&project, &gus, exceptions)).await.unwrap();
 
     let owner = permissions(&olga, &project).await.unwrap();
     assert_eq!((owner.role(), owner.permissions.len()), (ProjectRole::Owner, 17));

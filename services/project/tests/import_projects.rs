@@ -1,7 +1,7 @@
 use crate::calls::*;
 use crate::harness::harness;
 use prost_types::Timestamp;
-use proto::common::ImportOutcome;
+use proto::common::{ImportOutcome, Permission};
 use proto::project::admin::v1::project_admin_service_client::ProjectAdminServiceClient;
 use proto::project::admin::v1::{ImportProjectsRequest, ImportedMember, ImportedProject};
 use proto::project::v1::Project;
@@ -84,11 +84,13 @@ async fn import_keeps_archive_dates_join_dates_and_permissions() {
     };
     let active = ImportedProject { archived_at: at(1_900_000_000), ..project_of(2, &olga) };
     let member = ImportedMember {
-        permissions: flags(&[("task_delete", true)]),
+        granted_permissions: vec![Permission::TaskDelete.into()],
         ..member_of(3, &archived, &gus, VIEWER)
     };
-    let odd =
-        ImportedMember { permissions: flags(&[("fly", true)]), ..member_of(4, &archived, &gus, VIEWER) };
+    let odd = ImportedMember {
+        granted_permissions: vec![Permission::ProjectDelete.into()],
+        ..member_of(4, &archived, &gus, VIEWER)
+    };
     let batch = ImportProjectsRequest {
         projects: vec![archived.clone(), active],
         members: vec![member.clone(), odd],
@@ -98,14 +100,14 @@ async fn import_keeps_archive_dates_join_dates_and_permissions() {
 
     assert_eq!((outcomes[0].as_str(), outcomes[2].as_str()), ("1 CREATED", "3 CREATED"));
     assert_eq!(outcomes[1], "2 archived_at: is for archived projects only");
-    assert!(outcomes[3].starts_with("4 permissions: must map names"), "{}", outcomes[3]);
+    assert!(outcomes[3].starts_with("4 granted_permissions: must hold permissions"), "{}", outcomes[3]);
     let there = Project { id: archived.id, ..Default::default() };
     let found = get(&gus, &there).await.unwrap();
     assert_eq!((found.updated_at, found.archived_at), (at(2_000_000_000), at(1_900_000_000)));
     let [owner, guest] = [&olga, &gus].map(|who| get_member(&gus, &there, who));
     let (owner, guest) = tokio::join!(owner, guest);
     assert_eq!(owner.unwrap().joined_at, at(1_800_000_000));
-    assert_eq!(guest.unwrap().permissions, member.permissions);
+    assert_eq!(guest.unwrap().granted_permissions, member.granted_permissions);
 }
 
 #[tokio::test]
@@ -131,7 +133,7 @@ async fn a_refused_item_does_not_affect_others() {
     let outcomes = import(&suite, vec![ImportProjectsRequest { projects, members }]).await.unwrap();
     let stored: Vec<&str> = outcomes[0]
         .iter()
-        .filter(|told| told.ends_with("CREATED") || told.ends_with("UNCHANGED"))
+        .filter(|outcome| outcome.ends_with("CREATED") || outcome.ends_with("UNCHANGED"))
         .map(String::as_str)
         .collect();
     assert_eq!(stored, ["4 CREATED", "5 UNCHANGED", "10 CREATED", "11 UNCHANGED"]);
@@ -142,13 +144,43 @@ async fn a_refused_item_does_not_affect_others() {
 }
 
 #[tokio::test]
+async fn imported_projects_keep_their_keys_and_others_get_one() {
+    let suite = harness().start().await;
+    let olga = suite.guest("olga").await;
+    let taken = olga.project("apollo").await;
+    assert_eq!(taken.key, "APO");
+    let with_key = |line, key: &str| ImportedProject { key: key.to_owned(), ..project_of(line, &olga) };
+    let projects = vec![
+        with_key(1, "MOON"),
+        with_key(2, ""),
+        with_key(3, "APO2"),
+        with_key(4, "APO"),
+        with_key(5, "MOON"),
+        with_key(6, "moon"),
+    ];
+    let ids: Vec<String> = projects.iter().map(|project| project.id.clone()).collect();
+    let batch = ImportProjectsRequest { projects, members: Vec::new() };
+    let outcomes = import(&suite, vec![batch.clone(), batch]).await.unwrap();
+    assert_eq!(outcomes[0][..3], ["1 CREATED", "2 CREATED", "3 CREATED"]);
+    assert_eq!(outcomes[0][3], "4 key: APO is the key of another project");
+    assert_eq!(outcomes[0][4], "5 key: MOON is the key of another project");
+    assert!(outcomes[0][5].starts_with("6 key: must have"), "{}", outcomes[0][5]);
+    assert_eq!(outcomes[1][..3], ["1 UNCHANGED", "2 UNCHANGED", "3 UNCHANGED"]);
+    let mut keys = Vec::new();
+    for id in ids.into_iter().take(3) {
+        keys.push(get(&olga, &Project { id, ..Default::default() }).await.unwrap().key);
+    }
+    assert_eq!(keys, ["MOON", "APO3", "APO2"], "a given key is not assigned to another project");
+}
+
+#[tokio::test]
 async fn a_batch_has_at_most_a_thousand_items() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let thousand: Vec<_> = (0..1000).map(|line| project_of(line, &olga)).collect();
     let batch = ImportProjectsRequest { projects: thousand, members: Vec::new() };
     let outcomes = import(&suite, vec![batch.clone()]).await.unwrap();
-    assert!(outcomes[0].iter().all(|told| told.ends_with("CREATED")));
+    assert!(outcomes[0].iter().all(|outcome| outcome.ends_with("CREATED")));
 
     let mut too_many = batch;
     too_many.projects.push(project_of(1000, &olga));

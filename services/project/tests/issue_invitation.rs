@@ -3,29 +3,26 @@
 use crate::calls::*;
 use crate::harness::harness;
 use diesel_async::SimpleAsyncConnection;
+use proto::common::CodeDelivery;
 use proto::project::backend::v1::invitation_service_client::InvitationServiceClient;
-use proto::project::backend::v1::issue_invitation_request::Delivery;
-use proto::project::backend::v1::{IssueInvitationRequest, IssueInvitationResponse, ReturnCode, SendCode};
-use proto::project::v1::{CreateInvitationRequest, Project, ProjectRole};
+use proto::project::backend::v1::{IssueInvitationRequest, IssueInvitationResponse};
+use proto::project::v1::{Project, ProjectRole};
 use shared::siblings::Sibling;
 use testkit::*;
 use tonic::Status;
 
 async fn issue(suite: &Suite, request: IssueInvitationRequest) -> Result<IssueInvitationResponse, Status> {
-    let channel = suite.as_service("frontend").channel(Sibling::Project);
+    let channel = suite.as_service("backend").channel(Sibling::Project);
     Ok(InvitationServiceClient::new(channel).issue_invitation(request).await?.into_inner())
 }
 
-fn asking(inviter: &Actor, project: &Project, delivery: Delivery) -> IssueInvitationRequest {
+fn issuing(inviter: &Actor, project: &Project, delivery: CodeDelivery) -> IssueInvitationRequest {
     IssueInvitationRequest {
+        request_id: new_id(),
         inviter_id: inviter.id.to_string(),
-        invitation: Some(CreateInvitationRequest {
-            request_id: new_id(),
-            project_id: project.id.clone(),
-            email: "gus@example.org".to_owned(),
-            ..Default::default()
-        }),
-        delivery: Some(delivery),
+        invitation: inviting(project, "gus@example.org", 0).invitation,
+        delivery: delivery.into(),
+        lifetime: None,
     }
 }
 
@@ -34,10 +31,10 @@ async fn a_back_end_receives_the_token() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
-    let request = asking(&olga, &project, Delivery::ReturnCode(ReturnCode {}));
+    let request = issuing(&olga, &project, CodeDelivery::Response);
     let issued = issue(&suite, request.clone()).await.unwrap();
     assert_eq!(issue(&suite, request.clone()).await.unwrap(), issued, "a retry gets the same token");
-    let other = IssueInvitationRequest { delivery: Some(Delivery::SendCode(SendCode {})), ..request };
+    let other = IssueInvitationRequest { delivery: CodeDelivery::Email.into(), ..request };
     let refusal = issue(&suite, other).await.unwrap_err();
     assert_eq!(summary(&refusal), "FAILED_PRECONDITION REQUEST_ID_REUSED");
 
@@ -62,7 +59,7 @@ async fn a_back_end_can_have_the_email_sent() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
-    let issued = issue(&suite, asking(&olga, &project, Delivery::SendCode(SendCode {}))).await.unwrap();
+    let issued = issue(&suite, issuing(&olga, &project, CodeDelivery::Email)).await.unwrap();
     assert_eq!(issued.token, "");
     accept_invitation(&gus, &suite.mail_to("gus@example.org", 1).await.code()).await.unwrap();
 }
@@ -76,10 +73,23 @@ async fn a_back_end_has_no_more_permissions_than_the_inviter() {
     for (inviter, expected) in
         [(&vera, "PERMISSION_DENIED PERMISSION_MISSING"), (&gus, "NOT_FOUND RESOURCE_NOT_FOUND")]
     {
-        let request = asking(inviter, &project, Delivery::ReturnCode(ReturnCode {}));
+        let request = issuing(inviter, &project, CodeDelivery::Response);
         assert_eq!(summary(&issue(&suite, request).await.unwrap_err()), expected);
     }
     let refusal = issue(&suite, IssueInvitationRequest::default()).await.unwrap_err();
-    let expected = ["inviter_id", "invitation", "delivery", "invitation.project_id", "invitation.email"];
+    let expected = ["inviter_id", "delivery", "invitation", "invitation.project_id", "invitation.email"];
     assert_eq!(violations(&refusal), expected);
+}
+
+#[tokio::test]
+async fn only_back_ends_and_operators_issue_invitations() {
+    let suite = harness().start().await;
+    let olga = suite.guest("olga").await;
+    let project = olga.project("apollo").await;
+    for (principal, expected) in [("operator", "OK"), ("task", "PERMISSION_DENIED AUDIENCE_REFUSED")] {
+        let channel = suite.as_service(principal).channel(Sibling::Project);
+        let request = issuing(&olga, &project, CodeDelivery::Response);
+        let outcome = InvitationServiceClient::new(channel).issue_invitation(request).await;
+        assert_eq!(outcome.err().map_or("OK".to_owned(), |refusal| summary(&refusal)), expected);
+    }
 }

@@ -1,6 +1,7 @@
 use crate::calls::*;
 use crate::harness::harness;
-use proto::project::v1::{AddMemberRequest, ProjectRole};
+use proto::common::Permission;
+use proto::project::v1::{AddMemberRequest, Member, ProjectRole};
 use testkit::*;
 
 #[tokio::test]
@@ -9,11 +10,10 @@ async fn an_added_member_sees_the_project() {
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
 
-    let request =
-        AddMemberRequest { permissions: flags(&[("task_delete", true)]), ..joining(&project, &gus, VIEWER) };
-    let member = add(&olga, request.clone()).await.unwrap();
+    let exceptions = granting(VIEWER, Permission::TaskDelete);
+    let member = add(&olga, joining_with(&project, &gus, exceptions.clone())).await.unwrap();
 
-    assert_eq!((member.role, &member.permissions), (VIEWER, &request.permissions));
+    assert_eq!((member.role, &member.granted_permissions), (VIEWER, &exceptions.granted_permissions));
     assert_eq!(get(&gus, &project).await.unwrap(), project);
     assert_eq!(get_member(&gus, &project, &gus).await.unwrap(), member);
 }
@@ -50,7 +50,8 @@ async fn a_retry_returns_the_member() {
     let (first, second) = tokio::join!(add(&olga, request.clone()), add(&olga, request.clone()));
     assert_eq!(first.unwrap(), second.unwrap());
 
-    let other = AddMemberRequest { user_id: vera.id.to_string(), ..request.clone() };
+    let other =
+        AddMemberRequest { request_id: request.request_id.clone(), ..joining(&project, &vera, VIEWER) };
     let refusal = add(&olga, other).await.unwrap_err();
     assert_eq!(summary(&refusal), "FAILED_PRECONDITION REQUEST_ID_REUSED");
     remove(&olga, &project, &gus).await.unwrap();
@@ -63,7 +64,8 @@ async fn an_unknown_user_cannot_be_added() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
-    let request = AddMemberRequest { user_id: new_id(), ..joining(&project, &olga, VIEWER) };
+    let mut request = joining(&project, &olga, VIEWER);
+    request.member.as_mut().unwrap().user_id = new_id();
     let refusal = add(&olga, request).await.unwrap_err();
     assert!(refusal.message().starts_with("user "), "{}", refusal.message());
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
@@ -74,17 +76,11 @@ async fn add_member_requires_every_given_permission() {
     let suite = harness().start().await;
     let [olga, ada, gus] = suite.guests(["olga", "ada", "gus"]).await;
     let project = olga.project("apollo").await;
-    let trimmed = AddMemberRequest {
-        permissions: flags(&[("document_delete", false)]),
-        ..joining(&project, &ada, ADMIN)
-    };
-    add(&olga, trimmed).await.unwrap();
+    let trimmed = denying(ADMIN, Permission::DocumentDelete);
+    add(&olga, joining_with(&project, &ada, trimmed)).await.unwrap();
 
     let as_admin = add(&ada, joining(&project, &gus, ADMIN)).await.unwrap_err();
-    let with_more = AddMemberRequest {
-        permissions: flags(&[("document_delete", true)]),
-        ..joining(&project, &gus, VIEWER)
-    };
+    let with_more = joining_with(&project, &gus, granting(VIEWER, Permission::DocumentDelete));
     for refusal in [as_admin, add(&ada, with_more).await.unwrap_err()] {
         assert_eq!(summary(&refusal), "PERMISSION_DENIED PERMISSION_MISSING");
     }
@@ -122,13 +118,19 @@ async fn members_can_be_added_to_an_archived_project() {
 async fn every_violation_is_reported() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
-    let garbage = AddMemberRequest {
-        request_id: "x".to_owned(),
+    let garbage = Member {
         project_id: "x".to_owned(),
-        user_id: String::new(),
         role: OWNER,
-        permissions: flags(&[("fly", true)]),
+        granted_permissions: vec![99],
+        denied_permissions: vec![0],
+        ..Default::default()
     };
+    let garbage = AddMemberRequest { request_id: "x".to_owned(), member: Some(garbage) };
     let refusal = add(&olga, garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["request_id", "project_id", "user_id", "role", "permissions"]);
+    let expected = ["project_id", "user_id", "role", "granted_permissions", "denied_permissions"]
+        .map(|field| format!("member.{field}"));
+    let found = violations(&refusal);
+    assert_eq!((found[0].as_str(), &found[1..]), ("request_id", expected.as_slice()));
+    let refusal = add(&olga, AddMemberRequest::default()).await.unwrap_err();
+    assert_eq!(violations(&refusal), ["member", "member.project_id", "member.user_id"]);
 }

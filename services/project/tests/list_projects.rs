@@ -1,11 +1,17 @@
 use crate::calls::*;
 use crate::harness::harness;
-use proto::project::v1::{ListProjectsRequest, ListProjectsResponse, Project, ProjectOrder, ProjectRole};
+use proto::project::v1::{
+    ListProjectsRequest, ListProjectsResponse, Project, ProjectFilter, ProjectOrder, ProjectRole,
+};
 use testkit::*;
 use tonic::Status;
 
 async fn list(who: &Actor, request: ListProjectsRequest) -> Result<ListProjectsResponse, Status> {
     Ok(who.projects().list_projects(request).await?.into_inner())
+}
+
+fn filtered(filter: ProjectFilter) -> ListProjectsRequest {
+    ListProjectsRequest { filter: Some(filter), ..Default::default() }
 }
 
 async fn names(who: &Actor, request: ListProjectsRequest) -> Vec<String> {
@@ -26,7 +32,7 @@ async fn visible_projects_are_listed_newest_first() {
     assert_eq!(names(&olga, all()).await, ["shared", "public", "internal", "private"]);
     assert_eq!(names(&gus, all()).await, ["shared", "public", "internal"]);
     assert_eq!(names(&suite.anonymous(), all()).await, ["public"]);
-    let mine = ListProjectsRequest { member_only: true, ..all() };
+    let mine = filtered(ProjectFilter { member_only: true, ..Default::default() });
     assert_eq!(names(&gus, mine.clone()).await, ["shared"]);
     assert!(names(&suite.anonymous(), mine).await.is_empty());
 }
@@ -40,12 +46,16 @@ async fn list_projects_filters_by_status_and_owner() {
     project_seen_by(&olga, "new", PUBLIC).await;
     project_seen_by(&gus, "of gus", PUBLIC).await;
 
-    let archived = ListProjectsRequest { statuses: vec![ARCHIVED], ..Default::default() };
+    let archived = filtered(ProjectFilter { statuses: vec![ARCHIVED], ..Default::default() });
     assert_eq!(names(&gus, archived).await, ["old"]);
-    let both = ListProjectsRequest { statuses: vec![ARCHIVED, ACTIVE], ..Default::default() };
+    let both = filtered(ProjectFilter { statuses: vec![ARCHIVED, ACTIVE], ..Default::default() });
     assert_eq!(names(&gus, both).await, ["of gus", "new", "old"]);
-    let of_olga = ListProjectsRequest { owner_id: olga.id.to_string(), ..Default::default() };
-    assert_eq!(names(&gus, of_olga).await, ["new", "old"]);
+    let of_owners = |owners: &[&Actor]| {
+        let owner_ids = owners.iter().map(|owner| owner.id.to_string()).collect();
+        filtered(ProjectFilter { owner_ids, ..Default::default() })
+    };
+    assert_eq!(names(&gus, of_owners(&[&olga])).await, ["new", "old"]);
+    assert_eq!(names(&gus, of_owners(&[&olga, &gus])).await, ["of gus", "new", "old"]);
 }
 
 #[tokio::test]
@@ -78,7 +88,8 @@ async fn a_page_token_is_bound_to_its_query_and_caller() {
     let page_token = list(&olga, first.clone()).await.unwrap().next_page_token;
     let next = ListProjectsRequest { page_token, ..first };
 
-    let elsewhere = ListProjectsRequest { member_only: true, ..next.clone() };
+    let filter = Some(ProjectFilter { member_only: true, ..Default::default() });
+    let elsewhere = ListProjectsRequest { filter, ..next.clone() };
     let forged = ListProjectsRequest { page_token: format!("{}A", next.page_token), ..next.clone() };
     for refusal in [
         list(&gus, next.clone()).await.unwrap_err(),
@@ -93,20 +104,27 @@ async fn a_page_token_is_bound_to_its_query_and_caller() {
 #[tokio::test]
 async fn every_violation_is_reported() {
     let suite = harness().start().await;
-    let garbage = ListProjectsRequest {
-        page_size: -1,
-        page_token: "\0".to_owned(),
+    let filter = ProjectFilter {
         statuses: vec![0, 77],
-        owner_id: "olga".to_owned(),
+        owner_ids: vec!["olga".to_owned()],
         member_only: true,
         visibilities: vec![9],
         member_id: "gus".to_owned(),
         text: "x".repeat(201),
-        order: 77,
     };
+    let garbage =
+        ListProjectsRequest { filter: Some(filter), page_size: -1, page_token: "\0".to_owned(), order: 77 };
     let refusal = list(&suite.anonymous(), garbage).await.unwrap_err();
-    let expected = ["page_size", "member_id", "statuses", "visibilities", "owner_id", "text", "order"];
-    assert_eq!(violations(&refusal), expected);
+    let filters = ["member_id", "statuses", "visibilities", "owner_ids", "text"];
+    let filters = filters.map(|field| format!("filter.{field}"));
+    let found = violations(&refusal);
+    assert_eq!(
+        (&found[..2], &found[2..]),
+        (["page_size", "order"].map(str::to_owned).as_slice(), filters.as_slice())
+    );
+    let owner_ids = (0..101).map(|_| new_id()).collect();
+    let many = filtered(ProjectFilter { owner_ids, ..Default::default() });
+    assert_eq!(violations(&list(&suite.anonymous(), many).await.unwrap_err()), ["filter.owner_ids"]);
 }
 
 #[tokio::test]
@@ -121,15 +139,19 @@ async fn list_projects_filters_by_visibility_member_and_text() {
     olga.add(&apollo, &gus, ProjectRole::Viewer).await;
     olga.add(&gemini, &vera, ProjectRole::Viewer).await;
 
-    let seen = |visibilities: Vec<i32>| ListProjectsRequest { visibilities, ..Default::default() };
+    let seen = |visibilities: Vec<i32>| filtered(ProjectFilter { visibilities, ..Default::default() });
     assert_eq!(names(&olga, seen(vec![INTERNAL])).await, ["mercury"]);
     assert_eq!(names(&olga, seen(vec![INTERNAL, PUBLIC])).await, ["mercury", "Apollo 100%"]);
-    let with = |who: &Actor| ListProjectsRequest { member_id: who.id.to_string(), ..Default::default() };
-    assert_eq!(names(&olga, with(&gus)).await, ["Apollo 100%"]);
-    assert_eq!(names(&vera, with(&gus)).await, [""; 0], "vera is no member of it, and sees no members");
-    let both = ListProjectsRequest { member_only: true, ..with(&gus) };
+    let with = |who: &Actor| ProjectFilter { member_id: who.id.to_string(), ..Default::default() };
+    assert_eq!(names(&olga, filtered(with(&gus))).await, ["Apollo 100%"]);
+    assert_eq!(
+        names(&vera, filtered(with(&gus))).await,
+        [""; 0],
+        "vera is no member of it, and sees no members"
+    );
+    let both = filtered(ProjectFilter { member_only: true, ..with(&gus) });
     assert_eq!(names(&gus, both).await, ["Apollo 100%"]);
-    let about = |text: &str| ListProjectsRequest { text: text.to_owned(), ..Default::default() };
+    let about = |text: &str| filtered(ProjectFilter { text: text.to_owned(), ..Default::default() });
     assert_eq!(names(&olga, about("apollo")).await, ["gemini", "Apollo 100%"]);
     assert_eq!(names(&olga, about("0%")).await, ["Apollo 100%"]);
     assert_eq!(names(&olga, about("_")).await, [""; 0]);
@@ -143,7 +165,8 @@ async fn every_order_holds_across_pages() {
     for name in ["b", "A", "d", "C", "e"] {
         olga.project(name).await;
     }
-    let a = list(&olga, ListProjectsRequest { text: "A".to_owned(), ..Default::default() }).await.unwrap();
+    let a =
+        list(&olga, filtered(ProjectFilter { text: "A".to_owned(), ..Default::default() })).await.unwrap();
     let described = Project { description: Some("changed last".to_owned()), ..a.projects[0].clone() };
     update(&olga, described, &["description"]).await.unwrap();
     for (order, expected) in [
@@ -183,4 +206,49 @@ async fn a_page_starts_after_the_last_row_even_if_it_was_deleted() {
     delete(&olga, &made[1], "").await.unwrap();
     let next = ListProjectsRequest { page_token: first.next_page_token, ..by_name };
     assert_eq!(names(&olga, next).await, ["c", "d"]);
+}
+
+/// Descriptions as long as allowed, of characters of three bytes: all of them in one page would exceed the largest
+/// message many times.
+#[tokio::test]
+async fn a_page_of_long_descriptions_ends_early() {
+    let suite = harness().start().await;
+    let olga = suite.guest("olga").await;
+    let statement = format!(
+        "INSERT INTO project.projects (name, description, owner_id, visibility) \
+         SELECT 'long ' || n, repeat('\u{6708}', 100000), '{}', 'public' FROM generate_series(1, 50) n",
+        olga.id
+    );
+    suite.execute(&statement).await;
+    for who in [olga, suite.anonymous()] {
+        let mut request = ListProjectsRequest::default();
+        let mut pages = Vec::new();
+        loop {
+            let page = list(&who, request.clone()).await.unwrap();
+            pages.push(page.projects.len());
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(pages.iter().sum::<usize>(), 50, "{pages:?}");
+        assert!(pages.len() > 4 && pages.iter().all(|size| *size > 0), "{pages:?}");
+    }
+}
+
+/// JSON is larger in a message than in the database.
+#[tokio::test]
+async fn a_page_of_large_settings_ends_early() {
+    let suite = harness().start().await;
+    let olga = suite.guest("olga").await;
+    let statement = format!(
+        "INSERT INTO project.projects (name, owner_id, settings) \
+         SELECT 'large ' || n, '{}', jsonb_build_object('zeros', \
+         (SELECT jsonb_agg(0) FROM generate_series(1, 20000))) FROM generate_series(1, 40) n",
+        olga.id
+    );
+    suite.execute(&statement).await;
+    let first = list(&olga, ListProjectsRequest::default()).await.unwrap();
+    assert!((1..40).contains(&first.projects.len()), "{}", first.projects.len());
+    assert!(!first.next_page_token.is_empty());
 }

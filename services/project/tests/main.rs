@@ -12,6 +12,7 @@
 
 mod access_feed;
 mod access_states;
+mod answer_invitations;
 mod calls;
 mod change_members;
 mod change_projects;
@@ -23,6 +24,7 @@ mod get_project;
 mod harness;
 mod history;
 mod import_projects;
+mod invitation_limits;
 mod invitations;
 mod issue_invitation;
 mod join_projects;
@@ -33,8 +35,10 @@ mod ownership;
 mod ownership_races;
 mod past;
 mod processes;
+mod project_keys;
 mod row_security;
 mod status;
+mod transfer_project;
 mod watch_load;
 mod watch_project;
 mod watcher;

@@ -1,8 +1,8 @@
 use crate::calls::*;
 use crate::fixtures::{Team, team};
+use proto::common::Permission;
 use proto::project::v1::{
-    ListOwnershipTransfersRequest, OfferOwnershipRequest, OfferStatus, OwnershipTransfer, Project,
-    ProjectRole,
+    ListOwnershipTransfersRequest, Member, OfferOwnershipRequest, OfferStatus, OwnershipTransfer, ProjectRole,
 };
 use testkit::*;
 
@@ -19,8 +19,9 @@ async fn offers(who: &Actor, request: ListOwnershipTransfersRequest) -> Vec<Owne
 #[tokio::test]
 async fn after_a_transfer_the_recipient_owns_and_the_former_owner_is_admin() {
     let Team { suite: _suite, olga, max, project, .. } = team().await;
-    let exceptions = pb_member_with_exceptions(&olga, &project, &max).await;
-    update_member(&olga, exceptions, &["permissions"]).await.unwrap();
+    let member = get_member(&olga, &project, &max).await.unwrap();
+    let trimmed = Member { denied_permissions: vec![Permission::TaskWrite.into()], ..member };
+    update_member(&olga, trimmed, &["denied_permissions"]).await.unwrap();
 
     let offered = offer(&olga, offering(&project, &max)).await.unwrap();
     assert_eq!(offered.status(), OfferStatus::Pending);
@@ -32,20 +33,11 @@ async fn after_a_transfer_the_recipient_owns_and_the_former_owner_is_admin() {
     assert_eq!(get(&max, &project).await.unwrap().owner_id, max.id.to_string());
     let (old, new) = tokio::join!(get_member(&max, &project, &olga), get_member(&max, &project, &max));
     assert_eq!((old.unwrap().role, new.as_ref().unwrap().role), (ADMIN, OWNER));
-    assert_eq!(new.unwrap().permissions, flags(&[]), "an owner has no exceptions");
+    assert_eq!(new.unwrap().denied_permissions, [0; 0], "an owner has no exceptions");
     assert_eq!(permissions(&max, &project).await.unwrap().permissions.len(), 17);
     let refusal = delete(&olga, &project, "").await.unwrap_err();
     assert_eq!(summary(&refusal), "PERMISSION_DENIED PERMISSION_MISSING");
     assert_eq!(accept(&max, &offered, &offered.etag).await.unwrap(), accepted, "a retry succeeds");
-}
-
-async fn pb_member_with_exceptions(
-    olga: &Actor,
-    project: &Project,
-    max: &Actor,
-) -> proto::project::v1::Member {
-    let member = get_member(olga, project, max).await.unwrap();
-    proto::project::v1::Member { permissions: flags(&[("task_write", false)]), ..member }
 }
 
 #[tokio::test]
@@ -58,8 +50,8 @@ async fn only_the_owner_offers_and_only_to_active_members() {
         (&gus, "NOT_FOUND RESOURCE_NOT_FOUND"),
         (&suite.anonymous(), "UNAUTHENTICATED SESSION_REQUIRED"),
     ] {
-        let heir = if who.id == ada.id { &max } else { &ada };
-        let refusal = offer(who, offering(&project, heir)).await.unwrap_err();
+        let recipient = if who.id == ada.id { &max } else { &ada };
+        let refusal = offer(who, offering(&project, recipient)).await.unwrap_err();
         assert_eq!(summary(&refusal), expected, "{}", who.name);
     }
     let refusal = offer(&olga, offering(&project, &gus)).await.unwrap_err();
@@ -204,10 +196,10 @@ async fn every_violation_is_reported() {
         request_id: "x".to_owned(),
         project_id: String::new(),
         user_id: olga.id.to_string(),
-        lifetime_hours: Some(721),
+        lifetime: Some(prost_types::Duration { seconds: 30 * 24 * 3600, nanos: 1 }),
     };
     let refusal = offer(&olga, garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["request_id", "user_id", "lifetime_hours", "project_id"]);
+    assert_eq!(violations(&refusal), ["request_id", "user_id", "lifetime", "project_id"]);
     let nothing = OwnershipTransfer::default();
     for refusal in [
         get_offer(&olga, &nothing).await,

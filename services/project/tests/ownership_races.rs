@@ -32,8 +32,8 @@ async fn of_concurrent_offers_one_is_created() {
     let project = olga.project("apollo").await;
     olga.add(&project, &ada, ProjectRole::Admin).await;
     olga.add(&project, &max, ProjectRole::Member).await;
-    let heirs = [&ada, &max, &ada, &max];
-    let outcomes = join_all(heirs.map(|heir| offer(&olga, offering(&project, heir)))).await;
+    let recipients = [&ada, &max, &ada, &max];
+    let outcomes = join_all(recipients.map(|recipient| offer(&olga, offering(&project, recipient)))).await;
     let refused: Vec<_> = outcomes.iter().filter_map(|one| one.as_ref().err().map(summary)).collect();
     assert_eq!(refused, ["FAILED_PRECONDITION TRANSFER_PENDING"; 3]);
 }
@@ -89,11 +89,11 @@ async fn a_project_has_one_owner_at_every_moment() {
     olga.add(&project, &ada, ProjectRole::Member).await;
     let mut watcher = suite.admin_of("project").await;
     let handing_over = async {
-        let (mut owner, mut heir) = (&olga, &ada);
+        let (mut owner, mut recipient) = (&olga, &ada);
         for _ in 0..10 {
-            let offered = offer(owner, offering(&project, heir)).await.unwrap();
-            assert_eq!(accept(heir, &offered, "").await.unwrap().status(), OfferStatus::Accepted);
-            (owner, heir) = (heir, owner);
+            let offered = offer(owner, offering(&project, recipient)).await.unwrap();
+            assert_eq!(accept(recipient, &offered, "").await.unwrap().status(), OfferStatus::Accepted);
+            (owner, recipient) = (recipient, owner);
         }
     };
     let mut counts = Vec::new();

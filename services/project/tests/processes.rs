@@ -8,8 +8,9 @@ use tonic::Status;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_project");
 
 async fn make_project(who: &Actor, request_id: String) -> Result<String, Status> {
-    let input = pb::CreateProjectRequest { request_id, name: "apollo".to_owned(), ..Default::default() };
-    Ok(who.projects().create_project(input).await?.into_inner().id)
+    let project = pb::Project { name: "apollo".to_owned(), ..Default::default() };
+    let request = pb::CreateProjectRequest { request_id, project: Some(project) };
+    Ok(who.projects().create_project(request).await?.into_inner().id)
 }
 
 #[tokio::test]

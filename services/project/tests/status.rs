@@ -1,5 +1,6 @@
 use crate::calls::*;
 use crate::harness::harness;
+use proto::common::Permission;
 use proto::project::v1::{Project, ProjectRole};
 use testkit::*;
 use tonic::Status;
@@ -94,7 +95,9 @@ async fn a_completed_project_can_be_updated() {
     let completed = complete(&olga, &project, "").await.unwrap();
     let renamed = Project { name: "apollo, done".to_owned(), ..completed };
     assert_eq!(update(&olga, renamed, &["name"]).await.unwrap().status, COMPLETED);
-    olga.task(&project, "clean up").await;
+    let permissions = permissions(&olga, &project).await.unwrap();
+    assert!(permissions.permissions().any(|permission| permission == Permission::TaskWrite));
+    assert!(permissions.suspended_permissions.is_empty());
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
-use proto::project::v1::project_event::Subject;
+use proto::project::v1::project_event::Resource;
 use proto::project::v1::{ListMembersRequest, Member, Project, ProjectEvent, ProjectRole};
 use testkit::*;
 
@@ -59,13 +59,13 @@ struct Copy {
 impl Copy {
     fn apply(&mut self, event: ProjectEvent) {
         self.applied += 1;
-        match event.subject.unwrap() {
-            Subject::Project(change) => put(&mut self.project, event.sequence, change.after),
-            Subject::Member(change) => {
+        match event.resource.clone().unwrap() {
+            Resource::Project(change) => put(&mut self.project, change_of(&event).sequence, change.after),
+            Resource::Member(change) => {
                 let id = change.after.as_ref().or(change.before.as_ref()).unwrap().id.clone();
-                put(self.members.entry(id).or_default(), event.sequence, change.after);
+                put(self.members.entry(id).or_default(), change_of(&event).sequence, change.after);
             }
-            Subject::Invitation(_) | Subject::Transfer(_) => {}
+            Resource::Invitation(_) | Resource::OwnershipTransfer(_) => {}
         }
     }
 
@@ -144,8 +144,8 @@ async fn write_much(suite: &Suite, project: &Project) {
 }
 
 fn names(events: &[ProjectEvent]) -> Vec<String> {
-    let name = |event: &ProjectEvent| match event.subject.as_ref().unwrap() {
-        Subject::Project(change) => change.after.clone().unwrap().name,
+    let name = |event: &ProjectEvent| match event.resource.as_ref().unwrap() {
+        Resource::Project(change) => change.after.clone().unwrap().name,
         other => panic!("{other:?}"),
     };
     events.iter().map(name).collect()
@@ -157,7 +157,7 @@ async fn a_watcher_that_stops_reading_is_disconnected_and_resumes() {
     let mut watcher = Watcher::from_now(suite, olga, project).await;
     write_much(suite, project).await;
     // The reader sleeps for longer than the server's patience.
-    tokio::time::sleep(shared::change_log::feed::PATIENCE * 2).await;
+    tokio::time::sleep(shared::change_log::feed::SLOW_READER_TIMEOUT * 2).await;
 
     assert_eq!(summary(&watcher.end().await), "RESOURCE_EXHAUSTED WATCH_TOO_SLOW");
 

@@ -3,19 +3,13 @@
 use crate::calls::*;
 use crate::harness::harness;
 use crate::watcher::*;
-use proto::project::v1::project_event::Subject;
-use proto::project::v1::{
-    ChangeKind, CreateInvitationRequest, Project, ProjectPart, ProjectRole, WatchProjectRequest,
-};
+use proto::common::{ChangeKind, Permission, ResourceType};
+use proto::project::v1::project_event::Resource;
+use proto::project::v1::{Member, Project, ProjectEventFilter, ProjectRole, WatchProjectRequest};
 use testkit::*;
 
-async fn invite(who: &Actor, project: &Project, email: &str) {
-    let request = CreateInvitationRequest {
-        project_id: project.id.clone(),
-        email: email.to_owned(),
-        ..Default::default()
-    };
-    who.members().create_invitation(request).await.unwrap();
+async fn invite_address(who: &Actor, project: &Project, email: &str) {
+    invite(who, inviting(project, email, 0)).await.unwrap();
 }
 
 #[tokio::test]
@@ -28,7 +22,7 @@ async fn the_owner_receives_every_change_with_actor_and_both_states() {
     let renamed =
         update(&olga, Project { name: "gemini".to_owned(), ..project.clone() }, &["name"]).await.unwrap();
     olga.add(&project, &gus, ProjectRole::Viewer).await;
-    invite(&olga, &project, "vera@example.org").await;
+    invite_address(&olga, &project, "vera@example.org").await;
     let offered = offer(&olga, offering(&project, &gus)).await.unwrap();
     decline(&gus, &offered, "").await.unwrap();
 
@@ -43,13 +37,13 @@ async fn the_owner_receives_every_change_with_actor_and_both_states() {
             "transfer updated closed_at,status"
         ]
     );
-    let Some(Subject::Project(change)) = &events[0].subject else { panic!("{events:?}") };
+    let Some(Resource::Project(change)) = &events[0].resource else { panic!("{events:?}") };
     assert_eq!(change.before, Some(Project { etag: String::new(), ..project }));
     assert_eq!(change.after, Some(renamed));
-    assert_eq!(events[0].actor_id, olga.id.to_string());
-    assert_eq!(events[4].actor_id, gus.id.to_string());
-    assert_eq!(events[0].trace_id.len(), 32);
-    assert!(events.windows(2).all(|pair| pair[0].sequence < pair[1].sequence));
+    assert_eq!(change_of(&events[0]).actor_id, olga.id.to_string());
+    assert_eq!(change_of(&events[4]).actor_id, gus.id.to_string());
+    assert_eq!(change_of(&events[0]).trace_id.len(), 32);
+    assert!(events.windows(2).all(|pair| change_of(&pair[0]).sequence < change_of(&pair[1]).sequence));
 }
 
 #[tokio::test]
@@ -61,7 +55,7 @@ async fn each_watcher_receives_what_they_may_read() {
     let mut viewer = Watcher::from_now(&suite, &vera, &project).await;
     let mut visitor = Watcher::from_now(&suite, &suite.anonymous(), &project).await;
 
-    invite(&olga, &project, "max@example.org").await;
+    invite_address(&olga, &project, "max@example.org").await;
     olga.add(&project, &gus, ProjectRole::Member).await;
     complete(&olga, &project, "").await.unwrap();
 
@@ -97,8 +91,8 @@ async fn a_resumed_watch_receives_every_change_once() {
         .until(15)
         .await
         .iter()
-        .map(|event| match &event.subject {
-            Some(Subject::Project(change)) => change.after.clone().unwrap().name,
+        .map(|event| match &event.resource {
+            Some(Resource::Project(change)) => change.after.clone().unwrap().name,
             other => panic!("{other:?}"),
         })
         .collect();
@@ -133,11 +127,11 @@ async fn a_changed_role_changes_what_the_stream_sends() {
     let project = olga.project("apollo").await;
     let member = olga.add(&project, &gus, ProjectRole::Admin).await;
     let mut watcher = Watcher::from_now(&suite, &gus, &project).await;
-    invite(&olga, &project, "a@example.org").await;
+    invite_address(&olga, &project, "a@example.org").await;
     assert_eq!(describe(watcher.until(1).await), ["invitation created"]);
     let demoted = proto::project::v1::Member { role: VIEWER, ..member };
     update_member(&olga, demoted, &["role"]).await.unwrap();
-    invite(&olga, &project, "b@example.org").await;
+    invite_address(&olga, &project, "b@example.org").await;
     complete(&olga, &project, "").await.unwrap();
     let events = describe(watcher.until(3).await);
     assert_eq!(events, ["invitation created", "member updated role", "project updated status,updated_at"]);
@@ -153,12 +147,53 @@ async fn the_stream_of_a_deleted_project_ends() {
     assert_eq!(summary(&watcher.end().await), "NOT_FOUND RESOURCE_NOT_FOUND");
 }
 
+fn only_members() -> ProjectEventFilter {
+    ProjectEventFilter { resource_types: vec![ResourceType::Member.into()], ..Default::default() }
+}
+
+#[tokio::test]
+async fn kinds_and_actors_filter_a_watch() {
+    let suite = harness().start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let project = olga.project("apollo").await;
+    suite.wait_for_open_transactions().await;
+    let by_gus = ProjectEventFilter { actor_id: gus.id.to_string(), ..Default::default() };
+    let deleted = ProjectEventFilter { kinds: vec![ChangeKind::Deleted.into()], ..Default::default() };
+    for filter in [by_gus, deleted] {
+        let request = WatchProjectRequest { filter: Some(filter), ..watch(&project, "") };
+        let mut watcher = Watcher::of(&olga, request).await.unwrap();
+        watcher.next().await.unwrap();
+        olga.add(&project, &gus, ProjectRole::Viewer).await;
+        leave(&gus, &project).await.unwrap();
+        let events = watcher.until(1).await;
+        assert_eq!(describe(events), ["member deleted"]);
+        let change = change_of(&events[0]);
+        assert_eq!((change.resource_type(), &change.project_id), (ResourceType::Member, &project.id));
+    }
+}
+
+#[tokio::test]
+async fn changed_fields_have_their_api_names() {
+    let suite = harness().start().await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let project = olga.project("apollo").await;
+    let member = olga.add(&project, &gus, ProjectRole::Member).await;
+    let mut watcher = Watcher::from_now(&suite, &olga, &project).await;
+    let exceptions = granting(MEMBER, Permission::TaskDelete);
+    let granted = Member { granted_permissions: exceptions.granted_permissions, ..member };
+    update_member(&olga, granted, &["granted_permissions"]).await.unwrap();
+    let renamed = Project { key: "MOON".to_owned(), ..project };
+    update(&olga, renamed, &["key"]).await.unwrap();
+    let expected = ["member updated granted_permissions", "project updated key,updated_at"];
+    assert_eq!(describe(watcher.until(2).await), expected);
+}
+
 #[tokio::test]
 async fn a_watch_is_filtered_and_its_token_is_bound_to_the_filter() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
-    let members = WatchProjectRequest { parts: vec![ProjectPart::Member as i32], ..watch(&project, "") };
+    let members = WatchProjectRequest { filter: Some(only_members()), ..watch(&project, "") };
     suite.wait_for_open_transactions().await;
     let mut watcher = Watcher::of(&olga, members.clone()).await.unwrap();
     watcher.next().await.unwrap();
@@ -167,10 +202,10 @@ async fn a_watch_is_filtered_and_its_token_is_bound_to_the_filter() {
     leave(&gus, &project).await.unwrap();
     let events = watcher.until(2).await;
     assert_eq!(describe(events), ["member created", "member deleted"]);
-    assert_eq!(events[1].kind(), ChangeKind::Deleted);
+    assert_eq!(change_of(&events[1]).kind(), ChangeKind::Deleted);
 
     let token = watcher.token.clone();
-    let other = WatchProjectRequest { resume_token: token.clone(), parts: Vec::new(), ..members.clone() };
+    let other = WatchProjectRequest { resume_token: token.clone(), filter: None, ..members.clone() };
     let forged = WatchProjectRequest { resume_token: format!("{token}A"), ..members.clone() };
     let gemini = olga.project("gemini").await;
     let elsewhere = WatchProjectRequest { project_id: gemini.id, resume_token: token.clone(), ..members };
@@ -182,7 +217,12 @@ async fn a_watch_is_filtered_and_its_token_is_bound_to_the_filter() {
     let whole = Watcher::from_now(&suite, &olga, &project).await.token;
     let refusal = Watcher::of(&gus, watch(&project, &whole)).await.err().unwrap();
     assert_eq!(summary(&refusal), "INVALID_ARGUMENT RESUME_TOKEN_INVALID", "a token is its reader's own");
-    let garbage = WatchProjectRequest { project_id: "x".to_owned(), parts: vec![0], ..Default::default() };
+    let filter = ProjectEventFilter { resource_types: vec![0], kinds: vec![9], actor_id: "x".to_owned() };
+    let garbage =
+        WatchProjectRequest { project_id: "x".to_owned(), filter: Some(filter), ..Default::default() };
     let refusal = Watcher::of(&olga, garbage).await.err().unwrap();
-    assert_eq!(violations(&refusal), ["project_id", "parts"]);
+    assert_eq!(
+        violations(&refusal),
+        ["project_id", "filter.kinds", "filter.resource_types", "filter.actor_id",]
+    );
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use proto::project::v1::project_event::Subject;
+use proto::common::Change;
+use proto::project::v1::project_event::Resource;
 use proto::project::v1::{Project, ProjectEvent, WatchProjectRequest, WatchProjectResponse};
 use testkit::*;
 use tokio::time::timeout;
@@ -67,13 +68,18 @@ pub fn watch(project: &Project, resume_token: &str) -> WatchProjectRequest {
 /// Events in short: resource, kind and changed fields.
 pub fn describe(events: &[ProjectEvent]) -> Vec<String> {
     let name = |event: &ProjectEvent| {
-        let part = match event.subject.as_ref().unwrap() {
-            Subject::Project(_) => "project",
-            Subject::Member(_) => "member",
-            Subject::Invitation(_) => "invitation",
-            Subject::Transfer(_) => "transfer",
+        let resource = match event.resource.as_ref().unwrap() {
+            Resource::Project(_) => "project",
+            Resource::Member(_) => "member",
+            Resource::Invitation(_) => "invitation",
+            Resource::OwnershipTransfer(_) => "transfer",
         };
-        format!("{part} {:?} {}", event.kind(), event.changed_fields.join(","))
+        let change = change_of(event);
+        format!("{resource} {:?} {}", change.kind(), change.changed_fields.join(","))
     };
     events.iter().map(|event| name(event).trim().to_lowercase()).collect()
+}
+
+pub fn change_of(event: &ProjectEvent) -> &Change {
+    event.change.as_ref().unwrap()
 }

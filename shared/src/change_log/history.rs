@@ -99,6 +99,9 @@ struct PageRow {
 
 /// A page of at most `size` changes of a project before a position, newest first, plus one if there is a next page, and
 /// the size of the page: it ends early by [`MAX_PAGE_BYTES`].
+///
+/// # Errors
+/// Those of the database.
 pub async fn project_history(
     mut conn: &AsyncPgConnection,
     schema: &'static str,

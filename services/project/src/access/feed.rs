@@ -73,8 +73,8 @@ impl AccessFeed {
         let mut heartbeat = Instant::now();
         loop {
             let WatchBatch { states, caught_up } = self.poll().await?;
-            let pending = !states.is_empty();
-            if pending || heartbeat <= Instant::now() {
+            let has_changes = !states.is_empty();
+            if has_changes || heartbeat <= Instant::now() {
                 let projects = states.into_iter().map(Into::into).collect();
                 let cursor = self.progress.cursor.to_string();
                 let message = pb::WatchProjectAccessResponse { projects, cursor, caught_up };
@@ -83,8 +83,8 @@ impl AccessFeed {
                 }
                 heartbeat = Instant::now() + HEARTBEAT_INTERVAL;
             }
-            if !pending {
-                let _woken_or_time_to_speak = tokio::time::timeout_at(heartbeat, wake.wait()).await;
+            if !has_changes {
+                let _woken_or_heartbeat_due = tokio::time::timeout_at(heartbeat, wake.wait()).await;
             }
         }
     }
@@ -95,7 +95,7 @@ impl AccessFeed {
         let settled = change_log::read(&tx, NAME, &ENTITIES, self.progress.cursor).await?;
         let mut early = Vec::new();
         if !is_full(settled.len()) {
-            // From where the settled ones ended, and not from what is unsettled by now: nothing falls between.
+            // After the last settled change read, so that no change is left out in between.
             let after = settled.last().map_or(self.progress.cursor, Change::cursor);
             let known: Vec<i64> = self.progress.sent_early.iter().copied().collect();
             early = queries::early_changes(&tx, &ENTITIES, after, &known).await?;
@@ -183,7 +183,7 @@ mod tests {
 
     fn change(position: i64, project: u128) -> Change {
         Change {
-            life: 1,
+            incarnation: 1,
             transaction_id: 7,
             position,
             entity: "projects".to_owned(),

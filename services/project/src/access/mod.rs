@@ -34,7 +34,8 @@ pub(crate) struct AccessState {
 pub(crate) struct Present {
     pub visibility: ProjectVisibility,
     pub status: ProjectStatus,
-    pub name: String,
+    /// Prefix of the keys of the project's tasks.
+    pub key: String,
     pub members: Vec<AccessMember>,
 }
 
@@ -82,7 +83,7 @@ pub(crate) struct AccessStateRow {
     #[diesel(sql_type = Nullable<SqlProjectStatus>)]
     status: Option<ProjectStatus>,
     #[diesel(sql_type = Nullable<Text>)]
-    name: Option<String>,
+    key: Option<String>,
     #[diesel(sql_type = Jsonb)]
     members: Value,
 }
@@ -94,7 +95,7 @@ impl TryFrom<AccessStateRow> for AccessState {
         let present = match (row.visibility, row.status) {
             (Some(visibility), Some(status)) => {
                 let members = serde_json::from_value(row.members).map_err(Error::internal)?;
-                Some(Present { visibility, status, name: row.name.unwrap_or_default(), members })
+                Some(Present { visibility, status, key: row.key.unwrap_or_default(), members })
             }
             _ => None,
         };
@@ -115,7 +116,7 @@ mod tests {
         let present = Present {
             visibility: ProjectVisibility::Private,
             status: ProjectStatus::Active,
-            name: "apollo".to_owned(),
+            key: "APO".to_owned(),
             members: vec![member; members],
         };
         AccessState { project_id: Uuid::from_u128(2), revision: 1, present: Some(present) }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{AccessState, AccessStateRow, MAX_STATES};
 
 const STATES: &str = "\
-    SELECT r.project_id, r.revision, p.visibility, p.status, p.name, coalesce((\
+    SELECT r.project_id, r.revision, p.visibility, p.status, p.key, coalesce((\
         SELECT jsonb_agg(jsonb_build_object(\
             'user_id', m.user_id, 'role', m.role, 'permissions', m.permissions)) \
         FROM project.project_members m WHERE m.project_id = p.id\

@@ -25,9 +25,7 @@ impl AccessServiceHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
-}
 
-impl AccessServiceHandler {
     pub(crate) async fn get_project_access(
         &self,
         request: Request<pb::GetProjectAccessRequest>,
@@ -52,7 +50,7 @@ impl AccessServiceHandler {
         let read = states.len();
         states.truncate(count_fitting(&states));
         Ok(Response::new(pb::ListProjectAccessResponse {
-            done: read < MAX_STATES && states.len() == read,
+            is_last: read < MAX_STATES && states.len() == read,
             projects: states.into_iter().map(Into::into).collect(),
             cursor: cursor.to_string(),
         }))

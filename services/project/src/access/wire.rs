@@ -1,8 +1,8 @@
 //! Conversion of access states to messages.
 
 use proto::project::backend::v1 as pb;
+use shared::access::PermissionExceptions;
 use shared::error::Result;
-use shared::json;
 use shared::validation::Violations;
 use uuid::Uuid;
 
@@ -25,7 +25,7 @@ impl From<AccessState> for pb::ProjectAccess {
             Some(present) => {
                 message.visibility = present.visibility.into();
                 message.status = present.status.into();
-                message.name = present.name;
+                message.key = present.key;
                 message.members = present.members.into_iter().map(Into::into).collect();
             }
         }
@@ -35,10 +35,12 @@ impl From<AccessState> for pb::ProjectAccess {
 
 impl From<AccessMember> for pb::AccessMember {
     fn from(member: AccessMember) -> Self {
+        let exceptions = PermissionExceptions::from_json(&member.permissions);
         Self {
             user_id: member.user_id.to_string(),
             role: member.role.into(),
-            permissions: Some(json::to_struct(&member.permissions)),
+            granted_permissions: exceptions.granted_to_wire(),
+            denied_permissions: exceptions.denied_to_wire(),
         }
     }
 }

@@ -3,5 +3,3 @@
 mod queries;
 pub(crate) mod rpc;
 mod wire;
-
-pub(crate) use rpc::ExportHandler;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::error::Result;
-use shared::export::among;
+use shared::export::id_condition;
 use shared::schema::ProjectRole;
 use uuid::Uuid;
 
@@ -15,21 +15,21 @@ use crate::members::Member;
 use crate::projects::Project;
 
 /// The projects' ids and message sizes in bytes. A Struct takes up to four times the size of its JSON text.
-pub(super) fn project_ids_with_sizes(wanted: &[Uuid]) -> String {
+pub(super) fn project_ids_with_sizes(ids: &[Uuid]) -> String {
     format!(
         "SELECT id, (1000 + octet_length(name) + octet_length(coalesce(description, '')) \
              + 4 * octet_length(settings::text))::bigint AS size \
          FROM project.projects WHERE {} ORDER BY id",
-        among("id", wanted)
+        id_condition("id", ids)
     )
 }
 
 /// The ids and message sizes in bytes of all members but the owners.
-pub(super) fn member_ids_with_sizes(wanted: &[Uuid]) -> String {
+pub(super) fn member_ids_with_sizes(ids: &[Uuid]) -> String {
     format!(
         "SELECT id, (200 + 4 * octet_length(permissions::text))::bigint AS size \
          FROM project.project_members WHERE role <> 'owner' AND {} ORDER BY project_id, user_id",
-        among("project_id", wanted)
+        id_condition("project_id", ids)
     )
 }
 

@@ -4,7 +4,7 @@ use futures::stream::BoxStream;
 use proto::project::admin::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Result;
-use shared::export::{ExportSender, Exports, Snapshot, wanted};
+use shared::export::{ExportSender, Exports, Snapshot, parse_ids};
 use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -19,27 +19,25 @@ impl ExportHandler {
     pub(crate) fn new(context: &ServiceContext) -> Self {
         Self { exports: Exports::new(context) }
     }
-}
 
-impl ExportHandler {
     pub(crate) async fn export_projects(
         &self,
         request: Request<pb::ExportProjectsRequest>,
     ) -> Result<Response<BoxStream<'static, Result<pb::ExportProjectsResponse, Status>>>, Status> {
         let caller = Caller::of(&request)?;
-        let projects = wanted("project_ids", &request.into_inner().project_ids)?;
+        let project_ids = parse_ids("project_ids", &request.into_inner().project_ids)?;
         Ok(Response::new(
-            self.exports.stream(&caller, move |snapshot, teller| tell(snapshot, teller, projects))?,
+            self.exports.stream(&caller, move |snapshot, sender| export(snapshot, sender, project_ids))?,
         ))
     }
 }
 
-async fn tell(
+async fn export(
     snapshot: Snapshot,
-    teller: ExportSender<pb::ExportProjectsResponse>,
-    wanted: Vec<Uuid>,
+    sender: ExportSender<pb::ExportProjectsResponse>,
+    project_ids: Vec<Uuid>,
 ) -> Result<()> {
-    let mut rows = snapshot.rows("projects", &queries::project_ids_with_sizes(&wanted)).await?;
+    let mut rows = snapshot.rows("projects", &queries::project_ids_with_sizes(&project_ids)).await?;
     while let Some(ids) = rows.next().await? {
         let projects = queries::projects(&snapshot, &ids).await?;
         let joined = queries::owner_join_dates(&snapshot, &ids).await?;
@@ -48,12 +46,12 @@ async fn tell(
             project.into_imported(owner_joined_at)
         });
         let projects = projects.collect();
-        teller.tell(pb::ExportProjectsResponse { projects, ..Default::default() }).await?;
+        sender.send(pb::ExportProjectsResponse { projects, ..Default::default() }).await?;
     }
-    let mut rows = snapshot.rows("members", &queries::member_ids_with_sizes(&wanted)).await?;
+    let mut rows = snapshot.rows("members", &queries::member_ids_with_sizes(&project_ids)).await?;
     while let Some(ids) = rows.next().await? {
         let members = queries::members(&snapshot, &ids).await?.into_iter().map(Into::into).collect();
-        teller.tell(pb::ExportProjectsResponse { members, ..Default::default() }).await?;
+        sender.send(pb::ExportProjectsResponse { members, ..Default::default() }).await?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use proto::project::admin::v1 as pb;
+use shared::access::PermissionExceptions;
 use shared::json::{to_struct, to_timestamp};
 
 use crate::members::Member;
@@ -22,19 +23,22 @@ impl Project {
             updated_at: Some(to_timestamp(self.updated_at)),
             archived_at: self.archived_at.map(to_timestamp),
             owner_joined_at: owner_joined_at.map(to_timestamp),
+            key: self.key,
         }
     }
 }
 
 impl From<Member> for pb::ImportedMember {
     fn from(member: Member) -> Self {
+        let exceptions = PermissionExceptions::from_json(&member.permissions);
         Self {
             line: 0,
             project_id: member.project_id.to_string(),
             user_id: member.user_id.to_string(),
             role: member.role.into(),
             joined_at: Some(to_timestamp(member.joined_at)),
-            permissions: Some(to_struct(&member.permissions)),
+            granted_permissions: exceptions.granted_to_wire(),
+            denied_permissions: exceptions.denied_to_wire(),
         }
     }
 }

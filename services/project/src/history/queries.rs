@@ -8,26 +8,26 @@ use shared::page::Page;
 use uuid::Uuid;
 
 use super::wire::PointInTime;
-use super::{EventFilter, EventResource};
+use super::{EventResource, HistoryQuery};
 use crate::members::Member;
 use crate::projects::Project;
 use crate::schema::NAME;
 
-/// A page of changes, newest first, plus one if there is a next page.
+/// A page of changes, newest first, plus one if there is a next page, and the size of the page: it ends early by bytes.
 pub(crate) async fn history(
     conn: &AsyncPgConnection,
     project_id: Uuid,
-    parts: &[EventResource],
-    filter: &EventFilter,
+    query: &HistoryQuery,
     page: &Page<Cursor>,
-) -> Result<Vec<Record>> {
+) -> Result<(Vec<Record>, i64)> {
+    let HistoryQuery { filter, changed_at } = query;
     let filter = HistoryFilter {
-        entities: parts.iter().map(|part| part.entity()).collect(),
+        entities: filter.resources().map(EventResource::entity).collect(),
         actor_id: filter.actor_id,
-        since: filter.since,
-        until: filter.until,
+        operations: filter.operations.clone(),
+        changed_at: *changed_at,
     };
-    change_log::project_history(conn, NAME, project_id, &filter, page.after, page.size + 1).await
+    change_log::project_history(conn, NAME, project_id, &filter, page.after, page.size).await
 }
 
 pub(crate) async fn project_at(conn: &AsyncPgConnection, moment: &PointInTime) -> Result<Option<Project>> {

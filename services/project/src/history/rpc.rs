@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::wire::{self, ListHistoryInput, PointInTime};
-use super::{EventResource, queries};
+use super::{Visibility, queries};
 use crate::members::Member;
 use crate::projects::queries as projects;
 
@@ -24,33 +24,29 @@ impl HistoryHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
-}
 
-impl HistoryHandler {
     pub(crate) async fn list_project_history(
         &self,
         request: Request<pb::ListProjectHistoryRequest>,
     ) -> Result<Response<pb::ListProjectHistoryResponse>, Status> {
         let caller = Caller::of(&request)?;
         let user_id = caller.database_user();
-        let ListHistoryInput { project_id, filter, page_size, page_token } =
+        let ListHistoryInput { project_id, query, page_size, page_token } =
             request.into_inner().try_into()?;
-        let query = format!("history of {project_id} that {user_id} sees: {filter:?}");
-        let page = self.context.pages.read::<Cursor>(&query, page_size, &page_token)?;
+        let list = format!("history of {project_id} that {user_id} sees: {query:?}");
+        let page = self.context.pages.read::<Cursor>(&list, page_size, &page_token)?;
         let tx = self.context.database.begin(&caller).await?;
-        // Read with the permissions, and cut down by them: so it is one round trip.
-        let requested: Vec<EventResource> =
-            EventResource::ALL.into_iter().filter(|part| filter.includes(*part)).collect();
-        let (access, mut found) = try_join!(
+        // Read together with the permissions and filtered by them afterwards: one round trip.
+        let (access, (mut records, size)) = try_join!(
             projects::access(&tx, project_id, user_id),
-            queries::history(&tx, project_id, &requested, &filter, &page)
+            queries::history(&tx, project_id, &query, &page)
         )?;
         tx.finish();
         access.require(Permission::ProjectRead)?;
         let next_page_token =
-            self.context.pages.cut(&query, page.size, &mut found, |last: &Record| last.cursor)?;
-        let parts = filter.visible_resources(access.permissions);
-        let events = found.iter().map(|record| wire::event(record, &parts));
+            self.context.pages.cut(&list, size, &mut records, |last: &Record| last.cursor)?;
+        let visibility = Visibility::of(&caller, access.permissions);
+        let events = records.iter().map(|record| wire::event(record, project_id, &query.filter, visibility));
         let events = events.filter_map(Result::transpose).collect::<Result<_>>()?;
         Ok(Response::new(pb::ListProjectHistoryResponse { events, next_page_token }))
     }

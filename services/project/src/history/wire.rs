@@ -3,36 +3,26 @@
 use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
 use proto::project::v1 as pb;
-use proto::project::v1::project_event::Subject;
+use proto::project::v1::project_event::Resource;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use shared::change_log::{Operation, Record};
+use serde_json::Value;
+use shared::access::PermissionExceptions;
+use shared::change_log::{Record, resource_types};
 use shared::error::{Error, Result};
-use shared::json;
-use shared::validation::{ProtoEnum, Violations};
+use shared::validation::Violations;
 use uuid::Uuid;
 
-use super::{EventFilter, EventResource};
+use super::{EventFilter, EventResource, HistoryQuery, Visibility};
 use crate::invitations::Invitation;
 use crate::members::Member;
 use crate::ownership::Transfer;
 use crate::projects::Project;
 
-impl ProtoEnum for EventResource {
-    fn from_wire(value: i32) -> Option<Option<Self>> {
-        Some(match pb::ProjectPart::try_from(value).ok()? {
-            pb::ProjectPart::Unspecified => None,
-            pb::ProjectPart::Project => Some(Self::Project),
-            pb::ProjectPart::Member => Some(Self::Member),
-            pb::ProjectPart::Invitation => Some(Self::Invitation),
-            pb::ProjectPart::Transfer => Some(Self::Transfer),
-        })
-    }
-}
-
 /// A validated [`pb::ListProjectHistoryRequest`].
 pub(crate) struct ListHistoryInput {
     pub project_id: Uuid,
-    pub filter: EventFilter,
+    pub query: HistoryQuery,
     pub page_size: i32,
     pub page_token: String,
 }
@@ -44,14 +34,22 @@ impl TryFrom<pb::ListProjectHistoryRequest> for ListHistoryInput {
         let mut v = Violations::new();
         v.require(request.page_size >= 0, "page_size", "must not be negative");
         let project_id = v.uuid("project_id", &request.project_id);
-        let filter = EventFilter {
-            parts: v.enums("parts", &request.parts),
-            actor_id: v.optional_uuid("actor_id", &request.actor_id),
-            since: v.optional_time("since", request.since),
-            until: v.optional_time("until", request.until),
+        let query = HistoryQuery {
+            filter: event_filter(&mut v, request.filter),
+            changed_at: v.time_range("changed_at", request.changed_at),
         };
         v.finish()?;
-        Ok(Self { project_id, filter, page_size: request.page_size, page_token: request.page_token })
+        Ok(Self { project_id, query, page_size: request.page_size, page_token: request.page_token })
+    }
+}
+
+fn event_filter(v: &mut Violations, filter: Option<pb::ProjectEventFilter>) -> EventFilter {
+    let filter = filter.unwrap_or_default();
+    let in_feed = EventResource::ALL.map(EventResource::resource_type);
+    EventFilter {
+        operations: v.enums("filter.kinds", &filter.kinds),
+        resources: resource_types(v, "filter.resource_types", &filter.resource_types, &in_feed),
+        actor_id: v.optional_uuid("filter.actor_id", &filter.actor_id),
     }
 }
 
@@ -68,8 +66,7 @@ impl TryFrom<pb::WatchProjectRequest> for WatchProjectInput {
     fn try_from(request: pb::WatchProjectRequest) -> Result<Self> {
         let mut v = Violations::new();
         let project_id = v.uuid("project_id", &request.project_id);
-        let filter =
-            EventFilter { parts: v.enums("parts", &request.parts), actor_id: None, since: None, until: None };
+        let filter = event_filter(&mut v, request.filter);
         v.finish()?;
         Ok(Self { project_id, filter, resume_token: request.resume_token })
     }
@@ -106,49 +103,41 @@ fn read_past(mut v: Violations, project_id: &str, at_time: Option<Timestamp>) ->
     Ok(moment)
 }
 
-/// The event of a change, or `None` if its resource is not in the list.
-pub(crate) fn event(record: &Record, parts: &[EventResource]) -> Result<Option<pb::ProjectEvent>> {
-    let Some(part) = EventResource::of_entity(&record.entity).filter(|part| parts.contains(part)) else {
-        return Ok(None);
-    };
-    let kind = match record.operation {
-        Operation::Insert => pb::ChangeKind::Created,
-        Operation::Update => pb::ChangeKind::Updated,
-        Operation::Delete => pb::ChangeKind::Deleted,
-    };
-    Ok(Some(pb::ProjectEvent {
-        kind: kind.into(),
-        sequence: record.cursor.position,
-        changed_at: Some(json::to_timestamp(record.changed_at)),
-        actor_id: record.actor_id.map(|user| user.to_string()).unwrap_or_default(),
-        trace_id: record.trace_id.clone().unwrap_or_default(),
-        changed_fields: record.changed_columns().filter_map(field_of).map(str::to_owned).collect(),
-        subject: Some(subject(record, part)?),
-    }))
+/// The event of a change, or `None` if it is not requested or not visible.
+pub(crate) fn event(
+    record: &Record,
+    project_id: Uuid,
+    filter: &EventFilter,
+    visibility: Visibility,
+) -> Result<Option<pb::ProjectEvent>> {
+    let Some(resource) = filter.matching(record, visibility) else { return Ok(None) };
+    let changed_fields = changed_fields(record)?;
+    let change = record.to_change(resource.resource_type(), project_id, changed_fields);
+    Ok(Some(pb::ProjectEvent { change: Some(change), resource: Some(states(record, resource)?) }))
 }
 
-fn subject(record: &Record, part: EventResource) -> Result<Subject> {
+fn states(record: &Record, resource: EventResource) -> Result<Resource> {
     let now = record.changed_at;
     let version = shared::etag::of(record.row_version());
-    Ok(match part {
-        EventResource::Project => Subject::Project(pb::ProjectChange {
+    Ok(match resource {
+        EventResource::Project => Resource::Project(pb::ProjectChange {
             before: record.before()?.map(past_project),
             after: record.after::<Project>()?.map(|project| pb::Project { etag: version, ..project.into() }),
         }),
-        EventResource::Member => Subject::Member(pb::MemberChange {
+        EventResource::Member => Resource::Member(pb::MemberChange {
             before: record.before()?.map(past_member),
             after: record.after::<Member>()?.map(|member| pb::Member { etag: version, ..member.into() }),
         }),
         EventResource::Invitation => {
             let [before, after] = both::<Invitation>(record)?.map(|row| row.map(|row| row.to_message(now)));
-            Subject::Invitation(pb::InvitationChange {
+            Resource::Invitation(pb::InvitationChange {
                 before: before.map(|invitation| pb::Invitation { etag: String::new(), ..invitation }),
                 after: after.map(|invitation| pb::Invitation { etag: version, ..invitation }),
             })
         }
-        EventResource::Transfer => {
+        EventResource::OwnershipTransfer => {
             let [before, after] = both::<Transfer>(record)?.map(|row| row.map(|row| row.to_message(now)));
-            Subject::Transfer(pb::TransferChange {
+            Resource::OwnershipTransfer(pb::OwnershipTransferChange {
                 before: before.map(|transfer| pb::OwnershipTransfer { etag: String::new(), ..transfer }),
                 after: after.map(|transfer| pb::OwnershipTransfer { etag: version, ..transfer }),
             })
@@ -169,11 +158,31 @@ fn both<T: DeserializeOwned>(record: &Record) -> Result<[Option<T>; 2]> {
     Ok([record.before()?, record.after()?])
 }
 
-/// The API field of a column; `None` for columns that are not part of the API.
-fn field_of(column: &str) -> Option<&str> {
-    match column {
-        "mail_id" | "sent_at" => None,
-        "generation" => Some("send_count"),
-        other => Some(other),
+/// The API names of the fields that differ. Columns that are not part of the API are left out.
+fn changed_fields(record: &Record) -> Result<Vec<String>> {
+    let mut fields = Vec::new();
+    for column in record.changed_columns() {
+        match column {
+            "mail_id" | "sent_at" => {}
+            "generation" => fields.push("send_count".to_owned()),
+            "permissions" => {
+                let [before, after] = both::<PermissionsColumn>(record)?.map(Option::unwrap_or_default);
+                let [before, after] =
+                    [before, after].map(|row| PermissionExceptions::from_json(&row.permissions));
+                if before.denied != after.denied {
+                    fields.push("denied_permissions".to_owned());
+                }
+                if before.granted != after.granted {
+                    fields.push("granted_permissions".to_owned());
+                }
+            }
+            other => fields.push(other.to_owned()),
+        }
     }
+    Ok(fields)
+}
+
+#[derive(Default, Deserialize)]
+struct PermissionsColumn {
+    permissions: Value,
 }

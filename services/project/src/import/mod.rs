@@ -36,6 +36,8 @@ pub(crate) struct ImportedProject {
     pub updated_at: DateTime<Utc>,
     /// The time of the import, unless it is given.
     pub archived_at: Option<DateTime<Utc>>,
+    /// Made from the name if `None`.
+    pub key: Option<String>,
     /// The creation time of the project, unless it is given.
     #[diesel(skip_insertion)]
     pub owner_joined_at: Option<DateTime<Utc>>,
@@ -67,6 +69,18 @@ pub(crate) fn accepted<T>(items: &[ImportItem<T>]) -> impl Iterator<Item = &T> {
 pub(crate) fn reject_unknown_owners(projects: &mut [ImportItem<ImportedProject>], known: &HashSet<Uuid>) {
     for item in projects {
         item.reject_if(|project| no_user("owner_id", project.owner_id, known));
+    }
+}
+
+/// Rejects keys that other projects have, in the database or before in the batch.
+pub(crate) fn reject_taken_keys(projects: &mut [ImportItem<ImportedProject>], taken: &HashMap<String, Uuid>) {
+    let mut keys = taken.clone();
+    for item in projects {
+        item.reject_if(|project| {
+            let key = project.key.as_ref()?;
+            let holder = *keys.entry(key.clone()).or_insert(project.id);
+            (holder != project.id).then(|| format!("key: {key} is the key of another project"))
+        });
     }
 }
 
@@ -113,6 +127,36 @@ mod tests {
     fn the_owner_may_be_listed_as_a_member() {
         assert!(!is_refused(PROJECT, OWNER, ProjectRole::Owner));
         assert!(!is_refused(PROJECT, OWNER, ProjectRole::Viewer));
+    }
+
+    #[test]
+    fn keys_of_other_projects_are_rejected() {
+        let project = |id: u128, key: Option<&str>| ImportItem {
+            line: 1,
+            content: Ok(ImportedProject {
+                id: Uuid::from_u128(id),
+                name: "apollo".to_owned(),
+                description: None,
+                owner_id: OWNER,
+                status: ProjectStatus::Active,
+                visibility: ProjectVisibility::Private,
+                settings: Value::default(),
+                created_at: DateTime::UNIX_EPOCH,
+                updated_at: DateTime::UNIX_EPOCH,
+                archived_at: None,
+                key: key.map(str::to_owned),
+                owner_joined_at: None,
+            }),
+        };
+        let mut items = [
+            project(1, Some("APO")),
+            project(2, Some("APO")),
+            project(3, None),
+            project(4, Some("GEM")),
+            project(5, Some("GEM")),
+        ];
+        reject_taken_keys(&mut items, &HashMap::from([("APO".to_owned(), Uuid::from_u128(1))]));
+        assert_eq!(items.map(|item| item.content.is_ok()), [true, false, true, true, false]);
     }
 
     #[test]

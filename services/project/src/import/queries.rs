@@ -16,6 +16,18 @@ use uuid::Uuid;
 use super::{ImportedMember, ImportedProject};
 use crate::constraints::CONSTRAINTS;
 
+/// The projects that have one of these keys. Locks the assignment of keys until the transaction ends.
+pub(crate) async fn lock_keys(
+    mut conn: &AsyncPgConnection,
+    keys: &[String],
+) -> Result<HashMap<String, Uuid>> {
+    let lock = sql_query("SELECT pg_advisory_xact_lock(project.project_keys_lock_key())");
+    Prepared(lock).execute(&mut conn).await?;
+    let query = projects::table.filter(projects::key.eq_any(keys)).select((projects::key, projects::id));
+    let taken: Vec<(String, Uuid)> = query.load(&mut conn).await?;
+    Ok(taken.into_iter().collect())
+}
+
 /// Inserts the projects that do not exist and returns their ids.
 pub(crate) async fn insert_projects(
     mut conn: &AsyncPgConnection,
@@ -24,7 +36,8 @@ pub(crate) async fn insert_projects(
     if projects.is_empty() {
         return Ok(HashSet::new());
     }
-    projects.sort_by_key(|project| project.id);
+    // Keys that are given first, so that none of them is assigned to a project without one.
+    projects.sort_by_key(|project| (project.key.is_none(), project.id));
     let statement = diesel::insert_into(projects::table)
         .values(projects)
         .on_conflict(projects::id)

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::wire::{ImportBatch, results};
-use super::{accepted, queries, reject_invalid_members, reject_unknown_owners};
+use super::{accepted, queries, reject_invalid_members, reject_taken_keys, reject_unknown_owners};
 
 pub(crate) struct ImportHandler {
     context: ServiceContext,
@@ -20,24 +20,22 @@ impl ImportHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
-}
 
-impl ImportHandler {
     pub(crate) async fn import_projects(
         &self,
         request: Request<Streaming<pb::ImportProjectsRequest>>,
     ) -> Result<Response<BoxStream<'static, Result<pb::ImportProjectsResponse, Status>>>, Status> {
         let context = self.context.clone();
-        // One after the other, each asked for when the answer before it is taken: nothing queues up here.
+        // One batch at a time: the next one is read once the answer before is taken, so that none queue up here.
         let answers = request.into_inner().then(move |batch| {
             let context = context.clone();
-            async move { Ok(store(&context, batch?).await?) }
+            async move { Ok(import_batch(&context, batch?).await?) }
         });
         Ok(Response::new(answers.boxed()))
     }
 }
 
-async fn store(
+async fn import_batch(
     context: &ServiceContext,
     request: pb::ImportProjectsRequest,
 ) -> Result<pb::ImportProjectsResponse> {
@@ -50,6 +48,8 @@ async fn store(
     reject_unknown_owners(&mut projects, &known);
 
     let tx = context.worker.begin_background().await?;
+    let keys: Vec<String> = accepted(&projects).filter_map(|project| project.key.clone()).collect();
+    reject_taken_keys(&mut projects, &queries::lock_keys(&tx, &keys).await?);
     let new_projects = queries::insert_projects(&tx, accepted(&projects).collect()).await?;
     let new: Vec<_> = accepted(&projects).filter(|project| new_projects.contains(&project.id)).collect();
     queries::set_owner_join_dates(&tx, &new).await?;

@@ -6,14 +6,15 @@ use std::hash::Hash;
 use chrono::{DateTime, Utc};
 use proto::common::ImportResult;
 use proto::project::admin::v1 as pb;
+use shared::access::PermissionExceptions;
 use shared::error::{Error, Result};
 use shared::import::{created, refused, unchanged};
 use shared::schema::{ProjectRole, ProjectStatus, ProjectVisibility};
 use shared::validation::{MAX_BATCH, MAX_TEXT_CHARS, Violations};
 
 use super::{ImportItem, ImportedMember, ImportedProject};
-use crate::members::wire::exceptions;
 use crate::projects::MAX_NAME_CHARS;
+use crate::projects::wire::project_key;
 
 /// A validated [`pb::ImportProjectsRequest`].
 pub(crate) struct ImportBatch {
@@ -55,6 +56,7 @@ fn project(item: pb::ImportedProject, now: DateTime<Utc>) -> ImportItem<Imported
         created_at,
         updated_at: v.optional_time("updated_at", item.updated_at).unwrap_or(created_at),
         archived_at: archived_at.or(is_archived.then_some(now)),
+        key: Some(item.key).filter(|key| !key.is_empty()).map(|key| project_key(&mut v, key)),
         owner_joined_at: v.optional_time("owner_joined_at", item.owner_joined_at),
     };
     ImportItem { line: item.line, content: v.sentence().map_or(Ok(project), Err) }
@@ -66,7 +68,8 @@ fn member(item: pb::ImportedMember, now: DateTime<Utc>) -> ImportItem<ImportedMe
         project_id: v.uuid("project_id", &item.project_id),
         user_id: v.uuid("user_id", &item.user_id),
         role: v.optional_enum("role", item.role).unwrap_or(ProjectRole::Member),
-        permissions: exceptions(&mut v, item.permissions),
+        permissions: PermissionExceptions::read(&mut v, &item.granted_permissions, &item.denied_permissions)
+            .to_json(),
         joined_at: v.optional_time("joined_at", item.joined_at).unwrap_or(now),
     };
     ImportItem { line: item.line, content: v.sentence().map_or(Ok(member), Err) }

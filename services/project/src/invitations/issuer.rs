@@ -36,7 +36,7 @@ impl InvitationIssuer {
     ) -> Result<Invitation> {
         let invitation = match self.claim_or_replay(input, now).await? {
             CreateClaim::Replayed(earlier) => return Ok(earlier),
-            CreateClaim::New(room) => queries::insert(room.0, &room.1, &input.invitation).await?,
+            CreateClaim::New(open) => queries::insert(open.0, &open.1, &input.invitation).await?,
         };
         self.announce();
         Ok(invitation)
@@ -59,9 +59,9 @@ impl InvitationIssuer {
         let (earlier, _project, (), (), counts, access) = futures::try_join!(
             idempotency::claim(&tx, NAME, inviter_id, "CreateInvitation", key.as_ref(), invitation.id),
             projects::lock(&tx, project_id),
-            queries::lock_inviter(&tx, inviter_id),
+            queries::lock_inviter_and_recipient(&tx, inviter_id, &invitation.email),
             queries::mark_expired(&tx, project_id, &invitation.email, now),
-            queries::count(&tx, project_id, inviter_id, now),
+            queries::count(&tx, invitation, now),
             projects::access(&tx, project_id, inviter_id),
         )?;
         if let Some(id) = earlier {

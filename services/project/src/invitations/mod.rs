@@ -32,6 +32,9 @@ pub(crate) const MAX_PER_INVITER: i64 = 100;
 pub(crate) const INVITER_WINDOW_HOURS: i64 = 24;
 /// Per invitation, the first included.
 pub(crate) const MAX_SENDS: i32 = 5;
+/// Emails to one address within [`RECIPIENT_WINDOW_HOURS`], of all projects and inviters.
+pub(crate) const MAX_PER_RECIPIENT: i64 = 10;
+pub(crate) const RECIPIENT_WINDOW_HOURS: i64 = 24;
 
 #[derive(Clone, Debug, Deserialize, Queryable, Selectable)]
 #[diesel(table_name = invitations, check_for_backend(Pg))]
@@ -45,7 +48,7 @@ pub(crate) struct Invitation {
     pub inviter_id: Uuid,
     /// The stored status; [`Self::status_at`] accounts for expiry.
     pub status: OfferStatus,
-    pub accepted_by: Option<Uuid>,
+    pub answered_by: Option<Uuid>,
     /// Number of the valid token, counted from 1.
     pub generation: i32,
     pub created_at: DateTime<Utc>,
@@ -79,21 +82,36 @@ pub(crate) struct NewInvitation {
 pub(crate) struct InvitationCounts {
     pub open_in_project: i64,
     pub by_inviter: i64,
+    /// Emails to the address.
+    pub to_recipient: i64,
 }
 
 impl InvitationCounts {
     pub(crate) fn check_limits(self) -> Result<()> {
         if self.by_inviter >= MAX_PER_INVITER {
-            return Err(Error::Exhausted {
-                reason: ErrorReason::RateLimited,
-                message: "you have invited many people lately; try again later",
-                retry_after: std::time::Duration::from_secs(60 * 60),
-            });
+            return Err(rate_limited("you have invited many people lately; try again later"));
         }
+        check_recipient(self.to_recipient)?;
         if self.open_in_project >= MAX_OPEN_PER_PROJECT {
             return Err(too_many("the project has many open invitations", MAX_OPEN_PER_PROJECT));
         }
         Ok(())
+    }
+}
+
+/// Fails when an address has received many emails lately.
+pub(crate) fn check_recipient(emails: i64) -> Result<()> {
+    if emails >= MAX_PER_RECIPIENT {
+        return Err(rate_limited("this address has been invited many times lately; try again later"));
+    }
+    Ok(())
+}
+
+fn rate_limited(message: &'static str) -> Error {
+    Error::Exhausted {
+        reason: ErrorReason::RateLimited,
+        message,
+        retry_after: std::time::Duration::from_secs(60 * 60),
     }
 }
 
@@ -134,7 +152,16 @@ impl Invitation {
     pub(crate) fn needs_acceptance_by(&self, user_id: Uuid, now: DateTime<Utc>) -> Result<bool> {
         match self.status_at(now) {
             OfferStatus::Pending => Ok(true),
-            OfferStatus::Accepted if self.accepted_by == Some(user_id) => Ok(false),
+            OfferStatus::Accepted if self.answered_by == Some(user_id) => Ok(false),
+            status => Err(closed(status)),
+        }
+    }
+
+    /// `false` if it was declined before, so that a retry succeeds.
+    pub(crate) fn needs_declining(&self, now: DateTime<Utc>) -> Result<bool> {
+        match self.status_at(now) {
+            OfferStatus::Pending => Ok(true),
+            OfferStatus::Declined => Ok(false),
             status => Err(closed(status)),
         }
     }
@@ -167,7 +194,7 @@ mod tests {
             permissions: json!({}),
             inviter_id: Uuid::from_u128(3),
             status,
-            accepted_by: (status == OfferStatus::Accepted).then_some(Uuid::from_u128(4)),
+            answered_by: (status == OfferStatus::Accepted).then_some(Uuid::from_u128(4)),
             generation: 1,
             created_at: DateTime::UNIX_EPOCH,
             expires_at: DateTime::UNIX_EPOCH + Duration::hours(1),
@@ -185,6 +212,17 @@ mod tests {
         assert!(invitation(OfferStatus::Withdrawn).needs_acceptance_by(gus, DateTime::UNIX_EPOCH).is_err());
         let late = DateTime::UNIX_EPOCH + Duration::hours(1);
         assert!(invitation(OfferStatus::Pending).needs_acceptance_by(gus, late).is_err());
+    }
+
+    #[test]
+    fn a_pending_invitation_can_be_declined_and_this_can_be_repeated() {
+        let needs = |status| invitation(status).needs_declining(DateTime::UNIX_EPOCH);
+        assert!(needs(OfferStatus::Pending).unwrap());
+        assert!(!needs(OfferStatus::Declined).unwrap());
+        for closed in [OfferStatus::Accepted, OfferStatus::Withdrawn, OfferStatus::Expired] {
+            assert!(needs(closed).is_err(), "{closed:?}");
+        }
+        assert!(invitation(OfferStatus::Declined).check_resendable(DateTime::UNIX_EPOCH).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use diesel::dsl::{case_when, count_star};
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::Uuid as SqlUuid;
+use diesel::sql_types::{Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use shared::access::ProjectAccess;
@@ -18,7 +18,7 @@ use shared::schema::ProjectRole;
 use uuid::Uuid;
 
 use super::wire::InvitationId;
-use super::{INVITER_WINDOW_HOURS, Invitation, InvitationCounts, NewInvitation};
+use super::{INVITER_WINDOW_HOURS, Invitation, InvitationCounts, NewInvitation, RECIPIENT_WINDOW_HOURS};
 use crate::constraints::CONSTRAINTS;
 use crate::projects::access_revision::LockedRevision;
 use crate::projects::queries::lock_access_revision;
@@ -65,34 +65,64 @@ pub(crate) async fn list(
     Ok(query.load(&mut conn).await?)
 }
 
-/// Serializes the invitations of one user in all projects, so that they can be counted.
-pub(crate) async fn lock_inviter(mut conn: &AsyncPgConnection, inviter_id: Uuid) -> Result<()> {
-    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('invitations by ' || $1::text, 0))";
-    Prepared(sql_query(lock).bind::<SqlUuid, _>(inviter_id)).execute(&mut conn).await?;
+/// Serializes the invitations of one user and those to one address in all projects, so that they can be counted.
+pub(crate) async fn lock_inviter_and_recipient(
+    mut conn: &AsyncPgConnection,
+    inviter_id: Uuid,
+    email: &str,
+) -> Result<()> {
+    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('invitations by ' || $1::text, 0)), \
+                pg_advisory_xact_lock(hashtextextended('invitations to ' || $2, 0))";
+    Prepared(sql_query(lock).bind::<SqlUuid, _>(inviter_id).bind::<Text, _>(email))
+        .execute(&mut conn)
+        .await?;
     Ok(())
 }
 
-/// Counts invitations against the limits. The project and the inviter are locked.
+/// Counts invitations against the limits. The project, the inviter and the recipient are locked.
 pub(crate) async fn count(
     mut conn: &AsyncPgConnection,
-    project_id: Uuid,
-    inviter_id: Uuid,
+    invitation: &NewInvitation,
     now: DateTime<Utc>,
 ) -> Result<InvitationCounts> {
     let open = invitations::table
-        .filter(invitations::project_id.eq(project_id))
+        .filter(invitations::project_id.eq(invitation.project_id))
         .filter(invitations::status.eq(OfferStatus::Pending))
         .filter(invitations::expires_at.gt(now))
         .select(count_star());
     let since = now - chrono::Duration::hours(INVITER_WINDOW_HOURS);
     let lately = invitations::table
-        .filter(invitations::inviter_id.eq(inviter_id))
+        .filter(invitations::inviter_id.eq(invitation.inviter_id))
         .filter(invitations::created_at.gt(since))
         .select(count_star());
     let mut again = conn;
-    let (open_in_project, by_inviter) =
-        futures::try_join!(open.get_result(&mut conn), lately.get_result(&mut again))?;
-    Ok(InvitationCounts { open_in_project, by_inviter })
+    let to_recipient = async {
+        match invitation.mail_id {
+            Some(_) => count_emails(conn, &invitation.email, now).await,
+            None => Ok(0),
+        }
+    };
+    let (open_in_project, by_inviter, to_recipient) = futures::try_join!(
+        async { Ok(open.get_result(&mut conn).await?) },
+        async { Ok(lately.get_result(&mut again).await?) },
+        to_recipient
+    )?;
+    Ok(InvitationCounts { open_in_project, by_inviter, to_recipient })
+}
+
+diesel::define_sql_function! {
+    #[sql_name = "project.count_invitation_emails"]
+    fn count_invitation_emails(address: Text, since: Timestamptz) -> BigInt;
+}
+
+/// How many invitation emails an address has received lately, from all projects.
+pub(crate) async fn count_emails(
+    mut conn: &AsyncPgConnection,
+    email: &str,
+    now: DateTime<Utc>,
+) -> Result<i64> {
+    let since = now - chrono::Duration::hours(RECIPIENT_WINDOW_HOURS);
+    Ok(diesel::select(count_invitation_emails(email, since)).get_result(&mut conn).await?)
 }
 
 /// Marks an expired invitation of this address, so that the unique index allows the next one.
@@ -174,6 +204,15 @@ pub(crate) async fn lock_by_id(mut conn: &AsyncPgConnection, id: Uuid) -> Result
     Ok(query.get_result(&mut conn).await.optional()?)
 }
 
+/// The inviter and the generation of an invitation, read under the worker role.
+pub(crate) async fn inviter_and_generation(
+    mut conn: &AsyncPgConnection,
+    id: Uuid,
+) -> Result<Option<(Uuid, i32)>> {
+    let query = invitations::table.find(id).select((invitations::inviter_id, invitations::generation));
+    Ok(query.get_result(&mut conn).await.optional()?)
+}
+
 /// Role and exceptions of the inviter; `None` if they are no longer a member.
 pub(crate) async fn inviter(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<(ProjectRole, Value)>> {
     let query = invitations::table
@@ -198,7 +237,25 @@ pub(crate) async fn accept(
         .set((
             invitations::status.eq(OfferStatus::Accepted),
             invitations::closed_at.eq(now),
-            invitations::accepted_by.eq(user_id),
+            invitations::answered_by.eq(user_id),
+        ))
+        .returning(Invitation::as_returning());
+    let rows = tx.commit_with(statement).await.map_err(explain(CONSTRAINTS))?;
+    rows.into_iter().next().ok_or_else(|| not_found(invitation.id))
+}
+
+/// Declines a locked invitation and commits. An anonymous caller is not recorded.
+pub(crate) async fn decline(
+    tx: Transaction,
+    invitation: &Invitation,
+    user_id: Option<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<Invitation> {
+    let statement = diesel::update(invitations::table.find(invitation.id))
+        .set((
+            invitations::status.eq(OfferStatus::Declined),
+            invitations::closed_at.eq(now),
+            invitations::answered_by.eq(user_id),
         ))
         .returning(Invitation::as_returning());
     let rows = tx.commit_with(statement).await.map_err(explain(CONSTRAINTS))?;

@@ -5,18 +5,22 @@ use shared::access::{Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::Transaction;
 use shared::error::{Error, Result};
-use shared::etag;
 use shared::page::AfterTime;
+use shared::user_lookup::known_users;
+use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::issuer::InvitationIssuer;
 use super::token::{InvitationTokens, TokenClaim};
-use super::wire::{CreateInvitationInput, InvitationId, ListInvitationsInput, ResendInvitationInput, claim};
-use super::{Invitation, queries};
+use super::wire::{
+    CreateInvitationInput, InvitationId, ListInvitationsInput, ResendInvitationInput, token_claim,
+};
+use super::{Invitation, check_recipient, queries};
 use crate::members::require_permissions_of;
 use crate::projects::access_revision::LockedRevision;
 use crate::projects::queries as projects;
+use crate::schema::NAME;
 
 pub(crate) struct InvitationHandler {
     pub issuer: InvitationIssuer,
@@ -43,27 +47,32 @@ impl InvitationHandler {
     async fn lock_by_token(
         &self,
         claim: &TokenClaim,
-        user_id: Uuid,
+        user_id: Option<Uuid>,
     ) -> Result<(Transaction, Invitation, LockedRevision)> {
         let tx = self.issuer.context.worker.begin_background().await?;
-        tx.act_as(user_id)?;
-        let (revision, invitation, inviter) = futures::try_join!(
-            queries::lock_revision(&tx, claim.id),
-            queries::lock_by_id(&tx, claim.id),
-            queries::inviter(&tx, claim.id),
-        )?;
+        if let Some(user_id) = user_id {
+            tx.act_as(user_id)?;
+        }
+        let (revision, invitation) =
+            futures::try_join!(queries::lock_revision(&tx, claim.id), queries::lock_by_id(&tx, claim.id))?;
         let (invitation, revision) = invitation.zip(revision).ok_or_else(token_not_found)?;
         if !self.tokens.verify(claim, invitation.generation) {
             return Err(token_not_found());
         }
-        if invitation.needs_acceptance_by(user_id, self.issuer.context.clock.now())? {
-            invitation.require_backing_of(inviter.as_ref())?;
-        }
         Ok((tx, invitation, revision))
     }
-}
 
-impl InvitationHandler {
+    /// Whether the inviter's account is active. Asked before the invitation is locked: no lock waits for a sibling.
+    async fn is_inviter_active(&self, claim: &TokenClaim) -> Result<bool> {
+        let tx = self.issuer.context.worker.begin_background().await?;
+        let found = queries::inviter_and_generation(&tx, claim.id).await?;
+        tx.finish();
+        let is_valid = |(_, generation): &(Uuid, i32)| self.tokens.verify(claim, *generation);
+        let (inviter_id, _) = found.filter(is_valid).ok_or_else(token_not_found)?;
+        let active = known_users(&self.issuer.context.siblings, &[inviter_id], true).await?;
+        Ok(active.contains(&inviter_id))
+    }
+
     pub(crate) async fn create_invitation(
         &self,
         request: Request<pb::CreateInvitationRequest>,
@@ -122,14 +131,23 @@ impl InvitationHandler {
         request: Request<pb::ResendInvitationRequest>,
     ) -> Result<Response<pb::Invitation>, Status> {
         let caller = Caller::of(&request)?;
-        let ResendInvitationInput { id, etag, lifetime } = request.into_inner().try_into()?;
+        let ResendInvitationInput { key, id, etag, lifetime } = request.into_inner().try_into()?;
+        let user_id = caller.user()?.user_id;
         let now = self.issuer.context.clock.now();
         let tx = self.issuer.context.database.begin(&caller).await?;
-        let (access, invitation) = lock(&tx, id, caller.user()?.user_id).await?;
+        let (earlier, (access, invitation)) = futures::try_join!(
+            idempotency::claim(&tx, NAME, user_id, "ResendInvitation", key.as_ref(), id.id),
+            lock(&tx, id, user_id),
+        )?;
+        if earlier.is_some() {
+            tx.finish();
+            return Ok(Response::new(invitation.to_message(now)));
+        }
         etag::check(&etag, invitation.version)?;
-        // Sending gives as much as inviting does.
+        // Resending grants as much as inviting does.
         require_permissions_of(&access, invitation.role, &invitation.permissions)?;
         invitation.check_resendable(now)?;
+        check_recipient(queries::count_emails(&tx, &invitation.email, now).await?)?;
         let invitation = queries::resend(tx, &access, &invitation, now, now + lifetime).await?;
         self.issuer.announce();
         Ok(Response::new(invitation.to_message(now)))
@@ -161,15 +179,36 @@ impl InvitationHandler {
     ) -> Result<Response<pb::Invitation>, Status> {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
-        let claim = claim(request.get_ref())?;
+        let claim = token_claim(&request.get_ref().token)?;
         let now = self.issuer.context.clock.now();
-        let (tx, invitation, revision) = self.lock_by_token(&claim, user_id).await?;
+        let is_inviter_active = self.is_inviter_active(&claim).await?;
+        let (tx, invitation, revision) = self.lock_by_token(&claim, Some(user_id)).await?;
         if !invitation.needs_acceptance_by(user_id, now)? {
             tx.finish();
             return Ok(revision.current().answer(invitation.to_message(now)));
         }
+        let inviter = queries::inviter(&tx, claim.id).await?.filter(|_| is_inviter_active);
+        invitation.require_backing_of(inviter.as_ref())?;
         let invitation = queries::accept(tx, &invitation, user_id, now).await?;
         self.issuer.announce();
         Ok(revision.next().answer(invitation.to_message(now)))
+    }
+
+    pub(crate) async fn decline_invitation(
+        &self,
+        request: Request<pb::DeclineInvitationRequest>,
+    ) -> Result<Response<pb::Invitation>, Status> {
+        let caller = Caller::of(&request)?;
+        let user_id = caller.user().ok().map(|session| session.user_id);
+        let claim = token_claim(&request.get_ref().token)?;
+        let now = self.issuer.context.clock.now();
+        let (tx, invitation, _revision) = self.lock_by_token(&claim, user_id).await?;
+        if !invitation.needs_declining(now)? {
+            tx.finish();
+            return Ok(Response::new(invitation.to_message(now)));
+        }
+        let invitation = queries::decline(tx, &invitation, user_id, now).await?;
+        self.issuer.announce();
+        Ok(Response::new(invitation.to_message(now)))
     }
 }

@@ -1,10 +1,12 @@
 //! Conversion of invitations from and to messages.
 
 use crate::schema::OfferStatus;
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use prost_types::Duration;
+use proto::common::CodeDelivery;
 use proto::project::backend::v1 as backend;
-use proto::project::backend::v1::issue_invitation_request::Delivery;
 use proto::project::v1 as pb;
+use shared::access::PermissionExceptions;
 use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
 use shared::mail::Mail;
@@ -14,8 +16,8 @@ use uuid::Uuid;
 
 use super::token::TokenClaim;
 use super::{Invitation, NewInvitation};
-use crate::members::wire::{assignable_role, exceptions};
-use crate::ownership::wire::lifetime_hours;
+use crate::members::wire::assignable_role;
+use crate::ownership::wire::lifetime;
 
 /// A validated [`pb::CreateInvitationRequest`].
 pub(crate) struct CreateInvitationInput {
@@ -31,30 +33,37 @@ impl CreateInvitationInput {
     ) -> Result<Self> {
         let mut v = Violations::new();
         let key = RequestKey::of(&mut v, &request.request_id, &request);
-        let invitation = new_invitation(&mut v, request, inviter_id, now);
+        let invitation = new_invitation(&mut v, request.invitation, request.lifetime, inviter_id, now);
         v.finish()?;
         Ok(Self { key, invitation })
     }
 }
 
 fn new_invitation(
-    v: &mut Violations,
-    request: pb::CreateInvitationRequest,
+    all: &mut Violations,
+    invitation: Option<pb::Invitation>,
+    lifetime_given: Option<Duration>,
     inviter_id: Uuid,
     now: DateTime<Utc>,
 ) -> NewInvitation {
-    NewInvitation {
+    all.require(invitation.is_some(), "invitation", "must be given");
+    let invitation = invitation.unwrap_or_default();
+    let mut v = Violations::within("invitation.");
+    let (granted, denied) = (&invitation.granted_permissions, &invitation.denied_permissions);
+    let new = NewInvitation {
         id: Uuid::now_v7(),
-        project_id: v.uuid("project_id", &request.project_id),
-        email: address(v, "email", &request.email),
-        role: assignable_role(v, request.role),
-        permissions: exceptions(v, request.permissions),
+        project_id: v.uuid("project_id", &invitation.project_id),
+        email: address(&mut v, "email", &invitation.email),
+        role: assignable_role(&mut v, invitation.role),
+        permissions: PermissionExceptions::read(&mut v, granted, denied).to_json(),
         inviter_id,
         mail_id: Some(Uuid::now_v7()),
         created_at: now,
         sent_at: now,
-        expires_at: now + lifetime_hours(v, request.lifetime_hours),
-    }
+        expires_at: now + lifetime(all, lifetime_given),
+    };
+    all.absorb(v);
+    new
 }
 
 /// A deliverable address in lower case, its domain in ASCII.
@@ -77,17 +86,14 @@ pub(crate) struct IssueInvitationInput {
 
 impl IssueInvitationInput {
     pub(crate) fn of(request: backend::IssueInvitationRequest, now: DateTime<Utc>) -> Result<Self> {
-        let mut all = Violations::new();
-        let inviter_id = all.uuid("inviter_id", &request.inviter_id);
-        all.require(request.invitation.is_some(), "invitation", "must be given");
-        all.require(request.delivery.is_some(), "delivery", "must be send_code or return_code");
-        let mut v = Violations::within("invitation.");
-        let given = request.invitation.clone().unwrap_or_default();
-        let key = RequestKey::of(&mut v, &given.request_id, &request);
-        let mut invitation = new_invitation(&mut v, given, inviter_id, now);
-        all.absorb(v);
-        all.finish()?;
-        let returns_token = matches!(request.delivery, Some(Delivery::ReturnCode(_)));
+        let mut v = Violations::new();
+        let key = RequestKey::of(&mut v, &request.request_id, &request);
+        let inviter_id = v.uuid("inviter_id", &request.inviter_id);
+        let delivery = CodeDelivery::try_from(request.delivery).unwrap_or_default();
+        v.require(delivery != CodeDelivery::Unspecified, "delivery", "must be email or response");
+        let mut invitation = new_invitation(&mut v, request.invitation, request.lifetime, inviter_id, now);
+        v.finish()?;
+        let returns_token = delivery == CodeDelivery::Response;
         invitation.mail_id = invitation.mail_id.filter(|_| !returns_token);
         Ok(Self { create: CreateInvitationInput { key, invitation }, returns_token })
     }
@@ -114,9 +120,10 @@ impl InvitationId {
 
 /// A validated [`pb::ResendInvitationRequest`].
 pub(crate) struct ResendInvitationInput {
+    pub key: Option<RequestKey>,
     pub id: InvitationId,
     pub etag: String,
-    pub lifetime: Duration,
+    pub lifetime: TimeDelta,
 }
 
 impl TryFrom<pb::ResendInvitationRequest> for ResendInvitationInput {
@@ -124,10 +131,11 @@ impl TryFrom<pb::ResendInvitationRequest> for ResendInvitationInput {
 
     fn try_from(request: pb::ResendInvitationRequest) -> Result<Self> {
         let mut v = Violations::new();
+        let key = RequestKey::of(&mut v, &request.request_id, &request);
         let id = InvitationId::read(&mut v, &request.project_id, &request.invitation_id);
-        let lifetime = lifetime_hours(&mut v, request.lifetime_hours);
+        let lifetime = lifetime(&mut v, request.lifetime);
         v.finish()?;
-        Ok(Self { id, etag: request.etag, lifetime })
+        Ok(Self { key, id, etag: request.etag, lifetime })
     }
 }
 
@@ -156,28 +164,65 @@ impl TryFrom<pb::ListInvitationsRequest> for ListInvitationsInput {
     }
 }
 
-pub(crate) fn claim(request: &pb::AcceptInvitationRequest) -> Result<TokenClaim> {
-    TokenClaim::parse(&request.token)
-        .ok_or_else(|| Error::invalid("token", "must be the token of an invitation"))
+pub(crate) fn token_claim(token: &str) -> Result<TokenClaim> {
+    TokenClaim::parse(token).ok_or_else(|| Error::invalid("token", "must be the token of an invitation"))
 }
 
 impl Invitation {
     /// The message; the status depends on the time.
     pub(crate) fn to_message(&self, now: DateTime<Utc>) -> pb::Invitation {
+        let exceptions = PermissionExceptions::from_json(&self.permissions);
         pb::Invitation {
             id: self.id.to_string(),
             project_id: self.project_id.to_string(),
             email: self.email.clone(),
             role: self.role.into(),
-            permissions: Some(json::to_struct(&self.permissions)),
+            granted_permissions: exceptions.granted_to_wire(),
+            denied_permissions: exceptions.denied_to_wire(),
             inviter_id: self.inviter_id.to_string(),
             status: self.status_at(now).into(),
-            accepted_by: self.accepted_by.map(|user| user.to_string()).unwrap_or_default(),
+            answered_by: self.answered_by.map(|user| user.to_string()).unwrap_or_default(),
             send_count: self.generation,
             created_at: Some(json::to_timestamp(self.created_at)),
             expires_at: Some(json::to_timestamp(self.expires_at)),
             closed_at: self.closed_at.map(json::to_timestamp),
             etag: etag::of(self.version),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use shared::page::MAX_PAGE_SIZE;
+    use shared::schema::ProjectRole;
+    use shared::server::MAX_MESSAGE_BYTES;
+
+    use super::*;
+
+    #[test]
+    fn the_largest_page_of_invitations_fits_into_a_message() {
+        let invitation = Invitation {
+            id: Uuid::max(),
+            project_id: Uuid::max(),
+            email: "\u{10ffff}".repeat(MAX_EMAIL_CHARS),
+            role: ProjectRole::Viewer,
+            permissions: serde_json::Value::Null,
+            inviter_id: Uuid::max(),
+            status: OfferStatus::Accepted,
+            answered_by: Some(Uuid::max()),
+            generation: i32::MAX,
+            created_at: DateTime::<Utc>::MAX_UTC,
+            expires_at: DateTime::<Utc>::MAX_UTC,
+            closed_at: Some(DateTime::<Utc>::MAX_UTC),
+            version: u32::MAX,
+        };
+        let message = pb::Invitation {
+            granted_permissions: vec![1; 20],
+            denied_permissions: vec![1; 20],
+            ..invitation.to_message(DateTime::UNIX_EPOCH)
+        };
+        let page = usize::try_from(MAX_PAGE_SIZE).unwrap() * (message.encoded_len() + 5);
+        assert!(page < MAX_MESSAGE_BYTES / 2, "{page}");
     }
 }

@@ -4,13 +4,15 @@ pub(crate) mod queries;
 pub(crate) mod rpc;
 pub(crate) mod wire;
 
+use std::collections::BTreeSet;
+
 use crate::schema::project_members;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
-use shared::access::{Permission, Permissions, ProjectAccess, permission_name};
+use shared::access::{Permission, PermissionExceptions, Permissions, ProjectAccess, permission_name};
 use shared::error::{Error, ErrorReason, Result};
 use shared::etag::RowVersion;
 use shared::schema::ProjectRole;
@@ -44,12 +46,20 @@ pub(crate) struct NewMember {
 }
 
 /// `None` leaves a field unchanged.
+#[derive(Debug)]
+pub(crate) struct MemberUpdate {
+    pub role: Option<ProjectRole>,
+    pub granted: Option<BTreeSet<Permission>>,
+    pub denied: Option<BTreeSet<Permission>>,
+}
+
+/// The new values of a member.
 #[derive(Debug, AsChangeset)]
 #[diesel(table_name = project_members)]
 pub(crate) struct MemberChange {
-    pub role: Option<ProjectRole>,
+    pub role: ProjectRole,
     /// Exceptions from the role.
-    pub permissions: Option<Value>,
+    pub permissions: Value,
 }
 
 impl Member {
@@ -69,14 +79,21 @@ impl Member {
         require_permissions_of(access, self.role, &self.permissions)
     }
 
-    /// The caller needs all permissions that the member gets.
-    pub(crate) fn authorize_new_permissions(
-        &self,
-        change: &MemberChange,
-        access: &ProjectAccess,
-    ) -> Result<()> {
-        let role = change.role.unwrap_or(self.role);
-        require_permissions_of(access, role, change.permissions.as_ref().unwrap_or(&self.permissions))
+    /// The member after an update, of which the caller needs all permissions.
+    pub(crate) fn apply(&self, update: MemberUpdate, access: &ProjectAccess) -> Result<MemberChange> {
+        let present = PermissionExceptions::from_json(&self.permissions);
+        let exceptions = PermissionExceptions {
+            granted: update.granted.unwrap_or(present.granted),
+            denied: update.denied.unwrap_or(present.denied),
+        };
+        if !exceptions.granted.is_disjoint(&exceptions.denied) {
+            let message = "must not hold a permission that is granted";
+            return Err(Error::invalid("member.denied_permissions", message));
+        }
+        let change =
+            MemberChange { role: update.role.unwrap_or(self.role), permissions: exceptions.to_json() };
+        require_permissions_of(access, change.role, &change.permissions)?;
+        Ok(change)
     }
 }
 
@@ -94,8 +111,8 @@ pub(crate) fn require_permissions_of(
     exceptions: &Value,
 ) -> Result<()> {
     access.require(Permission::MemberManage)?;
-    let theirs = Permissions::of(Some(role), Some(exceptions));
-    let Some(missing) = theirs.iter().find(|permission| !access.permissions.contains(*permission)) else {
+    let needed = Permissions::of(Some(role), Some(exceptions));
+    let Some(missing) = needed.iter().find(|permission| !access.permissions.contains(*permission)) else {
         return Ok(());
     };
     let name = permission_name(missing);

@@ -24,9 +24,7 @@ impl MemberHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
-}
 
-impl MemberHandler {
     pub(crate) async fn add_member(
         &self,
         request: Request<pb::AddMemberRequest>,
@@ -109,7 +107,7 @@ impl MemberHandler {
     ) -> Result<Response<pb::Member>, Status> {
         let caller = Caller::of(&request)?;
         let granter_id = caller.user()?.user_id;
-        let UpdateMemberInput { id: MemberId { project_id, user_id }, etag, change } =
+        let UpdateMemberInput { id: MemberId { project_id, user_id }, etag, update } =
             request.into_inner().try_into()?;
         let tx = self.context.database.begin(&caller).await?;
         let (member, revision, access) = futures::try_join!(
@@ -120,13 +118,13 @@ impl MemberHandler {
         access.require(Permission::MemberManage)?;
         let member = member.ok_or_else(|| queries::not_found(user_id))?;
         etag::check(&etag, member.version)?;
-        let Some(change) = change else {
+        let Some(update) = update else {
             tx.finish();
             return Ok(revision.current().answer(member.into()));
         };
         member.require_not_owner()?;
         member.authorize_change(&access)?;
-        member.authorize_new_permissions(&change, &access)?;
+        let change = member.apply(update, &access)?;
         let member = queries::update(tx, &access, &member, &change).await?;
         self.context.signal.announce();
         Ok(revision.next().answer(member.into()))
@@ -138,7 +136,8 @@ impl MemberHandler {
     ) -> Result<Response<pb::RemoveMemberResponse>, Status> {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
-        let token = self.delete_member(&caller, MemberId::of(&request.project_id, &request.user_id)?).await?;
+        let member = MemberId::of(&request.project_id, &request.user_id)?;
+        let token = self.delete_member(&caller, member, &request.etag).await?;
         Ok(token.answer(pb::RemoveMemberResponse {}))
     }
 
@@ -149,14 +148,12 @@ impl MemberHandler {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
         let project_id = project_id(&request.get_ref().project_id)?;
-        let token = self.delete_member(&caller, MemberId { project_id, user_id }).await?;
+        let token = self.delete_member(&caller, MemberId { project_id, user_id }, "").await?;
         Ok(token.answer(pb::LeaveProjectResponse {}))
     }
-}
 
-impl MemberHandler {
     /// Deletes a membership: the caller's own, or another one that the caller may manage.
-    async fn delete_member(&self, caller: &Caller, member: MemberId) -> Result<ConsistencyToken> {
+    async fn delete_member(&self, caller: &Caller, member: MemberId, etag: &str) -> Result<ConsistencyToken> {
         let MemberId { project_id, user_id } = member;
         let caller_id = caller.user()?.user_id;
         let tx = self.context.database.begin(caller).await?;
@@ -165,7 +162,7 @@ impl MemberHandler {
             lock_revision(&tx, project_id),
             access(&tx, project_id, caller_id),
         )?;
-        // Whoever wants to leave may.
+        // Leaving needs no permission.
         let is_caller = user_id == caller_id;
         if !is_caller {
             access.require(Permission::MemberManage)?;
@@ -175,6 +172,7 @@ impl MemberHandler {
         if !is_caller {
             member.authorize_change(&access)?;
         }
+        etag::check(etag, member.version)?;
         queries::delete(tx, &access, &member).await?;
         self.context.signal.announce();
         Ok(revision.next())

@@ -1,9 +1,7 @@
 //! Conversion of members from and to messages.
 
-use prost_types::Struct;
 use proto::project::v1 as pb;
-use serde_json::Value;
-use shared::access::parse_exceptions;
+use shared::access::PermissionExceptions;
 use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
 use shared::schema::ProjectRole;
@@ -11,7 +9,10 @@ use shared::validation::{Mask, Violations};
 use shared::{etag, json};
 use uuid::Uuid;
 
-use super::{Member, MemberChange, NewMember};
+use super::{Member, MemberUpdate, NewMember};
+
+/// The fields that UpdateMember changes.
+const CHANGEABLE: &[&str] = &["role", "granted_permissions", "denied_permissions"];
 
 /// A validated [`pb::AddMemberRequest`].
 pub(crate) struct AddMemberInput {
@@ -23,16 +24,25 @@ impl TryFrom<pb::AddMemberRequest> for AddMemberInput {
     type Error = Error;
 
     fn try_from(request: pb::AddMemberRequest) -> Result<Self> {
-        let mut v = Violations::new();
-        let key = RequestKey::of(&mut v, &request.request_id, &request);
+        let mut all = Violations::new();
+        let key = RequestKey::of(&mut all, &request.request_id, &request);
+        all.require(request.member.is_some(), "member", "must be given");
+        let member = request.member.unwrap_or_default();
+        let mut v = Violations::within("member.");
         let member = NewMember {
             id: Uuid::now_v7(),
-            project_id: v.uuid("project_id", &request.project_id),
-            user_id: v.uuid("user_id", &request.user_id),
-            role: assignable_role(&mut v, request.role),
-            permissions: exceptions(&mut v, request.permissions),
+            project_id: v.uuid("project_id", &member.project_id),
+            user_id: v.uuid("user_id", &member.user_id),
+            role: assignable_role(&mut v, member.role),
+            permissions: PermissionExceptions::read(
+                &mut v,
+                &member.granted_permissions,
+                &member.denied_permissions,
+            )
+            .to_json(),
         };
-        v.finish()?;
+        all.absorb(v);
+        all.finish()?;
         Ok(Self { key, member })
     }
 }
@@ -42,29 +52,33 @@ pub(crate) struct UpdateMemberInput {
     pub id: MemberId,
     pub etag: String,
     /// `None` if the update changes nothing.
-    pub change: Option<MemberChange>,
+    pub update: Option<MemberUpdate>,
 }
 
 impl TryFrom<pb::UpdateMemberRequest> for UpdateMemberInput {
     type Error = Error;
 
     fn try_from(request: pb::UpdateMemberRequest) -> Result<Self> {
-        let mut all = Violations::new();
-        all.require(request.member.is_some(), "member", "must be given");
-        let mask = Mask::of(&mut all, request.update_mask, &["role", "permissions"]);
-        let member = request.member.unwrap_or_default();
         let mut v = Violations::within("member.");
+        if request.member.is_none() {
+            v.add_to_request("member", "must be given");
+        }
+        let mut mask = Mask::of(&mut v, request.update_mask, CHANGEABLE);
+        let member = request.member.unwrap_or_default();
         let id = MemberId {
             project_id: v.uuid("project_id", &member.project_id),
             user_id: v.uuid("user_id", &member.user_id),
         };
-        let change = MemberChange {
-            role: mask.pick("role", || assignable_role(&mut v, member.role)),
-            permissions: mask.pick("permissions", || exceptions(&mut v, member.permissions)),
+        let role = mask.pick("role", member.role, |role| assignable_role(&mut v, role));
+        let exceptions =
+            PermissionExceptions::read(&mut v, &member.granted_permissions, &member.denied_permissions);
+        let update = MemberUpdate {
+            role,
+            granted: mask.pick("granted_permissions", member.granted_permissions, |_| exceptions.granted),
+            denied: mask.pick("denied_permissions", member.denied_permissions, |_| exceptions.denied),
         };
-        all.absorb(v);
-        all.finish()?;
-        Ok(Self { id, etag: member.etag, change: (!mask.is_empty()).then_some(change) })
+        v.finish()?;
+        Ok(Self { id, etag: member.etag, update: mask.has_changes().then_some(update) })
     }
 }
 
@@ -115,27 +129,46 @@ pub(crate) fn assignable_role(v: &mut Violations, role: i32) -> ProjectRole {
     role
 }
 
-pub(crate) fn exceptions(v: &mut Violations, permissions: Option<Struct>) -> Value {
-    let permissions = v.json("permissions", permissions);
-    let all_known = parse_exceptions(&permissions).iter().all(Option::is_some);
-    v.require(
-        all_known,
-        "permissions",
-        "must map names of permissions that can be given, as task_delete, to true or false",
-    );
-    permissions
-}
-
 impl From<Member> for pb::Member {
     fn from(member: Member) -> Self {
+        let exceptions = PermissionExceptions::from_json(&member.permissions);
         Self {
             id: member.id.to_string(),
             project_id: member.project_id.to_string(),
             user_id: member.user_id.to_string(),
             role: member.role.into(),
-            permissions: Some(json::to_struct(&member.permissions)),
+            granted_permissions: exceptions.granted_to_wire(),
+            denied_permissions: exceptions.denied_to_wire(),
             joined_at: Some(json::to_timestamp(member.joined_at)),
             etag: etag::of(member.version),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use prost::Message;
+    use proto::common::Permission;
+    use shared::page::MAX_PAGE_SIZE;
+    use shared::server::MAX_MESSAGE_BYTES;
+
+    use super::*;
+
+    #[test]
+    fn the_largest_page_of_members_fits_into_a_message() {
+        let every = Permission::from_str_name("PERMISSION_TASK_READ").into_iter().cycle().take(20);
+        let member = Member {
+            id: Uuid::max(),
+            project_id: Uuid::max(),
+            user_id: Uuid::max(),
+            role: ProjectRole::Viewer,
+            permissions: serde_json::Value::Null,
+            joined_at: DateTime::<chrono::Utc>::MAX_UTC,
+            version: u32::MAX,
+        };
+        let member = pb::Member { granted_permissions: every.map(i32::from).collect(), ..member.into() };
+        let page = usize::try_from(MAX_PAGE_SIZE).unwrap() * (member.encoded_len() + 5);
+        assert!(page < MAX_MESSAGE_BYTES / 4, "{page}");
     }
 }

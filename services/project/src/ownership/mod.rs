@@ -3,13 +3,14 @@
 //! Accepting updates one row; the trigger `transfer_ownership` hands the project over in the same transaction. A
 //! deferred constraint requires that `projects.owner_id` is the one member with the role owner.
 
+pub(crate) mod admin;
 pub(crate) mod queries;
 pub(crate) mod rpc;
 pub(crate) mod wire;
 
 use crate::schema::OfferStatus;
 use crate::schema::ownership_transfers;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use serde::Deserialize;
@@ -17,8 +18,10 @@ use shared::error::{Error, ErrorReason, Result};
 use shared::etag::RowVersion;
 use uuid::Uuid;
 
-pub(crate) const DEFAULT_LIFETIME_HOURS: i32 = 7 * 24;
-pub(crate) const MAX_LIFETIME_HOURS: i32 = 30 * 24;
+/// Of a transfer or an invitation.
+pub(crate) const MIN_LIFETIME: TimeDelta = TimeDelta::hours(1);
+pub(crate) const DEFAULT_LIFETIME: TimeDelta = TimeDelta::days(7);
+pub(crate) const MAX_LIFETIME: TimeDelta = TimeDelta::days(30);
 
 #[derive(Clone, Debug, Deserialize, Queryable, Selectable)]
 #[diesel(table_name = ownership_transfers, check_for_backend(Pg))]
@@ -99,7 +102,7 @@ impl Transfer {
         }
         Err(Error::PermissionDenied {
             reason: ErrorReason::OfferNotForCaller,
-            message: "the offer is for somebody else to answer".to_owned(),
+            message: "another user has to answer this offer".to_owned(),
             metadata: Vec::new(),
         })
     }

@@ -5,9 +5,11 @@ use crate::schema::{OfferStatus, SqlOfferStatus};
 use chrono::{DateTime, Utc};
 use diesel::dsl::case_when;
 use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::{Bool, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::ProjectAccess;
-use shared::database::{Transaction, explain};
+use shared::database::{Prepared, Transaction, explain};
 use shared::error::{Error, Result};
 use shared::page::{AfterTime, Page};
 use uuid::Uuid;
@@ -15,6 +17,8 @@ use uuid::Uuid;
 use super::wire::TransferId;
 use super::{Answer, NewTransfer, Transfer};
 use crate::constraints::CONSTRAINTS;
+use crate::projects::Project;
+use crate::projects::queries as projects;
 
 pub(crate) async fn find(mut conn: &AsyncPgConnection, id: TransferId) -> Result<Transfer> {
     let query = transfers::table
@@ -109,6 +113,37 @@ pub(crate) async fn close(
         .returning(Transfer::as_returning());
     let rows = tx.commit_with(statement).await.map_err(explain(CONSTRAINTS))?;
     rows.into_iter().next().ok_or_else(|| not_found(transfer.id))
+}
+
+/// Locks a project, its owner, another member and its pending transfer under the worker role.
+pub(crate) async fn lock_ownership(
+    mut conn: &AsyncPgConnection,
+    project_id: Uuid,
+    new_owner_id: Uuid,
+) -> Result<()> {
+    let lock = sql_query("SELECT project.lock_ownership($1, $2)")
+        .bind::<SqlUuid, _>(project_id)
+        .bind::<SqlUuid, _>(new_owner_id);
+    Prepared(lock).execute(&mut conn).await?;
+    Ok(())
+}
+
+/// Makes a user the owner of a locked project under the worker role, and commits.
+pub(crate) async fn set_owner(
+    tx: Transaction,
+    project: &Project,
+    new_owner_id: Uuid,
+    keep_former_owner: bool,
+) -> Result<Project> {
+    let mut conn = &*tx;
+    let set = sql_query("SELECT project.set_owner($1, $2, $3)")
+        .bind::<SqlUuid, _>(project.id)
+        .bind::<SqlUuid, _>(new_owner_id)
+        .bind::<Bool, _>(keep_former_owner);
+    Prepared(set).execute(&mut conn).await.map_err(explain(CONSTRAINTS))?;
+    let project = projects::find(&tx, project.id).await?;
+    tx.commit().await?;
+    Ok(project)
 }
 
 fn not_found(id: Uuid) -> Error {

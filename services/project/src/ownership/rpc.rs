@@ -93,7 +93,7 @@ enum CreateClaim {
 fn already_offered(pending: &Transfer) -> Error {
     Error::Precondition {
         reason: ErrorReason::TransferPending,
-        message: "the project is offered to somebody already; withdraw that offer first".to_owned(),
+        message: "the project has a pending transfer; withdraw it first".to_owned(),
         metadata: vec![("transfer_id", pending.id.to_string())],
     }
 }

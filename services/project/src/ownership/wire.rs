@@ -1,7 +1,8 @@
 //! Conversion of ownership transfers from and to messages.
 
 use crate::schema::OfferStatus;
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use prost_types::Duration;
 use proto::project::v1 as pb;
 use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
@@ -9,7 +10,7 @@ use shared::validation::Violations;
 use shared::{etag, json};
 use uuid::Uuid;
 
-use super::{Answer, DEFAULT_LIFETIME_HOURS, MAX_LIFETIME_HOURS, NewTransfer, Transfer};
+use super::{Answer, DEFAULT_LIFETIME, MAX_LIFETIME, MIN_LIFETIME, NewTransfer, Transfer};
 
 /// A validated [`pb::OfferOwnershipRequest`].
 pub(crate) struct OfferOwnershipInput {
@@ -26,15 +27,15 @@ impl OfferOwnershipInput {
         let mut v = Violations::new();
         let key = RequestKey::of(&mut v, &request.request_id, &request);
         let to_user_id = v.uuid("user_id", &request.user_id);
-        v.require(to_user_id != from_user_id, "user_id", "must be somebody else");
-        let hours = lifetime_hours(&mut v, request.lifetime_hours);
+        v.require(to_user_id != from_user_id, "user_id", "must not be the caller");
+        let lifetime = lifetime(&mut v, request.lifetime);
         let transfer = NewTransfer {
             id: Uuid::now_v7(),
             project_id: v.uuid("project_id", &request.project_id),
             from_user_id,
             to_user_id,
             created_at: now,
-            expires_at: now + hours,
+            expires_at: now + lifetime,
         };
         v.finish()?;
         Ok(Self { key, transfer })
@@ -42,9 +43,9 @@ impl OfferOwnershipInput {
 }
 
 /// The lifetime of a transfer or an invitation.
-pub(crate) fn lifetime_hours(v: &mut Violations, hours: Option<i32>) -> Duration {
-    let hours = v.optional_number("lifetime_hours", hours, 1, MAX_LIFETIME_HOURS);
-    Duration::hours(hours.unwrap_or(DEFAULT_LIFETIME_HOURS).clamp(1, MAX_LIFETIME_HOURS).into())
+pub(crate) fn lifetime(v: &mut Violations, lifetime: Option<Duration>) -> TimeDelta {
+    let lifetime = v.optional_duration("lifetime", lifetime, MIN_LIFETIME..=MAX_LIFETIME);
+    lifetime.unwrap_or(DEFAULT_LIFETIME).clamp(MIN_LIFETIME, MAX_LIFETIME)
 }
 
 #[derive(Clone, Copy, Debug)]

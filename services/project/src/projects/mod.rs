@@ -2,6 +2,7 @@
 
 pub(crate) mod access_revision;
 pub(crate) mod order;
+pub(crate) mod page;
 pub(crate) mod queries;
 pub(crate) mod rpc;
 pub(crate) mod wire;
@@ -21,6 +22,15 @@ pub(crate) const MAX_NAME_CHARS: usize = 255;
 
 pub(crate) const MAX_SEARCH_CHARS: usize = 200;
 
+pub(crate) const MAX_FILTER_OWNERS: usize = 100;
+
+/// Whether a text can be the key of a project: 2 to 10 capital letters and digits, a letter first.
+pub(crate) fn is_project_key(text: &str) -> bool {
+    (2..=10).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_uppercase())
+        && text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+}
+
 #[derive(Clone, Debug, Deserialize, Queryable, Selectable)]
 #[diesel(table_name = projects, check_for_backend(Pg))]
 pub(crate) struct Project {
@@ -35,6 +45,8 @@ pub(crate) struct Project {
     pub updated_at: DateTime<Utc>,
     /// Set while the project is archived.
     pub archived_at: Option<DateTime<Utc>>,
+    /// Prefix of the keys of its tasks.
+    pub key: String,
     /// Version of the row; absent in rows of the change log.
     #[serde(skip)]
     #[diesel(column_name = xmin)]
@@ -50,6 +62,8 @@ pub(crate) struct NewProject {
     pub owner_id: Uuid,
     pub visibility: ProjectVisibility,
     pub settings: Value,
+    /// Made from the name if `None`.
+    pub key: Option<String>,
 }
 
 /// `None` leaves a field unchanged.
@@ -64,6 +78,7 @@ pub(crate) struct ProjectChange {
     pub status: Option<ProjectStatus>,
     /// `Some(None)` clears it.
     pub archived_at: Option<Option<DateTime<Utc>>>,
+    pub key: Option<String>,
 }
 
 /// A change of a project's status.
@@ -94,6 +109,11 @@ impl Transition {
 }
 
 impl ProjectChange {
+    /// Whether the other services have to know of it.
+    pub(crate) fn changes_access(&self) -> bool {
+        self.visibility.is_some() || self.status.is_some() || self.key.is_some()
+    }
+
     /// The change that a transition makes. `None` if the project has the target status already, so that a retry
     /// succeeds whatever etag it has.
     pub(crate) fn for_transition(
@@ -122,7 +142,7 @@ impl ProjectChange {
 pub(crate) struct ProjectFilter {
     pub statuses: Vec<ProjectStatus>,
     pub visibilities: Vec<ProjectVisibility>,
-    pub owner_id: Option<Uuid>,
+    pub owner_ids: Vec<Uuid>,
     /// Projects that have all of these members.
     pub member_ids: Vec<Uuid>,
     /// A substring of the name or the description.
@@ -145,12 +165,23 @@ mod tests {
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
             archived_at: None,
+            key: "APO".to_owned(),
             version: 1,
         }
     }
 
     fn after(transition: Transition, from: ProjectStatus) -> Result<Option<ProjectChange>> {
         ProjectChange::for_transition(transition, &project(from), DateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_key_has_capital_letters_and_digits() {
+        for good in ["AP", "APO", "A1", "ABCDEFGHIJ"] {
+            assert!(is_project_key(good), "{good}");
+        }
+        for bad in ["", "A", "apo", "1AP", "A-B", "ABCDEFGHIJK", "ÄPO"] {
+            assert!(!is_project_key(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::access_revision::LockedRevision;
 use super::order::{After, Direction, ProjectOrder, SortKey};
+use super::page::{MAX_PAGE_BYTES, PageByBytes};
 use super::{NewProject, Project, ProjectChange, ProjectFilter};
 use crate::constraints::CONSTRAINTS;
 
@@ -55,15 +56,19 @@ diesel::define_sql_function! {
     fn lower(text: Text) -> Text;
 }
 
-/// A page of the visible projects, plus one row if there is a next page.
+/// A page of the visible projects, plus one row if there is a next page, and the size of the page: it ends early by
+/// [`MAX_PAGE_BYTES`].
 pub(crate) async fn list(
     mut conn: &AsyncPgConnection,
     filter: &ProjectFilter,
     order: ProjectOrder,
     page: &Page<After>,
-) -> Result<Vec<Project>> {
+) -> Result<(Vec<Project>, i64)> {
     let query = ordered(filtered(filter), order, page.after.as_ref());
-    Ok(query.limit(page.size + 1).load(&mut conn).await?)
+    let rows: Vec<(Project, i64, i64)> = PageByBytes(query.limit(page.size + 1)).load(&mut conn).await?;
+    let fitting = rows.iter().take_while(|(_, bytes_before, _)| *bytes_before < MAX_PAGE_BYTES).count();
+    let size = page.size.min(i64::try_from(fitting).unwrap_or(page.size));
+    Ok((rows.into_iter().map(|(project, ..)| project).collect(), size))
 }
 
 type Listing<'a> = projects::BoxedQuery<'a, Pg, AsSelect<Project, Pg>>;
@@ -76,8 +81,8 @@ fn filtered(filter: &ProjectFilter) -> Listing<'_> {
     if !filter.visibilities.is_empty() {
         query = query.filter(projects::visibility.eq_any(&filter.visibilities));
     }
-    if let Some(owner_id) = filter.owner_id {
-        query = query.filter(projects::owner_id.eq(owner_id));
+    if !filter.owner_ids.is_empty() {
+        query = query.filter(projects::owner_id.eq_any(&filter.owner_ids));
     }
     for member_id in &filter.member_ids {
         let theirs = project_members::table.filter(project_members::user_id.eq(member_id));

@@ -120,9 +120,9 @@ impl ProjectHandler {
         let query = format!("projects that {user_id} sees: {filter:?} {order:?}");
         let page = self.context.pages.read::<After>(&query, page_size, &page_token)?;
         let tx = self.context.database.begin(&caller).await?;
-        let mut projects = queries::list(&tx, &filter, order, &page).await?;
+        let (mut projects, size) = queries::list(&tx, &filter, order, &page).await?;
         tx.finish();
-        let next_page_token = self.context.pages.cut(&query, page.size, &mut projects, After::of)?;
+        let next_page_token = self.context.pages.cut(&query, size, &mut projects, After::of)?;
         let projects = projects.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::ListProjectsResponse { projects, next_page_token }))
     }
@@ -138,13 +138,16 @@ impl ProjectHandler {
         let LockedProject { access, project, revision } =
             lock_for(&tx, id, user_id, Permission::ProjectUpdate).await?;
         etag::check(&etag, project.version)?;
-        let Some(change) = change else {
+        let Some((mut change, settings)) = change else {
             tx.finish();
-            return Ok(Response::new(project.into()));
+            return Ok(revision.current().answer(project.into()));
         };
+        change.settings = settings
+            .map(|settings| settings.apply_within_limits("settings", project.settings.clone()))
+            .transpose()?;
         let project = queries::update(tx, &access, &change).await?;
         self.context.signal.announce();
-        let token = if change.visibility.is_some() { revision.next() } else { revision.current() };
+        let token = if change.changes_access() { revision.next() } else { revision.current() };
         Ok(token.answer(project.into()))
     }
 

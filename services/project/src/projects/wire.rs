@@ -4,13 +4,20 @@ use proto::project::v1 as pb;
 use shared::access::ProjectAccess;
 use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
+use shared::json::JsonChange;
 use shared::schema::ProjectVisibility;
 use shared::validation::{MAX_TEXT_CHARS, Mask, ProtoEnum, Violations};
 use shared::{etag, json};
 use uuid::Uuid;
 
 use super::order::{Direction, ProjectOrder, SortKey};
-use super::{MAX_NAME_CHARS, MAX_SEARCH_CHARS, NewProject, Project, ProjectChange, ProjectFilter};
+use super::{
+    MAX_FILTER_OWNERS, MAX_NAME_CHARS, MAX_SEARCH_CHARS, NewProject, Project, ProjectChange, ProjectFilter,
+    is_project_key,
+};
+
+/// The fields that UpdateProject changes.
+const CHANGEABLE: &[&str] = &["name", "key", "description", "visibility", "settings"];
 
 /// A validated [`pb::CreateProjectRequest`].
 pub(crate) struct CreateProjectInput {
@@ -20,21 +27,34 @@ pub(crate) struct CreateProjectInput {
 
 impl CreateProjectInput {
     pub(crate) fn of(request: pb::CreateProjectRequest, owner_id: Uuid) -> Result<Self> {
-        let mut v = Violations::new();
-        let key = RequestKey::of(&mut v, &request.request_id, &request);
+        let mut all = Violations::new();
+        let key = RequestKey::of(&mut all, &request.request_id, &request);
+        all.require(request.project.is_some(), "project", "must be given");
+        let project = request.project.unwrap_or_default();
+        let mut v = Violations::within("project.");
         let project = NewProject {
-            id: v.uuid_or_new("project_id", &request.project_id),
-            name: v.line("name", request.name, 1, MAX_NAME_CHARS),
-            description: v.optional_text("description", request.description, MAX_TEXT_CHARS),
+            id: v.uuid_or_new("id", &project.id),
+            name: v.line("name", project.name, 1, MAX_NAME_CHARS),
+            description: v.optional_text("description", project.description, MAX_TEXT_CHARS),
             owner_id,
-            visibility: v
-                .optional_enum("visibility", request.visibility)
-                .unwrap_or(ProjectVisibility::Private),
-            settings: v.json("settings", request.settings),
+            visibility: visibility(&mut v, project.visibility),
+            settings: v.json("settings", project.settings),
+            key: Some(project.key).filter(|key| !key.is_empty()).map(|key| project_key(&mut v, key)),
         };
-        v.finish()?;
+        all.absorb(v);
+        all.finish()?;
         Ok(Self { key, project })
     }
+}
+
+fn visibility(v: &mut Violations, visibility: i32) -> ProjectVisibility {
+    v.optional_enum("visibility", visibility).unwrap_or(ProjectVisibility::Private)
+}
+
+/// The prefix of the keys of a project's tasks.
+pub(crate) fn project_key(v: &mut Violations, key: String) -> String {
+    v.require(is_project_key(&key), "key", "must have 2 to 10 capital letters and digits, a letter first");
+    key
 }
 
 /// A validated [`pb::UpdateProjectRequest`].
@@ -42,33 +62,32 @@ pub(crate) struct UpdateProjectInput {
     pub id: Uuid,
     pub etag: String,
     /// `None` if the update changes nothing.
-    pub change: Option<ProjectChange>,
+    pub change: Option<(ProjectChange, Option<JsonChange>)>,
 }
 
 impl TryFrom<pb::UpdateProjectRequest> for UpdateProjectInput {
     type Error = Error;
 
     fn try_from(request: pb::UpdateProjectRequest) -> Result<Self> {
-        let mut all = Violations::new();
-        all.require(request.project.is_some(), "project", "must be given");
-        let mask =
-            Mask::of(&mut all, request.update_mask, &["name", "description", "visibility", "settings"]);
-        let project = request.project.unwrap_or_default();
         let mut v = Violations::within("project.");
+        if request.project.is_none() {
+            v.add_to_request("project", "must be given");
+        }
+        let mut mask = Mask::of(&mut v, request.update_mask, CHANGEABLE);
+        let project = request.project.unwrap_or_default();
         let id = v.uuid("id", &project.id);
         let change = ProjectChange {
-            name: mask.pick("name", || v.line("name", project.name, 1, MAX_NAME_CHARS)),
-            description: mask
-                .pick("description", || v.optional_text("description", project.description, MAX_TEXT_CHARS)),
-            visibility: mask.pick("visibility", || {
-                v.optional_enum("visibility", project.visibility).unwrap_or(ProjectVisibility::Private)
+            name: mask.pick("name", project.name, |name| v.line("name", name, 1, MAX_NAME_CHARS)),
+            key: mask.pick("key", project.key, |key| project_key(&mut v, key)),
+            description: mask.pick("description", project.description, |description| {
+                v.optional_text("description", description, MAX_TEXT_CHARS)
             }),
-            settings: mask.pick("settings", || v.json("settings", project.settings)),
+            visibility: mask.pick("visibility", project.visibility, |value| visibility(&mut v, value)),
             ..ProjectChange::default()
         };
-        all.absorb(v);
-        all.finish()?;
-        Ok(Self { id, etag: project.etag, change: (!mask.is_empty()).then_some(change) })
+        let settings = mask.pick_json(&mut v, "settings", project.settings, request.settings_patch);
+        v.finish()?;
+        Ok(Self { id, etag: project.etag, change: mask.has_changes().then_some((change, settings)) })
     }
 }
 
@@ -82,18 +101,22 @@ pub(crate) struct ListProjectsInput {
 
 impl ListProjectsInput {
     pub(crate) fn of(request: pb::ListProjectsRequest, user_id: Uuid) -> Result<Self> {
-        let mut v = Violations::new();
-        v.require(request.page_size >= 0, "page_size", "must not be negative");
-        let member_id = v.optional_uuid("member_id", &request.member_id);
+        let mut all = Violations::new();
+        all.require(request.page_size >= 0, "page_size", "must not be negative");
+        let order = all.optional_enum("order", request.order).unwrap_or_default();
+        let filter = request.filter.unwrap_or_default();
+        let mut v = Violations::within("filter.");
+        let member_id = v.optional_uuid("member_id", &filter.member_id);
+        v.at_most("owner_ids", filter.owner_ids.len(), MAX_FILTER_OWNERS);
         let filter = ProjectFilter {
-            statuses: v.enums("statuses", &request.statuses),
-            visibilities: v.enums("visibilities", &request.visibilities),
-            owner_id: v.optional_uuid("owner_id", &request.owner_id),
-            member_ids: request.member_only.then_some(user_id).into_iter().chain(member_id).collect(),
-            text: v.optional_text("text", Some(request.text), MAX_SEARCH_CHARS),
+            statuses: v.enums("statuses", &filter.statuses),
+            visibilities: v.enums("visibilities", &filter.visibilities),
+            owner_ids: filter.owner_ids.iter().map(|id| v.uuid("owner_ids", id)).collect(),
+            member_ids: filter.member_only.then_some(user_id).into_iter().chain(member_id).collect(),
+            text: v.optional_text("text", Some(filter.text), MAX_SEARCH_CHARS),
         };
-        let order = v.optional_enum("order", request.order).unwrap_or_default();
-        v.finish()?;
+        all.absorb(v);
+        all.finish()?;
         Ok(Self { filter, order, page_size: request.page_size, page_token: request.page_token })
     }
 }
@@ -143,6 +166,7 @@ impl From<Project> for pb::Project {
             updated_at: Some(json::to_timestamp(project.updated_at)),
             archived_at: project.archived_at.map(json::to_timestamp),
             etag: etag::of(project.version),
+            key: project.key,
         }
     }
 }

@@ -19,9 +19,7 @@ impl WatchHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
-}
 
-impl WatchHandler {
     pub(crate) async fn watch_project(
         &self,
         request: Request<pb::WatchProjectRequest>,
@@ -30,9 +28,12 @@ impl WatchHandler {
         let WatchProjectInput { project_id, filter, resume_token } = request.into_inner().try_into()?;
         let query = format!("WatchProject {} {project_id} {filter:?}", caller.database_user());
         let subject = WatchSubject::new(self.context.clone(), caller, project_id, filter);
-        let told = self.context.feed.watch(project_id, query, &resume_token, subject).await?;
-        let messages = told.map(|told| {
-            told.map(|told| pb::WatchProjectResponse { events: told.events, resume_token: told.resume_token })
+        let batches = self.context.feed.watch(project_id, query, &resume_token, subject).await?;
+        let messages = batches.map(|batch| {
+            batch.map(|batch| pb::WatchProjectResponse {
+                events: batch.events,
+                resume_token: batch.resume_token,
+            })
         });
         Ok(Response::new(messages.boxed()))
     }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use proto::project::v1 as pb;
-use shared::access::{Permission, Permissions};
+use shared::access::{AccessTables, Permission};
 use shared::caller::Caller;
 use shared::change_log::Record;
 use shared::change_log::feed::Subject;
@@ -11,7 +11,7 @@ use shared::error::Result;
 use shared::service::ServiceContext;
 use uuid::Uuid;
 
-use crate::history::{EventFilter, wire};
+use crate::history::{EventFilter, Visibility, wire};
 use crate::projects::queries as projects;
 
 pub(crate) struct WatchSubject {
@@ -20,7 +20,7 @@ pub(crate) struct WatchSubject {
     project_id: Uuid,
     filter: EventFilter,
     /// As of the last admission; the feed admits again when access has changed.
-    permissions: Mutex<Permissions>,
+    visibility: Mutex<Visibility>,
 }
 
 impl WatchSubject {
@@ -30,24 +30,27 @@ impl WatchSubject {
         project_id: Uuid,
         filter: EventFilter,
     ) -> Self {
-        Self { context, caller, project_id, filter, permissions: Mutex::default() }
+        Self { context, caller, project_id, filter, visibility: Mutex::default() }
     }
 }
 
 impl Subject for WatchSubject {
     type Event = pb::ProjectEvent;
 
+    const ACCESS_TABLES: AccessTables = AccessTables::Owned;
+
     async fn admit(&self) -> Result<()> {
         let tx = self.context.database.begin(&self.caller).await?;
         let access = projects::access(&tx, self.project_id, self.caller.database_user()).await?;
         tx.finish();
         access.require(Permission::ProjectRead)?;
-        *self.permissions.lock().unwrap_or_else(PoisonError::into_inner) = access.permissions;
+        let visibility = Visibility::of(&self.caller, access.permissions);
+        *self.visibility.lock().unwrap_or_else(PoisonError::into_inner) = visibility;
         Ok(())
     }
 
-    async fn tell(&self, record: &Record) -> Result<Option<Self::Event>> {
-        let permissions = *self.permissions.lock().unwrap_or_else(PoisonError::into_inner);
-        wire::event(record, &self.filter.visible_resources(permissions))
+    async fn to_event(&self, record: &Record) -> Result<Option<Self::Event>> {
+        let visibility = *self.visibility.lock().unwrap_or_else(PoisonError::into_inner);
+        wire::event(record, self.project_id, &self.filter, visibility)
     }
 }
