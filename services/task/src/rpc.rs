@@ -1,4 +1,4 @@
-//! Which method of the API is answered where.
+//! Maps the methods of the API to their handlers.
 
 use proto::task::admin::v1 as admin;
 use proto::task::admin::v1::task_admin_service_server::TaskAdminService;
@@ -8,17 +8,10 @@ use proto::task::v1 as pb;
 use proto::task::v1::plan_service_server::PlanService;
 use proto::task::v1::task_service_server::TaskService;
 
-use crate::export::rpc::Export;
-use crate::handlers::Handlers;
-
-/// Implements `TaskAdminService`.
-pub(crate) struct TaskAdminHandler {
-    pub(crate) handlers: Handlers,
-    pub(crate) export: Export,
-}
+use crate::handler::TaskHandler;
 
 shared::rpc_table! {
-    impl PlanService for Handlers {
+    impl PlanService for TaskHandler {
         create_task_dependency(pb::CreateTaskDependencyRequest) -> pb::TaskDependency;
         list_task_dependencies(pb::ListTaskDependenciesRequest) -> pb::ListTaskDependenciesResponse;
         delete_task_dependency(pb::DeleteTaskDependencyRequest) -> pb::DeleteTaskDependencyResponse;
@@ -30,7 +23,7 @@ shared::rpc_table! {
 }
 
 shared::rpc_table! {
-    impl TaskService for Handlers {
+    impl TaskService for TaskHandler {
         create_task(pb::CreateTaskRequest) -> pb::Task;
         get_task(pb::GetTaskRequest) -> pb::Task;
         list_tasks(pb::ListTasksRequest) -> pb::ListTasksResponse;
@@ -56,18 +49,18 @@ shared::rpc_table! {
 }
 
 shared::rpc_table! {
-    impl TaskAdminService for TaskAdminHandler {
+    impl TaskAdminService for TaskHandler {
         #[stream(ImportTasksStream)]
-        import_tasks(tonic::Streaming<admin::ImportTasksRequest>) -> admin::ImportTasksResponse = handlers;
+        import_tasks(tonic::Streaming<admin::ImportTasksRequest>) -> admin::ImportTasksResponse;
         #[stream(ImportTaskDependenciesStream)]
-        import_task_dependencies(tonic::Streaming<admin::ImportTaskDependenciesRequest>) -> admin::ImportTaskDependenciesResponse = handlers;
+        import_task_dependencies(tonic::Streaming<admin::ImportTaskDependenciesRequest>) -> admin::ImportTaskDependenciesResponse;
         #[stream(ExportTasksStream)]
-        export_tasks(admin::ExportTasksRequest) -> admin::ExportTasksResponse = export;
+        export_tasks(admin::ExportTasksRequest) -> admin::ExportTasksResponse;
     }
 }
 
 shared::rpc_table! {
-    impl TaskLookupService for Handlers {
+    impl TaskLookupService for TaskHandler {
         resolve_task(backend::ResolveTaskRequest) -> backend::ResolvedTask;
         #[stream(WatchDeletedTasksStream)]
         watch_deleted_tasks(backend::WatchDeletedTasksRequest) -> backend::WatchDeletedTasksResponse;

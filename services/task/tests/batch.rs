@@ -1,4 +1,4 @@
-//! Many tasks at once: all or nothing, and the failing item by its place.
+//! Batches: all or nothing, and errors name the failing index.
 
 use prost_types::FieldMask;
 use proto::project::v1 as project;
@@ -42,18 +42,17 @@ fn changes(requests: Vec<pb::UpdateTaskRequest>) -> pb::BatchUpdateTasksRequest 
     pb::BatchUpdateTasksRequest { request_id: new_id(), requests, ..Default::default() }
 }
 
-/// The code, the reason and the place of the item.
+/// The code, the reason and the index of the item.
 fn at(refusal: &Status) -> String {
     format!("{} at {}", summary(refusal), metadata(refusal, "index"))
 }
 
-/// Some tasks of a project.
 async fn some(who: &Actor, project: &project::Project, count: usize) -> Vec<pb::Task> {
     create_all(who, batch(project, vec![titled("x"); count])).await.unwrap()
 }
 
 #[tokio::test]
-async fn a_thousand_tasks_are_made_changed_and_deleted_in_three_calls() {
+async fn batch_calls_accept_a_thousand_tasks() {
     let Team { olga, project, .. } = &team().await;
     let made = some(olga, project, 1_000).await;
     assert_eq!(made.len(), 1_000);
@@ -73,7 +72,7 @@ async fn a_thousand_tasks_are_made_changed_and_deleted_in_three_calls() {
 }
 
 #[tokio::test]
-async fn subtasks_come_after_their_parent_and_everything_is_kept() {
+async fn batch_create_keeps_every_field_and_requires_parents_first() {
     let Team { olga, mia, project, .. } = &team().await;
     let parent_id = new_id();
     let wished = pb::CreateTaskRequest {
@@ -108,7 +107,7 @@ async fn subtasks_come_after_their_parent_and_everything_is_kept() {
 }
 
 #[tokio::test]
-async fn one_bad_item_refuses_the_whole_batch_by_its_place() {
+async fn batch_create_is_refused_whole_and_names_the_failing_index() {
     let Team { olga, sam, vic, project, .. } = &team().await;
     let taken = olga.task(project, "taken").await;
     let elsewhere = olga.task(&olga.project("gemini").await, "elsewhere").await;
@@ -133,7 +132,7 @@ async fn one_bad_item_refuses_the_whole_batch_by_its_place() {
 }
 
 #[tokio::test]
-async fn a_batch_is_neither_empty_nor_endless() {
+async fn empty_and_oversized_batches_are_refused() {
     let Team { olga, project, .. } = &team().await;
     for count in [0, 1_001] {
         let refusal = create_all(olga, batch(project, vec![titled("x"); count])).await.unwrap_err();
@@ -152,7 +151,7 @@ async fn a_batch_is_neither_empty_nor_endless() {
 }
 
 #[tokio::test]
-async fn each_task_changes_in_its_own_way() {
+async fn batch_update_applies_each_change_to_its_task() {
     let Team { olga, mia, project, .. } = &team().await;
     let other = olga.project("gemini").await;
     let mut tasks = some(olga, project, 2).await;
@@ -175,7 +174,7 @@ async fn each_task_changes_in_its_own_way() {
 }
 
 #[tokio::test]
-async fn one_bad_change_undoes_all_by_its_place() {
+async fn batch_update_is_rolled_back_whole_and_names_the_failing_index() {
     let Team { olga, mia, sam, vic, project, .. } = &team().await;
     let tasks = some(olga, project, 3).await;
     let hidden = sam.task(&sam.project("gemini").await, "hidden").await;
@@ -209,7 +208,7 @@ async fn one_bad_change_undoes_all_by_its_place() {
 }
 
 #[tokio::test]
-async fn a_tree_is_deleted_whole_or_not_at_all() {
+async fn batch_delete_takes_a_whole_tree_or_nothing() {
     let Team { olga, project, .. } = &team().await;
     let parent = pb::CreateTaskRequest { task_id: new_id(), ..titled("parent") };
     let child = pb::CreateTaskRequest { parent_task_id: Some(parent.task_id.clone()), ..titled("child") };
@@ -222,7 +221,7 @@ async fn a_tree_is_deleted_whole_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_retry_of_each_batch_is_answered_like_the_first_call() {
+async fn batch_retries_are_answered_like_the_first_call() {
     let Team { olga, mia, project, .. } = &team().await;
     let request = batch(project, vec![titled("a"), titled("b")]);
     let made = create_all(olga, request.clone()).await.unwrap();
@@ -232,7 +231,7 @@ async fn a_retry_of_each_batch_is_answered_like_the_first_call() {
     assert_eq!(summary(&create_all(olga, other).await.unwrap_err()), "FAILED_PRECONDITION REQUEST_ID_REUSED");
     assert_ne!(create_all(mia, request).await.unwrap()[0].id, made[0].id);
 
-    // The second time the etags are stale; the retry is not about that.
+    // The etags are stale by then; a retry ignores them.
     let request = changes(made.iter().map(|task| change(task.clone(), &["description"])).collect());
     let changed = update_all(olga, request.clone()).await.unwrap();
     assert_eq!(update_all(olga, request).await.unwrap(), changed);
@@ -244,7 +243,7 @@ async fn a_retry_of_each_batch_is_answered_like_the_first_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn batches_over_the_same_tasks_do_not_wait_for_each_other_forever() {
+async fn concurrent_batches_over_the_same_tasks_do_not_deadlock() {
     let Team { olga, project, .. } = &team().await;
     let tasks = some(olga, project, 20).await;
     let storm = (0..8).map(|round| {

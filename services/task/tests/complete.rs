@@ -7,7 +7,7 @@ use testkit::*;
 use crate::fixtures::*;
 
 #[tokio::test]
-async fn a_completed_task_stays_as_it_is() {
+async fn complete_task_leaves_a_completed_task_unchanged() {
     let Team { mia, project, .. } = &team().await;
     let task = mia.task(project, "buy milk").await;
     let done = complete(mia, &task).await.unwrap();
@@ -19,7 +19,7 @@ async fn a_completed_task_stays_as_it_is() {
 }
 
 #[tokio::test]
-async fn open_blockers_are_named_until_they_are_closed() {
+async fn complete_task_names_open_blockers() {
     let Team { olga, project, .. } = &team().await;
     let [cake, eggs, milk] = [
         olga.task(project, "cake").await,
@@ -43,7 +43,7 @@ async fn open_blockers_are_named_until_they_are_closed() {
 }
 
 #[tokio::test]
-async fn a_blocker_that_the_caller_may_not_see_is_not_named() {
+async fn complete_task_hides_blockers_that_the_caller_may_not_see() {
     let Team { olga, mia, project, .. } = &team().await;
     let secret = olga.project("secret").await;
     let [open, hidden] = [olga.task(project, "open").await, olga.task(&secret, "hidden").await];
@@ -55,7 +55,7 @@ async fn a_blocker_that_the_caller_may_not_see_is_not_named() {
 }
 
 #[tokio::test]
-async fn other_kinds_of_dependencies_do_not_block() {
+async fn only_blocks_dependencies_prevent_completion() {
     let Team { olga, project, .. } = &team().await;
     let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
     link(olga, &a, &b, pb::DependencyType::RelatesTo).await.unwrap();
@@ -63,7 +63,7 @@ async fn other_kinds_of_dependencies_do_not_block() {
 }
 
 #[tokio::test]
-async fn a_stale_etag_is_refused() {
+async fn complete_task_rejects_a_stale_etag() {
     let Team { olga, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     update(olga, task.clone(), &["title"]).await.unwrap();
@@ -73,7 +73,7 @@ async fn a_stale_etag_is_refused() {
 }
 
 #[tokio::test]
-async fn a_retry_under_the_same_etag_is_answered_like_the_first_call() {
+async fn complete_task_retries_are_answered_like_the_first_call() {
     let Team { olga, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     let request = pb::CompleteTaskRequest { task_id: task.id, etag: task.etag };
@@ -83,7 +83,7 @@ async fn a_retry_under_the_same_etag_is_answered_like_the_first_call() {
 }
 
 #[tokio::test]
-async fn only_members_who_write_may_complete() {
+async fn complete_task_requires_task_write() {
     let Team { suite, olga, vic, sam, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     let refused = async |who: &Actor, task: &pb::Task| summary(&complete(who, task).await.unwrap_err());

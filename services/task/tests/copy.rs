@@ -1,4 +1,4 @@
-//! A client that builds a copy of a project from its feed, as the proto tells it to.
+//! A client that maintains a copy of a project from its feed, as the proto documents it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,6 @@ use proto::task::v1::task_event::Subject;
 use testkit::*;
 use tonic::{Status, Streaming};
 
-/// How long a test waits for what must come.
 pub const SOON: Duration = Duration::from_secs(20);
 
 pub fn watch(project_id: &str, resume_token: &str) -> pb::WatchTasksRequest {
@@ -19,7 +18,7 @@ pub fn watch(project_id: &str, resume_token: &str) -> pb::WatchTasksRequest {
     }
 }
 
-/// Opens a stream and takes its first message. One that begins now begins after all that was done before.
+/// Opens a stream and receives its first message: later changes are reported.
 pub async fn open(
     suite: &Suite,
     who: &Actor,
@@ -34,14 +33,14 @@ pub async fn open(
     Ok((stream, first.resume_token))
 }
 
-/// The next message, or how the stream ends.
+/// The next message, or the end of the stream.
 pub async fn next(
     stream: &mut Streaming<pb::WatchTasksResponse>,
 ) -> Result<Option<pb::WatchTasksResponse>, Status> {
     tokio::time::timeout(SOON, stream.message()).await.unwrap()
 }
 
-/// So many events, past heartbeats.
+/// The next `count` events, heartbeats skipped.
 pub async fn events(stream: &mut Streaming<pb::WatchTasksResponse>, count: usize) -> Vec<pb::TaskEvent> {
     let mut events = Vec::new();
     while events.len() < count {
@@ -51,7 +50,7 @@ pub async fn events(stream: &mut Streaming<pb::WatchTasksResponse>, count: usize
     events
 }
 
-/// How a stream ends, and what comes before.
+/// The end of the stream, and the events before it.
 pub async fn end(stream: &mut Streaming<pb::WatchTasksResponse>) -> (Vec<pb::TaskEvent>, Option<Status>) {
     let mut events = Vec::new();
     loop {
@@ -63,7 +62,6 @@ pub async fn end(stream: &mut Streaming<pb::WatchTasksResponse>) -> (Vec<pb::Tas
     }
 }
 
-/// What an event is about: its task.
 pub fn task_of(event: &pb::TaskEvent) -> &pb::TaskChange {
     match event.subject.as_ref().unwrap() {
         Subject::Task(change) => change,
@@ -71,7 +69,6 @@ pub fn task_of(event: &pb::TaskEvent) -> &pb::TaskChange {
     }
 }
 
-/// What an event is about: its dependency.
 pub fn dependency_of(event: &pb::TaskEvent) -> &pb::TaskDependencyChange {
     match event.subject.as_ref().unwrap() {
         Subject::Dependency(change) => change,
@@ -79,7 +76,7 @@ pub fn dependency_of(event: &pb::TaskEvent) -> &pb::TaskDependencyChange {
     }
 }
 
-/// A copy of a project's tasks and dependencies; what is deleted leaves its sequence.
+/// A copy of a project's tasks and dependencies; deleted resources keep their sequence.
 #[derive(Default)]
 pub struct Copy {
     tasks: BTreeMap<String, (i64, Option<pb::Task>)>,
@@ -120,7 +117,7 @@ fn living<T: Clone>(things: &BTreeMap<String, (i64, Option<T>)>) -> BTreeMap<Str
     things.iter().filter_map(|(id, (_, thing))| Some((id.clone(), thing.clone()?))).collect()
 }
 
-/// All tasks of a project, by id, as lists show them.
+/// All tasks of a project by id, as lists return them.
 pub async fn all_tasks(who: &Actor, project_id: &str) -> BTreeMap<String, pb::Task> {
     let request =
         pb::ListTasksRequest { project_id: project_id.to_owned(), page_size: 1_000, ..Default::default() };
@@ -129,7 +126,7 @@ pub async fn all_tasks(who: &Actor, project_id: &str) -> BTreeMap<String, pb::Ta
     page.tasks.into_iter().map(|task| (task.id.clone(), task)).collect()
 }
 
-/// All dependencies of these tasks, by id.
+/// All dependencies of these tasks by id.
 pub async fn all_dependencies<'a>(
     who: &Actor,
     tasks: impl Iterator<Item = &'a String>,

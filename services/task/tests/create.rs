@@ -9,7 +9,7 @@ use testkit::*;
 use crate::fixtures::*;
 
 #[tokio::test]
-async fn a_task_is_made_as_it_was_wished() {
+async fn create_task_stores_every_field() {
     let Team { olga, mia, project, .. } = &team().await;
     let parent = olga.task(project, "shopping").await;
     let wished = pb::CreateTaskRequest {
@@ -24,7 +24,7 @@ async fn a_task_is_made_as_it_was_wished() {
         actual_hours: Some(1_000_000),
         tags: vec!["food".to_owned(), "food".to_owned(), "home".to_owned()],
         metadata: Some(to_struct(&json!({"a": {"b": [1, null]}}))),
-        ..wish(project, "buy milk")
+        ..new_task(project, "buy milk")
     };
 
     let made = create(olga, wished.clone()).await.unwrap();
@@ -42,7 +42,7 @@ async fn a_task_is_made_as_it_was_wished() {
 }
 
 #[tokio::test]
-async fn what_is_not_given_has_a_default() {
+async fn create_task_fills_in_defaults() {
     let Team { mia, project, .. } = &team().await;
     let made = mia.task(project, "buy milk").await;
     assert_eq!((made.status(), made.priority()), (pb::TaskStatus::Pending, pb::TaskPriority::Medium));
@@ -50,9 +50,9 @@ async fn what_is_not_given_has_a_default() {
 }
 
 #[tokio::test]
-async fn a_retry_finds_the_first_task() {
+async fn create_task_retries_return_the_first_task() {
     let Team { olga, project, .. } = &team().await;
-    let wished = pb::CreateTaskRequest { request_id: new_id(), ..wish(project, "buy milk") };
+    let wished = pb::CreateTaskRequest { request_id: new_id(), ..new_task(project, "buy milk") };
     let first = create(olga, wished.clone()).await.unwrap();
 
     assert_eq!(create(olga, wished.clone()).await.unwrap(), first);
@@ -62,9 +62,9 @@ async fn a_retry_finds_the_first_task() {
 }
 
 #[tokio::test]
-async fn two_retries_at_once_make_one_task() {
+async fn concurrent_create_task_retries_create_one_task() {
     let Team { olga, project, .. } = &team().await;
-    let wished = pb::CreateTaskRequest { request_id: new_id(), ..wish(project, "buy milk") };
+    let wished = pb::CreateTaskRequest { request_id: new_id(), ..new_task(project, "buy milk") };
     let made = futures::future::join_all((0..8).map(|_| create(olga, wished.clone()))).await;
     let mut found: Vec<String> = made.into_iter().map(|task| task.unwrap().id).collect();
     found.dedup();
@@ -72,10 +72,10 @@ async fn two_retries_at_once_make_one_task() {
 }
 
 #[tokio::test]
-async fn only_members_who_write_may_create() {
+async fn create_task_requires_task_write() {
     let Team { suite, olga, vic, sam, project, .. } = &team().await;
     let refused = async |who: &Actor, project: &project::Project| {
-        summary(&create(who, wish(project, "x")).await.unwrap_err())
+        summary(&create(who, new_task(project, "x")).await.unwrap_err())
     };
     assert_eq!(refused(vic, project).await, "PERMISSION_DENIED PERMISSION_MISSING");
     assert_eq!(refused(sam, project).await, "NOT_FOUND RESOURCE_NOT_FOUND");
@@ -87,22 +87,22 @@ async fn only_members_who_write_may_create() {
 }
 
 #[tokio::test]
-async fn an_id_is_taken_once() {
+async fn create_task_rejects_an_id_that_is_taken() {
     let Team { olga, project, .. } = &team().await;
-    let wished = pb::CreateTaskRequest { task_id: new_id(), ..wish(project, "buy milk") };
+    let wished = pb::CreateTaskRequest { task_id: new_id(), ..new_task(project, "buy milk") };
     create(olga, wished.clone()).await.unwrap();
     let refusal = create(olga, wished).await.unwrap_err();
     assert_eq!(summary(&refusal), "ALREADY_EXISTS ALREADY_EXISTS");
 }
 
 #[tokio::test]
-async fn a_parent_is_a_visible_task_of_the_same_project() {
+async fn create_task_rejects_a_parent_of_another_project() {
     let Team { olga, sam, project, .. } = &team().await;
     let elsewhere = olga.project("gemini").await;
     let [far, hidden] =
         [olga.task(&elsewhere, "far").await, sam.task(&sam.project("own").await, "hidden").await];
     let below = async |parent: String| {
-        let wished = pb::CreateTaskRequest { parent_task_id: Some(parent), ..wish(project, "x") };
+        let wished = pb::CreateTaskRequest { parent_task_id: Some(parent), ..new_task(project, "x") };
         create(olga, wished).await.unwrap_err()
     };
     assert_eq!(violations(&below(far.id).await), ["parent_task_id"]);
@@ -111,10 +111,10 @@ async fn a_parent_is_a_visible_task_of_the_same_project() {
 }
 
 #[tokio::test]
-async fn an_assignee_is_a_member() {
+async fn create_task_rejects_an_assignee_who_is_not_a_member() {
     let Team { olga, sam, project, .. } = &team().await;
     for stranger in [sam.id.to_string(), new_id()] {
-        let wished = pb::CreateTaskRequest { assignee_id: Some(stranger.clone()), ..wish(project, "x") };
+        let wished = pb::CreateTaskRequest { assignee_id: Some(stranger.clone()), ..new_task(project, "x") };
         let refusal = create(olga, wished).await.unwrap_err();
         assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
         assert_eq!((metadata(&refusal, "resource"), metadata(&refusal, "id")), ("user".to_owned(), stranger));
@@ -122,7 +122,7 @@ async fn an_assignee_is_a_member() {
 }
 
 #[tokio::test]
-async fn every_malformed_field_is_named() {
+async fn malformed_create_requests_name_every_field() {
     let Team { olga, .. } = &team().await;
     let own = new_id();
     let wished = pb::CreateTaskRequest {

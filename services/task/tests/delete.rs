@@ -6,7 +6,7 @@ use testkit::*;
 use crate::fixtures::*;
 
 #[tokio::test]
-async fn a_task_goes_with_its_dependencies() {
+async fn delete_task_deletes_its_dependencies() {
     let Team { olga, project, .. } = &team().await;
     let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
     blocks(olga, &a, &b).await.unwrap();
@@ -19,10 +19,11 @@ async fn a_task_goes_with_its_dependencies() {
 }
 
 #[tokio::test]
-async fn a_task_with_subtasks_stays() {
+async fn delete_task_rejects_a_task_with_subtasks() {
     let Team { olga, project, .. } = &team().await;
     let parent = olga.task(project, "parent").await;
-    let below = pb::CreateTaskRequest { parent_task_id: Some(parent.id.clone()), ..wish(project, "child") };
+    let below =
+        pb::CreateTaskRequest { parent_task_id: Some(parent.id.clone()), ..new_task(project, "child") };
     let child = create(olga, below).await.unwrap();
     assert_eq!(summary(&delete(olga, &parent).await.unwrap_err()), "FAILED_PRECONDITION HAS_SUBTASKS");
     delete(olga, &child).await.unwrap();
@@ -30,7 +31,7 @@ async fn a_task_with_subtasks_stays() {
 }
 
 #[tokio::test]
-async fn only_those_who_may_delete_do() {
+async fn delete_task_requires_task_delete() {
     let Team { suite, olga, mia, vic, sam, project } = &team().await;
     let task = olga.task(project, "buy milk").await;
     let refused = async |who: &Actor, task: &pb::Task| summary(&delete(who, task).await.unwrap_err());
@@ -43,7 +44,7 @@ async fn only_those_who_may_delete_do() {
 }
 
 #[tokio::test]
-async fn a_stale_etag_is_refused() {
+async fn delete_task_rejects_a_stale_etag() {
     let Team { olga, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     update(olga, task.clone(), &["title"]).await.unwrap();

@@ -1,4 +1,4 @@
-//! Linking tasks.
+//! Dependencies between tasks.
 
 use proto::project::v1::ProjectRole;
 use proto::task::v1 as pb;
@@ -18,7 +18,7 @@ async fn list(who: &Actor, request: pb::ListTaskDependenciesRequest) -> Vec<Stri
 }
 
 #[tokio::test]
-async fn a_dependency_is_listed_at_both_ends_and_removed() {
+async fn dependencies_are_listed_from_both_tasks_and_deleted() {
     let Team { olga, mia, vic, project, .. } = &team().await;
     let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
     let made = link(mia, &a, &b, pb::DependencyType::Unspecified).await.unwrap();
@@ -42,7 +42,7 @@ async fn a_dependency_is_listed_at_both_ends_and_removed() {
 }
 
 #[tokio::test]
-async fn every_kind_is_read_at_both_ends_and_alone() {
+async fn dependencies_are_listed_by_direction_and_type() {
     use pb::DependencyType::{Blocks, Duplicates, RelatesTo, SubtaskOf};
     let Team { olga, project, .. } = &team().await;
     let task = olga.task(project, "a").await;
@@ -68,7 +68,7 @@ async fn every_kind_is_read_at_both_ends_and_alone() {
 }
 
 #[tokio::test]
-async fn pages_hold_every_dependency_once_and_the_oldest_first() {
+async fn dependency_pages_are_complete_and_oldest_first() {
     let Team { olga, project, .. } = &team().await;
     let task = olga.task(project, "a").await;
     let mut made = Vec::new();
@@ -91,7 +91,7 @@ async fn pages_hold_every_dependency_once_and_the_oldest_first() {
 }
 
 #[tokio::test]
-async fn every_kind_of_waiting_takes_part_in_cycles() {
+async fn cycles_of_every_waiting_relation_are_rejected() {
     let Team { olga, project, .. } = &team().await;
     let [epic, story, chore] =
         [olga.task(project, "epic").await, olga.task(project, "story").await, olga.task(project, "c").await];
@@ -109,7 +109,7 @@ async fn every_kind_of_waiting_takes_part_in_cycles() {
 }
 
 #[tokio::test]
-async fn a_cycle_does_not_tell_of_hidden_tasks() {
+async fn cycle_errors_hide_invisible_tasks() {
     let Team { olga, mia, project, .. } = &team().await;
     let hidden = olga.task(&olga.project("secret").await, "hidden").await;
     let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
@@ -120,7 +120,7 @@ async fn a_cycle_does_not_tell_of_hidden_tasks() {
 }
 
 #[tokio::test]
-async fn both_projects_must_allow_it() {
+async fn create_task_dependency_requires_task_write_in_both_projects() {
     let Team { suite, olga, mia, sam, project, .. } = &team().await;
     let gemini = olga.project("gemini").await;
     let [here, there] = [olga.task(project, "here").await, olga.task(&gemini, "there").await];
@@ -141,7 +141,7 @@ async fn both_projects_must_allow_it() {
 }
 
 #[tokio::test]
-async fn a_pair_is_linked_once_and_a_retry_finds_it() {
+async fn create_task_dependency_rejects_a_repeated_pair_and_answers_retries() {
     let Team { olga, project, .. } = &team().await;
     let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
     let request = pb::CreateTaskDependencyRequest {
@@ -161,7 +161,7 @@ async fn a_pair_is_linked_once_and_a_retry_finds_it() {
 }
 
 #[tokio::test]
-async fn what_is_malformed_is_named() {
+async fn malformed_dependency_requests_name_every_field() {
     let Team { olga, sam, project, .. } = &team().await;
     let task = olga.task(project, "a").await;
     assert_eq!(violations(&blocks(olga, &task, &task).await.unwrap_err()), ["depends_on_task_id"]);

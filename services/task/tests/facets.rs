@@ -1,4 +1,4 @@
-//! Counting tasks by what they are.
+//! Facets: counts of tasks by value.
 
 use proto::project::v1::ProjectRole;
 use proto::task::v1 as pb;
@@ -14,7 +14,7 @@ async fn count(who: &Actor, filter: pb::TaskFilter) -> Result<pb::TaskFacets, St
 }
 
 #[tokio::test]
-async fn tasks_are_counted_by_what_they_are() {
+async fn facets_count_tasks_by_status_priority_assignee_tag_and_project() {
     let Team { olga, mia, vic, project, .. } = &team().await;
     let other = olga.project("gemini").await;
     olga.add(&other, mia, ProjectRole::Member).await;
@@ -29,7 +29,7 @@ async fn tasks_are_counted_by_what_they_are() {
             assignee_id: assignee.map(|who| who.id.to_string()),
             priority: TaskPriority::High.into(),
             estimated_hours: Some(3),
-            ..wish(place, title)
+            ..new_task(place, title)
         };
         let made = create(olga, request).await.unwrap();
         if title == "d" {
@@ -58,12 +58,12 @@ async fn tasks_are_counted_by_what_they_are() {
     assert_eq!(mia.tasks().get_task_facets(most).await.unwrap().into_inner().by_tag.len(), 1);
     let refusal = count(vic, both).await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
-    eventually("trusted", async || count(vic, pb::TaskFilter::default()).await.is_ok()).await;
+    until("trusted", WAIT_LIMIT, async || count(vic, pb::TaskFilter::default()).await.is_ok()).await;
     assert_eq!(count(vic, pb::TaskFilter::default()).await.unwrap().total_count, 3);
 }
 
 #[tokio::test]
-async fn nothing_is_counted_as_nothing_and_garbage_is_named() {
+async fn facets_of_no_tasks_are_empty_and_malformed_filters_are_refused() {
     let Team { olga, project, .. } = &team().await;
     let none = pb::TaskFilter { project_ids: vec![project.id.clone()], ..Default::default() };
     assert_eq!(count(olga, none).await.unwrap(), pb::TaskFacets::default());

@@ -8,7 +8,7 @@ use crate::copy::*;
 use crate::fixtures::*;
 
 #[tokio::test]
-async fn a_watcher_hears_who_changed_what_from_what_to_what() {
+async fn watch_tasks_reports_actor_and_both_states() {
     let Team { suite, olga, vic, project, .. } = &team().await;
     let (mut stream, _) = open(suite, vic, watch(&project.id, "")).await.unwrap();
     let made = olga.task(project, "buy milk").await;
@@ -30,7 +30,7 @@ async fn a_watcher_hears_who_changed_what_from_what_to_what() {
 }
 
 #[tokio::test]
-async fn dependencies_are_told_also_when_they_go_with_their_task() {
+async fn watch_tasks_reports_dependencies_deleted_with_their_task() {
     let Team { suite, olga, project, .. } = &team().await;
     let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
     let (mut stream, _) = open(suite, olga, watch(&project.id, "")).await.unwrap();
@@ -46,7 +46,7 @@ async fn dependencies_are_told_also_when_they_go_with_their_task() {
 }
 
 #[tokio::test]
-async fn filters_let_pass_what_fits_before_or_after() {
+async fn watch_filters_match_the_state_before_or_after() {
     let Team { suite, olga, mia, project, .. } = &team().await;
     let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
     let of = async |change: &dyn Fn(&mut pb::WatchTasksRequest)| {
@@ -81,7 +81,7 @@ async fn filters_let_pass_what_fits_before_or_after() {
 }
 
 #[tokio::test]
-async fn a_token_goes_on_where_it_was_given() {
+async fn resume_tokens_continue_without_gaps() {
     let Team { suite, olga, mia, project, .. } = &team().await;
     let (mut stream, start) = open(suite, olga, watch(&project.id, "")).await.unwrap();
     let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
@@ -101,7 +101,7 @@ async fn a_token_goes_on_where_it_was_given() {
 }
 
 #[tokio::test]
-async fn a_quiet_watcher_hears_a_heartbeat_whose_token_outlives_the_trimming() {
+async fn heartbeat_tokens_survive_trimming() {
     let Team { suite, olga, project, .. } = &team().await;
     let (mut stream, start) = open(suite, olga, watch(&project.id, "")).await.unwrap();
     olga.task(&olga.project("elsewhere").await, "of another project").await;
@@ -115,7 +115,7 @@ async fn a_quiet_watcher_hears_a_heartbeat_whose_token_outlives_the_trimming() {
 }
 
 #[tokio::test]
-async fn malformed_wishes_are_refused() {
+async fn malformed_watch_requests_are_refused() {
     let Team { suite, olga, .. } = &team().await;
     let request = pb::WatchTasksRequest {
         project_id: "x".to_owned(),
@@ -132,7 +132,7 @@ async fn malformed_wishes_are_refused() {
 }
 
 #[tokio::test]
-async fn streams_end_without_an_error_when_the_service_stops() {
+async fn watch_streams_end_without_error_on_shutdown() {
     let Team { mut suite, olga, project, .. } = team().await;
     let (mut stream, _) = open(&suite, &olga, watch(&project.id, "")).await.unwrap();
     let (stopped, (told, status)) = tokio::join!(suite.stop(), end(&mut stream));

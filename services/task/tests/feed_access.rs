@@ -1,4 +1,4 @@
-//! Who is told, and for how long.
+//! Access to the feed over time.
 
 use diesel_async::SimpleAsyncConnection;
 use proto::project::v1 as project;
@@ -19,7 +19,7 @@ async fn remove(by: &Actor, project: &project::Project, who: &Actor) {
 }
 
 #[tokio::test]
-async fn strangers_see_nothing_to_watch() {
+async fn watch_tasks_of_an_invisible_project_is_not_found() {
     let Team { suite, olga, sam, project, .. } = &team().await;
     for who in [sam, &suite.anonymous()] {
         assert_eq!(summary(&open(suite, who, watch(&project.id, "")).await.unwrap_err()), GONE);
@@ -32,7 +32,7 @@ async fn strangers_see_nothing_to_watch() {
 }
 
 #[tokio::test]
-async fn one_who_may_not_read_tasks_is_refused() {
+async fn watch_tasks_requires_task_read() {
     let Team { suite, olga, sam, project, .. } = &team().await;
     let request = project::AddMemberRequest {
         project_id: project.id.clone(),
@@ -47,14 +47,14 @@ async fn one_who_may_not_read_tasks_is_refused() {
 }
 
 #[tokio::test]
-async fn one_who_is_removed_hears_nothing_that_happened_after() {
+async fn removed_members_receive_no_later_events() {
     let Team { suite, olga, mia, vic, project, .. } = &team().await;
     let (mut mias, token) = open(suite, mia, watch(&project.id, "")).await.unwrap();
     let (mut vics, _) = open(suite, vic, watch(&project.id, "")).await.unwrap();
     let before = olga.task(project, "before").await;
     assert_eq!(task_of(&events(&mut mias, 1).await[0]).task_id, before.id);
     remove(olga, project, mia).await;
-    eventually("mia is out", async || get(mia, &before).await.is_err()).await;
+    until("mia is out", WAIT_LIMIT, async || get(mia, &before).await.is_err()).await;
     let after = olga.task(project, "after").await;
 
     let (told, status) = end(&mut mias).await;
@@ -65,7 +65,7 @@ async fn one_who_is_removed_hears_nothing_that_happened_after() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_with_the_membership_and_with_the_project_though_nothing_else_happens() {
+async fn watch_streams_end_with_the_membership_and_the_project() {
     let Team { suite, olga, mia, project, .. } = &team().await;
     let (mut mias, _) = open(suite, mia, watch(&project.id, "")).await.unwrap();
     let (mut olgas, _) = open(suite, olga, watch(&project.id, "")).await.unwrap();
@@ -76,9 +76,9 @@ async fn a_stream_ends_with_the_membership_and_with_the_project_though_nothing_e
     assert_eq!(summary(&end(&mut olgas).await.1.unwrap()), GONE);
 }
 
-/// The position cannot move past a transaction that still runs. A removal does not wait for that.
+/// The cursor cannot pass a transaction that is still open; a removal must not wait for it.
 #[tokio::test]
-async fn a_removal_does_not_wait_for_a_transaction_that_still_runs() {
+async fn removals_end_streams_despite_open_transactions() {
     let Team { suite, olga, mia, project, .. } = &team().await;
     let (mut mias, _) = open(suite, mia, watch(&project.id, "")).await.unwrap();
     let mut long = suite.admin_of(task::NAME).await;
@@ -89,7 +89,7 @@ async fn a_removal_does_not_wait_for_a_transaction_that_still_runs() {
 }
 
 #[tokio::test]
-async fn a_dependency_between_two_projects_is_told_to_those_who_see_both() {
+async fn events_of_dependencies_between_projects_require_access_to_both() {
     let Team { suite, olga, mia, project, .. } = &team().await;
     let other = olga.project("gemini").await;
     let [here, there] = [olga.task(project, "here").await, olga.task(&other, "there").await];

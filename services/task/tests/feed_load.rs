@@ -1,4 +1,4 @@
-//! Watching while much happens: killed and resumed, and read too slowly.
+//! Watching under load: killed and resumed clients, and slow readers.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,17 +12,17 @@ use crate::copy::*;
 use crate::fixtures::*;
 
 const WRITERS: u64 = 4;
-/// Most steps of a writer; it ends earlier when the reader has.
+/// Most steps of a writer; it stops earlier when the reader has finished.
 const STEPS: u64 = 3_000;
 const KILLS: u64 = 100;
 
-/// A number that looks random and is the same in every run.
+/// A pseudo-random number, the same in every run.
 fn roll(seed: &mut u64, sides: u64) -> u64 {
     *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (*seed >> 33) % sides
 }
 
-/// Random changes of a few tasks that all writers share, and of new ones.
+/// Random changes of a few shared tasks and of new ones.
 async fn write(
     who: &Actor,
     project: &project::Project,
@@ -54,8 +54,7 @@ async fn write(
     }
 }
 
-/// Watches for a few messages, takes over some of them, and leaves without a word. Keeps the token of the last
-/// one that was taken over.
+/// Watches for a few messages, applies some of them, and disconnects. Keeps the token of the last applied one.
 async fn watch_briefly(
     suite: &Suite,
     who: &Actor,
@@ -76,7 +75,7 @@ async fn watch_briefly(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_killed_a_hundred_times_has_the_same_as_the_database() {
+async fn a_client_killed_a_hundred_times_has_an_exact_copy() {
     let Team { suite, olga, vic, project, .. } = &team().await;
     let (stream, mut token) = open(suite, vic, watch(&project.id, "")).await.unwrap();
     drop(stream);
@@ -105,7 +104,7 @@ async fn a_client_killed_a_hundred_times_has_the_same_as_the_database() {
     assert!(copy.applied > 50 && !copy.dependencies().is_empty(), "{}", copy.applied);
 }
 
-/// So much that it fits into no window and no buffer.
+/// More data than windows and buffers hold.
 async fn write_much(suite: &Suite, project: &project::Project, who: &Actor) {
     let statement = format!(
         "INSERT INTO task.tasks (project_id, creator_id, title, description) \
@@ -116,11 +115,11 @@ async fn write_much(suite: &Suite, project: &project::Project, who: &Actor) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_who_stops_reading_is_let_go_and_resumes() {
+async fn slow_readers_are_disconnected_and_resume() {
     let Team { suite, olga, project, .. } = &team().await;
     let (mut stream, mut token) = open(suite, olga, watch(&project.id, "")).await.unwrap();
     write_much(suite, project, olga).await;
-    // The reader sleeps for longer than the server's patience.
+    // The reader sleeps for longer than the server's write timeout.
     tokio::time::sleep(shared::change_log::feed::PATIENCE * 2).await;
 
     let mut titles = BTreeSet::new();

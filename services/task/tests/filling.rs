@@ -1,13 +1,13 @@
-//! Projects full of tasks, made past the service and its log, so that there can be a million of them.
+//! Large projects, inserted past the service and its change log, so that a million tasks are feasible.
 
 use diesel_async::SimpleAsyncConnection;
 use proto::project::v1::Project;
 use testkit::*;
 use uuid::Uuid;
 
-/// Fills a project with tasks that differ in everything one may filter or order by. Each has the tags `frequent` (every
-/// second), `rare` (ten of all) and one of `t0` to `t99`; the word `common` in its description, a colour in its title,
-/// and a number as a word that few others have; every seventh has a parent.
+/// Fills a project with tasks that differ in every filter and order. Each has the tags `frequent` (every second),
+/// `rare` (ten of all) and one of `t0` to `t99`, the word `common` in its description, a colour in its title, and a
+/// number as a rare word; every seventh has a parent.
 pub async fn fill(suite: &Suite, project: &Project, key: &str, people: &[Uuid], count: usize) {
     let people = people.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
     let project = &project.id;

@@ -1,6 +1,5 @@
-//! What people do again and again in these tests.
+//! A team with a project, and short forms of the calls.
 
-use crate::harness::harness;
 use std::time::Duration;
 
 use prost_types::{FieldMask, Timestamp};
@@ -9,16 +8,10 @@ use proto::task::v1 as pb;
 use testkit::*;
 use tonic::Status;
 
-/// Looks again and again until something holds; fails when it does not within ten seconds.
-pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    for _ in 0..400 {
-        if holds().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("{what}: not within ten seconds");
-}
+use crate::harness::harness;
+
+/// How long [`until`] waits.
+pub const WAIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Olga's project with Mia as member and Vic as viewer; Sam is a stranger.
 pub struct Team {
@@ -42,7 +35,6 @@ pub async fn team_on(suite: Suite) -> Team {
     Team { suite, olga, mia, vic, sam, project }
 }
 
-/// A project that others may read.
 pub async fn open_project(who: &Actor, visibility: project::ProjectVisibility) -> project::Project {
     let request = project::CreateProjectRequest {
         name: "open".to_owned(),
@@ -52,7 +44,7 @@ pub async fn open_project(who: &Actor, visibility: project::ProjectVisibility) -
     who.projects().create_project(request).await.unwrap().into_inner()
 }
 
-pub fn wish(project: &project::Project, title: &str) -> pb::CreateTaskRequest {
+pub fn new_task(project: &project::Project, title: &str) -> pb::CreateTaskRequest {
     pb::CreateTaskRequest { project_id: project.id.clone(), title: title.to_owned(), ..Default::default() }
 }
 
@@ -81,7 +73,6 @@ pub async fn delete(who: &Actor, task: &pb::Task) -> Result<(), Status> {
     who.tasks().delete_task(request).await.map(|_| ())
 }
 
-/// Makes one task depend on another.
 pub async fn link(
     who: &Actor,
     task: &pb::Task,
@@ -101,7 +92,7 @@ pub async fn blocks(who: &Actor, task: &pb::Task, on: &pb::Task) -> Result<pb::T
     link(who, task, on, pb::DependencyType::Blocks).await
 }
 
-/// The value under a key of a refusal's metadata.
+/// The value of a key of an error's metadata.
 pub fn metadata(status: &Status, key: &str) -> String {
     use tonic_types::StatusExt;
     let info = status.get_details_error_info().unwrap();

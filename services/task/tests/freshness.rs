@@ -1,4 +1,4 @@
-//! How soon a change in the project service takes effect here.
+//! How soon changes in the project service take effect here.
 
 use proto::project::v1 as project;
 use proto::task::v1 as pb;
@@ -9,7 +9,7 @@ use testkit::*;
 use crate::fixtures::*;
 
 #[tokio::test]
-async fn a_new_member_is_let_in_at_once() {
+async fn new_members_have_access_at_once() {
     let Team { olga, sam, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     assert_eq!(summary(&get(sam, &task).await.unwrap_err()), "NOT_FOUND RESOURCE_NOT_FOUND");
@@ -19,28 +19,28 @@ async fn a_new_member_is_let_in_at_once() {
 }
 
 #[tokio::test]
-async fn a_new_member_may_be_assigned_at_once() {
+async fn new_members_can_be_assigned_at_once() {
     let Team { olga, sam, project, .. } = &team().await;
     olga.task(project, "so that the copy is there").await;
     olga.add(project, sam, project::ProjectRole::Viewer).await;
-    let wished = pb::CreateTaskRequest { assignee_id: Some(sam.id.to_string()), ..wish(project, "x") };
+    let wished = pb::CreateTaskRequest { assignee_id: Some(sam.id.to_string()), ..new_task(project, "x") };
     create(olga, wished).await.unwrap();
 }
 
 #[tokio::test]
-async fn one_who_was_removed_is_out_soon() {
+async fn removed_members_lose_access_within_seconds() {
     let Team { olga, mia, project, .. } = &team().await;
     let task = mia.task(project, "buy milk").await;
     let request =
         project::RemoveMemberRequest { project_id: project.id.clone(), user_id: mia.id.to_string() };
     olga.members().remove_member(request).await.unwrap();
-    eventually("mia is out", async || get(mia, &task).await.is_err()).await;
-    let refusal = create(mia, wish(project, "x")).await.unwrap_err();
+    until("mia is out", WAIT_LIMIT, async || get(mia, &task).await.is_err()).await;
+    let refusal = create(mia, new_task(project, "x")).await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
 }
 
 #[tokio::test]
-async fn an_archived_project_is_read_only_until_it_is_reopened() {
+async fn tasks_of_an_archived_project_are_read_only_until_it_is_reopened() {
     let Team { olga, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     let archive = project::ArchiveProjectRequest { project_id: project.id.clone(), ..Default::default() };
@@ -50,9 +50,9 @@ async fn an_archived_project_is_read_only_until_it_is_reopened() {
             Ok(_) => false,
             Err(refusal) => summary(&refusal) == "FAILED_PRECONDITION PROJECT_READ_ONLY",
         };
-    eventually("the project is read-only", is_refused).await;
+    until("the project is read-only", WAIT_LIMIT, is_refused).await;
     let read_only = "FAILED_PRECONDITION PROJECT_READ_ONLY";
-    assert_eq!(summary(&create(olga, wish(project, "x")).await.unwrap_err()), read_only);
+    assert_eq!(summary(&create(olga, new_task(project, "x")).await.unwrap_err()), read_only);
     assert_eq!(summary(&complete(olga, &task).await.unwrap_err()), read_only);
     assert_eq!(summary(&delete(olga, &task).await.unwrap_err()), read_only);
     get(olga, &task).await.unwrap();
@@ -63,7 +63,7 @@ async fn an_archived_project_is_read_only_until_it_is_reopened() {
 }
 
 #[tokio::test]
-async fn a_deleted_project_takes_its_tasks_along() {
+async fn deleting_a_project_deletes_its_tasks() {
     let Team { suite, olga, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     let request = project::DeleteProjectRequest { project_id: project.id.clone(), ..Default::default() };
@@ -72,14 +72,14 @@ async fn a_deleted_project_takes_its_tasks_along() {
         Ok(_) => false,
         Err(refusal) => summary(&refusal) == "NOT_FOUND RESOURCE_NOT_FOUND",
     };
-    eventually("the task is gone", is_gone).await;
+    until("the task is gone", WAIT_LIMIT, is_gone).await;
     let resolve = proto::task::backend::v1::ResolveTaskRequest { task_id: task.id };
     let refusal = suite.as_service("content").task_lookup().resolve_task(resolve).await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
 }
 
 #[tokio::test]
-async fn single_permissions_are_honoured() {
+async fn single_permissions_are_enforced() {
     let Team { olga, sam, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     let request = project::AddMemberRequest {
@@ -97,9 +97,9 @@ async fn single_permissions_are_honoured() {
     delete(sam, &task).await.unwrap();
 }
 
-/// The copy is ahead of a project service that came back from a backup.
+/// The copy is ahead of a project service that was restored from a backup.
 #[tokio::test]
-async fn a_snapshot_replaces_what_is_from_another_life() {
+async fn a_snapshot_replaces_states_of_an_earlier_incarnation() {
     let Team { suite, olga, sam, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     let ghost = project::Project { id: new_id(), ..project.clone() };
@@ -123,7 +123,7 @@ async fn a_snapshot_replaces_what_is_from_another_life() {
         suite.execute(forget).await;
         get(sam, &task).await.is_err() && list(&ghost).await.is_err()
     };
-    eventually("sam is out", is_out).await;
+    until("sam is out", WAIT_LIMIT, is_out).await;
     olga.add(project, sam, project::ProjectRole::Viewer).await;
     get(sam, &task).await.unwrap();
 }

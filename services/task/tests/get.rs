@@ -7,7 +7,7 @@ use testkit::*;
 use crate::fixtures::*;
 
 #[tokio::test]
-async fn members_read_and_strangers_find_nothing() {
+async fn get_task_of_an_invisible_project_is_not_found() {
     let Team { suite, olga, vic, sam, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     assert_eq!(get(vic, &task).await.unwrap(), task);
@@ -18,7 +18,7 @@ async fn members_read_and_strangers_find_nothing() {
 }
 
 #[tokio::test]
-async fn visibility_opens_tasks_to_readers() {
+async fn get_task_respects_project_visibility() {
     let Team { suite, olga, sam, .. } = &team().await;
     let internal = open_project(olga, ProjectVisibility::Internal).await;
     let public = open_project(olga, ProjectVisibility::Public).await;
@@ -30,7 +30,7 @@ async fn visibility_opens_tasks_to_readers() {
 }
 
 #[tokio::test]
-async fn a_task_that_is_nowhere_is_not_found() {
+async fn get_task_of_an_unknown_id_is_not_found() {
     let Team { olga, .. } = &team().await;
     let refusal = get(olga, &pb::Task { id: new_id(), ..Default::default() }).await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");

@@ -2,7 +2,7 @@
 
 use testkit::*;
 
-/// The task service in this process, and those that it asks: the project service for access, identity for sessions.
+/// The task service in this process, and its siblings: the project service for access, identity for sessions.
 pub fn harness() -> Harness {
     Harness::new()
         .serve(task::NAME, |context, _, listener| Box::pin(task::serve(context, listener)))

@@ -1,4 +1,4 @@
-//! Tasks as they were.
+//! Histories and point-in-time reads.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ async fn tasks_at(who: &Actor, project_id: &str, at: DateTime<Utc>) -> Result<Ta
     }
 }
 
-/// One random change: of the tasks that are there, or a new one.
+/// One random change: of an existing task, or a new one.
 async fn change(who: &Actor, project: &project::Project, now: &Tasks, roll: u64) {
     let some = now.values().nth(usize::try_from(roll / 7).unwrap() % now.len().max(1));
     match (roll % 5, some) {
@@ -71,7 +71,7 @@ async fn change(who: &Actor, project: &project::Project, now: &Tasks, roll: u64)
 }
 
 #[tokio::test]
-async fn every_moment_is_read_as_it_was_recorded() {
+async fn point_in_time_reads_match_recorded_states() {
     let Team { olga, vic, project, .. } = &team().await;
     let mut recorded: Vec<(DateTime<Utc>, Tasks)> = Vec::new();
     let mut seed: u64 = 5;
@@ -98,7 +98,7 @@ async fn every_moment_is_read_as_it_was_recorded() {
 }
 
 #[tokio::test]
-async fn a_history_tells_who_did_what_when_also_of_a_deleted_task() {
+async fn task_history_includes_deleted_tasks() {
     let Team { olga, mia, vic, project, .. } = &team().await;
     let made = olga.task(project, "buy milk").await;
     let given = pb::Task { title: "buy bread".to_owned(), ..made.clone() };
@@ -125,7 +125,7 @@ async fn a_history_tells_who_did_what_when_also_of_a_deleted_task() {
 }
 
 #[tokio::test]
-async fn strangers_have_no_history() {
+async fn history_of_an_invisible_task_is_not_found() {
     let Team { olga, sam, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     delete(olga, &task).await.unwrap();
@@ -141,7 +141,7 @@ async fn strangers_have_no_history() {
 }
 
 #[tokio::test]
-async fn what_is_not_kept_is_out_of_range() {
+async fn point_in_time_reads_before_retention_are_out_of_range() {
     let Team { suite, olga, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     let before = Utc::now();
@@ -158,7 +158,7 @@ async fn what_is_not_kept_is_out_of_range() {
 }
 
 #[tokio::test]
-async fn malformed_wishes_for_the_past_are_refused() {
+async fn malformed_history_requests_are_refused() {
     let Team { olga, .. } = &team().await;
     let mut client = olga.tasks();
     let later = Some(Timestamp { seconds: 32_503_680_000, nanos: 0 });

@@ -1,4 +1,4 @@
-//! Taking over tasks from elsewhere.
+//! Importing tasks.
 
 use crate::harness::harness;
 use prost_types::Timestamp;
@@ -51,7 +51,7 @@ pub fn shown(results: &[ImportResult]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn tasks_arrive_as_they_were() {
+async fn import_keeps_every_field() {
     let Team { suite, olga, mia, project, .. } = &team().await;
     let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
     let parent = item(1, olga, project);
@@ -79,7 +79,7 @@ async fn tasks_arrive_as_they_were() {
 }
 
 #[tokio::test]
-async fn names_and_places_are_kept_or_given() {
+async fn import_keeps_or_assigns_keys_and_ranks() {
     let Team { suite, olga, project, .. } = &team().await;
     let keyed = |line, key: &str, rank: Option<&str>| admin::ImportedTask {
         key: Some(key.to_owned()),
@@ -122,7 +122,7 @@ async fn names_and_places_are_kept_or_given() {
 }
 
 #[tokio::test]
-async fn what_is_there_stays_unchanged() {
+async fn importing_an_existing_task_changes_nothing() {
     let Team { suite, olga, project, .. } = &team().await;
     let task = item(1, olga, project);
     let other = admin::ImportedTask { line: 2, title: "other".to_owned(), ..task.clone() };
@@ -134,7 +134,7 @@ async fn what_is_there_stays_unchanged() {
 }
 
 #[tokio::test]
-async fn a_refused_item_stops_no_other() {
+async fn refused_items_do_not_stop_an_import() {
     let Team { suite, olga, project, .. } = &team().await;
     let good = || item(9, olga, project);
     let far = olga.task(&olga.project("gemini").await, "far").await;
@@ -170,7 +170,7 @@ async fn a_refused_item_stops_no_other() {
 }
 
 #[tokio::test]
-async fn a_project_that_was_just_made_is_known() {
+async fn import_finds_a_project_that_was_just_created() {
     let Team { suite, olga, .. } = &team().await;
     let fresh = olga.project("fresh").await;
     let results = import(suite, vec![vec![item(1, olga, &fresh)]]).await;
@@ -178,14 +178,14 @@ async fn a_project_that_was_just_made_is_known() {
 }
 
 #[tokio::test]
-async fn what_the_database_refuses_after_all_stops_no_other() {
-    // In one database, which knows what a task refers to.
+async fn database_violations_do_not_stop_an_import() {
+    // In a shared database, foreign keys check references.
     let Team { suite, olga, project, .. } = &team_on(harness().start_in(Topology::PLAIN).await).await;
     olga.task(project, "so that the copy is there").await;
     let ghost = olga.project("ghost").await;
     let seen = item(1, olga, &ghost);
     import(suite, vec![vec![seen]]).await;
-    // The copy still knows the project, which is gone.
+    // The copy still has the deleted project.
     let gone = format!(
         "DELETE FROM task.tasks WHERE project_id = '{0}'; DELETE FROM project.projects WHERE id = '{0}'; \
          UPDATE task.project_access SET deleted = FALSE, revision = 1000000 WHERE project_id = '{0}'",
@@ -198,7 +198,7 @@ async fn what_the_database_refuses_after_all_stops_no_other() {
 }
 
 #[tokio::test]
-async fn a_batch_holds_at_most_a_thousand() {
+async fn import_batches_have_at_most_a_thousand_items() {
     let Team { suite, olga, project, .. } = &team().await;
     let batch: Vec<_> = (0..1_000).map(|line| item(line, olga, project)).collect();
     let results = import(suite, vec![batch]).await;
@@ -210,7 +210,7 @@ async fn a_batch_holds_at_most_a_thousand() {
 }
 
 #[tokio::test]
-async fn keys_of_projects_come_with_their_numbers() {
+async fn import_keeps_project_keys_and_last_numbers() {
     let Team { suite, olga, project, .. } = &team().await;
     let other = olga.project("Other").await;
     olga.task(&other, "has a key").await;
@@ -246,7 +246,7 @@ async fn keys_of_projects_come_with_their_numbers() {
 }
 
 #[tokio::test]
-async fn a_key_that_another_project_has_is_refused() {
+async fn import_rejects_a_project_key_that_is_taken() {
     let Team { suite, olga, project, .. } = &team().await;
     let other = olga.project("Other").await;
     olga.task(&other, "has a key").await;

@@ -1,4 +1,4 @@
-//! Taking over dependencies from elsewhere.
+//! Importing dependencies.
 
 use crate::harness::harness;
 use proto::common::ImportResult;
@@ -25,7 +25,7 @@ fn item(line: u64, task: &pb::Task, on: &pb::Task) -> admin::ImportedTaskDepende
 }
 
 #[tokio::test]
-async fn each_dependency_stands_for_itself() {
+async fn each_imported_dependency_has_its_own_result() {
     let Team { suite, olga, project, .. } = &team().await;
     let [a, b, c] =
         [olga.task(project, "a").await, olga.task(project, "b").await, olga.task(project, "c").await];
@@ -62,7 +62,7 @@ async fn each_dependency_stands_for_itself() {
 }
 
 #[tokio::test]
-async fn a_batch_holds_at_most_a_thousand() {
+async fn import_batches_have_at_most_a_thousand_items() {
     let suite = harness().start().await;
     let dependencies = vec![admin::ImportedTaskDependency::default(); 1_001];
     let request = admin::ImportTaskDependenciesRequest { dependencies };

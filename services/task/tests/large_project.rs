@@ -1,7 +1,7 @@
-//! A large project beside a small one: lists cost the same in both, and everything else no more than it must.
+//! A large project compared with a small one: list pages cost the same in both.
 //!
 //! `DAFNCK_LARGE_PROJECT_TASKS=1000000 cargo test --release -p task -- large_project --nocapture` measures with a
-//! million tasks and prints what each call took.
+//! million tasks and prints the time of each call.
 
 use std::time::{Duration, Instant};
 
@@ -19,13 +19,13 @@ use crate::filling::fill;
 use crate::fixtures::*;
 
 const SMALL: usize = 1_000;
-/// Enough that a walk through all of it shows, and few enough to be made in seconds.
+/// Enough that a scan of all tasks shows, and few enough to insert in seconds.
 const LARGE: usize = 20_000;
-/// How often each call is timed; more often when somebody asked for a measurement.
+/// Repeats of each timed call; more when measuring.
 const REPEATS: [usize; 2] = [3, 100];
-/// How far pages are followed to time one deep inside, in tasks.
+/// Depth of the deep page, in tasks.
 const DEEP: usize = 100_000;
-/// How many more pages of 8 KiB a list may touch in the large project: its indexes are higher.
+/// Additional 8 KiB buffers that a list may touch in the large project, because its indexes are higher.
 const MORE_BUFFERS: i64 = 60;
 
 const ORDERS: [(&str, &str); 7] = [
@@ -38,7 +38,6 @@ const ORDERS: [(&str, &str); 7] = [
     ("number", "number::text"),
 ];
 
-/// A call that is timed.
 enum Call {
     List(pb::ListTasksRequest),
     Search(pb::SearchTasksRequest),
@@ -46,7 +45,7 @@ enum Call {
 }
 
 #[tokio::test]
-async fn a_large_project_is_listed_like_a_small_one() {
+async fn list_pages_of_a_large_project_cost_the_same() {
     let wished = std::env::var("DAFNCK_LARGE_PROJECT_TASKS").ok().map(|count| count.parse().unwrap());
     let repeats = REPEATS[usize::from(wished.is_some())];
     let count = wished.unwrap_or(LARGE);
@@ -72,7 +71,7 @@ async fn a_large_project_is_listed_like_a_small_one() {
     }
 }
 
-/// Each order, in both directions, from the start and from the middle: how many buffers a page touches.
+/// Counts the buffers that a page touches, for each order in both directions, from the start and from the middle.
 async fn pages_cost_the_same(suite: &Suite, who: &Actor, projects: [&Project; 2]) {
     let mut conn = suite.connect_as(Role::requests_of(task::NAME)).await;
     conn.batch_execute(&format!("SET app.current_user_id = '{}'", who.id)).await.unwrap();
@@ -87,7 +86,7 @@ async fn pages_cost_the_same(suite: &Suite, who: &Actor, projects: [&Project; 2]
                         "task.find_tasks('{{\"project_ids\": [\"{}\"]}}', '{order}', {descending}, {after}, 51)",
                         project.id
                     );
-                    // Once before: what is read for the first time is not the list's to pay for.
+                    // Warm-up: the first read fills caches.
                     buffers(&mut conn, &page).await;
                     costs.push(buffers(&mut conn, &page).await);
                 }
@@ -120,7 +119,7 @@ async fn buffers(conn: &mut AsyncPgConnection, rows: &str) -> i64 {
     node["Shared Hit Blocks"].as_i64().unwrap() + node["Shared Read Blocks"].as_i64().unwrap()
 }
 
-/// The task in the middle of a project by number, as `find_tasks` takes a position.
+/// The task in the middle of a project by number, as a position for `find_tasks`.
 async fn middle_of(suite: &Suite, project: &Project, key: &str) -> String {
     let query = format!(
         "SELECT format('%L, %L', {key}, id) AS position FROM task.tasks WHERE project_id = '{0}' \
@@ -131,7 +130,7 @@ async fn middle_of(suite: &Suite, project: &Project, key: &str) -> String {
     found.position
 }
 
-/// The request for a page behind this many tasks, or as many as are followed.
+/// The request for a page behind this many tasks.
 async fn deep(who: &Actor, project: &Project, order: TaskOrder, depth: usize) -> (usize, Call) {
     let mut request = list(project, order, pb::TaskFilter::default());
     request.page_size = 1_000;
@@ -204,7 +203,7 @@ fn text(text: &str) -> pb::TaskFilter {
     pb::TaskFilter { text: text.to_owned(), ..Default::default() }
 }
 
-/// The word that is in the title of the fourth task of a project and in no other.
+/// A word that only the title of the fourth task has.
 fn md5_of_four() -> String {
     "a87ff679a2f3e71d9181a67b7542122c".to_owned()
 }
@@ -213,7 +212,6 @@ fn sprint(number: i32) -> prost_types::Struct {
     shared::json::to_struct(&serde_json::json!({"sprint": number}))
 }
 
-/// How long a call takes.
 async fn timed(who: &Actor, call: &Call, repeats: usize) -> String {
     let mut times = Vec::with_capacity(repeats);
     for _ in 0..=repeats {

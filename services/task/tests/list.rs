@@ -16,7 +16,7 @@ async fn titles(who: &Actor, request: pb::ListTasksRequest) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn pages_hold_every_task_once_and_the_newest_first() {
+async fn list_pages_are_complete_and_newest_first() {
     let Team { olga, vic, project, .. } = &team().await;
     for number in 0..7 {
         olga.task(project, &number.to_string()).await;
@@ -35,7 +35,7 @@ async fn pages_hold_every_task_once_and_the_newest_first() {
 }
 
 #[tokio::test]
-async fn tasks_of_the_same_time_are_paged_by_id() {
+async fn tasks_with_equal_times_are_paged_by_id() {
     let Team { suite, olga, project, .. } = &team().await;
     for number in 0..5 {
         olga.task(project, &number.to_string()).await;
@@ -54,10 +54,10 @@ async fn tasks_of_the_same_time_are_paged_by_id() {
 }
 
 #[tokio::test]
-async fn filters_must_all_hold() {
+async fn list_tasks_combines_all_conditions() {
     let Team { olga, mia, project, .. } = &team().await;
     let parent = olga.task(project, "parent").await;
-    let plain = wish(project, "plain");
+    let plain = new_task(project, "plain");
     let rich = pb::CreateTaskRequest {
         parent_task_id: Some(parent.id.clone()),
         status: pb::TaskStatus::Review.into(),
@@ -65,7 +65,7 @@ async fn filters_must_all_hold() {
         assignee_id: Some(mia.id.to_string()),
         due_date: in_hours(1),
         tags: vec!["a".to_owned(), "b".to_owned()],
-        ..wish(project, "rich")
+        ..new_task(project, "rich")
     };
     create(olga, plain).await.unwrap();
     create(olga, rich).await.unwrap();
@@ -89,7 +89,7 @@ async fn filters_must_all_hold() {
 }
 
 #[tokio::test]
-async fn a_project_that_is_not_visible_is_not_found() {
+async fn list_tasks_of_an_invisible_project_is_not_found() {
     let Team { suite, olga, sam, project, .. } = &team().await;
     for stranger in [sam, &suite.anonymous()] {
         let refusal = stranger.tasks().list_tasks(all_of(project)).await.unwrap_err();
@@ -101,7 +101,7 @@ async fn a_project_that_is_not_visible_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_page_token_belongs_to_its_caller_and_filters() {
+async fn page_tokens_are_bound_to_caller_and_filter() {
     let Team { olga, vic, project, .. } = &team().await;
     for title in ["a", "b"] {
         olga.task(project, title).await;
@@ -118,7 +118,7 @@ async fn a_page_token_belongs_to_its_caller_and_filters() {
 }
 
 #[tokio::test]
-async fn every_malformed_filter_is_named() {
+async fn malformed_list_requests_name_every_field() {
     let Team { olga, .. } = &team().await;
     let request = pb::ListTasksRequest {
         project_id: "x".to_owned(),

@@ -1,4 +1,4 @@
-//! What a filter refuses; what it finds is in `list_model`.
+//! Refused filters; `list_model` tests what filters match.
 
 use prost_types::Timestamp;
 use proto::task::v1 as pb;
@@ -20,7 +20,7 @@ fn at(seconds: i64) -> Option<Timestamp> {
 }
 
 #[tokio::test]
-async fn every_malformed_field_of_a_filter_is_named() {
+async fn malformed_filters_name_every_field() {
     let Team { olga, .. } = &team().await;
     let garbage = pb::TaskFilter {
         project_ids: vec!["x".to_owned()],
@@ -67,7 +67,7 @@ async fn every_malformed_field_of_a_filter_is_named() {
 }
 
 #[tokio::test]
-async fn what_can_never_hold_together_is_refused() {
+async fn contradictory_filters_are_refused() {
     let Team { olga, .. } = &team().await;
     let tags = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let some_time = Some(pb::TimeRange { start_time: at(0), end_time: None });
@@ -96,7 +96,7 @@ async fn what_can_never_hold_together_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_given_twice_is_refused() {
+async fn conditions_given_twice_are_refused() {
     let Team { olga, project, .. } = &team().await;
     let id = new_id();
     let request = pb::ListTasksRequest {
@@ -126,13 +126,15 @@ async fn what_is_given_twice_is_refused() {
 }
 
 #[tokio::test]
-async fn a_subtree_is_listed_whole_and_one_that_is_too_large_is_refused() {
+async fn subtree_filters_are_complete_or_refused() {
     let Team { suite, olga, sam, project, .. } = &team().await;
     let top = olga.task(project, "top").await;
-    let child =
-        create(olga, pb::CreateTaskRequest { parent_task_id: Some(top.id.clone()), ..wish(project, "a") });
+    let child = create(
+        olga,
+        pb::CreateTaskRequest { parent_task_id: Some(top.id.clone()), ..new_task(project, "a") },
+    );
     let child = child.await.unwrap();
-    let below = pb::CreateTaskRequest { parent_task_id: Some(child.id.clone()), ..wish(project, "b") };
+    let below = pb::CreateTaskRequest { parent_task_id: Some(child.id.clone()), ..new_task(project, "b") };
     create(olga, below).await.unwrap();
     olga.task(project, "elsewhere").await;
     let under = |top: &pb::Task| pb::ListTasksRequest {
@@ -150,13 +152,13 @@ async fn a_subtree_is_listed_whole_and_one_that_is_too_large_is_refused() {
     let refusal = olga.tasks().list_tasks(under(&top)).await.unwrap_err();
     assert_eq!(violations(&refusal), ["filter.ancestor_task_id"]);
     let everywhere = pb::ListTasksRequest { project_id: String::new(), ..under(&top) };
-    eventually("the copies are trusted", async || {
+    until("the copies are trusted", WAIT_LIMIT, async || {
         sam.tasks().list_tasks(everywhere.clone()).await.is_ok_and(|page| page.get_ref().tasks.is_empty())
     })
     .await;
 }
 
-/// Puts many tasks below another, past the service.
+/// Inserts many subtasks past the service.
 async fn crowd(suite: &Suite, project: &proto::project::v1::Project, parent: &pb::Task, count: usize) {
     let insert = format!(
         "SET session_replication_role = replica; \

@@ -1,4 +1,4 @@
-//! What lists find, checked by a model of its own: a filter asked of each task, and a sort.
+//! Compares lists with a model: a predicate for each task, and a sort.
 
 use std::cmp::Ordering;
 
@@ -21,7 +21,7 @@ const CASES: usize = 250;
 const PAGE_SIZE: i32 = 40;
 
 #[tokio::test]
-async fn lists_agree_with_a_model() {
+async fn list_tasks_agrees_with_an_independent_model() {
     let Team { suite, olga, mia, vic, project, .. } = &team().await;
     let other = olga.project("gemini").await;
     fill(suite, project, "ONE", &[olga.id, mia.id, vic.id], 110).await;
@@ -43,7 +43,7 @@ async fn lists_agree_with_a_model() {
                 let found: Vec<&str> = found.iter().map(|task| task.key.as_str()).collect();
                 assert_eq!(found, expected, "{order:?} {filter:#?}");
             }
-            // What can never hold together finds nothing.
+            // Contradictory conditions match nothing.
             Err(refusal) => {
                 assert_eq!(refusal.code(), Code::InvalidArgument, "{refusal:?}");
                 assert!(expected.is_empty(), "{filter:#?}");
@@ -76,7 +76,7 @@ async fn listed(
     }
 }
 
-/// Now and then something, mostly nothing.
+/// Mostly `None` or empty.
 fn seldom<S: Strategy>(some: S) -> impl Strategy<Value = S::Value>
 where
     S::Value: Default + Clone,
@@ -155,7 +155,7 @@ fn hours() -> impl Strategy<Value = pb::HoursRange> {
     })
 }
 
-/// A stretch of time around these days from now on.
+/// A time range around these days from now.
 fn range(days: std::ops::Range<i64>) -> impl Strategy<Value = Option<pb::TimeRange>> {
     let ends = (days.clone(), days, any::<[bool; 2]>()).prop_map(|(one, two, given)| {
         let now = chrono::Utc::now().timestamp();
@@ -168,7 +168,7 @@ fn range(days: std::ops::Range<i64>) -> impl Strategy<Value = Option<pb::TimeRan
     seldom(ends)
 }
 
-/// The keys of the tasks that pass, in order.
+/// The keys of the matching tasks, in order.
 fn expected(tasks: &[pb::Task], filter: &pb::TaskFilter, order: TaskOrder) -> Vec<String> {
     let mut passed: Vec<&pb::Task> = tasks.iter().filter(|task| passes(tasks, filter, task)).collect();
     passed.sort_by(|a, b| compare(order, a, b));

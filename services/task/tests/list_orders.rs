@@ -29,7 +29,7 @@ fn ordered(project: &Project, order: TaskOrder) -> pb::ListTasksRequest {
     }
 }
 
-/// Five tasks, made as `c`, `A`, `e`, `B`, `d`; `B` was changed last, `A` is first by hand.
+/// Five tasks, created as `c`, `A`, `e`, `B`, `d`; `B` was updated last, `A` is first in the manual order.
 async fn five(who: &Actor, project: &Project) -> Vec<pb::Task> {
     let mut made = Vec::new();
     for (title, priority, due) in [
@@ -40,7 +40,7 @@ async fn five(who: &Actor, project: &Project) -> Vec<pb::Task> {
         ("d", TaskPriority::Low, None),
     ] {
         let request =
-            pb::CreateTaskRequest { priority: priority.into(), due_date: due, ..wish(project, title) };
+            pb::CreateTaskRequest { priority: priority.into(), due_date: due, ..new_task(project, title) };
         made.push(create(who, request).await.unwrap());
     }
     let destination = Some(pb::move_task_request::Destination::BeforeTaskId(made[0].id.clone()));
@@ -52,7 +52,7 @@ async fn five(who: &Actor, project: &Project) -> Vec<pb::Task> {
 }
 
 #[tokio::test]
-async fn each_order_is_paged_without_loss() {
+async fn every_order_is_paged_completely() {
     let Team { olga, vic, project, .. } = &team().await;
     five(olga, project).await;
     let due_first = "eBcAd";
@@ -88,15 +88,15 @@ fn backwards(order: TaskOrder) -> Option<TaskOrder> {
 }
 
 #[tokio::test]
-async fn pages_stay_right_while_tasks_come_go_and_change() {
+async fn paging_survives_concurrent_changes() {
     let Team { olga, project, .. } = &team().await;
     let made = five(olga, project).await;
     let mut request = ordered(project, TaskOrder::Title);
     let page = olga.tasks().list_tasks(request.clone()).await.unwrap().into_inner();
     assert_eq!(page.tasks.iter().map(|task| task.title.as_str()).collect::<String>(), "AB");
 
-    // Behind the page: one comes, one goes. On it: the last task of the page goes, another changes what is not the
-    // order's.
+    // After the page, one task is created and one deleted. On the page, the last task is deleted and another changes
+    // in a field that is not the sort key.
     olga.task(project, "cc").await;
     delete(olga, &made[4]).await.unwrap();
     delete(olga, &made[3]).await.unwrap();
@@ -109,7 +109,7 @@ async fn pages_stay_right_while_tasks_come_go_and_change() {
 }
 
 #[tokio::test]
-async fn a_page_token_belongs_to_its_order_and_filter() {
+async fn page_tokens_are_bound_to_order_and_filter() {
     let Team { olga, project, .. } = &team().await;
     five(olga, project).await;
     let request = ordered(project, TaskOrder::Title);

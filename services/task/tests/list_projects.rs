@@ -32,16 +32,16 @@ fn of(projects: &[&Project]) -> pb::TaskFilter {
     pb::TaskFilter { project_ids, ..Default::default() }
 }
 
-/// Waits until it is known which projects anybody may read.
-async fn until_known(who: &Actor) {
-    eventually("the copies are trusted", async || {
+/// Waits until the copy of memberships is trusted.
+async fn until_copy_is_trusted(who: &Actor) {
+    until("the copies are trusted", WAIT_LIMIT, async || {
         titles(who, pb::TaskFilter::default(), TaskOrder::Newest).await.is_ok()
     })
     .await;
 }
 
 #[tokio::test]
-async fn lists_go_through_several_projects_in_one_order() {
+async fn list_tasks_merges_projects_in_one_order() {
     let Team { olga, mia, vic, project, .. } = &team().await;
     let other = olga.project("gemini").await;
     olga.add(&other, mia, ProjectRole::Viewer).await;
@@ -54,7 +54,7 @@ async fn lists_go_through_several_projects_in_one_order() {
     assert_eq!(titles(mia, both.clone(), TaskOrder::LowestNumber).await.unwrap().len(), 5);
     let open = pb::TaskFilter { ready: true, ..both.clone() };
     assert_eq!(titles(mia, open, TaskOrder::Oldest).await.unwrap(), "abcde");
-    until_known(mia).await;
+    until_copy_is_trusted(mia).await;
     assert_eq!(titles(mia, pb::TaskFilter::default(), TaskOrder::Newest).await.unwrap(), "edcba");
     assert_eq!(titles(vic, pb::TaskFilter::default(), TaskOrder::Newest).await.unwrap(), "eca");
 
@@ -64,7 +64,7 @@ async fn lists_go_through_several_projects_in_one_order() {
 }
 
 #[tokio::test]
-async fn everybody_finds_what_they_may_read_and_nothing_else() {
+async fn list_tasks_returns_exactly_what_the_caller_may_read() {
     let Team { suite, olga, mia, sam, project, .. } = &team().await;
     olga.task(project, "p").await;
     let open = open_project(olga, ProjectVisibility::Public).await;
@@ -73,7 +73,7 @@ async fn everybody_finds_what_they_may_read_and_nothing_else() {
     olga.task(&inside, "i").await;
     let nobody = suite.anonymous();
     for who in [olga, mia, sam, &nobody] {
-        until_known(who).await;
+        until_copy_is_trusted(who).await;
     }
     let seen = async |who: &Actor| titles(who, pb::TaskFilter::default(), TaskOrder::Oldest).await.unwrap();
     assert_eq!(seen(olga).await, "poi");
@@ -83,10 +83,10 @@ async fn everybody_finds_what_they_may_read_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn who_may_not_read_tasks_is_refused_by_name_and_finds_none_elsewhere() {
+async fn list_tasks_requires_task_read() {
     let Team { olga, vic, project, .. } = &team().await;
     olga.task(project, "p").await;
-    until_known(vic).await;
+    until_copy_is_trusted(vic).await;
     let member = Member {
         project_id: project.id.clone(),
         user_id: vic.id.to_string(),
@@ -97,7 +97,7 @@ async fn who_may_not_read_tasks_is_refused_by_name_and_finds_none_elsewhere() {
     let update_mask = Some(prost_types::FieldMask { paths: vec!["permissions".to_owned()] });
     let request = UpdateMemberRequest { member: Some(member), update_mask };
     olga.members().update_member(request).await.unwrap();
-    eventually("it is withdrawn", async || {
+    until("it is withdrawn", WAIT_LIMIT, async || {
         titles(vic, of(&[project]), TaskOrder::Newest)
             .await
             .is_err_and(|e| e.code() == Code::PermissionDenied)

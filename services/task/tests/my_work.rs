@@ -1,4 +1,4 @@
-//! What there is to do for the caller.
+//! The caller's work.
 
 use diesel::sql_query;
 use diesel::sql_types::Text;
@@ -28,11 +28,11 @@ fn shown(work: &pb::MyWork) -> [String; 6] {
 
 async fn mine(who: &Actor, project: &Project, title: &str, due_date: Option<Timestamp>) -> pb::Task {
     let assignee_id = Some(who.id.to_string());
-    create(who, pb::CreateTaskRequest { assignee_id, due_date, ..wish(project, title) }).await.unwrap()
+    create(who, pb::CreateTaskRequest { assignee_id, due_date, ..new_task(project, title) }).await.unwrap()
 }
 
 #[tokio::test]
-async fn work_is_grouped_by_status_and_by_due_date() {
+async fn my_work_is_grouped_by_status_and_due_date() {
     let Team { suite, olga, mia, project, .. } = &team().await;
     let other = olga.project("gemini").await;
     olga.add(&other, mia, ProjectRole::Member).await;
@@ -71,14 +71,14 @@ async fn work_is_grouped_by_status_and_by_due_date() {
     let few = work(mia, pb::GetMyWorkRequest { group_size: 1, ..request.clone() }).await.unwrap();
     assert_eq!(shown(&few)[4], "late");
     assert_eq!(few.ready.unwrap().total_count, 5);
-    eventually("trusted", async || work(mia, pb::GetMyWorkRequest::default()).await.is_ok()).await;
+    until("trusted", WAIT_LIMIT, async || work(mia, pb::GetMyWorkRequest::default()).await.is_ok()).await;
     let everywhere = pb::GetMyWorkRequest { project_ids: Vec::new(), ..request };
     assert_eq!(shown(&work(mia, everywhere.clone()).await.unwrap())[0], "late");
     assert_eq!(shown(&work(olga, everywhere).await.unwrap()), [""; 6]);
 }
 
 #[tokio::test]
-async fn a_group_is_read_on_by_the_filter_that_is_named_at_it() {
+async fn my_work_groups_continue_with_list_tasks() {
     let Team { mia, project, .. } = &team().await;
     for title in ["a", "b", "c"] {
         mine(mia, project, title, None).await;
@@ -94,7 +94,7 @@ async fn a_group_is_read_on_by_the_filter_that_is_named_at_it() {
 }
 
 #[tokio::test]
-async fn strangers_and_garbage() {
+async fn my_work_refuses_invisible_projects_and_malformed_requests() {
     let Team { suite, mia, sam, project, .. } = &team().await;
     let here = pb::GetMyWorkRequest { project_ids: vec![project.id.clone()], ..Default::default() };
     let refusal = work(sam, here.clone()).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! The names that people use for tasks.
+//! Task keys and project keys.
 
 use std::collections::HashSet;
 
@@ -26,7 +26,7 @@ async fn set_key(who: &Actor, project: &Project, key: &str) -> Result<String, St
 }
 
 #[tokio::test]
-async fn tasks_are_numbered_within_their_project_and_found_by_name() {
+async fn tasks_are_numbered_per_project_and_found_by_key() {
     let Team { olga, vic, project, .. } = &team().await;
     assert_eq!(project_key(vic, project).await.unwrap(), "");
     let [first, second] = [olga.task(project, "a").await, olga.task(project, "b").await];
@@ -42,7 +42,7 @@ async fn tasks_are_numbered_within_their_project_and_found_by_name() {
 }
 
 #[tokio::test]
-async fn projects_of_one_name_have_keys_of_their_own() {
+async fn projects_with_equal_names_have_different_keys() {
     let Team { olga, project, .. } = &team().await;
     olga.task(project, "a").await;
     for (name, key) in [("Apollo 13", "APO2-1"), ("7 zip", "ZIP-1"), ("\u{6708}", "TSK-1"), ("x", "TSK2-1")] {
@@ -56,7 +56,7 @@ async fn projects_of_one_name_have_keys_of_their_own() {
 }
 
 #[tokio::test]
-async fn parallel_creates_get_every_number_once() {
+async fn concurrent_creates_get_distinct_consecutive_numbers() {
     let Team { olga, mia, project, .. } = &team().await;
     let made = join_all((0..24).map(|turn| {
         let who = if turn % 2 == 0 { olga } else { mia };
@@ -68,16 +68,16 @@ async fn parallel_creates_get_every_number_once() {
 }
 
 #[tokio::test]
-async fn a_refused_task_takes_no_number() {
+async fn refused_creates_use_no_number() {
     let Team { olga, project, .. } = &team().await;
     let taken = olga.task(project, "a").await;
-    let again = pb::CreateTaskRequest { task_id: taken.id, ..wish(project, "b") };
+    let again = pb::CreateTaskRequest { task_id: taken.id, ..new_task(project, "b") };
     assert_eq!(summary(&create(olga, again).await.unwrap_err()), "ALREADY_EXISTS ALREADY_EXISTS");
     assert_eq!(olga.task(project, "c").await.number, 2);
 }
 
 #[tokio::test]
-async fn a_chosen_key_renames_the_tasks() {
+async fn changing_a_project_key_changes_task_keys() {
     let Team { olga, project, .. } = &team().await;
     let task = olga.task(project, "a").await;
     assert_eq!(set_key(olga, project, "MOON").await.unwrap(), "MOON");
@@ -96,7 +96,7 @@ async fn a_chosen_key_renames_the_tasks() {
 }
 
 #[tokio::test]
-async fn a_large_project_keeps_its_key() {
+async fn the_key_of_a_large_project_is_immutable() {
     let Team { suite, olga, project, .. } = &team().await;
     olga.task(project, "a").await;
     let many = format!(
@@ -112,7 +112,7 @@ async fn a_large_project_keeps_its_key() {
 }
 
 #[tokio::test]
-async fn strangers_find_nothing_and_members_choose_no_key() {
+async fn task_keys_of_invisible_projects_are_not_found() {
     let Team { suite, olga, mia, vic, sam, project } = &team().await;
     olga.task(project, "a").await;
     let nobody = suite.anonymous();

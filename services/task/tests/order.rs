@@ -1,4 +1,4 @@
-//! The order in which people want tasks to be.
+//! The manual order of tasks.
 
 use futures::future::join_all;
 use proto::project::v1::{Project, ProjectVisibility};
@@ -34,7 +34,7 @@ async fn order(who: &Actor, project: &Project) -> String {
 }
 
 #[tokio::test]
-async fn a_task_goes_where_it_is_put_and_no_other_changes() {
+async fn move_task_changes_only_the_moved_task() {
     let Team { olga, mia, project, .. } = &team().await;
     let [a, b, c] =
         [olga.task(project, "a").await, olga.task(project, "b").await, olga.task(project, "c").await];
@@ -55,12 +55,12 @@ async fn a_task_goes_where_it_is_put_and_no_other_changes() {
 }
 
 #[tokio::test]
-async fn there_is_always_room() {
+async fn repeated_moves_to_one_position_succeed() {
     let Team { olga, project, .. } = &team().await;
     let [a, b, c] =
         [olga.task(project, "a").await, olga.task(project, "b").await, olga.task(project, "c").await];
     let (mut near, mut far) = (b, c);
-    // Each time into the half of the room that is left: far more often than a rank has places.
+    // Each move halves the remaining space, far more often than a rank has digits.
     for _ in 0..700 {
         put(olga, &far, behind(&a)).await.unwrap();
         std::mem::swap(&mut near, &mut far);
@@ -72,7 +72,7 @@ async fn there_is_always_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn moves_to_one_place_at_once_all_find_room() {
+async fn concurrent_moves_to_one_position_succeed() {
     let Team { olga, mia, project, .. } = &team().await;
     let [first, last] = [olga.task(project, "first").await, olga.task(project, "last").await];
     let others = join_all((0..24).map(|_| olga.task(project, "x"))).await;
@@ -87,7 +87,7 @@ async fn moves_to_one_place_at_once_all_find_room() {
 }
 
 #[tokio::test]
-async fn what_cannot_move_is_refused() {
+async fn invalid_moves_are_refused() {
     let Team { suite, olga, mia, vic, sam, project } = &team().await;
     let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
     let elsewhere = olga.task(&olga.project("gemini").await, "far").await;

@@ -1,4 +1,4 @@
-//! What is answered while the project service is away.
+//! Calls while the project service is unreachable.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::fixtures::*;
 
-/// A way to the project service that can be cut, and counts how often something is asked on it.
+/// A connection to the project service that can be cut, and counts requests.
 struct Way {
     url: String,
     asked: Arc<AtomicUsize>,
@@ -48,7 +48,7 @@ async fn carry(client: TcpStream, server: TcpStream, asked: Arc<AtomicUsize>) {
     );
 }
 
-/// Another replica of the task service, which reaches the project service by this way.
+/// Another replica of the task service, connected through this proxy.
 async fn replica(suite: &mut Suite, project_url: &str) -> DropGuard {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let listen = listener.local_addr().unwrap();
@@ -65,7 +65,7 @@ async fn replica(suite: &mut Suite, project_url: &str) -> DropGuard {
 }
 
 #[tokio::test]
-async fn the_copy_is_believed_for_a_while_and_then_no_longer() {
+async fn the_access_copy_is_trusted_for_a_bounded_time() {
     let mut team = team().await;
     let task = team.olga.task(&team.project, "buy milk").await;
     let way = way_to(&team.suite.siblings.project_url).await;
@@ -77,7 +77,7 @@ async fn the_copy_is_believed_for_a_while_and_then_no_longer() {
         let before = way.asked.load(Ordering::Relaxed);
         get(&olga, &task).await.is_ok() && way.asked.load(Ordering::Relaxed) == before
     };
-    eventually("the copy is believed without asking", is_believed).await;
+    until("the copy is believed without asking", WAIT_LIMIT, is_believed).await;
 
     way.cut.cancel();
     assert_eq!(get(&olga, &task).await.unwrap(), task);
@@ -87,5 +87,5 @@ async fn the_copy_is_believed_for_a_while_and_then_no_longer() {
         Ok(_) => false,
         Err(refusal) => summary(&refusal) == unavailable,
     };
-    eventually("the copy is no longer believed", is_silent).await;
+    until("the copy is no longer believed", WAIT_LIMIT, is_silent).await;
 }

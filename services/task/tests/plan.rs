@@ -8,7 +8,7 @@ use tonic::Status;
 use crate::fixtures::*;
 
 async fn task_of(who: &Actor, project: &Project, title: &str, hours: i32) -> pb::Task {
-    let wished = pb::CreateTaskRequest { estimated_hours: Some(hours), ..wish(project, title) };
+    let wished = pb::CreateTaskRequest { estimated_hours: Some(hours), ..new_task(project, title) };
     create(who, wished).await.unwrap()
 }
 
@@ -62,7 +62,7 @@ fn critical(plan: &pb::Plan) -> Vec<String> {
     plan.critical_path.iter().map(|task| title(place(task))).collect()
 }
 
-/// `waiting <- awaited`
+/// `dependent <- prerequisite`
 fn arrows(nodes: &[Option<&pb::GraphNode>], edges: &[pb::GraphEdge]) -> Vec<String> {
     let name = |place: i32| title(nodes[usize::try_from(place).unwrap()]);
     let mut arrows: Vec<String> =
@@ -75,7 +75,8 @@ fn arrows_of(graph: &pb::DependencyGraph) -> Vec<String> {
     arrows(&graph.nodes.iter().map(Some).collect::<Vec<_>>(), &graph.edges)
 }
 
-/// A house: the walls wait for the context, the roof for the walls, the garden for the context; the party is a parent.
+/// A house: the walls depend on the foundation, the roof on the walls, the garden on the foundation; the party is a
+/// parent.
 struct House {
     context: pb::Task,
     walls: pb::Task,
@@ -100,7 +101,7 @@ async fn house(who: &Actor, project: &Project) -> House {
 }
 
 #[tokio::test]
-async fn a_plan_tells_when_everything_can_and_must_happen() {
+async fn plan_has_times_slack_and_critical_path() {
     let Team { olga, mia, vic, project, .. } = &team().await;
     let House { context, .. } = house(olga, project).await;
     let old = olga.task(project, "old").await;
@@ -124,7 +125,7 @@ async fn a_plan_tells_when_everything_can_and_must_happen() {
         ["garden <- context", "party <- garden", "party <- roof", "roof <- walls", "walls <- context"];
     assert_eq!(arrows(&nodes, &made.edges), expected);
 
-    // Begun, four of ten hours are behind.
+    // Started: four of ten hours are done.
     let begun =
         pb::Task { status: pb::TaskStatus::InProgress.into(), actual_hours: Some(4), ..context.clone() };
     update(mia, begun, &["status", "actual_hours"]).await.unwrap();
@@ -135,7 +136,7 @@ async fn a_plan_tells_when_everything_can_and_must_happen() {
 }
 
 #[tokio::test]
-async fn what_has_no_estimate_takes_the_default() {
+async fn plan_uses_the_default_estimate() {
     let Team { olga, project, .. } = &team().await;
     let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
     blocks(olga, &b, &a).await.unwrap();
@@ -148,7 +149,7 @@ async fn what_has_no_estimate_takes_the_default() {
 }
 
 #[tokio::test]
-async fn a_slip_moves_what_has_no_slack() {
+async fn slip_impact_delays_tasks_without_slack() {
     let Team { olga, vic, project, .. } = &team().await;
     let House { context, walls, garden, .. } = house(olga, project).await;
     let moved = |impact: &pb::SlipImpact| {
@@ -171,7 +172,7 @@ async fn a_slip_moves_what_has_no_slack() {
 }
 
 #[tokio::test]
-async fn other_projects_take_part_and_hidden_ones_tell_nothing() {
+async fn plans_include_other_projects_and_hide_invisible_tasks() {
     let Team { olga, vic, project, .. } = &team().await;
     let open = open_project(olga, ProjectVisibility::Public).await;
     let secret = olga.project("secret").await;
@@ -204,7 +205,7 @@ async fn other_projects_take_part_and_hidden_ones_tell_nothing() {
 }
 
 #[tokio::test]
-async fn the_graph_is_read_in_both_directions_and_no_deeper_than_asked() {
+async fn dependency_graph_respects_direction_and_depth() {
     let Team { olga, project, .. } = &team().await;
     let mut chain = Vec::new();
     for title in ["a", "b", "c", "d", "e", "f", "g"] {
@@ -234,7 +235,7 @@ async fn the_graph_is_read_in_both_directions_and_no_deeper_than_asked() {
 }
 
 #[tokio::test]
-async fn a_graph_that_is_too_large_is_cut_and_a_plan_refused() {
+async fn large_graphs_are_truncated_and_large_plans_refused() {
     let Team { suite, olga, project, .. } = &team().await;
     let centre = olga.task(project, "centre").await;
     let many = format!(
@@ -259,7 +260,7 @@ async fn a_graph_that_is_too_large_is_cut_and_a_plan_refused() {
 }
 
 #[tokio::test]
-async fn diagrams_name_tasks_and_point_from_what_comes_first() {
+async fn diagrams_show_keys_and_point_from_prerequisites() {
     let Team { olga, vic, project, .. } = &team().await;
     let House { roof, party, .. } = house(olga, project).await;
     let request = pb::GetPlanRequest {
@@ -279,7 +280,7 @@ async fn diagrams_name_tasks_and_point_from_what_comes_first() {
 }
 
 #[tokio::test]
-async fn strangers_see_no_plan_and_what_is_malformed_is_named() {
+async fn plans_of_invisible_projects_are_not_found_and_malformed_requests_refused() {
     let Team { suite, olga, sam, project, .. } = &team().await;
     let task = olga.task(project, "a").await;
     for stranger in [sam, &suite.anonymous()] {

@@ -6,7 +6,7 @@ use testkit::*;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_task");
 
 #[tokio::test]
-async fn a_killed_task_service_loses_and_doubles_nothing() {
+async fn a_killed_task_service_loses_and_duplicates_nothing() {
     let suite = harness().start().await;
     let mut replica = Replica::start(&suite, PROGRAM, "task").await;
     let olga = suite.guest("olga").await.calling(Service::Task, &replica.url);
@@ -16,7 +16,7 @@ async fn a_killed_task_service_loses_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn no_call_fails_while_every_process_of_tasks_is_replaced() {
+async fn no_call_fails_during_a_rolling_replacement() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;

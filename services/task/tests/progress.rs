@@ -1,4 +1,4 @@
-//! How far a project is.
+//! Progress of a project.
 
 use proto::project::v1::{Project, ProjectVisibility};
 use proto::task::v1 as pb;
@@ -13,13 +13,14 @@ async fn progress(who: &Actor, project: &Project) -> Result<pb::ProjectProgress,
 }
 
 #[tokio::test]
-async fn tasks_and_hours_are_counted() {
+async fn progress_counts_tasks_and_work() {
     let Team { olga, vic, project, .. } = &team().await;
     for (status, priority, hours) in [(1, 2, None), (1, 4, Some(3)), (5, 2, Some(4)), (2, 1, Some(1))] {
-        let wished = pb::CreateTaskRequest { status, priority, estimated_hours: hours, ..wish(project, "x") };
+        let wished =
+            pb::CreateTaskRequest { status, priority, estimated_hours: hours, ..new_task(project, "x") };
         create(olga, wished).await.unwrap();
     }
-    let last = pb::CreateTaskRequest { actual_hours: Some(7), ..wish(project, "last") };
+    let last = pb::CreateTaskRequest { actual_hours: Some(7), ..new_task(project, "last") };
     let last = create(olga, last).await.unwrap();
     complete(olga, &last).await.unwrap();
 
@@ -42,7 +43,7 @@ async fn tasks_and_hours_are_counted() {
 }
 
 #[tokio::test]
-async fn an_empty_project_is_at_its_beginning() {
+async fn progress_of_an_empty_project_is_zero() {
     let Team { suite, olga, .. } = &team().await;
     let open = open_project(olga, ProjectVisibility::Public).await;
     let progress = progress(&suite.anonymous(), &open).await.unwrap();
@@ -50,7 +51,7 @@ async fn an_empty_project_is_at_its_beginning() {
 }
 
 #[tokio::test]
-async fn a_project_that_is_not_visible_is_not_found() {
+async fn progress_of_an_invisible_project_is_not_found() {
     let Team { suite, sam, project, .. } = &team().await;
     for stranger in [sam, &suite.anonymous()] {
         let refusal = progress(stranger, project).await.unwrap_err();

@@ -1,10 +1,10 @@
-//! The two circles in the Ethereum Improvement Proposals, in whichever order their edges come.
+//! The two cycles among the Ethereum Improvement Proposals, with their edges in every order.
 
 use testkit::*;
 
 use crate::fixtures::*;
 
-/// Every order of these.
+/// All permutations.
 fn orders<T: Copy>(items: &[T]) -> Vec<Vec<T>> {
     if items.is_empty() {
         return vec![Vec::new()];
@@ -17,7 +17,7 @@ fn orders<T: Copy>(items: &[T]) -> Vec<Vec<T>> {
     found
 }
 
-/// Links proposals that require each other, in this order; each edge that closes a circle is refused and named.
+/// Links proposals in this order; each edge that closes a cycle is refused with the cycle's tasks.
 async fn link_in_order(team: &Team, numbers: &[u32], requires: &[(u32, u32)]) {
     let Team { olga, project, .. } = team;
     let mut tasks = Vec::new();
@@ -38,7 +38,7 @@ async fn link_in_order(team: &Team, numbers: &[u32], requires: &[(u32, u32)]) {
                     .split(',')
                     .map(|id| numbers[tasks.iter().position(|task| task.id == id).unwrap()])
                     .collect();
-                // The way that is there, from the awaited one to the waiting one.
+                // The existing path from the prerequisite to the dependent.
                 assert_eq!((way.first(), way.last()), (Some(awaited), Some(waiting)));
                 assert!(way.windows(2).all(|pair| stored.contains(&(pair[0], pair[1]))), "{way:?}");
             }
@@ -48,7 +48,7 @@ async fn link_in_order(team: &Team, numbers: &[u32], requires: &[(u32, u32)]) {
 }
 
 #[tokio::test]
-async fn three_proposals_that_require_each_other() {
+async fn a_cycle_of_three_real_proposals_is_rejected() {
     let team = team().await;
     let requires = [(8037, 8038), (8037, 2780), (8038, 8037), (2780, 8037), (2780, 8038)];
     for order in orders(&requires) {
@@ -57,7 +57,7 @@ async fn three_proposals_that_require_each_other() {
 }
 
 #[tokio::test]
-async fn two_proposals_that_require_each_other() {
+async fn a_cycle_of_two_real_proposals_is_rejected() {
     let team = team().await;
     for order in orders(&[(4750, 5450), (5450, 4750)]) {
         link_in_order(&team, &[4750, 5450], &order).await;

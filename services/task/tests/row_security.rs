@@ -1,4 +1,4 @@
-//! What the database itself keeps from a stranger who reaches it under the service's role.
+//! Row-level security, tested with direct connections as the service's role.
 
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
@@ -28,7 +28,7 @@ async fn count(conn: &mut AsyncPgConnection, table: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn a_stranger_reads_and_changes_nothing() {
+async fn row_security_hides_private_projects() {
     let Team { suite, olga, sam, project, .. } = &team().await;
     let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
     blocks(olga, &a, &b).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_stranger_reads_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_reader_of_an_open_project_changes_nothing() {
+async fn row_security_keeps_public_readers_from_writing() {
     let Team { suite, olga, sam, .. } = &team().await;
     let open = open_project(olga, ProjectVisibility::Public).await;
     let task = olga.task(&open, "seen by all").await;
@@ -67,7 +67,7 @@ async fn a_reader_of_an_open_project_changes_nothing() {
 }
 
 #[tokio::test]
-async fn without_a_user_nothing_is_there() {
+async fn row_security_shows_nothing_without_a_user() {
     let Team { suite, olga, .. } = &team().await;
     olga.task(&open_project(olga, ProjectVisibility::Public).await, "seen by all").await;
     let mut conn = suite.connect_as(Role::requests_of(task::NAME)).await;
@@ -76,7 +76,7 @@ async fn without_a_user_nothing_is_there() {
 }
 
 #[tokio::test]
-async fn the_log_shows_what_its_reader_may_see() {
+async fn row_security_filters_the_change_log() {
     let Team { suite, olga, mia, sam, project, .. } = &team().await;
     let other = olga.project("gemini").await;
     let [here, there] = [olga.task(project, "here").await, olga.task(&other, "there").await];

@@ -1,4 +1,4 @@
-//! Finding tasks by their words.
+//! Full-text search.
 
 use diesel::sql_query;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
@@ -31,7 +31,7 @@ async fn titles(who: &Actor, request: pb::SearchTasksRequest) -> Vec<String> {
 
 async fn described(who: &Actor, project: &Project, title: &str, description: &str) -> pb::Task {
     let description = Some(description.to_owned());
-    create(who, pb::CreateTaskRequest { description, ..wish(project, title) }).await.unwrap()
+    create(who, pb::CreateTaskRequest { description, ..new_task(project, title) }).await.unwrap()
 }
 
 fn marked(spans: &[pb::HighlightSpan]) -> String {
@@ -39,7 +39,7 @@ fn marked(spans: &[pb::HighlightSpan]) -> String {
 }
 
 #[tokio::test]
-async fn words_in_title_and_description_are_found_ranked_and_shown() {
+async fn search_ranks_and_highlights_title_and_description() {
     let Team { olga, vic, project, .. } = &team().await;
     described(olga, project, "Minutes", "We spoke of <b>rockets</b> & of a rocket's fuel.").await;
     described(olga, project, "Build the rocket", "How it is built.").await;
@@ -57,7 +57,7 @@ async fn words_in_title_and_description_are_found_ranked_and_shown() {
 }
 
 #[tokio::test]
-async fn the_task_of_a_key_comes_first() {
+async fn search_for_a_key_ranks_its_task_first() {
     let Team { olga, mia, project, .. } = &team().await;
     let meant = olga.task(project, "bake").await;
     described(olga, project, &format!("see {}", meant.key), &format!("{} {}", meant.key, meant.key)).await;
@@ -72,7 +72,7 @@ async fn the_task_of_a_key_comes_first() {
 }
 
 #[tokio::test]
-async fn a_search_is_written_as_in_the_web() {
+async fn search_supports_web_syntax() {
     let Team { olga, vic, project, .. } = &team().await;
     described(olga, project, "a", "red fox").await;
     described(olga, project, "b", "fox red").await;
@@ -93,7 +93,7 @@ async fn a_search_is_written_as_in_the_web() {
 }
 
 #[tokio::test]
-async fn changes_are_found_at_once_and_what_is_gone_is_not() {
+async fn search_follows_changes_at_once() {
     let Team { olga, project, .. } = &team().await;
     let task = described(olga, project, "plan", "alpha").await;
     let changed = pb::Task { description: Some("beta".to_owned()), ..task.clone() };
@@ -107,7 +107,7 @@ async fn changes_are_found_at_once_and_what_is_gone_is_not() {
 }
 
 #[tokio::test]
-async fn pages_hold_every_match_once_and_the_best_first() {
+async fn search_pages_are_complete_and_best_first() {
     let Team { olga, vic, project, .. } = &team().await;
     for number in 0..7 {
         described(olga, project, &format!("n{number}"), &"fox ".repeat(1 + number % 3)).await;
@@ -135,7 +135,7 @@ async fn pages_hold_every_match_once_and_the_best_first() {
 }
 
 #[tokio::test]
-async fn filters_narrow_a_search_and_a_text_narrows_a_list() {
+async fn search_combines_with_filters() {
     let Team { olga, mia, project, .. } = &team().await;
     described(mia, project, "one", "fox").await;
     let two = described(olga, project, "two", "fox").await;
@@ -152,12 +152,12 @@ async fn filters_narrow_a_search_and_a_text_narrows_a_list() {
 }
 
 #[tokio::test]
-async fn a_search_everywhere_finds_what_the_caller_may_read_and_nothing_else() {
+async fn search_returns_only_what_the_caller_may_read() {
     let Team { suite, olga, vic, sam, project, .. } = &team().await;
     let secret = olga.project("secret").await;
     described(olga, &secret, "hidden", "fox").await;
     described(olga, project, "shared", "fox").await;
-    eventually("trusted", async || search(olga, everywhere("fox")).await.is_ok()).await;
+    until("trusted", WAIT_LIMIT, async || search(olga, everywhere("fox")).await.is_ok()).await;
     let mut of_olga = titles(olga, everywhere("fox")).await;
     of_olga.sort();
     assert_eq!(of_olga, ["hidden", "shared"]);
@@ -169,7 +169,7 @@ async fn a_search_everywhere_finds_what_the_caller_may_read_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn every_malformed_field_is_named() {
+async fn malformed_search_requests_name_every_field() {
     let Team { olga, .. } = &team().await;
     let filter = pb::TaskFilter { text: "fox".to_owned(), statuses: vec![77], ..Default::default() };
     let garbage =
@@ -179,10 +179,9 @@ async fn every_malformed_field_is_named() {
     assert_eq!(violations(&search(olga, everywhere(" ")).await.unwrap_err()), ["text"]);
 }
 
-/// Whatever the code above it does: under the role of requests, neither the words nor the function that finds tasks
-/// tell of what the user may not read.
+/// Under the role of requests, neither the search vectors nor `find_tasks` show what the user may not read.
 #[tokio::test]
-async fn the_database_itself_keeps_words_from_strangers() {
+async fn row_security_hides_search_vectors() {
     let Team { suite, olga, vic, sam, project, .. } = &team().await;
     described(olga, project, "plan", "fox").await;
     let mut conn = suite.connect_as(Role::requests_of(task::NAME)).await;

@@ -1,4 +1,4 @@
-//! What may follow what, and what `blocked` means.
+//! Status transitions, and `blocked`.
 
 use futures::future::join_all;
 use pb::TaskStatus::{Blocked, Cancelled, Done, InProgress, Pending, Review};
@@ -21,7 +21,7 @@ async fn status(who: &Actor, task: &pb::Task) -> pb::TaskStatus {
     get(who, task).await.unwrap().status()
 }
 
-/// A task that has come to this status along the table.
+/// A task that reached this status through allowed transitions.
 async fn task_in(who: &Actor, project: &Project, status: pb::TaskStatus) -> pb::Task {
     let task = who.task(project, "x").await;
     match status {
@@ -35,7 +35,7 @@ async fn task_in(who: &Actor, project: &Project, status: pb::TaskStatus) -> pb::
 }
 
 #[tokio::test]
-async fn the_table_says_what_may_follow_what() {
+async fn status_transitions_follow_the_table() {
     let Team { olga, project, .. } = &team().await;
     let table = [
         (Pending, vec![Pending, Blocked, InProgress, Done, Cancelled]),
@@ -66,7 +66,7 @@ async fn the_table_says_what_may_follow_what() {
 }
 
 #[tokio::test]
-async fn what_waits_is_blocked_until_its_last_blocker_closes() {
+async fn tasks_are_blocked_until_their_last_blocker_closes() {
     let Team { olga, project, .. } = &team().await;
     let [cake, eggs, milk] = [
         olga.task(project, "cake").await,
@@ -99,7 +99,7 @@ async fn what_waits_is_blocked_until_its_last_blocker_closes() {
 }
 
 #[tokio::test]
-async fn what_has_begun_goes_on_but_not_forward() {
+async fn started_tasks_with_new_blockers_cannot_move_forward() {
     let Team { olga, project, .. } = &team().await;
     let task = task_in(olga, project, InProgress).await;
     let late = olga.task(project, "late").await;
@@ -117,9 +117,9 @@ async fn what_has_begun_goes_on_but_not_forward() {
 }
 
 #[tokio::test]
-async fn no_dependency_lifts_what_somebody_said() {
+async fn manually_blocked_tasks_stay_blocked() {
     let Team { olga, project, .. } = &team().await;
-    let wished = pb::CreateTaskRequest { status: Blocked.into(), ..wish(project, "permit") };
+    let wished = pb::CreateTaskRequest { status: Blocked.into(), ..new_task(project, "permit") };
     let task = create(olga, wished).await.unwrap();
     assert_eq!((task.status(), task.manually_blocked), (Blocked, true));
     let other = olga.task(project, "other").await;
@@ -131,7 +131,7 @@ async fn no_dependency_lifts_what_somebody_said() {
 }
 
 #[tokio::test]
-async fn only_blocks_blocks() {
+async fn only_blocks_dependencies_change_the_status() {
     let Team { olga, project, .. } = &team().await;
     let [task, other] = [olga.task(project, "a").await, olga.task(project, "b").await];
     let kinds =
@@ -145,12 +145,12 @@ async fn only_blocks_blocks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blockers_that_close_at_once_leave_nothing_blocked() {
+async fn blockers_closed_concurrently_leave_nothing_blocked() {
     let Team { olga, mia, project, .. } = &team().await;
     for _ in 0..4 {
         let [waits, also] = [olga.task(project, "waits").await, olga.task(project, "also").await];
         let blockers = join_all((0..6).map(|_| olga.task(project, "blocker"))).await;
-        // Half of the blockers appear while others close.
+        // Half of the blockers are added while others close.
         for blocker in &blockers[..3] {
             blocks(olga, &waits, blocker).await.unwrap();
         }

@@ -1,4 +1,4 @@
-//! What other services ask.
+//! The RPCs for sibling services.
 
 use crate::harness::harness;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tonic::service::interceptor::InterceptedService;
 
 use crate::fixtures::*;
 
-/// The next deletions, past heartbeats, and the position after them.
+/// The next deletions, heartbeats skipped, and the cursor after them.
 async fn next(stream: &mut Streaming<backend::WatchDeletedTasksResponse>) -> (Vec<String>, String) {
     let wait = async {
         loop {
@@ -31,7 +31,7 @@ fn from(cursor: &str) -> backend::WatchDeletedTasksRequest {
 }
 
 #[tokio::test]
-async fn a_service_finds_the_project_of_a_task() {
+async fn resolve_task_returns_the_project() {
     let Team { suite, olga, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     let mut directory = suite.as_service("content").task_lookup();
@@ -45,7 +45,7 @@ async fn a_service_finds_the_project_of_a_task() {
 }
 
 #[tokio::test]
-async fn deletions_are_told_once_from_where_one_left() {
+async fn watch_deleted_tasks_resumes_at_the_cursor() {
     let Team { suite, olga, project, .. } = &team().await;
     let [a, b, c] =
         [olga.task(project, "a").await, olga.task(project, "b").await, olga.task(project, "c").await];
@@ -67,7 +67,7 @@ async fn deletions_are_told_once_from_where_one_left() {
 }
 
 #[tokio::test]
-async fn a_watcher_hears_a_heartbeat() {
+async fn watch_deleted_tasks_sends_heartbeats() {
     let suite = harness().start().await;
     let mut directory = suite.as_service("content").task_lookup();
     let mut stream = directory.watch_deleted_tasks(from("")).await.unwrap().into_inner();
@@ -78,7 +78,7 @@ async fn a_watcher_hears_a_heartbeat() {
 }
 
 #[tokio::test]
-async fn a_position_that_is_not_kept_is_refused() {
+async fn watch_deleted_tasks_rejects_a_trimmed_cursor() {
     let suite = harness().start().await;
     let mut admin = suite.admin_of(task::NAME).await;
     let trim = "UPDATE task.change_log_horizon SET transaction_id = '10', position = 10";
@@ -91,7 +91,7 @@ async fn a_position_that_is_not_kept_is_refused() {
 }
 
 #[tokio::test]
-async fn users_are_refused() {
+async fn task_lookup_is_closed_to_users() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let client = InterceptedService::new(suite.channel(Service::Task), Bearer(olga.session_token.clone()));

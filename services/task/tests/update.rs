@@ -1,4 +1,4 @@
-//! Changing tasks.
+//! Updating tasks.
 
 use proto::project::v1::ProjectVisibility;
 use proto::task::v1 as pb;
@@ -23,7 +23,7 @@ const ALL: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn every_named_field_changes_and_no_other() {
+async fn update_task_changes_exactly_the_masked_fields() {
     let Team { olga, mia, project, .. } = &team().await;
     let parent = olga.task(project, "parent").await;
     let task = olga.task(project, "buy milk").await;
@@ -55,7 +55,7 @@ async fn every_named_field_changes_and_no_other() {
     );
 
     let all = update(mia, pb::Task { etag: one.etag.clone(), ..wished.clone() }, ALL).await.unwrap();
-    // Nothing blocks it: so somebody said it.
+    // Nothing blocks it, so the block is manual.
     assert_eq!(
         all,
         pb::Task { etag: all.etag.clone(), updated_at: all.updated_at, manually_blocked: true, ..wished }
@@ -85,7 +85,7 @@ async fn an_empty_mask_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_stale_etag_is_refused_with_the_current_one() {
+async fn update_task_rejects_a_stale_etag_with_the_current_one() {
     let Team { olga, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     let newer = update(olga, task.clone(), &["title"]).await.unwrap();
@@ -95,7 +95,7 @@ async fn a_stale_etag_is_refused_with_the_current_one() {
 }
 
 #[tokio::test]
-async fn done_is_left_but_not_reached() {
+async fn update_task_can_leave_done_but_not_reach_it() {
     let Team { olga, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     let wished = pb::Task { status: pb::TaskStatus::Done.into(), ..task.clone() };
@@ -110,7 +110,7 @@ async fn done_is_left_but_not_reached() {
 }
 
 #[tokio::test]
-async fn a_parent_below_the_task_closes_a_cycle() {
+async fn update_task_rejects_a_descendant_as_parent() {
     let Team { olga, project, .. } = &team().await;
     let [a, b, c] =
         [olga.task(project, "a").await, olga.task(project, "b").await, olga.task(project, "c").await];
@@ -127,14 +127,16 @@ async fn a_parent_below_the_task_closes_a_cycle() {
 }
 
 #[tokio::test]
-async fn subtasks_nest_deeply_and_a_subtree_moves_as_a_whole_but_not_below_itself() {
+async fn subtrees_move_as_a_whole_but_not_below_themselves() {
     const DEPTH: usize = 60;
     let Team { olga, project, .. } = &team().await;
     let [root, elsewhere] = [olga.task(project, "root").await, olga.task(project, "elsewhere").await];
     let mut deepest = root.clone();
     for depth in 1..DEPTH {
-        let part =
-            pb::CreateTaskRequest { parent_task_id: Some(deepest.id), ..wish(project, &depth.to_string()) };
+        let part = pb::CreateTaskRequest {
+            parent_task_id: Some(deepest.id),
+            ..new_task(project, &depth.to_string())
+        };
         deepest = create(olga, part).await.unwrap();
     }
     let move_below = async |task: &pb::Task, parent: &pb::Task| {
@@ -151,7 +153,7 @@ async fn subtasks_nest_deeply_and_a_subtree_moves_as_a_whole_but_not_below_itsel
 }
 
 #[tokio::test]
-async fn parents_and_assignees_elsewhere_are_refused() {
+async fn update_task_rejects_parents_and_assignees_of_other_projects() {
     let Team { olga, sam, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     let far = olga.task(&olga.project("gemini").await, "far").await;
@@ -167,13 +169,13 @@ async fn parents_and_assignees_elsewhere_are_refused() {
 }
 
 #[tokio::test]
-async fn an_assignee_who_leaves_is_named_until_another_is() {
+async fn removed_members_stay_assigned_until_reassigned() {
     let Team { olga, mia, vic, project, .. } = &team().await;
-    let given = pb::CreateTaskRequest { assignee_id: Some(mia.id.to_string()), ..wish(project, "x") };
+    let given = pb::CreateTaskRequest { assignee_id: Some(mia.id.to_string()), ..new_task(project, "x") };
     let given = create(olga, given).await.unwrap();
     let leave = proto::project::v1::LeaveProjectRequest { project_id: project.id.clone() };
     mia.members().leave_project(leave).await.unwrap();
-    eventually("mia is out", async || get(mia, &given).await.is_err()).await;
+    until("mia is out", WAIT_LIMIT, async || get(mia, &given).await.is_err()).await;
 
     let renamed = pb::Task { title: "y".to_owned(), etag: String::new(), ..given.clone() };
     let renamed = update(olga, renamed, &["title"]).await.unwrap();
@@ -186,7 +188,7 @@ async fn an_assignee_who_leaves_is_named_until_another_is() {
 }
 
 #[tokio::test]
-async fn only_members_who_write_may_change() {
+async fn update_task_requires_task_write() {
     let Team { suite, olga, vic, sam, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
     let open = olga.task(&open_project(olga, ProjectVisibility::Public).await, "open").await;
@@ -202,7 +204,7 @@ async fn only_members_who_write_may_change() {
 }
 
 #[tokio::test]
-async fn every_malformed_field_is_named() {
+async fn malformed_update_requests_name_every_field() {
     let Team { olga, project, .. } = &team().await;
     let task = pb::Task {
         id: "x".to_owned(),

@@ -1,4 +1,4 @@
-//! Creating many tasks: two round trips, as for one.
+//! Creates many tasks in two round trips.
 
 use std::collections::HashMap;
 
@@ -13,83 +13,83 @@ use shared::error::{Error, Result};
 use shared::idempotency;
 use uuid::Uuid;
 
-use super::wire::{BatchCreate, new_batch_id};
-use super::{first_places, in_order, queries, refused_at};
+use super::wire::{BatchCreateTasksInput, new_batch_id};
+use super::{at_item, first_indexes, in_request_order, queries};
 use crate::NAME;
+use crate::access_target::AccessTarget;
 use crate::constraints::CONSTRAINTS;
 use crate::graph;
-use crate::handlers::{Handlers, Room};
-use crate::place::Place;
+use crate::handler::{CreateClaim, TaskHandler};
 use crate::tasks::{NewTask, Task};
 
-impl Handlers {
+impl TaskHandler {
     pub(super) async fn create_batch(
         &self,
         caller: &Caller,
         request: pb::BatchCreateTasksRequest,
     ) -> Result<Vec<Task>> {
-        let mut asked = BatchCreate::read(request, caller.user()?.user_id)?;
+        let mut input = BatchCreateTasksInput::read(request, caller.user()?.user_id)?;
         let batch_id = new_batch_id();
-        asked.name_items(batch_id);
-        let place = Place::Project(asked.project_id);
-        let look = || self.look_for_batch_room(caller, &asked, batch_id).boxed();
-        let (tx, may) = match self.fresh(&[place], look).await? {
-            Room::Taken(tasks) => return Ok(tasks),
-            Room::Free(room) => *room,
+        input.assign_item_ids(batch_id);
+        let target = AccessTarget::Project(input.project_id);
+        let attempt = || self.claim_or_replay_batch(caller, &input, batch_id).boxed();
+        let (tx, access) = match self.retry_with_refreshed_access(&[target], attempt).await? {
+            CreateClaim::Replayed(tasks) => return Ok(tasks),
+            CreateClaim::New(room) => *room,
         };
-        let stored = match queries::insert(tx, &may, json!(asked.items)).await {
+        let stored = match queries::insert(tx, &access, json!(input.items)).await {
             Ok(stored) => stored?,
-            Err(error) => return Err(self.explain_insert(&asked, error).await),
+            Err(error) => return Err(self.explain_insert(&input, error).await),
         };
         self.context.signal.announce();
         let mut stored: HashMap<Uuid, Task> = stored.into_iter().map(|task| (task.id, task)).collect();
-        in_order(&mut stored, asked.items.iter().map(|item| item.id))
+        in_request_order(&mut stored, input.items.iter().map(|item| item.id))
     }
 
-    /// Says which item it was whose id is taken: under row security the database does not.
-    async fn explain_insert(&self, asked: &BatchCreate, error: DieselError) -> Error {
+    /// Finds the item whose id is taken: under row-level security the error does not say it.
+    async fn explain_insert(&self, input: &BatchCreateTasksInput, error: DieselError) -> Error {
         let is_taken = constraint_of(&error) == Some("tasks_pkey");
-        let place = if is_taken { self.first_taken(asked).await.unwrap_or_default() } else { None };
-        refused_at(place, explain(CONSTRAINTS)(error))
+        let index = if is_taken { self.first_taken(input).await.unwrap_or_default() } else { None };
+        at_item(index, explain(CONSTRAINTS)(error))
     }
 
-    async fn first_taken(&self, asked: &BatchCreate) -> Result<Option<usize>> {
-        let ids: Vec<Uuid> = asked.items.iter().map(|item| item.id).collect();
+    async fn first_taken(&self, input: &BatchCreateTasksInput) -> Result<Option<usize>> {
+        let ids: Vec<Uuid> = input.items.iter().map(|item| item.id).collect();
         let tx = self.context.worker.begin_background().await?;
         let taken = queries::visible_projects(&tx, &ids).await?;
         tx.finish();
         Ok(ids.iter().position(|id| taken.contains_key(id)))
     }
 
-    async fn look_for_batch_room(
+    async fn claim_or_replay_batch(
         &self,
         caller: &Caller,
-        asked: &BatchCreate,
+        input: &BatchCreateTasksInput,
         batch_id: Uuid,
-    ) -> Result<Room<Vec<Task>, ProjectAccess>> {
+    ) -> Result<CreateClaim<Vec<Task>, ProjectAccess>> {
         let user_id = caller.database_user();
-        let place = Place::Project(asked.project_id);
-        let parents: Vec<Uuid> = asked.items.iter().filter_map(|item| item.parent_task_id).collect();
+        let target = AccessTarget::Project(input.project_id);
+        let parents: Vec<Uuid> = input.items.iter().filter_map(|item| item.parent_task_id).collect();
         let assigned =
-            asked.items.iter().filter_map(|item| Some((item.project_id, item.assignee_id?))).collect();
+            input.items.iter().filter_map(|item| Some((item.project_id, item.assignee_id?))).collect();
         let tx = self.context.database.begin(caller).await?;
         let ((), access, earlier, parents, members) = try_join!(
             lock_dependency_graph(&tx, &parents),
-            place.access(&tx, user_id),
-            idempotency::claim(&tx, NAME, user_id, "BatchCreateTasks", asked.key.as_ref(), batch_id),
+            target.access(&tx, user_id),
+            idempotency::claim(&tx, NAME, user_id, "BatchCreateTasks", input.key.as_ref(), batch_id),
             queries::visible_projects(&tx, &parents),
             queries::memberships(&tx, &assigned),
         )?;
         if let Some(earlier) = earlier {
-            let ids = asked.ids_under(earlier);
+            let ids = input.ids_in_batch(earlier);
             let mut found = queries::get(&tx, &ids).await?;
             tx.finish();
-            return Ok(Room::Taken(in_order(&mut found, ids.into_iter())?));
+            return Ok(CreateClaim::Replayed(in_request_order(&mut found, ids.into_iter())?));
         }
         access.require(Permission::TaskWrite)?;
-        let places = first_places(&asked.items.iter().map(|item| item.id).collect::<Vec<_>>());
-        for (index, item) in asked.items.iter().enumerate() {
-            check_parent(item, index, &places, &parents)?;
+        let indexes = first_indexes(&input.items.iter().map(|item| item.id).collect::<Vec<_>>());
+        for (index, item) in input.items.iter().enumerate() {
+            check_parent(item, index, &indexes, &parents)?;
             match item.assignee_id {
                 Some(assignee) if !members.contains(&(item.project_id, assignee)) => {
                     return Err(Error::of_item(index)(Error::not_found("user", assignee)));
@@ -97,25 +97,25 @@ impl Handlers {
                 _ => {}
             }
         }
-        Ok(Room::Free(Box::new((tx, access))))
+        Ok(CreateClaim::New(Box::new((tx, access))))
     }
 }
 
 async fn lock_dependency_graph(tx: &Transaction, parents: &[Uuid]) -> Result<()> {
-    if parents.is_empty() { Ok(()) } else { graph::enter_together(tx).await }
+    if parents.is_empty() { Ok(()) } else { graph::lock_shared(tx).await }
 }
 
-/// A parent is in the batch before its subtasks, or in the project already.
+/// A parent must be an earlier item of the batch or a task of the project.
 fn check_parent(
     item: &NewTask,
     index: usize,
-    places: &HashMap<Uuid, usize>,
+    indexes: &HashMap<Uuid, usize>,
     visible: &HashMap<Uuid, Uuid>,
 ) -> Result<()> {
     let Some(parent) = item.parent_task_id else { return Ok(()) };
     let invalid = |sentence| Err(Error::invalid(format!("requests[{index}].parent_task_id"), sentence));
-    match (places.get(&parent), visible.get(&parent)) {
-        (Some(place), _) if *place < index => Ok(()),
+    match (indexes.get(&parent), visible.get(&parent)) {
+        (Some(first), _) if *first < index => Ok(()),
         (Some(_), None) => invalid("must come before its subtasks"),
         (_, Some(project)) if *project == item.project_id => Ok(()),
         (_, Some(_)) => invalid("must be a task of the same project"),

@@ -1,4 +1,4 @@
-//! Deleting many tasks.
+//! Deletes many tasks.
 
 use diesel::result::Error as DieselError;
 use futures::{FutureExt, try_join};
@@ -10,29 +10,29 @@ use shared::error::{Error, Result};
 use shared::idempotency;
 use uuid::Uuid;
 
-use super::wire::{BatchDelete, new_batch_id};
-use super::{projects_in_order, queries, refused_at, require_in_all};
+use super::wire::{BatchDeleteTasksInput, new_batch_id};
+use super::{at_item, projects_of_items, queries, require_in_all};
 use crate::NAME;
-use crate::constraints::DELETION;
+use crate::access_target::AccessTarget;
+use crate::constraints::DELETE_CONSTRAINTS;
 use crate::graph;
-use crate::handlers::{Handlers, Room};
-use crate::place::Place;
+use crate::handler::{CreateClaim, TaskHandler};
 
-impl Handlers {
+impl TaskHandler {
     pub(super) async fn delete_batch(
         &self,
         caller: &Caller,
         request: pb::BatchDeleteTasksRequest,
     ) -> Result<()> {
-        let asked: BatchDelete = request.try_into()?;
-        let ids: Vec<Uuid> = asked.items.iter().map(|item| item.id).collect();
-        let places: Vec<Place> = ids.iter().map(|id| Place::Task(*id)).collect();
-        let look = || self.look_to_delete(caller, &asked, &ids).boxed();
-        let (tx, may) = match self.fresh(&places, look).await? {
-            Room::Taken(()) => return Ok(()),
-            Room::Free(room) => *room,
+        let input: BatchDeleteTasksInput = request.try_into()?;
+        let ids: Vec<Uuid> = input.items.iter().map(|item| item.id).collect();
+        let targets: Vec<AccessTarget> = ids.iter().map(|id| AccessTarget::Task(*id)).collect();
+        let attempt = || self.prepare_batch_delete(caller, &input, &ids).boxed();
+        let (tx, access) = match self.retry_with_refreshed_access(&targets, attempt).await? {
+            CreateClaim::Replayed(()) => return Ok(()),
+            CreateClaim::New(room) => *room,
         };
-        let deleted = match queries::delete(tx, &may, &ids).await {
+        let deleted = match queries::delete(tx, &access, &ids).await {
             Ok(deleted) => deleted,
             Err(error) => return Err(self.explain_delete(&ids, error).await),
         };
@@ -43,10 +43,10 @@ impl Handlers {
         }
     }
 
-    /// Says which task it was that has subtasks outside of the batch: under row security the database does not.
+    /// Finds the task that has subtasks outside of the batch: under row-level security the error does not say it.
     async fn explain_delete(&self, ids: &[Uuid], error: DieselError) -> Error {
-        let place = self.first_parent(ids).await.unwrap_or_default();
-        refused_at(place, explain(DELETION)(error))
+        let index = self.first_parent(ids).await.unwrap_or_default();
+        at_item(index, explain(DELETE_CONSTRAINTS)(error))
     }
 
     async fn first_parent(&self, ids: &[Uuid]) -> Result<Option<usize>> {
@@ -56,33 +56,33 @@ impl Handlers {
         Ok(ids.iter().position(|id| parents.contains(id)))
     }
 
-    async fn look_to_delete(
+    async fn prepare_batch_delete(
         &self,
         caller: &Caller,
-        asked: &BatchDelete,
+        input: &BatchDeleteTasksInput,
         ids: &[Uuid],
-    ) -> Result<Room<(), Vec<ProjectAccess>>> {
+    ) -> Result<CreateClaim<(), Vec<ProjectAccess>>> {
         let user_id = caller.user()?.user_id;
         let tx = self.context.database.begin(caller).await?;
         let ((), earlier, visible) = try_join!(
-            // The dependencies go with the tasks.
-            graph::enter_alone(&tx),
-            idempotency::claim(&tx, NAME, user_id, "BatchDeleteTasks", asked.key.as_ref(), new_batch_id()),
+            // Dependencies are deleted with their tasks.
+            graph::lock_exclusive(&tx),
+            idempotency::claim(&tx, NAME, user_id, "BatchDeleteTasks", input.key.as_ref(), new_batch_id()),
             queries::visible_projects(&tx, ids),
         )?;
         if earlier.is_some() {
             tx.finish();
-            return Ok(Room::Taken(()));
+            return Ok(CreateClaim::Replayed(()));
         }
-        let projects = projects_in_order(&visible, ids)?;
-        let (may, locked) = try_join!(
+        let projects = projects_of_items(&visible, ids)?;
+        let (access, locked) = try_join!(
             require_in_all(&tx, user_id, &projects, Permission::TaskDelete),
             queries::lock(&tx, ids),
         )?;
-        for (index, item) in asked.items.iter().enumerate() {
+        for (index, item) in input.items.iter().enumerate() {
             let task = locked.get(&item.id).ok_or_else(|| Error::not_found("task", item.id));
             task.and_then(|task| item.check(task)).map_err(Error::of_item(index))?;
         }
-        Ok(Room::Free(Box::new((tx, may))))
+        Ok(CreateClaim::New(Box::new((tx, access))))
     }
 }

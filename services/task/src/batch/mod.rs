@@ -1,4 +1,4 @@
-//! Many tasks in one transaction: all of it happens or nothing, and a refusal names the item that it is about.
+//! Batches: all items succeed in one transaction or none does, and an error names the index of the item.
 
 mod create;
 mod delete;
@@ -16,54 +16,55 @@ use shared::database::Transaction;
 use shared::error::{Error, Result};
 use uuid::Uuid;
 
-use crate::place::Place;
+use crate::access_target::AccessTarget;
 use crate::tasks::Task;
 
-/// Asks for the permission in the project of each item, once per project.
+/// Requires the permission in the project of each item, with one check per project.
 async fn require_in_all(
     tx: &Transaction,
     user_id: Uuid,
     projects: &[Uuid],
     permission: Permission,
 ) -> Result<Vec<ProjectAccess>> {
-    let first_items = first_places(projects);
-    let asked = first_items.iter().map(|(project, index)| async move {
-        let access = Place::Project(*project).access(tx, user_id).await.map_err(Error::of_item(*index))?;
+    let first_items = first_indexes(projects);
+    let checks = first_items.iter().map(|(project, index)| async move {
+        let access =
+            AccessTarget::Project(*project).access(tx, user_id).await.map_err(Error::of_item(*index))?;
         access.require(permission).map_err(Error::of_item(*index))?;
         Ok(access)
     });
-    try_join_all(asked).await
+    try_join_all(checks).await
 }
 
-/// The project of each of these tasks; one that the caller does not see is not there.
-fn projects_in_order(visible: &HashMap<Uuid, Uuid>, ids: &[Uuid]) -> Result<Vec<Uuid>> {
+/// The project of each task; `NOT_FOUND` for one that the caller does not see.
+fn projects_of_items(visible: &HashMap<Uuid, Uuid>, ids: &[Uuid]) -> Result<Vec<Uuid>> {
     let found = ids.iter().enumerate().map(|(index, id)| {
         visible.get(id).copied().ok_or_else(|| Error::of_item(index)(Error::not_found("task", id)))
     });
     found.collect()
 }
 
-/// The tasks in the order in which they were asked for.
-fn in_order(found: &mut HashMap<Uuid, Task>, ids: impl Iterator<Item = Uuid>) -> Result<Vec<Task>> {
+/// The tasks in the order of the request.
+fn in_request_order(found: &mut HashMap<Uuid, Task>, ids: impl Iterator<Item = Uuid>) -> Result<Vec<Task>> {
     let ordered = ids.enumerate().map(|(index, id)| {
         found.remove(&id).ok_or_else(|| Error::of_item(index)(Error::not_found("task", id)))
     });
     ordered.collect()
 }
 
-/// A refusal of the item at this place, or of the batch if nobody knows which it was.
-fn refused_at(place: Option<usize>, refusal: Error) -> Error {
-    match place {
-        Some(place) => Error::of_item(place)(refusal),
+/// An error of the item with this index, or of the batch if the index is unknown.
+fn at_item(index: Option<usize>, refusal: Error) -> Error {
+    match index {
+        Some(index) => Error::of_item(index)(refusal),
         None => refusal,
     }
 }
 
-/// Each value with the place where it first comes up.
-fn first_places<T: Copy + Eq + Hash>(values: &[T]) -> HashMap<T, usize> {
-    let mut places = HashMap::with_capacity(values.len());
+/// Each value with its first index.
+fn first_indexes<T: Copy + Eq + Hash>(values: &[T]) -> HashMap<T, usize> {
+    let mut indexes = HashMap::with_capacity(values.len());
     for (index, value) in values.iter().enumerate() {
-        places.entry(*value).or_insert(index);
+        indexes.entry(*value).or_insert(index);
     }
-    places
+    indexes
 }

@@ -1,4 +1,4 @@
-//! Batches in the database: a statement for all items, not one for each.
+//! SQL of batches: one statement for all items.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::tasks::Task;
 
-/// A row as JSON: how it is read when no query builder knows its statement.
+/// A row of a statement without a query builder, as JSON.
 #[derive(QueryableByName)]
 struct Row {
     #[diesel(sql_type = Jsonb)]
@@ -31,14 +31,13 @@ struct Member {
     is_member: bool,
 }
 
-/// Reads those of these tasks that the caller sees.
 pub(super) async fn get(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, Task>> {
     let found: Vec<Task> =
         tasks::table.filter(tasks::id.eq_any(ids)).select(Task::as_select()).load(&mut conn).await?;
     Ok(found.into_iter().map(|task| (task.id, task)).collect())
 }
 
-/// The projects of those of these tasks that the caller sees.
+/// The projects of the visible ones among these tasks.
 pub(super) async fn visible_projects(
     mut conn: &AsyncPgConnection,
     ids: &[Uuid],
@@ -51,22 +50,21 @@ pub(super) async fn visible_projects(
     Ok(found.into_iter().collect())
 }
 
-/// Those of these tasks that have subtasks which are not among them.
+/// The tasks that have subtasks outside of this list.
 pub(super) async fn parents_of_others(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<HashSet<Uuid>> {
     let others = tasks::table.filter(tasks::parent_task_id.eq_any(ids)).filter(tasks::id.ne_all(ids));
     let parents: Vec<Option<Uuid>> = others.select(tasks::parent_task_id).distinct().load(&mut conn).await?;
     Ok(parents.into_iter().flatten().collect())
 }
 
-/// Reads those of these tasks that the caller may change, and keeps others from changing them. In the order of
-/// their ids, so that two batches never wait for each other.
+/// Locks the tasks that the caller may change, in the order of their ids, so that two batches do not deadlock.
 pub(super) async fn lock(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, Task>> {
     let locked = tasks::table.filter(tasks::id.eq_any(ids)).order(tasks::id).for_no_key_update();
     let found: Vec<Task> = locked.select(Task::as_select()).load(&mut conn).await?;
     Ok(found.into_iter().map(|task| (task.id, task)).collect())
 }
 
-/// Which of these pairs of a project and a user are memberships, whoever asks.
+/// The pairs of project and user that are memberships, for any caller.
 pub(super) async fn memberships(
     mut conn: &AsyncPgConnection,
     pairs: &HashSet<(Uuid, Uuid)>,
@@ -85,10 +83,10 @@ pub(super) async fn memberships(
     Ok(found.filter_map(|(pair, row)| row.is_member.then_some(pair)).collect())
 }
 
-/// Stores new tasks, given as rows, and commits. Their numbers are taken at once, in the order of the rows.
+/// Inserts tasks, given as rows, and commits. Their numbers are allocated at once, in the order of the rows.
 pub(super) async fn insert(
     tx: Transaction,
-    _may: &ProjectAccess,
+    _access: &ProjectAccess,
     rows: Value,
 ) -> QueryResult<Result<Vec<Task>>> {
     let query = sql_query(
@@ -115,11 +113,11 @@ impl Row {
     }
 }
 
-/// Changes tasks, given as `{"id": …, "<column>": …}`; a column that an item leaves out stays. Only the columns that
-/// some item changes are set: a trigger of the others is not woken.
+/// Updates tasks, given as `{"id": …, "<column>": …}`; an item keeps the columns that it leaves out. Only columns
+/// that some item changes are set, so that triggers of other columns do not fire.
 pub(super) async fn update(
     mut conn: &AsyncPgConnection,
-    _may: &[ProjectAccess],
+    _access: &[ProjectAccess],
     changes: &[Map<String, Value>],
 ) -> QueryResult<usize> {
     let columns: BTreeSet<&String> =
@@ -135,17 +133,16 @@ pub(super) async fn update(
     Prepared(query).execute(&mut conn).await
 }
 
-/// Commits with a last look at these tasks.
 pub(super) async fn commit_and_get(tx: Transaction, ids: &[Uuid]) -> Result<HashMap<Uuid, Task>> {
     let query = tasks::table.filter(tasks::id.eq_any(ids.to_vec())).select(Task::as_select());
     let found: Vec<Task> = tx.commit_with(query).await?;
     Ok(found.into_iter().map(|task| (task.id, task)).collect())
 }
 
-/// Deletes tasks and commits; answers with those that were there.
+/// Deletes tasks and commits; returns those that existed.
 pub(super) async fn delete(
     tx: Transaction,
-    _may: &[ProjectAccess],
+    _access: &[ProjectAccess],
     ids: &[Uuid],
 ) -> QueryResult<HashSet<Uuid>> {
     let delete = diesel::delete(tasks::table.filter(tasks::id.eq_any(ids.to_vec()))).returning(tasks::id);

@@ -4,12 +4,12 @@ use proto::task::v1 as pb;
 use shared::caller::Caller;
 use tonic::{Request, Response, Status};
 
-use crate::handlers::Handlers;
+use crate::handler::TaskHandler;
 use crate::tasks::Task;
 
 type Answer<T> = Result<Response<T>, Status>;
 
-impl Handlers {
+impl TaskHandler {
     pub(crate) async fn batch_create_tasks(
         &self,
         request: Request<pb::BatchCreateTasksRequest>,

@@ -1,4 +1,4 @@
-//! Changing many tasks: who may is asked once per project, and all changes are one statement.
+//! Updates many tasks: permission is checked once per project, and one statement makes all changes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,96 +13,96 @@ use shared::error::{Error, Result};
 use shared::{etag, idempotency};
 use uuid::Uuid;
 
-use super::wire::{BatchUpdate, new_batch_id};
-use super::{in_order, projects_in_order, queries, refused_at, require_in_all};
+use super::wire::{BatchUpdateTasksInput, new_batch_id};
+use super::{at_item, in_request_order, projects_of_items, queries, require_in_all};
 use crate::NAME;
+use crate::access_target::AccessTarget;
 use crate::constraints::CONSTRAINTS;
 use crate::graph;
-use crate::handlers::{Handlers, Room};
-use crate::place::Place;
+use crate::handler::{CreateClaim, TaskHandler};
 use crate::tasks::Task;
-use crate::tasks::wire::UpdateTask;
+use crate::tasks::wire::UpdateTaskInput;
 
-impl Handlers {
+impl TaskHandler {
     pub(super) async fn update_batch(
         &self,
         caller: &Caller,
         request: pb::BatchUpdateTasksRequest,
     ) -> Result<Vec<Task>> {
-        let asked: BatchUpdate = request.try_into()?;
-        let places: Vec<Place> = asked.items.iter().map(|item| Place::Task(item.id)).collect();
-        let look = || self.look_to_update(caller, &asked).boxed();
-        let (tx, may) = match self.fresh(&places, look).await? {
-            Room::Taken(tasks) => return Ok(tasks),
-            Room::Free(room) => *room,
+        let input: BatchUpdateTasksInput = request.try_into()?;
+        let targets: Vec<AccessTarget> = input.items.iter().map(|item| AccessTarget::Task(item.id)).collect();
+        let attempt = || self.prepare_batch_update(caller, &input).boxed();
+        let (tx, access) = match self.retry_with_refreshed_access(&targets, attempt).await? {
+            CreateClaim::Replayed(tasks) => return Ok(tasks),
+            CreateClaim::New(room) => *room,
         };
-        let changes = asked.changes()?;
+        let changes = input.changes()?;
         if !changes.is_empty()
-            && let Err(error) = queries::update(&tx, &may, &changes).await
+            && let Err(error) = queries::update(&tx, &access, &changes).await
         {
             drop(tx);
-            return Err(self.explain_update(caller, &asked, &may, error).await);
+            return Err(self.explain_update(caller, &input, &access, error).await);
         }
-        let mut found = queries::commit_and_get(tx, &asked.ids()).await?;
+        let mut found = queries::commit_and_get(tx, &input.ids()).await?;
         self.context.signal.announce();
-        in_order(&mut found, asked.ids().into_iter())
+        in_request_order(&mut found, input.ids().into_iter())
     }
 
-    async fn look_to_update(
+    async fn prepare_batch_update(
         &self,
         caller: &Caller,
-        asked: &BatchUpdate,
-    ) -> Result<Room<Vec<Task>, Vec<ProjectAccess>>> {
-        let (user_id, ids) = (caller.user()?.user_id, asked.ids());
+        input: &BatchUpdateTasksInput,
+    ) -> Result<CreateClaim<Vec<Task>, Vec<ProjectAccess>>> {
+        let (user_id, ids) = (caller.user()?.user_id, input.ids());
         let tx = self.context.database.begin(caller).await?;
         let ((), earlier, visible) = try_join!(
-            lock_dependency_graph(&tx, asked),
-            idempotency::claim(&tx, NAME, user_id, "BatchUpdateTasks", asked.key.as_ref(), new_batch_id()),
+            lock_dependency_graph(&tx, input),
+            idempotency::claim(&tx, NAME, user_id, "BatchUpdateTasks", input.key.as_ref(), new_batch_id()),
             queries::visible_projects(&tx, &ids),
         )?;
         if earlier.is_some() {
             let mut found = queries::get(&tx, &ids).await?;
             tx.finish();
-            return Ok(Room::Taken(in_order(&mut found, ids.into_iter())?));
+            return Ok(CreateClaim::Replayed(in_request_order(&mut found, ids.into_iter())?));
         }
-        let projects = projects_in_order(&visible, &ids)?;
-        let (parents, assigned) = asked.references(&projects);
-        let (may, locked, parents, members) = try_join!(
+        let projects = projects_of_items(&visible, &ids)?;
+        let (parents, assigned) = input.references(&projects);
+        let (access, locked, parents, members) = try_join!(
             require_in_all(&tx, user_id, &projects, Permission::TaskWrite),
             queries::lock(&tx, &ids),
             queries::visible_projects(&tx, &parents),
             queries::memberships(&tx, &assigned),
         )?;
-        for (index, item) in asked.items.iter().enumerate() {
+        for (index, item) in input.items.iter().enumerate() {
             check(item, &locked, &parents, &members).map_err(Error::of_item(index))?;
         }
-        Ok(Room::Free(Box::new((tx, may))))
+        Ok(CreateClaim::New(Box::new((tx, access))))
     }
 
-    /// Says which item a statement for all of them failed for: they are changed again one by one, in a transaction
-    /// that is undone.
+    /// Finds the item that made the statement fail: the changes are repeated one by one in a transaction that is
+    /// rolled back.
     async fn explain_update(
         &self,
         caller: &Caller,
-        asked: &BatchUpdate,
-        may: &[ProjectAccess],
+        input: &BatchUpdateTasksInput,
+        access: &[ProjectAccess],
         error: DieselError,
     ) -> Error {
-        let place = self.first_refused(caller, asked, may).await.unwrap_or_default();
-        refused_at(place, self.hide_invisible(caller, explain(CONSTRAINTS)(error)).await)
+        let index = self.first_refused(caller, input, access).await.unwrap_or_default();
+        at_item(index, self.hide_invisible_tasks(caller, explain(CONSTRAINTS)(error)).await)
     }
 
     async fn first_refused(
         &self,
         caller: &Caller,
-        asked: &BatchUpdate,
-        may: &[ProjectAccess],
+        input: &BatchUpdateTasksInput,
+        access: &[ProjectAccess],
     ) -> Result<Option<usize>> {
         let tx: Transaction = self.context.database.begin(caller).await?;
-        lock_dependency_graph(&tx, asked).await?;
-        for (index, item) in asked.items.iter().enumerate() {
+        lock_dependency_graph(&tx, input).await?;
+        for (index, item) in input.items.iter().enumerate() {
             if let Some(change) = change_of(item)?
-                && queries::update(&tx, may, &[change]).await.is_err()
+                && queries::update(&tx, access, &[change]).await.is_err()
             {
                 return Ok(Some(index));
             }
@@ -111,7 +111,7 @@ impl Handlers {
     }
 }
 
-impl BatchUpdate {
+impl BatchUpdateTasksInput {
     fn ids(&self) -> Vec<Uuid> {
         self.items.iter().map(|item| item.id).collect()
     }
@@ -125,7 +125,7 @@ impl BatchUpdate {
         changes.into_iter().any(|change| change.status.is_some() || change.parent_task_id.is_some())
     }
 
-    /// The parents and, with their projects, the assignees that the items name.
+    /// The parents that the items set, and the assignees with their projects.
     fn references(&self, projects: &[Uuid]) -> (Vec<Uuid>, HashSet<(Uuid, Uuid)>) {
         let changes =
             || self.items.iter().zip(projects).filter_map(|(item, p)| Some((item.change.as_ref()?, *p)));
@@ -136,12 +136,12 @@ impl BatchUpdate {
     }
 }
 
-async fn lock_dependency_graph(tx: &Transaction, asked: &BatchUpdate) -> Result<()> {
-    if asked.touches_graph() { graph::enter_alone(tx).await } else { Ok(()) }
+async fn lock_dependency_graph(tx: &Transaction, input: &BatchUpdateTasksInput) -> Result<()> {
+    if input.touches_graph() { graph::lock_exclusive(tx).await } else { Ok(()) }
 }
 
-/// A change as the columns that it sets.
-fn change_of(item: &UpdateTask) -> Result<Option<Map<String, Value>>> {
+/// A change as column values.
+fn change_of(item: &UpdateTaskInput) -> Result<Option<Map<String, Value>>> {
     let Some(change) = &item.change else { return Ok(None) };
     let Value::Object(mut columns) = serde_json::to_value(change).map_err(Error::internal)? else {
         return Ok(None);
@@ -151,7 +151,7 @@ fn change_of(item: &UpdateTask) -> Result<Option<Map<String, Value>>> {
 }
 
 fn check(
-    item: &UpdateTask,
+    item: &UpdateTaskInput,
     locked: &HashMap<Uuid, Task>,
     parents: &HashMap<Uuid, Uuid>,
     members: &HashSet<(Uuid, Uuid)>,

@@ -1,4 +1,4 @@
-//! Batches from the wire: each item is read as its single call would read it, and all violations are reported.
+//! Batches from proto: each item is validated like its single call, and all violations are reported.
 
 use std::collections::HashSet;
 
@@ -9,55 +9,49 @@ use shared::idempotency::RequestKey;
 use shared::validation::{MAX_BATCH, Violations};
 use uuid::Uuid;
 
-use crate::tasks::wire::{CreateTask, UpdateTask};
+use crate::tasks::wire::{CreateTaskInput, UpdateTaskInput};
 use crate::tasks::{NewTask, Task};
 
-/// A wish for new tasks.
 #[derive(Debug)]
-pub(super) struct BatchCreate {
+pub(super) struct BatchCreateTasksInput {
     pub(super) key: Option<RequestKey>,
     pub(super) project_id: Uuid,
     pub(super) items: Vec<NewTask>,
-    /// The items whose id the service makes.
-    made_here: Vec<usize>,
+    /// Indexes of the items without an id.
+    generated: Vec<usize>,
 }
 
-/// A wish to change tasks.
 #[derive(Debug)]
-pub(super) struct BatchUpdate {
+pub(super) struct BatchUpdateTasksInput {
     pub(super) key: Option<RequestKey>,
-    pub(super) items: Vec<UpdateTask>,
+    pub(super) items: Vec<UpdateTaskInput>,
 }
 
-/// A wish to delete tasks.
 #[derive(Debug)]
-pub(super) struct BatchDelete {
+pub(super) struct BatchDeleteTasksInput {
     pub(super) key: Option<RequestKey>,
-    pub(super) items: Vec<DeleteTask>,
+    pub(super) items: Vec<DeleteTaskInput>,
 }
 
-/// A task to be deleted.
 #[derive(Debug)]
-pub(super) struct DeleteTask {
+pub(super) struct DeleteTaskInput {
     pub(super) id: Uuid,
     pub(super) etag: String,
 }
 
-impl DeleteTask {
-    /// Refuses a stale etag.
+impl DeleteTaskInput {
     pub(super) fn check(&self, task: &Task) -> Result<()> {
         etag::check(&self.etag, task.version)
     }
 }
 
-impl BatchCreate {
-    /// Reads what this user wishes for.
+impl BatchCreateTasksInput {
     pub(super) fn read(request: pb::BatchCreateTasksRequest, creator_id: Uuid) -> Result<Self> {
         let mut v = Violations::new();
         let key = RequestKey::of(&mut v, &request.request_id, &request);
         let project_id = v.uuid("project_id", &request.project_id);
         check_count(&mut v, "requests", request.requests.len());
-        let (mut items, mut made_here) = (Vec::new(), Vec::new());
+        let (mut items, mut generated) = (Vec::new(), Vec::new());
         for (index, mut item) in request.requests.into_iter().take(MAX_BATCH).enumerate() {
             let field = |name: &str| format!("requests[{index}].{name}");
             let fits = item.project_id.is_empty() || item.project_id == request.project_id;
@@ -66,27 +60,27 @@ impl BatchCreate {
             item.project_id.clone_from(&request.project_id);
             item.request_id.clear();
             if item.task_id.is_empty() {
-                made_here.push(index);
+                generated.push(index);
             }
-            items.extend(read_item(&mut v, index, || CreateTask::read(item, creator_id))?);
+            items.extend(read_item(&mut v, index, || CreateTaskInput::read(item, creator_id))?);
         }
         v.finish()?;
         let items: Vec<NewTask> = items.into_iter().map(|item| item.task).collect();
         check_each_once(items.iter().map(|task| task.id), "task_id")?;
-        Ok(Self { key, project_id, items, made_here })
+        Ok(Self { key, project_id, items, generated })
     }
 
-    /// Gives the items without an id one that follows from the batch's and their place, so that a retry, which finds
-    /// the batch's, finds theirs.
-    pub(super) fn name_items(&mut self, batch_id: Uuid) {
-        let ids = self.ids_under(batch_id);
+    /// Derives missing ids from the batch's id and their index, so that a retry that finds the batch's id finds
+    /// theirs.
+    pub(super) fn assign_item_ids(&mut self, batch_id: Uuid) {
+        let ids = self.ids_in_batch(batch_id);
         self.items.iter_mut().zip(ids).for_each(|(item, id)| item.id = id);
     }
 
-    /// The ids of the items of an earlier call.
-    pub(super) fn ids_under(&self, batch_id: Uuid) -> Vec<Uuid> {
+    /// The ids of the items of an earlier call with this batch id.
+    pub(super) fn ids_in_batch(&self, batch_id: Uuid) -> Vec<Uuid> {
         let mut ids: Vec<Uuid> = self.items.iter().map(|item| item.id).collect();
-        for index in &self.made_here {
+        for index in &self.generated {
             if let Some(id) = ids.get_mut(*index) {
                 *id = id_in_batch(batch_id, *index);
             }
@@ -95,18 +89,18 @@ impl BatchCreate {
     }
 }
 
-/// The id of a batch, with room for the places of its items.
+/// A batch id whose last two bytes are zero, for the indexes of its items.
 pub(super) fn new_batch_id() -> Uuid {
     id_in_batch(Uuid::now_v7(), 0)
 }
 
-/// The last two bytes, which are random in a UUID of version 7, count the items: at most [`MAX_BATCH`].
+/// The last two bytes, which are random in a UUIDv7, hold the index of the item: at most [`MAX_BATCH`].
 fn id_in_batch(batch_id: Uuid, index: usize) -> Uuid {
-    const PLACES: u128 = 0xffff;
-    Uuid::from_u128(batch_id.as_u128() & !PLACES | (index as u128 & PLACES))
+    const INDEX_BITS: u128 = 0xffff;
+    Uuid::from_u128(batch_id.as_u128() & !INDEX_BITS | (index as u128 & INDEX_BITS))
 }
 
-impl TryFrom<pb::BatchUpdateTasksRequest> for BatchUpdate {
+impl TryFrom<pb::BatchUpdateTasksRequest> for BatchUpdateTasksInput {
     type Error = Error;
 
     fn try_from(request: pb::BatchUpdateTasksRequest) -> Result<Self> {
@@ -119,10 +113,10 @@ impl TryFrom<pb::BatchUpdateTasksRequest> for BatchUpdate {
         v.require(is_one, "task_ids", "must be empty when requests are given");
         let common = request.values.is_some() || request.update_mask.is_some();
         v.require(is_common || !common, "values", "are for task_ids only");
-        let requests = if is_common { alike(&mut v, &request) } else { request.requests };
+        let requests = if is_common { common_update(&mut v, &request) } else { request.requests };
         let mut items = Vec::new();
         for (index, item) in requests.into_iter().take(MAX_BATCH).enumerate() {
-            items.extend(read_item(&mut v, index, || UpdateTask::try_from(item))?);
+            items.extend(read_item(&mut v, index, || UpdateTaskInput::try_from(item))?);
         }
         v.finish()?;
         check_each_once(items.iter().map(|item| item.id), "task.id")?;
@@ -130,8 +124,8 @@ impl TryFrom<pb::BatchUpdateTasksRequest> for BatchUpdate {
     }
 }
 
-/// The same change for each of the ids.
-fn alike(v: &mut Violations, request: &pb::BatchUpdateTasksRequest) -> Vec<pb::UpdateTaskRequest> {
+/// The same change for each id.
+fn common_update(v: &mut Violations, request: &pb::BatchUpdateTasksRequest) -> Vec<pb::UpdateTaskRequest> {
     let values = request.values.clone().unwrap_or_default();
     v.require(values.id.is_empty() && values.etag.is_empty(), "values", "must have neither id nor etag");
     let of = |id: &String| pb::UpdateTaskRequest {
@@ -141,7 +135,7 @@ fn alike(v: &mut Violations, request: &pb::BatchUpdateTasksRequest) -> Vec<pb::U
     request.task_ids.iter().take(MAX_BATCH).map(of).collect()
 }
 
-impl TryFrom<pb::BatchDeleteTasksRequest> for BatchDelete {
+impl TryFrom<pb::BatchDeleteTasksRequest> for BatchDeleteTasksInput {
     type Error = Error;
 
     fn try_from(request: pb::BatchDeleteTasksRequest) -> Result<Self> {
@@ -151,7 +145,7 @@ impl TryFrom<pb::BatchDeleteTasksRequest> for BatchDelete {
         let mut items = Vec::new();
         for (index, item) in request.requests.into_iter().take(MAX_BATCH).enumerate() {
             let id = v.uuid(&format!("requests[{index}].task_id"), &item.task_id);
-            items.push(DeleteTask { id, etag: item.etag });
+            items.push(DeleteTaskInput { id, etag: item.etag });
         }
         v.finish()?;
         check_each_once(items.iter().map(|item| item.id), "task_id")?;
@@ -164,7 +158,7 @@ fn check_count(v: &mut Violations, field: &str, count: usize) {
     v.at_most(field, count, MAX_BATCH);
 }
 
-/// Reads one item; what is wrong with it is added to the violations, under its place.
+/// Reads one item and adds its violations under its index.
 fn read_item<T>(v: &mut Violations, index: usize, read: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
     match read() {
         Ok(item) => Ok(Some(item)),
@@ -193,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn items_without_an_id_get_the_same_one_again() {
+    fn generated_item_ids_are_stable_under_retries() {
         let request = pb::BatchCreateTasksRequest {
             project_id: Uuid::now_v7().to_string(),
             requests: vec![pb::CreateTaskRequest { title: "x".to_owned(), ..Default::default() }; 3],
@@ -201,8 +195,8 @@ mod tests {
         };
         let batch_id = new_batch_id();
         let named = || {
-            let mut batch = BatchCreate::read(request.clone(), Uuid::now_v7()).unwrap();
-            batch.name_items(batch_id);
+            let mut batch = BatchCreateTasksInput::read(request.clone(), Uuid::now_v7()).unwrap();
+            batch.assign_item_ids(batch_id);
             batch.items.iter().map(|task| task.id).collect::<Vec<_>>()
         };
         assert_eq!(named(), named());

@@ -1,4 +1,4 @@
-//! What a task depends on.
+//! Dependencies between tasks.
 
 mod queries;
 pub(crate) mod rpc;
@@ -11,7 +11,6 @@ use diesel::prelude::*;
 use serde::Deserialize;
 use uuid::Uuid;
 
-/// One task depends on another.
 #[derive(Clone, Debug, Queryable, Selectable, Deserialize)]
 #[diesel(table_name = task_dependencies)]
 pub(crate) struct Dependency {
@@ -22,7 +21,6 @@ pub(crate) struct Dependency {
     pub(crate) created_at: DateTime<Utc>,
 }
 
-/// A dependency that is to be made.
 #[derive(Clone, Debug, Insertable)]
 #[diesel(table_name = task_dependencies)]
 pub(crate) struct NewDependency {
@@ -32,11 +30,8 @@ pub(crate) struct NewDependency {
     pub(crate) dependency_type: DependencyType,
 }
 
-/// Which end of its dependencies a task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
-    /// What the task depends on.
     DependsOn,
-    /// What depends on the task.
     Dependents,
 }

@@ -1,4 +1,4 @@
-//! Dependencies in the database. Row-level security shows a caller those whose both ends they see.
+//! SQL of dependencies. Row-level security shows a caller those of which they see both tasks.
 
 use crate::schema::DependencyType;
 use crate::schema::task_dependencies;
@@ -13,14 +13,13 @@ use uuid::Uuid;
 use super::{Dependency, Direction, NewDependency};
 use crate::constraints::CONSTRAINTS;
 
-/// Reads a dependency.
 pub(super) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Dependency> {
     let found = task_dependencies::table.find(id).select(Dependency::as_select());
     let dependency = found.first(&mut conn).await.optional()?;
     dependency.ok_or_else(|| Error::not_found("task_dependency", id))
 }
 
-/// A page of a task's dependencies in one direction, oldest first, and one more if there are more.
+/// A page of a task's dependencies in one direction, oldest first, plus one if there are more.
 pub(super) async fn list(
     mut conn: &AsyncPgConnection,
     task_id: Uuid,
@@ -46,10 +45,10 @@ pub(super) async fn list(
     Ok(ordered.select(Dependency::as_select()).load(&mut conn).await?)
 }
 
-/// Stores a new dependency and commits; needs the permission at both ends.
+/// Inserts a dependency and commits; requires access to the projects of both tasks.
 pub(super) async fn insert(
     tx: Transaction,
-    _may: &[ProjectAccess; 2],
+    _access: &[ProjectAccess; 2],
     new: NewDependency,
 ) -> Result<Dependency> {
     let id = new.id;
@@ -59,8 +58,7 @@ pub(super) async fn insert(
     made.pop().ok_or_else(|| Error::not_found("task_dependency", id))
 }
 
-/// Deletes a dependency and commits.
-pub(super) async fn delete(tx: Transaction, _may: &ProjectAccess, id: Uuid) -> Result<()> {
+pub(super) async fn delete(tx: Transaction, _access: &ProjectAccess, id: Uuid) -> Result<()> {
     let delete = diesel::delete(task_dependencies::table.find(id)).returning(task_dependencies::id);
     let deleted: Vec<Uuid> = tx.commit_with(delete).await?;
     if deleted.is_empty() { Err(Error::not_found("task_dependency", id)) } else { Ok(()) }

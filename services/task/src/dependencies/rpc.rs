@@ -1,4 +1,4 @@
-//! The RPCs of dependencies.
+//! The RPCs of dependencies between tasks.
 
 use futures::{FutureExt, try_join};
 use proto::task::v1 as pb;
@@ -10,31 +10,38 @@ use shared::page::AfterTime;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::wire::{CreateTaskDependency, ListTaskDependencies};
+use super::wire::{CreateTaskDependencyInput, ListTaskDependenciesInput};
 use super::{Dependency, queries};
 use crate::NAME;
+use crate::access_target::AccessTarget;
 use crate::graph;
-use crate::handlers::{Handlers, Room};
-use crate::place::Place;
+use crate::handler::{CreateClaim, TaskHandler};
 use crate::tasks::wire::required_id;
 
-impl Handlers {
+impl TaskHandler {
     pub(crate) async fn create_task_dependency(
         &self,
         request: Request<pb::CreateTaskDependencyRequest>,
     ) -> Result<Response<pb::TaskDependency>, Status> {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
-        let asked: CreateTaskDependency = request.into_inner().try_into()?;
-        let ends = [Place::Task(asked.dependency.task_id), Place::Task(asked.dependency.depends_on_task_id)];
-        let made =
-            match self.fresh(&ends, || self.look_at_ends(&caller, user_id, &asked, ends).boxed()).await? {
-                Room::Taken(earlier) => return Ok(Response::new(earlier.into())),
-                Room::Free(room) => queries::insert(room.0, &room.1, asked.dependency).await,
-            };
+        let input: CreateTaskDependencyInput = request.into_inner().try_into()?;
+        let ends = [
+            AccessTarget::Task(input.dependency.task_id),
+            AccessTarget::Task(input.dependency.depends_on_task_id),
+        ];
+        let made = match self
+            .retry_with_refreshed_access(&ends, || {
+                self.claim_or_replay_dependency(&caller, user_id, &input, ends).boxed()
+            })
+            .await?
+        {
+            CreateClaim::Replayed(earlier) => return Ok(Response::new(earlier.into())),
+            CreateClaim::New(room) => queries::insert(room.0, &room.1, input.dependency).await,
+        };
         let dependency = match made {
             Ok(dependency) => dependency,
-            Err(refusal) => return Err(self.hide_invisible(&caller, refusal).await.into()),
+            Err(refusal) => return Err(self.hide_invisible_tasks(&caller, refusal).await.into()),
         };
         self.context.signal.announce();
         Ok(Response::new(dependency.into()))
@@ -45,23 +52,23 @@ impl Handlers {
         request: Request<pb::ListTaskDependenciesRequest>,
     ) -> Result<Response<pb::ListTaskDependenciesResponse>, Status> {
         let caller = Caller::of(&request)?;
-        let asked: ListTaskDependencies = request.into_inner().try_into()?;
-        let ListTaskDependencies { task_id, direction, kinds, page_size, page_token } = asked;
+        let input: ListTaskDependenciesInput = request.into_inner().try_into()?;
+        let ListTaskDependenciesInput { task_id, direction, kinds, page_size, page_token } = input;
         let query =
             format!("ListTaskDependencies {} {task_id} {direction:?} {kinds:?}", caller.database_user());
         let page = self.context.pages.read::<AfterTime>(&query, page_size, &page_token)?;
-        let place = Place::Task(task_id);
-        let look = async || {
+        let target = AccessTarget::Task(task_id);
+        let attempt = async || {
             let tx = self.context.database.begin(&caller).await?;
             let (access, found) = try_join!(
-                place.access(&tx, caller.database_user()),
+                target.access(&tx, caller.database_user()),
                 queries::list(&tx, task_id, direction, &kinds, &page)
             )?;
             access.require(Permission::TaskRead)?;
             tx.finish();
             Ok(found)
         };
-        let mut found = self.fresh(&[place], || look().boxed()).await?;
+        let mut found = self.retry_with_refreshed_access(&[target], || attempt().boxed()).await?;
         let position = |dependency: &Dependency| AfterTime { at: dependency.created_at, id: dependency.id };
         let next_page_token = self.context.pages.cut(&query, page.size, &mut found, position)?;
         let dependencies = found.into_iter().map(Into::into).collect();
@@ -75,56 +82,56 @@ impl Handlers {
         let caller = Caller::of(&request)?;
         let id = required_id("dependency_id", &request.get_ref().dependency_id)?;
         let [from, to] = self.ends_of(id).await?;
-        let look = async || {
+        let attempt = async || {
             let tx = self.context.database.begin(&caller).await?;
-            // Who does not see both ends does not see the dependency.
+            // A caller who does not see both tasks does not see the dependency.
             let ((), _, access) = try_join!(
-                graph::enter_alone(&tx),
+                graph::lock_exclusive(&tx),
                 queries::get(&tx, id),
                 from.access(&tx, caller.database_user())
             )?;
             access.require(Permission::TaskWrite)?;
             Ok((tx, access))
         };
-        let (tx, may) = self.fresh(&[from, to], || look().boxed()).await?;
-        queries::delete(tx, &may, id).await?;
+        let (tx, access) = self.retry_with_refreshed_access(&[from, to], || attempt().boxed()).await?;
+        queries::delete(tx, &access, id).await?;
         self.context.signal.announce();
         Ok(Response::new(pb::DeleteTaskDependencyResponse {}))
     }
 }
 
-impl Handlers {
-    async fn look_at_ends(
+impl TaskHandler {
+    async fn claim_or_replay_dependency(
         &self,
         caller: &Caller,
         user_id: Uuid,
-        asked: &CreateTaskDependency,
-        [from, to]: [Place; 2],
-    ) -> Result<Room<Dependency, [ProjectAccess; 2]>> {
-        let new_id = asked.dependency.id;
+        input: &CreateTaskDependencyInput,
+        [from, to]: [AccessTarget; 2],
+    ) -> Result<CreateClaim<Dependency, [ProjectAccess; 2]>> {
+        let new_id = input.dependency.id;
         let tx = self.context.database.begin(caller).await?;
         let ((), from, to, earlier) = try_join!(
-            graph::enter_alone(&tx),
+            graph::lock_exclusive(&tx),
             from.access(&tx, user_id),
             to.access(&tx, user_id),
-            idempotency::claim(&tx, NAME, user_id, "CreateTaskDependency", asked.key.as_ref(), new_id),
+            idempotency::claim(&tx, NAME, user_id, "CreateTaskDependency", input.key.as_ref(), new_id),
         )?;
         if let Some(earlier) = earlier {
             let dependency = queries::get(&tx, earlier).await?;
             tx.finish();
-            return Ok(Room::Taken(dependency));
+            return Ok(CreateClaim::Replayed(dependency));
         }
         from.require(Permission::TaskWrite)?;
         to.require(Permission::TaskWrite)?;
-        Ok(Room::Free(Box::new((tx, [from, to]))))
+        Ok(CreateClaim::New(Box::new((tx, [from, to]))))
     }
 
-    /// The tasks at the ends of a dependency, whoever asks: their projects are asked about when the caller does
-    /// not see it.
-    async fn ends_of(&self, id: Uuid) -> Result<[Place; 2]> {
+    /// The tasks of a dependency, for any caller: the access to their projects is refreshed if the caller does not
+    /// see it.
+    async fn ends_of(&self, id: Uuid) -> Result<[AccessTarget; 2]> {
         let tx = self.context.worker.begin_background().await?;
         let dependency = queries::get(&tx, id).await?;
         tx.finish();
-        Ok([Place::Task(dependency.task_id), Place::Task(dependency.depends_on_task_id)])
+        Ok([AccessTarget::Task(dependency.task_id), AccessTarget::Task(dependency.depends_on_task_id)])
     }
 }

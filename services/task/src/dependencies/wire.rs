@@ -1,4 +1,4 @@
-//! Dependencies to and from the wire.
+//! Conversions of dependencies from and to proto.
 
 use crate::schema::DependencyType;
 use proto::task::v1 as pb;
@@ -10,14 +10,13 @@ use uuid::Uuid;
 
 use super::{Dependency, Direction, NewDependency};
 
-/// A wish for a new dependency.
 #[derive(Debug)]
-pub(super) struct CreateTaskDependency {
+pub(super) struct CreateTaskDependencyInput {
     pub(super) key: Option<RequestKey>,
     pub(super) dependency: NewDependency,
 }
 
-impl TryFrom<pb::CreateTaskDependencyRequest> for CreateTaskDependency {
+impl TryFrom<pb::CreateTaskDependencyRequest> for CreateTaskDependencyInput {
     type Error = shared::error::Error;
 
     fn try_from(request: pb::CreateTaskDependencyRequest) -> Result<Self> {
@@ -35,7 +34,7 @@ impl TryFrom<pb::CreateTaskDependencyRequest> for CreateTaskDependency {
     }
 }
 
-/// Reads the two ends of a dependency, which must be two.
+/// Validates the two task ids of a dependency, which must differ.
 pub(crate) fn ends(v: &mut Violations, task_id: &str, depends_on_task_id: &str) -> (Uuid, Uuid) {
     let from = v.uuid("task_id", task_id);
     let to = v.uuid("depends_on_task_id", depends_on_task_id);
@@ -43,23 +42,22 @@ pub(crate) fn ends(v: &mut Violations, task_id: &str, depends_on_task_id: &str) 
     (from, to)
 }
 
-/// Reads what a dependency means; blocks if not given.
+/// The default is `blocks`.
 pub(crate) fn dependency_type(v: &mut Violations, value: i32) -> DependencyType {
     v.optional_enum("dependency_type", value).unwrap_or(DependencyType::Blocks)
 }
 
-/// A wish for a page of dependencies.
 #[derive(Debug)]
-pub(super) struct ListTaskDependencies {
+pub(super) struct ListTaskDependenciesInput {
     pub(super) task_id: Uuid,
     pub(super) direction: Direction,
-    /// Only these; all if empty.
+    /// Empty for all.
     pub(super) kinds: Vec<DependencyType>,
     pub(super) page_size: i32,
     pub(super) page_token: String,
 }
 
-impl TryFrom<pb::ListTaskDependenciesRequest> for ListTaskDependencies {
+impl TryFrom<pb::ListTaskDependenciesRequest> for ListTaskDependenciesInput {
     type Error = shared::error::Error;
 
     fn try_from(request: pb::ListTaskDependenciesRequest) -> Result<Self> {

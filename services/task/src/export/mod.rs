@@ -1,7 +1,5 @@
-//! Handing over the keys of projects, tasks and dependencies, as the import takes them.
+//! Exports project keys, tasks and dependencies in the format of the import.
 
 mod queries;
 pub(crate) mod rpc;
 mod wire;
-
-pub(crate) use rpc::Export;

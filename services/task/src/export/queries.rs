@@ -1,4 +1,4 @@
-//! What an export reads, under the role of background work.
+//! SQL of the export, as the worker role.
 
 use crate::schema::{project_numbers, task_dependencies, tasks};
 use diesel::prelude::*;
@@ -10,7 +10,6 @@ use uuid::Uuid;
 use crate::dependencies::Dependency;
 use crate::tasks::Task;
 
-/// How far a project's numbers have come.
 #[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = project_numbers)]
 pub(super) struct ProjectKey {
@@ -19,15 +18,15 @@ pub(super) struct ProjectKey {
     pub(super) last_number: i64,
 }
 
-/// The keys of these projects, weighed.
-pub(super) fn weigh_project_keys(projects: &[Uuid]) -> String {
+/// With the estimated size of each record in bytes.
+pub(super) fn project_keys_with_sizes(projects: &[Uuid]) -> String {
     format!(
         "SELECT project_id AS id, 100::bigint AS size FROM task.project_numbers WHERE {} ORDER BY project_id",
         among("project_id", projects)
     )
 }
 
-/// The tasks of these projects, weighed. JSON takes up to four times its text in a message.
+/// With the estimated size of each task in bytes. JSON takes up to four times its text in a message.
 pub(super) fn task_ids_with_sizes(projects: &[Uuid]) -> String {
     format!(
         "SELECT id, (1000 + octet_length(title) + octet_length(coalesce(description, '')) \
@@ -37,8 +36,8 @@ pub(super) fn task_ids_with_sizes(projects: &[Uuid]) -> String {
     )
 }
 
-/// The dependencies between tasks of these projects, weighed.
-pub(super) fn weigh_dependencies(projects: &[Uuid]) -> String {
+/// With the estimated size of each dependency in bytes.
+pub(super) fn dependency_ids_with_sizes(projects: &[Uuid]) -> String {
     let both = among("t.project_id", projects);
     format!(
         "SELECT d.id, 200::bigint AS size FROM task.task_dependencies d \

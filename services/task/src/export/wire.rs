@@ -1,4 +1,4 @@
-//! What is handed over, to the wire.
+//! Conversions of exported rows to proto.
 
 use crate::schema::TaskStatus;
 use proto::task::admin::v1 as pb;
@@ -16,7 +16,7 @@ impl From<ProjectKey> for pb::ImportedProjectKey {
 
 impl From<Task> for pb::ImportedTask {
     fn from(task: Task) -> Self {
-        // What only waits becomes blocked again with its dependencies.
+        // A derived `blocked` is derived again when the dependencies are imported.
         let only_waits = task.status == TaskStatus::Blocked && !task.manually_blocked;
         let status = if only_waits { TaskStatus::Pending } else { task.status };
         Self {

@@ -1,4 +1,4 @@
-//! How many tasks there are of which kind.
+//! Counts of tasks by status, priority, assignee, tag and project.
 
 pub(crate) mod queries;
 pub(crate) mod wire;
@@ -8,19 +8,17 @@ use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use shared::error::{Error, Result};
 
-/// How many tasks are counted at most.
 pub(crate) const MAX_COUNTED: i64 = 10_000;
-/// Most assignees, tags and projects that are told, each.
+/// Limit for assignees, tags and projects each.
 const MAX_VALUES: i32 = 100;
-/// How many of them are told when the client does not say.
 const DEFAULT_VALUES: i32 = 20;
 
-/// How many tasks share a value.
+/// The number of tasks with one value.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
 pub(crate) struct Count {
     #[diesel(sql_type = Text)]
     facet: String,
-    /// Empty for none.
+    /// Empty for tasks without a value.
     #[diesel(sql_type = Text)]
     value: String,
     #[diesel(sql_type = BigInt)]
@@ -31,10 +29,9 @@ pub(crate) struct Count {
     actual_hours: Option<i64>,
 }
 
-/// The counts by facet.
 #[derive(Debug, Default)]
 pub(crate) struct Facets {
-    /// Up to one more than [`MAX_COUNTED`].
+    /// At most [`MAX_COUNTED`] plus one.
     found: i64,
     by_status: Vec<(TaskStatus, Count)>,
     by_priority: Vec<(TaskPriority, Count)>,
@@ -44,7 +41,7 @@ pub(crate) struct Facets {
 }
 
 impl Facets {
-    /// Sorts counts by their facet; each facet's are in their order.
+    /// Collects counts into their facets. The counts of a facet keep their order.
     pub(crate) fn of(counts: Vec<Count>) -> Result<Self> {
         let unknown = || Error::internal("the database holds an unknown label");
         let mut facets = Self::default();

@@ -1,33 +1,34 @@
-//! Counting in the database.
+//! SQL of facets.
 
 use diesel::sql_types::{BigInt, Integer};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::database::{Prepared, explain};
 use shared::error::Result;
 
-use super::wire::GetFacets;
+use super::wire::GetTaskFacetsInput;
 use super::{Count, MAX_COUNTED};
-use crate::constraints::FILTERS;
-use crate::lists::queries::{FOUND, Wanted, finding};
+use crate::constraints::FILTER_CONSTRAINTS;
+use crate::lists::queries::{FIND_TASKS, TaskQuery, find_tasks_query};
 
-/// The facets of which only the most frequent values are told, and where their values come from.
+/// Facets limited to their most frequent values: name, value, source.
 const OPEN_FACETS: [(&str, &str, &str); 3] = [
     ("assignee", "coalesce(assignee_id::text, '')", "counted"),
     ("tag", "tag", "counted CROSS JOIN unnest(tags) tag"),
     ("project", "project_id::text", "counted"),
 ];
 
-/// Counts what passes the filter, by facet and value, the most frequent first.
-pub(crate) async fn count(mut conn: &AsyncPgConnection, asked: &GetFacets) -> Result<Vec<Count>> {
-    let wanted = Wanted { filter: &asked.filter, order: None, after: None, most: MAX_COUNTED + 1 };
-    let query =
-        finding(statement(), &wanted)?.bind::<BigInt, _>(MAX_COUNTED).bind::<Integer, _>(asked.max_values);
-    Prepared(query).load(&mut conn).await.map_err(explain(FILTERS))
+/// Counts the tasks that match the filter, by facet and value, the most frequent first.
+pub(crate) async fn count(mut conn: &AsyncPgConnection, input: &GetTaskFacetsInput) -> Result<Vec<Count>> {
+    let wanted = TaskQuery { filter: &input.filter, order: None, after: None, most: MAX_COUNTED + 1 };
+    let query = find_tasks_query(statement(), &wanted)?
+        .bind::<BigInt, _>(MAX_COUNTED)
+        .bind::<Integer, _>(input.max_values);
+    Prepared(query).load(&mut conn).await.map_err(explain(FILTER_CONSTRAINTS))
 }
 
 fn statement() -> String {
     let mut sql = format!(
-        "WITH found AS MATERIALIZED (SELECT id FROM {FOUND} f(id)), \
+        "WITH found AS MATERIALIZED (SELECT id FROM {FIND_TASKS} f(id)), \
          counted AS MATERIALIZED (SELECT t.status, t.priority, t.assignee_id, t.tags, t.project_id, \
              t.estimated_hours, t.actual_hours \
              FROM (SELECT id FROM found LIMIT $7) f JOIN task.tasks t ON t.id = f.id) \

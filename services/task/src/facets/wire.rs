@@ -1,4 +1,4 @@
-//! Counts on the wire.
+//! Conversions of facets from and to proto.
 
 use proto::task::v1 as pb;
 use shared::error::{Error, Result};
@@ -8,14 +8,13 @@ use super::{DEFAULT_VALUES, Facets, MAX_COUNTED, MAX_VALUES};
 use crate::lists::TaskFilter;
 use crate::lists::wire::filter;
 
-/// A checked wish for counts.
 #[derive(Clone, Debug)]
-pub(crate) struct GetFacets {
+pub(crate) struct GetTaskFacetsInput {
     pub(crate) filter: TaskFilter,
     pub(crate) max_values: i32,
 }
 
-impl TryFrom<pb::GetTaskFacetsRequest> for GetFacets {
+impl TryFrom<pb::GetTaskFacetsRequest> for GetTaskFacetsInput {
     type Error = Error;
 
     fn try_from(request: pb::GetTaskFacetsRequest) -> Result<Self> {

@@ -1,5 +1,4 @@
-//! What happens to tasks, as it happens. How it is followed is [`shared::change_log::feed`]'s; here is what a
-//! change of the log means, and who is told.
+//! Events of tasks and dependencies, read from the change log. [`shared::change_log::feed`] delivers them.
 
 mod filter;
 pub(crate) mod rpc;
@@ -14,22 +13,23 @@ use uuid::Uuid;
 use crate::dependencies::Dependency;
 use crate::tasks::Task;
 
-/// What a change was about, before and after it.
+/// The resource before and after a change.
 #[derive(Clone, Debug)]
 pub(crate) enum Changed {
-    /// A task.
-    Task { before: Option<Box<Task>>, after: Option<Box<Task>> },
-    /// A dependency.
+    Task {
+        before: Option<Box<Task>>,
+        after: Option<Box<Task>>,
+    },
     Dependency {
         before: Option<Dependency>,
         after: Option<Dependency>,
-        /// The other project of one between two: only who reads that too may see it.
+        /// The other project of a dependency between two projects: the event requires access to both.
         other_project: Option<Uuid>,
     },
 }
 
 impl Changed {
-    /// Reads what the log holds; `None` for what is no matter of clients.
+    /// `None` for changes that are not part of the API.
     pub(crate) fn of(record: &Record) -> Result<Option<Self>> {
         Ok(match record.entity.as_str() {
             "tasks" => {

@@ -1,4 +1,4 @@
-//! The RPCs of the feed.
+//! `WatchTasks`.
 
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
@@ -7,19 +7,19 @@ use shared::caller::Caller;
 use tonic::{Request, Response, Status};
 
 use super::watch::TaskWatch;
-use super::wire::{WatchTasks, message};
-use crate::handlers::Handlers;
+use super::wire::{WatchTasksInput, message};
+use crate::handler::TaskHandler;
 
-impl Handlers {
+impl TaskHandler {
     pub(crate) async fn watch_tasks(
         &self,
         request: Request<pb::WatchTasksRequest>,
     ) -> Result<Response<BoxStream<'static, Result<pb::WatchTasksResponse, Status>>>, Status> {
         let caller = Caller::of(&request)?;
-        let WatchTasks { project_id, filter, resume_token } = request.into_inner().try_into()?;
+        let WatchTasksInput { project_id, filter, resume_token } = request.into_inner().try_into()?;
         let query = format!("WatchTasks {} {project_id} {filter:?}", caller.database_user());
-        let subject = TaskWatch { handlers: self.clone(), caller, project_id, filter };
-        let told = self.context.feed.watch(project_id, query, &resume_token, subject).await?;
-        Ok(Response::new(told.map_ok(message).boxed()))
+        let subject = TaskWatch { handler: self.clone(), caller, project_id, filter };
+        let batches = self.context.feed.watch(project_id, query, &resume_token, subject).await?;
+        Ok(Response::new(batches.map_ok(message).boxed()))
     }
 }

@@ -12,12 +12,11 @@ use uuid::Uuid;
 use super::Changed;
 use super::filter::EventFilter;
 use super::wire::event;
-use crate::handlers::Handlers;
-use crate::place::Place;
+use crate::access_target::AccessTarget;
+use crate::handler::TaskHandler;
 
-/// Who watches what.
 pub(super) struct TaskWatch {
-    pub(super) handlers: Handlers,
+    pub(super) handler: TaskHandler,
     pub(super) caller: Caller,
     pub(super) project_id: Uuid,
     pub(super) filter: EventFilter,
@@ -31,12 +30,12 @@ impl Subject for TaskWatch {
     }
 
     fn is_access_trusted(&self) -> bool {
-        self.handlers.copies.is_trusted()
+        self.handler.copies.is_trusted()
     }
 
     async fn tell(&self, record: &Record) -> Result<Option<pb::TaskEvent>> {
         let Some(changed) = Changed::of(record)? else { return Ok(None) };
-        if !self.filter.passes(record.operation, &changed) {
+        if !self.filter.matches(record.operation, &changed) {
             return Ok(None);
         }
         if let Changed::Dependency { other_project: Some(other), .. } = &changed
@@ -58,13 +57,13 @@ impl TaskWatch {
     }
 
     async fn require_read(&self, project_id: Uuid) -> Result<()> {
-        let place = Place::Project(project_id);
-        let look = async || {
-            let tx = self.handlers.context.database.begin(&self.caller).await?;
-            place.access(&tx, self.caller.database_user()).await?.require(Permission::TaskRead)?;
+        let target = AccessTarget::Project(project_id);
+        let attempt = async || {
+            let tx = self.handler.context.database.begin(&self.caller).await?;
+            target.access(&tx, self.caller.database_user()).await?.require(Permission::TaskRead)?;
             tx.finish();
             Ok(())
         };
-        self.handlers.fresh(&[place], || look().boxed()).await
+        self.handler.retry_with_refreshed_access(&[target], || attempt().boxed()).await
     }
 }

@@ -1,4 +1,4 @@
-//! Changes to the wire, and wishes for them from it.
+//! Conversions of task events from and to proto.
 
 use proto::task::v1 as pb;
 use proto::task::v1::task_event::Subject;
@@ -13,15 +13,14 @@ use super::Changed;
 use super::filter::EventFilter;
 use crate::tasks::Task;
 
-/// A wish to watch.
 #[derive(Debug)]
-pub(super) struct WatchTasks {
+pub(super) struct WatchTasksInput {
     pub(super) project_id: Uuid,
     pub(super) filter: EventFilter,
     pub(super) resume_token: String,
 }
 
-impl TryFrom<pb::WatchTasksRequest> for WatchTasks {
+impl TryFrom<pb::WatchTasksRequest> for WatchTasksInput {
     type Error = shared::error::Error;
 
     fn try_from(request: pb::WatchTasksRequest) -> Result<Self> {
@@ -53,12 +52,10 @@ fn operations(v: &mut Violations, kinds: &[i32]) -> Vec<Operation> {
     known.collect()
 }
 
-/// A message to a watcher.
-pub(super) fn message(told: WatchBatch<pb::TaskEvent>) -> pb::WatchTasksResponse {
-    pb::WatchTasksResponse { events: told.events, resume_token: told.resume_token }
+pub(super) fn message(batch: WatchBatch<pb::TaskEvent>) -> pb::WatchTasksResponse {
+    pb::WatchTasksResponse { events: batch.events, resume_token: batch.resume_token }
 }
 
-/// A change as clients see it.
 pub(crate) fn event(record: &Record, changed: Changed) -> pb::TaskEvent {
     let kind = match record.operation {
         Operation::Insert => pb::ChangeKind::Created,
@@ -79,7 +76,7 @@ fn subject(record: &Record, changed: Changed) -> Subject {
     match changed {
         Changed::Task { before, after } => Subject::Task(pb::TaskChange {
             task_id: record.entity_id.to_string(),
-            before: before.map(|task| of_the_past(*task)),
+            before: before.map(|task| past_task(*task)),
             after: after.map(|task| (*task).into()),
             changed_fields: record.changed_columns().map(str::to_owned).collect(),
         }),
@@ -91,7 +88,7 @@ fn subject(record: &Record, changed: Changed) -> Subject {
     }
 }
 
-/// A task as it was. It has no etag: what is past cannot be changed.
-pub(crate) fn of_the_past(task: Task) -> pb::Task {
+/// A task of the past has no etag: it cannot be changed.
+pub(crate) fn past_task(task: Task) -> pb::Task {
     pb::Task { etag: String::new(), ..task.into() }
 }

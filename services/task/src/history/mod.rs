@@ -1,4 +1,4 @@
-//! Tasks as they were, worked out from the log of changes; how is [`shared::change_log`]'s.
+//! Tasks at points in time and their changes, read from the change log ([`shared::change_log`]).
 
 mod queries;
 pub(crate) mod rpc;

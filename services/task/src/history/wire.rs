@@ -1,4 +1,4 @@
-//! Wishes for the past from the wire.
+//! Requests for points in time from proto.
 
 use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
@@ -7,15 +7,14 @@ use shared::error::Result;
 use shared::validation::Violations;
 use uuid::Uuid;
 
-/// A wish for what was at a time.
 #[derive(Debug)]
-pub(super) struct Past {
-    /// The task, or the project.
+pub(super) struct PointInTimeInput {
+    /// Of the task or the project.
     pub(super) id: Uuid,
     pub(super) at: DateTime<Utc>,
 }
 
-impl TryFrom<&pb::GetTaskAtRequest> for Past {
+impl TryFrom<&pb::GetTaskAtRequest> for PointInTimeInput {
     type Error = shared::error::Error;
 
     fn try_from(request: &pb::GetTaskAtRequest) -> Result<Self> {
@@ -23,7 +22,7 @@ impl TryFrom<&pb::GetTaskAtRequest> for Past {
     }
 }
 
-impl TryFrom<&pb::ListTasksAtRequest> for Past {
+impl TryFrom<&pb::ListTasksAtRequest> for PointInTimeInput {
     type Error = shared::error::Error;
 
     fn try_from(request: &pb::ListTasksAtRequest) -> Result<Self> {
@@ -33,9 +32,13 @@ impl TryFrom<&pb::ListTasksAtRequest> for Past {
     }
 }
 
-fn read(mut v: Violations, (field, id): (&str, &str), at_time: Option<Timestamp>) -> Result<Past> {
+fn read(
+    mut v: Violations,
+    (field, id): (&str, &str),
+    at_time: Option<Timestamp>,
+) -> Result<PointInTimeInput> {
     let id = v.uuid(field, id);
     let at = v.past_time("at_time", at_time);
     v.finish()?;
-    Ok(Past { id, at })
+    Ok(PointInTimeInput { id, at })
 }

@@ -1,6 +1,7 @@
-//! Taking over keys of projects, tasks and dependencies from elsewhere: each batch is one transaction, and an item that is refused
-//! stops no other.
+//! Imports project keys, tasks and dependencies. Each batch is one transaction; a refused item does not stop the
+//! others.
 
+mod decision;
 mod dependencies;
 mod numbers;
 mod outcome;
@@ -8,5 +9,4 @@ mod project_keys;
 mod queries;
 pub(crate) mod rpc;
 mod tasks;
-mod verdict;
 mod wire;

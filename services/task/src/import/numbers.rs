@@ -1,4 +1,4 @@
-//! Numbers and ranks for tasks that bring none.
+//! Numbers and ranks of imported tasks.
 
 use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
@@ -18,9 +18,9 @@ struct Taken {
     key: String,
 }
 
-/// Gives each task a number of its project, its key and its rank, and keeps what it brings. The whole batch takes its
-/// numbers at once: one by one, each would write the project's last number anew.
-pub(super) async fn fill_in(mut conn: &AsyncPgConnection, mut tasks: Vec<&mut Task>) -> Result<()> {
+/// Assigns the missing numbers, keys and ranks. All numbers of the batch are allocated at once, so that each
+/// project's counter is written once.
+pub(super) async fn assign_numbers(mut conn: &AsyncPgConnection, mut tasks: Vec<&mut Task>) -> Result<()> {
     let projects: Vec<Uuid> = tasks.iter().map(|task| task.project_id).collect();
     let keys: Vec<Option<&str>> =
         tasks.iter().map(|task| task.key.split_once('-').map(|(project, _)| project)).collect();

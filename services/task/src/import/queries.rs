@@ -1,4 +1,4 @@
-//! What an import asks of the database, under the role of background work.
+//! SQL of the import, as the worker role.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +12,7 @@ use shared::database::{Prepared, constraint_of};
 use shared::error::{Error, Result};
 use uuid::Uuid;
 
-use super::outcome::Outcome;
+use super::outcome::ItemOutcome;
 use crate::graph;
 use crate::tasks::Task;
 
@@ -22,7 +22,6 @@ struct Id {
     id: Uuid,
 }
 
-/// The projects of those of these tasks that exist.
 pub(super) async fn projects_of(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, Uuid>> {
     let rows: Vec<(Uuid, Uuid)> = tasks::table
         .filter(tasks::id.eq_any(ids))
@@ -32,7 +31,7 @@ pub(super) async fn projects_of(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> R
     Ok(rows.into_iter().collect())
 }
 
-/// Those of these projects that the copy knows.
+/// The projects that are in the access copy.
 pub(super) async fn known_projects(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<HashSet<Uuid>> {
     let query = sql_query(
         "SELECT project_id AS id FROM task.project_access WHERE project_id = ANY ($1) AND NOT deleted",
@@ -42,16 +41,15 @@ pub(super) async fn known_projects(mut conn: &AsyncPgConnection, ids: &[Uuid]) -
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// Stores tasks; answers with those that are new, and why others were refused after all.
 pub(super) async fn store(conn: &AsyncPgConnection, tasks: &[&Task]) -> Result<Stored> {
     match attempt(conn, tasks).await? {
         Ok(new) => Ok(Stored { new, refused: HashMap::new() }),
-        // Something that a task refers to has just gone: find out which, one by one.
+        // A referenced row has just been deleted: find out which, one by one.
         Err(_) => store_one_by_one(conn, tasks).await,
     }
 }
 
-/// What became of tasks that were to be stored. The others were there already.
+/// Tasks in neither field existed before.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
     pub(super) new: HashSet<Uuid>,
@@ -79,7 +77,7 @@ fn sentence(rule: &str) -> String {
     }
 }
 
-/// Inserts under a savepoint; the inner error names the constraint that was broken.
+/// Inserts under a savepoint; the inner error is the name of the violated constraint.
 async fn attempt(mut conn: &AsyncPgConnection, tasks: &[&Task]) -> Result<Result<HashSet<Uuid>, String>> {
     conn.batch_execute("SAVEPOINT attempt").await?;
     let query = sql_query(
@@ -96,16 +94,22 @@ async fn attempt(mut conn: &AsyncPgConnection, tasks: &[&Task]) -> Result<Result
     Ok(Err(rule))
 }
 
-/// Stores dependencies, each on its own.
-pub(super) async fn import_dependencies(mut conn: &AsyncPgConnection, items: Value) -> Result<Vec<Outcome>> {
-    graph::enter_alone(conn).await?;
+/// Inserts dependencies; each has its own outcome.
+pub(super) async fn import_dependencies(
+    mut conn: &AsyncPgConnection,
+    items: Value,
+) -> Result<Vec<ItemOutcome>> {
+    graph::lock_exclusive(conn).await?;
     let query = sql_query("SELECT line, outcome, reason FROM task.import_task_dependencies($1)")
         .bind::<Jsonb, _>(items);
     Ok(Prepared(query).load(&mut conn).await?)
 }
 
-/// Stores keys of projects, each on its own.
-pub(super) async fn import_project_keys(mut conn: &AsyncPgConnection, items: Value) -> Result<Vec<Outcome>> {
+/// Stores project keys; each has its own outcome.
+pub(super) async fn import_project_keys(
+    mut conn: &AsyncPgConnection,
+    items: Value,
+) -> Result<Vec<ItemOutcome>> {
     let query =
         sql_query("SELECT line, outcome, reason FROM task.import_project_keys($1)").bind::<Jsonb, _>(items);
     Ok(Prepared(query).load(&mut conn).await?)

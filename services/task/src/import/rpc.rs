@@ -1,25 +1,25 @@
-//! The RPCs of the import; only services reach them. A batch is answered before the next one is read, so a stream
-//! takes no more memory than a batch.
+//! The import RPCs, for operators. A batch is answered before the next one is read, so a stream takes no more memory
+//! than a batch.
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use proto::task::admin::v1 as pb;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::handlers::Handlers;
+use crate::handler::TaskHandler;
 
-impl Handlers {
+impl TaskHandler {
     pub(crate) async fn import_tasks(
         &self,
         request: Request<Streaming<pb::ImportTasksRequest>>,
     ) -> Result<Response<BoxStream<'static, Result<pb::ImportTasksResponse, Status>>>, Status> {
-        let handlers = self.clone();
+        let handler = self.clone();
         let answers = batches(request.into_inner()).and_then(move |batch| {
-            let handlers = handlers.clone();
+            let handler = handler.clone();
             async move {
                 let pb::ImportTasksRequest { tasks, project_keys } = batch;
-                let mut results = handlers.import_project_key_batch(project_keys).await?;
-                results.extend(handlers.import_task_batch(tasks).await?);
+                let mut results = handler.import_project_key_batch(project_keys).await?;
+                results.extend(handler.import_task_batch(tasks).await?);
                 Ok(pb::ImportTasksResponse { results })
             }
         });
@@ -31,11 +31,11 @@ impl Handlers {
         request: Request<Streaming<pb::ImportTaskDependenciesRequest>>,
     ) -> Result<Response<BoxStream<'static, Result<pb::ImportTaskDependenciesResponse, Status>>>, Status>
     {
-        let handlers = self.clone();
+        let handler = self.clone();
         let answers = batches(request.into_inner()).and_then(move |batch| {
-            let handlers = handlers.clone();
+            let handler = handler.clone();
             async move {
-                let results = handlers.import_dependency_batch(batch).await?;
+                let results = handler.import_dependency_batch(batch).await?;
                 Ok(pb::ImportTaskDependenciesResponse { results })
             }
         });
@@ -43,7 +43,6 @@ impl Handlers {
     }
 }
 
-/// The requests of a stream.
 fn batches<T: Send + 'static>(requests: Streaming<T>) -> BoxStream<'static, Result<T, Status>> {
     stream::try_unfold(requests, async |mut requests: Streaming<T>| {
         Ok(requests.message().await?.map(|batch| (batch, requests)))

@@ -1,4 +1,4 @@
-//! A batch of tasks.
+//! Imports a batch of tasks.
 
 use std::collections::HashSet;
 
@@ -9,15 +9,14 @@ use shared::import::{created, refused, unchanged};
 use shared::user_lookup::known_users;
 use uuid::Uuid;
 
+use super::decision::{ExistingIds, ImportDecision, Item};
 use super::numbers;
 use super::queries::{self, Stored};
-use super::verdict::{Item, Known, Verdict};
 use super::wire::check_size;
-use crate::handlers::Handlers;
+use crate::handler::TaskHandler;
 use crate::tasks::Task;
 
-impl Handlers {
-    /// Stores a batch of tasks and says what became of each.
+impl TaskHandler {
     pub(super) async fn import_task_batch(&self, batch: Vec<pb::ImportedTask>) -> Result<Vec<ImportResult>> {
         check_size("tasks", batch.len())?;
         if batch.is_empty() {
@@ -31,16 +30,17 @@ impl Handlers {
 
         let tx = self.context.worker.begin_background().await?;
         let tasks = queries::projects_of(&tx, &ids).await?;
-        let mut verdicts = Known { tasks, projects, users }.judge(items);
-        numbers::fill_in(&tx, verdicts.iter_mut().filter_map(Verdict::task_mut).collect()).await?;
-        let to_store: Vec<&Task> = verdicts.iter().filter_map(Verdict::task).collect();
+        let mut decisions = ExistingIds { tasks, projects, users }.decide(items);
+        numbers::assign_numbers(&tx, decisions.iter_mut().filter_map(ImportDecision::task_mut).collect())
+            .await?;
+        let to_store: Vec<&Task> = decisions.iter().filter_map(ImportDecision::task).collect();
         let stored = queries::store(&tx, &to_store).await?;
         tx.commit().await?;
         self.context.signal.announce();
-        Ok(verdicts.into_iter().map(|verdict| verdict.result(&stored)).collect())
+        Ok(decisions.into_iter().map(|decision| decision.result(&stored)).collect())
     }
 
-    /// Those of these projects that exist. The copy may be behind: it is asked again once.
+    /// The projects that exist. Those that the access copy does not have are refreshed once.
     pub(super) async fn find_projects(&self, projects: impl Iterator<Item = Uuid>) -> Result<HashSet<Uuid>> {
         let wanted = distinct(projects);
         let known = self.known_projects(&wanted).await?;
@@ -66,25 +66,25 @@ impl Handlers {
     }
 }
 
-impl Verdict {
+impl ImportDecision {
     fn task(&self) -> Option<&Task> {
         match self {
-            Self::Store(_, task) => Some(task),
-            Self::Done(_) => None,
+            Self::Insert(_, task) => Some(task),
+            Self::Resolved(_) => None,
         }
     }
 
     fn task_mut(&mut self) -> Option<&mut Task> {
         match self {
-            Self::Store(_, task) => Some(task),
-            Self::Done(_) => None,
+            Self::Insert(_, task) => Some(task),
+            Self::Resolved(_) => None,
         }
     }
 
     fn result(self, stored: &Stored) -> ImportResult {
         match self {
-            Self::Done(result) => result,
-            Self::Store(line, task) => match stored.refused.get(&task.id) {
+            Self::Resolved(result) => result,
+            Self::Insert(line, task) => match stored.refused.get(&task.id) {
                 Some(reason) => refused(line, reason),
                 None if stored.new.contains(&task.id) => created(line),
                 None => unchanged(line),

@@ -1,4 +1,4 @@
-//! Imported items from the wire. The checks are those of the public RPCs.
+//! Imported items from proto. The checks are those of the public RPCs.
 
 use crate::schema::TaskStatus;
 use chrono::{DateTime, Utc};
@@ -7,14 +7,13 @@ use serde_json::{Value, json};
 use shared::error::Result;
 use shared::validation::{MAX_BATCH, MAX_TEXT_CHARS, Violations};
 
-use super::verdict::Item;
+use super::decision::Item;
 use crate::dependencies::wire::{dependency_type, ends};
-use crate::numbers::{MAX_NUMBER, TaskKey, is_project_key};
 use crate::order::may_have_rank;
+use crate::task_keys::{MAX_NUMBER, TaskKey, is_project_key};
 use crate::tasks::Task;
 use crate::tasks::wire::{hours, optional_id, priority, status, title};
 
-/// Refuses a batch that is too large.
 pub(super) fn check_size(field: &str, count: usize) -> Result<()> {
     let mut v = Violations::new();
     v.at_most(field, count, MAX_BATCH);
@@ -55,7 +54,7 @@ fn read_task(v: &mut Violations, item: pb::ImportedTask) -> Task {
         created_at,
         updated_at,
         completed_at: completed_at.or((status == TaskStatus::Done).then_some(updated_at)),
-        // What is not given is filled in before it is stored.
+        // Missing values are assigned before the insert.
         number,
         key: key.map_or_else(String::new, |key| key.to_string()),
         rank: given_rank(v, number, item.rank),
@@ -83,16 +82,15 @@ fn given_rank(v: &mut Violations, number: i64, value: Option<String>) -> String 
 }
 
 fn check_dates(v: &mut Violations, task: &Task) {
-    // PostgreSQL keeps microseconds: what it holds is what is compared.
+    // PostgreSQL stores microseconds, so microseconds are compared.
     let is_later = |due: DateTime<Utc>| due.timestamp_micros() > task.created_at.timestamp_micros();
     v.require(task.due_date.is_none_or(is_later), "due_date", "must be later than created_at");
     let fits = task.completed_at.is_none() || task.status == TaskStatus::Done;
     v.require(fits, "completed_at", "is for done tasks only");
 }
 
-/// An imported dependency as `task.import_task_dependencies` takes it, under its place in the batch; or why it is
-/// malformed.
-pub(super) fn read_dependency(place: usize, item: &pb::ImportedTaskDependency) -> Result<Value, String> {
+/// The item as `task.import_task_dependencies` takes it, with its index in the batch; or why it is malformed.
+pub(super) fn read_dependency(index: usize, item: &pb::ImportedTaskDependency) -> Result<Value, String> {
     let mut v = Violations::new();
     let (task_id, depends_on_task_id) = ends(&mut v, &item.task_id, &item.depends_on_task_id);
     let dependency_type = dependency_type(&mut v, item.dependency_type);
@@ -102,7 +100,7 @@ pub(super) fn read_dependency(place: usize, item: &pb::ImportedTaskDependency) -
         return Err(sentence);
     }
     Ok(json!({
-        "line": place,
+        "line": index,
         "id": id,
         "task_id": task_id,
         "depends_on_task_id": depends_on_task_id,
@@ -111,8 +109,8 @@ pub(super) fn read_dependency(place: usize, item: &pb::ImportedTaskDependency) -
     }))
 }
 
-/// An imported key as `task.import_project_keys` takes it, under its place in the batch; or why it is malformed.
-pub(super) fn read_project_key(place: usize, item: &pb::ImportedProjectKey) -> Result<Value, String> {
+/// The item as `task.import_project_keys` takes it, with its index in the batch; or why it is malformed.
+pub(super) fn read_project_key(index: usize, item: &pb::ImportedProjectKey) -> Result<Value, String> {
     let mut v = Violations::new();
     let project_id = v.uuid("project_id", &item.project_id);
     let fits = is_project_key(&item.key);
@@ -123,7 +121,7 @@ pub(super) fn read_project_key(place: usize, item: &pb::ImportedProjectKey) -> R
         return Err(sentence);
     }
     Ok(json!({
-        "line": place,
+        "line": index,
         "project_id": project_id,
         "key": item.key,
         "last_number": item.last_number,

@@ -1,5 +1,5 @@
-//! Which tasks are meant, and in which order: the same for lists, search, counts and the caller's work. What a filter
-//! means in SQL is said in one place, the database's function `find_tasks`.
+//! Filters and orders of tasks, for lists, search, facets and the caller's work. Only the database function
+//! `find_tasks` defines what a filter means in SQL.
 
 pub(crate) mod queries;
 pub(crate) mod rpc;
@@ -13,20 +13,16 @@ use uuid::Uuid;
 
 use crate::tasks::Task;
 
-/// Most projects, and most users of a kind, that a filter names.
-pub(crate) const MAX_NAMED: usize = 100;
-/// Longest search text, in characters.
+pub(crate) const MAX_FILTER_IDS: usize = 100;
 pub(crate) const MAX_TEXT_CHARS: usize = 500;
 
-/// The statuses of tasks that are still to be done.
-pub(crate) const OPEN: [TaskStatus; 4] =
+pub(crate) const OPEN_STATUSES: [TaskStatus; 4] =
     [TaskStatus::Pending, TaskStatus::InProgress, TaskStatus::Review, TaskStatus::Blocked];
 
-/// What a task must be to be found. What is `None` or `false` does not filter; all the rest must hold. The fields are
-/// those of the database's type `task_filter`.
+/// All conditions must hold; `None` and `false` do not filter. The fields are those of the SQL type `task_filter`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct TaskFilter {
-    /// All that the caller may read if `None`.
+    /// `None`: all that the caller may read.
     pub(crate) project_ids: Option<Vec<Uuid>>,
     pub(crate) statuses: Option<Vec<TaskStatus>>,
     pub(crate) priorities: Option<Vec<TaskPriority>>,
@@ -53,11 +49,11 @@ pub(crate) struct TaskFilter {
     pub(crate) actual_hours_to: Option<i32>,
     pub(crate) is_overdue: bool,
     pub(crate) metadata: Option<Value>,
-    /// Words, or the key of a task.
+    /// Web search syntax, or a task key.
     pub(crate) search_text: Option<String>,
 }
 
-/// By what tasks are ordered; those that are equal, by id.
+/// Ties are ordered by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SortKey {
     Created,
@@ -69,23 +65,22 @@ pub(crate) enum SortKey {
     Number,
 }
 
-/// The order of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TaskOrder {
     pub(crate) key: SortKey,
     pub(crate) is_descending: bool,
 }
 
-/// Where a list goes on: after this task.
+/// The position of a page: after this task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AfterTask {
-    /// What it is ordered by, as PostgreSQL reads it.
+    /// The task's sort key as PostgreSQL text.
     pub(crate) key: String,
     pub(crate) id: Uuid,
 }
 
 impl SortKey {
-    /// The name that `find_tasks` knows.
+    /// The argument of `find_tasks`.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -112,10 +107,8 @@ impl SortKey {
 }
 
 impl TaskOrder {
-    /// The newest first.
     pub(crate) const NEWEST: Self = Self { key: SortKey::Created, is_descending: true };
 
-    /// Where a list goes on after this task.
     pub(crate) fn position(self, task: &Task) -> AfterTask {
         AfterTask { key: self.key.of(task), id: task.id }
     }

@@ -1,5 +1,5 @@
-//! Finding tasks in the database. `find_tasks` answers the ids of what the caller may read; the rows are read under
-//! row-level security.
+//! SQL of lists. `find_tasks` returns the ids of tasks that the caller may read; the rows are read under row-level
+//! security.
 
 use diesel::pg::Pg;
 use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
@@ -11,24 +11,24 @@ use shared::error::{Error, Result};
 use shared::page::Page;
 
 use super::{AfterTask, TaskFilter, TaskOrder};
-use crate::constraints::FILTERS;
+use crate::constraints::FILTER_CONSTRAINTS;
 use crate::tasks::Task;
 
-/// The set of ids that a filter finds, in its order: the first six parameters of a query.
-pub(crate) const FOUND: &str = "task.find_tasks($1, $2, $3, $4, $5, $6)";
+/// The ids that match a filter, in order: takes the first six parameters of a query.
+pub(crate) const FIND_TASKS: &str = "task.find_tasks($1, $2, $3, $4, $5, $6)";
 
-/// What is to be found, for a query that reads from [`FOUND`]; in no order and from the start if that is `None`.
-pub(crate) struct Wanted<'a> {
+/// The arguments of [`FIND_TASKS`]. Without an order, in any order; without `after`, from the start.
+pub(crate) struct TaskQuery<'a> {
     pub(crate) filter: &'a TaskFilter,
     pub(crate) order: Option<TaskOrder>,
     pub(crate) after: Option<&'a AfterTask>,
     pub(crate) most: i64,
 }
 
-/// A query with the values of [`FOUND`].
-pub(crate) fn finding<'q>(
+/// A query with the parameters of [`FIND_TASKS`].
+pub(crate) fn find_tasks_query<'q>(
     sql: impl Into<String>,
-    wanted: &Wanted<'_>,
+    wanted: &TaskQuery<'_>,
 ) -> Result<BoxedSqlQuery<'q, Pg, SqlQuery>> {
     let filter = serde_json::to_value(wanted.filter).map_err(Error::internal)?;
     let query = sql_query(sql)
@@ -42,7 +42,7 @@ pub(crate) fn finding<'q>(
     Ok(query)
 }
 
-/// A page of tasks, and one more if there are more.
+/// A page of tasks, plus one if there are more.
 pub(super) async fn list(
     mut conn: &AsyncPgConnection,
     filter: &TaskFilter,
@@ -50,8 +50,8 @@ pub(super) async fn list(
     page: &Page<AfterTask>,
 ) -> Result<Vec<Task>> {
     let sql = format!(
-        "SELECT t.*, t.xmin FROM {FOUND} WITH ORDINALITY f(id, place) JOIN task.tasks t ON t.id = f.id ORDER BY f.place"
+        "SELECT t.*, t.xmin FROM {FIND_TASKS} WITH ORDINALITY f(id, place) JOIN task.tasks t ON t.id = f.id ORDER BY f.place"
     );
-    let wanted = Wanted { filter, order: Some(order), after: page.after.as_ref(), most: page.size + 1 };
-    Prepared(finding(sql, &wanted)?).load(&mut conn).await.map_err(explain(FILTERS))
+    let wanted = TaskQuery { filter, order: Some(order), after: page.after.as_ref(), most: page.size + 1 };
+    Prepared(find_tasks_query(sql, &wanted)?).load(&mut conn).await.map_err(explain(FILTER_CONSTRAINTS))
 }

@@ -1,4 +1,4 @@
-//! Filters and orders from the wire. What can never hold together is a violation as well.
+//! Filters and orders from proto. Conditions that no task can meet together are violations.
 
 use crate::schema::TaskStatus;
 use chrono::{DateTime, Utc};
@@ -8,19 +8,18 @@ use shared::error::Result;
 use shared::validation::{ProtoEnum, Violations};
 use uuid::Uuid;
 
-use super::{MAX_NAMED, MAX_TEXT_CHARS, OPEN, SortKey, TaskFilter, TaskOrder};
+use super::{MAX_FILTER_IDS, MAX_TEXT_CHARS, OPEN_STATUSES, SortKey, TaskFilter, TaskOrder};
 use crate::tasks::wire::hours;
 
-/// A wish for a page of tasks.
 #[derive(Debug)]
-pub(super) struct ListTasks {
+pub(super) struct ListTasksInput {
     pub(super) filter: TaskFilter,
     pub(super) order: TaskOrder,
     pub(super) page_size: i32,
     pub(super) page_token: String,
 }
 
-impl TryFrom<pb::ListTasksRequest> for ListTasks {
+impl TryFrom<pb::ListTasksRequest> for ListTasksInput {
     type Error = shared::error::Error;
 
     fn try_from(request: pb::ListTasksRequest) -> Result<Self> {
@@ -45,7 +44,7 @@ impl TryFrom<pb::ListTasksRequest> for ListTasks {
 }
 
 impl TaskFilter {
-    /// This short form and a whole filter in one; each thing is given in one of the two places.
+    /// Merges the short form with the filter; each condition may be given in one of them.
     fn with(self, v: &mut Violations, filter: Self) -> Self {
         let is_placed =
             filter.parent_task_id.is_some() || filter.ancestor_task_id.is_some() || filter.is_root;
@@ -77,7 +76,7 @@ impl TaskFilter {
     }
 }
 
-/// Reads the field `filter`.
+/// Validates the field `filter`.
 pub(crate) fn filter(outer: &mut Violations, filter: pb::TaskFilter) -> TaskFilter {
     let mut v = Violations::within("filter.");
     check_consistency(&mut v, &filter);
@@ -137,12 +136,12 @@ pub(crate) fn filter(outer: &mut Violations, filter: pb::TaskFilter) -> TaskFilt
     read
 }
 
-/// What no task can be at once.
+/// Rejects conditions that no task can meet together.
 fn check_consistency(v: &mut Violations, filter: &pb::TaskFilter) {
     let statuses: Vec<TaskStatus> =
         filter.statuses.iter().filter_map(|status| TaskStatus::from_wire(*status).flatten()).collect();
     let may_be = |status: TaskStatus| statuses.is_empty() || statuses.contains(&status);
-    let may_be_open = OPEN.into_iter().any(may_be);
+    let may_be_open = OPEN_STATUSES.into_iter().any(may_be);
     v.require(!filter.ready || may_be(TaskStatus::Pending), "ready", "is none of the statuses");
     v.require(!filter.blocked || may_be(TaskStatus::Blocked), "blocked", "is none of the statuses");
     v.require(!(filter.ready && filter.blocked), "blocked", "excludes ready");
@@ -160,7 +159,6 @@ fn check_consistency(v: &mut Violations, filter: &pb::TaskFilter) {
     v.require(filter.position != Some(Position::IsRoot(false)), "is_root", "must be true if given");
 }
 
-/// Reads both ends of a stretch of time.
 fn period(
     v: &mut Violations,
     field: &str,
@@ -176,7 +174,6 @@ fn period(
     (start, end)
 }
 
-/// Reads both ends of a range of hours.
 fn range(v: &mut Violations, field: &str, given: Option<&pb::HoursRange>) -> (Option<i32>, Option<i32>) {
     let Some(given) = given else { return (None, None) };
     let min = hours(v, &format!("{field}.min_hours"), given.min_hours);
@@ -188,10 +185,9 @@ fn range(v: &mut Violations, field: &str, given: Option<&pb::HoursRange>) -> (Op
     (min, max)
 }
 
-/// Reads the ids of several.
 pub(crate) fn ids(v: &mut Violations, field: &str, given: &[String]) -> Option<Vec<Uuid>> {
-    v.at_most(field, given.len(), MAX_NAMED);
-    let mut ids: Vec<Uuid> = given.iter().take(MAX_NAMED).map(|id| v.uuid(field, id)).collect();
+    v.at_most(field, given.len(), MAX_FILTER_IDS);
+    let mut ids: Vec<Uuid> = given.iter().take(MAX_FILTER_IDS).map(|id| v.uuid(field, id)).collect();
     ids.sort_unstable();
     ids.dedup();
     some(ids)

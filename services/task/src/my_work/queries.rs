@@ -1,20 +1,20 @@
-//! The caller's work in the database.
+//! SQL of the caller's work.
 
 use diesel::sql_types::{Integer, Nullable, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::database::{Prepared, explain};
 use shared::error::Result;
 
-use super::wire::GetMyWork;
-use super::{Grouped, MAX_OPEN};
-use crate::constraints::FILTERS;
-use crate::lists::queries::{FOUND, Wanted, finding};
+use super::wire::GetMyWorkInput;
+use super::{GroupedTask, MAX_OPEN};
+use crate::constraints::FILTER_CONSTRAINTS;
+use crate::lists::queries::{FIND_TASKS, TaskQuery, find_tasks_query};
 
-/// The first tasks of each group, in its order.
-pub(super) async fn groups(mut conn: &AsyncPgConnection, asked: &GetMyWork) -> Result<Vec<Grouped>> {
+/// The first tasks of each group, in the group's order.
+pub(super) async fn groups(mut conn: &AsyncPgConnection, input: &GetMyWorkInput) -> Result<Vec<GroupedTask>> {
     let sql = format!(
         "WITH mine AS MATERIALIZED (SELECT t.id, t.status, t.priority, t.due_date, t.created_at \
-             FROM {FOUND} f(id) JOIN task.tasks t ON t.id = f.id), \
+             FROM {FIND_TASKS} f(id) JOIN task.tasks t ON t.id = f.id), \
          placed AS (SELECT m.id, g.kind, count(*) OVER of_kind AS total, row_number() OVER (of_kind \
              ORDER BY m.due_date NULLS LAST, m.priority DESC, m.created_at, m.id) AS place \
              FROM mine m CROSS JOIN LATERAL (VALUES \
@@ -28,10 +28,10 @@ pub(super) async fn groups(mut conn: &AsyncPgConnection, asked: &GetMyWork) -> R
          SELECT t.*, t.xmin, p.kind, p.total FROM placed p JOIN task.tasks t ON t.id = p.id \
          WHERE p.place <= $9 ORDER BY p.kind, p.place"
     );
-    let wanted = Wanted { filter: &asked.filter, order: None, after: None, most: MAX_OPEN };
-    let query = finding(sql, &wanted)?
-        .bind::<Nullable<Timestamptz>, _>(asked.today_before)
-        .bind::<Nullable<Timestamptz>, _>(asked.soon_before)
-        .bind::<Integer, _>(asked.group_size);
-    Prepared(query).load(&mut conn).await.map_err(explain(FILTERS))
+    let wanted = TaskQuery { filter: &input.filter, order: None, after: None, most: MAX_OPEN };
+    let query = find_tasks_query(sql, &wanted)?
+        .bind::<Nullable<Timestamptz>, _>(input.today_before)
+        .bind::<Nullable<Timestamptz>, _>(input.soon_before)
+        .bind::<Integer, _>(input.group_size);
+    Prepared(query).load(&mut conn).await.map_err(explain(FILTER_CONSTRAINTS))
 }

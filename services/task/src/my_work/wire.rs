@@ -1,4 +1,4 @@
-//! The caller's work on the wire.
+//! Conversions of the caller's work from and to proto.
 
 use chrono::{DateTime, Utc};
 use proto::task::v1 as pb;
@@ -6,27 +6,25 @@ use shared::error::Result;
 use shared::validation::Violations;
 use uuid::Uuid;
 
-use super::{DEFAULT_GROUP, Grouped, MAX_GROUP};
+use super::{DEFAULT_GROUP, GroupedTask, MAX_GROUP};
 use crate::lists::wire::ids;
-use crate::lists::{OPEN, TaskFilter};
+use crate::lists::{OPEN_STATUSES, TaskFilter};
 
-/// A checked wish for the caller's work.
 #[derive(Clone, Debug)]
-pub(super) struct GetMyWork {
+pub(super) struct GetMyWorkInput {
     pub(super) filter: TaskFilter,
     pub(super) today_before: Option<DateTime<Utc>>,
     pub(super) soon_before: Option<DateTime<Utc>>,
     pub(super) group_size: i32,
 }
 
-impl GetMyWork {
-    /// Reads what this user wishes for.
+impl GetMyWorkInput {
     pub(super) fn read(request: &pb::GetMyWorkRequest, user_id: Uuid) -> Result<Self> {
         let mut v = Violations::new();
         let filter = TaskFilter {
             project_ids: ids(&mut v, "project_ids", &request.project_ids),
             assignee_ids: Some(vec![user_id]),
-            statuses: Some(OPEN.to_vec()),
+            statuses: Some(OPEN_STATUSES.to_vec()),
             ..TaskFilter::default()
         };
         let today_before = v.optional_time("today_before", request.today_before);
@@ -42,8 +40,8 @@ impl GetMyWork {
     }
 }
 
-/// Sorts tasks by their group; each group's are in their order.
-pub(super) fn to_wire(tasks: Vec<Grouped>) -> pb::MyWork {
+/// Collects tasks into their groups. The tasks of a group keep their order.
+pub(super) fn to_wire(tasks: Vec<GroupedTask>) -> pb::MyWork {
     let mut work = pb::MyWork {
         overdue: Some(pb::WorkGroup::default()),
         due_today: Some(pb::WorkGroup::default()),
@@ -52,7 +50,7 @@ pub(super) fn to_wire(tasks: Vec<Grouped>) -> pb::MyWork {
         ready: Some(pb::WorkGroup::default()),
         blocked: Some(pb::WorkGroup::default()),
     };
-    for Grouped { task, kind, total } in tasks {
+    for GroupedTask { task, kind, total } in tasks {
         let group = match kind.as_str() {
             "overdue" => &mut work.overdue,
             "due_today" => &mut work.due_today,

@@ -1,4 +1,4 @@
-//! The order in which people want a project's tasks to be. The database makes the ranks: it sees the neighbours.
+//! The manual order of a project's tasks. The database computes ranks, because it sees the neighbours.
 
 mod queries;
 pub(crate) mod rpc;
@@ -6,18 +6,15 @@ mod wire;
 
 use uuid::Uuid;
 
-/// Digits before the fraction of a rank.
 const WHOLE_DIGITS: usize = 12;
-/// Longest fraction of a rank, in characters.
 const MAX_FRACTION_CHARS: usize = 52;
 
-/// The rank of a task that was never moved.
 pub(crate) fn initial_rank(number: i64) -> String {
     format!("{number:0WHOLE_DIGITS$}")
 }
 
-/// Whether the task of this number may have this rank: one without a fraction is its own, so that it is in no other
-/// task's way.
+/// Whether a task with this number may have this rank. A rank without a fraction must be the task's own, so that it
+/// never collides with the rank of a new task.
 pub(crate) fn may_have_rank(number: i64, rank: &str) -> bool {
     let Some((whole, fraction)) = rank.split_at_checked(WHOLE_DIGITS) else { return false };
     let is_whole = whole.bytes().all(|digit| digit.is_ascii_digit());
@@ -27,25 +24,21 @@ pub(crate) fn may_have_rank(number: i64, rank: &str) -> bool {
     is_whole && is_fraction && (!fraction.is_empty() || rank == initial_rank(number))
 }
 
-/// Where a task goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Destination {
-    /// Right before this one.
     Before(Uuid),
-    /// Right behind this one.
-    Behind(Uuid),
+    After(Uuid),
 }
 
 impl Destination {
-    /// The task beside which it goes.
     fn anchor(self) -> Uuid {
         match self {
-            Self::Before(anchor) | Self::Behind(anchor) => anchor,
+            Self::Before(anchor) | Self::After(anchor) => anchor,
         }
     }
 
-    fn is_behind(self) -> bool {
-        matches!(self, Self::Behind(_))
+    fn is_after(self) -> bool {
+        matches!(self, Self::After(_))
     }
 }
 
@@ -54,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rank_without_a_fraction_is_the_own_number() {
+    fn a_rank_without_a_fraction_must_be_the_tasks_own() {
         assert_eq!(initial_rank(42), "000000000042");
         for (rank, may) in [
             ("000000000042", true),

@@ -1,4 +1,4 @@
-//! Moves from the wire.
+//! Moves from proto.
 
 use proto::task::v1 as pb;
 use proto::task::v1::move_task_request::Destination as PbDestination;
@@ -8,17 +8,16 @@ use uuid::Uuid;
 
 use super::Destination;
 
-/// A wish to move a task.
 #[derive(Debug)]
-pub(super) struct MoveTask {
+pub(super) struct MoveTaskInput {
     pub(super) id: Uuid,
     pub(super) destination: Destination,
     pub(super) etag: String,
-    /// Name of the field that tells where to.
+    /// Name of the anchor's field, for violations.
     pub(super) field: &'static str,
 }
 
-impl TryFrom<pb::MoveTaskRequest> for MoveTask {
+impl TryFrom<pb::MoveTaskRequest> for MoveTaskInput {
     type Error = shared::error::Error;
 
     fn try_from(request: pb::MoveTaskRequest) -> Result<Self> {
@@ -29,7 +28,7 @@ impl TryFrom<pb::MoveTaskRequest> for MoveTask {
                 ("before_task_id", Destination::Before(v.uuid("before_task_id", &anchor)))
             }
             Some(PbDestination::AfterTaskId(anchor)) => {
-                ("after_task_id", Destination::Behind(v.uuid("after_task_id", &anchor)))
+                ("after_task_id", Destination::After(v.uuid("after_task_id", &anchor)))
             }
             None => {
                 v.add("destination", "must be given: before_task_id or after_task_id");

@@ -1,6 +1,6 @@
-//! Pictures of the graph, and plans: the open tasks of a project with when they can and must happen.
+//! Dependency graphs, diagrams, and plans: when the open tasks of a project can and must be worked on.
 
-mod drawing;
+mod diagram;
 mod graph;
 mod project_plan;
 mod queries;
@@ -15,23 +15,22 @@ use uuid::Uuid;
 pub(crate) use graph::Graph;
 pub(crate) use project_plan::{ProjectPlan, Slip};
 
-/// Most open tasks of a project that is planned.
 pub(crate) const MAX_PLANNED_TASKS: usize = 10_000;
-/// Most edges of a plan.
 pub(crate) const MAX_PLANNED_EDGES: usize = 50_000;
-/// Most edges in each direction of a graph around a task.
+/// Limit for each direction.
 pub(crate) const MAX_GRAPH_EDGES: usize = 2_000;
-/// Most levels of a graph around a task.
+/// Levels of a graph around a task.
 pub(crate) const MAX_DEPTH: i32 = 20;
-/// Levels of a graph around a task when the client does not say.
 pub(crate) const DEFAULT_DEPTH: i32 = 3;
-/// Hours that a task without an estimate takes when the client does not say: a day's work.
+/// Longer titles are cut, so that a whole graph fits into one message.
+const MAX_SHOWN_TITLE_CHARS: usize = 40;
+/// Assumed for a task without an estimate: a day's work.
 pub(crate) const DEFAULT_HOURS: i32 = 8;
 
-/// What a graph shows of a task, and a plan stands on.
+/// The fields of a task that a graph shows and a plan uses.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = tasks)]
-pub(crate) struct TaskInGraph {
+pub(crate) struct GraphTask {
     pub(crate) id: Uuid,
     pub(crate) project_id: Uuid,
     pub(crate) key: String,
@@ -41,33 +40,39 @@ pub(crate) struct TaskInGraph {
     pub(crate) actual_hours: Option<i32>,
 }
 
-/// One task waits for, depends on or is made up of another.
+/// The dependent task waits for the prerequisite, relates to it, or has it as a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, QueryableByName)]
 pub(crate) struct Edge {
-    #[diesel(sql_type = diesel::sql_types::Uuid)]
-    pub(crate) waiting: Uuid,
-    #[diesel(sql_type = diesel::sql_types::Uuid)]
-    pub(crate) awaited: Uuid,
+    #[diesel(sql_type = diesel::sql_types::Uuid, column_name = waiting)]
+    pub(crate) dependent: Uuid,
+    #[diesel(sql_type = diesel::sql_types::Uuid, column_name = awaited)]
+    pub(crate) prerequisite: Uuid,
     #[diesel(sql_type = SqlDependencyType)]
     pub(crate) kind: DependencyType,
 }
 
-/// An edge between places in a list of nodes.
+/// An edge between indexes of nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Link {
-    pub(crate) waiting: usize,
-    pub(crate) awaited: usize,
+pub(crate) struct IndexedEdge {
+    pub(crate) dependent: usize,
+    pub(crate) prerequisite: usize,
     pub(crate) kind: DependencyType,
 }
 
-impl TaskInGraph {
-    /// Whether nothing is left to do.
+impl GraphTask {
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self.status, TaskStatus::Done | TaskStatus::Cancelled)
     }
 
-    /// How long it still takes; of one that has begun, what the hours so far leave of it, at least one.
-    fn hours_left(&self, default_hours: u64) -> u64 {
+    fn short_title(&self) -> String {
+        if self.title.chars().count() <= MAX_SHOWN_TITLE_CHARS {
+            return self.title.clone();
+        }
+        self.title.chars().take(MAX_SHOWN_TITLE_CHARS - 1).chain(['…']).collect()
+    }
+
+    /// Remaining work: of a started task what is left of its estimate, at least one hour.
+    fn remaining_hours(&self, default_hours: u64) -> u64 {
         let hours = |value: Option<i32>| value.and_then(|hours| u64::try_from(hours).ok());
         let whole = hours(self.estimated_hours).unwrap_or(default_hours);
         match self.status {

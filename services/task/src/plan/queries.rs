@@ -1,5 +1,5 @@
-//! The graph in the database. Row-level security tells which tasks the caller sees; edges are found also where it hides
-//! an end.
+//! SQL of the dependency graph. Row-level security decides which tasks the caller sees; edges are returned even if it
+//! hides one of their tasks.
 
 use crate::schema::tasks;
 use crate::schema::{DependencyType, SqlDependencyType, TaskStatus};
@@ -11,9 +11,9 @@ use shared::database::Prepared;
 use shared::error::Result;
 use uuid::Uuid;
 
-use super::{Edge, MAX_GRAPH_EDGES, MAX_PLANNED_EDGES, MAX_PLANNED_TASKS, TaskInGraph};
+use super::{Edge, GraphTask, MAX_GRAPH_EDGES, MAX_PLANNED_EDGES, MAX_PLANNED_TASKS};
 
-/// The edges around a task in one direction, and one more than a graph may have if there are more.
+/// The edges around a task in one direction, plus one if there are more than a graph may have.
 pub(super) async fn edges_around(
     mut conn: &AsyncPgConnection,
     origin: Uuid,
@@ -26,34 +26,34 @@ pub(super) async fn edges_around(
         .bind::<Bool, _>(towards_awaited)
         .bind::<Array<SqlDependencyType>, _>(kinds)
         .bind::<Integer, _>(depth)
-        .bind::<Integer, _>(one_more(MAX_GRAPH_EDGES));
+        .bind::<Integer, _>(limit_plus_one(MAX_GRAPH_EDGES));
     Ok(Prepared(query).load(&mut conn).await?)
 }
 
-/// The edges that a project's plan stands on, and one more than a plan may have if there are more.
+/// The edges of a project's plan, plus one if there are more than a plan may have.
 pub(super) async fn plan_edges(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<Vec<Edge>> {
     let query = sql_query("SELECT * FROM task.plan_edges($1, $2)")
         .bind::<SqlUuid, _>(project_id)
-        .bind::<Integer, _>(one_more(MAX_PLANNED_EDGES));
+        .bind::<Integer, _>(limit_plus_one(MAX_PLANNED_EDGES));
     Ok(Prepared(query).load(&mut conn).await?)
 }
 
-/// The open tasks of a project by number, and one more than a plan may have if there are more.
-pub(super) async fn open_tasks(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<Vec<TaskInGraph>> {
+/// The open tasks of a project by number, plus one if there are more than a plan may have.
+pub(super) async fn open_tasks(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<Vec<GraphTask>> {
     let open = tasks::table
         .filter(tasks::project_id.eq(project_id))
         .filter(tasks::status.ne_all([TaskStatus::Done, TaskStatus::Cancelled]))
         .order(tasks::number)
-        .limit(i64::from(one_more(MAX_PLANNED_TASKS)));
-    Ok(open.select(TaskInGraph::as_select()).load(&mut conn).await?)
+        .limit(i64::from(limit_plus_one(MAX_PLANNED_TASKS)));
+    Ok(open.select(GraphTask::as_select()).load(&mut conn).await?)
 }
 
-/// Those of these tasks that the caller sees, by project and number.
-pub(super) async fn visible(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<TaskInGraph>> {
+/// The visible ones among these tasks, by project and number.
+pub(super) async fn visible(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<GraphTask>> {
     let found = tasks::table.filter(tasks::id.eq_any(ids)).order((tasks::project_id, tasks::number));
-    Ok(found.select(TaskInGraph::as_select()).load(&mut conn).await?)
+    Ok(found.select(GraphTask::as_select()).load(&mut conn).await?)
 }
 
-fn one_more(most: usize) -> i32 {
+fn limit_plus_one(most: usize) -> i32 {
     i32::try_from(most + 1).unwrap_or(i32::MAX)
 }

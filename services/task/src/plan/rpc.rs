@@ -9,22 +9,22 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::graph::other_ends;
-use super::wire::{self, GetDependencyGraph, GetPlan, GetSlipImpact};
+use super::wire::{self, GetDependencyGraphInput, GetPlanInput, GetSlipImpactInput};
 use super::{Graph, MAX_GRAPH_EDGES, ProjectPlan, queries};
-use crate::handlers::Handlers;
-use crate::place::Place;
+use crate::access_target::AccessTarget;
+use crate::handler::TaskHandler;
 
-impl Handlers {
+impl TaskHandler {
     pub(crate) async fn get_dependency_graph(
         &self,
         request: Request<pb::GetDependencyGraphRequest>,
     ) -> Result<Response<pb::DependencyGraph>, Status> {
         let caller = Caller::of(&request)?;
-        let asked: GetDependencyGraph = request.into_inner().try_into()?;
-        let place = Place::Task(asked.task_id);
-        let look = async || self.look_around(&caller, &asked, place).await;
-        let (graph, truncated) = self.fresh(&[place], || look().boxed()).await?;
-        Ok(Response::new(wire::dependency_graph(&graph, truncated, asked.diagram)))
+        let input: GetDependencyGraphInput = request.into_inner().try_into()?;
+        let target = AccessTarget::Task(input.task_id);
+        let attempt = async || self.load_graph(&caller, &input, target).await;
+        let (graph, truncated) = self.retry_with_refreshed_access(&[target], || attempt().boxed()).await?;
+        Ok(Response::new(wire::dependency_graph(&graph, truncated, input.diagram)))
     }
 
     pub(crate) async fn get_plan(
@@ -32,9 +32,9 @@ impl Handlers {
         request: Request<pb::GetPlanRequest>,
     ) -> Result<Response<pb::Plan>, Status> {
         let caller = Caller::of(&request)?;
-        let asked: GetPlan = request.into_inner().try_into()?;
-        let plan = self.plan(&caller, asked.project_id, asked.default_hours).await?;
-        Ok(Response::new(wire::plan(asked.project_id, &plan, asked.diagram)))
+        let input: GetPlanInput = request.into_inner().try_into()?;
+        let plan = self.plan(&caller, input.project_id, input.default_hours).await?;
+        Ok(Response::new(wire::plan(input.project_id, &plan, input.diagram)))
     }
 
     pub(crate) async fn get_slip_impact(
@@ -42,41 +42,41 @@ impl Handlers {
         request: Request<pb::GetSlipImpactRequest>,
     ) -> Result<Response<pb::SlipImpact>, Status> {
         let caller = Caller::of(&request)?;
-        let asked: GetSlipImpact = request.into_inner().try_into()?;
-        let plan = self.plan(&caller, asked.project_id, asked.default_hours).await?;
-        let slip = plan.slip(asked.task_id, asked.extra_hours)?;
-        let slip = slip.ok_or_else(|| Error::not_found("task", asked.task_id))?;
+        let input: GetSlipImpactInput = request.into_inner().try_into()?;
+        let plan = self.plan(&caller, input.project_id, input.default_hours).await?;
+        let slip = plan.slip(input.task_id, input.extra_hours)?;
+        let slip = slip.ok_or_else(|| Error::not_found("task", input.task_id))?;
         Ok(Response::new(wire::slip_impact(&plan, &slip)))
     }
 }
 
-impl Handlers {
-    /// The graph around a task, and whether it goes on.
-    async fn look_around(
+impl TaskHandler {
+    /// The graph around a task, and whether it was truncated.
+    async fn load_graph(
         &self,
         caller: &Caller,
-        asked: &GetDependencyGraph,
-        place: Place,
+        input: &GetDependencyGraphInput,
+        target: AccessTarget,
     ) -> Result<(Graph, bool)> {
         let tx = self.context.database.begin(caller).await?;
-        let towards = async |awaited: bool, wanted: bool| {
+        let towards = async |prerequisite: bool, wanted: bool| {
             if !wanted {
                 return Ok(Vec::new());
             }
-            queries::edges_around(&tx, asked.task_id, awaited, &asked.kinds, asked.depth).await
+            queries::edges_around(&tx, input.task_id, prerequisite, &input.kinds, input.depth).await
         };
         let (access, mut origin, mut below, mut above) = try_join!(
-            place.access(&tx, caller.database_user()),
-            queries::visible(&tx, std::slice::from_ref(&asked.task_id)),
-            towards(true, asked.awaited),
-            towards(false, asked.waiting),
+            target.access(&tx, caller.database_user()),
+            queries::visible(&tx, std::slice::from_ref(&input.task_id)),
+            towards(true, input.prerequisite),
+            towards(false, input.dependent),
         )?;
         access.require(Permission::TaskRead)?;
         let truncated = below.len().max(above.len()) > MAX_GRAPH_EDGES;
         below.truncate(MAX_GRAPH_EDGES);
         above.truncate(MAX_GRAPH_EDGES);
         below.append(&mut above);
-        // Those that relate to each other in a circle come from both sides.
+        // Edges of a cycle of `relates_to` are found from both directions.
         below.sort_unstable();
         below.dedup();
         let others = other_ends(&origin, &below);
@@ -85,13 +85,13 @@ impl Handlers {
         Ok((Graph::of(origin, &below), truncated))
     }
 
-    /// A project's plan. What needs no connection is done without one.
+    /// The plan is computed after the connection is returned to the pool.
     async fn plan(&self, caller: &Caller, project_id: Uuid, default_hours: u64) -> Result<ProjectPlan> {
-        let place = Place::Project(project_id);
-        let look = async || {
+        let target = AccessTarget::Project(project_id);
+        let attempt = async || {
             let tx = self.context.database.begin(caller).await?;
             let (access, mut tasks, edges) = try_join!(
-                place.access(&tx, caller.database_user()),
+                target.access(&tx, caller.database_user()),
                 queries::open_tasks(&tx, project_id),
                 queries::plan_edges(&tx, project_id),
             )?;
@@ -103,7 +103,7 @@ impl Handlers {
             tx.finish();
             Ok((tasks, edges))
         };
-        let (tasks, edges) = self.fresh(&[place], || look().boxed()).await?;
+        let (tasks, edges) = self.retry_with_refreshed_access(&[target], || attempt().boxed()).await?;
         ProjectPlan::of(tasks, edges, default_hours)
     }
 }

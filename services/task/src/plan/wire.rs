@@ -1,4 +1,4 @@
-//! Graphs and plans to and from the wire.
+//! Conversions of graphs and plans from and to proto.
 
 use crate::schema::DependencyType;
 use proto::task::v1 as pb;
@@ -6,26 +6,22 @@ use shared::error::Result;
 use shared::validation::Violations;
 use uuid::Uuid;
 
-use super::drawing::{DiagramFormat, draw};
-use super::{DEFAULT_DEPTH, DEFAULT_HOURS, Graph, Link, MAX_DEPTH, ProjectPlan, Slip, TaskInGraph};
+use super::diagram::{DiagramFormat, draw};
+use super::{DEFAULT_DEPTH, DEFAULT_HOURS, Graph, GraphTask, IndexedEdge, MAX_DEPTH, ProjectPlan, Slip};
 use crate::schedule::Times;
 use crate::tasks::MAX_HOURS;
 
-/// Longest title that a graph shows, in characters: a whole graph is one message.
-const MAX_SHOWN_TITLE_CHARS: usize = 40;
-
-/// A wish for the graph around a task.
 #[derive(Debug)]
-pub(super) struct GetDependencyGraph {
+pub(super) struct GetDependencyGraphInput {
     pub(super) task_id: Uuid,
     pub(super) depth: i32,
-    pub(super) awaited: bool,
-    pub(super) waiting: bool,
+    pub(super) prerequisite: bool,
+    pub(super) dependent: bool,
     pub(super) kinds: Vec<DependencyType>,
     pub(super) diagram: Option<DiagramFormat>,
 }
 
-impl TryFrom<pb::GetDependencyGraphRequest> for GetDependencyGraph {
+impl TryFrom<pb::GetDependencyGraphRequest> for GetDependencyGraphInput {
     type Error = shared::error::Error;
 
     fn try_from(request: pb::GetDependencyGraphRequest) -> Result<Self> {
@@ -41,21 +37,20 @@ impl TryFrom<pb::GetDependencyGraphRequest> for GetDependencyGraph {
         }
         let diagram = diagram_format(&mut v, request.diagram_format);
         v.finish()?;
-        let awaited = direction != Ok(pb::DependencyDirection::Dependents);
-        let waiting = direction != Ok(pb::DependencyDirection::DependsOn);
-        Ok(Self { task_id, depth, awaited, waiting, kinds, diagram })
+        let prerequisite = direction != Ok(pb::DependencyDirection::Dependents);
+        let dependent = direction != Ok(pb::DependencyDirection::DependsOn);
+        Ok(Self { task_id, depth, prerequisite, dependent, kinds, diagram })
     }
 }
 
-/// A wish for a plan.
 #[derive(Debug)]
-pub(super) struct GetPlan {
+pub(super) struct GetPlanInput {
     pub(super) project_id: Uuid,
     pub(super) default_hours: u64,
     pub(super) diagram: Option<DiagramFormat>,
 }
 
-impl TryFrom<pb::GetPlanRequest> for GetPlan {
+impl TryFrom<pb::GetPlanRequest> for GetPlanInput {
     type Error = shared::error::Error;
 
     fn try_from(request: pb::GetPlanRequest) -> Result<Self> {
@@ -68,28 +63,27 @@ impl TryFrom<pb::GetPlanRequest> for GetPlan {
     }
 }
 
-/// A wish to know what a slip does.
 #[derive(Debug)]
-pub(super) struct GetSlipImpact {
+pub(super) struct GetSlipImpactInput {
     pub(super) project_id: Uuid,
     pub(super) task_id: Uuid,
     pub(super) extra_hours: u64,
     pub(super) default_hours: u64,
 }
 
-impl TryFrom<pb::GetSlipImpactRequest> for GetSlipImpact {
+impl TryFrom<pb::GetSlipImpactRequest> for GetSlipImpactInput {
     type Error = shared::error::Error;
 
     fn try_from(request: pb::GetSlipImpactRequest) -> Result<Self> {
         let mut v = Violations::new();
-        let asked = Self {
+        let input = Self {
             project_id: v.uuid("project_id", &request.project_id),
             task_id: v.uuid("task_id", &request.task_id),
             extra_hours: hours(&mut v, "extra_hours", request.extra_hours),
             default_hours: default_hours(&mut v, request.default_hours),
         };
         v.finish()?;
-        Ok(asked)
+        Ok(input)
     }
 }
 
@@ -114,15 +108,7 @@ fn diagram_format(v: &mut Violations, value: i32) -> Option<DiagramFormat> {
     }
 }
 
-/// A title that takes little room.
-pub(super) fn short_title(title: &str) -> String {
-    if title.chars().count() <= MAX_SHOWN_TITLE_CHARS {
-        return title.to_owned();
-    }
-    title.chars().take(MAX_SHOWN_TITLE_CHARS - 1).chain(['…']).collect()
-}
-
-/// The answer about the graph around a task: the graph, or a diagram of it.
+/// Either the graph or a diagram of it.
 pub(super) fn dependency_graph(
     graph: &Graph,
     truncated: bool,
@@ -134,14 +120,14 @@ pub(super) fn dependency_graph(
         }
         None => pb::DependencyGraph {
             nodes: graph.nodes.iter().map(node).collect(),
-            edges: graph.links.iter().map(edge).collect(),
+            edges: graph.edges.iter().map(edge).collect(),
             truncated,
             diagram: String::new(),
         },
     }
 }
 
-/// The answer about a plan: the plan, or a diagram of it.
+/// Either the plan or a diagram of it.
 pub(super) fn plan(project_id: Uuid, plan: &ProjectPlan, diagram: Option<DiagramFormat>) -> pb::Plan {
     let sums = pb::Plan {
         project_id: project_id.to_string(),
@@ -155,16 +141,15 @@ pub(super) fn plan(project_id: Uuid, plan: &ProjectPlan, diagram: Option<Diagram
     let planned = plan.graph.nodes.iter().zip(&plan.hours).zip(&plan.schedule.times);
     pb::Plan {
         tasks: planned.map(|((task, hours), times)| planned_task(task, *hours, times)).collect(),
-        edges: plan.graph.links.iter().map(edge).collect(),
-        critical_path: plan.schedule.critical_path.iter().map(|task| place(*task)).collect(),
+        edges: plan.graph.edges.iter().map(edge).collect(),
+        critical_path: plan.schedule.critical_path.iter().map(|task| index(*task)).collect(),
         ..sums
     }
 }
 
-/// The answer about a slip.
 pub(super) fn slip_impact(plan: &ProjectPlan, slip: &Slip) -> pb::SlipImpact {
-    let delayed = slip.delayed.iter().map(|(place, earliest_start, delay)| pb::DelayedTask {
-        node: plan.graph.nodes.get(*place).map(node),
+    let delayed = slip.delayed.iter().map(|(index, earliest_start, delay)| pb::DelayedTask {
+        node: plan.graph.nodes.get(*index).map(node),
         earliest_start: number(*earliest_start),
         delay_hours: number(*delay),
     });
@@ -175,7 +160,7 @@ pub(super) fn slip_impact(plan: &ProjectPlan, slip: &Slip) -> pb::SlipImpact {
     }
 }
 
-fn planned_task(task: &Option<TaskInGraph>, hours: u64, times: &Times) -> pb::PlannedTask {
+fn planned_task(task: &Option<GraphTask>, hours: u64, times: &Times) -> pb::PlannedTask {
     pb::PlannedTask {
         node: Some(node(task)),
         wave: i32::try_from(times.wave).unwrap_or(i32::MAX),
@@ -188,39 +173,27 @@ fn planned_task(task: &Option<TaskInGraph>, hours: u64, times: &Times) -> pb::Pl
     }
 }
 
-fn node(task: &Option<TaskInGraph>) -> pb::GraphNode {
+fn node(task: &Option<GraphTask>) -> pb::GraphNode {
     let Some(task) = task else { return pb::GraphNode { hidden: true, ..Default::default() } };
     pb::GraphNode {
         task_id: task.id.to_string(),
         key: task.key.clone(),
-        title: short_title(&task.title),
+        title: task.short_title(),
         status: task.status.into(),
         project_id: task.project_id.to_string(),
         hidden: false,
     }
 }
 
-fn edge(link: &Link) -> pb::GraphEdge {
-    let (waiting, awaited) = (place(link.waiting), place(link.awaited));
-    pb::GraphEdge { waiting, awaited, dependency_type: link.kind.into() }
+fn edge(edge: &IndexedEdge) -> pb::GraphEdge {
+    let (waiting, awaited) = (index(edge.dependent), index(edge.prerequisite));
+    pb::GraphEdge { waiting, awaited, dependency_type: edge.kind.into() }
 }
 
-fn place(place: usize) -> i32 {
-    i32::try_from(place).unwrap_or(i32::MAX)
+fn index(index: usize) -> i32 {
+    i32::try_from(index).unwrap_or(i32::MAX)
 }
 
 fn number(hours: u64) -> i64 {
     i64::try_from(hours).unwrap_or(i64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_titles_are_cut_between_characters() {
-        assert_eq!(short_title("plan"), "plan");
-        let shown = short_title(&"ü".repeat(41));
-        assert_eq!((shown.chars().count(), shown.ends_with("ü…")), (40, true));
-    }
 }

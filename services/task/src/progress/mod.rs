@@ -1,4 +1,4 @@
-//! How far a project is.
+//! Progress of a project: counts and work by status and priority.
 
 pub(crate) mod queries;
 mod wire;
@@ -18,7 +18,6 @@ pub(crate) struct Group {
     pub(crate) actual_hours: Option<i64>,
 }
 
-/// Tasks and their hours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sums {
     count: i64,
@@ -44,7 +43,6 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Sums up.
     pub(crate) fn of(project_id: Uuid, groups: &[Group]) -> Self {
         let mut progress = Self {
             project_id,
@@ -90,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn cancelled_tasks_do_not_hold_a_project_back() {
+    fn percent_done_ignores_cancelled_tasks() {
         let of = |status, count| Group {
             status,
             priority: TaskPriority::Low,
@@ -107,7 +105,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_ways_of_counting_agree(groups in proptest::collection::vec(group(), 0..30)) {
+        fn sums_by_status_and_by_priority_agree(groups in proptest::collection::vec(group(), 0..30)) {
             let progress = Progress::of(Uuid::nil(), &groups);
             let sum = |sums: Vec<Sums>| sums.iter().fold(Sums::default(), |all, one| Sums {
                 count: all.count + one.count,

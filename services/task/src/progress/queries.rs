@@ -1,4 +1,4 @@
-//! Counting in the database.
+//! SQL of a project's progress.
 
 use crate::schema::tasks;
 use diesel::dsl::{count_star, sum};
@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::Group;
 
-/// Counts the visible tasks of a project.
 pub(crate) async fn groups(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<Vec<Group>> {
     let groups = tasks::table
         .filter(tasks::project_id.eq(project_id))

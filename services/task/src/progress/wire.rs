@@ -1,4 +1,4 @@
-//! Progress to the wire.
+//! Conversion of progress to proto.
 
 use proto::task::v1 as pb;
 

@@ -1,9 +1,9 @@
-//! The schedule against one that walks every way there is.
+//! Compares the schedule with one that enumerates all paths.
 
 use super::*;
 use proptest::prelude::*;
 
-/// Small plans without a circle: a task waits only for tasks with smaller numbers, then the numbers are shuffled.
+/// Small plans without a cycle: a task waits only for tasks with smaller numbers, then the numbers are shuffled.
 fn plan() -> impl Strategy<Value = (Vec<u64>, Vec<(usize, usize)>)> {
     (1..9_usize)
         .prop_flat_map(|count| {
@@ -19,7 +19,7 @@ fn plan() -> impl Strategy<Value = (Vec<u64>, Vec<(usize, usize)>)> {
         })
 }
 
-/// Every way that starts here and follows `next`, this task included.
+/// All paths from `from` along `next`, `from` included.
 fn ways(from: usize, next: &dyn Fn(usize) -> Vec<usize>) -> Vec<Vec<usize>> {
     let mut found = vec![vec![from]];
     for task in next(from) {
@@ -34,7 +34,7 @@ fn longest(hours: &[u64], ways: &[Vec<usize>]) -> u64 {
 
 proptest! {
     #[test]
-    fn it_agrees_with_walking_every_way((hours, waits) in plan()) {
+    fn schedule_agrees_with_path_enumeration((hours, waits) in plan()) {
         let awaited = |task| waits.iter().filter(|(a, _)| *a == task).map(|(_, b)| *b).collect::<Vec<_>>();
         let waiting = |task| waits.iter().filter(|(_, b)| *b == task).map(|(a, _)| *a).collect::<Vec<_>>();
         let found = schedule(&hours, &waits).unwrap();
@@ -53,7 +53,7 @@ proptest! {
     }
 
     #[test]
-    fn the_critical_path_is_a_longest_way_without_slack((hours, waits) in plan()) {
+    fn the_critical_path_is_a_longest_path_without_slack((hours, waits) in plan()) {
         let found = schedule(&hours, &waits).unwrap();
         let total: u64 = found.critical_path.iter().map(|task| hours[*task]).sum();
         prop_assert_eq!(total, found.finish);
@@ -64,7 +64,7 @@ proptest! {
     }
 
     #[test]
-    fn a_slip_moves_the_end_by_what_exceeds_the_slack((hours, waits) in plan(), extra in 0..30_u64) {
+    fn a_delay_moves_the_finish_by_what_exceeds_the_slack((hours, waits) in plan(), extra in 0..30_u64) {
         let found = schedule(&hours, &waits).unwrap();
         for task in 0..hours.len() {
             let mut longer = hours.clone();
@@ -77,8 +77,8 @@ proptest! {
 }
 
 #[test]
-fn circles_are_refused_and_nothing_is_planned_at_once() {
-    assert_eq!(schedule(&[1, 1, 1], &[(0, 1), (1, 2), (2, 0)]), Err(Circular));
-    assert_eq!(schedule(&[1], &[(0, 0)]), Err(Circular));
+fn cycles_are_refused_and_an_empty_plan_is_empty() {
+    assert_eq!(schedule(&[1, 1, 1], &[(0, 1), (1, 2), (2, 0)]), Err(CycleError));
+    assert_eq!(schedule(&[1], &[(0, 0)]), Err(CycleError));
     assert_eq!(schedule(&[], &[]), Ok(Schedule::default()));
 }

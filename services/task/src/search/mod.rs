@@ -1,4 +1,4 @@
-//! Finding tasks by their words. The database finds and ranks them, and marks the found words in what it shows.
+//! Full-text search of tasks. The database ranks matches and highlights the matched words.
 
 mod queries;
 pub(crate) mod rpc;
@@ -10,24 +10,22 @@ use diesel::sql_types::{Float, Text};
 
 use crate::tasks::Task;
 
-/// Most tasks on a page: of each, excerpts are made.
+/// Lower than for lists, because excerpts are made of each task.
 const MAX_MATCHES: i64 = 200;
-/// How many tasks are ranked at most, the newest.
+/// The newest matches are ranked, at most this many.
 const MAX_RANKED: i64 = 5_000;
 
-/// A found task.
 #[derive(Clone, Debug, QueryableByName)]
 #[diesel(check_for_backend(Pg))]
 struct TaskMatch {
     #[diesel(embed)]
     task: Task,
-    /// How well it matches.
     #[diesel(sql_type = Float)]
     relevance: f32,
-    /// The title with marks.
+    /// The title with highlight marks.
     #[diesel(sql_type = Text)]
     marked_title: String,
-    /// Excerpts of the description with marks.
+    /// Excerpts of the description with highlight marks.
     #[diesel(sql_type = Text)]
     marked_description: String,
 }

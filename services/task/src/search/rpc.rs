@@ -1,4 +1,4 @@
-//! The RPCs that find and count tasks.
+//! `SearchTasks` and `GetTaskFacets`.
 
 use futures::FutureExt;
 use proto::task::v1 as pb;
@@ -6,27 +6,30 @@ use shared::caller::Caller;
 use shared::page::AfterRank;
 use tonic::{Request, Response, Status};
 
-use super::wire::Search;
+use super::wire::SearchTasksInput;
 use super::{MAX_MATCHES, TaskMatch, queries};
 use crate::facets::{self, Facets};
-use crate::handlers::Handlers;
+use crate::handler::TaskHandler;
 
-impl Handlers {
+impl TaskHandler {
     pub(crate) async fn search_tasks(
         &self,
         request: Request<pb::SearchTasksRequest>,
     ) -> Result<Response<pb::SearchTasksResponse>, Status> {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
-        let search = Search::try_from(&request)?;
+        let search = SearchTasksInput::try_from(&request)?;
         let query = format!("SearchTasks {} {search:?}", caller.database_user());
         let page = self.context.pages.read::<AfterRank>(&query, request.page_size, &request.page_token)?;
         let size = page.size.min(MAX_MATCHES);
-        let asked = (&search, page.after, size);
+        let input = (&search, page.after, size);
         let mut matches = self
-            .look_in(&caller, search.filter.project_ids.as_deref(), &asked, |conn, (search, after, size)| {
-                queries::search(conn, search, *after, *size).boxed()
-            })
+            .read_in_projects(
+                &caller,
+                search.filter.project_ids.as_deref(),
+                &input,
+                |conn, (search, after, size)| queries::search(conn, search, *after, *size).boxed(),
+            )
             .await?;
         let position = |found: &TaskMatch| AfterRank { rank: found.relevance, id: found.task.id };
         let next_page_token = self.context.pages.cut(&query, size, &mut matches, position)?;
@@ -39,10 +42,10 @@ impl Handlers {
         request: Request<pb::GetTaskFacetsRequest>,
     ) -> Result<Response<pb::TaskFacets>, Status> {
         let caller = Caller::of(&request)?;
-        let asked = facets::wire::GetFacets::try_from(request.into_inner())?;
+        let input = facets::wire::GetTaskFacetsInput::try_from(request.into_inner())?;
         let counts = self
-            .look_in(&caller, asked.filter.project_ids.as_deref(), &asked, |conn, asked| {
-                facets::queries::count(conn, asked).boxed()
+            .read_in_projects(&caller, input.filter.project_ids.as_deref(), &input, |conn, input| {
+                facets::queries::count(conn, input).boxed()
             })
             .await?;
         Ok(Response::new(Facets::of(counts)?.into()))

@@ -1,4 +1,4 @@
-//! The search on the wire.
+//! Conversions of the search from and to proto.
 
 use proto::task::v1 as pb;
 use shared::error::{Error, Result};
@@ -8,19 +8,18 @@ use shared::validation::Violations;
 use super::TaskMatch;
 use crate::lists::wire::filter;
 use crate::lists::{MAX_TEXT_CHARS, TaskFilter};
-use crate::numbers::TaskKey;
+use crate::task_keys::TaskKey;
 
-/// A checked wish to find tasks.
 #[derive(Clone, Debug)]
-pub(super) struct Search {
+pub(super) struct SearchTasksInput {
     pub(super) text: String,
-    /// The text, if it is the key of a task.
+    /// The query, if it is a task key.
     pub(super) key: Option<TaskKey>,
-    /// With the text in it.
+    /// Includes the query.
     pub(super) filter: TaskFilter,
 }
 
-impl TryFrom<&pb::SearchTasksRequest> for Search {
+impl TryFrom<&pb::SearchTasksRequest> for SearchTasksInput {
     type Error = Error;
 
     fn try_from(request: &pb::SearchTasksRequest) -> Result<Self> {

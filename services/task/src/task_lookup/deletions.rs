@@ -12,32 +12,31 @@ use uuid::Uuid;
 
 use crate::NAME;
 
-/// How often a watcher hears something, if only that nothing happened.
+/// Longest time between two messages.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// All that the log holds. What is not a deleted task still moves the position, so that a position does not fall
-/// behind the log's horizon while nothing is missed.
+/// All entities of the log: other changes also move the cursor, so that it does not fall behind the horizon of the
+/// log.
 const ENTITIES: &[&str] = &["tasks", "task_dependencies"];
 
-/// Deletions up to a position.
+/// Deletions up to a cursor.
 #[derive(Debug)]
 pub(super) struct Deletions {
     pub(super) ids: Vec<Uuid>,
     pub(super) cursor: Cursor,
-    /// Whether nothing was left to read after these.
+    /// Whether there was nothing more to read.
     pub(super) caught_up: bool,
 }
 
-/// Where one watcher is.
 struct Watch {
     context: ServiceContext,
     listener: Listener,
     cursor: Cursor,
 }
 
-/// Follows the deletions after a position, or after the oldest that is kept.
+/// Follows the deletions after a cursor, or from the oldest that is kept.
 ///
 /// # Errors
-/// `OUT_OF_RANGE` at once when the log has been trimmed beyond the position.
+/// `OUT_OF_RANGE` if the log has been trimmed beyond the cursor.
 pub(super) async fn watch(
     context: ServiceContext,
     after: Option<Cursor>,
@@ -59,7 +58,7 @@ pub(super) async fn watch(
 }
 
 impl Watch {
-    /// The next deletions, or none when it is time for a heartbeat.
+    /// The next deletions, or none when a heartbeat is due.
     async fn next(&mut self) -> Result<Deletions> {
         let due = Instant::now() + HEARTBEAT;
         loop {

@@ -1,4 +1,4 @@
-//! Which tasks exist, and which have ceased to, for services that hang things on them.
+//! Existing and deleted tasks, for services that refer to tasks.
 
 mod deletions;
 pub(crate) mod rpc;

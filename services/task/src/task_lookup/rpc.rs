@@ -1,4 +1,4 @@
-//! The RPCs of the directory; only services reach them.
+//! The RPCs of the task lookup, for sibling services.
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -6,20 +6,20 @@ use proto::task::backend::v1 as pb;
 use tonic::{Request, Response, Status};
 
 use super::deletions::{self, Deletions};
-use crate::handlers::Handlers;
-use crate::place::Place;
+use crate::access_target::AccessTarget;
+use crate::handler::TaskHandler;
 use crate::tasks::wire::required_id;
 
-impl Handlers {
+impl TaskHandler {
     pub(crate) async fn resolve_task(
         &self,
         request: Request<pb::ResolveTaskRequest>,
     ) -> Result<Response<pb::ResolvedTask>, Status> {
         let id = required_id("task_id", &request.get_ref().task_id)?;
         let tx = self.context.worker.begin_background().await?;
-        let project = Place::Task(id).project(&tx).await?;
+        let project = AccessTarget::Task(id).project(&tx).await?;
         tx.finish();
-        let project_id = project.ok_or_else(|| Place::Task(id).not_found())?.to_string();
+        let project_id = project.ok_or_else(|| AccessTarget::Task(id).not_found())?.to_string();
         Ok(Response::new(pb::ResolvedTask { task_id: id.to_string(), project_id }))
     }
 

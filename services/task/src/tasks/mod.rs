@@ -1,4 +1,4 @@
-//! A task, and the rules that need nothing but the task itself.
+//! A task and the rules that need nothing but the task itself.
 
 pub(crate) mod queries;
 mod references;
@@ -14,14 +14,11 @@ use serde_json::Value;
 use shared::error::{Error, Result};
 use uuid::Uuid;
 
-use crate::graph::Entry;
+use crate::graph::GraphLock;
 
-/// Longest title, in characters.
 pub(crate) const MAX_TITLE_CHARS: usize = 255;
-/// Most hours of work.
 pub(crate) const MAX_HOURS: i32 = 1_000_000;
 
-/// A task.
 #[derive(Clone, Debug, Queryable, QueryableByName, Selectable, Serialize, Deserialize)]
 #[diesel(table_name = tasks)]
 pub(crate) struct Task {
@@ -42,7 +39,6 @@ pub(crate) struct Task {
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
     pub(crate) completed_at: Option<DateTime<Utc>>,
-    // What the log of changes does not hold of earlier days: numbers came later.
     #[serde(default)]
     pub(crate) number: i64,
     #[serde(default)]
@@ -56,7 +52,7 @@ pub(crate) struct Task {
     pub(crate) version: u32,
 }
 
-/// A task that is to be made. The database says when that was.
+/// A task to insert. The database sets its number, its rank and its times.
 #[derive(Clone, Debug, Insertable, Serialize)]
 #[diesel(table_name = tasks, treat_none_as_default_value = false)]
 pub(crate) struct NewTask {
@@ -76,7 +72,7 @@ pub(crate) struct NewTask {
     pub(crate) metadata: Value,
 }
 
-/// What is to change of a task: `None` leaves a field, `Some(None)` empties it.
+/// The fields to change: `None` keeps a field, `Some(None)` clears it.
 #[derive(Clone, Debug, Default, AsChangeset, Serialize)]
 #[diesel(table_name = tasks)]
 pub(crate) struct TaskChange {
@@ -105,18 +101,18 @@ pub(crate) struct TaskChange {
 }
 
 impl TaskChange {
-    /// How the change takes part in the graph.
-    pub(crate) fn entry(&self) -> Option<Entry> {
+    /// The lock of the graph that the change needs.
+    pub(crate) fn graph_lock(&self) -> Option<GraphLock> {
         match (self.parent_task_id, self.status) {
-            (Some(_), _) => Some(Entry::Alone),
-            (None, Some(_)) => Some(Entry::Status),
+            (Some(_), _) => Some(GraphLock::Exclusive),
+            (None, Some(_)) => Some(GraphLock::Status),
             (None, None) => None,
         }
     }
 }
 
 impl Task {
-    /// Whether the change fits what stays.
+    /// Rejects a change that conflicts with the fields that stay.
     pub(crate) fn check(&self, change: &TaskChange) -> Result<()> {
         match change.due_date {
             Some(Some(due)) if due <= self.created_at => {

@@ -1,4 +1,4 @@
-//! Tasks in the database. Row-level security shows a caller what they may see.
+//! SQL of tasks. Row-level security shows a caller the tasks that they may see.
 
 use crate::schema::tasks;
 use diesel::prelude::*;
@@ -10,42 +10,37 @@ use shared::error::{Error, Result};
 use uuid::Uuid;
 
 use super::{NewTask, Task, TaskChange};
-use crate::constraints::{CONSTRAINTS, DELETION};
+use crate::constraints::{CONSTRAINTS, DELETE_CONSTRAINTS};
 
-/// Reads a task.
 pub(crate) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Task> {
     let task = tasks::table.find(id).select(Task::as_select()).first(&mut conn).await.optional()?;
     task.ok_or_else(|| Error::not_found("task", id))
 }
 
-/// Reads a task and keeps others from changing it until the transaction ends. A task that the caller may not
-/// change cannot be locked and is `None`.
+/// Locks a task until the transaction ends. `None` for a task that the caller may not change: row-level security
+/// hides it from the lock.
 pub(crate) async fn lock(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Task>> {
     let locked = tasks::table.find(id).select(Task::as_select()).for_no_key_update();
     Ok(locked.first(&mut conn).await.optional()?)
 }
 
-/// The project of a task, if the caller sees the task.
 pub(crate) async fn visible_project_of(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Uuid>> {
     Ok(tasks::table.find(id).select(tasks::project_id).first(&mut conn).await.optional()?)
 }
 
-/// Those of these tasks that the caller sees.
 pub(crate) async fn visible(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>> {
     Ok(tasks::table.filter(tasks::id.eq_any(ids)).select(tasks::id).load(&mut conn).await?)
 }
 
-/// Stores a new task and commits.
-pub(crate) async fn insert(tx: Transaction, _may: &ProjectAccess, task: NewTask) -> Result<Task> {
+pub(crate) async fn insert(tx: Transaction, _access: &ProjectAccess, task: NewTask) -> Result<Task> {
     let id = task.id;
     let insert = diesel::insert_into(tasks::table).values(task).returning(Task::as_returning());
     only(tx.commit_with(insert).await, id)
 }
 
-/// Stores a change and commits.
 pub(crate) async fn update(
     tx: Transaction,
-    _may: &ProjectAccess,
+    _access: &ProjectAccess,
     id: Uuid,
     change: TaskChange,
 ) -> Result<Task> {
@@ -54,14 +49,14 @@ pub(crate) async fn update(
 }
 
 diesel::define_sql_function! {
-    /// Marks a task as done, unless others block it.
+    /// Completes a task, unless open tasks block it.
     #[sql_name = "task.complete_task"]
     fn complete_task(id: SqlUuid) -> VarChar;
 }
 
-/// Marks a task as done and commits. The second statement is one of its own, because a statement does not see
-/// what a function in it has changed.
-pub(crate) async fn complete(tx: Transaction, _may: &ProjectAccess, id: Uuid) -> Result<Task> {
+/// Completes a task and commits. The task is read by a second statement, because a statement does not see what a
+/// function in it has changed.
+pub(crate) async fn complete(tx: Transaction, _access: &ProjectAccess, id: Uuid) -> Result<Task> {
     {
         let mut conn: &AsyncPgConnection = &tx;
         diesel::select(complete_task(id)).execute(&mut conn).await.map_err(explain(CONSTRAINTS))?;
@@ -69,10 +64,9 @@ pub(crate) async fn complete(tx: Transaction, _may: &ProjectAccess, id: Uuid) ->
     only(tx.commit_with(tasks::table.find(id).select(Task::as_select())).await, id)
 }
 
-/// Deletes a task and commits.
-pub(crate) async fn delete(tx: Transaction, _may: &ProjectAccess, id: Uuid) -> Result<()> {
+pub(crate) async fn delete(tx: Transaction, _access: &ProjectAccess, id: Uuid) -> Result<()> {
     let delete = diesel::delete(tasks::table.find(id)).returning(tasks::id);
-    let deleted: Vec<Uuid> = tx.commit_with(delete).await.map_err(explain(DELETION))?;
+    let deleted: Vec<Uuid> = tx.commit_with(delete).await.map_err(explain(DELETE_CONSTRAINTS))?;
     if deleted.is_empty() { Err(Error::not_found("task", id)) } else { Ok(()) }
 }
 

@@ -1,4 +1,4 @@
-//! What a task says about other things: its parent and who works on it.
+//! References of a task to its parent and its assignee.
 
 use diesel_async::AsyncPgConnection;
 use futures::try_join;
@@ -6,27 +6,31 @@ use shared::error::{Error, Result};
 use uuid::Uuid;
 
 use super::queries;
-use crate::place::Place;
+use crate::access_target::AccessTarget;
 
-/// What a request wants a task to refer to.
+/// The references that a request sets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct References {
     pub(super) parent: Option<Uuid>,
     pub(super) assignee: Option<Uuid>,
-    /// Name of the parent's field in the request.
+    /// Name of the parent's field, for violations.
     pub(super) parent_field: &'static str,
 }
 
-/// What there is of it.
+/// What the references point to.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct ResolvedReferences {
     parent_project: Option<Uuid>,
     assignee_is_member: bool,
 }
 
 impl References {
-    /// Looks for parent and assignee, in one flight.
-    pub(super) async fn look_up(&self, conn: &AsyncPgConnection, place: Place) -> Result<Found> {
+    /// Reads both in one pipeline.
+    pub(super) async fn resolve(
+        &self,
+        conn: &AsyncPgConnection,
+        target: AccessTarget,
+    ) -> Result<ResolvedReferences> {
         let parent_project = async {
             match self.parent {
                 Some(parent) => queries::visible_project_of(conn, parent).await,
@@ -35,16 +39,16 @@ impl References {
         };
         let assignee_is_member = async {
             match self.assignee {
-                Some(assignee) => place.has_member(conn, assignee).await,
+                Some(assignee) => target.has_member(conn, assignee).await,
                 None => Ok(false),
             }
         };
         let (parent_project, assignee_is_member) = try_join!(parent_project, assignee_is_member)?;
-        Ok(Found { parent_project, assignee_is_member })
+        Ok(ResolvedReferences { parent_project, assignee_is_member })
     }
 
-    /// Refuses a parent elsewhere and an assignee who is not a member.
-    pub(super) fn check(&self, found: &Found, project_id: Uuid) -> Result<()> {
+    /// Rejects a parent of another project and an assignee who is not a member.
+    pub(super) fn check(&self, found: &ResolvedReferences, project_id: Uuid) -> Result<()> {
         if let Some(parent) = self.parent {
             let parent_project = found.parent_project.ok_or_else(|| Error::not_found("task", parent))?;
             if parent_project != project_id {
@@ -63,11 +67,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parent_elsewhere_and_a_stranger_are_refused() {
+    fn foreign_parents_and_non_members_are_refused() {
         let [id, here] = [Uuid::now_v7(), Uuid::now_v7()];
         let check = |parent, assignee, parent_project, assignee_is_member| {
             let wanted = References { parent, assignee, parent_field: "parent_task_id" };
-            wanted.check(&Found { parent_project, assignee_is_member }, here).map_err(|error| error.code())
+            wanted
+                .check(&ResolvedReferences { parent_project, assignee_is_member }, here)
+                .map_err(|error| error.code())
         };
         assert!(check(None, None, None, false).is_ok());
         assert!(check(Some(id), Some(id), Some(here), true).is_ok());

@@ -1,4 +1,4 @@
-//! Tasks to and from the wire.
+//! Conversions of tasks from and to proto.
 
 use crate::schema::{TaskPriority, TaskStatus};
 use chrono::Utc;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{MAX_HOURS, MAX_TITLE_CHARS, NewTask, Task, TaskChange};
 
-/// The fields that an update may name.
+/// The fields that an update mask may name.
 const MUTABLE: &[&str] = &[
     "title",
     "description",
@@ -27,15 +27,13 @@ const MUTABLE: &[&str] = &[
     "metadata",
 ];
 
-/// A wish for a new task.
 #[derive(Debug)]
-pub(crate) struct CreateTask {
+pub(crate) struct CreateTaskInput {
     pub(crate) key: Option<RequestKey>,
     pub(crate) task: NewTask,
 }
 
-impl CreateTask {
-    /// Reads what this user wishes for.
+impl CreateTaskInput {
     pub(crate) fn read(request: pb::CreateTaskRequest, creator_id: Uuid) -> Result<Self> {
         let mut v = Violations::new();
         let key = RequestKey::of(&mut v, &request.request_id, &request);
@@ -62,15 +60,15 @@ impl CreateTask {
     }
 }
 
-/// A wish to change a task; `None` changes nothing.
+/// A validated update; `change` is `None` if it changes nothing.
 #[derive(Debug)]
-pub(crate) struct UpdateTask {
+pub(crate) struct UpdateTaskInput {
     pub(crate) id: Uuid,
     pub(crate) etag: String,
     pub(crate) change: Option<TaskChange>,
 }
 
-impl TryFrom<pb::UpdateTaskRequest> for UpdateTask {
+impl TryFrom<pb::UpdateTaskRequest> for UpdateTaskInput {
     type Error = shared::error::Error;
 
     fn try_from(request: pb::UpdateTaskRequest) -> Result<Self> {
@@ -102,7 +100,6 @@ impl TryFrom<pb::UpdateTaskRequest> for UpdateTask {
     }
 }
 
-/// Reads an id that must be given.
 pub(crate) fn required_id(field: &str, value: &str) -> Result<Uuid> {
     let mut v = Violations::new();
     let id = v.uuid(field, value);
@@ -110,27 +107,25 @@ pub(crate) fn required_id(field: &str, value: &str) -> Result<Uuid> {
     Ok(id)
 }
 
-/// Reads an id that may be missing; an empty one counts as missing.
+/// An empty id counts as missing.
 pub(crate) fn optional_id(v: &mut Violations, field: &str, value: Option<&str>) -> Option<Uuid> {
     v.optional_uuid(field, value.unwrap_or_default())
 }
 
-/// Reads a title.
 pub(crate) fn title(v: &mut Violations, value: String) -> String {
     v.line("title", value, 1, MAX_TITLE_CHARS)
 }
 
-/// Reads hours of work.
 pub(crate) fn hours(v: &mut Violations, field: &str, value: Option<i32>) -> Option<i32> {
     v.optional_number(field, value, 1, MAX_HOURS)
 }
 
-/// Reads a priority; medium if not given.
+/// The default is `medium`.
 pub(crate) fn priority(v: &mut Violations, value: i32) -> TaskPriority {
     v.optional_enum("priority", value).unwrap_or(TaskPriority::Medium)
 }
 
-/// Reads a status; pending if not given.
+/// The default is `pending`.
 pub(crate) fn status(v: &mut Violations, value: i32) -> TaskStatus {
     v.optional_enum("status", value).unwrap_or(TaskStatus::Pending)
 }
@@ -175,13 +170,13 @@ mod tests {
     use super::*;
     use prost_types::FieldMask;
 
-    fn update(paths: &[&str], task: pb::Task) -> Result<UpdateTask> {
+    fn update(paths: &[&str], task: pb::Task) -> Result<UpdateTaskInput> {
         let paths = paths.iter().map(|path| (*path).to_owned()).collect();
         pb::UpdateTaskRequest { task: Some(task), update_mask: Some(FieldMask { paths }) }.try_into()
     }
 
     #[test]
-    fn only_named_fields_are_read() {
+    fn only_masked_fields_are_read() {
         let task = pb::Task { id: Uuid::now_v7().to_string(), actual_hours: Some(-1), ..Default::default() };
         let change = update(&["description", "status"], task).unwrap().change.unwrap();
         assert_eq!(change.description, Some(None));

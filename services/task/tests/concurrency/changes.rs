@@ -1,4 +1,4 @@
-//! What writers do, at random.
+//! Random changes by concurrent writers.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use tonic::Status;
 
 use crate::fixtures::*;
 
-/// A number that looks random and is the same in every run.
+/// A pseudo-random number, the same in every run.
 fn roll(seed: &mut u64, sides: u64) -> u64 {
     *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (*seed >> 33) % sides
@@ -19,7 +19,7 @@ fn one_of<'a>(tasks: &'a [pb::Task], seed: &mut u64) -> &'a pb::Task {
     &tasks[usize::try_from(roll(seed, tasks.len() as u64)).unwrap()]
 }
 
-/// One random change of the graph; tells how it was answered.
+/// One random change of the graph; returns the outcome.
 async fn change(who: &Actor, tasks: &[pb::Task], seed: &mut u64) -> String {
     let [a, b] = [0, 0].map(|_: i32| one_of(tasks, seed));
     let outcome = match roll(seed, 15) {
@@ -43,7 +43,7 @@ async fn change(who: &Actor, tasks: &[pb::Task], seed: &mut u64) -> String {
             create(who, request).await.err()
         }
         4 => unlink_one(who, a).await.err(),
-        5 => come_and_go(who, a, b).await.err(),
+        5 => create_and_delete(who, a, b).await.err(),
         6 => {
             let destination = Some(pb::move_task_request::Destination::AfterTaskId(b.id.clone()));
             let request = pb::MoveTaskRequest { task_id: a.id.clone(), destination, ..Default::default() };
@@ -54,16 +54,16 @@ async fn change(who: &Actor, tasks: &[pb::Task], seed: &mut u64) -> String {
             let several = (0..4).map(|_| one_of(tasks, seed).clone()).collect();
             update_all(who, several, i32::try_from(roll(seed, 2)).unwrap() + 1).await.err()
         }
-        9 => name_anew(who, a, roll(seed, 3)).await.err(),
+        9 => set_project_key(who, a, roll(seed, 3)).await.err(),
         10 => split(who, a, b).await.err(),
-        11 => project_comes_and_goes(who).await.err(),
+        11 => create_and_delete_project(who).await.err(),
         _ => blocks(who, a, b).await.err(),
     };
     outcome.map_or_else(|| "OK".to_owned(), |refusal| summary(&refusal))
 }
 
-/// As [`change`], tried again while it is unavailable, as a client does: on a busy machine a connection may take longer
-/// than the service waits. A deadlock would be answered so too, but the server counts those.
+/// Like [`change`], retried while it is unavailable, as clients do: on a busy machine a connection may take longer
+/// than the service waits. Deadlocks would look the same, but the server counts those.
 pub(super) async fn change_in_the_end(who: &Actor, tasks: &[pb::Task], seed: &mut u64) -> String {
     for _ in 0..5 {
         let mut same = *seed;
@@ -76,8 +76,8 @@ pub(super) async fn change_in_the_end(who: &Actor, tasks: &[pb::Task], seed: &mu
     "UNAVAILABLE five times".to_owned()
 }
 
-/// A task with a subtask and a blocker comes below another, and is deleted again with its subtask.
-async fn come_and_go(who: &Actor, below: &pb::Task, blocker: &pb::Task) -> Result<(), Status> {
+/// Creates a task with a subtask and a blocker below another task, and deletes both again.
+async fn create_and_delete(who: &Actor, below: &pb::Task, blocker: &pb::Task) -> Result<(), Status> {
     let part = |parent: &pb::Task| pb::CreateTaskRequest {
         project_id: parent.project_id.clone(),
         parent_task_id: Some(parent.id.clone()),
@@ -92,7 +92,7 @@ async fn come_and_go(who: &Actor, below: &pb::Task, blocker: &pb::Task) -> Resul
     outcome
 }
 
-/// Moves several tasks to a status at once, in whatever order they come.
+/// Sets the status of several tasks in one batch, in any order.
 async fn update_all(who: &Actor, tasks: Vec<pb::Task>, status: i32) -> Result<(), Status> {
     let request = pb::BatchUpdateTasksRequest {
         task_ids: tasks.into_iter().map(|task| task.id).collect::<HashSet<_>>().into_iter().collect(),
@@ -103,7 +103,7 @@ async fn update_all(who: &Actor, tasks: Vec<pb::Task>, status: i32) -> Result<()
     who.tasks().batch_update_tasks(request).await.map(drop)
 }
 
-/// Removes what a task depends on first, if it depends on anything.
+/// Removes the task's first dependency, if it has any.
 async fn unlink_one(who: &Actor, task: &pb::Task) -> Result<(), Status> {
     let request = pb::ListTaskDependenciesRequest { task_id: task.id.clone(), ..Default::default() };
     let found = who.plans().list_task_dependencies(request).await?.into_inner().dependencies;
@@ -112,14 +112,14 @@ async fn unlink_one(who: &Actor, task: &pb::Task) -> Result<(), Status> {
     who.plans().delete_task_dependency(request).await.map(|_| ())
 }
 
-/// Gives the project one of a few keys, and all its tasks with it.
-async fn name_anew(who: &Actor, task: &pb::Task, which: u64) -> Result<(), Status> {
+/// Changes the project's key.
+async fn set_project_key(who: &Actor, task: &pb::Task, which: u64) -> Result<(), Status> {
     let request =
         pb::SetProjectKeyRequest { project_id: task.project_id.clone(), key: format!("KEY{which}") };
     who.tasks().set_project_key(request).await.map(drop)
 }
 
-/// Two subtasks of different tasks at once.
+/// Creates subtasks of two different tasks in one batch.
 async fn split(who: &Actor, a: &pb::Task, b: &pb::Task) -> Result<(), Status> {
     let part = |parent: &pb::Task| pb::CreateTaskRequest {
         parent_task_id: Some(parent.id.clone()),
@@ -134,8 +134,8 @@ async fn split(who: &Actor, a: &pb::Task, b: &pb::Task) -> Result<(), Status> {
     who.tasks().batch_create_tasks(request).await.map(drop)
 }
 
-/// A project whose tasks depend on each other, which go with it.
-async fn project_comes_and_goes(who: &Actor) -> Result<(), Status> {
+/// Creates and deletes a project whose tasks depend on each other.
+async fn create_and_delete_project(who: &Actor) -> Result<(), Status> {
     let project = who.project("passing").await;
     let [a, b] = [who.task(&project, "a").await, who.task(&project, "b").await];
     blocks(who, &a, &b).await?;

@@ -1,4 +1,4 @@
-//! What must hold of the graph, found without the service's own code.
+//! Checks the invariants of the graph without the service's code.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,7 +9,7 @@ use task::schema::{task_dependencies, tasks};
 use testkit::*;
 use uuid::Uuid;
 
-/// Who waits for whom, read past all policies.
+/// All waiting edges, read past row-level security.
 pub(super) async fn waits(suite: &Suite) -> Vec<(Uuid, Uuid)> {
     let mut admin = suite.admin_of(task::NAME).await;
     let links: Vec<(Uuid, Uuid, DependencyType)> = task_dependencies::table
@@ -31,7 +31,7 @@ pub(super) async fn waits(suite: &Suite) -> Vec<(Uuid, Uuid)> {
     links.chain(parents.into_iter().filter_map(|(parent, task)| Some((parent?, task)))).collect()
 }
 
-/// Takes away, again and again, those who wait for nobody; what is left waits in a circle.
+/// Repeatedly removes tasks that wait for nothing; what is left is in a cycle or waits for one.
 pub(super) fn has_cycle(waits: &[(Uuid, Uuid)]) -> bool {
     let mut left: HashMap<Uuid, HashSet<Uuid>> = HashMap::new();
     for (waiting, awaited) in waits {
@@ -47,7 +47,7 @@ pub(super) fn has_cycle(waits: &[(Uuid, Uuid)]) -> bool {
     }
 }
 
-/// The tasks whose status is not what their dependencies make it, read past all policies.
+/// The tasks whose status contradicts their dependencies, read past row-level security.
 pub(super) async fn wrongly_blocked(suite: &Suite) -> Vec<(Uuid, TaskStatus)> {
     let mut admin = suite.admin_of(task::NAME).await;
     let all: Vec<(Uuid, TaskStatus, bool)> = tasks::table
@@ -73,7 +73,7 @@ pub(super) async fn wrongly_blocked(suite: &Suite) -> Vec<(Uuid, TaskStatus)> {
 }
 
 #[test]
-fn the_checker_tells_circles_from_chains() {
+fn the_checker_tells_cycles_from_chains() {
     let [a, b, c] = [1, 2, 3].map(Uuid::from_u128);
     assert!(!has_cycle(&[(a, b), (b, c), (a, c)]));
     assert!(has_cycle(&[(a, b), (b, c), (c, a)]));

@@ -1,4 +1,4 @@
-//! Many writers at once: what waits for what never forms a cycle, and nobody waits in a circle.
+//! Many concurrent writers: no cycle in the graph, no deadlock.
 
 mod changes;
 mod checker;
@@ -16,13 +16,13 @@ use self::changes::change_in_the_end;
 use self::checker::{has_cycle, waits, wrongly_blocked};
 use crate::fixtures::*;
 
-/// Each has a connection of its own, so that all of them are in the database at once.
+/// Each writer has its own connection, so that all are in the database at once.
 const WRITERS: u32 = 32;
 const STEPS: u64 = 12;
 const TASKS: usize = 20;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn thirty_two_writers_never_close_a_cycle_or_wait_in_one() {
+async fn thirty_two_writers_create_no_cycle_and_no_deadlock() {
     let suite = harness().start_with(|options| options.database_pool_size = WRITERS).await;
     let Team { mut suite, olga, project, .. } = team_on(suite).await;
     let mut tasks = Vec::new();
@@ -54,7 +54,7 @@ async fn thirty_two_writers_never_close_a_cycle_or_wait_in_one() {
         "FAILED_PRECONDITION DEPENDENCY_CYCLE",
         "FAILED_PRECONDITION TASK_BLOCKED",
         "FAILED_PRECONDITION INVALID_STATUS_TRANSITION",
-        // Of two who remove the same dependency.
+        // Two writers removed the same dependency.
         "NOT_FOUND RESOURCE_NOT_FOUND",
     ];
     let others: Vec<_> = answers.iter().filter(|answer| !documented.contains(&answer.as_str())).collect();
@@ -68,7 +68,7 @@ async fn thirty_two_writers_never_close_a_cycle_or_wait_in_one() {
     assert_eq!(suite.deadlocks().await, 0);
 }
 
-/// Gives the tasks ranks that leave hardly room between them.
+/// Sets ranks with hardly any space between them.
 async fn crowd(suite: &Suite) {
     let crowd = "ALTER TABLE task.tasks DISABLE TRIGGER USER;
         UPDATE task.tasks SET rank = task.initial_rank(1) || repeat('A', 51) || substr(task.rank_digits(), number::int + 1, 1);
@@ -76,7 +76,7 @@ async fn crowd(suite: &Suite) {
     suite.execute(crowd).await;
 }
 
-/// Counts again and again how many transactions of the service there are at once, and keeps the most.
+/// Samples the number of concurrent transactions and keeps the maximum.
 async fn count_transactions(suite: &Suite, most: &mut i64) {
     let mut admin = suite.admin_of(task::NAME).await;
     let count = sql::<BigInt>(
@@ -91,7 +91,7 @@ async fn count_transactions(suite: &Suite, most: &mut i64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_opposite_links_at_once_one_wins() {
+async fn of_two_opposite_dependencies_at_once_one_wins() {
     let Team { olga, project, .. } = &team().await;
     for _ in 0..10 {
         let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
@@ -105,7 +105,7 @@ async fn of_two_opposite_links_at_once_one_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_changes_of_one_version_one_wins() {
+async fn of_two_updates_of_one_version_one_wins() {
     let Team { olga, project, .. } = &team().await;
     let task = olga.task(project, "a").await;
     let changes = (0..8).map(|_| update(olga, task.clone(), &["title"]));

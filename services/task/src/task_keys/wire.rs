@@ -1,4 +1,4 @@
-//! Names of tasks from the wire.
+//! Task keys from proto.
 
 use proto::task::v1 as pb;
 use shared::error::Result;
@@ -7,20 +7,18 @@ use uuid::Uuid;
 
 use super::{TaskKey, is_project_key};
 
-/// Reads the name of a task that must be given.
 pub(super) fn task_key(request: &pb::LookupTaskRequest) -> Result<TaskKey> {
     let parsed = request.key.parse();
     parsed.map_err(|_| shared::error::Error::invalid("key", "must be a key as DAF-42"))
 }
 
-/// A wish for another key.
 #[derive(Debug)]
-pub(super) struct SetProjectKey {
+pub(super) struct SetProjectKeyInput {
     pub(super) project_id: Uuid,
     pub(super) key: String,
 }
 
-impl TryFrom<pb::SetProjectKeyRequest> for SetProjectKey {
+impl TryFrom<pb::SetProjectKeyRequest> for SetProjectKeyInput {
     type Error = shared::error::Error;
 
     fn try_from(request: pb::SetProjectKeyRequest) -> Result<Self> {

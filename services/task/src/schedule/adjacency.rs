@@ -1,14 +1,14 @@
-//! Who is beside whom, in two flat lists.
+//! An adjacency list in two flat vectors.
 
-/// For each task, the tasks at the other end of its edges.
-pub(super) struct Neighbours {
-    /// Where each task's neighbours begin; one more at the end.
+/// The neighbours of each task.
+pub(super) struct AdjacencyList {
+    /// Index in `all` where the neighbours of each task start, and the end.
     starts: Vec<usize>,
     all: Vec<usize>,
 }
 
-impl Neighbours {
-    /// The neighbours along edges between `count` tasks. An edge that is given twice counts twice.
+impl AdjacencyList {
+    /// The neighbours along edges between `count` tasks. A repeated edge counts twice.
     pub(super) fn of(count: usize, edges: impl Iterator<Item = (usize, usize)> + Clone) -> Self {
         let mut starts = vec![0; count + 1];
         for (from, _) in edges.clone() {
@@ -26,12 +26,10 @@ impl Neighbours {
         Self { starts, all }
     }
 
-    /// How many tasks there are.
     pub(super) fn count(&self) -> usize {
         self.starts.len() - 1
     }
 
-    /// Those beside a task.
     pub(super) fn of_task(&self, task: usize) -> &[usize] {
         &self.all[self.starts[task]..self.starts[task + 1]]
     }

@@ -1,4 +1,4 @@
-//! Names of tasks in the database.
+//! SQL of task keys.
 
 use crate::schema::{project_numbers, tasks};
 use diesel::prelude::*;
@@ -13,29 +13,27 @@ use super::TaskKey;
 use crate::constraints::CONSTRAINTS;
 use crate::tasks::Task;
 
-/// Reads the task of this name.
 pub(super) async fn get(mut conn: &AsyncPgConnection, key: TaskKey) -> Result<Task> {
     let found = tasks::table.filter(tasks::key.eq(key.to_string())).select(Task::as_select());
     found.first(&mut conn).await.optional()?.ok_or_else(|| Error::not_found("task", key))
 }
 
-/// The key of a project; empty if it has none yet.
+/// Empty if the project has no key yet.
 pub(super) async fn project_key(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<String> {
     let key = project_numbers::table.find(project_id).select(project_numbers::key);
     Ok(key.first(&mut conn).await.optional()?.unwrap_or_default())
 }
 
 diesel::define_sql_function! {
-    /// Gives a project another key, and its tasks with it.
+    /// Changes a project's key and the keys of its tasks.
     #[sql_name = "task.set_project_key"]
-    fn set_project_key(project: SqlUuid, wished: Text) -> VarChar;
+    fn set_project_key(project: SqlUuid, requested: Text) -> VarChar;
 }
 
-/// Gives a project another key and commits.
-pub(super) async fn set(tx: Transaction, may: &ProjectAccess, key: &str) -> Result<()> {
+pub(super) async fn set(tx: Transaction, access: &ProjectAccess, key: &str) -> Result<()> {
     {
         let mut conn: &AsyncPgConnection = &tx;
-        let set = diesel::select(set_project_key(may.project_id, key));
+        let set = diesel::select(set_project_key(access.project_id, key));
         set.execute(&mut conn).await.map_err(explain(CONSTRAINTS))?;
     }
     tx.commit().await

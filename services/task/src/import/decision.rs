@@ -1,4 +1,4 @@
-//! Which items of a batch of tasks may be stored. Pure: what is known is looked up before.
+//! Decides which items of a batch may be inserted. Pure: what exists is looked up before.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,51 +8,47 @@ use uuid::Uuid;
 
 use crate::tasks::Task;
 
-/// A task from elsewhere, under the number that the caller gave it; or why it is malformed.
+/// An imported task, or why it is malformed, under the caller's line number.
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) line: u64,
     pub(super) task: Result<Box<Task>, String>,
 }
 
-/// What there is.
 #[derive(Debug, Default)]
-pub(super) struct Known {
-    /// The project of each task.
+pub(super) struct ExistingIds {
+    /// The project of each existing task.
     pub(super) tasks: HashMap<Uuid, Uuid>,
     pub(super) projects: HashSet<Uuid>,
     pub(super) users: HashSet<Uuid>,
 }
 
-/// What is to become of an item.
 #[derive(Debug)]
-pub(super) enum Verdict {
-    /// It is to be stored.
-    Store(u64, Box<Task>),
-    /// It is decided already.
-    Done(ImportResult),
+pub(super) enum ImportDecision {
+    Insert(u64, Box<Task>),
+    Resolved(ImportResult),
 }
 
-impl Known {
-    /// Decides about items in their order: what is to be stored is known to those after it.
-    pub(super) fn judge(mut self, items: Vec<Item>) -> Vec<Verdict> {
-        items.into_iter().map(|item| self.judge_one(item)).collect()
+impl ExistingIds {
+    /// Decides items in their order: later items may refer to earlier ones.
+    pub(super) fn decide(mut self, items: Vec<Item>) -> Vec<ImportDecision> {
+        items.into_iter().map(|item| self.decide_item(item)).collect()
     }
 
-    fn judge_one(&mut self, item: Item) -> Verdict {
+    fn decide_item(&mut self, item: Item) -> ImportDecision {
         let line = item.line;
         let task = match item.task {
             Ok(task) => task,
-            Err(sentence) => return Verdict::Done(refused(line, sentence)),
+            Err(sentence) => return ImportDecision::Resolved(refused(line, sentence)),
         };
         if self.tasks.contains_key(&task.id) {
-            return Verdict::Done(unchanged(line));
+            return ImportDecision::Resolved(unchanged(line));
         }
         if let Some(sentence) = self.objection(&task) {
-            return Verdict::Done(refused(line, sentence));
+            return ImportDecision::Resolved(refused(line, sentence));
         }
         self.tasks.insert(task.id, task.project_id);
-        Verdict::Store(line, task)
+        ImportDecision::Insert(line, task)
     }
 
     fn objection(&self, task: &Task) -> Option<&'static str> {
@@ -115,21 +111,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_stored_parent_comes_first_and_is_in_the_same_project(
+        fn inserted_parents_come_first_and_share_the_project(
             batch in proptest::collection::vec((0..20_u8, 0..3_u8, proptest::option::of(0..20_u8)), 0..40)
         ) {
-            let known = Known {
+            let known = ExistingIds {
                 projects: HashSet::from([id(0), id(1)]),
                 users: HashSet::from([id(0)]),
-                ..Known::default()
+                ..ExistingIds::default()
             };
             let items = batch.iter().map(|(number, project, parent)| Item {
                 line: u64::from(*number),
                 task: Ok(Box::new(task(*number, *project, *parent))),
             });
             let mut stored = HashMap::new();
-            for verdict in known.judge(items.collect()) {
-                let Verdict::Store(_, task) = verdict else { continue };
+            for decision in known.decide(items.collect()) {
+                let ImportDecision::Insert(_, task) = decision else { continue };
                 prop_assert!(task.project_id != id(2));
                 if let Some(parent) = task.parent_task_id {
                     prop_assert_eq!(stored.get(&parent), Some(&task.project_id));

@@ -1,4 +1,4 @@
-//! Where in the suite's projects a thing is, and what the caller may do there.
+//! What a request addresses, and the caller's access to its project.
 
 use diesel::sql_types::{Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -7,49 +7,46 @@ use shared::error::{Error, Result};
 use uuid::Uuid;
 
 use crate::NAME;
-use crate::numbers::TaskKey;
+use crate::task_keys::TaskKey;
 
 const TABLES: AccessTables = AccessTables::Copied(NAME);
 
 diesel::define_sql_function! {
-    /// The project of a task, whoever asks.
+    /// The project of a task, for any caller.
     #[sql_name = "task.project_of_task"]
     fn project_of_task(id: SqlUuid) -> Nullable<SqlUuid>;
 }
 
 diesel::define_sql_function! {
-    /// The project of the task of this name, whoever asks.
+    /// The project of the task with this key, for any caller.
     #[sql_name = "task.project_of_task_key"]
     fn project_of_task_key(key: Text) -> Nullable<SqlUuid>;
 }
 
 diesel::define_sql_function! {
-    /// The project of a task that may be gone, whoever asks.
+    /// The project of a task that may have been deleted, for any caller.
     #[sql_name = "task.project_of_logged_task"]
     fn project_of_logged_task(id: SqlUuid) -> Nullable<SqlUuid>;
 }
 
 diesel::define_sql_function! {
-    /// Whether a user is a member of a project, whoever asks.
+    /// For any caller.
     #[sql_name = "task.is_member"]
     fn is_member(project: Nullable<SqlUuid>, who: SqlUuid) -> Bool;
 }
 
-/// A project, or a task in one.
+/// A project, or the project of a task.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Place {
-    /// A project.
+pub(crate) enum AccessTarget {
     Project(Uuid),
-    /// The project of a task.
     Task(Uuid),
-    /// The project of the task of this name.
     Key(TaskKey),
-    /// The project of a task that may be gone, as the log of changes has it.
+    /// A task that may have been deleted, as long as the change log has it.
     LoggedTask(Uuid),
 }
 
-impl Place {
-    /// What the caller may do here; what they do not see is not there.
+impl AccessTarget {
+    /// The caller's access; `NOT_FOUND` if the caller does not see the target.
     pub(crate) async fn access(self, conn: &AsyncPgConnection, user_id: Uuid) -> Result<ProjectAccess> {
         let access = match self {
             Self::Project(id) => TABLES.access(conn, id, user_id).await?,
@@ -66,7 +63,6 @@ impl Place {
         access.ok_or_else(|| self.not_found())
     }
 
-    /// Whether somebody is a member here.
     pub(crate) async fn has_member(self, mut conn: &AsyncPgConnection, who: Uuid) -> Result<bool> {
         Ok(match self {
             Self::Project(id) => diesel::select(is_member(Some(id), who)).get_result(&mut conn).await?,
@@ -83,7 +79,7 @@ impl Place {
         })
     }
 
-    /// The project, whoever asks; `None` for a task that does not exist.
+    /// The project, for any caller; `None` if there is no such task.
     pub(crate) async fn project(self, mut conn: &AsyncPgConnection) -> Result<Option<Uuid>> {
         match self {
             Self::Project(id) => Ok(Some(id)),
@@ -97,7 +93,6 @@ impl Place {
         }
     }
 
-    /// The refusal of what the caller does not see.
     pub(crate) fn not_found(self) -> Error {
         match self {
             Self::Project(id) => Error::not_found("project", id),

@@ -1,23 +1,19 @@
-//! Graphs as text that other programs draw: Mermaid and DOT. An arrow goes from what must come first to what waits.
+//! Diagrams of graphs in Mermaid and DOT. Arrows point from a prerequisite to its dependent.
 
 use std::collections::HashSet;
 use std::fmt::Write;
 
 use crate::schema::{DependencyType, TaskStatus};
 
-use super::wire::short_title;
-use super::{Graph, Link, TaskInGraph};
+use super::{Graph, GraphTask, IndexedEdge};
 
-/// A language for diagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DiagramFormat {
-    /// Mermaid flowchart.
     Mermaid,
-    /// DOT of Graphviz.
     Dot,
 }
 
-/// Draws a graph; the nodes on the critical path, and the edges between them, stand out.
+/// Renders a graph; nodes and edges of the critical path are highlighted.
 pub(super) fn draw(format: DiagramFormat, graph: &Graph, critical_path: &[usize]) -> String {
     let critical: HashSet<usize> = critical_path.iter().copied().collect();
     let on_path: HashSet<(usize, usize)> =
@@ -38,26 +34,26 @@ fn mermaid(
     on_path: &HashSet<(usize, usize)>,
 ) -> std::fmt::Result {
     writeln!(text, "flowchart LR")?;
-    for (place, node) in graph.nodes.iter().enumerate() {
-        let class = class_of(node.as_ref(), critical.contains(&place));
-        writeln!(text, "    n{place}[\"{}\"]{class}", mermaid_label(node.as_ref()))?;
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let class = class_of(node.as_ref(), critical.contains(&index));
+        writeln!(text, "    n{index}[\"{}\"]{class}", mermaid_label(node.as_ref()))?;
     }
-    for Link { waiting, awaited, kind } in &graph.links {
+    for IndexedEdge { dependent, prerequisite, kind } in &graph.edges {
         let arrow = match kind {
-            DependencyType::Blocks if on_path.contains(&(*waiting, *awaited)) => "==>",
+            DependencyType::Blocks if on_path.contains(&(*dependent, *prerequisite)) => "==>",
             DependencyType::Blocks => "-->",
             DependencyType::SubtaskOf => "-. part of .->",
             DependencyType::RelatesTo => "-. relates to .-",
             DependencyType::Duplicates => "-. duplicated by .->",
         };
-        writeln!(text, "    n{awaited} {arrow} n{waiting}")?;
+        writeln!(text, "    n{prerequisite} {arrow} n{dependent}")?;
     }
     writeln!(text, "    classDef critical stroke:#c00,stroke-width:3px")?;
     writeln!(text, "    classDef closed fill:#ddd,color:#666")?;
     writeln!(text, "    classDef hidden stroke-dasharray:4")
 }
 
-fn class_of(node: Option<&TaskInGraph>, is_critical: bool) -> &'static str {
+fn class_of(node: Option<&GraphTask>, is_critical: bool) -> &'static str {
     match node {
         None => ":::hidden",
         Some(_) if is_critical => ":::critical",
@@ -66,8 +62,8 @@ fn class_of(node: Option<&TaskInGraph>, is_critical: bool) -> &'static str {
     }
 }
 
-/// Mermaid takes characters with a meaning as entities.
-fn mermaid_label(node: Option<&TaskInGraph>) -> String {
+/// Mermaid's special characters are written as entities.
+fn mermaid_label(node: Option<&GraphTask>) -> String {
     let mut label = String::new();
     for letter in label_of(node).chars() {
         match letter {
@@ -85,33 +81,35 @@ fn dot(
     on_path: &HashSet<(usize, usize)>,
 ) -> std::fmt::Result {
     writeln!(text, "digraph tasks {{\n    rankdir=LR;\n    node [shape=box];")?;
-    for (place, node) in graph.nodes.iter().enumerate() {
+    for (index, node) in graph.nodes.iter().enumerate() {
         let style = match node {
             None => ", style=dashed",
-            Some(_) if critical.contains(&place) => ", color=red, penwidth=3",
+            Some(_) if critical.contains(&index) => ", color=red, penwidth=3",
             Some(task) if task.is_closed() => ", fontcolor=gray",
             Some(_) => "",
         };
         let label = label_of(node.as_ref()).replace('\\', "\\\\").replace('"', "\\\"");
-        writeln!(text, "    n{place} [label=\"{label}\"{style}];")?;
+        writeln!(text, "    n{index} [label=\"{label}\"{style}];")?;
     }
-    for Link { waiting, awaited, kind } in &graph.links {
+    for IndexedEdge { dependent, prerequisite, kind } in &graph.edges {
         let style = match kind {
-            DependencyType::Blocks if on_path.contains(&(*waiting, *awaited)) => " [color=red, penwidth=3]",
+            DependencyType::Blocks if on_path.contains(&(*dependent, *prerequisite)) => {
+                " [color=red, penwidth=3]"
+            }
             DependencyType::Blocks => "",
             DependencyType::SubtaskOf => " [style=dashed, label=\"part of\"]",
             DependencyType::RelatesTo => " [style=dotted, dir=none, label=\"relates to\"]",
             DependencyType::Duplicates => " [style=dotted, label=\"duplicated by\"]",
         };
-        writeln!(text, "    n{awaited} -> n{waiting}{style};")?;
+        writeln!(text, "    n{prerequisite} -> n{dependent}{style};")?;
     }
     writeln!(text, "}}")
 }
 
-fn label_of(node: Option<&TaskInGraph>) -> String {
+fn label_of(node: Option<&GraphTask>) -> String {
     let Some(task) = node else { return "hidden".to_owned() };
     let mark = if task.status == TaskStatus::Blocked { " (blocked)" } else { "" };
-    format!("{} {}{mark}", task.key, short_title(&task.title))
+    format!("{} {}{mark}", task.key, task.short_title())
 }
 
 #[cfg(test)]
@@ -121,7 +119,7 @@ mod tests {
     use uuid::Uuid;
 
     fn graph() -> Graph {
-        let task = |number: u128, title: &str, status| TaskInGraph {
+        let task = |number: u128, title: &str, status| GraphTask {
             id: Uuid::from_u128(number),
             project_id: Uuid::nil(),
             key: format!("APO-{number}"),
@@ -136,19 +134,19 @@ mod tests {
             Some(task(3, "c", TaskStatus::Done)),
             None,
         ];
-        let link = |waiting, awaited, kind| Link { waiting, awaited, kind };
-        let links = vec![
-            link(1, 0, DependencyType::Blocks),
-            link(1, 3, DependencyType::Blocks),
-            link(1, 2, DependencyType::SubtaskOf),
-            link(0, 2, DependencyType::RelatesTo),
-            link(0, 3, DependencyType::Duplicates),
+        let edge = |dependent, prerequisite, kind| IndexedEdge { dependent, prerequisite, kind };
+        let edges = vec![
+            edge(1, 0, DependencyType::Blocks),
+            edge(1, 3, DependencyType::Blocks),
+            edge(1, 2, DependencyType::SubtaskOf),
+            edge(0, 2, DependencyType::RelatesTo),
+            edge(0, 3, DependencyType::Duplicates),
         ];
-        Graph { nodes, links }
+        Graph { nodes, edges }
     }
 
     #[test]
-    fn mermaid_text() {
+    fn mermaid_diagram_shows_nodes_and_edges() {
         expect![[r##"
             flowchart LR
                 n0["APO-1 say #34;hi#34; #38; #60;b#62;#92;"]:::critical
@@ -168,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn dot_text() {
+    fn dot_diagram_shows_nodes_and_edges() {
         expect![[r#"
             digraph tasks {
                 rankdir=LR;
@@ -185,5 +183,14 @@ mod tests {
             }
         "#]]
         .assert_eq(&draw(DiagramFormat::Dot, &graph(), &[0, 1]));
+    }
+
+    #[test]
+    fn long_titles_are_cut_between_characters() {
+        let mut task = graph().nodes.remove(1).unwrap();
+        assert_eq!(task.short_title(), "b");
+        task.title = "ü".repeat(41);
+        let shown = task.short_title();
+        assert_eq!((shown.chars().count(), shown.ends_with("ü…")), (40, true));
     }
 }
