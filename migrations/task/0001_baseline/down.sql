@@ -10,7 +10,7 @@ DROP FUNCTION import_task_counters, import_task_dependencies, apply_project_acce
     task_search_vector,
     plan_edges, edges_around, incoming_edges, outgoing_edges, record_dependency_change, record_task_deletion,
     project_of_logged_task, project_of_task, ensure_rank_space, rank_beside, rebalance_ranks,
-    fraction_between, max_rank_length, rank_digits, task_of_key, project_of_key, project_key,
+    fraction_between, max_rank_length, rank_digits, task_of_key, project_of_task_key, project_key,
     assign_task_number, allocate_task_numbers, advance_task_counter, complete_task, refresh_task_of_dependency,
     refresh_dependents_of_task, refresh_blocked_status, set_manually_blocked, check_status_transition,
     is_status_transition_allowed, announce_status_changes, open_blockers, check_parent,

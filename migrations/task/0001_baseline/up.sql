@@ -787,12 +787,12 @@ BEGIN
 END
 $$;
 
--- The project with this key, for any caller. If two have it, one of them has another key by now: the state that is
--- newer is right.
-CREATE FUNCTION project_of_key(project_key text) RETURNS uuid
+-- The project of a task's key, like `DAF-42`, for any caller. If two projects have the same key, one of them has another
+-- by now; the newer state is more likely right.
+CREATE FUNCTION project_of_task_key(task_key text) RETURNS uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
-    SELECT a.project_id FROM project_access a WHERE a.key = project_key AND NOT a.deleted
+    SELECT a.project_id FROM project_access a WHERE a.key = split_part(task_key, '-', 1) AND NOT a.deleted
     ORDER BY a.revision DESC, a.project_id LIMIT 1
 $$;
 
@@ -801,7 +801,7 @@ CREATE FUNCTION task_of_key(task_key text) RETURNS uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
     SELECT t.id FROM regexp_match(upper(task_key), '^\s*([A-Z][A-Z0-9]{1,9})-([1-9][0-9]{0,11})\s*$') AS k(part)
-    JOIN tasks t ON t.project_id = project_of_key(k.part[1]) AND t.number = k.part[2]::bigint
+    JOIN tasks t ON t.project_id = project_of_task_key(k.part[1]) AND t.number = k.part[2]::bigint
 $$;
 
 -- Order
@@ -1533,8 +1533,8 @@ GRANT SELECT ON task_search, project_access, project_access_members, change_log,
     TO task_service;
 GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), lock_dependency_graph(uuid, boolean), complete_task(uuid),
     allocate_task_numbers(uuid[], bigint[]), rank_beside(uuid, uuid, boolean), ensure_rank_space(uuid, uuid, boolean),
-    project_key(uuid), project_of_key(text), task_of_key(text), project_of_task(uuid), project_of_logged_task(uuid),
-    readable_tasks(uuid[]), announce_status_changes(uuid[], uuid[]), outgoing_edges(uuid[]), incoming_edges(uuid[]),
+    project_key(uuid), project_of_task_key(text), task_of_key(text), project_of_task(uuid),
+    project_of_logged_task(uuid), readable_tasks(uuid[]), announce_status_changes(uuid[], uuid[]), outgoing_edges(uuid[]), incoming_edges(uuid[]),
     edges_around(uuid, boolean, dependency_type[], integer, integer), plan_edges(uuid, integer),
     parse_search_query(text), find_tasks(jsonb, text, boolean, text, uuid, integer),
     is_member(uuid, uuid) TO task_service;
@@ -1544,6 +1544,6 @@ GRANT SELECT, INSERT, DELETE ON tasks, task_dependencies TO task_worker;
 GRANT SELECT, DELETE ON task_counters TO task_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON project_access, project_access_members, feed_positions TO task_worker;
 GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), allocate_task_numbers(uuid[], bigint[]),
-    project_key(uuid), project_of_key(text), project_of_task(uuid), project_of_logged_task(uuid),
+    project_key(uuid), project_of_task_key(text), project_of_task(uuid), project_of_logged_task(uuid),
     delete_project_tasks(uuid), apply_project_access(jsonb), import_task_dependencies(jsonb),
     import_task_counters(jsonb) TO task_worker;

@@ -57,6 +57,61 @@ pub async fn history(
     records_of(Prepared(query).load(&mut conn).await?)
 }
 
+/// Most bytes of values, as JSON, that a bounded read finds. Two rows are found whatever their size.
+const MAX_BOUNDED_BYTES: i64 = 2 * 1024 * 1024;
+
+/// Rows that were read up to a number of bytes.
+#[derive(Debug)]
+pub struct Bounded<T> {
+    /// The first rows.
+    pub rows: Vec<T>,
+    /// Whether there were more rows than these within the limit of the query.
+    pub is_partial: bool,
+}
+
+#[derive(QueryableByName)]
+struct BoundedRecordRow {
+    #[diesel(embed)]
+    record: RecordRow,
+    #[diesel(sql_type = BigInt)]
+    found: i64,
+}
+
+/// As [`history`], and ends early when the values of the changes become too large for a response.
+///
+/// # Errors
+/// Those of the database.
+pub async fn bounded_history(
+    mut conn: &AsyncPgConnection,
+    schema: &'static str,
+    (entity, entity_id): (&str, Uuid),
+    changed_at: TimeRange,
+    before: Option<i64>,
+    at_most: i64,
+) -> Result<Bounded<Record>> {
+    let query = sql_query(format!(
+        "SELECT * FROM (SELECT l.*, count(*) OVER () AS found, row_number() OVER w AS place, \
+             sum(octet_length(coalesce(old_values::text, '')) + octet_length(coalesce(new_values::text, ''))) \
+                 OVER w AS bytes \
+             FROM (SELECT {COLUMNS} FROM {schema}.change_log \
+                 WHERE entity = $1 AND entity_id = $2 AND position < $3 \
+                 AND ($4 IS NULL OR changed_at >= $4) AND ($5 IS NULL OR changed_at < $5) \
+                 ORDER BY position DESC LIMIT $6) l WINDOW w AS (ORDER BY l.position DESC)) b \
+         WHERE place <= 2 OR bytes <= {MAX_BOUNDED_BYTES} ORDER BY position DESC"
+    ))
+    .bind::<Text, _>(entity)
+    .bind::<SqlUuid, _>(entity_id)
+    .bind::<BigInt, _>(before.unwrap_or(i64::MAX))
+    .bind::<Nullable<Timestamptz>, _>(changed_at.start)
+    .bind::<Nullable<Timestamptz>, _>(changed_at.end)
+    .bind::<BigInt, _>(at_most);
+    let rows: Vec<BoundedRecordRow> = Prepared(query).load(&mut conn).await?;
+    let found = rows.first().map_or(0, |row| row.found);
+    let is_partial = usize::try_from(found).is_ok_and(|found| found > rows.len());
+    let rows = records_of(rows.into_iter().map(|row| row.record).collect())?;
+    Ok(Bounded { rows, is_partial })
+}
+
 /// The changes of a project before a position, newest first, at most so many.
 ///
 /// # Errors
@@ -159,6 +214,53 @@ pub async fn rows_at<T: DeserializeOwned>(
     .bind::<SqlUuid, _>(after)
     .bind::<BigInt, _>(at_most);
     rows_of(&Prepared(query).load(&mut conn).await?)
+}
+
+/// As [`PastRow`], with the number of rows within the limit of the query.
+#[derive(QueryableByName)]
+struct BoundedPastRow {
+    #[diesel(embed)]
+    row: PastRow,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    found: Option<i64>,
+}
+
+/// As [`rows_at`], and ends early when the rows become too large for a response.
+///
+/// # Errors
+/// `OUT_OF_RANGE` when the changes since then are not kept any more.
+pub async fn bounded_rows_at<T: DeserializeOwned>(
+    mut conn: &AsyncPgConnection,
+    schema: &'static str,
+    table: &'static str,
+    (project_id, at): (Uuid, DateTime<Utc>),
+    after: Uuid,
+    at_most: i64,
+) -> Result<Bounded<T>> {
+    let query = sql_query(format!(
+        "WITH next AS (SELECT DISTINCT ON (entity_id) entity_id, old_values FROM {schema}.change_log \
+         WHERE project_id = $1 AND entity = '{table}' AND changed_at > $2 AND entity_id > $3 \
+         ORDER BY entity_id, position), \
+         past AS ( \
+         SELECT entity_id AS id, old_values AS was FROM next WHERE old_values IS NOT NULL \
+         UNION ALL SELECT t.id, to_jsonb(t) FROM {schema}.{table} t \
+         WHERE t.project_id = $1 AND t.id > $3 AND NOT EXISTS (SELECT 1 FROM next n WHERE n.entity_id = t.id)), \
+         bounded AS (SELECT f.*, count(*) OVER () AS found, row_number() OVER w AS place, \
+         sum(octet_length(f.was::text)) OVER w AS bytes \
+         FROM (SELECT * FROM past ORDER BY id LIMIT $4) f WINDOW w AS (ORDER BY f.id)) \
+         SELECT coalesce(h.changed_at <= $2, TRUE) AS is_kept, b.was, b.found \
+         FROM {schema}.change_log_horizon h \
+         LEFT JOIN bounded b ON b.place <= 2 OR b.bytes <= {MAX_BOUNDED_BYTES} ORDER BY b.id"
+    ))
+    .bind::<SqlUuid, _>(project_id)
+    .bind::<Timestamptz, _>(at)
+    .bind::<SqlUuid, _>(after)
+    .bind::<BigInt, _>(at_most);
+    let rows: Vec<BoundedPastRow> = Prepared(query).load(&mut conn).await?;
+    let found = rows.first().and_then(|row| row.found).unwrap_or_default();
+    let is_partial = usize::try_from(found).is_ok_and(|found| found > rows.len());
+    let rows = rows_of(&rows.into_iter().map(|row| row.row).collect::<Vec<_>>())?;
+    Ok(Bounded { rows, is_partial })
 }
 
 fn rows_of<T: DeserializeOwned>(rows: &[PastRow]) -> Result<Vec<T>> {
