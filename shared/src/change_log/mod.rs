@@ -14,9 +14,7 @@ mod signal;
 
 pub use envelope::resource_types;
 pub use lag::Lag;
-pub use past::{
-    Bounded, HistoryFilter, bounded_history, bounded_rows_at, history, project_history, row_at, rows_at,
-};
+pub use past::{Bounded, HistoryFilter, bounded_history, bounded_rows_at, project_history, row_at, rows_at};
 pub use records::{Operation, Record};
 pub use signal::{Listener, Signal};
 

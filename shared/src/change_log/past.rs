@@ -31,32 +31,6 @@ pub struct HistoryFilter<'a> {
     pub changed_at: TimeRange,
 }
 
-/// The changes of one row (table and id) in a range of time and before a position, newest first, at most so many.
-///
-/// # Errors
-/// Those of the database.
-pub async fn history(
-    mut conn: &AsyncPgConnection,
-    schema: &'static str,
-    (entity, entity_id): (&str, Uuid),
-    changed_at: TimeRange,
-    before: Option<i64>,
-    at_most: i64,
-) -> Result<Vec<Record>> {
-    let query = sql_query(format!(
-        "SELECT {COLUMNS} FROM {schema}.change_log WHERE entity = $1 AND entity_id = $2 AND position < $3 \
-         AND ($4 IS NULL OR changed_at >= $4) AND ($5 IS NULL OR changed_at < $5) \
-         ORDER BY position DESC LIMIT $6"
-    ))
-    .bind::<Text, _>(entity)
-    .bind::<SqlUuid, _>(entity_id)
-    .bind::<BigInt, _>(before.unwrap_or(i64::MAX))
-    .bind::<Nullable<Timestamptz>, _>(changed_at.start)
-    .bind::<Nullable<Timestamptz>, _>(changed_at.end)
-    .bind::<BigInt, _>(at_most);
-    records_of(Prepared(query).load(&mut conn).await?)
-}
-
 /// Most bytes of values, as JSON, that a bounded read finds. Two rows are found whatever their size.
 const MAX_BOUNDED_BYTES: i64 = 2 * 1024 * 1024;
 
@@ -77,7 +51,8 @@ struct BoundedRecordRow {
     found: i64,
 }
 
-/// As [`history`], and ends early when the values of the changes become too large for a response.
+/// The changes of one row (table and id) in a range of time and before a position, newest first, at most so many; fewer
+/// if their values would not fit into a response.
 ///
 /// # Errors
 /// Those of the database.
@@ -106,7 +81,7 @@ pub async fn bounded_history(
     .bind::<Nullable<Timestamptz>, _>(changed_at.end)
     .bind::<BigInt, _>(at_most);
     let rows: Vec<BoundedRecordRow> = Prepared(query).load(&mut conn).await?;
-    let found = rows.first().map_or(0, |row| row.found);
+    let found = rows.iter().next().map_or(0, |row: &BoundedRecordRow| row.found);
     let is_partial = usize::try_from(found).is_ok_and(|found| found > rows.len());
     let rows = records_of(rows.into_iter().map(|row| row.record).collect())?;
     Ok(Bounded { rows, is_partial })
@@ -220,7 +195,7 @@ pub async fn rows_at<T: DeserializeOwned>(
 #[derive(QueryableByName)]
 struct BoundedPastRow {
     #[diesel(embed)]
-    row: PastRow,
+    past: PastRow,
     #[diesel(sql_type = Nullable<BigInt>)]
     found: Option<i64>,
 }
@@ -257,9 +232,10 @@ pub async fn bounded_rows_at<T: DeserializeOwned>(
     .bind::<SqlUuid, _>(after)
     .bind::<BigInt, _>(at_most);
     let rows: Vec<BoundedPastRow> = Prepared(query).load(&mut conn).await?;
-    let found = rows.first().and_then(|row| row.found).unwrap_or_default();
+    let found = rows.iter().next().and_then(|row| row.found).unwrap_or_default();
     let is_partial = usize::try_from(found).is_ok_and(|found| found > rows.len());
-    let rows = rows_of(&rows.into_iter().map(|row| row.row).collect::<Vec<_>>())?;
+    let rows: Vec<PastRow> = rows.into_iter().map(|row| row.past).collect();
+    let rows = rows_of(&rows)?;
     Ok(Bounded { rows, is_partial })
 }
 

@@ -72,11 +72,11 @@ impl TaskHandler {
             format!("ListTaskDependencies {} {task_id} {direction:?} {kinds:?}", caller.database_user());
         let page = self.context.pages.read::<AfterTime>(&query, page_size, &page_token)?;
         let arguments = (&kinds, &page);
-        let read =
-            self.authorizer.begin(&caller, &access_target::task(task_id), Permission::TaskRead, |conn| {
-                let (kinds, page) = (arguments.0.clone(), (arguments.1.after, arguments.1.size));
-                async move { queries::list(conn, task_id, direction, &kinds, page).await }.boxed()
-            });
+        let target = access_target::task(task_id);
+        let read = self.authorizer.begin(&caller, &target, Permission::TaskRead, |conn| {
+            let (kinds, page) = (arguments.0.clone(), (arguments.1.after, arguments.1.size));
+            async move { queries::list(conn, task_id, direction, &kinds, page).await }.boxed()
+        });
         let mut found = read.await?.finish();
         let position = |dependency: &Dependency| AfterTime { at: dependency.created_at, id: dependency.id };
         let next_page_token = self.context.pages.cut(&query, page.size, &mut found, position)?;

@@ -51,29 +51,25 @@ impl TaskHandler {
 impl TaskHandler {
     /// The graph around a task, and whether it was truncated.
     async fn load_graph(&self, caller: &Caller, input: &GetDependencyGraphInput) -> Result<(Graph, bool)> {
-        let read = self.authorizer.begin(
-            caller,
-            &access_target::task(input.task_id),
-            Permission::TaskRead,
-            |conn| {
-                let input = input.clone();
-                async move {
-                    let edges = async |towards_prerequisites: bool, wanted: bool| {
-                        if !wanted {
-                            return Ok(Vec::new());
-                        }
-                        let (id, depth) = (input.task_id, input.depth);
-                        queries::edges_around(conn, id, towards_prerequisites, &input.kinds, depth).await
-                    };
-                    try_join!(
-                        queries::readable(conn, std::slice::from_ref(&input.task_id)),
-                        edges(true, input.prerequisites),
-                        edges(false, input.dependents)
-                    )
-                }
-                .boxed()
-            },
-        );
+        let target = access_target::task(input.task_id);
+        let read = self.authorizer.begin(caller, &target, Permission::TaskRead, |conn| {
+            let input = input.clone();
+            async move {
+                let edges = async |towards_prerequisites: bool, wanted: bool| {
+                    if !wanted {
+                        return Ok(Vec::new());
+                    }
+                    let (id, depth) = (input.task_id, input.depth);
+                    queries::edges_around(conn, id, towards_prerequisites, &input.kinds, depth).await
+                };
+                try_join!(
+                    queries::readable(conn, std::slice::from_ref(&input.task_id)),
+                    edges(true, input.prerequisites),
+                    edges(false, input.dependents)
+                )
+            }
+            .boxed()
+        });
         let AuthorizedTransaction { tx, found: (mut origin, mut below, mut above), .. } = read.await?;
         let truncated = below.len().max(above.len()) > MAX_GRAPH_EDGES;
         below.truncate(MAX_GRAPH_EDGES);

@@ -55,9 +55,10 @@ impl TaskHandler {
     pub(crate) async fn get_task(&self, request: Request<pb::GetTaskRequest>) -> Answer<pb::Task> {
         let caller = Caller::of(&request)?;
         let id = required_id("task_id", &request.get_ref().task_id)?;
-        let read = self.authorizer.begin(&caller, &access_target::task(id), Permission::TaskRead, |conn| {
-            queries::get(conn, id).boxed()
-        });
+        let target = access_target::task(id);
+        let read = self
+            .authorizer
+            .begin(&caller, &target, Permission::TaskRead, |conn| queries::get(conn, id).boxed());
         Ok(Response::new(read.await?.finish().into()))
     }
 
@@ -77,17 +78,17 @@ impl TaskHandler {
             parent: input.change.as_ref().and_then(|change| change.parent_task_id).flatten(),
             assignee: input.change.as_ref().and_then(|change| change.assignee_id).flatten(),
         };
-        let locked =
-            self.authorizer.begin(&caller, &access_target::task(id), Permission::TaskWrite, |conn| {
-                async move {
-                    try_join!(
-                        graph::lock(conn, id, graph_lock),
-                        queries::lock(conn, id),
-                        references.resolve(conn, Referrer::Task(id))
-                    )
-                }
-                .boxed()
-            });
+        let target = access_target::task(id);
+        let locked = self.authorizer.begin(&caller, &target, Permission::TaskWrite, |conn| {
+            async move {
+                try_join!(
+                    graph::lock(conn, id, graph_lock),
+                    queries::lock(conn, id),
+                    references.resolve(conn, Referrer::Task(id))
+                )
+            }
+            .boxed()
+        });
         let AuthorizedTransaction { tx, access, found: ((), task, found) } = locked.await?;
         queries::require_write_and_read(&access)?;
         let task = task.ok_or_else(|| Error::not_found("task", id))?;
@@ -149,7 +150,8 @@ impl TaskHandler {
         permission: Permission,
         graph_lock: Option<GraphLock>,
     ) -> Result<AuthorizedTransaction<Task>> {
-        let locked = self.authorizer.begin(caller, &access_target::task(id), permission, |conn| {
+        let target = access_target::task(id);
+        let locked = self.authorizer.begin(caller, &target, permission, |conn| {
             async move { try_join!(graph::lock(conn, id, graph_lock), queries::lock(conn, id)) }.boxed()
         });
         let AuthorizedTransaction { tx, access, found: ((), task) } = locked.await?;
