@@ -23,7 +23,7 @@ async fn new_members_can_be_assigned_at_once() {
     let Team { olga, sam, project, .. } = &team().await;
     olga.task(project, "so that the copy is there").await;
     olga.add(project, sam, project::ProjectRole::Viewer).await;
-    let wished = pb::CreateTaskRequest { assignee_id: Some(sam.id.to_string()), ..new_task(project, "x") };
+    let wished = pb::Task { assignee_id: Some(sam.id.to_string()), ..new_task(project, "x") };
     create(olga, wished).await.unwrap();
 }
 

@@ -119,7 +119,7 @@ async fn started_tasks_with_new_blockers_cannot_move_forward() {
 #[tokio::test]
 async fn manually_blocked_tasks_stay_blocked() {
     let Team { olga, project, .. } = &team().await;
-    let wished = pb::CreateTaskRequest { status: Blocked.into(), ..new_task(project, "permit") };
+    let wished = pb::Task { status: Blocked.into(), ..new_task(project, "permit") };
     let task = create(olga, wished).await.unwrap();
     assert_eq!((task.status(), task.manually_blocked), (Blocked, true));
     let other = olga.task(project, "other").await;
