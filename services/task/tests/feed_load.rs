@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
-use proto::common;
 use proto::project::v1 as project;
 use proto::task::v1 as pb;
 use testkit::*;

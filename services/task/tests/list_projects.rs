@@ -3,7 +3,6 @@
 use proto::project::v1::{Member, Project, ProjectRole, ProjectVisibility, UpdateMemberRequest};
 use proto::task::v1 as pb;
 use proto::task::v1::TaskOrder;
-use shared::json::to_struct;
 use testkit::*;
 use tonic::{Code, Status};
 

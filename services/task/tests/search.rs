@@ -118,7 +118,7 @@ async fn search_pages_are_complete_and_best_first() {
     let mut seen: Vec<(f32, String)> = Vec::new();
     loop {
         let page = search(vic, request.clone()).await.unwrap();
-        seen.extend(page.matches.into_iter().map(|found| (found.rank, found.task.unwrap().title)));
+        seen.extend(page.matches.into_iter().map(|found| (found.score, found.task.unwrap().title)));
         request.page_token = page.next_page_token;
         if request.page_token.is_empty() {
             break;

@@ -81,7 +81,7 @@ pub async fn bounded_history(
     .bind::<Nullable<Timestamptz>, _>(changed_at.end)
     .bind::<BigInt, _>(at_most);
     let rows: Vec<BoundedRecordRow> = Prepared(query).load(&mut conn).await?;
-    let found = rows.iter().next().map_or(0, |row: &BoundedRecordRow| row.found);
+    let found = rows.as_slice().first().map_or(0, |row: &BoundedRecordRow| row.found);
     let is_partial = usize::try_from(found).is_ok_and(|found| found > rows.len());
     let rows = records_of(rows.into_iter().map(|row| row.record).collect())?;
     Ok(Bounded { rows, is_partial })
@@ -232,7 +232,7 @@ pub async fn bounded_rows_at<T: DeserializeOwned>(
     .bind::<SqlUuid, _>(after)
     .bind::<BigInt, _>(at_most);
     let rows: Vec<BoundedPastRow> = Prepared(query).load(&mut conn).await?;
-    let found = rows.iter().next().and_then(|row| row.found).unwrap_or_default();
+    let found = rows.as_slice().first().and_then(|row| row.found).unwrap_or_default();
     let is_partial = usize::try_from(found).is_ok_and(|found| found > rows.len());
     let rows: Vec<PastRow> = rows.into_iter().map(|row| row.past).collect();
     let rows = rows_of(&rows)?;
