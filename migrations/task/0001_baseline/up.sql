@@ -476,7 +476,7 @@ CREATE FUNCTION is_dependent_on(origin uuid, target uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
-    max_comparisons CONSTANT integer := 2000000;
+    max_comparisons CONSTANT integer := 1000000;
     comparisons integer := 0;
     awaited uuid[] := ARRAY[origin];
     waiting uuid[] := ARRAY[target];

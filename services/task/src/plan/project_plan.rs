@@ -118,9 +118,9 @@ mod tests {
     #[test]
     fn planned_work_is_what_remains() {
         let tasks = vec![
-            task(1, TaskStatus::Pending, Some(5), Some(3)),
-            task(2, TaskStatus::InProgress, Some(5), Some(3)),
-            task(3, TaskStatus::Review, Some(5), Some(9)),
+            task(1, TaskStatus::Pending, Some(300), Some(180)),
+            task(2, TaskStatus::InProgress, Some(300), Some(180)),
+            task(3, TaskStatus::Review, Some(300), Some(540)),
             task(4, TaskStatus::Blocked, None, None),
             task(5, TaskStatus::Pending, Some(7), None),
             task(6, TaskStatus::Done, Some(7), None),
@@ -134,9 +134,9 @@ mod tests {
         ];
         let plan = ProjectPlan::of(tasks, edges, 10).unwrap();
         // The done task is left out; the parent and the hidden task take no time.
-        assert_eq!(plan.minutes, [5, 2, 5, 10, 0, 0]);
+        assert_eq!(plan.minutes, [300, 120, 60, 10, 0, 0]);
         assert_eq!((plan.graph.edges.len(), plan.graph.nodes[5].is_none()), (2, true));
-        assert_eq!((plan.schedule.finish, plan.wave_count()), (10, 2));
+        assert_eq!((plan.schedule.finish, plan.wave_count()), (300, 2));
     }
 
     #[test]
