@@ -1,4 +1,4 @@
-//! Which method of the API is answered where.
+//! Which handler answers each method of the API.
 
 use proto::content::admin::v1 as admin;
 use proto::content::admin::v1::content_admin_service_server::ContentAdminService;
@@ -6,35 +6,34 @@ use proto::content::v1 as pb;
 use proto::content::v1::attachment_service_server::AttachmentService;
 use proto::content::v1::document_service_server::DocumentService;
 
-use crate::attachments::rpc::Attachments;
-use crate::documents::rpc::Documents;
-use crate::editing::rpc::Editing;
-use crate::export::rpc::Exporting;
-use crate::import::rpc::Imports;
-use crate::search::rpc::Searching;
-use crate::uploads::rpc::Uploads;
+use crate::attachments::rpc::AttachmentHandler;
+use crate::documents::rpc::DocumentHandler;
+use crate::editing::rpc::EditHandler;
+use crate::export::rpc::ExportHandler;
+use crate::import::rpc::ImportHandler;
+use crate::search::rpc::SearchHandler;
+use crate::uploads::rpc::UploadHandler;
+use crate::versions::rpc::VersionHandler;
 
-/// Implements `AttachmentService`.
-pub(crate) struct AttachmentHandler {
-    pub(crate) attachments: Attachments,
-    pub(crate) uploads: Uploads,
+pub(crate) struct AttachmentServiceHandler {
+    pub(crate) attachments: AttachmentHandler,
+    pub(crate) uploads: UploadHandler,
 }
 
-/// Implements `DocumentService`.
-pub(crate) struct DocumentHandler {
-    pub(crate) documents: Documents,
-    pub(crate) editing: Editing,
-    pub(crate) search: Searching,
+pub(crate) struct DocumentServiceHandler {
+    pub(crate) documents: DocumentHandler,
+    pub(crate) versions: VersionHandler,
+    pub(crate) edits: EditHandler,
+    pub(crate) search: SearchHandler,
 }
 
-/// Implements `ContentAdminService`.
-pub(crate) struct ContentAdminHandler {
-    pub(crate) importing: Imports,
-    pub(crate) exporting: Exporting,
+pub(crate) struct ContentAdminServiceHandler {
+    pub(crate) imports: ImportHandler,
+    pub(crate) exports: ExportHandler,
 }
 
 shared::rpc_table! {
-    impl AttachmentService for AttachmentHandler {
+    impl AttachmentService for AttachmentServiceHandler {
         upload_attachment(tonic::Streaming<pb::UploadAttachmentRequest>) -> pb::Attachment = attachments;
         #[stream(DownloadAttachmentStream)]
         download_attachment(pb::DownloadAttachmentRequest) -> pb::DownloadAttachmentResponse = attachments;
@@ -50,7 +49,7 @@ shared::rpc_table! {
 }
 
 shared::rpc_table! {
-    impl DocumentService for DocumentHandler {
+    impl DocumentService for DocumentServiceHandler {
         create_document(pb::CreateDocumentRequest) -> pb::Document = documents;
         get_document(pb::GetDocumentRequest) -> pb::Document = documents;
         list_documents(pb::ListDocumentsRequest) -> pb::ListDocumentsResponse = documents;
@@ -60,24 +59,24 @@ shared::rpc_table! {
         archive_document(pb::ArchiveDocumentRequest) -> pb::Document = documents;
         revise_document(pb::ReviseDocumentRequest) -> pb::Document = documents;
         delete_document(pb::DeleteDocumentRequest) -> pb::DeleteDocumentResponse = documents;
-        get_document_version(pb::GetDocumentVersionRequest) -> pb::DocumentVersion = documents;
-        list_document_versions(pb::ListDocumentVersionsRequest) -> pb::ListDocumentVersionsResponse = documents;
-        diff_document_versions(pb::DiffDocumentVersionsRequest) -> pb::DocumentDiff = documents;
-        restore_document_version(pb::RestoreDocumentVersionRequest) -> pb::Document = documents;
-        edit_document_content(pb::EditDocumentContentRequest) -> pb::Document = editing;
-        preview_document_edit(pb::PreviewDocumentEditRequest) -> pb::PreviewDocumentEditResponse = editing;
+        get_document_version(pb::GetDocumentVersionRequest) -> pb::DocumentVersion = versions;
+        list_document_versions(pb::ListDocumentVersionsRequest) -> pb::ListDocumentVersionsResponse = versions;
+        diff_document_versions(pb::DiffDocumentVersionsRequest) -> pb::DocumentDiff = versions;
+        restore_document_version(pb::RestoreDocumentVersionRequest) -> pb::Document = versions;
+        edit_document_content(pb::EditDocumentContentRequest) -> pb::Document = edits;
+        preview_document_edit(pb::PreviewDocumentEditRequest) -> pb::PreviewDocumentEditResponse = edits;
         search_documents(pb::SearchDocumentsRequest) -> pb::SearchDocumentsResponse = search;
     }
 }
 
 shared::rpc_table! {
-    impl ContentAdminService for ContentAdminHandler {
+    impl ContentAdminService for ContentAdminServiceHandler {
         #[stream(ImportDocumentsStream)]
-        import_documents(tonic::Streaming<admin::ImportDocumentsRequest>) -> admin::ImportDocumentsResponse = importing;
-        import_attachment(tonic::Streaming<admin::ImportAttachmentRequest>) -> admin::ImportAttachmentResponse = importing;
+        import_documents(tonic::Streaming<admin::ImportDocumentsRequest>) -> admin::ImportDocumentsResponse = imports;
+        import_attachment(tonic::Streaming<admin::ImportAttachmentRequest>) -> admin::ImportAttachmentResponse = imports;
         #[stream(ExportDocumentsStream)]
-        export_documents(admin::ExportDocumentsRequest) -> admin::ExportDocumentsResponse = exporting;
+        export_documents(admin::ExportDocumentsRequest) -> admin::ExportDocumentsResponse = exports;
         #[stream(ExportFileStream)]
-        export_file(admin::ExportFileRequest) -> admin::ExportFileResponse = exporting;
+        export_file(admin::ExportFileRequest) -> admin::ExportFileResponse = exports;
     }
 }

@@ -3,7 +3,7 @@ use proto::content::v1 as pb;
 use testkit::*;
 use tonic::Status;
 
-use crate::fixtures::{header, scene, upload};
+use crate::fixtures::{header, team, upload};
 
 async fn get(who: &Actor, id: &str) -> Result<pb::Attachment, Status> {
     let request = pb::GetAttachmentRequest { attachment_id: id.to_owned() };
@@ -18,8 +18,8 @@ async fn list(
 }
 
 #[tokio::test]
-async fn members_read_what_is_known_of_a_file() {
-    let s = scene().await;
+async fn members_read_an_attachment_and_strangers_do_not() {
+    let s = team().await;
     let metadata = Some(shared::json::to_struct(&serde_json::json!({"a": [1, "x"]})));
     let made = upload(&s.mia, pb::UploadHeader { metadata, ..header(&s.project) }, b"abc", 3).await.unwrap();
     assert_eq!(get(&s.gus, &made.id).await.unwrap(), made);
@@ -29,8 +29,8 @@ async fn members_read_what_is_known_of_a_file() {
 }
 
 #[tokio::test]
-async fn pages_go_from_the_newest_to_the_oldest() {
-    let s = scene().await;
+async fn pages_are_ordered_from_newest_to_oldest() {
+    let s = team().await;
     let task = s.mia.task(&s.project, "read").await;
     let header = pb::UploadHeader {
         entity_type: pb::EntityType::Task.into(),
@@ -63,16 +63,16 @@ async fn pages_go_from_the_newest_to_the_oldest() {
 }
 
 #[tokio::test]
-async fn an_admin_deletes_a_file() {
-    let s = scene().await;
+async fn an_admin_deletes_an_attachment_and_a_member_does_not() {
+    let s = team().await;
     let made = upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap();
-    let wish = pb::DeleteAttachmentRequest { attachment_id: made.id.clone() };
-    let by_member = s.mia.attachments().delete_attachment(wish.clone()).await.unwrap_err();
+    let request = pb::DeleteAttachmentRequest { attachment_id: made.id.clone() };
+    let by_member = s.mia.attachments().delete_attachment(request.clone()).await.unwrap_err();
     expect!["PERMISSION_DENIED PERMISSION_MISSING"].assert_eq(&summary(&by_member));
-    let by_stranger = s.sam.attachments().delete_attachment(wish.clone()).await.unwrap_err();
+    let by_stranger = s.sam.attachments().delete_attachment(request.clone()).await.unwrap_err();
     expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&by_stranger));
-    s.olga.attachments().delete_attachment(wish.clone()).await.unwrap();
-    let again = s.olga.attachments().delete_attachment(wish).await.unwrap_err();
+    s.olga.attachments().delete_attachment(request.clone()).await.unwrap();
+    let again = s.olga.attachments().delete_attachment(request).await.unwrap_err();
     expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&again));
     let gone = get(&s.mia, &made.id).await.unwrap_err();
     expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&gone));

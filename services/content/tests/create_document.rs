@@ -4,9 +4,9 @@ use proto::content::v1::DocumentStatus;
 use proto::project::v1::ArchiveProjectRequest;
 use testkit::*;
 
-use crate::fixtures::{read, scene};
+use crate::fixtures::{read, team};
 
-fn request(project_id: &str) -> pb::CreateDocumentRequest {
+fn new_document(project_id: &str) -> pb::CreateDocumentRequest {
     pb::CreateDocumentRequest {
         project_id: project_id.to_owned(),
         title: "plan".to_owned(),
@@ -17,11 +17,11 @@ fn request(project_id: &str) -> pb::CreateDocumentRequest {
 
 #[tokio::test]
 async fn a_member_creates_a_draft_with_its_first_version() {
-    let s = scene().await;
-    let mut wish = request(&s.project.id);
-    wish.tags = vec!["a".to_owned(), "b".to_owned(), "a".to_owned()];
-    wish.change_summary = Some("first words".to_owned());
-    let made = s.mia.documents().create_document(wish).await.unwrap().into_inner();
+    let s = team().await;
+    let mut request = new_document(&s.project.id);
+    request.tags = vec!["a".to_owned(), "b".to_owned(), "a".to_owned()];
+    request.change_summary = Some("first words".to_owned());
+    let made = s.mia.documents().create_document(request).await.unwrap().into_inner();
 
     assert_eq!(made.status(), DocumentStatus::Draft);
     assert_eq!((made.version, made.content_type.as_str()), (1, "markdown"));
@@ -37,12 +37,12 @@ async fn a_member_creates_a_draft_with_its_first_version() {
 }
 
 #[tokio::test]
-async fn who_may_not_create() {
-    let s = scene().await;
-    let by_viewer = s.gus.documents().create_document(request(&s.project.id)).await.unwrap_err();
-    let by_stranger = s.sam.documents().create_document(request(&s.project.id)).await.unwrap_err();
-    let by_nobody = s.suite.anonymous().documents().create_document(request(&s.project.id)).await;
-    let nowhere = s.olga.documents().create_document(request(&new_id())).await.unwrap_err();
+async fn create_document_requires_the_permission() {
+    let s = team().await;
+    let by_viewer = s.gus.documents().create_document(new_document(&s.project.id)).await.unwrap_err();
+    let by_stranger = s.sam.documents().create_document(new_document(&s.project.id)).await.unwrap_err();
+    let by_nobody = s.suite.anonymous().documents().create_document(new_document(&s.project.id)).await;
+    let nowhere = s.olga.documents().create_document(new_document(&new_id())).await.unwrap_err();
 
     expect!["PERMISSION_DENIED PERMISSION_MISSING"].assert_eq(&summary(&by_viewer));
     expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&by_stranger));
@@ -51,48 +51,48 @@ async fn who_may_not_create() {
 }
 
 #[tokio::test]
-async fn a_retry_finds_the_first() {
-    let s = scene().await;
-    let mut wish = request(&s.project.id);
-    wish.request_id = new_id();
-    let first = s.mia.documents().create_document(wish.clone()).await.unwrap().into_inner();
-    let again = s.mia.documents().create_document(wish.clone()).await.unwrap().into_inner();
+async fn a_retry_returns_the_first_document() {
+    let s = team().await;
+    let mut request = new_document(&s.project.id);
+    request.request_id = new_id();
+    let first = s.mia.documents().create_document(request.clone()).await.unwrap().into_inner();
+    let again = s.mia.documents().create_document(request.clone()).await.unwrap().into_inner();
     assert_eq!(first, again);
 
-    wish.title = "another".to_owned();
-    let reused = s.mia.documents().create_document(wish).await.unwrap_err();
+    request.title = "another".to_owned();
+    let reused = s.mia.documents().create_document(request).await.unwrap_err();
     expect!["FAILED_PRECONDITION REQUEST_ID_REUSED"].assert_eq(&summary(&reused));
 }
 
 #[tokio::test]
-async fn an_id_is_taken_only_once() {
-    let s = scene().await;
-    let mut wish = request(&s.project.id);
-    wish.document_id = new_id();
-    let made = s.mia.documents().create_document(wish.clone()).await.unwrap().into_inner();
-    assert_eq!(made.id, wish.document_id);
-    let taken = s.mia.documents().create_document(wish).await.unwrap_err();
+async fn an_id_is_used_once() {
+    let s = team().await;
+    let mut request = new_document(&s.project.id);
+    request.document_id = new_id();
+    let made = s.mia.documents().create_document(request.clone()).await.unwrap().into_inner();
+    assert_eq!(made.id, request.document_id);
+    let taken = s.mia.documents().create_document(request).await.unwrap_err();
     expect!["ALREADY_EXISTS ALREADY_EXISTS"].assert_eq(&summary(&taken));
 }
 
 #[tokio::test]
 async fn an_archived_project_is_read_only() {
-    let s = scene().await;
+    let s = team().await;
     let made = s.mia.document(&s.project, "plan", "").await;
     let archive = ArchiveProjectRequest { project_id: s.project.id.clone(), ..Default::default() };
     s.olga.projects().archive_project(archive).await.unwrap();
     crate::fixtures::until("archived", async || {
-        s.mia.documents().create_document(request(&s.project.id)).await.is_err()
+        s.mia.documents().create_document(new_document(&s.project.id)).await.is_err()
     })
     .await;
-    let refusal = s.mia.documents().create_document(request(&s.project.id)).await.unwrap_err();
+    let refusal = s.mia.documents().create_document(new_document(&s.project.id)).await.unwrap_err();
     expect!["FAILED_PRECONDITION PROJECT_READ_ONLY"].assert_eq(&summary(&refusal));
     assert_eq!(read(&s.gus, &made.id).await.unwrap(), made);
 }
 
 #[tokio::test]
 async fn every_malformed_field_is_named() {
-    let s = scene().await;
+    let s = team().await;
     let garbage = pb::CreateDocumentRequest {
         request_id: "x".to_owned(),
         document_id: "x".to_owned(),
@@ -124,13 +124,13 @@ async fn every_malformed_field_is_named() {
 }
 
 #[tokio::test]
-async fn content_may_have_two_mebibytes() {
-    let s = scene().await;
-    let mut wish = request(&s.project.id);
-    wish.content = "ü".repeat(1024 * 1024);
-    let made = s.mia.documents().create_document(wish.clone()).await.unwrap().into_inner();
+async fn content_has_at_most_two_mebibytes() {
+    let s = team().await;
+    let mut request = new_document(&s.project.id);
+    request.content = "ü".repeat(1024 * 1024);
+    let made = s.mia.documents().create_document(request.clone()).await.unwrap().into_inner();
     assert_eq!(made.content.map(|content| content.len()), Some(2 * 1024 * 1024));
-    wish.content.push('x');
-    let refusal = s.mia.documents().create_document(wish).await.unwrap_err();
+    request.content.push('x');
+    let refusal = s.mia.documents().create_document(request).await.unwrap_err();
     assert_eq!(violations(&refusal), ["content"]);
 }

@@ -7,7 +7,7 @@ use proto::content::v1::{DiffFormat, DiffUnit};
 use testkit::*;
 use tonic::Status;
 
-use crate::fixtures::{noise, scene, update, write};
+use crate::fixtures::{noise, team, update, write};
 
 pub async fn diff(who: &Actor, request: pb::DiffDocumentVersionsRequest) -> Result<pb::DocumentDiff, Status> {
     Ok(who.documents().diff_document_versions(request).await?.into_inner())
@@ -34,8 +34,8 @@ fn parts(diff: &pb::DocumentDiff) -> Vec<(pb::DiffPartKind, &str)> {
 }
 
 #[tokio::test]
-async fn lines_words_and_a_unified_text() {
-    let s = scene().await;
+async fn versions_are_compared_by_lines_by_words_and_as_a_unified_diff() {
+    let s = team().await;
     let id = s.mia.document(&s.project, "plan", "first\nthe red fox\nlast\n").await.id;
     let changed = pb::Document {
         id: id.clone(),
@@ -86,8 +86,8 @@ async fn lines_words_and_a_unified_text() {
 }
 
 #[tokio::test]
-async fn who_may_not_compare_and_what_is_not_there() {
-    let s = scene().await;
+async fn diff_document_versions_refuses_strangers_unknown_versions_and_malformed_fields() {
+    let s = team().await;
     let id = s.mia.document(&s.project, "plan", "one").await.id;
     let by_stranger = diff(&s.sam, between(&id, 1, 1)).await.unwrap_err();
     expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&by_stranger));
@@ -116,8 +116,8 @@ fn hard(bytes: usize, offset: usize) -> String {
 }
 
 #[tokio::test]
-async fn the_largest_and_most_different_versions_are_answered_in_time() {
-    let s = scene().await;
+async fn a_diff_of_large_and_very_different_versions_is_returned_in_time() {
+    let s = team().await;
     let id = s.mia.document(&s.project, "plan", &hard(2 * 1024 * 1024, 0)).await.id;
     write(&s.mia, &id, &hard(2 * 1024 * 1024, 77), "").await.unwrap();
     for request in [
@@ -131,8 +131,8 @@ async fn the_largest_and_most_different_versions_are_answered_in_time() {
 }
 
 #[tokio::test]
-async fn a_diff_that_is_too_large_says_so() {
-    let s = scene().await;
+async fn a_diff_that_is_too_large_is_truncated() {
+    let s = team().await;
     let id = s.mia.document(&s.project, "plan", &"a\n".repeat(1024 * 1024)).await.id;
     write(&s.mia, &id, &"b\n".repeat(1024 * 1024), "").await.unwrap();
     let answer = diff(&s.mia, between(&id, 1, 2)).await.unwrap();

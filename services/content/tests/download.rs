@@ -1,11 +1,11 @@
 use expect_test::expect;
 use testkit::*;
 
-use crate::fixtures::{download, header, noise, scene, until, upload};
+use crate::fixtures::{download, header, noise, team, until, upload};
 
 #[tokio::test]
-async fn any_part_of_a_file() {
-    let s = scene().await;
+async fn any_range_of_a_file_is_downloaded() {
+    let s = team().await;
     let bytes = noise(600_000);
     let id = upload(&s.mia, header(&s.project), &bytes, 100_000).await.unwrap().id;
     for (offset, length, expected) in [
@@ -22,8 +22,8 @@ async fn any_part_of_a_file() {
 }
 
 #[tokio::test]
-async fn what_is_beyond_the_end_is_refused() {
-    let s = scene().await;
+async fn a_range_beyond_the_end_is_refused() {
+    let s = team().await;
     let id = upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap().id;
     let beyond = download(&s.mia, &id, 4, 0).await.unwrap_err();
     assert_eq!(violations(&beyond), ["offset"]);
@@ -32,8 +32,8 @@ async fn what_is_beyond_the_end_is_refused() {
 }
 
 #[tokio::test]
-async fn who_may_not_download_and_who_may() {
-    let s = scene().await;
+async fn strangers_download_only_from_public_projects() {
+    let s = team().await;
     let id = upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap().id;
     let nobody = s.suite.anonymous();
     let by_stranger = download(&s.sam, &id, 0, 0).await.unwrap_err();

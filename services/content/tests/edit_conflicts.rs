@@ -9,7 +9,7 @@ use tonic::Status;
 use tonic_types::StatusExt;
 
 use crate::edit_content::{edit, line, send};
-use crate::fixtures::{read, scene, write};
+use crate::fixtures::{read, team, write};
 
 async fn preview(
     who: &Actor,
@@ -27,8 +27,8 @@ fn side(line: i32, count: i32, text: &str) -> Option<pb::ConflictSide> {
 }
 
 #[tokio::test]
-async fn what_overlaps_is_refused_with_all_sides_and_changes_nothing() {
-    let s = scene().await;
+async fn a_conflict_is_refused_with_all_sides_and_changes_nothing() {
+    let s = team().await;
     let id = s.mia.document(&s.project, "plan", "one\ntwo\nthree\n").await.id;
     let head = write(&s.olga, &id, "zero\none\nTWO\nthree\n", "").await.unwrap();
     let refusal = send(&s.mia, edit(&id, 1, line(2, 1, "2\n2b\n"))).await.unwrap_err();
@@ -52,8 +52,8 @@ async fn what_overlaps_is_refused_with_all_sides_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn nobody_is_left_without_a_way_out() {
-    let s = scene().await;
+async fn a_conflict_is_resolved_by_editing_the_head_version() {
+    let s = team().await;
     let base: String = (0..400).map(|number| format!("{number}: {}\n", "word ".repeat(20))).collect();
     let id = s.mia.document(&s.project, "plan", &base).await.id;
     let theirs = base.replace("word", "theirs");
@@ -79,8 +79,8 @@ async fn nobody_is_left_without_a_way_out() {
 }
 
 #[tokio::test]
-async fn a_preview_tells_what_would_come_of_it_and_changes_nothing() {
-    let s = scene().await;
+async fn a_preview_returns_the_result_and_changes_nothing() {
+    let s = team().await;
     let first = s.mia.document(&s.project, "plan", "one\ntwo\n").await;
     let second = write(&s.olga, &first.id, "ONE\ntwo\n", "").await.unwrap();
     let merged = preview(&s.gus, &first.id, 1, line(2, 1, "TWO\n")).await.unwrap();

@@ -7,14 +7,14 @@ use proto::content::v1::content_edit::Change;
 use testkit::*;
 use tonic::Status;
 
-use crate::fixtures::{Scene, read, scene, write};
+use crate::fixtures::{Team, read, team, write};
 
 pub fn edit(id: &str, base_version: i32, change: Change) -> pb::EditDocumentContentRequest {
     pb::EditDocumentContentRequest {
         request_id: new_id(),
         document_id: id.to_owned(),
         edit: Some(pb::ContentEdit { base_version, change: Some(change) }),
-        change_summary: Some("as wished".to_owned()),
+        change_summary: Some("as requested".to_owned()),
         ..Default::default()
     }
 }
@@ -28,14 +28,14 @@ pub async fn send(who: &Actor, request: pb::EditDocumentContentRequest) -> Resul
     Ok(who.documents().edit_document_content(request).await?.into_inner())
 }
 
-async fn version(s: &Scene, id: &str, number: i32) -> pb::DocumentVersion {
+async fn version(s: &Team, id: &str, number: i32) -> pb::DocumentVersion {
     let request = pb::GetDocumentVersionRequest { document_id: id.to_owned(), version_number: number };
     s.olga.documents().get_document_version(request).await.unwrap().into_inner()
 }
 
 #[tokio::test]
-async fn each_way_of_editing_makes_a_version() {
-    let s = scene().await;
+async fn each_type_of_edit_creates_a_version() {
+    let s = team().await;
     let id = s.mia.document(&s.project, "plan", "one\ntwo\n").await.id;
     let edits = [
         (0, Change::Append("three\n".to_owned()), "one\ntwo\nthree\n"),
@@ -50,15 +50,15 @@ async fn each_way_of_editing_makes_a_version() {
         let version = version(&s, &id, number).await;
         assert_eq!((version.content.as_deref(), version.title.as_str()), (Some(expected), "plan"));
         assert_eq!(version.author_id, s.mia.id.to_string());
-        assert_eq!(version.change_summary.as_deref(), Some("as wished"));
+        assert_eq!(version.change_summary.as_deref(), Some("as requested"));
     }
     let nothing = send(&s.mia, edit(&id, 6, Change::Replace("1\n2\n".to_owned()))).await.unwrap();
     assert_eq!(nothing.version, 6, "an edit that changes nothing makes no version");
 }
 
 #[tokio::test]
-async fn an_edit_of_an_older_version_is_merged_with_what_came_after() {
-    let s = scene().await;
+async fn an_edit_of_an_older_version_is_merged_with_later_changes() {
+    let s = team().await;
     let id = s.mia.document(&s.project, "plan", "one\ntwo\nthree\n").await.id;
     write(&s.olga, &id, "ONE\ntwo\nthree\n", "").await.unwrap();
     let merged = send(&s.mia, edit(&id, 1, line(3, 1, "THREE\n"))).await.unwrap();
@@ -70,7 +70,7 @@ async fn an_edit_of_an_older_version_is_merged_with_what_came_after() {
 
 #[tokio::test]
 async fn a_retry_edits_once() {
-    let s = scene().await;
+    let s = team().await;
     let id = s.mia.document(&s.project, "plan", "a").await.id;
     let append = edit(&id, 0, Change::Append("b".to_owned()));
     let first = send(&s.mia, append.clone()).await.unwrap();
@@ -82,8 +82,8 @@ async fn a_retry_edits_once() {
 }
 
 #[tokio::test]
-async fn who_may_not_edit_and_what_is_not_there() {
-    let s = scene().await;
+async fn edit_document_content_requires_the_permission_and_an_existing_version() {
+    let s = team().await;
     let document = s.mia.document(&s.project, "plan", "a\n").await;
     let append = || edit(&document.id, 0, Change::Append("b".to_owned()));
     let by_viewer = send(&s.gus, append()).await.unwrap_err();
@@ -100,7 +100,7 @@ async fn who_may_not_edit_and_what_is_not_there() {
 
 #[tokio::test]
 async fn an_archived_document_is_not_edited() {
-    let s = scene().await;
+    let s = team().await;
     let id = s.mia.document(&s.project, "plan", "a\n").await.id;
     let mut documents = s.olga.documents();
     let etag = String::new();
@@ -115,8 +115,8 @@ async fn an_archived_document_is_not_edited() {
 }
 
 #[tokio::test]
-async fn a_patch_that_does_not_fit_says_why_and_where() {
-    let s = scene().await;
+async fn a_patch_that_does_not_apply_is_refused_with_its_line_and_reason() {
+    let s = team().await;
     let id = s.mia.document(&s.project, "plan", "one\ntwo\n").await.id;
     let diff = |text: &str| edit(&id, 1, Change::UnifiedDiff(text.to_owned()));
     let other = send(&s.mia, diff("@@ -1,2 +1,1 @@\n one\n-zwei\n")).await.unwrap_err();
@@ -133,7 +133,7 @@ async fn a_patch_that_does_not_fit_says_why_and_where() {
 
 #[tokio::test]
 async fn every_malformed_field_is_named() {
-    let s = scene().await;
+    let s = team().await;
     let malformed = async |edit| -> Vec<String> {
         let request = pb::EditDocumentContentRequest {
             request_id: "x".to_owned(),
@@ -166,16 +166,16 @@ async fn every_malformed_field_is_named() {
 
 #[tokio::test]
 async fn an_edit_does_not_grow_a_content_beyond_its_limit() {
-    let s = scene().await;
+    let s = team().await;
     let id = s.mia.document(&s.project, "plan", &"x".repeat(2 * 1024 * 1024)).await.id;
     let refusal = send(&s.mia, edit(&id, 0, Change::Append("y".to_owned()))).await.unwrap_err();
     expect!["INVALID_ARGUMENT TOO_LARGE"].assert_eq(&summary(&refusal));
 }
 
 #[tokio::test]
-async fn of_sixteen_writers_no_word_is_lost_and_no_number_left_out() {
+async fn sixteen_concurrent_edits_lose_no_text_and_skip_no_version() {
     const ROUNDS: usize = 4;
-    let s = scene().await;
+    let s = team().await;
     let lines: String = (0..16).map(|writer| format!("line {writer}\nbetween {writer}\n")).collect();
     let id = s.mia.document(&s.project, "plan", &lines).await.id;
     join_all((0..16_usize).map(|writer| {

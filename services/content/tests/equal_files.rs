@@ -6,14 +6,14 @@ use proto::content::v1 as pb;
 use testkit::*;
 
 use crate::fixtures::{
-    count, download, header, let_the_grace_pass, noise, scene, scene_with_room, stored_files, until, upload,
+    count, download, header, noise, pass_grace_period, stored_files, team, team_with_max_bytes, until, upload,
 };
-use crate::resuming::folder_and_table_agree;
-use crate::uploads::{complete, create, hash, send, wish};
+use crate::interrupted_uploads::assert_store_matches_table;
+use crate::resumable_uploads::{complete, create, hash, send, upload_request};
 
 #[tokio::test]
-async fn ten_uploads_of_equal_bytes_at_the_same_time_make_one_object() {
-    let s = scene().await;
+async fn ten_concurrent_uploads_of_equal_bytes_store_one_object() {
+    let s = team().await;
     let bytes = noise(600_000);
     let uploads = (0..10).map(|n| {
         let (s, bytes) = (&s, &bytes);
@@ -21,7 +21,7 @@ async fn ten_uploads_of_equal_bytes_at_the_same_time_make_one_object() {
             if n % 2 == 0 {
                 return upload(&s.mia, header(&s.project), bytes, 70_000).await.unwrap();
             }
-            let resumable = create(&s.mia, wish(s, bytes.len())).await.unwrap();
+            let resumable = create(&s.mia, upload_request(s, bytes.len())).await.unwrap();
             send(&s.mia, &resumable.id, 0, bytes).await.unwrap();
             complete(&s.mia, &resumable.id, &hash(bytes)).await.unwrap()
         }
@@ -32,19 +32,22 @@ async fn ten_uploads_of_equal_bytes_at_the_same_time_make_one_object() {
     for attachment in &made {
         assert!(download(&s.gus, &attachment.id, 0, 0).await.unwrap().1 == bytes);
     }
-    folder_and_table_agree(&s).await;
+    assert_store_matches_table(&s).await;
     assert_eq!(stored_files(&s.suite).len(), 1);
 }
 
 #[tokio::test]
-async fn a_hash_gives_nobody_the_bytes() {
-    let s = scene().await;
+async fn knowing_a_hash_does_not_give_access_to_the_bytes() {
+    let s = team().await;
     let secret = upload(&s.mia, header(&s.project), b"secret", 6).await.unwrap();
     let other = s.sam.project("elsewhere").await;
-    let wish =
-        pb::CreateUploadRequest { entity_id: other.id.clone(), sha256: secret.sha256.clone(), ..wish(&s, 6) };
+    let request = pb::CreateUploadRequest {
+        entity_id: other.id.clone(),
+        sha256: secret.sha256.clone(),
+        ..upload_request(&s, 6)
+    };
     // All bytes are asked for, and the right ones.
-    let probe = create(&s.sam, wish).await.unwrap();
+    let probe = create(&s.sam, request).await.unwrap();
     assert_eq!(probe.committed_offset, 0);
     let incomplete = complete(&s.sam, &probe.id, &secret.sha256).await.unwrap_err();
     assert_eq!(summary(&incomplete), "FAILED_PRECONDITION UPLOAD_INCOMPLETE");
@@ -66,19 +69,19 @@ async fn a_hash_gives_nobody_the_bytes() {
 
 /// Deletions whose grace is over, and uploads of the same bytes, all at once and again and again.
 #[tokio::test]
-async fn the_collector_never_takes_what_an_upload_has_just_begun_to_use() {
-    let s = scene_with_room(1_000_000).await;
+async fn the_collector_never_deletes_a_blob_that_a_new_upload_uses() {
+    let s = team_with_max_bytes(1_000_000).await;
     let bytes = noise(50_000);
     for _ in 0..12 {
         let doomed = upload(&s.mia, header(&s.project), &bytes, 50_000).await.unwrap();
-        let wish = pb::DeleteAttachmentRequest { attachment_id: doomed.id };
-        s.olga.attachments().delete_attachment(wish).await.unwrap();
+        let request = pb::DeleteAttachmentRequest { attachment_id: doomed.id };
+        s.olga.attachments().delete_attachment(request).await.unwrap();
         until("noted", async || count(&s.suite, "blobs WHERE released_at IS NOT NULL").await > 0).await;
         let uploads = (0..4).map(|n| {
             let (s, bytes) = (&s, &bytes);
             async move {
                 if n == 1 {
-                    let_the_grace_pass(&s.suite);
+                    pass_grace_period(&s.suite);
                 }
                 upload(&s.mia, header(&s.project), bytes, 50_000).await.unwrap()
             }
@@ -86,16 +89,16 @@ async fn the_collector_never_takes_what_an_upload_has_just_begun_to_use() {
         let made = futures::future::join_all(uploads).await;
         until("looked at", async || {
             // The deletion may be noted only now, and its grace begin.
-            let_the_grace_pass(&s.suite);
+            pass_grace_period(&s.suite);
             count(&s.suite, "blobs WHERE released_at IS NOT NULL").await == 0
         })
         .await;
         for attachment in made {
             assert!(download(&s.gus, &attachment.id, 0, 0).await.unwrap().1 == bytes);
-            let wish = pb::DeleteAttachmentRequest { attachment_id: attachment.id };
-            s.olga.attachments().delete_attachment(wish).await.unwrap();
+            let request = pb::DeleteAttachmentRequest { attachment_id: attachment.id };
+            s.olga.attachments().delete_attachment(request).await.unwrap();
         }
     }
-    folder_and_table_agree(&s).await;
+    assert_store_matches_table(&s).await;
     until("nothing left", async || stored_files(&s.suite).is_empty()).await;
 }

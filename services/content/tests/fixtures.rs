@@ -16,7 +16,7 @@ use testkit::*;
 use tonic::Status;
 
 /// Olga owns a project in which Mia is a member and Gus a viewer; Sam is a stranger.
-pub struct Scene {
+pub struct Team {
     pub suite: Suite,
     pub olga: Actor,
     pub mia: Actor,
@@ -25,28 +25,28 @@ pub struct Scene {
     pub project: Project,
 }
 
-pub async fn scene() -> Scene {
-    scene_on(harness().start().await).await
+pub async fn team() -> Team {
+    team_on(harness().start().await).await
 }
 
-/// As [`scene`], where files may have this many bytes.
-pub async fn scene_with_room(bytes: usize) -> Scene {
+/// As [`team`], where files may have this many bytes.
+pub async fn team_with_max_bytes(bytes: usize) -> Team {
     let room = |options: &mut SuiteOptions| {
         options.own_mut::<StorageOptions>().limits.max_attachment_bytes = bytes as u64
     };
-    scene_on(harness().start_with(room).await).await
+    team_on(harness().start_with(room).await).await
 }
 
-/// As [`scene`], on this suite.
-pub async fn scene_on(suite: Suite) -> Scene {
+/// As [`team`], on this suite.
+pub async fn team_on(suite: Suite) -> Team {
     let [olga, mia, gus, sam] = suite.guests(["olga", "mia", "gus", "sam"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &mia, ProjectRole::Member).await;
     olga.add(&project, &gus, ProjectRole::Viewer).await;
-    Scene { suite, olga, mia, gus, sam, project }
+    Team { suite, olga, mia, gus, sam, project }
 }
 
-impl Scene {
+impl Team {
     /// Lets anybody read the project.
     pub async fn publish_project(&self) {
         let project = Project {
@@ -81,7 +81,7 @@ pub async fn update(who: &Actor, document: pb::Document, paths: &[&str]) -> Resu
     let request = pb::UpdateDocumentRequest {
         document: Some(document),
         update_mask: Some(prost_types::FieldMask { paths }),
-        change_summary: Some("as wished".to_owned()),
+        change_summary: Some("as requested".to_owned()),
     };
     Ok(who.documents().update_document(request).await?.into_inner())
 }
@@ -187,7 +187,7 @@ pub async fn count(suite: &Suite, query: &str) -> i64 {
 
 /// Waits until the collector's position is behind the last deletion of an attachment: one that is noted later begins
 /// its grace later.
-pub async fn deletions_noted(suite: &Suite) {
+pub async fn wait_for_recorded_deletions(suite: &Suite) {
     let noted = "feed_positions WHERE feed = 'deleted_files' AND cursor LIKE \
         (SELECT '%.' || transaction_id || '.' || position FROM content.change_log \
          WHERE entity = 'file_attachments' AND operation = 'delete' \
@@ -196,7 +196,7 @@ pub async fn deletions_noted(suite: &Suite) {
 }
 
 /// Lets the time pass for which deleted files are kept.
-pub fn let_the_grace_pass(suite: &Suite) {
+pub fn pass_grace_period(suite: &Suite) {
     suite
         .options
         .clock

@@ -8,10 +8,10 @@ use proto::content::v1::{EntityType, GetAttachmentRequest};
 use sha2::{Digest, Sha256};
 use testkit::*;
 
-use crate::fixtures::{Scene, download, noise, scene, stored_files, until};
+use crate::fixtures::{Team, download, noise, stored_files, team, until};
 use crate::import_documents::imports;
 
-fn header(s: &Scene, bytes: &[u8]) -> pb::ImportedAttachment {
+fn header(s: &Team, bytes: &[u8]) -> pb::ImportedAttachment {
     pb::ImportedAttachment {
         line: 7,
         id: new_id(),
@@ -25,7 +25,7 @@ fn header(s: &Scene, bytes: &[u8]) -> pb::ImportedAttachment {
     }
 }
 
-async fn import(s: &Scene, header: pb::ImportedAttachment, bytes: &[u8]) -> ImportResult {
+async fn import(s: &Team, header: pb::ImportedAttachment, bytes: &[u8]) -> ImportResult {
     let chunks = bytes.chunks(100_000).map(|chunk| Part::Chunk(chunk.to_vec().into()));
     let parts = std::iter::once(Part::Header(header)).chain(chunks);
     let messages: Vec<_> = parts.map(|part| pb::ImportAttachmentRequest { part: Some(part) }).collect();
@@ -33,8 +33,8 @@ async fn import(s: &Scene, header: pb::ImportedAttachment, bytes: &[u8]) -> Impo
 }
 
 #[tokio::test]
-async fn a_file_comes_with_its_uploader_and_date() {
-    let s = scene().await;
+async fn an_imported_file_has_its_uploader_and_date() {
+    let s = team().await;
     let bytes = noise(1_500_000);
     let header = header(&s, &bytes);
     let result = import(&s, header.clone(), &bytes).await;
@@ -51,8 +51,8 @@ async fn a_file_comes_with_its_uploader_and_date() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_file_is_said() {
-    let s = scene().await;
+async fn a_refused_file_has_a_reason() {
+    let s = team().await;
     let good = header(&s, b"abc");
     let cases = [
         (

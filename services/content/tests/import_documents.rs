@@ -8,9 +8,9 @@ use proto::content::v1::{DocumentStatus, GetDocumentVersionRequest, ListDocument
 use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
 
-use crate::fixtures::{Scene, read, scene, write};
+use crate::fixtures::{Team, read, team, write};
 
-pub fn imports(s: &Scene) -> ContentAdminServiceClient<SiblingChannel> {
+pub fn imports(s: &Team) -> ContentAdminServiceClient<SiblingChannel> {
     ContentAdminServiceClient::new(s.suite.as_service("operator").channel(Sibling::Content))
 }
 
@@ -18,7 +18,7 @@ fn at(seconds: i64) -> Option<Timestamp> {
     Some(Timestamp { seconds, nanos: 0 })
 }
 
-fn document(s: &Scene, line: u64, id: &str) -> pb::ImportedDocument {
+fn document(s: &Team, line: u64, id: &str) -> pb::ImportedDocument {
     pb::ImportedDocument {
         line,
         id: id.to_owned(),
@@ -31,7 +31,7 @@ fn document(s: &Scene, line: u64, id: &str) -> pb::ImportedDocument {
     }
 }
 
-fn version(s: &Scene, line: u64, id: &str, number: i32) -> pb::ImportedDocumentVersion {
+fn version(s: &Team, line: u64, id: &str, number: i32) -> pb::ImportedDocumentVersion {
     pb::ImportedDocumentVersion {
         line,
         document_id: id.to_owned(),
@@ -43,7 +43,7 @@ fn version(s: &Scene, line: u64, id: &str, number: i32) -> pb::ImportedDocumentV
     }
 }
 
-async fn import(s: &Scene, batches: Vec<pb::ImportDocumentsRequest>) -> Vec<ImportResult> {
+async fn import(s: &Team, batches: Vec<pb::ImportDocumentsRequest>) -> Vec<ImportResult> {
     let mut answers = imports(s).import_documents(stream::iter(batches)).await.unwrap().into_inner();
     let mut results = Vec::new();
     while let Some(answer) = answers.message().await.unwrap() {
@@ -57,8 +57,8 @@ fn outcomes(results: &[ImportResult]) -> Vec<(u64, ImportOutcome)> {
 }
 
 #[tokio::test]
-async fn documents_come_with_their_versions_and_dates() {
-    let s = scene().await;
+async fn imported_documents_have_their_versions_and_dates() {
+    let s = team().await;
     let id = new_id();
     let batch = pb::ImportDocumentsRequest {
         documents: vec![document(&s, 1, &id)],
@@ -83,8 +83,8 @@ async fn documents_come_with_their_versions_and_dates() {
 }
 
 #[tokio::test]
-async fn versions_come_with_their_titles() {
-    let s = scene().await;
+async fn imported_versions_have_their_titles() {
+    let s = team().await;
     let id = new_id();
     let named = |line, number, title: &str| pb::ImportedDocumentVersion {
         title: Some(title.to_owned()),
@@ -103,8 +103,8 @@ async fn versions_come_with_their_titles() {
 }
 
 #[tokio::test]
-async fn refused_items_stop_no_other() {
-    let s = scene().await;
+async fn a_refused_item_does_not_affect_others() {
+    let s = team().await;
     let (good, refused) = (new_id(), new_id());
     let documents = vec![
         document(&s, 1, &good),
@@ -144,8 +144,8 @@ async fn refused_items_stop_no_other() {
 }
 
 #[tokio::test]
-async fn too_many_at_once_are_refused() {
-    let s = scene().await;
+async fn a_batch_that_is_too_large_is_refused() {
+    let s = team().await;
     let documents = vec![pb::ImportedDocument::default(); 1001];
     let batch = pb::ImportDocumentsRequest { documents, versions: vec![] };
     let mut answers = imports(&s).import_documents(stream::iter([batch])).await.unwrap().into_inner();

@@ -6,19 +6,19 @@ use shared::json::to_struct;
 use testkit::*;
 use tonic::Status;
 
-use crate::fixtures::{Scene, read, scene, until};
+use crate::fixtures::{Team, read, team, until};
 
 async fn list(who: &Actor, request: &pb::ListDocumentsRequest) -> Result<pb::ListDocumentsResponse, Status> {
     Ok(who.documents().list_documents(request.clone()).await?.into_inner())
 }
 
-fn all(s: &Scene) -> pb::ListDocumentsRequest {
+fn all(s: &Team) -> pb::ListDocumentsRequest {
     pb::ListDocumentsRequest { project_id: s.project.id.clone(), ..Default::default() }
 }
 
 #[tokio::test]
-async fn pages_go_from_the_newest_to_the_oldest() {
-    let s = scene().await;
+async fn pages_are_ordered_from_newest_to_oldest() {
+    let s = team().await;
     let mut made = Vec::new();
     for number in 0..5 {
         made.push(s.mia.document(&s.project, &format!("plan {number}"), "long text").await.id);
@@ -40,7 +40,7 @@ async fn pages_go_from_the_newest_to_the_oldest() {
 
 #[tokio::test]
 async fn filters_must_all_hold() {
-    let s = scene().await;
+    let s = team().await;
     let by_mia = s.mia.document(&s.project, "one", "").await;
     s.olga.document(&s.project, "two", "").await;
     let tagged = pb::Document {
@@ -68,7 +68,7 @@ async fn filters_must_all_hold() {
 
 #[tokio::test]
 async fn more_filters_that_must_all_hold() {
-    let s = scene().await;
+    let s = team().await;
     let one = s.mia.document(&s.project, "one", "a fox").await;
     let two = s.mia.document(&s.project, "two", "a wolf").await;
     let told = pb::Document {
@@ -107,8 +107,8 @@ async fn more_filters_that_must_all_hold() {
 }
 
 #[tokio::test]
-async fn each_order_is_paged_without_loss() {
-    let s = scene().await;
+async fn each_order_returns_every_document_once() {
+    let s = team().await;
     for title in ["b", "A", "d", "C", "b"] {
         s.mia.document(&s.project, title, "").await;
     }
@@ -136,13 +136,13 @@ async fn each_order_is_paged_without_loss() {
     }
 }
 
-async fn all_of(s: &Scene) -> Vec<pb::Document> {
+async fn all_of(s: &Team) -> Vec<pb::Document> {
     list(&s.gus, &all(s)).await.unwrap().documents
 }
 
 #[tokio::test]
-async fn a_token_belongs_to_its_query() {
-    let s = scene().await;
+async fn a_page_token_of_another_query_is_refused() {
+    let s = team().await;
     s.mia.document(&s.project, "one", "").await;
     s.mia.document(&s.project, "two", "").await;
     let first = list(&s.mia, &pb::ListDocumentsRequest { page_size: 1, ..all(&s) }).await.unwrap();
@@ -155,8 +155,8 @@ async fn a_token_belongs_to_its_query() {
 }
 
 #[tokio::test]
-async fn strangers_and_garbage() {
-    let s = scene().await;
+async fn list_documents_refuses_strangers_and_malformed_fields() {
+    let s = team().await;
     let document = s.mia.document(&s.project, "one", "").await;
     let by_stranger = list(&s.sam, &all(&s)).await.unwrap_err();
     expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&by_stranger));
@@ -198,8 +198,8 @@ async fn strangers_and_garbage() {
 }
 
 #[tokio::test]
-async fn anybody_reads_a_public_project() {
-    let s = scene().await;
+async fn anyone_reads_a_public_project() {
+    let s = team().await;
     let document = s.mia.document(&s.project, "one", "text").await;
     s.publish_project().await;
     let nobody = s.suite.anonymous();

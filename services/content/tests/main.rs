@@ -3,28 +3,28 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "failing is reporting here")]
 
 mod attachments;
-mod budgets;
-mod cleanup;
 mod create_document;
 mod diff_versions;
 mod download;
 mod edit_conflicts;
 mod edit_content;
 mod equal_files;
-mod faults;
 mod fixtures;
+mod garbage_collection;
 mod harness;
-mod history;
 mod import_attachment;
 mod import_documents;
+mod interrupted_uploads;
+mod kills;
 mod list_documents;
-mod processes;
-mod resuming;
+mod replicas;
+mod resumable_uploads;
+mod round_trips;
 mod row_security;
 mod s3;
 mod search;
-mod steps;
+mod status_transitions;
 mod update_document;
-mod upload;
-mod uploads;
+mod upload_attachment;
+mod version_histories;
 mod versions;

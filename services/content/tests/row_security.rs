@@ -12,7 +12,7 @@ use testkit::*;
 use tonic::service::interceptor::InterceptedService;
 use uuid::Uuid;
 
-use crate::fixtures::{header, scene, upload};
+use crate::fixtures::{header, team, upload};
 
 const TABLES: [&str; 3] = ["documents", "document_versions", "file_attachments"];
 
@@ -35,7 +35,7 @@ async fn visible(conn: &mut AsyncPgConnection, user: Option<Uuid>) -> [i64; 3] {
 
 #[tokio::test]
 async fn a_stranger_sees_and_changes_no_row() {
-    let s = scene().await;
+    let s = team().await;
     s.mia.document(&s.project, "plan", "one").await;
     upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap();
     let mut conn = s.suite.connect_as(Role::requests_of("content")).await;
@@ -60,7 +60,7 @@ async fn a_stranger_sees_and_changes_no_row() {
 
 #[tokio::test]
 async fn versions_are_never_changed() {
-    let s = scene().await;
+    let s = team().await;
     s.mia.document(&s.project, "plan", "one").await;
     let mut conn = s.suite.connect_as(Role::requests_of("content")).await;
     visible(&mut conn, Some(s.olga.id)).await;
@@ -72,8 +72,8 @@ async fn versions_are_never_changed() {
 }
 
 #[tokio::test]
-async fn users_do_not_import() {
-    let s = scene().await;
+async fn users_may_not_import() {
+    let s = team().await;
     let channel = s.suite.channel(Service::Content);
     let bearer = Bearer(s.olga.session_token.clone());
     let mut imports = ContentAdminServiceClient::new(InterceptedService::new(channel, bearer));

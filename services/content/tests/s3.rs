@@ -8,13 +8,14 @@ use rand::{Rng, SeedableRng};
 use testkit::*;
 
 use crate::fixtures::{
-    deletions_noted, download, header, let_the_grace_pass, noise, recorded_files, scene_on, until, upload,
+    download, header, noise, pass_grace_period, recorded_files, team_on, until, upload,
+    wait_for_recorded_deletions,
 };
-use crate::resuming::send_the_rest;
-use crate::uploads::{complete, create, hash, send, wish};
+use crate::interrupted_uploads::send_the_rest;
+use crate::resumable_uploads::{complete, create, hash, send, upload_request};
 
 #[tokio::test]
-async fn files_live_in_a_bucket_as_they_do_in_a_folder() {
+async fn files_are_stored_in_a_bucket_as_in_a_directory() {
     const SIZE: usize = 17 * 1024 * 1024 + 5;
     let bucket = Bucket::start().await;
     let suite = harness()
@@ -23,10 +24,10 @@ async fn files_live_in_a_bucket_as_they_do_in_a_folder() {
             options.own_mut::<StorageOptions>().limits.max_attachment_bytes = SIZE as u64;
         })
         .await;
-    let s = scene_on(suite).await;
+    let s = team_on(suite).await;
     let bytes = noise(SIZE);
 
-    let resumable = create(&s.mia, wish(&s, SIZE)).await.unwrap();
+    let resumable = create(&s.mia, upload_request(&s, SIZE)).await.unwrap();
     let mut random = StdRng::seed_from_u64(3);
     let mut offset = 0;
     for _ in 0..6 {
@@ -50,11 +51,11 @@ async fn files_live_in_a_bucket_as_they_do_in_a_folder() {
     until("bucket and table agree", agree).await;
     assert_eq!(bucket.objects().len(), 3);
     for id in [one.id, two.id] {
-        let wish = pb::DeleteAttachmentRequest { attachment_id: id };
-        s.olga.attachments().delete_attachment(wish).await.unwrap();
+        let request = pb::DeleteAttachmentRequest { attachment_id: id };
+        s.olga.attachments().delete_attachment(request).await.unwrap();
     }
-    deletions_noted(&s.suite).await;
-    let_the_grace_pass(&s.suite);
+    wait_for_recorded_deletions(&s.suite).await;
+    pass_grace_period(&s.suite);
     until("nothing left", async || bucket.objects().is_empty()).await;
     until("no rows left", async || recorded_files(&s.suite).await.is_empty()).await;
 }

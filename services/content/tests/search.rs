@@ -9,7 +9,7 @@ use proto::project::v1::{ProjectRole, UpdateMemberRequest};
 use testkit::*;
 use tonic::Status;
 
-use crate::fixtures::{Scene, scene, until, update, write};
+use crate::fixtures::{Team, team, until, update, write};
 
 async fn search(
     who: &Actor,
@@ -22,7 +22,7 @@ fn everywhere(text: &str) -> pb::SearchDocumentsRequest {
     pb::SearchDocumentsRequest { text: text.to_owned(), ..Default::default() }
 }
 
-fn within(s: &Scene, text: &str) -> pb::SearchDocumentsRequest {
+fn within(s: &Team, text: &str) -> pb::SearchDocumentsRequest {
     pb::SearchDocumentsRequest { project_id: s.project.id.clone(), ..everywhere(text) }
 }
 
@@ -36,8 +36,8 @@ fn marked(spans: &[pb::HighlightSpan]) -> String {
 }
 
 #[tokio::test]
-async fn words_in_title_and_content_are_found_ranked_and_shown() {
-    let s = scene().await;
+async fn words_in_title_and_content_are_found_ranked_and_highlighted() {
+    let s = team().await;
     s.mia.document(&s.project, "Minutes", "We spoke of <b>rockets</b> & of a rocket's fuel.").await;
     s.mia.document(&s.project, "The rocket", "How it is built.").await;
     s.mia.document(&s.project, "Lunch", "Soup.").await;
@@ -51,8 +51,8 @@ async fn words_in_title_and_content_are_found_ranked_and_shown() {
 }
 
 #[tokio::test]
-async fn a_search_is_written_as_in_the_web() {
-    let s = scene().await;
+async fn a_query_has_the_syntax_of_web_search_engines() {
+    let s = team().await;
     s.mia.document(&s.project, "a", "red fox").await;
     s.mia.document(&s.project, "b", "fox red").await;
     s.mia.document(&s.project, "c", "blue fox").await;
@@ -72,8 +72,8 @@ async fn a_search_is_written_as_in_the_web() {
 }
 
 #[tokio::test]
-async fn changes_are_found_at_once_and_what_is_gone_is_not() {
-    let s = scene().await;
+async fn changes_and_deletions_are_searchable_at_once() {
+    let s = team().await;
     let document = s.mia.document(&s.project, "plan", "alpha").await;
     write(&s.mia, &document.id, "beta", "").await.unwrap();
     assert!(titles(&s.gus, within(&s, "alpha")).await.is_empty());
@@ -87,8 +87,8 @@ async fn changes_are_found_at_once_and_what_is_gone_is_not() {
 }
 
 #[tokio::test]
-async fn pages_hold_every_match_once_and_the_best_first() {
-    let s = scene().await;
+async fn pages_have_every_match_once_and_the_best_first() {
+    let s = team().await;
     for number in 0..7 {
         s.mia.document(&s.project, &format!("n{number}"), &"fox ".repeat(1 + number % 3)).await;
     }
@@ -116,7 +116,7 @@ async fn pages_hold_every_match_once_and_the_best_first() {
 
 #[tokio::test]
 async fn filters_narrow_a_search() {
-    let s = scene().await;
+    let s = team().await;
     let by_mia = s.mia.document(&s.project, "one", "fox").await;
     s.olga.document(&s.project, "two", "fox").await;
     let tagged = pb::Document { id: by_mia.id, tags: vec!["a".to_owned()], ..Default::default() };
@@ -129,8 +129,8 @@ async fn filters_narrow_a_search() {
 }
 
 #[tokio::test]
-async fn a_search_everywhere_finds_what_the_caller_may_read_and_nothing_else() {
-    let s = scene().await;
+async fn a_search_in_all_projects_finds_only_what_the_caller_may_read() {
+    let s = team().await;
     let secret = s.olga.project("secret").await;
     s.olga.document(&secret, "hidden", "fox").await;
     s.mia.document(&s.project, "shared", "fox").await;
@@ -151,7 +151,7 @@ async fn a_search_everywhere_finds_what_the_caller_may_read_and_nothing_else() {
 
 #[tokio::test]
 async fn a_member_who_may_not_read_documents_finds_none() {
-    let s = scene().await;
+    let s = team().await;
     s.mia.document(&s.project, "plan", "fox").await;
     let request = UpdateMemberRequest {
         member: Some(proto::project::v1::Member {
@@ -173,7 +173,7 @@ async fn a_member_who_may_not_read_documents_finds_none() {
 
 #[tokio::test]
 async fn every_malformed_field_is_named() {
-    let s = scene().await;
+    let s = team().await;
     let far = Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 });
     let garbage = pb::SearchDocumentsRequest {
         text: "x".repeat(501),
@@ -215,8 +215,8 @@ async fn every_malformed_field_is_named() {
 }
 
 #[tokio::test]
-async fn a_content_of_more_words_than_an_index_holds_is_stored_and_found_by_its_beginning() {
-    let s = scene().await;
+async fn a_content_with_too_many_words_for_an_index_is_found_by_its_beginning() {
+    let s = team().await;
     let words: String = (0..250_000).map(|number| format!("{number:x} ")).collect();
     assert!(words.len() < 2 * 1024 * 1024);
     s.mia.document(&s.project, "large", &format!("fox {words}")).await;
@@ -226,8 +226,8 @@ async fn a_content_of_more_words_than_an_index_holds_is_stored_and_found_by_its_
 /// Whatever the code above it does: under the role of requests, neither the words nor the function that finds by them
 /// tell of what the user may not read.
 #[tokio::test]
-async fn the_database_itself_keeps_words_from_strangers() {
-    let s = scene().await;
+async fn row_security_hides_search_vectors_from_strangers() {
+    let s = team().await;
     s.mia.document(&s.project, "plan", "fox").await;
     let mut conn = s.suite.connect_as(Role::requests_of("content")).await;
     for (user, expected) in

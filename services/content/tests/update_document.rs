@@ -3,11 +3,11 @@ use futures::future::join_all;
 use proto::content::v1 as pb;
 use testkit::*;
 
-use crate::fixtures::{read, scene, update, write};
+use crate::fixtures::{read, team, update, write};
 
 #[tokio::test]
 async fn a_new_content_is_a_new_version() {
-    let s = scene().await;
+    let s = team().await;
     let first = s.mia.document(&s.project, "plan", "one").await;
     let second = write(&s.olga, &first.id, "two", &first.etag).await.unwrap();
     assert_eq!((second.version, second.content.as_deref()), (2, Some("two")));
@@ -18,14 +18,14 @@ async fn a_new_content_is_a_new_version() {
     let version = s.gus.documents().get_document_version(request).await.unwrap().into_inner();
     assert_eq!(version.content.as_deref(), Some("two"));
     assert_eq!(version.author_id, s.olga.id.to_string());
-    assert_eq!(version.change_summary.as_deref(), Some("as wished"));
+    assert_eq!(version.change_summary.as_deref(), Some("as requested"));
 }
 
 #[tokio::test]
-async fn only_what_the_mask_names_changes() {
-    let s = scene().await;
+async fn only_fields_in_the_mask_change() {
+    let s = team().await;
     let first = s.mia.document(&s.project, "plan", "one").await;
-    let wish = pb::Document {
+    let change = pb::Document {
         id: first.id.clone(),
         title: "not named".to_owned(),
         content_type: "html".to_owned(),
@@ -33,19 +33,19 @@ async fn only_what_the_mask_names_changes() {
         metadata: Some(shared::json::to_struct(&serde_json::json!({"a": 1}))),
         ..Default::default()
     };
-    let changed = update(&s.mia, wish.clone(), &["content_type", "tags", "metadata"]).await.unwrap();
+    let changed = update(&s.mia, change.clone(), &["content_type", "tags", "metadata"]).await.unwrap();
     assert_eq!((changed.title.as_str(), changed.version), ("plan", 1));
     assert_eq!((changed.content_type.as_str(), changed.tags.len()), ("html", 1));
 
-    let unchanged = update(&s.mia, wish.clone(), &[]).await.unwrap();
+    let unchanged = update(&s.mia, change.clone(), &[]).await.unwrap();
     assert_eq!(unchanged, changed);
-    let same = update(&s.mia, wish, &["tags"]).await.unwrap();
+    let same = update(&s.mia, change, &["tags"]).await.unwrap();
     assert_eq!(same, changed);
 }
 
 #[tokio::test]
 async fn a_stale_etag_is_refused() {
-    let s = scene().await;
+    let s = team().await;
     let first = s.mia.document(&s.project, "plan", "one").await;
     write(&s.mia, &first.id, "two", &first.etag).await.unwrap();
     let refusal = write(&s.mia, &first.id, "three", &first.etag).await.unwrap_err();
@@ -53,8 +53,8 @@ async fn a_stale_etag_is_refused() {
 }
 
 #[tokio::test]
-async fn who_may_not_update() {
-    let s = scene().await;
+async fn update_document_requires_the_permission() {
+    let s = team().await;
     let first = s.mia.document(&s.project, "plan", "one").await;
     let by_viewer = write(&s.gus, &first.id, "two", "").await.unwrap_err();
     let by_stranger = write(&s.sam, &first.id, "two", "").await.unwrap_err();
@@ -71,7 +71,7 @@ async fn who_may_not_update() {
 
 #[tokio::test]
 async fn every_malformed_field_is_named() {
-    let s = scene().await;
+    let s = team().await;
     let garbage = pb::Document {
         id: "x".to_owned(),
         title: "\0".to_owned(),
@@ -97,8 +97,8 @@ async fn every_malformed_field_is_named() {
 }
 
 #[tokio::test]
-async fn of_sixteen_writers_none_is_lost() {
-    let s = scene().await;
+async fn sixteen_concurrent_updates_create_sixteen_versions() {
+    let s = team().await;
     let document = s.mia.document(&s.project, "plan", "start").await;
     let written = join_all((0..16).map(|writer| {
         let (mia, id) = (s.mia.clone(), document.id.clone());

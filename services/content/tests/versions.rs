@@ -4,11 +4,11 @@ use local_servers::suite::Role;
 use proto::content::v1 as pb;
 use testkit::*;
 
-use crate::fixtures::{read, scene, update, write};
+use crate::fixtures::{read, team, update, write};
 
 #[tokio::test]
 async fn versions_are_listed_from_the_newest_without_contents() {
-    let s = scene().await;
+    let s = team().await;
     let document = s.mia.document(&s.project, "plan", "1").await;
     for content in ["2", "3", "4", "5"] {
         write(&s.mia, &document.id, content, "").await.unwrap();
@@ -34,8 +34,8 @@ async fn versions_are_listed_from_the_newest_without_contents() {
 }
 
 #[tokio::test]
-async fn versions_are_listed_with_their_contents_as_far_as_a_page_holds_them() {
-    let s = scene().await;
+async fn a_page_of_versions_with_contents_ends_before_it_is_too_large() {
+    let s = team().await;
     let large = "x".repeat(900 * 1024);
     let id = s.mia.document(&s.project, "plan", "1").await.id;
     for number in 2..=6 {
@@ -62,8 +62,8 @@ async fn versions_are_listed_with_their_contents_as_far_as_a_page_holds_them() {
 }
 
 #[tokio::test]
-async fn a_version_knows_its_title_and_brings_it_back() {
-    let s = scene().await;
+async fn restoring_a_version_restores_its_title() {
+    let s = team().await;
     let first = s.mia.document(&s.project, "old name", "one").await;
     let renamed = pb::Document { title: "new name".to_owned(), ..first.clone() };
     let renamed = update(&s.mia, renamed, &["title"]).await.unwrap();
@@ -71,7 +71,7 @@ async fn a_version_knows_its_title_and_brings_it_back() {
     let listed = pb::ListDocumentVersionsRequest { document_id: first.id.clone(), ..Default::default() };
     let listed = s.gus.documents().list_document_versions(listed).await.unwrap().into_inner().versions;
     let told: Vec<_> = listed.iter().map(|v| (v.title.as_str(), v.change_summary.as_deref())).collect();
-    assert_eq!(told, [("new name", Some("as wished")), ("old name", None)]);
+    assert_eq!(told, [("new name", Some("as requested")), ("old name", None)]);
 
     let restore =
         pb::RestoreDocumentVersionRequest { document_id: first.id, version_number: 1, ..Default::default() };
@@ -80,8 +80,8 @@ async fn a_version_knows_its_title_and_brings_it_back() {
 }
 
 #[tokio::test]
-async fn the_database_counts_for_one_who_does_not_and_lets_nobody_leave_a_gap() {
-    let s = scene().await;
+async fn the_database_assigns_version_numbers_and_rejects_gaps() {
+    let s = team().await;
     let id = s.mia.document(&s.project, "plan", "one").await.id;
     let mut conn = s.suite.connect_as(Role::requests_of("content")).await;
     conn.batch_execute(&format!("SET app.current_user_id = '{}'", s.mia.id)).await.unwrap();
@@ -99,8 +99,8 @@ async fn the_database_counts_for_one_who_does_not_and_lets_nobody_leave_a_gap() 
 }
 
 #[tokio::test]
-async fn one_version_is_read_by_its_number() {
-    let s = scene().await;
+async fn a_version_is_read_by_its_number() {
+    let s = team().await;
     let document = s.mia.document(&s.project, "plan", "1").await;
     let request =
         |number| pb::GetDocumentVersionRequest { document_id: document.id.clone(), version_number: number };
@@ -113,44 +113,44 @@ async fn one_version_is_read_by_its_number() {
 }
 
 #[tokio::test]
-async fn an_old_content_becomes_the_newest_version() {
-    let s = scene().await;
+async fn restoring_an_old_version_creates_the_newest() {
+    let s = team().await;
     let first = s.mia.document(&s.project, "plan", "one").await;
     let second = write(&s.mia, &first.id, "two", "").await.unwrap();
-    let wish = pb::RestoreDocumentVersionRequest {
+    let request = pb::RestoreDocumentVersionRequest {
         request_id: new_id(),
         document_id: first.id.clone(),
         version_number: 1,
         etag: second.etag,
     };
-    let restored = s.mia.documents().restore_document_version(wish.clone()).await.unwrap().into_inner();
+    let restored = s.mia.documents().restore_document_version(request.clone()).await.unwrap().into_inner();
     assert_eq!((restored.version, restored.content.as_deref()), (3, Some("one")));
-    let again = s.mia.documents().restore_document_version(wish.clone()).await.unwrap().into_inner();
+    let again = s.mia.documents().restore_document_version(request.clone()).await.unwrap().into_inner();
     assert_eq!(again, restored, "a retry makes no further version");
     assert_eq!(read(&s.gus, &first.id).await.unwrap(), restored);
 
-    let reused = pb::RestoreDocumentVersionRequest { version_number: 2, ..wish.clone() };
+    let reused = pb::RestoreDocumentVersionRequest { version_number: 2, ..request.clone() };
     let reused = s.mia.documents().restore_document_version(reused).await.unwrap_err();
     expect!["FAILED_PRECONDITION REQUEST_ID_REUSED"].assert_eq(&summary(&reused));
-    let stale = pb::RestoreDocumentVersionRequest { request_id: new_id(), ..wish };
+    let stale = pb::RestoreDocumentVersionRequest { request_id: new_id(), ..request };
     let stale = s.mia.documents().restore_document_version(stale).await.unwrap_err();
     expect!["ABORTED ETAG_MISMATCH"].assert_eq(&summary(&stale));
 }
 
 #[tokio::test]
-async fn who_may_not_restore() {
-    let s = scene().await;
+async fn restore_document_version_requires_the_permission_and_an_existing_version() {
+    let s = team().await;
     let document = s.mia.document(&s.project, "plan", "one").await;
-    let wish = pb::RestoreDocumentVersionRequest {
+    let request = pb::RestoreDocumentVersionRequest {
         document_id: document.id.clone(),
         version_number: 1,
         ..Default::default()
     };
-    let by_viewer = s.gus.documents().restore_document_version(wish.clone()).await.unwrap_err();
+    let by_viewer = s.gus.documents().restore_document_version(request.clone()).await.unwrap_err();
     expect!["PERMISSION_DENIED PERMISSION_MISSING"].assert_eq(&summary(&by_viewer));
-    let by_stranger = s.sam.documents().restore_document_version(wish.clone()).await.unwrap_err();
+    let by_stranger = s.sam.documents().restore_document_version(request.clone()).await.unwrap_err();
     expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&by_stranger));
-    let unknown = pb::RestoreDocumentVersionRequest { version_number: 9, ..wish };
+    let unknown = pb::RestoreDocumentVersionRequest { version_number: 9, ..request };
     let unknown = s.mia.documents().restore_document_version(unknown).await.unwrap_err();
     expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&unknown));
 }

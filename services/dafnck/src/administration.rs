@@ -11,7 +11,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use local_servers::ConnectionInfo;
 use shared::config::Secret;
 
-use crate::run::{DATABASE, DEFAULT_DATA_FOLDER};
+use crate::paths::{DATABASE, DEFAULT_DATA_DIRECTORY};
 use local_servers::suite::{DatabaseTopology, NAMES};
 
 /// Where a URL has the name of a service in it.
@@ -21,12 +21,12 @@ const PLACE: &str = "{service}";
 #[derive(Args, Clone, Debug)]
 pub struct AdminOptions {
     /// PostgreSQL URL of a superuser or a member of dafnck_owner (and, to look everywhere, of pg_monitor), with `{service}`
-    /// in it for services with databases of their own. Default: the suite that `dafnck` runs on the data folder
+    /// in it for services with databases of their own. Default: the suite that `dafnck` runs on the data directory
     #[arg(long, env = "DAFNCK_ADMIN_URL", hide_env_values = true)]
     pub admin_url: Option<Secret>,
-    /// Data folder of the local suite
-    #[arg(long, env = "DAFNCK_DATA_FOLDER", default_value = DEFAULT_DATA_FOLDER)]
-    pub data_folder: PathBuf,
+    /// Data directory of the local suite
+    #[arg(long, env = "DAFNCK_DATA_DIRECTORY", default_value = DEFAULT_DATA_DIRECTORY)]
+    pub data_directory: PathBuf,
     /// Loopback port of the local suite's PostgreSQL
     #[arg(long, env = "DAFNCK_POSTGRES_PORT", default_value_t = 54320)]
     pub postgres_port: u16,
@@ -44,7 +44,7 @@ impl AdminOptions {
     /// A URL for each database: one, or four.
     ///
     /// # Errors
-    /// When neither the options nor a data folder tell.
+    /// When neither the options nor a data directory tell.
     pub fn urls(&self) -> anyhow::Result<Vec<Secret>> {
         let url = self.url()?;
         if is_of_each(&url) {
@@ -56,7 +56,7 @@ impl AdminOptions {
     /// The URL of the database that a service has its schema in.
     ///
     /// # Errors
-    /// When neither the options nor a data folder tell.
+    /// When neither the options nor a data directory tell.
     pub fn url_of(&self, service: &str) -> anyhow::Result<Secret> {
         Ok(with_service(&self.url()?, service))
     }
@@ -66,23 +66,24 @@ impl AdminOptions {
             return Ok(given.clone());
         }
         let database = self.databases.database_of(PLACE, DATABASE);
-        Ok(self.reaching()?.admin_url(self.postgres_port, &database))
+        Ok(self.connection()?.admin_url(self.postgres_port, &database))
     }
 
     /// How the servers of the local suite are reached.
     ///
     /// # Errors
-    /// When there is none on the data folder.
-    pub fn reaching(&self) -> anyhow::Result<ConnectionInfo> {
-        ConnectionInfo::of(&self.data_folder)
-            .context("give --admin-url and --redis-url, or --data-folder of a suite that `dafnck` runs here")
+    /// When there is none on the data directory.
+    pub fn connection(&self) -> anyhow::Result<ConnectionInfo> {
+        ConnectionInfo::of(&self.data_directory).context(
+            "give --admin-url and --redis-url, or --data-directory of a suite that `dafnck` runs here",
+        )
     }
 }
 
 /// Redis.
 #[derive(Args, Clone, Debug)]
-pub struct RedisPlace {
-    /// Redis URL. Default: that of the data folder
+pub struct RedisOptions {
+    /// Redis URL. Default: that of the data directory
     #[arg(long, env = "DAFNCK_REDIS_URL", hide_env_values = true)]
     redis_url: Option<Secret>,
     /// Loopback port of the local suite's Redis
@@ -90,11 +91,11 @@ pub struct RedisPlace {
     redis_port: u16,
 }
 
-impl RedisPlace {
+impl RedisOptions {
     /// The URL and the authorities that are given, else those of the local suite.
     ///
     /// # Errors
-    /// When neither the options nor a data folder tell.
+    /// When neither the options nor a data directory tell.
     pub fn find(
         &self,
         admin: &AdminOptions,
@@ -103,8 +104,8 @@ impl RedisPlace {
         if let Some(given) = &self.redis_url {
             return Ok((given.clone(), authorities.map(Path::to_owned)));
         }
-        let reaching = admin.reaching()?;
-        Ok((reaching.redis_url(self.redis_port), reaching.authority().map(Path::to_owned)))
+        let connection = admin.connection()?;
+        Ok((connection.redis_url(self.redis_port), connection.authority().map(Path::to_owned)))
     }
 }
 

@@ -17,7 +17,8 @@ use shared::authentication::TokenHash;
 use shared::config::DEFAULT_REDIS_KEY_PREFIX;
 use shared::redis_store::RedisStore;
 
-use crate::administration::{AdminOptions, RedisPlace};
+use crate::administration::{AdminOptions, RedisOptions};
+use crate::progress::print_line;
 
 /// What `--help` says about the whole.
 pub const HELP: &str = "\
@@ -33,7 +34,7 @@ pub struct EndSessionsOptions {
     admin: AdminOptions,
     /// Redis.
     #[command(flatten)]
-    redis: RedisPlace,
+    redis: RedisOptions,
     /// What the names of the suite's Redis keys begin with
     #[arg(long, env = "DAFNCK_REDIS_KEY_PREFIX", default_value = DEFAULT_REDIS_KEY_PREFIX)]
     redis_key_prefix: String,
@@ -44,7 +45,7 @@ pub struct EndSessionsOptions {
 
 /// How much has ended.
 #[derive(Debug, Default, QueryableByName)]
-pub struct Ended {
+pub struct EndedCredentials {
     #[diesel(sql_type = BigInt)]
     sessions: i64,
     #[diesel(sql_type = BigInt)]
@@ -56,7 +57,7 @@ pub struct Ended {
     hashes: Vec<String>,
 }
 
-impl fmt::Display for Ended {
+impl fmt::Display for EndedCredentials {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { sessions, api_tokens, codes, .. } = self;
         write!(out, "{sessions} sessions, {api_tokens} API tokens and {codes} codes")
@@ -72,13 +73,13 @@ pub async fn command(options: &EndSessionsOptions) -> anyhow::Result<()> {
     let (redis_url, authorities) = options.redis.find(&options.admin, options.redis_tls_ca.as_deref())?;
     let redis = RedisStore::with_ca(authorities.as_deref(), &redis_url, &options.redis_key_prefix)?;
     let ended = in_database(&mut shared::database::connect(&url).await?).await?;
-    println!("ended {ended}");
+    print_line!("ended {ended}");
     let hashes: Vec<TokenHash> = ended.hashes.iter().filter_map(|hash| TokenHash::from_hex(hash)).collect();
     let marked = redis.revoke_all(hashes).await.context(
         "Redis still holds copies of sessions, which work until their end: run this again, or empty Redis, which holds \
          nothing that is nowhere else",
     )?;
-    println!("{marked} sessions and tokens no longer count in Redis");
+    print_line!("{marked} sessions and tokens no longer count in Redis");
     Ok(())
 }
 
@@ -86,7 +87,7 @@ pub async fn command(options: &EndSessionsOptions) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the database does not answer, or the role may not do this.
-pub async fn in_database(conn: &mut AsyncPgConnection) -> anyhow::Result<Ended> {
+pub async fn in_database(conn: &mut AsyncPgConnection) -> anyhow::Result<EndedCredentials> {
     conn.transaction(async |conn| {
         conn.batch_execute(
             "SET LOCAL ROLE dafnck_owner; \

@@ -1,10 +1,11 @@
 //! `dafnck files`: copies of attachments for a suite whose databases are backed up by other means (Barman,
-//! CloudNativePG), in a folder or a bucket at a second place.
+//! CloudNativePG), in a directory or a bucket at a second place.
 //!
 //! Promises: an object that was in the store at the last `keep` is among the copies for as long as a database of the last
-//! days may refer to it; each copy is compared by hash whenever it is read. One `keep` works in a folder at a time; of two in a
+//! days may refer to it; each copy is compared by hash whenever it is read. One `keep` works in a directory at a time; of two in a
 //! bucket, the second to end takes over what the first has written, and begins anew.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
@@ -15,9 +16,11 @@ use content::storage::{BucketOptions, FileLimits, StorageOptions};
 use shared::config::Secret;
 
 use crate::administration::with_service;
-use crate::backup::copies::{Copies, KeptCopies, Overtaken};
-use crate::backup::files::{self, Kept};
-use crate::backup::folder::lock;
+use crate::backup::copies::{ConcurrentRunError, Copies, CopyReader};
+use crate::backup::directory::lock;
+use crate::backup::files::{self, KeepReport};
+use crate::paths::refuse_nested;
+use crate::progress::print_line;
 use crate::restore::files::Files;
 use crate::restore::refuse_damage;
 
@@ -38,7 +41,7 @@ pub struct FilesOptions {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Action {
-    /// Copy what is new, and remove copies of what has been gone from the store for long
+    /// Copy what is new, copy again what is missing or was found damaged by `check`, and remove copies of what has been gone from the store for long
     Keep(KeepOptions),
     /// Put everything back into the store that a restored database refers to
     Restore(RestoreFilesOptions),
@@ -89,7 +92,7 @@ struct CheckOptions {
 /// The store that the content service keeps files in.
 #[derive(Args, Clone, Debug)]
 struct StoreOptions {
-    /// Folder in which the content service keeps files. Not used with --storage-url
+    /// Directory in which the content service keeps files. Not used with --storage-url
     #[arg(long, env = "DAFNCK_STORAGE_FOLDER", default_value = ".local/files")]
     storage_folder: PathBuf,
     /// S3 or a compatible store.
@@ -97,17 +100,17 @@ struct StoreOptions {
     bucket: BucketOptions,
 }
 
-/// Where the copies are: a folder or a bucket.
+/// Where the copies are: a directory or a bucket.
 #[derive(Args, Clone, Debug)]
 struct CopyOptions {
-    /// Folder of the copies, on another disk; made if missing. This or --copy-url
+    /// Directory of the copies, on another disk; made if missing. This or --copy-url
     #[arg(
         long,
-        env = "DAFNCK_COPY_FOLDER",
+        env = "DAFNCK_COPY_DIRECTORY",
         required_unless_present = "copy_url",
         conflicts_with = "copy_url"
     )]
-    copy_folder: Option<PathBuf>,
+    copy_directory: Option<PathBuf>,
     /// Bucket of the copies, and what the names in it begin with, as `s3://bucket/prefix`
     #[arg(long, env = "DAFNCK_COPY_URL")]
     copy_url: Option<String>,
@@ -139,31 +142,43 @@ pub async fn command(options: &FilesOptions) -> anyhow::Result<()> {
 
 async fn keep(options: &KeepOptions) -> anyhow::Result<()> {
     let storage = options.store.open()?;
-    let _lock = match &options.copies.copy_folder {
-        Some(folder) => {
-            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-            Some(lock(folder).await?)
+    let _lock = match &options.copies.copy_directory {
+        Some(directory) => {
+            if options.store.bucket.storage_url.is_none() {
+                let store = ("the storage directory", options.store.storage_folder.as_path());
+                refuse_nested(("the directory of the copies", directory), store)?;
+            }
+            std::fs::create_dir_all(directory)
+                .with_context(|| format!("cannot make {}", directory.display()))?;
+            Some(lock(directory).await?)
         }
         None => None,
     };
     let mut times = 1;
     let (kept, removed) = loop {
         match keep_once(options, &storage).await {
-            Err(error) if error.is::<Overtaken>() && times < TIMES => times += 1,
+            Err(error) if error.is::<ConcurrentRunError>() && times < TIMES => times += 1,
             outcome => break outcome?,
         }
     };
-    println!(
-        "{} copies; {} new with {} bytes, {removed} removed",
+    print_line!(
+        "{} copies; {} new with {} bytes, {} healed, {removed} removed",
         kept.total - removed,
         kept.copied,
-        kept.copied_bytes
+        kept.copied_bytes,
+        kept.healed.len()
     );
+    for path in &kept.healed {
+        eprintln!("the copy of {path} was missing or damaged and is made again");
+    }
+    for path in &kept.lost {
+        eprintln!("the copy of {path} is missing or damaged, and so is the object: it cannot be made again");
+    }
     Ok(())
 }
 
 /// What was copied, and how many copies were removed.
-async fn keep_once(options: &KeepOptions, storage: &Storage) -> anyhow::Result<(Kept, usize)> {
+async fn keep_once(options: &KeepOptions, storage: &Storage) -> anyhow::Result<(KeepReport, usize)> {
     let mut copies = options.copies.write().await?;
     let now = Utc::now();
     let kept = files::keep(storage, &mut copies, now).await?;
@@ -177,28 +192,36 @@ async fn restore(options: &RestoreFilesOptions) -> anyhow::Result<()> {
     let copies = options.copies.read().await?;
     let mut conn = connect(&options.admin_url).await?;
     let report = Files::new(&copies, Some(&storage)).restore(&mut conn).await?;
-    println!("restored {} objects with {} bytes", report.objects, report.bytes);
+    print_line!("restored {} objects with {} bytes", report.objects, report.bytes);
     refuse_damage(&report)
 }
 
 async fn check(options: &CheckOptions) -> anyhow::Result<()> {
     let copies = options.copies.read().await?;
-    let mut damage = Vec::new();
+    let (mut damage, mut damaged) = (Vec::new(), BTreeSet::new());
     for path in copies.entries.keys() {
         if let Err(error) = copies.read(path).await {
             damage.push(format!("{error:#}"));
+            damaged.insert(path.clone());
         }
     }
-    println!(
+    if !damaged.is_empty()
+        && let Err(error) = copies.note_damaged(damaged).await
+    {
+        eprintln!("the next `keep` does not know of the damage: {error:#}");
+    }
+    print_line!(
         "{} copies, kept at {}",
         copies.entries.len(),
         copies.kept_at.map_or("no time".into(), |at| at.to_rfc3339())
     );
     if let Some(url) = &options.admin_url {
         let report = Files::new(&copies, None).restore(&mut connect(url).await?).await?;
-        println!(
+        print_line!(
             "{} objects with {} bytes are referred to, {} are younger than that",
-            report.objects, report.bytes, report.too_young
+            report.objects,
+            report.bytes,
+            report.too_young
         );
         damage.extend(report.damage);
     }
@@ -219,11 +242,15 @@ async fn connect(admin_url: &Secret) -> anyhow::Result<diesel_async::AsyncPgConn
 
 impl StoreOptions {
     fn open(&self) -> anyhow::Result<Storage> {
-        let folder = &self.storage_folder;
-        let is_there = self.bucket.storage_url.is_some() || folder.is_dir();
-        ensure!(is_there, "there is no folder {}: give --storage-folder or --storage-url", folder.display());
+        let directory = &self.storage_folder;
+        let is_there = self.bucket.storage_url.is_some() || directory.is_dir();
+        ensure!(
+            is_there,
+            "there is no directory {}: give --storage-folder or --storage-url",
+            directory.display()
+        );
         Storage::open(&StorageOptions {
-            storage_folder: folder.clone(),
+            storage_folder: directory.clone(),
             bucket: self.bucket.clone(),
             limits: FileLimits::default(),
         })
@@ -232,21 +259,21 @@ impl StoreOptions {
 
 impl CopyOptions {
     async fn write(&self) -> anyhow::Result<Copies> {
-        match self.folder() {
-            Some(folder) => Copies::in_folder(folder),
+        match self.directory() {
+            Some(directory) => Copies::in_directory(directory),
             None => Copies::in_bucket(&self.bucket()).await,
         }
     }
 
-    async fn read(&self) -> anyhow::Result<KeptCopies> {
-        match self.folder() {
-            Some(folder) => KeptCopies::in_folder(folder).await,
-            None => KeptCopies::in_bucket(&self.bucket()).await,
+    async fn read(&self) -> anyhow::Result<CopyReader> {
+        match self.directory() {
+            Some(directory) => CopyReader::in_directory(directory).await,
+            None => CopyReader::in_bucket(&self.bucket()).await,
         }
     }
 
-    fn folder(&self) -> Option<&Path> {
-        self.copy_folder.as_deref()
+    fn directory(&self) -> Option<&Path> {
+        self.copy_directory.as_deref()
     }
 
     fn bucket(&self) -> BucketOptions {

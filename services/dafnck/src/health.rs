@@ -14,14 +14,16 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::run::{self, DEFAULT_DATA_FOLDER};
+use crate::certificates;
+use crate::paths::DEFAULT_DATA_DIRECTORY;
+use crate::progress::print_line;
 use local_servers::suite::NAMES;
 
 /// The name under which each service says whether it is ready, down to its database.
 const READY: &str = "";
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 
-/// Which services, and where they are.
+/// UserSelector services, and where they are.
 #[derive(Args, Clone, Debug)]
 pub struct HealthOptions {
     /// Only these. Default: all four
@@ -33,9 +35,9 @@ pub struct HealthOptions {
     /// Ask only whether it answers, and not whether it is ready: a service without its database is alive
     #[arg(long)]
     pub alive: bool,
-    /// Data folder of the local suite, to find whether it speaks TLS
-    #[arg(long, env = "DAFNCK_DATA_FOLDER", default_value = DEFAULT_DATA_FOLDER)]
-    pub data_folder: PathBuf,
+    /// Data directory of the local suite, to find whether it speaks TLS
+    #[arg(long, env = "DAFNCK_DATA_DIRECTORY", default_value = DEFAULT_DATA_DIRECTORY)]
+    pub data_directory: PathBuf,
     /// Where the services are.
     #[command(flatten)]
     pub siblings: SiblingOptions,
@@ -50,7 +52,7 @@ pub struct HealthOptions {
 /// When one is not ready.
 pub async fn command(options: &HealthOptions) -> anyhow::Result<()> {
     let tls = TlsOptions { tls_ca: options.tls_ca.clone(), ..TlsOptions::default() };
-    let (siblings, tls) = run::complete(&options.data_folder, &options.siblings, &tls);
+    let (siblings, tls) = certificates::complete(&options.data_directory, &options.siblings, &tls);
     let is_wanted =
         |name: &str| options.services.is_empty() || options.services.iter().any(|wanted| wanted == name);
     let asked: Vec<(&str, &str)> = match &options.at {
@@ -71,7 +73,7 @@ pub async fn command(options: &HealthOptions) -> anyhow::Result<()> {
                 format!("{error:#}")
             }
         };
-        println!("{name:<10}{url:<26}{said}");
+        print_line!("{name:<10}{url:<26}{said}");
     }
     ensure!(ready, "not all of them are {}", if options.alive { "alive" } else { "ready" });
     Ok(())

@@ -2,7 +2,8 @@
 
 pub mod administration;
 pub mod backup;
-pub mod convert;
+mod certificates;
+pub mod dev_ca;
 pub mod doctor;
 pub mod end_sessions;
 pub mod export;
@@ -13,9 +14,11 @@ pub mod interchange;
 pub mod maintain;
 pub mod migrations;
 pub mod operator;
-mod progress;
+pub mod paths;
+pub mod progress;
 pub mod restore;
 pub mod rotate_keys;
 pub mod run;
+pub mod secrets;
 pub mod services;
 pub mod user;

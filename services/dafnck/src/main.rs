@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use dafnck::backup::{self, BackupOptions};
-use dafnck::convert::{self, ConvertOptions};
+use dafnck::dev_ca::{self, DevCaOptions};
 use dafnck::doctor::{self, DoctorOptions};
 use dafnck::end_sessions::{self, EndSessionsOptions};
 use dafnck::export::{self, ExportOptions};
@@ -14,12 +14,15 @@ use dafnck::import::{self, ImportOptions};
 use dafnck::maintain::{self, MaintainOptions};
 use dafnck::migrations::{self, MigrateOptions};
 use dafnck::operator::OperatorOptions;
+use dafnck::progress::OutputClosed;
 use dafnck::restore::drill::{self, DrillOptions};
 use dafnck::restore::{self, RestoreOptions};
 use dafnck::rotate_keys;
 use dafnck::run::{self, RunOptions};
 use dafnck::user::{self, UserOptions};
-use local_servers::dev_ca::{self, DevCaOptions};
+
+/// As a shell shows the end by SIGPIPE.
+const OUTPUT_CLOSED: u8 = 128 + 13;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -47,8 +50,6 @@ enum Command {
     /// Write users, projects, members, tasks, dependencies, documents, versions and files as `dafnck import` takes them
     #[command(after_long_help = export::HELP)]
     Export(ExportOptions),
-    /// Turn data of other origins into a file for `dafnck import`
-    Convert(ConvertOptions),
     /// Seal personal data again under the current key of the identity service
     #[command(after_long_help = rotate_keys::HELP)]
     RotateKeys(OperatorOptions),
@@ -59,13 +60,13 @@ enum Command {
     /// Back the suite that runs on this machine up: database, files and keys
     #[command(after_long_help = backup::HELP)]
     Backup(BackupOptions),
-    /// Restore a backed up suite as it was at a moment, in a fresh folder
+    /// Restore a backed up suite as it was at a moment, in a fresh directory
     #[command(after_long_help = restore::HELP)]
     Restore(RestoreOptions),
     /// Keep copies of attachments where databases are backed up by other means, put them back, and check them
     #[command(after_long_help = files::HELP)]
     Files(FilesOptions),
-    /// Find out whether the backup can be restored, by restoring it in a folder that goes away again
+    /// Find out whether the backup can be restored, by restoring it in a directory that goes away again
     Drill(DrillOptions),
     /// Sign everybody out: end all sessions, API tokens and codes, as after a database was restored by hand
     #[command(after_long_help = end_sessions::HELP)]
@@ -82,6 +83,7 @@ enum Command {
 async fn main() -> ExitCode {
     match run_command(shared::command_line::parse()).await {
         Ok(code) => code,
+        Err(error) if error.is::<OutputClosed>() => ExitCode::from(OUTPUT_CLOSED),
         Err(error) => {
             eprintln!("dafnck: {error:#}");
             ExitCode::FAILURE
@@ -96,7 +98,6 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(options) => migrations::command(options).await,
         Command::Import(options) => import::command(&options).await,
         Command::Export(options) => export::command(&options).await,
-        Command::Convert(options) => convert::command(&options),
         Command::RotateKeys(options) => rotate_keys::command(&options).await,
         Command::User(options) => user::command(options).await,
         Command::DevCa(options) => dev_ca::command(&options),

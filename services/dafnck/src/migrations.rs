@@ -7,13 +7,14 @@ use shared::config::Secret;
 use shared::database;
 use shared::migrate::{self, Set};
 
+use crate::progress::print_line;
 use crate::services::REFERENCES;
 
 use crate::administration::{is_of_each, with_service};
 use local_servers::prepare;
 use local_servers::suite::Role;
 
-/// Which database, and what to do with it.
+/// UserSelector database, and what to do with it.
 #[derive(Args, Debug)]
 pub struct MigrateOptions {
     /// PostgreSQL URL with a role that may create roles and schemas. With `{service}` in it, as in
@@ -89,11 +90,7 @@ pub async fn command(options: MigrateOptions) -> anyhow::Result<()> {
     let action = options.action.map_or_else(|| UpOptions::from_environment().map(Action::Up), Ok)?;
     match action {
         Action::Up(options) => up(&url, options).await,
-        Action::Down { set, to } => {
-            let steps = migrate::down(&url.of(set)?, set.set(), to).await?;
-            println!("{}: took back {steps}, now at version {to}", set.set().name);
-            Ok(())
-        }
+        Action::Down { set, to } => down(&url.of(set)?, set.set(), to).await,
         Action::Status => status(&url).await,
         Action::Check => check(&url).await,
     }
@@ -136,17 +133,37 @@ async fn up(url: &AdminUrl, options: UpOptions) -> anyhow::Result<()> {
         let (url_of_set, set) = (url.of(*name)?, name.set());
         database::wait_until_reachable(&url_of_set).await;
         steps += if url.is_apart() {
-            prepare::migrate_apart(&url_of_set, &set).await?
+            prepare::migrate_apart(&url_of_set, set).await?
         } else {
-            migrate::up(&url_of_set, &set).await?
+            migrate::up(&url_of_set, set).await?
         };
     }
-    println!("migrations applied: {steps}");
+    print_line!("migrations applied: {steps}");
     if let Some(password) = options.role_password {
         for name in sets.into_iter().filter(|name| *name != SetName::References) {
             prepare::set_passwords(&url.of(name)?, &password, &Role::of(name.set().name)).await?;
         }
-        println!("set the password of the services' roles");
+        print_line!("set the password of the services' roles");
+    }
+    Ok(())
+}
+
+/// Takes migrations back, and says which stay applied.
+async fn down(url: &Secret, set: &Set, to: i32) -> anyhow::Result<()> {
+    let known = set.migrations()?;
+    anyhow::ensure!(
+        to == 0 || known.iter().any(|migration| migration.version == to),
+        "{} has no migration {to}: its last one is {}",
+        set.name,
+        known.last().map_or(0, |last| last.version)
+    );
+    let steps = migrate::down(url, set, to).await?;
+    print_line!(
+        "{}: took back {steps}, now at version {to}; the list of its migrations and the roles stay",
+        set.name
+    );
+    for migration in known.iter().filter(|migration| migration.version <= to) {
+        print_line!("  stays: {}", migration.name);
     }
     Ok(())
 }
@@ -154,14 +171,14 @@ async fn up(url: &AdminUrl, options: UpOptions) -> anyhow::Result<()> {
 async fn status(url: &AdminUrl) -> anyhow::Result<()> {
     for name in url.sets() {
         let set = name.set();
-        let applied = migrate::applied(&url.of(name)?, &set).await?;
+        let applied = migrate::applied(&url.of(name)?, set).await?;
         let known = set.migrations()?;
-        println!("{}: {} of {} applied", set.name, applied.len(), known.len());
+        print_line!("{}: {} of {} applied", set.name, applied.len(), known.len());
         for migration in known.iter().skip(applied.len()) {
-            println!("  missing: {}", migration.name);
+            print_line!("  missing: {}", migration.name);
         }
-        if let Err(refusal) = migrate::Plan::up(&set, &applied) {
-            println!("  {refusal}");
+        if let Err(refusal) = migrate::Plan::up(set, &applied) {
+            print_line!("  {refusal}");
         }
     }
     Ok(())
@@ -171,18 +188,18 @@ async fn check(url: &AdminUrl) -> anyhow::Result<()> {
     let mut is_free = true;
     for name in url.sets() {
         let set = name.set();
-        for (step, offences) in migrate::preflight(&url.of(name)?, &set).await? {
+        for (step, offences) in migrate::preflight(&url.of(name)?, set).await? {
             match offences.as_deref() {
-                Some([]) => println!("{}/{step}: no row is in its way", set.name),
-                None => println!("{}/{step}: can be asked after the steps before it", set.name),
+                Some([]) => print_line!("{}/{step}: no row is in its way", set.name),
+                None => print_line!("{}/{step}: can be asked after the steps before it", set.name),
                 Some(rows) => {
                     is_free = false;
-                    println!("{}/{step}: rows are in its way:\n  {}", set.name, rows.join("\n  "));
+                    print_line!("{}/{step}: rows are in its way:\n  {}", set.name, rows.join("\n  "));
                 }
             }
         }
     }
     anyhow::ensure!(is_free, "mend the rows, then migrate");
-    println!("nothing is in the way");
+    print_line!("nothing is in the way");
     Ok(())
 }

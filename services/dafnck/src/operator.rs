@@ -7,8 +7,12 @@ use clap::Args;
 use shared::config::{Secret, SiblingOptions, TlsOptions};
 use shared::service_identity::ServiceSigner;
 use shared::siblings::Siblings;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
-use crate::run::{self, DEFAULT_DATA_FOLDER, Secrets};
+use crate::certificates;
+use crate::paths::DEFAULT_DATA_DIRECTORY;
+use crate::secrets::Secrets;
 
 /// Under which name the services see the operator.
 const PRINCIPAL: &str = "operator";
@@ -17,12 +21,12 @@ const PRINCIPAL: &str = "operator";
 #[derive(Args, Clone, Debug)]
 pub struct OperatorOptions {
     /// Key with which the services of the suite sign their calls. Default: that of the suite which `dafnck` runs on
-    /// the data folder
+    /// the data directory
     #[arg(long, env = "DAFNCK_SERVICE_SECRET", hide_env_values = true)]
     pub service_secret: Option<Secret>,
-    /// Data folder of the local suite, to find its service secret and whether it speaks TLS
-    #[arg(long, env = "DAFNCK_DATA_FOLDER", default_value = DEFAULT_DATA_FOLDER)]
-    pub data_folder: PathBuf,
+    /// Data directory of the local suite, to find its service secret and whether it speaks TLS
+    #[arg(long, env = "DAFNCK_DATA_DIRECTORY", default_value = DEFAULT_DATA_DIRECTORY)]
+    pub data_directory: PathBuf,
     /// Where the services are.
     #[command(flatten)]
     pub siblings: SiblingOptions,
@@ -45,8 +49,8 @@ impl OperatorOptions {
     pub fn services(&self) -> anyhow::Result<Siblings> {
         let secret = match &self.service_secret {
             Some(secret) => secret.clone(),
-            None => Secrets::read(&self.data_folder)
-                .context("give --service-secret, or --data-folder of a suite that `dafnck` runs")?
+            None => Secrets::read(&self.data_directory)
+                .context("give --service-secret, or --data-directory of a suite that `dafnck` runs")?
                 .service_secret(),
         };
         let tls = TlsOptions {
@@ -55,17 +59,68 @@ impl OperatorOptions {
             tls_ca: self.tls_ca.clone(),
             tls_client_ca: None,
         };
-        let (siblings, tls) = run::complete(&self.data_folder, &self.siblings, &tls);
+        let (siblings, tls) = certificates::complete(&self.data_directory, &self.siblings, &tls);
         Siblings::new(&siblings, &tls, &ServiceSigner::new(PRINCIPAL, secret))
     }
 }
 
-/// A failed call, in a sentence.
-pub(crate) fn explain(status: tonic::Status) -> anyhow::Error {
+/// A failed call: its message, and a line for each detail that the service gives.
+pub(crate) fn explain(status: Status) -> anyhow::Error {
     let hint = match status.code() {
-        tonic::Code::Unavailable => ". Is the suite running there?",
-        tonic::Code::Unauthenticated => ". Is it the suite's service secret?",
-        _ => "",
+        Code::Unavailable => Some("Is the suite running there?"),
+        Code::Unauthenticated => Some("Is it the suite's service secret?"),
+        _ => None,
     };
-    anyhow::anyhow!("{:?}: {}{hint}", status.code(), status.message())
+    let details = status.get_error_details();
+    let mut lines = vec![format!("{:?}: {}", status.code(), status.message())];
+    for violation in details.bad_request().into_iter().flat_map(|details| &details.field_violations) {
+        lines.push(format!("{}: {}", violation.field, violation.description));
+    }
+    for violation in details.precondition_failure().into_iter().flat_map(|details| &details.violations) {
+        lines.push(format!("{}: {}", violation.subject, violation.description));
+    }
+    for violation in details.quota_failure().into_iter().flat_map(|details| &details.violations) {
+        lines.push(format!("{}: {}", violation.subject, violation.description));
+    }
+    if let Some(resource) = details.resource_info() {
+        lines.push(format!("{}: {}", resource.resource_type, resource.resource_name));
+    }
+    if let Some(info) = details.error_info() {
+        let mut metadata: Vec<String> =
+            info.metadata.iter().map(|(key, value)| format!(" {key}={value}")).collect();
+        metadata.sort();
+        lines.push(format!("reason: {}{}", info.reason, metadata.concat()));
+    }
+    if let Some(delay) = details.retry_info().and_then(|info| info.retry_delay) {
+        lines.push(format!("try again in {} s", delay.as_secs_f64().ceil()));
+    }
+    lines.extend(hint.map(str::to_owned));
+    anyhow::anyhow!("{}", lines.join("\n  "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::time::Duration;
+
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    #[test]
+    fn a_failed_call_is_explained_with_all_its_details() {
+        let mut details = ErrorDetails::with_bad_request_violation("user.email", "must have an @");
+        let metadata = HashMap::from([("limit".to_owned(), "3".to_owned())]);
+        details.set_error_info("INVALID_FIELDS", "dafnck", metadata);
+        details.set_retry_info(Some(Duration::from_millis(2_500)));
+        let status = Status::with_error_details(Code::InvalidArgument, "1 field is invalid", details);
+        expect_test::expect![[r#"
+            InvalidArgument: 1 field is invalid
+              user.email: must have an @
+              reason: INVALID_FIELDS limit=3
+              try again in 3 s"#]]
+        .assert_eq(&explain(status).to_string());
+        let down = explain(Status::unavailable("tcp connect error")).to_string();
+        assert_eq!(down, "Unavailable: tcp connect error\n  Is the suite running there?");
+    }
 }

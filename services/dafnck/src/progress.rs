@@ -1,6 +1,7 @@
 //! What somebody who waits for an import or an export sees, on standard error.
 
-use std::io::IsTerminal;
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -19,7 +20,7 @@ pub enum Progress {
 impl Progress {
     /// As standard error is a terminal or not.
     pub fn on_standard_error() -> Self {
-        if !std::io::stderr().is_terminal() {
+        if !io::stderr().is_terminal() {
             return Self::Lines;
         }
         Self::Bar(ProgressBar::no_length())
@@ -62,4 +63,28 @@ impl Progress {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Whoever reads standard output wants no more of it, as `head` after its last line.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output is closed")]
+pub struct OutputClosed;
+
+/// As `println!`, in a function that can fail: a closed output ends the command instead of a panic.
+macro_rules! print_line {
+    ($($arguments:tt)*) => { crate::progress::write_line(format_args!($($arguments)*))? };
+}
+pub(crate) use print_line;
+
+/// See [`print_line`].
+pub(crate) fn write_line(line: fmt::Arguments<'_>) -> anyhow::Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(OutputClosed.into()),
+        written => Ok(written?),
+    }
+}
+
+/// Tells the person at the terminal what happens.
+pub(crate) fn say(sentence: &str) {
+    eprintln!("{sentence}");
 }

@@ -5,7 +5,8 @@ use proto::identity::admin::v1::security_admin_service_client::SecurityAdminServ
 use proto::identity::admin::v1::{RotateKeysRequest, RotateKeysResponse};
 use shared::siblings::Sibling;
 
-use crate::operator::OperatorOptions;
+use crate::operator::{OperatorOptions, explain};
+use crate::progress::print_line;
 
 /// What `--help` says about the order of things.
 pub const HELP: &str = "\
@@ -30,7 +31,7 @@ pub async fn command(options: &OperatorOptions) -> anyhow::Result<()> {
     let last = run(options, tell).await.context(
         "the rotation did not finish; what is sealed stays, and running it again goes on. Keep the former keys",
     )?;
-    println!("everything is sealed under the key `{}`: former keys can be dropped", last.key_id);
+    print_line!("everything is sealed under the key `{}`: former keys can be dropped", last.key_id);
     Ok(())
 }
 
@@ -43,10 +44,10 @@ pub async fn run(
     mut tell: impl FnMut(&RotateKeysResponse),
 ) -> anyhow::Result<RotateKeysResponse> {
     let mut keys = SecurityAdminServiceClient::new(options.services()?.channel(Sibling::Identity));
-    let mut answers = keys.rotate_keys(RotateKeysRequest {}).await?.into_inner();
-    let mut last = answers.message().await?.context("the service answered with nothing")?;
+    let mut answers = keys.rotate_keys(RotateKeysRequest {}).await.map_err(explain)?.into_inner();
+    let mut last = answers.message().await.map_err(explain)?.context("the service answered with nothing")?;
     tell(&last);
-    while let Some(so_far) = answers.message().await? {
+    while let Some(so_far) = answers.message().await.map_err(explain)? {
         tell(&so_far);
         last = so_far;
     }

@@ -9,7 +9,8 @@ use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClien
 use proto::identity::v1::{User, UserRecord, UserStatus};
 use shared::siblings::{Sibling, SiblingChannel};
 
-use crate::operator::OperatorOptions;
+use crate::operator::{OperatorOptions, explain};
+use crate::progress::print_line;
 
 /// Accounts that are asked for at a time.
 const PAGE_SIZE: i32 = 1_000;
@@ -18,30 +19,30 @@ const PAGE_SIZE: i32 = 1_000;
 #[derive(Args, Clone, Debug)]
 pub struct UserOptions {
     #[command(subcommand)]
-    act: Act,
+    action: UserAction,
     /// Where the services are.
     #[command(flatten)]
     operator: OperatorOptions,
 }
 
 #[derive(Subcommand, Clone, Debug)]
-enum Act {
+enum UserAction {
     /// List accounts, newest first
     List(ListOptions),
     /// Close an account until it is reactivated; its sessions end at once
-    Suspend(Which),
+    Suspend(UserSelector),
     /// Open a suspended or deleted account again
-    Reactivate(Which),
+    Reactivate(UserSelector),
     /// Mark an account as deleted; its sessions end at once, its data stays
-    Delete(Which),
+    Delete(UserSelector),
     /// Overwrite an account's personal data for good; its id stays
     Erase(EraseOptions),
     /// Write all that is known about a user to standard output, one JSON object a line
-    Export(Which),
+    Export(UserSelector),
 }
 
 #[derive(Args, Clone, Debug)]
-struct Which {
+struct UserSelector {
     /// UUID of the user
     user_id: String,
 }
@@ -95,20 +96,24 @@ type Administration = UserAdminServiceClient<SiblingChannel>;
 /// When the service refuses.
 pub async fn command(options: UserOptions) -> anyhow::Result<()> {
     let mut service = Administration::new(options.operator.services()?.channel(Sibling::Identity));
-    let user = match options.act {
-        Act::List(wish) => return list(&mut service, wish).await,
-        Act::Suspend(Which { user_id }) => service.suspend_user(admin::SuspendUserRequest { user_id }).await,
-        Act::Reactivate(Which { user_id }) => {
+    let user = match options.action {
+        UserAction::List(wish) => return list(&mut service, wish).await,
+        UserAction::Suspend(UserSelector { user_id }) => {
+            service.suspend_user(admin::SuspendUserRequest { user_id }).await
+        }
+        UserAction::Reactivate(UserSelector { user_id }) => {
             service.reactivate_user(admin::ReactivateUserRequest { user_id }).await
         }
-        Act::Delete(Which { user_id }) => service.delete_user(admin::DeleteUserRequest { user_id }).await,
-        Act::Export(Which { user_id }) => return export(&mut service, user_id).await,
-        Act::Erase(EraseOptions { user_id, yes }) => {
+        UserAction::Delete(UserSelector { user_id }) => {
+            service.delete_user(admin::DeleteUserRequest { user_id }).await
+        }
+        UserAction::Export(UserSelector { user_id }) => return export(&mut service, user_id).await,
+        UserAction::Erase(EraseOptions { user_id, yes }) => {
             ensure!(yes, "nothing brings erased data back; give --yes to erase {user_id}");
             service.erase_user(admin::EraseUserRequest { user_id }).await
         }
     };
-    println!("{}", line(&user?.into_inner()));
+    print_line!("{}", line(&user.map_err(explain)?.into_inner()));
     Ok(())
 }
 
@@ -121,8 +126,10 @@ async fn list(service: &mut Administration, wish: ListOptions) -> anyhow::Result
         ..Default::default()
     };
     loop {
-        let page = service.list_users(request.clone()).await?.into_inner();
-        page.users.iter().for_each(|user| println!("{}", line(user)));
+        let page = service.list_users(request.clone()).await.map_err(explain)?.into_inner();
+        for user in &page.users {
+            print_line!("{}", line(user));
+        }
         request.page_token = page.next_page_token;
         if request.page_token.is_empty() {
             return Ok(());
@@ -132,9 +139,10 @@ async fn list(service: &mut Administration, wish: ListOptions) -> anyhow::Result
 
 async fn export(service: &mut Administration, user_id: String) -> anyhow::Result<()> {
     let kind = record_kind()?;
-    let mut records = service.export_user(admin::ExportUserRequest { user_id }).await?.into_inner();
-    while let Some(record) = records.message().await? {
-        println!("{}", json(&kind, &record)?);
+    let mut records =
+        service.export_user(admin::ExportUserRequest { user_id }).await.map_err(explain)?.into_inner();
+    while let Some(record) = records.message().await.map_err(explain)? {
+        print_line!("{}", json(&kind, &record)?);
     }
     Ok(())
 }

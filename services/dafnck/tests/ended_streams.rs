@@ -19,7 +19,7 @@ use testkit::{Actor, summary};
 use tonic::{Status, Streaming};
 
 /// How long a stream may go on before a test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Sessions that are revoked, one after another.
 const REVOCATIONS: usize = 20;
 const CHUNK_BYTES: usize = 100_000;
@@ -57,7 +57,7 @@ impl Following {
     /// How both streams end, and how long after `since` the later one did.
     async fn end(mut self, since: Instant) -> ([String; 2], Duration) {
         let both = futures::future::join(end_of(&mut self.project), end_of(&mut self.tasks));
-        let (project, tasks) = tokio::time::timeout(PATIENCE, both).await.expect("a stream goes on");
+        let (project, tasks) = tokio::time::timeout(TIMEOUT, both).await.expect("a stream goes on");
         ([summary(&project), summary(&tasks)], since.elapsed())
     }
 }
@@ -85,7 +85,7 @@ async fn a_revoked_session_ends_its_streams_and_no_others() {
     let last = olga.task(&project, "the last").await;
     let heard =
         async { while !format!("{:?}", olgas.tasks.message().await.unwrap().unwrap()).contains(&last.id) {} };
-    tokio::time::timeout(PATIENCE, heard).await.unwrap();
+    tokio::time::timeout(TIMEOUT, heard).await.unwrap();
 }
 
 #[tokio::test]
@@ -162,6 +162,6 @@ async fn an_upload_under_way_ends_too() {
         is_under_way.await.unwrap();
         olga.auth().logout(identity::LogoutRequest {}).await.unwrap();
     };
-    let (end, ()) = tokio::join!(tokio::time::timeout(PATIENCE, upload), logout);
+    let (end, ()) = tokio::join!(tokio::time::timeout(TIMEOUT, upload), logout);
     assert_eq!(summary(&end.unwrap().unwrap_err()), ENDED);
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::dafnck::dafnck;
 use crate::topologies::until_refused;
 
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Ends everything and answers what the command says.
 async fn end_sessions(suite: &Suite) -> String {
@@ -71,7 +71,7 @@ async fn forgotten(redis: &RedisStore, who: &Actor) -> Actor {
         scopes: None,
     };
     // A busy machine may not answer within the patience that calls have.
-    until_ok("Redis keeps a session", PATIENCE, async || {
+    until_ok("Redis keeps a session", TIMEOUT, async || {
         redis.put_session(&token_hash(&token), &session).await
     })
     .await;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ::content::storage::Storage;
 use ::content::storage::{BucketOptions, FileLimits, StorageOptions};
-use dafnck::backup::copies::{Copies, KeptCopies, Overtaken};
+use dafnck::backup::copies::{ConcurrentRunError, Copies, CopyReader};
 use dafnck::backup::files::keep;
 use diesel_async::SimpleAsyncConnection;
 use futures::stream;
@@ -86,9 +86,9 @@ impl Scene {
     /// Loses everything, has it back, and finds a copy that is `lost` by then.
     async fn is_lost_and_restored(&self, lose: impl FnOnce() -> String) {
         let kept = self.succeeds(&["keep"], false).await;
-        assert_eq!(kept, "2 copies; 2 new with 10 bytes, 0 removed\n");
+        assert_eq!(kept, "2 copies; 2 new with 10 bytes, 0 healed, 0 removed\n");
         let again = self.succeeds(&["keep"], false).await;
-        assert_eq!(again, "2 copies; 0 new with 0 bytes, 0 removed\n");
+        assert_eq!(again, "2 copies; 0 new with 0 bytes, 0 healed, 0 removed\n");
         let checked = self.succeeds(&["check"], true).await;
         assert!(
             checked.ends_with("2 objects with 10 bytes are referred to, 0 are younger than that\n"),
@@ -108,6 +108,9 @@ impl Scene {
         let check = self.files(&["check"], false).await;
         assert_eq!(check.code, Some(1));
         assert!(check.err.contains(DAMAGED) && check.err.contains(&lost), "{check:?}");
+        let healed = self.succeeds(&["keep"], false).await;
+        assert_eq!(healed, "2 copies; 0 new with 0 bytes, 1 healed, 0 removed\n");
+        self.succeeds(&["check"], true).await;
     }
 }
 
@@ -121,18 +124,18 @@ fn in_bucket(bucket: &Bucket) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The first file below a folder.
-fn first_below(folder: &Path) -> PathBuf {
-    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+/// The first file below a directory.
+fn first_below(directory: &Path) -> PathBuf {
+    let mut paths: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     if paths[0].is_dir() { first_below(&paths[0]) } else { paths.remove(0) }
 }
 
 #[tokio::test]
-async fn attachments_come_back_from_a_folder_and_a_damaged_copy_is_named() {
-    let folder = TempDir::new().unwrap();
-    let copies = folder.path().join("copies");
-    let scene = Scene::with(vec![("DAFNCK_COPY_FOLDER", copies.to_str().unwrap().to_owned())]).await;
+async fn attachments_come_back_from_a_directory_and_a_damaged_copy_is_named() {
+    let directory = TempDir::new().unwrap();
+    let copies = directory.path().join("copies");
+    let scene = Scene::with(vec![("DAFNCK_COPY_DIRECTORY", copies.to_str().unwrap().to_owned())]).await;
     let early = scene.files(&["check"], false).await;
     assert!(early.code == Some(1) && early.err.contains("holds no copies of files"), "{early:?}");
     let damage = || {
@@ -152,17 +155,17 @@ async fn attachments_come_back_from_a_bucket_and_a_lost_copy_is_named() {
     let scene = Scene::with(in_bucket(&bucket)).await;
     let lose = || {
         let name = bucket.objects().into_iter().find(|name| name.starts_with("files/")).unwrap();
-        bucket.lose(&name);
+        bucket.delete(&name);
         format!("the copy of {} is missing", name.strip_prefix("files/").unwrap())
     };
     scene.is_lost_and_restored(lose).await;
     assert!(bucket.objects().contains(&"files.manifest".to_owned()));
 }
 
-/// A store in a folder, with one object.
-async fn store_with(folder: &TempDir, name: &str) -> Storage {
+/// A store in a directory, with one object.
+async fn store_with(directory: &TempDir, name: &str) -> Storage {
     let store = Storage::open(&StorageOptions {
-        storage_folder: folder.path().to_owned(),
+        storage_folder: directory.path().to_owned(),
         bucket: BucketOptions::default(),
         limits: FileLimits::default(),
     });
@@ -185,9 +188,9 @@ async fn of_two_runs_in_one_bucket_none_forgets_what_the_other_has_copied() {
     let overtaken = keep(&other, &mut second, now).await.unwrap_err();
     keep(&one, &mut first, now).await.expect("the first may go on");
 
-    assert!(overtaken.is::<Overtaken>(), "{overtaken:#}");
+    assert!(overtaken.is::<ConcurrentRunError>(), "{overtaken:#}");
     keep(&other, &mut begin().await, now).await.unwrap();
-    let kept = KeptCopies::in_bucket(&bucket_options(&bucket)).await.unwrap();
+    let kept = CopyReader::in_bucket(&bucket_options(&bucket)).await.unwrap();
     assert_eq!(kept.entries.keys().collect::<Vec<_>>(), ["parts/one", "parts/other"]);
     for name in ["parts/one", "parts/other"] {
         assert_eq!(kept.read(name).await.unwrap(), name.as_bytes());
@@ -208,12 +211,13 @@ async fn of_two_processes_at_once_in_one_bucket_both_succeed() {
 
 #[tokio::test]
 async fn a_copy_outlives_its_object_by_31_days_and_what_is_younger_than_the_copies_is_not_missed() {
-    let folder = TempDir::new().unwrap();
-    let scene = Scene::with(vec![("DAFNCK_COPY_FOLDER", folder.path().to_str().unwrap().to_owned())]).await;
+    let directory = TempDir::new().unwrap();
+    let scene =
+        Scene::with(vec![("DAFNCK_COPY_DIRECTORY", directory.path().to_str().unwrap().to_owned())]).await;
     scene.succeeds(&["keep"], false).await;
     fs::remove_file(first_below(scene.store())).unwrap();
     scene.succeeds(&["keep"], false).await;
-    let manifest = folder.path().join("files.manifest");
+    let manifest = directory.path().join("files.manifest");
     let seen = |days: i64| {
         let gone_at = chrono::Utc::now() - chrono::TimeDelta::days(days);
         let text = fs::read_to_string(&manifest).unwrap();
@@ -227,9 +231,9 @@ async fn a_copy_outlives_its_object_by_31_days_and_what_is_younger_than_the_copi
         fs::write(&manifest, lines.collect::<String>()).unwrap();
     };
     seen(30);
-    assert_eq!(scene.succeeds(&["keep"], false).await, "2 copies; 0 new with 0 bytes, 0 removed\n");
+    assert_eq!(scene.succeeds(&["keep"], false).await, "2 copies; 0 new with 0 bytes, 0 healed, 0 removed\n");
     seen(32);
-    assert_eq!(scene.succeeds(&["keep"], false).await, "1 copies; 0 new with 0 bytes, 1 removed\n");
+    assert_eq!(scene.succeeds(&["keep"], false).await, "1 copies; 0 new with 0 bytes, 0 healed, 1 removed\n");
 
     // Of what the database refers to, one has no copy: missed if it was there at the last copying, not if it came later.
     let mut admin = scene.suite.admin_of("content").await;
@@ -247,7 +251,7 @@ async fn a_copy_outlives_its_object_by_31_days_and_what_is_younger_than_the_copi
     );
 
     let stale = chrono::Utc::now() - chrono::TimeDelta::hours(27);
-    fs::write(folder.path().join("files.kept"), stale.to_rfc3339()).unwrap();
+    fs::write(directory.path().join("files.kept"), stale.to_rfc3339()).unwrap();
     let stale = scene.files(&["check"], false).await;
     assert!(stale.code == Some(1) && stale.err.contains("for more than 26 hours"), "{stale:?}");
 }
@@ -256,7 +260,7 @@ async fn a_copy_outlives_its_object_by_31_days_and_what_is_younger_than_the_copi
 async fn who_does_not_say_where_the_copies_go_is_told() {
     let nowhere = dafnck(&["files", "keep"], &[]).await;
     assert_eq!(nowhere.code, Some(2));
-    assert!(nowhere.err.contains("--copy-folder"), "{nowhere:?}");
-    let both = dafnck(&["files", "check", "--copy-folder", "a", "--copy-url", "s3://b"], &[]).await;
+    assert!(nowhere.err.contains("--copy-directory"), "{nowhere:?}");
+    let both = dafnck(&["files", "check", "--copy-directory", "a", "--copy-url", "s3://b"], &[]).await;
     assert_eq!(both.code, Some(2), "{both:?}");
 }

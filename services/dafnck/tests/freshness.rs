@@ -12,7 +12,7 @@ use testkit::{Actor, Suite, new_id, summary, violations};
 use tonic::{Request, Response, Status};
 
 /// How long a removal may take before the test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A project of Olga's with a task and a document, in which Mia is a member.
 struct Scene {
@@ -105,7 +105,7 @@ async fn time_of_effect(look: impl AsyncFn() -> Result<(), Status>) -> Effect {
             return Effect { last_let_in, refused: since.elapsed() };
         }
         last_let_in = begun;
-        assert!(last_let_in < PATIENCE, "a removed member is still let in");
+        assert!(last_let_in < TIMEOUT, "a removed member is still let in");
     }
 }
 

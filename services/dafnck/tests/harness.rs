@@ -45,7 +45,7 @@ pub fn operator(suite: &Suite) -> OperatorOptions {
     let tls = suite.options.tls_of("operator");
     OperatorOptions {
         service_secret: Some(SERVICE_SECRET.into()),
-        data_folder: PathBuf::from("nowhere"),
+        data_directory: PathBuf::from("nowhere"),
         siblings: suite.siblings.clone(),
         tls_ca: tls.tls_ca,
         tls_certificate: tls.tls_certificate,

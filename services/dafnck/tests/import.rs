@@ -1,11 +1,11 @@
-//! `dafnck import` and `dafnck convert` over the real wire.
+//! `dafnck import` over the real wire.
 
+use crate::eips;
 use crate::harness::{harness, operator};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
-use dafnck::convert::eips::{self, EipsOptions};
 use dafnck::import::{self, ImportOptions, Progress, Report, Tally};
 use dafnck::interchange::line::Kind;
 use expect_test::expect;
@@ -26,46 +26,47 @@ fn one_of_everything() -> Vec<Value> {
     let (olga, gus, apollo, build, fly, paint, guide) = (id(1), id(2), id(3), id(4), id(5), id(6), id(7));
     let bytes = base64::engine::general_purpose::STANDARD.encode([0, 159, 146, 150]);
     vec![
-        json!({"type": "attachment", "id": id(8), "entity_type": "task", "entity_id": fly, "uploader_id": gus,
+        json!({"type": "attachment", "id": id(8), "entity_type": "ENTITY_TYPE_TASK", "entity_id": fly, "uploader_id": gus,
             "filename": "inline.bin", "content_base64": bytes}),
-        json!({"type": "attachment", "id": id(9), "entity_type": "document", "entity_id": guide,
+        json!({"type": "attachment", "id": id(9), "entity_type": "ENTITY_TYPE_DOCUMENT", "entity_id": guide,
             "uploader_id": olga, "filename": "beside.txt", "path": "files/beside.txt"}),
         json!({"type": "document_version", "document_id": guide, "version_number": 2, "content": "# Fly higher",
             "author_id": gus, "change_summary": "higher", "created_at": "2020-03-02T10:00:00Z"}),
         json!({"type": "document_version", "document_id": guide, "version_number": 1, "content": "# Fly",
-            "author_id": olga, "created_at": "2020-03-01"}),
+            "author_id": olga, "created_at": "2020-03-01T00:00:00Z"}),
         json!({"type": "document", "id": guide, "project_id": apollo, "title": "Guide", "author_id": olga,
-            "status": "published", "created_at": "2020-03-01"}),
+            "status": "DOCUMENT_STATUS_PUBLISHED", "created_at": "2020-03-01T00:00:00Z"}),
         json!({"type": "dependency", "task_id": fly, "depends_on_task_id": build}),
         json!({"type": "task", "id": paint, "project_id": apollo, "parent_task_id": build, "title": "Paint",
             "creator_id": gus}),
         json!({"type": "task", "id": fly, "project_id": apollo, "title": "Fly", "creator_id": olga,
-            "status": "blocked", "tags": ["moon"], "metadata": {"stage": 2}}),
+            "status": "TASK_STATUS_BLOCKED", "tags": ["moon"], "metadata": {"stage": 2}}),
         json!({"type": "task", "id": build, "project_id": apollo, "title": "Build", "creator_id": olga,
-            "status": "done", "created_at": "2020-01-02", "updated_at": "2020-02-03"}),
-        json!({"type": "member", "project_id": apollo, "user_id": gus, "role": "viewer"}),
-        json!({"type": "project", "id": apollo, "name": "Apollo", "owner_id": olga, "visibility": "public"}),
+            "status": "TASK_STATUS_DONE", "created_at": "2020-01-02T00:00:00Z",
+            "updated_at": "2020-02-03T00:00:00Z"}),
+        json!({"type": "member", "project_id": apollo, "user_id": gus, "role": "PROJECT_ROLE_VIEWER"}),
+        json!({"type": "project", "id": apollo, "name": "Apollo", "owner_id": olga, "visibility": "PROJECT_VISIBILITY_PUBLIC"}),
         json!({"type": "user", "id": gus, "email": "gus@example.org", "username": "gus"}),
         json!({"type": "user", "id": olga, "email": "olga@example.org", "username": "olga", "last_name": "Ruiz"}),
     ]
 }
 
-/// A folder with a file to import and what it points to.
+/// A directory with a file to import and what it points to.
 struct Origin {
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl Origin {
     fn of(lines: &[String]) -> Self {
-        let folder = TempDir::new().unwrap();
-        fs::create_dir(folder.path().join("files")).unwrap();
-        fs::write(folder.path().join("files/beside.txt"), "beside").unwrap();
-        fs::write(folder.path().join("import.jsonl"), lines.join("\n")).unwrap();
-        Self { folder }
+        let directory = TempDir::new().unwrap();
+        fs::create_dir(directory.path().join("files")).unwrap();
+        fs::write(directory.path().join("files/beside.txt"), "beside").unwrap();
+        fs::write(directory.path().join("import.jsonl"), lines.join("\n")).unwrap();
+        Self { directory }
     }
 
     fn file(&self) -> PathBuf {
-        self.folder.path().join("import.jsonl")
+        self.directory.path().join("import.jsonl")
     }
 }
 
@@ -147,7 +148,7 @@ async fn refused_lines_are_named_and_stop_no_other() {
     );
     lines.push(json!({"type": "dependency", "task_id": id(4), "depends_on_task_id": id(5)}).to_string());
     lines.push(
-        json!({"type": "attachment", "id": id(22), "entity_type": "task", "entity_id": id(5), "uploader_id": id(1),
+        json!({"type": "attachment", "id": id(22), "entity_type": "ENTITY_TYPE_TASK", "entity_id": id(5), "uploader_id": id(1),
             "filename": "passwd", "path": "../passwd"})
         .to_string(),
     );
@@ -159,10 +160,10 @@ async fn refused_lines_are_named_and_stop_no_other() {
         14: EOF while parsing a value (column 20)
         15: unknown variant `ship`, expected one of `user`, `project`, `member`, `project_key`, `task`, `dependency`, `document`, `document_version`, `attachment` (column 14)
         16: username: belongs to another user
-        17: unknown field `rank`, expected one of `project_id`, `user_id`, `role`, `permissions`, `joined_at`
+        17: unrecognized field name 'rank'
         18: project_id names no project
         19: would close a cycle: Fly -> Build
-        20: the path ../passwd leads out of the file's folder"#]].assert_eq(&refusals.join("\n"));
+        20: the path ../passwd leads out of the file's directory"#]].assert_eq(&refusals.join("\n"));
     assert_eq!(report.refused(), 7);
     assert_eq!(report.tallies[&Kind::Task], Tally { created: 3, unchanged: 0, refused: 1 });
 }
@@ -183,11 +184,10 @@ async fn a_wrong_secret_ends_the_import_with_a_reason() {
 #[tokio::test]
 async fn converted_proposals_are_imported_with_their_circle_refused() {
     let suite = harness().start().await;
-    let folder = TempDir::new().unwrap();
-    write_proposals(folder.path());
-    let output = folder.path().join("converted.jsonl");
-    let counts =
-        eips::convert(&EipsOptions { folder: folder.path().to_owned(), output: output.clone() }).unwrap();
+    let directory = TempDir::new().unwrap();
+    write_proposals(directory.path());
+    let output = directory.path().join("converted.jsonl");
+    let counts = eips::convert(directory.path(), &output).unwrap();
     let report = import(&suite, &output).await;
     let written: Vec<(Kind, u64)> = counts.into_iter().collect();
     let taken = |tally: &Tally| tally.created + tally.refused;
@@ -197,21 +197,21 @@ async fn converted_proposals_are_imported_with_their_circle_refused() {
 }
 
 /// Three made-up proposals, of which two require each other.
-fn write_proposals(folder: &Path) {
+fn write_proposals(directory: &Path) {
     let proposal = |number: u32, requires: &[u32], category: &str| {
         json!({"number": number, "title": "Made up", "authors": [{"name": "Olga Ruiz", "handle": "olgar"}],
             "status": "Draft", "type": "Standards Track", "category": category, "created": "2021-04-05",
             "discussions_to": null, "requires": requires, "body": format!("body {number}")})
     };
     let proposals = [proposal(1, &[2], "Core"), proposal(2, &[1], "Core"), proposal(3, &[1], "Interface")];
-    fs::write(folder.join("eips.jsonl"), texts(&proposals).join("\n")).unwrap();
+    fs::write(directory.join("eips.jsonl"), texts(&proposals).join("\n")).unwrap();
     let versions = [("first", "a"), ("second", "b")]
         .map(|(summary, body)| json!({"at": 1_620_000_000, "by": "a bot", "summary": summary, "body": body}));
     let history = json!({"number": 2, "versions": versions});
-    let file = fs::File::create(folder.join("history.jsonl.gz")).unwrap();
+    let file = fs::File::create(directory.join("history.jsonl.gz")).unwrap();
     let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
     serde_json::to_writer(&mut packed, &history).unwrap();
     packed.finish().unwrap();
-    fs::create_dir(folder.join("assets")).unwrap();
-    fs::write(folder.join("assets/eip-3-drawing.txt"), "a drawing").unwrap();
+    fs::create_dir(directory.join("assets")).unwrap();
+    fs::write(directory.join("assets/eip-3-drawing.txt"), "a drawing").unwrap();
 }

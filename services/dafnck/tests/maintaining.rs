@@ -6,12 +6,12 @@ use std::time::Duration;
 use dafnck::maintain::{Outcome, maintain};
 use diesel_async::SimpleAsyncConnection;
 use shared::config::Secret;
-use testkit::{Topology, tell_to_end};
+use testkit::{Topology, terminate};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::dafnck::start_dafnck;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What was done, of those jobs that were done.
 async fn done(url: &Secret, now: bool) -> Vec<(String, Vec<String>)> {
@@ -55,10 +55,10 @@ async fn a_process_that_maintains_forever_does_what_is_due_and_ends_when_it_is_t
             }
         }
     };
-    tokio::time::timeout(PATIENCE, is_done).await.expect("nothing is done");
+    tokio::time::timeout(TIMEOUT, is_done).await.expect("nothing is done");
 
-    tell_to_end(process.id().unwrap());
-    let ended = tokio::time::timeout(PATIENCE, process.wait()).await.expect("it does not end").unwrap();
+    terminate(process.id().unwrap());
+    let ended = tokio::time::timeout(TIMEOUT, process.wait()).await.expect("it does not end").unwrap();
     assert_eq!(ended.code(), Some(0));
 }
 
@@ -76,11 +76,11 @@ async fn a_process_that_cannot_maintain_says_why_and_goes_on() {
             }
         }
     };
-    let said = tokio::time::timeout(PATIENCE, failure).await.expect("it does not say so");
+    let said = tokio::time::timeout(TIMEOUT, failure).await.expect("it does not say so");
     assert_eq!(said["level"], "WARN");
     assert!(said["error"].as_str().unwrap().contains("Connection refused"), "{said}");
     assert_eq!(process.try_wait().unwrap(), None, "it tries again later");
-    tell_to_end(process.id().unwrap());
+    terminate(process.id().unwrap());
     assert_eq!(process.wait().await.unwrap().code(), Some(0));
 }
 

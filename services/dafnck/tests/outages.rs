@@ -8,7 +8,7 @@ use testkit::until_ok;
 use tonic::Code;
 
 /// How long recovery may take before the test calls it none.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn redis_away_and_back_empty_logs_nobody_out() {
@@ -45,7 +45,7 @@ async fn postgresql_away_is_unavailable_within_the_deadline_and_back_by_itself()
     assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
 
     servers.start_postgres().await.unwrap();
-    until_ok("PostgreSQL is back", PATIENCE, async || {
+    until_ok("PostgreSQL is back", TIMEOUT, async || {
         let answer = olga.projects().get_project(get()).await;
         answer.inspect_err(|status| {
             assert!(matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded), "{status:?}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use diesel_async::SimpleAsyncConnection as _;
 use testkit::*;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The log of this schema: one holds the horizon and goes on to trim when the other has begun to.
 async fn is_trimmed_by_two_at_once(suite: &Suite, schema: &str) {
@@ -25,7 +25,7 @@ async fn is_trimmed_by_two_at_once(suite: &Suite, schema: &str) {
     );
     tokio::select! {
         ended = &mut second => panic!("{schema}: a second trim does not wait: {ended:?}"),
-        () = until("the second waits", PATIENCE, async || suite.count(&waiting).await > 0) => (),
+        () = until("the second waits", TIMEOUT, async || suite.count(&waiting).await > 0) => (),
     }
     let trim_as_well = format!("{trim}; COMMIT");
     let (first, second) = tokio::join!(one.batch_execute(&trim_as_well), second);

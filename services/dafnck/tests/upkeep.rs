@@ -10,7 +10,7 @@ use local_servers::RunningPostgres;
 use crate::machine::Machine;
 
 /// How long the suite may take to see what is due.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// More than a log may have.
 const LARGE: u64 = 17 << 20;
 
@@ -35,7 +35,7 @@ async fn a_suite_that_runs_maintains_its_databases_and_begins_large_logs_anew() 
     let mut machine = Machine::new();
     machine.start("data").await;
     let maintained = async { while jobs_done(&machine).await < 12 {} };
-    tokio::time::timeout(PATIENCE, maintained).await.expect("three jobs in four schemas");
+    tokio::time::timeout(TIMEOUT, maintained).await.expect("three jobs in four schemas");
     machine.stop().await;
 
     let log = machine.path("data/log/postgres.log");
@@ -47,7 +47,7 @@ async fn a_suite_that_runs_maintains_its_databases_and_begins_large_logs_anew() 
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, begun_anew).await.expect("the log is too large");
+    tokio::time::timeout(TIMEOUT, begun_anew).await.expect("the log is too large");
     assert!(fs::metadata(aside).unwrap().len() >= LARGE, "what it had is kept");
     machine.execute("data", "DO $$ BEGIN RAISE LOG 'the server goes on writing'; END $$").await;
     let said = fs::read_to_string(&log).unwrap();

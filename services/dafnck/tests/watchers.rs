@@ -23,7 +23,7 @@ const CHANGES: usize = 40;
 /// From one change to the next.
 const PACE: Duration = Duration::from_millis(100);
 /// How long a watcher may hear nothing.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// Most memory of one stream, both ends together, in KiB.
 const STREAM_KIB: usize = 256;
 
@@ -63,7 +63,7 @@ impl Times {
 async fn hear_of_project(mut stream: Streaming<project::WatchProjectResponse>, times: &Times) {
     let mut heard = Vec::new();
     while heard.len() < CHANGES {
-        let message = tokio::time::timeout(PATIENCE, stream.message()).await.unwrap().unwrap().unwrap();
+        let message = tokio::time::timeout(TIMEOUT, stream.message()).await.unwrap().unwrap().unwrap();
         for event in message.events {
             let Some(ProjectSubject::Project(change)) = event.subject else { panic!("{event:?}") };
             heard.push(change.after.unwrap().name);
@@ -76,7 +76,7 @@ async fn hear_of_project(mut stream: Streaming<project::WatchProjectResponse>, t
 async fn hear_of_tasks(mut stream: Streaming<task::WatchTasksResponse>, times: &Times) {
     let mut heard = Vec::new();
     while heard.len() < CHANGES {
-        let message = tokio::time::timeout(PATIENCE, stream.message()).await.unwrap().unwrap().unwrap();
+        let message = tokio::time::timeout(TIMEOUT, stream.message()).await.unwrap().unwrap().unwrap();
         for event in message.events {
             let Some(TaskSubject::Task(change)) = event.subject else { panic!("{event:?}") };
             heard.push(change.after.unwrap().title);
@@ -113,7 +113,7 @@ async fn many_watchers_cost_little_and_hear_soon() {
         users.push(user);
     }
     olga.task(&of, "so that all know of the project").await;
-    suite.settle().await;
+    suite.wait_for_open_transactions().await;
 
     let before = resident_kib();
     let opening = Instant::now();

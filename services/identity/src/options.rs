@@ -1,4 +1,4 @@
-//! What only this service needs to run.
+//! The options of this service.
 
 use clap::{Args, ValueEnum};
 
@@ -6,16 +6,13 @@ use crate::encryption::KeyRingOptions;
 use crate::passwords::PasswordOptions;
 use crate::sessions::SessionOptions;
 
-/// What only this service needs to run. Every option can also be set in code.
+/// The options of this service alone.
 #[derive(Args, Clone, Debug, Default)]
 pub struct IdentityOptions {
-    /// Keys of personal data.
     #[command(flatten)]
     pub keys: KeyRingOptions,
-    /// What a password's hash costs.
     #[command(flatten)]
     pub passwords: PasswordOptions,
-    /// Lifetimes and number of sessions.
     #[command(flatten)]
     pub sessions: SessionOptions,
     /// How accounts are made: `direct`, in one call, which tells anybody whether an address has an account; or
@@ -24,7 +21,7 @@ pub struct IdentityOptions {
     pub registration: RegistrationMode,
 }
 
-/// How accounts are made.
+/// How accounts are created.
 #[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RegistrationMode {
     /// In one call, which tells anybody whether an address has an account.

@@ -1,13 +1,12 @@
 //! Changing one's password and address, and leaving.
 
-mod international;
+mod international_addresses;
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use proto::identity::v1 as pb;
 use proto::identity::v1::SecurityEventKind as Kind;
 use testkit::*;
-
-use crate::{another_device, by_hand, login, refusal, refused_elsewhere, works_everywhere};
 
 const NEW_PASSWORD: &str = "battery staple horse";
 const PASSWORD_WRONG: &str = "PERMISSION_DENIED PASSWORD_WRONG";
@@ -25,17 +24,17 @@ fn confirmation(code: &str) -> pb::ConfirmEmailChangeRequest {
 }
 
 #[tokio::test]
-async fn a_new_password_keeps_this_session_and_ends_the_others() {
+async fn change_password_keeps_the_calling_session_and_ends_the_others() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let phone = another_device(&olga).await;
-    works_everywhere(&phone).await.unwrap();
+    let phone = log_in_again(&olga).await;
+    call_every_service(&phone).await.unwrap();
 
     let answer = olga.account().change_password(change(&olga.password, NEW_PASSWORD)).await.unwrap();
 
     assert_eq!(answer.into_inner().revoked_session_count, 1);
     assert_eq!(refused_elsewhere(&phone).await, "UNAUTHENTICATED SESSION_INVALID");
-    works_everywhere(&olga).await.unwrap();
+    call_every_service(&olga).await.unwrap();
     let mut auth = suite.anonymous().auth();
     assert_eq!(
         refusal(auth.login(login("olga", &olga.password)).await),
@@ -46,7 +45,7 @@ async fn a_new_password_keeps_this_session_and_ends_the_others() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_know_the_password_changes_nothing() {
+async fn a_wrong_password_changes_nothing() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut account = olga.account();
@@ -64,7 +63,7 @@ async fn whoever_does_not_know_the_password_changes_nothing() {
 }
 
 #[tokio::test]
-async fn guesses_at_the_password_of_a_stolen_session_are_limited() {
+async fn guesses_with_a_stolen_session_are_limited() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut last = String::new();
@@ -75,7 +74,7 @@ async fn guesses_at_the_password_of_a_stolen_session_are_limited() {
 }
 
 #[tokio::test]
-async fn a_weak_password_and_the_own_address_are_refused() {
+async fn change_password_rejects_weak_passwords_and_request_email_change_the_own_address() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     for weak in ["short", "password123", "OlgaOlgaOlga", "olga@example.org"] {
@@ -96,7 +95,7 @@ async fn a_weak_password_and_the_own_address_are_refused() {
 }
 
 #[tokio::test]
-async fn a_new_address_counts_when_it_is_proven_and_both_are_told() {
+async fn confirm_email_change_takes_the_code_and_notifies_both_addresses() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     olga.account().request_email_change(new_address(&olga, "New@example.org")).await.unwrap();
@@ -125,7 +124,7 @@ async fn a_new_address_counts_when_it_is_proven_and_both_are_told() {
 }
 
 #[tokio::test]
-async fn whether_an_address_is_taken_only_its_owner_learns() {
+async fn request_email_change_does_not_reveal_a_taken_address() {
     let suite = harness().start().await;
     let [olga, _gus] = suite.users(["olga", "gus"]).await;
     let free = olga.account().request_email_change(new_address(&olga, "free@example.org")).await.unwrap();
@@ -137,7 +136,7 @@ async fn whether_an_address_is_taken_only_its_owner_learns() {
 }
 
 #[tokio::test]
-async fn an_address_that_was_taken_meanwhile_stays_its_owners() {
+async fn an_address_that_was_taken_in_the_meantime_is_rejected() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     olga.account().request_email_change(new_address(&olga, "gus@example.org")).await.unwrap();
@@ -149,7 +148,7 @@ async fn an_address_that_was_taken_meanwhile_stays_its_owners() {
 
 /// A thief who knew the password asked for another address; the owner then changed the password.
 #[tokio::test]
-async fn a_new_password_ends_every_code() {
+async fn change_password_ends_every_code() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     olga.account().request_email_change(new_address(&olga, "thief@example.org")).await.unwrap();
@@ -160,11 +159,11 @@ async fn a_new_password_ends_every_code() {
 }
 
 #[tokio::test]
-async fn whoever_deletes_their_account_is_out_everywhere() {
+async fn delete_account_ends_the_sessions_at_every_service() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let phone = another_device(&olga).await;
-    works_everywhere(&phone).await.unwrap();
+    let phone = log_in_again(&olga).await;
+    call_every_service(&phone).await.unwrap();
     let request = pb::DeleteAccountRequest { password: olga.password.clone() };
 
     olga.account().delete_account(request).await.unwrap();
@@ -181,22 +180,22 @@ async fn whoever_deletes_their_account_is_out_everywhere() {
 }
 
 #[tokio::test]
-async fn nobody_signs_in_with_what_the_database_and_its_log_hold() {
+async fn no_code_in_the_database_or_its_log_works() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     // No mail leaves, so that what is queued stays to be looked at.
-    by_hand(&suite, "REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
+    execute(&suite, "REVOKE UPDATE ON identity.mail_outbox FROM identity_worker").await;
     let request = pb::RequestPasswordResetRequest { email: "olga@example.org".to_owned() };
     suite.anonymous().auth().request_password_reset(request).await.unwrap();
     olga.account().change_password(change(&olga.password, NEW_PASSWORD)).await.unwrap();
     for table in ["account_codes", "mail_outbox", "change_log", "users"] {
-        let rows = crate::secrecy::lines(&suite, table).await;
+        let rows = rows(&suite, table).await;
         assert!(rows.iter().all(|row| !row.contains("dfc_") && !row.contains(NEW_PASSWORD)), "{table}");
     }
 }
 
 #[tokio::test]
-async fn what_touches_the_way_into_an_account_is_a_security_event() {
+async fn changes_of_credentials_are_security_events() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
@@ -209,7 +208,7 @@ async fn what_touches_the_way_into_an_account_is_a_security_event() {
     suite.anonymous().auth().request_password_reset(reset).await.unwrap();
     let _records = olga.account().export_account(pb::ExportAccountRequest {}).await.unwrap();
 
-    let events = crate::security_events::events_of(&olga, &[]).await;
+    let events = events_of(&olga, &[]).await;
 
     let kinds: Vec<_> = events.iter().map(pb::SecurityEvent::kind).collect();
     let expected = [

@@ -1,46 +1,24 @@
 //! Tokens for programs.
 
+use crate::fixtures::*;
 use crate::harness::harness;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use proto::identity::v1 as pb;
 use proto::task::v1 as task;
 use testkit::*;
 use tonic::{Response, Status};
 use uuid::Uuid;
 
-use crate::{refusal, refused_elsewhere, works_everywhere};
-
-fn at(time: DateTime<Utc>) -> Option<prost_types::Timestamp> {
-    Some(prost_types::Timestamp { seconds: time.timestamp(), nanos: 0 })
-}
-
-pub fn wish(scopes: &[&str]) -> pb::CreateApiTokenRequest {
-    pb::CreateApiTokenRequest {
-        request_id: new_id(),
-        name: "the build".to_owned(),
-        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-        expires_at: at(Utc::now() + TimeDelta::days(30)),
-    }
-}
-
-/// A program that acts for somebody.
-pub async fn program(actor: &Actor, scopes: &[&str]) -> (Actor, pb::ApiToken) {
-    let made = actor.account().create_api_token(wish(scopes)).await.unwrap().into_inner();
-    let mut program = actor.clone();
-    program.session_token = Some(made.token);
-    (program, made.api_token.unwrap())
-}
-
 async fn revoke(actor: &Actor, id: &str) -> Result<Response<pb::ApiToken>, Status> {
     actor.account().revoke_api_token(pb::RevokeApiTokenRequest { api_token_id: id.to_owned() }).await
 }
 
 #[tokio::test]
-async fn a_program_does_what_its_scopes_allow_at_every_service_and_nothing_else() {
+async fn an_api_token_is_limited_to_its_scopes_at_every_service() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let project = olga.project("apollo").await;
-    let (reader, token) = program(&olga, &["task:read", "project:*"]).await;
+    let (reader, token) = api_client(&olga, &["task:read", "project:*"]).await;
     assert!(reader.session_token.as_ref().unwrap().starts_with("dfa_"));
 
     let list = task::ListTasksRequest { project_id: project.id.clone(), ..Default::default() };
@@ -59,34 +37,34 @@ async fn a_program_does_what_its_scopes_allow_at_every_service_and_nothing_else(
         refusal(reader.documents().list_documents(documents).await),
         "PERMISSION_DENIED SCOPE_MISSING"
     );
-    let (writer, _) = program(&olga, &["task:TaskService.CreateTask"]).await;
+    let (writer, _) = api_client(&olga, &["task:TaskService.CreateTask"]).await;
     writer.tasks().create_task(create).await.unwrap();
     assert_eq!(refusal(writer.tasks().list_tasks(list).await), "PERMISSION_DENIED SCOPE_MISSING");
 
-    let (knower, _) = program(&olga, &["identity:read"]).await;
+    let (knower, _) = api_client(&olga, &["identity:read"]).await;
     let who = knower.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner();
     assert_eq!((who.user.unwrap().id, who.session), (olga.id.to_string(), None));
     assert_eq!(token.scopes, ["project:*", "task:read"]);
 }
 
 #[tokio::test]
-async fn a_program_never_has_more_rights_than_its_user() {
+async fn an_api_token_has_no_more_rights_than_its_user() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
-    let (program, _) = program(&gus, &["project:*"]).await;
+    let (program, _) = api_client(&gus, &["project:*"]).await;
     let get = proto::project::v1::GetProjectRequest { project_id: project.id };
     assert_eq!(refusal(program.projects().get_project(get).await), "NOT_FOUND RESOURCE_NOT_FOUND");
 }
 
 #[tokio::test]
-async fn no_program_makes_tokens_or_touches_sessions() {
+async fn an_api_token_cannot_manage_tokens_or_sessions() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (program, token) = program(&olga, &["identity:*"]).await;
+    let (program, token) = api_client(&olga, &["identity:*"]).await;
 
     let refusals = [
-        refusal(program.account().create_api_token(wish(&["task:read"])).await),
+        refusal(program.account().create_api_token(create_api_token_request(&["task:read"])).await),
         refusal(revoke(&program, &token.id).await),
         refusal(program.account().list_sessions(pb::ListSessionsRequest::default()).await),
         refusal(program.account().revoke_all_sessions(pb::RevokeAllSessionsRequest {}).await),
@@ -96,15 +74,15 @@ async fn no_program_makes_tokens_or_touches_sessions() {
     ];
 
     assert!(refusals.iter().all(|text| text == "PERMISSION_DENIED SESSION_ONLY"), "{refusals:?}");
-    works_everywhere(&olga).await.unwrap();
+    call_every_service(&olga).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_revoked_token_stops_working_everywhere_at_once() {
+async fn a_revoked_token_is_refused_by_every_service_at_once() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
-    let (program, token) = program(&olga, &["identity:read", "project:read"]).await;
-    works_everywhere(&program).await.unwrap();
+    let (program, token) = api_client(&olga, &["identity:read", "project:read"]).await;
+    call_every_service(&program).await.unwrap();
 
     let ended = revoke(&olga, &token.id).await.unwrap().into_inner();
 
@@ -122,14 +100,14 @@ async fn a_revoked_token_stops_working_everywhere_at_once() {
 }
 
 #[tokio::test]
-async fn a_token_ends_by_itself_and_with_its_users_suspension() {
+async fn a_token_ends_when_it_expires_or_its_user_is_suspended() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
-    let (of_olga, _) = program(&olga, &["identity:read", "project:read"]).await;
-    let (of_gus, _) = program(&gus, &["identity:read"]).await;
-    works_everywhere(&of_olga).await.unwrap();
+    let (of_olga, _) = api_client(&olga, &["identity:read", "project:read"]).await;
+    let (of_gus, _) = api_client(&gus, &["identity:read"]).await;
+    call_every_service(&of_olga).await.unwrap();
 
-    crate::by_hand(&suite, "UPDATE identity.users SET status = 'suspended' WHERE username = 'gus'").await;
+    execute(&suite, "UPDATE identity.users SET status = 'suspended' WHERE username = 'gus'").await;
     let who = of_gus.auth().who_am_i(pb::WhoAmIRequest {}).await;
     assert_eq!(refusal(who), "UNAUTHENTICATED SESSION_INVALID");
 
@@ -140,10 +118,10 @@ async fn a_token_ends_by_itself_and_with_its_users_suspension() {
 }
 
 #[tokio::test]
-async fn a_retry_gets_the_same_token_and_another_request_under_its_id_is_refused() {
+async fn a_retry_returns_the_same_token_and_another_request_with_its_id_fails() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let request = wish(&["task:read"]);
+    let request = create_api_token_request(&["task:read"]);
     let first = olga.account().create_api_token(request.clone()).await.unwrap().into_inner();
     let again = olga.account().create_api_token(request.clone()).await.unwrap().into_inner();
     assert_eq!(first, again);
@@ -160,28 +138,28 @@ async fn a_retry_gets_the_same_token_and_another_request_under_its_id_is_refused
 }
 
 #[tokio::test]
-async fn every_violation_of_a_wish_is_told() {
+async fn create_api_token_names_every_violation() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let wrong = pb::CreateApiTokenRequest {
         request_id: "x".to_owned(),
         name: " ".to_owned(),
         scopes: vec!["task:delete".to_owned(), "identity:AccountService.CreateApiToken".to_owned()],
-        expires_at: at(Utc::now() + TimeDelta::days(367)),
+        expires_at: Some(timestamp(Utc::now() + TimeDelta::days(367))),
     };
     let refused = olga.account().create_api_token(wrong).await.unwrap_err();
     assert_eq!(violations(&refused), ["request_id", "scopes", "scopes", "expires_at", "name"]);
-    for expires_at in [None, at(Utc::now() - TimeDelta::seconds(1))] {
-        let wrong = pb::CreateApiTokenRequest { expires_at, ..wish(&["task:read"]) };
+    for expires_at in [None, Some(timestamp(Utc::now() - TimeDelta::seconds(1)))] {
+        let wrong = pb::CreateApiTokenRequest { expires_at, ..create_api_token_request(&["task:read"]) };
         let refused = olga.account().create_api_token(wrong).await.unwrap_err();
         assert_eq!(violations(&refused), ["expires_at"]);
     }
-    let none = pb::CreateApiTokenRequest { scopes: Vec::new(), ..wish(&[]) };
+    let none = pb::CreateApiTokenRequest { scopes: Vec::new(), ..create_api_token_request(&[]) };
     assert_eq!(violations(&olga.account().create_api_token(none).await.unwrap_err()), ["scopes"]);
 }
 
 #[tokio::test]
-async fn a_user_has_a_limited_number_of_working_tokens_also_when_they_are_made_at_once() {
+async fn concurrent_calls_create_no_more_tokens_than_allowed() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let statement = format!(
@@ -190,11 +168,11 @@ async fn a_user_has_a_limited_number_of_working_tokens_also_when_they_are_made_a
          now() + interval '1 day' FROM generate_series(1, 48) n",
         olga.id
     );
-    crate::by_hand(&suite, &statement).await;
+    execute(&suite, &statement).await;
 
     let makes = (0..5).map(|_| {
         let mut tokens = olga.account();
-        async move { tokens.create_api_token(wish(&["task:read"])).await }
+        async move { tokens.create_api_token(create_api_token_request(&["task:read"])).await }
     });
     let made = futures::future::join_all(makes).await;
 
@@ -215,16 +193,16 @@ async fn a_user_has_a_limited_number_of_working_tokens_also_when_they_are_made_a
 }
 
 #[tokio::test]
-async fn a_token_tells_when_it_was_last_used() {
+async fn get_api_token_returns_the_last_use() {
     let mut suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (program, token) = program(&olga, &["identity:read"]).await;
+    let (program, token) = api_client(&olga, &["identity:read"]).await;
     assert_eq!(token.last_used_at, None);
     program.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap();
 
     // At the latest as it stops, the service writes down what it has seen.
     suite.stop().await;
-    suite.start_again().await;
+    suite.restart().await;
 
     let request = pb::GetApiTokenRequest { api_token_id: token.id };
     let token = olga.after_restart(&suite).account().get_api_token(request).await.unwrap().into_inner();

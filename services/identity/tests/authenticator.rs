@@ -1,13 +1,12 @@
 //! Somebody's authenticator app, and what is done with it.
 
+use crate::fixtures::*;
 use chrono::TimeDelta;
 use proto::identity::v1 as pb;
 use proto::identity::v1::second_factor_proof::Proof;
 use testkit::*;
 use tonic::{Response, Status};
 use totp_rs::{Builder, Secret, Totp};
-
-use crate::{actor_without_session, login};
 
 const STEP_SECONDS: i64 = 30;
 
@@ -58,7 +57,7 @@ pub async fn confirm(actor: &Actor, code: String) -> Result<Response<pb::Recover
 }
 
 /// Turns the second factor on; the app, and the recovery codes.
-pub async fn turn_on<'a>(suite: &'a Suite, actor: &Actor) -> (App<'a>, Vec<String>) {
+pub async fn enable<'a>(suite: &'a Suite, actor: &Actor) -> (App<'a>, Vec<String>) {
     let app = App::new(suite, &begin(actor).await.secret);
     let codes = confirm(actor, app.code_in(0)).await.unwrap().into_inner().codes;
     (app, codes)
@@ -66,7 +65,7 @@ pub async fn turn_on<'a>(suite: &'a Suite, actor: &Actor) -> (App<'a>, Vec<Strin
 
 pub async fn challenge(actor: &Actor) -> String {
     let request = login(&actor.name, &actor.password);
-    let answer = actor_without_session(actor).auth().login(request).await.unwrap().into_inner();
+    let answer = without_session(actor).auth().login(request).await.unwrap().into_inner();
     assert!(answer.user.is_none() && answer.session.is_none() && answer.tokens.is_none());
     answer.second_factor_challenge.unwrap().challenge_token
 }

@@ -1,5 +1,6 @@
 //! Round trips to PostgreSQL, counted on the link.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +10,6 @@ use proto::identity::v1 as pb;
 use testkit::*;
 
 use crate::authenticator::{App, by_code, by_recovery};
-use crate::{login, with_tokens};
 
 const MAIL_LIMIT: Duration = Duration::from_secs(10);
 
@@ -20,7 +20,7 @@ async fn somebody() -> (Suite, RoundTrips, Actor) {
 }
 
 #[tokio::test]
-async fn reading_is_one_round_trip() {
+async fn a_read_takes_one_round_trip() {
     let (_suite, counted, olga) = somebody().await;
     let user_id = || olga.id.to_string();
     let get_user = counted.of(async || {
@@ -34,7 +34,7 @@ async fn reading_is_one_round_trip() {
         olga.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap();
     });
     let list = counted.of(async || {
-        crate::list_sessions(&olga).await;
+        list_sessions(&olga).await;
     });
     let factor = counted.of(async || {
         olga.account().get_second_factor(pb::GetSecondFactorRequest {}).await.unwrap();
@@ -51,7 +51,7 @@ async fn reading_is_one_round_trip() {
 
 /// Codes are asked for on behalf of nobody, and redeemed once to look and once, after the hash, to act.
 #[tokio::test]
-async fn codes_take_two_round_trips_to_ask_for_and_three_to_sign_up_with() {
+async fn a_code_takes_two_round_trips_to_request_and_three_to_sign_up_with() {
     let (suite, counted, _olga) = somebody().await;
     let address = || format!("u{}@example.org", uuid::Uuid::now_v7().simple());
     let reset = counted.of(async || {
@@ -59,16 +59,16 @@ async fn codes_take_two_round_trips_to_ask_for_and_three_to_sign_up_with() {
         suite.anonymous().auth().request_password_reset(request).await.unwrap();
     });
     let begin = counted.of(async || {
-        crate::sign_up::begin(&suite, &address()).await;
+        begin_sign_up(&suite, &address()).await;
     });
     assert_eq!([reset.await, begin.await], [2, 2]);
 
     let mut codes = Vec::new();
     for _ in 0..RoundTrips::CALLS {
-        codes.push(crate::sign_up::returned_code(&suite, &address()).await);
+        codes.push(returned_sign_up_code(&suite, &address()).await);
     }
     let complete = counted.of(async || {
-        let completion = crate::sign_up::completion(&codes.pop().unwrap());
+        let completion = complete_sign_up_request(&codes.pop().unwrap());
         let username = format!("u{}", uuid::Uuid::now_v7().simple());
         let completion = pb::CompleteSignUpRequest { username, ..completion };
         suite.anonymous().auth().complete_sign_up(completion).await.unwrap();
@@ -77,11 +77,11 @@ async fn codes_take_two_round_trips_to_ask_for_and_three_to_sign_up_with() {
 }
 
 #[tokio::test]
-async fn making_and_ending_an_api_token_is_two_round_trips() {
+async fn creating_and_revoking_an_api_token_take_two_round_trips() {
     let (_suite, counted, olga) = somebody().await;
     let mut ids = Vec::new();
     let create = counted.of(async || {
-        let (_, token) = crate::api_tokens::program(&olga, &["task:read"]).await;
+        let (_, token) = api_client(&olga, &["task:read"]).await;
         ids.push(token.id);
     });
     let create = create.await;
@@ -94,7 +94,7 @@ async fn making_and_ending_an_api_token_is_two_round_trips() {
 }
 
 #[tokio::test]
-async fn changing_is_two_round_trips() {
+async fn an_update_takes_two_round_trips() {
     let (_suite, counted, olga) = somebody().await;
     let user = counted.of(async || {
         let user = pb::User { id: olga.id.to_string(), first_name: Some(new_id()), ..Default::default() };
@@ -149,7 +149,7 @@ impl Fewest<'_> {
 /// attempt at a code is committed before the code is looked at; and a recovery code is found by a hash that takes the
 /// factor's secret.
 #[tokio::test]
-async fn a_second_factor_takes_two_round_trips_and_one_for_what_must_come_before() {
+async fn second_factor_calls_take_two_or_three_round_trips() {
     let (suite, counted) = harness().start_counted().await;
     let olga = suite.user("olga").await;
     let (mut factors, mut auth) = (olga.account(), suite.anonymous().auth());
@@ -188,14 +188,14 @@ async fn a_second_factor_takes_two_round_trips_and_one_for_what_must_come_before
 /// Who gives a password again holds the account at it in one round trip, and changes it in the next ones: codes are made
 /// and sessions are ended by statements of their own.
 #[tokio::test]
-async fn signing_in_and_what_takes_the_password_again_have_budgets_as_well() {
+async fn calls_that_take_a_password_have_round_trip_budgets() {
     let (suite, counted) = harness().start_counted().await;
     let olga = suite.user("olga").await;
     let mut fewest = Fewest { suite: &suite, counted, of: BTreeMap::new() };
     for round in 0..4 {
         let mut auth = suite.anonymous().auth();
-        let signed_in = fewest.of("sign in", auth.login(login("olga", &olga.password))).await;
-        let device = with_tokens(&olga, &signed_in);
+        let granted = fewest.of("sign in", auth.login(login("olga", &olga.password))).await;
+        let device = with_tokens(&olga, &granted);
         let refresh = pb::RefreshSessionRequest { refresh_token: device.refresh_token.clone() };
         let refreshed = fewest.of("refresh", auth.refresh_session(refresh)).await;
         let device = with_tokens(&olga, &refreshed);

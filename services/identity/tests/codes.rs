@@ -1,12 +1,11 @@
 //! Proving an address, and setting a new password without the old one.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use chrono::TimeDelta;
 use prost_types::FieldMask;
 use proto::identity::v1 as pb;
 use testkit::*;
-
-use crate::{another_device, by_hand, login, refusal, refused_elsewhere, with_tokens, works_everywhere};
 
 const CODE_INVALID: &str = "FAILED_PRECONDITION CODE_INVALID";
 const NEW_PASSWORD: &str = "battery staple horse";
@@ -34,7 +33,7 @@ async fn is_verified(actor: &Actor) -> bool {
 }
 
 #[tokio::test]
-async fn somebody_proves_their_address_with_the_code_from_the_mail() {
+async fn verify_email_takes_the_code_from_the_email() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
@@ -51,11 +50,11 @@ async fn somebody_proves_their_address_with_the_code_from_the_mail() {
 }
 
 #[tokio::test]
-async fn a_forgotten_password_is_reset_and_every_session_ends() {
+async fn reset_password_ends_every_session() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let phone = another_device(&olga).await;
-    works_everywhere(&phone).await.unwrap();
+    let phone = log_in_again(&olga).await;
+    call_every_service(&phone).await.unwrap();
     asks_for_a_reset(&suite, " Olga@Example.org ").await;
     let code = suite.mail_to("olga@example.org", 1).await.code();
 
@@ -80,7 +79,7 @@ async fn a_forgotten_password_is_reset_and_every_session_ends() {
 
 /// The names are sealed in the database; the service compares with what they say.
 #[tokio::test]
-async fn a_password_of_ones_own_names_is_refused_at_a_change_and_at_a_reset() {
+async fn a_password_made_of_the_own_names_is_rejected() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let before = olga.account().get_user(pb::GetUserRequest { user_id: olga.id.to_string() }).await.unwrap();
@@ -108,7 +107,7 @@ async fn a_password_of_ones_own_names_is_refused_at_a_change_and_at_a_reset() {
 }
 
 #[tokio::test]
-async fn a_retry_of_a_reset_is_answered_and_another_request_with_its_code_is_not() {
+async fn a_retried_reset_succeeds_and_another_request_with_its_code_fails() {
     let suite = harness().start().await;
     let _olga = suite.user("olga").await;
     asks_for_a_reset(&suite, "olga@example.org").await;
@@ -120,14 +119,14 @@ async fn a_retry_of_a_reset_is_answered_and_another_request_with_its_code_is_not
 
     account.reset_password(request.clone()).await.unwrap();
 
-    works_everywhere(&with_tokens(&suite.anonymous(), &device)).await.unwrap();
+    call_every_service(&with_tokens(&suite.anonymous(), &device)).await.unwrap();
     let other = pb::ResetPasswordRequest { request_id: new_id(), ..request };
     assert_eq!(refusal(account.reset_password(other).await), CODE_INVALID);
     assert_eq!(suite.mails_to("olga@example.org").len(), 2);
 }
 
 #[tokio::test]
-async fn two_at_once_with_one_code_are_one() {
+async fn concurrent_retries_with_one_code_are_one_request() {
     let suite = harness().start().await;
     let _olga = suite.user("olga").await;
     asks_for_a_reset(&suite, "olga@example.org").await;
@@ -142,7 +141,7 @@ async fn two_at_once_with_one_code_are_one() {
 }
 
 #[tokio::test]
-async fn a_code_works_in_its_time_for_its_purpose_and_for_an_active_account() {
+async fn a_code_works_until_it_expires_for_its_purpose_and_an_active_account() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut account = suite.anonymous().auth();
@@ -156,35 +155,35 @@ async fn a_code_works_in_its_time_for_its_purpose_and_for_an_active_account() {
         CODE_INVALID
     );
     assert_eq!(refusal(account.reset_password(reset(&to_verify, NEW_PASSWORD)).await), CODE_INVALID);
-    by_hand(&suite, "UPDATE identity.users SET status = 'suspended'").await;
+    execute(&suite, "UPDATE identity.users SET status = 'suspended'").await;
     assert_eq!(refusal(account.reset_password(reset(&to_reset, NEW_PASSWORD)).await), CODE_INVALID);
-    by_hand(&suite, "UPDATE identity.users SET status = 'active'").await;
+    execute(&suite, "UPDATE identity.users SET status = 'active'").await;
     suite.options.clock.advance(TimeDelta::minutes(61));
     assert_eq!(refusal(account.reset_password(reset(&to_reset, NEW_PASSWORD)).await), CODE_INVALID);
     suite.anonymous().account().verify_email(verification(&to_verify)).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_code_for_an_address_that_is_no_longer_the_accounts_proves_nothing() {
+async fn a_code_for_a_former_address_verifies_nothing() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     olga.account().request_email_verification(pb::RequestEmailVerificationRequest {}).await.unwrap();
     let code = suite.mail_to("olga@example.org", 1).await.code();
-    by_hand(&suite, "UPDATE identity.users SET email = 'new@example.org'").await;
+    execute(&suite, "UPDATE identity.users SET email = 'new@example.org'").await;
     assert_eq!(refusal(suite.anonymous().account().verify_email(verification(&code)).await), CODE_INVALID);
     assert!(!is_verified(&olga).await);
 }
 
 #[tokio::test]
-async fn an_unknown_address_gets_the_same_answer_and_no_mail() {
+async fn an_unknown_address_gets_the_same_response_and_no_email() {
     let suite = harness().start().await;
     let _olga = suite.user("olga").await;
-    by_hand(
-        &suite,
-        "INSERT INTO identity.users (email, username, password_hash, status) \
+    suite
+        .execute(
+            "INSERT INTO identity.users (email, username, password_hash, status) \
         VALUES ('sue@example.org', 'sue', '!', 'suspended')",
-    )
-    .await;
+        )
+        .await;
     for nobody in ["nobody@example.org", "sue@example.org"] {
         asks_for_a_reset(&suite, nobody).await;
     }
@@ -194,11 +193,11 @@ async fn an_unknown_address_gets_the_same_answer_and_no_mail() {
         assert_eq!(suite.mails_to(nobody).len(), 0);
     }
     // The work is the same as well: each left a code.
-    assert_eq!(crate::secrecy::lines(&suite, "account_codes").await.len(), 3);
+    assert_eq!(rows(&suite, "account_codes").await.len(), 3);
 }
 
 #[tokio::test]
-async fn a_weak_password_is_refused_and_the_code_still_works() {
+async fn a_weak_password_does_not_use_the_code_up() {
     let suite = harness().start().await;
     let _olga = suite.user("olga").await;
     asks_for_a_reset(&suite, "olga@example.org").await;
@@ -232,10 +231,10 @@ async fn malformed_requests_name_every_field() {
 }
 
 #[tokio::test]
-async fn a_password_is_reset_while_redis_is_away() {
+async fn reset_password_works_while_redis_is_down() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
-    works_everywhere(&olga).await.unwrap();
+    call_every_service(&olga).await.unwrap();
     asks_for_a_reset(&suite, "olga@example.org").await;
     let code = suite.mail_to("olga@example.org", 1).await.code();
     let servers = suite.servers.as_ref().unwrap();
@@ -244,10 +243,7 @@ async fn a_password_is_reset_while_redis_is_away() {
     suite.anonymous().auth().reset_password(reset(&code, NEW_PASSWORD)).await.unwrap();
 
     assert_eq!(refusal(olga.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
-    assert_eq!(
-        crate::refused_elsewhere_within(&olga, crate::PATIENCE).await,
-        "UNAUTHENTICATED SESSION_INVALID"
-    );
+    assert_eq!(refused_elsewhere_within(&olga, TIMEOUT).await, "UNAUTHENTICATED SESSION_INVALID");
     servers.start_redis().await.unwrap();
     suite.anonymous().auth().login(login("olga", NEW_PASSWORD)).await.unwrap();
 }

@@ -1,32 +1,23 @@
-//! Names and locations at rest, and the rotation of their keys.
+//! Encryption of names and locations, and the rotation of keys.
 
 mod rotation;
 
+use crate::fixtures::*;
 use crate::harness::harness;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
-use futures::StreamExt as _;
 use identity::IdentityOptions;
 use identity::encryption::KeyRingOptions;
 use prost_types::FieldMask;
 use proto::identity::admin::v1 as admin;
 use proto::identity::admin::v1::security_admin_service_client::SecurityAdminServiceClient;
-use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::v1 as pb;
 use shared::siblings::Sibling;
 use testkit::*;
 
-use crate::{PATIENCE, by_hand};
-
 /// 32 bytes under the name `new`.
 const NEW_KEY: &str = "new:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8";
-
-#[derive(QueryableByName)]
-struct Line {
-    #[diesel(sql_type = Text)]
-    line: String,
-}
 
 #[derive(QueryableByName)]
 struct Count {
@@ -34,14 +25,29 @@ struct Count {
     count: i64,
 }
 
-pub async fn lines(suite: &Suite, statement: &str) -> Vec<String> {
-    let rows: Vec<Line> = sql_query(statement).load(&mut suite.admin().await).await.unwrap();
-    rows.into_iter().map(|row| row.line).collect()
-}
-
 async fn count(suite: &Suite, condition: &str) -> i64 {
     let query = format!("SELECT count(*) FROM identity.users WHERE {condition}");
     sql_query(query).get_result::<Count>(&mut suite.admin().await).await.unwrap().count
+}
+
+async fn import(suite: &Suite, users: Vec<admin::ImportedUser>) {
+    let requests = futures::stream::iter([admin::ImportUsersRequest { users }]);
+    let mut responses = operator(suite).import_users(requests).await.unwrap().into_inner();
+    while responses.message().await.unwrap().is_some() {}
+}
+
+/// Users with encrypted names.
+async fn import_users(suite: &Suite, count: u32) {
+    let user = |number: u32| admin::ImportedUser {
+        id: new_id(),
+        email: format!("user{number}@example.org"),
+        username: format!("user{number}"),
+        last_name: Some(format!("Family {number}")),
+        ..Default::default()
+    };
+    for first in (0..count).step_by(1_000) {
+        import(suite, (first..count.min(first + 1_000)).map(user).collect()).await;
+    }
 }
 
 async fn rename(actor: &Actor, first_name: &str) -> pb::User {
@@ -74,7 +80,7 @@ async fn location(actor: &Actor) -> Option<String> {
 }
 
 /// The same suite after a restart with other keys.
-async fn with_keys(suite: &mut Suite, keys: &str) -> Running {
+async fn with_keys(suite: &mut Suite, keys: &str) -> RunningSuite {
     suite.stop().await;
     let mut options = suite.options.clone();
     options.own_mut::<IdentityOptions>().keys =
@@ -84,21 +90,15 @@ async fn with_keys(suite: &mut Suite, keys: &str) -> Running {
     running
 }
 
-/// The same person, calling the restarted suite.
+/// The same user, calling the restarted suite.
 fn again(suite: &Suite, actor: &Actor) -> Actor {
     let mut anew = suite.anonymous();
     (anew.id, anew.session_token) = (actor.id, actor.session_token.clone());
     anew
 }
 
-pub async fn rotate(suite: &Suite) -> Vec<admin::RotateKeysResponse> {
-    let mut keys = SecurityAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Identity));
-    let answers = keys.rotate_keys(admin::RotateKeysRequest {}).await.unwrap().into_inner();
-    answers.map(Result::unwrap).collect().await
-}
-
 #[tokio::test]
-async fn names_and_locations_are_nowhere_in_clear() {
+async fn the_database_has_no_name_or_location_in_plaintext() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let request = pb::RegisterRequest {
@@ -119,10 +119,7 @@ async fn names_and_locations_are_nowhere_in_clear() {
         last_name: Some("Hämäläinen".to_owned()),
         ..Default::default()
     };
-    let mut import = UserAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Identity));
-    let requests = futures::stream::iter([admin::ImportUsersRequest { users: vec![imported] }]);
-    let mut answers = import.import_users(requests).await.unwrap().into_inner();
-    while answers.message().await.unwrap().is_some() {}
+    import(&suite, vec![imported]).await;
 
     assert_eq!((eva.first_name.as_deref(), eva.last_name.as_deref()), (Some("Éva"), Some("Żółkiewska")));
     assert_eq!(account(&olga).await.first_name.as_deref(), Some("Ольга"));
@@ -130,26 +127,26 @@ async fn names_and_locations_are_nowhere_in_clear() {
     let lookup = pb::LookupUserRequest { username: "gus".to_owned() };
     let gus = olga.users().lookup_user(lookup).await.unwrap().into_inner();
     assert_eq!(gus.last_name.as_deref(), Some("Hämäläinen"));
-    let held = lines(
+    let values = lines(
         &suite,
         "SELECT t::text AS line FROM identity.users t UNION ALL SELECT t::text FROM identity.user_profiles t \
          UNION ALL SELECT t::text FROM identity.change_log t UNION ALL SELECT t::text FROM identity.idempotency_keys t",
     )
     .await;
-    assert!(held.len() >= 8);
-    for line in held {
+    assert!(values.len() >= 8);
+    for line in values {
         let names = ["Ольга", "Gdańsk", "Hämäläinen", "Éva", "Żółkiewska"];
         assert!(!names.iter().any(|text| line.contains(text)), "{line}");
     }
     let logged = lines(&suite, "SELECT t::text AS line FROM identity.change_log t").await;
-    assert!(logged.iter().all(|row| !row.contains("sealed:") && !row.contains("first_name")));
+    assert!(logged.iter().all(|row| !row.contains("encrypted:") && !row.contains("first_name")));
 }
 
 #[tokio::test]
-async fn a_name_may_look_like_anything() {
+async fn a_name_may_look_like_a_ciphertext() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
-    for name in ["a.b", "sealed:test.AAAA", "clear:x", "sealed:", &"\u{1f600}".repeat(100)] {
+    for name in ["a.b", "encrypted:test.AAAA", "encrypted:", &"\u{1f600}".repeat(100)] {
         assert_eq!(rename(&olga, name).await.first_name.as_deref(), Some(name));
         assert_eq!(account(&olga).await.first_name.as_deref(), Some(name));
     }
@@ -158,87 +155,59 @@ async fn a_name_may_look_like_anything() {
 }
 
 #[tokio::test]
-async fn what_is_in_clear_from_before_is_read_and_sealed_at_the_next_start() {
-    let mut suite = harness().start().await;
-    let olga = suite.guest("olga").await;
-    by_hand(&suite, "SET app.keep_dates = 'on'; UPDATE identity.users SET first_name = 'a.b', last_name = 'clear:sealed:x'").await;
-    by_hand(&suite, "UPDATE identity.user_profiles SET location = 'Gdańsk'").await;
-    let read = account(&olga).await;
-    assert_eq!((read.first_name.as_deref(), read.last_name.as_deref()), (Some("a.b"), Some("sealed:x")));
-
-    let running = with_keys(&mut suite, ENCRYPTION_KEYS).await;
-
-    until("nothing is in clear", PATIENCE, async || {
-        count(&suite, "first_name LIKE 'sealed:test.%' AND last_name LIKE 'sealed:test.%'").await > 0
-            && lines(&suite, "SELECT location AS line FROM identity.user_profiles").await[0] != "Gdańsk"
-    })
-    .await;
-    let olga = again(&suite, &olga);
-    let sealed = account(&olga).await;
-    assert_eq!(pb::User { etag: sealed.etag.clone(), ..read }, sealed, "dates and all else stay");
-    assert_eq!(location(&olga).await.as_deref(), Some("Gdańsk"));
-    running.stop().await;
-}
-
-#[tokio::test]
 async fn after_a_rotation_the_former_key_is_not_needed() {
     let mut suite = harness().start().await;
     let olga = suite.guest("olga").await;
     rename(&olga, "Ольга").await;
     move_to(&olga, "Gdańsk").await;
-    // More than two batches, some of them still in clear.
-    by_hand(
-        &suite,
-        "INSERT INTO identity.users (email, username, password_hash, last_name) SELECT 'u' || n || '@example.org', \
-         'user' || n, '!', 'Family ' || n FROM generate_series(1, 1100) n",
-    )
-    .await;
+    // More than two batches.
+    import_users(&suite, 1_100).await;
 
     let both = with_keys(&mut suite, &format!("{NEW_KEY},{ENCRYPTION_KEYS}")).await;
     let read = account(&again(&suite, &olga)).await;
-    let told = rotate(&suite).await;
+    let progress = rotate_keys(&suite).await;
 
-    let (first, last) = (&told[0], told.last().unwrap());
+    let (first, last) = (&progress[0], progress.last().unwrap());
     assert_eq!((first.key_id.as_str(), first.sealed_count), ("new", 0));
-    assert!(told.len() >= 3 && told.is_sorted_by_key(|so_far| so_far.sealed_count), "{told:?}");
-    // Those in clear may have been sealed, under the new key, as the service started.
-    assert!(last.sealed_count >= 2 && last.sealed_count <= first.total_count, "{last:?}");
-    assert_eq!(count(&suite, "coalesce(first_name, last_name) NOT LIKE 'sealed:new.%'").await, 0);
-    let told = rotate(&suite).await;
-    assert_eq!((told.len(), told[0].total_count), (1, 0), "a second run finds nothing to do");
+    assert!(progress.len() >= 3 && progress.is_sorted_by_key(|batch| batch.sealed_count), "{progress:?}");
+    // The profile's location beside the names.
+    assert_eq!((first.total_count, last.sealed_count), (1_102, 1_102));
+    assert_eq!(count(&suite, "coalesce(first_name, last_name) NOT LIKE 'encrypted:new.%'").await, 0);
+    let progress = rotate_keys(&suite).await;
+    assert_eq!((progress.len(), progress[0].total_count), (1, 0), "a second run finds nothing to do");
     both.stop().await;
 
     let new_alone = with_keys(&mut suite, NEW_KEY).await;
     let olga = again(&suite, &olga);
-    let sealed = account(&olga).await;
-    assert_eq!(pb::User { etag: sealed.etag.clone(), ..read }, sealed, "dates and all else stay");
+    let rotated = account(&olga).await;
+    assert_eq!(pb::User { etag: rotated.etag.clone(), ..read }, rotated, "dates and all else stay");
     assert_eq!(location(&olga).await.as_deref(), Some("Gdańsk"));
     new_alone.stop().await;
 }
 
 #[tokio::test]
-async fn a_rotation_beside_writers_loses_nothing() {
+async fn a_rotation_loses_no_concurrent_write() {
     let mut suite = harness().start().await;
-    let people = suite.guests(["olga", "gus", "eva", "ida"]).await;
-    for actor in &people {
+    let users = suite.guests(["olga", "gus", "eva", "ida"]).await;
+    for actor in &users {
         rename(actor, "before").await;
     }
     let running = with_keys(&mut suite, &format!("{NEW_KEY},{ENCRYPTION_KEYS}")).await;
-    let people = people.each_ref().map(|actor| again(&suite, actor));
+    let users = users.each_ref().map(|actor| again(&suite, actor));
 
-    let writers = people.iter().map(async |actor| {
+    let writers = users.iter().map(async |actor| {
         for round in 0..20 {
             rename(actor, &format!("round {round}")).await;
         }
     });
     let rotations = async {
         for _ in 0..5 {
-            rotate(&suite).await;
+            rotate_keys(&suite).await;
         }
     };
     tokio::join!(futures::future::join_all(writers), rotations);
 
-    for actor in &people {
+    for actor in &users {
         assert_eq!(account(actor).await.first_name.as_deref(), Some("round 19"));
     }
     running.stop().await;
@@ -260,13 +229,13 @@ async fn only_operators_rotate_keys() {
 }
 
 #[tokio::test]
-async fn a_text_that_no_key_opens_is_a_defect_and_not_an_answer() {
+async fn a_text_that_cannot_be_decrypted_is_an_internal_error() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     rename(&gus, "Gus").await;
     let copy = "UPDATE identity.users SET first_name = (SELECT first_name FROM identity.users WHERE username = 'gus') \
          WHERE username = 'olga'";
-    by_hand(&suite, copy).await;
+    execute(&suite, copy).await;
     let request = pb::GetUserRequest { user_id: olga.id.to_string() };
     let refused = olga.account().get_user(request).await.unwrap_err();
     assert_eq!(summary(&refused), "INTERNAL INTERNAL");

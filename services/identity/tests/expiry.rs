@@ -1,12 +1,11 @@
 //! Sessions that have ended are forgotten.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use std::time::Instant;
 
 use diesel_async::SimpleAsyncConnection;
 use testkit::*;
-
-use crate::{PATIENCE, by_hand};
 
 fn end(name: &str, ago: &str) -> String {
     format!(
@@ -25,31 +24,31 @@ async fn looks_until(suite: &Suite, left: i64, rows: &str) {
         if found == left {
             break;
         }
-        assert!(found > left && start.elapsed() < PATIENCE, "{found} of {rows} are left");
+        assert!(found > left && start.elapsed() < TIMEOUT, "{found} of {rows} are left");
     }
     replica.stop().await;
 }
 
 #[tokio::test]
-async fn a_session_is_forgotten_a_day_after_its_end_and_no_sooner() {
+async fn a_session_is_deleted_a_day_after_its_end() {
     let suite = harness().start().await;
     let [_olga, _gus, _eva] = suite.guests(["olga", "gus", "eva"]).await;
-    by_hand(&suite, &end("olga", "25 hours")).await;
-    by_hand(&suite, &end("gus", "23 hours")).await;
+    execute(&suite, &end("olga", "25 hours")).await;
+    execute(&suite, &end("gus", "23 hours")).await;
     looks_until(&suite, 2, "identity.user_sessions").await;
 }
 
 #[tokio::test]
-async fn what_somebody_is_writing_is_left_to_the_next_time() {
+async fn locked_sessions_are_left_to_the_next_run() {
     let suite = harness().start().await;
     let [_olga, _gus] = suite.guests(["olga", "gus"]).await;
     for name in ["olga", "gus"] {
-        by_hand(&suite, &end(name, "25 hours")).await;
+        execute(&suite, &end(name, "25 hours")).await;
         let code = format!(
             "INSERT INTO identity.account_codes (id, purpose, code_hash, email, created_at, expires_at) \
              VALUES (gen_random_uuid(), 'verify_email', '{name}', '', now(), now() - interval '1 hour')"
         );
-        by_hand(&suite, &code).await;
+        execute(&suite, &code).await;
     }
     let mut writing = suite.admin().await;
     let hold = "BEGIN; SELECT FROM identity.account_codes WHERE code_hash = 'olga' FOR UPDATE; \

@@ -1,5 +1,6 @@
 //! Taking over users from elsewhere.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use prost_types::Timestamp;
 use proto::common::ImportOutcome;
@@ -9,8 +10,6 @@ use proto::identity::v1::{GetUserProfileRequest, GetUserRequest};
 use shared::siblings::Sibling;
 use testkit::*;
 use tonic::Status;
-
-use crate::{by_hand, login, refusal};
 
 fn user(line: u64, name: &str) -> pb::ImportedUser {
     pb::ImportedUser {
@@ -42,7 +41,7 @@ async fn import(
 use ImportOutcome::{Created, Refused, Unchanged};
 
 #[tokio::test]
-async fn users_are_stored_once_with_their_profiles_and_dates() {
+async fn import_users_stores_profiles_and_dates_once() {
     let suite = harness().start().await;
     let made = Timestamp { seconds: 1_500_000_000, nanos: 0 };
     let olga =
@@ -56,7 +55,7 @@ async fn users_are_stored_once_with_their_profiles_and_dates() {
     assert_eq!(outcomes[0], [(1, Created, none()), (2, Created, none())]);
     assert_eq!(outcomes[1], [(1, Unchanged, none()), (2, Unchanged, none())]);
     let mut actor = suite.guest("witness").await;
-    by_hand(&suite, &format!("UPDATE identity.user_sessions SET user_id = '{}'", olga.id)).await;
+    execute(&suite, &format!("UPDATE identity.user_sessions SET user_id = '{}'", olga.id)).await;
     let token = actor.session_token.take().unwrap();
     suite.forget_session(&token).await;
     actor.session_token = Some(token);
@@ -68,7 +67,7 @@ async fn users_are_stored_once_with_their_profiles_and_dates() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_stored_is_refused_and_stops_nothing() {
+async fn import_users_refuses_single_items() {
     let suite = harness().start().await;
     let _olga = suite.guest("olga").await;
     let eva = user(3, "eva");
@@ -112,7 +111,7 @@ async fn what_cannot_be_stored_is_refused_and_stops_nothing() {
 }
 
 #[tokio::test]
-async fn a_batch_is_bounded() {
+async fn import_users_limits_a_batch() {
     let suite = harness().start().await;
     let full = (0..1000).map(|line| user(line, &format!("user{line}"))).collect();
     let too_full = (0..1001).map(|line| user(line, &format!("more{line}"))).collect();
@@ -122,7 +121,7 @@ async fn a_batch_is_bounded() {
 }
 
 #[tokio::test]
-async fn an_imported_user_has_no_password() {
+async fn an_imported_user_without_a_hash_has_no_password() {
     let suite = harness().start().await;
     import(&suite, vec![vec![user(1, "olga")]]).await.unwrap();
     for password in ["!", "anything else"] {
@@ -132,7 +131,7 @@ async fn an_imported_user_has_no_password() {
 }
 
 #[tokio::test]
-async fn users_do_not_import() {
+async fn users_may_not_import() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let mut client = UserAdminServiceClient::with_interceptor(

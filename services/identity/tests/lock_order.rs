@@ -1,5 +1,6 @@
 //! Who waits holds nothing that the other may still want: first the account, then what belongs to it.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use diesel_async::SimpleAsyncConnection;
 use proto::identity::admin::v1 as admin;
@@ -8,9 +9,7 @@ use proto::identity::v1 as pb;
 use shared::siblings::Sibling;
 use testkit::*;
 
-use crate::changed_meanwhile::meanwhile;
-use crate::refusal;
-use crate::service_codes::{backend, returned_reset};
+use crate::password_races::meanwhile;
 
 /// What everybody does first who changes an account.
 const HOLD_ACCOUNTS: &str = "SELECT FROM identity.users FOR NO KEY UPDATE";
@@ -19,7 +18,7 @@ const END_CODES: &str =
 const END_SESSIONS: &str = "UPDATE identity.user_sessions SET is_active = FALSE";
 
 #[tokio::test]
-async fn a_reset_waits_for_a_change_of_the_password_and_does_not_hold_it_up() {
+async fn a_password_reset_waits_for_a_password_change_without_deadlock() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let made = backend(&suite).create_password_reset_code(returned_reset("olga@example.org")).await;
@@ -36,7 +35,7 @@ async fn a_reset_waits_for_a_change_of_the_password_and_does_not_hold_it_up() {
 }
 
 #[tokio::test]
-async fn ending_sessions_waits_for_a_sign_in_that_ends_the_oldest() {
+async fn revoking_sessions_waits_for_a_login_that_ends_the_oldest() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let mut sessions = olga.account();
@@ -50,7 +49,7 @@ async fn ending_sessions_waits_for_a_sign_in_that_ends_the_oldest() {
 }
 
 #[tokio::test]
-async fn an_operator_who_removes_a_second_factor_waits_for_whoever_has_the_account() {
+async fn remove_user_second_factor_waits_for_the_lock_of_the_account() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let identity = suite.as_service("operator-eva").channel(Sibling::Identity);
@@ -66,7 +65,7 @@ async fn an_operator_who_removes_a_second_factor_waits_for_whoever_has_the_accou
 }
 
 #[tokio::test]
-async fn erasing_waits_for_a_trim_of_the_log() {
+async fn erase_user_waits_for_a_trim_of_the_log() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let identity = suite.as_service("operator-eva").channel(Sibling::Identity);
@@ -81,7 +80,7 @@ async fn erasing_waits_for_a_trim_of_the_log() {
 }
 
 #[tokio::test]
-async fn a_name_that_somebody_has_is_refused_without_waiting_for_its_owner() {
+async fn a_taken_name_is_rejected_without_waiting_for_its_owner() {
     let suite = harness().start().await;
     let [olga, _gus] = suite.guests(["olga", "gus"]).await;
     let mut giving_up = suite.admin().await;

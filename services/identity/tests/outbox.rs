@@ -1,5 +1,6 @@
 //! What becomes of queued mail: sent once, by one replica, also after trouble.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,12 +11,8 @@ use testkit::*;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{PATIENCE, by_hand};
-
 async fn queue(suite: &Suite, kind: &str, recipients: &str) {
-    by_hand(
-        suite,
-        &format!(
+    execute(suite, &format!(
             "INSERT INTO identity.mail_outbox (id, kind, recipient, entity_id, expires_at, next_attempt_at) \
              SELECT gen_random_uuid(), '{kind}', recipient, gen_random_uuid(), now() + interval '1 day', now() \
              FROM ({recipients}) AS r (recipient)"
@@ -25,11 +22,11 @@ async fn queue(suite: &Suite, kind: &str, recipients: &str) {
 }
 
 async fn all_are_gone(suite: &Suite) {
-    until("no mail waits", PATIENCE, async || suite.count("identity.mail_outbox").await == 0).await;
+    until("no mail waits", TIMEOUT, async || suite.count("identity.mail_outbox").await == 0).await;
 }
 
 #[tokio::test]
-async fn what_is_queued_is_sent_and_forgotten() {
+async fn a_queued_email_is_sent_and_deleted() {
     let suite = harness().start().await;
     queue(&suite, "password_changed", "VALUES ('olga@example.org')").await;
     let mail = suite.mail_to("olga@example.org", 1).await;
@@ -41,7 +38,7 @@ async fn what_is_queued_is_sent_and_forgotten() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_written_holds_nothing_up() {
+async fn an_email_that_cannot_be_written_blocks_no_other() {
     let suite = harness().start().await;
     queue(&suite, "nonsense", "VALUES ('olga@example.org')").await;
     queue(&suite, "password_changed", "VALUES ('no address'), ('gus@example.org')").await;
@@ -52,7 +49,7 @@ async fn what_cannot_be_written_holds_nothing_up() {
 
 /// Two suites on one database are two replicas; each writes to a folder of its own.
 #[tokio::test]
-async fn two_replicas_send_each_mail_once() {
+async fn two_replicas_send_each_email_once() {
     let one = harness().start().await;
     let other = harness().start_with(|options| options.database = one.options.database.clone()).await;
     queue(&one, "password_changed", "SELECT 'olga' || n || '@example.org' FROM generate_series(1, 100) n")
@@ -88,7 +85,7 @@ impl MailServer {
 
     async fn was_offered(&self, count: usize) {
         let are_there = async || AtomicUsize::load(&self.offered, Ordering::SeqCst) >= count;
-        until(&format!("{count} tries"), PATIENCE, are_there).await;
+        until(&format!("{count} tries"), TIMEOUT, are_there).await;
     }
 }
 
@@ -130,7 +127,7 @@ async fn suite_with(server: &MailServer) -> Suite {
 }
 
 #[tokio::test]
-async fn a_server_that_was_out_of_order_gets_the_mail_later() {
+async fn an_email_is_sent_once_the_mail_server_is_back() {
     let server = MailServer::start(2).await;
     let suite = suite_with(&server).await;
     queue(&suite, "password_changed", "VALUES ('olga@example.org')").await;
@@ -144,12 +141,13 @@ async fn a_server_that_was_out_of_order_gets_the_mail_later() {
 }
 
 #[tokio::test]
-async fn a_mail_that_nobody_takes_is_given_up() {
+async fn a_rejected_email_is_given_up() {
     let server = MailServer::start(usize::MAX).await;
     let suite = suite_with(&server).await;
     queue(&suite, "password_changed", "VALUES ('olga@example.org')").await;
     let last = MAX_ATTEMPTS - 1;
-    by_hand(&suite, &format!("UPDATE identity.mail_outbox SET attempts = {last}, next_attempt_at = now()"))
+    suite
+        .execute(&format!("UPDATE identity.mail_outbox SET attempts = {last}, next_attempt_at = now()"))
         .await;
     all_are_gone(&suite).await;
     assert_eq!(AtomicUsize::load(&server.taken, Ordering::SeqCst), 0);
@@ -157,7 +155,7 @@ async fn a_mail_that_nobody_takes_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_mail_is_not_sent_when_it_is_of_no_more_use() {
+async fn an_expired_email_is_not_sent() {
     let suite = harness().start().await;
     suite.options.clock.advance(TimeDelta::days(2));
     queue(&suite, "password_changed", "VALUES ('olga@example.org')").await;

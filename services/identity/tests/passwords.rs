@@ -1,5 +1,6 @@
 //! Hashes: what they cost, and where they come from.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use diesel::sql_types::Text;
 use diesel::{QueryableByName, sql_query};
@@ -10,8 +11,6 @@ use proto::identity::admin::v1 as admin;
 use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use shared::siblings::Sibling;
 use testkit::*;
-
-use crate::{login, refusal};
 
 const PASSWORD: &str = "correct horse";
 /// Of [`PASSWORD`], made by Python's bcrypt, hashlib (as Django writes it) and argon2-cffi.
@@ -49,7 +48,7 @@ async fn import(suite: &Suite, hashes: &[&str]) -> Vec<proto::common::ImportResu
 }
 
 #[tokio::test]
-async fn hashes_from_elsewhere_sign_in_and_are_replaced_at_the_first_time() {
+async fn an_imported_hash_works_and_is_replaced_at_the_first_login() {
     let suite = harness().start().await;
     let results = import(&suite, &HASHES).await;
     assert!(results.iter().all(|result| result.outcome() == ImportOutcome::Created), "{results:?}");
@@ -68,7 +67,7 @@ async fn hashes_from_elsewhere_sign_in_and_are_replaced_at_the_first_time() {
 }
 
 #[tokio::test]
-async fn hashes_that_are_none_or_cost_too_much_are_refused_and_not_quoted() {
+async fn malformed_and_too_expensive_hashes_are_rejected_and_not_quoted() {
     let suite = harness().start().await;
     let hashes = ["hunter2", "$2b$16$AAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"];
     let results = import(&suite, &hashes).await;
@@ -83,7 +82,7 @@ async fn hashes_that_are_none_or_cost_too_much_are_refused_and_not_quoted() {
 }
 
 #[tokio::test]
-async fn a_hash_follows_the_options_when_its_owner_signs_in() {
+async fn a_login_replaces_a_hash_with_other_parameters() {
     let one = harness().start().await;
     let olga = one.user("olga").await;
     let other = harness()

@@ -27,21 +27,23 @@ fn tomorrow() -> SystemTime {
 }
 
 #[tokio::test]
-async fn a_killed_identity_loses_and_doubles_nothing() {
+async fn a_killed_process_loses_and_duplicates_nothing() {
     let suite = harness().start().await;
-    let mut replica = Replica::start(&suite, PROGRAM, "identity").await;
+    let mut replica = ServiceProcess::start(&suite, PROGRAM, "identity").await;
     let olga = suite.guest("olga").await.calling(Service::Identity, &replica.url);
     let end = tomorrow();
     let write = async |_, request_id| make_token(&olga, end, request_id).await;
-    survives(&suite, "identity", "identity.api_tokens", write, async || replica.kill_and_start(&suite).await)
-        .await;
+    kill_under_load(&suite, "identity", "identity.api_tokens", write, async || {
+        replica.kill_and_restart(&suite).await
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn no_call_fails_while_every_process_of_identity_is_replaced() {
+async fn no_call_fails_during_a_rolling_restart() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let end = tomorrow();
     let write = async |who: Actor, request_id| make_token(&who, end, request_id).await;
-    is_replaced_unnoticed(&suite, (Service::Identity, PROGRAM), &olga, "identity.api_tokens", write).await;
+    replace_under_load(&suite, (Service::Identity, PROGRAM), &olga, "identity.api_tokens", write).await;
 }

@@ -1,13 +1,12 @@
 //! What users tell about themselves.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use prost_types::FieldMask;
 use proto::identity::v1 as pb;
 use serde_json::json;
 use shared::json::{from_struct, to_struct};
 use testkit::*;
-
-use crate::refusal;
 
 fn get(actor: &Actor) -> pb::GetUserProfileRequest {
     pb::GetUserProfileRequest { user_id: actor.id.to_string() }
@@ -25,7 +24,7 @@ fn change(profile: &pb::UserProfile, paths: &[&str]) -> pb::UpdateUserProfileReq
 const ALL: [&str; 5] = ["bio", "location", "website_url", "social_links", "preferences"];
 
 #[tokio::test]
-async fn a_user_tells_about_themselves() {
+async fn update_user_profile_changes_every_field() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let before = read(&olga).await;
@@ -64,7 +63,7 @@ async fn an_empty_mask_changes_nothing_and_a_stale_etag_is_refused() {
 }
 
 #[tokio::test]
-async fn a_profile_is_its_users_alone() {
+async fn profiles_of_others_are_not_found() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let before = read(&olga).await;
@@ -104,7 +103,7 @@ async fn every_malformed_field_is_named() {
 }
 
 #[tokio::test]
-async fn single_preferences_and_links_change_and_the_others_stay() {
+async fn single_preferences_and_links_change_alone() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let update = async |paths: &[&str], preferences: serde_json::Value, links: serde_json::Value| {

@@ -1,5 +1,6 @@
 //! Signing in with a second factor.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use chrono::TimeDelta;
 use proto::identity::admin::v1 as admin;
@@ -8,11 +9,10 @@ use proto::identity::v1 as pb;
 use shared::siblings::Sibling;
 use testkit::*;
 
-use crate::authenticator::{App, begin, by_code, by_recovery, challenge, complete, confirm, state, turn_on};
-use crate::{by_hand, login, refusal, with_tokens, works_everywhere};
+use crate::authenticator::{App, begin, by_code, by_recovery, challenge, complete, confirm, enable, state};
 
 #[tokio::test]
-async fn with_a_second_factor_a_password_and_a_code_sign_in() {
+async fn login_with_a_second_factor_takes_a_password_and_a_code() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     assert_eq!(state(&olga).await, (false, 0));
@@ -24,18 +24,18 @@ async fn with_a_second_factor_a_password_and_a_code_sign_in() {
     assert_eq!((codes.len(), state(&olga).await), (10, (true, 10)));
 
     let token = challenge(&olga).await;
-    let signed_in = complete(&suite, &token, by_code(&app.next_code())).await.unwrap().into_inner();
+    let granted = complete(&suite, &token, by_code(&app.next_code())).await.unwrap().into_inner();
 
-    assert_eq!(signed_in.user.as_ref().unwrap().id, olga.id.to_string());
-    works_everywhere(&with_tokens(&olga, &signed_in)).await.unwrap();
-    works_everywhere(&olga).await.unwrap();
+    assert_eq!(granted.user.as_ref().unwrap().id, olga.id.to_string());
+    call_every_service(&with_tokens(&olga, &granted)).await.unwrap();
+    call_every_service(&olga).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_code_works_once_even_at_once_and_a_challenge_too() {
+async fn a_code_and_a_challenge_work_once_also_in_concurrent_calls() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (app, _) = turn_on(&suite, &olga).await;
+    let (app, _) = enable(&suite, &olga).await;
     let used = by_code(&app.code_in(0));
     let (first, second) = (challenge(&olga).await, challenge(&olga).await);
     assert_eq!(refusal(complete(&suite, &first, used).await), "UNAUTHENTICATED SECOND_FACTOR_INVALID");
@@ -52,10 +52,10 @@ async fn a_code_works_once_even_at_once_and_a_challenge_too() {
 }
 
 #[tokio::test]
-async fn a_clock_may_be_one_step_off_and_no_more() {
+async fn a_code_may_be_one_step_early_or_late() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (app, _) = turn_on(&suite, &olga).await;
+    let (app, _) = enable(&suite, &olga).await;
     suite.options.clock.advance(TimeDelta::minutes(2));
     let token = challenge(&olga).await;
     for (off, accepted) in [(-2, false), (2, false), (-1, true)] {
@@ -69,7 +69,7 @@ async fn a_clock_may_be_one_step_off_and_no_more() {
 async fn a_challenge_has_five_attempts_and_five_minutes() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (app, _) = turn_on(&suite, &olga).await;
+    let (app, _) = enable(&suite, &olga).await;
     let token = challenge(&olga).await;
     let guesses =
         futures::future::join_all((0..8).map(|_| complete(&suite, &token, by_code("000000")))).await;
@@ -90,10 +90,10 @@ async fn a_challenge_has_five_attempts_and_five_minutes() {
 }
 
 #[tokio::test]
-async fn more_challenges_are_no_more_guesses() {
+async fn more_challenges_allow_no_more_guesses() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (app, _) = turn_on(&suite, &olga).await;
+    let (app, _) = enable(&suite, &olga).await;
     for _ in 0..2 {
         let token = challenge(&olga).await;
         for _ in 0..5 {
@@ -111,10 +111,10 @@ async fn more_challenges_are_no_more_guesses() {
 }
 
 #[tokio::test]
-async fn a_recovery_code_signs_in_once() {
+async fn a_recovery_code_works_once() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (_, codes) = turn_on(&suite, &olga).await;
+    let (_, codes) = enable(&suite, &olga).await;
 
     let typed = codes[0].to_lowercase().replace('-', " ");
     complete(&suite, &challenge(&olga).await, by_recovery(&typed)).await.unwrap();
@@ -127,10 +127,10 @@ async fn a_recovery_code_signs_in_once() {
 }
 
 #[tokio::test]
-async fn new_recovery_codes_end_the_former() {
+async fn new_recovery_codes_replace_the_former() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (app, former) = turn_on(&suite, &olga).await;
+    let (app, former) = enable(&suite, &olga).await;
     let wrong = pb::CreateRecoveryCodesRequest { request_id: String::new(), proof: by_code(&app.code_in(0)) };
     let answer = olga.account().create_recovery_codes(wrong).await;
     assert_eq!(refusal(answer), "PERMISSION_DENIED SECOND_FACTOR_INVALID");
@@ -146,10 +146,10 @@ async fn new_recovery_codes_end_the_former() {
 }
 
 #[tokio::test]
-async fn turned_off_a_password_is_enough_again() {
+async fn without_a_second_factor_a_password_is_enough_again() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (_, codes) = turn_on(&suite, &olga).await;
+    let (_, codes) = enable(&suite, &olga).await;
     let open = challenge(&olga).await;
 
     let request = pb::RemoveSecondFactorRequest { request_id: String::new(), proof: by_recovery(&codes[0]) };
@@ -158,15 +158,15 @@ async fn turned_off_a_password_is_enough_again() {
     assert!(!after.enabled);
     let answer = complete(&suite, &open, by_recovery(&codes[1])).await;
     assert_eq!(refusal(answer), "UNAUTHENTICATED CHALLENGE_INVALID");
-    let signed_in = suite.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
-    assert!(signed_in.get_ref().tokens.is_some());
+    let granted = suite.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
+    assert!(granted.get_ref().tokens.is_some());
     let off = pb::RemoveSecondFactorRequest { request_id: String::new(), proof: by_recovery(&codes[1]) };
     let answer = olga.account().remove_second_factor(off).await;
     assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_NOT_ENABLED");
 }
 
 #[tokio::test]
-async fn turning_on_takes_the_password_a_code_and_a_quarter_of_an_hour() {
+async fn enabling_takes_the_password_and_a_code_within_15_minutes() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let wrong =
@@ -184,7 +184,7 @@ async fn turning_on_takes_the_password_a_code_and_a_quarter_of_an_hour() {
     let answer = confirm(&olga, app.code_in(0)).await;
     assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_NOT_ENABLED");
 
-    let (app, _) = turn_on(&suite, &olga).await;
+    let (app, _) = enable(&suite, &olga).await;
     let answer = confirm(&olga, app.next_code()).await;
     assert_eq!(refusal(answer), "FAILED_PRECONDITION SECOND_FACTOR_ENABLED");
     let request = pb::BeginSecondFactorRequest { request_id: String::new(), password: olga.password.clone() };
@@ -193,7 +193,7 @@ async fn turning_on_takes_the_password_a_code_and_a_quarter_of_an_hour() {
 }
 
 #[tokio::test]
-async fn a_retried_registration_is_challenged_too() {
+async fn a_retried_registration_is_challenged_like_a_login() {
     let suite = harness().start().await;
     let request = pb::RegisterRequest {
         request_id: new_id(),
@@ -205,7 +205,7 @@ async fn a_retried_registration_is_challenged_too() {
     let first = suite.anonymous().auth().register(request.clone()).await.unwrap().into_inner();
     let mut olga = with_tokens(&suite.anonymous(), &first);
     olga.password = request.password.clone();
-    turn_on(&suite, &olga).await;
+    enable(&suite, &olga).await;
 
     let again = suite.anonymous().auth().register(request).await.unwrap().into_inner();
 
@@ -216,9 +216,9 @@ async fn a_retried_registration_is_challenged_too() {
 async fn a_changed_password_ends_open_challenges() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (app, _) = turn_on(&suite, &olga).await;
+    let (app, _) = enable(&suite, &olga).await;
     let token = challenge(&olga).await;
-    by_hand(&suite, "UPDATE identity.users SET password_hash = '!'").await;
+    execute(&suite, "UPDATE identity.users SET password_hash = '!'").await;
     let answer = complete(&suite, &token, by_code(&app.next_code())).await;
     assert_eq!(refusal(answer), "UNAUTHENTICATED CHALLENGE_INVALID");
 }
@@ -227,20 +227,20 @@ async fn a_changed_password_ends_open_challenges() {
 async fn an_erased_account_keeps_nothing_of_its_second_factor() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    turn_on(&suite, &olga).await;
+    enable(&suite, &olga).await;
     challenge(&olga).await;
-    by_hand(&suite, "SELECT identity.erase_user(id) FROM identity.users").await;
+    execute(&suite, "SELECT identity.erase_user(id) FROM identity.users").await;
     let left = "SELECT 'kept' AS line FROM identity.user_second_factors UNION ALL \
         SELECT 'kept' FROM identity.user_recovery_codes UNION ALL \
         SELECT 'kept' FROM identity.second_factor_challenges";
-    assert_eq!(crate::encryption::lines(&suite, left).await.len(), 0);
+    assert_eq!(lines(&suite, left).await.len(), 0);
 }
 
 #[tokio::test]
-async fn an_operator_helps_somebody_who_lost_everything() {
+async fn an_operator_removes_a_lost_second_factor() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    turn_on(&suite, &olga).await;
+    enable(&suite, &olga).await;
     let admin = |name: &str| UserAdminServiceClient::new(suite.as_service(name).channel(Sibling::Identity));
     let request = |user_id: String| admin::RemoveUserSecondFactorRequest { user_id };
     let refused = admin("task").remove_user_second_factor(request(olga.id.to_string())).await;
@@ -253,8 +253,8 @@ async fn an_operator_helps_somebody_who_lost_everything() {
         assert_eq!(answer.unwrap().into_inner().was_enabled, was_on);
     }
 
-    let signed_in = suite.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
-    assert!(signed_in.get_ref().tokens.is_some());
+    let granted = suite.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
+    assert!(granted.get_ref().tokens.is_some());
 }
 
 #[tokio::test]
@@ -279,11 +279,11 @@ async fn malformed_proofs_name_their_fields() {
 }
 
 #[tokio::test]
-async fn a_secret_of_another_account_or_in_clear_is_not_taken() {
+async fn a_secret_of_another_account_or_in_plaintext_is_rejected() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
-    let (app, _) = turn_on(&suite, &olga).await;
-    turn_on(&suite, &gus).await;
+    let (app, _) = enable(&suite, &olga).await;
+    enable(&suite, &gus).await;
     let of_gus = format!("(SELECT id FROM identity.users WHERE username = '{}')", gus.name);
     for planted in [
         "'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ'",
@@ -293,14 +293,14 @@ async fn a_secret_of_another_account_or_in_clear_is_not_taken() {
         let statement = format!(
             "UPDATE identity.user_second_factors SET totp_secret = {planted} WHERE user_id = {of_gus}"
         );
-        by_hand(&suite, &statement).await;
+        execute(&suite, &statement).await;
         let answer = complete(&suite, &challenge(&gus).await, by_code(&app.next_code())).await;
         assert_eq!(refusal(answer), "INTERNAL INTERNAL");
     }
 }
 
 #[tokio::test]
-async fn losing_redis_in_between_loses_no_sign_in() {
+async fn a_challenge_survives_the_loss_of_redis() {
     let suite = harness().start_alone().await;
     let olga = suite.user("olga").await;
     let secret = begin(&olga).await.secret;
@@ -309,9 +309,9 @@ async fn losing_redis_in_between_loses_no_sign_in() {
     suite.servers.as_ref().unwrap().stop_redis().await.unwrap();
 
     let code = App::new(&suite, &secret).next_code();
-    let signed_in = complete(&suite, &token, by_code(&code)).await.unwrap().into_inner();
+    let granted = complete(&suite, &token, by_code(&code)).await.unwrap().into_inner();
 
-    let again = with_tokens(&olga, &signed_in);
+    let again = with_tokens(&olga, &granted);
     again.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap();
     let token = challenge(&olga).await;
     for _ in 0..5 {

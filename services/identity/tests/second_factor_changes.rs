@@ -1,5 +1,6 @@
 //! Turning a second factor on and off: its owner is told, and a retry is answered like the first call.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use proto::identity::admin::v1 as admin;
 use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
@@ -7,16 +8,15 @@ use proto::identity::v1 as pb;
 use shared::siblings::Sibling;
 use testkit::*;
 
-use crate::authenticator::{App, begin, by_code, by_recovery, challenge, complete, state, turn_on};
-use crate::{login, refusal};
+use crate::authenticator::{App, begin, by_code, by_recovery, challenge, complete, enable, state};
 
 const OLGA: &str = "olga@example.org";
 
 #[tokio::test]
-async fn an_owner_is_told_of_each_change_of_the_second_factor() {
+async fn every_change_of_the_second_factor_is_emailed() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (app, _) = turn_on(&suite, &olga).await;
+    let (app, _) = enable(&suite, &olga).await;
     assert_eq!(suite.mail_to(OLGA, 1).await.subject, "Your second factor is on");
 
     let proof = by_code(&app.next_code());
@@ -31,7 +31,7 @@ async fn an_owner_is_told_of_each_change_of_the_second_factor() {
     olga.account().remove_second_factor(request).await.unwrap();
     assert_eq!(suite.mail_to(OLGA, 3).await.subject, "Your second factor is off");
 
-    turn_on(&suite, &olga).await;
+    enable(&suite, &olga).await;
     suite.mail_to(OLGA, 4).await;
     let mut admin = UserAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Identity));
     for _ in 0..2 {
@@ -44,7 +44,7 @@ async fn an_owner_is_told_of_each_change_of_the_second_factor() {
 }
 
 #[tokio::test]
-async fn a_wrong_code_changes_nothing_and_tells_nobody() {
+async fn a_wrong_code_changes_nothing_and_sends_no_email() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     begin(&olga).await;
@@ -56,7 +56,7 @@ async fn a_wrong_code_changes_nothing_and_tells_nobody() {
 }
 
 #[tokio::test]
-async fn a_retry_is_answered_like_the_first_call() {
+async fn a_retry_gets_the_response_of_the_first_call() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut factors = olga.account();
@@ -98,10 +98,10 @@ async fn a_retry_is_answered_like_the_first_call() {
 }
 
 #[tokio::test]
-async fn a_password_reset_does_not_get_round_the_second_factor() {
+async fn a_password_reset_keeps_the_second_factor() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let (app, _) = turn_on(&suite, &olga).await;
+    let (app, _) = enable(&suite, &olga).await;
     suite.mail_to(OLGA, 1).await;
     let request = pb::RequestPasswordResetRequest { email: OLGA.to_owned() };
     suite.anonymous().auth().request_password_reset(request).await.unwrap();

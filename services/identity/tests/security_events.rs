@@ -1,5 +1,6 @@
 //! What the log knows of people's security, and who reads it.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use std::time::Instant;
 
@@ -10,14 +11,6 @@ use proto::identity::v1::SecurityEventKind as Kind;
 use shared::siblings::Sibling;
 use testkit::*;
 
-use crate::{PATIENCE, another_device, by_hand, login, refusal};
-
-pub async fn events_of(actor: &Actor, kinds: &[Kind]) -> Vec<pb::SecurityEvent> {
-    let kinds = kinds.iter().map(|kind| (*kind).into()).collect();
-    let request = pb::ListSecurityEventsRequest { kinds, ..Default::default() };
-    actor.account().list_security_events(request).await.unwrap().into_inner().events
-}
-
 /// Failures are written a moment later.
 async fn failures_of(actor: &Actor, kinds: &[Kind]) -> Vec<pb::SecurityEvent> {
     let start = Instant::now();
@@ -26,15 +19,15 @@ async fn failures_of(actor: &Actor, kinds: &[Kind]) -> Vec<pb::SecurityEvent> {
         if !events.is_empty() {
             return events;
         }
-        assert!(start.elapsed() < PATIENCE, "no failure is recorded");
+        assert!(start.elapsed() < TIMEOUT, "no failure is recorded");
     }
 }
 
 #[tokio::test]
-async fn a_user_reads_what_happened_to_the_own_account_newest_first() {
+async fn users_list_their_own_events_newest_first() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
-    let lost = another_device(&olga).await;
+    let lost = log_in_again(&olga).await;
     let session = lost.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner().session.unwrap();
     let revoke = pb::RevokeSessionRequest { session_id: session.id.clone() };
     olga.account().revoke_session(revoke).await.unwrap();
@@ -60,7 +53,7 @@ async fn events_are_paged_and_filtered() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     for _ in 0..3 {
-        another_device(&olga).await;
+        log_in_again(&olga).await;
     }
     let (mut seen, mut page_token) = (Vec::new(), String::new());
     loop {
@@ -88,7 +81,7 @@ async fn events_are_paged_and_filtered() {
 }
 
 #[tokio::test]
-async fn failures_and_the_lockout_are_recorded_and_counted_together() {
+async fn failures_and_lockouts_are_recorded_with_a_count() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let mut auth = suite.anonymous().auth();
@@ -105,7 +98,7 @@ async fn failures_and_the_lockout_are_recorded_and_counted_together() {
 }
 
 #[tokio::test]
-async fn a_failure_that_was_noted_is_written_when_the_service_stops() {
+async fn pending_failures_are_written_when_the_service_stops() {
     let mut suite = harness().start().await;
     let _olga = suite.user("olga").await;
     suite.anonymous().auth().login(login("olga", "a wrong password")).await.unwrap_err();
@@ -127,7 +120,7 @@ struct Sum {
 }
 
 #[tokio::test]
-async fn operators_read_all_events_and_nobody_else_does() {
+async fn only_operators_list_all_events() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
     let list = async |name: &str, request: admin::ListSecurityEventsRequest| {
@@ -157,14 +150,14 @@ async fn operators_read_all_events_and_nobody_else_does() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_recorded_does_not_happen_and_is_not_answered_well() {
+async fn a_change_whose_event_cannot_be_written_fails() {
     let suite = harness().start().await;
-    by_hand(
-        &suite,
-        "CREATE OR REPLACE FUNCTION identity.append_security_events(events jsonb) RETURNS void \
+    suite
+        .execute(
+            "CREATE OR REPLACE FUNCTION identity.append_security_events(events jsonb) RETURNS void \
          LANGUAGE plpgsql AS $$BEGIN RAISE 'no room'; END$$",
-    )
-    .await;
+        )
+        .await;
     let request = pb::BeginSignUpRequest { email: "olga@example.org".to_owned() };
     let refused = suite.anonymous().auth().begin_sign_up(request).await;
     assert!(refused.is_err(), "{refused:?}");

@@ -1,31 +1,16 @@
 //! Codes that a service of the suite asks for.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use proto::identity::backend::v1 as backend;
-use proto::identity::backend::v1::account_code_service_client::AccountCodeServiceClient;
 use proto::identity::backend::v1::{
     create_email_change_code_request as change, create_email_verification_code_request as verify,
-    create_password_reset_code_request as reset,
 };
 use proto::identity::v1 as pb;
-use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
 
-use crate::{login, refusal};
-
-pub fn backend(suite: &Suite) -> AccountCodeServiceClient<SiblingChannel> {
-    AccountCodeServiceClient::new(suite.as_service("shop").channel(Sibling::Identity))
-}
-
-pub fn returned_reset(email: &str) -> backend::CreatePasswordResetCodeRequest {
-    backend::CreatePasswordResetCodeRequest {
-        account: Some(reset::Account::Email(email.to_owned())),
-        delivery: Some(reset::Delivery::ReturnCode(backend::ReturnCode {})),
-    }
-}
-
 #[tokio::test]
-async fn a_backend_delivers_a_code_itself() {
+async fn a_backend_gets_a_returned_code() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
 
@@ -45,7 +30,7 @@ async fn a_backend_delivers_a_code_itself() {
 }
 
 #[tokio::test]
-async fn a_backend_has_codes_mailed() {
+async fn a_backend_has_codes_emailed() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
     let user_id = olga.id.to_string();
@@ -71,10 +56,10 @@ async fn a_backend_has_codes_mailed() {
 }
 
 #[tokio::test]
-async fn a_backend_is_told_that_an_address_is_somebodys() {
+async fn a_backend_learns_that_an_address_is_taken() {
     let suite = harness().start().await;
     let [olga, _gus] = suite.users(["olga", "gus"]).await;
-    let wish = |new_email: &str, delivery| backend::CreateEmailChangeCodeRequest {
+    let request = |new_email: &str, delivery| backend::CreateEmailChangeCodeRequest {
         user_id: olga.id.to_string(),
         new_email: new_email.to_owned(),
         delivery: Some(delivery),
@@ -83,26 +68,26 @@ async fn a_backend_is_told_that_an_address_is_somebodys() {
     let mut backend = backend(&suite);
 
     for taken in ["GUS@example.org", "olga@example.org"] {
-        let refused = backend.create_email_change_code(wish(taken, returned)).await.unwrap_err();
+        let refused = backend.create_email_change_code(request(taken, returned)).await.unwrap_err();
         assert_eq!(summary(&refused), "ALREADY_EXISTS ALREADY_EXISTS");
         assert_eq!(refused.message(), "new_email is already taken");
     }
     assert!(suite.mails_to("gus@example.org").is_empty());
     let sent = change::Delivery::SendCode(backend::SendCode {});
-    let refused = backend.create_email_change_code(wish("gus@example.org", sent)).await;
+    let refused = backend.create_email_change_code(request("gus@example.org", sent)).await;
     assert_eq!(refusal(refused), "ALREADY_EXISTS ALREADY_EXISTS");
     assert_eq!(suite.mail_to("gus@example.org", 1).await.subject, "You already have an account");
 
     let made =
-        backend.create_email_change_code(wish("new@example.org", returned)).await.unwrap().into_inner();
-    let request = pb::ConfirmEmailChangeRequest { request_id: new_id(), code: made.code.unwrap() };
-    suite.anonymous().account().confirm_email_change(request).await.unwrap();
+        backend.create_email_change_code(request("new@example.org", returned)).await.unwrap().into_inner();
+    let confirm = pb::ConfirmEmailChangeRequest { request_id: new_id(), code: made.code.unwrap() };
+    suite.anonymous().account().confirm_email_change(confirm).await.unwrap();
     assert_eq!(suite.mail_to("olga@example.org", 2).await.subject, "Your e-mail address has changed");
     assert_eq!(suite.mails_to("olga@example.org").len(), 2, "of the change that there was, and of no other");
 }
 
 #[tokio::test]
-async fn what_a_backend_asks_wrongly_is_refused() {
+async fn malformed_requests_of_a_backend_are_rejected() {
     let suite = harness().start().await;
     let mut backend = backend(&suite);
     let unknown = backend.create_password_reset_code(returned_reset("nobody@example.org")).await;

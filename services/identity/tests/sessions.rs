@@ -1,11 +1,10 @@
 //! The caller's own sessions.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use proto::identity::v1 as pb;
 use testkit::*;
 use uuid::Uuid;
-
-use crate::{another_device, by_hand, list_sessions, refusal, refused_elsewhere, works_everywhere};
 
 async fn session_of(actor: &Actor) -> String {
     actor.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap().into_inner().session.unwrap().id
@@ -23,7 +22,7 @@ async fn plant_sessions(suite: &Suite, user: &Actor, count: u32) {
          now() - interval '1 minute' * (n / 2) FROM generate_series(1, {count}) n",
         user.id
     );
-    by_hand(suite, &statement).await;
+    execute(suite, &statement).await;
 }
 
 #[tokio::test]
@@ -51,17 +50,18 @@ async fn sessions_are_listed_newest_first_over_pages() {
 }
 
 #[tokio::test]
-async fn only_ones_own_living_sessions_are_listed() {
+async fn list_sessions_returns_only_the_callers_valid_sessions() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     plant_sessions(&suite, &olga, 3).await;
-    by_hand(&suite, "UPDATE identity.user_sessions SET is_active = false WHERE session_token = 'planted 1'")
+    suite
+        .execute("UPDATE identity.user_sessions SET is_active = false WHERE session_token = 'planted 1'")
         .await;
-    by_hand(
-        &suite,
-        "UPDATE identity.user_sessions SET refresh_expires_at = now() WHERE session_token = 'planted 2'",
-    )
-    .await;
+    suite
+        .execute(
+            "UPDATE identity.user_sessions SET refresh_expires_at = now() WHERE session_token = 'planted 2'",
+        )
+        .await;
 
     let sessions = list_sessions(&olga).await;
 
@@ -72,7 +72,7 @@ async fn only_ones_own_living_sessions_are_listed() {
 }
 
 #[tokio::test]
-async fn a_malformed_wish_for_a_page_is_refused() {
+async fn list_sessions_rejects_malformed_paging() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     plant_sessions(&suite, &olga, 2).await;
@@ -89,11 +89,11 @@ async fn a_malformed_wish_for_a_page_is_refused() {
 }
 
 #[tokio::test]
-async fn a_revoked_session_stops_working_everywhere_at_once() {
+async fn a_revoked_session_is_refused_by_every_service_at_once() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let lost = another_device(&olga).await;
-    works_everywhere(&lost).await.unwrap();
+    let lost = log_in_again(&olga).await;
+    call_every_service(&lost).await.unwrap();
     let id = session_of(&lost).await;
 
     let ended = olga.account().revoke_session(revoke(&id)).await.unwrap().into_inner();
@@ -101,13 +101,13 @@ async fn a_revoked_session_stops_working_everywhere_at_once() {
     assert!(!ended.is_active && !ended.is_current);
     assert_eq!(refusal(lost.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
     assert_eq!(refused_elsewhere(&lost).await, "UNAUTHENTICATED SESSION_INVALID");
-    works_everywhere(&olga).await.unwrap();
+    call_every_service(&olga).await.unwrap();
     let again = olga.account().revoke_session(revoke(&id)).await.unwrap().into_inner();
     assert_eq!(again, ended);
 }
 
 #[tokio::test]
-async fn nobody_revokes_what_is_not_theirs() {
+async fn revoke_session_does_not_find_sessions_of_others() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let id = session_of(&olga).await;
@@ -121,15 +121,15 @@ async fn nobody_revokes_what_is_not_theirs() {
     assert_eq!(refusal(unknown), "NOT_FOUND RESOURCE_NOT_FOUND");
     assert_eq!(refusal(anonymous), "UNAUTHENTICATED SESSION_REQUIRED");
     assert_eq!(violations(&malformed), ["session_id"]);
-    works_everywhere(&olga).await.unwrap();
+    call_every_service(&olga).await.unwrap();
 }
 
 #[tokio::test]
-async fn all_other_sessions_are_revoked_and_no_one_elses() {
+async fn revoke_other_sessions_spares_the_caller_and_other_users() {
     let suite = harness().start().await;
     let [olga, gus] = suite.users(["olga", "gus"]).await;
-    let lost = another_device(&olga).await;
-    let stolen = another_device(&olga).await;
+    let lost = log_in_again(&olga).await;
+    let stolen = log_in_again(&olga).await;
     let request = pb::RevokeOtherSessionsRequest {};
 
     let first = olga.account().revoke_other_sessions(request).await.unwrap().into_inner();
@@ -140,24 +140,24 @@ async fn all_other_sessions_are_revoked_and_no_one_elses() {
         assert_eq!(refused_elsewhere(actor).await, "UNAUTHENTICATED SESSION_INVALID");
     }
     for actor in [&olga, &gus] {
-        works_everywhere(actor).await.unwrap();
+        call_every_service(actor).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn revoking_all_others_also_ends_what_a_crash_kept_from_being_told() {
+async fn revoke_other_sessions_announces_earlier_revocations_again() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    let lost = another_device(&olga).await;
-    works_everywhere(&lost).await.unwrap();
+    let lost = log_in_again(&olga).await;
+    call_every_service(&lost).await.unwrap();
     let id = session_of(&lost).await;
-    by_hand(&suite, &format!("UPDATE identity.user_sessions SET is_active = false WHERE id = '{id}'")).await;
-    works_everywhere(&lost).await.unwrap();
+    execute(&suite, &format!("UPDATE identity.user_sessions SET is_active = false WHERE id = '{id}'")).await;
+    call_every_service(&lost).await.unwrap();
 
     let request = pb::RevokeOtherSessionsRequest {};
     let answer = olga.account().revoke_other_sessions(request).await.unwrap().into_inner();
 
     assert_eq!(answer.revoked_count, 0);
     assert_eq!(refused_elsewhere(&lost).await, "UNAUTHENTICATED SESSION_INVALID");
-    works_everywhere(&olga).await.unwrap();
+    call_every_service(&olga).await.unwrap();
 }

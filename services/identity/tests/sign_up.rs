@@ -1,5 +1,6 @@
 //! Signing up in two steps, which tell nobody whose address has an account.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use chrono::TimeDelta;
 use identity::IdentityOptions;
@@ -11,29 +12,11 @@ use proto::identity::v1 as pb;
 use shared::siblings::{Sibling, SiblingChannel};
 use testkit::*;
 
-use crate::{by_hand, refusal, with_tokens, works_everywhere};
-
 const CODE_INVALID: &str = "FAILED_PRECONDITION CODE_INVALID";
-
-pub async fn begin(suite: &Suite, email: &str) -> pb::BeginSignUpResponse {
-    let request = pb::BeginSignUpRequest { email: email.to_owned() };
-    suite.anonymous().auth().begin_sign_up(request).await.unwrap().into_inner()
-}
-
-pub fn completion(code: &str) -> pb::CompleteSignUpRequest {
-    pb::CompleteSignUpRequest {
-        request_id: new_id(),
-        code: code.to_owned(),
-        username: "olga".to_owned(),
-        password: "correct horse battery".to_owned(),
-        first_name: Some("Olga".to_owned()),
-        last_name: None,
-    }
-}
 
 /// The code from the newest mail of so many to this address, which asked for it.
 async fn code_for(suite: &Suite, email: &str, mails: usize) -> String {
-    begin(suite, email).await;
+    begin_sign_up(&suite, email).await;
     suite.mail_to(email, mails).await.code()
 }
 
@@ -44,45 +27,45 @@ async fn complete(
     suite.anonymous().auth().complete_sign_up(request).await
 }
 
-fn user_of(signed_in: &pb::LoginResponse) -> pb::User {
-    signed_in.user.clone().unwrap()
+fn user_of(granted: &pb::LoginResponse) -> pb::User {
+    granted.user.clone().unwrap()
 }
 
 #[tokio::test]
-async fn somebody_signs_up_with_the_code_from_the_mail() {
+async fn complete_sign_up_takes_the_code_from_the_email() {
     let suite = harness()
         .start_with(|options| options.own_mut::<IdentityOptions>().registration = RegistrationMode::Confirmed)
         .await;
-    let begun = begin(&suite, " Olga@Example.org ").await;
+    let begun = begin_sign_up(&suite, " Olga@Example.org ").await;
     let mail = suite.mail_to("olga@example.org", 1).await;
     assert_eq!(mail.subject, "Finish signing up");
     assert!(begun.expires_at.is_some());
 
-    let signed_in = complete(&suite, completion(&mail.code())).await.unwrap().into_inner();
+    let granted = complete(&suite, complete_sign_up_request(&mail.code())).await.unwrap().into_inner();
 
-    let user = user_of(&signed_in);
+    let user = user_of(&granted);
     assert_eq!((user.email.as_str(), user.username.as_str()), ("olga@example.org", "olga"));
     assert_eq!((user.first_name.as_deref(), user.email_verified), (Some("Olga"), true));
     assert_eq!(user.last_login_at, user.created_at);
-    let olga = with_tokens(&suite.anonymous(), &signed_in);
-    works_everywhere(&olga).await.unwrap();
+    let olga = with_tokens(&suite.anonymous(), &granted);
+    call_every_service(&olga).await.unwrap();
     olga.account().get_user_profile(pb::GetUserProfileRequest { user_id: user.id }).await.unwrap();
-    assert_eq!(refusal(complete(&suite, completion(&mail.code())).await), CODE_INVALID);
+    assert_eq!(refusal(complete(&suite, complete_sign_up_request(&mail.code())).await), CODE_INVALID);
 }
 
 #[tokio::test]
-async fn a_taken_address_gets_the_same_answer_and_its_owner_is_told() {
+async fn a_taken_address_gets_the_same_response_and_its_owner_an_email() {
     let suite = harness().start().await;
     let olga = suite.user("olga").await;
-    by_hand(
-        &suite,
-        "INSERT INTO identity.users (email, username, password_hash, status) \
+    suite
+        .execute(
+            "INSERT INTO identity.users (email, username, password_hash, status) \
         VALUES ('sue@example.org', 'sue', '!', 'suspended')",
-    )
-    .await;
+        )
+        .await;
 
     for email in ["OLGA@example.org", "sue@example.org", "nobody@example.org"] {
-        assert!(begin(&suite, email).await.expires_at.is_some());
+        assert!(begin_sign_up(&suite, email).await.expires_at.is_some());
     }
 
     for owner in ["olga@example.org", "sue@example.org"] {
@@ -92,21 +75,21 @@ async fn a_taken_address_gets_the_same_answer_and_its_owner_is_told() {
     }
     suite.mail_to("nobody@example.org", 1).await.code();
     // The work is the same as well: each left a code, of which one works.
-    assert_eq!(crate::secrecy::lines(&suite, "account_codes").await.len(), 3);
+    assert_eq!(rows(&suite, "account_codes").await.len(), 3);
     let working = "SELECT email AS line FROM identity.account_codes WHERE used_by_request_id IS NULL";
-    assert_eq!(crate::encryption::lines(&suite, working).await, ["nobody@example.org"]);
+    assert_eq!(lines(&suite, working).await, ["nobody@example.org"]);
     let request = pb::ListSecurityEventsRequest::default();
     let events = olga.account().list_security_events(request).await.unwrap().into_inner();
     assert_eq!(events.events[0].kind(), pb::SecurityEventKind::SignUpRequested);
 }
 
 #[tokio::test]
-async fn where_sign_ups_are_confirmed_one_step_makes_no_account_and_tells_nothing() {
+async fn register_is_refused_where_sign_ups_are_confirmed() {
     let suite = harness()
         .start_with(|options| options.own_mut::<IdentityOptions>().registration = RegistrationMode::Confirmed)
         .await;
     let code = code_for(&suite, "olga@example.org", 1).await;
-    complete(&suite, completion(&code)).await.unwrap();
+    complete(&suite, complete_sign_up_request(&code)).await.unwrap();
     for email in ["olga@example.org", "gus@example.org", "nonsense"] {
         let request = pb::RegisterRequest {
             email: email.to_owned(),
@@ -120,25 +103,26 @@ async fn where_sign_ups_are_confirmed_one_step_makes_no_account_and_tells_nothin
 }
 
 #[tokio::test]
-async fn a_refusal_does_not_use_the_code_up() {
+async fn a_rejected_sign_up_does_not_use_the_code_up() {
     let suite = harness().start().await;
     let _gus = suite.user("gus").await;
     let code = code_for(&suite, "olga@example.org", 1).await;
     for weak in ["short", "password123", "olga@example.org", "Olga1Olga2"] {
-        let request = pb::CompleteSignUpRequest { password: weak.to_owned(), ..completion(&code) };
+        let request =
+            pb::CompleteSignUpRequest { password: weak.to_owned(), ..complete_sign_up_request(&code) };
         let refused = complete(&suite, request).await.unwrap_err();
         assert_eq!(violations(&refused), ["password"], "{weak}");
     }
-    let taken = pb::CompleteSignUpRequest { username: "gus".to_owned(), ..completion(&code) };
+    let taken = pb::CompleteSignUpRequest { username: "gus".to_owned(), ..complete_sign_up_request(&code) };
     let refused = complete(&suite, taken).await.unwrap_err();
     assert_eq!(refused.message(), "username is already taken");
-    complete(&suite, completion(&code)).await.unwrap();
+    complete(&suite, complete_sign_up_request(&code)).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_retry_signs_in_the_same_account_also_at_once() {
+async fn concurrent_retries_of_a_sign_up_return_the_same_account() {
     let suite = harness().start().await;
-    let request = completion(&code_for(&suite, "olga@example.org", 1).await);
+    let request = complete_sign_up_request(&code_for(&suite, "olga@example.org", 1).await);
 
     let (first, second) = tokio::join!(complete(&suite, request.clone()), complete(&suite, request.clone()));
     let third = complete(&suite, request.clone()).await;
@@ -146,8 +130,8 @@ async fn a_retry_signs_in_the_same_account_also_at_once() {
     let answers = [first, second, third].map(|answer| answer.unwrap().into_inner());
     let [one, two, three] = answers.each_ref().map(|answer| user_of(answer).id);
     assert!(one == two && two == three);
-    for signed_in in &answers {
-        works_everywhere(&with_tokens(&suite.anonymous(), signed_in)).await.unwrap();
+    for granted in &answers {
+        call_every_service(&with_tokens(&suite.anonymous(), granted)).await.unwrap();
     }
     let guess = pb::CompleteSignUpRequest { password: "another password".to_owned(), ..request.clone() };
     assert_eq!(refusal(complete(&suite, guess).await), "FAILED_PRECONDITION REQUEST_ID_REUSED");
@@ -156,11 +140,11 @@ async fn a_retry_signs_in_the_same_account_also_at_once() {
 }
 
 #[tokio::test]
-async fn two_codes_for_one_address_make_one_account_also_at_once() {
+async fn two_codes_for_one_address_create_one_account() {
     let suite = harness().start().await;
     let codes =
         [code_for(&suite, "olga@example.org", 1).await, code_for(&suite, "olga@example.org", 2).await];
-    let [first, second] = codes.map(|code| completion(&code));
+    let [first, second] = codes.map(|code| complete_sign_up_request(&code));
     let second = pb::CompleteSignUpRequest { username: "olga2".to_owned(), ..second };
     let (first, second) = tokio::join!(complete(&suite, first), complete(&suite, second));
     let refused: Vec<_> = [first, second].into_iter().filter_map(Result::err).collect();
@@ -168,7 +152,7 @@ async fn two_codes_for_one_address_make_one_account_also_at_once() {
 }
 
 #[tokio::test]
-async fn a_code_works_for_a_day_and_for_signing_up_alone() {
+async fn a_sign_up_code_works_for_a_day_and_for_nothing_else() {
     let suite = harness().start().await;
     let code = code_for(&suite, "olga@example.org", 1).await;
     let verify = pb::VerifyEmailRequest { request_id: String::new(), code: code.clone() };
@@ -178,17 +162,17 @@ async fn a_code_works_for_a_day_and_for_signing_up_alone() {
     let other = suite.mail_to("gus@example.org", 1).await.code();
     let invented = format!("dfc_{}", "A".repeat(43));
     for wrong in [other.as_str(), "nonsense", &invented] {
-        assert_eq!(refusal(complete(&suite, completion(wrong)).await), CODE_INVALID);
+        assert_eq!(refusal(complete(&suite, complete_sign_up_request(wrong)).await), CODE_INVALID);
     }
     suite.options.clock.advance(TimeDelta::hours(24));
-    assert_eq!(refusal(complete(&suite, completion(&code)).await), CODE_INVALID);
+    assert_eq!(refusal(complete(&suite, complete_sign_up_request(&code)).await), CODE_INVALID);
 }
 
 #[tokio::test]
-async fn an_address_gets_five_mails_in_an_hour_whoever_asks() {
+async fn an_address_gets_five_emails_in_an_hour() {
     let suite = harness().start().await;
     for _ in 0..5 {
-        begin(&suite, "olga@example.org").await;
+        begin_sign_up(&suite, "olga@example.org").await;
     }
     let request = pb::BeginSignUpRequest { email: "Olga@example.org".to_owned() };
     let answer = suite.anonymous().auth().begin_sign_up(request).await;
@@ -203,21 +187,14 @@ fn asked_by_backend(email: &str, delivery: Delivery) -> backend::CreateSignUpCod
     backend::CreateSignUpCodeRequest { email: email.to_owned(), delivery: Some(delivery) }
 }
 
-/// The code that a backend delivers itself.
-pub async fn returned_code(suite: &Suite, email: &str) -> String {
-    let returned = Delivery::ReturnCode(backend::ReturnCode {});
-    let made = backend(suite).create_sign_up_code(asked_by_backend(email, returned)).await;
-    made.unwrap().into_inner().code.unwrap()
-}
-
 #[tokio::test]
-async fn a_backend_delivers_a_code_itself_and_is_told_of_a_taken_address() {
+async fn a_backend_gets_a_returned_sign_up_code_and_learns_of_a_taken_address() {
     let suite = harness().start().await;
     let returned = Delivery::ReturnCode(backend::ReturnCode {});
     let made = backend(&suite).create_sign_up_code(asked_by_backend("Olga@example.org", returned)).await;
     let made = made.unwrap().into_inner();
-    let signed_in = complete(&suite, completion(&made.code.unwrap())).await.unwrap().into_inner();
-    assert_eq!(user_of(&signed_in).id, made.user_id);
+    let granted = complete(&suite, complete_sign_up_request(&made.code.unwrap())).await.unwrap().into_inner();
+    assert_eq!(user_of(&granted).id, made.user_id);
 
     let again = backend(&suite).create_sign_up_code(asked_by_backend("olga@example.org", returned)).await;
     assert_eq!(refusal(again), "ALREADY_EXISTS ALREADY_EXISTS");

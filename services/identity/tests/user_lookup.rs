@@ -1,12 +1,11 @@
 //! What siblings ask: which users exist, and whose session a token is.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use proto::identity::backend::v1 as pb;
 use shared::authentication::{TokenHash, token_hash};
 use testkit::*;
 use uuid::Uuid;
-
-use crate::refusal;
 
 fn ids(ids: impl IntoIterator<Item = String>) -> pb::ResolveUsersRequest {
     pb::ResolveUsersRequest { user_ids: ids.into_iter().collect() }
@@ -17,7 +16,7 @@ fn hash(hash: TokenHash) -> pb::ResolveSessionRequest {
 }
 
 #[tokio::test]
-async fn a_sibling_learns_which_users_exist() {
+async fn resolve_users_returns_existing_users_to_a_service() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
 
@@ -33,7 +32,7 @@ async fn a_sibling_learns_which_users_exist() {
 }
 
 #[tokio::test]
-async fn a_directory_request_is_bounded_and_well_formed() {
+async fn resolve_users_rejects_malformed_and_too_many_ids() {
     let suite = harness().start().await;
     let mut directory = suite.as_service("task").user_lookup();
 
@@ -46,7 +45,7 @@ async fn a_directory_request_is_bounded_and_well_formed() {
 }
 
 #[tokio::test]
-async fn a_token_that_redis_forgot_is_resolved_and_put_back() {
+async fn a_session_that_redis_lost_is_resolved_and_stored_again() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let token = olga.session_token.as_deref().unwrap();
@@ -55,7 +54,7 @@ async fn a_token_that_redis_forgot_is_resolved_and_put_back() {
 
     let mut sessions = suite.as_service("task").identity_sessions();
     // Each look-up tries, and the first one may be late: new connections take a while.
-    until("the session is put back", crate::PATIENCE, async || {
+    until("the session is put back", TIMEOUT, async || {
         let session = sessions.resolve_session(hash(token)).await.unwrap().into_inner();
         assert_eq!(session.user_id, olga.id.to_string());
         redis.get_session(&token).await.is_ok_and(|found| found.is_some())
@@ -64,7 +63,7 @@ async fn a_token_that_redis_forgot_is_resolved_and_put_back() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_no_session_is_not_found() {
+async fn resolve_session_does_not_find_an_unknown_token() {
     let suite = harness().start().await;
     let mut sessions = suite.as_service("task").identity_sessions();
     let malformed = pb::ResolveSessionRequest { token_hash: vec![1, 2, 3] };
@@ -77,10 +76,10 @@ async fn a_token_that_is_no_session_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_session_of_a_suspended_user_is_not_found() {
+async fn resolve_session_does_not_find_a_suspended_users_session() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
-    crate::by_hand(&suite, "UPDATE identity.users SET status = 'suspended'").await;
+    execute(&suite, "UPDATE identity.users SET status = 'suspended'").await;
 
     let token = token_hash(olga.session_token.as_ref().unwrap());
     let answer = suite.as_service("task").identity_sessions().resolve_session(hash(token)).await;
@@ -89,7 +88,7 @@ async fn a_session_of_a_suspended_user_is_not_found() {
 }
 
 #[tokio::test]
-async fn users_may_not_ask_what_services_ask() {
+async fn users_may_not_call_backend_methods() {
     use proto::identity::backend::v1::user_lookup_service_client::UserLookupServiceClient;
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;

@@ -1,12 +1,11 @@
 //! Accounts.
 
+use crate::fixtures::*;
 use crate::harness::harness;
 use prost_types::FieldMask;
 use proto::identity::v1 as pb;
 use serde_json::json;
 use testkit::*;
-
-use crate::{by_hand, refusal};
 
 async fn read(actor: &Actor) -> pb::User {
     let request = pb::GetUserRequest { user_id: actor.id.to_string() };
@@ -19,7 +18,7 @@ fn change(user: &pb::User, paths: &[&str]) -> pb::UpdateUserRequest {
 }
 
 #[tokio::test]
-async fn a_user_reads_their_own_account_and_no_other() {
+async fn get_user_returns_only_the_callers_account() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let get = |id: String| pb::GetUserRequest { user_id: id };
@@ -35,7 +34,7 @@ async fn a_user_reads_their_own_account_and_no_other() {
 }
 
 #[tokio::test]
-async fn users_find_each_other_by_name_and_learn_little() {
+async fn lookup_user_returns_a_summary_by_username() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let find = |name: &str| pb::LookupUserRequest { username: name.to_owned() };
@@ -49,12 +48,12 @@ async fn users_find_each_other_by_name_and_learn_little() {
     assert_eq!(refusal(anonymous), "UNAUTHENTICATED SESSION_REQUIRED");
     let malformed = gus.users().lookup_user(find("o@l")).await.unwrap_err();
     assert_eq!(violations(&malformed), ["username"]);
-    by_hand(&suite, "UPDATE identity.users SET status = 'deleted' WHERE username = 'olga'").await;
+    execute(&suite, "UPDATE identity.users SET status = 'deleted' WHERE username = 'olga'").await;
     assert_eq!(refusal(gus.users().lookup_user(find("olga")).await), "NOT_FOUND RESOURCE_NOT_FOUND");
 }
 
 #[tokio::test]
-async fn the_named_fields_change_and_no_others() {
+async fn update_user_changes_only_the_named_fields() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let before = read(&olga).await;
@@ -79,7 +78,7 @@ async fn the_named_fields_change_and_no_others() {
 }
 
 #[tokio::test]
-async fn an_empty_mask_changes_nothing() {
+async fn update_user_without_fields_changes_nothing() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let before = read(&olga).await;
@@ -91,7 +90,7 @@ async fn an_empty_mask_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_stale_change_and_a_taken_name_are_refused() {
+async fn update_user_rejects_a_stale_etag_and_a_taken_name() {
     let suite = harness().start().await;
     let [olga, _gus] = suite.guests(["olga", "gus"]).await;
     let before = read(&olga).await;
@@ -108,7 +107,7 @@ async fn a_stale_change_and_a_taken_name_are_refused() {
 }
 
 #[tokio::test]
-async fn nobody_changes_another_users_account() {
+async fn update_user_does_not_find_other_accounts() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let before = read(&olga).await;

@@ -6,11 +6,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
 
 use crate::Progress;
 use crate::command::{Identity, run};
 use crate::paths;
-use crate::process::wait_for_end;
+use crate::process::{send_to_group, wait_for_end};
 use crate::provision::{Program, on_path, pip_install, private_copy};
 use crate::provision_debian::{library_path, unpack};
 
@@ -45,9 +46,9 @@ impl Barman {
         let progress: Progress<'_> = &progress;
         let (cache, _) = paths::reachable(cache, Identity::of_servers()?)?;
         let rsync = find_rsync(&cache, progress).await?;
-        let says = "installing Barman 3.19 (private copy, 8 MB)…";
-        let packages = private_copy(&cache, COPY, says, progress, async |folder| {
-            pip_install(&folder, PYTHON_PACKAGES, &["--no-deps"]).await
+        let message = "installing Barman 3.19 (private copy, 8 MB)…";
+        let packages = private_copy(&cache, COPY, message, progress, async |directory| {
+            pip_install(&directory, PYTHON_PACKAGES, &["--no-deps"]).await
         });
         Ok(Self { packages: packages.await?, rsync, configuration: configuration.to_owned() })
     }
@@ -57,9 +58,9 @@ impl Barman {
         let mut command = Command::new("python3");
         command.env_clear().env("LC_ALL", "C.UTF-8").env("TZ", "UTC").current_dir("/");
         let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-        let folders = std::iter::once(self.rsync.folder.clone()).chain(std::env::split_paths(&path));
-        // A folder with a colon in its name cannot be on a path; then what is on it must do.
-        command.env("PATH", std::env::join_paths(folders).unwrap_or(path));
+        let directories = std::iter::once(self.rsync.directory.clone()).chain(std::env::split_paths(&path));
+        // A directory with a colon in its name cannot be on a path; then what is on it must do.
+        command.env("PATH", std::env::join_paths(directories).unwrap_or(path));
         command.env("PYTHONPATH", &self.packages).env("PYTHONDONTWRITEBYTECODE", "1");
         command.envs(self.rsync.library_path.as_ref().map(|path| ("LD_LIBRARY_PATH", path)));
         command.arg(self.packages.join("bin/barman")).arg("-c").arg(&self.configuration).args(arguments);
@@ -78,11 +79,11 @@ impl Barman {
     ///
     /// # Errors
     /// When the program cannot be started.
-    pub fn receive_log(&self, server: &str) -> Result<LogReceiver> {
+    pub fn receive_wal(&self, server: &str) -> Result<WalReceiver> {
         let mut command = self.command(&["-q", "receive-wal", server]);
         // A Ctrl-C in the terminal is for us: the end of the server's log is still to be fetched then.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-        Ok(LogReceiver { child: command.spawn().context("cannot start Barman")? })
+        Ok(WalReceiver { child: command.spawn().context("cannot start Barman")? })
     }
 }
 
@@ -108,14 +109,14 @@ pub async fn run_tool(program: &Path, arguments: &[&str], limit: Duration) -> Re
 
 async fn find_rsync(cache: &Path, progress: Progress<'_>) -> Result<Program> {
     let identity = Identity::of_servers()?;
-    for folder in on_path(RSYNC) {
-        if let Ok(found) = Program::ask(&folder, RSYNC, None, identity).await {
+    for directory in on_path(RSYNC) {
+        if let Ok(found) = Program::ask(&directory, RSYNC, None, identity).await {
             return Ok(found);
         }
     }
-    let says = "installing rsync (private copy of Debian's package: 1 MB, and 9 MB of package lists)…";
-    let place = private_copy(cache, RSYNC_COPY, says, progress, async |folder| {
-        let unpacked = unpack(&folder, &[RSYNC], RSYNC, "usr/bin/rsync").await;
+    let message = "installing rsync (private copy of Debian's package: 1 MB, and 9 MB of package lists)…";
+    let place = private_copy(cache, RSYNC_COPY, message, progress, async |directory| {
+        let unpacked = unpack(&directory, &[RSYNC], RSYNC, "usr/bin/rsync").await;
         unpacked.context("no rsync on PATH, and a private copy could not be made. Install rsync")
     });
     let place = place.await?;
@@ -130,11 +131,11 @@ async fn find_rsync(cache: &Path, progress: Progress<'_>) -> Result<Program> {
 }
 
 /// Barman fetching the log, until it is stopped. It also ends with the server.
-pub struct LogReceiver {
+pub struct WalReceiver {
     child: Child,
 }
 
-impl LogReceiver {
+impl WalReceiver {
     /// Refuses to go on when it has ended.
     ///
     /// # Errors
@@ -150,16 +151,13 @@ impl LogReceiver {
     ///
     /// # Errors
     /// When it cannot be ended.
-    pub async fn end(mut self, patience: Duration) -> Result<()> {
-        if wait_for_end(|| Ok(self.child.try_wait()?.is_some()), patience).await? {
+    pub async fn end(mut self, limit: Duration) -> Result<()> {
+        if wait_for_end(|| Ok(self.child.try_wait()?.is_some()), limit).await? {
             return Ok(());
         }
-        // The program that it has started, too.
-        for signal in ["TERM", "KILL"] {
-            let mut command = Command::new("/bin/sh");
-            command.args(["-c", r#"kill -"$1" "-$2" 2>/dev/null || :"#, "sh", signal]);
-            command.arg(self.child.id().to_string());
-            run(command, SIGNAL_LIMIT).await?;
+        for signal in [Signal::TERM, Signal::KILL] {
+            // The program that it has started, too.
+            send_to_group(signal, self.child.id())?;
             if wait_for_end(|| Ok(self.child.try_wait()?.is_some()), SIGNAL_LIMIT).await? {
                 return Ok(());
             }

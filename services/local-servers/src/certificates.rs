@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::command::Identity;
-use crate::data_folder::DataFolder;
-use crate::paths::make_own_folder;
+use crate::data_directory::OpenDataDirectory;
+use crate::paths::make_own_directory;
 use crate::{postgres, redis};
 use shared::config::Secret;
 
-/// Where the files are, in the data folder. It is there exactly while the servers speak TLS and nothing else.
-const FOLDER: &str = "tls";
+/// Where the files are, in the data directory. It is there exactly while the servers speak TLS and nothing else.
+const DIRECTORY: &str = "tls";
 const AUTHORITY: &str = "ca.pem";
 /// Whoever does not encrypt is no client.
 const ACCESS: &str = "hostssl all all 127.0.0.1/32 scram-sha-256\n\
@@ -42,23 +42,26 @@ pub struct ServerCertificates {
 
 /// The files of servers that speak nothing but TLS.
 #[derive(Clone)]
-pub(crate) struct TlsFolder {
-    folder: PathBuf,
+pub(crate) struct TlsDirectory {
+    directory: PathBuf,
     identity: Identity,
 }
 
-impl TlsFolder {
+impl TlsDirectory {
     /// Writes the files, or removes them where the servers are to speak plain text.
-    pub(crate) fn make(data: &DataFolder, certificates: Option<&ServerCertificates>) -> Result<Option<Self>> {
-        let made = Self { folder: data.path.join(FOLDER), identity: data.identity };
+    pub(crate) fn make(
+        data: &OpenDataDirectory,
+        certificates: Option<&ServerCertificates>,
+    ) -> Result<Option<Self>> {
+        let made = Self { directory: data.path.join(DIRECTORY), identity: data.identity };
         let Some(certificates) = certificates else {
-            if made.folder.exists() {
-                fs::remove_dir_all(&made.folder)
+            if made.directory.exists() {
+                fs::remove_dir_all(&made.directory)
                     .context("cannot remove the certificates of an earlier run")?;
             }
             return Ok(None);
         };
-        make_own_folder(&made.folder)?;
+        make_own_directory(&made.directory)?;
         made.write(certificates)?;
         Ok(Some(made))
     }
@@ -75,23 +78,23 @@ impl TlsFolder {
     }
 
     fn put(&self, name: &str, text: &str, mode: u32) -> Result<()> {
-        let unfinished = self.folder.join("unfinished");
+        let unfinished = self.directory.join("unfinished");
         if unfinished.exists() {
             fs::remove_file(&unfinished)?;
         }
         let mut file = OpenOptions::new().create_new(true).write(true).mode(mode).open(&unfinished)?;
         file.write_all(text.as_bytes())?;
-        self.identity.give(&unfinished)?;
-        fs::rename(&unfinished, self.folder.join(name)).with_context(|| format!("cannot write {name}"))
+        self.identity.change_owner(&unfinished)?;
+        fs::rename(&unfinished, self.directory.join(name)).with_context(|| format!("cannot write {name}"))
     }
 
     /// The authorities that clients have to believe.
     pub(crate) fn authority(&self) -> PathBuf {
-        self.folder.join(AUTHORITY)
+        self.directory.join(AUTHORITY)
     }
 
     pub(crate) fn postgres_settings(&self) -> Vec<String> {
-        let path = |file: &str| self.folder.join(file).display().to_string();
+        let path = |file: &str| self.directory.join(file).display().to_string();
         vec![
             "ssl=on".to_owned(),
             "ssl_min_protocol_version=TLSv1.2".to_owned(),
@@ -103,12 +106,12 @@ impl TlsFolder {
 
     /// Names and values of Redis' settings, which it also takes while it runs.
     pub(crate) fn redis_settings(&self) -> [(&'static str, String); 2] {
-        let path = |file: &str| self.folder.join(file).display().to_string();
+        let path = |file: &str| self.directory.join(file).display().to_string();
         [("tls-cert-file", path("redis.pem")), ("tls-key-file", path("redis.key"))]
     }
 }
 
-/// The authorities that clients of the servers on a data folder have to believe, if those speak TLS.
+/// The authorities that clients of the servers on a data directory have to believe, if those speak TLS.
 pub(crate) fn authority_of(data: &Path) -> Option<PathBuf> {
-    Some(data.join(FOLDER).join(AUTHORITY)).filter(|authority| authority.exists())
+    Some(data.join(DIRECTORY).join(AUTHORITY)).filter(|authority| authority.exists())
 }

@@ -1,12 +1,12 @@
 //! Running other programs: as whom, for how long at most, and what to say when they fail.
 
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::geteuid;
 
 /// Lines of a failed program's output that an error repeats.
 const OUTPUT_TAIL_LINES: usize = 15;
@@ -21,7 +21,7 @@ pub(crate) struct Identity {
 impl Identity {
     /// As root: `nobody`.
     pub(crate) fn of_servers() -> Result<Self> {
-        let instead_of_root = (effective_user()? == 0).then(nobody);
+        let instead_of_root = geteuid().is_root().then(nobody);
         Ok(Self { instead_of_root })
     }
 
@@ -42,19 +42,14 @@ impl Identity {
         command
     }
 
-    /// Hands a file or folder over to this user.
-    pub(crate) fn give(self, path: &Path) -> Result<()> {
+    /// Hands a file or directory over to this user.
+    pub(crate) fn change_owner(self, path: &Path) -> Result<()> {
         match self.instead_of_root {
             Some((uid, gid)) => std::os::unix::fs::chown(path, Some(uid), Some(gid))
                 .with_context(|| format!("cannot hand {} over to user {uid}", path.display())),
             None => Ok(()),
         }
     }
-}
-
-/// The effective user id, read from the owner of `/proc/self` because the system call would need unsafe code.
-pub(crate) fn effective_user() -> Result<u32> {
-    Ok(Path::new("/proc/self").metadata().context("cannot read /proc/self")?.uid())
 }
 
 fn nobody() -> (u32, u32) {

@@ -8,11 +8,11 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::ADMIN;
 use crate::certificates::authority_of;
 use crate::command::Identity;
-use crate::data_folder::Secrets;
+use crate::data_directory::Secrets;
 use crate::paths;
 use shared::config::Secret;
 
-/// How clients reach the servers of a data folder.
+/// How clients reach the servers of a data directory.
 #[derive(Clone)]
 pub struct ConnectionInfo {
     secrets: Secrets,
@@ -20,12 +20,12 @@ pub struct ConnectionInfo {
 }
 
 impl ConnectionInfo {
-    /// The servers of this data folder, whether or not they run.
+    /// The servers of this data directory, whether or not they run.
     ///
     /// # Errors
     /// When there is none.
-    pub fn of(data_folder: &Path) -> Result<Self> {
-        let data = paths::place_of(data_folder, Identity::of_servers()?)?;
+    pub fn of(data_directory: &Path) -> Result<Self> {
+        let data = paths::reachable_path(data_directory, Identity::of_servers()?)?;
         Ok(Self::new(Secrets::read(&data)?, authority_of(&data)))
     }
 

@@ -37,11 +37,11 @@ pub(crate) fn sources_of(release: &str) -> Result<[(&'static str, String); 2]> {
     ])
 }
 
-/// Writes them into a folder of their own.
-pub(crate) fn write_sources(folder: &Path, release: &str) -> Result<()> {
-    fs::create_dir_all(folder)?;
+/// Writes them into a directory of their own.
+pub(crate) fn write_sources(directory: &Path, release: &str) -> Result<()> {
+    fs::create_dir_all(directory)?;
     for (name, text) in sources_of(release)? {
-        fs::write(folder.join(name), text)?;
+        fs::write(directory.join(name), text)?;
     }
     Ok(())
 }

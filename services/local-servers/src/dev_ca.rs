@@ -1,4 +1,4 @@
-//! `dafnck dev-ca`: an authority for development and tests, and certificates from it for everybody in the suite.
+//! An authority for development and tests, and certificates from it for everybody in the suite.
 //!
 //! Not for production: the authority's key lies beside what it has signed.
 
@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use chrono::{Datelike, Days, NaiveDate, Utc};
-use clap::Args;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, date_time_ymd,
 };
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 
 use crate::suite::NAMES;
 use crate::{Certificate, ServerCertificates};
@@ -26,65 +28,34 @@ const AUTHORITY_NAME: &str = "DafnckMachine development authority";
 /// How long the authority lasts, in years.
 const AUTHORITY_YEARS: i32 = 10;
 
-/// Where to put certificates, and for whom.
-#[derive(Args, Clone, Debug)]
-pub struct DevCaOptions {
-    /// Folder for the authority (`ca.pem`) and certificates with keys (`identity.pem`, `identity.key`, …); made if
-    /// missing. An authority that is there stays, and signs new certificates
-    folder: PathBuf,
-    /// Names and addresses under which the services are called
-    #[arg(long, value_delimiter = ',', default_value = "localhost,127.0.0.1")]
-    hosts: Vec<String>,
-    /// How long the certificates last
-    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=825))]
-    days: u32,
-}
-
-/// Makes the certificates and says which options take them.
-///
-/// # Errors
-/// When a file cannot be read or written.
-pub fn command(options: &DevCaOptions) -> anyhow::Result<()> {
-    let authority = Authority::load_or_make(&options.folder)?;
-    let until = Utc::now().date_naive() + Days::new(options.days.into());
-    authority.issue_all(&options.hosts, until)?;
-    let folder = options.folder.display();
-    println!("certificates until {until} are in {folder}. For each service, as for identity:");
-    println!("  DAFNCK_TLS_CERTIFICATE={folder}/identity.pem DAFNCK_TLS_KEY={folder}/identity.key");
-    println!("  DAFNCK_TLS_CA={folder}/{AUTHORITY}.pem DAFNCK_TLS_CLIENT_CA={folder}/{AUTHORITY}.pem");
-    println!(
-        "  DAFNCK_DATABASE_TLS_CA={folder}/{AUTHORITY}.pem DAFNCK_REDIS_TLS_CA={folder}/{AUTHORITY}.pem"
-    );
-    Ok(())
-}
-
-/// An authority in a folder.
+/// An authority in a directory.
 pub struct Authority {
-    folder: PathBuf,
+    directory: PathBuf,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    /// The one of this folder, which is made if it is not there.
+    /// The one of this directory, which is made if it is not there.
     ///
     /// # Errors
     /// When it cannot be read or written.
-    pub fn load_or_make(folder: &Path) -> anyhow::Result<Self> {
-        let key_file = folder.join(format!("{AUTHORITY}.key"));
+    pub fn load_or_make(directory: &Path) -> anyhow::Result<Self> {
+        let key_file = directory.join(format!("{AUTHORITY}.key"));
         let params = authority_params()?;
         let key = if key_file.exists() {
             let pem = fs::read_to_string(&key_file);
             KeyPair::from_pem(&pem.with_context(|| format!("cannot read {}", key_file.display()))?)?
         } else {
-            let key = KeyPair::generate()?;
-            let chain = params.self_signed(&key)?.pem();
-            put(folder, AUTHORITY, &Certificate { chain, key: key.serialize_pem().into() })?;
-            key
+            KeyPair::generate()?
         };
-        Ok(Self { folder: folder.to_owned(), issuer: Issuer::new(params, key) })
+        if !is_whole(directory, AUTHORITY) {
+            let chain = params.self_signed(&key)?.pem();
+            put(directory, AUTHORITY, &Certificate { chain, key: key.serialize_pem().into() })?;
+        }
+        Ok(Self { directory: directory.to_owned(), issuer: Issuer::new(params, key) })
     }
 
-    /// Puts certificates for everybody into the folder, until the beginning of this day.
+    /// Puts certificates for everybody into the directory, until the beginning of this day.
     ///
     /// # Errors
     /// A host that is no name, and files that cannot be written.
@@ -92,7 +63,7 @@ impl Authority {
         everybody().try_for_each(|name| self.issue(name, hosts, until))
     }
 
-    /// Puts a certificate with a new key into the folder, for a server and a client, until the beginning of this day.
+    /// Puts a certificate with a new key into the directory, for a server and a client, until the beginning of this day.
     ///
     /// # Errors
     /// A host that is no name, and files that cannot be written.
@@ -107,8 +78,20 @@ impl Authority {
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate()?;
         let chain = params.signed_by(&key, &self.issuer)?.pem();
-        put(&self.folder, name, &Certificate { chain, key: key.serialize_pem().into() })
+        put(&self.directory, name, &Certificate { chain, key: key.serialize_pem().into() })
     }
+}
+
+/// Whether a certificate and its key are there and belong together: an interrupted start may have written one of them.
+pub fn is_whole(directory: &Path, name: &str) -> bool {
+    let belong_together = || -> anyhow::Result<()> {
+        let Certificate { chain, key } = certificate(directory, name)?;
+        let chain = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<Vec<_>, _>>()?;
+        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes())?;
+        let certified = CertifiedKey::from_der(chain, key, &rustls::crypto::ring::default_provider())?;
+        Ok(certified.keys_match()?)
+    };
+    belong_together().is_ok()
 }
 
 /// Who gets a certificate.
@@ -116,23 +99,23 @@ pub fn everybody() -> impl Iterator<Item = &'static str> {
     NAMES.into_iter().chain(OTHERS)
 }
 
-/// What the private servers show, from the folder of an authority.
+/// What the private servers show, from the directory of an authority.
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn server_certificates(folder: &Path) -> anyhow::Result<ServerCertificates> {
-    let authority = certificate(folder, AUTHORITY)?.chain;
-    let [postgres, redis] = [certificate(folder, "postgres")?, certificate(folder, "redis")?];
+pub fn server_certificates(directory: &Path) -> anyhow::Result<ServerCertificates> {
+    let authority = certificate(directory, AUTHORITY)?.chain;
+    let [postgres, redis] = [certificate(directory, "postgres")?, certificate(directory, "redis")?];
     Ok(ServerCertificates { authority, postgres, redis })
 }
 
-/// A certificate from the folder of an authority.
+/// A certificate from the directory of an authority.
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn certificate(folder: &Path, name: &str) -> anyhow::Result<Certificate> {
+pub fn certificate(directory: &Path, name: &str) -> anyhow::Result<Certificate> {
     let read = |ending: &str| {
-        let file = folder.join(format!("{name}.{ending}"));
+        let file = directory.join(format!("{name}.{ending}"));
         fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
     };
     Ok(Certificate { chain: read("pem")?, key: read("key")?.into() })
@@ -154,11 +137,11 @@ fn day(date: NaiveDate) -> time::OffsetDateTime {
 }
 
 /// Each file whole or not at all, the key first: whoever reads the new certificate finds its key.
-pub fn put(folder: &Path, name: &str, certificate: &Certificate) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+pub fn put(directory: &Path, name: &str, certificate: &Certificate) -> anyhow::Result<()> {
+    fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
     let Certificate { chain, key } = certificate;
     for (ending, text, mode) in [("key", key.expose(), 0o600), ("pem", chain.as_str(), 0o644)] {
-        let place = folder.join(format!("{name}.{ending}"));
+        let place = directory.join(format!("{name}.{ending}"));
         let unfinished = place.with_extension(format!("{ending}.new"));
         let mut options = fs::OpenOptions::new();
         let file = options.write(true).create(true).truncate(true).mode(mode).open(&unfinished);
@@ -168,22 +151,4 @@ pub fn put(folder: &Path, name: &str, certificate: &Certificate) -> anyhow::Resu
             .with_context(|| format!("cannot write {}", place.display()))?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_authority_that_is_there_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let options =
-            DevCaOptions { folder: folder.path().join("a"), hosts: vec!["localhost".into()], days: 1 };
-        command(&options).unwrap();
-        let read = |name: &str| fs::read_to_string(options.folder.join(name)).unwrap();
-        let (authority, former) = (read("ca.pem"), read("identity.pem"));
-        command(&options).unwrap();
-        assert_eq!(read("ca.pem"), authority);
-        assert_ne!(read("identity.pem"), former);
-    }
 }

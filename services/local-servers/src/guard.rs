@@ -12,15 +12,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::data_folder::DataFolder;
+use crate::data_directory::OpenDataDirectory;
 use crate::process::wait_for_end;
 
-/// How long letting go may take: with the servers stopped before, only a temporary folder is left to delete.
+/// How long letting go may take: with the servers stopped before, only a temporary directory is left to delete.
 const LET_GO_LIMIT: Duration = Duration::from_secs(20);
 
-/// Arguments: postgres' folder, redis' folder, postgres' first signal, folder to remove or "".
+/// Arguments: postgres' directory, redis' directory, postgres' first signal, directory to remove or "".
 ///
-/// A process id is only signalled while its command line names our folder, so a reused id is left alone.
+/// A process id is only signalled while its command line names our directory, so a reused id is left alone.
 /// Removing is repeated because an interrupted `initdb` may still be writing.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP QUIT
@@ -30,12 +30,12 @@ while read -r name pid; do
 done
 ours() { [ "$1" -gt 0 ] && tr '\0' '\n' <"/proc/$1/cmdline" | grep -qxF -- "$2"; }
 end() {
-  pid=$1 folder=$2; shift 2
+  pid=$1 directory=$2; shift 2
   for signal; do
-    ours "$pid" "$folder" || return
+    ours "$pid" "$directory" || return
     kill -"$signal" "$pid"
     tenths=0
-    while [ $tenths -lt 200 ] && ours "$pid" "$folder"; do sleep 0.1; tenths=$((tenths + 1)); done
+    while [ $tenths -lt 200 ] && ours "$pid" "$directory"; do sleep 0.1; tenths=$((tenths + 1)); done
   done
 }
 end "$redis" "$2" TERM KILL &
@@ -58,7 +58,7 @@ impl Guard {
     /// Starts it, in a process group of its own: a Ctrl-C in the terminal is for us, not for the guard.
     ///
     /// Temporary data is removed at the end, which is reason enough not to shut down gently.
-    pub(crate) fn start(data: &DataFolder) -> Result<Self> {
+    pub(crate) fn start(data: &OpenDataDirectory) -> Result<Self> {
         let (signal, remove) =
             if data.temporary { ("QUIT", data.path.as_path()) } else { ("INT", Path::new("")) };
         let mut process = Command::new("/bin/sh")
@@ -85,7 +85,7 @@ impl Guard {
     }
 
     /// Lets it end its work and waits for it.
-    pub(crate) async fn let_go(&self) -> Result<()> {
+    pub(crate) async fn release(&self) -> Result<()> {
         drop(self.pipe.lock().unwrap_or_else(PoisonError::into_inner).take());
         let ended = wait_for_end(|| self.has_ended(), LET_GO_LIMIT).await?;
         anyhow::ensure!(ended, "the guard process did not end within {} s", LET_GO_LIMIT.as_secs());

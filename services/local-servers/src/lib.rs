@@ -3,22 +3,22 @@
 //!
 //! Promises:
 //! - The system is not touched: installed programs are used if they are new enough, otherwise copies are
-//!   fetched into the caller's cache folder through pip and apt as the machine has them configured.
+//!   fetched into the caller's cache directory through pip and apt as the machine has them configured.
 //! - Servers listen on loopback only and ask for random 256-bit passwords; given certificates, they refuse plain text.
 //! - Servers never outlive this process: a guard process stops them however it ends, `kill -9` included, and the
-//!   next start on the same data folder stops whatever might still be left.
+//!   next start on the same data directory stops whatever might still be left.
 //! - Every wait is bounded, and every refusal says what was tried and what to do.
 //!
 //! Deliberately not here: databases, roles and migrations (the caller makes them), certificates (likewise) and unix sockets.
 //!
-//! Reading order: [`start`], `provision`, `data_folder`, `guard`, `process`, `postgres`, `redis`; for backups `barman`,
+//! Reading order: [`start`], `provision`, `data_directory`, `guard`, `process`, `postgres`, `redis`; for backups `barman`,
 //! `running`, `restoring`.
 
 mod barman;
 mod certificates;
 mod command;
 mod connection_info;
-mod data_folder;
+mod data_directory;
 mod debian_release;
 pub mod dev_ca;
 mod guard;
@@ -49,9 +49,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-pub use barman::{Barman, LogReceiver, own_user_name, run_tool};
+pub use barman::{Barman, WalReceiver, own_user_name, run_tool};
 pub use certificates::{Certificate, ServerCertificates};
 pub use connection_info::ConnectionInfo;
+pub use paths::memory_base;
 pub use pgbouncer::PgBouncer;
 pub use postgres::{ADMIN, PostgresServer};
 pub use provision_newer::newer_packages;
@@ -60,14 +61,14 @@ pub use provision_prometheus::promtool;
 pub use provision_python::python_packages;
 pub use redis::RedisServer;
 pub use redis_cluster::RedisCluster;
-pub use restoring::{RestorePlace, RestoredPostgres};
+pub use restoring::{PendingRestore, RestoredPostgres};
 pub use running::RunningPostgres;
 pub use servers::LocalServers;
 
-use certificates::TlsFolder;
-use data_folder::DataFolder;
+use certificates::TlsDirectory;
+use data_directory::OpenDataDirectory;
 use guard::Guard;
-use provision::Wires;
+use provision::Transport;
 
 /// Told a human sentence at each step.
 type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
@@ -75,18 +76,18 @@ type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
 /// Where the servers keep their data.
 #[derive(Debug, Clone)]
 pub enum DataDirectory {
-    /// A folder that stays, with durable writes. One process at a time may use it.
+    /// A directory that stays, with durable writes. One process at a time may use it.
     Persistent(PathBuf),
-    /// A folder of its own that is deleted at the end, with durability switched off.
+    /// A directory of its own that is deleted at the end, with durability switched off.
     Temporary,
-    /// Such a folder with durable writes, for what looks at settings.
+    /// Such a directory with durable writes, for what looks at settings.
     TemporaryDurable,
 }
 
 /// What [`start`] needs to know.
 #[derive(Debug, Clone)]
 pub struct LocalOptions {
-    /// Folder that private copies of the servers are installed into, and found in the next time.
+    /// Directory that private copies of the servers are installed into, and found in the next time.
     pub cache: PathBuf,
     /// Where the data lives, and whether it lasts.
     pub data: DataDirectory,
@@ -94,33 +95,33 @@ pub struct LocalOptions {
     pub postgres_port: Option<u16>,
     /// Loopback port of Redis; `None` takes a free one.
     pub redis_port: Option<u16>,
-    /// Folder with `postgres` and `initdb`; nowhere else is looked then.
+    /// Directory with `postgres` and `initdb`; nowhere else is looked then.
     pub postgres_bin: Option<PathBuf>,
-    /// Folder with `redis-server`; nowhere else is looked then.
+    /// Directory with `redis-server`; nowhere else is looked then.
     pub redis_bin: Option<PathBuf>,
     /// What the servers show; they then refuse plain text. `None`: they speak nothing else.
     pub certificates: Option<ServerCertificates>,
 }
 
-/// The folder that the servers really use for this data folder: another one under `/var/tmp` when root runs us and the
+/// The directory that the servers really use for this data directory: another one under `/var/tmp` when root runs us and the
 /// servers' user cannot reach the wanted one.
 ///
 /// # Errors
 /// When the path is not usable.
-pub fn server_folder(data_folder: &std::path::Path) -> Result<PathBuf> {
-    paths::place_of(data_folder, command::Identity::of_servers()?)
+pub fn server_directory(data_directory: &std::path::Path) -> Result<PathBuf> {
+    paths::reachable_path(data_directory, command::Identity::of_servers()?)
 }
 
 /// Finds or installs both servers, starts them and answers when both take connections.
 ///
 /// # Errors
-/// A taken port, a data folder in use by another live process or of another PostgreSQL version, and programs that
+/// A taken port, a data directory in use by another live process or of another PostgreSQL version, and programs that
 /// can neither be found nor installed. Nothing keeps running after an error.
 pub async fn start(options: LocalOptions, progress: impl Fn(&str) + Send + Sync) -> Result<LocalServers> {
     let progress: Progress<'_> = &progress;
     let mut notes = Vec::new();
-    let data = DataFolder::open(&options.data, &mut notes)?;
-    // Before anything else: a temporary folder goes even if we are killed while installing.
+    let data = OpenDataDirectory::open(&options.data, &mut notes)?;
+    // Before anything else: a temporary directory goes even if we are killed while installing.
     let guard = Guard::start(&data)?;
     data.make()?;
     let (cache, moved) = paths::reachable(&options.cache, data.identity)?;
@@ -128,20 +129,20 @@ pub async fn start(options: LocalOptions, progress: impl Fn(&str) + Send + Sync)
     for note in &notes {
         progress(note);
     }
-    let wires = if options.certificates.is_some() { Wires::Encrypted } else { Wires::Plain };
+    let transport = if options.certificates.is_some() { Transport::Encrypted } else { Transport::Plain };
     let postgres = provision_postgres::find_or_install(
         options.postgres_bin.as_deref(),
         &cache,
         data.identity,
-        wires,
+        transport,
         progress,
     )
     .await?;
     let redis =
         provision_redis::find_or_install(options.redis_bin.as_deref(), &cache, data.identity, progress)
             .await?;
-    let tls = TlsFolder::make(&data, options.certificates.as_ref())?;
-    LocalServers::start(servers::Plan {
+    let tls = TlsDirectory::make(&data, options.certificates.as_ref())?;
+    LocalServers::start(servers::StartPlan {
         data,
         tls,
         guard,

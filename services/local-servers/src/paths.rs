@@ -1,30 +1,35 @@
-//! Folders that the servers' user can reach, made without depending on the umask.
+//! Directories that the servers' user can reach, made without depending on the umask.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::geteuid;
 
-use crate::command::{Identity, effective_user};
+use crate::command::Identity;
 
-/// Where folders go that the servers' user could not reach in their wanted place.
+/// Where directories go that the servers' user could not reach in their wanted place.
 const REACHABLE_BASE: &str = "/var/tmp";
+/// A file system in memory on Linux, which everybody can write to.
+const MEMORY_BASE: &str = "/dev/shm";
+/// Less is left to others.
+const MIN_MEMORY_BYTES: u64 = 4 << 30;
 /// Others may pass through, but not look around.
 const PASS_THROUGH: u32 = 0o711;
 const READABLE: u32 = 0o755;
 
-/// Makes the wanted folder, or one under `/var/tmp` when we are root and the servers' user cannot pass through to
-/// the wanted one (a project under `/root`). Returns the folder and a sentence if it is another one.
+/// Makes the wanted directory, or one under `/var/tmp` when we are root and the servers' user cannot pass through to
+/// the wanted one (a project under `/root`). Returns the directory and a sentence if it is another one.
 pub(crate) fn reachable(wanted: &Path, identity: Identity) -> Result<(PathBuf, Option<String>)> {
     let wanted = absolute(wanted)?;
-    let instead = place_of(&wanted, identity)?;
+    let instead = reachable_path(&wanted, identity)?;
     if instead == wanted {
-        make_folders(&wanted)?;
+        make_directories(&wanted)?;
         let real = wanted.canonicalize().with_context(|| format!("cannot open {}", wanted.display()))?;
         return Ok((real, None));
     }
-    make_own_folder(&instead)?;
+    make_own_directory(&instead)?;
     let note = format!(
         "using {} instead of {}, which the servers' user cannot reach",
         instead.display(),
@@ -33,8 +38,8 @@ pub(crate) fn reachable(wanted: &Path, identity: Identity) -> Result<(PathBuf, O
     Ok((instead, Some(note)))
 }
 
-/// The folder that [`reachable`] makes, whether or not it is there.
-pub(crate) fn place_of(wanted: &Path, identity: Identity) -> Result<PathBuf> {
+/// The directory that [`reachable`] makes, whether or not it is there.
+pub(crate) fn reachable_path(wanted: &Path, identity: Identity) -> Result<PathBuf> {
     let wanted = absolute(wanted)?;
     if identity.other_user().is_none_or(|(uid, _)| can_pass(&wanted, uid)) {
         return Ok(wanted);
@@ -46,69 +51,98 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("{} is not a usable path", path.display()))
 }
 
-/// A place for throwaway data where nothing is yet.
+/// A path for throwaway data, in memory if there is enough.
+pub(crate) fn temporary_in_memory(identity: Identity) -> Result<PathBuf> {
+    memory_base().map_or_else(|| temporary(identity), |base| Ok(unused_path_in(base)))
+}
+
+/// A directory in memory for throwaway data: creating and dropping databases costs a disk's file system several times
+/// what it costs PostgreSQL. None where memory is short, and where `TMPDIR` names a directory.
+#[must_use]
+pub fn memory_base() -> Option<&'static Path> {
+    let is_chosen = std::env::var_os("TMPDIR").is_some();
+    let is_enough = !is_chosen && available_memory_bytes().is_some_and(|bytes| bytes >= MIN_MEMORY_BYTES);
+    is_enough.then_some(Path::new(MEMORY_BASE))
+}
+
+/// What fits into the file system in memory, and into memory; none where there is no such file system.
+fn available_memory_bytes() -> Option<u64> {
+    let found = rustix::fs::statvfs(MEMORY_BASE).ok()?;
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some((found.f_bavail * found.f_frsize).min(kilobytes * 1024))
+}
+
+/// A path for throwaway data on disk.
 pub(crate) fn temporary(identity: Identity) -> Result<PathBuf> {
     let usual = std::env::temp_dir();
     let reachable = identity.other_user().is_none_or(|(uid, _)| can_pass(&usual, uid));
     let base = if reachable { usual } else { PathBuf::from(REACHABLE_BASE) };
     let base = base
         .canonicalize()
-        .with_context(|| format!("cannot open the temporary folder {}", base.display()))?;
-    Ok(base.join(format!("dafnck-test-{}", uuid::Uuid::new_v4().simple())))
+        .with_context(|| format!("cannot open the temporary directory {}", base.display()))?;
+    Ok(unused_path_in(&base))
 }
 
-/// Makes a folder others can pass through. One that is there already must be ours: in a folder that everybody can
+fn unused_path_in(base: &Path) -> PathBuf {
+    base.join(format!("dafnck-test-{}", uuid::Uuid::new_v4().simple()))
+}
+
+/// Makes a directory others can pass through. One that is there already must be ours: in a directory that everybody can
 /// write to, anybody could have put it there.
-pub(crate) fn make_own_folder(folder: &Path) -> Result<()> {
-    match fs::create_dir(folder) {
+pub(crate) fn make_own_directory(directory: &Path) -> Result<()> {
+    match fs::create_dir(directory) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            return Err(error).with_context(|| format!("cannot make the folder {}", folder.display()));
+            return Err(error).with_context(|| format!("cannot make the directory {}", directory.display()));
         }
         _ => {}
     }
-    let found = fs::symlink_metadata(folder)?;
-    if !found.is_dir() || found.uid() != effective_user()? {
+    let found = fs::symlink_metadata(directory)?;
+    if !found.is_dir() || found.uid() != geteuid().as_raw() {
         bail!(
-            "{} belongs to user {}, not to us: remove it or use another folder",
-            folder.display(),
+            "{} belongs to user {}, not to us: remove it or use another directory",
+            directory.display(),
             found.uid()
         );
     }
-    set_mode(folder, PASS_THROUGH)
+    set_mode(directory, PASS_THROUGH)
 }
 
-/// Makes a private folder of the servers' user.
-pub(crate) fn make_server_folder(folder: &Path, identity: Identity) -> Result<()> {
-    if !folder.exists() {
-        fs::create_dir(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        set_mode(folder, 0o700)?;
-        identity.give(folder)?;
+/// Makes a private directory of the servers' user.
+pub(crate) fn make_server_directory(directory: &Path, identity: Identity) -> Result<()> {
+    if !directory.exists() {
+        fs::create_dir(directory)
+            .with_context(|| format!("cannot make the directory {}", directory.display()))?;
+        set_mode(directory, 0o700)?;
+        identity.change_owner(directory)?;
     }
     Ok(())
 }
 
-/// Sets permission bits whatever the umask says.
+/// Sets permission bits whatever the umask message.
 pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
     fs::set_permissions(path, Permissions::from_mode(mode))
         .with_context(|| format!("cannot set the mode of {}", path.display()))
 }
 
-fn make_folders(folder: &Path) -> Result<()> {
-    let missing: Vec<&Path> = folder.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
+fn make_directories(directory: &Path) -> Result<()> {
+    let missing: Vec<&Path> = directory.ancestors().take_while(|ancestor| !ancestor.exists()).collect();
     for ancestor in missing.into_iter().rev() {
         match fs::create_dir(ancestor) {
             Ok(()) => set_mode(ancestor, READABLE)?,
-            // Another process on the same way: its folder is as good as ours.
+            // Another process on the same way: its directory is as good as ours.
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => {
-                return Err(error).with_context(|| format!("cannot make the folder {}", ancestor.display()));
+                return Err(error)
+                    .with_context(|| format!("cannot make the directory {}", ancestor.display()));
             }
         }
     }
     Ok(())
 }
 
-/// Whether a user may pass through every existing folder on the way. Groups are left out: the servers' user is in
+/// Whether a user may pass through every existing directory on the way. Groups are left out: the servers' user is in
 /// none that matters.
 fn can_pass(path: &Path, uid: u32) -> bool {
     let existing =
@@ -138,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_can_pass_to_the_root_folder() {
-        assert!(can_pass(Path::new("/no-such-folder-here/below"), 65534));
+    fn everybody_can_pass_to_the_root_directory() {
+        assert!(can_pass(Path::new("/no-such-directory-here/below"), 65534));
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::Signal;
 use tokio::net::TcpStream;
 
 use crate::certificates::ServerCertificates;
@@ -66,7 +67,7 @@ impl PgBouncer {
     /// When it does not end.
     pub async fn kill(&mut self) -> Result<()> {
         if let Some(server) = &self.server {
-            server.signal("KILL").await?;
+            server.signal(Signal::KILL)?;
             let ended = super::process::wait_for_end(|| Ok(server.has_ended()), END_LIMIT).await?;
             anyhow::ensure!(ended, "PgBouncer did not end");
         }
@@ -96,7 +97,7 @@ impl PgBouncer {
             );
         }
         let settings = place.write("pgbouncer.ini", &settings)?;
-        let settings = settings.to_str().context("the folder's path is not UTF-8")?;
+        let settings = settings.to_str().context("the directory's path is not UTF-8")?;
         let server = SupervisedProcess::spawn(&place, &self.program, SERVER, &[settings])?;
         let address = (Ipv4Addr::LOCALHOST, self.port);
         server.wait_until(async || TcpStream::connect(address).await.is_ok()).await?;

@@ -1,6 +1,6 @@
-//! The PostgreSQL server: making its data folder, starting and stopping it.
+//! The PostgreSQL server: making its data directory, starting and stopping it.
 //!
-//! Settings are given on the command line at every start, so that an existing data folder follows a newer program;
+//! Settings are given on the command line at every start, so that an existing data directory follows a newer program;
 //! they are read by everyone who can list processes, and none is a secret.
 
 use std::fs::{self, OpenOptions};
@@ -10,16 +10,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
 
 use crate::Progress;
-use crate::certificates::TlsFolder;
+use crate::certificates::TlsDirectory;
 use crate::command::{Identity, run};
 use crate::connection_info::ConnectionInfo;
-use crate::data_folder::DataFolder;
+use crate::data_directory::OpenDataDirectory;
 use crate::guard::Guard;
-use crate::paths::make_server_folder;
+use crate::paths::make_server_directory;
 use crate::ports;
-use crate::process::{Launch, START_LIMIT, ServerProcess, Steps, pid_file, stop_leftover};
+use crate::process::{START_LIMIT, ServerCommand, ServerProcess, StopSteps, pid_file, stop_leftover};
 use crate::provision::Program;
 use shared::config::Secret;
 
@@ -29,8 +30,11 @@ pub const ADMIN: &str = "dafnck_admin";
 pub(crate) const NAME: &str = "postgres";
 const INITDB_LIMIT: Duration = Duration::from_secs(120);
 /// Fast shutdown, then immediate (recovers at the next start), then by force.
-const STOP_STEPS: &Steps =
-    &[("INT", Duration::from_secs(60)), ("QUIT", Duration::from_secs(10)), ("KILL", Duration::from_secs(10))];
+const STOP_STEPS: &StopSteps = &[
+    (Signal::INT, Duration::from_secs(60)),
+    (Signal::QUIT, Duration::from_secs(10)),
+    (Signal::KILL, Duration::from_secs(10)),
+];
 const UNFINISHED_PREFIX: &str = "postgres.unfinished-";
 const BUILTIN_LOCALES_SINCE: u32 = 17;
 
@@ -44,6 +48,10 @@ const THROWAWAY: &[&str] = &[
     "fsync=off",
     "full_page_writes=off",
     "synchronous_commit=off",
+    "max_wal_size=256MB",
+    "min_wal_size=32MB",
+    "wal_init_zero=off",
+    "wal_recycle=off",
 ];
 
 /// A running PostgreSQL server.
@@ -52,13 +60,13 @@ pub struct PostgresServer {
     pub port: u16,
     /// As the server names it, for example `18.6`.
     pub version: String,
-    /// Its data folder.
+    /// Its data directory.
     pub data: PathBuf,
-    /// The folder with its programs (`postgres`, `initdb`; most packages also have `psql` and `pgbench`).
+    /// The directory with its programs (`postgres`, `initdb`; most packages also have `psql` and `pgbench`).
     pub programs: PathBuf,
     pub(crate) root: PathBuf,
-    reaching: ConnectionInfo,
-    tls: Option<TlsFolder>,
+    connection: ConnectionInfo,
+    tls: Option<TlsDirectory>,
     library_path: Option<String>,
     temporary: bool,
     durable: bool,
@@ -66,22 +74,22 @@ pub struct PostgresServer {
 }
 
 impl PostgresServer {
-    /// The server on this data folder, not started yet, its database made if there is none.
+    /// The server on this data directory, not started yet, its database made if there is none.
     pub(crate) async fn prepare(
-        data: &DataFolder,
+        data: &OpenDataDirectory,
         program: &Program,
         port: u16,
-        tls: Option<TlsFolder>,
+        tls: Option<TlsDirectory>,
         progress: Progress<'_>,
     ) -> Result<Self> {
         let server = Self {
             port,
-            reaching: data.reaching(tls.as_ref()),
+            connection: data.connection_info(tls.as_ref()),
             tls,
             library_path: program.library_path.clone(),
             version: program.version.clone(),
             data: data.postgres(),
-            programs: program.folder.clone(),
+            programs: program.directory.clone(),
             root: data.path.clone(),
             temporary: data.temporary,
             durable: data.durable,
@@ -99,13 +107,13 @@ impl PostgresServer {
     /// A connection URL of the superuser for this database (a plain name: it is not escaped).
     #[must_use]
     pub fn admin_url(&self, database: &str) -> Secret {
-        self.reaching.admin_url(self.port, database)
+        self.connection.admin_url(self.port, database)
     }
 
     /// Password of the superuser [`ADMIN`].
     #[must_use]
     pub fn admin_password(&self) -> &str {
-        self.reaching.admin_password()
+        self.connection.admin_password()
     }
 
     fn check_version(&self, program: &Program) -> Result<()> {
@@ -115,27 +123,28 @@ impl PostgresServer {
         if made_by != program.major.to_string() {
             bail!(
                 "{} was made by PostgreSQL {made_by}, but {} is version {}: \
-                 pass --postgres-bin-dir with the programs of version {made_by}, or use another data folder",
+                 pass --postgres-bin-dir with the programs of version {made_by}, or use another data directory",
                 self.data.display(),
-                program.folder.display(),
+                program.directory.display(),
                 program.version
             );
         }
         Ok(())
     }
 
-    /// In a folder beside its place, renamed when whole: an interrupted `initdb` leaves nothing that looks finished.
+    /// In a directory beside its place, renamed when whole: an interrupted `initdb` leaves nothing that looks finished.
     async fn make_database(&self, program: &Program) -> Result<()> {
         remove_unfinished(&self.root)?;
-        let folder = self.root.join(format!("{UNFINISHED_PREFIX}{}", uuid::Uuid::new_v4().simple()));
-        let password_file = folder.with_extension("password");
-        make_server_folder(&folder, self.identity)?;
+        let directory = self.root.join(format!("{UNFINISHED_PREFIX}{}", uuid::Uuid::new_v4().simple()));
+        // Of the same prefix: what an interrupted start leaves is removed by the next one.
+        let password_file = self.root.join(format!("{UNFINISHED_PREFIX}{}", uuid::Uuid::new_v4().simple()));
+        make_server_directory(&directory, self.identity)?;
         let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&password_file)?;
         file.write_all(self.admin_password().as_bytes())?;
-        self.identity.give(&password_file)?;
+        self.identity.change_owner(&password_file)?;
         let mut command = self.identity.command(self.programs.join("initdb"));
         command.envs(self.library_path.as_ref().map(|path| ("LD_LIBRARY_PATH", path)));
-        command.arg("-D").arg(&folder).arg("--pwfile").arg(&password_file).args([
+        command.arg("-D").arg(&directory).arg("--pwfile").arg(&password_file).args([
             "--username",
             ADMIN,
             "--auth=scram-sha-256",
@@ -150,23 +159,23 @@ impl PostgresServer {
         let made = run(command, INITDB_LIMIT).await;
         fs::remove_file(&password_file)?;
         made?;
-        fs::rename(&folder, &self.data).context("cannot move the new database into place")
+        fs::rename(&directory, &self.data).context("cannot move the new database into place")
     }
 
-    /// Stops a server of ours left on this folder, and removes the pid file of one that is gone: by now its id may
+    /// Stops a server of ours left on this directory, and removes the pid file of one that is gone: by now its id may
     /// belong to any process, which would make PostgreSQL refuse to start.
-    pub(crate) async fn stop_leftover(data: &DataFolder) -> Result<bool> {
-        let folder = data.postgres();
-        let own = folder.join("postmaster.pid");
+    pub(crate) async fn stop_leftover(data: &OpenDataDirectory) -> Result<bool> {
+        let directory = data.postgres();
+        let own = directory.join("postmaster.pid");
         let mut found = false;
         for file in [pid_file(&data.path, NAME), own.clone()] {
-            found |= stop_leftover(&file, NAME, &folder, STOP_STEPS).await?;
+            found |= stop_leftover(&file, NAME, &directory, STOP_STEPS).await?;
         }
         let pid = fs::read_to_string(&own)
             .ok()
             .and_then(|text| text.lines().next().map(|pid| pid.trim().to_owned()));
         if let Some(pid) = pid {
-            // A server started by hand, with the folder spelt otherwise, keeps its file.
+            // A server started by hand, with the directory spelt otherwise, keeps its file.
             let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
             if name.trim() != NAME {
                 fs::remove_file(&own)?;
@@ -188,7 +197,7 @@ impl PostgresServer {
         limit: Duration,
     ) -> Result<ServerProcess> {
         ports::require_free("PostgreSQL", self.port)?;
-        let launch = Launch {
+        let command_line = ServerCommand {
             name: NAME,
             program: &self.programs.join(NAME),
             arguments: self.arguments(settings)?,
@@ -197,7 +206,7 @@ impl PostgresServer {
             data: &self.root,
             identity: self.identity,
         };
-        let mut process = ServerProcess::spawn(launch, guard)?;
+        let mut process = ServerProcess::spawn(command_line, guard)?;
         let (status_file, pid) = (self.data.join("postmaster.pid"), process.id());
         process.wait_until(limit, || std::future::ready(is_ready(&status_file, pid))).await?;
         Ok(process)
@@ -209,15 +218,15 @@ impl PostgresServer {
     }
 
     /// New connections find the certificate that is in the files now; those that stand stay.
-    pub(crate) async fn read_certificates(&self, process: &ServerProcess) -> Result<()> {
-        process.signal("HUP").await
+    pub(crate) fn read_certificates(&self, process: &ServerProcess) -> Result<()> {
+        process.signal(Signal::HUP)
     }
 
     fn arguments(&self, more: &[&str]) -> Result<Vec<String>> {
-        let folder = self.data.to_str().context("the data folder's path is not UTF-8")?;
-        let mut arguments: Vec<String> = ["-D", folder, "-p"].map(str::to_owned).into();
+        let directory = self.data.to_str().context("the data directory's path is not UTF-8")?;
+        let mut arguments: Vec<String> = ["-D", directory, "-p"].map(str::to_owned).into();
         arguments.push(self.port.to_string());
-        // No unix socket: a socket's path has a limit of 107 bytes, and the folder may be longer.
+        // No unix socket: a socket's path has a limit of 107 bytes, and the directory may be longer.
         let always = [
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
@@ -225,7 +234,7 @@ impl PostgresServer {
             "log_timezone=UTC",
             "logging_collector=off",
         ];
-        let tls = self.tls.as_ref().map(TlsFolder::postgres_settings).unwrap_or_default();
+        let tls = self.tls.as_ref().map(TlsDirectory::postgres_settings).unwrap_or_default();
         let statistics = self.has_statistics().then_some("shared_preload_libraries=pg_stat_statements");
         let settings = always
             .iter()

@@ -4,25 +4,26 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::command::{Identity, run, tail};
+use crate::command::{Identity, tail};
 use crate::guard::Guard;
 
 const POLL: Duration = Duration::from_millis(20);
 /// How long a server may take to be ready.
 pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
-const SIGNAL_LIMIT: Duration = Duration::from_secs(5);
 const LOG_TAIL_LINES: usize = 12;
 
 /// Signals sent in turn, each with the time it is given to work.
-pub(crate) type Steps = [(&'static str, Duration)];
+pub(crate) type StopSteps = [(Signal, Duration)];
 
 /// How to start one server.
-pub(crate) struct Launch<'a> {
+pub(crate) struct ServerCommand<'a> {
     /// Its name in the guard, its pid file and its log.
     pub(crate) name: &'static str,
     pub(crate) program: &'a Path,
@@ -30,7 +31,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) library_path: Option<&'a str>,
     /// What it reads on its standard input.
     pub(crate) input: String,
-    /// The data folder that pid file and log are in.
+    /// The data directory that pid file and log are in.
     pub(crate) data: &'a Path,
     pub(crate) identity: Identity,
 }
@@ -47,25 +48,28 @@ impl ServerProcess {
     ///
     /// A shell waits for a first line before it becomes the server. Pid file and guard know the process id by
     /// then; were we killed before that, the shell would see the end of the pipe and end, too.
-    pub(crate) fn spawn(launch: Launch<'_>, guard: &Guard) -> Result<Self> {
-        let log = launch.data.join("log").join(format!("{}.log", launch.name));
+    pub(crate) fn spawn(command_line: ServerCommand<'_>, guard: &Guard) -> Result<Self> {
+        let log = command_line.data.join("log").join(format!("{}.log", command_line.name));
         let output = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&log)
             .with_context(|| format!("cannot write {}", log.display()))?;
-        let mut command = launch.identity.command("/bin/sh");
-        command.args(["-c", r#"read -r _ && exec "$@""#, "sh"]).arg(launch.program).args(&launch.arguments);
-        command.envs(launch.library_path.map(|path| ("LD_LIBRARY_PATH", path)));
+        let mut command = command_line.identity.command("/bin/sh");
+        command
+            .args(["-c", r#"read -r _ && exec "$@""#, "sh"])
+            .arg(command_line.program)
+            .args(&command_line.arguments);
+        command.envs(command_line.library_path.map(|path| ("LD_LIBRARY_PATH", path)));
         command.stdin(Stdio::piped()).stdout(output.try_clone()?).stderr(output).process_group(0);
-        let mut child = command.spawn().with_context(|| format!("cannot start {}", launch.name))?;
-        fs::write(pid_file(launch.data, launch.name), child.id().to_string())
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", command_line.name))?;
+        fs::write(pid_file(command_line.data, command_line.name), child.id().to_string())
             .context("cannot write the pid file")?;
-        guard.watch(launch.name, child.id())?;
+        guard.watch(command_line.name, child.id())?;
         let mut pipe = child.stdin.take().context("the server has no standard input")?;
-        pipe.write_all(format!("go\n{}", launch.input).as_bytes())
-            .with_context(|| format!("cannot configure {}", launch.name))?;
-        Ok(Self { name: launch.name, child, log })
+        pipe.write_all(format!("go\n{}", command_line.input).as_bytes())
+            .with_context(|| format!("cannot configure {}", command_line.name))?;
+        Ok(Self { name: command_line.name, child, log })
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -106,22 +110,22 @@ impl ServerProcess {
     }
 
     /// Sends the signals in turn until the server has ended.
-    pub(crate) async fn stop(&mut self, steps: &Steps) -> Result<()> {
-        for (signal, patience) in steps {
+    pub(crate) async fn stop(&mut self, steps: &StopSteps) -> Result<()> {
+        for (signal, limit) in steps {
             if self.child.try_wait()?.is_some() {
                 return Ok(());
             }
-            send(signal, self.child.id()).await?;
-            if self.ended_within(*patience).await? {
+            send(*signal, self.child.id())?;
+            if self.ended_within(*limit).await? {
                 return Ok(());
             }
-            tracing::warn!(server = self.name, signal, "the server did not stop in time");
+            tracing::warn!(server = self.name, ?signal, "the server did not stop in time");
         }
         bail!("{} (process {}) could not be stopped. {}", self.name, self.child.id(), self.log_tail())
     }
 
-    pub(crate) async fn signal(&self, signal: &str) -> Result<()> {
-        send(signal, self.child.id()).await
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        send(signal, self.child.id())
     }
 
     fn log_tail(&self) -> String {
@@ -140,44 +144,44 @@ pub(crate) fn pid_file(data: &Path, name: &str) -> PathBuf {
 }
 
 /// Stops what an earlier process of ours may have left running: the process in the pid file, if it is that program
-/// with that folder. A stale pid file, or one whose id means another program by now, is no hindrance.
+/// with that directory. A stale pid file, or one whose id means another program by now, is no hindrance.
 pub(crate) async fn stop_leftover(
     pid_file: &Path,
     program: &str,
-    folder: &Path,
-    steps: &Steps,
+    directory: &Path,
+    steps: &StopSteps,
 ) -> Result<bool> {
     let Some(pid) =
         fs::read_to_string(pid_file).ok().and_then(|text| text.lines().next()?.trim().parse::<u32>().ok())
     else {
         return Ok(false);
     };
-    let lives = || is_running(pid, program, folder);
+    let lives = || is_running(pid, program, directory);
     let found = lives();
-    for (signal, patience) in steps {
+    for (signal, limit) in steps {
         if !lives() {
             break;
         }
-        send(signal, pid).await?;
-        wait_for_end(|| Ok(!lives()), *patience).await?;
+        send(*signal, pid)?;
+        wait_for_end(|| Ok(!lives()), *limit).await?;
     }
     if lives() {
-        bail!("{program} (process {pid}), left over on {}, could not be stopped", folder.display());
+        bail!("{program} (process {pid}), left over on {}, could not be stopped", directory.display());
     }
     Ok(found)
 }
 
-fn is_running(pid: u32, program: &str, folder: &Path) -> bool {
+fn is_running(pid: u32, program: &str, directory: &Path) -> bool {
     // A process that is gone has no such file, a dead one that nobody waited for has an empty one.
-    fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| is_server(&line, program, folder))
+    fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| is_server(&line, program, directory))
 }
 
-/// Whether a command line, as in `/proc/<pid>/cmdline`, is that program with that folder among its arguments.
-fn is_server(command_line: &[u8], program: &str, folder: &Path) -> bool {
+/// Whether a command line, as in `/proc/<pid>/cmdline`, is that program with that directory among its arguments.
+fn is_server(command_line: &[u8], program: &str, directory: &Path) -> bool {
     let mut parts = command_line.split(|byte| *byte == 0);
     let name_fits =
         parts.next().is_some_and(|name| name.rsplit(|byte| *byte == b'/').next() == Some(program.as_bytes()));
-    name_fits && parts.any(|part| part == folder.as_os_str().as_encoded_bytes())
+    name_fits && parts.any(|part| part == directory.as_os_str().as_encoded_bytes())
 }
 
 /// Polls until something has ended; false when it has not within the limit.
@@ -192,18 +196,25 @@ pub(crate) async fn wait_for_end(mut ended: impl FnMut() -> Result<bool>, limit:
     Ok(true)
 }
 
-/// Sends a signal by the shell's own `kill`: the system call would need unsafe code, and /bin/kill is not everywhere.
-/// A process that has ended meanwhile is no error.
-async fn send(signal: &str, pid: u32) -> Result<()> {
-    let mut command = Command::new("/bin/sh");
-    command.args([
-        "-c",
-        r#"kill -"$1" "$2" 2>/dev/null || ! kill -0 "$2" 2>/dev/null"#,
-        "sh",
-        signal,
-        &pid.to_string(),
-    ]);
-    run(command, SIGNAL_LIMIT).await.map(drop)
+/// Sends a signal. A process that has ended meanwhile is no error.
+pub(crate) fn send(signal: Signal, pid: u32) -> Result<()> {
+    not_if_gone(kill_process(process_id(pid)?, signal), pid)
+}
+
+/// Sends a signal to a process and its children, which are in a group of their own.
+pub(crate) fn send_to_group(signal: Signal, pid: u32) -> Result<()> {
+    not_if_gone(kill_process_group(process_id(pid)?, signal), pid)
+}
+
+fn process_id(pid: u32) -> Result<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw).with_context(|| format!("{pid} is no process id"))
+}
+
+fn not_if_gone(sent: rustix::io::Result<()>, pid: u32) -> Result<()> {
+    match sent {
+        Err(Errno::SRCH) => Ok(()),
+        sent => sent.with_context(|| format!("cannot signal process {pid}")),
+    }
 }
 
 #[cfg(test)]
@@ -211,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_that_program_with_that_folder_is_ours() {
+    fn only_that_program_with_that_directory_is_ours() {
         let line = b"/opt/pg/bin/postgres\0-D\0/data/postgres\0-p\0";
         assert!(is_server(line, "postgres", Path::new("/data/postgres")));
         assert!(!is_server(line, "postgres", Path::new("/data/postgres2")));
@@ -224,7 +235,8 @@ mod tests {
     async fn a_stale_pid_file_is_no_hindrance() {
         let file = std::env::temp_dir().join(format!("dafnck-{}.pid", uuid::Uuid::new_v4()));
         fs::write(&file, std::process::id().to_string()).expect("a pid file");
-        let found = stop_leftover(&file, "postgres", Path::new("/data"), &[("KILL", SIGNAL_LIMIT)]).await;
+        let found =
+            stop_leftover(&file, "postgres", Path::new("/data"), &[(Signal::KILL, Duration::ZERO)]).await;
         fs::remove_file(&file).expect("removed");
         assert!(!found.expect("no hindrance"));
     }

@@ -21,7 +21,7 @@ const UNFINISHED_PREFIX: &str = ".unfinished-";
 
 /// What the servers are to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wires {
+pub(crate) enum Transport {
     Plain,
     Encrypted,
 }
@@ -29,8 +29,8 @@ pub(crate) enum Wires {
 /// A server program that was found and answered with its version.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
-    /// The folder it lies in.
-    pub(crate) folder: PathBuf,
+    /// The directory it lies in.
+    pub(crate) directory: PathBuf,
     /// As it names itself, for example `18.6` or `7.0.15`.
     pub(crate) version: String,
     pub(crate) major: u32,
@@ -41,23 +41,23 @@ pub(crate) struct Program {
 impl Program {
     /// Asks the program for its version, as the user it will run as.
     pub(crate) async fn ask(
-        folder: &Path,
+        directory: &Path,
         name: &str,
         library_path: Option<String>,
         identity: Identity,
     ) -> Result<Self> {
-        let mut command = identity.command(folder.join(name));
+        let mut command = identity.command(directory.join(name));
         command.arg("--version").envs(library_path.as_ref().map(|path| ("LD_LIBRARY_PATH", path)));
         let answer = run(command, VERSION_LIMIT).await?;
         let (major, version) =
             version_in(&answer).with_context(|| format!("`{}` is no version", answer.trim()))?;
-        Ok(Self { folder: folder.to_owned(), version, major, library_path })
+        Ok(Self { directory: directory.to_owned(), version, major, library_path })
     }
 
     /// Refuses an older major version.
     pub(crate) fn at_least(self, major: u32) -> Result<Self> {
         if self.major < major {
-            bail!("version {} in {} is older than {major}", self.version, self.folder.display());
+            bail!("version {} in {} is older than {major}", self.version, self.directory.display());
         }
         Ok(self)
     }
@@ -73,14 +73,14 @@ fn version_in(answer: &str) -> Option<(u32, String)> {
     Some((digits.parse().ok()?, version.to_owned()))
 }
 
-/// Folders of PATH that hold this program.
+/// Directories of PATH that hold this program.
 pub(crate) fn on_path(program: &str) -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).filter(|folder| folder.join(program).is_file()).collect()
+    std::env::split_paths(&path).filter(|directory| directory.join(program).is_file()).collect()
 }
 
-/// Installs packages of PyPI into a folder. What would have to be built is refused.
-pub(crate) async fn pip_install(folder: &Path, packages: &[&str], options: &[&str]) -> Result<()> {
+/// Installs packages of PyPI into a directory. What would have to be built is refused.
+pub(crate) async fn pip_install(directory: &Path, packages: &[&str], options: &[&str]) -> Result<()> {
     let mut command = Command::new("python3");
     command.args([
         "-m",
@@ -88,31 +88,51 @@ pub(crate) async fn pip_install(folder: &Path, packages: &[&str], options: &[&st
         "install",
         "--quiet",
         "--disable-pip-version-check",
+        "--retries=1",
         "--only-binary",
         ":all:",
     ]);
     // A configured `user = yes` would contradict --target.
-    command.args(options).arg("--target").arg(folder).args(packages).env("PIP_USER", "0");
-    run(command, INSTALL_LIMIT)
-        .await
-        .context("pip (Debian: apt install python3-pip) could not fetch it")
-        .map(drop)
+    command.args(options).arg("--target").arg(directory).args(packages).env("PIP_USER", "0");
+    match run(command, INSTALL_LIMIT).await {
+        Ok(_) => Ok(()),
+        Err(error) => bail!(
+            "pip (Debian: apt install python3-pip) could not fetch {}: {}",
+            packages.join(" "),
+            pip_reason(&format!("{error:#}"))
+        ),
+    }
 }
 
-/// Where the private copy `<cache>/<name>` is. If there is none it is made first, which `says` tells: by putting everything
-/// into the folder that is given.
+/// Why pip failed, as one sentence: it prints a traceback, or a warning for each attempt.
+fn pip_reason(output: &str) -> String {
+    const UNREACHABLE: [&str; 4] =
+        ["NewConnectionError", "ConnectTimeoutError", "ProxyError", "NameResolutionError"];
+    if UNREACHABLE.iter().any(|sign| output.contains(sign)) {
+        return "the package index does not answer".to_owned();
+    }
+    if output.contains("No space left on device") {
+        return "no space is left on the disk".to_owned();
+    }
+    let mut lines = output.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+    let error = lines.clone().find_map(|line| line.strip_prefix("ERROR: "));
+    error.or_else(|| lines.next()).unwrap_or("it did not say why").to_owned()
+}
+
+/// Where the private copy `<cache>/<name>` is. If there is none it is made first, which `message` tells: by putting everything
+/// into the directory that is given.
 pub(crate) async fn private_copy(
     cache: &Path,
     name: &str,
-    says: &str,
+    message: &str,
     progress: Progress<'_>,
     install: impl AsyncFnOnce(PathBuf) -> Result<()>,
 ) -> Result<PathBuf> {
     match copy(cache, name, progress).await? {
         Copy::Present(place) => Ok(place),
         Copy::Missing(unfinished) => {
-            progress(says);
-            install(unfinished.folder.clone()).await?;
+            progress(message);
+            install(unfinished.directory.clone()).await?;
             unfinished.finish()
         }
     }
@@ -127,7 +147,7 @@ enum Copy {
 /// A copy being made, beside its place: it is moved there in one piece when it is whole. An interrupted install
 /// leaves nothing that looks finished, and the lock keeps other processes from making the same at the same time.
 struct Unfinished {
-    folder: PathBuf,
+    directory: PathBuf,
     place: PathBuf,
     _lock: File,
 }
@@ -143,16 +163,17 @@ async fn copy(cache: &Path, name: &str, progress: Progress<'_>) -> Result<Copy> 
         return Ok(Copy::Present(place));
     }
     remove_unfinished(cache)?;
-    let folder = cache.join(format!("{UNFINISHED_PREFIX}{}", uuid::Uuid::new_v4().simple()));
-    fs::create_dir(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    Ok(Copy::Missing(Unfinished { folder, place, _lock: lock }))
+    let directory = cache.join(format!("{UNFINISHED_PREFIX}{}", uuid::Uuid::new_v4().simple()));
+    fs::create_dir(&directory)
+        .with_context(|| format!("cannot make the directory {}", directory.display()))?;
+    Ok(Copy::Missing(Unfinished { directory, place, _lock: lock }))
 }
 
 impl Unfinished {
     /// Moves the whole copy into its place.
     fn finish(self) -> Result<PathBuf> {
-        make_readable(&self.folder)?;
-        fs::rename(&self.folder, &self.place).context("cannot move the new copy into place")?;
+        make_readable(&self.directory)?;
+        fs::rename(&self.directory, &self.place).context("cannot move the new copy into place")?;
         Ok(self.place.clone())
     }
 }
@@ -160,7 +181,7 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         // After a failure. Best effort: the next install removes what is left.
-        drop(fs::remove_dir_all(&self.folder));
+        drop(fs::remove_dir_all(&self.directory));
     }
 }
 
@@ -172,7 +193,7 @@ async fn lock(cache: &Path, progress: Progress<'_>) -> Result<File> {
         .write(true)
         .mode(0o644)
         .open(&path)
-        .with_context(|| format!("cannot write to the cache folder {}", cache.display()))?;
+        .with_context(|| format!("cannot write to the cache directory {}", cache.display()))?;
     let try_lock = || match file.try_lock() {
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
@@ -200,24 +221,24 @@ fn remove_unfinished(cache: &Path) -> Result<()> {
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED_PREFIX)
             && let Err(error) = fs::remove_dir_all(entry.path())
         {
-            tracing::warn!(%error, folder = %entry.path().display(), "cannot remove an unfinished install");
+            tracing::warn!(%error, directory = %entry.path().display(), "cannot remove an unfinished install");
         }
     }
     Ok(())
 }
 
 /// Lets every user read and run the copy whatever our umask is: as root, the servers' user is another one.
-fn make_readable(folder: &Path) -> Result<()> {
-    let mode = fs::metadata(folder)?.mode();
-    set_mode(folder, mode | 0o755)?;
-    for entry in fs::read_dir(folder)? {
+fn make_readable(directory: &Path) -> Result<()> {
+    let mode = fs::metadata(directory)?.mode();
+    set_mode(directory, mode | 0o755)?;
+    for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let kind = entry.file_type()?;
         if kind.is_dir() {
             make_readable(&entry.path())?;
         } else if kind.is_file() {
             let mode = entry.metadata()?.mode();
-            let program = mode & 0o100 != 0 || folder.ends_with("bin");
+            let program = mode & 0o100 != 0 || directory.ends_with("bin");
             set_mode(&entry.path(), mode | if program { 0o755 } else { 0o644 })?;
         }
     }
@@ -226,7 +247,19 @@ fn make_readable(folder: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::version_in;
+    use super::{pip_reason, version_in};
+
+    #[test]
+    fn a_failure_of_pip_is_one_sentence() {
+        let traceback = "ERROR: Exception:\nTraceback (most recent call last):\n  File \"x.py\", line 1\nOSError: [Errno 28] No space left on device";
+        assert_eq!(pip_reason(traceback), "no space is left on the disk");
+        let offline = "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('…')'\nERROR: No matching distribution found for six==1.17.0";
+        assert_eq!(pip_reason(offline), "the package index does not answer");
+        let unknown =
+            "ERROR: Could not find a version that satisfies x\nERROR: No matching distribution found for x\n";
+        assert_eq!(pip_reason(unknown), "No matching distribution found for x");
+        assert_eq!(pip_reason("cannot run `python3`: No such file"), "cannot run `python3`: No such file");
+    }
 
     #[test]
     fn versions_are_read_as_programs_print_them() {

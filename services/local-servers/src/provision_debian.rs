@@ -1,7 +1,7 @@
 //! Unpacks Debian's packages into the cache, with the libraries that the machine lacks.
 //!
-//! apt runs with lists, state and cache folders of its own: it then works for any user and with whatever lists the
-//! machine has, and changes nothing outside our folder.
+//! apt runs with lists, state and cache directories of its own: it then works for any user and with whatever lists the
+//! machine has, and changes nothing outside our directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,12 +16,12 @@ use crate::debian_release;
 const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 const UNPACK_LIMIT: Duration = Duration::from_secs(60);
 
-/// Puts these packages into the folder, of which one holds `program`, and the libraries that the package `needing`
+/// Puts these packages into the directory, of which one holds `program`, and the libraries that the package `needing`
 /// needs.
-pub(crate) async fn unpack(folder: &Path, packages: &[&str], needing: &str, program: &str) -> Result<()> {
-    let apt = Apt::open(folder, None)?;
+pub(crate) async fn unpack(directory: &Path, packages: &[&str], needing: &str, program: &str) -> Result<()> {
+    let apt = Apt::open(directory, None)?;
     apt.update_and_download(packages).await?;
-    if fs::symlink_metadata(folder.join(program)).is_err() {
+    if fs::symlink_metadata(directory.join(program)).is_err() {
         bail!("the packages hold no {program}");
     }
     let answer = run(apt.command("apt-cache", &["depends", needing]), UNPACK_LIMIT).await?;
@@ -37,36 +37,36 @@ pub(crate) async fn unpack(folder: &Path, packages: &[&str], needing: &str, prog
     apt.close()
 }
 
-/// Puts these packages of another release into the folder, from wherever the machine gets its own. They may need a C library
+/// Puts these packages of another release into the directory, from wherever the machine gets its own. They may need a C library
 /// that the machine does not have: it then has to be one of them.
-pub(crate) async fn unpack_of_release(folder: &Path, release: &str, packages: &[&str]) -> Result<()> {
-    let apt = Apt::open(folder, Some(release))?;
+pub(crate) async fn unpack_of_release(directory: &Path, release: &str, packages: &[&str]) -> Result<()> {
+    let apt = Apt::open(directory, Some(release))?;
     apt.update_and_download(packages).await?;
     apt.close()
 }
 
-/// apt with everything in a folder of its own, below the folder that packages are unpacked into.
+/// apt with everything in a directory of its own, below the directory that packages are unpacked into.
 struct Apt<'a> {
     into: &'a Path,
-    folder: PathBuf,
+    directory: PathBuf,
     configuration: PathBuf,
 }
 
 impl<'a> Apt<'a> {
     /// For packages of this release instead of the machine's own.
     fn open(into: &'a Path, release: Option<&str>) -> Result<Self> {
-        let folder = into.join("apt");
+        let directory = into.join("apt");
         for part in ["state", "lists/partial", "cache/archives/partial", "log", "packages"] {
-            fs::create_dir_all(folder.join(part))?;
+            fs::create_dir_all(directory.join(part))?;
         }
-        let configuration = folder.join("apt.conf");
-        let root = folder
+        let configuration = directory.join("apt.conf");
+        let root = directory
             .to_str()
             .filter(|path| !path.contains(['"', '\n']))
-            .context("the cache folder's path has characters that apt does not take")?;
+            .context("the cache directory's path has characters that apt does not take")?;
         let mut text = configured(root);
         if let Some(release) = release {
-            let sources = folder.join("sources");
+            let sources = directory.join("sources");
             debian_release::write_sources(&sources, release)?;
             // What the machine has installed is of another release: nothing is chosen by it.
             text += &format!(
@@ -75,14 +75,14 @@ impl<'a> Apt<'a> {
             );
         }
         fs::write(&configuration, text)?;
-        Ok(Self { into, folder, configuration })
+        Ok(Self { into, directory, configuration })
     }
 
     fn command(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.arg("-q").arg("-c").arg(&self.configuration).args(arguments);
-        // `download` puts the packages into the current folder.
-        command.current_dir(self.folder.join("packages")).env("LC_ALL", "C.UTF-8");
+        // `download` puts the packages into the current directory.
+        command.current_dir(self.directory.join("packages")).env("LC_ALL", "C.UTF-8");
         command
     }
 
@@ -100,7 +100,7 @@ impl<'a> Apt<'a> {
         let mut command = self.command("apt-get", &["download"]);
         command.args(packages);
         run(command, INSTALL_LIMIT).await?;
-        for entry in fs::read_dir(self.folder.join("packages"))? {
+        for entry in fs::read_dir(self.directory.join("packages"))? {
             let package = entry?.path();
             let mut command = Command::new("dpkg");
             command.arg("-x").arg(&package).arg(self.into);
@@ -111,11 +111,11 @@ impl<'a> Apt<'a> {
     }
 
     fn close(self) -> Result<()> {
-        fs::remove_dir_all(&self.folder).context("cannot remove the package lists")
+        fs::remove_dir_all(&self.directory).context("cannot remove the package lists")
     }
 }
 
-/// apt's configuration: everything below this folder, and none of the machine's hooks, which tidy system folders.
+/// apt's configuration: everything below this directory, and none of the machine's hooks, which tidy system directories.
 fn configured(root: &str) -> String {
     format!(
         r#"#clear APT::Update::Pre-Invoke;
@@ -145,17 +145,17 @@ async fn is_installed(package: &str) -> bool {
     run(command, UNPACK_LIMIT).await.is_ok_and(|status| status == "installed")
 }
 
-/// The folders with the copy's own libraries: `usr/lib/<architecture>`, with or without `usr`.
+/// The directories with the copy's own libraries: `usr/lib/<architecture>`, with or without `usr`.
 pub(crate) fn library_path(place: &Path) -> Option<String> {
     let roots = ["usr/lib", "lib"].map(|below| place.join(below));
-    let folders: Vec<String> = roots
+    let directories: Vec<String> = roots
         .iter()
         .filter_map(|root| fs::read_dir(root).ok())
         .flat_map(|entries| entries.flatten())
         .filter(|entry| entry.path().is_dir())
         .map(|entry| entry.path().to_string_lossy().into_owned())
         .collect();
-    (!folders.is_empty()).then(|| folders.join(":"))
+    (!directories.is_empty()).then(|| directories.join(":"))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::debian_release::NEWER_RELEASE;
 use crate::provision::private_copy;
 use crate::provision_debian::unpack_of_release;
 
-/// A folder that is the root of these packages, installed once under this name. Nothing that they need comes with them:
+/// A directory that is the root of these packages, installed once under this name. Nothing that they need comes with them:
 /// it is for programs that are linked to the C library alone.
 ///
 /// # Errors
@@ -22,9 +22,9 @@ pub async fn newer_packages(
 ) -> Result<PathBuf> {
     let progress: Progress<'_> = &progress;
     std::fs::create_dir_all(cache)?;
-    let says = format!("installing {} (private copy of Debian's packages)…", packages.join(" "));
-    private_copy(cache, name, &says, progress, async |folder| {
-        unpack_of_release(&folder, NEWER_RELEASE, packages).await
+    let message = format!("installing {} (private copy of Debian's packages)…", packages.join(" "));
+    private_copy(cache, name, &message, progress, async |directory| {
+        unpack_of_release(&directory, NEWER_RELEASE, packages).await
     })
     .await
 }

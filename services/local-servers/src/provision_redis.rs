@@ -13,27 +13,27 @@ const OLDEST_MAJOR: u32 = 7;
 const COPY: &str = "redis-7";
 const SERVER: &str = "redis-server";
 
-/// The given folder if there is one, else the one on PATH, else the private copy.
+/// The given directory if there is one, else the one on PATH, else the private copy.
 pub(crate) async fn find_or_install(
     given: Option<&Path>,
     cache: &Path,
     identity: Identity,
     progress: Progress<'_>,
 ) -> Result<Program> {
-    if let Some(folder) = given {
-        let found = check(folder, None, identity).await;
+    if let Some(directory) = given {
+        let found = check(directory, None, identity).await;
         return found.with_context(|| {
-            format!("the given folder {} has no usable Redis >= {OLDEST_MAJOR}", folder.display())
+            format!("the given directory {} has no usable Redis >= {OLDEST_MAJOR}", directory.display())
         });
     }
     let mut tried = Vec::new();
-    for folder in on_path(SERVER) {
-        match check(&folder, None, identity).await {
+    for directory in on_path(SERVER) {
+        match check(&directory, None, identity).await {
             Ok(found) => {
-                progress(&format!("using Redis {} from {}", found.version, folder.display()));
+                progress(&format!("using Redis {} from {}", found.version, directory.display()));
                 return Ok(found);
             }
-            Err(reason) => tried.push(format!("{}: {reason:#}", folder.display())),
+            Err(reason) => tried.push(format!("{}: {reason:#}", directory.display())),
         }
     }
     let copy = private_copy(cache, identity, progress).await;
@@ -43,14 +43,14 @@ pub(crate) async fn find_or_install(
     })
 }
 
-async fn check(folder: &Path, library_path: Option<String>, identity: Identity) -> Result<Program> {
-    Program::ask(folder, SERVER, library_path, identity).await?.at_least(OLDEST_MAJOR)
+async fn check(directory: &Path, library_path: Option<String>, identity: Identity) -> Result<Program> {
+    Program::ask(directory, SERVER, library_path, identity).await?.at_least(OLDEST_MAJOR)
 }
 
 async fn private_copy(cache: &Path, identity: Identity, progress: Progress<'_>) -> Result<Program> {
-    let says = "installing Redis 7 (private copy of Debian's package: 1 MB, and 9 MB of package lists)…";
-    let place = provision::private_copy(cache, COPY, says, progress, async |folder| {
-        unpack(&folder, &[SERVER, "redis-tools"], "redis-tools", "usr/bin/redis-server").await
+    let message = "installing Redis 7 (private copy of Debian's package: 1 MB, and 9 MB of package lists)…";
+    let place = provision::private_copy(cache, COPY, message, progress, async |directory| {
+        unpack(&directory, &[SERVER, "redis-tools"], "redis-tools", "usr/bin/redis-server").await
     });
     let place = place.await?;
     let copy = check(&place.join("usr/bin"), library_path(&place), identity).await;

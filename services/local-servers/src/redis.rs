@@ -6,19 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::certificates::TlsFolder;
+use crate::certificates::TlsDirectory;
 use crate::command::Identity;
 use crate::connection_info::ConnectionInfo;
-use crate::data_folder::DataFolder;
+use crate::data_directory::OpenDataDirectory;
 use crate::guard::Guard;
-use crate::paths::make_server_folder;
+use crate::paths::make_server_directory;
 use crate::ports;
-use crate::process::{Launch, START_LIMIT, ServerProcess, Steps, pid_file, stop_leftover};
+use crate::process::{START_LIMIT, ServerCommand, ServerProcess, StopSteps, pid_file, stop_leftover};
 use crate::provision::Program;
 use shared::config::Secret;
 use shared::tls;
@@ -28,7 +29,8 @@ const PROGRAM: &str = "redis-server";
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 /// For SHUTDOWN, which may have to save everything first.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(60);
-const STOP_STEPS: &Steps = &[("TERM", Duration::from_secs(20)), ("KILL", Duration::from_secs(10))];
+const STOP_STEPS: &StopSteps =
+    &[(Signal::TERM, Duration::from_secs(20)), (Signal::KILL, Duration::from_secs(10))];
 
 const LASTING: &str = "appendonly yes\nappendfsync everysec\nsave 3600 1 300 100 60 10000\n";
 const THROWAWAY: &str = "appendonly no\nsave \"\"\n";
@@ -39,10 +41,10 @@ pub struct RedisServer {
     pub port: u16,
     /// As the server names it, for example `7.0.15`.
     pub version: String,
-    folder: PathBuf,
+    directory: PathBuf,
     program: Program,
-    reaching: ConnectionInfo,
-    tls: Option<TlsFolder>,
+    connection: ConnectionInfo,
+    tls: Option<TlsDirectory>,
     root: PathBuf,
     temporary: bool,
     durable: bool,
@@ -50,20 +52,20 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// The server on this data folder, not started yet.
+    /// The server on this data directory, not started yet.
     pub(crate) fn prepare(
-        data: &DataFolder,
+        data: &OpenDataDirectory,
         program: Program,
         port: u16,
-        tls: Option<TlsFolder>,
+        tls: Option<TlsDirectory>,
     ) -> Result<Self> {
-        make_server_folder(&data.redis(), data.identity)?;
+        make_server_directory(&data.redis(), data.identity)?;
         Ok(Self {
             port,
             version: program.version.clone(),
-            folder: data.redis(),
+            directory: data.redis(),
             program,
-            reaching: data.reaching(tls.as_ref()),
+            connection: data.connection_info(tls.as_ref()),
             tls,
             root: data.path.clone(),
             temporary: data.temporary,
@@ -75,29 +77,29 @@ impl RedisServer {
     /// A connection URL with the password, for database 0.
     #[must_use]
     pub fn url(&self) -> Secret {
-        self.reaching.redis_url(self.port)
+        self.connection.redis_url(self.port)
     }
 
-    /// Stops a server of ours left on this folder.
-    pub(crate) async fn stop_leftover(data: &DataFolder) -> Result<bool> {
+    /// Stops a server of ours left on this directory.
+    pub(crate) async fn stop_leftover(data: &OpenDataDirectory) -> Result<bool> {
         stop_leftover(&pid_file(&data.path, NAME), PROGRAM, &data.redis(), STOP_STEPS).await
     }
 
     /// Starts it and waits until it answers.
     pub(crate) async fn start(&self, guard: &Guard) -> Result<ServerProcess> {
         ports::require_free("Redis", self.port)?;
-        let folder = self.folder.to_str().context("the data folder's path is not UTF-8")?;
-        let launch = Launch {
+        let directory = self.directory.to_str().context("the data directory's path is not UTF-8")?;
+        let command_line = ServerCommand {
             name: NAME,
-            program: &self.program.folder.join(PROGRAM),
+            program: &self.program.directory.join(PROGRAM),
             // `-` takes the configuration from standard input: the password is then in no list of processes.
-            arguments: ["-", "--dir", folder].map(str::to_owned).into(),
+            arguments: ["-", "--dir", directory].map(str::to_owned).into(),
             library_path: self.program.library_path.as_deref(),
             input: self.configuration(),
             data: &self.root,
             identity: self.identity,
         };
-        let mut process = ServerProcess::spawn(launch, guard)?;
+        let mut process = ServerProcess::spawn(command_line, guard)?;
         process.wait_until(START_LIMIT, || self.answers()).await?;
         Ok(process)
     }
@@ -105,7 +107,7 @@ impl RedisServer {
     /// SHUTDOWN, saving lasting data; by signals if it does not obey.
     pub(crate) async fn stop(&self, process: &mut ServerProcess) -> Result<()> {
         let wish = if self.temporary { "SHUTDOWN NOSAVE" } else { "SHUTDOWN SAVE" };
-        // It answers by ending; whatever else it says, the signals follow.
+        // It answers by ending; whatever else it message, the signals follow.
         if self.ask(wish).await.is_ok_and(|answer| !answer.contains("-ERR"))
             && process.ended_within(SHUTDOWN_LIMIT).await?
         {
@@ -117,7 +119,7 @@ impl RedisServer {
     /// The process title stays what we started, because that is how a leftover is recognised.
     fn configuration(&self) -> String {
         let durability = if self.durable { LASTING } else { THROWAWAY };
-        let (port, password) = (self.port, self.reaching.redis_password());
+        let (port, password) = (self.port, self.connection.redis_password());
         let listen = match &self.tls {
             None => format!("port {port}\n"),
             Some(tls) => {
@@ -132,7 +134,7 @@ impl RedisServer {
 
     /// New connections find the certificate that is in the files now; those that stand stay.
     pub(crate) async fn read_certificates(&self) -> Result<()> {
-        let settings = self.tls.iter().flat_map(TlsFolder::redis_settings);
+        let settings = self.tls.iter().flat_map(TlsDirectory::redis_settings);
         let words: Vec<String> = settings.map(|(name, file)| format!("{name} {file}")).collect();
         let answer = self.ask(&format!("CONFIG SET {}", words.join(" "))).await?;
         ensure!(!answer.contains("-ERR"), "Redis does not take its new certificate: {answer}");
@@ -147,7 +149,7 @@ impl RedisServer {
     async fn ask(&self, command: &str) -> Result<String> {
         let conversation = async {
             let mut connection = self.connect().await?;
-            let words = format!("AUTH {}\r\n{command}\r\n", self.reaching.redis_password());
+            let words = format!("AUTH {}\r\n{command}\r\n", self.connection.redis_password());
             connection.write_all(words.as_bytes()).await?;
             let mut answer = Vec::new();
             while answer.iter().filter(|byte| **byte == b'\n').count() < 2 {
@@ -163,7 +165,7 @@ impl RedisServer {
 
     async fn connect(&self) -> Result<Box<dyn Wire>> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
-        let Some(authority) = self.reaching.authority() else { return Ok(Box::new(stream)) };
+        let Some(authority) = self.connection.authority() else { return Ok(Box::new(stream)) };
         let connector = TlsConnector::from(Arc::new(tls::client_config(Some(authority))?));
         let name = ServerName::from(IpAddr::from(Ipv4Addr::LOCALHOST));
         Ok(Box::new(connector.connect(name, stream).await?))

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
 
 use crate::certificates::ServerCertificates;
 use crate::command::{Identity, run};
@@ -75,14 +76,14 @@ impl RedisCluster {
     fn start_node(&self, settings: &str) -> Result<Node> {
         let (place, port) = (Place::make()?, free_with_bus()?);
         let Self { password, .. } = self;
-        let (folder, listen) = (place.folder.display(), self.listen(&place, port)?);
+        let (directory, listen) = (place.directory.display(), self.listen(&place, port)?);
         let own = format!(
-            "{settings}bind 127.0.0.1\n{listen}dir {folder}\nrequirepass {password}\nmasterauth {password}\n"
+            "{settings}bind 127.0.0.1\n{listen}dir {directory}\nrequirepass {password}\nmasterauth {password}\n"
         );
         let configuration = place.write("redis.conf", &own)?;
-        let configuration = configuration.to_str().context("the folder's path is not UTF-8")?;
+        let configuration = configuration.to_str().context("the directory's path is not UTF-8")?;
         let server = SupervisedProcess::spawn(&place, &self.program, SERVER, &[configuration])?;
-        Ok(Node { port, server, authority: place.folder.join(AUTHORITY) })
+        Ok(Node { port, server, authority: place.directory.join(AUTHORITY) })
     }
 
     fn listen(&self, place: &Place, port: u16) -> Result<String> {
@@ -127,7 +128,7 @@ impl RedisCluster {
             let Some(node) = self.nodes.get(place) else { break };
             if self.ask(node.port, &["ROLE"]).await?.starts_with("master") {
                 let node = self.nodes.remove(place);
-                return node.server.signal("KILL").await;
+                return node.server.signal(Signal::KILL);
             }
         }
         bail!("no node is a master")
@@ -177,7 +178,7 @@ impl RedisCluster {
     }
 
     async fn run_client(&self, words: &[&str], limit: Duration) -> Result<String> {
-        let mut command = Command::new(self.program.folder.join(CLIENT));
+        let mut command = Command::new(self.program.directory.join(CLIENT));
         // Before the words: they may end with a command of Redis.
         if self.certificates.is_some() {
             let authority = self.nodes.first().map(|node| node.authority.as_path());

@@ -1,4 +1,4 @@
-//! A new data folder whose database comes from a backup: PostgreSQL replays the log there and is stopped again.
+//! A new data directory whose database comes from a backup: PostgreSQL replays the log there and is stopped again.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -10,13 +10,13 @@ use anyhow::{Context, Result};
 
 use crate::Progress;
 use crate::command::Identity;
-use crate::data_folder::{DataFolder, SECRETS};
+use crate::data_directory::{OpenDataDirectory, SECRETS};
 use crate::guard::Guard;
 use crate::paths::{self, set_mode};
 use crate::ports;
 use crate::postgres::{NAME, PostgresServer};
 use crate::process::ServerProcess;
-use crate::provision::{Program, Wires};
+use crate::provision::{Program, Transport};
 use crate::servers::forget;
 use crate::{DataDirectory, provision_postgres};
 
@@ -25,9 +25,9 @@ const RECOVERY_LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
 /// While the log is replayed nobody reads; so the server need not be as wide as the one that wrote it.
 const RECOVERY: &[&str] = &["hot_standby=off"];
 
-/// A data folder that waits for its database.
-pub struct RestorePlace {
-    data: DataFolder,
+/// A data directory that waits for its database.
+pub struct PendingRestore {
+    data: OpenDataDirectory,
     guard: Guard,
     program: Program,
 }
@@ -38,16 +38,16 @@ pub struct RestoredPostgres {
     pub postgres: PostgresServer,
     process: ServerProcess,
     guard: Guard,
-    _data: DataFolder,
+    _data: OpenDataDirectory,
 }
 
-impl RestorePlace {
-    /// Makes the folder, with the servers' passwords as they were, and finds PostgreSQL as [`super::start`] does.
+impl PendingRestore {
+    /// Makes the directory, with the servers' passwords as they were, and finds PostgreSQL as [`super::start`] does.
     ///
     /// # Errors
-    /// When the folder cannot be made or holds a database, and when there is no PostgreSQL.
+    /// When the directory cannot be made or holds a database, and when there is no PostgreSQL.
     pub async fn make(
-        folder: &Path,
+        directory: &Path,
         server_secrets: &[u8],
         cache: &Path,
         postgres_bin: Option<&Path>,
@@ -55,24 +55,24 @@ impl RestorePlace {
     ) -> Result<Self> {
         let progress: Progress<'_> = &progress;
         let identity = Identity::of_servers()?;
-        let (path, moved) = paths::reachable(folder, identity)?;
+        let (path, moved) = paths::reachable(directory, identity)?;
         let secrets = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path.join(SECRETS));
         let mut secrets = secrets.with_context(|| format!("{} is in use already", path.display()))?;
         secrets.write_all(server_secrets)?;
         let mut notes: Vec<String> = moved.into_iter().collect();
-        let data = DataFolder::open(&DataDirectory::Persistent(folder.to_owned()), &mut notes)?;
+        let data = OpenDataDirectory::open(&DataDirectory::Persistent(directory.to_owned()), &mut notes)?;
         notes.iter().for_each(|note| progress(note));
         let guard = Guard::start(&data)?;
         data.make()?;
         let (cache, _) = paths::reachable(cache, identity)?;
         let program =
-            provision_postgres::find_or_install(postgres_bin, &cache, identity, Wires::Plain, progress)
+            provision_postgres::find_or_install(postgres_bin, &cache, identity, Transport::Plain, progress)
                 .await?;
         Ok(Self { data, guard, program })
     }
 
-    /// The data folder really used.
-    pub fn folder(&self) -> &Path {
+    /// The data directory really used.
+    pub fn directory(&self) -> &Path {
         &self.data.path
     }
 
@@ -81,9 +81,9 @@ impl RestorePlace {
         self.data.postgres()
     }
 
-    /// The folder with the programs of PostgreSQL.
+    /// The directory with the programs of PostgreSQL.
     pub fn programs(&self) -> &Path {
-        &self.program.folder
+        &self.program.directory
     }
 
     /// Starts PostgreSQL on the base backup and waits until it has replayed what it is configured to replay.
@@ -92,7 +92,7 @@ impl RestorePlace {
     /// When it does not come to that point; the end of its log is in the message.
     pub async fn recover(self, progress: impl Fn(&str) + Send + Sync) -> Result<RestoredPostgres> {
         let Self { data, guard, program } = self;
-        give_all(&data.postgres(), data.identity)?;
+        change_owner_of_all(&data.postgres(), data.identity)?;
         set_mode(&data.postgres(), 0o700)?;
         let postgres = PostgresServer::prepare(&data, &program, ports::free()?, None, &progress).await?;
         let process = postgres.start_with(&guard, RECOVERY, RECOVERY_LIMIT).await?;
@@ -108,22 +108,22 @@ impl RestoredPostgres {
     pub async fn stop(mut self) -> Result<()> {
         let stopped = self.postgres.stop(&mut self.process).await;
         forget(&self.guard, &self.postgres.root, NAME);
-        stopped.and(self.guard.let_go().await)
+        stopped.and(self.guard.release().await)
     }
 }
 
-/// Hands a folder with everything in it over to the servers' user.
-fn give_all(folder: &Path, identity: Identity) -> Result<()> {
+/// Hands a directory with everything in it over to the servers' user.
+fn change_owner_of_all(directory: &Path, identity: Identity) -> Result<()> {
     if identity.other_user().is_none() {
         return Ok(());
     }
-    identity.give(folder)?;
-    for entry in fs::read_dir(folder)? {
+    identity.change_owner(directory)?;
+    for entry in fs::read_dir(directory)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            give_all(&entry.path(), identity)?;
+            change_owner_of_all(&entry.path(), identity)?;
         } else if !entry.file_type()?.is_symlink() {
-            identity.give(&entry.path())?;
+            identity.change_owner(&entry.path())?;
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The PostgreSQL server that another process of ours runs on a data folder.
+//! The PostgreSQL server that another process of ours runs on a data directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,45 +7,45 @@ use anyhow::{Context, Result};
 
 use crate::command::Identity;
 use crate::connection_info::ConnectionInfo;
-use crate::data_folder::POSTGRES;
+use crate::data_directory::POSTGRES;
 use crate::paths;
 use crate::postgres::NAME;
 use shared::config::Secret;
 
-/// How to reach the running server of a data folder.
+/// How to reach the running server of a data directory.
 #[derive(Clone)]
 pub struct RunningPostgres {
     /// Loopback TCP port.
     pub port: u16,
     /// How clients reach it.
-    pub reaching: ConnectionInfo,
-    /// The folder with its programs.
+    pub connection: ConnectionInfo,
+    /// The directory with its programs.
     pub programs: PathBuf,
-    /// The data folder really used, with the servers' passwords in `secrets`.
+    /// The data directory really used, with the servers' passwords in `secrets`.
     pub data: PathBuf,
 }
 
 impl RunningPostgres {
-    /// The server that runs on this data folder.
+    /// The server that runs on this data directory.
     ///
     /// # Errors
     /// When none does.
-    pub fn find(data_folder: &Path) -> Result<Self> {
-        let data = paths::place_of(data_folder, Identity::of_servers()?)?;
-        let none = || format!("no suite runs on {}: start `dafnck` first", data_folder.display());
-        let reaching = ConnectionInfo::of(data_folder).with_context(none)?;
+    pub fn find(data_directory: &Path) -> Result<Self> {
+        let data = paths::reachable_path(data_directory, Identity::of_servers()?)?;
+        let none = || format!("no suite runs on {}: start `dafnck` first", data_directory.display());
+        let connection = ConnectionInfo::of(data_directory).with_context(none)?;
         let status = fs::read_to_string(data.join(POSTGRES).join("postmaster.pid")).with_context(none)?;
         let (pid, port) = pid_and_port(&status).with_context(none)?;
         let program = fs::read_link(format!("/proc/{pid}/exe")).with_context(none)?;
         anyhow::ensure!(program.file_name().is_some_and(|name| name == NAME), none());
         let programs = program.parent().with_context(none)?.to_owned();
-        Ok(Self { port, reaching, programs, data })
+        Ok(Self { port, connection, programs, data })
     }
 
     /// A connection URL of the superuser for this database (a plain name: it is not escaped).
     #[must_use]
     pub fn admin_url(&self, database: &str) -> Secret {
-        self.reaching.admin_url(self.port, database)
+        self.connection.admin_url(self.port, database)
     }
 }
 
@@ -67,9 +67,9 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_a_server_says_what_to_do() {
-        let folder = std::env::temp_dir().join(format!("dafnck-none-{}", uuid::Uuid::new_v4()));
-        let refusal = RunningPostgres::find(&folder).err().expect("none runs").to_string();
-        assert!(refusal.contains("start `dafnck` first") && !folder.exists(), "{refusal}");
+    fn a_directory_without_a_server_says_what_to_do() {
+        let directory = std::env::temp_dir().join(format!("dafnck-none-{}", uuid::Uuid::new_v4()));
+        let refusal = RunningPostgres::find(&directory).err().expect("none runs").to_string();
+        assert!(refusal.contains("start `dafnck` first") && !directory.exists(), "{refusal}");
     }
 }

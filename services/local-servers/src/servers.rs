@@ -5,29 +5,30 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::Signal;
 use tokio::sync::Mutex;
 
 use crate::Progress;
-use crate::certificates::{ServerCertificates, TlsFolder};
-use crate::data_folder::DataFolder;
+use crate::certificates::{ServerCertificates, TlsDirectory};
+use crate::data_directory::OpenDataDirectory;
 use crate::guard::Guard;
 use crate::ports;
 use crate::postgres::{self, PostgresServer};
-use crate::process::{ServerProcess, Steps, pid_file};
+use crate::process::{ServerProcess, StopSteps, pid_file};
 use crate::provision::Program;
 use crate::redis::{self, RedisServer};
 
 /// No word before.
-const KILL_STEPS: &Steps = &[("KILL", Duration::from_secs(10))];
+const KILL_STEPS: &StopSteps = &[(Signal::KILL, Duration::from_secs(10))];
 /// A free port may be taken between looking and listening.
 const FREE_PORT_TRIES: u32 = 5;
 /// How long the end of a server may go unnoticed.
 const END_POLL: Duration = Duration::from_millis(250);
 
 /// Everything found and opened that the start needs.
-pub(crate) struct Plan<'a> {
-    pub(crate) data: DataFolder,
-    pub(crate) tls: Option<TlsFolder>,
+pub(crate) struct StartPlan<'a> {
+    pub(crate) data: OpenDataDirectory,
+    pub(crate) tls: Option<TlsDirectory>,
     pub(crate) guard: Guard,
     pub(crate) postgres_program: Program,
     pub(crate) redis_program: Program,
@@ -44,20 +45,20 @@ pub struct LocalServers {
     pub postgres: PostgresServer,
     /// Redis and how to reach it.
     pub redis: RedisServer,
-    /// The data folder really used.
+    /// The data directory really used.
     pub data: PathBuf,
-    /// What the user should know, for example that another folder than the wanted one is used.
+    /// What the user should know, for example that another directory than the wanted one is used.
     pub notes: Vec<String>,
     postgres_process: Mutex<Option<ServerProcess>>,
     redis_process: Mutex<Option<ServerProcess>>,
-    tls: Option<TlsFolder>,
+    tls: Option<TlsDirectory>,
     guard: Guard,
-    _folder: DataFolder,
+    _directory: OpenDataDirectory,
 }
 
 impl LocalServers {
-    pub(crate) async fn start(plan: Plan<'_>) -> Result<Self> {
-        let Plan { data, tls, guard, progress, .. } = plan;
+    pub(crate) async fn start(plan: StartPlan<'_>) -> Result<Self> {
+        let StartPlan { data, tls, guard, progress, .. } = plan;
         if PostgresServer::stop_leftover(&data).await? | RedisServer::stop_leftover(&data).await? {
             progress("stopped servers that an earlier run had left behind");
         }
@@ -86,7 +87,7 @@ impl LocalServers {
             redis_process: Mutex::new(Some(redis_process)),
             tls,
             guard,
-            _folder: data,
+            _directory: data,
         })
     }
 
@@ -97,7 +98,7 @@ impl LocalServers {
     pub async fn stop(self) -> Result<()> {
         let redis = self.stop_redis().await;
         let postgres = self.stop_postgres().await;
-        let guard = self.guard.let_go().await;
+        let guard = self.guard.release().await;
         redis.and(postgres).and(guard)
     }
 
@@ -108,7 +109,7 @@ impl LocalServers {
     pub async fn renew(&self, certificates: &ServerCertificates) -> Result<()> {
         self.tls.as_ref().context("the servers speak plain text")?.write(certificates)?;
         if let Some(process) = self.postgres_process.lock().await.as_ref() {
-            self.postgres.read_certificates(process).await?;
+            self.postgres.read_certificates(process)?;
         }
         let redis_runs = self.redis_process.lock().await.is_some();
         if redis_runs && let Err(error) = self.redis.read_certificates().await {

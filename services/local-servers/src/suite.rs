@@ -97,14 +97,14 @@ pub struct SuiteOptions {
     /// Password of the services' roles.
     pub role_password: Secret,
     /// How it is reached.
-    pub reaching: DatabaseOptions,
+    pub connection: DatabaseOptions,
     /// Connections for requests, for each service.
     pub database_pool_size: u32,
     /// Redis.
     pub redis_url: Secret,
     /// What the names of all Redis keys begin with.
     pub redis_key_prefix: String,
-    /// The folder of `dafnck dev-ca`, where everything is to be encrypted.
+    /// The directory of `dafnck dev-ca`, where everything is to be encrypted.
     pub certificates: Option<PathBuf>,
     /// Key of the calls between services.
     pub service_secret: Secret,
@@ -130,9 +130,9 @@ impl SuiteOptions {
         format!("postgres://{}:{password}@{postgres}/{database}?sslmode={mode}", role.name()).into()
     }
 
-    /// A file of the folder of `dafnck dev-ca`.
+    /// A file of the directory of `dafnck dev-ca`.
     pub fn certificate(&self, file: &str) -> Option<PathBuf> {
-        self.certificates.as_ref().map(|folder| folder.join(file))
+        self.certificates.as_ref().map(|directory| directory.join(file))
     }
 
     /// Whom a service believes, and how it is believed itself.
@@ -147,7 +147,7 @@ impl SuiteOptions {
 
     /// How a service reaches its database.
     pub fn database(&self) -> DatabaseOptions {
-        DatabaseOptions { database_tls_ca: self.certificate("ca.pem"), ..self.reaching.clone() }
+        DatabaseOptions { database_tls_ca: self.certificate("ca.pem"), ..self.connection.clone() }
     }
 
     /// The options of one service, which listens here and has these siblings.

@@ -1,7 +1,7 @@
 //! Further servers of tests, which end with this process, however it ends.
 //!
 //! Each is the child of a small shell whose standard input is a pipe that only we hold open. When it closes, by our
-//! wish or by our end, the shell kills the server and removes its folder: what such servers keep is throwaway.
+//! wish or by our end, the shell kills the server and removes its directory: what such servers keep is throwaway.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,48 +10,49 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
 
-use crate::command::{Identity, run, tail};
-use crate::paths::{make_server_folder, temporary};
+use crate::command::{Identity, tail};
+use crate::paths::{make_server_directory, temporary_in_memory};
+use crate::process::send;
 use crate::provision::Program;
 
 const POLL: Duration = Duration::from_millis(20);
 const START_LIMIT: Duration = Duration::from_secs(30);
-const SIGNAL_LIMIT: Duration = Duration::from_secs(5);
 const LOG_TAIL_LINES: usize = 12;
 
-/// Arguments: the folder to remove, then the program and its arguments.
+/// Arguments: the directory to remove, then the program and its arguments.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP QUIT
-folder=$1; shift
-"$@" </dev/null >"$folder/log" 2>&1 &
+directory=$1; shift
+"$@" </dev/null >"$directory/log" 2>&1 &
 server=$!
 echo "$server"
 read -r _
 kill -KILL "$server"
 wait "$server"
-rm -rf -- "$folder"
+rm -rf -- "$directory"
 "#;
 
-/// A folder of a server's own, made before the server so that it can be configured there.
+/// A directory of a server's own, made before the server so that it can be configured there.
 pub(crate) struct Place {
-    pub(crate) folder: PathBuf,
+    pub(crate) directory: PathBuf,
     identity: Identity,
 }
 
 impl Place {
     pub(crate) fn make() -> Result<Self> {
         let identity = Identity::of_servers()?;
-        let folder = temporary(identity)?;
-        make_server_folder(&folder, identity)?;
-        Ok(Self { folder, identity })
+        let directory = temporary_in_memory(identity)?;
+        make_server_directory(&directory, identity)?;
+        Ok(Self { directory, identity })
     }
 
     /// Writes a file that only the server reads.
     pub(crate) fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
-        let path = self.folder.join(name);
+        let path = self.directory.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        self.identity.give(&path)?;
+        self.identity.change_owner(&path)?;
         Ok(path)
     }
 }
@@ -68,7 +69,11 @@ pub(crate) struct SupervisedProcess {
 impl SupervisedProcess {
     pub(crate) fn spawn(place: &Place, program: &Program, name: &str, arguments: &[&str]) -> Result<Self> {
         let mut command: Command = place.identity.command("/bin/sh");
-        command.args(["-c", SCRIPT, "sh"]).arg(&place.folder).arg(program.folder.join(name)).args(arguments);
+        command
+            .args(["-c", SCRIPT, "sh"])
+            .arg(&place.directory)
+            .arg(program.directory.join(name))
+            .args(arguments);
         command.envs(program.library_path.as_ref().map(|path| ("LD_LIBRARY_PATH", path)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
@@ -76,7 +81,7 @@ impl SupervisedProcess {
         let mut line = String::new();
         BufReader::new(shell.stdout.take().context("the shell has no output")?).read_line(&mut line)?;
         let pid = line.trim().parse().with_context(|| format!("{name} has no process id"))?;
-        Ok(Self { tether: shell.stdin.take(), shell, pid, log: place.folder.join("log") })
+        Ok(Self { tether: shell.stdin.take(), shell, pid, log: place.directory.join("log") })
     }
 
     /// Waits until it is ready; an error shows the end of its log.
@@ -93,10 +98,8 @@ impl SupervisedProcess {
     }
 
     /// Sends the server itself a signal.
-    pub(crate) async fn signal(&self, signal: &str) -> Result<()> {
-        let mut command = Command::new("/bin/sh");
-        command.args(["-c", r#"kill -"$1" "$2""#, "sh", signal, &self.pid.to_string()]);
-        run(command, SIGNAL_LIMIT).await.map(drop)
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        send(signal, self.pid)
     }
 
     /// Whether the server has ended; its shell waits on.

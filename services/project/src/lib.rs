@@ -1,15 +1,15 @@
-//! The project service: projects, who belongs to them, and who may therefore do what.
+//! The project service: projects, their members, and who may do what in them.
 //!
-//! It alone decides access. Siblings keep copies of its decisions, which they follow through
-//! `AccessService` and never change. It promises that a project has exactly one owner, that nobody gives
-//! away more than they have, and that a change of access reaches every follower.
+//! It alone decides access. The other services follow its decisions through `AccessService` and keep read-only copies.
+//! It guarantees that a project has exactly one owner, that nobody grants more than they have, and that every change of
+//! access reaches every follower.
 //!
-//! Not here: users (identity) and what a project holds (task, content). Deleting a project removes its
-//! content elsewhere through the change log, or through foreign keys where the schemas share a database.
+//! Not here: users (identity) and the content of projects (task, content). Deleting a project deletes its content
+//! through the change log, or through foreign keys where the schemas share a database.
 
 mod access;
+mod constraints;
 mod export;
-mod feed;
 mod history;
 mod import;
 mod invitations;
@@ -18,6 +18,7 @@ mod ownership;
 mod projects;
 mod rpc;
 mod schema;
+mod watch;
 
 use proto::project::DESCRIPTOR_SET;
 use proto::project::admin::v1::project_admin_service_server::ProjectAdminServiceServer;
@@ -25,55 +26,36 @@ use proto::project::backend::v1::access_service_server::AccessServiceServer;
 use proto::project::backend::v1::invitation_service_server::InvitationServiceServer;
 use proto::project::v1::member_service_server::MemberServiceServer;
 use proto::project::v1::project_service_server::ProjectServiceServer;
-use shared::database::{Constraint, Rule};
-use shared::error::ErrorReason;
 use shared::mail::{MailOptions, Mailer, Outbox};
 use shared::server::MAX_MESSAGE_BYTES;
 use shared::service::ServiceContext;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
-use access::rpc::Access;
-use export::Exporting;
-use feed::rpc::Feed;
-use history::rpc::History;
-use import::rpc::Imports;
-use invitations::inviting::Inviting;
-use invitations::issuing::Issuing;
-use invitations::rpc::Invitations;
-use invitations::token::InvitationTokens;
-use members::rpc::Members;
-use ownership::rpc::Ownership;
-use projects::rpc::Projects;
-use rpc::{MemberHandler, ProjectAdminHandler, ProjectHandler};
+pub use schema::NAME;
 
-/// Name of the service, of its schema and of its proto package.
-pub const NAME: &str = "project";
+use access::rpc::AccessServiceHandler;
+use export::ExportHandler;
+use history::rpc::HistoryHandler;
+use import::rpc::ImportHandler;
+use invitations::backend::InvitationServiceHandler;
+use invitations::issuer::InvitationIssuer;
+use invitations::rpc::InvitationHandler;
+use invitations::token::InvitationTokens;
+use members::rpc::MemberHandler;
+use ownership::rpc::OwnershipHandler;
+use projects::rpc::ProjectHandler;
+use rpc::{MemberServiceHandler, ProjectAdminServiceHandler, ProjectServiceHandler};
+use watch::rpc::WatchHandler;
 
 static SCRIPTS: include_dir::Dir<'_> =
     include_dir::include_dir!("$CARGO_MANIFEST_DIR/../../migrations/project");
-/// The migrations of the schema.
 pub static MIGRATIONS: shared::migrate::Set = shared::migrate::Set::of_service(NAME, &SCRIPTS);
 
-/// What the schema's constraints mean to a client.
-pub(crate) const CONSTRAINTS: &[Constraint] = &[
-    Constraint { name: "idx_invitations_one_pending", rule: Rule::Taken("email") },
-    Constraint { name: "idx_ownership_transfers_one_pending", rule: Rule::Taken("project_id") },
-    Constraint {
-        name: "chk_one_owner",
-        rule: Rule::Forbidden(ErrorReason::OwnerRequired, "a project keeps its owner", None),
-    },
-    Constraint { name: "projects_pkey", rule: Rule::Taken("project_id") },
-    Constraint { name: "projects_owner_id_fkey", rule: Rule::Missing("user") },
-    Constraint { name: "project_members_project_id_user_id_key", rule: Rule::Taken("user_id") },
-    Constraint { name: "fk_project_members_user_id", rule: Rule::Missing("user") },
-    Constraint { name: "fk_project_members_project_id", rule: Rule::Missing("project") },
-];
-
-/// Serves until told to stop.
+/// Serves until the shutdown signal.
 ///
 /// # Errors
-/// When the options of mail are malformed, or a migration, the listener or a certificate fails.
+/// Invalid mail options, or a failing migration, listener or certificate.
 pub async fn serve(context: ServiceContext, mail: MailOptions, listener: TcpListener) -> anyhow::Result<()> {
     context.migrate(&MIGRATIONS).await?;
     let sessions = context.remote_sessions();
@@ -83,33 +65,37 @@ pub async fn serve(context: ServiceContext, mail: MailOptions, listener: TcpList
     context.spawn(outbox.clone().deliver(
         context.worker.clone(),
         Mailer::new(&mail)?,
-        move |queued| invitations::mail::write(&writer, queued),
+        move |queued| invitations::email::write(&writer, queued),
         context.shutdown.clone(),
     ));
-    let routes = routes(&context, &Inviting { context: context.clone(), outbox }, &tokens);
+    let routes = routes(&context, &InvitationIssuer { context: context.clone(), outbox }, &tokens);
     context.serve(DESCRIPTOR_SET, routes, sessions, listener).await
 }
 
-fn routes(context: &ServiceContext, inviting: &Inviting, tokens: &InvitationTokens) -> Routes {
-    let history = History::new(context.clone());
-    let projects = ProjectHandler {
-        projects: Projects::new(context.clone()),
+fn routes(context: &ServiceContext, issuer: &InvitationIssuer, tokens: &InvitationTokens) -> Routes {
+    let history = HistoryHandler::new(context.clone());
+    let projects = ProjectServiceHandler {
+        projects: ProjectHandler::new(context.clone()),
         history: history.clone(),
-        feed: Feed::new(context.clone()),
+        watch: WatchHandler::new(context.clone()),
     };
-    let members = MemberHandler {
-        members: Members::new(context.clone()),
-        ownership: Ownership::new(context.clone()),
-        invitations: Invitations { inviting: inviting.clone(), tokens: tokens.clone() },
+    let members = MemberServiceHandler {
+        members: MemberHandler::new(context.clone()),
+        ownership: OwnershipHandler::new(context.clone()),
+        invitations: InvitationHandler { issuer: issuer.clone(), tokens: tokens.clone() },
         history,
     };
-    let admin =
-        ProjectAdminHandler { imports: Imports::new(context.clone()), exports: Exporting::new(context) };
-    let issuing = Issuing { inviting: inviting.clone(), tokens: tokens.clone() };
-    let access = Access::new(context.clone());
+    let admin = ProjectAdminServiceHandler {
+        import: ImportHandler::new(context.clone()),
+        export: ExportHandler::new(context),
+    };
+    let backend_invitations = InvitationServiceHandler { issuer: issuer.clone(), tokens: tokens.clone() };
+    let access = AccessServiceHandler::new(context.clone());
     Routes::new(ProjectServiceServer::new(projects).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(MemberServiceServer::new(members).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(InvitationServiceServer::new(issuing).max_decoding_message_size(MAX_MESSAGE_BYTES))
+        .add_service(
+            InvitationServiceServer::new(backend_invitations).max_decoding_message_size(MAX_MESSAGE_BYTES),
+        )
         .add_service(AccessServiceServer::new(access).max_decoding_message_size(MAX_MESSAGE_BYTES))
         .add_service(ProjectAdminServiceServer::new(admin).max_decoding_message_size(MAX_MESSAGE_BYTES))
 }

@@ -1,4 +1,4 @@
-//! The project service as a process of its own.
+//! The program of the project service.
 
 use clap::Parser;
 use shared::config::ServiceOptions;

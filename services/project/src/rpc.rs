@@ -1,4 +1,4 @@
-//! Which method of the API is answered where.
+//! The handler of each RPC.
 
 use proto::project::admin::v1 as admin;
 use proto::project::admin::v1::project_admin_service_server::ProjectAdminService;
@@ -9,40 +9,37 @@ use proto::project::v1 as pb;
 use proto::project::v1::member_service_server::MemberService;
 use proto::project::v1::project_service_server::ProjectService;
 
-use crate::access::rpc::Access;
-use crate::export::rpc::Exporting;
-use crate::feed::rpc::Feed;
-use crate::history::rpc::History;
-use crate::import::rpc::Imports;
-use crate::invitations::issuing::Issuing;
-use crate::invitations::rpc::Invitations;
-use crate::members::rpc::Members;
-use crate::ownership::rpc::Ownership;
-use crate::projects::rpc::Projects;
+use crate::access::rpc::AccessServiceHandler;
+use crate::export::rpc::ExportHandler;
+use crate::history::rpc::HistoryHandler;
+use crate::import::rpc::ImportHandler;
+use crate::invitations::backend::InvitationServiceHandler;
+use crate::invitations::rpc::InvitationHandler;
+use crate::members::rpc::MemberHandler;
+use crate::ownership::rpc::OwnershipHandler;
+use crate::projects::rpc::ProjectHandler;
+use crate::watch::rpc::WatchHandler;
 
-/// Implements `MemberService`.
-pub(crate) struct MemberHandler {
-    pub(crate) members: Members,
-    pub(crate) history: History,
-    pub(crate) invitations: Invitations,
-    pub(crate) ownership: Ownership,
+pub(crate) struct MemberServiceHandler {
+    pub(crate) members: MemberHandler,
+    pub(crate) history: HistoryHandler,
+    pub(crate) invitations: InvitationHandler,
+    pub(crate) ownership: OwnershipHandler,
 }
 
-/// Implements `ProjectService`.
-pub(crate) struct ProjectHandler {
-    pub(crate) projects: Projects,
-    pub(crate) history: History,
-    pub(crate) feed: Feed,
+pub(crate) struct ProjectServiceHandler {
+    pub(crate) projects: ProjectHandler,
+    pub(crate) history: HistoryHandler,
+    pub(crate) watch: WatchHandler,
 }
 
-/// Implements `ProjectAdminService`.
-pub(crate) struct ProjectAdminHandler {
-    pub(crate) imports: Imports,
-    pub(crate) exports: Exporting,
+pub(crate) struct ProjectAdminServiceHandler {
+    pub(crate) import: ImportHandler,
+    pub(crate) export: ExportHandler,
 }
 
 shared::rpc_table! {
-    impl MemberService for MemberHandler {
+    impl MemberService for MemberServiceHandler {
         add_member(pb::AddMemberRequest) -> pb::Member = members;
         get_member(pb::GetMemberRequest) -> pb::Member = members;
         list_members(pb::ListMembersRequest) -> pb::ListMembersResponse = members;
@@ -66,7 +63,7 @@ shared::rpc_table! {
 }
 
 shared::rpc_table! {
-    impl ProjectService for ProjectHandler {
+    impl ProjectService for ProjectServiceHandler {
         create_project(pb::CreateProjectRequest) -> pb::Project = projects;
         get_project(pb::GetProjectRequest) -> pb::Project = projects;
         list_projects(pb::ListProjectsRequest) -> pb::ListProjectsResponse = projects;
@@ -80,21 +77,21 @@ shared::rpc_table! {
         list_project_history(pb::ListProjectHistoryRequest) -> pb::ListProjectHistoryResponse = history;
         get_project_at(pb::GetProjectAtRequest) -> pb::Project = history;
         #[stream(WatchProjectStream)]
-        watch_project(pb::WatchProjectRequest) -> pb::WatchProjectResponse = feed;
+        watch_project(pb::WatchProjectRequest) -> pb::WatchProjectResponse = watch;
     }
 }
 
 shared::rpc_table! {
-    impl ProjectAdminService for ProjectAdminHandler {
+    impl ProjectAdminService for ProjectAdminServiceHandler {
         #[stream(ImportProjectsStream)]
-        import_projects(tonic::Streaming<admin::ImportProjectsRequest>) -> admin::ImportProjectsResponse = imports;
+        import_projects(tonic::Streaming<admin::ImportProjectsRequest>) -> admin::ImportProjectsResponse = import;
         #[stream(ExportProjectsStream)]
-        export_projects(admin::ExportProjectsRequest) -> admin::ExportProjectsResponse = exports;
+        export_projects(admin::ExportProjectsRequest) -> admin::ExportProjectsResponse = export;
     }
 }
 
 shared::rpc_table! {
-    impl AccessService for Access {
+    impl AccessService for AccessServiceHandler {
         get_project_access(backend::GetProjectAccessRequest) -> backend::ProjectAccess;
         list_project_access(backend::ListProjectAccessRequest) -> backend::ListProjectAccessResponse;
         #[stream(WatchProjectAccessStream)]
@@ -103,7 +100,7 @@ shared::rpc_table! {
 }
 
 shared::rpc_table! {
-    impl InvitationService for Issuing {
+    impl InvitationService for InvitationServiceHandler {
         issue_invitation(backend::IssueInvitationRequest) -> backend::IssueInvitationResponse;
     }
 }

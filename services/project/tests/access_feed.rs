@@ -1,9 +1,9 @@
-//! What siblings are told as it happens.
+//! The feed of access states.
 
 use crate::harness::harness;
 use std::time::Duration;
 
-use crate::actions::*;
+use crate::calls::*;
 use diesel_async::SimpleAsyncConnection;
 use proto::project::backend::v1::{
     ListProjectAccessRequest, ProjectAccess, WatchProjectAccessRequest, WatchProjectAccessResponse,
@@ -13,8 +13,8 @@ use testkit::*;
 use tokio::time::timeout;
 use tonic::{Status, Streaming};
 
-/// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Far above what any step takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 struct Follower {
     feed: Streaming<WatchProjectAccessResponse>,
@@ -35,13 +35,13 @@ impl Follower {
     }
 
     async fn next(&mut self) -> Vec<ProjectAccess> {
-        let message = timeout(PATIENCE, self.feed.message()).await.unwrap().unwrap().unwrap();
+        let message = timeout(TIMEOUT, self.feed.message()).await.unwrap().unwrap().unwrap();
         self.cursor = message.cursor;
         self.caught_up = message.caught_up;
         message.projects
     }
 
-    /// Reads on until a state is as wished.
+    /// Reads until a state matches.
     async fn until(&mut self, is_it: impl Fn(&ProjectAccess) -> bool) -> ProjectAccess {
         let search = async {
             loop {
@@ -50,7 +50,7 @@ impl Follower {
                 }
             }
         };
-        timeout(PATIENCE, search).await.unwrap()
+        timeout(TIMEOUT, search).await.unwrap()
     }
 }
 
@@ -60,7 +60,7 @@ async fn head(suite: &Suite) -> String {
     access.list_project_access(request).await.unwrap().into_inner().cursor
 }
 
-/// Makes more changes of a project than are read at once.
+/// Makes more changes of a project than one poll reads.
 async fn churn(suite: &Suite, project: &str) {
     let change = format!("UPDATE project.projects SET visibility = visibility WHERE id = '{project}'");
     let often = format!("DO $$ BEGIN FOR n IN 1..600 LOOP {change}; END LOOP; END $$");
@@ -72,7 +72,7 @@ fn has(state: &ProjectAccess, who: &Actor) -> bool {
 }
 
 #[tokio::test]
-async fn a_follower_hears_of_joining_leaving_and_deleting() {
+async fn the_feed_sends_joining_leaving_and_deletion() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let mut follower = Follower::from_now(&suite).await;
@@ -88,7 +88,7 @@ async fn a_follower_hears_of_joining_leaving_and_deleting() {
 }
 
 #[tokio::test]
-async fn whoever_resumes_has_missed_nothing() {
+async fn a_resumed_feed_sends_every_missed_change() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let mut follower = Follower::from_now(&suite).await;
@@ -108,11 +108,11 @@ async fn whoever_resumes_has_missed_nothing() {
             missing.retain(|id| !states.iter().any(|state| state.project_id == *id));
         }
     };
-    timeout(PATIENCE, all).await.unwrap();
+    timeout(TIMEOUT, all).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_quiet_feed_beats_under_the_same_cursor() {
+async fn an_idle_feed_sends_heartbeats_with_the_same_cursor() {
     let suite = harness().start().await;
     let mut follower = Follower::from_now(&suite).await;
     let start = follower.cursor.clone();
@@ -124,14 +124,14 @@ async fn a_quiet_feed_beats_under_the_same_cursor() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_runs_delays_no_removal_and_loses_nothing() {
+async fn a_long_transaction_neither_delays_a_removal_nor_loses_changes() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &gus, ProjectRole::Viewer).await;
     let mut follower = Follower::from_now(&suite).await;
 
-    // The older transaction has changed a project that nobody hears of before it commits.
+    // The older transaction has changed a project; nothing of it is visible before it commits.
     let late = olga.project("late").await;
     follower.until(|state| state.project_id == late.id).await;
     let mut slow = suite.admin_of("project").await;
@@ -145,7 +145,7 @@ async fn a_transaction_that_runs_delays_no_removal_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_runs_delays_no_removal_behind_many_changes() {
+async fn a_long_transaction_does_not_delay_a_removal_behind_many_changes() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
@@ -164,12 +164,12 @@ async fn a_transaction_that_runs_delays_no_removal_behind_many_changes() {
             follower.next().await;
         }
     };
-    timeout(PATIENCE, catch_up).await.unwrap();
+    timeout(TIMEOUT, catch_up).await.unwrap();
     slow.batch_execute("COMMIT").await.unwrap();
 }
 
 #[tokio::test]
-async fn a_backlog_is_told_of_before_the_follower_has_caught_up() {
+async fn a_feed_is_caught_up_only_after_its_whole_backlog() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let [project, busy] = [olga.project("apollo").await, olga.project("busy").await];
@@ -186,12 +186,12 @@ async fn a_backlog_is_told_of_before_the_follower_has_caught_up() {
                 follower.next().await.iter().any(|state| state.project_id == project.id && !has(state, &gus));
         }
     };
-    timeout(PATIENCE, catch_up).await.unwrap();
+    timeout(TIMEOUT, catch_up).await.unwrap();
     assert!(is_out);
 }
 
 #[tokio::test]
-async fn a_position_that_was_trimmed_or_never_was_is_out_of_range() {
+async fn a_trimmed_or_future_cursor_is_out_of_range() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let mut admin = suite.admin_of("project").await;
@@ -209,7 +209,7 @@ async fn the_feed_ends_when_the_service_stops() {
     let mut suite = harness().start().await;
     let mut follower = Follower::from_now(&suite).await;
     follower.next().await;
-    timeout(PATIENCE, suite.stop()).await.unwrap();
+    timeout(TIMEOUT, suite.stop()).await.unwrap();
     let rest = async { while let Ok(Some(_)) = follower.feed.message().await {} };
-    timeout(PATIENCE, rest).await.unwrap();
+    timeout(TIMEOUT, rest).await.unwrap();
 }

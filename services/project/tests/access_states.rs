@@ -1,6 +1,6 @@
-//! What siblings are told when they ask.
+//! Access states on request.
 
-use crate::actions::*;
+use crate::calls::*;
 use crate::harness::harness;
 use proto::project::backend::v1::access_service_client::AccessServiceClient;
 use proto::project::backend::v1::{
@@ -15,7 +15,7 @@ async fn state_of(suite: &Suite, project_id: &str) -> ProjectAccess {
 }
 
 #[tokio::test]
-async fn a_state_tells_everything_under_a_growing_revision() {
+async fn a_state_is_complete_and_its_revision_grows() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
@@ -33,7 +33,7 @@ async fn a_state_tells_everything_under_a_growing_revision() {
 }
 
 #[tokio::test]
-async fn a_project_that_is_gone_says_so() {
+async fn a_deleted_project_has_a_deleted_state() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
@@ -46,7 +46,7 @@ async fn a_project_that_is_gone_says_so() {
 }
 
 #[tokio::test]
-async fn the_list_holds_every_project_also_those_that_are_gone() {
+async fn the_list_includes_deleted_projects() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let mut ids = Vec::new();
@@ -70,7 +70,7 @@ async fn the_list_holds_every_project_also_those_that_are_gone() {
 }
 
 #[tokio::test]
-async fn only_services_ask() {
+async fn access_states_are_for_services_only() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
@@ -92,7 +92,7 @@ async fn only_services_ask() {
 }
 
 #[tokio::test]
-async fn garbage_is_refused() {
+async fn malformed_requests_are_rejected() {
     let suite = harness().start().await;
     let mut access = suite.as_service("task").project_access();
     let request = GetProjectAccessRequest { project_id: "x".to_owned() };

@@ -1,10 +1,10 @@
-use crate::actions::*;
+use crate::calls::*;
 use crate::harness::harness;
 use proto::project::v1::{Member, Project, ProjectRole, RemoveMemberRequest, UpdateMemberRequest};
 use testkit::*;
 
 /// A project with its owner, two admins and a viewer.
-struct Crew {
+struct Team {
     suite: Suite,
     olga: Actor,
     ada: Actor,
@@ -13,37 +13,37 @@ struct Crew {
     project: Project,
 }
 
-async fn crew() -> Crew {
+async fn team() -> Team {
     let suite = harness().start().await;
     let [olga, ada, abe, vera] = suite.guests(["olga", "ada", "abe", "vera"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &ada, ProjectRole::Admin).await;
     olga.add(&project, &abe, ProjectRole::Admin).await;
     olga.add(&project, &vera, ProjectRole::Viewer).await;
-    Crew { suite, olga, ada, abe, vera, project }
+    Team { suite, olga, ada, abe, vera, project }
 }
 
 #[tokio::test]
-async fn an_admin_changes_role_and_permissions() {
-    let Crew { ada, vera, project, suite: _suite, .. } = crew().await;
+async fn an_admin_updates_role_and_permissions() {
+    let Team { ada, vera, project, suite: _suite, .. } = team().await;
     let member = get_member(&ada, &project, &vera).await.unwrap();
-    let wish = Member { role: MEMBER, permissions: flags(&[("task_delete", true)]), ..member.clone() };
+    let input = Member { role: MEMBER, permissions: flags(&[("task_delete", true)]), ..member.clone() };
 
-    let changed = update_member(&ada, wish.clone(), &["role"]).await.unwrap();
+    let changed = update_member(&ada, input.clone(), &["role"]).await.unwrap();
     assert_eq!((changed.role, &changed.permissions), (MEMBER, &member.permissions));
-    let again = Member { etag: changed.etag.clone(), ..wish.clone() };
+    let again = Member { etag: changed.etag.clone(), ..input.clone() };
     let changed = update_member(&ada, again, &["permissions"]).await.unwrap();
-    assert_eq!((changed.role, &changed.permissions), (MEMBER, &wish.permissions));
+    assert_eq!((changed.role, &changed.permissions), (MEMBER, &input.permissions));
 
-    let refusal = update_member(&ada, wish, &["role"]).await.unwrap_err();
+    let refusal = update_member(&ada, input, &["role"]).await.unwrap_err();
     assert_eq!(summary(&refusal), "ABORTED ETAG_MISMATCH");
     let nothing = Member { role: VIEWER, ..changed.clone() };
     assert_eq!(update_member(&ada, nothing, &[]).await.unwrap(), changed);
 }
 
 #[tokio::test]
-async fn the_owner_stays() {
-    let Crew { suite: _suite, olga, ada, project, .. } = crew().await;
+async fn the_owner_cannot_be_changed_or_removed() {
+    let Team { suite: _suite, olga, ada, project, .. } = team().await;
     let owner = get_member(&ada, &project, &olga).await.unwrap();
     for refusal in [
         update_member(&ada, Member { role: VIEWER, ..owner.clone() }, &["role"]).await.unwrap_err(),
@@ -57,16 +57,16 @@ async fn the_owner_stays() {
 }
 
 #[tokio::test]
-async fn nobody_becomes_owner() {
-    let Crew { suite: _suite, olga, ada, project, .. } = crew().await;
+async fn update_member_cannot_make_an_owner() {
+    let Team { suite: _suite, olga, ada, project, .. } = team().await;
     let admin = get_member(&olga, &project, &ada).await.unwrap();
     let refusal = update_member(&olga, Member { role: OWNER, ..admin }, &["role"]).await.unwrap_err();
     assert_eq!(violations(&refusal), ["member.role"]);
 }
 
 #[tokio::test]
-async fn nobody_decides_on_more_than_they_have() {
-    let Crew { suite: _suite, olga, ada, abe, vera, project } = crew().await;
+async fn update_and_remove_require_every_permission_of_the_member() {
+    let Team { suite: _suite, olga, ada, abe, vera, project } = team().await;
     let trimmed = get_member(&olga, &project, &ada).await.unwrap();
     let trimmed = Member { permissions: flags(&[("attachment_delete", false)]), ..trimmed };
     update_member(&olga, trimmed.clone(), &["permissions"]).await.unwrap();
@@ -86,8 +86,8 @@ async fn nobody_decides_on_more_than_they_have() {
 }
 
 #[tokio::test]
-async fn whoever_wants_to_leave_may() {
-    let Crew { suite: _suite, vera, ada, project, .. } = crew().await;
+async fn a_member_may_remove_themselves() {
+    let Team { suite: _suite, vera, ada, project, .. } = team().await;
     let refusal = remove(&vera, &project, &ada).await.unwrap_err();
     assert_eq!(summary(&refusal), "PERMISSION_DENIED PERMISSION_MISSING");
 
@@ -99,7 +99,7 @@ async fn whoever_wants_to_leave_may() {
 
 #[tokio::test]
 async fn of_two_admins_who_remove_each_other_one_stays() {
-    let Crew { suite: _suite, olga, ada, abe, project, .. } = crew().await;
+    let Team { suite: _suite, olga, ada, abe, project, .. } = team().await;
     for _ in 0..5 {
         let (one, two) = tokio::join!(remove(&ada, &project, &abe), remove(&abe, &project, &ada));
         assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
@@ -111,8 +111,8 @@ async fn of_two_admins_who_remove_each_other_one_stays() {
 }
 
 #[tokio::test]
-async fn strangers_change_nobody() {
-    let Crew { suite, ada, vera, project, .. } = crew().await;
+async fn a_stranger_cannot_change_members() {
+    let Team { suite, ada, vera, project, .. } = team().await;
     let gus = suite.guest("gus").await;
     let member = get_member(&ada, &project, &vera).await.unwrap();
     for refusal in [
@@ -127,8 +127,8 @@ async fn strangers_change_nobody() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_named() {
-    let Crew { suite: _suite, olga, .. } = crew().await;
+async fn every_violation_is_reported() {
+    let Team { suite: _suite, olga, .. } = team().await;
     let garbage = Member { role: 9, permissions: flags(&[("project_delete", true)]), ..Default::default() };
     let refusal = update_member(&olga, garbage, &["joined_at", "role", "permissions"]).await.unwrap_err();
     let expected =

@@ -1,14 +1,14 @@
-use crate::actions::*;
+use crate::calls::*;
 use crate::harness::harness;
 use proto::project::v1::{Project, ProjectRole, UpdateProjectRequest};
 use testkit::*;
 
 #[tokio::test]
-async fn only_what_the_mask_names_changes() {
+async fn update_project_changes_only_masked_fields() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
-    let wish = Project {
+    let input = Project {
         name: "gemini".to_owned(),
         description: Some("two seats".to_owned()),
         visibility: PUBLIC,
@@ -16,13 +16,13 @@ async fn only_what_the_mask_names_changes() {
         ..project.clone()
     };
 
-    let changed = update(&olga, wish.clone(), &["description", "settings"]).await.unwrap();
+    let changed = update(&olga, input.clone(), &["description", "settings"]).await.unwrap();
     assert_eq!((changed.name.as_str(), changed.visibility), ("apollo", project.visibility));
-    assert_eq!((&changed.description, &changed.settings), (&wish.description, &wish.settings));
+    assert_eq!((&changed.description, &changed.settings), (&input.description, &input.settings));
     assert_ne!(changed.etag, project.etag);
     assert!(changed.updated_at.unwrap().nanos != project.updated_at.unwrap().nanos);
 
-    let again = Project { etag: changed.etag, description: None, ..wish };
+    let again = Project { etag: changed.etag, description: None, ..input };
     let changed = update(&olga, again, &["name", "description", "visibility"]).await.unwrap();
     assert_eq!((changed.name.as_str(), changed.visibility), ("gemini", PUBLIC));
     assert_eq!(changed.description, None);
@@ -34,12 +34,12 @@ async fn an_empty_mask_changes_nothing() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
-    let wish = Project { name: "gemini".to_owned(), ..project.clone() };
-    assert_eq!(update(&olga, wish, &[]).await.unwrap(), project);
+    let input = Project { name: "gemini".to_owned(), ..project.clone() };
+    assert_eq!(update(&olga, input, &[]).await.unwrap(), project);
 }
 
 #[tokio::test]
-async fn of_two_who_saw_the_same_version_one_changes_it() {
+async fn of_two_updates_with_the_same_etag_one_succeeds() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
@@ -54,7 +54,7 @@ async fn of_two_who_saw_the_same_version_one_changes_it() {
 }
 
 #[tokio::test]
-async fn a_stale_etag_stops_every_change() {
+async fn a_stale_etag_aborts_every_change() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
@@ -70,7 +70,7 @@ async fn a_stale_etag_stops_every_change() {
 }
 
 #[tokio::test]
-async fn roles_decide_who_changes_what() {
+async fn update_archive_and_delete_require_their_permissions() {
     let suite = harness().start().await;
     let [olga, ada, max, vera, gus] = suite.guests(["olga", "ada", "max", "vera", "gus"]).await;
     let project = olga.project("apollo").await;
@@ -100,7 +100,7 @@ async fn roles_decide_who_changes_what() {
 }
 
 #[tokio::test]
-async fn a_visitor_of_a_public_project_changes_nothing() {
+async fn a_visitor_cannot_change_a_public_project() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = project_seen_by(&olga, "apollo", PUBLIC).await;
@@ -126,18 +126,18 @@ async fn an_archived_project_is_read_only_until_it_is_reopened() {
     assert!(archived.archived_at.is_some());
     assert_eq!(archive(&olga, &project, &project.etag).await.unwrap(), archived);
 
-    let wish = Project { name: "gemini".to_owned(), etag: String::new(), ..project.clone() };
-    let refusal = update(&olga, wish.clone(), &["name"]).await.unwrap_err();
+    let input = Project { name: "gemini".to_owned(), etag: String::new(), ..project.clone() };
+    let refusal = update(&olga, input.clone(), &["name"]).await.unwrap_err();
     assert_eq!(summary(&refusal), "FAILED_PRECONDITION PROJECT_READ_ONLY");
 
     let reopened = reopen(&olga, &project, &archived.etag).await.unwrap();
     assert_eq!((reopened.status, reopened.archived_at), (ACTIVE, None));
     assert_eq!(reopen(&olga, &project, "").await.unwrap(), reopened);
-    assert_eq!(update(&olga, wish, &["name"]).await.unwrap().name, "gemini");
+    assert_eq!(update(&olga, input, &["name"]).await.unwrap().name, "gemini");
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_named() {
+async fn every_violation_is_reported() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let garbage = Project {

@@ -1,6 +1,6 @@
-//! Every write that changes who may do what tells how fresh an answer must be to know of it.
+//! Every write that changes access returns a consistency token.
 
-use crate::actions::*;
+use crate::calls::*;
 use crate::harness::harness;
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
@@ -28,7 +28,7 @@ async fn revision(suite: &Suite, project_id: &str) -> i64 {
     sql_query(query).get_result::<Revision>(&mut suite.admin_of("project").await).await.unwrap().revision
 }
 
-/// That the token is of the change: older states do not satisfy it, and the one that there is now does.
+/// Asserts that the state before the change does not satisfy the token, and the current state does.
 async fn is_of_the_change(
     suite: &Suite,
     project: &str,
@@ -43,7 +43,7 @@ async fn is_of_the_change(
 }
 
 #[tokio::test]
-async fn a_change_of_access_is_told_by_its_token() {
+async fn every_change_of_access_returns_its_consistency_token() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let made = CreateProjectRequest { name: "apollo".to_owned(), ..Default::default() };
@@ -90,7 +90,7 @@ async fn a_change_of_access_is_told_by_its_token() {
 }
 
 #[tokio::test]
-async fn a_retry_that_changes_nothing_has_a_token_that_can_be_satisfied() {
+async fn a_retry_without_effect_returns_a_satisfiable_token() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
@@ -109,9 +109,8 @@ async fn a_retry_that_changes_nothing_has_a_token_that_can_be_satisfied() {
     assert_eq!(renamed.revision, revision(&suite, &project.id).await, "a name is nothing that others copy");
 }
 
-/// Whoever changes access at the same time gets tokens that are true of their own change.
 #[tokio::test]
-async fn tokens_are_true_also_of_changes_at_the_same_time() {
+async fn concurrent_changes_return_distinct_tokens() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;

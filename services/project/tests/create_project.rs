@@ -1,4 +1,4 @@
-use crate::actions::*;
+use crate::calls::*;
 use crate::harness::harness;
 use proto::project::v1::CreateProjectRequest;
 use testkit::*;
@@ -15,15 +15,15 @@ fn apollo() -> CreateProjectRequest {
 }
 
 #[tokio::test]
-async fn olga_owns_what_she_makes() {
+async fn the_creator_owns_the_project() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
-    let asked = apollo();
+    let request = apollo();
 
-    let made = olga.projects().create_project(asked.clone()).await.unwrap().into_inner();
+    let made = olga.projects().create_project(request.clone()).await.unwrap().into_inner();
 
-    assert_eq!((made.id.clone(), made.name.as_str()), (asked.project_id, "apollo"));
-    assert_eq!((made.description.clone(), made.settings.clone()), (asked.description, asked.settings));
+    assert_eq!((made.id.clone(), made.name.as_str()), (request.project_id, "apollo"));
+    assert_eq!((made.description.clone(), made.settings.clone()), (request.description, request.settings));
     assert_eq!((made.status, made.visibility), (ACTIVE, PUBLIC));
     assert_eq!(made.owner_id, olga.id.to_string());
     assert_eq!(get(&olga, &made).await.unwrap(), made);
@@ -31,7 +31,7 @@ async fn olga_owns_what_she_makes() {
 }
 
 #[tokio::test]
-async fn a_project_is_private_if_nothing_else_is_said() {
+async fn a_project_is_private_by_default() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
@@ -41,31 +41,31 @@ async fn a_project_is_private_if_nothing_else_is_said() {
 }
 
 #[tokio::test]
-async fn a_retry_finds_what_the_first_call_made() {
+async fn a_retry_returns_the_first_project() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
-    let asked = CreateProjectRequest { project_id: String::new(), visibility: 0, ..apollo() };
+    let request = CreateProjectRequest { project_id: String::new(), visibility: 0, ..apollo() };
 
-    let first = olga.projects().create_project(asked.clone()).await.unwrap().into_inner();
-    let second = olga.projects().create_project(asked.clone()).await.unwrap().into_inner();
+    let first = olga.projects().create_project(request.clone()).await.unwrap().into_inner();
+    let second = olga.projects().create_project(request.clone()).await.unwrap().into_inner();
     assert_eq!(first, second);
 
-    let other = CreateProjectRequest { name: "gemini".to_owned(), ..asked.clone() };
+    let other = CreateProjectRequest { name: "gemini".to_owned(), ..request.clone() };
     let refusal = olga.projects().create_project(other).await.unwrap_err();
     assert_eq!(summary(&refusal), "FAILED_PRECONDITION REQUEST_ID_REUSED");
 
-    let of_gus = gus.projects().create_project(asked).await.unwrap().into_inner();
+    let of_gus = gus.projects().create_project(request).await.unwrap().into_inner();
     assert_ne!(of_gus.id, first.id);
 }
 
 #[tokio::test]
-async fn many_retries_at_once_make_one_project() {
+async fn concurrent_retries_create_one_project() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
-    let asked = CreateProjectRequest { project_id: String::new(), ..apollo() };
+    let request = CreateProjectRequest { project_id: String::new(), ..apollo() };
     let calls = (0..8).map(|_| {
-        let (mut projects, asked) = (olga.projects(), asked.clone());
-        async move { projects.create_project(asked).await.unwrap().into_inner().id }
+        let (mut projects, request) = (olga.projects(), request.clone());
+        async move { projects.create_project(request).await.unwrap().into_inner().id }
     });
     let mut ids = futures::future::join_all(calls).await;
     ids.dedup();
@@ -73,17 +73,17 @@ async fn many_retries_at_once_make_one_project() {
 }
 
 #[tokio::test]
-async fn an_id_is_given_once() {
+async fn a_taken_id_is_rejected() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
-    let asked = CreateProjectRequest { project_id: project.id, ..apollo() };
-    let refusal = gus.projects().create_project(asked).await.unwrap_err();
+    let request = CreateProjectRequest { project_id: project.id, ..apollo() };
+    let refusal = gus.projects().create_project(request).await.unwrap_err();
     assert_eq!(summary(&refusal), "ALREADY_EXISTS ALREADY_EXISTS");
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_named() {
+async fn every_violation_is_reported() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let garbage = CreateProjectRequest {
@@ -102,7 +102,7 @@ async fn all_that_is_wrong_is_named() {
 }
 
 #[tokio::test]
-async fn somebody_without_a_session_makes_nothing() {
+async fn create_project_requires_a_session() {
     let suite = harness().start().await;
     let refusal = suite.anonymous().projects().create_project(apollo()).await.unwrap_err();
     assert_eq!(summary(&refusal), "UNAUTHENTICATED SESSION_REQUIRED");

@@ -1,4 +1,4 @@
-use crate::actions::*;
+use crate::calls::*;
 use crate::harness::harness;
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
@@ -13,7 +13,7 @@ struct Count {
 }
 
 #[tokio::test]
-async fn the_owner_deletes_it_with_its_members() {
+async fn the_owner_deletes_a_project_with_its_members() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
@@ -33,7 +33,7 @@ async fn the_owner_deletes_it_with_its_members() {
 }
 
 #[tokio::test]
-async fn an_archived_project_may_be_deleted() {
+async fn an_archived_project_can_be_deleted() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
@@ -42,7 +42,7 @@ async fn an_archived_project_may_be_deleted() {
 }
 
 #[tokio::test]
-async fn joining_and_deleting_at_once_do_not_get_into_each_others_way() {
+async fn concurrent_joining_and_deletion_do_not_deadlock() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     for _ in 0..10 {

@@ -1,11 +1,11 @@
-//! A project with somebody in each role, for tests of who may do what.
+//! A project with a member in each role.
 
 use crate::harness::harness;
 use proto::project::v1::{Project, ProjectRole};
 use testkit::*;
 
 /// Olga owns a project in which Ada is an admin, Max a member and Vera a viewer; Gus is a stranger.
-pub struct Crew {
+pub struct Team {
     pub suite: Suite,
     pub olga: Actor,
     pub ada: Actor,
@@ -15,12 +15,12 @@ pub struct Crew {
     pub project: Project,
 }
 
-pub async fn crew() -> Crew {
+pub async fn team() -> Team {
     let suite = harness().start().await;
     let [olga, ada, max, vera, gus] = suite.guests(["olga", "ada", "max", "vera", "gus"]).await;
     let project = olga.project("apollo").await;
     olga.add(&project, &ada, ProjectRole::Admin).await;
     olga.add(&project, &max, ProjectRole::Member).await;
     olga.add(&project, &vera, ProjectRole::Viewer).await;
-    Crew { suite, olga, ada, max, vera, gus, project }
+    Team { suite, olga, ada, max, vera, gus, project }
 }

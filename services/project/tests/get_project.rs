@@ -1,11 +1,11 @@
-use crate::actions::*;
+use crate::calls::*;
 use crate::harness::harness;
 use proto::common::Permission;
 use proto::project::v1::{GetEffectivePermissionsRequest, GetProjectRequest, ProjectRole};
 use testkit::*;
 
 #[tokio::test]
-async fn visibility_decides_who_reads() {
+async fn visibility_decides_who_reads_a_project() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let nobody = suite.anonymous();
@@ -24,7 +24,7 @@ async fn visibility_decides_who_reads() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_looks_like_what_is_hidden() {
+async fn a_hidden_project_looks_like_a_missing_one() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let hidden = get(&gus, &olga.project("apollo").await).await.unwrap_err();
@@ -34,7 +34,7 @@ async fn what_is_not_there_looks_like_what_is_hidden() {
 }
 
 #[tokio::test]
-async fn an_id_must_be_one() {
+async fn a_malformed_id_is_rejected() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     for project_id in ["", "x", "00000000-0000-0000-0000-000000000000"] {
@@ -73,7 +73,7 @@ async fn permissions_follow_role_and_exceptions() {
 }
 
 #[tokio::test]
-async fn a_stranger_has_no_permissions_to_ask_for() {
+async fn permissions_of_a_hidden_project_are_not_found() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let refusal = permissions(&gus, &olga.project("apollo").await).await.unwrap_err();
@@ -81,7 +81,7 @@ async fn a_stranger_has_no_permissions_to_ask_for() {
 }
 
 #[tokio::test]
-async fn archiving_suspends_what_changes_things() {
+async fn archiving_suspends_write_permissions() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = project_seen_by(&olga, "apollo", PUBLIC).await;

@@ -1,6 +1,6 @@
-//! What happened to a project, newest first.
+//! The history of a project.
 
-use crate::actions::*;
+use crate::calls::*;
 use crate::harness::harness;
 use proto::project::v1::project_event::Subject;
 use proto::project::v1::{
@@ -22,7 +22,7 @@ fn of(project: &Project) -> ListProjectHistoryRequest {
     ListProjectHistoryRequest { project_id: project.id.clone(), ..Default::default() }
 }
 
-fn told(events: &[ProjectEvent]) -> Vec<String> {
+fn describe(events: &[ProjectEvent]) -> Vec<String> {
     let part = |event: &ProjectEvent| match event.subject.as_ref().unwrap() {
         Subject::Project(_) => "project",
         Subject::Member(_) => "member",
@@ -33,7 +33,7 @@ fn told(events: &[ProjectEvent]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_history_tells_who_did_what_and_what_was_before() {
+async fn an_event_has_its_actor_and_both_states() {
     let suite = harness().start().await;
     let [olga, ada] = suite.guests(["olga", "ada"]).await;
     let project = olga.project("apollo").await;
@@ -44,7 +44,7 @@ async fn a_history_tells_who_did_what_and_what_was_before() {
     let events = history(&olga, of(&project)).await;
 
     let expected = ["project updated", "member created", "member created", "project created"];
-    assert_eq!(told(&events), expected);
+    assert_eq!(describe(&events), expected);
     assert_eq!(events[0].actor_id, ada.id.to_string());
     assert_eq!(events[0].changed_fields, ["name", "updated_at"]);
     let Some(Subject::Project(change)) = &events[0].subject else { panic!("{events:?}") };
@@ -55,7 +55,7 @@ async fn a_history_tells_who_did_what_and_what_was_before() {
 }
 
 #[tokio::test]
-async fn filters_narrow_the_history_and_pages_follow_each_other() {
+async fn history_is_filtered_and_paged() {
     let suite = harness().start().await;
     let [olga, ada] = suite.guests(["olga", "ada"]).await;
     let project = olga.project("apollo").await;
@@ -64,10 +64,10 @@ async fn filters_narrow_the_history_and_pages_follow_each_other() {
     reopen(&olga, &project, "").await.unwrap();
 
     let by_ada = ListProjectHistoryRequest { actor_id: ada.id.to_string(), ..of(&project) };
-    assert_eq!(told(&history(&olga, by_ada).await), ["project updated"]);
+    assert_eq!(describe(&history(&olga, by_ada).await), ["project updated"]);
     let members = vec![ProjectPart::Member as i32];
     let members = ListProjectHistoryRequest { parts: members, ..of(&project) };
-    assert_eq!(told(&history(&olga, members).await), ["member created"; 2]);
+    assert_eq!(describe(&history(&olga, members).await), ["member created"; 2]);
     let all = history(&olga, of(&project)).await;
     let middle = all[1].changed_at;
     let since = ListProjectHistoryRequest { since: middle, ..of(&project) };
@@ -89,7 +89,7 @@ async fn filters_narrow_the_history_and_pages_follow_each_other() {
 }
 
 #[tokio::test]
-async fn everybody_reads_what_they_may_know() {
+async fn history_shows_each_caller_what_they_may_read() {
     let suite = harness().start().await;
     let [olga, vera, gus] = suite.guests(["olga", "vera", "gus"]).await;
     let project = project_seen_by(&olga, "apollo", PUBLIC).await;
@@ -103,11 +103,11 @@ async fn everybody_reads_what_they_may_know() {
 
     let to_olga = history(&olga, of(&project)).await;
     let expected = ["invitation created", "member created", "member created", "project created"];
-    assert_eq!(told(&to_olga), expected);
-    assert_eq!(told(&history(&vera, of(&project)).await), expected[1..]);
+    assert_eq!(describe(&to_olga), expected);
+    assert_eq!(describe(&history(&vera, of(&project)).await), expected[1..]);
     for visitor in [&gus, &suite.anonymous()] {
         let events = history(visitor, of(&project)).await;
-        assert_eq!(told(&events), ["project created"]);
+        assert_eq!(describe(&events), ["project created"]);
         assert_eq!(events[0].kind(), ChangeKind::Created);
     }
     let private = olga.project("private").await;

@@ -1,4 +1,4 @@
-use crate::actions::*;
+use crate::calls::*;
 use crate::harness::harness;
 use prost_types::Timestamp;
 use proto::common::ImportOutcome;
@@ -11,7 +11,7 @@ use tonic::Status;
 
 const LONG_AGO: Option<Timestamp> = Some(Timestamp { seconds: 1_000_000_000, nanos: 5_000 });
 
-/// What became of each item: the first letter of its outcome, or why it was refused.
+/// The line of each item with its outcome or the reason of its refusal.
 async fn import(suite: &Suite, batches: Vec<ImportProjectsRequest>) -> Result<Vec<Vec<String>>, Status> {
     let channel = suite.as_service("operator").channel(Sibling::Project);
     let mut client = ProjectAdminServiceClient::new(channel);
@@ -50,7 +50,7 @@ fn member_of(line: u64, project: &ImportedProject, who: &Actor, role: i32) -> Im
 }
 
 #[tokio::test]
-async fn what_comes_from_elsewhere_keeps_its_dates_and_comes_once() {
+async fn imported_items_keep_their_dates_and_are_stored_once() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = ImportedProject { status: ARCHIVED, ..project_of(1, &olga) };
@@ -71,7 +71,7 @@ async fn what_comes_from_elsewhere_keeps_its_dates_and_comes_once() {
 }
 
 #[tokio::test]
-async fn what_is_known_of_owners_members_and_changes_comes_along() {
+async fn import_keeps_archive_dates_join_dates_and_permissions() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let at = |seconds| Some(Timestamp { seconds, nanos: 0 });
@@ -109,7 +109,7 @@ async fn what_is_known_of_owners_members_and_changes_comes_along() {
 }
 
 #[tokio::test]
-async fn a_refused_item_stops_no_other() {
+async fn a_refused_item_does_not_affect_others() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let good = project_of(4, &olga);
@@ -142,7 +142,7 @@ async fn a_refused_item_stops_no_other() {
 }
 
 #[tokio::test]
-async fn a_thousand_at_once_go_in_and_one_more_is_refused() {
+async fn a_batch_has_at_most_a_thousand_items() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let thousand: Vec<_> = (0..1000).map(|line| project_of(line, &olga)).collect();
@@ -159,7 +159,7 @@ async fn a_thousand_at_once_go_in_and_one_more_is_refused() {
 }
 
 #[tokio::test]
-async fn users_import_nothing() {
+async fn users_cannot_import() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let channel = suite.channel(Service::Project);

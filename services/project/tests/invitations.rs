@@ -1,5 +1,5 @@
-use crate::actions::*;
-use crate::fixtures::{Crew, crew};
+use crate::calls::*;
+use crate::fixtures::{Team, team};
 use proto::project::v1::{
     CreateInvitationRequest, GetInvitationRequest, Invitation, ListInvitationsRequest, Member, OfferStatus,
     Project, ResendInvitationRequest, RevokeInvitationRequest,
@@ -60,13 +60,13 @@ async fn sql(suite: &Suite, statement: &str) {
 }
 
 #[tokio::test]
-async fn whoever_reads_the_mail_comes_in() {
-    let Crew { suite, ada, gus, project, .. } = crew().await;
-    let asked = CreateInvitationRequest {
+async fn the_bearer_of_a_mailed_token_becomes_a_member() {
+    let Team { suite, ada, gus, project, .. } = team().await;
+    let request = CreateInvitationRequest {
         permissions: flags(&[("task_delete", true)]),
         ..inviting(&project, " Gus@Example.org ", VIEWER)
     };
-    let invited = invite(&ada, asked).await.unwrap();
+    let invited = invite(&ada, request).await.unwrap();
     assert_eq!((invited.email.as_str(), invited.status()), ("gus@example.org", OfferStatus::Pending));
     let mail = suite.mail_to("gus@example.org", 1).await;
     assert!(mail.subject.contains("apollo"), "{}", mail.subject);
@@ -78,12 +78,12 @@ async fn whoever_reads_the_mail_comes_in() {
     let member = get_member(&gus, &project, &gus).await.unwrap();
     assert_eq!((member.role, member.permissions), (VIEWER, flags(&[("task_delete", true)])));
     assert_eq!(read(&ada, &invited).await.unwrap(), accepted);
-    assert_eq!(accept_invitation(&gus, &mail.code()).await.unwrap(), accepted, "a retry finds its work done");
+    assert_eq!(accept_invitation(&gus, &mail.code()).await.unwrap(), accepted, "a retry succeeds");
 }
 
 #[tokio::test]
-async fn somebody_new_makes_an_account_first() {
-    let Crew { suite, olga, project, .. } = crew().await;
+async fn a_new_user_registers_before_accepting() {
+    let Team { suite, olga, project, .. } = team().await;
     invite(&olga, inviting(&project, "new@example.org", 0)).await.unwrap();
     let code = suite.mail_to("new@example.org", 1).await.code();
     let refusal = accept_invitation(&suite.anonymous(), &code).await.unwrap_err();
@@ -94,8 +94,8 @@ async fn somebody_new_makes_an_account_first() {
 }
 
 #[tokio::test]
-async fn an_invitation_used_twice_at_once_lets_one_in() {
-    let Crew { suite, olga, gus, project, .. } = crew().await;
+async fn an_invitation_accepted_concurrently_admits_one_user() {
+    let Team { suite, olga, gus, project, .. } = team().await;
     let eve = suite.guest("eve").await;
     for n in 0..6 {
         let address = format!("gus{n}@example.org");
@@ -118,8 +118,8 @@ async fn an_invitation_used_twice_at_once_lets_one_in() {
 }
 
 #[tokio::test]
-async fn only_those_who_manage_members_invite_and_never_above_themselves() {
-    let Crew { suite, olga, ada, max, vera, gus, project } = crew().await;
+async fn inviting_requires_member_manage_and_every_given_permission() {
+    let Team { suite, olga, ada, max, vera, gus, project } = team().await;
     let invited = invite(&olga, inviting(&project, "x@example.org", VIEWER)).await.unwrap();
     let of_project = ListInvitationsRequest { project_id: project.id.clone(), ..Default::default() };
     for (who, expected) in [
@@ -149,8 +149,8 @@ async fn only_those_who_manage_members_invite_and_never_above_themselves() {
 }
 
 #[tokio::test]
-async fn an_invitation_is_worth_no_more_than_its_inviter() {
-    let Crew { suite, olga, ada, gus, project, .. } = crew().await;
+async fn an_invitation_fails_once_its_inviter_lost_the_permission() {
+    let Team { suite, olga, ada, gus, project, .. } = team().await;
     invite(&ada, inviting(&project, "gus@example.org", MEMBER)).await.unwrap();
     let code = suite.mail_to("gus@example.org", 1).await.code();
     let member = get_member(&olga, &project, &ada).await.unwrap();
@@ -162,8 +162,8 @@ async fn an_invitation_is_worth_no_more_than_its_inviter() {
 }
 
 #[tokio::test]
-async fn a_revoked_an_expired_and_a_replaced_token_let_nobody_in() {
-    let Crew { suite, olga, gus, project, .. } = crew().await;
+async fn revoked_expired_and_replaced_tokens_are_refused() {
+    let Team { suite, olga, gus, project, .. } = team().await;
     let revoked = invite(&olga, inviting(&project, "gus@example.org", VIEWER)).await.unwrap();
     let code = suite.mail_to("gus@example.org", 1).await.code();
     let withdrawn = revoke(&olga, &revoked, &revoked.etag).await.unwrap();
@@ -189,8 +189,8 @@ async fn a_revoked_an_expired_and_a_replaced_token_let_nobody_in() {
 }
 
 #[tokio::test]
-async fn an_address_is_invited_once_at_a_time_and_a_member_does_not_use_it_up() {
-    let Crew { suite, olga, vera, gus, project, .. } = crew().await;
+async fn an_address_has_one_pending_invitation_and_members_do_not_consume_it() {
+    let Team { suite, olga, vera, gus, project, .. } = team().await;
     invite(&olga, inviting(&project, "gus@example.org", VIEWER)).await.unwrap();
     let refusal = invite(&olga, inviting(&project, "GUS@example.org", VIEWER)).await.unwrap_err();
     assert_eq!(summary(&refusal), "ALREADY_EXISTS ALREADY_EXISTS");
@@ -210,12 +210,13 @@ async fn an_address_is_invited_once_at_a_time_and_a_member_does_not_use_it_up() 
 }
 
 #[tokio::test]
-async fn a_retry_finds_the_invitation_and_sends_one_mail() {
-    let Crew { suite, olga, project, .. } = crew().await;
-    let asked = CreateInvitationRequest { request_id: new_id(), ..inviting(&project, "gus@example.org", 0) };
-    let (first, second) = tokio::join!(invite(&olga, asked.clone()), invite(&olga, asked.clone()));
+async fn a_retry_returns_the_invitation_and_sends_one_email() {
+    let Team { suite, olga, project, .. } = team().await;
+    let request =
+        CreateInvitationRequest { request_id: new_id(), ..inviting(&project, "gus@example.org", 0) };
+    let (first, second) = tokio::join!(invite(&olga, request.clone()), invite(&olga, request.clone()));
     assert_eq!(first.unwrap(), second.unwrap());
-    let other = CreateInvitationRequest { email: "eve@example.org".to_owned(), ..asked };
+    let other = CreateInvitationRequest { email: "eve@example.org".to_owned(), ..request };
     let refusal = invite(&olga, other).await.unwrap_err();
     assert_eq!(summary(&refusal), "FAILED_PRECONDITION REQUEST_ID_REUSED");
     invite(&olga, inviting(&project, "last@example.org", 0)).await.unwrap();
@@ -224,8 +225,8 @@ async fn a_retry_finds_the_invitation_and_sends_one_mail() {
 }
 
 #[tokio::test]
-async fn a_stale_etag_stops_sending_again_and_revoking() {
-    let Crew { suite: _suite, olga, project, .. } = crew().await;
+async fn a_stale_etag_aborts_resending_and_revoking() {
+    let Team { suite: _suite, olga, project, .. } = team().await;
     let invited = invite(&olga, inviting(&project, "gus@example.org", 0)).await.unwrap();
     let sent = resend(&olga, &invited, &invited.etag).await.unwrap();
     assert_ne!(sent.etag, invited.etag);
@@ -237,8 +238,8 @@ async fn a_stale_etag_stops_sending_again_and_revoking() {
 }
 
 #[tokio::test]
-async fn there_are_limits_for_projects_for_inviters_and_for_sending() {
-    let Crew { suite, olga, ada, project, .. } = crew().await;
+async fn invitations_are_limited_per_project_inviter_and_resend() {
+    let Team { suite, olga, ada, project, .. } = team().await;
     let many = |inviter: &Actor, count: i32, prefix: &str| {
         format!(
             "INSERT INTO project.invitations (project_id, email, role, inviter_id, sent_at, expires_at) \
@@ -275,7 +276,7 @@ fn last_of(project: &Project) -> Invitation {
 
 #[tokio::test]
 async fn invitations_are_listed_newest_first() {
-    let Crew { suite, olga, project, .. } = crew().await;
+    let Team { suite, olga, project, .. } = team().await;
     let first = invite(&olga, inviting(&project, "a@example.org", 0)).await.unwrap();
     let second = invite(&olga, inviting(&project, "b@example.org", 0)).await.unwrap();
     let third = invite(&olga, inviting(&project, "c@example.org", 0)).await.unwrap();
@@ -295,8 +296,8 @@ async fn invitations_are_listed_newest_first() {
 }
 
 #[tokio::test]
-async fn made_up_tokens_let_nobody_in() {
-    let Crew { suite, olga, gus, project, .. } = crew().await;
+async fn forged_and_malformed_tokens_are_refused() {
+    let Team { suite, olga, gus, project, .. } = team().await;
     let invited = invite(&olga, inviting(&project, "gus@example.org", 0)).await.unwrap();
     let code = suite.mail_to("gus@example.org", 1).await.code();
     let forged = format!("{}{}", &code[..code.len() - 4], "AAAA");
@@ -308,8 +309,8 @@ async fn made_up_tokens_let_nobody_in() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_named() {
-    let Crew { suite: _suite, olga, .. } = crew().await;
+async fn every_violation_is_reported() {
+    let Team { suite: _suite, olga, .. } = team().await;
     let garbage = CreateInvitationRequest {
         request_id: "x".to_owned(),
         project_id: "x".to_owned(),

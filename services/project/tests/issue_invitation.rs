@@ -1,6 +1,6 @@
-//! Back ends that write their own mails invite on behalf of users.
+//! Back ends invite on behalf of users.
 
-use crate::actions::*;
+use crate::calls::*;
 use crate::harness::harness;
 use diesel_async::SimpleAsyncConnection;
 use proto::project::backend::v1::invitation_service_client::InvitationServiceClient;
@@ -30,14 +30,14 @@ fn asking(inviter: &Actor, project: &Project, delivery: Delivery) -> IssueInvita
 }
 
 #[tokio::test]
-async fn a_back_end_delivers_the_token_itself() {
+async fn a_back_end_receives_the_token() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
-    let asked = asking(&olga, &project, Delivery::ReturnCode(ReturnCode {}));
-    let issued = issue(&suite, asked.clone()).await.unwrap();
-    assert_eq!(issue(&suite, asked.clone()).await.unwrap(), issued, "a retry gets the same token");
-    let other = IssueInvitationRequest { delivery: Some(Delivery::SendCode(SendCode {})), ..asked };
+    let request = asking(&olga, &project, Delivery::ReturnCode(ReturnCode {}));
+    let issued = issue(&suite, request.clone()).await.unwrap();
+    assert_eq!(issue(&suite, request.clone()).await.unwrap(), issued, "a retry gets the same token");
+    let other = IssueInvitationRequest { delivery: Some(Delivery::SendCode(SendCode {})), ..request };
     let refusal = issue(&suite, other).await.unwrap_err();
     assert_eq!(summary(&refusal), "FAILED_PRECONDITION REQUEST_ID_REUSED");
 
@@ -58,7 +58,7 @@ async fn a_back_end_delivers_the_token_itself() {
 }
 
 #[tokio::test]
-async fn a_back_end_has_the_suite_send_it() {
+async fn a_back_end_can_have_the_email_sent() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
@@ -68,7 +68,7 @@ async fn a_back_end_has_the_suite_send_it() {
 }
 
 #[tokio::test]
-async fn what_a_user_may_not_do_nobody_does_for_them() {
+async fn a_back_end_has_no_more_permissions_than_the_inviter() {
     let suite = harness().start().await;
     let [olga, vera, gus] = suite.guests(["olga", "vera", "gus"]).await;
     let project = olga.project("apollo").await;
@@ -76,8 +76,8 @@ async fn what_a_user_may_not_do_nobody_does_for_them() {
     for (inviter, expected) in
         [(&vera, "PERMISSION_DENIED PERMISSION_MISSING"), (&gus, "NOT_FOUND RESOURCE_NOT_FOUND")]
     {
-        let asked = asking(inviter, &project, Delivery::ReturnCode(ReturnCode {}));
-        assert_eq!(summary(&issue(&suite, asked).await.unwrap_err()), expected);
+        let request = asking(inviter, &project, Delivery::ReturnCode(ReturnCode {}));
+        assert_eq!(summary(&issue(&suite, request).await.unwrap_err()), expected);
     }
     let refusal = issue(&suite, IssueInvitationRequest::default()).await.unwrap_err();
     let expected = ["inviter_id", "invitation", "delivery", "invitation.project_id", "invitation.email"];

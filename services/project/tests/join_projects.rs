@@ -1,25 +1,25 @@
-use crate::actions::*;
+use crate::calls::*;
 use crate::harness::harness;
 use proto::project::v1::{AddMemberRequest, ProjectRole};
 use testkit::*;
 
 #[tokio::test]
-async fn gus_sees_the_project_once_he_is_in() {
+async fn an_added_member_sees_the_project() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
 
-    let asked =
+    let request =
         AddMemberRequest { permissions: flags(&[("task_delete", true)]), ..joining(&project, &gus, VIEWER) };
-    let member = add(&olga, asked.clone()).await.unwrap();
+    let member = add(&olga, request.clone()).await.unwrap();
 
-    assert_eq!((member.role, &member.permissions), (VIEWER, &asked.permissions));
+    assert_eq!((member.role, &member.permissions), (VIEWER, &request.permissions));
     assert_eq!(get(&gus, &project).await.unwrap(), project);
     assert_eq!(get_member(&gus, &project, &gus).await.unwrap(), member);
 }
 
 #[tokio::test]
-async fn the_role_is_member_if_nothing_else_is_said() {
+async fn the_default_role_is_member() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
@@ -27,7 +27,7 @@ async fn the_role_is_member_if_nothing_else_is_said() {
 }
 
 #[tokio::test]
-async fn one_is_a_member_once() {
+async fn a_user_is_added_once() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
@@ -41,36 +41,36 @@ async fn one_is_a_member_once() {
 }
 
 #[tokio::test]
-async fn a_retry_finds_the_member() {
+async fn a_retry_returns_the_member() {
     let suite = harness().start().await;
     let [olga, gus, vera] = suite.guests(["olga", "gus", "vera"]).await;
     let project = olga.project("apollo").await;
-    let asked = AddMemberRequest { request_id: new_id(), ..joining(&project, &gus, VIEWER) };
+    let request = AddMemberRequest { request_id: new_id(), ..joining(&project, &gus, VIEWER) };
 
-    let (first, second) = tokio::join!(add(&olga, asked.clone()), add(&olga, asked.clone()));
+    let (first, second) = tokio::join!(add(&olga, request.clone()), add(&olga, request.clone()));
     assert_eq!(first.unwrap(), second.unwrap());
 
-    let other = AddMemberRequest { user_id: vera.id.to_string(), ..asked.clone() };
+    let other = AddMemberRequest { user_id: vera.id.to_string(), ..request.clone() };
     let refusal = add(&olga, other).await.unwrap_err();
     assert_eq!(summary(&refusal), "FAILED_PRECONDITION REQUEST_ID_REUSED");
     remove(&olga, &project, &gus).await.unwrap();
-    let refusal = add(&olga, asked).await.unwrap_err();
+    let refusal = add(&olga, request).await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
 }
 
 #[tokio::test]
-async fn nobody_joins_who_does_not_exist() {
+async fn an_unknown_user_cannot_be_added() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
-    let asked = AddMemberRequest { user_id: new_id(), ..joining(&project, &olga, VIEWER) };
-    let refusal = add(&olga, asked).await.unwrap_err();
+    let request = AddMemberRequest { user_id: new_id(), ..joining(&project, &olga, VIEWER) };
+    let refusal = add(&olga, request).await.unwrap_err();
     assert!(refusal.message().starts_with("user "), "{}", refusal.message());
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
 }
 
 #[tokio::test]
-async fn nobody_gives_more_than_they_have() {
+async fn add_member_requires_every_given_permission() {
     let suite = harness().start().await;
     let [olga, ada, gus] = suite.guests(["olga", "ada", "gus"]).await;
     let project = olga.project("apollo").await;
@@ -92,7 +92,7 @@ async fn nobody_gives_more_than_they_have() {
 }
 
 #[tokio::test]
-async fn members_viewers_and_strangers_add_nobody() {
+async fn add_member_requires_member_manage() {
     let suite = harness().start().await;
     let [olga, max, vera, gus] = suite.guests(["olga", "max", "vera", "gus"]).await;
     let project = olga.project("apollo").await;
@@ -110,7 +110,7 @@ async fn members_viewers_and_strangers_add_nobody() {
 }
 
 #[tokio::test]
-async fn an_archived_project_still_takes_members() {
+async fn members_can_be_added_to_an_archived_project() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
@@ -119,7 +119,7 @@ async fn an_archived_project_still_takes_members() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_named() {
+async fn every_violation_is_reported() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let garbage = AddMemberRequest {

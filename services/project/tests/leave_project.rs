@@ -1,10 +1,10 @@
-use crate::actions::*;
+use crate::calls::*;
 use crate::harness::harness;
 use proto::project::v1::{LeaveProjectRequest, ProjectRole};
 use testkit::*;
 
 #[tokio::test]
-async fn whoever_wants_to_leave_may_whatever_their_role() {
+async fn every_member_but_the_owner_may_leave() {
     let suite = harness().start().await;
     let [olga, ada, vera] = suite.guests(["olga", "ada", "vera"]).await;
     let project = olga.project("apollo").await;
@@ -20,7 +20,7 @@ async fn whoever_wants_to_leave_may_whatever_their_role() {
 }
 
 #[tokio::test]
-async fn the_owner_stays_until_the_project_is_somebody_elses() {
+async fn the_owner_may_leave_after_a_transfer() {
     let suite = harness().start().await;
     let [olga, ada] = suite.guests(["olga", "ada"]).await;
     let project = olga.project("apollo").await;
@@ -35,7 +35,7 @@ async fn the_owner_stays_until_the_project_is_somebody_elses() {
 }
 
 #[tokio::test]
-async fn a_visitor_has_nothing_to_leave() {
+async fn a_visitor_cannot_leave() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = project_seen_by(&olga, "apollo", PUBLIC).await;

@@ -1,4 +1,4 @@
-use crate::actions::*;
+use crate::calls::*;
 use crate::harness::harness;
 use proto::project::v1::{GetMemberRequest, ListMembersRequest, ListMembersResponse, Project, ProjectRole};
 use testkit::*;
@@ -13,7 +13,7 @@ async fn list(who: &Actor, request: ListMembersRequest) -> Result<ListMembersRes
 }
 
 #[tokio::test]
-async fn members_come_in_the_order_in_which_they_joined() {
+async fn members_are_listed_in_the_order_of_joining() {
     let suite = harness().start().await;
     let [olga, ada, max, vera] = suite.guests(["olga", "ada", "max", "vera"]).await;
     let project = olga.project("apollo").await;
@@ -32,7 +32,7 @@ async fn members_come_in_the_order_in_which_they_joined() {
 }
 
 #[tokio::test]
-async fn roles_narrow_the_list() {
+async fn list_members_filters_by_role() {
     let suite = harness().start().await;
     let [olga, ada, vera] = suite.guests(["olga", "ada", "vera"]).await;
     let project = olga.project("apollo").await;
@@ -44,7 +44,7 @@ async fn roles_narrow_the_list() {
 }
 
 #[tokio::test]
-async fn visitors_do_not_see_who_is_in() {
+async fn visitors_cannot_list_members() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let public = project_seen_by(&olga, "public", PUBLIC).await;
@@ -60,7 +60,7 @@ async fn visitors_do_not_see_who_is_in() {
 }
 
 #[tokio::test]
-async fn who_is_not_in_is_not_found() {
+async fn get_member_of_a_non_member_is_not_found() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
@@ -69,7 +69,7 @@ async fn who_is_not_in_is_not_found() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_named() {
+async fn every_violation_is_reported() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let garbage = ListMembersRequest { page_size: -5, roles: vec![0], ..Default::default() };

@@ -1,4 +1,4 @@
-use crate::actions::*;
+use crate::calls::*;
 use crate::harness::harness;
 use proto::project::v1::{ListProjectsRequest, ListProjectsResponse, Project, ProjectOrder, ProjectRole};
 use testkit::*;
@@ -13,7 +13,7 @@ async fn names(who: &Actor, request: ListProjectsRequest) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn everybody_lists_what_they_see_newest_first() {
+async fn visible_projects_are_listed_newest_first() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     olga.project("private").await;
@@ -32,7 +32,7 @@ async fn everybody_lists_what_they_see_newest_first() {
 }
 
 #[tokio::test]
-async fn filters_narrow_the_list() {
+async fn list_projects_filters_by_status_and_owner() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let old = project_seen_by(&olga, "old", PUBLIC).await;
@@ -49,7 +49,7 @@ async fn filters_narrow_the_list() {
 }
 
 #[tokio::test]
-async fn pages_follow_each_other_without_gap_or_overlap() {
+async fn pages_have_no_gaps_or_overlaps() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     for n in 0..7 {
@@ -69,7 +69,7 @@ async fn pages_follow_each_other_without_gap_or_overlap() {
 }
 
 #[tokio::test]
-async fn a_page_token_belongs_to_one_list_of_one_caller() {
+async fn a_page_token_is_bound_to_its_query_and_caller() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     project_seen_by(&olga, "one", PUBLIC).await;
@@ -91,7 +91,7 @@ async fn a_page_token_belongs_to_one_list_of_one_caller() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_named() {
+async fn every_violation_is_reported() {
     let suite = harness().start().await;
     let garbage = ListProjectsRequest {
         page_size: -1,
@@ -110,7 +110,7 @@ async fn all_that_is_wrong_is_named() {
 }
 
 #[tokio::test]
-async fn visibility_member_and_text_narrow_the_list() {
+async fn list_projects_filters_by_visibility_member_and_text() {
     let suite = harness().start().await;
     let [olga, gus, vera] = suite.guests(["olga", "gus", "vera"]).await;
     let apollo = project_seen_by(&olga, "Apollo 100%", PUBLIC).await;
@@ -135,9 +135,9 @@ async fn visibility_member_and_text_narrow_the_list() {
     assert_eq!(names(&olga, about("_")).await, [""; 0]);
 }
 
-/// Pages of two in every order, while the list changes between them.
+/// Reads pages of two in every order while the list changes.
 #[tokio::test]
-async fn every_order_is_kept_from_page_to_page() {
+async fn every_order_holds_across_pages() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     for name in ["b", "A", "d", "C", "e"] {
@@ -169,7 +169,7 @@ async fn every_order_is_kept_from_page_to_page() {
 }
 
 #[tokio::test]
-async fn a_page_begins_behind_the_last_one_whatever_has_gone() {
+async fn a_page_starts_after_the_last_row_even_if_it_was_deleted() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let mut made = Vec::new();

@@ -12,14 +12,13 @@
 
 mod access_feed;
 mod access_states;
-mod actions;
+mod calls;
 mod change_members;
 mod change_projects;
 mod consistency_tokens;
 mod create_project;
 mod delete_project;
 mod fixtures;
-mod follower;
 mod get_project;
 mod harness;
 mod history;
@@ -38,3 +37,4 @@ mod row_security;
 mod status;
 mod watch_load;
 mod watch_project;
+mod watcher;

@@ -1,5 +1,5 @@
-use crate::actions::*;
-use crate::fixtures::{Crew, crew};
+use crate::calls::*;
+use crate::fixtures::{Team, team};
 use proto::project::v1::{
     ListOwnershipTransfersRequest, OfferOwnershipRequest, OfferStatus, OwnershipTransfer, Project,
     ProjectRole,
@@ -17,8 +17,8 @@ async fn offers(who: &Actor, request: ListOwnershipTransfersRequest) -> Vec<Owne
 }
 
 #[tokio::test]
-async fn the_heir_owns_it_and_the_old_owner_is_an_admin() {
-    let Crew { suite: _suite, olga, max, project, .. } = crew().await;
+async fn after_a_transfer_the_recipient_owns_and_the_former_owner_is_admin() {
+    let Team { suite: _suite, olga, max, project, .. } = team().await;
     let exceptions = pb_member_with_exceptions(&olga, &project, &max).await;
     update_member(&olga, exceptions, &["permissions"]).await.unwrap();
 
@@ -36,7 +36,7 @@ async fn the_heir_owns_it_and_the_old_owner_is_an_admin() {
     assert_eq!(permissions(&max, &project).await.unwrap().permissions.len(), 17);
     let refusal = delete(&olga, &project, "").await.unwrap_err();
     assert_eq!(summary(&refusal), "PERMISSION_DENIED PERMISSION_MISSING");
-    assert_eq!(accept(&max, &offered, &offered.etag).await.unwrap(), accepted, "a retry finds its work done");
+    assert_eq!(accept(&max, &offered, &offered.etag).await.unwrap(), accepted, "a retry succeeds");
 }
 
 async fn pb_member_with_exceptions(
@@ -49,8 +49,8 @@ async fn pb_member_with_exceptions(
 }
 
 #[tokio::test]
-async fn only_the_owner_offers_and_only_to_members() {
-    let Crew { suite, olga, ada, max, vera, gus, project } = crew().await;
+async fn only_the_owner_offers_and_only_to_active_members() {
+    let Team { suite, olga, ada, max, vera, gus, project } = team().await;
     for (who, expected) in [
         (&ada, "PERMISSION_DENIED PERMISSION_MISSING"),
         (&max, "PERMISSION_DENIED PERMISSION_MISSING"),
@@ -71,8 +71,8 @@ async fn only_the_owner_offers_and_only_to_members() {
 }
 
 #[tokio::test]
-async fn only_the_one_it_is_for_answers_and_only_the_owner_withdraws() {
-    let Crew { suite: _suite, olga, ada, max, vera, gus, project } = crew().await;
+async fn only_the_recipient_answers_and_only_the_owner_withdraws() {
+    let Team { suite: _suite, olga, ada, max, vera, gus, project } = team().await;
     let offered = offer(&olga, offering(&project, &max)).await.unwrap();
     for who in [&olga, &ada, &vera] {
         for refusal in [accept(who, &offered, "").await, decline(who, &offered, "").await] {
@@ -102,8 +102,8 @@ async fn only_the_one_it_is_for_answers_and_only_the_owner_withdraws() {
 }
 
 #[tokio::test]
-async fn a_project_is_offered_to_one_at_a_time() {
-    let Crew { suite, olga, ada, max, project, .. } = crew().await;
+async fn a_project_has_one_pending_transfer() {
+    let Team { suite, olga, ada, max, project, .. } = team().await;
     let first = offer(&olga, offering(&project, &ada)).await.unwrap();
     let refusal = offer(&olga, offering(&project, &max)).await.unwrap_err();
     assert_eq!(summary(&refusal), "FAILED_PRECONDITION TRANSFER_PENDING");
@@ -128,8 +128,8 @@ async fn a_project_is_offered_to_one_at_a_time() {
 }
 
 #[tokio::test]
-async fn an_offer_ends_when_the_heir_leaves() {
-    let Crew { suite: _suite, olga, max, project, .. } = crew().await;
+async fn a_transfer_is_withdrawn_when_its_recipient_leaves() {
+    let Team { suite: _suite, olga, max, project, .. } = team().await;
     let offered = offer(&olga, offering(&project, &max)).await.unwrap();
     remove(&olga, &project, &max).await.unwrap();
     let refusal = accept(&max, &offered, "").await.unwrap_err();
@@ -141,19 +141,19 @@ async fn an_offer_ends_when_the_heir_leaves() {
 }
 
 #[tokio::test]
-async fn a_retry_finds_the_offer() {
-    let Crew { suite: _suite, olga, ada, max, project, .. } = crew().await;
-    let asked = OfferOwnershipRequest { request_id: new_id(), ..offering(&project, &max) };
-    let (first, second) = tokio::join!(offer(&olga, asked.clone()), offer(&olga, asked.clone()));
+async fn a_retry_returns_the_transfer() {
+    let Team { suite: _suite, olga, ada, max, project, .. } = team().await;
+    let request = OfferOwnershipRequest { request_id: new_id(), ..offering(&project, &max) };
+    let (first, second) = tokio::join!(offer(&olga, request.clone()), offer(&olga, request.clone()));
     assert_eq!(first.unwrap(), second.unwrap());
-    let other = OfferOwnershipRequest { user_id: ada.id.to_string(), ..asked };
+    let other = OfferOwnershipRequest { user_id: ada.id.to_string(), ..request };
     let refusal = offer(&olga, other).await.unwrap_err();
     assert_eq!(summary(&refusal), "FAILED_PRECONDITION REQUEST_ID_REUSED");
 }
 
 #[tokio::test]
-async fn a_stale_etag_stops_every_answer() {
-    let Crew { suite: _suite, olga, max, project, .. } = crew().await;
+async fn a_stale_etag_aborts_every_answer() {
+    let Team { suite: _suite, olga, max, project, .. } = team().await;
     let offered = offer(&olga, offering(&project, &max)).await.unwrap();
     let stale = "\"00000001\"";
     for refusal in [
@@ -166,8 +166,8 @@ async fn a_stale_etag_stops_every_answer() {
 }
 
 #[tokio::test]
-async fn offers_are_listed_by_project_and_by_whom_they_concern() {
-    let Crew { suite, olga, ada, max, vera, gus, project } = crew().await;
+async fn transfers_are_listed_by_project_and_by_user() {
+    let Team { suite, olga, ada, max, vera, gus, project } = team().await;
     let other = olga.project("gemini").await;
     olga.add(&other, &max, ProjectRole::Viewer).await;
     let first = offer(&olga, offering(&project, &ada)).await.unwrap();
@@ -198,8 +198,8 @@ async fn offers_are_listed_by_project_and_by_whom_they_concern() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_named() {
-    let Crew { suite: _suite, olga, .. } = crew().await;
+async fn every_violation_is_reported() {
+    let Team { suite: _suite, olga, .. } = team().await;
     let garbage = OfferOwnershipRequest {
         request_id: "x".to_owned(),
         project_id: String::new(),

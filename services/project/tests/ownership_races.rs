@@ -1,6 +1,6 @@
-//! A project has exactly one owner, whoever does what at the same time.
+//! A project has exactly one owner under concurrent changes.
 
-use crate::actions::*;
+use crate::calls::*;
 use crate::harness::harness;
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
@@ -15,7 +15,7 @@ struct Count {
     count: i64,
 }
 
-/// Owners of a project who are members with that role and are named by the project.
+/// Owners of a project that are both in the members and in the project row.
 async fn owners(conn: &mut AsyncPgConnection, project: &Project) -> i64 {
     let query = format!(
         "SELECT count(*) FROM project.project_members m JOIN project.projects p ON p.id = m.project_id \
@@ -26,7 +26,7 @@ async fn owners(conn: &mut AsyncPgConnection, project: &Project) -> i64 {
 }
 
 #[tokio::test]
-async fn of_two_offers_at_once_one_is_made() {
+async fn of_concurrent_offers_one_is_created() {
     let suite = harness().start().await;
     let [olga, ada, max] = suite.guests(["olga", "ada", "max"]).await;
     let project = olga.project("apollo").await;
@@ -39,7 +39,7 @@ async fn of_two_offers_at_once_one_is_made() {
 }
 
 #[tokio::test]
-async fn of_accepting_and_withdrawing_at_once_one_counts() {
+async fn of_concurrent_accept_and_withdraw_one_succeeds() {
     let suite = harness().start().await;
     let [olga, ada] = suite.guests(["olga", "ada"]).await;
     let mut admin = suite.admin_of("project").await;
@@ -58,7 +58,7 @@ async fn of_accepting_and_withdrawing_at_once_one_counts() {
 }
 
 #[tokio::test]
-async fn accepting_and_removing_the_heir_at_once_leaves_one_owner() {
+async fn concurrent_accept_and_removal_leave_one_owner() {
     let suite = harness().start().await;
     let [olga, ada, abe] = suite.guests(["olga", "ada", "abe"]).await;
     let mut admin = suite.admin_of("project").await;
@@ -80,9 +80,9 @@ async fn accepting_and_removing_the_heir_at_once_leaves_one_owner() {
     }
 }
 
-/// The project goes back and forth while somebody counts its owners all the time.
+/// The project changes hands repeatedly while its owners are counted.
 #[tokio::test]
-async fn there_is_one_owner_at_every_moment() {
+async fn a_project_has_one_owner_at_every_moment() {
     let suite = harness().start().await;
     let [olga, ada] = suite.guests(["olga", "ada"]).await;
     let project = olga.project("apollo").await;
@@ -108,7 +108,7 @@ async fn there_is_one_owner_at_every_moment() {
 }
 
 #[tokio::test]
-async fn the_database_itself_lets_no_project_be_without_its_owner() {
+async fn the_database_rejects_a_project_without_owner() {
     let suite = harness().start().await;
     let [olga, ada] = suite.guests(["olga", "ada"]).await;
     let project = olga.project("apollo").await;

@@ -1,4 +1,4 @@
-//! Projects and their members as they were.
+//! Projects and their members at a point in time.
 
 use crate::harness::harness;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use shared::json::to_timestamp;
 use testkit::*;
 use tonic::Status;
 
-use crate::actions::*;
+use crate::calls::*;
 use crate::fixtures::*;
 
 type Members = BTreeMap<String, pb::Member>;
@@ -20,7 +20,7 @@ async fn project_at(who: &Actor, project: &pb::Project, at: DateTime<Utc>) -> Re
     Ok(who.projects().get_project_at(request).await?.into_inner())
 }
 
-/// All pages, two members on each.
+/// All pages of two members.
 async fn members_at(who: &Actor, project: &pb::Project, at: DateTime<Utc>) -> Result<Members, Status> {
     let mut members = Members::new();
     let mut request = pb::ListMembersAtRequest {
@@ -39,7 +39,7 @@ async fn members_at(who: &Actor, project: &pb::Project, at: DateTime<Utc>) -> Re
     }
 }
 
-/// How things stand, without etags.
+/// The current state without etags.
 async fn state(who: &Actor, project: &pb::Project) -> (pb::Project, Members) {
     let project = pb::Project { etag: String::new(), ..get(who, project).await.unwrap() };
     let request = pb::ListMembersRequest { project_id: project.id.clone(), ..Default::default() };
@@ -48,8 +48,8 @@ async fn state(who: &Actor, project: &pb::Project) -> (pb::Project, Members) {
     (project, page.members.into_iter().map(without_etag).collect())
 }
 
-/// One change; what cannot be done as things stand is left undone.
-async fn change(Crew { olga, ada, max, gus, project, .. }: &Crew, roll: u64) {
+/// One change; may be impossible in the current state.
+async fn change(Team { olga, ada, max, gus, project, .. }: &Team, roll: u64) {
     let whom = if roll.is_multiple_of(2) { gus } else { max };
     let _not_possible_now = match roll / 2 % 7 {
         0 => add(olga, joining(project, whom, MEMBER)).await.map(drop),
@@ -72,14 +72,14 @@ async fn change(Crew { olga, ada, max, gus, project, .. }: &Crew, roll: u64) {
 }
 
 #[tokio::test]
-async fn every_moment_is_read_as_it_was_recorded() {
-    let crew = crew().await;
-    let Crew { vera, project, .. } = &crew;
+async fn every_recorded_state_can_be_read_back() {
+    let team = team().await;
+    let Team { vera, project, .. } = &team;
     let mut recorded = Vec::new();
     let mut seed: u64 = 5;
     for _ in 0..60 {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        change(&crew, seed >> 33).await;
+        change(&team, seed >> 33).await;
         let state = state(vera, project).await;
         recorded.push((Utc::now(), state));
     }
@@ -93,7 +93,7 @@ async fn every_moment_is_read_as_it_was_recorded() {
 }
 
 #[tokio::test]
-async fn before_its_first_day_a_project_was_not() {
+async fn a_project_is_not_found_before_its_creation() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let before = Utc::now();
@@ -106,7 +106,7 @@ async fn before_its_first_day_a_project_was_not() {
 }
 
 #[tokio::test]
-async fn the_past_is_for_those_who_may_know_the_present() {
+async fn the_past_requires_the_permissions_of_the_present() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let [private, public] = [olga.project("private").await, project_seen_by(&olga, "public", PUBLIC).await];
@@ -124,8 +124,8 @@ async fn the_past_is_for_those_who_may_know_the_present() {
 }
 
 #[tokio::test]
-async fn what_is_not_kept_is_out_of_range() {
-    let Crew { suite, olga, project, .. } = &crew().await;
+async fn a_time_before_the_retained_changes_is_out_of_range() {
+    let Team { suite, olga, project, .. } = &team().await;
     let before = Utc::now();
     let renamed = pb::Project { name: "gemini".to_owned(), ..project.clone() };
     let renamed = update(olga, renamed, &["name"]).await.unwrap();
@@ -140,7 +140,7 @@ async fn what_is_not_kept_is_out_of_range() {
 }
 
 #[tokio::test]
-async fn malformed_wishes_for_the_past_are_refused() {
+async fn every_violation_is_reported() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let later = Some(Timestamp { seconds: 32_503_680_000, nanos: 0 });

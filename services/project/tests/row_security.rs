@@ -1,6 +1,6 @@
-//! What plain SQL under the service's role can do, also if a handler forgot to ask.
+//! What SQL under the service's role can do without the checks of a handler.
 
-use crate::actions::*;
+use crate::calls::*;
 use crate::harness::harness;
 use diesel::sql_query;
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -17,7 +17,7 @@ const EVERYTHING: [&str; 6] = [
     "DELETE FROM project.projects",
 ];
 
-/// How many rows each statement touches, on behalf of this user. Nothing of it stays.
+/// How many rows each statement touches on behalf of this user; rolled back.
 async fn touched(conn: &mut AsyncPgConnection, user_id: Option<Uuid>) -> Vec<usize> {
     let mut counts = Vec::new();
     for statement in EVERYTHING {
@@ -32,7 +32,7 @@ async fn touched(conn: &mut AsyncPgConnection, user_id: Option<Uuid>) -> Vec<usi
 }
 
 #[tokio::test]
-async fn a_stranger_touches_nothing() {
+async fn sql_on_behalf_of_a_stranger_touches_no_row() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
@@ -45,7 +45,7 @@ async fn a_stranger_touches_nothing() {
 }
 
 #[tokio::test]
-async fn a_visitor_reads_a_public_project_and_no_more() {
+async fn sql_on_behalf_of_a_visitor_reads_only_the_public_project() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     project_seen_by(&olga, "apollo", PUBLIC).await;
@@ -55,7 +55,7 @@ async fn a_visitor_reads_a_public_project_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_stranger_writes_no_membership() {
+async fn sql_on_behalf_of_a_stranger_cannot_insert_a_member() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;

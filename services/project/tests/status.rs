@@ -1,4 +1,4 @@
-use crate::actions::*;
+use crate::calls::*;
 use crate::harness::harness;
 use proto::project::v1::{Project, ProjectRole};
 use testkit::*;
@@ -15,9 +15,9 @@ async fn by(verb: &str, who: &Actor, project: &Project, etag: &str) -> Result<Pr
 
 const VERBS: [&str; 4] = ["complete", "cancel", "archive", "reopen"];
 
-/// The table of the proto, over the wire.
+/// The table of `ProjectStatus` in the proto.
 #[tokio::test]
-async fn every_verb_leads_where_the_table_says() {
+async fn every_transition_has_the_documented_target() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let refused = "FAILED_PRECONDITION INVALID_STATUS_TRANSITION";
@@ -40,7 +40,7 @@ async fn every_verb_leads_where_the_table_says() {
 }
 
 #[tokio::test]
-async fn a_retry_finds_the_work_done_whatever_version_it_saw() {
+async fn a_repeated_transition_succeeds_with_any_etag() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     for verb in ["complete", "cancel", "archive"] {
@@ -51,7 +51,7 @@ async fn a_retry_finds_the_work_done_whatever_version_it_saw() {
 }
 
 #[tokio::test]
-async fn a_stale_etag_stops_every_verb() {
+async fn a_stale_etag_aborts_every_transition() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
@@ -65,7 +65,7 @@ async fn a_stale_etag_stops_every_verb() {
 }
 
 #[tokio::test]
-async fn owner_and_admins_decide_where_a_project_stands() {
+async fn transitions_require_project_archive() {
     let suite = harness().start().await;
     let [olga, ada, max, vera, gus] = suite.guests(["olga", "ada", "max", "vera", "gus"]).await;
     let project = olga.project("apollo").await;
@@ -87,7 +87,7 @@ async fn owner_and_admins_decide_where_a_project_stands() {
 }
 
 #[tokio::test]
-async fn a_completed_project_can_still_be_changed() {
+async fn a_completed_project_can_be_updated() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
@@ -98,7 +98,7 @@ async fn a_completed_project_can_still_be_changed() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_is_named() {
+async fn a_malformed_id_is_rejected() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let nowhere = Project { id: "x".to_owned(), ..Default::default() };

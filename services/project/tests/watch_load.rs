@@ -1,4 +1,4 @@
-//! Following a project while much happens: killed and resumed, and read too slowly.
+//! Watching a project under load: interrupted and resumed, and read too slowly.
 
 use crate::harness::harness;
 use std::collections::BTreeMap;
@@ -9,21 +9,21 @@ use proto::project::v1::project_event::Subject;
 use proto::project::v1::{ListMembersRequest, Member, Project, ProjectEvent, ProjectRole};
 use testkit::*;
 
-use crate::actions::*;
+use crate::calls::*;
 use crate::fixtures::*;
-use crate::follower::*;
+use crate::watcher::*;
 
 const KILLS: u64 = 100;
-/// Most steps of a writer; it ends earlier when the reader has.
+/// Limit per writer, which stops when the reader is done.
 const STEPS: u64 = 2_000;
 
-/// A number that looks random and is the same in every run.
+/// A pseudorandom number, equal in every run.
 fn roll(seed: &mut u64, sides: u64) -> u64 {
     *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (*seed >> 33) % sides
 }
 
-/// Comes and goes, is raised and lowered, and the project is renamed meanwhile.
+/// Adds, removes, promotes and demotes a member and renames the project.
 async fn write(olga: &Actor, project: &Project, whom: &Actor, mut seed: u64, is_over: &AtomicBool) {
     for step in 0..STEPS {
         if is_over.load(Ordering::Relaxed) {
@@ -48,7 +48,7 @@ async fn write(olga: &Actor, project: &Project, whom: &Actor, mut seed: u64, is_
     }
 }
 
-/// A copy of a project and its members; of those who are gone it keeps the sequence.
+/// A copy of a project and its members; keeps the sequence of deleted ones.
 #[derive(Default)]
 struct Copy {
     project: (i64, Option<Project>),
@@ -87,8 +87,7 @@ async fn members(who: &Actor, project: &Project) -> BTreeMap<String, Member> {
     page.members.into_iter().map(|member| (member.id.clone(), member)).collect()
 }
 
-/// Reads a few messages, takes over some of them, and leaves without a word. Keeps the token of the last one that
-/// was taken over.
+/// Reads a few messages, applies some of them and disconnects. Keeps the token of the last applied one.
 async fn watch_briefly(who: &Actor, project: &Project, token: &mut String, copy: &mut Copy, seed: &mut u64) {
     let mut watcher = Watcher::of(who, watch(project, token)).await.unwrap();
     for _ in 0..=roll(seed, 4) {
@@ -102,7 +101,7 @@ async fn watch_briefly(who: &Actor, project: &Project, token: &mut String, copy:
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_follower_killed_a_hundred_times_has_the_same_as_the_database() {
+async fn a_watcher_that_reconnects_a_hundred_times_ends_with_the_stored_state() {
     let suite = harness().start().await;
     let [olga, vera] = suite.guests(["olga", "vera"]).await;
     let movers = suite.guests(["max", "mia", "gus"]).await;
@@ -134,7 +133,7 @@ async fn a_follower_killed_a_hundred_times_has_the_same_as_the_database() {
     assert!(copy.applied > 50, "{}", copy.applied);
 }
 
-/// So much that it fits into no window and no buffer.
+/// More than fits into the flow-control window and the buffers.
 async fn write_much(suite: &Suite, project: &Project) {
     let statement = format!(
         "DO $$ BEGIN FOR n IN 1..100 LOOP UPDATE project.projects \
@@ -153,8 +152,8 @@ fn names(events: &[ProjectEvent]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_follower_who_stops_reading_is_let_go_and_resumes() {
-    let Crew { suite, olga, project, .. } = &crew().await;
+async fn a_watcher_that_stops_reading_is_disconnected_and_resumes() {
+    let Team { suite, olga, project, .. } = &team().await;
     let mut watcher = Watcher::from_now(suite, olga, project).await;
     write_much(suite, project).await;
     // The reader sleeps for longer than the server's patience.

@@ -1,8 +1,8 @@
-//! What happens to a project is told as it happens, to those who may know.
+//! The stream of a project's changes.
 
-use crate::actions::*;
-use crate::follower::*;
+use crate::calls::*;
 use crate::harness::harness;
+use crate::watcher::*;
 use proto::project::v1::project_event::Subject;
 use proto::project::v1::{
     ChangeKind, CreateInvitationRequest, Project, ProjectPart, ProjectRole, WatchProjectRequest,
@@ -19,7 +19,7 @@ async fn invite(who: &Actor, project: &Project, email: &str) {
 }
 
 #[tokio::test]
-async fn the_owner_hears_of_everything_with_who_when_old_and_new() {
+async fn the_owner_receives_every_change_with_actor_and_both_states() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
@@ -34,7 +34,7 @@ async fn the_owner_hears_of_everything_with_who_when_old_and_new() {
 
     let events = watcher.until(5).await;
     assert_eq!(
-        told(events),
+        describe(events),
         [
             "project updated name,updated_at",
             "member created",
@@ -53,7 +53,7 @@ async fn the_owner_hears_of_everything_with_who_when_old_and_new() {
 }
 
 #[tokio::test]
-async fn everybody_hears_what_they_may_know() {
+async fn each_watcher_receives_what_they_may_read() {
     let suite = harness().start().await;
     let [olga, vera, gus] = suite.guests(["olga", "vera", "gus"]).await;
     let project = project_seen_by(&olga, "apollo", PUBLIC).await;
@@ -65,8 +65,8 @@ async fn everybody_hears_what_they_may_know() {
     olga.add(&project, &gus, ProjectRole::Member).await;
     complete(&olga, &project, "").await.unwrap();
 
-    assert_eq!(told(viewer.until(2).await), ["member created", "project updated status,updated_at"]);
-    assert_eq!(told(visitor.until(1).await), ["project updated status,updated_at"]);
+    assert_eq!(describe(viewer.until(2).await), ["member created", "project updated status,updated_at"]);
+    assert_eq!(describe(visitor.until(1).await), ["project updated status,updated_at"]);
 
     let stranger = olga.project("private").await;
     let refusal = Watcher::of(&gus, watch(&stranger, "")).await.err().unwrap();
@@ -74,7 +74,7 @@ async fn everybody_hears_what_they_may_know() {
 }
 
 #[tokio::test]
-async fn whoever_resumes_by_token_misses_nothing_and_hears_nothing_twice() {
+async fn a_resumed_watch_receives_every_change_once() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
@@ -106,7 +106,7 @@ async fn whoever_resumes_by_token_misses_nothing_and_hears_nothing_twice() {
 }
 
 #[tokio::test]
-async fn a_removed_member_hears_nothing_that_comes_after() {
+async fn a_removed_member_receives_no_later_change() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
@@ -127,19 +127,19 @@ async fn a_removed_member_hears_nothing_that_comes_after() {
 }
 
 #[tokio::test]
-async fn a_role_that_changes_in_mid_stream_changes_what_is_told() {
+async fn a_changed_role_changes_what_the_stream_sends() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     let member = olga.add(&project, &gus, ProjectRole::Admin).await;
     let mut watcher = Watcher::from_now(&suite, &gus, &project).await;
     invite(&olga, &project, "a@example.org").await;
-    assert_eq!(told(watcher.until(1).await), ["invitation created"]);
+    assert_eq!(describe(watcher.until(1).await), ["invitation created"]);
     let demoted = proto::project::v1::Member { role: VIEWER, ..member };
     update_member(&olga, demoted, &["role"]).await.unwrap();
     invite(&olga, &project, "b@example.org").await;
     complete(&olga, &project, "").await.unwrap();
-    let events = told(watcher.until(3).await);
+    let events = describe(watcher.until(3).await);
     assert_eq!(events, ["invitation created", "member updated role", "project updated status,updated_at"]);
 }
 
@@ -154,19 +154,19 @@ async fn the_stream_of_a_deleted_project_ends() {
 }
 
 #[tokio::test]
-async fn only_the_wished_parts_are_told_and_the_token_belongs_to_the_wish() {
+async fn a_watch_is_filtered_and_its_token_is_bound_to_the_filter() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let project = olga.project("apollo").await;
     let members = WatchProjectRequest { parts: vec![ProjectPart::Member as i32], ..watch(&project, "") };
-    suite.settle().await;
+    suite.wait_for_open_transactions().await;
     let mut watcher = Watcher::of(&olga, members.clone()).await.unwrap();
     watcher.next().await.unwrap();
     complete(&olga, &project, "").await.unwrap();
     olga.add(&project, &gus, ProjectRole::Viewer).await;
     leave(&gus, &project).await.unwrap();
     let events = watcher.until(2).await;
-    assert_eq!(told(events), ["member created", "member deleted"]);
+    assert_eq!(describe(events), ["member created", "member deleted"]);
     assert_eq!(events[1].kind(), ChangeKind::Deleted);
 
     let token = watcher.token.clone();

@@ -28,7 +28,7 @@ pub async fn open(
     request: pb::WatchTasksRequest,
 ) -> Result<(Streaming<pb::WatchTasksResponse>, String), Status> {
     if request.resume_token.is_empty() {
-        suite.settle().await;
+        suite.wait_for_open_transactions().await;
     }
     let mut stream = who.tasks().watch_tasks(request).await?.into_inner();
     let first = next(&mut stream).await?.unwrap();

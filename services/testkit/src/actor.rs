@@ -52,7 +52,7 @@ impl Interceptor for Bearer {
         if let Some(token) = &self.0 {
             request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
         }
-        round_trips::trace(request.metadata_mut());
+        round_trips::add_trace(request.metadata_mut());
         Ok(request)
     }
 }

@@ -1,37 +1,31 @@
-//! How a test binary says which services run in its process and which run as programs, and how suites are started.
+//! A test binary declares which services run in its process and which run as programs, and starts suites of them.
 
 use std::path::Path;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use http::Extensions;
+use local_servers::memory_base;
 use local_servers::suite::DatabaseTopology;
-use shared::service::ServiceContext;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 
+use super::running_suite::{Services, StartService};
 use super::{
-    Encryption, RoundTrips, Running, Sidecars, Suite, SuiteOptions, Topology, plain_options, servers,
+    Encryption, RoundTrips, RunningSuite, Sidecars, Suite, SuiteOptions, Topology, plain_options, servers,
     slow_link,
 };
 
-/// Long enough that all that is sent at once is there before the first of it is answered.
+/// Long enough that all requests that are sent together arrive before the first response.
 const COUNTED_ROUND_TRIP: Duration = Duration::from_millis(20);
-
-/// Starts a service in this process.
-pub type StartService =
-    fn(ServiceContext, &SuiteOptions, TcpListener) -> BoxFuture<'static, anyhow::Result<()>>;
 
 /// The services of a test binary.
 #[derive(Clone, Default)]
 pub struct Harness {
-    pub(super) in_process: Vec<(&'static str, StartService)>,
-    pub(super) programs: Vec<&'static str>,
+    pub(super) services: Services,
     own: Vec<fn(&mut Extensions, &Path)>,
 }
 
 impl Harness {
-    /// No service yet.
+    /// A harness without services.
     pub fn new() -> Self {
         Self::default()
     }
@@ -39,39 +33,37 @@ impl Harness {
     /// Runs a service in the test's process.
     #[must_use]
     pub fn serve(mut self, name: &'static str, start: StartService) -> Self {
-        self.programs.retain(|program| *program != name);
-        self.in_process.push((name, start));
+        self.services.in_process.push((name, start));
         self
     }
 
-    /// Runs the program of a service beside the test, as what the tested service calls.
+    /// Runs the program of a sibling service that the tested service calls.
     #[must_use]
     pub fn with_program(mut self, name: &'static str) -> Self {
-        if !self.programs.contains(&name) {
-            self.programs.push(name);
-        }
+        self.services.programs.push(name);
         self
     }
 
-    /// Gives a service the options that only it has; they may name the suite's directory for files.
+    /// Adds options of a single service. The path is the suite's directory for files.
     #[must_use]
     pub fn with_options(mut self, insert: fn(&mut Extensions, &Path)) -> Self {
         self.own.push(insert);
         self
     }
 
-    /// A suite on servers shared with the other tests of this binary, in the form that is tried ([`Topology::tried`]).
+    /// Starts a suite on servers that all tests of this binary share, in the topology of the environment
+    /// ([`Topology::from_environment`]).
     pub async fn start(self) -> Suite {
-        self.start_in(Topology::tried()).await
+        self.start_in(Topology::from_environment()).await
     }
 
     /// As [`Self::start`], with other options.
     pub async fn start_with(self, change: impl FnOnce(&mut SuiteOptions)) -> Suite {
-        let form = Topology::tried();
-        self.on(servers::shared(form.encryption).await, form, change).await
+        let topology = Topology::from_environment();
+        self.on(servers::shared(topology.encryption).await, topology, change).await
     }
 
-    /// As [`Self::start`], on servers that are set as they are where data lasts.
+    /// As [`Self::start`], on servers with durable writes, as in production.
     pub async fn start_durable(self) -> Suite {
         self.on(servers::shared_durable().await, Topology::PLAIN, |_| {}).await
     }
@@ -81,29 +73,29 @@ impl Harness {
         self.start_on_own(servers::start_durable().await, Topology::PLAIN).await
     }
 
-    /// As [`Self::start`], in this form: for tests whose subject it is.
-    pub async fn start_in(self, form: Topology) -> Suite {
-        self.on(servers::shared(form.encryption).await, form, |_| {}).await
+    /// As [`Self::start`], in this topology.
+    pub async fn start_in(self, topology: Topology) -> Suite {
+        self.on(servers::shared(topology.encryption).await, topology, |_| {}).await
     }
 
-    /// As [`Self::start`], with a link to PostgreSQL that counts round trips; for that, in plain text.
+    /// As [`Self::start`], with connections to PostgreSQL in plain text on which round trips are counted.
     pub async fn start_counted(self) -> (Suite, RoundTrips) {
-        // One connection, so that what a call needs to be quick is there from the second call on.
-        self.start_far_away(COUNTED_ROUND_TRIP, |options| options.database_pool_size = 1).await
+        // With one connection, statements are prepared from the second call on.
+        self.start_with_latency(COUNTED_ROUND_TRIP, |options| options.database_pool_size = 1).await
     }
 
-    /// As [`Self::start_counted`], with a link that takes this long for each round trip, and with other options:
-    /// transactions last, so that many meet.
-    pub async fn start_far_away(
+    /// As [`Self::start_counted`], with other options and with this latency for each round trip, so that transactions
+    /// last and overlap.
+    pub async fn start_with_latency(
         self,
         round_trip: Duration,
         change: impl FnOnce(&mut SuiteOptions),
     ) -> (Suite, RoundTrips) {
         shared::telemetry::carry_traces();
         let mut counted = RoundTrips::default();
-        let form = Topology { encryption: Encryption::Off, ..Topology::tried() };
+        let topology = Topology { encryption: Encryption::Off, ..Topology::from_environment() };
         let suite = self
-            .on(servers::shared(form.encryption).await, form, |options| {
+            .on(servers::shared(topology.encryption).await, topology, |options| {
                 let (link, round_trips) = slow_link::start(options.postgres.parse().unwrap(), round_trip);
                 options.postgres = link.to_string();
                 counted = round_trips;
@@ -113,19 +105,19 @@ impl Harness {
         (suite, counted)
     }
 
-    /// On servers of its own, which the test may stop and start.
+    /// As [`Self::start`], on servers of its own, which the test may stop and start.
     pub async fn start_alone(self) -> Suite {
-        self.start_alone_in(Topology::tried()).await
+        self.start_alone_in(Topology::from_environment()).await
     }
 
-    /// As [`Self::start_alone`], in this form.
-    pub async fn start_alone_in(self, form: Topology) -> Suite {
-        self.start_on_own(servers::start(form.encryption).await, form).await
+    /// As [`Self::start_alone`], in this topology.
+    pub async fn start_alone_in(self, topology: Topology) -> Suite {
+        self.start_on_own(servers::start(topology.encryption).await, topology).await
     }
 
-    async fn start_on_own(self, own: servers::Servers, form: Topology) -> Suite {
-        let mut suite = self.on(&own, form, |_| {}).await;
-        suite.sidecars = own.around.into();
+    async fn start_on_own(self, own: servers::Servers, topology: Topology) -> Suite {
+        let mut suite = self.on(&own, topology, |_| {}).await;
+        suite.sidecars = own.sidecars.into();
         suite.servers = Some(own.local);
         suite
     }
@@ -133,29 +125,29 @@ impl Harness {
     async fn on(
         self,
         servers: &servers::Servers,
-        form: Topology,
+        topology: Topology,
         change: impl FnOnce(&mut SuiteOptions),
     ) -> Suite {
-        let files = TempDir::new().unwrap();
-        let database = match form.databases {
+        let files = memory_base().map_or_else(TempDir::new, TempDir::new_in).unwrap();
+        let database = match topology.databases {
             DatabaseTopology::One => servers.create_database().await,
             DatabaseTopology::Four => servers.create_databases_apart().await,
         };
         let mut own = Extensions::new();
         self.own.iter().for_each(|insert| insert(&mut own, files.path()));
-        let common = plain_options(servers, &database, form.databases, files.path());
+        let common = plain_options(servers, &database, topology.databases, files.path());
         let mut options = SuiteOptions { common, own };
-        form.surround(servers, &mut options, files.path()).await;
+        servers.configure(topology, &mut options, files.path()).await;
         change(&mut options);
-        let running = Running::start(&self, &options, files.path()).await;
+        let running = RunningSuite::start(&self.services, &options, files.path()).await;
         Suite {
-            admin_url: servers.admin_url(&form.databases.database_of("identity", &database)),
+            admin_url: servers.admin_url(&topology.databases.database_of("identity", &database)),
             siblings: running.siblings().clone(),
             options,
             servers: None,
             sidecars: Sidecars::default(),
             running: Some(running),
-            harness: self,
+            services: self.services,
             files,
         }
     }

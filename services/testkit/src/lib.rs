@@ -1,7 +1,7 @@
-//! Test harness: real PostgreSQL and Redis, a database of its own for each test, the real layers over the
-//! real wire, and actors who do things.
+//! Test harness: real PostgreSQL and Redis servers, a database per test, the real server stack over real connections, and
+//! actors who call it.
 //!
-//! The servers start with the first test of a test binary and end with its process, however it ends.
+//! The servers start with the first test of a test binary and end with its process, however that ends.
 
 #![allow(
     missing_docs,
@@ -9,49 +9,53 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "failing is reporting here"
+    reason = "a panic is a test's report"
 )]
 
 mod actor;
 mod bucket;
+mod certificates;
 mod databases;
-mod drill;
 mod harness;
 mod mail;
 mod migration_sets;
-mod moving;
 mod options;
+mod poll;
 mod programs;
 mod redis_contents;
-mod replacing;
-mod replica;
+mod rolling_update;
 mod round_trips;
-mod running;
+mod running_suite;
 mod servers;
+mod service_process;
 mod sidecars;
 mod slow_link;
 mod small_disk;
 mod summary;
+mod target_cluster;
 mod topology;
-mod waiting;
+mod topology_servers;
+mod workspace;
+mod write_load;
 
 pub use actor::{Actor, Bearer, Service};
 pub use bucket::Bucket;
-pub use drill::{Load, make_task, making_tasks, survives};
-pub use harness::{Harness, StartService};
+pub use harness::Harness;
 pub use mail::Mail;
 pub use migration_sets::{reference_set, service_sets};
-pub use moving::OtherCluster;
 pub use options::SuiteOptions;
+pub use poll::{until, until_ok};
 pub use programs::program;
-pub use replacing::is_replaced_unnoticed;
-pub use replica::Replica;
+pub use rolling_update::replace_under_load;
 pub use round_trips::RoundTrips;
-pub use running::Running;
+pub use running_suite::{RunningSuite, StartService};
+pub use service_process::{ServiceProcess, terminate};
+pub use sidecars::Sidecars;
 pub use small_disk::SmallDisk;
 pub use summary::{reason_of, summary, violations};
-pub use topology::{Encryption, RedisTopology, Sidecars, Through, Topology};
-pub use waiting::{tell_to_end, until, until_ok};
+pub use target_cluster::TargetCluster;
+pub use topology::{Encryption, Pooling, RedisTopology, Topology};
+pub use write_load::{WriteLoad, create_task, kill_under_load, task_writer};
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -68,29 +72,29 @@ use uuid::Uuid;
 
 /// Largest attachment unless a test says otherwise.
 pub const MAX_ATTACHMENT_BYTES: u64 = 8 * 1024 * 1024;
-/// Where a suite keeps files, in its directory.
+/// Subdirectory of a suite's directory in which content keeps files.
 pub const FILES: &str = "files";
 pub const SERVICE_SECRET: &str = "a secret of the tests, long enough to be one";
-/// 32 bytes under the name `test`.
+/// A key of 32 bytes with the id `test`.
 pub const ENCRYPTION_KEYS: &str = "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
 /// Services on a database of their own.
 pub struct Suite {
     pub options: SuiteOptions,
     pub siblings: SiblingOptions,
-    /// The superuser's URL of this suite's database; where there are four, of identity's.
+    /// The superuser's URL of the only database or identity's.
     pub admin_url: Secret,
-    /// Only of a suite that was started alone.
+    /// Only in a suite that was started alone.
     pub servers: Option<LocalServers>,
-    /// What only some forms have, and only a suite that was started alone has for itself.
+    /// Only in a suite that was started alone.
     pub sidecars: Sidecars,
-    running: Option<Running>,
-    harness: Harness,
+    running: Option<RunningSuite>,
+    services: running_suite::Services,
     files: TempDir,
 }
 
 impl Suite {
-    /// A plain channel to a service.
+    /// A channel to a service, without a session.
     pub fn channel(&self, service: Service) -> Channel {
         let url = match service {
             Service::Identity => &self.siblings.identity_url,
@@ -101,29 +105,28 @@ impl Suite {
         channel_to(url, self.authority().as_ref())
     }
 
-    /// Who has signed the services' certificates, where they have some.
+    /// The certificate authority of the services, with TLS.
     fn authority(&self) -> Option<Certificate> {
         let file = self.options.certificate("ca.pem")?;
         Some(Certificate::from_pem(std::fs::read(file).unwrap()))
     }
 
-    /// Somebody who is not signed in.
+    /// An actor without a session.
     pub fn anonymous(&self) -> Actor {
         Actor::anonymous(self)
     }
 
-    /// A new user, signed in.
+    /// Registers a user and signs in.
     pub async fn user(&self, name: &str) -> Actor {
         Actor::register(self, name).await
     }
 
-    /// New users, signed in.
+    /// Registers users and signs them in.
     pub async fn users<const N: usize>(&self, names: [&str; N]) -> [Actor; N] {
         futures::future::join_all(names.map(|name| self.user(name))).await.try_into().ok().unwrap()
     }
 
-    /// A user who exists in the database and has a session, without passing the identity service: for tests of
-    /// the other services, which then cost no password hash.
+    /// Inserts a user with a session into the database. This needs no identity service and no password hash.
     pub async fn guest(&self, name: &str) -> Actor {
         Actor::plant(self, name).await
     }
@@ -133,33 +136,33 @@ impl Suite {
         futures::future::join_all(names.map(|name| self.guest(name))).await.try_into().ok().unwrap()
     }
 
-    /// Clients that call as a service of the suite, or another program that knows the secret. Where connections are
-    /// encrypted they show the operator's certificate: any of the authority's will do.
+    /// Clients that authenticate as a service or another program with the service secret. With TLS they present the
+    /// operator's certificate.
     pub fn as_service(&self, name: &str) -> shared::siblings::Siblings {
         let signer = shared::service_identity::ServiceSigner::new(name, SERVICE_SECRET.into());
         shared::siblings::Siblings::new(&self.siblings, &self.options.tls_of("operator"), &signer).unwrap()
     }
 
-    /// Redis as the services use it.
+    /// The Redis store with the services' options.
     pub fn redis(&self) -> RedisStore {
         let authority = self.options.certificate("ca.pem");
         let suite::SuiteOptions { redis_url, redis_key_prefix, .. } = &self.options.common;
         RedisStore::with_ca(authority.as_deref(), redis_url, redis_key_prefix).unwrap()
     }
 
-    /// Starts services that have been stopped, on other ports.
-    pub async fn start_again(&mut self) {
+    /// Starts the services again after [`Self::stop`], on other ports.
+    pub async fn restart(&mut self) {
         let running = self.start_replica(&self.options).await;
         self.siblings = running.siblings().clone();
         self.running = Some(running);
     }
 
-    /// The same services once more, with these options, on other ports.
-    pub async fn start_replica(&self, options: &SuiteOptions) -> Running {
-        Running::start(&self.harness, options, self.files.path()).await
+    /// Starts a second instance of the services with these options, on other ports.
+    pub async fn start_replica(&self, options: &SuiteOptions) -> RunningSuite {
+        RunningSuite::start(&self.services, options, self.files.path()).await
     }
 
-    /// Stops the services and waits for them.
+    /// Stops the services after their open calls have ended.
     pub async fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             running.stop().await;
@@ -167,7 +170,7 @@ impl Suite {
     }
 }
 
-/// The options of a suite in its plain form.
+/// The options of a suite in the plain topology.
 fn plain_options(
     servers: &servers::Servers,
     database: &str,
@@ -178,7 +181,7 @@ fn plain_options(
         postgres: servers.postgres_address().to_string(),
         database: database.to_owned(),
         databases,
-        reaching: DatabaseOptions::default(),
+        connection: DatabaseOptions::default(),
         role_password: servers.role_password.clone(),
         database_pool_size: 4,
         redis_url: servers.local.redis.url(),
@@ -186,7 +189,7 @@ fn plain_options(
         certificates: None,
         service_secret: SERVICE_SECRET.into(),
         mail: MailOptions {
-            mail_url: Destination::Folder(files.join(mail::FOLDER)),
+            mail_url: Destination::Folder(files.join(mail::DIRECTORY)),
             mail_from: "DafnckMachine <no-reply@dafnck.example>".parse().unwrap(),
         },
         proxies: ProxyOptions::default(),
@@ -210,7 +213,7 @@ impl Drop for Suite {
     }
 }
 
-/// A channel to a service, encrypted where its URL says so.
+/// A channel to a service, with TLS if its URL has the scheme `https`.
 fn channel_to(url: &str, authority: Option<&Certificate>) -> Channel {
     let endpoint = Channel::from_shared(url.to_owned()).unwrap();
     let Some(authority) = authority.filter(|_| url.starts_with("https")) else {
@@ -219,13 +222,13 @@ fn channel_to(url: &str, authority: Option<&Certificate>) -> Channel {
     endpoint.tls_config(ClientTlsConfig::new().ca_certificate(authority.clone())).unwrap().connect_lazy()
 }
 
-/// The superuser's URL of a new database without schemas.
-pub async fn empty_database() -> Secret {
+/// Creates a database without schemas and returns the superuser's URL.
+pub async fn create_empty_database() -> Secret {
     servers::shared(Encryption::Off).await.create_empty_database().await
 }
 
-/// The folder with PostgreSQL's programs.
-pub async fn postgres_programs() -> PathBuf {
+/// The directory of PostgreSQL's programs.
+pub async fn postgres_bin_directory() -> PathBuf {
     servers::shared(Encryption::Off).await.local.postgres.programs.clone()
 }
 

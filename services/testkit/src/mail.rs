@@ -1,4 +1,4 @@
-//! The mail that a suite has sent.
+//! Mail that a suite has sent.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -7,15 +7,14 @@ use mail_parser::MessageParser;
 
 use super::Suite;
 
-/// How long a mail may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Where the suite of a test sends mail, in its folder.
-pub(super) const FOLDER: &str = "mail";
+const MAIL_TIMEOUT: Duration = Duration::from_secs(20);
+/// Subdirectory of a suite's directory to which mail is written.
+pub(super) const DIRECTORY: &str = "mail";
 
-/// A mail as its recipient reads it.
+/// A received mail.
 #[derive(Clone, Debug)]
 pub struct Mail {
-    /// The file's name, which is the mail's id.
+    /// Name of the file without its extension.
     pub id: String,
     pub to: String,
     pub from: String,
@@ -24,7 +23,7 @@ pub struct Mail {
 }
 
 impl Mail {
-    /// The code in it: on a line of its own, behind four blanks.
+    /// The code in the mail: a line indented by four spaces.
     pub fn code(&self) -> String {
         let line = self.text.lines().find_map(|line| line.strip_prefix("    "));
         line.unwrap_or_else(|| panic!("no code in {self:?}")).trim().to_owned()
@@ -37,7 +36,7 @@ impl Suite {
         let mut mails: Vec<Mail> = self
             .files
             .path()
-            .join(FOLDER)
+            .join(DIRECTORY)
             .read_dir()
             .map(|entries| entries.map(|entry| entry.unwrap().path()).collect::<Vec<_>>())
             .unwrap_or_default()
@@ -50,14 +49,14 @@ impl Suite {
         mails
     }
 
-    /// The newest mail to an address when there are this many; mail takes a moment.
+    /// Waits until an address has this many mails and returns the newest.
     pub async fn mail_to(&self, address: &str, count: usize) -> Mail {
         let start = Instant::now();
         loop {
             let mails = self.mails_to(address);
             match mails.last() {
                 Some(last) if mails.len() >= count => return last.clone(),
-                _ => assert!(start.elapsed() < PATIENCE, "{count} mails to {address} awaited: {mails:?}"),
+                _ => assert!(start.elapsed() < MAIL_TIMEOUT, "{count} mails to {address} awaited: {mails:?}"),
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

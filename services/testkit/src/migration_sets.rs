@@ -1,9 +1,9 @@
-//! The migrations of the repository, read from their directories: the harness knows no service.
+//! Migrations, read from the repository's directories because the harness knows no service.
 
 use local_servers::suite::NAMES;
 use shared::migrate::Set;
 
-use super::servers::workspace;
+use super::workspace::workspace;
 
 /// The migrations of the four services.
 pub fn service_sets() -> [Set; 4] {

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use http::Extensions;
 use local_servers::suite;
 
-/// What the services share, and what only one of them needs, by its type.
+/// Options that all services share, and options of single services by their type.
 #[derive(Clone, Debug)]
 pub struct SuiteOptions {
     pub common: suite::SuiteOptions,
@@ -13,12 +13,12 @@ pub struct SuiteOptions {
 }
 
 impl SuiteOptions {
-    /// The options that a service has for itself; the harness was given them.
+    /// Options of a single service, which were given with `Harness::with_options`.
     pub fn own<T: Clone + Send + Sync + 'static>(&self) -> &T {
         self.own.get().unwrap_or_else(|| panic!("the harness has no {}", std::any::type_name::<T>()))
     }
 
-    /// As [`Self::own`], to be changed.
+    /// As [`Self::own`], mutable.
     pub fn own_mut<T: Clone + Send + Sync + 'static>(&mut self) -> &mut T {
         self.own.get_mut().unwrap_or_else(|| panic!("the harness has no {}", std::any::type_name::<T>()))
     }

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 static BUILDING: Mutex<()> = Mutex::new(());
 
-/// The program of a service in the directory in which cargo put this test. It is built when it is missing or older
-/// than one of its sources: cargo builds it by itself when all packages are tested together.
+/// The program of a service, in cargo's output directory of this test. It is built when it is missing or older than one
+/// of its sources. `cargo test --workspace` has built it before.
 pub fn program(name: &str) -> PathBuf {
     let _one_at_a_time = BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let program = directory().join(name);
@@ -25,7 +25,7 @@ fn directory() -> PathBuf {
     test.ancestors().nth(2).unwrap().to_owned()
 }
 
-/// Whether the program is newer than everything that cargo's dependency file names.
+/// Whether the program is newer than all sources in cargo's dependency file.
 fn is_fresh(program: &Path) -> bool {
     let (Some(built), Ok(listed)) = (changed(program), std::fs::read_to_string(program.with_extension("d")))
     else {
@@ -47,6 +47,6 @@ fn build(name: &str) {
     if directory.ends_with("release") {
         cargo.arg("--release");
     }
-    let status = cargo.current_dir(super::servers::workspace()).status().unwrap();
+    let status = cargo.current_dir(super::workspace::workspace()).status().unwrap();
     assert!(status.success(), "cargo cannot build {name}: {status}");
 }

@@ -1,4 +1,4 @@
-//! What Redis holds of a suite.
+//! A suite's data in Redis.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use shared::authentication::token_hash;
 
 use super::{Suite, until_ok};
 
-/// A new connection may take longer than one operation does.
-const REDIS_LIMIT: Duration = Duration::from_secs(10);
+/// Includes the time for a new connection.
+const REDIS_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Suite {
-    /// Makes Redis forget the session of a token, as a restart without its data would.
+    /// Deletes the session of a token from Redis, as a restart without data would.
     pub async fn forget_session(&self, token: &str) {
         let redis = self.redis();
         let key = redis.key(&format!("{{session:{}}}", token_hash(token).to_hex()));
         let forget = redis::Cmd::del(key);
-        until_ok("Redis forgets a session", REDIS_LIMIT, async || redis.query::<()>(&forget).await).await;
+        until_ok("Redis forgets a session", REDIS_TIMEOUT, async || redis.query::<()>(&forget).await).await;
     }
 }

@@ -1,7 +1,6 @@
 //! PostgreSQL and Redis of a test binary, and a database for each test.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use diesel_async::SimpleAsyncConnection;
@@ -15,9 +14,11 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use super::certificates::make_certificates;
 use super::migration_sets::{reference_set, service_sets};
-use super::sidecars::Around;
-use super::topology::{Encryption, make_certificates};
+use super::sidecars::SharedSidecars;
+use super::topology::Encryption;
+use super::workspace::cache;
 
 const TEMPLATE: &str = "dafnck_template";
 
@@ -36,7 +37,7 @@ pub(super) struct Servers {
     pub authority: Option<Certificate>,
     /// For whoever else serves beside them.
     pub certificates: Option<ServerCertificates>,
-    pub around: Around,
+    pub sidecars: SharedSidecars,
     has_templates_apart: OnceCell<()>,
 }
 
@@ -56,11 +57,6 @@ pub(super) fn forget(database: String) {
     FORGOTTEN.lock().unwrap_or_else(PoisonError::into_inner).push(database);
 }
 
-/// The root of the repository.
-pub(super) fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
-}
-
 pub(super) async fn start(encryption: Encryption) -> Servers {
     start_on(DataDirectory::Temporary, encryption).await
 }
@@ -74,7 +70,7 @@ async fn start_on(data: DataDirectory, encryption: Encryption) -> Servers {
     let certificates = (encryption == Encryption::On).then(|| make_certificates(folder.path(), None));
     let authority = certificates.is_some().then(|| dev_ca::certificate(folder.path(), AUTHORITY).unwrap());
     let options = LocalOptions {
-        cache: workspace().join(".local/cache"),
+        cache: cache(),
         data,
         postgres_port: None,
         redis_port: None,
@@ -89,7 +85,7 @@ async fn start_on(data: DataDirectory, encryption: Encryption) -> Servers {
         role_password: role_password.into(),
         authority,
         certificates,
-        around: Around::default(),
+        sidecars: SharedSidecars::default(),
         has_templates_apart: OnceCell::new(),
     };
     servers.execute(&format!("CREATE DATABASE {TEMPLATE}")).await;

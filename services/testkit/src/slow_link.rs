@@ -1,4 +1,4 @@
-//! A link on which each round trip takes a given time and is counted: what is sent in one go arrives in one go.
+//! A TCP proxy to PostgreSQL that delays requests by a given time and counts round trips.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use super::round_trips::RoundTrips;
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Starts the link; it lives as long as the test's runtime.
+/// Starts the proxy, which lives as long as the test's runtime.
 pub(super) fn start(target: SocketAddr, round_trip: Duration) -> (SocketAddr, RoundTrips) {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -31,25 +31,29 @@ pub(super) fn start(target: SocketAddr, round_trip: Duration) -> (SocketAddr, Ro
                 (client.into_split(), server.into_split());
             let client = Arc::new(Mutex::new(count.listen()));
             let server = client.clone();
-            carry(from_client, to_server, round_trip, move |bytes| client.lock().unwrap().asks(bytes));
-            carry(from_server, to_client, Duration::ZERO, move |_| server.lock().unwrap().is_answered());
+            forward(from_client, to_server, round_trip, move |bytes| {
+                client.lock().unwrap().record_request(bytes)
+            });
+            forward(from_server, to_client, Duration::ZERO, move |_| {
+                server.lock().unwrap().record_response()
+            });
         }
     });
     (address, counted)
 }
 
-/// Delays every byte by the same time, without holding back the ones behind it, and tells what has come.
-fn carry(
+/// Forwards bytes, each delayed by the same time, and calls back for what is received.
+fn forward(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     delay: Duration,
-    have_come: impl Fn(&[u8]) + Send + 'static,
+    on_received: impl Fn(&[u8]) + Send + 'static,
 ) {
     let (sender, mut receiver) = mpsc::channel::<(Instant, Vec<u8>)>(1024);
     tokio::spawn(async move {
         let mut buffer = vec![0; BUFFER_BYTES];
         while let Ok(count @ 1..) = from.read(&mut buffer).await {
-            have_come(&buffer[..count]);
+            on_received(&buffer[..count]);
             if sender.send((Instant::now() + delay, buffer[..count].to_vec())).await.is_err() {
                 return;
             }

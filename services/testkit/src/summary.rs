@@ -1,9 +1,9 @@
-//! What a refusal says, in one line that tests can compare.
+//! The content of a gRPC error in a form that tests can compare.
 
 use tonic::Status;
 use tonic_types::StatusExt;
 
-/// `NOT_FOUND RESOURCE_NOT_FOUND`: the code and the documented reason.
+/// The code and the documented reason, such as `NOT_FOUND RESOURCE_NOT_FOUND`.
 pub fn summary(status: &Status) -> String {
     let code = format!("{:?}", status.code());
     let mut upper = String::new();

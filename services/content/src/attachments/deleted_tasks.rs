@@ -1,5 +1,5 @@
-//! Deletes the attachments of tasks that are gone: it follows the task service's feed. Each change takes effect
-//! in one transaction with the position after it.
+//! Deletes the attachments of deleted tasks. It follows the feed of the task service and stores its position in the
+//! transaction of each batch, so that each deletion is applied exactly once.
 
 use std::time::Duration;
 
@@ -11,50 +11,48 @@ use tonic::{Code, Status};
 use uuid::Uuid;
 
 use super::queries;
-use crate::NAME;
+use crate::schema::NAME;
 
 /// Name of the position in `feed_positions`.
 const FEED: &str = "deleted_tasks";
-/// How long the feed may be silent, which has a heartbeat each second.
-const SILENCE: Duration = Duration::from_secs(5);
-/// How long to wait before following again after the feed broke off.
-const PAUSE: Duration = Duration::from_millis(500);
+/// The feed sends a heartbeat every second.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+const RETRY_DELAY: Duration = Duration::from_millis(500);
 
-/// Follows until the service stops.
-pub async fn follow(context: ServiceContext) {
+/// Runs until shutdown.
+pub(crate) async fn follow(context: ServiceContext) {
     let lag = Lag::measured(NAME, FEED);
     loop {
         tokio::select! {
             () = context.shutdown.cancelled() => return,
             outcome = follow_once(&context, &lag) => if let Err(error) = outcome {
-                tracing::debug!(%error, "the feed of deleted tasks broke off");
+                tracing::debug!(%error, "the feed of deleted tasks ended");
             }
         }
         tokio::select! {
             () = context.shutdown.cancelled() => return,
-            () = tokio::time::sleep(PAUSE) => {}
+            () = tokio::time::sleep(RETRY_DELAY) => {}
         }
     }
 }
 
-/// Follows the feed until it breaks off.
 async fn follow_once(context: &ServiceContext, lag: &Lag) -> Result<()> {
     let mut position = positions::get(&context.worker, NAME, FEED).await?.unwrap_or_default();
     let request = WatchDeletedTasksRequest { cursor: position.clone() };
     let mut feed = match context.siblings.task_lookup().watch_deleted_tasks(request).await {
         Ok(answer) => answer.into_inner(),
-        Err(status) => return broke_off(context, status).await,
+        Err(status) => return restart_if_expired(context, status).await,
     };
     loop {
         let next =
-            tokio::time::timeout(SILENCE, feed.message()).await.map_err(|_| Error::DeadlineExceeded)?;
+            tokio::time::timeout(IDLE_TIMEOUT, feed.message()).await.map_err(|_| Error::DeadlineExceeded)?;
         let message = match next {
             Ok(Some(message)) => message,
             Ok(None) => return Ok(()),
-            Err(status) => return broke_off(context, status).await,
+            Err(status) => return restart_if_expired(context, status).await,
         };
         if message.cursor != position || !message.task_ids.is_empty() {
-            take_over(context, &message).await?;
+            apply(context, &message).await?;
             position = message.cursor;
         }
         if message.caught_up {
@@ -63,15 +61,15 @@ async fn follow_once(context: &ServiceContext, lag: &Lag) -> Result<()> {
     }
 }
 
-/// A position that the feed no longer keeps means to start over.
-async fn broke_off(context: &ServiceContext, status: Status) -> Result<()> {
+/// Resets the position if the feed has deleted it already.
+async fn restart_if_expired(context: &ServiceContext, status: Status) -> Result<()> {
     if status.code() == Code::OutOfRange {
-        return take_over(context, &WatchDeletedTasksResponse::default()).await;
+        return apply(context, &WatchDeletedTasksResponse::default()).await;
     }
     Err(from_sibling("task")(status))
 }
 
-async fn take_over(context: &ServiceContext, message: &WatchDeletedTasksResponse) -> Result<()> {
+async fn apply(context: &ServiceContext, message: &WatchDeletedTasksResponse) -> Result<()> {
     let tasks: Vec<Uuid> = message.task_ids.iter().filter_map(|id| id.parse().ok()).collect();
     let tx = context.worker.begin_background().await?;
     let deleted = if tasks.is_empty() { 0 } else { queries::delete_of_tasks(&tx, &tasks).await? };

@@ -1,11 +1,10 @@
-//! Files attached to tasks, documents and projects: a row here, which refers to a blob.
-//!
-//! The bytes are there before the row is ([`crate::uploads`]), and go after it ([`crate::collector`]).
+//! Files attached to tasks, documents and projects. The row of an attachment refers to a blob, whose bytes are stored
+//! before it ([`crate::uploads`]) and deleted after it ([`crate::collector`]).
 
-pub mod deleted_tasks;
-pub(crate) mod places;
+pub(crate) mod deleted_tasks;
 pub(crate) mod queries;
-pub mod rpc;
+pub(crate) mod rpc;
+pub(crate) mod targets;
 pub(crate) mod wire;
 
 use std::io::Write;
@@ -21,25 +20,21 @@ use diesel::{Queryable, QueryableByName, Selectable};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Longest name of a file, in characters.
+/// Longest file name, in characters.
 pub const MAX_FILENAME_CHARS: usize = 255;
-/// The name of a file whose given name holds nothing that a name may hold.
-const NAMELESS: &str = "file";
+/// The name of a file if no character of the given name can be used.
+const DEFAULT_FILENAME: &str = "file";
 
-/// What a file is attached to.
+/// The type of an attachment's target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Text)]
 pub enum EntityType {
-    /// A task.
     Task,
-    /// A document.
     Document,
-    /// A project.
     Project,
 }
 
 impl EntityType {
-    /// The label in PostgreSQL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Task => "task",
@@ -64,68 +59,51 @@ impl FromSql<Text, Pg> for EntityType {
     }
 }
 
-/// A thing that files are attached to.
+/// What a file is attached to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entity {
-    /// Its kind.
-    pub kind: EntityType,
-    /// Its key.
+pub struct AttachmentTarget {
+    pub entity_type: EntityType,
     pub id: Uuid,
 }
 
-/// A file.
 #[derive(Clone, Debug, PartialEq, Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = file_attachments, check_for_backend(Pg))]
 pub struct Attachment {
-    /// Key.
     pub id: Uuid,
-    /// Kind of what it is attached to.
     pub entity_type: EntityType,
-    /// What it is attached to.
     pub entity_id: Uuid,
-    /// Name without folders and control characters.
+    /// Without directories and control characters.
     pub filename: String,
-    /// Name as it was given.
     pub original_filename: String,
-    /// Bytes.
     pub file_size: i64,
-    /// Kind of content, from the bytes.
     pub mime_type: String,
-    /// The object in which the bytes begin.
+    /// The object with the first bytes.
     pub storage_path: String,
-    /// Who uploaded it.
     pub uploader_id: Uuid,
-    /// Data of the application.
     pub metadata: Value,
-    /// Uploaded.
     pub created_at: DateTime<Utc>,
-    /// Project.
     pub project_id: Uuid,
-    /// SHA-256 of the bytes in lower-case hexadecimal.
+    /// In lower-case hexadecimal.
     pub sha256: String,
 }
 
-/// What an uploader tells of a file.
+/// A validated description of a file to attach.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Description {
-    /// Key of the attachment.
+pub struct AttachmentInput {
     pub id: Uuid,
-    /// What the file is attached to.
-    pub entity: Entity,
-    /// Name as it was given.
+    pub target: AttachmentTarget,
     pub original_filename: String,
-    /// Data of the application.
     pub metadata: Value,
-    /// SHA-256 that the bytes must have, if it was given.
+    /// What the bytes must have, if given.
     pub sha256: Option<String>,
 }
 
-/// A name for saving: the last part of a path, without control characters.
+/// A name to save a file under: the last component of a path, without control characters.
 pub fn safe_filename(given: &str) -> String {
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
-    let kept: String = last.chars().filter(|c| !c.is_control()).collect();
-    match kept.trim() {
-        "" | "." | ".." => NAMELESS.to_owned(),
+    let name: String = last.chars().filter(|c| !c.is_control()).collect();
+    match name.trim() {
+        "" | "." | ".." => DEFAULT_FILENAME.to_owned(),
         name => name.to_owned(),
     }
 }
@@ -135,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_for_saving_names_no_folder() {
+    fn safe_filename_has_no_directories_and_control_characters() {
         let names =
             ["plan.md", "../../etc/passwd", "C:\\temp\\a.txt", "..", "a/", "\u{7}\n", " x\ty ", ".env"];
         let safe = names.map(safe_filename);

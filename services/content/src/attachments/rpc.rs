@@ -1,4 +1,4 @@
-//! The attachment service's methods.
+//! The methods of attachments.
 
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
@@ -12,50 +12,56 @@ use shared::service::ServiceContext;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
-use super::places::{keep, place_of, still_there};
-use super::wire::{Download, Upload, attachment_id};
-use super::{Attachment, Entity, EntityType, queries};
-use crate::NAME;
-use crate::entrance::{Entered, Entrance, Place};
-use crate::storage::{Piece, Storage};
-use crate::uploads::incoming::Incoming;
-use crate::uploads::upload_session::{Intake, to_the_end};
+use super::targets::{access_target_of, confirm_task_exists, lock_target};
+use super::wire::{DownloadInput, UploadInput, attachment_id};
+use super::{Attachment, AttachmentTarget, EntityType, queries};
+use crate::authorizer::{AccessTarget, AuthorizedTransaction, Authorizer};
+use crate::schema::NAME;
+use crate::storage::{ObjectRange, Storage};
+use crate::uploads::upload_stream::UploadStream;
+use crate::uploads::writer::{UploadWriter, run_to_completion};
 
-type Answer<T> = Result<Response<T>, Status>;
+type RpcResult<T> = Result<Response<T>, Status>;
 
-/// The attachment service.
 #[derive(Clone)]
-pub struct Attachments {
+pub(crate) struct AttachmentHandler {
     context: ServiceContext,
-    entrance: Entrance,
-    intake: Intake,
+    authorizer: Authorizer,
+    writer: UploadWriter,
     storage: Storage,
 }
 
-impl Attachments {
-    pub fn new(context: ServiceContext, entrance: Entrance, intake: Intake, storage: Storage) -> Self {
-        Self { context, entrance, intake, storage }
+impl AttachmentHandler {
+    pub(crate) fn new(
+        context: ServiceContext,
+        authorizer: Authorizer,
+        writer: UploadWriter,
+        storage: Storage,
+    ) -> Self {
+        Self { context, authorizer, writer, storage }
     }
 
     async fn upload(
         &self,
         caller: &Caller,
-        mut incoming: Incoming<pb::UploadAttachmentRequest>,
+        mut stream: UploadStream<pb::UploadAttachmentRequest>,
     ) -> Result<Attachment> {
-        let Upload { key, description } = incoming.header().await?.try_into()?;
-        let (id, entity) = (description.id, description.entity);
-        let place = place_of(&self.context, entity).await?;
-        // Nobody's bytes are read before it is known that they may be kept.
-        let Entered { tx, access, found } = self.enter_to_write(caller, place, entity, id, &key).await?;
+        let UploadInput { key, attachment } = stream.header().await?.try_into()?;
+        let (id, target) = (attachment.id, attachment.target);
+        let access_target = access_target_of(&self.context, target).await?;
+        // No bytes are read before the permission is checked.
+        let AuthorizedTransaction { tx, access, found } =
+            self.begin_write(caller, access_target, target, id, &key).await?;
         if let Some(earlier) = found {
-            return found_again(queries::get(&tx, earlier).await?, earlier);
+            return or_not_found(queries::get(&tx, earlier).await?, earlier);
         }
         drop(tx);
-        let upload = self.intake.plan(description, None, access.project_id, access.user_id);
+        let upload = self.writer.new_upload(attachment, None, access.project_id, access.user_id);
         let mut earlier = None;
-        // Uploads take long: what was true before is asked again, in the transaction of the row.
-        let enter = async {
-            let Entered { tx, found, .. } = self.enter_to_write(caller, place, entity, id, &key).await?;
+        // An upload may take long: the permission is checked again in the transaction that inserts the attachment.
+        let begin = async {
+            let AuthorizedTransaction { tx, found, .. } =
+                self.begin_write(caller, access_target, target, id, &key).await?;
             match found {
                 None => Ok(tx),
                 Some(first) => {
@@ -64,110 +70,99 @@ impl Attachments {
                 }
             }
         };
-        let taken = self.intake.take_whole(&self.context.database, upload, &mut incoming, None, enter).await;
+        let uploaded =
+            self.writer.upload_whole(&self.context.database, upload, &mut stream, None, begin).await;
         if let Some(earlier) = earlier {
             return Ok(earlier);
         }
-        let attachment = found_again(taken?, id)?;
+        let attachment = or_not_found(uploaded?, id)?;
         self.context.signal.announce();
-        still_there(&self.context, attachment).await
+        confirm_task_exists(&self.context, attachment).await
     }
 
-    /// Proves the permission, keeps the document from going away, and claims the key.
-    async fn enter_to_write(
+    /// Checks the permission, prevents the deletion of the document and claims the key.
+    async fn begin_write(
         &self,
         caller: &Caller,
-        place: Place,
-        entity: Entity,
+        access_target: AccessTarget,
+        target: AttachmentTarget,
         id: Uuid,
         key: &Option<RequestKey>,
-    ) -> Result<Entered<Option<Uuid>>> {
+    ) -> Result<AuthorizedTransaction<Option<Uuid>>> {
         let user_id = caller.user()?.user_id;
-        let entered = self.entrance.enter(caller, place, AttachmentWrite, |conn| {
+        let begun = self.authorizer.begin(caller, access_target, AttachmentWrite, |conn| {
             let key = key.clone();
             async move {
                 let claim = idempotency::claim(conn, NAME, user_id, "UploadAttachment", key.as_ref(), id);
-                let (_, earlier) = futures::try_join!(keep(conn, entity), claim)?;
+                let (_, earlier) = futures::try_join!(lock_target(conn, target), claim)?;
                 Ok(earlier)
             }
             .boxed()
         });
-        entered.await
+        begun.await
     }
 
-    /// An attachment and where these of its bytes are, in one round trip.
-    async fn find_bytes(&self, caller: &Caller, download: Download) -> Result<(Attachment, Vec<Piece>)> {
-        let Download { id, range } = download;
-        let entered = self.entrance.enter(caller, Place::attachment(id), AttachmentRead, |conn| {
+    /// Finds an attachment and where the requested bytes are, in one round trip.
+    async fn find_bytes(
+        &self,
+        caller: &Caller,
+        input: DownloadInput,
+    ) -> Result<(Attachment, Vec<ObjectRange>)> {
+        let DownloadInput { id, range } = input;
+        let begun = self.authorizer.begin(caller, AccessTarget::attachment(id), AttachmentRead, |conn| {
             let range = range.clone();
-            async move { futures::try_join!(queries::get(conn, id), queries::pieces(conn, id, range)) }
+            async move { futures::try_join!(queries::get(conn, id), queries::find_ranges(conn, id, range)) }
                 .boxed()
         });
-        let (attachment, pieces) = entered.await?.finish();
-        let attachment = found_again(attachment, id)?;
+        let (attachment, ranges) = begun.await?.finish();
+        let attachment = or_not_found(attachment, id)?;
         if range.start > attachment.file_size {
             return Err(Error::invalid("offset", format!("the file has {} bytes", attachment.file_size)));
         }
-        Ok((attachment, pieces))
+        Ok((attachment, ranges))
     }
 
-    async fn find(&self, caller: &Caller, id: Uuid) -> Result<Attachment> {
-        let entered = self
-            .entrance
-            .enter(caller, Place::attachment(id), AttachmentRead, |conn| queries::get(conn, id).boxed())
-            .await?;
-        entered.finish().ok_or_else(|| Error::not_found("attachment", id))
-    }
-
-    async fn page(
+    async fn list(
         &self,
         caller: &Caller,
-        entity: Entity,
+        target: AttachmentTarget,
         after: Option<AfterTime>,
         size: i64,
     ) -> Result<Vec<Attachment>> {
-        let place = match entity.kind {
-            EntityType::Project => Place::project(entity.id),
-            EntityType::Document => Place::document(entity.id),
-            EntityType::Task => Place::task_files(entity.id),
+        let access_target = match target.entity_type {
+            EntityType::Project => AccessTarget::project(target.id),
+            EntityType::Document => AccessTarget::document(target.id),
+            EntityType::Task => AccessTarget::task_files(target.id),
         };
-        let entered = self
-            .entrance
-            .enter(caller, place, AttachmentRead, |conn| queries::list(conn, entity, after, size).boxed());
-        match entered.await {
-            Ok(entered) => Ok(entered.finish()),
+        let begun = self.authorizer.begin(caller, access_target, AttachmentRead, |conn| {
+            queries::list(conn, target, after, size).boxed()
+        });
+        match begun.await {
+            Ok(begun) => Ok(begun.finish()),
             Err(Error::NotFound { .. }) => Ok(Vec::new()),
             Err(error) => Err(error),
         }
     }
-}
 
-fn found_again(attachment: Option<Attachment>, id: Uuid) -> Result<Attachment> {
-    attachment.ok_or_else(|| Error::not_found("attachment", id))
-}
-
-impl Attachments {
     pub(crate) async fn upload_attachment(
         &self,
         request: Request<Streaming<pb::UploadAttachmentRequest>>,
-    ) -> Answer<pb::Attachment> {
+    ) -> RpcResult<pb::Attachment> {
         let caller = Caller::of(&request)?;
-        let (service, incoming) = (self.clone(), Incoming::new(request.into_inner()));
-        let uploaded = to_the_end(&self.context, async move { service.upload(&caller, incoming).await });
+        let (handler, stream) = (self.clone(), UploadStream::new(request.into_inner()));
+        let uploaded = run_to_completion(&self.context, async move { handler.upload(&caller, stream).await });
         Ok(Response::new(uploaded.await?.into()))
     }
 
     pub(crate) async fn download_attachment(
         &self,
         request: Request<pb::DownloadAttachmentRequest>,
-    ) -> Answer<BoxStream<'static, Result<pb::DownloadAttachmentResponse, Status>>> {
+    ) -> RpcResult<BoxStream<'static, Result<pb::DownloadAttachmentResponse, Status>>> {
         let caller = Caller::of(&request)?;
-        let wish = request.into_inner().try_into()?;
-        let (attachment, pieces) = self.find_bytes(&caller, wish).await?;
-        let bytes = self.storage.read(pieces);
+        let (attachment, ranges) = self.find_bytes(&caller, request.into_inner().try_into()?).await?;
         let first =
             pb::DownloadAttachmentResponse { attachment: Some(attachment.into()), chunk: Default::default() };
-        let rest = bytes.map(|chunk| {
+        let rest = self.storage.read(ranges).map(|chunk| {
             Ok(pb::DownloadAttachmentResponse { attachment: None, chunk: chunk.map_err(Status::from)? })
         });
         Ok(Response::new(stream::once(async { Ok(first) }).chain(rest).boxed()))
@@ -176,22 +171,29 @@ impl Attachments {
     pub(crate) async fn get_attachment(
         &self,
         request: Request<pb::GetAttachmentRequest>,
-    ) -> Answer<pb::Attachment> {
+    ) -> RpcResult<pb::Attachment> {
         let caller = Caller::of(&request)?;
         let id = attachment_id(&request.into_inner().attachment_id)?;
-        Ok(Response::new(self.find(&caller, id).await?.into()))
+        let attachment = self
+            .authorizer
+            .begin(&caller, AccessTarget::attachment(id), AttachmentRead, |conn| {
+                queries::get(conn, id).boxed()
+            })
+            .await?
+            .finish();
+        Ok(Response::new(or_not_found(attachment, id)?.into()))
     }
 
     pub(crate) async fn list_attachments(
         &self,
         request: Request<pb::ListAttachmentsRequest>,
-    ) -> Answer<pb::ListAttachmentsResponse> {
+    ) -> RpcResult<pb::ListAttachmentsResponse> {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
-        let entity = Entity::try_from(&request)?;
-        let query = format!("ListAttachments {} {entity:?}", caller.database_user());
+        let target = AttachmentTarget::try_from(&request)?;
+        let query = format!("ListAttachments {} {target:?}", caller.database_user());
         let page = self.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
-        let mut rows = self.page(&caller, entity, page.after, page.size).await?;
+        let mut rows = self.list(&caller, target, page.after, page.size).await?;
         let position = |row: &Attachment| AfterTime { at: row.created_at, id: row.id };
         let next_page_token = self.context.pages.cut(&query, page.size, &mut rows, position)?;
         let attachments = rows.into_iter().map(Into::into).collect();
@@ -201,15 +203,19 @@ impl Attachments {
     pub(crate) async fn delete_attachment(
         &self,
         request: Request<pb::DeleteAttachmentRequest>,
-    ) -> Answer<pb::DeleteAttachmentResponse> {
+    ) -> RpcResult<pb::DeleteAttachmentResponse> {
         let caller = Caller::of(&request)?;
         let id = attachment_id(&request.into_inner().attachment_id)?;
-        let Entered { tx, access, .. } = self
-            .entrance
-            .enter(&caller, Place::attachment(id), AttachmentDelete, |_| async { Ok(()) }.boxed())
+        let AuthorizedTransaction { tx, access, .. } = self
+            .authorizer
+            .begin(&caller, AccessTarget::attachment(id), AttachmentDelete, |_| async { Ok(()) }.boxed())
             .await?;
         queries::delete(tx, &access, id).await?;
         self.context.signal.announce();
         Ok(Response::new(pb::DeleteAttachmentResponse {}))
     }
+}
+
+fn or_not_found(attachment: Option<Attachment>, id: Uuid) -> Result<Attachment> {
+    attachment.ok_or_else(|| Error::not_found("attachment", id))
 }

@@ -1,4 +1,4 @@
-//! Attachments on the wire.
+//! Conversion of attachments.
 
 use std::ops::Range;
 
@@ -10,8 +10,8 @@ use shared::json::{to_struct, to_timestamp};
 use shared::validation::{ProtoEnum, Violations};
 use uuid::Uuid;
 
-use super::{Attachment, Description, Entity, EntityType, MAX_FILENAME_CHARS};
-use crate::uploads::incoming::{Part, UploadMessage};
+use super::{Attachment, AttachmentInput, AttachmentTarget, EntityType, MAX_FILENAME_CHARS};
+use crate::uploads::upload_stream::{Part, UploadMessage};
 
 impl ProtoEnum for EntityType {
     fn from_wire(value: i32) -> Option<Option<Self>> {
@@ -35,52 +35,48 @@ impl From<EntityType> for i32 {
     }
 }
 
-/// What a file is attached to, from its two fields.
-pub(crate) fn entity(v: &mut Violations, kind: i32, id: &str) -> Entity {
-    let kind = match EntityType::from_wire(kind).flatten() {
-        Some(kind) => kind,
+pub(crate) fn target(v: &mut Violations, entity_type: i32, id: &str) -> AttachmentTarget {
+    let entity_type = match EntityType::from_wire(entity_type).flatten() {
+        Some(entity_type) => entity_type,
         None => {
             v.add("entity_type", "must be a task, a document or a project");
             EntityType::Project
         }
     };
-    Entity { kind, id: v.uuid("entity_id", id) }
+    AttachmentTarget { entity_type, id: v.uuid("entity_id", id) }
 }
 
-/// A SHA-256 in lower-case hexadecimal.
 pub(crate) fn sha256(v: &mut Violations, value: String) -> String {
     let is_hash = value.len() == 64 && value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     v.require(is_hash, "sha256", "must be 64 lower-case hexadecimal digits");
     value
 }
 
-/// A name of a file, as it is given.
 pub(crate) fn filename(v: &mut Violations, value: String) -> String {
     v.text("filename", value, 1, MAX_FILENAME_CHARS)
 }
 
-/// A checked wish for an attachment.
 #[derive(Clone, Debug)]
-pub(crate) struct Upload {
+pub(crate) struct UploadInput {
     pub key: Option<RequestKey>,
-    pub description: Description,
+    pub attachment: AttachmentInput,
 }
 
-impl TryFrom<pb::UploadHeader> for Upload {
+impl TryFrom<pb::UploadHeader> for UploadInput {
     type Error = Error;
 
     fn try_from(header: pb::UploadHeader) -> Result<Self> {
         let mut v = Violations::within("header.");
         let key = RequestKey::of(&mut v, &header.request_id, &header);
-        let description = Description {
+        let attachment = AttachmentInput {
             id: Uuid::now_v7(),
-            entity: entity(&mut v, header.entity_type, &header.entity_id),
+            target: target(&mut v, header.entity_type, &header.entity_id),
             original_filename: filename(&mut v, header.filename),
             sha256: (!header.sha256.is_empty()).then(|| sha256(&mut v, header.sha256)),
             metadata: v.json("metadata", header.metadata),
         };
         v.finish()?;
-        Ok(Self { key, description })
+        Ok(Self { key, attachment })
     }
 }
 
@@ -95,14 +91,13 @@ impl UploadMessage for pb::UploadAttachmentRequest {
     }
 }
 
-/// A checked wish for bytes.
 #[derive(Clone, Debug)]
-pub(crate) struct Download {
+pub(crate) struct DownloadInput {
     pub id: Uuid,
     pub range: Range<i64>,
 }
 
-impl TryFrom<pb::DownloadAttachmentRequest> for Download {
+impl TryFrom<pb::DownloadAttachmentRequest> for DownloadInput {
     type Error = Error;
 
     fn try_from(request: pb::DownloadAttachmentRequest) -> Result<Self> {
@@ -117,7 +112,6 @@ impl TryFrom<pb::DownloadAttachmentRequest> for Download {
     }
 }
 
-/// The id of an attachment.
 pub(crate) fn attachment_id(value: &str) -> Result<Uuid> {
     let mut v = Violations::new();
     let id = v.uuid("attachment_id", value);
@@ -125,15 +119,15 @@ pub(crate) fn attachment_id(value: &str) -> Result<Uuid> {
     Ok(id)
 }
 
-impl TryFrom<&pb::ListAttachmentsRequest> for Entity {
+impl TryFrom<&pb::ListAttachmentsRequest> for AttachmentTarget {
     type Error = Error;
 
     fn try_from(request: &pb::ListAttachmentsRequest) -> Result<Self> {
         let mut v = Violations::new();
-        let entity = entity(&mut v, request.entity_type, &request.entity_id);
+        let target = target(&mut v, request.entity_type, &request.entity_id);
         v.require(request.page_size >= 0, "page_size", "must not be negative");
         v.finish()?;
-        Ok(entity)
+        Ok(target)
     }
 }
 

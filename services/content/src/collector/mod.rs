@@ -1,14 +1,14 @@
-//! Takes away what nobody needs any more: the bytes of deleted attachments, after a grace period, and what uploads leave
-//! that were given up, expired or cut off by a crash.
+//! The garbage collector: deletes the bytes of deleted attachments after a grace period, and those of uploads that were
+//! cancelled, expired or interrupted by a crash.
 //!
-//! Each step is a transaction, or deletes objects that no row but their own names; so a crash between any two leaves
-//! what the next round goes on with, and several replicas may do it at once. An object has its row before it is written
-//! and until it is deleted, so the table tells of everything; [`sweep`] looks for what it does not tell of, which only
-//! older releases and time-outs leave.
+//! Each step is one transaction, or deletes objects that are marked as garbage. So after a crash between two steps the
+//! next round continues, and several replicas may run at the same time. The row of an object exists before it is written
+//! and until it is deleted, so the table lists all objects; only a write that timed out may leave an object without a
+//! row, which [`orphans`] deletes.
 
+mod orphans;
 pub(crate) mod queries;
-mod released;
-mod sweep;
+mod released_blobs;
 
 use crate::storage::FileLimits;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -20,35 +20,34 @@ use shared::housekeeping;
 use shared::service::ServiceContext;
 use uuid::Uuid;
 
-use crate::NAME;
+use crate::schema::NAME;
 use crate::storage::Storage;
 
-/// How long closed uploads are remembered, for those who ask what became of them.
-const REMEMBERED: TimeDelta = TimeDelta::days(7);
-/// An object that was announced and is not known to be written may be on its way for this long.
-const SETTLES: TimeDelta = TimeDelta::minutes(10);
-/// How often the store is searched for what the table does not tell of.
-const SWEEP_INTERVAL: TimeDelta = TimeDelta::hours(24);
-/// Objects that are deleted at the same time.
-const DELETIONS_AT_ONCE: usize = 8;
+/// Name of the position in `feed_positions`.
+const FEED: &str = "deleted_files";
+/// How long GetUpload returns closed uploads.
+const CLOSED_UPLOAD_RETENTION: TimeDelta = TimeDelta::days(7);
+/// How long the write of a registered part may take.
+const PENDING_PART_TIMEOUT: TimeDelta = TimeDelta::minutes(10);
+const ORPHAN_SCAN_INTERVAL: TimeDelta = TimeDelta::hours(24);
+const MAX_CONCURRENT_DELETIONS: usize = 8;
 
-/// The collector of one replica.
-pub(crate) struct Collector {
+struct Collector {
     context: ServiceContext,
     storage: Storage,
     limits: FileLimits,
     lag: Lag,
 }
 
-/// Collects until the service stops.
-pub(crate) async fn follow(context: ServiceContext, storage: Storage, limits: FileLimits) {
-    let lag = Lag::measured(NAME, released::FEED);
+/// Runs until shutdown.
+pub(crate) async fn run(context: ServiceContext, storage: Storage, limits: FileLimits) {
+    let lag = Lag::measured(NAME, FEED);
     let collector = Collector { context: context.clone(), storage, limits, lag };
-    let mut ear = context.signal.listen();
-    let mut next_sweep = DateTime::<Utc>::MIN_UTC;
+    let mut changes = context.signal.listen();
+    let mut next_scan = DateTime::<Utc>::MIN_UTC;
     while !context.shutdown.is_cancelled() {
-        if next_sweep <= context.clock.now() && collector.swept().await {
-            next_sweep = context.clock.now() + SWEEP_INTERVAL;
+        if next_scan <= context.clock.now() && collector.delete_orphans().await {
+            next_scan = context.clock.now() + ORPHAN_SCAN_INTERVAL;
         }
         let round = collector.collect().await;
         if matches!(round, Ok(true)) {
@@ -57,43 +56,45 @@ pub(crate) async fn follow(context: ServiceContext, storage: Storage, limits: Fi
         housekeeping::note("files", &round);
         tokio::select! {
             () = context.shutdown.cancelled() => return,
-            () = ear.wait() => {}
+            () = changes.wait() => {}
         }
     }
 }
 
 impl Collector {
-    /// One round; whether there is more to do.
+    /// Runs one round; `true` if there may be more to do.
     async fn collect(&self) -> Result<bool> {
-        let has_read = self.note_released().await?;
+        let has_recorded = self.record_released_blobs().await?;
         let has_collected = self.collect_rows().await?;
         let has_deleted = self.delete_garbage().await?;
-        Ok(has_read || has_collected || has_deleted)
+        Ok(has_recorded || has_collected || has_deleted)
     }
 
-    /// Ends uploads whose time is over, and makes garbage of the parts that nothing refers to.
+    /// Expires uploads, and marks parts that nothing refers to as garbage.
     async fn collect_rows(&self) -> Result<bool> {
         let now = self.context.clock.now();
         let tx = self.context.worker.begin_background().await?;
         let released_before = now - self.limits.deleted_file_grace();
-        let count = queries::collect_garbage(&tx, now, released_before, now - REMEMBERED).await?;
+        let count =
+            queries::collect_garbage(&tx, now, released_before, now - CLOSED_UPLOAD_RETENTION).await?;
         tx.commit().await?;
         Ok(count > 0)
     }
 
-    /// Deletes the objects of garbage, and then their rows.
+    /// Deletes the objects of garbage, then their rows.
     async fn delete_garbage(&self) -> Result<bool> {
         let tx = self.context.worker.begin_background().await?;
-        let garbage = queries::garbage(&tx, self.context.clock.now() - SETTLES).await?;
+        let garbage = queries::garbage(&tx, self.context.clock.now() - PENDING_PART_TIMEOUT).await?;
         tx.finish();
         if garbage.is_empty() {
             return Ok(false);
         }
         let deletions = garbage.into_iter().map(|part| self.delete(part));
-        let outcomes: Vec<_> = stream::iter(deletions).buffer_unordered(DELETIONS_AT_ONCE).collect().await;
+        let outcomes: Vec<_> =
+            stream::iter(deletions).buffer_unordered(MAX_CONCURRENT_DELETIONS).collect().await;
         let deleted: Vec<Uuid> = outcomes.into_iter().flatten().collect();
         let tx = self.context.worker.begin_background().await?;
-        queries::forget_parts(&tx, &deleted).await?;
+        queries::delete_parts(&tx, &deleted).await?;
         tx.commit().await?;
         Ok(!deleted.is_empty())
     }
@@ -102,7 +103,7 @@ impl Collector {
         match self.storage.delete(&part.path).await {
             Ok(()) => Some(part.id),
             Err(error) => {
-                tracing::warn!(path = part.path, %error, "an object could not be deleted; trying again");
+                tracing::warn!(path = part.path, %error, "an object could not be deleted; it will be tried again");
                 None
             }
         }

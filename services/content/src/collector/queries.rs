@@ -12,11 +12,10 @@ use shared::database::Prepared;
 use shared::error::Result;
 use uuid::Uuid;
 
-/// Rows and objects that one step deals with at most.
-const BATCH: i32 = 500;
+/// Most rows and objects in one step.
+const BATCH_SIZE: i32 = 500;
 
-/// Notes that attachments of these blobs were deleted. Always in the same order, so that replicas do not wait for each
-/// other in a circle.
+/// Records that attachments of these blobs were deleted. Locks in the order of ids, so that replicas do not deadlock.
 pub(super) async fn release(mut conn: &AsyncPgConnection, blobs: &[Uuid], now: DateTime<Utc>) -> Result<()> {
     let query = sql_query(
         "UPDATE content.blobs SET released_at = $2 WHERE id IN \
@@ -28,7 +27,7 @@ pub(super) async fn release(mut conn: &AsyncPgConnection, blobs: &[Uuid], now: D
     Ok(())
 }
 
-/// Notes all blobs without an attachment.
+/// Records all blobs without an attachment.
 pub(super) async fn release_unreferenced(mut conn: &AsyncPgConnection, now: DateTime<Utc>) -> Result<()> {
     let query = sql_query(
         "UPDATE content.blobs SET released_at = $1 WHERE id IN (SELECT b.id FROM content.blobs b \
@@ -41,12 +40,12 @@ pub(super) async fn release_unreferenced(mut conn: &AsyncPgConnection, now: Date
 }
 
 #[derive(QueryableByName)]
-struct Collected {
+struct CountRow {
     #[diesel(sql_type = BigInt)]
     count: i64,
 }
 
-/// Ends what is over and makes garbage of what nothing refers to; how many rows that were.
+/// Expires uploads and marks garbage; returns how many rows it handled.
 pub(super) async fn collect_garbage(
     mut conn: &AsyncPgConnection,
     now: DateTime<Utc>,
@@ -57,40 +56,36 @@ pub(super) async fn collect_garbage(
         .bind::<Timestamptz, _>(now)
         .bind::<Timestamptz, _>(released_before)
         .bind::<Timestamptz, _>(closed_before)
-        .bind::<Integer, _>(BATCH);
-    let collected: Collected = Prepared(query).get_result(&mut conn).await?;
-    Ok(collected.count)
+        .bind::<Integer, _>(BATCH_SIZE);
+    let row: CountRow = Prepared(query).get_result(&mut conn).await?;
+    Ok(row.count)
 }
 
-/// An object that is to go.
 #[derive(Queryable)]
 pub(super) struct Garbage {
     pub(super) id: Uuid,
     pub(super) path: String,
 }
 
-/// Objects that may be deleted now. Of those that are not known to be written, only the ones that have not been on
-/// their way since before this time.
+/// Objects to delete. Those whose write was not confirmed wait until they were registered before this time.
 pub(super) async fn garbage(
     mut conn: &AsyncPgConnection,
-    settled_before: DateTime<Utc>,
+    pending_before: DateTime<Utc>,
 ) -> Result<Vec<Garbage>> {
     let query = stored_parts::table
         .filter(stored_parts::state.eq("garbage"))
-        .filter(stored_parts::size.gt(0).or(stored_parts::changed_at.lt(settled_before)))
+        .filter(stored_parts::size.gt(0).or(stored_parts::changed_at.lt(pending_before)))
         .order(stored_parts::changed_at)
-        .limit(BATCH.into())
+        .limit(BATCH_SIZE.into())
         .select((stored_parts::id, stored_parts::path));
     Ok(query.load(&mut conn).await?)
 }
 
-/// Forgets objects that are deleted.
-pub(super) async fn forget_parts(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<()> {
+pub(super) async fn delete_parts(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<()> {
     diesel::delete(stored_parts::table.filter(stored_parts::id.eq_any(ids))).execute(&mut conn).await?;
     Ok(())
 }
 
-/// Which of these objects have a row.
 pub(super) async fn known_paths(mut conn: &AsyncPgConnection, paths: &[String]) -> Result<HashSet<String>> {
     let query = stored_parts::table.filter(stored_parts::path.eq_any(paths)).select(stored_parts::path);
     let known: Vec<String> = query.load(&mut conn).await?;

@@ -1,8 +1,8 @@
-//! Documents: what they are, how they change, and where they may go from where they stand.
+//! Documents: their fields, their changes and the transitions of their status.
 
 pub(crate) mod filter;
 pub(crate) mod queries;
-pub mod rpc;
+pub(crate) mod rpc;
 pub(crate) mod wire;
 
 use crate::schema::DocumentStatus;
@@ -19,121 +19,86 @@ use uuid::Uuid;
 pub const MAX_CONTENT_BYTES: usize = 2 * 1024 * 1024;
 /// Longest title, in characters.
 pub const MAX_TITLE_CHARS: usize = 255;
-/// Longest kind of text, in characters.
+/// Longest content type, in characters.
 pub const MAX_CONTENT_TYPE_CHARS: usize = 50;
 /// Longest summary of a change, in characters.
 pub const MAX_SUMMARY_CHARS: usize = 1_000;
-/// The kind of text when none is given.
 pub const DEFAULT_CONTENT_TYPE: &str = "markdown";
 
 /// A document without its content.
 #[derive(Clone, Debug, PartialEq, Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = documents, check_for_backend(Pg))]
 pub struct DocumentHead {
-    /// Key.
     pub id: Uuid,
-    /// Project.
     pub project_id: Uuid,
-    /// Title.
     pub title: String,
-    /// Kind of text.
     pub content_type: String,
-    /// Who made it.
     pub author_id: Uuid,
-    /// Number of the newest version; 0 for an imported document whose versions have not come yet.
+    /// Number of the newest version; 0 for an imported document without versions yet.
     pub version: i32,
-    /// Where it stands.
     pub status: DocumentStatus,
-    /// Labels.
     pub tags: Vec<String>,
-    /// Data of the application.
     pub metadata: Value,
-    /// Made.
     pub created_at: DateTime<Utc>,
-    /// Last changed.
     pub updated_at: DateTime<Utc>,
-    /// Last published.
     pub published_at: Option<DateTime<Utc>>,
-    /// Version of the row.
     #[diesel(column_name = xmin)]
     pub row_version: RowVersion,
 }
 
-/// A document.
+/// A document with the content of its newest version.
 #[derive(Clone, Debug, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = documents, check_for_backend(Pg))]
 pub struct Document {
-    /// All but the content.
     #[diesel(embed)]
     pub head: DocumentHead,
-    /// Content of the newest version.
     pub content: Option<String>,
 }
 
-/// A document to be stored. What is not given is what the table says.
+/// A document to insert. `None` is the default of the column.
 #[derive(Clone, Debug, PartialEq, Insertable)]
 #[diesel(table_name = documents)]
 pub struct NewDocument {
-    /// Key.
     pub id: Uuid,
-    /// Project.
     pub project_id: Uuid,
-    /// Title.
     pub title: String,
-    /// Content.
     pub content: String,
-    /// Kind of text.
     pub content_type: String,
-    /// Who makes it.
     pub author_id: Uuid,
-    /// Number of the version that the content is.
     pub version: i32,
-    /// Where it stands.
     pub status: DocumentStatus,
-    /// Labels.
     pub tags: Vec<String>,
-    /// Data of the application.
     pub metadata: Value,
-    /// Made.
     pub created_at: Option<DateTime<Utc>>,
-    /// Last changed.
     pub updated_at: Option<DateTime<Utc>>,
-    /// Last published.
     pub published_at: Option<DateTime<Utc>>,
 }
 
-/// New values; what is `None` stays.
+/// New values; `None` changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, AsChangeset)]
 #[diesel(table_name = documents)]
-pub struct DocumentChange {
-    /// Title.
+pub struct DocumentChangeset {
     pub title: Option<String>,
-    /// Content.
     pub content: Option<String>,
-    /// Kind of text.
     pub content_type: Option<String>,
-    /// Labels.
     pub tags: Option<Vec<String>>,
-    /// Data of the application.
     pub metadata: Option<Value>,
-    /// Number of the version that the change makes.
+    /// Number of the version that the change creates.
     pub version: Option<i32>,
 }
 
-/// A new state.
+/// A new status.
 #[derive(Clone, Debug, PartialEq, AsChangeset)]
 #[diesel(table_name = documents)]
-pub struct StatusChange {
-    /// Where the document stands from now on.
+pub struct StatusChangeset {
     pub status: DocumentStatus,
-    /// Given when it is published.
     pub published_at: Option<DateTime<Utc>>,
 }
 
-impl DocumentChange {
-    /// What of this is new to the document, with the number of the next version if title or content is;
-    /// `None` if nothing is new.
-    pub fn against(self, document: &Document) -> Option<Self> {
+impl DocumentChangeset {
+    /// Drops values that the document has already, and sets the next version if title or content changes. `None` if
+    /// nothing changes.
+    pub fn without_unchanged(self, document: &Document) -> Option<Self> {
         let head = &document.head;
         let mut change = Self {
             title: self.title.filter(|title| *title != head.title),
@@ -154,62 +119,51 @@ impl DocumentChange {
 }
 
 impl DocumentHead {
-    /// The number after the newest version.
     pub fn next_version(&self) -> i32 {
         self.version.saturating_add(1)
     }
 
-    /// Lets a document be written to unless it is put away.
-    ///
-    /// # Errors
-    /// `FAILED_PRECONDITION` (`INVALID_STATUS_TRANSITION`).
+    /// Fails with `INVALID_STATUS_TRANSITION` if the document is archived.
     pub fn require_editable(&self) -> Result<()> {
         if self.status == DocumentStatus::Archived {
-            return Err(status_forbids(self.status, "the document is archived; revise it first"));
+            return Err(invalid_transition(self.status, "the document is archived; revise it first"));
         }
         Ok(())
     }
 }
 
-/// A step in a document's life.
+/// A change of the status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Hand in.
+pub enum Transition {
     Submit,
-    /// Release.
     Publish,
-    /// Put away.
     Archive,
-    /// Take back.
     Revise,
 }
 
 use DocumentStatus::{Archived, Draft, Published, Review};
 
-/// Each step, the states that it starts from, and where it leads.
-const STEPS: [(Step, &[DocumentStatus], DocumentStatus); 4] = [
-    (Step::Submit, &[Draft], Review),
-    (Step::Publish, &[Review], Published),
-    (Step::Archive, &[Published], Archived),
-    (Step::Revise, &[Review, Published, Archived], Draft),
+/// Each transition, the statuses that it starts from, and the one that it leads to.
+const TRANSITIONS: [(Transition, &[DocumentStatus], DocumentStatus); 4] = [
+    (Transition::Submit, &[Draft], Review),
+    (Transition::Publish, &[Review], Published),
+    (Transition::Archive, &[Published], Archived),
+    (Transition::Revise, &[Review, Published, Archived], Draft),
 ];
 
-impl Step {
-    /// Where this step leads from a state; `None` if the document is there already.
-    ///
-    /// # Errors
-    /// `FAILED_PRECONDITION` (`INVALID_STATUS_TRANSITION`).
-    pub fn from(self, status: DocumentStatus) -> Result<Option<DocumentStatus>> {
-        let known = STEPS.iter().find(|(step, ..)| *step == self);
+impl Transition {
+    /// The status that this transition leads to; `None` if the document has it already.
+    pub fn target(self, status: DocumentStatus) -> Result<Option<DocumentStatus>> {
+        let known = TRANSITIONS.iter().find(|(transition, ..)| *transition == self);
         match known {
             Some((.., target)) if *target == status => Ok(None),
             Some((_, starts, target)) if starts.contains(&status) => Ok(Some(*target)),
-            _ => Err(status_forbids(status, "the document's status does not allow this step")),
+            _ => Err(invalid_transition(status, "the document's status does not allow this transition")),
         }
     }
 }
 
-fn status_forbids(status: DocumentStatus, message: &str) -> Error {
+fn invalid_transition(status: DocumentStatus, message: &str) -> Error {
     Error::Precondition {
         reason: ErrorReason::InvalidStatusTransition,
         message: message.to_owned(),
@@ -243,18 +197,19 @@ mod tests {
     }
 
     #[test]
-    fn every_step_from_every_state() {
-        let table: Vec<String> = [Step::Submit, Step::Publish, Step::Archive, Step::Revise]
-            .into_iter()
-            .map(|step| {
-                let ends = DocumentStatus::ALL.iter().map(|status| match step.from(*status) {
-                    Ok(Some(next)) => next.as_str(),
-                    Ok(None) => "stays",
-                    Err(_) => "refused",
-                });
-                format!("{step:?}: {}", ends.collect::<Vec<_>>().join(", "))
-            })
-            .collect();
+    fn each_transition_from_each_status() {
+        let table: Vec<String> =
+            [Transition::Submit, Transition::Publish, Transition::Archive, Transition::Revise]
+                .into_iter()
+                .map(|transition| {
+                    let ends = DocumentStatus::ALL.iter().map(|status| match transition.target(*status) {
+                        Ok(Some(next)) => next.as_str(),
+                        Ok(None) => "stays",
+                        Err(_) => "refused",
+                    });
+                    format!("{transition:?}: {}", ends.collect::<Vec<_>>().join(", "))
+                })
+                .collect();
         assert_eq!(
             table,
             [
@@ -267,18 +222,25 @@ mod tests {
     }
 
     #[test]
-    fn only_title_and_content_make_a_version() {
+    fn only_title_and_content_create_a_version() {
         let document = document();
-        let version = |change: DocumentChange| change.against(&document).and_then(|change| change.version);
-        assert_eq!(version(DocumentChange { title: Some("new".to_owned()), ..Default::default() }), Some(4));
-        assert_eq!(version(DocumentChange { content: Some(String::new()), ..Default::default() }), Some(4));
-        assert_eq!(version(DocumentChange { tags: Some(Vec::new()), ..Default::default() }), None);
+        let version =
+            |change: DocumentChangeset| change.without_unchanged(&document).and_then(|change| change.version);
+        assert_eq!(
+            version(DocumentChangeset { title: Some("new".to_owned()), ..Default::default() }),
+            Some(4)
+        );
+        assert_eq!(
+            version(DocumentChangeset { content: Some(String::new()), ..Default::default() }),
+            Some(4)
+        );
+        assert_eq!(version(DocumentChangeset { tags: Some(Vec::new()), ..Default::default() }), None);
     }
 
     #[test]
-    fn what_is_the_same_is_no_change() {
+    fn equal_values_are_no_change() {
         let document = document();
-        let same = DocumentChange {
+        let same = DocumentChangeset {
             title: Some("plan".to_owned()),
             content: Some("text".to_owned()),
             content_type: Some("markdown".to_owned()),
@@ -286,7 +248,7 @@ mod tests {
             metadata: Some(json!({})),
             version: None,
         };
-        assert_eq!(same.against(&document), None);
+        assert_eq!(same.without_unchanged(&document), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Documents on the wire.
+//! Conversion of documents.
 
 use crate::schema::DocumentStatus;
 use prost_types::Struct;
@@ -13,22 +13,20 @@ use uuid::Uuid;
 
 use super::filter::{DocumentFilter, DocumentOrder};
 use super::{
-    DEFAULT_CONTENT_TYPE, Document, DocumentChange, DocumentHead, MAX_CONTENT_BYTES, MAX_CONTENT_TYPE_CHARS,
-    MAX_SUMMARY_CHARS, MAX_TITLE_CHARS, NewDocument,
+    DEFAULT_CONTENT_TYPE, Document, DocumentChangeset, DocumentHead, MAX_CONTENT_BYTES,
+    MAX_CONTENT_TYPE_CHARS, MAX_SUMMARY_CHARS, MAX_TITLE_CHARS, NewDocument,
 };
 use crate::search::MAX_QUERY_CHARS;
 
-/// Most kinds of text to filter by.
+/// Most content types in a filter.
 const MAX_FILTERED_TYPES: usize = 50;
 
-/// The text of a document.
 pub(crate) fn content(v: &mut Violations, field: &str, value: String) -> String {
     v.require(value.len() <= MAX_CONTENT_BYTES, field, "must not be larger than 2 MiB");
     v.require(!value.contains('\0'), field, "must not contain NUL");
     value
 }
 
-/// The kind of a document's text, or the usual one.
 pub(crate) fn content_type(v: &mut Violations, field: &str, value: String) -> String {
     if value.is_empty() {
         return DEFAULT_CONTENT_TYPE.to_owned();
@@ -36,20 +34,19 @@ pub(crate) fn content_type(v: &mut Violations, field: &str, value: String) -> St
     v.line(field, value, 1, MAX_CONTENT_TYPE_CHARS)
 }
 
-/// What changed, in the author's words.
 pub(crate) fn change_summary(v: &mut Violations, value: Option<String>) -> Option<String> {
     v.optional_text("change_summary", value, MAX_SUMMARY_CHARS)
 }
 
-/// A checked wish for a document. Its author is not known yet.
+/// A validated request. The author is set later.
 #[derive(Clone, Debug)]
-pub(crate) struct CreateDocument {
+pub(crate) struct CreateDocumentInput {
     pub key: Option<RequestKey>,
     pub document: NewDocument,
     pub change_summary: Option<String>,
 }
 
-impl TryFrom<pb::CreateDocumentRequest> for CreateDocument {
+impl TryFrom<pb::CreateDocumentRequest> for CreateDocumentInput {
     type Error = Error;
 
     fn try_from(request: pb::CreateDocumentRequest) -> Result<Self> {
@@ -76,16 +73,15 @@ impl TryFrom<pb::CreateDocumentRequest> for CreateDocument {
     }
 }
 
-/// A checked wish for a change.
 #[derive(Clone, Debug)]
-pub(crate) struct UpdateDocument {
+pub(crate) struct UpdateDocumentInput {
     pub id: Uuid,
     pub etag: String,
-    pub change: DocumentChange,
+    pub change: DocumentChangeset,
     pub change_summary: Option<String>,
 }
 
-impl TryFrom<pb::UpdateDocumentRequest> for UpdateDocument {
+impl TryFrom<pb::UpdateDocumentRequest> for UpdateDocumentInput {
     type Error = Error;
 
     fn try_from(request: pb::UpdateDocumentRequest) -> Result<Self> {
@@ -94,7 +90,7 @@ impl TryFrom<pb::UpdateDocumentRequest> for UpdateDocument {
         let mut v = Violations::within("document.");
         let mask = Mask::of(&mut v, request.update_mask, &FIELDS);
         let id = v.uuid("id", &given.id);
-        let change = DocumentChange {
+        let change = DocumentChangeset {
             title: mask.pick("title", || v.line("title", given.title, 1, MAX_TITLE_CHARS)),
             content: mask.pick("content", || content(&mut v, "content", given.content.unwrap_or_default())),
             content_type: mask.pick("content_type", || {
@@ -112,7 +108,7 @@ impl TryFrom<pb::UpdateDocumentRequest> for UpdateDocument {
     }
 }
 
-/// Reads the filter of a request, by the names that all requests with one give its fields.
+/// Reads the filter fields that several requests have.
 macro_rules! filter {
     ($v:ident, $request:ident) => {
         $crate::documents::filter::DocumentFilter {
@@ -122,11 +118,11 @@ macro_rules! filter {
             any_tags: $v.tags("any_tags", $request.any_tags.clone()),
             content_types: $crate::documents::wire::content_types(&mut $v, &$request.content_types),
             metadata: $crate::documents::wire::contained(&mut $v, $request.metadata.clone()),
-            created: $crate::documents::filter::Period {
+            created: $crate::documents::filter::TimeRange {
                 from: $v.optional_time("created_from", $request.created_from),
                 before: $v.optional_time("created_before", $request.created_before),
             },
-            updated: $crate::documents::filter::Period {
+            updated: $crate::documents::filter::TimeRange {
                 from: $v.optional_time("updated_from", $request.updated_from),
                 before: $v.optional_time("updated_before", $request.updated_before),
             },
@@ -135,34 +131,32 @@ macro_rules! filter {
 }
 pub(crate) use filter;
 
-/// Kinds of text to filter by.
-pub(crate) fn content_types(v: &mut Violations, given: &[String]) -> Vec<String> {
-    v.at_most("content_types", given.len(), MAX_FILTERED_TYPES);
-    let kinds = given.iter().take(MAX_FILTERED_TYPES);
-    kinds.map(|kind| v.line("content_types", kind.clone(), 1, MAX_CONTENT_TYPE_CHARS)).collect()
+pub(crate) fn content_types(v: &mut Violations, types: &[String]) -> Vec<String> {
+    v.at_most("content_types", types.len(), MAX_FILTERED_TYPES);
+    let types = types.iter().take(MAX_FILTERED_TYPES);
+    types.map(|name| v.line("content_types", name.clone(), 1, MAX_CONTENT_TYPE_CHARS)).collect()
 }
 
-/// What metadata must have in it; an empty object is in every one.
-pub(crate) fn contained(v: &mut Violations, given: Option<Struct>) -> Option<Value> {
-    given.filter(|object| !object.fields.is_empty()).map(|object| v.json("metadata", Some(object)))
+/// Metadata to filter by; an empty object does not filter.
+pub(crate) fn contained(v: &mut Violations, metadata: Option<Struct>) -> Option<Value> {
+    metadata.filter(|object| !object.fields.is_empty()).map(|object| v.json("metadata", Some(object)))
 }
 
-/// Which documents to list, and in which order.
 #[derive(Clone, Debug)]
-pub(crate) struct ListDocuments {
+pub(crate) struct ListDocumentsInput {
     pub project_id: Uuid,
     pub filter: DocumentFilter,
     pub text: Option<String>,
     pub order: DocumentOrder,
 }
 
-impl TryFrom<&pb::ListDocumentsRequest> for ListDocuments {
+impl TryFrom<&pb::ListDocumentsRequest> for ListDocumentsInput {
     type Error = Error;
 
     fn try_from(request: &pb::ListDocumentsRequest) -> Result<Self> {
         let mut v = Violations::new();
         let text = Some(request.text.clone()).filter(|text| !text.is_empty());
-        let wish = Self {
+        let input = Self {
             project_id: v.uuid("project_id", &request.project_id),
             filter: filter!(v, request),
             text: text.map(|text| v.line("text", text, 1, MAX_QUERY_CHARS)),
@@ -170,7 +164,7 @@ impl TryFrom<&pb::ListDocumentsRequest> for ListDocuments {
         };
         v.require(request.page_size >= 0, "page_size", "must not be negative");
         v.finish()?;
-        Ok(wish)
+        Ok(input)
     }
 }
 
@@ -179,16 +173,15 @@ impl ProtoEnum for DocumentOrder {
         use pb::DocumentOrder as Wire;
         Some(match Wire::try_from(value).ok()? {
             Wire::Unspecified => None,
-            Wire::Newest => Some(Self::Newest),
-            Wire::Oldest => Some(Self::Oldest),
-            Wire::LastUpdated => Some(Self::LastUpdated),
-            Wire::FirstUpdated => Some(Self::FirstUpdated),
-            Wire::Title => Some(Self::Title),
+            Wire::Newest => Some(Self::CreatedDesc),
+            Wire::Oldest => Some(Self::CreatedAsc),
+            Wire::LastUpdated => Some(Self::UpdatedDesc),
+            Wire::FirstUpdated => Some(Self::UpdatedAsc),
+            Wire::Title => Some(Self::TitleAsc),
         })
     }
 }
 
-/// The id of a document.
 pub(crate) fn document_id(value: &str) -> Result<Uuid> {
     let mut v = Violations::new();
     let id = v.uuid("document_id", value);

@@ -1,4 +1,4 @@
-//! The methods that edit contents.
+//! The methods of edits.
 
 use futures::FutureExt;
 use proto::content::v1 as pb;
@@ -9,42 +9,41 @@ use shared::service::ServiceContext;
 use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 
-use super::wire::{self, EditContent, PreviewEdit};
-use super::{Edit, Outcome};
-use crate::NAME;
-use crate::comparisons::Comparisons;
-use crate::documents::{Document, DocumentChange, queries};
-use crate::entrance::{Entered, Entrance, Place};
+use super::wire::{self, EditContentInput, PreviewEditInput};
+use super::{Edit, EditOutcome};
+use crate::authorizer::{AccessTarget, AuthorizedTransaction, Authorizer};
+use crate::comparison_pool::ComparisonPool;
+use crate::documents::{Document, DocumentChangeset, queries};
+use crate::schema::NAME;
 use crate::versions;
 
-/// The service of edits.
-pub struct Editing {
+pub(crate) struct EditHandler {
     context: ServiceContext,
-    entrance: Entrance,
-    comparisons: Comparisons,
+    authorizer: Authorizer,
+    pool: ComparisonPool,
 }
 
-impl Editing {
-    pub fn new(context: ServiceContext, entrance: Entrance, comparisons: Comparisons) -> Self {
-        Self { context, entrance, comparisons }
+impl EditHandler {
+    pub(crate) fn new(context: ServiceContext, authorizer: Authorizer, pool: ComparisonPool) -> Self {
+        Self { context, authorizer, pool }
     }
 
-    /// Edits a content, and tells whether that changed the document. The document is held from before its content is
-    /// read until the new one is stored, so that of two writers none misses what the other wrote.
-    async fn edit(&self, caller: &Caller, wish: EditContent) -> Result<(Document, bool)> {
-        let EditContent { key, id, edit, change_summary, etag } = wish;
+    /// Edits a content; returns whether the document changed. The document is locked before its content is read, so that
+    /// concurrent edits do not overwrite each other.
+    async fn edit(&self, caller: &Caller, input: EditContentInput) -> Result<(Document, bool)> {
+        let EditContentInput { key, id, edit, change_summary, etag } = input;
         let user_id = caller.user()?.user_id;
         let (base, method) = (edit.base(), "EditDocumentContent");
-        let Entered { tx, access, found: (document, earlier, base_content) } = self
-            .entrance
-            .enter(caller, Place::document(id), DocumentWrite, |conn| {
+        let AuthorizedTransaction { tx, access, found: (document, earlier, base_content) } = self
+            .authorizer
+            .begin(caller, AccessTarget::document(id), DocumentWrite, |conn| {
                 let (key, summary) = (key.clone(), change_summary.clone());
                 async move {
                     let (document, earlier, base_content, ()) = futures::try_join!(
                         queries::lock(conn, id),
                         idempotency::claim(conn, NAME, user_id, method, key.as_ref(), id),
-                        versions::queries::base(conn, id, base),
-                        queries::summarize(conn, summary.as_deref()),
+                        versions::queries::get_base_content(conn, id, base),
+                        queries::set_change_summary(conn, summary.as_deref()),
                     )?;
                     Ok((document, earlier, base_content))
                 }
@@ -57,38 +56,41 @@ impl Editing {
         }
         etag::check(&etag, document.head.row_version)?;
         document.head.require_editable()?;
-        let content = match self.work(edit, &document, base_content).await? {
-            Outcome::Content(content) => content,
-            Outcome::Conflicting(hunks) => {
+        let content = match self.apply(edit, &document, base_content).await? {
+            EditOutcome::Content(content) => content,
+            EditOutcome::Conflicts(hunks) => {
                 let head = document.head.version;
                 return Err(wire::conflict(id, base.unwrap_or(head), head, hunks));
             }
         };
-        let change = DocumentChange { content: Some(content), ..Default::default() };
-        let Some(change) = change.against(&document) else { return Ok((document, false)) };
-        Ok((queries::save(tx, &access, id, &change).await?, true))
+        let change = DocumentChangeset { content: Some(content), ..Default::default() };
+        let Some(change) = change.without_unchanged(&document) else { return Ok((document, false)) };
+        Ok((queries::update(tx, &access, id, &change).await?, true))
     }
 
-    /// What an edit comes to. `base_content` is missing for edits of the newest version and of versions that are not there.
-    async fn work(&self, edit: Edit, document: &Document, base_content: Option<String>) -> Result<Outcome> {
+    /// Applies an edit. `base_content` is `None` if the base is the newest version or does not exist.
+    async fn apply(
+        &self,
+        edit: Edit,
+        document: &Document,
+        base_content: Option<String>,
+    ) -> Result<EditOutcome> {
         let head = &document.head;
         if let Some(base) = edit.base().filter(|base| base_content.is_none() && *base != head.version) {
             return Err(versions::not_found(head.id, base));
         }
         let content = document.content.clone().unwrap_or_default();
-        let work = move |deadline| edit.apply(&content, base_content.as_deref(), deadline);
-        Ok(self.comparisons.run(work).await??)
+        let apply = move |deadline| edit.apply(&content, base_content.as_deref(), deadline);
+        Ok(self.pool.run(apply).await??)
     }
-}
 
-impl Editing {
     pub(crate) async fn edit_document_content(
         &self,
         request: Request<pb::EditDocumentContentRequest>,
     ) -> Result<Response<pb::Document>, Status> {
         let caller = Caller::of(&request)?;
-        let (document, is_new) = self.edit(&caller, request.into_inner().try_into()?).await?;
-        if is_new {
+        let (document, is_changed) = self.edit(&caller, request.into_inner().try_into()?).await?;
+        if is_changed {
             self.context.signal.announce();
         }
         Ok(Response::new(document.into()))
@@ -99,13 +101,16 @@ impl Editing {
         request: Request<pb::PreviewDocumentEditRequest>,
     ) -> Result<Response<pb::PreviewDocumentEditResponse>, Status> {
         let caller = Caller::of(&request)?;
-        let PreviewEdit { id, edit } = request.into_inner().try_into()?;
+        let PreviewEditInput { id, edit } = request.into_inner().try_into()?;
         let base = edit.base();
         let (document, base_content) = self
-            .entrance
-            .enter(&caller, Place::document(id), DocumentRead, |conn| {
+            .authorizer
+            .begin(&caller, AccessTarget::document(id), DocumentRead, |conn| {
                 async move {
-                    futures::try_join!(queries::get(conn, id), versions::queries::base(conn, id, base))
+                    futures::try_join!(
+                        queries::get(conn, id),
+                        versions::queries::get_base_content(conn, id, base)
+                    )
                 }
                 .boxed()
             })
@@ -114,9 +119,9 @@ impl Editing {
         let document = document.ok_or_else(|| Error::not_found("document", id))?;
         let head = document.head.version;
         let base = base.unwrap_or(head);
-        let preview = match self.work(edit, &document, base_content).await? {
-            Outcome::Conflicting(hunks) => wire::preview(base, head, hunks),
-            Outcome::Content(content) => pb::PreviewDocumentEditResponse {
+        let preview = match self.apply(edit, &document, base_content).await? {
+            EditOutcome::Conflicts(hunks) => wire::preview(base, head, hunks),
+            EditOutcome::Content(content) => pb::PreviewDocumentEditResponse {
                 base_version: base,
                 head_version: head,
                 content: Some(content),

@@ -1,28 +1,27 @@
-//! Edits on the wire.
+//! Conversion of edits.
 
 use prost::Message;
 use proto::content::v1 as pb;
-use proto::content::v1::content_edit::Change as PbChange;
+use proto::content::v1::content_edit::Change;
 use shared::error::{Error, ErrorReason, Result};
 use shared::idempotency::RequestKey;
 use shared::validation::{MAX_BATCH, Violations};
 use uuid::Uuid;
 
-use super::{Change, ConflictHunk, Edit, Lines, Refused};
+use super::{BaseEdit, ConflictHunk, ConflictLines, Edit, EditError};
 use crate::documents::MAX_CONTENT_BYTES;
 use crate::documents::wire::{change_summary, content};
 use crate::texts::patch::LineEdit;
 
-/// How the detail of a conflict is named, for clients that read details by their type.
+/// The type of the error detail.
 const CONFLICT_TYPE_URL: &str = "type.googleapis.com/dafnck.content.v1.EditConflict";
-/// Most bytes of conflicts in an error: they travel in a header, as base64.
+/// Most bytes of conflicts in an error, which is sent as base64 in a header.
 const MAX_DETAIL_BYTES: usize = 2 * 1024;
 /// Most bytes of conflicts in a preview.
 const MAX_PREVIEW_BYTES: usize = 3 * 1024 * 1024;
 
-/// A checked wish for an edit.
 #[derive(Clone, Debug)]
-pub(crate) struct EditContent {
+pub(crate) struct EditContentInput {
     pub key: Option<RequestKey>,
     pub id: Uuid,
     pub edit: Edit,
@@ -30,7 +29,7 @@ pub(crate) struct EditContent {
     pub etag: String,
 }
 
-impl TryFrom<pb::EditDocumentContentRequest> for EditContent {
+impl TryFrom<pb::EditDocumentContentRequest> for EditContentInput {
     type Error = Error;
 
     fn try_from(request: pb::EditDocumentContentRequest) -> Result<Self> {
@@ -44,14 +43,13 @@ impl TryFrom<pb::EditDocumentContentRequest> for EditContent {
     }
 }
 
-/// A checked wish to know what an edit would come to.
 #[derive(Clone, Debug)]
-pub(crate) struct PreviewEdit {
+pub(crate) struct PreviewEditInput {
     pub id: Uuid,
     pub edit: Edit,
 }
 
-impl TryFrom<pb::PreviewDocumentEditRequest> for PreviewEdit {
+impl TryFrom<pb::PreviewDocumentEditRequest> for PreviewEditInput {
     type Error = Error;
 
     fn try_from(request: pb::PreviewDocumentEditRequest) -> Result<Self> {
@@ -63,22 +61,22 @@ impl TryFrom<pb::PreviewDocumentEditRequest> for PreviewEdit {
     }
 }
 
-/// Reads an edit. What is noted makes the request fail, so what is returned then does not matter.
+/// Converts an edit. If it adds violations, the request fails and the result does not matter.
 fn edit(outer: &mut Violations, given: Option<pb::ContentEdit>) -> Edit {
     let mut v = Violations::within("edit.");
     let given = given.unwrap_or_default();
     let base = given.base_version;
     let edit = match given.change {
-        Some(PbChange::Append(text)) => Edit::Append(content(&mut v, "append", text)),
-        Some(PbChange::Prepend(text)) => Edit::Prepend(content(&mut v, "prepend", text)),
-        Some(PbChange::Replace(text)) => {
-            Edit::Change(base, Change::Replace(content(&mut v, "replace", text)))
+        Some(Change::Append(text)) => Edit::Append(content(&mut v, "append", text)),
+        Some(Change::Prepend(text)) => Edit::Prepend(content(&mut v, "prepend", text)),
+        Some(Change::Replace(text)) => {
+            Edit::OfBase(base, BaseEdit::Replacement(content(&mut v, "replace", text)))
         }
-        Some(PbChange::UnifiedDiff(diff)) => {
+        Some(Change::UnifiedDiff(diff)) => {
             v.require(!diff.contains('\0'), "unified_diff", "must not contain NUL");
-            Edit::Change(base, Change::Unified(diff))
+            Edit::OfBase(base, BaseEdit::UnifiedDiff(diff))
         }
-        Some(PbChange::LineEdits(edits)) => Edit::Change(base, Change::Lines(lines(&mut v, edits.edits))),
+        Some(Change::LineEdits(edits)) => Edit::OfBase(base, BaseEdit::LineEdits(lines(&mut v, edits.edits))),
         None => {
             v.add("change", "must be one of replace, append, prepend, unified_diff and line_edits");
             Edit::Append(String::new())
@@ -86,7 +84,7 @@ fn edit(outer: &mut Violations, given: Option<pb::ContentEdit>) -> Edit {
     };
     match edit.base() {
         Some(_) => v.require(base >= 1, "base_version", "must be at least 1"),
-        None => v.require(base == 0, "base_version", "must not be given: this goes to the newest version"),
+        None => v.require(base == 0, "base_version", "must not be given: this edits the newest version"),
     }
     outer.absorb(v);
     edit
@@ -106,15 +104,15 @@ fn lines(v: &mut Violations, given: Vec<pb::LineEdit>) -> Vec<LineEdit> {
     edits
 }
 
-impl From<Refused> for Error {
-    fn from(refused: Refused) -> Self {
-        let message = refused.to_string();
-        let (reason, metadata) = match refused {
-            Refused::PatchError(misfit) => {
-                let line = misfit.line().map(|line| ("line", line.to_string()));
+impl From<EditError> for Error {
+    fn from(error: EditError) -> Self {
+        let message = error.to_string();
+        let (reason, metadata) = match error {
+            EditError::Patch(error) => {
+                let line = error.line().map(|line| ("line", line.to_string()));
                 (ErrorReason::PatchDoesNotApply, line.into_iter().collect())
             }
-            Refused::TooLarge => {
+            EditError::TooLarge => {
                 (ErrorReason::TooLarge, vec![("limit_bytes", MAX_CONTENT_BYTES.to_string())])
             }
         };
@@ -122,7 +120,6 @@ impl From<Refused> for Error {
     }
 }
 
-/// The refusal of an edit that overlaps what others have done.
 pub(super) fn conflict(id: Uuid, base: i32, head: i32, hunks: Vec<ConflictHunk>) -> Error {
     let count = hunks.len();
     let detail = pb::EditConflict {
@@ -130,13 +127,13 @@ pub(super) fn conflict(id: Uuid, base: i32, head: i32, hunks: Vec<ConflictHunk>)
         base_version: base,
         head_version: head,
         conflict_count: number(count),
-        conflicts: as_many_as_fit(hunks, MAX_DETAIL_BYTES),
+        conflicts: take_up_to(hunks, MAX_DETAIL_BYTES),
     };
     Error::Conflict {
         reason: ErrorReason::EditConflict,
         message: format!(
-            "{count} of the edit's changes overlap what others have changed since version {base}; \
-             PreviewDocumentEdit shows them; decide, and edit again with base_version {head}"
+            "{count} of the edit's changes conflict with changes since version {base}; \
+             PreviewDocumentEdit returns them; resolve them and edit again with base_version {head}"
         ),
         metadata: vec![
             ("base_version", base.to_string()),
@@ -150,10 +147,9 @@ pub(super) fn conflict(id: Uuid, base: i32, head: i32, hunks: Vec<ConflictHunk>)
     }
 }
 
-/// All that is in conflict, for the answer.
 pub(super) fn preview(base: i32, head: i32, hunks: Vec<ConflictHunk>) -> pb::PreviewDocumentEditResponse {
     let count = hunks.len();
-    let conflicts = as_many_as_fit(hunks, MAX_PREVIEW_BYTES);
+    let conflicts = take_up_to(hunks, MAX_PREVIEW_BYTES);
     pb::PreviewDocumentEditResponse {
         base_version: base,
         head_version: head,
@@ -163,14 +159,14 @@ pub(super) fn preview(base: i32, head: i32, hunks: Vec<ConflictHunk>) -> pb::Pre
     }
 }
 
-fn as_many_as_fit(hunks: Vec<ConflictHunk>, mut room: usize) -> Vec<pb::EditConflictHunk> {
+fn take_up_to(hunks: Vec<ConflictHunk>, mut max_bytes: usize) -> Vec<pb::EditConflictHunk> {
     let mut kept = Vec::new();
     for hunk in hunks.into_iter().map(pb::EditConflictHunk::from) {
         let size = hunk.encoded_len();
-        if size > room {
+        if size > max_bytes {
             break;
         }
-        room -= size;
+        max_bytes -= size;
         kept.push(hunk);
     }
     kept
@@ -181,18 +177,18 @@ impl From<ConflictHunk> for pb::EditConflictHunk {
         Self {
             base_side: Some(hunk.base.into()),
             head_side: Some(hunk.head.into()),
-            edit_side: Some(hunk.mine.into()),
+            edit_side: Some(hunk.edit.into()),
         }
     }
 }
 
-impl From<Lines> for pb::ConflictSide {
-    fn from(lines: Lines) -> Self {
+impl From<ConflictLines> for pb::ConflictSide {
+    fn from(lines: ConflictLines) -> Self {
         Self { line: number(lines.first + 1), count: number(lines.count), text: lines.text }
     }
 }
 
-/// A count on the wire; of a content of at most 2 MiB it always fits.
+/// A count of lines. It fits, because a content has at most 2 MiB.
 fn number(count: usize) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
@@ -202,23 +198,23 @@ mod tests {
     use super::*;
 
     fn hunk(text: &str) -> ConflictHunk {
-        let lines = Lines { first: 0, count: 1, text: text.to_owned() };
-        ConflictHunk { base: lines.clone(), head: lines.clone(), mine: lines }
+        let lines = ConflictLines { first: 0, count: 1, text: text.to_owned() };
+        ConflictHunk { base: lines.clone(), head: lines.clone(), edit: lines }
     }
 
     #[test]
-    fn an_error_holds_as_many_conflicts_as_a_header_can() {
+    fn an_error_has_as_many_conflicts_as_fit_into_a_header() {
         let Error::Conflict { detail, .. } = conflict(Uuid::nil(), 1, 2, vec![hunk(&"x".repeat(200)); 100])
         else {
             panic!("not a conflict");
         };
-        let told = pb::EditConflict::decode(detail.value.as_slice()).unwrap();
-        assert_eq!((told.conflict_count, told.conflicts.len()), (100, 3));
+        let decoded = pb::EditConflict::decode(detail.value.as_slice()).unwrap();
+        assert_eq!((decoded.conflict_count, decoded.conflicts.len()), (100, 3));
         assert!(detail.value.len() < MAX_DETAIL_BYTES + 100);
     }
 
     #[test]
-    fn a_preview_says_that_it_is_not_all() {
+    fn a_preview_that_is_too_large_is_truncated() {
         let all = preview(1, 2, vec![hunk("x\n"); 3]);
         assert_eq!((all.conflicts.len(), all.truncated), (3, false));
         let some = preview(1, 2, vec![hunk(&"x".repeat(600_000)); 3]);

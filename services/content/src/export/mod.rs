@@ -1,7 +1,5 @@
-//! Handing over documents, versions and attachments, as the import takes them.
+//! Exports of documents, versions and attachments, in the form that the import accepts.
 
 mod queries;
 pub(crate) mod rpc;
 mod wire;
-
-pub use rpc::Exporting;

@@ -1,4 +1,4 @@
-//! What an export reads, under the worker role.
+//! SQL of exports, under the worker role.
 
 use crate::schema::{document_versions, documents, file_attachments};
 use diesel::prelude::*;
@@ -11,8 +11,8 @@ use crate::attachments::Attachment;
 use crate::documents::DocumentHead;
 use crate::versions::Version;
 
-/// The documents of these projects, weighed without their contents. JSON takes up to four times its text in a message.
-pub(super) fn weigh_documents(projects: &[Uuid]) -> String {
+/// The ids of documents with their sizes in a message, in which JSON takes up to four times the size of its text.
+pub(super) fn document_ids_with_sizes(projects: &[Uuid]) -> String {
     format!(
         "SELECT id, (1000 + octet_length(title) + octet_length(tags::text) \
              + 4 * octet_length(metadata::text))::bigint AS size \
@@ -21,8 +21,7 @@ pub(super) fn weigh_documents(projects: &[Uuid]) -> String {
     )
 }
 
-/// The versions of these projects' documents, weighed.
-pub(super) fn weigh_versions(projects: &[Uuid]) -> String {
+pub(super) fn version_ids_with_sizes(projects: &[Uuid]) -> String {
     format!(
         "SELECT v.id, (500 + octet_length(v.title) + octet_length(v.content) \
              + octet_length(coalesce(v.change_summary, '')))::bigint AS size \
@@ -32,8 +31,7 @@ pub(super) fn weigh_versions(projects: &[Uuid]) -> String {
     )
 }
 
-/// The attachments of these projects, weighed without their bytes.
-pub(super) fn weigh_attachments(projects: &[Uuid]) -> String {
+pub(super) fn attachment_ids_with_sizes(projects: &[Uuid]) -> String {
     format!(
         "SELECT id, (1000 + octet_length(original_filename) + 4 * octet_length(metadata::text))::bigint AS size \
          FROM content.file_attachments WHERE {} ORDER BY id",

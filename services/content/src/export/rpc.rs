@@ -1,4 +1,4 @@
-//! The export service's methods.
+//! The methods of exports.
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -11,32 +11,29 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::queries;
-use super::wire::wanted_file;
+use super::wire::requested_hash;
 use crate::attachments;
-use crate::storage::{Piece, Storage};
+use crate::storage::{ObjectRange, Storage};
 
-/// The export service. That only services may call it is in the proto, and enforced before it is reached.
-pub struct Exporting {
+/// The authentication layer enforces who may call it.
+pub(crate) struct ExportHandler {
     context: ServiceContext,
     storage: Storage,
     exports: Exports,
 }
 
-impl Exporting {
-    /// On this context, from this store.
-    pub fn new(context: &ServiceContext, storage: Storage) -> Self {
+impl ExportHandler {
+    pub(crate) fn new(context: &ServiceContext, storage: Storage) -> Self {
         Self { context: context.clone(), storage, exports: Exports::new(context) }
     }
 
-    async fn find_file(&self, sha256: &str) -> Result<Vec<Piece>> {
+    async fn find_file(&self, sha256: &str) -> Result<Vec<ObjectRange>> {
         let tx = self.context.worker.begin_background().await?;
-        let pieces = attachments::queries::pieces_of_hash(&tx, sha256).await?;
+        let ranges = attachments::queries::find_blob_ranges(&tx, sha256).await?;
         tx.finish();
-        if pieces.is_empty() { Err(Error::not_found("file", sha256)) } else { Ok(pieces) }
+        if ranges.is_empty() { Err(Error::not_found("file", sha256)) } else { Ok(ranges) }
     }
-}
 
-impl Exporting {
     pub(crate) async fn export_documents(
         &self,
         request: Request<pb::ExportDocumentsRequest>,
@@ -44,7 +41,7 @@ impl Exporting {
         let caller = Caller::of(&request)?;
         let projects = wanted("project_ids", &request.into_inner().project_ids)?;
         Ok(Response::new(
-            self.exports.stream(&caller, move |snapshot, teller| tell(snapshot, teller, projects))?,
+            self.exports.stream(&caller, move |snapshot, sender| send_rows(snapshot, sender, projects))?,
         ))
     }
 
@@ -53,32 +50,32 @@ impl Exporting {
         request: Request<pb::ExportFileRequest>,
     ) -> Result<Response<BoxStream<'static, Result<pb::ExportFileResponse, Status>>>, Status> {
         Caller::of(&request)?.operator()?;
-        let pieces = self.find_file(&wanted_file(request.into_inner())?).await?;
-        let bytes = self.storage.read(pieces);
-        let answers = bytes.map(|chunk| Ok(pb::ExportFileResponse { chunk: chunk.map_err(Status::from)? }));
-        Ok(Response::new(answers.boxed()))
+        let ranges = self.find_file(&requested_hash(request.into_inner())?).await?;
+        let bytes = self.storage.read(ranges);
+        let responses = bytes.map(|chunk| Ok(pb::ExportFileResponse { chunk: chunk.map_err(Status::from)? }));
+        Ok(Response::new(responses.boxed()))
     }
 }
 
-async fn tell(
+async fn send_rows(
     snapshot: Snapshot,
-    teller: ExportSender<pb::ExportDocumentsResponse>,
+    sender: ExportSender<pb::ExportDocumentsResponse>,
     projects: Vec<Uuid>,
 ) -> Result<()> {
-    let mut rows = snapshot.rows("documents", &queries::weigh_documents(&projects)).await?;
+    let mut rows = snapshot.rows("documents", &queries::document_ids_with_sizes(&projects)).await?;
     while let Some(ids) = rows.next().await? {
         let documents = queries::documents(&snapshot, ids).await?.into_iter().map(Into::into).collect();
-        teller.tell(pb::ExportDocumentsResponse { documents, ..Default::default() }).await?;
+        sender.tell(pb::ExportDocumentsResponse { documents, ..Default::default() }).await?;
     }
-    let mut rows = snapshot.rows("versions", &queries::weigh_versions(&projects)).await?;
+    let mut rows = snapshot.rows("versions", &queries::version_ids_with_sizes(&projects)).await?;
     while let Some(ids) = rows.next().await? {
         let versions = queries::versions(&snapshot, ids).await?.into_iter().map(Into::into).collect();
-        teller.tell(pb::ExportDocumentsResponse { versions, ..Default::default() }).await?;
+        sender.tell(pb::ExportDocumentsResponse { versions, ..Default::default() }).await?;
     }
-    let mut rows = snapshot.rows("attachments", &queries::weigh_attachments(&projects)).await?;
+    let mut rows = snapshot.rows("attachments", &queries::attachment_ids_with_sizes(&projects)).await?;
     while let Some(ids) = rows.next().await? {
         let attachments = queries::attachments(&snapshot, ids).await?.into_iter().map(Into::into).collect();
-        teller.tell(pb::ExportDocumentsResponse { attachments, ..Default::default() }).await?;
+        sender.tell(pb::ExportDocumentsResponse { attachments, ..Default::default() }).await?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What is handed over, on the wire.
+//! Conversion of exported items.
 
 use proto::content::admin::v1 as pb;
 use shared::error::{Error, Result};
@@ -60,8 +60,7 @@ impl From<Attachment> for pb::ExportedAttachment {
     }
 }
 
-/// The hash of a file that is asked for.
-pub(super) fn wanted_file(request: pb::ExportFileRequest) -> Result<String, Error> {
+pub(super) fn requested_hash(request: pb::ExportFileRequest) -> Result<String, Error> {
     let mut v = Violations::new();
     let hash = sha256(&mut v, request.sha256);
     v.finish()?;

@@ -1,4 +1,4 @@
-//! Files from elsewhere, one a call.
+//! Imports of files, one in each call.
 
 use std::collections::HashSet;
 
@@ -9,64 +9,63 @@ use shared::import::{created, refused, unchanged};
 use shared::service::ServiceContext;
 use shared::user_lookup::known_users;
 
-use super::wire::{ImportFile, checked_file};
-use super::{Item, known_projects, refusal};
-use crate::attachments::places::{keep, place_of};
+use super::wire::{AttachmentImport, validate_file};
+use super::{ImportItem, known_projects, refusal};
 use crate::attachments::queries;
-use crate::entrance::Entrance;
-use crate::uploads::incoming::Incoming;
-use crate::uploads::upload_session::Intake;
+use crate::attachments::targets::{access_target_of, lock_target};
+use crate::authorizer::Authorizer;
+use crate::uploads::upload_stream::UploadStream;
+use crate::uploads::writer::UploadWriter;
 
-/// Stores one file, and tells what became of it.
 pub(super) async fn import(
     context: &ServiceContext,
-    entrance: &Entrance,
-    intake: &Intake,
-    mut incoming: Incoming<ImportAttachmentRequest>,
+    authorizer: &Authorizer,
+    writer: &UploadWriter,
+    mut stream: UploadStream<ImportAttachmentRequest>,
 ) -> Result<ImportResult> {
-    let Item { line, checked } = checked_file(incoming.header().await?);
-    let file = match checked {
+    let ImportItem { line, value } = validate_file(stream.header().await?);
+    let file = match value {
         Ok(file) => file,
         Err(reason) => return Ok(refused(line, reason)),
     };
-    match store(context, entrance, intake, incoming, file).await {
+    match store(context, authorizer, writer, stream, file).await {
         Ok(true) => Ok(created(line)),
         Ok(false) => Ok(unchanged(line)),
         Err(error) => Ok(refused(line, refusal(error)?)),
     }
 }
 
-/// `false` if the id is taken, which is answered before any bytes are read.
+/// Returns `false` if the attachment exists, before any bytes are read.
 async fn store(
     context: &ServiceContext,
-    entrance: &Entrance,
-    intake: &Intake,
-    mut incoming: Incoming<ImportAttachmentRequest>,
-    file: ImportFile,
+    authorizer: &Authorizer,
+    writer: &UploadWriter,
+    mut stream: UploadStream<ImportAttachmentRequest>,
+    file: AttachmentImport,
 ) -> Result<bool> {
-    let ImportFile { description, uploader_id, created_at } = file;
+    let AttachmentImport { attachment, uploader_id, created_at } = file;
     let tx = context.worker.begin_background().await?;
-    let is_there = queries::exists(&tx, description.id).await?;
+    let exists = queries::exists(&tx, attachment.id).await?;
     tx.finish();
-    if is_there {
+    if exists {
         return Ok(false);
     }
-    let entity = description.entity;
-    let place = place_of(context, entity).await?;
-    let project_id = entrance.project_of(place).await?.ok_or_else(|| place.not_found())?;
-    if !known_projects(context, entrance, &HashSet::from([project_id])).await?.contains(&project_id) {
-        return Err(place.not_found());
+    let target = attachment.target;
+    let access_target = access_target_of(context, target).await?;
+    let project_id = authorizer.project_of(access_target).await?.ok_or_else(|| access_target.not_found())?;
+    if !known_projects(context, authorizer, &HashSet::from([project_id])).await?.contains(&project_id) {
+        return Err(access_target.not_found());
     }
     if !known_users(&context.siblings, &[uploader_id], false).await?.contains(&uploader_id) {
         return Err(Error::not_found("user", uploader_id));
     }
-    let upload = intake.plan(description, None, project_id, uploader_id);
-    // The document may go while the bytes come.
-    let enter = async {
+    let upload = writer.new_upload(attachment, None, project_id, uploader_id);
+    // The document may be deleted during the upload.
+    let begin = async {
         let tx = context.worker.begin_as(uploader_id).await?;
-        if keep(&tx, entity).await? { Ok(tx) } else { Err(place.not_found()) }
+        if lock_target(&tx, target).await? { Ok(tx) } else { Err(access_target.not_found()) }
     };
-    let new = intake.take_whole(&context.worker, upload, &mut incoming, created_at, enter).await?;
+    let inserted = writer.upload_whole(&context.worker, upload, &mut stream, created_at, begin).await?;
     context.signal.announce();
-    Ok(new.is_some())
+    Ok(inserted.is_some())
 }

@@ -1,10 +1,10 @@
-//! Documents and files from elsewhere, for the operator. Every item passes the checks of the public methods; one
-//! that is refused stops no other.
+//! Imports of documents and files by the operator. Each item is validated like in the public methods; a refused item
+//! does not affect others.
 
 mod documents;
 mod files;
 mod queries;
-pub mod rpc;
+pub(crate) mod rpc;
 mod wire;
 
 use std::collections::HashSet;
@@ -13,18 +13,18 @@ use shared::error::{Error, Result};
 use shared::service::ServiceContext;
 use uuid::Uuid;
 
-use crate::entrance::Entrance;
+use crate::authorizer::Authorizer;
 
-/// An item as it came: its line, and what is wrong with it if it cannot be taken.
-struct Item<T> {
+/// A validated item, or why it is refused.
+struct ImportItem<T> {
     line: u64,
-    checked: Result<T, String>,
+    value: Result<T, String>,
 }
 
-/// Which of these projects exist. The project service is asked about those that the copy does not know.
+/// Which of these projects exist. Those that are not in the copy are requested from the project service.
 async fn known_projects(
     context: &ServiceContext,
-    entrance: &Entrance,
+    authorizer: &Authorizer,
     projects: &HashSet<Uuid>,
 ) -> Result<HashSet<Uuid>> {
     let known = copied_projects(context, projects).await?;
@@ -33,7 +33,7 @@ async fn known_projects(
         return Ok(known);
     }
     for project_id in unknown {
-        entrance.learn(project_id).await?;
+        authorizer.refresh_project(project_id).await?;
     }
     copied_projects(context, projects).await
 }
@@ -45,12 +45,12 @@ async fn copied_projects(context: &ServiceContext, projects: &HashSet<Uuid>) -> 
     Ok(known)
 }
 
-/// Why an item is refused, for its result; what is not the item's fault stays an error.
+/// Why an item is refused; other errors are returned.
 fn refusal(error: Error) -> Result<String> {
     match error {
         Error::Invalid(violations) => {
-            let named = violations.iter().map(|v| format!("{}: {}", v.field, v.description));
-            Ok(named.collect::<Vec<_>>().join("; "))
+            let reasons = violations.iter().map(|v| format!("{}: {}", v.field, v.description));
+            Ok(reasons.collect::<Vec<_>>().join("; "))
         }
         Error::InvalidFor { .. } | Error::NotFound { .. } | Error::ChecksumMismatch { .. } => {
             Ok(error.to_string())

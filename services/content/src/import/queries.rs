@@ -11,18 +11,18 @@ use shared::database::explain;
 use shared::error::Result;
 use uuid::Uuid;
 
-use crate::CONSTRAINTS;
+use crate::constraints::CONSTRAINTS;
 use crate::documents::NewDocument;
 use crate::versions::NewVersion;
 
 #[derive(QueryableByName)]
-struct Id {
+struct IdRow {
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
 }
 
 pub(super) async fn known_projects(mut conn: &AsyncPgConnection, ids: Vec<Uuid>) -> Result<HashSet<Uuid>> {
-    let known: Vec<Id> = sql_query(
+    let known: Vec<IdRow> = sql_query(
         "SELECT project_id AS id FROM content.project_access WHERE project_id = ANY ($1) AND NOT deleted",
     )
     .bind::<Array<SqlUuid>, _>(ids)
@@ -31,7 +31,7 @@ pub(super) async fn known_projects(mut conn: &AsyncPgConnection, ids: Vec<Uuid>)
     Ok(known.into_iter().map(|row| row.id).collect())
 }
 
-/// Stores the documents whose ids are free, and tells which these are.
+/// Inserts the documents whose ids do not exist, and returns these ids.
 pub(super) async fn insert_documents(
     mut conn: &AsyncPgConnection,
     new: &[NewDocument],
@@ -48,7 +48,7 @@ pub(super) async fn insert_documents(
 }
 
 #[derive(QueryableByName)]
-struct Newest {
+struct LastVersionRow {
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
     #[diesel(sql_type = Integer)]
@@ -57,26 +57,24 @@ struct Newest {
     title: String,
 }
 
-/// Where a document's versions end.
-pub(super) struct Last {
-    /// The number of the newest version.
+/// The last version of a document.
+pub(super) struct LastVersion {
     pub number: i32,
-    /// The document's title.
     pub title: String,
 }
 
-/// Holds documents until the transaction ends, always in the same order, and tells where their versions end.
+/// Locks documents in the order of ids until the transaction ends, and returns their last versions.
 pub(super) async fn lock_documents(
     mut conn: &AsyncPgConnection,
     ids: Vec<Uuid>,
-) -> Result<HashMap<Uuid, Last>> {
-    let found: Vec<Newest> = sql_query(
+) -> Result<HashMap<Uuid, LastVersion>> {
+    let found: Vec<LastVersionRow> = sql_query(
         "SELECT id, version, title FROM content.documents WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE",
     )
     .bind::<Array<SqlUuid>, _>(ids)
     .load(&mut conn)
     .await?;
-    Ok(found.into_iter().map(|row| (row.id, Last { number: row.version, title: row.title })).collect())
+    Ok(found.into_iter().map(|row| (row.id, LastVersion { number: row.version, title: row.title })).collect())
 }
 
 pub(super) async fn insert_versions(mut conn: &AsyncPgConnection, new: &[NewVersion]) -> Result<()> {
@@ -88,8 +86,8 @@ pub(super) async fn insert_versions(mut conn: &AsyncPgConnection, new: &[NewVers
     Ok(())
 }
 
-/// Makes documents say what their newest versions say. What else changed later may have been brought along.
-pub(super) async fn show_newest(mut conn: &AsyncPgConnection, ids: Vec<Uuid>) -> Result<()> {
+/// Copies the newest versions into their documents. `updated_at` may have been imported and be later.
+pub(super) async fn update_to_newest_versions(mut conn: &AsyncPgConnection, ids: Vec<Uuid>) -> Result<()> {
     sql_query(
         "UPDATE content.documents d \
          SET title = newest.title, content = newest.content, version = newest.version_number, \

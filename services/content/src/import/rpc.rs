@@ -1,4 +1,4 @@
-//! The import service's methods.
+//! The methods of imports.
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -7,54 +7,52 @@ use shared::error::Result;
 use shared::service::ServiceContext;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::wire::Batch;
+use super::wire::ImportBatch;
 use super::{documents, files};
-use crate::entrance::Entrance;
-use crate::uploads::incoming::Incoming;
-use crate::uploads::upload_session::Intake;
+use crate::authorizer::Authorizer;
+use crate::uploads::upload_stream::UploadStream;
+use crate::uploads::writer::UploadWriter;
 
-/// The import service. That only services may call it is in the proto, and enforced before it is reached.
-pub struct Imports {
+/// The authentication layer enforces who may call it.
+pub(crate) struct ImportHandler {
     context: ServiceContext,
-    entrance: Entrance,
-    intake: Intake,
+    authorizer: Authorizer,
+    writer: UploadWriter,
 }
 
-impl Imports {
-    pub fn new(context: ServiceContext, entrance: Entrance, intake: Intake) -> Self {
-        Self { context, entrance, intake }
+impl ImportHandler {
+    pub(crate) fn new(context: ServiceContext, authorizer: Authorizer, writer: UploadWriter) -> Self {
+        Self { context, authorizer, writer }
     }
-}
 
-async fn answer(
-    context: &ServiceContext,
-    entrance: &Entrance,
-    request: pb::ImportDocumentsRequest,
-) -> Result<pb::ImportDocumentsResponse> {
-    let batch = Batch::try_from(request)?;
-    Ok(pb::ImportDocumentsResponse { results: documents::import(context, entrance, batch).await? })
-}
-
-impl Imports {
-    /// Takes one batch at a time: the next is read when the answer to the one before has been taken.
+    /// Imports one batch after the other: the next is read when the client has read the response to the last one.
     pub(crate) async fn import_documents(
         &self,
         request: Request<Streaming<pb::ImportDocumentsRequest>>,
     ) -> Result<Response<BoxStream<'static, Result<pb::ImportDocumentsResponse, Status>>>, Status> {
-        let (context, entrance) = (self.context.clone(), self.entrance.clone());
-        let answers = request.into_inner().then(move |request| {
-            let (context, entrance) = (context.clone(), entrance.clone());
-            async move { Ok(answer(&context, &entrance, request?).await?) }
+        let (context, authorizer) = (self.context.clone(), self.authorizer.clone());
+        let responses = request.into_inner().then(move |request| {
+            let (context, authorizer) = (context.clone(), authorizer.clone());
+            async move { Ok(import_batch(&context, &authorizer, request?).await?) }
         });
-        Ok(Response::new(answers.boxed()))
+        Ok(Response::new(responses.boxed()))
     }
 
     pub(crate) async fn import_attachment(
         &self,
         request: Request<Streaming<pb::ImportAttachmentRequest>>,
     ) -> Result<Response<pb::ImportAttachmentResponse>, Status> {
-        let incoming = Incoming::new(request.into_inner());
-        let result = files::import(&self.context, &self.entrance, &self.intake, incoming).await?;
+        let stream = UploadStream::new(request.into_inner());
+        let result = files::import(&self.context, &self.authorizer, &self.writer, stream).await?;
         Ok(Response::new(pb::ImportAttachmentResponse { result: Some(result) }))
     }
+}
+
+async fn import_batch(
+    context: &ServiceContext,
+    authorizer: &Authorizer,
+    request: pb::ImportDocumentsRequest,
+) -> Result<pb::ImportDocumentsResponse> {
+    let batch = ImportBatch::try_from(request)?;
+    Ok(pb::ImportDocumentsResponse { results: documents::import(context, authorizer, batch).await? })
 }

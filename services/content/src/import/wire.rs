@@ -1,4 +1,4 @@
-//! Imported items on the wire, with the checks of the public methods.
+//! Conversion of imported items, validated like in the public methods.
 
 use crate::schema::DocumentStatus;
 use chrono::{DateTime, Utc};
@@ -8,22 +8,21 @@ use shared::error::{Error, Result};
 use shared::validation::{MAX_BATCH, Violations};
 use uuid::Uuid;
 
-use super::Item;
-use crate::attachments::Description;
-use crate::attachments::wire::{entity, filename, sha256};
+use super::ImportItem;
+use crate::attachments::AttachmentInput;
+use crate::attachments::wire::{filename, sha256, target};
 use crate::documents::wire::{change_summary, content, content_type};
 use crate::documents::{MAX_TITLE_CHARS, NewDocument};
-use crate::uploads::incoming::{Part, UploadMessage};
+use crate::uploads::upload_stream::{Part, UploadMessage};
 use crate::versions::NewVersion;
 use crate::versions::wire::version_number;
 
-/// A batch, each item checked on its own.
-pub(super) struct Batch {
-    pub(super) documents: Vec<Item<NewDocument>>,
-    pub(super) versions: Vec<Item<NewVersion>>,
+pub(super) struct ImportBatch {
+    pub(super) documents: Vec<ImportItem<NewDocument>>,
+    pub(super) versions: Vec<ImportItem<NewVersion>>,
 }
 
-impl TryFrom<pb::ImportDocumentsRequest> for Batch {
+impl TryFrom<pb::ImportDocumentsRequest> for ImportBatch {
     type Error = Error;
 
     fn try_from(request: pb::ImportDocumentsRequest) -> Result<Self> {
@@ -32,17 +31,17 @@ impl TryFrom<pb::ImportDocumentsRequest> for Batch {
         v.at_most("versions", request.versions.len(), MAX_BATCH);
         v.finish()?;
         Ok(Self {
-            documents: request.documents.into_iter().map(checked_document).collect(),
-            versions: request.versions.into_iter().map(checked_version).collect(),
+            documents: request.documents.into_iter().map(validate_document).collect(),
+            versions: request.versions.into_iter().map(validate_version).collect(),
         })
     }
 }
 
-fn item<T>(line: u64, v: &Violations, value: T) -> Item<T> {
-    Item { line, checked: v.sentence().map_or(Ok(value), Err) }
+fn item<T>(line: u64, v: &Violations, value: T) -> ImportItem<T> {
+    ImportItem { line, value: v.sentence().map_or(Ok(value), Err) }
 }
 
-fn checked_document(given: pb::ImportedDocument) -> Item<NewDocument> {
+fn validate_document(given: pb::ImportedDocument) -> ImportItem<NewDocument> {
     let mut v = Violations::new();
     let status = v.optional_enum("status", given.status).unwrap_or(DocumentStatus::Draft);
     let created_at = v.optional_time("created_at", given.created_at).unwrap_or_else(Utc::now);
@@ -65,7 +64,7 @@ fn checked_document(given: pb::ImportedDocument) -> Item<NewDocument> {
     item(given.line, &v, document)
 }
 
-fn checked_version(given: pb::ImportedDocumentVersion) -> Item<NewVersion> {
+fn validate_version(given: pb::ImportedDocumentVersion) -> ImportItem<NewVersion> {
     let mut v = Violations::new();
     let version = NewVersion {
         document_id: v.uuid("document_id", &given.document_id),
@@ -79,19 +78,18 @@ fn checked_version(given: pb::ImportedDocumentVersion) -> Item<NewVersion> {
     item(given.line, &v, version)
 }
 
-/// A checked file from elsewhere.
-pub(super) struct ImportFile {
-    pub(super) description: Description,
+pub(super) struct AttachmentImport {
+    pub(super) attachment: AttachmentInput,
     pub(super) uploader_id: Uuid,
     pub(super) created_at: Option<DateTime<Utc>>,
 }
 
-pub(super) fn checked_file(given: pb::ImportedAttachment) -> Item<ImportFile> {
+pub(super) fn validate_file(given: pb::ImportedAttachment) -> ImportItem<AttachmentImport> {
     let mut v = Violations::new();
-    let file = ImportFile {
-        description: Description {
+    let file = AttachmentImport {
+        attachment: AttachmentInput {
             id: v.uuid("id", &given.id),
-            entity: entity(&mut v, given.entity_type, &given.entity_id),
+            target: target(&mut v, given.entity_type, &given.entity_id),
             original_filename: filename(&mut v, given.filename),
             sha256: Some(sha256(&mut v, given.sha256)),
             metadata: v.json("metadata", given.metadata),

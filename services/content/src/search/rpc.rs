@@ -1,4 +1,4 @@
-//! The method that finds documents.
+//! The method of the search.
 
 use futures::FutureExt;
 use proto::content::v1 as pb;
@@ -8,45 +8,42 @@ use shared::page::AfterRank;
 use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 
-use super::wire::Search;
+use super::wire::SearchInput;
 use super::{DocumentMatch, MAX_MATCHES, queries};
-use crate::entrance::{Entrance, Place};
+use crate::authorizer::{AccessTarget, Authorizer};
 
-/// The search.
-pub struct Searching {
+pub(crate) struct SearchHandler {
     context: ServiceContext,
-    entrance: Entrance,
+    authorizer: Authorizer,
 }
 
-impl Searching {
-    pub fn new(context: ServiceContext, entrance: Entrance) -> Self {
-        Self { context, entrance }
+impl SearchHandler {
+    pub(crate) fn new(context: ServiceContext, authorizer: Authorizer) -> Self {
+        Self { context, authorizer }
     }
-}
 
-impl Searching {
     pub(crate) async fn search_documents(
         &self,
         request: Request<pb::SearchDocumentsRequest>,
     ) -> Result<Response<pb::SearchDocumentsResponse>, Status> {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
-        let search = Search::try_from(&request)?;
-        let query = format!("SearchDocuments {} {search:?}", caller.database_user());
+        let input = SearchInput::try_from(&request)?;
+        let query = format!("SearchDocuments {} {input:?}", caller.database_user());
         let page = self.context.pages.read::<AfterRank>(&query, request.page_size, &request.page_token)?;
         let (size, after) = (page.size.min(MAX_MATCHES), page.after);
-        let mut rows = match search.project_id.map(Place::project) {
-            Some(place) => self
-                .entrance
-                .enter(&caller, place, DocumentRead, |conn| {
-                    let search = search.clone();
-                    async move { queries::search(conn, &search, after, size).await }.boxed()
+        let mut rows = match input.project_id.map(AccessTarget::project) {
+            Some(target) => self
+                .authorizer
+                .begin(&caller, target, DocumentRead, |conn| {
+                    let input = input.clone();
+                    async move { queries::search(conn, &input, after, size).await }.boxed()
                 })
                 .await?
                 .finish(),
             None => {
-                let tx = self.entrance.enter_everywhere(&caller).await?;
-                let rows = queries::search(&tx, &search, after, size).await?;
+                let tx = self.authorizer.begin_in_all_projects(&caller).await?;
+                let rows = queries::search(&tx, &input, after, size).await?;
                 tx.finish();
                 rows
             }

@@ -1,4 +1,4 @@
-//! The search on the wire.
+//! Conversion of searches.
 
 use proto::content::v1 as pb;
 use shared::error::{Error, Result};
@@ -10,28 +10,27 @@ use super::{DocumentMatch, MAX_QUERY_CHARS};
 use crate::documents::filter::DocumentFilter;
 use crate::documents::wire::filter;
 
-/// A checked wish to find documents.
 #[derive(Clone, Debug)]
-pub(crate) struct Search {
+pub(crate) struct SearchInput {
     pub text: String,
-    /// In all that the caller may read if `None`.
+    /// All that the caller may read if `None`.
     pub project_id: Option<Uuid>,
     pub filter: DocumentFilter,
 }
 
-impl TryFrom<&pb::SearchDocumentsRequest> for Search {
+impl TryFrom<&pb::SearchDocumentsRequest> for SearchInput {
     type Error = Error;
 
     fn try_from(request: &pb::SearchDocumentsRequest) -> Result<Self> {
         let mut v = Violations::new();
-        let search = Self {
+        let input = Self {
             text: v.line("text", request.text.clone(), 1, MAX_QUERY_CHARS),
             project_id: v.optional_uuid("project_id", &request.project_id),
             filter: filter!(v, request),
         };
         v.require(request.page_size >= 0, "page_size", "must not be negative");
         v.finish()?;
-        Ok(search)
+        Ok(input)
     }
 }
 

@@ -1,17 +1,17 @@
-//! What the store reads in pieces of its own sizes goes out in chunks of one.
+//! Cuts a stream of byte strings of any size into chunks of one size.
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use prost::bytes::{Buf, Bytes, BytesMut};
 use shared::error::Result;
 
-/// Bytes that a download's message carries at most.
+/// Most bytes in one message of a download.
 pub const DOWNLOAD_CHUNK_BYTES: usize = 256 * 1024;
 
 type Source = BoxStream<'static, Result<Bytes>>;
 
 /// The bytes of the source in chunks of [`DOWNLOAD_CHUNK_BYTES`], the last one shorter.
-pub(super) fn of(source: Source) -> BoxStream<'static, Result<Bytes>> {
+pub(super) fn rechunk(source: Source) -> BoxStream<'static, Result<Bytes>> {
     stream::try_unfold((source, Bytes::new()), next).boxed()
 }
 
@@ -20,7 +20,7 @@ async fn next((mut source, mut rest): (Source, Bytes)) -> Result<Option<(Bytes, 
     while chunk.len() < DOWNLOAD_CHUNK_BYTES {
         if rest.is_empty() {
             match source.next().await {
-                Some(piece) => rest = piece?,
+                Some(bytes) => rest = bytes?,
                 None => break,
             }
         }
@@ -39,9 +39,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn pieces_become_chunks() {
-        let pieces = [100_000, 300_000, 0, 1, 800_000].map(|size| Ok(Bytes::from(vec![7; size])));
-        let chunks: Vec<_> = of(stream::iter(pieces).boxed()).collect().await;
+    async fn chunks_have_the_same_size_but_the_last() {
+        let parts = [100_000, 300_000, 0, 1, 800_000].map(|size| Ok(Bytes::from(vec![7; size])));
+        let chunks: Vec<_> = rechunk(stream::iter(parts).boxed()).collect().await;
         let sizes: Vec<usize> = chunks.into_iter().map(|chunk| chunk.unwrap().len()).collect();
         assert_eq!(sizes, [262_144, 262_144, 262_144, 262_144, 151_425]);
     }

@@ -1,12 +1,11 @@
-//! The store of objects: a folder, or a bucket of S3 or a compatible store. Where they differ is in [`place`].
+//! The object store: a directory, or a bucket of S3 or a compatible store ([`backends`]).
 //!
-//! An object is written once, in one piece, under a name that no other ever has; so a name tells of whole bytes or of
-//! none, and deleting one twice is harmless. What is written again and again in a bucket, by several who do not know of each
-//! other, has editions.
+//! An object is written once and atomically, under a path that is never used again. So a path has all bytes or none, and
+//! deleting it twice is harmless. Objects of a bucket that several processes replace have versions.
 
+mod backends;
 mod chunks;
 mod options;
-mod place;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -26,52 +25,50 @@ use tokio::io::AsyncWriteExt;
 pub use chunks::DOWNLOAD_CHUNK_BYTES;
 pub use options::{BucketOptions, FileLimits, LARGEST_ATTACHMENT_BYTES, StorageOptions};
 
-/// How long writing one object may take.
 const PUT_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Up to this size an object is written in one piece; a larger one in parts of it.
+/// Larger objects are written in parts of this size.
 const PART_BYTES: usize = 8 * 1024 * 1024;
 
-/// The store; cheap to clone.
+/// The object store; cheap to clone.
 #[derive(Clone)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
-    /// Where the objects are, if that is a folder.
-    folder: Option<PathBuf>,
+    /// `None` for a bucket.
+    directory: Option<PathBuf>,
 }
 
-/// A piece of an object.
+/// Some bytes of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// Name of the object.
+pub struct ObjectRange {
     pub path: String,
-    /// Which of its bytes.
     pub range: Range<u64>,
 }
 
-/// What an object was when it was read or written, or that there was none.
+/// The version of an object that was read or written, or that there was none.
 #[derive(Clone, Debug)]
-pub struct Edition(PutMode);
+pub struct ObjectVersion(PutMode);
 
-impl Edition {
+impl ObjectVersion {
     fn of(e_tag: Option<String>, version: Option<String>) -> Self {
         Self(PutMode::Update(UpdateVersion { e_tag, version }))
     }
 }
 
 impl Storage {
-    /// Opens the folder, which is made if it is missing, or the bucket.
+    /// Opens the bucket or the directory, which is created if it is missing.
     ///
     /// # Errors
-    /// When the folder cannot be made or read, or the options of the bucket are malformed.
+    /// When the directory cannot be created, or the options of the bucket are malformed.
     pub fn open(options: &StorageOptions) -> anyhow::Result<Self> {
-        place::open(options)
+        let (store, directory) = backends::open(options)?;
+        Ok(Self { store, directory })
     }
 
     /// Writes an object.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when the store does not take it; it may then be there all the same.
+    /// `UNAVAILABLE` when the write fails; the object may exist nevertheless.
     pub async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<()> {
         let path = Path::from(path);
         let put = tokio::time::timeout(PUT_TIMEOUT, self.store.put(&path, bytes.into())).await;
@@ -79,10 +76,10 @@ impl Storage {
         Ok(())
     }
 
-    /// Writes an object of any size as its bytes come, in parts, whole or not at all.
+    /// Writes an object of any size from a stream, atomically.
     ///
     /// # Errors
-    /// That of the bytes, or `UNAVAILABLE` when the store does not take them.
+    /// Those of the stream; `UNAVAILABLE` when the write fails.
     pub async fn put_stream(&self, path: &str, bytes: impl Stream<Item = Result<Bytes>>) -> Result<()> {
         let mut bytes = std::pin::pin!(bytes);
         let mut writer = BufWriter::with_capacity(Arc::clone(&self.store), Path::from(path), PART_BYTES);
@@ -95,15 +92,15 @@ impl Storage {
                 Err(error) => Err(error),
             };
             if let Err(error) = written {
-                // What is left of it is no object; a bucket forgets it by its own rules.
-                let _left = writer.abort().await;
+                // If this fails, the lifecycle rules of the bucket delete the parts.
+                let _incomplete = writer.abort().await;
                 return Err(error);
             }
         }
         tokio::time::timeout(PUT_TIMEOUT, writer.shutdown()).await.map_err(unavailable)?.map_err(unavailable)
     }
 
-    /// A whole object, which must be of a size that fits into memory; `None` if it is gone.
+    /// Reads a whole object into memory; `None` if it does not exist.
     ///
     /// # Errors
     /// `UNAVAILABLE` when the store does not answer.
@@ -115,30 +112,35 @@ impl Storage {
         }
     }
 
-    /// As [`Self::get`], with the edition.
+    /// Like [`Self::get`], with the version.
     ///
     /// # Errors
     /// `UNAVAILABLE` when the store does not answer.
-    pub async fn get_edition(&self, path: &str) -> Result<(Option<Bytes>, Edition)> {
+    pub async fn get_versioned(&self, path: &str) -> Result<(Option<Bytes>, ObjectVersion)> {
         match self.store.get(&Path::from(path)).await {
             Ok(found) => {
-                let edition = Edition::of(found.meta.e_tag.clone(), found.meta.version.clone());
-                Ok((Some(found.bytes().await.map_err(unavailable)?), edition))
+                let version = ObjectVersion::of(found.meta.e_tag.clone(), found.meta.version.clone());
+                Ok((Some(found.bytes().await.map_err(unavailable)?), version))
             }
-            Err(object_store::Error::NotFound { .. }) => Ok((None, Edition(PutMode::Create))),
+            Err(object_store::Error::NotFound { .. }) => Ok((None, ObjectVersion(PutMode::Create))),
             Err(error) => Err(unavailable(error)),
         }
     }
 
-    /// Writes the next edition of an object in a bucket, and answers with it; `None` if somebody else has been faster.
+    /// Replaces an object in a bucket, and returns the new version; `None` if it is not at `expected` any more.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when the store does not take it, also because it is a folder or knows no conditions (`If-Match`).
-    pub async fn put_edition(&self, path: &str, bytes: Vec<u8>, former: &Edition) -> Result<Option<Edition>> {
+    /// `UNAVAILABLE` when the write fails, also in a directory or a store without conditional writes (`If-Match`).
+    pub async fn put_versioned(
+        &self,
+        path: &str,
+        bytes: Vec<u8>,
+        expected: &ObjectVersion,
+    ) -> Result<Option<ObjectVersion>> {
         let path = Path::from(path);
-        let put = self.store.put_opts(&path, bytes.into(), former.0.clone().into());
+        let put = self.store.put_opts(&path, bytes.into(), expected.0.clone().into());
         match tokio::time::timeout(PUT_TIMEOUT, put).await.map_err(unavailable)? {
-            Ok(written) => Ok(Some(Edition::of(written.e_tag, written.version))),
+            Ok(written) => Ok(Some(ObjectVersion::of(written.e_tag, written.version))),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
                 Ok(None)
             }
@@ -146,29 +148,29 @@ impl Storage {
         }
     }
 
-    /// The bytes of pieces, one piece after the other, in chunks of [`DOWNLOAD_CHUNK_BYTES`].
-    pub fn read(&self, pieces: Vec<Piece>) -> BoxStream<'static, Result<Bytes>> {
+    /// Reads ranges one after the other, in chunks of [`DOWNLOAD_CHUNK_BYTES`].
+    pub fn read(&self, ranges: Vec<ObjectRange>) -> BoxStream<'static, Result<Bytes>> {
         let storage = self.clone();
-        let opened = stream::iter(pieces).then(move |piece| {
+        let opened = stream::iter(ranges).then(move |range| {
             let storage = storage.clone();
-            async move { storage.open_piece(piece).await }
+            async move { storage.open_range(range).await }
         });
-        chunks::of(futures::TryStreamExt::try_flatten(opened).boxed())
+        chunks::rechunk(futures::TryStreamExt::try_flatten(opened).boxed())
     }
 
-    async fn open_piece(&self, piece: Piece) -> Result<BoxStream<'static, Result<Bytes>>> {
-        let options = GetOptions { range: Some(GetRange::Bounded(piece.range)), ..Default::default() };
-        match self.store.get_opts(&Path::from(piece.path.as_str()), options).await {
+    async fn open_range(&self, object: ObjectRange) -> Result<BoxStream<'static, Result<Bytes>>> {
+        let options = GetOptions { range: Some(GetRange::Bounded(object.range)), ..Default::default() };
+        match self.store.get_opts(&Path::from(object.path.as_str()), options).await {
             Ok(found) => Ok(found.into_stream().map(|bytes| bytes.map_err(unavailable)).boxed()),
             Err(object_store::Error::NotFound { .. }) => {
-                tracing::error!(path = piece.path, "bytes of an attachment are not there");
-                Err(Error::internal("bytes of an attachment are not there"))
+                tracing::error!(path = object.path, "bytes of an attachment are missing");
+                Err(Error::internal("bytes of an attachment are missing"))
             }
             Err(error) => Err(unavailable(error)),
         }
     }
 
-    /// Deletes an object, also one of which only the beginning was written. One that is gone already is no error.
+    /// Deletes an object, also an incomplete one. It is no error if it does not exist.
     ///
     /// # Errors
     /// `UNAVAILABLE` when the store does not answer.
@@ -177,23 +179,23 @@ impl Storage {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => return Err(unavailable(error)),
         }
-        match &self.folder {
-            Some(folder) => place::delete_unfinished(folder, path).await,
+        match &self.directory {
+            Some(directory) => backends::delete_incomplete(directory, path).await,
             None => Ok(()),
         }
     }
 
-    /// Names and sizes in bytes of all objects.
+    /// Paths and sizes in bytes of all objects.
     pub fn objects(&self) -> BoxStream<'static, Result<(String, u64)>> {
         let listed = self.store.list(None);
         listed.map(|found| found.map(|o| (o.location.to_string(), o.size)).map_err(unavailable)).boxed()
     }
 
-    /// The names of objects in a folder of the store that were last written before this time.
-    pub fn older_than(&self, folder: &str, before: DateTime<Utc>) -> BoxStream<'static, Result<String>> {
-        let listed = self.store.list(Some(&Path::from(folder)));
-        let old = listed.filter_map(move |found| async move {
-            match found {
+    /// Paths of objects with this prefix that were last written before this time.
+    pub fn older_than(&self, prefix: &str, before: DateTime<Utc>) -> BoxStream<'static, Result<String>> {
+        let objects = self.store.list(Some(&Path::from(prefix)));
+        let old = objects.filter_map(move |object| async move {
+            match object {
                 Ok(object) if object.last_modified < before => Some(Ok(object.location.to_string())),
                 Ok(_) => None,
                 Err(error) => Some(Err(unavailable(error))),
@@ -202,14 +204,14 @@ impl Storage {
         old.boxed()
     }
 
-    /// Removes what writing that was cut off before this time has left in a folder of the store.
+    /// Deletes incomplete objects with this prefix that were last written before this time.
     ///
     /// # Errors
     /// `UNAVAILABLE` when the store does not answer.
-    pub async fn delete_unfinished(&self, folder: &str, before: DateTime<Utc>) -> Result<()> {
-        match &self.folder {
-            Some(root) => place::delete_old_unfinished(root.join(folder), before).await,
-            // A bucket takes an object whole or not at all.
+    pub async fn delete_old_incomplete(&self, prefix: &str, before: DateTime<Utc>) -> Result<()> {
+        match &self.directory {
+            Some(root) => backends::delete_old_incomplete(root.join(prefix), before).await,
+            // A bucket has no incomplete objects.
             None => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! Where the content service keeps files, and how large and how old they may grow.
+//! Options of the object store and limits of files.
 
 use std::path::PathBuf;
 
@@ -7,37 +7,34 @@ use clap::Args;
 
 use shared::config::Secret;
 
-/// Largest attachment that the service can be told to take, in bytes: 10 GiB.
+/// Upper bound of `--max-attachment-bytes`: 10 GiB.
 pub const LARGEST_ATTACHMENT_BYTES: u64 = 10 * 1024 * 1024 * 1024;
-/// Largest attachment unless told otherwise, in bytes: 250 MiB.
+/// 250 MiB.
 pub const DEFAULT_MAX_ATTACHMENT_BYTES: u64 = 250 * 1024 * 1024;
-/// Hours after which an upload without news expires.
 pub const DEFAULT_UPLOAD_LIFETIME_HOURS: u32 = 24;
-/// Hours for which a deleted file is kept. At least one: a download may run that long.
+/// At least one hour, because a download may take that long.
 pub const DEFAULT_DELETED_FILE_HOURS: u32 = 24;
 
-/// Where the content service keeps files.
+/// The object store.
 #[derive(Args, Clone, Debug)]
 pub struct StorageOptions {
-    /// Folder in which the content service keeps files; made if missing. Not used with --storage-url
+    /// Directory in which the content service stores files; created if missing. Not used with --storage-url
     #[arg(long, env = "DAFNCK_STORAGE_FOLDER", default_value = ".local/files")]
     pub storage_folder: PathBuf,
-    /// S3 or a compatible store.
     #[command(flatten)]
     pub bucket: BucketOptions,
-    /// Limits of files.
     #[command(flatten)]
     pub limits: FileLimits,
 }
 
-/// S3 or a compatible store instead of a folder.
+/// S3 or a compatible store instead of a directory.
 #[derive(Args, Clone, Debug, Default)]
 pub struct BucketOptions {
-    /// Bucket, and what the names of all objects in it begin with, as `s3://bucket/prefix`. Default: not set, files
-    /// are kept in --storage-folder
+    /// Bucket and prefix of all objects, as `s3://bucket/prefix`. Default: not set, files are stored in
+    /// --storage-folder
     #[arg(long, env = "DAFNCK_STORAGE_URL")]
     pub storage_url: Option<String>,
-    /// URL of a store that is compatible with S3, as `https://minio.example.org:9000`. Default: that of AWS
+    /// URL of a store compatible with S3, as `https://minio.example.org:9000`. Default: that of AWS
     #[arg(long, env = "DAFNCK_STORAGE_ENDPOINT", requires = "storage_url")]
     pub storage_endpoint: Option<String>,
     /// Region of the bucket. Default: AWS_REGION, else us-east-1
@@ -51,14 +48,14 @@ pub struct BucketOptions {
     pub storage_secret_access_key: Option<Secret>,
 }
 
-/// How large and how old files may grow.
+/// Limits of the size and age of files.
 #[derive(Args, Clone, Debug)]
 pub struct FileLimits {
     /// Largest attachment in bytes, at most 10 GiB
     #[arg(long, env = "DAFNCK_MAX_ATTACHMENT_BYTES", default_value_t = DEFAULT_MAX_ATTACHMENT_BYTES,
           value_parser = clap::value_parser!(u64).range(1..=LARGEST_ATTACHMENT_BYTES))]
     pub max_attachment_bytes: u64,
-    /// Hours after which an upload that gets no bytes expires
+    /// Hours after which an upload that receives no bytes expires
     #[arg(long, env = "DAFNCK_UPLOAD_LIFETIME_HOURS", default_value_t = DEFAULT_UPLOAD_LIFETIME_HOURS,
           value_parser = clap::value_parser!(u32).range(1..=8_760))]
     pub upload_lifetime_hours: u32,
@@ -80,12 +77,10 @@ impl Default for FileLimits {
 }
 
 impl FileLimits {
-    /// How long an upload may be without news.
     pub fn upload_lifetime(&self) -> TimeDelta {
         TimeDelta::hours(self.upload_lifetime_hours.into())
     }
 
-    /// How long the bytes of a deleted attachment are kept.
     pub fn deleted_file_grace(&self) -> TimeDelta {
         TimeDelta::hours(self.deleted_file_hours.into())
     }
@@ -104,14 +99,14 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_in_code_are_those_of_the_command_line() {
+    fn defaults_in_code_equal_those_of_the_command_line() {
         let options = Command::try_parse_from(["content"]).unwrap().options;
         assert_eq!(format!("{:?}", options.limits), format!("{:?}", FileLimits::default()));
         assert_eq!(format!("{:?}", options.bucket), format!("{:?}", BucketOptions::default()));
     }
 
     #[test]
-    fn ten_gibibytes_are_the_most() {
+    fn max_attachment_bytes_is_at_most_ten_gibibytes() {
         let with =
             |bytes: u64| Command::try_parse_from(["content", "--max-attachment-bytes", &bytes.to_string()]);
         assert!(with(LARGEST_ATTACHMENT_BYTES).is_ok());

@@ -1,80 +1,66 @@
-//! How one text becomes another, as hunks: changed lines with some unchanged ones around them.
+//! Diffs as hunks: changed lines with unchanged lines around them.
 
 use std::ops::Range;
 use std::time::Instant;
 
 use similar::{DiffOp, DiffTag, group_diff_ops};
 
-use super::Pieces;
+use super::Segments;
 
-/// How finely changes are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Whole lines.
     Lines,
-    /// Within changed lines, words.
+    /// Words within changed lines.
     Words,
 }
 
-/// What became of a part of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeTag {
-    /// It is in both.
     Same,
-    /// It is only in the old text.
     Deleted,
-    /// It is only in the new text.
     Inserted,
 }
 
-/// A part of a text and what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part<'t> {
-    /// What became of it.
-    pub fate: ChangeTag,
-    /// The text; never empty.
+    pub tag: ChangeTag,
+    /// Never empty.
     pub text: &'t str,
 }
 
-/// Lines that changed together. The parts that are not inserted make the old lines, those that are not deleted
-/// the new ones.
+/// Lines that changed together. The parts that are not inserted are the old lines, those that are not deleted the new
+/// lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hunk<'t> {
-    /// Lines of the old text, counted from 0.
-    pub from: Range<usize>,
-    /// Lines of the new text, counted from 0.
-    pub to: Range<usize>,
-    /// In order.
+    /// Lines of the old text, from 0.
+    pub old: Range<usize>,
+    /// Lines of the new text, from 0.
+    pub new: Range<usize>,
     pub parts: Vec<Part<'t>>,
 }
 
-/// All that differs between two texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diff<'t> {
-    /// In the order of the lines.
     pub hunks: Vec<Hunk<'t>>,
-    /// Lines that are only in the old text.
-    pub deleted: usize,
-    /// Lines that are only in the new text.
-    pub inserted: usize,
+    pub deleted_lines: usize,
+    pub inserted_lines: usize,
 }
 
-/// Tells how one text becomes another, each hunk with so many unchanged lines before and after it, if there are so
-/// many.
-pub fn diff<'t>(from: &'t str, to: &'t str, unit: Unit, context: usize, deadline: Instant) -> Diff<'t> {
-    let (old, new) = (Pieces::lines(from), Pieces::lines(to));
+/// Compares two texts. Each hunk has up to `context_lines` unchanged lines before and after its changes.
+pub fn diff<'t>(old: &'t str, new: &'t str, unit: Unit, context_lines: usize, deadline: Instant) -> Diff<'t> {
+    let (old, new) = (Segments::lines(old), Segments::lines(new));
     let ops = old.compare(&new, deadline);
     let changed = || ops.iter().filter(|op| op.tag() != DiffTag::Equal);
-    let deleted = changed().map(|op| op.old_range().len()).sum();
-    let inserted = changed().map(|op| op.new_range().len()).sum();
-    let groups = group_diff_ops(ops, context);
+    let deleted_lines = changed().map(|op| op.old_range().len()).sum();
+    let inserted_lines = changed().map(|op| op.new_range().len()).sum();
+    let groups = group_diff_ops(ops, context_lines);
     let hunks = groups.iter().filter_map(|ops| hunk(&old, &new, ops, unit, deadline)).collect();
-    Diff { hunks, deleted, inserted }
+    Diff { hunks, deleted_lines, inserted_lines }
 }
 
 fn hunk<'t>(
-    old: &Pieces<'t>,
-    new: &Pieces<'t>,
+    old: &Segments<'t>,
+    new: &Segments<'t>,
     ops: &[DiffOp],
     unit: Unit,
     deadline: Instant,
@@ -84,52 +70,52 @@ fn hunk<'t>(
     for op in ops {
         let (deleted, inserted) = (old.slice(op.old_range()), new.slice(op.new_range()));
         match op.tag() {
-            DiffTag::Replace if unit == Unit::Words => words(deleted, inserted, deadline, &mut parts),
-            _ => add(op.tag(), deleted, inserted, &mut parts),
+            DiffTag::Replace if unit == Unit::Words => add_words(deleted, inserted, deadline, &mut parts),
+            _ => add_parts(op.tag(), deleted, inserted, &mut parts),
         }
     }
     Some(Hunk {
-        from: first.old_range().start..last.old_range().end,
-        to: first.new_range().start..last.new_range().end,
+        old: first.old_range().start..last.old_range().end,
+        new: first.new_range().start..last.new_range().end,
         parts,
     })
 }
 
-fn words<'t>(deleted: &'t str, inserted: &'t str, deadline: Instant, parts: &mut Vec<Part<'t>>) {
-    let (old, new) = (Pieces::words(deleted), Pieces::words(inserted));
+fn add_words<'t>(deleted: &'t str, inserted: &'t str, deadline: Instant, parts: &mut Vec<Part<'t>>) {
+    let (old, new) = (Segments::words(deleted), Segments::words(inserted));
     for op in old.compare(&new, deadline) {
-        add(op.tag(), old.slice(op.old_range()), new.slice(op.new_range()), parts);
+        add_parts(op.tag(), old.slice(op.old_range()), new.slice(op.new_range()), parts);
     }
 }
 
-fn add<'t>(tag: DiffTag, old: &'t str, new: &'t str, parts: &mut Vec<Part<'t>>) {
-    let fates: &[(ChangeTag, &'t str)] = match tag {
+fn add_parts<'t>(tag: DiffTag, old: &'t str, new: &'t str, parts: &mut Vec<Part<'t>>) {
+    let tagged: &[(ChangeTag, &'t str)] = match tag {
         DiffTag::Equal => &[(ChangeTag::Same, old)],
         DiffTag::Delete => &[(ChangeTag::Deleted, old)],
         DiffTag::Insert => &[(ChangeTag::Inserted, new)],
         DiffTag::Replace => &[(ChangeTag::Deleted, old), (ChangeTag::Inserted, new)],
     };
-    // A hunk without lines around it has unchanged parts of no length.
-    let some = fates.iter().filter(|(_, text)| !text.is_empty());
-    parts.extend(some.map(|(fate, text)| Part { fate: *fate, text }));
+    // Without context lines, a hunk has empty unchanged parts.
+    let parts_with_text = tagged.iter().filter(|(_, text)| !text.is_empty());
+    parts.extend(parts_with_text.map(|(tag, text)| Part { tag: *tag, text }));
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{no_hurry, text};
+    use super::super::samples::{far_deadline, text};
     use super::*;
     use proptest::prelude::*;
 
-    /// The new text, made of the old one and the hunks alone.
+    /// The new text, from the old text and the hunks.
     fn apply(from: &str, hunks: &[Hunk<'_>]) -> String {
-        let old = Pieces::lines(from);
+        let old = Segments::lines(from);
         let (mut made, mut at) = (String::new(), 0);
         for hunk in hunks {
-            made.push_str(old.slice(at..hunk.from.start));
+            made.push_str(old.slice(at..hunk.old.start));
             made.extend(
-                hunk.parts.iter().filter(|part| part.fate != ChangeTag::Deleted).map(|part| part.text),
+                hunk.parts.iter().filter(|part| part.tag != ChangeTag::Deleted).map(|part| part.text),
             );
-            at = hunk.from.end;
+            at = hunk.old.end;
         }
         made.push_str(old.slice(at..old.count()));
         made
@@ -137,32 +123,35 @@ mod tests {
 
     proptest! {
         #[test]
-        fn hunks_make_the_new_text_of_the_old(from in text(), to in text(), context in 0_usize..4) {
+        fn hunks_turn_the_old_text_into_the_new(from in text(), to in text(), context in 0_usize..4) {
             for unit in [Unit::Lines, Unit::Words] {
-                let hunks = diff(&from, &to, unit, context, no_hurry()).hunks;
+                let hunks = diff(&from, &to, unit, context, far_deadline()).hunks;
                 prop_assert_eq!(apply(&from, &hunks), to.clone());
-                let old = Pieces::lines(&from);
+                let old = Segments::lines(&from);
                 for hunk in hunks {
-                    let kept = hunk.parts.iter().filter(|part| part.fate != ChangeTag::Inserted);
-                    prop_assert_eq!(kept.map(|part| part.text).collect::<String>(), old.slice(hunk.from));
+                    let old_parts = hunk.parts.iter().filter(|part| part.tag != ChangeTag::Inserted);
+                    prop_assert_eq!(old_parts.map(|part| part.text).collect::<String>(), old.slice(hunk.old));
                     prop_assert!(hunk.parts.iter().all(|part| !part.text.is_empty()));
                 }
             }
         }
 
         #[test]
-        fn the_same_text_has_no_hunks(text in text()) {
-            prop_assert_eq!(diff(&text, &text, Unit::Lines, 3, no_hurry()).hunks, []);
+        fn equal_texts_have_no_hunks(text in text()) {
+            prop_assert_eq!(diff(&text, &text, Unit::Lines, 3, far_deadline()).hunks, []);
         }
     }
 
     #[test]
-    fn words_are_told_within_changed_lines() {
-        let found = diff("one\nthe red fox\n", "one\nthe blue fox\n", Unit::Words, 0, no_hurry());
+    fn changed_lines_are_compared_by_words() {
+        let found = diff("one\nthe red fox\n", "one\nthe blue fox\n", Unit::Words, 0, far_deadline());
         let hunk = &found.hunks[0];
-        let parts: Vec<_> = hunk.parts.iter().map(|part| (part.fate, part.text)).collect();
+        let parts: Vec<_> = hunk.parts.iter().map(|part| (part.tag, part.text)).collect();
         use ChangeTag::{Deleted, Inserted, Same};
         assert_eq!(parts, [(Same, "the "), (Deleted, "red"), (Inserted, "blue"), (Same, " fox\n")]);
-        assert_eq!((hunk.from.clone(), hunk.to.clone(), found.deleted, found.inserted), (1..2, 1..2, 1, 1));
+        assert_eq!(
+            (hunk.old.clone(), hunk.new.clone(), found.deleted_lines, found.inserted_lines),
+            (1..2, 1..2, 1, 1)
+        );
     }
 }

@@ -1,74 +1,73 @@
-//! Three-way merge of lines: two sides have changed the same base, and both want to be kept.
+//! Three-way merge of two changed texts with a common base, by lines.
 //!
-//! Changes that do not overlap are all applied. Two overlap if they replace a common line of the base, if one
-//! inserts between two lines that the other replaces, or if both insert at the same place, for then nobody can
-//! tell which comes first. The same change on both sides is one change. What overlaps is a conflict.
+//! Changes that do not overlap are all applied. Two changes overlap if they replace a common line of the base, if one
+//! inserts between two lines that the other replaces, or if both insert at the same place, because their order is
+//! unknown. Equal changes of both sides are one change. Other changes that overlap are a conflict.
 
 use std::cmp::Reverse;
 use std::ops::Range;
 use std::time::Instant;
 
-use super::{Change, Pieces, changes};
+use super::{Change, Segments, changes};
 
-/// What became of two changed texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Merged {
-    /// One text with all changes.
-    Whole(String),
-    /// Where they overlap, in order; at least one.
-    Conflicting(Vec<Conflict>),
+pub enum MergeResult {
+    Merged(String),
+    /// In order; at least one.
+    Conflicts(Vec<Conflict>),
 }
 
-/// Lines that both sides have changed, each in its own way. Lines are counted from 0.
+/// Lines that the sides have changed differently, from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
-    /// Lines of the base.
     pub base: Range<usize>,
-    /// The lines of the first side that stand there now.
-    pub head: Range<usize>,
-    /// The lines of the second side that stand there now.
-    pub mine: Range<usize>,
+    pub first: Range<usize>,
+    pub second: Range<usize>,
 }
 
-/// Merges two sides of a base.
-pub fn merge(base: &str, head: &str, mine: &str, deadline: Instant) -> Merged {
-    let [base, head, mine] = [base, head, mine].map(Pieces::lines);
-    let clusters = clusters(&base, [&head, &mine], deadline);
+/// Merges the changes of both sides since the base.
+pub fn merge(base: &str, first: &str, second: &str, deadline: Instant) -> MergeResult {
+    let [base, first, second] = [base, first, second].map(Segments::lines);
+    let clusters = clusters(&base, [&first, &second], deadline);
     let mut conflicts = Vec::new();
-    let (mut whole, mut at) = (String::new(), 0);
+    let (mut merged, mut at) = (String::new(), 0);
     for cluster in &clusters {
-        let [of_head, of_mine] = [0, 1].map(|side| cluster.lines_of(side));
-        let (head_text, mine_text) = (head.slice(of_head.clone()), mine.slice(of_mine.clone()));
-        whole.push_str(base.slice(at..cluster.base.start));
+        let [first_lines, second_lines] = [0, 1].map(|side| cluster.lines_of(side));
+        let first_text = first.slice(first_lines.clone());
+        let second_text = second.slice(second_lines.clone());
+        merged.push_str(base.slice(at..cluster.base.start));
         at = cluster.base.end;
         match cluster.changed() {
-            [true, false] => whole.push_str(head_text),
-            [false, true] => whole.push_str(mine_text),
-            _ if head_text == mine_text => whole.push_str(head_text),
-            _ => conflicts.push(Conflict { base: cluster.base.clone(), head: of_head, mine: of_mine }),
+            [true, false] => merged.push_str(first_text),
+            [false, true] => merged.push_str(second_text),
+            _ if first_text == second_text => merged.push_str(first_text),
+            _ => conflicts.push(Conflict {
+                base: cluster.base.clone(),
+                first: first_lines,
+                second: second_lines,
+            }),
         }
     }
-    whole.push_str(base.slice(at..base.count()));
-    if conflicts.is_empty() { Merged::Whole(whole) } else { Merged::Conflicting(conflicts) }
+    merged.push_str(base.slice(at..base.count()));
+    if conflicts.is_empty() { MergeResult::Merged(merged) } else { MergeResult::Conflicts(conflicts) }
 }
 
-/// Lines of the base, and the changes of both sides that lie in them and hang together.
+/// Changes of both sides that overlap, and the lines of the base that they replace.
 #[derive(Debug)]
 struct Cluster {
     base: Range<usize>,
-    /// Where the last change reaches to, for telling whether the next one overlaps.
+    /// The end of the last change; see [`reach`].
     reach: usize,
-    /// First and last change of each side, if it has any here.
+    /// First and last change of each side.
     sides: [Option<(Change, Change)>; 2],
 }
 
 impl Cluster {
-    /// Which sides have changed something here.
     fn changed(&self) -> [bool; 2] {
         [0, 1].map(|side| self.sides.get(side).is_some_and(Option::is_some))
     }
 
-    /// The lines of a side that has changed something here, where the base's lines stood.
+    /// The lines of a side that replace those of the base.
     fn lines_of(&self, side: usize) -> Range<usize> {
         let Some(Some((first, last))) = self.sides.get(side) else { return 0..0 };
         let before = first.base.start - self.base.start;
@@ -76,7 +75,7 @@ impl Cluster {
         first.side.start.saturating_sub(before)..last.side.end + after
     }
 
-    fn take(&mut self, side: usize, change: Change, reach: usize) {
+    fn add(&mut self, side: usize, change: Change, reach: usize) {
         self.base.start = self.base.start.min(change.base.start);
         self.base.end = self.base.end.max(change.base.end);
         self.reach = self.reach.max(reach);
@@ -87,29 +86,29 @@ impl Cluster {
         }
     }
 
-    /// Whether a change that begins no earlier than this cluster overlaps it.
+    /// Whether a change that does not begin before this cluster overlaps it.
     fn overlaps(&self, change: &Change, reach: usize) -> bool {
         let crossing = change.base.start < self.reach && self.base.start < reach;
         crossing || (self.base == change.base)
     }
 }
 
-/// The changes of both sides in the order of the base, gathered where they overlap.
-fn clusters(base: &Pieces<'_>, sides: [&Pieces<'_>; 2], deadline: Instant) -> Vec<Cluster> {
+/// The changes of both sides in the order of the base, grouped where they overlap.
+fn clusters(base: &Segments<'_>, sides: [&Segments<'_>; 2], deadline: Instant) -> Vec<Cluster> {
     let mut all: Vec<(usize, Change)> = Vec::new();
     for (number, side) in sides.into_iter().enumerate() {
         all.extend(changes(base, side, deadline).into_iter().map(|change| (number, change)));
     }
-    // Popped from the end: the earliest first, and of those that begin together the shortest.
+    // Popped from the end: the earliest first, and the shortest of those that begin at the same line.
     all.sort_by_key(|(_, change)| Reverse((change.base.start, change.base.end)));
     let mut found: Vec<Cluster> = Vec::new();
     while let Some((number, change)) = all.pop() {
         let reach = reach(base, sides.get(number).copied(), &change);
         match found.last_mut() {
-            Some(last) if last.overlaps(&change, reach) => last.take(number, change, reach),
+            Some(last) if last.overlaps(&change, reach) => last.add(number, change, reach),
             _ => {
                 let mut cluster = Cluster { base: change.base.clone(), reach, sides: [None, None] };
-                cluster.take(number, change, reach);
+                cluster.add(number, change, reach);
                 found.push(cluster);
             }
         }
@@ -117,9 +116,9 @@ fn clusters(base: &Pieces<'_>, sides: [&Pieces<'_>; 2], deadline: Instant) -> Ve
     found
 }
 
-/// The end of a change; one further if it leaves the text without a last LF: what another adds after it would
-/// run into its last line.
-fn reach(base: &Pieces<'_>, side: Option<&Pieces<'_>>, change: &Change) -> usize {
+/// The end of a change; one more if its text ends without LF, because text that the other side adds after it would
+/// continue its last line.
+fn reach(base: &Segments<'_>, side: Option<&Segments<'_>>, change: &Change) -> usize {
     let text = side.map(|side| side.slice(change.side.clone())).unwrap_or_default();
     let is_open = change.base.end == base.count() && !text.is_empty() && !text.ends_with('\n');
     change.base.end + usize::from(is_open)
@@ -127,123 +126,125 @@ fn reach(base: &Pieces<'_>, side: Option<&Pieces<'_>>, change: &Change) -> usize
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{no_hurry, text};
+    use super::super::samples::{far_deadline, text};
     use super::*;
     use proptest::prelude::*;
 
-    fn whole(base: &str, head: &str, mine: &str) -> Option<String> {
-        match merge(base, head, mine, no_hurry()) {
-            Merged::Whole(text) => Some(text),
-            Merged::Conflicting(_) => None,
+    fn merged(base: &str, first: &str, second: &str) -> Option<String> {
+        match merge(base, first, second, far_deadline()) {
+            MergeResult::Merged(text) => Some(text),
+            MergeResult::Conflicts(_) => None,
         }
     }
 
     #[test]
     fn changes_of_different_lines_are_all_applied() {
-        assert_eq!(whole("a\nb\nc\n", "A\nb\nc\n", "a\nb\nC\n").unwrap(), "A\nb\nC\n");
-        assert_eq!(whole("a\nb\n", "A\nb\n", "a\nB\n").unwrap(), "A\nB\n");
-        assert_eq!(whole("a\nb\n", "x\na\nb\n", "a\n").unwrap(), "x\na\n");
-        assert_eq!(whole("a\nb\n", "a\nx\nb\n", "a\nB\n").unwrap(), "a\nx\nB\n");
+        assert_eq!(merged("a\nb\nc\n", "A\nb\nc\n", "a\nb\nC\n").unwrap(), "A\nb\nC\n");
+        assert_eq!(merged("a\nb\n", "A\nb\n", "a\nB\n").unwrap(), "A\nB\n");
+        assert_eq!(merged("a\nb\n", "x\na\nb\n", "a\n").unwrap(), "x\na\n");
+        assert_eq!(merged("a\nb\n", "a\nx\nb\n", "a\nB\n").unwrap(), "a\nx\nB\n");
     }
 
     #[test]
-    fn what_overlaps_is_named_with_its_lines() {
-        let Merged::Conflicting(conflicts) =
-            merge("a\nb\nc\nd\n", "0\na\nB\nc\nd\n", "a\nb1\nb2\nc\nD\n", no_hurry())
+    fn conflicts_have_the_lines_of_each_text() {
+        let MergeResult::Conflicts(conflicts) =
+            merge("a\nb\nc\nd\n", "0\na\nB\nc\nd\n", "a\nb1\nb2\nc\nD\n", far_deadline())
         else {
             panic!("merged");
         };
-        assert_eq!(conflicts, [Conflict { base: 1..2, head: 2..3, mine: 1..3 }]);
+        assert_eq!(conflicts, [Conflict { base: 1..2, first: 2..3, second: 1..3 }]);
     }
 
     #[test]
-    fn two_insertions_at_one_place_have_no_order() {
-        assert_eq!(whole("a\n", "a\nx\n", "a\ny\n"), None);
-        assert_eq!(whole("", "x\n", "y\n"), None);
-        assert_eq!(whole("a\n", "a\nx\n", "a\nx\n").unwrap(), "a\nx\n");
+    fn different_insertions_at_one_place_conflict() {
+        assert_eq!(merged("a\n", "a\nx\n", "a\ny\n"), None);
+        assert_eq!(merged("", "x\n", "y\n"), None);
+        assert_eq!(merged("a\n", "a\nx\n", "a\nx\n").unwrap(), "a\nx\n");
     }
 
     #[test]
-    fn nothing_runs_into_a_last_line_without_an_end() {
-        assert_eq!(whole("a\nb\n", "a\nb", "a\nb\nc\n"), None);
-        assert_eq!(whole("a\nb", "a\nb2", "x\na\nb").unwrap(), "x\na\nb2");
+    fn text_after_a_last_line_without_lf_conflicts() {
+        assert_eq!(merged("a\nb\n", "a\nb", "a\nb\nc\n"), None);
+        assert_eq!(merged("a\nb", "a\nb2", "x\na\nb").unwrap(), "x\na\nb2");
     }
 
-    /// What is done with one line of the base.
+    /// A change of one line.
     #[derive(Clone, Copy, Debug, PartialEq)]
-    enum Deed {
+    enum LineChange {
         Keep,
         Replace,
         Delete,
     }
 
-    fn deeds() -> impl Strategy<Value = Vec<(Deed, Deed)>> {
-        use Deed::{Delete, Keep, Replace};
-        let deed = || prop_oneof![3 => Just(Keep), 1 => Just(Replace), 1 => Just(Delete)];
-        proptest::collection::vec((deed(), deed()), 0..12)
+    fn line_changes() -> impl Strategy<Value = Vec<(LineChange, LineChange)>> {
+        use LineChange::{Delete, Keep, Replace};
+        let line_change = || prop_oneof![3 => Just(Keep), 1 => Just(Replace), 1 => Just(Delete)];
+        proptest::collection::vec((line_change(), line_change()), 0..12)
     }
 
-    /// A side's text. Every line is unlike any other, so that there is one way to read the change.
-    fn side(deeds: impl Iterator<Item = Deed>, name: &str) -> String {
-        let lines = deeds.enumerate().map(|(number, deed)| match deed {
-            Deed::Keep => format!("{number}\n"),
-            Deed::Replace => format!("{number} by {name}\n"),
-            Deed::Delete => String::new(),
+    /// The text of a side. All lines are different, so that its changes are unambiguous.
+    fn side(line_changes: impl Iterator<Item = LineChange>, name: &str) -> String {
+        let lines = line_changes.enumerate().map(|(number, change)| match change {
+            LineChange::Keep => format!("{number}\n"),
+            LineChange::Replace => format!("{number} by {name}\n"),
+            LineChange::Delete => String::new(),
         });
         lines.collect()
     }
 
     proptest! {
         #[test]
-        fn disjoint_edits_are_both_applied_and_others_conflict(deeds in deeds()) {
-            let base: String = (0..deeds.len()).map(|number| format!("{number}\n")).collect();
-            let head = side(deeds.iter().map(|(head, _)| *head), "head");
-            let mine = side(deeds.iter().map(|(_, mine)| *mine), "mine");
-            let both = deeds.iter().any(|(head, mine)| *head != Deed::Keep && *mine != Deed::Keep);
-            let merged = whole(&base, &head, &mine);
+        fn disjoint_changes_are_applied_and_others_conflict(line_changes in line_changes()) {
+            let base: String = (0..line_changes.len()).map(|number| format!("{number}\n")).collect();
+            let first = side(line_changes.iter().map(|(first, _)| *first), "first");
+            let second = side(line_changes.iter().map(|(_, second)| *second), "second");
+            let both = line_changes.iter().any(|(first, second)| *first != LineChange::Keep && *second != LineChange::Keep);
+            let result = merged(&base, &first, &second);
             if both {
-                // Alike only if both have done nothing but delete the same lines.
-                let alike = deeds.iter().all(|(head, mine)| {
-                    *head == Deed::Keep || *mine == Deed::Keep || (*head == Deed::Delete && *mine == Deed::Delete)
+                // Equal changes are only deletions of the same lines.
+                let are_equal = line_changes.iter().all(|(first, second)| {
+                    *first == LineChange::Keep
+                        || *second == LineChange::Keep
+                        || (*first == LineChange::Delete && *second == LineChange::Delete)
                 });
-                prop_assert!(merged.is_none() || alike);
+                prop_assert!(result.is_none() || are_equal);
             } else {
-                let expected: String = deeds.iter().enumerate().map(|(number, (head, mine))| {
-                    match if *head == Deed::Keep { mine } else { head } {
-                        Deed::Keep => format!("{number}\n"),
-                        Deed::Replace if *head == Deed::Replace => format!("{number} by head\n"),
-                        Deed::Replace => format!("{number} by mine\n"),
-                        Deed::Delete => String::new(),
+                let expected: String = line_changes.iter().enumerate().map(|(number, (first, second))| {
+                    match if *first == LineChange::Keep { second } else { first } {
+                        LineChange::Keep => format!("{number}\n"),
+                        LineChange::Replace if *first == LineChange::Replace => format!("{number} by first\n"),
+                        LineChange::Replace => format!("{number} by second\n"),
+                        LineChange::Delete => String::new(),
                     }
                 }).collect();
-                prop_assert_eq!(merged, Some(expected));
+                prop_assert_eq!(result, Some(expected));
             }
         }
 
         #[test]
-        fn one_side_alone_is_taken_as_it_is(base in text(), side in text()) {
-            prop_assert_eq!(whole(&base, &side, &base), Some(side.clone()));
-            prop_assert_eq!(whole(&base, &base, &side), Some(side.clone()));
-            prop_assert_eq!(whole(&base, &side, &side), Some(side));
+        fn changes_of_one_side_are_applied_as_they_are(base in text(), side in text()) {
+            prop_assert_eq!(merged(&base, &side, &base), Some(side.clone()));
+            prop_assert_eq!(merged(&base, &base, &side), Some(side.clone()));
+            prop_assert_eq!(merged(&base, &side, &side), Some(side));
         }
 
         #[test]
-        fn it_does_not_matter_who_is_first(base in text(), head in text(), mine in text()) {
-            let swapped = match merge(&base, &mine, &head, no_hurry()) {
-                Merged::Conflicting(conflicts) => Merged::Conflicting(
-                    conflicts.into_iter().map(|c| Conflict { head: c.mine, mine: c.head, ..c }).collect(),
+        fn the_order_of_the_sides_does_not_matter(base in text(), first in text(), second in text()) {
+            let swapped = match merge(&base, &second, &first, far_deadline()) {
+                MergeResult::Conflicts(conflicts) => MergeResult::Conflicts(
+                    conflicts.into_iter().map(|c| Conflict { first: c.second, second: c.first, ..c }).collect(),
                 ),
-                whole => whole,
+                merged => merged,
             };
-            prop_assert_eq!(merge(&base, &head, &mine, no_hurry()), swapped);
+            prop_assert_eq!(merge(&base, &first, &second, far_deadline()), swapped);
         }
 
         #[test]
-        fn conflicts_tell_the_lines_that_differ(base in text(), head in text(), mine in text()) {
-            let Merged::Conflicting(conflicts) = merge(&base, &head, &mine, no_hurry()) else { return Ok(()) };
-            let [base, head, mine] = [&base, &head, &mine].map(|text| Pieces::lines(text));
+        fn conflicting_lines_differ_in_all_texts(base in text(), first in text(), second in text()) {
+            let MergeResult::Conflicts(conflicts) = merge(&base, &first, &second, far_deadline()) else { return Ok(()) };
+            let [base, first, second] = [&base, &first, &second].map(|text| Segments::lines(text));
             for conflict in conflicts {
-                let texts = [base.slice(conflict.base), head.slice(conflict.head), mine.slice(conflict.mine)];
+                let texts = [base.slice(conflict.base), first.slice(conflict.first), second.slice(conflict.second)];
                 prop_assert!(texts[1] != texts[2] && texts[0] != texts[1] && texts[0] != texts[2]);
             }
         }

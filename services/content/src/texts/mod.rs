@@ -1,7 +1,7 @@
-//! Texts as lines: how two differ, how a patch changes one, and how two changes become one. Pure, and bounded in
-//! time: what is not compared when the time is over counts as different, which is coarser and still right.
+//! Comparing, patching and merging texts by lines. Comparisons end at a deadline: the rest counts as different, so that
+//! the result is coarser, but correct.
 //!
-//! A line ends with LF and keeps it, so that lines one after another are the text; only the last may lack it.
+//! A line ends with LF, which is part of it; only the last line may have none.
 
 pub mod diff;
 pub mod merge;
@@ -13,22 +13,21 @@ use std::time::Instant;
 
 use similar::{Algorithm, DiffOp, DiffTag, DiffableStr, capture_diff_slices_deadline};
 
-/// A text cut into pieces that are the text when put one after another.
+/// A text, split into segments.
 #[derive(Clone, Debug)]
-pub struct Pieces<'t> {
+pub struct Segments<'t> {
     text: &'t str,
     items: Vec<&'t str>,
-    /// Where each piece begins, in bytes, and where the last ends.
+    /// The offset of each segment in bytes, and the length of the text.
     starts: Vec<usize>,
 }
 
-impl<'t> Pieces<'t> {
-    /// The lines of a text.
+impl<'t> Segments<'t> {
     pub fn lines(text: &'t str) -> Self {
         Self::new(text, text.split_inclusive('\n').collect())
     }
 
-    /// The words of a text and the blanks between them.
+    /// Words and the blanks between them.
     pub fn words(text: &'t str) -> Self {
         Self::new(text, text.tokenize_words())
     }
@@ -42,41 +41,37 @@ impl<'t> Pieces<'t> {
         Self { text, items, starts }
     }
 
-    /// How many pieces there are.
     pub fn count(&self) -> usize {
         self.items.len()
     }
 
-    /// Some pieces one after another; empty beyond the end.
+    /// The text of some segments; empty beyond the end.
     pub fn slice(&self, range: Range<usize>) -> &'t str {
         let bound = |index: usize| self.starts.get(index).copied();
         let bytes = bound(range.start).zip(bound(range.end)).map(|(start, end)| start..end);
         bytes.and_then(|bytes| self.text.get(bytes)).unwrap_or_default()
     }
 
-    /// One piece.
     pub fn get(&self, index: usize) -> Option<&'t str> {
         self.items.get(index).copied()
     }
 
-    /// How this text becomes another one: what is the same and what is not, in order, without gaps.
-    fn compare(&self, to: &Pieces<'_>, deadline: Instant) -> Vec<DiffOp> {
+    fn compare(&self, to: &Segments<'_>, deadline: Instant) -> Vec<DiffOp> {
         capture_diff_slices_deadline(Algorithm::Myers, &self.items, &to.items, Some(deadline))
     }
 }
 
-/// Lines of a base that one side has replaced, and the lines of that side that stand there now. Either may be
-/// empty, never both.
+/// Lines of a base, and the lines of a side that replace them. Only one of both may be empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Lines of the base, counted from 0.
+    /// Lines of the base, from 0.
     pub base: Range<usize>,
-    /// Lines of the side, counted from 0.
+    /// Lines of the side, from 0.
     pub side: Range<usize>,
 }
 
-/// The changes that make a side of a base, in order; between any two of them a line has stayed.
-pub fn changes(base: &Pieces<'_>, side: &Pieces<'_>, deadline: Instant) -> Vec<Change> {
+/// The changes that turn a base into a side, in order, with an unchanged line between any two.
+pub fn changes(base: &Segments<'_>, side: &Segments<'_>, deadline: Instant) -> Vec<Change> {
     let mut found: Vec<Change> = Vec::new();
     for op in base.compare(side, deadline) {
         if op.tag() == DiffTag::Equal {
@@ -102,12 +97,11 @@ pub(crate) mod samples {
 
     use proptest::prelude::*;
 
-    /// More time than any test's text needs.
-    pub(crate) fn no_hurry() -> Instant {
+    pub(crate) fn far_deadline() -> Instant {
         Instant::now() + Duration::from_secs(60)
     }
 
-    /// Few kinds of lines, so that they repeat, with odd ends and none at the end.
+    /// Few different lines, so that they repeat, some without LF.
     pub(crate) fn text() -> impl Strategy<Value = String> {
         proptest::collection::vec("(a|b|c c|ü|)(\n|\r\n|)", 0..12).prop_map(|lines| lines.concat())
     }
@@ -115,24 +109,24 @@ pub(crate) mod samples {
 
 #[cfg(test)]
 mod tests {
-    use super::samples::{no_hurry, text};
+    use super::samples::{far_deadline, text};
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn pieces_are_the_text(text in text()) {
-            for pieces in [Pieces::lines(&text), Pieces::words(&text)] {
-                prop_assert_eq!(pieces.slice(0..pieces.count()), &text);
-                prop_assert_eq!(pieces.items.concat(), text.clone());
+        fn segments_concatenate_to_the_text(text in text()) {
+            for segments in [Segments::lines(&text), Segments::words(&text)] {
+                prop_assert_eq!(segments.slice(0..segments.count()), &text);
+                prop_assert_eq!(segments.items.concat(), text.clone());
             }
         }
 
         #[test]
-        fn changes_make_the_side_of_the_base(base in text(), side in text()) {
-            let (from, to) = (Pieces::lines(&base), Pieces::lines(&side));
+        fn changes_turn_the_base_into_the_side(base in text(), side in text()) {
+            let (from, to) = (Segments::lines(&base), Segments::lines(&side));
             let (mut made, mut at) = (String::new(), 0);
-            for change in changes(&from, &to, no_hurry()) {
+            for change in changes(&from, &to, far_deadline()) {
                 made.push_str(from.slice(at..change.base.start));
                 made.push_str(to.slice(change.side));
                 at = change.base.end;
@@ -143,10 +137,10 @@ mod tests {
     }
 
     #[test]
-    fn when_the_time_is_over_the_changes_are_coarse_and_right() {
+    fn changes_after_the_deadline_are_coarse_but_correct() {
         let base = "a\nb\nc\n".repeat(50);
         let side = "b\na\nd\n".repeat(50);
-        let (from, to) = (Pieces::lines(&base), Pieces::lines(&side));
+        let (from, to) = (Segments::lines(&base), Segments::lines(&side));
         let found = changes(&from, &to, Instant::now());
         let gone: usize = found.iter().map(|change| change.base.len()).sum();
         let new: usize = found.iter().map(|change| change.side.len()).sum();

@@ -1,109 +1,90 @@
-//! Patches: replacements of lines of a text that is known exactly. Nothing is searched for: a patch fits where it
-//! says, or is refused with the reason.
+//! Patches: replacements of lines of a base text. A patch applies at its line numbers or not at all.
 
 use std::ops::Range;
 
-use super::Pieces;
+use super::Segments;
 
-/// Lines that are replaced, and the text that comes in their place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineEdit {
-    /// Lines of the base, counted from 0. Empty: the text goes before the line of that number.
+    /// Lines of the base to replace, from 0; an empty range inserts before its line.
     pub lines: Range<usize>,
-    /// The new text.
     pub text: String,
 }
 
-/// Why a patch does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatchError {
-    /// It is no unified diff.
     #[error("it is not a unified diff: {0}")]
     Malformed(String),
-    /// It changes nothing.
-    #[error("it holds no change")]
+    #[error("it has no change")]
     Empty,
-    /// A line of the diff is not the base's.
-    #[error("line {line} of the base reads {found:?}, and the patch expects {expected:?}")]
-    OtherText {
+    #[error("line {line} of the base is {found:?}, but the patch expects {expected:?}")]
+    LineMismatch {
         /// From 1.
         line: usize,
-        /// What stands there.
         found: String,
-        /// What the patch says.
         expected: String,
     },
-    /// It names lines that the base does not have.
     #[error("line {line} is beyond the end of the base, which has {count} lines")]
-    Beyond {
+    LineOutOfRange {
         /// From 1.
         line: usize,
-        /// Lines of the base.
         count: usize,
     },
-    /// Edits overlap or are not in the order of their lines.
-    #[error("the edit of line {line} overlaps the one before it, or stands out of order")]
-    OutOfOrder {
+    #[error("the edit of line {line} overlaps the one before it or is out of order")]
+    Overlap {
         /// From 1.
         line: usize,
     },
 }
 
 impl PatchError {
-    /// The line of the base, from 1, if one is to blame.
+    /// The line of the base, from 1.
     pub fn line(&self) -> Option<usize> {
         match self {
             Self::Malformed(_) | Self::Empty => None,
-            Self::OtherText { line, .. } | Self::Beyond { line, .. } | Self::OutOfOrder { line } => {
+            Self::LineMismatch { line, .. } | Self::LineOutOfRange { line, .. } | Self::Overlap { line } => {
                 Some(*line)
             }
         }
     }
 }
 
-/// How much of a line is quoted, in characters.
 const QUOTED_CHARS: usize = 80;
 
 /// Replaces lines of a text.
-///
-/// # Errors
-/// When lines are not there, or edits overlap or are out of order.
 pub fn apply(base: &str, edits: &[LineEdit]) -> Result<String, PatchError> {
-    let lines = Pieces::lines(base);
+    let lines = Segments::lines(base);
     let count = lines.count();
-    let (mut made, mut at) = (String::with_capacity(base.len()), 0);
+    let (mut patched, mut at) = (String::with_capacity(base.len()), 0);
     for LineEdit { lines: range, text } in edits {
         if range.end > count {
-            return Err(PatchError::Beyond { line: range.end.max(range.start + 1), count });
+            return Err(PatchError::LineOutOfRange { line: range.end.max(range.start + 1), count });
         }
         if range.start < at {
-            return Err(PatchError::OutOfOrder { line: range.start + 1 });
+            return Err(PatchError::Overlap { line: range.start + 1 });
         }
-        made.push_str(lines.slice(at..range.start));
-        made.push_str(text);
+        patched.push_str(lines.slice(at..range.start));
+        patched.push_str(text);
         at = range.end;
     }
-    made.push_str(lines.slice(at..count));
-    Ok(made)
+    patched.push_str(lines.slice(at..count));
+    Ok(patched)
 }
 
-/// Applies a unified diff, of which every unchanged and every deleted line must be the base's.
-///
-/// # Errors
-/// When it is none, or does not fit.
+/// Applies a unified diff, whose context and deleted lines must equal those of the base.
 pub fn apply_unified(base: &str, diff: &str) -> Result<String, PatchError> {
     let patch = diffy::Patch::from_str(diff).map_err(|error| PatchError::Malformed(error.to_string()))?;
-    let lines = Pieces::lines(base);
+    let lines = Segments::lines(base);
     let mut edits = Vec::new();
     for hunk in patch.hunks() {
         let old = hunk.old_range();
-        // A range without lines names the line before it.
+        // An empty range has the line before it.
         let mut at = if old.is_empty() { old.start() } else { old.start().saturating_sub(1) };
         for line in hunk.lines() {
             let (end, text) = match *line {
                 diffy::Line::Insert(text) => (at, text),
                 diffy::Line::Context(expected) | diffy::Line::Delete(expected) => {
-                    require(&lines, at, expected)?;
+                    require_line(&lines, at, expected)?;
                     (at + 1, if matches!(line, diffy::Line::Context(_)) { expected } else { "" })
                 }
             };
@@ -117,13 +98,15 @@ pub fn apply_unified(base: &str, diff: &str) -> Result<String, PatchError> {
     apply(base, &edits)
 }
 
-fn require(lines: &Pieces<'_>, index: usize, expected: &str) -> Result<(), PatchError> {
+fn require_line(lines: &Segments<'_>, index: usize, expected: &str) -> Result<(), PatchError> {
     match lines.get(index) {
-        None => Err(PatchError::Beyond { line: index + 1, count: lines.count() }),
+        None => Err(PatchError::LineOutOfRange { line: index + 1, count: lines.count() }),
         Some(found) if found == expected => Ok(()),
-        Some(found) => {
-            Err(PatchError::OtherText { line: index + 1, found: quoted(found), expected: quoted(expected) })
-        }
+        Some(found) => Err(PatchError::LineMismatch {
+            line: index + 1,
+            found: quoted(found),
+            expected: quoted(expected),
+        }),
     }
 }
 
@@ -134,7 +117,7 @@ fn quoted(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::diff::{Unit, diff};
-    use super::super::samples::{no_hurry, text};
+    use super::super::samples::{far_deadline, text};
     use super::super::unified;
     use super::*;
     use expect_test::expect;
@@ -142,20 +125,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_diff_that_is_applied_gives_the_new_text(from in text(), to in text(), context in 0_usize..4) {
+        fn applying_a_diff_results_in_the_new_text(from in text(), to in text(), context in 0_usize..4) {
             let mut unified = String::new();
-            for hunk in diff(&from, &to, Unit::Lines, context, no_hurry()).hunks {
+            for hunk in diff(&from, &to, Unit::Lines, context, far_deadline()).hunks {
                 unified::write(&hunk, &mut unified);
             }
             match apply_unified(&from, &unified) {
-                Ok(made) => prop_assert_eq!(made, to),
-                Err(misfit) => prop_assert!(misfit == PatchError::Empty && from == to, "{misfit}: {unified:?}"),
+                Ok(patched) => prop_assert_eq!(patched, to),
+                Err(error) => prop_assert!(error == PatchError::Empty && from == to, "{error}: {unified:?}"),
             }
         }
 
         #[test]
-        fn garbage_is_refused_and_never_panics(base in text(), diff in "[-+ @,0-9a\n\\\\]{0,60}") {
-            let _any = apply_unified(&base, &diff);
+        fn arbitrary_text_never_panics(base in text(), diff in "[-+ @,0-9a\n\\\\]{0,60}") {
+            let _result = apply_unified(&base, &diff);
         }
     }
 
@@ -170,18 +153,18 @@ mod tests {
     }
 
     #[test]
-    fn misfits_say_why() {
-        let told = |outcome: Result<String, PatchError>| outcome.unwrap_err().to_string();
+    fn errors_name_the_line_and_the_reason() {
+        let message = |outcome: Result<String, PatchError>| outcome.unwrap_err().to_string();
         let base = "a\nb\n";
         expect!["line 3 is beyond the end of the base, which has 2 lines"]
-            .assert_eq(&told(apply(base, &[edit(1..3, "")])));
-        expect!["the edit of line 1 overlaps the one before it, or stands out of order"]
-            .assert_eq(&told(apply(base, &[edit(1..2, ""), edit(0..1, "")])));
-        expect![[r#"line 2 of the base reads "b\n", and the patch expects "x\n""#]]
-            .assert_eq(&told(apply_unified(base, "@@ -1,2 +1,1 @@\n a\n-x\n")));
+            .assert_eq(&message(apply(base, &[edit(1..3, "")])));
+        expect!["the edit of line 1 overlaps the one before it or is out of order"]
+            .assert_eq(&message(apply(base, &[edit(1..2, ""), edit(0..1, "")])));
+        expect![[r#"line 2 of the base is "b\n", but the patch expects "x\n""#]]
+            .assert_eq(&message(apply_unified(base, "@@ -1,2 +1,1 @@\n a\n-x\n")));
         expect!["line 3 is beyond the end of the base, which has 2 lines"]
-            .assert_eq(&told(apply_unified(base, "@@ -2,2 +2,1 @@\n b\n-c\n")));
-        expect!["it holds no change"].assert_eq(&told(apply_unified(base, "just words\n")));
-        assert!(told(apply_unified(base, "@@ nonsense\n")).starts_with("it is not a unified diff"));
+            .assert_eq(&message(apply_unified(base, "@@ -2,2 +2,1 @@\n b\n-c\n")));
+        expect!["it has no change"].assert_eq(&message(apply_unified(base, "just words\n")));
+        assert!(message(apply_unified(base, "@@ nonsense\n")).starts_with("it is not a unified diff"));
     }
 }

@@ -1,15 +1,15 @@
-//! Hunks as a unified diff (as `diff -u` and `git diff` write it).
+//! Hunks as the text of a unified diff.
 
 use std::fmt::Write;
 use std::ops::Range;
 
 use super::diff::{ChangeTag, Hunk};
 
-/// Writes a hunk of whole lines, with its header.
+/// Writes the header and the lines of a hunk.
 pub fn write(hunk: &Hunk<'_>, out: &mut String) {
-    let _infallible = writeln!(out, "@@ -{} +{} @@", range(&hunk.from), range(&hunk.to));
+    let _infallible = writeln!(out, "@@ -{} +{} @@", range(&hunk.old), range(&hunk.new));
     for part in &hunk.parts {
-        let sign = match part.fate {
+        let sign = match part.tag {
             ChangeTag::Same => ' ',
             ChangeTag::Deleted => '-',
             ChangeTag::Inserted => '+',
@@ -24,7 +24,7 @@ pub fn write(hunk: &Hunk<'_>, out: &mut String) {
     }
 }
 
-/// First line from 1 and count; a range without lines names the line before it.
+/// First line from 1, and count. An empty range has the line before it.
 fn range(lines: &Range<usize>) -> String {
     let first = if lines.is_empty() { lines.start } else { lines.start + 1 };
     format!("{first},{}", lines.len())
@@ -33,14 +33,14 @@ fn range(lines: &Range<usize>) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::diff::{Unit, diff};
-    use super::super::samples::no_hurry;
+    use super::super::samples::far_deadline;
     use super::*;
     use expect_test::expect;
 
     #[test]
-    fn it_looks_as_usual() {
+    fn hunks_are_written_as_by_diff_u() {
         let mut text = String::new();
-        for hunk in diff("a\nb\nc\nd\ne", "a\nx\nc\nd\ne\nf", Unit::Lines, 0, no_hurry()).hunks {
+        for hunk in diff("a\nb\nc\nd\ne", "a\nx\nc\nd\ne\nf", Unit::Lines, 0, far_deadline()).hunks {
             write(&hunk, &mut text);
         }
         expect![[r"

@@ -1,15 +1,14 @@
-//! SHA-256 that goes on after an interruption, in whichever process: its state is kept beside the bytes.
+//! SHA-256 whose state is stored, so that any process can continue an upload.
 
 use sha2::digest::common::hazmat::{SerializableState, SerializedState};
 use sha2::{Digest, Sha256};
 use shared::error::{Error, Result};
 
-/// The hash of the first bytes of a file.
 #[derive(Clone, Default)]
 pub(super) struct RunningDigest(Sha256);
 
 impl RunningDigest {
-    /// As it was kept; `None` before the first byte.
+    /// From a stored state; `None` before the first byte.
     pub(super) fn restore(state: Option<&[u8]>) -> Result<Self> {
         let Some(state) = state else { return Ok(Self::default()) };
         let state = SerializedState::<Sha256>::try_from(state).map_err(Error::internal)?;
@@ -20,7 +19,7 @@ impl RunningDigest {
         self.0.update(bytes);
     }
 
-    /// What to keep.
+    /// The state to store.
     pub(super) fn state(&self) -> Vec<u8> {
         self.0.serialize().to_vec()
     }
@@ -36,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_restored_digest_goes_on() {
+    fn a_restored_digest_continues() {
         let bytes: Vec<u8> = (0..1000_u32).map(|n| n as u8).collect();
         for cut in [0, 1, 63, 64, 65, 999, 1000] {
             let mut before = RunningDigest::default();

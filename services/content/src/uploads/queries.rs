@@ -1,4 +1,4 @@
-//! SQL of uploads. Row-level security shows members their own.
+//! SQL of uploads. Row-level security limits it to the own uploads of a member.
 
 use crate::schema::{stored_parts, uploads};
 use chrono::{DateTime, Utc};
@@ -11,15 +11,14 @@ use shared::error::{Error, Result};
 use uuid::Uuid;
 
 use super::{Upload, UploadState};
-use crate::CONSTRAINTS;
 use crate::attachments::Attachment;
+use crate::constraints::CONSTRAINTS;
 
 pub(crate) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Upload>> {
     let found = uploads::table.find(id).select(Upload::as_select()).first(&mut conn).await;
     Ok(found.optional()?)
 }
 
-/// How many open uploads a user has.
 pub(crate) async fn count_open(
     mut conn: &AsyncPgConnection,
     uploader_id: Uuid,
@@ -32,7 +31,7 @@ pub(crate) async fn count_open(
     Ok(open.count().get_result(&mut conn).await?)
 }
 
-/// Stores a new upload, and commits.
+/// Inserts an upload, and commits.
 pub(crate) async fn insert(tx: Transaction, upload: &Upload) -> Result<Upload> {
     let query = diesel::insert_into(uploads::table).values(upload).returning(Upload::as_returning());
     let rows: Vec<Upload> = tx.commit_with(query).await.map_err(explain(CONSTRAINTS))?;
@@ -40,16 +39,16 @@ pub(crate) async fn insert(tx: Transaction, upload: &Upload) -> Result<Upload> {
 }
 
 #[derive(QueryableByName)]
-struct Answer {
+struct ResultRow {
     #[diesel(sql_type = Bool)]
     is_done: bool,
 }
 
-fn is_done(answers: Vec<Answer>) -> bool {
-    answers.into_iter().any(|answer| answer.is_done)
+fn is_done(rows: Vec<ResultRow>) -> bool {
+    rows.into_iter().any(|row| row.is_done)
 }
 
-/// Gives an upload up, and commits; `false` if it was not open.
+/// Cancels an upload, and commits; `false` if it was not open.
 pub(crate) async fn cancel(tx: Transaction, id: Uuid, now: DateTime<Utc>) -> Result<bool> {
     let query = sql_query("SELECT content.cancel_upload($1, $2) AS is_done")
         .bind::<SqlUuid, _>(id)
@@ -57,7 +56,6 @@ pub(crate) async fn cancel(tx: Transaction, id: Uuid, now: DateTime<Utc>) -> Res
     Ok(is_done(tx.commit_with(query).await?))
 }
 
-/// A part of an upload that is stored.
 #[derive(Queryable)]
 pub(super) struct StoredPart {
     pub(super) path: String,
@@ -65,7 +63,7 @@ pub(super) struct StoredPart {
     pub(super) size: i64,
 }
 
-/// The part at the end of what is stored.
+/// The last stored part of an upload.
 pub(super) async fn last_part(mut conn: &AsyncPgConnection, upload: Uuid) -> Result<Option<StoredPart>> {
     let query = stored_parts::table
         .filter(stored_parts::upload_id.eq(upload))
@@ -75,7 +73,7 @@ pub(super) async fn last_part(mut conn: &AsyncPgConnection, upload: Uuid) -> Res
     Ok(query.first(&mut conn).await.optional()?)
 }
 
-/// Announces a part that is about to be written, and commits; `false` if the upload takes none.
+/// Registers a part before it is written, and commits; `false` if the upload accepts none.
 pub(super) async fn register_part(
     tx: Transaction,
     upload: Uuid,
@@ -93,29 +91,26 @@ pub(super) async fn register_part(
     Ok(is_done(tx.commit_with(query).await?))
 }
 
-/// What is to be told of a part that is written.
 pub(super) struct WrittenPart<'a> {
     pub(super) upload: Uuid,
     pub(super) part: Uuid,
-    /// Where the upload is believed to be.
-    pub(super) was: i64,
-    /// Where it is with this part.
-    pub(super) becomes: i64,
+    pub(super) old_size: i64,
+    pub(super) new_size: i64,
     pub(super) digest: Vec<u8>,
     pub(super) mime_type: Option<&'static str>,
     pub(super) now: DateTime<Utc>,
     pub(super) expires_at: DateTime<Utc>,
-    /// The part that is written next, and its name.
+    /// The next part to register, and its path.
     pub(super) next: Option<(Uuid, &'a str)>,
 }
 
-/// Commits a part that is written, and the transaction; `false` if the upload was not where it was believed to be.
+/// Records that a part is written, and commits; `false` if the upload does not have `old_size` bytes.
 pub(super) async fn commit_part(tx: Transaction, written: WrittenPart<'_>) -> Result<bool> {
     let query = sql_query("SELECT content.commit_part($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS is_done")
         .bind::<SqlUuid, _>(written.upload)
         .bind::<SqlUuid, _>(written.part)
-        .bind::<BigInt, _>(written.was)
-        .bind::<BigInt, _>(written.becomes)
+        .bind::<BigInt, _>(written.old_size)
+        .bind::<BigInt, _>(written.new_size)
         .bind::<Binary, _>(written.digest)
         .bind::<Nullable<Text>, _>(written.mime_type)
         .bind::<Timestamptz, _>(written.now)
@@ -125,9 +120,8 @@ pub(super) async fn commit_part(tx: Transaction, written: WrittenPart<'_>) -> Re
     Ok(is_done(tx.commit_with(query).await?))
 }
 
-/// Whether what an upload belongs to is there still; a document is kept from going until the transaction ends.
-/// Projects go with the access to them, and tasks are elsewhere.
-pub(crate) async fn keep_entity(mut conn: &AsyncPgConnection, upload: Uuid) -> Result<bool> {
+/// Prevents the deletion of the document that an upload is for until the transaction ends; `false` if there is none.
+pub(crate) async fn lock_document_of_upload(mut conn: &AsyncPgConnection, upload: Uuid) -> Result<bool> {
     let query = sql_query(
         "SELECT 1 FROM content.documents d WHERE d.id = \
          (SELECT u.entity_id FROM content.uploads u WHERE u.id = $1 AND u.entity_type = 'document') \
@@ -137,8 +131,7 @@ pub(crate) async fn keep_entity(mut conn: &AsyncPgConnection, upload: Uuid) -> R
     Ok(Prepared(query).execute(&mut conn).await? > 0)
 }
 
-/// Makes an attachment of an upload, and commits. Nothing comes back if the upload was not where it was believed to be,
-/// or if there is such an attachment already.
+/// Turns an upload into an attachment, and commits. `None` if the upload has changed, or if the attachment exists.
 pub(crate) async fn complete(
     tx: Transaction,
     upload: &Upload,

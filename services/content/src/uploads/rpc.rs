@@ -1,4 +1,4 @@
-//! The upload service's methods.
+//! The methods of resumable uploads.
 
 use std::time::Duration;
 
@@ -12,53 +12,52 @@ use shared::service::ServiceContext;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
-use super::incoming::Incoming;
-use super::upload_session::{Intake, to_the_end};
-use super::wire::{Chunks, CompleteUpload, CreateUpload, upload_id};
+use super::upload_stream::UploadStream;
+use super::wire::{CompleteUploadInput, CreateUploadInput, UploadChunksInput, upload_id};
+use super::writer::{UploadWriter, run_to_completion};
 use super::{MAX_OPEN_UPLOADS, Upload, UploadState, queries, too_large};
-use crate::NAME;
-use crate::attachments::places::{keep, place_of, still_there};
+use crate::attachments::targets::{access_target_of, confirm_task_exists, lock_target};
 use crate::attachments::{self, Attachment, EntityType};
-use crate::entrance::{Entered, Entrance, Place};
+use crate::authorizer::{AccessTarget, AuthorizedTransaction, Authorizer};
+use crate::schema::NAME;
 
-type Answer<T> = Result<Response<T>, Status>;
+type RpcResult<T> = Result<Response<T>, Status>;
 
-/// When to try again who has too many open uploads: some may have expired by then.
-const TOO_MANY_RETRY: Duration = Duration::from_secs(60);
+/// Some uploads may have expired by then.
+const TOO_MANY_UPLOADS_RETRY_DELAY: Duration = Duration::from_secs(60);
 
-/// The upload service.
 #[derive(Clone)]
-pub struct Uploads {
+pub(crate) struct UploadHandler {
     context: ServiceContext,
-    entrance: Entrance,
-    intake: Intake,
+    authorizer: Authorizer,
+    writer: UploadWriter,
 }
 
-impl Uploads {
-    pub fn new(context: ServiceContext, entrance: Entrance, intake: Intake) -> Self {
-        Self { context, entrance, intake }
+impl UploadHandler {
+    pub(crate) fn new(context: ServiceContext, authorizer: Authorizer, writer: UploadWriter) -> Self {
+        Self { context, authorizer, writer }
     }
 
-    async fn create(&self, caller: &Caller, wish: CreateUpload) -> Result<Upload> {
-        let CreateUpload { key, description, size } = wish;
-        if size.unsigned_abs() > self.intake.max_bytes() {
-            return Err(too_large(self.intake.max_bytes()));
+    async fn create(&self, caller: &Caller, input: CreateUploadInput) -> Result<Upload> {
+        let CreateUploadInput { key, attachment, size } = input;
+        if size.unsigned_abs() > self.writer.max_bytes() {
+            return Err(too_large(self.writer.max_bytes()));
         }
-        let (user_id, entity) = (caller.user()?.user_id, description.entity);
-        let place = place_of(&self.context, entity).await?;
-        let mut upload = self.intake.plan(description, Some(size), Uuid::nil(), user_id);
+        let (user_id, target) = (caller.user()?.user_id, attachment.target);
+        let access_target = access_target_of(&self.context, target).await?;
+        let mut upload = self.writer.new_upload(attachment, Some(size), Uuid::nil(), user_id);
         let (id, now) = (upload.id, upload.created_at);
-        let entered = self.entrance.enter(caller, place, AttachmentWrite, |conn| {
+        let begun = self.authorizer.begin(caller, access_target, AttachmentWrite, |conn| {
             let key = key.clone();
             async move {
                 let claim = idempotency::claim(conn, NAME, user_id, "CreateUpload", key.as_ref(), id);
                 let open = queries::count_open(conn, user_id, now);
-                let (_, open, earlier) = futures::try_join!(keep(conn, entity), open, claim)?;
+                let (_, open, earlier) = futures::try_join!(lock_target(conn, target), open, claim)?;
                 Ok((open, earlier))
             }
             .boxed()
         });
-        let Entered { tx, access, found: (open, earlier) } = entered.await?;
+        let AuthorizedTransaction { tx, access, found: (open, earlier) } = begun.await?;
         if let Some(earlier) = earlier {
             return queries::get(&tx, earlier).await?.ok_or_else(|| Error::not_found("upload", earlier));
         }
@@ -66,41 +65,44 @@ impl Uploads {
             return Err(Error::Exhausted {
                 reason: ErrorReason::TooManyUploads,
                 message: "too many uploads are open; complete or cancel some",
-                retry_after: TOO_MANY_RETRY,
+                retry_after: TOO_MANY_UPLOADS_RETRY_DELAY,
             });
         }
         upload.project_id = access.project_id;
         queries::insert(tx, &upload).await
     }
 
-    async fn find(&self, caller: &Caller, id: Uuid) -> Result<Entered<Upload>> {
-        let place = Place::upload(id);
-        let entered = self
-            .entrance
-            .enter(caller, place, AttachmentWrite, |conn| queries::get(conn, id).boxed())
+    async fn find(&self, caller: &Caller, id: Uuid) -> Result<AuthorizedTransaction<Upload>> {
+        let target = AccessTarget::upload(id);
+        let begun = self
+            .authorizer
+            .begin(caller, target, AttachmentWrite, |conn| queries::get(conn, id).boxed())
             .await?;
-        let Entered { tx, access, found } = entered;
-        Ok(Entered { tx, access, found: found.ok_or_else(|| place.not_found())? })
+        let AuthorizedTransaction { tx, access, found } = begun;
+        Ok(AuthorizedTransaction { tx, access, found: found.ok_or_else(|| target.not_found())? })
     }
 
-    async fn store(
+    async fn write_chunks(
         &self,
         caller: &Caller,
-        mut incoming: Incoming<pb::UploadChunksRequest>,
+        mut stream: UploadStream<pb::UploadChunksRequest>,
     ) -> Result<Upload> {
-        let Chunks { upload_id, offset } = incoming.header().await?.try_into()?;
+        let UploadChunksInput { upload_id, offset } = stream.header().await?.try_into()?;
         let upload = self.find(caller, upload_id).await?.finish();
-        self.intake.store(&self.context.database, upload, offset, &mut incoming).await
+        self.writer.write_stream(&self.context.database, upload, offset, &mut stream).await
     }
 
-    async fn complete(&self, caller: &Caller, wish: CompleteUpload) -> Result<Attachment> {
-        let CompleteUpload { upload_id: id, sha256 } = wish;
-        let place = Place::upload(id);
-        let entered = self.entrance.enter(caller, place, AttachmentWrite, |conn| {
-            async move { futures::try_join!(queries::get(conn, id), queries::keep_entity(conn, id)) }.boxed()
+    async fn complete(&self, caller: &Caller, input: CompleteUploadInput) -> Result<Attachment> {
+        let CompleteUploadInput { upload_id: id, sha256 } = input;
+        let target = AccessTarget::upload(id);
+        let begun = self.authorizer.begin(caller, target, AttachmentWrite, |conn| {
+            async move {
+                    futures::try_join!(queries::get(conn, id), queries::lock_document_of_upload(conn, id))
+                }
+                .boxed()
         });
-        let Entered { tx, found: (upload, has_document), .. } = entered.await?;
-        let upload = upload.ok_or_else(|| place.not_found())?;
+        let AuthorizedTransaction { tx, found: (upload, has_document), .. } = begun.await?;
+        let upload = upload.ok_or_else(|| target.not_found())?;
         if upload.state == UploadState::Completed {
             let attachment = attachments::queries::get(&tx, upload.attachment_id).await?;
             return attachment.ok_or_else(|| Error::not_found("attachment", upload.attachment_id));
@@ -109,19 +111,19 @@ impl Uploads {
         if upload.entity_type == EntityType::Document && !has_document {
             return Err(Error::not_found("document", upload.entity_id));
         }
-        let hash = self.intake.checked(&upload, sha256.as_deref())?;
-        match self.intake.complete(tx, &upload, &hash, None).await? {
+        let hash = self.writer.verify(&upload, sha256.as_deref())?;
+        match self.writer.complete(tx, &upload, &hash, None).await? {
             Some(attachment) => {
                 self.context.signal.announce();
-                still_there(&self.context, attachment).await
+                confirm_task_exists(&self.context, attachment).await
             }
-            None => self.completed_meanwhile(caller, id).await,
+            None => self.find_completed(caller, id).await,
         }
     }
 
-    /// What another call has made of the upload since it was read.
-    async fn completed_meanwhile(&self, caller: &Caller, id: Uuid) -> Result<Attachment> {
-        let Entered { tx, found: upload, .. } = self.find(caller, id).await?;
+    /// The attachment that a concurrent call has created.
+    async fn find_completed(&self, caller: &Caller, id: Uuid) -> Result<Attachment> {
+        let AuthorizedTransaction { tx, found: upload, .. } = self.find(caller, id).await?;
         if upload.state != UploadState::Completed {
             upload.require_open(self.context.clock.now())?;
             return Err(upload.offset_mismatch());
@@ -131,7 +133,7 @@ impl Uploads {
     }
 
     async fn cancel(&self, caller: &Caller, id: Uuid) -> Result<Upload> {
-        let Entered { tx, found: upload, .. } = self.find(caller, id).await?;
+        let AuthorizedTransaction { tx, found: upload, .. } = self.find(caller, id).await?;
         if matches!(upload.state_at(self.context.clock.now()), UploadState::Cancelled | UploadState::Expired)
         {
             return Ok(upload);
@@ -139,60 +141,59 @@ impl Uploads {
         upload.require_open(self.context.clock.now())?;
         queries::cancel(tx, id, self.context.clock.now()).await?;
         self.context.signal.announce();
-        // Another call may have been quicker; this says how it ended.
-        let ended = self.find(caller, id).await?.finish();
-        if ended.state == UploadState::Completed {
-            ended.require_open(self.context.clock.now())?
+        // A concurrent call may have closed it first.
+        let closed = self.find(caller, id).await?.finish();
+        if closed.state == UploadState::Completed {
+            closed.require_open(self.context.clock.now())?
         }
-        Ok(ended)
+        Ok(closed)
     }
 
-    fn answer(&self, upload: Upload) -> Answer<pb::Upload> {
+    fn respond(&self, upload: Upload) -> RpcResult<pb::Upload> {
         Ok(Response::new(upload.into_wire(self.context.clock.now())))
     }
-}
 
-impl Uploads {
     pub(crate) async fn create_upload(
         &self,
         request: Request<pb::CreateUploadRequest>,
-    ) -> Answer<pb::Upload> {
+    ) -> RpcResult<pb::Upload> {
         let caller = Caller::of(&request)?;
-        let wish = request.into_inner().try_into()?;
-        self.answer(self.create(&caller, wish).await?)
+        let input = request.into_inner().try_into()?;
+        self.respond(self.create(&caller, input).await?)
     }
 
     pub(crate) async fn upload_chunks(
         &self,
         request: Request<Streaming<pb::UploadChunksRequest>>,
-    ) -> Answer<pb::Upload> {
+    ) -> RpcResult<pb::Upload> {
         let caller = Caller::of(&request)?;
-        let (service, incoming) = (self.clone(), Incoming::new(request.into_inner()));
-        let stored = to_the_end(&self.context, async move { service.store(&caller, incoming).await });
-        self.answer(stored.await?)
+        let (handler, stream) = (self.clone(), UploadStream::new(request.into_inner()));
+        let written =
+            run_to_completion(&self.context, async move { handler.write_chunks(&caller, stream).await });
+        self.respond(written.await?)
     }
 
-    pub(crate) async fn get_upload(&self, request: Request<pb::GetUploadRequest>) -> Answer<pb::Upload> {
+    pub(crate) async fn get_upload(&self, request: Request<pb::GetUploadRequest>) -> RpcResult<pb::Upload> {
         let caller = Caller::of(&request)?;
         let id = upload_id(&request.into_inner().upload_id)?;
-        self.answer(self.find(&caller, id).await?.finish())
+        self.respond(self.find(&caller, id).await?.finish())
     }
 
     pub(crate) async fn complete_upload(
         &self,
         request: Request<pb::CompleteUploadRequest>,
-    ) -> Answer<pb::Attachment> {
+    ) -> RpcResult<pb::Attachment> {
         let caller = Caller::of(&request)?;
-        let wish = request.into_inner().try_into()?;
-        Ok(Response::new(self.complete(&caller, wish).await?.into()))
+        let input = request.into_inner().try_into()?;
+        Ok(Response::new(self.complete(&caller, input).await?.into()))
     }
 
     pub(crate) async fn cancel_upload(
         &self,
         request: Request<pb::CancelUploadRequest>,
-    ) -> Answer<pb::Upload> {
+    ) -> RpcResult<pb::Upload> {
         let caller = Caller::of(&request)?;
         let id = upload_id(&request.into_inner().upload_id)?;
-        self.answer(self.cancel(&caller, id).await?)
+        self.respond(self.cancel(&caller, id).await?)
     }
 }

@@ -1,4 +1,4 @@
-//! Uploads on the wire.
+//! Conversion of uploads.
 
 use chrono::{DateTime, Utc};
 use proto::content::v1 as pb;
@@ -9,46 +9,44 @@ use shared::json::{to_struct, to_timestamp};
 use shared::validation::Violations;
 use uuid::Uuid;
 
-use super::incoming::{Part, UploadMessage};
+use super::upload_stream::{Part, UploadMessage};
 use super::{Upload, UploadState};
-use crate::attachments::Description;
-use crate::attachments::wire::{entity, filename, sha256};
+use crate::attachments::AttachmentInput;
+use crate::attachments::wire::{filename, sha256, target};
 
-/// A checked wish for an upload.
 #[derive(Clone, Debug)]
-pub(super) struct CreateUpload {
+pub(super) struct CreateUploadInput {
     pub(super) key: Option<RequestKey>,
-    pub(super) description: Description,
+    pub(super) attachment: AttachmentInput,
     pub(super) size: i64,
 }
 
-impl TryFrom<pb::CreateUploadRequest> for CreateUpload {
+impl TryFrom<pb::CreateUploadRequest> for CreateUploadInput {
     type Error = Error;
 
     fn try_from(request: pb::CreateUploadRequest) -> Result<Self> {
         let mut v = Violations::new();
         let key = RequestKey::of(&mut v, &request.request_id, &request);
-        let description = Description {
+        let attachment = AttachmentInput {
             id: Uuid::now_v7(),
-            entity: entity(&mut v, request.entity_type, &request.entity_id),
+            target: target(&mut v, request.entity_type, &request.entity_id),
             original_filename: filename(&mut v, request.filename),
             sha256: (!request.sha256.is_empty()).then(|| sha256(&mut v, request.sha256)),
             metadata: v.json("metadata", request.metadata),
         };
         v.require(request.size > 0, "size", "must be at least 1");
         v.finish()?;
-        Ok(Self { key, description, size: request.size })
+        Ok(Self { key, attachment, size: request.size })
     }
 }
 
-/// Which bytes a stream carries, checked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Chunks {
+pub(super) struct UploadChunksInput {
     pub(super) upload_id: Uuid,
     pub(super) offset: u64,
 }
 
-impl TryFrom<pb::UploadChunksHeader> for Chunks {
+impl TryFrom<pb::UploadChunksHeader> for UploadChunksInput {
     type Error = Error;
 
     fn try_from(header: pb::UploadChunksHeader) -> Result<Self> {
@@ -72,14 +70,13 @@ impl UploadMessage for pb::UploadChunksRequest {
     }
 }
 
-/// A checked wish for an end.
 #[derive(Clone, Debug)]
-pub(super) struct CompleteUpload {
+pub(super) struct CompleteUploadInput {
     pub(super) upload_id: Uuid,
     pub(super) sha256: Option<String>,
 }
 
-impl TryFrom<pb::CompleteUploadRequest> for CompleteUpload {
+impl TryFrom<pb::CompleteUploadRequest> for CompleteUploadInput {
     type Error = Error;
 
     fn try_from(request: pb::CompleteUploadRequest) -> Result<Self> {
@@ -91,7 +88,6 @@ impl TryFrom<pb::CompleteUploadRequest> for CompleteUpload {
     }
 }
 
-/// The id of an upload.
 pub(super) fn upload_id(value: &str) -> Result<Uuid> {
     let mut v = Violations::new();
     let id = v.uuid("upload_id", value);
@@ -111,7 +107,6 @@ impl From<UploadState> for pb::UploadState {
 }
 
 impl Upload {
-    /// As it is at this time.
     pub(super) fn into_wire(self, now: DateTime<Utc>) -> pb::Upload {
         pb::Upload {
             id: self.id.to_string(),

@@ -1,4 +1,4 @@
-//! How two versions differ, on the wire.
+//! Conversion of diffs.
 
 use prost::Message;
 use proto::content::v1 as pb;
@@ -11,21 +11,20 @@ use super::wire::version_number;
 use crate::texts::diff::{ChangeTag, Diff, Hunk, Part, Unit};
 use crate::texts::unified;
 
-/// Most bytes of a diff in an answer.
+/// Most bytes of a diff in a response.
 pub(crate) const MAX_DIFF_BYTES: usize = 3 * 1024 * 1024;
 /// Most unchanged lines around changed ones.
 const MAX_CONTEXT_LINES: i32 = 1_000;
-/// Unchanged lines around changed ones, unless something else is wished for.
+/// Unchanged lines around changed ones if not given.
 const DEFAULT_CONTEXT_LINES: i32 = 3;
 
-/// How a diff is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum Format {
     Hunks,
     Unified,
 }
 
-impl ProtoEnum for Form {
+impl ProtoEnum for Format {
     fn from_wire(value: i32) -> Option<Option<Self>> {
         Some(match pb::DiffFormat::try_from(value).ok()? {
             pb::DiffFormat::Unspecified => None,
@@ -45,81 +44,86 @@ impl ProtoEnum for Unit {
     }
 }
 
-/// A checked wish for a diff.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct DiffVersions {
+pub(crate) struct DiffVersionsInput {
     pub id: Uuid,
-    pub from: i32,
-    /// The newest if `None`.
-    pub to: Option<i32>,
+    pub old_version: i32,
+    /// `None` for the newest.
+    pub new_version: Option<i32>,
     pub unit: Unit,
-    pub form: Form,
-    pub context: usize,
+    pub format: Format,
+    pub context_lines: usize,
 }
 
-impl TryFrom<pb::DiffDocumentVersionsRequest> for DiffVersions {
+impl TryFrom<pb::DiffDocumentVersionsRequest> for DiffVersionsInput {
     type Error = Error;
 
     fn try_from(request: pb::DiffDocumentVersionsRequest) -> Result<Self> {
         let mut v = Violations::new();
         let id = v.uuid("document_id", &request.document_id);
-        let from = version_number(&mut v, "from_version", request.from_version);
+        let old_version = version_number(&mut v, "from_version", request.from_version);
         v.require(request.to_version >= 0, "to_version", "must not be negative");
         let unit = v.optional_enum("unit", request.unit);
-        let form = v.optional_enum("form", request.format).unwrap_or(Form::Hunks);
-        let both = form == Form::Unified && unit == Some(Unit::Words);
-        v.require(!both, "unit", "must be lines for a unified diff");
-        let context = v.optional_number("context_lines", request.context_lines, 0, MAX_CONTEXT_LINES);
+        let format = v.optional_enum("format", request.format).unwrap_or(Format::Hunks);
+        let is_unified_words = format == Format::Unified && unit == Some(Unit::Words);
+        v.require(!is_unified_words, "unit", "must be lines for a unified diff");
+        let context_lines = v.optional_number("context_lines", request.context_lines, 0, MAX_CONTEXT_LINES);
         v.finish()?;
-        let context = usize::try_from(context.unwrap_or(DEFAULT_CONTEXT_LINES)).unwrap_or_default();
-        let to = Some(request.to_version).filter(|number| *number > 0);
-        Ok(Self { id, from, to, unit: unit.unwrap_or(Unit::Lines), form, context })
+        let context_lines =
+            usize::try_from(context_lines.unwrap_or(DEFAULT_CONTEXT_LINES)).unwrap_or_default();
+        let new_version = Some(request.to_version).filter(|number| *number > 0);
+        Ok(Self { id, old_version, new_version, unit: unit.unwrap_or(Unit::Lines), format, context_lines })
     }
 }
 
-/// Writes a diff, as much of it as an answer holds.
-pub(crate) fn answer(from: &Version, to: &Version, diff: &Diff<'_>, form: Form) -> pb::DocumentDiff {
-    let mut answer = pb::DocumentDiff {
-        document_id: to.head.document_id.to_string(),
-        from_version: from.head.version_number,
-        to_version: to.head.version_number,
-        from_title: from.head.title.clone(),
-        to_title: to.head.title.clone(),
-        inserted_lines: number(diff.inserted),
-        deleted_lines: number(diff.deleted),
+/// The response with as many hunks as it may hold.
+pub(crate) fn diff_response(
+    old: &Version,
+    new: &Version,
+    diff: &Diff<'_>,
+    format: Format,
+) -> pb::DocumentDiff {
+    let mut response = pb::DocumentDiff {
+        document_id: new.head.document_id.to_string(),
+        from_version: old.head.version_number,
+        to_version: new.head.version_number,
+        from_title: old.head.title.clone(),
+        to_title: new.head.title.clone(),
+        inserted_lines: number(diff.inserted_lines),
+        deleted_lines: number(diff.deleted_lines),
         ..Default::default()
     };
-    let mut room = MAX_DIFF_BYTES;
+    let mut remaining = MAX_DIFF_BYTES;
     for hunk in &diff.hunks {
-        let took = match form {
-            Form::Hunks => add_hunk(hunk, &mut answer.hunks, room),
-            Form::Unified => add_text(hunk, &mut answer.unified, room),
+        let size = match format {
+            Format::Hunks => add_hunk(hunk, &mut response.hunks, remaining),
+            Format::Unified => add_text(hunk, &mut response.unified, remaining),
         };
-        let Some(took) = took else {
-            answer.truncated = true;
+        let Some(size) = size else {
+            response.truncated = true;
             break;
         };
-        room -= took;
+        remaining -= size;
     }
-    answer
+    response
 }
 
-/// Adds a hunk if there is room for it, and tells how much it took.
-fn add_hunk(hunk: &Hunk<'_>, hunks: &mut Vec<pb::DiffHunk>, room: usize) -> Option<usize> {
+/// Adds a hunk if it is not larger than `limit` bytes, and returns its size.
+fn add_hunk(hunk: &Hunk<'_>, hunks: &mut Vec<pb::DiffHunk>, limit: usize) -> Option<usize> {
     let hunk = pb::DiffHunk::from(hunk);
     let size = hunk.encoded_len();
-    (size <= room).then(|| {
+    (size <= limit).then(|| {
         hunks.push(hunk);
         size
     })
 }
 
-/// As [`add_hunk`], to a unified diff.
-fn add_text(hunk: &Hunk<'_>, text: &mut String, room: usize) -> Option<usize> {
+/// Like [`add_hunk`], for a unified diff.
+fn add_text(hunk: &Hunk<'_>, text: &mut String, limit: usize) -> Option<usize> {
     let before = text.len();
     unified::write(hunk, text);
     let size = text.len() - before;
-    if size > room {
+    if size > limit {
         text.truncate(before);
         return None;
     }
@@ -129,10 +133,10 @@ fn add_text(hunk: &Hunk<'_>, text: &mut String, room: usize) -> Option<usize> {
 impl From<&Hunk<'_>> for pb::DiffHunk {
     fn from(hunk: &Hunk<'_>) -> Self {
         Self {
-            from_line: number(hunk.from.start + 1),
-            from_count: number(hunk.from.len()),
-            to_line: number(hunk.to.start + 1),
-            to_count: number(hunk.to.len()),
+            from_line: number(hunk.old.start + 1),
+            from_count: number(hunk.old.len()),
+            to_line: number(hunk.new.start + 1),
+            to_count: number(hunk.new.len()),
             parts: hunk.parts.iter().map(Into::into).collect(),
         }
     }
@@ -140,7 +144,7 @@ impl From<&Hunk<'_>> for pb::DiffHunk {
 
 impl From<&Part<'_>> for pb::DiffPart {
     fn from(part: &Part<'_>) -> Self {
-        let kind = match part.fate {
+        let kind = match part.tag {
             ChangeTag::Same => pb::DiffPartKind::Same,
             ChangeTag::Deleted => pb::DiffPartKind::Deleted,
             ChangeTag::Inserted => pb::DiffPartKind::Inserted,
@@ -149,7 +153,7 @@ impl From<&Part<'_>> for pb::DiffPart {
     }
 }
 
-/// A count of lines on the wire; of a content of at most 2 MiB it always fits.
+/// A count of lines. It fits, because a content has at most 2 MiB.
 fn number(count: usize) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }

@@ -1,4 +1,4 @@
-//! SQL of versions. Row-level security shows those of documents that the caller sees.
+//! SQL of versions. Row-level security limits it to documents that the caller may read.
 
 use crate::schema::{document_versions, documents};
 use diesel::prelude::*;
@@ -25,8 +25,8 @@ pub(crate) async fn get(
     Ok(found.optional()?)
 }
 
-/// The newest version, or the one of this number.
-pub(crate) async fn newest_or(
+/// The version with this number, or the newest.
+pub(crate) async fn get_or_newest(
     mut conn: &AsyncPgConnection,
     document_id: Uuid,
     number: Option<i32>,
@@ -43,8 +43,8 @@ pub(crate) async fn newest_or(
     Ok(found.optional()?)
 }
 
-/// The content of a version that an edit was made on, unless it is the newest: that one the document itself has.
-pub(crate) async fn base(
+/// The content of the base version of an edit, unless it is the newest, whose content the document has.
+pub(crate) async fn get_base_content(
     mut conn: &AsyncPgConnection,
     document_id: Uuid,
     number: Option<i32>,
@@ -61,7 +61,7 @@ pub(crate) async fn base(
     Ok(found.optional()?)
 }
 
-/// Contents are added up by their sizes, which are known without reading them; those that are not answered are not read.
+/// `octet_length` does not read a content in TOAST, so only the contents of the page are read.
 const LIST: &str = "SELECT id, document_id, version_number, title, change_summary, author_id, created_at, \
      CASE WHEN $4 AND (place = 1 OR bytes <= $5) THEN content END AS content \
      FROM (SELECT v.*, row_number() OVER w AS place, sum(octet_length(v.content)) OVER w AS bytes \
@@ -69,7 +69,7 @@ const LIST: &str = "SELECT id, document_id, version_number, title, change_summar
            WINDOW w AS (ORDER BY v.version_number DESC) ORDER BY v.version_number DESC LIMIT $3) listed \
      ORDER BY version_number DESC";
 
-/// One page, newest first, with one row too many if there are more.
+/// One page, newest first, and one more row if there is another page.
 pub(crate) async fn list(
     mut conn: &AsyncPgConnection,
     document_id: Uuid,

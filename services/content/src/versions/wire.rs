@@ -1,4 +1,4 @@
-//! Versions on the wire.
+//! Conversion of versions.
 
 use proto::content::v1 as pb;
 use shared::error::{Error, Result};
@@ -9,14 +9,13 @@ use uuid::Uuid;
 
 use super::{ListedVersion, Version, VersionHead};
 
-/// Which version.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct GetVersion {
+pub(crate) struct GetVersionInput {
     pub id: Uuid,
     pub number: i32,
 }
 
-impl TryFrom<pb::GetDocumentVersionRequest> for GetVersion {
+impl TryFrom<pb::GetDocumentVersionRequest> for GetVersionInput {
     type Error = Error;
 
     fn try_from(request: pb::GetDocumentVersionRequest) -> Result<Self> {
@@ -28,20 +27,18 @@ impl TryFrom<pb::GetDocumentVersionRequest> for GetVersion {
     }
 }
 
-/// A number of a version.
 pub(crate) fn version_number(v: &mut Violations, field: &str, number: i32) -> i32 {
     v.require(number >= 1, field, "must be at least 1");
     number
 }
 
-/// Which versions to list.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct VersionFilter {
+pub(crate) struct ListVersionsInput {
     pub id: Uuid,
     pub include_content: bool,
 }
 
-impl TryFrom<&pb::ListDocumentVersionsRequest> for VersionFilter {
+impl TryFrom<&pb::ListDocumentVersionsRequest> for ListVersionsInput {
     type Error = Error;
 
     fn try_from(request: &pb::ListDocumentVersionsRequest) -> Result<Self> {
@@ -53,16 +50,15 @@ impl TryFrom<&pb::ListDocumentVersionsRequest> for VersionFilter {
     }
 }
 
-/// A checked wish for an old content.
 #[derive(Clone, Debug)]
-pub(crate) struct RestoreVersion {
+pub(crate) struct RestoreVersionInput {
     pub key: Option<RequestKey>,
     pub id: Uuid,
     pub number: i32,
     pub etag: String,
 }
 
-impl TryFrom<pb::RestoreDocumentVersionRequest> for RestoreVersion {
+impl TryFrom<pb::RestoreDocumentVersionRequest> for RestoreVersionInput {
     type Error = Error;
 
     fn try_from(request: pb::RestoreDocumentVersionRequest) -> Result<Self> {

@@ -1,4 +1,4 @@
-//! What a backup folder holds: base backups, and the log from each of them on.
+//! What a backup directory holds: base backups, and the log from each of them on.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
 
-use super::folder::BackupFolder;
+use super::directory::BackupDirectory;
 use super::manifest::{Entry, Manifest, digest};
 
 /// A base backup that is whole.
@@ -18,16 +18,16 @@ pub struct BaseBackup {
     /// When it was complete. From here on any moment can be restored.
     pub end_time: DateTime<Utc>,
     /// The first piece of the log that it needs.
-    pub begin_log: WalSegment,
+    pub begin_wal: WalSegment,
     /// Bytes of the database.
     pub size: u64,
-    /// Which database, in which of its lives: a restored one begins another.
-    pub life: Life,
+    /// UserSelector database, in which of its lives: a restored one begins another.
+    pub incarnation: DatabaseIncarnation,
 }
 
 /// The system identifier of a database, and its timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Life {
+pub struct DatabaseIncarnation {
     /// Made with the database.
     pub system: String,
     /// Counted on by every restore.
@@ -64,10 +64,10 @@ impl std::fmt::Display for WalSegment {
 /// The whole base backups, oldest first.
 ///
 /// # Errors
-/// When the folder cannot be read.
-pub fn base_backups(folder: &BackupFolder) -> anyhow::Result<Vec<BaseBackup>> {
+/// When the directory cannot be read.
+pub fn base_backups(directory: &BackupDirectory) -> anyhow::Result<Vec<BaseBackup>> {
     let mut backups = Vec::new();
-    for path in files_below(&folder.server().join("meta"))? {
+    for path in files_below(&directory.server().join("meta"))? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let Some(id) = name.strip_suffix("-backup.info") else { continue };
         let text = fs::read_to_string(&path)?;
@@ -89,19 +89,22 @@ fn parse(id: &str, text: &str) -> anyhow::Result<Option<BaseBackup>> {
     Ok(Some(BaseBackup {
         id: id.to_owned(),
         end_time: end_time.to_utc(),
-        begin_log: WalSegment::of(field("begin_wal")?).context("begin_wal")?,
+        begin_wal: WalSegment::of(field("begin_wal")?).context("begin_wal")?,
         size: field("size")?.parse().unwrap_or_default(),
-        life: Life { system: field("systemid")?.to_owned(), timeline: field("timeline")?.parse()? },
+        incarnation: DatabaseIncarnation {
+            system: field("systemid")?.to_owned(),
+            timeline: field("timeline")?.parse()?,
+        },
     }))
 }
 
 /// Notes size and hash of the pieces of the log that are finished since the last time, and forgets those that are gone.
 ///
 /// # Errors
-/// When the folder cannot be read or written.
-pub fn note_log(folder: &BackupFolder) -> anyhow::Result<()> {
-    let mut manifest = Manifest::open(&folder.log_manifest())?;
-    let root = folder.log();
+/// When the directory cannot be read or written.
+pub fn record_wal(directory: &BackupDirectory) -> anyhow::Result<()> {
+    let mut manifest = Manifest::open(&directory.wal_manifest())?;
+    let root = directory.log();
     let mut there = BTreeSet::new();
     for path in files_below(&root)? {
         let name = path.strip_prefix(&root)?.to_string_lossy().into_owned();
@@ -127,26 +130,28 @@ pub fn note_log(folder: &BackupFolder) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When the manifest cannot be read.
-pub fn is_log_empty(folder: &BackupFolder) -> anyhow::Result<bool> {
-    Ok(Manifest::read(&folder.log_manifest())?.is_empty())
+pub fn has_no_wal(directory: &BackupDirectory) -> anyhow::Result<bool> {
+    Ok(Manifest::read(&directory.wal_manifest())?.is_empty())
 }
 
 /// Refuses a log with a gap or a changed piece after this base backup.
 ///
 /// # Errors
 /// What is missing or damaged.
-pub fn check_log(folder: &BackupFolder, backup: &BaseBackup) -> anyhow::Result<()> {
-    let manifest = Manifest::read(&folder.log_manifest())?;
+pub fn check_wal(directory: &BackupDirectory, backup: &BaseBackup) -> anyhow::Result<()> {
+    let manifest = Manifest::read(&directory.wal_manifest())?;
     let mut pieces = BTreeSet::new();
-    for place in [folder.log(), folder.server().join("streaming")] {
+    for place in [directory.log(), directory.server().join("streaming")] {
         for path in files_below(&place)? {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let Some(piece) = WalSegment::of(&name).filter(|piece| *piece >= backup.begin_log) else {
+            let Some(piece) = WalSegment::of(&name).filter(|piece| *piece >= backup.begin_wal) else {
                 continue;
             };
             pieces.insert(piece);
-            let known =
-                path.strip_prefix(folder.log()).ok().and_then(|name| manifest.get(&*name.to_string_lossy()));
+            let known = path
+                .strip_prefix(directory.log())
+                .ok()
+                .and_then(|name| manifest.get(&*name.to_string_lossy()));
             if let Some(known) = known {
                 let (size, sha256) = digest(&path)?;
                 ensure!(
@@ -157,7 +162,7 @@ pub fn check_log(folder: &BackupFolder, backup: &BaseBackup) -> anyhow::Result<(
             }
         }
     }
-    let mut wanted = backup.begin_log;
+    let mut wanted = backup.begin_wal;
     for piece in pieces {
         if piece != wanted {
             bail!(
@@ -167,14 +172,14 @@ pub fn check_log(folder: &BackupFolder, backup: &BaseBackup) -> anyhow::Result<(
         }
         wanted = WalSegment(piece.0 + 1);
     }
-    ensure!(wanted != backup.begin_log, "the log of the base backup {} is missing: {wanted}", backup.id);
+    ensure!(wanted != backup.begin_wal, "the log of the base backup {} is missing: {wanted}", backup.id);
     Ok(())
 }
 
-/// Every file below a folder; none if it is not there.
-pub(super) fn files_below(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// Every file below a directory; none if it is not there.
+pub(crate) fn files_below(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    let mut waiting = vec![folder.to_owned()];
+    let mut waiting = vec![directory.to_owned()];
     while let Some(next) = waiting.pop() {
         let entries = match fs::read_dir(&next) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,

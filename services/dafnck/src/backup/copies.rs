@@ -1,10 +1,10 @@
-//! Where copies of the file store's objects are, a folder or a bucket, with the manifest that tells of them.
+//! Where copies of the file store's objects are, a directory or a bucket, with the manifest that tells of them.
 //!
-//! A manifest in a bucket is worked on in a folder of this machine, and put back whole, unless another run has put back its own
+//! A manifest in a bucket is worked on in a directory of this machine, and put back whole, unless another run has put back its own
 //! meanwhile: then it begins anew from that one. Killed in between, a run leaves at most objects without a line, which the
 //! next one copies again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -12,94 +12,96 @@ use std::path::Path;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use content::storage::{BucketOptions, FileLimits, StorageOptions};
-use content::storage::{Edition, Piece, Storage};
-use futures::StreamExt;
+use content::storage::{ObjectRange, ObjectVersion, Storage};
+use futures::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::folder::write_private;
+use super::directory::{OBJECTS, write_private};
 use super::manifest::{Entry, Manifest};
 
-/// The names of the manifest, of what the copies are below, and of when they were last made.
-const LEDGER: &str = "files.manifest";
-pub(super) const OBJECTS: &str = "files";
+/// The names of the manifest, and of when copies were last made.
+const MANIFEST: &str = "files.manifest";
 const KEPT_AT: &str = "files.kept";
+/// Names of the copies that a check found missing or damaged, a line each.
+const DAMAGED: &str = "files.damaged";
 
 /// Copies that are written.
 pub struct Copies {
     manifest: Manifest,
     objects: Storage,
     place: Storage,
-    bucket: Option<BucketLedger>,
+    bucket: Option<BucketManifest>,
 }
 
 /// The manifest of a bucket.
-struct BucketLedger {
+struct BucketManifest {
     /// Where it is worked on.
     work: TempDir,
     /// What is in the bucket.
-    edition: Edition,
+    edition: ObjectVersion,
 }
 
 /// Another run has written the manifest meanwhile; what this one has copied is harmless.
 #[derive(Debug, thiserror::Error)]
 #[error("another run works on the same copies")]
-pub struct Overtaken;
+pub struct ConcurrentRunError;
 
 /// Copies that are only read.
-pub struct KeptCopies {
+pub struct CopyReader {
     /// What the manifest says, by name.
     pub entries: BTreeMap<String, Entry>,
     /// What was in the store by then is here; not known of copies that tell of it elsewhere.
     pub kept_at: Option<DateTime<Utc>>,
     objects: Storage,
+    place: Storage,
 }
 
-fn open(folder: &Path, bucket: &BucketOptions) -> anyhow::Result<Storage> {
+fn open(directory: &Path, bucket: &BucketOptions) -> anyhow::Result<Storage> {
     Storage::open(&StorageOptions {
-        storage_folder: folder.to_owned(),
+        storage_folder: directory.to_owned(),
         bucket: bucket.clone(),
         limits: FileLimits::default(),
     })
 }
 
-fn open_folder(folder: &Path) -> anyhow::Result<Storage> {
-    open(folder, &BucketOptions::default())
+fn open_directory(directory: &Path) -> anyhow::Result<Storage> {
+    open(directory, &BucketOptions::default())
 }
 
 /// The bucket, the part of it with the copies themselves, and its manifest.
-async fn open_bucket(options: &BucketOptions) -> anyhow::Result<(Storage, Storage, BucketLedger)> {
+async fn open_bucket(options: &BucketOptions) -> anyhow::Result<(Storage, Storage, BucketManifest)> {
     let url = options.storage_url.as_deref().unwrap_or_default().trim_end_matches('/');
     let below = BucketOptions { storage_url: Some(format!("{url}/{OBJECTS}")), ..options.clone() };
     let [place, objects] = [open(Path::new(""), options)?, open(Path::new(""), &below)?];
     let work = tempfile::tempdir()?;
-    let (text, edition) = place.get_edition(LEDGER).await.context("the bucket of the copies")?;
+    let (text, edition) = place.get_versioned(MANIFEST).await.context("the bucket of the copies")?;
     if let Some(text) = text {
-        write_private(&work.path().join(LEDGER), &text)?;
+        write_private(&work.path().join(MANIFEST), &text)?;
     }
-    Ok((place, objects, BucketLedger { work, edition }))
+    Ok((place, objects, BucketManifest { work, edition }))
 }
 
 impl Copies {
-    /// In a folder of this machine, its owner's alone and made if missing, which no other run works in.
+    /// In a directory of this machine, its owner's alone and made if missing, which no other run works in.
     ///
     /// # Errors
     /// When it cannot be made, or its manifest cannot be written.
-    pub fn in_folder(root: &Path) -> anyhow::Result<Self> {
+    pub fn in_directory(root: &Path) -> anyhow::Result<Self> {
         let objects = root.join(OBJECTS);
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&objects);
-        made.with_context(|| format!("cannot make the folder {}", objects.display()))?;
-        let manifest = Manifest::open(&root.join(LEDGER))?;
-        Ok(Self { manifest, objects: open_folder(&objects)?, place: open_folder(root)?, bucket: None })
+        made.with_context(|| format!("cannot make the directory {}", objects.display()))?;
+        let manifest = Manifest::open(&root.join(MANIFEST))?;
+        Ok(Self { manifest, objects: open_directory(&objects)?, place: open_directory(root)?, bucket: None })
     }
 
-    /// In a bucket. Of several runs at once, one is the first to write the manifest; the others are [`Overtaken`].
+    /// In a bucket. Of several runs at once, one is the first to write the manifest; the others are [`ConcurrentRunError`].
     ///
     /// # Errors
     /// When it does not answer.
     pub async fn in_bucket(options: &BucketOptions) -> anyhow::Result<Self> {
         let (place, objects, bucket) = open_bucket(options).await?;
-        let manifest = Manifest::open(&bucket.work.path().join(LEDGER))?;
+        let manifest = Manifest::open(&bucket.work.path().join(MANIFEST))?;
         Ok(Self { manifest, objects, place, bucket: Some(bucket) })
     }
 
@@ -116,9 +118,9 @@ impl Copies {
     pub(super) async fn sync(&mut self) -> anyhow::Result<()> {
         self.manifest.sync()?;
         if let Some(bucket) = &mut self.bucket {
-            let text = fs::read(bucket.work.path().join(LEDGER))?;
-            let put = self.place.put_edition(LEDGER, text, &bucket.edition).await;
-            bucket.edition = put.context("the manifest of the copies")?.ok_or(Overtaken)?;
+            let text = fs::read(bucket.work.path().join(MANIFEST))?;
+            let put = self.place.put_versioned(MANIFEST, text, &bucket.edition).await;
+            bucket.edition = put.context("the manifest of the copies")?.ok_or(ConcurrentRunError)?;
         }
         Ok(())
     }
@@ -129,6 +131,24 @@ impl Copies {
     /// When it cannot be written.
     pub async fn set_kept_at(&self, at: DateTime<Utc>) -> anyhow::Result<()> {
         Ok(self.place.put(KEPT_AT, at.to_rfc3339().into_bytes()).await?)
+    }
+
+    /// Names of the copies that are missing, have another size than the manifest says, or were found damaged by a check.
+    pub(super) async fn damaged(&self) -> anyhow::Result<BTreeSet<String>> {
+        let sizes: HashMap<String, u64> =
+            self.objects.objects().try_collect().await.context("the place of the copies")?;
+        let noted = noted_damage(&self.place).await?;
+        let is_damaged =
+            |entry: &&Entry| noted.contains(&entry.path) || sizes.get(&entry.path) != Some(&entry.size);
+        Ok(self.entries().values().filter(is_damaged).map(|entry| entry.path.clone()).collect())
+    }
+
+    /// Replaces the names that checks have noted.
+    pub(super) async fn set_damaged(&self, damaged: &BTreeSet<String>) -> anyhow::Result<()> {
+        if *damaged == noted_damage(&self.place).await? {
+            return Ok(());
+        }
+        put_damage(&self.place, damaged).await
     }
 
     /// Copies an object of the store; `None` if it is gone by now.
@@ -143,7 +163,7 @@ impl Copies {
             self.remove(path).await?;
         }
         let mut hash = Sha256::new();
-        let bytes = storage.read(vec![Piece { path: path.to_owned(), range: 0..size }]);
+        let bytes = storage.read(vec![ObjectRange { path: path.to_owned(), range: 0..size }]);
         let hashed = bytes.inspect(|chunk| {
             if let Ok(chunk) = chunk {
                 hash.update(chunk);
@@ -165,20 +185,21 @@ impl Copies {
 }
 
 async fn is_gone(storage: &Storage, path: &str) -> bool {
-    let first = storage.read(vec![Piece { path: path.to_owned(), range: 0..1 }]).next().await;
+    let first = storage.read(vec![ObjectRange { path: path.to_owned(), range: 0..1 }]).next().await;
     !matches!(first, Some(Ok(_)))
 }
 
-impl KeptCopies {
-    /// Those in a folder, which another run may be writing.
+impl CopyReader {
+    /// Those in a directory, which another run may be writing.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub async fn in_folder(root: &Path) -> anyhow::Result<Self> {
+    pub async fn in_directory(root: &Path) -> anyhow::Result<Self> {
         let objects = root.join(OBJECTS);
         anyhow::ensure!(objects.is_dir(), "{} holds no copies of files", root.display());
-        let entries = Manifest::read(&root.join(LEDGER))?;
-        Ok(Self { entries, kept_at: kept_at(&open_folder(root)?).await?, objects: open_folder(&objects)? })
+        let entries = Manifest::read(&root.join(MANIFEST))?;
+        let place = open_directory(root)?;
+        Ok(Self { entries, kept_at: kept_at(&place).await?, objects: open_directory(&objects)?, place })
     }
 
     /// Those in a bucket.
@@ -187,8 +208,18 @@ impl KeptCopies {
     /// When it does not answer.
     pub async fn in_bucket(options: &BucketOptions) -> anyhow::Result<Self> {
         let (place, objects, bucket) = open_bucket(options).await?;
-        let entries = Manifest::read(&bucket.work.path().join(LEDGER))?;
-        Ok(Self { entries, kept_at: kept_at(&place).await?, objects })
+        let entries = Manifest::read(&bucket.work.path().join(MANIFEST))?;
+        Ok(Self { entries, kept_at: kept_at(&place).await?, objects, place })
+    }
+
+    /// Notes that these copies are missing or damaged, so that the next run copies them again.
+    ///
+    /// # Errors
+    /// When the place of the copies cannot be written.
+    pub async fn note_damaged(&self, paths: BTreeSet<String>) -> anyhow::Result<()> {
+        let mut damaged = noted_damage(&self.place).await?;
+        damaged.extend(paths);
+        put_damage(&self.place, &damaged).await
     }
 
     /// The bytes of a copy, which are those that were copied.
@@ -205,6 +236,16 @@ impl KeptCopies {
         anyhow::ensure!(is_whole, "the copy of {path} is damaged");
         Ok(bytes.into())
     }
+}
+
+async fn noted_damage(place: &Storage) -> anyhow::Result<BTreeSet<String>> {
+    let text = place.get(DAMAGED).await.context("the place of the copies")?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
+}
+
+async fn put_damage(place: &Storage, damaged: &BTreeSet<String>) -> anyhow::Result<()> {
+    let text: String = damaged.iter().map(|path| format!("{path}\n")).collect();
+    Ok(place.put(DAMAGED, text.into_bytes()).await.context("the place of the copies")?)
 }
 
 async fn kept_at(place: &Storage) -> anyhow::Result<Option<DateTime<Utc>>> {

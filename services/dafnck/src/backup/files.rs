@@ -1,7 +1,7 @@
 //! Copies of the objects of the file store. An object is written once and never changes, so only new ones are copied;
 //! one that is deleted is kept for as long as a restored database may refer to it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use anyhow::Context;
@@ -13,30 +13,49 @@ use super::copies::Copies;
 use super::manifest::Entry;
 
 /// What one run did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kept {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeepReport {
     /// Objects that are kept.
     pub total: usize,
     /// Those copied now, and their bytes.
     pub copied: usize,
     /// See `copied`.
     pub copied_bytes: u64,
+    /// Objects whose copy was missing or damaged and was made again.
+    pub healed: Vec<String>,
+    /// Objects whose copy is missing or damaged and which the store cannot replace.
+    pub lost: BTreeSet<String>,
 }
 
-/// Copies what is new, and notes what is gone.
+/// Copies what is new, copies again what is missing or damaged, and notes what is gone.
+///
+/// A copy counts as damaged when its size differs from the manifest, or when a check has noted its hash as wrong: to read
+/// every copy on every run would cost too much.
 ///
 /// # Errors
 /// When the store or the place of the copies fails. What was copied stays.
-pub async fn keep(storage: &Storage, copies: &mut Copies, now: DateTime<Utc>) -> anyhow::Result<Kept> {
-    let mut kept = Kept::default();
+pub async fn keep(storage: &Storage, copies: &mut Copies, now: DateTime<Utc>) -> anyhow::Result<KeepReport> {
+    let mut kept = KeepReport::default();
     let mut seen = HashSet::new();
+    let mut damaged = copies.damaged().await?;
     let mut objects = storage.objects();
     while let Some((path, size)) = objects.try_next().await.context("the file store")? {
         let known = copies.entries().get(&path).filter(|entry| entry.size == size).cloned();
         match known {
-            Some(Entry { gone_at: None, .. }) => {}
-            Some(entry) => copies.note(Entry { gone_at: None, ..entry })?,
+            Some(entry) => {
+                if damaged.contains(&path) {
+                    let copied = copies.copy(storage, &path, size).await?;
+                    if copied.is_some_and(|copied| copied.sha256 == entry.sha256) {
+                        damaged.remove(&path);
+                        kept.healed.push(path.clone());
+                    }
+                }
+                if entry.gone_at.is_some() {
+                    copies.note(Entry { gone_at: None, ..entry })?;
+                }
+            }
             None => {
+                damaged.remove(&path);
                 // One that was deleted while we looked is not needed by anybody.
                 if let Some(entry) = copies.copy(storage, &path, size).await? {
                     kept.copied += 1;
@@ -51,7 +70,9 @@ pub async fn keep(storage: &Storage, copies: &mut Copies, now: DateTime<Utc>) ->
         copies.note(Entry { gone_at: Some(now), ..entry })?;
     }
     copies.sync().await?;
+    copies.set_damaged(&damaged).await?;
     kept.total = copies.entries().len();
+    kept.lost = damaged;
     Ok(kept)
 }
 
@@ -102,7 +123,7 @@ mod tests {
             limits: FileLimits::default(),
         })
         .unwrap();
-        let mut copies = Copies::in_folder(backup.path()).unwrap();
+        let mut copies = Copies::in_directory(backup.path()).unwrap();
         let now = Utc::now();
         storage.put("parts/a", b"first".to_vec()).await.unwrap();
         storage.put("parts/b", b"second".to_vec()).await.unwrap();
@@ -118,6 +139,6 @@ mod tests {
 
         assert_eq!(prune(&mut copies, now + TimeDelta::hours(2)).await.unwrap(), 1);
         assert!(!there("parts/a") && there("parts/b"));
-        assert_eq!(Copies::in_folder(backup.path()).unwrap().entries().len(), 1);
+        assert_eq!(Copies::in_directory(backup.path()).unwrap().entries().len(), 1);
     }
 }

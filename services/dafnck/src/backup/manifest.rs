@@ -1,4 +1,4 @@
-//! What is kept in a folder of the backup: a line of JSON for each change, the last one of a name counts.
+//! What is kept in a directory of the backup: a line of JSON for each change, the last one of a name counts.
 //!
 //! A line is written after its file is whole and on disk. So a crash leaves at most a file without a line, which the
 //! next run keeps again, and half a line, which does not count.
@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::folder::write_private;
+use super::directory::write_private;
 
 const READ_BYTES: usize = 1024 * 1024;
 /// A manifest with this many lines that no longer count is written anew.
@@ -23,7 +23,7 @@ const MAX_STALE_LINES: usize = 10_000;
 /// What is known of one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Name below the folder.
+    /// Name below the directory.
     pub path: String,
     /// Bytes.
     pub size: u64,
@@ -37,7 +37,7 @@ pub struct Entry {
     pub removed: bool,
 }
 
-/// The manifest of a folder.
+/// The manifest of a directory.
 pub struct Manifest {
     path: PathBuf,
     entries: BTreeMap<String, Entry>,
@@ -164,8 +164,8 @@ mod tests {
 
     #[test]
     fn a_manifest_is_read_as_it_was_written_and_half_a_line_does_not_count() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("manifest");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("manifest");
         let mut manifest = Manifest::open(&path).unwrap();
         for name in ["a", "b", "c"] {
             manifest.note(entry(name)).unwrap();
@@ -187,8 +187,8 @@ mod tests {
 
     #[test]
     fn lines_that_do_not_count_are_dropped_in_the_end() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("manifest");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("manifest");
         let mut manifest = Manifest::open(&path).unwrap();
         for _ in 0..MAX_STALE_LINES + 2 {
             manifest.note(entry("a")).unwrap();

@@ -1,18 +1,18 @@
-//! `dafnck backup`: the suite that runs on this machine, in a folder of its own: base backups and the log through Barman,
+//! `dafnck backup`: the suite that runs on this machine, in a directory of its own: base backups and the log through Barman,
 //! the objects of the file store, and the suite's passwords and keys.
 //!
 //! Promises: the database is backed up before the files, and a file is kept for as long as a moment that can be restored
 //! refers to it; so for every moment from the end of the oldest base backup to the last catching up there are all rows,
 //! all files and the keys. What is copied is compared by hash. A run that is killed leaves what was there before as it
-//! was. One run works in a folder at a time.
+//! was. One run works in a directory at a time.
 //!
 //! The first run turns the backup on: from then on the suite, whenever it runs, follows with its log and files
 //! ([`scheduler`]), makes a base backup a day and tries a restore a week.
 
 pub mod catalog;
 pub mod copies;
+pub mod directory;
 pub mod files;
-pub mod folder;
 pub mod manifest;
 pub mod mirror;
 pub mod scheduler;
@@ -21,24 +21,22 @@ pub mod server;
 pub mod settings;
 pub mod status;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use content::storage::Storage;
-use content::storage::{BucketOptions, FileLimits, StorageOptions};
 
-use crate::run::{DEFAULT_CACHE_FOLDER, DEFAULT_DATA_FOLDER, FILES};
+use crate::paths::{DEFAULT_BACKUP_DIRECTORY, LocalSuite};
+use crate::progress::print_line;
+use crate::progress::say;
 use catalog::BaseBackup;
 use copies::Copies;
-use folder::BackupFolder;
+use directory::BackupDirectory;
 use server::BackupServer;
 use settings::BackupSettings;
 use status::{OK, Status};
-
-/// Where backups go unless told otherwise, below the current folder.
-pub const DEFAULT_BACKUP_FOLDER: &str = ".local/backup";
 
 /// What `--help` says about the whole.
 pub const HELP: &str = "\
@@ -47,37 +45,23 @@ its log (within seconds) and its files (within 5 minutes), makes a base backup a
 day, keeps what is needed to restore any moment of the last 30 days, and tries a
 restore once a week (`dafnck drill`). `dafnck backup off` ends that.
 
-The folder holds everybody's data and the suite's keys, readable by you alone.
+The directory holds everybody's data and the suite's keys, readable by you alone.
 Put it on another disk, or give --mirror.";
 
-/// Which suite, and where to.
+/// UserSelector suite, and where to.
 #[derive(Args, Clone, Debug)]
 pub struct BackupOptions {
-    /// Folder for the backup; made if missing. Default: the one of the last time, else .local/backup
-    #[arg(long, env = "DAFNCK_BACKUP_FOLDER", global = true)]
-    pub backup_folder: Option<PathBuf>,
-    /// Folder that is kept equal to the backup folder, on another disk. Default: the one of the last time, else none
+    /// Directory for the backup; made if missing. Default: the one of the last time, else .local/backup
+    #[arg(long, env = "DAFNCK_BACKUP_DIRECTORY", global = true)]
+    pub backup_directory: Option<PathBuf>,
+    /// Directory that is kept equal to the backup directory, on another disk. Default: the one of the last time, else none
     #[arg(long, env = "DAFNCK_MIRROR", global = true)]
     pub mirror: Option<PathBuf>,
-    /// Which suite, and with what.
+    /// UserSelector suite, and with what.
     #[command(flatten)]
     pub place: LocalSuite,
     #[command(subcommand)]
     action: Option<Action>,
-}
-
-/// The folders of a suite that runs on this machine.
-#[derive(Args, Clone, Debug)]
-pub struct LocalSuite {
-    /// Data folder of the suite
-    #[arg(long, env = "DAFNCK_DATA_FOLDER", default_value = DEFAULT_DATA_FOLDER, global = true)]
-    pub data_folder: PathBuf,
-    /// Folder for private copies of programs, which are fetched when they are not installed
-    #[arg(long, env = "DAFNCK_CACHE_FOLDER", default_value = DEFAULT_CACHE_FOLDER, global = true)]
-    pub cache_folder: PathBuf,
-    /// S3, if the suite keeps its files there.
-    #[command(flatten)]
-    pub bucket: BucketOptions,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -88,7 +72,7 @@ enum Action {
     Follow,
     /// Show what can be restored, and what became of the last runs
     List,
-    /// Back the suite up no longer; the backup folder stays
+    /// Back the suite up no longer; the backup directory stays
     Off,
 }
 
@@ -97,7 +81,7 @@ pub(crate) struct Job {
     pub(crate) server: BackupServer,
     pub(crate) settings: BackupSettings,
     storage: Storage,
-    data_folder: PathBuf,
+    data_directory: PathBuf,
 }
 
 /// Does what the options say and prints what was done.
@@ -116,86 +100,105 @@ pub async fn command(options: &BackupOptions) -> anyhow::Result<()> {
 impl BackupOptions {
     /// As said, else as the last time.
     fn settings(&self) -> anyhow::Result<BackupSettings> {
-        let last = BackupSettings::read(&self.place.data_folder)?;
-        let absolute = |folder: &PathBuf| std::path::absolute(folder);
-        let said = self.backup_folder.as_ref().map(absolute).transpose()?;
-        let folder = said.or_else(|| last.as_ref().map(|last| last.folder.clone()));
+        let last = BackupSettings::read(&self.place.data_directory)?;
+        let absolute = |directory: &PathBuf| std::path::absolute(directory);
+        let said = self.backup_directory.as_ref().map(absolute).transpose()?;
+        let directory = said.or_else(|| last.as_ref().map(|last| last.directory.clone()));
         let second = self.mirror.as_ref().map(absolute).transpose()?;
-        Ok(BackupSettings {
-            folder: folder.map_or_else(|| std::path::absolute(DEFAULT_BACKUP_FOLDER), Ok)?,
+        let settings = BackupSettings {
+            directory: directory.map_or_else(|| std::path::absolute(DEFAULT_BACKUP_DIRECTORY), Ok)?,
             mirror: second.or_else(|| last.and_then(|last| last.mirror)),
-        })
+        };
+        settings.refuse_nested(&self.place.data_directory)?;
+        Ok(settings)
     }
 }
 
 async fn now(options: &BackupOptions) -> anyhow::Result<()> {
     let settings = options.settings()?;
     let job = Job::open(&options.place, settings).await?;
-    let _lock = job.server.folder.lock().await?;
+    let _lock = job.server.directory.lock().await?;
     job.server.ensure_slot().await?;
     // On from here: whatever happens to this run, the suite goes on with the log.
-    job.settings.write(&options.place.data_folder)?;
-    job.server.wait_until_received(true).await?;
+    job.turn_on().await?;
+    say("making a base backup…");
     let made = job.back_up().await?;
-    println!("backed up as {} ({} bytes of database)", made.id, made.size);
+    print_line!("backed up as {} ({} bytes of database)", made.id, made.size);
     list(&job.settings)
 }
 
 async fn follow(options: &BackupOptions) -> anyhow::Result<()> {
     let job = Job::open(&options.place, options.settings()?).await?;
-    let _lock = job.server.folder.lock().await?;
-    job.settings.write(&options.place.data_folder)?;
-    job.server.wait_until_received(true).await?;
+    let _lock = job.server.directory.lock().await?;
+    job.turn_on().await?;
+    say("taking over files and WAL…");
     job.catch_up(true).await?;
     job.copy_to_mirror().await
 }
 
 fn list(settings: &BackupSettings) -> anyhow::Result<()> {
-    let folder = BackupFolder::open(&settings.folder)?;
-    let status = Status::read(&folder)?;
-    println!("in {}:", folder.root().display());
-    for backup in catalog::base_backups(&folder)? {
-        println!("  {}  {} bytes, complete at {}", backup.id, backup.size, backup.end_time.to_rfc3339());
+    let directory = BackupDirectory::open(&settings.directory)?;
+    let status = Status::read(&directory)?;
+    print_line!("in {}:", directory.root().display());
+    for backup in catalog::base_backups(&directory)? {
+        print_line!("  {}  {} bytes, complete at {}", backup.id, backup.size, backup.end_time.to_rfc3339());
     }
     if let (Some(start), Some(end)) = (status.window_start, status.last_wal_at.min(status.last_files_at)) {
-        println!("any moment can be restored from {} to {}", start.to_rfc3339(), end.to_rfc3339());
+        print_line!("any moment can be restored from {} to {}", start.to_rfc3339(), end.to_rfc3339());
     }
-    println!("{}", serde_json::to_string_pretty(&status)?);
+    print_line!("{}", serde_json::to_string_pretty(&status)?);
     Ok(())
 }
 
 async fn off(options: &BackupOptions) -> anyhow::Result<()> {
     let settings = options.settings()?;
-    BackupSettings::remove(&options.place.data_folder)?;
+    BackupSettings::remove(&options.place.data_directory)?;
     let server = BackupServer::open(
-        BackupFolder::make(&settings.folder)?,
-        &options.place.data_folder,
-        &options.place.cache_folder,
+        BackupDirectory::make(&settings.directory)?,
+        &options.place.data_directory,
+        &options.place.cache_directory,
     )
     .await?;
-    server.wait_until_received(false).await?;
+    server.wait_until_not_received().await?;
     server.drop_slot().await?;
-    println!("the suite is backed up no longer; {} stays as it is", settings.folder.display());
+    print_line!("the suite is backed up no longer; {} stays as it is", settings.directory.display());
     Ok(())
 }
 
 impl Job {
     /// The running suite of this place.
     pub(crate) async fn open(place: &LocalSuite, settings: BackupSettings) -> anyhow::Result<Self> {
-        let folder = BackupFolder::make(&settings.folder)?;
-        let server = BackupServer::open(folder, &place.data_folder, &place.cache_folder).await?;
-        let storage = place.storage(&place.data_folder)?;
-        Ok(Self { server, settings, storage, data_folder: place.data_folder.clone() })
+        let directory = BackupDirectory::make(&settings.directory)?;
+        let server = BackupServer::open(directory, &place.data_directory, &place.cache_directory).await?;
+        let storage = place.storage()?;
+        Ok(Self { server, settings, storage, data_directory: place.data_directory.clone() })
     }
 
-    /// A base backup and everything that belongs to it. The log is being received and the folder locked.
+    /// Has the suite fetch its WAL into this directory. If it does not, the former settings hold.
+    async fn turn_on(&self) -> anyhow::Result<()> {
+        let former = BackupSettings::read(&self.data_directory)?;
+        let goes_elsewhere =
+            former.as_ref().is_some_and(|former| former.directory != self.settings.directory);
+        let former_receiver = if goes_elsewhere { self.server.receiver().await? } else { None };
+        self.settings.write(&self.data_directory)?;
+        let received = self.server.wait_until_received_by_other(former_receiver).await;
+        if received.is_err() {
+            match former {
+                Some(former) => former.write(&self.data_directory)?,
+                None => BackupSettings::remove(&self.data_directory)?,
+            }
+        }
+        received
+    }
+
+    /// A base backup and everything that belongs to it. The log is being received and the directory locked.
     ///
     /// # Errors
     /// When it did not come about; also noted in the status.
     pub(crate) async fn back_up(&self) -> anyhow::Result<BaseBackup> {
-        let folder = &self.server.folder;
+        let directory = &self.server.directory;
         let made = self.base_backup().await;
-        Status::update(folder, |status| match &made {
+        Status::update(directory, |status| match &made {
             Ok(made) => {
                 status.last_backup_at = Some(made.end_time);
                 status.last_backup_id = Some(made.id.clone());
@@ -206,17 +209,17 @@ impl Job {
         let made = made?;
         self.catch_up(true).await?;
         self.server.prune().await?;
-        if let Some(oldest) = catalog::base_backups(folder)?.first() {
-            files::prune(&mut Copies::in_folder(folder.root())?, oldest.end_time).await?;
-            Status::update(folder, |status| status.window_start = Some(oldest.end_time))?;
+        if let Some(oldest) = catalog::base_backups(directory)?.first() {
+            files::prune(&mut Copies::in_directory(directory.root())?, oldest.end_time).await?;
+            Status::update(directory, |status| status.window_start = Some(oldest.end_time))?;
         }
         self.copy_to_mirror().await?;
         Ok(made)
     }
 
     async fn base_backup(&self) -> anyhow::Result<BaseBackup> {
-        let folder = &self.server.folder;
-        secrets::keep(folder, &self.server.postgres.data, &self.data_folder, Utc::now())?;
+        let directory = &self.server.directory;
+        secrets::keep(directory, &self.server.postgres.data, &self.data_directory, Utc::now())?;
         self.server.base_backup().await
     }
 
@@ -225,14 +228,14 @@ impl Job {
     /// # Errors
     /// When something does not arrive; what did stays.
     pub(crate) async fn catch_up(&self, finish: bool) -> anyhow::Result<()> {
-        let folder = &self.server.folder;
-        secrets::keep(folder, &self.server.postgres.data, &self.data_folder, Utc::now())?;
+        let directory = &self.server.directory;
+        secrets::keep(directory, &self.server.postgres.data, &self.data_directory, Utc::now())?;
         let looked_at = Utc::now();
-        files::keep(&self.storage, &mut Copies::in_folder(folder.root())?, looked_at).await?;
-        Status::update(folder, |status| status.last_files_at = Some(looked_at))?;
+        files::keep(&self.storage, &mut Copies::in_directory(directory.root())?, looked_at).await?;
+        Status::update(directory, |status| status.last_files_at = Some(looked_at))?;
         let marked_at: DateTime<Utc> = self.server.mark(finish).await?;
         self.server.archive().await?;
-        Status::update(folder, |status| status.last_wal_at = Some(marked_at))
+        Status::update(directory, |status| status.last_wal_at = Some(marked_at))
     }
 
     /// Makes the second place equal, if there is one.
@@ -241,9 +244,9 @@ impl Job {
     /// When it cannot; also noted in the status.
     pub(crate) async fn copy_to_mirror(&self) -> anyhow::Result<()> {
         let Some(second) = &self.settings.mirror else { return Ok(()) };
-        let folder = &self.server.folder;
-        let copied = mirror::copy(folder, second).await;
-        Status::update(folder, |status| {
+        let directory = &self.server.directory;
+        let copied = mirror::copy(directory, second).await;
+        Status::update(directory, |status| {
             status.mirror = Some(second.display().to_string());
             match &copied {
                 Ok(()) => {
@@ -254,16 +257,5 @@ impl Job {
             }
         })?;
         copied.context("the backup is made, but the second place is not equal to it")
-    }
-}
-
-impl LocalSuite {
-    /// The file store of the suite whose data is in this folder.
-    pub(crate) fn storage(&self, data_folder: &Path) -> anyhow::Result<Storage> {
-        Storage::open(&StorageOptions {
-            storage_folder: data_folder.join(FILES),
-            bucket: self.bucket.clone(),
-            limits: FileLimits::default(),
-        })
     }
 }

@@ -4,42 +4,50 @@
 //! Nothing happens before the first `dafnck backup`. Failures are told, noted in the status, and tried again; they stop
 //! nothing else. A drill runs beside the rest, which goes on meanwhile, and ends with it.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use local_servers::LogReceiver;
+use local_servers::WalReceiver;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::Job;
 use super::settings::BackupSettings;
 use super::status::Status;
-use super::{Job, LocalSuite};
+use crate::paths::LocalSuite;
 use crate::restore::drill;
 
 /// How often the suite looks whether it is to be backed up.
-const LOOK: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// How far files may be behind, and the mark that tells how far the log is.
-const FOLLOW: Duration = Duration::from_secs(5 * 60);
+const FOLLOW_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// After a failure.
-const AGAIN: Duration = Duration::from_secs(60);
+const RETRY_DELAY: Duration = Duration::from_secs(60);
 /// Between base backups.
 pub const BACKUP_INTERVAL: TimeDelta = TimeDelta::hours(24);
 /// Between drills.
 pub const DRILL_INTERVAL: TimeDelta = TimeDelta::days(7);
 /// After a drill that failed.
-const DRILL_AGAIN: TimeDelta = TimeDelta::days(1);
+const DRILL_RETRY_INTERVAL: TimeDelta = TimeDelta::days(1);
+
+/// Who fetches the WAL, and into which backup directory.
+struct Receiving {
+    receiver: WalReceiver,
+    directory: PathBuf,
+}
 
 /// Follows until the suite stops. Answers with who still fetches the log: its end is written when the server stops.
-pub async fn follow(place: LocalSuite, shutdown: CancellationToken) -> Option<LogReceiver> {
-    let mut receiver = None;
+pub async fn follow(place: LocalSuite, shutdown: CancellationToken) -> Option<WalReceiver> {
+    let mut receiving: Option<Receiving> = None;
     // Whoever drops it ends the drill.
     let mut drill = JoinSet::new();
     let mut told = None;
     loop {
-        let before = BackupSettings::read(&place.data_folder).ok();
+        let before = BackupSettings::read(&place.data_directory).ok();
         let outcome = tokio::select! {
-            () = shutdown.cancelled() => return receiver,
-            outcome = follow_once(&place, &mut receiver, &mut drill) => outcome,
+            () = shutdown.cancelled() => return receiving.map(|receiving| receiving.receiver),
+            outcome = follow_once(&place, &mut receiving, &mut drill) => outcome,
         };
         let rest = match outcome {
             Ok(rest) => {
@@ -53,11 +61,11 @@ pub async fn follow(place: LocalSuite, shutdown: CancellationToken) -> Option<Lo
                     eprintln!("{sentence}");
                     told = Some(sentence);
                 }
-                AGAIN
+                RETRY_DELAY
             }
         };
         tokio::select! {
-            () = shutdown.cancelled() => return receiver,
+            () = shutdown.cancelled() => return receiving.map(|receiving| receiving.receiver),
             () = settings_change(&place, &before, rest) => {}
         }
     }
@@ -66,27 +74,20 @@ pub async fn follow(place: LocalSuite, shutdown: CancellationToken) -> Option<Lo
 /// One round; how long to rest after it.
 async fn follow_once(
     place: &LocalSuite,
-    receiver: &mut Option<LogReceiver>,
+    receiving: &mut Option<Receiving>,
     drill: &mut JoinSet<()>,
 ) -> anyhow::Result<Duration> {
-    let Some(settings) = BackupSettings::read(&place.data_folder)? else {
-        if let Some(receiver) = receiver.take() {
-            receiver.end(Duration::ZERO).await?;
+    let Some(settings) = BackupSettings::read(&place.data_directory)? else {
+        if let Some(former) = receiving.take() {
+            former.receiver.end(Duration::ZERO).await?;
         }
-        return Ok(FOLLOW);
+        return Ok(FOLLOW_INTERVAL);
     };
     let job = Job::open(place, settings).await?;
     let is_new = job.server.ensure_slot().await?;
-    if let Some(running) = receiver
-        && running.check().is_err()
-    {
-        *receiver = None;
-    }
-    if receiver.is_none() {
-        *receiver = Some(job.server.receive().await?);
-    }
-    let lock = job.server.folder.lock().await?;
-    let status = Status::read(&job.server.folder)?;
+    receive_into(&job, receiving).await?;
+    let lock = job.server.directory.lock().await?;
+    let status = Status::read(&job.server.directory)?;
     let due = Due::at(Utc::now(), &status);
     if is_new || due.backup {
         job.back_up().await?;
@@ -99,7 +100,26 @@ async fn follow_once(
     if due.drill && drill.is_empty() {
         drill.spawn(try_restore(job, place.clone()));
     }
-    Ok(FOLLOW)
+    Ok(FOLLOW_INTERVAL)
+}
+
+/// Sees to it that the WAL is fetched, and into the directory of these settings.
+async fn receive_into(job: &Job, receiving: &mut Option<Receiving>) -> anyhow::Result<()> {
+    let directory = &job.settings.directory;
+    if let Some(mut former) = receiving.take() {
+        if former.receiver.check().is_ok() {
+            if former.directory == *directory {
+                *receiving = Some(former);
+                return Ok(());
+            }
+            former.receiver.end(Duration::ZERO).await?;
+        }
+        // PostgreSQL lets nobody else fetch before it has noticed the end.
+        job.server.wait_until_not_received().await?;
+    }
+    let receiver = job.server.receive().await?;
+    *receiving = Some(Receiving { receiver, directory: directory.clone() });
+    Ok(())
 }
 
 async fn try_restore(job: Job, place: LocalSuite) {
@@ -124,7 +144,7 @@ impl Due {
         let restored_at = status.last_drill_success_at.or(status.window_start);
         Self {
             backup: is_due(status.last_backup_at, BACKUP_INTERVAL),
-            drill: is_due(restored_at, DRILL_INTERVAL) && is_due(status.last_drill_at, DRILL_AGAIN),
+            drill: is_due(restored_at, DRILL_INTERVAL) && is_due(status.last_drill_at, DRILL_RETRY_INTERVAL),
         }
     }
 }
@@ -132,8 +152,8 @@ impl Due {
 /// Returns after this time, and at once when the backup is turned on or off or goes elsewhere than before.
 async fn settings_change(place: &LocalSuite, before: &Option<Option<BackupSettings>>, rest: Duration) {
     let until = Instant::now() + rest;
-    while Instant::now() < until && BackupSettings::read(&place.data_folder).ok() == *before {
-        tokio::time::sleep(LOOK).await;
+    while Instant::now() < until && BackupSettings::read(&place.data_directory).ok() == *before {
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

@@ -8,23 +8,23 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-use super::folder::{BackupFolder, write_private};
+use super::directory::{BackupDirectory, write_private};
 
-/// Those of the servers, in the data folder that they really use, and those of the services.
+/// Those of the servers, in the data directory that they really use, and those of the services.
 const SERVERS: &str = "secrets";
 const SUITE: &str = "suite-secrets";
 const TIME: &str = "%Y%m%dT%H%M%S%.6fZ";
 
 /// What is kept, as it is on disk.
 #[derive(Clone, PartialEq, Eq)]
-pub struct KeptSecrets {
+pub struct SecretsSnapshot {
     /// Of PostgreSQL and Redis.
     pub servers: Vec<u8>,
     /// Of the services.
     pub suite: Vec<u8>,
 }
 
-impl KeptSecrets {
+impl SecretsSnapshot {
     fn read(servers: &Path, suite: &Path) -> anyhow::Result<Self> {
         let read = |path: PathBuf| fs::read(&path).with_context(|| format!("cannot read {}", path.display()));
         Ok(Self { servers: read(servers.join(SERVERS))?, suite: read(suite.join(SUITE))? })
@@ -34,19 +34,19 @@ impl KeptSecrets {
     ///
     /// # Errors
     /// When none are kept.
-    pub fn at(folder: &BackupFolder, moment: DateTime<Utc>) -> anyhow::Result<Self> {
-        let kept = kept(folder)?;
+    pub fn at(directory: &BackupDirectory, moment: DateTime<Utc>) -> anyhow::Result<Self> {
+        let kept = kept(directory)?;
         let place = kept.iter().rev().find(|(since, _)| *since <= moment).or_else(|| kept.first());
         let (_, place) = place.context("the backup holds no passwords and keys")?;
         Self::read(place, place)
     }
 
-    /// Writes those of the services into a data folder.
+    /// Writes those of the services into a data directory.
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn restore_suite(&self, data_folder: &Path) -> anyhow::Result<()> {
-        write_private(&data_folder.join(SUITE), &self.suite)
+    pub fn restore_suite(&self, data_directory: &Path) -> anyhow::Result<()> {
+        write_private(&data_directory.join(SUITE), &self.suite)
     }
 }
 
@@ -55,18 +55,18 @@ impl KeptSecrets {
 /// # Errors
 /// When they cannot be read or written.
 pub fn keep(
-    folder: &BackupFolder,
-    server_folder: &Path,
-    data_folder: &Path,
+    directory: &BackupDirectory,
+    server_directory: &Path,
+    data_directory: &Path,
     now: DateTime<Utc>,
 ) -> anyhow::Result<()> {
-    let secrets = KeptSecrets::read(server_folder, data_folder)?;
-    if let Some((_, newest)) = kept(folder)?.last()
-        && KeptSecrets::read(newest, newest)? == secrets
+    let secrets = SecretsSnapshot::read(server_directory, data_directory)?;
+    if let Some((_, newest)) = kept(directory)?.last()
+        && SecretsSnapshot::read(newest, newest)? == secrets
     {
         return Ok(());
     }
-    let place = folder.secrets().join(now.format(TIME).to_string());
+    let place = directory.secrets().join(now.format(TIME).to_string());
     let unfinished = place.with_extension("new");
     DirBuilder::new().recursive(true).mode(0o700).create(&unfinished)?;
     write_private(&unfinished.join(SERVERS), &secrets.servers)?;
@@ -75,9 +75,9 @@ pub fn keep(
 }
 
 /// What is kept, oldest first.
-fn kept(folder: &BackupFolder) -> anyhow::Result<Vec<(DateTime<Utc>, PathBuf)>> {
+fn kept(directory: &BackupDirectory) -> anyhow::Result<Vec<(DateTime<Utc>, PathBuf)>> {
     let mut kept = Vec::new();
-    for entry in fs::read_dir(folder.secrets()).context("the backup holds no passwords and keys")? {
+    for entry in fs::read_dir(directory.secrets()).context("the backup holds no passwords and keys")? {
         let entry = entry?;
         if let Ok(since) = NaiveDateTime::parse_from_str(&entry.file_name().to_string_lossy(), TIME) {
             kept.push((since.and_utc(), entry.path()));
@@ -96,16 +96,16 @@ mod tests {
     #[test]
     fn a_moment_has_the_secrets_that_it_had() {
         let [backup, data] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-        let folder = BackupFolder::make(backup.path()).unwrap();
+        let directory = BackupDirectory::make(backup.path()).unwrap();
         let now = Utc::now();
         for (minutes, words) in [(0, "first"), (1, "first"), (2, "second")] {
             fs::write(data.path().join(SERVERS), "servers").unwrap();
             fs::write(data.path().join(SUITE), words).unwrap();
-            keep(&folder, data.path(), data.path(), now + TimeDelta::minutes(minutes)).unwrap();
+            keep(&directory, data.path(), data.path(), now + TimeDelta::minutes(minutes)).unwrap();
         }
-        assert_eq!(fs::read_dir(folder.secrets()).unwrap().count(), 2);
+        assert_eq!(fs::read_dir(directory.secrets()).unwrap().count(), 2);
         for (minutes, words) in [(-1, "first"), (1, "first"), (3, "second")] {
-            let secrets = KeptSecrets::at(&folder, now + TimeDelta::minutes(minutes)).unwrap();
+            let secrets = SecretsSnapshot::at(&directory, now + TimeDelta::minutes(minutes)).unwrap();
             assert_eq!(secrets.suite, words.as_bytes());
         }
     }

@@ -8,11 +8,11 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz};
 use diesel::{OptionalExtension, QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use local_servers::{ADMIN, Barman, LogReceiver, RunningPostgres, own_user_name, run_tool};
+use local_servers::{ADMIN, Barman, RunningPostgres, WalReceiver, own_user_name, run_tool};
 use shared::database;
 
-use super::catalog::{self, BaseBackup, Life};
-use super::folder::{BackupFolder, SERVER, write_private};
+use super::catalog::{self, BaseBackup, DatabaseIncarnation};
+use super::directory::{BackupDirectory, SERVER, write_private};
 
 const CONFIGURATION: &str = include_str!("barman.conf");
 /// How long a base backup may take, and checking it.
@@ -23,10 +23,10 @@ const RECEIVE_LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(100);
 const SLOT: &str = "barman";
 
-/// A suite's database and its place in a backup folder.
+/// A suite's database and its place in a backup directory.
 pub struct BackupServer {
-    /// The folder.
-    pub folder: BackupFolder,
+    /// The directory.
+    pub directory: BackupDirectory,
     /// The database.
     pub postgres: RunningPostgres,
     barman: Barman,
@@ -34,14 +34,15 @@ pub struct BackupServer {
 
 #[derive(QueryableByName)]
 struct Slot {
-    #[diesel(sql_type = Bool)]
-    active: bool,
+    /// The process that sends to whoever fetches.
+    #[diesel(sql_type = Nullable<Integer>)]
+    active_pid: Option<i32>,
     #[diesel(sql_type = Nullable<Text>)]
     wal_status: Option<String>,
 }
 
 #[derive(QueryableByName)]
-struct LifeRow {
+struct IncarnationRow {
     #[diesel(sql_type = Text)]
     system: String,
     #[diesel(sql_type = Integer)]
@@ -67,7 +68,7 @@ struct Received {
 /// # Errors
 /// When a file cannot be written or Barman cannot be fetched.
 pub async fn barman(
-    folder: &BackupFolder,
+    directory: &BackupDirectory,
     work: &Path,
     postgres: Option<&RunningPostgres>,
     programs: &Path,
@@ -75,17 +76,17 @@ pub async fn barman(
 ) -> anyhow::Result<Barman> {
     let text = |path: &Path| path.to_str().map(str::to_owned).context("the path is not UTF-8");
     let (port, password) =
-        postgres.map_or((0, ""), |postgres| (postgres.port, postgres.reaching.admin_password()));
+        postgres.map_or((0, ""), |postgres| (postgres.port, postgres.connection.admin_password()));
     // A password on a command line could be read by everybody.
     let passfile = format!("127.0.0.1:{port}:*:{ADMIN}:{password}\n");
     write_private(&work.join("barman.passfile"), passfile.as_bytes())?;
     let configuration = CONFIGURATION
         .replace("{user}", &own_user_name().await?)
-        .replace("{home}", &text(&folder.barman_home())?)
+        .replace("{home}", &text(&directory.barman_home())?)
         .replace("{work}", &text(work)?)
         .replace("{port}", &port.to_string())
         .replace("{admin}", ADMIN)
-        .replace("{tls}", &postgres.map(|postgres| postgres.reaching.conninfo_tls()).unwrap_or_default())
+        .replace("{tls}", &postgres.map(|postgres| postgres.connection.conninfo_tls()).unwrap_or_default())
         .replace("{programs}", &text(programs)?);
     let path = work.join("barman.conf");
     write_private(&path, configuration.as_bytes())?;
@@ -93,12 +94,16 @@ pub async fn barman(
 }
 
 impl BackupServer {
-    /// The running suite of a data folder, backed up into this folder.
+    /// The running suite of a data directory, backed up into this directory.
     ///
     /// # Errors
     /// When no suite runs, its PostgreSQL comes without `pg_basebackup`, or Barman cannot be fetched.
-    pub async fn open(folder: BackupFolder, data_folder: &Path, cache: &Path) -> anyhow::Result<Self> {
-        let postgres = RunningPostgres::find(data_folder)?;
+    pub async fn open(
+        directory: BackupDirectory,
+        data_directory: &Path,
+        cache: &Path,
+    ) -> anyhow::Result<Self> {
+        let postgres = RunningPostgres::find(data_directory)?;
         for program in ["pg_basebackup", "pg_receivewal", "pg_verifybackup"] {
             if !postgres.programs.join(program).is_file() {
                 bail!(
@@ -107,27 +112,27 @@ impl BackupServer {
                 );
             }
         }
-        let barman = barman(&folder, folder.root(), Some(&postgres), &postgres.programs, cache).await?;
-        let server = Self { folder, postgres, barman };
-        server.refuse_other_life().await?;
+        let barman = barman(&directory, directory.root(), Some(&postgres), &postgres.programs, cache).await?;
+        let server = Self { directory, postgres, barman };
+        server.refuse_other_incarnation().await?;
         Ok(server)
     }
 
     /// The log of one life does not go on in that of another.
-    async fn refuse_other_life(&self) -> anyhow::Result<()> {
-        let Some(newest) = catalog::base_backups(&self.folder)?.pop() else { return Ok(()) };
-        let now: LifeRow = sql_query(
+    async fn refuse_other_incarnation(&self) -> anyhow::Result<()> {
+        let Some(newest) = catalog::base_backups(&self.directory)?.pop() else { return Ok(()) };
+        let now: IncarnationRow = sql_query(
             "SELECT system_identifier::text AS system, \
              ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline \
              FROM pg_control_system()",
         )
         .get_result(&mut self.connect("postgres").await?)
         .await?;
-        if newest.life != (Life { system: now.system, timeline: now.timeline }) {
+        if newest.incarnation != (DatabaseIncarnation { system: now.system, timeline: now.timeline }) {
             bail!(
                 "{} holds the backup of another suite, or of this one before it was restored: give a new \
-                 --backup-folder, and keep that one for as long as you may need it",
-                self.folder.root().display()
+                 --backup-directory, and keep that one for as long as you may need it",
+                self.directory.root().display()
             );
         }
         Ok(())
@@ -170,40 +175,56 @@ impl BackupServer {
     }
 
     async fn slot(&self) -> anyhow::Result<Option<Slot>> {
-        let found = sql_query("SELECT active, wal_status FROM pg_replication_slots WHERE slot_name = $1");
+        let found = sql_query("SELECT active_pid, wal_status FROM pg_replication_slots WHERE slot_name = $1");
         Ok(found.bind::<Text, _>(SLOT).get_result(&mut self.connect("postgres").await?).await.optional()?)
     }
 
-    /// Whether somebody fetches the log.
+    /// The process of the server that sends the WAL, if somebody fetches it.
     ///
     /// # Errors
     /// When the server does not answer.
-    pub async fn is_received(&self) -> anyhow::Result<bool> {
-        Ok(self.slot().await?.is_some_and(|slot| slot.active))
+    pub async fn receiver(&self) -> anyhow::Result<Option<i32>> {
+        Ok(self.slot().await?.and_then(|slot| slot.active_pid))
     }
 
     /// Fetches the log as it is written, until this is ended.
     ///
     /// # Errors
     /// When the server does not answer, or the log does not arrive.
-    pub async fn receive(&self) -> anyhow::Result<LogReceiver> {
-        let mut receiver = self.barman.receive_log(SERVER)?;
-        while !self.is_received().await? {
+    pub async fn receive(&self) -> anyhow::Result<WalReceiver> {
+        let mut receiver = self.barman.receive_wal(SERVER)?;
+        while self.receiver().await?.is_none() {
             receiver.check()?;
             tokio::time::sleep(POLL).await;
         }
         Ok(receiver)
     }
 
-    /// Waits until the log is fetched, or no longer.
+    /// Waits until nobody fetches the WAL.
     ///
     /// # Errors
-    /// When it stays otherwise.
-    pub async fn wait_until_received(&self, wanted: bool) -> anyhow::Result<()> {
+    /// When somebody still does.
+    pub async fn wait_until_not_received(&self) -> anyhow::Result<()> {
+        self.wait_for_receiver("still fetches its WAL", |receiver| receiver.is_none()).await
+    }
+
+    /// Waits until the WAL is fetched, by another process than this one.
+    ///
+    /// # Errors
+    /// When nobody comes to fetch it.
+    pub async fn wait_until_received_by_other(&self, former: Option<i32>) -> anyhow::Result<()> {
+        let is_other = |receiver: Option<i32>| receiver.is_some() && receiver != former;
+        self.wait_for_receiver("does not fetch its WAL into this directory", is_other).await
+    }
+
+    async fn wait_for_receiver(
+        &self,
+        otherwise: &str,
+        is_wanted: impl Fn(Option<i32>) -> bool,
+    ) -> anyhow::Result<()> {
         let deadline = Instant::now() + RECEIVE_LIMIT;
-        while self.is_received().await? != wanted {
-            let state = if wanted { "does not fetch its log" } else { "still fetches its log" };
-            anyhow::ensure!(Instant::now() < deadline, "the suite {state}; its terminal says why");
+        while !is_wanted(self.receiver().await?) {
+            anyhow::ensure!(Instant::now() < deadline, "the suite {otherwise}; its terminal says why");
             tokio::time::sleep(POLL).await;
         }
         Ok(())
@@ -214,17 +235,17 @@ impl BackupServer {
     /// # Errors
     /// When it did not come about or is damaged. Earlier ones are as they were.
     pub async fn base_backup(&self) -> anyhow::Result<BaseBackup> {
-        self.see_log_arrive().await?;
+        self.wait_for_wal().await?;
         self.barman.call(&["backup", "--wait", SERVER], BACKUP_LIMIT).await.context("no base backup")?;
-        let newest = catalog::base_backups(&self.folder)?.pop().context("there is no base backup")?;
-        verify(&self.folder, &newest, &self.postgres.programs).await?;
+        let newest = catalog::base_backups(&self.directory)?.pop().context("there is no base backup")?;
+        verify(&self.directory, &newest, &self.postgres.programs).await?;
         Ok(newest)
     }
 
     /// Barman begins with no base backup before it has seen that the log arrives.
-    async fn see_log_arrive(&self) -> anyhow::Result<()> {
+    async fn wait_for_wal(&self) -> anyhow::Result<()> {
         let deadline = Instant::now() + RECEIVE_LIMIT;
-        while catalog::is_log_empty(&self.folder)? {
+        while catalog::has_no_wal(&self.directory)? {
             self.mark(true).await?;
             self.archive().await?;
             anyhow::ensure!(Instant::now() < deadline, "the log does not arrive in the backup");
@@ -238,7 +259,7 @@ impl BackupServer {
     /// When Barman fails.
     pub async fn archive(&self) -> anyhow::Result<()> {
         self.barman.call(&["archive-wal", SERVER], CALL_LIMIT).await?;
-        catalog::note_log(&self.folder)
+        catalog::record_wal(&self.directory)
     }
 
     /// Removes base backups, and log, that no moment of the window needs.
@@ -247,7 +268,7 @@ impl BackupServer {
     /// When Barman fails.
     pub async fn prune(&self) -> anyhow::Result<()> {
         self.barman.call(&["cron"], CALL_LIMIT).await?;
-        catalog::note_log(&self.folder)
+        catalog::record_wal(&self.directory)
     }
 
     /// Writes a mark into the log, which tells later how far it can be replayed, and waits until it is in the backup.
@@ -287,8 +308,8 @@ impl BackupServer {
 ///
 /// # Errors
 /// What is damaged.
-pub async fn verify(folder: &BackupFolder, backup: &BaseBackup, programs: &Path) -> anyhow::Result<()> {
-    let data = folder.server().join("base").join(&backup.id).join("data");
+pub async fn verify(directory: &BackupDirectory, backup: &BaseBackup, programs: &Path) -> anyhow::Result<()> {
+    let data = directory.server().join("base").join(&backup.id).join("data");
     let data = data.to_str().context("the path is not UTF-8")?;
     // The log is not beside the data but in Barman's own place.
     let checked = run_tool(&programs.join("pg_verifybackup"), &["-n", "-q", data], BACKUP_LIMIT).await;

@@ -1,4 +1,4 @@
-//! Where the suite of a data folder is backed up to: written by the first `dafnck backup`, followed by the suite.
+//! Where the suite of a data directory is backed up to: written by the first `dafnck backup`, followed by the suite.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,28 +6,29 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
+use super::directory::write_private;
 use super::files::remove_if_there;
-use super::folder::write_private;
+use crate::paths::refuse_nested;
 
 const FILE: &str = "backup.json";
 
 /// Where to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupSettings {
-    /// The backup folder.
-    pub folder: PathBuf,
+    /// The backup directory.
+    pub directory: PathBuf,
     /// The second one, kept equal.
     #[serde(default)]
     pub mirror: Option<PathBuf>,
 }
 
 impl BackupSettings {
-    /// Those of a data folder; `None` if it is not backed up.
+    /// Those of a data directory; `None` if it is not backed up.
     ///
     /// # Errors
     /// When they are damaged.
-    pub fn read(data_folder: &Path) -> anyhow::Result<Option<Self>> {
-        let path = data_folder.join(FILE);
+    pub fn read(data_directory: &Path) -> anyhow::Result<Option<Self>> {
+        let path = data_directory.join(FILE);
         match fs::read(&path) {
             Ok(text) => Ok(Some(
                 serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?,
@@ -41,15 +42,28 @@ impl BackupSettings {
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn write(&self, data_folder: &Path) -> anyhow::Result<()> {
-        write_private(&data_folder.join(FILE), &serde_json::to_vec_pretty(self)?)
+    pub fn write(&self, data_directory: &Path) -> anyhow::Result<()> {
+        write_private(&data_directory.join(FILE), &serde_json::to_vec_pretty(self)?)
+    }
+
+    /// Refuses a backup or a mirror inside the data or each other, or the reverse.
+    pub(super) fn refuse_nested(&self, data_directory: &Path) -> anyhow::Result<()> {
+        let backup = ("the backup directory", self.directory.as_path());
+        let servers = local_servers::server_directory(data_directory)?;
+        let data = [data_directory, servers.as_path()].map(|data| ("the data directory", data));
+        let mirror = self.mirror.iter().map(|mirror| ("the mirror", mirror.as_path()));
+        for data in data {
+            refuse_nested(backup, data)?;
+            mirror.clone().try_for_each(|mirror| refuse_nested(mirror, data))?;
+        }
+        mirror.clone().try_for_each(|mirror| refuse_nested(mirror, backup))
     }
 
     /// Removes them.
     ///
     /// # Errors
     /// When they cannot be removed.
-    pub fn remove(data_folder: &Path) -> anyhow::Result<()> {
-        Ok(remove_if_there(&data_folder.join(FILE))?)
+    pub fn remove(data_directory: &Path) -> anyhow::Result<()> {
+        Ok(remove_if_there(&data_directory.join(FILE))?)
     }
 }

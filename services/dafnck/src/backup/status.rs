@@ -7,12 +7,12 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::folder::{BackupFolder, write_private};
+use super::directory::{BackupDirectory, write_private};
 
 /// The outcome of a run that went well.
 pub const OK: &str = "ok";
 
-/// The state of a backup folder. Times are UTC (RFC 3339); what has not happened yet is `null`.
+/// The state of a backup directory. Times are UTC (RFC 3339); what has not happened yet is `null`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Status {
@@ -45,20 +45,20 @@ pub struct Status {
 }
 
 impl Status {
-    /// The state of this folder.
+    /// The state of this directory.
     ///
     /// # Errors
     /// When the file is damaged.
-    pub fn read(folder: &BackupFolder) -> anyhow::Result<Self> {
-        Ok(Self::find(folder.root())?.unwrap_or_default())
+    pub fn read(directory: &BackupDirectory) -> anyhow::Result<Self> {
+        Ok(Self::find(directory.root())?.unwrap_or_default())
     }
 
-    /// The state of the backup in a folder; `None` if there is none.
+    /// The state of the backup in a directory; `None` if there is none.
     ///
     /// # Errors
     /// When the file is damaged.
-    pub fn find(folder: &Path) -> anyhow::Result<Option<Self>> {
-        let path = folder.join("status.json");
+    pub fn find(directory: &Path) -> anyhow::Result<Option<Self>> {
+        let path = directory.join("status.json");
         match fs::read(&path) {
             Ok(text) => Ok(Some(
                 serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?,
@@ -68,15 +68,15 @@ impl Status {
         }
     }
 
-    /// Changes the state of this folder; its lock is held.
+    /// Changes the state of this directory; its lock is held.
     ///
     /// # Errors
     /// When it cannot be read or written.
-    pub fn update(folder: &BackupFolder, change: impl FnOnce(&mut Self)) -> anyhow::Result<()> {
-        let mut status = Self::read(folder)?;
+    pub fn update(directory: &BackupDirectory, change: impl FnOnce(&mut Self)) -> anyhow::Result<()> {
+        let mut status = Self::read(directory)?;
         change(&mut status);
-        write_private(&folder.root().join("status.json"), &serde_json::to_vec_pretty(&status)?)?;
-        write_private(&folder.root().join("metrics.prom"), status.metrics().as_bytes())
+        write_private(&directory.root().join("status.json"), &serde_json::to_vec_pretty(&status)?)?;
+        write_private(&directory.root().join("metrics.prom"), status.metrics().as_bytes())
     }
 
     /// In the text format of Prometheus, as the node exporter's textfile collector reads it.

@@ -98,13 +98,13 @@ fn lasting(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, is_on) in [("fsync", settings.fsync), ("full_page_writes", settings.full_page_writes)] {
         if !is_on {
-            let says = format!("{name} is off: a crash of the machine destroys the database");
-            findings.push(Finding::critical(CHECK, says, format!("{name} = on, and make a backup")));
+            let message = format!("{name} is off: a crash of the machine destroys the database");
+            findings.push(Finding::critical(CHECK, message, format!("{name} = on, and make a backup")));
         }
     }
     if settings.synchronous_commit == "off" {
-        let says = "synchronous_commit is off: a crash loses what was acknowledged an instant before";
-        findings.push(Finding::warning(CHECK, says, "synchronous_commit = on"));
+        let message = "synchronous_commit is off: a crash loses what was acknowledged an instant before";
+        findings.push(Finding::warning(CHECK, message, "synchronous_commit = on"));
     }
     findings
 }
@@ -113,19 +113,18 @@ fn lasting(settings: &Settings) -> Vec<Finding> {
 fn access(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     if !settings.row_security {
-        let says = "row_security is off: PostgreSQL refuses the services' queries";
-        findings.push(Finding::critical(CHECK, says, "row_security = on"));
+        let message = "row_security is off: PostgreSQL refuses the services' queries";
+        findings.push(Finding::critical(CHECK, message, "row_security = on"));
     }
     if settings.is_far && !settings.is_encrypted {
-        let says = "the connection leaves the machine in plain text";
-        let advice =
-            "ssl = on, and sslmode=verify-full in every URL; within one's own machine it is no matter";
-        findings.push(Finding::warning(CHECK, says, advice));
+        let message = "the connection leaves the machine in plain text";
+        let hint = "ssl = on, and sslmode=verify-full in every URL; within one's own machine it is no matter";
+        findings.push(Finding::warning(CHECK, message, hint));
     }
     if settings.password_encryption != "scram-sha-256" {
-        let says = format!("new passwords are stored by {}", settings.password_encryption);
-        let advice = "password_encryption = 'scram-sha-256', then set the passwords anew (`dafnck migrate up --role-password`)";
-        findings.push(Finding::warning(CHECK, says, advice));
+        let message = format!("new passwords are stored by {}", settings.password_encryption);
+        let hint = "password_encryption = 'scram-sha-256', then set the passwords anew (`dafnck migrate up --role-password`)";
+        findings.push(Finding::warning(CHECK, message, hint));
     }
     findings
 }
@@ -134,21 +133,21 @@ fn access(settings: &Settings) -> Vec<Finding> {
 fn room(settings: &Settings, services: i64) -> Option<Finding> {
     let wanted = services * i64::from(DEFAULT_DATABASE_POOL_SIZE + WORKER_POOL_SIZE);
     (settings.connections < wanted).then(|| {
-        let says = format!(
+        let message = format!(
             "{} connections are allowed, and the pools of {services} services take up to {wanted}",
             settings.connections
         );
-        Finding::warning(CHECK, says, "raise max_connections, or put PgBouncer in front")
+        Finding::warning(CHECK, message, "raise max_connections, or put PgBouncer in front")
     })
 }
 
 /// Whether the log gets to where it is backed up.
 fn log(settings: &Settings, is_backed_up: bool) -> Option<Finding> {
     if let Some(failure) = settings.archive_failure.as_ref().filter(|_| settings.is_archived) {
-        let says = format!("the log is not archived: {failure}");
+        let message = format!("the log is not archived: {failure}");
         return Some(Finding::critical(
             CHECK,
-            says,
+            message,
             "see archive_command; what is not archived fills the disk",
         ));
     }
@@ -156,14 +155,14 @@ fn log(settings: &Settings, is_backed_up: bool) -> Option<Finding> {
         return None;
     }
     if settings.wal_level == "minimal" {
-        let says = "wal_level is minimal: the log is of no use for a backup";
-        return Some(Finding::critical(CHECK, says, "wal_level = replica, and make a base backup"));
+        let message = "wal_level is minimal: the log is of no use for a backup";
+        return Some(Finding::critical(CHECK, message, "wal_level = replica, and make a base backup"));
     }
     (settings.slots == 0).then(|| {
-        let says = "nothing keeps the log for the backup: there is no slot, and archive_mode is off";
+        let message = "nothing keeps the log for the backup: there is no slot, and archive_mode is off";
         Finding::critical(
             CHECK,
-            says,
+            message,
             "start the suite, whose backup makes the slot anew, or run `dafnck backup`",
         )
     })
@@ -173,13 +172,13 @@ fn log(settings: &Settings, is_backed_up: bool) -> Option<Finding> {
 pub(super) fn redis(info: &str, save: Option<&str>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if info.contains("maxmemory_policy:allkeys") {
-        let says = "Redis evicts also what is in use: its policy takes any key when memory is short";
-        findings.push(Finding::warning(CHECK, says, "maxmemory-policy volatile-lru, as in deploy/redis"));
+        let message = "Redis evicts also what is in use: its policy takes any key when memory is short";
+        findings.push(Finding::warning(CHECK, message, "maxmemory-policy volatile-lru, as in deploy/redis"));
     }
     let is_logged = info.contains("aof_enabled:1");
     if !is_logged && save.is_some_and(str::is_empty) {
-        let says = "Redis keeps nothing on disk: after a restart attempts are counted anew, and it is slow until it is full";
-        findings.push(Finding::warning(CHECK, says, "appendonly yes, as in deploy/redis"));
+        let message = "Redis keeps nothing on disk: after a restart attempts are counted anew, and it is slow until it is full";
+        findings.push(Finding::warning(CHECK, message, "appendonly yes, as in deploy/redis"));
     }
     if findings.is_empty() {
         let kept = match (is_logged, save) {
@@ -227,7 +226,7 @@ mod tests {
         let few = Settings { connections: 79, ..good() };
         assert_eq!(room(&few, 1), None);
         let found = room(&few, 4).unwrap();
-        assert_eq!(found.says, "79 connections are allowed, and the pools of 4 services take up to 80");
+        assert_eq!(found.message, "79 connections are allowed, and the pools of 4 services take up to 80");
     }
 
     #[test]
@@ -237,6 +236,6 @@ mod tests {
         assert_eq!(log(&Settings { is_archived: true, ..good() }, true), None);
         assert_eq!(log(&good(), true).unwrap().level, Level::Critical);
         let failed = Settings { archive_failure: Some("x".to_owned()), is_archived: true, ..good() };
-        assert_eq!(log(&failed, false).unwrap().says, "the log is not archived: x");
+        assert_eq!(log(&failed, false).unwrap().message, "the log is not archived: x");
     }
 }

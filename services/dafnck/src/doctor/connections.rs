@@ -14,7 +14,7 @@ use local_servers::suite::NAMES;
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// For how long Redis is asked again, and how often.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Each service's own word.
@@ -54,9 +54,9 @@ pub(super) async fn roles(urls: &[(String, Secret)]) -> Vec<Finding> {
         .into_iter()
         .flatten()
         .map(|(name, why)| {
-            let advice =
+            let hint =
                 "set its password (`dafnck migrate up --role-password`) and the service's URL to the same";
-            Finding::critical("sign-in", format!("{name} cannot use the database: {why}"), advice)
+            Finding::critical("sign-in", format!("{name} cannot use the database: {why}"), hint)
         })
         .collect();
     if refused.is_empty() && !urls.is_empty() {
@@ -90,7 +90,7 @@ pub(super) async fn redis(places: &Places) -> Vec<Finding> {
 
 /// Calls have less patience than whoever looks at a busy machine.
 async fn patiently(store: &RedisStore, command: &redis::Cmd) -> anyhow::Result<redis::Value> {
-    let patience = Instant::now() + PATIENCE;
+    let patience = Instant::now() + TIMEOUT;
     loop {
         match store.query(command).await {
             Err(_) if Instant::now() < patience => tokio::time::sleep(PAUSE).await,

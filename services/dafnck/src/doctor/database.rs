@@ -71,8 +71,8 @@ async fn migrations(conn: &mut AsyncPgConnection, url: &Secret) -> anyhow::Resul
             Ok(plan) => {
                 let missing: Vec<String> =
                     plan.steps.iter().map(|step| format!("{}/{}", set.name, step.name)).collect();
-                let says = format!("missing: {}", missing.join(", "));
-                findings.push(Finding::critical("migrations", says, "run `dafnck migrate`"));
+                let message = format!("missing: {}", missing.join(", "));
+                findings.push(Finding::critical("migrations", message, "run `dafnck migrate`"));
             }
         }
     }
@@ -102,7 +102,7 @@ async fn transactions(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> 
         "SELECT format('prepared transaction %L of %s in %s holds up every feed and vacuum', gid, owner, database) AS line \
          FROM pg_prepared_xacts WHERE prepared < now() - make_interval(secs => {seconds})"
     );
-    let (mut says, mut advice) = (Vec::new(), Vec::new());
+    let (mut message, mut hint) = (Vec::new(), Vec::new());
     for (query, remedy) in [
         (open, "end it: SELECT pg_terminate_backend(process)"),
         (
@@ -111,13 +111,13 @@ async fn transactions(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> 
         ),
     ] {
         let found = lines(conn, &query).await?;
-        advice.extend((!found.is_empty()).then_some(remedy));
-        says.extend(found);
+        hint.extend((!found.is_empty()).then_some(remedy));
+        message.extend(found);
     }
-    Ok(if says.is_empty() {
+    Ok(if message.is_empty() {
         Finding::ok("transactions", "none is open for long")
     } else {
-        Finding::critical("transactions", says.join("; "), advice.join("; "))
+        Finding::critical("transactions", message.join("; "), hint.join("; "))
     })
 }
 
@@ -143,20 +143,21 @@ async fn replicas(conn: &mut AsyncPgConnection) -> anyhow::Result<Finding> {
 /// Of all, the latest first.
 fn judge_replicas(all: &[Replica]) -> Finding {
     let late: Vec<&Replica> = all.iter().filter(|replica| replica.behind > LAG_BYTES).collect();
-    let says = |late: &[&Replica]| {
+    let message = |late: &[&Replica]| {
         let lines: Vec<String> = late
             .iter()
             .map(|replica| format!("{} is {} MiB behind", replica.name, replica.behind >> 20))
             .collect();
         lines.join("; ")
     };
-    let advice =
-        "see that it runs and reaches the database; drop a slot that nobody needs: it fills the disk";
+    let hint = "see that it runs and reaches the database; drop a slot that nobody needs: it fills the disk";
     match late.as_slice() {
         [] if all.is_empty() => Finding::ok("replication", "no replicas"),
         [] => Finding::ok("replication", format!("{} readers of the log keep up", all.len())),
-        [worst, ..] if worst.behind > MUCH_LAG_BYTES => Finding::critical("replication", says(&late), advice),
-        _ => Finding::warning("replication", says(&late), advice),
+        [worst, ..] if worst.behind > MUCH_LAG_BYTES => {
+            Finding::critical("replication", message(&late), hint)
+        }
+        _ => Finding::warning("replication", message(&late), hint),
     }
 }
 
@@ -183,16 +184,16 @@ async fn limits(conn: &mut AsyncPgConnection) -> anyhow::Result<Finding> {
 }
 
 fn judge(Use { used, allowed, age }: &Use) -> Finding {
-    let says = format!("{used} of {allowed} connections");
+    let message = format!("{used} of {allowed} connections");
     if *age > OLDEST_ROW {
-        let says = format!(
+        let message = format!(
             "the oldest row is {age} transactions old; PostgreSQL stops writing at 2.1 thousand millions"
         );
-        Finding::critical("limits", says, "let VACUUM (FREEZE) run; end what holds it up")
+        Finding::critical("limits", message, "let VACUUM (FREEZE) run; end what holds it up")
     } else if used * 100 > allowed * MANY_CONNECTIONS {
-        Finding::warning("limits", says, "smaller pools, or PgBouncer in front")
+        Finding::warning("limits", message, "smaller pools, or PgBouncer in front")
     } else {
-        Finding::ok("limits", says)
+        Finding::ok("limits", message)
     }
 }
 
@@ -225,8 +226,8 @@ async fn feeds(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> anyhow:
     Ok(if late.is_empty() {
         Finding::ok("feeds", "the copies of access keep up")
     } else {
-        let advice = "see that project and the service run, and that no transaction is open for long";
-        Finding::critical("feeds", late.join("; "), advice)
+        let hint = "see that project and the service run, and that no transaction is open for long";
+        Finding::critical("feeds", late.join("; "), hint)
     })
 }
 
@@ -297,7 +298,7 @@ mod tests {
         assert_eq!(found((64 << 20) + 1).level, Level::Warning);
         assert_eq!(found(1 << 30).level, Level::Warning);
         let worst = found((1 << 30) + 1);
-        assert_eq!((worst.level, worst.says.as_str()), (Level::Critical, "a is 1024 MiB behind"));
+        assert_eq!((worst.level, worst.message.as_str()), (Level::Critical, "a is 1024 MiB behind"));
     }
 
     #[test]

@@ -35,41 +35,41 @@ pub struct Finding {
     /// What was looked at.
     pub check: &'static str,
     /// What was seen.
-    pub says: String,
+    pub message: String,
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub advice: Option<String>,
+    pub hint: Option<String>,
 }
 
 impl Finding {
     /// All is well.
-    pub fn ok(check: &'static str, says: impl Into<String>) -> Self {
-        Self { level: Level::Ok, check, says: says.into(), advice: None }
+    pub fn ok(check: &'static str, message: impl Into<String>) -> Self {
+        Self { level: Level::Ok, check, message: message.into(), hint: None }
     }
 
     /// Nothing is wrong, but somebody should know.
-    pub fn note(check: &'static str, says: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { level: Level::Note, check, says: says.into(), advice: Some(advice.into()) }
+    pub fn note(check: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { level: Level::Note, check, message: message.into(), hint: Some(hint.into()) }
     }
 
     /// To be done in the next days.
-    pub fn warning(check: &'static str, says: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { level: Level::Warning, check, says: says.into(), advice: Some(advice.into()) }
+    pub fn warning(check: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { level: Level::Warning, check, message: message.into(), hint: Some(hint.into()) }
     }
 
     /// To be done now.
-    pub fn critical(check: &'static str, says: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { level: Level::Critical, check, says: says.into(), advice: Some(advice.into()) }
+    pub fn critical(check: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { level: Level::Critical, check, message: message.into(), hint: Some(hint.into()) }
     }
 }
 
-/// The findings as aligned lines, the advice below each.
+/// The findings as aligned lines, the hint below each.
 pub fn as_text(findings: &[Finding]) -> String {
     let mut text = String::new();
-    for Finding { level, check, says, advice } in findings {
-        text.push_str(&format!("{:<10}{check:<20}{says}\n", level.as_str()));
-        if let Some(advice) = advice {
-            text.push_str(&format!("{:<30}-> {advice}\n", ""));
+    for Finding { level, check, message, hint } in findings {
+        text.push_str(&format!("{:<10}{check:<20}{message}\n", level.as_str()));
+        if let Some(hint) = hint {
+            text.push_str(&format!("{:<30}-> {hint}\n", ""));
         }
     }
     text

@@ -5,7 +5,7 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::tls::end_of;
 
-use super::{BackupPlace, Finding};
+use super::{BackupLocation, Finding};
 use crate::backup::status::{OK, Status};
 
 /// A base backup comes daily, log and files each few minutes, the drill weekly; each gets a little longer.
@@ -20,23 +20,23 @@ const LITTLE_ROOM: u64 = 15;
 const NO_ROOM: u64 = 5;
 
 /// What `dafnck backup` says of its last runs.
-pub(super) fn backups(place: &BackupPlace) -> Vec<Finding> {
-    let folder = match place {
-        BackupPlace::Folder(folder) => folder,
-        BackupPlace::Nowhere => {
-            let advice = "`dafnck backup` turns it on; until then all is lost with the data folder";
-            return vec![Finding::note("backup", "the suite is not backed up", advice)];
+pub(super) fn backups(place: &BackupLocation) -> Vec<Finding> {
+    let directory = match place {
+        BackupLocation::Directory(directory) => directory,
+        BackupLocation::Nowhere => {
+            let hint = "`dafnck backup` turns it on; until then all is lost with the data directory";
+            return vec![Finding::note("backup", "the suite is not backed up", hint)];
         }
-        BackupPlace::Elsewhere => {
-            let advice = "give --backup-folder, or see that what backs the databases up is watched";
-            return vec![Finding::note("backup", "not looked at: nobody said where it is", advice)];
+        BackupLocation::Elsewhere => {
+            let hint = "give --backup-directory, or see that what backs the databases up is watched";
+            return vec![Finding::note("backup", "not looked at: nobody said where it is", hint)];
         }
     };
-    match Status::find(folder) {
+    match Status::find(directory) {
         Ok(Some(status)) => judge(&status, Utc::now()),
         Ok(None) => {
-            let says = format!("there is no backup in {}", folder.display());
-            vec![Finding::critical("backup", says, "run `dafnck backup`")]
+            let message = format!("there is no backup in {}", directory.display());
+            vec![Finding::critical("backup", message, "run `dafnck backup`")]
         }
         Err(error) => vec![Finding::critical("backup", format!("{error:#}"), "run `dafnck backup`")],
     }
@@ -49,27 +49,27 @@ fn judge(status: &Status, now: DateTime<Utc>) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     if is_late(status.last_backup_at, BACKUP_AGE) {
-        let says = format!("the last base backup was made {}", told(status.last_backup_at));
-        findings.push(Finding::critical("backup", says, "run `dafnck backup`, daily"));
+        let message = format!("the last base backup was made {}", told(status.last_backup_at));
+        findings.push(Finding::critical("backup", message, "run `dafnck backup`, daily"));
     }
     for (what, at) in [("committed", status.last_wal_at), ("stored in files", status.last_files_at)] {
         if is_late(at, FOLLOWING_AGE) {
-            let says = format!("what was {what} since is in no backup: {}", told(at));
+            let message = format!("what was {what} since is in no backup: {}", told(at));
             findings.push(Finding::warning(
                 "backup",
-                says,
+                message,
                 "see that the suite runs; its terminal says why it does not follow",
             ));
         }
     }
     // The backup that turned this on tells that restoring works: the first drill is a week later.
     if is_late(status.last_drill_success_at.or(status.window_start), DRILL_AGE) {
-        let says = format!("restoring last succeeded {}", told(status.last_drill_success_at));
-        findings.push(Finding::warning("backup", says, "try a restore, weekly: `dafnck drill`"));
+        let message = format!("restoring last succeeded {}", told(status.last_drill_success_at));
+        findings.push(Finding::warning("backup", message, "try a restore, weekly: `dafnck drill`"));
     }
     if status.mirror.is_some() && is_late(status.last_mirror_at, BACKUP_AGE) {
-        let says = format!("the second place was made equal {}", told(status.last_mirror_at));
-        findings.push(Finding::warning("backup", says, "see that it is mounted and has room"));
+        let message = format!("the second place was made equal {}", told(status.last_mirror_at));
+        findings.push(Finding::warning("backup", message, "see that it is mounted and has room"));
     }
     for (what, outcome) in [
         ("base backup", &status.last_backup_outcome),
@@ -77,8 +77,8 @@ fn judge(status: &Status, now: DateTime<Utc>) -> Vec<Finding> {
         ("drill", &status.last_drill_outcome),
     ] {
         if let Some(why) = outcome.as_deref().filter(|outcome| *outcome != OK) {
-            let says = format!("the last {what} failed: {why}");
-            findings.push(Finding::critical("backup", says, "mend it and run it again"));
+            let message = format!("the last {what} failed: {why}");
+            findings.push(Finding::critical("backup", message, "mend it and run it again"));
         }
     }
     if findings.is_empty() {
@@ -96,30 +96,30 @@ pub(super) fn certificate(path: &Path) -> Finding {
         }
         Ok(end) => {
             let left = end - Utc::now();
-            let says = format!("{place} ends {} (in {} days)", end.format("%F %H:%M"), left.num_days());
+            let message = format!("{place} ends {} (in {} days)", end.format("%F %H:%M"), left.num_days());
             match left {
-                _ if left < LATE_RENEWAL => Finding::critical("certificate", says, "renew it now"),
-                _ if left < RENEWAL => Finding::warning("certificate", says, "renew it"),
-                _ => Finding::ok("certificate", says),
+                _ if left < LATE_RENEWAL => Finding::critical("certificate", message, "renew it now"),
+                _ if left < RENEWAL => Finding::warning("certificate", message, "renew it"),
+                _ => Finding::ok("certificate", message),
             }
         }
     }
 }
 
-/// How much room there is beside a folder's files.
-pub(super) fn disk(folder: &Path) -> Finding {
-    let place = folder.display();
-    let Ok(room) = rustix::fs::statvfs(folder) else {
+/// How much room there is beside a directory's files.
+pub(super) fn disk(directory: &Path) -> Finding {
+    let place = directory.display();
+    let Ok(room) = rustix::fs::statvfs(directory) else {
         return Finding::critical("disk", format!("{place} cannot be looked at"), "see that it is there");
     };
     let percent = room.f_bavail.saturating_mul(100) / room.f_blocks.max(1);
     let gibibytes = room.f_bavail.saturating_mul(room.f_frsize) / (1 << 30);
-    let says = format!("{percent} % free ({gibibytes} GiB) at {place}");
-    let advice = "make room, or move the folder to a larger disk; a full disk stops all writing";
+    let message = format!("{percent} % free ({gibibytes} GiB) at {place}");
+    let hint = "make room, or move the directory to a larger disk; a full disk stops all writing";
     match percent {
-        _ if percent < NO_ROOM => Finding::critical("disk", says, advice),
-        _ if percent < LITTLE_ROOM => Finding::warning("disk", says, advice),
-        _ => Finding::ok("disk", says),
+        _ if percent < NO_ROOM => Finding::critical("disk", message, hint),
+        _ if percent < LITTLE_ROOM => Finding::warning("disk", message, hint),
+        _ => Finding::ok("disk", message),
     }
 }
 
@@ -141,7 +141,7 @@ mod tests {
             ..Status::default()
         };
         let found = |status: &Status| -> Vec<(Level, String)> {
-            judge(status, now).into_iter().map(|finding| (finding.level, finding.says)).collect()
+            judge(status, now).into_iter().map(|finding| (finding.level, finding.message)).collect()
         };
         let one = |status: &Status| <[_; 1]>::try_from(found(status)).map(|[found]| found).unwrap();
         assert_eq!(one(&good).0, Level::Ok);
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_is_not_backed_up_does_not_look_like_a_good_backup() {
-        for place in [BackupPlace::Nowhere, BackupPlace::Elsewhere] {
+        for place in [BackupLocation::Nowhere, BackupLocation::Elsewhere] {
             assert_eq!(backups(&place)[0].level, Level::Note);
         }
     }

@@ -13,14 +13,16 @@ mod statistics;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::progress::print_line;
+
 pub use finding::{Finding, Level};
-pub use places::{BackupPlace, DoctorOptions, Places};
+pub use places::{BackupLocation, DoctorOptions, Places};
 
 /// Exit codes.
 const WARNINGS: u8 = 1;
 const CRITICAL: u8 = 2;
 /// How long one look may take.
-const LOOK_LIMIT: Duration = Duration::from_secs(20);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// From when on something is worth a word.
 #[derive(Clone, Debug)]
@@ -66,9 +68,9 @@ pub async fn command(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
     };
     let findings = examine(&places, &Thresholds::default()).await;
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&findings)?);
+        print_line!("{}", serde_json::to_string_pretty(&findings)?);
     } else {
-        print!("{}", finding::as_text(&findings));
+        print_line!("{}", finding::as_text(&findings).trim_end());
     }
     Ok(match finding::worst(&findings) {
         Level::Ok | Level::Note => ExitCode::SUCCESS,
@@ -86,18 +88,18 @@ pub async fn examine(places: &Places, thresholds: &Thresholds) -> Vec<Finding> {
     let mut findings = connections::services(places).await;
     findings.extend(connections::roles(&places.role_urls).await);
     findings.extend(connections::redis(places).await);
-    let is_backed_up = matches!(places.backup, BackupPlace::Folder(_));
+    let is_backed_up = matches!(places.backup, BackupLocation::Directory(_));
     for url in &places.admin_urls {
         let look = database::examine(url, thresholds, is_backed_up);
-        findings.extend(match tokio::time::timeout(LOOK_LIMIT, look).await {
+        findings.extend(match tokio::time::timeout(CHECK_TIMEOUT, look).await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => vec![unseen(format!("{error:#}"))],
-            Err(_) => vec![unseen(format!("no answer within {LOOK_LIMIT:?}"))],
+            Err(_) => vec![unseen(format!("no answer within {CHECK_TIMEOUT:?}"))],
         });
     }
     findings.extend(machine::backups(&places.backup));
     findings.extend(places.certificates.iter().map(|path| machine::certificate(path)));
-    findings.extend(places.folders.iter().map(|folder| machine::disk(folder)));
+    findings.extend(places.directories.iter().map(|directory| machine::disk(directory)));
     findings
 }
 

@@ -6,9 +6,11 @@ use clap::Args;
 use local_servers::ConnectionInfo;
 use shared::config::{DEFAULT_REDIS_KEY_PREFIX, Secret, SiblingOptions, TlsOptions};
 
-use crate::administration::{AdminOptions, RedisPlace};
+use crate::administration::{AdminOptions, RedisOptions};
 use crate::backup::settings::BackupSettings;
-use crate::run::{self, DATABASE, Secrets};
+use crate::certificates;
+use crate::paths::DATABASE;
+use crate::secrets::Secrets;
 use local_servers::suite::Role;
 
 /// Where to look, and how to tell.
@@ -19,14 +21,14 @@ pub struct DoctorOptions {
     admin: AdminOptions,
     /// Redis.
     #[command(flatten)]
-    redis: RedisPlace,
-    /// Folder that `dafnck backup` fills. Default: the one of the local suite; elsewhere backups are not looked at
-    #[arg(long, env = "DAFNCK_BACKUP_FOLDER")]
-    backup_folder: Option<PathBuf>,
+    redis: RedisOptions,
+    /// Directory that `dafnck backup` fills. Default: the one of the local suite; elsewhere backups are not looked at
+    #[arg(long, env = "DAFNCK_BACKUP_DIRECTORY")]
+    backup_directory: Option<PathBuf>,
     /// PEM files of certificates whose end is to be watched
     #[arg(long = "certificate", env = "DAFNCK_TLS_CERTIFICATE")]
     certificates: Vec<PathBuf>,
-    /// Print one JSON document: a list of `level`, `check`, `says` and `advice`
+    /// Print one JSON document: a list of `level`, `check`, `message` and `hint`
     #[arg(long)]
     pub json: bool,
     /// Where the services are.
@@ -40,9 +42,9 @@ pub struct DoctorOptions {
 
 /// Where backups are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BackupPlace {
-    /// In this folder, which `dafnck backup` fills.
-    Folder(PathBuf),
+pub enum BackupLocation {
+    /// In this directory, which `dafnck backup` fills.
+    Directory(PathBuf),
     /// The local suite is not backed up.
     Nowhere,
     /// Nobody said where those of a suite elsewhere are.
@@ -67,21 +69,21 @@ pub struct Places {
     /// What the names of its keys begin with.
     pub redis_key_prefix: String,
     /// Backups.
-    pub backup: BackupPlace,
+    pub backup: BackupLocation,
     /// Certificates.
     pub certificates: Vec<PathBuf>,
-    /// Folders that must not fill their disk.
-    pub folders: Vec<PathBuf>,
+    /// Directories that must not fill their disk.
+    pub directories: Vec<PathBuf>,
 }
 
 impl DoctorOptions {
     /// Where to look.
     ///
     /// # Errors
-    /// When neither the options nor a data folder tell.
+    /// When neither the options nor a data directory tell.
     pub fn places(&self) -> anyhow::Result<Places> {
         let given = TlsOptions { tls_ca: self.tls_ca.clone(), ..TlsOptions::default() };
-        let (siblings, tls) = run::complete(&self.admin.data_folder, &self.siblings, &given);
+        let (siblings, tls) = certificates::complete(&self.admin.data_directory, &self.siblings, &given);
         let (redis_url, redis_tls_ca) = self.redis.find(&self.admin, self.tls_ca.as_deref())?;
         let redis_is_encrypted = redis_url.expose().starts_with("rediss");
         let mut places = Places {
@@ -93,37 +95,40 @@ impl DoctorOptions {
             // The option is for the services as well.
             redis_tls_ca: redis_tls_ca.filter(|_| redis_is_encrypted),
             redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),
-            backup: self.backup_folder.clone().map_or(BackupPlace::Elsewhere, BackupPlace::Folder),
+            backup: self
+                .backup_directory
+                .clone()
+                .map_or(BackupLocation::Elsewhere, BackupLocation::Directory),
             certificates: self.certificates.iter().cloned().chain(tls.tls_certificate).collect(),
-            folders: self.backup_folder.iter().cloned().collect(),
+            directories: self.backup_directory.iter().cloned().collect(),
         };
         if self.admin.is_local() {
-            let password = Secrets::read(&self.admin.data_folder)?.role_password();
-            let reaching = self.admin.reaching()?;
-            let url_of = |role| self.local_role_url(&reaching, role, &password);
+            let password = Secrets::read(&self.admin.data_directory)?.role_password();
+            let connection = self.admin.connection()?;
+            let url_of = |role| self.local_role_url(&connection, role, &password);
             places.role_urls = Role::ALL.map(|role| (role.name(), url_of(role))).into();
-            places.folders.push(self.admin.data_folder.clone());
-            if self.backup_folder.is_none() {
-                places.look_at_backup(BackupSettings::read(&self.admin.data_folder)?);
+            places.directories.push(self.admin.data_directory.clone());
+            if self.backup_directory.is_none() {
+                places.look_at_backup(BackupSettings::read(&self.admin.data_directory)?);
             }
         }
         Ok(places)
     }
 
-    fn local_role_url(&self, reaching: &ConnectionInfo, role: Role, password: &Secret) -> Secret {
+    fn local_role_url(&self, connection: &ConnectionInfo, role: Role, password: &Secret) -> Secret {
         let database = self.admin.databases.database_of(role.service(), DATABASE);
-        reaching.postgres_url(&role.name(), password.expose(), self.admin.postgres_port, &database)
+        connection.postgres_url(&role.name(), password.expose(), self.admin.postgres_port, &database)
     }
 }
 
 impl Places {
     /// The backup of the local suite, if it is turned on.
     fn look_at_backup(&mut self, settings: Option<BackupSettings>) {
-        let Some(BackupSettings { folder, mirror }) = settings else {
-            self.backup = BackupPlace::Nowhere;
+        let Some(BackupSettings { directory, mirror }) = settings else {
+            self.backup = BackupLocation::Nowhere;
             return;
         };
-        self.folders.extend([folder.clone()].into_iter().chain(mirror));
-        self.backup = BackupPlace::Folder(folder);
+        self.directories.extend([directory.clone()].into_iter().chain(mirror));
+        self.backup = BackupLocation::Directory(directory);
     }
 }

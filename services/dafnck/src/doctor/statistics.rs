@@ -32,9 +32,8 @@ async fn slow_statements(conn: &mut AsyncPgConnection, thresholds: &Thresholds) 
     let watched = "SELECT extname::text AS line FROM pg_extension WHERE extname = 'pg_stat_statements' \
                    AND current_setting('shared_preload_libraries') LIKE '%pg_stat_statements%'";
     if lines(conn, watched).await?.is_empty() {
-        let advice =
-            "shared_preload_libraries = 'pg_stat_statements', and CREATE EXTENSION pg_stat_statements";
-        return Ok(Finding::warning("slow statements", "nobody counts them", advice));
+        let hint = "shared_preload_libraries = 'pg_stat_statements', and CREATE EXTENSION pg_stat_statements";
+        return Ok(Finding::warning("slow statements", "nobody counts them", hint));
     }
     let query = format!(
         "SELECT format('%s ms on average, %s calls by %s: %s', round(s.mean_exec_time), s.calls, r.rolname, \
@@ -70,8 +69,8 @@ async fn unused_indexes(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -
     Ok(if unused.is_empty() {
         Finding::ok("unused indexes", "no large one")
     } else {
-        let advice = "once the statistics are some weeks old: drop them, or find out whose query lost them";
-        Finding::warning("unused indexes", unused.join("; "), advice)
+        let hint = "once the statistics are some weeks old: drop them, or find out whose query lost them";
+        Finding::warning("unused indexes", unused.join("; "), hint)
     })
 }
 
@@ -136,11 +135,11 @@ fn judge_growth(tables: &[Grown], much: i64) -> Finding {
     let (before, now) = tables.iter().fold((0, 0), |(before, now), it| (before + it.bytes, now + it.now));
     let grown = tables.iter().filter(|it| it.now > it.bytes).take(NAMED).map(|it| it.line.as_str());
     let grown: Vec<&str> = grown.collect();
-    let says = if grown.is_empty() { "none".to_owned() } else { grown.join(", ") };
-    let says = format!("within {GROWTH_DAYS} days: {says}");
+    let message = if grown.is_empty() { "none".to_owned() } else { grown.join(", ") };
+    let message = format!("within {GROWTH_DAYS} days: {message}");
     if now - before > much && now > 2 * before {
-        let advice = "find out who writes so much, and see for how long the disk lasts";
-        return Finding::warning("growth", says, advice);
+        let hint = "find out who writes so much, and see for how long the disk lasts";
+        return Finding::warning("growth", message, hint);
     }
-    Finding::ok("growth", says)
+    Finding::ok("growth", message)
 }

@@ -16,43 +16,43 @@ use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 use tonic::{Code, Status};
 
-use super::output::{folder_of, is_standard_output};
+use super::output::{directory_of, is_standard_output};
 use super::report::Report;
 use crate::operator::explain;
 
 /// Bytes that are read at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// The folder of the files.
+/// The directory of the files.
 pub(super) struct Files {
-    /// The folder of the export.
+    /// The directory of the export.
     root: PathBuf,
     /// As paths in the export begin.
-    folder: String,
+    directory: String,
     client: ContentAdminServiceClient<SiblingChannel>,
     /// The hashes that are there: some hundred bytes each.
     kept: HashSet<String>,
 }
 
 impl Files {
-    /// In a folder beside the export, to which the import can find its way back.
-    pub(super) fn beside(export: &Path, folder: &Path, services: &Siblings) -> anyhow::Result<Self> {
-        let plain = folder.components().all(|part| matches!(part, Component::Normal(_)));
-        let text = folder.to_str().filter(|text| plain && !text.is_empty());
-        let folder = text.with_context(|| {
-            format!("the folder {} must be one inside of the folder of the file", folder.display())
+    /// In a directory beside the export, to which the import can find its way back.
+    pub(super) fn beside(export: &Path, directory: &Path, services: &Siblings) -> anyhow::Result<Self> {
+        let plain = directory.components().all(|part| matches!(part, Component::Normal(_)));
+        let text = directory.to_str().filter(|text| plain && !text.is_empty());
+        let directory = text.with_context(|| {
+            format!("the directory {} must be one inside of the directory of the file", directory.display())
         })?;
-        let root = if is_standard_output(export) { Path::new(".") } else { folder_of(export) };
+        let root = if is_standard_output(export) { Path::new(".") } else { directory_of(export) };
         let client = ContentAdminServiceClient::new(services.channel(Sibling::Content))
             .max_decoding_message_size(MAX_MESSAGE_BYTES);
-        let folder = folder.trim_end_matches('/').to_owned();
-        Ok(Self { root: root.to_owned(), folder, client, kept: HashSet::new() })
+        let directory = directory.trim_end_matches('/').to_owned();
+        Ok(Self { root: root.to_owned(), directory, client, kept: HashSet::new() })
     }
 
     /// Sees to it that the bytes with this hash are there, and tells their path. `None` if the service has them no longer.
     pub(super) async fn keep(&mut self, hash: &str, report: &mut Report) -> anyhow::Result<Option<String>> {
         let (start, _) = hash.split_at_checked(2).context("a service told a malformed hash")?;
-        let path = format!("{}/{start}/{hash}", self.folder);
+        let path = format!("{}/{start}/{hash}", self.directory);
         if self.kept.contains(hash) {
             return Ok(Some(path));
         }
@@ -96,9 +96,9 @@ fn told_short(status: Status) -> anyhow::Error {
 
 async fn begin(target: PathBuf) -> anyhow::Result<NamedTempFile> {
     let made = tokio::task::spawn_blocking(move || {
-        let folder = folder_of(&target);
-        std::fs::create_dir_all(folder)?;
-        tempfile::Builder::new().prefix(".export-").tempfile_in(folder)
+        let directory = directory_of(&target);
+        std::fs::create_dir_all(directory)?;
+        tempfile::Builder::new().prefix(".export-").tempfile_in(directory)
     });
     Ok(made.await??)
 }

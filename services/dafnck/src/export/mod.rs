@@ -1,5 +1,5 @@
 //! `dafnck export`: writes what the services hold as a file of the interchange format ([`crate::interchange`]), the
-//! bytes of attachments in a folder beside it.
+//! bytes of attachments in a directory beside it.
 //!
 //! Promises: the same content is the same bytes; each service's part is as it was at one moment; the moments follow each
 //! other in the order in which things refer to each other, so whatever is referred to is there too, or what refers to it
@@ -11,7 +11,6 @@ mod files;
 mod output;
 mod report;
 mod snapshots;
-mod wire;
 mod writer;
 mod written_ids;
 
@@ -40,7 +39,7 @@ history of changes.
 
 The bytes of attachments are written to <files>/<two digits>/<sha256> beside
 FILE, each once; those that are there already are checked and kept. With -
-the lines go to standard output, and the files to the current folder.
+the lines go to standard output, and the files to the current directory.
 
 The file holds names, addresses and places in clear. It is readable for its
 owner alone.
@@ -54,7 +53,7 @@ pub struct ExportOptions {
     /// JSON Lines file to write; - is standard output
     #[arg(default_value = "-")]
     pub file: PathBuf,
-    /// Folder for the bytes of attachments, beside FILE
+    /// Directory for the bytes of attachments, beside FILE
     #[arg(long, default_value = "files")]
     pub files: PathBuf,
     /// Only this project (UUID), what is in it, and the users whom it names; may be given several times
@@ -90,13 +89,13 @@ pub async fn run(options: &ExportOptions, progress: &Progress) -> anyhow::Result
     ensure!(options.projects.len() <= MAX_PROJECTS, "at most {MAX_PROJECTS} projects can be named");
     let services = options.operator.services()?;
     let files = Files::beside(&options.file, &options.files, &services)?;
-    let moments = Snapshots::fix(&services, &options.projects).await?;
+    let snapshots = Snapshots::open(&services, &options.projects).await?;
     let output = Output::create(&options.file, options.replace)?;
-    let mut telling = ExportWriter::new(output, files, !options.projects.is_empty(), progress);
-    match telling.tell(moments, &services).await {
-        Ok(()) => telling.finish().await,
+    let mut writer = ExportWriter::new(output, files, !options.projects.is_empty(), progress);
+    match writer.write_all(snapshots, &services).await {
+        Ok(()) => writer.finish().await,
         Err(error) => {
-            telling.abandon().await;
+            writer.abandon().await;
             Err(error)
         }
     }

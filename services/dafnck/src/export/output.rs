@@ -10,8 +10,6 @@ use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::interchange::line::Line;
-
 /// Bytes that are gathered for one write.
 const BLOCK_BYTES: usize = 256 * 1024;
 /// Blocks that wait to be written.
@@ -29,9 +27,9 @@ enum Target {
     StandardOutput,
 }
 
-/// The folder of a file.
-pub(super) fn folder_of(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+/// The directory of a file.
+pub(super) fn directory_of(file: &Path) -> &Path {
+    file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Whether the lines go to standard output.
@@ -50,7 +48,7 @@ impl Output {
                 "{} is there already; --replace takes its place",
                 file.display()
             );
-            let temporary = tempfile::Builder::new().prefix(".export-").tempfile_in(folder_of(file));
+            let temporary = tempfile::Builder::new().prefix(".export-").tempfile_in(directory_of(file));
             let temporary = temporary.with_context(|| format!("cannot write {}", file.display()))?;
             Target::File { temporary, path: file.to_owned(), replace }
         };
@@ -60,8 +58,8 @@ impl Output {
     }
 
     /// Writes a line.
-    pub(super) async fn write(&mut self, line: &Line) -> anyhow::Result<()> {
-        serde_json::to_writer(&mut self.block, line)?;
+    pub(super) async fn write(&mut self, line: &str) -> anyhow::Result<()> {
+        self.block.extend_from_slice(line.as_bytes());
         self.block.push(b'\n');
         if self.block.len() < BLOCK_BYTES {
             return Ok(());
@@ -118,8 +116,8 @@ impl Target {
         temporary.as_file().sync_all().with_context(|| cannot.clone())?;
         let appeared = if replace { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
         appeared.map_err(|error| error.error).with_context(|| cannot.clone())?;
-        let folder = std::fs::File::open(folder_of(&path));
-        folder.and_then(|folder| folder.sync_all()).context(cannot)
+        let directory = std::fs::File::open(directory_of(&path));
+        directory.and_then(|directory| directory.sync_all()).context(cannot)
     }
 
     fn cannot(&self) -> String {
@@ -133,42 +131,39 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interchange::records::Member;
 
-    fn line() -> Line {
-        Line::Member(Member::default())
-    }
+    const LINE: &str = r#"{"type":"member"}"#;
 
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(folder).unwrap();
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(directory).unwrap();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
     #[tokio::test]
     async fn a_file_appears_when_it_is_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("export.jsonl");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("export.jsonl");
         let mut output = Output::create(&path, false).unwrap();
-        output.write(&line()).await.unwrap();
+        output.write(LINE).await.unwrap();
         assert!(!path.exists());
         output.finish().await.unwrap();
-        assert_eq!(names(folder.path()), ["export.jsonl"]);
+        assert_eq!(names(directory.path()), ["export.jsonl"]);
         assert!(std::fs::read_to_string(&path).unwrap().ends_with("}\n"));
     }
 
     #[tokio::test]
     async fn what_is_given_up_leaves_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut output = Output::create(&folder.path().join("export.jsonl"), false).unwrap();
-        output.write(&line()).await.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let mut output = Output::create(&directory.path().join("export.jsonl"), false).unwrap();
+        output.write(LINE).await.unwrap();
         output.abandon().await;
-        assert!(names(folder.path()).is_empty());
+        assert!(names(directory.path()).is_empty());
     }
 
     #[tokio::test]
     async fn a_file_that_is_there_stays_unless_it_is_to_be_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("export.jsonl");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("export.jsonl");
         let late = Output::create(&path, false).unwrap();
         std::fs::write(&path, "mine").unwrap();
         let refusal = Output::create(&path, false).map(|_| ()).unwrap_err();
@@ -177,6 +172,6 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
         Output::create(&path, true).unwrap().finish().await.unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
-        assert_eq!(names(folder.path()), ["export.jsonl"]);
+        assert_eq!(names(directory.path()), ["export.jsonl"]);
     }
 }

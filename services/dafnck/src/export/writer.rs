@@ -1,6 +1,12 @@
 //! Writing line after line, in the order of the kinds but for users, who come last: so only those are written whom
 //! other lines name, if only some projects are exported.
 
+use anyhow::Context;
+use prost::Message;
+use proto::content::admin::v1::{ExportedAttachment, ImportedDocument, ImportedDocumentVersion};
+use proto::project::admin::v1::{ImportedMember, ImportedProject};
+use proto::task::admin::v1::{ImportedProjectKey, ImportedTask, ImportedTaskDependency};
+use serde_json::{Map, Value};
 use shared::siblings::Siblings;
 use uuid::Uuid;
 
@@ -8,9 +14,8 @@ use super::files::Files;
 use super::output::Output;
 use super::report::Report;
 use super::snapshots::{self, Snapshots};
-use super::wire::{self, Imported};
 use super::written_ids::WrittenIds;
-use crate::interchange::line::{Kind, Line};
+use crate::interchange::line::{self, Kind};
 use crate::progress::Progress;
 
 /// Users that are asked for at a time, when not all are wanted: services take 1,000.
@@ -20,7 +25,7 @@ const USERS_AT_A_TIME: usize = 500;
 pub(super) struct ExportWriter<'a> {
     output: Output,
     files: Files,
-    kept: WrittenIds,
+    written: WrittenIds,
     report: Report,
     progress: &'a Progress,
     /// The kind of the last line.
@@ -29,8 +34,8 @@ pub(super) struct ExportWriter<'a> {
 
 impl<'a> ExportWriter<'a> {
     pub(super) fn new(output: Output, files: Files, only_named_users: bool, progress: &'a Progress) -> Self {
-        let kept = WrittenIds::new(only_named_users);
-        Self { output, files, kept, report: Report::default(), progress, doing: None }
+        let written = WrittenIds::new(only_named_users);
+        Self { output, files, written, report: Report::default(), progress, doing: None }
     }
 
     /// Makes the file appear.
@@ -47,8 +52,12 @@ impl<'a> ExportWriter<'a> {
     }
 
     /// Writes all lines.
-    pub(super) async fn tell(&mut self, moments: Snapshots, services: &Siblings) -> anyhow::Result<()> {
-        let Snapshots { mut projects, mut tasks, mut content } = moments;
+    pub(super) async fn write_all(
+        &mut self,
+        snapshots: Snapshots,
+        services: &Siblings,
+    ) -> anyhow::Result<()> {
+        let Snapshots { mut projects, mut tasks, mut content } = snapshots;
         while let Some(some) = projects.next().await? {
             self.projects(some.projects).await?;
             self.members(some.members).await?;
@@ -63,7 +72,7 @@ impl<'a> ExportWriter<'a> {
             self.versions(some.versions).await?;
             self.attachments(some.attachments).await?;
         }
-        match self.kept.named_users() {
+        match self.written.named_users() {
             None => self.users(services, &[]).await,
             Some(named) => {
                 for some in named.chunks(USERS_AT_A_TIME) {
@@ -74,118 +83,115 @@ impl<'a> ExportWriter<'a> {
         }
     }
 
-    async fn write(&mut self, line: Line) -> anyhow::Result<()> {
-        let kind = line.kind();
+    async fn write(&mut self, kind: Kind, message: &impl Message) -> anyhow::Result<()> {
+        self.write_fields(kind, &line::encode(kind, message)?).await
+    }
+
+    async fn write_fields(&mut self, kind: Kind, fields: &Map<String, Value>) -> anyhow::Result<()> {
         if self.doing != Some(kind) {
             self.doing = Some(kind);
             self.progress.begin("writing", kind, None);
         }
         self.progress.advance(1);
         self.report.count(kind);
-        self.output.write(&line).await
+        self.output.write(&line::to_line(kind, fields)?).await
     }
 
-    async fn projects(&mut self, projects: Vec<wire::pb::ImportedProject>) -> anyhow::Result<()> {
+    /// Writes a message if what it belongs to is written.
+    async fn write_if(&mut self, belongs: bool, kind: Kind, message: &impl Message) -> anyhow::Result<()> {
+        if belongs {
+            return self.write(kind, message).await;
+        }
+        self.report.leave_out(kind);
+        Ok(())
+    }
+
+    async fn projects(&mut self, projects: Vec<ImportedProject>) -> anyhow::Result<()> {
         for project in projects {
-            let project = project.into_record()?;
-            self.kept.add_project(project.id);
-            self.kept.name([project.owner_id]);
-            self.write(Line::Project(project)).await?;
+            self.written.add_project(id(&project.id)?);
+            self.written.name([id(&project.owner_id)?]);
+            self.write(Kind::Project, &project).await?;
         }
         Ok(())
     }
 
-    async fn members(&mut self, members: Vec<wire::pb::ImportedMember>) -> anyhow::Result<()> {
+    async fn members(&mut self, members: Vec<ImportedMember>) -> anyhow::Result<()> {
         for member in members {
-            let member = member.into_record()?;
-            self.kept.name([member.user_id]);
-            self.write(Line::Member(member)).await?;
+            self.written.name([id(&member.user_id)?]);
+            self.write(Kind::Member, &member).await?;
         }
         Ok(())
     }
 
-    async fn project_keys(&mut self, keys: Vec<wire::pb::ImportedProjectKey>) -> anyhow::Result<()> {
+    async fn project_keys(&mut self, keys: Vec<ImportedProjectKey>) -> anyhow::Result<()> {
         for key in keys {
-            let key = key.into_record()?;
-            if self.kept.has_project(key.project_id) {
-                self.write(Line::ProjectKey(key)).await?;
-            } else {
-                self.report.leave_out(Kind::ProjectKey);
-            }
+            let belongs = self.written.has_project(id(&key.project_id)?);
+            self.write_if(belongs, Kind::ProjectKey, &key).await?;
         }
         Ok(())
     }
 
-    async fn tasks(&mut self, tasks: Vec<wire::pb::ImportedTask>) -> anyhow::Result<()> {
+    async fn tasks(&mut self, tasks: Vec<ImportedTask>) -> anyhow::Result<()> {
         for task in tasks {
-            let task = task.into_record()?;
-            if self.kept.has_project(task.project_id) {
-                self.kept.add_task(task.id);
-                self.kept.name([task.creator_id].into_iter().chain(task.assignee_id));
-                self.write(Line::Task(task)).await?;
-            } else {
-                self.report.leave_out(Kind::Task);
+            let belongs = self.written.has_project(id(&task.project_id)?);
+            if belongs {
+                self.written.add_task(id(&task.id)?);
+                let named = [Some(&task.creator_id), task.assignee_id.as_ref()].into_iter().flatten();
+                self.written.name(named.map(|user| id(user)).collect::<anyhow::Result<Vec<_>>>()?);
             }
+            self.write_if(belongs, Kind::Task, &task).await?;
         }
         Ok(())
     }
 
-    async fn dependencies(
-        &mut self,
-        dependencies: Vec<wire::pb::ImportedTaskDependency>,
-    ) -> anyhow::Result<()> {
+    async fn dependencies(&mut self, dependencies: Vec<ImportedTaskDependency>) -> anyhow::Result<()> {
         for dependency in dependencies {
-            let dependency = dependency.into_record()?;
-            if self.kept.has_both_ends(&dependency) {
-                self.write(Line::Dependency(dependency)).await?;
-            } else {
-                self.report.leave_out(Kind::Dependency);
-            }
+            let belongs = self.written.has_task(id(&dependency.task_id)?)
+                && self.written.has_task(id(&dependency.depends_on_task_id)?);
+            self.write_if(belongs, Kind::Dependency, &dependency).await?;
         }
         Ok(())
     }
 
-    async fn documents(&mut self, documents: Vec<wire::pb::ImportedDocument>) -> anyhow::Result<()> {
+    async fn documents(&mut self, documents: Vec<ImportedDocument>) -> anyhow::Result<()> {
         for document in documents {
-            let document = document.into_record()?;
-            if self.kept.has_project(document.project_id) {
-                self.kept.add_document(document.id);
-                self.kept.name([document.author_id]);
-                self.write(Line::Document(document)).await?;
-            } else {
-                self.report.leave_out(Kind::Document);
+            let belongs = self.written.has_project(id(&document.project_id)?);
+            if belongs {
+                self.written.add_document(id(&document.id)?);
+                self.written.name([id(&document.author_id)?]);
             }
+            self.write_if(belongs, Kind::Document, &document).await?;
         }
         Ok(())
     }
 
-    async fn versions(&mut self, versions: Vec<wire::pb::ImportedDocumentVersion>) -> anyhow::Result<()> {
+    async fn versions(&mut self, versions: Vec<ImportedDocumentVersion>) -> anyhow::Result<()> {
         for version in versions {
-            let version = version.into_record()?;
-            if self.kept.has_document_of(&version) {
-                self.kept.name([version.author_id]);
-                self.write(Line::DocumentVersion(version)).await?;
-            } else {
-                self.report.leave_out(Kind::DocumentVersion);
+            let belongs = self.written.has_document(id(&version.document_id)?);
+            if belongs {
+                self.written.name([id(&version.author_id)?]);
             }
+            self.write_if(belongs, Kind::DocumentVersion, &version).await?;
         }
         Ok(())
     }
 
     /// The line of an attachment follows its bytes.
-    async fn attachments(&mut self, attachments: Vec<wire::pb::ExportedAttachment>) -> anyhow::Result<()> {
+    async fn attachments(&mut self, attachments: Vec<ExportedAttachment>) -> anyhow::Result<()> {
         for exported in attachments {
-            let project_id: Uuid = exported.project_id.parse()?;
-            let mut attachment = exported.attachment.unwrap_or_default().into_record()?;
-            let belongs = self.kept.has_project(project_id) && self.kept.has_entity_of(&attachment);
-            let hash = attachment.sha256.as_deref().unwrap_or_default();
-            attachment.path = if belongs { self.files.keep(hash, &mut self.report).await? } else { None };
-            if attachment.path.is_some() {
-                self.kept.name([attachment.uploader_id]);
-                self.write(Line::Attachment(attachment)).await?;
-            } else {
+            let attachment = exported.attachment.unwrap_or_default();
+            let belongs = self.written.has_project(id(&exported.project_id)?)
+                && self.written.has_entity(attachment.entity_type(), id(&attachment.entity_id)?);
+            let path =
+                if belongs { self.files.keep(&attachment.sha256, &mut self.report).await? } else { None };
+            let Some(path) = path else {
                 self.report.leave_out(Kind::Attachment);
-            }
+                continue;
+            };
+            self.written.name([id(&attachment.uploader_id)?]);
+            let mut fields = line::encode(Kind::Attachment, &attachment)?;
+            fields.insert("path".to_owned(), path.into());
+            self.write_fields(Kind::Attachment, &fields).await?;
         }
         Ok(())
     }
@@ -194,9 +200,13 @@ impl<'a> ExportWriter<'a> {
         let mut users = snapshots::users(services, wanted).await?;
         while let Some(some) = users.next().await? {
             for user in some.users {
-                self.write(Line::User(user.into_record()?)).await?;
+                self.write(Kind::User, &user).await?;
             }
         }
         Ok(())
     }
+}
+
+fn id(text: &str) -> anyhow::Result<Uuid> {
+    text.parse().with_context(|| format!("a service answered with the malformed id `{text}`"))
 }

@@ -5,9 +5,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use proto::content::v1::EntityType;
 use uuid::Uuid;
-
-use crate::interchange::records::{Attachment, Dependency, DocumentVersion};
 
 /// What has been written so far.
 #[derive(Debug, Default)]
@@ -54,27 +53,20 @@ impl WrittenIds {
         self.projects.contains(&id)
     }
 
-    pub(super) fn has_both_ends(&self, dependency: &Dependency) -> bool {
-        self.has_task(dependency.task_id) && self.has_task(dependency.depends_on_task_id)
-    }
-
-    pub(super) fn has_document_of(&self, version: &DocumentVersion) -> bool {
-        self.has_document(version.document_id)
-    }
-
-    pub(super) fn has_entity_of(&self, attachment: &Attachment) -> bool {
-        match attachment.entity_type.as_str() {
-            "task" => self.has_task(attachment.entity_id),
-            "document" => self.has_document(attachment.entity_id),
-            _ => self.has_project(attachment.entity_id),
+    /// Whether what an attachment belongs to is there.
+    pub(super) fn has_entity(&self, entity_type: EntityType, id: Uuid) -> bool {
+        match entity_type {
+            EntityType::Task => self.has_task(id),
+            EntityType::Document => self.has_document(id),
+            EntityType::Project | EntityType::Unspecified => self.has_project(id),
         }
     }
 
-    fn has_task(&self, id: Uuid) -> bool {
+    pub(super) fn has_task(&self, id: Uuid) -> bool {
         self.tasks.binary_search(&id).is_ok()
     }
 
-    fn has_document(&self, id: Uuid) -> bool {
+    pub(super) fn has_document(&self, id: Uuid) -> bool {
         self.documents.binary_search(&id).is_ok()
     }
 }
@@ -90,14 +82,11 @@ mod tests {
         kept.add_project(project);
         kept.add_task(task);
         kept.add_document(document);
-        let attached = |entity_type: &str, entity_id| {
-            let entity_type = entity_type.to_owned();
-            kept.has_entity_of(&Attachment { entity_type, entity_id, ..Default::default() })
-        };
-        assert!(attached("task", task) && attached("document", document) && attached("project", project));
-        assert!(["task", "document", "project"].into_iter().all(|kind| !attached(kind, gone)));
-        let to = |depends_on_task_id| Dependency { task_id: task, depends_on_task_id, ..Default::default() };
-        assert!(kept.has_both_ends(&to(task)) && !kept.has_both_ends(&to(gone)));
+        for (entity_type, id) in
+            [(EntityType::Task, task), (EntityType::Document, document), (EntityType::Project, project)]
+        {
+            assert!(kept.has_entity(entity_type, id) && !kept.has_entity(entity_type, gone));
+        }
     }
 
     #[test]

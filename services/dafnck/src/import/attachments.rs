@@ -8,6 +8,7 @@ use base64::Engine;
 use proto::content::admin::v1::content_admin_service_client::ContentAdminServiceClient;
 use proto::content::admin::v1::import_attachment_request::Part;
 use proto::content::admin::v1::{ImportAttachmentRequest, ImportedAttachment};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use shared::siblings::SiblingChannel;
 use tokio::sync::mpsc;
@@ -17,9 +18,7 @@ use tonic::{Code, Status};
 use super::pass;
 use super::report::Refusal;
 use super::streams::Sending;
-use super::wire;
-use crate::interchange::line::{Kind, Line};
-use crate::interchange::records::Attachment;
+use crate::interchange::line::{self, Kind};
 use crate::operator::explain;
 
 /// Bytes in a message; services take 1 MiB.
@@ -35,18 +34,20 @@ const REFUSALS: [Code; 6] = [
     Code::PermissionDenied,
 ];
 
+/// The fields of a line.
+type Fields = Map<String, Value>;
 type Client = ContentAdminServiceClient<SiblingChannel>;
 
 /// Sends all attachments of the file, one after the other.
 pub(super) async fn send(sending: &mut Sending<'_>, client: &Client) -> anyhow::Result<()> {
     let (sender, mut receiver) = mpsc::channel(1);
     let file = sending.file.clone();
-    let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+    let directory = file.parent().map(Path::to_owned).unwrap_or_default();
     let reading = tokio::task::spawn_blocking(move || {
         pass::visit(&file, Kind::Attachment, |number, line| sender.blocking_send((number, line)).ok())
     });
     while let Some((number, line)) = receiver.recv().await {
-        if let Err(reason) = send_one(sending, client, &folder, number, line).await? {
+        if let Err(reason) = send_one(sending, client, &directory, number, line).await? {
             sending.report.refuse(Refusal { kind: Some(Kind::Attachment), line: number, reason });
         }
         sending.progress.advance(1);
@@ -58,12 +59,12 @@ pub(super) async fn send(sending: &mut Sending<'_>, client: &Client) -> anyhow::
 async fn send_one(
     sending: &mut Sending<'_>,
     client: &Client,
-    folder: &Path,
+    directory: &Path,
     number: u64,
-    line: Result<Line, String>,
+    line: Result<Fields, String>,
 ) -> anyhow::Result<Result<(), String>> {
-    let folder = folder.to_owned();
-    let opened = tokio::task::spawn_blocking(move || open(&folder, number, line)).await?;
+    let directory = directory.to_owned();
+    let opened = tokio::task::spawn_blocking(move || open(&directory, number, line)).await?;
     let (header, bytes) = match opened {
         Ok(opened) => opened,
         Err(reason) => return Ok(Err(reason)),
@@ -90,23 +91,25 @@ fn is_refusal(status: &Status) -> bool {
 type Bytes = Box<dyn Read + Send>;
 
 fn open(
-    folder: &Path,
+    directory: &Path,
     number: u64,
-    line: Result<Line, String>,
+    line: Result<Fields, String>,
 ) -> Result<(ImportedAttachment, Bytes), String> {
-    let Line::Attachment(mut attachment) = line? else {
-        return Err("the line is of another type".to_owned());
-    };
-    let (sum, bytes): (Option<String>, Bytes) = match source(&mut attachment)? {
+    let mut fields = line?;
+    let source = source(&mut fields)?;
+    let mut attachment: ImportedAttachment = line::decode(Kind::Attachment, fields, number)?;
+    let (sum, bytes): (Option<String>, Bytes) = match source {
         Source::Inline(bytes) => (Some(hex::encode(Sha256::digest(&bytes))), Box::new(Cursor::new(bytes))),
         Source::File(path) => {
-            let path = inside(folder, &path)?;
-            let sum = attachment.sha256.is_none().then(|| sum_of(&path)).transpose()?;
+            let path = inside(directory, &path)?;
+            let sum = attachment.sha256.is_empty().then(|| sum_of(&path)).transpose()?;
             (sum, Box::new(open_file(&path)?))
         }
     };
-    attachment.sha256 = attachment.sha256.or(sum);
-    Ok((wire::attachment(attachment, number)?, bytes))
+    if attachment.sha256.is_empty() {
+        attachment.sha256 = sum.unwrap_or_default();
+    }
+    Ok((attachment, bytes))
 }
 
 enum Source {
@@ -114,25 +117,32 @@ enum Source {
     File(String),
 }
 
-fn source(attachment: &mut Attachment) -> Result<Source, String> {
-    match (attachment.content_base64.take(), attachment.path.take()) {
+/// Takes out of a line what tells where the bytes are, which is no part of the message.
+fn source(fields: &mut Fields) -> Result<Source, String> {
+    let mut text =
+        |name: &str, other_name: &str| match fields.remove(name).or_else(|| fields.remove(other_name)) {
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(format!("{name} is no text")),
+            None => Ok(None),
+        };
+    match (text("contentBase64", "content_base64")?, text("path", "path")?) {
         (Some(text), None) => base64::engine::general_purpose::STANDARD
             .decode(text)
             .map(Source::Inline)
-            .map_err(|error| format!("content_base64 is not base64: {error}")),
+            .map_err(|error| format!("contentBase64 is not base64: {error}")),
         (None, Some(path)) => Ok(Source::File(path)),
-        _ => Err("needs either path or content_base64".to_owned()),
+        _ => Err("needs either path or contentBase64".to_owned()),
     }
 }
 
 /// A file somebody else wrote must not name files of this machine that are none of its own.
-fn inside(folder: &Path, path: &str) -> Result<PathBuf, String> {
+fn inside(directory: &Path, path: &str) -> Result<PathBuf, String> {
     let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let real = |path: &Path| path.canonicalize().map_err(|error| format!("{}: {error}", path.display()));
-    let outside = || format!("the path {path} leads out of the file's folder");
-    let found = if plain { real(&folder.join(path))? } else { return Err(outside()) };
-    found.starts_with(real(folder)?).then_some(found).ok_or_else(outside)
+    let outside = || format!("the path {path} leads out of the file's directory");
+    let found = if plain { real(&directory.join(path))? } else { return Err(outside()) };
+    found.starts_with(real(directory)?).then_some(found).ok_or_else(outside)
 }
 
 fn open_file(path: &Path) -> Result<File, String> {
@@ -179,27 +189,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_stays_inside_of_the_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a"), "a").unwrap();
-        std::os::unix::fs::symlink("/etc/hostname", folder.path().join("link")).unwrap();
-        assert!(inside(folder.path(), "a").is_ok());
+    fn a_path_stays_inside_of_the_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("a"), "a").unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", directory.path().join("link")).unwrap();
+        assert!(inside(directory.path(), "a").is_ok());
         for path in ["../a", "/etc/hostname", "link", "missing", "."] {
-            assert!(inside(folder.path(), path).is_err(), "{path}");
+            assert!(inside(directory.path(), path).is_err(), "{path}");
         }
     }
 
     #[test]
     fn bytes_come_from_one_place_only() {
-        let attachment = |path: Option<&str>, content: Option<&str>| Attachment {
-            path: path.map(str::to_owned),
-            content_base64: content.map(str::to_owned),
-            entity_type: "task".into(),
-            ..Default::default()
+        let attachment = |path: Option<&str>, content: Option<&str>| {
+            let mut fields = Fields::new();
+            let given = [("path", path), ("contentBase64", content)];
+            fields.extend(given.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.into()))));
+            fields
         };
-        let open = |attachment| {
-            open(Path::new(""), 1, Ok(Line::Attachment(attachment))).map(|(header, _)| header.sha256)
-        };
+        let open = |fields| open(Path::new(""), 1, Ok(fields)).map(|(header, _)| header.sha256);
         assert_eq!(
             open(attachment(None, Some("YWJj"))).unwrap(),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

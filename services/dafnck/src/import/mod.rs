@@ -11,40 +11,40 @@ mod file;
 mod pass;
 mod report;
 mod streams;
-mod wire;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use proto::content::admin::v1::ImportDocumentsRequest;
 use proto::content::admin::v1::content_admin_service_client::ContentAdminServiceClient;
+use proto::content::admin::v1::{ImportDocumentsRequest, ImportedDocumentVersion};
 use proto::identity::admin::v1::ImportUsersRequest;
 use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::project::admin::v1::ImportProjectsRequest;
 use proto::project::admin::v1::project_admin_service_client::ProjectAdminServiceClient;
 use proto::task::admin::v1::task_admin_service_client::TaskAdminServiceClient;
-use proto::task::admin::v1::{ImportTaskDependenciesRequest, ImportTasksRequest};
+use proto::task::admin::v1::{ImportTaskDependenciesRequest, ImportTasksRequest, ImportedTask};
 use shared::siblings::{Sibling, Siblings};
 
-use pass::Pass;
+use pass::{Pass, Place};
 pub use report::{Refusal, Report, Tally};
 use streams::Sending;
 
-use crate::interchange::line::{Kind, Line};
+use crate::interchange::line::Kind;
 use crate::operator::OperatorOptions;
 pub use crate::progress::Progress;
+use crate::progress::print_line;
 
 /// What `--help` says about the file.
 pub const HELP: &str = r#"The file has one JSON object per line, with a `type` (user, project, member,
 project_key, task, dependency, document, document_version or attachment) and
-that type's fields, as:
+that type's fields in the JSON mapping of the protos, as:
 
   {"type":"user","id":"<uuid>","email":"olga@example.org","username":"olga"}
-  {"type":"project","id":"<uuid>","name":"Apollo","owner_id":"<uuid>"}
-  {"type":"task","id":"<uuid>","project_id":"<uuid>","title":"Fly",
-   "creator_id":"<uuid>"}                    (each on one line)
+  {"type":"project","id":"<uuid>","name":"Apollo","ownerId":"<uuid>"}
+  {"type":"task","id":"<uuid>","projectId":"<uuid>","title":"Fly",
+   "creatorId":"<uuid>"}                     (each on one line)
 
 Lines may stand in any order. services/dafnck/src/interchange/FORMAT.md lists
 all fields.
@@ -74,7 +74,7 @@ pub async fn command(options: &ImportOptions) -> anyhow::Result<()> {
     let mut report = Report::default();
     let outcome = run(options, &mut report, &Progress::on_standard_error()).await;
     if !report.is_empty() {
-        println!("{report}");
+        print_line!("{report}");
     }
     outcome.context("the import did not finish; what is stored stays, and running it again goes on")
 }
@@ -109,18 +109,27 @@ async fn send_all(
     Ok(())
 }
 
-/// The pass of one variant of [`Line`].
-macro_rules! pass {
-    ($kind:ident, $item:path) => {
-        Pass {
-            kind: Kind::$kind,
-            item: |line, number| match line {
-                Line::$kind(record) => Some($item(record, number)),
-                _ => None,
-            },
-        }
-    };
+/// Lines that may be sent as they are found.
+const fn pass<Item>(kind: Kind) -> Pass<Item> {
+    Pass { kind, order: |_| None }
 }
+
+/// Subtasks go after their parents.
+const TASKS: Pass<ImportedTask> = Pass {
+    kind: Kind::Task,
+    order: |task| {
+        let parent = task.parent_task_id.clone()?;
+        Some(Place::Subtask { id: task.id.clone(), parent })
+    },
+};
+
+/// Versions of a document go by their numbers.
+const VERSIONS: Pass<ImportedDocumentVersion> = Pass {
+    kind: Kind::DocumentVersion,
+    order: |version| {
+        Some(Place::Version { document: version.document_id.clone(), number: version.version_number })
+    },
+};
 
 async fn send_kind(kind: Kind, services: &Siblings, sending: &mut Sending<'_>) -> anyhow::Result<()> {
     let mut users = UserAdminServiceClient::new(services.channel(Sibling::Identity));
@@ -131,42 +140,42 @@ async fn send_kind(kind: Kind, services: &Siblings, sending: &mut Sending<'_>) -
         Kind::User => {
             let batch = |users| ImportUsersRequest { users };
             let call = async move |requests| users.import_users(requests).await;
-            sending.send(pass!(User, wire::user), batch, call, |answer| answer.results).await
+            sending.send(pass(Kind::User), batch, call, |answer| answer.results).await
         }
         Kind::Project => {
             let batch = |projects| ImportProjectsRequest { projects, members: Vec::new() };
             let call = async move |requests| projects.import_projects(requests).await;
-            sending.send(pass!(Project, wire::project), batch, call, |answer| answer.results).await
+            sending.send(pass(Kind::Project), batch, call, |answer| answer.results).await
         }
         Kind::Member => {
             let batch = |members| ImportProjectsRequest { projects: Vec::new(), members };
             let call = async move |requests| projects.import_projects(requests).await;
-            sending.send(pass!(Member, wire::member), batch, call, |answer| answer.results).await
+            sending.send(pass(Kind::Member), batch, call, |answer| answer.results).await
         }
         Kind::ProjectKey => {
             let batch = |project_keys| ImportTasksRequest { project_keys, tasks: Vec::new() };
             let call = async move |requests| tasks.import_tasks(requests).await;
-            sending.send(pass!(ProjectKey, wire::project_key), batch, call, |answer| answer.results).await
+            sending.send(pass(Kind::ProjectKey), batch, call, |answer| answer.results).await
         }
         Kind::Task => {
             let batch = |tasks| ImportTasksRequest { tasks, project_keys: Vec::new() };
             let call = async move |requests| tasks.import_tasks(requests).await;
-            sending.send(pass!(Task, wire::task), batch, call, |answer| answer.results).await
+            sending.send(TASKS, batch, call, |answer| answer.results).await
         }
         Kind::Dependency => {
             let batch = |dependencies| ImportTaskDependenciesRequest { dependencies };
             let call = async move |requests| tasks.import_task_dependencies(requests).await;
-            sending.send(pass!(Dependency, wire::dependency), batch, call, |answer| answer.results).await
+            sending.send(pass(Kind::Dependency), batch, call, |answer| answer.results).await
         }
         Kind::Document => {
             let batch = |documents| ImportDocumentsRequest { documents, versions: Vec::new() };
             let call = async move |requests| content.import_documents(requests).await;
-            sending.send(pass!(Document, wire::document), batch, call, |answer| answer.results).await
+            sending.send(pass(Kind::Document), batch, call, |answer| answer.results).await
         }
         Kind::DocumentVersion => {
             let batch = |versions| ImportDocumentsRequest { documents: Vec::new(), versions };
             let call = async move |requests| content.import_documents(requests).await;
-            sending.send(pass!(DocumentVersion, wire::version), batch, call, |answer| answer.results).await
+            sending.send(VERSIONS, batch, call, |answer| answer.results).await
         }
         Kind::Attachment => attachments::send(sending, &content).await,
     }

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use prost::Message;
+use serde_json::{Map, Value};
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 use super::file::Lines;
 use super::report::{Refusal, Report};
-use crate::interchange::line::{Kind, Line, kind_of, parse};
+use crate::interchange::line::{self, Kind, fields_of, kind_of};
 
 /// Items in a batch, and its size: services take 1,000 and 4 MiB.
 const MAX_BATCH_ITEMS: usize = 500;
@@ -22,12 +22,12 @@ const ITEM_OVERHEAD_BYTES: usize = 8;
 /// Deeper subtasks are taken for a circle.
 const MAX_TASK_DEPTH: usize = 10_000;
 
-/// How lines of a kind become items.
+/// The lines of one kind.
 pub(super) struct Pass<Item> {
     /// Lines of other kinds are passed over.
     pub(super) kind: Kind,
-    /// `None` for lines of another kind.
-    pub(super) item: fn(Line, u64) -> Option<Result<Item, String>>,
+    /// When an item may be sent, if not as it is found.
+    pub(super) order: fn(&Item) -> Option<Place>,
 }
 
 /// Counts the lines of each kind, and refuses those that are none.
@@ -46,7 +46,7 @@ pub(super) fn survey(path: &Path) -> anyhow::Result<(BTreeMap<Kind, u64>, Report
 
 /// Sends all lines of the pass, and tells which were refused on the way and how many items were sent. Ends early
 /// when nobody receives any more.
-pub(super) fn produce<Item: Message>(
+pub(super) fn produce<Item: Message + Default>(
     path: &Path,
     pass: Pass<Item>,
     sender: &mpsc::Sender<Vec<Item>>,
@@ -61,17 +61,17 @@ pub(super) fn produce<Item: Message>(
         if kind_of(json) != Ok(kind) {
             continue;
         }
-        let record = parse(json);
-        match record.as_ref().ok().and_then(place) {
+        let item = decode(kind, json, line.number);
+        match item.as_ref().ok().and_then(producer.pass.order) {
             Some(place) => waiting.push(Waiting { place, number: line.number, offset: line.offset }),
-            None if producer.add(line.number, record).is_none() => return Ok(producer.end()),
+            None if producer.add(line.number, item).is_none() => return Ok(producer.end()),
             None => {}
         }
     }
     sort(&mut waiting);
     for Waiting { number, offset, .. } in waiting {
-        let record = parse(lines.at(offset)?);
-        if producer.add(number, record).is_none() {
+        let item = decode(kind, lines.at(offset)?, number);
+        if producer.add(number, item).is_none() {
             break;
         }
     }
@@ -79,16 +79,20 @@ pub(super) fn produce<Item: Message>(
     Ok(producer.end())
 }
 
-/// Calls with each line of a kind until told to stop by `None`.
+fn decode<Item: Message + Default>(kind: Kind, json: &[u8], number: u64) -> Result<Item, String> {
+    line::decode(kind, fields_of(json)?, number)
+}
+
+/// Calls with the fields of each line of a kind until told to stop by `None`.
 pub(super) fn visit(
     path: &Path,
     kind: Kind,
-    mut with: impl FnMut(u64, Result<Line, String>) -> Option<()>,
+    mut with: impl FnMut(u64, Result<Map<String, Value>, String>) -> Option<()>,
 ) -> anyhow::Result<()> {
     let mut lines = Lines::open(path)?;
     while let Some(line) = lines.next()? {
         let Ok(json) = line.json else { continue };
-        if kind_of(json) == Ok(kind) && with(line.number, parse(json)).is_none() {
+        if kind_of(json) == Ok(kind) && with(line.number, fields_of(json)).is_none() {
             break;
         }
     }
@@ -106,10 +110,7 @@ struct Producer<'a, Item> {
 
 impl<Item: Message> Producer<'_, Item> {
     /// `None` when nobody receives.
-    fn add(&mut self, line: u64, record: Result<Line, String>) -> Option<()> {
-        let item = record.and_then(|record| {
-            (self.pass.item)(record, line).unwrap_or_else(|| Err("the line is of another type".to_owned()))
-        });
+    fn add(&mut self, line: u64, item: Result<Item, String>) -> Option<()> {
         let sized = item.and_then(|item| match item.encoded_len() + ITEM_OVERHEAD_BYTES {
             bytes if bytes > MAX_BATCH_BYTES => Err(format!("is larger than {} MiB", MAX_BATCH_BYTES >> 20)),
             bytes => Ok((item, bytes)),
@@ -148,10 +149,10 @@ impl<Item: Message> Producer<'_, Item> {
 }
 
 /// What decides when a line may be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Version { document: Uuid, number: i32 },
-    Subtask { id: Uuid, parent: Uuid },
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Version { document: String, number: i32 },
+    Subtask { id: String, parent: String },
 }
 
 struct Waiting {
@@ -160,33 +161,23 @@ struct Waiting {
     offset: u64,
 }
 
-fn place(line: &Line) -> Option<Place> {
-    match line {
-        Line::DocumentVersion(version) => {
-            Some(Place::Version { document: version.document_id, number: version.version_number })
-        }
-        Line::Task(task) => task.parent_task_id.map(|parent| Place::Subtask { id: task.id, parent }),
-        _ => None,
-    }
-}
-
 fn sort(waiting: &mut [Waiting]) {
-    let parents: HashMap<Uuid, Uuid> = waiting
+    let parents: HashMap<String, String> = waiting
         .iter()
-        .filter_map(|waiting| match waiting.place {
-            Place::Subtask { id, parent } => Some((id, parent)),
+        .filter_map(|waiting| match &waiting.place {
+            Place::Subtask { id, parent } => Some((id.clone(), parent.clone())),
             Place::Version { .. } => None,
         })
         .collect();
-    waiting.sort_by_cached_key(|waiting| match waiting.place {
-        Place::Version { document, number } => (document, i64::from(number), waiting.number),
-        Place::Subtask { id, .. } => (Uuid::nil(), depth(&parents, id), waiting.number),
+    waiting.sort_by_cached_key(|waiting| match &waiting.place {
+        Place::Version { document, number } => (document.clone(), i64::from(*number), waiting.number),
+        Place::Subtask { id, .. } => (String::new(), depth(&parents, id), waiting.number),
     });
 }
 
 /// How many of a task's ancestors are waiting themselves.
-fn depth(parents: &HashMap<Uuid, Uuid>, task: Uuid) -> i64 {
-    let ancestors = std::iter::successors(parents.get(&task), |parent| parents.get(parent));
+fn depth(parents: &HashMap<String, String>, task: &str) -> i64 {
+    let ancestors = std::iter::successors(parents.get(task), |parent| parents.get(*parent));
     ancestors.take(MAX_TASK_DEPTH).map(|_| 1).sum()
 }
 
@@ -194,28 +185,12 @@ fn depth(parents: &HashMap<Uuid, Uuid>, task: Uuid) -> i64 {
 mod tests {
     use std::io::Write;
 
-    use proto::task::admin::v1::ImportedTask;
-
     use super::*;
-    use crate::import::wire;
-    use crate::interchange::records::Task;
-
-    const TASKS: Pass<ImportedTask> = Pass {
-        kind: Kind::Task,
-        item: |line, number| match line {
-            Line::Task(task) => Some(wire::task(task, number)),
-            _ => None,
-        },
-    };
+    use crate::import::TASKS;
 
     fn task(id: u128, parent: Option<u128>, title: &str) -> String {
-        let task = Task {
-            id: Uuid::from_u128(id),
-            parent_task_id: parent.map(Uuid::from_u128),
-            title: title.to_owned(),
-            ..Default::default()
-        };
-        serde_json::to_string(&Line::Task(task)).unwrap()
+        let parent = parent.map_or_else(String::new, |parent| format!(r#","parentTaskId":"{parent}""#));
+        format!(r#"{{"type":"task","id":"{id}","title":"{title}"{parent}}}"#)
     }
 
     fn batches(lines: &[String]) -> (Vec<Vec<u64>>, Report) {
@@ -254,7 +229,7 @@ mod tests {
     fn what_cannot_be_sent_is_refused_by_its_line() {
         let lines = [
             task(1, None, &"x".repeat(4 * 1024 * 1024)),
-            r#"{"type":"task"}"#.to_owned(),
+            r#"{"type":"task","colour":1}"#.to_owned(),
             task(2, None, "fine"),
         ];
         let (batches, report) = batches(&lines);
@@ -266,7 +241,7 @@ mod tests {
     #[test]
     fn versions_go_by_their_numbers() {
         let version = |document: u128, number: i32| Waiting {
-            place: Place::Version { document: Uuid::from_u128(document), number },
+            place: Place::Version { document: document.to_string(), number },
             number: 0,
             offset: 0,
         };

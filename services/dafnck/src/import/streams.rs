@@ -35,7 +35,7 @@ impl Sending<'_> {
         results: fn(Answer) -> Vec<ImportResult>,
     ) -> anyhow::Result<()>
     where
-        Item: Message + 'static,
+        Item: Message + Default + 'static,
         Batch: 'static,
         Answered: Future<Output = Result<Response<Streaming<Answer>>, Status>>,
     {

@@ -1,34 +1,29 @@
-//! A line of an interchange file: what it is about, and how it is read.
+//! A line of an interchange file: the message of an importing RPC in the JSON mapping of its proto, with a `type`.
 
-use serde::{Deserialize, Serialize};
-
-use super::records::{
-    Attachment, Dependency, Document, DocumentVersion, Member, Project, ProjectKey, Task, User,
-};
+use prost::Message;
+use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor};
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// What a line is about, in the order in which lines are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "FORMAT.md")]
 pub enum Kind {
-    /// [`User`].
     User,
-    /// [`Project`].
     Project,
-    /// [`Member`].
     Member,
-    /// [`ProjectKey`].
     ProjectKey,
-    /// [`Task`].
     Task,
-    /// [`Dependency`].
     Dependency,
-    /// [`Document`].
     Document,
-    /// [`DocumentVersion`].
     DocumentVersion,
-    /// [`Attachment`].
     Attachment,
 }
+
+/// The number of its line, which a message has only on its way to a service.
+const NUMBER: &str = "line";
+const TYPE: &str = "type";
 
 impl Kind {
     /// All, in the order in which they are stored.
@@ -44,6 +39,21 @@ impl Kind {
         Self::Attachment,
     ];
 
+    /// As `type` has it, and the full name of the message.
+    const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::User => ("user", "dafnck.identity.admin.v1.ImportedUser"),
+            Self::Project => ("project", "dafnck.project.admin.v1.ImportedProject"),
+            Self::Member => ("member", "dafnck.project.admin.v1.ImportedMember"),
+            Self::ProjectKey => ("project_key", "dafnck.task.admin.v1.ImportedProjectKey"),
+            Self::Task => ("task", "dafnck.task.admin.v1.ImportedTask"),
+            Self::Dependency => ("dependency", "dafnck.task.admin.v1.ImportedTaskDependency"),
+            Self::Document => ("document", "dafnck.content.admin.v1.ImportedDocument"),
+            Self::DocumentVersion => ("document_version", "dafnck.content.admin.v1.ImportedDocumentVersion"),
+            Self::Attachment => ("attachment", "dafnck.content.admin.v1.ImportedAttachment"),
+        }
+    }
+
     /// For people, in the plural.
     pub const fn plural(self) -> &'static str {
         match self {
@@ -58,47 +68,12 @@ impl Kind {
             Self::Attachment => "attachments",
         }
     }
-}
 
-/// One line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-#[allow(missing_docs, reason = "each variant says what it holds")]
-pub enum Line {
-    User(User),
-    Project(Project),
-    Member(Member),
-    ProjectKey(ProjectKey),
-    Task(Task),
-    Dependency(Dependency),
-    Document(Document),
-    DocumentVersion(DocumentVersion),
-    Attachment(Attachment),
-}
-
-impl Line {
-    /// Its kind.
-    pub const fn kind(&self) -> Kind {
-        match self {
-            Self::User(_) => Kind::User,
-            Self::Project(_) => Kind::Project,
-            Self::Member(_) => Kind::Member,
-            Self::ProjectKey(_) => Kind::ProjectKey,
-            Self::Task(_) => Kind::Task,
-            Self::Dependency(_) => Kind::Dependency,
-            Self::Document(_) => Kind::Document,
-            Self::DocumentVersion(_) => Kind::DocumentVersion,
-            Self::Attachment(_) => Kind::Attachment,
-        }
+    fn descriptor(self) -> Result<MessageDescriptor, String> {
+        let pool: &DescriptorPool = proto::descriptor_pool();
+        let (_, name) = self.names();
+        pool.get_message_by_name(name).ok_or_else(|| format!("there is no message {name}"))
     }
-}
-
-/// Reads one line.
-///
-/// # Errors
-/// Why it cannot be read, in a sentence.
-pub fn parse(json: &[u8]) -> Result<Line, String> {
-    serde_json::from_slice(json).map_err(complaint)
 }
 
 /// What only looks at a line's type: other lines than those of a pass are not taken apart.
@@ -111,9 +86,65 @@ struct Head {
 /// The kind of a line. All of the line must be JSON.
 ///
 /// # Errors
-/// As [`parse`].
+/// Why it cannot be read, in a sentence.
 pub fn kind_of(json: &[u8]) -> Result<Kind, String> {
     serde_json::from_slice::<Head>(json).map(|head| head.kind).map_err(complaint)
+}
+
+/// The fields of a line, without its type.
+///
+/// # Errors
+/// As [`kind_of`].
+pub fn fields_of(json: &[u8]) -> Result<Map<String, Value>, String> {
+    let mut fields: Map<String, Value> = serde_json::from_slice(json).map_err(complaint)?;
+    fields.remove(TYPE);
+    Ok(fields)
+}
+
+/// The message of a line with this number. Fields that the proto does not have are refused; all other rules are the
+/// service's.
+///
+/// # Errors
+/// Why it is no such message, in a sentence.
+pub fn decode<M: Message + Default>(
+    kind: Kind,
+    fields: Map<String, Value>,
+    number: u64,
+) -> Result<M, String> {
+    if fields.contains_key(NUMBER) {
+        return Err(format!("unrecognized field name '{NUMBER}'"));
+    }
+    let options = DeserializeOptions::new();
+    let decoded =
+        DynamicMessage::deserialize_with_options(kind.descriptor()?, Value::Object(fields), &options);
+    let mut message = decoded.map_err(|error| error.to_string())?;
+    message.set_field_by_name(NUMBER, prost_reflect::Value::U64(number));
+    message.transcode_to().map_err(|error| error.to_string())
+}
+
+/// The fields of a message, in the order of their names, so that equal content is equal text.
+///
+/// # Errors
+/// When the message is of another kind.
+pub fn encode(kind: Kind, message: &impl Message) -> anyhow::Result<Map<String, Value>> {
+    let mut dynamic = DynamicMessage::new(kind.descriptor().map_err(anyhow::Error::msg)?);
+    dynamic.transcode_from(message)?;
+    dynamic.clear_field_by_name(NUMBER);
+    match serde_json::to_value(&dynamic)? {
+        Value::Object(fields) => Ok(fields),
+        other => anyhow::bail!("{other} is no object"),
+    }
+}
+
+/// A line of these fields, with its type in front.
+///
+/// # Errors
+/// When they cannot be written.
+pub fn to_line(kind: Kind, fields: &Map<String, Value>) -> anyhow::Result<String> {
+    let (name, _) = kind.names();
+    let text = serde_json::to_string(fields)?;
+    let separator = if fields.is_empty() { "" } else { "," };
+    Ok(format!(r#"{{"{TYPE}":"{name}"{separator}{}"#, text.trim_start_matches('{')))
 }
 
 /// The reader's complaint; it counts lines within what it got, which is one line.
@@ -128,20 +159,33 @@ fn complaint(error: serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proto::project::admin::v1::{ImportedMember, ImportedProject};
+    use proto::task::admin::v1::ImportedTask;
+
     use super::*;
 
-    const ID: &str = "00000000-0000-4000-8000-000000000001";
+    fn parse<M: Message + Default>(text: &str) -> Result<M, String> {
+        let kind = kind_of(text.as_bytes())?;
+        decode(kind, fields_of(text.as_bytes())?, 7)
+    }
+
+    fn write(kind: Kind, message: &impl Message) -> String {
+        to_line(kind, &encode(kind, message).unwrap()).unwrap()
+    }
 
     #[test]
-    fn a_line_says_what_it_is_and_comes_back_the_same() {
-        let text = format!(
-            r#"{{"type":"member","project_id":"{ID}","user_id":"{ID}","role":"viewer","joined_at":"2020-01-02"}}"#
-        );
-        assert_eq!(kind_of(text.as_bytes()), Ok(Kind::Member));
-        let line = parse(text.as_bytes()).unwrap();
-        let again = serde_json::to_string(&line).unwrap();
-        assert!(again.contains("2020-01-02T00:00:00Z"), "{again}");
-        assert_eq!(parse(again.as_bytes()), Ok(line));
+    fn a_line_is_its_message_and_comes_back_the_same() {
+        let text = r#"{"type":"member","joinedAt":"2020-01-02T00:00:00Z","projectId":"p","role":"PROJECT_ROLE_VIEWER","userId":"u"}"#;
+        let member: ImportedMember = parse(text).unwrap();
+        assert_eq!((member.line, member.project_id.as_str()), (7, "p"));
+        assert_eq!(write(Kind::Member, &member), text);
+        assert_eq!(write(Kind::Task, &ImportedTask::default()), r#"{"type":"task"}"#);
+    }
+
+    #[test]
+    fn names_of_fields_may_be_those_of_the_proto() {
+        let member: ImportedMember = parse(r#"{"type":"member","project_id":"p"}"#).unwrap();
+        assert_eq!(member.project_id, "p");
     }
 
     #[test]
@@ -152,11 +196,10 @@ mod tests {
             let number: f64 = f64::from_bits(random.random());
             let small: f64 = random.random();
             for number in [number, small].into_iter().filter_map(serde_json::Number::from_f64) {
-                let text = format!(
-                    r#"{{"type":"project","id":"{ID}","name":"a","owner_id":"{ID}","settings":{{"n":{number}}}}}"#
-                );
-                let Ok(Line::Project(project)) = parse(text.as_bytes()) else { panic!("{text}") };
-                assert_eq!(project.settings["n"].as_f64(), number.as_f64());
+                let text = format!(r#"{{"type":"project","id":"p","settings":{{"n":{number}}}}}"#);
+                let project: ImportedProject = parse(&text).unwrap();
+                let fields = encode(Kind::Project, &project).unwrap();
+                assert_eq!(fields["settings"]["n"].as_f64(), number.as_f64());
             }
         }
     }
@@ -164,23 +207,25 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         let complaints = [
-            r#"{"type":"user""#.to_owned(),
-            r#"{"type":"users"}"#.to_owned(),
-            r#"{"id":"x"}"#.to_owned(),
-            format!(r#"{{"type":"user","id":"{ID}","email":"a@b.cd"}}"#),
-            format!(r#"{{"type":"user","id":"{ID}","email":"a@b.cd","username":"abc","colour":1}}"#),
-            format!(r#"{{"type":"member","project_id":"{ID}","user_id":"{ID}","joined_at":"soon"}}"#),
-            r#"{"type":"member","project_id":"7"}"#.to_owned(),
+            r#"{"type":"user""#,
+            r#"{"type":"users"}"#,
+            r#"{"id":"x"}"#,
+            r#"{"type":"task","colour":1}"#,
+            r#"{"type":"task","line":1}"#,
+            r#"{"type":"task","status":"doing"}"#,
+            r#"{"type":"task","createdAt":"soon"}"#,
+            r#"{"type":"task","title":7}"#,
         ]
-        .map(|text| kind_of(text.as_bytes()).and_then(|_| parse(text.as_bytes())).unwrap_err());
+        .map(|text| parse::<ImportedTask>(text).unwrap_err());
         let expected = expect_test::expect![[r#"
             EOF while parsing an object (column 14)
             unknown variant `users`, expected one of `user`, `project`, `member`, `project_key`, `task`, `dependency`, `document`, `document_version`, `attachment` (column 15)
             missing field `type` (column 10)
-            missing field `username`
-            unknown field `colour`, expected one of `id`, `email`, `username`, `status`, `email_verified`, `first_name`, `last_name`, `avatar_url`, `password_hash`, `metadata`, `created_at`, `updated_at`, `last_login_at`, `profile`
-            `soon` is neither an RFC 3339 time nor a date
-            UUID parsing failed: invalid length: found 1"#]];
+            unrecognized field name 'colour'
+            unrecognized field name 'line'
+            unrecognized enum value 'doing'
+            invalid rfc3339 timestamp: invalid date
+            invalid type: integer `7`, expected a string"#]];
         expected.assert_eq(&complaints.join("\n"));
     }
 }

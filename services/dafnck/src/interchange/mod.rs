@@ -2,4 +2,3 @@
 //! its reference). What is exported from one suite and imported into an empty one is exported there as the same bytes.
 
 pub mod line;
-pub mod records;

@@ -10,16 +10,16 @@ use anyhow::Context;
 const LOG_BYTES: u64 = 16 << 20;
 const KEPT: usize = 5;
 
-/// Turns the large logs of a data folder over. Answers how many.
+/// Turns the large logs of a data directory over. Answers how many.
 ///
 /// # Errors
-/// When the folder cannot be written.
-pub fn turn_over(data_folder: &Path) -> anyhow::Result<usize> {
-    turn_over_above(&data_folder.join("log"), LOG_BYTES)
+/// When the directory cannot be written.
+pub fn rotate(data_directory: &Path) -> anyhow::Result<usize> {
+    turn_over_above(&data_directory.join("log"), LOG_BYTES)
 }
 
-fn turn_over_above(folder: &Path, bytes: u64) -> anyhow::Result<usize> {
-    let Ok(entries) = fs::read_dir(folder) else { return Ok(0) };
+fn turn_over_above(directory: &Path, bytes: u64) -> anyhow::Result<usize> {
+    let Ok(entries) = fs::read_dir(directory) else { return Ok(0) };
     let mut turned = 0;
     for path in entries.flatten().map(|entry| entry.path()) {
         let is_log = path.extension().is_some_and(|extension| extension == "log");
@@ -49,18 +49,18 @@ mod tests {
 
     #[test]
     fn a_large_log_is_begun_anew_and_five_older_ones_are_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("postgres.log");
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("postgres.log");
         let mut server = OpenOptions::new().create(true).append(true).open(&log).unwrap();
         for round in 0..=KEPT {
             writeln!(server, "round {round}").unwrap();
-            assert_eq!(turn_over_above(folder.path(), 3).unwrap(), 1);
+            assert_eq!(turn_over_above(directory.path(), 3).unwrap(), 1);
         }
-        assert_eq!(turn_over_above(folder.path(), 3).unwrap(), 0, "it is empty");
+        assert_eq!(turn_over_above(directory.path(), 3).unwrap(), 0, "it is empty");
         writeln!(server, "after").unwrap();
         assert_eq!(fs::read_to_string(&log).unwrap(), "after\n", "the server goes on writing");
         let kept =
-            |number: usize| fs::read_to_string(folder.path().join(format!("postgres.log.{number}"))).ok();
+            |number: usize| fs::read_to_string(directory.path().join(format!("postgres.log.{number}"))).ok();
         assert_eq!(kept(1).unwrap(), format!("round {KEPT}\n"));
         assert_eq!(kept(KEPT).unwrap(), "round 1\n");
         assert_eq!(kept(KEPT + 1), None);

@@ -22,12 +22,13 @@ use shared::service::cancel_on_signal;
 use tokio_util::sync::CancellationToken;
 
 use crate::administration::{AdminOptions, is_there};
+use crate::progress::print_line;
 use crate::services::migration_sets;
 
 /// How often the local suite looks whether a job is due.
 pub const INTERVAL: Duration = Duration::from_secs(3600);
 
-/// Which databases, and whether to wait until jobs are due.
+/// UserSelector databases, and whether to wait until jobs are due.
 #[derive(Args, Clone, Debug)]
 pub struct MaintainOptions {
     /// The databases.
@@ -95,23 +96,23 @@ pub async fn command(options: &MaintainOptions) -> anyhow::Result<()> {
         let _telemetry = shared::telemetry::init(&options.telemetry, "maintain")?;
         let shutdown = CancellationToken::new();
         tokio::spawn(cancel_on_signal(shutdown.clone()));
-        let folder = options.admin.is_local().then_some(options.admin.data_folder.as_path());
-        shutdown.run_until_cancelled(run_periodically(options.admin.urls()?, folder)).await;
+        let directory = options.admin.is_local().then_some(options.admin.data_directory.as_path());
+        shutdown.run_until_cancelled(run_periodically(options.admin.urls()?, directory)).await;
         return Ok(());
     }
     let mut failed = Vec::new();
     for url in &options.admin.urls()? {
         for (what, outcome) in maintain(url, options.now).await? {
             match outcome {
-                Ok(Outcome::Left) => println!("{what}: not due"),
-                Ok(Outcome::Done(things)) if things.is_empty() => println!("{what}: nothing to do"),
-                Ok(Outcome::Done(things)) => println!("{what}: {}", things.join(", ")),
+                Ok(Outcome::Left) => print_line!("{what}: not due"),
+                Ok(Outcome::Done(things)) if things.is_empty() => print_line!("{what}: nothing to do"),
+                Ok(Outcome::Done(things)) => print_line!("{what}: {}", things.join(", ")),
                 Err(error) => failed.push(format!("{what}: {error:#}")),
             }
         }
     }
     if options.admin.is_local() {
-        println!("logs: turned over {}", logs::turn_over(&options.admin.data_folder)?);
+        print_line!("logs: rotated {}", logs::rotate(&options.admin.data_directory)?);
     }
     anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));
     Ok(())
@@ -199,7 +200,7 @@ async fn note(
 
 /// Maintains databases, and the logs of a local suite, again and again; what fails is said in the log, in
 /// `maintenance_runs` and by the doctor.
-pub async fn run_periodically(urls: Vec<Secret>, data_folder: Option<&Path>) -> Infallible {
+pub async fn run_periodically(urls: Vec<Secret>, data_directory: Option<&Path>) -> Infallible {
     let mut interval = tokio::time::interval(INTERVAL);
     loop {
         interval.tick().await;
@@ -213,8 +214,8 @@ pub async fn run_periodically(urls: Vec<Secret>, data_folder: Option<&Path>) -> 
                 Err(error) => tracing::warn!(error = format!("{error:#}"), "maintenance failed"),
             }
         }
-        if let Some(Err(error)) = data_folder.map(logs::turn_over) {
-            tracing::warn!(%error, "the logs could not be turned over");
+        if let Some(Err(error)) = data_directory.map(logs::rotate) {
+            tracing::warn!(%error, "the logs could not be rotated");
         }
     }
 }

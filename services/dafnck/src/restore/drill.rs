@@ -1,6 +1,6 @@
 //! `dafnck drill`: whether the backup can be restored, found out by restoring it.
 //!
-//! A mark is set in the running suite, the backup is restored up to it in a folder that goes away again, and there every
+//! A mark is set in the running suite, the backup is restored up to it in a directory that goes away again, and there every
 //! file is compared with its hash and every table with what it was. A table that was written to just when the mark was
 //! set is compared by nobody; the next drill meets another moment.
 
@@ -17,12 +17,14 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::{FilesReport, RestoreOptions, Sessions, Tables, Target, all_fingerprints};
+use crate::backup::Job;
 use crate::backup::server::BackupServer;
 use crate::backup::settings::BackupSettings;
 use crate::backup::status::{OK, Status};
-use crate::backup::{Job, LocalSuite};
+use crate::paths::LocalSuite;
+use crate::progress::print_line;
 
-/// Which suite.
+/// UserSelector suite.
 #[derive(Args, Clone, Debug)]
 pub struct DrillOptions {
     /// The suite.
@@ -50,17 +52,21 @@ pub struct DrillReport {
 /// # Errors
 /// When the backup cannot be restored as it should; also noted in the backup's status.
 pub async fn command(options: &DrillOptions) -> anyhow::Result<()> {
-    let settings = BackupSettings::read(&options.place.data_folder)?;
+    let settings = BackupSettings::read(&options.place.data_directory)?;
     let settings =
         settings.ok_or_else(|| anyhow::anyhow!("this suite has no backup: run `dafnck backup`"))?;
     let job = Job::open(&options.place, settings).await?;
     let report = run(&job.server, &options.place).await?;
-    println!(
+    print_line!(
         "restored in {:.1} s: {} tables with {} rows and {} objects with {} bytes are as they were",
-        report.seconds, report.tables, report.rows, report.files.objects, report.files.bytes
+        report.seconds,
+        report.tables,
+        report.rows,
+        report.files.objects,
+        report.files.bytes
     );
     if !report.in_motion.is_empty() {
-        println!("not compared, because they were being written to: {}", report.in_motion.join(", "));
+        print_line!("not compared, because they were being written to: {}", report.in_motion.join(", "));
     }
     Ok(())
 }
@@ -72,8 +78,8 @@ pub async fn command(options: &DrillOptions) -> anyhow::Result<()> {
 pub async fn run(server: &BackupServer, place: &LocalSuite) -> anyhow::Result<DrillReport> {
     let began = Instant::now();
     let outcome = try_restore(server, place).await;
-    let _lock = server.folder.lock().await?;
-    Status::update(&server.folder, |status| {
+    let _lock = server.directory.lock().await?;
+    Status::update(&server.directory, |status| {
         status.last_drill_at = Some(Utc::now());
         status.last_drill_seconds = Some(began.elapsed().as_secs_f64());
         match &outcome {
@@ -95,8 +101,8 @@ async fn try_restore(server: &BackupServer, place: &LocalSuite) -> anyhow::Resul
     let options = RestoreOptions {
         at: Target::Point(point),
         into: into.clone(),
-        from: server.folder.root().to_owned(),
-        cache_folder: place.cache_folder.clone(),
+        from: server.directory.root().to_owned(),
+        cache_directory: place.cache_directory.clone(),
         postgres_bin_dir: Some(server.postgres.programs.clone()),
         sessions: Sessions::Keep,
         // A drill writes to no bucket.
@@ -117,8 +123,8 @@ async fn set_mark(server: &BackupServer, place: &LocalSuite) -> anyhow::Result<(
     let mark = sql_query("SELECT pg_create_restore_point($1)").bind::<Text, _>(&point);
     mark.execute(&mut server.connect("postgres").await?).await?;
     let after = all_fingerprints(connect).await?;
-    let _lock = server.folder.lock().await?;
-    let settings = BackupSettings { folder: server.folder.root().to_owned(), mirror: None };
+    let _lock = server.directory.lock().await?;
+    let settings = BackupSettings { directory: server.directory.root().to_owned(), mirror: None };
     Job::open(place, settings).await?.catch_up(true).await?;
     Ok((point, before, after))
 }

@@ -9,7 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::backup::copies::KeptCopies;
+use crate::backup::copies::CopyReader;
 
 /// Files, or parts of unfinished uploads, that are looked up at once.
 const BATCH: i64 = 500;
@@ -56,14 +56,14 @@ struct Part {
 
 /// Where files come from and go to, and what became of them.
 pub(crate) struct Files<'a> {
-    copies: &'a KeptCopies,
+    copies: &'a CopyReader,
     /// Nowhere, if they are only to be compared.
     to: Option<&'a Storage>,
     report: FilesReport,
 }
 
 impl<'a> Files<'a> {
-    pub(crate) fn new(copies: &'a KeptCopies, to: Option<&'a Storage>) -> Self {
+    pub(crate) fn new(copies: &'a CopyReader, to: Option<&'a Storage>) -> Self {
         Self { copies, to, report: FilesReport::default() }
     }
 

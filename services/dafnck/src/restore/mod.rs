@@ -1,4 +1,4 @@
-//! `dafnck restore`: a suite as it was at a moment, in a fresh folder.
+//! `dafnck restore`: a suite as it was at a moment, in a fresh directory.
 //!
 //! Promises: nothing that exists is overwritten; what a killed or failed restore leaves is not taken for a suite; a
 //! moment that the backup does not reach is refused, with the window that it does reach; every part of the backup that is
@@ -19,29 +19,31 @@ use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use diesel_async::AsyncPgConnection;
-use local_servers::{Barman, RestorePlace, RestoredPostgres};
+use local_servers::{Barman, PendingRestore, RestoredPostgres};
 
 pub use database::{Fingerprint, Tables, all_fingerprints, databases};
 pub use files::FilesReport;
 pub use target::Target;
 
 use crate::backup::catalog::{self, BaseBackup, WalSegment};
-use crate::backup::copies::KeptCopies;
-use crate::backup::folder::{BackupFolder, SERVER};
-use crate::backup::secrets::KeptSecrets;
+use crate::backup::copies::CopyReader;
+use crate::backup::directory::{BackupDirectory, SERVER};
+use crate::backup::secrets::SecretsSnapshot;
+use crate::backup::server;
 use crate::backup::status::Status;
-use crate::backup::{DEFAULT_BACKUP_FOLDER, LocalSuite, server};
-use crate::end_sessions::{self, Ended};
-use crate::run::DEFAULT_CACHE_FOLDER;
+use crate::end_sessions::{self, EndedCredentials};
+use crate::paths::{DEFAULT_BACKUP_DIRECTORY, DEFAULT_CACHE_DIRECTORY, LocalSuite, refuse_nested};
+use crate::progress::print_line;
+use crate::progress::say;
 
-/// In a data folder whose restore has not come to its end.
+/// In a data directory whose restore has not come to its end.
 const UNFINISHED: &str = "restoring";
 const COPY_LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// What `--help` says about the end.
 pub const HELP: &str = "\
-Then start the suite on the folder: `dafnck --data-folder FOLDER`, and turn its
-backups on with `dafnck backup --data-folder FOLDER`. Everybody signs in anew, unless
+Then start the suite on the directory: `dafnck --data-directory DIRECTORY`, and turn its
+backups on with `dafnck backup --data-directory DIRECTORY`. Everybody signs in anew, unless
 --sessions keep was given; programs need new API tokens.
 
 Exit code 0: everything is as it was. Exit code 1: nothing was restored, or files
@@ -53,23 +55,23 @@ pub struct RestoreOptions {
     /// The moment, as 2026-11-25T01:36:40Z (everything that was committed by then), or `latest`
     #[arg(long, value_name = "TIME")]
     pub at: Target,
-    /// Folder for the restored data; must be empty or missing
-    #[arg(long, value_name = "FOLDER")]
+    /// Directory for the restored data; must be empty or missing
+    #[arg(long, value_name = "DIRECTORY")]
     pub into: PathBuf,
-    /// The backup folder, or its copy in the second place
-    #[arg(long, env = "DAFNCK_BACKUP_FOLDER", default_value = DEFAULT_BACKUP_FOLDER)]
+    /// The backup directory, or its copy in the second place
+    #[arg(long, env = "DAFNCK_BACKUP_DIRECTORY", default_value = DEFAULT_BACKUP_DIRECTORY)]
     pub from: PathBuf,
-    /// Folder for private copies of programs, which are fetched when they are not installed
-    #[arg(long, env = "DAFNCK_CACHE_FOLDER", default_value = DEFAULT_CACHE_FOLDER)]
-    pub cache_folder: PathBuf,
-    /// Folder with the programs of PostgreSQL, of the version that made the backup. Default: an installed one, else a
+    /// Directory for private copies of programs, which are fetched when they are not installed
+    #[arg(long, env = "DAFNCK_CACHE_DIRECTORY", default_value = DEFAULT_CACHE_DIRECTORY)]
+    pub cache_directory: PathBuf,
+    /// Directory with the programs of PostgreSQL, of the version that made the backup. Default: an installed one, else a
     /// private copy
     #[arg(long, env = "DAFNCK_POSTGRES_BIN_DIR")]
     pub postgres_bin_dir: Option<PathBuf>,
     /// What becomes of sessions, API tokens and codes: those that were ended after the moment would work again
     #[arg(long, value_enum, default_value_t)]
     pub sessions: Sessions,
-    /// S3 for the files, instead of the folder.
+    /// S3 for the files, instead of the directory.
     #[command(flatten)]
     pub bucket: content::storage::BucketOptions,
 }
@@ -94,34 +96,34 @@ pub async fn command(options: &RestoreOptions) -> anyhow::Result<()> {
     restored.stop().await?;
     let ended = ended?;
     finish(&options.into)?;
-    println!(
+    print_line!(
         "restored into {}: {} objects of the file store, {} bytes",
         options.into.display(),
         report.objects,
         report.bytes
     );
-    println!("ended {ended}");
+    print_line!("ended {ended}");
     refuse_damage(&report)
 }
 
 /// A restored suite whose database runs.
 pub(crate) struct Restored(RestoredPostgres);
 
-/// The data folder is a suite's from now on.
-pub(crate) fn finish(data_folder: &Path) -> anyhow::Result<()> {
-    fs::remove_file(data_folder.join(UNFINISHED)).context("cannot finish the restore")
+/// The data directory is a suite's from now on.
+pub(crate) fn finish(data_directory: &Path) -> anyhow::Result<()> {
+    fs::remove_file(data_directory.join(UNFINISHED)).context("cannot finish the restore")
 }
 
-/// Refuses a data folder whose restore has not come to its end.
+/// Refuses a data directory whose restore has not come to its end.
 ///
 /// # Errors
 /// When it has not.
-pub fn refuse_unfinished(data_folder: &Path) -> anyhow::Result<()> {
-    let unfinished = data_folder.join(UNFINISHED).exists();
+pub fn refuse_unfinished(data_directory: &Path) -> anyhow::Result<()> {
+    let unfinished = data_directory.join(UNFINISHED).exists();
     ensure!(
         !unfinished,
         "{} is what an unfinished restore has left: remove it and restore again",
-        data_folder.display()
+        data_directory.display()
     );
     Ok(())
 }
@@ -135,13 +137,14 @@ pub(crate) fn refuse_damage(report: &FilesReport) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Restores into the folder, whose database then runs. After a failure the folder is empty again.
+/// Restores into the directory, whose database then runs. After a failure the directory is empty again.
 pub(crate) async fn restore(options: &RestoreOptions) -> anyhow::Result<(Restored, FilesReport)> {
-    let folder = BackupFolder::open(&options.from)?;
-    let backups = catalog::base_backups(&folder)?;
-    let backup = choose(&folder, &backups, &options.at)?;
+    refuse_nested(("the directory for the restored data", &options.into), ("the backup", &options.from))?;
+    let directory = BackupDirectory::open(&options.from)?;
+    let backups = catalog::base_backups(&directory)?;
+    let backup = choose(&directory, &backups, &options.at)?;
     make_empty(&options.into)?;
-    let outcome = restore_into(options, &folder, &backup).await;
+    let outcome = restore_into(options, &directory, &backup).await;
     if outcome.is_err() {
         clear(&options.into)?;
     }
@@ -150,41 +153,42 @@ pub(crate) async fn restore(options: &RestoreOptions) -> anyhow::Result<(Restore
 
 async fn restore_into(
     options: &RestoreOptions,
-    folder: &BackupFolder,
+    directory: &BackupDirectory,
     backup: &BaseBackup,
 ) -> anyhow::Result<(Restored, FilesReport)> {
     let moment = if let Target::Time(time) = options.at { time } else { DateTime::<Utc>::MAX_UTC };
-    let secrets = KeptSecrets::at(folder, moment)?;
+    let secrets = SecretsSnapshot::at(directory, moment)?;
     secrets.restore_suite(&options.into)?;
-    let place = RestorePlace::make(
+    let place = PendingRestore::make(
         &options.into,
         &secrets.servers,
-        &options.cache_folder,
+        &options.cache_directory,
         options.postgres_bin_dir.as_deref(),
         say,
     )
     .await?;
-    server::verify(folder, backup, place.programs()).await?;
+    server::verify(directory, backup, place.programs()).await?;
     let work = tempfile::tempdir()?;
-    let barman = server::barman(folder, work.path(), None, place.programs(), &options.cache_folder).await?;
-    take_over_log(folder, &barman).await?;
-    let log = catalog::check_log(folder, backup);
+    let barman =
+        server::barman(directory, work.path(), None, place.programs(), &options.cache_directory).await?;
+    archive_received_wal(directory, &barman).await?;
+    let log = catalog::check_wal(directory, backup);
     // For the very end, nothing may be missing. A moment before a gap can be restored all the same.
     if options.at == Target::Latest {
         log.as_ref().map_err(|error| anyhow::anyhow!("{error:#}"))?;
     }
     say(&format!("copying the base backup {} and the log since then…", backup.id));
     copy_base(options, backup, &place, &barman).await?;
-    copy_newest_log(folder, &place)?;
+    copy_newest_wal(directory, &place)?;
     say("replaying the log…");
     let recovered = place.recover(say).await;
     let restored = match (recovered, log) {
         (Ok(restored), _) => Restored(restored),
-        (Err(error), Err(log)) => bail!("{log:#}. {}\n{error:#}", window(folder)?),
-        (Err(error), Ok(())) => bail!("{}\n{error:#}", window(folder)?),
+        (Err(error), Err(log)) => bail!("{log:#}. {}\n{error:#}", window(directory)?),
+        (Err(error), Ok(())) => bail!("{}\n{error:#}", window(directory)?),
     };
     say("putting the files back…");
-    match restored.files(folder, options).await {
+    match restored.files(directory, options).await {
         Ok(report) => Ok((restored, report)),
         Err(error) => {
             restored.stop().await?;
@@ -194,24 +198,28 @@ async fn restore_into(
 }
 
 /// The last base backup before the target.
-fn choose(folder: &BackupFolder, backups: &[BaseBackup], target: &Target) -> anyhow::Result<BaseBackup> {
+fn choose(
+    directory: &BackupDirectory,
+    backups: &[BaseBackup],
+    target: &Target,
+) -> anyhow::Result<BaseBackup> {
     let backup = match target {
         Target::Time(time) => {
-            ensure!(*time <= Utc::now(), "{} is yet to come. {}", time.to_rfc3339(), window(folder)?);
+            ensure!(*time <= Utc::now(), "{} is yet to come. {}", time.to_rfc3339(), window(directory)?);
             backups.iter().rev().find(|backup| backup.end_time <= *time)
         }
         Target::Point(_) | Target::Latest => backups.last(),
     };
     match backup {
         Some(backup) => Ok(backup.clone()),
-        None => bail!("no base backup is that old. {}", window(folder)?),
+        None => bail!("no base backup is that old. {}", window(directory)?),
     }
 }
 
 /// A sentence on what can be restored.
-fn window(folder: &BackupFolder) -> anyhow::Result<String> {
-    let status = Status::read(folder)?;
-    let start = catalog::base_backups(folder)?.first().map(|backup| backup.end_time);
+fn window(directory: &BackupDirectory) -> anyhow::Result<String> {
+    let status = Status::read(directory)?;
+    let start = catalog::base_backups(directory)?.first().map(|backup| backup.end_time);
     Ok(match (start, status.last_wal_at) {
         (Some(start), Some(end)) => format!(
             "The backup reaches from {} to {}; `--at latest` takes what there is after that",
@@ -222,22 +230,26 @@ fn window(folder: &BackupFolder) -> anyhow::Result<String> {
     })
 }
 
-/// A data folder of which it is known that it is not finished.
+/// A data directory of which it is known that it is not finished.
 fn make_empty(into: &Path) -> anyhow::Result<()> {
     // Passed through by the servers' user, who is another one when root runs us.
     let made = DirBuilder::new().recursive(true).mode(0o755).create(into);
-    made.with_context(|| format!("cannot make the folder {}", into.display()))?;
-    for folder in [into, &local_servers::server_folder(into)?] {
-        let is_empty = !folder.exists() || fs::read_dir(folder)?.next().is_none();
-        ensure!(is_empty, "{} is not empty: give a new folder, nothing is overwritten", folder.display());
+    made.with_context(|| format!("cannot make the directory {}", into.display()))?;
+    for directory in [into, &local_servers::server_directory(into)?] {
+        let is_empty = !directory.exists() || fs::read_dir(directory)?.next().is_none();
+        ensure!(
+            is_empty,
+            "{} is not empty: give a new directory, nothing is overwritten",
+            directory.display()
+        );
     }
     Ok(fs::write(into.join(UNFINISHED), "")?)
 }
 
 /// What a failed restore has made goes away again, with the mark that it is not finished at the very end.
 fn clear(into: &Path) -> anyhow::Result<()> {
-    for folder in [&local_servers::server_folder(into)?, into] {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    for directory in [&local_servers::server_directory(into)?, into] {
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
         for path in entries.filter(|path| !path.ends_with(UNFINISHED)) {
             if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }
                 .with_context(|| format!("cannot remove {}", path.display()))?;
@@ -247,17 +259,17 @@ fn clear(into: &Path) -> anyhow::Result<()> {
 }
 
 /// Pieces of the log that have arrived, but that nobody has taken over yet.
-async fn take_over_log(folder: &BackupFolder, barman: &Barman) -> anyhow::Result<()> {
-    let _lock = folder.lock().await?;
+async fn archive_received_wal(directory: &BackupDirectory, barman: &Barman) -> anyhow::Result<()> {
+    let _lock = directory.lock().await?;
     let taken = barman.call(&["archive-wal", SERVER], COPY_LIMIT).await;
-    taken.context("what has arrived of the log cannot be taken over: is the backup folder writable?")?;
-    catalog::note_log(folder)
+    taken.context("what has arrived of the log cannot be taken over: is the backup directory writable?")?;
+    catalog::record_wal(directory)
 }
 
 async fn copy_base(
     options: &RestoreOptions,
     backup: &BaseBackup,
-    place: &RestorePlace,
+    place: &PendingRestore,
     barman: &Barman,
 ) -> anyhow::Result<()> {
     let data = place.postgres();
@@ -270,12 +282,13 @@ async fn copy_base(
 }
 
 /// Barman leaves the newest piece that has arrived whole where it is until the next one begins, and does not restore it.
-fn copy_newest_log(folder: &BackupFolder, place: &RestorePlace) -> anyhow::Result<()> {
-    for entry in fs::read_dir(folder.server().join("streaming"))? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
+fn copy_newest_wal(directory: &BackupDirectory, place: &PendingRestore) -> anyhow::Result<()> {
+    for path in catalog::files_below(&directory.server().join("streaming"))? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if WalSegment::of(&name).is_some() && !name.ends_with(".partial") {
-            fs::copy(entry.path(), place.postgres().join("barman_wal").join(name))?;
+            let to = place.postgres().join("barman_wal").join(name);
+            fs::copy(&path, &to)
+                .with_context(|| format!("cannot copy {} to {}", path.display(), to.display()))?;
         }
     }
     Ok(())
@@ -287,15 +300,19 @@ impl Restored {
         shared::database::connect(&self.0.postgres.admin_url(database)).await
     }
 
-    async fn files(&self, folder: &BackupFolder, options: &RestoreOptions) -> anyhow::Result<FilesReport> {
+    async fn files(
+        &self,
+        directory: &BackupDirectory,
+        options: &RestoreOptions,
+    ) -> anyhow::Result<FilesReport> {
         let place = LocalSuite {
-            data_folder: options.into.clone(),
-            cache_folder: options.cache_folder.clone(),
+            data_directory: options.into.clone(),
+            cache_directory: options.cache_directory.clone(),
             bucket: options.bucket.clone(),
         };
-        let storage = place.storage(&options.into)?;
+        let storage = place.storage()?;
         let mut conn = self.connect_to(content::NAME).await?;
-        let copies = KeptCopies::in_folder(folder.root()).await?;
+        let copies = CopyReader::in_directory(directory.root()).await?;
         files::Files::new(&copies, Some(&storage)).restore(&mut conn).await
     }
 
@@ -310,19 +327,14 @@ impl Restored {
         bail!("the backup holds no database of a suite")
     }
 
-    async fn end_sessions(&self, wanted: Sessions) -> anyhow::Result<Ended> {
+    async fn end_sessions(&self, wanted: Sessions) -> anyhow::Result<EndedCredentials> {
         match wanted {
             Sessions::End => end_sessions::in_database(&mut self.connect_to(identity::NAME).await?).await,
-            Sessions::Keep => Ok(Ended::default()),
+            Sessions::Keep => Ok(EndedCredentials::default()),
         }
     }
 
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.0.stop().await
     }
-}
-
-/// Tells the person at the terminal what happens.
-fn say(sentence: &str) {
-    eprintln!("{sentence}");
 }

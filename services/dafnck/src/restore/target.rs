@@ -39,7 +39,11 @@ impl Target {
             Self::Point(name) => {
                 ["--target-name", name, "--target-action", "promote"].map(str::to_owned).into()
             }
-            Self::Latest => Vec::new(),
+            // With a timeline for a target Barman prepares the same recovery as for the others: from `barman_wal`, and
+            // ending with a timeline of its own, so that its WAL is never taken for that of the former database.
+            Self::Latest => {
+                ["--target-tli", "current", "--target-action", "promote"].map(str::to_owned).into()
+            }
         }
     }
 }
@@ -51,6 +55,7 @@ mod tests {
     #[test]
     fn a_target_is_a_time_with_its_zone_or_the_end() {
         assert_eq!("latest".parse(), Ok(Target::Latest));
+        assert_eq!(Target::Latest.arguments()[1], "current");
         let time: Target = "2026-11-25T02:36:40.5+01:00".parse().unwrap();
         assert_eq!(time.arguments()[1], "2026-11-25 01:36:40.500000+00:00");
         for wrong in ["", "now", "2026-11-25", "2026-11-25T01:36:40"] {

@@ -8,13 +8,11 @@ use local_servers::LocalServers;
 use shared::config::Secret;
 use shared::database;
 
-use super::say;
+use crate::paths::DATABASE;
+use crate::progress::say;
 use crate::services::{REFERENCES, migration_sets};
 use local_servers::prepare;
 use local_servers::suite::{DatabaseTopology, NAMES, Role};
-
-/// The one database; of four, what comes before the name of the service.
-pub(crate) const NAME: &str = "dafnck";
 
 /// Prepares one database or four. Data that is there in the other form is never left behind silently.
 pub(super) async fn prepare(
@@ -27,19 +25,19 @@ pub(super) async fn prepare(
     let mut steps = 0;
     match form {
         DatabaseTopology::One => {
-            create(NAME, &url("postgres")).await?;
-            steps += prepare::migrate_all(&url(NAME), &migration_sets(), &REFERENCES).await?;
+            create(DATABASE, &url("postgres")).await?;
+            steps += prepare::migrate_all(&url(DATABASE), &migration_sets(), &REFERENCES).await?;
         }
         DatabaseTopology::Four => {
             for set in migration_sets() {
-                let name = form.database_of(set.name, NAME);
+                let name = form.database_of(set.name, DATABASE);
                 create(&name, &url("postgres")).await?;
                 steps += prepare::migrate_apart(&url(&name), set).await?;
             }
         }
     }
     for service in NAMES {
-        count_statements(&url(&form.database_of(service, NAME))).await?;
+        count_statements(&url(&form.database_of(service, DATABASE))).await?;
     }
     if steps > 0 {
         say(&format!("migrated the database: {steps} steps"));
@@ -65,10 +63,10 @@ async fn refuse_other_form(form: DatabaseTopology, admin_url: &Secret) -> anyhow
         DatabaseTopology::Four => (DatabaseTopology::One, "one"),
     };
     for service in NAMES {
-        let name = other.database_of(service, NAME);
+        let name = other.database_of(service, DATABASE);
         if exists(&name, admin_url).await? {
             bail!(
-                "the data folder holds the database `{name}`: start with --databases {option}, or move it \
+                "the data directory holds the database `{name}`: start with --databases {option}, or move it \
                  (README, \"One database or four\")"
             );
         }

@@ -4,10 +4,8 @@
 //! ends in order (services, Redis, PostgreSQL) with exit code 0; when a service or server ends by itself, the rest is
 //! stopped and the exit code is 1. A second Ctrl-C is not needed: every step of the end has a limit.
 
-mod certificates;
 mod databases;
 mod options;
-mod secrets;
 mod summary;
 
 use std::fs;
@@ -19,7 +17,7 @@ use anyhow::{Context, anyhow, bail};
 use content::storage::StorageOptions;
 use identity::encryption::KeyRingOptions;
 use identity::{IdentityOptions, PasswordOptions};
-use local_servers::{DataDirectory, LocalOptions, LocalServers, LogReceiver};
+use local_servers::{DataDirectory, LocalOptions, LocalServers, WalReceiver};
 use shared::clock::Clock;
 use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, DatabaseOptions, Secret};
 use shared::mail::{Destination, MailOptions};
@@ -28,29 +26,27 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use options::{DEFAULT_CACHE_FOLDER, DEFAULT_DATA_FOLDER, RunOptions};
-pub use secrets::Secrets;
+pub use options::RunOptions;
 
-pub(crate) use certificates::complete;
-pub(crate) use databases::NAME as DATABASE;
-
-use crate::backup::{LocalSuite, scheduler};
+use crate::backup::scheduler;
+use crate::certificates;
 use crate::health;
 use crate::maintain;
+use crate::paths::{DATABASE, FILES, LocalSuite};
+use crate::progress::say;
 use crate::restore;
+use crate::secrets::Secrets;
 use crate::services;
 use local_servers::dev_ca;
 use local_servers::running_services::{RunningServices, listen};
 use local_servers::suite::{NAMES, SuiteOptions};
 
-/// Where the content service keeps files, in the data folder.
-pub(crate) const FILES: &str = "files";
-/// Where mail goes unless told otherwise, in the data folder.
+/// Where mail goes unless told otherwise, in the data directory.
 const MAIL: &str = "mail";
 /// How long the services may take until they are ready, and how often they are asked.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 /// How long who fetches the log for the backup may take to end after PostgreSQL.
-const RECEIVER_PATIENCE: Duration = Duration::from_secs(10);
+const RECEIVER_TIMEOUT: Duration = Duration::from_secs(10);
 const READY_POLL: Duration = Duration::from_millis(50);
 
 /// Everything that runs.
@@ -65,7 +61,7 @@ struct Running {
 /// The part of the suite that follows its backup.
 struct Following {
     stop: CancellationToken,
-    task: JoinHandle<Option<LogReceiver>>,
+    task: JoinHandle<Option<WalReceiver>>,
 }
 
 /// Runs the suite until it is told to stop.
@@ -92,16 +88,16 @@ pub async fn command(options: RunOptions) -> anyhow::Result<()> {
     };
     let mut urls: Vec<Secret> = NAMES.map(admin_url).into();
     urls.dedup();
-    let data_folder = running.servers.data.clone();
+    let data_directory = running.servers.data.clone();
     let renewal = async {
         match options.tls {
-            true => certificates::renew_in_time(&options.data_folder, &running.servers).await,
+            true => certificates::renew_in_time(&options.data_directory, &running.servers).await,
             false => std::future::pending().await,
         }
     };
     let outcome = tokio::select! {
         never = renewal => match never {},
-        never = maintain::run_periodically(urls, Some(&data_folder)) => match never {},
+        never = maintain::run_periodically(urls, Some(&data_directory)) => match never {},
         () = shutdown.cancelled() => Ok(()),
         failure = failure(&mut running.services, &running.servers) => Err(failure),
     };
@@ -112,17 +108,17 @@ pub async fn command(options: RunOptions) -> anyhow::Result<()> {
 }
 
 async fn start(options: &RunOptions, listeners: [TcpListener; 4]) -> anyhow::Result<Running> {
-    let data_folder = std::path::absolute(&options.data_folder)?;
-    restore::refuse_unfinished(&data_folder)?;
-    let secrets = Secrets::load_or_make(&data_folder)?;
-    let storage_folder = make_private_folder(data_folder.join(FILES))?;
-    let mail_folder = data_folder.join(MAIL);
-    let certificates = options.tls.then(|| certificates::keep(&data_folder)).transpose()?;
-    let certificates = certificates.map(|(folder, _)| folder);
+    let data_directory = std::path::absolute(&options.data_directory)?;
+    restore::refuse_unfinished(&data_directory)?;
+    let secrets = Secrets::load_or_make(&data_directory)?;
+    let storage_folder = make_private_directory(data_directory.join(FILES))?;
+    let mail_directory = data_directory.join(MAIL);
+    let certificates = options.tls.then(|| certificates::keep(&data_directory)).transpose()?;
+    let certificates = certificates.map(|(directory, _)| directory);
     let servers = local_servers::start(
         LocalOptions {
-            cache: options.cache_folder.clone(),
-            data: DataDirectory::Persistent(data_folder),
+            cache: options.cache_directory.clone(),
+            data: DataDirectory::Persistent(data_directory),
             postgres_port: Some(options.postgres_port),
             redis_port: Some(options.redis_port),
             postgres_bin: options.postgres_bin_dir.clone(),
@@ -134,7 +130,7 @@ async fn start(options: &RunOptions, listeners: [TcpListener; 4]) -> anyhow::Res
     .await?;
     let services = match start_services(
         options,
-        [storage_folder, mail_folder],
+        [storage_folder, mail_directory],
         certificates.clone(),
         &secrets,
         &servers,
@@ -148,7 +144,7 @@ async fn start(options: &RunOptions, listeners: [TcpListener; 4]) -> anyhow::Res
             return Err(error);
         }
     };
-    let authority = certificates.map(|folder| folder.join(format!("{}.pem", dev_ca::AUTHORITY)));
+    let authority = certificates.map(|directory| directory.join(format!("{}.pem", dev_ca::AUTHORITY)));
     let mut running = Running { servers, services, authority, backup: Following::start(options) };
     if let Err(error) = running.become_ready().await {
         running.stop().await?;
@@ -157,16 +153,16 @@ async fn start(options: &RunOptions, listeners: [TcpListener; 4]) -> anyhow::Res
     Ok(running)
 }
 
-/// A folder for us alone, made if missing.
-fn make_private_folder(folder: PathBuf) -> anyhow::Result<PathBuf> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-    made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    Ok(folder)
+/// A directory for us alone, made if missing.
+fn make_private_directory(directory: PathBuf) -> anyhow::Result<PathBuf> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory);
+    made.with_context(|| format!("cannot make the directory {}", directory.display()))?;
+    Ok(directory)
 }
 
 async fn start_services(
     options: &RunOptions,
-    [storage_folder, mail_folder]: [PathBuf; 2],
+    [storage_folder, mail_directory]: [PathBuf; 2],
     certificates: Option<PathBuf>,
     secrets: &Secrets,
     servers: &LocalServers,
@@ -183,17 +179,17 @@ async fn start_services(
         StorageOptions { storage_folder, bucket: options.bucket.clone(), limits: options.files.clone() };
     let options = SuiteOptions {
         postgres: format!("127.0.0.1:{}", servers.postgres.port),
-        database: databases::NAME.to_owned(),
+        database: DATABASE.to_owned(),
         databases: options.databases,
         role_password: secrets.role_password(),
-        reaching: DatabaseOptions::default(),
+        connection: DatabaseOptions::default(),
         database_pool_size: DEFAULT_DATABASE_POOL_SIZE,
         redis_url: servers.redis.url(),
         redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),
         certificates,
         service_secret: secrets.service_secret(),
         mail: MailOptions {
-            mail_url: options.mail_url.clone().unwrap_or(Destination::Folder(mail_folder)),
+            mail_url: options.mail_url.clone().unwrap_or(Destination::Folder(mail_directory)),
             mail_from: options.mail_from.clone(),
         },
         proxies: options.proxies.clone(),
@@ -209,8 +205,8 @@ impl Following {
     fn start(options: &RunOptions) -> Self {
         let stop = CancellationToken::new();
         let place = LocalSuite {
-            data_folder: options.data_folder.clone(),
-            cache_folder: options.cache_folder.clone(),
+            data_directory: options.data_directory.clone(),
+            cache_directory: options.cache_directory.clone(),
             bucket: options.bucket.clone(),
         };
         let task = tokio::spawn(scheduler::follow(place, stop.clone()));
@@ -218,7 +214,7 @@ impl Following {
     }
 
     /// Who still fetches the log, if somebody does.
-    async fn stop(self) -> Option<LogReceiver> {
+    async fn stop(self) -> Option<WalReceiver> {
         self.stop.cancel();
         self.task.await.ok().flatten()
     }
@@ -249,7 +245,7 @@ impl Running {
         let servers = self.servers.stop().await;
         // PostgreSQL has written the end of its log, and does not end before that is fetched.
         if let Some(receiver) = receiver {
-            receiver.end(RECEIVER_PATIENCE).await?;
+            receiver.end(RECEIVER_TIMEOUT).await?;
         }
         say("stopped");
         match (services, servers) {
@@ -265,9 +261,4 @@ async fn failure(services: &mut RunningServices, servers: &LocalServers) -> anyh
         outcome = services.failed() => outcome.err().unwrap_or_else(|| anyhow!("a service ended by itself")),
         server = servers.ended() => anyhow!("{server} ended by itself; its log may say why"),
     }
-}
-
-/// Tells the person at the terminal what happens.
-fn say(sentence: &str) {
-    eprintln!("{sentence}");
 }

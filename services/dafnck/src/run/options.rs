@@ -11,22 +11,19 @@ use shared::mail::{Destination, Mailbox};
 
 use local_servers::suite::{DEFAULT_PORTS, DatabaseTopology};
 
-/// Where the local suite keeps its data, below the current folder.
-pub const DEFAULT_DATA_FOLDER: &str = ".local/data";
-/// Where private copies of the servers are kept, below the current folder.
-pub const DEFAULT_CACHE_FOLDER: &str = ".local/cache";
+use crate::paths::{DEFAULT_CACHE_DIRECTORY, DEFAULT_DATA_DIRECTORY};
 
 /// Where everything runs, and where it keeps its data.
 #[derive(Args, Clone, Debug)]
 // Warnings only: the summary is to stay in sight.
 #[command(mut_arg("log_filter", |argument| argument.default_value("warn")))]
 pub struct RunOptions {
-    /// Folder for databases, files, logs and secrets; made if missing, kept
-    #[arg(long, env = "DAFNCK_DATA_FOLDER", default_value = DEFAULT_DATA_FOLDER)]
-    pub data_folder: PathBuf,
-    /// Folder for private copies of PostgreSQL and Redis, which are fetched when no fitting ones are installed
-    #[arg(long, env = "DAFNCK_CACHE_FOLDER", default_value = DEFAULT_CACHE_FOLDER)]
-    pub cache_folder: PathBuf,
+    /// Directory for databases, files, logs and secrets; made if missing, kept
+    #[arg(long, env = "DAFNCK_DATA_DIRECTORY", default_value = DEFAULT_DATA_DIRECTORY)]
+    pub data_directory: PathBuf,
+    /// Directory for private copies of PostgreSQL and Redis, which are fetched when no fitting ones are installed
+    #[arg(long, env = "DAFNCK_CACHE_DIRECTORY", default_value = DEFAULT_CACHE_DIRECTORY)]
+    pub cache_directory: PathBuf,
     /// Loopback ports of identity, project, task and content: four with commas, or the first of four in a row
     #[arg(long, env = "DAFNCK_PORTS", default_value_t)]
     pub ports: Ports,
@@ -34,7 +31,7 @@ pub struct RunOptions {
     #[arg(long, env = "DAFNCK_DATABASES", value_enum, default_value_t)]
     pub databases: DatabaseTopology,
     /// Speak TLS, and nothing else, to callers, between services, and to PostgreSQL and Redis; with certificates of a
-    /// development authority, which are made and renewed in the folder `certificates` of the data folder
+    /// development authority, which are made and renewed in the directory `certificates` of the data directory
     #[arg(long, env = "DAFNCK_TLS")]
     pub tls: bool,
     /// Loopback port of PostgreSQL
@@ -43,20 +40,20 @@ pub struct RunOptions {
     /// Loopback port of Redis
     #[arg(long, env = "DAFNCK_REDIS_PORT", default_value_t = 63790)]
     pub redis_port: u16,
-    /// Folder with `postgres` and `initdb`, version 16 or newer. Default: an installed one, else a private copy
+    /// Directory with `postgres` and `initdb`, version 16 or newer. Default: an installed one, else a private copy
     #[arg(long, env = "DAFNCK_POSTGRES_BIN_DIR")]
     pub postgres_bin_dir: Option<PathBuf>,
-    /// Folder with `redis-server`, version 7 or newer. Default: an installed one, else a private copy
+    /// Directory with `redis-server`, version 7 or newer. Default: an installed one, else a private copy
     #[arg(long, env = "DAFNCK_REDIS_BIN_DIR")]
     pub redis_bin_dir: Option<PathBuf>,
-    /// S3 instead of the data folder, for files.
+    /// S3 instead of the data directory, for files.
     #[command(flatten)]
     pub bucket: BucketOptions,
     /// Limits of files.
     #[command(flatten)]
     pub files: FileLimits,
     /// Where mail goes: `smtps://user:password@host:465`, `smtp://user:password@host:587` (STARTTLS), `folder:PATH` or
-    /// `log:`. Default: the folder `mail` in the data folder
+    /// `log:`. Default: the directory `mail` in the data directory
     #[arg(long, env = "DAFNCK_MAIL_URL", hide_env_values = true)]
     pub mail_url: Option<Destination>,
     /// The sender of mail

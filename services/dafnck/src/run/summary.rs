@@ -5,30 +5,33 @@ use std::path::Path;
 use identity::RegistrationMode;
 use local_servers::{ADMIN, LocalServers};
 
-use super::certificates::FOLDER;
-use super::databases::NAME;
-use super::{FILES, MAIL, RunOptions};
+use super::certificates::DIRECTORY;
+use super::{MAIL, RunOptions};
+use crate::paths::{DATABASE, FILES};
+use crate::progress::{OutputClosed, write_line};
 use local_servers::dev_ca::AUTHORITY;
 use local_servers::suite::{DatabaseTopology, NAMES};
 
 /// Prints what runs where, how to stop it, and what to try first.
 pub(super) fn print(options: &RunOptions, servers: &LocalServers) -> anyhow::Result<()> {
-    let wanted = std::path::absolute(&options.data_folder)?;
-    println!("\n{}\n{}", what_runs(options, servers, &wanted), what_to_try(options, &wanted));
-    Ok(())
+    let wanted = std::path::absolute(&options.data_directory)?;
+    let text = format!("\n{}\n{}", what_runs(options, servers, &wanted), what_to_try(options, &wanted));
+    // Nobody reads it where standard output is closed; the suite runs all the same.
+    write_line(format_args!("{text}"))
+        .or_else(|error| if error.is::<OutputClosed>() { Ok(()) } else { Err(error) })
 }
 
-fn what_runs(options: &RunOptions, servers: &LocalServers, data_folder: &Path) -> String {
+fn what_runs(options: &RunOptions, servers: &LocalServers, data_directory: &Path) -> String {
     let wire = if options.tls { "TLS" } else { "plaintext" };
     let mut text = format!("DafnckMachine is running (gRPC and gRPC-Web, {wire}, on loopback):\n\n");
     for (name, port) in NAMES.into_iter().zip(options.ports.0) {
         text.push_str(&format!("  {name:<12}127.0.0.1:{port}\n"));
     }
     let (postgres, redis) = (&servers.postgres, &servers.redis);
-    let (data, kept) = (servers.data.display(), data_folder.display());
+    let (data, kept) = (servers.data.display(), data_directory.display());
     let database = match options.databases {
-        DatabaseTopology::One => NAME.to_owned(),
-        DatabaseTopology::Four => format!("{NAME}_{{{}}}", NAMES.join(",")),
+        DatabaseTopology::One => DATABASE.to_owned(),
+        DatabaseTopology::Four => format!("{DATABASE}_{{{}}}", NAMES.join(",")),
     };
     text.push_str(&format!(
         "  PostgreSQL  postgres://{ADMIN}@127.0.0.1:{}/{database} (version {})\n",
@@ -37,7 +40,7 @@ fn what_runs(options: &RunOptions, servers: &LocalServers, data_folder: &Path) -
     text.push_str(&format!("  Redis       127.0.0.1:{} (version {})\n\n", redis.port, redis.version));
     text.push_str(&format!("  databases   {data}/postgres, {data}/redis\n"));
     if options.tls {
-        text.push_str(&format!("  certificates {kept}/{FOLDER} (of a development authority: ca.pem)\n"));
+        text.push_str(&format!("  certificates {kept}/{DIRECTORY} (of a development authority: ca.pem)\n"));
     }
     text.push_str(&format!("  passwords   {data}/secrets, {kept}/suite-secrets\n"));
     text.push_str(&format!("  logs        {data}/log (the services' own: here)\n"));
@@ -50,10 +53,10 @@ fn what_runs(options: &RunOptions, servers: &LocalServers, data_folder: &Path) -
     text
 }
 
-fn what_to_try(options: &RunOptions, data_folder: &Path) -> String {
+fn what_to_try(options: &RunOptions, data_directory: &Path) -> String {
     let [identity, project, _, _] = options.ports.0;
     let wire = match options.tls {
-        true => format!("-cacert {}/{FOLDER}/{AUTHORITY}.pem", data_folder.display()),
+        true => format!("-cacert {}/{DIRECTORY}/{AUTHORITY}.pem", data_directory.display()),
         false => "-plaintext".to_owned(),
     };
     format!(

@@ -9,7 +9,7 @@ use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use expect_test::expect_file;
 use shared::migrate;
-use testkit::{Topology, empty_database};
+use testkit::{Topology, create_empty_database};
 
 const SCHEMAS: [&str; 4] = ["identity", "project", "task", "content"];
 const SEED: &str = include_str!("seed.sql");
@@ -93,7 +93,7 @@ async fn autovacuum_comes_to_each_table_as_its_migration_says() {
 
 #[tokio::test]
 async fn up_down_up_leaves_the_same_catalog() {
-    let url = empty_database().await;
+    let url = create_empty_database().await;
     let mut conn = shared::database::connect(&url).await.unwrap();
     local_servers::prepare::migrate_all(&url, &migration_sets(), &REFERENCES).await.unwrap();
     let before = our_catalog(&mut conn).await;
@@ -116,7 +116,7 @@ async fn up_down_up_leaves_the_same_catalog() {
 #[tokio::test]
 async fn each_schema_works_alone_in_a_database_of_its_own() {
     for set in migration_sets() {
-        let url = empty_database().await;
+        let url = create_empty_database().await;
         let steps = migrate::up(&url, set).await.unwrap();
         assert_eq!(steps, migrate::applied(&url, set).await.unwrap().len());
         assert_eq!(migrate::down(&url, set, 0).await.unwrap(), steps);
@@ -125,7 +125,7 @@ async fn each_schema_works_alone_in_a_database_of_its_own() {
 
 #[tokio::test]
 async fn runners_at_the_same_time_wait_for_each_other() {
-    let url = empty_database().await;
+    let url = create_empty_database().await;
     let (a, b) = tokio::join!(migrate::up(&url, &task::MIGRATIONS), migrate::up(&url, &task::MIGRATIONS));
     let (a, b) = (a.unwrap(), b.unwrap());
     assert!(a.min(b) == 0 && a.max(b) > 0, "{a} and {b} steps");

@@ -20,22 +20,22 @@ use super::root;
 
 const NOBODY: u32 = 65534;
 /// Much less than until somebody writes by chance.
-const PATIENCE: Duration = Duration::from_secs(300);
+const TIMEOUT: Duration = Duration::from_secs(300);
 /// What a restore to before the third project reads: the one that was in the base backup, and the one that only the log has.
 const EVERYTHING: &str = "\n  project.projects: 2 rows\n";
 
-/// A folder with the programs of the image, for a user who is not root: PostgreSQL runs as no other.
+/// A directory with the programs of the image, for a user who is not root: PostgreSQL runs as no other.
 struct Image {
-    folder: TempDir,
+    directory: TempDir,
     variables: Vec<(&'static str, String)>,
     instead_of_root: bool,
 }
 
 impl Image {
     async fn with(packages: &[&Path], postgres: &PostgresServer) -> Self {
-        let folder = TempDir::new().unwrap();
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
-        let bin = folder.path().join("bin");
+        let directory = TempDir::new().unwrap();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
+        let bin = directory.path().join("bin");
         fs::create_dir(&bin).unwrap();
         let say = |step: &str| eprintln!("{step}");
         let barman =
@@ -45,12 +45,12 @@ impl Image {
             let mut found = barman.get_envs().filter(|(variable, _)| *variable == name);
             found.next().and_then(|(_, value)| value).unwrap_or_default().to_str().unwrap().to_owned()
         };
-        let barman_folder = PathBuf::from(variable("PYTHONPATH"));
-        for entry in fs::read_dir(barman_folder.join("bin")).unwrap() {
+        let barman_directory = PathBuf::from(variable("PYTHONPATH"));
+        for entry in fs::read_dir(barman_directory.join("bin")).unwrap() {
             let program = entry.unwrap().path();
             let name = program.file_name().unwrap().to_str().unwrap().to_owned();
             let options = if name == "barman" {
-                format!("-c {}/barman.conf", folder.path().display())
+                format!("-c {}/barman.conf", directory.path().display())
             } else {
                 String::new()
             };
@@ -60,7 +60,7 @@ impl Image {
             fs::copy(root().join("deploy/backup").join(script), bin.join(script)).unwrap();
         }
         fs::copy(env!("CARGO_BIN_EXE_dafnck"), bin.join("dafnck")).unwrap();
-        let python: Vec<_> = [&[barman_folder.as_path()], packages].concat();
+        let python: Vec<_> = [&[barman_directory.as_path()], packages].concat();
         let python = std::env::join_paths(python).unwrap().into_string().unwrap();
         let path = format!("{}:{}:{}", bin.display(), postgres.programs.display(), variable("PATH"));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -70,24 +70,24 @@ impl Image {
             ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
             ("LD_LIBRARY_PATH", variable("LD_LIBRARY_PATH")),
             ("PROGRAMS", postgres.programs.to_str().unwrap().to_owned()),
-            ("SCRATCH", folder.path().to_str().unwrap().to_owned()),
+            ("SCRATCH", directory.path().to_str().unwrap().to_owned()),
             ("DATABASE_USER", ADMIN.to_owned()),
             ("DRILL_PORT", port.to_string()),
             ("LC_ALL", "C.UTF-8".to_owned()),
         ];
         let instead_of_root = Path::new("/proc/self").metadata().unwrap().uid() == 0;
-        Self { folder, variables, instead_of_root }
+        Self { directory, variables, instead_of_root }
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     /// Runs one of its programs; whether it succeeded, and its words on both outputs.
     async fn run(&self, program: &str, words: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
         let mut command = Command::new(self.path("bin").join(program));
         command.args(words).env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.envs(variables.iter().copied()).current_dir(self.folder.path()).kill_on_drop(true);
+        command.envs(variables.iter().copied()).current_dir(self.directory.path()).kill_on_drop(true);
         if self.instead_of_root {
             command.uid(NOBODY).gid(NOBODY);
         }
@@ -205,11 +205,11 @@ async fn the_weekly_drill_restores_a_cluster_from_its_bucket_and_names_what_is_l
     );
 
     let copy = bucket.objects().into_iter().find(|name| name.starts_with("copies/files/")).unwrap();
-    bucket.lose(&copy);
+    bucket.delete(&copy);
     let (succeeded, said) = image.run(program, &words, &cluster).await;
     assert!(!succeeded && said.contains("is missing"), "{said}");
     let base = bucket.objects().into_iter().find(|name| name.ends_with("/data.tar")).unwrap();
-    bucket.lose(&base);
+    bucket.delete(&base);
     let (succeeded, said) = image.run(program, &words, &cluster).await;
     assert!(!succeeded && !said.contains("restored in "), "{said}");
 }
@@ -254,20 +254,20 @@ async fn the_backup_container_makes_a_backup_copies_attachments_and_can_restore(
         ("BARMAN_PGPASS_FILE", &pgpass),
         ("PGPASSFILE", &own_pgpass),
         ("DAFNCK_STORAGE_FOLDER", store.to_str().unwrap()),
-        ("DAFNCK_COPY_FOLDER", &copies),
+        ("DAFNCK_COPY_DIRECTORY", &copies),
         ("ROUNDS", "1"),
     ];
     open_to_others(&store);
 
     // While nobody writes, which must not be waited for.
     suite.stop().await;
-    let said = tokio::time::timeout(PATIENCE, image.succeed("schedule", &[], &variables)).await.unwrap();
+    let said = tokio::time::timeout(TIMEOUT, image.succeed("schedule", &[], &variables)).await.unwrap();
 
     for metric in ["backup_last_success", "backup_files_last", "backup_log_last", "backup_window_start"] {
         assert!(image.metric(&format!("{metric}_timestamp_seconds")).is_some_and(|at| at > 0), "{said}");
     }
     assert_eq!(image.metric("backup_failed"), Some(0), "{said}");
-    suite.start_again().await;
+    suite.restart().await;
     let olga = olga.after_restart(&suite);
     olga.project("only in the log").await;
     let before_that = Utc::now().to_rfc3339();
@@ -300,9 +300,9 @@ async fn base_backups(image: &Image) -> usize {
     listed.lines().filter(|line| line.contains(" - Size: ")).count()
 }
 
-/// The folders of the test are its user's alone; in the containers the group may read.
+/// The directories of the test are its user's alone; in the containers the group may read.
 fn open_to_others(store: &Path) {
-    for folder in store.ancestors().take(2) {
-        fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+    for directory in store.ancestors().take(2) {
+        fs::set_permissions(directory, Permissions::from_mode(0o755)).unwrap();
     }
 }

@@ -12,7 +12,7 @@ use super::kustomize::{Given, MIGRATE, Objects, PRODUCTION};
 use super::{at, list, root, text};
 use crate::dafnck::{Ran, dafnck};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// As whom the jobs reach PostgreSQL.
 const ROLE: &str = "cluster_admin";
 
@@ -98,7 +98,7 @@ async fn maintenance_and_the_doctor_run_as_the_clusters_role_also_twice_and_at_o
         ("DAFNCK_CONTENT_URL", &suite.siblings.content_url),
     ];
     let ready = async { while !dafnck::health::all_ready(&suite.siblings, None).await {} };
-    tokio::time::timeout(PATIENCE, ready).await.expect("the services become ready");
+    tokio::time::timeout(TIMEOUT, ready).await.expect("the services become ready");
     let ran = run(&objects.job("doctor-task"), &instead).await;
     assert!(
         matches!(ran.code, Some(0 | 1)),

@@ -17,9 +17,9 @@ fn compose() -> Value {
 }
 
 pub(super) fn make_secrets() -> TempDir {
-    let folder = TempDir::new().unwrap();
-    succeed(Command::new(root().join("deploy/make-secrets")).arg(folder.path()));
-    folder
+    let directory = TempDir::new().unwrap();
+    succeed(Command::new(root().join("deploy/make-secrets")).arg(directory.path()));
+    directory
 }
 
 #[test]
@@ -54,8 +54,8 @@ fn every_container_can_be_asked_for_its_health() {
 }
 
 fn image_has_health_check(build: &Value) -> bool {
-    let folder = root().join(text(at(build, "context")));
-    let dockerfile = read(&folder.join(at(build, "dockerfile").as_str().unwrap_or("Dockerfile")));
+    let directory = root().join(text(at(build, "context")));
+    let dockerfile = read(&directory.join(at(build, "dockerfile").as_str().unwrap_or("Dockerfile")));
     let stage = match at(build, "target").as_str() {
         Some(target) => dockerfile.split("\nFROM ").find(|stage| {
             stage.lines().next().is_some_and(|first| first.ends_with(&format!(" AS {target}")))
@@ -110,9 +110,9 @@ fn what_is_mounted_is_there() {
 #[test]
 fn the_secrets_that_are_named_are_those_that_are_made() {
     let compose = compose();
-    let folder = make_secrets();
+    let directory = make_secrets();
     let contents = || -> BTreeMap<String, String> {
-        let entries = std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap);
+        let entries = std::fs::read_dir(directory.path()).unwrap().map(Result::unwrap);
         entries.map(|entry| (entry.file_name().into_string().unwrap(), read(&entry.path()))).collect()
     };
     let made = contents();
@@ -128,9 +128,9 @@ fn the_secrets_that_are_named_are_those_that_are_made() {
             assert!(named.contains(text(secret)), "{name} gets {secret:?}, which is not named");
         }
     }
-    assert_eq!(folder.path().metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(directory.path().metadata().unwrap().permissions().mode() & 0o777, 0o700);
 
-    let again = succeed(Command::new(root().join("deploy/make-secrets")).arg(folder.path()));
+    let again = succeed(Command::new(root().join("deploy/make-secrets")).arg(directory.path()));
     assert_eq!((again.as_str(), contents()), ("", made));
 }
 

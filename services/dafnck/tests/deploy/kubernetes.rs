@@ -14,7 +14,7 @@ use super::{at, is_pinned, list, programs, root, succeed, text};
 /// What the manifests are checked against: the oldest release that has all they use, as `deploy/README.md` says it.
 const KUBERNETES: &str = "1.30";
 const VALIDATOR: [&str; 1] = ["kubernetes-validate==1.37.0"];
-const VALIDATOR_FOLDER: &str = "kubernetes-validate-1.37.0";
+const VALIDATOR_DIRECTORY: &str = "kubernetes-validate-1.37.0";
 
 #[tokio::test]
 async fn the_programs_accept_what_kubernetes_gives_them() {
@@ -150,12 +150,13 @@ async fn services_grow_with_their_load_and_are_not_drained_at_once() {
 async fn what_kubernetes_is_given_fits_its_schemas() {
     let cache = root().join(".local/cache");
     let tell = |step: &str| eprintln!("{step}");
-    let packages = local_servers::python_packages(&cache, VALIDATOR_FOLDER, &VALIDATOR, tell).await.unwrap();
-    let folder = TempDir::new().unwrap();
+    let packages =
+        local_servers::python_packages(&cache, VALIDATOR_DIRECTORY, &VALIDATOR, tell).await.unwrap();
+    let directory = TempDir::new().unwrap();
     let mut validator = Command::new("python3");
     validator.args(["-m", "kubernetes_validate", "--strict", "--quiet", "-k", KUBERNETES]);
     for place in ALL {
-        let file = folder.path().join(place.replace('/', "-")).with_extension("yaml");
+        let file = directory.path().join(place.replace('/', "-")).with_extension("yaml");
         std::fs::write(&file, Objects::of(place).await.text).unwrap();
         validator.arg(file);
     }

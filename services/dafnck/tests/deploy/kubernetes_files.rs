@@ -8,7 +8,7 @@ use local_servers::suite::NAMES;
 use serde_yaml_ng::Value;
 use shared::server;
 
-use super::kustomize::{ALL, DEVELOPMENT, MIGRATE, Objects, PRODUCTION, folder, pod_of};
+use super::kustomize::{ALL, DEVELOPMENT, MIGRATE, Objects, PRODUCTION, directory, pod_of};
 use super::{at, list, read, root, text};
 use crate::dafnck::dafnck;
 use crate::topologies::ENCRYPTED;
@@ -76,7 +76,7 @@ fn files_of(container: &Value) -> BTreeSet<String> {
     let told = ["env", "args", "command", "readinessProbe", "livenessProbe", "startupProbe"];
     let mut told: Vec<String> = told.iter().flat_map(|way| texts(at(container, way))).collect();
     match text(at(container, "name")) {
-        "redis" => told.push(read(&folder().join("redis/redis.conf"))),
+        "redis" => told.push(read(&directory().join("redis/redis.conf"))),
         // Its other files are those of the nodes that it speaks to.
         "form" => told.push(format!("{SECRETS}tls/ca.crt")),
         _ => {}

@@ -2,7 +2,7 @@
 
 use serde_yaml_ng::Value;
 
-use super::kustomize::{DEVELOPMENT, Objects, PRODUCTION, SECOND_REGION, folder, name_of};
+use super::kustomize::{DEVELOPMENT, Objects, PRODUCTION, SECOND_REGION, directory, name_of};
 use super::{at, documents, list, read, root, text};
 
 /// What an overlay has that is made before its other things.
@@ -11,10 +11,10 @@ const FIRST: (&str, &str) = ("app.kubernetes.io/component", "database");
 const FOR_GOOD: [&str; 4] = ["Cluster", "Pooler", "ObjectStore", "ScheduledBackup"];
 
 fn kustomization(place: &str) -> Value {
-    documents(&read(&folder().join(place).join("kustomization.yaml"))).remove(0)
+    documents(&read(&directory().join(place).join("kustomization.yaml"))).remove(0)
 }
 
-/// The folders that a folder's kustomization is made of, by their names.
+/// The directories that a directory's kustomization is made of, by their names.
 fn parts(place: &str) -> Vec<String> {
     let kustomization = kustomization(place);
     let name = |part: &Value| text(part).rsplit('/').next().unwrap().to_owned();

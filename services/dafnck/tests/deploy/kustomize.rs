@@ -27,13 +27,13 @@ const WORKLOADS: [&str; 4] = ["Deployment", "StatefulSet", "Job", "CronJob"];
 /// What was made for one test serves the others.
 static MADE: Mutex<BTreeMap<&str, String>> = Mutex::new(BTreeMap::new());
 
-pub fn folder() -> PathBuf {
+pub fn directory() -> PathBuf {
     root().join("deploy/kubernetes")
 }
 
-/// What kustomize makes of a folder.
+/// What kustomize makes of a directory.
 pub struct Objects {
-    pub folder: &'static str,
+    pub directory: &'static str,
     pub text: String,
     pub all: Vec<Value>,
 }
@@ -42,10 +42,10 @@ impl Objects {
     pub async fn of(place: &'static str) -> Self {
         let kubectl = newer_tools().await.join("usr/bin/kubectl");
         let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || succeed(Command::new(kubectl).arg("kustomize").arg(folder().join(place)));
+        let make = || succeed(Command::new(kubectl).arg("kustomize").arg(directory().join(place)));
         let text = made.entry(place).or_insert_with(make).clone();
         drop(made);
-        Self { folder: place, all: documents(&text), text }
+        Self { directory: place, all: documents(&text), text }
     }
 
     pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Value> {
@@ -55,14 +55,14 @@ impl Objects {
     /// The object of this kind and name.
     pub fn get(&self, kind: &str, name: &str) -> &Value {
         let found = self.all.iter().find(|object| at(object, "kind") == kind && name_of(object) == name);
-        found.unwrap_or_else(|| panic!("{} has no {kind} {name}", self.folder))
+        found.unwrap_or_else(|| panic!("{} has no {kind} {name}", self.directory))
     }
 
     /// What makes pods, with a name for it.
     pub fn workloads(&self) -> impl Iterator<Item = (String, &Value)> {
         let all = WORKLOADS.iter().flat_map(|kind| self.of_kind(kind));
         all.map(|object| {
-            (format!("{}: {} {}", self.folder, text(at(object, "kind")), name_of(object)), object)
+            (format!("{}: {} {}", self.directory, text(at(object, "kind")), name_of(object)), object)
         })
     }
 
@@ -102,7 +102,7 @@ pub struct Given {
 }
 
 impl Given {
-    /// Which of our images, if it is one.
+    /// UserSelector of our images, if it is one.
     pub fn program(&self) -> Option<&str> {
         let (path, _) = self.image.rsplit_once(':')?;
         let (place, name) = path.rsplit_once('/')?;

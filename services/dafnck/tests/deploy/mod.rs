@@ -20,7 +20,7 @@ use std::process::Command;
 
 use serde_yaml_ng::Value;
 
-/// The folder of the whole project.
+/// The directory of the whole project.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
@@ -42,10 +42,10 @@ fn documents(text: &str) -> Vec<Value> {
     documents
 }
 
-/// All files below a folder with this ending.
-fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+/// All files below a directory with this ending.
+fn files(directory: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
+    for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(files(&path, ending));
@@ -81,7 +81,7 @@ fn is_pinned(image: &str) -> bool {
     tag.is_some_and(|(_, tag)| tag.contains(|c: char| c.is_ascii_digit()))
 }
 
-/// A folder with `docker compose` and kubectl, as Debian packages them.
+/// A directory with `docker compose` and kubectl, as Debian packages them.
 async fn newer_tools() -> PathBuf {
     let cache = root().join(".local/cache");
     let tell = |step: &str| eprintln!("{step}");

@@ -37,7 +37,7 @@ fn command(program: &str) -> Command {
 }
 
 /// Starts the program's command line as if these variables were set: a variable that is no option, a value that is
-/// refused and an option that is missing all fail. Secrets come from the folder, by the names of their files.
+/// refused and an option that is missing all fail. Secrets come from the directory, by the names of their files.
 pub(super) fn accept(program: &str, words: &[&str], variables: &BTreeMap<String, String>, secrets: &Path) {
     let command = command(program);
     let mut line: Vec<String> = [program].iter().chain(words).map(|word| (*word).to_owned()).collect();

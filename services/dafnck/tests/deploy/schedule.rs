@@ -12,7 +12,7 @@ use tokio::process::Command;
 use super::backups::write_program;
 use super::root;
 
-/// The programs that it calls, and what they do in its folder.
+/// The programs that it calls, and what they do in its directory.
 const PROGRAMS: [(&str, &str); 5] = [
     ("date", "cat clock"),
     (
@@ -32,7 +32,7 @@ pub const UNTIL_NOTHING_RUNS: &str =
     r#"until [ "$(wc -w </proc/$PPID/task/$PPID/children)" -eq 1 ]; do :; done"#;
 /// A minute takes twenty, so that an hour has three rounds.
 const TWENTY_MINUTES: &str = "echo $(($(cat clock) + 20 * $1)) >clock";
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A volume, and what time it is.
 struct Volume(TempDir);
@@ -43,16 +43,16 @@ fn seconds(time: &str) -> i64 {
 
 impl Volume {
     fn new() -> Self {
-        let folder = TempDir::new().unwrap();
-        let bin = folder.path().join("bin");
+        let directory = TempDir::new().unwrap();
+        let bin = directory.path().join("bin");
         fs::create_dir(&bin).unwrap();
         for (name, does) in PROGRAMS {
             write_program(&bin.join(name), does);
         }
         let sleep = format!("[ -e slow ] || {UNTIL_NOTHING_RUNS}\n{TWENTY_MINUTES}");
         write_program(&bin.join("sleep"), &sleep);
-        fs::write(folder.path().join("pgpass"), "").unwrap();
-        Self(folder)
+        fs::write(directory.path().join("pgpass"), "").unwrap();
+        Self(directory)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -71,7 +71,7 @@ impl Volume {
         command.current_dir(self.0.path()).env("PATH", path).env("BACKUP_HOME", self.0.path());
         command.env("BARMAN_PGPASS_FILE", "pgpass").env("PGPASSFILE", "own-pgpass");
         command.env("ROUNDS", rounds.to_string()).env("BACKUP_HOUR", "02").env("DRILL_DAY", "7");
-        let ended = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).status()).await;
+        let ended = tokio::time::timeout(TIMEOUT, command.kill_on_drop(true).status()).await;
         assert!(ended.expect("it ends after its rounds").unwrap().success());
         let called = self.path("called");
         let did = fs::read_to_string(&called).unwrap_or_default().lines().map(str::to_owned).collect();

@@ -27,8 +27,8 @@ fn findings(ran: &Ran) -> Vec<(String, String)> {
     let list: Vec<Value> = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
     let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
     for finding in &list {
-        assert!(!text(finding, "says").is_empty());
-        assert_eq!(finding["advice"].is_string(), finding["level"] != "ok", "{finding}");
+        assert!(!text(finding, "message").is_empty());
+        assert_eq!(finding["hint"].is_string(), finding["level"] != "ok", "{finding}");
     }
     list.iter().map(|finding| (text(finding, "level"), text(finding, "check"))).collect()
 }
@@ -40,9 +40,9 @@ async fn a_healthy_suite_ends_it_with_0() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let (well, other): (Vec<&str>, _) = ran.out.lines().partition(|line| line.starts_with("ok        "));
     assert!(well.len() > 10, "{ran:?}");
-    let [note, advice] = other.as_slice() else { panic!("{ran:?}") };
+    let [note, hint] = other.as_slice() else { panic!("{ran:?}") };
     assert_eq!(*note, "note      backup              not looked at: nobody said where it is");
-    assert!(advice.trim_start().starts_with("-> give --backup-folder"), "{advice}");
+    assert!(hint.trim_start().starts_with("-> give --backup-directory"), "{hint}");
     assert!(ran.out.contains("ok        redis               answers\n"), "{}", ran.out);
     let ran = doctor(&patient, &["--json"]).await;
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
@@ -55,7 +55,7 @@ async fn a_healthy_suite_ends_it_with_0() {
 async fn warnings_end_it_with_1_and_what_is_critical_with_2() {
     let patient = Patient::of(harness().start_durable().await).await;
     for (days, code, level) in [(20, 1, "warning"), (3, 2, "critical")] {
-        let certificate = certificate(patient.folder.path(), days);
+        let certificate = certificate(patient.directory.path(), days);
         let arguments = ["--certificate", certificate.to_str().unwrap()];
         let ran = doctor(&patient, &[&arguments[..], &["--json"]].concat()).await;
         assert_eq!(ran.code, Some(code), "{ran:?}");
@@ -83,9 +83,9 @@ async fn a_database_and_a_redis_that_do_not_answer_end_it_with_2() {
 
 #[tokio::test]
 async fn who_does_not_say_where_to_look_gets_2_too_and_nothing_to_read() {
-    let nowhere = dafnck(&["doctor", "--json", "--data-folder", "/no/such/folder"], &[]).await;
+    let nowhere = dafnck(&["doctor", "--json", "--data-directory", "/no/such/directory"], &[]).await;
     assert_eq!((nowhere.code, nowhere.out.as_str()), (Some(2), ""));
-    assert!(nowhere.err.contains("give --admin-url and --redis-url, or --data-folder"), "{nowhere:?}");
+    assert!(nowhere.err.contains("give --admin-url and --redis-url, or --data-directory"), "{nowhere:?}");
     let unknown = dafnck(&["doctor", "--sick"], &[]).await;
     assert_eq!((unknown.code, unknown.out.as_str()), (Some(2), ""));
     assert!(unknown.err.contains("unexpected argument '--sick'"), "{unknown:?}");

@@ -1,7 +1,7 @@
-//! The suite that `dafnck` runs on a data folder, looked at without a word on where it is.
+//! The suite that `dafnck` runs on a data directory, looked at without a word on where it is.
 
 use chrono::{TimeDelta, Utc};
-use dafnck::backup::folder::BackupFolder;
+use dafnck::backup::directory::BackupDirectory;
 use dafnck::backup::status::Status;
 
 use crate::dafnck::Ran;
@@ -16,7 +16,7 @@ fn on_backup(ran: &Ran) -> (bool, String) {
 }
 
 #[tokio::test]
-async fn its_backup_is_found_through_the_data_folder_and_nobody_takes_none_for_a_good_one() {
+async fn its_backup_is_found_through_the_data_directory_and_nobody_takes_none_for_a_good_one() {
     let mut machine = Machine::new();
     machine.start("data").await;
     let none = machine.doctor("data").await;
@@ -25,16 +25,19 @@ async fn its_backup_is_found_through_the_data_folder_and_nobody_takes_none_for_a
 
     machine.operate("data", &["backup"]).await.unwrap();
     let made = machine.doctor("data").await;
-    let (is_critical, says) = on_backup(&made);
-    assert!(!is_critical && says.starts_with("ok backup made at "), "{made:?}");
+    let (is_critical, message) = on_backup(&made);
+    assert!(!is_critical && message.starts_with("ok backup made at "), "{made:?}");
 
-    let folder = BackupFolder::open(&machine.path("backup")).unwrap();
-    let lock = folder.lock().await.unwrap();
+    let directory = BackupDirectory::open(&machine.path("backup")).unwrap();
+    let lock = directory.lock().await.unwrap();
     let change = |status: &mut Status| status.last_backup_at = Some(Utc::now() - TimeDelta::hours(27));
-    Status::update(&folder, change).unwrap();
+    Status::update(&directory, change).unwrap();
     drop(lock);
     let late = machine.doctor("data").await;
-    let (is_critical, says) = on_backup(&late);
-    assert!(is_critical && says.starts_with("critical backup the last base backup was made at "), "{late:?}");
+    let (is_critical, message) = on_backup(&late);
+    assert!(
+        is_critical && message.starts_with("critical backup the last base backup was made at "),
+        "{late:?}"
+    );
     machine.kill().await;
 }

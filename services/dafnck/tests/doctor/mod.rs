@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dafnck::backup::status::{OK, Status};
-use dafnck::doctor::{BackupPlace, Finding, Level, Places, Thresholds, examine};
+use dafnck::doctor::{BackupLocation, Finding, Level, Places, Thresholds, examine};
 use dafnck::maintain::maintain;
 use diesel_async::SimpleAsyncConnection;
 use local_servers::suite::Role;
@@ -26,12 +26,12 @@ const PREPARED: &str = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements; \
 struct Patient {
     suite: Suite,
     places: Places,
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl Patient {
     async fn of(suite: Suite) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let now = Some(chrono::Utc::now());
         let status = Status {
             last_backup_at: now,
@@ -41,7 +41,7 @@ impl Patient {
             last_backup_outcome: Some(OK.to_owned()),
             ..Status::default()
         };
-        std::fs::write(folder.path().join("status.json"), serde_json::to_vec(&status).unwrap()).unwrap();
+        std::fs::write(directory.path().join("status.json"), serde_json::to_vec(&status).unwrap()).unwrap();
         suite.admin().await.batch_execute(PREPARED).await.unwrap();
         maintain(&suite.admin_url, true).await.unwrap();
         let places = Places {
@@ -52,11 +52,11 @@ impl Patient {
             redis_tls_ca: None,
             redis_url: suite.options.redis_url.clone(),
             redis_key_prefix: suite.options.redis_key_prefix.clone(),
-            backup: BackupPlace::Folder(folder.path().to_owned()),
+            backup: BackupLocation::Directory(directory.path().to_owned()),
             certificates: Vec::new(),
-            folders: Vec::new(),
+            directories: Vec::new(),
         };
-        Self { suite, places, folder }
+        Self { suite, places, directory }
     }
 
     async fn examined(&self) -> Vec<Finding> {
@@ -72,8 +72,8 @@ impl Patient {
     /// What is found that is not well, of one of the checks.
     async fn ailments_of(&self, check: &str) -> Vec<(Level, String)> {
         let mut ailments = self.ailments().await;
-        ailments.retain(|finding| finding.check == check && finding.advice.is_some());
-        ailments.into_iter().map(|finding| (finding.level, finding.says)).collect()
+        ailments.retain(|finding| finding.check == check && finding.hint.is_some());
+        ailments.into_iter().map(|finding| (finding.level, finding.message)).collect()
     }
 
     /// What is found by one of the checks.
@@ -82,8 +82,8 @@ impl Patient {
         findings.retain(|finding| finding.check == check);
         let Some(finding) = findings.pop() else { panic!("{check} is not looked at") };
         assert!(findings.is_empty(), "{findings:?}");
-        assert_eq!(finding.advice.is_some(), finding.level != Level::Ok, "{finding:?}");
-        (finding.level, finding.says)
+        assert_eq!(finding.hint.is_some(), finding.level != Level::Ok, "{finding:?}");
+        (finding.level, finding.message)
     }
 
     async fn change(&self, statements: &str) {
@@ -94,14 +94,14 @@ impl Patient {
 /// The one thing that is wrong.
 fn only(ailments: Vec<Finding>) -> (Level, &'static str, String) {
     let [finding] = ailments.as_slice() else { panic!("one thing is wrong, not {ailments:#?}") };
-    assert!(finding.advice.is_some());
-    (finding.level, finding.check, finding.says.clone())
+    assert!(finding.hint.is_some());
+    (finding.level, finding.check, finding.message.clone())
 }
 
 /// Makes a certificate that is good for so many days.
-fn certificate(folder: &Path, days: u32) -> PathBuf {
-    let path = folder.join("certificate.pem");
-    let key = folder.join("key.pem");
+fn certificate(directory: &Path, days: u32) -> PathBuf {
+    let path = directory.join("certificate.pem");
+    let key = directory.join("key.pem");
     let made = std::process::Command::new("openssl")
         .args([
             "req",
@@ -124,7 +124,7 @@ fn certificate(folder: &Path, days: u32) -> PathBuf {
 #[tokio::test]
 async fn a_healthy_suite_is_found_well_and_everything_was_looked_at() {
     let mut patient = Patient::of(harness().start_durable().await).await;
-    patient.places.certificates.push(certificate(patient.folder.path(), 90));
+    patient.places.certificates.push(certificate(patient.directory.path(), 90));
     let findings = patient.examined().await;
     assert!(findings.iter().all(|finding| finding.level == Level::Ok), "{findings:#?}");
     let mut checks: Vec<&str> = findings.iter().map(|finding| finding.check).collect();

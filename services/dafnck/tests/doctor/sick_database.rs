@@ -7,7 +7,7 @@ use std::time::Duration;
 use dafnck::doctor::{Level, Thresholds, examine};
 use diesel_async::SimpleAsyncConnection;
 use shared::migrate;
-use testkit::empty_database;
+use testkit::create_empty_database;
 
 use super::{Patient, only};
 
@@ -15,9 +15,9 @@ use super::{Patient, only};
 async fn a_missing_migration_is_named() {
     let patient = Patient::of(harness().start_durable().await).await;
     migrate::down(&patient.suite.admin_url, &REFERENCES, 0).await.unwrap();
-    let (level, check, says) = only(patient.ailments().await);
+    let (level, check, message) = only(patient.ailments().await);
     assert_eq!(
-        (level, check, says.as_str()),
+        (level, check, message.as_str()),
         (Level::Critical, "migrations", "missing: references/0001_foreign_keys")
     );
 }
@@ -32,7 +32,7 @@ async fn a_transaction_that_is_open_for_long_is_named_with_what_it_holds_up() {
     let found = findings.iter().find(|finding| finding.check == "transactions").unwrap();
     assert_eq!(found.level, Level::Critical);
     assert!(
-        found.says.contains("idle in transaction") && found.says.contains("holds up every feed"),
+        found.message.contains("idle in transaction") && found.message.contains("holds up every feed"),
         "{found:?}"
     );
 }
@@ -53,12 +53,12 @@ async fn a_transaction_that_was_prepared_and_forgotten_is_named_with_what_ends_i
     };
     let found = find().await;
     assert_eq!(found.level, Level::Critical);
-    let says = "prepared transaction 'forgotten' of dafnck_admin in ";
-    assert!(found.says.contains(says), "{found:?}");
-    assert!(found.advice.as_ref().unwrap().contains("ROLLBACK PREPARED"), "{found:?}");
+    let message = "prepared transaction 'forgotten' of dafnck_admin in ";
+    assert!(found.message.contains(message), "{found:?}");
+    assert!(found.hint.as_ref().unwrap().contains("ROLLBACK PREPARED"), "{found:?}");
     patient.change("ROLLBACK PREPARED 'forgotten'").await;
     let found = find().await;
-    assert!(!found.says.contains("prepared transaction"), "it ends it: {found:?}");
+    assert!(!found.message.contains("prepared transaction"), "it ends it: {found:?}");
 }
 
 #[tokio::test]
@@ -67,10 +67,10 @@ async fn growth_is_told_by_table_and_a_warning_when_it_is_fast() {
     let grown = "INSERT INTO task.idempotency_keys SELECT gen_random_uuid(), 'x', gen_random_uuid(), '\\x00', \
                  gen_random_uuid(), now() FROM generate_series(1, 5000)";
     patient.change(grown).await;
-    let (level, says) = patient.found("growth", &Thresholds::default()).await;
+    let (level, message) = patient.found("growth", &Thresholds::default()).await;
     assert_eq!(level, Level::Ok);
-    assert!(says.starts_with("within 7 days: task.idempotency_keys +"), "{says}");
-    assert!(says.contains(" kB"), "{says}");
+    assert!(message.starts_with("within 7 days: task.idempotency_keys +"), "{message}");
+    assert!(message.contains(" kB"), "{message}");
 
     patient
         .change(
@@ -87,8 +87,8 @@ async fn growth_is_told_by_table_and_a_warning_when_it_is_fast() {
     assert_eq!(patient.found("growth", &strict).await.0, Level::Warning);
     patient.change("DELETE FROM task.table_sizes").await;
     patient.change("UPDATE identity.table_sizes SET bytes = 1 << 30").await;
-    let (level, says) = patient.found("growth", &strict).await;
-    assert!(level == Level::Ok && !says.contains("task.") && !says.contains("identity."), "{says}");
+    let (level, message) = patient.found("growth", &strict).await;
+    assert!(level == Level::Ok && !message.contains("task.") && !message.contains("identity."), "{message}");
 }
 
 #[tokio::test]
@@ -102,20 +102,25 @@ async fn an_index_that_nobody_uses_and_dead_rows_are_named() {
     admin.batch_execute(dead).await.unwrap();
     admin.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
     let findings = examine(&patient.places, &strict).await;
-    let says = |check: &str| findings.iter().find(|finding| finding.check == check).unwrap().says.clone();
-    assert!(says("unused indexes").contains("idx_"), "{}", says("unused indexes"));
-    assert!(says("dead rows").contains("project.idempotency_keys: 500 dead rows"), "{}", says("dead rows"));
+    let message =
+        |check: &str| findings.iter().find(|finding| finding.check == check).unwrap().message.clone();
+    assert!(message("unused indexes").contains("idx_"), "{}", message("unused indexes"));
+    assert!(
+        message("dead rows").contains("project.idempotency_keys: 500 dead rows"),
+        "{}",
+        message("dead rows")
+    );
 }
 
 #[tokio::test]
 async fn migrations_that_are_not_these_and_a_database_without_any_are_told() {
     let mut patient = Patient::of(harness().start_durable().await).await;
     patient.change("UPDATE task.schema_migrations SET checksum = 'other' WHERE version = 1").await;
-    let (level, says) = patient.found("migrations", &Thresholds::default()).await;
+    let (level, message) = patient.found("migrations", &Thresholds::default()).await;
     assert_eq!(level, Level::Critical);
-    assert!(says.contains("task") && says.contains("0001"), "{says}");
+    assert!(message.contains("task") && message.contains("0001"), "{message}");
 
-    patient.places.admin_urls = vec![empty_database().await];
+    patient.places.admin_urls = vec![create_empty_database().await];
     let found = patient.found("migrations", &Thresholds::default()).await;
     assert_eq!(found, (Level::Critical, "none is applied".to_owned()));
 }
@@ -136,9 +141,9 @@ async fn a_slot_that_nobody_reads_is_named_with_the_log_that_it_keeps() {
             .unwrap();
         admin.batch_execute("SELECT pg_logical_emit_message(false, 'x', 'x')").await.unwrap();
     }
-    let (level, says) = patient.found("replication", &Thresholds::default()).await;
-    assert_eq!(level, Level::Warning, "{says}");
-    assert!(says.starts_with("slot forgotten (nobody reads it) is "), "{says}");
+    let (level, message) = patient.found("replication", &Thresholds::default()).await;
+    assert_eq!(level, Level::Warning, "{message}");
+    assert!(message.starts_with("slot forgotten (nobody reads it) is "), "{message}");
 }
 
 #[tokio::test]
@@ -146,7 +151,7 @@ async fn a_follower_that_stands_still_is_named_with_how_far_it_is_behind() {
     let mut patient = Patient::of(harness().start_durable().await).await;
     let olga = patient.suite.guest("olga").await;
     olga.project("apollo").await;
-    patient.suite.settle().await;
+    patient.suite.wait_for_open_transactions().await;
     assert_eq!(patient.found("feeds", &Thresholds::default()).await.0, Level::Ok);
     patient.suite.stop().await;
     patient.change("UPDATE project.projects SET name = 'gemini'").await;
@@ -157,9 +162,9 @@ async fn a_follower_that_stands_still_is_named_with_how_far_it_is_behind() {
              ORDER BY transaction_id DESC, position DESC LIMIT 1)",
         )
         .await;
-    let (level, says) = patient.found("feeds", &Thresholds::default()).await;
-    assert_eq!(level, Level::Critical, "{says}");
-    assert!(says.contains("task is 360") && says.contains("content is 360"), "{says}");
+    let (level, message) = patient.found("feeds", &Thresholds::default()).await;
+    assert_eq!(level, Level::Critical, "{message}");
+    assert!(message.contains("task is 360") && message.contains("content is 360"), "{message}");
 }
 
 #[tokio::test]
@@ -186,7 +191,7 @@ async fn maintenance_that_failed_is_overdue_or_never_was_is_told() {
              DELETE FROM content.maintenance_runs",
         )
         .await;
-    let found: Vec<String> = patient.ailments().await.into_iter().map(|finding| finding.says).collect();
+    let found: Vec<String> = patient.ailments().await.into_iter().map(|finding| finding.message).collect();
     // `reindex` is due weekly.
     let expected = [
         "project: measure has not ended well for days",
@@ -205,9 +210,9 @@ async fn slow_statements_are_quoted_and_it_is_told_when_nobody_counts_them() {
         olga.project("apollo").await;
     }
     let strict = Thresholds { slow_statement: Duration::ZERO, ..Thresholds::default() };
-    let (level, says) = patient.found("slow statements", &strict).await;
+    let (level, message) = patient.found("slow statements", &strict).await;
     assert_eq!(level, Level::Warning);
-    assert!(says.contains("ms on average") && says.contains("_service"), "{says}");
+    assert!(message.contains("ms on average") && message.contains("_service"), "{message}");
     patient.change("DROP EXTENSION pg_stat_statements").await;
     let found = patient.found("slow statements", &strict).await;
     assert_eq!(found, (Level::Warning, "nobody counts them".to_owned()));

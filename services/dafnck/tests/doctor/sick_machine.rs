@@ -9,20 +9,20 @@ use testkit::SmallDisk;
 use super::{Patient, certificate, only};
 
 /// How long what is broken may seem to be well.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn a_certificate_that_is_about_to_end_and_a_missing_backup_are_named() {
     let mut patient = Patient::of(harness().start_durable().await).await;
-    patient.places.certificates.push(certificate(patient.folder.path(), 3));
-    let (level, check, says) = only(patient.ailments().await);
+    patient.places.certificates.push(certificate(patient.directory.path(), 3));
+    let (level, check, message) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Critical, "certificate"));
-    assert!(says.contains("in 2 days"), "{says}");
+    assert!(message.contains("in 2 days"), "{message}");
     patient.places.certificates.clear();
-    std::fs::remove_file(patient.folder.path().join("status.json")).unwrap();
-    let (level, check, says) = only(patient.ailments().await);
+    std::fs::remove_file(patient.directory.path().join("status.json")).unwrap();
+    let (level, check, message) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Critical, "backup"));
-    assert!(says.contains("there is no backup"), "{says}");
+    assert!(message.contains("there is no backup"), "{message}");
 }
 
 #[tokio::test]
@@ -30,9 +30,9 @@ async fn a_password_that_no_longer_fits_is_named_with_its_role() {
     let mut patient = Patient::of(harness().start_durable().await).await;
     let (_, url) = patient.places.role_urls.last_mut().unwrap();
     *url = url.expose().replace("content_worker:", "content_worker:not").into();
-    let (level, check, says) = only(patient.ailments().await);
+    let (level, check, message) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Critical, "sign-in"));
-    assert!(says.starts_with("content_worker cannot use the database"), "{says}");
+    assert!(message.starts_with("content_worker cannot use the database"), "{message}");
 }
 
 #[tokio::test]
@@ -51,9 +51,9 @@ async fn redis_and_postgresql_that_are_away_are_named() {
 async fn a_service_that_is_away_is_named_with_where_it_should_be() {
     let mut patient = Patient::of(harness().start_durable().await).await;
     patient.places.siblings.task_url = "http://127.0.0.1:1".to_owned();
-    let (level, check, says) = only(patient.ailments().await);
+    let (level, check, message) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Critical, "service"));
-    assert!(says.starts_with("task at http://127.0.0.1:1 does not answer"), "{says}");
+    assert!(message.starts_with("task at http://127.0.0.1:1 does not answer"), "{message}");
 }
 
 #[tokio::test]
@@ -65,57 +65,57 @@ async fn services_that_lack_something_are_not_ready() {
         let mut ailments = patient.ailments().await;
         ailments.retain(|finding| finding.check == "service");
         if ailments.len() == 4 {
-            assert!(ailments.iter().all(|found| found.says.ends_with("is not ready")), "{ailments:#?}");
+            assert!(ailments.iter().all(|found| found.message.ends_with("is not ready")), "{ailments:#?}");
             return;
         }
-        assert!(start.elapsed() < PATIENCE, "{ailments:#?}");
+        assert!(start.elapsed() < TIMEOUT, "{ailments:#?}");
     }
 }
 
 #[tokio::test]
 async fn a_redis_that_cannot_save_is_told() {
     let patient = Patient::of(harness().start_durable_alone().await).await;
-    let folder = patient.suite.servers.as_ref().unwrap().data.join("redis");
-    std::fs::remove_dir_all(folder).unwrap();
+    let directory = patient.suite.servers.as_ref().unwrap().data.join("redis");
+    std::fs::remove_dir_all(directory).unwrap();
     let _begun: String = patient.suite.redis().query(&redis::cmd("BGSAVE")).await.unwrap();
     let start = Instant::now();
     loop {
-        let (level, says) = patient.found("redis", &Thresholds::default()).await;
+        let (level, message) = patient.found("redis", &Thresholds::default()).await;
         if level == Level::Warning {
-            assert_eq!(says, "answers, but could not save");
+            assert_eq!(message, "answers, but could not save");
             return;
         }
-        assert!(start.elapsed() < PATIENCE, "{says}");
+        assert!(start.elapsed() < TIMEOUT, "{message}");
     }
 }
 
 #[tokio::test]
 async fn a_certificate_that_cannot_be_read_and_one_that_is_to_be_renewed_are_told() {
     let mut patient = Patient::of(harness().start_durable().await).await;
-    patient.places.certificates.push(certificate(patient.folder.path(), 20));
-    let (level, check, says) = only(patient.ailments().await);
+    patient.places.certificates.push(certificate(patient.directory.path(), 20));
+    let (level, check, message) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Warning, "certificate"));
-    assert!(says.contains("in 19 days"), "{says}");
-    let garbage = patient.folder.path().join("garbage.pem");
+    assert!(message.contains("in 19 days"), "{message}");
+    let garbage = patient.directory.path().join("garbage.pem");
     std::fs::write(&garbage, "garbage").unwrap();
     patient.places.certificates = vec![garbage];
-    let (level, check, says) = only(patient.ailments().await);
+    let (level, check, message) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Critical, "certificate"));
-    assert!(says.contains("there is no certificate in"), "{says}");
+    assert!(message.contains("there is no certificate in"), "{message}");
 }
 
 #[tokio::test]
-async fn a_disk_without_room_and_a_folder_that_is_gone_are_told() {
+async fn a_disk_without_room_and_a_directory_that_is_gone_are_told() {
     let mut patient = Patient::of(harness().start_durable().await).await;
-    let disk = SmallDisk::for_the_owner_of(patient.folder.path(), 4 << 20);
-    patient.places.folders = vec![disk.folder.clone()];
+    let disk = SmallDisk::mount(patient.directory.path(), 4 << 20);
+    patient.places.directories = vec![disk.folder.clone()];
     assert_eq!(patient.ailments().await, []);
     disk.fill();
-    let (level, check, says) = only(patient.ailments().await);
+    let (level, check, message) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Critical, "disk"));
-    assert!(says.starts_with("0 % free (0 GiB) at "), "{says}");
-    patient.places.folders = vec![patient.folder.path().join("gone")];
-    let (level, check, says) = only(patient.ailments().await);
+    assert!(message.starts_with("0 % free (0 GiB) at "), "{message}");
+    patient.places.directories = vec![patient.directory.path().join("gone")];
+    let (level, check, message) = only(patient.ailments().await);
     assert_eq!((level, check), (Level::Critical, "disk"));
-    assert!(says.ends_with("cannot be looked at"), "{says}");
+    assert!(message.ends_with("cannot be looked at"), "{message}");
 }

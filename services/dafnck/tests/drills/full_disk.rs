@@ -9,9 +9,9 @@ use std::time::Instant;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use proto::project::v1::{GetProjectRequest, Project};
 use proto::task::v1::ListTasksRequest;
-use testkit::{Actor, Load, SmallDisk, Suite, Topology, making_tasks, until, until_ok};
+use testkit::{Actor, SmallDisk, Suite, Topology, WriteLoad, task_writer, until, until_ok};
 
-use super::{PATIENCE, owner, start_postgres_again, wait_for_the_log};
+use super::{TIMEOUT, owner, start_postgres_again, wait_for_the_log};
 
 const DISK_BYTES: u64 = 64 << 20;
 /// Room for the log that there is at the start, and some more segments of 16 MiB.
@@ -28,7 +28,7 @@ async fn move_tables(suite: &Suite, disk: &SmallDisk) {
     let all = "ALTER TABLE ALL IN TABLESPACE pg_default SET TABLESPACE small; \
                ALTER INDEX ALL IN TABLESPACE pg_default SET TABLESPACE small";
     // The services go on meanwhile, and take their locks in another order.
-    until_ok("the tables move", PATIENCE, async || admin.batch_execute(all).await).await;
+    until_ok("the tables move", TIMEOUT, async || admin.batch_execute(all).await).await;
 }
 
 async fn can_read(who: &Actor, project: &Project) {
@@ -42,24 +42,24 @@ async fn can_read(who: &Actor, project: &Project) {
 async fn a_full_disk_of_tables_is_told_and_writes_go_on_when_there_is_room() {
     let suite = harness().start_alone_in(Topology::PLAIN).await;
     let servers = suite.servers.as_ref().unwrap();
-    let disk = SmallDisk::for_the_owner_of(&servers.postgres.data, DISK_BYTES);
+    let disk = SmallDisk::mount(&servers.postgres.data, DISK_BYTES);
     let (olga, project) = owner(&suite).await;
     move_tables(&suite, &disk).await;
-    let load = Load::new(making_tasks(&olga, &project));
+    let load = WriteLoad::new(task_writer(&olga, &project));
     let drill = async {
-        load.more(WRITES).await;
+        load.wait_for_writes(WRITES).await;
         disk.fill();
-        load.is_refused(FULL).await;
+        load.wait_for_refusal(FULL).await;
         can_read(&olga, &project).await;
-        disk.make_room();
+        disk.free();
         let roomy = Instant::now();
-        load.more(1).await;
+        load.wait_for_writes(1).await;
         println!("there is room; writes were acknowledged again after {:?}", roomy.elapsed());
-        load.more(WRITES).await;
-        load.end();
+        load.wait_for_writes(WRITES).await;
+        load.stop();
     };
     tokio::join!(load.run(), drill);
-    let refusals = load.agrees(&suite, "task.tasks").await;
+    let refusals = load.verify(&suite, "task.tasks").await;
     assert_eq!(refusals.keys().collect::<Vec<_>>(), [FULL], "{refusals:?}");
 }
 
@@ -74,7 +74,7 @@ fn move_log(suite: &Suite, disk: &SmallDisk) {
 
 /// Uses up the segments of the log that were made in advance. PostgreSQL ends over the one that it cannot make.
 async fn use_up_log(mut admin: AsyncPgConnection) {
-    until("PostgreSQL ends", PATIENCE, async || admin.batch_execute("SELECT pg_switch_wal()").await.is_err())
+    until("PostgreSQL ends", TIMEOUT, async || admin.batch_execute("SELECT pg_switch_wal()").await.is_err())
         .await;
 }
 
@@ -83,26 +83,26 @@ async fn use_up_log(mut admin: AsyncPgConnection) {
 async fn a_full_disk_of_the_log_loses_and_doubles_nothing() {
     let suite = harness().start_alone_in(Topology::PLAIN).await;
     let servers = suite.servers.as_ref().unwrap();
-    let disk = SmallDisk::for_the_owner_of(&servers.postgres.data, LOG_DISK_BYTES);
+    let disk = SmallDisk::mount(&servers.postgres.data, LOG_DISK_BYTES);
     let (olga, project) = owner(&suite).await;
     servers.stop_postgres().await.unwrap();
     move_log(&suite, &disk);
     servers.start_postgres().await.unwrap();
     wait_for_the_log(&suite).await;
-    let load = Load::new(making_tasks(&olga, &project));
+    let load = WriteLoad::new(task_writer(&olga, &project));
     let drill = async {
-        load.more(WRITES).await;
+        load.wait_for_writes(WRITES).await;
         disk.fill();
         use_up_log(suite.admin().await).await;
-        load.is_refused("UNAVAILABLE DEPENDENCY_UNAVAILABLE").await;
-        disk.make_room();
+        load.wait_for_refusal("UNAVAILABLE DEPENDENCY_UNAVAILABLE").await;
+        disk.free();
         start_postgres_again(servers).await;
         let roomy = Instant::now();
-        load.more(WRITES).await;
+        load.wait_for_writes(WRITES).await;
         println!("there is room; {WRITES} writes were acknowledged after {:?}", roomy.elapsed());
-        load.end();
+        load.stop();
     };
     tokio::join!(load.run(), drill);
-    let refusals = load.agrees(&suite, "task.tasks").await;
+    let refusals = load.verify(&suite, "task.tasks").await;
     println!("the writers were refused {refusals:?}");
 }

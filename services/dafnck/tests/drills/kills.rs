@@ -1,7 +1,7 @@
 //! PostgreSQL and Redis are killed, as `kill -9` does: no acknowledged write is lost, none is doubled.
 
 use crate::harness::harness;
-use testkit::{Through, Topology, making_tasks, survives};
+use testkit::{Pooling, Topology, kill_under_load, task_writer};
 
 use super::{owner, start_postgres_again, wait_for_the_log};
 
@@ -10,12 +10,12 @@ async fn a_killed_postgresql_loses_and_doubles_nothing(form: Topology) {
     let (olga, project) = owner(&suite).await;
     wait_for_the_log(&suite).await;
     let kill = async || start_postgres_again(suite.servers.as_ref().unwrap()).await;
-    survives(&suite, "PostgreSQL", "task.tasks", making_tasks(&olga, &project), kill).await;
+    kill_under_load(&suite, "PostgreSQL", "task.tasks", task_writer(&olga, &project), kill).await;
 }
 
 #[tokio::test]
 async fn postgresql_killed_under_load_loses_and_doubles_nothing() {
-    a_killed_postgresql_loses_and_doubles_nothing(Topology::tried()).await;
+    a_killed_postgresql_loses_and_doubles_nothing(Topology::from_environment()).await;
 }
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn postgresql_killed_behind_pgbouncer_loses_and_doubles_nothing_either() {
 #[tokio::test]
 async fn postgresql_killed_behind_a_pgbouncer_that_follows_prepared_statements_loses_and_doubles_nothing_either()
  {
-    let form = Topology { through: Through::PreparingPgBouncer, ..Topology::PLAIN };
+    let form = Topology { pooling: Pooling::PgBouncer, ..Topology::PLAIN };
     a_killed_postgresql_loses_and_doubles_nothing(form).await;
 }
 
@@ -35,7 +35,7 @@ async fn redis_killed_under_load_loses_and_doubles_nothing() {
     let suite = harness().start_alone().await;
     let (olga, project) = owner(&suite).await;
     let servers = suite.servers.as_ref().unwrap();
-    survives(&suite, "Redis", "task.tasks", making_tasks(&olga, &project), async || {
+    kill_under_load(&suite, "Redis", "task.tasks", task_writer(&olga, &project), async || {
         servers.kill_redis().await.unwrap();
         servers.start_redis().await.unwrap();
     })

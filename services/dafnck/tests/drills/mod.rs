@@ -12,7 +12,7 @@ use proto::project::v1::Project;
 use testkit::{Actor, Suite, until_ok};
 
 /// How long PostgreSQL may take to start again.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The tests' server does not wait for its log; what is acknowledged from here on is in the hands of the system. A
 /// connection that is open already would not hear of it, nor would one that is made before the change is committed: the
@@ -41,5 +41,5 @@ async fn owner(suite: &Suite) -> (Actor, Project) {
 async fn start_postgres_again(servers: &LocalServers) {
     servers.kill_postgres().await.unwrap();
     // Its children may take a moment to notice, and it does not start beside them.
-    until_ok("PostgreSQL starts", PATIENCE, async || servers.start_postgres().await).await;
+    until_ok("PostgreSQL starts", TIMEOUT, async || servers.start_postgres().await).await;
 }

@@ -24,8 +24,8 @@ async fn refusal(options: &export::ExportOptions) -> String {
     format!("{:#}", export::run(options, &Progress::Silent).await.unwrap_err())
 }
 
-fn names(folder: &TempDir) -> Vec<String> {
-    let entries = std::fs::read_dir(folder.path()).unwrap();
+fn names(directory: &TempDir) -> Vec<String> {
+    let entries = std::fs::read_dir(directory.path()).unwrap();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
@@ -34,23 +34,23 @@ async fn what_is_there_stays_and_what_is_not_whole_does_not() {
     let mut suite = harness().start().await;
     let olga = suite.guest("olga").await;
     olga.project("Apollo").await;
-    let folder = TempDir::new().unwrap();
-    let file = folder.path().join("export.jsonl");
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("export.jsonl");
     std::fs::write(&file, "mine").unwrap();
     assert!(refusal(&to(&suite, &file)).await.contains("is there already"));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
 
-    let nowhere = folder.path().join("nowhere/export.jsonl");
+    let nowhere = directory.path().join("nowhere/export.jsonl");
     assert!(refusal(&to(&suite, &nowhere)).await.contains("cannot write"));
-    let mut outside = to(&suite, &folder.path().join("other.jsonl"));
+    let mut outside = to(&suite, &directory.path().join("other.jsonl"));
     outside.files = "../files".into();
-    assert!(refusal(&outside).await.contains("inside of the folder"));
+    assert!(refusal(&outside).await.contains("inside of the directory"));
 
     suite.stop().await;
-    let other = folder.path().join("other.jsonl");
+    let other = directory.path().join("other.jsonl");
     let refused = refusal(&to(&suite, &other)).await;
     assert!(refused.contains("Is the suite running there?"), "{refused}");
-    assert_eq!(names(&folder), ["export.jsonl"]);
+    assert_eq!(names(&directory), ["export.jsonl"]);
 }
 
 #[tokio::test]
@@ -59,23 +59,23 @@ async fn no_half_file_is_left_when_the_disk_takes_no_more() {
     let olga = suite.guest("olga").await;
     let apollo = olga.project("Apollo").await;
     olga.document(&apollo, "large", &"all work and no play ".repeat(50_000)).await;
-    let folder = TempDir::new().unwrap();
-    let (code, told) = limited(&suite, &folder, "export.jsonl").await;
+    let directory = TempDir::new().unwrap();
+    let (code, told) = limited(&suite, &directory, "export.jsonl").await;
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("cannot write export.jsonl: File too large"), "{told}");
-    let (code, told) = limited(&suite, &folder, "- > /dev/full").await;
+    let (code, told) = limited(&suite, &directory, "- > /dev/full").await;
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("cannot write to standard output: No space left"), "{told}");
-    assert!(names(&folder).is_empty(), "{:?}", names(&folder));
+    assert!(names(&directory).is_empty(), "{:?}", names(&directory));
 }
 
 /// Exports in a process that may write no large file: that fails as on a full disk. The limit is in blocks of 512 bytes
 /// or 1 KiB, and the document is larger than both.
-async fn limited(suite: &Suite, folder: &TempDir, target: &str) -> (Option<i32>, String) {
+async fn limited(suite: &Suite, directory: &TempDir, target: &str) -> (Option<i32>, String) {
     let urls = &suite.siblings;
     let mut command = Command::new("bash");
     command
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .args(["-c", &format!("trap '' XFSZ; ulimit -f 100; exec \"$0\" export {target}")])
         .arg(env!("CARGO_BIN_EXE_dafnck"))
         .env("DAFNCK_SERVICE_SECRET", SERVICE_SECRET)

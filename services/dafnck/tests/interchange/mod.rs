@@ -34,9 +34,9 @@ async fn import(suite: &Suite, file: &Path) -> Report {
     report
 }
 
-/// An export in a folder of its own.
+/// An export in a directory of its own.
 struct Exported {
-    folder: TempDir,
+    directory: TempDir,
     report: export::Report,
 }
 
@@ -46,15 +46,15 @@ impl Exported {
     }
 
     async fn with(suite: &Suite, change: impl FnOnce(&mut ExportOptions)) -> Self {
-        let folder = TempDir::new().unwrap();
-        let mut options = to(suite, &folder.path().join("export.jsonl"));
+        let directory = TempDir::new().unwrap();
+        let mut options = to(suite, &directory.path().join("export.jsonl"));
         change(&mut options);
         let report = export::run(&options, &Progress::Silent).await.unwrap();
-        Self { folder, report }
+        Self { directory, report }
     }
 
     fn file(&self) -> PathBuf {
-        self.folder.path().join("export.jsonl")
+        self.directory.path().join("export.jsonl")
     }
 
     fn text(&self) -> String {
@@ -63,15 +63,15 @@ impl Exported {
 
     /// The files beside it, by their paths.
     fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
-        files_in(self.folder.path(), Path::new("files"))
+        files_in(self.directory.path(), Path::new("files"))
     }
 }
 
-fn files_in(root: &Path, folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let Ok(entries) = fs::read_dir(root.join(folder)) else { return BTreeMap::new() };
+fn files_in(root: &Path, directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let Ok(entries) = fs::read_dir(root.join(directory)) else { return BTreeMap::new() };
     let mut found = BTreeMap::new();
     for entry in entries {
-        let path = folder.join(entry.unwrap().file_name());
+        let path = directory.join(entry.unwrap().file_name());
         match root.join(&path).is_dir() {
             true => found.extend(files_in(root, &path)),
             false => drop(found.insert(path.clone(), fs::read(root.join(&path)).unwrap())),

@@ -1,23 +1,23 @@
 //! The Ethereum Improvement Proposals there and back again, if they are here.
 
 use crate::harness::harness;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Instant;
 
-use dafnck::convert::eips::{self, EipsOptions};
+use crate::eips;
 use dafnck::import::Refusal;
 use dafnck::interchange::line::Kind;
 use tempfile::TempDir;
 
 use super::{Exported, difference, import};
 
-/// Runs for minutes: only with a folder that holds `eips.jsonl`, `history.jsonl.gz` and `assets/`.
+/// Runs for minutes: only with a directory that holds `eips.jsonl`, `history.jsonl.gz` and `assets/`.
 #[tokio::test]
 async fn the_proposals_go_round() {
-    let Some(folder) = std::env::var_os("DAFNCK_EIPS_FOLDER") else { return };
+    let Some(directory) = std::env::var_os("DAFNCK_EIPS_DIRECTORY") else { return };
     let work = TempDir::new().unwrap();
     let converted = work.path().join("eips.jsonl");
-    eips::convert(&EipsOptions { folder: PathBuf::from(folder), output: converted.clone() }).unwrap();
+    eips::convert(Path::new(&directory), &converted).unwrap();
     let (origin, copy) = tokio::join!(harness().start(), harness().start());
     let taken = timed("import of the converted", import(&origin, &converted)).await;
     let closes_a_cycle = |refusal: &Refusal| {

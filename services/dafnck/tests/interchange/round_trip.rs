@@ -60,7 +60,7 @@ async fn an_import_that_was_cut_off_is_finished_by_another() {
     for kept in [lines.len() / 3, lines.len() * 2 / 3] {
         // As if only so many lines had come through, users among them: they stand last.
         let cut = [&lines[lines.len() - kept..], &lines[..kept / 2]].concat().join("\n");
-        let file = whole.folder.path().join("cut.jsonl");
+        let file = whole.directory.path().join("cut.jsonl");
         std::fs::write(&file, cut).unwrap();
         import(&copy, &file).await;
     }
@@ -122,9 +122,9 @@ async fn files_that_are_there_are_kept_and_broken_ones_mended() {
     let suite = harness().start().await;
     fill(&suite).await;
     let first = Exported::of(&suite).await;
-    let broken = first.folder.path().join(first.files().keys().next().unwrap());
+    let broken = first.directory.path().join(first.files().keys().next().unwrap());
     std::fs::write(&broken, "broken").unwrap();
-    let untouched = first.folder.path().join(first.files().keys().last().unwrap());
+    let untouched = first.directory.path().join(first.files().keys().last().unwrap());
     let before = modified(&untouched);
     let files = Exported::of(&suite).await.files();
 

@@ -37,7 +37,7 @@ pub(super) fn lines(name: &str, tasks: usize) -> Vec<String> {
             "content": "# Fly", "author_id": user}));
         let bytes = base64::engine::general_purpose::STANDARD.encode(noise(50_000));
         lines.push(
-            json!({"type": "attachment", "id": Uuid::now_v7(), "entity_type": "document", "entity_id": id,
+            json!({"type": "attachment", "id": Uuid::now_v7(), "entity_type": "ENTITY_TYPE_DOCUMENT", "entity_id": id,
             "uploader_id": user, "filename": format!("{number}.bin"), "content_base64": bytes}),
         );
     }

@@ -1,4 +1,4 @@
-//! A suite that the real `dafnck` runs on folders of its own, and what an operator does with it.
+//! A suite that the real `dafnck` runs on directories of its own, and what an operator does with it.
 
 mod lines;
 
@@ -17,7 +17,7 @@ use local_servers::RunningPostgres;
 use local_servers::suite::DatabaseTopology;
 use shared::config::Secret;
 use tempfile::TempDir;
-use testkit::{Actor, Service, tell_to_end};
+use testkit::{Actor, Service, terminate};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig};
@@ -27,9 +27,9 @@ use crate::dafnck::Ran;
 /// Size and hash of each object, by its name.
 pub type Objects = BTreeMap<String, (u64, String)>;
 
-/// Folders and ports of a suite, and its process while it runs.
+/// Directories and ports of a suite, and its process while it runs.
 pub struct Machine {
-    folder: TempDir,
+    directory: TempDir,
     ports: [u16; 6],
     databases: DatabaseTopology,
     /// Whether it speaks TLS, and nothing else.
@@ -61,10 +61,11 @@ impl Machine {
 
     fn of(databases: DatabaseTopology, is_encrypted: bool) -> Self {
         // The servers' user, another one when root runs the tests, passes through.
-        let folder = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
+        let directory =
+            tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
         let listeners = [(); 6].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = listeners.map(|listener| listener.local_addr().unwrap().port());
-        Self { folder, ports, databases, is_encrypted, running: None }
+        Self { directory, ports, databases, is_encrypted, running: None }
     }
 
     /// The URL of a service's port, in plain text.
@@ -73,13 +74,13 @@ impl Machine {
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local/cache");
         let mut command = Command::new(env!("CARGO_BIN_EXE_dafnck"));
-        command.args(arguments).env("DAFNCK_CACHE_FOLDER", cache).kill_on_drop(true);
+        command.args(arguments).env("DAFNCK_CACHE_DIRECTORY", cache).kill_on_drop(true);
         for service in [Service::Identity, Service::Project, Service::Task, Service::Content] {
             command.env(format!("DAFNCK_{}_URL", service.name().to_uppercase()), self.url(service));
         }
@@ -89,21 +90,14 @@ impl Machine {
         command
     }
 
-    /// Runs the suite on a data folder; what it says when it runs.
+    /// Runs the suite on a data directory; what it says when it runs.
     pub async fn start(&mut self, data: &str) -> String {
         self.start_with(data, &[]).await
     }
 
     /// The same, with further environment variables.
     pub async fn start_with(&mut self, data: &str, variables: &[(&str, &str)]) -> String {
-        let [a, b, c, d, ..] = self.ports.map(|port| port.to_string());
-        let data = self.path(data);
-        let arguments = ["run", "--data-folder", data.to_str().unwrap(), "--ports", &[a, b, c, d].join(",")];
-        let mut command = self.command(&arguments);
-        command.args(["--databases", if self.databases == DatabaseTopology::Four { "four" } else { "one" }]);
-        command.args(self.is_encrypted.then_some("--tls")).stdout(Stdio::piped());
-        command.envs(variables.iter().copied());
-        let mut child = command.spawn().unwrap();
+        let mut child = self.run_command(data, variables).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut summary = String::new();
         while let Some(line) = lines.next_line().await.unwrap() {
@@ -119,9 +113,27 @@ impl Machine {
         panic!("the suite did not start: {:?}", child.wait().await);
     }
 
+    /// How the suite is run on a data directory.
+    pub fn run_command(&self, data: &str, variables: &[(&str, &str)]) -> Command {
+        let [a, b, c, d, ..] = self.ports.map(|port| port.to_string());
+        let data = self.path(data);
+        let arguments =
+            ["run", "--data-directory", data.to_str().unwrap(), "--ports", &[a, b, c, d].join(",")];
+        let mut command = self.command(&arguments);
+        command.args(["--databases", if self.databases == DatabaseTopology::Four { "four" } else { "one" }]);
+        command.args(self.is_encrypted.then_some("--tls"));
+        command.envs(variables.iter().copied());
+        command
+    }
+
     /// Ends the suite without a warning, and waits for its servers to end.
     pub async fn kill(&mut self) {
         self.running.take().unwrap().kill().await.unwrap();
+        self.servers_have_ended().await;
+    }
+
+    /// Waits until nobody listens on the ports of the servers.
+    pub async fn servers_have_ended(&self) {
         for port in [self.ports[4], self.ports[5]] {
             while TcpListener::bind(("127.0.0.1", port)).is_err() {
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -132,11 +144,11 @@ impl Machine {
     /// Ends the suite as Ctrl-C does.
     pub async fn stop(&mut self) {
         let mut process = self.running.take().unwrap();
-        tell_to_end(process.id().unwrap());
+        terminate(process.id().unwrap());
         assert!(process.wait().await.unwrap().success());
     }
 
-    /// Runs a command of the operator on a data folder.
+    /// Runs a command of the operator on a data directory.
     pub async fn run(&self, data: &str, arguments: &[&str]) -> Ran {
         Ran::of(&mut self.on(data, arguments)).await
     }
@@ -150,12 +162,14 @@ impl Machine {
 
     /// How the suite is, by itself: without a word on where its backup is.
     pub async fn doctor(&self, data: &str) -> Ran {
-        Ran::of(self.on(data, &["doctor"]).env_remove("DAFNCK_BACKUP_FOLDER")).await
+        Ran::of(self.on(data, &["doctor"]).env_remove("DAFNCK_BACKUP_DIRECTORY")).await
     }
 
     fn on(&self, data: &str, arguments: &[&str]) -> Command {
         let mut command = self.command(arguments);
-        command.env("DAFNCK_DATA_FOLDER", self.path(data)).env("DAFNCK_BACKUP_FOLDER", self.path("backup"));
+        command
+            .env("DAFNCK_DATA_DIRECTORY", self.path(data))
+            .env("DAFNCK_BACKUP_DIRECTORY", self.path("backup"));
         command
     }
 
@@ -165,7 +179,7 @@ impl Machine {
         command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().unwrap()
     }
 
-    /// Restores the backup folder of this name.
+    /// Restores the backup directory of this name.
     pub async fn restore(&self, from: &str, at: &str, into: &str) -> Result<String, String> {
         self.restore_with(&[], from, at, into).await
     }
@@ -183,7 +197,7 @@ impl Machine {
         self.operate("none", &[&arguments, more].concat()).await
     }
 
-    /// A new user, signed in, at the suite that runs on this data folder.
+    /// A new user, signed in, at the suite that runs on this data directory.
     pub async fn register(&self, data: &str, name: &str) -> Actor {
         let authority = self.path(data).join("certificates/ca.pem");
         let tls = self.is_encrypted.then(|| {

@@ -1,6 +1,7 @@
 //! Backups are worth what a restore gives: with the real program, PostgreSQL, Redis and Barman.
 
 mod real_data;
+mod states;
 mod window;
 
 use std::fs;
@@ -15,7 +16,7 @@ use crate::ending_sessions::another_device;
 use crate::machine::{Machine, Objects, files_below};
 use crate::topologies::moving::{resume, resume_token};
 
-/// What the tables and the file store of a restored folder hold, before any service has touched them.
+/// What the tables and the file store of a restored directory hold, before any service has touched them.
 async fn held(machine: &Machine, data: &str) -> (Tables, Objects) {
     let servers = local_servers::start(
         LocalOptions {
@@ -85,9 +86,9 @@ async fn after_a_catastrophe_a_suite_is_as_it_was_at_a_moment() {
     machine.import("again", "mercury", 10).await;
     fs::rename(machine.path("lost"), machine.path("backup")).unwrap();
     let former = machine.operate("again", &["backup"]).await.unwrap_err();
-    assert!(former.contains("give a new --backup-folder"), "{former}");
+    assert!(former.contains("give a new --backup-directory"), "{former}");
     let fresh = machine.path("fresh");
-    machine.operate("again", &["backup", "--backup-folder", fresh.to_str().unwrap()]).await.unwrap();
+    machine.operate("again", &["backup", "--backup-directory", fresh.to_str().unwrap()]).await.unwrap();
     let drill = machine.operate("again", &["drill"]).await.unwrap();
     assert!(drill.contains("are as they were"), "{drill}");
     machine.kill().await;

@@ -1,23 +1,22 @@
 //! The Ethereum Improvement Proposals, lost and restored, if they are here. The figures are for those who look at the output.
 
 use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
 use super::{held, text};
+use crate::eips;
 use crate::machine::Machine;
 
-/// Runs for minutes: only with a folder that holds `eips.jsonl`, `history.jsonl.gz` and `assets/`.
+/// Runs for minutes: only with a directory that holds `eips.jsonl`, `history.jsonl.gz` and `assets/`.
 #[tokio::test]
 async fn the_proposals_are_lost_and_restored() {
-    let Some(folder) = std::env::var_os("DAFNCK_EIPS_FOLDER") else { return };
+    let Some(directory) = std::env::var_os("DAFNCK_EIPS_DIRECTORY") else { return };
     let mut machine = Machine::new();
     machine.start("data").await;
     let converted = machine.path("eips.jsonl");
     let converted = converted.to_str().unwrap();
-    machine
-        .operate("data", &["convert", "eips", folder.to_str().unwrap(), "--output", converted])
-        .await
-        .unwrap();
+    eips::convert(Path::new(&directory), Path::new(converted)).unwrap();
     // Some dependencies close a cycle, and are refused.
     let refused = timed("import", machine.operate("data", &["import", converted])).await;
     eprintln!("{}", refused.unwrap_or_else(|refused| refused));

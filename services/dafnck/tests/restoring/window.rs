@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dafnck::backup::catalog::{BaseBackup, WalSegment, base_backups};
-use dafnck::backup::folder::BackupFolder;
+use dafnck::backup::directory::BackupDirectory;
 use dafnck::backup::manifest::{Entry, Manifest};
 use dafnck::backup::settings::BackupSettings;
 use dafnck::backup::status::Status;
@@ -18,7 +18,7 @@ use super::{held, text};
 use crate::machine::{Machine, files_below};
 
 /// How long the suite may take to see what is due, to make a base backup and to try a restore.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 /// Objects of the store that nothing refers to.
 const LONG_GONE: &str = "parts/long-gone";
 const LATELY_GONE: &str = "parts/lately-gone";
@@ -28,8 +28,8 @@ fn days_ago(days: i64) -> DateTime<Utc> {
 }
 
 /// As if a base backup had been made so long ago.
-fn set_back(folder: &BackupFolder, backup: &BaseBackup, days: i64) {
-    let path = folder.server().join(format!("meta/{}-backup.info", backup.id));
+pub fn set_back(directory: &BackupDirectory, backup: &BaseBackup, days: i64) {
+    let path = directory.server().join(format!("meta/{}-backup.info", backup.id));
     let info = fs::read_to_string(&path).unwrap();
     let time = days_ago(days).format("%Y-%m-%d %H:%M:%S%.6f+00:00").to_string();
     let line = |line: &str| match line.split_once('=') {
@@ -46,13 +46,13 @@ fn set_gone(manifest: &mut Manifest, path: &str, days: i64) {
     manifest.note(Entry { gone_at: Some(days_ago(days)), ..entry }).unwrap();
 }
 
-fn ids(folder: &BackupFolder) -> Vec<String> {
-    base_backups(folder).unwrap().into_iter().map(|backup| backup.id).collect()
+pub fn ids(directory: &BackupDirectory) -> Vec<String> {
+    base_backups(directory).unwrap().into_iter().map(|backup| backup.id).collect()
 }
 
 /// The pieces of the log that are kept.
-fn log(folder: &BackupFolder) -> Vec<WalSegment> {
-    let names = files_below(&folder.log()).into_iter();
+fn log(directory: &BackupDirectory) -> Vec<WalSegment> {
+    let names = files_below(&directory.log()).into_iter();
     let mut pieces: Vec<_> =
         names.filter_map(|path| WalSegment::of(&path.file_name().unwrap().to_string_lossy())).collect();
     pieces.sort();
@@ -60,17 +60,17 @@ fn log(folder: &BackupFolder) -> Vec<WalSegment> {
 }
 
 /// Waits until the suite has by itself made a base backup and tried a restore.
-async fn does_what_is_due(folder: &BackupFolder, since: DateTime<Utc>) -> Status {
+async fn does_what_is_due(directory: &BackupDirectory, since: DateTime<Utc>) -> Status {
     let done = async {
         loop {
-            let status = Status::read(folder).unwrap();
+            let status = Status::read(directory).unwrap();
             if status.last_backup_at > Some(since) && status.last_drill_at > Some(since) {
                 return status;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, done).await.expect("what is due is not done")
+    tokio::time::timeout(TIMEOUT, done).await.expect("what is due is not done")
 }
 
 #[tokio::test]
@@ -82,32 +82,32 @@ async fn what_no_moment_of_30_days_needs_goes_and_the_rest_restores_a_suite_of_f
     fs::create_dir_all(machine.path("data/files/parts")).unwrap();
     stray.iter().for_each(|path| fs::write(path, "of an upload that nobody ended").unwrap());
     machine.operate("data", &["backup"]).await.unwrap();
-    let folder = BackupFolder::open(&machine.path("backup")).unwrap();
+    let directory = BackupDirectory::open(&machine.path("backup")).unwrap();
     stray.iter().for_each(|path| fs::remove_file(path).unwrap());
 
     // A day and a week later the suite has work.
-    let lock = folder.lock().await.unwrap();
-    set_back(&folder, &base_backups(&folder).unwrap()[0], 40);
+    let lock = directory.lock().await.unwrap();
+    set_back(&directory, &base_backups(&directory).unwrap()[0], 40);
     let change = |status: &mut Status| {
         status.last_backup_at = Some(Utc::now() - TimeDelta::hours(25));
         status.last_drill_success_at = Some(days_ago(8));
     };
-    Status::update(&folder, change).unwrap();
+    Status::update(&directory, change).unwrap();
     drop(lock);
     let since = Utc::now();
     let mut held_up = hold_up_drills(&machine).await;
     let second = machine.path("second");
     machine.operate("data", &["backup", "follow", "--mirror", second.to_str().unwrap()]).await.unwrap();
     while_a_drill_runs_the_suite_follows(&machine, &mut held_up).await;
-    let status = does_what_is_due(&folder, since).await;
+    let status = does_what_is_due(&directory, since).await;
     assert_eq!(status.last_drill_outcome.as_deref(), Some("ok"));
-    let [first, daily] = base_backups(&folder).unwrap().try_into().unwrap();
-    assert!(log(&folder)[0] <= first.begin_log, "the first is needed for the days before the second");
+    let [first, daily] = base_backups(&directory).unwrap().try_into().unwrap();
+    assert!(log(&directory)[0] <= first.begin_wal, "the first is needed for the days before the second");
 
     let (moment, tables, objects) = machine.moment("data").await;
     machine.import("data", "gemini", 10).await;
-    let lock = folder.lock().await.unwrap();
-    set_back(&folder, &daily, 31);
+    let lock = directory.lock().await.unwrap();
+    set_back(&directory, &daily, 31);
     let mut manifest = Manifest::open(&machine.path("backup/files.manifest")).unwrap();
     set_gone(&mut manifest, LONG_GONE, 35);
     set_gone(&mut manifest, LATELY_GONE, 20);
@@ -115,12 +115,12 @@ async fn what_no_moment_of_30_days_needs_goes_and_the_rest_restores_a_suite_of_f
 
     machine.operate("data", &["backup"]).await.unwrap();
 
-    let [_, newest] = ids(&folder).try_into().unwrap();
-    assert_eq!(ids(&folder), [daily.id.clone(), newest]);
-    assert_eq!(log(&folder)[0], daily.begin_log, "what comes before it is needed by nothing");
-    assert!(!folder.files().join(LONG_GONE).exists() && folder.files().join(LATELY_GONE).exists());
+    let [_, newest] = ids(&directory).try_into().unwrap();
+    assert_eq!(ids(&directory), [daily.id.clone(), newest]);
+    assert_eq!(log(&directory)[0], daily.begin_wal, "what comes before it is needed by nothing");
+    assert!(!directory.files().join(LONG_GONE).exists() && directory.files().join(LATELY_GONE).exists());
     assert!(!Manifest::read(&machine.path("backup/files.manifest")).unwrap().contains_key(LONG_GONE));
-    let window = base_backups(&folder).unwrap()[0].end_time;
+    let window = base_backups(&directory).unwrap()[0].end_time;
     let said = machine.operate("data", &["backup", "list"]).await.unwrap();
     assert!(said.contains(&format!("any moment can be restored from {} to ", window.to_rfc3339())), "{said}");
 
@@ -132,7 +132,7 @@ async fn what_no_moment_of_30_days_needs_goes_and_the_rest_restores_a_suite_of_f
     assert_eq!(BackupSettings::read(&machine.path("data")).unwrap(), None);
     assert_eq!(slots(&machine).await, 0, "PostgreSQL keeps no log for anybody");
     machine.kill().await;
-    assert_eq!(ids(&folder).len(), 2, "what was backed up stays");
+    assert_eq!(ids(&directory).len(), 2, "what was backed up stays");
 }
 
 /// Nobody reads a table until this connection ends its transaction, and so no drill comes to its end.
@@ -157,13 +157,13 @@ async fn while_a_drill_runs_the_suite_follows(machine: &Machine, held_up: &mut A
         while !diesel::sql_query(question).get_result::<Waits>(held_up).await.unwrap().waits {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        let settings = BackupSettings { folder: machine.path("backup"), mirror: Some(third.clone()) };
+        let settings = BackupSettings { directory: machine.path("backup"), mirror: Some(third.clone()) };
         settings.write(&machine.path("data")).unwrap();
         while !third.join("status.json").exists() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, follows).await.expect("it stands still while a drill runs");
+    tokio::time::timeout(TIMEOUT, follows).await.expect("it stands still while a drill runs");
     held_up.batch_execute("COMMIT").await.unwrap();
 }
 

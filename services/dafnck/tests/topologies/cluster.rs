@@ -8,7 +8,7 @@ use futures::future::join_all;
 use proto::identity::v1::LogoutRequest;
 use proto::project::v1::{ListProjectsRequest, Project};
 use proto::task::v1::ListTasksRequest;
-use testkit::{Actor, Load, RedisTopology, Service, Suite, Topology, making_tasks, until_ok};
+use testkit::{Actor, RedisTopology, Service, Suite, Topology, WriteLoad, task_writer, until_ok};
 
 use super::journey::until_refused;
 use super::{START_LIMIT, is_at_home, person, travel_in, until_ready};
@@ -65,14 +65,14 @@ async fn a_killed_master_is_noticed_by_nobody(form: Topology) {
     join_all(people.iter().chain([&writer]).map(is_at_home)).await;
     let (leaving, staying) = people.split_at(PEOPLE / 2);
     let (before, during) = leaving.split_at(PEOPLE / 4);
-    let load = Load::new(making_tasks(&writer.0, &writer.1));
+    let load = WriteLoad::new(task_writer(&writer.0, &writer.1));
     let failover = async {
-        load.more(BETWEEN).await;
+        load.wait_for_writes(BETWEEN).await;
         // What a master has acknowledged its replica may not know yet.
         join_all(before.iter().map(leave)).await;
         cluster.kill_a_master().await.unwrap();
         let killed = Instant::now();
-        load.more(1).await;
+        load.wait_for_writes(1).await;
         println!("a Redis master was killed; the next write was acknowledged after {:?}", killed.elapsed());
         join_all(during.iter().map(leave)).await;
         join_all(staying.iter().map(is_at_home)).await;
@@ -82,12 +82,12 @@ async fn a_killed_master_is_noticed_by_nobody(form: Topology) {
         let replica = suite.start_replica(&suite.options).await;
         let task_url = replica.siblings().task_url.clone();
         join_all(leaving.iter().map(|left| is_out(&task_url, left))).await;
-        load.more(BETWEEN).await;
-        load.end();
+        load.wait_for_writes(BETWEEN).await;
+        load.stop();
         replica.stop().await;
     };
     tokio::join!(load.run(), failover);
-    let refusals = load.agrees(&suite, "task.tasks").await;
+    let refusals = load.verify(&suite, "task.tasks").await;
     assert_eq!(refusals, BTreeMap::new(), "sessions come from identity while Redis does not tell");
 }
 

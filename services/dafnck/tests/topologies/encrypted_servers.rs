@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::ENCRYPTED;
-use super::encryption::{SOON, shown_certificate};
+use super::encryption::{TIMEOUT, shown_certificate};
 
 /// PostgreSQL's request to speak TLS (`SSLRequest`), which it answers with one byte.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
@@ -109,12 +109,12 @@ async fn renew(suite: &Suite, until: NaiveDate) {
 
 /// The same, in the name of this host.
 async fn renew_for(suite: &Suite, host: &str, until: NaiveDate) {
-    let folder = suite.options.certificates.as_deref().unwrap();
-    let authority = Authority::load_or_make(folder).unwrap();
+    let directory = suite.options.certificates.as_deref().unwrap();
+    let authority = Authority::load_or_make(directory).unwrap();
     for name in ["postgres", "redis"] {
         authority.issue(name, &[host.to_owned()], until).unwrap();
     }
-    let certificates = dev_ca::server_certificates(folder).unwrap();
+    let certificates = dev_ca::server_certificates(directory).unwrap();
     suite.servers.as_ref().unwrap().renew(&certificates).await.unwrap();
 }
 
@@ -123,7 +123,7 @@ async fn lists_projects(who: &Actor) -> bool {
 }
 
 async fn soon(what: &str, is_so: impl AsyncFnMut() -> bool) {
-    until(what, SOON, is_so).await;
+    until(what, TIMEOUT, is_so).await;
 }
 
 #[tokio::test]

@@ -16,17 +16,17 @@ use rustls::{ClientConfig, RootCertStore};
 use shared::config::{SiblingOptions, TlsOptions};
 use shared::service_identity::ServiceSigner;
 use shared::siblings::Siblings;
-use testkit::{SERVICE_SECRET, Service, Suite, Through, Topology, new_id, summary, until_ok};
+use testkit::{Pooling, SERVICE_SECRET, Service, Suite, Topology, new_id, summary, until_ok};
 use tokio::net::TcpStream;
 use tonic::Code;
 
 use super::{ENCRYPTED, travel_in};
 
-const THROUGH_PGBOUNCER: Topology = Topology { through: Through::PgBouncer, ..ENCRYPTED };
+const THROUGH_PGBOUNCER: Topology = Topology { pooling: Pooling::PgBouncerBefore121, ..ENCRYPTED };
 /// A changed file is noticed within a second or two.
-pub const SOON: Duration = Duration::from_secs(20);
+pub const TIMEOUT: Duration = Duration::from_secs(20);
 
-fn folder_of(suite: &Suite) -> &Path {
+fn directory_of(suite: &Suite) -> &Path {
     suite.options.certificates.as_deref().unwrap()
 }
 
@@ -83,13 +83,13 @@ async fn plain_text_and_other_authorities_are_refused() {
 #[tokio::test]
 async fn a_service_is_believed_only_with_its_certificate() {
     let suite = harness().start_in(ENCRYPTED).await;
-    let folder = folder_of(&suite);
+    let directory = directory_of(&suite);
     let signer = ServiceSigner::new("task", SERVICE_SECRET.into());
-    let with_ca = TlsOptions { tls_ca: Some(folder.join("ca.pem")), ..Default::default() };
+    let with_ca = TlsOptions { tls_ca: Some(directory.join("ca.pem")), ..Default::default() };
     let certified = TlsOptions {
-        tls_certificate: Some(folder.join("task.pem")),
-        tls_key: Some(folder.join("task.key")),
-        tls_client_ca: Some(folder.join("ca.pem")),
+        tls_certificate: Some(directory.join("task.pem")),
+        tls_key: Some(directory.join("task.key")),
+        tls_client_ca: Some(directory.join("ca.pem")),
         ..with_ca.clone()
     };
     let ask = async |tls: &TlsOptions| {
@@ -108,12 +108,12 @@ async fn a_service_is_believed_only_with_its_certificate() {
 async fn a_replaced_certificate_is_served_without_a_restart_and_an_ended_one_is_mended() {
     let suite = harness().start_in(ENCRYPTED).await;
     let olga = suite.guest("olga").await;
-    let folder = folder_of(&suite);
-    let (ca, authority) = (folder.join("ca.pem"), Authority::load_or_make(folder).unwrap());
+    let directory = directory_of(&suite);
+    let (ca, authority) = (directory.join("ca.pem"), Authority::load_or_make(directory).unwrap());
     let hosts = ["127.0.0.1".to_owned()];
     let first = certificate_of(&suite, &ca).await.unwrap();
     let until = async |what: &str, is_so: &dyn Fn(&Result<CertificateDer<'static>, String>) -> bool| {
-        until_ok(what, SOON, async || {
+        until_ok(what, TIMEOUT, async || {
             let now = certificate_of(&suite, &ca).await;
             if is_so(&now) { Ok(()) } else { Err(now.map(|_| "a certificate")) }
         })

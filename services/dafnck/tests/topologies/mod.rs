@@ -25,7 +25,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// Waits until all services are ready: where much is asked at once, nothing should still be connecting.
 async fn until_ready(suite: &Suite, siblings: &SiblingOptions) {
-    let authority = suite.options.certificates.as_ref().map(|folder| folder.join("ca.pem"));
+    let authority = suite.options.certificates.as_ref().map(|directory| directory.join("ca.pem"));
     until("all services are ready", START_LIMIT, async || {
         health::all_ready(siblings, authority.as_deref()).await
     })

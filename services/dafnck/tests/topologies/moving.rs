@@ -13,11 +13,11 @@ use proto::content::v1::{ListAttachmentsRequest, ListDocumentsRequest};
 use proto::project::v1::{GetProjectRequest, Project};
 use proto::task::v1::{ListTasksRequest, WatchTasksRequest};
 use shared::migrate;
-use testkit::{Actor, OtherCluster, Suite, Topology, summary};
+use testkit::{Actor, Suite, TargetCluster, Topology, summary};
 
 use crate::deleting::{full_project, nothing_is_left};
 
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[derive(Debug, PartialEq, Eq, QueryableByName)]
 struct Table {
@@ -75,7 +75,7 @@ fn run(suite: &Suite, programs: &Path, program: impl AsRef<std::ffi::OsStr>, arg
 pub async fn resume_token(who: &Actor, project: &Project) -> String {
     let request = WatchTasksRequest { project_id: project.id.clone(), ..Default::default() };
     let mut stream = who.tasks().watch_tasks(request).await.unwrap().into_inner();
-    tokio::time::timeout(SOON, stream.message()).await.unwrap().unwrap().unwrap().resume_token
+    tokio::time::timeout(TIMEOUT, stream.message()).await.unwrap().unwrap().unwrap().resume_token
 }
 
 pub async fn resume(who: &Actor, project: &Project, token: &str) -> String {
@@ -119,13 +119,13 @@ async fn a_filled_suite_moves_from_one_database_to_four_and_loses_nothing() {
     suite.stop().await;
     let before = content_of(&suite, |_| suite.admin_url.clone()).await;
 
-    let other = OtherCluster::start().await;
+    let other = TargetCluster::start().await;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/postgres/one-to-four.sh");
     run(&suite, other.programs(), script, &[suite.admin_url.expose(), &other.admin_url()]);
     let at = |service: &str| other.admin_url().replace("{service}", service).into();
     assert_eq!(content_of(&suite, at).await, before);
 
-    let suite = other.go_on(suite).await;
+    let suite = other.move_suite(suite).await;
     let [olga, gus] = [olga.after_restart(&suite), gus.after_restart(&suite)];
     assert_eq!(seen(&gus, &project).await, saw, "nobody is logged out, and everything is there");
     assert_eq!(resume(&gus, &project, &token).await, "OUT_OF_RANGE CURSOR_EXPIRED");
@@ -148,9 +148,9 @@ async fn a_dump_restored_into_the_same_database_is_noticed_by_those_who_follow()
     let token = resume_token(&olga, &project).await;
     suite.stop().await;
     migrate::down(&suite.admin_url, &REFERENCES, 0).await.unwrap();
-    let programs = testkit::postgres_programs().await;
-    let folder = tempfile::tempdir().unwrap();
-    let dump = folder.path().join("dump.sql");
+    let programs = testkit::postgres_bin_directory().await;
+    let directory = tempfile::tempdir().unwrap();
+    let dump = directory.path().join("dump.sql");
     let (url, dump) = (suite.admin_url.expose(), dump.to_str().unwrap());
     run(&suite, &programs, "pg_dump", &["--dbname", url, "--schema=task", "--clean", "--file", dump]);
     run(
@@ -159,7 +159,7 @@ async fn a_dump_restored_into_the_same_database_is_noticed_by_those_who_follow()
         "psql",
         &["--dbname", url, "--quiet", "-o", "/dev/null", "-v", "ON_ERROR_STOP=1", "-f", dump],
     );
-    suite.start_again().await;
+    suite.restart().await;
 
     let olga = olga.after_restart(&suite);
     assert_eq!(seen(&olga, &project).await, [1, 0, 0], "{}", task.id);

@@ -4,12 +4,12 @@ use crate::harness::harness;
 use diesel_async::SimpleAsyncConnection as _;
 use futures::future::join_all;
 use local_servers::suite::Role;
-use testkit::{Service, Suite, Through, Topology, make_task, making_tasks, new_id, survives};
+use testkit::{Pooling, Service, Suite, Topology, create_task, kill_under_load, new_id, task_writer};
 
 use super::{is_at_home, journey, person, until_ready};
 
 /// As `docker-compose.yml` has it, and encrypted on both sides.
-const PREPARING: Topology = Topology { through: Through::PreparingPgBouncer, ..Topology::ENCRYPTED };
+const PREPARING: Topology = Topology { pooling: Pooling::PgBouncer, ..Topology::ENCRYPTED };
 
 #[tokio::test]
 async fn the_journey_through_pgbouncer_in_transaction_mode() {
@@ -49,7 +49,7 @@ async fn replicas_share_the_connections_of_pgbouncer() {
     let (olga, project) = person(&one, "olga").await;
     let elsewhere = olga.calling(Service::Task, &other.siblings().task_url);
     let both = (0..20).flat_map(|_| [&olga, &elsewhere]);
-    for made in join_all(both.map(|who| make_task(who, &project, new_id()))).await {
+    for made in join_all(both.map(|who| create_task(who, &project, new_id()))).await {
         made.unwrap();
     }
     other.stop().await;
@@ -62,11 +62,12 @@ async fn a_killed_pgbouncer_loses_nothing(form: Topology) {
     is_at_home(&home).await;
     let (olga, project) = home;
     let mut bouncer = suite.sidecars.bouncer.take().unwrap();
-    let refusals = survives(&suite, "PgBouncer", "task.tasks", making_tasks(&olga, &project), async || {
-        bouncer.kill().await.unwrap();
-        bouncer.start_again().await.unwrap();
-    })
-    .await;
+    let refusals =
+        kill_under_load(&suite, "PgBouncer", "task.tasks", task_writer(&olga, &project), async || {
+            bouncer.kill().await.unwrap();
+            bouncer.start_again().await.unwrap();
+        })
+        .await;
     assert!(!refusals.is_empty(), "nobody noticed, so nothing was tried");
 }
 

@@ -5,7 +5,7 @@ use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::config::Secret;
 use shared::migrate::{self, Set};
-use testkit::empty_database;
+use testkit::create_empty_database;
 
 use super::next_release::NextRelease;
 use super::rows::{Tables, first_lost, read, write};
@@ -23,7 +23,7 @@ struct Database {
 
 impl Database {
     async fn empty(set: &'static Set) -> Self {
-        let url = empty_database().await;
+        let url = create_empty_database().await;
         let conn = shared::database::connect(&url).await.unwrap();
         Self { schema: set.name, release: NextRelease::of(set), url, conn, tables: Tables::new() }
     }

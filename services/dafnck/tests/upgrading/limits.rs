@@ -24,7 +24,7 @@ async fn a_step_has_400_ms_to_wait_and_15_minutes_for_a_statement() {
 
     assert_eq!(migrate::up(&suite.admin_url, &REFERENCES).await.unwrap(), 1);
 
-    // One more is of the manifest, before the step.
+    // One more is of the ledger, before the step.
     let keys = "pg_constraint k JOIN pg_class a ON a.oid = conrelid JOIN pg_class b ON b.oid = confrelid \
                 WHERE contype = 'f' AND a.relnamespace <> b.relnamespace";
     let limited = "public.seen WHERE (lock_timeout, statement_timeout) = ('400ms', '15min')";

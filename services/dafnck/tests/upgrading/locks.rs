@@ -14,7 +14,7 @@ use testkit::{Actor, Topology, until};
 /// The longest that a call may take beside a step: an eighth of a call's default deadline would be 0.6 s, and the
 /// test's machine may be busy.
 const UNNOTICED: Duration = Duration::from_secs(4);
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// How many times the step is to give way before its locks become free.
 const GIVEN_WAY: usize = 2;
 
@@ -33,8 +33,8 @@ async fn waits(conn: &mut AsyncPgConnection) -> bool {
 /// The step has begun to wait and has given up, this often.
 async fn gave_way(conn: &mut AsyncPgConnection, times: usize) {
     for _ in 0..times {
-        until("the step waits", PATIENCE, async || waits(conn).await).await;
-        until("the step gives way", PATIENCE, async || !waits(conn).await).await;
+        until("the step waits", TIMEOUT, async || waits(conn).await).await;
+        until("the step gives way", TIMEOUT, async || !waits(conn).await).await;
     }
 }
 

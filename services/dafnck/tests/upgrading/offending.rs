@@ -4,7 +4,7 @@ use crate::harness::harness;
 use dafnck::services::REFERENCES;
 use diesel_async::SimpleAsyncConnection;
 use shared::migrate;
-use testkit::{Topology, empty_database};
+use testkit::{Topology, create_empty_database};
 
 use super::next_release::NextRelease;
 use super::rows::write;
@@ -36,7 +36,7 @@ async fn rows_that_name_nothing_are_told_before_the_foreign_keys_come() {
 #[tokio::test]
 async fn rows_that_break_a_step_are_named_before_it_and_it_runs_once_they_are_mended() {
     let release = NextRelease::of(&task::MIGRATIONS);
-    let url = empty_database().await;
+    let url = create_empty_database().await;
     let migrations = release.set.migrations().unwrap();
     let limit = migrations.last().unwrap();
     migrate::up_to(&url, &release.set, limit.version - 1).await.unwrap();
@@ -63,7 +63,7 @@ async fn rows_that_break_a_step_are_named_before_it_and_it_runs_once_they_are_me
 #[tokio::test]
 async fn a_pre_flight_that_asks_for_tables_to_come_waits_for_them() {
     let release = NextRelease::of(&task::MIGRATIONS);
-    let url = empty_database().await;
+    let url = create_empty_database().await;
     let limit = release.set.migrations().unwrap().pop().unwrap();
     assert_eq!(migrate::preflight(&url, &release.set).await.unwrap(), [(limit.name, None)]);
     migrate::up(&url, &release.set).await.unwrap();

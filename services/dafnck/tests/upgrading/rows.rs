@@ -54,7 +54,7 @@ struct Content {
     content: Value,
 }
 
-/// Every row of every table of a schema, but its manifest.
+/// Every row of every table of a schema, but its ledger.
 pub async fn read(conn: &mut AsyncPgConnection, schema: &str) -> Tables {
     let names: Vec<Name> = sql_query(
         "SELECT table_name::text AS name FROM information_schema.tables WHERE table_schema = $1 \

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use diesel_async::AsyncPgConnection;
 use shared::migrate::{self, Set};
-use testkit::empty_database;
+use testkit::create_empty_database;
 
 use super::next_release::NextRelease;
 use crate::catalog::{Catalog, catalog};
@@ -62,7 +62,7 @@ fn is_old(before: &Catalog, table: &str) -> bool {
 
 /// What each step but the first takes, as `set/step: what`: before the first there is nothing to take.
 async fn taken_by_each_step(set: &Set) -> Vec<String> {
-    let url = empty_database().await;
+    let url = create_empty_database().await;
     let mut conn: AsyncPgConnection = shared::database::connect(&url).await.unwrap();
     let mut taken = Vec::new();
     let mut before: Option<Catalog> = None;

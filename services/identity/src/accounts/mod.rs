@@ -1,30 +1,30 @@
-//! What users do with their own accounts beside signing in: prove an address, change or reset a password, leave.
+//! Changes by users of their own accounts: address, password, deletion, export.
 //!
-//! What changes the way into an account asks for the password or a code, ends the sessions that a thief might hold,
-//! and is told by mail.
+//! A change of the credentials requires the password or a code, ends the sessions that a thief may have, and is reported
+//! to the owner by email.
 
 mod queries;
-pub(crate) mod rpc;
+mod rpc;
 mod wire;
 
-use crate::codes::Redemption;
+use crate::codes::RedeemInput;
 
-pub use rpc::AccountApi;
+pub use rpc::OwnAccountHandler;
 
-/// A wish for a new password, with a code.
-struct Reset {
-    redemption: Redemption,
+/// A validated request for a new password, with a code.
+struct ResetPasswordInput {
+    redeem: RedeemInput,
     new_password: String,
 }
 
-/// A wish for a new password, with the old one.
-struct PasswordChange {
+/// A validated request for a new password, with the old one.
+struct ChangePasswordInput {
     old_password: String,
     new_password: String,
 }
 
-/// A wish for another address.
-struct EmailChange {
+/// A validated request for a new address.
+struct ChangeEmailInput {
     password: String,
     new_email: String,
 }

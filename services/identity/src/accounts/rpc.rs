@@ -1,4 +1,6 @@
-//! What users do with their own accounts.
+//! The caller's own account.
+
+use std::sync::Arc;
 
 use futures::stream::BoxStream;
 use proto::identity::v1 as pb;
@@ -6,124 +8,94 @@ use shared::caller::Caller;
 use shared::database::{Transaction, explain};
 use shared::error::Result;
 use shared::json::to_timestamp;
-use shared::mail::Outbox;
-use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
-use super::{EmailChange, PasswordChange, Reset, queries, wire};
+use super::{ChangeEmailInput, ChangePasswordInput, ResetPasswordInput, queries, wire};
 use crate::audit::{self, Event, Kind};
-use crate::auth::PasswordVerifier;
-use crate::codes::{self, CodeGate, Codes, Issued, Purpose, Redemption, Used, Wish};
-use crate::encryption::KeyRing;
-use crate::limits::{Account, Attempt, Limits, Purpose as Budget};
-use crate::passwords::Passwords;
-use crate::sessions::{
-    Device, Revocations,
-    queries::{Ending, revoke_all},
-};
-use crate::user_administration;
-use crate::{CONSTRAINTS, emails, users};
+use crate::codes::{self, CodeInput, IssuedCode, Purpose, RedeemInput, RedeemedCode};
+use crate::identity::Identity;
+use crate::limits::{Account, Attempt, Purpose as AttemptPurpose};
+use crate::sessions::Device;
+use crate::sessions::queries::{RevokeScope, revoke_all};
+use crate::{CONSTRAINTS, emails, user_administration, users};
 
-/// Serves `AccountService`.
-#[derive(Clone)]
-pub struct AccountApi {
-    /// What it stands on.
-    pub context: ServiceContext,
-    /// Opens names.
-    pub keys: KeyRing,
-    /// Proves passwords, within the limits on guessing.
-    pub proofs: PasswordVerifier,
-    /// Hashes new ones.
-    pub passwords: Passwords,
-    /// Codes.
-    pub codes: Codes,
-    /// Letters.
-    pub outbox: Outbox,
-    /// Ends sessions everywhere.
-    pub revocations: Revocations,
-    /// Limits on asking for codes.
-    pub limits: Limits,
-    /// Limits on guessing at them.
-    pub gate: CodeGate,
-}
+pub struct OwnAccountHandler(pub(crate) Arc<Identity>);
 
-impl AccountApi {
-    /// Counts a letter that somebody wants sent: to an account by id, or by an address that may be nobody's.
-    async fn count_letter(&self, account: Account, device: &Device) -> Result<()> {
-        self.limits.admit(Attempt::new(Budget::SendCode).on(account).from(device)).await.map(drop)
+impl OwnAccountHandler {
+    /// Counts an email to an account, given by id or by an address that may be nobody's.
+    async fn admit_email(&self, account: Account, device: &Device) -> Result<()> {
+        self.0.limiter.admit(&Attempt::new(AttemptPurpose::SendCode, device).on(account)).await
     }
 
-    /// Makes a code for somebody who may not be there.
-    async fn issue(&self, wish: Wish, device: &Device) -> Result<Issued> {
-        let tx = self.context.database.begin_as(Uuid::nil()).await?;
-        let issued = self.codes.issue(&tx, &wish).await?;
-        if let Some(kind) = wish.purpose.asked() {
-            // Also for nobody: whether there is an account shows in nothing that takes time.
+    /// Issues a code, with the same work whether there is such an account or not.
+    async fn issue_code(&self, input: CodeInput, device: &Device) -> Result<IssuedCode> {
+        let Self(identity) = self;
+        let tx = identity.begin_anonymous().await?;
+        let issued = identity.codes.issue(&tx, &input).await?;
+        if let Some(kind) = input.purpose.request_event() {
             let user_id = issued.addressee.as_ref().map(|addressee| addressee.user_id);
             audit::append(&tx, &Event::new(kind, user_id).from(device))?;
         }
         tx.commit().await?;
-        self.outbox.wake();
+        identity.outbox.wake();
         Ok(issued)
     }
 
-    /// Uses a code up in a new transaction, within the limits on guessing.
-    async fn redeem(
+    /// Uses a code up in a new transaction.
+    async fn redeem_code(
         &self,
         purpose: Purpose,
-        redemption: &Redemption,
+        input: &RedeemInput,
         device: &Device,
-    ) -> Result<(Transaction, Used)> {
+    ) -> Result<(Transaction, RedeemedCode)> {
+        let Self(identity) = self;
         let redeem = async {
-            let tx = self.context.database.begin_as(Uuid::nil()).await?;
-            let used = self.codes.redeem(&tx, purpose, redemption).await?;
-            Ok((tx, used))
+            let tx = identity.begin_anonymous().await?;
+            let code = identity.codes.redeem(&tx, purpose, input).await?;
+            Ok((tx, code))
         };
-        self.gate.guard(device, redeem).await
+        identity.limiter.guard(Attempt::new(AttemptPurpose::RedeemCode, device), redeem).await
     }
 
-    /// Sets a password with a code.
-    async fn reset(&self, reset: &Reset, device: &Device) -> Result<()> {
-        // First only to look: whoever has no code costs no hash, and a weak password does not cost the code.
-        let (tx, used) = self.redeem(Purpose::ResetPassword, &reset.redemption, device).await?;
-        if used.is_replay {
+    async fn set_password_with_code(&self, input: ResetPasswordInput, device: &Device) -> Result<()> {
+        let Self(identity) = self;
+        let ResetPasswordInput { redeem, new_password } = input;
+        // A first look, undone: without a code nobody costs a hash, and a weak password does not cost the code.
+        let (tx, code) = self.redeem_code(Purpose::ResetPassword, &redeem, device).await?;
+        if code.is_replay {
             tx.undo();
             return Ok(());
         }
-        let user = users::queries::find(&tx, used.user_id).await?.ok_or_else(codes::invalid)?;
+        let user = users::queries::find(&tx, code.user_id).await?.ok_or_else(codes::invalid)?;
         tx.undo();
-        wire::check_words(&reset.new_password, &wire::words_of(&user, &self.keys)?)?;
-        let hash = self.passwords.hash(reset.new_password.clone()).await?;
+        wire::check_new_password(&new_password, &wire::own_words(&user, &identity.keys)?)?;
+        let hash = identity.passwords.hash(new_password).await?;
 
-        let (tx, used) = self.redeem(Purpose::ResetPassword, &reset.redemption, device).await?;
-        if used.is_replay {
+        let (tx, code) = self.redeem_code(Purpose::ResetPassword, &redeem, device).await?;
+        if code.is_replay {
             return Ok(());
         }
-        let told = emails::password_changed(used.user_id, &used.former_email, self.context.clock.now());
-        audit::append(
-            &tx,
-            &Event::new(Kind::PasswordReset, used.user_id).by_user(used.user_id).from(device),
-        )?;
-        self.outbox.queue(&tx, &told)?;
-        queries::set_password_hash(&tx, used.user_id, &hash).await?;
-        self.revocations.announce_after(revoke_all(tx, Ending::Everything, self.context.clock.now())).await?;
-        self.outbox.wake();
+        let user_id = code.user_id;
+        audit::append(&tx, &Event::new(Kind::PasswordReset, user_id).by_user(user_id).from(device))?;
+        let email = emails::password_changed(user_id, &code.former_email, identity.now());
+        identity.outbox.queue(&tx, &email)?;
+        queries::set_password_hash(&tx, user_id, &hash).await?;
+        let revoke = revoke_all(tx, RevokeScope::SessionsAndApiTokens, identity.now());
+        identity.revocations.announce_after(revoke).await?;
+        identity.outbox.wake();
         Ok(())
     }
-}
 
-impl AccountApi {
     pub(crate) async fn request_email_verification(
         &self,
         request: Request<pb::RequestEmailVerificationRequest>,
     ) -> Result<Response<pb::RequestEmailVerificationResponse>, Status> {
         let (user_id, device) = (Caller::of(&request)?.user()?.user_id, Device::of(&request));
-        self.count_letter(Account::Known(user_id), &device).await?;
+        self.admit_email(Account::Known(user_id), &device).await?;
 
         let user_id = Some(user_id);
-        let wish = Wish { purpose: Purpose::VerifyEmail, user_id, email: None, is_mailed: true };
-        let issued = self.issue(wish, &device).await?;
+        let input = CodeInput { purpose: Purpose::VerifyEmail, user_id, email: None, is_mailed: true };
+        let issued = self.issue_code(input, &device).await?;
 
         let expires_at = Some(to_timestamp(issued.expires_at));
         Ok(Response::new(pb::RequestEmailVerificationResponse { expires_at }))
@@ -134,19 +106,19 @@ impl AccountApi {
         request: Request<pb::VerifyEmailRequest>,
     ) -> Result<Response<pb::VerifyEmailResponse>, Status> {
         let device = Device::of(&request);
-        let redemption = request.into_inner().try_into()?;
+        let input = request.into_inner().try_into()?;
 
-        let (tx, used) = self.redeem(Purpose::VerifyEmail, &redemption, &device).await?;
-        if !used.is_replay {
-            let event = Event::new(Kind::EmailVerified, used.user_id).by_user(used.user_id);
+        let (tx, code) = self.redeem_code(Purpose::VerifyEmail, &input, &device).await?;
+        if !code.is_replay {
+            let event = Event::new(Kind::EmailVerified, code.user_id).by_user(code.user_id);
             audit::append(&tx, &event.from(&device))?;
-            if !queries::verify(&tx, used.user_id, &used.email).await? {
+            if !queries::verify_email(&tx, code.user_id, &code.email).await? {
                 return Err(codes::invalid().into());
             }
         }
         tx.commit().await?;
 
-        Ok(Response::new(pb::VerifyEmailResponse { email: used.email }))
+        Ok(Response::new(pb::VerifyEmailResponse { email: code.email }))
     }
 
     pub(crate) async fn request_password_reset(
@@ -154,12 +126,12 @@ impl AccountApi {
         request: Request<pb::RequestPasswordResetRequest>,
     ) -> Result<Response<pb::RequestPasswordResetResponse>, Status> {
         let device = Device::of(&request);
-        let email = wire::forgetful(request.get_ref())?;
-        self.count_letter(Account::Unknown(email.clone()), &device).await?;
+        let email = wire::parse_password_reset(request.get_ref())?;
+        self.admit_email(Account::Unknown(email.clone()), &device).await?;
 
         let email = Some(email);
-        let wish = Wish { purpose: Purpose::ResetPassword, user_id: None, email, is_mailed: true };
-        self.issue(wish, &device).await?;
+        let input = CodeInput { purpose: Purpose::ResetPassword, user_id: None, email, is_mailed: true };
+        self.issue_code(input, &device).await?;
 
         Ok(Response::new(pb::RequestPasswordResetResponse {}))
     }
@@ -169,8 +141,10 @@ impl AccountApi {
         request: Request<pb::ResetPasswordRequest>,
     ) -> Result<Response<pb::ResetPasswordResponse>, Status> {
         let device = Device::of(&request);
-        let reset = Reset::try_from(request.into_inner())?;
-        self.reset(&reset, &device).await?;
+        let input = request.into_inner().try_into()?;
+
+        self.set_password_with_code(input, &device).await?;
+
         Ok(Response::new(pb::ResetPasswordResponse {}))
     }
 
@@ -178,26 +152,26 @@ impl AccountApi {
         &self,
         request: Request<pb::ChangePasswordRequest>,
     ) -> Result<Response<pb::ChangePasswordResponse>, Status> {
+        let Self(identity) = self;
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
-        let kept = caller.user()?.session_id;
-        let owner = self.proofs.owner(&caller).await?;
-        let own = wire::words_of(&owner.user, &self.keys)?;
-        let PasswordChange { old_password, new_password } = PasswordChange::of(request.into_inner(), &own)?;
-        let (id, now) = (owner.user.id, self.context.clock.now());
-        let told = emails::password_changed(id, &owner.user.email, now);
-        let proof = self.proofs.of_owner(owner, old_password, &device).await?;
-        let hash = self.passwords.hash(new_password).await?;
+        let current = caller.user()?.session_id;
+        let owner = identity.verifier.find_owner(&caller).await?;
+        let own = wire::own_words(&owner.user, &identity.keys)?;
+        let ChangePasswordInput { old_password, new_password } =
+            ChangePasswordInput::parse(request.into_inner(), &own)?;
+        let id = owner.user.id;
+        let email = emails::password_changed(id, &owner.user.email, identity.now());
+        let password = identity.verifier.verify_owner(owner, old_password, &device).await?;
+        let hash = identity.passwords.hash(new_password).await?;
 
-        let tx = self.context.database.begin(&caller).await?;
-        proof.hold(&tx).await?;
+        let tx = identity.begin(&caller).await?;
+        password.lock(&tx).await?;
         audit::append(&tx, &Event::new(Kind::PasswordChanged, id).by(&caller).from(&device))?;
-        self.outbox.queue(&tx, &told)?;
+        identity.outbox.queue(&tx, &email)?;
         queries::set_password_hash(&tx, id, &hash).await?;
-        let revoked = self
-            .revocations
-            .announce_after(revoke_all(tx, Ending::OtherSessions(kept), self.context.clock.now()))
-            .await?;
-        self.outbox.wake();
+        let revoke = revoke_all(tx, RevokeScope::OtherSessions(current), identity.now());
+        let revoked = identity.revocations.announce_after(revoke).await?;
+        identity.outbox.wake();
 
         let revoked_session_count = i32::try_from(revoked).unwrap_or(i32::MAX);
         Ok(Response::new(pb::ChangePasswordResponse { revoked_session_count }))
@@ -207,23 +181,25 @@ impl AccountApi {
         &self,
         request: Request<pb::RequestEmailChangeRequest>,
     ) -> Result<Response<pb::RequestEmailChangeResponse>, Status> {
+        let Self(identity) = self;
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
-        let owner = self.proofs.owner(&caller).await?;
+        let owner = identity.verifier.find_owner(&caller).await?;
         let id = owner.user.id;
-        let EmailChange { password, new_email } = EmailChange::of(request.into_inner(), &owner.user.email)?;
-        let told = emails::email_change_asked(id, &owner.user.email, self.context.clock.now());
-        let proof = self.proofs.of_owner(owner, password, &device).await?;
-        self.count_letter(Account::Known(id), &device).await?;
+        let ChangeEmailInput { password, new_email } =
+            ChangeEmailInput::parse(request.into_inner(), &owner.user.email)?;
+        let notification = emails::email_change_requested(id, &owner.user.email, identity.now());
+        let password = identity.verifier.verify_owner(owner, password, &device).await?;
+        self.admit_email(Account::Known(id), &device).await?;
 
         let (user_id, email) = (Some(id), Some(new_email));
-        let wish = Wish { purpose: Purpose::ChangeEmail, user_id, email, is_mailed: true };
-        let tx = self.context.database.begin(&caller).await?;
-        proof.hold(&tx).await?;
+        let input = CodeInput { purpose: Purpose::ChangeEmail, user_id, email, is_mailed: true };
+        let tx = identity.begin(&caller).await?;
+        password.lock(&tx).await?;
         audit::append(&tx, &Event::new(Kind::EmailChangeRequested, id).by(&caller).from(&device))?;
-        self.outbox.queue(&tx, &told)?;
-        let issued = self.codes.issue(&tx, &wish).await?;
+        identity.outbox.queue(&tx, &notification)?;
+        let issued = identity.codes.issue(&tx, &input).await?;
         tx.commit().await?;
-        self.outbox.wake();
+        identity.outbox.wake();
 
         let expires_at = Some(to_timestamp(issued.expires_at));
         Ok(Response::new(pb::RequestEmailChangeResponse { expires_at }))
@@ -233,46 +209,48 @@ impl AccountApi {
         &self,
         request: Request<pb::ConfirmEmailChangeRequest>,
     ) -> Result<Response<pb::ConfirmEmailChangeResponse>, Status> {
+        let Self(identity) = self;
         let device = Device::of(&request);
-        let redemption = request.into_inner().try_into()?;
+        let input = request.into_inner().try_into()?;
 
-        let (tx, used) = self.redeem(Purpose::ChangeEmail, &redemption, &device).await?;
-        if used.is_replay {
+        let (tx, code) = self.redeem_code(Purpose::ChangeEmail, &input, &device).await?;
+        if code.is_replay {
             tx.finish();
-            return Ok(Response::new(pb::ConfirmEmailChangeResponse { email: used.email }));
+            return Ok(Response::new(pb::ConfirmEmailChangeResponse { email: code.email }));
         }
-        let event = Event::new(Kind::EmailChanged, used.user_id).by_user(used.user_id);
+        let event = Event::new(Kind::EmailChanged, code.user_id).by_user(code.user_id);
         audit::append(&tx, &event.from(&device))?;
-        queries::set_email(&tx, used.user_id, &used.email).await.map_err(explain(CONSTRAINTS))?;
-        let told = |recipient: &str| {
-            emails::email_changed(used.user_id, recipient, &used.email, self.context.clock.now())
-        };
-        self.outbox.queue(&tx, &told(&used.former_email))?;
-        self.outbox.queue(&tx, &told(&used.email))?;
+        queries::set_email(&tx, code.user_id, &code.email).await.map_err(explain(CONSTRAINTS))?;
+        let email =
+            |recipient: &str| emails::email_changed(code.user_id, recipient, &code.email, identity.now());
+        identity.outbox.queue(&tx, &email(&code.former_email))?;
+        identity.outbox.queue(&tx, &email(&code.email))?;
         tx.commit().await?;
-        self.outbox.wake();
+        identity.outbox.wake();
 
-        Ok(Response::new(pb::ConfirmEmailChangeResponse { email: used.email }))
+        Ok(Response::new(pb::ConfirmEmailChangeResponse { email: code.email }))
     }
 
     pub(crate) async fn delete_account(
         &self,
         request: Request<pb::DeleteAccountRequest>,
     ) -> Result<Response<pb::DeleteAccountResponse>, Status> {
+        let Self(identity) = self;
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
-        let password = wire::confirmation(request.into_inner())?;
-        let owner = self.proofs.owner(&caller).await?;
+        let password = wire::parse_delete_account(request.into_inner())?;
+        let owner = identity.verifier.find_owner(&caller).await?;
         let id = owner.user.id;
-        let told = emails::account_deleted(id, &owner.user.email, self.context.clock.now());
-        let proof = self.proofs.of_owner(owner, password, &device).await?;
+        let email = emails::account_deleted(id, &owner.user.email, identity.now());
+        let password = identity.verifier.verify_owner(owner, password, &device).await?;
 
-        let tx = self.context.database.begin(&caller).await?;
-        proof.hold(&tx).await?;
+        let tx = identity.begin(&caller).await?;
+        password.lock(&tx).await?;
         audit::append(&tx, &Event::new(Kind::AccountDeleted, id).by(&caller).from(&device))?;
-        self.outbox.queue(&tx, &told)?;
+        identity.outbox.queue(&tx, &email)?;
         queries::delete(&tx, id).await?;
-        self.revocations.announce_after(revoke_all(tx, Ending::Everything, self.context.clock.now())).await?;
-        self.outbox.wake();
+        let revoke = revoke_all(tx, RevokeScope::SessionsAndApiTokens, identity.now());
+        identity.revocations.announce_after(revoke).await?;
+        identity.outbox.wake();
 
         Ok(Response::new(pb::DeleteAccountResponse {}))
     }
@@ -281,12 +259,12 @@ impl AccountApi {
         &self,
         request: Request<pb::ExportAccountRequest>,
     ) -> Result<Response<BoxStream<'static, Result<pb::UserRecord, Status>>>, Status> {
+        let Self(identity) = self;
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
 
         let event = Event::new(Kind::AccountExported, user_id).by(&caller).from(&device);
-        let records =
-            user_administration::export(self.context.worker.clone(), &self.keys, user_id, &event).await?;
+        let records = user_administration::export(identity.clone(), user_id, &event).await?;
         Ok(Response::new(records))
     }
 }

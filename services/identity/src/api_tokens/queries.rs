@@ -1,6 +1,5 @@
-//! SQL on `api_tokens`, for the calling user: policies show no other's.
+//! SQL on `api_tokens`. Policies show users only their own.
 
-use crate::schema::{api_tokens, users};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -10,7 +9,8 @@ use shared::error::Result;
 use shared::page::{AfterTime, Page};
 use uuid::Uuid;
 
-use super::{ApiToken, NewApiToken};
+use super::{ApiToken, CreateApiTokenInput};
+use crate::schema::{api_tokens, users};
 
 /// A token by id, and its hash.
 pub async fn find(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<(ApiToken, TokenHash)>> {
@@ -18,32 +18,32 @@ pub async fn find(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<(ApiT
     Ok(select.get_result(&mut conn).await.optional()?.and_then(with_hash))
 }
 
-/// The column holds nothing but hashes that this service wrote.
+/// The column has only hashes that this service wrote.
 fn with_hash((token, hash): (ApiToken, String)) -> Option<(ApiToken, TokenHash)> {
     Some((token, TokenHash::from_hex(&hash)?))
 }
 
-/// Lets nobody else make a token of this user until the transaction ends.
+/// Locks the account, so that concurrent calls do not create more tokens than allowed.
 pub(super) async fn lock_owner(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<()> {
     let lock = users::table.find(user_id).select(users::id).for_no_key_update();
     lock.get_result::<Uuid>(&mut conn).await.optional()?;
     Ok(())
 }
 
-/// How many of the caller's tokens work.
-pub(super) async fn count_working(mut conn: &AsyncPgConnection, now: DateTime<Utc>) -> Result<i64> {
-    let working = api_tokens::table
+/// Valid tokens of the caller.
+pub(super) async fn count_valid(mut conn: &AsyncPgConnection, now: DateTime<Utc>) -> Result<i64> {
+    let valid = api_tokens::table
         .filter(api_tokens::revoked_at.is_null())
         .filter(api_tokens::expires_at.gt(now))
         .count();
-    Ok(working.get_result(&mut conn).await?)
+    Ok(valid.get_result(&mut conn).await?)
 }
 
-/// Makes a token and commits.
-pub(super) async fn create(
+/// Inserts a token and commits.
+pub(super) async fn insert(
     tx: Transaction,
     (id, user_id): (Uuid, Uuid),
-    wish: &NewApiToken,
+    input: &CreateApiTokenInput,
     hash: TokenHash,
     now: DateTime<Utc>,
 ) -> Result<Option<ApiToken>> {
@@ -51,11 +51,11 @@ pub(super) async fn create(
         .values((
             api_tokens::id.eq(id),
             api_tokens::user_id.eq(user_id),
-            api_tokens::name.eq(&wish.name),
+            api_tokens::name.eq(&input.name),
             api_tokens::token_hash.eq(hash.to_hex()),
-            api_tokens::scopes.eq(&wish.scopes.0),
+            api_tokens::scopes.eq(&input.scopes.0),
             api_tokens::created_at.eq(now),
-            api_tokens::expires_at.eq(wish.expires_at),
+            api_tokens::expires_at.eq(input.expires_at),
         ))
         .returning(ApiToken::as_returning());
     Ok(tx.commit_with(insert).await?.into_iter().next())
@@ -75,17 +75,21 @@ pub(super) async fn list(mut conn: &AsyncPgConnection, page: &Page<AfterTime>) -
     Ok(select.load(&mut conn).await?)
 }
 
-/// All tokens of a user, newest first, as the background role.
-pub async fn of_user(mut conn: &AsyncPgConnection, user_id: Uuid, at_most: i64) -> Result<Vec<ApiToken>> {
+/// The tokens of a user, newest first, as the background role.
+pub async fn list_of_user(
+    mut conn: &AsyncPgConnection,
+    user_id: Uuid,
+    max_rows: i64,
+) -> Result<Vec<ApiToken>> {
     let select = api_tokens::table
         .filter(api_tokens::user_id.eq(user_id))
         .order(api_tokens::created_at.desc())
-        .limit(at_most)
+        .limit(max_rows)
         .select(ApiToken::as_select());
     Ok(select.load(&mut conn).await?)
 }
 
-/// Ends a token and commits.
+/// Revokes a token and commits.
 pub(super) async fn revoke(
     tx: Transaction,
     id: Uuid,

@@ -1,5 +1,7 @@
 //! The caller's own API tokens.
 
+use std::sync::Arc;
+
 use futures::try_join;
 use proto::identity::v1 as pb;
 use shared::authentication::token_hash;
@@ -7,32 +9,29 @@ use shared::caller::Caller;
 use shared::error::{Error, ErrorReason, Result};
 use shared::idempotency;
 use shared::page::AfterTime;
-use shared::service::ServiceContext;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::{MAX_TOKENS_PER_USER, NewApiToken, queries};
+use super::{CreateApiTokenInput, MAX_TOKENS_PER_USER, queries};
 use crate::NAME;
 use crate::audit::{self, Event, Kind};
-use crate::sessions::{ApiTokenKey, Device, Revocations};
+use crate::identity::Identity;
+use crate::sessions::{ApiTokenKey, Device};
 
-/// Serves `ApiTokenService`.
-pub struct ApiTokenApi {
-    context: ServiceContext,
-    revocations: Revocations,
+pub struct ApiTokenHandler {
+    identity: Arc<Identity>,
     key: ApiTokenKey,
 }
 
-impl ApiTokenApi {
-    /// Derives the key of tokens.
-    pub fn new(context: ServiceContext, revocations: Revocations) -> Self {
-        let key = ApiTokenKey::new(&context.options.service_secret);
-        Self { context, revocations, key }
+impl ApiTokenHandler {
+    pub fn new(identity: Arc<Identity>) -> Self {
+        let key = ApiTokenKey::new(&identity.context.options.service_secret);
+        Self { identity, key }
     }
 }
 
-fn token_id(text: &str) -> Result<Uuid> {
+fn parse_token_id(text: &str) -> Result<Uuid> {
     let mut v = Violations::new();
     let id = v.uuid("api_token_id", text);
     v.finish()?;
@@ -43,8 +42,8 @@ fn not_found(id: Uuid) -> impl Fn() -> Error {
     move || Error::not_found("api_token", id)
 }
 
-fn check_room(working: i64) -> Result<()> {
-    if working < MAX_TOKENS_PER_USER {
+fn check_token_limit(valid: i64) -> Result<()> {
+    if valid < MAX_TOKENS_PER_USER {
         return Ok(());
     }
     Err(Error::Precondition {
@@ -54,36 +53,37 @@ fn check_room(working: i64) -> Result<()> {
     })
 }
 
-impl ApiTokenApi {
+impl ApiTokenHandler {
     pub(crate) async fn create_api_token(
         &self,
         request: Request<pb::CreateApiTokenRequest>,
     ) -> Result<Response<pb::CreateApiTokenResponse>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
-        let now = self.context.clock.now();
-        let wish = NewApiToken::read(request.into_inner(), now)?;
+        let now = self.identity.now();
+        let input = CreateApiTokenInput::parse(request.into_inner(), now)?;
         let id = Uuid::now_v7();
 
-        let tx = self.context.database.begin(&caller).await?;
-        let claim = idempotency::claim(&tx, NAME, user_id, "CreateApiToken", wish.key.as_ref(), id);
-        let (made, (), working) =
-            try_join!(claim, queries::lock_owner(&tx, user_id), queries::count_working(&tx, now))?;
-        if let Some(made) = made {
-            let (api_token, hash) = queries::find(&tx, made).await?.ok_or_else(not_found(made))?;
+        let tx = self.identity.begin(&caller).await?;
+        let claim = idempotency::claim(&tx, NAME, user_id, "CreateApiToken", input.key.as_ref(), id);
+        let (replayed, (), valid) =
+            try_join!(claim, queries::lock_owner(&tx, user_id), queries::count_valid(&tx, now))?;
+        if let Some(id) = replayed {
+            let (api_token, hash) = queries::find(&tx, id).await?.ok_or_else(not_found(id))?;
             tx.finish();
-            let token = Some(self.key.token(made)).filter(|token| token_hash(token) == hash);
+            let token = Some(self.key.token(id)).filter(|token| token_hash(token) == hash);
             let (api_token, token) = (Some(api_token.into()), token.unwrap_or_default());
             return Ok(Response::new(pb::CreateApiTokenResponse { api_token, token }));
         }
-        check_room(working)?;
+        check_token_limit(valid)?;
         let token = self.key.token(id);
         let event = Event::new(Kind::ApiTokenCreated, user_id).by(&caller).from(&device);
-        let scopes = wish.scopes.0.join(" ");
+        let scopes = input.scopes.0.join(" ");
         audit::append(&tx, &event.with("api_token_id", id).with("scopes", scopes))?;
-        let api_token = queries::create(tx, (id, user_id), &wish, token_hash(&token), now).await?;
+        let api_token = queries::insert(tx, (id, user_id), &input, token_hash(&token), now).await?;
 
-        let api_token = api_token.ok_or_else(|| Error::internal("a new API token answered with nothing"))?;
+        let api_token =
+            api_token.ok_or_else(|| Error::internal("the insert of an API token returned no row"))?;
         Ok(Response::new(pb::CreateApiTokenResponse { api_token: Some(api_token.into()), token }))
     }
 
@@ -92,9 +92,9 @@ impl ApiTokenApi {
         request: Request<pb::GetApiTokenRequest>,
     ) -> Result<Response<pb::ApiToken>, Status> {
         let caller = Caller::of(&request)?;
-        let id = token_id(&request.into_inner().api_token_id)?;
+        let id = parse_token_id(&request.into_inner().api_token_id)?;
 
-        let tx = self.context.database.begin(&caller).await?;
+        let tx = self.identity.begin(&caller).await?;
         let (api_token, _) = queries::find(&tx, id).await?.ok_or_else(not_found(id))?;
         tx.finish();
 
@@ -108,13 +108,15 @@ impl ApiTokenApi {
         let caller = Caller::of(&request)?;
         let query = format!("API tokens of {}", caller.user()?.user_id);
         let request = request.into_inner();
-        let page = self.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
+        let page =
+            self.identity.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
 
-        let tx = self.context.database.begin(&caller).await?;
+        let tx = self.identity.begin(&caller).await?;
         let mut tokens = queries::list(&tx, &page).await?;
         tx.finish();
 
         let next_page_token = self
+            .identity
             .context
             .pages
             .cut(&query, page.size, &mut tokens, |token| AfterTime { at: token.created_at, id: token.id })?;
@@ -122,21 +124,21 @@ impl ApiTokenApi {
         Ok(Response::new(pb::ListApiTokensResponse { api_tokens, next_page_token }))
     }
 
-    /// Everybody is told again of one that had ended, in case a crash kept it from them the first time.
+    /// A token that was revoked before is announced again, in case a crash prevented it the first time.
     pub(crate) async fn revoke_api_token(
         &self,
         request: Request<pb::RevokeApiTokenRequest>,
     ) -> Result<Response<pb::ApiToken>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
-        let id = token_id(&request.into_inner().api_token_id)?;
-        let now = self.context.clock.now();
+        let id = parse_token_id(&request.into_inner().api_token_id)?;
+        let now = self.identity.now();
         let event =
             Event::new(Kind::ApiTokenRevoked, user_id).by(&caller).from(&device).with("api_token_id", id);
 
-        let tx = self.context.database.begin(&caller).await?;
+        let tx = self.identity.begin(&caller).await?;
         let found = queries::find(&tx, id).await?.ok_or_else(not_found(id))?;
-        let ended = async move {
+        let revoke = async move {
             let (token, hash) = if found.0.revoked_at.is_none() {
                 audit::append(&tx, &event)?;
                 queries::revoke(tx, id, now).await?.ok_or_else(not_found(id))?
@@ -147,7 +149,7 @@ impl ApiTokenApi {
             Ok((token, vec![hash]))
         };
 
-        let token = self.revocations.announce_after(ended).await?;
+        let token = self.identity.revocations.announce_after(revoke).await?;
         Ok(Response::new(token.into()))
     }
 }

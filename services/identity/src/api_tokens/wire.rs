@@ -1,4 +1,4 @@
-//! API tokens on the wire.
+//! Conversions of API tokens.
 
 use chrono::{DateTime, Utc};
 use proto::MethodRules;
@@ -9,14 +9,12 @@ use shared::idempotency::RequestKey;
 use shared::json::to_timestamp;
 use shared::validation::Violations;
 
-use super::{ApiToken, MAX_LIFE, NewApiToken};
+use super::{ApiToken, CreateApiTokenInput, MAX_LIFETIME};
 
-/// Longest name, in characters.
 const MAX_NAME_CHARS: usize = 100;
 
-impl NewApiToken {
-    /// The wish in a request, with scopes that the suite knows.
-    pub(super) fn read(request: pb::CreateApiTokenRequest, now: DateTime<Utc>) -> Result<Self> {
+impl CreateApiTokenInput {
+    pub(super) fn parse(request: pb::CreateApiTokenRequest, now: DateTime<Utc>) -> Result<Self> {
         let mut v = Violations::new();
         let key = RequestKey::of(&mut v, &request.request_id, &request);
         v.require(!request.scopes.is_empty(), "scopes", "must name at least one");
@@ -34,7 +32,7 @@ impl NewApiToken {
             );
         }
         let expires_at = v.optional_time("expires_at", request.expires_at);
-        let is_valid = expires_at.is_some_and(|at| at > now && at <= now + MAX_LIFE);
+        let is_valid = expires_at.is_some_and(|at| at > now && at <= now + MAX_LIFETIME);
         v.require(is_valid, "expires_at", "must be in the future, and in no more than 366 days");
         let name = v.line("name", request.name, 1, MAX_NAME_CHARS);
         v.finish()?;

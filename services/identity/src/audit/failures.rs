@@ -1,10 +1,9 @@
-//! Failures, gathered in this process and written on the side.
+//! Failures, collected in this process and written in the background.
 //!
-//! The call that fails does not wait for it, so its time tells nothing, and a flood of failures does not fill the
-//! disk: what happens again to the same account, or from the same address at no account, within
-//! [`QUIET`] is one row with a count, and all of them together are no more than [`MAX_ROWS_PER_MINUTE`] rows.
-//! What is noted is written within [`INTERVAL`], and when the service stops; a process that is killed takes the
-//! last [`INTERVAL`] with it.
+//! The call that fails does not wait, so its response time tells nothing. A flood of failures does not fill the disk:
+//! repetitions at the same account, or from the same address at no account, within [`REPEAT_INTERVAL`] are one row with a
+//! count, and all rows together are at most [`MAX_ROWS_PER_MINUTE`]. Failures are written within [`WRITE_INTERVAL`], and
+//! when the service stops; a process that is killed loses those of the last [`WRITE_INTERVAL`].
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -21,18 +20,17 @@ use uuid::Uuid;
 use super::{Event, Kind, queries};
 use crate::sessions::Device;
 
-/// How often failures are written.
-const INTERVAL: Duration = Duration::from_millis(500);
-/// How long the same failure is only counted after it was written.
-const QUIET: Duration = Duration::from_secs(60);
-/// Rows of failures that one process writes in a minute; what is above waits and is counted together.
+const WRITE_INTERVAL: Duration = Duration::from_millis(500);
+/// How long repetitions of a written failure are only counted.
+const REPEAT_INTERVAL: Duration = Duration::from_secs(60);
+/// Per process; further failures wait and are counted together.
 const MAX_ROWS_PER_MINUTE: usize = 200;
-/// Kinds of failures at accounts and addresses that are told apart at a time.
+/// Failures that are counted separately at a time.
 const MAX_KEYS: usize = 10_000;
-/// Addresses that one row names.
+/// Addresses in one row.
 const MAX_ADDRESSES: usize = 8;
 
-/// What is counted together.
+/// Failures with the same key are counted together.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     kind: Kind,
@@ -43,8 +41,8 @@ struct Key {
 enum Subject {
     Account(Uuid),
     Address(IpAddr),
-    /// More than can be told apart.
-    Rest,
+    /// Everything above [`MAX_KEYS`], and what has no address.
+    Other,
 }
 
 struct Pending {
@@ -56,44 +54,43 @@ struct Pending {
 }
 
 #[derive(Default)]
-struct Notes {
+struct Failures {
     pending: HashMap<Key, Pending>,
     minute: Option<Instant>,
     rows_in_minute: usize,
 }
 
-/// Takes note of failures; cheap to clone.
+/// Records failures; cheap to clone.
 #[derive(Clone, Default)]
-pub struct Audit(Arc<Mutex<Notes>>);
+pub struct Audit(Arc<Mutex<Failures>>);
 
 impl Audit {
-    /// Nothing noted yet; see [`Self::write_until`].
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Notes a failure at an account, if one is known, from a device. Waits for nothing.
-    pub fn note_failure(&self, kind: Kind, user_id: Option<Uuid>, device: &Device) {
+    /// Records a failure at an account, if one is known. Does not wait.
+    pub fn record_failure(&self, kind: Kind, user_id: Option<Uuid>, device: &Device) {
         let network = device.address.map(network_of);
         let subject =
-            user_id.map(Subject::Account).or(network.map(Subject::Address)).unwrap_or(Subject::Rest);
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_full = notes.pending.len() >= MAX_KEYS;
+            user_id.map(Subject::Account).or(network.map(Subject::Address)).unwrap_or(Subject::Other);
+        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = failures.pending.len() >= MAX_KEYS;
         let mut key = Key { kind, subject };
-        if is_full && !notes.pending.contains_key(&key) {
-            key.subject = Subject::Rest;
+        if is_full && !failures.pending.contains_key(&key) {
+            key.subject = Subject::Other;
         }
-        let of_one = key.subject != Subject::Rest;
+        let is_separate = key.subject != Subject::Other;
         let new = || Pending {
-            event: Event::new(kind, user_id.filter(|_| of_one)).from(device),
+            event: Event::new(kind, user_id.filter(|_| is_separate)).from(device),
             count: 0,
             first_at: Utc::now(),
             addresses: BTreeSet::new(),
             written_at: None,
         };
-        let pending = notes.pending.entry(key).or_insert_with(new);
+        let pending = failures.pending.entry(key).or_insert_with(new);
         if pending.count == 0 {
-            pending.event = Event::new(kind, user_id.filter(|_| of_one)).from(device);
+            pending.event = Event::new(kind, user_id.filter(|_| is_separate)).from(device);
             pending.first_at = Utc::now();
         }
         pending.count += 1;
@@ -102,9 +99,9 @@ impl Audit {
         }
     }
 
-    /// Writes what is noted, again and again, and a last time when told to stop.
+    /// Writes failures until the service stops, and a last time then.
     pub async fn write_until(self, worker: Database, shutdown: CancellationToken) {
-        let mut interval = tokio::time::interval(INTERVAL);
+        let mut interval = tokio::time::interval(WRITE_INTERVAL);
         loop {
             let is_last = tokio::select! {
                 () = shutdown.cancelled() => true,
@@ -121,41 +118,42 @@ impl Audit {
         }
     }
 
-    /// What is to be written now.
+    /// The events to write now.
     fn take(&self, everything: bool) -> Vec<(Key, Event)> {
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        if notes.minute.is_none_or(|began| now.duration_since(began) >= Duration::from_secs(60)) {
-            notes.minute = Some(now);
-            notes.rows_in_minute = 0;
+        if failures.minute.is_none_or(|began| now.duration_since(began) >= Duration::from_secs(60)) {
+            failures.minute = Some(now);
+            failures.rows_in_minute = 0;
         }
-        let is_quiet =
-            |pending: &Pending| pending.written_at.is_some_and(|time| now.duration_since(time) < QUIET);
-        notes.pending.retain(|_, pending| pending.count > 0 || is_quiet(pending));
+        let is_recent = |pending: &Pending| {
+            pending.written_at.is_some_and(|time| now.duration_since(time) < REPEAT_INTERVAL)
+        };
+        failures.pending.retain(|_, pending| pending.count > 0 || is_recent(pending));
         let left =
-            if everything { MAX_KEYS } else { MAX_ROWS_PER_MINUTE.saturating_sub(notes.rows_in_minute) };
-        let due = notes
+            if everything { MAX_KEYS } else { MAX_ROWS_PER_MINUTE.saturating_sub(failures.rows_in_minute) };
+        let due = failures
             .pending
             .iter_mut()
-            .filter(|(_, pending)| pending.count > 0 && (everything || !is_quiet(pending)))
+            .filter(|(_, pending)| pending.count > 0 && (everything || !is_recent(pending)))
             .take(left)
             .map(|(key, pending)| (key.clone(), pending.take(now)));
         let events: Vec<_> = due.collect();
-        notes.rows_in_minute += events.len();
+        failures.rows_in_minute += events.len();
         events
     }
 
     fn put_back(&self, events: Vec<(Key, Event)>) {
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, event) in events {
-            if let Some(pending) = notes.pending.get_mut(&key) {
+            if let Some(pending) = failures.pending.get_mut(&key) {
                 pending.count += event.count;
                 pending.first_at = event.first_at.unwrap_or(pending.first_at);
                 pending.event = event;
                 pending.written_at = None;
             }
         }
-        notes.rows_in_minute = 0;
+        failures.rows_in_minute = 0;
     }
 }
 
@@ -193,26 +191,26 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_at_one_account_is_one_row_with_its_count_and_some_addresses() {
+    fn failures_at_one_account_are_one_row_with_a_count_and_some_addresses() {
         let audit = Audit::new();
         let olga = Uuid::now_v7();
         for last in 0..=255 {
-            audit.note_failure(Kind::LoginFailure, Some(olga), &device(last));
+            audit.record_failure(Kind::LoginFailure, Some(olga), &device(last));
         }
         let rows = audit.take(false);
         assert_eq!(rows.len(), 1);
         assert_eq!(rows[0].1.count, 256);
         assert_eq!(rows[0].1.details["addresses"].split(',').count(), MAX_ADDRESSES);
-        audit.note_failure(Kind::LoginFailure, Some(olga), &device(1));
-        assert!(audit.take(false).is_empty(), "within the quiet minute it is only counted");
+        audit.record_failure(Kind::LoginFailure, Some(olga), &device(1));
+        assert!(audit.take(false).is_empty(), "within a minute it is only counted");
         assert_eq!(audit.take(true).len(), 1, "and written when the service stops");
     }
 
     #[test]
-    fn all_failures_together_are_bounded_in_memory_and_in_rows() {
+    fn all_failures_together_are_limited_in_memory_and_in_rows() {
         let audit = Audit::new();
         for _ in 0..2 * MAX_KEYS {
-            audit.note_failure(Kind::LoginFailure, Some(Uuid::now_v7()), &device(1));
+            audit.record_failure(Kind::LoginFailure, Some(Uuid::now_v7()), &device(1));
         }
         let kept = audit.0.lock().unwrap().pending.len();
         assert!(kept <= MAX_KEYS + 1, "{kept}");
@@ -223,11 +221,11 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_written_is_written_later() {
+    fn failures_that_could_not_be_written_are_written_later() {
         let audit = Audit::new();
-        audit.note_failure(Kind::LoginFailure, None, &device(1));
+        audit.record_failure(Kind::LoginFailure, None, &device(1));
         let rows = audit.take(false);
-        audit.note_failure(Kind::LoginFailure, None, &device(1));
+        audit.record_failure(Kind::LoginFailure, None, &device(1));
         audit.put_back(rows);
         let rows = audit.take(false);
         assert_eq!((rows.len(), rows[0].1.count), (1, 2));

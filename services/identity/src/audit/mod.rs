@@ -1,10 +1,10 @@
-//! Security events: who did what to an account's security, from where, when, and in which trace.
+//! Security events: who changed the security of an account, from where, when, and in which trace.
 //!
-//! They are rows of this schema's change log (entity `security_event`), kept as long as it is (30 days). An event
-//! that belongs to a change is written in the change's transaction; a failure changes nothing, so it is noted
-//! and written on the side, see [`Audit::note_failure`].
+//! They are rows of this schema's change log (entity `security_event`), kept as long as the log (30 days). The event of a
+//! change is written in its transaction. A failure changes nothing: it is written in the background, see
+//! [`Audit::record_failure`].
 //!
-//! How a change tells its event, at no round trip of its own, before the statement that commits:
+//! A change sends its event before the statement that commits, without a round trip of its own:
 //!
 //! ```text
 //! audit::append(&tx, &Event::new(Kind::PasswordChanged, user_id).by(&caller).from(&device))?;
@@ -13,7 +13,7 @@
 
 mod failures;
 mod queries;
-pub(crate) mod rpc;
+mod rpc;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -31,33 +31,32 @@ use crate::sessions::Device;
 
 pub use failures::Audit;
 pub use proto::identity::v1::SecurityEventKind as Kind;
-pub use rpc::{OperatorAuditApi, SecurityEventApi};
+pub use rpc::{SecurityEventAdminHandler, SecurityEventHandler};
 
-/// An event, as the log holds it.
+/// An event, as in the log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
     id: Uuid,
     /// The proto's name without its prefix, in lower case.
     kind: String,
-    /// Whose account it is about; `None` if it names none.
+    /// The account that it is about, if known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     user_id: Option<Uuid>,
-    /// The user who acted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     actor_id: Option<Uuid>,
-    /// The service principal that acted.
+    /// The service that acted.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     principal: Option<String>,
-    /// The session or API token under which they acted.
+    /// Or API token.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     session_id: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     address: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     user_agent: Option<String>,
-    /// How often it happened; more than 1 for failures that came close together.
+    /// More than 1 for failures that were counted together.
     count: u64,
-    /// When it happened first, if more than once.
+    /// Set if the count is more than 1.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     first_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "String::is_empty", default)]
@@ -67,7 +66,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// Something happened to a user's account, in the call that is being worked on.
+    /// An event of the current call.
     pub fn new(kind: Kind, user_id: impl Into<Option<Uuid>>) -> Self {
         Self {
             id: Uuid::now_v7(),
@@ -85,7 +84,6 @@ impl Event {
         }
     }
 
-    /// Who acted, as the call says.
     pub fn by(mut self, caller: &Caller) -> Self {
         match caller {
             Caller::Anonymous => {}
@@ -98,20 +96,19 @@ impl Event {
         self
     }
 
-    /// The user acted, who just proved to be one.
+    /// For a user who has just proven to be one.
     pub fn by_user(mut self, user_id: Uuid) -> Self {
         self.actor_id = Some(user_id);
         self
     }
 
-    /// From where.
     pub fn from(mut self, device: &Device) -> Self {
         self.address = device.address;
         self.user_agent.clone_from(&device.user_agent);
         self
     }
 
-    /// A detail. Never a secret, and nothing personal: the log outlives an erased account.
+    /// Adds a detail. Never a secret or personal data: the log outlives an erased account.
     pub fn with(mut self, key: &str, value: impl ToString) -> Self {
         self.details.insert(key.to_owned(), value.to_string());
         self
@@ -124,13 +121,12 @@ fn name_of(kind: Kind) -> String {
 
 const KIND_PREFIX: &str = "SECURITY_EVENT_KIND_";
 
-/// Writes an event in this transaction. Sent ahead of the transaction's next statement without waiting; if it
-/// fails, so does that one.
+/// Writes an event in this transaction; sent ahead of the next statement, which fails if this one fails.
 ///
 /// # Errors
 /// When the transaction has ended.
 pub fn append(tx: &Transaction, event: &Event) -> Result<()> {
-    // A text that holds the escape of NUL is no jsonb.
+    // jsonb rejects the escape of NUL.
     let events = serde_json::to_string(&[event]).map_err(Error::internal)?.replace("\\u0000", "");
     tx.send_ahead(&format!("SELECT identity.append_security_events({})", literal(&events)))
 }

@@ -1,4 +1,4 @@
-//! SQL on the security events in `change_log`. Users see their own by policy, the background role sees all.
+//! SQL on the security events in `change_log`. Policies show users only their own; the background role sees all.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -13,7 +13,6 @@ use uuid::Uuid;
 
 use super::Event;
 
-/// Writes events.
 pub(super) async fn append_all(mut conn: &AsyncPgConnection, events: &[&Event]) -> Result<()> {
     let events = serde_json::to_value(events).map_err(Error::internal)?;
     let query = sql_query("SELECT identity.append_security_events($1)").bind::<Jsonb, _>(events);
@@ -21,20 +20,18 @@ pub(super) async fn append_all(mut conn: &AsyncPgConnection, events: &[&Event]) 
     Ok(())
 }
 
-/// Which events to list.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Filter {
+pub(super) struct EventFilter {
     pub(super) user_id: Option<Uuid>,
-    /// Names; empty for all.
+    /// Empty for all.
     pub(super) kinds: Vec<String>,
     pub(super) since: Option<DateTime<Utc>>,
     pub(super) until: Option<DateTime<Utc>>,
     pub(super) address: Option<String>,
 }
 
-/// An event with the time at which it was written.
 #[derive(QueryableByName)]
-pub(super) struct Logged {
+pub(super) struct EventRow {
     #[diesel(sql_type = SqlUuid)]
     pub(super) id: Uuid,
     #[diesel(sql_type = Timestamptz)]
@@ -46,9 +43,9 @@ pub(super) struct Logged {
 /// Events, newest first, and one more than the page holds.
 pub(super) async fn list(
     mut conn: &AsyncPgConnection,
-    filter: &Filter,
+    filter: &EventFilter,
     page: &Page<AfterTime>,
-) -> Result<Vec<Logged>> {
+) -> Result<Vec<EventRow>> {
     let query = sql_query(
         "SELECT entity_id AS id, changed_at AS at, new_values AS event FROM identity.change_log \
          WHERE entity = 'security_event' \

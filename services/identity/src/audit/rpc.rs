@@ -1,41 +1,40 @@
-//! Reading security events.
+//! Security events, for their users and for operators.
+
+use std::sync::Arc;
 
 use proto::identity::admin::v1 as admin;
 use proto::identity::v1 as pb;
 use shared::caller::Caller;
 use shared::database::Transaction;
 use shared::page::{AfterTime, PageTokens};
-use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 
-use super::queries::{self, Filter};
+use super::queries::{self, EventFilter};
 use super::wire;
+use crate::identity::Identity;
 
-/// Serves `SecurityEventService`.
-pub struct SecurityEventApi(pub ServiceContext);
+pub struct SecurityEventHandler(pub(crate) Arc<Identity>);
 
-/// Serves `SecurityAuditService`.
-pub struct OperatorAuditApi(pub ServiceContext);
+pub struct SecurityEventAdminHandler(pub(crate) Arc<Identity>);
 
 type Page = (Vec<pb::SecurityEvent>, String);
 
 async fn list(
     tx: Transaction,
     pages: &PageTokens,
-    filter: Filter,
+    filter: EventFilter,
     query: &str,
     (page_size, page_token): (i32, &str),
 ) -> Result<Page, Status> {
     let page = pages.read::<AfterTime>(query, page_size, page_token)?;
     let mut events = queries::list(&tx, &filter, &page).await?;
     tx.finish();
-    let next =
-        pages.cut(query, page.size, &mut events, |logged| AfterTime { at: logged.at, id: logged.id })?;
+    let next = pages.cut(query, page.size, &mut events, |event| AfterTime { at: event.at, id: event.id })?;
     let events = events.into_iter().map(pb::SecurityEvent::try_from).collect::<Result<_, _>>()?;
     Ok((events, next))
 }
 
-impl SecurityEventApi {
+impl SecurityEventHandler {
     pub(crate) async fn list_security_events(
         &self,
         request: Request<pb::ListSecurityEventsRequest>,
@@ -45,16 +44,16 @@ impl SecurityEventApi {
         let request = request.into_inner();
         let filter = wire::own_filter(user_id, &request)?;
         let query = format!("security events of {user_id}: {filter:?}");
-        let wish = (request.page_size, request.page_token.as_str());
+        let page = (request.page_size, request.page_token.as_str());
 
-        let tx = self.0.database.begin(&caller).await?;
-        let (events, next_page_token) = list(tx, &self.0.pages, filter, &query, wish).await?;
+        let tx = self.0.begin(&caller).await?;
+        let (events, next_page_token) = list(tx, &self.0.context.pages, filter, &query, page).await?;
 
         Ok(Response::new(pb::ListSecurityEventsResponse { events, next_page_token }))
     }
 }
 
-impl OperatorAuditApi {
+impl SecurityEventAdminHandler {
     pub(crate) async fn list_security_events(
         &self,
         request: Request<admin::ListSecurityEventsRequest>,
@@ -63,10 +62,10 @@ impl OperatorAuditApi {
         let request = request.into_inner();
         let filter = wire::filter(&request)?;
         let query = format!("security events for operators: {filter:?}");
-        let wish = (request.page_size, request.page_token.as_str());
+        let page = (request.page_size, request.page_token.as_str());
 
-        let tx = self.0.worker.begin_background().await?;
-        let (events, next_page_token) = list(tx, &self.0.pages, filter, &query, wish).await?;
+        let tx = self.0.begin_background().await?;
+        let (events, next_page_token) = list(tx, &self.0.context.pages, filter, &query, page).await?;
 
         Ok(Response::new(admin::ListSecurityEventsResponse { events, next_page_token }))
     }

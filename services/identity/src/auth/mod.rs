@@ -1,44 +1,43 @@
-//! Signing up, in and out.
+//! Registration, sign-up, login, refresh and logout.
 //!
-//! It happens before there is a user: what must be known of an account then comes from functions of the
-//! database that answer one question each. No transaction is open while a password is hashed.
+//! Before there is a session, functions of the database answer what must be known of an account, one question each. No
+//! transaction is open while a password is hashed.
 
-mod proof;
+mod login;
+mod password_verifier;
 mod queries;
 mod refresh;
-pub(crate) mod rpc;
-pub(crate) mod sign_up;
+mod rpc;
+mod sign_up;
 mod wire;
 
-use shared::caller::Session as WorkingSession;
 use shared::error::{Error, ErrorReason, Result};
 use shared::idempotency::RequestKey;
 use uuid::Uuid;
 
-use crate::codes::Redemption;
-use crate::encryption::{FIRST_NAME, KeyRing, LAST_NAME, Place, Sealed};
-use crate::sessions::Session;
-use crate::users::User;
+use crate::codes::RedeemInput;
+use crate::encryption::{AssociatedData, EncryptedText, FIRST_NAME, KeyRing, LAST_NAME};
 
-pub use proof::PasswordVerifier;
-pub use rpc::AuthApi;
-pub use sign_up::SignUpApi;
+pub use password_verifier::PasswordVerifier;
+pub use refresh::RefreshHandler;
+pub use rpc::LoginHandler;
+pub use sign_up::SignUpHandler;
 
-/// A wish for an account in one step.
-pub struct Registration {
-    /// Makes a retry safe; does not cover the password and the names.
+/// A validated request for an account in one step.
+struct RegisterInput {
+    /// Does not cover the password and the names.
     key: Option<RequestKey>,
     email: String,
     account: NewAccount,
 }
 
-/// A wish for an account with the address that a code proves.
-struct Completion {
-    redemption: Redemption,
+/// A validated request for an account with the address that a code proves.
+struct CompleteSignUpInput {
+    redeem: RedeemInput,
     account: NewAccount,
 }
 
-/// What somebody wants an account to be, beside its address.
+/// The fields of a new account except its address.
 struct NewAccount {
     username: String,
     password: String,
@@ -46,60 +45,40 @@ struct NewAccount {
     last_name: Option<String>,
 }
 
-/// The account that is to be made of it.
+/// An account that is ready to be stored.
 struct AccountDraft<'a> {
     user_id: Uuid,
     email: &'a str,
-    /// Whether the address is proven.
     email_verified: bool,
     account: &'a NewAccount,
     password_hash: &'a str,
 }
 
-/// Given and family name as the table holds them.
-struct SealedNames {
-    first_name: Option<Sealed>,
-    last_name: Option<Sealed>,
+struct EncryptedNames {
+    first_name: Option<EncryptedText>,
+    last_name: Option<EncryptedText>,
 }
 
 impl NewAccount {
-    fn sealed_names(&self, keys: &KeyRing, user_id: Uuid) -> Result<SealedNames> {
-        Ok(SealedNames {
-            first_name: keys.seal_some(Place::of(FIRST_NAME, user_id), self.first_name.as_deref())?,
-            last_name: keys.seal_some(Place::of(LAST_NAME, user_id), self.last_name.as_deref())?,
+    fn encrypted_names(&self, keys: &KeyRing, user_id: Uuid) -> Result<EncryptedNames> {
+        let encrypt = |column, name: &Option<String>| {
+            keys.encrypt_optional(AssociatedData::new(column, user_id), name.as_deref())
+        };
+        Ok(EncryptedNames {
+            first_name: encrypt(FIRST_NAME, &self.first_name)?,
+            last_name: encrypt(LAST_NAME, &self.last_name)?,
         })
     }
 }
 
-/// A wish for a session.
-pub struct Login {
-    /// E-mail address or username.
+/// The validated credentials of a login.
+pub struct LoginInput {
+    /// Email address or username.
     pub login: String,
-    /// The password.
     pub password: String,
 }
 
-/// An account with a session that has just begun or been prolonged.
-struct Opened {
-    user: User,
-    session: Session,
-    /// Of the tokens that worked before and no longer do.
-    ended: Vec<shared::authentication::TokenHash>,
-}
-
-impl Opened {
-    /// What the session store holds.
-    fn working(&self) -> WorkingSession {
-        WorkingSession {
-            session_id: self.session.id,
-            user_id: self.user.id,
-            expires_at: self.session.expires_at,
-            scopes: None,
-        }
-    }
-}
-
-/// The refusal that does not tell an unknown account from a wrong password.
+/// The same error for an unknown account and a wrong password.
 const INVALID_CREDENTIALS: Error = Error::Unauthenticated {
     reason: ErrorReason::InvalidCredentials,
     message: "login and password do not match an active account",

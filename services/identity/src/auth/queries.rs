@@ -1,5 +1,5 @@
-//! SQL of signing up, in and out. Each statement that signs in answers with the account and its session, so that
-//! it is one round trip with its commit.
+//! SQL of accounts and sessions that begin. Each statement returns the account and its session, so that it is one round
+//! trip with its commit.
 
 use crate::schema::{SqlUserStatus, UserStatus};
 use chrono::{DateTime, Utc};
@@ -14,24 +14,20 @@ use shared::database::{Prepared, Transaction};
 use shared::error::Result;
 use uuid::Uuid;
 
-use super::proof::{Replacement, VerifiedPassword};
-use super::{AccountDraft, INVALID_CREDENTIALS, Opened, SealedNames};
-use crate::sessions::queries::FoundRefresh;
+use super::{AccountDraft, EncryptedNames, INVALID_CREDENTIALS};
+use crate::sessions::queries::FoundRefreshToken;
 use crate::sessions::{Device, Lease, SESSION_INVALID, Session, Tokens};
 use crate::users::User;
 
-/// Columns of `users` that are answered.
 const ACCOUNT: &str = "id, email, username, first_name, last_name, avatar_url, email_verified, status, created_at, \
     updated_at, last_login_at, metadata, xmin";
-/// Columns of `user_sessions` that are answered.
 const SESSION: &str = "id, ip_address, user_agent, created_at, expires_at, refresh_expires_at, last_seen_at";
-/// What is answered, from the subqueries `account` and `session`.
-const ANSWER: &str = "account.*, session.id AS session_id, session.ip_address, session.user_agent, \
+/// The columns of an [`AccountSessionRow`], from the subqueries `account` and `session`.
+const ACCOUNT_SESSION: &str = "account.*, session.id AS session_id, session.ip_address, session.user_agent, \
     session.created_at AS signed_in_at, session.expires_at, session.refresh_expires_at, session.last_seen_at";
 
-/// What an account's owner must know.
 #[derive(QueryableByName)]
-pub(super) struct FoundCredentials {
+pub(super) struct Credentials {
     #[diesel(sql_type = SqlUuid)]
     pub(super) id: Uuid,
     #[diesel(sql_type = Varchar)]
@@ -42,15 +38,23 @@ pub(super) struct FoundCredentials {
     pub(super) password_generation: i32,
 }
 
+/// An account that is locked until the end of the transaction.
 #[derive(QueryableByName)]
-struct Held {
+pub struct LockedAccount {
     #[diesel(sql_type = Bool)]
-    has_second_factor: bool,
+    pub has_second_factor: bool,
 }
 
-/// A row of [`ANSWER`].
+/// An account with a session that has just begun or been refreshed.
+pub(super) struct AccountSession {
+    pub(super) user: User,
+    pub(super) session: Session,
+    /// Hashes of the session tokens that no longer work.
+    pub(super) ended: Vec<TokenHash>,
+}
+
 #[derive(QueryableByName)]
-struct OpenedRow {
+struct AccountSessionRow {
     #[diesel(embed)]
     user: User,
     #[diesel(sql_type = SqlUuid)]
@@ -71,8 +75,8 @@ struct OpenedRow {
     ended: Vec<String>,
 }
 
-impl From<OpenedRow> for Opened {
-    fn from(row: OpenedRow) -> Self {
+impl From<AccountSessionRow> for AccountSession {
+    fn from(row: AccountSessionRow) -> Self {
         Self {
             session: Session {
                 id: row.session_id,
@@ -91,40 +95,39 @@ impl From<OpenedRow> for Opened {
     }
 }
 
-/// The account that a login names, whoever asks.
+/// The account with this email address or username.
 pub(super) async fn find_credentials(
     mut conn: &AsyncPgConnection,
     login: &str,
-) -> Result<Option<FoundCredentials>> {
+) -> Result<Option<Credentials>> {
     let query =
         sql_query("SELECT id, password_hash, status, password_generation FROM identity.find_credentials($1)");
     Ok(Prepared(query.bind::<Text, _>(login)).get_result(&mut conn).await.optional()?)
 }
 
-/// The calling user's own.
-pub(super) async fn find_own_credentials(mut conn: &AsyncPgConnection) -> Result<Option<FoundCredentials>> {
+/// The current user's account.
+pub(super) async fn find_own_credentials(mut conn: &AsyncPgConnection) -> Result<Option<Credentials>> {
     let query = sql_query(
         "SELECT id, password_hash, status, password_generation FROM identity.find_own_credentials()",
     );
     Ok(Prepared(query).get_result(&mut conn).await.optional()?)
 }
 
-/// Holds an account at the password that was proven, until the transaction ends; whether it has a second factor, or
-/// `None` if it has another password by now.
+/// Locks an account that still has this password until the transaction ends; `None` if the password has changed.
 pub(super) async fn lock_password_generation(
     mut conn: &AsyncPgConnection,
-    proven: &VerifiedPassword,
-) -> Result<Option<bool>> {
+    user_id: Uuid,
+    generation: i32,
+) -> Result<Option<LockedAccount>> {
     let query = sql_query("SELECT has_second_factor FROM identity.lock_password_generation($1, $2)")
-        .bind::<SqlUuid, _>(proven.user_id)
-        .bind::<Integer, _>(proven.generation);
-    let held: Option<Held> = Prepared(query).get_result(&mut conn).await.optional()?;
-    Ok(held.map(|held| held.has_second_factor))
+        .bind::<SqlUuid, _>(user_id)
+        .bind::<Integer, _>(generation);
+    Ok(Prepared(query).get_result(&mut conn).await.optional()?)
 }
 
-/// A subquery `session` that begins a session of `account`: the parameters are its id, the hashes of its tokens,
-/// address and user agent, when it begins and when its tokens end, from `$1` to `$8`.
-fn begin_session() -> String {
+/// A subquery `session` that inserts a session of `account`. Parameters from `$1` to `$8`: its id, the hashes of its
+/// tokens, address and user agent, when it begins and when its tokens expire.
+fn insert_session_subquery() -> String {
     format!(
         "session AS (INSERT INTO identity.user_sessions (id, user_id, session_token, refresh_token, ip_address, \
          user_agent, created_at, expires_at, refresh_expires_at) SELECT $1, id, $2, $3, $4, $5, $6, $7, $8 \
@@ -132,7 +135,7 @@ fn begin_session() -> String {
     )
 }
 
-/// Binds what [`begin_session`] needs, then what the account needs.
+/// Binds the parameters of [`insert_session_subquery`].
 macro_rules! bind_session {
     ($query:expr, $tokens:expr, $device:expr, $lease:expr) => {
         sql_query($query)
@@ -147,81 +150,80 @@ macro_rules! bind_session {
     };
 }
 
-/// A session that is to begin.
-pub(super) struct Beginning<'a> {
+pub(super) struct NewSession<'a> {
     pub(super) tokens: &'a Tokens,
     pub(super) device: &'a Device,
     pub(super) lease: Lease,
 }
 
-/// Makes an account with its profile and its first session, and commits.
-pub(super) async fn register(
+/// Inserts an account with its profile and its first session, and commits.
+pub(super) async fn insert_account(
     tx: Transaction,
-    wish: &AccountDraft<'_>,
-    names: &SealedNames,
-    Beginning { tokens, device, lease }: Beginning<'_>,
-) -> QueryResult<Option<Opened>> {
+    draft: &AccountDraft<'_>,
+    names: &EncryptedNames,
+    NewSession { tokens, device, lease }: NewSession<'_>,
+) -> QueryResult<Option<AccountSession>> {
     let statement = format!(
         "WITH account AS (INSERT INTO identity.users (id, email, username, password_hash, first_name, last_name, \
          email_verified, created_at, updated_at, last_login_at) \
          VALUES ($9, $10, $11, $12, $13, $14, $15, $6, $6, $6) RETURNING {ACCOUNT}), \
          profile AS (INSERT INTO identity.user_profiles (id, user_id) SELECT $16, id FROM account), {} \
-         SELECT {ANSWER}, '{{}}'::text[] AS ended FROM account, session",
-        begin_session()
+         SELECT {ACCOUNT_SESSION}, '{{}}'::text[] AS ended FROM account, session",
+        insert_session_subquery()
     );
     let query = bind_session!(statement, tokens, device, lease)
-        .bind::<SqlUuid, _>(wish.user_id)
-        .bind::<Text, _>(wish.email)
-        .bind::<Text, _>(&wish.account.username)
-        .bind::<Text, _>(wish.password_hash)
+        .bind::<SqlUuid, _>(draft.user_id)
+        .bind::<Text, _>(draft.email)
+        .bind::<Text, _>(&draft.account.username)
+        .bind::<Text, _>(draft.password_hash)
         .bind::<Nullable<Text>, _>(names.first_name.as_ref())
         .bind::<Nullable<Text>, _>(names.last_name.as_ref())
-        .bind::<Bool, _>(wish.email_verified)
+        .bind::<Bool, _>(draft.email_verified)
         .bind::<SqlUuid, _>(Uuid::now_v7());
-    Ok(only(tx.commit_with(Prepared(query)).await?))
+    Ok(first(tx.commit_with(Prepared(query)).await?))
 }
 
-/// Begins a session of an active account, of which it keeps so many others, and commits.
-pub(super) async fn sign_in(
+/// Inserts a session of an active account, ends the oldest beyond `max_others`, and commits.
+pub(super) async fn insert_session(
     tx: Transaction,
     user_id: Uuid,
-    Beginning { tokens, device, lease }: Beginning<'_>,
-    others: i32,
-) -> Result<Opened> {
+    NewSession { tokens, device, lease }: NewSession<'_>,
+    max_others: i32,
+) -> Result<AccountSession> {
     let statement = format!(
         "WITH account AS (UPDATE identity.users SET last_login_at = $6 WHERE id = $9 AND status = 'active' \
          RETURNING {ACCOUNT}), {} \
-         SELECT {ANSWER}, identity.end_oldest_sessions(account.id, session.id, $10, $6) AS ended \
+         SELECT {ACCOUNT_SESSION}, identity.end_oldest_sessions(account.id, session.id, $10, $6) AS ended \
          FROM account, session",
-        begin_session()
+        insert_session_subquery()
     );
     let query = bind_session!(statement, tokens, device, lease)
         .bind::<SqlUuid, _>(user_id)
-        .bind::<Integer, _>(others);
-    only(tx.commit_with(Prepared(query)).await?).ok_or(INVALID_CREDENTIALS)
+        .bind::<Integer, _>(max_others);
+    first(tx.commit_with(Prepared(query)).await?).ok_or(INVALID_CREDENTIALS)
 }
 
-/// Replaces the hash of the calling user's password by one under the current parameters, unless another password has
-/// been set meanwhile.
+/// Replaces the hash of the current user's password by one with the current parameters, unless the password has changed.
 pub(super) async fn replace_password_hash(
     mut conn: &AsyncPgConnection,
-    replacement: &Replacement,
+    compared: &str,
+    hash: &str,
 ) -> Result<()> {
     let query = sql_query("SELECT identity.replace_own_password_hash($1, $2)")
-        .bind::<Text, _>(&replacement.compared)
-        .bind::<Text, _>(&replacement.hash);
+        .bind::<Text, _>(compared)
+        .bind::<Text, _>(hash);
     Prepared(query).execute(&mut conn).await?;
     Ok(())
 }
 
-/// Exchanges the tokens of a session, which `find_refresh_token` has locked, and commits.
-pub(super) async fn exchange(
+/// Rotates the tokens of a session, which `find_refresh_token` has locked, and commits.
+pub(super) async fn rotate_tokens(
     tx: Transaction,
-    found: &FoundRefresh,
+    found: &FoundRefreshToken,
     old_refresh: TokenHash,
     tokens: &Tokens,
     lease: Lease,
-) -> Result<Opened> {
+) -> Result<AccountSession> {
     let query = sql_query(format!(
         "WITH former AS (SELECT session_token FROM identity.user_sessions WHERE id = $1), \
          rotation AS (INSERT INTO identity.user_session_rotations (refresh_token, session_id, rotated_at) \
@@ -229,7 +231,7 @@ pub(super) async fn exchange(
          session AS (UPDATE identity.user_sessions SET session_token = $3, refresh_token = $4, \
          expires_at = $7, refresh_expires_at = $8 WHERE id = $1 RETURNING {SESSION}), \
          account AS (SELECT {ACCOUNT} FROM identity.users WHERE id = $2) \
-         SELECT {ANSWER}, ARRAY[former.session_token]::text[] AS ended FROM account, session, former"
+         SELECT {ACCOUNT_SESSION}, ARRAY[former.session_token]::text[] AS ended FROM account, session, former"
     ))
     .bind::<SqlUuid, _>(found.id)
     .bind::<SqlUuid, _>(found.user_id)
@@ -239,26 +241,26 @@ pub(super) async fn exchange(
     .bind::<Timestamptz, _>(lease.now)
     .bind::<Timestamptz, _>(lease.expires_at)
     .bind::<Timestamptz, _>(lease.refresh_expires_at);
-    only(tx.commit_with(Prepared(query)).await?).ok_or(SESSION_INVALID)
+    first(tx.commit_with(Prepared(query)).await?).ok_or(SESSION_INVALID)
 }
 
-/// The account and its session, if these still are the session's tokens.
+/// The account and its session, if the session still has these tokens.
 pub(super) async fn find_current(
     mut conn: &AsyncPgConnection,
-    found: &FoundRefresh,
+    found: &FoundRefreshToken,
     tokens: &Tokens,
-) -> Result<Option<Opened>> {
+) -> Result<Option<AccountSession>> {
     let query = sql_query(format!(
         "WITH session AS (SELECT {SESSION} FROM identity.user_sessions WHERE id = $1 AND session_token = $3), \
          account AS (SELECT {ACCOUNT} FROM identity.users WHERE id = $2) \
-         SELECT {ANSWER}, '{{}}'::text[] AS ended FROM account, session"
+         SELECT {ACCOUNT_SESSION}, '{{}}'::text[] AS ended FROM account, session"
     ))
     .bind::<SqlUuid, _>(found.id)
     .bind::<SqlUuid, _>(found.user_id)
     .bind::<Text, _>(tokens.session_hash().to_hex());
-    Ok(only(Prepared(query).load(&mut conn).await?))
+    Ok(first(Prepared(query).load(&mut conn).await?))
 }
 
-fn only(rows: Vec<OpenedRow>) -> Option<Opened> {
-    rows.into_iter().next().map(Opened::from)
+fn first(rows: Vec<AccountSessionRow>) -> Option<AccountSession> {
+    rows.into_iter().next().map(AccountSession::from)
 }

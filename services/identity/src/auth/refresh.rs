@@ -1,84 +1,113 @@
-//! What becomes of a refresh token (RFC 9700, section 4.14.2: rotation with detection of replay).
+//! Refresh of sessions (RFC 9700, section 4.14.2: rotation with detection of reuse).
 
-use chrono::{DateTime, Utc};
+use std::sync::Arc;
+
+use proto::identity::v1 as pb;
 use shared::authentication::{TokenHash, token_hash};
-use shared::database::{Database, Transaction};
+use shared::database::Transaction;
 use shared::error::{Error, ErrorReason, Result};
-use uuid::Uuid;
+use tonic::{Request, Response, Status};
 
-use super::{Opened, queries};
+use super::login::grant;
+use super::queries::{self, AccountSession};
 use crate::audit::{self, Event, Kind};
-use crate::sessions::queries::{FoundRefresh, find_refresh_token, revoke};
-use crate::sessions::{
-    Device, REFRESH_GRACE, SESSION_INVALID, SessionOptions, Succession, Tokens, is_refresh_token,
-};
+use crate::identity::Identity;
+use crate::limits::{Attempt, Purpose};
+use crate::sessions::queries::{FoundRefreshToken, find_refresh_token, revoke};
+use crate::sessions::{Device, REFRESH_GRACE, SESSION_INVALID, SuccessorKey, Tokens, is_refresh_token};
 
-/// The outcome for a refresh token.
-pub(super) enum Refreshed {
-    /// The session goes on under these tokens.
-    GoesOn(Box<Opened>, Tokens),
-    /// The token was used again and is taken for stolen: the session has ended.
-    Ended(TokenHash),
-}
-
-impl Refreshed {
-    /// The hashes of the tokens that no longer work.
-    pub(super) fn ended(&self) -> Vec<TokenHash> {
-        match self {
-            Self::GoesOn(opened, _) => opened.ended.clone(),
-            Self::Ended(hash) => vec![*hash],
-        }
-    }
-}
-
-/// What an exchange needs.
+/// Handles `RefreshSession`.
 #[derive(Clone)]
-pub(super) struct Exchange {
-    pub(super) database: Database,
-    pub(super) succession: Succession,
-    pub(super) options: SessionOptions,
+pub struct RefreshHandler {
+    identity: Arc<Identity>,
+    successors: SuccessorKey,
 }
 
-/// The refusal of a refresh token that is taken for stolen.
-pub(super) const REFRESH_TOKEN_REUSED: Error = Error::Unauthenticated {
+/// The outcome for a refresh token that is known.
+enum Outcome {
+    Refreshed(Box<AccountSession>, Tokens),
+    /// The token was used again after the grace period, so it may be stolen: the session has ended.
+    Reused,
+}
+
+const REFRESH_TOKEN_REUSED: Error = Error::Unauthenticated {
     reason: ErrorReason::RefreshTokenReused,
     message: "the refresh token was used before, so its session has been ended; sign in",
 };
 
-/// Exchanges a refresh token. Concurrent calls wait for each other on the session's row.
-pub(super) async fn refresh(
-    Exchange { database, succession, options }: &Exchange,
-    token: &str,
-    device: &Device,
-    now: DateTime<Utc>,
-) -> Result<Refreshed> {
-    if !is_refresh_token(token) {
-        return Err(SESSION_INVALID);
+impl RefreshHandler {
+    pub fn new(identity: Arc<Identity>) -> Self {
+        let successors = SuccessorKey::new(&identity.context.options.service_secret);
+        Self { identity, successors }
     }
-    let hash = token_hash(token);
-    let tx = database.begin_as(Uuid::nil()).await?;
-    let found = find_refresh_token(&tx, hash, now).await?.ok_or(SESSION_INVALID)?;
-    tx.act_as(found.user_id)?;
-    let tokens = succession.after(token);
-    match found.rotated_at {
-        None => {
-            let lease = options.prolong(found.created_at, now).ok_or(SESSION_INVALID)?;
-            let opened = queries::exchange(tx, &found, hash, &tokens, lease).await?;
-            Ok(Refreshed::GoesOn(Box::new(opened), tokens))
+
+    pub(crate) async fn refresh_session(
+        &self,
+        request: Request<pb::RefreshSessionRequest>,
+    ) -> Result<Response<pb::LoginResponse>, Status> {
+        let device = Device::of(&request);
+        let attempt = Attempt::new(Purpose::Refresh, &device);
+        self.identity.limiter.admit(&attempt).await?;
+
+        let exchange = self.clone().exchange(request.into_inner().refresh_token, device);
+        let refreshed = match self.identity.revocations.announce_after(exchange).await {
+            Ok(Outcome::Refreshed(session, tokens)) => Ok((session, tokens)),
+            Ok(Outcome::Reused) => return Err(REFRESH_TOKEN_REUSED.into()),
+            Err(error) => Err(error),
+        };
+        self.settle_in_background(attempt, refreshed.as_ref().err().map(Error::reason));
+
+        let (session, tokens) = refreshed?;
+        let grant = grant(&self.identity, *session, tokens);
+        Ok(Response::new(grant.into_wire(&self.identity.keys)?))
+    }
+
+    /// Returns the hashes of the tokens that no longer work as well. Concurrent calls wait for each other on the
+    /// session's row.
+    async fn exchange(self, token: String, device: Device) -> Result<(Outcome, Vec<TokenHash>)> {
+        if !is_refresh_token(&token) {
+            return Err(SESSION_INVALID);
         }
-        Some(exchanged) if exchanged > now - REFRESH_GRACE => repeat(tx, &found, tokens).await,
-        Some(_) => {
-            let event = Event::new(Kind::RefreshTokenReused, found.user_id).with("session_id", found.id);
-            audit::append(&tx, &event.from(device))?;
-            let (_, hash) = revoke(tx, found.id).await?.ok_or(SESSION_INVALID)?;
-            Ok(Refreshed::Ended(hash))
+        let (hash, now) = (token_hash(&token), self.identity.now());
+        let tx = self.identity.begin_anonymous().await?;
+        let found = find_refresh_token(&tx, hash, now).await?.ok_or(SESSION_INVALID)?;
+        tx.act_as(found.user_id)?;
+        let tokens = self.successors.tokens_after(&token);
+        match found.rotated_at {
+            None => {
+                let options = &self.identity.store.options;
+                let lease = options.extend(found.created_at, now).ok_or(SESSION_INVALID)?;
+                let mut session = queries::rotate_tokens(tx, &found, hash, &tokens, lease).await?;
+                let ended = std::mem::take(&mut session.ended);
+                Ok((Outcome::Refreshed(Box::new(session), tokens), ended))
+            }
+            Some(rotated_at) if rotated_at > now - REFRESH_GRACE => {
+                let session = find_successor(tx, &found, &tokens).await?;
+                Ok((Outcome::Refreshed(Box::new(session), tokens), Vec::new()))
+            }
+            Some(_) => {
+                let event = Event::new(Kind::RefreshTokenReused, found.user_id).with("session_id", found.id);
+                audit::append(&tx, &event.from(&device))?;
+                let (_, hash) = revoke(tx, found.id).await?.ok_or(SESSION_INVALID)?;
+                Ok((Outcome::Reused, vec![hash]))
+            }
         }
+    }
+
+    /// The caller does not wait for Redis.
+    fn settle_in_background(&self, attempt: Attempt, error: Option<ErrorReason>) {
+        let limiter = self.identity.limiter.clone();
+        tokio::spawn(async move { limiter.settle(&attempt, error).await });
     }
 }
 
-/// Answers a caller that came a little late with the same successors, unless they have been exchanged as well.
-async fn repeat(tx: Transaction, found: &FoundRefresh, tokens: Tokens) -> Result<Refreshed> {
-    let opened = queries::find_current(&tx, found, &tokens).await?.ok_or(SESSION_INVALID)?;
+/// A late caller gets the same successors, unless they have been rotated as well.
+async fn find_successor(
+    tx: Transaction,
+    found: &FoundRefreshToken,
+    tokens: &Tokens,
+) -> Result<AccountSession> {
+    let session = queries::find_current(&tx, found, tokens).await?.ok_or(SESSION_INVALID)?;
     tx.finish();
-    Ok(Refreshed::GoesOn(Box::new(opened), tokens))
+    Ok(session)
 }

@@ -1,4 +1,4 @@
-//! Signing in on the wire.
+//! Conversions of registration, sign-up and login.
 
 use proto::identity::v1 as pb;
 use shared::error::{Error, Result};
@@ -6,22 +6,21 @@ use shared::idempotency::RequestKey;
 use shared::json::to_timestamp;
 use shared::validation::{Violations, normal_email};
 
-use super::{Completion, Login, NewAccount, Opened, Registration};
-use crate::codes::{Redemption, SignUpWish};
+use super::login::{LoginOutcome, SessionGrant};
+use super::{CompleteSignUpInput, LoginInput, NewAccount, RegisterInput};
+use crate::codes::{RedeemInput, SignUpCodeInput};
 use crate::encryption::KeyRing;
 use crate::passwords::{self, OwnWords};
-use crate::sessions::Tokens;
 use crate::users::fields;
 
-/// Longest text that may name an account, in characters.
 const MAX_LOGIN_CHARS: usize = 255;
 
-impl TryFrom<pb::RegisterRequest> for Registration {
+impl TryFrom<pb::RegisterRequest> for RegisterInput {
     type Error = Error;
 
     fn try_from(mut request: pb::RegisterRequest) -> Result<Self> {
         let mut v = Violations::new();
-        // Kept out of the key, whose hash would let somebody who has it try passwords and names.
+        // Not part of the key: its stored hash would allow guessing passwords and names.
         let password = std::mem::take(&mut request.password);
         let (first_name, last_name) = (request.first_name.take(), request.last_name.take());
         let registration = Self {
@@ -40,14 +39,14 @@ impl TryFrom<pb::RegisterRequest> for Registration {
     }
 }
 
-impl TryFrom<pb::CompleteSignUpRequest> for Completion {
+impl TryFrom<pb::CompleteSignUpRequest> for CompleteSignUpInput {
     type Error = Error;
 
-    /// Of which address the password must not be made is known when the code has been looked at.
+    /// The address, of which the password must not be made, is known only after the code has been checked.
     fn try_from(request: pb::CompleteSignUpRequest) -> Result<Self> {
         let mut v = Violations::new();
         let completion = Self {
-            redemption: Redemption::of(&mut v, &request.request_id, request.code),
+            redeem: RedeemInput::of(&mut v, &request.request_id, request.code),
             account: NewAccount {
                 username: fields::username(&mut v, "username", request.username),
                 password: request.password,
@@ -62,45 +61,56 @@ impl TryFrom<pb::CompleteSignUpRequest> for Completion {
 }
 
 impl NewAccount {
-    /// Refuses a password that is weak, or made of the account's own words.
+    /// Rejects a password that is weak or made of the account's own words.
     pub(super) fn check_password(&self, v: &mut Violations, email: &str) {
         let names = [&self.first_name, &self.last_name].into_iter().flatten().map(String::as_str);
         let words = [email, &self.username].into_iter().chain(names);
-        passwords::check_new(v, "password", &self.password, &OwnWords::of(words));
+        passwords::check_new(v, "password", &self.password, &OwnWords::new(words));
     }
 }
 
-/// The address that somebody wants to sign up with.
-pub(super) fn wished_address(request: &pb::BeginSignUpRequest) -> Result<SignUpWish> {
-    let mut v = Violations::new();
-    let email = v.email("email", &request.email);
-    v.finish()?;
-    Ok(SignUpWish { email, is_mailed: true })
+impl TryFrom<pb::BeginSignUpRequest> for SignUpCodeInput {
+    type Error = Error;
+
+    fn try_from(request: pb::BeginSignUpRequest) -> Result<Self> {
+        let mut v = Violations::new();
+        let email = v.email("email", &request.email);
+        v.finish()?;
+        Ok(Self { email, is_mailed: true })
+    }
 }
 
-impl TryFrom<pb::LoginRequest> for Login {
+impl TryFrom<pb::LoginRequest> for LoginInput {
     type Error = Error;
 
     fn try_from(request: pb::LoginRequest) -> Result<Self> {
         let mut v = Violations::new();
-        let given = v.text("login", request.login.trim().to_owned(), 1, MAX_LOGIN_CHARS);
-        let login = Self {
-            login: normal_email(&given).unwrap_or(given),
+        let login = v.text("login", request.login.trim().to_owned(), 1, MAX_LOGIN_CHARS);
+        let input = Self {
+            login: normal_email(&login).unwrap_or(login),
             password: passwords::check_given(&mut v, "password", request.password),
         };
         v.finish()?;
-        Ok(login)
+        Ok(input)
     }
 }
 
-impl Opened {
-    /// The account, its session and the tokens, which are shown this once.
-    pub(super) fn into_wire(self, keys: &KeyRing, tokens: Tokens) -> Result<pb::LoginResponse> {
+impl LoginOutcome {
+    pub(super) fn into_wire(self, keys: &KeyRing) -> Result<pb::LoginResponse> {
+        match self {
+            Self::Session(grant) => grant.into_wire(keys),
+            Self::Challenge(challenge) => Ok(challenge.into()),
+        }
+    }
+}
+
+impl SessionGrant {
+    pub(super) fn into_wire(self, keys: &KeyRing) -> Result<pb::LoginResponse> {
         let current = self.session.id;
         Ok(pb::LoginResponse {
             tokens: Some(pb::SessionTokens {
-                session_token: tokens.session,
-                refresh_token: tokens.refresh,
+                session_token: self.tokens.session,
+                refresh_token: self.tokens.refresh,
                 expires_at: Some(to_timestamp(self.session.expires_at)),
                 refresh_expires_at: Some(to_timestamp(self.session.refresh_expires_at)),
             }),
@@ -116,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_measured_in_bytes() {
+    fn a_new_password_has_10_to_1024_bytes() {
         let accepts = |password: &str| {
             let request = pb::RegisterRequest {
                 email: "olga@example.org".to_owned(),
@@ -124,7 +134,7 @@ mod tests {
                 password: password.to_owned(),
                 ..Default::default()
             };
-            Registration::try_from(request).is_ok()
+            RegisterInput::try_from(request).is_ok()
         };
         assert!(accepts("ten bytes!"));
         assert!(!accepts("too short"));

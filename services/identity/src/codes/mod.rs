@@ -1,13 +1,12 @@
-//! Codes: they prove that mail arrives at an address, or stand in for a forgotten password.
+//! Codes in emails: they prove that email reaches an address, or replace a forgotten password.
 //!
-//! A code works once and for a while. It follows from the id of its row under a key of the suite, so that the letter
-//! with it can be written after its commit though the code is stored nowhere: the database has its SHA-256 only.
+//! A code works once and for a limited time. It is derived from the id of its row under a key of this suite, so that its
+//! email can be written after the commit; the database has only its SHA-256.
 
 mod expiry;
-mod gate;
 mod queries;
-pub(crate) mod rpc;
-pub(crate) mod sign_up;
+mod rpc;
+mod sign_up;
 mod wire;
 
 use base64::Engine as _;
@@ -24,33 +23,27 @@ use shared::keys::key_for;
 use uuid::Uuid;
 
 use crate::audit::Kind;
-use crate::emails;
 
-pub use expiry::forget_expired;
-pub use gate::CodeGate;
-pub use queries::{Addressee, ProvenAddress, Used};
-pub use rpc::AccountCodeApi;
-pub use sign_up::SignUpWish;
+pub use expiry::delete_expired;
+pub use queries::{Addressee, RedeemedCode, RedeemedSignUpCode};
+pub use rpc::AccountCodeHandler;
 
-/// What codes begin with, so that people and secret scanners recognise them.
+/// So that people and secret scanners recognise a code.
 const PREFIX: &str = "dfc_";
 
-/// What a code is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To prove the account's address.
     VerifyEmail,
-    /// To set a new password.
     ResetPassword,
-    /// To prove a new address, which then becomes the account's.
+    /// Proves a new address, which then becomes the account's.
     ChangeEmail,
-    /// To prove the address of an account to come.
+    /// Proves the address of an account that does not exist yet.
     SignUp,
 }
 
 impl Purpose {
-    /// As the database has it.
-    pub fn name(self) -> &'static str {
+    /// The name in the database, which is also the kind of the email with the code.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::VerifyEmail => "verify_email",
             Self::ResetPassword => "reset_password",
@@ -59,16 +52,15 @@ impl Purpose {
         }
     }
 
-    /// How long a code works.
-    fn life(self) -> TimeDelta {
+    fn lifetime(self) -> TimeDelta {
         match self {
             Self::VerifyEmail | Self::SignUp => TimeDelta::hours(24),
             Self::ResetPassword | Self::ChangeEmail => TimeDelta::hours(1),
         }
     }
 
-    /// What asking for it is to the account's security.
-    pub fn asked(self) -> Option<Kind> {
+    /// The security event of a request for such a code.
+    pub fn request_event(self) -> Option<Kind> {
         match self {
             Self::VerifyEmail => None,
             Self::ResetPassword => Some(Kind::PasswordResetRequested),
@@ -76,50 +68,44 @@ impl Purpose {
             Self::SignUp => Some(Kind::SignUpRequested),
         }
     }
-
-    /// The letter that the code is in.
-    fn letter(self) -> &'static str {
-        match self {
-            Self::VerifyEmail => emails::VERIFY_EMAIL,
-            Self::ResetPassword => emails::RESET_PASSWORD,
-            Self::ChangeEmail => emails::CHANGE_EMAIL,
-            Self::SignUp => emails::SIGN_UP,
-        }
-    }
 }
 
-/// A wish that a code proves.
-pub struct Redemption {
-    /// Makes a retry safe; a fresh one if the caller gave none, so that it cannot come again.
+/// The code in a validated request.
+pub struct RedeemInput {
+    /// Makes a retry safe; a new one if the caller gave none.
     pub request_id: Uuid,
-    /// The code.
     pub code: String,
 }
 
-/// A wish for a code.
+/// A validated request for a code.
 #[derive(Debug)]
-pub struct Wish {
-    /// What for.
+pub struct CodeInput {
     pub purpose: Purpose,
-    /// Whose; `None` for the account with this address.
+    /// `None`: the account with this address.
     pub user_id: Option<Uuid>,
-    /// What it is to prove; `None` for the user's own address.
+    /// The address to prove. `None`: the user's own.
     pub email: Option<String>,
-    /// Whether it is mailed; otherwise it is returned.
+    /// Otherwise the code is returned.
     pub is_mailed: bool,
 }
 
-/// A code that was just made.
-pub struct Issued {
-    /// Whose account it is for; `None` if there is none, and then nobody gets to know the code.
+/// A validated request for a code to sign up.
+#[derive(Debug)]
+pub struct SignUpCodeInput {
+    pub email: String,
+    /// Otherwise the code is returned.
+    pub is_mailed: bool,
+}
+
+pub struct IssuedCode {
+    /// `None` if there is no such account: then nobody learns the code.
     pub addressee: Option<Addressee>,
-    /// The code, if it was to be returned.
+    /// Set if the code is not mailed.
     pub code: Option<String>,
-    /// Its end.
     pub expires_at: DateTime<Utc>,
 }
 
-/// Makes codes and uses them up; cheap to clone.
+/// Issues and redeems codes; cheap to clone.
 #[derive(Clone)]
 pub struct Codes {
     key: Hmac<Sha256>,
@@ -127,63 +113,61 @@ pub struct Codes {
 }
 
 impl Codes {
-    /// Under this secret, through a key of its own.
+    /// The key is derived from `secret`.
     pub fn new(secret: &Secret, clock: Clock) -> Self {
         Self { key: key_for(secret, "account codes"), clock }
     }
 
-    /// The code that follows from this id.
+    /// Derives the code with this id.
     pub fn code(&self, purpose: Purpose, id: Uuid) -> String {
         let code = self.key.clone().chain_update(purpose.name()).chain_update(id.as_bytes());
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(code.finalize().into_bytes()))
     }
 
-    /// Makes a code and queues its letter, with the same work whether there is such an account or not. Wake the
-    /// outbox after the commit.
+    /// Stores a code and queues its email, with the same work whether there is such an account or not. Wake the outbox
+    /// after the commit.
     ///
     /// # Errors
-    /// When the database does not answer.
-    pub async fn issue(&self, tx: &Transaction, wish: &Wish) -> Result<Issued> {
+    /// When the database fails.
+    pub async fn issue(&self, tx: &Transaction, input: &CodeInput) -> Result<IssuedCode> {
         let id = Uuid::now_v7();
-        let code = self.code(wish.purpose, id);
+        let code = self.code(input.purpose, id);
         let now = self.clock.now();
-        let expires_at = now + wish.purpose.life();
-        let letter = wish.is_mailed.then(|| wish.purpose.letter());
-        let lifetime = queries::Lifetime { now, expires_at };
-        let addressee = queries::issue(tx, id, token_hash(&code), wish, letter, lifetime).await?;
+        let lifetime = queries::Lifetime { now, expires_at: now + input.purpose.lifetime() };
+        let expires_at = lifetime.expires_at;
+        let addressee = queries::issue(tx, id, token_hash(&code), input, lifetime).await?;
         let is_known = addressee.as_ref().is_some_and(|addressee| !addressee.is_taken);
-        let code = Some(code).filter(|_| is_known && !wish.is_mailed);
-        Ok(Issued { addressee, code, expires_at })
+        let code = Some(code).filter(|_| is_known && !input.is_mailed);
+        Ok(IssuedCode { addressee, code, expires_at })
     }
 
-    /// Uses a code up in this transaction, which from here on acts for its user.
+    /// Uses a code up in this transaction, which from then on acts for the code's user.
     ///
     /// # Errors
-    /// `FAILED_PRECONDITION` when it does not work; nobody can tell why.
+    /// `FAILED_PRECONDITION` when it does not work, for whatever reason.
     pub async fn redeem(
         &self,
         tx: &Transaction,
         purpose: Purpose,
-        Redemption { request_id, code }: &Redemption,
-    ) -> Result<Used> {
+        RedeemInput { request_id, code }: &RedeemInput,
+    ) -> Result<RedeemedCode> {
         if !is_code(code) {
             return Err(invalid());
         }
-        let used = queries::redeem(tx, purpose, token_hash(code), *request_id, self.clock.now()).await?;
-        let used = used.ok_or_else(invalid)?;
-        tx.act_as(used.user_id)?;
-        Ok(used)
+        let redeemed = queries::redeem(tx, purpose, token_hash(code), *request_id, self.clock.now()).await?;
+        let redeemed = redeemed.ok_or_else(invalid)?;
+        tx.act_as(redeemed.user_id)?;
+        Ok(redeemed)
     }
 }
 
-/// Checked before any look-up, so that nonsense costs no round trip.
+/// Checked first, so that a malformed code costs no round trip.
 fn is_code(text: &str) -> bool {
     text.strip_prefix(PREFIX)
         .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
         .is_some_and(|bytes| bytes.len() == TOKEN_BYTES)
 }
 
-/// The refusal of a code that does not work.
 pub fn invalid() -> Error {
     Error::precondition(ErrorReason::CodeInvalid, "the code is unknown, expired or used; ask for a new one")
 }
@@ -197,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_follows_from_its_id_its_purpose_and_the_key_alone() {
+    fn a_code_depends_on_its_id_its_purpose_and_the_key_alone() {
         let id = Uuid::from_u128(1);
         let code = codes("secret").code(Purpose::ResetPassword, id);
         assert!(is_code(&code), "{code}");
@@ -208,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_no_code() {
+    fn a_malformed_code_is_rejected() {
         for text in ["", "dfc_", "dfc_short", "dfs_", &"x".repeat(100_000)] {
             assert!(!is_code(text));
         }

@@ -1,4 +1,4 @@
-//! Wishes of services for codes, on the wire.
+//! Conversions of codes.
 
 use proto::identity::backend::v1 as pb;
 use shared::error::{Error, Result};
@@ -6,32 +6,31 @@ use shared::json::to_timestamp;
 use shared::validation::Violations;
 use uuid::Uuid;
 
-use super::sign_up::{SignUpCode, SignUpWish};
-use super::{Issued, Purpose, Redemption, Wish};
+use super::sign_up::IssuedSignUpCode;
+use super::{CodeInput, IssuedCode, Purpose, RedeemInput, SignUpCodeInput};
 
-/// Longest code that is looked at, in characters.
 const MAX_CODE_CHARS: usize = 100;
 const DELIVERY: &str = "must be either send_code or return_code";
 
-impl TryFrom<pb::CreateEmailVerificationCodeRequest> for Wish {
+impl TryFrom<pb::CreateEmailVerificationCodeRequest> for CodeInput {
     type Error = Error;
 
     fn try_from(request: pb::CreateEmailVerificationCodeRequest) -> Result<Self> {
         use pb::create_email_verification_code_request::Delivery;
         let mut v = Violations::new();
         v.require(request.delivery.is_some(), "delivery", DELIVERY);
-        let wish = Self {
+        let input = Self {
             purpose: Purpose::VerifyEmail,
             user_id: Some(v.uuid("user_id", &request.user_id)),
             email: None,
             is_mailed: matches!(request.delivery, Some(Delivery::SendCode(_))),
         };
         v.finish()?;
-        Ok(wish)
+        Ok(input)
     }
 }
 
-impl TryFrom<pb::CreatePasswordResetCodeRequest> for Wish {
+impl TryFrom<pb::CreatePasswordResetCodeRequest> for CodeInput {
     type Error = Error;
 
     fn try_from(request: pb::CreatePasswordResetCodeRequest) -> Result<Self> {
@@ -52,42 +51,42 @@ impl TryFrom<pb::CreatePasswordResetCodeRequest> for Wish {
     }
 }
 
-impl TryFrom<pb::CreateEmailChangeCodeRequest> for Wish {
+impl TryFrom<pb::CreateEmailChangeCodeRequest> for CodeInput {
     type Error = Error;
 
     fn try_from(request: pb::CreateEmailChangeCodeRequest) -> Result<Self> {
         use pb::create_email_change_code_request::Delivery;
         let mut v = Violations::new();
         v.require(request.delivery.is_some(), "delivery", DELIVERY);
-        let wish = Self {
+        let input = Self {
             purpose: Purpose::ChangeEmail,
             user_id: Some(v.uuid("user_id", &request.user_id)),
             email: Some(v.email("new_email", &request.new_email)),
             is_mailed: matches!(request.delivery, Some(Delivery::SendCode(_))),
         };
         v.finish()?;
-        Ok(wish)
+        Ok(input)
     }
 }
 
-impl TryFrom<pb::CreateSignUpCodeRequest> for SignUpWish {
+impl TryFrom<pb::CreateSignUpCodeRequest> for SignUpCodeInput {
     type Error = Error;
 
     fn try_from(request: pb::CreateSignUpCodeRequest) -> Result<Self> {
         use pb::create_sign_up_code_request::Delivery;
         let mut v = Violations::new();
         v.require(request.delivery.is_some(), "delivery", DELIVERY);
-        let wish = Self {
+        let input = Self {
             email: v.email("email", &request.email),
             is_mailed: matches!(request.delivery, Some(Delivery::SendCode(_))),
         };
         v.finish()?;
-        Ok(wish)
+        Ok(input)
     }
 }
 
-impl Redemption {
-    /// Of the fields `request_id` and `code`.
+impl RedeemInput {
+    /// From the fields `request_id` and `code`.
     pub fn of(v: &mut Violations, request_id: &str, code: String) -> Self {
         Self {
             request_id: v.optional_uuid("request_id", request_id).unwrap_or_else(Uuid::now_v7),
@@ -96,8 +95,7 @@ impl Redemption {
     }
 }
 
-impl SignUpCode {
-    /// For the service that asked.
+impl IssuedSignUpCode {
     pub(super) fn into_wire(self) -> Result<pb::AccountCode> {
         if self.owner.is_some() {
             return Err(Error::AlreadyExists { field: "email" });
@@ -110,8 +108,7 @@ impl SignUpCode {
     }
 }
 
-impl Issued {
-    /// For the service that asked.
+impl IssuedCode {
     pub(super) fn into_wire(self) -> Result<pb::AccountCode> {
         let addressee = self.addressee.ok_or_else(|| Error::not_found("user", ""))?;
         if addressee.is_taken {

@@ -1,4 +1,4 @@
-//! The keys that personal data is sealed under: from the environment or a file, never from the database.
+//! The encryption keys: from the environment or a file, never from the database.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,17 +11,15 @@ use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
 use clap::Args;
 use shared::config::Secret;
 
-/// Bytes of a key.
 const KEY_BYTES: usize = 32;
-/// Longest name of a key, in characters.
 const MAX_ID_CHARS: usize = 16;
 
-/// Where the keys come from.
+/// The source of the keys.
 #[derive(Args, Clone, Debug, Default)]
 #[group(required = true, multiple = false)]
 pub struct KeyRingOptions {
     /// Keys that personal data is encrypted under: `id:key` with commas between, each key 32 bytes in base64, each
-    /// id at most 16 emails and digits. The first encrypts, all decrypt. No default
+    /// id at most 16 letters and digits. The first encrypts, all decrypt. No default
     #[arg(long, env = "DAFNCK_ENCRYPTION_KEYS", hide_env_values = true)]
     pub encryption_keys: Option<Secret>,
     /// File with the same, one `id:key` per line. Default: not set
@@ -47,7 +45,7 @@ impl KeyRingOptions {
     }
 }
 
-/// Keys by their names; the first one given is the current one.
+/// Keys by id. The first given is the current one.
 #[derive(Clone)]
 pub struct KeyRing {
     current: String,
@@ -63,14 +61,14 @@ impl KeyRing {
         let pairs = text.split([',', '\n']).map(str::trim).filter(|pair| !pair.is_empty());
         let (mut current, mut ciphers) = (None, BTreeMap::new());
         for (number, pair) in pairs.enumerate() {
-            let (id, cipher) = read_key(pair).with_context(|| format!("encryption key {}", number + 1))?;
+            let (id, cipher) = parse_key(pair).with_context(|| format!("encryption key {}", number + 1))?;
             current.get_or_insert_with(|| id.clone());
             ensure!(ciphers.insert(id.clone(), cipher).is_none(), "there are two encryption keys `{id}`");
         }
         Ok(Self { current: current.context("there is no encryption key")?, ciphers })
     }
 
-    /// The key that seals, and its name.
+    /// The key that encrypts, and its id.
     pub(super) fn current(&self) -> (&str, &XChaCha20Poly1305) {
         #[allow(
             clippy::expect_used,
@@ -90,10 +88,10 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-fn read_key(pair: &str) -> anyhow::Result<(String, XChaCha20Poly1305)> {
+fn parse_key(pair: &str) -> anyhow::Result<(String, XChaCha20Poly1305)> {
     let (id, key) = pair.split_once(':').context("is not of the form `id:key`")?;
     let named = (1..=MAX_ID_CHARS).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    ensure!(named, "its id must have 1 to {MAX_ID_CHARS} emails and digits");
+    ensure!(named, "its id must have 1 to {MAX_ID_CHARS} letters and digits");
     let key = key.trim_end_matches('=');
     let bytes = URL_SAFE_NO_PAD.decode(key).or_else(|_| STANDARD_NO_PAD.decode(key)).ok();
     let key: Option<[u8; KEY_BYTES]> = bytes.and_then(|bytes| bytes.try_into().ok());
@@ -106,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn malformed_keys_are_refused_without_being_shown() {
+    fn malformed_keys_are_rejected_and_not_quoted() {
         let good = URL_SAFE_NO_PAD.encode([7; KEY_BYTES]);
         let long_id = "x".repeat(MAX_ID_CHARS + 1);
         for text in [
@@ -125,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_come_on_lines_or_with_commas_in_either_base64() {
+    fn keys_are_separated_by_lines_or_commas_in_either_base64() {
         let (url, standard) = (URL_SAFE_NO_PAD.encode([255; 32]), STANDARD_NO_PAD.encode([255; 32]));
         for text in [format!("a:{url},b:{standard}="), format!("a:{standard}\nb:{url}\n")] {
             assert_eq!(format!("{:?}", KeyRing::parse(&text).unwrap()), r#"{"a", "b"}"#);

@@ -1,48 +1,39 @@
-//! Rotating keys, for operators.
+//! Rotation of encryption keys, for operators.
+
+use std::sync::Arc;
 
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, once, try_unfold};
 use proto::identity::admin::v1 as pb;
 use shared::caller::Caller;
-use shared::database::Database;
 use shared::error::Error;
 use tonic::{Request, Response, Status};
 
-use super::KeyRing;
 use super::rotation::Rotation;
+use crate::identity::Identity;
 
-/// Serves `KeyService`.
-pub struct KeyApi {
-    worker: Database,
-    keys: KeyRing,
-}
+pub struct KeyHandler(pub(crate) Arc<Identity>);
 
-impl KeyApi {
-    /// As the background role, with these keys.
-    pub fn new(worker: Database, keys: KeyRing) -> Self {
-        Self { worker, keys }
-    }
-}
-
-impl KeyApi {
-    /// A batch is sealed when the answer about the one before has been taken: who goes away stops the rotation.
+impl KeyHandler {
+    /// A batch is encrypted when the response about the one before was taken: a client that goes away stops the rotation.
     pub(crate) async fn rotate_keys(
         &self,
         request: Request<pb::RotateKeysRequest>,
     ) -> Result<Response<BoxStream<'static, Result<pb::RotateKeysResponse, Status>>>, Status> {
+        let Self(identity) = self;
         Caller::of(&request)?.operator()?;
 
-        let rotation = Rotation::to_current_key(self.worker.clone(), self.keys.clone());
-        let total_count = rotation.total().await?;
-        let key_id = self.keys.current().0.to_owned();
-        let so_far = pb::RotateKeysResponse { key_id, total_count, sealed_count: 0 };
-        let first = so_far.clone();
-        let batches = try_unfold((rotation, so_far), async |(mut rotation, mut so_far)| {
+        let rotation = Rotation::new(identity.context.worker.clone(), identity.keys.clone());
+        let total_count = rotation.count_outdated().await?;
+        let key_id = identity.keys.current().0.to_owned();
+        let progress = pb::RotateKeysResponse { key_id, total_count, sealed_count: 0 };
+        let first = progress.clone();
+        let batches = try_unfold((rotation, progress), async |(mut rotation, mut progress)| {
             let Some(count) = rotation.next_batch().await? else { return Ok::<_, Error>(None) };
-            so_far.sealed_count += count;
-            Ok(Some((so_far.clone(), (rotation, so_far))))
+            progress.sealed_count += count;
+            Ok(Some((progress.clone(), (rotation, progress))))
         });
-        let answers = once(async { Ok(first) }).chain(batches.map(|answer| answer.map_err(Status::from)));
-        Ok(Response::new(answers.boxed()))
+        let responses = once(async { Ok(first) }).chain(batches.map(|batch| batch.map_err(Status::from)));
+        Ok(Response::new(responses.boxed()))
     }
 }

@@ -1,20 +1,21 @@
-//! What may be tried how often.
+//! The budgets of attempts.
 
 use std::time::Duration;
+
+use proto::identity::v1::SecurityEventKind as Kind;
+use shared::error::ErrorReason;
 
 const QUARTER_HOUR: Duration = Duration::from_secs(15 * 60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// How much of something there is.
 #[derive(Debug)]
 pub(super) struct Budget {
     /// Attempts within the window.
     pub(super) max: u32,
-    /// How far back attempts count.
     pub(super) window: Duration,
-    /// For how long everything is refused once the budget is used up; zero: until the window has slid on.
+    /// How long every attempt is refused once the budget is used up. Zero: until the oldest attempt leaves the window.
     pub(super) lockout: Duration,
-    /// What the caller is told.
+    /// The error's message.
     pub(super) refusal: &'static str,
 }
 
@@ -25,57 +26,55 @@ const GUESSES_PER_ACCOUNT: Budget = Budget {
     lockout: QUARTER_HOUR,
     refusal: "too many failed attempts at this account; try again later",
 };
-/// Guesses from one address at all accounts: a family or an office behind one address may mistype as well.
+/// Guesses from one address at all accounts: many people may share an address.
 const GUESSES_PER_ADDRESS: Budget = Budget {
     max: 100,
     window: QUARTER_HOUR,
     lockout: Duration::ZERO,
     refusal: "too many failed attempts from this address; try again later",
 };
-/// Registrations from one address, well or badly: each costs a hash.
+/// Registrations from one address, successful or not: each costs a hash.
 const REGISTRATIONS_PER_ADDRESS: Budget = Budget {
     max: 100,
     window: QUARTER_HOUR,
     lockout: Duration::ZERO,
     refusal: "too many registrations from this address; try again later",
 };
-/// Refreshes from one address that failed.
 const FAILED_REFRESHES_PER_ADDRESS: Budget = Budget {
     max: 100,
     window: QUARTER_HOUR,
     lockout: Duration::ZERO,
     refusal: "too many failed refreshes from this address; try again later",
 };
-/// Mails to one account: more would be a nuisance to its owner.
-const CODES_PER_ACCOUNT: Budget = Budget {
+/// Emails to one account: more would be a nuisance to its owner.
+const EMAILS_PER_ACCOUNT: Budget = Budget {
     max: 5,
     window: HOUR,
     lockout: Duration::ZERO,
-    refusal: "too many codes were asked for this account; try again later",
+    refusal: "too many codes were requested for this account; try again later",
 };
-/// Mails that one address has sent to people.
-const CODES_PER_ADDRESS: Budget = Budget {
+/// Emails to any account at the request of one address.
+const EMAILS_PER_ADDRESS: Budget = Budget {
     max: 50,
     window: HOUR,
     lockout: Duration::ZERO,
-    refusal: "too many codes were asked from this address; try again later",
+    refusal: "too many codes were requested from this address; try again later",
 };
 
-/// What is tried. Each purpose has budgets of its own: guessing at passwords does not keep anybody from
-/// refreshing.
+/// What is attempted. Each purpose has budgets of its own, so a flood of wrong passwords stops no refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To sign in with a password, or to prove it again.
+    /// A password, at login or to confirm a change.
     Login,
-    /// To give a second factor.
+    /// A code of an authenticator app, or a recovery code.
     SecondFactor,
-    /// To make an account.
+    /// A new account.
     Register,
-    /// To exchange a refresh token.
+    /// A refresh token.
     Refresh,
-    /// To have a code made: to verify an address, to reset a password.
+    /// A request for a code by email.
     SendCode,
-    /// To redeem such a code.
+    /// A code from an email.
     RedeemCode,
 }
 
@@ -94,7 +93,7 @@ impl Purpose {
     pub(super) fn per_account(self) -> Option<&'static Budget> {
         match self {
             Self::Login | Self::SecondFactor | Self::RedeemCode => Some(&GUESSES_PER_ACCOUNT),
-            Self::SendCode => Some(&CODES_PER_ACCOUNT),
+            Self::SendCode => Some(&EMAILS_PER_ACCOUNT),
             Self::Register | Self::Refresh => None,
         }
     }
@@ -102,9 +101,20 @@ impl Purpose {
     pub(super) fn per_address(self) -> Option<&'static Budget> {
         match self {
             Self::Login | Self::SecondFactor | Self::RedeemCode => Some(&GUESSES_PER_ADDRESS),
-            Self::SendCode => Some(&CODES_PER_ADDRESS),
+            Self::SendCode => Some(&EMAILS_PER_ADDRESS),
             Self::Register => Some(&REGISTRATIONS_PER_ADDRESS),
             Self::Refresh => Some(&FAILED_REFRESHES_PER_ADDRESS),
+        }
+    }
+
+    /// The error that a wrong secret causes, and the security event that records it; `None` if no secret is checked.
+    pub(super) fn failure(self) -> Option<(ErrorReason, Kind)> {
+        match self {
+            Self::Login => Some((ErrorReason::InvalidCredentials, Kind::LoginFailure)),
+            Self::SecondFactor => Some((ErrorReason::SecondFactorInvalid, Kind::SecondFactorFailure)),
+            Self::RedeemCode => Some((ErrorReason::CodeInvalid, Kind::CodeFailure)),
+            Self::Refresh => Some((ErrorReason::SessionInvalid, Kind::RefreshFailure)),
+            Self::Register | Self::SendCode => None,
         }
     }
 }

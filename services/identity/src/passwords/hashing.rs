@@ -1,7 +1,7 @@
-//! Hashing of passwords, off the async threads and within bounds of memory and time.
+//! Hashing of passwords, off the async threads, with limits on memory and time.
 //!
-//! Argon2id (RFC 9106), kept as a PHC string. Passwords are long rather than composed of kinds of characters (NIST
-//! SP 800-63B, section 5.1.1).
+//! Argon2id (RFC 9106), as a PHC string. The rules ask for length, not for kinds of characters (NIST SP 800-63B, section
+//! 5.1.1).
 
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
@@ -11,56 +11,50 @@ use rand::RngCore as _;
 use shared::error::{Error, ErrorReason, Result};
 use tokio::sync::oneshot;
 
-use super::queue::QueueMeasures;
+use super::queue::QueueMetrics;
 use super::{PasswordOptions, imported};
 
-/// Shortest password of a new account, in bytes.
+/// Of a new password.
 pub const MIN_PASSWORD_BYTES: usize = 10;
-/// Longest password, in bytes.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
-/// The hash of an account without a password: no PHC string, so that nothing matches it.
+/// The hash of an account without a password. It is no PHC string, so no password matches.
 pub const NO_PASSWORD: &str = "!";
 
-/// Calls that wait for their turn; more are refused at once.
+/// Calls that wait; more are refused at once.
 const MAX_WAITING: usize = 64;
-/// When a refused call may come again.
+/// For refused calls.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// How much hashing gives way to everything else (nice): on a busy machine it gets a third of what a call of
-/// somebody who is signed in gets.
-const GIVING_WAY: i32 = 5;
+/// The niceness of the hashing threads: on a busy machine they get a third of the time of other threads.
+const THREAD_NICENESS: i32 = 5;
 
-/// How a password compares with a stored hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
-    /// It is another one, or there is none.
+    /// Or there is no hash.
     Different,
-    /// It is the one.
     Same,
-    /// It is the one, under parameters that are no longer used.
+    /// With former parameters.
     SameButOutdated,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Makes and compares hashes; cheap to clone.
+/// Computes and compares hashes; cheap to clone.
 #[derive(Clone)]
 pub struct Passwords {
     hasher: Arc<Hasher>,
-    /// To the threads that hash; as long as it is full, calls are refused.
+    /// To the hashing threads. While it is full, calls are refused.
     jobs: mpsc::SyncSender<Job>,
-    queue: QueueMeasures,
+    queue: QueueMetrics,
 }
 
 struct Hasher {
     argon2: Argon2<'static>,
-    /// Compared in place of a hash that is not there, so that the answer takes as long. Of random bytes: nothing is
-    /// known to match it.
-    stand_in: PasswordHash,
+    /// Compared in place of a missing hash, so that the response takes as long. Of random bytes, which nobody knows.
+    dummy_hash: PasswordHash,
 }
 
 impl Passwords {
-    /// On threads of its own, one fewer than there are cores but at least one, that give way to others. They end with
-    /// the last handle.
+    /// Starts threads of low priority, one fewer than there are cores but at least one. They end with the last clone.
     ///
     /// # Errors
     /// When the parameters are too weak or too costly, or a thread cannot be started.
@@ -68,15 +62,15 @@ impl Passwords {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, options.params()?);
         let mut unknown = [0; 32];
         rand::rng().fill_bytes(&mut unknown);
-        let stand_in = argon2.hash_password(&unknown).map_err(|error| anyhow::anyhow!("{error}"))?;
+        let dummy_hash = argon2.hash_password(&unknown).map_err(|error| anyhow::anyhow!("{error}"))?;
         let (jobs, waiting) = mpsc::sync_channel(MAX_WAITING);
         let waiting = Arc::new(Mutex::new(waiting));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         for _ in 0..cores.saturating_sub(1).max(1) {
             let waiting = Arc::clone(&waiting);
-            std::thread::Builder::new().name("passwords".to_owned()).spawn(move || work(&waiting))?;
+            std::thread::Builder::new().name("passwords".to_owned()).spawn(move || run_jobs(&waiting))?;
         }
-        Ok(Self { hasher: Arc::new(Hasher { argon2, stand_in }), jobs, queue: QueueMeasures::new() })
+        Ok(Self { hasher: Arc::new(Hasher { argon2, dummy_hash }), jobs, queue: QueueMetrics::new() })
     }
 
     /// Hashes a password under a random salt.
@@ -84,7 +78,7 @@ impl Passwords {
     /// # Errors
     /// `RESOURCE_EXHAUSTED` when too many calls wait.
     pub async fn hash(&self, password: String) -> Result<String> {
-        self.in_turn(move |hasher| {
+        self.run_on_thread(move |hasher| {
             let hash: PasswordHash =
                 hasher.argon2.hash_password(password.as_bytes()).map_err(Error::internal)?;
             Ok(hash.to_string())
@@ -92,16 +86,16 @@ impl Passwords {
         .await
     }
 
-    /// Compares a password with a stored hash. Where there is none, it takes as long.
+    /// Compares a password with a stored hash. Takes as long if there is none.
     ///
     /// # Errors
     /// `RESOURCE_EXHAUSTED` when too many calls wait.
     pub async fn compare(&self, password: String, stored: Option<String>) -> Result<Comparison> {
-        self.in_turn(move |hasher| Ok(hasher.compare(password.as_bytes(), stored.as_deref()))).await
+        self.run_on_thread(move |hasher| Ok(hasher.compare(password.as_bytes(), stored.as_deref()))).await
     }
 
-    /// A call that has gone away while it waited is not worked on.
-    async fn in_turn<T: Send + 'static>(
+    /// The work of a call that was dropped while it waited is skipped.
+    async fn run_on_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Hasher) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -124,10 +118,9 @@ impl Passwords {
     }
 }
 
-/// The life of a thread that hashes.
-fn work(waiting: &Mutex<mpsc::Receiver<Job>>) {
-    // Best effort: it is refused to nobody, as it asks for less.
-    let _as_before = rustix::process::nice(GIVING_WAY);
+fn run_jobs(waiting: &Mutex<mpsc::Receiver<Job>>) {
+    // Cannot fail: a lower priority needs no permission.
+    let _unchanged = rustix::process::nice(THREAD_NICENESS);
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
@@ -146,7 +139,7 @@ impl Hasher {
         let outcome = stored.and_then(|text| imported::matches(password, text).map(|same| (text, same)));
         match outcome {
             None => {
-                let _never_a_match = self.argon2.verify_password(password, &self.stand_in);
+                let _never_a_match = self.argon2.verify_password(password, &self.dummy_hash);
                 Comparison::Different
             }
             Some((_, false)) => Comparison::Different,
@@ -189,14 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn the_stand_in_costs_what_a_hash_costs() {
+    fn the_dummy_hash_costs_as_much_as_a_hash() {
         let options = PasswordOptions { password_passes: 3, ..Default::default() };
         let hasher = Passwords::new(&options).unwrap().hasher;
-        assert!(hasher.is_current(&hasher.stand_in.to_string()));
+        assert!(hasher.is_current(&hasher.dummy_hash.to_string()));
     }
 
     #[tokio::test]
-    async fn nothing_matches_where_there_is_no_password() {
+    async fn nothing_matches_a_missing_password() {
         for stored in [None, Some(NO_PASSWORD.to_owned()), Some(String::new())] {
             let comparison = passwords().compare("!".into(), stored).await.unwrap();
             assert_eq!(comparison, Comparison::Different);
@@ -204,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hash_under_other_parameters_or_of_another_kind_matches_and_is_outdated() {
+    async fn a_hash_with_other_parameters_or_of_another_algorithm_matches_and_is_outdated() {
         let former =
             Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8_192, 1, 1, None).unwrap());
         let hash: PasswordHash = former.hash_password(b"correct horse").unwrap();
@@ -215,9 +208,8 @@ mod tests {
         }
     }
 
-    /// All threads are held up, and all places to wait are taken.
     #[tokio::test]
-    async fn a_flood_is_refused_rather_than_queued_without_end() {
+    async fn a_call_is_refused_when_the_queue_is_full() {
         let passwords = passwords();
         let (closed, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));

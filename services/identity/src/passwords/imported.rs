@@ -1,8 +1,8 @@
-//! Hashes that other systems made. They are taken over as they are, and replaced when their owners sign in.
+//! Hashes of other systems. They are imported as they are, and replaced at the next login.
 //!
-//! Known are Argon2 (PHC strings), bcrypt (`$2a$`, `$2b$`, `$2y$`) and PBKDF2 with SHA-256 or SHA-512, as a PHC string
+//! Supported are Argon2 (PHC strings), bcrypt (`$2a$`, `$2b$`, `$2y$`) and PBKDF2 with SHA-256 or SHA-512, as a PHC string
 //! (`$pbkdf2-sha256$i=600000$salt$hash`) or as Django writes it (`pbkdf2_sha256$600000$salt$hash`). A hash that costs
-//! much more than ours is refused: whoever may sign in could then keep the service busy.
+//! much more than ours is rejected, because its logins would keep the service busy.
 
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordVerifier, Version};
 use base64::Engine as _;
@@ -11,23 +11,22 @@ use pbkdf2::pbkdf2_hmac;
 use sha2::{Sha256, Sha512};
 use subtle::ConstantTimeEq as _;
 
-/// Longest hash, in bytes: the column's width.
+/// The width of the column.
 const MAX_HASH_BYTES: usize = 255;
-/// Most memory times passes of an Argon2 hash, in KiB: some seconds.
+/// Memory times passes of an Argon2 hash: some seconds.
 const MAX_MEMORY_KIB_PASSES: u64 = 1024 * 1024;
-/// Most memory of an Argon2 hash, in KiB.
+/// Of an Argon2 hash.
 const MAX_MEMORY_KIB: u32 = 256 * 1024;
-/// Most lanes of an Argon2 hash.
+/// Of an Argon2 hash.
 const MAX_LANES: u32 = 16;
-/// Largest cost of a bcrypt hash, as a power of two: about a second.
+/// As a power of two: about a second.
 const MAX_BCRYPT_COST: u32 = 14;
-/// Most iterations of a PBKDF2 hash: about a second.
-const MAX_ITERATIONS: u32 = 2_000_000;
-/// Sizes that a PBKDF2 hash may have, in bytes.
+/// About a second.
+const MAX_PBKDF2_ITERATIONS: u32 = 2_000_000;
+/// Size of a PBKDF2 hash.
 const PBKDF2_BYTES: std::ops::RangeInclusive<usize> = 16..=64;
 
-/// A hash that can be compared.
-enum Known {
+enum ParsedHash {
     Argon2(Box<PasswordHash>),
     Bcrypt,
     Pbkdf2(Pbkdf2),
@@ -40,10 +39,10 @@ struct Pbkdf2 {
     hash: Vec<u8>,
 }
 
-/// Whether a hash can be taken over.
+/// Checks whether a hash can be imported.
 ///
 /// # Errors
-/// Why not, in words that do not quote it.
+/// The reason, which does not quote the hash.
 pub fn check(text: &str) -> Result<(), String> {
     if text.len() > MAX_HASH_BYTES {
         return Err(format!("must have at most {MAX_HASH_BYTES} bytes"));
@@ -51,16 +50,16 @@ pub fn check(text: &str) -> Result<(), String> {
     parse(text).map(drop)
 }
 
-/// Whether a hash is of this password. `None` when it is none that we know.
+/// Whether a hash is of this password. `None` if the hash is not supported.
 pub(super) fn matches(password: &[u8], text: &str) -> Option<bool> {
     Some(match parse(text).ok()? {
-        Known::Argon2(hash) => Argon2::default().verify_password(password, &*hash).is_ok(),
-        Known::Bcrypt => bcrypt::verify(password, text).unwrap_or(false),
-        Known::Pbkdf2(known) => known.matches(password),
+        ParsedHash::Argon2(hash) => Argon2::default().verify_password(password, &*hash).is_ok(),
+        ParsedHash::Bcrypt => bcrypt::verify(password, text).unwrap_or(false),
+        ParsedHash::Pbkdf2(known) => known.matches(password),
     })
 }
 
-fn parse(text: &str) -> Result<Known, String> {
+fn parse(text: &str) -> Result<ParsedHash, String> {
     if text.starts_with("$argon2") {
         return parse_argon2(text);
     }
@@ -79,7 +78,7 @@ fn parse(text: &str) -> Result<Known, String> {
     parse_pbkdf2(is_sha512, text.starts_with('$'), rest)
 }
 
-fn parse_argon2(text: &str) -> Result<Known, String> {
+fn parse_argon2(text: &str) -> Result<ParsedHash, String> {
     let malformed = "is no PHC string of Argon2";
     let hash = PasswordHash::new(text).map_err(|_| malformed)?;
     let known = Algorithm::try_from(hash.algorithm.as_str()).is_ok()
@@ -90,19 +89,19 @@ fn parse_argon2(text: &str) -> Result<Known, String> {
     if params.m_cost() > MAX_MEMORY_KIB || cost > MAX_MEMORY_KIB_PASSES || params.p_cost() > MAX_LANES {
         return Err("is too expensive: at most 256 MiB, and 1 GiB times passes".to_owned());
     }
-    Ok(Known::Argon2(Box::new(hash)))
+    Ok(ParsedHash::Argon2(Box::new(hash)))
 }
 
-fn parse_bcrypt(text: &str) -> Result<Known, String> {
+fn parse_bcrypt(text: &str) -> Result<ParsedHash, String> {
     let cost = text.parse::<bcrypt::HashParts>().map_err(|_| "is no hash of bcrypt")?.get_cost();
     if !(4..=MAX_BCRYPT_COST).contains(&cost) {
         return Err(format!("has a bcrypt cost that is not 4 to {MAX_BCRYPT_COST}"));
     }
-    Ok(Known::Bcrypt)
+    Ok(ParsedHash::Bcrypt)
 }
 
-/// What stands behind the algorithm: `i=600000,l=32$salt$hash` or `600000$salt$hash`.
-fn parse_pbkdf2(is_sha512: bool, is_phc: bool, rest: &str) -> Result<Known, String> {
+/// After the algorithm: `i=600000,l=32$salt$hash` or `600000$salt$hash`.
+fn parse_pbkdf2(is_sha512: bool, is_phc: bool, rest: &str) -> Result<ParsedHash, String> {
     let malformed = || "is no hash of PBKDF2".to_owned();
     let [cost, salt, hash] = *rest.split('$').collect::<Vec<_>>() else { return Err(malformed()) };
     let iterations = match is_phc {
@@ -110,8 +109,8 @@ fn parse_pbkdf2(is_sha512: bool, is_phc: bool, rest: &str) -> Result<Known, Stri
         false => cost,
     };
     let iterations: u32 = iterations.parse().map_err(|_| malformed())?;
-    if !(1..=MAX_ITERATIONS).contains(&iterations) {
-        return Err(format!("has PBKDF2 iterations that are not 1 to {MAX_ITERATIONS}"));
+    if !(1..=MAX_PBKDF2_ITERATIONS).contains(&iterations) {
+        return Err(format!("has PBKDF2 iterations that are not 1 to {MAX_PBKDF2_ITERATIONS}"));
     }
     let decode =
         |text: &str| STANDARD_NO_PAD.decode(text).or_else(|_| STANDARD.decode(text)).map_err(|_| malformed());
@@ -121,7 +120,7 @@ fn parse_pbkdf2(is_sha512: bool, is_phc: bool, rest: &str) -> Result<Known, Stri
     if salt.is_empty() || !PBKDF2_BYTES.contains(&hash.len()) {
         return Err(malformed());
     }
-    Ok(Known::Pbkdf2(Pbkdf2 { is_sha512, iterations, salt, hash }))
+    Ok(ParsedHash::Pbkdf2(Pbkdf2 { is_sha512, iterations, salt, hash }))
 }
 
 impl Pbkdf2 {
@@ -140,7 +139,7 @@ impl Pbkdf2 {
 mod tests {
     use super::*;
 
-    /// Of `correct horse`, made by Python's hashlib, bcrypt and argon2-cffi.
+    /// Of `correct horse`, computed by Python's hashlib, bcrypt and argon2-cffi.
     const HASHES: [&str; 5] = [
         "$argon2i$v=19$m=4096,t=3,p=1$c2FsdHNhbHRzYWx0c2FsdA$TSWXQupParD7p4pi1ivxCVZCrQyRPRrHhlEd8pbeRw8",
         "$2b$05$ae.WnEOQDF1Sr9IG/ASda.hv.2a2Pgv2.bij8JWSSC/rtdzRScRE6",
@@ -150,7 +149,7 @@ mod tests {
     ];
 
     #[test]
-    fn hashes_of_other_systems_match_their_password_alone() {
+    fn hashes_of_other_systems_match_only_their_password() {
         for hash in HASHES {
             check(hash).unwrap();
             assert_eq!(matches(b"correct horse", hash), Some(true), "{hash}");
@@ -159,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_or_too_expensive_is_refused_without_being_quoted() {
+    fn malformed_and_too_expensive_hashes_are_rejected_and_not_quoted() {
         let salted = "$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
         for hash in [
             "",

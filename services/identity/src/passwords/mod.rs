@@ -1,29 +1,29 @@
-//! Passwords: how they are hashed, which are refused, and which hashes from elsewhere are taken over.
+//! Passwords: hashing, rejection of weak ones, import of foreign hashes.
 
 mod hashing;
 mod imported;
 mod options;
 mod queue;
-mod refusals;
+mod weak;
 
 use shared::validation::Violations;
 
 pub use hashing::{Comparison, MAX_PASSWORD_BYTES, MIN_PASSWORD_BYTES, NO_PASSWORD, Passwords};
 pub use imported::check as check_imported_hash;
 pub use options::PasswordOptions;
-pub use refusals::OwnWords;
-use refusals::refuse_weak;
+pub use weak::OwnWords;
+use weak::reject_weak;
 
-/// Checks a password that is given to prove something: only its length, as it may be older than our rules.
+/// Checks a present password: only its length, as it may be older than the rules for new ones.
 pub fn check_given(v: &mut Violations, field: &str, password: String) -> String {
     check_length(v, field, &password, 1);
     password
 }
 
-/// Checks a password that is to be set.
+/// Checks a new password.
 pub fn check_new(v: &mut Violations, field: &str, password: &str, own: &OwnWords) {
     if check_length(v, field, password, MIN_PASSWORD_BYTES) {
-        refuse_weak(v, field, password, own);
+        reject_weak(v, field, password, own);
     }
 }
 

@@ -1,19 +1,16 @@
-//! What a hash costs.
+//! The cost of a hash.
 
 use anyhow::ensure;
 use argon2::Params;
 use clap::Args;
 
-/// What OWASP's Password Storage Cheat Sheet asks of Argon2id at least, as passes and KiB: any of these is as good.
-const LEAST: [(u32, u32); 5] = [(1, 47_104), (2, 19_456), (3, 12_288), (4, 9_216), (5, 7_168)];
-/// Most memory that one hash may take, in KiB.
+/// The minima of OWASP's Password Storage Cheat Sheet for Argon2id, as passes and KiB. Each is as good as the others.
+const OWASP_MINIMA: [(u32, u32); 5] = [(1, 47_104), (2, 19_456), (3, 12_288), (4, 9_216), (5, 7_168)];
 const MAX_MEMORY_KIB: u32 = 1024 * 1024;
-/// Most passes over it.
 const MAX_PASSES: u32 = 64;
-/// Most lanes.
 const MAX_LANES: u32 = 16;
 
-/// What a new hash costs. A hash under other parameters is replaced when its owner signs in.
+/// The cost of a new hash. A hash with other parameters is replaced at the next login.
 #[derive(Args, Clone, Debug)]
 pub struct PasswordOptions {
     /// Memory that hashing a password takes, in KiB (Argon2id)
@@ -34,21 +31,19 @@ impl Default for PasswordOptions {
 }
 
 impl PasswordOptions {
-    /// As the hash function takes them.
-    ///
     /// # Errors
-    /// When a hash would be cheaper than OWASP's minimum, or so costly that signing in takes the service down.
+    /// When a hash would be cheaper than OWASP's minimum, or so costly that logins stop the service.
     pub(super) fn params(&self) -> anyhow::Result<Params> {
         let Self { password_memory_kib: memory, password_passes: passes, password_lanes: lanes } = *self;
         ensure!(
             memory <= MAX_MEMORY_KIB && passes <= MAX_PASSES && (1..=MAX_LANES).contains(&lanes),
             "a password's hash may take at most {MAX_MEMORY_KIB} KiB, {MAX_PASSES} passes and {MAX_LANES} lanes"
         );
-        let enough = LEAST.iter().any(|&(least_passes, kib)| passes >= least_passes && memory >= kib);
+        let enough = OWASP_MINIMA.iter().any(|&(least_passes, kib)| passes >= least_passes && memory >= kib);
         ensure!(
             enough,
             "{memory} KiB and {passes} passes are less than OWASP's minimum for passwords; enough are (passes, KiB): \
-             {LEAST:?}"
+             {OWASP_MINIMA:?}"
         );
         Ok(Params::new(memory, passes, lanes, None)?)
     }
@@ -80,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn cheaper_than_the_minimum_and_dearer_than_the_machine_are_refused() {
+    fn costs_below_the_minimum_and_above_the_maximum_are_rejected() {
         for (memory, passes) in
             [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5), (7_168, 9), (65_536, 3)]
         {

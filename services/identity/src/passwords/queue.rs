@@ -1,15 +1,14 @@
-//! How many passwords wait to be hashed, and how many calls were refused because too many did.
+//! Metrics of the queue of passwords that wait to be hashed.
 
 use opentelemetry::metrics::{Counter, UpDownCounter};
 
-/// The length of the queue and its refusals.
 #[derive(Clone)]
-pub(super) struct QueueMeasures {
+pub(super) struct QueueMetrics {
     length: UpDownCounter<i64>,
     refused: Counter<u64>,
 }
 
-impl QueueMeasures {
+impl QueueMetrics {
     pub(super) fn new() -> Self {
         let meter = shared::telemetry::meter();
         Self {

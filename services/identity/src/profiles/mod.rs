@@ -1,10 +1,9 @@
-//! What users tell about themselves. Every account has one profile, made with it. Only its user sees it.
-//! The location is sealed in the table.
+//! Profiles. Every account has one, which only its user sees. The location is encrypted in the table.
 
 pub mod queries;
+mod rpc;
 mod wire;
 
-use crate::schema::user_profiles;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
@@ -14,36 +13,28 @@ use shared::json::JsonChange;
 use shared::validation::Violations;
 use uuid::Uuid;
 
-use crate::encryption::Sealed;
+use crate::encryption::EncryptedText;
+use crate::schema::user_profiles;
 
-/// Longest text about a user, in characters.
+pub use rpc::ProfileHandler;
+
 pub const MAX_BIO_CHARS: usize = 10_000;
-/// Longest name of a place, in characters.
 pub const MAX_LOCATION_CHARS: usize = 255;
 
-/// A profile.
 #[derive(Clone, Debug, Queryable, Selectable)]
 #[diesel(table_name = user_profiles, check_for_backend(diesel::pg::Pg))]
 pub struct Profile {
-    /// Key.
     pub id: Uuid,
-    /// Whose.
     pub user_id: Uuid,
-    /// A text about the user.
     pub bio: Option<String>,
-    /// Place.
-    pub location: Option<Sealed>,
-    /// Web site.
+    pub location: Option<EncryptedText>,
     pub website_url: Option<String>,
-    /// Networks to addresses.
+    /// From networks to URLs.
     pub social_links: Value,
-    /// Settings in front ends.
+    /// Settings of front ends.
     pub preferences: Value,
-    /// Made.
     pub created_at: DateTime<Utc>,
-    /// Last changed.
     pub updated_at: DateTime<Utc>,
-    /// Version.
     #[diesel(column_name = xmin)]
     pub version: RowVersion,
 }
@@ -53,26 +44,26 @@ pub struct Profile {
 #[diesel(table_name = user_profiles)]
 pub struct ProfileChange {
     bio: Option<Option<String>>,
-    location: Option<Option<Sealed>>,
+    location: Option<Option<EncryptedText>>,
     website_url: Option<Option<String>>,
     social_links: Option<Value>,
     preferences: Option<Value>,
 }
 
-/// What is to become of a profile.
+/// A change of a profile, of which the changes of JSON depend on the present values.
 #[derive(Debug)]
-pub struct ProfileWish {
+pub struct ProfilePatch {
     plain: ProfileChange,
     social_links: Option<JsonChange>,
     preferences: Option<JsonChange>,
 }
 
-impl ProfileWish {
-    /// The new values, beside those that a profile has.
+impl ProfilePatch {
+    /// The new values.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` when an object grows too large.
-    pub fn on(self, profile: &Profile) -> Result<ProfileChange> {
+    pub fn apply_to(self, profile: &Profile) -> Result<ProfileChange> {
         let mut v = Violations::within("profile.");
         let mut apply = |field: &str, change: Option<JsonChange>, present: &Value| {
             change.map(|change| {
@@ -88,13 +79,12 @@ impl ProfileWish {
     }
 }
 
-/// A wish to change a profile.
+/// A validated request to change a profile.
 #[derive(Debug)]
-pub struct ProfileUpdate {
-    /// Whose.
+pub struct UpdateProfileInput {
     pub user_id: Uuid,
-    /// The version that the caller saw; empty for any.
+    /// Empty for any version.
     pub etag: String,
     /// `None` if nothing is to change.
-    pub change: Option<ProfileWish>,
+    pub change: Option<ProfilePatch>,
 }

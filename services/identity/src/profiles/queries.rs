@@ -1,6 +1,5 @@
-//! SQL on `user_profiles`, for the calling user: policies show no other's.
+//! SQL on `user_profiles`. Policies show users only their own.
 
-use crate::schema::user_profiles;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::database::Transaction;
@@ -8,21 +7,21 @@ use shared::error::Result;
 use uuid::Uuid;
 
 use super::{Profile, ProfileChange};
+use crate::schema::user_profiles;
 
-/// A user's profile.
 pub async fn find(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<Option<Profile>> {
     let select = user_profiles::table.filter(user_profiles::user_id.eq(user_id)).select(Profile::as_select());
     Ok(select.get_result(&mut conn).await.optional()?)
 }
 
-/// A user's profile, locked until the transaction ends.
+/// Locks the profile until the transaction ends.
 pub async fn lock(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<Option<Profile>> {
     let select = user_profiles::table.filter(user_profiles::user_id.eq(user_id)).select(Profile::as_select());
     Ok(select.for_no_key_update().get_result(&mut conn).await.optional()?)
 }
 
-/// Changes a profile and commits.
-pub async fn change(tx: Transaction, user_id: Uuid, change: ProfileChange) -> Result<Option<Profile>> {
+/// Updates a profile and commits.
+pub async fn update(tx: Transaction, user_id: Uuid, change: ProfileChange) -> Result<Option<Profile>> {
     let update = diesel::update(user_profiles::table.filter(user_profiles::user_id.eq(user_id)))
         .set(change)
         .returning(Profile::as_returning());

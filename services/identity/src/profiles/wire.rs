@@ -1,4 +1,4 @@
-//! Profiles on the wire.
+//! Conversions of profiles.
 
 use proto::identity::v1 as pb;
 use shared::error::Result;
@@ -6,16 +6,14 @@ use shared::etag;
 use shared::json::{to_struct, to_timestamp};
 use shared::validation::{Mask, Violations};
 
-use super::{MAX_BIO_CHARS, MAX_LOCATION_CHARS, Profile, ProfileChange, ProfileUpdate, ProfileWish};
-use crate::encryption::{KeyRing, LOCATION, Place};
+use super::{MAX_BIO_CHARS, MAX_LOCATION_CHARS, Profile, ProfileChange, ProfilePatch, UpdateProfileInput};
+use crate::encryption::{AssociatedData, KeyRing, LOCATION};
 
 const CHANGEABLE: [&str; 5] = ["bio", "location", "website_url", "social_links", "preferences"];
-/// Of which single entries can be changed.
+/// Fields of which single entries can be changed.
 const OBJECTS: [&str; 2] = ["social_links", "preferences"];
 
-impl ProfileUpdate {
-    /// With the location sealed under these keys.
-    ///
+impl UpdateProfileInput {
     /// # Errors
     /// `INVALID_ARGUMENT` with all violations.
     pub fn of(request: pb::UpdateUserProfileRequest, keys: &KeyRing) -> Result<Self> {
@@ -31,26 +29,26 @@ impl ProfileUpdate {
         let preferences = v.json_change(&mask, "preferences", profile.preferences);
         v.finish()?;
 
-        let seal = |text: Option<String>| keys.seal_some(Place::of(LOCATION, user_id), text.as_deref());
-        let location = location.map(seal).transpose()?;
+        let encrypt = |text: Option<String>| {
+            keys.encrypt_optional(AssociatedData::new(LOCATION, user_id), text.as_deref())
+        };
+        let location = location.map(encrypt).transpose()?;
         let plain = ProfileChange { bio, location, website_url, social_links: None, preferences: None };
-        let change = ProfileWish { plain, social_links, preferences };
+        let change = ProfilePatch { plain, social_links, preferences };
         Ok(Self { user_id, etag: profile.etag, change: (!mask.is_empty()).then_some(change) })
     }
 }
 
 impl Profile {
-    /// With the location opened.
-    ///
     /// # Errors
-    /// `INTERNAL` when it does not open under these keys.
+    /// `INTERNAL` when the location cannot be decrypted.
     pub fn into_wire(self, keys: &KeyRing) -> Result<pb::UserProfile> {
-        let place = Place::of(LOCATION, self.user_id);
+        let associated_data = AssociatedData::new(LOCATION, self.user_id);
         Ok(pb::UserProfile {
             id: self.id.to_string(),
             user_id: self.user_id.to_string(),
             bio: self.bio,
-            location: keys.open_some(place, self.location.as_ref())?,
+            location: keys.decrypt_optional(associated_data, self.location.as_ref())?,
             website_url: self.website_url,
             social_links: Some(to_struct(&self.social_links)),
             preferences: Some(to_struct(&self.preferences)),

@@ -1,20 +1,17 @@
 //! The second factor of an account: codes of an authenticator app (RFC 6238), and recovery codes.
 //!
-//! While it is on, a password begins a challenge instead of a session, and the challenge with a code begins the
-//! session. Promises: a code works once, also in two calls at once; a challenge works once, has five attempts and
-//! ends with the password that began it; all of it is in PostgreSQL, so losing Redis loses nothing. The secret is
-//! sealed; recovery codes and challenges are stored as hashes only.
-//!
-//! Not here: counting wrong codes per account and address, which `limits` does.
+//! While it is enabled, a password begins a challenge instead of a session, and the challenge with a code begins the
+//! session. A code works once, also in concurrent calls. A challenge works once, allows five attempts and ends with the
+//! password that began it. Everything is in PostgreSQL, so losing Redis loses nothing. The secret is encrypted; recovery
+//! codes and challenges are stored as hashes only.
 
+mod admin;
 mod challenges;
-mod gate;
-pub(crate) mod operator;
-mod proof;
 mod queries;
 mod recovery;
-pub(crate) mod rpc;
+mod rpc;
 mod totp;
+mod verification;
 mod wire;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -22,28 +19,26 @@ use shared::error::{Error, ErrorReason};
 
 use crate::audit::Kind;
 
-pub use challenges::{Challenge, begin_challenge, take_attempt};
-pub use gate::Gate;
-pub use operator::SecondFactorAdminApi;
-pub use proof::{Claim, meet};
-pub use queries::{is_on, state};
-pub use rpc::SecondFactorApi;
+pub use admin::SecondFactorAdminHandler;
+pub use challenges::{Challenge, count_attempt, create_challenge};
+pub use queries::{find_status, is_enabled};
+pub use rpc::SecondFactorHandler;
+pub use verification::{ProofClaim, complete_challenge};
 pub use wire::ChallengeAnswer;
 
-/// How long a secret may wait to be confirmed.
-const ENROLMENT_LIFE: TimeDelta = TimeDelta::minutes(15);
+/// How long a secret may wait for its confirmation.
+const ENROLMENT_LIFETIME: TimeDelta = TimeDelta::minutes(15);
 
-/// What somebody shows.
+/// A code that the caller gives.
 #[derive(Clone)]
 pub enum Proof {
-    /// A code of the app.
+    /// Of the app.
     Code(String),
-    /// A recovery code, as the table's hash is made of.
     Recovery(recovery::RecoveryCode),
 }
 
 impl Proof {
-    /// What signing in with it is in the audit.
+    /// The security event of a login with it.
     pub fn login_kind(&self) -> Kind {
         match self {
             Self::Code(_) => Kind::Login,
@@ -52,16 +47,14 @@ impl Proof {
     }
 }
 
-/// A second factor as it stands.
 #[derive(Debug, Default)]
-pub struct State {
+pub struct FactorStatus {
     confirmed_at: Option<DateTime<Utc>>,
     remaining_recovery_codes: i64,
 }
 
-impl State {
-    /// Whether signing in takes a code.
-    pub fn is_on(&self) -> bool {
+impl FactorStatus {
+    pub fn is_enabled(&self) -> bool {
         self.confirmed_at.is_some()
     }
 }
@@ -71,17 +64,17 @@ const SECOND_FACTOR_INVALID: Error = Error::Unauthenticated {
     message: "the code is wrong or was used before",
 };
 
-/// The refusal of a challenge that is malformed, unknown, used, expired or out of attempts.
-pub const CHALLENGE_INVALID: Error = Error::Unauthenticated {
+/// The same error for every reason why a challenge does not work.
+const CHALLENGE_INVALID: Error = Error::Unauthenticated {
     reason: ErrorReason::ChallengeInvalid,
     message: "the challenge is unknown, used or expired, or had too many wrong codes; sign in again",
 };
 
-fn is_on_already() -> Error {
+fn already_enabled() -> Error {
     Error::precondition(ErrorReason::SecondFactorEnabled, "the account has a second factor; remove it first")
 }
 
-fn is_off() -> Error {
+fn not_enabled() -> Error {
     Error::precondition(
         ErrorReason::SecondFactorNotEnabled,
         "the account has no second factor, or turning it on was begun too long ago",

@@ -1,4 +1,4 @@
-//! SQL on second factors, for the calling user: policies show no other's.
+//! SQL on second factors. Policies show users only their own.
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Bool, Bytea, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -8,14 +8,14 @@ use shared::database::{Prepared, Transaction};
 use shared::error::Result;
 use uuid::Uuid;
 
-use super::{State, is_on_already};
-use crate::encryption::Sealed;
+use super::{FactorStatus, already_enabled};
+use crate::encryption::EncryptedText;
 
 /// A factor, locked until the transaction ends.
 #[derive(QueryableByName)]
 pub struct Factor {
     #[diesel(sql_type = Text)]
-    pub totp_secret: Sealed,
+    pub totp_secret: EncryptedText,
     #[diesel(sql_type = Timestamptz)]
     pub created_at: DateTime<Utc>,
     #[diesel(sql_type = Nullable<Timestamptz>)]
@@ -25,13 +25,13 @@ pub struct Factor {
 }
 
 #[derive(QueryableByName)]
-struct IsOn {
+struct EnabledRow {
     #[diesel(sql_type = Bool)]
-    is_on: bool,
+    is_enabled: bool,
 }
 
 #[derive(QueryableByName)]
-struct StateRow {
+struct StatusRow {
     #[diesel(sql_type = Nullable<Timestamptz>)]
     confirmed_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = BigInt)]
@@ -44,30 +44,29 @@ struct Owner {
     user_id: Uuid,
 }
 
-/// Whether a user has turned the second factor on.
-pub async fn is_on(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<bool> {
+pub async fn is_enabled(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<bool> {
     let query = sql_query(
         "SELECT EXISTS (SELECT 1 FROM identity.user_second_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL) \
-         AS is_on",
+         AS is_enabled",
     );
-    Ok(Prepared(query.bind::<SqlUuid, _>(user_id)).get_result::<IsOn>(&mut conn).await?.is_on)
+    Ok(Prepared(query.bind::<SqlUuid, _>(user_id)).get_result::<EnabledRow>(&mut conn).await?.is_enabled)
 }
 
-/// How the user's factor stands.
-pub async fn state(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<State> {
+/// The default if the user has no enabled factor.
+pub async fn find_status(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<FactorStatus> {
     let query = sql_query(
         "SELECT f.confirmed_at, (SELECT count(*) FROM identity.user_recovery_codes c WHERE c.user_id = f.user_id) \
          AS remaining_recovery_codes FROM identity.user_second_factors f WHERE f.user_id = $1 AND f.confirmed_at IS NOT NULL",
     );
-    let found: Option<StateRow> =
+    let found: Option<StatusRow> =
         Prepared(query.bind::<SqlUuid, _>(user_id)).get_result(&mut conn).await.optional()?;
-    Ok(found.map_or_else(State::default, |row| State {
+    Ok(found.map_or_else(FactorStatus::default, |row| FactorStatus {
         confirmed_at: row.confirmed_at,
         remaining_recovery_codes: row.remaining_recovery_codes,
     }))
 }
 
-/// The user's factor, locked: of two calls with one code the second finds it used. The account is locked already.
+/// The user's factor, locked: of two calls with one code the second finds it used. Lock the account first.
 pub(super) async fn lock(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<Option<Factor>> {
     let query = sql_query(
         "SELECT totp_secret, created_at, confirmed_at, last_used_step FROM identity.user_second_factors \
@@ -76,8 +75,13 @@ pub(super) async fn lock(mut conn: &AsyncPgConnection, user_id: Uuid) -> Result<
     Ok(Prepared(query.bind::<SqlUuid, _>(user_id)).get_result(&mut conn).await.optional()?)
 }
 
-/// Stores a secret that is still to be confirmed, in place of a former one, and commits.
-pub(super) async fn begin(tx: Transaction, user_id: Uuid, secret: &Sealed, now: DateTime<Utc>) -> Result<()> {
+/// Stores a secret that waits for its confirmation, in place of a former one, and commits.
+pub(super) async fn upsert_unconfirmed(
+    tx: Transaction,
+    user_id: Uuid,
+    secret: &EncryptedText,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let query = sql_query(
         "INSERT INTO identity.user_second_factors (user_id, totp_secret, created_at) VALUES ($1, $2, $3) \
          ON CONFLICT (user_id) DO UPDATE SET totp_secret = excluded.totp_secret, created_at = excluded.created_at \
@@ -86,19 +90,19 @@ pub(super) async fn begin(tx: Transaction, user_id: Uuid, secret: &Sealed, now: 
     .bind::<SqlUuid, _>(user_id)
     .bind::<Text, _>(secret)
     .bind::<Timestamptz, _>(now);
-    let begun: Vec<Owner> = tx.commit_with(query).await?;
-    if begun.is_empty() { Err(is_on_already()) } else { Ok(()) }
+    let stored: Vec<Owner> = tx.commit_with(query).await?;
+    if stored.is_empty() { Err(already_enabled()) } else { Ok(()) }
 }
 
-/// Remembers the time step of a code. Sent ahead of the next statement.
-pub(super) fn use_step(tx: &Transaction, user_id: Uuid, step: i64) -> Result<()> {
+/// Stores the time step of a code; sent ahead of the next statement.
+pub(super) fn send_last_used_step(tx: &Transaction, user_id: Uuid, step: i64) -> Result<()> {
     tx.send_ahead(&format!(
         "UPDATE identity.user_second_factors SET last_used_step = {step} WHERE user_id = '{user_id}'"
     ))
 }
 
-/// Forgets a recovery code; whether it was there.
-pub(super) async fn use_recovery_code(
+/// Returns whether the code existed.
+pub(super) async fn delete_recovery_code(
     mut conn: &AsyncPgConnection,
     user_id: Uuid,
     hash: &[u8],
@@ -109,9 +113,8 @@ pub(super) async fn use_recovery_code(
     Ok(Prepared(query).execute(&mut conn).await? > 0)
 }
 
-/// Stores a set of recovery codes in place of the former one, on a factor that is on from now at the latest, and
-/// commits.
-pub(super) async fn store_recovery_codes(
+/// Stores a set of recovery codes in place of the former one, enables the factor if it is not yet, and commits.
+pub(super) async fn replace_recovery_codes(
     tx: Transaction,
     user_id: Uuid,
     hashes: Vec<Vec<u8>>,
@@ -131,23 +134,23 @@ pub(super) async fn store_recovery_codes(
     Ok(())
 }
 
-/// Forgets a user's factor, its recovery codes and open challenges, and commits; whether it was on. The account is
-/// locked already.
-pub(super) async fn remove(tx: Transaction, user_id: Uuid) -> Result<bool> {
+/// Deletes a user's factor, recovery codes and challenges, and commits. Returns whether the factor was enabled. Lock the
+/// account first.
+pub(super) async fn delete(tx: Transaction, user_id: Uuid) -> Result<bool> {
     let query = sql_query(
         "WITH factor AS (DELETE FROM identity.user_second_factors WHERE user_id = $1 \
-         RETURNING confirmed_at IS NOT NULL AS is_on), \
+         RETURNING confirmed_at IS NOT NULL AS is_enabled), \
          codes AS (DELETE FROM identity.user_recovery_codes WHERE user_id = $1), \
          challenges AS (DELETE FROM identity.second_factor_challenges WHERE user_id = $1) \
-         SELECT is_on FROM factor",
+         SELECT is_enabled FROM factor",
     )
     .bind::<SqlUuid, _>(user_id);
-    let removed: Vec<IsOn> = tx.commit_with(query).await?;
-    Ok(removed.into_iter().any(|row| row.is_on))
+    let removed: Vec<EnabledRow> = tx.commit_with(query).await?;
+    Ok(removed.into_iter().any(|row| row.is_enabled))
 }
 
-/// Stores a challenge, forgets the user's expired ones, and commits.
-pub(super) async fn store_challenge(
+/// Inserts a challenge, deletes the user's expired ones, and commits.
+pub(super) async fn insert_challenge(
     tx: Transaction,
     user_id: Uuid,
     hash: &str,
@@ -167,23 +170,23 @@ pub(super) async fn store_challenge(
     Ok(())
 }
 
-/// Takes one of a challenge's attempts, whoever asks, and commits; the user that it is a challenge to.
-pub(super) async fn take_attempt(
+/// Counts an attempt at a challenge and commits. Returns the challenge's user, or `None` if no attempt is left.
+pub(super) async fn count_attempt(
     tx: Transaction,
     hash: &str,
     now: DateTime<Utc>,
-    at_most: i32,
+    max_attempts: i32,
 ) -> Result<Option<Uuid>> {
     let query = sql_query("SELECT user_id FROM identity.count_challenge_attempt($1, $2, $3) AS user_id")
         .bind::<Text, _>(hash)
         .bind::<Timestamptz, _>(now)
-        .bind::<Integer, _>(at_most);
-    let taken: Vec<Owner> = tx.commit_with(query).await?;
-    Ok(taken.into_iter().next().map(|owner| owner.user_id))
+        .bind::<Integer, _>(max_attempts);
+    let counted: Vec<Owner> = tx.commit_with(query).await?;
+    Ok(counted.into_iter().next().map(|owner| owner.user_id))
 }
 
-/// Forgets a challenge that is being met; whether it was still there.
-pub(super) async fn use_challenge(mut conn: &AsyncPgConnection, hash: &str) -> Result<bool> {
+/// Returns whether the challenge existed.
+pub(super) async fn delete_challenge(mut conn: &AsyncPgConnection, hash: &str) -> Result<bool> {
     let query = sql_query("DELETE FROM identity.second_factor_challenges WHERE token_hash = $1");
     Ok(Prepared(query.bind::<Text, _>(hash)).execute(&mut conn).await? > 0)
 }

@@ -1,5 +1,7 @@
 //! The caller's own second factor.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, SubsecRound as _, Utc};
 use futures::try_join;
 use proto::identity::v1 as pb;
@@ -8,100 +10,74 @@ use shared::database::Transaction;
 use shared::error::{Error, Result};
 use shared::idempotency::{self, RequestKey};
 use shared::json::to_timestamp;
-use shared::mail::Outbox;
-use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::proof::{open, prove, prove_first};
 use super::queries::Factor;
 use super::recovery::RecoveryKey;
 use super::totp::SharedSecret;
-use super::wire::{self, Enrolment, Shown};
-use super::{Claim, ENROLMENT_LIFE, Gate, Proof, State, is_off, is_on_already, queries};
+use super::verification::{decrypt_secret, verify_first_code, verify_proof};
+use super::wire::{self, BeginInput, ProofInput};
+use super::{ENROLMENT_LIFETIME, FactorStatus, Proof, ProofClaim, already_enabled, not_enabled, queries};
 use crate::audit::{self, Event, Kind};
-use crate::auth::PasswordVerifier;
-use crate::encryption::{KeyRing, Place, TOTP_SECRET};
+use crate::encryption::{AssociatedData, TOTP_SECRET};
+use crate::identity::Identity;
+use crate::limits::{Account, Attempt, Purpose};
 use crate::sessions::{Device, SESSION_INVALID};
 use crate::users::{self, User};
 use crate::{NAME, emails};
 
-/// Serves `SecondFactorService`.
-pub struct SecondFactorApi {
-    context: ServiceContext,
-    keys: KeyRing,
+pub struct SecondFactorHandler {
+    identity: Arc<Identity>,
     recovery: RecoveryKey,
-    proofs: PasswordVerifier,
-    gate: Gate,
-    outbox: Outbox,
 }
 
-/// The transaction of a call, and the account and the factor that it is about, locked.
-struct Claimed {
+/// The transaction of a call, with the account and its factor locked.
+struct LockedFactor {
     tx: Transaction,
     user: User,
     factor: Option<Factor>,
-    /// What the first call made, if this is a retry.
-    made: Option<Uuid>,
+    /// The id that the first call claimed, if this is a retry.
+    replayed: Option<Uuid>,
 }
 
-impl SecondFactorApi {
-    /// On this context, with secrets sealed under these keys.
-    pub fn new(
-        context: ServiceContext,
-        keys: KeyRing,
-        proofs: PasswordVerifier,
-        gate: Gate,
-        outbox: Outbox,
-    ) -> Self {
-        let recovery = RecoveryKey::new(&context.options.service_secret);
-        Self { context, keys, recovery, proofs, gate, outbox }
+impl SecondFactorHandler {
+    pub fn new(identity: Arc<Identity>) -> Self {
+        let recovery = RecoveryKey::new(&identity.context.options.service_secret);
+        Self { identity, recovery }
     }
 
-    /// Claims the request for what it is about to make. The account is locked first, so that nobody waits in a circle.
+    /// Claims the request. The account is locked first, so that concurrent calls do not deadlock.
     async fn claim(
         &self,
         caller: &Caller,
         method: &str,
         key: Option<&RequestKey>,
-        makes: Uuid,
-    ) -> Result<Claimed> {
+        id: Uuid,
+    ) -> Result<LockedFactor> {
         let user_id = caller.user()?.user_id;
-        let tx = self.context.database.begin(caller).await?;
-        users::queries::lock_ahead(&tx, user_id)?;
-        let claim = idempotency::claim(&tx, NAME, user_id, method, key, makes);
-        let (made, user, factor) =
+        let tx = self.identity.begin(caller).await?;
+        users::queries::send_lock(&tx, user_id)?;
+        let claim = idempotency::claim(&tx, NAME, user_id, method, key, id);
+        let (replayed, user, factor) =
             try_join!(claim, users::queries::find(&tx, user_id), queries::lock(&tx, user_id))?;
-        Ok(Claimed { tx, user: user.ok_or(SESSION_INVALID)?, factor, made })
+        Ok(LockedFactor { tx, user: user.ok_or(SESSION_INVALID)?, factor, replayed })
     }
 
-    /// Has the account's owner told what became of its second factor.
-    fn tell(&self, tx: &Transaction, kind: &'static str, user: &User) -> Result<()> {
-        let told = emails::second_factor(kind, user.id, &user.email, self.context.clock.now());
-        self.outbox.queue(tx, &told)
+    fn queue_email(&self, tx: &Transaction, kind: &'static str, user: &User) -> Result<()> {
+        let email = emails::second_factor(kind, user.id, &user.email, self.identity.now());
+        self.identity.outbox.queue(tx, &email)
     }
 
-    fn begun(
-        &self,
-        secret: &SharedSecret,
-        email: &str,
-        at: DateTime<Utc>,
-    ) -> Result<pb::BeginSecondFactorResponse> {
-        Ok(pb::BeginSecondFactorResponse {
-            otpauth_uri: secret.to_uri(email)?,
-            secret: secret.to_base32(),
-            expires_at: Some(to_timestamp(at + ENROLMENT_LIFE)),
-        })
-    }
-
-    /// Runs what looks at a code of the caller, who is known: a wrong one is no reason to sign in again.
+    /// Runs `work`, which checks a code of the caller. A wrong code is no reason to log in again.
     async fn guard<T>(
         &self,
         user_id: Uuid,
         device: &Device,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        self.gate.guard(user_id, device, work).await.map_err(|error| match error {
+        let attempt = Attempt::new(Purpose::SecondFactor, device).on(Account::Known(user_id));
+        self.identity.limiter.guard(attempt, work).await.map_err(|error| match error {
             Error::Unauthenticated { reason, message } => {
                 Error::PermissionDenied { reason, message: message.to_owned(), metadata: Vec::new() }
             }
@@ -109,16 +85,28 @@ impl SecondFactorApi {
         })
     }
 
-    fn hashes(&self, set: Uuid, secret: &SharedSecret) -> Result<Vec<Vec<u8>>> {
-        self.recovery.set(set).iter().map(|code| code.hash(secret)).collect()
+    fn recovery_hashes(&self, set: Uuid, secret: &SharedSecret) -> Result<Vec<Vec<u8>>> {
+        self.recovery.codes(set).iter().map(|code| code.hash(secret)).collect()
     }
 
-    fn claim_of<'a>(&self, user_id: Uuid, proof: &'a Proof) -> Claim<'a> {
-        Claim { user_id, proof, now: self.context.clock.now() }
+    fn proof_claim<'a>(&self, user_id: Uuid, proof: &'a Proof) -> ProofClaim<'a> {
+        ProofClaim { user_id, proof, now: self.identity.now() }
     }
 }
 
-impl SecondFactorApi {
+fn begin_response(
+    secret: &SharedSecret,
+    email: &str,
+    created_at: DateTime<Utc>,
+) -> Result<pb::BeginSecondFactorResponse> {
+    Ok(pb::BeginSecondFactorResponse {
+        otpauth_uri: secret.to_uri(email)?,
+        secret: secret.to_base32(),
+        expires_at: Some(to_timestamp(created_at + ENROLMENT_LIFETIME)),
+    })
+}
+
+impl SecondFactorHandler {
     pub(crate) async fn get_second_factor(
         &self,
         request: Request<pb::GetSecondFactorRequest>,
@@ -126,11 +114,11 @@ impl SecondFactorApi {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
 
-        let tx = self.context.database.begin(&caller).await?;
-        let state = queries::state(&tx, user_id).await?;
+        let tx = self.identity.begin(&caller).await?;
+        let status = queries::find_status(&tx, user_id).await?;
         tx.finish();
 
-        Ok(Response::new(state.into()))
+        Ok(Response::new(status.into()))
     }
 
     pub(crate) async fn begin_second_factor(
@@ -139,34 +127,35 @@ impl SecondFactorApi {
     ) -> Result<Response<pb::BeginSecondFactorResponse>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
-        let Enrolment { key, password } = request.into_inner().try_into()?;
+        let BeginInput { key, password } = request.into_inner().try_into()?;
 
-        let owner = self.proofs.owner(&caller).await?;
+        let owner = self.identity.verifier.find_owner(&caller).await?;
         if owner.has_second_factor {
-            return Err(is_on_already().into());
+            return Err(already_enabled().into());
         }
         let email = owner.user.email.clone();
-        let proof = self.proofs.of_owner(owner, password, &device).await?;
-        // As exact as the database keeps it, so that a retry finds the same.
-        let (secret, now) = (SharedSecret::random(), self.context.clock.now().trunc_subsecs(6));
-        let sealed = self.keys.seal(Place::of(TOTP_SECRET, user_id), &secret.to_base32())?;
+        let password = self.identity.verifier.verify_owner(owner, password, &device).await?;
+        // In the precision of the database, so that a retry returns the same time.
+        let (secret, now) = (SharedSecret::random(), self.identity.now().trunc_subsecs(6));
+        let associated_data = AssociatedData::new(TOTP_SECRET, user_id);
+        let encrypted = self.identity.keys.encrypt(associated_data, &secret.to_base32())?;
 
-        let tx = self.context.database.begin(&caller).await?;
-        users::queries::lock_ahead(&tx, user_id)?;
+        let tx = self.identity.begin(&caller).await?;
+        users::queries::send_lock(&tx, user_id)?;
         let claim = idempotency::claim(&tx, NAME, user_id, "BeginSecondFactor", key.as_ref(), user_id);
-        let ((), made) = try_join!(proof.hold(&tx), claim)?;
-        if made.is_some() {
-            let waiting = queries::lock(&tx, user_id).await?.ok_or_else(is_off)?;
+        let ((), replayed) = try_join!(password.lock(&tx), claim)?;
+        if replayed.is_some() {
+            let waiting = queries::lock(&tx, user_id).await?.ok_or_else(not_enabled)?;
             tx.finish();
             if waiting.confirmed_at.is_some() {
-                return Err(is_on_already().into());
+                return Err(already_enabled().into());
             }
-            let secret = open(&self.keys, user_id, &waiting)?;
-            return Ok(Response::new(self.begun(&secret, &email, waiting.created_at)?));
+            let secret = decrypt_secret(&self.identity.keys, user_id, &waiting)?;
+            return Ok(Response::new(begin_response(&secret, &email, waiting.created_at)?));
         }
-        queries::begin(tx, user_id, &sealed, now).await?;
+        queries::upsert_unconfirmed(tx, user_id, &encrypted, now).await?;
 
-        Ok(Response::new(self.begun(&secret, &email, now)?))
+        Ok(Response::new(begin_response(&secret, &email, now)?))
     }
 
     pub(crate) async fn confirm_second_factor(
@@ -175,26 +164,27 @@ impl SecondFactorApi {
     ) -> Result<Response<pb::RecoveryCodes>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
-        let Shown { key, proof } = request.into_inner().try_into()?;
+        let ProofInput { key, proof } = request.into_inner().try_into()?;
 
-        let (set, claim) = (Uuid::now_v7(), self.claim_of(user_id, &proof));
+        let (set, claim) = (Uuid::now_v7(), self.proof_claim(user_id, &proof));
         let confirm = async {
-            let Claimed { tx, user, factor, made } =
+            let LockedFactor { tx, user, factor, replayed } =
                 self.claim(&caller, "ConfirmSecondFactor", key.as_ref(), set).await?;
-            if let Some(set) = made {
+            if let Some(set) = replayed {
                 tx.finish();
                 return Ok(set);
             }
-            let secret = prove_first(&tx, &self.keys, factor, &claim)?;
+            let secret = verify_first_code(&tx, &self.identity.keys, factor, &claim)?;
             audit::append(&tx, &Event::new(Kind::SecondFactorAdded, user_id).by(&caller).from(&device))?;
-            self.tell(&tx, emails::SECOND_FACTOR_ENABLED, &user)?;
-            queries::store_recovery_codes(tx, user_id, self.hashes(set, &secret)?, claim.now).await?;
+            self.queue_email(&tx, emails::SECOND_FACTOR_ENABLED, &user)?;
+            queries::replace_recovery_codes(tx, user_id, self.recovery_hashes(set, &secret)?, claim.now)
+                .await?;
             Ok(set)
         };
         let set = self.guard(user_id, &device, confirm).await?;
-        self.outbox.wake();
+        self.identity.outbox.wake();
 
-        Ok(Response::new(wire::recovery_codes(&self.recovery.set(set))))
+        Ok(Response::new(wire::recovery_codes(&self.recovery.codes(set))))
     }
 
     pub(crate) async fn create_recovery_codes(
@@ -203,26 +193,27 @@ impl SecondFactorApi {
     ) -> Result<Response<pb::RecoveryCodes>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
-        let Shown { key, proof } = request.into_inner().try_into()?;
+        let ProofInput { key, proof } = request.into_inner().try_into()?;
 
-        let (set, claim) = (Uuid::now_v7(), self.claim_of(user_id, &proof));
+        let (set, claim) = (Uuid::now_v7(), self.proof_claim(user_id, &proof));
         let replace = async {
-            let Claimed { tx, user, factor, made } =
+            let LockedFactor { tx, user, factor, replayed } =
                 self.claim(&caller, "CreateRecoveryCodes", key.as_ref(), set).await?;
-            if let Some(set) = made {
+            if let Some(set) = replayed {
                 tx.finish();
                 return Ok(set);
             }
-            let secret = prove(&tx, &self.keys, factor, &claim).await?;
+            let secret = verify_proof(&tx, &self.identity.keys, factor, &claim).await?;
             audit::append(&tx, &Event::new(Kind::RecoveryCodesCreated, user_id).by(&caller).from(&device))?;
-            self.tell(&tx, emails::RECOVERY_CODES, &user)?;
-            queries::store_recovery_codes(tx, user_id, self.hashes(set, &secret)?, claim.now).await?;
+            self.queue_email(&tx, emails::RECOVERY_CODES_CREATED, &user)?;
+            queries::replace_recovery_codes(tx, user_id, self.recovery_hashes(set, &secret)?, claim.now)
+                .await?;
             Ok(set)
         };
         let set = self.guard(user_id, &device, replace).await?;
-        self.outbox.wake();
+        self.identity.outbox.wake();
 
-        Ok(Response::new(wire::recovery_codes(&self.recovery.set(set))))
+        Ok(Response::new(wire::recovery_codes(&self.recovery.codes(set))))
     }
 
     pub(crate) async fn remove_second_factor(
@@ -231,24 +222,24 @@ impl SecondFactorApi {
     ) -> Result<Response<pb::SecondFactor>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
-        let Shown { key, proof } = request.into_inner().try_into()?;
+        let ProofInput { key, proof } = request.into_inner().try_into()?;
 
-        let claim = self.claim_of(user_id, &proof);
+        let claim = self.proof_claim(user_id, &proof);
         let remove = async {
-            let Claimed { tx, user, factor, made } =
+            let LockedFactor { tx, user, factor, replayed } =
                 self.claim(&caller, "RemoveSecondFactor", key.as_ref(), user_id).await?;
-            if made.is_some() {
+            if replayed.is_some() {
                 tx.finish();
                 return Ok(());
             }
-            prove(&tx, &self.keys, factor, &claim).await?;
+            verify_proof(&tx, &self.identity.keys, factor, &claim).await?;
             audit::append(&tx, &Event::new(Kind::SecondFactorRemoved, user_id).by(&caller).from(&device))?;
-            self.tell(&tx, emails::SECOND_FACTOR_NOT_ENABLED, &user)?;
-            queries::remove(tx, user_id).await.map(drop)
+            self.queue_email(&tx, emails::SECOND_FACTOR_DISABLED, &user)?;
+            queries::delete(tx, user_id).await.map(drop)
         };
         self.guard(user_id, &device, remove).await?;
-        self.outbox.wake();
+        self.identity.outbox.wake();
 
-        Ok(Response::new(State::default().into()))
+        Ok(Response::new(FactorStatus::default().into()))
     }
 }

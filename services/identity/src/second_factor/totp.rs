@@ -7,26 +7,23 @@ use totp_rs::{Algorithm, Builder, Secret, Totp};
 
 const STEP_SECONDS: u64 = 30;
 const DIGITS: u8 = 6;
-/// Steps that a clock may be early or late (RFC 6238, section 5.2).
-const MAX_DRIFT: u64 = 1;
+/// Steps by which the clock of a device may differ (RFC 6238, section 5.2).
+const MAX_DRIFT_STEPS: u64 = 1;
 /// As long as the hash (RFC 4226, section 4).
 const SECRET_BYTES: usize = 20;
-/// What apps show beside the account.
+/// Shown by apps beside the account.
 const ISSUER: &str = "DafnckMachine";
 
 /// A secret shared with an app.
 pub struct SharedSecret(Secret);
 
 impl SharedSecret {
-    /// A new one.
     pub fn random() -> Self {
         let mut bytes = [0; SECRET_BYTES];
         rand::rng().fill_bytes(&mut bytes);
         Self(Secret::new(Box::new(bytes)))
     }
 
-    /// One that [`Self::to_base32`] wrote.
-    ///
     /// # Errors
     /// `INTERNAL` when it is damaged.
     pub fn from_base32(text: &str) -> Result<Self> {
@@ -35,32 +32,31 @@ impl SharedSecret {
             .map_err(|_| Error::internal("a second factor's secret is damaged"))
     }
 
-    /// As people type it into an app.
+    /// For typing into an app.
     pub fn to_base32(&self) -> String {
         self.0.to_base32()
     }
 
-    /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 
-    /// As apps read it from a QR code.
+    /// For a QR code.
     ///
     /// # Errors
-    /// `INTERNAL` when the account's name cannot stand in it.
+    /// `INTERNAL` when the account's name cannot be part of a URI.
     pub fn to_uri(&self, account: &str) -> Result<String> {
         self.totp(account)?.to_url().map_err(|error| Error::internal(error.to_string()))
     }
 
-    /// The time step that this is the code of, if it is one later than the last that was used.
+    /// The time step of a code; `None` if the code is wrong or not later than the last used one.
     ///
     /// # Errors
     /// `INTERNAL` when the secret is too short.
     pub fn step_of(&self, code: &str, now: DateTime<Utc>, last_used: i64) -> Result<Option<i64>> {
         let totp = self.totp("")?;
         let current = u64::try_from(now.timestamp()).unwrap_or_default() / STEP_SECONDS;
-        let mut steps = current.saturating_sub(MAX_DRIFT)..=current + MAX_DRIFT;
+        let mut steps = current.saturating_sub(MAX_DRIFT_STEPS)..=current + MAX_DRIFT_STEPS;
         let step =
             steps.find(|step| is_after(*step, last_used) && totp.check(code, step * STEP_SECONDS).is_some());
         Ok(step.and_then(|step| i64::try_from(step).ok()))
@@ -125,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_no_code() {
+    fn a_malformed_code_has_no_step() {
         let secret = SharedSecret::random();
         for code in ["", "1", "12345", "1234567", "abcdef", "-12345", "１２３４５６"] {
             assert_eq!(secret.step_of(code, at(1_111_111_111), 0).unwrap(), None, "{code}");
@@ -133,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_reads_as_it_is_written_and_apps_can_take_it() {
+    fn a_secret_survives_base32_and_has_a_uri_for_apps() {
         let secret = SharedSecret::random();
         let text = secret.to_base32();
         assert_eq!(text.len(), 32);

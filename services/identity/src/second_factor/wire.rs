@@ -1,4 +1,4 @@
-//! Second factors on the wire.
+//! Conversions of second factors.
 
 use proto::identity::v1 as pb;
 use proto::identity::v1::second_factor_proof::Proof as ProofField;
@@ -8,17 +8,15 @@ use shared::json::to_timestamp;
 use shared::validation::Violations;
 
 use super::recovery::RecoveryCode;
-use super::{Challenge, Proof, State};
+use super::{Challenge, FactorStatus, Proof};
 use crate::passwords;
 
-/// Longest code that is looked at, in characters.
 const MAX_CODE_CHARS: usize = 64;
 
-/// A challenge's answer.
+/// A validated answer to a challenge.
 pub struct ChallengeAnswer {
-    /// The challenge's token.
+    /// Of the challenge.
     pub token: String,
-    /// What is shown.
     pub proof: Proof,
 }
 
@@ -34,36 +32,35 @@ impl TryFrom<pb::CompleteLoginRequest> for ChallengeAnswer {
     }
 }
 
-/// A wish to begin.
-pub(super) struct Enrolment {
-    /// Makes a retry safe; does not cover the password, which its hash would let somebody try.
+/// A validated request to begin.
+pub(super) struct BeginInput {
+    /// Does not cover the password: the stored hash would allow guessing it.
     pub(super) key: Option<RequestKey>,
     pub(super) password: String,
 }
 
-impl TryFrom<pb::BeginSecondFactorRequest> for Enrolment {
+impl TryFrom<pb::BeginSecondFactorRequest> for BeginInput {
     type Error = Error;
 
     fn try_from(mut request: pb::BeginSecondFactorRequest) -> Result<Self> {
         let mut v = Violations::new();
         let password = std::mem::take(&mut request.password);
-        let enrolment = Self {
+        let input = Self {
             key: RequestKey::of(&mut v, &request.request_id, &request),
             password: passwords::check_given(&mut v, "password", password),
         };
         v.finish()?;
-        Ok(enrolment)
+        Ok(input)
     }
 }
 
-/// A wish that a code opens.
-pub(super) struct Shown {
-    /// Makes a retry safe.
+/// A validated request that a code authorizes.
+pub(super) struct ProofInput {
     pub(super) key: Option<RequestKey>,
     pub(super) proof: Proof,
 }
 
-impl TryFrom<pb::ConfirmSecondFactorRequest> for Shown {
+impl TryFrom<pb::ConfirmSecondFactorRequest> for ProofInput {
     type Error = Error;
 
     fn try_from(request: pb::ConfirmSecondFactorRequest) -> Result<Self> {
@@ -75,7 +72,7 @@ impl TryFrom<pb::ConfirmSecondFactorRequest> for Shown {
     }
 }
 
-impl TryFrom<pb::CreateRecoveryCodesRequest> for Shown {
+impl TryFrom<pb::CreateRecoveryCodesRequest> for ProofInput {
     type Error = Error;
 
     fn try_from(request: pb::CreateRecoveryCodesRequest) -> Result<Self> {
@@ -87,7 +84,7 @@ impl TryFrom<pb::CreateRecoveryCodesRequest> for Shown {
     }
 }
 
-impl TryFrom<pb::RemoveSecondFactorRequest> for Shown {
+impl TryFrom<pb::RemoveSecondFactorRequest> for ProofInput {
     type Error = Error;
 
     fn try_from(request: pb::RemoveSecondFactorRequest) -> Result<Self> {
@@ -136,17 +133,17 @@ impl From<Challenge> for pb::LoginResponse {
     }
 }
 
-impl From<State> for pb::SecondFactor {
-    fn from(state: State) -> Self {
+impl From<FactorStatus> for pb::SecondFactor {
+    fn from(status: FactorStatus) -> Self {
         Self {
-            enabled: state.is_on(),
-            confirmed_at: state.confirmed_at.map(to_timestamp),
-            remaining_recovery_codes: i32::try_from(state.remaining_recovery_codes).unwrap_or(i32::MAX),
+            enabled: status.is_enabled(),
+            confirmed_at: status.confirmed_at.map(to_timestamp),
+            remaining_recovery_codes: i32::try_from(status.remaining_recovery_codes).unwrap_or(i32::MAX),
         }
     }
 }
 
-/// The codes, shown this once.
+/// Shown this once.
 pub(super) fn recovery_codes(codes: &[RecoveryCode]) -> pb::RecoveryCodes {
     pb::RecoveryCodes { codes: codes.iter().map(RecoveryCode::to_text).collect() }
 }

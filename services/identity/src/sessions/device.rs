@@ -1,4 +1,4 @@
-//! Where a call comes from.
+//! The origin of a call.
 
 use std::net::IpAddr;
 
@@ -6,29 +6,25 @@ use ipnetwork::IpNetwork;
 use shared::caller::PeerAddress;
 use tonic::Request;
 
-/// What is kept of a user agent, in characters.
-const USER_AGENT_CHARS: usize = 500;
+const MAX_USER_AGENT_CHARS: usize = 500;
 
-/// Where a call comes from, as far as it can be told.
+/// The origin of a call, as far as it is known.
 #[derive(Clone, Debug)]
 pub struct Device {
-    /// Address of the peer.
     pub address: Option<IpAddr>,
-    /// What it calls itself.
     pub user_agent: Option<String>,
 }
 
 impl Device {
-    /// The device behind a request.
     pub fn of<T>(request: &Request<T>) -> Self {
         let agent = request.metadata().get("user-agent").and_then(|value| value.to_str().ok());
         Self {
             address: request.extensions().get::<PeerAddress>().map(|peer| peer.0),
-            user_agent: agent.map(|text| text.chars().take(USER_AGENT_CHARS).collect()),
+            user_agent: agent.map(|text| text.chars().take(MAX_USER_AGENT_CHARS).collect()),
         }
     }
 
-    /// The address as the database holds it.
+    /// The address in the type of its column.
     pub fn network(&self) -> Option<IpNetwork> {
         self.address.map(IpNetwork::from)
     }

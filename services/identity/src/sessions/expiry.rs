@@ -1,4 +1,4 @@
-//! Forgets sessions and API tokens that have ended. Safe to run from every replica.
+//! Deletion of ended sessions and API tokens. Safe to run from every replica.
 
 use std::time::Duration;
 
@@ -12,36 +12,35 @@ use shared::error::Result;
 use shared::housekeeping;
 use tokio_util::sync::CancellationToken;
 
-/// How often to look.
 const INTERVAL: Duration = Duration::from_secs(600);
-/// Sessions forgotten in one transaction, so that none holds locks for long.
-const BATCH: usize = 1_000;
-/// How long a session that has ended stays on record.
-const RECORD: TimeDelta = TimeDelta::days(1);
+/// Per transaction, so that none holds locks for long.
+const BATCH_SIZE: usize = 1_000;
+/// How long a session stays in the table after its end.
+const RETENTION: TimeDelta = TimeDelta::days(1);
 
-/// Forgets sessions a day after their refresh tokens ended, again and again, until told to stop.
-pub async fn forget_ended(worker: Database, clock: Clock, shutdown: CancellationToken) {
+/// Deletes sessions a day after their refresh tokens expired, until the service stops.
+pub async fn delete_ended(worker: Database, clock: Clock, shutdown: CancellationToken) {
     let mut interval = tokio::time::interval(INTERVAL);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
-            _ = interval.tick() => housekeeping::note("sessions", &forget_all(&worker, clock.now() - RECORD).await),
+            _ = interval.tick() => housekeeping::note("sessions", &delete_all(&worker, clock.now() - RETENTION).await),
         }
     }
 }
 
-async fn forget_all(worker: &Database, ended_before: DateTime<Utc>) -> Result<()> {
+async fn delete_all(worker: &Database, ended_before: DateTime<Utc>) -> Result<()> {
     let sessions = ("user_sessions", "expires_at < $1 AND refresh_expires_at < $1");
     let tokens = ("api_tokens", "expires_at < $1 OR revoked_at < $1");
     for (table, has_ended) in [sessions, tokens] {
-        while forget_some(worker, table, has_ended, ended_before).await? == BATCH {}
+        while delete_batch(worker, table, has_ended, ended_before).await? == BATCH_SIZE {}
     }
     Ok(())
 }
 
-/// A refresh token outlives its session token; asking for both lets the index on the latter help. What somebody is
-/// writing is left to the next round.
-async fn forget_some(
+/// A refresh token outlives its session token; the condition on both lets the index on the latter help. Locked rows are
+/// left to the next run.
+async fn delete_batch(
     worker: &Database,
     table: &str,
     has_ended: &str,
@@ -49,13 +48,13 @@ async fn forget_some(
 ) -> Result<usize> {
     let tx = worker.begin_background().await?;
     let mut conn: &AsyncPgConnection = &tx;
-    let forgotten = sql_query(format!(
+    let deleted = sql_query(format!(
         "DELETE FROM identity.{table} WHERE id = ANY (ARRAY( \
-         SELECT id FROM identity.{table} WHERE {has_ended} LIMIT {BATCH} FOR UPDATE SKIP LOCKED))"
+         SELECT id FROM identity.{table} WHERE {has_ended} LIMIT {BATCH_SIZE} FOR UPDATE SKIP LOCKED))"
     ))
     .bind::<Timestamptz, _>(ended_before)
     .execute(&mut conn)
     .await?;
     tx.commit().await?;
-    Ok(forgotten)
+    Ok(deleted)
 }

@@ -1,12 +1,12 @@
-//! How long sessions live, and how many a user has.
+//! Lifetimes of sessions, and the number of a user.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 
-/// How long an exchanged refresh token gives the same successor again.
+/// How long a rotated refresh token returns the same successors again.
 pub const REFRESH_GRACE: TimeDelta = TimeDelta::seconds(30);
 
-/// How long sessions live, and how many a user has.
+/// Lifetimes of sessions, and the number of a user.
 #[derive(Args, Clone, Debug)]
 pub struct SessionOptions {
     /// Minutes for which a session token works before it must be refreshed
@@ -38,25 +38,23 @@ impl Default for SessionOptions {
     }
 }
 
-/// A stretch of a session's life, from a sign-in or a refresh on.
+/// The lifetimes of a session's tokens, from a login or a refresh on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// When it begins.
     pub now: DateTime<Utc>,
-    /// End of the session token.
+    /// Of the session token.
     pub expires_at: DateTime<Utc>,
-    /// End of the refresh token.
+    /// Of the refresh token.
     pub refresh_expires_at: DateTime<Utc>,
 }
 
 impl SessionOptions {
-    /// The stretch of a session that begins now.
     pub fn begin(&self, now: DateTime<Utc>) -> Lease {
         self.lease_until(now, now + self.absolute())
     }
 
-    /// The stretch of a session that began before and is refreshed now; `None` if its time is over.
-    pub fn prolong(&self, began: DateTime<Utc>, now: DateTime<Utc>) -> Option<Lease> {
+    /// `None` if the session that began then is over.
+    pub fn extend(&self, began: DateTime<Utc>, now: DateTime<Utc>) -> Option<Lease> {
         let end = began + self.absolute();
         (end > now).then(|| self.lease_until(now, end))
     }
@@ -94,16 +92,16 @@ mod tests {
     }
 
     #[test]
-    fn no_stretch_outlives_the_session() {
+    fn no_lease_outlives_the_session() {
         let (options, began) = (SessionOptions::default(), DateTime::UNIX_EPOCH);
         let first = options.begin(began);
         assert_eq!(first.expires_at, began + TimeDelta::hours(1));
         assert_eq!(first.refresh_expires_at, began + TimeDelta::days(30));
-        let late = options.prolong(began, began + TimeDelta::days(90) - TimeDelta::minutes(1)).unwrap();
+        let late = options.extend(began, began + TimeDelta::days(90) - TimeDelta::minutes(1)).unwrap();
         assert_eq!(
             (late.expires_at, late.refresh_expires_at),
             (began + TimeDelta::days(90), began + TimeDelta::days(90))
         );
-        assert_eq!(options.prolong(began, began + TimeDelta::days(90)), None);
+        assert_eq!(options.extend(began, began + TimeDelta::days(90)), None);
     }
 }

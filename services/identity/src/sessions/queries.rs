@@ -1,6 +1,5 @@
-//! SQL on `user_sessions`, for the calling user: policies show no other's.
+//! SQL on `user_sessions`. Policies show users only their own.
 
-use crate::schema::user_sessions;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid, Varchar};
@@ -12,6 +11,7 @@ use shared::page::{AfterTime, Page};
 use uuid::Uuid;
 
 use super::Session;
+use crate::schema::user_sessions;
 
 /// A session by id, and the hash of its token.
 pub async fn find(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<(Session, TokenHash)>> {
@@ -19,7 +19,7 @@ pub async fn find(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<(Sess
     Ok(select.get_result(&mut conn).await.optional()?.and_then(with_hash))
 }
 
-/// The column holds nothing but hashes that this service wrote.
+/// The column has only hashes that this service wrote.
 fn with_hash((session, hash): (Session, String)) -> Option<(Session, TokenHash)> {
     Some((session, TokenHash::from_hex(&hash)?))
 }
@@ -47,7 +47,7 @@ pub async fn list(
     Ok(select.load(&mut conn).await?)
 }
 
-/// Ends one session and commits; answers with the hash of its token if it was there.
+/// Ends a session and commits. `None` if there is no such session.
 pub async fn revoke(tx: Transaction, id: Uuid) -> Result<Option<(Session, TokenHash)>> {
     let update = diesel::update(user_sessions::table.find(id))
         .set(user_sessions::is_active.eq(false))
@@ -55,28 +55,25 @@ pub async fn revoke(tx: Transaction, id: Uuid) -> Result<Option<(Session, TokenH
     Ok(tx.commit_with(update).await?.into_iter().next().and_then(with_hash))
 }
 
-/// Which of a user's sessions and API tokens to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// All sessions but this one.
+pub enum RevokeScope {
+    /// All sessions except this one.
     OtherSessions(Uuid),
-    /// All sessions.
     Sessions,
-    /// All sessions and all API tokens: whoever had the account before is to be kept out.
-    Everything,
+    /// All sessions and API tokens, to keep out whoever had access before.
+    SessionsAndApiTokens,
 }
 
-/// Ends the sessions of the user, and perhaps the API tokens, and commits; answers how many, and the hashes of
-/// all tokens that nobody may hold for working any more: also of sessions that had ended before their time. The
-/// account is locked already.
+/// Ends sessions of the current user, perhaps also API tokens, and commits. Returns the number of ended sessions, and the
+/// hashes of all tokens that caches must drop: also those of sessions that were revoked earlier. Lock the account first.
 pub async fn revoke_all(
     tx: Transaction,
-    ending: Ending,
+    scope: RevokeScope,
     now: DateTime<Utc>,
 ) -> Result<(usize, Vec<TokenHash>)> {
-    let kept = match ending {
-        Ending::OtherSessions(kept) => Some(kept),
-        Ending::Sessions | Ending::Everything => None,
+    let kept = match scope {
+        RevokeScope::OtherSessions(kept) => Some(kept),
+        RevokeScope::Sessions | RevokeScope::SessionsAndApiTokens => None,
     };
     let query = diesel::sql_query(
         "WITH others AS (UPDATE identity.user_sessions SET is_active = false \
@@ -90,7 +87,7 @@ pub async fn revoke_all(
     )
     .bind::<Nullable<SqlUuid>, _>(kept)
     .bind::<Timestamptz, _>(now)
-    .bind::<Bool, _>(ending == Ending::Everything);
+    .bind::<Bool, _>(scope == RevokeScope::SessionsAndApiTokens);
     let ended: Vec<EndedRow> = tx.commit_with(Prepared(query)).await?;
     let revoked = ended.iter().filter(|row| row.ends_now).count();
     Ok((revoked, ended.iter().filter_map(|row| TokenHash::from_hex(&row.session_token)).collect()))
@@ -104,30 +101,28 @@ struct EndedRow {
     ends_now: bool,
 }
 
-/// What a refresh token stands for.
+/// The session of a refresh token.
 #[derive(QueryableByName)]
-pub struct FoundRefresh {
-    /// The session.
+pub struct FoundRefreshToken {
+    /// Of the session.
     #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
-    /// Its user.
     #[diesel(sql_type = SqlUuid)]
     pub user_id: Uuid,
-    /// When the session began.
+    /// Of the session.
     #[diesel(sql_type = Timestamptz)]
     pub created_at: DateTime<Utc>,
-    /// When the token was exchanged; `None` if it never was.
+    /// When the token was used before; `None` if never.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub rotated_at: Option<DateTime<Utc>>,
 }
 
-/// The session of a refresh token, locked until the transaction ends, whoever asks: knowing the token is the
-/// proof.
+/// The session of a refresh token, locked until the transaction ends. Knowing the token is the authorization.
 pub async fn find_refresh_token(
     mut conn: &AsyncPgConnection,
     hash: TokenHash,
     now: DateTime<Utc>,
-) -> Result<Option<FoundRefresh>> {
+) -> Result<Option<FoundRefreshToken>> {
     let query = diesel::sql_query(
         "SELECT id, user_id, created_at, rotated_at FROM identity.find_refresh_token($1, $2)",
     )
@@ -136,9 +131,9 @@ pub async fn find_refresh_token(
     Ok(Prepared(query).get_result(&mut conn).await.optional()?)
 }
 
-/// Takes note of when sessions and API tokens were last used, each at most once a minute; as the background role. Rows that
-/// somebody else is writing are left to the next report.
-pub async fn note_seen(mut conn: &AsyncPgConnection, seen: &[Seen], now: DateTime<Utc>) -> Result<()> {
+/// Stores when sessions and API tokens were last used, at most once a minute each, as the background role. Locked rows
+/// are left to the next report.
+pub async fn update_last_seen(mut conn: &AsyncPgConnection, seen: &[Seen], now: DateTime<Utc>) -> Result<()> {
     let (ids, times): (Vec<_>, Vec<_>) = seen.iter().map(|seen| (seen.session_id, seen.at.min(now))).unzip();
     let query = diesel::sql_query(
         "WITH due AS (SELECT s.id, seen.at FROM unnest($1, $2) seen(id, at) \

@@ -1,4 +1,6 @@
-//! Answers siblings when Redis cannot.
+//! Session lookup for the other services, when Redis has no answer.
+
+use std::sync::Arc;
 
 use proto::identity::backend::v1 as pb;
 use shared::authentication::{REPORT_BATCH, Seen, SessionSource, TokenHash};
@@ -7,12 +9,11 @@ use shared::json::to_timestamp;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};
 
-use super::SessionStore;
+use crate::identity::Identity;
 
-/// Serves `SessionResolverService`.
-pub struct SessionResolver(pub SessionStore);
+pub struct BackendSessionHandler(pub(crate) Arc<Identity>);
 
-impl SessionResolver {
+impl BackendSessionHandler {
     pub(crate) async fn resolve_session(
         &self,
         request: Request<pb::ResolveSessionRequest>,
@@ -21,7 +22,7 @@ impl SessionResolver {
             .map(TokenHash)
             .map_err(|_| Error::invalid("token_hash", "must have 32 bytes"))?;
 
-        let session = self.0.resolve(&hash).await?.ok_or_else(|| Error::not_found("session", ""))?;
+        let session = self.0.store.resolve(&hash).await?.ok_or_else(|| Error::not_found("session", ""))?;
 
         Ok(Response::new(pb::ResolvedSession {
             session_id: session.session_id.to_string(),
@@ -36,15 +37,15 @@ impl SessionResolver {
         &self,
         request: Request<pb::ReportSeenSessionsRequest>,
     ) -> Result<Response<pb::ReportSeenSessionsResponse>, Status> {
-        let seen = seen(request.into_inner().sessions)?;
+        let seen = parse_seen(request.into_inner().sessions)?;
 
-        self.0.report_seen(&seen).await?;
+        self.0.store.report_seen(&seen).await?;
 
         Ok(Response::new(pb::ReportSeenSessionsResponse {}))
     }
 }
 
-fn seen(sessions: Vec<pb::SeenSession>) -> Result<Vec<Seen>, Error> {
+fn parse_seen(sessions: Vec<pb::SeenSession>) -> Result<Vec<Seen>, Error> {
     let mut v = Violations::new();
     v.at_most("sessions", sessions.len(), REPORT_BATCH);
     let mut seen = Vec::with_capacity(sessions.len().min(REPORT_BATCH));

@@ -1,4 +1,4 @@
-//! Tells everybody that sessions have ended, after the database knows it.
+//! Announcement of ended sessions to all services, after the commit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,46 +11,45 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Revocations that wait for Redis to come back.
-const MAX_WAITING: usize = 10_000;
-/// How long to wait before Redis is told again what it could not be told.
-const PAUSE: Duration = Duration::from_secs(1);
-/// After so long Redis is told once more what it has acknowledged: a node that is lost takes its last second along,
-/// and what takes its place, a few seconds later, would believe in the session.
-const ONCE_MORE_AFTER: Duration = Duration::from_secs(10);
+/// Revocations that wait for Redis.
+const MAX_PENDING: usize = 10_000;
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// An acknowledged revocation is repeated after this time: a Redis node that fails loses its last second, and its
+/// replacement, a few seconds later, would still accept the session.
+const REPEAT_DELAY: Duration = Duration::from_secs(10);
 
-/// Tells this process and, through Redis, all services.
+/// Announces revocations to this process and, through Redis, to all services.
 #[derive(Clone)]
 pub struct Revocations {
     sessions: Arc<Sessions>,
     redis: RedisStore,
-    late: mpsc::Sender<TokenHash>,
-    once_more: mpsc::Sender<(TokenHash, Instant)>,
+    retries: mpsc::Sender<TokenHash>,
+    repeats: mpsc::Sender<(TokenHash, Instant)>,
 }
 
 impl Revocations {
-    /// Over this service's own cache and Redis; and the work of telling Redis later what it could not be told.
+    /// Also returns the work that retries and repeats announcements.
     pub fn new(
         sessions: Arc<Sessions>,
         redis: RedisStore,
         shutdown: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send) {
-        let (late, waiting) = mpsc::channel(MAX_WAITING);
-        let (once_more, told) = mpsc::channel(MAX_WAITING);
-        let telling = futures::future::join(
-            tell_later(redis.clone(), waiting),
-            tell_once_more(redis.clone(), told, late.clone()),
+        let (retries, pending) = mpsc::channel(MAX_PENDING);
+        let (repeats, acknowledged) = mpsc::channel(MAX_PENDING);
+        let announcer = futures::future::join(
+            retry(redis.clone(), pending),
+            repeat(redis.clone(), acknowledged, retries.clone()),
         );
         let work = async move {
-            shutdown.run_until_cancelled(telling).await;
+            shutdown.run_until_cancelled(announcer).await;
         };
-        (Self { sessions, redis, late, once_more }, work)
+        (Self { sessions, redis, retries, repeats }, work)
     }
 
-    /// Ends sessions by `commit`, which also tells the hashes of their tokens, and announces them.
+    /// Ends sessions by `commit`, which also returns the hashes of their tokens, and announces them.
     ///
     /// In a task of its own: a call that is dropped after its commit, by its deadline or by its client, must not
-    /// leave a token working until its end.
+    /// leave a token valid in caches.
     ///
     /// # Errors
     /// Those of `commit`.
@@ -67,53 +66,52 @@ impl Revocations {
         tokio::spawn(telemetry::in_current_call(work)).await.map_err(Error::internal)?
     }
 
-    /// Makes sessions, given by the hashes of their tokens, stop working at once. While Redis is away caches
-    /// forget within their life; what it still holds is marked as soon as it is back.
+    /// While Redis is down, caches drop the sessions within their lifetime, and Redis is told as soon as it is back.
     async fn announce(&self, hashes: &[TokenHash]) {
         for hash in hashes {
             self.sessions.evict(hash).await;
         }
         if let Err(error) = self.redis.revoke(hashes).await {
-            tracing::debug!(%error, "Redis is told of revoked sessions later");
+            tracing::debug!(%error, "the revocation of sessions is retried in Redis");
             for hash in hashes {
-                if self.late.try_send(*hash).is_err() {
-                    tracing::warn!("too many revocations wait for Redis; one is left to its session's end");
+                if self.retries.try_send(*hash).is_err() {
+                    tracing::warn!("too many revocations wait for Redis; one is dropped");
                 }
             }
             return;
         }
-        let due = Instant::now() + ONCE_MORE_AFTER;
+        let due = Instant::now() + REPEAT_DELAY;
         for hash in hashes {
-            // Among more than can wait, it is only not told twice.
-            let _full = self.once_more.try_send((*hash, due));
+            // If too many wait, it is not repeated.
+            let _full = self.repeats.try_send((*hash, due));
         }
     }
 }
 
-async fn tell_later(redis: RedisStore, mut waiting: mpsc::Receiver<TokenHash>) {
+async fn retry(redis: RedisStore, mut pending: mpsc::Receiver<TokenHash>) {
     let mut hashes = Vec::new();
-    while waiting.recv_many(&mut hashes, MAX_WAITING).await > 0 {
+    while pending.recv_many(&mut hashes, MAX_PENDING).await > 0 {
         while redis.revoke(&hashes).await.is_err() {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(RETRY_DELAY).await;
         }
         hashes.clear();
     }
 }
 
-/// Hashes are told some time after the last of those that have come together is due.
-async fn tell_once_more(
+/// Hashes that arrive together are repeated when the last of them is due.
+async fn repeat(
     redis: RedisStore,
-    mut told: mpsc::Receiver<(TokenHash, Instant)>,
-    late: mpsc::Sender<TokenHash>,
+    mut acknowledged: mpsc::Receiver<(TokenHash, Instant)>,
+    retries: mpsc::Sender<TokenHash>,
 ) {
     let mut due = Vec::new();
-    while told.recv_many(&mut due, MAX_WAITING).await > 0 {
+    while acknowledged.recv_many(&mut due, MAX_PENDING).await > 0 {
         let (hashes, times): (Vec<_>, Vec<_>) = due.drain(..).unzip();
         tokio::time::sleep_until(times.last().copied().unwrap_or_else(Instant::now)).await;
         if redis.revoke(&hashes).await.is_err() {
             for hash in hashes {
-                // Too many wait already, and are told of first.
-                let _full = late.try_send(hash);
+                // If too many wait, it is not repeated.
+                let _full = retries.try_send(hash);
             }
         }
     }
@@ -145,15 +143,15 @@ mod tests {
         }
     }
 
-    /// Redis is away, nothing listens at port 1: what is announced waits for it.
+    /// Redis is down, nothing listens at port 1: the announcement waits for it.
     #[tokio::test]
-    async fn what_is_committed_is_announced_though_the_call_is_gone() {
+    async fn a_committed_revocation_is_announced_even_if_the_call_is_dropped() {
         let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
         let sessions =
             Sessions::start(redis.clone(), Arc::new(NoSessions), Clock::default(), CancellationToken::new());
-        let (late, mut waiting) = mpsc::channel(1);
-        let (once_more, _) = mpsc::channel(1);
-        let revocations = Revocations { sessions, redis, late, once_more };
+        let (retries, mut pending) = mpsc::channel(1);
+        let (repeats, _) = mpsc::channel(1);
+        let revocations = Revocations { sessions, redis, retries, repeats };
         let (commit, committed) = oneshot::channel();
         let ended = token_hash("ended");
 
@@ -165,6 +163,6 @@ mod tests {
         drop(call);
         commit.send(()).unwrap();
 
-        assert!(waiting.recv().await == Some(ended));
+        assert!(pending.recv().await == Some(ended));
     }
 }

@@ -1,31 +1,23 @@
 //! The caller's own sessions.
 
+use std::sync::Arc;
+
 use proto::identity::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Error;
 use shared::page::AfterTime;
-use shared::service::ServiceContext;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};
 
-use super::queries::Ending;
-use super::{Device, Revocations, queries};
+use super::queries::RevokeScope;
+use super::{Device, queries};
 use crate::audit::{self, Event, Kind};
+use crate::identity::Identity;
 use crate::users;
 
-/// Serves `SessionService`.
-pub struct SessionApi {
-    context: ServiceContext,
-    revocations: Revocations,
-}
+pub struct SessionHandler(pub(crate) Arc<Identity>);
 
-impl SessionApi {
-    pub fn new(context: ServiceContext, revocations: Revocations) -> Self {
-        Self { context, revocations }
-    }
-}
-
-impl SessionApi {
+impl SessionHandler {
     pub(crate) async fn list_sessions(
         &self,
         request: Request<pb::ListSessionsRequest>,
@@ -34,21 +26,20 @@ impl SessionApi {
         let current = caller.user()?.clone();
         let query = format!("sessions of {}", current.user_id);
         let request = request.into_inner();
-        let page = self.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
+        let page = self.0.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
 
-        let tx = self.context.database.begin(&caller).await?;
-        let mut sessions = queries::list(&tx, self.context.clock.now(), &page).await?;
+        let tx = self.0.begin(&caller).await?;
+        let mut sessions = queries::list(&tx, self.0.now(), &page).await?;
         tx.finish();
 
-        let next_page_token = self.context.pages.cut(&query, page.size, &mut sessions, |session| {
+        let next_page_token = self.0.context.pages.cut(&query, page.size, &mut sessions, |session| {
             AfterTime { at: session.created_at, id: session.id }
         })?;
         let sessions = sessions.into_iter().map(|session| session.into_wire(current.session_id)).collect();
         Ok(Response::new(pb::ListSessionsResponse { sessions, next_page_token }))
     }
 
-    /// Reads first, so that an ended session is not written again; everybody is told again all the same, in case
-    /// a crash kept it from them the first time.
+    /// A session that has ended is not written again, but announced again, in case a crash prevented it the first time.
     pub(crate) async fn revoke_session(
         &self,
         request: Request<pb::RevokeSessionRequest>,
@@ -62,9 +53,9 @@ impl SessionApi {
         let event =
             Event::new(Kind::SessionRevoked, user_id).by(&caller).from(&device).with("session_id", id);
 
-        let tx = self.context.database.begin(&caller).await?;
+        let tx = self.0.begin(&caller).await?;
         let found = queries::find(&tx, id).await?.ok_or_else(not_found)?;
-        let ended = async move {
+        let revoke = async move {
             let (session, hash) = if found.0.is_active {
                 audit::append(&tx, &event)?;
                 queries::revoke(tx, id).await?.ok_or_else(not_found)?
@@ -75,11 +66,11 @@ impl SessionApi {
             Ok((session, vec![hash]))
         };
 
-        let session = self.revocations.announce_after(ended).await?;
+        let session = self.0.revocations.announce_after(revoke).await?;
         Ok(Response::new(session.into_wire(current)))
     }
 
-    /// Those that had ended before are told again as well, for the same reason.
+    /// Sessions that had ended before are announced again as well, for the same reason.
     pub(crate) async fn revoke_other_sessions(
         &self,
         request: Request<pb::RevokeOtherSessionsRequest>,
@@ -88,11 +79,11 @@ impl SessionApi {
         let (kept, user_id) = (caller.user()?.session_id, caller.user()?.user_id);
         let event = Event::new(Kind::OtherSessionsRevoked, user_id).by(&caller).from(&Device::of(&request));
 
-        let tx = self.context.database.begin(&caller).await?;
-        users::queries::lock_ahead(&tx, user_id)?;
+        let tx = self.0.begin(&caller).await?;
+        users::queries::send_lock(&tx, user_id)?;
         audit::append(&tx, &event)?;
-        let ended = queries::revoke_all(tx, Ending::OtherSessions(kept), self.context.clock.now());
-        let revoked = self.revocations.announce_after(ended).await?;
+        let revoke = queries::revoke_all(tx, RevokeScope::OtherSessions(kept), self.0.now());
+        let revoked = self.0.revocations.announce_after(revoke).await?;
 
         let revoked_count = i32::try_from(revoked).unwrap_or(i32::MAX);
         Ok(Response::new(pb::RevokeOtherSessionsResponse { revoked_count }))
@@ -106,11 +97,11 @@ impl SessionApi {
         let user_id = caller.user()?.user_id;
         let event = Event::new(Kind::AllSessionsRevoked, user_id).by(&caller).from(&Device::of(&request));
 
-        let tx = self.context.database.begin(&caller).await?;
-        users::queries::lock_ahead(&tx, user_id)?;
+        let tx = self.0.begin(&caller).await?;
+        users::queries::send_lock(&tx, user_id)?;
         audit::append(&tx, &event)?;
-        let ended = queries::revoke_all(tx, Ending::Sessions, self.context.clock.now());
-        let revoked = self.revocations.announce_after(ended).await?;
+        let revoke = queries::revoke_all(tx, RevokeScope::Sessions, self.0.now());
+        let revoked = self.0.revocations.announce_after(revoke).await?;
 
         let revoked_count = i32::try_from(revoked).unwrap_or(i32::MAX);
         Ok(Response::new(pb::RevokeAllSessionsResponse { revoked_count }))

@@ -1,4 +1,4 @@
-//! Where working sessions are: the truth is in PostgreSQL, a copy that all services read is in Redis.
+//! The valid sessions: PostgreSQL is the source of truth, Redis has a copy that all services read.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -16,14 +16,12 @@ use uuid::Uuid;
 
 use super::{SessionOptions, queries};
 
-/// The working sessions.
 #[derive(Clone)]
 pub struct SessionStore {
     database: Database,
     worker: Database,
     redis: RedisStore,
     clock: Clock,
-    /// Lifetimes and number of sessions.
     pub options: SessionOptions,
 }
 
@@ -40,7 +38,6 @@ struct FoundSession {
 }
 
 impl SessionStore {
-    /// Over the database and Redis.
     pub fn new(context: &ServiceContext, options: SessionOptions) -> Self {
         Self {
             database: context.database.clone(),
@@ -51,8 +48,7 @@ impl SessionStore {
         }
     }
 
-    /// Copies a session to Redis, on the side: the call that made it does not wait, and where the copy fails,
-    /// siblings ask this service instead.
+    /// Copies a session to Redis in the background. If that fails, the other services ask this service instead.
     pub fn publish(&self, hash: TokenHash, session: WorkingSession) {
         let redis = self.redis.clone();
         tokio::spawn(async move {
@@ -77,12 +73,12 @@ impl SessionSource for SessionStore {
 
     async fn report_seen(&self, seen: &[Seen]) -> Result<()> {
         let tx = self.worker.begin_background().await?;
-        queries::note_seen(&tx, seen, self.clock.now()).await?;
+        queries::update_last_seen(&tx, seen, self.clock.now()).await?;
         tx.commit().await
     }
 }
 
-/// The working session of a token, whoever asks: knowing the token is the proof.
+/// The valid session or API token with this hash. Knowing the token is the authorization.
 async fn find(
     mut conn: &AsyncPgConnection,
     hash: &TokenHash,

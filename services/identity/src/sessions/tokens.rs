@@ -11,30 +11,24 @@ use shared::config::Secret;
 use shared::keys::key_for;
 use uuid::Uuid;
 
-/// What refresh tokens begin with.
-pub const REFRESH_TOKEN_PREFIX: &str = "dfr_";
+const REFRESH_TOKEN_PREFIX: &str = "dfr_";
 
 /// The tokens of a session.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Tokens {
-    /// Sent with each call.
     pub session: String,
-    /// Exchanged for the next tokens.
     pub refresh: String,
 }
 
 impl Tokens {
-    /// New tokens.
     pub fn random() -> Self {
         Self { session: random(SESSION_TOKEN_PREFIX), refresh: random(REFRESH_TOKEN_PREFIX) }
     }
 
-    /// Under which the session token is stored.
     pub fn session_hash(&self) -> TokenHash {
         token_hash(&self.session)
     }
 
-    /// Under which the refresh token is stored.
     pub fn refresh_hash(&self) -> TokenHash {
         token_hash(&self.refresh)
     }
@@ -46,26 +40,24 @@ fn random(prefix: &str) -> String {
     format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// Whether this may be a refresh token: checked before any look-up, so that nonsense costs no round trip.
+/// Checked first, so that a malformed token costs no round trip.
 pub fn is_refresh_token(text: &str) -> bool {
     text.strip_prefix(REFRESH_TOKEN_PREFIX)
         .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
         .is_some_and(|bytes| bytes.len() == TOKEN_BYTES)
 }
 
-/// Derives the tokens that follow on a refresh token, under a key of the suite. Whoever exchanges the same
-/// token gets the same successors, though no token is stored; without the key nobody can tell them.
+/// Derives the successors of a refresh token, so that concurrent callers get the same ones although no token is stored.
 #[derive(Clone)]
-pub struct Succession(Hmac<Sha256>);
+pub struct SuccessorKey(Hmac<Sha256>);
 
-impl Succession {
-    /// Under this secret, through a key of its own.
+impl SuccessorKey {
+    /// The key is derived from `secret`.
     pub fn new(secret: &Secret) -> Self {
         Self(key_for(secret, "session succession"))
     }
 
-    /// What follows on a refresh token.
-    pub fn after(&self, refresh_token: &str) -> Tokens {
+    pub fn tokens_after(&self, refresh_token: &str) -> Tokens {
         let derive = |prefix: &str| {
             let code = self.0.clone().chain_update(prefix).chain_update(refresh_token);
             format!("{prefix}{}", URL_SAFE_NO_PAD.encode(code.finalize().into_bytes()))
@@ -74,18 +66,17 @@ impl Succession {
     }
 }
 
-/// Derives API tokens from their ids, under a key of the suite: a retry of the call that made one gets the same,
-/// though no token is stored.
+/// Derives API tokens from their ids, so that a retry of the call that created one gets the same although no token is
+/// stored.
 #[derive(Clone)]
 pub struct ApiTokenKey(Hmac<Sha256>);
 
 impl ApiTokenKey {
-    /// Under this secret, through a key of its own.
+    /// The key is derived from `secret`.
     pub fn new(secret: &Secret) -> Self {
         Self(key_for(secret, "API tokens"))
     }
 
-    /// The token with this id.
     pub fn token(&self, id: Uuid) -> String {
         let code = self.0.clone().chain_update(id.as_bytes()).finalize().into_bytes();
         format!("{API_TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(code))
@@ -105,18 +96,18 @@ mod tests {
     }
 
     #[test]
-    fn successors_are_well_formed_and_follow_on_the_token_and_the_key_alone() {
-        let succession = Succession::new(&"secret".into());
-        let next = succession.after("dfr_a");
+    fn successors_are_well_formed_and_depend_on_the_token_and_the_key_alone() {
+        let key = SuccessorKey::new(&"secret".into());
+        let next = key.tokens_after("dfr_a");
         assert!(is_refresh_token(&next.refresh));
-        assert!(next == Succession::new(&"secret".into()).after("dfr_a"));
-        assert!(next != succession.after("dfr_b"));
-        assert!(next != Succession::new(&"other".into()).after("dfr_a"));
+        assert!(next == SuccessorKey::new(&"secret".into()).tokens_after("dfr_a"));
+        assert!(next != key.tokens_after("dfr_b"));
+        assert!(next != SuccessorKey::new(&"other".into()).tokens_after("dfr_a"));
         assert_ne!(next.session.get(4..), next.refresh.get(4..));
     }
 
     #[test]
-    fn nonsense_is_no_refresh_token() {
+    fn a_malformed_refresh_token_is_rejected() {
         for text in
             ["", "dfr_", "dfr_short", &Tokens::random().session, &format!("{}A", Tokens::random().refresh)]
         {

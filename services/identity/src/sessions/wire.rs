@@ -1,4 +1,4 @@
-//! Sessions on the wire.
+//! Conversions of sessions.
 
 use proto::identity::v1 as pb;
 use shared::json::to_timestamp;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Session;
 
 impl Session {
-    /// As the caller with this session sees it.
+    /// For the caller with the session `current`.
     pub fn into_wire(self, current: Uuid) -> pb::Session {
         pb::Session {
             id: self.id.to_string(),

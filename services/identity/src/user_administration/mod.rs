@@ -1,22 +1,22 @@
-//! What operators do with the accounts of others: look for them, close and open them, erase and export them.
+//! Administration of accounts by operators: list, suspend, reactivate, delete, erase and export.
 //!
-//! It is background work: it acts for no user, so the role's own policies and functions decide. Each act is a
-//! security event of the account that names the operator.
+//! It uses the background role, which acts for no user. Each action is a security event of the account with the
+//! operator's name.
 
 mod export;
 mod queries;
-pub(crate) mod rpc;
+mod rpc;
 mod wire;
 
-use crate::schema::UserStatus;
 use chrono::{DateTime, Utc};
 
-pub use export::stream as export;
-pub use rpc::UserAdministrationApi;
+use crate::schema::UserStatus;
 
-/// Which accounts to list.
+pub use export::stream as export;
+pub use rpc::AccountAdminHandler;
+
 #[derive(Debug, Default)]
-struct Filter {
+struct UserFilter {
     statuses: Vec<UserStatus>,
     email_verified: Option<bool>,
     /// In lower case.

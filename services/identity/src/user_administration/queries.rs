@@ -1,7 +1,5 @@
 //! SQL on all accounts, as the background role.
 
-use crate::schema::UserStatus;
-use crate::schema::{user_sessions, users};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Uuid as SqlUuid, Varchar};
@@ -12,17 +10,18 @@ use shared::error::Result;
 use shared::page::{AfterTime, Page};
 use uuid::Uuid;
 
-use super::Filter;
+use super::UserFilter;
+use crate::schema::{UserStatus, user_sessions, users};
 use crate::sessions::Session;
 use crate::users::User;
 
-/// The domain of the addresses of erased accounts: a name that nobody can have (RFC 2606).
+/// The domain of the addresses of erased accounts, which nobody can register (RFC 2606).
 pub(super) const ERASED_DOMAIN: &str = "@erased.invalid";
 
 /// Accounts, newest first, and one more than the page holds.
 pub(super) async fn list(
     mut conn: &AsyncPgConnection,
-    filter: &Filter,
+    filter: &UserFilter,
     page: &Page<AfterTime>,
 ) -> Result<Vec<User>> {
     let mut select = users::table
@@ -73,13 +72,13 @@ fn hashes(rows: Vec<TokenRow>) -> Vec<TokenHash> {
     rows.iter().filter_map(|row| TokenHash::from_hex(&row.session_token)).collect()
 }
 
-/// Gives an account another state; answers with the hashes of the session tokens that no longer work.
+/// Sets the status of an account. Returns the hashes of the tokens that no longer work.
 pub(super) async fn set_status(
     mut conn: &AsyncPgConnection,
     id: Uuid,
-    becomes: UserStatus,
+    status: UserStatus,
 ) -> Result<Vec<TokenHash>> {
-    let name = match becomes {
+    let name = match status {
         UserStatus::Active => "active",
         UserStatus::Inactive => "inactive",
         UserStatus::Suspended => "suspended",
@@ -93,7 +92,7 @@ pub(super) async fn set_status(
     Ok(hashes(query.load(&mut conn).await?))
 }
 
-/// Overwrites an account's personal data; answers as [`set_status`].
+/// Overwrites an account's personal data. Returns the hashes of the tokens that no longer work.
 pub(super) async fn erase(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Vec<TokenHash>> {
     let query = sql_query(
         "SELECT s AS session_token FROM identity.erase_user($1) s \
@@ -104,16 +103,19 @@ pub(super) async fn erase(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Vec<
 }
 
 /// A user's sessions, newest first.
-pub(super) async fn sessions(mut conn: &AsyncPgConnection, id: Uuid, at_most: i64) -> Result<Vec<Session>> {
+pub(super) async fn list_sessions(
+    mut conn: &AsyncPgConnection,
+    id: Uuid,
+    max_rows: i64,
+) -> Result<Vec<Session>> {
     let select = user_sessions::table
         .filter(user_sessions::user_id.eq(id))
         .order(user_sessions::created_at.desc())
-        .limit(at_most)
+        .limit(max_rows)
         .select(Session::as_select());
     Ok(select.load(&mut conn).await?)
 }
 
-/// An entry of the change log.
 #[derive(QueryableByName)]
 pub(super) struct Change {
     #[diesel(sql_type = Text)]
@@ -126,23 +128,23 @@ pub(super) struct Change {
 
 /// Where a list of changes goes on.
 #[derive(Clone)]
-pub(super) struct AfterChange {
+pub(super) struct ChangePosition {
     transaction: String,
     position: i64,
 }
 
 impl Change {
-    pub(super) fn place(&self) -> AfterChange {
-        AfterChange { transaction: self.transaction.clone(), position: self.position }
+    pub(super) fn position(&self) -> ChangePosition {
+        ChangePosition { transaction: self.transaction.clone(), position: self.position }
     }
 }
 
 /// The changes of a user's rows and the events of their account, oldest first.
-pub(super) async fn changes(
+pub(super) async fn list_changes(
     mut conn: &AsyncPgConnection,
     id: Uuid,
-    after: Option<&AfterChange>,
-    at_most: i64,
+    after: Option<&ChangePosition>,
+    max_rows: i64,
 ) -> Result<Vec<Change>> {
     let query = sql_query(
         "SELECT transaction_id::text AS transaction, position, jsonb_build_object('changed_at', changed_at, \
@@ -157,6 +159,6 @@ pub(super) async fn changes(
     .bind::<SqlUuid, _>(id)
     .bind::<Nullable<Text>, _>(after.map(|after| after.transaction.as_str()))
     .bind::<Nullable<BigInt>, _>(after.map(|after| after.position))
-    .bind::<BigInt, _>(at_most);
+    .bind::<BigInt, _>(max_rows);
     Ok(query.load(&mut conn).await?)
 }

@@ -1,41 +1,33 @@
-//! What operators do with accounts.
+//! `UserAdminService`: accounts.
 
-use crate::schema::UserStatus;
+use std::sync::Arc;
+
 use futures::stream::BoxStream;
 use proto::identity::admin::v1 as pb;
 use proto::identity::v1::{User as WireUser, UserRecord};
 use shared::caller::Caller;
 use shared::error::{Error, ErrorReason, Result};
 use shared::page::AfterTime;
-use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 
-use super::{Filter, export, queries, wire};
+use super::{UserFilter, export, queries};
 use crate::audit::{self, Event, Kind};
-use crate::encryption::KeyRing;
-use crate::sessions::{Device, Revocations};
-use crate::users;
+use crate::identity::Identity;
+use crate::schema::UserStatus;
+use crate::sessions::Device;
+use crate::users::{self, parse_user_id};
 
-/// Serves `UserAdministrationService`.
-pub struct UserAdministrationApi {
-    /// What it stands on.
-    pub context: ServiceContext,
-    /// Opens names.
-    pub keys: KeyRing,
-    /// Ends sessions everywhere.
-    pub revocations: Revocations,
-}
+pub struct AccountAdminHandler(pub(crate) Arc<Identity>);
 
-/// What an operator does with an account.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Act {
+enum Action {
     Suspend,
     Reactivate,
     Delete,
     Erase,
 }
 
-impl Act {
+impl Action {
     fn event(self) -> Kind {
         match self {
             Self::Suspend => Kind::AccountSuspended,
@@ -45,7 +37,7 @@ impl Act {
         }
     }
 
-    /// What does not go: a deleted account is not suspended, and what is erased does not come back.
+    /// Rejects the suspension of a deleted account and the reactivation of an erased one.
     fn check(self, user: &users::User) -> Result<()> {
         let is_erased = user.email.ends_with(queries::ERASED_DOMAIN);
         let forbidden = match self {
@@ -65,33 +57,36 @@ impl Act {
     }
 }
 
-impl UserAdministrationApi {
-    /// In a task of its own with the announcement, so that whoever was thrown out is out everywhere.
-    async fn act(&self, act: Act, user_id: &str, caller: Caller, device: Device) -> Result<WireUser> {
+impl AccountAdminHandler {
+    async fn perform(
+        &self,
+        action: Action,
+        user_id: &str,
+        caller: Caller,
+        device: Device,
+    ) -> Result<WireUser> {
         caller.operator()?;
-        let id = wire::user_id(user_id)?;
+        let id = parse_user_id(user_id)?;
         let not_found = move || Error::not_found("user", id);
 
-        let tx = self.context.worker.begin_background().await?;
-        act.check(&users::queries::lock(&tx, id).await?.ok_or_else(not_found)?)?;
-        let done = async move {
-            let ended = match act {
-                Act::Suspend => queries::set_status(&tx, id, UserStatus::Suspended).await?,
-                Act::Reactivate => queries::set_status(&tx, id, UserStatus::Active).await?,
-                Act::Delete => queries::set_status(&tx, id, UserStatus::Deleted).await?,
-                Act::Erase => queries::erase(&tx, id).await?,
+        let tx = self.0.begin_background().await?;
+        action.check(&users::queries::lock(&tx, id).await?.ok_or_else(not_found)?)?;
+        let commit = async move {
+            let ended = match action {
+                Action::Suspend => queries::set_status(&tx, id, UserStatus::Suspended).await?,
+                Action::Reactivate => queries::set_status(&tx, id, UserStatus::Active).await?,
+                Action::Delete => queries::set_status(&tx, id, UserStatus::Deleted).await?,
+                Action::Erase => queries::erase(&tx, id).await?,
             };
-            // Last: erasing takes from the log where the user was, not where the operator is.
-            audit::append(&tx, &Event::new(act.event(), id).by(&caller).from(&device))?;
+            // After the action: erasing removes addresses from the log, but not that of the operator.
+            audit::append(&tx, &Event::new(action.event(), id).by(&caller).from(&device))?;
             let user = users::queries::find(&tx, id).await?.ok_or_else(not_found)?;
             tx.commit().await?;
             Ok((user, ended))
         };
-        self.revocations.announce_after(done).await?.into_wire(&self.keys)
+        self.0.revocations.announce_after(commit).await?.into_wire(&self.0.keys)
     }
-}
 
-impl UserAdministrationApi {
     pub(crate) async fn list_users(
         &self,
         request: Request<pb::ListUsersRequest>,
@@ -99,17 +94,17 @@ impl UserAdministrationApi {
         let caller = Caller::of(&request)?;
         let operator = caller.operator()?;
         let request = request.into_inner();
-        let filter = Filter::of(&request)?;
+        let filter = UserFilter::parse(&request)?;
         let query = format!("users for {operator} {filter:?}");
-        let page = self.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
+        let page = self.0.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
 
-        let tx = self.context.worker.begin_background().await?;
+        let tx = self.0.begin_background().await?;
         let mut users = queries::list(&tx, &filter, &page).await?;
         tx.finish();
 
         let position = |user: &users::User| AfterTime { at: user.created_at, id: user.id };
-        let next_page_token = self.context.pages.cut(&query, page.size, &mut users, position)?;
-        let users = users.into_iter().map(|user| user.into_wire(&self.keys)).collect::<Result<_>>()?;
+        let next_page_token = self.0.context.pages.cut(&query, page.size, &mut users, position)?;
+        let users = users.into_iter().map(|user| user.into_wire(&self.0.keys)).collect::<Result<_>>()?;
         Ok(Response::new(pb::ListUsersResponse { users, next_page_token }))
     }
 
@@ -118,7 +113,7 @@ impl UserAdministrationApi {
         request: Request<pb::SuspendUserRequest>,
     ) -> Result<Response<WireUser>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
-        Ok(Response::new(self.act(Act::Suspend, &request.get_ref().user_id, caller, device).await?))
+        Ok(Response::new(self.perform(Action::Suspend, &request.get_ref().user_id, caller, device).await?))
     }
 
     pub(crate) async fn reactivate_user(
@@ -126,7 +121,7 @@ impl UserAdministrationApi {
         request: Request<pb::ReactivateUserRequest>,
     ) -> Result<Response<WireUser>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
-        Ok(Response::new(self.act(Act::Reactivate, &request.get_ref().user_id, caller, device).await?))
+        Ok(Response::new(self.perform(Action::Reactivate, &request.get_ref().user_id, caller, device).await?))
     }
 
     pub(crate) async fn delete_user(
@@ -134,7 +129,7 @@ impl UserAdministrationApi {
         request: Request<pb::DeleteUserRequest>,
     ) -> Result<Response<WireUser>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
-        Ok(Response::new(self.act(Act::Delete, &request.get_ref().user_id, caller, device).await?))
+        Ok(Response::new(self.perform(Action::Delete, &request.get_ref().user_id, caller, device).await?))
     }
 
     pub(crate) async fn erase_user(
@@ -142,7 +137,7 @@ impl UserAdministrationApi {
         request: Request<pb::EraseUserRequest>,
     ) -> Result<Response<WireUser>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
-        Ok(Response::new(self.act(Act::Erase, &request.get_ref().user_id, caller, device).await?))
+        Ok(Response::new(self.perform(Action::Erase, &request.get_ref().user_id, caller, device).await?))
     }
 
     pub(crate) async fn export_user(
@@ -151,9 +146,9 @@ impl UserAdministrationApi {
     ) -> Result<Response<BoxStream<'static, Result<UserRecord, Status>>>, Status> {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         caller.operator()?;
-        let id = wire::user_id(&request.get_ref().user_id)?;
+        let id = parse_user_id(&request.get_ref().user_id)?;
 
         let event = Event::new(Kind::AccountExported, id).by(&caller).from(&device);
-        Ok(Response::new(export::stream(self.context.worker.clone(), &self.keys, id, &event).await?))
+        Ok(Response::new(export::stream(self.0.clone(), id, &event).await?))
     }
 }

@@ -1,16 +1,15 @@
-//! Wishes of operators on the wire.
+//! Conversions of operators' requests.
 
 use proto::identity::admin::v1 as pb;
 use shared::error::Result;
 use shared::validation::{MAX_EMAIL_CHARS, Violations, normal_email_prefix};
-use uuid::Uuid;
 
-use super::Filter;
+use super::UserFilter;
 
 const MAX_USERNAME_PREFIX_CHARS: usize = 50;
 
-impl Filter {
-    pub(super) fn of(request: &pb::ListUsersRequest) -> Result<Self> {
+impl UserFilter {
+    pub(super) fn parse(request: &pb::ListUsersRequest) -> Result<Self> {
         let mut v = Violations::new();
         let email_prefix = v.line("email_prefix", request.email_prefix.clone(), 0, MAX_EMAIL_CHARS);
         let username_prefix =
@@ -27,11 +26,4 @@ impl Filter {
         v.finish()?;
         Ok(filter)
     }
-}
-
-pub(super) fn user_id(text: &str) -> Result<Uuid> {
-    let mut v = Violations::new();
-    let id = v.uuid("user_id", text);
-    v.finish()?;
-    Ok(id)
 }

@@ -1,9 +1,8 @@
-//! Hands over users as the import takes them, as the background role. Password hashes stay here: no role may select
-//! them.
+//! Export of users in the format of the import, as the background role. Without password hashes: no role may select them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::schema::{user_profiles, users};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures::stream::BoxStream;
@@ -12,62 +11,58 @@ use shared::caller::Caller;
 use shared::error::Result;
 use shared::export::{ExportSender, Exports, Snapshot, among, wanted};
 use shared::json::{to_struct, to_timestamp};
-use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::User;
-use crate::encryption::{FIRST_NAME, KeyRing, LAST_NAME, LOCATION, Place};
+use crate::encryption::{AssociatedData, FIRST_NAME, KeyRing, LAST_NAME, LOCATION};
+use crate::identity::Identity;
 use crate::profiles::Profile;
+use crate::schema::{user_profiles, users};
 
-/// Serves `IdentityExportService`.
-pub struct ExportApi {
+pub struct UserExportHandler {
+    identity: Arc<Identity>,
     exports: Exports,
-    keys: KeyRing,
 }
 
-impl ExportApi {
-    /// On this context, with personal data sealed under these keys.
-    pub fn new(context: &ServiceContext, keys: KeyRing) -> Self {
-        Self { exports: Exports::new(context), keys }
+impl UserExportHandler {
+    pub fn new(identity: Arc<Identity>) -> Self {
+        Self { exports: Exports::new(&identity.context), identity }
     }
-}
 
-impl ExportApi {
     pub(crate) async fn export_users(
         &self,
         request: Request<pb::ExportUsersRequest>,
     ) -> Result<Response<BoxStream<'static, Result<pb::ExportUsersResponse, Status>>>, Status> {
         let caller = Caller::of(&request)?;
         let wanted = wanted("user_ids", &request.into_inner().user_ids)?;
-        let keys = self.keys.clone();
-        Ok(Response::new(
-            self.exports.stream(&caller, move |snapshot, teller| tell(snapshot, teller, wanted, keys))?,
-        ))
+        let identity = self.identity.clone();
+        let export = move |snapshot, sender| send(snapshot, sender, wanted, identity);
+        Ok(Response::new(self.exports.stream(&caller, export)?))
     }
 }
 
-async fn tell(
+async fn send(
     snapshot: Snapshot,
-    teller: ExportSender<pb::ExportUsersResponse>,
+    sender: ExportSender<pb::ExportUsersResponse>,
     wanted: Vec<Uuid>,
-    keys: KeyRing,
+    identity: Arc<Identity>,
 ) -> Result<()> {
-    let mut rows = snapshot.rows("users", &weigh(&wanted)).await?;
+    let mut rows = snapshot.rows("users", &ids_with_sizes(&wanted)).await?;
     while let Some(ids) = rows.next().await? {
         let mut profiles = find_profiles(&snapshot, &ids).await?;
         let users = find_users(&snapshot, &ids).await?.into_iter().map(|user| {
             let profile = profiles.remove(&user.id);
-            imported(user, profile, &keys)
+            imported(user, profile, &identity.keys)
         });
         let users = users.collect::<Result<_>>()?;
-        teller.tell(pb::ExportUsersResponse { users }).await?;
+        sender.tell(pb::ExportUsersResponse { users }).await?;
     }
     Ok(())
 }
 
-/// These users with their profiles, weighed. JSON takes up to four times its text in a message.
-fn weigh(wanted: &[Uuid]) -> String {
+/// The ids of users with their approximate sizes in a message. JSON takes up to four times its text.
+fn ids_with_sizes(wanted: &[Uuid]) -> String {
     format!(
         "SELECT u.id, (2000 + octet_length(coalesce(u.avatar_url, '')) + octet_length(coalesce(p.bio, '')) \
              + octet_length(coalesce(p.website_url, '')) + 4 * (octet_length(u.metadata::text) \
@@ -95,8 +90,9 @@ fn imported(user: User, profile: Option<Profile>, keys: &KeyRing) -> Result<pb::
         id: user.id.to_string(),
         email: user.email,
         username: user.username,
-        first_name: keys.open_some(Place::of(FIRST_NAME, user.id), user.first_name.as_ref())?,
-        last_name: keys.open_some(Place::of(LAST_NAME, user.id), user.last_name.as_ref())?,
+        first_name: keys
+            .decrypt_optional(AssociatedData::new(FIRST_NAME, user.id), user.first_name.as_ref())?,
+        last_name: keys.decrypt_optional(AssociatedData::new(LAST_NAME, user.id), user.last_name.as_ref())?,
         created_at: Some(to_timestamp(user.created_at)),
         password_hash: None,
         avatar_url: user.avatar_url,
@@ -112,7 +108,8 @@ fn imported(user: User, profile: Option<Profile>, keys: &KeyRing) -> Result<pb::
 fn imported_profile(profile: Profile, keys: &KeyRing) -> Result<pb::ImportedUserProfile> {
     Ok(pb::ImportedUserProfile {
         bio: profile.bio,
-        location: keys.open_some(Place::of(LOCATION, profile.user_id), profile.location.as_ref())?,
+        location: keys
+            .decrypt_optional(AssociatedData::new(LOCATION, profile.user_id), profile.location.as_ref())?,
         website_url: profile.website_url,
         social_links: Some(to_struct(&profile.social_links)),
         preferences: Some(to_struct(&profile.preferences)),

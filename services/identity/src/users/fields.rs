@@ -1,17 +1,15 @@
-//! What the fields of accounts may hold, wherever they come from.
+//! Validation of the fields of an account.
 
 use shared::validation::Violations;
 
-/// Shortest and longest username, in characters.
 const USERNAME_CHARS: std::ops::RangeInclusive<usize> = 3..=50;
-/// Longest given or family name, in characters.
 const MAX_NAME_CHARS: usize = 100;
 
-/// A username: no '@', so that it never looks like somebody's address.
+/// A username has no `@`, so that it never looks like an email address.
 pub fn username(v: &mut Violations, field: &str, value: String) -> String {
     let valid = USERNAME_CHARS.contains(&value.len())
         && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    v.require(valid, field, "must have 3 to 50 emails (a to z), digits, '.', '_' or '-'");
+    v.require(valid, field, "must have 3 to 50 letters (a to z), digits, '.', '_' or '-'");
     value
 }
 
@@ -25,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_username_is_a_short_plain_word() {
+    fn a_username_has_3_to_50_plain_characters() {
         let accepts = |text: &str| {
             let mut v = Violations::new();
             username(&mut v, "username", text.to_owned());

@@ -1,16 +1,14 @@
-//! Takes over users from elsewhere, as the background role. Who comes without a
-//! password has none until one is set.
+//! Import of users, as the background role. A user without a password hash has no password until a reset.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use crate::schema::{user_profiles, users};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, try_unfold};
 use proto::common::ImportResult;
 use proto::identity::admin::v1 as pb;
-use shared::database::Database;
 use shared::error::Error;
 use shared::import::{created, refused, unchanged};
 use shared::validation::{MAX_BATCH, Violations};
@@ -18,38 +16,28 @@ use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::imported::NewAccount;
-use crate::encryption::KeyRing;
+use crate::identity::Identity;
+use crate::schema::{user_profiles, users};
 
-/// Serves `IdentityImportService`.
-pub struct ImportApi {
-    worker: Database,
-    keys: KeyRing,
-}
+pub struct UserImportHandler(pub(crate) Arc<Identity>);
 
-impl ImportApi {
-    /// As the background role, with personal data sealed under these keys.
-    pub fn new(worker: Database, keys: KeyRing) -> Self {
-        Self { worker, keys }
-    }
-}
-
-impl ImportApi {
-    /// A batch is read when the one before is answered, so that nothing queues up.
+impl UserImportHandler {
+    /// A batch is read when the one before is answered, so that nothing accumulates.
     pub(crate) async fn import_users(
         &self,
         request: Request<Streaming<pb::ImportUsersRequest>>,
     ) -> Result<Response<BoxStream<'static, Result<pb::ImportUsersResponse, Status>>>, Status> {
-        let state = (request.into_inner(), self.worker.clone(), self.keys.clone());
-        let answers = try_unfold(state, async |(mut batches, worker, keys)| {
+        let state = (request.into_inner(), self.0.clone());
+        let responses = try_unfold(state, async |(mut batches, identity)| {
             let Some(batch) = batches.message().await? else { return Ok(None) };
-            let results = import(&worker, &keys, batch.users).await?;
-            Ok(Some((pb::ImportUsersResponse { results }, (batches, worker, keys))))
+            let results = import(&identity, batch.users).await?;
+            Ok(Some((pb::ImportUsersResponse { results }, (batches, identity))))
         });
-        Ok(Response::new(answers.boxed()))
+        Ok(Response::new(responses.boxed()))
     }
 }
 
-/// What is taken: by the table and by the items of the batch before the one that is looked at.
+/// Ids, addresses and usernames that are taken, by the table or by earlier items of the batch.
 #[derive(Default)]
 struct Taken {
     ids: HashSet<Uuid>,
@@ -64,8 +52,8 @@ impl Taken {
         self.usernames.insert(username);
     }
 
-    /// What becomes of an item; `None` if it is to be stored, which it then counts as.
-    fn settle(&mut self, line: u64, NewAccount { user, .. }: &NewAccount) -> Option<ImportResult> {
+    /// The result of an item that is not to be stored. `None` if it is to be stored; its values are then taken.
+    fn check(&mut self, line: u64, NewAccount { user, .. }: &NewAccount) -> Option<ImportResult> {
         if self.ids.contains(&user.id) {
             return Some(unchanged(line));
         }
@@ -82,40 +70,36 @@ impl Taken {
     }
 }
 
-/// Stores a batch in one transaction and says what became of each item, in their order.
-async fn import(
-    worker: &Database,
-    keys: &KeyRing,
-    batch: Vec<pb::ImportedUser>,
-) -> Result<Vec<ImportResult>, Error> {
+/// Stores a batch in one transaction and returns the result of each item, in their order.
+async fn import(identity: &Identity, batch: Vec<pb::ImportedUser>) -> Result<Vec<ImportResult>, Error> {
     let mut v = Violations::new();
     v.at_most("users", batch.len(), MAX_BATCH);
     v.finish()?;
-    let checked = batch.into_iter().map(|user| Ok((user.line, NewAccount::of(user, keys)?)));
+    let checked = batch.into_iter().map(|user| Ok((user.line, NewAccount::new(user, &identity.keys)?)));
     let checked = checked.collect::<Result<Vec<_>, Error>>()?;
 
-    let tx = worker.begin_background().await?;
+    let tx = identity.begin_background().await?;
     let mut taken = find_taken(&tx, checked.iter().filter_map(|(_, user)| user.as_ref().ok())).await?;
     let mut results = Vec::with_capacity(checked.len());
     let mut new = Vec::new();
     for (line, user) in checked {
-        let settled = match &user {
-            Ok(user) => taken.settle(line, user),
+        let result = match &user {
+            Ok(user) => taken.check(line, user),
             Err(sentence) => Some(refused(line, sentence)),
         };
-        results.push((line, settled));
-        new.extend(user.ok().filter(|_| results.last().is_some_and(|(_, settled)| settled.is_none())));
+        results.push((line, result));
+        new.extend(user.ok().filter(|_| results.last().is_some_and(|(_, result)| result.is_none())));
     }
     let stored = if new.is_empty() { HashSet::new() } else { store(&tx, &new).await? };
     tx.commit().await?;
 
     let mut stored = new.iter().map(|account| stored.contains(&account.user.id));
-    let answer = |(line, settled): (u64, Option<ImportResult>)| match settled {
+    let result = |(line, result): (u64, Option<ImportResult>)| match result {
         Some(result) => result,
         None if stored.next() == Some(true) => created(line),
         None => refused(line, "id, email or username was taken at the same time; try again"),
     };
-    Ok(results.into_iter().map(answer).collect())
+    Ok(results.into_iter().map(result).collect())
 }
 
 async fn find_taken(
@@ -136,17 +120,17 @@ async fn find_taken(
     Ok(taken)
 }
 
-/// Stores users with their profiles. What another transaction took in the meantime is passed over.
+/// Inserts users with their profiles, except those that conflict with a concurrent transaction.
 async fn store(mut conn: &AsyncPgConnection, new: &[NewAccount]) -> Result<HashSet<Uuid>, Error> {
     let mut new_users: Vec<_> = new.iter().map(|account| &account.user).collect();
-    // Two imports of the same users wait for each other in one order.
+    // In one order, so that two imports of the same users do not deadlock.
     new_users.sort_by_key(|user| user.id);
     let insert =
         diesel::insert_into(users::table).values(new_users).on_conflict_do_nothing().returning(users::id);
     let stored: HashSet<Uuid> = insert.load(&mut conn).await?.into_iter().collect();
     let profiles = new.iter().map(|account| &account.profile);
     let profiles: Vec<_> = profiles.filter(|profile| stored.contains(&profile.user_id)).collect();
-    // Diesel makes an insert of nothing a select, which the role may not do.
+    // Diesel turns an insert of no rows into a select, which the role may not do.
     if profiles.is_empty() {
         return Ok(stored);
     }

@@ -1,7 +1,5 @@
-//! Users from elsewhere, with their fields checked and their personal data sealed.
+//! Imported users, validated and with encrypted personal data.
 
-use crate::schema::UserStatus;
-use crate::schema::{user_profiles, users};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use proto::identity::admin::v1 as pb;
@@ -11,17 +9,16 @@ use shared::validation::Violations;
 use uuid::Uuid;
 
 use super::fields;
-use crate::encryption::{FIRST_NAME, KeyRing, LAST_NAME, LOCATION, Place, Sealed};
+use crate::encryption::{AssociatedData, EncryptedText, FIRST_NAME, KeyRing, LAST_NAME, LOCATION};
 use crate::passwords::{self, NO_PASSWORD};
 use crate::profiles::{MAX_BIO_CHARS, MAX_LOCATION_CHARS};
+use crate::schema::{UserStatus, user_profiles, users};
 
-/// A user from elsewhere whose fields are in order, and what they tell about themselves.
 pub(super) struct NewAccount {
     pub(super) user: NewUser,
     pub(super) profile: NewProfile,
 }
 
-/// The account itself.
 #[derive(Insertable)]
 #[diesel(table_name = users)]
 pub(super) struct NewUser {
@@ -29,8 +26,8 @@ pub(super) struct NewUser {
     pub(super) email: String,
     pub(super) username: String,
     password_hash: String,
-    first_name: Option<Sealed>,
-    last_name: Option<Sealed>,
+    first_name: Option<EncryptedText>,
+    last_name: Option<EncryptedText>,
     avatar_url: Option<String>,
     email_verified: bool,
     status: UserStatus,
@@ -40,13 +37,12 @@ pub(super) struct NewUser {
     metadata: Value,
 }
 
-/// Its profile.
 #[derive(Insertable)]
 #[diesel(table_name = user_profiles)]
 pub(super) struct NewProfile {
     pub(super) user_id: Uuid,
     bio: Option<String>,
-    location: Option<Sealed>,
+    location: Option<EncryptedText>,
     website_url: Option<String>,
     social_links: Value,
     preferences: Value,
@@ -55,23 +51,23 @@ pub(super) struct NewProfile {
 }
 
 impl NewAccount {
-    /// Or all violations in one sentence.
+    /// The inner error has all violations in one sentence.
     ///
     /// # Errors
-    /// `INTERNAL` when a name does not seal.
-    pub(super) fn of(mut given: pb::ImportedUser, keys: &KeyRing) -> Result<Result<Self, String>> {
+    /// `INTERNAL` when a field cannot be encrypted.
+    pub(super) fn new(mut given: pb::ImportedUser, keys: &KeyRing) -> Result<Result<Self, String>> {
         let profile = given.profile.take().unwrap_or_default();
         let mut v = Violations::new();
-        let user = NewUser::of(&mut v, given, keys)?;
-        let mut of_profile = Violations::within("profile.");
-        let profile = NewProfile::of(&mut of_profile, profile, &user, keys)?;
-        v.absorb(of_profile);
+        let user = NewUser::new(&mut v, given, keys)?;
+        let mut profile_violations = Violations::within("profile.");
+        let profile = NewProfile::new(&mut profile_violations, profile, &user, keys)?;
+        v.absorb(profile_violations);
         Ok(v.sentence().map_or(Ok(Self { user, profile }), Err))
     }
 }
 
 impl NewUser {
-    fn of(v: &mut Violations, given: pb::ImportedUser, keys: &KeyRing) -> Result<Self> {
+    fn new(v: &mut Violations, given: pb::ImportedUser, keys: &KeyRing) -> Result<Self> {
         let id = v.uuid("id", &given.id);
         let created_at = v.optional_time("created_at", given.created_at).unwrap_or_else(Utc::now);
         let first_name = fields::name(v, "first_name", given.first_name);
@@ -81,8 +77,8 @@ impl NewUser {
             email: v.email("email", &given.email),
             username: fields::username(v, "username", given.username),
             password_hash: password_hash(v, given.password_hash),
-            first_name: keys.seal_some(Place::of(FIRST_NAME, id), first_name.as_deref())?,
-            last_name: keys.seal_some(Place::of(LAST_NAME, id), last_name.as_deref())?,
+            first_name: keys.encrypt_optional(AssociatedData::new(FIRST_NAME, id), first_name.as_deref())?,
+            last_name: keys.encrypt_optional(AssociatedData::new(LAST_NAME, id), last_name.as_deref())?,
             avatar_url: v.optional_url("avatar_url", given.avatar_url),
             email_verified: given.email_verified,
             status: v.optional_enum("status", given.status).unwrap_or(UserStatus::Active),
@@ -95,13 +91,18 @@ impl NewUser {
 }
 
 impl NewProfile {
-    fn of(v: &mut Violations, given: pb::ImportedUserProfile, of: &NewUser, keys: &KeyRing) -> Result<Self> {
-        let created_at = v.optional_time("created_at", given.created_at).unwrap_or(of.created_at);
+    fn new(
+        v: &mut Violations,
+        given: pb::ImportedUserProfile,
+        user: &NewUser,
+        keys: &KeyRing,
+    ) -> Result<Self> {
+        let created_at = v.optional_time("created_at", given.created_at).unwrap_or(user.created_at);
         let location = v.optional_text("location", given.location, MAX_LOCATION_CHARS);
         Ok(Self {
-            user_id: of.id,
+            user_id: user.id,
             bio: v.optional_text("bio", given.bio, MAX_BIO_CHARS),
-            location: keys.seal_some(Place::of(LOCATION, of.id), location.as_deref())?,
+            location: keys.encrypt_optional(AssociatedData::new(LOCATION, user.id), location.as_deref())?,
             website_url: v.optional_url("website_url", given.website_url),
             social_links: v.json("social_links", given.social_links),
             preferences: v.json("preferences", given.preferences),
@@ -111,11 +112,11 @@ impl NewProfile {
     }
 }
 
-/// A hash from elsewhere, which its owner's next sign-in replaces.
+/// An imported hash is replaced at the next login.
 fn password_hash(v: &mut Violations, hash: Option<String>) -> String {
     let Some(hash) = hash else { return NO_PASSWORD.to_owned() };
-    if let Err(complaint) = passwords::check_imported_hash(&hash) {
-        v.add("password_hash", complaint);
+    if let Err(violation) = passwords::check_imported_hash(&hash) {
+        v.add("password_hash", violation);
     }
     hash
 }

@@ -1,25 +1,26 @@
-//! Tells siblings which users exist, as the background role: no user may ask this about others.
+//! User lookup for the other services, as the background role.
 
-use crate::schema::UserStatus;
-use crate::schema::users;
+use std::sync::Arc;
+
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use proto::identity::backend::v1 as pb;
-use shared::database::Database;
 use shared::error::Error;
 use shared::validation::{MAX_BATCH, Violations};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-/// Serves `DirectoryService`.
-pub struct Directory(pub Database);
+use crate::identity::Identity;
+use crate::schema::{UserStatus, users};
 
-impl Directory {
+pub struct UserLookupHandler(pub(crate) Arc<Identity>);
+
+impl UserLookupHandler {
     pub(crate) async fn resolve_users(
         &self,
         request: Request<pb::ResolveUsersRequest>,
     ) -> Result<Response<pb::ResolveUsersResponse>, Status> {
-        let ids = ids(&request.into_inner().user_ids)?;
+        let ids = parse_ids(&request.into_inner().user_ids)?;
 
         let tx = self.0.begin_background().await?;
         let found = find(&tx, &ids).await?;
@@ -32,8 +33,8 @@ impl Directory {
     }
 }
 
-/// Ids of a batch.
-pub(super) fn ids(values: &[String]) -> Result<Vec<Uuid>, Error> {
+/// Parses the field `user_ids`.
+pub(super) fn parse_ids(values: &[String]) -> Result<Vec<Uuid>, Error> {
     let mut v = Violations::new();
     v.at_most("user_ids", values.len(), MAX_BATCH);
     let ids = values.iter().take(MAX_BATCH).map(|value| v.uuid("user_ids", value)).collect();

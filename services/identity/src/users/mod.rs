@@ -1,82 +1,67 @@
 //! Accounts.
 //!
-//! A user sees and changes their own account only; of others they learn what [`UserSummary`] has, by exact name.
-//! Given and family names are sealed in the table: opened when they are answered, never searched.
+//! Users see and change only their own account. Of others they see a [`UserSummary`], by exact username or id. Given and
+//! family names are encrypted in the table: decrypted for responses, never searched.
 
-pub(crate) mod export;
+mod export;
 pub mod fields;
-pub(crate) mod import;
+mod import;
 mod imported;
-pub(crate) mod lookup;
+mod lookup;
 pub mod queries;
-pub(crate) mod rpc;
+mod rpc;
 mod wire;
 
-use crate::schema::UserStatus;
-use crate::schema::users;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text, Uuid as SqlUuid, Varchar};
 use serde_json::Value;
+use shared::error::Result;
 use shared::etag::RowVersion;
+use shared::validation::Violations;
 use uuid::Uuid;
 
-use crate::encryption::Sealed;
+use crate::encryption::EncryptedText;
+use crate::schema::{UserStatus, users};
 
-pub use export::ExportApi;
-pub use import::ImportApi;
-pub use lookup::Directory;
-pub use rpc::UserApi;
+pub use export::UserExportHandler;
+pub use import::UserImportHandler;
+pub use lookup::UserLookupHandler;
+pub use rpc::UserHandler;
 
-/// An account. The password's hash is not in it: no role may read that.
+/// An account without its password hash, which no role may read.
 #[derive(Clone, Debug, Queryable, Selectable, QueryableByName)]
 #[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
 pub struct User {
-    /// Key.
     pub id: Uuid,
-    /// Unique address, in lower case.
+    /// In lower case.
     pub email: String,
-    /// Unique name.
     pub username: String,
-    /// Given name.
-    pub first_name: Option<Sealed>,
-    /// Family name.
-    pub last_name: Option<Sealed>,
-    /// Address of a picture.
+    pub first_name: Option<EncryptedText>,
+    pub last_name: Option<EncryptedText>,
     pub avatar_url: Option<String>,
-    /// Whether mail arrives.
     pub email_verified: bool,
-    /// State.
     pub status: UserStatus,
-    /// Made.
     pub created_at: DateTime<Utc>,
-    /// Last changed.
     pub updated_at: DateTime<Utc>,
-    /// Last signed in.
     pub last_login_at: Option<DateTime<Utc>>,
     /// Data of the calling application.
     pub metadata: Value,
-    /// Version.
     #[diesel(column_name = xmin)]
     pub version: RowVersion,
 }
 
-/// What others see of an account.
+/// The fields of an account that others see.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct UserSummary {
-    /// Key.
     #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
-    /// Unique name.
     #[diesel(sql_type = Varchar)]
     pub username: String,
-    /// Given name.
     #[diesel(sql_type = Nullable<Varchar>)]
-    pub first_name: Option<Sealed>,
-    /// Family name.
+    pub first_name: Option<EncryptedText>,
     #[diesel(sql_type = Nullable<Varchar>)]
-    pub last_name: Option<Sealed>,
-    /// Address of a picture.
+    pub last_name: Option<EncryptedText>,
     #[diesel(sql_type = Nullable<Text>)]
     pub avatar_url: Option<String>,
 }
@@ -86,17 +71,25 @@ pub struct UserSummary {
 #[diesel(table_name = users)]
 pub struct UserChange {
     username: Option<String>,
-    first_name: Option<Option<Sealed>>,
-    last_name: Option<Option<Sealed>>,
+    first_name: Option<Option<EncryptedText>>,
+    last_name: Option<Option<EncryptedText>>,
     avatar_url: Option<Option<String>>,
     metadata: Option<Value>,
 }
 
-/// A wish to change an account.
+/// A validated request to change an account.
 #[derive(Debug)]
-pub struct UserUpdate {
+pub struct UpdateUserInput {
     id: Uuid,
     etag: String,
     /// `None` if nothing is to change.
     change: Option<UserChange>,
+}
+
+/// Parses the field `user_id`.
+pub fn parse_user_id(text: &str) -> Result<Uuid> {
+    let mut v = Violations::new();
+    let id = v.uuid("user_id", text);
+    v.finish()?;
+    Ok(id)
 }

@@ -1,52 +1,32 @@
-//! Users and their profiles.
+//! Users.
+
+use std::sync::Arc;
 
 use proto::identity::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Error;
 use shared::etag;
-use shared::service::ServiceContext;
 use shared::validation::Violations;
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
-use super::{UserUpdate, fields, lookup, queries};
-use crate::encryption::KeyRing;
-use crate::profiles::{self, ProfileUpdate};
+use super::{UpdateUserInput, fields, lookup, parse_user_id, queries};
+use crate::identity::Identity;
 
-/// Serves `UserService`.
-#[derive(Clone)]
-pub struct UserApi {
-    context: ServiceContext,
-    keys: KeyRing,
-}
+pub struct UserHandler(pub(crate) Arc<Identity>);
 
-impl UserApi {
-    /// On this context, with personal data sealed under these keys.
-    pub fn new(context: ServiceContext, keys: KeyRing) -> Self {
-        Self { context, keys }
-    }
-}
-
-fn user_id(text: &str) -> Result<Uuid, Error> {
-    let mut v = Violations::new();
-    let id = v.uuid("user_id", text);
-    v.finish()?;
-    Ok(id)
-}
-
-impl UserApi {
+impl UserHandler {
     pub(crate) async fn get_user(
         &self,
         request: Request<pb::GetUserRequest>,
     ) -> Result<Response<pb::User>, Status> {
         let caller = Caller::of(&request)?;
-        let id = user_id(&request.into_inner().user_id)?;
+        let id = parse_user_id(&request.into_inner().user_id)?;
 
-        let tx = self.context.database.begin(&caller).await?;
+        let tx = self.0.begin(&caller).await?;
         let user = queries::find(&tx, id).await?.ok_or_else(|| Error::not_found("user", id))?;
         tx.finish();
 
-        Ok(Response::new(user.into_wire(&self.keys)?))
+        Ok(Response::new(user.into_wire(&self.0.keys)?))
     }
 
     pub(crate) async fn lookup_user(
@@ -58,12 +38,12 @@ impl UserApi {
         let username = fields::username(&mut v, "username", request.into_inner().username);
         v.finish()?;
 
-        let tx = self.context.database.begin(&caller).await?;
+        let tx = self.0.begin(&caller).await?;
         let user = queries::look_up(&tx, &username).await?;
         tx.finish();
 
         let user = user.ok_or_else(|| Error::not_found("user", username))?;
-        Ok(Response::new(user.into_wire(&self.keys)?))
+        Ok(Response::new(user.into_wire(&self.0.keys)?))
     }
 
     pub(crate) async fn batch_get_users(
@@ -71,13 +51,13 @@ impl UserApi {
         request: Request<pb::BatchGetUsersRequest>,
     ) -> Result<Response<pb::BatchGetUsersResponse>, Status> {
         let caller = Caller::of(&request)?;
-        let ids = lookup::ids(&request.into_inner().user_ids)?;
+        let ids = lookup::parse_ids(&request.into_inner().user_ids)?;
 
-        let tx = self.context.database.begin(&caller).await?;
+        let tx = self.0.begin(&caller).await?;
         let users = queries::look_up_all(&tx, &ids).await?;
         tx.finish();
 
-        let users = users.into_iter().map(|user| user.into_wire(&self.keys)).collect::<Result<_, _>>()?;
+        let users = users.into_iter().map(|user| user.into_wire(&self.0.keys)).collect::<Result<_, _>>()?;
         Ok(Response::new(pb::BatchGetUsersResponse { users }))
     }
 
@@ -86,48 +66,15 @@ impl UserApi {
         request: Request<pb::UpdateUserRequest>,
     ) -> Result<Response<pb::User>, Status> {
         let caller = Caller::of(&request)?;
-        let UserUpdate { id, etag, change } = UserUpdate::of(request.into_inner(), &self.keys)?;
+        let UpdateUserInput { id, etag, change } = UpdateUserInput::of(request.into_inner(), &self.0.keys)?;
         let not_found = || Error::not_found("user", id);
 
-        let tx = self.context.database.begin(&caller).await?;
+        let tx = self.0.begin(&caller).await?;
         let user = queries::lock(&tx, id).await?.ok_or_else(not_found)?;
         etag::check(&etag, user.version)?;
-        let Some(change) = change else { return Ok(Response::new(user.into_wire(&self.keys)?)) };
-        let user = queries::change(tx, id, change).await?.ok_or_else(not_found)?;
+        let Some(change) = change else { return Ok(Response::new(user.into_wire(&self.0.keys)?)) };
+        let user = queries::update(tx, id, change).await?.ok_or_else(not_found)?;
 
-        Ok(Response::new(user.into_wire(&self.keys)?))
-    }
-
-    pub(crate) async fn get_user_profile(
-        &self,
-        request: Request<pb::GetUserProfileRequest>,
-    ) -> Result<Response<pb::UserProfile>, Status> {
-        let caller = Caller::of(&request)?;
-        let id = user_id(&request.into_inner().user_id)?;
-
-        let tx = self.context.database.begin(&caller).await?;
-        let profile =
-            profiles::queries::find(&tx, id).await?.ok_or_else(|| Error::not_found("user_profile", id))?;
-        tx.finish();
-
-        Ok(Response::new(profile.into_wire(&self.keys)?))
-    }
-
-    pub(crate) async fn update_user_profile(
-        &self,
-        request: Request<pb::UpdateUserProfileRequest>,
-    ) -> Result<Response<pb::UserProfile>, Status> {
-        let caller = Caller::of(&request)?;
-        let ProfileUpdate { user_id, etag, change } = ProfileUpdate::of(request.into_inner(), &self.keys)?;
-        let not_found = || Error::not_found("user_profile", user_id);
-
-        let tx = self.context.database.begin(&caller).await?;
-        let profile = profiles::queries::lock(&tx, user_id).await?.ok_or_else(not_found)?;
-        etag::check(&etag, profile.version)?;
-        let Some(wish) = change else { return Ok(Response::new(profile.into_wire(&self.keys)?)) };
-        let change = wish.on(&profile)?;
-        let profile = profiles::queries::change(tx, user_id, change).await?.ok_or_else(not_found)?;
-
-        Ok(Response::new(profile.into_wire(&self.keys)?))
+        Ok(Response::new(user.into_wire(&self.0.keys)?))
     }
 }

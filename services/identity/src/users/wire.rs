@@ -1,4 +1,4 @@
-//! Accounts on the wire.
+//! Conversions of accounts.
 
 use proto::identity::v1 as pb;
 use shared::error::Result;
@@ -6,13 +6,12 @@ use shared::etag;
 use shared::json::{to_struct, to_timestamp};
 use shared::validation::{Mask, Violations};
 
-use super::{User, UserChange, UserSummary, UserUpdate, fields};
-use crate::encryption::{FIRST_NAME, KeyRing, LAST_NAME, Place};
+use super::{UpdateUserInput, User, UserChange, UserSummary, fields};
+use crate::encryption::{AssociatedData, FIRST_NAME, KeyRing, LAST_NAME};
 
 const CHANGEABLE: [&str; 5] = ["username", "first_name", "last_name", "avatar_url", "metadata"];
 
-impl UserUpdate {
-    /// With names sealed under these keys.
+impl UpdateUserInput {
     pub(super) fn of(request: pb::UpdateUserRequest, keys: &KeyRing) -> Result<Self> {
         let user = request.user.unwrap_or_default();
         let mut v = Violations::within("user.");
@@ -25,27 +24,30 @@ impl UserUpdate {
         let metadata = mask.pick("metadata", || v.json("metadata", user.metadata));
         v.finish()?;
 
-        let seal = |column, name: Option<Option<String>>| {
-            name.map(|name| keys.seal_some(Place::of(column, id), name.as_deref())).transpose()
+        let encrypt = |column, name: Option<Option<String>>| {
+            name.map(|name| keys.encrypt_optional(AssociatedData::new(column, id), name.as_deref()))
+                .transpose()
         };
-        let (first_name, last_name) = (seal(FIRST_NAME, first_name)?, seal(LAST_NAME, last_name)?);
+        let (first_name, last_name) = (encrypt(FIRST_NAME, first_name)?, encrypt(LAST_NAME, last_name)?);
         let change = UserChange { username, first_name, last_name, avatar_url, metadata };
         Ok(Self { id, etag: user.etag, change: (!mask.is_empty()).then_some(change) })
     }
 }
 
 impl User {
-    /// As its owner sees it, with names opened.
+    /// For its owner.
     ///
     /// # Errors
-    /// `INTERNAL` when a name does not open under these keys.
+    /// `INTERNAL` when a name cannot be decrypted under these keys.
     pub fn into_wire(self, keys: &KeyRing) -> Result<pb::User> {
         Ok(pb::User {
             id: self.id.to_string(),
             email: self.email,
             username: self.username,
-            first_name: keys.open_some(Place::of(FIRST_NAME, self.id), self.first_name.as_ref())?,
-            last_name: keys.open_some(Place::of(LAST_NAME, self.id), self.last_name.as_ref())?,
+            first_name: keys
+                .decrypt_optional(AssociatedData::new(FIRST_NAME, self.id), self.first_name.as_ref())?,
+            last_name: keys
+                .decrypt_optional(AssociatedData::new(LAST_NAME, self.id), self.last_name.as_ref())?,
             avatar_url: self.avatar_url,
             email_verified: self.email_verified,
             status: self.status.into(),
@@ -59,16 +61,18 @@ impl User {
 }
 
 impl UserSummary {
-    /// As others see it, with names opened.
+    /// For others.
     ///
     /// # Errors
-    /// `INTERNAL` when a name does not open under these keys.
+    /// `INTERNAL` when a name cannot be decrypted under these keys.
     pub fn into_wire(self, keys: &KeyRing) -> Result<pb::UserSummary> {
         Ok(pb::UserSummary {
             id: self.id.to_string(),
             username: self.username,
-            first_name: keys.open_some(Place::of(FIRST_NAME, self.id), self.first_name.as_ref())?,
-            last_name: keys.open_some(Place::of(LAST_NAME, self.id), self.last_name.as_ref())?,
+            first_name: keys
+                .decrypt_optional(AssociatedData::new(FIRST_NAME, self.id), self.first_name.as_ref())?,
+            last_name: keys
+                .decrypt_optional(AssociatedData::new(LAST_NAME, self.id), self.last_name.as_ref())?,
             avatar_url: self.avatar_url,
         })
     }

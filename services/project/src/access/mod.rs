@@ -1,7 +1,7 @@
-//! Access states, for the copies that siblings keep.
+//! Access states, which the other services copy.
 //!
-//! A state is absolute: it tells everything about one project's access, under a revision that only grows. So
-//! a follower may hear of a state twice, or early, or skip some, and ends up with the truth.
+//! A state is absolute: it holds everything about one project's access under a revision that only grows. A follower may
+//! receive a state twice, early or not at all and still ends up with the current one.
 
 pub(crate) mod feed;
 pub(crate) mod queries;
@@ -17,49 +17,37 @@ use shared::schema::{ProjectRole, ProjectStatus, ProjectVisibility};
 use shared::schema::{SqlProjectStatus, SqlProjectVisibility};
 use uuid::Uuid;
 
-/// Most states in one message.
+/// Limit per message.
 pub(crate) const MAX_STATES: usize = 500;
-/// Members in one message, after which no further state is added. A member takes some 100 bytes, 500 with
-/// every exception.
-pub(crate) const MANY_MEMBERS: usize = 5_000;
+/// A message takes no further state after so many members. A member takes about 100 bytes, 500 with every exception.
+pub(crate) const MEMBER_BUDGET: usize = 5_000;
 
-/// Everything about one project's access.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessState {
-    /// The project.
     pub project_id: Uuid,
-    /// Grows with every change.
     pub revision: i64,
-    /// Who may do what; `None` for a project that is gone.
+    /// `None` for a deleted project.
     pub present: Option<Present>,
 }
 
-/// The access to a project that exists.
 #[derive(Clone, Debug)]
 pub(crate) struct Present {
-    /// Who may read without being a member.
     pub visibility: ProjectVisibility,
-    /// Archived projects are read-only.
     pub status: ProjectStatus,
-    /// What it is called.
     pub name: String,
-    /// All members.
     pub members: Vec<AccessMember>,
 }
 
-/// One member's access.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct AccessMember {
-    /// User.
     pub user_id: Uuid,
-    /// Role.
     pub role: ProjectRole,
     /// Exceptions from the role.
     pub permissions: Value,
 }
 
 impl AccessState {
-    /// A project that never was.
+    /// The state of a project that never existed.
     pub(crate) fn unknown(project_id: Uuid) -> Self {
         Self { project_id, revision: 0, present: None }
     }
@@ -69,21 +57,20 @@ impl AccessState {
     }
 }
 
-/// How many of these states, from the first on, fit into one message.
-pub(crate) fn fitting<'a>(states: impl IntoIterator<Item = &'a AccessState>) -> usize {
+/// How many of these states fit into one message: at least one.
+pub(crate) fn count_fitting<'a>(states: impl IntoIterator<Item = &'a AccessState>) -> usize {
     let mut members = 0;
     states
         .into_iter()
         .take(MAX_STATES)
         .take_while(|state| {
-            let is_room_left = members < MANY_MEMBERS;
+            let fits = members < MEMBER_BUDGET;
             members += state.member_count();
-            is_room_left
+            fits
         })
         .count()
 }
 
-/// How [`AccessState`] is read.
 #[derive(QueryableByName)]
 pub(crate) struct AccessStateRow {
     #[diesel(sql_type = SqlUuid)]
@@ -136,12 +123,12 @@ mod tests {
 
     #[test]
     fn a_message_holds_at_least_one_state() {
-        assert_eq!(fitting(&[state(MANY_MEMBERS * 2), state(1)]), 1);
+        assert_eq!(count_fitting(&[state(MEMBER_BUDGET * 2), state(1)]), 1);
     }
 
     #[test]
     fn small_states_go_together_up_to_the_limit() {
-        assert_eq!(fitting(&vec![state(3); MAX_STATES + 1]), MAX_STATES);
-        assert_eq!(fitting(&vec![state(MANY_MEMBERS / 2); 5]), 2);
+        assert_eq!(count_fitting(&vec![state(3); MAX_STATES + 1]), MAX_STATES);
+        assert_eq!(count_fitting(&vec![state(MEMBER_BUDGET / 2); 5]), 2);
     }
 }

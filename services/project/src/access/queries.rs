@@ -1,5 +1,5 @@
-//! SQL about access states, under the worker role. A state is read in one statement, so that its revision
-//! belongs to it.
+//! SQL of access states, run by the worker role. One statement reads a state, so that it is consistent with its
+//! revision.
 
 use diesel::sql_types::{Array, BigInt, Text, Uuid as SqlUuid};
 use diesel::{QueryableByName, sql_query};
@@ -19,7 +19,7 @@ const STATES: &str = "\
     ), '[]') AS members \
     FROM project.access_revisions r LEFT JOIN project.projects p ON p.id = r.project_id";
 
-/// The states of these projects, as far as they ever were, in no particular order.
+/// The states of those projects that ever existed, in no particular order.
 pub(crate) async fn states(mut conn: &AsyncPgConnection, project_ids: &[Uuid]) -> Result<Vec<AccessState>> {
     let query =
         sql_query(format!("{STATES} WHERE r.project_id = ANY ($1)")).bind::<Array<SqlUuid>, _>(project_ids);
@@ -37,19 +37,17 @@ pub(crate) async fn page(mut conn: &AsyncPgConnection, after: Uuid) -> Result<Ve
     rows.into_iter().map(AccessState::try_from).collect()
 }
 
-/// A change that the position may not be able to move past yet.
+/// A change that may be newer than the oldest running transaction.
 #[derive(QueryableByName)]
 pub(crate) struct EarlyChange {
-    /// Its place in the change log.
     #[diesel(sql_type = BigInt)]
     pub position: i64,
-    /// The project that it is about.
     #[diesel(sql_type = SqlUuid)]
     pub project_id: Uuid,
 }
 
-/// The next changes of these tables after a position, at most [`BATCH`], whether or not an older transaction
-/// still runs, without those at places that are known.
+/// The next changes after a position, at most [`BATCH`], except those at known positions. Unlike `change_log::read`
+/// this includes changes newer than the oldest running transaction.
 pub(crate) async fn early_changes(
     mut conn: &AsyncPgConnection,
     entities: &[&str],

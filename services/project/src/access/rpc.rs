@@ -1,4 +1,4 @@
-//! The RPCs of `AccessService`. Only services get here; they are answered under the worker role.
+//! The RPCs of access states, answered by the worker role.
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
@@ -9,26 +9,25 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::feed::{Feed, Message};
-use super::{AccessState, MAX_STATES, fitting, queries, wire};
-use crate::NAME;
+use super::feed::{AccessFeed, Message};
+use super::{AccessState, MAX_STATES, count_fitting, queries, wire};
 use crate::projects::wire::project_id;
+use crate::schema::NAME;
 
-/// Messages that wait for a follower; a slower one makes the feed wait.
-const BUFFER: usize = 4;
+/// Messages buffered for a slow follower.
+const CHANNEL_CAPACITY: usize = 4;
 
-/// Serves `AccessService`.
-pub(crate) struct Access {
+pub(crate) struct AccessServiceHandler {
     context: ServiceContext,
 }
 
-impl Access {
+impl AccessServiceHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
 }
 
-impl Access {
+impl AccessServiceHandler {
     pub(crate) async fn get_project_access(
         &self,
         request: Request<pb::GetProjectAccessRequest>,
@@ -51,7 +50,7 @@ impl Access {
         let mut states = queries::page(&tx, after).await?;
         tx.finish();
         let read = states.len();
-        states.truncate(fitting(&states));
+        states.truncate(count_fitting(&states));
         Ok(Response::new(pb::ListProjectAccessResponse {
             done: read < MAX_STATES && states.len() == read,
             projects: states.into_iter().map(Into::into).collect(),
@@ -64,9 +63,9 @@ impl Access {
         request: Request<pb::WatchProjectAccessRequest>,
     ) -> Result<Response<BoxStream<'static, Message>>, Status> {
         let cursor: Cursor = request.get_ref().cursor.parse()?;
-        let feed = Feed::open(self.context.clone(), cursor).await?;
-        let (follower, messages) = mpsc::channel(BUFFER);
-        self.context.spawn(feed.run(follower));
-        Ok(Response::new(ReceiverStream::new(messages).boxed()))
+        let feed = AccessFeed::open(self.context.clone(), cursor).await?;
+        let (sender, receiver) = mpsc::channel(CHANNEL_CAPACITY);
+        self.context.spawn(feed.run(sender));
+        Ok(Response::new(ReceiverStream::new(receiver).boxed()))
     }
 }

@@ -1,4 +1,4 @@
-//! Access states on the wire.
+//! Conversion of access states to messages.
 
 use proto::project::backend::v1 as pb;
 use shared::error::Result;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{AccessMember, AccessState};
 
-/// After which project a page begins; the nil UUID is before all.
+/// The project after which a page starts; the nil UUID if omitted.
 pub(crate) fn after(text: &str) -> Result<Uuid> {
     let mut v = Violations::new();
     let after = v.optional_uuid("after_project_id", text).unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Handing over projects and members, as the import takes them.
+//! Export of projects and members, in the format of the import.
 
 mod queries;
 pub(crate) mod rpc;
 mod wire;
 
-pub(crate) use rpc::Exporting;
+pub(crate) use rpc::ExportHandler;

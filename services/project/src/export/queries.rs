@@ -1,4 +1,4 @@
-//! What an export reads, under the worker role.
+//! SQL of the export, run by the worker role.
 
 use std::collections::HashMap;
 
@@ -14,8 +14,8 @@ use uuid::Uuid;
 use crate::members::Member;
 use crate::projects::Project;
 
-/// These projects, weighed. JSON takes up to four times its text in a message.
-pub(super) fn weigh_projects(wanted: &[Uuid]) -> String {
+/// The projects' ids and message sizes in bytes. A Struct takes up to four times the size of its JSON text.
+pub(super) fn project_ids_with_sizes(wanted: &[Uuid]) -> String {
     format!(
         "SELECT id, (1000 + octet_length(name) + octet_length(coalesce(description, '')) \
              + 4 * octet_length(settings::text))::bigint AS size \
@@ -24,8 +24,8 @@ pub(super) fn weigh_projects(wanted: &[Uuid]) -> String {
     )
 }
 
-/// The members of these projects but their owners, weighed.
-pub(super) fn weigh_members(wanted: &[Uuid]) -> String {
+/// The ids and message sizes in bytes of all members but the owners.
+pub(super) fn member_ids_with_sizes(wanted: &[Uuid]) -> String {
     format!(
         "SELECT id, (200 + 4 * octet_length(permissions::text))::bigint AS size \
          FROM project.project_members WHERE role <> 'owner' AND {} ORDER BY project_id, user_id",
@@ -39,8 +39,7 @@ pub(super) async fn projects(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Resu
     Ok(query.load(&mut conn).await?)
 }
 
-/// Since when the owners of these projects have been members.
-pub(super) async fn owners_joined(
+pub(super) async fn owner_join_dates(
     mut conn: &AsyncPgConnection,
     project_ids: &[Uuid],
 ) -> Result<HashMap<Uuid, DateTime<Utc>>> {

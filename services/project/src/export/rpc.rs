@@ -1,4 +1,4 @@
-//! The RPC of `ProjectExportService`. Only services get here.
+//! The RPC of the export.
 
 use futures::stream::BoxStream;
 use proto::project::admin::v1 as pb;
@@ -11,18 +11,17 @@ use uuid::Uuid;
 
 use super::queries;
 
-/// Serves `ProjectExportService`.
-pub(crate) struct Exporting {
+pub(crate) struct ExportHandler {
     exports: Exports,
 }
 
-impl Exporting {
+impl ExportHandler {
     pub(crate) fn new(context: &ServiceContext) -> Self {
         Self { exports: Exports::new(context) }
     }
 }
 
-impl Exporting {
+impl ExportHandler {
     pub(crate) async fn export_projects(
         &self,
         request: Request<pb::ExportProjectsRequest>,
@@ -40,10 +39,10 @@ async fn tell(
     teller: ExportSender<pb::ExportProjectsResponse>,
     wanted: Vec<Uuid>,
 ) -> Result<()> {
-    let mut rows = snapshot.rows("projects", &queries::weigh_projects(&wanted)).await?;
+    let mut rows = snapshot.rows("projects", &queries::project_ids_with_sizes(&wanted)).await?;
     while let Some(ids) = rows.next().await? {
         let projects = queries::projects(&snapshot, &ids).await?;
-        let joined = queries::owners_joined(&snapshot, &ids).await?;
+        let joined = queries::owner_join_dates(&snapshot, &ids).await?;
         let projects = projects.into_iter().map(|project| {
             let owner_joined_at = joined.get(&project.id).copied();
             project.into_imported(owner_joined_at)
@@ -51,7 +50,7 @@ async fn tell(
         let projects = projects.collect();
         teller.tell(pb::ExportProjectsResponse { projects, ..Default::default() }).await?;
     }
-    let mut rows = snapshot.rows("members", &queries::weigh_members(&wanted)).await?;
+    let mut rows = snapshot.rows("members", &queries::member_ids_with_sizes(&wanted)).await?;
     while let Some(ids) = rows.next().await? {
         let members = queries::members(&snapshot, &ids).await?.into_iter().map(Into::into).collect();
         teller.tell(pb::ExportProjectsResponse { members, ..Default::default() }).await?;

@@ -1,4 +1,4 @@
-//! What is handed over, on the wire.
+//! Conversion of exported rows to messages.
 
 use chrono::{DateTime, Utc};
 use proto::project::admin::v1 as pb;
@@ -8,7 +8,6 @@ use crate::members::Member;
 use crate::projects::Project;
 
 impl Project {
-    /// As an import takes it.
     pub(super) fn into_imported(self, owner_joined_at: Option<DateTime<Utc>>) -> pb::ImportedProject {
         pb::ImportedProject {
             line: 0,

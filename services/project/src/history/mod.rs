@@ -1,4 +1,4 @@
-//! What happened to a project: the changes of the log, told to those who may know; and what it was at a time.
+//! The history of a project: its changes, and its state at a point in time.
 
 pub(crate) mod queries;
 pub(crate) mod rpc;
@@ -8,24 +8,18 @@ use chrono::{DateTime, Utc};
 use shared::access::{Permission, Permissions};
 use uuid::Uuid;
 
-/// What a change is of.
+/// The kind of resource that a change concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// The project itself.
+pub(crate) enum EventResource {
     Project,
-    /// A membership.
     Member,
-    /// An invitation.
     Invitation,
-    /// An offer of ownership.
     Transfer,
 }
 
-impl Part {
-    /// Everything.
+impl EventResource {
     pub(crate) const ALL: [Self; 4] = [Self::Project, Self::Member, Self::Invitation, Self::Transfer];
 
-    /// The table.
     pub(crate) fn entity(self) -> &'static str {
         match self {
             Self::Project => "projects",
@@ -39,7 +33,7 @@ impl Part {
         Self::ALL.into_iter().find(|part| part.entity() == entity)
     }
 
-    /// Who hears of its changes.
+    /// The permission that reading its changes requires.
     fn needs(self) -> Permission {
         match self {
             Self::Project => Permission::ProjectRead,
@@ -49,29 +43,24 @@ impl Part {
     }
 }
 
-/// Which changes somebody wishes for. What is empty does not filter.
+/// Empty fields do not filter.
 #[derive(Clone, Debug)]
-pub(crate) struct Wish {
-    /// Of these.
-    pub parts: Vec<Part>,
-    /// By this user.
+pub(crate) struct EventFilter {
+    pub parts: Vec<EventResource>,
     pub actor_id: Option<Uuid>,
-    /// Since then.
     pub since: Option<DateTime<Utc>>,
-    /// Before then.
     pub until: Option<DateTime<Utc>>,
 }
 
-impl Wish {
-    /// Whether changes of this part are wished for.
-    pub(crate) fn includes(&self, part: Part) -> bool {
+impl EventFilter {
+    pub(crate) fn includes(&self, part: EventResource) -> bool {
         self.parts.is_empty() || self.parts.contains(&part)
     }
 
-    /// What is wished for and may be known.
-    pub(crate) fn parts_for(&self, permissions: Permissions) -> Vec<Part> {
-        let may_be_known = |part: &Part| permissions.contains(part.needs());
-        Part::ALL.into_iter().filter(|part| self.includes(*part) && may_be_known(part)).collect()
+    /// The requested resources whose changes these permissions allow to read.
+    pub(crate) fn visible_resources(&self, permissions: Permissions) -> Vec<EventResource> {
+        let may_be_known = |part: &EventResource| permissions.contains(part.needs());
+        EventResource::ALL.into_iter().filter(|part| self.includes(*part) && may_be_known(part)).collect()
     }
 }
 
@@ -82,13 +71,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everybody_hears_what_they_may_know() {
-        let all = Wish { parts: Vec::new(), actor_id: None, since: None, until: None };
-        let heard = |role| all.parts_for(Permissions::of(role, None));
-        assert_eq!(heard(None), [Part::Project]);
-        assert_eq!(heard(Some(ProjectRole::Viewer)), [Part::Project, Part::Member, Part::Transfer]);
-        assert_eq!(heard(Some(ProjectRole::Admin)), Part::ALL);
-        let members = Wish { parts: vec![Part::Member], ..all };
-        assert_eq!(members.parts_for(Permissions::of(None, None)), []);
+    fn permissions_decide_which_resources_are_visible() {
+        let all = EventFilter { parts: Vec::new(), actor_id: None, since: None, until: None };
+        let heard = |role| all.visible_resources(Permissions::of(role, None));
+        assert_eq!(heard(None), [EventResource::Project]);
+        assert_eq!(
+            heard(Some(ProjectRole::Viewer)),
+            [EventResource::Project, EventResource::Member, EventResource::Transfer]
+        );
+        assert_eq!(heard(Some(ProjectRole::Admin)), EventResource::ALL);
+        let members = EventFilter { parts: vec![EventResource::Member], ..all };
+        assert_eq!(members.visible_resources(Permissions::of(None, None)), []);
     }
 }

@@ -1,5 +1,5 @@
-//! What happened, and what was. Row-level security shows it to those who see the project, and what is its members' to
-//! members.
+//! SQL of the history. Row-level security shows changes of projects to those who see the project, and other changes to
+//! members only.
 
 use diesel_async::AsyncPgConnection;
 use shared::change_log::{self, Cursor, HistoryFilter, Record};
@@ -7,40 +7,39 @@ use shared::error::Result;
 use shared::page::Page;
 use uuid::Uuid;
 
-use super::wire::Past;
-use super::{Part, Wish};
-use crate::NAME;
+use super::wire::PointInTime;
+use super::{EventFilter, EventResource};
 use crate::members::Member;
 use crate::projects::Project;
+use crate::schema::NAME;
 
-/// A page of what happened to these parts of a project, newest first, with one change too many if there are more.
+/// A page of changes, newest first, plus one if there is a next page.
 pub(crate) async fn history(
     conn: &AsyncPgConnection,
     project_id: Uuid,
-    parts: &[Part],
-    wish: &Wish,
+    parts: &[EventResource],
+    filter: &EventFilter,
     page: &Page<Cursor>,
 ) -> Result<Vec<Record>> {
     let filter = HistoryFilter {
         entities: parts.iter().map(|part| part.entity()).collect(),
-        actor_id: wish.actor_id,
-        since: wish.since,
-        until: wish.until,
+        actor_id: filter.actor_id,
+        since: filter.since,
+        until: filter.until,
     };
     change_log::project_history(conn, NAME, project_id, &filter, page.after, page.size + 1).await
 }
 
-/// The project as it was, or `None`.
-pub(crate) async fn project_at(conn: &AsyncPgConnection, past: &Past) -> Result<Option<Project>> {
-    change_log::row_at(conn, NAME, Part::Project.entity(), past.project_id, past.at).await
+pub(crate) async fn project_at(conn: &AsyncPgConnection, moment: &PointInTime) -> Result<Option<Project>> {
+    change_log::row_at(conn, NAME, EventResource::Project.entity(), moment.project_id, moment.at).await
 }
 
-/// A page of its members as they were, by the ids of their memberships, and one more if there are more.
+/// A page of the members at a point in time, by membership id, plus one if there is a next page.
 pub(crate) async fn members_at(
     conn: &AsyncPgConnection,
-    past: &Past,
+    moment: &PointInTime,
     page: &Page<Uuid>,
 ) -> Result<Vec<Member>> {
-    let (of, after) = ((past.project_id, past.at), page.after.unwrap_or_default());
-    change_log::rows_at(conn, NAME, Part::Member.entity(), of, after, page.size + 1).await
+    let (of, after) = ((moment.project_id, moment.at), page.after.unwrap_or_default());
+    change_log::rows_at(conn, NAME, EventResource::Member.entity(), of, after, page.size + 1).await
 }

@@ -1,4 +1,4 @@
-//! The RPCs of `ProjectHistoryService`.
+//! The RPCs of the history.
 
 use futures::try_join;
 use proto::project::v1 as pb;
@@ -10,45 +10,46 @@ use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::wire::{self, ListHistory, Past};
-use super::{Part, queries};
+use super::wire::{self, ListHistoryInput, PointInTime};
+use super::{EventResource, queries};
 use crate::members::Member;
 use crate::projects::queries as projects;
 
-/// Serves `ProjectHistoryService`.
 #[derive(Clone)]
-pub(crate) struct History {
+pub(crate) struct HistoryHandler {
     context: ServiceContext,
 }
 
-impl History {
+impl HistoryHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
 }
 
-impl History {
+impl HistoryHandler {
     pub(crate) async fn list_project_history(
         &self,
         request: Request<pb::ListProjectHistoryRequest>,
     ) -> Result<Response<pb::ListProjectHistoryResponse>, Status> {
         let caller = Caller::of(&request)?;
         let user_id = caller.database_user();
-        let ListHistory { project_id, wish, page_size, page_token } = request.into_inner().try_into()?;
-        let query = format!("history of {project_id} that {user_id} sees: {wish:?}");
+        let ListHistoryInput { project_id, filter, page_size, page_token } =
+            request.into_inner().try_into()?;
+        let query = format!("history of {project_id} that {user_id} sees: {filter:?}");
         let page = self.context.pages.read::<Cursor>(&query, page_size, &page_token)?;
         let tx = self.context.database.begin(&caller).await?;
         // Read with the permissions, and cut down by them: so it is one round trip.
-        let wished: Vec<Part> = Part::ALL.into_iter().filter(|part| wish.includes(*part)).collect();
+        let requested: Vec<EventResource> =
+            EventResource::ALL.into_iter().filter(|part| filter.includes(*part)).collect();
         let (access, mut found) = try_join!(
             projects::access(&tx, project_id, user_id),
-            queries::history(&tx, project_id, &wished, &wish, &page)
+            queries::history(&tx, project_id, &requested, &filter, &page)
         )?;
         tx.finish();
         access.require(Permission::ProjectRead)?;
         let next_page_token =
             self.context.pages.cut(&query, page.size, &mut found, |last: &Record| last.cursor)?;
-        let parts = wish.parts_for(access.permissions);
+        let parts = filter.visible_resources(access.permissions);
         let events = found.iter().map(|record| wire::event(record, &parts));
         let events = events.filter_map(Result::transpose).collect::<Result<_>>()?;
         Ok(Response::new(pb::ListProjectHistoryResponse { events, next_page_token }))
@@ -59,16 +60,16 @@ impl History {
         request: Request<pb::GetProjectAtRequest>,
     ) -> Result<Response<pb::Project>, Status> {
         let caller = Caller::of(&request)?;
-        let past = Past::try_from(request.get_ref())?;
+        let moment = PointInTime::try_from(request.get_ref())?;
         let tx = self.context.database.begin(&caller).await?;
         let (access, project) = try_join!(
-            projects::access(&tx, past.project_id, caller.database_user()),
-            queries::project_at(&tx, &past)
+            projects::access(&tx, moment.project_id, caller.database_user()),
+            queries::project_at(&tx, &moment)
         )?;
         tx.finish();
         access.require(Permission::ProjectRead)?;
-        let project = project.ok_or_else(|| projects::not_found(past.project_id))?;
-        Ok(Response::new(wire::project_of_the_past(project)))
+        let project = project.ok_or_else(|| projects::not_found(moment.project_id))?;
+        Ok(Response::new(wire::past_project(project)))
     }
 
     pub(crate) async fn list_members_at(
@@ -76,20 +77,20 @@ impl History {
         request: Request<pb::ListMembersAtRequest>,
     ) -> Result<Response<pb::ListMembersAtResponse>, Status> {
         let caller = Caller::of(&request)?;
-        let past = Past::try_from(request.get_ref())?;
-        let query = format!("ListMembersAt {} {past:?}", caller.database_user());
+        let moment = PointInTime::try_from(request.get_ref())?;
+        let query = format!("ListMembersAt {} {moment:?}", caller.database_user());
         let pb::ListMembersAtRequest { page_size, page_token, .. } = request.into_inner();
         let page = self.context.pages.read::<Uuid>(&query, page_size, &page_token)?;
         let tx = self.context.database.begin(&caller).await?;
         let (access, mut members) = try_join!(
-            projects::access(&tx, past.project_id, caller.database_user()),
-            queries::members_at(&tx, &past, &page)
+            projects::access(&tx, moment.project_id, caller.database_user()),
+            queries::members_at(&tx, &moment, &page)
         )?;
         tx.finish();
         access.require(Permission::MemberRead)?;
         let next_page_token =
             self.context.pages.cut(&query, page.size, &mut members, |last: &Member| last.id)?;
-        let members = members.into_iter().map(wire::member_of_the_past).collect();
+        let members = members.into_iter().map(wire::past_member).collect();
         Ok(Response::new(pb::ListMembersAtResponse { members, next_page_token }))
     }
 }

@@ -1,4 +1,4 @@
-//! Changes on the wire.
+//! Conversion of changes to messages.
 
 use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
@@ -11,13 +11,13 @@ use shared::json;
 use shared::validation::{ProtoEnum, Violations};
 use uuid::Uuid;
 
-use super::{Part, Wish};
+use super::{EventFilter, EventResource};
 use crate::invitations::Invitation;
 use crate::members::Member;
 use crate::ownership::Transfer;
 use crate::projects::Project;
 
-impl ProtoEnum for Part {
+impl ProtoEnum for EventResource {
     fn from_wire(value: i32) -> Option<Option<Self>> {
         Some(match pb::ProjectPart::try_from(value).ok()? {
             pb::ProjectPart::Unspecified => None,
@@ -29,59 +29,59 @@ impl ProtoEnum for Part {
     }
 }
 
-/// A checked [`pb::ListProjectHistoryRequest`].
-pub(crate) struct ListHistory {
+/// A validated [`pb::ListProjectHistoryRequest`].
+pub(crate) struct ListHistoryInput {
     pub project_id: Uuid,
-    pub wish: Wish,
+    pub filter: EventFilter,
     pub page_size: i32,
     pub page_token: String,
 }
 
-impl TryFrom<pb::ListProjectHistoryRequest> for ListHistory {
+impl TryFrom<pb::ListProjectHistoryRequest> for ListHistoryInput {
     type Error = Error;
 
     fn try_from(request: pb::ListProjectHistoryRequest) -> Result<Self> {
         let mut v = Violations::new();
         v.require(request.page_size >= 0, "page_size", "must not be negative");
         let project_id = v.uuid("project_id", &request.project_id);
-        let wish = Wish {
+        let filter = EventFilter {
             parts: v.enums("parts", &request.parts),
             actor_id: v.optional_uuid("actor_id", &request.actor_id),
             since: v.optional_time("since", request.since),
             until: v.optional_time("until", request.until),
         };
         v.finish()?;
-        Ok(Self { project_id, wish, page_size: request.page_size, page_token: request.page_token })
+        Ok(Self { project_id, filter, page_size: request.page_size, page_token: request.page_token })
     }
 }
 
-/// A checked [`pb::WatchProjectRequest`].
-pub(crate) struct WatchProject {
+/// A validated [`pb::WatchProjectRequest`].
+pub(crate) struct WatchProjectInput {
     pub project_id: Uuid,
-    pub wish: Wish,
+    pub filter: EventFilter,
     pub resume_token: String,
 }
 
-impl TryFrom<pb::WatchProjectRequest> for WatchProject {
+impl TryFrom<pb::WatchProjectRequest> for WatchProjectInput {
     type Error = Error;
 
     fn try_from(request: pb::WatchProjectRequest) -> Result<Self> {
         let mut v = Violations::new();
         let project_id = v.uuid("project_id", &request.project_id);
-        let wish = Wish { parts: v.enums("parts", &request.parts), actor_id: None, since: None, until: None };
+        let filter =
+            EventFilter { parts: v.enums("parts", &request.parts), actor_id: None, since: None, until: None };
         v.finish()?;
-        Ok(Self { project_id, wish, resume_token: request.resume_token })
+        Ok(Self { project_id, filter, resume_token: request.resume_token })
     }
 }
 
-/// A wish for what was at a time.
 #[derive(Debug)]
-pub(crate) struct Past {
+pub(crate) struct PointInTime {
     pub project_id: Uuid,
     pub at: DateTime<Utc>,
 }
 
-impl TryFrom<&pb::GetProjectAtRequest> for Past {
+impl TryFrom<&pb::GetProjectAtRequest> for PointInTime {
     type Error = Error;
 
     fn try_from(request: &pb::GetProjectAtRequest) -> Result<Self> {
@@ -89,7 +89,7 @@ impl TryFrom<&pb::GetProjectAtRequest> for Past {
     }
 }
 
-impl TryFrom<&pb::ListMembersAtRequest> for Past {
+impl TryFrom<&pb::ListMembersAtRequest> for PointInTime {
     type Error = Error;
 
     fn try_from(request: &pb::ListMembersAtRequest) -> Result<Self> {
@@ -99,15 +99,16 @@ impl TryFrom<&pb::ListMembersAtRequest> for Past {
     }
 }
 
-fn read_past(mut v: Violations, project_id: &str, at_time: Option<Timestamp>) -> Result<Past> {
-    let past = Past { project_id: v.uuid("project_id", project_id), at: v.past_time("at_time", at_time) };
+fn read_past(mut v: Violations, project_id: &str, at_time: Option<Timestamp>) -> Result<PointInTime> {
+    let moment =
+        PointInTime { project_id: v.uuid("project_id", project_id), at: v.past_time("at_time", at_time) };
     v.finish()?;
-    Ok(past)
+    Ok(moment)
 }
 
-/// A change, if it is of one of these parts.
-pub(crate) fn event(record: &Record, parts: &[Part]) -> Result<Option<pb::ProjectEvent>> {
-    let Some(part) = Part::of_entity(&record.entity).filter(|part| parts.contains(part)) else {
+/// The event of a change, or `None` if its resource is not in the list.
+pub(crate) fn event(record: &Record, parts: &[EventResource]) -> Result<Option<pb::ProjectEvent>> {
+    let Some(part) = EventResource::of_entity(&record.entity).filter(|part| parts.contains(part)) else {
         return Ok(None);
     };
     let kind = match record.operation {
@@ -126,26 +127,26 @@ pub(crate) fn event(record: &Record, parts: &[Part]) -> Result<Option<pb::Projec
     }))
 }
 
-fn subject(record: &Record, part: Part) -> Result<Subject> {
+fn subject(record: &Record, part: EventResource) -> Result<Subject> {
     let now = record.changed_at;
     let version = shared::etag::of(record.row_version());
     Ok(match part {
-        Part::Project => Subject::Project(pb::ProjectChange {
-            before: record.before()?.map(project_of_the_past),
+        EventResource::Project => Subject::Project(pb::ProjectChange {
+            before: record.before()?.map(past_project),
             after: record.after::<Project>()?.map(|project| pb::Project { etag: version, ..project.into() }),
         }),
-        Part::Member => Subject::Member(pb::MemberChange {
-            before: record.before()?.map(member_of_the_past),
+        EventResource::Member => Subject::Member(pb::MemberChange {
+            before: record.before()?.map(past_member),
             after: record.after::<Member>()?.map(|member| pb::Member { etag: version, ..member.into() }),
         }),
-        Part::Invitation => {
+        EventResource::Invitation => {
             let [before, after] = both::<Invitation>(record)?.map(|row| row.map(|row| row.to_message(now)));
             Subject::Invitation(pb::InvitationChange {
                 before: before.map(|invitation| pb::Invitation { etag: String::new(), ..invitation }),
                 after: after.map(|invitation| pb::Invitation { etag: version, ..invitation }),
             })
         }
-        Part::Transfer => {
+        EventResource::Transfer => {
             let [before, after] = both::<Transfer>(record)?.map(|row| row.map(|row| row.to_message(now)));
             Subject::Transfer(pb::TransferChange {
                 before: before.map(|transfer| pb::OwnershipTransfer { etag: String::new(), ..transfer }),
@@ -155,22 +156,20 @@ fn subject(record: &Record, part: Part) -> Result<Subject> {
     })
 }
 
-/// A project as it was. It has no etag: what is past cannot be changed.
-pub(crate) fn project_of_the_past(project: Project) -> pb::Project {
+/// A past state has no etag, because it cannot be changed.
+pub(crate) fn past_project(project: Project) -> pb::Project {
     pb::Project { etag: String::new(), ..project.into() }
 }
 
-/// A membership as it was, without etag likewise.
-pub(crate) fn member_of_the_past(member: Member) -> pb::Member {
+pub(crate) fn past_member(member: Member) -> pb::Member {
     pb::Member { etag: String::new(), ..member.into() }
 }
 
-/// Before and after.
 fn both<T: DeserializeOwned>(record: &Record) -> Result<[Option<T>; 2]> {
     Ok([record.before()?, record.after()?])
 }
 
-/// The field of a column. Two of an invitation's are nobody's concern.
+/// The API field of a column; `None` for columns that are not part of the API.
 fn field_of(column: &str) -> Option<&str> {
     match column {
         "mail_id" | "sent_at" => None,

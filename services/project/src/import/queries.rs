@@ -1,5 +1,5 @@
-//! SQL that takes over projects and members, under the worker role. Rows go in by key, so that two imports at
-//! once wait for each other and never in a circle.
+//! SQL of the import, run by the worker role. Rows are inserted in the order of their keys, so that concurrent imports
+//! do not deadlock.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,9 +14,9 @@ use shared::error::Result;
 use uuid::Uuid;
 
 use super::{ImportedMember, ImportedProject};
-use crate::CONSTRAINTS;
+use crate::constraints::CONSTRAINTS;
 
-/// Inserts the projects that are not there, and tells which they were.
+/// Inserts the projects that do not exist and returns their ids.
 pub(crate) async fn insert_projects(
     mut conn: &AsyncPgConnection,
     mut projects: Vec<&ImportedProject>,
@@ -34,8 +34,11 @@ pub(crate) async fn insert_projects(
     Ok(new.into_iter().collect())
 }
 
-/// Tells since when the owners of these new projects have been members, where that is known.
-pub(crate) async fn date_owners(mut conn: &AsyncPgConnection, projects: &[&ImportedProject]) -> Result<()> {
+/// Sets when the owners of new projects joined, where that is given.
+pub(crate) async fn set_owner_join_dates(
+    mut conn: &AsyncPgConnection,
+    projects: &[&ImportedProject],
+) -> Result<()> {
     let known = projects.iter().filter_map(|project| Some((project.id, project.owner_joined_at?)));
     let (ids, joined): (Vec<Uuid>, Vec<DateTime<Utc>>) = known.unzip();
     if ids.is_empty() {
@@ -52,7 +55,7 @@ pub(crate) async fn date_owners(mut conn: &AsyncPgConnection, projects: &[&Impor
     Ok(())
 }
 
-/// The owner of each of these projects that exists.
+/// The owners of those projects that exist.
 pub(crate) async fn owners(
     mut conn: &AsyncPgConnection,
     project_ids: &[Uuid],
@@ -63,7 +66,7 @@ pub(crate) async fn owners(
     Ok(owners.into_iter().collect())
 }
 
-/// Inserts the members who are not there, and tells which they were by project and user.
+/// Inserts the members that do not exist and returns their projects and users.
 pub(crate) async fn insert_members(
     mut conn: &AsyncPgConnection,
     mut members: Vec<&ImportedMember>,

@@ -1,4 +1,4 @@
-//! The RPC of `ProjectImportService`. Only services get here.
+//! The RPC of the import.
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -9,21 +9,20 @@ use shared::user_lookup::known_users;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
-use super::wire::{Batch, results};
-use super::{accepted, queries, refuse_impossible_members, refuse_unknown_owners};
+use super::wire::{ImportBatch, results};
+use super::{accepted, queries, reject_invalid_members, reject_unknown_owners};
 
-/// Serves `ProjectImportService`.
-pub(crate) struct Imports {
+pub(crate) struct ImportHandler {
     context: ServiceContext,
 }
 
-impl Imports {
+impl ImportHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
 }
 
-impl Imports {
+impl ImportHandler {
     pub(crate) async fn import_projects(
         &self,
         request: Request<Streaming<pb::ImportProjectsRequest>>,
@@ -38,26 +37,25 @@ impl Imports {
     }
 }
 
-/// Stores a batch.
 async fn store(
     context: &ServiceContext,
     request: pb::ImportProjectsRequest,
 ) -> Result<pb::ImportProjectsResponse> {
-    let Batch { mut projects, mut members } = request.try_into()?;
+    let ImportBatch { mut projects, mut members } = request.try_into()?;
     let owner_ids = accepted(&projects).map(|project| project.owner_id);
     let mut user_ids: Vec<Uuid> = owner_ids.chain(accepted(&members).map(|member| member.user_id)).collect();
     user_ids.sort_unstable();
     user_ids.dedup();
     let known = known_users(&context.siblings, &user_ids, false).await?;
-    refuse_unknown_owners(&mut projects, &known);
+    reject_unknown_owners(&mut projects, &known);
 
     let tx = context.worker.begin_background().await?;
     let new_projects = queries::insert_projects(&tx, accepted(&projects).collect()).await?;
     let new: Vec<_> = accepted(&projects).filter(|project| new_projects.contains(&project.id)).collect();
-    queries::date_owners(&tx, &new).await?;
+    queries::set_owner_join_dates(&tx, &new).await?;
     let project_ids: Vec<Uuid> = accepted(&members).map(|member| member.project_id).collect();
     let owners = queries::owners(&tx, &project_ids).await?;
-    refuse_impossible_members(&mut members, &known, &owners);
+    reject_invalid_members(&mut members, &known, &owners);
     // The owner is a member already, whatever role the list gives them.
     let to_add = accepted(&members).filter(|member| owners.get(&member.project_id) != Some(&member.user_id));
     let new_members = queries::insert_members(&tx, to_add.collect()).await?;

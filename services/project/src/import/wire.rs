@@ -1,4 +1,4 @@
-//! Imports on the wire.
+//! Validation of imported items and conversion of the results.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -11,17 +11,17 @@ use shared::import::{created, refused, unchanged};
 use shared::schema::{ProjectRole, ProjectStatus, ProjectVisibility};
 use shared::validation::{MAX_BATCH, MAX_TEXT_CHARS, Violations};
 
-use super::{ImportedMember, ImportedProject, Item};
+use super::{ImportItem, ImportedMember, ImportedProject};
 use crate::members::wire::exceptions;
 use crate::projects::MAX_NAME_CHARS;
 
-/// A checked [`pb::ImportProjectsRequest`].
-pub(crate) struct Batch {
-    pub projects: Vec<Item<ImportedProject>>,
-    pub members: Vec<Item<ImportedMember>>,
+/// A validated [`pb::ImportProjectsRequest`].
+pub(crate) struct ImportBatch {
+    pub projects: Vec<ImportItem<ImportedProject>>,
+    pub members: Vec<ImportItem<ImportedMember>>,
 }
 
-impl TryFrom<pb::ImportProjectsRequest> for Batch {
+impl TryFrom<pb::ImportProjectsRequest> for ImportBatch {
     type Error = Error;
 
     fn try_from(request: pb::ImportProjectsRequest) -> Result<Self> {
@@ -37,7 +37,7 @@ impl TryFrom<pb::ImportProjectsRequest> for Batch {
     }
 }
 
-fn project(item: pb::ImportedProject, now: DateTime<Utc>) -> Item<ImportedProject> {
+fn project(item: pb::ImportedProject, now: DateTime<Utc>) -> ImportItem<ImportedProject> {
     let mut v = Violations::new();
     let status = v.optional_enum("status", item.status).unwrap_or(ProjectStatus::Active);
     let created_at = v.optional_time("created_at", item.created_at).unwrap_or(now);
@@ -57,10 +57,10 @@ fn project(item: pb::ImportedProject, now: DateTime<Utc>) -> Item<ImportedProjec
         archived_at: archived_at.or(is_archived.then_some(now)),
         owner_joined_at: v.optional_time("owner_joined_at", item.owner_joined_at),
     };
-    Item { line: item.line, content: v.sentence().map_or(Ok(project), Err) }
+    ImportItem { line: item.line, content: v.sentence().map_or(Ok(project), Err) }
 }
 
-fn member(item: pb::ImportedMember, now: DateTime<Utc>) -> Item<ImportedMember> {
+fn member(item: pb::ImportedMember, now: DateTime<Utc>) -> ImportItem<ImportedMember> {
     let mut v = Violations::new();
     let member = ImportedMember {
         project_id: v.uuid("project_id", &item.project_id),
@@ -69,12 +69,12 @@ fn member(item: pb::ImportedMember, now: DateTime<Utc>) -> Item<ImportedMember> 
         permissions: exceptions(&mut v, item.permissions),
         joined_at: v.optional_time("joined_at", item.joined_at).unwrap_or(now),
     };
-    Item { line: item.line, content: v.sentence().map_or(Ok(member), Err) }
+    ImportItem { line: item.line, content: v.sentence().map_or(Ok(member), Err) }
 }
 
-/// What became of items, of which those with these keys are new. Of two with the same key, the first is.
+/// The result of each item, given the keys of the new rows. Of two items with the same key the first is the new one.
 pub(crate) fn results<T, K: Hash + Eq>(
-    items: Vec<Item<T>>,
+    items: Vec<ImportItem<T>>,
     mut new: HashSet<K>,
     key: impl Fn(&T) -> K,
 ) -> impl Iterator<Item = ImportResult> {

@@ -1,12 +1,11 @@
-//! Invitations by e-mail: a token that makes whoever presents it a member.
+//! Invitations by email: a token that makes its bearer a member.
 //!
-//! Accepting is one change of one row; the database makes the member in the same transaction (`add_invited_member`), as
-//! it queues the mail in the transaction of the invitation. Nothing that is stored lets anybody in: a token is derived
-//! ([`token`]) when it is written into a mail or returned.
+//! Accepting updates one row; triggers add the member and queue emails in the same transaction. No stored row holds a
+//! token: it is derived ([`token`]) when an email is sent or an answer returns it.
 
-pub(crate) mod inviting;
-pub(crate) mod issuing;
-pub(crate) mod mail;
+pub(crate) mod backend;
+pub(crate) mod email;
+pub(crate) mod issuer;
 pub(crate) mod queries;
 pub(crate) mod rpc;
 pub(crate) mod token;
@@ -27,87 +26,63 @@ use uuid::Uuid;
 
 use crate::ownership::{closed, status_at};
 
-/// Open invitations of one project.
 pub(crate) const MAX_OPEN_PER_PROJECT: i64 = 200;
-/// Invitations that one user makes within [`INVITER_WINDOW_HOURS`].
+/// Per user within [`INVITER_WINDOW_HOURS`].
 pub(crate) const MAX_PER_INVITER: i64 = 100;
-/// For how long invitations of one user are counted, in hours.
 pub(crate) const INVITER_WINDOW_HOURS: i64 = 24;
-/// How often a token is made for one invitation.
+/// Per invitation, the first included.
 pub(crate) const MAX_SENDS: i32 = 5;
 
-/// An invitation to a project.
 #[derive(Clone, Debug, Deserialize, Queryable, Selectable)]
 #[diesel(table_name = invitations, check_for_backend(Pg))]
 pub(crate) struct Invitation {
-    /// Key.
     pub id: Uuid,
-    /// Project.
     pub project_id: Uuid,
-    /// Address, in lower case.
     pub email: String,
-    /// Role of the membership.
     pub role: ProjectRole,
     /// Exceptions from the role.
     pub permissions: Value,
-    /// Who invites.
     pub inviter_id: Uuid,
-    /// What became of it, as far as it was written down; see [`Invitation::status_at`].
+    /// The stored status; [`Self::status_at`] accounts for expiry.
     pub status: OfferStatus,
-    /// Who came in.
     pub accepted_by: Option<Uuid>,
-    /// Which token works: the how manieth.
+    /// Number of the valid token, counted from 1.
     pub generation: i32,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// Until when it can be accepted.
     pub expires_at: DateTime<Utc>,
-    /// When it was accepted or withdrawn.
     pub closed_at: Option<DateTime<Utc>>,
-    /// Version of the row; of one in the change log, none.
+    /// Version of the row; absent in rows of the change log.
     #[serde(skip)]
     #[diesel(column_name = xmin)]
     pub version: RowVersion,
 }
 
-/// An invitation to be made.
 #[derive(Clone, Debug, Insertable)]
 #[diesel(table_name = invitations)]
 pub(crate) struct NewInvitation {
-    /// Key.
     pub id: Uuid,
-    /// Project.
     pub project_id: Uuid,
-    /// Address, in lower case.
     pub email: String,
-    /// Role of the membership.
     pub role: ProjectRole,
     /// Exceptions from the role.
     pub permissions: Value,
-    /// Who invites.
     pub inviter_id: Uuid,
-    /// The mail that brings the token; `None` if somebody else delivers it.
+    /// The email with the token; `None` if the caller delivers the token.
     pub mail_id: Option<Uuid>,
-    /// When it is made.
     pub created_at: DateTime<Utc>,
-    /// When the token is made.
     pub sent_at: DateTime<Utc>,
-    /// Until when it can be accepted.
     pub expires_at: DateTime<Utc>,
 }
 
-/// What is open already, where there are limits.
+/// Invitations that count against the limits.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Load {
-    /// Of the project.
+pub(crate) struct InvitationCounts {
     pub open_in_project: i64,
-    /// Of the user, lately.
     pub by_inviter: i64,
 }
 
-impl Load {
-    /// Refuses one more than there may be.
-    pub(crate) fn has_room(self) -> Result<()> {
+impl InvitationCounts {
+    pub(crate) fn check_limits(self) -> Result<()> {
         if self.by_inviter >= MAX_PER_INVITER {
             return Err(Error::Exhausted {
                 reason: ErrorReason::RateLimited,
@@ -131,13 +106,11 @@ fn too_many(message: &str, limit: i64) -> Error {
 }
 
 impl Invitation {
-    /// What became of it, told at this time.
     pub(crate) fn status_at(&self, now: DateTime<Utc>) -> OfferStatus {
         status_at(self.status, self.expires_at, now)
     }
 
-    /// Refuses to make another token for what is closed or was sent often.
-    pub(crate) fn may_be_sent_again(&self, now: DateTime<Utc>) -> Result<()> {
+    pub(crate) fn check_resendable(&self, now: DateTime<Utc>) -> Result<()> {
         match self.status_at(now) {
             OfferStatus::Pending | OfferStatus::Expired => {}
             status => return Err(closed(status)),
@@ -148,8 +121,8 @@ impl Invitation {
         Ok(())
     }
 
-    /// Whether it is still to be withdrawn: a retry finds its work done.
-    pub(crate) fn is_open_for_withdrawal(&self, now: DateTime<Utc>) -> Result<bool> {
+    /// `false` if it was withdrawn before, so that a retry succeeds.
+    pub(crate) fn needs_withdrawal(&self, now: DateTime<Utc>) -> Result<bool> {
         match self.status_at(now) {
             OfferStatus::Pending => Ok(true),
             OfferStatus::Withdrawn => Ok(false),
@@ -157,8 +130,8 @@ impl Invitation {
         }
     }
 
-    /// Whether this user is still to be let in: a retry finds its work done.
-    pub(crate) fn is_open_to(&self, user_id: Uuid, now: DateTime<Utc>) -> Result<bool> {
+    /// `false` if this user accepted it before, so that a retry succeeds.
+    pub(crate) fn needs_acceptance_by(&self, user_id: Uuid, now: DateTime<Utc>) -> Result<bool> {
         match self.status_at(now) {
             OfferStatus::Pending => Ok(true),
             OfferStatus::Accepted if self.accepted_by == Some(user_id) => Ok(false),
@@ -166,9 +139,9 @@ impl Invitation {
         }
     }
 
-    /// Refuses when the inviter could not let anybody in with that role any more: an invitation outlives neither a
-    /// membership nor a role.
-    pub(crate) fn must_be_backed_by(&self, inviter: Option<&(ProjectRole, Value)>) -> Result<()> {
+    /// Fails unless the inviter could add such a member now: an invitation outlives neither the inviter's membership
+    /// nor their role.
+    pub(crate) fn require_backing_of(&self, inviter: Option<&(ProjectRole, Value)>) -> Result<()> {
         let theirs = inviter.map(|(role, exceptions)| Permissions::of(Some(*role), Some(exceptions)));
         let given = Permissions::of(Some(self.role), Some(&self.permissions));
         match theirs {
@@ -204,36 +177,36 @@ mod tests {
     }
 
     #[test]
-    fn an_invitation_lets_one_in_and_answers_them_again() {
+    fn an_invitation_admits_one_user_and_answers_their_retry() {
         let (gus, other) = (Uuid::from_u128(4), Uuid::from_u128(5));
-        assert!(invitation(OfferStatus::Pending).is_open_to(gus, DateTime::UNIX_EPOCH).unwrap());
-        assert!(!invitation(OfferStatus::Accepted).is_open_to(gus, DateTime::UNIX_EPOCH).unwrap());
-        assert!(invitation(OfferStatus::Accepted).is_open_to(other, DateTime::UNIX_EPOCH).is_err());
-        assert!(invitation(OfferStatus::Withdrawn).is_open_to(gus, DateTime::UNIX_EPOCH).is_err());
+        assert!(invitation(OfferStatus::Pending).needs_acceptance_by(gus, DateTime::UNIX_EPOCH).unwrap());
+        assert!(!invitation(OfferStatus::Accepted).needs_acceptance_by(gus, DateTime::UNIX_EPOCH).unwrap());
+        assert!(invitation(OfferStatus::Accepted).needs_acceptance_by(other, DateTime::UNIX_EPOCH).is_err());
+        assert!(invitation(OfferStatus::Withdrawn).needs_acceptance_by(gus, DateTime::UNIX_EPOCH).is_err());
         let late = DateTime::UNIX_EPOCH + Duration::hours(1);
-        assert!(invitation(OfferStatus::Pending).is_open_to(gus, late).is_err());
+        assert!(invitation(OfferStatus::Pending).needs_acceptance_by(gus, late).is_err());
     }
 
     #[test]
-    fn an_invitation_is_worth_what_its_inviter_may_do_now() {
+    fn an_invitation_needs_the_current_permissions_of_its_inviter() {
         let invitation = invitation(OfferStatus::Pending);
-        assert!(invitation.must_be_backed_by(Some(&(ProjectRole::Admin, json!({})))).is_ok());
+        assert!(invitation.require_backing_of(Some(&(ProjectRole::Admin, json!({})))).is_ok());
         for inviter in [
             None,
             Some((ProjectRole::Member, json!({}))),
             Some((ProjectRole::Admin, json!({"member_manage": false}))),
             Some((ProjectRole::Admin, json!({"task_write": false}))),
         ] {
-            assert!(invitation.must_be_backed_by(inviter.as_ref()).is_err(), "{inviter:?}");
+            assert!(invitation.require_backing_of(inviter.as_ref()).is_err(), "{inviter:?}");
         }
     }
 
     #[test]
-    fn an_invitation_is_sent_a_few_times() {
+    fn an_invitation_is_sent_a_limited_number_of_times() {
         let often = Invitation { generation: MAX_SENDS, ..invitation(OfferStatus::Pending) };
-        let refusal = often.may_be_sent_again(DateTime::UNIX_EPOCH).unwrap_err();
+        let refusal = often.check_resendable(DateTime::UNIX_EPOCH).unwrap_err();
         assert_eq!(refusal.reason(), ErrorReason::TooManyInvitations);
-        assert!(invitation(OfferStatus::Expired).may_be_sent_again(DateTime::UNIX_EPOCH).is_ok());
-        assert!(invitation(OfferStatus::Accepted).may_be_sent_again(DateTime::UNIX_EPOCH).is_err());
+        assert!(invitation(OfferStatus::Expired).check_resendable(DateTime::UNIX_EPOCH).is_ok());
+        assert!(invitation(OfferStatus::Accepted).check_resendable(DateTime::UNIX_EPOCH).is_err());
     }
 }

@@ -1,5 +1,5 @@
-//! SQL about invitations. Row-level security shows them to the members of their project and to the inviter; that only
-//! those who manage members get to see them is for handlers to ask.
+//! SQL of invitations. Row-level security shows them to members and to the inviter; handlers require `MEMBER_MANAGE` in
+//! addition.
 
 use crate::schema::{OfferStatus, SqlOfferStatus};
 use crate::schema::{invitations, project_members};
@@ -18,12 +18,11 @@ use shared::schema::ProjectRole;
 use uuid::Uuid;
 
 use super::wire::InvitationId;
-use super::{INVITER_WINDOW_HOURS, Invitation, Load, NewInvitation};
-use crate::CONSTRAINTS;
-use crate::projects::freshness::Freshness;
+use super::{INVITER_WINDOW_HOURS, Invitation, InvitationCounts, NewInvitation};
+use crate::constraints::CONSTRAINTS;
+use crate::projects::access_revision::LockedRevision;
 use crate::projects::queries::lock_access_revision;
 
-/// An invitation to a project that the caller is a member of.
 pub(crate) async fn find(mut conn: &AsyncPgConnection, id: InvitationId) -> Result<Option<Invitation>> {
     let query = invitations::table
         .find(id.id)
@@ -32,7 +31,6 @@ pub(crate) async fn find(mut conn: &AsyncPgConnection, id: InvitationId) -> Resu
     Ok(query.get_result(&mut conn).await.optional()?)
 }
 
-/// As [`find`], locked until the transaction ends.
 pub(crate) async fn lock(mut conn: &AsyncPgConnection, id: InvitationId) -> Result<Option<Invitation>> {
     let query = invitations::table
         .find(id.id)
@@ -42,7 +40,7 @@ pub(crate) async fn lock(mut conn: &AsyncPgConnection, id: InvitationId) -> Resu
     Ok(query.get_result(&mut conn).await.optional()?)
 }
 
-/// A page of the invitations of a project, newest first, with one row too many if there are more.
+/// A page of a project's invitations, newest first, plus one row if there is a next page.
 pub(crate) async fn list(
     mut conn: &AsyncPgConnection,
     project_id: Uuid,
@@ -67,20 +65,20 @@ pub(crate) async fn list(
     Ok(query.load(&mut conn).await?)
 }
 
-/// Makes the invitations of one user come one after the other, in whatever projects, so that they can be counted.
-pub(crate) async fn queue_up(mut conn: &AsyncPgConnection, inviter_id: Uuid) -> Result<()> {
+/// Serializes the invitations of one user in all projects, so that they can be counted.
+pub(crate) async fn lock_inviter(mut conn: &AsyncPgConnection, inviter_id: Uuid) -> Result<()> {
     let lock = "SELECT pg_advisory_xact_lock(hashtextextended('invitations by ' || $1::text, 0))";
     Prepared(sql_query(lock).bind::<SqlUuid, _>(inviter_id)).execute(&mut conn).await?;
     Ok(())
 }
 
-/// What counts against the limits. The project and the inviter are locked.
-pub(crate) async fn load(
+/// Counts invitations against the limits. The project and the inviter are locked.
+pub(crate) async fn count(
     mut conn: &AsyncPgConnection,
     project_id: Uuid,
     inviter_id: Uuid,
     now: DateTime<Utc>,
-) -> Result<Load> {
+) -> Result<InvitationCounts> {
     let open = invitations::table
         .filter(invitations::project_id.eq(project_id))
         .filter(invitations::status.eq(OfferStatus::Pending))
@@ -94,10 +92,10 @@ pub(crate) async fn load(
     let mut again = conn;
     let (open_in_project, by_inviter) =
         futures::try_join!(open.get_result(&mut conn), lately.get_result(&mut again))?;
-    Ok(Load { open_in_project, by_inviter })
+    Ok(InvitationCounts { open_in_project, by_inviter })
 }
 
-/// Writes down that an address's invitation has expired, if it has: it makes place for the next.
+/// Marks an expired invitation of this address, so that the unique index allows the next one.
 pub(crate) async fn mark_expired(
     mut conn: &AsyncPgConnection,
     project_id: Uuid,
@@ -113,7 +111,7 @@ pub(crate) async fn mark_expired(
     Ok(())
 }
 
-/// Makes an invitation and commits; its mail is queued with it. Asks for the inviter's access as proof.
+/// Inserts an invitation and commits. A trigger queues its email.
 pub(crate) async fn insert(
     tx: Transaction,
     _proof: &ProjectAccess,
@@ -125,8 +123,8 @@ pub(crate) async fn insert(
     rows.into_iter().next().ok_or_else(|| not_found(invitation.id))
 }
 
-/// Makes the next token of a locked invitation and commits; its mail is queued with it.
-pub(crate) async fn send_again(
+/// Makes the next token of a locked invitation and commits. A trigger queues its email.
+pub(crate) async fn resend(
     tx: Transaction,
     _proof: &ProjectAccess,
     invitation: &Invitation,
@@ -146,7 +144,6 @@ pub(crate) async fn send_again(
     rows.into_iter().next().ok_or_else(|| not_found(invitation.id))
 }
 
-/// Withdraws a locked invitation and commits.
 pub(crate) async fn withdraw(
     tx: Transaction,
     _proof: &ProjectAccess,
@@ -160,23 +157,24 @@ pub(crate) async fn withdraw(
     rows.into_iter().next().ok_or_else(|| not_found(invitation.id))
 }
 
-/// Holds the access to an invitation's project still, whoever asks, under the worker role: from here on its inviter
-/// can do neither more nor less.
-pub(crate) async fn hold_freshness(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Freshness>> {
+/// Locks the access revision of an invitation's project under the worker role, so that the inviter's permissions stay
+/// as they are.
+pub(crate) async fn lock_revision(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<LockedRevision>> {
     let query = invitations::table
         .find(id)
         .select((invitations::project_id, lock_access_revision(invitations::project_id)));
     let held: Option<(Uuid, Option<i64>)> = query.get_result(&mut conn).await.optional()?;
-    Ok(held.map(|(project_id, revision)| Freshness { project_id, revision: revision.unwrap_or_default() }))
+    Ok(held
+        .map(|(project_id, revision)| LockedRevision { project_id, revision: revision.unwrap_or_default() }))
 }
 
-/// An invitation, whoever asks, locked, under the worker role.
-pub(crate) async fn lock_by_key(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Invitation>> {
+/// Locks an invitation under the worker role.
+pub(crate) async fn lock_by_id(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Invitation>> {
     let query = invitations::table.find(id).select(Invitation::as_select()).for_no_key_update();
     Ok(query.get_result(&mut conn).await.optional()?)
 }
 
-/// Role and exceptions of an invitation's inviter, while they are a member.
+/// Role and exceptions of the inviter; `None` if they are no longer a member.
 pub(crate) async fn inviter(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<(ProjectRole, Value)>> {
     let query = invitations::table
         .inner_join(
@@ -189,7 +187,7 @@ pub(crate) async fn inviter(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Op
     Ok(query.get_result(&mut conn).await.optional()?)
 }
 
-/// Accepts a locked invitation for a user and commits; the database lets them in with it.
+/// Accepts a locked invitation and commits. A trigger adds the member.
 pub(crate) async fn accept(
     tx: Transaction,
     invitation: &Invitation,
@@ -207,7 +205,6 @@ pub(crate) async fn accept(
     rows.into_iter().next().ok_or_else(|| not_found(invitation.id))
 }
 
-/// The refusal of an invitation that is not there for the caller.
 pub(crate) fn not_found(id: Uuid) -> Error {
     Error::not_found("invitation", id)
 }

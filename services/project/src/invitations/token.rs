@@ -1,5 +1,5 @@
-//! Tokens of invitations: derived from the invitation and its generation under a key of the suite. Without the key
-//! nobody can tell one, and no row of the database holds one.
+//! Tokens of invitations: an HMAC of the invitation's id and generation under a key of the suite. No row of the
+//! database holds one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,35 +9,30 @@ use shared::config::Secret;
 use shared::keys::key_for;
 use uuid::Uuid;
 
-/// What tokens begin with.
 const PREFIX: &str = "dfi_";
 
-/// Makes and checks tokens.
 #[derive(Clone)]
 pub(crate) struct InvitationTokens(Hmac<Sha256>);
 
-/// What a token claims, before it is checked.
+/// The parsed, unverified content of a token.
 #[derive(Clone, Debug)]
-pub(crate) struct Claim {
-    /// The invitation that it is of.
+pub(crate) struct TokenClaim {
     pub id: Uuid,
     code: Vec<u8>,
 }
 
 impl InvitationTokens {
-    /// Under this secret, through a key of its own.
+    /// Derives a key for this purpose alone.
     pub(crate) fn new(secret: &Secret) -> Self {
         Self(key_for(secret, "project invitations"))
     }
 
-    /// The token of an invitation.
     pub(crate) fn of(&self, id: Uuid, generation: i32) -> String {
         let code = self.code(id, generation).finalize().into_bytes();
         format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode([&id.as_bytes()[..], &code[..]].concat()))
     }
 
-    /// Whether a claim is true of this generation.
-    pub(crate) fn confirm(&self, claim: &Claim, generation: i32) -> bool {
+    pub(crate) fn verify(&self, claim: &TokenClaim, generation: i32) -> bool {
         self.code(claim.id, generation).verify_slice(&claim.code).is_ok()
     }
 
@@ -46,9 +41,9 @@ impl InvitationTokens {
     }
 }
 
-impl Claim {
-    /// Reads a token; `None` for what cannot be one.
-    pub(crate) fn read(token: &str) -> Option<Self> {
+impl TokenClaim {
+    /// `None` for what is not a token.
+    pub(crate) fn parse(token: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?;
         let (id, code) = bytes.split_at_checked(16)?;
         Some(Self { id: Uuid::from_slice(id).ok()?, code: code.to_vec() })
@@ -60,24 +55,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_true_of_its_invitation_its_generation_and_its_key() {
+    fn a_token_is_bound_to_invitation_generation_and_key() {
         let tokens = InvitationTokens::new(&"secret".into());
         let id = Uuid::from_u128(7);
-        let claim = Claim::read(&tokens.of(id, 1)).unwrap();
+        let claim = TokenClaim::parse(&tokens.of(id, 1)).unwrap();
         assert_eq!(claim.id, id);
-        assert!(tokens.confirm(&claim, 1));
-        assert!(!tokens.confirm(&claim, 2));
-        assert!(!InvitationTokens::new(&"other".into()).confirm(&claim, 1));
-        let other = Claim { id: Uuid::from_u128(8), ..claim };
-        assert!(!tokens.confirm(&other, 1));
+        assert!(tokens.verify(&claim, 1));
+        assert!(!tokens.verify(&claim, 2));
+        assert!(!InvitationTokens::new(&"other".into()).verify(&claim, 1));
+        let other = TokenClaim { id: Uuid::from_u128(8), ..claim };
+        assert!(!tokens.verify(&other, 1));
     }
 
     #[test]
-    fn nonsense_claims_nothing_that_is_true() {
+    fn malformed_and_cut_tokens_do_not_verify() {
         let tokens = InvitationTokens::new(&"secret".into());
         let whole = tokens.of(Uuid::from_u128(7), 1);
         for text in ["", "dfi_", "dfs_AAAA", "dfi_AAAA", whole.get(..40).unwrap()] {
-            let is_true = Claim::read(text).is_some_and(|claim| tokens.confirm(&claim, 1));
+            let is_true = TokenClaim::parse(text).is_some_and(|claim| tokens.verify(&claim, 1));
             assert!(!is_true, "{text}");
         }
     }

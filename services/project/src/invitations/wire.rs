@@ -1,4 +1,4 @@
-//! Invitations on the wire.
+//! Conversion of invitations from and to messages.
 
 use crate::schema::OfferStatus;
 use chrono::{DateTime, Duration, Utc};
@@ -12,19 +12,18 @@ use shared::validation::{MAX_EMAIL_CHARS, Violations, ascii_domain};
 use shared::{etag, json};
 use uuid::Uuid;
 
-use super::token::Claim;
+use super::token::TokenClaim;
 use super::{Invitation, NewInvitation};
-use crate::members::wire::{exceptions, given_role};
+use crate::members::wire::{assignable_role, exceptions};
 use crate::ownership::wire::lifetime_hours;
 
-/// A checked [`pb::CreateInvitationRequest`].
-pub(crate) struct CreateInvitation {
+/// A validated [`pb::CreateInvitationRequest`].
+pub(crate) struct CreateInvitationInput {
     pub key: Option<RequestKey>,
     pub invitation: NewInvitation,
 }
 
-impl CreateInvitation {
-    /// Checks the request of this user.
+impl CreateInvitationInput {
     pub(crate) fn of(
         request: pb::CreateInvitationRequest,
         inviter_id: Uuid,
@@ -48,7 +47,7 @@ fn new_invitation(
         id: Uuid::now_v7(),
         project_id: v.uuid("project_id", &request.project_id),
         email: address(v, "email", &request.email),
-        role: given_role(v, request.role),
+        role: assignable_role(v, request.role),
         permissions: exceptions(v, request.permissions),
         inviter_id,
         mail_id: Some(Uuid::now_v7()),
@@ -58,7 +57,7 @@ fn new_invitation(
     }
 }
 
-/// An address that mail can be sent to, in lower case, its domain as DNS has it.
+/// A deliverable address in lower case, its domain in ASCII.
 fn address(v: &mut Violations, field: &str, value: &str) -> String {
     let given = value.trim().to_lowercase();
     let is_short = |text: &str| text.chars().count() <= MAX_EMAIL_CHARS;
@@ -70,15 +69,13 @@ fn address(v: &mut Violations, field: &str, value: &str) -> String {
     value
 }
 
-/// A checked [`backend::IssueInvitationRequest`].
-pub(crate) struct IssueInvitation {
-    pub create: CreateInvitation,
-    /// Whether the caller delivers the token.
+/// A validated [`backend::IssueInvitationRequest`].
+pub(crate) struct IssueInvitationInput {
+    pub create: CreateInvitationInput,
     pub returns_token: bool,
 }
 
-impl IssueInvitation {
-    /// Checks the request of a service.
+impl IssueInvitationInput {
     pub(crate) fn of(request: backend::IssueInvitationRequest, now: DateTime<Utc>) -> Result<Self> {
         let mut all = Violations::new();
         let inviter_id = all.uuid("inviter_id", &request.inviter_id);
@@ -92,11 +89,10 @@ impl IssueInvitation {
         all.finish()?;
         let returns_token = matches!(request.delivery, Some(Delivery::ReturnCode(_)));
         invitation.mail_id = invitation.mail_id.filter(|_| !returns_token);
-        Ok(Self { create: CreateInvitation { key, invitation }, returns_token })
+        Ok(Self { create: CreateInvitationInput { key, invitation }, returns_token })
     }
 }
 
-/// Which invitation a request is about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InvitationId {
     pub project_id: Uuid,
@@ -104,7 +100,6 @@ pub(crate) struct InvitationId {
 }
 
 impl InvitationId {
-    /// Checks the fields of a request.
     pub(crate) fn of(project_id: &str, invitation_id: &str) -> Result<Self> {
         let mut v = Violations::new();
         let id = Self::read(&mut v, project_id, invitation_id);
@@ -117,14 +112,14 @@ impl InvitationId {
     }
 }
 
-/// A checked [`pb::ResendInvitationRequest`].
-pub(crate) struct ResendInvitation {
+/// A validated [`pb::ResendInvitationRequest`].
+pub(crate) struct ResendInvitationInput {
     pub id: InvitationId,
     pub etag: String,
     pub lifetime: Duration,
 }
 
-impl TryFrom<pb::ResendInvitationRequest> for ResendInvitation {
+impl TryFrom<pb::ResendInvitationRequest> for ResendInvitationInput {
     type Error = Error;
 
     fn try_from(request: pb::ResendInvitationRequest) -> Result<Self> {
@@ -136,15 +131,15 @@ impl TryFrom<pb::ResendInvitationRequest> for ResendInvitation {
     }
 }
 
-/// A checked [`pb::ListInvitationsRequest`].
-pub(crate) struct ListInvitations {
+/// A validated [`pb::ListInvitationsRequest`].
+pub(crate) struct ListInvitationsInput {
     pub project_id: Uuid,
     pub statuses: Vec<OfferStatus>,
     pub page_size: i32,
     pub page_token: String,
 }
 
-impl TryFrom<pb::ListInvitationsRequest> for ListInvitations {
+impl TryFrom<pb::ListInvitationsRequest> for ListInvitationsInput {
     type Error = Error;
 
     fn try_from(request: pb::ListInvitationsRequest) -> Result<Self> {
@@ -161,13 +156,13 @@ impl TryFrom<pb::ListInvitationsRequest> for ListInvitations {
     }
 }
 
-/// What the token of a request claims.
-pub(crate) fn claim(request: &pb::AcceptInvitationRequest) -> Result<Claim> {
-    Claim::read(&request.token).ok_or_else(|| Error::invalid("token", "must be the token of an invitation"))
+pub(crate) fn claim(request: &pb::AcceptInvitationRequest) -> Result<TokenClaim> {
+    TokenClaim::parse(&request.token)
+        .ok_or_else(|| Error::invalid("token", "must be the token of an invitation"))
 }
 
 impl Invitation {
-    /// The message at this time.
+    /// The message; the status depends on the time.
     pub(crate) fn to_message(&self, now: DateTime<Utc>) -> pb::Invitation {
         pb::Invitation {
             id: self.id.to_string(),

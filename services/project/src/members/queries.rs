@@ -1,4 +1,4 @@
-//! SQL about members. Row-level security shows them to the members of their project only.
+//! SQL of members. Row-level security shows them to members only.
 
 use crate::schema::project_members;
 use diesel::prelude::*;
@@ -11,9 +11,8 @@ use shared::schema::ProjectRole;
 use uuid::Uuid;
 
 use super::{Member, MemberChange, NewMember};
-use crate::CONSTRAINTS;
+use crate::constraints::CONSTRAINTS;
 
-/// The membership of a user.
 pub(crate) async fn find(
     mut conn: &AsyncPgConnection,
     project_id: Uuid,
@@ -26,14 +25,13 @@ pub(crate) async fn find(
     Ok(query.get_result(&mut conn).await.optional()?)
 }
 
-/// The membership with this key.
-pub(crate) async fn find_by_key(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Member>> {
+pub(crate) async fn find_by_id(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Member>> {
     let query = project_members::table.find(id).select(Member::as_select());
     Ok(query.get_result(&mut conn).await.optional()?)
 }
 
-/// Locks the memberships of the one who decides and of the one decided on, and answers with the latter's. So two
-/// who decide on each other come one after the other. Locks are taken in one order: nobody deadlocks.
+/// Locks the memberships of the caller and of the member to change, ordered by id, and returns the latter. So two
+/// members who change each other run one after the other and do not deadlock.
 pub(crate) async fn lock(
     mut conn: &AsyncPgConnection,
     project_id: Uuid,
@@ -50,7 +48,7 @@ pub(crate) async fn lock(
     Ok(both.into_iter().find(|member| member.user_id == user_id))
 }
 
-/// Locks the memberships of the owner and of another member, in the same order.
+/// Locks the memberships of the owner and of another member, ordered by id.
 pub(crate) async fn lock_owner_and(
     mut conn: &AsyncPgConnection,
     project_id: Uuid,
@@ -66,7 +64,7 @@ pub(crate) async fn lock_owner_and(
     Ok(())
 }
 
-/// A page of a project's members in the order in which they joined, with one row too many if there are more.
+/// A page of members in the order of joining, plus one row if there is a next page.
 pub(crate) async fn list(
     mut conn: &AsyncPgConnection,
     project_id: Uuid,
@@ -89,7 +87,7 @@ pub(crate) async fn list(
     Ok(query.load(&mut conn).await?)
 }
 
-/// Adds a member and commits. Asks for the granter's access as proof.
+/// Inserts a member and commits.
 pub(crate) async fn insert(tx: Transaction, _proof: &ProjectAccess, member: &NewMember) -> Result<Member> {
     let statement =
         diesel::insert_into(project_members::table).values(member).returning(Member::as_returning());
@@ -97,7 +95,7 @@ pub(crate) async fn insert(tx: Transaction, _proof: &ProjectAccess, member: &New
     rows.into_iter().next().ok_or_else(|| not_found(member.user_id))
 }
 
-/// Changes a locked membership and commits. Asks for the granter's access as proof.
+/// Updates a locked membership and commits.
 pub(crate) async fn update(
     tx: Transaction,
     _proof: &ProjectAccess,
@@ -110,14 +108,13 @@ pub(crate) async fn update(
     rows.into_iter().next().ok_or_else(|| not_found(member.user_id))
 }
 
-/// Removes a locked membership and commits. Asks for the remover's access as proof.
+/// Deletes a locked membership and commits.
 pub(crate) async fn delete(tx: Transaction, _proof: &ProjectAccess, member: &Member) -> Result<()> {
     let statement = diesel::delete(project_members::table.find(member.id)).returning(project_members::id);
     let gone: Vec<Uuid> = tx.commit_with(statement).await.map_err(explain(CONSTRAINTS))?;
     if gone.is_empty() { Err(not_found(member.user_id)) } else { Ok(()) }
 }
 
-/// The refusal of somebody who is not a member.
 pub(crate) fn not_found(user_id: Uuid) -> Error {
     Error::not_found("member", user_id)
 }

@@ -1,4 +1,4 @@
-//! The RPCs of `MemberService`.
+//! The RPCs of members.
 
 use proto::project::v1 as pb;
 use shared::access::{ConsistencyToken, Permission};
@@ -11,45 +11,44 @@ use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 
 use super::queries;
-use super::wire::{AddMember, ListMembers, MemberId, UpdateMember};
-use crate::NAME;
-use crate::projects::queries::{access, hold_freshness};
+use super::wire::{AddMemberInput, ListMembersInput, MemberId, UpdateMemberInput};
+use crate::projects::queries::{access, lock_revision};
 use crate::projects::wire::project_id;
+use crate::schema::NAME;
 
-/// Serves `MemberService`.
-pub(crate) struct Members {
+pub(crate) struct MemberHandler {
     context: ServiceContext,
 }
 
-impl Members {
+impl MemberHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
 }
 
-impl Members {
+impl MemberHandler {
     pub(crate) async fn add_member(
         &self,
         request: Request<pb::AddMemberRequest>,
     ) -> Result<Response<pb::Member>, Status> {
         let caller = Caller::of(&request)?;
         let granter_id = caller.user()?.user_id;
-        let AddMember { key, member } = request.into_inner().try_into()?;
+        let AddMemberInput { key, member } = request.into_inner().try_into()?;
         // Before the transaction: no connection and no lock waits for a sibling.
         let known = known_users(&self.context.siblings, &[member.user_id], true).await?;
         let tx = self.context.database.begin(&caller).await?;
-        let (earlier, present, freshness, access) = futures::try_join!(
+        let (earlier, present, revision, access) = futures::try_join!(
             idempotency::claim(&tx, NAME, granter_id, "AddMember", key.as_ref(), member.id),
             queries::lock(&tx, member.project_id, granter_id, member.user_id),
-            hold_freshness(&tx, member.project_id),
+            lock_revision(&tx, member.project_id),
             access(&tx, member.project_id, granter_id),
         )?;
         if let Some(id) = earlier {
-            let member = queries::find_by_key(&tx, id).await?;
+            let member = queries::find_by_id(&tx, id).await?;
             let member = member.ok_or_else(|| Error::not_found("member", id))?;
-            return Ok(freshness.now().answer(member.into()));
+            return Ok(revision.current().answer(member.into()));
         }
-        member.may_be_added_by(&access)?;
+        member.authorize(&access)?;
         if !known.contains(&member.user_id) {
             return Err(Error::not_found("user", member.user_id).into());
         }
@@ -58,7 +57,7 @@ impl Members {
         }
         let member = queries::insert(tx, &access, &member).await?;
         self.context.signal.announce();
-        Ok(freshness.after_change().answer(member.into()))
+        Ok(revision.next().answer(member.into()))
     }
 
     pub(crate) async fn get_member(
@@ -85,7 +84,8 @@ impl Members {
     ) -> Result<Response<pb::ListMembersResponse>, Status> {
         let caller = Caller::of(&request)?;
         let user_id = caller.database_user();
-        let ListMembers { project_id, roles, page_size, page_token } = request.into_inner().try_into()?;
+        let ListMembersInput { project_id, roles, page_size, page_token } =
+            request.into_inner().try_into()?;
         let query = format!("members of {project_id} that {user_id} sees: {roles:?}");
         let page = self.context.pages.read::<AfterTime>(&query, page_size, &page_token)?;
         let tx = self.context.database.begin(&caller).await?;
@@ -109,12 +109,12 @@ impl Members {
     ) -> Result<Response<pb::Member>, Status> {
         let caller = Caller::of(&request)?;
         let granter_id = caller.user()?.user_id;
-        let UpdateMember { id: MemberId { project_id, user_id }, etag, change } =
+        let UpdateMemberInput { id: MemberId { project_id, user_id }, etag, change } =
             request.into_inner().try_into()?;
         let tx = self.context.database.begin(&caller).await?;
-        let (member, freshness, access) = futures::try_join!(
+        let (member, revision, access) = futures::try_join!(
             queries::lock(&tx, project_id, granter_id, user_id),
-            hold_freshness(&tx, project_id),
+            lock_revision(&tx, project_id),
             access(&tx, project_id, granter_id),
         )?;
         access.require(Permission::MemberManage)?;
@@ -122,14 +122,14 @@ impl Members {
         etag::check(&etag, member.version)?;
         let Some(change) = change else {
             tx.finish();
-            return Ok(freshness.now().answer(member.into()));
+            return Ok(revision.current().answer(member.into()));
         };
-        member.must_not_be_owner()?;
-        member.may_be_changed_by(&access)?;
-        member.may_become(&change, &access)?;
+        member.require_not_owner()?;
+        member.authorize_change(&access)?;
+        member.authorize_new_permissions(&change, &access)?;
         let member = queries::update(tx, &access, &member, &change).await?;
         self.context.signal.announce();
-        Ok(freshness.after_change().answer(member.into()))
+        Ok(revision.next().answer(member.into()))
     }
 
     pub(crate) async fn remove_member(
@@ -138,7 +138,7 @@ impl Members {
     ) -> Result<Response<pb::RemoveMemberResponse>, Status> {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
-        let token = self.take_out(&caller, MemberId::of(&request.project_id, &request.user_id)?).await?;
+        let token = self.delete_member(&caller, MemberId::of(&request.project_id, &request.user_id)?).await?;
         Ok(token.answer(pb::RemoveMemberResponse {}))
     }
 
@@ -149,34 +149,34 @@ impl Members {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
         let project_id = project_id(&request.get_ref().project_id)?;
-        let token = self.take_out(&caller, MemberId { project_id, user_id }).await?;
+        let token = self.delete_member(&caller, MemberId { project_id, user_id }).await?;
         Ok(token.answer(pb::LeaveProjectResponse {}))
     }
 }
 
-impl Members {
-    /// Ends a membership.
-    async fn take_out(&self, caller: &Caller, member: MemberId) -> Result<ConsistencyToken> {
+impl MemberHandler {
+    /// Deletes a membership: the caller's own, or another one that the caller may manage.
+    async fn delete_member(&self, caller: &Caller, member: MemberId) -> Result<ConsistencyToken> {
         let MemberId { project_id, user_id } = member;
-        let remover_id = caller.user()?.user_id;
+        let caller_id = caller.user()?.user_id;
         let tx = self.context.database.begin(caller).await?;
-        let (member, freshness, access) = futures::try_join!(
-            queries::lock(&tx, project_id, remover_id, user_id),
-            hold_freshness(&tx, project_id),
-            access(&tx, project_id, remover_id),
+        let (member, revision, access) = futures::try_join!(
+            queries::lock(&tx, project_id, caller_id, user_id),
+            lock_revision(&tx, project_id),
+            access(&tx, project_id, caller_id),
         )?;
         // Whoever wants to leave may.
-        let leaves = user_id == remover_id;
-        if !leaves {
+        let is_caller = user_id == caller_id;
+        if !is_caller {
             access.require(Permission::MemberManage)?;
         }
         let member = member.ok_or_else(|| queries::not_found(user_id))?;
-        member.must_not_be_owner()?;
-        if !leaves {
-            member.may_be_changed_by(&access)?;
+        member.require_not_owner()?;
+        if !is_caller {
+            member.authorize_change(&access)?;
         }
         queries::delete(tx, &access, &member).await?;
         self.context.signal.announce();
-        Ok(freshness.after_change())
+        Ok(revision.next())
     }
 }

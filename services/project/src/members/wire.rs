@@ -1,4 +1,4 @@
-//! Members on the wire.
+//! Conversion of members from and to messages.
 
 use prost_types::Struct;
 use proto::project::v1 as pb;
@@ -13,13 +13,13 @@ use uuid::Uuid;
 
 use super::{Member, MemberChange, NewMember};
 
-/// A checked [`pb::AddMemberRequest`].
-pub(crate) struct AddMember {
+/// A validated [`pb::AddMemberRequest`].
+pub(crate) struct AddMemberInput {
     pub key: Option<RequestKey>,
     pub member: NewMember,
 }
 
-impl TryFrom<pb::AddMemberRequest> for AddMember {
+impl TryFrom<pb::AddMemberRequest> for AddMemberInput {
     type Error = Error;
 
     fn try_from(request: pb::AddMemberRequest) -> Result<Self> {
@@ -29,7 +29,7 @@ impl TryFrom<pb::AddMemberRequest> for AddMember {
             id: Uuid::now_v7(),
             project_id: v.uuid("project_id", &request.project_id),
             user_id: v.uuid("user_id", &request.user_id),
-            role: given_role(&mut v, request.role),
+            role: assignable_role(&mut v, request.role),
             permissions: exceptions(&mut v, request.permissions),
         };
         v.finish()?;
@@ -37,15 +37,15 @@ impl TryFrom<pb::AddMemberRequest> for AddMember {
     }
 }
 
-/// A checked [`pb::UpdateMemberRequest`].
-pub(crate) struct UpdateMember {
+/// A validated [`pb::UpdateMemberRequest`].
+pub(crate) struct UpdateMemberInput {
     pub id: MemberId,
     pub etag: String,
-    /// `None` if the mask names nothing.
+    /// `None` if the update changes nothing.
     pub change: Option<MemberChange>,
 }
 
-impl TryFrom<pb::UpdateMemberRequest> for UpdateMember {
+impl TryFrom<pb::UpdateMemberRequest> for UpdateMemberInput {
     type Error = Error;
 
     fn try_from(request: pb::UpdateMemberRequest) -> Result<Self> {
@@ -59,7 +59,7 @@ impl TryFrom<pb::UpdateMemberRequest> for UpdateMember {
             user_id: v.uuid("user_id", &member.user_id),
         };
         let change = MemberChange {
-            role: mask.pick("role", || given_role(&mut v, member.role)),
+            role: mask.pick("role", || assignable_role(&mut v, member.role)),
             permissions: mask.pick("permissions", || exceptions(&mut v, member.permissions)),
         };
         all.absorb(v);
@@ -68,7 +68,6 @@ impl TryFrom<pb::UpdateMemberRequest> for UpdateMember {
     }
 }
 
-/// Which membership a request is about.
 #[derive(Clone, Copy)]
 pub(crate) struct MemberId {
     pub project_id: Uuid,
@@ -76,7 +75,6 @@ pub(crate) struct MemberId {
 }
 
 impl MemberId {
-    /// Checks the fields of a request.
     pub(crate) fn of(project_id: &str, user_id: &str) -> Result<Self> {
         let mut v = Violations::new();
         let id = Self { project_id: v.uuid("project_id", project_id), user_id: v.uuid("user_id", user_id) };
@@ -85,15 +83,15 @@ impl MemberId {
     }
 }
 
-/// A checked [`pb::ListMembersRequest`].
-pub(crate) struct ListMembers {
+/// A validated [`pb::ListMembersRequest`].
+pub(crate) struct ListMembersInput {
     pub project_id: Uuid,
     pub roles: Vec<ProjectRole>,
     pub page_size: i32,
     pub page_token: String,
 }
 
-impl TryFrom<pb::ListMembersRequest> for ListMembers {
+impl TryFrom<pb::ListMembersRequest> for ListMembersInput {
     type Error = Error;
 
     fn try_from(request: pb::ListMembersRequest) -> Result<Self> {
@@ -110,14 +108,13 @@ impl TryFrom<pb::ListMembersRequest> for ListMembers {
     }
 }
 
-/// A role that can be given: any but the owner's.
-pub(crate) fn given_role(v: &mut Violations, role: i32) -> ProjectRole {
+/// Any role but owner; member if omitted.
+pub(crate) fn assignable_role(v: &mut Violations, role: i32) -> ProjectRole {
     let role = v.optional_enum("role", role).unwrap_or(ProjectRole::Member);
     v.require(role != ProjectRole::Owner, "role", "must not be owner: a project keeps its owner");
     role
 }
 
-/// Exceptions from a role.
 pub(crate) fn exceptions(v: &mut Violations, permissions: Option<Struct>) -> Value {
     let permissions = v.json("permissions", permissions);
     let all_known = parse_exceptions(&permissions).iter().all(Option::is_some);

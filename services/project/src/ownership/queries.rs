@@ -1,4 +1,4 @@
-//! SQL about offers of ownership. Row-level security shows them to the members of their project only.
+//! SQL of ownership transfers. Row-level security shows them to members only.
 
 use crate::schema::ownership_transfers as transfers;
 use crate::schema::{OfferStatus, SqlOfferStatus};
@@ -14,9 +14,8 @@ use uuid::Uuid;
 
 use super::wire::TransferId;
 use super::{Answer, NewTransfer, Transfer};
-use crate::CONSTRAINTS;
+use crate::constraints::CONSTRAINTS;
 
-/// An offer of a project that the caller is a member of.
 pub(crate) async fn find(mut conn: &AsyncPgConnection, id: TransferId) -> Result<Transfer> {
     let query = transfers::table
         .find(id.id)
@@ -25,7 +24,7 @@ pub(crate) async fn find(mut conn: &AsyncPgConnection, id: TransferId) -> Result
     query.get_result(&mut conn).await.optional()?.ok_or_else(|| not_found(id.id))
 }
 
-/// An offer to or by the caller, locked; `None` for anybody else's.
+/// Locks a transfer from or to the caller. `None` for those of others.
 pub(crate) async fn lock(mut conn: &AsyncPgConnection, id: TransferId) -> Result<Option<Transfer>> {
     let query = transfers::table
         .find(id.id)
@@ -35,7 +34,6 @@ pub(crate) async fn lock(mut conn: &AsyncPgConnection, id: TransferId) -> Result
     Ok(query.get_result(&mut conn).await.optional()?)
 }
 
-/// The open offer of a project.
 pub(crate) async fn pending(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<Option<Transfer>> {
     let query = transfers::table
         .filter(transfers::project_id.eq(project_id))
@@ -44,7 +42,7 @@ pub(crate) async fn pending(mut conn: &AsyncPgConnection, project_id: Uuid) -> R
     Ok(query.get_result(&mut conn).await.optional()?)
 }
 
-/// Writes down that the caller's offer of a project has expired, if it has: it makes place for the next.
+/// Marks an expired transfer of the project, so that the unique index allows the next one.
 pub(crate) async fn mark_expired(
     mut conn: &AsyncPgConnection,
     project_id: Uuid,
@@ -58,8 +56,8 @@ pub(crate) async fn mark_expired(
     Ok(())
 }
 
-/// A page of offers, newest first, with one row too many if there are more: those of a project, or those to and by
-/// the caller.
+/// A page of transfers, newest first, plus one if there is a next page: those of a project, or those from and to the
+/// user.
 pub(crate) async fn list(
     mut conn: &AsyncPgConnection,
     project_id: Option<Uuid>,
@@ -86,7 +84,7 @@ pub(crate) async fn list(
     Ok(query.load(&mut conn).await?)
 }
 
-/// Makes an offer and commits. Asks for the owner's access as proof.
+/// Inserts a transfer and commits.
 pub(crate) async fn insert(
     tx: Transaction,
     _proof: &ProjectAccess,
@@ -98,7 +96,7 @@ pub(crate) async fn insert(
     rows.into_iter().next().ok_or_else(|| not_found(transfer.id))
 }
 
-/// Closes a locked offer and commits; an accepted one hands the project over.
+/// Closes a locked transfer and commits. A trigger hands an accepted project over.
 pub(crate) async fn close(
     tx: Transaction,
     _proof: &ProjectAccess,
@@ -107,7 +105,7 @@ pub(crate) async fn close(
     now: DateTime<Utc>,
 ) -> Result<Transfer> {
     let statement = diesel::update(transfers::table.find(transfer.id))
-        .set((transfers::status.eq(answer.leads_to()), transfers::closed_at.eq(now)))
+        .set((transfers::status.eq(answer.target_status()), transfers::closed_at.eq(now)))
         .returning(Transfer::as_returning());
     let rows = tx.commit_with(statement).await.map_err(explain(CONSTRAINTS))?;
     rows.into_iter().next().ok_or_else(|| not_found(transfer.id))

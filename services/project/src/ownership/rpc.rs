@@ -1,4 +1,4 @@
-//! The RPCs of `OwnershipService`.
+//! The RPCs of ownership transfers.
 
 use chrono::{DateTime, Utc};
 use proto::project::v1 as pb;
@@ -13,52 +13,50 @@ use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::wire::{AnswerOffer, ListTransfers, OfferOwnership, TransferId};
+use super::wire::{AnswerTransferInput, ListTransfersInput, OfferOwnershipInput, TransferId};
 use super::{Answer, Transfer, queries};
-use crate::NAME;
 use crate::members::queries as members;
-use crate::projects::freshness::Freshness;
+use crate::projects::access_revision::LockedRevision;
 use crate::projects::queries as projects;
+use crate::schema::NAME;
 
-/// Serves `OwnershipService`.
-pub(crate) struct Ownership {
+pub(crate) struct OwnershipHandler {
     context: ServiceContext,
 }
 
-impl Ownership {
+impl OwnershipHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
 
-    /// Writes down somebody's answer to an offer.
     async fn answer(
         &self,
         caller: &Caller,
-        asked: AnswerOffer,
+        input: AnswerTransferInput,
     ) -> Result<Response<pb::OwnershipTransfer>, Status> {
-        let AnswerOffer { answer, id, etag } = asked;
+        let AnswerTransferInput { answer, id, etag } = input;
         let user_id = caller.user()?.user_id;
         let now = self.context.clock.now();
         let tx = self.context.database.begin(caller).await?;
-        let Locked { access, transfer, freshness } = lock(&tx, id, user_id, answer).await?;
-        transfer.must_be_answered_by(answer, user_id)?;
-        if !transfer.is_open_for(answer, now)? {
+        let LockedTransfer { access, transfer, revision } = lock(&tx, id, user_id, answer).await?;
+        transfer.authorize_answer(answer, user_id)?;
+        if !transfer.needs_answer(answer, now)? {
             tx.finish();
-            return Ok(answered(transfer.to_message(now), freshness.map(Freshness::now)));
+            return Ok(answered(transfer.to_message(now), revision.map(LockedRevision::current)));
         }
         etag::check(&etag, transfer.version)?;
         let transfer = queries::close(tx, &access, &transfer, answer, now).await?;
         self.context.signal.announce();
-        Ok(answered(transfer.to_message(now), freshness.map(Freshness::after_change)))
+        Ok(answered(transfer.to_message(now), revision.map(LockedRevision::next)))
     }
 
     async fn claim_or_replay(
         &self,
         caller: &Caller,
-        asked: &OfferOwnership,
+        input: &OfferOwnershipInput,
         now: DateTime<Utc>,
-    ) -> Result<Room> {
-        let OfferOwnership { key, transfer } = asked;
+    ) -> Result<CreateClaim> {
+        let OfferOwnershipInput { key, transfer } = input;
         let (project_id, owner_id) = (transfer.project_id, transfer.from_user_id);
         let tx = self.context.database.begin(caller).await?;
         let (earlier, _project, member, (), pending, access) = futures::try_join!(
@@ -72,7 +70,7 @@ impl Ownership {
         if let Some(id) = earlier {
             let transfer = queries::find(&tx, TransferId { project_id, id }).await?;
             tx.finish();
-            return Ok(Room::Taken(transfer));
+            return Ok(CreateClaim::Replayed(transfer));
         }
         access.require(Permission::ProjectTransfer)?;
         if member.is_none() {
@@ -81,16 +79,15 @@ impl Ownership {
         if let Some(pending) = pending {
             return Err(already_offered(&pending));
         }
-        Ok(Room::Free(Box::new((tx, access))))
+        Ok(CreateClaim::New(Box::new((tx, access))))
     }
 }
 
-/// What a wish to offer a project finds.
-enum Room {
-    /// An earlier call under the same request id made this.
-    Taken(Transfer),
-    /// The owner may go on, in this transaction.
-    Free(Box<(Transaction, ProjectAccess)>),
+enum CreateClaim {
+    /// The resource of an earlier call with the same request id.
+    Replayed(Transfer),
+    /// The open transaction, in which the limits were checked.
+    New(Box<(Transaction, ProjectAccess)>),
 }
 
 fn already_offered(pending: &Transfer) -> Error {
@@ -101,12 +98,12 @@ fn already_offered(pending: &Transfer) -> Error {
     }
 }
 
-/// An offer, locked until the transaction ends.
-struct Locked {
+/// A transfer, locked until the transaction ends.
+struct LockedTransfer {
     access: ProjectAccess,
     transfer: Transfer,
-    /// Of an offer that is to be accepted.
-    freshness: Option<Freshness>,
+    /// LockedTransfer only to accept.
+    revision: Option<LockedRevision>,
 }
 
 fn answered<T>(message: T, token: Option<ConsistencyToken>) -> Response<T> {
@@ -116,11 +113,11 @@ fn answered<T>(message: T, token: Option<ConsistencyToken>) -> Response<T> {
     }
 }
 
-/// Locks an offer, and for accepting it what changes with it, in the order in which everybody locks: project, members,
-/// offer, access.
-async fn lock(tx: &Transaction, id: TransferId, user_id: Uuid, answer: Answer) -> Result<Locked> {
+/// Locks a transfer, and to accept it also what changes with it, in the order of all transactions: project, members,
+/// transfer, access revision.
+async fn lock(tx: &Transaction, id: TransferId, user_id: Uuid, answer: Answer) -> Result<LockedTransfer> {
     let accepts = answer == Answer::Accept;
-    let owner_and_heir = async {
+    let owner_and_recipient = async {
         if accepts {
             let (_project, _members) = futures::try_join!(
                 projects::lock(tx, id.project_id),
@@ -129,35 +126,36 @@ async fn lock(tx: &Transaction, id: TransferId, user_id: Uuid, answer: Answer) -
         }
         Ok(())
     };
-    let hold = async {
-        if accepts { projects::hold_freshness(tx, id.project_id).await.map(Some) } else { Ok(None) }
-    };
-    let ((), locked, found, freshness, access) = futures::try_join!(
-        owner_and_heir,
+    let hold =
+        async { if accepts { projects::lock_revision(tx, id.project_id).await.map(Some) } else { Ok(None) } };
+    let ((), locked, found, revision, access) = futures::try_join!(
+        owner_and_recipient,
         queries::lock(tx, id),
         queries::find(tx, id),
         hold,
         projects::access(tx, id.project_id, user_id),
     )?;
     access.require(Permission::ProjectRead)?;
-    Ok(Locked { access, transfer: locked.unwrap_or(found), freshness })
+    Ok(LockedTransfer { access, transfer: locked.unwrap_or(found), revision })
 }
 
-impl Ownership {
+impl OwnershipHandler {
     pub(crate) async fn offer_ownership(
         &self,
         request: Request<pb::OfferOwnershipRequest>,
     ) -> Result<Response<pb::OwnershipTransfer>, Status> {
         let caller = Caller::of(&request)?;
         let now = self.context.clock.now();
-        let asked = OfferOwnership::of(request.into_inner(), caller.user()?.user_id, now)?;
+        let input = OfferOwnershipInput::of(request.into_inner(), caller.user()?.user_id, now)?;
         // Before the transaction: no connection and no lock waits for a sibling.
-        let heir = asked.transfer.to_user_id;
-        let known = known_users(&self.context.siblings, &[heir], true).await?;
-        let transfer = match self.claim_or_replay(&caller, &asked, now).await? {
-            Room::Taken(transfer) => transfer,
-            Room::Free(_) if !known.contains(&heir) => return Err(Error::not_found("user", heir).into()),
-            Room::Free(room) => queries::insert(room.0, &room.1, &asked.transfer).await?,
+        let recipient = input.transfer.to_user_id;
+        let known = known_users(&self.context.siblings, &[recipient], true).await?;
+        let transfer = match self.claim_or_replay(&caller, &input, now).await? {
+            CreateClaim::Replayed(transfer) => transfer,
+            CreateClaim::New(_) if !known.contains(&recipient) => {
+                return Err(Error::not_found("user", recipient).into());
+            }
+            CreateClaim::New(room) => queries::insert(room.0, &room.1, &input.transfer).await?,
         };
         self.context.signal.announce();
         Ok(Response::new(transfer.to_message(now)))
@@ -186,7 +184,7 @@ impl Ownership {
     ) -> Result<Response<pb::ListOwnershipTransfersResponse>, Status> {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
-        let ListTransfers { project_id, statuses, page_size, page_token } =
+        let ListTransfersInput { project_id, statuses, page_size, page_token } =
             request.into_inner().try_into()?;
         let query = format!("transfers of {project_id:?} that {user_id} sees: {statuses:?}");
         let page = self.context.pages.read::<AfterTime>(&query, page_size, &page_token)?;

@@ -1,4 +1,4 @@
-//! Offers of ownership on the wire.
+//! Conversion of ownership transfers from and to messages.
 
 use crate::schema::OfferStatus;
 use chrono::{DateTime, Duration, Utc};
@@ -11,14 +11,13 @@ use uuid::Uuid;
 
 use super::{Answer, DEFAULT_LIFETIME_HOURS, MAX_LIFETIME_HOURS, NewTransfer, Transfer};
 
-/// A checked [`pb::OfferOwnershipRequest`].
-pub(crate) struct OfferOwnership {
+/// A validated [`pb::OfferOwnershipRequest`].
+pub(crate) struct OfferOwnershipInput {
     pub key: Option<RequestKey>,
     pub transfer: NewTransfer,
 }
 
-impl OfferOwnership {
-    /// Checks the request of this owner.
+impl OfferOwnershipInput {
     pub(crate) fn of(
         request: pb::OfferOwnershipRequest,
         from_user_id: Uuid,
@@ -42,13 +41,12 @@ impl OfferOwnership {
     }
 }
 
-/// For how long an offer or invitation is open.
+/// The lifetime of a transfer or an invitation.
 pub(crate) fn lifetime_hours(v: &mut Violations, hours: Option<i32>) -> Duration {
     let hours = v.optional_number("lifetime_hours", hours, 1, MAX_LIFETIME_HOURS);
     Duration::hours(hours.unwrap_or(DEFAULT_LIFETIME_HOURS).clamp(1, MAX_LIFETIME_HOURS).into())
 }
 
-/// Which offer a request is about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TransferId {
     pub project_id: Uuid,
@@ -56,7 +54,6 @@ pub(crate) struct TransferId {
 }
 
 impl TransferId {
-    /// Checks the fields of a request.
     pub(crate) fn of(project_id: &str, transfer_id: &str) -> Result<Self> {
         let mut v = Violations::new();
         let id =
@@ -66,14 +63,14 @@ impl TransferId {
     }
 }
 
-/// A checked answer to an offer.
-pub(crate) struct AnswerOffer {
+/// A validated answer to a transfer.
+pub(crate) struct AnswerTransferInput {
     pub answer: Answer,
     pub id: TransferId,
     pub etag: String,
 }
 
-impl TryFrom<pb::AcceptOwnershipRequest> for AnswerOffer {
+impl TryFrom<pb::AcceptOwnershipRequest> for AnswerTransferInput {
     type Error = Error;
 
     fn try_from(request: pb::AcceptOwnershipRequest) -> Result<Self> {
@@ -82,7 +79,7 @@ impl TryFrom<pb::AcceptOwnershipRequest> for AnswerOffer {
     }
 }
 
-impl TryFrom<pb::DeclineOwnershipRequest> for AnswerOffer {
+impl TryFrom<pb::DeclineOwnershipRequest> for AnswerTransferInput {
     type Error = Error;
 
     fn try_from(request: pb::DeclineOwnershipRequest) -> Result<Self> {
@@ -91,7 +88,7 @@ impl TryFrom<pb::DeclineOwnershipRequest> for AnswerOffer {
     }
 }
 
-impl TryFrom<pb::WithdrawOwnershipRequest> for AnswerOffer {
+impl TryFrom<pb::WithdrawOwnershipRequest> for AnswerTransferInput {
     type Error = Error;
 
     fn try_from(request: pb::WithdrawOwnershipRequest) -> Result<Self> {
@@ -100,16 +97,16 @@ impl TryFrom<pb::WithdrawOwnershipRequest> for AnswerOffer {
     }
 }
 
-/// A checked [`pb::ListOwnershipTransfersRequest`].
-pub(crate) struct ListTransfers {
-    /// Of this project; else of the caller.
+/// A validated [`pb::ListOwnershipTransfersRequest`].
+pub(crate) struct ListTransfersInput {
+    /// `None` lists those from and to the caller.
     pub project_id: Option<Uuid>,
     pub statuses: Vec<OfferStatus>,
     pub page_size: i32,
     pub page_token: String,
 }
 
-impl TryFrom<pb::ListOwnershipTransfersRequest> for ListTransfers {
+impl TryFrom<pb::ListOwnershipTransfersRequest> for ListTransfersInput {
     type Error = Error;
 
     fn try_from(request: pb::ListOwnershipTransfersRequest) -> Result<Self> {
@@ -127,7 +124,7 @@ impl TryFrom<pb::ListOwnershipTransfersRequest> for ListTransfers {
 }
 
 impl Transfer {
-    /// The message at this time.
+    /// The message; the status depends on the time.
     pub(crate) fn to_message(&self, now: DateTime<Utc>) -> pb::OwnershipTransfer {
         pb::OwnershipTransfer {
             id: self.id.to_string(),

@@ -1,6 +1,6 @@
-//! Projects: their rows and what may be asked about them.
+//! Projects, their status and filters.
 
-pub(crate) mod freshness;
+pub(crate) mod access_revision;
 pub(crate) mod order;
 pub(crate) mod queries;
 pub(crate) mod rpc;
@@ -17,93 +17,66 @@ use shared::etag::RowVersion;
 use shared::schema::{ProjectStatus, ProjectVisibility};
 use uuid::Uuid;
 
-/// Longest name, in characters.
 pub(crate) const MAX_NAME_CHARS: usize = 255;
 
-/// Longest text to look for, in characters.
 pub(crate) const MAX_SEARCH_CHARS: usize = 200;
 
-/// A project.
 #[derive(Clone, Debug, Deserialize, Queryable, Selectable)]
 #[diesel(table_name = projects, check_for_backend(Pg))]
 pub(crate) struct Project {
-    /// Key.
     pub id: Uuid,
-    /// One line.
     pub name: String,
-    /// Free text.
     pub description: Option<String>,
-    /// Who made it; always a member.
     pub owner_id: Uuid,
-    /// Where it stands.
     pub status: ProjectStatus,
-    /// Who may read it without being a member.
     pub visibility: ProjectVisibility,
-    /// Settings of front ends.
     pub settings: Value,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// When it was archived, while it is.
+    /// Set while the project is archived.
     pub archived_at: Option<DateTime<Utc>>,
-    /// Version of the row; of one in the change log, none.
+    /// Version of the row; absent in rows of the change log.
     #[serde(skip)]
     #[diesel(column_name = xmin)]
     pub version: RowVersion,
 }
 
-/// A project to be made.
 #[derive(Debug, Insertable)]
 #[diesel(table_name = projects)]
 pub(crate) struct NewProject {
-    /// Key.
     pub id: Uuid,
-    /// One line.
     pub name: String,
-    /// Free text.
     pub description: Option<String>,
-    /// Who makes it.
     pub owner_id: Uuid,
-    /// Who may read it without being a member.
     pub visibility: ProjectVisibility,
-    /// Settings of front ends.
     pub settings: Value,
 }
 
-/// New values of the fields that change; `None` leaves a field as it is.
+/// `None` leaves a field unchanged.
 #[derive(Debug, Default, AsChangeset)]
 #[diesel(table_name = projects)]
 pub(crate) struct ProjectChange {
-    /// One line.
     pub name: Option<String>,
-    /// Free text; `Some(None)` removes it.
+    /// `Some(None)` clears it.
     pub description: Option<Option<String>>,
-    /// Who may read it without being a member.
     pub visibility: Option<ProjectVisibility>,
-    /// Settings of front ends.
     pub settings: Option<Value>,
-    /// Where it stands.
     pub status: Option<ProjectStatus>,
-    /// When it was archived; `Some(None)` for "it no longer is".
+    /// `Some(None)` clears it.
     pub archived_at: Option<Option<DateTime<Utc>>>,
 }
 
-/// What moves a project from one status to another.
+/// A change of a project's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verb {
-    /// The work is done.
+pub(crate) enum Transition {
     Complete,
-    /// The work is given up.
     Cancel,
-    /// Put away, read-only.
     Archive,
-    /// Taken up again.
     Reopen,
 }
 
-impl Verb {
-    fn leads_to(self) -> ProjectStatus {
+impl Transition {
+    fn target_status(self) -> ProjectStatus {
         match self {
             Self::Complete => ProjectStatus::Completed,
             Self::Cancel => ProjectStatus::Cancelled,
@@ -112,7 +85,7 @@ impl Verb {
         }
     }
 
-    fn may_start_from(self, status: ProjectStatus) -> bool {
+    fn is_allowed_from(self, status: ProjectStatus) -> bool {
         match self {
             Self::Complete | Self::Cancel => status == ProjectStatus::Active,
             Self::Archive | Self::Reopen => true,
@@ -121,14 +94,18 @@ impl Verb {
 }
 
 impl ProjectChange {
-    /// What a verb does to a project. `None` if it is there already: then a retry finds its work done, whatever
-    /// version it had seen.
-    pub(crate) fn by(verb: Verb, project: &Project, now: DateTime<Utc>) -> Result<Option<Self>> {
-        let status = verb.leads_to();
+    /// The change that a transition makes. `None` if the project has the target status already, so that a retry
+    /// succeeds whatever etag it has.
+    pub(crate) fn for_transition(
+        transition: Transition,
+        project: &Project,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Self>> {
+        let status = transition.target_status();
         if project.status == status {
             return Ok(None);
         }
-        if !verb.may_start_from(project.status) {
+        if !transition.is_allowed_from(project.status) {
             return Err(Error::Precondition {
                 reason: ErrorReason::InvalidStatusTransition,
                 message: format!("the project is {}; reopen it first", project.status.as_str()),
@@ -140,18 +117,15 @@ impl ProjectChange {
     }
 }
 
-/// Which projects a list shows, of those that the caller may see.
+/// Empty fields do not filter.
 #[derive(Debug)]
 pub(crate) struct ProjectFilter {
-    /// In one of these states; in any if empty.
     pub statuses: Vec<ProjectStatus>,
-    /// With one of these visibilities; with any if empty.
     pub visibilities: Vec<ProjectVisibility>,
-    /// Owned by this user.
     pub owner_id: Option<Uuid>,
-    /// With all of these members.
+    /// Projects that have all of these members.
     pub member_ids: Vec<Uuid>,
-    /// With this in name or description.
+    /// A substring of the name or the description.
     pub text: Option<String>,
 }
 
@@ -175,22 +149,22 @@ mod tests {
         }
     }
 
-    fn by(verb: Verb, from: ProjectStatus) -> Result<Option<ProjectChange>> {
-        ProjectChange::by(verb, &project(from), DateTime::UNIX_EPOCH)
+    fn after(transition: Transition, from: ProjectStatus) -> Result<Option<ProjectChange>> {
+        ProjectChange::for_transition(transition, &project(from), DateTime::UNIX_EPOCH)
     }
 
     #[test]
-    fn archiving_stamps_the_time_and_reopening_clears_it() {
-        let archive = by(Verb::Archive, ProjectStatus::Active).unwrap();
+    fn archiving_sets_the_time_and_reopening_clears_it() {
+        let archive = after(Transition::Archive, ProjectStatus::Active).unwrap();
         assert_eq!(archive.unwrap().archived_at, Some(Some(DateTime::UNIX_EPOCH)));
-        let reopen = by(Verb::Reopen, ProjectStatus::Archived).unwrap();
+        let reopen = after(Transition::Reopen, ProjectStatus::Archived).unwrap();
         assert_eq!(reopen.unwrap().archived_at, Some(None));
     }
 
-    /// The table of the proto, row by row: to where, "-" for nothing, or refused.
+    /// The table of `ProjectStatus` in the proto: the target status, `-` for no change, or `refused`.
     #[test]
-    fn every_verb_leads_where_the_table_says() {
-        let verbs = [Verb::Complete, Verb::Cancel, Verb::Archive, Verb::Reopen];
+    fn every_transition_has_the_documented_target() {
+        let transitions = [Transition::Complete, Transition::Cancel, Transition::Archive, Transition::Reopen];
         let table = [
             (ProjectStatus::Active, ["completed", "cancelled", "archived", "-"]),
             (ProjectStatus::Completed, ["-", "refused", "archived", "active"]),
@@ -198,7 +172,7 @@ mod tests {
             (ProjectStatus::Archived, ["refused", "refused", "-", "active"]),
         ];
         for (from, expected) in table {
-            let actual = verbs.map(|verb| match by(verb, from) {
+            let actual = transitions.map(|transition| match after(transition, from) {
                 Ok(Some(change)) => change.status.unwrap().as_str(),
                 Ok(None) => "-",
                 Err(_) => "refused",

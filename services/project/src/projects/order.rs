@@ -1,7 +1,7 @@
-//! In which order projects are listed, and where a list goes on.
+//! Sort orders of project lists.
 //!
-//! Every order ends with the id, so that no two projects are equal and a page begins behind the last row of the one
-//! before, whatever has come or gone meanwhile.
+//! Every order ends with the id. So no two rows are equal, and the next page starts exactly after the last row, even if
+//! rows were added or deleted in between.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,27 +9,20 @@ use uuid::Uuid;
 
 use super::Project;
 
-/// By what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SortKey {
-    /// When it was made.
     Created,
-    /// When it was last changed.
     Updated,
-    /// Its name, without regard to case.
+    /// Compares names in lower case.
     Name,
 }
 
-/// Which end first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
-    /// The least first.
     Ascending,
-    /// The greatest first.
     Descending,
 }
 
-/// In which order projects are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProjectOrder {
     pub key: SortKey,
@@ -37,20 +30,18 @@ pub(crate) struct ProjectOrder {
 }
 
 impl ProjectOrder {
-    /// By this, this end first.
     pub(crate) fn of(key: SortKey, direction: Direction) -> Self {
         Self { key, direction }
     }
 }
 
 impl Default for ProjectOrder {
-    /// Newest first.
     fn default() -> Self {
         Self::of(SortKey::Created, Direction::Descending)
     }
 }
 
-/// Where a list goes on: behind this row. The times are those of the row, the name is as the database compares it.
+/// The last row of a page. `name` is compared in lower case by the database.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct After {
     pub created_at: DateTime<Utc>,
@@ -60,7 +51,6 @@ pub(crate) struct After {
 }
 
 impl After {
-    /// Behind this project.
     pub(crate) fn of(project: &Project) -> Self {
         Self {
             created_at: project.created_at,

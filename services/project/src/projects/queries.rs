@@ -1,4 +1,4 @@
-//! SQL about projects. Row-level security has filtered already what the caller may not see.
+//! SQL of projects. Row-level security hides rows that the caller may not read.
 
 use crate::schema::{project_members, projects};
 use diesel::dsl::AsSelect;
@@ -12,12 +12,12 @@ use shared::error::{Error, Result};
 use shared::page::Page;
 use uuid::Uuid;
 
-use super::freshness::Freshness;
+use super::access_revision::LockedRevision;
 use super::order::{After, Direction, ProjectOrder, SortKey};
 use super::{NewProject, Project, ProjectChange, ProjectFilter};
-use crate::CONSTRAINTS;
+use crate::constraints::CONSTRAINTS;
 
-/// What this user may do in a project that they see.
+/// The user's access to a project. Fails with `NOT_FOUND` if the caller cannot see it.
 pub(crate) async fn access(
     conn: &AsyncPgConnection,
     project_id: Uuid,
@@ -28,37 +28,34 @@ pub(crate) async fn access(
 }
 
 diesel::define_sql_function! {
-    /// The revision of a project's access, held still until the transaction ends.
+    /// Locks the revision of a project's access until the transaction ends.
     #[sql_name = "project.lock_access_revision"]
     fn lock_access_revision(project: SqlUuid) -> Nullable<BigInt>;
 }
 
-/// How fresh the access to a project is. It stays so until this transaction ends, and then is one fresher if the
-/// transaction has changed it. To be locked last, after projects, members and offers: so do all, and nobody deadlocks.
-pub(crate) async fn hold_freshness(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<Freshness> {
+/// Locks and returns the revision of a project's access. Every transaction locks it last, after projects, members and
+/// transfers, so that two transactions do not deadlock.
+pub(crate) async fn lock_revision(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<LockedRevision> {
     let held: Option<i64> = diesel::select(lock_access_revision(project_id)).get_result(&mut conn).await?;
-    Ok(Freshness { project_id, revision: held.unwrap_or_default() })
+    Ok(LockedRevision { project_id, revision: held.unwrap_or_default() })
 }
 
-/// A project that the caller sees.
 pub(crate) async fn find(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Project> {
     let found = projects::table.find(id).select(Project::as_select()).get_result(&mut conn).await;
     found.optional()?.ok_or_else(|| not_found(id))
 }
 
-/// The project, locked against other changes until the transaction ends; `None` for one that the caller sees
-/// without being a member.
+/// Locks the project until the transaction ends. `None` if the caller can see it but is not a member.
 pub(crate) async fn lock(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Project>> {
     let query = projects::table.find(id).select(Project::as_select()).for_no_key_update();
     Ok(query.get_result(&mut conn).await.optional()?)
 }
 
 diesel::define_sql_function! {
-    /// As names are compared.
     fn lower(text: Text) -> Text;
 }
 
-/// A page of the projects that the caller sees, with one row too many if there are more.
+/// A page of the visible projects, plus one row if there is a next page.
 pub(crate) async fn list(
     mut conn: &AsyncPgConnection,
     filter: &ProjectFilter,
@@ -94,12 +91,12 @@ fn filtered(filter: &ProjectFilter) -> Listing<'_> {
     query
 }
 
-/// The pattern that finds this very text anywhere.
+/// The `LIKE` pattern of a substring search.
 fn containing(text: &str) -> String {
     format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"))
 }
 
-/// Behind a row is said by the key alone and then by key or id, so that the index on the key is used.
+/// The key is compared alone first, then with the id, so that PostgreSQL uses the index on the key.
 macro_rules! ordered_by {
     ($query:expr, $key:expr, $direction:expr, $after:expr) => {
         match ($direction, $after) {
@@ -131,14 +128,14 @@ fn ordered<'a>(query: Listing<'a>, order: ProjectOrder, after: Option<&After>) -
     }
 }
 
-/// Makes a project, and its owner's membership with it, and commits.
+/// Inserts a project and commits. A trigger adds the owner as a member.
 pub(crate) async fn insert(tx: Transaction, project: &NewProject) -> Result<Project> {
     let statement = diesel::insert_into(projects::table).values(project).returning(Project::as_returning());
     let rows = tx.commit_with(statement).await.map_err(explain(CONSTRAINTS))?;
     rows.into_iter().next().ok_or_else(|| not_found(project.id))
 }
 
-/// Changes a locked project and commits.
+/// Updates a locked project and commits.
 pub(crate) async fn update(
     tx: Transaction,
     access: &ProjectAccess,
@@ -151,15 +148,15 @@ pub(crate) async fn update(
     rows.into_iter().next().ok_or_else(|| not_found(access.project_id))
 }
 
-/// Deletes a project that is locked with its members, with everything that hangs on it, and commits.
+/// Deletes a project, locked together with its members, and commits.
 pub(crate) async fn delete(tx: Transaction, access: &ProjectAccess) -> Result<()> {
     let statement = diesel::delete(projects::table.find(access.project_id)).returning(projects::id);
     let gone: Vec<Uuid> = tx.commit_with(statement).await.map_err(explain(CONSTRAINTS))?;
     if gone.is_empty() { Err(not_found(access.project_id)) } else { Ok(()) }
 }
 
-/// Locks all members of a project that the caller is a member of, as deleting it needs: whoever changes one holds it
-/// while the foreign key looks at the project, and the two would wait for each other.
+/// Locks all members of a project before its deletion. A concurrent change of a member holds the member's row while its
+/// foreign key checks the project, so deleting without these locks would deadlock.
 pub(crate) async fn lock_members(mut conn: &AsyncPgConnection, id: Uuid) -> Result<()> {
     let members = project_members::table
         .filter(project_members::project_id.eq(id))
@@ -170,7 +167,6 @@ pub(crate) async fn lock_members(mut conn: &AsyncPgConnection, id: Uuid) -> Resu
     Ok(())
 }
 
-/// The refusal of a project that is not there for the caller.
 pub(crate) fn not_found(id: Uuid) -> Error {
     Error::not_found("project", id)
 }

@@ -1,4 +1,4 @@
-//! The RPCs of `ProjectService`.
+//! The RPCs of projects.
 
 use proto::project::v1 as pb;
 use shared::access::{Permission, ProjectAccess};
@@ -10,79 +10,82 @@ use shared::{etag, idempotency};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::freshness::Freshness;
+use super::access_revision::LockedRevision;
 use super::order::After;
-use super::wire::{self, CreateProject, ListProjects, UpdateProject};
-use super::{Project, ProjectChange, Verb, queries};
-use crate::NAME;
+use super::wire::{self, CreateProjectInput, ListProjectsInput, UpdateProjectInput};
+use super::{Project, ProjectChange, Transition, queries};
+use crate::schema::NAME;
 
-/// Serves `ProjectService`.
-pub(crate) struct Projects {
+pub(crate) struct ProjectHandler {
     context: ServiceContext,
 }
 
-impl Projects {
+impl ProjectHandler {
     pub(crate) fn new(context: ServiceContext) -> Self {
         Self { context }
     }
 
-    /// Moves a project to another status.
-    async fn turn(&self, request: Turn) -> Result<Response<pb::Project>, Status> {
-        let Turn { caller, verb, project_id, etag } = request;
+    async fn change_status(&self, request: ChangeStatusInput) -> Result<Response<pb::Project>, Status> {
+        let ChangeStatusInput { caller, transition, project_id, etag } = request;
         let id = wire::project_id(&project_id)?;
         let tx = self.context.database.begin(&caller).await?;
-        let Locked { access, project, freshness } =
+        let LockedProject { access, project, revision } =
             lock_for(&tx, id, caller.user()?.user_id, Permission::ProjectArchive).await?;
-        let Some(change) = ProjectChange::by(verb, &project, self.context.clock.now())? else {
+        let Some(change) = ProjectChange::for_transition(transition, &project, self.context.clock.now())?
+        else {
             tx.finish();
-            return Ok(freshness.now().answer(project.into()));
+            return Ok(revision.current().answer(project.into()));
         };
         etag::check(&etag, project.version)?;
         let project = queries::update(tx, &access, &change).await?;
         self.context.signal.announce();
-        Ok(freshness.after_change().answer(project.into()))
+        Ok(revision.next().answer(project.into()))
     }
 }
 
-/// A wish to move a project to another status.
-struct Turn {
+struct ChangeStatusInput {
     caller: Caller,
-    verb: Verb,
+    transition: Transition,
     project_id: String,
     etag: String,
 }
 
-/// A project that the caller may change, locked until the transaction ends.
-struct Locked {
+/// A project, locked until the transaction ends.
+struct LockedProject {
     access: ProjectAccess,
     project: Project,
-    freshness: Freshness,
+    revision: LockedRevision,
 }
 
-/// Locks a project for a change that needs this permission.
-async fn lock_for(tx: &Transaction, id: Uuid, user_id: Uuid, permission: Permission) -> Result<Locked> {
+/// Locks a project and requires a permission.
+async fn lock_for(
+    tx: &Transaction,
+    id: Uuid,
+    user_id: Uuid,
+    permission: Permission,
+) -> Result<LockedProject> {
     let deletes = permission == Permission::ProjectDelete;
     let members = async { if deletes { queries::lock_members(tx, id).await } else { Ok(()) } };
     // The locks are sent first, so that access is read as it is once they are had.
-    let (project, (), freshness, access) = futures::try_join!(
+    let (project, (), revision, access) = futures::try_join!(
         queries::lock(tx, id),
         members,
-        queries::hold_freshness(tx, id),
+        queries::lock_revision(tx, id),
         queries::access(tx, id, user_id)
     )?;
     access.require(permission)?;
     let project = project.ok_or_else(|| queries::not_found(id))?;
-    Ok(Locked { access, project, freshness })
+    Ok(LockedProject { access, project, revision })
 }
 
-impl Projects {
+impl ProjectHandler {
     pub(crate) async fn create_project(
         &self,
         request: Request<pb::CreateProjectRequest>,
     ) -> Result<Response<pb::Project>, Status> {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
-        let CreateProject { key, project } = CreateProject::of(request.into_inner(), user_id)?;
+        let CreateProjectInput { key, project } = CreateProjectInput::of(request.into_inner(), user_id)?;
         let tx = self.context.database.begin(&caller).await?;
         let earlier =
             idempotency::claim(&tx, NAME, user_id, "CreateProject", key.as_ref(), project.id).await?;
@@ -91,7 +94,7 @@ impl Projects {
             None => queries::insert(tx, &project).await?,
         };
         self.context.signal.announce();
-        Ok(Freshness::of_new(project.id).now().answer(project.into()))
+        Ok(LockedRevision::of_new(project.id).current().answer(project.into()))
     }
 
     pub(crate) async fn get_project(
@@ -112,8 +115,8 @@ impl Projects {
     ) -> Result<Response<pb::ListProjectsResponse>, Status> {
         let caller = Caller::of(&request)?;
         let user_id = caller.database_user();
-        let ListProjects { filter, order, page_size, page_token } =
-            ListProjects::of(request.into_inner(), user_id)?;
+        let ListProjectsInput { filter, order, page_size, page_token } =
+            ListProjectsInput::of(request.into_inner(), user_id)?;
         let query = format!("projects that {user_id} sees: {filter:?} {order:?}");
         let page = self.context.pages.read::<After>(&query, page_size, &page_token)?;
         let tx = self.context.database.begin(&caller).await?;
@@ -130,9 +133,9 @@ impl Projects {
     ) -> Result<Response<pb::Project>, Status> {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
-        let UpdateProject { id, etag, change } = request.into_inner().try_into()?;
+        let UpdateProjectInput { id, etag, change } = request.into_inner().try_into()?;
         let tx = self.context.database.begin(&caller).await?;
-        let Locked { access, project, freshness } =
+        let LockedProject { access, project, revision } =
             lock_for(&tx, id, user_id, Permission::ProjectUpdate).await?;
         etag::check(&etag, project.version)?;
         let Some(change) = change else {
@@ -141,7 +144,7 @@ impl Projects {
         };
         let project = queries::update(tx, &access, &change).await?;
         self.context.signal.announce();
-        let token = if change.visibility.is_some() { freshness.after_change() } else { freshness.now() };
+        let token = if change.visibility.is_some() { revision.next() } else { revision.current() };
         Ok(token.answer(project.into()))
     }
 
@@ -151,7 +154,8 @@ impl Projects {
     ) -> Result<Response<pb::Project>, Status> {
         let caller = Caller::of(&request)?;
         let pb::CompleteProjectRequest { project_id, etag } = request.into_inner();
-        self.turn(Turn { caller, verb: Verb::Complete, project_id, etag }).await
+        self.change_status(ChangeStatusInput { caller, transition: Transition::Complete, project_id, etag })
+            .await
     }
 
     pub(crate) async fn cancel_project(
@@ -160,7 +164,8 @@ impl Projects {
     ) -> Result<Response<pb::Project>, Status> {
         let caller = Caller::of(&request)?;
         let pb::CancelProjectRequest { project_id, etag } = request.into_inner();
-        self.turn(Turn { caller, verb: Verb::Cancel, project_id, etag }).await
+        self.change_status(ChangeStatusInput { caller, transition: Transition::Cancel, project_id, etag })
+            .await
     }
 
     pub(crate) async fn archive_project(
@@ -169,7 +174,8 @@ impl Projects {
     ) -> Result<Response<pb::Project>, Status> {
         let caller = Caller::of(&request)?;
         let pb::ArchiveProjectRequest { project_id, etag } = request.into_inner();
-        self.turn(Turn { caller, verb: Verb::Archive, project_id, etag }).await
+        self.change_status(ChangeStatusInput { caller, transition: Transition::Archive, project_id, etag })
+            .await
     }
 
     pub(crate) async fn reopen_project(
@@ -178,7 +184,8 @@ impl Projects {
     ) -> Result<Response<pb::Project>, Status> {
         let caller = Caller::of(&request)?;
         let pb::ReopenProjectRequest { project_id, etag } = request.into_inner();
-        self.turn(Turn { caller, verb: Verb::Reopen, project_id, etag }).await
+        self.change_status(ChangeStatusInput { caller, transition: Transition::Reopen, project_id, etag })
+            .await
     }
 
     pub(crate) async fn delete_project(
@@ -189,12 +196,12 @@ impl Projects {
         let pb::DeleteProjectRequest { project_id, etag } = request.into_inner();
         let id = wire::project_id(&project_id)?;
         let tx = self.context.database.begin(&caller).await?;
-        let Locked { access, project, freshness } =
+        let LockedProject { access, project, revision } =
             lock_for(&tx, id, caller.user()?.user_id, Permission::ProjectDelete).await?;
         etag::check(&etag, project.version)?;
         queries::delete(tx, &access).await?;
         self.context.signal.announce();
-        Ok(freshness.after_change().answer(pb::DeleteProjectResponse {}))
+        Ok(revision.next().answer(pb::DeleteProjectResponse {}))
     }
 
     pub(crate) async fn get_effective_permissions(

@@ -1,4 +1,4 @@
-//! Projects on the wire.
+//! Conversion of projects from and to messages.
 
 use proto::project::v1 as pb;
 use shared::access::ProjectAccess;
@@ -12,14 +12,13 @@ use uuid::Uuid;
 use super::order::{Direction, ProjectOrder, SortKey};
 use super::{MAX_NAME_CHARS, MAX_SEARCH_CHARS, NewProject, Project, ProjectChange, ProjectFilter};
 
-/// A checked [`pb::CreateProjectRequest`].
-pub(crate) struct CreateProject {
+/// A validated [`pb::CreateProjectRequest`].
+pub(crate) struct CreateProjectInput {
     pub key: Option<RequestKey>,
     pub project: NewProject,
 }
 
-impl CreateProject {
-    /// Checks the request; the project will be this user's.
+impl CreateProjectInput {
     pub(crate) fn of(request: pb::CreateProjectRequest, owner_id: Uuid) -> Result<Self> {
         let mut v = Violations::new();
         let key = RequestKey::of(&mut v, &request.request_id, &request);
@@ -38,15 +37,15 @@ impl CreateProject {
     }
 }
 
-/// A checked [`pb::UpdateProjectRequest`].
-pub(crate) struct UpdateProject {
+/// A validated [`pb::UpdateProjectRequest`].
+pub(crate) struct UpdateProjectInput {
     pub id: Uuid,
     pub etag: String,
-    /// `None` if the mask names nothing.
+    /// `None` if the update changes nothing.
     pub change: Option<ProjectChange>,
 }
 
-impl TryFrom<pb::UpdateProjectRequest> for UpdateProject {
+impl TryFrom<pb::UpdateProjectRequest> for UpdateProjectInput {
     type Error = Error;
 
     fn try_from(request: pb::UpdateProjectRequest) -> Result<Self> {
@@ -73,16 +72,15 @@ impl TryFrom<pb::UpdateProjectRequest> for UpdateProject {
     }
 }
 
-/// A checked [`pb::ListProjectsRequest`].
-pub(crate) struct ListProjects {
+/// A validated [`pb::ListProjectsRequest`].
+pub(crate) struct ListProjectsInput {
     pub filter: ProjectFilter,
     pub order: ProjectOrder,
     pub page_size: i32,
     pub page_token: String,
 }
 
-impl ListProjects {
-    /// Checks the request of this user.
+impl ListProjectsInput {
     pub(crate) fn of(request: pb::ListProjectsRequest, user_id: Uuid) -> Result<Self> {
         let mut v = Violations::new();
         v.require(request.page_size >= 0, "page_size", "must not be negative");
@@ -114,7 +112,6 @@ impl ProtoEnum for ProjectOrder {
     }
 }
 
-/// The project that a request names.
 pub(crate) fn project_id(text: &str) -> Result<Uuid> {
     let mut v = Violations::new();
     let id = v.uuid("project_id", text);
@@ -122,7 +119,6 @@ pub(crate) fn project_id(text: &str) -> Result<Uuid> {
     Ok(id)
 }
 
-/// What a caller may do.
 pub(crate) fn effective_permissions(access: &ProjectAccess) -> pb::EffectivePermissions {
     let (now, suspended) = access.effective();
     pb::EffectivePermissions {

@@ -7,7 +7,7 @@ use proto::task::v1::{DeleteTaskRequest, GetTaskRequest, ListTasksRequest, Task,
 use testkit::summary;
 use tonic::Streaming;
 
-use super::{Journey, SOON, until_refused};
+use super::{Journey, TIMEOUT, until_refused};
 
 const NOT_FOUND: &str = "NOT_FOUND RESOURCE_NOT_FOUND";
 const NO_SESSION: &str = "UNAUTHENTICATED SESSION_INVALID";
@@ -31,7 +31,7 @@ pub(super) async fn a_removed_member_is_out(
         gus.documents().list_documents(ListDocumentsRequest { project_id: id(), ..Default::default() }).await
     })
     .await;
-    let end = tokio::time::timeout(SOON, async {
+    let end = tokio::time::timeout(TIMEOUT, async {
         loop {
             match watched.message().await {
                 Ok(Some(_)) => {}

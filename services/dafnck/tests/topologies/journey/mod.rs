@@ -15,7 +15,7 @@ use testkit::{Actor, Suite, until_ok};
 use tonic::Status;
 
 /// How long a journey waits for what must come, also on a busy machine.
-const SOON: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Who travels, and where they are.
 struct Journey<'a> {
@@ -52,7 +52,7 @@ pub async fn travel(suite: &Suite) {
 
 /// Asks until the answer is a refusal with this summary. What is told through a feed takes a moment.
 pub async fn until_refused<T>(what: &str, summary: &str, ask: impl AsyncFn() -> Result<T, Status>) {
-    until_ok(what, SOON, async || match ask().await {
+    until_ok(what, TIMEOUT, async || match ask().await {
         Ok(_) => Err("OK".to_owned()),
         Err(status) => {
             let now = testkit::summary(&status);

@@ -7,13 +7,13 @@ use proto::task::v1::task_event::Subject;
 use testkit::{new_id, summary};
 use tonic::Streaming;
 
-use super::{Journey, SOON};
+use super::{Journey, TIMEOUT};
 
 /// Gus follows the project from here on.
 pub(super) async fn watch(Journey { gus, project, .. }: &Journey<'_>) -> Streaming<pb::WatchTasksResponse> {
     let request = pb::WatchTasksRequest { project_id: project.id.clone(), ..Default::default() };
     let mut stream = gus.tasks().watch_tasks(request).await.unwrap().into_inner();
-    let first = tokio::time::timeout(SOON, stream.message()).await.unwrap().unwrap().unwrap();
+    let first = tokio::time::timeout(TIMEOUT, stream.message()).await.unwrap().unwrap().unwrap();
     assert!(first.events.is_empty() && !first.resume_token.is_empty());
     stream
 }
@@ -66,6 +66,6 @@ pub(super) async fn all_was_told(stream: &mut Streaming<pb::WatchTasksResponse>,
             }
         }
     };
-    let heard = tokio::time::timeout(SOON, listen).await;
+    let heard = tokio::time::timeout(TIMEOUT, listen).await;
     assert!(heard.is_ok(), "never heard of {missing:?}");
 }

@@ -1,0 +1,73 @@
+//! The targets of attachments: projects and documents are in this service, tasks in the task service.
+
+use diesel_async::AsyncPgConnection;
+use proto::task::backend::v1::ResolveTaskRequest;
+use shared::error::{Error, Result, from_sibling};
+use shared::service::ServiceContext;
+use tonic::Code;
+use uuid::Uuid;
+
+use super::{Attachment, AttachmentTarget, EntityType, queries};
+use crate::authorizer::AccessTarget;
+use crate::documents;
+
+/// Asks the task service for the project of a task.
+async fn resolve_task(context: &ServiceContext, id: Uuid) -> Result<Uuid> {
+    let request = ResolveTaskRequest { task_id: id.to_string() };
+    let task = match context.siblings.task_lookup().resolve_task(request).await {
+        Ok(response) => response.into_inner(),
+        Err(status) if status.code() == Code::NotFound => return Err(Error::not_found("task", id)),
+        Err(status) => return Err(from_sibling("task")(status)),
+    };
+    task.project_id.parse().map_err(Error::internal)
+}
+
+/// What a caller must be able to access to attach a file to the target.
+///
+/// # Errors
+/// `NOT_FOUND` for a task that does not exist; `UNAVAILABLE` when the task service does not answer.
+pub(crate) async fn access_target_of(
+    context: &ServiceContext,
+    target: AttachmentTarget,
+) -> Result<AccessTarget> {
+    Ok(match target.entity_type {
+        EntityType::Project => AccessTarget::project(target.id),
+        EntityType::Document => AccessTarget::document(target.id),
+        EntityType::Task => AccessTarget::task(target.id, resolve_task(context, target.id).await?),
+    })
+}
+
+/// Prevents the deletion of a document until the transaction ends; `false` if it does not exist. Tasks and projects
+/// are in other services.
+pub(crate) async fn lock_target(conn: &AsyncPgConnection, target: AttachmentTarget) -> Result<bool> {
+    match target.entity_type {
+        EntityType::Document => documents::queries::lock_for_reference(conn, target.id).await,
+        EntityType::Task | EntityType::Project => Ok(true),
+    }
+}
+
+/// Checks the task of a new attachment again: if it was deleted, and the deletion applied here, before the attachment
+/// was inserted, nothing else would delete the attachment. A later deletion includes it.
+///
+/// # Errors
+/// `NOT_FOUND` (the task).
+pub(crate) async fn confirm_task_exists(
+    context: &ServiceContext,
+    attachment: Attachment,
+) -> Result<Attachment> {
+    if attachment.entity_type != EntityType::Task {
+        return Ok(attachment);
+    }
+    match resolve_task(context, attachment.entity_id).await {
+        Err(not_found @ Error::NotFound { .. }) => {
+            tracing::debug!(attachment = %attachment.id, "its task was deleted during the upload");
+            let tx = context.worker.begin_background().await?;
+            queries::delete_of_tasks(&tx, &[attachment.entity_id]).await?;
+            tx.commit().await?;
+            context.signal.announce();
+            Err(not_found)
+        }
+        // If the task service is unavailable, the feed of deleted tasks decides.
+        _ => Ok(attachment),
+    }
+}

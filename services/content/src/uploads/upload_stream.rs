@@ -1,0 +1,70 @@
+//! The messages of an upload: a header, then chunks.
+
+use std::time::Duration;
+
+use prost::bytes::Bytes;
+use shared::error::{Error, Result};
+use tonic::{Code, Status, Streaming};
+
+/// Most bytes in one message.
+pub const MAX_CHUNK_BYTES: usize = 1024 * 1024;
+/// How long a stream may send nothing.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub enum Part<H> {
+    Header(H),
+    Chunk(Bytes),
+}
+
+pub trait UploadMessage: Send + 'static {
+    type Header: Send;
+
+    /// The content of the message; `None` if it has none.
+    fn part(self) -> Option<Part<Self::Header>>;
+}
+
+pub struct UploadStream<M>(Streaming<M>);
+
+impl<M: UploadMessage> UploadStream<M> {
+    pub fn new(stream: Streaming<M>) -> Self {
+        Self(stream)
+    }
+
+    /// Reads the first message, which must be the header.
+    pub async fn header(&mut self) -> Result<M::Header> {
+        match self.part().await? {
+            Some(Part::Header(header)) => Ok(header),
+            Some(Part::Chunk(_)) | None => Err(Error::invalid("header", "must come first, before any bytes")),
+        }
+    }
+
+    /// Reads the next chunk; `None` at the end. `DEADLINE_EXCEEDED` after [`IDLE_TIMEOUT`].
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        match self.part().await? {
+            None => Ok(None),
+            Some(Part::Header(_)) => Err(Error::invalid("header", "must come only once")),
+            Some(Part::Chunk(bytes)) if bytes.len() > MAX_CHUNK_BYTES => {
+                Err(Error::invalid("chunk", "must not be larger than 1 MiB"))
+            }
+            Some(Part::Chunk(bytes)) => Ok(Some(bytes)),
+        }
+    }
+
+    async fn part(&mut self) -> Result<Option<Part<M::Header>>> {
+        let message = tokio::time::timeout(IDLE_TIMEOUT, self.0.message()).await;
+        let Some(message) = message.map_err(|_| Error::DeadlineExceeded)?.map_err(stream_error)? else {
+            return Ok(None);
+        };
+        message.part().map(Some).ok_or_else(|| Error::invalid("part", "must be a header or a chunk"))
+    }
+}
+
+/// A message that cannot be read, or a client that has gone.
+fn stream_error(status: Status) -> Error {
+    match status.code() {
+        Code::Internal | Code::OutOfRange | Code::InvalidArgument => {
+            Error::invalid("part", "must be a message of at most 4 MiB")
+        }
+        _ => Error::unavailable("client", status),
+    }
+}

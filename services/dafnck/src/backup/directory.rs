@@ -1,0 +1,148 @@
+//! The backup directory: what lies where, and who may work in it.
+//!
+//! ```text
+//! status.json  metrics.prom         what became of the last runs, for people and for monitoring
+//! barman/main/                      base backups and the log, as Barman keeps them
+//! log.manifest                        size and SHA-256 of every finished piece of the log
+//! files/  files.manifest              objects of the file store, and size and SHA-256 of each
+//! secrets/<when>/                   passwords and keys, as they were from then on
+//! lock  barman.*                    one writer at a time; how Barman is called
+//! ```
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+/// How long another run is waited for.
+const LOCK_LIMIT: Duration = Duration::from_secs(600);
+const LOCK_POLL: Duration = Duration::from_millis(100);
+/// The name under which Barman knows the server.
+pub const SERVER: &str = "main";
+/// What the copies of files are below.
+pub(super) const OBJECTS: &str = "files";
+
+/// A backup directory.
+#[derive(Clone, Debug)]
+pub struct BackupDirectory {
+    root: PathBuf,
+}
+
+/// Held by the one run that works in the directory; the kernel lets it go with the process.
+pub struct Lock(#[allow(dead_code, reason = "held, not read")] File);
+
+impl BackupDirectory {
+    /// Opens the directory, which is made if it is missing: it holds keys and everybody's data, so it is its owner's alone.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn make(root: &Path) -> anyhow::Result<Self> {
+        let directory = Self { root: std::path::absolute(root)? };
+        for part in [directory.root.clone(), directory.barman_home(), directory.files(), directory.secrets()]
+        {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(&part);
+            made.with_context(|| format!("cannot make the directory {}", part.display()))?;
+        }
+        Ok(directory)
+    }
+
+    /// Opens a directory that a backup was made into.
+    ///
+    /// # Errors
+    /// When it is not one.
+    pub fn open(root: &Path) -> anyhow::Result<Self> {
+        let directory = Self { root: std::path::absolute(root)? };
+        if !directory.server().is_dir() {
+            bail!("{} holds no backup", directory.root.display());
+        }
+        Ok(directory)
+    }
+
+    /// Waits for other runs to end and keeps them out.
+    ///
+    /// # Errors
+    /// When one takes too long.
+    pub async fn lock(&self) -> anyhow::Result<Lock> {
+        lock(&self.root).await
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What Barman calls its home.
+    pub fn barman_home(&self) -> PathBuf {
+        self.root.join("barman")
+    }
+
+    /// What Barman keeps of the server.
+    pub fn server(&self) -> PathBuf {
+        self.barman_home().join(SERVER)
+    }
+
+    /// Finished pieces of the log.
+    pub fn log(&self) -> PathBuf {
+        self.server().join("wals")
+    }
+
+    /// The manifest of the log.
+    pub fn wal_manifest(&self) -> PathBuf {
+        self.root.join("wal.manifest")
+    }
+
+    /// Objects of the file store.
+    pub fn files(&self) -> PathBuf {
+        self.root.join(OBJECTS)
+    }
+
+    /// Passwords and keys.
+    pub fn secrets(&self) -> PathBuf {
+        self.root.join("secrets")
+    }
+}
+
+/// Waits for other runs in this directory to end and keeps them out.
+///
+/// # Errors
+/// When one takes too long.
+pub async fn lock(directory: &Path) -> anyhow::Result<Lock> {
+    let path = directory.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = file.with_context(|| format!("cannot lock {}", path.display()))?;
+    let deadline = Instant::now() + LOCK_LIMIT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Lock(file)),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                tokio::time::sleep(LOCK_POLL).await;
+            }
+            Err(TryLockError::WouldBlock) => {
+                bail!("another run has held {} for {LOCK_LIMIT:?}: is it stuck?", path.display());
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+            }
+        }
+    }
+}
+
+/// Writes a file that only we may read, whole or not at all.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let write = || -> anyhow::Result<()> {
+        let directory = path.parent().context("a file is in a directory")?;
+        // Made for its owner alone.
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(fs::File::open(directory)?.sync_all()?)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,63 @@
+//! `dafnck dev-ca`: certificates of a development authority, for services that speak TLS.
+
+use std::path::PathBuf;
+
+use chrono::{Days, Utc};
+use clap::Args;
+use local_servers::dev_ca::{AUTHORITY, Authority};
+
+use crate::progress::print_line;
+
+/// Where to put certificates, and for whom.
+#[derive(Args, Clone, Debug)]
+pub struct DevCaOptions {
+    /// Directory for the authority (`ca.pem`) and certificates with keys (`identity.pem`, `identity.key`, …); made if
+    /// missing. An authority that is there stays, and signs new certificates
+    directory: PathBuf,
+    /// Names and addresses under which the services are called
+    #[arg(long, value_delimiter = ',', default_value = "localhost,127.0.0.1")]
+    hosts: Vec<String>,
+    /// How long the certificates last
+    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=825))]
+    days: u32,
+}
+
+/// Makes the certificates and says which options take them.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn command(options: &DevCaOptions) -> anyhow::Result<()> {
+    let authority = Authority::load_or_make(&options.directory)?;
+    let until = Utc::now().date_naive() + Days::new(options.days.into());
+    authority.issue_all(&options.hosts, until)?;
+    let directory = options.directory.display();
+    print_line!("certificates until {until} are in {directory}. For each service, as for identity:");
+    print_line!("  DAFNCK_TLS_CERTIFICATE={directory}/identity.pem DAFNCK_TLS_KEY={directory}/identity.key");
+    print_line!(
+        "  DAFNCK_TLS_CA={directory}/{AUTHORITY}.pem DAFNCK_TLS_CLIENT_CA={directory}/{AUTHORITY}.pem"
+    );
+    print_line!(
+        "  DAFNCK_DATABASE_TLS_CA={directory}/{AUTHORITY}.pem DAFNCK_REDIS_TLS_CA={directory}/{AUTHORITY}.pem"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn an_authority_that_is_there_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let options =
+            DevCaOptions { directory: directory.path().join("a"), hosts: vec!["localhost".into()], days: 1 };
+        command(&options).unwrap();
+        let read = |name: &str| fs::read_to_string(options.directory.join(name)).unwrap();
+        let (authority, former) = (read("ca.pem"), read("identity.pem"));
+        command(&options).unwrap();
+        assert_eq!(read("ca.pem"), authority);
+        assert_ne!(read("identity.pem"), former);
+    }
+}

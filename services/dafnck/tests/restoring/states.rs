@@ -1,0 +1,190 @@
+//! `restore --at latest` from every state that a backup directory can be in: its newest segment of the WAL is whole or still
+//! being received, taken over or not, what is old is pruned, it is a mirror, or the suite was killed.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use dafnck::backup::directory::BackupDirectory;
+use dafnck::restore::Tables;
+use diesel::sql_types::Bool;
+use diesel_async::RunQueryDsl;
+use local_servers::RunningPostgres;
+use testkit::until;
+
+use super::held;
+use super::window::{ids, set_back};
+use crate::machine::{Machine, Objects, files_below};
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// How often a state is tried that depends on who is faster.
+const ATTEMPTS: usize = 20;
+
+/// A copy of the backup directory in some state, and what the suite held then.
+struct Snapshot {
+    name: String,
+    tables: Tables,
+    objects: Objects,
+}
+
+fn copy(machine: &Machine, from: &str, to: &str) {
+    let [from, to] = [from, to].map(|name| machine.path(name));
+    let _ = std::fs::remove_dir_all(&to);
+    assert!(Command::new("cp").arg("--archive").args([from, to]).status().unwrap().success());
+}
+
+/// The names of segments that have arrived and that Barman has not taken over.
+fn arrived(backup: &Path) -> Vec<String> {
+    let names = files_below(&backup.join("barman/main/streaming")).into_iter();
+    names.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+}
+
+fn is_partial(name: &String) -> bool {
+    name.ends_with(".partial")
+}
+
+/// Waits until PostgreSQL has sent all that it has written.
+async fn all_is_sent(machine: &Machine) {
+    #[derive(diesel::QueryableByName)]
+    struct Sent {
+        #[diesel(sql_type = Bool)]
+        sent: bool,
+    }
+    let url = RunningPostgres::find(&machine.path("data")).unwrap().admin_url("postgres");
+    let mut conn = shared::database::connect(&url).await.unwrap();
+    let question = "SELECT coalesce(bool_or(sent_lsn >= pg_current_wal_lsn()), false) AS sent \
+                    FROM pg_stat_replication WHERE application_name = 'barman_receive_wal'";
+    until("all is sent", TIMEOUT, async || {
+        diesel::sql_query(question).get_result::<Sent>(&mut conn).await.unwrap().sent
+    })
+    .await;
+    // The receiver writes at once what it is sent, and says so only every 10 s.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
+/// Writes something, and copies the backup directory after `then`.
+async fn snapshot(machine: &Machine, name: &str, from: &str, then: impl AsyncFnOnce()) -> Snapshot {
+    machine.import("data", name, 3).await;
+    let (_, tables, objects) = machine.moment("data").await;
+    then().await;
+    copy(machine, from, name);
+    Snapshot { name: name.to_owned(), tables, objects }
+}
+
+async fn follow(machine: &Machine) {
+    machine.operate("data", &["backup", "follow"]).await.unwrap();
+}
+
+/// The newest segment is whole, and nothing has come after it.
+async fn with_a_whole_newest_segment(machine: &Machine) -> Snapshot {
+    for attempt in 0..ATTEMPTS {
+        let name = format!("whole-{attempt}");
+        let snapshot = snapshot(machine, &name, "backup", async || follow(machine).await).await;
+        let names = arrived(&machine.path(&name));
+        if !names.is_empty() && !names.iter().any(is_partial) {
+            return snapshot;
+        }
+    }
+    panic!("something was always written after the end of a segment");
+}
+
+#[tokio::test]
+async fn the_latest_state_comes_back_from_every_state_of_a_backup_directory() {
+    let mut machine = Machine::new();
+    machine.start("data").await;
+    machine.import("data", "apollo", 10).await;
+    let mirror = machine.path("mirror");
+    machine.operate("data", &["backup", "--mirror", mirror.to_str().unwrap()]).await.unwrap();
+    let machine_ref = &machine;
+    let mut snapshots = vec![with_a_whole_newest_segment(&machine).await];
+    snapshots.push(snapshot(&machine, "mirrored", "mirror", async || follow(machine_ref).await).await);
+    // Nobody has taken the segment over that files need, so they are in the copy only after the following run.
+    follow(&machine).await;
+    let untaken = async || {
+        follow(machine_ref).await;
+        for _ in 0..2 {
+            machine_ref.execute("data", "SELECT pg_logical_emit_message(true, 'test', 'x')").await;
+            machine_ref.execute("data", "SELECT pg_switch_wal()").await;
+        }
+        all_is_sent(machine_ref).await;
+    };
+    snapshots.push(snapshot(&machine, "untaken", "backup", untaken).await);
+    assert!(arrived(&machine.path("untaken")).iter().filter(|name| !is_partial(name)).count() >= 2);
+    let receiving = async || {
+        follow(machine_ref).await;
+        machine_ref.execute("data", "SELECT pg_logical_emit_message(true, 'test', 'x')").await;
+        all_is_sent(machine_ref).await;
+    };
+    snapshots.push(snapshot(&machine, "receiving", "backup", receiving).await);
+    assert!(arrived(&machine.path("receiving")).iter().any(is_partial));
+    let pruned = async || {
+        let directory = BackupDirectory::open(&machine_ref.path("backup")).unwrap();
+        let lock = directory.lock().await.unwrap();
+        for backup in dafnck::backup::catalog::base_backups(&directory).unwrap() {
+            set_back(&directory, &backup, 31);
+        }
+        drop(lock);
+        machine_ref.operate("data", &["backup"]).await.unwrap();
+        machine_ref.operate("data", &["backup"]).await.unwrap();
+    };
+    snapshots.push(snapshot(&machine, "pruned", "backup", pruned).await);
+    let directory = BackupDirectory::open(&machine.path("pruned")).unwrap();
+    assert!(ids(&directory).len() < 3, "what is old is gone");
+    snapshots.push(
+        snapshot(&machine, "killed", "backup", async || {
+            follow(machine_ref).await;
+        })
+        .await,
+    );
+    machine.kill().await;
+    copy(&machine, "backup", "killed");
+
+    for Snapshot { name, tables, objects } in snapshots {
+        let into = format!("from-{name}");
+        let restored = machine.restore_with(&["--sessions", "keep"], &name, "latest", &into).await;
+        restored.unwrap_or_else(|words| panic!("{name}: {words}"));
+        assert_eq!(held(&machine, &into).await, (tables, objects), "{name}");
+    }
+    // What is restored writes a WAL of its own, which does not go on in the former backup.
+    machine.start("from-killed").await;
+    let refusal = machine.operate("from-killed", &["backup"]).await.unwrap_err();
+    assert!(refusal.contains("give a new --backup-directory"), "{refusal}");
+    machine.kill().await;
+}
+
+#[tokio::test]
+async fn a_backup_moves_to_another_directory_and_refuses_one_inside_the_data() {
+    let mut machine = Machine::new();
+    machine.start("data").await;
+    machine.operate("data", &["backup"]).await.unwrap();
+    for (option, place) in [
+        ("--backup-directory", "data/backup"),
+        ("--backup-directory", ""),
+        ("--mirror", "data/x"),
+        ("--mirror", "backup/x"),
+    ] {
+        let place = machine.path(place);
+        let refusal =
+            machine.operate("data", &["backup", option, place.to_str().unwrap()]).await.unwrap_err();
+        assert!(refusal.contains("must not lie in each other"), "{refusal}");
+    }
+    let former = ids(&BackupDirectory::open(&machine.path("backup")).unwrap());
+
+    let other = machine.path("other");
+    machine.operate("data", &["backup", "--backup-directory", other.to_str().unwrap()]).await.unwrap();
+
+    assert_eq!(ids(&BackupDirectory::open(&machine.path("backup")).unwrap()), former);
+    let before = arrived(&machine.path("backup"));
+    machine.import("data", "apollo", 3).await;
+    Machine::execute(&machine, "data", "SELECT pg_switch_wal()").await;
+    all_is_sent(&machine).await;
+    assert_eq!(arrived(&machine.path("backup")), before, "nothing arrives in the former directory");
+    let (_, tables, objects) = machine.moment("data").await;
+    machine
+        .operate("data", &["backup", "follow", "--backup-directory", other.to_str().unwrap()])
+        .await
+        .unwrap();
+    machine.kill().await;
+    machine.restore_with(&["--sessions", "keep"], "other", "latest", "restored").await.unwrap();
+    assert_eq!(held(&machine, "restored").await, (tables, objects));
+}

@@ -1,0 +1,98 @@
+//! Limits on guessing passwords.
+
+use crate::fixtures::*;
+use crate::harness::harness;
+use proto::identity::v1 as pb;
+use testkit::*;
+use tonic_types::StatusExt as _;
+
+const MAX_FAILURES: usize = 10;
+
+#[tokio::test]
+async fn an_account_is_locked_after_ten_wrong_passwords() {
+    let suite = harness().start().await;
+    let olga = suite.user("olga").await;
+    let mut auth = suite.anonymous().auth();
+    for attempt in 0..MAX_FAILURES {
+        // Address and name are the same account.
+        let name = if attempt % 2 == 0 { "olga" } else { "Olga@Example.org" };
+        let answer = auth.login(login(name, "a wrong password")).await;
+        assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
+    }
+
+    let refused = auth.login(login("olga", &olga.password)).await.unwrap_err();
+
+    assert_eq!(summary(&refused), "RESOURCE_EXHAUSTED RATE_LIMITED");
+    let wait = refused.get_details_retry_info().unwrap().retry_delay.unwrap();
+    assert!((1..=900).contains(&wait.as_secs()), "{wait:?}");
+    let gus = suite.user("gus").await;
+    auth.login(login("gus", &gus.password)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_unknown_account_is_limited_like_a_known_one() {
+    let suite = harness().start().await;
+    let mut auth = suite.anonymous().auth();
+    for _ in 0..MAX_FAILURES {
+        let answer = auth.login(login("nobody", "a wrong password")).await;
+        assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
+    }
+    let answer = auth.login(login("Nobody", "a wrong password")).await;
+    assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
+}
+
+#[tokio::test]
+async fn a_login_resets_the_failures_of_its_account() {
+    let suite = harness().start().await;
+    let olga = suite.user("olga").await;
+    let mut auth = suite.anonymous().auth();
+    for _ in 0..2 {
+        for _ in 0..MAX_FAILURES - 1 {
+            auth.login(login("olga", "a wrong password")).await.unwrap_err();
+        }
+        auth.login(login("olga", &olga.password)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn concurrent_guesses_are_limited_like_sequential_ones() {
+    let suite = harness().start().await;
+    let _olga = suite.user("olga").await;
+    let guesses = (0..20).map(|_| {
+        let mut auth = suite.anonymous().auth();
+        async move { refusal(auth.login(login("olga", "a wrong password")).await) }
+    });
+    let refusals = futures::future::join_all(guesses).await;
+    let looked_at = refusals.iter().filter(|text| *text == "UNAUTHENTICATED INVALID_CREDENTIALS").count();
+    assert_eq!(looked_at, MAX_FAILURES);
+}
+
+#[tokio::test]
+async fn reset_requests_and_guesses_at_codes_are_limited() {
+    let suite = behind_a_proxy().await;
+    let mut account = suite.anonymous().auth();
+    let ask = |email: &str| pb::RequestPasswordResetRequest { email: email.to_owned() };
+    for number in 0..5 {
+        account
+            .request_password_reset(from(&format!("192.0.2.{number}"), ask("olga@example.org")))
+            .await
+            .unwrap();
+    }
+    let sixth = account.request_password_reset(from("192.0.2.5", ask("Olga@example.org"))).await;
+    assert_eq!(refusal(sixth), "RESOURCE_EXHAUSTED RATE_LIMITED");
+    account.request_password_reset(from("192.0.2.5", ask("gus@example.org"))).await.unwrap();
+
+    let guess = || pb::ResetPasswordRequest {
+        request_id: new_id(),
+        code: format!("dfc_{}", "A".repeat(43)),
+        new_password: "a password of the thief".to_owned(),
+    };
+    for _ in 0..100 {
+        let answer = account.reset_password(from("192.0.2.1", guess())).await;
+        assert_eq!(refusal(answer), "FAILED_PRECONDITION CODE_INVALID");
+    }
+    let answer = account.reset_password(from("192.0.2.1", guess())).await;
+    assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
+    let elsewhere = account.reset_password(from("192.0.2.2", guess())).await;
+    assert_eq!(refusal(elsewhere), "FAILED_PRECONDITION CODE_INVALID");
+}

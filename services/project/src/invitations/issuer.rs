@@ -1,0 +1,76 @@
+//! Creation of invitations, by users and by back ends.
+
+use chrono::{DateTime, Utc};
+use shared::access::ProjectAccess;
+use shared::database::Transaction;
+use shared::error::{Error, Result};
+use shared::idempotency;
+use shared::mail::Outbox;
+use shared::service::ServiceContext;
+
+use super::wire::{CreateInvitationInput, InvitationId};
+use super::{Invitation, queries};
+use crate::members::require_permissions_of;
+use crate::projects::queries as projects;
+use crate::schema::NAME;
+
+#[derive(Clone)]
+pub(crate) struct InvitationIssuer {
+    pub context: ServiceContext,
+    pub outbox: Outbox,
+}
+
+enum CreateClaim {
+    /// The resource of an earlier call with the same request id.
+    Replayed(Invitation),
+    /// The open transaction, in which the limits were checked.
+    New(Box<(Transaction, ProjectAccess)>),
+}
+
+impl InvitationIssuer {
+    /// Creates an invitation on behalf of the inviter, who needs every permission that it gives.
+    pub(crate) async fn issue(
+        &self,
+        input: &CreateInvitationInput,
+        now: DateTime<Utc>,
+    ) -> Result<Invitation> {
+        let invitation = match self.claim_or_replay(input, now).await? {
+            CreateClaim::Replayed(earlier) => return Ok(earlier),
+            CreateClaim::New(room) => queries::insert(room.0, &room.1, &input.invitation).await?,
+        };
+        self.announce();
+        Ok(invitation)
+    }
+
+    /// Wakes the feeds and the delivery of emails.
+    pub(crate) fn announce(&self) {
+        self.context.signal.announce();
+        self.outbox.wake();
+    }
+
+    async fn claim_or_replay(
+        &self,
+        input: &CreateInvitationInput,
+        now: DateTime<Utc>,
+    ) -> Result<CreateClaim> {
+        let CreateInvitationInput { key, invitation } = input;
+        let (project_id, inviter_id) = (invitation.project_id, invitation.inviter_id);
+        let tx = self.context.database.begin_as(inviter_id).await?;
+        let (earlier, _project, (), (), counts, access) = futures::try_join!(
+            idempotency::claim(&tx, NAME, inviter_id, "CreateInvitation", key.as_ref(), invitation.id),
+            projects::lock(&tx, project_id),
+            queries::lock_inviter(&tx, inviter_id),
+            queries::mark_expired(&tx, project_id, &invitation.email, now),
+            queries::count(&tx, project_id, inviter_id, now),
+            projects::access(&tx, project_id, inviter_id),
+        )?;
+        if let Some(id) = earlier {
+            let found = queries::find(&tx, InvitationId { project_id, id }).await?;
+            tx.finish();
+            return found.map(CreateClaim::Replayed).ok_or_else(|| Error::not_found("invitation", id));
+        }
+        require_permissions_of(&access, invitation.role, &invitation.permissions)?;
+        counts.check_limits()?;
+        Ok(CreateClaim::New(Box::new((tx, access))))
+    }
+}

@@ -1,0 +1,39 @@
+//! The RPC of the stream of changes.
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use proto::project::v1 as pb;
+use shared::caller::Caller;
+use shared::error::Result;
+use shared::service::ServiceContext;
+use tonic::{Request, Response, Status};
+
+use super::subject::WatchSubject;
+use crate::history::wire::WatchProjectInput;
+
+pub(crate) struct WatchHandler {
+    context: ServiceContext,
+}
+
+impl WatchHandler {
+    pub(crate) fn new(context: ServiceContext) -> Self {
+        Self { context }
+    }
+}
+
+impl WatchHandler {
+    pub(crate) async fn watch_project(
+        &self,
+        request: Request<pb::WatchProjectRequest>,
+    ) -> Result<Response<BoxStream<'static, Result<pb::WatchProjectResponse, Status>>>, Status> {
+        let caller = Caller::of(&request)?;
+        let WatchProjectInput { project_id, filter, resume_token } = request.into_inner().try_into()?;
+        let query = format!("WatchProject {} {project_id} {filter:?}", caller.database_user());
+        let subject = WatchSubject::new(self.context.clone(), caller, project_id, filter);
+        let told = self.context.feed.watch(project_id, query, &resume_token, subject).await?;
+        let messages = told.map(|told| {
+            told.map(|told| pb::WatchProjectResponse { events: told.events, resume_token: told.resume_token })
+        });
+        Ok(Response::new(messages.boxed()))
+    }
+}
