@@ -2,7 +2,7 @@
 -- project.
 --
 -- All writers of tasks take locks in one order, which prevents deadlocks: the order of a project's tasks, the
--- graph, `project_numbers`, rows of `tasks` by id.
+-- graph, `project_access`, `task_counters`, rows of `tasks` by id.
 
 -- == Roles ==
 
@@ -61,10 +61,10 @@ CREATE TYPE task_filter AS (
     updated_before timestamptz,
     completed_from timestamptz,
     completed_before timestamptz,
-    estimated_hours_from integer,
-    estimated_hours_to integer,
-    actual_hours_from integer,
-    actual_hours_to integer,
+    estimated_minutes_from integer,
+    estimated_minutes_to integer,
+    actual_minutes_from integer,
+    actual_minutes_to integer,
     -- Open, and due before now.
     is_overdue boolean,
     metadata jsonb,
@@ -100,18 +100,20 @@ CREATE TABLE tasks (
     created_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
     completed_at TIMESTAMP WITH TIME ZONE,
-    -- The number within the project, the name for people (`DAF-42`) and the position in the project's order.
+    -- The number within the project and the position in the project's order. The key (`DAF-42`) is made of the
+    -- project's key and the number when it is read.
     number BIGINT NOT NULL,
-    key TEXT NOT NULL CONSTRAINT tasks_key_key UNIQUE,
     rank TEXT COLLATE "C" NOT NULL,
     -- Whether a user set the status `blocked`: then no dependency lifts it.
     manually_blocked BOOLEAN DEFAULT FALSE NOT NULL,
+    -- Estimated and actual work. The columns in hours are these, rounded up.
+    estimated_minutes INTEGER CONSTRAINT chk_estimated_minutes CHECK (estimated_minutes BETWEEN 1 AND 60000000),
+    actual_minutes INTEGER CONSTRAINT chk_actual_minutes CHECK (actual_minutes BETWEEN 1 AND 60000000),
     CONSTRAINT chk_estimated_hours_positive CHECK (estimated_hours IS NULL OR estimated_hours > 0),
     CONSTRAINT chk_actual_hours_positive CHECK (actual_hours IS NULL OR actual_hours > 0),
     CONSTRAINT chk_due_date_future CHECK (due_date IS NULL OR due_date > created_at),
     CONSTRAINT tasks_project_number_key UNIQUE (project_id, number),
     CONSTRAINT chk_task_number CHECK (number BETWEEN 1 AND 999999999999),
-    CONSTRAINT chk_task_key CHECK (key ~ ('^[A-Z][A-Z0-9]{1,9}-' || number || '$')),
     -- A rank without a fraction is the task's own number: so an imported rank never collides with that of a new task.
     CONSTRAINT chk_task_rank CHECK (rank ~ '^[0-9]{12}([0-9A-Za-z]{0,51}[1-9A-Za-z])?$'
         AND (length(rank) > 12 OR rank = initial_rank(number))),
@@ -145,12 +147,11 @@ CREATE TABLE task_search (
     search_vector TSVECTOR NOT NULL
 );
 
--- A project's key and the last number that was assigned. Creating a task locks the row from its last statement to its
--- commit: a rollback returns the number, a deletion does not.
-CREATE TABLE project_numbers (
+-- The last task number of each project. Creating a task locks the row from its last statement to its commit: a rollback
+-- returns the number, a deletion does not.
+CREATE TABLE task_counters (
     project_id UUID PRIMARY KEY,
-    key TEXT NOT NULL UNIQUE CONSTRAINT chk_project_key CHECK (key ~ '^[A-Z][A-Z0-9]{1,9}$'),
-    last_number BIGINT DEFAULT 0 NOT NULL
+    last_number BIGINT NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 100);
 
 -- The copy of who may access which project, fed by the project service. A higher revision replaces a lower one. A
@@ -163,8 +164,9 @@ CREATE TABLE project_access (
     deleted BOOLEAN NOT NULL,
     visibility TEXT NOT NULL CONSTRAINT chk_visibility CHECK (visibility IN ('private', 'internal', 'public')),
     status TEXT NOT NULL CONSTRAINT chk_status CHECK (status IN ('active', 'completed', 'archived', 'cancelled')),
-    -- For deriving the key of a project.
-    name TEXT DEFAULT '' NOT NULL
+    -- The first part of the keys of the project's tasks. Unique in the project service, but not here: when a key passes
+    -- from one project to another, their states may arrive in either order.
+    key TEXT NOT NULL
 );
 
 CREATE TABLE project_access_members (
@@ -270,6 +272,7 @@ CREATE INDEX idx_task_dependencies_depends_on ON task_dependencies(depends_on_ta
 CREATE INDEX idx_task_search_vector ON task_search USING GIN (search_vector);
 CREATE INDEX idx_task_search_project_id ON task_search (project_id);
 CREATE INDEX idx_project_access_members_user_id ON project_access_members (user_id);
+CREATE INDEX idx_project_access_key ON project_access(key) WHERE NOT deleted;
 CREATE INDEX idx_project_access_open ON project_access(project_id) WHERE visibility <> 'private';
 CREATE INDEX idx_change_log_entity ON change_log (entity, entity_id);
 CREATE INDEX idx_change_log_changed_at ON change_log USING brin (changed_at);
@@ -362,6 +365,33 @@ CREATE TRIGGER tasks_updated_at_trigger
     FOR EACH ROW WHEN (current_setting('app.keep_dates', true) IS DISTINCT FROM 'on')
     EXECUTE FUNCTION audit_trigger_function();
 
+-- Keeps the columns in minutes and the seed's columns in hours alike. Minutes win if both change.
+CREATE FUNCTION sync_work_units() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        NEW.estimated_minutes := coalesce(NEW.estimated_minutes, NEW.estimated_hours * 60);
+        NEW.actual_minutes := coalesce(NEW.actual_minutes, NEW.actual_hours * 60);
+    ELSE
+        IF NEW.estimated_minutes IS NOT DISTINCT FROM OLD.estimated_minutes
+            AND NEW.estimated_hours IS DISTINCT FROM OLD.estimated_hours THEN
+            NEW.estimated_minutes := NEW.estimated_hours * 60;
+        END IF;
+        IF NEW.actual_minutes IS NOT DISTINCT FROM OLD.actual_minutes
+            AND NEW.actual_hours IS DISTINCT FROM OLD.actual_hours THEN
+            NEW.actual_minutes := NEW.actual_hours * 60;
+        END IF;
+    END IF;
+    NEW.estimated_hours := (NEW.estimated_minutes + 59) / 60;
+    NEW.actual_hours := (NEW.actual_minutes + 59) / 60;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER tasks_work_units_trigger
+    BEFORE INSERT OR UPDATE OF estimated_hours, actual_hours, estimated_minutes, actual_minutes ON tasks
+    FOR EACH ROW EXECUTE FUNCTION sync_work_units();
+
 -- Locks of the dependency graph. A transaction locks the graph before any row, so that it never waits for a row while
 -- others wait for the graph: exclusively if it changes edges or the status of a task that has some, shared if it
 -- changes the status of a task that has none.
@@ -376,13 +406,20 @@ AS $$
                    WHERE (d.task_id = task_uuid OR d.depends_on_task_id = task_uuid) AND d.dependency_type = 'blocks');
 $$;
 
+-- Does nothing for a caller who is no member of the task's project: so nobody without rights there can hold up others.
+--
 -- A task may get edges while this waits for the shared lock. Upgrading the lock could deadlock with another shared
 -- holder, so the end of a subtransaction releases it, and the exclusive lock is taken. No edge is added while the
--- shared lock is manually_blocked.
+-- shared lock is held.
 CREATE FUNCTION lock_dependency_graph(task_uuid uuid, exclusive boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
+    IF current_user_id() IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM tasks t JOIN project_access_members m USING (project_id)
+        WHERE t.id = task_uuid AND m.user_id = current_user_id()) THEN
+        RETURN;
+    END IF;
     IF NOT exclusive AND NOT has_blocking_dependencies(task_uuid) THEN
         BEGIN
             PERFORM pg_advisory_xact_lock_shared(dependency_graph_lock_key());
@@ -400,35 +437,32 @@ $$;
 
 -- No cycles
 
--- A shortest path along task_waits, both ends included. NULL if there is none, or none among the first 1,000 tasks that
--- are reached: this runs under the lock of the graph. Breadth-first search.
+-- A shortest path along task_waits, both ends included. NULL if there is none among the first 1,000 tasks that are
+-- reached: this runs under the lock of the graph. Breadth-first search.
 CREATE FUNCTION find_dependency_path(origin uuid, target uuid) RETURNS uuid[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
-    came_from jsonb := jsonb_build_object(origin, NULL);
+    max_tasks CONSTANT integer := 1000;
+    seen uuid[] := ARRAY[origin];
+    came_from uuid[] := ARRAY[NULL::uuid];
     frontier uuid[] := ARRAY[origin];
-    reached uuid[];
-    seen integer := 0;
+    sources uuid[];
     path uuid[] := ARRAY[target];
-    step record;
 BEGIN
-    WHILE NOT came_from ? target::text LOOP
-        reached := '{}';
-        FOR step IN SELECT DISTINCT ON (awaited) waiting, awaited FROM task_waits WHERE waiting = ANY (frontier) LOOP
-            IF NOT came_from ? step.awaited::text THEN
-                came_from := came_from || jsonb_build_object(step.awaited, step.waiting);
-                reached := reached || step.awaited;
-            END IF;
-        END LOOP;
-        seen := seen + cardinality(reached);
-        IF cardinality(reached) = 0 OR seen > 1000 THEN
+    WHILE NOT target = ANY (seen) LOOP
+        SELECT array_agg(s.awaited), array_agg(s.waiting) INTO frontier, sources
+        FROM (SELECT w.awaited, min(w.waiting::text)::uuid AS waiting FROM task_waits w
+              WHERE w.waiting = ANY (frontier) AND w.awaited <> ALL (seen)
+              GROUP BY w.awaited ORDER BY w.awaited <> target LIMIT max_tasks) s;
+        seen := seen || frontier;
+        came_from := came_from || sources;
+        IF frontier IS NULL OR cardinality(seen) > 2 * max_tasks THEN
             RETURN NULL;
         END IF;
-        frontier := reached;
     END LOOP;
     WHILE path[1] <> origin LOOP
-        path := (came_from ->> path[1]::text)::uuid || path;
+        path := came_from[array_position(seen, path[1])] || path;
     END LOOP;
     RETURN path;
 END
@@ -436,11 +470,14 @@ $$;
 
 -- Whether one task waits for another, directly or not. Asked before each new edge under the lock of the graph.
 -- Bidirectional search: each time from the end whose last step reached fewer tasks. It ends as soon as one end has no
--- further tasks: at once for a task that nothing waits for, and for one that waits for nothing.
+-- further tasks: at once for a task that nothing waits for, and for one that waits for nothing. A search that has
+-- compared `max_comparisons` tasks, about a second's work, rejects the edge.
 CREATE FUNCTION is_dependent_on(origin uuid, target uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
+    max_comparisons CONSTANT integer := 1000000;
+    comparisons integer := 0;
     awaited uuid[] := ARRAY[origin];
     waiting uuid[] := ARRAY[target];
     awaited_last uuid[] := awaited;
@@ -466,6 +503,11 @@ BEGIN
         END IF;
         IF EXISTS (SELECT unnest(awaited) INTERSECT SELECT unnest(waiting)) THEN
             RETURN TRUE;
+        END IF;
+        comparisons := comparisons + cardinality(awaited) + cardinality(waiting);
+        IF comparisons > max_comparisons THEN
+            RAISE EXCEPTION 'too many tasks are connected with each of the two tasks'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'dependency_search_limit';
         END IF;
     END LOOP;
 END
@@ -534,13 +576,36 @@ CREATE TRIGGER tasks_check_parent_trigger
 -- Status. `blocked` is a derived form of `pending`: not started because a blocking task is still open, or because a
 -- user said so (`manually_blocked`).
 
--- The tasks that must be done or cancelled before this one can be completed.
+-- The tasks that must be done or cancelled before this one can be completed. A batch is judged by the state after it
+-- (`announce_status_changes`).
 CREATE FUNCTION open_blockers(task_uuid uuid) RETURNS uuid[]
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
     SELECT array_agg(b.id ORDER BY b.id)
     FROM task_dependencies d JOIN tasks b ON b.id = d.depends_on_task_id
-    WHERE d.task_id = task_uuid AND d.dependency_type = 'blocks' AND b.status NOT IN ('done', 'cancelled')
+    WHERE d.task_id = task_uuid AND d.dependency_type = 'blocks'
+        AND CASE
+            WHEN b.id = ANY (nullif(current_setting('app.closed_blockers', true), '')::uuid[]) THEN FALSE
+            WHEN b.id = ANY (nullif(current_setting('app.opened_blockers', true), '')::uuid[]) THEN TRUE
+            ELSE b.status NOT IN ('done', 'cancelled') END
+$$;
+
+-- Says before a batch which of its tasks it closes and which it leaves open or reopens. The settings hold only those
+-- that block another task of the batch: usually none.
+CREATE FUNCTION announce_status_changes(closed uuid[], opened uuid[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+DECLARE
+    blockers uuid[] := ARRAY(
+        SELECT d.depends_on_task_id FROM task_dependencies d
+        WHERE d.task_id = ANY (closed || opened) AND d.depends_on_task_id = ANY (closed || opened)
+            AND d.dependency_type = 'blocks');
+BEGIN
+    PERFORM set_config('app.closed_blockers', ARRAY(
+        SELECT unnest(blockers) INTERSECT SELECT unnest(closed))::text, true);
+    PERFORM set_config('app.opened_blockers', ARRAY(
+        SELECT unnest(blockers) INTERSECT SELECT unnest(opened))::text, true);
+END
 $$;
 
 CREATE FUNCTION is_status_transition_allowed(old_status task_status, new_status task_status) RETURNS boolean
@@ -629,7 +694,9 @@ CREATE FUNCTION refresh_task_of_dependency() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
-    PERFORM refresh_blocked_status(array_remove(ARRAY[OLD.task_id, NEW.task_id], NULL));
+    IF OLD.dependency_type = 'blocks' OR NEW.dependency_type = 'blocks' THEN
+        PERFORM refresh_blocked_status(array_remove(ARRAY[OLD.task_id, NEW.task_id], NULL));
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -650,70 +717,50 @@ $$ LANGUAGE plpgsql SET search_path = task, pg_temp;
 
 -- Numbers and keys
 
--- The first three letters or digits of a name, from the first letter on, in upper case; TSK if there are none.
-CREATE FUNCTION project_key_prefix(name text) RETURNS text
-LANGUAGE sql IMMUTABLE
-RETURN coalesce(substring(upper(regexp_replace(name, '[^A-Za-z0-9]', '', 'g')) FROM '[A-Z][A-Z0-9]{1,2}'), 'TSK');
-
-CREATE FUNCTION project_keys_lock_key() RETURNS bigint
-LANGUAGE sql IMMUTABLE RETURN 7236277130242;
-
--- Assigns a free key, made from the requested one or from the project's name, to a project that has none. Serialized by
--- an advisory lock: this happens once in a project's life.
-CREATE FUNCTION ensure_project_key(project uuid, requested_key text) RETURNS void
+-- Adds to the last number of a project and returns the new one. It is at least `highest` plus `added`. The first number
+-- of a project needs the project to exist, so that no task is created while its project is being deleted.
+CREATE FUNCTION advance_task_counter(project uuid, highest bigint, added bigint) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
-    prefix text := coalesce(
-        requested_key, project_key_prefix((SELECT a.name FROM project_access a WHERE a.project_id = project)));
-    candidate text := prefix;
-    attempt integer := 1;
-    suffix text;
+    last bigint;
 BEGIN
-    PERFORM pg_advisory_xact_lock(project_keys_lock_key());
-    IF EXISTS (SELECT 1 FROM project_numbers n WHERE n.project_id = project) THEN
-        RETURN;
+    UPDATE task_counters c SET last_number = greatest(c.last_number, highest) + added WHERE c.project_id = project
+    RETURNING c.last_number INTO last;
+    IF NOT FOUND THEN
+        PERFORM 1 FROM project_access a WHERE a.project_id = project AND NOT a.deleted FOR SHARE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'the project does not exist'
+                USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'tasks_project_id_fkey';
+        END IF;
+        INSERT INTO task_counters AS c (project_id, last_number) VALUES (project, highest + added)
+        ON CONFLICT (project_id) DO UPDATE SET last_number = greatest(c.last_number, highest) + added
+        RETURNING c.last_number INTO last;
     END IF;
-    WHILE EXISTS (SELECT 1 FROM project_numbers n WHERE n.key = candidate) LOOP
-        attempt := attempt + 1;
-        -- Random after nine attempts, so that the thousandth project of a name does not try a thousand keys.
-        suffix := CASE WHEN attempt < 10 THEN attempt ELSE 10 + floor(random() * 1000000)::integer END::text;
-        candidate := left(prefix, 10 - length(suffix)) || suffix;
-    END LOOP;
-    INSERT INTO project_numbers (project_id, key) VALUES (project, candidate);
+    RETURN last;
 END
 $$;
 
--- Numbers for a batch of tasks: for each place in the arrays the given number, or the next one. A project without a key
--- gets the first given key. Projects are locked in the order of their ids, so that two batches do not deadlock.
-CREATE FUNCTION allocate_task_numbers(projects uuid[], keys text[], given_numbers bigint[])
-RETURNS TABLE (place bigint, number bigint, key text)
+-- Numbers for a batch of tasks: for each place in the arrays the given number, or the next one. Projects are locked in
+-- the order of their ids, so that two batches do not deadlock.
+CREATE FUNCTION allocate_task_numbers(projects uuid[], given_numbers bigint[])
+RETURNS TABLE (place bigint, number bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
     batch record;
-    counter project_numbers;
+    last bigint;
 BEGIN
-    FOR batch IN
-        SELECT w.project, (array_agg(w.key ORDER BY w.place) FILTER (WHERE w.key IS NOT NULL))[1] AS requested_key
-        FROM unnest(projects, keys) WITH ORDINALITY w(project, key, place)
-        WHERE NOT EXISTS (SELECT 1 FROM project_numbers n WHERE n.project_id = w.project)
-        GROUP BY w.project ORDER BY w.project
-    LOOP
-        PERFORM ensure_project_key(batch.project, batch.requested_key);
-    END LOOP;
     FOR batch IN
         SELECT w.project, count(*) FILTER (WHERE w.number IS NULL) AS missing, coalesce(max(w.number), 0) AS highest
         FROM unnest(projects, given_numbers) w(project, number) GROUP BY w.project ORDER BY w.project
     LOOP
-        UPDATE project_numbers n SET last_number = greatest(n.last_number, batch.highest) + batch.missing
-        WHERE n.project_id = batch.project RETURNING * INTO counter;
+        last := advance_task_counter(batch.project, batch.highest, batch.missing);
         RETURN QUERY
-            SELECT w.place, w.number, counter.key || '-' || w.number
-            FROM (SELECT u.place, coalesce(u.number, counter.last_number - batch.missing
-                      + row_number() OVER (PARTITION BY u.number IS NULL ORDER BY u.place)) AS number
-                  FROM unnest(projects, given_numbers) WITH ORDINALITY u(project, number, place)
-                  WHERE u.project = batch.project) w;
+            SELECT u.place, coalesce(u.number, last - batch.missing
+                + row_number() OVER (PARTITION BY u.number IS NULL ORDER BY u.place))
+            FROM unnest(projects, given_numbers) WITH ORDINALITY u(project, number, place)
+            WHERE u.project = batch.project;
     END LOOP;
 END
 $$;
@@ -723,14 +770,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
     -- A batch has its numbers already.
-    IF NEW.number IS NULL THEN
-        PERFORM 1 FROM project_numbers n WHERE n.project_id = NEW.project_id;
-        IF NOT FOUND THEN
-            PERFORM ensure_project_key(NEW.project_id, NULL);
-        END IF;
-        UPDATE project_numbers n SET last_number = n.last_number + 1 WHERE n.project_id = NEW.project_id
-        RETURNING n.last_number, n.key || '-' || n.last_number INTO NEW.number, NEW.key;
-    END IF;
+    NEW.number := coalesce(NEW.number, advance_task_counter(NEW.project_id, 0, 1));
     NEW.rank := coalesce(NEW.rank, initial_rank(NEW.number));
     RETURN NEW;
 END
@@ -738,30 +778,30 @@ $$;
 -- Triggers fire by name: this one after the check of the parent.
 CREATE TRIGGER tasks_number_trigger BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION assign_task_number();
 
--- Changes a project's key and the keys of its tasks. A project with more than `max_tasks` tasks keeps its key.
-CREATE FUNCTION set_project_key(project uuid, requested_key text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+-- The key of a project, for any caller; the caller has been shown a task of it.
+CREATE FUNCTION project_key(project uuid) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
-DECLARE
-    max_tasks CONSTANT bigint := 10000;
 BEGIN
-    PERFORM pg_advisory_xact_lock(dependency_graph_lock_key());
-    PERFORM ensure_project_key(project, requested_key);
-    IF EXISTS (SELECT 1 FROM project_numbers n WHERE n.project_id = project AND n.key = requested_key) THEN
-        RETURN;
-    END IF;
-    -- Creating a task waits for this row, so no task gets the old key meanwhile.
-    UPDATE project_numbers n SET key = requested_key WHERE n.project_id = project;
-    IF (SELECT count(*) FROM (
-            SELECT 1 FROM tasks t WHERE t.project_id = project LIMIT max_tasks + 1) t) > max_tasks THEN
-        RAISE EXCEPTION 'the project has more than % tasks', max_tasks
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'project_key_immutable';
-    END IF;
-    -- A new key is no work on a task, so `updated_at` stays.
-    PERFORM set_config('app.keep_dates', 'on', true);
-    PERFORM 1 FROM tasks t WHERE t.project_id = project ORDER BY t.id FOR UPDATE;
-    UPDATE tasks t SET key = requested_key || '-' || t.number WHERE t.project_id = project;
+    RETURN (SELECT a.key FROM project_access a WHERE a.project_id = project);
 END
+$$;
+
+-- The project of a task's key, like `DAF-42`, for any caller. If two projects have the same key, one of them has another
+-- by now; the newer state is more likely right.
+CREATE FUNCTION project_of_task_key(task_key text) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+    SELECT a.project_id FROM project_access a WHERE a.key = split_part(task_key, '-', 1) AND NOT a.deleted
+    ORDER BY a.revision DESC, a.project_id LIMIT 1
+$$;
+
+-- The task with this key, like `daf-42`, for any caller. NULL for a text that is no key.
+CREATE FUNCTION task_of_key(task_key text) RETURNS uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+    SELECT t.id FROM regexp_match(upper(task_key), '^\s*([A-Z][A-Z0-9]{1,9})-([1-9][0-9]{0,11})\s*$') AS k(part)
+    JOIN tasks t ON t.project_id = project_of_task_key(k.part[1]) AND t.number = k.part[2]::bigint
 $$;
 
 -- Order
@@ -886,11 +926,6 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
     SELECT t.project_id FROM tasks t WHERE t.id = task_uuid
 $$;
-CREATE FUNCTION project_of_task_key(task_key text) RETURNS uuid
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
-AS $$
-    SELECT t.project_id FROM tasks t WHERE t.key = task_key
-$$;
 -- Also of a deleted task, as long as the log holds it.
 CREATE FUNCTION project_of_logged_task(task_uuid uuid) RETURNS uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = task, pg_temp
@@ -987,7 +1022,7 @@ AS $$
 $$;
 
 -- The edges around a task in one direction, level by level, at most `max_edges`. Runs as the caller: a task that they
--- may not see ends its branch. STABLE, so that all levels are read from one snapshot.
+-- may not read ends its branch. STABLE, so that all levels are read from one snapshot.
 CREATE FUNCTION edges_around(
     origin uuid, towards_awaited boolean, kinds dependency_type[], depth integer, max_edges integer
 ) RETURNS TABLE (waiting uuid, awaited uuid, kind dependency_type)
@@ -1017,9 +1052,9 @@ BEGIN
         RETURN QUERY SELECT * FROM unnest(found_waiting, found_awaited, found_kinds);
         remaining := remaining - cardinality(found_waiting);
         EXIT WHEN remaining = 0;
-        SELECT array_agg(t.id) INTO frontier FROM tasks t
-        WHERE t.id = ANY (CASE WHEN towards_awaited THEN found_awaited ELSE found_waiting END)
-            AND NOT EXISTS (SELECT 1 FROM unnest(seen) s(id) WHERE s.id = t.id);
+        SELECT array_agg(t.id) INTO frontier
+        FROM readable_tasks(CASE WHEN towards_awaited THEN found_awaited ELSE found_waiting END) AS t(id)
+        WHERE NOT EXISTS (SELECT 1 FROM unnest(seen) s(id) WHERE s.id = t.id);
         EXIT WHEN frontier IS NULL;
         seen := seen || frontier;
     END LOOP;
@@ -1051,9 +1086,8 @@ BEGIN
         RETURN QUERY SELECT * FROM unnest(found_waiting, found_awaited, found_kinds);
         remaining := remaining - cardinality(found_waiting);
         EXIT WHEN remaining = 0;
-        SELECT array_agg(t.id) INTO frontier FROM tasks t
-        WHERE t.id = ANY (found_awaited) AND t.project_id <> project
-            AND NOT EXISTS (SELECT 1 FROM unnest(outside) o(id) WHERE o.id = t.id);
+        SELECT array_agg(t.id) INTO frontier FROM readable_tasks(found_awaited) AS r(id) JOIN tasks t USING (id)
+        WHERE t.project_id <> project AND NOT EXISTS (SELECT 1 FROM unnest(outside) o(id) WHERE o.id = t.id);
         outside := outside || frontier;
     END LOOP;
 END
@@ -1061,9 +1095,10 @@ $$;
 
 -- Search
 
--- The key is one word (`daf-42`) and has the weight of the title (A); the description weighs less (D). A description
--- with more different words than a tsvector can hold (1 MiB) is indexed by its beginning.
-CREATE FUNCTION task_search_vector(key text, title text, description text) RETURNS tsvector
+-- A task's id is a word of its vector, so that a search for the key finds the task whatever the key of its project is.
+-- The title has the weight A, the description D. A description with more different words than a tsvector can hold
+-- (1 MiB) is indexed by its beginning.
+CREATE FUNCTION task_search_vector(id uuid, title text, description text) RETURNS tsvector
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -1071,7 +1106,7 @@ DECLARE
 BEGIN
     LOOP
         BEGIN
-            RETURN format('%L:1A', lower(key))::tsvector || setweight(to_tsvector('english', title), 'A')
+            RETURN format('%L:1A', id)::tsvector || setweight(to_tsvector('english', title), 'A')
                 || to_tsvector('english', left(description, kept));
         EXCEPTION WHEN program_limit_exceeded THEN
             kept := kept / 2;
@@ -1080,19 +1115,24 @@ BEGIN
 END
 $$;
 
--- The query of a text: web search syntax, or a task's key.
+-- The query of a text: web search syntax, or the key of a task.
 CREATE FUNCTION parse_search_query(query text) RETURNS tsquery
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN CASE WHEN query ~* '^\s*[a-z][a-z0-9]{1,9}-[1-9][0-9]*\s*$'
-    THEN websearch_to_tsquery('english', query) || quote_literal(lower(btrim(query)))::tsquery
-    ELSE websearch_to_tsquery('english', query) END;
+LANGUAGE plpgsql STABLE SET search_path = task, pg_temp
+AS $$
+DECLARE
+    task_id uuid := task_of_key(query);
+    words tsquery := websearch_to_tsquery('english', query);
+BEGIN
+    RETURN CASE WHEN task_id IS NULL THEN words ELSE words || quote_literal(task_id)::tsquery END;
+END
+$$;
 
 CREATE FUNCTION update_task_search() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
     INSERT INTO task_search (task_id, project_id, search_vector)
-    VALUES (NEW.id, NEW.project_id, task_search_vector(NEW.key, NEW.title, coalesce(NEW.description, '')))
+    VALUES (NEW.id, NEW.project_id, task_search_vector(NEW.id, NEW.title, coalesce(NEW.description, '')))
     ON CONFLICT (task_id) DO UPDATE SET search_vector = excluded.search_vector;
     RETURN NULL;
 END
@@ -1100,10 +1140,8 @@ $$;
 CREATE TRIGGER tasks_search_insert_trigger
     AFTER INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION update_task_search();
 CREATE TRIGGER tasks_search_update_trigger
-    AFTER UPDATE OF title, description, key ON tasks
-    FOR EACH ROW WHEN (
-        (NEW.title, NEW.description, NEW.key) IS DISTINCT FROM (OLD.title, OLD.description, OLD.key)
-    )
+    AFTER UPDATE OF title, description ON tasks
+    FOR EACH ROW WHEN ((NEW.title, NEW.description) IS DISTINCT FROM (OLD.title, OLD.description))
     EXECUTE FUNCTION update_task_search();
 
 -- Lists
@@ -1135,10 +1173,10 @@ AS $$
         AND (f.updated_before IS NULL OR t.updated_at < f.updated_before)
         AND (f.completed_from IS NULL OR t.completed_at >= f.completed_from)
         AND (f.completed_before IS NULL OR t.completed_at < f.completed_before)
-        AND (f.estimated_hours_from IS NULL OR t.estimated_hours >= f.estimated_hours_from)
-        AND (f.estimated_hours_to IS NULL OR t.estimated_hours <= f.estimated_hours_to)
-        AND (f.actual_hours_from IS NULL OR t.actual_hours >= f.actual_hours_from)
-        AND (f.actual_hours_to IS NULL OR t.actual_hours <= f.actual_hours_to)
+        AND (f.estimated_minutes_from IS NULL OR t.estimated_minutes >= f.estimated_minutes_from)
+        AND (f.estimated_minutes_to IS NULL OR t.estimated_minutes <= f.estimated_minutes_to)
+        AND (f.actual_minutes_from IS NULL OR t.actual_minutes >= f.actual_minutes_from)
+        AND (f.actual_minutes_to IS NULL OR t.actual_minutes <= f.actual_minutes_to)
         AND (f.is_overdue IS NOT TRUE
             OR coalesce(t.due_date, 'infinity') < now() AND t.status NOT IN ('done', 'cancelled'))
         AND (f.metadata IS NULL OR t.metadata @> f.metadata)
@@ -1167,6 +1205,17 @@ BEGIN
                 OR (a.visibility = 'internal' AND current_user_id() <> '00000000-0000-0000-0000-000000000000')
                 OR m.user_id IS NOT NULL)
             AND (m.permissions -> 'task_read') IS DISTINCT FROM 'false'::jsonb);
+END
+$$;
+
+-- Those of these tasks that the caller may read.
+CREATE FUNCTION readable_tasks(task_ids uuid[]) RETURNS SETOF uuid
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = task, pg_temp
+AS $$
+DECLARE
+    projects uuid[] := readable_projects(ARRAY(SELECT DISTINCT t.project_id FROM tasks t WHERE t.id = ANY (task_ids)));
+BEGIN
+    RETURN QUERY SELECT t.id FROM tasks t WHERE t.id = ANY (task_ids) AND t.project_id = ANY (projects);
 END
 $$;
 
@@ -1200,7 +1249,7 @@ $$;
 --
 -- Under row-level security PostgreSQL uses no index for conditions on status, priority, tags, words or metadata,
 -- because their operators are not leakproof. So this function reads as the owner, checks access once per project, and
--- returns only ids: the caller reads the rows under the policies. The SQL is built from the constants descendants;
+-- returns only ids: the caller reads the rows under the policies. The SQL is built from the constants below;
 -- values are parameters. Each call is planned for its values, so that rare and frequent values and small and large
 -- projects get their own plans.
 CREATE FUNCTION find_tasks(
@@ -1259,19 +1308,19 @@ AS $$
     SELECT EXISTS (SELECT 1 FROM project_access_members m WHERE m.project_id = project AND m.user_id = who)
 $$;
 
--- Deletes a project's tasks in the order of their ids. Creating a task waits for the row of `project_numbers`, so none
--- is added meanwhile.
+-- Deletes a project's tasks in the order of their ids. Creating a task waits for the row of `task_counters`, or of
+-- `project_access` if the project has no task yet, so none is added meanwhile.
 CREATE FUNCTION delete_project_tasks(project uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
-    DELETE FROM project_numbers n WHERE n.project_id = project;
+    DELETE FROM task_counters c WHERE c.project_id = project;
     PERFORM 1 FROM tasks t WHERE t.project_id = project ORDER BY t.id FOR UPDATE;
     DELETE FROM tasks t WHERE t.project_id = project;
 END
 $$;
 
--- Copies the states of projects, given as [{"project_id", "revision", "deleted", "visibility", "status", "name",
+-- Copies the states of projects, given as [{"project_id", "revision", "deleted", "visibility", "status", "key",
 -- "members": [{"user_id", "role", "permissions"}]}], and skips those that are not newer. The tasks of a deleted project
 -- take their dependencies along, so the graph is locked first.
 CREATE FUNCTION apply_project_access(states jsonb) RETURNS void
@@ -1284,14 +1333,14 @@ BEGIN
         PERFORM pg_advisory_xact_lock(dependency_graph_lock_key());
     END IF;
     FOR state IN SELECT value FROM jsonb_array_elements(states) ORDER BY value ->> 'project_id' LOOP
-        INSERT INTO project_access AS a (project_id, revision, deleted, visibility, status, name)
+        INSERT INTO project_access AS a (project_id, revision, deleted, visibility, status, key)
         VALUES (
             (state ->> 'project_id')::uuid, (state ->> 'revision')::bigint, (state ->> 'deleted')::boolean,
-            state ->> 'visibility', state ->> 'status', coalesce(state ->> 'name', '')
+            state ->> 'visibility', state ->> 'status', state ->> 'key'
         )
         ON CONFLICT (project_id) DO UPDATE
             SET revision = excluded.revision, deleted = excluded.deleted, visibility = excluded.visibility,
-                status = excluded.status, name = excluded.name
+                status = excluded.status, key = excluded.key
             WHERE a.revision < excluded.revision;
         CONTINUE WHEN NOT FOUND;
         DELETE FROM project_access_members WHERE project_id = (state ->> 'project_id')::uuid;
@@ -1346,41 +1395,30 @@ BEGIN
 END
 $$;
 
--- Stores the keys of projects, given as [{"line", "project_id", "key", "last_number"}], and returns the outcome of
+-- Stores the last numbers of projects, given as [{"line", "project_id", "last_number"}], and returns the outcome of
 -- each. A refused one does not stop the others. `last_number` only grows, so that no number is assigned twice.
-CREATE FUNCTION import_project_keys(items jsonb)
+CREATE FUNCTION import_task_counters(items jsonb)
 RETURNS TABLE (line bigint, outcome text, reason text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
     item record;
-    current_key text;
 BEGIN
-    PERFORM pg_advisory_xact_lock(project_keys_lock_key());
     FOR item IN
-        SELECT i.* FROM jsonb_to_recordset(items) AS i(line bigint, project_id uuid, key text, last_number bigint)
+        SELECT i.* FROM jsonb_to_recordset(items) AS i(line bigint, project_id uuid, last_number bigint)
         ORDER BY i.project_id, i.line
     LOOP
         line := item.line;
         reason := '';
-        SELECT n.key INTO current_key FROM project_numbers n WHERE n.project_id = item.project_id;
         IF NOT EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = item.project_id AND NOT a.deleted) THEN
             outcome := 'refused';
             reason := 'project_id names no project';
-        ELSIF current_key = item.key THEN
+        ELSIF EXISTS (SELECT 1 FROM task_counters c
+                      WHERE c.project_id = item.project_id AND c.last_number >= item.last_number) THEN
             outcome := 'unchanged';
-            UPDATE project_numbers n SET last_number = item.last_number
-            WHERE n.project_id = item.project_id AND n.last_number < item.last_number;
-        ELSIF current_key IS NOT NULL THEN
-            outcome := 'refused';
-            reason := 'the project has the key ' || current_key;
-        ELSIF EXISTS (SELECT 1 FROM project_numbers n WHERE n.key = item.key) THEN
-            outcome := 'refused';
-            reason := 'key is taken';
         ELSE
             outcome := 'created';
-            INSERT INTO project_numbers (project_id, key, last_number)
-            VALUES (item.project_id, item.key, item.last_number);
+            PERFORM advance_task_counter(item.project_id, item.last_number, 0);
         END IF;
         RETURN NEXT;
     END LOOP;
@@ -1421,7 +1459,7 @@ CREATE POLICY membership_worker_policy ON project_access_members FOR ALL TO task
 ALTER TABLE tasks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE task_dependencies ENABLE ROW LEVEL SECURITY;
 ALTER TABLE task_search ENABLE ROW LEVEL SECURITY;
-ALTER TABLE project_numbers ENABLE ROW LEVEL SECURITY;
+ALTER TABLE task_counters ENABLE ROW LEVEL SECURITY;
 
 -- Whoever may read a project sees its tasks; members change them.
 CREATE POLICY task_access_policy ON tasks FOR SELECT TO application_role
@@ -1437,8 +1475,6 @@ CREATE POLICY task_delete_policy ON tasks FOR DELETE TO application_role
                    WHERE m.project_id = tasks.project_id AND m.user_id = current_user_id()));
 CREATE POLICY task_search_access_policy ON task_search FOR SELECT TO application_role
     USING (EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = task_search.project_id));
-CREATE POLICY project_number_access_policy ON project_numbers FOR SELECT TO application_role
-    USING (EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = project_numbers.project_id));
 
 -- A dependency is visible to callers who see both tasks. Adding one requires membership in both projects, removing one
 -- membership in the project of the dependent task.
@@ -1475,7 +1511,7 @@ CREATE POLICY change_log_access_policy ON change_log FOR SELECT TO application_r
 
 CREATE POLICY task_worker_policy ON tasks FOR ALL TO task_worker USING (TRUE);
 CREATE POLICY dependency_worker_policy ON task_dependencies FOR ALL TO task_worker USING (TRUE);
-CREATE POLICY project_number_worker_policy ON project_numbers FOR ALL TO task_worker USING (TRUE);
+CREATE POLICY task_counter_worker_policy ON task_counters FOR ALL TO task_worker USING (TRUE);
 
 -- == Grants ==
 
@@ -1493,20 +1529,21 @@ GRANT EXECUTE ON FUNCTION initial_rank(bigint) TO task_service, task_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON tasks TO task_service;
 GRANT SELECT, INSERT, DELETE ON task_dependencies TO task_service;
-GRANT SELECT ON task_search, project_numbers, project_access, project_access_members, change_log, change_log_horizon
+GRANT SELECT ON task_search, project_access, project_access_members, change_log, change_log_horizon
     TO task_service;
 GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), lock_dependency_graph(uuid, boolean), complete_task(uuid),
-    allocate_task_numbers(uuid[], text[], bigint[]), set_project_key(uuid, text), rank_beside(uuid, uuid, boolean),
-    ensure_rank_space(uuid, uuid, boolean), project_of_task(uuid), project_of_task_key(text),
-    project_of_logged_task(uuid), outgoing_edges(uuid[]), incoming_edges(uuid[]),
+    allocate_task_numbers(uuid[], bigint[]), rank_beside(uuid, uuid, boolean), ensure_rank_space(uuid, uuid, boolean),
+    project_key(uuid), project_of_task_key(text), task_of_key(text), project_of_task(uuid),
+    project_of_logged_task(uuid), readable_tasks(uuid[]), announce_status_changes(uuid[], uuid[]), outgoing_edges(uuid[]), incoming_edges(uuid[]),
     edges_around(uuid, boolean, dependency_type[], integer, integer), plan_edges(uuid, integer),
     parse_search_query(text), find_tasks(jsonb, text, boolean, text, uuid, integer),
     is_member(uuid, uuid) TO task_service;
 
 -- The worker follows the project service and imports tasks.
 GRANT SELECT, INSERT, DELETE ON tasks, task_dependencies TO task_worker;
-GRANT SELECT, DELETE ON project_numbers TO task_worker;
+GRANT SELECT, DELETE ON task_counters TO task_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON project_access, project_access_members, feed_positions TO task_worker;
-GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), allocate_task_numbers(uuid[], text[], bigint[]),
-    project_of_task(uuid), project_of_task_key(text), project_of_logged_task(uuid), delete_project_tasks(uuid),
-    apply_project_access(jsonb), import_task_dependencies(jsonb), import_project_keys(jsonb) TO task_worker;
+GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), allocate_task_numbers(uuid[], bigint[]),
+    project_key(uuid), project_of_task_key(text), project_of_task(uuid), project_of_logged_task(uuid),
+    delete_project_tasks(uuid), apply_project_access(jsonb), import_task_dependencies(jsonb),
+    import_task_counters(jsonb) TO task_worker;

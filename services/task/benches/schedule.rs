@@ -9,11 +9,11 @@ const WAITS: usize = 20_000;
 const RUNS: usize = 101;
 
 fn main() {
-    let (hours, waits) = plan();
+    let (durations, waits) = plan();
     let mut taken: Vec<Duration> = (0..RUNS)
         .map(|_| {
             let start = Instant::now();
-            let schedule = task::schedule::schedule(&hours, &waits).unwrap();
+            let schedule = task::schedule::schedule(&durations, &waits).unwrap();
             assert!(schedule.finish > 0);
             start.elapsed()
         })
@@ -34,10 +34,10 @@ fn plan() -> (Vec<u64>, Vec<(usize, usize)>) {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(seed >> 33).unwrap() % sides
     };
-    let hours = (0..TASKS).map(|_| u64::try_from(1 + roll(40)).unwrap()).collect();
+    let durations = (0..TASKS).map(|_| u64::try_from(1 + roll(40)).unwrap()).collect();
     let waits = (0..WAITS).map(|_| {
         let waiting = 1 + roll(TASKS - 1);
         (waiting, roll(waiting))
     });
-    (hours, waits.collect())
+    (durations, waits.collect())
 }

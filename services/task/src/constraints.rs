@@ -5,18 +5,18 @@ use shared::error::ErrorReason;
 
 /// The constraints that an insert or update can violate.
 pub(crate) const CONSTRAINTS: &[Constraint] = &[
-    Constraint { name: "tasks_pkey", rule: Rule::Taken("task_id") },
+    Constraint { name: "tasks_pkey", rule: Rule::Taken("id") },
     Constraint { name: "tasks_parent_task_id_fkey", rule: Rule::Missing("task") },
     Constraint { name: "tasks_project_id_fkey", rule: Rule::Missing("project") },
     Constraint { name: "tasks_assignee_id_fkey", rule: Rule::Missing("user") },
     Constraint { name: "tasks_creator_id_fkey", rule: Rule::Missing("user") },
     Constraint {
         name: "parent_in_same_project",
-        rule: Rule::Invalid("parent_task_id", "must be a task of the same project"),
+        rule: Rule::Invalid("task.parent_task_id", "must be a task of the same project"),
     },
     Constraint {
         name: "chk_due_date_future",
-        rule: Rule::Invalid("due_date", "must be later than when the task was made"),
+        rule: Rule::Invalid("task.due_at", "must be later than when the task was made"),
     },
     Constraint {
         name: "no_dependency_cycle",
@@ -30,12 +30,11 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
             Some("status"),
         ),
     },
-    Constraint { name: "project_numbers_key_key", rule: Rule::Taken("key") },
     Constraint {
-        name: "project_key_immutable",
+        name: "dependency_search_limit",
         rule: Rule::Forbidden(
-            ErrorReason::ProjectKeyImmutable,
-            "the project has too many tasks to be renamed",
+            ErrorReason::PlanTooLarge,
+            "too many tasks are connected with both tasks to search for a cycle",
             None,
         ),
     },

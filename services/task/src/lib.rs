@@ -30,14 +30,14 @@ mod task_keys;
 pub(crate) mod task_lookup;
 mod tasks;
 
+use proto::common::ServerInfo;
 use proto::task::DESCRIPTOR_SET;
 use proto::task::admin::v1::task_admin_service_server::TaskAdminServiceServer;
 use proto::task::backend::v1::task_lookup_service_server::TaskLookupServiceServer;
 use proto::task::v1::plan_service_server::PlanServiceServer;
 use proto::task::v1::task_service_server::TaskServiceServer;
-use shared::access::AccessCopies;
+use shared::access::{AccessCopies, Authorizer};
 use shared::export::Exports;
-use shared::server::MAX_MESSAGE_BYTES;
 use shared::service::ServiceContext;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -64,16 +64,20 @@ pub async fn serve(context: ServiceContext, listener: TcpListener) -> anyhow::Re
         context.signal.clone(),
     );
     context.spawn(copies.clone().follow(context.shutdown.clone()));
-    let exports = Exports::new(&context);
-    let handler = TaskHandler { context: context.clone(), copies: copies.clone(), exports };
+    let handler = TaskHandler {
+        context: context.clone(),
+        authorizer: Authorizer::new(&context, copies.clone()),
+        exports: Exports::new(&context),
+    };
     let routes = copies.keep_fresh(routes(&handler));
-    context.serve(DESCRIPTOR_SET, routes, sessions, listener).await
+    context.serve(DESCRIPTOR_SET, routes, ServerInfo::default(), sessions, listener).await
 }
 
 fn routes(handler: &TaskHandler) -> Routes {
-    let limit = MAX_MESSAGE_BYTES;
-    Routes::new(TaskServiceServer::new(handler.clone()).max_decoding_message_size(limit))
-        .add_service(PlanServiceServer::new(handler.clone()).max_decoding_message_size(limit))
-        .add_service(TaskLookupServiceServer::new(handler.clone()).max_decoding_message_size(limit))
-        .add_service(TaskAdminServiceServer::new(handler.clone()).max_decoding_message_size(limit))
+    shared::routes![
+        TaskServiceServer(handler.clone()),
+        PlanServiceServer(handler.clone()),
+        TaskLookupServiceServer(handler.clone()),
+        TaskAdminServiceServer(handler.clone()),
+    ]
 }

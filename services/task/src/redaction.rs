@@ -1,4 +1,4 @@
-//! Removes ids of tasks from errors that the caller may not see.
+//! Removes ids of tasks from errors that the caller may not read.
 
 use std::collections::HashSet;
 
@@ -7,16 +7,16 @@ use shared::error::{Error, Result};
 use uuid::Uuid;
 
 use crate::handler::TaskHandler;
-use crate::tasks::queries::visible;
+use crate::tasks::queries::readable;
 
-/// Replaces the id of a task that the caller may not see.
+/// Replaces the id of a task that the caller may not read.
 const HIDDEN: &str = "hidden";
 
 /// The metadata keys whose values are task ids.
 const TASK_ID_KEYS: [&str; 2] = ["cycle", "blockers"];
 
 impl TaskHandler {
-    /// Hides the ids of tasks that the caller may not see. Cycles and blockers are found across projects, for any
+    /// Hides the ids of tasks that the caller may not read. Cycles and blockers are found across projects, for any
     /// caller.
     pub(crate) async fn hide_invisible_tasks(&self, caller: &Caller, refusal: Error) -> Error {
         let Error::Precondition { reason, message, metadata } = refusal else { return refusal };
@@ -35,7 +35,7 @@ impl TaskHandler {
     async fn visible_ids(&self, caller: &Caller, ids: &str) -> Result<HashSet<Uuid>> {
         let ids: Vec<Uuid> = ids.split(',').filter_map(|id| id.parse().ok()).collect();
         let tx = self.context.database.begin(caller).await?;
-        let visible = visible(&tx, &ids).await?;
+        let visible = readable(&tx, &ids).await?;
         tx.finish();
         Ok(visible.into_iter().collect())
     }

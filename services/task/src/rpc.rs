@@ -13,6 +13,7 @@ use crate::handler::TaskHandler;
 shared::rpc_table! {
     impl PlanService for TaskHandler {
         create_task_dependency(pb::CreateTaskDependencyRequest) -> pb::TaskDependency;
+        get_task_dependency(pb::GetTaskDependencyRequest) -> pb::TaskDependency;
         list_task_dependencies(pb::ListTaskDependenciesRequest) -> pb::ListTaskDependenciesResponse;
         delete_task_dependency(pb::DeleteTaskDependencyRequest) -> pb::DeleteTaskDependencyResponse;
         get_dependency_graph(pb::GetDependencyGraphRequest) -> pb::DependencyGraph;
@@ -30,13 +31,12 @@ shared::rpc_table! {
         update_task(pb::UpdateTaskRequest) -> pb::Task;
         complete_task(pb::CompleteTaskRequest) -> pb::Task;
         delete_task(pb::DeleteTaskRequest) -> pb::DeleteTaskResponse;
+        batch_get_tasks(pb::BatchGetTasksRequest) -> pb::BatchGetTasksResponse;
         batch_create_tasks(pb::BatchCreateTasksRequest) -> pb::BatchCreateTasksResponse;
         batch_update_tasks(pb::BatchUpdateTasksRequest) -> pb::BatchUpdateTasksResponse;
         batch_delete_tasks(pb::BatchDeleteTasksRequest) -> pb::BatchDeleteTasksResponse;
         move_task(pb::MoveTaskRequest) -> pb::Task;
         lookup_task(pb::LookupTaskRequest) -> pb::Task;
-        get_project_key(pb::GetProjectKeyRequest) -> pb::ProjectKey;
-        set_project_key(pb::SetProjectKeyRequest) -> pb::ProjectKey;
         search_tasks(pb::SearchTasksRequest) -> pb::SearchTasksResponse;
         get_task_facets(pb::GetTaskFacetsRequest) -> pb::TaskFacets;
         get_my_work(pb::GetMyWorkRequest) -> pb::MyWork;

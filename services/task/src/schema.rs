@@ -48,18 +48,17 @@ diesel::table! {
         assignee_id -> Nullable<Uuid>,
         creator_id -> Uuid,
         due_date -> Nullable<Timestamptz>,
-        estimated_hours -> Nullable<Int4>,
-        actual_hours -> Nullable<Int4>,
         tags -> Array<Text>,
         metadata -> Jsonb,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         completed_at -> Nullable<Timestamptz>,
         number -> BigInt,
-        key -> Text,
         rank -> Text,
         /// Whether a user set `blocked`: then no dependency lifts it.
         manually_blocked -> Bool,
+        estimated_minutes -> Nullable<Int4>,
+        actual_minutes -> Nullable<Int4>,
         /// The row version: the etag.
         xmin -> Oid,
     }
@@ -78,10 +77,8 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::*;
-    task.project_numbers (project_id) {
+    task.task_counters (project_id) {
         project_id -> Uuid,
-        key -> Text,
         last_number -> BigInt,
     }
 }

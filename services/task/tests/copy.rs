@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use proto::common;
 use proto::task::v1 as pb;
-use proto::task::v1::task_event::Subject;
+use proto::task::v1::task_event::Resource;
 use testkit::*;
 use tonic::{Status, Streaming};
+
+use crate::fixtures::list_of;
 
 pub const SOON: Duration = Duration::from_secs(20);
 
@@ -62,17 +65,29 @@ pub async fn end(stream: &mut Streaming<pb::WatchTasksResponse>) -> (Vec<pb::Tas
     }
 }
 
+pub fn change_of(event: &pb::TaskEvent) -> &common::Change {
+    event.change.as_ref().unwrap()
+}
+
+pub fn kind_of(event: &pb::TaskEvent) -> common::ChangeKind {
+    change_of(event).kind()
+}
+
+pub fn id_of(event: &pb::TaskEvent) -> &str {
+    &change_of(event).resource_id
+}
+
 pub fn task_of(event: &pb::TaskEvent) -> &pb::TaskChange {
-    match event.subject.as_ref().unwrap() {
-        Subject::Task(change) => change,
-        Subject::Dependency(change) => panic!("{change:?}"),
+    match event.resource.as_ref().unwrap() {
+        Resource::Task(change) => change,
+        Resource::TaskDependency(change) => panic!("{change:?}"),
     }
 }
 
 pub fn dependency_of(event: &pb::TaskEvent) -> &pb::TaskDependencyChange {
-    match event.subject.as_ref().unwrap() {
-        Subject::Dependency(change) => change,
-        Subject::Task(change) => panic!("{change:?}"),
+    match event.resource.as_ref().unwrap() {
+        Resource::TaskDependency(change) => change,
+        Resource::Task(change) => panic!("{change:?}"),
     }
 }
 
@@ -87,11 +102,11 @@ pub struct Copy {
 impl Copy {
     pub fn apply(&mut self, event: pb::TaskEvent) {
         self.applied += 1;
-        let sequence = event.sequence;
-        match event.subject.unwrap() {
-            Subject::Task(change) => put(&mut self.tasks, change.task_id, sequence, change.after),
-            Subject::Dependency(change) => {
-                put(&mut self.dependencies, change.dependency_id, sequence, change.after);
+        let common::Change { sequence, resource_id, .. } = event.change.unwrap();
+        match event.resource.unwrap() {
+            Resource::Task(change) => put(&mut self.tasks, resource_id, sequence, change.after),
+            Resource::TaskDependency(change) => {
+                put(&mut self.dependencies, resource_id, sequence, change.after);
             }
         }
     }
@@ -119,8 +134,8 @@ fn living<T: Clone>(things: &BTreeMap<String, (i64, Option<T>)>) -> BTreeMap<Str
 
 /// All tasks of a project by id, as lists return them.
 pub async fn all_tasks(who: &Actor, project_id: &str) -> BTreeMap<String, pb::Task> {
-    let request =
-        pb::ListTasksRequest { project_id: project_id.to_owned(), page_size: 1_000, ..Default::default() };
+    let filter = pb::TaskFilter { project_ids: vec![project_id.to_owned()], ..Default::default() };
+    let request = pb::ListTasksRequest { page_size: 1_000, ..list_of(filter) };
     let page = who.tasks().list_tasks(request).await.unwrap().into_inner();
     assert!(page.next_page_token.is_empty());
     page.tasks.into_iter().map(|task| (task.id.clone(), task)).collect()

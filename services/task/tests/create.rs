@@ -12,16 +12,16 @@ use crate::fixtures::*;
 async fn create_task_stores_every_field() {
     let Team { olga, mia, project, .. } = &team().await;
     let parent = olga.task(project, "shopping").await;
-    let wished = pb::CreateTaskRequest {
-        task_id: new_id(),
+    let wished = pb::Task {
+        id: new_id(),
         parent_task_id: Some(parent.id.clone()),
         description: Some("two litres".to_owned()),
         status: pb::TaskStatus::Review.into(),
         priority: pb::TaskPriority::Urgent.into(),
         assignee_id: Some(mia.id.to_string()),
-        due_date: in_hours(1),
-        estimated_hours: Some(1),
-        actual_hours: Some(1_000_000),
+        due_at: in_hours(1),
+        estimated_duration: work_hours(1),
+        actual_duration: work_hours(1_000_000),
         tags: vec!["food".to_owned(), "food".to_owned(), "home".to_owned()],
         metadata: Some(to_struct(&json!({"a": {"b": [1, null]}}))),
         ..new_task(project, "buy milk")
@@ -29,12 +29,12 @@ async fn create_task_stores_every_field() {
 
     let made = create(olga, wished.clone()).await.unwrap();
 
-    assert_eq!(made.id, wished.task_id);
+    assert_eq!(made.id, wished.id);
     assert_eq!(made.creator_id, olga.id.to_string());
     assert_eq!((&made.parent_task_id, &made.description), (&wished.parent_task_id, &wished.description));
     assert_eq!((made.status(), made.priority()), (pb::TaskStatus::Review, pb::TaskPriority::Urgent));
-    assert_eq!((&made.assignee_id, made.due_date), (&wished.assignee_id, wished.due_date));
-    assert_eq!((made.estimated_hours, made.actual_hours), (Some(1), Some(1_000_000)));
+    assert_eq!((&made.assignee_id, made.due_at), (&wished.assignee_id, wished.due_at));
+    assert_eq!((made.estimated_duration, made.actual_duration), (work_hours(1), work_hours(1_000_000)));
     assert_eq!(made.tags, ["food", "home"]);
     assert_eq!(made.metadata, wished.metadata);
     assert!(made.completed_at.is_none() && made.created_at.is_some());
@@ -46,26 +46,27 @@ async fn create_task_fills_in_defaults() {
     let Team { mia, project, .. } = &team().await;
     let made = mia.task(project, "buy milk").await;
     assert_eq!((made.status(), made.priority()), (pb::TaskStatus::Pending, pb::TaskPriority::Medium));
-    assert!(made.parent_task_id.is_none() && made.assignee_id.is_none() && made.due_date.is_none());
+    assert!(made.parent_task_id.is_none() && made.assignee_id.is_none() && made.due_at.is_none());
 }
 
 #[tokio::test]
 async fn create_task_retries_return_the_first_task() {
     let Team { olga, project, .. } = &team().await;
-    let wished = pb::CreateTaskRequest { request_id: new_id(), ..new_task(project, "buy milk") };
-    let first = create(olga, wished.clone()).await.unwrap();
+    let (wished, request_id) = (new_task(project, "buy milk"), new_id());
+    let first = create_once(olga, wished.clone(), request_id.clone()).await.unwrap();
 
-    assert_eq!(create(olga, wished.clone()).await.unwrap(), first);
-    let other = pb::CreateTaskRequest { title: "buy bread".to_owned(), ..wished };
-    let refusal = create(olga, other).await.unwrap_err();
+    assert_eq!(create_once(olga, wished.clone(), request_id.clone()).await.unwrap(), first);
+    let other = pb::Task { title: "buy bread".to_owned(), ..wished };
+    let refusal = create_once(olga, other, request_id).await.unwrap_err();
     assert_eq!(summary(&refusal), "FAILED_PRECONDITION REQUEST_ID_REUSED");
 }
 
 #[tokio::test]
 async fn concurrent_create_task_retries_create_one_task() {
     let Team { olga, project, .. } = &team().await;
-    let wished = pb::CreateTaskRequest { request_id: new_id(), ..new_task(project, "buy milk") };
-    let made = futures::future::join_all((0..8).map(|_| create(olga, wished.clone()))).await;
+    let (wished, request_id) = (new_task(project, "buy milk"), new_id());
+    let calls = (0..8).map(|_| create_once(olga, wished.clone(), request_id.clone()));
+    let made = futures::future::join_all(calls).await;
     let mut found: Vec<String> = made.into_iter().map(|task| task.unwrap().id).collect();
     found.dedup();
     assert_eq!(found.len(), 1);
@@ -89,7 +90,7 @@ async fn create_task_requires_task_write() {
 #[tokio::test]
 async fn create_task_rejects_an_id_that_is_taken() {
     let Team { olga, project, .. } = &team().await;
-    let wished = pb::CreateTaskRequest { task_id: new_id(), ..new_task(project, "buy milk") };
+    let wished = pb::Task { id: new_id(), ..new_task(project, "buy milk") };
     create(olga, wished.clone()).await.unwrap();
     let refusal = create(olga, wished).await.unwrap_err();
     assert_eq!(summary(&refusal), "ALREADY_EXISTS ALREADY_EXISTS");
@@ -102,10 +103,10 @@ async fn create_task_rejects_a_parent_of_another_project() {
     let [far, hidden] =
         [olga.task(&elsewhere, "far").await, sam.task(&sam.project("own").await, "hidden").await];
     let below = async |parent: String| {
-        let wished = pb::CreateTaskRequest { parent_task_id: Some(parent), ..new_task(project, "x") };
+        let wished = pb::Task { parent_task_id: Some(parent), ..new_task(project, "x") };
         create(olga, wished).await.unwrap_err()
     };
-    assert_eq!(violations(&below(far.id).await), ["parent_task_id"]);
+    assert_eq!(violations(&below(far.id).await), ["task.parent_task_id"]);
     assert_eq!(summary(&below(hidden.id).await), "NOT_FOUND RESOURCE_NOT_FOUND");
     assert_eq!(summary(&below(new_id()).await), "NOT_FOUND RESOURCE_NOT_FOUND");
 }
@@ -114,7 +115,7 @@ async fn create_task_rejects_a_parent_of_another_project() {
 async fn create_task_rejects_an_assignee_who_is_not_a_member() {
     let Team { olga, sam, project, .. } = &team().await;
     for stranger in [sam.id.to_string(), new_id()] {
-        let wished = pb::CreateTaskRequest { assignee_id: Some(stranger.clone()), ..new_task(project, "x") };
+        let wished = pb::Task { assignee_id: Some(stranger.clone()), ..new_task(project, "x") };
         let refusal = create(olga, wished).await.unwrap_err();
         assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
         assert_eq!((metadata(&refusal, "resource"), metadata(&refusal, "id")), ("user".to_owned(), stranger));
@@ -125,41 +126,41 @@ async fn create_task_rejects_an_assignee_who_is_not_a_member() {
 async fn malformed_create_requests_name_every_field() {
     let Team { olga, .. } = &team().await;
     let own = new_id();
-    let wished = pb::CreateTaskRequest {
-        request_id: "1".to_owned(),
-        task_id: own.clone(),
-        project_id: "00000000-0000-0000-0000-000000000000".to_owned(),
+    let wished = pb::Task {
+        id: own.clone(),
+        project_id: "x".to_owned(),
         parent_task_id: Some(own),
         title: "\0".to_owned(),
         description: Some("x".repeat(100_001)),
         status: pb::TaskStatus::Done.into(),
         priority: 99,
         assignee_id: Some("me".to_owned()),
-        due_date: in_hours(-1),
-        estimated_hours: Some(0),
-        actual_hours: Some(1_000_001),
+        due_at: in_hours(-1),
+        estimated_duration: work_hours(0),
+        actual_duration: work_hours(1_000_001),
         tags: vec![String::new()],
         metadata: Some(to_struct(&json!({"a": "x".repeat(70_000)}))),
+        ..Default::default()
     };
-    let refusal = create(olga, wished).await.unwrap_err();
+    let refusal = create_once(olga, wished, "1".to_owned()).await.unwrap_err();
     assert_eq!(summary(&refusal), "INVALID_ARGUMENT INVALID_FIELDS");
     let mut named = violations(&refusal);
     named.dedup();
     expect_test::expect![[r#"
         [
             "request_id",
-            "project_id",
-            "title",
-            "description",
-            "status",
-            "priority",
-            "assignee_id",
-            "estimated_hours",
-            "actual_hours",
-            "tags",
-            "metadata",
-            "due_date",
-            "parent_task_id",
+            "task.project_id",
+            "task.title",
+            "task.description",
+            "task.status",
+            "task.priority",
+            "task.assignee_id",
+            "task.estimated_duration",
+            "task.actual_duration",
+            "task.tags",
+            "task.metadata",
+            "task.due_at",
+            "task.parent_task_id",
         ]
     "#]]
     .assert_debug_eq(&named);

@@ -22,8 +22,7 @@ async fn delete_task_deletes_its_dependencies() {
 async fn delete_task_rejects_a_task_with_subtasks() {
     let Team { olga, project, .. } = &team().await;
     let parent = olga.task(project, "parent").await;
-    let below =
-        pb::CreateTaskRequest { parent_task_id: Some(parent.id.clone()), ..new_task(project, "child") };
+    let below = pb::Task { parent_task_id: Some(parent.id.clone()), ..new_task(project, "child") };
     let child = create(olga, below).await.unwrap();
     assert_eq!(summary(&delete(olga, &parent).await.unwrap_err()), "FAILED_PRECONDITION HAS_SUBTASKS");
     delete(olga, &child).await.unwrap();

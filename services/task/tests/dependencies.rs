@@ -2,13 +2,16 @@
 
 use proto::project::v1::ProjectRole;
 use proto::task::v1 as pb;
+use proto::task::v1::delete_task_dependency_request::Selector as DeleteSelector;
+use proto::task::v1::get_task_dependency_request::Selector;
 use testkit::*;
 use tonic::Status;
 
 use crate::fixtures::*;
 
 async fn unlink(who: &Actor, id: &str) -> Result<(), Status> {
-    let request = pb::DeleteTaskDependencyRequest { dependency_id: id.to_owned() };
+    let selector = Some(DeleteSelector::DependencyId(id.to_owned()));
+    let request = pb::DeleteTaskDependencyRequest { selector };
     who.plans().delete_task_dependency(request).await.map(|_| ())
 }
 
@@ -144,18 +147,17 @@ async fn create_task_dependency_requires_task_write_in_both_projects() {
 async fn create_task_dependency_rejects_a_repeated_pair_and_answers_retries() {
     let Team { olga, project, .. } = &team().await;
     let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
-    let request = pb::CreateTaskDependencyRequest {
-        request_id: new_id(),
-        task_id: a.id.clone(),
-        depends_on_task_id: b.id.clone(),
-        ..Default::default()
-    };
+    let new =
+        pb::TaskDependency { task_id: a.id.clone(), depends_on_task_id: b.id.clone(), ..Default::default() };
+    let request =
+        pb::CreateTaskDependencyRequest { request_id: new_id(), task_dependency: Some(new.clone()) };
     let mut client = olga.plans();
     let first = client.create_task_dependency(request.clone()).await.unwrap().into_inner();
     let again = client.create_task_dependency(request.clone()).await.unwrap().into_inner();
     assert_eq!(first, again);
     assert_eq!(summary(&blocks(olga, &a, &b).await.unwrap_err()), "ALREADY_EXISTS ALREADY_EXISTS");
-    let other = pb::CreateTaskDependencyRequest { dependency_type: 2, ..request };
+    let other = Some(pb::TaskDependency { dependency_type: 2, ..new });
+    let other = pb::CreateTaskDependencyRequest { task_dependency: other, ..request };
     let refusal = client.create_task_dependency(other).await.unwrap_err();
     assert_eq!(summary(&refusal), "FAILED_PRECONDITION REQUEST_ID_REUSED");
 }
@@ -164,15 +166,29 @@ async fn create_task_dependency_rejects_a_repeated_pair_and_answers_retries() {
 async fn malformed_dependency_requests_name_every_field() {
     let Team { olga, sam, project, .. } = &team().await;
     let task = olga.task(project, "a").await;
-    assert_eq!(violations(&blocks(olga, &task, &task).await.unwrap_err()), ["depends_on_task_id"]);
+    assert_eq!(
+        violations(&blocks(olga, &task, &task).await.unwrap_err()),
+        ["task_dependency.depends_on_task_id"]
+    );
     let garbage = pb::CreateTaskDependencyRequest {
         request_id: "x".to_owned(),
-        task_id: "x".to_owned(),
-        depends_on_task_id: String::new(),
-        dependency_type: 99,
+        task_dependency: Some(pb::TaskDependency {
+            task_id: "x".to_owned(),
+            depends_on_task_id: String::new(),
+            dependency_type: 99,
+            ..Default::default()
+        }),
     };
     let refusal = olga.plans().create_task_dependency(garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["request_id", "task_id", "depends_on_task_id", "dependency_type"]);
+    assert_eq!(
+        violations(&refusal),
+        [
+            "request_id",
+            "task_dependency.task_id",
+            "task_dependency.depends_on_task_id",
+            "task_dependency.dependency_type"
+        ]
+    );
     let garbage = pb::ListTaskDependenciesRequest {
         task_id: "x".to_owned(),
         direction: 99,
@@ -190,4 +206,35 @@ async fn malformed_dependency_requests_name_every_field() {
     let forged = pb::ListTaskDependenciesRequest { page_token: "AAAA".to_owned(), ..strange };
     let refusal = olga.plans().list_task_dependencies(forged).await.unwrap_err();
     assert_eq!(summary(&refusal), "INVALID_ARGUMENT PAGE_TOKEN_INVALID");
+}
+
+#[tokio::test]
+async fn dependencies_are_read_and_deleted_by_id_or_pair() {
+    let Team { suite, olga, mia, sam, project, .. } = &team().await;
+    let gemini = olga.project("gemini").await;
+    let [here, there] = [olga.task(project, "here").await, olga.task(&gemini, "there").await];
+    let made = blocks(olga, &here, &there).await.unwrap();
+    let pair = pb::TaskPair { task_id: here.id.clone(), depends_on_task_id: there.id.clone() };
+    let read = async |who: &Actor, selector: Option<Selector>| {
+        let request = pb::GetTaskDependencyRequest { selector };
+        who.plans().get_task_dependency(request).await.map(tonic::Response::into_inner)
+    };
+    let selectors = [Selector::DependencyId(made.id.clone()), Selector::Pair(pair.clone())];
+    for selector in selectors.map(Some) {
+        assert_eq!(read(olga, selector.clone()).await.unwrap(), made);
+        for blind in [mia, sam, &suite.anonymous()] {
+            let refusal = read(blind, selector.clone()).await.unwrap_err();
+            assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+        }
+    }
+    assert_eq!(violations(&read(olga, None).await.unwrap_err()), ["selector"]);
+
+    let request = pb::DeleteTaskDependencyRequest { selector: Some(DeleteSelector::Pair(pair.clone())) };
+    let refusal = mia.plans().delete_task_dependency(request.clone()).await.unwrap_err();
+    assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+    olga.plans().delete_task_dependency(request.clone()).await.unwrap();
+    let refusal = olga.plans().delete_task_dependency(request).await.unwrap_err();
+    assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+    let refusal = read(olga, Some(Selector::Pair(pair))).await.unwrap_err();
+    assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
 }

@@ -24,11 +24,11 @@ async fn facets_count_tasks_by_status_priority_assignee_tag_and_project() {
         (&other, "c", &["x"], Some(mia)),
         (project, "d", &[], Some(olga)),
     ] {
-        let request = pb::CreateTaskRequest {
+        let request = pb::Task {
             tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
             assignee_id: assignee.map(|who| who.id.to_string()),
             priority: TaskPriority::High.into(),
-            estimated_hours: Some(3),
+            estimated_duration: work_hours(3),
             ..new_task(place, title)
         };
         let made = create(olga, request).await.unwrap();
@@ -40,7 +40,7 @@ async fn facets_count_tasks_by_status_priority_assignee_tag_and_project() {
     let both = pb::TaskFilter { project_ids, ..Default::default() };
     let facets = count(mia, both.clone()).await.unwrap();
     assert_eq!((facets.total_count, facets.is_partial), (4, false));
-    let status = |count: &pb::StatusCount| (count.status(), count.count, count.estimated_hours);
+    let status = |count: &pb::StatusCount| (count.status(), count.count, hours_of(count.estimated_duration));
     let by_status: Vec<_> = facets.by_status.iter().map(status).collect();
     assert_eq!(by_status, [(TaskStatus::Pending, 3, 9), (TaskStatus::Done, 1, 3)]);
     assert_eq!(facets.by_priority.len(), 1);

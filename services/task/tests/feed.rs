@@ -1,6 +1,7 @@
 //! Watching a project's tasks.
 
 use diesel_async::SimpleAsyncConnection;
+use proto::common;
 use proto::task::v1 as pb;
 use testkit::*;
 
@@ -17,15 +18,23 @@ async fn watch_tasks_reports_actor_and_both_states() {
     delete(olga, &renamed).await.unwrap();
 
     let told = events(&mut stream, 3).await;
-    let kinds: Vec<_> = told.iter().map(pb::TaskEvent::kind).collect();
-    assert_eq!(kinds, [pb::ChangeKind::Created, pb::ChangeKind::Updated, pb::ChangeKind::Deleted]);
-    assert!(told.iter().all(|event| event.actor_id == olga.id.to_string() && !event.trace_id.is_empty()));
-    assert!(told[0].sequence < told[1].sequence && told[1].sequence < told[2].sequence);
+    let kinds: Vec<_> = told.iter().map(kind_of).collect();
+    assert_eq!(
+        kinds,
+        [common::ChangeKind::Created, common::ChangeKind::Updated, common::ChangeKind::Deleted]
+    );
+    assert!(told.iter().all(
+        |event| change_of(event).actor_id == olga.id.to_string() && !change_of(event).trace_id.is_empty()
+    ));
+    assert!(
+        change_of(&told[0]).sequence < change_of(&told[1]).sequence
+            && change_of(&told[1]).sequence < change_of(&told[2]).sequence
+    );
     assert_eq!((&task_of(&told[0]).before, &task_of(&told[0]).after), (&None, &Some(made.clone())));
     let without_etag = |task: &pb::Task| Some(pb::Task { etag: String::new(), ..task.clone() });
     assert_eq!(task_of(&told[1]).before, without_etag(&made));
     assert_eq!(task_of(&told[1]).after.as_ref(), Some(&renamed));
-    assert_eq!(task_of(&told[1]).changed_fields, ["title", "updated_at"]);
+    assert_eq!(change_of(&told[1]).changed_fields, ["title", "updated_at"]);
     assert_eq!((&task_of(&told[2]).before, &task_of(&told[2]).after), (&without_etag(&renamed), &None));
 }
 
@@ -40,8 +49,8 @@ async fn watch_tasks_reports_dependencies_deleted_with_their_task() {
 
     delete(olga, &a).await.unwrap();
     let told = events(&mut stream, 2).await;
-    assert_eq!(told.iter().map(pb::TaskEvent::kind).collect::<Vec<_>>(), [pb::ChangeKind::Deleted; 2]);
-    assert_eq!(task_of(&told[0]).task_id, a.id);
+    assert_eq!(told.iter().map(kind_of).collect::<Vec<_>>(), [common::ChangeKind::Deleted; 2]);
+    assert_eq!(id_of(&told[0]), a.id);
     assert_eq!((&dependency_of(&told[1]).before, &dependency_of(&told[1]).after), (&Some(link), &None));
 }
 
@@ -49,19 +58,22 @@ async fn watch_tasks_reports_dependencies_deleted_with_their_task() {
 async fn watch_filters_match_the_state_before_or_after() {
     let Team { suite, olga, mia, project, .. } = &team().await;
     let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
-    let of = async |change: &dyn Fn(&mut pb::WatchTasksRequest)| {
-        let mut request = watch(&project.id, "");
-        change(&mut request);
+    let of = async |filter: pb::TaskEventFilter| {
+        let request = pb::WatchTasksRequest { filter: Some(filter), ..watch(&project.id, "") };
         open(suite, olga, request).await.unwrap().0
     };
-    let mut mine = of(&|request| request.assignee_id = mia.id.to_string()).await;
-    let mut begun = of(&|request| {
-        request.statuses = vec![pb::TaskStatus::InProgress.into()];
-        request.exclude_dependencies = true;
+    let assignee_ids = vec![mia.id.to_string()];
+    let mut mine = of(pb::TaskEventFilter { assignee_ids, ..Default::default() }).await;
+    let mut begun = of(pb::TaskEventFilter {
+        statuses: vec![pb::TaskStatus::InProgress.into()],
+        resource_types: vec![common::ResourceType::Task.into()],
+        ..Default::default()
     })
     .await;
-    let mut only_b = of(&|request| request.task_ids = vec![b.id.clone()]).await;
-    let mut deleted = of(&|request| request.kinds = vec![pb::ChangeKind::Deleted.into()]).await;
+    let mut only_b = of(pb::TaskEventFilter { task_ids: vec![b.id.clone()], ..Default::default() }).await;
+    let kinds = vec![common::ChangeKind::Deleted.into()];
+    let mut deleted = of(pb::TaskEventFilter { kinds, ..Default::default() }).await;
+    let mut mias = of(pb::TaskEventFilter { actor_id: mia.id.to_string(), ..Default::default() }).await;
 
     let given = pb::Task { assignee_id: Some(mia.id.to_string()), ..a.clone() };
     let given = update(olga, given, &["assignee_id"]).await.unwrap();
@@ -71,13 +83,17 @@ async fn watch_filters_match_the_state_before_or_after() {
     delete(olga, &b).await.unwrap();
 
     let told = events(&mut mine, 4).await;
-    assert!(told.iter().take(2).all(|event| task_of(event).changed_fields == ["assignee_id", "updated_at"]));
-    assert!(told.iter().skip(2).all(|event| dependency_of(event).dependency_id == link.id));
-    assert_eq!(task_of(&events(&mut begun, 1).await[0]).task_id, a.id);
+    assert!(
+        told.iter().take(2).all(|event| change_of(event).changed_fields == ["assignee_id", "updated_at"])
+    );
+    assert!(told.iter().skip(2).all(|event| id_of(event) == link.id));
+    assert_eq!(id_of(&events(&mut begun, 1).await[0]), a.id);
     let told = events(&mut only_b, 3).await;
-    assert_eq!(dependency_of(&told[0]).dependency_id, link.id);
-    assert_eq!(task_of(&told[1]).task_id, b.id);
+    assert_eq!(id_of(&told[0]), link.id);
+    assert_eq!(id_of(&told[1]), b.id);
     assert_eq!(events(&mut deleted, 2).await.len(), 2);
+    let hers = mia.task(project, "hers").await;
+    assert_eq!(id_of(&events(&mut mias, 1).await[0]), hers.id);
 }
 
 #[tokio::test]
@@ -86,15 +102,17 @@ async fn resume_tokens_continue_without_gaps() {
     let (mut stream, start) = open(suite, olga, watch(&project.id, "")).await.unwrap();
     let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
     let first = next(&mut stream).await.unwrap().unwrap();
-    assert_eq!(task_of(&first.events[0]).task_id, a.id);
+    assert_eq!(id_of(&first.events[0]), a.id);
     drop(stream);
 
     let (mut stream, _) = open(suite, olga, watch(&project.id, &start)).await.unwrap();
     let again = events(&mut stream, 2).await;
-    assert_eq!([&task_of(&again[0]).task_id, &task_of(&again[1]).task_id], [&a.id, &b.id]);
+    assert_eq!([id_of(&again[0]), id_of(&again[1])], [&a.id, &b.id]);
 
     let refused = "INVALID_ARGUMENT RESUME_TOKEN_INVALID";
-    let other_filter = pb::WatchTasksRequest { exclude_dependencies: true, ..watch(&project.id, &start) };
+    let only_tasks =
+        pb::TaskEventFilter { resource_types: vec![common::ResourceType::Task.into()], ..Default::default() };
+    let other_filter = pb::WatchTasksRequest { filter: Some(only_tasks), ..watch(&project.id, &start) };
     assert_eq!(summary(&open(suite, olga, other_filter).await.unwrap_err()), refused);
     assert_eq!(summary(&open(suite, mia, watch(&project.id, &start)).await.unwrap_err()), refused);
     assert_eq!(summary(&open(suite, olga, watch(&project.id, "garbage")).await.unwrap_err()), refused);
@@ -119,16 +137,24 @@ async fn malformed_watch_requests_are_refused() {
     let Team { suite, olga, .. } = &team().await;
     let request = pb::WatchTasksRequest {
         project_id: "x".to_owned(),
-        kinds: vec![0, 9],
-        task_ids: vec!["y".to_owned()],
-        statuses: vec![99],
-        assignee_id: "z".to_owned(),
+        filter: Some(pb::TaskEventFilter {
+            kinds: vec![0, 9],
+            resource_types: vec![common::ResourceType::Project.into()],
+            actor_id: "w".to_owned(),
+            task_ids: vec!["y".to_owned()],
+            statuses: vec![99],
+            assignee_ids: vec!["z".to_owned()],
+        }),
         ..Default::default()
     };
     let refusal = open(suite, olga, request).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["project_id", "kinds", "kinds", "task_ids", "statuses", "assignee_id"]);
-    let many = pb::WatchTasksRequest { task_ids: vec![new_id(); 1_001], ..watch(&new_id(), "") };
-    assert_eq!(violations(&open(suite, olga, many).await.unwrap_err()), ["task_ids"]);
+    let fields = ["kinds", "resource_types", "actor_id", "task_ids", "statuses", "assignee_ids"];
+    let expected: Vec<_> = fields.iter().map(|field| format!("filter.{field}")).collect();
+    assert_eq!(violations(&refusal), [vec!["project_id".to_owned()], expected].concat());
+    let task_ids = vec![new_id(); 1_001];
+    let filter = Some(pb::TaskEventFilter { task_ids, ..Default::default() });
+    let many = pb::WatchTasksRequest { filter, ..watch(&new_id(), "") };
+    assert_eq!(violations(&open(suite, olga, many).await.unwrap_err()), ["filter.task_ids"]);
 }
 
 #[tokio::test]

@@ -8,14 +8,14 @@ use uuid::Uuid;
 /// Fills a project with tasks that differ in every filter and order. Each has the tags `frequent` (every second),
 /// `rare` (ten of all) and one of `t0` to `t99`, the word `common` in its description, a colour in its title, and a
 /// number as a rare word; every seventh has a parent.
-pub async fn fill(suite: &Suite, project: &Project, key: &str, people: &[Uuid], count: usize) {
+pub async fn fill(suite: &Suite, project: &Project, people: &[Uuid], count: usize) {
     let people = people.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
     let project = &project.id;
     let statements = format!(
         "BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL search_path = task; SELECT setseed(0.5);
-         INSERT INTO project_numbers (project_id, key, last_number) VALUES ('{project}', '{key}', {count});
+         INSERT INTO task_counters (project_id, last_number) VALUES ('{project}', {count});
          INSERT INTO tasks (id, project_id, title, description, status, priority, assignee_id, creator_id, due_date,
-             estimated_hours, actual_hours, tags, metadata, created_at, updated_at, completed_at, number, key, rank)
+             estimated_minutes, actual_minutes, tags, metadata, created_at, updated_at, completed_at, number, rank)
          SELECT gen_random_uuid(), '{project}',
              (ARRAY['Red', 'blue', 'Green', 'white', 'Black'])[1 + i * 7 % 5] || ' ' || i || ' ' || md5(i::text),
              'common words ' || (SELECT string_agg('w' || (power(random(), 3) * 5000)::integer, ' ')
@@ -24,14 +24,14 @@ pub async fn fill(suite: &Suite, project: &Project, key: &str, people: &[Uuid], 
              CASE WHEN i % 10 > 0 THEN p.people[1 + i % cardinality(p.people)] END,
              p.people[1 + i % 3 % cardinality(p.people)],
              CASE WHEN i % 3 = 0 THEN now() + (random() * 200 - 100) * interval '1 day' END,
-             CASE WHEN i % 4 > 0 THEN 1 + i % 40 END, CASE WHEN i % 5 = 0 THEN 1 + i % 30 END,
+             CASE WHEN i % 4 > 0 THEN 60 * (1 + i % 40) END, CASE WHEN i % 5 = 0 THEN 60 * (1 + i % 30) END,
              ARRAY['t' || i % 100] || CASE WHEN i % 2 = 0 THEN ARRAY['frequent'] ELSE '{{}}' END
                  || CASE WHEN i % greatest({count} / 10, 1) = 0 THEN ARRAY['rare'] ELSE '{{}}' END,
              jsonb_build_object('sprint', i % 200, 'origin', jsonb_build_object('id', i)),
              now() - interval '200 days' + i * interval '1 second',
              now() - interval '90 days' + i * interval '1 second' + random() * interval '1 day',
              CASE WHEN s.status = 'done' THEN now() - interval '90 days' + i * interval '2 seconds' END,
-             i, '{key}-' || i, initial_rank(i)
+             i, initial_rank(i)
          FROM generate_series(1, {count}) i
          CROSS JOIN (SELECT ARRAY[{people}]::uuid[] AS people) p
          CROSS JOIN LATERAL (SELECT (CASE WHEN i % greatest({count} / 10, 1) = 1 THEN 'review'
@@ -41,7 +41,7 @@ pub async fn fill(suite: &Suite, project: &Project, key: &str, people: &[Uuid], 
          WHERE t.project_id = '{project}' AND p.project_id = '{project}' AND t.number % 7 = 0
              AND p.number = t.number / 7;
          INSERT INTO task_search (task_id, project_id, search_vector)
-         SELECT id, project_id, task_search_vector(key, title, description) FROM tasks WHERE project_id = '{project}';
+         SELECT id, project_id, task_search_vector(id, title, description) FROM tasks WHERE project_id = '{project}';
          COMMIT;
          VACUUM ANALYZE task.tasks; VACUUM ANALYZE task.task_search; ANALYZE task.project_access"
     );

@@ -1,8 +1,6 @@
 //! A team with a project, and short forms of the calls.
 
-use std::time::Duration;
-
-use prost_types::{FieldMask, Timestamp};
+use prost_types::{Duration, FieldMask, Timestamp};
 use proto::project::v1 as project;
 use proto::task::v1 as pb;
 use testkit::*;
@@ -11,7 +9,7 @@ use tonic::Status;
 use crate::harness::harness;
 
 /// How long [`until`] waits.
-pub const WAIT_LIMIT: Duration = Duration::from_secs(10);
+pub const WAIT_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Olga's project with Mia as member and Vic as viewer; Sam is a stranger.
 pub struct Team {
@@ -36,19 +34,22 @@ pub async fn team_on(suite: Suite) -> Team {
 }
 
 pub async fn open_project(who: &Actor, visibility: project::ProjectVisibility) -> project::Project {
-    let request = project::CreateProjectRequest {
-        name: "open".to_owned(),
-        visibility: visibility.into(),
-        ..Default::default()
-    };
+    let new =
+        project::Project { name: "open".to_owned(), visibility: visibility.into(), ..Default::default() };
+    let request = project::CreateProjectRequest { project: Some(new), ..Default::default() };
     who.projects().create_project(request).await.unwrap().into_inner()
 }
 
-pub fn new_task(project: &project::Project, title: &str) -> pb::CreateTaskRequest {
-    pb::CreateTaskRequest { project_id: project.id.clone(), title: title.to_owned(), ..Default::default() }
+pub fn new_task(project: &project::Project, title: &str) -> pb::Task {
+    pb::Task { project_id: project.id.clone(), title: title.to_owned(), ..Default::default() }
 }
 
-pub async fn create(who: &Actor, request: pb::CreateTaskRequest) -> Result<pb::Task, Status> {
+pub async fn create(who: &Actor, task: pb::Task) -> Result<pb::Task, Status> {
+    create_once(who, task, String::new()).await
+}
+
+pub async fn create_once(who: &Actor, task: pb::Task, request_id: String) -> Result<pb::Task, Status> {
+    let request = pb::CreateTaskRequest { request_id, task: Some(task) };
     who.tasks().create_task(request).await.map(tonic::Response::into_inner)
 }
 
@@ -59,7 +60,11 @@ pub async fn get(who: &Actor, task: &pb::Task) -> Result<pb::Task, Status> {
 
 pub async fn update(who: &Actor, task: pb::Task, paths: &[&str]) -> Result<pb::Task, Status> {
     let paths = paths.iter().map(|path| (*path).to_owned()).collect();
-    let request = pb::UpdateTaskRequest { task: Some(task), update_mask: Some(FieldMask { paths }) };
+    let request = pb::UpdateTaskRequest {
+        task: Some(task),
+        update_mask: Some(FieldMask { paths }),
+        metadata_patch: None,
+    };
     who.tasks().update_task(request).await.map(tonic::Response::into_inner)
 }
 
@@ -79,12 +84,13 @@ pub async fn link(
     on: &pb::Task,
     kind: pb::DependencyType,
 ) -> Result<pb::TaskDependency, Status> {
-    let request = pb::CreateTaskDependencyRequest {
-        request_id: new_id(),
+    let new = pb::TaskDependency {
         task_id: task.id.clone(),
         depends_on_task_id: on.id.clone(),
         dependency_type: kind.into(),
+        ..Default::default()
     };
+    let request = pb::CreateTaskDependencyRequest { request_id: new_id(), task_dependency: Some(new) };
     who.plans().create_task_dependency(request).await.map(tonic::Response::into_inner)
 }
 
@@ -106,4 +112,33 @@ pub fn ids(tasks: &[&pb::Task]) -> String {
 pub fn in_hours(hours: i64) -> Option<Timestamp> {
     let time = chrono::Utc::now() + chrono::Duration::hours(hours);
     Some(Timestamp { seconds: time.timestamp(), nanos: 0 })
+}
+
+/// A filter for the tasks of one project.
+pub fn in_project(project: &project::Project) -> pb::TaskFilter {
+    pb::TaskFilter { project_ids: vec![project.id.clone()], ..Default::default() }
+}
+
+/// A request for the tasks that match a filter.
+pub fn list_of(filter: pb::TaskFilter) -> pb::ListTasksRequest {
+    pb::ListTasksRequest { filter: Some(filter), ..Default::default() }
+}
+
+pub fn work_hours(hours: i64) -> Option<Duration> {
+    work_minutes(60 * hours)
+}
+
+pub fn work_minutes(minutes: i64) -> Option<Duration> {
+    Some(Duration { seconds: 60 * minutes, nanos: 0 })
+}
+
+/// Whole hours of a duration.
+pub fn hours_of(duration: Option<Duration>) -> i64 {
+    duration.map_or(0, |duration| duration.seconds / 3_600)
+}
+
+pub async fn set_project_key(who: &Actor, project: &project::Project, key: &str) -> Result<(), Status> {
+    let changed = project::Project { id: project.id.clone(), key: key.to_owned(), ..Default::default() };
+    let request = project::UpdateProjectRequest { project: Some(changed), ..Default::default() };
+    who.projects().update_project(request).await.map(drop)
 }

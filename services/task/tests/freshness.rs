@@ -1,9 +1,8 @@
 //! How soon changes in the project service take effect here.
 
+use proto::common::Permission;
 use proto::project::v1 as project;
 use proto::task::v1 as pb;
-use serde_json::json;
-use shared::json::to_struct;
 use testkit::*;
 
 use crate::fixtures::*;
@@ -23,7 +22,7 @@ async fn new_members_can_be_assigned_at_once() {
     let Team { olga, sam, project, .. } = &team().await;
     olga.task(project, "so that the copy is there").await;
     olga.add(project, sam, project::ProjectRole::Viewer).await;
-    let wished = pb::CreateTaskRequest { assignee_id: Some(sam.id.to_string()), ..new_task(project, "x") };
+    let wished = pb::Task { assignee_id: Some(sam.id.to_string()), ..new_task(project, "x") };
     create(olga, wished).await.unwrap();
 }
 
@@ -31,8 +30,11 @@ async fn new_members_can_be_assigned_at_once() {
 async fn removed_members_lose_access_within_seconds() {
     let Team { olga, mia, project, .. } = &team().await;
     let task = mia.task(project, "buy milk").await;
-    let request =
-        project::RemoveMemberRequest { project_id: project.id.clone(), user_id: mia.id.to_string() };
+    let request = project::RemoveMemberRequest {
+        project_id: project.id.clone(),
+        user_id: mia.id.to_string(),
+        ..Default::default()
+    };
     olga.members().remove_member(request).await.unwrap();
     until("mia is out", WAIT_LIMIT, async || get(mia, &task).await.is_err()).await;
     let refusal = create(mia, new_task(project, "x")).await.unwrap_err();
@@ -82,18 +84,43 @@ async fn deleting_a_project_deletes_its_tasks() {
 async fn single_permissions_are_enforced() {
     let Team { olga, sam, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
-    let request = project::AddMemberRequest {
+    let member = project::Member {
         project_id: project.id.clone(),
         user_id: sam.id.to_string(),
         role: project::ProjectRole::Member.into(),
-        permissions: Some(to_struct(&json!({"task_read": false, "task_delete": true}))),
+        granted_permissions: vec![Permission::TaskDelete.into()],
+        denied_permissions: vec![Permission::TaskRead.into()],
         ..Default::default()
     };
+    let request = project::AddMemberRequest { member: Some(member), ..Default::default() };
     olga.members().add_member(request).await.unwrap();
     assert_eq!(summary(&get(sam, &task).await.unwrap_err()), "PERMISSION_DENIED PERMISSION_MISSING");
-    let list = pb::ListTasksRequest { project_id: project.id.clone(), ..Default::default() };
-    let refusal = sam.tasks().list_tasks(list).await.unwrap_err();
+    let refusal = sam.tasks().list_tasks(list_of(in_project(project))).await.unwrap_err();
     assert_eq!(metadata(&refusal, "permission"), "task_read");
+    // Writes answer with the task, so they show nothing to a member who may not read it.
+    let changed = pb::Task { id: task.id.clone(), title: "x".to_owned(), ..Default::default() };
+    let update_mask = None;
+    let individual = pb::IndividualTaskUpdates {
+        requests: vec![pb::UpdateTaskRequest {
+            task: Some(changed.clone()),
+            update_mask,
+            ..Default::default()
+        }],
+    };
+    let updates = Some(pb::batch_update_tasks_request::Updates::Individual(individual));
+    let batch = pb::BatchUpdateTasksRequest { updates, ..Default::default() };
+    let refusals = [
+        update(sam, changed, &[]).await.unwrap_err(),
+        update(sam, pb::Task { id: task.id.clone(), ..Default::default() }, &[]).await.unwrap_err(),
+        complete(sam, &task).await.unwrap_err(),
+        sam.tasks().batch_update_tasks(batch).await.map(drop).unwrap_err(),
+    ];
+    for refusal in refusals {
+        assert_eq!(metadata(&refusal, "permission"), "task_read");
+    }
+    let read = pb::BatchGetTasksRequest { task_ids: vec![task.id.clone()] };
+    let read = sam.tasks().batch_get_tasks(read).await.unwrap().into_inner();
+    assert_eq!((read.tasks.len(), read.missing_task_ids), (0, vec![task.id.clone()]));
     delete(sam, &task).await.unwrap();
 }
 
@@ -105,14 +132,14 @@ async fn a_snapshot_replaces_states_of_an_earlier_incarnation() {
     let ghost = project::Project { id: new_id(), ..project.clone() };
     let ahead = format!(
         "UPDATE task.project_access SET revision = 1000; \
-         INSERT INTO task.project_access VALUES ('{0}', 1000, FALSE, 'private', 'active'); \
+         INSERT INTO task.project_access VALUES ('{0}', 1000, FALSE, 'private', 'active', 'GHOST'); \
          INSERT INTO task.project_access_members SELECT unnest(ARRAY['{0}', '{1}']::uuid[]), '{2}', 'member'",
         ghost.id, project.id, sam.id
     );
     suite.execute(&ahead).await;
     get(sam, &task).await.unwrap();
     let list = |of: &project::Project| {
-        let request = pb::ListTasksRequest { project_id: of.id.clone(), ..Default::default() };
+        let request = list_of(in_project(of));
         async move { sam.tasks().list_tasks(request).await }
     };
     list(&ghost).await.unwrap();

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use diesel_async::SimpleAsyncConnection;
+use prost::Message;
 use prost_types::Timestamp;
+use proto::common;
 use proto::project::v1 as project;
 use proto::task::v1 as pb;
 use shared::json::to_timestamp;
@@ -19,7 +21,8 @@ type Tasks = BTreeMap<String, pb::Task>;
 async fn history(who: &Actor, task_id: &str, page_size: i32) -> Result<Vec<pb::TaskEvent>, Status> {
     let (mut events, mut page_token) = (Vec::new(), String::new());
     loop {
-        let request = pb::ListTaskHistoryRequest { task_id: task_id.to_owned(), page_size, page_token };
+        let task_id = task_id.to_owned();
+        let request = pb::ListTaskHistoryRequest { task_id, changed_at: None, page_size, page_token };
         let page = who.tasks().list_task_history(request).await?.into_inner();
         events.extend(page.events);
         if page.next_page_token.is_empty() {
@@ -107,19 +110,22 @@ async fn task_history_includes_deleted_tasks() {
     delete(olga, &made).await.unwrap();
 
     let told = history(vic, &made.id, 0).await.unwrap();
-    let brief: Vec<_> = told.iter().map(|event| (event.kind(), event.actor_id.clone())).collect();
+    let brief: Vec<_> =
+        told.iter().map(|event| (kind_of(event), change_of(event).actor_id.clone())).collect();
     let [olga_id, mia_id] = [olga.id.to_string(), mia.id.to_string()];
     assert_eq!(
         brief,
         [
-            (pb::ChangeKind::Deleted, olga_id.clone()),
-            (pb::ChangeKind::Updated, mia_id.clone()),
-            (pb::ChangeKind::Updated, mia_id),
-            (pb::ChangeKind::Created, olga_id),
+            (common::ChangeKind::Deleted, olga_id.clone()),
+            (common::ChangeKind::Updated, mia_id.clone()),
+            (common::ChangeKind::Updated, mia_id),
+            (common::ChangeKind::Created, olga_id),
         ]
     );
     assert_eq!(task_of(&told[2]).after.as_ref(), Some(&renamed));
-    let at = |event: &pb::TaskEvent| event.changed_at.as_ref().map(|at| (at.seconds, at.nanos)).unwrap();
+    let at = |event: &pb::TaskEvent| {
+        change_of(event).changed_at.as_ref().map(|at| (at.seconds, at.nanos)).unwrap()
+    };
     assert!(told.windows(2).all(|pair| at(&pair[0]) > at(&pair[1])));
     assert_eq!(history(vic, &made.id, 1).await.unwrap(), told);
 }
@@ -178,4 +184,56 @@ async fn malformed_history_requests_are_refused() {
     assert_eq!(violations(&refusals[1]), ["page_size", "project_id", "at_time"]);
     let request = pb::ListTaskHistoryRequest { task_id: "x".to_owned(), ..Default::default() };
     assert_eq!(violations(&client.list_task_history(request).await.unwrap_err()), ["task_id"]);
+}
+
+#[tokio::test]
+async fn history_filters_by_time_and_pages_end_before_four_mebibytes() {
+    let Team { olga, project, .. } = &team().await;
+    let description = Some("\u{6f22}".repeat(90_000));
+    let task = create(olga, pb::Task { description, ..new_task(project, "0") }).await.unwrap();
+    for number in 1..12 {
+        let renamed = pb::Task { id: task.id.clone(), title: number.to_string(), ..Default::default() };
+        update(olga, renamed, &["title"]).await.unwrap();
+        let other = pb::Task { description: task.description.clone(), ..new_task(project, "x") };
+        create(olga, other).await.unwrap();
+    }
+    let now = Some(to_timestamp(Utc::now()));
+    let request = |page_token| pb::ListTaskHistoryRequest {
+        task_id: task.id.clone(),
+        page_size: 1_000,
+        page_token,
+        ..Default::default()
+    };
+    let (mut count, mut page_token) = (0, String::new());
+    loop {
+        let page = olga.tasks().list_task_history(request(page_token)).await.unwrap().into_inner();
+        assert!(page.encoded_len() <= 4 * 1024 * 1024);
+        count += page.events.len();
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(count, 12);
+    let changed_at = Some(common::TimeRange { start_time: now, end_time: None });
+    let later = pb::ListTaskHistoryRequest { changed_at, ..request(String::new()) };
+    assert!(olga.tasks().list_task_history(later).await.unwrap().into_inner().events.is_empty());
+
+    let (mut ids, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = pb::ListTasksAtRequest {
+            project_id: project.id.clone(),
+            at_time: now,
+            page_size: 1_000,
+            page_token,
+        };
+        let page = olga.tasks().list_tasks_at(request).await.unwrap().into_inner();
+        assert!(page.encoded_len() <= 4 * 1024 * 1024);
+        ids.extend(page.tasks.into_iter().map(|task| task.id));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert!(ids.len() == 12 && ids.is_sorted(), "{ids:?}");
 }

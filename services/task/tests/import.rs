@@ -61,8 +61,8 @@ async fn import_keeps_every_field() {
         status: pb::TaskStatus::Done.into(),
         priority: pb::TaskPriority::High.into(),
         assignee_id: Some(mia.id.to_string()),
-        due_date: at(2_000),
-        estimated_hours: Some(5),
+        due_at: at(2_000),
+        estimated_duration: work_hours(5),
         tags: vec!["a\"b".to_owned(), "c,d".to_owned(), "NULL".to_owned()],
         created_at: at(1_000),
         updated_at: at(1_500),
@@ -75,36 +75,36 @@ async fn import_keeps_every_field() {
     assert_eq!((stored.description, stored.tags), (child.description, child.tags));
     assert_eq!((stored.status, stored.priority, stored.assignee_id), (4, 3, child.assignee_id));
     assert_eq!((stored.created_at, stored.updated_at), (at(1_000), at(1_500)));
-    assert_eq!((stored.completed_at, stored.due_date), (at(1_500), at(2_000)));
+    assert_eq!((stored.completed_at, stored.due_at), (at(1_500), at(2_000)));
 }
 
 #[tokio::test]
-async fn import_keeps_or_assigns_keys_and_ranks() {
+async fn import_keeps_or_assigns_numbers_and_ranks() {
     let Team { suite, olga, project, .. } = &team().await;
-    let keyed = |line, key: &str, rank: Option<&str>| admin::ImportedTask {
-        key: Some(key.to_owned()),
+    let numbered = |line, number, rank: Option<&str>| admin::ImportedTask {
+        number,
         rank: rank.map(str::to_owned),
         ..item(line, olga, project)
     };
-    let moved = keyed(2, "MOON-7", Some("000000000002V"));
+    let moved = numbered(2, 7, Some("000000000002V"));
     let last = item(1, olga, project);
     let batch = vec![
         last.clone(),
         moved.clone(),
-        keyed(3, "MOON-7", None),
-        keyed(4, "SUN-5", Some("000000000004")),
-        keyed(5, "SUN-x", None),
-        keyed(6, "SUN-6", Some("000000000002V")),
-        keyed(9, "SUN-9", Some("000000000009")),
+        numbered(3, 7, None),
+        numbered(4, 5, Some("000000000004")),
+        numbered(5, -1, None),
+        numbered(6, 6, Some("000000000002V")),
+        numbered(9, 9, Some("000000000009")),
     ];
     let results = import(suite, vec![batch]).await;
     expect_test::expect![[r#"
         [
             "1 C",
             "2 C",
-            "3 R key is taken",
+            "3 R number is taken",
             "4 R rank: must be a rank that this task may have",
-            "5 R key: must be a key as DAF-42",
+            "5 R number: must be 0 to 999999999999",
             "6 R rank is taken",
             "9 C",
         ]
@@ -115,10 +115,10 @@ async fn import_keeps_or_assigns_keys_and_ranks() {
         get(olga, &task).await.unwrap()
     };
     let kept = stored(&moved).await;
-    assert_eq!((kept.key.as_str(), kept.rank.as_str()), ("MOON-7", "000000000002V"));
+    assert_eq!((kept.key.as_str(), kept.rank.as_str()), ("APO-7", "000000000002V"));
     let given = stored(&last).await;
-    assert_eq!((given.key.as_str(), given.rank.as_str()), ("MOON-10", "000000000010"));
-    assert_eq!(olga.task(project, "next").await.key, "MOON-11");
+    assert_eq!((given.key.as_str(), given.rank.as_str()), ("APO-10", "000000000010"));
+    assert_eq!(olga.task(project, "next").await.key, "APO-11");
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn refused_items_do_not_stop_an_import() {
         orphan,
         admin::ImportedTask { parent_task_id: Some(far.id), ..good() },
         admin::ImportedTask { title: String::new(), status: 99, ..good() },
-        admin::ImportedTask { due_date: in_hours(-1), ..good() },
+        admin::ImportedTask { due_at: in_hours(-1), ..good() },
         admin::ImportedTask { completed_at: in_hours(-1), ..good() },
         good(),
     ];
@@ -161,7 +161,7 @@ async fn refused_items_do_not_stop_an_import() {
             "9 R parent_task_id names no task",
             "9 R parent_task_id names a task of another project",
             "9 R status: 99 is not a value of this enum; title: must have 1 to 255 characters, has 0; title: must not be blank",
-            "9 R due_date: must be later than created_at",
+            "9 R due_at: must be later than created_at",
             "9 R completed_at: is for done tasks only",
             "9 C",
         ]
@@ -210,54 +210,31 @@ async fn import_batches_have_at_most_a_thousand_items() {
 }
 
 #[tokio::test]
-async fn import_keeps_project_keys_and_last_numbers() {
+async fn import_raises_task_counters_and_never_lowers_them() {
     let Team { suite, olga, project, .. } = &team().await;
     let other = olga.project("Other").await;
-    olga.task(&other, "has a key").await;
-    let key = |line, project_id: &str, key: &str, last_number| admin::ImportedProjectKey {
+    olga.task(&other, "has a number").await;
+    let counter = |line, project_id: &str, last_number| admin::ImportedTaskCounter {
         line,
         project_id: project_id.to_owned(),
-        key: key.to_owned(),
         last_number,
     };
-    let project_keys = vec![
-        key(1, &project.id, "MOON", 41),
-        key(2, &project.id, "SUN", 0),
-        key(3, &other.id, "OTH", 9),
-        key(4, &new_id(), "NONE", 0),
-        key(5, &project.id, "x", -1),
+    let task_counters = vec![
+        counter(1, &project.id, 41),
+        counter(2, &project.id, 7),
+        counter(3, &other.id, 9),
+        counter(4, &new_id(), 0),
+        counter(5, "x", -1),
     ];
-    let wish = admin::ImportTasksRequest { project_keys, tasks: Vec::new() };
-    let answers = importer(suite).import_tasks(tokio_stream::iter([wish.clone(), wish])).await.unwrap();
-    let mut answers = answers.into_inner();
-    let first = answers.message().await.unwrap().unwrap();
-    let again = answers.message().await.unwrap().unwrap();
+    let request = admin::ImportTasksRequest { task_counters, tasks: Vec::new() };
+    let requests = tokio_stream::iter([request.clone(), request]);
+    let mut answers = importer(suite).import_tasks(requests).await.unwrap().into_inner();
+    let first = shown(&answers.message().await.unwrap().unwrap().results);
+    let again = shown(&answers.message().await.unwrap().unwrap().results);
 
-    let told = shown(&first.results);
-    assert_eq!(told[0], "1 C");
-    assert_eq!(told[1], "2 R the project has the key MOON");
-    assert_eq!(told[2], "3 U");
-    assert_eq!(told[3], "4 R project_id names no project");
-    assert!(told[4].starts_with("5 R key: must be 2 to 10"), "{}", told[4]);
-    assert!(told[4].contains("last_number: must be 0 to"), "{}", told[4]);
-    assert_eq!(shown(&again.results)[0], "1 U");
-    assert_eq!(olga.task(project, "next").await.key, "MOON-42");
-    assert_eq!(olga.task(&other, "next").await.key, "OTH-10");
-}
-
-#[tokio::test]
-async fn import_rejects_a_project_key_that_is_taken() {
-    let Team { suite, olga, project, .. } = &team().await;
-    let other = olga.project("Other").await;
-    olga.task(&other, "has a key").await;
-    let key = admin::ImportedProjectKey {
-        line: 1,
-        project_id: project.id.clone(),
-        key: "OTH".to_owned(),
-        last_number: 3,
-    };
-    let wish = admin::ImportTasksRequest { project_keys: vec![key], tasks: Vec::new() };
-    let answers = importer(suite).import_tasks(tokio_stream::iter([wish])).await.unwrap();
-    let answer = answers.into_inner().message().await.unwrap().unwrap();
-    assert_eq!(shown(&answer.results), ["1 R key is taken"]);
+    assert_eq!(first[..4], ["1 C", "2 U", "3 C", "4 R project_id names no project"]);
+    assert!(first[4].contains("project_id: ") && first[4].contains("last_number: must be 0 to"), "{first:?}");
+    assert_eq!(again[..3], ["1 U", "2 U", "3 U"]);
+    assert_eq!(olga.task(project, "next").await.number, 42);
+    assert_eq!(olga.task(&other, "next").await.number, 10);
 }

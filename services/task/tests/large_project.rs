@@ -33,7 +33,7 @@ const ORDERS: [(&str, &str); 7] = [
     ("updated", "updated_at::text"),
     ("rank", "rank"),
     ("priority", "priority::text"),
-    ("due", "coalesce(due_date, 'infinity')::text"),
+    ("due", "coalesce(due_at, 'infinity')::text"),
     ("title", "title"),
     ("number", "number::text"),
 ];
@@ -46,15 +46,15 @@ enum Call {
 
 #[tokio::test]
 async fn list_pages_of_a_large_project_cost_the_same() {
-    let wished = std::env::var("DAFNCK_LARGE_PROJECT_TASKS").ok().map(|count| count.parse().unwrap());
-    let repeats = REPEATS[usize::from(wished.is_some())];
-    let count = wished.unwrap_or(LARGE);
+    let requested = std::env::var("DAFNCK_LARGE_PROJECT_TASKS").ok().map(|count| count.parse().unwrap());
+    let repeats = REPEATS[usize::from(requested.is_some())];
+    let count = requested.unwrap_or(LARGE);
     let Team { suite, olga, mia, vic, project, .. } = &team().await;
     let small = olga.project("small").await;
     let people = [olga.id, mia.id, vic.id];
     let start = Instant::now();
-    fill(suite, project, "LARGE", &people, count).await;
-    fill(suite, &small, "SMALL", &people, SMALL).await;
+    fill(suite, project, &people, count).await;
+    fill(suite, &small, &people, SMALL).await;
     eprintln!("{count} and {SMALL} tasks made in {:.1?}", start.elapsed());
 
     pages_cost_the_same(suite, olga, [project, &small]).await;
@@ -64,7 +64,7 @@ async fn list_pages_of_a_large_project_cost_the_same() {
             [timed(olga, &call(project), repeats).await, timed(olga, &call(&small), repeats).await];
         eprintln!("{name:<28} {large:>21} {little:>21}");
     }
-    for order in [TaskOrder::Newest, TaskOrder::Title] {
+    for order in [TaskOrder::CreatedDesc, TaskOrder::TitleAsc] {
         let (depth, call) = deep(olga, project, order, count / 2).await;
         let large = timed(olga, &call, repeats).await;
         eprintln!("{:<28} {large:>21}", format!("{order:?}, after {depth}"));
@@ -145,8 +145,8 @@ async fn deep(who: &Actor, project: &Project, order: TaskOrder, depth: usize) ->
 }
 
 fn list(project: &Project, order: TaskOrder, filter: pb::TaskFilter) -> pb::ListTasksRequest {
-    let project_id = project.id.clone();
-    pb::ListTasksRequest { project_id, order: order.into(), filter: Some(filter), ..Default::default() }
+    let filter = pb::TaskFilter { project_ids: vec![project.id.clone()], ..filter };
+    pb::ListTasksRequest { order: order.into(), ..list_of(filter) }
 }
 
 type MakeCall = Box<dyn Fn(&Project) -> Call>;
@@ -171,13 +171,13 @@ fn calls() -> Vec<(String, MakeCall)> {
         ("a rare word", text(&md5_of_four())),
         ("a frequent word", text("common")),
     ] {
-        let list = move |project: &Project| Call::List(list(project, TaskOrder::Newest, filter.clone()));
+        let list = move |project: &Project| Call::List(list(project, TaskOrder::CreatedDesc, filter.clone()));
         calls.push((format!("list, {name}"), Box::new(list)));
     }
     for (name, text) in [("a rare word", md5_of_four()), ("a frequent word", "common".to_owned())] {
         let search = move |project: &Project| {
-            let filter = Some(only(project));
-            Call::Search(pb::SearchTasksRequest { text: text.clone(), filter, ..Default::default() })
+            let filter = Some(in_project(project));
+            Call::Search(pb::SearchTasksRequest { query: text.clone(), filter, ..Default::default() })
         };
         calls.push((format!("search, {name}"), Box::new(search)));
     }
@@ -189,10 +189,6 @@ fn calls() -> Vec<(String, MakeCall)> {
         calls.push((format!("facets, {name}"), Box::new(facets)));
     }
     calls
-}
-
-fn only(project: &Project) -> pb::TaskFilter {
-    pb::TaskFilter { project_ids: vec![project.id.clone()], ..Default::default() }
 }
 
 fn status(status: TaskStatus) -> pb::TaskFilter {

@@ -1,13 +1,16 @@
 //! Listing tasks.
 
+use prost::Message;
+use proto::common;
 use proto::project::v1::{Project, ProjectVisibility};
 use proto::task::v1 as pb;
+use proto::task::v1::task_filter::Position;
 use testkit::*;
 
 use crate::fixtures::*;
 
 fn all_of(project: &Project) -> pb::ListTasksRequest {
-    pb::ListTasksRequest { project_id: project.id.clone(), ..Default::default() }
+    list_of(in_project(project))
 }
 
 async fn titles(who: &Actor, request: pb::ListTasksRequest) -> Vec<String> {
@@ -58,34 +61,38 @@ async fn list_tasks_combines_all_conditions() {
     let Team { olga, mia, project, .. } = &team().await;
     let parent = olga.task(project, "parent").await;
     let plain = new_task(project, "plain");
-    let rich = pb::CreateTaskRequest {
+    let rich = pb::Task {
         parent_task_id: Some(parent.id.clone()),
         status: pb::TaskStatus::Review.into(),
         priority: pb::TaskPriority::High.into(),
         assignee_id: Some(mia.id.to_string()),
-        due_date: in_hours(1),
+        due_at: in_hours(1),
         tags: vec!["a".to_owned(), "b".to_owned()],
         ..new_task(project, "rich")
     };
     create(olga, plain).await.unwrap();
     create(olga, rich).await.unwrap();
+    let here = || in_project(project);
     let filters = [
-        pb::ListTasksRequest { statuses: vec![pb::TaskStatus::Review.into()], ..all_of(project) },
-        pb::ListTasksRequest { priorities: vec![pb::TaskPriority::High.into()], ..all_of(project) },
-        pb::ListTasksRequest { assignee_id: mia.id.to_string(), ..all_of(project) },
-        pb::ListTasksRequest { parent_task_id: parent.id, ..all_of(project) },
-        pb::ListTasksRequest { tags: vec!["b".to_owned()], ..all_of(project) },
-        pb::ListTasksRequest { due_before: in_hours(2), ..all_of(project) },
+        pb::TaskFilter { statuses: vec![pb::TaskStatus::Review.into()], ..here() },
+        pb::TaskFilter { priorities: vec![pb::TaskPriority::High.into()], ..here() },
+        pb::TaskFilter { assignee_ids: vec![mia.id.to_string()], ..here() },
+        pb::TaskFilter { position: Some(Position::ParentTaskId(parent.id)), ..here() },
+        pb::TaskFilter { all_tags: vec!["b".to_owned()], ..here() },
+        pb::TaskFilter {
+            due_at: Some(common::TimeRange { start_time: None, end_time: in_hours(2) }),
+            ..here()
+        },
     ];
     for filter in &filters {
-        assert_eq!(titles(olga, filter.clone()).await, ["rich"], "{filter:?}");
+        assert_eq!(titles(olga, list_of(filter.clone())).await, ["rich"], "{filter:?}");
     }
-    let contrary = pb::ListTasksRequest { statuses: vec![1], ..filters[1].clone() };
-    assert!(titles(olga, contrary).await.is_empty());
-    let both = pb::ListTasksRequest { statuses: vec![1, 3], ..all_of(project) };
-    assert_eq!(titles(olga, both).await, ["rich", "plain", "parent"]);
-    let too_many = pb::ListTasksRequest { tags: vec!["b".to_owned(), "c".to_owned()], ..all_of(project) };
-    assert!(titles(olga, too_many).await.is_empty());
+    let contrary = pb::TaskFilter { statuses: vec![1], ..filters[1].clone() };
+    assert!(titles(olga, list_of(contrary)).await.is_empty());
+    let both = pb::TaskFilter { statuses: vec![1, 3], ..here() };
+    assert_eq!(titles(olga, list_of(both)).await, ["rich", "plain", "parent"]);
+    let too_many = pb::TaskFilter { all_tags: vec!["b".to_owned(), "c".to_owned()], ..here() };
+    assert!(titles(olga, list_of(too_many)).await.is_empty());
 }
 
 #[tokio::test]
@@ -112,7 +119,8 @@ async fn page_tokens_are_bound_to_caller_and_filter() {
     assert_eq!(titles(olga, next.clone()).await, ["a"]);
     let refusal = vic.tasks().list_tasks(next.clone()).await.unwrap_err();
     assert_eq!(summary(&refusal), "INVALID_ARGUMENT PAGE_TOKEN_INVALID");
-    let filtered = pb::ListTasksRequest { statuses: vec![1], ..next };
+    let filter = pb::TaskFilter { statuses: vec![1], ..in_project(project) };
+    let filtered = pb::ListTasksRequest { filter: Some(filter), ..next };
     let refusal = olga.tasks().list_tasks(filtered).await.unwrap_err();
     assert_eq!(summary(&refusal), "INVALID_ARGUMENT PAGE_TOKEN_INVALID");
 }
@@ -120,32 +128,49 @@ async fn page_tokens_are_bound_to_caller_and_filter() {
 #[tokio::test]
 async fn malformed_list_requests_name_every_field() {
     let Team { olga, .. } = &team().await;
-    let request = pb::ListTasksRequest {
-        project_id: "x".to_owned(),
-        page_size: -1,
-        page_token: String::new(),
-        statuses: vec![0],
-        priorities: vec![99],
-        assignee_id: "x".to_owned(),
-        parent_task_id: "x".to_owned(),
-        tags: vec!["x".to_owned(); 51],
-        due_before: Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }),
-        order: 99,
-        filter: None,
-    };
+    let filter = pb::TaskFilter { project_ids: vec!["x".to_owned()], ..Default::default() };
+    let request = pb::ListTasksRequest { order: 99, page_size: -1, ..list_of(filter) };
     let refusal = olga.tasks().list_tasks(request).await.unwrap_err();
-    assert_eq!(
-        violations(&refusal),
-        [
-            "project_id",
-            "statuses",
-            "priorities",
-            "assignee_id",
-            "parent_task_id",
-            "tags",
-            "due_before",
-            "order",
-            "page_size"
-        ]
-    );
+    assert_eq!(violations(&refusal), ["filter.project_ids", "order", "page_size"]);
+}
+
+/// A page of large tasks ends early, so that no response exceeds 4 MiB, and the pages together are complete.
+#[tokio::test]
+async fn list_and_search_pages_end_before_four_mebibytes() {
+    let Team { olga, project, .. } = &team().await;
+    let description = format!("rocket {}", "\u{6f22}".repeat(90_000));
+    for number in 0..20 {
+        let task = new_task(project, &number.to_string());
+        create(olga, pb::Task { description: Some(description.clone()), ..task }).await.unwrap();
+    }
+    let mut request = pb::ListTasksRequest { page_size: 1_000, ..all_of(project) };
+    let mut sizes = Vec::new();
+    loop {
+        let page = olga.tasks().list_tasks(request.clone()).await.unwrap().into_inner();
+        assert!(page.encoded_len() <= 4 * 1024 * 1024);
+        sizes.push(page.tasks.len());
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    assert!(sizes.len() > 1 && sizes.iter().sum::<usize>() == 20, "{sizes:?}");
+
+    let mut request = pb::SearchTasksRequest {
+        query: "rocket".to_owned(),
+        filter: Some(in_project(project)),
+        page_size: 200,
+        ..Default::default()
+    };
+    let mut found = 0;
+    loop {
+        let page = olga.tasks().search_tasks(request.clone()).await.unwrap().into_inner();
+        assert!(page.encoded_len() <= 4 * 1024 * 1024);
+        found += page.matches.len();
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(found, 20);
 }

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use prost_types::Timestamp;
+use prost_types::{Duration, Timestamp};
+use proto::common;
 use proto::task::v1 as pb;
 use proto::task::v1::task_filter::Position;
 use proto::task::v1::{TaskOrder, TaskStatus};
@@ -24,11 +25,11 @@ const PAGE_SIZE: i32 = 40;
 async fn list_tasks_agrees_with_an_independent_model() {
     let Team { suite, olga, mia, vic, project, .. } = &team().await;
     let other = olga.project("gemini").await;
-    fill(suite, project, "ONE", &[olga.id, mia.id, vic.id], 110).await;
-    fill(suite, &other, "TWO", &[olga.id, mia.id], 60).await;
+    fill(suite, project, &[olga.id, mia.id, vic.id], 110).await;
+    fill(suite, &other, &[olga.id, mia.id], 60).await;
     let projects = [project.id.clone(), other.id.clone()];
     let all = pb::TaskFilter { project_ids: projects.to_vec(), ..Default::default() };
-    let tasks = listed(olga, all, TaskOrder::Oldest).await.unwrap();
+    let tasks = listed(olga, all, TaskOrder::CreatedAsc).await.unwrap();
     assert_eq!(tasks.len(), 170);
     let mut runner = TestRunner::deterministic();
     let people = [olga, mia, vic].map(|who| who.id.to_string());
@@ -103,15 +104,15 @@ fn filters(
     let rest = (
         (seldom(hours().prop_map(Some)), seldom(hours().prop_map(Some))),
         (seldom(Just(true)), seldom(Just(true)), seldom(Just(true))),
-        seldom(prop::sample::select(["red", "common", "one-42"].map(str::to_owned).to_vec())),
+        seldom(prop::sample::select(["red", "common", "apo-42"].map(str::to_owned).to_vec())),
         seldom((0..100_i32).prop_map(|n| Some(to_struct(&serde_json::json!({"sprint": n}))))),
     );
     (what, when, rest).prop_map(|(what, when, rest)| {
         let (project_ids, statuses, priorities, (assignee_ids, unassigned, creator_ids), tags, position) =
             what;
-        let ((estimated_hours, actual_hours), (ready, blocked, overdue), text, metadata) = rest;
+        let ((estimated_duration, actual_duration), (ready, blocked, overdue), text, metadata) = rest;
         let (all_tags, any_tags, no_tags) = tags;
-        let (due, created, updated, completed) = when;
+        let (due_at, created_at, updated_at, completed_at) = when;
         pb::TaskFilter {
             project_ids,
             statuses,
@@ -122,12 +123,12 @@ fn filters(
             all_tags,
             any_tags,
             no_tags,
-            due,
-            created,
-            updated,
-            completed,
-            estimated_hours,
-            actual_hours,
+            due_at,
+            created_at,
+            updated_at,
+            completed_at,
+            estimated_duration,
+            actual_duration,
             position,
             ready,
             blocked,
@@ -148,19 +149,19 @@ fn position(tasks: &[pb::Task]) -> impl Strategy<Value = Position> + use<> {
     ]
 }
 
-fn hours() -> impl Strategy<Value = pb::HoursRange> {
-    (1..20, 20..40, any::<bool>()).prop_map(|(from, to, is_open)| pb::HoursRange {
-        min_hours: Some(from),
-        max_hours: (!is_open).then_some(to),
+fn hours() -> impl Strategy<Value = common::DurationRange> {
+    (1..20_i64, 20..40_i64, any::<bool>()).prop_map(|(min, max, is_open)| common::DurationRange {
+        min_duration: work_hours(min),
+        max_duration: work_hours(max).filter(|_| !is_open),
     })
 }
 
 /// A time range around these days from now.
-fn range(days: std::ops::Range<i64>) -> impl Strategy<Value = Option<pb::TimeRange>> {
+fn range(days: std::ops::Range<i64>) -> impl Strategy<Value = Option<common::TimeRange>> {
     let ends = (days.clone(), days, any::<[bool; 2]>()).prop_map(|(one, two, given)| {
         let now = chrono::Utc::now().timestamp();
         let at = |days: i64| Some(Timestamp { seconds: now + days * 86_400, nanos: 0 });
-        Some(pb::TimeRange {
+        Some(common::TimeRange {
             start_time: if given[0] { at(one.min(two)) } else { None },
             end_time: if given[1] || !given[0] { at(one.max(two) + 1) } else { None },
         })
@@ -192,24 +193,24 @@ fn passes(tasks: &[pb::Task], f: &pb::TaskFilter, task: &pb::Task) -> bool {
         && f.all_tags.iter().all(has)
         && (f.any_tags.is_empty() || f.any_tags.iter().any(has))
         && !f.no_tags.iter().any(has)
-        && is_within(f.due, task.due_date)
-        && is_within(f.created, task.created_at)
-        && is_within(f.updated, task.updated_at)
-        && is_within(f.completed, task.completed_at)
-        && is_among(f.estimated_hours, task.estimated_hours)
-        && is_among(f.actual_hours, task.actual_hours)
+        && is_within(f.due_at, task.due_at)
+        && is_within(f.created_at, task.created_at)
+        && is_within(f.updated_at, task.updated_at)
+        && is_within(f.completed_at, task.completed_at)
+        && is_among(f.estimated_duration, task.estimated_duration)
+        && is_among(f.actual_duration, task.actual_duration)
         && is_placed(tasks, f.position.as_ref(), task)
         && (!f.ready || task.status() == TaskStatus::Pending)
         && (!f.blocked || task.status() == TaskStatus::Blocked)
         && (!f.overdue
-            || is_open && task.due_date.is_some_and(|due| due.seconds < chrono::Utc::now().timestamp()))
+            || is_open && task.due_at.is_some_and(|due| due.seconds < chrono::Utc::now().timestamp()))
         && (f.text.is_empty() || words.split(' ').any(|word| word == f.text))
         && f.metadata
             .as_ref()
             .is_none_or(|asked| task.metadata.as_ref().is_some_and(|own| sprint(own) == sprint(asked)))
 }
 
-fn is_within(range: Option<pb::TimeRange>, time: Option<Timestamp>) -> bool {
+fn is_within(range: Option<common::TimeRange>, time: Option<Timestamp>) -> bool {
     let key = |time: Timestamp| (time.seconds, time.nanos);
     let Some(range) = range else { return true };
     time.is_some_and(|time| {
@@ -218,10 +219,11 @@ fn is_within(range: Option<pb::TimeRange>, time: Option<Timestamp>) -> bool {
     })
 }
 
-fn is_among(range: Option<pb::HoursRange>, hours: Option<i32>) -> bool {
+fn is_among(range: Option<common::DurationRange>, work: Option<Duration>) -> bool {
     let Some(range) = range else { return true };
-    hours.is_some_and(|hours| {
-        range.min_hours.is_none_or(|min| hours >= min) && range.max_hours.is_none_or(|max| hours <= max)
+    work.is_some_and(|work| {
+        range.min_duration.is_none_or(|min| work.seconds >= min.seconds)
+            && range.max_duration.is_none_or(|max| work.seconds <= max.seconds)
     })
 }
 
@@ -245,23 +247,23 @@ fn compare(order: TaskOrder, a: &pb::Task, b: &pb::Task) -> Ordering {
     let updated = time(a.updated_at).cmp(&time(b.updated_at)).then(by_id);
     let rank = a.rank.cmp(&b.rank).then(by_id);
     let priority = a.priority.cmp(&b.priority).then(by_id);
-    let due = time(a.due_date).cmp(&time(b.due_date)).then(by_id);
+    let due = time(a.due_at).cmp(&time(b.due_at)).then(by_id);
     let title = a.title.to_lowercase().cmp(&b.title.to_lowercase()).then(by_id);
     let number = a.number.cmp(&b.number).then(by_id);
     match order {
-        TaskOrder::Unspecified | TaskOrder::Newest => created.reverse(),
-        TaskOrder::Oldest => created,
-        TaskOrder::LastUpdated => updated.reverse(),
-        TaskOrder::FirstUpdated => updated,
-        TaskOrder::Rank => rank,
-        TaskOrder::RankReversed => rank.reverse(),
-        TaskOrder::MostUrgent => priority.reverse(),
-        TaskOrder::LeastUrgent => priority,
-        TaskOrder::DueFirst => due,
-        TaskOrder::DueLast => due.reverse(),
-        TaskOrder::Title => title,
-        TaskOrder::TitleReversed => title.reverse(),
-        TaskOrder::LowestNumber => number,
-        TaskOrder::HighestNumber => number.reverse(),
+        TaskOrder::Unspecified | TaskOrder::CreatedDesc => created.reverse(),
+        TaskOrder::CreatedAsc => created,
+        TaskOrder::UpdatedDesc => updated.reverse(),
+        TaskOrder::UpdatedAsc => updated,
+        TaskOrder::RankAsc => rank,
+        TaskOrder::RankDesc => rank.reverse(),
+        TaskOrder::PriorityDesc => priority.reverse(),
+        TaskOrder::PriorityAsc => priority,
+        TaskOrder::DueAsc => due,
+        TaskOrder::DueDesc => due.reverse(),
+        TaskOrder::TitleAsc => title,
+        TaskOrder::TitleDesc => title.reverse(),
+        TaskOrder::NumberAsc => number,
+        TaskOrder::NumberDesc => number.reverse(),
     }
 }

@@ -21,12 +21,7 @@ async fn pages(who: &Actor, mut request: pb::ListTasksRequest) -> Vec<String> {
 }
 
 fn ordered(project: &Project, order: TaskOrder) -> pb::ListTasksRequest {
-    pb::ListTasksRequest {
-        project_id: project.id.clone(),
-        page_size: 2,
-        order: order.into(),
-        ..Default::default()
-    }
+    pb::ListTasksRequest { page_size: 2, order: order.into(), ..list_of(in_project(project)) }
 }
 
 /// Five tasks, created as `c`, `A`, `e`, `B`, `d`; `B` was updated last, `A` is first in the manual order.
@@ -39,8 +34,7 @@ async fn five(who: &Actor, project: &Project) -> Vec<pb::Task> {
         ("B", TaskPriority::High, in_hours(7)),
         ("d", TaskPriority::Low, None),
     ] {
-        let request =
-            pb::CreateTaskRequest { priority: priority.into(), due_date: due, ..new_task(project, title) };
+        let request = pb::Task { priority: priority.into(), due_at: due, ..new_task(project, title) };
         made.push(create(who, request).await.unwrap());
     }
     let destination = Some(pb::move_task_request::Destination::BeforeTaskId(made[0].id.clone()));
@@ -58,31 +52,31 @@ async fn every_order_is_paged_completely() {
     let due_first = "eBcAd";
     for (order, expected) in [
         (TaskOrder::Unspecified, "dBeAc"),
-        (TaskOrder::Newest, "dBeAc"),
-        (TaskOrder::LastUpdated, "BAdec"),
-        (TaskOrder::Rank, "AceBd"),
-        (TaskOrder::MostUrgent, "ABedc"),
-        (TaskOrder::DueLast, "dAcBe"),
-        (TaskOrder::Title, "ABcde"),
-        (TaskOrder::HighestNumber, "dBeAc"),
+        (TaskOrder::CreatedDesc, "dBeAc"),
+        (TaskOrder::UpdatedDesc, "BAdec"),
+        (TaskOrder::RankAsc, "AceBd"),
+        (TaskOrder::PriorityDesc, "ABedc"),
+        (TaskOrder::DueDesc, "dAcBe"),
+        (TaskOrder::TitleAsc, "ABcde"),
+        (TaskOrder::NumberDesc, "dBeAc"),
     ] {
         assert_eq!(pages(vic, ordered(project, order)).await.concat(), expected, "{order:?}");
         let reversed: String = expected.chars().rev().collect();
         let Some(order) = backwards(order) else { continue };
         assert_eq!(pages(vic, ordered(project, order)).await.concat(), reversed, "{order:?}");
     }
-    assert_eq!(pages(vic, ordered(project, TaskOrder::DueFirst)).await.concat(), due_first);
+    assert_eq!(pages(vic, ordered(project, TaskOrder::DueAsc)).await.concat(), due_first);
 }
 
 fn backwards(order: TaskOrder) -> Option<TaskOrder> {
     Some(match order {
-        TaskOrder::Newest => TaskOrder::Oldest,
-        TaskOrder::LastUpdated => TaskOrder::FirstUpdated,
-        TaskOrder::Rank => TaskOrder::RankReversed,
-        TaskOrder::MostUrgent => TaskOrder::LeastUrgent,
-        TaskOrder::DueLast => TaskOrder::DueFirst,
-        TaskOrder::Title => TaskOrder::TitleReversed,
-        TaskOrder::HighestNumber => TaskOrder::LowestNumber,
+        TaskOrder::CreatedDesc => TaskOrder::CreatedAsc,
+        TaskOrder::UpdatedDesc => TaskOrder::UpdatedAsc,
+        TaskOrder::RankAsc => TaskOrder::RankDesc,
+        TaskOrder::PriorityDesc => TaskOrder::PriorityAsc,
+        TaskOrder::DueDesc => TaskOrder::DueAsc,
+        TaskOrder::TitleAsc => TaskOrder::TitleDesc,
+        TaskOrder::NumberDesc => TaskOrder::NumberAsc,
         _ => return None,
     })
 }
@@ -91,7 +85,7 @@ fn backwards(order: TaskOrder) -> Option<TaskOrder> {
 async fn paging_survives_concurrent_changes() {
     let Team { olga, project, .. } = &team().await;
     let made = five(olga, project).await;
-    let mut request = ordered(project, TaskOrder::Title);
+    let mut request = ordered(project, TaskOrder::TitleAsc);
     let page = olga.tasks().list_tasks(request.clone()).await.unwrap().into_inner();
     assert_eq!(page.tasks.iter().map(|task| task.title.as_str()).collect::<String>(), "AB");
 
@@ -112,12 +106,12 @@ async fn paging_survives_concurrent_changes() {
 async fn page_tokens_are_bound_to_order_and_filter() {
     let Team { olga, project, .. } = &team().await;
     five(olga, project).await;
-    let request = ordered(project, TaskOrder::Title);
+    let request = ordered(project, TaskOrder::TitleAsc);
     let page = olga.tasks().list_tasks(request.clone()).await.unwrap().into_inner();
     let next = pb::ListTasksRequest { page_token: page.next_page_token, ..request };
     let overdue = pb::TaskFilter { overdue: true, ..Default::default() };
     for other in [
-        pb::ListTasksRequest { order: TaskOrder::TitleReversed.into(), ..next.clone() },
+        pb::ListTasksRequest { order: TaskOrder::TitleDesc.into(), ..next.clone() },
         pb::ListTasksRequest { filter: Some(overdue), ..next.clone() },
     ] {
         let refusal = olga.tasks().list_tasks(other).await.unwrap_err();

@@ -3,7 +3,6 @@
 use proto::project::v1::{Member, Project, ProjectRole, ProjectVisibility, UpdateMemberRequest};
 use proto::task::v1 as pb;
 use proto::task::v1::TaskOrder;
-use shared::json::to_struct;
 use testkit::*;
 use tonic::{Code, Status};
 
@@ -35,7 +34,7 @@ fn of(projects: &[&Project]) -> pb::TaskFilter {
 /// Waits until the copy of memberships is trusted.
 async fn until_copy_is_trusted(who: &Actor) {
     until("the copies are trusted", WAIT_LIMIT, async || {
-        titles(who, pb::TaskFilter::default(), TaskOrder::Newest).await.is_ok()
+        titles(who, pb::TaskFilter::default(), TaskOrder::CreatedDesc).await.is_ok()
     })
     .await;
 }
@@ -49,16 +48,16 @@ async fn list_tasks_merges_projects_in_one_order() {
         olga.task(place, title).await;
     }
     let both = of(&[project, &other]);
-    assert_eq!(titles(mia, both.clone(), TaskOrder::Newest).await.unwrap(), "edcba");
-    assert_eq!(titles(mia, both.clone(), TaskOrder::Title).await.unwrap(), "abcde");
-    assert_eq!(titles(mia, both.clone(), TaskOrder::LowestNumber).await.unwrap().len(), 5);
+    assert_eq!(titles(mia, both.clone(), TaskOrder::CreatedDesc).await.unwrap(), "edcba");
+    assert_eq!(titles(mia, both.clone(), TaskOrder::TitleAsc).await.unwrap(), "abcde");
+    assert_eq!(titles(mia, both.clone(), TaskOrder::NumberAsc).await.unwrap().len(), 5);
     let open = pb::TaskFilter { ready: true, ..both.clone() };
-    assert_eq!(titles(mia, open, TaskOrder::Oldest).await.unwrap(), "abcde");
+    assert_eq!(titles(mia, open, TaskOrder::CreatedAsc).await.unwrap(), "abcde");
     until_copy_is_trusted(mia).await;
-    assert_eq!(titles(mia, pb::TaskFilter::default(), TaskOrder::Newest).await.unwrap(), "edcba");
-    assert_eq!(titles(vic, pb::TaskFilter::default(), TaskOrder::Newest).await.unwrap(), "eca");
+    assert_eq!(titles(mia, pb::TaskFilter::default(), TaskOrder::CreatedDesc).await.unwrap(), "edcba");
+    assert_eq!(titles(vic, pb::TaskFilter::default(), TaskOrder::CreatedDesc).await.unwrap(), "eca");
 
-    let refusal = titles(vic, both, TaskOrder::Newest).await.unwrap_err();
+    let refusal = titles(vic, both, TaskOrder::CreatedDesc).await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
     assert_eq!(metadata(&refusal, "id"), other.id);
 }
@@ -75,7 +74,8 @@ async fn list_tasks_returns_exactly_what_the_caller_may_read() {
     for who in [olga, mia, sam, &nobody] {
         until_copy_is_trusted(who).await;
     }
-    let seen = async |who: &Actor| titles(who, pb::TaskFilter::default(), TaskOrder::Oldest).await.unwrap();
+    let seen =
+        async |who: &Actor| titles(who, pb::TaskFilter::default(), TaskOrder::CreatedAsc).await.unwrap();
     assert_eq!(seen(olga).await, "poi");
     assert_eq!(seen(mia).await, "poi");
     assert_eq!(seen(sam).await, "oi");
@@ -91,18 +91,18 @@ async fn list_tasks_requires_task_read() {
         project_id: project.id.clone(),
         user_id: vic.id.to_string(),
         role: ProjectRole::Viewer.into(),
-        permissions: Some(to_struct(&serde_json::json!({"task_read": false}))),
+        denied_permissions: vec![proto::common::Permission::TaskRead.into()],
         ..Default::default()
     };
-    let update_mask = Some(prost_types::FieldMask { paths: vec!["permissions".to_owned()] });
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["denied_permissions".to_owned()] });
     let request = UpdateMemberRequest { member: Some(member), update_mask };
     olga.members().update_member(request).await.unwrap();
     until("it is withdrawn", WAIT_LIMIT, async || {
-        titles(vic, of(&[project]), TaskOrder::Newest)
+        titles(vic, of(&[project]), TaskOrder::CreatedDesc)
             .await
             .is_err_and(|e| e.code() == Code::PermissionDenied)
     })
     .await;
-    assert_eq!(titles(vic, pb::TaskFilter::default(), TaskOrder::Newest).await.unwrap(), "");
-    assert_eq!(titles(olga, pb::TaskFilter::default(), TaskOrder::Newest).await.unwrap(), "p");
+    assert_eq!(titles(vic, pb::TaskFilter::default(), TaskOrder::CreatedDesc).await.unwrap(), "");
+    assert_eq!(titles(olga, pb::TaskFilter::default(), TaskOrder::CreatedDesc).await.unwrap(), "p");
 }

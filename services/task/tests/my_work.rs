@@ -26,9 +26,9 @@ fn shown(work: &pb::MyWork) -> [String; 6] {
     )
 }
 
-async fn mine(who: &Actor, project: &Project, title: &str, due_date: Option<Timestamp>) -> pb::Task {
+async fn mine(who: &Actor, project: &Project, title: &str, due_at: Option<Timestamp>) -> pb::Task {
     let assignee_id = Some(who.id.to_string());
-    create(who, pb::CreateTaskRequest { assignee_id, due_date, ..new_task(project, title) }).await.unwrap()
+    create(who, pb::Task { assignee_id, due_at, ..new_task(project, title) }).await.unwrap()
 }
 
 #[tokio::test]
@@ -56,8 +56,8 @@ async fn my_work_is_grouped_by_status_and_due_date() {
 
     let request = pb::GetMyWorkRequest {
         project_ids: vec![project.id.clone(), other.id.clone()],
-        today_before: in_hours(10),
-        soon_before: in_hours(100),
+        today_end_time: in_hours(10),
+        soon_end_time: in_hours(100),
         group_size: 0,
     };
     let found = work(mia, request.clone()).await.unwrap();
@@ -103,10 +103,10 @@ async fn my_work_refuses_invisible_projects_and_malformed_requests() {
     assert_eq!(summary(&refusal), "UNAUTHENTICATED SESSION_REQUIRED");
     let garbage = pb::GetMyWorkRequest {
         project_ids: vec!["x".to_owned()],
-        today_before: in_hours(-1),
-        soon_before: in_hours(-2),
+        today_end_time: in_hours(-1),
+        soon_end_time: in_hours(-2),
         group_size: -1,
     };
     let refusal = work(mia, garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["project_ids", "today_before", "soon_before", "group_size"]);
+    assert_eq!(violations(&refusal), ["project_ids", "today_end_time", "soon_end_time", "group_size"]);
 }

@@ -25,8 +25,7 @@ fn behind(task: &pb::Task) -> Destination {
 
 /// The titles of a project's tasks in their manual order.
 async fn order(who: &Actor, project: &Project) -> String {
-    let request =
-        pb::ListTasksRequest { project_id: project.id.clone(), page_size: 1_000, ..Default::default() };
+    let request = pb::ListTasksRequest { page_size: 1_000, ..list_of(in_project(project)) };
     let mut tasks = who.tasks().list_tasks(request).await.unwrap().into_inner().tasks;
     tasks.sort_by(|a, b| a.rank.cmp(&b.rank));
     assert!(tasks.windows(2).all(|pair| pair[0].rank < pair[1].rank));

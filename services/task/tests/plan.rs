@@ -7,8 +7,8 @@ use tonic::Status;
 
 use crate::fixtures::*;
 
-async fn task_of(who: &Actor, project: &Project, title: &str, hours: i32) -> pb::Task {
-    let wished = pb::CreateTaskRequest { estimated_hours: Some(hours), ..new_task(project, title) };
+async fn task_of(who: &Actor, project: &Project, title: &str, hours: i64) -> pb::Task {
+    let wished = pb::Task { estimated_duration: work_hours(hours), ..new_task(project, title) };
     create(who, wished).await.unwrap()
 }
 
@@ -25,12 +25,12 @@ fn around(task: &pb::Task) -> pb::GetDependencyGraphRequest {
     pb::GetDependencyGraphRequest { task_id: task.id.clone(), ..Default::default() }
 }
 
-async fn slip(who: &Actor, project: &Project, task: &pb::Task, hours: i32) -> Result<pb::SlipImpact, Status> {
+async fn slip(who: &Actor, project: &Project, task: &pb::Task, hours: i64) -> Result<pb::SlipImpact, Status> {
     let request = pb::GetSlipImpactRequest {
         project_id: project.id.clone(),
         task_id: task.id.clone(),
-        extra_hours: hours,
-        default_hours: None,
+        extra_duration: work_hours(hours),
+        default_estimate: None,
     };
     who.plans().get_slip_impact(request).await.map(tonic::Response::into_inner)
 }
@@ -46,12 +46,12 @@ fn shown(plan: &pb::Plan) -> Vec<String> {
             "{}: wave {}, {} h, {}-{}, {}-{}, slack {}",
             title(task.node.as_ref()),
             task.wave,
-            task.hours,
-            task.earliest_start,
-            task.earliest_finish,
-            task.latest_start,
-            task.latest_finish,
-            task.slack
+            hours_of(task.duration),
+            hours_of(task.earliest_start),
+            hours_of(task.earliest_finish),
+            hours_of(task.latest_start),
+            hours_of(task.latest_finish),
+            hours_of(task.slack)
         )
     };
     plan.tasks.iter().map(line).collect()
@@ -65,8 +65,10 @@ fn critical(plan: &pb::Plan) -> Vec<String> {
 /// `dependent <- prerequisite`
 fn arrows(nodes: &[Option<&pb::GraphNode>], edges: &[pb::GraphEdge]) -> Vec<String> {
     let name = |place: i32| title(nodes[usize::try_from(place).unwrap()]);
-    let mut arrows: Vec<String> =
-        edges.iter().map(|edge| format!("{} <- {}", name(edge.waiting), name(edge.awaited))).collect();
+    let mut arrows: Vec<String> = edges
+        .iter()
+        .map(|edge| format!("{} <- {}", name(edge.dependent_index), name(edge.prerequisite_index)))
+        .collect();
     arrows.sort();
     arrows
 }
@@ -119,20 +121,26 @@ async fn plan_has_times_slack_and_critical_path() {
         ]
     );
     assert_eq!(critical(&made), ["context", "walls", "roof"]);
-    assert_eq!((made.finish_hours, made.wave_count, made.project_id.as_str()), (35, 4, project.id.as_str()));
+    assert_eq!(
+        (hours_of(made.finish), made.wave_count, made.project_id.as_str()),
+        (35, 4, project.id.as_str())
+    );
     let nodes: Vec<_> = made.tasks.iter().map(|task| task.node.as_ref()).collect();
     let expected =
         ["garden <- context", "party <- garden", "party <- roof", "roof <- walls", "walls <- context"];
     assert_eq!(arrows(&nodes, &made.edges), expected);
 
     // Started: four of ten hours are done.
-    let begun =
-        pb::Task { status: pb::TaskStatus::InProgress.into(), actual_hours: Some(4), ..context.clone() };
-    update(mia, begun, &["status", "actual_hours"]).await.unwrap();
-    assert_eq!(plan(vic, project).await.unwrap().finish_hours, 31);
+    let begun = pb::Task {
+        status: pb::TaskStatus::InProgress.into(),
+        actual_duration: work_hours(4),
+        ..context.clone()
+    };
+    update(mia, begun, &["status", "actual_duration"]).await.unwrap();
+    assert_eq!(hours_of(plan(vic, project).await.unwrap().finish), 31);
     complete(mia, &context).await.unwrap();
     let left = plan(vic, project).await.unwrap();
-    assert_eq!((left.finish_hours, left.tasks.len(), left.edges.len()), (25, 4, 3));
+    assert_eq!((hours_of(left.finish), left.tasks.len(), left.edges.len()), (25, 4, 3));
 }
 
 #[tokio::test]
@@ -140,12 +148,15 @@ async fn plan_uses_the_default_estimate() {
     let Team { olga, project, .. } = &team().await;
     let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
     blocks(olga, &b, &a).await.unwrap();
-    assert_eq!(plan(olga, project).await.unwrap().finish_hours, 16);
-    let request =
-        pb::GetPlanRequest { project_id: project.id.clone(), default_hours: Some(3), ..Default::default() };
-    assert_eq!(olga.plans().get_plan(request).await.unwrap().into_inner().finish_hours, 6);
+    assert_eq!(hours_of(plan(olga, project).await.unwrap().finish), 16);
+    let request = pb::GetPlanRequest {
+        project_id: project.id.clone(),
+        default_estimate: work_hours(3),
+        ..Default::default()
+    };
+    assert_eq!(hours_of(olga.plans().get_plan(request).await.unwrap().into_inner().finish), 6);
     let empty = plan(olga, &olga.project("empty").await).await.unwrap();
-    assert_eq!((empty.finish_hours, empty.wave_count, empty.critical_path.len()), (0, 0, 0));
+    assert_eq!((hours_of(empty.finish), empty.wave_count, empty.critical_path.len()), (0, 0, 0));
 }
 
 #[tokio::test]
@@ -154,21 +165,26 @@ async fn slip_impact_delays_tasks_without_slack() {
     let House { context, walls, garden, .. } = house(olga, project).await;
     let moved = |impact: &pb::SlipImpact| {
         let line = |task: &pb::DelayedTask| {
-            format!("{} {}+{}", title(task.node.as_ref()), task.earliest_start, task.delay_hours)
+            format!(
+                "{} {}+{}",
+                title(task.node.as_ref()),
+                hours_of(task.earliest_start),
+                hours_of(task.delay)
+            )
         };
-        impact.delayed.iter().map(line).collect::<Vec<_>>()
+        impact.delayed_tasks.iter().map(line).collect::<Vec<_>>()
     };
     let within = slip(vic, project, &garden, 19).await.unwrap();
-    assert_eq!((within.finish_hours, within.finish_delay_hours, moved(&within)), (35, 0, vec![]));
+    assert_eq!((hours_of(within.finish), hours_of(within.finish_delay), moved(&within)), (35, 0, vec![]));
     let beyond = slip(vic, project, &garden, 21).await.unwrap();
-    assert_eq!((beyond.finish_hours, beyond.finish_delay_hours), (37, 2));
+    assert_eq!((hours_of(beyond.finish), hours_of(beyond.finish_delay)), (37, 2));
     assert_eq!(moved(&beyond), ["party 35+2"]);
     let early = slip(vic, project, &context, 4).await.unwrap();
     assert_eq!(moved(&early), ["walls 10+4", "roof 30+4", "garden 10+4", "party 35+4"]);
 
     complete(olga, &context).await.unwrap();
     assert_eq!(summary(&slip(vic, project, &context, 1).await.unwrap_err()), "NOT_FOUND RESOURCE_NOT_FOUND");
-    assert_eq!(violations(&slip(vic, project, &walls, 0).await.unwrap_err()), ["extra_hours"]);
+    assert_eq!(violations(&slip(vic, project, &walls, 0).await.unwrap_err()), ["extra_duration"]);
 }
 
 #[tokio::test]
@@ -188,11 +204,11 @@ async fn plans_include_other_projects_and_hide_invisible_tasks() {
 
     let all = plan(olga, project).await.unwrap();
     assert_eq!(
-        (all.finish_hours, critical(&all).join(" ")),
+        (hours_of(all.finish), critical(&all).join(" ")),
         (55, "behind the hidden do not tell here".to_owned())
     );
     let seen = plan(vic, project).await.unwrap();
-    assert_eq!((seen.finish_hours, critical(&seen).join(" ")), (6, "deep there here".to_owned()));
+    assert_eq!((hours_of(seen.finish), critical(&seen).join(" ")), (6, "deep there here".to_owned()));
     let nodes: Vec<_> = seen.tasks.iter().map(|task| task.node.as_ref()).collect();
     assert_eq!(arrows(&nodes, &seen.edges), ["here <- hidden", "here <- there", "there <- deep"]);
     let hidden_node = nodes.iter().find(|node| node.unwrap().hidden).unwrap().unwrap();
@@ -239,8 +255,8 @@ async fn large_graphs_are_truncated_and_large_plans_refused() {
     let Team { suite, olga, project, .. } = &team().await;
     let centre = olga.task(project, "centre").await;
     let many = format!(
-        "INSERT INTO task.tasks (project_id, title, creator_id, number, key) \
-         SELECT '{0}', 'x', '{1}', n, 'APO-' || n FROM generate_series(2, 10001) n; \
+        "INSERT INTO task.tasks (project_id, title, creator_id, number) \
+         SELECT '{0}', 'x', '{1}', n FROM generate_series(2, 10001) n; \
          ALTER TABLE task.task_dependencies DISABLE TRIGGER USER; \
          INSERT INTO task.task_dependencies (task_id, depends_on_task_id) \
          SELECT '{2}', id FROM task.tasks WHERE number BETWEEN 2 AND 2002; \
@@ -256,7 +272,7 @@ async fn large_graphs_are_truncated_and_large_plans_refused() {
     let last = pb::Task { id: drawn.nodes[1].task_id.clone(), ..Default::default() };
     complete(olga, &last).await.unwrap();
     let fits = plan(olga, project).await.unwrap();
-    assert_eq!((fits.tasks.len(), fits.edges.len(), fits.finish_hours), (10_000, 2_000, 16));
+    assert_eq!((fits.tasks.len(), fits.edges.len(), hours_of(fits.finish)), (10_000, 2_000, 16));
 }
 
 #[tokio::test]
@@ -269,7 +285,7 @@ async fn diagrams_show_keys_and_point_from_prerequisites() {
         ..Default::default()
     };
     let made = vic.plans().get_plan(request).await.unwrap().into_inner();
-    assert!(made.tasks.is_empty() && made.finish_hours == 35);
+    assert!(made.tasks.is_empty() && hours_of(made.finish) == 35);
     assert!(made.diagram.contains("n0[\"APO-1 context\"]:::critical"), "{}", made.diagram);
     assert!(made.diagram.contains("n0 ==> n1") && made.diagram.contains("n0 --> n3"), "{}", made.diagram);
     let request =
@@ -298,9 +314,9 @@ async fn plans_of_invisible_projects_are_not_found_and_malformed_requests_refuse
     assert_eq!(plan(&suite.anonymous(), &open).await.unwrap().tasks.len(), 1);
 
     let garbage =
-        pb::GetPlanRequest { project_id: "x".to_owned(), default_hours: Some(0), diagram_format: 9 };
+        pb::GetPlanRequest { project_id: "x".to_owned(), default_estimate: work_hours(0), diagram_format: 9 };
     let refusal = olga.plans().get_plan(garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["project_id", "default_hours", "diagram_format"]);
+    assert_eq!(violations(&refusal), ["project_id", "default_estimate", "diagram_format"]);
     let garbage = pb::GetDependencyGraphRequest {
         task_id: "x".to_owned(),
         depth: 21,
@@ -313,9 +329,9 @@ async fn plans_of_invisible_projects_are_not_found_and_malformed_requests_refuse
     let garbage = pb::GetSlipImpactRequest {
         project_id: "x".to_owned(),
         task_id: "x".to_owned(),
-        extra_hours: -1,
-        default_hours: Some(1_000_001),
+        extra_duration: None,
+        default_estimate: work_hours(1_000_001),
     };
     let refusal = olga.plans().get_slip_impact(garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["project_id", "task_id", "extra_hours", "default_hours"]);
+    assert_eq!(violations(&refusal), ["project_id", "task_id", "extra_duration", "default_estimate"]);
 }

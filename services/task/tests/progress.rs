@@ -16,11 +16,15 @@ async fn progress(who: &Actor, project: &Project) -> Result<pb::ProjectProgress,
 async fn progress_counts_tasks_and_work() {
     let Team { olga, vic, project, .. } = &team().await;
     for (status, priority, hours) in [(1, 2, None), (1, 4, Some(3)), (5, 2, Some(4)), (2, 1, Some(1))] {
-        let wished =
-            pb::CreateTaskRequest { status, priority, estimated_hours: hours, ..new_task(project, "x") };
+        let wished = pb::Task {
+            status,
+            priority,
+            estimated_duration: hours.and_then(work_hours),
+            ..new_task(project, "x")
+        };
         create(olga, wished).await.unwrap();
     }
-    let last = pb::CreateTaskRequest { actual_hours: Some(7), ..new_task(project, "last") };
+    let last = pb::Task { actual_duration: work_hours(7), ..new_task(project, "last") };
     let last = create(olga, last).await.unwrap();
     complete(olga, &last).await.unwrap();
 
@@ -34,11 +38,22 @@ async fn progress_counts_tasks_and_work() {
         [(Status::Pending, 2), (Status::InProgress, 1), (Status::Done, 1), (Status::Cancelled, 1)]
     );
     assert_eq!(by_priority, [(Priority::Low, 1), (Priority::Medium, 3), (Priority::Urgent, 1)]);
-    let hours: Vec<_> = progress.by_status.iter().map(|c| (c.estimated_hours, c.actual_hours)).collect();
+    let hours: Vec<_> = progress
+        .by_status
+        .iter()
+        .map(|c| (hours_of(c.estimated_duration), hours_of(c.actual_duration)))
+        .collect();
     assert_eq!(hours, [(3, 0), (1, 0), (0, 7), (4, 0)]);
-    let hours: Vec<_> = progress.by_priority.iter().map(|c| (c.estimated_hours, c.actual_hours)).collect();
+    let hours: Vec<_> = progress
+        .by_priority
+        .iter()
+        .map(|c| (hours_of(c.estimated_duration), hours_of(c.actual_duration)))
+        .collect();
     assert_eq!(hours, [(1, 0), (4, 7), (3, 0)]);
-    assert_eq!((progress.total_count, progress.estimated_hours, progress.actual_hours), (5, 8, 7));
+    assert_eq!(
+        (progress.total_count, progress.estimated_duration, progress.actual_duration),
+        (5, work_hours(8), work_hours(7))
+    );
     assert!((progress.percent_done - 25.0).abs() < f64::EPSILON);
 }
 
@@ -47,7 +62,15 @@ async fn progress_of_an_empty_project_is_zero() {
     let Team { suite, olga, .. } = &team().await;
     let open = open_project(olga, ProjectVisibility::Public).await;
     let progress = progress(&suite.anonymous(), &open).await.unwrap();
-    assert_eq!(progress, pb::ProjectProgress { project_id: open.id, ..Default::default() });
+    assert_eq!(
+        progress,
+        pb::ProjectProgress {
+            project_id: open.id,
+            estimated_duration: work_hours(0),
+            actual_duration: work_hours(0),
+            ..Default::default()
+        }
+    );
 }
 
 #[tokio::test]

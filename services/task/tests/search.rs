@@ -4,6 +4,7 @@ use diesel::sql_query;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use expect_test::expect;
 use local_servers::suite::Role;
+use proto::common;
 use proto::project::v1::Project;
 use proto::task::v1 as pb;
 use testkit::*;
@@ -16,7 +17,7 @@ async fn search(who: &Actor, request: pb::SearchTasksRequest) -> Result<pb::Sear
 }
 
 fn everywhere(text: &str) -> pb::SearchTasksRequest {
-    pb::SearchTasksRequest { text: text.to_owned(), ..Default::default() }
+    pb::SearchTasksRequest { query: text.to_owned(), ..Default::default() }
 }
 
 fn within(project: &Project, text: &str) -> pb::SearchTasksRequest {
@@ -31,10 +32,10 @@ async fn titles(who: &Actor, request: pb::SearchTasksRequest) -> Vec<String> {
 
 async fn described(who: &Actor, project: &Project, title: &str, description: &str) -> pb::Task {
     let description = Some(description.to_owned());
-    create(who, pb::CreateTaskRequest { description, ..new_task(project, title) }).await.unwrap()
+    create(who, pb::Task { description, ..new_task(project, title) }).await.unwrap()
 }
 
-fn marked(spans: &[pb::HighlightSpan]) -> String {
+fn marked(spans: &[common::HighlightSpan]) -> String {
     spans.iter().map(|s| if s.is_match { format!("[{}]", s.text) } else { s.text.clone() }).collect()
 }
 
@@ -51,7 +52,7 @@ async fn search_ranks_and_highlights_title_and_description() {
         ["Build the rocket", "Minutes"]
     );
     assert!(tasks.iter().all(|task| !task.etag.is_empty() && !task.key.is_empty()));
-    assert!(found[0].rank > found[1].rank);
+    assert!(found[0].score > found[1].score);
     assert_eq!(marked(&found[0].title), "Build the [rocket]");
     expect!["spoke of  [rockets]  & of a [rocket]'s fuel"].assert_eq(&marked(&found[1].excerpts[0].spans));
 }
@@ -65,9 +66,9 @@ async fn search_for_a_key_ranks_its_task_first() {
     assert_eq!(titles(mia, within(project, &meant.key)).await, ["bake", &format!("see {}", meant.key)]);
     assert_eq!(titles(mia, within(project, &format!(" {} ", other.key.to_lowercase()))).await, ["brew"]);
 
-    let request = pb::SetProjectKeyRequest { project_id: project.id.clone(), key: "MOON".to_owned() };
-    olga.tasks().set_project_key(request).await.unwrap();
-    assert_eq!(titles(mia, within(project, "moon-1")).await, ["bake"]);
+    set_project_key(olga, project, "MOON").await.unwrap();
+    until("the key is known", WAIT_LIMIT, async || titles(mia, within(project, "moon-1")).await == ["bake"])
+        .await;
     assert!(titles(mia, within(project, &other.key)).await.is_empty());
 }
 
@@ -117,7 +118,7 @@ async fn search_pages_are_complete_and_best_first() {
     let mut seen: Vec<(f32, String)> = Vec::new();
     loop {
         let page = search(vic, request.clone()).await.unwrap();
-        seen.extend(page.matches.into_iter().map(|found| (found.rank, found.task.unwrap().title)));
+        seen.extend(page.matches.into_iter().map(|found| (found.score, found.task.unwrap().title)));
         request.page_token = page.next_page_token;
         if request.page_token.is_empty() {
             break;

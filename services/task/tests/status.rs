@@ -4,6 +4,7 @@ use futures::future::join_all;
 use pb::TaskStatus::{Blocked, Cancelled, Done, InProgress, Pending, Review};
 use proto::project::v1::Project;
 use proto::task::v1 as pb;
+use proto::task::v1::delete_task_dependency_request::Selector;
 use testkit::*;
 use tonic::Status;
 
@@ -93,7 +94,7 @@ async fn tasks_are_blocked_until_their_last_blocker_closes() {
 
     set(olga, &milk, Pending).await.unwrap();
     assert_eq!(status(olga, &cake).await, Blocked);
-    let request = pb::DeleteTaskDependencyRequest { dependency_id: second.id };
+    let request = pb::DeleteTaskDependencyRequest { selector: Some(Selector::DependencyId(second.id)) };
     olga.plans().delete_task_dependency(request).await.unwrap();
     assert_eq!(status(olga, &cake).await, Pending);
 }
@@ -119,7 +120,7 @@ async fn started_tasks_with_new_blockers_cannot_move_forward() {
 #[tokio::test]
 async fn manually_blocked_tasks_stay_blocked() {
     let Team { olga, project, .. } = &team().await;
-    let wished = pb::CreateTaskRequest { status: Blocked.into(), ..new_task(project, "permit") };
+    let wished = pb::Task { status: Blocked.into(), ..new_task(project, "permit") };
     let task = create(olga, wished).await.unwrap();
     assert_eq!((task.status(), task.manually_blocked), (Blocked, true));
     let other = olga.task(project, "other").await;

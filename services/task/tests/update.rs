@@ -15,9 +15,9 @@ const ALL: &[&str] = &[
     "status",
     "priority",
     "assignee_id",
-    "due_date",
-    "estimated_hours",
-    "actual_hours",
+    "due_at",
+    "estimated_duration",
+    "actual_duration",
     "tags",
     "metadata",
 ];
@@ -34,9 +34,9 @@ async fn update_task_changes_exactly_the_masked_fields() {
         status: pb::TaskStatus::Blocked.into(),
         priority: pb::TaskPriority::Low.into(),
         assignee_id: Some(mia.id.to_string()),
-        due_date: in_hours(3),
-        estimated_hours: Some(2),
-        actual_hours: Some(3),
+        due_at: in_hours(3),
+        estimated_duration: work_hours(2),
+        actual_duration: work_hours(3),
         tags: vec!["x".to_owned()],
         metadata: Some(to_struct(&json!({"a": 1}))),
         ..task.clone()
@@ -76,12 +76,47 @@ async fn update_task_changes_exactly_the_masked_fields() {
 }
 
 #[tokio::test]
-async fn an_empty_mask_changes_nothing() {
+async fn an_empty_mask_changes_the_populated_fields() {
     let Team { olga, project, .. } = &team().await;
     let task = olga.task(project, "buy milk").await;
-    let wished = pb::Task { title: "else".to_owned(), ..task.clone() };
-    assert_eq!(update(olga, wished, &[]).await.unwrap(), task);
-    assert_eq!(get(olga, &task).await.unwrap(), task);
+    let bare = |title: &str| pb::Task { id: task.id.clone(), title: title.to_owned(), ..Default::default() };
+    assert_eq!(update(olga, bare(""), &[]).await.unwrap(), task);
+    let given = pb::Task { tags: vec!["x".to_owned()], ..bare("") };
+    let tagged = update(olga, given, &[]).await.unwrap();
+    assert_eq!((tagged.title.as_str(), tagged.tags.len()), ("buy milk", 1));
+    let cleared = update(olga, bare("bread"), &["*"]).await.unwrap();
+    assert_eq!((cleared.title.as_str(), cleared.tags.len()), ("bread", 0));
+    assert_eq!(violations(&update(olga, bare(""), &["*"]).await.unwrap_err())[0], "task.title");
+    let stale = pb::Task { etag: task.etag.clone(), ..bare("") };
+    assert_eq!(summary(&update(olga, stale, &[]).await.unwrap_err()), "ABORTED ETAG_MISMATCH");
+}
+
+#[tokio::test]
+async fn metadata_patch_changes_single_entries() {
+    let Team { olga, project, .. } = &team().await;
+    let metadata = Some(to_struct(&json!({"a": {"b": 1, "c": 2}, "d": 3})));
+    let task = create(olga, pb::Task { metadata, ..new_task(project, "x") }).await.unwrap();
+    let patch = |set: serde_json::Value, unset: &[&str]| proto::common::StructPatch {
+        set: Some(to_struct(&set)),
+        unset: vec![proto::common::StructPath { keys: unset.iter().map(|key| (*key).to_owned()).collect() }],
+    };
+    let request = pb::UpdateTaskRequest {
+        task: Some(pb::Task { id: task.id.clone(), ..Default::default() }),
+        update_mask: None,
+        metadata_patch: Some(patch(json!({"a": {"b": 9}}), &["a", "c"])),
+    };
+    let patched = olga.tasks().update_task(request.clone()).await.unwrap().into_inner();
+    assert_eq!(patched.metadata, Some(to_struct(&json!({"a": {"b": 9}, "d": 3}))));
+    let both = pb::UpdateTaskRequest {
+        task: Some(pb::Task { metadata: patched.metadata, ..request.task.clone().unwrap() }),
+        ..request.clone()
+    };
+    assert_eq!(violations(&olga.tasks().update_task(both).await.unwrap_err()), ["metadata_patch"]);
+    let large = pb::UpdateTaskRequest {
+        metadata_patch: Some(patch(json!({"e": "x".repeat(65_530)}), &["x"])),
+        ..request
+    };
+    assert_eq!(violations(&olga.tasks().update_task(large).await.unwrap_err()), ["metadata_patch"]);
 }
 
 #[tokio::test]
@@ -95,13 +130,17 @@ async fn update_task_rejects_a_stale_etag_with_the_current_one() {
 }
 
 #[tokio::test]
-async fn update_task_can_leave_done_but_not_reach_it() {
+async fn update_task_reaches_done_like_complete_task_and_leaves_it() {
     let Team { olga, project, .. } = &team().await;
-    let task = olga.task(project, "buy milk").await;
-    let wished = pb::Task { status: pb::TaskStatus::Done.into(), ..task.clone() };
-    assert_eq!(violations(&update(olga, wished, &["status"]).await.unwrap_err()), ["task.status"]);
-
-    let done = complete(olga, &task).await.unwrap();
+    let [task, blocker] = [olga.task(project, "buy milk").await, olga.task(project, "get up").await];
+    blocks(olga, &task, &blocker).await.unwrap();
+    let wished = pb::Task { id: task.id.clone(), status: pb::TaskStatus::Done.into(), ..Default::default() };
+    let refusal = update(olga, wished.clone(), &["status"]).await.unwrap_err();
+    assert_eq!(summary(&refusal), "FAILED_PRECONDITION TASK_BLOCKED");
+    assert_eq!(metadata(&refusal, "blockers"), blocker.id);
+    complete(olga, &blocker).await.unwrap();
+    let done = update(olga, wished, &["status"]).await.unwrap();
+    assert!(done.completed_at.is_some() && complete(olga, &task).await.unwrap() == done);
     let renamed = update(olga, pb::Task { title: "x".to_owned(), ..done.clone() }, &["title"]).await.unwrap();
     assert_eq!(renamed.completed_at, done.completed_at);
     let wished = pb::Task { status: pb::TaskStatus::InProgress.into(), ..renamed };
@@ -133,10 +172,7 @@ async fn subtrees_move_as_a_whole_but_not_below_themselves() {
     let [root, elsewhere] = [olga.task(project, "root").await, olga.task(project, "elsewhere").await];
     let mut deepest = root.clone();
     for depth in 1..DEPTH {
-        let part = pb::CreateTaskRequest {
-            parent_task_id: Some(deepest.id),
-            ..new_task(project, &depth.to_string())
-        };
+        let part = pb::Task { parent_task_id: Some(deepest.id), ..new_task(project, &depth.to_string()) };
         deepest = create(olga, part).await.unwrap();
     }
     let move_below = async |task: &pb::Task, parent: &pb::Task| {
@@ -171,7 +207,7 @@ async fn update_task_rejects_parents_and_assignees_of_other_projects() {
 #[tokio::test]
 async fn removed_members_stay_assigned_until_reassigned() {
     let Team { olga, mia, vic, project, .. } = &team().await;
-    let given = pb::CreateTaskRequest { assignee_id: Some(mia.id.to_string()), ..new_task(project, "x") };
+    let given = pb::Task { assignee_id: Some(mia.id.to_string()), ..new_task(project, "x") };
     let given = create(olga, given).await.unwrap();
     let leave = proto::project::v1::LeaveProjectRequest { project_id: project.id.clone() };
     mia.members().leave_project(leave).await.unwrap();
@@ -214,9 +250,9 @@ async fn malformed_update_requests_name_every_field() {
         status: 99,
         priority: -1,
         assignee_id: Some("x".to_owned()),
-        due_date: Some(prost_types::Timestamp { seconds: 0, nanos: -1 }),
-        estimated_hours: Some(-1),
-        actual_hours: Some(0),
+        due_at: Some(prost_types::Timestamp { seconds: 0, nanos: -1 }),
+        estimated_duration: work_minutes(-1),
+        actual_duration: Some(prost_types::Duration { seconds: 59, nanos: 0 }),
         tags: vec!["x".repeat(101)],
         metadata: Some(to_struct(&json!({"a": "\0"}))),
         ..Default::default()
@@ -230,6 +266,6 @@ async fn malformed_update_requests_name_every_field() {
     named.sort();
     assert_eq!(named, expected);
 
-    let past = pb::Task { due_date: in_hours(-1), ..olga.task(project, "x").await };
-    assert_eq!(violations(&update(olga, past, &["due_date"]).await.unwrap_err()), ["task.due_date"]);
+    let past = pb::Task { due_at: in_hours(-1), ..olga.task(project, "x").await };
+    assert_eq!(violations(&update(olga, past, &["due_at"]).await.unwrap_err()), ["task.due_at"]);
 }

@@ -6,7 +6,7 @@ use diesel::result::Error as DieselError;
 use futures::{FutureExt, try_join};
 use proto::task::v1 as pb;
 use serde_json::json;
-use shared::access::{Permission, ProjectAccess};
+use shared::access::{AccessTarget, Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::{Transaction, constraint_of, explain};
 use shared::error::{Error, Result};
@@ -14,13 +14,12 @@ use shared::idempotency;
 use uuid::Uuid;
 
 use super::wire::{BatchCreateTasksInput, new_batch_id};
-use super::{at_item, first_indexes, in_request_order, queries};
+use super::{BatchClaim, at_item, first_indexes, in_request_order, queries, require_fitting};
 use crate::NAME;
-use crate::access_target::AccessTarget;
 use crate::constraints::CONSTRAINTS;
 use crate::graph;
-use crate::handler::{CreateClaim, TaskHandler};
-use crate::tasks::{NewTask, Task};
+use crate::handler::TaskHandler;
+use crate::tasks::{NewTask, Task, message_bytes};
 
 impl TaskHandler {
     pub(super) async fn create_batch(
@@ -31,11 +30,16 @@ impl TaskHandler {
         let mut input = BatchCreateTasksInput::read(request, caller.user()?.user_id)?;
         let batch_id = new_batch_id();
         input.assign_item_ids(batch_id);
-        let target = AccessTarget::Project(input.project_id);
+        let bytes = input
+            .items
+            .iter()
+            .map(|item| message_bytes(&item.title, item.description.as_deref(), &item.tags, &item.metadata));
+        require_fitting(bytes.sum(), "tasks")?;
+        let target = AccessTarget::project(input.project_id);
         let attempt = || self.claim_or_replay_batch(caller, &input, batch_id).boxed();
-        let (tx, access) = match self.retry_with_refreshed_access(&[target], attempt).await? {
-            CreateClaim::Replayed(tasks) => return Ok(tasks),
-            CreateClaim::New(room) => *room,
+        let (tx, access) = match self.authorizer.retry_with_refreshed_access(&[target], attempt).await? {
+            BatchClaim::Replayed(tasks) => return Ok(tasks),
+            BatchClaim::New(claimed) => *claimed,
         };
         let stored = match queries::insert(tx, &access, json!(input.items)).await {
             Ok(stored) => stored?,
@@ -66,27 +70,28 @@ impl TaskHandler {
         caller: &Caller,
         input: &BatchCreateTasksInput,
         batch_id: Uuid,
-    ) -> Result<CreateClaim<Vec<Task>, ProjectAccess>> {
+    ) -> Result<BatchClaim<Vec<Task>, ProjectAccess>> {
         let user_id = caller.database_user();
-        let target = AccessTarget::Project(input.project_id);
+        let target = AccessTarget::project(input.project_id);
         let parents: Vec<Uuid> = input.items.iter().filter_map(|item| item.parent_task_id).collect();
         let assigned =
             input.items.iter().filter_map(|item| Some((item.project_id, item.assignee_id?))).collect();
         let tx = self.context.database.begin(caller).await?;
         let ((), access, earlier, parents, members) = try_join!(
             lock_dependency_graph(&tx, &parents),
-            target.access(&tx, user_id),
+            self.authorizer.access(&tx, caller, &target),
             idempotency::claim(&tx, NAME, user_id, "BatchCreateTasks", input.key.as_ref(), batch_id),
             queries::visible_projects(&tx, &parents),
             queries::memberships(&tx, &assigned),
         )?;
+        access.require(Permission::TaskWrite)?;
         if let Some(earlier) = earlier {
+            access.require(Permission::TaskRead)?;
             let ids = input.ids_in_batch(earlier);
             let mut found = queries::get(&tx, &ids).await?;
             tx.finish();
-            return Ok(CreateClaim::Replayed(in_request_order(&mut found, ids.into_iter())?));
+            return Ok(BatchClaim::Replayed(in_request_order(&mut found, ids.into_iter())?));
         }
-        access.require(Permission::TaskWrite)?;
         let indexes = first_indexes(&input.items.iter().map(|item| item.id).collect::<Vec<_>>());
         for (index, item) in input.items.iter().enumerate() {
             check_parent(item, index, &indexes, &parents)?;
@@ -97,7 +102,7 @@ impl TaskHandler {
                 _ => {}
             }
         }
-        Ok(CreateClaim::New(Box::new((tx, access))))
+        Ok(BatchClaim::New(Box::new((tx, access))))
     }
 }
 
@@ -113,7 +118,7 @@ fn check_parent(
     visible: &HashMap<Uuid, Uuid>,
 ) -> Result<()> {
     let Some(parent) = item.parent_task_id else { return Ok(()) };
-    let invalid = |sentence| Err(Error::invalid(format!("requests[{index}].parent_task_id"), sentence));
+    let invalid = |sentence| Err(Error::invalid(format!("tasks[{index}].parent_task_id"), sentence));
     match (indexes.get(&parent), visible.get(&parent)) {
         (Some(first), _) if *first < index => Ok(()),
         (Some(_), None) => invalid("must come before its subtasks"),

@@ -3,7 +3,7 @@
 use diesel::result::Error as DieselError;
 use futures::{FutureExt, try_join};
 use proto::task::v1 as pb;
-use shared::access::{Permission, ProjectAccess};
+use shared::access::{AccessTarget, Permission, ProjectAccess};
 use shared::caller::Caller;
 use shared::database::explain;
 use shared::error::{Error, Result};
@@ -11,12 +11,12 @@ use shared::idempotency;
 use uuid::Uuid;
 
 use super::wire::{BatchDeleteTasksInput, new_batch_id};
-use super::{at_item, projects_of_items, queries, require_in_all};
+use super::{BatchClaim, at_item, projects_of_items, queries};
 use crate::NAME;
-use crate::access_target::AccessTarget;
+use crate::access_target;
 use crate::constraints::DELETE_CONSTRAINTS;
 use crate::graph;
-use crate::handler::{CreateClaim, TaskHandler};
+use crate::handler::TaskHandler;
 
 impl TaskHandler {
     pub(super) async fn delete_batch(
@@ -26,11 +26,11 @@ impl TaskHandler {
     ) -> Result<()> {
         let input: BatchDeleteTasksInput = request.try_into()?;
         let ids: Vec<Uuid> = input.items.iter().map(|item| item.id).collect();
-        let targets: Vec<AccessTarget> = ids.iter().map(|id| AccessTarget::Task(*id)).collect();
+        let targets: Vec<AccessTarget> = ids.iter().map(|id| access_target::task(*id)).collect();
         let attempt = || self.prepare_batch_delete(caller, &input, &ids).boxed();
-        let (tx, access) = match self.retry_with_refreshed_access(&targets, attempt).await? {
-            CreateClaim::Replayed(()) => return Ok(()),
-            CreateClaim::New(room) => *room,
+        let (tx, access) = match self.authorizer.retry_with_refreshed_access(&targets, attempt).await? {
+            BatchClaim::Replayed(()) => return Ok(()),
+            BatchClaim::New(claimed) => *claimed,
         };
         let deleted = match queries::delete(tx, &access, &ids).await {
             Ok(deleted) => deleted,
@@ -61,28 +61,25 @@ impl TaskHandler {
         caller: &Caller,
         input: &BatchDeleteTasksInput,
         ids: &[Uuid],
-    ) -> Result<CreateClaim<(), Vec<ProjectAccess>>> {
+    ) -> Result<BatchClaim<(), Vec<ProjectAccess>>> {
         let user_id = caller.user()?.user_id;
         let tx = self.context.database.begin(caller).await?;
-        let ((), earlier, visible) = try_join!(
-            // Dependencies are deleted with their tasks.
-            graph::lock_exclusive(&tx),
+        let (earlier, visible) = try_join!(
             idempotency::claim(&tx, NAME, user_id, "BatchDeleteTasks", input.key.as_ref(), new_batch_id()),
             queries::visible_projects(&tx, ids),
         )?;
         if earlier.is_some() {
             tx.finish();
-            return Ok(CreateClaim::Replayed(()));
+            return Ok(BatchClaim::Replayed(()));
         }
         let projects = projects_of_items(&visible, ids)?;
-        let (access, locked) = try_join!(
-            require_in_all(&tx, user_id, &projects, Permission::TaskDelete),
-            queries::lock(&tx, ids),
-        )?;
+        let access = self.require_in_all(&tx, caller, &projects, &[Permission::TaskDelete]).await?;
+        // Dependencies are deleted with their tasks.
+        let ((), locked) = try_join!(graph::lock_exclusive(&tx), queries::lock(&tx, ids))?;
         for (index, item) in input.items.iter().enumerate() {
             let task = locked.get(&item.id).ok_or_else(|| Error::not_found("task", item.id));
             task.and_then(|task| item.check(task)).map_err(Error::of_item(index))?;
         }
-        Ok(CreateClaim::New(Box::new((tx, access))))
+        Ok(BatchClaim::New(Box::new((tx, access))))
     }
 }

@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod get;
 mod queries;
 pub(crate) mod rpc;
 mod update;
@@ -11,29 +12,52 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use futures::future::try_join_all;
-use shared::access::{Permission, ProjectAccess};
+use shared::access::{AccessTarget, Permission, ProjectAccess};
+use shared::caller::Caller;
 use shared::database::Transaction;
 use shared::error::{Error, Result};
 use uuid::Uuid;
 
-use crate::access_target::AccessTarget;
+use crate::handler::TaskHandler;
 use crate::tasks::Task;
+use crate::tasks::queries::MAX_RESPONSE_BYTES;
 
-/// Requires the permission in the project of each item, with one check per project.
-async fn require_in_all(
-    tx: &Transaction,
-    user_id: Uuid,
-    projects: &[Uuid],
-    permission: Permission,
-) -> Result<Vec<ProjectAccess>> {
-    let first_items = first_indexes(projects);
-    let checks = first_items.iter().map(|(project, index)| async move {
-        let access =
-            AccessTarget::Project(*project).access(tx, user_id).await.map_err(Error::of_item(*index))?;
-        access.require(permission).map_err(Error::of_item(*index))?;
-        Ok(access)
-    });
-    try_join_all(checks).await
+/// The result of claiming the request id of a batch.
+enum BatchClaim<R, A> {
+    /// An earlier call with the same request id succeeded.
+    Replayed(R),
+    /// The request is new and may go on in this transaction.
+    New(Box<(Transaction, A)>),
+}
+
+impl TaskHandler {
+    /// Requires the permissions in the project of each item, with one check per project.
+    async fn require_in_all(
+        &self,
+        tx: &Transaction,
+        caller: &Caller,
+        projects: &[Uuid],
+        permissions: &[Permission],
+    ) -> Result<Vec<ProjectAccess>> {
+        let first_items = first_indexes(projects);
+        let checks = first_items.iter().map(|(project, index)| async move {
+            let target = AccessTarget::project(*project);
+            let access = self.authorizer.access(tx, caller, &target).await.map_err(Error::of_item(*index))?;
+            for permission in permissions {
+                access.require(*permission).map_err(Error::of_item(*index))?;
+            }
+            Ok(access)
+        });
+        try_join_all(checks).await
+    }
+}
+
+/// Rejects a batch whose tasks would not fit into the response.
+fn require_fitting(bytes: usize, field: &str) -> Result<()> {
+    if i64::try_from(bytes).is_ok_and(|bytes| bytes <= MAX_RESPONSE_BYTES) {
+        return Ok(());
+    }
+    Err(Error::invalid(field, "the tasks together are larger than 4 MiB; use smaller batches"))
 }
 
 /// The project of each task; `NOT_FOUND` for one that the caller does not see.

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::schema::tasks;
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Array, Bool, Jsonb, Oid, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Jsonb, Oid, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -15,6 +15,7 @@ use shared::error::{Error, Result};
 use uuid::Uuid;
 
 use crate::tasks::Task;
+use crate::tasks::queries::{COLUMNS, MAX_RESPONSE_BYTES, MESSAGE_BYTES, SizedTask};
 
 /// A row of a statement without a query builder, as JSON.
 #[derive(QueryableByName)]
@@ -23,6 +24,8 @@ struct Row {
     task: Value,
     #[diesel(sql_type = Oid)]
     version: u32,
+    #[diesel(sql_type = Text)]
+    project_key: String,
 }
 
 #[derive(QueryableByName)]
@@ -64,6 +67,36 @@ pub(super) async fn lock(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<H
     Ok(found.into_iter().map(|task| (task.id, task)).collect())
 }
 
+/// Tells the database which of these tasks a batch closes and which it leaves open, so that blockers are judged by the
+/// state after the batch.
+pub(super) async fn announce_status_changes(
+    mut conn: &AsyncPgConnection,
+    closed: &[Uuid],
+    opened: &[Uuid],
+) -> Result<()> {
+    if closed.len() + opened.len() < 2 {
+        return Ok(());
+    }
+    let query = sql_query("SELECT task.announce_status_changes($1, $2)")
+        .bind::<Array<SqlUuid>, _>(closed)
+        .bind::<Array<SqlUuid>, _>(opened);
+    Prepared(query).execute(&mut conn).await?;
+    Ok(())
+}
+
+/// The readable tasks in the order of the request, until they fill a response, and at least one beyond that.
+pub(super) async fn readable_tasks(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<SizedTask>> {
+    let query = sql_query(format!(
+        "SELECT * FROM (SELECT {COLUMNS}, w.place, {MESSAGE_BYTES} AS own_bytes, \
+             sum({MESSAGE_BYTES}) OVER (ORDER BY w.place)::bigint AS bytes \
+         FROM unnest($1) WITH ORDINALITY w(id, place) JOIN task.readable_tasks($1) r(id) USING (id) \
+             JOIN task.tasks t ON t.id = r.id JOIN task.project_access a ON a.project_id = t.project_id) found \
+         WHERE bytes - own_bytes <= {MAX_RESPONSE_BYTES} ORDER BY place"
+    ))
+    .bind::<Array<SqlUuid>, _>(ids);
+    Ok(Prepared(query).load(&mut conn).await?)
+}
+
 /// The pairs of project and user that are memberships, for any caller.
 pub(super) async fn memberships(
     mut conn: &AsyncPgConnection,
@@ -92,14 +125,15 @@ pub(super) async fn insert(
     let query = sql_query(
         "WITH r AS MATERIALIZED (SELECT row_number() OVER () AS place, x.* \
              FROM jsonb_populate_recordset(NULL::task.tasks, $1) x), \
-         n AS MATERIALIZED (SELECT taken.* FROM (SELECT array_agg(project_id ORDER BY place) AS projects, \
-             array_agg(NULL::text) AS keys, array_agg(NULL::bigint) AS numbers FROM r) wanted, \
-             LATERAL task.allocate_task_numbers(wanted.projects, wanted.keys, wanted.numbers) taken) \
+         n AS MATERIALIZED (SELECT allocated.* FROM (SELECT array_agg(project_id ORDER BY place) AS projects, \
+             array_agg(NULL::bigint) AS numbers FROM r) wanted, \
+             LATERAL task.allocate_task_numbers(wanted.projects, wanted.numbers) allocated) \
          INSERT INTO task.tasks AS t (id, project_id, parent_task_id, title, description, status, priority, \
-             assignee_id, creator_id, due_date, estimated_hours, actual_hours, tags, metadata, number, key) \
+             assignee_id, creator_id, due_date, estimated_minutes, actual_minutes, tags, metadata, number) \
          SELECT r.id, r.project_id, r.parent_task_id, r.title, r.description, r.status, r.priority, r.assignee_id, \
-             r.creator_id, r.due_date, r.estimated_hours, r.actual_hours, r.tags, r.metadata, n.number, n.key \
-         FROM r JOIN n USING (place) ORDER BY place RETURNING to_jsonb(t) AS task, t.xmin AS version",
+             r.creator_id, r.due_date, r.estimated_minutes, r.actual_minutes, r.tags, r.metadata, n.number \
+         FROM r JOIN n USING (place) ORDER BY place \
+         RETURNING to_jsonb(t) AS task, t.xmin AS version, task.project_key(t.project_id) AS project_key",
     )
     .bind::<Jsonb, _>(rows);
     let rows: Vec<Row> = tx.commit_with(query).await?;
@@ -109,7 +143,7 @@ pub(super) async fn insert(
 impl Row {
     fn into_task(self) -> Result<Task> {
         let task = Task::deserialize(self.task).map_err(Error::internal)?;
-        Ok(Task { version: self.version, ..task })
+        Ok(Task { version: self.version, project_key: self.project_key, ..task })
     }
 }
 

@@ -3,13 +3,30 @@
 use proto::task::v1 as pb;
 use shared::caller::Caller;
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
+use super::wire::requested_ids;
 use crate::handler::TaskHandler;
 use crate::tasks::Task;
 
 type Answer<T> = Result<Response<T>, Status>;
 
 impl TaskHandler {
+    pub(crate) async fn batch_get_tasks(
+        &self,
+        request: Request<pb::BatchGetTasksRequest>,
+    ) -> Answer<pb::BatchGetTasksResponse> {
+        let caller = Caller::of(&request)?;
+        let ids = requested_ids(&request.get_ref().task_ids)?;
+        let found = self.get_batch(&caller, &ids).await?;
+        let texts = |ids: Vec<Uuid>| ids.iter().map(ToString::to_string).collect();
+        Ok(Response::new(pb::BatchGetTasksResponse {
+            tasks: on_wire(found.tasks),
+            missing_task_ids: texts(found.missing),
+            remaining_task_ids: texts(found.remaining),
+        }))
+    }
+
     pub(crate) async fn batch_create_tasks(
         &self,
         request: Request<pb::BatchCreateTasksRequest>,

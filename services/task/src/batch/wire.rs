@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use proto::task::v1 as pb;
+use proto::task::v1::batch_update_tasks_request::Updates;
 use shared::error::{Error, Result};
 use shared::etag;
 use shared::idempotency::RequestKey;
 use shared::validation::{MAX_BATCH, Violations};
 use uuid::Uuid;
 
-use crate::tasks::wire::{CreateTaskInput, UpdateTaskInput};
+use crate::tasks::wire::{UpdateTaskInput, new_task};
 use crate::tasks::{NewTask, Task};
 
 #[derive(Debug)]
@@ -50,23 +51,21 @@ impl BatchCreateTasksInput {
         let mut v = Violations::new();
         let key = RequestKey::of(&mut v, &request.request_id, &request);
         let project_id = v.uuid("project_id", &request.project_id);
-        check_count(&mut v, "requests", request.requests.len());
+        check_count(&mut v, "tasks", request.tasks.len());
         let (mut items, mut generated) = (Vec::new(), Vec::new());
-        for (index, mut item) in request.requests.into_iter().take(MAX_BATCH).enumerate() {
-            let field = |name: &str| format!("requests[{index}].{name}");
-            let fits = item.project_id.is_empty() || item.project_id == request.project_id;
-            v.require(fits, &field("project_id"), "must be empty or that of the batch");
-            v.require(item.request_id.is_empty(), &field("request_id"), "belongs to the batch");
-            item.project_id.clone_from(&request.project_id);
-            item.request_id.clear();
-            if item.task_id.is_empty() {
+        for (index, mut task) in request.tasks.into_iter().take(MAX_BATCH).enumerate() {
+            let mut item = Violations::within(&format!("tasks[{index}]."));
+            let fits = task.project_id.is_empty() || task.project_id == request.project_id;
+            item.require(fits, "project_id", "must be empty or that of the batch");
+            task.project_id = project_id.to_string();
+            if task.id.is_empty() {
                 generated.push(index);
             }
-            items.extend(read_item(&mut v, index, || CreateTaskInput::read(item, creator_id))?);
+            items.push(new_task(&mut item, task, creator_id));
+            v.absorb(item);
         }
         v.finish()?;
-        let items: Vec<NewTask> = items.into_iter().map(|item| item.task).collect();
-        check_each_once(items.iter().map(|task| task.id), "task_id")?;
+        check_each_once(items.iter().map(|task| task.id), |index| format!("tasks[{index}].id"))?;
         Ok(Self { key, project_id, items, generated })
     }
 
@@ -106,33 +105,64 @@ impl TryFrom<pb::BatchUpdateTasksRequest> for BatchUpdateTasksInput {
     fn try_from(request: pb::BatchUpdateTasksRequest) -> Result<Self> {
         let mut v = Violations::new();
         let key = RequestKey::of(&mut v, &request.request_id, &request);
-        let is_common = !request.task_ids.is_empty();
-        let given = if is_common { request.task_ids.len() } else { request.requests.len() };
-        check_count(&mut v, if is_common { "task_ids" } else { "requests" }, given);
-        let is_one = !is_common || request.requests.is_empty();
-        v.require(is_one, "task_ids", "must be empty when requests are given");
-        let common = request.values.is_some() || request.update_mask.is_some();
-        v.require(is_common || !common, "values", "are for task_ids only");
-        let requests = if is_common { common_update(&mut v, &request) } else { request.requests };
-        let mut items = Vec::new();
-        for (index, item) in requests.into_iter().take(MAX_BATCH).enumerate() {
-            items.extend(read_item(&mut v, index, || UpdateTaskInput::try_from(item))?);
-        }
+        let items = match request.updates {
+            Some(Updates::Individual(updates)) => individual_updates(&mut v, updates)?,
+            Some(Updates::Common(update)) => common_updates(&mut v, update)?,
+            None => {
+                v.add("updates", "must be given: individual or common");
+                Vec::new()
+            }
+        };
         v.finish()?;
-        check_each_once(items.iter().map(|item| item.id), "task.id")?;
         Ok(Self { key, items })
     }
 }
 
+fn individual_updates(
+    v: &mut Violations,
+    updates: pb::IndividualTaskUpdates,
+) -> Result<Vec<UpdateTaskInput>> {
+    check_count(v, "individual.requests", updates.requests.len());
+    let mut items = Vec::new();
+    for (index, request) in updates.requests.into_iter().take(MAX_BATCH).enumerate() {
+        items.extend(collect(v, &format!("individual.requests[{index}]."), request.try_into())?);
+    }
+    let field = |index| format!("individual.requests[{index}].task.id");
+    report_repeated(v, items.iter().map(|item: &UpdateTaskInput| item.id), field);
+    Ok(items)
+}
+
 /// The same change for each id.
-fn common_update(v: &mut Violations, request: &pb::BatchUpdateTasksRequest) -> Vec<pb::UpdateTaskRequest> {
-    let values = request.values.clone().unwrap_or_default();
-    v.require(values.id.is_empty() && values.etag.is_empty(), "values", "must have neither id nor etag");
-    let of = |id: &String| pb::UpdateTaskRequest {
-        task: Some(pb::Task { id: id.clone(), ..values.clone() }),
-        update_mask: request.update_mask.clone(),
+fn common_updates(v: &mut Violations, update: pb::CommonTaskUpdate) -> Result<Vec<UpdateTaskInput>> {
+    let pb::CommonTaskUpdate { task_ids, task, update_mask, metadata_patch } = update;
+    check_count(v, "common.task_ids", task_ids.len());
+    let ids: Vec<Uuid> = read_ids(v, "common.task_ids", &task_ids);
+    v.require(task.is_some(), "common.task", "must be given");
+    let task = task.unwrap_or_default();
+    let is_anonymous = task.id.is_empty() && task.etag.is_empty();
+    v.require(is_anonymous, "common.task", "must have neither id nor etag");
+    let task = Some(pb::Task { id: Uuid::nil().to_string(), etag: String::new(), ..task });
+    let request = pb::UpdateTaskRequest { task, update_mask, metadata_patch };
+    let Some(input) = collect(v, "common.", UpdateTaskInput::try_from(request))? else {
+        return Ok(Vec::new());
     };
-    request.task_ids.iter().take(MAX_BATCH).map(of).collect()
+    Ok(ids.into_iter().map(|id| UpdateTaskInput { id, ..input.clone() }).collect())
+}
+
+/// The ids of a request, each of which may be given once.
+pub(super) fn requested_ids(task_ids: &[String]) -> Result<Vec<Uuid>> {
+    let mut v = Violations::new();
+    check_count(&mut v, "task_ids", task_ids.len());
+    let ids = read_ids(&mut v, "task_ids", task_ids);
+    v.finish()?;
+    Ok(ids)
+}
+
+fn read_ids(v: &mut Violations, field: &str, values: &[String]) -> Vec<Uuid> {
+    let values = values.iter().take(MAX_BATCH).enumerate();
+    let ids: Vec<Uuid> = values.map(|(index, id)| v.uuid(&format!("{field}[{index}]"), id)).collect();
+    report_repeated(v, ids.iter().copied(), |index| format!("{field}[{index}]"));
+    ids
 }
 
 impl TryFrom<pb::BatchDeleteTasksRequest> for BatchDeleteTasksInput {
@@ -148,7 +178,7 @@ impl TryFrom<pb::BatchDeleteTasksRequest> for BatchDeleteTasksInput {
             items.push(DeleteTaskInput { id, etag: item.etag });
         }
         v.finish()?;
-        check_each_once(items.iter().map(|item| item.id), "task_id")?;
+        check_each_once(items.iter().map(|item| item.id), |index| format!("requests[{index}].task_id"))?;
         Ok(Self { key, items })
     }
 }
@@ -158,28 +188,31 @@ fn check_count(v: &mut Violations, field: &str, count: usize) {
     v.at_most(field, count, MAX_BATCH);
 }
 
-/// Reads one item and adds its violations under its index.
-fn read_item<T>(v: &mut Violations, index: usize, read: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
-    match read() {
-        Ok(item) => Ok(Some(item)),
+/// The input, or nothing after adding its violations under this prefix.
+fn collect<T>(v: &mut Violations, prefix: &str, input: Result<T>) -> Result<Option<T>> {
+    match input {
+        Ok(input) => Ok(Some(input)),
         Err(Error::Invalid(found)) => {
             for violation in found {
-                v.add(&format!("requests[{index}].{}", violation.field), violation.description);
+                v.add(&format!("{prefix}{}", violation.field), violation.description);
             }
             Ok(None)
         }
-        Err(error) => Err(Error::of_item(index)(error)),
+        Err(error) => Err(error),
     }
 }
 
-fn check_each_once(ids: impl Iterator<Item = Uuid>, field: &str) -> Result<()> {
+fn report_repeated(v: &mut Violations, ids: impl Iterator<Item = Uuid>, field: impl Fn(usize) -> String) {
     let mut seen = HashSet::new();
     for (index, id) in ids.enumerate() {
-        if !seen.insert(id) {
-            return Err(Error::invalid(format!("requests[{index}].{field}"), "is in the batch already"));
-        }
+        v.require(id.is_nil() || seen.insert(id), &field(index), "is in the batch already");
     }
-    Ok(())
+}
+
+fn check_each_once(ids: impl Iterator<Item = Uuid>, field: impl Fn(usize) -> String) -> Result<()> {
+    let mut v = Violations::new();
+    report_repeated(&mut v, ids, field);
+    v.finish()
 }
 
 #[cfg(test)]
@@ -190,7 +223,7 @@ mod tests {
     fn generated_item_ids_are_stable_under_retries() {
         let request = pb::BatchCreateTasksRequest {
             project_id: Uuid::now_v7().to_string(),
-            requests: vec![pb::CreateTaskRequest { title: "x".to_owned(), ..Default::default() }; 3],
+            tasks: vec![pb::Task { title: "x".to_owned(), ..Default::default() }; 3],
             ..Default::default()
         };
         let batch_id = new_batch_id();

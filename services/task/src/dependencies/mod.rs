@@ -35,3 +35,10 @@ pub(crate) enum Direction {
     DependsOn,
     Dependents,
 }
+
+/// How a request names a dependency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Selector {
+    Id(Uuid),
+    Pair { task_id: Uuid, depends_on_task_id: Uuid },
+}

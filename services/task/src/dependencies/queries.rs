@@ -3,14 +3,16 @@
 use crate::schema::DependencyType;
 use crate::schema::task_dependencies;
 use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::Uuid as SqlUuid;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::ProjectAccess;
 use shared::database::{Transaction, explain};
 use shared::error::{Error, Result};
-use shared::page::{AfterTime, Page};
+use shared::page::AfterTime;
 use uuid::Uuid;
 
-use super::{Dependency, Direction, NewDependency};
+use super::{Dependency, Direction, NewDependency, Selector};
 use crate::constraints::CONSTRAINTS;
 
 pub(super) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Dependency> {
@@ -19,13 +21,25 @@ pub(super) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Depend
     dependency.ok_or_else(|| Error::not_found("task_dependency", id))
 }
 
+/// `None` if there is none.
+pub(super) async fn find(mut conn: &AsyncPgConnection, selector: Selector) -> Result<Option<Dependency>> {
+    let dependencies = task_dependencies::table.select(Dependency::as_select()).into_boxed();
+    let found = match selector {
+        Selector::Id(id) => dependencies.filter(task_dependencies::id.eq(id)),
+        Selector::Pair { task_id, depends_on_task_id } => dependencies
+            .filter(task_dependencies::task_id.eq(task_id))
+            .filter(task_dependencies::depends_on_task_id.eq(depends_on_task_id)),
+    };
+    Ok(found.first(&mut conn).await.optional()?)
+}
+
 /// A page of a task's dependencies in one direction, oldest first, plus one if there are more.
 pub(super) async fn list(
     mut conn: &AsyncPgConnection,
     task_id: Uuid,
     direction: Direction,
     kinds: &[DependencyType],
-    page: &Page<AfterTime>,
+    (after, size): (Option<AfterTime>, i64),
 ) -> Result<Vec<Dependency>> {
     let mut query = task_dependencies::table.into_boxed();
     query = match direction {
@@ -35,13 +49,13 @@ pub(super) async fn list(
     if !kinds.is_empty() {
         query = query.filter(task_dependencies::dependency_type.eq_any(kinds));
     }
-    if let Some(AfterTime { at, id }) = page.after {
+    if let Some(AfterTime { at, id }) = after {
         query = query
             .filter(task_dependencies::created_at.ge(at))
             .filter(task_dependencies::created_at.gt(at).or(task_dependencies::id.gt(id)));
     }
     let ordered =
-        query.order((task_dependencies::created_at.asc(), task_dependencies::id.asc())).limit(page.size + 1);
+        query.order((task_dependencies::created_at.asc(), task_dependencies::id.asc())).limit(size + 1);
     Ok(ordered.select(Dependency::as_select()).load(&mut conn).await?)
 }
 
@@ -58,8 +72,20 @@ pub(super) async fn insert(
     made.pop().ok_or_else(|| Error::not_found("task_dependency", id))
 }
 
+/// Locks the graph, deletes a dependency and commits. The lock is taken before the row's, in the same statement.
 pub(super) async fn delete(tx: Transaction, _access: &ProjectAccess, id: Uuid) -> Result<()> {
-    let delete = diesel::delete(task_dependencies::table.find(id)).returning(task_dependencies::id);
-    let deleted: Vec<Uuid> = tx.commit_with(delete).await?;
+    let delete = sql_query(
+        "WITH locked AS MATERIALIZED (SELECT pg_advisory_xact_lock(task.dependency_graph_lock_key())) \
+         DELETE FROM task.task_dependencies d USING locked WHERE d.id = $1 RETURNING d.id",
+    )
+    .bind::<SqlUuid, _>(id);
+    let deleted: Vec<Deleted> = tx.commit_with(delete).await?;
     if deleted.is_empty() { Err(Error::not_found("task_dependency", id)) } else { Ok(()) }
+}
+
+#[derive(QueryableByName)]
+struct Deleted {
+    #[diesel(sql_type = SqlUuid)]
+    #[allow(dead_code, reason = "only counted")]
+    id: Uuid,
 }

@@ -2,44 +2,44 @@
 
 use futures::{FutureExt, try_join};
 use proto::task::v1 as pb;
-use shared::access::{Permission, ProjectAccess};
+use shared::access::{AccessTarget, AuthorizedTransaction, CreateClaim, Permission, ProjectAccess};
 use shared::caller::Caller;
-use shared::error::Result;
-use shared::idempotency;
+use shared::error::{Error, Result};
+use shared::idempotency::Creation;
 use shared::page::AfterTime;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::wire::{CreateTaskDependencyInput, ListTaskDependenciesInput};
-use super::{Dependency, queries};
-use crate::NAME;
-use crate::access_target::AccessTarget;
-use crate::graph;
-use crate::handler::{CreateClaim, TaskHandler};
-use crate::tasks::wire::required_id;
+use super::{Dependency, Selector, queries};
+use crate::access_target;
+use crate::handler::TaskHandler;
+
+type Answer<T> = Result<Response<T>, Status>;
 
 impl TaskHandler {
+    /// The permission is checked before the insert, whose trigger locks the graph.
     pub(crate) async fn create_task_dependency(
         &self,
         request: Request<pb::CreateTaskDependencyRequest>,
-    ) -> Result<Response<pb::TaskDependency>, Status> {
+    ) -> Answer<pb::TaskDependency> {
         let caller = Caller::of(&request)?;
         let user_id = caller.user()?.user_id;
-        let input: CreateTaskDependencyInput = request.into_inner().try_into()?;
-        let ends = [
-            AccessTarget::Task(input.dependency.task_id),
-            AccessTarget::Task(input.dependency.depends_on_task_id),
-        ];
-        let made = match self
-            .retry_with_refreshed_access(&ends, || {
-                self.claim_or_replay_dependency(&caller, user_id, &input, ends).boxed()
-            })
-            .await?
-        {
-            CreateClaim::Replayed(earlier) => return Ok(Response::new(earlier.into())),
-            CreateClaim::New(room) => queries::insert(room.0, &room.1, input.dependency).await,
+        let CreateTaskDependencyInput { key, dependency } = request.into_inner().try_into()?;
+        let creation = || Creation {
+            caller_id: user_id,
+            method: "CreateTaskDependency",
+            key: key.as_ref(),
+            resource_id: dependency.id,
         };
-        let dependency = match made {
+        let ends = [dependency.task_id, dependency.depends_on_task_id].map(access_target::task);
+        let attempt = async || self.claim_or_replay_dependency(&caller, &ends, creation()).await;
+        let claim = self.authorizer.retry_with_refreshed_access(&ends, || attempt().boxed()).await?;
+        let AuthorizedTransaction { tx, access, found: other } = match claim {
+            CreateClaim::Replayed(earlier) => return Ok(Response::new(earlier.into())),
+            CreateClaim::New(transaction) => transaction,
+        };
+        let dependency = match queries::insert(tx, &[access, other], dependency).await {
             Ok(dependency) => dependency,
             Err(refusal) => return Err(self.hide_invisible_tasks(&caller, refusal).await.into()),
         };
@@ -47,28 +47,37 @@ impl TaskHandler {
         Ok(Response::new(dependency.into()))
     }
 
+    pub(crate) async fn get_task_dependency(
+        &self,
+        request: Request<pb::GetTaskDependencyRequest>,
+    ) -> Answer<pb::TaskDependency> {
+        let caller = Caller::of(&request)?;
+        let selector = Selector::of_get(request.into_inner().selector)?;
+        let dependency = self.find_dependency(selector).await?;
+        self.require_visible(&caller, &dependency).await.map_err(|error| match error {
+            Error::NotFound { .. } | Error::PermissionDenied { .. } => not_found(selector),
+            error => error,
+        })?;
+        Ok(Response::new(dependency.into()))
+    }
+
     pub(crate) async fn list_task_dependencies(
         &self,
         request: Request<pb::ListTaskDependenciesRequest>,
-    ) -> Result<Response<pb::ListTaskDependenciesResponse>, Status> {
+    ) -> Answer<pb::ListTaskDependenciesResponse> {
         let caller = Caller::of(&request)?;
         let input: ListTaskDependenciesInput = request.into_inner().try_into()?;
         let ListTaskDependenciesInput { task_id, direction, kinds, page_size, page_token } = input;
         let query =
             format!("ListTaskDependencies {} {task_id} {direction:?} {kinds:?}", caller.database_user());
         let page = self.context.pages.read::<AfterTime>(&query, page_size, &page_token)?;
-        let target = AccessTarget::Task(task_id);
-        let attempt = async || {
-            let tx = self.context.database.begin(&caller).await?;
-            let (access, found) = try_join!(
-                target.access(&tx, caller.database_user()),
-                queries::list(&tx, task_id, direction, &kinds, &page)
-            )?;
-            access.require(Permission::TaskRead)?;
-            tx.finish();
-            Ok(found)
-        };
-        let mut found = self.retry_with_refreshed_access(&[target], || attempt().boxed()).await?;
+        let arguments = (&kinds, &page);
+        let target = access_target::task(task_id);
+        let read = self.authorizer.begin(&caller, &target, Permission::TaskRead, |conn| {
+            let (kinds, page) = (arguments.0.clone(), (arguments.1.after, arguments.1.size));
+            async move { queries::list(conn, task_id, direction, &kinds, page).await }.boxed()
+        });
+        let mut found = read.await?.finish();
         let position = |dependency: &Dependency| AfterTime { at: dependency.created_at, id: dependency.id };
         let next_page_token = self.context.pages.cut(&query, page.size, &mut found, position)?;
         let dependencies = found.into_iter().map(Into::into).collect();
@@ -78,22 +87,21 @@ impl TaskHandler {
     pub(crate) async fn delete_task_dependency(
         &self,
         request: Request<pb::DeleteTaskDependencyRequest>,
-    ) -> Result<Response<pb::DeleteTaskDependencyResponse>, Status> {
+    ) -> Answer<pb::DeleteTaskDependencyResponse> {
         let caller = Caller::of(&request)?;
-        let id = required_id("dependency_id", &request.get_ref().dependency_id)?;
-        let [from, to] = self.ends_of(id).await?;
+        let selector = Selector::of_delete(request.into_inner().selector)?;
+        let dependency = self.find_dependency(selector).await?;
+        let id = dependency.id;
+        let ends = ends_of(&dependency);
+        let [task, _] = &ends;
         let attempt = async || {
             let tx = self.context.database.begin(&caller).await?;
             // A caller who does not see both tasks does not see the dependency.
-            let ((), _, access) = try_join!(
-                graph::lock_exclusive(&tx),
-                queries::get(&tx, id),
-                from.access(&tx, caller.database_user())
-            )?;
+            let (_, access) = try_join!(queries::get(&tx, id), self.authorizer.access(&tx, &caller, task))?;
             access.require(Permission::TaskWrite)?;
             Ok((tx, access))
         };
-        let (tx, access) = self.retry_with_refreshed_access(&[from, to], || attempt().boxed()).await?;
+        let (tx, access) = self.authorizer.retry_with_refreshed_access(&ends, || attempt().boxed()).await?;
         queries::delete(tx, &access, id).await?;
         self.context.signal.announce();
         Ok(Response::new(pb::DeleteTaskDependencyResponse {}))
@@ -104,34 +112,60 @@ impl TaskHandler {
     async fn claim_or_replay_dependency(
         &self,
         caller: &Caller,
-        user_id: Uuid,
-        input: &CreateTaskDependencyInput,
-        [from, to]: [AccessTarget; 2],
-    ) -> Result<CreateClaim<Dependency, [ProjectAccess; 2]>> {
-        let new_id = input.dependency.id;
+        [task, other]: &[AccessTarget; 2],
+        creation: Creation<'_>,
+    ) -> Result<CreateClaim<Dependency, ProjectAccess>> {
         let tx = self.context.database.begin(caller).await?;
-        let ((), from, to, earlier) = try_join!(
-            graph::lock_exclusive(&tx),
-            from.access(&tx, user_id),
-            to.access(&tx, user_id),
-            idempotency::claim(&tx, NAME, user_id, "CreateTaskDependency", input.key.as_ref(), new_id),
+        let (access, other, earlier) = try_join!(
+            self.authorizer.access(&tx, caller, task),
+            self.authorizer.access(&tx, caller, other),
+            creation.claim(&tx, crate::NAME),
         )?;
+        access.require(Permission::TaskWrite)?;
+        other.require(Permission::TaskWrite)?;
         if let Some(earlier) = earlier {
             let dependency = queries::get(&tx, earlier).await?;
             tx.finish();
             return Ok(CreateClaim::Replayed(dependency));
         }
-        from.require(Permission::TaskWrite)?;
-        to.require(Permission::TaskWrite)?;
-        Ok(CreateClaim::New(Box::new((tx, [from, to]))))
+        Ok(CreateClaim::New(AuthorizedTransaction { tx, access, found: other }))
     }
 
-    /// The tasks of a dependency, for any caller: the access to their projects is refreshed if the caller does not
-    /// see it.
-    async fn ends_of(&self, id: Uuid) -> Result<[AccessTarget; 2]> {
+    /// For any caller: the access to the projects of both tasks is refreshed if the caller does not see it.
+    async fn find_dependency(&self, selector: Selector) -> Result<Dependency> {
         let tx = self.context.worker.begin_background().await?;
-        let dependency = queries::get(&tx, id).await?;
+        let dependency = queries::find(&tx, selector).await?;
         tx.finish();
-        Ok([AccessTarget::Task(dependency.task_id), AccessTarget::Task(dependency.depends_on_task_id)])
+        dependency.ok_or_else(|| not_found(selector))
     }
+
+    /// A dependency is visible to callers who may read both tasks.
+    async fn require_visible(&self, caller: &Caller, dependency: &Dependency) -> Result<()> {
+        let ends = ends_of(dependency);
+        let [task, other] = &ends;
+        let attempt = async || {
+            let tx = self.context.database.begin(caller).await?;
+            let (task, other) = try_join!(
+                self.authorizer.access(&tx, caller, task),
+                self.authorizer.access(&tx, caller, other)
+            )?;
+            tx.finish();
+            task.require(Permission::TaskRead)?;
+            other.require(Permission::TaskRead)?;
+            Ok(())
+        };
+        self.authorizer.retry_with_refreshed_access(&ends, || attempt().boxed()).await
+    }
+}
+
+fn ends_of(dependency: &Dependency) -> [AccessTarget; 2] {
+    [dependency.task_id, dependency.depends_on_task_id].map(access_target::task)
+}
+
+fn not_found(selector: Selector) -> Error {
+    let id = match selector {
+        Selector::Id(id) => id,
+        Selector::Pair { .. } => Uuid::nil(),
+    };
+    Error::not_found("task_dependency", id)
 }

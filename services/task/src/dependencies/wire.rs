@@ -2,13 +2,15 @@
 
 use crate::schema::DependencyType;
 use proto::task::v1 as pb;
-use shared::error::Result;
+use proto::task::v1::{delete_task_dependency_request, get_task_dependency_request};
+use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
 use shared::json::to_timestamp;
 use shared::validation::Violations;
 use uuid::Uuid;
 
-use super::{Dependency, Direction, NewDependency};
+use super::{Dependency, Direction, NewDependency, Selector};
+use crate::tasks::wire::required_id;
 
 #[derive(Debug)]
 pub(super) struct CreateTaskDependencyInput {
@@ -20,25 +22,57 @@ impl TryFrom<pb::CreateTaskDependencyRequest> for CreateTaskDependencyInput {
     type Error = shared::error::Error;
 
     fn try_from(request: pb::CreateTaskDependencyRequest) -> Result<Self> {
-        let mut v = Violations::new();
-        let key = RequestKey::of(&mut v, &request.request_id, &request);
-        let (task_id, depends_on_task_id) = ends(&mut v, &request.task_id, &request.depends_on_task_id);
-        let dependency = NewDependency {
-            id: Uuid::now_v7(),
-            task_id,
-            depends_on_task_id,
-            dependency_type: dependency_type(&mut v, request.dependency_type),
-        };
-        v.finish()?;
+        let mut outer = Violations::new();
+        let key = RequestKey::of(&mut outer, &request.request_id, &request);
+        outer.require(request.task_dependency.is_some(), "task_dependency", "must be given");
+        let given = request.task_dependency.unwrap_or_default();
+        let mut v = Violations::within("task_dependency.");
+        let (task_id, depends_on_task_id) = ends(&mut v, &given.task_id, &given.depends_on_task_id);
+        let dependency_type = dependency_type(&mut v, given.dependency_type);
+        outer.absorb(v);
+        outer.finish()?;
+        let dependency = NewDependency { id: Uuid::now_v7(), task_id, depends_on_task_id, dependency_type };
         Ok(Self { key, dependency })
     }
+}
+
+impl Selector {
+    pub(super) fn of_get(selector: Option<get_task_dependency_request::Selector>) -> Result<Self> {
+        use get_task_dependency_request::Selector as Wire;
+        match selector {
+            Some(Wire::DependencyId(id)) => Ok(Self::Id(required_id("dependency_id", &id)?)),
+            Some(Wire::Pair(pair)) => Self::of_pair(&pair),
+            None => Err(missing_selector()),
+        }
+    }
+
+    pub(super) fn of_delete(selector: Option<delete_task_dependency_request::Selector>) -> Result<Self> {
+        use delete_task_dependency_request::Selector as Wire;
+        match selector {
+            Some(Wire::DependencyId(id)) => Ok(Self::Id(required_id("dependency_id", &id)?)),
+            Some(Wire::Pair(pair)) => Self::of_pair(&pair),
+            None => Err(missing_selector()),
+        }
+    }
+
+    fn of_pair(pair: &pb::TaskPair) -> Result<Self> {
+        let mut v = Violations::within("pair.");
+        let task_id = v.uuid("task_id", &pair.task_id);
+        let depends_on_task_id = v.uuid("depends_on_task_id", &pair.depends_on_task_id);
+        v.finish()?;
+        Ok(Self::Pair { task_id, depends_on_task_id })
+    }
+}
+
+fn missing_selector() -> Error {
+    Error::invalid("selector", "must be given: dependency_id or pair")
 }
 
 /// Validates the two task ids of a dependency, which must differ.
 pub(crate) fn ends(v: &mut Violations, task_id: &str, depends_on_task_id: &str) -> (Uuid, Uuid) {
     let from = v.uuid("task_id", task_id);
     let to = v.uuid("depends_on_task_id", depends_on_task_id);
-    v.require(from.is_nil() || from != to, "depends_on_task_id", "must be another task");
+    v.require(from != to, "depends_on_task_id", "must be another task");
     (from, to)
 }
 

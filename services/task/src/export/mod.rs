@@ -1,4 +1,4 @@
-//! Exports project keys, tasks and dependencies in the format of the import.
+//! Exports task counters, tasks and dependencies in the format of the import.
 
 mod queries;
 pub(crate) mod rpc;

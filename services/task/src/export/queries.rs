@@ -1,6 +1,6 @@
 //! SQL of the export, as the worker role.
 
-use crate::schema::{project_numbers, task_dependencies, tasks};
+use crate::schema::{task_counters, task_dependencies, tasks};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::error::Result;
@@ -11,17 +11,16 @@ use crate::dependencies::Dependency;
 use crate::tasks::Task;
 
 #[derive(Debug, Queryable, Selectable)]
-#[diesel(table_name = project_numbers)]
-pub(super) struct ProjectKey {
+#[diesel(table_name = task_counters)]
+pub(super) struct TaskCounter {
     pub(super) project_id: Uuid,
-    pub(super) key: String,
     pub(super) last_number: i64,
 }
 
 /// With the estimated size of each record in bytes.
-pub(super) fn project_keys_with_sizes(projects: &[Uuid]) -> String {
+pub(super) fn task_counters_with_sizes(projects: &[Uuid]) -> String {
     format!(
-        "SELECT project_id AS id, 100::bigint AS size FROM task.project_numbers WHERE {} ORDER BY project_id",
+        "SELECT project_id AS id, 100::bigint AS size FROM task.task_counters WHERE {} ORDER BY project_id",
         among("project_id", projects)
     )
 }
@@ -47,14 +46,11 @@ pub(super) fn dependency_ids_with_sizes(projects: &[Uuid]) -> String {
     )
 }
 
-pub(super) async fn project_keys(
-    mut conn: &AsyncPgConnection,
-    projects: Vec<Uuid>,
-) -> Result<Vec<ProjectKey>> {
-    let query = project_numbers::table
-        .filter(project_numbers::project_id.eq_any(projects))
-        .order(project_numbers::project_id)
-        .select(ProjectKey::as_select());
+pub(super) async fn counters(mut conn: &AsyncPgConnection, projects: Vec<Uuid>) -> Result<Vec<TaskCounter>> {
+    let query = task_counters::table
+        .filter(task_counters::project_id.eq_any(projects))
+        .order(task_counters::project_id)
+        .select(TaskCounter::as_select());
     Ok(query.load(&mut conn).await?)
 }
 

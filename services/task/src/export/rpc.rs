@@ -29,10 +29,10 @@ async fn write_export(
     writer: ExportSender<pb::ExportTasksResponse>,
     projects: Vec<Uuid>,
 ) -> Result<()> {
-    let mut rows = snapshot.rows("project_keys", &queries::project_keys_with_sizes(&projects)).await?;
+    let mut rows = snapshot.rows("task_counters", &queries::task_counters_with_sizes(&projects)).await?;
     while let Some(ids) = rows.next().await? {
-        let project_keys = queries::project_keys(&snapshot, ids).await?.into_iter().map(Into::into).collect();
-        writer.tell(pb::ExportTasksResponse { project_keys, ..Default::default() }).await?;
+        let task_counters = queries::counters(&snapshot, ids).await?.into_iter().map(Into::into).collect();
+        writer.tell(pb::ExportTasksResponse { task_counters, ..Default::default() }).await?;
     }
     let mut rows = snapshot.rows("tasks", &queries::task_ids_with_sizes(&projects)).await?;
     while let Some(ids) = rows.next().await? {

@@ -4,13 +4,14 @@ use crate::schema::TaskStatus;
 use proto::task::admin::v1 as pb;
 use shared::json::{to_struct, to_timestamp};
 
-use super::queries::ProjectKey;
+use super::queries::TaskCounter;
 use crate::dependencies::Dependency;
 use crate::tasks::Task;
+use crate::tasks::wire::work;
 
-impl From<ProjectKey> for pb::ImportedProjectKey {
-    fn from(ProjectKey { project_id, key, last_number }: ProjectKey) -> Self {
-        Self { line: 0, project_id: project_id.to_string(), key, last_number }
+impl From<TaskCounter> for pb::ImportedTaskCounter {
+    fn from(TaskCounter { project_id, last_number }: TaskCounter) -> Self {
+        Self { line: 0, project_id: project_id.to_string(), last_number }
     }
 }
 
@@ -30,15 +31,15 @@ impl From<Task> for pb::ImportedTask {
             priority: task.priority.into(),
             assignee_id: task.assignee_id.map(|id| id.to_string()),
             creator_id: task.creator_id.to_string(),
-            due_date: task.due_date.map(to_timestamp),
-            estimated_hours: task.estimated_hours,
-            actual_hours: task.actual_hours,
+            due_at: task.due_date.map(to_timestamp),
+            estimated_duration: task.estimated_minutes.map(|minutes| work(minutes.into())),
+            actual_duration: task.actual_minutes.map(|minutes| work(minutes.into())),
             tags: task.tags,
             metadata: Some(to_struct(&task.metadata)),
             created_at: Some(to_timestamp(task.created_at)),
             updated_at: Some(to_timestamp(task.updated_at)),
             completed_at: task.completed_at.map(to_timestamp),
-            key: Some(task.key),
+            number: task.number,
             rank: Some(task.rank),
         }
     }

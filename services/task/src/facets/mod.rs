@@ -1,7 +1,8 @@
 //! Counts of tasks by status, priority, assignee, tag and project.
 
-pub(crate) mod queries;
-pub(crate) mod wire;
+mod queries;
+mod rpc;
+mod wire;
 
 use crate::schema::{TaskPriority, TaskStatus};
 use diesel::QueryableByName;
@@ -24,9 +25,9 @@ pub(crate) struct Count {
     #[diesel(sql_type = BigInt)]
     count: i64,
     #[diesel(sql_type = Nullable<BigInt>)]
-    estimated_hours: Option<i64>,
+    estimated_minutes: Option<i64>,
     #[diesel(sql_type = Nullable<BigInt>)]
-    actual_hours: Option<i64>,
+    actual_minutes: Option<i64>,
 }
 
 #[derive(Debug, Default)]

@@ -30,14 +30,14 @@ fn statement() -> String {
     let mut sql = format!(
         "WITH found AS MATERIALIZED (SELECT id FROM {FIND_TASKS} f(id)), \
          counted AS MATERIALIZED (SELECT t.status, t.priority, t.assignee_id, t.tags, t.project_id, \
-             t.estimated_hours, t.actual_hours \
+             t.estimated_minutes, t.actual_minutes \
              FROM (SELECT id FROM found LIMIT $7) f JOIN task.tasks t ON t.id = f.id) \
-         SELECT 'found' AS facet, '' AS value, count(*), NULL::bigint AS estimated_hours, \
-             NULL::bigint AS actual_hours FROM found"
+         SELECT 'found' AS facet, '' AS value, count(*), NULL::bigint AS estimated_minutes, \
+             NULL::bigint AS actual_minutes FROM found"
     );
     for facet in ["status", "priority"] {
         sql.push_str(&format!(
-            " UNION ALL SELECT '{facet}', {facet}::text, count(*), sum(estimated_hours), sum(actual_hours) \
+            " UNION ALL SELECT '{facet}', {facet}::text, count(*), sum(estimated_minutes), sum(actual_minutes) \
              FROM counted GROUP BY {facet}"
         ));
     }

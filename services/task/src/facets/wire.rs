@@ -7,6 +7,7 @@ use shared::validation::Violations;
 use super::{DEFAULT_VALUES, Facets, MAX_COUNTED, MAX_VALUES};
 use crate::lists::TaskFilter;
 use crate::lists::wire::filter;
+use crate::tasks::wire::work;
 
 #[derive(Clone, Debug)]
 pub(crate) struct GetTaskFacetsInput {
@@ -32,14 +33,14 @@ impl From<Facets> for pb::TaskFacets {
         let by_status = facets.by_status.into_iter().map(|(status, count)| pb::StatusCount {
             status: status.into(),
             count: count.count,
-            estimated_hours: count.estimated_hours.unwrap_or_default(),
-            actual_hours: count.actual_hours.unwrap_or_default(),
+            estimated_duration: Some(work(count.estimated_minutes.unwrap_or_default())),
+            actual_duration: Some(work(count.actual_minutes.unwrap_or_default())),
         });
         let by_priority = facets.by_priority.into_iter().map(|(priority, count)| pb::PriorityCount {
             priority: priority.into(),
             count: count.count,
-            estimated_hours: count.estimated_hours.unwrap_or_default(),
-            actual_hours: count.actual_hours.unwrap_or_default(),
+            estimated_duration: Some(work(count.estimated_minutes.unwrap_or_default())),
+            actual_duration: Some(work(count.actual_minutes.unwrap_or_default())),
         });
         let by_assignee = facets.by_assignee.into_iter();
         let by_tag = facets.by_tag.into_iter();

@@ -5,6 +5,7 @@ pub(crate) mod rpc;
 mod watch;
 pub(crate) mod wire;
 
+use proto::common::ResourceType;
 use serde::Deserialize;
 use shared::change_log::Record;
 use shared::error::{Error, Result};
@@ -45,6 +46,21 @@ impl Changed {
             }),
             _ => None,
         })
+    }
+
+    pub(crate) fn resource_type(&self) -> ResourceType {
+        match self {
+            Self::Task { .. } => ResourceType::Task,
+            Self::Dependency { .. } => ResourceType::TaskDependency,
+        }
+    }
+
+    /// With the key of the tasks' project, which the log does not hold.
+    pub(crate) fn with_project_key(mut self, key: &str) -> Self {
+        if let Self::Task { before, after } = &mut self {
+            [before, after].into_iter().flatten().for_each(|task| key.clone_into(&mut task.project_key));
+        }
+        self
     }
 }
 

@@ -18,7 +18,8 @@ impl TaskHandler {
         let caller = Caller::of(&request)?;
         let WatchTasksInput { project_id, filter, resume_token } = request.into_inner().try_into()?;
         let query = format!("WatchTasks {} {project_id} {filter:?}", caller.database_user());
-        let subject = TaskWatch { handler: self.clone(), caller, project_id, filter };
+        let subject =
+            TaskWatch { handler: self.clone(), caller, project_id, filter, key: Default::default() };
         let batches = self.context.feed.watch(project_id, query, &resume_token, subject).await?;
         Ok(Response::new(batches.map_ok(message).boxed()))
     }

@@ -1,8 +1,10 @@
 //! One caller's watch of a project's tasks.
 
+use std::sync::Mutex;
+
 use futures::FutureExt;
 use proto::task::v1 as pb;
-use shared::access::Permission;
+use shared::access::{AccessTarget, Permission};
 use shared::caller::Caller;
 use shared::change_log::Record;
 use shared::change_log::feed::Subject;
@@ -12,58 +14,64 @@ use uuid::Uuid;
 use super::Changed;
 use super::filter::EventFilter;
 use super::wire::event;
-use crate::access_target::AccessTarget;
 use crate::handler::TaskHandler;
+use crate::tasks::queries::project_key;
 
 pub(super) struct TaskWatch {
     pub(super) handler: TaskHandler,
     pub(super) caller: Caller,
     pub(super) project_id: Uuid,
     pub(super) filter: EventFilter,
+    /// The project's key. A new key changes the revision of the access, and so the caller is admitted anew.
+    pub(super) key: Mutex<String>,
 }
 
 impl Subject for TaskWatch {
     type Event = pb::TaskEvent;
 
     async fn admit(&self) -> Result<()> {
-        self.require_read(self.project_id).await
+        let key = self.read_key(self.project_id).await?;
+        if let Ok(mut known) = self.key.lock() {
+            *known = key;
+        }
+        Ok(())
     }
 
     fn is_access_trusted(&self) -> bool {
-        self.handler.copies.is_trusted()
+        self.handler.authorizer.is_trusted()
     }
 
     async fn tell(&self, record: &Record) -> Result<Option<pb::TaskEvent>> {
         let Some(changed) = Changed::of(record)? else { return Ok(None) };
-        if !self.filter.matches(record.operation, &changed) {
+        if !self.filter.matches(record, &changed) {
             return Ok(None);
         }
         if let Changed::Dependency { other_project: Some(other), .. } = &changed
-            && !self.sees(*other).await?
+            && !self.may_read(*other).await?
         {
             return Ok(None);
         }
-        Ok(Some(event(record, changed)))
+        let key = self.key.lock().map(|key| key.clone()).unwrap_or_default();
+        Ok(Some(event(record, self.project_id, changed.with_project_key(&key))))
     }
 }
 
 impl TaskWatch {
-    async fn sees(&self, project_id: Uuid) -> Result<bool> {
-        match self.require_read(project_id).await {
-            Ok(()) => Ok(true),
+    async fn may_read(&self, project_id: Uuid) -> Result<bool> {
+        match self.read_key(project_id).await {
+            Ok(_) => Ok(true),
             Err(Error::NotFound { .. } | Error::PermissionDenied { .. }) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    async fn require_read(&self, project_id: Uuid) -> Result<()> {
-        let target = AccessTarget::Project(project_id);
-        let attempt = async || {
-            let tx = self.handler.context.database.begin(&self.caller).await?;
-            target.access(&tx, self.caller.database_user()).await?.require(Permission::TaskRead)?;
-            tx.finish();
-            Ok(())
-        };
-        self.handler.retry_with_refreshed_access(&[target], || attempt().boxed()).await
+    /// The key of a project whose tasks the caller may read.
+    async fn read_key(&self, project_id: Uuid) -> Result<String> {
+        let target = AccessTarget::project(project_id);
+        let read = self
+            .handler
+            .authorizer
+            .begin(&self.caller, &target, Permission::TaskRead, |conn| project_key(conn, project_id).boxed());
+        Ok(read.await?.finish())
     }
 }

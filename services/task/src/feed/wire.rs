@@ -1,16 +1,17 @@
 //! Conversions of task events from and to proto.
 
+use proto::common::ResourceType;
 use proto::task::v1 as pb;
-use proto::task::v1::task_event::Subject;
+use proto::task::v1::task_event::Resource;
 use shared::change_log::feed::WatchBatch;
-use shared::change_log::{Operation, Record};
+use shared::change_log::{Record, resource_types};
 use shared::error::Result;
-use shared::json::to_timestamp;
 use shared::validation::{MAX_BATCH, Violations};
 use uuid::Uuid;
 
 use super::Changed;
 use super::filter::EventFilter;
+use crate::lists::MAX_FILTER_IDS;
 use crate::tasks::Task;
 
 #[derive(Debug)]
@@ -25,63 +26,61 @@ impl TryFrom<pb::WatchTasksRequest> for WatchTasksInput {
 
     fn try_from(request: pb::WatchTasksRequest) -> Result<Self> {
         let mut v = Violations::new();
-        v.at_most("task_ids", request.task_ids.len(), MAX_BATCH);
         let project_id = v.uuid("project_id", &request.project_id);
-        let filter = EventFilter {
-            operations: operations(&mut v, &request.kinds),
-            task_ids: request.task_ids.iter().take(MAX_BATCH).map(|id| v.uuid("task_ids", id)).collect(),
-            statuses: v.enums("statuses", &request.statuses),
-            assignee_id: v.optional_uuid("assignee_id", &request.assignee_id),
-            exclude_dependencies: request.exclude_dependencies,
-        };
+        let filter = event_filter(&mut v, &request.filter.unwrap_or_default());
         v.finish()?;
         Ok(Self { project_id, filter, resume_token: request.resume_token })
     }
 }
 
-fn operations(v: &mut Violations, kinds: &[i32]) -> Vec<Operation> {
-    let known = kinds.iter().filter_map(|kind| match pb::ChangeKind::try_from(*kind) {
-        Ok(pb::ChangeKind::Created) => Some(Operation::Insert),
-        Ok(pb::ChangeKind::Updated) => Some(Operation::Update),
-        Ok(pb::ChangeKind::Deleted) => Some(Operation::Delete),
-        Ok(pb::ChangeKind::Unspecified) | Err(_) => {
-            v.add("kinds", format!("{kind} is not a kind of change"));
-            None
-        }
-    });
-    known.collect()
+fn event_filter(outer: &mut Violations, filter: &pb::TaskEventFilter) -> EventFilter {
+    let mut v = Violations::within("filter.");
+    let in_feed = [ResourceType::Task, ResourceType::TaskDependency];
+    let read = EventFilter {
+        operations: v.enums("kinds", &filter.kinds),
+        resource_types: resource_types(&mut v, "resource_types", &filter.resource_types, &in_feed),
+        actor_id: v.optional_uuid("actor_id", &filter.actor_id),
+        task_ids: ids(&mut v, "task_ids", &filter.task_ids, MAX_BATCH),
+        statuses: v.enums("statuses", &filter.statuses),
+        assignee_ids: ids(&mut v, "assignee_ids", &filter.assignee_ids, MAX_FILTER_IDS),
+    };
+    outer.absorb(v);
+    read
+}
+
+fn ids(v: &mut Violations, field: &str, values: &[String], max: usize) -> Vec<Uuid> {
+    v.at_most(field, values.len(), max);
+    values.iter().take(max).map(|id| v.uuid(field, id)).collect()
 }
 
 pub(super) fn message(batch: WatchBatch<pb::TaskEvent>) -> pb::WatchTasksResponse {
     pb::WatchTasksResponse { events: batch.events, resume_token: batch.resume_token }
 }
 
-pub(crate) fn event(record: &Record, changed: Changed) -> pb::TaskEvent {
-    let kind = match record.operation {
-        Operation::Insert => pb::ChangeKind::Created,
-        Operation::Update => pb::ChangeKind::Updated,
-        Operation::Delete => pb::ChangeKind::Deleted,
-    };
-    pb::TaskEvent {
-        kind: kind.into(),
-        sequence: record.cursor.position,
-        changed_at: Some(to_timestamp(record.changed_at)),
-        actor_id: record.actor_id.map(|id| id.to_string()).unwrap_or_default(),
-        trace_id: record.trace_id.clone().unwrap_or_default(),
-        subject: Some(subject(record, changed)),
-    }
+pub(crate) fn event(record: &Record, project_id: Uuid, changed: Changed) -> pb::TaskEvent {
+    let fields = record.changed_columns().filter_map(field_of).map(str::to_owned).collect();
+    let change = record.to_change(changed.resource_type(), project_id, fields);
+    pb::TaskEvent { change: Some(change), resource: Some(resource(changed)) }
 }
 
-fn subject(record: &Record, changed: Changed) -> Subject {
+/// The API's name of a column; `None` for a column that another one stands for.
+fn field_of(column: &str) -> Option<&str> {
+    Some(match column {
+        "due_date" => "due_at",
+        "estimated_minutes" => "estimated_duration",
+        "actual_minutes" => "actual_duration",
+        "estimated_hours" | "actual_hours" => return None,
+        same => same,
+    })
+}
+
+fn resource(changed: Changed) -> Resource {
     match changed {
-        Changed::Task { before, after } => Subject::Task(pb::TaskChange {
-            task_id: record.entity_id.to_string(),
+        Changed::Task { before, after } => Resource::Task(pb::TaskChange {
             before: before.map(|task| past_task(*task)),
             after: after.map(|task| (*task).into()),
-            changed_fields: record.changed_columns().map(str::to_owned).collect(),
         }),
-        Changed::Dependency { before, after, .. } => Subject::Dependency(pb::TaskDependencyChange {
-            dependency_id: record.entity_id.to_string(),
+        Changed::Dependency { before, after, .. } => Resource::TaskDependency(pb::TaskDependencyChange {
             before: before.map(Into::into),
             after: after.map(Into::into),
         }),

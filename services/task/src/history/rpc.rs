@@ -2,20 +2,21 @@
 
 use futures::{FutureExt, try_join};
 use proto::task::v1 as pb;
-use shared::access::Permission;
+use shared::access::{AccessTarget, Permission};
 use shared::caller::Caller;
+use shared::change_log::Record;
 use shared::error::Error;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::queries;
-use super::wire::PointInTimeInput;
-use crate::access_target::AccessTarget;
+use super::wire::{ListTaskHistoryInput, PointInTimeInput};
+use crate::access_target;
 use crate::feed::Changed;
 use crate::feed::wire::{event, past_task};
 use crate::handler::TaskHandler;
 use crate::tasks::Task;
-use crate::tasks::wire::required_id;
+use crate::tasks::queries::project_key;
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -25,43 +26,38 @@ impl TaskHandler {
         request: Request<pb::ListTaskHistoryRequest>,
     ) -> Answer<pb::ListTaskHistoryResponse> {
         let caller = Caller::of(&request)?;
-        let pb::ListTaskHistoryRequest { task_id, page_size, page_token } = request.into_inner();
-        let id = required_id("task_id", &task_id)?;
-        let query = format!("ListTaskHistory {} {id}", caller.database_user());
+        let ListTaskHistoryInput { task_id, changed_at, page_size, page_token } =
+            request.into_inner().try_into()?;
+        let query = format!("ListTaskHistory {} {task_id} {changed_at:?}", caller.database_user());
         let page = self.context.pages.read::<i64>(&query, page_size, &page_token)?;
-        let target = AccessTarget::LoggedTask(id);
-        let attempt = async || {
-            let tx = self.context.database.begin(&caller).await?;
-            let (access, records) =
-                try_join!(target.access(&tx, caller.database_user()), queries::history(&tx, id, &page))?;
-            access.require(Permission::TaskRead)?;
-            tx.finish();
-            Ok(records)
-        };
-        let mut records = self.retry_with_refreshed_access(&[target], || attempt().boxed()).await?;
-        let position = |record: &shared::change_log::Record| record.cursor.position;
-        let next_page_token = self.context.pages.cut(&query, page.size, &mut records, position)?;
+        let page_ref = &page;
+        let target = access_target::logged_task(task_id);
+        let read = self.authorizer.begin(&caller, &target, Permission::TaskRead, |conn| {
+            let (after, size) = (page_ref.after, page_ref.size);
+            queries::history(conn, task_id, changed_at, after, size).boxed()
+        });
+        let transaction = read.await?;
+        let project_id = transaction.access.project_id;
+        let (mut records, key, size) = transaction.finish();
+        let position = |record: &Record| record.cursor.position;
+        let next_page_token = self.context.pages.cut(&query, size, &mut records, position)?;
         let mut events = Vec::with_capacity(records.len());
         for record in &records {
-            events.extend(Changed::of(record)?.map(|changed| event(record, changed)));
+            let changed = Changed::of(record)?.map(|changed| changed.with_project_key(&key));
+            events.extend(changed.map(|changed| event(record, project_id, changed)));
         }
         Ok(Response::new(pb::ListTaskHistoryResponse { events, next_page_token }))
     }
 
     pub(crate) async fn get_task_at(&self, request: Request<pb::GetTaskAtRequest>) -> Answer<pb::Task> {
         let caller = Caller::of(&request)?;
-        let past = PointInTimeInput::try_from(request.get_ref())?;
-        let target = AccessTarget::LoggedTask(past.id);
-        let attempt = async || {
-            let tx = self.context.database.begin(&caller).await?;
-            let (access, task) =
-                try_join!(target.access(&tx, caller.database_user()), queries::task_at(&tx, &past))?;
-            access.require(Permission::TaskRead)?;
-            tx.finish();
-            Ok(task)
-        };
-        let task = self.retry_with_refreshed_access(&[target], || attempt().boxed()).await?;
-        let task = task.ok_or_else(|| Error::not_found("task", past.id))?;
+        let input = PointInTimeInput::try_from(request.get_ref())?;
+        let (id, at) = (input.id, input.at);
+        let target = access_target::logged_task(id);
+        let read = self
+            .authorizer
+            .begin(&caller, &target, Permission::TaskRead, |conn| queries::task_at(conn, id, at).boxed());
+        let task = read.await?.finish().ok_or_else(|| Error::not_found("task", id))?;
         Ok(Response::new(past_task(task)))
     }
 
@@ -70,22 +66,24 @@ impl TaskHandler {
         request: Request<pb::ListTasksAtRequest>,
     ) -> Answer<pb::ListTasksAtResponse> {
         let caller = Caller::of(&request)?;
-        let past = PointInTimeInput::try_from(request.get_ref())?;
-        let query = format!("ListTasksAt {} {past:?}", caller.database_user());
+        let input = PointInTimeInput::try_from(request.get_ref())?;
+        let query = format!("ListTasksAt {} {input:?}", caller.database_user());
         let pb::ListTasksAtRequest { page_size, page_token, .. } = request.into_inner();
         let page = self.context.pages.read::<Uuid>(&query, page_size, &page_token)?;
-        let target = AccessTarget::Project(past.id);
-        let attempt = async || {
-            let tx = self.context.database.begin(&caller).await?;
-            let (access, tasks) =
-                try_join!(target.access(&tx, caller.database_user()), queries::tasks_at(&tx, &past, &page))?;
-            access.require(Permission::TaskRead)?;
-            tx.finish();
-            Ok(tasks)
-        };
-        let mut tasks = self.retry_with_refreshed_access(&[target], || attempt().boxed()).await?;
-        let next_page_token = self.context.pages.cut(&query, page.size, &mut tasks, |task: &Task| task.id)?;
-        let tasks = tasks.into_iter().map(past_task).collect();
-        Ok(Response::new(pb::ListTasksAtResponse { tasks, next_page_token }))
+        let (project_id, at, after, size) = (input.id, input.at, page.after, page.size);
+        let target = AccessTarget::project(project_id);
+        let read = self.authorizer.begin(&caller, &target, Permission::TaskRead, |conn| {
+            async move {
+                try_join!(
+                    queries::tasks_at(conn, (project_id, at), after, size),
+                    project_key(conn, project_id)
+                )
+            }
+            .boxed()
+        });
+        let ((mut tasks, size), key) = read.await?.finish();
+        let next_page_token = self.context.pages.cut(&query, size, &mut tasks, |task: &Task| task.id)?;
+        let tasks = tasks.into_iter().map(|task| past_task(Task { project_key: key.clone(), ..task }));
+        Ok(Response::new(pb::ListTasksAtResponse { tasks: tasks.collect(), next_page_token }))
     }
 }

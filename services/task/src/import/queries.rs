@@ -71,7 +71,7 @@ async fn store_one_by_one(conn: &AsyncPgConnection, tasks: &[&Task]) -> Result<S
 
 fn sentence(rule: &str) -> String {
     match rule {
-        "tasks_key_key" | "tasks_project_number_key" => "key is taken".to_owned(),
+        "tasks_project_number_key" => "number is taken".to_owned(),
         "idx_tasks_project_rank" => "rank is taken".to_owned(),
         _ => format!("breaks the rule {rule}"),
     }
@@ -105,12 +105,9 @@ pub(super) async fn import_dependencies(
     Ok(Prepared(query).load(&mut conn).await?)
 }
 
-/// Stores project keys; each has its own outcome.
-pub(super) async fn import_project_keys(
-    mut conn: &AsyncPgConnection,
-    items: Value,
-) -> Result<Vec<ItemOutcome>> {
+/// Raises the last numbers of projects; each has its own outcome.
+pub(super) async fn import_counters(mut conn: &AsyncPgConnection, items: Value) -> Result<Vec<ItemOutcome>> {
     let query =
-        sql_query("SELECT line, outcome, reason FROM task.import_project_keys($1)").bind::<Jsonb, _>(items);
+        sql_query("SELECT line, outcome, reason FROM task.import_task_counters($1)").bind::<Jsonb, _>(items);
     Ok(Prepared(query).load(&mut conn).await?)
 }

@@ -17,8 +17,8 @@ impl TaskHandler {
         let answers = batches(request.into_inner()).and_then(move |batch| {
             let handler = handler.clone();
             async move {
-                let pb::ImportTasksRequest { tasks, project_keys } = batch;
-                let mut results = handler.import_project_key_batch(project_keys).await?;
+                let pb::ImportTasksRequest { tasks, task_counters } = batch;
+                let mut results = handler.import_counter_batch(task_counters).await?;
                 results.extend(handler.import_task_batch(tasks).await?);
                 Ok(pb::ImportTasksResponse { results })
             }

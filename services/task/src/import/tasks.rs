@@ -48,7 +48,7 @@ impl TaskHandler {
         if unknown.is_empty() {
             return Ok(known);
         }
-        self.refresh_projects(unknown).await?;
+        self.authorizer.refresh(unknown).await?;
         self.known_projects(&wanted).await
     }
 

@@ -10,9 +10,9 @@ use shared::validation::{MAX_BATCH, MAX_TEXT_CHARS, Violations};
 use super::decision::Item;
 use crate::dependencies::wire::{dependency_type, ends};
 use crate::order::may_have_rank;
-use crate::task_keys::{MAX_NUMBER, TaskKey, is_project_key};
+use crate::task_keys::MAX_NUMBER;
 use crate::tasks::Task;
-use crate::tasks::wire::{hours, optional_id, priority, status, title};
+use crate::tasks::wire::{minutes, optional_id, priority, status, title};
 
 pub(super) fn check_size(field: &str, count: usize) -> Result<()> {
     let mut v = Violations::new();
@@ -34,8 +34,8 @@ fn read_task(v: &mut Violations, item: pb::ImportedTask) -> Task {
     let updated_at = v.optional_time("updated_at", item.updated_at).unwrap_or(created_at);
     let completed_at = v.optional_time("completed_at", item.completed_at);
     let status = status(v, item.status);
-    let key = given_key(v, item.key.as_deref());
-    let number = key.map_or(0, |key| key.number());
+    let number = item.number;
+    v.require((0..=MAX_NUMBER).contains(&number), "number", "must be 0 to 999999999999");
     let task = Task {
         id: v.uuid("id", &item.id),
         project_id: v.uuid("project_id", &item.project_id),
@@ -46,9 +46,9 @@ fn read_task(v: &mut Violations, item: pb::ImportedTask) -> Task {
         priority: priority(v, item.priority),
         assignee_id: optional_id(v, "assignee_id", item.assignee_id.as_deref()),
         creator_id: v.uuid("creator_id", &item.creator_id),
-        due_date: v.optional_time("due_date", item.due_date),
-        estimated_hours: hours(v, "estimated_hours", item.estimated_hours),
-        actual_hours: hours(v, "actual_hours", item.actual_hours),
+        due_date: v.optional_time("due_at", item.due_at),
+        estimated_minutes: minutes(v, "estimated_duration", item.estimated_duration),
+        actual_minutes: minutes(v, "actual_duration", item.actual_duration),
         tags: v.tags("tags", item.tags),
         metadata: v.json("metadata", item.metadata),
         created_at,
@@ -56,19 +56,13 @@ fn read_task(v: &mut Violations, item: pb::ImportedTask) -> Task {
         completed_at: completed_at.or((status == TaskStatus::Done).then_some(updated_at)),
         // Missing values are assigned before the insert.
         number,
-        key: key.map_or_else(String::new, |key| key.to_string()),
+        project_key: String::new(),
         rank: given_rank(v, number, item.rank),
         manually_blocked: false,
         version: 0,
     };
     check_dates(v, &task);
     task
-}
-
-fn given_key(v: &mut Violations, value: Option<&str>) -> Option<TaskKey> {
-    let parsed = value.filter(|text| !text.is_empty())?.parse().ok();
-    v.require(parsed.is_some(), "key", "must be a key as DAF-42");
-    parsed
 }
 
 fn given_rank(v: &mut Violations, number: i64, value: Option<String>) -> String {
@@ -84,7 +78,7 @@ fn given_rank(v: &mut Violations, number: i64, value: Option<String>) -> String 
 fn check_dates(v: &mut Violations, task: &Task) {
     // PostgreSQL stores microseconds, so microseconds are compared.
     let is_later = |due: DateTime<Utc>| due.timestamp_micros() > task.created_at.timestamp_micros();
-    v.require(task.due_date.is_none_or(is_later), "due_date", "must be later than created_at");
+    v.require(task.due_date.is_none_or(is_later), "due_at", "must be later than created_at");
     let fits = task.completed_at.is_none() || task.status == TaskStatus::Done;
     v.require(fits, "completed_at", "is for done tasks only");
 }
@@ -109,21 +103,14 @@ pub(super) fn read_dependency(index: usize, item: &pb::ImportedTaskDependency) -
     }))
 }
 
-/// The item as `task.import_project_keys` takes it, with its index in the batch; or why it is malformed.
-pub(super) fn read_project_key(index: usize, item: &pb::ImportedProjectKey) -> Result<Value, String> {
+/// The item as `task.import_task_counters` takes it, with its index in the batch; or why it is malformed.
+pub(super) fn read_counter(index: usize, item: &pb::ImportedTaskCounter) -> Result<Value, String> {
     let mut v = Violations::new();
     let project_id = v.uuid("project_id", &item.project_id);
-    let fits = is_project_key(&item.key);
-    v.require(fits, "key", "must be 2 to 10 capital letters A-Z and digits, a letter first");
     let fits = (0..=MAX_NUMBER).contains(&item.last_number);
     v.require(fits, "last_number", "must be 0 to 999999999999");
-    if let Some(sentence) = v.sentence() {
-        return Err(sentence);
+    if let Some(message) = v.sentence() {
+        return Err(message);
     }
-    Ok(json!({
-        "line": index,
-        "project_id": project_id,
-        "key": item.key,
-        "last_number": item.last_number,
-    }))
+    Ok(json!({ "line": index, "project_id": project_id, "last_number": item.last_number }))
 }

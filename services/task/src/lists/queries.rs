@@ -12,7 +12,7 @@ use shared::page::Page;
 
 use super::{AfterTask, TaskFilter, TaskOrder};
 use crate::constraints::FILTER_CONSTRAINTS;
-use crate::tasks::Task;
+use crate::tasks::queries::{COLUMNS, MAX_RESPONSE_BYTES, MESSAGE_BYTES, SizedTask};
 
 /// The ids that match a filter, in order: takes the first six parameters of a query.
 pub(crate) const FIND_TASKS: &str = "task.find_tasks($1, $2, $3, $4, $5, $6)";
@@ -42,16 +42,20 @@ pub(crate) fn find_tasks_query<'q>(
     Ok(query)
 }
 
-/// A page of tasks, plus one if there are more.
+/// A page of tasks, plus one if there are more. Ends early when the tasks before have filled a response.
 pub(super) async fn list(
     mut conn: &AsyncPgConnection,
     filter: &TaskFilter,
     order: TaskOrder,
     page: &Page<AfterTask>,
-) -> Result<Vec<Task>> {
+) -> Result<Vec<SizedTask>> {
     let sql = format!(
-        "SELECT t.*, t.xmin FROM {FIND_TASKS} WITH ORDINALITY f(id, place) JOIN task.tasks t ON t.id = f.id ORDER BY f.place"
+        "SELECT * FROM (SELECT {COLUMNS}, f.place, {MESSAGE_BYTES} AS own_bytes, \
+             sum({MESSAGE_BYTES}) OVER (ORDER BY f.place)::bigint AS bytes \
+         FROM {FIND_TASKS} WITH ORDINALITY f(id, place) JOIN task.tasks t ON t.id = f.id \
+             JOIN task.project_access a ON a.project_id = t.project_id) page \
+         WHERE bytes - own_bytes <= {MAX_RESPONSE_BYTES} ORDER BY place"
     );
-    let wanted = TaskQuery { filter, order: Some(order), after: page.after.as_ref(), most: page.size + 1 };
-    Prepared(find_tasks_query(sql, &wanted)?).load(&mut conn).await.map_err(explain(FILTER_CONSTRAINTS))
+    let query = TaskQuery { filter, order: Some(order), after: page.after.as_ref(), most: page.size + 1 };
+    Prepared(find_tasks_query(sql, &query)?).load(&mut conn).await.map_err(explain(FILTER_CONSTRAINTS))
 }

@@ -4,15 +4,15 @@ use diesel_async::AsyncPgConnection;
 use futures::FutureExt;
 use futures::future::{BoxFuture, try_join, try_join_all};
 use proto::task::v1 as pb;
-use shared::access::Permission;
+use shared::access::{AccessTarget, Permission};
 use shared::caller::Caller;
-use shared::error::{Error, Result};
+use shared::error::Result;
 use uuid::Uuid;
 
 use super::wire::ListTasksInput;
 use super::{AfterTask, queries};
-use crate::access_target::AccessTarget;
 use crate::handler::TaskHandler;
+use crate::tasks::queries::{SizedTask, fitting};
 
 impl TaskHandler {
     pub(crate) async fn list(
@@ -24,14 +24,15 @@ impl TaskHandler {
         let page_query = format!("ListTasks {} {filter:?} {order:?}", caller.database_user());
         let page = self.context.pages.read::<AfterTask>(&page_query, page_size, &page_token)?;
         let input = (&filter, order, &page);
-        let mut tasks = self
+        let mut rows = self
             .read_in_projects(caller, filter.project_ids.as_deref(), &input, |conn, (filter, order, page)| {
                 queries::list(conn, filter, *order, page).boxed()
             })
             .await?;
-        let next_page_token =
-            self.context.pages.cut(&page_query, page.size, &mut tasks, |task| order.position(task))?;
-        let tasks = tasks.into_iter().map(Into::into).collect();
+        let size = page.size.min(fitting(&rows, |row| row.bytes));
+        let position = |row: &SizedTask| order.position(&row.task);
+        let next_page_token = self.context.pages.cut(&page_query, size, &mut rows, position)?;
+        let tasks = rows.into_iter().map(|row| row.task.into()).collect();
         Ok(pb::ListTasksResponse { tasks, next_page_token })
     }
 
@@ -45,20 +46,16 @@ impl TaskHandler {
         query: impl for<'c> Fn(&'c AsyncPgConnection, &'c Q) -> BoxFuture<'c, Result<T>> + Send + Sync,
     ) -> Result<T> {
         let Some(projects) = projects else {
-            if !self.copies.is_trusted() {
-                return Err(Error::unavailable("project", "the copy of memberships may be outdated"));
-            }
-            let tx = self.context.database.begin(caller).await?;
+            let tx = self.authorizer.begin_in_all_projects(caller).await?;
             let found = query(&tx, input).await?;
             tx.finish();
             return Ok(found);
         };
-        let targets: Vec<AccessTarget> =
-            projects.iter().map(|project| AccessTarget::Project(*project)).collect();
+        let targets: Vec<AccessTarget> = projects.iter().copied().map(AccessTarget::project).collect();
         let attempt = async || {
             let tx = self.context.database.begin(caller).await?;
             let access =
-                try_join_all(targets.iter().map(|target| target.access(&tx, caller.database_user())));
+                try_join_all(targets.iter().map(|target| self.authorizer.access(&tx, caller, target)));
             let (access, found) = try_join(access, query(&tx, input)).await?;
             for access in access {
                 access.require(Permission::TaskRead)?;
@@ -66,6 +63,6 @@ impl TaskHandler {
             tx.finish();
             Ok(found)
         };
-        self.retry_with_refreshed_access(&targets, || attempt().boxed()).await
+        self.authorizer.retry_with_refreshed_access(&targets, || attempt().boxed()).await
     }
 }

@@ -1,15 +1,15 @@
 //! Filters and orders from proto. Conditions that no task can meet together are violations.
 
 use crate::schema::TaskStatus;
-use chrono::{DateTime, Utc};
+use proto::common::DurationRange;
 use proto::task::v1 as pb;
 use proto::task::v1::task_filter::Position;
 use shared::error::Result;
-use shared::validation::{ProtoEnum, Violations};
+use shared::validation::{ProtoEnum, TimeRange, Violations};
 use uuid::Uuid;
 
 use super::{MAX_FILTER_IDS, MAX_TEXT_CHARS, OPEN_STATUSES, SortKey, TaskFilter, TaskOrder};
-use crate::tasks::wire::hours;
+use crate::tasks::wire::whole_minutes;
 
 #[derive(Debug)]
 pub(super) struct ListTasksInput {
@@ -24,18 +24,7 @@ impl TryFrom<pb::ListTasksRequest> for ListTasksInput {
 
     fn try_from(request: pb::ListTasksRequest) -> Result<Self> {
         let mut v = Violations::new();
-        let short = TaskFilter {
-            project_ids: v.optional_uuid("project_id", &request.project_id).map(|id| vec![id]),
-            statuses: some(v.enums("statuses", &request.statuses)),
-            priorities: some(v.enums("priorities", &request.priorities)),
-            assignee_ids: v.optional_uuid("assignee_id", &request.assignee_id).map(|id| vec![id]),
-            parent_task_id: v.optional_uuid("parent_task_id", &request.parent_task_id),
-            tags: some(v.tags("tags", request.tags)),
-            due_before: v.optional_time("due_before", request.due_before),
-            ..TaskFilter::default()
-        };
-        let whole = filter(&mut v, request.filter.unwrap_or_default());
-        let filter = short.with(&mut v, whole);
+        let filter = filter(&mut v, request.filter.unwrap_or_default());
         let order = v.optional_enum("order", request.order).unwrap_or(TaskOrder::NEWEST);
         v.require(request.page_size >= 0, "page_size", "must not be negative");
         v.finish()?;
@@ -43,50 +32,21 @@ impl TryFrom<pb::ListTasksRequest> for ListTasksInput {
     }
 }
 
-impl TaskFilter {
-    /// Merges the short form with the filter; each condition may be given in one of them.
-    fn with(self, v: &mut Violations, filter: Self) -> Self {
-        let is_placed =
-            filter.parent_task_id.is_some() || filter.ancestor_task_id.is_some() || filter.is_root;
-        let is_due = filter.due_from.is_some() || filter.due_before.is_some();
-        for (field, is_twice) in [
-            ("project_id", self.project_ids.is_some() && filter.project_ids.is_some()),
-            ("statuses", self.statuses.is_some() && filter.statuses.is_some()),
-            ("priorities", self.priorities.is_some() && filter.priorities.is_some()),
-            (
-                "assignee_id",
-                self.assignee_ids.is_some() && (filter.assignee_ids.is_some() || filter.unassigned),
-            ),
-            ("parent_task_id", self.parent_task_id.is_some() && is_placed),
-            ("tags", self.tags.is_some() && filter.tags.is_some()),
-            ("due_before", self.due_before.is_some() && is_due),
-        ] {
-            v.require(!is_twice, field, "is in the filter as well; give it in one place");
-        }
-        Self {
-            project_ids: self.project_ids.or(filter.project_ids),
-            statuses: self.statuses.or(filter.statuses),
-            priorities: self.priorities.or(filter.priorities),
-            assignee_ids: self.assignee_ids.or(filter.assignee_ids),
-            parent_task_id: self.parent_task_id.or(filter.parent_task_id),
-            tags: self.tags.or(filter.tags),
-            due_before: self.due_before.or(filter.due_before),
-            ..filter
-        }
-    }
-}
-
 /// Validates the field `filter`.
 pub(crate) fn filter(outer: &mut Violations, filter: pb::TaskFilter) -> TaskFilter {
     let mut v = Violations::within("filter.");
     check_consistency(&mut v, &filter);
-    let (due_from, due_before) = period(&mut v, "due", filter.due);
-    let (created_from, created_before) = period(&mut v, "created", filter.created);
-    let (updated_from, updated_before) = period(&mut v, "updated", filter.updated);
-    let (completed_from, completed_before) = period(&mut v, "completed", filter.completed);
-    let (estimated_hours_from, estimated_hours_to) =
-        range(&mut v, "estimated_hours", filter.estimated_hours.as_ref());
-    let (actual_hours_from, actual_hours_to) = range(&mut v, "actual_hours", filter.actual_hours.as_ref());
+    let TimeRange { start: due_from, end: due_before } = v.time_range("due_at", filter.due_at);
+    let TimeRange { start: created_from, end: created_before } =
+        v.time_range("created_at", filter.created_at);
+    let TimeRange { start: updated_from, end: updated_before } =
+        v.time_range("updated_at", filter.updated_at);
+    let TimeRange { start: completed_from, end: completed_before } =
+        v.time_range("completed_at", filter.completed_at);
+    let (estimated_minutes_from, estimated_minutes_to) =
+        minutes_range(&mut v, "estimated_duration", filter.estimated_duration);
+    let (actual_minutes_from, actual_minutes_to) =
+        minutes_range(&mut v, "actual_duration", filter.actual_duration);
     let statuses = some(v.enums("statuses", &filter.statuses));
     let read = TaskFilter {
         project_ids: ids(&mut v, "project_ids", &filter.project_ids),
@@ -119,10 +79,10 @@ pub(crate) fn filter(outer: &mut Violations, filter: pb::TaskFilter) -> TaskFilt
         updated_before,
         completed_from,
         completed_before,
-        estimated_hours_from,
-        estimated_hours_to,
-        actual_hours_from,
-        actual_hours_to,
+        estimated_minutes_from,
+        estimated_minutes_to,
+        actual_minutes_from,
+        actual_minutes_to,
         is_overdue: filter.overdue,
         metadata: filter
             .metadata
@@ -148,8 +108,8 @@ fn check_consistency(v: &mut Violations, filter: &pb::TaskFilter) {
     v.require(!filter.overdue || may_be_open, "overdue", "is none of the statuses: they are closed");
     let is_done = !filter.ready && !filter.blocked && !filter.overdue && may_be(TaskStatus::Done);
     v.require(
-        filter.completed.is_none() || is_done,
-        "completed",
+        filter.completed_at.is_none() || is_done,
+        "completed_at",
         "excludes the statuses: only what is done has it",
     );
     let excluded = |tag: &String| filter.no_tags.contains(tag);
@@ -159,30 +119,15 @@ fn check_consistency(v: &mut Violations, filter: &pb::TaskFilter) {
     v.require(filter.position != Some(Position::IsRoot(false)), "is_root", "must be true if given");
 }
 
-fn period(
+/// The whole minutes in a range of durations: tasks are measured in minutes.
+fn minutes_range(
     v: &mut Violations,
     field: &str,
-    given: Option<pb::TimeRange>,
-) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
-    let Some(given) = given else { return (None, None) };
-    let start = v.optional_time(&format!("{field}.start_time"), given.start_time);
-    let end = v.optional_time(&format!("{field}.end_time"), given.end_time);
-    v.require(given.start_time.is_some() || given.end_time.is_some(), field, "must have an end");
-    if let (Some(start), Some(end)) = (start, end) {
-        v.require(start < end, &format!("{field}.end_time"), "must be later than start_time");
-    }
-    (start, end)
-}
-
-fn range(v: &mut Violations, field: &str, given: Option<&pb::HoursRange>) -> (Option<i32>, Option<i32>) {
-    let Some(given) = given else { return (None, None) };
-    let min = hours(v, &format!("{field}.min_hours"), given.min_hours);
-    let max = hours(v, &format!("{field}.max_hours"), given.max_hours);
-    v.require(min.is_some() || max.is_some(), field, "must have an end");
-    if let (Some(min), Some(max)) = (min, max) {
-        v.require(min <= max, &format!("{field}.max_hours"), "must not be less than min_hours");
-    }
-    (min, max)
+    value: Option<DurationRange>,
+) -> (Option<i32>, Option<i32>) {
+    let range = v.duration_range(field, value);
+    let max = range.max.map(|max| i32::try_from(max.num_minutes()).unwrap_or(i32::MAX));
+    (range.min.map(whole_minutes), max)
 }
 
 pub(crate) fn ids(v: &mut Violations, field: &str, given: &[String]) -> Option<Vec<Uuid>> {
@@ -203,20 +148,20 @@ impl ProtoEnum for TaskOrder {
         use pb::TaskOrder as Wire;
         let (key, is_descending) = match Wire::try_from(value).ok()? {
             Wire::Unspecified => return Some(None),
-            Wire::Newest => (Created, true),
-            Wire::Oldest => (Created, false),
-            Wire::LastUpdated => (Updated, true),
-            Wire::FirstUpdated => (Updated, false),
-            Wire::Rank => (Rank, false),
-            Wire::RankReversed => (Rank, true),
-            Wire::MostUrgent => (Priority, true),
-            Wire::LeastUrgent => (Priority, false),
-            Wire::DueFirst => (Due, false),
-            Wire::DueLast => (Due, true),
-            Wire::Title => (Title, false),
-            Wire::TitleReversed => (Title, true),
-            Wire::LowestNumber => (Number, false),
-            Wire::HighestNumber => (Number, true),
+            Wire::CreatedDesc => (Created, true),
+            Wire::CreatedAsc => (Created, false),
+            Wire::UpdatedDesc => (Updated, true),
+            Wire::UpdatedAsc => (Updated, false),
+            Wire::RankAsc => (Rank, false),
+            Wire::RankDesc => (Rank, true),
+            Wire::PriorityDesc => (Priority, true),
+            Wire::PriorityAsc => (Priority, false),
+            Wire::DueAsc => (Due, false),
+            Wire::DueDesc => (Due, true),
+            Wire::TitleAsc => (Title, false),
+            Wire::TitleDesc => (Title, true),
+            Wire::NumberAsc => (Number, false),
+            Wire::NumberDesc => (Number, true),
         };
         Some(Some(Self { key, is_descending }))
     }

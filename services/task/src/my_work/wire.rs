@@ -13,8 +13,8 @@ use crate::lists::{OPEN_STATUSES, TaskFilter};
 #[derive(Clone, Debug)]
 pub(super) struct GetMyWorkInput {
     pub(super) filter: TaskFilter,
-    pub(super) today_before: Option<DateTime<Utc>>,
-    pub(super) soon_before: Option<DateTime<Utc>>,
+    pub(super) today_end_time: Option<DateTime<Utc>>,
+    pub(super) soon_end_time: Option<DateTime<Utc>>,
     pub(super) group_size: i32,
 }
 
@@ -27,16 +27,20 @@ impl GetMyWorkInput {
             statuses: Some(OPEN_STATUSES.to_vec()),
             ..TaskFilter::default()
         };
-        let today_before = v.optional_time("today_before", request.today_before);
-        let soon_before = v.optional_time("soon_before", request.soon_before);
+        let today_end_time = v.optional_time("today_end_time", request.today_end_time);
+        let soon_end_time = v.optional_time("soon_end_time", request.soon_end_time);
         let now = Utc::now();
-        v.require(today_before.is_none_or(|end| end > now), "today_before", "must be later than now");
-        let from = today_before.unwrap_or(now);
-        v.require(soon_before.is_none_or(|end| end > from), "soon_before", "must be later than today_before");
+        v.require(today_end_time.is_none_or(|end| end > now), "today_end_time", "must be later than now");
+        let from = today_end_time.unwrap_or(now);
+        v.require(
+            soon_end_time.is_none_or(|end| end > from),
+            "soon_end_time",
+            "must be later than today_end_time",
+        );
         v.require(request.group_size >= 0, "group_size", "must not be negative");
         v.finish()?;
         let group_size = if request.group_size == 0 { DEFAULT_GROUP } else { request.group_size };
-        Ok(Self { filter, today_before, soon_before, group_size: group_size.min(MAX_GROUP) })
+        Ok(Self { filter, today_end_time, soon_end_time, group_size: group_size.min(MAX_GROUP) })
     }
 }
 

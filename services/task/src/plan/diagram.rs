@@ -109,7 +109,7 @@ fn dot(
 fn label_of(node: Option<&GraphTask>) -> String {
     let Some(task) = node else { return "hidden".to_owned() };
     let mark = if task.status == TaskStatus::Blocked { " (blocked)" } else { "" };
-    format!("{} {}{mark}", task.key, task.short_title())
+    format!("{} {}{mark}", task.key(), task.short_title())
 }
 
 #[cfg(test)]
@@ -122,11 +122,12 @@ mod tests {
         let task = |number: u128, title: &str, status| GraphTask {
             id: Uuid::from_u128(number),
             project_id: Uuid::nil(),
-            key: format!("APO-{number}"),
+            project_key: "APO".to_owned(),
+            number: i64::try_from(number).unwrap(),
             title: title.to_owned(),
             status,
-            estimated_hours: None,
-            actual_hours: None,
+            estimated_minutes: None,
+            actual_minutes: None,
         };
         let nodes = vec![
             Some(task(1, "say \"hi\" & <b>\\", TaskStatus::Pending)),

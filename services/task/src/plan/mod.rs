@@ -12,6 +12,8 @@ use crate::schema::{DependencyType, SqlDependencyType, TaskStatus};
 use diesel::prelude::*;
 use uuid::Uuid;
 
+use crate::tasks::project_key;
+
 pub(crate) use graph::Graph;
 pub(crate) use project_plan::{ProjectPlan, Slip};
 
@@ -25,7 +27,9 @@ pub(crate) const DEFAULT_DEPTH: i32 = 3;
 /// Longer titles are cut, so that a whole graph fits into one message.
 const MAX_SHOWN_TITLE_CHARS: usize = 40;
 /// Assumed for a task without an estimate: a day's work.
-pub(crate) const DEFAULT_HOURS: i32 = 8;
+pub(crate) const DEFAULT_ESTIMATE_MINUTES: i32 = 8 * 60;
+/// A started task takes at least this much, or its estimate if that is less.
+const MIN_REMAINING_MINUTES: u64 = 60;
 
 /// The fields of a task that a graph shows and a plan uses.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable)]
@@ -33,11 +37,13 @@ pub(crate) const DEFAULT_HOURS: i32 = 8;
 pub(crate) struct GraphTask {
     pub(crate) id: Uuid,
     pub(crate) project_id: Uuid,
-    pub(crate) key: String,
+    #[diesel(select_expression = project_key(tasks::project_id))]
+    pub(crate) project_key: String,
+    pub(crate) number: i64,
     pub(crate) title: String,
     pub(crate) status: TaskStatus,
-    pub(crate) estimated_hours: Option<i32>,
-    pub(crate) actual_hours: Option<i32>,
+    pub(crate) estimated_minutes: Option<i32>,
+    pub(crate) actual_minutes: Option<i32>,
 }
 
 /// The dependent task waits for the prerequisite, relates to it, or has it as a part.
@@ -71,16 +77,21 @@ impl GraphTask {
         self.title.chars().take(MAX_SHOWN_TITLE_CHARS - 1).chain(['…']).collect()
     }
 
-    /// Remaining work: of a started task what is left of its estimate, at least one hour.
-    fn remaining_hours(&self, default_hours: u64) -> u64 {
-        let hours = |value: Option<i32>| value.and_then(|hours| u64::try_from(hours).ok());
-        let whole = hours(self.estimated_hours).unwrap_or(default_hours);
+    /// Remaining work: of a started task what is left of its estimate.
+    fn remaining_minutes(&self, default_minutes: u64) -> u64 {
+        let minutes = |value: Option<i32>| value.and_then(|minutes| u64::try_from(minutes).ok());
+        let estimate = minutes(self.estimated_minutes).unwrap_or(default_minutes);
         match self.status {
             TaskStatus::Done | TaskStatus::Cancelled => 0,
             TaskStatus::InProgress | TaskStatus::Review => {
-                whole.saturating_sub(hours(self.actual_hours).unwrap_or_default()).max(1)
+                let left = estimate.saturating_sub(minutes(self.actual_minutes).unwrap_or_default());
+                left.max(estimate.min(MIN_REMAINING_MINUTES))
             }
-            TaskStatus::Pending | TaskStatus::Blocked => whole,
+            TaskStatus::Pending | TaskStatus::Blocked => estimate,
         }
+    }
+
+    fn key(&self) -> String {
+        format!("{}-{}", self.project_key, self.number)
     }
 }

@@ -13,7 +13,7 @@ use crate::schedule::{CycleError, Schedule, schedule};
 pub(crate) struct ProjectPlan {
     pub(crate) graph: Graph,
     /// Of each node.
-    pub(crate) hours: Vec<u64>,
+    pub(crate) minutes: Vec<u64>,
     pub(crate) schedule: Schedule,
 }
 
@@ -31,7 +31,7 @@ impl ProjectPlan {
     ///
     /// # Errors
     /// `FAILED_PRECONDITION` if the plan is too large.
-    pub(crate) fn of(tasks: Vec<GraphTask>, edges: Vec<Edge>, default_hours: u64) -> Result<Self> {
+    pub(crate) fn of(tasks: Vec<GraphTask>, edges: Vec<Edge>, default_minutes: u64) -> Result<Self> {
         if tasks.len() > MAX_PLANNED_TASKS || edges.len() > MAX_PLANNED_EDGES {
             return Err(too_large());
         }
@@ -42,18 +42,18 @@ impl ProjectPlan {
         let holds = |edge: &Edge| dependent.contains(&edge.dependent) && !closed.contains(&edge.prerequisite);
         let edges: Vec<Edge> = edges.into_iter().filter(holds).collect();
         let graph = Graph::of(open, &edges);
-        let hours = hours_of(&graph, default_hours);
-        let schedule = plan(&graph, &hours)?;
-        Ok(Self { graph, hours, schedule })
+        let minutes = minutes_of(&graph, default_minutes);
+        let schedule = plan(&graph, &minutes)?;
+        Ok(Self { graph, minutes, schedule })
     }
 
     /// The impact of a longer task; `None` if the task is not in the plan.
     pub(crate) fn slip(&self, task_id: Uuid, extra: u64) -> Result<Option<Slip>> {
         let is_it = |node: &Option<GraphTask>| node.as_ref().is_some_and(|task| task.id == task_id);
         let Some(index) = self.graph.nodes.iter().position(is_it) else { return Ok(None) };
-        let longer = |(at, hours): (usize, &u64)| if at == index { hours + extra } else { *hours };
-        let hours: Vec<u64> = self.hours.iter().enumerate().map(longer).collect();
-        let slipped = plan(&self.graph, &hours)?;
+        let longer = |(at, minutes): (usize, &u64)| if at == index { minutes + extra } else { *minutes };
+        let minutes: Vec<u64> = self.minutes.iter().enumerate().map(longer).collect();
+        let slipped = plan(&self.graph, &minutes)?;
         let starts = self.schedule.times.iter().zip(&slipped.times).enumerate();
         let delayed = starts
             .map(|(index, (was, is))| (index, was.earliest_start, is.earliest_start - was.earliest_start))
@@ -69,21 +69,21 @@ impl ProjectPlan {
 }
 
 /// A hidden task counts as no work. A parent has no work of its own: it ends with its last subtask.
-fn hours_of(graph: &Graph, default_hours: u64) -> Vec<u64> {
+fn minutes_of(graph: &Graph, default_minutes: u64) -> Vec<u64> {
     let parts = graph.edges.iter().filter(|edge| edge.kind == DependencyType::SubtaskOf);
     let parents: HashSet<usize> = parts.map(|edge| edge.dependent).collect();
     let left = |(index, node): (usize, &Option<GraphTask>)| match node {
-        Some(task) if !parents.contains(&index) => task.remaining_hours(default_hours),
+        Some(task) if !parents.contains(&index) => task.remaining_minutes(default_minutes),
         _ => 0,
     };
     graph.nodes.iter().enumerate().map(left).collect()
 }
 
-fn plan(graph: &Graph, hours: &[u64]) -> Result<Schedule> {
+fn plan(graph: &Graph, minutes: &[u64]) -> Result<Schedule> {
     let waits: Vec<(usize, usize)> =
         graph.edges.iter().map(|edge| (edge.dependent, edge.prerequisite)).collect();
     // The database rejects cycles.
-    schedule(hours, &waits).map_err(|CycleError| Error::internal("what waits for what runs in a circle"))
+    schedule(minutes, &waits).map_err(|CycleError| Error::internal("what waits for what runs in a circle"))
 }
 
 fn too_large() -> Error {
@@ -102,11 +102,12 @@ mod tests {
         GraphTask {
             id: Uuid::from_u128(number),
             project_id: Uuid::from_u128(99),
-            key: format!("APO-{number}"),
+            project_key: "APO".to_owned(),
+            number: i64::try_from(number).unwrap(),
             title: "x".to_owned(),
             status,
-            estimated_hours: estimated,
-            actual_hours: actual,
+            estimated_minutes: estimated,
+            actual_minutes: actual,
         }
     }
 
@@ -117,9 +118,9 @@ mod tests {
     #[test]
     fn planned_work_is_what_remains() {
         let tasks = vec![
-            task(1, TaskStatus::Pending, Some(5), Some(3)),
-            task(2, TaskStatus::InProgress, Some(5), Some(3)),
-            task(3, TaskStatus::Review, Some(5), Some(9)),
+            task(1, TaskStatus::Pending, Some(300), Some(180)),
+            task(2, TaskStatus::InProgress, Some(300), Some(180)),
+            task(3, TaskStatus::Review, Some(300), Some(540)),
             task(4, TaskStatus::Blocked, None, None),
             task(5, TaskStatus::Pending, Some(7), None),
             task(6, TaskStatus::Done, Some(7), None),
@@ -133,9 +134,9 @@ mod tests {
         ];
         let plan = ProjectPlan::of(tasks, edges, 10).unwrap();
         // The done task is left out; the parent and the hidden task take no time.
-        assert_eq!(plan.hours, [5, 2, 1, 10, 0, 0]);
+        assert_eq!(plan.minutes, [300, 120, 60, 10, 0, 0]);
         assert_eq!((plan.graph.edges.len(), plan.graph.nodes[5].is_none()), (2, true));
-        assert_eq!((plan.schedule.finish, plan.wave_count()), (10, 2));
+        assert_eq!((plan.schedule.finish, plan.wave_count()), (300, 2));
     }
 
     #[test]

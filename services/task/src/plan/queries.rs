@@ -12,6 +12,7 @@ use shared::error::Result;
 use uuid::Uuid;
 
 use super::{Edge, GraphTask, MAX_GRAPH_EDGES, MAX_PLANNED_EDGES, MAX_PLANNED_TASKS};
+use crate::tasks::queries::readable as readable_ids;
 
 /// The edges around a task in one direction, plus one if there are more than a graph may have.
 pub(super) async fn edges_around(
@@ -48,8 +49,9 @@ pub(super) async fn open_tasks(mut conn: &AsyncPgConnection, project_id: Uuid) -
     Ok(open.select(GraphTask::as_select()).load(&mut conn).await?)
 }
 
-/// The visible ones among these tasks, by project and number.
-pub(super) async fn visible(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<GraphTask>> {
+/// The readable ones among these tasks, by project and number.
+pub(super) async fn readable(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<GraphTask>> {
+    let ids = readable_ids(conn, ids).await?;
     let found = tasks::table.filter(tasks::id.eq_any(ids)).order((tasks::project_id, tasks::number));
     Ok(found.select(GraphTask::as_select()).load(&mut conn).await?)
 }

@@ -1,22 +1,25 @@
 //! Conversions of graphs and plans from and to proto.
 
 use crate::schema::DependencyType;
+use prost_types::Duration;
 use proto::task::v1 as pb;
 use shared::error::Result;
 use shared::validation::Violations;
 use uuid::Uuid;
 
 use super::diagram::{DiagramFormat, draw};
-use super::{DEFAULT_DEPTH, DEFAULT_HOURS, Graph, GraphTask, IndexedEdge, MAX_DEPTH, ProjectPlan, Slip};
+use super::{
+    DEFAULT_DEPTH, DEFAULT_ESTIMATE_MINUTES, Graph, GraphTask, IndexedEdge, MAX_DEPTH, ProjectPlan, Slip,
+};
 use crate::schedule::Times;
-use crate::tasks::MAX_HOURS;
+use crate::tasks::wire::{minutes, work};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct GetDependencyGraphInput {
     pub(super) task_id: Uuid,
     pub(super) depth: i32,
-    pub(super) prerequisite: bool,
-    pub(super) dependent: bool,
+    pub(super) prerequisites: bool,
+    pub(super) dependents: bool,
     pub(super) kinds: Vec<DependencyType>,
     pub(super) diagram: Option<DiagramFormat>,
 }
@@ -28,7 +31,7 @@ impl TryFrom<pb::GetDependencyGraphRequest> for GetDependencyGraphInput {
         let mut v = Violations::new();
         let task_id = v.uuid("task_id", &request.task_id);
         let depth = if request.depth == 0 { DEFAULT_DEPTH } else { request.depth };
-        v.require((1..=MAX_DEPTH).contains(&depth), "depth", "must be 1 to 20");
+        v.require((1..=MAX_DEPTH).contains(&depth), "depth", "must be 0 to 20");
         let direction = pb::DependencyDirection::try_from(request.direction);
         v.require(direction.is_ok(), "direction", "must be a known value of this enum");
         let mut kinds = v.enums("dependency_types", &request.dependency_types);
@@ -37,16 +40,16 @@ impl TryFrom<pb::GetDependencyGraphRequest> for GetDependencyGraphInput {
         }
         let diagram = diagram_format(&mut v, request.diagram_format);
         v.finish()?;
-        let prerequisite = direction != Ok(pb::DependencyDirection::Dependents);
-        let dependent = direction != Ok(pb::DependencyDirection::DependsOn);
-        Ok(Self { task_id, depth, prerequisite, dependent, kinds, diagram })
+        let prerequisites = direction != Ok(pb::DependencyDirection::Dependents);
+        let dependents = direction != Ok(pb::DependencyDirection::DependsOn);
+        Ok(Self { task_id, depth, prerequisites, dependents, kinds, diagram })
     }
 }
 
 #[derive(Debug)]
 pub(super) struct GetPlanInput {
     pub(super) project_id: Uuid,
-    pub(super) default_hours: u64,
+    pub(super) default_minutes: u64,
     pub(super) diagram: Option<DiagramFormat>,
 }
 
@@ -56,10 +59,10 @@ impl TryFrom<pb::GetPlanRequest> for GetPlanInput {
     fn try_from(request: pb::GetPlanRequest) -> Result<Self> {
         let mut v = Violations::new();
         let project_id = v.uuid("project_id", &request.project_id);
-        let default_hours = default_hours(&mut v, request.default_hours);
+        let default_minutes = default_minutes(&mut v, request.default_estimate);
         let diagram = diagram_format(&mut v, request.diagram_format);
         v.finish()?;
-        Ok(Self { project_id, default_hours, diagram })
+        Ok(Self { project_id, default_minutes, diagram })
     }
 }
 
@@ -67,8 +70,8 @@ impl TryFrom<pb::GetPlanRequest> for GetPlanInput {
 pub(super) struct GetSlipImpactInput {
     pub(super) project_id: Uuid,
     pub(super) task_id: Uuid,
-    pub(super) extra_hours: u64,
-    pub(super) default_hours: u64,
+    pub(super) extra_minutes: u64,
+    pub(super) default_minutes: u64,
 }
 
 impl TryFrom<pb::GetSlipImpactRequest> for GetSlipImpactInput {
@@ -79,21 +82,23 @@ impl TryFrom<pb::GetSlipImpactRequest> for GetSlipImpactInput {
         let input = Self {
             project_id: v.uuid("project_id", &request.project_id),
             task_id: v.uuid("task_id", &request.task_id),
-            extra_hours: hours(&mut v, "extra_hours", request.extra_hours),
-            default_hours: default_hours(&mut v, request.default_hours),
+            extra_minutes: required_minutes(&mut v, "extra_duration", request.extra_duration),
+            default_minutes: default_minutes(&mut v, request.default_estimate),
         };
         v.finish()?;
         Ok(input)
     }
 }
 
-fn default_hours(v: &mut Violations, value: Option<i32>) -> u64 {
-    hours(v, "default_hours", value.unwrap_or(DEFAULT_HOURS))
+fn default_minutes(v: &mut Violations, value: Option<Duration>) -> u64 {
+    let given = minutes(v, "default_estimate", value).unwrap_or(DEFAULT_ESTIMATE_MINUTES);
+    u64::try_from(given).unwrap_or_default()
 }
 
-fn hours(v: &mut Violations, field: &str, value: i32) -> u64 {
-    let hours = v.optional_number(field, Some(value), 1, MAX_HOURS).unwrap_or_default();
-    u64::try_from(hours).unwrap_or_default()
+fn required_minutes(v: &mut Violations, field: &str, value: Option<Duration>) -> u64 {
+    v.require(value.is_some(), field, "must be given");
+    let given = minutes(v, field, value).unwrap_or_default();
+    u64::try_from(given).unwrap_or_default()
 }
 
 fn diagram_format(v: &mut Violations, value: i32) -> Option<DiagramFormat> {
@@ -131,16 +136,16 @@ pub(super) fn dependency_graph(
 pub(super) fn plan(project_id: Uuid, plan: &ProjectPlan, diagram: Option<DiagramFormat>) -> pb::Plan {
     let sums = pb::Plan {
         project_id: project_id.to_string(),
-        finish_hours: number(plan.schedule.finish),
+        finish: Some(duration(plan.schedule.finish)),
         wave_count: i32::try_from(plan.wave_count()).unwrap_or(i32::MAX),
         ..Default::default()
     };
     if let Some(format) = diagram {
         return pb::Plan { diagram: draw(format, &plan.graph, &plan.schedule.critical_path), ..sums };
     }
-    let planned = plan.graph.nodes.iter().zip(&plan.hours).zip(&plan.schedule.times);
+    let planned = plan.graph.nodes.iter().zip(&plan.minutes).zip(&plan.schedule.times);
     pb::Plan {
-        tasks: planned.map(|((task, hours), times)| planned_task(task, *hours, times)).collect(),
+        tasks: planned.map(|((task, minutes), times)| planned_task(task, *minutes, times)).collect(),
         edges: plan.graph.edges.iter().map(edge).collect(),
         critical_path: plan.schedule.critical_path.iter().map(|task| index(*task)).collect(),
         ..sums
@@ -150,26 +155,26 @@ pub(super) fn plan(project_id: Uuid, plan: &ProjectPlan, diagram: Option<Diagram
 pub(super) fn slip_impact(plan: &ProjectPlan, slip: &Slip) -> pb::SlipImpact {
     let delayed = slip.delayed.iter().map(|(index, earliest_start, delay)| pb::DelayedTask {
         node: plan.graph.nodes.get(*index).map(node),
-        earliest_start: number(*earliest_start),
-        delay_hours: number(*delay),
+        earliest_start: Some(duration(*earliest_start)),
+        delay: Some(duration(*delay)),
     });
     pb::SlipImpact {
-        finish_hours: number(slip.finish),
-        finish_delay_hours: number(slip.finish_delay),
-        delayed: delayed.collect(),
+        finish: Some(duration(slip.finish)),
+        finish_delay: Some(duration(slip.finish_delay)),
+        delayed_tasks: delayed.collect(),
     }
 }
 
-fn planned_task(task: &Option<GraphTask>, hours: u64, times: &Times) -> pb::PlannedTask {
+fn planned_task(task: &Option<GraphTask>, minutes: u64, times: &Times) -> pb::PlannedTask {
     pb::PlannedTask {
         node: Some(node(task)),
         wave: i32::try_from(times.wave).unwrap_or(i32::MAX),
-        hours: number(hours),
-        earliest_start: number(times.earliest_start),
-        earliest_finish: number(times.earliest_finish),
-        latest_start: number(times.latest_start),
-        latest_finish: number(times.latest_finish),
-        slack: number(times.slack()),
+        duration: Some(duration(minutes)),
+        earliest_start: Some(duration(times.earliest_start)),
+        earliest_finish: Some(duration(times.earliest_finish)),
+        latest_start: Some(duration(times.latest_start)),
+        latest_finish: Some(duration(times.latest_finish)),
+        slack: Some(duration(times.slack())),
     }
 }
 
@@ -177,7 +182,7 @@ fn node(task: &Option<GraphTask>) -> pb::GraphNode {
     let Some(task) = task else { return pb::GraphNode { hidden: true, ..Default::default() } };
     pb::GraphNode {
         task_id: task.id.to_string(),
-        key: task.key.clone(),
+        key: task.key(),
         title: task.short_title(),
         status: task.status.into(),
         project_id: task.project_id.to_string(),
@@ -186,14 +191,17 @@ fn node(task: &Option<GraphTask>) -> pb::GraphNode {
 }
 
 fn edge(edge: &IndexedEdge) -> pb::GraphEdge {
-    let (waiting, awaited) = (index(edge.dependent), index(edge.prerequisite));
-    pb::GraphEdge { waiting, awaited, dependency_type: edge.kind.into() }
+    pb::GraphEdge {
+        dependent_index: index(edge.dependent),
+        prerequisite_index: index(edge.prerequisite),
+        dependency_type: edge.kind.into(),
+    }
 }
 
 fn index(index: usize) -> i32 {
     i32::try_from(index).unwrap_or(i32::MAX)
 }
 
-fn number(hours: u64) -> i64 {
-    i64::try_from(hours).unwrap_or(i64::MAX)
+fn duration(minutes: u64) -> Duration {
+    work(i64::try_from(minutes).unwrap_or(i64::MAX))
 }

@@ -1,6 +1,7 @@
 //! Progress of a project: counts and work by status and priority.
 
-pub(crate) mod queries;
+mod queries;
+mod rpc;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -14,22 +15,22 @@ pub(crate) struct Group {
     pub(crate) status: TaskStatus,
     pub(crate) priority: TaskPriority,
     pub(crate) count: i64,
-    pub(crate) estimated_hours: Option<i64>,
-    pub(crate) actual_hours: Option<i64>,
+    pub(crate) estimated_minutes: Option<i64>,
+    pub(crate) actual_minutes: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sums {
     count: i64,
-    estimated_hours: i64,
-    actual_hours: i64,
+    estimated_minutes: i64,
+    actual_minutes: i64,
 }
 
 impl Sums {
     fn add(&mut self, group: &Group) {
         self.count += group.count;
-        self.estimated_hours += group.estimated_hours.unwrap_or_default();
-        self.actual_hours += group.actual_hours.unwrap_or_default();
+        self.estimated_minutes += group.estimated_minutes.unwrap_or_default();
+        self.actual_minutes += group.actual_minutes.unwrap_or_default();
     }
 }
 
@@ -73,16 +74,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn group() -> impl Strategy<Value = Group> {
-        let hours = || proptest::option::of(0..1_000_i64);
+        let minutes = || proptest::option::of(0..1_000_i64);
         let status = proptest::sample::select(TaskStatus::ALL);
         let priority = proptest::sample::select(TaskPriority::ALL);
-        (status, priority, 1..1_000_i64, hours(), hours()).prop_map(
-            |(status, priority, count, estimated_hours, actual_hours)| Group {
+        (status, priority, 1..1_000_i64, minutes(), minutes()).prop_map(
+            |(status, priority, count, estimated_minutes, actual_minutes)| Group {
                 status,
                 priority,
                 count,
-                estimated_hours,
-                actual_hours,
+                estimated_minutes,
+                actual_minutes,
             },
         )
     }
@@ -93,8 +94,8 @@ mod tests {
             status,
             priority: TaskPriority::Low,
             count,
-            estimated_hours: None,
-            actual_hours: None,
+            estimated_minutes: None,
+            actual_minutes: None,
         };
         let progress = |groups: &[Group]| Progress::of(Uuid::nil(), groups).percent_done();
         assert!(progress(&[]).abs() < f64::EPSILON);
@@ -109,8 +110,8 @@ mod tests {
             let progress = Progress::of(Uuid::nil(), &groups);
             let sum = |sums: Vec<Sums>| sums.iter().fold(Sums::default(), |all, one| Sums {
                 count: all.count + one.count,
-                estimated_hours: all.estimated_hours + one.estimated_hours,
-                actual_hours: all.actual_hours + one.actual_hours,
+                estimated_minutes: all.estimated_minutes + one.estimated_minutes,
+                actual_minutes: all.actual_minutes + one.actual_minutes,
             });
             prop_assert_eq!(progress.total, sum(progress.by_status.values().copied().collect()));
             prop_assert_eq!(progress.total, sum(progress.by_priority.values().copied().collect()));

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Group;
 
-pub(crate) async fn groups(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<Vec<Group>> {
+pub(super) async fn groups(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<Vec<Group>> {
     let groups = tasks::table
         .filter(tasks::project_id.eq(project_id))
         .group_by((tasks::status, tasks::priority))
@@ -17,8 +17,8 @@ pub(crate) async fn groups(mut conn: &AsyncPgConnection, project_id: Uuid) -> Re
             tasks::status,
             tasks::priority,
             count_star(),
-            sum(tasks::estimated_hours),
-            sum(tasks::actual_hours),
+            sum(tasks::estimated_minutes),
+            sum(tasks::actual_minutes),
         ));
     Ok(groups.load(&mut conn).await?)
 }

@@ -3,6 +3,7 @@
 use proto::task::v1 as pb;
 
 use super::Progress;
+use crate::tasks::wire::work;
 
 impl From<Progress> for pb::ProjectProgress {
     fn from(progress: Progress) -> Self {
@@ -15,20 +16,20 @@ impl From<Progress> for pb::ProjectProgress {
                 .map(|(status, sums)| pb::StatusCount {
                     status: (*status).into(),
                     count: sums.count,
-                    estimated_hours: sums.estimated_hours,
-                    actual_hours: sums.actual_hours,
+                    estimated_duration: Some(work(sums.estimated_minutes)),
+                    actual_duration: Some(work(sums.actual_minutes)),
                 })
                 .collect(),
             by_priority: by_priority
                 .map(|(priority, sums)| pb::PriorityCount {
                     priority: (*priority).into(),
                     count: sums.count,
-                    estimated_hours: sums.estimated_hours,
-                    actual_hours: sums.actual_hours,
+                    estimated_duration: Some(work(sums.estimated_minutes)),
+                    actual_duration: Some(work(sums.actual_minutes)),
                 })
                 .collect(),
-            estimated_hours: progress.total.estimated_hours,
-            actual_hours: progress.total.actual_hours,
+            estimated_duration: Some(work(progress.total.estimated_minutes)),
+            actual_duration: Some(work(progress.total.actual_minutes)),
             percent_done: progress.percent_done(),
         }
     }

@@ -45,27 +45,27 @@ pub struct Schedule {
 pub struct CycleError;
 
 /// Schedules tasks with these durations. In each dependency, the first task waits for the second; both are indexes of
-/// `hours`.
+/// `durations`.
 ///
 /// # Errors
 /// [`CycleError`] if the dependencies form a cycle.
-pub fn schedule(hours: &[u64], edges: &[(usize, usize)]) -> Result<Schedule, CycleError> {
-    let prerequisites = AdjacencyList::of(hours.len(), edges.iter().copied());
+pub fn schedule(durations: &[u64], edges: &[(usize, usize)]) -> Result<Schedule, CycleError> {
+    let prerequisites = AdjacencyList::of(durations.len(), edges.iter().copied());
     let dependents = AdjacencyList::of(
-        hours.len(),
+        durations.len(),
         edges.iter().map(|(dependent, prerequisite)| (*prerequisite, *dependent)),
     );
     let order = topological_order(&prerequisites, &dependents)?;
-    let mut times = vec![Times::default(); hours.len()];
+    let mut times = vec![Times::default(); durations.len()];
     for task in &order {
-        times[*task] = earliest(&times, prerequisites.of_task(*task), hours[*task]);
+        times[*task] = earliest(&times, prerequisites.of_task(*task), durations[*task]);
     }
     let finish = times.iter().map(|times| times.earliest_finish).max().unwrap_or_default();
     for task in order.iter().rev() {
         let starts = dependents.of_task(*task).iter().map(|next| times[*next].latest_start);
         let latest_finish = starts.min().unwrap_or(finish);
         times[*task].latest_finish = latest_finish;
-        times[*task].latest_start = latest_finish - hours[*task];
+        times[*task].latest_start = latest_finish - durations[*task];
     }
     let critical_path = find_critical_path(&times, &prerequisites, finish);
     Ok(Schedule { times, finish, critical_path })
@@ -92,11 +92,11 @@ fn topological_order(
     if order.len() == count { Ok(order) } else { Err(CycleError) }
 }
 
-fn earliest(times: &[Times], prerequisites: &[usize], hours: u64) -> Times {
+fn earliest(times: &[Times], prerequisites: &[usize], duration: u64) -> Times {
     let earliest_start =
         prerequisites.iter().map(|task| times[*task].earliest_finish).max().unwrap_or_default();
     let wave = prerequisites.iter().map(|task| times[*task].wave + 1).max().unwrap_or_default();
-    Times { wave, earliest_start, earliest_finish: earliest_start + hours, ..Times::default() }
+    Times { wave, earliest_start, earliest_finish: earliest_start + duration, ..Times::default() }
 }
 
 /// Walks back from the finish: each task starts when the one before it finishes.

@@ -7,15 +7,15 @@ use proptest::prelude::*;
 fn plan() -> impl Strategy<Value = (Vec<u64>, Vec<(usize, usize)>)> {
     (1..9_usize)
         .prop_flat_map(|count| {
-            let hours = proptest::collection::vec(0..20_u64, count);
+            let durations = proptest::collection::vec(0..20_u64, count);
             let edges = proptest::collection::vec((0..count, 0..count), 0..16);
             let names = Just((0..count).collect::<Vec<_>>()).prop_shuffle();
-            (hours, edges, names)
+            (durations, edges, names)
         })
-        .prop_map(|(hours, edges, names)| {
+        .prop_map(|(durations, edges, names)| {
             let waits = edges.into_iter().filter(|(a, b)| a != b);
             let waits = waits.map(|(a, b)| (names[a.max(b)], names[a.min(b)])).collect();
-            (hours, waits)
+            (durations, waits)
         })
 }
 
@@ -28,34 +28,34 @@ fn ways(from: usize, next: &dyn Fn(usize) -> Vec<usize>) -> Vec<Vec<usize>> {
     found
 }
 
-fn longest(hours: &[u64], ways: &[Vec<usize>]) -> u64 {
-    ways.iter().map(|way| way.iter().map(|task| hours[*task]).sum()).max().unwrap_or_default()
+fn longest(durations: &[u64], ways: &[Vec<usize>]) -> u64 {
+    ways.iter().map(|way| way.iter().map(|task| durations[*task]).sum()).max().unwrap_or_default()
 }
 
 proptest! {
     #[test]
-    fn schedule_agrees_with_path_enumeration((hours, waits) in plan()) {
+    fn schedule_agrees_with_path_enumeration((durations, waits) in plan()) {
         let awaited = |task| waits.iter().filter(|(a, _)| *a == task).map(|(_, b)| *b).collect::<Vec<_>>();
         let waiting = |task| waits.iter().filter(|(_, b)| *b == task).map(|(a, _)| *a).collect::<Vec<_>>();
-        let found = schedule(&hours, &waits).unwrap();
-        let all: Vec<_> = (0..hours.len()).flat_map(|task| ways(task, &awaited)).collect();
-        prop_assert_eq!(found.finish, longest(&hours, &all));
-        for task in 0..hours.len() {
+        let found = schedule(&durations, &waits).unwrap();
+        let all: Vec<_> = (0..durations.len()).flat_map(|task| ways(task, &awaited)).collect();
+        prop_assert_eq!(found.finish, longest(&durations, &all));
+        for task in 0..durations.len() {
             let before = ways(task, &awaited);
             let after = ways(task, &waiting);
             let times = found.times[task];
-            prop_assert_eq!(times.earliest_finish, longest(&hours, &before));
-            prop_assert_eq!(times.earliest_finish - times.earliest_start, hours[task]);
-            prop_assert_eq!(times.latest_start, found.finish - longest(&hours, &after));
-            prop_assert_eq!(times.latest_finish - times.latest_start, hours[task]);
+            prop_assert_eq!(times.earliest_finish, longest(&durations, &before));
+            prop_assert_eq!(times.earliest_finish - times.earliest_start, durations[task]);
+            prop_assert_eq!(times.latest_start, found.finish - longest(&durations, &after));
+            prop_assert_eq!(times.latest_finish - times.latest_start, durations[task]);
             prop_assert_eq!(times.wave as usize, before.iter().map(Vec::len).max().unwrap() - 1);
         }
     }
 
     #[test]
-    fn the_critical_path_is_a_longest_path_without_slack((hours, waits) in plan()) {
-        let found = schedule(&hours, &waits).unwrap();
-        let total: u64 = found.critical_path.iter().map(|task| hours[*task]).sum();
+    fn the_critical_path_is_a_longest_path_without_slack((durations, waits) in plan()) {
+        let found = schedule(&durations, &waits).unwrap();
+        let total: u64 = found.critical_path.iter().map(|task| durations[*task]).sum();
         prop_assert_eq!(total, found.finish);
         prop_assert!(found.critical_path.iter().all(|task| found.times[*task].slack() == 0));
         for pair in found.critical_path.windows(2) {
@@ -64,10 +64,10 @@ proptest! {
     }
 
     #[test]
-    fn a_delay_moves_the_finish_by_what_exceeds_the_slack((hours, waits) in plan(), extra in 0..30_u64) {
-        let found = schedule(&hours, &waits).unwrap();
-        for task in 0..hours.len() {
-            let mut longer = hours.clone();
+    fn a_delay_moves_the_finish_by_what_exceeds_the_slack((durations, waits) in plan(), extra in 0..30_u64) {
+        let found = schedule(&durations, &waits).unwrap();
+        for task in 0..durations.len() {
+            let mut longer = durations.clone();
             longer[task] += extra;
             let slipped = schedule(&longer, &waits).unwrap();
             let excess = extra.saturating_sub(found.times[task].slack());

@@ -6,7 +6,7 @@ mod wire;
 
 use diesel::QueryableByName;
 use diesel::pg::Pg;
-use diesel::sql_types::{Float, Text};
+use diesel::sql_types::{BigInt, Float, Text};
 
 use crate::tasks::Task;
 
@@ -21,11 +21,14 @@ struct TaskMatch {
     #[diesel(embed)]
     task: Task,
     #[diesel(sql_type = Float)]
-    relevance: f32,
+    score: f32,
     /// The title with highlight marks.
     #[diesel(sql_type = Text)]
     marked_title: String,
     /// Excerpts of the description with highlight marks.
     #[diesel(sql_type = Text)]
     marked_description: String,
+    /// Of the rows up to this one.
+    #[diesel(sql_type = BigInt)]
+    bytes: i64,
 }

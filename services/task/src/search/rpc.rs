@@ -1,4 +1,4 @@
-//! `SearchTasks` and `GetTaskFacets`.
+//! `SearchTasks`.
 
 use futures::FutureExt;
 use proto::task::v1 as pb;
@@ -8,8 +8,8 @@ use tonic::{Request, Response, Status};
 
 use super::wire::SearchTasksInput;
 use super::{MAX_MATCHES, TaskMatch, queries};
-use crate::facets::{self, Facets};
 use crate::handler::TaskHandler;
+use crate::tasks::queries::fitting;
 
 impl TaskHandler {
     pub(crate) async fn search_tasks(
@@ -19,8 +19,9 @@ impl TaskHandler {
         let caller = Caller::of(&request)?;
         let request = request.into_inner();
         let search = SearchTasksInput::try_from(&request)?;
-        let query = format!("SearchTasks {} {search:?}", caller.database_user());
-        let page = self.context.pages.read::<AfterRank>(&query, request.page_size, &request.page_token)?;
+        let page_query = format!("SearchTasks {} {search:?}", caller.database_user());
+        let page =
+            self.context.pages.read::<AfterRank>(&page_query, request.page_size, &request.page_token)?;
         let size = page.size.min(MAX_MATCHES);
         let input = (&search, page.after, size);
         let mut matches = self
@@ -31,23 +32,10 @@ impl TaskHandler {
                 |conn, (search, after, size)| queries::search(conn, search, *after, *size).boxed(),
             )
             .await?;
-        let position = |found: &TaskMatch| AfterRank { rank: found.relevance, id: found.task.id };
-        let next_page_token = self.context.pages.cut(&query, size, &mut matches, position)?;
+        let position = |found: &TaskMatch| AfterRank { rank: found.score, id: found.task.id };
+        let size = size.min(fitting(&matches, |row| row.bytes));
+        let next_page_token = self.context.pages.cut(&page_query, size, &mut matches, position)?;
         let matches = matches.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::SearchTasksResponse { matches, next_page_token }))
-    }
-
-    pub(crate) async fn get_task_facets(
-        &self,
-        request: Request<pb::GetTaskFacetsRequest>,
-    ) -> Result<Response<pb::TaskFacets>, Status> {
-        let caller = Caller::of(&request)?;
-        let input = facets::wire::GetTaskFacetsInput::try_from(request.into_inner())?;
-        let counts = self
-            .read_in_projects(&caller, input.filter.project_ids.as_deref(), &input, |conn, input| {
-                facets::queries::count(conn, input).boxed()
-            })
-            .await?;
-        Ok(Response::new(Facets::of(counts)?.into()))
     }
 }

@@ -8,13 +8,10 @@ use shared::validation::Violations;
 use super::TaskMatch;
 use crate::lists::wire::filter;
 use crate::lists::{MAX_TEXT_CHARS, TaskFilter};
-use crate::task_keys::TaskKey;
 
 #[derive(Clone, Debug)]
 pub(super) struct SearchTasksInput {
-    pub(super) text: String,
-    /// The query, if it is a task key.
-    pub(super) key: Option<TaskKey>,
+    pub(super) query: String,
     /// Includes the query.
     pub(super) filter: TaskFilter,
 }
@@ -24,29 +21,21 @@ impl TryFrom<&pb::SearchTasksRequest> for SearchTasksInput {
 
     fn try_from(request: &pb::SearchTasksRequest) -> Result<Self> {
         let mut v = Violations::new();
-        let text = v.line("text", request.text.clone(), 1, MAX_TEXT_CHARS);
+        let query = v.line("query", request.query.clone(), 1, MAX_TEXT_CHARS);
         let filter = filter(&mut v, request.filter.clone().unwrap_or_default());
-        v.require(
-            filter.search_text.is_none(),
-            "filter.text",
-            "must be empty: the search has a text of its own",
-        );
+        v.require(filter.search_text.is_none(), "filter.text", "must be empty: the search has a query");
         v.require(request.page_size >= 0, "page_size", "must not be negative");
         v.finish()?;
-        let key = text.trim().parse().ok();
-        Ok(Self { key, filter: TaskFilter { search_text: Some(text.clone()), ..filter }, text })
+        Ok(Self { filter: TaskFilter { search_text: Some(query.clone()), ..filter }, query })
     }
 }
 
 impl From<TaskMatch> for pb::TaskMatch {
     fn from(found: TaskMatch) -> Self {
-        let excerpts = excerpts(&found.marked_description).into_iter();
         Self {
-            rank: found.relevance,
-            title: spans(&found.marked_title).into_iter().map(Into::into).collect(),
-            excerpts: excerpts
-                .map(|spans| pb::Excerpt { spans: spans.into_iter().map(Into::into).collect() })
-                .collect(),
+            score: found.score,
+            title: spans(&found.marked_title),
+            excerpts: excerpts(&found.marked_description),
             task: Some(found.task.into()),
         }
     }

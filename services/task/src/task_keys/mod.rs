@@ -1,8 +1,6 @@
 //! Task keys, the names that people use: the key of the project and the task's number, like `DAF-42`.
 
-mod queries;
-pub(crate) mod rpc;
-mod wire;
+mod rpc;
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,17 +20,13 @@ pub(crate) struct TaskKey {
 pub(crate) struct ParseTaskKeyError;
 
 impl TaskKey {
-    pub(crate) fn project(&self) -> String {
+    fn project(&self) -> String {
         self.project.iter().take_while(|letter| **letter != 0).map(|letter| char::from(*letter)).collect()
-    }
-
-    pub(crate) fn number(&self) -> i64 {
-        self.number
     }
 }
 
 /// 2 to 10 upper-case letters and digits, a letter first.
-pub(crate) fn is_project_key(text: &str) -> bool {
+fn is_project_key(text: &str) -> bool {
     (2..=MAX_PROJECT_KEY_CHARS).contains(&text.len())
         && text.starts_with(|first: char| first.is_ascii_uppercase())
         && text.chars().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit())

@@ -6,7 +6,7 @@ use proto::task::backend::v1 as pb;
 use tonic::{Request, Response, Status};
 
 use super::deletions::{self, Deletions};
-use crate::access_target::AccessTarget;
+use crate::access_target;
 use crate::handler::TaskHandler;
 use crate::tasks::wire::required_id;
 
@@ -16,10 +16,9 @@ impl TaskHandler {
         request: Request<pb::ResolveTaskRequest>,
     ) -> Result<Response<pb::ResolvedTask>, Status> {
         let id = required_id("task_id", &request.get_ref().task_id)?;
-        let tx = self.context.worker.begin_background().await?;
-        let project = AccessTarget::Task(id).project(&tx).await?;
-        tx.finish();
-        let project_id = project.ok_or_else(|| AccessTarget::Task(id).not_found())?.to_string();
+        let target = access_target::task(id);
+        let project = self.authorizer.projects_of(std::slice::from_ref(&target)).await?.into_iter().next();
+        let project_id = project.ok_or_else(|| target.not_found())?.to_string();
         Ok(Response::new(pb::ResolvedTask { task_id: id.to_string(), project_id }))
     }
 

@@ -9,6 +9,7 @@ use crate::schema::tasks;
 use crate::schema::{TaskPriority, TaskStatus};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::error::{Error, Result};
@@ -17,7 +18,7 @@ use uuid::Uuid;
 use crate::graph::GraphLock;
 
 pub(crate) const MAX_TITLE_CHARS: usize = 255;
-pub(crate) const MAX_HOURS: i32 = 1_000_000;
+pub(crate) const MAX_MINUTES: i32 = 60_000_000;
 
 #[derive(Clone, Debug, Queryable, QueryableByName, Selectable, Serialize, Deserialize)]
 #[diesel(table_name = tasks)]
@@ -32,24 +33,30 @@ pub(crate) struct Task {
     pub(crate) assignee_id: Option<Uuid>,
     pub(crate) creator_id: Uuid,
     pub(crate) due_date: Option<DateTime<Utc>>,
-    pub(crate) estimated_hours: Option<i32>,
-    pub(crate) actual_hours: Option<i32>,
+    pub(crate) estimated_minutes: Option<i32>,
+    pub(crate) actual_minutes: Option<i32>,
     pub(crate) tags: Vec<String>,
     pub(crate) metadata: Value,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
     pub(crate) completed_at: Option<DateTime<Utc>>,
-    #[serde(default)]
     pub(crate) number: i64,
-    #[serde(default)]
-    pub(crate) key: String,
-    #[serde(default)]
     pub(crate) rank: String,
-    #[serde(default)]
     pub(crate) manually_blocked: bool,
+    /// The first part of the task's key. Not part of the row, and so not of the change log.
+    #[diesel(select_expression = project_key(tasks::project_id), sql_type = Text)]
+    #[serde(skip)]
+    pub(crate) project_key: String,
     #[diesel(column_name = xmin)]
     #[serde(skip)]
     pub(crate) version: u32,
+}
+
+/// The task that has the references, or its project if it is new.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Referrer {
+    Project(Uuid),
+    Task(Uuid),
 }
 
 /// A task to insert. The database sets its number, its rank and its times.
@@ -66,10 +73,16 @@ pub(crate) struct NewTask {
     pub(crate) assignee_id: Option<Uuid>,
     pub(crate) creator_id: Uuid,
     pub(crate) due_date: Option<DateTime<Utc>>,
-    pub(crate) estimated_hours: Option<i32>,
-    pub(crate) actual_hours: Option<i32>,
+    pub(crate) estimated_minutes: Option<i32>,
+    pub(crate) actual_minutes: Option<i32>,
     pub(crate) tags: Vec<String>,
     pub(crate) metadata: Value,
+}
+
+diesel::define_sql_function! {
+    /// For any caller.
+    #[sql_name = "task.project_key"]
+    fn project_key(project: diesel::sql_types::Uuid) -> Text;
 }
 
 /// The fields to change: `None` keeps a field, `Some(None)` clears it.
@@ -91,13 +104,24 @@ pub(crate) struct TaskChange {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) due_date: Option<Option<DateTime<Utc>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) estimated_hours: Option<Option<i32>>,
+    pub(crate) estimated_minutes: Option<Option<i32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) actual_hours: Option<Option<i32>>,
+    pub(crate) actual_minutes: Option<Option<i32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tags: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) metadata: Option<Value>,
+}
+
+/// No smaller than the bytes of a task with these fields in a message. JSON takes up to four times its text.
+pub(crate) fn message_bytes(
+    title: &str,
+    description: Option<&str>,
+    tags: &[String],
+    metadata: &Value,
+) -> usize {
+    let tags: usize = tags.iter().map(|tag| tag.len() + 5).sum();
+    600 + title.len() + description.map_or(0, str::len) + tags + 4 * metadata.to_string().len()
 }
 
 impl TaskChange {
@@ -112,11 +136,16 @@ impl TaskChange {
 }
 
 impl Task {
+    /// The name for people, like `DAF-42`.
+    pub(crate) fn key(&self) -> String {
+        format!("{}-{}", self.project_key, self.number)
+    }
+
     /// Rejects a change that conflicts with the fields that stay.
     pub(crate) fn check(&self, change: &TaskChange) -> Result<()> {
         match change.due_date {
             Some(Some(due)) if due <= self.created_at => {
-                Err(Error::invalid("task.due_date", "must be later than when the task was made"))
+                Err(Error::invalid("task.due_at", "must be later than when the task was made"))
             }
             _ => Ok(()),
         }

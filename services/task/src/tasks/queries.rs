@@ -2,19 +2,48 @@
 
 use crate::schema::tasks;
 use diesel::prelude::*;
-use diesel::sql_types::Uuid as SqlUuid;
+use diesel::sql_query;
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::access::ProjectAccess;
-use shared::database::{Transaction, explain};
+use shared::access::{Permission, ProjectAccess};
+use shared::database::{Prepared, Transaction, explain};
 use shared::error::{Error, Result};
+use shared::server::MAX_MESSAGE_BYTES;
 use uuid::Uuid;
 
-use super::{NewTask, Task, TaskChange};
+use super::{NewTask, Referrer, Task, TaskChange};
 use crate::constraints::{CONSTRAINTS, DELETE_CONSTRAINTS};
+use crate::task_keys::TaskKey;
 
 pub(crate) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Task> {
     let task = tasks::table.find(id).select(Task::as_select()).first(&mut conn).await.optional()?;
     task.ok_or_else(|| Error::not_found("task", id))
+}
+
+diesel::define_sql_function! {
+    /// For any caller.
+    #[sql_name = "task.project_of_logged_task"]
+    fn logged_task_project(id: SqlUuid) -> Nullable<SqlUuid>;
+}
+
+pub(crate) async fn project_of_logged_task(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Uuid>> {
+    Ok(diesel::select(logged_task_project(id)).get_result(&mut conn).await?)
+}
+
+pub(crate) async fn project_key(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<String> {
+    Ok(diesel::select(super::project_key(project_id)).get_result(&mut conn).await?)
+}
+
+diesel::define_sql_function! {
+    /// For any caller.
+    #[sql_name = "task.task_of_key"]
+    fn task_of_key(key: Text) -> Nullable<SqlUuid>;
+}
+
+pub(crate) async fn get_by_key(mut conn: &AsyncPgConnection, key: TaskKey) -> Result<Task> {
+    let found = tasks::table.filter(tasks::id.nullable().eq(task_of_key(key.to_string())));
+    let task = found.select(Task::as_select()).first(&mut conn).await.optional()?;
+    task.ok_or_else(|| Error::not_found("task", key))
 }
 
 /// Locks a task until the transaction ends. `None` for a task that the caller may not change: row-level security
@@ -28,8 +57,80 @@ pub(crate) async fn visible_project_of(mut conn: &AsyncPgConnection, id: Uuid) -
     Ok(tasks::table.find(id).select(tasks::project_id).first(&mut conn).await.optional()?)
 }
 
-pub(crate) async fn visible(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>> {
-    Ok(tasks::table.filter(tasks::id.eq_any(ids)).select(tasks::id).load(&mut conn).await?)
+/// The tasks among these that the caller may read.
+pub(crate) async fn readable(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>> {
+    let query = sql_query("SELECT id FROM task.readable_tasks($1) AS r(id)").bind::<Array<SqlUuid>, _>(ids);
+    let rows: Vec<Id> = Prepared(query).load(&mut conn).await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// A task that the caller may read.
+pub(crate) async fn get_readable(conn: &AsyncPgConnection, id: Uuid) -> Result<Task> {
+    let (task, readable) = futures::try_join!(get(conn, id), readable(conn, std::slice::from_ref(&id)))?;
+    if readable.is_empty() { Err(Error::not_found("task", id)) } else { Ok(task) }
+}
+
+diesel::define_sql_function! {
+    /// For any caller.
+    #[sql_name = "task.is_member"]
+    fn is_member(project: Nullable<SqlUuid>, who: SqlUuid) -> Bool;
+}
+
+diesel::define_sql_function! {
+    /// For any caller.
+    #[sql_name = "task.project_of_task"]
+    fn project_of_task(id: SqlUuid) -> Nullable<SqlUuid>;
+}
+
+pub(crate) async fn has_member(mut conn: &AsyncPgConnection, referrer: Referrer, who: Uuid) -> Result<bool> {
+    Ok(match referrer {
+        Referrer::Project(id) => diesel::select(is_member(Some(id), who)).get_result(&mut conn).await?,
+        Referrer::Task(id) => {
+            diesel::select(is_member(project_of_task(id), who)).get_result(&mut conn).await?
+        }
+    })
+}
+
+/// The columns of [`Task`] in a query of `task.tasks t JOIN task.project_access a`.
+pub(crate) const COLUMNS: &str = "t.id, t.project_id, t.parent_task_id, t.title, t.description, t.status, \
+     t.priority, t.assignee_id, t.creator_id, t.due_date, t.estimated_minutes, t.actual_minutes, t.tags, \
+     t.metadata, t.created_at, t.updated_at, t.completed_at, t.number, t.rank, t.manually_blocked, \
+     a.key AS project_key, t.xmin";
+
+/// No smaller than the bytes of a task in a message. JSON takes up to four times its text.
+pub(crate) const MESSAGE_BYTES: &str = "(600 + octet_length(t.title) + octet_length(coalesce(t.description, '')) \
+     + octet_length(t.tags::text) + 4 * octet_length(t.metadata::text))::bigint";
+
+/// Most bytes of the tasks in a response.
+pub(crate) const MAX_RESPONSE_BYTES: i64 = MAX_MESSAGE_BYTES as i64 - 64 * 1024;
+
+/// A row of a page, with the bytes of the rows up to it.
+#[derive(Debug, QueryableByName)]
+#[diesel(check_for_backend(diesel::pg::Pg))]
+pub(crate) struct SizedTask {
+    #[diesel(embed)]
+    pub(crate) task: Task,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) bytes: i64,
+}
+
+/// How many rows fit into a response: at least one.
+pub(crate) fn fitting<T>(rows: &[T], bytes: impl Fn(&T) -> i64) -> i64 {
+    let count = rows.iter().take_while(|row| bytes(row) <= MAX_RESPONSE_BYTES).count().max(1);
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Writes answer with the task, so they need the permission to read it as well.
+pub(crate) fn require_write_and_read(access: &ProjectAccess) -> Result<()> {
+    access.require(Permission::TaskWrite)?;
+    access.require(Permission::TaskRead)?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Id {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
 }
 
 pub(crate) async fn insert(tx: Transaction, _access: &ProjectAccess, task: NewTask) -> Result<Task> {

@@ -5,16 +5,13 @@ use futures::try_join;
 use shared::error::{Error, Result};
 use uuid::Uuid;
 
-use super::queries;
-use crate::access_target::AccessTarget;
+use super::{Referrer, queries};
 
 /// The references that a request sets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct References {
     pub(super) parent: Option<Uuid>,
     pub(super) assignee: Option<Uuid>,
-    /// Name of the parent's field, for violations.
-    pub(super) parent_field: &'static str,
 }
 
 /// What the references point to.
@@ -27,9 +24,9 @@ pub(super) struct ResolvedReferences {
 impl References {
     /// Reads both in one pipeline.
     pub(super) async fn resolve(
-        &self,
+        self,
         conn: &AsyncPgConnection,
-        target: AccessTarget,
+        referrer: Referrer,
     ) -> Result<ResolvedReferences> {
         let parent_project = async {
             match self.parent {
@@ -39,7 +36,7 @@ impl References {
         };
         let assignee_is_member = async {
             match self.assignee {
-                Some(assignee) => target.has_member(conn, assignee).await,
+                Some(assignee) => queries::has_member(conn, referrer, assignee).await,
                 None => Ok(false),
             }
         };
@@ -48,11 +45,11 @@ impl References {
     }
 
     /// Rejects a parent of another project and an assignee who is not a member.
-    pub(super) fn check(&self, found: &ResolvedReferences, project_id: Uuid) -> Result<()> {
+    pub(super) fn check(self, found: &ResolvedReferences, project_id: Uuid) -> Result<()> {
         if let Some(parent) = self.parent {
             let parent_project = found.parent_project.ok_or_else(|| Error::not_found("task", parent))?;
             if parent_project != project_id {
-                return Err(Error::invalid(self.parent_field, "must be a task of the same project"));
+                return Err(Error::invalid("task.parent_task_id", "must be a task of the same project"));
             }
         }
         match self.assignee {
@@ -70,10 +67,9 @@ mod tests {
     fn foreign_parents_and_non_members_are_refused() {
         let [id, here] = [Uuid::now_v7(), Uuid::now_v7()];
         let check = |parent, assignee, parent_project, assignee_is_member| {
-            let wanted = References { parent, assignee, parent_field: "parent_task_id" };
-            wanted
-                .check(&ResolvedReferences { parent_project, assignee_is_member }, here)
-                .map_err(|error| error.code())
+            let references = References { parent, assignee };
+            let found = ResolvedReferences { parent_project, assignee_is_member };
+            references.check(&found, here).map_err(|error| error.code())
         };
         assert!(check(None, None, None, false).is_ok());
         assert!(check(Some(id), Some(id), Some(here), true).is_ok());

@@ -1,32 +1,34 @@
 //! Conversions of tasks from and to proto.
 
 use crate::schema::{TaskPriority, TaskStatus};
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
+use prost_types::Duration;
 use proto::task::v1 as pb;
 use shared::error::Result;
 use shared::etag;
 use shared::idempotency::RequestKey;
-use shared::json::{to_struct, to_timestamp};
+use shared::json::{JsonChange, to_duration, to_struct, to_timestamp};
 use shared::validation::{MAX_TEXT_CHARS, Mask, Violations};
 use uuid::Uuid;
 
-use super::{MAX_HOURS, MAX_TITLE_CHARS, NewTask, Task, TaskChange};
+use super::{MAX_MINUTES, MAX_TITLE_CHARS, NewTask, Task, TaskChange};
 
 /// The fields that an update mask may name.
-const MUTABLE: &[&str] = &[
+const CHANGEABLE: &[&str] = &[
     "title",
     "description",
     "parent_task_id",
     "status",
     "priority",
     "assignee_id",
-    "due_date",
-    "estimated_hours",
-    "actual_hours",
+    "due_at",
+    "estimated_duration",
+    "actual_duration",
     "tags",
     "metadata",
 ];
 
+/// A validated request to create a task.
 #[derive(Debug)]
 pub(crate) struct CreateTaskInput {
     pub(crate) key: Option<RequestKey>,
@@ -35,37 +37,49 @@ pub(crate) struct CreateTaskInput {
 
 impl CreateTaskInput {
     pub(crate) fn read(request: pb::CreateTaskRequest, creator_id: Uuid) -> Result<Self> {
-        let mut v = Violations::new();
-        let key = RequestKey::of(&mut v, &request.request_id, &request);
-        let task = NewTask {
-            id: v.uuid_or_new("task_id", &request.task_id),
-            project_id: v.uuid("project_id", &request.project_id),
-            parent_task_id: optional_id(&mut v, "parent_task_id", request.parent_task_id.as_deref()),
-            title: title(&mut v, request.title),
-            description: v.optional_text("description", request.description, MAX_TEXT_CHARS),
-            status: open_status(&mut v, request.status),
-            priority: priority(&mut v, request.priority),
-            assignee_id: optional_id(&mut v, "assignee_id", request.assignee_id.as_deref()),
-            creator_id,
-            due_date: v.optional_time("due_date", request.due_date),
-            estimated_hours: hours(&mut v, "estimated_hours", request.estimated_hours),
-            actual_hours: hours(&mut v, "actual_hours", request.actual_hours),
-            tags: v.tags("tags", request.tags),
-            metadata: v.json("metadata", request.metadata),
-        };
-        v.require(task.due_date.is_none_or(|due| due > Utc::now()), "due_date", "must be in the future");
-        v.require(task.parent_task_id != Some(task.id), "parent_task_id", "must be another task");
-        v.finish()?;
+        let mut outer = Violations::new();
+        let key = RequestKey::of(&mut outer, &request.request_id, &request);
+        outer.require(request.task.is_some(), "task", "must be given");
+        let mut v = Violations::within("task.");
+        let task = new_task(&mut v, request.task.unwrap_or_default(), creator_id);
+        outer.absorb(v);
+        outer.finish()?;
         Ok(Self { key, task })
     }
 }
 
-/// A validated update; `change` is `None` if it changes nothing.
-#[derive(Debug)]
+pub(crate) fn new_task(v: &mut Violations, task: pb::Task, creator_id: Uuid) -> NewTask {
+    let new = NewTask {
+        id: v.uuid_or_new("id", &task.id),
+        project_id: v.uuid("project_id", &task.project_id),
+        parent_task_id: optional_id(v, "parent_task_id", task.parent_task_id.as_deref()),
+        title: title(v, task.title),
+        description: v.optional_text("description", task.description, MAX_TEXT_CHARS),
+        status: status(v, task.status),
+        priority: priority(v, task.priority),
+        assignee_id: optional_id(v, "assignee_id", task.assignee_id.as_deref()),
+        creator_id,
+        due_date: v.optional_time("due_at", task.due_at),
+        estimated_minutes: minutes(v, "estimated_duration", task.estimated_duration),
+        actual_minutes: minutes(v, "actual_duration", task.actual_duration),
+        tags: v.tags("tags", task.tags),
+        metadata: v.json("metadata", task.metadata),
+    };
+    v.require(new.status != TaskStatus::Done, "status", "must not be done");
+    v.require(new.due_date.is_none_or(|due| due > Utc::now()), "due_at", "must be in the future");
+    v.require(new.parent_task_id != Some(new.id), "parent_task_id", "must be another task");
+    new
+}
+
+/// A validated update of a task.
+#[derive(Clone, Debug)]
 pub(crate) struct UpdateTaskInput {
     pub(crate) id: Uuid,
     pub(crate) etag: String,
+    /// `None` if nothing changes.
     pub(crate) change: Option<TaskChange>,
+    /// Depends on the present metadata, so it is applied after the task has been read.
+    pub(crate) metadata: Option<JsonChange>,
 }
 
 impl TryFrom<pb::UpdateTaskRequest> for UpdateTaskInput {
@@ -73,30 +87,49 @@ impl TryFrom<pb::UpdateTaskRequest> for UpdateTaskInput {
 
     fn try_from(request: pb::UpdateTaskRequest) -> Result<Self> {
         let mut v = Violations::within("task.");
+        if request.task.is_none() {
+            v.add_to_request("task", "must be given");
+        }
         let task = request.task.unwrap_or_default();
         let id = v.uuid("id", &task.id);
-        let etag = task.etag.clone();
-        let mask = Mask::of(&mut v, request.update_mask, MUTABLE);
+        let etag = task.etag;
+        let mut mask = Mask::of(&mut v, request.update_mask, CHANGEABLE);
         let change = TaskChange {
-            title: mask.pick("title", || title(&mut v, task.title)),
-            description: mask
-                .pick("description", || v.optional_text("description", task.description, MAX_TEXT_CHARS)),
-            parent_task_id: mask.pick("parent_task_id", || {
-                optional_id(&mut v, "parent_task_id", task.parent_task_id.as_deref())
+            title: mask.pick("title", task.title, |value| title(&mut v, value)),
+            description: mask.pick("description", task.description, |value| {
+                v.optional_text("description", value, MAX_TEXT_CHARS)
             }),
-            status: mask.pick("status", || open_status(&mut v, task.status)),
-            priority: mask.pick("priority", || priority(&mut v, task.priority)),
-            assignee_id: mask
-                .pick("assignee_id", || optional_id(&mut v, "assignee_id", task.assignee_id.as_deref())),
-            due_date: mask.pick("due_date", || v.optional_time("due_date", task.due_date)),
-            estimated_hours: mask
-                .pick("estimated_hours", || hours(&mut v, "estimated_hours", task.estimated_hours)),
-            actual_hours: mask.pick("actual_hours", || hours(&mut v, "actual_hours", task.actual_hours)),
-            tags: mask.pick("tags", || v.tags("tags", task.tags)),
-            metadata: mask.pick("metadata", || v.json("metadata", task.metadata)),
+            parent_task_id: mask.pick("parent_task_id", task.parent_task_id, |value| {
+                optional_id(&mut v, "parent_task_id", value.as_deref())
+            }),
+            status: mask.pick("status", task.status, |value| status(&mut v, value)),
+            priority: mask.pick("priority", task.priority, |value| priority(&mut v, value)),
+            assignee_id: mask.pick("assignee_id", task.assignee_id, |value| {
+                optional_id(&mut v, "assignee_id", value.as_deref())
+            }),
+            due_date: mask.pick("due_at", task.due_at, |value| v.optional_time("due_at", value)),
+            estimated_minutes: mask.pick("estimated_duration", task.estimated_duration, |value| {
+                minutes(&mut v, "estimated_duration", value)
+            }),
+            actual_minutes: mask.pick("actual_duration", task.actual_duration, |value| {
+                minutes(&mut v, "actual_duration", value)
+            }),
+            tags: mask.pick("tags", task.tags, |value| v.tags("tags", value)),
+            metadata: None,
         };
+        let metadata = mask.pick_json(&mut v, "metadata", task.metadata, request.metadata_patch);
         v.finish()?;
-        Ok(Self { id, etag, change: (!mask.is_empty()).then_some(change) })
+        Ok(Self { id, etag, change: mask.has_changes().then_some(change), metadata })
+    }
+}
+
+impl UpdateTaskInput {
+    /// The change of this task, with the metadata that it gets.
+    pub(crate) fn change_of(&self, task: &Task) -> Result<Option<TaskChange>> {
+        let Some(change) = &self.change else { return Ok(None) };
+        let present = || task.metadata.clone();
+        let metadata = self.metadata.clone().map(|change| change.apply_within_limits("metadata", present()));
+        Ok(Some(TaskChange { metadata: metadata.transpose()?, ..change.clone() }))
     }
 }
 
@@ -116,8 +149,23 @@ pub(crate) fn title(v: &mut Violations, value: String) -> String {
     v.line("title", value, 1, MAX_TITLE_CHARS)
 }
 
-pub(crate) fn hours(v: &mut Violations, field: &str, value: Option<i32>) -> Option<i32> {
-    v.optional_number(field, value, 1, MAX_HOURS)
+/// An amount of work in whole minutes, rounded up.
+pub(crate) fn minutes(v: &mut Violations, field: &str, value: Option<Duration>) -> Option<i32> {
+    let bounds = TimeDelta::minutes(1)..=TimeDelta::minutes(MAX_MINUTES.into());
+    let duration = v.optional_duration(field, value, bounds)?;
+    Some(whole_minutes(duration))
+}
+
+/// Rounded up; what exceeds the limit of a task counts as the limit.
+pub(crate) fn whole_minutes(duration: TimeDelta) -> i32 {
+    let is_whole = duration == TimeDelta::minutes(duration.num_minutes());
+    let minutes = duration.num_minutes() + i64::from(!is_whole && duration > TimeDelta::zero());
+    i32::try_from(minutes).unwrap_or(i32::MAX).min(MAX_MINUTES)
+}
+
+/// Minutes of work as a duration.
+pub(crate) fn work(minutes: i64) -> Duration {
+    to_duration(minutes.saturating_mul(60))
 }
 
 /// The default is `medium`.
@@ -130,15 +178,10 @@ pub(crate) fn status(v: &mut Violations, value: i32) -> TaskStatus {
     v.optional_enum("status", value).unwrap_or(TaskStatus::Pending)
 }
 
-fn open_status(v: &mut Violations, value: i32) -> TaskStatus {
-    let status = status(v, value);
-    v.require(status != TaskStatus::Done, "status", "done is reached by CompleteTask only");
-    status
-}
-
 impl From<Task> for pb::Task {
     fn from(task: Task) -> Self {
         Self {
+            key: task.key(),
             id: task.id.to_string(),
             project_id: task.project_id.to_string(),
             parent_task_id: task.parent_task_id.map(|id| id.to_string()),
@@ -148,16 +191,15 @@ impl From<Task> for pb::Task {
             priority: task.priority.into(),
             assignee_id: task.assignee_id.map(|id| id.to_string()),
             creator_id: task.creator_id.to_string(),
-            due_date: task.due_date.map(to_timestamp),
-            estimated_hours: task.estimated_hours,
-            actual_hours: task.actual_hours,
+            due_at: task.due_date.map(to_timestamp),
+            estimated_duration: task.estimated_minutes.map(|minutes| work(minutes.into())),
+            actual_duration: task.actual_minutes.map(|minutes| work(minutes.into())),
             tags: task.tags,
             metadata: Some(to_struct(&task.metadata)),
             created_at: Some(to_timestamp(task.created_at)),
             updated_at: Some(to_timestamp(task.updated_at)),
             completed_at: task.completed_at.map(to_timestamp),
             etag: etag::of(task.version),
-            key: task.key,
             number: task.number,
             rank: task.rank,
             manually_blocked: task.manually_blocked,
@@ -172,21 +214,33 @@ mod tests {
 
     fn update(paths: &[&str], task: pb::Task) -> Result<UpdateTaskInput> {
         let paths = paths.iter().map(|path| (*path).to_owned()).collect();
-        pb::UpdateTaskRequest { task: Some(task), update_mask: Some(FieldMask { paths }) }.try_into()
+        let update_mask = Some(FieldMask { paths });
+        pb::UpdateTaskRequest { task: Some(task), update_mask, metadata_patch: None }.try_into()
     }
 
     #[test]
-    fn only_masked_fields_are_read() {
-        let task = pb::Task { id: Uuid::now_v7().to_string(), actual_hours: Some(-1), ..Default::default() };
+    fn only_masked_fields_change() {
+        let task =
+            pb::Task { id: Uuid::now_v7().to_string(), title: "other".to_owned(), ..Default::default() };
         let change = update(&["description", "status"], task).unwrap().change.unwrap();
         assert_eq!(change.description, Some(None));
         assert_eq!(change.status, Some(TaskStatus::Pending));
-        assert!(change.title.is_none() && change.actual_hours.is_none());
+        assert!(change.title.is_none() && change.actual_minutes.is_none());
     }
 
     #[test]
-    fn an_empty_mask_changes_nothing() {
+    fn an_empty_mask_changes_the_populated_fields() {
         let task = pb::Task { id: Uuid::now_v7().to_string(), ..Default::default() };
-        assert!(update(&[], task).unwrap().change.is_none());
+        assert!(update(&[], task.clone()).unwrap().change.is_none());
+        let task = pb::Task { title: "new".to_owned(), ..task };
+        assert_eq!(update(&[], task).unwrap().change.unwrap().title.as_deref(), Some("new"));
+    }
+
+    #[test]
+    fn durations_are_rounded_up_to_minutes() {
+        for (seconds, minutes) in [(60, 1), (61, 2), (120, 2), (3_600_000_000, MAX_MINUTES)] {
+            assert_eq!(whole_minutes(TimeDelta::seconds(seconds)), minutes);
+        }
+        assert_eq!(whole_minutes(TimeDelta::seconds(60) + TimeDelta::nanoseconds(1)), 2);
     }
 }

@@ -3,11 +3,14 @@
 use std::collections::HashSet;
 
 use proto::project::v1::DeleteProjectRequest;
+use proto::project::v1::Project;
 use proto::task::v1 as pb;
+use proto::task::v1::batch_update_tasks_request::Updates;
+use proto::task::v1::delete_task_dependency_request::Selector;
 use testkit::*;
 use tonic::Status;
 
-use crate::fixtures::*;
+use crate::fixtures::{self, *};
 
 /// A pseudo-random number, the same in every run.
 fn roll(seed: &mut u64, sides: u64) -> u64 {
@@ -34,7 +37,7 @@ async fn change(who: &Actor, tasks: &[pb::Task], seed: &mut u64) -> String {
             completed.or(update(who, open, &["status"]).await.err())
         }
         3 => {
-            let request = pb::CreateTaskRequest {
+            let request = pb::Task {
                 project_id: a.project_id.clone(),
                 parent_task_id: Some(a.id.clone()),
                 title: "part".to_owned(),
@@ -78,7 +81,7 @@ pub(super) async fn change_in_the_end(who: &Actor, tasks: &[pb::Task], seed: &mu
 
 /// Creates a task with a subtask and a blocker below another task, and deletes both again.
 async fn create_and_delete(who: &Actor, below: &pb::Task, blocker: &pb::Task) -> Result<(), Status> {
-    let part = |parent: &pb::Task| pb::CreateTaskRequest {
+    let part = |parent: &pb::Task| pb::Task {
         project_id: parent.project_id.clone(),
         parent_task_id: Some(parent.id.clone()),
         title: "part".to_owned(),
@@ -94,12 +97,14 @@ async fn create_and_delete(who: &Actor, below: &pb::Task, blocker: &pb::Task) ->
 
 /// Sets the status of several tasks in one batch, in any order.
 async fn update_all(who: &Actor, tasks: Vec<pb::Task>, status: i32) -> Result<(), Status> {
-    let request = pb::BatchUpdateTasksRequest {
+    let update = pb::CommonTaskUpdate {
         task_ids: tasks.into_iter().map(|task| task.id).collect::<HashSet<_>>().into_iter().collect(),
-        values: Some(pb::Task { status, ..Default::default() }),
+        task: Some(pb::Task { status, ..Default::default() }),
         update_mask: Some(prost_types::FieldMask { paths: vec!["status".to_owned()] }),
         ..Default::default()
     };
+    let updates = Some(Updates::Common(update));
+    let request = pb::BatchUpdateTasksRequest { updates, ..Default::default() };
     who.tasks().batch_update_tasks(request).await.map(drop)
 }
 
@@ -108,20 +113,19 @@ async fn unlink_one(who: &Actor, task: &pb::Task) -> Result<(), Status> {
     let request = pb::ListTaskDependenciesRequest { task_id: task.id.clone(), ..Default::default() };
     let found = who.plans().list_task_dependencies(request).await?.into_inner().dependencies;
     let Some(first) = found.into_iter().next() else { return Ok(()) };
-    let request = pb::DeleteTaskDependencyRequest { dependency_id: first.id };
+    let request = pb::DeleteTaskDependencyRequest { selector: Some(Selector::DependencyId(first.id)) };
     who.plans().delete_task_dependency(request).await.map(|_| ())
 }
 
 /// Changes the project's key.
 async fn set_project_key(who: &Actor, task: &pb::Task, which: u64) -> Result<(), Status> {
-    let request =
-        pb::SetProjectKeyRequest { project_id: task.project_id.clone(), key: format!("KEY{which}") };
-    who.tasks().set_project_key(request).await.map(drop)
+    let project = Project { id: task.project_id.clone(), ..Default::default() };
+    fixtures::set_project_key(who, &project, &format!("KEY{which}")).await
 }
 
 /// Creates subtasks of two different tasks in one batch.
 async fn split(who: &Actor, a: &pb::Task, b: &pb::Task) -> Result<(), Status> {
-    let part = |parent: &pb::Task| pb::CreateTaskRequest {
+    let part = |parent: &pb::Task| pb::Task {
         parent_task_id: Some(parent.id.clone()),
         title: "part".to_owned(),
         ..Default::default()
@@ -129,7 +133,7 @@ async fn split(who: &Actor, a: &pb::Task, b: &pb::Task) -> Result<(), Status> {
     let request = pb::BatchCreateTasksRequest {
         request_id: new_id(),
         project_id: a.project_id.clone(),
-        requests: vec![part(a), part(b)],
+        tasks: vec![part(a), part(b)],
     };
     who.tasks().batch_create_tasks(request).await.map(drop)
 }
