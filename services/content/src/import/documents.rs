@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::queries::LastVersion;
 use super::wire::ImportBatch;
 use super::{ImportItem, known_projects, queries};
-use crate::authorizer::Authorizer;
+use shared::access::Authorizer;
 use crate::documents::NewDocument;
 use crate::versions::NewVersion;
 

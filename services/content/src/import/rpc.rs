@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::wire::ImportBatch;
 use super::{documents, files};
-use crate::authorizer::Authorizer;
+use shared::access::Authorizer;
 use crate::uploads::upload_stream::UploadStream;
 use crate::uploads::writer::UploadWriter;
 
