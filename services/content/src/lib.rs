@@ -24,11 +24,11 @@ mod texts;
 mod uploads;
 mod versions;
 
+use proto::common::{ServerInfo, ServerLimits};
 use proto::content::DESCRIPTOR_SET;
 use proto::content::admin::v1::content_admin_service_server::ContentAdminServiceServer;
 use proto::content::v1::attachment_service_server::AttachmentServiceServer;
 use proto::content::v1::document_service_server::DocumentServiceServer;
-use proto::common::{ServerInfo, ServerLimits};
 use shared::access::{AccessCopies, Authorizer};
 use shared::service::ServiceContext;
 use tokio::net::TcpListener;
@@ -94,7 +94,12 @@ fn server_info(limits: &FileLimits) -> ServerInfo {
     ServerInfo { limits: Some(limits), ..Default::default() }
 }
 
-fn routes(context: &ServiceContext, authorizer: Authorizer, writer: UploadWriter, storage: Storage) -> Routes {
+fn routes(
+    context: &ServiceContext,
+    authorizer: Authorizer,
+    writer: UploadWriter,
+    storage: Storage,
+) -> Routes {
     let pool = ComparisonPool::new();
     let documents = DocumentServiceHandler {
         documents: DocumentHandler::new(context.clone(), authorizer.clone()),

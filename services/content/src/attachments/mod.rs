@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn safe_filename_has_no_invisible_characters() {
-        let names = ["invoice\u{202e}fdp.exe", "\u{202e}", "a\u{200b}b\u{2066}\u{2069}", "\u{feff}x\u{ad}y\u{2028}"];
+        let names =
+            ["invoice\u{202e}fdp.exe", "\u{202e}", "a\u{200b}b\u{2066}\u{2069}", "\u{feff}x\u{ad}y\u{2028}"];
         assert_eq!(names.map(safe_filename), ["invoicefdp.exe", "file", "ab", "xy"]);
         assert_eq!(safe_filename("größe 日本語 🎉.txt"), "größe 日本語 🎉.txt");
     }

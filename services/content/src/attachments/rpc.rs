@@ -203,9 +203,7 @@ impl AttachmentHandler {
         let id = attachment_id(&request.into_inner().attachment_id)?;
         let attachment = self
             .authorizer
-            .begin(&caller, &access::attachment(id), AttachmentRead, |conn| {
-                queries::get(conn, id).boxed()
-            })
+            .begin(&caller, &access::attachment(id), AttachmentRead, |conn| queries::get(conn, id).boxed())
             .await?
             .finish();
         Ok(Response::new(or_not_found(attachment, id)?.into()))
@@ -222,8 +220,7 @@ impl AttachmentHandler {
         let page = self.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
         let rows = self.list(&caller, target, &page).await?;
         let position = |row: &Attachment| AfterTime { at: row.created_at, id: row.id };
-        let (attachments, next_page_token) =
-            to_page(&self.context.pages, &query, page.size, rows, position)?;
+        let (attachments, next_page_token) = to_page(&self.context.pages, &query, page.size, rows, position)?;
         Ok(Response::new(pb::ListAttachmentsResponse { attachments, next_page_token }))
     }
 
@@ -246,9 +243,7 @@ impl AttachmentHandler {
         let id = attachment_id(&id)?;
         let AuthorizedTransaction { tx, access, found } = self
             .authorizer
-            .begin(&caller, &access::attachment(id), AttachmentDelete, |conn| {
-                queries::lock(conn, id).boxed()
-            })
+            .begin(&caller, &access::attachment(id), AttachmentDelete, |conn| queries::lock(conn, id).boxed())
             .await?;
         etag::check(&etag, or_not_found(found, id)?.row_version)?;
         queries::delete(tx, &access, id).await?;

@@ -105,10 +105,9 @@ impl DocumentFilter {
             [] => query.sql(&format!(" WHERE d.project_id NOT IN ({UNREADABLE_PROJECTS})")),
             // An index of each order begins with the project.
             [project] => query.sql(" WHERE d.project_id = ").bind::<SqlUuid, _>(*project),
-            projects => query
-                .sql(" WHERE d.project_id = ANY (")
-                .bind::<Array<SqlUuid>, _>(projects.to_vec())
-                .sql(")"),
+            projects => {
+                query.sql(" WHERE d.project_id = ANY (").bind::<Array<SqlUuid>, _>(projects.to_vec()).sql(")")
+            }
         };
         let query = query
             .bind_if::<Array<Text>, _>((" AND d.status::text = ANY (", ")"), non_empty(&statuses))
@@ -199,8 +198,6 @@ impl DocumentOrder {
                 .bind::<SqlUuid, _>(id)
                 .sql(")"),
         };
-        query
-            .sql(&format!(" ORDER BY {key} {direction}, d.id {direction} LIMIT "))
-            .bind::<BigInt, _>(limit)
+        query.sql(&format!(" ORDER BY {key} {direction}, d.id {direction} LIMIT ")).bind::<BigInt, _>(limit)
     }
 }

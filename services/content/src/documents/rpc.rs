@@ -145,10 +145,15 @@ impl DocumentHandler {
         let page = pages.read::<AfterDocument>(&query, input.page_size, &input.page_token)?;
         let (projects, database) = (&input.filter.project_ids, &self.context.database);
         let list = (&input, &page);
-        let rows =
-            read_in_projects(&self.authorizer, database, &caller, projects, DocumentRead, &list, |conn, list| {
-                queries::list(conn, list.0, list.1).boxed()
-            });
+        let rows = read_in_projects(
+            &self.authorizer,
+            database,
+            &caller,
+            projects,
+            DocumentRead,
+            &list,
+            |conn, list| queries::list(conn, list.0, list.1).boxed(),
+        );
         let position = |row: &DocumentHead| input.order.position(row);
         let (documents, next_page_token) = to_page(pages, &query, page.size, rows.await?, position)?;
         Ok(Response::new(pb::ListDocumentsResponse { documents, next_page_token }))

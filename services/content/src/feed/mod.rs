@@ -22,12 +22,7 @@ struct EventFilter {
 
 impl EventFilter {
     /// Whether a change matches: its document matches before or after it.
-    fn matches(
-        &self,
-        record: &Record,
-        before: Option<&DocumentHead>,
-        after: Option<&DocumentHead>,
-    ) -> bool {
+    fn matches(&self, record: &Record, before: Option<&DocumentHead>, after: Option<&DocumentHead>) -> bool {
         let has_status = |document: &DocumentHead| self.statuses.contains(&document.status);
         (self.operations.is_empty() || self.operations.contains(&record.operation))
             && (self.actor_id.is_none() || self.actor_id == record.actor_id)

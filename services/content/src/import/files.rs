@@ -13,9 +13,9 @@ use super::wire::{AttachmentImport, validate_file};
 use super::{ImportItem, known_projects, refusal};
 use crate::attachments::queries;
 use crate::attachments::targets::{access_target_of, lock_target};
-use shared::access::Authorizer;
 use crate::uploads::upload_stream::UploadStream;
 use crate::uploads::writer::UploadWriter;
+use shared::access::Authorizer;
 
 pub(super) async fn import(
     context: &ServiceContext,

@@ -30,7 +30,8 @@ impl SearchHandler {
     ) -> Result<Response<pb::SearchDocumentsResponse>, Status> {
         let caller = Caller::of(&request)?;
         let input = SearchInput::try_from(request.into_inner())?;
-        let query = format!("SearchDocuments {} {:?} {:?}", caller.database_user(), input.query, input.filter);
+        let query =
+            format!("SearchDocuments {} {:?} {:?}", caller.database_user(), input.query, input.filter);
         let pages = &self.context.pages;
         let page = pages.read::<AfterRank>(&query, input.page_size, &input.page_token)?;
         let size = page.size.min(MAX_MATCHES);

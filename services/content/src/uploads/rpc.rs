@@ -15,9 +15,9 @@ use super::upload_stream::UploadStream;
 use super::wire::{CompleteUploadInput, CreateUploadInput, UploadChunksInput, upload_id};
 use super::writer::{UploadWriter, run_to_completion};
 use super::{MAX_OPEN_UPLOADS, Upload, UploadState, queries, too_large};
+use crate::access;
 use crate::attachments::targets::{access_target_of, confirm_task_exists, lock_target};
 use crate::attachments::{self, Attachment, EntityType};
-use crate::access;
 use crate::schema::NAME;
 
 type RpcResult<T> = Result<Response<T>, Status>;

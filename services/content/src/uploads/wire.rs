@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::upload_stream::{Part, UploadMessage};
 use super::{Upload, UploadState};
-use crate::attachments::{AttachmentInput, AttachmentTarget};
 use crate::attachments::wire::{filename, sha256, target};
+use crate::attachments::{AttachmentInput, AttachmentTarget};
 
 #[derive(Clone, Debug)]
 pub(super) struct CreateUploadInput {

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::Version;
 use super::wire::version_number;
-use crate::texts::diff::{ChangeTag, Diff, Hunk, Part, Unit};
 use crate::page::ITEM_OVERHEAD_BYTES;
+use crate::texts::diff::{ChangeTag, Diff, Hunk, Part, Unit};
 use crate::texts::unified;
 
 /// Most bytes of a diff in a response.
