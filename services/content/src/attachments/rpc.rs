@@ -115,7 +115,8 @@ impl AttachmentHandler {
         input: DownloadInput,
     ) -> Result<(Attachment, Vec<ObjectRange>)> {
         let DownloadInput { id, range } = input;
-        let begun = self.authorizer.begin(caller, &access::attachment(id), AttachmentRead, |conn| {
+        let target = access::attachment(id);
+        let begun = self.authorizer.begin(caller, &target, AttachmentRead, |conn| {
             let range = range.clone();
             async move { futures::try_join!(queries::get(conn, id), queries::find_ranges(conn, id, range)) }
                 .boxed()

@@ -55,7 +55,8 @@ impl DocumentHandler {
 
     async fn update(&self, caller: &Caller, input: UpdateDocumentInput) -> Result<Document> {
         let UpdateDocumentInput { id, etag, mut change, metadata, has_changes, change_summary } = input;
-        let begun = self.authorizer.begin(caller, &access::document(id), DocumentWrite, |conn| {
+        let target = access::document(id);
+        let begun = self.authorizer.begin(caller, &target, DocumentWrite, |conn| {
             let summary = change_summary.clone();
             async move {
                 let summary = queries::set_change_summary(conn, summary.as_deref());
