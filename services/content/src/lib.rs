@@ -81,7 +81,7 @@ pub async fn serve(
 
     let sessions = context.remote_sessions();
     let authorizer = Authorizer::new(&context, copies.clone());
-    let routes = copies.keep_fresh(routes(&context, authorizer, writer, storage));
+    let routes = copies.enforce_freshness(routes(&context, authorizer, writer, storage));
     context.serve(DESCRIPTOR_SET, routes, info, sessions, listener).await
 }
 

@@ -3,7 +3,7 @@
 use futures::FutureExt;
 use proto::content::v1 as pb;
 use shared::access::Permission::DocumentRead;
-use shared::access::{AccessTarget, Authorizer};
+use shared::access::{AccessTables, AccessTarget, Authorizer};
 use shared::caller::Caller;
 use shared::change_log::Record;
 use shared::change_log::feed::Subject;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::EventFilter;
 use super::wire::event;
+use crate::schema::NAME;
 
 pub(super) struct DocumentWatch {
     pub(super) authorizer: Authorizer,
@@ -22,6 +23,7 @@ pub(super) struct DocumentWatch {
 
 impl Subject for DocumentWatch {
     type Event = pb::DocumentEvent;
+    const ACCESS_TABLES: AccessTables = AccessTables::Copied(NAME);
 
     async fn admit(&self) -> Result<()> {
         let target = AccessTarget::project(self.project_id);
@@ -34,7 +36,7 @@ impl Subject for DocumentWatch {
         self.authorizer.is_trusted()
     }
 
-    async fn tell(&self, record: &Record) -> Result<Option<pb::DocumentEvent>> {
+    async fn to_event(&self, record: &Record) -> Result<Option<pb::DocumentEvent>> {
         event(record, self.project_id, &self.filter)
     }
 }
