@@ -80,7 +80,7 @@ pub async fn deny(s: &Team, who: &Actor, permission: Permission) {
         ..Default::default()
     };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["denied_permissions".to_owned()] });
-    let request = UpdateMemberRequest { member: Some(member), update_mask, ..Default::default() };
+    let request = UpdateMemberRequest { member: Some(member), update_mask };
     s.olga.members().update_member(request).await.unwrap();
 }
 
