@@ -91,6 +91,7 @@ CREATE TABLE file_attachments (
     -- Downloads are verified against it.
     sha256 CHAR(64) NOT NULL,
     blob_id UUID NOT NULL REFERENCES blobs(id),
+    updated_at TIMESTAMP WITH TIME ZONE DEFAULT NOW() NOT NULL,
     CONSTRAINT chk_file_size_positive CHECK (file_size > 0),
     CONSTRAINT chk_filename_not_empty CHECK (char_length(filename) > 0)
 );
@@ -341,6 +342,11 @@ CREATE TRIGGER documents_updated_at_trigger
     FOR EACH ROW WHEN (current_setting('app.keep_dates', true) IS DISTINCT FROM 'on')
     EXECUTE FUNCTION audit_trigger_function();
 
+CREATE TRIGGER file_attachments_updated_at_trigger
+    BEFORE UPDATE ON file_attachments
+    FOR EACH ROW WHEN (current_setting('app.keep_dates', true) IS DISTINCT FROM 'on')
+    EXECUTE FUNCTION audit_trigger_function();
+
 CREATE TRIGGER documents_change_trigger
     AFTER INSERT OR UPDATE OR DELETE ON documents
     FOR EACH ROW EXECUTE FUNCTION record_change('project_id', 'content');
@@ -441,11 +447,11 @@ CREATE TRIGGER documents_search_update_trigger
     FOR EACH ROW WHEN (NEW.title IS DISTINCT FROM OLD.title OR NEW.content IS DISTINCT FROM OLD.content)
     EXECUTE FUNCTION update_document_search();
 
--- The ids of matching documents in one project, or in all if NULL, that the caller may read. Under row-level security
+-- The ids of matching documents that the caller may read, in these projects or in all if NULL. Under row-level security
 -- PostgreSQL would not use the index, because the operator is not leakproof. So this function reads as the owner,
 -- checks what the policies check, and returns only ids: the caller reads the rows under the policies. It also checks
 -- the permission `document_read`, which a member may have lost.
-CREATE FUNCTION search_documents(query tsquery, project uuid) RETURNS SETOF uuid
+CREATE FUNCTION search_documents(query tsquery, projects uuid[]) RETURNS SETOF uuid
 LANGUAGE sql STABLE SECURITY DEFINER ROWS 1000 SET search_path = content, pg_temp
 AS $$
     SELECT s.document_id FROM document_search s
@@ -453,7 +459,7 @@ AS $$
         AND s.project_id IN (
             SELECT a.project_id FROM project_access a
             LEFT JOIN project_access_members m ON m.project_id = a.project_id AND m.user_id = current_user_id()
-            WHERE (project IS NULL OR a.project_id = project)
+            WHERE (projects IS NULL OR a.project_id = ANY (projects))
                 AND NOT a.deleted
                 AND current_user_id() IS NOT NULL
                 AND (a.visibility = 'public'
@@ -779,10 +785,10 @@ GRANT SELECT ON change_log, change_log_horizon TO content_worker;
 GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_status() TO content_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON documents TO content_service;
-GRANT SELECT, INSERT, DELETE ON file_attachments TO content_service;
+GRANT SELECT, INSERT, UPDATE (filename, metadata), DELETE ON file_attachments TO content_service;
 GRANT SELECT, INSERT ON document_versions, uploads TO content_service;
 GRANT SELECT ON stored_parts, document_search, project_access, project_access_members TO content_service;
-GRANT EXECUTE ON FUNCTION search_documents(tsquery, uuid), is_member(uuid, uuid) TO content_service;
+GRANT EXECUTE ON FUNCTION search_documents(tsquery, uuid[]), is_member(uuid, uuid) TO content_service;
 
 -- The worker follows the project service, imports and exports, and collects garbage.
 GRANT SELECT, INSERT, UPDATE, DELETE ON documents, uploads TO content_worker;

@@ -3,17 +3,19 @@
 //! It owns the schema `content` and the object store. It guarantees that the versions of a document have no gaps and
 //! never change; that an upload continues after a broken connection and a failed one leaves nothing; that equal files
 //! are stored once; and that the bytes of an attachment are deleted after its row. Project access comes from a copy
-//! that the project service feeds ([`authorizer`]), deletions of tasks from the feed of the task service.
+//! that the project service feeds ([`shared::access`]), deletions of tasks from the feed of the task service.
 
+mod access;
 mod attachments;
-mod authorizer;
 mod collector;
 mod comparison_pool;
 mod constraints;
 mod documents;
 mod editing;
 mod export;
+mod feed;
 mod import;
+mod page;
 mod rpc;
 mod schema;
 mod search;
@@ -22,26 +24,27 @@ mod texts;
 mod uploads;
 mod versions;
 
+use proto::common::{ServerInfo, ServerLimits};
 use proto::content::DESCRIPTOR_SET;
 use proto::content::admin::v1::content_admin_service_server::ContentAdminServiceServer;
 use proto::content::v1::attachment_service_server::AttachmentServiceServer;
 use proto::content::v1::document_service_server::DocumentServiceServer;
-use shared::access::AccessCopies;
-use shared::server::MAX_MESSAGE_BYTES;
+use shared::access::{AccessCopies, Authorizer};
 use shared::service::ServiceContext;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 
 use attachments::rpc::AttachmentHandler;
-use authorizer::Authorizer;
 use comparison_pool::ComparisonPool;
+use documents::MAX_CONTENT_BYTES;
 use documents::rpc::DocumentHandler;
 use editing::rpc::EditHandler;
 use export::rpc::ExportHandler;
+use feed::rpc::FeedHandler;
 use import::rpc::ImportHandler;
 use rpc::{AttachmentServiceHandler, ContentAdminServiceHandler, DocumentServiceHandler};
 use search::rpc::SearchHandler;
-use storage::{Storage, StorageOptions};
+use storage::{FileLimits, Storage, StorageOptions};
 use uploads::rpc::UploadHandler;
 use uploads::writer::UploadWriter;
 use versions::rpc::VersionHandler;
@@ -72,13 +75,23 @@ pub async fn serve(
         context.signal.clone(),
     );
     context.spawn(copies.clone().follow(context.shutdown.clone()));
+    let info = server_info(&options.limits);
     context.spawn(collector::run(context.clone(), storage.clone(), options.limits));
     context.spawn(attachments::deleted_tasks::follow(context.clone()));
 
     let sessions = context.remote_sessions();
     let authorizer = Authorizer::new(&context, copies.clone());
-    let routes = copies.keep_fresh(routes(&context, authorizer, writer, storage));
-    context.serve(DESCRIPTOR_SET, routes, sessions, listener).await
+    let routes = copies.enforce_freshness(routes(&context, authorizer, writer, storage));
+    context.serve(DESCRIPTOR_SET, routes, info, sessions, listener).await
+}
+
+fn server_info(limits: &FileLimits) -> ServerInfo {
+    let limits = ServerLimits {
+        max_attachment_bytes: i64::try_from(limits.max_attachment_bytes).ok(),
+        max_document_bytes: i64::try_from(MAX_CONTENT_BYTES).ok(),
+        ..Default::default()
+    };
+    ServerInfo { limits: Some(limits), ..Default::default() }
 }
 
 fn routes(
@@ -93,6 +106,7 @@ fn routes(
         versions: VersionHandler::new(context.clone(), authorizer.clone(), pool.clone()),
         edits: EditHandler::new(context.clone(), authorizer.clone(), pool),
         search: SearchHandler::new(context.clone(), authorizer.clone()),
+        feed: FeedHandler::new(context.clone(), authorizer.clone()),
     };
     let attachments = AttachmentServiceHandler {
         attachments: AttachmentHandler::new(
@@ -107,7 +121,9 @@ fn routes(
         imports: ImportHandler::new(context.clone(), authorizer, writer),
         exports: ExportHandler::new(context, storage),
     };
-    Routes::new(DocumentServiceServer::new(documents).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(AttachmentServiceServer::new(attachments).max_decoding_message_size(MAX_MESSAGE_BYTES))
-        .add_service(ContentAdminServiceServer::new(admin).max_decoding_message_size(MAX_MESSAGE_BYTES))
+    shared::routes![
+        DocumentServiceServer(documents),
+        AttachmentServiceServer(attachments),
+        ContentAdminServiceServer(admin),
+    ]
 }

@@ -10,6 +10,7 @@ use crate::attachments::rpc::AttachmentHandler;
 use crate::documents::rpc::DocumentHandler;
 use crate::editing::rpc::EditHandler;
 use crate::export::rpc::ExportHandler;
+use crate::feed::rpc::FeedHandler;
 use crate::import::rpc::ImportHandler;
 use crate::search::rpc::SearchHandler;
 use crate::uploads::rpc::UploadHandler;
@@ -25,6 +26,7 @@ pub(crate) struct DocumentServiceHandler {
     pub(crate) versions: VersionHandler,
     pub(crate) edits: EditHandler,
     pub(crate) search: SearchHandler,
+    pub(crate) feed: FeedHandler,
 }
 
 pub(crate) struct ContentAdminServiceHandler {
@@ -39,6 +41,7 @@ shared::rpc_table! {
         download_attachment(pb::DownloadAttachmentRequest) -> pb::DownloadAttachmentResponse = attachments;
         get_attachment(pb::GetAttachmentRequest) -> pb::Attachment = attachments;
         list_attachments(pb::ListAttachmentsRequest) -> pb::ListAttachmentsResponse = attachments;
+        update_attachment(pb::UpdateAttachmentRequest) -> pb::Attachment = attachments;
         delete_attachment(pb::DeleteAttachmentRequest) -> pb::DeleteAttachmentResponse = attachments;
         create_upload(pb::CreateUploadRequest) -> pb::Upload = uploads;
         upload_chunks(tonic::Streaming<pb::UploadChunksRequest>) -> pb::Upload = uploads;
@@ -66,6 +69,8 @@ shared::rpc_table! {
         edit_document_content(pb::EditDocumentContentRequest) -> pb::Document = edits;
         preview_document_edit(pb::PreviewDocumentEditRequest) -> pb::PreviewDocumentEditResponse = edits;
         search_documents(pb::SearchDocumentsRequest) -> pb::SearchDocumentsResponse = search;
+        #[stream(WatchDocumentsStream)]
+        watch_documents(pb::WatchDocumentsRequest) -> pb::WatchDocumentsResponse = feed;
     }
 }
 

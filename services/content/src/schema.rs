@@ -65,6 +65,8 @@ diesel::table! {
         project_id -> Uuid,
         sha256 -> Bpchar,
         blob_id -> Uuid,
+        updated_at -> Timestamptz,
+        xmin -> Oid,
     }
 }
 

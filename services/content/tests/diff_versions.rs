@@ -1,9 +1,11 @@
 //! How one version becomes another.
 
 use expect_test::expect;
+use prost::Message;
 use proto::content::v1 as pb;
 use proto::content::v1::DiffPartKind::{Deleted, Inserted, Same};
 use proto::content::v1::{DiffFormat, DiffUnit};
+use shared::server::MAX_MESSAGE_BYTES;
 use testkit::*;
 use tonic::Status;
 
@@ -13,19 +15,19 @@ pub async fn diff(who: &Actor, request: pb::DiffDocumentVersionsRequest) -> Resu
     Ok(who.documents().diff_document_versions(request).await?.into_inner())
 }
 
-pub fn between(id: &str, from_version: i32, to_version: i32) -> pb::DiffDocumentVersionsRequest {
+pub fn between(id: &str, old_version: i32, new_version: i32) -> pb::DiffDocumentVersionsRequest {
     pb::DiffDocumentVersionsRequest {
         document_id: id.to_owned(),
-        from_version,
-        to_version,
+        old_version,
+        new_version,
         ..Default::default()
     }
 }
 
-pub fn unified(id: &str, from_version: i32, to_version: i32) -> pb::DiffDocumentVersionsRequest {
+pub fn unified(id: &str, old_version: i32, new_version: i32) -> pb::DiffDocumentVersionsRequest {
     pb::DiffDocumentVersionsRequest {
         format: DiffFormat::Unified.into(),
-        ..between(id, from_version, to_version)
+        ..between(id, old_version, new_version)
     }
 }
 
@@ -49,9 +51,9 @@ async fn versions_are_compared_by_lines_by_words_and_as_a_unified_diff() {
     let lines = diff(&s.gus, lines).await.unwrap();
     let changed = [(Deleted, "the red fox\n"), (Inserted, "the blue fox\n"), (Inserted, "and more")];
     assert_eq!(parts(&lines), changed);
-    assert_eq!((lines.from_title.as_str(), lines.to_title.as_str()), ("plan", "new plan"));
+    assert_eq!((lines.old_title.as_str(), lines.new_title.as_str()), ("plan", "new plan"));
     assert_eq!((lines.deleted_lines, lines.inserted_lines, lines.truncated), (1, 2, false));
-    let places = lines.hunks.iter().map(|h| (h.from_line, h.from_count, h.to_line, h.to_count));
+    let places = lines.hunks.iter().map(|h| (h.old_start, h.old_lines, h.new_start, h.new_lines));
     assert_eq!(places.collect::<Vec<_>>(), [(2, 1, 2, 1), (4, 0, 4, 1)]);
 
     let words = pb::DiffDocumentVersionsRequest { unit: DiffUnit::Words.into(), ..between(&id, 1, 0) };
@@ -97,14 +99,14 @@ async fn diff_document_versions_refuses_strangers_unknown_versions_and_malformed
     }
     let garbage = pb::DiffDocumentVersionsRequest {
         document_id: "x".to_owned(),
-        from_version: 0,
-        to_version: -1,
+        old_version: 0,
+        new_version: -1,
         unit: 9,
         format: 9,
         context_lines: Some(1001),
     };
     let fields = violations(&diff(&s.gus, garbage).await.unwrap_err());
-    assert_eq!(fields, ["document_id", "from_version", "to_version", "unit", "form", "context_lines"]);
+    assert_eq!(fields, ["document_id", "old_version", "new_version", "unit", "format", "context_lines"]);
     let both = pb::DiffDocumentVersionsRequest { unit: DiffUnit::Words.into(), ..unified(&id, 1, 1) };
     assert_eq!(violations(&diff(&s.gus, both).await.unwrap_err()), ["unit"]);
 }
@@ -127,6 +129,7 @@ async fn a_diff_of_large_and_very_different_versions_is_returned_in_time() {
     ] {
         let answer = diff(&s.mia, request).await.unwrap();
         assert!(answer.deleted_lines > 0 && answer.inserted_lines > 0);
+        assert!(answer.encoded_len() <= MAX_MESSAGE_BYTES);
     }
 }
 

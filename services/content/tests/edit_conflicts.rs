@@ -3,21 +3,21 @@
 use expect_test::expect;
 use prost::Message;
 use proto::content::v1 as pb;
-use proto::content::v1::content_edit::Change;
+use proto::content::v1::content_edit::Edit;
 use testkit::*;
 use tonic::Status;
 use tonic_types::StatusExt;
 
-use crate::edit_content::{edit, line, send};
+use crate::edit_content::{content_edit, edit, line, replacement, send};
 use crate::fixtures::{read, team, write};
 
 async fn preview(
     who: &Actor,
     id: &str,
     base_version: i32,
-    change: Change,
+    edit: Edit,
 ) -> Result<pb::PreviewDocumentEditResponse, Status> {
-    let edit = Some(pb::ContentEdit { base_version, change: Some(change) });
+    let edit = content_edit(base_version, edit);
     let request = pb::PreviewDocumentEditRequest { document_id: id.to_owned(), edit };
     Ok(who.documents().preview_document_edit(request).await?.into_inner())
 }
@@ -59,7 +59,7 @@ async fn a_conflict_is_resolved_by_editing_the_head_version() {
     let theirs = base.replace("word", "theirs");
     write(&s.olga, &id, &theirs, "").await.unwrap();
 
-    let mine = || Change::Replace(base.replace("word", "mine"));
+    let mine = || replacement(&base.replace("word", "mine"));
     let refusal = send(&s.mia, edit(&id, 1, mine())).await.unwrap_err();
     expect!["ABORTED EDIT_CONFLICT"].assert_eq(&summary(&refusal));
     assert!(refusal.details().len() < 5_000, "{} bytes do not fit into a header", refusal.details().len());
@@ -73,7 +73,7 @@ async fn a_conflict_is_resolved_by_editing_the_head_version() {
     assert_eq!([texts(|h| &h.base_side), texts(|h| &h.head_side)], [base.clone(), theirs.clone()]);
     assert_eq!(texts(|hunk| &hunk.edit_side), base.replace("word", "mine"));
 
-    let both = Change::Replace(format!("{theirs}{}", base.replace("word", "mine")));
+    let both = replacement(&format!("{theirs}{}", base.replace("word", "mine")));
     let decided = send(&s.mia, edit(&id, shown.head_version, both)).await.unwrap();
     assert_eq!(decided.version, 3);
 }
@@ -85,7 +85,7 @@ async fn a_preview_returns_the_result_and_changes_nothing() {
     let second = write(&s.olga, &first.id, "ONE\ntwo\n", "").await.unwrap();
     let merged = preview(&s.gus, &first.id, 1, line(2, 1, "TWO\n")).await.unwrap();
     assert_eq!(merged.content.as_deref(), Some("ONE\nTWO\n"));
-    let appended = preview(&s.gus, &first.id, 0, Change::Append("end".to_owned())).await.unwrap();
+    let appended = preview(&s.gus, &first.id, 0, Edit::Append("end".to_owned())).await.unwrap();
     assert_eq!((appended.base_version, appended.content.as_deref()), (2, Some("ONE\ntwo\nend")));
     assert_eq!(read(&s.gus, &first.id).await.unwrap(), second);
 
@@ -96,5 +96,5 @@ async fn a_preview_returns_the_result_and_changes_nothing() {
     let misfit = preview(&s.gus, &first.id, 1, line(7, 1, "")).await.unwrap_err();
     expect!["INVALID_ARGUMENT PATCH_DOES_NOT_APPLY"].assert_eq(&summary(&misfit));
     let malformed = preview(&s.gus, "x", -1, line(1, 1, "")).await.unwrap_err();
-    assert_eq!(violations(&malformed), ["document_id", "edit.base_version"]);
+    assert_eq!(violations(&malformed), ["document_id", "edit.line_edits.base_version"]);
 }

@@ -3,25 +3,44 @@
 use expect_test::expect;
 use futures::future::join_all;
 use proto::content::v1 as pb;
-use proto::content::v1::content_edit::Change;
+use proto::content::v1::content_edit::Edit;
 use testkit::*;
 use tonic::Status;
 
 use crate::fixtures::{Team, read, team, write};
 
-pub fn edit(id: &str, base_version: i32, change: Change) -> pb::EditDocumentContentRequest {
+/// A request for an edit of this version; append and prepend have none.
+pub fn edit(id: &str, base_version: i32, edit: Edit) -> pb::EditDocumentContentRequest {
     pb::EditDocumentContentRequest {
         request_id: new_id(),
         document_id: id.to_owned(),
-        edit: Some(pb::ContentEdit { base_version, change: Some(change) }),
+        edit: content_edit(base_version, edit),
         change_summary: Some("as requested".to_owned()),
         ..Default::default()
     }
 }
 
-pub fn line(line: i32, count: i32, text: &str) -> Change {
+pub fn content_edit(base_version: i32, edit: Edit) -> Option<pb::ContentEdit> {
+    let edit = match edit {
+        Edit::Replacement(edit) => Edit::Replacement(pb::ContentReplacement { base_version, ..edit }),
+        Edit::UnifiedDiff(edit) => Edit::UnifiedDiff(pb::UnifiedDiff { base_version, ..edit }),
+        Edit::LineEdits(edit) => Edit::LineEdits(pb::LineEdits { base_version, ..edit }),
+        Edit::Append(_) | Edit::Prepend(_) => edit,
+    };
+    Some(pb::ContentEdit { edit: Some(edit) })
+}
+
+pub fn replacement(content: &str) -> Edit {
+    Edit::Replacement(pb::ContentReplacement { content: content.to_owned(), ..Default::default() })
+}
+
+pub fn unified_diff(text: &str) -> Edit {
+    Edit::UnifiedDiff(pb::UnifiedDiff { text: text.to_owned(), ..Default::default() })
+}
+
+pub fn line(line: i32, count: i32, text: &str) -> Edit {
     let edit = pb::LineEdit { line, count, text: text.to_owned() };
-    Change::LineEdits(pb::LineEdits { edits: vec![edit] })
+    Edit::LineEdits(pb::LineEdits { edits: vec![edit], ..Default::default() })
 }
 
 pub async fn send(who: &Actor, request: pb::EditDocumentContentRequest) -> Result<pb::Document, Status> {
@@ -38,10 +57,10 @@ async fn each_type_of_edit_creates_a_version() {
     let s = team().await;
     let id = s.mia.document(&s.project, "plan", "one\ntwo\n").await.id;
     let edits = [
-        (0, Change::Append("three\n".to_owned()), "one\ntwo\nthree\n"),
-        (0, Change::Prepend("zero\n".to_owned()), "zero\none\ntwo\nthree\n"),
-        (3, Change::Replace("one\ntwo\n".to_owned()), "one\ntwo\n"),
-        (4, Change::UnifiedDiff("@@ -1,2 +1,2 @@\n one\n-two\n+2\n".to_owned()), "one\n2\n"),
+        (0, Edit::Append("three\n".to_owned()), "one\ntwo\nthree\n"),
+        (0, Edit::Prepend("zero\n".to_owned()), "zero\none\ntwo\nthree\n"),
+        (3, replacement("one\ntwo\n"), "one\ntwo\n"),
+        (4, unified_diff("@@ -1,2 +1,2 @@\n one\n-two\n+2\n"), "one\n2\n"),
         (5, line(1, 1, "1\n"), "1\n2\n"),
     ];
     for (number, (base, change, expected)) in (2..).zip(edits) {
@@ -52,7 +71,7 @@ async fn each_type_of_edit_creates_a_version() {
         assert_eq!(version.author_id, s.mia.id.to_string());
         assert_eq!(version.change_summary.as_deref(), Some("as requested"));
     }
-    let nothing = send(&s.mia, edit(&id, 6, Change::Replace("1\n2\n".to_owned()))).await.unwrap();
+    let nothing = send(&s.mia, edit(&id, 6, replacement("1\n2\n"))).await.unwrap();
     assert_eq!(nothing.version, 6, "an edit that changes nothing makes no version");
 }
 
@@ -63,7 +82,7 @@ async fn an_edit_of_an_older_version_is_merged_with_later_changes() {
     write(&s.olga, &id, "ONE\ntwo\nthree\n", "").await.unwrap();
     let merged = send(&s.mia, edit(&id, 1, line(3, 1, "THREE\n"))).await.unwrap();
     assert_eq!((merged.version, merged.content.as_deref()), (3, Some("ONE\ntwo\nTHREE\n")));
-    let whole = Change::Replace("one\ntwo\n2.5\nthree\n".to_owned());
+    let whole = replacement("one\ntwo\n2.5\nthree\n");
     let merged = send(&s.olga, edit(&id, 1, whole)).await.unwrap();
     assert_eq!(merged.content.as_deref(), Some("ONE\ntwo\n2.5\nTHREE\n"));
 }
@@ -72,7 +91,7 @@ async fn an_edit_of_an_older_version_is_merged_with_later_changes() {
 async fn a_retry_edits_once() {
     let s = team().await;
     let id = s.mia.document(&s.project, "plan", "a").await.id;
-    let append = edit(&id, 0, Change::Append("b".to_owned()));
+    let append = edit(&id, 0, Edit::Append("b".to_owned()));
     let first = send(&s.mia, append.clone()).await.unwrap();
     let again = send(&s.mia, append.clone()).await.unwrap();
     assert_eq!((again.content.as_deref(), &again), (Some("ab"), &first));
@@ -85,7 +104,7 @@ async fn a_retry_edits_once() {
 async fn edit_document_content_requires_the_permission_and_an_existing_version() {
     let s = team().await;
     let document = s.mia.document(&s.project, "plan", "a\n").await;
-    let append = || edit(&document.id, 0, Change::Append("b".to_owned()));
+    let append = || edit(&document.id, 0, Edit::Append("b".to_owned()));
     let by_viewer = send(&s.gus, append()).await.unwrap_err();
     expect!["PERMISSION_DENIED PERMISSION_MISSING"].assert_eq(&summary(&by_viewer));
     let by_stranger = send(&s.sam, append()).await.unwrap_err();
@@ -110,7 +129,7 @@ async fn an_archived_document_is_not_edited() {
     documents.publish_document(publish).await.unwrap();
     let archive = pb::ArchiveDocumentRequest { document_id: id.clone(), etag };
     documents.archive_document(archive).await.unwrap();
-    let refusal = send(&s.olga, edit(&id, 0, Change::Append("b".to_owned()))).await.unwrap_err();
+    let refusal = send(&s.olga, edit(&id, 0, Edit::Append("b".to_owned()))).await.unwrap_err();
     expect!["FAILED_PRECONDITION INVALID_STATUS_TRANSITION"].assert_eq(&summary(&refusal));
 }
 
@@ -118,7 +137,7 @@ async fn an_archived_document_is_not_edited() {
 async fn a_patch_that_does_not_apply_is_refused_with_its_line_and_reason() {
     let s = team().await;
     let id = s.mia.document(&s.project, "plan", "one\ntwo\n").await.id;
-    let diff = |text: &str| edit(&id, 1, Change::UnifiedDiff(text.to_owned()));
+    let diff = |text: &str| edit(&id, 1, unified_diff(text));
     let other = send(&s.mia, diff("@@ -1,2 +1,1 @@\n one\n-zwei\n")).await.unwrap_err();
     expect!["INVALID_ARGUMENT PATCH_DOES_NOT_APPLY"].assert_eq(&summary(&other));
     expect![[r#"the patch does not apply to the base version: line 2 of the base reads "two\n", and the patch expects "zwei\n""#]]
@@ -144,31 +163,39 @@ async fn every_malformed_field_is_named() {
         };
         violations(&send(&s.mia, request).await.unwrap_err()).split_off(2)
     };
-    let with = |base_version, change| Some(pb::ContentEdit { base_version, change });
-    assert_eq!(malformed(None).await, ["edit.change", "change_summary"]);
-    let append = Some(Change::Append("\0".to_owned()));
-    assert_eq!(malformed(with(1, append)).await, ["edit.append", "edit.base_version", "change_summary"]);
-    let lines = Some(line(0, -1, "\0"));
-    let named = malformed(with(0, lines)).await;
+    for nothing in [None, Some(pb::ContentEdit::default())] {
+        assert_eq!(malformed(nothing).await, ["edit", "change_summary"]);
+    }
+    let append = content_edit(0, Edit::Append("\0".to_owned()));
+    assert_eq!(malformed(append).await, ["edit.append", "change_summary"]);
+    let replacement = content_edit(0, replacement("\0"));
+    let expected = ["edit.replacement.base_version", "edit.replacement.content", "change_summary"];
+    assert_eq!(malformed(replacement).await, expected);
+    let diff = content_edit(-1, unified_diff("\0"));
+    let expected = ["edit.unified_diff.base_version", "edit.unified_diff.text", "change_summary"];
+    assert_eq!(malformed(diff).await, expected);
+    let good = pb::LineEdit { line: 1, ..Default::default() };
+    let bad = pb::LineEdit { line: 0, count: -1, text: "\0".to_owned() };
+    let lines = Edit::LineEdits(pb::LineEdits { edits: vec![good, bad], ..Default::default() });
     assert_eq!(
-        named,
+        malformed(content_edit(0, lines)).await,
         [
-            "edit.line_edits.edits.line",
-            "edit.line_edits.edits.count",
-            "edit.line_edits.edits.text",
-            "edit.base_version",
+            "edit.line_edits.base_version",
+            "edit.line_edits.edits[1].line",
+            "edit.line_edits.edits[1].count",
+            "edit.line_edits.edits[1].text",
             "change_summary"
         ]
     );
-    let none = Some(Change::LineEdits(pb::LineEdits::default()));
-    assert_eq!(malformed(with(1, none)).await, ["edit.line_edits.edits", "change_summary"]);
+    let none = content_edit(1, Edit::LineEdits(pb::LineEdits::default()));
+    assert_eq!(malformed(none).await, ["edit.line_edits.edits", "change_summary"]);
 }
 
 #[tokio::test]
 async fn an_edit_does_not_grow_a_content_beyond_its_limit() {
     let s = team().await;
     let id = s.mia.document(&s.project, "plan", &"x".repeat(2 * 1024 * 1024)).await.id;
-    let refusal = send(&s.mia, edit(&id, 0, Change::Append("y".to_owned()))).await.unwrap_err();
+    let refusal = send(&s.mia, edit(&id, 0, Edit::Append("y".to_owned()))).await.unwrap_err();
     expect!["INVALID_ARGUMENT TOO_LARGE"].assert_eq(&summary(&refusal));
 }
 
@@ -184,7 +211,7 @@ async fn sixteen_concurrent_edits_lose_no_text_and_skip_no_version() {
             for round in 0..ROUNDS {
                 let number = i32::try_from(writer * 2 + 1).unwrap();
                 let change = match writer % 2 {
-                    0 => Change::Append(format!("writer {writer} in round {round}\n")),
+                    0 => Edit::Append(format!("writer {writer} in round {round}\n")),
                     // Always on the first version: what this writer wrote before is told again.
                     _ => line(number, 1, &format!("line {writer} by its writer\n")),
                 };

@@ -6,10 +6,11 @@ use proto::content::v1 as pb;
 use testkit::*;
 
 use crate::fixtures::{
-    count, download, header, noise, pass_grace_period, stored_files, team, team_with_max_bytes, until, upload,
+    count, download, header, noise, pass_grace_period, stored_files, team, team_with_max_bytes, to_project,
+    until, upload,
 };
 use crate::interrupted_uploads::assert_store_matches_table;
-use crate::resumable_uploads::{complete, create, hash, send, upload_request};
+use crate::resumable_uploads::{complete, create, hash, new_upload, request_for, send, upload_request};
 
 #[tokio::test]
 async fn ten_concurrent_uploads_of_equal_bytes_store_one_object() {
@@ -41,12 +42,12 @@ async fn knowing_a_hash_does_not_give_access_to_the_bytes() {
     let s = team().await;
     let secret = upload(&s.mia, header(&s.project), b"secret", 6).await.unwrap();
     let other = s.sam.project("elsewhere").await;
-    let request = pb::CreateUploadRequest {
-        entity_id: other.id.clone(),
+    let request = request_for(pb::Upload {
+        target: to_project(&other.id),
         sha256: secret.sha256.clone(),
-        ..upload_request(&s, 6)
-    };
-    // All bytes are asked for, and the right ones.
+        ..new_upload(&s, 6)
+    });
+    // All bytes must be sent, and the right ones.
     let probe = create(&s.sam, request).await.unwrap();
     assert_eq!(probe.committed_offset, 0);
     let incomplete = complete(&s.sam, &probe.id, &secret.sha256).await.unwrap_err();
@@ -74,7 +75,7 @@ async fn the_collector_never_deletes_a_blob_that_a_new_upload_uses() {
     let bytes = noise(50_000);
     for _ in 0..12 {
         let doomed = upload(&s.mia, header(&s.project), &bytes, 50_000).await.unwrap();
-        let request = pb::DeleteAttachmentRequest { attachment_id: doomed.id };
+        let request = pb::DeleteAttachmentRequest { attachment_id: doomed.id, ..Default::default() };
         s.olga.attachments().delete_attachment(request).await.unwrap();
         until("noted", async || count(&s.suite, "blobs WHERE released_at IS NOT NULL").await > 0).await;
         let uploads = (0..4).map(|n| {
@@ -95,7 +96,7 @@ async fn the_collector_never_deletes_a_blob_that_a_new_upload_uses() {
         .await;
         for attachment in made {
             assert!(download(&s.gus, &attachment.id, 0, 0).await.unwrap().1 == bytes);
-            let request = pb::DeleteAttachmentRequest { attachment_id: attachment.id };
+            let request = pb::DeleteAttachmentRequest { attachment_id: attachment.id, ..Default::default() };
             s.olga.attachments().delete_attachment(request).await.unwrap();
         }
     }

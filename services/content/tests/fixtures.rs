@@ -9,9 +9,14 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
 use futures::stream;
+use proto::common::{Permission, TimeRange};
 use proto::content::v1 as pb;
+use proto::content::v1::attachment_target::Target;
+use proto::content::v1::download_attachment_response::Part as DownloadPart;
 use proto::content::v1::upload_attachment_request::Part;
-use proto::project::v1::{Project, ProjectRole, ProjectVisibility, UpdateProjectRequest};
+use proto::project::v1::{
+    Member, Project, ProjectRole, ProjectVisibility, UpdateMemberRequest, UpdateProjectRequest,
+};
 use testkit::*;
 use tonic::Status;
 
@@ -55,10 +60,61 @@ impl Team {
             ..Default::default()
         };
         let mask = prost_types::FieldMask { paths: vec!["visibility".to_owned()] };
-        let request = UpdateProjectRequest { project: Some(project), update_mask: Some(mask) };
+        let request =
+            UpdateProjectRequest { project: Some(project), update_mask: Some(mask), ..Default::default() };
         self.olga.projects().update_project(request).await.unwrap();
     }
 }
+
+/// Takes the permission to read documents from a member of the project.
+pub async fn deny_document_read(s: &Team, who: &Actor) {
+    deny(s, who, Permission::DocumentRead).await;
+}
+
+/// Takes a permission from a member of the project.
+pub async fn deny(s: &Team, who: &Actor, permission: Permission) {
+    let member = Member {
+        project_id: s.project.id.clone(),
+        user_id: who.id.to_string(),
+        denied_permissions: vec![permission.into()],
+        ..Default::default()
+    };
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["denied_permissions".to_owned()] });
+    let request = UpdateMemberRequest { member: Some(member), update_mask };
+    s.olga.members().update_member(request).await.unwrap();
+}
+
+/// A filter with a violation in each field.
+pub fn malformed_filter() -> pb::DocumentFilter {
+    let far = prost_types::Timestamp { seconds: i64::MAX, nanos: 0 };
+    pb::DocumentFilter {
+        project_ids: vec!["x".to_owned()],
+        statuses: vec![77],
+        author_ids: vec!["x".to_owned()],
+        all_tags: vec![String::new()],
+        any_tags: vec!["x".repeat(101)],
+        no_tags: vec!["\n".to_owned()],
+        content_types: vec!["kind".to_owned(); 51],
+        created_at: Some(TimeRange { start_time: Some(far), end_time: Some(far) }),
+        updated_at: Some(TimeRange::default()),
+        text: "\n".to_owned(),
+        metadata: Some(shared::json::to_struct(&serde_json::json!({"a": "\0"}))),
+    }
+}
+
+/// The fields of [`malformed_filter`] but `text` and `metadata`.
+pub const MALFORMED_FILTER_FIELDS: &[&str] = &[
+    "filter.project_ids",
+    "filter.statuses",
+    "filter.author_ids",
+    "filter.all_tags",
+    "filter.any_tags",
+    "filter.no_tags",
+    "filter.content_types",
+    "filter.created_at.start_time",
+    "filter.created_at.end_time",
+    "filter.updated_at",
+];
 
 pub async fn read(who: &Actor, id: &str) -> Result<pb::Document, Status> {
     let request = pb::GetDocumentRequest { document_id: id.to_owned() };
@@ -82,15 +138,33 @@ pub async fn update(who: &Actor, document: pb::Document, paths: &[&str]) -> Resu
         document: Some(document),
         update_mask: Some(prost_types::FieldMask { paths }),
         change_summary: Some("as requested".to_owned()),
+        ..Default::default()
     };
     Ok(who.documents().update_document(request).await?.into_inner())
+}
+
+/// Makes the target of an attachment from an id.
+pub type ToTarget = fn(&str) -> Option<pb::AttachmentTarget>;
+
+/// A project as the target of an attachment.
+pub fn to_project(id: &str) -> Option<pb::AttachmentTarget> {
+    Some(pb::AttachmentTarget { target: Some(Target::ProjectId(id.to_owned())) })
+}
+
+/// A document as the target of an attachment.
+pub fn to_document(id: &str) -> Option<pb::AttachmentTarget> {
+    Some(pb::AttachmentTarget { target: Some(Target::DocumentId(id.to_owned())) })
+}
+
+/// A task as the target of an attachment.
+pub fn to_task(id: &str) -> Option<pb::AttachmentTarget> {
+    Some(pb::AttachmentTarget { target: Some(Target::TaskId(id.to_owned())) })
 }
 
 /// A header for a file of the project.
 pub fn header(project: &Project) -> pb::UploadHeader {
     pb::UploadHeader {
-        entity_type: pb::EntityType::Project.into(),
-        entity_id: project.id.clone(),
+        target: to_project(&project.id),
         filename: "plan.txt".to_owned(),
         ..Default::default()
     }
@@ -121,14 +195,16 @@ pub async fn download(
 ) -> Result<(pb::Attachment, Vec<u8>, usize), Status> {
     let request = pb::DownloadAttachmentRequest { attachment_id: id.to_owned(), offset, length };
     let mut answers = who.attachments().download_attachment(request).await?.into_inner();
-    let first = answers.message().await?.unwrap();
-    let (mut bytes, mut largest) = (first.chunk.to_vec(), first.chunk.len());
+    let Some(DownloadPart::Attachment(attachment)) = answers.message().await?.unwrap().part else {
+        panic!("the attachment comes first");
+    };
+    let (mut bytes, mut largest) = (Vec::new(), 0);
     while let Some(next) = answers.message().await? {
-        assert!(next.attachment.is_none());
-        largest = largest.max(next.chunk.len());
-        bytes.extend_from_slice(&next.chunk);
+        let Some(DownloadPart::Chunk(chunk)) = next.part else { panic!("the attachment comes once") };
+        largest = largest.max(chunk.len());
+        bytes.extend_from_slice(&chunk);
     }
-    Ok((first.attachment.unwrap(), bytes, largest))
+    Ok((attachment, bytes, largest))
 }
 
 /// Bytes without a pattern that a chunk's edge could hide behind.
@@ -143,21 +219,14 @@ pub fn noise(count: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(count).collect()
 }
 
-/// Names of the objects that the service keeps, unfinished ones included, as `parts/<id>`.
+/// Paths of the objects in the store, also of incomplete ones, as `parts/<id>`.
 pub fn stored_files(suite: &Suite) -> Vec<String> {
-    let mut names = Vec::new();
-    for folder in ["parts", "attachments"] {
-        let Ok(entries) =
-            std::fs::read_dir(suite.options.own::<StorageOptions>().storage_folder.join(folder))
-        else {
-            continue;
-        };
-        names.extend(
-            entries.map(|entry| format!("{folder}/{}", entry.unwrap().file_name().to_str().unwrap())),
-        );
-    }
-    names.sort();
-    names
+    let parts = suite.options.own::<StorageOptions>().storage_folder.join("parts");
+    let Ok(entries) = std::fs::read_dir(parts) else { return Vec::new() };
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut paths: Vec<String> = names.map(|name| format!("parts/{name}")).collect();
+    paths.sort();
+    paths
 }
 
 /// What the table says is in the store, and in which state.

@@ -10,8 +10,8 @@ use proto::task::v1::DeleteTaskRequest;
 use testkit::*;
 
 use crate::fixtures::{
-    Team, count, download, header, pass_grace_period, recorded_files, stored_files, team, team_on, until,
-    upload, wait_for_recorded_deletions,
+    Team, count, download, header, pass_grace_period, recorded_files, stored_files, team, team_on,
+    to_document, to_project, to_task, until, upload, wait_for_recorded_deletions,
 };
 use crate::interrupted_uploads::assert_store_matches_table;
 
@@ -36,7 +36,7 @@ async fn a_file_is_deleted_after_the_grace_period_of_its_last_attachment() {
     settled(&s).await;
 
     let delete = async |id: String| {
-        let request = pb::DeleteAttachmentRequest { attachment_id: id };
+        let request = pb::DeleteAttachmentRequest { attachment_id: id, ..Default::default() };
         s.olga.attachments().delete_attachment(request).await.unwrap();
     };
     delete(one.id).await;
@@ -67,11 +67,7 @@ async fn gone_with_its_file(s: &Team) {
 async fn a_file_is_deleted_after_its_document() {
     let s = team().await;
     let document = s.mia.document(&s.project, "plan", "").await;
-    let of_document = pb::UploadHeader {
-        entity_type: pb::EntityType::Document.into(),
-        entity_id: document.id.clone(),
-        ..header(&s.project)
-    };
+    let of_document = pb::UploadHeader { target: to_document(&document.id), ..header(&s.project) };
     upload(&s.mia, of_document, b"abc", 3).await.unwrap();
     let request = pb::DeleteDocumentRequest { document_id: document.id, ..Default::default() };
     s.olga.documents().delete_document(request).await.unwrap();
@@ -82,11 +78,7 @@ async fn a_file_is_deleted_after_its_document() {
 async fn a_file_is_deleted_after_its_task() {
     let s = team().await;
     let task = s.mia.task(&s.project, "read").await;
-    let of_task = pb::UploadHeader {
-        entity_type: pb::EntityType::Task.into(),
-        entity_id: task.id.clone(),
-        ..header(&s.project)
-    };
+    let of_task = pb::UploadHeader { target: to_task(&task.id), ..header(&s.project) };
     upload(&s.mia, of_task, b"abc", 3).await.unwrap();
     let request = DeleteTaskRequest { task_id: task.id, ..Default::default() };
     s.olga.tasks().delete_task(request).await.unwrap();
@@ -108,13 +100,8 @@ async fn files_are_deleted_when_each_service_has_its_own_database() {
     let s = team_on(harness().start_in(Topology::FOUR).await).await;
     let document = s.mia.document(&s.project, "plan", "").await;
     let task = s.mia.task(&s.project, "read").await;
-    let places = [
-        (pb::EntityType::Project, s.project.id.clone()),
-        (pb::EntityType::Document, document.id),
-        (pb::EntityType::Task, task.id.clone()),
-    ];
-    for (entity_type, entity_id) in places {
-        let header = pb::UploadHeader { entity_type: entity_type.into(), entity_id, ..header(&s.project) };
+    for target in [to_project(&s.project.id), to_document(&document.id), to_task(&task.id)] {
+        let header = pb::UploadHeader { target, ..header(&s.project) };
         upload(&s.mia, header, b"abc", 3).await.unwrap();
     }
     let request = DeleteTaskRequest { task_id: task.id, ..Default::default() };
@@ -133,16 +120,13 @@ async fn objects_without_a_row_are_deleted_at_the_next_start() {
     let suite = harness()
         .start_with(|options| {
             let long_ago = SystemTime::now() - Duration::from_secs(3 * 60 * 60);
-            for folder in ["attachments", "parts"] {
-                let folder = options.own::<StorageOptions>().storage_folder.join(folder);
-                std::fs::create_dir_all(&folder).unwrap();
-                for name in [old.clone(), format!("{old}#1")] {
-                    File::create(folder.join(name)).unwrap().set_modified(long_ago).unwrap();
-                }
-                File::create(folder.join(&fresh)).unwrap();
+            let parts = options.own::<StorageOptions>().storage_folder.join("parts");
+            std::fs::create_dir_all(&parts).unwrap();
+            for name in [old.clone(), format!("{old}#1")] {
+                File::create(parts.join(name)).unwrap().set_modified(long_ago).unwrap();
             }
+            File::create(parts.join(&fresh)).unwrap();
         })
         .await;
-    let left = ["attachments", "parts"].map(|folder| format!("{folder}/{fresh}"));
-    until("only the fresh ones left", async || stored_files(&suite) == left).await;
+    until("only the fresh one left", async || stored_files(&suite) == [format!("parts/{fresh}")]).await;
 }

@@ -4,19 +4,18 @@ use proto::common::ImportOutcome::{Created, Refused, Unchanged};
 use proto::common::ImportResult;
 use proto::content::admin::v1 as pb;
 use proto::content::admin::v1::import_attachment_request::Part;
-use proto::content::v1::{EntityType, GetAttachmentRequest};
+use proto::content::v1::GetAttachmentRequest;
 use sha2::{Digest, Sha256};
 use testkit::*;
 
-use crate::fixtures::{Team, download, noise, stored_files, team, until};
+use crate::fixtures::{Team, download, noise, stored_files, team, to_document, to_project, to_task, until};
 use crate::import_documents::imports;
 
 fn header(s: &Team, bytes: &[u8]) -> pb::ImportedAttachment {
     pb::ImportedAttachment {
         line: 7,
         id: new_id(),
-        entity_type: EntityType::Project.into(),
-        entity_id: s.project.id.clone(),
+        target: to_project(&s.project.id),
         filename: "old.bin".to_owned(),
         sha256: hex::encode(Sha256::digest(bytes)),
         uploader_id: s.gus.id.to_string(),
@@ -74,13 +73,9 @@ async fn a_refused_file_has_a_reason() {
     }
     for header in [
         pb::ImportedAttachment { uploader_id: new_id(), ..good.clone() },
-        pb::ImportedAttachment { entity_id: new_id(), ..good.clone() },
-        pb::ImportedAttachment {
-            entity_id: new_id(),
-            entity_type: EntityType::Document.into(),
-            ..good.clone()
-        },
-        pb::ImportedAttachment { entity_id: new_id(), entity_type: EntityType::Task.into(), ..good.clone() },
+        pb::ImportedAttachment { target: to_project(&new_id()), ..good.clone() },
+        pb::ImportedAttachment { target: to_document(&new_id()), ..good.clone() },
+        pb::ImportedAttachment { target: to_task(&new_id()), ..good.clone() },
     ] {
         let result = import(&s, header, b"abc").await;
         assert!(result.outcome() == Refused && result.reason.ends_with("not found"), "{}", result.reason);

@@ -40,7 +40,7 @@ async fn work(
     }
     complete(who, &made.id, &hash(bytes)).await?;
     let small = upload(who, header(&s.project), &bytes[..70_000], 9_999).await?;
-    let request = pb::DeleteAttachmentRequest { attachment_id: small.id };
+    let request = pb::DeleteAttachmentRequest { attachment_id: small.id, ..Default::default() };
     admin.attachments().delete_attachment(request).await?;
     Ok(())
 }
@@ -196,7 +196,7 @@ async fn an_object_that_is_already_deleted_does_not_stop_the_collector() {
     // As if killed in between: the object is gone, and its row is there.
     let path = s.suite.options.own::<StorageOptions>().storage_folder.join(&stored_files(&s.suite)[0]);
     std::fs::remove_file(path).unwrap();
-    let request = pb::DeleteAttachmentRequest { attachment_id: made.id };
+    let request = pb::DeleteAttachmentRequest { attachment_id: made.id, ..Default::default() };
     s.olga.attachments().delete_attachment(request).await.unwrap();
     assert_store_matches_table(&s).await;
     until("no rows", async || recorded_files(&s.suite).await.is_empty()).await;

@@ -1,19 +1,32 @@
 use expect_test::expect;
+use prost::Message;
+use proto::common::TimeRange;
 use proto::content::v1 as pb;
 use proto::content::v1::{DocumentOrder, DocumentStatus};
 use serde_json::json;
 use shared::json::to_struct;
+use shared::server::MAX_MESSAGE_BYTES;
 use testkit::*;
 use tonic::Status;
 
-use crate::fixtures::{Team, read, team, until};
+use crate::fixtures::{
+    MALFORMED_FILTER_FIELDS, Team, deny_document_read, malformed_filter, read, team, until,
+};
 
 async fn list(who: &Actor, request: &pb::ListDocumentsRequest) -> Result<pb::ListDocumentsResponse, Status> {
     Ok(who.documents().list_documents(request.clone()).await?.into_inner())
 }
 
+fn in_project(s: &Team) -> pb::DocumentFilter {
+    pb::DocumentFilter { project_ids: vec![s.project.id.clone()], ..Default::default() }
+}
+
+fn matching(filter: pb::DocumentFilter) -> pb::ListDocumentsRequest {
+    pb::ListDocumentsRequest { filter: Some(filter), ..Default::default() }
+}
+
 fn all(s: &Team) -> pb::ListDocumentsRequest {
-    pb::ListDocumentsRequest { project_id: s.project.id.clone(), ..Default::default() }
+    matching(in_project(s))
 }
 
 #[tokio::test]
@@ -50,20 +63,27 @@ async fn filters_must_all_hold() {
     };
     crate::fixtures::update(&s.mia, tagged, &["tags"]).await.unwrap();
 
-    let titles = async |request| -> Vec<String> {
-        list(&s.gus, &request).await.unwrap().documents.into_iter().map(|document| document.title).collect()
+    let titles = async |filter| -> Vec<String> {
+        let listed = list(&s.gus, &matching(filter)).await.unwrap();
+        listed.documents.into_iter().map(|document| document.title).collect()
     };
-    assert_eq!(titles(all(&s)).await, ["two", "one"]);
-    let filter = pb::ListDocumentsRequest { author_id: s.mia.id.to_string(), ..all(&s) };
+    let tags = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>();
+    assert_eq!(titles(in_project(&s)).await, ["two", "one"]);
+    let filter = pb::DocumentFilter { author_ids: vec![s.mia.id.to_string()], ..in_project(&s) };
     assert_eq!(titles(filter).await, ["one"]);
-    let filter = pb::ListDocumentsRequest { tags: vec!["a".to_owned(), "b".to_owned()], ..all(&s) };
+    let authors = vec![s.mia.id.to_string(), s.olga.id.to_string()];
+    let filter = pb::DocumentFilter { author_ids: authors, ..in_project(&s) };
+    assert_eq!(titles(filter).await, ["two", "one"]);
+    let filter = pb::DocumentFilter { all_tags: tags(&["a", "b"]), ..in_project(&s) };
     assert_eq!(titles(filter).await, ["one"]);
-    let filter = pb::ListDocumentsRequest { tags: vec!["a".to_owned(), "c".to_owned()], ..all(&s) };
+    let filter = pb::DocumentFilter { all_tags: tags(&["a", "c"]), ..in_project(&s) };
     assert!(titles(filter).await.is_empty());
+    let filter = pb::DocumentFilter { no_tags: tags(&["b", "c"]), ..in_project(&s) };
+    assert_eq!(titles(filter).await, ["two"]);
     let statuses = vec![DocumentStatus::Draft.into(), DocumentStatus::Review.into()];
-    assert_eq!(titles(pb::ListDocumentsRequest { statuses, ..all(&s) }).await.len(), 2);
+    assert_eq!(titles(pb::DocumentFilter { statuses, ..in_project(&s) }).await.len(), 2);
     let statuses = vec![DocumentStatus::Published.into()];
-    assert!(titles(pb::ListDocumentsRequest { statuses, ..all(&s) }).await.is_empty());
+    assert!(titles(pb::DocumentFilter { statuses, ..in_project(&s) }).await.is_empty());
 }
 
 #[tokio::test]
@@ -79,31 +99,89 @@ async fn more_filters_that_must_all_hold() {
         ..Default::default()
     };
     let one = crate::fixtures::update(&s.mia, told, &["tags", "content_type", "metadata"]).await.unwrap();
-    let titles = async |request| -> String {
-        let listed = list(&s.gus, &request).await.unwrap().documents;
+    let titles = async |filter| -> String {
+        let listed = list(&s.gus, &matching(filter)).await.unwrap().documents;
         listed.into_iter().map(|document| document.title).collect::<Vec<_>>().join(" ")
     };
+    let from = |start_time| Some(TimeRange { start_time, end_time: None });
+    let before = |end_time| Some(TimeRange { start_time: None, end_time });
     let only_one = [
-        pb::ListDocumentsRequest { any_tags: vec!["a".to_owned(), "b".to_owned()], ..all(&s) },
-        pb::ListDocumentsRequest { content_types: vec!["html".to_owned()], ..all(&s) },
-        pb::ListDocumentsRequest { metadata: Some(to_struct(&json!({"origin": {"page": 7}}))), ..all(&s) },
-        pb::ListDocumentsRequest { created_before: two.created_at, ..all(&s) },
-        pb::ListDocumentsRequest { updated_from: one.updated_at, ..all(&s) },
-        pb::ListDocumentsRequest { text: "fox".to_owned(), ..all(&s) },
+        pb::DocumentFilter { any_tags: vec!["a".to_owned(), "b".to_owned()], ..in_project(&s) },
+        pb::DocumentFilter { content_types: vec!["html".to_owned()], ..in_project(&s) },
+        pb::DocumentFilter { metadata: Some(to_struct(&json!({"origin": {"page": 7}}))), ..in_project(&s) },
+        pb::DocumentFilter { created_at: before(two.created_at), ..in_project(&s) },
+        pb::DocumentFilter { updated_at: from(one.updated_at), ..in_project(&s) },
+        pb::DocumentFilter { text: "fox".to_owned(), ..in_project(&s) },
     ];
     for filter in only_one {
         assert_eq!(titles(filter.clone()).await, "one", "{filter:?}");
-        let none = pb::ListDocumentsRequest { content_types: vec!["text".to_owned()], ..filter };
+        let none = pb::DocumentFilter { content_types: vec!["text".to_owned()], ..filter };
         assert_eq!(titles(none).await, "");
     }
     let only_two = [
-        pb::ListDocumentsRequest { created_from: two.created_at, ..all(&s) },
-        pb::ListDocumentsRequest { updated_before: one.updated_at, ..all(&s) },
-        pb::ListDocumentsRequest { text: "-fox".to_owned(), ..all(&s) },
+        pb::DocumentFilter { created_at: from(two.created_at), ..in_project(&s) },
+        pb::DocumentFilter { updated_at: before(one.updated_at), ..in_project(&s) },
+        pb::DocumentFilter { text: "-fox".to_owned(), ..in_project(&s) },
     ];
     for filter in only_two {
         assert_eq!(titles(filter.clone()).await, "two", "{filter:?}");
     }
+}
+
+#[tokio::test]
+async fn documents_of_several_and_of_all_readable_projects_are_listed() {
+    let s = team().await;
+    let other = s.olga.project("other").await;
+    let third = s.olga.project("third").await;
+    s.olga.document(&third, "three", "").await;
+    s.olga.document(&other, "two", "wolf").await;
+    s.mia.document(&s.project, "one", "fox").await;
+    let titles = async |who: &Actor, filter| -> String {
+        let listed = list(who, &matching(filter)).await.unwrap().documents;
+        listed.into_iter().map(|document| document.title).collect::<Vec<_>>().join(" ")
+    };
+    let project_ids = vec![s.project.id.clone(), other.id.clone()];
+    let several = pb::DocumentFilter { project_ids, ..Default::default() };
+    assert_eq!(titles(&s.olga, several.clone()).await, "one two");
+    let wolves = pb::DocumentFilter { text: "wolf".to_owned(), ..several.clone() };
+    assert_eq!(titles(&s.olga, wolves).await, "two");
+    let refusal = list(&s.mia, &matching(several)).await.unwrap_err();
+    expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&refusal));
+
+    let everywhere = pb::DocumentFilter::default;
+    until("trusted", async || list(&s.olga, &matching(everywhere())).await.is_ok()).await;
+    assert_eq!(titles(&s.olga, everywhere()).await, "one two three");
+    assert_eq!(titles(&s.mia, everywhere()).await, "one");
+    assert_eq!(titles(&s.sam, everywhere()).await, "");
+    assert_eq!(titles(&s.suite.anonymous(), everywhere()).await, "");
+    let foxes = pb::DocumentFilter { text: "fox".to_owned(), ..Default::default() };
+    assert_eq!(titles(&s.olga, foxes).await, "one");
+
+    deny_document_read(&s, &s.mia).await;
+    until("denied", async || titles(&s.mia, everywhere()).await.is_empty()).await;
+    let denied = list(&s.mia, &all(&s)).await.unwrap_err();
+    expect!["PERMISSION_DENIED PERMISSION_MISSING"].assert_eq(&summary(&denied));
+}
+
+#[tokio::test]
+async fn a_page_of_documents_with_large_metadata_ends_early() {
+    let s = team().await;
+    let document = pb::Document {
+        project_id: s.project.id.clone(),
+        title: "plan".to_owned(),
+        metadata: Some(to_struct(&json!({"m": "x".repeat(64_000)}))),
+        ..Default::default()
+    };
+    for _ in 0..70 {
+        let request = pb::CreateDocumentRequest { document: Some(document.clone()), ..Default::default() };
+        s.mia.documents().create_document(request).await.unwrap();
+    }
+    let mut request = pb::ListDocumentsRequest { page_size: 1_000, ..all(&s) };
+    let first = list(&s.gus, &request).await.unwrap();
+    assert!(first.encoded_len() <= MAX_MESSAGE_BYTES && first.documents.len() > 60);
+    request.page_token = first.next_page_token;
+    let second = list(&s.gus, &request).await.unwrap();
+    assert_eq!((first.documents.len() + second.documents.len(), second.next_page_token.as_str()), (70, ""));
 }
 
 #[tokio::test]
@@ -112,15 +190,16 @@ async fn each_order_returns_every_document_once() {
     for title in ["b", "A", "d", "C", "b"] {
         s.mia.document(&s.project, title, "").await;
     }
-    let first = pb::Document { tags: vec!["a".to_owned()], ..all_of(&s).await.pop().unwrap() };
+    let first = all_of(&s).await.pop().unwrap();
+    let first = pb::Document { id: first.id, tags: vec!["a".to_owned()], ..Default::default() };
     crate::fixtures::update(&s.mia, first, &["tags"]).await.unwrap();
     for (order, expected) in [
         (DocumentOrder::Unspecified, "b C d A b"),
-        (DocumentOrder::Newest, "b C d A b"),
-        (DocumentOrder::Oldest, "b A d C b"),
-        (DocumentOrder::LastUpdated, "b b C d A"),
-        (DocumentOrder::FirstUpdated, "A d C b b"),
-        (DocumentOrder::Title, "A b b C d"),
+        (DocumentOrder::CreatedDesc, "b C d A b"),
+        (DocumentOrder::CreatedAsc, "b A d C b"),
+        (DocumentOrder::UpdatedDesc, "b b C d A"),
+        (DocumentOrder::UpdatedAsc, "A d C b b"),
+        (DocumentOrder::TitleAsc, "A b b C d"),
     ] {
         let mut request = pb::ListDocumentsRequest { page_size: 2, order: order.into(), ..all(&s) };
         let mut seen = Vec::new();
@@ -148,7 +227,7 @@ async fn a_page_token_of_another_query_is_refused() {
     let first = list(&s.mia, &pb::ListDocumentsRequest { page_size: 1, ..all(&s) }).await.unwrap();
     let of_another = pb::ListDocumentsRequest { page_token: first.next_page_token, ..all(&s) };
     let in_another_order =
-        pb::ListDocumentsRequest { order: DocumentOrder::Title.into(), ..of_another.clone() };
+        pb::ListDocumentsRequest { order: DocumentOrder::TitleAsc.into(), ..of_another.clone() };
     for refusal in [list(&s.gus, &of_another).await, list(&s.mia, &in_another_order).await] {
         expect!["INVALID_ARGUMENT PAGE_TOKEN_INVALID"].assert_eq(&summary(&refusal.unwrap_err()));
     }
@@ -167,15 +246,8 @@ async fn list_documents_refuses_strangers_and_malformed_fields() {
     assert_eq!(violations(&read(&s.mia, "x").await.unwrap_err()), ["document_id"]);
 
     let garbage = pb::ListDocumentsRequest {
-        project_id: "x".to_owned(),
+        filter: Some(malformed_filter()),
         page_size: -1,
-        page_token: String::new(),
-        statuses: vec![77],
-        author_id: "x".to_owned(),
-        tags: vec![String::new()],
-        any_tags: vec![String::new()],
-        content_types: vec!["kind".to_owned(); 51],
-        text: "\n".to_owned(),
         order: 9,
         ..Default::default()
     };
@@ -183,17 +255,7 @@ async fn list_documents_refuses_strangers_and_malformed_fields() {
     fields.dedup();
     assert_eq!(
         fields,
-        [
-            "project_id",
-            "statuses",
-            "author_id",
-            "tags",
-            "any_tags",
-            "content_types",
-            "text",
-            "order",
-            "page_size"
-        ]
+        [MALFORMED_FILTER_FIELDS, &["filter.text", "filter.metadata", "order", "page_size"]].concat()
     );
 }
 

@@ -28,3 +28,5 @@ mod update_document;
 mod upload_attachment;
 mod version_histories;
 mod versions;
+mod watch_documents;
+mod write_without_read;

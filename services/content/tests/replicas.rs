@@ -11,9 +11,12 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_content");
 async fn make_document(who: &Actor, project: &Project, request_id: String) -> Result<String, Status> {
     let request = pb::CreateDocumentRequest {
         request_id,
-        project_id: project.id.clone(),
-        title: "flight plan".to_owned(),
-        content: "Up.".to_owned(),
+        document: Some(pb::Document {
+            project_id: project.id.clone(),
+            title: "flight plan".to_owned(),
+            content: Some("Up.".to_owned()),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     Ok(who.documents().create_document(request).await?.into_inner().id)

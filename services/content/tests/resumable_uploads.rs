@@ -12,18 +12,27 @@ use sha2::{Digest, Sha256};
 use testkit::*;
 use tonic::Status;
 
-use crate::fixtures::{Team, count, download, noise, recorded_files, stored_files, team, until};
+use crate::fixtures::{
+    Team, ToTarget, count, download, noise, recorded_files, stored_files, team, to_document, to_project,
+    to_task, until,
+};
 
-/// Asks for an upload of so many bytes to the project.
-pub fn upload_request(s: &Team, size: usize) -> pb::CreateUploadRequest {
-    pb::CreateUploadRequest {
-        request_id: new_id(),
-        entity_type: pb::EntityType::Project.into(),
-        entity_id: s.project.id.clone(),
+/// An upload of so many bytes to the project.
+pub fn new_upload(s: &Team, size: usize) -> pb::Upload {
+    pb::Upload {
+        target: to_project(&s.project.id),
         filename: "film.bin".to_owned(),
         size: size as i64,
         ..Default::default()
     }
+}
+
+pub fn request_for(upload: pb::Upload) -> pb::CreateUploadRequest {
+    pb::CreateUploadRequest { request_id: new_id(), upload: Some(upload) }
+}
+
+pub fn upload_request(s: &Team, size: usize) -> pb::CreateUploadRequest {
+    request_for(new_upload(s, size))
 }
 
 pub async fn create(who: &Actor, request: pb::CreateUploadRequest) -> Result<pb::Upload, Status> {
@@ -70,18 +79,17 @@ pub fn hash(bytes: &[u8]) -> String {
 async fn an_upload_in_two_streams_becomes_an_attachment() {
     let s = team().await;
     let bytes = noise(700_000);
-    let made =
-        create(&s.mia, pb::CreateUploadRequest { sha256: hash(&bytes), ..upload_request(&s, 700_000) })
-            .await
-            .unwrap();
-    assert_eq!((made.state(), made.committed_offset, made.size), (Open, 0, Some(700_000)));
+    let made = create(&s.mia, request_for(pb::Upload { sha256: hash(&bytes), ..new_upload(&s, 700_000) }))
+        .await
+        .unwrap();
+    assert_eq!((made.state(), made.committed_offset, made.size), (Open, 0, 700_000));
 
     let half = send(&s.mia, &made.id, 0, &bytes[..300_001]).await.unwrap();
     assert_eq!(half.committed_offset, 300_001);
     assert_eq!(get(&s.mia, &made.id).await.unwrap(), half);
     let early = complete(&s.mia, &made.id, "").await.unwrap_err();
     expect!["FAILED_PRECONDITION UPLOAD_INCOMPLETE"].assert_eq(&summary(&early));
-    // What is there already may come again.
+    // Stored bytes may be sent again.
     let whole = send(&s.mia, &made.id, 200_000, &bytes[200_000..]).await.unwrap();
     assert_eq!(whole.committed_offset, 700_000);
     let again = send(&s.mia, &made.id, 0, &bytes).await.unwrap();
@@ -90,7 +98,7 @@ async fn an_upload_in_two_streams_becomes_an_attachment() {
     let attachment = complete(&s.mia, &made.id, &hash(&bytes)).await.unwrap();
     assert_eq!((attachment.id.clone(), attachment.file_size), (made.attachment_id, 700_000));
     assert_eq!((attachment.filename.as_str(), attachment.sha256.clone()), ("film.bin", hash(&bytes)));
-    assert_eq!(complete(&s.mia, &made.id, "").await.unwrap(), attachment, "a retry finds it");
+    assert_eq!(complete(&s.mia, &made.id, "").await.unwrap(), attachment, "a retry returns it");
     assert_eq!(get(&s.mia, &made.id).await.unwrap().state(), Completed);
     assert!(download(&s.gus, &attachment.id, 0, 0).await.unwrap().1 == bytes);
     until("one object", async || stored_files(&s.suite).len() == 1).await;
@@ -104,7 +112,9 @@ async fn a_retry_of_create_upload_returns_the_first_upload() {
     send(&s.mia, &first.id, 0, b"abc").await.unwrap();
     let again = create(&s.mia, request.clone()).await.unwrap();
     assert_eq!((again.id, again.committed_offset), (first.id, 3));
-    let other = create(&s.mia, pb::CreateUploadRequest { size: 11, ..request }).await.unwrap_err();
+    let other = create(&s.mia, pb::CreateUploadRequest { upload: Some(new_upload(&s, 11)), ..request })
+        .await
+        .unwrap_err();
     expect!["FAILED_PRECONDITION REQUEST_ID_REUSED"].assert_eq(&summary(&other));
 }
 
@@ -115,29 +125,22 @@ async fn create_upload_checks_size_permission_and_fields() {
     expect!["INVALID_ARGUMENT TOO_LARGE"].assert_eq(&summary(&too_large));
     let garbage = pb::CreateUploadRequest {
         request_id: "x".to_owned(),
-        entity_id: "x".to_owned(),
-        sha256: "X".to_owned(),
-        ..Default::default()
+        upload: Some(pb::Upload { sha256: "X".to_owned(), ..Default::default() }),
     };
     let fields = violations(&create(&s.mia, garbage).await.unwrap_err());
-    assert_eq!(fields, ["request_id", "entity_type", "entity_id", "filename", "sha256", "size"]);
+    assert_eq!(fields, ["request_id", "upload.target", "upload.filename", "upload.sha256", "upload.size"]);
     let document = s.mia.document(&s.project, "plan", "").await;
     let task = s.mia.task(&s.project, "read the plan").await;
-    for (entity_type, entity_id) in [
-        (pb::EntityType::Project, s.project.id.clone()),
-        (pb::EntityType::Document, document.id),
-        (pb::EntityType::Task, task.id),
-    ] {
-        let request = || pb::CreateUploadRequest {
-            entity_type: entity_type.into(),
-            entity_id: entity_id.clone(),
-            ..upload_request(&s, 10)
-        };
+    for (to_target, id) in
+        [(to_project as ToTarget, s.project.id.clone()), (to_document, document.id), (to_task, task.id)]
+    {
+        let request_to = |id: &str| request_for(pb::Upload { target: to_target(id), ..new_upload(&s, 10) });
+        let request = || request_to(&id);
         let by_viewer = create(&s.gus, request()).await.unwrap_err();
         expect!["PERMISSION_DENIED PERMISSION_MISSING"].assert_eq(&summary(&by_viewer));
         let by_stranger = create(&s.sam, request()).await.unwrap_err();
         expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&by_stranger));
-        let nowhere = create(&s.mia, pb::CreateUploadRequest { entity_id: new_id(), ..request() }).await;
+        let nowhere = create(&s.mia, request_to(&new_id())).await;
         expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&nowhere.unwrap_err()));
         create(&s.mia, request()).await.unwrap();
     }
@@ -167,7 +170,7 @@ async fn bytes_that_do_not_fit_are_refused() {
     let closed = send(&s.mia, &upload.id, 0, b"ten bytes!").await.unwrap_err();
     expect!["FAILED_PRECONDITION UPLOAD_CLOSED"].assert_eq(&summary(&closed));
 
-    let announced = pb::CreateUploadRequest { sha256: hash(b"others"), ..upload_request(&s, 3) };
+    let announced = request_for(pb::Upload { sha256: hash(b"others"), ..new_upload(&s, 3) });
     let announced = create(&s.mia, announced).await.unwrap();
     send(&s.mia, &announced.id, 0, b"abc").await.unwrap();
     let wrong = complete(&s.mia, &announced.id, "").await.unwrap_err();
@@ -258,7 +261,11 @@ async fn an_upload_is_visible_to_its_uploader_only() {
     until("demoted", async || get(&s.mia, &upload.id).await.is_err()).await;
     assert_eq!(refusals(&s.mia, &upload.id).await, ["PERMISSION_DENIED PERMISSION_MISSING"; 4]);
 
-    let request = RemoveMemberRequest { project_id: s.project.id.clone(), user_id: s.mia.id.to_string() };
+    let request = RemoveMemberRequest {
+        project_id: s.project.id.clone(),
+        user_id: s.mia.id.to_string(),
+        ..Default::default()
+    };
     s.olga.members().remove_member(request).await.unwrap();
     until("removed", async || {
         get(&s.mia, &upload.id).await.is_err_and(|refusal| summary(&refusal).starts_with("NOT_FOUND"))
@@ -282,24 +289,18 @@ async fn an_upload_to_a_deleted_target_is_refused_and_leaves_no_bytes() {
     let s = team().await;
     let document = s.mia.document(&s.project, "plan", "").await;
     let task = s.mia.task(&s.project, "read").await;
-    let begin = async |entity_type: pb::EntityType, entity_id: &str| {
-        let request = pb::CreateUploadRequest {
-            entity_type: entity_type.into(),
-            entity_id: entity_id.to_owned(),
-            ..upload_request(&s, 3)
-        };
-        let upload = create(&s.mia, request).await.unwrap();
+    let begin = async |target: Option<pb::AttachmentTarget>| {
+        let upload = create(&s.mia, request_for(pb::Upload { target, ..new_upload(&s, 3) })).await.unwrap();
         send(&s.mia, &upload.id, 0, b"abc").await.unwrap();
         upload.id
     };
-    let to_document = begin(pb::EntityType::Document, &document.id).await;
-    let to_task = begin(pb::EntityType::Task, &task.id).await;
+    let uploads = [begin(to_document(&document.id)).await, begin(to_task(&task.id)).await];
     let request = pb::DeleteDocumentRequest { document_id: document.id, ..Default::default() };
     s.olga.documents().delete_document(request).await.unwrap();
     let request = proto::task::v1::DeleteTaskRequest { task_id: task.id, ..Default::default() };
     s.olga.tasks().delete_task(request).await.unwrap();
 
-    for upload in [to_document, to_task] {
+    for upload in uploads {
         let refusal = complete(&s.mia, &upload, "").await.unwrap_err();
         expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&refusal));
     }
@@ -320,6 +321,6 @@ async fn the_number_of_open_uploads_is_limited() {
     );
     s.suite.execute(&insert).await;
     let refusal = create(&s.mia, upload_request(&s, 3)).await.unwrap_err();
-    expect!["RESOURCE_EXHAUSTED TOO_MANY_UPLOADS"].assert_eq(&summary(&refusal));
+    expect!["FAILED_PRECONDITION TOO_MANY_UPLOADS"].assert_eq(&summary(&refusal));
     create(&s.olga, upload_request(&s, 3)).await.unwrap();
 }

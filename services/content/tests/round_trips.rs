@@ -2,12 +2,12 @@
 
 use crate::harness::harness;
 use proto::content::v1 as pb;
-use proto::content::v1::content_edit::Change;
+use proto::content::v1::content_edit::Edit;
 use testkit::*;
 
 use crate::diff_versions::{between, diff};
 use crate::edit_content::{edit, line, send};
-use crate::fixtures::{read, write};
+use crate::fixtures::{read, to_project, write};
 use crate::resumable_uploads;
 
 #[tokio::test]
@@ -16,7 +16,8 @@ async fn a_read_takes_one_round_trip_and_a_write_two() {
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let document = olga.document(&project, "plan", "one").await;
-    let list = pb::ListDocumentsRequest { project_id: project.id.clone(), ..Default::default() };
+    let filter = Some(pb::DocumentFilter { project_ids: vec![project.id.clone()], ..Default::default() });
+    let list = pb::ListDocumentsRequest { filter, ..Default::default() };
 
     let get = counted.of(async || drop(read(&olga, &document.id).await.unwrap())).await;
     let list = counted.of(async || drop(olga.documents().list_documents(list.clone()).await.unwrap())).await;
@@ -46,8 +47,9 @@ async fn a_long_history_costs_no_further_round_trip() {
         include_content: true,
         ..Default::default()
     };
+    let in_project = Some(pb::DocumentFilter { project_ids: vec![project.id], ..Default::default() });
     let words =
-        pb::SearchDocumentsRequest { text: "middle".into(), project_id: project.id, ..Default::default() };
+        pb::SearchDocumentsRequest { query: "middle".into(), filter: in_project, ..Default::default() };
 
     let get = counted.of(async || drop(read(&olga, &id).await.unwrap())).await;
     let list = counted
@@ -61,13 +63,13 @@ async fn a_long_history_costs_no_further_round_trip() {
     let mut merge = u64::MAX;
     for number in 0..RoundTrips::CALLS {
         let base = read(&olga, &id).await.unwrap().version;
-        send(&olga, edit(&id, 0, Change::Append("more\n".to_owned()))).await.unwrap();
+        send(&olga, edit(&id, 0, Edit::Append("more\n".to_owned()))).await.unwrap();
         let merged = send(&olga, edit(&id, base, line(2, 1, &format!("middle {number}\n"))));
         merge = merge.min(counted.during(merged).await.1);
     }
     let append = counted
         .of(async || {
-            drop(send(&olga, edit(&id, 0, Change::Append("more\n".to_owned()))).await.unwrap());
+            drop(send(&olga, edit(&id, 0, Edit::Append("more\n".to_owned()))).await.unwrap());
         })
         .await;
     assert_eq!((get, list, diff, search), (1, 1, 1, 1));
@@ -79,14 +81,13 @@ async fn reading_an_upload_takes_one_round_trip_and_changing_it_two() {
     let (suite, counted) = harness().start_counted().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
-    let request = || pb::CreateUploadRequest {
-        request_id: new_id(),
-        entity_type: pb::EntityType::Project.into(),
-        entity_id: project.id.clone(),
+    let upload = pb::Upload {
+        target: to_project(&project.id),
         filename: "film.bin".to_owned(),
         size: 3,
         ..Default::default()
     };
+    let request = || resumable_uploads::request_for(upload.clone());
     let mut made = Vec::new();
     let create =
         counted.of(async || made.push(resumable_uploads::create(&olga, request()).await.unwrap())).await;

@@ -47,6 +47,7 @@ async fn a_stranger_sees_and_changes_no_row() {
     for change in [
         "UPDATE content.documents SET title = 'mine'",
         "DELETE FROM content.documents",
+        "UPDATE content.file_attachments SET filename = 'mine'",
         "DELETE FROM content.file_attachments",
     ] {
         assert_eq!(sql_query(change).execute(&mut conn).await.unwrap(), 0, "{change}");
@@ -68,6 +69,20 @@ async fn versions_are_never_changed() {
         ["UPDATE content.document_versions SET content = ''", "DELETE FROM content.document_versions"]
     {
         assert!(sql_query(change).execute(&mut conn).await.is_err(), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn the_bytes_of_an_attachment_are_never_changed() {
+    let s = team().await;
+    upload(&s.mia, header(&s.project), b"abc", 3).await.unwrap();
+    let mut conn = s.suite.connect_as(Role::requests_of("content")).await;
+    visible(&mut conn, Some(s.olga.id)).await;
+    for column in
+        ["blob_id = blob_id", "sha256 = sha256", "entity_id = entity_id", "uploader_id = uploader_id"]
+    {
+        let change = format!("UPDATE content.file_attachments SET {column}");
+        assert!(sql_query(change).execute(&mut conn).await.is_err(), "{column}");
     }
 }
 

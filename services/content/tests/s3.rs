@@ -51,7 +51,7 @@ async fn files_are_stored_in_a_bucket_as_in_a_directory() {
     until("bucket and table agree", agree).await;
     assert_eq!(bucket.objects().len(), 3);
     for id in [one.id, two.id] {
-        let request = pb::DeleteAttachmentRequest { attachment_id: id };
+        let request = pb::DeleteAttachmentRequest { attachment_id: id, ..Default::default() };
         s.olga.attachments().delete_attachment(request).await.unwrap();
     }
     wait_for_recorded_deletions(&s.suite).await;

@@ -4,12 +4,16 @@ use diesel::sql_query;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use expect_test::expect;
 use local_servers::suite::Role;
+use prost::Message;
+use proto::common::HighlightSpan;
 use proto::content::v1 as pb;
-use proto::project::v1::{ProjectRole, UpdateMemberRequest};
+use shared::server::MAX_MESSAGE_BYTES;
 use testkit::*;
 use tonic::Status;
 
-use crate::fixtures::{Team, team, until, update, write};
+use crate::fixtures::{
+    MALFORMED_FILTER_FIELDS, Team, deny_document_read, malformed_filter, team, until, update, write,
+};
 
 async fn search(
     who: &Actor,
@@ -19,11 +23,15 @@ async fn search(
 }
 
 fn everywhere(text: &str) -> pb::SearchDocumentsRequest {
-    pb::SearchDocumentsRequest { text: text.to_owned(), ..Default::default() }
+    pb::SearchDocumentsRequest { query: text.to_owned(), ..Default::default() }
+}
+
+fn in_project(s: &Team) -> pb::DocumentFilter {
+    pb::DocumentFilter { project_ids: vec![s.project.id.clone()], ..Default::default() }
 }
 
 fn within(s: &Team, text: &str) -> pb::SearchDocumentsRequest {
-    pb::SearchDocumentsRequest { project_id: s.project.id.clone(), ..everywhere(text) }
+    pb::SearchDocumentsRequest { filter: Some(in_project(s)), ..everywhere(text) }
 }
 
 async fn titles(who: &Actor, request: pb::SearchDocumentsRequest) -> Vec<String> {
@@ -31,7 +39,7 @@ async fn titles(who: &Actor, request: pb::SearchDocumentsRequest) -> Vec<String>
     found.matches.into_iter().map(|found| found.document.unwrap().title).collect()
 }
 
-fn marked(spans: &[pb::HighlightSpan]) -> String {
+fn marked(spans: &[HighlightSpan]) -> String {
     spans.iter().map(|s| if s.is_match { format!("[{}]", s.text) } else { s.text.clone() }).collect()
 }
 
@@ -45,7 +53,7 @@ async fn words_in_title_and_content_are_found_ranked_and_highlighted() {
     let heads: Vec<_> = found.iter().map(|found| found.document.clone().unwrap()).collect();
     assert_eq!(heads.iter().map(|head| head.title.as_str()).collect::<Vec<_>>(), ["The rocket", "Minutes"]);
     assert!(heads.iter().all(|head| head.content.is_none() && !head.etag.is_empty()));
-    assert!(found[0].rank > found[1].rank);
+    assert!(found[0].score > found[1].score);
     assert_eq!(marked(&found[0].title), "The [rocket]");
     expect!["spoke of  [rockets]  & of a [rocket]'s fuel"].assert_eq(&marked(&found[1].excerpts[0].spans));
 }
@@ -96,7 +104,7 @@ async fn pages_have_every_match_once_and_the_best_first() {
     let mut seen: Vec<(f32, String)> = Vec::new();
     loop {
         let page = search(&s.gus, request.clone()).await.unwrap();
-        seen.extend(page.matches.into_iter().map(|found| (found.rank, found.document.unwrap().title)));
+        seen.extend(page.matches.into_iter().map(|found| (found.score, found.document.unwrap().title)));
         request.page_token = page.next_page_token;
         if request.page_token.is_empty() {
             break;
@@ -121,9 +129,11 @@ async fn filters_narrow_a_search() {
     s.olga.document(&s.project, "two", "fox").await;
     let tagged = pb::Document { id: by_mia.id, tags: vec!["a".to_owned()], ..Default::default() };
     update(&s.mia, tagged, &["tags"]).await.unwrap();
-    let of_mia = pb::SearchDocumentsRequest { author_id: s.mia.id.to_string(), ..within(&s, "fox") };
+    let of_mia = pb::DocumentFilter { author_ids: vec![s.mia.id.to_string()], ..in_project(&s) };
+    let of_mia = pb::SearchDocumentsRequest { filter: Some(of_mia), ..everywhere("fox") };
     assert_eq!(titles(&s.gus, of_mia).await, ["one"]);
-    let tagged = pb::SearchDocumentsRequest { any_tags: vec!["a".into(), "b".into()], ..everywhere("fox") };
+    let tagged = pb::DocumentFilter { any_tags: vec!["a".into(), "b".into()], ..Default::default() };
+    let tagged = pb::SearchDocumentsRequest { filter: Some(tagged), ..everywhere("fox") };
     until("trusted", async || search(&s.gus, everywhere("fox")).await.is_ok()).await;
     assert_eq!(titles(&s.gus, tagged).await, ["one"]);
 }
@@ -153,17 +163,7 @@ async fn a_search_in_all_projects_finds_only_what_the_caller_may_read() {
 async fn a_member_who_may_not_read_documents_finds_none() {
     let s = team().await;
     s.mia.document(&s.project, "plan", "fox").await;
-    let request = UpdateMemberRequest {
-        member: Some(proto::project::v1::Member {
-            project_id: s.project.id.clone(),
-            user_id: s.gus.id.to_string(),
-            role: ProjectRole::Viewer.into(),
-            permissions: Some(shared::json::to_struct(&serde_json::json!({"document_read": false}))),
-            ..Default::default()
-        }),
-        update_mask: Some(prost_types::FieldMask { paths: vec!["permissions".to_owned()] }),
-    };
-    s.olga.members().update_member(request).await.unwrap();
+    deny_document_read(&s, &s.gus).await;
     until("withdrawn", async || search(&s.gus, within(&s, "fox")).await.is_err()).await;
     let refusal = search(&s.gus, within(&s, "fox")).await.unwrap_err();
     expect!["PERMISSION_DENIED PERMISSION_MISSING"].assert_eq(&summary(&refusal));
@@ -174,44 +174,41 @@ async fn a_member_who_may_not_read_documents_finds_none() {
 #[tokio::test]
 async fn every_malformed_field_is_named() {
     let s = team().await;
-    let far = Some(prost_types::Timestamp { seconds: i64::MAX, nanos: 0 });
     let garbage = pb::SearchDocumentsRequest {
-        text: "x".repeat(501),
-        project_id: "x".to_owned(),
+        query: "x".repeat(501),
+        filter: Some(malformed_filter()),
         page_size: -1,
-        page_token: String::new(),
-        statuses: vec![77],
-        author_id: "x".to_owned(),
-        tags: vec![String::new()],
-        any_tags: vec!["x".repeat(101)],
-        content_types: vec!["\n".to_owned()],
-        metadata: Some(shared::json::to_struct(&serde_json::json!({"a": "\0"}))),
-        created_from: far,
-        created_before: far,
-        updated_from: far,
-        updated_before: far,
+        ..Default::default()
     };
     let mut fields = violations(&search(&s.mia, garbage).await.unwrap_err());
     fields.dedup();
-    assert_eq!(
-        fields,
-        [
-            "text",
-            "project_id",
-            "statuses",
-            "author_id",
-            "tags",
-            "any_tags",
-            "content_types",
-            "metadata",
-            "created_from",
-            "created_before",
-            "updated_from",
-            "updated_before",
-            "page_size"
-        ]
-    );
-    assert_eq!(violations(&search(&s.mia, everywhere(" ")).await.unwrap_err()), ["text"]);
+    let others: &[&str] = &["filter.text", "filter.metadata", "filter.text", "page_size"];
+    assert_eq!(fields, [&["query"], MALFORMED_FILTER_FIELDS, others].concat());
+    assert_eq!(violations(&search(&s.mia, everywhere(" ")).await.unwrap_err()), ["query"]);
+    let twice = pb::DocumentFilter { text: "fox".to_owned(), ..in_project(&s) };
+    let twice = pb::SearchDocumentsRequest { filter: Some(twice), ..everywhere("fox") };
+    assert_eq!(violations(&search(&s.mia, twice).await.unwrap_err()), ["filter.text"]);
+}
+
+#[tokio::test]
+async fn a_page_of_matches_with_large_metadata_ends_early() {
+    let s = team().await;
+    let document = pb::Document {
+        project_id: s.project.id.clone(),
+        title: "fox".to_owned(),
+        metadata: Some(shared::json::to_struct(&serde_json::json!({"m": "x".repeat(64_000)}))),
+        ..Default::default()
+    };
+    for _ in 0..70 {
+        let request = pb::CreateDocumentRequest { document: Some(document.clone()), ..Default::default() };
+        s.mia.documents().create_document(request).await.unwrap();
+    }
+    let mut request = pb::SearchDocumentsRequest { page_size: 200, ..within(&s, "fox") };
+    let first = search(&s.gus, request.clone()).await.unwrap();
+    assert!(first.encoded_len() <= MAX_MESSAGE_BYTES && first.matches.len() > 60);
+    request.page_token = first.next_page_token;
+    let second = search(&s.gus, request).await.unwrap();
+    assert_eq!((first.matches.len() + second.matches.len(), second.next_page_token.as_str()), (70, ""));
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 use expect_test::expect;
 use futures::future::join_all;
+use proto::common::{StructPatch, StructPath};
 use proto::content::v1 as pb;
+use serde_json::json;
+use shared::json::to_struct;
 use testkit::*;
 
 use crate::fixtures::{read, team, update, write};
@@ -30,17 +33,56 @@ async fn only_fields_in_the_mask_change() {
         title: "not named".to_owned(),
         content_type: "html".to_owned(),
         tags: vec!["x".to_owned()],
-        metadata: Some(shared::json::to_struct(&serde_json::json!({"a": 1}))),
+        metadata: Some(to_struct(&json!({"a": 1}))),
         ..Default::default()
     };
     let changed = update(&s.mia, change.clone(), &["content_type", "tags", "metadata"]).await.unwrap();
     assert_eq!((changed.title.as_str(), changed.version), ("plan", 1));
     assert_eq!((changed.content_type.as_str(), changed.tags.len()), ("html", 1));
 
-    let unchanged = update(&s.mia, change.clone(), &[]).await.unwrap();
-    assert_eq!(unchanged, changed);
-    let same = update(&s.mia, change, &["tags"]).await.unwrap();
+    let same = update(&s.mia, change.clone(), &["tags"]).await.unwrap();
     assert_eq!(same, changed);
+    let id_only = pb::Document { id: first.id.clone(), ..Default::default() };
+    assert_eq!(update(&s.mia, id_only.clone(), &[]).await.unwrap(), changed);
+    let stale = pb::Document { etag: first.etag, ..id_only };
+    expect!["ABORTED ETAG_MISMATCH"].assert_eq(&summary(&update(&s.mia, stale, &[]).await.unwrap_err()));
+
+    // Without a mask, all populated fields change.
+    let populated = update(&s.mia, change, &[]).await.unwrap();
+    assert_eq!((populated.title.as_str(), populated.version), ("not named", 2));
+    assert_eq!(populated.content.as_deref(), Some("one"));
+}
+
+#[tokio::test]
+async fn a_metadata_patch_changes_single_entries() {
+    let s = team().await;
+    let first = s.mia.document(&s.project, "plan", "one").await;
+    let metadata = Some(to_struct(&json!({"a": {"b": 1, "c": 2}, "d": 3})));
+    let whole = pb::Document { id: first.id.clone(), metadata, ..Default::default() };
+    update(&s.mia, whole.clone(), &[]).await.unwrap();
+    let patch = StructPatch {
+        set: Some(to_struct(&json!({"a": {"b": 4}}))),
+        unset: vec![StructPath { keys: vec!["d".to_owned()] }],
+    };
+    let request = |document, patch| pb::UpdateDocumentRequest {
+        document: Some(document),
+        metadata_patch: Some(patch),
+        ..Default::default()
+    };
+    let id_only = pb::Document { id: first.id, ..Default::default() };
+    let mut documents = s.mia.documents();
+    let patched = documents.update_document(request(id_only.clone(), patch.clone())).await.unwrap();
+    assert_eq!(patched.into_inner().metadata, Some(to_struct(&json!({"a": {"b": 4, "c": 2}}))));
+
+    let both = documents.update_document(request(whole, patch)).await.unwrap_err();
+    assert_eq!(violations(&both), ["metadata_patch"]);
+    let large = |key: &str| StructPatch {
+        set: Some(to_struct(&json!({key: "x".repeat(40_000)}))),
+        ..Default::default()
+    };
+    documents.update_document(request(id_only.clone(), large("x"))).await.unwrap();
+    let too_large = documents.update_document(request(id_only, large("y"))).await.unwrap_err();
+    assert_eq!(violations(&too_large), ["metadata_patch"]);
 }
 
 #[tokio::test]

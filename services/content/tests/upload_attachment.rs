@@ -6,7 +6,10 @@ use proto::content::v1 as pb;
 use proto::content::v1::upload_attachment_request::Part;
 use testkit::*;
 
-use crate::fixtures::{count, download, header, message, noise, stored_files, team, until, upload};
+use crate::fixtures::{
+    ToTarget, count, download, header, message, noise, stored_files, team, to_document, to_project, to_task,
+    until, upload,
+};
 
 #[tokio::test]
 async fn a_download_returns_the_uploaded_bytes() {
@@ -33,19 +36,10 @@ async fn files_are_attached_to_projects_documents_and_tasks() {
     let s = team().await;
     let document = s.mia.document(&s.project, "plan", "").await;
     let task = s.mia.task(&s.project, "read the plan").await;
-    let places = [
-        (pb::EntityType::Project, s.project.id.clone()),
-        (pb::EntityType::Document, document.id),
-        (pb::EntityType::Task, task.id),
-    ];
-    for (entity_type, entity_id) in places {
-        let header = pb::UploadHeader {
-            entity_type: entity_type.into(),
-            entity_id: entity_id.clone(),
-            ..header(&s.project)
-        };
+    for target in [to_project(&s.project.id), to_document(&document.id), to_task(&task.id)] {
+        let header = pb::UploadHeader { target: target.clone(), ..header(&s.project) };
         let made = upload(&s.mia, header, "grüße".as_bytes(), 1).await.unwrap();
-        assert_eq!((made.entity_type(), made.entity_id), (entity_type, entity_id));
+        assert_eq!(made.target, target);
         assert_eq!((made.project_id, made.mime_type.as_str()), (s.project.id.clone(), "text/plain"));
     }
 }
@@ -55,17 +49,15 @@ async fn upload_attachment_requires_the_permission_and_an_existing_target() {
     let s = team().await;
     let document = s.mia.document(&s.project, "plan", "").await;
     let task = s.mia.task(&s.project, "read the plan").await;
-    for (entity_type, entity_id) in [
-        (pb::EntityType::Project, s.project.id.clone()),
-        (pb::EntityType::Document, document.id),
-        (pb::EntityType::Task, task.id),
-    ] {
-        let header = pb::UploadHeader { entity_type: entity_type.into(), entity_id, ..header(&s.project) };
+    for (to_target, id) in
+        [(to_project as ToTarget, s.project.id.clone()), (to_document, document.id), (to_task, task.id)]
+    {
+        let header = pb::UploadHeader { target: to_target(&id), ..header(&s.project) };
         let by_viewer = upload(&s.gus, header.clone(), b"x", 1).await.unwrap_err();
         expect!["PERMISSION_DENIED PERMISSION_MISSING"].assert_eq(&summary(&by_viewer));
         let by_stranger = upload(&s.sam, header.clone(), b"x", 1).await.unwrap_err();
         expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&by_stranger));
-        let nowhere = pb::UploadHeader { entity_id: new_id(), ..header };
+        let nowhere = pb::UploadHeader { target: to_target(&new_id()), ..header };
         let nowhere = upload(&s.mia, nowhere, b"x", 1).await.unwrap_err();
         expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&nowhere));
     }
@@ -134,14 +126,13 @@ async fn every_malformed_field_of_the_header_is_named() {
     let s = team().await;
     let garbage = pb::UploadHeader {
         request_id: "x".to_owned(),
-        entity_type: 77,
-        entity_id: "x".to_owned(),
+        target: to_task("x"),
         filename: String::new(),
         sha256: "X".to_owned(),
         metadata: Some(shared::json::to_struct(&serde_json::json!({"a": "\0"}))),
     };
     let fields = violations(&upload(&s.mia, garbage, b"x", 1).await.unwrap_err());
-    let expected = ["request_id", "entity_type", "entity_id", "filename", "sha256", "metadata"];
+    let expected = ["request_id", "target.task_id", "filename", "sha256", "metadata"];
     assert_eq!(fields, expected.map(|field| format!("header.{field}")));
 }
 

@@ -10,12 +10,11 @@ use flate2::read::GzDecoder;
 use futures::stream;
 use proto::content::admin::v1 as import;
 use proto::content::v1 as pb;
-use proto::content::v1::content_edit::Change;
 use serde::Deserialize;
 use testkit::*;
 
 use crate::diff_versions::{between, diff, unified};
-use crate::edit_content::{edit, send};
+use crate::edit_content::{edit, send, unified_diff};
 use crate::fixtures::{Team, noise, read, team};
 use crate::import_documents::imports;
 
@@ -95,11 +94,11 @@ fn rebuilt(old: &str, diff: &pb::DocumentDiff) -> String {
     let lines: Vec<&str> = old.split_inclusive('\n').collect();
     let (mut made, mut at) = (String::new(), 0);
     for hunk in &diff.hunks {
-        let from = usize::try_from(hunk.from_line - 1).unwrap();
+        let from = usize::try_from(hunk.old_start - 1).unwrap();
         made.extend(lines[at..from].iter().copied());
         let kept = hunk.parts.iter().filter(|part| part.kind() != pb::DiffPartKind::Deleted);
         made.extend(kept.map(|part| part.text.as_str()));
-        at = from + usize::try_from(hunk.from_count).unwrap();
+        at = from + usize::try_from(hunk.old_lines).unwrap();
     }
     made.extend(lines[at..].iter().copied());
     made
@@ -117,7 +116,7 @@ async fn applied_diffs_and_restored_versions_reproduce_a_history() {
             let text = diff(&s.mia, unified(&original, number, number + 1)).await.unwrap();
             assert!(!text.truncated);
             if pair[0] != pair[1] {
-                let change = Change::UnifiedDiff(text.unified);
+                let change = unified_diff(&text.unified);
                 copy = send(&s.mia, edit(&copy.id, copy.version, change)).await.unwrap();
                 diffs += 1;
             }

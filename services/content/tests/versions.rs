@@ -1,10 +1,14 @@
 use diesel_async::SimpleAsyncConnection;
 use expect_test::expect;
 use local_servers::suite::Role;
+use prost::Message;
+use proto::content::admin::v1::{ImportDocumentsRequest, ImportedDocument, ImportedDocumentVersion};
 use proto::content::v1 as pb;
+use shared::server::MAX_MESSAGE_BYTES;
 use testkit::*;
 
 use crate::fixtures::{read, team, update, write};
+use crate::import_documents::imports;
 
 #[tokio::test]
 async fn versions_are_listed_from_the_newest_without_contents() {
@@ -153,4 +157,49 @@ async fn restore_document_version_requires_the_permission_and_an_existing_versio
     let unknown = pb::RestoreDocumentVersionRequest { version_number: 9, ..request };
     let unknown = s.mia.documents().restore_document_version(unknown).await.unwrap_err();
     expect!["NOT_FOUND RESOURCE_NOT_FOUND"].assert_eq(&summary(&unknown));
+}
+
+#[tokio::test]
+async fn a_page_of_versions_with_long_summaries_ends_early() {
+    const VERSIONS: i32 = 900;
+    let s = team().await;
+    let id = new_id();
+    let version = |number| ImportedDocumentVersion {
+        document_id: id.clone(),
+        version_number: number,
+        title: Some("\u{1f600}".repeat(255)),
+        change_summary: Some("\u{1f600}".repeat(1_000)),
+        author_id: s.mia.id.to_string(),
+        ..Default::default()
+    };
+    let document = ImportedDocument {
+        id: id.clone(),
+        project_id: s.project.id.clone(),
+        title: "plan".to_owned(),
+        author_id: s.mia.id.to_string(),
+        ..Default::default()
+    };
+    let batches = [
+        ImportDocumentsRequest { documents: vec![document], ..Default::default() },
+        ImportDocumentsRequest { versions: (1..=450).map(version).collect(), ..Default::default() },
+        ImportDocumentsRequest { versions: (451..=VERSIONS).map(version).collect(), ..Default::default() },
+    ];
+    let batches = futures::stream::iter(batches);
+    let mut answers = imports(&s).import_documents(batches).await.unwrap().into_inner();
+    while let Some(answer) = answers.message().await.unwrap() {
+        assert!(answer.results.iter().all(|result| result.reason.is_empty()));
+    }
+    let mut request =
+        pb::ListDocumentVersionsRequest { document_id: id, page_size: 1_000, ..Default::default() };
+    let mut numbers = Vec::new();
+    loop {
+        let page = s.gus.documents().list_document_versions(request.clone()).await.unwrap().into_inner();
+        assert!(page.encoded_len() <= MAX_MESSAGE_BYTES);
+        numbers.extend(page.versions.iter().map(|version| version.version_number));
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(numbers, (1..=VERSIONS).rev().collect::<Vec<_>>());
 }

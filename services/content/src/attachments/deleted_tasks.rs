@@ -56,7 +56,7 @@ async fn follow_once(context: &ServiceContext, lag: &Lag) -> Result<()> {
             position = message.cursor;
         }
         if message.caught_up {
-            lag.catch_up();
+            lag.mark_caught_up();
         }
     }
 }

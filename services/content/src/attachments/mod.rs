@@ -16,8 +16,9 @@ use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
 use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::Text;
-use diesel::{Queryable, QueryableByName, Selectable};
+use diesel::{AsChangeset, Queryable, QueryableByName, Selectable};
 use serde_json::Value;
+use shared::etag::RowVersion;
 use uuid::Uuid;
 
 /// Longest file name, in characters.
@@ -85,6 +86,15 @@ pub struct Attachment {
     pub project_id: Uuid,
     /// In lower-case hexadecimal.
     pub sha256: String,
+    pub updated_at: DateTime<Utc>,
+    #[diesel(column_name = xmin)]
+    pub row_version: RowVersion,
+}
+
+impl Attachment {
+    pub fn target(&self) -> AttachmentTarget {
+        AttachmentTarget { entity_type: self.entity_type, id: self.entity_id }
+    }
 }
 
 /// A validated description of a file to attach.
@@ -98,14 +108,41 @@ pub struct AttachmentInput {
     pub sha256: Option<String>,
 }
 
-/// A name to save a file under: the last component of a path, without control characters.
+/// New values; `None` changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, AsChangeset)]
+#[diesel(table_name = file_attachments)]
+pub struct AttachmentChangeset {
+    pub filename: Option<String>,
+    pub metadata: Option<Value>,
+}
+
+impl AttachmentChangeset {
+    /// Drops values that the attachment has already. `None` if nothing changes.
+    pub fn without_unchanged(self, attachment: &Attachment) -> Option<Self> {
+        let change = Self {
+            filename: self.filename.filter(|filename| *filename != attachment.filename),
+            metadata: self.metadata.filter(|metadata| *metadata != attachment.metadata),
+        };
+        (change != Self::default()).then_some(change)
+    }
+}
+
+/// A name to save a file under: the last component of a path, without control and invisible characters.
 pub fn safe_filename(given: &str) -> String {
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name: String = last.chars().filter(|c| !c.is_control()).collect();
+    let name: String = last.chars().filter(|c| !c.is_control() && !is_invisible(*c)).collect();
     match name.trim() {
         "" | "." | ".." => DEFAULT_FILENAME.to_owned(),
         name => name.to_owned(),
     }
+}
+
+/// Characters that are not displayed or change the direction of others, so that a name may look like another one.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -118,5 +155,13 @@ mod tests {
             ["plan.md", "../../etc/passwd", "C:\\temp\\a.txt", "..", "a/", "\u{7}\n", " x\ty ", ".env"];
         let safe = names.map(safe_filename);
         assert_eq!(safe, ["plan.md", "passwd", "a.txt", "file", "file", "file", "xy", ".env"]);
+    }
+
+    #[test]
+    fn safe_filename_has_no_invisible_characters() {
+        let names =
+            ["invoice\u{202e}fdp.exe", "\u{202e}", "a\u{200b}b\u{2066}\u{2069}", "\u{feff}x\u{ad}y\u{2028}"];
+        assert_eq!(names.map(safe_filename), ["invoicefdp.exe", "file", "ab", "xy"]);
+        assert_eq!(safe_filename("größe 日本語 🎉.txt"), "größe 日本語 🎉.txt");
     }
 }

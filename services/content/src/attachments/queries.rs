@@ -15,7 +15,7 @@ use shared::error::{Error, Result};
 use shared::page::AfterTime;
 use uuid::Uuid;
 
-use super::{Attachment, AttachmentTarget, EntityType};
+use super::{Attachment, AttachmentChangeset, AttachmentTarget, EntityType};
 use crate::storage::ObjectRange;
 
 pub(crate) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Attachment>> {
@@ -98,6 +98,24 @@ pub(crate) async fn list(
         );
     }
     Ok(Prepared(query).load(&mut conn).await?)
+}
+
+pub(crate) async fn lock(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Attachment>> {
+    let query = file_attachments::table.find(id).select(Attachment::as_select()).for_no_key_update();
+    Ok(query.first(&mut conn).await.optional()?)
+}
+
+/// Updates a locked attachment, and commits.
+pub(crate) async fn update(
+    tx: Transaction,
+    _: &ProjectAccess,
+    id: Uuid,
+    change: &AttachmentChangeset,
+) -> Result<Attachment> {
+    let query =
+        diesel::update(file_attachments::table.find(id)).set(change).returning(Attachment::as_returning());
+    let rows: Vec<Attachment> = tx.commit_with(Prepared(query)).await?;
+    rows.into_iter().next().ok_or_else(|| Error::not_found("attachment", id))
 }
 
 /// Deletes an attachment, and commits. The collector deletes its bytes.

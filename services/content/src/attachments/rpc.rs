@@ -3,19 +3,23 @@
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use proto::content::v1 as pb;
+use proto::content::v1::download_attachment_response::Part;
 use shared::access::Permission::{AttachmentDelete, AttachmentRead, AttachmentWrite};
+use shared::access::{AccessTarget, AuthorizedTransaction, Authorizer};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
+use shared::etag;
 use shared::idempotency::{self, RequestKey};
-use shared::page::AfterTime;
+use shared::page::{AfterTime, Page};
 use shared::service::ServiceContext;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
 
 use super::targets::{access_target_of, confirm_task_exists, lock_target};
-use super::wire::{DownloadInput, UploadInput, attachment_id};
-use super::{Attachment, AttachmentTarget, EntityType, queries};
-use crate::authorizer::{AccessTarget, AuthorizedTransaction, Authorizer};
+use super::wire::{DownloadInput, UpdateAttachmentInput, UploadInput, attachment_id};
+use super::{Attachment, AttachmentChangeset, AttachmentTarget, EntityType, queries};
+use crate::access;
+use crate::page::to_page;
 use crate::schema::NAME;
 use crate::storage::{ObjectRange, Storage};
 use crate::uploads::upload_stream::UploadStream;
@@ -51,8 +55,9 @@ impl AttachmentHandler {
         let access_target = access_target_of(&self.context, target).await?;
         // No bytes are read before the permission is checked.
         let AuthorizedTransaction { tx, access, found } =
-            self.begin_write(caller, access_target, target, id, &key).await?;
+            self.begin_write(caller, &access_target, target, id, &key).await?;
         if let Some(earlier) = found {
+            access.require(AttachmentRead)?;
             return or_not_found(queries::get(&tx, earlier).await?, earlier);
         }
         drop(tx);
@@ -60,11 +65,12 @@ impl AttachmentHandler {
         let mut earlier = None;
         // An upload may take long: the permission is checked again in the transaction that inserts the attachment.
         let begin = async {
-            let AuthorizedTransaction { tx, found, .. } =
-                self.begin_write(caller, access_target, target, id, &key).await?;
+            let AuthorizedTransaction { tx, access, found } =
+                self.begin_write(caller, &access_target, target, id, &key).await?;
             match found {
                 None => Ok(tx),
                 Some(first) => {
+                    access.require(AttachmentRead)?;
                     earlier = queries::get(&tx, first).await?;
                     Err(Error::not_found("attachment", first))
                 }
@@ -84,7 +90,7 @@ impl AttachmentHandler {
     async fn begin_write(
         &self,
         caller: &Caller,
-        access_target: AccessTarget,
+        access_target: &AccessTarget,
         target: AttachmentTarget,
         id: Uuid,
         key: &Option<RequestKey>,
@@ -109,7 +115,8 @@ impl AttachmentHandler {
         input: DownloadInput,
     ) -> Result<(Attachment, Vec<ObjectRange>)> {
         let DownloadInput { id, range } = input;
-        let begun = self.authorizer.begin(caller, AccessTarget::attachment(id), AttachmentRead, |conn| {
+        let target = access::attachment(id);
+        let begun = self.authorizer.begin(caller, &target, AttachmentRead, |conn| {
             let range = range.clone();
             async move { futures::try_join!(queries::get(conn, id), queries::find_ranges(conn, id, range)) }
                 .boxed()
@@ -126,21 +133,41 @@ impl AttachmentHandler {
         &self,
         caller: &Caller,
         target: AttachmentTarget,
-        after: Option<AfterTime>,
-        size: i64,
+        page: &Page<AfterTime>,
     ) -> Result<Vec<Attachment>> {
-        let access_target = match target.entity_type {
-            EntityType::Project => AccessTarget::project(target.id),
-            EntityType::Document => AccessTarget::document(target.id),
-            EntityType::Task => AccessTarget::task_files(target.id),
+        let (after, size) = (page.after, page.size);
+        let list = async |access_target: AccessTarget| {
+            let begun = self.authorizer.begin(caller, &access_target, AttachmentRead, |conn| {
+                queries::list(conn, target, after, size).boxed()
+            });
+            begun.await.map(AuthorizedTransaction::finish)
         };
-        let begun = self.authorizer.begin(caller, access_target, AttachmentRead, |conn| {
-            queries::list(conn, target, after, size).boxed()
-        });
-        match begun.await {
-            Ok(begun) => Ok(begun.finish()),
-            Err(Error::NotFound { .. }) => Ok(Vec::new()),
-            Err(error) => Err(error),
+        if target.entity_type == EntityType::Task {
+            // The attachments of a task tell its project. Only a task without any must be resolved.
+            match list(access::task_with_attachments(target.id)).await {
+                Err(Error::NotFound { .. }) => {}
+                listed => return listed,
+            }
+        }
+        list(access_target_of(&self.context, target).await?).await
+    }
+
+    async fn update(&self, caller: &Caller, input: UpdateAttachmentInput) -> Result<Attachment> {
+        let UpdateAttachmentInput { id, etag, filename, metadata } = input;
+        let AuthorizedTransaction { tx, access, found } = self
+            .authorizer
+            .begin(caller, &access::attachment(id), AttachmentWrite, |conn| queries::lock(conn, id).boxed())
+            .await?;
+        access.require(AttachmentRead)?;
+        let attachment = or_not_found(found, id)?;
+        etag::check(&etag, attachment.row_version)?;
+        let metadata = metadata
+            .map(|change| change.apply_within_limits("metadata", attachment.metadata.clone()))
+            .transpose()?;
+        let change = AttachmentChangeset { filename, metadata };
+        match change.without_unchanged(&attachment) {
+            Some(change) => queries::update(tx, &access, id, &change).await,
+            None => Ok(attachment),
         }
     }
 
@@ -160,11 +187,12 @@ impl AttachmentHandler {
     ) -> RpcResult<BoxStream<'static, Result<pb::DownloadAttachmentResponse, Status>>> {
         let caller = Caller::of(&request)?;
         let (attachment, ranges) = self.find_bytes(&caller, request.into_inner().try_into()?).await?;
-        let first =
-            pb::DownloadAttachmentResponse { attachment: Some(attachment.into()), chunk: Default::default() };
-        let rest = self.storage.read(ranges).map(|chunk| {
-            Ok(pb::DownloadAttachmentResponse { attachment: None, chunk: chunk.map_err(Status::from)? })
-        });
+        let message = |part| pb::DownloadAttachmentResponse { part: Some(part) };
+        let first = message(Part::Attachment(attachment.into()));
+        let rest = self
+            .storage
+            .read(ranges)
+            .map(move |chunk| Ok(message(Part::Chunk(chunk.map_err(Status::from)?))));
         Ok(Response::new(stream::once(async { Ok(first) }).chain(rest).boxed()))
     }
 
@@ -176,9 +204,7 @@ impl AttachmentHandler {
         let id = attachment_id(&request.into_inner().attachment_id)?;
         let attachment = self
             .authorizer
-            .begin(&caller, AccessTarget::attachment(id), AttachmentRead, |conn| {
-                queries::get(conn, id).boxed()
-            })
+            .begin(&caller, &access::attachment(id), AttachmentRead, |conn| queries::get(conn, id).boxed())
             .await?
             .finish();
         Ok(Response::new(or_not_found(attachment, id)?.into()))
@@ -193,11 +219,20 @@ impl AttachmentHandler {
         let target = AttachmentTarget::try_from(&request)?;
         let query = format!("ListAttachments {} {target:?}", caller.database_user());
         let page = self.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
-        let mut rows = self.list(&caller, target, page.after, page.size).await?;
+        let rows = self.list(&caller, target, &page).await?;
         let position = |row: &Attachment| AfterTime { at: row.created_at, id: row.id };
-        let next_page_token = self.context.pages.cut(&query, page.size, &mut rows, position)?;
-        let attachments = rows.into_iter().map(Into::into).collect();
+        let (attachments, next_page_token) = to_page(&self.context.pages, &query, page.size, rows, position)?;
         Ok(Response::new(pb::ListAttachmentsResponse { attachments, next_page_token }))
+    }
+
+    pub(crate) async fn update_attachment(
+        &self,
+        request: Request<pb::UpdateAttachmentRequest>,
+    ) -> RpcResult<pb::Attachment> {
+        let caller = Caller::of(&request)?;
+        let attachment = self.update(&caller, request.into_inner().try_into()?).await?;
+        self.context.signal.announce();
+        Ok(Response::new(attachment.into()))
     }
 
     pub(crate) async fn delete_attachment(
@@ -205,11 +240,13 @@ impl AttachmentHandler {
         request: Request<pb::DeleteAttachmentRequest>,
     ) -> RpcResult<pb::DeleteAttachmentResponse> {
         let caller = Caller::of(&request)?;
-        let id = attachment_id(&request.into_inner().attachment_id)?;
-        let AuthorizedTransaction { tx, access, .. } = self
+        let pb::DeleteAttachmentRequest { attachment_id: id, etag } = request.into_inner();
+        let id = attachment_id(&id)?;
+        let AuthorizedTransaction { tx, access, found } = self
             .authorizer
-            .begin(&caller, AccessTarget::attachment(id), AttachmentDelete, |_| async { Ok(()) }.boxed())
+            .begin(&caller, &access::attachment(id), AttachmentDelete, |conn| queries::lock(conn, id).boxed())
             .await?;
+        etag::check(&etag, or_not_found(found, id)?.row_version)?;
         queries::delete(tx, &access, id).await?;
         self.context.signal.announce();
         Ok(Response::new(pb::DeleteAttachmentResponse {}))

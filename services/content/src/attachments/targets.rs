@@ -2,14 +2,14 @@
 
 use diesel_async::AsyncPgConnection;
 use proto::task::backend::v1::ResolveTaskRequest;
+use shared::access::AccessTarget;
 use shared::error::{Error, Result, from_sibling};
 use shared::service::ServiceContext;
 use tonic::Code;
 use uuid::Uuid;
 
 use super::{Attachment, AttachmentTarget, EntityType, queries};
-use crate::authorizer::AccessTarget;
-use crate::documents;
+use crate::{access, documents};
 
 /// Asks the task service for the project of a task.
 async fn resolve_task(context: &ServiceContext, id: Uuid) -> Result<Uuid> {
@@ -22,7 +22,7 @@ async fn resolve_task(context: &ServiceContext, id: Uuid) -> Result<Uuid> {
     task.project_id.parse().map_err(Error::internal)
 }
 
-/// What a caller must be able to access to attach a file to the target.
+/// The project access that attachments of the target need.
 ///
 /// # Errors
 /// `NOT_FOUND` for a task that does not exist; `UNAVAILABLE` when the task service does not answer.
@@ -32,8 +32,10 @@ pub(crate) async fn access_target_of(
 ) -> Result<AccessTarget> {
     Ok(match target.entity_type {
         EntityType::Project => AccessTarget::project(target.id),
-        EntityType::Document => AccessTarget::document(target.id),
-        EntityType::Task => AccessTarget::task(target.id, resolve_task(context, target.id).await?),
+        EntityType::Document => access::document(target.id),
+        EntityType::Task => {
+            AccessTarget::in_project("task", target.id, resolve_task(context, target.id).await?)
+        }
     })
 }
 

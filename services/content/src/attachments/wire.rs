@@ -3,47 +3,42 @@
 use std::ops::Range;
 
 use proto::content::v1 as pb;
+use proto::content::v1::attachment_target::Target;
 use proto::content::v1::upload_attachment_request;
 use shared::error::{Error, Result};
+use shared::etag;
 use shared::idempotency::RequestKey;
-use shared::json::{to_struct, to_timestamp};
-use shared::validation::{ProtoEnum, Violations};
+use shared::json::{JsonChange, to_struct, to_timestamp};
+use shared::validation::{Mask, Violations};
 use uuid::Uuid;
 
-use super::{Attachment, AttachmentInput, AttachmentTarget, EntityType, MAX_FILENAME_CHARS};
+use super::{Attachment, AttachmentInput, AttachmentTarget, EntityType, MAX_FILENAME_CHARS, safe_filename};
 use crate::uploads::upload_stream::{Part, UploadMessage};
 
-impl ProtoEnum for EntityType {
-    fn from_wire(value: i32) -> Option<Option<Self>> {
-        Some(match pb::EntityType::try_from(value).ok()? {
-            pb::EntityType::Unspecified => None,
-            pb::EntityType::Task => Some(Self::Task),
-            pb::EntityType::Document => Some(Self::Document),
-            pb::EntityType::Project => Some(Self::Project),
-        })
-    }
-}
-
-impl From<EntityType> for i32 {
-    fn from(kind: EntityType) -> Self {
-        let kind = match kind {
-            EntityType::Task => pb::EntityType::Task,
-            EntityType::Document => pb::EntityType::Document,
-            EntityType::Project => pb::EntityType::Project,
-        };
-        kind.into()
-    }
-}
-
-pub(crate) fn target(v: &mut Violations, entity_type: i32, id: &str) -> AttachmentTarget {
-    let entity_type = match EntityType::from_wire(entity_type).flatten() {
-        Some(entity_type) => entity_type,
+/// Reads the target of an attachment; nothing is a violation at `target`.
+pub(crate) fn target(v: &mut Violations, target: Option<pb::AttachmentTarget>) -> AttachmentTarget {
+    let (entity_type, id) = match target.unwrap_or_default().target {
+        Some(Target::TaskId(id)) => (EntityType::Task, v.uuid("target.task_id", &id)),
+        Some(Target::DocumentId(id)) => (EntityType::Document, v.uuid("target.document_id", &id)),
+        Some(Target::ProjectId(id)) => (EntityType::Project, v.uuid("target.project_id", &id)),
         None => {
-            v.add("entity_type", "must be a task, a document or a project");
-            EntityType::Project
+            v.add("target", "must be a task, a document or a project");
+            (EntityType::Project, Uuid::nil())
         }
     };
-    AttachmentTarget { entity_type, id: v.uuid("entity_id", id) }
+    AttachmentTarget { entity_type, id }
+}
+
+impl From<AttachmentTarget> for pb::AttachmentTarget {
+    fn from(target: AttachmentTarget) -> Self {
+        let id = target.id.to_string();
+        let target = match target.entity_type {
+            EntityType::Task => Target::TaskId(id),
+            EntityType::Document => Target::DocumentId(id),
+            EntityType::Project => Target::ProjectId(id),
+        };
+        Self { target: Some(target) }
+    }
 }
 
 pub(crate) fn sha256(v: &mut Violations, value: String) -> String {
@@ -70,7 +65,7 @@ impl TryFrom<pb::UploadHeader> for UploadInput {
         let key = RequestKey::of(&mut v, &header.request_id, &header);
         let attachment = AttachmentInput {
             id: Uuid::now_v7(),
-            target: target(&mut v, header.entity_type, &header.entity_id),
+            target: target(&mut v, header.target),
             original_filename: filename(&mut v, header.filename),
             sha256: (!header.sha256.is_empty()).then(|| sha256(&mut v, header.sha256)),
             metadata: v.json("metadata", header.metadata),
@@ -119,12 +114,38 @@ pub(crate) fn attachment_id(value: &str) -> Result<Uuid> {
     Ok(id)
 }
 
+#[derive(Clone, Debug)]
+pub(crate) struct UpdateAttachmentInput {
+    pub id: Uuid,
+    pub etag: String,
+    /// A safe name.
+    pub filename: Option<String>,
+    pub metadata: Option<JsonChange>,
+}
+
+impl TryFrom<pb::UpdateAttachmentRequest> for UpdateAttachmentInput {
+    type Error = Error;
+
+    fn try_from(request: pb::UpdateAttachmentRequest) -> Result<Self> {
+        const CHANGEABLE: &[&str] = &["filename", "metadata"];
+        let attachment = request.attachment.unwrap_or_default();
+        let mut v = Violations::within("attachment.");
+        let mut mask = Mask::of(&mut v, request.update_mask, CHANGEABLE);
+        let id = v.uuid("id", &attachment.id);
+        let filename =
+            mask.pick("filename", attachment.filename, |name| safe_filename(&filename(&mut v, name)));
+        let metadata = mask.pick_json(&mut v, "metadata", attachment.metadata, request.metadata_patch);
+        v.finish()?;
+        Ok(Self { id, etag: attachment.etag, filename, metadata })
+    }
+}
+
 impl TryFrom<&pb::ListAttachmentsRequest> for AttachmentTarget {
     type Error = Error;
 
     fn try_from(request: &pb::ListAttachmentsRequest) -> Result<Self> {
         let mut v = Violations::new();
-        let target = target(&mut v, request.entity_type, &request.entity_id);
+        let target = target(&mut v, request.target.clone());
         v.require(request.page_size >= 0, "page_size", "must not be negative");
         v.finish()?;
         Ok(target)
@@ -135,8 +156,7 @@ impl From<Attachment> for pb::Attachment {
     fn from(attachment: Attachment) -> Self {
         Self {
             id: attachment.id.to_string(),
-            entity_type: attachment.entity_type.into(),
-            entity_id: attachment.entity_id.to_string(),
+            target: Some(attachment.target().into()),
             project_id: attachment.project_id.to_string(),
             filename: attachment.filename,
             original_filename: attachment.original_filename,
@@ -145,7 +165,9 @@ impl From<Attachment> for pb::Attachment {
             uploader_id: attachment.uploader_id.to_string(),
             metadata: Some(to_struct(&attachment.metadata)),
             created_at: Some(to_timestamp(attachment.created_at)),
+            updated_at: Some(to_timestamp(attachment.updated_at)),
             sha256: attachment.sha256,
+            etag: etag::of(attachment.row_version),
         }
     }
 }

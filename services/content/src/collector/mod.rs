@@ -53,7 +53,7 @@ pub(crate) async fn run(context: ServiceContext, storage: Storage, limits: FileL
         if matches!(round, Ok(true)) {
             continue;
         }
-        housekeeping::note("files", &round);
+        housekeeping::record_run("files", &round);
         tokio::select! {
             () = context.shutdown.cancelled() => return,
             () = changes.wait() => {}

@@ -34,7 +34,7 @@ impl Collector {
             }
         };
         let Some(next) = next else {
-            self.lag.catch_up();
+            self.lag.mark_caught_up();
             return Ok(false);
         };
         if !blobs.is_empty() {

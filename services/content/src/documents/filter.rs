@@ -1,15 +1,15 @@
 //! Filters and orders of document lists, and how they become SQL.
 
 use crate::schema::DocumentStatus;
-use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use diesel::serialize::ToSql;
 use diesel::sql_query;
-use diesel::sql_types::{Array, HasSqlType, Jsonb, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, HasSqlType, Jsonb, Text, Timestamptz, Uuid as SqlUuid};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::page::AfterTime;
+use shared::validation::TimeRange;
 use uuid::Uuid;
 
 use super::DocumentHead;
@@ -18,25 +18,28 @@ use super::DocumentHead;
 pub(crate) const HEAD_COLUMNS: &str = "d.id, d.project_id, d.title, d.content_type, d.author_id, d.version, d.status, \
      d.tags, d.metadata, d.created_at, d.updated_at, d.published_at, d.xmin";
 
+/// Projects in which the caller has lost `document_read`. The policies, which limit rows to readable projects, do not
+/// check single permissions.
+const UNREADABLE_PROJECTS: &str = "SELECT m.project_id FROM content.project_access_members m \
+     WHERE m.user_id = content.current_user_id() AND m.permissions -> 'document_read' = 'false'::jsonb";
+
 /// Which documents to list. Empty fields do not filter; all others must match.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct DocumentFilter {
+    /// Empty for all that the caller may read.
+    pub project_ids: Vec<Uuid>,
     pub statuses: Vec<DocumentStatus>,
-    pub author_id: Option<Uuid>,
-    pub tags: Vec<String>,
+    pub author_ids: Vec<Uuid>,
+    pub all_tags: Vec<String>,
     pub any_tags: Vec<String>,
+    pub no_tags: Vec<String>,
     pub content_types: Vec<String>,
+    pub created_at: TimeRange,
+    pub updated_at: TimeRange,
+    /// Words in title or content.
+    pub text: Option<String>,
     /// The metadata contains all of this.
     pub metadata: Option<Value>,
-    pub created: TimeRange,
-    pub updated: TimeRange,
-}
-
-/// From `from` until before `before`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct TimeRange {
-    pub from: Option<DateTime<Utc>>,
-    pub before: Option<DateTime<Utc>>,
 }
 
 /// Builds a query from SQL and bound values.
@@ -64,16 +67,28 @@ impl QueryBuilder {
         Self { query: self.query.sql(format!("${values}")).bind::<ST, V>(value), values }
     }
 
-    /// Appends a condition and its value, if there is one.
-    pub(crate) fn bind_if<ST, V>(self, condition: &str, value: Option<V>) -> Self
+    /// Appends a condition around a value, if there is one.
+    fn bind_if<ST, V>(self, (before, after): (&str, &str), value: Option<V>) -> Self
     where
         Pg: HasSqlType<ST>,
         V: ToSql<ST, Pg> + Send + 'static,
         ST: Send + 'static,
     {
         match value {
-            Some(value) => self.sql(condition).bind::<ST, V>(value),
+            Some(value) => self.sql(before).bind::<ST, V>(value).sql(after),
             None => self,
+        }
+    }
+
+    /// Appends the ids of documents that match a search text in the projects, or in all that are readable if empty.
+    pub(crate) fn matching_ids(self, text: &str, projects: &[Uuid]) -> Self {
+        let query = self
+            .sql("SELECT content.search_documents(websearch_to_tsquery('english', ")
+            .bind::<Text, _>(text.to_owned())
+            .sql("), ");
+        match non_empty(projects) {
+            Some(projects) => query.bind::<Array<SqlUuid>, _>(projects).sql(")"),
+            None => query.sql("NULL)"),
         }
     }
 
@@ -83,22 +98,36 @@ impl QueryBuilder {
 }
 
 impl DocumentFilter {
-    /// Appends the conditions to a query of the table `d` that has a `WHERE` already.
+    /// Appends the conditions to a query of the table `d`, with `WHERE`.
     pub(crate) fn apply(&self, query: QueryBuilder) -> QueryBuilder {
         let statuses: Vec<String> = self.statuses.iter().map(|status| status.as_str().to_owned()).collect();
-        query
-            .bind_if::<Array<Text>, _>(" AND d.status::text = ANY (", non_empty(&statuses))
-            .sql(if statuses.is_empty() { "" } else { ")" })
-            .bind_if::<SqlUuid, _>(" AND d.author_id = ", self.author_id)
-            .bind_if::<Array<Text>, _>(" AND d.tags @> ", non_empty(&self.tags))
-            .bind_if::<Array<Text>, _>(" AND d.tags && ", non_empty(&self.any_tags))
-            .bind_if::<Array<Text>, _>(" AND d.content_type::text = ANY (", non_empty(&self.content_types))
-            .sql(if self.content_types.is_empty() { "" } else { ")" })
-            .bind_if::<Jsonb, _>(" AND d.metadata @> ", self.metadata.clone())
-            .bind_if::<Timestamptz, _>(" AND d.created_at >= ", self.created.from)
-            .bind_if::<Timestamptz, _>(" AND d.created_at < ", self.created.before)
-            .bind_if::<Timestamptz, _>(" AND d.updated_at >= ", self.updated.from)
-            .bind_if::<Timestamptz, _>(" AND d.updated_at < ", self.updated.before)
+        let query = match self.project_ids.as_slice() {
+            [] => query.sql(&format!(" WHERE d.project_id NOT IN ({UNREADABLE_PROJECTS})")),
+            // An index of each order begins with the project.
+            [project] => query.sql(" WHERE d.project_id = ").bind::<SqlUuid, _>(*project),
+            projects => {
+                query.sql(" WHERE d.project_id = ANY (").bind::<Array<SqlUuid>, _>(projects.to_vec()).sql(")")
+            }
+        };
+        let query = query
+            .bind_if::<Array<Text>, _>((" AND d.status::text = ANY (", ")"), non_empty(&statuses))
+            .bind_if::<Array<SqlUuid>, _>((" AND d.author_id = ANY (", ")"), non_empty(&self.author_ids))
+            .bind_if::<Array<Text>, _>((" AND d.tags @> ", ""), non_empty(&self.all_tags))
+            .bind_if::<Array<Text>, _>((" AND d.tags && ", ""), non_empty(&self.any_tags))
+            .bind_if::<Array<Text>, _>((" AND NOT d.tags && ", ""), non_empty(&self.no_tags))
+            .bind_if::<Array<Text>, _>(
+                (" AND d.content_type::text = ANY (", ")"),
+                non_empty(&self.content_types),
+            )
+            .bind_if::<Timestamptz, _>((" AND d.created_at >= ", ""), self.created_at.start)
+            .bind_if::<Timestamptz, _>((" AND d.created_at < ", ""), self.created_at.end)
+            .bind_if::<Timestamptz, _>((" AND d.updated_at >= ", ""), self.updated_at.start)
+            .bind_if::<Timestamptz, _>((" AND d.updated_at < ", ""), self.updated_at.end)
+            .bind_if::<Jsonb, _>((" AND d.metadata @> ", ""), self.metadata.clone());
+        match &self.text {
+            Some(text) => query.sql(" AND d.id IN (").matching_ids(text, &self.project_ids).sql(")"),
+            None => query,
+        }
     }
 }
 
@@ -151,7 +180,7 @@ impl DocumentOrder {
         self,
         query: QueryBuilder,
         after: Option<AfterDocument>,
-        rows: i64,
+        limit: i64,
     ) -> QueryBuilder {
         let (key, descending) = self.key();
         let (comparison, direction) = if descending { ("<", "DESC") } else { (">", "ASC") };
@@ -169,8 +198,6 @@ impl DocumentOrder {
                 .bind::<SqlUuid, _>(id)
                 .sql(")"),
         };
-        query
-            .sql(&format!(" ORDER BY {key} {direction}, d.id {direction} LIMIT "))
-            .bind::<diesel::sql_types::BigInt, _>(rows)
+        query.sql(&format!(" ORDER BY {key} {direction}, d.id {direction} LIMIT ")).bind::<BigInt, _>(limit)
     }
 }

@@ -10,6 +10,7 @@ use crate::schema::documents;
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::{AsChangeset, Insertable, Queryable, QueryableByName, Selectable};
+use serde::Deserialize;
 use serde_json::Value;
 use shared::error::{Error, ErrorReason, Result};
 use shared::etag::RowVersion;
@@ -25,8 +26,8 @@ pub const MAX_CONTENT_TYPE_CHARS: usize = 50;
 pub const MAX_SUMMARY_CHARS: usize = 1_000;
 pub const DEFAULT_CONTENT_TYPE: &str = "markdown";
 
-/// A document without its content.
-#[derive(Clone, Debug, PartialEq, Queryable, QueryableByName, Selectable)]
+/// A document without its content. The change log has it as JSON, without the row version.
+#[derive(Clone, Debug, PartialEq, Queryable, QueryableByName, Selectable, Deserialize)]
 #[diesel(table_name = documents, check_for_backend(Pg))]
 pub struct DocumentHead {
     pub id: Uuid,
@@ -43,6 +44,7 @@ pub struct DocumentHead {
     pub updated_at: DateTime<Utc>,
     pub published_at: Option<DateTime<Utc>>,
     #[diesel(column_name = xmin)]
+    #[serde(skip)]
     pub row_version: RowVersion,
 }
 

@@ -3,18 +3,18 @@
 use crate::schema::documents;
 use diesel::prelude::*;
 use diesel::sql_query;
-use diesel::sql_types::{Text, Uuid as SqlUuid};
+use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::ProjectAccess;
 use shared::database::{Prepared, Transaction, explain};
 use shared::error::{Error, Result};
+use shared::page::Page;
 use uuid::Uuid;
 
 use super::filter::{AfterDocument, HEAD_COLUMNS, QueryBuilder};
 use super::wire::ListDocumentsInput;
 use super::{Document, DocumentChangeset, DocumentHead, NewDocument, StatusChangeset};
 use crate::constraints::CONSTRAINTS;
-use crate::search::queries::filter_by_text;
 
 pub(crate) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Document>> {
     let found = documents::table.find(id).select(Document::as_select()).first(&mut conn).await;
@@ -43,13 +43,10 @@ pub(crate) async fn lock_for_reference(mut conn: &AsyncPgConnection, id: Uuid) -
 pub(crate) async fn list(
     mut conn: &AsyncPgConnection,
     input: &ListDocumentsInput,
-    after: Option<AfterDocument>,
-    size: i64,
+    page: &Page<AfterDocument>,
 ) -> Result<Vec<DocumentHead>> {
-    let select = format!("SELECT {HEAD_COLUMNS} FROM content.documents d WHERE d.project_id = ");
-    let query = QueryBuilder::new(&select).bind::<SqlUuid, _>(input.project_id);
-    let query = filter_by_text(query, input.text.clone(), input.project_id);
-    let query = input.order.paginate(input.filter.apply(query), after, size + 1);
+    let query = QueryBuilder::new(&format!("SELECT {HEAD_COLUMNS} FROM content.documents d"));
+    let query = input.order.paginate(input.filter.apply(query), page.after.clone(), page.size + 1);
     Ok(Prepared(query.finish()).load(&mut conn).await?)
 }
 

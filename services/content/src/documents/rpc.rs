@@ -5,6 +5,7 @@ use chrono::Utc;
 use futures::FutureExt;
 use proto::content::v1 as pb;
 use shared::access::Permission::{DocumentDelete, DocumentPublish, DocumentRead, DocumentWrite};
+use shared::access::{AccessTarget, AuthorizedTransaction, Authorizer};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
 use shared::service::ServiceContext;
@@ -13,8 +14,9 @@ use tonic::{Request, Response, Status};
 
 use super::filter::AfterDocument;
 use super::wire::{CreateDocumentInput, ListDocumentsInput, UpdateDocumentInput, document_id};
-use super::{Document, DocumentChangeset, DocumentHead, StatusChangeset, Transition, queries};
-use crate::authorizer::{AccessTarget, AuthorizedTransaction, Authorizer};
+use super::{Document, DocumentHead, StatusChangeset, Transition, queries};
+use crate::access::{self, read_in_projects};
+use crate::page::to_page;
 use crate::schema::NAME;
 
 type RpcResult<T> = Result<Response<T>, Status>;
@@ -33,46 +35,48 @@ impl DocumentHandler {
         let CreateDocumentInput { key, mut document, change_summary } = input;
         document.author_id = caller.user()?.user_id;
         let (id, author_id) = (document.id, document.author_id);
-        let AuthorizedTransaction { tx, access, found: earlier } = self
-            .authorizer
-            .begin(caller, AccessTarget::project(document.project_id), DocumentWrite, |conn| {
-                let (key, summary) = (key.clone(), change_summary.clone());
-                async move {
-                    let claim = idempotency::claim(conn, NAME, author_id, "CreateDocument", key.as_ref(), id);
-                    let (earlier, ()) =
-                        futures::try_join!(claim, queries::set_change_summary(conn, summary.as_deref()))?;
-                    Ok(earlier)
-                }
-                .boxed()
-            })
-            .await?;
-        if let Some(earlier) = earlier {
-            let document = queries::get(&tx, earlier).await?;
-            return document.ok_or_else(|| Error::not_found("document", earlier));
-        }
-        queries::insert(tx, &access, &document).await
+        let target = AccessTarget::project(document.project_id);
+        let begun = self.authorizer.begin(caller, &target, DocumentWrite, |conn| {
+            let (key, summary) = (key.clone(), change_summary.clone());
+            async move {
+                let claim = idempotency::claim(conn, NAME, author_id, "CreateDocument", key.as_ref(), id);
+                let summary = queries::set_change_summary(conn, summary.as_deref());
+                let (earlier, ()) = futures::try_join!(claim, summary)?;
+                Ok(earlier)
+            }
+            .boxed()
+        });
+        let AuthorizedTransaction { tx, access, found: earlier } = begun.await?;
+        let Some(earlier) = earlier else { return queries::insert(tx, &access, &document).await };
+        // The document may have been changed by others since.
+        access.require(DocumentRead)?;
+        queries::get(&tx, earlier).await?.ok_or_else(|| Error::not_found("document", earlier))
     }
 
     async fn update(&self, caller: &Caller, input: UpdateDocumentInput) -> Result<Document> {
-        let UpdateDocumentInput { id, etag, change, change_summary } = input;
-        let AuthorizedTransaction { tx, access, found: document } = self
-            .authorizer
-            .begin(caller, AccessTarget::document(id), DocumentWrite, |conn| {
-                let summary = change_summary.clone();
-                async move {
-                    let summary = queries::set_change_summary(conn, summary.as_deref());
-                    let (document, ()) = futures::try_join!(queries::lock(conn, id), summary)?;
-                    Ok(document)
-                }
-                .boxed()
-            })
-            .await?;
+        let UpdateDocumentInput { id, etag, mut change, metadata, has_changes, change_summary } = input;
+        let target = access::document(id);
+        let begun = self.authorizer.begin(caller, &target, DocumentWrite, |conn| {
+            let summary = change_summary.clone();
+            async move {
+                let summary = queries::set_change_summary(conn, summary.as_deref());
+                let (document, ()) = futures::try_join!(queries::lock(conn, id), summary)?;
+                Ok(document)
+            }
+            .boxed()
+        });
+        let AuthorizedTransaction { tx, access, found: document } = begun.await?;
+        access.require(DocumentRead)?;
         let document = document.ok_or_else(|| Error::not_found("document", id))?;
         etag::check(&etag, document.head.row_version)?;
-        if change == DocumentChangeset::default() {
+        if !has_changes {
             return Ok(document);
         }
         document.head.require_editable()?;
+        if let Some(metadata) = metadata {
+            let present = document.head.metadata.clone();
+            change.metadata = Some(metadata.apply_within_limits("metadata", present)?);
+        }
         let Some(change) = change.without_unchanged(&document) else { return Ok(document) };
         queries::update(tx, &access, id, &change).await
     }
@@ -92,8 +96,9 @@ impl DocumentHandler {
         };
         let AuthorizedTransaction { tx, access, found: document } = self
             .authorizer
-            .begin(&caller, AccessTarget::document(id), permission, |conn| queries::lock(conn, id).boxed())
+            .begin(&caller, &access::document(id), permission, |conn| queries::lock(conn, id).boxed())
             .await?;
+        access.require(DocumentRead)?;
         let document = document.ok_or_else(|| Error::not_found("document", id))?;
         let Some(status) = transition.target(document.head.status)? else {
             return Ok(Response::new(document.into()));
@@ -124,7 +129,7 @@ impl DocumentHandler {
         let id = document_id(&request.into_inner().document_id)?;
         let document = self
             .authorizer
-            .begin(&caller, AccessTarget::document(id), DocumentRead, |conn| queries::get(conn, id).boxed())
+            .begin(&caller, &access::document(id), DocumentRead, |conn| queries::get(conn, id).boxed())
             .await?
             .finish();
         Ok(Response::new(document.ok_or_else(|| Error::not_found("document", id))?.into()))
@@ -135,23 +140,23 @@ impl DocumentHandler {
         request: Request<pb::ListDocumentsRequest>,
     ) -> RpcResult<pb::ListDocumentsResponse> {
         let caller = Caller::of(&request)?;
-        let request = request.into_inner();
-        let input = ListDocumentsInput::try_from(&request)?;
-        let query = format!("ListDocuments {} {input:?}", caller.database_user());
-        let page =
-            self.context.pages.read::<AfterDocument>(&query, request.page_size, &request.page_token)?;
-        let (size, after) = (page.size, page.after);
-        let mut rows = self
-            .authorizer
-            .begin(&caller, AccessTarget::project(input.project_id), DocumentRead, |conn| {
-                let (input, after) = (input.clone(), after.clone());
-                async move { queries::list(conn, &input, after, size).await }.boxed()
-            })
-            .await?
-            .finish();
+        let input = ListDocumentsInput::try_from(request.into_inner())?;
+        let query = format!("ListDocuments {} {:?} {:?}", caller.database_user(), input.filter, input.order);
+        let pages = &self.context.pages;
+        let page = pages.read::<AfterDocument>(&query, input.page_size, &input.page_token)?;
+        let (projects, database) = (&input.filter.project_ids, &self.context.database);
+        let list = (&input, &page);
+        let rows = read_in_projects(
+            &self.authorizer,
+            database,
+            &caller,
+            projects,
+            DocumentRead,
+            &list,
+            |conn, list| queries::list(conn, list.0, list.1).boxed(),
+        );
         let position = |row: &DocumentHead| input.order.position(row);
-        let next_page_token = self.context.pages.cut(&query, size, &mut rows, position)?;
-        let documents = rows.into_iter().map(Into::into).collect();
+        let (documents, next_page_token) = to_page(pages, &query, page.size, rows.await?, position)?;
         Ok(Response::new(pb::ListDocumentsResponse { documents, next_page_token }))
     }
 
@@ -202,7 +207,7 @@ impl DocumentHandler {
         let id = document_id(&id)?;
         let AuthorizedTransaction { tx, access, found: head } = self
             .authorizer
-            .begin(&caller, AccessTarget::document(id), DocumentDelete, |conn| {
+            .begin(&caller, &access::document(id), DocumentDelete, |conn| {
                 queries::lock_head(conn, id).boxed()
             })
             .await?;

@@ -1,13 +1,11 @@
 //! Conversion of documents.
 
 use crate::schema::DocumentStatus;
-use prost_types::Struct;
 use proto::content::v1 as pb;
-use serde_json::Value;
 use shared::error::{Error, Result};
 use shared::etag;
 use shared::idempotency::RequestKey;
-use shared::json::{to_struct, to_timestamp};
+use shared::json::{JsonChange, to_struct, to_timestamp};
 use shared::validation::{Mask, ProtoEnum, Violations};
 use uuid::Uuid;
 
@@ -18,6 +16,8 @@ use super::{
 };
 use crate::search::MAX_QUERY_CHARS;
 
+/// Most project or author ids in a filter.
+const MAX_FILTERED_IDS: usize = 100;
 /// Most content types in a filter.
 const MAX_FILTERED_TYPES: usize = 50;
 
@@ -50,25 +50,28 @@ impl TryFrom<pb::CreateDocumentRequest> for CreateDocumentInput {
     type Error = Error;
 
     fn try_from(request: pb::CreateDocumentRequest) -> Result<Self> {
-        let mut v = Violations::new();
-        let key = RequestKey::of(&mut v, &request.request_id, &request);
+        let mut outer = Violations::new();
+        let key = RequestKey::of(&mut outer, &request.request_id, &request);
+        let change_summary = change_summary(&mut outer, request.change_summary);
+        let mut v = Violations::within("document.");
+        let document = request.document.unwrap_or_default();
         let document = NewDocument {
-            id: v.uuid_or_new("document_id", &request.document_id),
-            project_id: v.uuid("project_id", &request.project_id),
-            title: v.line("title", request.title, 1, MAX_TITLE_CHARS),
-            content: content(&mut v, "content", request.content),
-            content_type: content_type(&mut v, "content_type", request.content_type),
+            id: v.uuid_or_new("id", &document.id),
+            project_id: v.uuid("project_id", &document.project_id),
+            title: v.line("title", document.title, 1, MAX_TITLE_CHARS),
+            content: content(&mut v, "content", document.content.unwrap_or_default()),
+            content_type: content_type(&mut v, "content_type", document.content_type),
             author_id: Uuid::nil(),
             version: 1,
             status: DocumentStatus::Draft,
-            tags: v.tags("tags", request.tags),
-            metadata: v.json("metadata", request.metadata),
+            tags: v.tags("tags", document.tags),
+            metadata: v.json("metadata", document.metadata),
             created_at: None,
             updated_at: None,
             published_at: None,
         };
-        let change_summary = change_summary(&mut v, request.change_summary);
-        v.finish()?;
+        outer.absorb(v);
+        outer.finish()?;
         Ok(Self { key, document, change_summary })
     }
 }
@@ -77,7 +80,10 @@ impl TryFrom<pb::CreateDocumentRequest> for CreateDocumentInput {
 pub(crate) struct UpdateDocumentInput {
     pub id: Uuid,
     pub etag: String,
+    /// Without metadata, which depend on the present ones.
     pub change: DocumentChangeset,
+    pub metadata: Option<JsonChange>,
+    pub has_changes: bool,
     pub change_summary: Option<String>,
 }
 
@@ -85,86 +91,90 @@ impl TryFrom<pb::UpdateDocumentRequest> for UpdateDocumentInput {
     type Error = Error;
 
     fn try_from(request: pb::UpdateDocumentRequest) -> Result<Self> {
-        const FIELDS: [&str; 5] = ["title", "content", "content_type", "tags", "metadata"];
-        let given = request.document.unwrap_or_default();
+        const CHANGEABLE: &[&str] = &["title", "content", "content_type", "tags", "metadata"];
+        let document = request.document.unwrap_or_default();
         let mut v = Violations::within("document.");
-        let mask = Mask::of(&mut v, request.update_mask, &FIELDS);
-        let id = v.uuid("id", &given.id);
+        let mut mask = Mask::of(&mut v, request.update_mask, CHANGEABLE);
+        let id = v.uuid("id", &document.id);
         let change = DocumentChangeset {
-            title: mask.pick("title", || v.line("title", given.title, 1, MAX_TITLE_CHARS)),
-            content: mask.pick("content", || content(&mut v, "content", given.content.unwrap_or_default())),
-            content_type: mask.pick("content_type", || {
-                v.line("content_type", given.content_type, 1, MAX_CONTENT_TYPE_CHARS)
+            title: mask.pick("title", document.title, |title| v.line("title", title, 1, MAX_TITLE_CHARS)),
+            content: mask.pick("content", document.content, |text| {
+                content(&mut v, "content", text.unwrap_or_default())
             }),
-            tags: mask.pick("tags", || v.tags("tags", given.tags)),
-            metadata: mask.pick("metadata", || v.json("metadata", given.metadata)),
+            content_type: mask.pick("content_type", document.content_type, |content_type| {
+                v.line("content_type", content_type, 1, MAX_CONTENT_TYPE_CHARS)
+            }),
+            tags: mask.pick("tags", document.tags, |tags| v.tags("tags", tags)),
+            metadata: None,
             version: None,
         };
+        let metadata = mask.pick_json(&mut v, "metadata", document.metadata, request.metadata_patch);
         let mut outer = Violations::new();
         let change_summary = change_summary(&mut outer, request.change_summary);
         v.absorb(outer);
         v.finish()?;
-        Ok(Self { id, etag: given.etag, change, change_summary })
+        let has_changes = mask.has_changes();
+        Ok(Self { id, etag: document.etag, change, metadata, has_changes, change_summary })
     }
 }
 
-/// Reads the filter fields that several requests have.
-macro_rules! filter {
-    ($v:ident, $request:ident) => {
-        $crate::documents::filter::DocumentFilter {
-            statuses: $v.enums("statuses", &$request.statuses),
-            author_id: $v.optional_uuid("author_id", &$request.author_id),
-            tags: $v.tags("tags", $request.tags.clone()),
-            any_tags: $v.tags("any_tags", $request.any_tags.clone()),
-            content_types: $crate::documents::wire::content_types(&mut $v, &$request.content_types),
-            metadata: $crate::documents::wire::contained(&mut $v, $request.metadata.clone()),
-            created: $crate::documents::filter::TimeRange {
-                from: $v.optional_time("created_from", $request.created_from),
-                before: $v.optional_time("created_before", $request.created_before),
-            },
-            updated: $crate::documents::filter::TimeRange {
-                from: $v.optional_time("updated_from", $request.updated_from),
-                before: $v.optional_time("updated_before", $request.updated_before),
-            },
-        }
+/// Reads a filter; the violations are within `filter.`.
+pub(crate) fn document_filter(outer: &mut Violations, filter: Option<pb::DocumentFilter>) -> DocumentFilter {
+    let filter = filter.unwrap_or_default();
+    let mut v = Violations::within("filter.");
+    let text = Some(filter.text).filter(|text| !text.is_empty());
+    let metadata = filter.metadata.filter(|object| !object.fields.is_empty());
+    let read = DocumentFilter {
+        project_ids: ids(&mut v, "project_ids", &filter.project_ids),
+        statuses: v.enums("statuses", &filter.statuses),
+        author_ids: ids(&mut v, "author_ids", &filter.author_ids),
+        all_tags: v.tags("all_tags", filter.all_tags),
+        any_tags: v.tags("any_tags", filter.any_tags),
+        no_tags: v.tags("no_tags", filter.no_tags),
+        content_types: content_types(&mut v, filter.content_types),
+        created_at: v.time_range("created_at", filter.created_at),
+        updated_at: v.time_range("updated_at", filter.updated_at),
+        text: text.map(|text| v.line("text", text, 1, MAX_QUERY_CHARS)),
+        metadata: metadata.map(|object| v.json("metadata", Some(object))),
     };
+    outer.absorb(v);
+    read
 }
-pub(crate) use filter;
 
-pub(crate) fn content_types(v: &mut Violations, types: &[String]) -> Vec<String> {
+/// Distinct ids to filter by.
+fn ids(v: &mut Violations, field: &str, ids: &[String]) -> Vec<Uuid> {
+    v.at_most(field, ids.len(), MAX_FILTERED_IDS);
+    let mut ids: Vec<Uuid> = ids.iter().take(MAX_FILTERED_IDS).map(|id| v.uuid(field, id)).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+fn content_types(v: &mut Violations, types: Vec<String>) -> Vec<String> {
     v.at_most("content_types", types.len(), MAX_FILTERED_TYPES);
-    let types = types.iter().take(MAX_FILTERED_TYPES);
-    types.map(|name| v.line("content_types", name.clone(), 1, MAX_CONTENT_TYPE_CHARS)).collect()
-}
-
-/// Metadata to filter by; an empty object does not filter.
-pub(crate) fn contained(v: &mut Violations, metadata: Option<Struct>) -> Option<Value> {
-    metadata.filter(|object| !object.fields.is_empty()).map(|object| v.json("metadata", Some(object)))
+    let types = types.into_iter().take(MAX_FILTERED_TYPES);
+    types.map(|name| v.line("content_types", name, 1, MAX_CONTENT_TYPE_CHARS)).collect()
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct ListDocumentsInput {
-    pub project_id: Uuid,
     pub filter: DocumentFilter,
-    pub text: Option<String>,
     pub order: DocumentOrder,
+    pub page_size: i32,
+    pub page_token: String,
 }
 
-impl TryFrom<&pb::ListDocumentsRequest> for ListDocumentsInput {
+impl TryFrom<pb::ListDocumentsRequest> for ListDocumentsInput {
     type Error = Error;
 
-    fn try_from(request: &pb::ListDocumentsRequest) -> Result<Self> {
+    fn try_from(request: pb::ListDocumentsRequest) -> Result<Self> {
+        let pb::ListDocumentsRequest { filter, order, page_size, page_token } = request;
         let mut v = Violations::new();
-        let text = Some(request.text.clone()).filter(|text| !text.is_empty());
-        let input = Self {
-            project_id: v.uuid("project_id", &request.project_id),
-            filter: filter!(v, request),
-            text: text.map(|text| v.line("text", text, 1, MAX_QUERY_CHARS)),
-            order: v.optional_enum("order", request.order).unwrap_or_default(),
-        };
-        v.require(request.page_size >= 0, "page_size", "must not be negative");
+        let filter = document_filter(&mut v, filter);
+        let order = v.optional_enum("order", order).unwrap_or_default();
+        v.require(page_size >= 0, "page_size", "must not be negative");
         v.finish()?;
-        Ok(input)
+        Ok(Self { filter, order, page_size, page_token })
     }
 }
 
@@ -173,11 +183,11 @@ impl ProtoEnum for DocumentOrder {
         use pb::DocumentOrder as Wire;
         Some(match Wire::try_from(value).ok()? {
             Wire::Unspecified => None,
-            Wire::Newest => Some(Self::CreatedDesc),
-            Wire::Oldest => Some(Self::CreatedAsc),
-            Wire::LastUpdated => Some(Self::UpdatedDesc),
-            Wire::FirstUpdated => Some(Self::UpdatedAsc),
-            Wire::Title => Some(Self::TitleAsc),
+            Wire::CreatedDesc => Some(Self::CreatedDesc),
+            Wire::CreatedAsc => Some(Self::CreatedAsc),
+            Wire::UpdatedDesc => Some(Self::UpdatedDesc),
+            Wire::UpdatedAsc => Some(Self::UpdatedAsc),
+            Wire::TitleAsc => Some(Self::TitleAsc),
         })
     }
 }

@@ -3,6 +3,7 @@
 use futures::FutureExt;
 use proto::content::v1 as pb;
 use shared::access::Permission::{DocumentRead, DocumentWrite};
+use shared::access::{AuthorizedTransaction, Authorizer};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
 use shared::service::ServiceContext;
@@ -11,7 +12,7 @@ use tonic::{Request, Response, Status};
 
 use super::wire::{self, EditContentInput, PreviewEditInput};
 use super::{Edit, EditOutcome};
-use crate::authorizer::{AccessTarget, AuthorizedTransaction, Authorizer};
+use crate::access;
 use crate::comparison_pool::ComparisonPool;
 use crate::documents::{Document, DocumentChangeset, queries};
 use crate::schema::NAME;
@@ -36,7 +37,7 @@ impl EditHandler {
         let (base, method) = (edit.base(), "EditDocumentContent");
         let AuthorizedTransaction { tx, access, found: (document, earlier, base_content) } = self
             .authorizer
-            .begin(caller, AccessTarget::document(id), DocumentWrite, |conn| {
+            .begin(caller, &access::document(id), DocumentWrite, |conn| {
                 let (key, summary) = (key.clone(), change_summary.clone());
                 async move {
                     let (document, earlier, base_content, ()) = futures::try_join!(
@@ -50,6 +51,8 @@ impl EditHandler {
                 .boxed()
             })
             .await?;
+        // Conflicts and patch errors quote the document, and the response has its content.
+        access.require(DocumentRead)?;
         let document = document.ok_or_else(|| Error::not_found("document", id))?;
         if earlier.is_some() {
             return Ok((document, false));
@@ -105,7 +108,7 @@ impl EditHandler {
         let base = edit.base();
         let (document, base_content) = self
             .authorizer
-            .begin(&caller, AccessTarget::document(id), DocumentRead, |conn| {
+            .begin(&caller, &access::document(id), DocumentRead, |conn| {
                 async move {
                     futures::try_join!(
                         queries::get(conn, id),

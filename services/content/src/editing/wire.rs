@@ -2,7 +2,7 @@
 
 use prost::Message;
 use proto::content::v1 as pb;
-use proto::content::v1::content_edit::Change;
+use proto::content::v1::content_edit::Edit as PbEdit;
 use shared::error::{Error, ErrorReason, Result};
 use shared::idempotency::RequestKey;
 use shared::validation::{MAX_BATCH, Violations};
@@ -11,7 +11,9 @@ use uuid::Uuid;
 use super::{BaseEdit, ConflictHunk, ConflictLines, Edit, EditError};
 use crate::documents::MAX_CONTENT_BYTES;
 use crate::documents::wire::{change_summary, content};
+use crate::page::ITEM_OVERHEAD_BYTES;
 use crate::texts::patch::LineEdit;
+use crate::versions::wire::version_number;
 
 /// The type of the error detail.
 const CONFLICT_TYPE_URL: &str = "type.googleapis.com/dafnck.content.v1.EditConflict";
@@ -62,46 +64,48 @@ impl TryFrom<pb::PreviewDocumentEditRequest> for PreviewEditInput {
 }
 
 /// Converts an edit. If it adds violations, the request fails and the result does not matter.
-fn edit(outer: &mut Violations, given: Option<pb::ContentEdit>) -> Edit {
+fn edit(outer: &mut Violations, edit: Option<pb::ContentEdit>) -> Edit {
+    let Some(edit) = edit.unwrap_or_default().edit else {
+        outer.add("edit", "must be one of replacement, append, prepend, unified_diff and line_edits");
+        return Edit::Append(String::new());
+    };
     let mut v = Violations::within("edit.");
-    let given = given.unwrap_or_default();
-    let base = given.base_version;
-    let edit = match given.change {
-        Some(Change::Append(text)) => Edit::Append(content(&mut v, "append", text)),
-        Some(Change::Prepend(text)) => Edit::Prepend(content(&mut v, "prepend", text)),
-        Some(Change::Replace(text)) => {
-            Edit::OfBase(base, BaseEdit::Replacement(content(&mut v, "replace", text)))
+    let edit = match edit {
+        PbEdit::Append(text) => Edit::Append(content(&mut v, "append", text)),
+        PbEdit::Prepend(text) => Edit::Prepend(content(&mut v, "prepend", text)),
+        PbEdit::Replacement(replacement) => {
+            let base = version_number(&mut v, "replacement.base_version", replacement.base_version);
+            let content = content(&mut v, "replacement.content", replacement.content);
+            Edit::OfBase(base, BaseEdit::Replacement(content))
         }
-        Some(Change::UnifiedDiff(diff)) => {
-            v.require(!diff.contains('\0'), "unified_diff", "must not contain NUL");
-            Edit::OfBase(base, BaseEdit::UnifiedDiff(diff))
+        PbEdit::UnifiedDiff(diff) => {
+            let base = version_number(&mut v, "unified_diff.base_version", diff.base_version);
+            v.require(!diff.text.contains('\0'), "unified_diff.text", "must not contain NUL");
+            Edit::OfBase(base, BaseEdit::UnifiedDiff(diff.text))
         }
-        Some(Change::LineEdits(edits)) => Edit::OfBase(base, BaseEdit::LineEdits(lines(&mut v, edits.edits))),
-        None => {
-            v.add("change", "must be one of replace, append, prepend, unified_diff and line_edits");
-            Edit::Append(String::new())
+        PbEdit::LineEdits(edits) => {
+            let base = version_number(&mut v, "line_edits.base_version", edits.base_version);
+            Edit::OfBase(base, BaseEdit::LineEdits(line_edits(&mut v, edits.edits)))
         }
     };
-    match edit.base() {
-        Some(_) => v.require(base >= 1, "base_version", "must be at least 1"),
-        None => v.require(base == 0, "base_version", "must not be given: this edits the newest version"),
-    }
     outer.absorb(v);
     edit
 }
 
-fn lines(v: &mut Violations, given: Vec<pb::LineEdit>) -> Vec<LineEdit> {
-    v.require(!given.is_empty(), "line_edits.edits", "must have at least one item");
-    v.at_most("line_edits.edits", given.len(), MAX_BATCH);
-    let mut edits = Vec::with_capacity(given.len().min(MAX_BATCH));
-    for pb::LineEdit { line, count, text } in given.into_iter().take(MAX_BATCH) {
-        v.require(line >= 1, "line_edits.edits.line", "must be at least 1");
-        v.require(count >= 0, "line_edits.edits.count", "must not be negative");
-        let first = usize::try_from(line).unwrap_or_default().saturating_sub(1);
-        let end = first.saturating_add(usize::try_from(count).unwrap_or_default());
-        edits.push(LineEdit { lines: first..end, text: content(v, "line_edits.edits.text", text) });
-    }
+fn line_edits(v: &mut Violations, edits: Vec<pb::LineEdit>) -> Vec<LineEdit> {
+    v.require(!edits.is_empty(), "line_edits.edits", "must have at least one item");
+    v.at_most("line_edits.edits", edits.len(), MAX_BATCH);
+    let edits = edits.into_iter().take(MAX_BATCH).enumerate();
     edits
+        .map(|(index, pb::LineEdit { line, count, text })| {
+            let field = |name| format!("line_edits.edits[{index}].{name}");
+            v.require(line >= 1, &field("line"), "must be at least 1");
+            v.require(count >= 0, &field("count"), "must not be negative");
+            let first = usize::try_from(line).unwrap_or_default().saturating_sub(1);
+            let end = first.saturating_add(usize::try_from(count).unwrap_or_default());
+            LineEdit { lines: first..end, text: content(v, &field("text"), text) }
+        })
+        .collect()
 }
 
 impl From<EditError> for Error {
@@ -162,7 +166,7 @@ pub(super) fn preview(base: i32, head: i32, hunks: Vec<ConflictHunk>) -> pb::Pre
 fn take_up_to(hunks: Vec<ConflictHunk>, mut max_bytes: usize) -> Vec<pb::EditConflictHunk> {
     let mut kept = Vec::new();
     for hunk in hunks.into_iter().map(pb::EditConflictHunk::from) {
-        let size = hunk.encoded_len();
+        let size = hunk.encoded_len() + ITEM_OVERHEAD_BYTES;
         if size > max_bytes {
             break;
         }

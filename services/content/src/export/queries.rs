@@ -4,7 +4,7 @@ use crate::schema::{document_versions, documents, file_attachments};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::error::Result;
-use shared::export::among;
+use shared::export::id_condition;
 use uuid::Uuid;
 
 use crate::attachments::Attachment;
@@ -17,7 +17,7 @@ pub(super) fn document_ids_with_sizes(projects: &[Uuid]) -> String {
         "SELECT id, (1000 + octet_length(title) + octet_length(tags::text) \
              + 4 * octet_length(metadata::text))::bigint AS size \
          FROM content.documents WHERE {} ORDER BY id",
-        among("project_id", projects)
+        id_condition("project_id", projects)
     )
 }
 
@@ -27,7 +27,7 @@ pub(super) fn version_ids_with_sizes(projects: &[Uuid]) -> String {
              + octet_length(coalesce(v.change_summary, '')))::bigint AS size \
          FROM content.document_versions v JOIN content.documents d ON d.id = v.document_id WHERE {} \
          ORDER BY v.document_id, v.version_number",
-        among("d.project_id", projects)
+        id_condition("d.project_id", projects)
     )
 }
 
@@ -35,7 +35,7 @@ pub(super) fn attachment_ids_with_sizes(projects: &[Uuid]) -> String {
     format!(
         "SELECT id, (1000 + octet_length(original_filename) + 4 * octet_length(metadata::text))::bigint AS size \
          FROM content.file_attachments WHERE {} ORDER BY id",
-        among("project_id", projects)
+        id_condition("project_id", projects)
     )
 }
 

@@ -5,7 +5,7 @@ use futures::stream::BoxStream;
 use proto::content::admin::v1 as pb;
 use shared::caller::Caller;
 use shared::error::{Error, Result};
-use shared::export::{ExportSender, Exports, Snapshot, wanted};
+use shared::export::{ExportSender, Exports, Snapshot, parse_ids};
 use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -39,7 +39,7 @@ impl ExportHandler {
         request: Request<pb::ExportDocumentsRequest>,
     ) -> Result<Response<BoxStream<'static, Result<pb::ExportDocumentsResponse, Status>>>, Status> {
         let caller = Caller::of(&request)?;
-        let projects = wanted("project_ids", &request.into_inner().project_ids)?;
+        let projects = parse_ids("project_ids", &request.into_inner().project_ids)?;
         Ok(Response::new(
             self.exports.stream(&caller, move |snapshot, sender| send_rows(snapshot, sender, projects))?,
         ))
@@ -65,17 +65,17 @@ async fn send_rows(
     let mut rows = snapshot.rows("documents", &queries::document_ids_with_sizes(&projects)).await?;
     while let Some(ids) = rows.next().await? {
         let documents = queries::documents(&snapshot, ids).await?.into_iter().map(Into::into).collect();
-        sender.tell(pb::ExportDocumentsResponse { documents, ..Default::default() }).await?;
+        sender.send(pb::ExportDocumentsResponse { documents, ..Default::default() }).await?;
     }
     let mut rows = snapshot.rows("versions", &queries::version_ids_with_sizes(&projects)).await?;
     while let Some(ids) = rows.next().await? {
         let versions = queries::versions(&snapshot, ids).await?.into_iter().map(Into::into).collect();
-        sender.tell(pb::ExportDocumentsResponse { versions, ..Default::default() }).await?;
+        sender.send(pb::ExportDocumentsResponse { versions, ..Default::default() }).await?;
     }
     let mut rows = snapshot.rows("attachments", &queries::attachment_ids_with_sizes(&projects)).await?;
     while let Some(ids) = rows.next().await? {
         let attachments = queries::attachments(&snapshot, ids).await?.into_iter().map(Into::into).collect();
-        sender.tell(pb::ExportDocumentsResponse { attachments, ..Default::default() }).await?;
+        sender.send(pb::ExportDocumentsResponse { attachments, ..Default::default() }).await?;
     }
     Ok(())
 }

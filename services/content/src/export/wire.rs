@@ -5,7 +5,8 @@ use shared::error::{Error, Result};
 use shared::json::{to_struct, to_timestamp};
 use shared::validation::Violations;
 
-use crate::attachments::{Attachment, wire::sha256};
+use crate::attachments::wire::sha256;
+use crate::attachments::{Attachment, safe_filename};
 use crate::documents::DocumentHead;
 use crate::versions::Version;
 
@@ -45,12 +46,14 @@ impl From<Version> for pb::ImportedDocumentVersion {
 
 impl From<Attachment> for pb::ExportedAttachment {
     fn from(attachment: Attachment) -> Self {
+        // A name that was changed after the upload replaces the one that the uploader gave.
+        let is_renamed = attachment.filename != safe_filename(&attachment.original_filename);
+        let filename = if is_renamed { &attachment.filename } else { &attachment.original_filename }.clone();
         let imported = pb::ImportedAttachment {
             line: 0,
             id: attachment.id.to_string(),
-            entity_type: attachment.entity_type.into(),
-            entity_id: attachment.entity_id.to_string(),
-            filename: attachment.original_filename,
+            target: Some(attachment.target().into()),
+            filename,
             sha256: attachment.sha256,
             uploader_id: attachment.uploader_id.to_string(),
             metadata: Some(to_struct(&attachment.metadata)),

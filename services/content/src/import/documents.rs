@@ -13,9 +13,9 @@ use uuid::Uuid;
 use super::queries::LastVersion;
 use super::wire::ImportBatch;
 use super::{ImportItem, known_projects, queries};
-use crate::authorizer::Authorizer;
 use crate::documents::NewDocument;
 use crate::versions::NewVersion;
+use shared::access::Authorizer;
 
 /// Imports a batch and returns the result of each item, first of the documents, then of the versions.
 pub(super) async fn import(

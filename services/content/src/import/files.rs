@@ -13,9 +13,9 @@ use super::wire::{AttachmentImport, validate_file};
 use super::{ImportItem, known_projects, refusal};
 use crate::attachments::queries;
 use crate::attachments::targets::{access_target_of, lock_target};
-use crate::authorizer::Authorizer;
 use crate::uploads::upload_stream::UploadStream;
 use crate::uploads::writer::UploadWriter;
+use shared::access::Authorizer;
 
 pub(super) async fn import(
     context: &ServiceContext,
@@ -52,7 +52,8 @@ async fn store(
     }
     let target = attachment.target;
     let access_target = access_target_of(context, target).await?;
-    let project_id = authorizer.project_of(access_target).await?.ok_or_else(|| access_target.not_found())?;
+    let projects = authorizer.projects_of(std::slice::from_ref(&access_target)).await?;
+    let project_id = projects.into_iter().next().ok_or_else(|| access_target.not_found())?;
     if !known_projects(context, authorizer, &HashSet::from([project_id])).await?.contains(&project_id) {
         return Err(access_target.not_found());
     }

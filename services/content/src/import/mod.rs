@@ -13,7 +13,7 @@ use shared::error::{Error, Result};
 use shared::service::ServiceContext;
 use uuid::Uuid;
 
-use crate::authorizer::Authorizer;
+use shared::access::Authorizer;
 
 /// A validated item, or why it is refused.
 struct ImportItem<T> {
@@ -32,9 +32,7 @@ async fn known_projects(
     if unknown.is_empty() {
         return Ok(known);
     }
-    for project_id in unknown {
-        authorizer.refresh_project(project_id).await?;
-    }
+    authorizer.refresh(unknown).await?;
     copied_projects(context, projects).await
 }
 

@@ -9,9 +9,9 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::wire::ImportBatch;
 use super::{documents, files};
-use crate::authorizer::Authorizer;
 use crate::uploads::upload_stream::UploadStream;
 use crate::uploads::writer::UploadWriter;
+use shared::access::Authorizer;
 
 /// The authentication layer enforces who may call it.
 pub(crate) struct ImportHandler {

@@ -89,7 +89,7 @@ pub(super) fn validate_file(given: pb::ImportedAttachment) -> ImportItem<Attachm
     let file = AttachmentImport {
         attachment: AttachmentInput {
             id: v.uuid("id", &given.id),
-            target: target(&mut v, given.entity_type, &given.entity_id),
+            target: target(&mut v, given.target),
             original_filename: filename(&mut v, given.filename),
             sha256: Some(sha256(&mut v, given.sha256)),
             metadata: v.json("metadata", given.metadata),

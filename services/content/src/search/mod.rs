@@ -25,7 +25,7 @@ pub struct DocumentMatch {
     #[diesel(embed)]
     pub head: DocumentHead,
     #[diesel(sql_type = Float)]
-    pub rank: f32,
+    pub score: f32,
     #[diesel(sql_type = Text)]
     pub marked_title: String,
     /// Excerpts of the content.

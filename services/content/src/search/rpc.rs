@@ -2,6 +2,7 @@
 
 use futures::FutureExt;
 use proto::content::v1 as pb;
+use shared::access::Authorizer;
 use shared::access::Permission::DocumentRead;
 use shared::caller::Caller;
 use shared::page::AfterRank;
@@ -10,7 +11,8 @@ use tonic::{Request, Response, Status};
 
 use super::wire::SearchInput;
 use super::{DocumentMatch, MAX_MATCHES, queries};
-use crate::authorizer::{AccessTarget, Authorizer};
+use crate::access::read_in_projects;
+use crate::page::to_page;
 
 pub(crate) struct SearchHandler {
     context: ServiceContext,
@@ -27,30 +29,25 @@ impl SearchHandler {
         request: Request<pb::SearchDocumentsRequest>,
     ) -> Result<Response<pb::SearchDocumentsResponse>, Status> {
         let caller = Caller::of(&request)?;
-        let request = request.into_inner();
-        let input = SearchInput::try_from(&request)?;
-        let query = format!("SearchDocuments {} {input:?}", caller.database_user());
-        let page = self.context.pages.read::<AfterRank>(&query, request.page_size, &request.page_token)?;
-        let (size, after) = (page.size.min(MAX_MATCHES), page.after);
-        let mut rows = match input.project_id.map(AccessTarget::project) {
-            Some(target) => self
-                .authorizer
-                .begin(&caller, target, DocumentRead, |conn| {
-                    let input = input.clone();
-                    async move { queries::search(conn, &input, after, size).await }.boxed()
-                })
-                .await?
-                .finish(),
-            None => {
-                let tx = self.authorizer.begin_in_all_projects(&caller).await?;
-                let rows = queries::search(&tx, &input, after, size).await?;
-                tx.finish();
-                rows
-            }
-        };
-        let position = |row: &DocumentMatch| AfterRank { rank: row.rank, id: row.head.id };
-        let next_page_token = self.context.pages.cut(&query, size, &mut rows, position)?;
-        let matches = rows.into_iter().map(Into::into).collect();
+        let input = SearchInput::try_from(request.into_inner())?;
+        let query =
+            format!("SearchDocuments {} {:?} {:?}", caller.database_user(), input.query, input.filter);
+        let pages = &self.context.pages;
+        let page = pages.read::<AfterRank>(&query, input.page_size, &input.page_token)?;
+        let size = page.size.min(MAX_MATCHES);
+        let (projects, database) = (&input.filter.project_ids, &self.context.database);
+        let search = (&input, page.after);
+        let rows = read_in_projects(
+            &self.authorizer,
+            database,
+            &caller,
+            projects,
+            DocumentRead,
+            &search,
+            |conn, (input, after)| queries::search(conn, input, *after, size).boxed(),
+        );
+        let position = |row: &DocumentMatch| AfterRank { rank: row.score, id: row.head.id };
+        let (matches, next_page_token) = to_page(pages, &query, size, rows.await?, position)?;
         Ok(Response::new(pb::SearchDocumentsResponse { matches, next_page_token }))
     }
 }

@@ -1,10 +1,9 @@
 //! The methods of resumable uploads.
 
-use std::time::Duration;
-
 use futures::FutureExt;
 use proto::content::v1 as pb;
-use shared::access::Permission::AttachmentWrite;
+use shared::access::Permission::{AttachmentRead, AttachmentWrite};
+use shared::access::{AuthorizedTransaction, Authorizer};
 use shared::caller::Caller;
 use shared::error::{Error, ErrorReason, Result};
 use shared::idempotency;
@@ -16,15 +15,12 @@ use super::upload_stream::UploadStream;
 use super::wire::{CompleteUploadInput, CreateUploadInput, UploadChunksInput, upload_id};
 use super::writer::{UploadWriter, run_to_completion};
 use super::{MAX_OPEN_UPLOADS, Upload, UploadState, queries, too_large};
+use crate::access;
 use crate::attachments::targets::{access_target_of, confirm_task_exists, lock_target};
 use crate::attachments::{self, Attachment, EntityType};
-use crate::authorizer::{AccessTarget, AuthorizedTransaction, Authorizer};
 use crate::schema::NAME;
 
 type RpcResult<T> = Result<Response<T>, Status>;
-
-/// Some uploads may have expired by then.
-const TOO_MANY_UPLOADS_RETRY_DELAY: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
 pub(crate) struct UploadHandler {
@@ -47,7 +43,7 @@ impl UploadHandler {
         let access_target = access_target_of(&self.context, target).await?;
         let mut upload = self.writer.new_upload(attachment, Some(size), Uuid::nil(), user_id);
         let (id, now) = (upload.id, upload.created_at);
-        let begun = self.authorizer.begin(caller, access_target, AttachmentWrite, |conn| {
+        let begun = self.authorizer.begin(caller, &access_target, AttachmentWrite, |conn| {
             let key = key.clone();
             async move {
                 let claim = idempotency::claim(conn, NAME, user_id, "CreateUpload", key.as_ref(), id);
@@ -62,10 +58,10 @@ impl UploadHandler {
             return queries::get(&tx, earlier).await?.ok_or_else(|| Error::not_found("upload", earlier));
         }
         if open >= MAX_OPEN_UPLOADS {
-            return Err(Error::Exhausted {
+            return Err(Error::Precondition {
                 reason: ErrorReason::TooManyUploads,
-                message: "too many uploads are open; complete or cancel some",
-                retry_after: TOO_MANY_UPLOADS_RETRY_DELAY,
+                message: "too many uploads are open; complete or cancel some".to_owned(),
+                metadata: vec![("limit", MAX_OPEN_UPLOADS.to_string())],
             });
         }
         upload.project_id = access.project_id;
@@ -73,10 +69,10 @@ impl UploadHandler {
     }
 
     async fn find(&self, caller: &Caller, id: Uuid) -> Result<AuthorizedTransaction<Upload>> {
-        let target = AccessTarget::upload(id);
+        let target = access::upload(id);
         let begun = self
             .authorizer
-            .begin(caller, target, AttachmentWrite, |conn| queries::get(conn, id).boxed())
+            .begin(caller, &target, AttachmentWrite, |conn| queries::get(conn, id).boxed())
             .await?;
         let AuthorizedTransaction { tx, access, found } = begun;
         Ok(AuthorizedTransaction { tx, access, found: found.ok_or_else(|| target.not_found())? })
@@ -94,16 +90,17 @@ impl UploadHandler {
 
     async fn complete(&self, caller: &Caller, input: CompleteUploadInput) -> Result<Attachment> {
         let CompleteUploadInput { upload_id: id, sha256 } = input;
-        let target = AccessTarget::upload(id);
-        let begun = self.authorizer.begin(caller, target, AttachmentWrite, |conn| {
+        let target = access::upload(id);
+        let begun = self.authorizer.begin(caller, &target, AttachmentWrite, |conn| {
             async move {
                     futures::try_join!(queries::get(conn, id), queries::lock_document_of_upload(conn, id))
                 }
                 .boxed()
         });
-        let AuthorizedTransaction { tx, found: (upload, has_document), .. } = begun.await?;
+        let AuthorizedTransaction { tx, access, found: (upload, has_document) } = begun.await?;
         let upload = upload.ok_or_else(|| target.not_found())?;
         if upload.state == UploadState::Completed {
+            access.require(AttachmentRead)?;
             let attachment = attachments::queries::get(&tx, upload.attachment_id).await?;
             return attachment.ok_or_else(|| Error::not_found("attachment", upload.attachment_id));
         }
@@ -123,7 +120,8 @@ impl UploadHandler {
 
     /// The attachment that a concurrent call has created.
     async fn find_completed(&self, caller: &Caller, id: Uuid) -> Result<Attachment> {
-        let AuthorizedTransaction { tx, found: upload, .. } = self.find(caller, id).await?;
+        let AuthorizedTransaction { tx, access, found: upload } = self.find(caller, id).await?;
+        access.require(AttachmentRead)?;
         if upload.state != UploadState::Completed {
             upload.require_open(self.context.clock.now())?;
             return Err(upload.offset_mismatch());

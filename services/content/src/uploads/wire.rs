@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::upload_stream::{Part, UploadMessage};
 use super::{Upload, UploadState};
-use crate::attachments::AttachmentInput;
 use crate::attachments::wire::{filename, sha256, target};
+use crate::attachments::{AttachmentInput, AttachmentTarget};
 
 #[derive(Clone, Debug)]
 pub(super) struct CreateUploadInput {
@@ -25,18 +25,21 @@ impl TryFrom<pb::CreateUploadRequest> for CreateUploadInput {
     type Error = Error;
 
     fn try_from(request: pb::CreateUploadRequest) -> Result<Self> {
-        let mut v = Violations::new();
-        let key = RequestKey::of(&mut v, &request.request_id, &request);
+        let mut outer = Violations::new();
+        let key = RequestKey::of(&mut outer, &request.request_id, &request);
+        let upload = request.upload.unwrap_or_default();
+        let mut v = Violations::within("upload.");
         let attachment = AttachmentInput {
             id: Uuid::now_v7(),
-            target: target(&mut v, request.entity_type, &request.entity_id),
-            original_filename: filename(&mut v, request.filename),
-            sha256: (!request.sha256.is_empty()).then(|| sha256(&mut v, request.sha256)),
-            metadata: v.json("metadata", request.metadata),
+            target: target(&mut v, upload.target),
+            original_filename: filename(&mut v, upload.filename),
+            sha256: (!upload.sha256.is_empty()).then(|| sha256(&mut v, upload.sha256)),
+            metadata: v.json("metadata", upload.metadata),
         };
-        v.require(request.size > 0, "size", "must be at least 1");
-        v.finish()?;
-        Ok(Self { key, attachment, size: request.size })
+        v.require(upload.size > 0, "size", "must be at least 1");
+        outer.absorb(v);
+        outer.finish()?;
+        Ok(Self { key, attachment, size: upload.size })
     }
 }
 
@@ -111,13 +114,12 @@ impl Upload {
         pb::Upload {
             id: self.id.to_string(),
             attachment_id: self.attachment_id.to_string(),
-            entity_type: self.entity_type.into(),
-            entity_id: self.entity_id.to_string(),
+            target: Some(AttachmentTarget { entity_type: self.entity_type, id: self.entity_id }.into()),
             project_id: self.project_id.to_string(),
             state: pb::UploadState::from(self.state_at(now)).into(),
-            original_filename: self.original_filename,
+            filename: self.original_filename,
             metadata: Some(to_struct(&self.metadata)),
-            size: self.size,
+            size: self.size.unwrap_or_default(),
             sha256: self.sha256.unwrap_or_default(),
             committed_offset: self.committed_size,
             created_at: Some(to_timestamp(self.created_at)),

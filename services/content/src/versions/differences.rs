@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::Version;
 use super::wire::version_number;
+use crate::page::ITEM_OVERHEAD_BYTES;
 use crate::texts::diff::{ChangeTag, Diff, Hunk, Part, Unit};
 use crate::texts::unified;
 
@@ -61,8 +62,8 @@ impl TryFrom<pb::DiffDocumentVersionsRequest> for DiffVersionsInput {
     fn try_from(request: pb::DiffDocumentVersionsRequest) -> Result<Self> {
         let mut v = Violations::new();
         let id = v.uuid("document_id", &request.document_id);
-        let old_version = version_number(&mut v, "from_version", request.from_version);
-        v.require(request.to_version >= 0, "to_version", "must not be negative");
+        let old_version = version_number(&mut v, "old_version", request.old_version);
+        v.require(request.new_version >= 0, "new_version", "must not be negative");
         let unit = v.optional_enum("unit", request.unit);
         let format = v.optional_enum("format", request.format).unwrap_or(Format::Hunks);
         let is_unified_words = format == Format::Unified && unit == Some(Unit::Words);
@@ -71,7 +72,7 @@ impl TryFrom<pb::DiffDocumentVersionsRequest> for DiffVersionsInput {
         v.finish()?;
         let context_lines =
             usize::try_from(context_lines.unwrap_or(DEFAULT_CONTEXT_LINES)).unwrap_or_default();
-        let new_version = Some(request.to_version).filter(|number| *number > 0);
+        let new_version = Some(request.new_version).filter(|number| *number > 0);
         Ok(Self { id, old_version, new_version, unit: unit.unwrap_or(Unit::Lines), format, context_lines })
     }
 }
@@ -85,10 +86,10 @@ pub(crate) fn diff_response(
 ) -> pb::DocumentDiff {
     let mut response = pb::DocumentDiff {
         document_id: new.head.document_id.to_string(),
-        from_version: old.head.version_number,
-        to_version: new.head.version_number,
-        from_title: old.head.title.clone(),
-        to_title: new.head.title.clone(),
+        old_version: old.head.version_number,
+        new_version: new.head.version_number,
+        old_title: old.head.title.clone(),
+        new_title: new.head.title.clone(),
         inserted_lines: number(diff.inserted_lines),
         deleted_lines: number(diff.deleted_lines),
         ..Default::default()
@@ -111,7 +112,7 @@ pub(crate) fn diff_response(
 /// Adds a hunk if it is not larger than `limit` bytes, and returns its size.
 fn add_hunk(hunk: &Hunk<'_>, hunks: &mut Vec<pb::DiffHunk>, limit: usize) -> Option<usize> {
     let hunk = pb::DiffHunk::from(hunk);
-    let size = hunk.encoded_len();
+    let size = hunk.encoded_len() + ITEM_OVERHEAD_BYTES;
     (size <= limit).then(|| {
         hunks.push(hunk);
         size
@@ -133,10 +134,10 @@ fn add_text(hunk: &Hunk<'_>, text: &mut String, limit: usize) -> Option<usize> {
 impl From<&Hunk<'_>> for pb::DiffHunk {
     fn from(hunk: &Hunk<'_>) -> Self {
         Self {
-            from_line: number(hunk.old.start + 1),
-            from_count: number(hunk.old.len()),
-            to_line: number(hunk.new.start + 1),
-            to_count: number(hunk.new.len()),
+            old_start: number(hunk.old.start + 1),
+            old_lines: number(hunk.old.len()),
+            new_start: number(hunk.new.start + 1),
+            new_lines: number(hunk.new.len()),
             parts: hunk.parts.iter().map(Into::into).collect(),
         }
     }

@@ -3,6 +3,7 @@
 use futures::FutureExt;
 use proto::content::v1 as pb;
 use shared::access::Permission::{DocumentRead, DocumentWrite};
+use shared::access::{AuthorizedTransaction, Authorizer};
 use shared::caller::Caller;
 use shared::error::{Error, Result};
 use shared::service::ServiceContext;
@@ -12,9 +13,10 @@ use tonic::{Request, Response, Status};
 use super::differences::{DiffVersionsInput, diff_response};
 use super::wire::{GetVersionInput, ListVersionsInput, RestoreVersionInput};
 use super::{AfterVersion, ListedVersion, not_found, queries};
-use crate::authorizer::{AccessTarget, AuthorizedTransaction, Authorizer};
+use crate::access;
 use crate::comparison_pool::ComparisonPool;
 use crate::documents::{self, Document, DocumentChangeset};
+use crate::page::to_page;
 use crate::schema::NAME;
 use crate::texts::diff::diff;
 
@@ -36,7 +38,7 @@ impl VersionHandler {
         let user_id = caller.user()?.user_id;
         let AuthorizedTransaction { tx, access, found: (document, earlier, version) } = self
             .authorizer
-            .begin(caller, AccessTarget::document(id), DocumentWrite, |conn| {
+            .begin(caller, &access::document(id), DocumentWrite, |conn| {
                 let key = key.clone();
                 async move {
                     let method = "RestoreDocumentVersion";
@@ -52,6 +54,7 @@ impl VersionHandler {
                 .boxed()
             })
             .await?;
+        access.require(DocumentRead)?;
         let document = document.ok_or_else(|| Error::not_found("document", id))?;
         if earlier.is_some() {
             return Ok(document);
@@ -76,7 +79,7 @@ impl VersionHandler {
         let GetVersionInput { id, number } = request.into_inner().try_into()?;
         let version = self
             .authorizer
-            .begin(&caller, AccessTarget::document(id), DocumentRead, |conn| {
+            .begin(&caller, &access::document(id), DocumentRead, |conn| {
                 queries::get(conn, id, number).boxed()
             })
             .await?
@@ -94,9 +97,9 @@ impl VersionHandler {
         let query = format!("ListDocumentVersions {} {id} {include_content}", caller.database_user());
         let page = self.context.pages.read::<AfterVersion>(&query, request.page_size, &request.page_token)?;
         let (size, after) = (page.size, page.after);
-        let mut rows = self
+        let rows = self
             .authorizer
-            .begin(&caller, AccessTarget::document(id), DocumentRead, |conn| {
+            .begin(&caller, &access::document(id), DocumentRead, |conn| {
                 queries::list(conn, id, after, size, include_content).boxed()
             })
             .await?
@@ -105,8 +108,7 @@ impl VersionHandler {
         let filled = rows.iter().take_while(|row| !include_content || row.content.is_some()).count();
         let size = size.min(i64::try_from(filled).unwrap_or(size));
         let position = |row: &ListedVersion| AfterVersion(row.head.version_number);
-        let next_page_token = self.context.pages.cut(&query, size, &mut rows, position)?;
-        let versions = rows.into_iter().map(Into::into).collect();
+        let (versions, next_page_token) = to_page(&self.context.pages, &query, size, rows, position)?;
         Ok(Response::new(pb::ListDocumentVersionsResponse { versions, next_page_token }))
     }
 
@@ -119,7 +121,7 @@ impl VersionHandler {
         let DiffVersionsInput { id, old_version, new_version, unit, format, context_lines } = input;
         let (old, new) = self
             .authorizer
-            .begin(&caller, AccessTarget::document(id), DocumentRead, |conn| {
+            .begin(&caller, &access::document(id), DocumentRead, |conn| {
                 async move {
                     let old = queries::get(conn, id, old_version);
                     futures::try_join!(old, queries::get_or_newest(conn, id, new_version))
