@@ -29,7 +29,7 @@ pub(super) fn keep(data_directory: &Path) -> anyhow::Result<(PathBuf, bool)> {
     let directory = data_directory.join(DIRECTORY);
     let authority = Authority::load_or_make(&directory)?;
     let lasts = |name: &str| {
-        let end = tls::end_of(&directory.join(format!("{name}.pem")));
+        let end = tls::expiry_of(&directory.join(format!("{name}.pem")));
         dev_ca::is_whole(&directory, name) && end.is_ok_and(|end| end - Utc::now() > RENEWAL)
     };
     if dev_ca::everybody().all(lasts) {

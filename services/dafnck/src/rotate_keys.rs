@@ -26,7 +26,7 @@ An interrupted run is finished by running it again.";
 /// When the rotation did not finish.
 pub async fn command(options: &OperatorOptions) -> anyhow::Result<()> {
     let tell = |so_far: &RotateKeysResponse| {
-        eprintln!("sealed {} of {} rows", so_far.sealed_count, so_far.total_count);
+        eprintln!("sealed {} of {} rows", so_far.encrypted_count, so_far.total_count);
     };
     let last = run(options, tell).await.context(
         "the rotation did not finish; what is sealed stays, and running it again goes on. Keep the former keys",

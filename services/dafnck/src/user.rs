@@ -97,7 +97,7 @@ type Administration = UserAdminServiceClient<SiblingChannel>;
 pub async fn command(options: UserOptions) -> anyhow::Result<()> {
     let mut service = Administration::new(options.operator.services()?.channel(Sibling::Identity));
     let user = match options.action {
-        UserAction::List(wish) => return list(&mut service, wish).await,
+        UserAction::List(options) => return list(&mut service, options).await,
         UserAction::Suspend(UserSelector { user_id }) => {
             service.suspend_user(admin::SuspendUserRequest { user_id }).await
         }
@@ -117,14 +117,15 @@ pub async fn command(options: UserOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn list(service: &mut Administration, wish: ListOptions) -> anyhow::Result<()> {
-    let mut request = admin::ListUsersRequest {
-        page_size: PAGE_SIZE,
-        statuses: wish.status.map(|status| UserStatus::from(status).into()).into_iter().collect(),
-        email_prefix: wish.email,
-        username_prefix: wish.username,
+async fn list(service: &mut Administration, options: ListOptions) -> anyhow::Result<()> {
+    let filter = admin::UserFilter {
+        statuses: options.status.map(|status| UserStatus::from(status).into()).into_iter().collect(),
+        email_prefix: options.email,
+        username_prefix: options.username,
         ..Default::default()
     };
+    let mut request =
+        admin::ListUsersRequest { page_size: PAGE_SIZE, filter: Some(filter), ..Default::default() };
     loop {
         let page = service.list_users(request.clone()).await.map_err(explain)?.into_inner();
         for user in &page.users {
@@ -166,14 +167,14 @@ fn line(user: &User) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proto::identity::v1::user_record::Record;
+    use proto::identity::v1::user_record::Data;
 
     use super::*;
 
     #[test]
     fn a_record_is_a_line_of_json() {
         let user = User { username: "olga".to_owned(), email_verified: true, ..Default::default() };
-        let line = json(&record_kind().unwrap(), &UserRecord { record: Some(Record::User(user)) }).unwrap();
+        let line = json(&record_kind().unwrap(), &UserRecord { data: Some(Data::User(user)) }).unwrap();
         assert_eq!(line, r#"{"user":{"username":"olga","emailVerified":true}}"#);
     }
 

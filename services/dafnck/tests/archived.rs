@@ -55,8 +55,9 @@ struct Things {
 
 fn upload(entity_id: &str) -> impl futures::Stream<Item = content::UploadAttachmentRequest> + use<> {
     let header = content::UploadHeader {
-        entity_type: content::EntityType::Document.into(),
-        entity_id: entity_id.to_owned(),
+        target: Some(content::AttachmentTarget {
+            target: Some(content::attachment_target::Target::DocumentId(entity_id.to_owned())),
+        }),
         filename: "plan.txt".to_owned(),
         ..Default::default()
     };
@@ -68,8 +69,11 @@ async fn things(olga: &Actor) -> Things {
     let project = olga.project("apollo").await;
     let [task, other] = [olga.task(&project, "fly").await, olga.task(&project, "build").await];
     let dependency = task::CreateTaskDependencyRequest {
-        task_id: task.id.clone(),
-        depends_on_task_id: other.id,
+        task_dependency: Some(task::TaskDependency {
+            task_id: task.id.clone(),
+            depends_on_task_id: other.id,
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let dependency = olga.plans().create_task_dependency(dependency).await.unwrap().into_inner();
@@ -85,22 +89,33 @@ fn mask(path: &str) -> Option<prost_types::FieldMask> {
 async fn write_tasks(who: &Actor, of: &Things) -> Vec<(&'static str, Result<(), Status>)> {
     let task_id = of.task.id.clone();
     let create = task::CreateTaskRequest {
-        project_id: of.project.id.clone(),
-        title: "more".to_owned(),
+        task: Some(task::Task {
+            project_id: of.project.id.clone(),
+            title: "more".to_owned(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let update = task::UpdateTaskRequest {
         task: Some(task::Task { etag: String::new(), ..of.task.clone() }),
         update_mask: mask("title"),
+        ..Default::default()
     };
     let complete = task::CompleteTaskRequest { task_id: task_id.clone(), ..Default::default() };
     let delete = task::DeleteTaskRequest { task_id: task_id.clone(), ..Default::default() };
     let link = task::CreateTaskDependencyRequest {
-        task_id: of.dependency.depends_on_task_id.clone(),
-        depends_on_task_id: task_id,
+        task_dependency: Some(task::TaskDependency {
+            task_id: of.dependency.depends_on_task_id.clone(),
+            depends_on_task_id: task_id,
+            ..Default::default()
+        }),
         ..Default::default()
     };
-    let unlink = task::DeleteTaskDependencyRequest { dependency_id: of.dependency.id.clone() };
+    let unlink = task::DeleteTaskDependencyRequest {
+        selector: Some(task::delete_task_dependency_request::Selector::DependencyId(
+            of.dependency.id.clone(),
+        )),
+    };
     let mut dependencies = who.plans();
     vec![
         ("CreateTask", who.tasks().create_task(create).await.map(drop)),
@@ -115,8 +130,11 @@ async fn write_tasks(who: &Actor, of: &Things) -> Vec<(&'static str, Result<(), 
 async fn write_content(who: &Actor, of: &Things) -> Vec<(&'static str, Result<(), Status>)> {
     let (document_id, mut documents) = (of.document.id.clone(), who.documents());
     let create = content::CreateDocumentRequest {
-        project_id: of.project.id.clone(),
-        title: "more".to_owned(),
+        document: Some(content::Document {
+            project_id: of.project.id.clone(),
+            title: "more".to_owned(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let update = content::UpdateDocumentRequest {
@@ -136,7 +154,8 @@ async fn write_content(who: &Actor, of: &Things) -> Vec<(&'static str, Result<()
         version_number: 1,
         ..Default::default()
     };
-    let detach = content::DeleteAttachmentRequest { attachment_id: of.attachment.id.clone() };
+    let detach =
+        content::DeleteAttachmentRequest { attachment_id: of.attachment.id.clone(), ..Default::default() };
     vec![
         ("CreateDocument", documents.create_document(create).await.map(drop)),
         ("UpdateDocument", documents.update_document(update).await.map(drop)),

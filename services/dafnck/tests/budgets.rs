@@ -44,7 +44,7 @@ async fn projects_stay_within_their_round_trips() {
         create_project,
         project::CreateProjectRequest {
             request_id: new_id(),
-            name: "gemini".to_owned(),
+            project: Some(project::Project { name: "gemini".to_owned(), ..Default::default() }),
             ..Default::default()
         }
     );
@@ -55,6 +55,7 @@ async fn projects_stay_within_their_round_trips() {
         project::UpdateProjectRequest {
             project: Some(project::Project { name: new_id(), etag: String::new(), ..project.clone() }),
             update_mask: mask("name"),
+            ..Default::default()
         }
     );
 
@@ -87,7 +88,10 @@ async fn tasks_stay_within_their_round_trips() {
         counted,
         client,
         list_tasks,
-        task::ListTasksRequest { project_id: project.id.clone(), ..Default::default() }
+        task::ListTasksRequest {
+            filter: Some(task::TaskFilter { project_ids: vec![project.id.clone()], ..Default::default() }),
+            ..Default::default()
+        }
     );
     let create = round_trips!(
         counted,
@@ -95,8 +99,11 @@ async fn tasks_stay_within_their_round_trips() {
         create_task,
         task::CreateTaskRequest {
             request_id: new_id(),
-            project_id: project.id.clone(),
-            title: "bake bread".to_owned(),
+            task: Some(task::Task {
+                project_id: project.id.clone(),
+                title: "bake bread".to_owned(),
+                ..Default::default()
+            }),
             ..Default::default()
         }
     );
@@ -107,6 +114,7 @@ async fn tasks_stay_within_their_round_trips() {
         task::UpdateTaskRequest {
             task: Some(task::Task { title: new_id(), etag: String::new(), ..made.clone() }),
             update_mask: mask("title"),
+            ..Default::default()
         }
     );
 
@@ -134,7 +142,7 @@ async fn lists_search_and_counts_of_tasks_take_one_round_trip() {
     olga.task(&project, "buy milk").await;
     let filter =
         Some(task::TaskFilter { ready: true, project_ids: vec![project.id.clone()], ..Default::default() });
-    let order = task::TaskOrder::Title.into();
+    let order = task::TaskOrder::TitleAsc.into();
 
     let list = round_trips!(
         counted,
@@ -147,7 +155,7 @@ async fn lists_search_and_counts_of_tasks_take_one_round_trip() {
         counted,
         olga.tasks(),
         search_tasks,
-        task::SearchTasksRequest { text: "milk".to_owned(), filter: filter.clone(), ..Default::default() }
+        task::SearchTasksRequest { query: "milk".to_owned(), filter: filter.clone(), ..Default::default() }
     );
     let facets = round_trips!(
         counted,
@@ -168,30 +176,32 @@ async fn lists_search_and_counts_of_tasks_take_one_round_trip() {
 #[tokio::test]
 async fn batches_and_the_past_stay_within_their_round_trips() {
     let (_suite, counted, olga, project) = somebody_with_a_project().await;
-    let some = || vec![task::CreateTaskRequest { title: "bake".to_owned(), ..Default::default() }; 20];
-    let wish = || task::BatchCreateTasksRequest {
+    let some = || vec![task::Task { title: "bake".to_owned(), ..Default::default() }; 20];
+    let request = || task::BatchCreateTasksRequest {
         request_id: new_id(),
         project_id: project.id.clone(),
-        requests: some(),
+        tasks: some(),
     };
     let mut client = olga.tasks();
-    let create = round_trips!(counted, client, batch_create_tasks, wish());
-    let made = client.batch_create_tasks(wish()).await.unwrap().into_inner().tasks;
+    let create = round_trips!(counted, client, batch_create_tasks, request());
+    let made = client.batch_create_tasks(request()).await.unwrap().into_inner().tasks;
     let update = round_trips!(
         counted,
         client,
         batch_update_tasks,
         task::BatchUpdateTasksRequest {
             request_id: new_id(),
-            task_ids: made.iter().map(|task| task.id.clone()).collect(),
-            values: Some(task::Task { title: new_id(), ..Default::default() }),
-            update_mask: mask("title"),
-            ..Default::default()
+            updates: Some(task::batch_update_tasks_request::Updates::Common(task::CommonTaskUpdate {
+                task_ids: made.iter().map(|task| task.id.clone()).collect(),
+                task: Some(task::Task { title: new_id(), ..Default::default() }),
+                update_mask: mask("title"),
+                ..Default::default()
+            })),
         }
     );
     let mut doomed = Vec::new();
     for _ in 0..RoundTrips::CALLS {
-        doomed.push(client.batch_create_tasks(wish()).await.unwrap().into_inner().tasks);
+        doomed.push(client.batch_create_tasks(request()).await.unwrap().into_inner().tasks);
     }
     let delete = round_trips!(counted, client, batch_delete_tasks, {
         let tasks = doomed.pop().unwrap();
@@ -234,7 +244,13 @@ async fn documents_stay_within_their_round_trips() {
         counted,
         client,
         list_documents,
-        content::ListDocumentsRequest { project_id: project.id.clone(), ..Default::default() }
+        content::ListDocumentsRequest {
+            filter: Some(content::DocumentFilter {
+                project_ids: vec![project.id.clone()],
+                ..Default::default()
+            }),
+            ..Default::default()
+        }
     );
     let create = round_trips!(
         counted,
@@ -242,8 +258,11 @@ async fn documents_stay_within_their_round_trips() {
         create_document,
         content::CreateDocumentRequest {
             request_id: new_id(),
-            project_id: project.id.clone(),
-            title: "report".to_owned(),
+            document: Some(content::Document {
+                project_id: project.id.clone(),
+                title: "report".to_owned(),
+                ..Default::default()
+            }),
             ..Default::default()
         }
     );

@@ -10,12 +10,13 @@ use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
 use futures::stream;
+use proto::content::v1::attachment_target::Target;
 use proto::content::v1::upload_attachment_request::Part;
-use proto::content::v1::{EntityType, UploadAttachmentRequest, UploadHeader};
+use proto::content::v1::{AttachmentTarget, UploadAttachmentRequest, UploadHeader};
 use proto::project::v1::{
-    CreateInvitationRequest, DeleteProjectRequest, OfferOwnershipRequest, Project, ProjectRole,
+    CreateInvitationRequest, DeleteProjectRequest, Invitation, OfferOwnershipRequest, Project, ProjectRole,
 };
-use proto::task::v1::CreateTaskDependencyRequest;
+use proto::task::v1::{CreateTaskDependencyRequest, TaskDependency};
 use shared::migrate;
 use testkit::{Actor, Suite, Topology};
 
@@ -43,10 +44,9 @@ struct Count {
     count: i64,
 }
 
-async fn attach(who: &Actor, entity_type: EntityType, entity_id: &str) {
+async fn attach(who: &Actor, target: Target) {
     let header = UploadHeader {
-        entity_type: entity_type.into(),
-        entity_id: entity_id.to_owned(),
+        target: Some(AttachmentTarget { target: Some(target) }),
         filename: "plan.txt".to_owned(),
         ..Default::default()
     };
@@ -66,22 +66,28 @@ pub async fn full_project(olga: &Actor, gus: &Actor) -> Project {
     };
     olga.members().offer_ownership(offer).await.unwrap();
     let invitation = CreateInvitationRequest {
-        project_id: project.id.clone(),
-        email: "vera@example.org".to_owned(),
+        invitation: Some(Invitation {
+            project_id: project.id.clone(),
+            email: "vera@example.org".to_owned(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     olga.members().create_invitation(invitation).await.unwrap();
     let [build, fly] = [olga.task(&project, "build").await, olga.task(&project, "fly").await];
     let dependency = CreateTaskDependencyRequest {
-        task_id: fly.id.clone(),
-        depends_on_task_id: build.id,
+        task_dependency: Some(TaskDependency {
+            task_id: fly.id.clone(),
+            depends_on_task_id: build.id,
+            ..Default::default()
+        }),
         ..Default::default()
     };
     olga.plans().create_task_dependency(dependency).await.unwrap();
     let document = olga.document(&project, "plan", "up").await;
-    attach(olga, EntityType::Project, &project.id).await;
-    attach(olga, EntityType::Task, &fly.id).await;
-    attach(olga, EntityType::Document, &document.id).await;
+    attach(olga, Target::ProjectId(project.id.clone())).await;
+    attach(olga, Target::TaskId(fly.id)).await;
+    attach(olga, Target::DocumentId(document.id)).await;
     project
 }
 

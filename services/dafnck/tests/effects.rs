@@ -12,7 +12,7 @@ use proto::content::v1::{Document, GetDocumentRequest, UpdateDocumentRequest};
 use proto::project::v1 as project;
 use proto::project::v1::{Project, ProjectRole, ProjectVisibility};
 use proto::task::v1::{GetTaskRequest, Task, UpdateTaskRequest};
-use shared::access::TRUST;
+use shared::access::MAX_FEED_SILENCE;
 use testkit::{Actor, Suite, summary, until_ok};
 use tonic::{Code, Status};
 
@@ -68,7 +68,7 @@ impl Scene {
         match at {
             Service::Task => {
                 let task = Task { id: self.task.id.clone(), ..Default::default() };
-                let request = UpdateTaskRequest { task: Some(task), update_mask: None };
+                let request = UpdateTaskRequest { task: Some(task), update_mask: None, ..Default::default() };
                 who.tasks().update_task(request).await.map(drop)
             }
             Service::Content => {
@@ -93,8 +93,11 @@ impl Scene {
     async fn show(&self, visibility: ProjectVisibility) {
         let project =
             Project { id: self.project.id.clone(), visibility: visibility.into(), ..Default::default() };
-        let request =
-            project::UpdateProjectRequest { project: Some(project), update_mask: mask("visibility") };
+        let request = project::UpdateProjectRequest {
+            project: Some(project),
+            update_mask: mask("visibility"),
+            ..Default::default()
+        };
         self.olga.projects().update_project(request).await.unwrap();
     }
 
@@ -162,7 +165,10 @@ impl Change {
             if answer == self.answer() {
                 return since.elapsed();
             }
-            assert!(begun < TRUST, "{self:?}: still {answer} for a call that began after {begun:?}");
+            assert!(
+                begun < MAX_FEED_SILENCE,
+                "{self:?}: still {answer} for a call that began after {begun:?}"
+            );
         }
     }
 }
@@ -217,7 +223,9 @@ async fn a_feed_that_is_silent_is_not_believed_for_long() {
             let begun = since.elapsed();
             match scene.read(&scene.mia, service).await {
                 // A heartbeat may have been on its way.
-                Ok(()) => assert!(begun < TRUST + Duration::from_secs(1), "{service:?} still believes"),
+                Ok(()) => {
+                    assert!(begun < MAX_FEED_SILENCE + Duration::from_secs(1), "{service:?} still believes")
+                }
                 Err(refusal) => return refusal.code(),
             }
         }
@@ -226,10 +234,11 @@ async fn a_feed_that_is_silent_is_not_believed_for_long() {
     for code in [codes.0, codes.1] {
         assert!(matches!(code, Code::Unavailable | Code::DeadlineExceeded), "{code:?}");
     }
-    assert!(since.elapsed() >= TRUST - Duration::from_secs(1), "{:?}", since.elapsed());
+    assert!(since.elapsed() >= MAX_FEED_SILENCE - Duration::from_secs(1), "{:?}", since.elapsed());
 
     admin.batch_execute("ROLLBACK").await.unwrap();
     for service in [Service::Task, Service::Content] {
-        until_ok("it comes back", TRUST * 12, async || scene.read(&scene.mia, service).await).await;
+        until_ok("it comes back", MAX_FEED_SILENCE * 12, async || scene.read(&scene.mia, service).await)
+            .await;
     }
 }

@@ -7,13 +7,13 @@ use diesel_async::SimpleAsyncConnection;
 use futures::StreamExt;
 use proto::content::v1::UploadAttachmentRequest;
 use proto::content::v1::upload_attachment_request::Part;
-use proto::content::v1::{EntityType, UploadHeader};
+use proto::content::v1::{AttachmentTarget, UploadHeader, attachment_target};
 use proto::identity::admin::v1::SuspendUserRequest;
 use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::v1 as identity;
 use proto::project::v1::{Project, ProjectRole, WatchProjectRequest, WatchProjectResponse};
 use proto::task::v1::{WatchTasksRequest, WatchTasksResponse};
-use shared::authentication::STREAM_RECHECK;
+use shared::authentication::STREAM_RECHECK_INTERVAL;
 use shared::siblings::Sibling;
 use testkit::{Actor, summary};
 use tonic::{Status, Streaming};
@@ -107,9 +107,12 @@ async fn streams_of_a_revoked_api_token_end() {
     let project = olga.project("apollo").await;
     let expires_at = chrono::Utc::now() + chrono::TimeDelta::days(1);
     let request = identity::CreateApiTokenRequest {
-        name: "the build".to_owned(),
-        scopes: vec!["project:read".to_owned(), "task:read".to_owned()],
-        expires_at: Some(shared::json::to_timestamp(expires_at)),
+        api_token: Some(identity::ApiToken {
+            name: "the build".to_owned(),
+            scopes: vec!["projects:read".to_owned(), "tasks:read".to_owned()],
+            expires_at: Some(shared::json::to_timestamp(expires_at)),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let made = olga.account().create_api_token(request).await.unwrap().into_inner();
@@ -134,7 +137,7 @@ async fn a_stream_that_was_told_nothing_asks_and_ends() {
     suite.forget_session(olga.session_token.as_deref().unwrap()).await;
     let (ends, delay) = olgas.end(since).await;
     assert_eq!(ends, [ENDED; 2]);
-    assert!(delay < STREAM_RECHECK * 2, "{delay:?}");
+    assert!(delay < STREAM_RECHECK_INTERVAL * 2, "{delay:?}");
 }
 
 #[tokio::test]
@@ -143,8 +146,9 @@ async fn an_upload_under_way_ends_too() {
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let header = UploadHeader {
-        entity_type: EntityType::Project.into(),
-        entity_id: project.id.clone(),
+        target: Some(AttachmentTarget {
+            target: Some(attachment_target::Target::ProjectId(project.id.clone())),
+        }),
         filename: "endless.bin".to_owned(),
         ..Default::default()
     };

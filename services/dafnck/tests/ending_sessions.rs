@@ -3,6 +3,7 @@
 use crate::harness::harness;
 use chrono::{TimeDelta, Utc};
 use proto::identity::v1 as identity;
+use proto::identity::v1::login_response;
 use proto::project::v1::ListProjectsRequest;
 use shared::authentication::token_hash;
 use shared::caller::Session;
@@ -33,7 +34,9 @@ pub async fn another_device(who: &Actor) -> Actor {
     let mut actor = who.clone();
     actor.session_token = None;
     let request = identity::LoginRequest { login: who.name.clone(), password: who.password.clone() };
-    let tokens = actor.auth().login(request).await.unwrap().into_inner().tokens.unwrap();
+    let answer = actor.auth().login(request).await.unwrap().into_inner();
+    let Some(login_response::Result::SessionGrant(grant)) = answer.result else { panic!("no session") };
+    let tokens = grant.tokens.unwrap();
     actor.session_token = Some(tokens.session_token);
     actor.refresh_token = tokens.refresh_token;
     actor
@@ -43,12 +46,16 @@ pub async fn another_device(who: &Actor) -> Actor {
 async fn program(of: &Actor) -> Actor {
     let wish = identity::CreateApiTokenRequest {
         request_id: new_id(),
-        name: "the build".to_owned(),
-        scopes: vec!["project:*".to_owned()],
-        expires_at: Some(prost_types::Timestamp {
-            seconds: (Utc::now() + TimeDelta::days(30)).timestamp(),
-            nanos: 0,
+        api_token: Some(identity::ApiToken {
+            name: "the build".to_owned(),
+            scopes: vec!["projects:*".to_owned()],
+            expires_at: Some(prost_types::Timestamp {
+                seconds: (Utc::now() + TimeDelta::days(30)).timestamp(),
+                nanos: 0,
+            }),
+            ..Default::default()
         }),
+        ..Default::default()
     };
     let made = of.account().create_api_token(wish).await.unwrap().into_inner();
     under(of, made.token)
@@ -123,7 +130,10 @@ async fn everybody_signs_in_anew_and_codes_that_were_mailed_are_worth_nothing() 
     let olga = another_device(&olga).await;
     asks(&olga).await.unwrap();
     let kinds = vec![identity::SecurityEventKind::AllSessionsRevoked.into()];
-    let wish = identity::ListSecurityEventsRequest { kinds, ..Default::default() };
+    let wish = identity::ListSecurityEventsRequest {
+        filter: Some(identity::SecurityEventFilter { kinds, ..Default::default() }),
+        ..Default::default()
+    };
     let events = olga.account().list_security_events(wish).await.unwrap().into_inner().events;
     let [event] = events.as_slice() else { panic!("{events:?}") };
     let told = ["act", "sessions", "api_tokens", "codes"].map(|key| event.details[key].as_str());

@@ -11,6 +11,7 @@ use dafnck::backup::files::keep;
 use diesel_async::SimpleAsyncConnection;
 use futures::stream;
 use proto::content::v1 as content;
+use proto::content::v1::download_attachment_response;
 use proto::content::v1::upload_attachment_request::Part;
 use proto::project::v1::Project;
 use tempfile::TempDir;
@@ -23,8 +24,9 @@ const DAMAGED: &str = "not all copies are as they should be:\n";
 /// Uploads a file of these bytes to a project.
 pub async fn upload(who: &Actor, project: &Project, bytes: &'static str) -> content::Attachment {
     let header = content::UploadHeader {
-        entity_type: content::EntityType::Project.into(),
-        entity_id: project.id.clone(),
+        target: Some(content::AttachmentTarget {
+            target: Some(content::attachment_target::Target::ProjectId(project.id.clone())),
+        }),
         filename: "plan.txt".to_owned(),
         ..Default::default()
     };
@@ -40,7 +42,9 @@ async fn download(who: &Actor, attachment: &content::Attachment) -> Result<Vec<u
     let mut stream = who.attachments().download_attachment(wish).await?.into_inner();
     let mut bytes = Vec::new();
     while let Some(message) = stream.message().await? {
-        bytes.extend_from_slice(&message.chunk);
+        if let Some(download_attachment_response::Part::Chunk(chunk)) = message.part {
+            bytes.extend_from_slice(&chunk);
+        }
     }
     Ok(bytes)
 }

@@ -5,7 +5,7 @@ use crate::harness::harness;
 use std::time::{Duration, Instant};
 
 use proto::content::v1::{DownloadAttachmentRequest, GetDocumentRequest};
-use proto::project::v1::{AddMemberRequest, Project, ProjectRole, RemoveMemberRequest};
+use proto::project::v1::{AddMemberRequest, Member, Project, ProjectRole, RemoveMemberRequest};
 use proto::task::v1::GetTaskRequest;
 use shared::access::{AT_LEAST_AS_FRESH, CONSISTENCY_TOKEN, ConsistencyToken};
 use testkit::{Actor, Suite, new_id, summary, violations};
@@ -66,15 +66,21 @@ impl Scene {
     }
 
     async fn remove_mia(&self) -> String {
-        let request =
-            RemoveMemberRequest { project_id: self.project.id.clone(), user_id: self.mia.id.to_string() };
+        let request = RemoveMemberRequest {
+            project_id: self.project.id.clone(),
+            user_id: self.mia.id.to_string(),
+            ..Default::default()
+        };
         token_of(&self.olga.members().remove_member(request).await.unwrap())
     }
 
     async fn add_mia(&self) -> String {
         let request = AddMemberRequest {
-            project_id: self.project.id.clone(),
-            user_id: self.mia.id.to_string(),
+            member: Some(Member {
+                project_id: self.project.id.clone(),
+                user_id: self.mia.id.to_string(),
+                ..Default::default()
+            }),
             ..Default::default()
         };
         token_of(&self.olga.members().add_member(request).await.unwrap())
@@ -192,7 +198,7 @@ async fn a_removal_takes_effect_soon() {
     for _ in 0..REMOVALS {
         scene.remove_mia().await;
         for (times, effect) in times.iter_mut().zip(scene.times_until_out().await) {
-            assert!(effect.last_let_in < shared::access::TRUST, "{:?}", effect.last_let_in);
+            assert!(effect.last_let_in < shared::access::MAX_FEED_SILENCE, "{:?}", effect.last_let_in);
             times.push(effect.refused);
         }
         let token = scene.add_mia().await;

@@ -29,7 +29,7 @@ async fn old_changes_and_request_ids_are_forgotten_and_the_horizon_moves() {
     let worker =
         Database::new(&suite.options.url_of(Role::work_of("task")), &DatabaseOptions::default(), 1).unwrap();
 
-    housekeeping::forget_old(&worker, "task").await.unwrap();
+    housekeeping::delete_expired(&worker, "task").await.unwrap();
 
     for table in ["idempotency_keys", "change_log"] {
         let left: Count = sql_query(format!("SELECT count(*) AS count FROM task.{table}"))

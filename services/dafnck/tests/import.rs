@@ -11,6 +11,7 @@ use dafnck::interchange::line::Kind;
 use expect_test::expect;
 use futures::StreamExt;
 use proto::content::v1 as content;
+use proto::content::v1::download_attachment_response;
 use proto::project::v1 as project;
 use proto::task::v1 as task;
 use serde_json::{Value, json};
@@ -26,9 +27,9 @@ fn one_of_everything() -> Vec<Value> {
     let (olga, gus, apollo, build, fly, paint, guide) = (id(1), id(2), id(3), id(4), id(5), id(6), id(7));
     let bytes = base64::engine::general_purpose::STANDARD.encode([0, 159, 146, 150]);
     vec![
-        json!({"type": "attachment", "id": id(8), "entity_type": "ENTITY_TYPE_TASK", "entity_id": fly, "uploader_id": gus,
+        json!({"type": "attachment", "id": id(8), "target": {"task_id": fly}, "uploader_id": gus,
             "filename": "inline.bin", "content_base64": bytes}),
-        json!({"type": "attachment", "id": id(9), "entity_type": "ENTITY_TYPE_DOCUMENT", "entity_id": guide,
+        json!({"type": "attachment", "id": id(9), "target": {"document_id": guide},
             "uploader_id": olga, "filename": "beside.txt", "path": "files/beside.txt"}),
         json!({"type": "document_version", "document_id": guide, "version_number": 2, "content": "# Fly higher",
             "author_id": gus, "change_summary": "higher", "created_at": "2020-03-02T10:00:00Z"}),
@@ -91,7 +92,10 @@ fn created(report: &Report) -> Vec<(Kind, u64)> {
 async fn bytes_of(suite: &Suite, attachment: u32) -> Vec<u8> {
     let request = content::DownloadAttachmentRequest { attachment_id: id(attachment), ..Default::default() };
     let parts = suite.anonymous().attachments().download_attachment(request).await.unwrap().into_inner();
-    let chunks = parts.map(|part| part.unwrap().chunk.to_vec());
+    let chunks = parts.map(|part| match part.unwrap().part {
+        Some(download_attachment_response::Part::Chunk(chunk)) => chunk.to_vec(),
+        _ => Vec::new(),
+    });
     chunks.concat().await
 }
 
@@ -101,7 +105,7 @@ async fn everything_is_stored_once_whatever_the_order() {
     let origin = Origin::of(&texts(&one_of_everything()));
     let first = import(&suite, &origin.file()).await;
     assert_eq!(first.refusals(), []);
-    let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::ProjectKey);
+    let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::TaskCounter);
     assert_eq!(created(&first), kinds.zip([2, 1, 1, 3, 1, 1, 2, 2]).collect::<Vec<_>>());
 
     let second = import(&suite, &origin.file()).await;
@@ -148,7 +152,7 @@ async fn refused_lines_are_named_and_stop_no_other() {
     );
     lines.push(json!({"type": "dependency", "task_id": id(4), "depends_on_task_id": id(5)}).to_string());
     lines.push(
-        json!({"type": "attachment", "id": id(22), "entity_type": "ENTITY_TYPE_TASK", "entity_id": id(5), "uploader_id": id(1),
+        json!({"type": "attachment", "id": id(22), "target": {"task_id": id(5)}, "uploader_id": id(1),
             "filename": "passwd", "path": "../passwd"})
         .to_string(),
     );
@@ -158,7 +162,7 @@ async fn refused_lines_are_named_and_stop_no_other() {
         report.refusals().iter().map(|refusal| format!("{}: {}", refusal.line, refusal.reason)).collect();
     expect![[r#"
         14: EOF while parsing a value (column 20)
-        15: unknown variant `ship`, expected one of `user`, `project`, `member`, `project_key`, `task`, `dependency`, `document`, `document_version`, `attachment` (column 14)
+        15: unknown variant `ship`, expected one of `user`, `project`, `member`, `task_counter`, `task`, `dependency`, `document`, `document_version`, `attachment` (column 14)
         16: username: belongs to another user
         17: unrecognized field name 'rank'
         18: project_id names no project

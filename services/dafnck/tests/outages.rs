@@ -55,5 +55,11 @@ async fn postgresql_away_is_unavailable_within_the_deadline_and_back_by_itself()
 }
 
 fn task_list(project_id: &str) -> proto::task::v1::ListTasksRequest {
-    proto::task::v1::ListTasksRequest { project_id: project_id.to_owned(), ..Default::default() }
+    proto::task::v1::ListTasksRequest {
+        filter: Some(proto::task::v1::TaskFilter {
+            project_ids: vec![project_id.to_owned()],
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
 }

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use proto::project::v1 as project;
-use proto::project::v1::project_event::Subject as ProjectSubject;
+use proto::project::v1::project_event::Resource as ProjectResource;
 use proto::task::v1 as task;
-use proto::task::v1::task_event::Subject as TaskSubject;
+use proto::task::v1::task_event::Resource as TaskResource;
 use testkit::Actor;
 use tonic::Streaming;
 
@@ -65,7 +65,7 @@ async fn hear_of_project(mut stream: Streaming<project::WatchProjectResponse>, t
     while heard.len() < CHANGES {
         let message = tokio::time::timeout(TIMEOUT, stream.message()).await.unwrap().unwrap().unwrap();
         for event in message.events {
-            let Some(ProjectSubject::Project(change)) = event.subject else { panic!("{event:?}") };
+            let Some(ProjectResource::Project(change)) = event.resource else { panic!("{event:?}") };
             heard.push(change.after.unwrap().name);
             times.hear(heard.last().unwrap());
         }
@@ -78,7 +78,7 @@ async fn hear_of_tasks(mut stream: Streaming<task::WatchTasksResponse>, times: &
     while heard.len() < CHANGES {
         let message = tokio::time::timeout(TIMEOUT, stream.message()).await.unwrap().unwrap().unwrap();
         for event in message.events {
-            let Some(TaskSubject::Task(change)) = event.subject else { panic!("{event:?}") };
+            let Some(TaskResource::Task(change)) = event.resource else { panic!("{event:?}") };
             heard.push(change.after.unwrap().title);
             times.hear(heard.last().unwrap());
         }
@@ -94,7 +94,11 @@ async fn change_things(olga: &Actor, of: &project::Project, projects: &Times, ta
         projects.ask(&name);
         let renamed = project::Project { id: of.id.clone(), name, ..Default::default() };
         let mask = prost_types::FieldMask { paths: vec!["name".to_owned()] };
-        let request = project::UpdateProjectRequest { project: Some(renamed), update_mask: Some(mask) };
+        let request = project::UpdateProjectRequest {
+            project: Some(renamed),
+            update_mask: Some(mask),
+            ..Default::default()
+        };
         olga.projects().update_project(request).await.unwrap();
         tokio::time::sleep(PACE).await;
     }

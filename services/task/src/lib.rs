@@ -69,7 +69,7 @@ pub async fn serve(context: ServiceContext, listener: TcpListener) -> anyhow::Re
         authorizer: Authorizer::new(&context, copies.clone()),
         exports: Exports::new(&context),
     };
-    let routes = copies.keep_fresh(routes(&handler));
+    let routes = copies.enforce_freshness(routes(&handler));
     context.serve(DESCRIPTOR_SET, routes, ServerInfo::default(), sessions, listener).await
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::tls::end_of;
+use shared::tls::expiry_of;
 
 use super::{BackupLocation, Finding};
 use crate::backup::status::{OK, Status};
@@ -90,7 +90,7 @@ fn judge(status: &Status, now: DateTime<Utc>) -> Vec<Finding> {
 /// How long a certificate is still good for.
 pub(super) fn certificate(path: &Path) -> Finding {
     let place = path.display();
-    match end_of(path) {
+    match expiry_of(path) {
         Err(error) => {
             Finding::critical("certificate", format!("{place}: {error:#}"), "give a readable PEM file")
         }

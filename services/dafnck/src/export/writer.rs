@@ -4,8 +4,10 @@
 use anyhow::Context;
 use prost::Message;
 use proto::content::admin::v1::{ExportedAttachment, ImportedDocument, ImportedDocumentVersion};
+use proto::content::v1::AttachmentTarget;
+use proto::content::v1::attachment_target::Target;
 use proto::project::admin::v1::{ImportedMember, ImportedProject};
-use proto::task::admin::v1::{ImportedProjectKey, ImportedTask, ImportedTaskDependency};
+use proto::task::admin::v1::{ImportedTask, ImportedTaskCounter, ImportedTaskDependency};
 use serde_json::{Map, Value};
 use shared::siblings::Siblings;
 use uuid::Uuid;
@@ -63,7 +65,7 @@ impl<'a> ExportWriter<'a> {
             self.members(some.members).await?;
         }
         while let Some(some) = tasks.next().await? {
-            self.project_keys(some.project_keys).await?;
+            self.task_counters(some.task_counters).await?;
             self.tasks(some.tasks).await?;
             self.dependencies(some.dependencies).await?;
         }
@@ -123,10 +125,10 @@ impl<'a> ExportWriter<'a> {
         Ok(())
     }
 
-    async fn project_keys(&mut self, keys: Vec<ImportedProjectKey>) -> anyhow::Result<()> {
-        for key in keys {
-            let belongs = self.written.has_project(id(&key.project_id)?);
-            self.write_if(belongs, Kind::ProjectKey, &key).await?;
+    async fn task_counters(&mut self, counters: Vec<ImportedTaskCounter>) -> anyhow::Result<()> {
+        for counter in counters {
+            let belongs = self.written.has_project(id(&counter.project_id)?);
+            self.write_if(belongs, Kind::TaskCounter, &counter).await?;
         }
         Ok(())
     }
@@ -181,7 +183,7 @@ impl<'a> ExportWriter<'a> {
         for exported in attachments {
             let attachment = exported.attachment.unwrap_or_default();
             let belongs = self.written.has_project(id(&exported.project_id)?)
-                && self.written.has_entity(attachment.entity_type(), id(&attachment.entity_id)?);
+                && self.has_target(attachment.target.as_ref())?;
             let path =
                 if belongs { self.files.keep(&attachment.sha256, &mut self.report).await? } else { None };
             let Some(path) = path else {
@@ -194,6 +196,15 @@ impl<'a> ExportWriter<'a> {
             self.write_fields(Kind::Attachment, &fields).await?;
         }
         Ok(())
+    }
+
+    fn has_target(&self, target: Option<&AttachmentTarget>) -> anyhow::Result<bool> {
+        Ok(match target.and_then(|target| target.target.as_ref()) {
+            Some(Target::TaskId(task)) => self.written.has_task(id(task)?),
+            Some(Target::DocumentId(document)) => self.written.has_document(id(document)?),
+            Some(Target::ProjectId(project)) => self.written.has_project(id(project)?),
+            None => false,
+        })
     }
 
     async fn users(&mut self, services: &Siblings, wanted: &[Uuid]) -> anyhow::Result<()> {

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use proto::content::v1::EntityType;
 use uuid::Uuid;
 
 /// What has been written so far.
@@ -53,15 +52,6 @@ impl WrittenIds {
         self.projects.contains(&id)
     }
 
-    /// Whether what an attachment belongs to is there.
-    pub(super) fn has_entity(&self, entity_type: EntityType, id: Uuid) -> bool {
-        match entity_type {
-            EntityType::Task => self.has_task(id),
-            EntityType::Document => self.has_document(id),
-            EntityType::Project | EntityType::Unspecified => self.has_project(id),
-        }
-    }
-
     pub(super) fn has_task(&self, id: Uuid) -> bool {
         self.tasks.binary_search(&id).is_ok()
     }
@@ -82,11 +72,8 @@ mod tests {
         kept.add_project(project);
         kept.add_task(task);
         kept.add_document(document);
-        for (entity_type, id) in
-            [(EntityType::Task, task), (EntityType::Document, document), (EntityType::Project, project)]
-        {
-            assert!(kept.has_entity(entity_type, id) && !kept.has_entity(entity_type, gone));
-        }
+        assert!(kept.has_project(project) && kept.has_task(task) && kept.has_document(document));
+        assert!(!kept.has_project(gone) && !kept.has_task(gone) && !kept.has_document(gone));
     }
 
     #[test]

@@ -38,7 +38,7 @@ use crate::progress::print_line;
 
 /// What `--help` says about the file.
 pub const HELP: &str = r#"The file has one JSON object per line, with a `type` (user, project, member,
-project_key, task, dependency, document, document_version or attachment) and
+task_counter, task, dependency, document, document_version or attachment) and
 that type's fields in the JSON mapping of the protos, as:
 
   {"type":"user","id":"<uuid>","email":"olga@example.org","username":"olga"}
@@ -152,13 +152,13 @@ async fn send_kind(kind: Kind, services: &Siblings, sending: &mut Sending<'_>) -
             let call = async move |requests| projects.import_projects(requests).await;
             sending.send(pass(Kind::Member), batch, call, |answer| answer.results).await
         }
-        Kind::ProjectKey => {
-            let batch = |project_keys| ImportTasksRequest { project_keys, tasks: Vec::new() };
+        Kind::TaskCounter => {
+            let batch = |task_counters| ImportTasksRequest { task_counters, tasks: Vec::new() };
             let call = async move |requests| tasks.import_tasks(requests).await;
-            sending.send(pass(Kind::ProjectKey), batch, call, |answer| answer.results).await
+            sending.send(pass(Kind::TaskCounter), batch, call, |answer| answer.results).await
         }
         Kind::Task => {
-            let batch = |tasks| ImportTasksRequest { tasks, project_keys: Vec::new() };
+            let batch = |tasks| ImportTasksRequest { tasks, task_counters: Vec::new() };
             let call = async move |requests| tasks.import_tasks(requests).await;
             sending.send(TASKS, batch, call, |answer| answer.results).await
         }

@@ -13,7 +13,7 @@ pub enum Kind {
     User,
     Project,
     Member,
-    ProjectKey,
+    TaskCounter,
     Task,
     Dependency,
     Document,
@@ -31,7 +31,7 @@ impl Kind {
         Self::User,
         Self::Project,
         Self::Member,
-        Self::ProjectKey,
+        Self::TaskCounter,
         Self::Task,
         Self::Dependency,
         Self::Document,
@@ -45,7 +45,7 @@ impl Kind {
             Self::User => ("user", "dafnck.identity.admin.v1.ImportedUser"),
             Self::Project => ("project", "dafnck.project.admin.v1.ImportedProject"),
             Self::Member => ("member", "dafnck.project.admin.v1.ImportedMember"),
-            Self::ProjectKey => ("project_key", "dafnck.task.admin.v1.ImportedProjectKey"),
+            Self::TaskCounter => ("task_counter", "dafnck.task.admin.v1.ImportedTaskCounter"),
             Self::Task => ("task", "dafnck.task.admin.v1.ImportedTask"),
             Self::Dependency => ("dependency", "dafnck.task.admin.v1.ImportedTaskDependency"),
             Self::Document => ("document", "dafnck.content.admin.v1.ImportedDocument"),
@@ -60,7 +60,7 @@ impl Kind {
             Self::User => "users",
             Self::Project => "projects",
             Self::Member => "members",
-            Self::ProjectKey => "project keys",
+            Self::TaskCounter => "task counters",
             Self::Task => "tasks",
             Self::Dependency => "dependencies",
             Self::Document => "documents",
@@ -219,7 +219,7 @@ mod tests {
         .map(|text| parse::<ImportedTask>(text).unwrap_err());
         let expected = expect_test::expect![[r#"
             EOF while parsing an object (column 14)
-            unknown variant `users`, expected one of `user`, `project`, `member`, `project_key`, `task`, `dependency`, `document`, `document_version`, `attachment` (column 15)
+            unknown variant `users`, expected one of `user`, `project`, `member`, `task_counter`, `task`, `dependency`, `document`, `document_version`, `attachment` (column 15)
             missing field `type` (column 10)
             unrecognized field name 'colour'
             unrecognized field name 'line'

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use proto::project::v1::{GetProjectRequest, Project};
-use proto::task::v1::ListTasksRequest;
+use proto::task::v1::{ListTasksRequest, TaskFilter};
 use testkit::{Actor, SmallDisk, Suite, Topology, WriteLoad, task_writer, until, until_ok};
 
 use super::{TIMEOUT, owner, start_postgres_again, wait_for_the_log};
@@ -32,7 +32,10 @@ async fn move_tables(suite: &Suite, disk: &SmallDisk) {
 }
 
 async fn can_read(who: &Actor, project: &Project) {
-    let list = ListTasksRequest { project_id: project.id.clone(), ..Default::default() };
+    let list = ListTasksRequest {
+        filter: Some(TaskFilter { project_ids: vec![project.id.clone()], ..Default::default() }),
+        ..Default::default()
+    };
     assert!(!who.tasks().list_tasks(list).await.unwrap().into_inner().tasks.is_empty());
     let get = GetProjectRequest { project_id: project.id.clone() };
     who.projects().get_project(get).await.unwrap();

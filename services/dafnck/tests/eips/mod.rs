@@ -31,7 +31,7 @@ use dafnck::interchange::line::Kind;
 use input::{Asset, Proposal};
 use people::People;
 use proposals::Proposals;
-use records::{Attachment, Line};
+use records::{Attachment, Line, Target};
 
 /// The namespace of all ids: UUIDv5 of the DNS name `eips.ethereum.org`.
 fn id(kind: &str, name: &str) -> Uuid {
@@ -86,8 +86,7 @@ fn attach(
         .with_context(|| format!("cannot write {}", target.display()))?;
     Ok(Attachment {
         id: id("attachment", &asset.file),
-        entity_type: "ENTITY_TYPE_TASK",
-        entity_id: id("task", &proposal.number.to_string()),
+        target: Target { task_id: id("task", &proposal.number.to_string()) },
         filename: asset.name,
         path: format!("{directory}/{}", asset.file),
         sha256: hex::encode(Sha256::digest(&bytes)),

@@ -129,10 +129,15 @@ pub struct DocumentVersion {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+pub struct Target {
+    pub task_id: Uuid,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Attachment {
     pub id: Uuid,
-    pub entity_type: &'static str,
-    pub entity_id: Uuid,
+    pub target: Target,
     pub filename: String,
     pub path: String,
     pub sha256: String,

@@ -2,8 +2,9 @@
 
 use diesel_async::SimpleAsyncConnection;
 use futures::stream;
+use proto::common::Permission;
 use proto::content::v1 as content;
-use proto::content::v1::EntityType;
+use proto::content::v1::attachment_target::Target;
 use proto::content::v1::upload_attachment_request::Part;
 use proto::identity::admin::v1 as administration;
 use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
@@ -42,7 +43,11 @@ pub(super) async fn fill(suite: &Suite) {
     files(&olga, &gus, &apollo, &fly, &plan).await;
     other_projects(&olga, &gus).await;
     // Who has left has left something behind.
-    let gone = project::RemoveMemberRequest { project_id: apollo.id, user_id: gus.id.to_string() };
+    let gone = project::RemoveMemberRequest {
+        project_id: apollo.id,
+        user_id: gus.id.to_string(),
+        ..Default::default()
+    };
     olga.members().remove_member(gone).await.unwrap();
 }
 
@@ -56,7 +61,7 @@ async fn accounts(suite: &Suite, olga: &Actor, [ada, max]: [&Actor; 2]) {
         ..Default::default()
     };
     let update_mask = mask(&["first_name", "last_name", "avatar_url", "metadata"]);
-    let change = identity::UpdateUserRequest { user: Some(user), update_mask };
+    let change = identity::UpdateUserRequest { user: Some(user), update_mask, ..Default::default() };
     olga.account().update_user(change).await.unwrap();
     let profile = identity::UserProfile {
         user_id: olga.id.to_string(),
@@ -68,7 +73,8 @@ async fn accounts(suite: &Suite, olga: &Actor, [ada, max]: [&Actor; 2]) {
         ..Default::default()
     };
     let update_mask = mask(&["bio", "location", "website_url", "social_links", "preferences"]);
-    let change = identity::UpdateUserProfileRequest { profile: Some(profile), update_mask };
+    let change =
+        identity::UpdateUserProfileRequest { profile: Some(profile), update_mask, ..Default::default() };
     olga.account().update_user_profile(change).await.unwrap();
     let verified =
         "UPDATE identity.users SET email_verified = TRUE, last_login_at = now() WHERE username = 'olga'";
@@ -82,45 +88,53 @@ async fn accounts(suite: &Suite, olga: &Actor, [ada, max]: [&Actor; 2]) {
 
 async fn apollo(olga: &Actor, [gus, vera, ada]: [&Actor; 3]) -> Project {
     let wish = project::CreateProjectRequest {
-        name: "Аполлон 🚀".to_owned(),
-        description: Some("To the moon.\n\nAnd back.".to_owned()),
-        settings: Some(to_struct(&json_of_every_kind())),
+        project: Some(project::Project {
+            name: "Аполлон 🚀".to_owned(),
+            description: Some("To the moon.\n\nAnd back.".to_owned()),
+            settings: Some(to_struct(&json_of_every_kind())),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let apollo = olga.projects().create_project(wish).await.unwrap().into_inner();
     olga.add(&apollo, gus, ProjectRole::Admin).await;
     olga.add(&apollo, ada, ProjectRole::Member).await;
     let member = project::AddMemberRequest {
-        project_id: apollo.id.clone(),
-        user_id: vera.id.to_string(),
-        role: ProjectRole::Viewer.into(),
-        permissions: Some(to_struct(&json!({"task_delete": true, "document_write": false}))),
+        member: Some(project::Member {
+            project_id: apollo.id.clone(),
+            user_id: vera.id.to_string(),
+            role: ProjectRole::Viewer.into(),
+            granted_permissions: vec![Permission::TaskDelete.into()],
+            denied_permissions: vec![Permission::DocumentWrite.into()],
+            ..Default::default()
+        }),
         ..Default::default()
     };
     olga.members().add_member(member).await.unwrap();
     apollo
 }
 
-async fn new_task(who: &Actor, wish: task::CreateTaskRequest) -> Task {
-    who.tasks().create_task(wish).await.unwrap().into_inner()
+async fn new_task(who: &Actor, task: Task) -> Task {
+    let request = task::CreateTaskRequest { task: Some(task), ..Default::default() };
+    who.tasks().create_task(request).await.unwrap().into_inner()
 }
 
 /// Tasks in every status and of every shape; answers with one of them.
 async fn tasks(olga: &Actor, gus: &Actor, apollo: &Project) -> Task {
-    let plain = |title: &str, status: TaskStatus| task::CreateTaskRequest {
+    let plain = |title: &str, status: TaskStatus| Task {
         project_id: apollo.id.clone(),
         title: title.to_owned(),
         status: status.into(),
         ..Default::default()
     };
     let in_a_year = chrono::Utc::now() + chrono::TimeDelta::days(365);
-    let fly = task::CreateTaskRequest {
+    let fly = Task {
         description: Some("Up,\nand \u{1F31D}.".to_owned()),
         priority: TaskPriority::Urgent.into(),
         assignee_id: Some(gus.id.to_string()),
-        due_date: Some(shared::json::to_timestamp(in_a_year)),
-        estimated_hours: Some(12),
-        actual_hours: Some(1),
+        due_at: Some(shared::json::to_timestamp(in_a_year)),
+        estimated_duration: Some(prost_types::Duration { seconds: 12 * 3600, nanos: 0 }),
+        actual_duration: Some(prost_types::Duration { seconds: 90 * 60, nanos: 0 }),
         tags: vec!["z".to_owned(), "ä, {b}".to_owned()],
         metadata: Some(to_struct(&json_of_every_kind())),
         ..plain("Fly", TaskStatus::Pending)
@@ -136,13 +150,10 @@ async fn tasks(olga: &Actor, gus: &Actor, apollo: &Project) -> Task {
     let complete = task::CompleteTaskRequest { task_id: done.id.clone(), ..Default::default() };
     olga.tasks().complete_task(complete).await.unwrap();
     // Subtasks of subtasks, of which the youngest has the smallest id.
-    let part = task::CreateTaskRequest {
-        parent_task_id: Some(build.id.clone()),
-        ..plain("part", TaskStatus::Pending)
-    };
+    let part = Task { parent_task_id: Some(build.id.clone()), ..plain("part", TaskStatus::Pending) };
     let part = new_task(olga, part).await;
-    let part_of_part = task::CreateTaskRequest {
-        task_id: "00000000-0000-4000-8000-000000000001".to_owned(),
+    let part_of_part = Task {
+        id: "00000000-0000-4000-8000-000000000001".to_owned(),
         parent_task_id: Some(part.id.clone()),
         ..plain("part of a part", TaskStatus::Pending)
     };
@@ -175,15 +186,19 @@ async fn tasks(olga: &Actor, gus: &Actor, apollo: &Project) -> Task {
 
 async fn set_status(who: &Actor, of: &Task, status: TaskStatus) {
     let changed = Task { id: of.id.clone(), status: status.into(), ..Default::default() };
-    let change = task::UpdateTaskRequest { task: Some(changed), update_mask: mask(&["status"]) };
+    let change =
+        task::UpdateTaskRequest { task: Some(changed), update_mask: mask(&["status"]), ..Default::default() };
     who.tasks().update_task(change).await.unwrap();
 }
 
 async fn depend(who: &Actor, from: &Task, to: &Task, kind: DependencyType) {
     let wish = task::CreateTaskDependencyRequest {
-        task_id: from.id.clone(),
-        depends_on_task_id: to.id.clone(),
-        dependency_type: kind.into(),
+        task_dependency: Some(task::TaskDependency {
+            task_id: from.id.clone(),
+            depends_on_task_id: to.id.clone(),
+            dependency_type: kind.into(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     who.plans().create_task_dependency(wish).await.unwrap();
@@ -192,13 +207,16 @@ async fn depend(who: &Actor, from: &Task, to: &Task, kind: DependencyType) {
 /// Documents in every state; answers with one of them.
 async fn documents(olga: &Actor, gus: &Actor, apollo: &Project) -> content::Document {
     let wish = content::CreateDocumentRequest {
-        project_id: apollo.id.clone(),
-        title: "Flugplan".to_owned(),
-        content: "Up.\r\n\tAnd ✈.\u{b}".to_owned(),
-        content_type: "text/markdown".to_owned(),
-        tags: vec!["plan".to_owned()],
-        metadata: Some(to_struct(&json_of_every_kind())),
         change_summary: Some("first".to_owned()),
+        document: Some(content::Document {
+            project_id: apollo.id.clone(),
+            title: "Flugplan".to_owned(),
+            content: Some("Up.\r\n\tAnd ✈.\u{b}".to_owned()),
+            content_type: "text/markdown".to_owned(),
+            tags: vec!["plan".to_owned()],
+            metadata: Some(to_struct(&json_of_every_kind())),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let plan = olga.documents().create_document(wish).await.unwrap().into_inner();
@@ -215,6 +233,7 @@ async fn documents(olga: &Actor, gus: &Actor, apollo: &Project) -> content::Docu
             document: Some(changed),
             update_mask: mask(&["title", "content"]),
             change_summary: None,
+            ..Default::default()
         };
         who.documents().update_document(change).await.unwrap();
     }
@@ -240,22 +259,15 @@ async fn documents(olga: &Actor, gus: &Actor, apollo: &Project) -> content::Docu
 
 async fn files(olga: &Actor, gus: &Actor, apollo: &Project, fly: &Task, plan: &content::Document) {
     let large = vec![7; 3 * 1024 * 1024];
-    attach(olga, EntityType::Task, &fly.id, "Größe.bin", &large).await;
-    attach(gus, EntityType::Task, &fly.id, "../same bytes", &large).await;
-    attach(gus, EntityType::Document, &plan.id, "a.png", b"\x89PNG\r\n\x1a\n").await;
-    attach(olga, EntityType::Project, &apollo.id, "note.txt", "ünïcode".as_bytes()).await;
+    attach(olga, Target::TaskId(fly.id.clone()), "Größe.bin", &large).await;
+    attach(gus, Target::TaskId(fly.id.clone()), "../same bytes", &large).await;
+    attach(gus, Target::DocumentId(plan.id.clone()), "a.png", b"\x89PNG\r\n\x1a\n").await;
+    attach(olga, Target::ProjectId(apollo.id.clone()), "note.txt", "ünïcode".as_bytes()).await;
 }
 
-pub(super) async fn attach(
-    who: &Actor,
-    entity_type: EntityType,
-    entity_id: &str,
-    filename: &str,
-    bytes: &[u8],
-) {
+pub(super) async fn attach(who: &Actor, target: Target, filename: &str, bytes: &[u8]) {
     let header = content::UploadHeader {
-        entity_type: entity_type.into(),
-        entity_id: entity_id.to_owned(),
+        target: Some(content::AttachmentTarget { target: Some(target) }),
         filename: filename.to_owned(),
         metadata: Some(to_struct(&json!({"from": filename}))),
         ..Default::default()
@@ -276,11 +288,12 @@ async fn other_projects(olga: &Actor, gus: &Actor) {
             .unwrap();
     let [from, to] = [olga.task(&done, "from").await, olga.task(&archived, "to").await];
     depend(olga, &from, &to, DependencyType::Blocks).await;
-    attach(olga, EntityType::Task, &to.id, "kept.txt", b"kept").await;
+    attach(olga, Target::TaskId(to.id.clone()), "kept.txt", b"kept").await;
     publish(olga, &archived, ProjectVisibility::Public).await;
     publish(olga, &given_up, ProjectVisibility::Internal).await;
-    let key = task::SetProjectKeyRequest { project_id: empty.id, key: "EMPTY1".to_owned() };
-    olga.tasks().set_project_key(key).await.unwrap();
+    let named = Project { id: empty.id, key: "EMPTY1".to_owned(), ..Default::default() };
+    let change = project::UpdateProjectRequest { project: Some(named), ..Default::default() };
+    olga.projects().update_project(change).await.unwrap();
     hand_over(olga, gus, &given_up).await;
     let complete = project::CompleteProjectRequest { project_id: done.id, ..Default::default() };
     olga.projects().complete_project(complete).await.unwrap();
@@ -292,7 +305,11 @@ async fn other_projects(olga: &Actor, gus: &Actor) {
 
 async fn publish(who: &Actor, of: &Project, visibility: ProjectVisibility) {
     let changed = Project { id: of.id.clone(), visibility: visibility.into(), ..Default::default() };
-    let change = project::UpdateProjectRequest { project: Some(changed), update_mask: mask(&["visibility"]) };
+    let change = project::UpdateProjectRequest {
+        project: Some(changed),
+        update_mask: mask(&["visibility"]),
+        ..Default::default()
+    };
     who.projects().update_project(change).await.unwrap();
 }
 

@@ -95,9 +95,12 @@ async fn one_export_at_a_time_and_a_slow_one_holds_up_nobody_else() {
     let text = "x".repeat(90_000);
     for number in 0..40 {
         let wish = proto::task::v1::CreateTaskRequest {
-            project_id: apollo.id.clone(),
-            title: format!("{number}"),
-            description: Some(text.clone()),
+            task: Some(proto::task::v1::Task {
+                project_id: apollo.id.clone(),
+                title: format!("{number}"),
+                description: Some(text.clone()),
+                ..Default::default()
+            }),
             ..Default::default()
         };
         olga.tasks().create_task(wish).await.unwrap();
@@ -105,7 +108,7 @@ async fn one_export_at_a_time_and_a_slow_one_holds_up_nobody_else() {
     let mut client = TaskAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Task));
     let mut slow = client.export_tasks(ExportTasksRequest::default()).await.unwrap().into_inner();
     let first = slow.message().await.unwrap().unwrap();
-    assert_eq!(first.project_keys.len(), 1);
+    assert_eq!(first.task_counters.len(), 1);
 
     let second = client.export_tasks(ExportTasksRequest::default()).await.map(|_| ()).unwrap_err();
     assert_eq!(summary(&second), "RESOURCE_EXHAUSTED OVERLOADED");

@@ -115,7 +115,7 @@ async fn one_project_comes_with_whom_it_names_and_no_others() {
         Exported::with(&origin, |options| options.projects = vec![small.id.parse().unwrap()]).await;
 
     let counts: Vec<_> = exported.report.written.clone().into_iter().collect();
-    assert_eq!(counts, [(Kind::User, 1), (Kind::Project, 1), (Kind::ProjectKey, 1), (Kind::Task, 1)]);
+    assert_eq!(counts, [(Kind::User, 1), (Kind::Project, 1), (Kind::TaskCounter, 1), (Kind::Task, 1)]);
     assert_eq!(import(&copy, &exported.file()).await.refusals(), []);
     assert_eq!(Exported::of(&copy).await.text(), exported.text());
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
-use proto::content::v1::EntityType;
+use proto::content::v1::attachment_target::Target;
 use proto::project::v1::DeleteProjectRequest;
-use proto::task::v1::{CreateTaskDependencyRequest, DeleteTaskRequest};
+use proto::task::v1::{CreateTaskDependencyRequest, DeleteTaskRequest, TaskDependency};
 use testkit::Actor;
 
 use super::{Exported, import};
@@ -22,14 +22,17 @@ async fn write_on(who: Actor, stop: Arc<AtomicBool>) -> usize {
         let project = who.project("busy").await;
         let [build, fly] = [who.task(&project, "build").await, who.task(&project, "fly").await];
         let dependency = CreateTaskDependencyRequest {
-            task_id: fly.id.clone(),
-            depends_on_task_id: build.id.clone(),
+            task_dependency: Some(TaskDependency {
+                task_id: fly.id.clone(),
+                depends_on_task_id: build.id.clone(),
+                ..Default::default()
+            }),
             ..Default::default()
         };
         who.plans().create_task_dependency(dependency).await.unwrap();
         let document = who.document(&project, "plan", "up").await;
-        super::everything::attach(&who, EntityType::Task, &fly.id, "a", b"one").await;
-        super::everything::attach(&who, EntityType::Document, &document.id, "b", b"two").await;
+        super::everything::attach(&who, Target::TaskId(fly.id.clone()), "a", b"one").await;
+        super::everything::attach(&who, Target::DocumentId(document.id), "b", b"two").await;
         if rounds % 3 == 1 {
             let gone = DeleteTaskRequest { task_id: fly.id, ..Default::default() };
             who.tasks().delete_task(gone).await.unwrap();

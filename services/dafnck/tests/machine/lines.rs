@@ -36,10 +36,8 @@ pub(super) fn lines(name: &str, tasks: usize) -> Vec<String> {
         lines.push(json!({"type": "document_version", "document_id": id, "version_number": 1,
             "content": "# Fly", "author_id": user}));
         let bytes = base64::engine::general_purpose::STANDARD.encode(noise(50_000));
-        lines.push(
-            json!({"type": "attachment", "id": Uuid::now_v7(), "entity_type": "ENTITY_TYPE_DOCUMENT", "entity_id": id,
-            "uploader_id": user, "filename": format!("{number}.bin"), "content_base64": bytes}),
-        );
+        lines.push(json!({"type": "attachment", "id": Uuid::now_v7(), "target": {"document_id": id},
+            "uploader_id": user, "filename": format!("{number}.bin"), "content_base64": bytes}));
     }
     lines.iter().map(Value::to_string).collect()
 }

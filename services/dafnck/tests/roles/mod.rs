@@ -90,7 +90,7 @@ async fn tried(world: &World, person: Person, (method, message): Sample) -> &'st
 }
 
 /// What a person may do by a method, by its rule and the table of roles alone.
-fn expected(rule: MethodRule, kind: Kind, person: Person) -> &'static str {
+fn expected(rule: &MethodRule, kind: Kind, person: Person) -> &'static str {
     if rule.audience == Audience::User && person == Person::Nobody {
         return "sign in";
     }
@@ -170,8 +170,8 @@ async fn nothing_is_reached_through_ones_own_project() {
     let own = world.actor(Person::Stranger).project("of their own").await;
     let foreign = Ids { project: own.id.clone(), ..world.ids(Person::Stranger).clone() };
     // A key is the stranger's to choose, and people are anybody's to name.
-    let Ids { owner, member, project_key, at, .. } = foreign.clone();
-    let nothing = Ids { project: own.id, owner, member, project_key, at, ..Ids::default() };
+    let Ids { owner, member, at, .. } = foreign.clone();
+    let nothing = Ids { project: own.id, owner, member, at, ..Ids::default() };
     let mut tried_so = 0;
     for (sample, without) in requests::all(&foreign).into_iter().zip(requests::all(&nothing)) {
         let method = sample.0;

@@ -4,7 +4,8 @@
 
 use prost::Message;
 use proto::content::v1 as content;
-use proto::content::v1::content_edit::Change;
+use proto::content::v1::attachment_target::Target;
+use proto::content::v1::content_edit::Edit;
 use proto::content::v1::upload_attachment_request::Part as WholePart;
 use proto::content::v1::upload_chunks_request::Part as ChunkPart;
 use proto::project::v1 as project;
@@ -24,7 +25,6 @@ pub struct Ids {
     pub task: String,
     pub other_task: String,
     pub task_key: String,
-    pub project_key: String,
     pub dependency: String,
     pub document: String,
     pub attachment: String,
@@ -42,7 +42,8 @@ fn stale() -> String {
 }
 
 fn edit() -> Option<content::ContentEdit> {
-    Some(content::ContentEdit { base_version: 1, change: Some(Change::Replace("more".to_owned())) })
+    let replacement = content::ContentReplacement { base_version: 1, content: "more".to_owned() };
+    Some(content::ContentEdit { edit: Some(Edit::Replacement(replacement)) })
 }
 
 /// In the order in which a caller sends them.
@@ -73,8 +74,11 @@ fn of_projects(ids: &Ids) -> Vec<Sample> {
     let unchanged = Project { id: project_id.clone(), etag: etag.clone(), ..Default::default() };
     let by_verb = CompleteProjectRequest { project_id: project_id.clone(), etag }.encode_to_vec();
     let by_id = GetProjectRequest { project_id: project_id.clone() }.encode_to_vec();
-    let create = CreateProjectRequest { name: "another".to_owned(), ..Default::default() };
-    let update = UpdateProjectRequest { project: Some(unchanged), update_mask: None };
+    let create = CreateProjectRequest {
+        project: Some(Project { name: "another".to_owned(), ..Default::default() }),
+        ..Default::default()
+    };
+    let update = UpdateProjectRequest { project: Some(unchanged), update_mask: None, ..Default::default() };
     let history = ListProjectHistoryRequest { project_id: project_id.clone(), ..Default::default() };
     let members_at =
         ListMembersAtRequest { project_id: project_id.clone(), at_time: ids.at, ..Default::default() };
@@ -103,13 +107,23 @@ fn of_projects(ids: &Ids) -> Vec<Sample> {
 fn of_people(ids: &Ids) -> Vec<Sample> {
     use project::*;
     let (project_id, user_id, etag) = (ids.project.clone(), ids.member.clone(), stale());
-    let add =
-        AddMemberRequest { project_id: project_id.clone(), user_id: user_id.clone(), ..Default::default() };
+    let add = AddMemberRequest {
+        member: Some(Member {
+            project_id: project_id.clone(),
+            user_id: user_id.clone(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
     let unchanged =
         Member { project_id: project_id.clone(), user_id: user_id.clone(), etag, ..Default::default() };
     let update = UpdateMemberRequest { member: Some(unchanged), update_mask: None };
     let get = GetMemberRequest { project_id: project_id.clone(), user_id: user_id.clone() };
-    let remove = RemoveMemberRequest { project_id: project_id.clone(), user_id: ids.owner.clone() };
+    let remove = RemoveMemberRequest {
+        project_id: project_id.clone(),
+        user_id: ids.owner.clone(),
+        ..Default::default()
+    };
     let offer = OfferOwnershipRequest { project_id: project_id.clone(), user_id, ..Default::default() };
     let answer = AcceptOwnershipRequest {
         project_id: project_id.clone(),
@@ -119,14 +133,25 @@ fn of_people(ids: &Ids) -> Vec<Sample> {
     let get_offer =
         GetOwnershipTransferRequest { project_id: project_id.clone(), transfer_id: ids.transfer.clone() };
     let invite = CreateInvitationRequest {
-        project_id: project_id.clone(),
-        email: "somebody@example.org".to_owned(),
+        invitation: Some(Invitation {
+            project_id: project_id.clone(),
+            email: "somebody@example.org".to_owned(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let by_invitation = RevokeInvitationRequest {
         project_id: project_id.clone(),
         invitation_id: ids.invitation.clone(),
         etag: stale(),
+        ..Default::default()
+    };
+    let resend = ResendInvitationRequest {
+        request_id: new_id(),
+        project_id: project_id.clone(),
+        invitation_id: ids.invitation.clone(),
+        etag: stale(),
+        ..Default::default()
     };
     let get_invitation =
         GetInvitationRequest { project_id: project_id.clone(), invitation_id: ids.invitation.clone() };
@@ -147,9 +172,10 @@ fn of_people(ids: &Ids) -> Vec<Sample> {
         ("project.v1.MemberService/CreateInvitation", invite.encode_to_vec()),
         ("project.v1.MemberService/GetInvitation", get_invitation.encode_to_vec()),
         ("project.v1.MemberService/ListInvitations", list),
-        ("project.v1.MemberService/ResendInvitation", by_invitation.encode_to_vec()),
+        ("project.v1.MemberService/ResendInvitation", resend.encode_to_vec()),
         ("project.v1.MemberService/RevokeInvitation", by_invitation.encode_to_vec()),
         ("project.v1.MemberService/AcceptInvitation", accept.encode_to_vec()),
+        ("project.v1.MemberService/DeclineInvitation", accept.encode_to_vec()),
     ]
 }
 
@@ -157,12 +183,15 @@ fn of_tasks(ids: &Ids) -> Vec<Sample> {
     use task::*;
     let (project_id, task_id, etag) = (ids.project.clone(), ids.task.clone(), stale());
     let create = CreateTaskRequest {
-        project_id: project_id.clone(),
-        title: "another".to_owned(),
+        task: Some(Task {
+            project_id: project_id.clone(),
+            title: "another".to_owned(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let unchanged = Task { id: task_id.clone(), etag: etag.clone(), ..Default::default() };
-    let update = UpdateTaskRequest { task: Some(unchanged), update_mask: None };
+    let update = UpdateTaskRequest { task: Some(unchanged), update_mask: None, ..Default::default() };
     let delete = DeleteTaskRequest { task_id: task_id.clone(), etag: etag.clone() };
     let place = MoveTaskRequest {
         task_id: task_id.clone(),
@@ -170,46 +199,63 @@ fn of_tasks(ids: &Ids) -> Vec<Sample> {
         destination: Some(Destination::AfterTaskId(ids.other_task.clone())),
     };
     let link = CreateTaskDependencyRequest {
-        task_id: ids.other_task.clone(),
-        depends_on_task_id: task_id.clone(),
+        task_dependency: Some(TaskDependency {
+            task_id: ids.other_task.clone(),
+            depends_on_task_id: task_id.clone(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let create_all = BatchCreateTasksRequest {
         project_id: project_id.clone(),
-        requests: vec![create.clone()],
+        tasks: create.task.clone().into_iter().collect(),
         ..Default::default()
     };
-    let update_all = BatchUpdateTasksRequest { requests: vec![update.clone()], ..Default::default() };
+    let update_all = BatchUpdateTasksRequest {
+        updates: Some(batch_update_tasks_request::Updates::Individual(IndividualTaskUpdates {
+            requests: vec![update.clone()],
+        })),
+        ..Default::default()
+    };
     let delete_all = BatchDeleteTasksRequest { requests: vec![delete.clone()], ..Default::default() };
     let by_id = GetTaskRequest { task_id: task_id.clone() }.encode_to_vec();
-    let of_project = ListTasksRequest { project_id: project_id.clone(), ..Default::default() };
-    let of_project = of_project.encode_to_vec();
-    let unlink = DeleteTaskDependencyRequest { dependency_id: ids.dependency.clone() };
+    let of_project = ListTasksRequest {
+        filter: Some(TaskFilter { project_ids: vec![project_id.clone()], ..Default::default() }),
+        ..Default::default()
+    };
+    let watch = WatchTasksRequest { project_id: project_id.clone(), ..Default::default() };
+    let progress = GetProjectProgressRequest { project_id: project_id.clone() };
+    let batch = BatchGetTasksRequest { task_ids: vec![task_id.clone()] };
+    let dependency = GetTaskDependencyRequest {
+        selector: Some(get_task_dependency_request::Selector::DependencyId(ids.dependency.clone())),
+    };
+    let unlink = DeleteTaskDependencyRequest {
+        selector: Some(delete_task_dependency_request::Selector::DependencyId(ids.dependency.clone())),
+    };
     let lookup = LookupTaskRequest { key: ids.task_key.clone() };
-    let set_key = SetProjectKeyRequest { project_id: project_id.clone(), key: ids.project_key.clone() };
     let task_at = GetTaskAtRequest { task_id, at_time: ids.at };
     let tasks_at = ListTasksAtRequest { project_id, at_time: ids.at, ..Default::default() };
     vec![
         ("task.v1.TaskService/CreateTask", create.encode_to_vec()),
         ("task.v1.TaskService/GetTask", by_id.clone()),
-        ("task.v1.TaskService/ListTasks", of_project.clone()),
+        ("task.v1.TaskService/BatchGetTasks", batch.encode_to_vec()),
+        ("task.v1.TaskService/ListTasks", of_project.encode_to_vec()),
         ("task.v1.TaskService/UpdateTask", update.encode_to_vec()),
         ("task.v1.TaskService/CompleteTask", delete.encode_to_vec()),
         ("task.v1.TaskService/DeleteTask", delete.encode_to_vec()),
-        ("task.v1.PlanService/GetProjectProgress", of_project.clone()),
+        ("task.v1.PlanService/GetProjectProgress", progress.encode_to_vec()),
         ("task.v1.PlanService/CreateTaskDependency", link.encode_to_vec()),
         ("task.v1.PlanService/ListTaskDependencies", by_id.clone()),
+        ("task.v1.PlanService/GetTaskDependency", dependency.encode_to_vec()),
         ("task.v1.PlanService/DeleteTaskDependency", unlink.encode_to_vec()),
         ("task.v1.TaskService/BatchCreateTasks", create_all.encode_to_vec()),
         ("task.v1.TaskService/BatchUpdateTasks", update_all.encode_to_vec()),
         ("task.v1.TaskService/BatchDeleteTasks", delete_all.encode_to_vec()),
-        ("task.v1.TaskService/WatchTasks", of_project.clone()),
+        ("task.v1.TaskService/WatchTasks", watch.encode_to_vec()),
         ("task.v1.TaskService/ListTaskHistory", by_id),
         ("task.v1.TaskService/GetTaskAt", task_at.encode_to_vec()),
         ("task.v1.TaskService/ListTasksAt", tasks_at.encode_to_vec()),
         ("task.v1.TaskService/LookupTask", lookup.encode_to_vec()),
-        ("task.v1.TaskService/GetProjectKey", of_project),
-        ("task.v1.TaskService/SetProjectKey", set_key.encode_to_vec()),
         ("task.v1.TaskService/MoveTask", place.encode_to_vec()),
     ]
 }
@@ -220,10 +266,15 @@ fn of_plans_and_searches(ids: &Ids) -> Vec<Sample> {
     let graph = GetDependencyGraphRequest { task_id: task_id.clone(), ..Default::default() };
     let plan = GetPlanRequest { project_id: project_id.clone(), ..Default::default() };
     let filter = Some(TaskFilter { project_ids: vec![project_id.clone()], ..Default::default() });
-    let search = SearchTasksRequest { text: "fly".to_owned(), filter: filter.clone(), ..Default::default() };
+    let search = SearchTasksRequest { query: "fly".to_owned(), filter: filter.clone(), ..Default::default() };
     let facets = GetTaskFacetsRequest { filter, ..Default::default() };
     let work = GetMyWorkRequest { project_ids: vec![project_id.clone()], ..Default::default() };
-    let slip = GetSlipImpactRequest { project_id, task_id, extra_hours: 1, ..Default::default() };
+    let slip = GetSlipImpactRequest {
+        project_id,
+        task_id,
+        extra_duration: Some(prost_types::Duration { seconds: 3600, nanos: 0 }),
+        ..Default::default()
+    };
     vec![
         ("task.v1.PlanService/GetDependencyGraph", graph.encode_to_vec()),
         ("task.v1.PlanService/GetPlan", plan.encode_to_vec()),
@@ -238,8 +289,11 @@ fn of_documents(ids: &Ids) -> Vec<Sample> {
     use content::*;
     let (project_id, document_id, etag) = (ids.project.clone(), ids.document.clone(), stale());
     let create = CreateDocumentRequest {
-        project_id: project_id.clone(),
-        title: "another".to_owned(),
+        document: Some(Document {
+            project_id: project_id.clone(),
+            title: "another".to_owned(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let unchanged = Document { id: document_id.clone(), etag: etag.clone(), ..Default::default() };
@@ -250,7 +304,7 @@ fn of_documents(ids: &Ids) -> Vec<Sample> {
     let version = GetDocumentVersionRequest { document_id: document_id.clone(), version_number: 1 };
     let diff = DiffDocumentVersionsRequest {
         document_id: document_id.clone(),
-        from_version: 1,
+        old_version: 1,
         ..Default::default()
     };
     let restore = RestoreDocumentVersionRequest {
@@ -259,6 +313,7 @@ fn of_documents(ids: &Ids) -> Vec<Sample> {
         version_number: 1,
         etag: etag.clone(),
     };
+    let watch = WatchDocumentsRequest { project_id: project_id.clone(), ..Default::default() };
     let change = EditDocumentContentRequest {
         request_id: new_id(),
         document_id: document_id.clone(),
@@ -267,8 +322,15 @@ fn of_documents(ids: &Ids) -> Vec<Sample> {
         ..Default::default()
     };
     let preview = PreviewDocumentEditRequest { document_id, edit: edit() };
-    let list = ListDocumentsRequest { project_id: project_id.clone(), ..Default::default() };
-    let search = SearchDocumentsRequest { text: "plan".to_owned(), project_id, ..Default::default() };
+    let list = ListDocumentsRequest {
+        filter: Some(DocumentFilter { project_ids: vec![project_id.clone()], ..Default::default() }),
+        ..Default::default()
+    };
+    let search = SearchDocumentsRequest {
+        filter: Some(DocumentFilter { project_ids: vec![project_id], ..Default::default() }),
+        query: "plan".to_owned(),
+        ..Default::default()
+    };
     vec![
         ("content.v1.DocumentService/CreateDocument", create.encode_to_vec()),
         ("content.v1.DocumentService/GetDocument", by_id.clone()),
@@ -286,26 +348,19 @@ fn of_documents(ids: &Ids) -> Vec<Sample> {
         ("content.v1.DocumentService/EditDocumentContent", change.encode_to_vec()),
         ("content.v1.DocumentService/PreviewDocumentEdit", preview.encode_to_vec()),
         ("content.v1.DocumentService/SearchDocuments", search.encode_to_vec()),
+        ("content.v1.DocumentService/WatchDocuments", watch.encode_to_vec()),
     ]
 }
 
 fn of_files(ids: &Ids) -> Vec<Sample> {
     use content::*;
-    let (entity_type, entity_id) = (EntityType::Task.into(), ids.task.clone());
+    let target = Some(AttachmentTarget { target: Some(Target::TaskId(ids.task.clone())) });
     let filename = "plan.txt".to_owned();
-    let header = UploadHeader {
-        entity_type,
-        entity_id: entity_id.clone(),
-        filename: filename.clone(),
-        ..Default::default()
-    };
+    let header = UploadHeader { target: target.clone(), filename: filename.clone(), ..Default::default() };
     let whole = UploadAttachmentRequest { part: Some(WholePart::Header(header)) };
     let begin = CreateUploadRequest {
         request_id: new_id(),
-        entity_type,
-        entity_id: entity_id.clone(),
-        filename,
-        size: 10,
+        upload: Some(Upload { target: target.clone(), filename, size: 10, ..Default::default() }),
         ..Default::default()
     };
     let upload_id = ids.upload.clone();
@@ -313,12 +368,15 @@ fn of_files(ids: &Ids) -> Vec<Sample> {
     let chunks = UploadChunksRequest { part: Some(ChunkPart::Header(header)) };
     let by_upload = GetUploadRequest { upload_id }.encode_to_vec();
     let by_id = GetAttachmentRequest { attachment_id: ids.attachment.clone() }.encode_to_vec();
-    let list = ListAttachmentsRequest { entity_type, entity_id, ..Default::default() };
+    let unchanged = Attachment { id: ids.attachment.clone(), etag: stale(), ..Default::default() };
+    let update = UpdateAttachmentRequest { attachment: Some(unchanged), ..Default::default() };
+    let list = ListAttachmentsRequest { target, ..Default::default() };
     vec![
         ("content.v1.AttachmentService/UploadAttachment", whole.encode_to_vec()),
         ("content.v1.AttachmentService/DownloadAttachment", by_id.clone()),
         ("content.v1.AttachmentService/GetAttachment", by_id.clone()),
         ("content.v1.AttachmentService/ListAttachments", list.encode_to_vec()),
+        ("content.v1.AttachmentService/UpdateAttachment", update.encode_to_vec()),
         ("content.v1.AttachmentService/DeleteAttachment", by_id),
         ("content.v1.AttachmentService/CreateUpload", begin.encode_to_vec()),
         ("content.v1.AttachmentService/UploadChunks", chunks.encode_to_vec()),

@@ -139,8 +139,11 @@ impl World {
 
 async fn create_project(owner: &Actor, kind: Kind) -> Project {
     let request = project::CreateProjectRequest {
-        name: "apollo".to_owned(),
-        visibility: kind.visibility().into(),
+        project: Some(project::Project {
+            name: "apollo".to_owned(),
+            visibility: kind.visibility().into(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     owner.projects().create_project(request).await.unwrap().into_inner()
@@ -156,14 +159,15 @@ async fn fill(owner: &Actor, heir: &Actor, project: &Project) -> Vec<Ids> {
     };
     let transfer = owner.members().offer_ownership(offer).await.unwrap().into_inner().id;
     let invitation = project::CreateInvitationRequest {
-        project_id: project_id.clone(),
-        email: "vera@example.org".to_owned(),
+        invitation: Some(project::Invitation {
+            project_id: project_id.clone(),
+            email: "vera@example.org".to_owned(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let invitation = owner.members().create_invitation(invitation).await.unwrap().into_inner().id;
     let [task, other_task] = [owner.task(project, "fly").await, owner.task(project, "build").await];
-    let of_project = task::GetProjectKeyRequest { project_id: project_id.clone() };
-    let key = owner.tasks().get_project_key(of_project).await.unwrap().into_inner().key;
     let things = Ids {
         project: project_id,
         owner: owner.id.to_string(),
@@ -172,7 +176,6 @@ async fn fill(owner: &Actor, heir: &Actor, project: &Project) -> Vec<Ids> {
         transfer,
         task: task.id.clone(),
         task_key: task.key.clone(),
-        project_key: key,
         other_task: other_task.id,
         document: owner.document(project, "plan", "up").await.id,
         upload: begin_upload(owner, &task.id).await,
@@ -191,8 +194,11 @@ async fn fill(owner: &Actor, heir: &Actor, project: &Project) -> Vec<Ids> {
 
 async fn depend(owner: &Actor, waiting: &task::Task, on: &task::Task) -> String {
     let request = task::CreateTaskDependencyRequest {
-        task_id: waiting.id.clone(),
-        depends_on_task_id: on.id.clone(),
+        task_dependency: Some(task::TaskDependency {
+            task_id: waiting.id.clone(),
+            depends_on_task_id: on.id.clone(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     owner.plans().create_task_dependency(request).await.unwrap().into_inner().id
@@ -200,8 +206,9 @@ async fn depend(owner: &Actor, waiting: &task::Task, on: &task::Task) -> String 
 
 async fn attach(owner: &Actor, task_id: &str) -> String {
     let header = content::UploadHeader {
-        entity_type: content::EntityType::Task.into(),
-        entity_id: task_id.to_owned(),
+        target: Some(content::AttachmentTarget {
+            target: Some(content::attachment_target::Target::TaskId(task_id.to_owned())),
+        }),
         filename: "plan.txt".to_owned(),
         ..Default::default()
     };
@@ -213,10 +220,14 @@ async fn attach(owner: &Actor, task_id: &str) -> String {
 async fn begin_upload(owner: &Actor, task_id: &str) -> String {
     let request = content::CreateUploadRequest {
         request_id: new_id(),
-        entity_type: content::EntityType::Task.into(),
-        entity_id: task_id.to_owned(),
-        filename: "film.bin".to_owned(),
-        size: 10,
+        upload: Some(content::Upload {
+            target: Some(content::AttachmentTarget {
+                target: Some(content::attachment_target::Target::TaskId(task_id.to_owned())),
+            }),
+            filename: "film.bin".to_owned(),
+            size: 10,
+            ..Default::default()
+        }),
         ..Default::default()
     };
     owner.attachments().create_upload(request).await.unwrap().into_inner().id

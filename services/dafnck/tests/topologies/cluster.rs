@@ -7,7 +7,7 @@ use std::time::Instant;
 use futures::future::join_all;
 use proto::identity::v1::LogoutRequest;
 use proto::project::v1::{ListProjectsRequest, Project};
-use proto::task::v1::ListTasksRequest;
+use proto::task::v1::{ListTasksRequest, TaskFilter};
 use testkit::{Actor, RedisTopology, Service, Suite, Topology, WriteLoad, task_writer, until_ok};
 
 use super::journey::until_refused;
@@ -37,7 +37,10 @@ async fn leave((person, _): &(Actor, Project)) {
 async fn is_out(replica: &str, (person, project): &(Actor, Project)) {
     let person = person.calling(Service::Task, replica);
     until_refused("a left session", "UNAUTHENTICATED SESSION_INVALID", async || {
-        let tasks = ListTasksRequest { project_id: project.id.clone(), ..Default::default() };
+        let tasks = ListTasksRequest {
+            filter: Some(TaskFilter { project_ids: vec![project.id.clone()], ..Default::default() }),
+            ..Default::default()
+        };
         person.tasks().list_tasks(tasks).await
     })
     .await;

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use dafnck::health;
 pub use journey::until_refused;
-use proto::content::v1::ListDocumentsRequest;
+use proto::content::v1::{DocumentFilter, ListDocumentsRequest};
 use proto::project::v1::{ListProjectsRequest, Project};
-use proto::task::v1::ListTasksRequest;
+use proto::task::v1::{ListTasksRequest, TaskFilter};
 use shared::config::SiblingOptions;
 use testkit::{Actor, Suite, Topology, until};
 
@@ -43,9 +43,15 @@ async fn person(suite: &Suite, name: &str) -> (Actor, Project) {
 async fn is_at_home((person, project): &(Actor, Project)) {
     person.projects().list_projects(ListProjectsRequest::default()).await.unwrap();
     let id = || project.id.clone();
-    let tasks = ListTasksRequest { project_id: id(), ..Default::default() };
+    let tasks = ListTasksRequest {
+        filter: Some(TaskFilter { project_ids: vec![id()], ..Default::default() }),
+        ..Default::default()
+    };
     person.tasks().list_tasks(tasks).await.unwrap();
-    let documents = ListDocumentsRequest { project_id: id(), ..Default::default() };
+    let documents = ListDocumentsRequest {
+        filter: Some(DocumentFilter { project_ids: vec![id()], ..Default::default() }),
+        ..Default::default()
+    };
     person.documents().list_documents(documents).await.unwrap();
 }
 

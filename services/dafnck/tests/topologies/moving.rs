@@ -9,9 +9,11 @@ use std::time::Duration;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
-use proto::content::v1::{ListAttachmentsRequest, ListDocumentsRequest};
+use proto::content::v1::{
+    AttachmentTarget, DocumentFilter, ListAttachmentsRequest, ListDocumentsRequest, attachment_target,
+};
 use proto::project::v1::{GetProjectRequest, Project};
-use proto::task::v1::{ListTasksRequest, WatchTasksRequest};
+use proto::task::v1::{ListTasksRequest, TaskFilter, WatchTasksRequest};
 use shared::migrate;
 use testkit::{Actor, Suite, TargetCluster, Topology, summary};
 
@@ -94,13 +96,18 @@ pub async fn resume(who: &Actor, project: &Project, token: &str) -> String {
 async fn seen(who: &Actor, project: &Project) -> [usize; 3] {
     let id = || project.id.clone();
     who.projects().get_project(GetProjectRequest { project_id: id() }).await.unwrap();
-    let tasks = ListTasksRequest { project_id: id(), ..Default::default() };
+    let tasks = ListTasksRequest {
+        filter: Some(TaskFilter { project_ids: vec![id()], ..Default::default() }),
+        ..Default::default()
+    };
     let tasks = who.tasks().list_tasks(tasks).await.unwrap().into_inner().tasks.len();
-    let documents = ListDocumentsRequest { project_id: id(), ..Default::default() };
+    let documents = ListDocumentsRequest {
+        filter: Some(DocumentFilter { project_ids: vec![id()], ..Default::default() }),
+        ..Default::default()
+    };
     let documents = who.documents().list_documents(documents).await.unwrap().into_inner().documents.len();
     let files = ListAttachmentsRequest {
-        entity_type: proto::content::v1::EntityType::Project.into(),
-        entity_id: id(),
+        target: Some(AttachmentTarget { target: Some(attachment_target::Target::ProjectId(id())) }),
         ..Default::default()
     };
     let files = who.attachments().list_attachments(files).await.unwrap().into_inner().attachments.len();

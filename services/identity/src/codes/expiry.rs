@@ -21,7 +21,7 @@ pub async fn delete_expired(worker: Database, clock: Clock, shutdown: Cancellati
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
-            _ = interval.tick() => housekeeping::note("codes", &delete_all(&worker, &clock).await),
+            _ = interval.tick() => housekeeping::record_run("codes", &delete_all(&worker, &clock).await),
         }
     }
 }

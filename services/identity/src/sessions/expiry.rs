@@ -24,7 +24,7 @@ pub async fn delete_ended(worker: Database, clock: Clock, shutdown: Cancellation
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
-            _ = interval.tick() => housekeeping::note("sessions", &delete_all(&worker, clock.now() - RETENTION).await),
+            _ = interval.tick() => housekeeping::record_run("sessions", &delete_all(&worker, clock.now() - RETENTION).await),
         }
     }
 }

@@ -9,7 +9,7 @@ use futures::stream::BoxStream;
 use proto::identity::admin::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Result;
-use shared::export::{ExportSender, Exports, Snapshot, among, wanted};
+use shared::export::{ExportSender, Exports, Snapshot, id_condition, parse_ids};
 use shared::json::{to_struct, to_timestamp};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -35,7 +35,7 @@ impl UserExportHandler {
         request: Request<pb::ExportUsersRequest>,
     ) -> Result<Response<BoxStream<'static, Result<pb::ExportUsersResponse, Status>>>, Status> {
         let caller = Caller::of(&request)?;
-        let wanted = wanted("user_ids", &request.into_inner().user_ids)?;
+        let wanted = parse_ids("user_ids", &request.into_inner().user_ids)?;
         let identity = self.identity.clone();
         let export = move |snapshot, sender| send(snapshot, sender, wanted, identity);
         Ok(Response::new(self.exports.stream(&caller, export)?))
@@ -56,7 +56,7 @@ async fn send(
             imported(user, profile, &identity.keys)
         });
         let users = users.collect::<Result<_>>()?;
-        sender.tell(pb::ExportUsersResponse { users }).await?;
+        sender.send(pb::ExportUsersResponse { users }).await?;
     }
     Ok(())
 }
@@ -68,7 +68,7 @@ fn ids_with_sizes(wanted: &[Uuid]) -> String {
              + octet_length(coalesce(p.website_url, '')) + 4 * (octet_length(u.metadata::text) \
              + coalesce(octet_length(p.social_links::text) + octet_length(p.preferences::text), 0)))::bigint AS size \
          FROM identity.users u LEFT JOIN identity.user_profiles p ON p.user_id = u.id WHERE {} ORDER BY u.id",
-        among("u.id", wanted)
+        id_condition("u.id", wanted)
     )
 }
 

@@ -4,7 +4,7 @@ use crate::schema::{task_counters, task_dependencies, tasks};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::error::Result;
-use shared::export::among;
+use shared::export::id_condition;
 use uuid::Uuid;
 
 use crate::dependencies::Dependency;
@@ -21,7 +21,7 @@ pub(super) struct TaskCounter {
 pub(super) fn task_counters_with_sizes(projects: &[Uuid]) -> String {
     format!(
         "SELECT project_id AS id, 100::bigint AS size FROM task.task_counters WHERE {} ORDER BY project_id",
-        among("project_id", projects)
+        id_condition("project_id", projects)
     )
 }
 
@@ -31,13 +31,13 @@ pub(super) fn task_ids_with_sizes(projects: &[Uuid]) -> String {
         "SELECT id, (1000 + octet_length(title) + octet_length(coalesce(description, '')) \
              + octet_length(tags::text) + 4 * octet_length(metadata::text))::bigint AS size \
          FROM task.tasks WHERE {} ORDER BY id",
-        among("project_id", projects)
+        id_condition("project_id", projects)
     )
 }
 
 /// With the estimated size of each dependency in bytes.
 pub(super) fn dependency_ids_with_sizes(projects: &[Uuid]) -> String {
-    let both = among("t.project_id", projects);
+    let both = id_condition("t.project_id", projects);
     format!(
         "SELECT d.id, 200::bigint AS size FROM task.task_dependencies d \
          WHERE EXISTS (SELECT 1 FROM task.tasks t WHERE t.id = d.task_id AND {both}) \

@@ -4,7 +4,7 @@ use futures::stream::BoxStream;
 use proto::task::admin::v1 as pb;
 use shared::caller::Caller;
 use shared::error::Result;
-use shared::export::{ExportSender, Snapshot, wanted};
+use shared::export::{ExportSender, Snapshot, parse_ids};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ impl TaskHandler {
         request: Request<pb::ExportTasksRequest>,
     ) -> Result<Response<BoxStream<'static, Result<pb::ExportTasksResponse, Status>>>, Status> {
         let caller = Caller::of(&request)?;
-        let projects = wanted("project_ids", &request.into_inner().project_ids)?;
+        let projects = parse_ids("project_ids", &request.into_inner().project_ids)?;
         Ok(Response::new(
             self.exports.stream(&caller, move |snapshot, writer| write_export(snapshot, writer, projects))?,
         ))
@@ -32,17 +32,17 @@ async fn write_export(
     let mut rows = snapshot.rows("task_counters", &queries::task_counters_with_sizes(&projects)).await?;
     while let Some(ids) = rows.next().await? {
         let task_counters = queries::counters(&snapshot, ids).await?.into_iter().map(Into::into).collect();
-        writer.tell(pb::ExportTasksResponse { task_counters, ..Default::default() }).await?;
+        writer.send(pb::ExportTasksResponse { task_counters, ..Default::default() }).await?;
     }
     let mut rows = snapshot.rows("tasks", &queries::task_ids_with_sizes(&projects)).await?;
     while let Some(ids) = rows.next().await? {
         let tasks = queries::tasks(&snapshot, ids).await?.into_iter().map(Into::into).collect();
-        writer.tell(pb::ExportTasksResponse { tasks, ..Default::default() }).await?;
+        writer.send(pb::ExportTasksResponse { tasks, ..Default::default() }).await?;
     }
     let mut rows = snapshot.rows("dependencies", &queries::dependency_ids_with_sizes(&projects)).await?;
     while let Some(ids) = rows.next().await? {
         let dependencies = queries::dependencies(&snapshot, ids).await?.into_iter().map(Into::into).collect();
-        writer.tell(pb::ExportTasksResponse { dependencies, ..Default::default() }).await?;
+        writer.send(pb::ExportTasksResponse { dependencies, ..Default::default() }).await?;
     }
     Ok(())
 }

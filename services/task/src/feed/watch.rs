@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use futures::FutureExt;
 use proto::task::v1 as pb;
-use shared::access::{AccessTarget, Permission};
+use shared::access::{AccessTables, AccessTarget, Permission};
 use shared::caller::Caller;
 use shared::change_log::Record;
 use shared::change_log::feed::Subject;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::Changed;
 use super::filter::EventFilter;
 use super::wire::event;
+use crate::NAME;
 use crate::handler::TaskHandler;
 use crate::tasks::queries::project_key;
 
@@ -27,6 +28,7 @@ pub(super) struct TaskWatch {
 }
 
 impl Subject for TaskWatch {
+    const ACCESS_TABLES: AccessTables = AccessTables::Copied(NAME);
     type Event = pb::TaskEvent;
 
     async fn admit(&self) -> Result<()> {
@@ -41,7 +43,7 @@ impl Subject for TaskWatch {
         self.handler.authorizer.is_trusted()
     }
 
-    async fn tell(&self, record: &Record) -> Result<Option<pb::TaskEvent>> {
+    async fn to_event(&self, record: &Record) -> Result<Option<pb::TaskEvent>> {
         let Some(changed) = Changed::of(record)? else { return Ok(None) };
         if !self.filter.matches(record, &changed) {
             return Ok(None);

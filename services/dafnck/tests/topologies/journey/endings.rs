@@ -1,9 +1,11 @@
 //! What ends, ends everywhere: a membership, a task, a project, a session.
 
-use proto::content::v1::{GetAttachmentRequest, ListDocumentsRequest};
+use proto::content::v1::{DocumentFilter, GetAttachmentRequest, ListDocumentsRequest};
 use proto::identity::v1::{LogoutRequest, WhoAmIRequest};
 use proto::project::v1::{DeleteProjectRequest, GetProjectRequest, RemoveMemberRequest};
-use proto::task::v1::{DeleteTaskRequest, GetTaskRequest, ListTasksRequest, Task, WatchTasksResponse};
+use proto::task::v1::{
+    DeleteTaskRequest, GetTaskRequest, ListTasksRequest, Task, TaskFilter, WatchTasksResponse,
+};
 use testkit::summary;
 use tonic::Streaming;
 
@@ -17,18 +19,28 @@ pub(super) async fn a_removed_member_is_out(
     mut watched: Streaming<WatchTasksResponse>,
 ) {
     let id = || project.id.clone();
-    let removal = RemoveMemberRequest { project_id: id(), user_id: gus.id.to_string() };
+    let removal = RemoveMemberRequest { project_id: id(), user_id: gus.id.to_string(), ..Default::default() };
     olga.members().remove_member(removal).await.unwrap();
     until_refused("the project", NOT_FOUND, async || {
         gus.projects().get_project(GetProjectRequest { project_id: id() }).await
     })
     .await;
     until_refused("its tasks", NOT_FOUND, async || {
-        gus.tasks().list_tasks(ListTasksRequest { project_id: id(), ..Default::default() }).await
+        gus.tasks()
+            .list_tasks(ListTasksRequest {
+                filter: Some(TaskFilter { project_ids: vec![id()], ..Default::default() }),
+                ..Default::default()
+            })
+            .await
     })
     .await;
     until_refused("its documents", NOT_FOUND, async || {
-        gus.documents().list_documents(ListDocumentsRequest { project_id: id(), ..Default::default() }).await
+        gus.documents()
+            .list_documents(ListDocumentsRequest {
+                filter: Some(DocumentFilter { project_ids: vec![id()], ..Default::default() }),
+                ..Default::default()
+            })
+            .await
     })
     .await;
     let end = tokio::time::timeout(TIMEOUT, async {
@@ -81,11 +93,21 @@ pub(super) async fn a_revoked_session_is_refused_everywhere(Journey { suite, olg
     })
     .await;
     until_refused("task", NO_SESSION, async || {
-        olga.tasks().list_tasks(ListTasksRequest { project_id: id(), ..Default::default() }).await
+        olga.tasks()
+            .list_tasks(ListTasksRequest {
+                filter: Some(TaskFilter { project_ids: vec![id()], ..Default::default() }),
+                ..Default::default()
+            })
+            .await
     })
     .await;
     until_refused("content", NO_SESSION, async || {
-        olga.documents().list_documents(ListDocumentsRequest { project_id: id(), ..Default::default() }).await
+        olga.documents()
+            .list_documents(ListDocumentsRequest {
+                filter: Some(DocumentFilter { project_ids: vec![id()], ..Default::default() }),
+                ..Default::default()
+            })
+            .await
     })
     .await;
 }

@@ -1,9 +1,9 @@
 //! Sessions, and who sees what.
 
-use proto::content::v1::ListDocumentsRequest;
+use proto::content::v1::{DocumentFilter, ListDocumentsRequest};
 use proto::identity::v1::{ListSessionsRequest, RefreshSessionRequest, WhoAmIRequest};
 use proto::project::v1::GetProjectRequest;
-use proto::task::v1::ListTasksRequest;
+use proto::task::v1::{ListTasksRequest, TaskFilter};
 use testkit::{Actor, summary};
 
 use super::Journey;
@@ -29,9 +29,15 @@ pub(super) async fn strangers_see_nothing(Journey { olga, gus, vera, project, ..
     let id = || project.id.clone();
     for who in [olga, gus, vera] {
         let project = who.projects().get_project(GetProjectRequest { project_id: id() }).await.map(drop);
-        let tasks = ListTasksRequest { project_id: id(), ..Default::default() };
+        let tasks = ListTasksRequest {
+            filter: Some(TaskFilter { project_ids: vec![id()], ..Default::default() }),
+            ..Default::default()
+        };
         let tasks = who.tasks().list_tasks(tasks).await.map(drop);
-        let documents = ListDocumentsRequest { project_id: id(), ..Default::default() };
+        let documents = ListDocumentsRequest {
+            filter: Some(DocumentFilter { project_ids: vec![id()], ..Default::default() }),
+            ..Default::default()
+        };
         let documents = who.documents().list_documents(documents).await.map(drop);
         for answer in [project, tasks, documents] {
             if who.id == vera.id {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use proto::task::v1 as pb;
-use proto::task::v1::task_event::Subject;
+use proto::task::v1::task_event::Resource;
 use testkit::{new_id, summary};
 use tonic::Streaming;
 
@@ -23,8 +23,11 @@ pub(super) async fn plan_two_tasks(Journey { olga, gus, project, .. }: &Journey<
     let [build, fly] = [olga.task(project, "build").await, gus.task(project, "fly").await];
     let depends = |task: &pb::Task, on: &pb::Task| pb::CreateTaskDependencyRequest {
         request_id: new_id(),
-        task_id: task.id.clone(),
-        depends_on_task_id: on.id.clone(),
+        task_dependency: Some(pb::TaskDependency {
+            task_id: task.id.clone(),
+            depends_on_task_id: on.id.clone(),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let first = depends(&fly, &build);
@@ -60,7 +63,7 @@ pub(super) async fn all_was_told(stream: &mut Streaming<pb::WatchTasksResponse>,
     let listen = async {
         while !missing.is_empty() {
             for event in stream.message().await.unwrap().unwrap().events {
-                if let Some(Subject::Task(pb::TaskChange { after: Some(after), .. })) = event.subject {
+                if let Some(Resource::Task(pb::TaskChange { after: Some(after), .. })) = event.resource {
                     missing.remove(&(after.id.clone(), after.status()));
                 }
             }

@@ -31,7 +31,7 @@ pub(super) async fn write_and_search(Journey { olga, gus, vera, project, .. }: &
     let stale = olga.documents().update_document(change(&first.etag)).await.unwrap_err();
     assert_eq!(summary(&stale), "ABORTED ETAG_MISMATCH");
     let found = async |who: &Actor| {
-        let words = pb::SearchDocumentsRequest { text: "pacific".to_owned(), ..Default::default() };
+        let words = pb::SearchDocumentsRequest { query: "pacific".to_owned(), ..Default::default() };
         who.documents().search_documents(words).await.unwrap().into_inner().matches.len()
     };
     assert_eq!((found(olga).await, found(gus).await, found(vera).await), (1, 1, 0));
@@ -42,10 +42,14 @@ pub(super) async fn attach_files(Journey { olga, gus, .. }: &Journey<'_>, task: 
     let bytes: Vec<u8> = (0..FILE_BYTES).map(|place| (place * place % 251) as u8).collect();
     let wish = pb::CreateUploadRequest {
         request_id: new_id(),
-        entity_type: pb::EntityType::Task.into(),
-        entity_id: task.id.clone(),
-        filename: "film.bin".to_owned(),
-        size: FILE_BYTES as i64,
+        upload: Some(pb::Upload {
+            target: Some(pb::AttachmentTarget {
+                target: Some(pb::attachment_target::Target::TaskId(task.id.clone())),
+            }),
+            filename: "film.bin".to_owned(),
+            size: FILE_BYTES as i64,
+            ..Default::default()
+        }),
         ..Default::default()
     };
     let upload = olga.attachments().create_upload(wish).await.unwrap().into_inner();
@@ -68,7 +72,9 @@ async fn download(who: &Actor, id: &str) -> Vec<u8> {
     let mut answers = who.attachments().download_attachment(request).await.unwrap().into_inner();
     let mut bytes = Vec::new();
     while let Some(answer) = answers.message().await.unwrap() {
-        bytes.extend_from_slice(&answer.chunk);
+        if let Some(pb::download_attachment_response::Part::Chunk(chunk)) = answer.part {
+            bytes.extend_from_slice(&chunk);
+        }
     }
     bytes
 }
