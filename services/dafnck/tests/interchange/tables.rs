@@ -11,7 +11,7 @@ const TABLES: [(&str, &str, &str); 9] = [
     ("identity.user_profiles", "user_id", "id,location"),
     ("project.projects", "id", ""),
     ("project.project_members", "project_id, user_id", "id"),
-    ("task.project_numbers", "project_id", ""),
+    ("task.task_counters", "project_id", ""),
     ("task.tasks", "id", ""),
     ("task.task_dependencies", "id", ""),
     ("content.documents", "id", ""),
