@@ -45,7 +45,6 @@ async fn projects_stay_within_their_round_trips() {
         project::CreateProjectRequest {
             request_id: new_id(),
             project: Some(project::Project { name: "gemini".to_owned(), ..Default::default() }),
-            ..Default::default()
         }
     );
     let update = round_trips!(
@@ -104,7 +103,6 @@ async fn tasks_stay_within_their_round_trips() {
                 title: "bake bread".to_owned(),
                 ..Default::default()
             }),
-            ..Default::default()
         }
     );
     let update = round_trips!(

@@ -55,7 +55,6 @@ async fn program(of: &Actor) -> Actor {
             }),
             ..Default::default()
         }),
-        ..Default::default()
     };
     let made = of.account().create_api_token(wish).await.unwrap().into_inner();
     under(of, made.token)

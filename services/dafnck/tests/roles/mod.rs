@@ -5,6 +5,8 @@
 //! comes without a request in [`requests`] fails the test, and so does one whose rule and conduct differ.
 
 mod requests;
+mod sample;
+mod task_requests;
 mod world;
 
 use crate::harness::harness;
@@ -21,7 +23,7 @@ use testkit::{Suite, reason_of, summary};
 use tonic::{Code, Status};
 
 use crate::walk::{call, methods, path_of};
-use requests::{Ids, Sample};
+use sample::{Ids, Sample};
 use world::{Kind, Person, World};
 
 const PREFIX: &str = "/dafnck.";

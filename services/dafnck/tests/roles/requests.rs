@@ -9,37 +9,10 @@ use proto::content::v1::content_edit::Edit;
 use proto::content::v1::upload_attachment_request::Part as WholePart;
 use proto::content::v1::upload_chunks_request::Part as ChunkPart;
 use proto::project::v1 as project;
-use proto::task::v1 as task;
-use proto::task::v1::move_task_request::Destination;
 use testkit::new_id;
 
-/// What requests are about. A dependency and an attachment are for one caller alone: they may be deleted.
-#[derive(Clone, Debug, Default)]
-pub struct Ids {
-    pub project: String,
-    pub owner: String,
-    /// Somebody who is a member.
-    pub member: String,
-    pub invitation: String,
-    pub transfer: String,
-    pub task: String,
-    pub other_task: String,
-    pub task_key: String,
-    pub dependency: String,
-    pub document: String,
-    pub attachment: String,
-    /// An upload of the owner's.
-    pub upload: String,
-    /// When all this was there.
-    pub at: Option<prost_types::Timestamp>,
-}
-
-/// The path of a method behind `/dafnck.`, and what it is sent.
-pub type Sample = (&'static str, Vec<u8>);
-
-fn stale() -> String {
-    shared::etag::of(0)
-}
+use super::sample::{Ids, Sample, stale};
+use super::task_requests;
 
 fn edit() -> Option<content::ContentEdit> {
     let replacement = content::ContentReplacement { base_version: 1, content: "more".to_owned() };
@@ -51,8 +24,8 @@ pub fn all(ids: &Ids) -> Vec<Sample> {
     [
         of_projects(ids),
         of_people(ids),
-        of_tasks(ids),
-        of_plans_and_searches(ids),
+        of_invitations(ids),
+        task_requests::all(ids),
         of_documents(ids),
         of_files(ids),
     ]
@@ -132,6 +105,25 @@ fn of_people(ids: &Ids) -> Vec<Sample> {
     };
     let get_offer =
         GetOwnershipTransferRequest { project_id: project_id.clone(), transfer_id: ids.transfer.clone() };
+    let list = ListMembersRequest { project_id, ..Default::default() }.encode_to_vec();
+    vec![
+        ("project.v1.MemberService/AddMember", add.encode_to_vec()),
+        ("project.v1.MemberService/GetMember", get.encode_to_vec()),
+        ("project.v1.MemberService/ListMembers", list.clone()),
+        ("project.v1.MemberService/UpdateMember", update.encode_to_vec()),
+        ("project.v1.MemberService/RemoveMember", remove.encode_to_vec()),
+        ("project.v1.MemberService/OfferOwnership", offer.encode_to_vec()),
+        ("project.v1.MemberService/GetOwnershipTransfer", get_offer.encode_to_vec()),
+        ("project.v1.MemberService/ListOwnershipTransfers", list),
+        ("project.v1.MemberService/AcceptOwnership", answer.encode_to_vec()),
+        ("project.v1.MemberService/DeclineOwnership", answer.encode_to_vec()),
+        ("project.v1.MemberService/WithdrawOwnership", answer.encode_to_vec()),
+    ]
+}
+
+fn of_invitations(ids: &Ids) -> Vec<Sample> {
+    use project::*;
+    let project_id = ids.project.clone();
     let invite = CreateInvitationRequest {
         invitation: Some(Invitation {
             project_id: project_id.clone(),
@@ -144,7 +136,6 @@ fn of_people(ids: &Ids) -> Vec<Sample> {
         project_id: project_id.clone(),
         invitation_id: ids.invitation.clone(),
         etag: stale(),
-        ..Default::default()
     };
     let resend = ResendInvitationRequest {
         request_id: new_id(),
@@ -156,132 +147,15 @@ fn of_people(ids: &Ids) -> Vec<Sample> {
     let get_invitation =
         GetInvitationRequest { project_id: project_id.clone(), invitation_id: ids.invitation.clone() };
     let accept = AcceptInvitationRequest { token: format!("dfi_{}", "A".repeat(43)) };
-    let list = ListMembersRequest { project_id, ..Default::default() }.encode_to_vec();
+    let list = ListInvitationsRequest { project_id, ..Default::default() };
     vec![
-        ("project.v1.MemberService/AddMember", add.encode_to_vec()),
-        ("project.v1.MemberService/GetMember", get.encode_to_vec()),
-        ("project.v1.MemberService/ListMembers", list.clone()),
-        ("project.v1.MemberService/UpdateMember", update.encode_to_vec()),
-        ("project.v1.MemberService/RemoveMember", remove.encode_to_vec()),
-        ("project.v1.MemberService/OfferOwnership", offer.encode_to_vec()),
-        ("project.v1.MemberService/GetOwnershipTransfer", get_offer.encode_to_vec()),
-        ("project.v1.MemberService/ListOwnershipTransfers", list.clone()),
-        ("project.v1.MemberService/AcceptOwnership", answer.encode_to_vec()),
-        ("project.v1.MemberService/DeclineOwnership", answer.encode_to_vec()),
-        ("project.v1.MemberService/WithdrawOwnership", answer.encode_to_vec()),
         ("project.v1.MemberService/CreateInvitation", invite.encode_to_vec()),
         ("project.v1.MemberService/GetInvitation", get_invitation.encode_to_vec()),
-        ("project.v1.MemberService/ListInvitations", list),
+        ("project.v1.MemberService/ListInvitations", list.encode_to_vec()),
         ("project.v1.MemberService/ResendInvitation", resend.encode_to_vec()),
         ("project.v1.MemberService/RevokeInvitation", by_invitation.encode_to_vec()),
         ("project.v1.MemberService/AcceptInvitation", accept.encode_to_vec()),
         ("project.v1.MemberService/DeclineInvitation", accept.encode_to_vec()),
-    ]
-}
-
-fn of_tasks(ids: &Ids) -> Vec<Sample> {
-    use task::*;
-    let (project_id, task_id, etag) = (ids.project.clone(), ids.task.clone(), stale());
-    let create = CreateTaskRequest {
-        task: Some(Task {
-            project_id: project_id.clone(),
-            title: "another".to_owned(),
-            ..Default::default()
-        }),
-        ..Default::default()
-    };
-    let unchanged = Task { id: task_id.clone(), etag: etag.clone(), ..Default::default() };
-    let update = UpdateTaskRequest { task: Some(unchanged), update_mask: None, ..Default::default() };
-    let delete = DeleteTaskRequest { task_id: task_id.clone(), etag: etag.clone() };
-    let place = MoveTaskRequest {
-        task_id: task_id.clone(),
-        etag,
-        destination: Some(Destination::AfterTaskId(ids.other_task.clone())),
-    };
-    let link = CreateTaskDependencyRequest {
-        task_dependency: Some(TaskDependency {
-            task_id: ids.other_task.clone(),
-            depends_on_task_id: task_id.clone(),
-            ..Default::default()
-        }),
-        ..Default::default()
-    };
-    let create_all = BatchCreateTasksRequest {
-        project_id: project_id.clone(),
-        tasks: create.task.clone().into_iter().collect(),
-        ..Default::default()
-    };
-    let update_all = BatchUpdateTasksRequest {
-        updates: Some(batch_update_tasks_request::Updates::Individual(IndividualTaskUpdates {
-            requests: vec![update.clone()],
-        })),
-        ..Default::default()
-    };
-    let delete_all = BatchDeleteTasksRequest { requests: vec![delete.clone()], ..Default::default() };
-    let by_id = GetTaskRequest { task_id: task_id.clone() }.encode_to_vec();
-    let of_project = ListTasksRequest {
-        filter: Some(TaskFilter { project_ids: vec![project_id.clone()], ..Default::default() }),
-        ..Default::default()
-    };
-    let watch = WatchTasksRequest { project_id: project_id.clone(), ..Default::default() };
-    let progress = GetProjectProgressRequest { project_id: project_id.clone() };
-    let batch = BatchGetTasksRequest { task_ids: vec![task_id.clone()] };
-    let dependency = GetTaskDependencyRequest {
-        selector: Some(get_task_dependency_request::Selector::DependencyId(ids.dependency.clone())),
-    };
-    let unlink = DeleteTaskDependencyRequest {
-        selector: Some(delete_task_dependency_request::Selector::DependencyId(ids.dependency.clone())),
-    };
-    let lookup = LookupTaskRequest { key: ids.task_key.clone() };
-    let task_at = GetTaskAtRequest { task_id, at_time: ids.at };
-    let tasks_at = ListTasksAtRequest { project_id, at_time: ids.at, ..Default::default() };
-    vec![
-        ("task.v1.TaskService/CreateTask", create.encode_to_vec()),
-        ("task.v1.TaskService/GetTask", by_id.clone()),
-        ("task.v1.TaskService/BatchGetTasks", batch.encode_to_vec()),
-        ("task.v1.TaskService/ListTasks", of_project.encode_to_vec()),
-        ("task.v1.TaskService/UpdateTask", update.encode_to_vec()),
-        ("task.v1.TaskService/CompleteTask", delete.encode_to_vec()),
-        ("task.v1.TaskService/DeleteTask", delete.encode_to_vec()),
-        ("task.v1.PlanService/GetProjectProgress", progress.encode_to_vec()),
-        ("task.v1.PlanService/CreateTaskDependency", link.encode_to_vec()),
-        ("task.v1.PlanService/ListTaskDependencies", by_id.clone()),
-        ("task.v1.PlanService/GetTaskDependency", dependency.encode_to_vec()),
-        ("task.v1.PlanService/DeleteTaskDependency", unlink.encode_to_vec()),
-        ("task.v1.TaskService/BatchCreateTasks", create_all.encode_to_vec()),
-        ("task.v1.TaskService/BatchUpdateTasks", update_all.encode_to_vec()),
-        ("task.v1.TaskService/BatchDeleteTasks", delete_all.encode_to_vec()),
-        ("task.v1.TaskService/WatchTasks", watch.encode_to_vec()),
-        ("task.v1.TaskService/ListTaskHistory", by_id),
-        ("task.v1.TaskService/GetTaskAt", task_at.encode_to_vec()),
-        ("task.v1.TaskService/ListTasksAt", tasks_at.encode_to_vec()),
-        ("task.v1.TaskService/LookupTask", lookup.encode_to_vec()),
-        ("task.v1.TaskService/MoveTask", place.encode_to_vec()),
-    ]
-}
-
-fn of_plans_and_searches(ids: &Ids) -> Vec<Sample> {
-    use task::*;
-    let (project_id, task_id) = (ids.project.clone(), ids.task.clone());
-    let graph = GetDependencyGraphRequest { task_id: task_id.clone(), ..Default::default() };
-    let plan = GetPlanRequest { project_id: project_id.clone(), ..Default::default() };
-    let filter = Some(TaskFilter { project_ids: vec![project_id.clone()], ..Default::default() });
-    let search = SearchTasksRequest { query: "fly".to_owned(), filter: filter.clone(), ..Default::default() };
-    let facets = GetTaskFacetsRequest { filter, ..Default::default() };
-    let work = GetMyWorkRequest { project_ids: vec![project_id.clone()], ..Default::default() };
-    let slip = GetSlipImpactRequest {
-        project_id,
-        task_id,
-        extra_duration: Some(prost_types::Duration { seconds: 3600, nanos: 0 }),
-        ..Default::default()
-    };
-    vec![
-        ("task.v1.PlanService/GetDependencyGraph", graph.encode_to_vec()),
-        ("task.v1.PlanService/GetPlan", plan.encode_to_vec()),
-        ("task.v1.PlanService/GetSlipImpact", slip.encode_to_vec()),
-        ("task.v1.TaskService/SearchTasks", search.encode_to_vec()),
-        ("task.v1.TaskService/GetTaskFacets", facets.encode_to_vec()),
-        ("task.v1.TaskService/GetMyWork", work.encode_to_vec()),
     ]
 }
 
@@ -361,7 +235,6 @@ fn of_files(ids: &Ids) -> Vec<Sample> {
     let begin = CreateUploadRequest {
         request_id: new_id(),
         upload: Some(Upload { target: target.clone(), filename, size: 10, ..Default::default() }),
-        ..Default::default()
     };
     let upload_id = ids.upload.clone();
     let header = UploadChunksHeader { upload_id: upload_id.clone(), offset: 0 };

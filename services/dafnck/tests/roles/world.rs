@@ -12,7 +12,7 @@ use testkit::{Actor, Service, Suite, new_id};
 use tonic::Request;
 use tonic::transport::Channel;
 
-use super::requests::Ids;
+use super::sample::Ids;
 
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,7 +228,6 @@ async fn begin_upload(owner: &Actor, task_id: &str) -> String {
             size: 10,
             ..Default::default()
         }),
-        ..Default::default()
     };
     owner.attachments().create_upload(request).await.unwrap().into_inner().id
 }

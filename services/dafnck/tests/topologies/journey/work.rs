@@ -28,7 +28,6 @@ pub(super) async fn plan_two_tasks(Journey { olga, gus, project, .. }: &Journey<
             depends_on_task_id: on.id.clone(),
             ..Default::default()
         }),
-        ..Default::default()
     };
     let first = depends(&fly, &build);
     let made = olga.plans().create_task_dependency(first.clone()).await.unwrap().into_inner();

@@ -50,7 +50,6 @@ pub(super) async fn attach_files(Journey { olga, gus, .. }: &Journey<'_>, task: 
             size: FILE_BYTES as i64,
             ..Default::default()
         }),
-        ..Default::default()
     };
     let upload = olga.attachments().create_upload(wish).await.unwrap().into_inner();
     let half = FILE_BYTES / 2;
