@@ -119,7 +119,9 @@ async fn a_token_ends_when_it_expires_or_its_user_is_suspended() {
     suite.options.clock.advance(TimeDelta::days(31));
     let who = of_olga.auth().who_am_i(pb::WhoAmIRequest {}).await;
     assert_eq!(refusal(who), "UNAUTHENTICATED SESSION_INVALID");
-    assert_eq!(refused_elsewhere(&of_olga).await, "UNAUTHENTICATED SESSION_INVALID");
+    // Another process has a clock of its own; it asks identity once its copies of the session are gone.
+    suite.forget_session(of_olga.session_token.as_ref().unwrap()).await;
+    assert_eq!(refused_elsewhere_within(&of_olga, TIMEOUT).await, "UNAUTHENTICATED SESSION_INVALID");
 }
 
 #[tokio::test]

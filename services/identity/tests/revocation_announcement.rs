@@ -71,7 +71,7 @@ async fn a_revocation_evicts_the_session_from_the_caches_of_every_service() {
         at(100)
     );
     assert!(at(50) < Duration::from_secs(1), "{:?}", at(50));
-    assert!(at(100) < shared::authentication::CACHE_LIFE, "{:?}", at(100));
+    assert!(at(100) < shared::authentication::CACHE_TTL, "{:?}", at(100));
 }
 
 #[tokio::test]

@@ -120,7 +120,7 @@ async fn slow_readers_are_disconnected_and_resume() {
     let (mut stream, mut token) = open(suite, olga, watch(&project.id, "")).await.unwrap();
     write_much(suite, project, olga).await;
     // The reader sleeps for longer than the server's write timeout.
-    tokio::time::sleep(shared::change_log::feed::PATIENCE * 2).await;
+    tokio::time::sleep(shared::change_log::feed::SLOW_READER_TIMEOUT * 2).await;
 
     let mut titles = BTreeSet::new();
     let status = loop {
