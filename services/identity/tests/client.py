@@ -147,7 +147,7 @@ class Olga:
         complete = dict(challenge_token=challenge, proof=dict(recovery_code=codes[0]))
         self.works(self.identity.call("AuthService/CompleteLogin", **complete).tokens.session_token)
         state = self.identity.call("AccountService/GetSecondFactor", token=self.token)
-        assert state.is_on and state.remaining_recovery_codes == 9
+        assert state.enabled and state.remaining_recovery_codes == 9
         renew = dict(token=self.token, proof=dict(recovery_code=codes[1]))
         codes = self.identity.call("AccountService/CreateRecoveryCodes", **renew).codes
         remove = dict(token=self.token, proof=dict(recovery_code=codes[1]))
@@ -227,7 +227,7 @@ class Olga:
         code = totp(begun.secret, current_step())
         self.identity.call("AccountService/ConfirmSecondFactor", token=token, code=code)
         assert self.identity.call("AuthService/Login", **sign_in).HasField("second_factor_challenge")
-        assert self.operate("UserAdminService/RemoveUserSecondFactor", **who).was_on
+        assert self.operate("UserAdminService/RemoveUserSecondFactor", **who).was_enabled
         assert self.identity.call("AuthService/Login", **sign_in).tokens.session_token
         list(self.operate("SecurityAdminService/RotateKeys"))
 

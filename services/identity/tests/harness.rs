@@ -18,6 +18,11 @@ pub fn harness() -> Harness {
         .with_program("project")
 }
 
+/// All four services, for tests that call each of them.
+pub fn harness_of_all_services() -> Harness {
+    harness().with_program("task").with_program("content")
+}
+
 fn insert_options(options: &mut Extensions, _files: &Path) {
     options.insert(IdentityOptions {
         keys: KeyRingOptions { encryption_keys: Some(ENCRYPTION_KEYS.into()), encryption_keys_file: None },

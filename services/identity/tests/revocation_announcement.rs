@@ -1,7 +1,7 @@
 //! How soon a revocation is seen, and what becomes of people while Redis is away.
 
 use crate::fixtures::*;
-use crate::harness::harness;
+use crate::harness::harness_of_all_services;
 use std::time::{Duration, Instant};
 
 use proto::content::v1::ListDocumentsRequest;
@@ -44,7 +44,7 @@ async fn first_refusal(actor: &Actor, service: Service, since: Instant) -> Durat
 
 #[tokio::test]
 async fn a_revocation_evicts_the_session_from_the_caches_of_every_service() {
-    let suite = harness().start().await;
+    let suite = harness_of_all_services().start().await;
     let others = [Service::Project, Service::Task, Service::Content];
     let mut delays = Vec::with_capacity(REVOCATIONS * others.len());
     for number in 0..REVOCATIONS {
@@ -74,7 +74,7 @@ async fn a_revocation_evicts_the_session_from_the_caches_of_every_service() {
 
 #[tokio::test]
 async fn api_tokens_and_attempt_limits_work_while_redis_is_down() {
-    let suite = harness().start_alone().await;
+    let suite = harness_of_all_services().start_alone().await;
     let olga = suite.user("olga").await;
     let servers = suite.servers.as_ref().unwrap();
     servers.stop_redis().await.unwrap();

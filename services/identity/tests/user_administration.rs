@@ -3,7 +3,7 @@
 mod list_users;
 
 use crate::fixtures::*;
-use crate::harness::harness;
+use crate::harness::{harness, harness_of_all_services};
 use futures::TryStreamExt as _;
 use proto::content::v1::GetDocumentRequest;
 use proto::identity::admin::v1 as admin;
@@ -247,7 +247,7 @@ async fn refusals(actor: &Actor) -> [String; 4] {
 
 #[tokio::test]
 async fn suspension_ends_api_tokens_at_every_service() {
-    let suite = harness().start().await;
+    let suite = harness_of_all_services().start().await;
     let users = suite.users(["olga", "gus", "ina"]).await;
     let scopes = ["identity:read", "project:read", "task:read", "content:read"];
     let mut programs = Vec::new();
