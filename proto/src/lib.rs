@@ -1,6 +1,7 @@
 //! Everything generated from the protos, and the descriptor sets behind reflection.
 
 #![allow(missing_docs, clippy::all, clippy::pedantic)]
+#![allow(clippy::expect_used, reason = "the build script wrote the descriptors that are decoded here")]
 
 use std::sync::LazyLock;
 

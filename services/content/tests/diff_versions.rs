@@ -104,7 +104,7 @@ async fn diff_document_versions_refuses_strangers_unknown_versions_and_malformed
         context_lines: Some(1001),
     };
     let fields = violations(&diff(&s.gus, garbage).await.unwrap_err());
-    assert_eq!(fields, ["document_id", "from_version", "to_version", "unit", "form", "context_lines"]);
+    assert_eq!(fields, ["document_id", "from_version", "to_version", "unit", "format", "context_lines"]);
     let both = pb::DiffDocumentVersionsRequest { unit: DiffUnit::Words.into(), ..unified(&id, 1, 1) };
     assert_eq!(violations(&diff(&s.gus, both).await.unwrap_err()), ["unit"]);
 }

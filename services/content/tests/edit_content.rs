@@ -121,7 +121,7 @@ async fn a_patch_that_does_not_apply_is_refused_with_its_line_and_reason() {
     let diff = |text: &str| edit(&id, 1, Change::UnifiedDiff(text.to_owned()));
     let other = send(&s.mia, diff("@@ -1,2 +1,1 @@\n one\n-zwei\n")).await.unwrap_err();
     expect!["INVALID_ARGUMENT PATCH_DOES_NOT_APPLY"].assert_eq(&summary(&other));
-    expect![[r#"the patch does not apply to the base version: line 2 of the base reads "two\n", and the patch expects "zwei\n""#]]
+    expect![[r#"the patch does not apply to the base version: line 2 of the base is "two\n", but the patch expects "zwei\n""#]]
         .assert_eq(other.message());
     let info = tonic_types::StatusExt::get_details_error_info(&other).unwrap();
     assert_eq!(info.metadata["line"], "2");

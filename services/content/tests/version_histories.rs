@@ -42,7 +42,8 @@ fn of_proposals(directory: &Path) -> Vec<History> {
     struct Version {
         body: String,
     }
-    let lines = BufReader::new(GzDecoder::new(File::open(directory.join("history.jsonl.gz")).unwrap())).lines();
+    let lines =
+        BufReader::new(GzDecoder::new(File::open(directory.join("history.jsonl.gz")).unwrap())).lines();
     let proposals = lines.map(|line| serde_json::from_str::<Proposal>(&line.unwrap()).unwrap());
     proposals.map(|proposal| proposal.versions.into_iter().map(|version| version.body).collect()).collect()
 }

@@ -75,7 +75,7 @@ fn texts(lines: &[Value]) -> Vec<String> {
 }
 
 fn options(suite: &Suite, file: &Path) -> ImportOptions {
-    ImportOptions { file: file.to_owned(), operator: operator(&suite) }
+    ImportOptions { file: file.to_owned(), operator: operator(suite) }
 }
 
 async fn import(suite: &Suite, file: &Path) -> Report {

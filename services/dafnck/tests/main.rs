@@ -23,6 +23,7 @@ mod eips;
 mod encrypted_run;
 mod ended_streams;
 mod ending_sessions;
+mod expired_tokens;
 mod files;
 mod freshness;
 mod garbage;

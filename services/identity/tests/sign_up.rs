@@ -14,7 +14,7 @@ const CODE_INVALID: &str = "FAILED_PRECONDITION CODE_INVALID";
 
 /// The code from the newest mail of so many to this address, which asked for it.
 async fn code_for(suite: &Suite, email: &str, mails: usize) -> String {
-    begin_sign_up(&suite, email).await;
+    begin_sign_up(suite, email).await;
     suite.mail_to(email, mails).await.code()
 }
 

@@ -14,25 +14,25 @@ const NOBODY: u32 = 65534;
 
 /// The user the servers run as: ourselves, unless we are root, because PostgreSQL refuses to run as root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub struct Identity {
     instead_of_root: Option<(u32, u32)>,
 }
 
 impl Identity {
     /// As root: `nobody`.
-    pub(crate) fn of_servers() -> Result<Self> {
+    pub fn of_servers() -> Self {
         let instead_of_root = geteuid().is_root().then(nobody);
-        Ok(Self { instead_of_root })
+        Self { instead_of_root }
     }
 
     /// `uid` and `gid` when they differ from our own.
-    pub(crate) fn other_user(self) -> Option<(u32, u32)> {
+    pub fn other_user(self) -> Option<(u32, u32)> {
         self.instead_of_root
     }
 
     /// A command run as this user with a clean environment, so that neither our secrets nor somebody's `PG*`
     /// settings reach the servers.
-    pub(crate) fn command(self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub fn command(self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().env("LC_ALL", "C.UTF-8").env("TZ", "UTC").current_dir("/");
         command.env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()));
@@ -43,7 +43,10 @@ impl Identity {
     }
 
     /// Hands a file or directory over to this user.
-    pub(crate) fn change_owner(self, path: &Path) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it cannot be changed.
+    pub fn change_owner(self, path: &Path) -> Result<()> {
         match self.instead_of_root {
             Some((uid, gid)) => std::os::unix::fs::chown(path, Some(uid), Some(gid))
                 .with_context(|| format!("cannot hand {} over to user {uid}", path.display())),
@@ -64,7 +67,10 @@ fn nobody_of(line: &str) -> Option<(u32, u32)> {
 }
 
 /// Runs a program to its end and returns what it printed; an error repeats the end of its output.
-pub(crate) async fn run(mut command: Command, limit: Duration) -> Result<String> {
+///
+/// # Errors
+/// When the program fails, with the end of its output, or takes longer than the limit.
+pub async fn run(mut command: Command, limit: Duration) -> Result<String> {
     let name = describe(&command);
     command.stdin(Stdio::null());
     let mut command = tokio::process::Command::from(command);
@@ -90,7 +96,7 @@ fn describe(command: &Command) -> String {
 }
 
 /// The last non-empty lines of a text.
-pub(crate) fn tail(text: &str, lines: usize) -> String {
+pub fn tail(text: &str, lines: usize) -> String {
     let mut last: Vec<&str> = text.lines().rev().filter(|line| !line.trim().is_empty()).take(lines).collect();
     last.reverse();
     last.join("\n")

@@ -53,7 +53,7 @@ impl OpenDataDirectory {
     }
 
     fn open_persistent(wanted: &Path, notes: &mut Vec<String>) -> Result<Self> {
-        let identity = Identity::of_servers()?;
+        let identity = Identity::of_servers();
         let (path, moved) = reachable(wanted, identity)?;
         // Root is no exception: what it wrote into a user's directory would lock the user out later.
         make_own_directory(&path)
@@ -65,7 +65,7 @@ impl OpenDataDirectory {
     }
 
     fn plan_temporary(durable: bool) -> Result<Self> {
-        let identity = Identity::of_servers()?;
+        let identity = Identity::of_servers();
         let path = if durable { temporary(identity)? } else { temporary_in_memory(identity)? };
         Ok(Self { path, temporary: true, durable, identity, secrets: Secrets::random(), _lock: None })
     }

@@ -19,31 +19,35 @@ mod certificates;
 mod command;
 mod connection_info;
 mod data_directory;
-mod debian_release;
 pub mod dev_ca;
 mod guard;
 mod paths;
-mod pgbouncer;
 mod ports;
 mod postgres;
 pub mod prepare;
 mod process;
 mod provision;
 mod provision_debian;
-mod provision_newer;
-mod provision_pgbouncer;
 mod provision_postgres;
-mod provision_prometheus;
 mod provision_python;
 mod provision_redis;
 mod redis;
-mod redis_cluster;
 mod restoring;
 mod running;
 pub mod running_services;
 mod servers;
 pub mod suite;
-mod supervised_process;
+
+/// What other crates run servers of other kinds with.
+pub mod tools {
+    pub use crate::command::{Identity, run, tail};
+    pub use crate::paths::{make_server_directory, reachable, temporary_in_memory};
+    pub use crate::ports::{free as free_port, require_free as require_free_port};
+    pub use crate::process::{send, wait_for_end};
+    pub use crate::provision::{Program, on_path, private_copy};
+    pub use crate::provision_debian::{unpack, unpack_from_sources};
+    pub use crate::provision_redis::find_or_install as find_or_install_redis;
+}
 
 use std::path::PathBuf;
 
@@ -53,14 +57,9 @@ pub use barman::{Barman, WalReceiver, own_user_name, run_tool};
 pub use certificates::{Certificate, ServerCertificates};
 pub use connection_info::ConnectionInfo;
 pub use paths::memory_base;
-pub use pgbouncer::PgBouncer;
 pub use postgres::{ADMIN, PostgresServer};
-pub use provision_newer::newer_packages;
-pub use provision_pgbouncer::PgBouncerEdition;
-pub use provision_prometheus::promtool;
 pub use provision_python::python_packages;
 pub use redis::RedisServer;
-pub use redis_cluster::RedisCluster;
 pub use restoring::{PendingRestore, RestoredPostgres};
 pub use running::RunningPostgres;
 pub use servers::LocalServers;
@@ -70,8 +69,8 @@ use data_directory::OpenDataDirectory;
 use guard::Guard;
 use provision::Transport;
 
-/// Told a human sentence at each step.
-type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
+/// Called with a sentence for people at each step.
+pub type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 /// Where the servers keep their data.
 #[derive(Debug, Clone)]
@@ -109,7 +108,7 @@ pub struct LocalOptions {
 /// # Errors
 /// When the path is not usable.
 pub fn server_directory(data_directory: &std::path::Path) -> Result<PathBuf> {
-    paths::reachable_path(data_directory, command::Identity::of_servers()?)
+    paths::reachable_path(data_directory, command::Identity::of_servers())
 }
 
 /// Finds or installs both servers, starts them and answers when both take connections.

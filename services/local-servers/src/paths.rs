@@ -21,7 +21,10 @@ const READABLE: u32 = 0o755;
 
 /// Makes the wanted directory, or one under `/var/tmp` when we are root and the servers' user cannot pass through to
 /// the wanted one (a project under `/root`). Returns the directory and a sentence if it is another one.
-pub(crate) fn reachable(wanted: &Path, identity: Identity) -> Result<(PathBuf, Option<String>)> {
+///
+/// # Errors
+/// When the directory cannot be made or opened.
+pub fn reachable(wanted: &Path, identity: Identity) -> Result<(PathBuf, Option<String>)> {
     let wanted = absolute(wanted)?;
     let instead = reachable_path(&wanted, identity)?;
     if instead == wanted {
@@ -52,7 +55,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 }
 
 /// A path for throwaway data, in memory if there is enough.
-pub(crate) fn temporary_in_memory(identity: Identity) -> Result<PathBuf> {
+pub fn temporary_in_memory(identity: Identity) -> Result<PathBuf> {
     memory_base().map_or_else(|| temporary(identity), |base| Ok(unused_path_in(base)))
 }
 
@@ -75,6 +78,9 @@ fn available_memory_bytes() -> Option<u64> {
 }
 
 /// A path for throwaway data on disk.
+///
+/// # Errors
+/// When the temporary directory cannot be opened.
 pub(crate) fn temporary(identity: Identity) -> Result<PathBuf> {
     let usual = std::env::temp_dir();
     let reachable = identity.other_user().is_none_or(|(uid, _)| can_pass(&usual, uid));
@@ -110,7 +116,10 @@ pub(crate) fn make_own_directory(directory: &Path) -> Result<()> {
 }
 
 /// Makes a private directory of the servers' user.
-pub(crate) fn make_server_directory(directory: &Path, identity: Identity) -> Result<()> {
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_server_directory(directory: &Path, identity: Identity) -> Result<()> {
     if !directory.exists() {
         fs::create_dir(directory)
             .with_context(|| format!("cannot make the directory {}", directory.display()))?;

@@ -11,7 +11,10 @@ const FREE_PORTS: std::ops::Range<u16> = 20_000..32_000;
 const FREE_PORT_TRIES: u32 = 200;
 
 /// A port nobody listens on at this moment. Another process may still be faster: callers try again.
-pub(crate) fn free() -> Result<u16> {
+///
+/// # Errors
+/// When none is free.
+pub fn free() -> Result<u16> {
     for _ in 0..FREE_PORT_TRIES {
         let port = rand::random_range(FREE_PORTS);
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
@@ -22,7 +25,10 @@ pub(crate) fn free() -> Result<u16> {
 }
 
 /// Refuses a taken port, naming its holder where `/proc` tells.
-pub(crate) fn require_free(server: &str, port: u16) -> Result<()> {
+///
+/// # Errors
+/// When it is taken.
+pub fn require_free(server: &str, port: u16) -> Result<()> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {

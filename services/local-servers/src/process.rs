@@ -185,7 +185,10 @@ fn is_server(command_line: &[u8], program: &str, directory: &Path) -> bool {
 }
 
 /// Polls until something has ended; false when it has not within the limit.
-pub(crate) async fn wait_for_end(mut ended: impl FnMut() -> Result<bool>, limit: Duration) -> Result<bool> {
+///
+/// # Errors
+/// As `ended`.
+pub async fn wait_for_end(mut ended: impl FnMut() -> Result<bool>, limit: Duration) -> Result<bool> {
     let deadline = Instant::now() + limit;
     while !ended()? {
         if Instant::now() > deadline {
@@ -197,7 +200,10 @@ pub(crate) async fn wait_for_end(mut ended: impl FnMut() -> Result<bool>, limit:
 }
 
 /// Sends a signal. A process that has ended meanwhile is no error.
-pub(crate) fn send(signal: Signal, pid: u32) -> Result<()> {
+///
+/// # Errors
+/// When it cannot be sent.
+pub fn send(signal: Signal, pid: u32) -> Result<()> {
     not_if_gone(kill_process(process_id(pid)?, signal), pid)
 }
 

@@ -28,19 +28,22 @@ pub(crate) enum Transport {
 
 /// A server program that was found and answered with its version.
 #[derive(Debug, Clone)]
-pub(crate) struct Program {
+pub struct Program {
     /// The directory it lies in.
-    pub(crate) directory: PathBuf,
+    pub directory: PathBuf,
     /// As it names itself, for example `18.6` or `7.0.15`.
-    pub(crate) version: String,
-    pub(crate) major: u32,
+    pub version: String,
+    pub major: u32,
     /// `LD_LIBRARY_PATH` for a private copy.
-    pub(crate) library_path: Option<String>,
+    pub library_path: Option<String>,
 }
 
 impl Program {
     /// Asks the program for its version, as the user it will run as.
-    pub(crate) async fn ask(
+    ///
+    /// # Errors
+    /// When it does not run, or prints no version.
+    pub async fn ask(
         directory: &Path,
         name: &str,
         library_path: Option<String>,
@@ -74,7 +77,7 @@ fn version_in(answer: &str) -> Option<(u32, String)> {
 }
 
 /// Directories of PATH that hold this program.
-pub(crate) fn on_path(program: &str) -> Vec<PathBuf> {
+pub fn on_path(program: &str) -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).filter(|directory| directory.join(program).is_file()).collect()
 }
@@ -121,7 +124,10 @@ fn pip_reason(output: &str) -> String {
 
 /// Where the private copy `<cache>/<name>` is. If there is none it is made first, which `message` tells: by putting everything
 /// into the directory that is given.
-pub(crate) async fn private_copy(
+///
+/// # Errors
+/// When it cannot be made.
+pub async fn private_copy(
     cache: &Path,
     name: &str,
     message: &str,

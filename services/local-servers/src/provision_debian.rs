@@ -11,14 +11,16 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::command::run;
-use crate::debian_release;
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 const UNPACK_LIMIT: Duration = Duration::from_secs(60);
 
 /// Puts these packages into the directory, of which one holds `program`, and the libraries that the package `needing`
 /// needs.
-pub(crate) async fn unpack(directory: &Path, packages: &[&str], needing: &str, program: &str) -> Result<()> {
+///
+/// # Errors
+/// When they cannot be fetched, or hold no such program.
+pub async fn unpack(directory: &Path, packages: &[&str], needing: &str, program: &str) -> Result<()> {
     let apt = Apt::open(directory, None)?;
     apt.update_and_download(packages).await?;
     if fs::symlink_metadata(directory.join(program)).is_err() {
@@ -37,10 +39,20 @@ pub(crate) async fn unpack(directory: &Path, packages: &[&str], needing: &str, p
     apt.close()
 }
 
-/// Puts these packages of another release into the directory, from wherever the machine gets its own. They may need a C library
-/// that the machine does not have: it then has to be one of them.
-pub(crate) async fn unpack_of_release(directory: &Path, release: &str, packages: &[&str]) -> Result<()> {
-    let apt = Apt::open(directory, Some(release))?;
+/// Puts these packages into the directory, from the sources that `write_sources` puts into a directory of theirs. They
+/// may need a C library that the machine does not have: it then has to be one of them.
+///
+/// # Errors
+/// When they cannot be fetched.
+pub async fn unpack_from_sources(
+    directory: &Path,
+    packages: &[&str],
+    write_sources: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let sources = directory.join("apt/sources");
+    fs::create_dir_all(&sources)?;
+    write_sources(&sources)?;
+    let apt = Apt::open(directory, Some(&sources))?;
     apt.update_and_download(packages).await?;
     apt.close()
 }
@@ -53,8 +65,8 @@ struct Apt<'a> {
 }
 
 impl<'a> Apt<'a> {
-    /// For packages of this release instead of the machine's own.
-    fn open(into: &'a Path, release: Option<&str>) -> Result<Self> {
+    /// For packages from these sources instead of the machine's own.
+    fn open(into: &'a Path, sources: Option<&Path>) -> Result<Self> {
         let directory = into.join("apt");
         for part in ["state", "lists/partial", "cache/archives/partial", "log", "packages"] {
             fs::create_dir_all(directory.join(part))?;
@@ -65,9 +77,7 @@ impl<'a> Apt<'a> {
             .filter(|path| !path.contains(['"', '\n']))
             .context("the cache directory's path has characters that apt does not take")?;
         let mut text = configured(root);
-        if let Some(release) = release {
-            let sources = directory.join("sources");
-            debian_release::write_sources(&sources, release)?;
+        if let Some(sources) = sources {
             // What the machine has installed is of another release: nothing is chosen by it.
             text += &format!(
                 "Dir::Etc::sourcelist \"/dev/null\";\nDir::Etc::sourceparts \"{}\";\nDir::State::status \"/dev/null\";\n",

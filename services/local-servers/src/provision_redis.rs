@@ -14,7 +14,10 @@ const COPY: &str = "redis-7";
 const SERVER: &str = "redis-server";
 
 /// The given directory if there is one, else the one on PATH, else the private copy.
-pub(crate) async fn find_or_install(
+///
+/// # Errors
+/// When there is none and none can be fetched.
+pub async fn find_or_install(
     given: Option<&Path>,
     cache: &Path,
     identity: Identity,

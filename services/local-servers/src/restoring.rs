@@ -54,7 +54,7 @@ impl PendingRestore {
         progress: impl Fn(&str) + Send + Sync,
     ) -> Result<Self> {
         let progress: Progress<'_> = &progress;
-        let identity = Identity::of_servers()?;
+        let identity = Identity::of_servers();
         let (path, moved) = paths::reachable(directory, identity)?;
         let secrets = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path.join(SECRETS));
         let mut secrets = secrets.with_context(|| format!("{} is in use already", path.display()))?;

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use local_servers::suite::Role;
 use rustix::process::{Pid, Signal, kill_process};
-use shared::config::{Pooler, SiblingOptions};
+use shared::config::SiblingOptions;
 
-use super::{ENCRYPTION_KEYS, FILES, MAX_ATTACHMENT_BYTES, SERVICE_SECRET, Suite, SuiteOptions, mail};
+use super::{ENCRYPTION_KEYS, FILES, SERVICE_SECRET, Suite, SuiteOptions, mail};
 
 /// Below the ports that Linux gives to outgoing connections.
 const PORTS: Range<u16> = 10_000..32_000;
@@ -55,7 +55,6 @@ impl ServiceProcess {
             .env("DAFNCK_ENCRYPTION_KEYS", ENCRYPTION_KEYS)
             .env("DAFNCK_MAIL_URL", format!("folder:{}", files.join(mail::DIRECTORY).display()))
             .env("DAFNCK_REGISTRATION", "direct")
-            .env("DAFNCK_MAX_ATTACHMENT_BYTES", MAX_ATTACHMENT_BYTES.to_string())
             .env("DAFNCK_MAIL_FROM", "DafnckMachine <no-reply@dafnck.example>")
             .env("DAFNCK_IDENTITY_URL", &siblings.identity_url)
             .env("DAFNCK_PROJECT_URL", &siblings.project_url)
@@ -64,9 +63,6 @@ impl ServiceProcess {
             .env("DAFNCK_STORAGE_FOLDER", files.join(FILES))
             .env("DAFNCK_LOG_FILTER", "error")
             .stdin(Stdio::null());
-        if options.connection.database_pooler == Pooler::Transaction {
-            command.env("DAFNCK_DATABASE_POOLER", "transaction");
-        }
         let mut scheme = "http";
         if let Some(directory) = &options.certificates {
             enable_tls(&mut command, directory, service);

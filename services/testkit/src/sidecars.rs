@@ -2,8 +2,9 @@
 //!
 //! They start with the first suite that needs them and serve all suites on the same servers.
 
-use local_servers::{PgBouncer, RedisCluster};
 use tokio::sync::OnceCell;
+
+use super::{PgBouncer, RedisCluster};
 
 /// The servers of some topologies, in a suite that was started alone.
 #[derive(Default)]
@@ -16,14 +17,12 @@ pub struct Sidecars {
 #[derive(Default)]
 pub(super) struct SharedSidecars {
     pub bouncer: OnceCell<PgBouncer>,
-    pub bouncer_before_121: OnceCell<PgBouncer>,
     pub cluster: OnceCell<RedisCluster>,
 }
 
 impl From<SharedSidecars> for Sidecars {
     fn from(shared: SharedSidecars) -> Self {
-        let SharedSidecars { bouncer, bouncer_before_121, cluster } = shared;
-        let bouncer = bouncer.into_inner().or(bouncer_before_121.into_inner());
-        Self { bouncer, cluster: cluster.into_inner() }
+        let SharedSidecars { bouncer, cluster } = shared;
+        Self { bouncer: bouncer.into_inner(), cluster: cluster.into_inner() }
     }
 }

@@ -34,7 +34,7 @@ impl Topology {
         encryption: Encryption::Off,
     };
     pub const FOUR: Self = Self { databases: DatabaseTopology::Four, ..Self::PLAIN };
-    pub const POOLER: Self = Self { pooling: Pooling::PgBouncerBefore121, ..Self::PLAIN };
+    pub const POOLER: Self = Self { pooling: Pooling::PgBouncer, ..Self::PLAIN };
     pub const CLUSTER: Self = Self { redis: RedisTopology::Cluster, ..Self::PLAIN };
     pub const ENCRYPTED: Self = Self { encryption: Encryption::On, ..Self::PLAIN };
     /// Everything at once, as in `deploy/kubernetes`.
@@ -75,8 +75,6 @@ pub enum Encryption {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pooling {
     None,
-    /// PgBouncer in transaction mode without prepared statements, with the settings in `deploy/pgbouncer/any-version.ini`.
-    PgBouncerBefore121,
     /// PgBouncer in transaction mode that tracks prepared statements, as in `docker-compose.yml`: with
     /// `deploy/pgbouncer/pgbouncer.ini`, and it queries the databases for passwords.
     PgBouncer,

@@ -3,15 +3,12 @@
 use std::path::Path;
 
 use diesel_async::SimpleAsyncConnection as _;
-use local_servers::suite::Role;
-use local_servers::{PgBouncer, PgBouncerEdition, RedisCluster};
-use shared::config::Pooler;
 
 use super::certificates::make_certificates;
 use super::servers::Servers;
 use super::topology::{Pooling, RedisTopology, Topology};
 use super::workspace::{cache, workspace};
-use super::{SuiteOptions, databases_of};
+use super::{PgBouncer, RedisCluster, SuiteOptions, databases_of};
 
 /// A failover takes less time than with the settings of production.
 const CLUSTER_SETTINGS: &str = "cluster-node-timeout 2000\nappendonly no";
@@ -35,18 +32,11 @@ impl Servers {
 
     /// Changes a suite's options so that it connects through PgBouncer where the topology has one.
     async fn pool_connections(&self, pooling: Pooling, options: &mut SuiteOptions) {
-        let bouncer = match pooling {
-            Pooling::None => return,
-            Pooling::PgBouncerBefore121 => {
-                options.connection.database_pooler = Pooler::Transaction;
-                self.sidecars.bouncer_before_121.get_or_init(|| self.start_bouncer_before_121()).await
-            }
-            Pooling::PgBouncer => {
-                let bouncer = self.sidecars.bouncer.get_or_init(|| self.start_bouncer()).await;
-                self.grant_password_queries(options).await;
-                bouncer
-            }
-        };
+        if pooling == Pooling::None {
+            return;
+        }
+        let bouncer = self.sidecars.bouncer.get_or_init(|| self.start_bouncer()).await;
+        self.grant_password_queries(options).await;
         options.postgres = format!("127.0.0.1:{}", bouncer.port);
     }
 
@@ -58,12 +48,6 @@ impl Servers {
             .unwrap()
     }
 
-    /// Starts a PgBouncer whose user file has the passwords of all services' roles.
-    async fn start_bouncer_before_121(&self) -> PgBouncer {
-        let users = Role::ALL.map(|role| (role.name(), self.role_password.expose().to_owned()));
-        self.start_edition(PgBouncerEdition::Own, "any-version.ini", &users).await
-    }
-
     /// Starts a PgBouncer that queries the databases for passwords, as the role that `deploy/postgres/init` creates.
     async fn start_bouncer(&self) -> PgBouncer {
         let password = self.role_password.expose();
@@ -72,7 +56,9 @@ impl Servers {
             .fold(roles_script(), |text, name| text.replace(&format!(":'{name}'"), &format!("'{password}'")));
         self.execute(&statements).await;
         let users = PGBOUNCER_ROLES.map(|role| (role.to_owned(), password.to_owned()));
-        self.start_edition(PgBouncerEdition::Newer, "pgbouncer.ini", &users).await
+        let settings = workspace().join("deploy/pgbouncer/pgbouncer.ini");
+        let (certificates, postgres) = (self.certificates.clone(), self.postgres_address());
+        PgBouncer::start(&cache(), &settings, postgres, &users, certificates, print_progress).await.unwrap()
     }
 
     /// Lets PgBouncer query the databases of a suite for passwords.
@@ -86,19 +72,6 @@ impl Servers {
             let mut admin = shared::database::connect(&self.admin_url(&database)).await.unwrap();
             admin.batch_execute(&(grant + &statements.join("\n"))).await.unwrap();
         }
-    }
-
-    async fn start_edition(
-        &self,
-        edition: PgBouncerEdition,
-        settings: &str,
-        users: &[(String, String)],
-    ) -> PgBouncer {
-        let settings = workspace().join("deploy/pgbouncer").join(settings);
-        let (certificates, postgres) = (self.certificates.clone(), self.postgres_address());
-        PgBouncer::start(&cache(), edition, &settings, postgres, users, certificates, print_progress)
-            .await
-            .unwrap()
     }
 }
 

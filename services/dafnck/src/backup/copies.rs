@@ -245,7 +245,7 @@ async fn noted_damage(place: &Storage) -> anyhow::Result<BTreeSet<String>> {
 
 async fn put_damage(place: &Storage, damaged: &BTreeSet<String>) -> anyhow::Result<()> {
     let text: String = damaged.iter().map(|path| format!("{path}\n")).collect();
-    Ok(place.put(DAMAGED, text.into_bytes()).await.context("the place of the copies")?)
+    place.put(DAMAGED, text.into_bytes()).await.context("the place of the copies")
 }
 
 async fn kept_at(place: &Storage) -> anyhow::Result<Option<DateTime<Utc>>> {

@@ -146,7 +146,7 @@ async fn attachments_are_kept_by_the_cron_jobs_between_two_buckets() {
     let kept = run("files-keep", &at_both).await;
     assert_eq!(
         (kept.code, kept.out.as_str()),
-        (Some(0), "1 copies; 1 new with 2 bytes, 0 removed\n"),
+        (Some(0), "1 copies; 1 new with 2 bytes, 0 healed, 0 removed\n"),
         "{kept:?}"
     );
     let checked = run("files-check", &at_copies).await;

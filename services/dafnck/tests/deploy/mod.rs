@@ -86,7 +86,7 @@ async fn newer_tools() -> PathBuf {
     let cache = root().join(".local/cache");
     let tell = |step: &str| eprintln!("{step}");
     let packages = ["docker-compose", "kubectl"];
-    local_servers::newer_packages(&cache, "deploy-tools-1", &packages, tell).await.unwrap()
+    testkit::newer_packages(&cache, "deploy-tools-1", &packages, tell).await.unwrap()
 }
 
 /// Runs a tool to its end; what it says when it fails is the test's failure.

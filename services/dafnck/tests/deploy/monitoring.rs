@@ -27,7 +27,7 @@ pub(super) fn recorded() -> BTreeSet<String> {
 #[tokio::test]
 async fn every_alert_fires_when_it_should_and_only_then() {
     let tell = |step: &str| eprintln!("{step}");
-    let promtool = local_servers::promtool(&root().join(".local/cache"), tell).await.unwrap();
+    let promtool = testkit::promtool(&root().join(".local/cache"), tell).await.unwrap();
     let monitoring = root().join("deploy/monitoring");
     let mut check = Command::new(&promtool);
     succeed(check.args(["check", "config", "--syntax-only"]).arg(monitoring.join("prometheus.yml")));

@@ -1,7 +1,7 @@
 //! PostgreSQL and Redis are killed, as `kill -9` does: no acknowledged write is lost, none is doubled.
 
 use crate::harness::harness;
-use testkit::{Pooling, Topology, kill_under_load, task_writer};
+use testkit::{Topology, kill_under_load, task_writer};
 
 use super::{owner, start_postgres_again, wait_for_the_log};
 
@@ -21,13 +21,6 @@ async fn postgresql_killed_under_load_loses_and_doubles_nothing() {
 #[tokio::test]
 async fn postgresql_killed_behind_pgbouncer_loses_and_doubles_nothing_either() {
     a_killed_postgresql_loses_and_doubles_nothing(Topology::POOLER).await;
-}
-
-#[tokio::test]
-async fn postgresql_killed_behind_a_pgbouncer_that_follows_prepared_statements_loses_and_doubles_nothing_either()
- {
-    let form = Topology { pooling: Pooling::PgBouncer, ..Topology::PLAIN };
-    a_killed_postgresql_loses_and_doubles_nothing(form).await;
 }
 
 #[tokio::test]

@@ -136,7 +136,6 @@ fn user(person: &Person, proposals: &Proposals<'_>) -> User {
         first_name: Some(cut(first)).filter(|name| !name.is_empty()),
         last_name: last.map(cut),
         created_at: proposals.first_of(person.id),
-        ..Default::default()
     }
 }
 

@@ -23,13 +23,13 @@ fn to(suite: &Suite, file: &Path) -> ExportOptions {
         files: "files".into(),
         projects: Vec::new(),
         replace: false,
-        operator: operator(&suite),
+        operator: operator(suite),
     }
 }
 
 async fn import(suite: &Suite, file: &Path) -> Report {
     let mut report = Report::default();
-    let options = ImportOptions { file: file.to_owned(), operator: operator(&suite) };
+    let options = ImportOptions { file: file.to_owned(), operator: operator(suite) };
     import::run(&options, &mut report, &Progress::Silent).await.unwrap();
     report
 }

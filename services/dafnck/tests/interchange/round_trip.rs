@@ -41,10 +41,13 @@ async fn every_field_of_the_format_is_told() {
     let text = Exported::of(&suite).await.text();
     let reference = include_str!("../../src/interchange/FORMAT.md");
     let (fields, _) = reference.split_once("## What an export holds").unwrap();
-    let told = ["password_hash", "content_base64", "type", "in_progress"];
-    let named =
-        fields.split('`').skip(1).step_by(2).filter(|word| word.contains('_') && !told.contains(word));
-    let fields = named.filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+    let only_imported = ["passwordHash", "contentBase64"];
+    let fields = fields.split('`').skip(1).step_by(2).filter(|word| {
+        let is_name = word.starts_with(|first: char| first.is_ascii_lowercase())
+            && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && word.bytes().any(|byte| byte.is_ascii_uppercase());
+        is_name && !only_imported.contains(word)
+    });
     let missing: Vec<_> = fields.filter(|field| !text.contains(&format!("\"{field}\""))).collect();
     assert!(missing.is_empty(), "{missing:?}");
     assert!(!text.contains("sealed:test") && !text.contains("argon2"), "neither sealed names nor hashes");

@@ -22,7 +22,7 @@ use tonic::Code;
 
 use super::{ENCRYPTED, travel_in};
 
-const THROUGH_PGBOUNCER: Topology = Topology { pooling: Pooling::PgBouncerBefore121, ..ENCRYPTED };
+const THROUGH_PGBOUNCER: Topology = Topology { pooling: Pooling::PgBouncer, ..ENCRYPTED };
 /// A changed file is noticed within a second or two.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 

@@ -1,4 +1,4 @@
-//! PgBouncer in transaction mode: of a version that knows nothing of prepared statements, and of one that follows them.
+//! PgBouncer in transaction mode, which tracks prepared statements.
 
 use crate::harness::harness;
 use diesel_async::SimpleAsyncConnection as _;
@@ -8,8 +8,8 @@ use testkit::{Pooling, Service, Suite, Topology, create_task, kill_under_load, n
 
 use super::{is_at_home, journey, person, until_ready};
 
-/// As `docker-compose.yml` has it, and encrypted on both sides.
-const PREPARING: Topology = Topology { pooling: Pooling::PgBouncer, ..Topology::ENCRYPTED };
+/// Encrypted on both sides.
+const ENCRYPTED_POOLER: Topology = Topology { pooling: Pooling::PgBouncer, ..Topology::ENCRYPTED };
 
 #[tokio::test]
 async fn the_journey_through_pgbouncer_in_transaction_mode() {
@@ -30,13 +30,6 @@ async fn serves_more_clients_than_it_has_connections(suite: &Suite) {
         suite.count("pg_stat_activity WHERE usename = 'task_service' AND datname = current_database()").await
             <= 20
     );
-}
-
-#[tokio::test]
-async fn the_journey_through_a_pgbouncer_that_follows_prepared_statements() {
-    let suite = harness().start_in(PREPARING).await;
-    serves_more_clients_than_it_has_connections(&suite).await;
-    journey::travel(&suite).await;
 }
 
 /// Two replicas of all services on the same server connections: what one prepares must not meet what the other does.
@@ -77,6 +70,6 @@ async fn pgbouncer_killed_and_started_again_loses_no_session_and_no_acknowledged
 }
 
 #[tokio::test]
-async fn a_killed_pgbouncer_that_follows_prepared_statements_loses_nothing_either() {
-    a_killed_pgbouncer_loses_nothing(PREPARING).await;
+async fn an_encrypted_pgbouncer_killed_and_started_again_loses_nothing_either() {
+    a_killed_pgbouncer_loses_nothing(ENCRYPTED_POOLER).await;
 }

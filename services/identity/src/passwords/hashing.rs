@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use rand::RngCore as _;
 use shared::error::{Error, ErrorReason, Result};
 use tokio::sync::oneshot;
@@ -49,7 +51,7 @@ pub struct Passwords {
 
 struct Hasher {
     argon2: Argon2<'static>,
-    /// Compared in place of a missing hash, so that the response takes as long. Of random bytes, which nobody knows.
+    /// Compared in place of a missing hash, so that the response takes as long.
     dummy_hash: PasswordHash,
 }
 
@@ -60,9 +62,7 @@ impl Passwords {
     /// When the parameters are too weak or too costly, or a thread cannot be started.
     pub fn new(options: &PasswordOptions) -> anyhow::Result<Self> {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, options.params()?);
-        let mut unknown = [0; 32];
-        rand::rng().fill_bytes(&mut unknown);
-        let dummy_hash = argon2.hash_password(&unknown).map_err(|error| anyhow::anyhow!("{error}"))?;
+        let dummy_hash = random_hash(argon2.params())?;
         let (jobs, waiting) = mpsc::sync_channel(MAX_WAITING);
         let waiting = Arc::new(Mutex::new(waiting));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -134,6 +134,17 @@ const OVERLOADED: Error = Error::Exhausted {
     retry_after: RETRY_AFTER,
 };
 
+/// A hash that no password has: random bytes in place of a computed output, which a start would wait for.
+fn random_hash(params: &Params) -> anyhow::Result<PasswordHash> {
+    let [mut salt, mut output] = [[0; Params::DEFAULT_OUTPUT_LEN]; 2];
+    rand::rng().fill_bytes(&mut salt);
+    rand::rng().fill_bytes(&mut output);
+    let (memory, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
+    let [salt, output] = [salt, output].map(|bytes| STANDARD_NO_PAD.encode(bytes));
+    let text = format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${output}");
+    PasswordHash::new(&text).map_err(|error| anyhow::anyhow!("{error}"))
+}
+
 impl Hasher {
     fn compare(&self, password: &[u8], stored: Option<&str>) -> Comparison {
         let outcome = stored.and_then(|text| imported::matches(password, text).map(|same| (text, same)));
@@ -186,6 +197,8 @@ mod tests {
         let options = PasswordOptions { password_passes: 3, ..Default::default() };
         let hasher = Passwords::new(&options).unwrap().hasher;
         assert!(hasher.is_current(&hasher.dummy_hash.to_string()));
+        let compared = hasher.argon2.verify_password(b"any", &hasher.dummy_hash);
+        assert_eq!(compared, Err(argon2::password_hash::Error::PasswordInvalid));
     }
 
     #[tokio::test]

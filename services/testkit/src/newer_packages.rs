@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::Progress;
-use crate::debian_release::NEWER_RELEASE;
-use crate::provision::private_copy;
-use crate::provision_debian::unpack_of_release;
+use local_servers::Progress;
+use local_servers::tools::{private_copy, unpack_from_sources};
+
+use crate::debian_release::{NEWER_RELEASE, write_sources};
 
 /// A directory that is the root of these packages, installed once under this name. Nothing that they need comes with them:
 /// it is for programs that are linked to the C library alone.
@@ -24,7 +24,7 @@ pub async fn newer_packages(
     std::fs::create_dir_all(cache)?;
     let message = format!("installing {} (private copy of Debian's packages)…", packages.join(" "));
     private_copy(cache, name, &message, progress, async |directory| {
-        unpack_of_release(&directory, NEWER_RELEASE, packages).await
+        unpack_from_sources(&directory, packages, |sources| write_sources(sources, NEWER_RELEASE)).await
     })
     .await
 }

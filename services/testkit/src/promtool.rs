@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::Progress;
-use crate::provision::{on_path, private_copy};
-use crate::provision_debian::unpack;
+use local_servers::Progress;
+use local_servers::tools::{on_path, private_copy, unpack};
 
 const PROGRAM: &str = "promtool";
 const PACKAGE: &str = "prometheus";

@@ -12,10 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
-use crate::command::{Identity, tail};
-use crate::paths::{make_server_directory, temporary_in_memory};
-use crate::process::send;
-use crate::provision::Program;
+use local_servers::tools::{Identity, Program, make_server_directory, send, tail, temporary_in_memory};
 
 const POLL: Duration = Duration::from_millis(20);
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -35,14 +32,14 @@ rm -rf -- "$directory"
 "#;
 
 /// A directory of a server's own, made before the server so that it can be configured there.
-pub(crate) struct Place {
+pub(crate) struct ServerDirectory {
     pub(crate) directory: PathBuf,
     identity: Identity,
 }
 
-impl Place {
+impl ServerDirectory {
     pub(crate) fn make() -> Result<Self> {
-        let identity = Identity::of_servers()?;
+        let identity = Identity::of_servers();
         let directory = temporary_in_memory(identity)?;
         make_server_directory(&directory, identity)?;
         Ok(Self { directory, identity })
@@ -67,7 +64,12 @@ pub(crate) struct SupervisedProcess {
 }
 
 impl SupervisedProcess {
-    pub(crate) fn spawn(place: &Place, program: &Program, name: &str, arguments: &[&str]) -> Result<Self> {
+    pub(crate) fn spawn(
+        place: &ServerDirectory,
+        program: &Program,
+        name: &str,
+        arguments: &[&str],
+    ) -> Result<Self> {
         let mut command: Command = place.identity.command("/bin/sh");
         command
             .args(["-c", SCRIPT, "sh"])

@@ -13,7 +13,7 @@ const MORE_SOURCES: &str = "/etc/apt/sources.list.d";
 
 /// Sources of this release, as text for one `.sources` and one `.list` file: wherever the machine gets its own release
 /// from, and nothing else.
-pub(crate) fn sources_of(release: &str) -> Result<[(&'static str, String); 2]> {
+fn sources_of(release: &str) -> Result<[(&'static str, String); 2]> {
     let own = fs::read_to_string(OWN).unwrap_or_default();
     let own = codename(&own).with_context(|| format!("{OWN} names no release of Debian"))?;
     let mut files = vec![fs::read_to_string(SOURCES).unwrap_or_default()];
@@ -37,9 +37,8 @@ pub(crate) fn sources_of(release: &str) -> Result<[(&'static str, String); 2]> {
     ])
 }
 
-/// Writes them into a directory of their own.
+/// Writes them into a directory.
 pub(crate) fn write_sources(directory: &Path, release: &str) -> Result<()> {
-    fs::create_dir_all(directory)?;
     for (name, text) in sources_of(release)? {
         fs::write(directory.join(name), text)?;
     }

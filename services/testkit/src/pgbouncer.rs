@@ -1,5 +1,6 @@
 //! PgBouncer in front of a PostgreSQL server, for tests.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -8,12 +9,39 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 use tokio::net::TcpStream;
 
-use crate::certificates::ServerCertificates;
-use crate::ports;
-use crate::provision::Program;
-use crate::provision_pgbouncer::{self, PgBouncerEdition, SERVER};
-use crate::supervised_process::{Place, SupervisedProcess};
+use local_servers::tools::{
+    Identity, Program, free_port, private_copy, reachable, unpack_from_sources, wait_for_end,
+};
+use local_servers::{Progress, ServerCertificates};
 
+use crate::debian_release::{NEWER_RELEASE, write_sources};
+use crate::supervised_process::{ServerDirectory, SupervisedProcess};
+
+const SERVER: &str = "pgbouncer";
+const COPY: &str = "pgbouncer-1.24";
+/// With all libraries down to the C library, which are not the machine's.
+const PACKAGES: &[&str] = &[
+    SERVER,
+    "libaudit1",
+    "libc6",
+    "libcap-ng0",
+    "libcap2",
+    "libcares2",
+    "libevent-2.1-7t64",
+    "libpam0g",
+    "libssl3t64",
+    "libsystemd0",
+    "libzstd1",
+    "zlib1g",
+];
+/// Runs the program with its own loader and libraries, wherever the copy lies.
+const SCRIPT: &str = r#"#!/bin/sh
+place=${0%/*}/..
+set -- "$place"/usr/sbin/pgbouncer "$@"
+for libraries in "$place"/usr/lib/*-linux-gnu; do :; done
+for loader in "$libraries"/ld-linux*; do :; done
+exec "$loader" --library-path "$libraries" --argv0 pgbouncer "$@"
+"#;
 /// What comes before it, the databases, is where another PostgreSQL is.
 const SECTION: &str = "[pgbouncer]\n";
 const END_LIMIT: Duration = Duration::from_secs(5);
@@ -31,24 +59,23 @@ pub struct PgBouncer {
 
 impl PgBouncer {
     /// Starts it on a free port with the settings of this file, for all databases of the server at `postgres` and for
-    /// these users with their passwords; with certificates it speaks TLS and nothing else on both sides. Debian's package is
-    /// fetched into the cache.
+    /// these users with their passwords; with certificates it speaks TLS and nothing else on both sides. It is version 1.24,
+    /// the first of Debian that tracks prepared statements, fetched into the cache.
     ///
     /// # Errors
     /// When it cannot be fetched or does not start.
     pub async fn start(
         cache: &Path,
-        edition: PgBouncerEdition,
         settings: &Path,
         postgres: SocketAddr,
         users: &[(String, String)],
         certificates: Option<ServerCertificates>,
         progress: impl Fn(&str) + Send + Sync,
     ) -> Result<Self> {
-        let program = provision_pgbouncer::find_or_install(cache, edition, &progress).await?;
-        let port = ports::free()?;
+        let program = find_or_install(cache, &progress).await?;
+        let port = free_port()?;
         let users = users.iter().map(|(user, password)| format!("\"{user}\" \"{password}\"\n")).collect();
-        let settings = std::fs::read_to_string(settings).context("cannot read PgBouncer's settings")?;
+        let settings = fs::read_to_string(settings).context("cannot read PgBouncer's settings")?;
         let (host, at) = (postgres.ip(), postgres.port());
         // In one section, where what comes later counts: a second one would put all of the first back to the defaults.
         let (_, own) = settings.split_once(SECTION).context("there is no section [pgbouncer]")?;
@@ -68,7 +95,7 @@ impl PgBouncer {
     pub async fn kill(&mut self) -> Result<()> {
         if let Some(server) = &self.server {
             server.signal(Signal::KILL)?;
-            let ended = super::process::wait_for_end(|| Ok(server.has_ended()), END_LIMIT).await?;
+            let ended = wait_for_end(|| Ok(server.has_ended()), END_LIMIT).await?;
             anyhow::ensure!(ended, "PgBouncer did not end");
         }
         Ok(())
@@ -80,7 +107,7 @@ impl PgBouncer {
     /// When it does not start; the end of its log is in the message.
     pub async fn start_again(&mut self) -> Result<()> {
         self.server = None;
-        let place = Place::make()?;
+        let place = ServerDirectory::make()?;
         let users = place.write("users", &self.users)?;
         let mut settings = format!("{}auth_file = {}\n", self.settings, users.display());
         if let Some(ServerCertificates { authority, postgres, .. }) = &self.certificates {
@@ -104,4 +131,23 @@ impl PgBouncer {
         self.server = Some(server);
         Ok(())
     }
+}
+
+/// A private copy, made if there is none.
+async fn find_or_install(cache: &Path, progress: Progress<'_>) -> Result<Program> {
+    let identity = Identity::of_servers();
+    let (cache, _) = reachable(cache, identity)?;
+    let message = "installing PgBouncer (private copy of Debian's package)…";
+    let directory =
+        private_copy(&cache, COPY, message, progress, async |directory| install(&directory).await).await?;
+    let found = Program::ask(&directory.join("bin"), SERVER, None, identity).await;
+    found.with_context(|| format!("the private copy in {} does not run: remove it", directory.display()))
+}
+
+async fn install(directory: &Path) -> Result<()> {
+    unpack_from_sources(directory, PACKAGES, |sources| write_sources(sources, NEWER_RELEASE)).await?;
+    let programs = directory.join("bin");
+    fs::create_dir(&programs)?;
+    // It becomes executable with the rest of the directory `bin`.
+    fs::write(programs.join(SERVER), SCRIPT).context("cannot write PgBouncer's starter")
 }

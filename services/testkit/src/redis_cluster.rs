@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
-use crate::certificates::ServerCertificates;
-use crate::command::{Identity, run};
-use crate::ports;
-use crate::provision::Program;
-use crate::provision_redis;
-use crate::supervised_process::{Place, SupervisedProcess};
+use local_servers::ServerCertificates;
+use local_servers::tools::{
+    Identity, Program, find_or_install_redis, free_port, reachable, require_free_port, run,
+};
+
+use crate::supervised_process::{ServerDirectory, SupervisedProcess};
 
 const NODES: usize = 6;
 const SERVER: &str = "redis-server";
@@ -56,9 +56,9 @@ impl RedisCluster {
         certificates: Option<ServerCertificates>,
         progress: impl Fn(&str) + Send + Sync,
     ) -> Result<Self> {
-        let identity = Identity::of_servers()?;
-        let (cache, _) = crate::paths::reachable(cache, identity)?;
-        let program = provision_redis::find_or_install(None, &cache, identity, &progress).await?;
+        let identity = Identity::of_servers();
+        let (cache, _) = reachable(cache, identity)?;
+        let program = find_or_install_redis(None, &cache, identity, &progress).await?;
         let settings = std::fs::read_to_string(settings).context("cannot read the settings of the nodes")?;
         let password = hex::encode(rand::random::<[u8; 32]>());
         let mut cluster = Self { password, program, certificates, nodes: Vec::new() };
@@ -74,7 +74,7 @@ impl RedisCluster {
     }
 
     fn start_node(&self, settings: &str) -> Result<Node> {
-        let (place, port) = (Place::make()?, free_with_bus()?);
+        let (place, port) = (ServerDirectory::make()?, free_with_bus()?);
         let Self { password, .. } = self;
         let (directory, listen) = (place.directory.display(), self.listen(&place, port)?);
         let own = format!(
@@ -86,7 +86,7 @@ impl RedisCluster {
         Ok(Node { port, server, authority: place.directory.join(AUTHORITY) })
     }
 
-    fn listen(&self, place: &Place, port: u16) -> Result<String> {
+    fn listen(&self, place: &ServerDirectory, port: u16) -> Result<String> {
         let Some(ServerCertificates { authority, redis, .. }) = &self.certificates else {
             return Ok(format!("port {port}\n"));
         };
@@ -193,8 +193,8 @@ impl RedisCluster {
 /// A port that is free together with that of the bus.
 fn free_with_bus() -> Result<u16> {
     loop {
-        let port = ports::free()?;
-        if ports::require_free("the bus of Redis", port + BUS).is_ok() {
+        let port = free_port()?;
+        if require_free_port("the bus of Redis", port + BUS).is_ok() {
             return Ok(port);
         }
     }
