@@ -217,12 +217,17 @@ impl Worker<'_> {
             let wish = backend::CreateEmailChangeCodeRequest { user_id, new_email, delivery };
             let code = backend.create_email_change_code(wish).await?.into_inner().code.unwrap();
             let request = pb::ConfirmEmailChangeRequest { request_id, code };
-            return self.actor.account().confirm_email_change(request).await.map(drop);
+            return self.suite.anonymous().account().confirm_email_change(request).await.map(drop);
         }
         let delivery = CodeDelivery::Response.into();
         let wish = backend::CreateEmailVerificationCodeRequest { user_id, delivery };
         let code = backend.create_email_verification_code(wish).await?.into_inner().code.unwrap();
-        self.actor.account().verify_email(pb::VerifyEmailRequest { request_id, code }).await.map(drop)
+        self.suite
+            .anonymous()
+            .account()
+            .verify_email(pb::VerifyEmailRequest { request_id, code })
+            .await
+            .map(drop)
     }
 
     /// On, signed in with, new codes, and off again, as far as it goes.
