@@ -173,7 +173,7 @@ async fn create_api_token_names_every_violation() {
     let none = create_api_token_request(&[]);
     assert_eq!(violations(&olga.account().create_api_token(none).await.unwrap_err()), ["api_token.scopes"]);
     let nothing = pb::CreateApiTokenRequest::default();
-    let fields = ["name", "scopes", "expires_at"].map(in_token);
+    let fields = ["name", "name", "scopes", "expires_at"].map(in_token);
     assert_eq!(violations(&olga.account().create_api_token(nothing).await.unwrap_err()), fields);
 }
 

@@ -18,7 +18,7 @@ pub fn harness() -> Harness {
         .with_program("project")
 }
 
-/// All four services.
+/// All four services, for tests that call each of them.
 pub fn harness_of_all_services() -> Harness {
     harness().with_program("task").with_program("content")
 }

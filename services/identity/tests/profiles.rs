@@ -33,7 +33,7 @@ async fn update_user_profile_changes_every_field() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let before = read(&olga).await;
-    let wish = pb::UserProfile {
+    let wanted = pb::UserProfile {
         bio: Some("Writes\nsoftware.".to_owned()),
         location: Some("Gdańsk".to_owned()),
         website_url: Some("https://example.org".to_owned()),
@@ -42,11 +42,11 @@ async fn update_user_profile_changes_every_field() {
         ..before.clone()
     };
 
-    let after = olga.account().update_user_profile(change(&wish, &ALL)).await.unwrap().into_inner();
+    let after = olga.account().update_user_profile(change(&wanted, &ALL)).await.unwrap().into_inner();
 
     assert_eq!(after, read(&olga).await);
     assert_ne!(after.etag, before.etag);
-    assert_eq!(after, pb::UserProfile { etag: after.etag.clone(), updated_at: after.updated_at, ..wish });
+    assert_eq!(after, pb::UserProfile { etag: after.etag.clone(), updated_at: after.updated_at, ..wanted });
     let cleared = pb::UserProfile { bio: None, location: None, ..after.clone() };
     let once_more =
         olga.account().update_user_profile(change(&cleared, &["bio"])).await.unwrap().into_inner();
@@ -58,13 +58,13 @@ async fn update_user_profile_without_mask_changes_populated_fields_and_rejects_a
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let before = read(&olga).await;
-    let wish = pb::UserProfile { bio: Some("new".to_owned()), ..before.clone() };
+    let wanted = pb::UserProfile { bio: Some("new".to_owned()), ..before.clone() };
 
     let nothing = pb::UserProfile { etag: before.etag.clone(), ..Default::default() };
     assert_eq!(olga.account().update_user_profile(change(&nothing, &[])).await.unwrap().into_inner(), before);
-    let after = olga.account().update_user_profile(change(&wish, &[])).await.unwrap().into_inner();
-    assert_eq!(after.bio, wish.bio, "an empty mask changes what is populated");
-    let stale = olga.account().update_user_profile(change(&wish, &["bio"])).await;
+    let after = olga.account().update_user_profile(change(&wanted, &[])).await.unwrap().into_inner();
+    assert_eq!(after.bio, wanted.bio, "an empty mask changes what is populated");
+    let stale = olga.account().update_user_profile(change(&wanted, &["bio"])).await;
 
     assert_eq!(refusal(stale), "ABORTED ETAG_MISMATCH");
 }
@@ -90,7 +90,7 @@ async fn every_malformed_field_is_named() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let large = Some(to_struct(&json!({"a": "x".repeat(65 * 1024)})));
-    let wish = pb::UserProfile {
+    let wanted = pb::UserProfile {
         user_id: "x".to_owned(),
         bio: Some("x".repeat(10_001)),
         location: Some("\0".to_owned()),
@@ -100,7 +100,8 @@ async fn every_malformed_field_is_named() {
         ..Default::default()
     };
 
-    let refused = olga.account().update_user_profile(change(&wish, &[&ALL[..], &["user_id"]].concat())).await;
+    let refused =
+        olga.account().update_user_profile(change(&wanted, &[&ALL[..], &["user_id"]].concat())).await;
 
     let profile = ["user_id", "bio", "location", "website_url", "social_links", "preferences"];
     let profile = profile.map(|field| format!("profile.{field}"));

@@ -203,26 +203,31 @@ impl Worker<'_> {
         let (user_id, request_id) = (self.actor.id.to_string(), new_id());
         if verb == "reset password" {
             let account_wanted = backend::create_password_reset_code_request::Account::UserId(user_id);
-            let wish = backend::CreatePasswordResetCodeRequest {
+            let request = backend::CreatePasswordResetCodeRequest {
                 account: Some(account_wanted),
                 ..returned_reset("")
             };
-            let code = backend.create_password_reset_code(wish).await?.into_inner().code.unwrap();
+            let code = backend.create_password_reset_code(request).await?.into_inner().code.unwrap();
             let request = pb::ResetPasswordRequest { request_id, code, new_password: PASSWORD.to_owned() };
             return account.reset_password(request).await.map(drop);
         }
         if verb == "change address" {
             let delivery = CodeDelivery::Response.into();
             let new_email = format!("{}@example.org", self.name());
-            let wish = backend::CreateEmailChangeCodeRequest { user_id, new_email, delivery };
-            let code = backend.create_email_change_code(wish).await?.into_inner().code.unwrap();
+            let request = backend::CreateEmailChangeCodeRequest { user_id, new_email, delivery };
+            let code = backend.create_email_change_code(request).await?.into_inner().code.unwrap();
             let request = pb::ConfirmEmailChangeRequest { request_id, code };
-            return self.actor.account().confirm_email_change(request).await.map(drop);
+            return self.suite.anonymous().account().confirm_email_change(request).await.map(drop);
         }
         let delivery = CodeDelivery::Response.into();
-        let wish = backend::CreateEmailVerificationCodeRequest { user_id, delivery };
-        let code = backend.create_email_verification_code(wish).await?.into_inner().code.unwrap();
-        self.actor.account().verify_email(pb::VerifyEmailRequest { request_id, code }).await.map(drop)
+        let request = backend::CreateEmailVerificationCodeRequest { user_id, delivery };
+        let code = backend.create_email_verification_code(request).await?.into_inner().code.unwrap();
+        self.suite
+            .anonymous()
+            .account()
+            .verify_email(pb::VerifyEmailRequest { request_id, code })
+            .await
+            .map(drop)
     }
 
     /// On, signed in with, new codes, and off again, as far as it goes.
@@ -233,11 +238,12 @@ impl Worker<'_> {
             // Left by a former round that did not get to its end.
             self.operate("remove second factor", 0).await?;
         }
-        let wish = pb::BeginSecondFactorRequest { request_id: String::new(), password: PASSWORD.to_owned() };
-        let secret = factors.begin_second_factor(wish).await?.into_inner().secret;
+        let request =
+            pb::BeginSecondFactorRequest { request_id: String::new(), password: PASSWORD.to_owned() };
+        let secret = factors.begin_second_factor(request).await?.into_inner().secret;
         let code = App::new(self.suite, &secret).code_in(0);
-        let wish = pb::ConfirmSecondFactorRequest { request_id: String::new(), code };
-        let codes = factors.confirm_second_factor(wish).await?.into_inner().codes;
+        let request = pb::ConfirmSecondFactorRequest { request_id: String::new(), code };
+        let codes = factors.confirm_second_factor(request).await?.into_inner().codes;
         let user_id = self.actor.id.to_string();
         let name = self.actor.account().get_user(pb::GetUserRequest { user_id }).await?.into_inner().username;
         let mut auth = self.suite.anonymous().auth();
@@ -248,8 +254,8 @@ impl Worker<'_> {
             auth.complete_login(answer).await?;
         }
         let (request_id, proof) = (String::new(), by_recovery(&codes[1]));
-        let wish = pb::CreateRecoveryCodesRequest { request_id, proof };
-        let codes = factors.create_recovery_codes(wish).await?.into_inner().codes;
+        let request = pb::CreateRecoveryCodesRequest { request_id, proof };
+        let codes = factors.create_recovery_codes(request).await?.into_inner().codes;
         let (request_id, proof) = (String::new(), by_recovery(&codes[0]));
         factors.remove_second_factor(pb::RemoveSecondFactorRequest { request_id, proof }).await.map(drop)
     }

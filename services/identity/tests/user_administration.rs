@@ -265,7 +265,7 @@ async fn refusals(actor: &Actor) -> [String; 4] {
 async fn suspension_ends_api_tokens_at_every_service() {
     let suite = harness_of_all_services().start().await;
     let users = suite.users(["olga", "gus", "ina"]).await;
-    let scopes = ["account:read", "projects:read", "tasks:read", "content:read"];
+    let scopes = ["account:read", "projects:read", "tasks:read", "documents:read"];
     let mut programs = Vec::new();
     for user in &users {
         let (program, _) = api_client(user, &scopes).await;

@@ -62,21 +62,21 @@ async fn update_user_changes_only_the_named_fields() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let before = read(&olga).await;
-    let mut wish = before.clone();
-    wish.username = "olga.p".to_owned();
-    wish.first_name = Some("Olga".to_owned());
-    wish.last_name = Some("not named in the mask".to_owned());
-    wish.avatar_url = Some("https://example.org/olga.png".to_owned());
-    wish.metadata = Some(shared::json::to_struct(&json!({"theme": {"dark": true}})));
+    let mut wanted = before.clone();
+    wanted.username = "olga.p".to_owned();
+    wanted.first_name = Some("Olga".to_owned());
+    wanted.last_name = Some("not named in the mask".to_owned());
+    wanted.avatar_url = Some("https://example.org/olga.png".to_owned());
+    wanted.metadata = Some(shared::json::to_struct(&json!({"theme": {"dark": true}})));
 
     let named = ["username", "first_name", "avatar_url", "metadata"];
-    let after = olga.account().update_user(change(&wish, &named)).await.unwrap().into_inner();
+    let after = olga.account().update_user(change(&wanted, &named)).await.unwrap().into_inner();
 
     assert_eq!(after, read(&olga).await);
     assert_ne!(after.etag, before.etag);
     assert_ne!(after.updated_at, before.updated_at);
     let (etag, updated_at, last_name) = (after.etag.clone(), after.updated_at, None);
-    assert_eq!(after, pb::User { etag, updated_at, last_name, ..wish });
+    assert_eq!(after, pb::User { etag, updated_at, last_name, ..wanted });
     let cleared = pb::User { first_name: None, ..after };
     let after = olga.account().update_user(change(&cleared, &["first_name"])).await.unwrap().into_inner();
     assert_eq!(after.first_name, None);
@@ -136,10 +136,10 @@ async fn update_user_does_not_find_other_accounts() {
     let suite = harness().start().await;
     let [olga, gus] = suite.guests(["olga", "gus"]).await;
     let before = read(&olga).await;
-    let wish = pb::User { first_name: Some("Hacked".to_owned()), ..before.clone() };
+    let wanted = pb::User { first_name: Some("Hacked".to_owned()), ..before.clone() };
 
-    let stranger = gus.account().update_user(change(&wish, &["first_name"])).await;
-    let anonymous = suite.anonymous().account().update_user(change(&wish, &["first_name"])).await;
+    let stranger = gus.account().update_user(change(&wanted, &["first_name"])).await;
+    let anonymous = suite.anonymous().account().update_user(change(&wanted, &["first_name"])).await;
 
     assert_eq!(refusal(stranger), "NOT_FOUND RESOURCE_NOT_FOUND");
     assert_eq!(refusal(anonymous), "UNAUTHENTICATED SESSION_REQUIRED");
@@ -151,7 +151,7 @@ async fn every_malformed_field_is_named() {
     let suite = harness().start().await;
     let olga = suite.guest("olga").await;
     let large = json!({"a": "x".repeat(65 * 1024)});
-    let wish = pb::User {
+    let wanted = pb::User {
         id: "x".to_owned(),
         username: "\0".to_owned(),
         first_name: Some("x".repeat(101)),
@@ -162,7 +162,7 @@ async fn every_malformed_field_is_named() {
     };
     let paths = ["username", "first_name", "last_name", "avatar_url", "metadata", "password_hash", "status"];
 
-    let mut fields = violations(&olga.account().update_user(change(&wish, &paths)).await.unwrap_err());
+    let mut fields = violations(&olga.account().update_user(change(&wanted, &paths)).await.unwrap_err());
 
     fields.dedup();
     let user =
