@@ -88,7 +88,7 @@ async fn transitions_require_project_archive() {
 
 #[tokio::test]
 async fn a_completed_project_can_be_updated() {
-    let suite = harness().start().await;
+    let suite = harness().with_program("task").start().await;
     let olga = suite.guest("olga").await;
     let project = olga.project("apollo").await;
     let completed = complete(&olga, &project, "").await.unwrap();

@@ -1,41 +1,41 @@
-//! What is to be done, from what there is and what has been applied. Pure.
+//! The steps to run, from the scripts and the ledger. Pure.
 
 use super::{Migration, Set};
 
 /// A row of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// Version.
+    /// The number of the migration.
     pub version: i32,
-    /// Name.
+    /// The name of its directory.
     pub name: String,
-    /// Checksum of the script that ran.
+    /// The checksum of the script that ran.
     pub checksum: String,
 }
 
 /// One script to run.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// Version.
+    /// The number of the migration.
     pub version: i32,
-    /// Name.
+    /// The name of its directory.
     pub name: String,
-    /// SQL.
+    /// The SQL to run.
     pub script: String,
-    /// Checksum to note, `None` when the step takes the version back.
+    /// The checksum for the ledger; `None` when the step reverts the migration.
     pub checksum: Option<String>,
-    /// Asked before the script runs: the rows that would break it.
+    /// The query for rows that would break the script, which runs before it.
     pub preflight: Option<String>,
 }
 
-/// Scripts to run in this order.
+/// The steps to run, in this order.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// The scripts.
+    /// The steps.
     pub steps: Vec<Step>,
 }
 
-/// Why nothing can be done.
+/// Why the ledger does not fit the scripts.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// A script is not the one that ran.
@@ -44,23 +44,23 @@ pub enum PlanError {
          change into a new migration"
     )]
     Changed {
-        /// Set.
+        /// The name of the set.
         set: &'static str,
-        /// Migration.
+        /// The name of the migration.
         name: String,
     },
     /// The database is ahead of this program.
     #[error("the database has {set}/{name}, which this program does not know. Run the newer program")]
     Unknown {
-        /// Set.
+        /// The name of the set.
         set: &'static str,
-        /// Migration.
+        /// The name of the migration.
         name: String,
     },
     /// A version is missing.
     #[error("{set} has a gap before version {version}. Restore the missing migration")]
     Gap {
-        /// Set.
+        /// The name of the set.
         set: &'static str,
         /// The version after the gap.
         version: i32,
@@ -167,7 +167,7 @@ mod tests {
         let mut changed = all_applied(set);
         changed[0].checksum = "other".to_owned();
         let mut gap = all_applied(set);
-        gap.remove(0);
+        gap[0].version += 1;
         let mut future = all_applied(set);
         future.push(Applied {
             version: known.len() as i32 + 1,

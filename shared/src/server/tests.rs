@@ -174,7 +174,7 @@ async fn a_panic_is_an_internal_error_with_a_trace_and_the_server_goes_on() {
 async fn a_call_ends_with_its_deadline() {
     let server = Running::start().await;
     let mut request = Request::new(pb::GetProjectAccessRequest { project_id: "sleep".into() });
-    request.set_timeout(Duration::from_millis(200));
+    request.set_timeout(Duration::from_millis(1000));
     let refusal = server.siblings(SECRET).project_access().get_project_access(request).await.unwrap_err();
     assert_eq!(summary(&refusal), "DeadlineExceeded DEADLINE_EXCEEDED");
 }

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::{files_below, workspace};
 
-const DIRECTORIES: [&str; 6] = ["proto", "shared", "services", "migrations", "deploy", ".github"];
+/// Parts that hold these words and no other. `shared`, `services/dafnck`, `identity`, `local-servers` and `task` follow.
+const DIRECTORIES: [&str; 6] =
+    ["proto", "services/content", "services/project", "migrations", "deploy", ".github"];
 const KINDS: [&str; 8] = ["rs", "proto", "sql", "md", "sh", "toml", "yaml", "yml"];
 
 /// Names that are not used, and what is written instead.
