@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::{files_below, workspace};
 
-/// Parts that hold these words and no other. `shared`, `services/dafnck`, `identity`, `local-servers` and `task` follow.
-const DIRECTORIES: [&str; 6] =
-    ["proto", "services/content", "services/project", "migrations", "deploy", ".github"];
+/// Directories that are free of these names; the other crates follow.
+const DIRECTORIES: [&str; 5] = ["proto", "services/content", "migrations", "deploy", ".github"];
 const KINDS: [&str; 8] = ["rs", "proto", "sql", "md", "sh", "toml", "yaml", "yml"];
 
 /// Names that are not used, and what is written instead.
