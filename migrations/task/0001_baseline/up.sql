@@ -435,7 +435,7 @@ END
 $$;
 
 -- Whether one task waits for another, directly or not. Asked before each new edge under the lock of the graph.
--- Bidirectional search: each time from the end whose last step reached fewer tasks. It ends as soon as one end has no
+-- Bidirectional search: each time from the end that has reached fewer tasks in all. It ends as soon as one end has no
 -- further tasks: at once for a task that nothing waits for, and for one that waits for nothing.
 CREATE FUNCTION is_dependent_on(origin uuid, target uuid) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = task, pg_temp
@@ -450,7 +450,7 @@ BEGIN
         RETURN TRUE;
     END IF;
     LOOP
-        IF cardinality(awaited_last) <= cardinality(waiting_last) THEN
+        IF cardinality(awaited) <= cardinality(waiting) THEN
             awaited_last := ARRAY(
                 SELECT DISTINCT w.awaited FROM task_waits w WHERE w.waiting = ANY (awaited_last)
                 EXCEPT SELECT unnest(awaited));
