@@ -222,7 +222,8 @@ async fn batches_and_the_past_stay_within_their_round_trips() {
     let list = task::ListTasksAtRequest { project_id: project.id.clone(), at_time, ..Default::default() };
     let list = round_trips!(counted, client, list_tasks_at, list.clone());
 
-    assert!(create <= 2 && update <= 4 && delete <= 3, "create {create}, update {update}, delete {delete}");
+    // Tasks and the graph are locked after the permission is known, in a round trip of their own.
+    assert!(create <= 2 && update <= 5 && delete <= 4, "create {create}, update {update}, delete {delete}");
     assert_eq!([history, get, list], [1, 1, 1]);
 }
 
