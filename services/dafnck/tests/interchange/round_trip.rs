@@ -50,7 +50,10 @@ async fn every_field_of_the_format_is_told() {
     });
     let missing: Vec<_> = fields.filter(|field| !text.contains(&format!("\"{field}\""))).collect();
     assert!(missing.is_empty(), "{missing:?}");
-    assert!(!text.contains("encrypted:test") && !text.contains("argon2"), "neither encrypted names nor hashes");
+    assert!(
+        !text.contains("encrypted:test") && !text.contains("argon2"),
+        "neither encrypted names nor hashes"
+    );
 }
 
 #[tokio::test]
