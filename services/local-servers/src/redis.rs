@@ -106,9 +106,9 @@ impl RedisServer {
 
     /// SHUTDOWN, saving lasting data; by signals if it does not obey.
     pub(crate) async fn stop(&self, process: &mut ServerProcess) -> Result<()> {
-        let wish = if self.temporary { "SHUTDOWN NOSAVE" } else { "SHUTDOWN SAVE" };
+        let command = if self.temporary { "SHUTDOWN NOSAVE" } else { "SHUTDOWN SAVE" };
         // It answers by ending; whatever else it message, the signals follow.
-        if self.ask(wish).await.is_ok_and(|answer| !answer.contains("-ERR"))
+        if self.ask(command).await.is_ok_and(|answer| !answer.contains("-ERR"))
             && process.ended_within(SHUTDOWN_LIMIT).await?
         {
             return Ok(());

@@ -80,10 +80,10 @@ impl People {
         let mut taken = BTreeSet::new();
         for (key, (names, handles)) in written {
             let name = most_frequent(&names);
-            let wish =
+            let wanted =
                 if handles.is_empty() { slug(&name) } else { slug_of_handle(&most_frequent(&handles)) };
             let id = id("user", &key.to_string());
-            let username = unique(wish, id, &mut taken);
+            let username = unique(wanted, id, &mut taken);
             people.by_key.insert(key, Person { id, username, name });
         }
         people
@@ -189,15 +189,15 @@ fn latin_letter(c: char) -> Option<char> {
     letter.is_ascii_alphanumeric().then_some(letter)
 }
 
-/// The wish, shortened and told apart from those that are taken.
-fn unique(wish: String, id: Uuid, taken: &mut BTreeSet<String>) -> String {
-    let fits = wish.chars().count() >= MIN_USERNAME_CHARS;
-    let wish = if fits { wish } else { format!("author-{}", id.simple().to_string().split_at(8).0) };
+/// The name that is wanted, shortened and told apart from those that are taken.
+fn unique(wanted: String, id: Uuid, taken: &mut BTreeSet<String>) -> String {
+    let fits = wanted.chars().count() >= MIN_USERNAME_CHARS;
+    let wanted = if fits { wanted } else { format!("author-{}", id.simple().to_string().split_at(8).0) };
     let numbered = |number: u32| match number {
-        1 => wish.chars().take(MAX_USERNAME_CHARS).collect::<String>(),
+        1 => wanted.chars().take(MAX_USERNAME_CHARS).collect::<String>(),
         _ => {
             let suffix = format!("-{number}");
-            wish.chars().take(MAX_USERNAME_CHARS - suffix.len()).collect::<String>() + &suffix
+            wanted.chars().take(MAX_USERNAME_CHARS - suffix.len()).collect::<String>() + &suffix
         }
     };
     // Among infinitely many numbers one is free.
