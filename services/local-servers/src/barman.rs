@@ -11,9 +11,10 @@ use rustix::process::Signal;
 use crate::Progress;
 use crate::command::{Identity, run};
 use crate::paths;
-use crate::process::{send_to_group, wait_for_end};
+use crate::process::send_to_group;
 use crate::provision::{Program, on_path, pip_install, private_copy};
 use crate::provision_debian::{library_path, unpack};
+use crate::wait::wait_for_end;
 
 const COPY: &str = "barman-3.19.1";
 /// With all that it needs: its dependency on `psycopg2` would have that built, where the ready-made package is as good.

@@ -65,7 +65,7 @@ impl RedisServer {
             version: program.version.clone(),
             directory: data.redis(),
             program,
-            connection: data.connection_info(tls.as_ref()),
+            connection: data.connection_info(tls.as_ref().map(TlsDirectory::authority)),
             tls,
             root: data.path.clone(),
             temporary: data.temporary,

@@ -11,8 +11,7 @@ use uuid::Uuid;
 
 use super::id;
 use super::input::{Author, Proposal};
-use super::proposals::Proposals;
-use super::records::User;
+use super::records::{Moment, User};
 
 /// Longest names and usernames that identity takes.
 const MAX_USERNAME_CHARS: usize = 50;
@@ -101,9 +100,9 @@ impl People {
         self.by_key.get(&Key::Name(written)).or_else(|| self.by_key.get(&Key::Handle(handle)))
     }
 
-    /// Everybody, as users since their first proposal.
-    pub fn users(&self, proposals: &Proposals<'_>) -> Vec<User> {
-        self.by_key.values().map(|person| user(person, proposals)).collect()
+    /// Everybody, as users since `first_proposal`.
+    pub fn users(&self, first_proposal: impl Fn(Uuid) -> Option<Moment>) -> Vec<User> {
+        self.by_key.values().map(|person| user(person, first_proposal(person.id))).collect()
     }
 }
 
@@ -123,7 +122,7 @@ impl std::fmt::Display for Key {
     }
 }
 
-fn user(person: &Person, proposals: &Proposals<'_>) -> User {
+fn user(person: &Person, created_at: Option<Moment>) -> User {
     let (first, last) = match person.name.rsplit_once(' ') {
         Some((first, last)) => (first, Some(last)),
         None => (person.name.as_str(), None),
@@ -135,7 +134,7 @@ fn user(person: &Person, proposals: &Proposals<'_>) -> User {
         username: person.username.clone(),
         first_name: Some(cut(first)).filter(|name| !name.is_empty()),
         last_name: last.map(cut),
-        created_at: proposals.first_of(person.id),
+        created_at,
     }
 }
 
