@@ -93,7 +93,7 @@ impl OwnAccountHandler {
         Ok(())
     }
 
-    /// Sets the password and ends all other sessions. Returns their number.
+    /// Sets the password and ends all other sessions, perhaps also the API tokens. Returns the number of sessions.
     async fn set_password(
         &self,
         caller: &Caller,
@@ -120,7 +120,11 @@ impl OwnAccountHandler {
             tx.undo();
             return Ok(number_of(number));
         }
-        identity.revocations.announce_after(revoke_all(tx, RevokeScope::OtherSessions(current), now)).await?;
+        let scope = match input.revoke_api_tokens {
+            true => RevokeScope::OtherSessionsAndApiTokens(current),
+            false => RevokeScope::OtherSessions(current),
+        };
+        identity.revocations.announce_after(revoke_all(tx, scope, now)).await?;
         identity.outbox.wake();
         Ok(others)
     }
