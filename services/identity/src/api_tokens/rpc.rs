@@ -75,7 +75,7 @@ impl ApiTokenHandler {
         device: &Device,
     ) -> Result<VerifiedOwner> {
         let owner = self.identity.verifier.find_owner(caller).await?;
-        self.identity.verifier.verify_owner(owner, password, device).await
+        self.identity.verifier.verify_owner(caller, owner, password, device).await
     }
 
     pub(crate) async fn create_api_token(
