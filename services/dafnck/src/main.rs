@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use dafnck::backup::{self, BackupOptions};
 use dafnck::dev_ca::{self, DevCaOptions};
 use dafnck::doctor::{self, DoctorOptions};
@@ -12,6 +12,7 @@ use dafnck::files::{self, FilesOptions};
 use dafnck::health::{self, HealthOptions};
 use dafnck::import::{self, ImportOptions};
 use dafnck::maintain::{self, MaintainOptions};
+use dafnck::manual::{self, CompletionsOptions, ManOptions};
 use dafnck::migrations::{self, MigrateOptions};
 use dafnck::operator::OperatorOptions;
 use dafnck::progress::OutputClosed;
@@ -50,7 +51,7 @@ enum Command {
     /// Write users, projects, members, tasks, dependencies, documents, versions and files as `dafnck import` takes them
     #[command(after_long_help = export::HELP)]
     Export(ExportOptions),
-    /// Seal personal data again under the current key of the identity service
+    /// Encrypt personal data again under the current key of the identity service
     #[command(after_long_help = rotate_keys::HELP)]
     RotateKeys(OperatorOptions),
     /// List, suspend, reactivate, delete and erase accounts
@@ -77,6 +78,10 @@ enum Command {
     Doctor(DoctorOptions),
     /// Do what the databases need from time to time: measure, analyze, build bloated indexes anew. Safe to run twice
     Maintain(MaintainOptions),
+    /// Write what completes commands and options in a shell, as `dafnck completions bash >/etc/bash_completion.d/dafnck`
+    Completions(CompletionsOptions),
+    /// Write manual pages, one for each command
+    Man(ManOptions),
 }
 
 #[tokio::main]
@@ -109,6 +114,8 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Health(options) => health::command(&options).await,
         Command::Doctor(options) => return doctor::command(&options).await,
         Command::Maintain(options) => maintain::command(&options).await,
+        Command::Completions(options) => manual::write_completions(Cli::command(), &options),
+        Command::Man(options) => manual::write_pages(Cli::command(), &options),
     }
     .map(|()| ExitCode::SUCCESS)
 }

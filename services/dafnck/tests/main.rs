@@ -35,6 +35,7 @@ mod least_privilege;
 mod machine;
 mod maintaining;
 mod maintenance;
+mod manual;
 mod outages;
 mod reflection;
 mod restoring;
