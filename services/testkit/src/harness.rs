@@ -44,6 +44,13 @@ impl Harness {
         self
     }
 
+    /// Serves the services in the test's process also together, on one more port.
+    #[must_use]
+    pub fn with_gateway(mut self) -> Self {
+        self.services.has_gateway = true;
+        self
+    }
+
     /// Adds options of a single service. The path is the suite's directory for files.
     #[must_use]
     pub fn with_options(mut self, insert: fn(&mut Extensions, &Path)) -> Self {

@@ -73,7 +73,9 @@ use std::path::{Path, PathBuf};
 use local_servers::LocalServers;
 use local_servers::suite::{self, DatabaseTopology, NAMES};
 use shared::clock::Clock;
-use shared::config::{DatabaseOptions, LimitOptions, ProxyOptions, Secret, SiblingOptions, TelemetryOptions};
+use shared::config::{
+    CorsOptions, DatabaseOptions, LimitOptions, ProxyOptions, Secret, SiblingOptions, TelemetryOptions,
+};
 use shared::mail::{Destination, MailOptions};
 use shared::redis_store::RedisStore;
 use tempfile::TempDir;
@@ -113,6 +115,16 @@ impl Suite {
             Service::Content => &self.siblings.content_url,
         };
         channel_to(url, self.authority().as_ref())
+    }
+
+    /// Where the services of this process are served together; see [`Harness::with_gateway`].
+    pub fn gateway_url(&self) -> &str {
+        self.running.as_ref().expect("the suite is stopped").gateway_url()
+    }
+
+    /// A channel to that.
+    pub fn gateway_channel(&self) -> Channel {
+        channel_to(self.gateway_url(), self.authority().as_ref())
     }
 
     /// The certificate authority of the services, with TLS.
@@ -203,6 +215,7 @@ fn plain_options(
             mail_from: "DafnckMachine <no-reply@dafnck.example>".parse().unwrap(),
         },
         proxies: ProxyOptions::default(),
+        cors: CorsOptions::default(),
         limits: LimitOptions::default(),
         telemetry: TelemetryOptions::default(),
         clock: Clock::default(),
