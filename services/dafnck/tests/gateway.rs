@@ -2,19 +2,14 @@
 
 use proto::common::server_info_service_client::ServerInfoServiceClient;
 use proto::common::{GetServerInfoRequest, RegistrationMode};
-use testkit::{Suite, summary};
-use tonic::Request;
+use testkit::{Actor, Suite, summary};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use uuid::Uuid;
 
+use crate::browser::{Page, Visit};
 use crate::harness::harness;
 use crate::reflection::reflect;
 use crate::walk::{call, methods, path_of};
-use proto::project::v1::CreateProjectRequest;
-use proto::project::v1::project_service_client::ProjectServiceClient;
-use proto::task::v1::task_service_client::TaskServiceClient;
-use proto::task::v1::{CreateTaskRequest, Task};
 
 async fn suite() -> Suite {
     harness().with_gateway().start().await
@@ -87,35 +82,34 @@ async fn every_method_answers_on_the_gateway_as_on_its_service() {
     }
 }
 
-/// A consistency token of the project service is understood by the task service behind the same port.
 #[tokio::test]
 async fn a_session_works_in_all_services_of_the_gateway() {
     let suite = suite().await;
+    let olga = Actor::register_over([(); 4].map(|()| suite.gateway_channel()), "olga").await;
+    let project = olga.project("apollo").await;
+    let task = olga.task(&project, "build the rocket").await;
+    assert_eq!(task.project_id, project.id);
+    crate::files::upload(&olga, &project, "a plan").await;
+}
+
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_works_with_all_services() {
+    let mut page = Page::serve().await;
+    let origin = page.origin();
+    let suite =
+        harness().with_gateway().start_with(|options| options.cors.allowed_origins = vec![origin]).await;
     let olga = suite.user("olga").await;
-    let channel = suite.gateway_channel();
-    let authorized = |token: Option<String>| {
-        move |mut request: Request<()>| {
-            let value = format!("Bearer {}", token.clone().unwrap_or_default());
-            request.metadata_mut().insert("authorization", value.parse().unwrap());
-            Ok(request)
-        }
+    let project = olga.project("apollo").await;
+    olga.task(&project, "buy milk").await;
+
+    let Some(visit) = page.visit(suite.gateway_url(), &olga, &project).await else { return };
+    let expected = Visit {
+        listed: vec!["buy milk".into()],
+        watched: "created by the page".into(),
+        refusal: "NOT_FOUND NOT_FOUND".into(),
     };
-    let mut projects =
-        ProjectServiceClient::with_interceptor(channel.clone(), authorized(olga.session_token.clone()));
-    let mut tasks = TaskServiceClient::with_interceptor(channel, authorized(olga.session_token.clone()));
-    let project = proto::project::v1::Project { name: "Apollo".into(), ..Default::default() };
-    let created = projects
-        .create_project(CreateProjectRequest { project: Some(project), ..Default::default() })
-        .await
-        .unwrap();
-    let token = created.metadata().get("dafnck-consistency-token").unwrap().clone();
-    let task = Task {
-        project_id: created.into_inner().id,
-        title: "Build the rocket".into(),
-        ..Default::default()
-    };
-    let mut request = Request::new(CreateTaskRequest { task: Some(task), ..Default::default() });
-    request.metadata_mut().insert("dafnck-at-least-as-fresh", token);
-    let task = tasks.create_task(request).await.unwrap().into_inner();
-    assert!(task.id.parse::<Uuid>().is_ok());
+    assert_eq!(visit, expected);
+
+    let failure = page.failure_from_another_origin(suite.gateway_url(), &olga, &project).await.unwrap();
+    assert_eq!(failure, "TypeError: Failed to fetch");
 }

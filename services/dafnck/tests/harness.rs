@@ -16,9 +16,7 @@ pub fn harness() -> Harness {
             let own = options.own::<IdentityOptions>().clone();
             Box::pin(identity::start(context, own, options.mail.clone()))
         })
-        .serve(project::NAME, |context, options| {
-            Box::pin(project::start(context, options.mail.clone()))
-        })
+        .serve(project::NAME, |context, options| Box::pin(project::start(context, options.mail.clone())))
         .serve(task::NAME, |context, _| Box::pin(task::start(context)))
         .serve(content::NAME, |context, options| {
             Box::pin(content::start(context, options.own::<StorageOptions>().clone()))

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use shared::clock::Clock;
 use shared::config::{
-    CorsOptions, DatabaseOptions, LimitOptions, ProxyOptions, Secret, ServiceOptions, SiblingOptions, TelemetryOptions,
-    TlsOptions,
+    CorsOptions, DatabaseOptions, LimitOptions, ProxyOptions, Secret, ServiceOptions, SiblingOptions,
+    TelemetryOptions, TlsOptions,
 };
 use shared::mail::MailOptions;
 

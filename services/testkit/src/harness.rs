@@ -70,6 +70,11 @@ impl Harness {
         self.on(servers::shared(topology.encryption).await, topology, change).await
     }
 
+    /// As [`Self::start_with`], in the plain topology.
+    pub async fn start_plain_with(self, change: impl FnOnce(&mut SuiteOptions)) -> Suite {
+        self.on(servers::shared(Encryption::Off).await, Topology::PLAIN, change).await
+    }
+
     /// As [`Self::start`], on servers with durable writes, as in production.
     pub async fn start_durable(self) -> Suite {
         self.on(servers::shared_durable().await, Topology::PLAIN, |_| {}).await

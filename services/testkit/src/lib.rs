@@ -15,8 +15,10 @@
 mod actor;
 mod bucket;
 mod certificates;
+mod chromium;
 mod databases;
 mod debian_release;
+mod envoy;
 mod harness;
 mod mail;
 mod migration_sets;
@@ -46,6 +48,8 @@ mod write_load;
 
 pub use actor::{Actor, Bearer, Service};
 pub use bucket::Bucket;
+pub use chromium::Chromium;
+pub use envoy::{ENVOY_VERSION, Envoy};
 pub use harness::Harness;
 pub use mail::Mail;
 pub use migration_sets::{reference_set, service_sets};

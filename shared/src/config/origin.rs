@@ -20,7 +20,8 @@ impl FromStr for Origin {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let usage = || format!("`{text}` is no origin: a scheme and a host as a browser sends them, without a path");
+        let usage =
+            || format!("`{text}` is no origin: a scheme and a host as a browser sends them, without a path");
         let uri: Uri = text.parse().map_err(|_| usage())?;
         let scheme = uri.scheme_str().unwrap_or_default();
         let authority = uri.authority().map(Authority::as_str).unwrap_or_default();

@@ -58,8 +58,7 @@ impl Health {
             for ((names, before), is_ready) in self.names.iter().zip(&mut was_ready).zip(now) {
                 if before.replace(is_ready) != Some(is_ready) {
                     tracing::info!(is_ready, ?names, "readiness changed");
-                    let status =
-                        if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
+                    let status = if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
                     self.report(names, status).await;
                 }
             }

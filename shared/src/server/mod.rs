@@ -106,8 +106,12 @@ pub async fn serve(
     health.report_alive().await;
 
     let clients = ClientAddress::new(&parts.proxies);
-    let packages: Vec<String> =
-        parts.services.iter().map(|service| packages_of(service.name)).chain([COMMON_PACKAGES.into()]).collect();
+    let packages: Vec<String> = parts
+        .services
+        .iter()
+        .map(|service| packages_of(service.name))
+        .chain([COMMON_PACKAGES.into()])
+        .collect();
     let stack =
         Arc::new(Stack::new(&packages, parts.authentication, clients, &parts.limits, shutdown.clone()));
     let router = routes(parts.services, &packages)?

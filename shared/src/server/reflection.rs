@@ -38,9 +38,9 @@ pub(super) fn add_to(
 
 /// A file that several sets have is shown once.
 fn builder<'a>(descriptor_sets: &[&'a [u8]], own_services: &[String]) -> Builder<'a> {
-    let builder = descriptor_sets.iter().fold(Builder::configure(), |builder, set| {
-        builder.register_encoded_file_descriptor_set(set)
-    });
+    let builder = descriptor_sets
+        .iter()
+        .fold(Builder::configure(), |builder, set| builder.register_encoded_file_descriptor_set(set));
     let builder = builder
         // So that tools can read the details of our errors.
         .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)

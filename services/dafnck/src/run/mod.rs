@@ -72,9 +72,9 @@ pub async fn command(options: RunOptions) -> anyhow::Result<()> {
     let _telemetry = shared::telemetry::init(&options.telemetry, "dafnck")?;
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(shutdown.clone()));
-    let listeners = listeners(&options).await.map_err(|taken| {
-        anyhow!("{taken:#}. Stop what runs there, or give --ports or --gateway-port")
-    })?;
+    let listeners = listeners(&options)
+        .await
+        .map_err(|taken| anyhow!("{taken:#}. Stop what runs there, or give --ports or --gateway-port"))?;
     let mut running = tokio::select! {
         running = start(&options, listeners) => running?,
         () = shutdown.cancelled() => {

@@ -25,7 +25,10 @@ pub(super) fn print(options: &RunOptions, servers: &LocalServers) -> anyhow::Res
 fn what_runs(options: &RunOptions, servers: &LocalServers, data_directory: &Path) -> String {
     let wire = if options.tls { "TLS" } else { "plaintext" };
     let mut text = format!("DafnckMachine is running (gRPC and gRPC-Web, {wire}, on loopback):\n\n");
-    text.push_str(&format!("  {:<12}127.0.0.1:{} (all services on one port)\n", GATEWAY, options.gateway_port));
+    text.push_str(&format!(
+        "  {:<12}127.0.0.1:{} (all services on one port)\n",
+        GATEWAY, options.gateway_port
+    ));
     for (name, port) in NAMES.into_iter().zip(options.ports.0) {
         text.push_str(&format!("  {name:<12}127.0.0.1:{port}\n"));
     }
