@@ -4,6 +4,7 @@
 mod backups;
 mod clock;
 mod compose;
+mod gateway;
 mod kubernetes;
 mod kubernetes_files;
 mod kubernetes_networks;
