@@ -106,6 +106,7 @@ async fn a_page_of_an_allowed_origin_works_with_all_services() {
     let expected = Visit {
         listed: vec!["buy milk".into()],
         watched: "created by the page".into(),
+        uploaded_bytes: 6,
         refusal: "NOT_FOUND RESOURCE_NOT_FOUND".into(),
     };
     assert_eq!(visit, expected);

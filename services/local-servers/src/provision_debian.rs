@@ -125,7 +125,8 @@ impl<'a> Apt<'a> {
 
     /// Fetches what an installation would, without the lock of the system's packages, which nothing of this changes.
     async fn download_with_dependencies(&self, package: &str) -> Result<()> {
-        let options = ["install", "--download-only", "--no-install-recommends", "--yes", "-o", "Debug::NoLocking=1"];
+        let options =
+            ["install", "--download-only", "--no-install-recommends", "--yes", "-o", "Debug::NoLocking=1"];
         let mut command = self.command("apt-get", &options);
         command.arg(package);
         run(command, INSTALL_LIMIT).await?;

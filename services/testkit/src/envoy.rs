@@ -36,7 +36,8 @@ impl Envoy {
         };
         let place = ServerDirectory::make()?;
         let settings = place.write("envoy.yaml", settings)?;
-        let arguments = ["--disable-hot-restart", "--concurrency", "2", "--config-path", &settings.to_string_lossy()];
+        let arguments =
+            ["--disable-hot-restart", "--concurrency", "2", "--config-path", &settings.to_string_lossy()];
         let server = SupervisedProcess::spawn(&place, &program, "envoy", &arguments)?;
         server.wait_until(async || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok()).await?;
         Ok(Self { _server: server })

@@ -12,12 +12,16 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use prost::Message;
+use proto::content::v1::Attachment;
 use proto::identity::v1::LoginRequest;
 use proto::project::v1::Project;
 use proto::task::v1 as pb;
 use serde_json::{Value, json};
 use shared::config::Origin;
 use testkit::{Actor, Chromium, new_id, summary};
+
+use crate::files::upload_messages;
+
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -49,6 +53,7 @@ type PageState = (Arc<Mutex<String>>, mpsc::Sender<Value>);
 pub struct Visit {
     pub listed: Vec<String>,
     pub watched: String,
+    pub uploaded_bytes: i64,
     pub refusal: String,
 }
 
@@ -82,7 +87,9 @@ impl Page {
         let _browser = match Chromium::open(&self.origin_under(host)).await {
             Ok(browser) => browser,
             Err(error) => {
-                eprintln!("WARNING: no Chromium could be had, calls from a browser were NOT tested: {error:#}");
+                eprintln!(
+                    "WARNING: no Chromium could be had, calls from a browser were NOT tested: {error:#}"
+                );
                 return None;
             }
         };
@@ -90,7 +97,7 @@ impl Page {
         Some(report.expect("the page reports in time").unwrap())
     }
 
-    /// Signs in, lists tasks, watches one being created, and asks for one that is not there.
+    /// Signs in, lists tasks, watches one being created, uploads a file, and asks for a task that is not there.
     pub async fn visit(&mut self, api: &str, user: &Actor, project: &Project) -> Option<Visit> {
         let report = self.open("127.0.0.1", api, user, project).await?;
         let decode = |field: &str| {
@@ -98,10 +105,12 @@ impl Page {
         };
         let listed = pb::ListTasksResponse::decode(decode("listed").as_slice()).unwrap();
         let watched = pb::WatchTasksResponse::decode(decode("event").as_slice()).unwrap();
+        let uploaded = Attachment::decode(decode("uploaded").as_slice()).unwrap();
         let code = Code::from(i32::try_from(report["status"].as_i64().unwrap()).unwrap());
         Some(Visit {
             listed: listed.tasks.into_iter().map(|task| task.title).collect(),
             watched: watched.events.into_iter().find_map(title_after).unwrap(),
+            uploaded_bytes: uploaded.file_size,
             refusal: summary(&Status::with_details(code, "", decode("details").into())),
         })
     }
@@ -129,11 +138,14 @@ fn title_after(event: pb::TaskEvent) -> Option<String> {
     }
 }
 
-/// The calls of the page, encoded.
+/// A call, encoded.
+fn call<M: Message>(path: &str, messages: impl IntoIterator<Item = M>) -> Value {
+    let messages = messages.into_iter().map(|message| BASE64.encode(message.encode_to_vec()));
+    json!({ "path": path, "messages": messages.collect::<Vec<_>>() })
+}
+
+/// The calls of the page.
 fn calls(api: &str, user: &Actor, project: &Project) -> Value {
-    fn call(path: &str, message: impl Message) -> Value {
-        json!({ "path": path, "message": BASE64.encode(message.encode_to_vec()) })
-    }
     let project_id = &project.id;
     let login = LoginRequest { login: user.name.clone(), password: user.password.clone() };
     let filter = pb::TaskFilter { project_ids: vec![project_id.clone()], ..Default::default() };
@@ -148,10 +160,11 @@ fn calls(api: &str, user: &Actor, project: &Project) -> Value {
     let missing = pb::GetTaskRequest { task_id: new_id() };
     json!({
         "api": api,
-        "login": call("/dafnck.identity.v1.AuthService/Login", login),
-        "list": call("/dafnck.task.v1.TaskService/ListTasks", list),
-        "watch": call("/dafnck.task.v1.TaskService/WatchTasks", watch),
-        "create": call("/dafnck.task.v1.TaskService/CreateTask", create),
-        "missing": call("/dafnck.task.v1.TaskService/GetTask", missing),
+        "login": call("/dafnck.identity.v1.AuthService/Login", [login]),
+        "list": call("/dafnck.task.v1.TaskService/ListTasks", [list]),
+        "watch": call("/dafnck.task.v1.TaskService/WatchTasks", [watch]),
+        "create": call("/dafnck.task.v1.TaskService/CreateTask", [create]),
+        "upload": call("/dafnck.content.v1.AttachmentService/UploadAttachment", upload_messages(project, "a plan")),
+        "missing": call("/dafnck.task.v1.TaskService/GetTask", [missing]),
     })
 }

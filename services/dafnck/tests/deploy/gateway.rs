@@ -121,9 +121,7 @@ async fn calls_streams_and_errors_pass_the_proxy() {
     let mut watched = olga.tasks().watch_tasks(request).await.unwrap().into_inner();
     assert!(watched.message().await.unwrap().unwrap().events.is_empty());
     let task = olga.task(&project, "build the rocket").await;
-    let next = async {
-        while watched.message().await.unwrap().unwrap().events.is_empty() {}
-    };
+    let next = async { while watched.message().await.unwrap().unwrap().events.is_empty() {} };
     tokio::time::timeout(Duration::from_secs(10), next).await.expect("the change is passed on at once");
 
     // One of the largest errors that there are.
@@ -169,6 +167,7 @@ async fn a_page_of_an_allowed_origin_works_through_the_proxy() {
     let expected = Visit {
         listed: vec!["buy milk".into()],
         watched: "created by the page".into(),
+        uploaded_bytes: 6,
         refusal: "NOT_FOUND RESOURCE_NOT_FOUND".into(),
     };
     assert_eq!(visit, expected);

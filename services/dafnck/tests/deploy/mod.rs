@@ -7,6 +7,7 @@ mod compose;
 mod gateway;
 mod kubernetes;
 mod kubernetes_files;
+mod kubernetes_gateway;
 mod kubernetes_networks;
 mod kubernetes_servers;
 mod kubernetes_steps;
