@@ -197,21 +197,21 @@ impl Machine {
         self.operate("none", &[&arguments, more].concat()).await
     }
 
-    /// A new user, signed in, at the suite that runs on this data directory.
+    /// A new user, signed in, at the one port of the suite that runs on this data directory.
     pub async fn register(&self, data: &str, name: &str) -> Actor {
         let authority = self.path(data).join("certificates/ca.pem");
         let tls = self.is_encrypted.then(|| {
             ClientTlsConfig::new().ca_certificate(Certificate::from_pem(fs::read(authority).unwrap()))
         });
-        let [a, b, c, d, ..] = self.ports;
-        let channel = |port| match &tls {
+        let port = self.ports[6];
+        let channel = match tls {
             None => Channel::from_shared(format!("http://127.0.0.1:{port}")).unwrap().connect_lazy(),
             Some(tls) => {
                 let endpoint = Channel::from_shared(format!("https://localhost:{port}")).unwrap();
-                endpoint.tls_config(tls.clone()).unwrap().connect_lazy()
+                endpoint.tls_config(tls).unwrap().connect_lazy()
             }
         };
-        Actor::register_over([a, b, c, d].map(channel), name).await
+        Actor::register_over([(); 4].map(|()| channel.clone()), name).await
     }
 
     /// Takes over a project with this many large tasks, a few documents and files.
