@@ -21,13 +21,13 @@ const FILE: &str = "deploy/gateway/envoy.yaml";
 const CLIENT: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 /// A suite behind Envoy.
-struct Behind {
+struct ProxiedSuite {
     suite: Suite,
     port: u16,
     _envoy: Envoy,
 }
 
-impl Behind {
+impl ProxiedSuite {
     async fn start(page: Option<&Page>) -> Self {
         let suite = harness()
             .start_plain_with(|options| {
@@ -100,10 +100,10 @@ fn compose_runs_the_release_and_the_addresses_that_are_tested() {
 
 #[tokio::test]
 async fn public_methods_and_no_others_pass_the_proxy() {
-    let behind = Behind::start(None).await;
+    let proxied = ProxiedSuite::start(None).await;
     for method in methods() {
         let path = path_of(&method);
-        let refusal = call(behind.channel(), &path, None, bytes::Bytes::new()).await.err();
+        let refusal = call(proxied.channel(), &path, None, bytes::Bytes::new()).await.err();
         let is_internal = path.contains(".admin.") || path.contains(".backend.");
         let code = refusal.map(|status| status.code());
         assert_eq!(code == Some(Code::Unimplemented), is_internal, "{path}: {code:?}");
@@ -112,8 +112,8 @@ async fn public_methods_and_no_others_pass_the_proxy() {
 
 #[tokio::test]
 async fn calls_streams_and_errors_pass_the_proxy() {
-    let behind = Behind::start(None).await;
-    let olga = behind.user("olga").await;
+    let proxied = ProxiedSuite::start(None).await;
+    let olga = proxied.user("olga").await;
     let project = olga.project("apollo").await;
     crate::files::upload(&olga, &project, "a plan").await;
 
@@ -135,8 +135,8 @@ async fn calls_streams_and_errors_pass_the_proxy() {
 
 #[tokio::test]
 async fn the_services_see_the_address_of_the_client_and_not_what_it_says() {
-    let behind = Behind::start(None).await;
-    let olga = behind.user("olga").await;
+    let proxied = ProxiedSuite::start(None).await;
+    let olga = proxied.user("olga").await;
     let mut request =
         tonic::Request::new(LoginRequest { login: olga.name.clone(), password: olga.password.clone() });
     request.metadata_mut().insert("x-forwarded-for", "198.51.100.1".parse().unwrap());
@@ -149,21 +149,21 @@ async fn the_services_see_the_address_of_the_client_and_not_what_it_says() {
 
 #[tokio::test]
 async fn a_service_that_does_not_run_is_unavailable() {
-    let mut behind = Behind::start(None).await;
-    behind.suite.stop().await;
+    let mut proxied = ProxiedSuite::start(None).await;
+    proxied.suite.stop().await;
     let path = "/dafnck.identity.v1.AuthService/WhoAmI";
-    let refusal = call(behind.channel(), path, None, bytes::Bytes::new()).await.unwrap_err();
+    let refusal = call(proxied.channel(), path, None, bytes::Bytes::new()).await.unwrap_err();
     assert_eq!(refusal.code(), Code::Unavailable, "{refusal:?}");
 }
 
 #[tokio::test]
 async fn a_page_of_an_allowed_origin_works_through_the_proxy() {
     let mut page = Page::serve().await;
-    let behind = Behind::start(Some(&page)).await;
-    let olga = behind.user("olga").await;
+    let proxied = ProxiedSuite::start(Some(&page)).await;
+    let olga = proxied.user("olga").await;
     let project = olga.project("apollo").await;
     olga.task(&project, "buy milk").await;
-    let Some(visit) = page.visit(&behind.url(), &olga, &project).await else { return };
+    let Some(visit) = page.visit(&proxied.url(), &olga, &project).await else { return };
     let expected = Visit {
         listed: vec!["buy milk".into()],
         watched: "created by the page".into(),
@@ -171,6 +171,6 @@ async fn a_page_of_an_allowed_origin_works_through_the_proxy() {
         refusal: "NOT_FOUND RESOURCE_NOT_FOUND".into(),
     };
     assert_eq!(visit, expected);
-    let failure = page.failure_from_another_origin(&behind.url(), &olga, &project).await.unwrap();
+    let failure = page.failure_from_another_origin(&proxied.url(), &olga, &project).await.unwrap();
     assert_eq!(failure, "TypeError: Failed to fetch");
 }
