@@ -11,6 +11,7 @@
 )]
 
 mod archived;
+mod browser;
 mod budgets;
 mod catalog;
 mod dafnck;
@@ -27,6 +28,7 @@ mod expired_tokens;
 mod files;
 mod freshness;
 mod garbage;
+mod gateway;
 mod harness;
 mod housekeeping;
 mod import;
