@@ -48,7 +48,12 @@ LANGUAGES = [
     Language(
         "go",
         programs=["go"],
-        build=[["sh", "generate.sh"], ["go", "build", "-o", "target/conformance", "./conformance"]],
+        build=[
+            ["buf", "generate"],
+            ["go", "-C", "gen", "mod", "init", "github.com/dafnck/dafnckmachine/proto/gen/go"],
+            ["go", "-C", "gen", "mod", "edit", "-go=1.26.0"],
+            ["go", "build", "-o", "target/conformance", "./conformance"],
+        ],
         run=["target/conformance"],
     ),
     Language(
@@ -218,8 +223,8 @@ def run_program(language: Language, directory: pathlib.Path, environment: dict[s
     return outcomes
 
 
-def report(outcomes: dict[str, dict[str, tuple[bool, str]]]) -> bool:
-    """Prints the table; true if every step of every language passed."""
+def report(outcomes: dict[str, dict[str, tuple[bool, str]]], verbose: bool) -> bool:
+    """Prints the table and what failed, or all details; true if every step of every language passed."""
     rows = list(dict.fromkeys(itertools.chain(STEPS, *outcomes.values())))
     width = max(map(len, rows))
     print("\n" + "".join([" " * width, *(f"  {name:<10}" for name in outcomes)]))
@@ -227,10 +232,11 @@ def report(outcomes: dict[str, dict[str, tuple[bool, str]]]) -> bool:
         cells = [steps.get(step) for steps in outcomes.values()]
         texts = ["" if cell is None else "ok" if cell[0] else "FAILED" for cell in cells]
         print(f"{step:<{width}}" + "".join(f"  {text:<10}" for text in texts).rstrip())
-    failed = [(name, step, detail) for name, steps in outcomes.items() for step, (ok, detail) in steps.items() if not ok]
-    for name, step, detail in failed:
-        print(f"\n{name} {step}: {detail}")
-    return not failed
+    for name, steps in outcomes.items():
+        for step, (ok, detail) in steps.items():
+            if verbose or not ok:
+                print(f"\n{name} {step}: {detail}")
+    return all(ok for steps in outcomes.values() for ok, _ in steps.values())
 
 
 def present_languages(names: list[str], require_all: bool) -> list[Language]:
@@ -254,6 +260,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--dafnck", type=pathlib.Path, help="default: target/release/dafnck, else target/debug/dafnck")
     parser.add_argument("--require-all", action="store_true", help="a missing toolchain is an error, not a warning")
     parser.add_argument("--tls", action="store_true", help="the suite speaks TLS, with a certificate authority of its own")
+    parser.add_argument("--verbose", action="store_true", help="show the details of all steps, not only of failed ones")
     arguments = parser.parse_args()
     if unknown := set(arguments.language) - {language.name for language in LANGUAGES}:
         parser.error(f"unknown language: {', '.join(unknown)}")
@@ -280,10 +287,12 @@ def main() -> int:
             except (Failure, subprocess.TimeoutExpired) as failure:
                 outcomes[language.name] = {"build": (False, str(failure))}
         wait_until_ready(process, log)
-        environment["DAFNCK_SIGNATURE_SECRET"] = json.loads((data / "suite-secrets").read_text())["service_secret"]
+        if not arguments.tls:
+            # With TLS, services also need client certificates.
+            environment["DAFNCK_SIGNATURE_SECRET"] = json.loads((data / "suite-secrets").read_text())["service_secret"]
         for language in built:
             outcomes[language.name] = run_program(language, clients / language.name, environment)
-        passed = report(outcomes)
+        passed = report(outcomes, arguments.verbose)
         if not passed:
             print(f"\nThe suite's log:\n{log.read_text()}")
     return 0 if passed else 1

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from functools import partial
 
 import grpc
 import protovalidate
@@ -62,7 +63,7 @@ INVALID_FIELDS = ["request_id", "task.project_id", "task.title"]
 
 
 def validation_errors(scenario: Scenario) -> str:
-    call = lambda: scenario.user.tasks.CreateTask(THREE_VIOLATIONS, timeout=TIMEOUT)  # noqa: E731
+    call = partial(scenario.user.tasks.CreateTask, THREE_VIOLATIONS, timeout=TIMEOUT)
     error = refused(call, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELDS")
     server = find_detail(error, error_details_pb2.BadRequest).field_violations
     check(sorted(violation.field for violation in server), INVALID_FIELDS, "the violations of the server")
@@ -75,13 +76,13 @@ def validation_errors(scenario: Scenario) -> str:
 def not_found_and_denied(scenario: Scenario) -> str:
     stranger = scenario.register("gus")
     request = project_service_pb2.GetProjectRequest(project_id=scenario.project.id)
-    call = lambda: stranger.projects.GetProject(request, timeout=TIMEOUT)  # noqa: E731
+    call = partial(stranger.projects.GetProject, request, timeout=TIMEOUT)
     error = refused(call, grpc.StatusCode.NOT_FOUND, "RESOURCE_NOT_FOUND")
     resource = find_detail(error, error_details_pb2.ResourceInfo)
     check(resource.resource_name, scenario.project.id, "the name in ResourceInfo")
     with scenario.connect("task") as channel:
         tasks = task_service_pb2_grpc.TaskServiceStub(channel)
-        call = lambda: tasks.CreateTask(scenario.request, timeout=TIMEOUT)  # noqa: E731
+        call = partial(tasks.CreateTask, scenario.request, timeout=TIMEOUT)
         refused(call, grpc.StatusCode.UNAUTHENTICATED, "SESSION_REQUIRED")
     return "NOT_FOUND RESOURCE_NOT_FOUND, UNAUTHENTICATED SESSION_REQUIRED"
 
@@ -165,8 +166,7 @@ def service_signature(scenario: Scenario) -> str:
             codes = account_code_service_pb2_grpc.AccountCodeServiceStub(channel)
             return codes.CreateEmailVerificationCode(request, timeout=TIMEOUT).code
 
-    by_user = lambda: create_code(scenario.user.session.authorization)  # noqa: E731
-    refused(by_user, grpc.StatusCode.PERMISSION_DENIED, "AUDIENCE_REFUSED")
+    refused(partial(create_code, scenario.user.session.authorization), grpc.StatusCode.PERMISSION_DENIED, "AUDIENCE_REFUSED")
     verify = account_service_pb2.VerifyEmailRequest(
         request_id=new_id(), code=create_code(service("backend-conformance", scenario.secret))
     )

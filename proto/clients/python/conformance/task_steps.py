@@ -1,6 +1,7 @@
 """Steps about tasks."""
 
 import datetime
+from functools import partial
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -29,7 +30,7 @@ def request_id_conflict(scenario: Scenario) -> str:
     other = task_pb2.CreateTaskRequest()
     other.CopyFrom(scenario.request)
     other.task.title = "Build a boat"
-    call = lambda: scenario.user.tasks.CreateTask(other, timeout=TIMEOUT)  # noqa: E731
+    call = partial(scenario.user.tasks.CreateTask, other, timeout=TIMEOUT)
     refused(call, grpc.StatusCode.FAILED_PRECONDITION, "REQUEST_ID_REUSED")
     return "FAILED_PRECONDITION REQUEST_ID_REUSED"
 
