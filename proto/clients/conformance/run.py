@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 WORK = ROOT / ".local/clients"
@@ -24,7 +25,7 @@ STEPS = """sign_up second_factor refresh server_info create request_id_conflict 
     complete_blocked plan watch_resume history upload_resume download_checksum validation_errors not_found_and_denied
     deadline cancellation retry_after_unavailable service_signature""".split()
 # What the tools make beside the sources; kept from run to run.
-MADE = {"gen", "node_modules", "package-lock.json", "target", "dist", ".venv", "__pycache__"}
+MADE = {"gen", "node_modules", "target", "dist", ".venv", "__pycache__"}
 READY_SECONDS = 180
 BUILD_SECONDS = 900
 PROGRAM_SECONDS = 180
@@ -160,38 +161,54 @@ def free_ports(count: int) -> list[int]:
     raise Failure("no free ports on loopback")
 
 
-@contextlib.contextmanager
-def suite(dafnck: pathlib.Path, tls: bool):
-    """A running suite on data of its own. Yields the environment of the programs."""
-    with tempfile.TemporaryDirectory(prefix="dafnck-conformance-") as temporary:
-        # PostgreSQL runs as another user where root calls.
-        os.chmod(temporary, 0o755)
-        data, log = pathlib.Path(temporary, "data"), pathlib.Path(temporary, "log")
-        ports = [str(port) for port in free_ports(6)]
-        command = [str(dafnck), "run", "--data-directory", str(data), "--cache-directory", str(ROOT / ".local/cache")]
-        command += ["--ports", ",".join(ports[:4]), "--postgres-port", ports[4], "--redis-port", ports[5]]
+class Suite:
+    """A suite that is starting on data of its own."""
+
+    def __init__(self, directory: pathlib.Path, dafnck: pathlib.Path, tls: bool):
+        self._data, self._log, self._tls = directory / "data", directory / "log", tls
+        self._ports = [str(port) for port in free_ports(6)]
+        command = [str(dafnck), "run", "--data-directory", str(self._data)]
+        command += ["--cache-directory", str(ROOT / ".local/cache"), "--ports", ",".join(self._ports[:4])]
+        command += ["--postgres-port", self._ports[4], "--redis-port", self._ports[5]]
         command += ["--tls"] if tls else []
-        with log.open("w") as output:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        with self._log.open("w") as output:
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def environment(self) -> dict[str, str]:
+        """What programs need to call it, once it is ready."""
+        deadline = time.monotonic() + READY_SECONDS
+        while "is running" not in self.log():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise Failure(f"the suite does not start:\n{self.log()}")
+            time.sleep(0.2)
+        environment = {f"DAFNCK_{name.upper()}": f"127.0.0.1:{port}" for name, port in zip(SERVICES, self._ports)}
+        if self._tls:
+            # Without the secret, because with TLS a service also needs a client certificate.
+            return {**environment, "DAFNCK_TLS_CA": str(self._data / "certificates/ca.pem")}
+        secrets = json.loads((self._data / "suite-secrets").read_text())
+        return {**environment, "DAFNCK_SIGNATURE_SECRET": secrets["service_secret"]}
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGINT)
         try:
-            environment = {f"DAFNCK_{name.upper()}": f"127.0.0.1:{port}" for name, port in zip(SERVICES, ports)}
-            if tls:
-                environment["DAFNCK_TLS_CA"] = str(data / "certificates/ca.pem")
-            yield process, log, data, environment
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+
+@contextlib.contextmanager
+def local_suite(dafnck: pathlib.Path, tls: bool):
+    with tempfile.TemporaryDirectory(prefix="dafnck-conformance-") as directory:
+        # PostgreSQL runs as another user where root calls.
+        os.chmod(directory, 0o755)
+        suite = Suite(pathlib.Path(directory), dafnck, tls)
+        try:
+            yield suite
         finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def wait_until_ready(process: subprocess.Popen, log: pathlib.Path) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while "is running" not in log.read_text():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise Failure(f"the suite does not start:\n{log.read_text()}")
-        time.sleep(0.2)
+            suite.stop()
 
 
 def run_program(language: Language, directory: pathlib.Path, environment: dict[str, str]) -> dict[str, tuple[bool, str]]:
@@ -205,19 +222,19 @@ def run_program(language: Language, directory: pathlib.Path, environment: dict[s
             cwd=directory,
             env=environment,
             timeout=PROGRAM_SECONDS,
-            text=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
         )
         output, ended = result.stdout, f"exit code {result.returncode}"
     except subprocess.TimeoutExpired as error:
-        output, ended = (error.stdout or b"").decode(), f"no end within {PROGRAM_SECONDS} s"
-    lines = [line.split("\t", 2) for line in output.splitlines() if line.count("\t") >= 2]
+        output, ended = error.stdout, f"no end within {PROGRAM_SECONDS} s"
+    text = (output or b"").decode(errors="replace")
+    lines = [line.split("\t", 2) for line in text.splitlines() if line.count("\t") >= 2]
     outcomes = {step: (outcome == "ok", detail) for step, outcome, detail in lines}
     print(f"{language.name}: {ended} after {time.monotonic() - started:.0f} s", flush=True)
     if (ended == "exit code 0") != all(ok for ok, _ in outcomes.values()) or list(outcomes) != STEPS:
         missing = ", ".join(step for step in STEPS if step not in outcomes) or "none"
-        print(f"{language.name}: the output does not follow the contract; missing steps: {missing}\n{output}")
+        print(f"{language.name}: the output does not follow the contract; missing steps: {missing}\n{text}")
         outcomes = {step: outcomes.get(step, (False, "missing")) for step in STEPS}
         outcomes["contract"] = (False, ended)
     return outcomes
@@ -258,6 +275,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("language", nargs="*", help="only these; default: all")
     parser.add_argument("--dafnck", type=pathlib.Path, help="default: target/release/dafnck, else target/debug/dafnck")
+    parser.add_argument("--address", help="HOST:PORT of a suite that runs, which serves all services there")
     parser.add_argument("--require-all", action="store_true", help="a missing toolchain is an error, not a warning")
     parser.add_argument("--tls", action="store_true", help="the suite speaks TLS, with a certificate authority of its own")
     parser.add_argument("--verbose", action="store_true", help="show the details of all steps, not only of failed ones")
@@ -266,36 +284,41 @@ def parse_arguments() -> argparse.Namespace:
         parser.error(f"unknown language: {', '.join(unknown)}")
     built = [ROOT / "target" / profile / "dafnck" for profile in ("release", "debug")]
     arguments.dafnck = arguments.dafnck or next((path for path in built if path.exists()), None)
-    if not arguments.dafnck:
+    if not arguments.dafnck and not arguments.address:
         parser.error("no dafnck is built; `cargo build --package dafnck` makes one")
     return arguments
 
 
-def main() -> int:
-    arguments = parse_arguments()
+def run_languages(languages: list[Language], get_environment: Callable[[], dict[str, str]], verbose: bool) -> bool:
+    """Builds and runs the programs, and reports; true if every step of every language passed."""
     outcomes: dict[str, dict[str, tuple[bool, str]]] = {}
-    languages = present_languages(arguments.language, arguments.require_all)
-    WORK.mkdir(parents=True, exist_ok=True)
     clients = copy_protos()
     install_buf()
-    with suite(arguments.dafnck, arguments.tls) as (process, log, data, environment):
-        built = []
-        for language in languages:
-            try:
-                build(language, clients / language.name)
-                built.append(language)
-            except (Failure, subprocess.TimeoutExpired) as failure:
-                outcomes[language.name] = {"build": (False, str(failure))}
-        wait_until_ready(process, log)
-        if not arguments.tls:
-            # With TLS, services also need client certificates.
-            environment["DAFNCK_SIGNATURE_SECRET"] = json.loads((data / "suite-secrets").read_text())["service_secret"]
-        for language in built:
+    for language in languages:
+        try:
+            build(language, clients / language.name)
+        except (Failure, subprocess.TimeoutExpired) as failure:
+            outcomes[language.name] = {"build": (False, str(failure))}
+    environment = get_environment()
+    for language in languages:
+        if language.name not in outcomes:
             outcomes[language.name] = run_program(language, clients / language.name, environment)
-        passed = report(outcomes, arguments.verbose)
-        if not passed:
-            print(f"\nThe suite's log:\n{log.read_text()}")
-    return 0 if passed else 1
+    return report(outcomes, verbose)
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    languages = present_languages(arguments.language, arguments.require_all)
+    WORK.mkdir(parents=True, exist_ok=True)
+    if arguments.address:
+        environment = {f"DAFNCK_{name.upper()}": arguments.address for name in SERVICES}
+        return 0 if run_languages(languages, lambda: environment, arguments.verbose) else 1
+    # It starts while the programs are compiled.
+    with local_suite(arguments.dafnck, arguments.tls) as suite:
+        if run_languages(languages, suite.environment, arguments.verbose):
+            return 0
+        print(f"\nThe suite's log:\n{suite.log()}")
+        return 1
 
 
 if __name__ == "__main__":
