@@ -80,7 +80,7 @@ class Scenario:
         self.password = f"correct horse {self.run}"
         self.secret = os.environ.get("DAFNCK_SIGNATURE_SECRET")
         authorities = os.environ.get("DAFNCK_TLS_CA")
-        self._authorities = pathlib.Path(authorities).read_bytes() if authorities else None
+        self._credentials = authorities and grpc.ssl_channel_credentials(pathlib.Path(authorities).read_bytes())
         self.auth = auth_service_pb2_grpc.AuthServiceStub(self.connect("identity"))
         self.server_info = server_info_service_pb2_grpc.ServerInfoServiceStub(self.connect("task"))
 
@@ -93,8 +93,8 @@ class Scenario:
             target or self.address(service),
             SERVICE_CONFIG,
             authorization,
-            certificate_authorities=self._authorities,
-            plaintext=self._authorities is None,
+            credentials=self._credentials,
+            plaintext=not self._credentials,
         )
 
     def register(self, name: str) -> User:

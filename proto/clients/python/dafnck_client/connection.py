@@ -51,20 +51,19 @@ def connect(
     target: str,
     service_config: str,
     authorization: Authorization | None = None,
-    certificate_authorities: bytes | None = None,
+    credentials: grpc.ChannelCredentials | None = None,
     plaintext: bool = False,
 ) -> grpc.Channel:
     """Opens a channel to `host:port`.
 
-    `service_config` is the text of `service_config.json`. Servers are checked against `certificate_authorities` (PEM),
-    else against those that grpcio brings along; `plaintext` is for the local suite.
+    `service_config` is the text of `service_config.json`. Without `credentials`, servers are checked against the
+    certificate authorities that grpcio brings along; `plaintext` is for the local suite.
     """
     options = [("grpc.service_config", service_config)]
     if plaintext:
         channel = grpc.insecure_channel(target, options)
     else:
-        credentials = grpc.ssl_channel_credentials(certificate_authorities)
-        channel = grpc.secure_channel(target, credentials, options)
+        channel = grpc.secure_channel(target, credentials or grpc.ssl_channel_credentials(), options)
     return grpc.intercept_channel(channel, _AuthorizationInterceptor(authorization)) if authorization else channel
 
 
