@@ -72,14 +72,19 @@ LANGUAGES = [
     Language(
         "typescript",
         programs=["node", "npm"],
-        build=[["npm", "install", "--no-audit", "--no-fund"], ["npm", "run", "generate"], ["npm", "run", "build"]],
+        build=[
+            ["npm", "install", "--no-audit", "--no-fund"],
+            ["npm", "run", "generate"],
+            ["npm", "run", "build"],
+            ["npm", "run", "check:ts-proto"],
+        ],
         run=["node", "dist/conformance/main.js"],
     ),
     Language(
         "java",
         programs=["java", "mvn"],
         build=[["mvn", "--quiet", "--batch-mode", "compile"]],
-        run=["mvn", "--quiet", "--batch-mode", "exec:java"],
+        run=["java", "-cp", "target/classes:target/lib/*", "com.dafnck.conformance.Main"],
     ),
 ]
 

@@ -3,7 +3,6 @@ package com.dafnck.conformance;
 import com.dafnck.client.Authorization;
 import com.dafnck.client.Session;
 import com.dafnck.common.v1.GetServerInfoRequest;
-import com.dafnck.common.v1.RegistrationMode;
 import com.dafnck.common.v1.ServerInfoServiceGrpc;
 import com.dafnck.identity.v1.AuthServiceGrpc;
 import com.dafnck.identity.v1.BeginSecondFactorRequest;
@@ -61,12 +60,13 @@ final class AccountSteps {
     // Each code works once. The server accepts the code of the next time step, too.
     var step = Instant.now().getEpochSecond() / TOTP_STEP_SECONDS;
     var code = totp(secret, step);
-    var confirm = ConfirmSecondFactorRequest.newBuilder().setRequestId(Suite.newId());
-    var wrong = confirm.clone().setCode(code.equals("000000") ? "000001" : "000000").build();
+    var confirm = ConfirmSecondFactorRequest.newBuilder().setRequestId(Suite.newId()).setCode(code).build();
+    var recovery = suite.account.confirmSecondFactor(confirm).getCodesList();
+    Check.equal(new HashSet<>(recovery).size(), 10, "the number of recovery codes");
     Check.refused(
-        () -> suite.account.confirmSecondFactor(wrong), Status.Code.PERMISSION_DENIED, "SECOND_FACTOR_INVALID");
-    var recovery = suite.account.confirmSecondFactor(confirm.setRequestId(Suite.newId()).setCode(code).build());
-    Check.equal(new HashSet<>(recovery.getCodesList()).size(), 10, "the number of recovery codes");
+        () -> Session.signIn(suite.identity, suite.username, suite.password, () -> code),
+        Status.Code.UNAUTHENTICATED,
+        "SECOND_FACTOR_INVALID");
 
     var isChallenged = new AtomicBoolean();
     suite.session = Session.signIn(suite.identity, suite.username, suite.password, () -> {
@@ -125,12 +125,7 @@ final class AccountSteps {
           .getServerInfo(GetServerInfoRequest.getDefaultInstance());
       Check.that(info.getLimits().getMaxPageSize() > 0, "there is no max_page_size");
       Check.that(info.getLimits().getMaxMessageBytes() > 0, "there is no max_message_bytes");
-      var hasPackage = info.getApiPackagesList().contains("dafnck." + service + ".v1");
-      Check.that(hasPackage, service + " has the packages " + info.getApiPackagesList());
-      if (service.equals("identity")) {
-        var mode = info.getFeatures().getRegistrationMode();
-        Check.equal(mode, RegistrationMode.REGISTRATION_MODE_DIRECT, "the registration mode");
-      }
+      Check.that(info.getApiPackagesList().contains("dafnck.common.v1"), "packages: " + info.getApiPackagesList());
       versions.add(info.getVersion());
     }
     Check.equal(versions.size(), 1, "the number of versions");
