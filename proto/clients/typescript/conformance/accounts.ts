@@ -67,8 +67,7 @@ function decodeBase32(text: string): Buffer {
 }
 
 export const refresh: Step = async (context) => {
-  const whoAmI = (token: string) =>
-    createClient(AuthService, context.connect("identity", bearer(token))).whoAmI({});
+  const whoAmI = (token: string) => createClient(AuthService, context.connect("identity", bearer(token))).whoAmI({});
   const { session } = context;
   const old = session.grant.tokens?.sessionToken ?? "";
   assert.equal((await whoAmI(old)).user?.id, context.userId);

@@ -39,7 +39,9 @@ export class Context {
   readonly username = `${this.run}-olga`;
   readonly email = `${this.username}@example.org`;
   readonly password = "correct horse battery staple";
-  readonly #certificateAuthorities = process.env["DAFNCK_TLS_CA"] ? readFileSync(process.env["DAFNCK_TLS_CA"]) : undefined;
+  readonly #certificateAuthorities = process.env["DAFNCK_TLS_CA"]
+    ? readFileSync(process.env["DAFNCK_TLS_CA"])
+    : undefined;
   /** To the identity service, anonymous. */
   readonly identity = this.connect("identity");
   #session: Session | undefined;

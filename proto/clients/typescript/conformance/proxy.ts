@@ -72,11 +72,13 @@ export class Proxy {
     this.#pairs.add(pair);
     for (const socket of [client, server]) {
       // An error is followed by the close.
-      socket.on("error", () => {}).on("close", () => {
-        this.#pairs.delete(pair);
-        client.destroy();
-        server.destroy();
-      });
+      socket
+        .on("error", () => {})
+        .on("close", () => {
+          this.#pairs.delete(pair);
+          client.destroy();
+          server.destroy();
+        });
     }
     client.on("data", (bytes) => {
       this.sentBytes += bytes.length;

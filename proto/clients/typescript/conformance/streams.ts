@@ -90,7 +90,8 @@ export const uploadResume: Step = async (context) => {
 async function sendHalf(context: Context, uploadId: string, bytes: Buffer): Promise<bigint> {
   await using proxy = await Proxy.start(context.targets.content);
   async function* messages() {
-    const part = (value: MessageInitShape<typeof UploadChunksRequestSchema>) => create(UploadChunksRequestSchema, value);
+    const part = (value: MessageInitShape<typeof UploadChunksRequestSchema>) =>
+      create(UploadChunksRequestSchema, value);
     yield part({ part: { case: "header", value: { uploadId, offset: 0n } } });
     for (let at = 0; at < FILE_BYTES / 2; at += CHUNK_BYTES) {
       yield part({ part: { case: "chunk", value: bytes.subarray(at, at + CHUNK_BYTES) } });

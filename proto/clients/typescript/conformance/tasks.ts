@@ -124,16 +124,27 @@ export const batches: Step = async (context) => {
 
   const [one, two, three] = ids(tasks) as [string, string, string];
   const missing = randomUUID();
-  const unknown = [{ id: one, title: "1" }, { id: missing, title: "?" }];
+  const unknown = [
+    { id: one, title: "1" },
+    { id: missing, title: "?" },
+  ];
   const { metadata, resource } = await refused(update(unknown), Code.NotFound, "RESOURCE_NOT_FOUND");
   assert.deepEqual([metadata["index"], metadata["id"], resource?.name], ["1", missing, missing]);
-  const tooLong = [{ id: one, title: "1" }, { id: two, title: "2" }, { id: three, title: "3".repeat(256) }];
+  const tooLong = [
+    { id: one, title: "1" },
+    { id: two, title: "2" },
+    { id: three, title: "3".repeat(256) },
+  ];
   const { violations } = await refused(update(tooLong), Code.InvalidArgument, "INVALID_FIELDS");
   assert.match(violations[0]?.field ?? "", /\[2\].*title$/);
   const unchanged = await context.tasks.batchGetTasks({ taskIds: ids(tasks) });
   assert.deepEqual(titles(unchanged.tasks), ["One", "Two", "Three"]);
 
-  const good = await update([{ id: three, title: "III" }, { id: one, title: "I" }, { id: two, title: "II" }]);
+  const good = await update([
+    { id: three, title: "III" },
+    { id: one, title: "I" },
+    { id: two, title: "II" },
+  ]);
   assert.deepEqual(titles(good.tasks), ["III", "I", "II"]);
   assert.deepEqual(ids(good.tasks), [three, one, two]);
   return `index 1, ${violations[0]?.field}`;
@@ -167,12 +178,19 @@ export const plan: Step = async (context) => {
   await depend(context, fly.id, build.id);
 
   const { tasks, criticalPath, finish, waveCount } = await context.plans.getPlan({ projectId });
-  assert.deepEqual(criticalPath.map((index) => tasks[index]?.node?.taskId), ids([build, fly]));
+  assert.deepEqual(
+    criticalPath.map((index) => tasks[index]?.node?.taskId),
+    ids([build, fly]),
+  );
   assert.equal(waveCount, 2);
   assert(finish);
   assert.equal(durationMs(finish), 6 * HOUR_MS);
   const times = tasks.map(({ earliestStart, slack }) => [earliestStart, slack].map((at) => at && durationMs(at)));
-  assert.deepEqual(times, [[0, 0], [4 * HOUR_MS, 0], [0, 5 * HOUR_MS]]);
+  assert.deepEqual(times, [
+    [0, 0],
+    [4 * HOUR_MS, 0],
+    [0, 5 * HOUR_MS],
+  ]);
   assert.equal(tasks[2]?.node?.taskId, party.id);
   return "finish after 6 h, Build and Fly are critical";
 };

@@ -51,7 +51,7 @@ function authorize(authorization: Authorization): Interceptor {
   };
 }
 
-/** Retries unary calls as ../service_config.json says, with back-off and jitter. Streams are resumed by their callers. */
+/** Retries unary calls as ../service_config.json says, with jitter. Streams are resumed by their callers. */
 const retry: Interceptor = (next) => async (request) => {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -65,7 +65,7 @@ const retry: Interceptor = (next) => async (request) => {
   }
 };
 
-/** Codes of Connect for a connection that broke during a call. Errors with these codes from the server have a reason. */
+/** Codes of Connect for a connection that broke during a call. With these codes, errors of the server have a reason. */
 const BROKEN_CONNECTION_CODES = [Code.Aborted, Code.Canceled, Code.Internal];
 
 function isUnavailable(error: unknown): boolean {

@@ -24,7 +24,7 @@ final class Proxy implements AutoCloseable {
   private boolean isRefusing;
   private boolean isHolding;
 
-  /** `target` is a `host:port`. */
+  /** {@code target} is a {@code host:port}. */
   Proxy(String target) throws IOException {
     var colon = target.lastIndexOf(':');
     host = target.substring(0, colon);
@@ -32,12 +32,12 @@ final class Proxy implements AutoCloseable {
     start(this::accept);
   }
 
-  /** The `host:port` to connect to. */
+  /** The {@code host:port} to connect to. */
   String target() {
     return "127.0.0.1:" + listener.getLocalPort();
   }
 
-  /** Ends all connections, and refuses new ones until `restore`. */
+  /** Ends all connections, and refuses new ones until {@code restore}. */
   synchronized void cut() throws IOException {
     isRefusing = true;
     for (var socket : sockets) {
@@ -51,7 +51,7 @@ final class Proxy implements AutoCloseable {
     isRefusing = false;
   }
 
-  /** Keeps what the server sends until `release`. */
+  /** Keeps what the server sends until {@code release}. */
   synchronized void hold() {
     isHolding = true;
   }

@@ -171,7 +171,8 @@ final class TaskSteps {
     var error = Check.refused(
         () -> suite.tasks.batchUpdateTasks(unknown), Status.Code.NOT_FOUND, "RESOURCE_NOT_FOUND");
     Check.equal(error.metadata().get("index"), "1", "the index");
-    Check.equal(error.detail(ResourceInfo.class).map(ResourceInfo::getResourceName).orElse(""), missing, "the resource");
+    var resource = error.detail(ResourceInfo.class).map(ResourceInfo::getResourceName).orElse("");
+    Check.equal(resource, missing, "the resource");
 
     var tooLong = titles(one, "1", two, "2", three, "3".repeat(256));
     var violations = Check.refused(

@@ -13,7 +13,7 @@ import java.util.Optional;
 
 /** An error of a call, with its google.rpc details. */
 public record ApiError(Status.Code code, String message, List<Any> details) {
-  /** `error` is a StatusException or StatusRuntimeException. */
+  /** {@code error} is a StatusException or StatusRuntimeException. */
   public static ApiError of(Throwable error) {
     var status = Status.fromThrowable(error);
     var decoded = StatusProto.fromThrowable(error);

@@ -6,12 +6,12 @@ import io.grpc.Status;
 import io.grpc.StatusException;
 import java.util.concurrent.Executor;
 
-/** The value of the `authorization` header of a call. */
+/** The value of the {@code authorization} header of a call. */
 @FunctionalInterface
 public interface Authorization {
   Metadata.Key<String> HEADER = Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
 
-  /** `path` is `/package.Service/Method`. */
+  /** {@code path} is {@code /package.Service/Method}. */
   String header(String path) throws StatusException;
 
   /** Sends an API token. A session is a {@link Session}, a service a {@link ServiceSignature}. */
@@ -19,7 +19,7 @@ public interface Authorization {
     return path -> "Bearer " + token;
   }
 
-  /** For the `withCallCredentials` of a stub. Each attempt of a call asks for its header. */
+  /** For the {@code withCallCredentials} of a stub. Each attempt of a call asks for its header. */
   default CallCredentials credentials() {
     return new CallCredentials() {
       @Override

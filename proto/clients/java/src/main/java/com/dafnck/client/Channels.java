@@ -27,8 +27,8 @@ public final class Channels {
   private Channels() {}
 
   /**
-   * Connects to `host:port`. The credentials are `TlsChannelCredentials.create()` for the certificate authorities of the
-   * JVM, or `InsecureChannelCredentials.create()` for a local suite without TLS.
+   * Connects to {@code host:port}. The credentials are {@code TlsChannelCredentials.create()} for the certificate
+   * authorities of the JVM, or {@code InsecureChannelCredentials.create()} for a local suite without TLS.
    */
   public static ManagedChannel connect(String target, ChannelCredentials credentials) {
     return Grpc.newChannelBuilder(target, credentials)

@@ -19,13 +19,13 @@ public final class Session implements Authorization {
   private final AuthServiceGrpc.AuthServiceBlockingV2Stub auth;
   private SessionGrant grant;
 
-  /** `identity` is a channel to the identity service. */
+  /** {@code identity} is a channel to the identity service. */
   public Session(Channel identity, SessionGrant grant) {
     this.auth = AuthServiceGrpc.newBlockingV2Stub(identity);
     this.grant = grant;
   }
 
-  /** Signs in. `code` gives the code of the authenticator app; it is asked only if the account has a second factor. */
+  /** Signs in. {@code code} is asked for a code of the authenticator app if the account has a second factor. */
   public static Session signIn(Channel identity, String login, String password, Supplier<String> code)
       throws StatusException {
     var auth = AuthServiceGrpc.newBlockingV2Stub(identity);
