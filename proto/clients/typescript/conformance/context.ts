@@ -27,6 +27,9 @@ interface File {
 /** Returns what it saw; throws if that is not as documented. */
 export type Step = (context: Context) => Promise<string>;
 
+/** The longest that the server allows, for machines that are busy with something else. */
+const DEADLINE_MS = 30_000;
+
 /** Where the servers are, and what earlier steps have made. */
 export class Context {
   readonly targets: Record<ServiceName, string> = {
@@ -90,6 +93,7 @@ export class Context {
   /** `target`: instead of the service's own `host:port`. */
   connect(service: ServiceName, authorization?: Authorization, target = this.targets[service]): Transport {
     return connect(`${this.#certificateAuthorities ? "https" : "http"}://${target}`, {
+      deadlineMs: DEADLINE_MS,
       ...(authorization && { authorization }),
       ...(this.#certificateAuthorities && { certificateAuthorities: this.#certificateAuthorities }),
     });

@@ -22,7 +22,7 @@ const FILE_BYTES = 3_000_000;
 const CHUNK_BYTES = 100_000;
 const ROUNDS = 5;
 const POLL_INTERVAL_MS = 10;
-const STORE_TIMEOUT_MS = 5_000;
+const STORE_TIMEOUT_MS = 30_000;
 
 export const watchResume: Step = async (context) => {
   const projectId = await context.newProject("Watch");

@@ -5,7 +5,6 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 
 import { decodeError } from "./errors.js";
 
-/** Deadline of a call that sets none, for all of its attempts together. */
 const DEADLINE_MS = 5_000;
 /** Life of a stream on the server. */
 export const STREAM_DEADLINE_MS = 3_600_000;
@@ -19,24 +18,25 @@ const PING_INTERVAL_MS = 30_000;
 export type Authorization = (path: string) => string | Promise<string>;
 
 /** Sends an API token with every call. A session is `Session.authorization`, a service `serviceAuthorization`. */
-export const bearer =
-  (token: string): Authorization =>
-  () =>
-    `Bearer ${token}`;
+export function bearer(token: string): Authorization {
+  return () => `Bearer ${token}`;
+}
 
 export interface ConnectOptions {
   /** Default: calls are anonymous. */
   authorization?: Authorization;
+  /** Of a unary call that sets none, for all of its attempts together; at most 30 s. Default: 5 s. */
+  deadlineMs?: number;
   /** Certificate authorities in PEM. Default: those of Node.js. */
   certificateAuthorities?: Buffer;
 }
 
 /** A transport over one HTTP/2 connection to `https://host:port`; a local suite without TLS is `http://`. */
 export function connect(baseUrl: string, options: ConnectOptions = {}): Transport {
-  const { authorization, certificateAuthorities } = options;
+  const { authorization, deadlineMs = DEADLINE_MS, certificateAuthorities } = options;
   return createGrpcTransport({
     baseUrl,
-    defaultTimeoutMs: DEADLINE_MS,
+    defaultTimeoutMs: deadlineMs,
     pingIntervalMs: PING_INTERVAL_MS,
     // The first one is the outermost: each attempt asks for its authorization.
     interceptors: authorization === undefined ? [retry] : [retry, authorize(authorization)],

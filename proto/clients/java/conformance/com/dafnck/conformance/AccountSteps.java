@@ -44,9 +44,9 @@ final class AccountSteps {
 
     var wrong = LoginRequest.newBuilder().setLogin(suite.username).setPassword("wrong").build();
     Check.refused(() -> auth.login(wrong), Status.Code.UNAUTHENTICATED, "INVALID_CREDENTIALS");
-    suite.session = Session.signIn(suite.identity, suite.email, suite.password, () -> {
+    suite.setSession(Session.signIn(suite.identity, suite.email, suite.password, () -> {
       throw new AssertionError("there is no second factor");
-    });
+    }));
     Check.equal(suite.userId(), user.getId(), "the user who signed in");
     return "registered " + suite.username + ", signed in";
   }
@@ -69,10 +69,10 @@ final class AccountSteps {
         "SECOND_FACTOR_INVALID");
 
     var isChallenged = new AtomicBoolean();
-    suite.session = Session.signIn(suite.identity, suite.username, suite.password, () -> {
+    suite.setSession(Session.signIn(suite.identity, suite.username, suite.password, () -> {
       isChallenged.set(true);
       return totp(secret, step + 1);
-    });
+    }));
     Check.that(isChallenged.get(), "there is no challenge");
     var factor = suite.account.getSecondFactor(GetSecondFactorRequest.getDefaultInstance());
     Check.that(factor.getEnabled(), "the second factor is not enabled");
@@ -93,7 +93,7 @@ final class AccountSteps {
   }
 
   static String refresh(Suite suite) throws Exception {
-    var session = suite.session;
+    var session = suite.session();
     var old = session.grant().getTokens().getSessionToken();
     Check.equal(whoAmI(suite, old).getUser().getId(), suite.userId(), "the caller");
 
@@ -105,9 +105,9 @@ final class AccountSteps {
     // A session whose token is about to end refreshes it before a call.
     var ending = session.grant().toBuilder();
     ending.getTokensBuilder().getExpiresAtBuilder().setSeconds(Instant.now().getEpochSecond() + 10);
-    suite.session = new Session(suite.identity, ending.build());
+    suite.setSession(new Session(suite.identity, ending.build()));
     suite.auth.whoAmI(WhoAmIRequest.getDefaultInstance());
-    var tokens = List.of(old, renewed, suite.session.grant().getTokens().getSessionToken());
+    var tokens = List.of(old, renewed, suite.session().grant().getTokens().getSessionToken());
     Check.equal(new HashSet<>(tokens).size(), 3, "the number of tokens");
     return "the old token is refused with SESSION_INVALID";
   }

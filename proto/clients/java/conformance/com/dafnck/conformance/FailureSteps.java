@@ -38,7 +38,7 @@ final class FailureSteps {
 
   static String validationErrors(Suite suite) throws Exception {
     var task = Task.newBuilder()
-        .setProjectId(suite.projectId)
+        .setProjectId(suite.projectId())
         .setTitle("t".repeat(256))
         .setEstimatedDuration(Duration.newBuilder().setSeconds(59));
     var request = CreateTaskRequest.newBuilder().setRequestId("no-uuid").setTask(task).build();
@@ -72,10 +72,10 @@ final class FailureSteps {
     var anonymous = ProjectServiceGrpc.newBlockingV2Stub(suite.project);
     var stranger = anonymous.withCallCredentials(
         Authorization.bearer(grant.getTokens().getSessionToken()).credentials());
-    var get = GetProjectRequest.newBuilder().setProjectId(suite.projectId).build();
+    var get = GetProjectRequest.newBuilder().setProjectId(suite.projectId()).build();
     var error = Check.refused(() -> stranger.getProject(get), Status.Code.NOT_FOUND, "RESOURCE_NOT_FOUND");
     var resource = error.detail(ResourceInfo.class).map(ResourceInfo::getResourceName).orElse("");
-    Check.equal(resource, suite.projectId, "the resource");
+    Check.equal(resource, suite.projectId(), "the resource");
 
     var create = CreateProjectRequest.newBuilder().setProject(Project.newBuilder().setName("Nobody's")).build();
     Check.refused(() -> anonymous.createProject(create), Status.Code.UNAUTHENTICATED, "SESSION_REQUIRED");
@@ -85,7 +85,7 @@ final class FailureSteps {
   static String deadline(Suite suite) throws Exception {
     try (var proxy = new Proxy(Suite.address("task"))) {
       var tasks = suite.tasksAt(proxy.target());
-      var list = TaskSteps.listOf(suite.projectId);
+      var list = TaskSteps.listOf(suite.projectId());
       var before = tasks.listTasks(list);
       proxy.hold();
       var hasty = tasks.withDeadlineAfter(200, TimeUnit.MILLISECONDS);

@@ -35,7 +35,7 @@ final class StreamSteps {
   private static final int FILE_BYTES = 3_000_000;
   private static final int CHUNK_BYTES = 100_000;
   private static final long POLL_INTERVAL_MILLISECONDS = 10;
-  private static final long STORE_TIMEOUT_SECONDS = 5;
+  private static final long STORE_TIMEOUT_SECONDS = 30;
 
   private StreamSteps() {}
 
@@ -54,7 +54,7 @@ final class StreamSteps {
           follow(watch, seen, expected.size() + 1);
         }
         if (round == 2) {
-          suite.session.refresh();
+          suite.session().refresh();
         } else {
           proxy.cut();
         }
@@ -105,8 +105,7 @@ final class StreamSteps {
       Check.equal(completed.getAttachmentId(), attachment.getId(), "the attachment");
       Check.equal(attachment.getFileSize(), (long) FILE_BYTES, "the size");
       Check.equal(attachment.getSha256(), sha256(bytes), "the SHA-256");
-      suite.film = attachment;
-      suite.filmBytes = bytes;
+      suite.setFilm(new Suite.Film(attachment.getId(), bytes));
       return "cut with " + stored + " of " + FILE_BYTES + " bytes stored";
     } finally {
       Files.delete(path);
@@ -152,9 +151,9 @@ final class StreamSteps {
   static String downloadChecksum(Suite suite) throws Exception {
     var path = Files.createTempFile("film", ".bin");
     try {
-      var attachment = AttachmentFiles.download(suite.attachments, suite.film.getId(), path);
-      Check.equal(attachment.getSha256(), sha256(suite.filmBytes), "the SHA-256");
-      Check.that(Arrays.equals(Files.readAllBytes(path), suite.filmBytes), "other bytes were downloaded");
+      var attachment = AttachmentFiles.download(suite.attachments, suite.film().id(), path);
+      Check.equal(attachment.getSha256(), sha256(suite.film().bytes()), "the SHA-256");
+      Check.that(Arrays.equals(Files.readAllBytes(path), suite.film().bytes()), "other bytes were downloaded");
     } finally {
       Files.delete(path);
     }
@@ -162,7 +161,7 @@ final class StreamSteps {
     var offset = 1_234_567;
     var length = 654_321;
     var call = suite.attachments.downloadAttachment(DownloadAttachmentRequest.newBuilder()
-        .setAttachmentId(suite.film.getId())
+        .setAttachmentId(suite.film().id())
         .setOffset(offset)
         .setLength(length)
         .build());
@@ -170,19 +169,19 @@ final class StreamSteps {
     while (call.hasNext()) {
       call.read().getChunk().writeTo(range);
     }
-    var expected = Arrays.copyOfRange(suite.filmBytes, offset, offset + length);
+    var expected = Arrays.copyOfRange(suite.film().bytes(), offset, offset + length);
     Check.that(Arrays.equals(range.toByteArray(), expected), "the range has other bytes");
     return FILE_BYTES + " bytes, and " + length + " from " + offset + " on";
   }
 
   static String cancellation(Suite suite) throws Exception {
-    var call = suite.tasks.watchTasks(WatchTasksRequest.newBuilder().setProjectId(suite.projectId).build());
+    var call = suite.tasks.watchTasks(WatchTasksRequest.newBuilder().setProjectId(suite.projectId()).build());
     Check.that(!call.read().getResumeToken().isEmpty(), "the first response has no token");
     call.cancel("enough", null);
     Check.refused(call::read, Status.Code.CANCELLED, "");
-    var project = suite.projects.getProject(GetProjectRequest.newBuilder().setProjectId(suite.projectId).build());
-    Check.equal(project.getId(), suite.projectId, "the project");
-    var listed = suite.tasks.listTasks(TaskSteps.listOf(suite.projectId));
+    var project = suite.projects.getProject(GetProjectRequest.newBuilder().setProjectId(suite.projectId()).build());
+    Check.equal(project.getId(), suite.projectId(), "the project");
+    var listed = suite.tasks.listTasks(TaskSteps.listOf(suite.projectId()));
     Check.that(listed.getTasksCount() > 0, "there are no tasks");
     return "CANCELLED, then another call";
   }

@@ -3,7 +3,6 @@ package com.dafnck.conformance;
 import com.dafnck.client.Authorization;
 import com.dafnck.client.Channels;
 import com.dafnck.client.Session;
-import com.dafnck.content.v1.Attachment;
 import com.dafnck.content.v1.AttachmentServiceGrpc;
 import com.dafnck.content.v1.AttachmentServiceGrpc.AttachmentServiceBlockingV2Stub;
 import com.dafnck.identity.v1.AccountServiceGrpc;
@@ -29,28 +28,32 @@ import io.grpc.TlsChannelCredentials;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.UUID;
 
 /** The suite under test, stubs of its signed-in user, and what earlier steps have made. */
 final class Suite implements AutoCloseable {
+  /** An uploaded file. */
+  record Film(String id, byte[] bytes) {}
+
+  /** The longest that the server allows, for machines that are busy with something else. */
+  private static final Duration DEADLINE = Duration.ofSeconds(30);
+
   private final List<ManagedChannel> channels = new ArrayList<>();
   final String run = System.getenv("DAFNCK_RUN");
   final String username = run + "-olga";
   final String email = username + "@example.org";
   final String password = "correct horse battery staple";
-  /** Of sign_up. */
-  Session session;
-  /** Of create: the project of the steps that need no other. */
-  String projectId;
-  /** Of upload_resume. */
-  Attachment film;
-  byte[] filmBytes;
+  private Session session;
+  private String projectId;
+  private Film film;
 
   /** The authorization of the user in the present session. */
-  final CallCredentials user = ((Authorization) path -> session.header(path)).credentials();
+  final CallCredentials user = ((Authorization) path -> session().header(path)).credentials();
 
   final ManagedChannel identity = connect(address("identity"));
   final AuthServiceBlockingV2Stub auth = AuthServiceGrpc.newBlockingV2Stub(identity).withCallCredentials(user);
@@ -69,7 +72,7 @@ final class Suite implements AutoCloseable {
   }
 
   ManagedChannel connect(String address) {
-    var channel = Channels.connect(address, credentials());
+    var channel = Channels.connect(address, credentials(), DEADLINE);
     channels.add(channel);
     return channel;
   }
@@ -99,7 +102,36 @@ final class Suite implements AutoCloseable {
   }
 
   String userId() {
-    return session.grant().getUser().getId();
+    return session().grant().getUser().getId();
+  }
+
+  Session session() {
+    return made(session, "sign_up");
+  }
+
+  void setSession(Session session) {
+    this.session = session;
+  }
+
+  /** The project of the steps that need no other. */
+  String projectId() {
+    return made(projectId, "create");
+  }
+
+  void setProjectId(String projectId) {
+    this.projectId = projectId;
+  }
+
+  Film film() {
+    return made(film, "upload_resume");
+  }
+
+  void setFilm(Film film) {
+    this.film = film;
+  }
+
+  private static <T> T made(T value, String step) {
+    return Objects.requireNonNull(value, () -> "needs what the step " + step + " makes");
   }
 
   static String newId() {
@@ -116,7 +148,7 @@ final class Suite implements AutoCloseable {
   /** Creates a task, in the project of the scenario unless it names another. */
   Task createTask(Task.Builder task) throws StatusException {
     if (task.getProjectId().isEmpty()) {
-      task.setProjectId(projectId);
+      task.setProjectId(projectId());
     }
     return tasks.createTask(CreateTaskRequest.newBuilder().setRequestId(newId()).setTask(task).build());
   }

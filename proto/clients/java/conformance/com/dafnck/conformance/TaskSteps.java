@@ -60,8 +60,8 @@ final class TaskSteps {
   }
 
   static String create(Suite suite) throws Exception {
-    suite.projectId = suite.createProject("Apollo");
-    var project = suite.projects.getProject(GetProjectRequest.newBuilder().setProjectId(suite.projectId).build());
+    suite.setProjectId(suite.createProject("Apollo"));
+    var project = suite.projects.getProject(GetProjectRequest.newBuilder().setProjectId(suite.projectId()).build());
     Check.equal(project.getOwnerId(), suite.userId(), "the owner");
 
     var metadata = Struct.newBuilder()
@@ -69,7 +69,7 @@ final class TaskSteps {
         .putFields("reusable", Value.newBuilder().setBoolValue(false).build())
         .build();
     var wanted = Task.newBuilder()
-        .setProjectId(suite.projectId)
+        .setProjectId(suite.projectId())
         .setTitle("Build the rocket")
         .setPriority(TaskPriority.TASK_PRIORITY_HIGH)
         .addTags("rocket")
@@ -80,13 +80,13 @@ final class TaskSteps {
     Check.equal(task.getStatus(), TaskStatus.TASK_STATUS_PENDING, "the status");
     Check.equal(task.getMetadata(), metadata, "the metadata");
     Check.equal(suite.tasks.createTask(request), task, "the task of the retry");
-    var listed = suite.tasks.listTasks(listOf(suite.projectId)).getTasksList();
+    var listed = suite.tasks.listTasks(listOf(suite.projectId())).getTasksList();
     Check.equal(ids(listed), List.of(task.getId()), "the list");
     return task.getKey() + ", the retry returned the same task";
   }
 
   static String requestIdConflict(Suite suite) throws Exception {
-    var task = Task.newBuilder().setProjectId(suite.projectId).setTitle("Once");
+    var task = Task.newBuilder().setProjectId(suite.projectId()).setTitle("Once");
     var request = CreateTaskRequest.newBuilder().setRequestId(Suite.newId()).setTask(task);
     suite.tasks.createTask(request.build());
     var other = request.setTask(task.setTitle("Twice")).build();

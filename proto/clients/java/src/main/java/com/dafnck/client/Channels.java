@@ -13,14 +13,15 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /** Opens channels with retries, deadlines and keepalive. */
 public final class Channels {
-  private static final long DEADLINE_SECONDS = 5;
+  private static final Duration DEADLINE = Duration.ofSeconds(5);
   /** Life of a stream on the server. */
-  private static final long STREAM_DEADLINE_SECONDS = 3_600;
+  private static final Duration STREAM_DEADLINE = Duration.ofHours(1);
   /** An open stream whose connection is dead is noticed after this time. */
   private static final long KEEPALIVE_SECONDS = 30;
 
@@ -31,11 +32,16 @@ public final class Channels {
    * authorities of the JVM, or {@code InsecureChannelCredentials.create()} for a local suite without TLS.
    */
   public static ManagedChannel connect(String target, ChannelCredentials credentials) {
+    return connect(target, credentials, DEADLINE);
+  }
+
+  /** {@code deadline} is that of unary calls, for all of their attempts together: at most 30 s. */
+  public static ManagedChannel connect(String target, ChannelCredentials credentials, Duration deadline) {
     return Grpc.newChannelBuilder(target, credentials)
         .defaultServiceConfig(serviceConfig())
         .enableRetry()
         .keepAliveTime(KEEPALIVE_SECONDS, TimeUnit.SECONDS)
-        .intercept(new DeadlineInterceptor())
+        .intercept(new DeadlineInterceptor(deadline))
         .build();
   }
 
@@ -48,14 +54,14 @@ public final class Channels {
     }
   }
 
-  /** Gives a deadline to calls that have none, for all of their attempts together. */
-  private static final class DeadlineInterceptor implements ClientInterceptor {
+  /** Gives a deadline to calls that have none. */
+  private record DeadlineInterceptor(Duration deadline) implements ClientInterceptor {
     @Override
     public <Q, A> ClientCall<Q, A> interceptCall(MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
       var isUnary = method.getType() == MethodDescriptor.MethodType.UNARY;
-      var seconds = isUnary ? DEADLINE_SECONDS : STREAM_DEADLINE_SECONDS;
+      var millis = (isUnary ? deadline : STREAM_DEADLINE).toMillis();
       var hasDeadline = options.getDeadline() != null;
-      return next.newCall(method, hasDeadline ? options : options.withDeadlineAfter(seconds, TimeUnit.SECONDS));
+      return next.newCall(method, hasDeadline ? options : options.withDeadlineAfter(millis, TimeUnit.MILLISECONDS));
     }
   }
 }
