@@ -28,7 +28,7 @@ STEPS = """sign_up second_factor refresh server_info create request_id_conflict 
 MADE = {"gen", "node_modules", "target", "dist", ".venv", "__pycache__"}
 READY_SECONDS = 180
 BUILD_SECONDS = 900
-PROGRAM_SECONDS = 180
+PROGRAM_SECONDS = 600
 STOP_SECONDS = 60
 
 
