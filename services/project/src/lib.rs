@@ -20,7 +20,7 @@ mod rpc;
 mod schema;
 mod watch;
 
-use proto::common::ServerInfo;
+use proto::common::{ServerFeatures, ServerInfo};
 use proto::project::DESCRIPTOR_SET;
 use proto::project::admin::v1::project_admin_service_server::ProjectAdminServiceServer;
 use proto::project::backend::v1::access_service_server::AccessServiceServer;
@@ -70,7 +70,9 @@ pub async fn serve(context: ServiceContext, mail: MailOptions, listener: TcpList
         context.shutdown.clone(),
     ));
     let routes = routes(&context, &InvitationIssuer { context: context.clone(), outbox }, &tokens);
-    context.serve(DESCRIPTOR_SET, routes, ServerInfo::default(), sessions, listener).await
+    let features = ServerFeatures { mail_enabled: mail.is_enabled(), ..ServerFeatures::default() };
+    let info = ServerInfo { features: Some(features), ..ServerInfo::default() };
+    context.serve(DESCRIPTOR_SET, routes, info, sessions, listener).await
 }
 
 fn routes(context: &ServiceContext, issuer: &InvitationIssuer, tokens: &InvitationTokens) -> Routes {
