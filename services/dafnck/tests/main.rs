@@ -10,6 +10,7 @@
     reason = "failing is reporting here"
 )]
 
+mod agreement;
 mod archived;
 mod budgets;
 mod catalog;
