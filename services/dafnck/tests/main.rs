@@ -36,6 +36,7 @@ mod least_privilege;
 mod machine;
 mod maintaining;
 mod outages;
+mod reference;
 mod reflection;
 mod restoring;
 mod roles;
