@@ -44,7 +44,7 @@ pub async fn another_device(who: &Actor) -> Actor {
 
 /// A program of somebody's.
 async fn program(of: &Actor) -> Actor {
-    let wish = identity::CreateApiTokenRequest {
+    let request = identity::CreateApiTokenRequest {
         request_id: new_id(),
         api_token: Some(identity::ApiToken {
             name: "the build".to_owned(),
@@ -55,8 +55,9 @@ async fn program(of: &Actor) -> Actor {
             }),
             ..Default::default()
         }),
+        ..Default::default()
     };
-    let made = of.account().create_api_token(wish).await.unwrap().into_inner();
+    let made = of.account().create_api_token(request).await.unwrap().into_inner();
     under(of, made.token)
 }
 
@@ -129,11 +130,11 @@ async fn everybody_signs_in_anew_and_codes_that_were_mailed_are_worth_nothing() 
     let olga = another_device(&olga).await;
     asks(&olga).await.unwrap();
     let kinds = vec![identity::SecurityEventKind::AllSessionsRevoked.into()];
-    let wish = identity::ListSecurityEventsRequest {
+    let request = identity::ListSecurityEventsRequest {
         filter: Some(identity::SecurityEventFilter { kinds, ..Default::default() }),
         ..Default::default()
     };
-    let events = olga.account().list_security_events(wish).await.unwrap().into_inner().events;
+    let events = olga.account().list_security_events(request).await.unwrap().into_inner().events;
     let [event] = events.as_slice() else { panic!("{events:?}") };
     let told = ["act", "sessions", "api_tokens", "codes"].map(|key| event.details[key].as_str());
     assert_eq!(told, ["end-sessions", "2", "1", "1"]);

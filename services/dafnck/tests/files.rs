@@ -37,9 +37,9 @@ pub async fn upload(who: &Actor, project: &Project, bytes: &'static str) -> cont
 
 /// What a download brings.
 async fn download(who: &Actor, attachment: &content::Attachment) -> Result<Vec<u8>, tonic::Status> {
-    let wish =
+    let request =
         content::DownloadAttachmentRequest { attachment_id: attachment.id.clone(), ..Default::default() };
-    let mut stream = who.attachments().download_attachment(wish).await?.into_inner();
+    let mut stream = who.attachments().download_attachment(request).await?.into_inner();
     let mut bytes = Vec::new();
     while let Some(message) = stream.message().await? {
         if let Some(download_attachment_response::Part::Chunk(chunk)) = message.part {

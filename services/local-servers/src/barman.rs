@@ -11,12 +11,13 @@ use rustix::process::Signal;
 use crate::Progress;
 use crate::command::{Identity, run};
 use crate::paths;
-use crate::process::{send_to_group, wait_for_end};
+use crate::process::send_to_group;
 use crate::provision::{Program, on_path, pip_install, private_copy};
 use crate::provision_debian::{library_path, unpack};
+use crate::wait::wait_for_end;
 
 const COPY: &str = "barman-3.19.1";
-/// With all that it needs: its wish for `psycopg2` would have that built, where the ready-made package is as good.
+/// With all that it needs: its dependency on `psycopg2` would have that built, where the ready-made package is as good.
 const PYTHON_PACKAGES: &[&str] =
     &["barman==3.19.1", "psycopg2-binary==2.9.13", "python-dateutil==2.9.0.post0", "six==1.17.0"];
 const RSYNC_COPY: &str = "rsync-3";

@@ -3,19 +3,16 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
 use crate::command::Identity;
+use crate::connection_info::{AUTHORITY, TLS_DIRECTORY};
 use crate::data_directory::OpenDataDirectory;
 use crate::paths::make_own_directory;
-use crate::{postgres, redis};
 use shared::config::Secret;
 
-/// Where the files are, in the data directory. It is there exactly while the servers speak TLS and nothing else.
-const DIRECTORY: &str = "tls";
-const AUTHORITY: &str = "ca.pem";
 /// Whoever does not encrypt is no client.
 const ACCESS: &str = "hostssl all all 127.0.0.1/32 scram-sha-256\n\
                       hostssl replication all 127.0.0.1/32 scram-sha-256\n";
@@ -53,7 +50,7 @@ impl TlsDirectory {
         data: &OpenDataDirectory,
         certificates: Option<&ServerCertificates>,
     ) -> Result<Option<Self>> {
-        let made = Self { directory: data.path.join(DIRECTORY), identity: data.identity };
+        let made = Self { directory: data.path.join(TLS_DIRECTORY), identity: data.identity };
         let Some(certificates) = certificates else {
             if made.directory.exists() {
                 fs::remove_dir_all(&made.directory)
@@ -70,7 +67,7 @@ impl TlsDirectory {
     pub(crate) fn write(&self, certificates: &ServerCertificates) -> Result<()> {
         self.put(AUTHORITY, &certificates.authority, 0o644)?;
         self.put("pg_hba.conf", ACCESS, 0o644)?;
-        for (name, of) in [(postgres::NAME, &certificates.postgres), (redis::NAME, &certificates.redis)] {
+        for (name, of) in [("postgres", &certificates.postgres), ("redis", &certificates.redis)] {
             self.put(&format!("{name}.key"), of.key.expose(), 0o600)?;
             self.put(&format!("{name}.pem"), &of.chain, 0o644)?;
         }
@@ -109,9 +106,4 @@ impl TlsDirectory {
         let path = |file: &str| self.directory.join(file).display().to_string();
         [("tls-cert-file", path("redis.pem")), ("tls-key-file", path("redis.key"))]
     }
-}
-
-/// The authorities that clients of the servers on a data directory have to believe, if those speak TLS.
-pub(crate) fn authority_of(data: &Path) -> Option<PathBuf> {
-    Some(data.join(DIRECTORY).join(AUTHORITY)).filter(|authority| authority.exists())
 }

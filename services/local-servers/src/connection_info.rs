@@ -5,12 +5,18 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::ADMIN;
-use crate::certificates::authority_of;
 use crate::command::Identity;
-use crate::data_directory::Secrets;
+use crate::passwords::Secrets;
 use crate::paths;
 use shared::config::Secret;
+
+/// The superuser that [`PostgresServer::admin_url`] signs in as.
+pub const ADMIN: &str = "dafnck_admin";
+
+/// Where certificates are, in the data directory. It is there exactly while the servers speak TLS and nothing else.
+pub(crate) const TLS_DIRECTORY: &str = "tls";
+/// The authorities to believe, in there.
+pub(crate) const AUTHORITY: &str = "ca.pem";
 
 /// How clients reach the servers of a data directory.
 #[derive(Clone)]
@@ -77,4 +83,9 @@ impl ConnectionInfo {
         let scheme = if self.authority.is_some() { "rediss" } else { "redis" };
         format!("{scheme}://:{}@127.0.0.1:{port}/0", self.redis_password()).into()
     }
+}
+
+/// The authorities that clients of the servers on a data directory have to believe, if those speak TLS.
+fn authority_of(data: &Path) -> Option<PathBuf> {
+    Some(data.join(TLS_DIRECTORY).join(AUTHORITY)).filter(|authority| authority.exists())
 }

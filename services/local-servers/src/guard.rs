@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::data_directory::OpenDataDirectory;
-use crate::process::wait_for_end;
+use crate::wait::wait_for_end;
 
 /// How long letting go may take: with the servers stopped before, only a temporary directory is left to delete.
 const LET_GO_LIMIT: Duration = Duration::from_secs(20);

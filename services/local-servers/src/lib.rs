@@ -21,6 +21,7 @@ mod connection_info;
 mod data_directory;
 pub mod dev_ca;
 mod guard;
+mod passwords;
 mod paths;
 mod ports;
 mod postgres;
@@ -37,16 +38,18 @@ mod running;
 pub mod running_services;
 mod servers;
 pub mod suite;
+mod wait;
 
 /// What other crates run servers of other kinds with.
 pub mod tools {
     pub use crate::command::{Identity, run, tail};
     pub use crate::paths::{make_server_directory, reachable, temporary_in_memory};
     pub use crate::ports::{free as free_port, require_free as require_free_port};
-    pub use crate::process::{send, wait_for_end};
+    pub use crate::process::send;
     pub use crate::provision::{Program, on_path, private_copy};
     pub use crate::provision_debian::{unpack, unpack_from_sources};
     pub use crate::provision_redis::find_or_install as find_or_install_redis;
+    pub use crate::wait::wait_for_end;
 }
 
 use std::path::PathBuf;
@@ -55,9 +58,9 @@ use anyhow::Result;
 
 pub use barman::{Barman, WalReceiver, own_user_name, run_tool};
 pub use certificates::{Certificate, ServerCertificates};
-pub use connection_info::ConnectionInfo;
+pub use connection_info::{ADMIN, ConnectionInfo};
 pub use paths::memory_base;
-pub use postgres::{ADMIN, PostgresServer};
+pub use postgres::PostgresServer;
 pub use provision_python::python_packages;
 pub use redis::RedisServer;
 pub use restoring::{PendingRestore, RestoredPostgres};

@@ -15,7 +15,7 @@ use rustix::process::Signal;
 use crate::Progress;
 use crate::certificates::TlsDirectory;
 use crate::command::{Identity, run};
-use crate::connection_info::ConnectionInfo;
+use crate::connection_info::{ADMIN, ConnectionInfo};
 use crate::data_directory::OpenDataDirectory;
 use crate::guard::Guard;
 use crate::paths::make_server_directory;
@@ -23,9 +23,6 @@ use crate::ports;
 use crate::process::{START_LIMIT, ServerCommand, ServerProcess, StopSteps, pid_file, stop_leftover};
 use crate::provision::Program;
 use shared::config::Secret;
-
-/// The superuser that [`PostgresServer::admin_url`] signs in as.
-pub const ADMIN: &str = "dafnck_admin";
 
 pub(crate) const NAME: &str = "postgres";
 const INITDB_LIMIT: Duration = Duration::from_secs(120);
@@ -84,7 +81,7 @@ impl PostgresServer {
     ) -> Result<Self> {
         let server = Self {
             port,
-            connection: data.connection_info(tls.as_ref()),
+            connection: data.connection_info(tls.as_ref().map(TlsDirectory::authority)),
             tls,
             library_path: program.library_path.clone(),
             version: program.version.clone(),

@@ -13,8 +13,8 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::command::{Identity, tail};
 use crate::guard::Guard;
+use crate::wait::{POLL_INTERVAL, wait_for_end};
 
-const POLL: Duration = Duration::from_millis(20);
 /// How long a server may take to be ready.
 pub(crate) const START_LIMIT: Duration = Duration::from_secs(60);
 const LOG_TAIL_LINES: usize = 12;
@@ -94,7 +94,7 @@ impl ServerProcess {
                 self.child.wait()?;
                 bail!("{} was not ready within {} s. {}", self.name, limit.as_secs(), self.log_tail());
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }
@@ -182,21 +182,6 @@ fn is_server(command_line: &[u8], program: &str, directory: &Path) -> bool {
     let name_fits =
         parts.next().is_some_and(|name| name.rsplit(|byte| *byte == b'/').next() == Some(program.as_bytes()));
     name_fits && parts.any(|part| part == directory.as_os_str().as_encoded_bytes())
-}
-
-/// Polls until something has ended; false when it has not within the limit.
-///
-/// # Errors
-/// As `ended`.
-pub async fn wait_for_end(mut ended: impl FnMut() -> Result<bool>, limit: Duration) -> Result<bool> {
-    let deadline = Instant::now() + limit;
-    while !ended()? {
-        if Instant::now() > deadline {
-            return Ok(false);
-        }
-        tokio::time::sleep(POLL).await;
-    }
-    Ok(true)
 }
 
 /// Sends a signal. A process that has ended meanwhile is no error.

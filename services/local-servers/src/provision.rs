@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::Progress;
 use crate::command::{Identity, run};
 use crate::paths::set_mode;
-use crate::process::wait_for_end;
+use crate::wait::wait_for_end;
 
 /// Longest wait for another process that is installing.
 const OTHER_INSTALL_LIMIT: Duration = Duration::from_secs(600);

@@ -65,7 +65,7 @@ impl RedisServer {
             version: program.version.clone(),
             directory: data.redis(),
             program,
-            connection: data.connection_info(tls.as_ref()),
+            connection: data.connection_info(tls.as_ref().map(TlsDirectory::authority)),
             tls,
             root: data.path.clone(),
             temporary: data.temporary,
@@ -106,9 +106,9 @@ impl RedisServer {
 
     /// SHUTDOWN, saving lasting data; by signals if it does not obey.
     pub(crate) async fn stop(&self, process: &mut ServerProcess) -> Result<()> {
-        let wish = if self.temporary { "SHUTDOWN NOSAVE" } else { "SHUTDOWN SAVE" };
+        let command = if self.temporary { "SHUTDOWN NOSAVE" } else { "SHUTDOWN SAVE" };
         // It answers by ending; whatever else it message, the signals follow.
-        if self.ask(wish).await.is_ok_and(|answer| !answer.contains("-ERR"))
+        if self.ask(command).await.is_ok_and(|answer| !answer.contains("-ERR"))
             && process.ended_within(SHUTDOWN_LIMIT).await?
         {
             return Ok(());

@@ -10,8 +10,9 @@ use anyhow::{Context, Result};
 
 use crate::Progress;
 use crate::command::Identity;
-use crate::data_directory::{OpenDataDirectory, SECRETS};
+use crate::data_directory::OpenDataDirectory;
 use crate::guard::Guard;
+use crate::passwords::SECRETS;
 use crate::paths::{self, set_mode};
 use crate::ports;
 use crate::postgres::{NAME, PostgresServer};

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::command::Identity;
 use crate::connection_info::ConnectionInfo;
-use crate::data_directory::POSTGRES;
+use crate::passwords::POSTGRES;
 use crate::paths;
 use crate::postgres::NAME;
 use shared::config::Secret;

@@ -11,7 +11,7 @@ use tonic::{Status, Streaming};
 
 use crate::fixtures::list_of;
 
-pub const SOON: Duration = Duration::from_secs(20);
+pub const FEED_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub fn watch(project_id: &str, resume_token: &str) -> pb::WatchTasksRequest {
     pb::WatchTasksRequest {
@@ -40,7 +40,7 @@ pub async fn open(
 pub async fn next(
     stream: &mut Streaming<pb::WatchTasksResponse>,
 ) -> Result<Option<pb::WatchTasksResponse>, Status> {
-    tokio::time::timeout(SOON, stream.message()).await.unwrap()
+    tokio::time::timeout(FEED_TIMEOUT, stream.message()).await.unwrap()
 }
 
 /// The next `count` events, heartbeats skipped.

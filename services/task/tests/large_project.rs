@@ -33,7 +33,7 @@ const ORDERS: [(&str, &str); 7] = [
     ("updated", "updated_at::text"),
     ("rank", "rank"),
     ("priority", "priority::text"),
-    ("due", "coalesce(due_at, 'infinity')::text"),
+    ("due", "coalesce(due_date, 'infinity')::text"),
     ("title", "title"),
     ("number", "number::text"),
 ];

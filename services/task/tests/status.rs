@@ -77,8 +77,8 @@ async fn tasks_are_blocked_until_their_last_blocker_closes() {
     blocks(olga, &cake, &eggs).await.unwrap();
     assert_eq!(status(olga, &cake).await, Blocked);
     let second = blocks(olga, &cake, &milk).await.unwrap();
-    for wish in [InProgress, Done] {
-        assert_eq!(summary(&set(olga, &cake, wish).await.unwrap_err()), "FAILED_PRECONDITION TASK_BLOCKED");
+    for status in [InProgress, Done] {
+        assert_eq!(summary(&set(olga, &cake, status).await.unwrap_err()), "FAILED_PRECONDITION TASK_BLOCKED");
     }
     assert!(!set(olga, &cake, Blocked).await.unwrap().manually_blocked);
     assert_eq!(set(olga, &cake, Pending).await.unwrap().status(), Blocked);

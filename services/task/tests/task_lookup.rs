@@ -84,7 +84,7 @@ async fn watch_deleted_tasks_rejects_a_trimmed_cursor() {
     let trim = "UPDATE task.change_log_horizon SET transaction_id = '10', position = 10";
     diesel_async::SimpleAsyncConnection::batch_execute(&mut admin, trim).await.unwrap();
     let mut directory = suite.as_service("content").task_lookup();
-    let refusal = directory.watch_deleted_tasks(from("1.1")).await.unwrap_err();
+    let refusal = directory.watch_deleted_tasks(from("0.1.1")).await.unwrap_err();
     assert_eq!(summary(&refusal), "OUT_OF_RANGE CURSOR_EXPIRED");
     let refusal = directory.watch_deleted_tasks(from("x")).await.unwrap_err();
     assert_eq!(violations(&refusal), ["cursor"]);

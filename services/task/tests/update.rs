@@ -113,7 +113,7 @@ async fn metadata_patch_changes_single_entries() {
     };
     assert_eq!(violations(&olga.tasks().update_task(both).await.unwrap_err()), ["metadata_patch"]);
     let large = pb::UpdateTaskRequest {
-        metadata_patch: Some(patch(json!({"e": "x".repeat(65_530)}), &["x"])),
+        metadata_patch: Some(patch(json!({"e": "x".repeat(65_520)}), &["x"])),
         ..request
     };
     assert_eq!(violations(&olga.tasks().update_task(large).await.unwrap_err()), ["metadata_patch"]);

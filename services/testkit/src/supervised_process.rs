@@ -1,7 +1,7 @@
 //! Further servers of tests, which end with this process, however it ends.
 //!
 //! Each is the child of a small shell whose standard input is a pipe that only we hold open. When it closes, by our
-//! wish or by our end, the shell kills the server and removes its directory: what such servers keep is throwaway.
+//! request or by our end, the shell kills the server and removes its directory: what such servers keep is throwaway.
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -78,13 +78,25 @@ impl Authorizer {
         permission: Permission,
         load: impl for<'c> Fn(&'c AsyncPgConnection) -> BoxFuture<'c, Result<T>> + Sync,
     ) -> Result<AuthorizedTransaction<T>> {
-        let attempt = async || {
-            let tx = self.database.begin(caller).await?;
-            let (access, found) = futures::try_join!(self.access(&tx, caller, target), load(&tx))?;
-            access.require(permission)?;
-            Ok(AuthorizedTransaction { tx, access, found })
-        };
-        self.retry_with_refreshed_access(std::slice::from_ref(target), || attempt().boxed()).await
+        let attempt = || self.begin_once(caller, target, permission, &load).boxed();
+        self.retry_with_refreshed_access(std::slice::from_ref(target), attempt).await
+    }
+
+    /// As [`Self::begin`], without a second attempt: for attempts of [`Self::retry_with_refreshed_access`].
+    ///
+    /// # Errors
+    /// Those of [`Self::begin`].
+    pub async fn begin_once<T: Send>(
+        &self,
+        caller: &Caller,
+        target: &AccessTarget,
+        permission: Permission,
+        load: impl for<'c> Fn(&'c AsyncPgConnection) -> BoxFuture<'c, Result<T>> + Sync,
+    ) -> Result<AuthorizedTransaction<T>> {
+        let tx = self.database.begin(caller).await?;
+        let (access, found) = futures::try_join!(self.access(&tx, caller, target), load(&tx))?;
+        access.require(permission)?;
+        Ok(AuthorizedTransaction { tx, access, found })
     }
 
     /// As [`Self::begin`], and claims the request id of a creation in the same round trip. If an earlier call has
@@ -101,22 +113,37 @@ impl Authorizer {
         load: impl for<'c> Fn(&'c AsyncPgConnection) -> BoxFuture<'c, Result<T>> + Sync,
         replay: impl for<'c> Fn(&'c AsyncPgConnection, Uuid) -> BoxFuture<'c, Result<R>> + Sync,
     ) -> Result<CreateClaim<R, T>> {
-        let attempt = async || {
-            let tx = self.database.begin(caller).await?;
-            let (access, earlier, found) = futures::try_join!(
-                self.access(&tx, caller, target),
-                creation.claim(&tx, self.schema),
-                load(&tx)
-            )?;
-            access.require(permission)?;
-            let Some(earlier) = earlier else {
-                return Ok(CreateClaim::New(AuthorizedTransaction { tx, access, found }));
-            };
-            let resource = replay(&tx, earlier).await?;
-            tx.finish();
-            Ok(CreateClaim::Replayed(resource))
+        let attempt =
+            || self.claim_or_replay_once(caller, target, permission, creation, &load, &replay).boxed();
+        self.retry_with_refreshed_access(std::slice::from_ref(target), attempt).await
+    }
+
+    /// As [`Self::claim_or_replay`], without a second attempt: for attempts of [`Self::retry_with_refreshed_access`].
+    ///
+    /// # Errors
+    /// Those of [`Self::claim_or_replay`].
+    pub async fn claim_or_replay_once<R: Send, T: Send>(
+        &self,
+        caller: &Caller,
+        target: &AccessTarget,
+        permission: Permission,
+        creation: Creation<'_>,
+        load: impl for<'c> Fn(&'c AsyncPgConnection) -> BoxFuture<'c, Result<T>> + Sync,
+        replay: impl for<'c> Fn(&'c AsyncPgConnection, Uuid) -> BoxFuture<'c, Result<R>> + Sync,
+    ) -> Result<CreateClaim<R, T>> {
+        let tx = self.database.begin(caller).await?;
+        let (access, earlier, found) = futures::try_join!(
+            self.access(&tx, caller, target),
+            creation.claim(&tx, self.schema),
+            load(&tx)
+        )?;
+        access.require(permission)?;
+        let Some(earlier) = earlier else {
+            return Ok(CreateClaim::New(AuthorizedTransaction { tx, access, found }));
         };
-        self.retry_with_refreshed_access(std::slice::from_ref(target), || attempt().boxed()).await
+        let resource = replay(&tx, earlier).await?;
+        tx.finish();
+        Ok(CreateClaim::Replayed(resource))
     }
 
     /// Begins a transaction that reads in all projects that the caller may read; policies and queries select these. The

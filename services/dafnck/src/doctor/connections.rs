@@ -15,7 +15,7 @@ use local_servers::suite::NAMES;
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// For how long Redis is asked again, and how often.
 const TIMEOUT: Duration = Duration::from_secs(3);
-const PAUSE: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Each service's own word.
 pub(super) async fn services(places: &Places) -> Vec<Finding> {
@@ -93,7 +93,7 @@ async fn patiently(store: &RedisStore, command: &redis::Cmd) -> anyhow::Result<r
     let patience = Instant::now() + TIMEOUT;
     loop {
         match store.query(command).await {
-            Err(_) if Instant::now() < patience => tokio::time::sleep(PAUSE).await,
+            Err(_) if Instant::now() < patience => tokio::time::sleep(POLL_INTERVAL).await,
             answer => return Ok(answer?),
         }
     }

@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::config::Secret;
 use shared::migrate::{self, Plan};
 
-use super::{Finding, Thresholds, configuration, statistics};
+use super::{Finding, Thresholds, configuration, sentences::sentences, statistics};
 use crate::administration::is_there;
 use crate::maintain::Job;
 use crate::services::{REFERENCES, migration_sets};
@@ -20,18 +20,6 @@ const MAINTENANCE_GRACE: i32 = 28;
 const MANY_CONNECTIONS: i64 = 80;
 /// Transaction ids that are in use at most: PostgreSQL stops at 2.1 thousand millions.
 const OLDEST_ROW: i64 = 1_000_000_000;
-
-#[derive(QueryableByName)]
-pub(super) struct Line {
-    #[diesel(sql_type = Text)]
-    pub(super) line: String,
-}
-
-/// The sentences that a query answers.
-pub(super) async fn lines(conn: &mut AsyncPgConnection, query: &str) -> anyhow::Result<Vec<String>> {
-    let found: Vec<Line> = sql_query(query).load(conn).await?;
-    Ok(found.into_iter().map(|line| line.line).collect())
-}
 
 /// Everything about one database; `is_backed_up` if somebody is to take its log.
 pub(super) async fn examine(
@@ -110,7 +98,7 @@ async fn transactions(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> 
             "in its database: ROLLBACK PREPARED its name, or COMMIT PREPARED if who prepared it says so",
         ),
     ] {
-        let found = lines(conn, &query).await?;
+        let found = sentences(conn, &query).await?;
         hint.extend((!found.is_empty()).then_some(remedy));
         message.extend(found);
     }
@@ -239,7 +227,7 @@ async fn mail(conn: &mut AsyncPgConnection) -> anyhow::Result<Finding> {
                 "SELECT count(*) || ' mails of {schema} were tried in vain' AS line FROM {schema}.mail_outbox \
                  WHERE attempts > 2 HAVING count(*) > 0"
             );
-            waiting.extend(lines(conn, &query).await?);
+            waiting.extend(sentences(conn, &query).await?);
         }
     }
     Ok(if waiting.is_empty() {
@@ -268,7 +256,7 @@ async fn maintenance(conn: &mut AsyncPgConnection) -> anyhow::Result<Vec<Finding
              WHERE error IS NOT NULL OR {late} \
              UNION ALL SELECT 'never ran' WHERE NOT EXISTS (SELECT 1 FROM {schema}.maintenance_runs)"
         );
-        for line in lines(conn, &query).await? {
+        for line in sentences(conn, &query).await? {
             findings.push(Finding::warning(
                 "maintenance",
                 format!("{schema}: {line}"),

@@ -8,6 +8,7 @@ mod database;
 mod finding;
 mod machine;
 mod places;
+mod sentences;
 mod statistics;
 
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::database::lines;
+use super::sentences::sentences;
 use super::{Finding, Thresholds};
 use crate::administration::is_there;
 use crate::services::migration_sets;
@@ -31,7 +31,7 @@ pub(super) async fn examine(
 async fn slow_statements(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> anyhow::Result<Finding> {
     let watched = "SELECT extname::text AS line FROM pg_extension WHERE extname = 'pg_stat_statements' \
                    AND current_setting('shared_preload_libraries') LIKE '%pg_stat_statements%'";
-    if lines(conn, watched).await?.is_empty() {
+    if sentences(conn, watched).await?.is_empty() {
         let hint = "shared_preload_libraries = 'pg_stat_statements', and CREATE EXTENSION pg_stat_statements";
         return Ok(Finding::warning("slow statements", "nobody counts them", hint));
     }
@@ -44,7 +44,7 @@ async fn slow_statements(conn: &mut AsyncPgConnection, thresholds: &Thresholds) 
          ORDER BY s.total_exec_time DESC LIMIT {NAMED}",
         thresholds.slow_statement.as_millis()
     );
-    let slow = lines(conn, &query).await?;
+    let slow = sentences(conn, &query).await?;
     Ok(if slow.is_empty() {
         Finding::ok("slow statements", "none")
     } else {
@@ -65,7 +65,7 @@ async fn unused_indexes(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -
          ORDER BY pg_relation_size(s.indexrelid) DESC LIMIT {NAMED}",
         thresholds.unused_index_bytes
     );
-    let unused = lines(conn, &query).await?;
+    let unused = sentences(conn, &query).await?;
     Ok(if unused.is_empty() {
         Finding::ok("unused indexes", "no large one")
     } else {
@@ -82,7 +82,7 @@ async fn dead_rows(conn: &mut AsyncPgConnection, thresholds: &Thresholds) -> any
          ORDER BY n_dead_tup DESC LIMIT {NAMED}",
         thresholds.dead_rows
     );
-    let bloated = lines(conn, &query).await?;
+    let bloated = sentences(conn, &query).await?;
     Ok(if bloated.is_empty() {
         Finding::ok("dead rows", "few")
     } else {

@@ -17,6 +17,7 @@ use tokio::process::Command;
 
 use super::kustomize::{Objects, PRODUCTION};
 use super::root;
+use super::scripts::{UNTIL_NOTHING_RUNS, write_program};
 
 const NOBODY: u32 = 65534;
 /// Much less than until somebody writes by chance.
@@ -113,12 +114,6 @@ impl Image {
         assert!(succeeded, "{program} {words:?}: {said}");
         said
     }
-}
-
-/// Makes a program of the shell.
-pub fn write_program(path: &Path, does: &str) {
-    fs::write(path, format!("#!/bin/sh\n{does}\n")).unwrap();
-    fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }
 
 /// A suite on servers of its own, with an attachment.
@@ -283,7 +278,7 @@ async fn the_backup_container_makes_a_backup_copies_attachments_and_can_restore(
     // More than a week passes.
     let later = (Utc::now() + TimeDelta::days(8)).timestamp();
     image.write_program("date", &format!("echo {later}"));
-    image.write_program("sleep", super::schedule::UNTIL_NOTHING_RUNS);
+    image.write_program("sleep", UNTIL_NOTHING_RUNS);
     let two_rounds = [variables.as_slice(), &[("ROUNDS", "2")]].concat();
     let said = image.succeed("schedule", &[], &two_rounds).await;
     assert!(said.contains("\n  project.projects: 3 rows\n"), "{said}");

@@ -14,6 +14,7 @@ mod metric_names;
 mod monitoring;
 mod programs;
 mod schedule;
+mod scripts;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -9,8 +9,8 @@ use chrono::NaiveDateTime;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::backups::write_program;
 use super::root;
+use super::scripts::{UNTIL_NOTHING_RUNS, write_program};
 
 /// The programs that it calls, and what they do in its directory.
 const PROGRAMS: [(&str, &str); 5] = [
@@ -27,9 +27,6 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("psql", "exit 1"),
 ];
 
-/// In the place of `sleep`: ends when nothing else runs that the process which called it has begun.
-pub const UNTIL_NOTHING_RUNS: &str =
-    r#"until [ "$(wc -w </proc/$PPID/task/$PPID/children)" -eq 1 ]; do /bin/sleep 0.02; done"#;
 /// A minute takes twenty, so that an hour has three rounds.
 const TWENTY_MINUTES: &str = "echo $(($(cat clock) + 20 * $1)) >clock";
 const TIMEOUT: Duration = Duration::from_secs(60);

@@ -50,7 +50,10 @@ pub fn convert(directory: &Path, output: &Path) -> anyhow::Result<Counts> {
     let people = People::of(&proposals);
     let proposals = Proposals::new(&proposals, &people, &edited)?;
     let mut output = Output::create(output_path)?;
-    people.users(&proposals).into_iter().try_for_each(|user| output.write(Line::User(user)))?;
+    people
+        .users(|author| proposals.first_of(author))
+        .into_iter()
+        .try_for_each(|user| output.write(Line::User(user)))?;
     proposals.projects().try_for_each(|project| output.write(Line::Project(project)))?;
     proposals.members().try_for_each(|member| output.write(Line::Member(member)))?;
     proposals.tasks().try_for_each(|task| output.write(Line::Task(task)))?;

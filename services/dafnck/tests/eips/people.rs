@@ -11,8 +11,7 @@ use uuid::Uuid;
 
 use super::id;
 use super::input::{Author, Proposal};
-use super::proposals::Proposals;
-use super::records::User;
+use super::records::{Moment, User};
 
 /// Longest names and usernames that identity takes.
 const MAX_USERNAME_CHARS: usize = 50;
@@ -80,10 +79,10 @@ impl People {
         let mut taken = BTreeSet::new();
         for (key, (names, handles)) in written {
             let name = most_frequent(&names);
-            let wish =
+            let wanted =
                 if handles.is_empty() { slug(&name) } else { slug_of_handle(&most_frequent(&handles)) };
             let id = id("user", &key.to_string());
-            let username = unique(wish, id, &mut taken);
+            let username = unique(wanted, id, &mut taken);
             people.by_key.insert(key, Person { id, username, name });
         }
         people
@@ -101,9 +100,9 @@ impl People {
         self.by_key.get(&Key::Name(written)).or_else(|| self.by_key.get(&Key::Handle(handle)))
     }
 
-    /// Everybody, as users since their first proposal.
-    pub fn users(&self, proposals: &Proposals<'_>) -> Vec<User> {
-        self.by_key.values().map(|person| user(person, proposals)).collect()
+    /// Everybody, as users since `first_proposal`.
+    pub fn users(&self, first_proposal: impl Fn(Uuid) -> Option<Moment>) -> Vec<User> {
+        self.by_key.values().map(|person| user(person, first_proposal(person.id))).collect()
     }
 }
 
@@ -123,7 +122,7 @@ impl std::fmt::Display for Key {
     }
 }
 
-fn user(person: &Person, proposals: &Proposals<'_>) -> User {
+fn user(person: &Person, created_at: Option<Moment>) -> User {
     let (first, last) = match person.name.rsplit_once(' ') {
         Some((first, last)) => (first, Some(last)),
         None => (person.name.as_str(), None),
@@ -135,7 +134,7 @@ fn user(person: &Person, proposals: &Proposals<'_>) -> User {
         username: person.username.clone(),
         first_name: Some(cut(first)).filter(|name| !name.is_empty()),
         last_name: last.map(cut),
-        created_at: proposals.first_of(person.id),
+        created_at,
     }
 }
 
@@ -189,15 +188,15 @@ fn latin_letter(c: char) -> Option<char> {
     letter.is_ascii_alphanumeric().then_some(letter)
 }
 
-/// The wish, shortened and told apart from those that are taken.
-fn unique(wish: String, id: Uuid, taken: &mut BTreeSet<String>) -> String {
-    let fits = wish.chars().count() >= MIN_USERNAME_CHARS;
-    let wish = if fits { wish } else { format!("author-{}", id.simple().to_string().split_at(8).0) };
+/// The name that is wanted, shortened and told apart from those that are taken.
+fn unique(wanted: String, id: Uuid, taken: &mut BTreeSet<String>) -> String {
+    let fits = wanted.chars().count() >= MIN_USERNAME_CHARS;
+    let wanted = if fits { wanted } else { format!("author-{}", id.simple().to_string().split_at(8).0) };
     let numbered = |number: u32| match number {
-        1 => wish.chars().take(MAX_USERNAME_CHARS).collect::<String>(),
+        1 => wanted.chars().take(MAX_USERNAME_CHARS).collect::<String>(),
         _ => {
             let suffix = format!("-{number}");
-            wish.chars().take(MAX_USERNAME_CHARS - suffix.len()).collect::<String>() + &suffix
+            wanted.chars().take(MAX_USERNAME_CHARS - suffix.len()).collect::<String>() + &suffix
         }
     };
     // Among infinitely many numbers one is free.

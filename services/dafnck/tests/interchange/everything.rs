@@ -87,7 +87,7 @@ async fn accounts(suite: &Suite, olga: &Actor, [ada, max]: [&Actor; 2]) {
 }
 
 async fn apollo(olga: &Actor, [gus, vera, ada]: [&Actor; 3]) -> Project {
-    let wish = project::CreateProjectRequest {
+    let request = project::CreateProjectRequest {
         project: Some(project::Project {
             name: "Аполлон 🚀".to_owned(),
             description: Some("To the moon.\n\nAnd back.".to_owned()),
@@ -96,7 +96,7 @@ async fn apollo(olga: &Actor, [gus, vera, ada]: [&Actor; 3]) -> Project {
         }),
         ..Default::default()
     };
-    let apollo = olga.projects().create_project(wish).await.unwrap().into_inner();
+    let apollo = olga.projects().create_project(request).await.unwrap().into_inner();
     olga.add(&apollo, gus, ProjectRole::Admin).await;
     olga.add(&apollo, ada, ProjectRole::Member).await;
     let member = project::AddMemberRequest {
@@ -192,7 +192,7 @@ async fn set_status(who: &Actor, of: &Task, status: TaskStatus) {
 }
 
 async fn depend(who: &Actor, from: &Task, to: &Task, kind: DependencyType) {
-    let wish = task::CreateTaskDependencyRequest {
+    let request = task::CreateTaskDependencyRequest {
         task_dependency: Some(task::TaskDependency {
             task_id: from.id.clone(),
             depends_on_task_id: to.id.clone(),
@@ -201,12 +201,12 @@ async fn depend(who: &Actor, from: &Task, to: &Task, kind: DependencyType) {
         }),
         ..Default::default()
     };
-    who.plans().create_task_dependency(wish).await.unwrap();
+    who.plans().create_task_dependency(request).await.unwrap();
 }
 
 /// Documents in every state; answers with one of them.
 async fn documents(olga: &Actor, gus: &Actor, apollo: &Project) -> content::Document {
-    let wish = content::CreateDocumentRequest {
+    let request = content::CreateDocumentRequest {
         change_summary: Some("first".to_owned()),
         document: Some(content::Document {
             project_id: apollo.id.clone(),
@@ -219,7 +219,7 @@ async fn documents(olga: &Actor, gus: &Actor, apollo: &Project) -> content::Docu
         }),
         ..Default::default()
     };
-    let plan = olga.documents().create_document(wish).await.unwrap().into_inner();
+    let plan = olga.documents().create_document(request).await.unwrap().into_inner();
     for (who, title, text) in
         [(gus, "Flight plan", "Up."), (olga, "Flight plan", ""), (gus, "Plan", "Up, down.")]
     {

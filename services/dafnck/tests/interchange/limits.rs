@@ -94,7 +94,7 @@ async fn one_export_at_a_time_and_a_slow_one_holds_up_nobody_else() {
     let apollo = olga.project("Apollo").await;
     let text = "x".repeat(90_000);
     for number in 0..40 {
-        let wish = proto::task::v1::CreateTaskRequest {
+        let request = proto::task::v1::CreateTaskRequest {
             task: Some(proto::task::v1::Task {
                 project_id: apollo.id.clone(),
                 title: format!("{number}"),
@@ -103,7 +103,7 @@ async fn one_export_at_a_time_and_a_slow_one_holds_up_nobody_else() {
             }),
             ..Default::default()
         };
-        olga.tasks().create_task(wish).await.unwrap();
+        olga.tasks().create_task(request).await.unwrap();
     }
     let mut client = TaskAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Task));
     let mut slow = client.export_tasks(ExportTasksRequest::default()).await.unwrap().into_inner();
@@ -146,8 +146,8 @@ async fn who_goes_away_makes_room() {
 async fn malformed_wishes_are_told() {
     let suite = harness().start().await;
     let mut client = TaskAdminServiceClient::new(suite.as_service("operator").channel(Sibling::Task));
-    let wish = ExportTasksRequest { project_ids: vec!["x".to_owned()] };
-    let refusal = client.export_tasks(wish).await.map(|_| ()).unwrap_err();
+    let request = ExportTasksRequest { project_ids: vec!["x".to_owned()] };
+    let refusal = client.export_tasks(request).await.map(|_| ()).unwrap_err();
     assert_eq!(summary(&refusal), "INVALID_ARGUMENT INVALID_FIELDS");
     let many = ExportTasksRequest { project_ids: vec![testkit::new_id(); 1001] };
     let refusal = client.export_tasks(many).await.map(|_| ()).unwrap_err();

@@ -112,7 +112,8 @@ async fn tasks_and_their_dependencies_are_carried_through_every_release() {
     assert_eq!(task.count("tasks").await, 3 * generations);
     assert_eq!(task.count("task_dependencies").await, generations);
     assert_eq!(
-        task.count("tasks WHERE key ~ ('^[A-Z0-9]+-' || number || '$') AND rank <> ''").await,
+        task.count("tasks WHERE task.project_key(project_id) ~ '^[A-Z0-9]+$' AND number > 0 AND rank <> ''")
+            .await,
         3 * generations
     );
     assert_eq!(task.count("tasks WHERE title LIKE 'waits %' AND status = 'blocked'").await, generations);

@@ -72,7 +72,7 @@ fn missing_selector() -> Error {
 pub(crate) fn ends(v: &mut Violations, task_id: &str, depends_on_task_id: &str) -> (Uuid, Uuid) {
     let from = v.uuid("task_id", task_id);
     let to = v.uuid("depends_on_task_id", depends_on_task_id);
-    v.require(from != to, "depends_on_task_id", "must be another task");
+    v.require(from != to || from.is_nil(), "depends_on_task_id", "must be another task");
     (from, to)
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::NAME;
 use crate::tasks::Task;
-use crate::tasks::queries::{project_key, project_of_logged_task};
+use crate::tasks::queries::project_key_of_logged_task;
 
 /// A page of a task's changes, newest first, plus at least one record if there are more; the project's key; and the
 /// size of the page, which is smaller than requested if it would not fit into a response.
@@ -55,11 +55,4 @@ pub(super) async fn tasks_at(
 fn page_size<T>(found: &Bounded<T>, size: i64) -> i64 {
     let count = i64::try_from(found.rows.len()).unwrap_or(i64::MAX);
     if found.is_partial { size.min(count - 1) } else { size }
-}
-
-async fn project_key_of_logged_task(conn: &AsyncPgConnection, task_id: Uuid) -> Result<String> {
-    match project_of_logged_task(conn, task_id).await? {
-        Some(project_id) => project_key(conn, project_id).await,
-        None => Ok(String::new()),
-    }
 }

@@ -26,8 +26,17 @@ diesel::define_sql_function! {
     fn logged_task_project(id: SqlUuid) -> Nullable<SqlUuid>;
 }
 
-pub(crate) async fn project_of_logged_task(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Uuid>> {
-    Ok(diesel::select(logged_task_project(id)).get_result(&mut conn).await?)
+diesel::define_sql_function! {
+    /// For any caller.
+    #[sql_name = "task.project_key"]
+    fn key_of_project_if_any(project_id: Nullable<SqlUuid>) -> Nullable<Text>;
+}
+
+/// The key of the project of a task that exists or did; empty for any other id.
+pub(crate) async fn project_key_of_logged_task(mut conn: &AsyncPgConnection, id: Uuid) -> Result<String> {
+    let key: Option<String> =
+        diesel::select(key_of_project_if_any(logged_task_project(id))).get_result(&mut conn).await?;
+    Ok(key.unwrap_or_default())
 }
 
 pub(crate) async fn project_key(mut conn: &AsyncPgConnection, project_id: Uuid) -> Result<String> {

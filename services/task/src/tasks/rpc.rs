@@ -34,19 +34,28 @@ impl TaskHandler {
             key: key.as_ref(),
             resource_id: task.id,
         };
-        let claim = self.authorizer.claim_or_replay(
-            &caller,
-            &target,
-            Permission::TaskWrite,
-            creation,
-            |conn| references.resolve(conn, referrer).boxed(),
-            |conn, id| queries::get_readable(conn, id).boxed(),
-        );
-        let AuthorizedTransaction { tx, access, found } = match claim.await? {
+        // References are checked in the attempt: a new assignee may be a member in a fresher copy only.
+        let attempt = async || {
+            let claim = self.authorizer.claim_or_replay_once(
+                &caller,
+                &target,
+                Permission::TaskWrite,
+                creation,
+                |conn| references.resolve(conn, referrer).boxed(),
+                |conn, id| queries::get_readable(conn, id).boxed(),
+            );
+            let claim = claim.await?;
+            if let CreateClaim::New(transaction) = &claim {
+                references.check(&transaction.found, task.project_id)?;
+            }
+            Ok(claim)
+        };
+        let targets = std::slice::from_ref(&target);
+        let claim = self.authorizer.retry_with_refreshed_access(targets, || attempt().boxed()).await?;
+        let AuthorizedTransaction { tx, access, .. } = match claim {
             CreateClaim::Replayed(task) => return Ok(Response::new(task.into())),
             CreateClaim::New(transaction) => transaction,
         };
-        references.check(&found, task.project_id)?;
         let task = queries::insert(tx, &access, task).await?;
         self.context.signal.announce();
         Ok(Response::new(task.into()))
@@ -79,20 +88,26 @@ impl TaskHandler {
             assignee: input.change.as_ref().and_then(|change| change.assignee_id).flatten(),
         };
         let target = access_target::task(id);
-        let locked = self.authorizer.begin(&caller, &target, Permission::TaskWrite, |conn| {
-            async move {
-                try_join!(
-                    graph::lock(conn, id, graph_lock),
-                    queries::lock(conn, id),
-                    references.resolve(conn, Referrer::Task(id))
-                )
-            }
-            .boxed()
-        });
-        let AuthorizedTransaction { tx, access, found: ((), task, found) } = locked.await?;
-        queries::require_write_and_read(&access)?;
-        let task = task.ok_or_else(|| Error::not_found("task", id))?;
-        references.check(&found, task.project_id)?;
+        let attempt = async || {
+            let locked = self.authorizer.begin_once(&caller, &target, Permission::TaskWrite, |conn| {
+                async move {
+                    try_join!(
+                        graph::lock(conn, id, graph_lock),
+                        queries::lock(conn, id),
+                        references.resolve(conn, Referrer::Task(id))
+                    )
+                }
+                .boxed()
+            });
+            let AuthorizedTransaction { tx, access, found: ((), task, found) } = locked.await?;
+            queries::require_write_and_read(&access)?;
+            let task = task.ok_or_else(|| Error::not_found("task", id))?;
+            references.check(&found, task.project_id)?;
+            Ok((tx, access, task))
+        };
+        let targets = std::slice::from_ref(&target);
+        let (tx, access, task) =
+            self.authorizer.retry_with_refreshed_access(targets, || attempt().boxed()).await?;
         etag::check(&input.etag, task.version)?;
         let Some(change) = input.change_of(&task)? else {
             tx.finish();

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::modules::{Crate, ModulePath};
 use crate::workspace;
 
-/// Crates without circles. `shared`, `services/local-servers` and `services/dafnck` still have six.
-const CRATES: [&str; 6] = [
+const CRATES: [&str; 9] = [
     "proto",
+    "shared",
     "services/identity",
     "services/project",
     "services/task",
     "services/content",
+    "services/local-servers",
+    "services/dafnck",
     "services/testkit",
 ];
 

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{files_below, workspace};
 
-/// Directories that are free of these names; the other crates follow.
-const DIRECTORIES: [&str; 5] = ["proto", "services/content", "migrations", "deploy", ".github"];
+const DIRECTORIES: [&str; 6] = ["proto", "services", "shared", "migrations", "deploy", ".github"];
 const KINDS: [&str; 8] = ["rs", "proto", "sql", "md", "sh", "toml", "yaml", "yml"];
 
 /// Names that are not used, and what is written instead.

@@ -40,7 +40,7 @@ pub(super) async fn write_and_search(Journey { olga, gus, vera, project, .. }: &
 /// An upload to a task in two streams, downloaded again by somebody else. Answers with the attachments' ids.
 pub(super) async fn attach_files(Journey { olga, gus, .. }: &Journey<'_>, task: &Task) -> Vec<String> {
     let bytes: Vec<u8> = (0..FILE_BYTES).map(|place| (place * place % 251) as u8).collect();
-    let wish = pb::CreateUploadRequest {
+    let request = pb::CreateUploadRequest {
         request_id: new_id(),
         upload: Some(pb::Upload {
             target: Some(pb::AttachmentTarget {
@@ -51,7 +51,7 @@ pub(super) async fn attach_files(Journey { olga, gus, .. }: &Journey<'_>, task: 
             ..Default::default()
         }),
     };
-    let upload = olga.attachments().create_upload(wish).await.unwrap().into_inner();
+    let upload = olga.attachments().create_upload(request).await.unwrap().into_inner();
     let half = FILE_BYTES / 2;
     for (offset, piece) in [(0, &bytes[..half]), (half, &bytes[half..])] {
         let header = pb::UploadChunksHeader { upload_id: upload.id.clone(), offset: offset as i64 };

@@ -1,6 +1,6 @@
 -- What a process writes of tasks, one that waits for another and a subtask, and a list that it reads.
-INSERT INTO task.project_access (project_id, revision, deleted, visibility, status)
-VALUES ('00000000-0000-7000-8000-00000000{n}', 1, FALSE, 'private', 'active');
+INSERT INTO task.project_access (project_id, revision, deleted, visibility, status, key)
+VALUES ('00000000-0000-7000-8000-00000000{n}', 1, FALSE, 'private', 'active', 'T{n}');
 INSERT INTO task.project_access_members (project_id, user_id, role, permissions)
 VALUES ('00000000-0000-7000-8000-00000000{n}', '00000000-0000-7000-8000-0000000000aa', 'owner', '{}');
 INSERT INTO task.feed_positions (feed, cursor) VALUES ('feed {n}', '1.2');
