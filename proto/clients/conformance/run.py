@@ -27,7 +27,7 @@ STEPS = """sign_up second_factor refresh server_info create request_id_conflict 
 # What the tools make beside the sources; kept from run to run.
 MADE = {"gen", "node_modules", "target", "dist", ".venv", "__pycache__"}
 READY_SECONDS = 180
-BUILD_SECONDS = 900
+BUILD_SECONDS = 1800
 PROGRAM_SECONDS = 600
 STOP_SECONDS = 60
 

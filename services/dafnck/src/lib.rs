@@ -3,6 +3,7 @@
 pub mod administration;
 pub mod backup;
 mod certificates;
+pub mod descriptors;
 pub mod dev_ca;
 pub mod doctor;
 pub mod end_sessions;
@@ -17,6 +18,7 @@ pub mod migrations;
 pub mod operator;
 pub mod paths;
 pub mod progress;
+pub mod reference;
 pub mod restore;
 pub mod rotate_keys;
 pub mod run;

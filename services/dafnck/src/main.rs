@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use dafnck::backup::{self, BackupOptions};
+use dafnck::descriptors::{self, DescriptorsOptions};
 use dafnck::dev_ca::{self, DevCaOptions};
 use dafnck::doctor::{self, DoctorOptions};
 use dafnck::end_sessions::{self, EndSessionsOptions};
@@ -16,6 +17,7 @@ use dafnck::manual::{self, CompletionsOptions, ManOptions};
 use dafnck::migrations::{self, MigrateOptions};
 use dafnck::operator::OperatorOptions;
 use dafnck::progress::OutputClosed;
+use dafnck::reference::{self, ReferenceOptions};
 use dafnck::restore::drill::{self, DrillOptions};
 use dafnck::restore::{self, RestoreOptions};
 use dafnck::rotate_keys;
@@ -76,6 +78,12 @@ enum Command {
     Health(HealthOptions),
     /// Look at everything that keeps the suite well, and say what to do. Exit code 0: all is well, 1: warnings, 2: critical
     Doctor(DoctorOptions),
+    /// Write the descriptor set of the API as a file, for grpcurl, buf and generators of clients
+    #[command(after_long_help = descriptors::HELP)]
+    Descriptors(DescriptorsOptions),
+    /// Write the reference of the API: methods, messages, limits, errors, permissions and scopes, as Markdown and HTML
+    #[command(after_long_help = reference::HELP)]
+    Reference(ReferenceOptions),
     /// Do what the databases need from time to time: measure, analyze, build bloated indexes anew. Safe to run twice
     Maintain(MaintainOptions),
     /// Write what completes commands and options in a shell, as `dafnck completions bash >/etc/bash_completion.d/dafnck`
@@ -113,6 +121,8 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::EndSessions(options) => end_sessions::command(&options).await,
         Command::Health(options) => health::command(&options).await,
         Command::Doctor(options) => return doctor::command(&options).await,
+        Command::Descriptors(options) => descriptors::command(&options),
+        Command::Reference(options) => reference::command(&options),
         Command::Maintain(options) => maintain::command(&options).await,
         Command::Completions(options) => manual::write_completions(Cli::command(), &options),
         Command::Man(options) => manual::write_pages(Cli::command(), &options),

@@ -10,6 +10,7 @@
     reason = "failing is reporting here"
 )]
 
+mod agreement;
 mod archived;
 mod browser;
 mod budgets;
@@ -39,6 +40,7 @@ mod maintaining;
 mod maintenance;
 mod manual;
 mod outages;
+mod reference;
 mod reflection;
 mod restoring;
 mod roles;

@@ -1,7 +1,10 @@
 //! What a client finds that knows nothing but the address.
 
 use crate::harness::harness;
-use testkit::Service;
+use proto::common::GetServerInfoRequest;
+use proto::common::server_info_service_client::ServerInfoServiceClient;
+use shared::mail::Destination;
+use testkit::{Service, Suite};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
@@ -62,4 +65,25 @@ async fn both_versions_of_reflection_describe_what_is_served() {
         };
         assert!(!v1.iter().any(is_other), "{v1:?}");
     }
+}
+
+/// The services that say that they send mail.
+async fn mailing_services(suite: &Suite) -> Vec<Service> {
+    let mut found = Vec::new();
+    for service in ALL {
+        let mut client = ServerInfoServiceClient::new(suite.channel(service));
+        let info = client.get_server_info(GetServerInfoRequest {}).await.unwrap().into_inner();
+        if info.features.is_some_and(|features| features.mail_enabled) {
+            found.push(service);
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn server_info_says_which_services_send_mail() {
+    let sending = harness().start().await;
+    assert_eq!(mailing_services(&sending).await, [Service::Identity, Service::Project]);
+    let logging = harness().start_with(|options| options.mail.mail_url = Destination::Log).await;
+    assert_eq!(mailing_services(&logging).await, []);
 }

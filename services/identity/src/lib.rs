@@ -17,7 +17,7 @@ use proto::common::{self as pb, ServerFeatures, ServerInfo, ServerLimits};
 use proto::identity::DESCRIPTOR_SET;
 use shared::database::{Constraint, Rule};
 use shared::json::to_duration;
-use shared::mail::{Destination, MailOptions};
+use shared::mail::MailOptions;
 use shared::service::{PreparedService, ServiceContext};
 
 mod accounts;
@@ -101,7 +101,7 @@ fn server_info(options: &IdentityOptions, mail: &MailOptions) -> ServerInfo {
                 RegistrationMode::Direct => pb::RegistrationMode::Direct.into(),
                 RegistrationMode::Confirmed => pb::RegistrationMode::Verified.into(),
             },
-            mail_enabled: !matches!(mail.mail_url, Destination::Log),
+            mail_enabled: mail.is_enabled(),
         }),
         ..ServerInfo::default()
     }

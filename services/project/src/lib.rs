@@ -20,7 +20,7 @@ mod rpc;
 mod schema;
 mod watch;
 
-use proto::common::ServerInfo;
+use proto::common::{ServerFeatures, ServerInfo};
 use proto::project::DESCRIPTOR_SET;
 use proto::project::admin::v1::project_admin_service_server::ProjectAdminServiceServer;
 use proto::project::backend::v1::access_service_server::AccessServiceServer;
@@ -69,7 +69,9 @@ pub async fn start(context: ServiceContext, mail: MailOptions) -> anyhow::Result
         context.shutdown.clone(),
     ));
     let routes = routes(&context, &InvitationIssuer { context: context.clone(), outbox }, &tokens);
-    Ok(context.into_service(DESCRIPTOR_SET, routes, ServerInfo::default(), sessions))
+    let features = ServerFeatures { mail_enabled: mail.is_enabled(), ..ServerFeatures::default() };
+    let info = ServerInfo { features: Some(features), ..ServerInfo::default() };
+    Ok(context.into_service(DESCRIPTOR_SET, routes, info, sessions))
 }
 
 fn routes(context: &ServiceContext, issuer: &InvitationIssuer, tokens: &InvitationTokens) -> Routes {
