@@ -9,10 +9,11 @@ use proto::{MethodRule, MethodRules};
 use shared::access::{Permissions, permission_name};
 use shared::schema::ProjectRole;
 
-use super::Page;
 use super::comments::Commented;
 use super::fields::cell;
-use super::symbols::{ACCESS_PAGE, Symbols};
+use super::names::{ACCESS_PAGE, method_heading};
+use super::page::Page;
+use super::symbols::Symbols;
 
 const PERMISSION: &str = "dafnck.common.v1.Permission";
 /// What one may do without a role in a project that one sees, and with each role.
@@ -106,7 +107,7 @@ fn methods_with_links(pool: &DescriptorPool, symbols: &Symbols) -> Vec<(&'static
     let linked = methods.filter_map(|method| {
         let service = method.parent_service();
         let rule = MethodRules::suite().get(&format!("/{}/{}", service.full_name(), method.name()))?;
-        let name = format!("{}.{}", service.name(), method.name());
+        let name = method_heading(service.name(), method.name());
         Some((rule, symbols.link(&name, method.full_name())))
     });
     let mut linked: Vec<_> = linked.collect();

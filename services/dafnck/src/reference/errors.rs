@@ -3,11 +3,11 @@
 use prost_reflect::{DescriptorPool, EnumValueDescriptor};
 
 use super::comments::Commented;
-use super::symbols::{ERRORS_PAGE, Symbols};
-use super::{PACKAGE_PREFIX, Page};
+use super::names::{ERROR_REASON, ERRORS_PAGE, PACKAGE_PREFIX, REASON_PREFIX, method_heading};
+use super::page::Page;
+use super::symbols::Symbols;
 
-pub(super) const ERROR_REASON: &str = "dafnck.common.v1.ErrorReason";
-pub(super) const PREFIX: &str = "ERROR_REASON_";
+/// What comes before the keys of the metadata in a comment.
 const METADATA: &str = " Metadata: ";
 
 pub(super) fn page(pool: &DescriptorPool, symbols: &Symbols) -> Page {
@@ -23,7 +23,7 @@ pub(super) fn page(pool: &DescriptorPool, symbols: &Symbols) -> Page {
 
 /// A comment has the form "CODE: meaning. Metadata: keys."
 fn of_reason(pool: &DescriptorPool, symbols: &Symbols, value: &EnumValueDescriptor) -> String {
-    let reason = value.name().trim_start_matches(PREFIX);
+    let reason = value.name().trim_start_matches(REASON_PREFIX);
     let comment = value.comment().replace('\n', " ");
     let (code, meaning) = comment.split_once(": ").unwrap_or(("", &comment));
     let (meaning, metadata) = match meaning.split_once(METADATA) {
@@ -49,7 +49,7 @@ fn methods_that_name(pool: &DescriptorPool, symbols: &Symbols, reason: &str) -> 
     let found = methods
         .filter(|method| method.full_name().starts_with(PACKAGE_PREFIX) && is_named(&method.comment()));
     let links = found.map(|method| {
-        symbols.link(&format!("{}.{}", method.parent_service().name(), method.name()), method.full_name())
+        symbols.link(&method_heading(method.parent_service().name(), method.name()), method.full_name())
     });
     links.collect()
 }

@@ -2,8 +2,8 @@
 
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
-use super::Page;
-use super::symbols::anchor;
+use super::names::anchor;
+use super::page::Page;
 
 /// With `{title}`, `{navigation}` and `{content}` to be filled in.
 const TEMPLATE: &str = include_str!("page.html");
@@ -29,7 +29,8 @@ fn content(markdown: &str) -> String {
             Event::Start(Tag::Heading { level, id: headings.next().map(CowStr::from), classes, attrs })
         }
         Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
-            let dest_url = dest_url.replace(".md", ".html").into();
+            let is_page = !dest_url.contains("://");
+            let dest_url = if is_page { dest_url.replace(".md", ".html").into() } else { dest_url };
             Event::Start(Tag::Link { link_type, dest_url, title, id })
         }
         other => other,

@@ -8,8 +8,10 @@ mod comments;
 mod errors;
 mod fields;
 mod html;
+mod names;
 mod overview;
 mod package;
+mod page;
 mod rules;
 mod symbols;
 
@@ -18,9 +20,11 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use prost_reflect::{DescriptorPool, ServiceDescriptor};
+use prost_reflect::DescriptorPool;
 
 use crate::progress::print_line;
+use names::package_names;
+use page::Page;
 use symbols::Symbols;
 
 /// What `dafnck reference --help` adds.
@@ -28,23 +32,11 @@ pub const HELP: &str = "\
 Example:
   dafnck reference target/reference     # then open target/reference/index.html";
 
-/// The packages that are documented begin with this.
-const PACKAGE_PREFIX: &str = "dafnck.";
-
 /// Where to write the reference.
 #[derive(Args, Clone, Debug)]
 pub struct ReferenceOptions {
     /// Directory for the pages, each as Markdown and as HTML; made if missing. The page to begin with is `index`
     directory: PathBuf,
-}
-
-/// A page of the reference.
-struct Page {
-    /// The name of its file, without extension.
-    name: String,
-    title: String,
-    /// Its content as Markdown.
-    text: String,
 }
 
 /// Writes the reference.
@@ -73,20 +65,4 @@ fn pages(pool: &DescriptorPool) -> anyhow::Result<Vec<Page>> {
         pages.push(package::page(pool, &symbols, &name)?);
     }
     Ok(pages)
-}
-
-/// The names of the suite's packages: public ones first, in alphabetical order.
-fn package_names(pool: &DescriptorPool) -> Vec<String> {
-    let packages = pool.files().map(|file| file.package_name().to_owned());
-    let mut names: Vec<_> = packages.filter(|name| name.starts_with(PACKAGE_PREFIX)).collect();
-    names.sort_by_key(|name| (name.split('.').count(), name.clone()));
-    names.dedup();
-    names
-}
-
-/// The services of a package.
-fn services_of(pool: &DescriptorPool, package: &str) -> Vec<ServiceDescriptor> {
-    let mut services: Vec<_> = pool.services().filter(|service| service.package_name() == package).collect();
-    services.sort_by_key(|service| service.name().to_owned());
-    services
 }

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use prost_reflect::DescriptorPool;
 
 use super::comments::Commented;
-use super::symbols::{ACCESS_PAGE, ERRORS_PAGE, Symbols};
-use super::{Page, package_names, services_of};
+use super::names::{ACCESS_PAGE, ERRORS_PAGE, package_names, services_of};
+use super::page::Page;
+use super::symbols::Symbols;
 
 pub(super) fn page(pool: &DescriptorPool, symbols: &Symbols) -> Page {
     let version = env!("CARGO_PKG_VERSION");

@@ -9,8 +9,10 @@ use proto::{MethodRule, MethodRules};
 use shared::server::{DEFAULT_TIMEOUT, MAX_STREAM_TIMEOUT, MAX_TIMEOUT};
 
 use super::comments::Commented;
-use super::symbols::{ACCESS_PAGE, Symbols, anchor, method_heading};
-use super::{Page, access, fields, services_of};
+use super::names::{ACCESS_PAGE, anchor, method_heading, services_of};
+use super::page::Page;
+use super::symbols::Symbols;
+use super::{access, fields};
 
 /// The page of a package.
 ///

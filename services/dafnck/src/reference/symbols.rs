@@ -4,13 +4,7 @@ use std::collections::HashMap;
 
 use prost_reflect::DescriptorPool;
 
-use super::PACKAGE_PREFIX;
-use super::errors::{ERROR_REASON, PREFIX};
-
-/// The page about errors.
-pub(super) const ERRORS_PAGE: &str = "errors";
-/// The page about audiences, permissions and scopes.
-pub(super) const ACCESS_PAGE: &str = "access";
+use super::names::{ERROR_REASON, ERRORS_PAGE, PACKAGE_PREFIX, REASON_PREFIX, anchor, method_heading};
 
 /// The names of the API with the links to their descriptions.
 pub(super) struct Symbols {
@@ -116,21 +110,10 @@ fn full_names(pool: &DescriptorPool) -> Vec<(String, String)> {
         .into_iter()
         .flat_map(|reasons| reasons.values().map(|value| value.name().to_owned()).collect::<Vec<_>>());
     for name in reasons {
-        let reason = name.trim_start_matches(PREFIX);
+        let reason = name.trim_start_matches(REASON_PREFIX);
         names.push((format!("common.v1.{reason}"), format!("{ERRORS_PAGE}.md#{}", anchor(reason))));
     }
     names
-}
-
-/// The heading of a method.
-pub(super) fn method_heading(service: &str, method: &str) -> String {
-    format!("{service}.{method}")
-}
-
-/// The anchor of a heading, as GitHub and other renderers of Markdown make it.
-pub(super) fn anchor(heading: &str) -> String {
-    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-    kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
 fn is_of_name(c: char) -> bool {
