@@ -106,7 +106,7 @@ async fn update_user_without_mask_changes_populated_fields() {
     let after = olga.account().update_user(request).await.unwrap().into_inner();
 
     assert_eq!((after.username.as_str(), after.first_name.as_deref()), ("olga", Some("Olga")));
-    assert_eq!(shared::json::from_struct(after.metadata.unwrap()), json!({"team": "a"}));
+    assert_eq!(shared::json::from_struct(after.metadata.unwrap()), Some(json!({"team": "a"})));
     let user = pb::User { username: "olga.p".to_owned(), ..Default::default() };
     let after = olga.account().update_user(change(&user, &["*"])).await.unwrap().into_inner();
     assert_eq!((after.username.as_str(), after.first_name), ("olga.p", None));

@@ -20,8 +20,9 @@ use crate::error::{Error, Result};
 
 /// Largest JSON value, in bytes of its text.
 pub const MAX_JSON_BYTES: usize = 64 * 1024;
-/// Deepest nesting of a JSON value.
-pub const MAX_JSON_DEPTH: usize = 32;
+/// Deepest nesting of a JSON value. A level of objects is three levels of messages (`Struct`, its entry, `Value`), and
+/// decoders stop at 100; so the deepest value can still be part of an answer that adds ten levels.
+pub const MAX_JSON_DEPTH: usize = 30;
 /// Longest free text, in characters.
 pub const MAX_TEXT_CHARS: usize = 100_000;
 /// Most items in a batch or a list of a request.
@@ -164,9 +165,11 @@ impl Violations {
         value
     }
 
+        self.require(value.is_some(), field, "must not contain NaN, infinities or values without a kind");
+        let value = value.unwrap_or_default();
     /// Whether a JSON value is within [`MAX_JSON_BYTES`] and [`MAX_JSON_DEPTH`].
     pub fn check_json(&mut self, field: &str, value: &Value) {
-        self.require(depth(value) <= MAX_JSON_DEPTH, field, "must not be nested deeper than 32 levels");
+        self.require(depth(value) <= MAX_JSON_DEPTH, field, "must not be nested deeper than 30 levels");
         self.require(
             value.to_string().len() <= MAX_JSON_BYTES,
             field,
@@ -245,7 +248,11 @@ mod tests {
 
     #[test]
     fn all_violations_are_named() {
+    use prost::Message as _;
+    use serde_json::json;
+
         let mut v = Violations::within("task.");
+    use crate::json::to_struct;
         v.uuid("id", "x");
         v.line("title", String::new(), 1, 255);
         v.optional_time("due_at", Some(prost_types::Timestamp { seconds: 0, nanos: -1 }));
@@ -267,6 +274,22 @@ mod tests {
     fn a_uuid_has_one_form() {
         let id = Uuid::now_v7();
         let nil = Uuid::nil().to_string();
+    #[test]
+    fn the_deepest_object_is_decoded_also_as_part_of_a_larger_answer() {
+        let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!({ "n": inner }));
+        let is_valid = |value: &Value| {
+            let mut v = Violations::new();
+            v.json("metadata", Some(to_struct(value)));
+            v.finish().is_ok()
+        };
+        let deepest = nested(MAX_JSON_DEPTH);
+        assert!(is_valid(&deepest) && !is_valid(&nested(MAX_JSON_DEPTH + 1)));
+        // Three levels of objects around it are nine of messages.
+        let answer = json!({"a": {"b": {"c": deepest}}});
+        let decoded = Struct::decode(to_struct(&answer).encode_to_vec().as_slice()).unwrap();
+        assert_eq!(crate::json::from_struct(decoded), Some(answer));
+    }
+
         let is_valid = |text: &str| {
             let mut v = Violations::new();
             v.uuid("id", text);
