@@ -6,6 +6,7 @@
 mod email;
 mod mask;
 mod time;
+mod visible;
 
 pub use email::{MAX_EMAIL_CHARS, ascii_domain, normal_email, normal_email_prefix, unicode_domain};
 pub use mask::{Mask, Populated};
@@ -137,8 +138,10 @@ impl Violations {
     /// A text of one line: as [`Self::text`], without control characters, and not only blanks.
     pub fn line(&mut self, field: &str, value: String, min: usize, max: usize) -> String {
         let value = self.text(field, value, min, max);
-        self.require(!value.chars().any(char::is_control), field, "must not contain control characters");
-        self.require(min == 0 || !value.trim().is_empty(), field, "must not be blank");
+        let breaks = value.chars().any(visible::breaks_line);
+        self.require(!breaks, field, "must not contain control characters, line breaks or bidi controls");
+        let is_blank = !value.chars().any(visible::is_visible);
+        self.require(min == 0 || !is_blank, field, "must not be blank");
         value
     }
 
