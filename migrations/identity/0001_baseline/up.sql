@@ -49,9 +49,9 @@ CREATE TABLE users (
     metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
     -- Counts password changes: a sign-in that began with an earlier password cannot be completed.
     password_generation INTEGER DEFAULT 0 NOT NULL,
-    -- Top-level domains outside of ASCII are stored as DNS has them: `xn--p1ai`.
+    -- Top-level domains outside of ASCII are stored as DNS has them: `xn--p1ai`. The service checks more.
     CONSTRAINT chk_email_format
-        CHECK (email ~* '^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.([A-Za-z]{2,}|xn--[A-Za-z0-9-]*[A-Za-z0-9])$'),
+        CHECK (email ~* '^[A-Za-z0-9._%+''-]+@[A-Za-z0-9.-]+\.([A-Za-z]{2,}|xn--[A-Za-z0-9-]*[A-Za-z0-9])$'),
     CONSTRAINT chk_username_length CHECK (char_length(username) >= 3 AND char_length(username) <= 50)
 );
 

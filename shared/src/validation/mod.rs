@@ -135,7 +135,8 @@ impl Violations {
         value
     }
 
-    /// A text of one line: as [`Self::text`], without control characters, and not only blanks.
+    /// A text of one line, as a name or a title: as [`Self::text`], without characters that break it or change the order of
+    /// others, and with something to see.
     pub fn line(&mut self, field: &str, value: String, min: usize, max: usize) -> String {
         let value = self.text(field, value, min, max);
         let breaks = value.chars().any(visible::breaks_line);
@@ -164,12 +165,12 @@ impl Violations {
     /// A JSON object within [`MAX_JSON_BYTES`] and [`MAX_JSON_DEPTH`]; missing means empty.
     pub fn json(&mut self, field: &str, value: Option<Struct>) -> Value {
         let value = crate::json::from_struct(value.unwrap_or_default());
+        self.require(value.is_some(), field, "must not contain NaN, infinities or values without a kind");
+        let value = value.unwrap_or_default();
         self.check_json(field, &value);
         value
     }
 
-        self.require(value.is_some(), field, "must not contain NaN, infinities or values without a kind");
-        let value = value.unwrap_or_default();
     /// Whether a JSON value is within [`MAX_JSON_BYTES`] and [`MAX_JSON_DEPTH`].
     pub fn check_json(&mut self, field: &str, value: &Value) {
         self.require(depth(value) <= MAX_JSON_DEPTH, field, "must not be nested deeper than 30 levels");
@@ -247,15 +248,15 @@ fn depth(value: &Value) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[test]
-    fn all_violations_are_named() {
     use prost::Message as _;
     use serde_json::json;
 
-        let mut v = Violations::within("task.");
+    use super::*;
     use crate::json::to_struct;
+
+    #[test]
+    fn all_violations_are_named() {
+        let mut v = Violations::within("task.");
         v.uuid("id", "x");
         v.line("title", String::new(), 1, 255);
         v.optional_time("due_at", Some(prost_types::Timestamp { seconds: 0, nanos: -1 }));
@@ -274,10 +275,6 @@ mod tests {
     }
 
     #[test]
-    fn a_uuid_has_one_form() {
-        let id = Uuid::now_v7();
-        let nil = Uuid::nil().to_string();
-    #[test]
     fn the_deepest_object_is_decoded_also_as_part_of_a_larger_answer() {
         let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!({ "n": inner }));
         let is_valid = |value: &Value| {
@@ -293,6 +290,10 @@ mod tests {
         assert_eq!(crate::json::from_struct(decoded), Some(answer));
     }
 
+    #[test]
+    fn a_uuid_has_one_form() {
+        let id = Uuid::now_v7();
+        let nil = Uuid::nil().to_string();
         let is_valid = |text: &str| {
             let mut v = Violations::new();
             v.uuid("id", text);
