@@ -39,7 +39,7 @@ impl Action {
 
     /// Rejects the suspension of a deleted account and the reactivation of an erased one.
     fn check(self, user: &users::User) -> Result<()> {
-        let is_erased = user.email.ends_with(queries::ERASED_DOMAIN);
+        let is_erased = user.email.ends_with(users::fields::ERASED_DOMAIN);
         let forbidden = match self {
             Self::Suspend => user.status == UserStatus::Deleted,
             Self::Reactivate => is_erased,
