@@ -6,6 +6,7 @@ use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Uuid as SqlUuid, Varchar}
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use shared::authentication::TokenHash;
+use shared::database::{PageByBytes, end_page_by_bytes};
 use shared::error::Result;
 use shared::page::{AfterTime, Page};
 use uuid::Uuid;
@@ -23,7 +24,7 @@ pub(super) async fn list(
     mut conn: &AsyncPgConnection,
     filter: &UserFilter,
     page: &Page<AfterTime>,
-) -> Result<Vec<User>> {
+) -> Result<(Vec<User>, i64)> {
     let mut select = users::table
         .order((users::created_at.desc(), users::id.desc()))
         .limit(page.size + 1)
@@ -54,7 +55,8 @@ pub(super) async fn list(
         let later_id = users::created_at.eq(at).and(users::id.lt(id));
         select = select.filter(users::created_at.lt(at).or(later_id));
     }
-    Ok(select.load(&mut conn).await?)
+    let list = PageByBytes { list: select, row_bytes: USER_BYTES };
+    Ok(end_page_by_bytes(list.load(&mut conn).await?, page.size))
 }
 
 /// A pattern for texts that begin with this one.

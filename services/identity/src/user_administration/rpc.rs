@@ -111,11 +111,11 @@ impl AccountAdminHandler {
         let page = self.0.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
 
         let tx = self.0.begin_background().await?;
-        let mut users = queries::list(&tx, &filter, &page).await?;
+        let (mut users, size) = queries::list(&tx, &filter, &page).await?;
         tx.finish();
 
         let position = |user: &users::User| AfterTime { at: user.created_at, id: user.id };
-        let next_page_token = self.0.context.pages.cut(&query, page.size, &mut users, position)?;
+        let next_page_token = self.0.context.pages.cut(&query, size, &mut users, position)?;
         let users = users.into_iter().map(|user| user.into_wire(&self.0.keys)).collect::<Result<_>>()?;
         Ok(Response::new(pb::ListUsersResponse { users, next_page_token }))
     }
