@@ -90,6 +90,7 @@ impl OwnAccountHandler {
         let revoke = revoke_all(tx, RevokeScope::SessionsAndApiTokens, identity.now());
         identity.revocations.announce_after(revoke).await?;
         identity.outbox.wake();
+        identity.limiter.reset_logins([&user.email, &user.username], device).await;
         Ok(())
     }
 
