@@ -109,5 +109,6 @@ shared::rpc_table! {
 shared::rpc_table! {
     impl InvitationService for InvitationServiceHandler {
         issue_invitation(backend::IssueInvitationRequest) -> backend::IssueInvitationResponse;
+        erase_invitee(backend::EraseInviteeRequest) -> backend::EraseInviteeResponse;
     }
 }
