@@ -14,7 +14,6 @@ mod errors;
 mod failures;
 mod metrics;
 mod page_by_bytes;
-mod pooled;
 mod prepared;
 mod slow_statements;
 mod transaction;
