@@ -28,6 +28,7 @@ use proto::MethodRules;
 use proto::identity::backend::v1::session_service_client::SessionServiceClient;
 use proto::identity::backend::v1::user_lookup_service_client::UserLookupServiceClient;
 use proto::project::backend::v1::access_service_client::AccessServiceClient;
+use proto::project::backend::v1::invitation_service_client::InvitationServiceClient;
 use proto::task::backend::v1::task_lookup_service_client::TaskLookupServiceClient;
 
 /// How long a unary call of a sibling may take, unless the call that it is made for ends earlier.
@@ -110,6 +111,12 @@ impl Siblings {
     pub fn project_access(&self) -> AccessServiceClient<SiblingChannel> {
         AccessServiceClient::new(self.channel(Sibling::Project))
             .max_decoding_message_size(MAX_ACCESS_MESSAGE_BYTES)
+    }
+
+    /// The client of project's `InvitationService`.
+    pub fn project_invitations(&self) -> InvitationServiceClient<SiblingChannel> {
+        InvitationServiceClient::new(self.channel(Sibling::Project))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
     /// The client of task's `TaskLookupService`.

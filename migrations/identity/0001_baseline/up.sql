@@ -49,9 +49,9 @@ CREATE TABLE users (
     metadata JSONB DEFAULT '{}'::jsonb NOT NULL,
     -- Counts password changes: a sign-in that began with an earlier password cannot be completed.
     password_generation INTEGER DEFAULT 0 NOT NULL,
-    -- Top-level domains outside of ASCII are stored as DNS has them: `xn--p1ai`.
+    -- Top-level domains outside of ASCII are stored as DNS has them: `xn--p1ai`. The service checks more.
     CONSTRAINT chk_email_format
-        CHECK (email ~* '^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.([A-Za-z]{2,}|xn--[A-Za-z0-9-]*[A-Za-z0-9])$'),
+        CHECK (email ~* '^[A-Za-z0-9._%+''-]+@[A-Za-z0-9.-]+\.([A-Za-z]{2,}|xn--[A-Za-z0-9-]*[A-Za-z0-9])$'),
     CONSTRAINT chk_username_length CHECK (char_length(username) >= 3 AND char_length(username) <= 50)
 );
 
@@ -224,6 +224,8 @@ CREATE TABLE maintenance_runs (
 
 CREATE INDEX idx_users_email ON users(email);
 CREATE INDEX idx_users_username ON users(username);
+-- Usernames are unique and found without regard to case (RFC 8265, UsernameCaseMapped; they are ASCII).
+CREATE UNIQUE INDEX idx_users_username_lower ON users (lower(username));
 CREATE INDEX idx_users_status ON users(status);
 CREATE INDEX idx_users_created_at ON users(created_at);
 CREATE INDEX idx_users_created_at_id ON users (created_at, id);
@@ -383,7 +385,7 @@ BEGIN
     IF EXISTS (SELECT FROM users u WHERE u.email = NEW.email AND u.id <> NEW.id) THEN
         RAISE unique_violation USING CONSTRAINT = 'users_email_key', MESSAGE = 'the address is another''s';
     END IF;
-    IF EXISTS (SELECT FROM users u WHERE u.username = NEW.username AND u.id <> NEW.id) THEN
+    IF EXISTS (SELECT FROM users u WHERE lower(u.username) = lower(NEW.username) AND u.id <> NEW.id) THEN
         RAISE unique_violation USING CONSTRAINT = 'users_username_key', MESSAGE = 'the name is another''s';
     END IF;
     RETURN NEW;
@@ -402,7 +404,7 @@ RETURNS TABLE (id uuid, password_hash varchar, status user_status, password_gene
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
     SELECT u.id, u.password_hash, u.status, u.password_generation FROM users u
-    WHERE u.email = lower(login) OR u.username = login LIMIT 1
+    WHERE u.email = lower(login) OR lower(u.username) = lower(login) LIMIT 1
 $$;
 
 -- The current user's account.
@@ -693,7 +695,7 @@ RETURNS TABLE (id uuid, username varchar, first_name varchar, last_name varchar,
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = identity, pg_temp
 AS $$
     SELECT u.id, u.username, u.first_name, u.last_name, u.avatar_url FROM users u
-    WHERE u.username = name AND u.status = 'active' AND current_user_id() IS NOT NULL
+    WHERE lower(u.username) = lower(name) AND u.status = 'active' AND current_user_id() IS NOT NULL
 $$;
 
 -- By id, users who are no longer active are found too, because history names them; only their usernames are returned.

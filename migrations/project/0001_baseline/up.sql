@@ -547,6 +547,29 @@ CREATE TRIGGER invitations_delete_email_trigger
     AFTER DELETE ON invitations
     FOR EACH ROW EXECUTE FUNCTION delete_invitation_email();
 
+-- Overwrites the address in the invitations of a user whose account is erased, in the change log too, and withdraws those
+-- that are pending.
+CREATE FUNCTION erase_invitee(invitee uuid, address text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = project, pg_temp
+AS $$
+DECLARE
+    answered uuid[] := ARRAY(
+        SELECT i.id FROM invitations i WHERE i.answered_by = invitee OR i.email = address ORDER BY i.id FOR NO KEY UPDATE);
+BEGIN
+    UPDATE invitations SET
+        email = 'erased-' || id || '@erased.invalid',
+        status = CASE WHEN status = 'pending' THEN 'withdrawn' ELSE status END,
+        closed_at = CASE WHEN status = 'pending' THEN now() ELSE closed_at END
+    WHERE id = ANY (answered);
+    -- Several erasures may run at once, but none beside a trim.
+    PERFORM FROM change_log_horizon FOR SHARE;
+    UPDATE change_log SET
+        old_values = jsonb_set(old_values, '{email}', to_jsonb('erased-' || entity_id || '@erased.invalid')),
+        new_values = jsonb_set(new_values, '{email}', to_jsonb('erased-' || entity_id || '@erased.invalid'))
+    WHERE entity = 'invitations' AND entity_id = ANY (answered);
+END
+$$;
+
 -- == Row-level security ==
 
 ALTER TABLE change_log ENABLE ROW LEVEL SECURITY;
@@ -648,4 +671,4 @@ GRANT SELECT ON ownership_transfers, access_revisions TO project_worker;
 GRANT SELECT, UPDATE (status, closed_at, answered_by) ON invitations TO project_worker;
 GRANT SELECT, UPDATE, DELETE ON mail_outbox TO project_worker;
 GRANT EXECUTE ON FUNCTION lock_access_revision(uuid), lock_ownership(uuid, uuid), set_owner(uuid, uuid, boolean),
-    project_keys_lock_key() TO project_worker;
+    project_keys_lock_key(), erase_invitee(uuid, text) TO project_worker;

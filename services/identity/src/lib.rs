@@ -57,6 +57,7 @@ pub static MIGRATIONS: shared::migrate::Set = shared::migrate::Set::of_service(N
 pub(crate) const CONSTRAINTS: &[Constraint] = &[
     Constraint { name: "users_email_key", rule: Rule::Taken("email") },
     Constraint { name: "users_username_key", rule: Rule::Taken("username") },
+    Constraint { name: "idx_users_username_lower", rule: Rule::Taken("username") },
     Constraint { name: "chk_email_format", rule: Rule::Invalid("email", "must be an e-mail address") },
     Constraint {
         name: "chk_username_length",

@@ -12,6 +12,10 @@ pg_enum! {
     }
 }
 
+diesel::define_sql_function! {
+    fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
+}
+
 diesel::table! {
     use diesel::sql_types::*;
     use super::SqlUserStatus;

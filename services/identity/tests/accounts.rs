@@ -4,8 +4,13 @@ mod international_addresses;
 
 use crate::fixtures::*;
 use crate::harness::harness;
+use futures::TryStreamExt as _;
 use proto::identity::v1 as pb;
 use proto::identity::v1::SecurityEventKind as Kind;
+use proto::identity::v1::user_record::Data;
+use serde_json::json;
+use shared::json::to_struct;
+use shared::validation::MAX_JSON_DEPTH;
 use testkit::*;
 
 const NEW_PASSWORD: &str = "battery staple horse";
@@ -261,4 +266,46 @@ async fn changes_of_credentials_are_security_events() {
     ];
     assert_eq!(kinds, expected);
     assert!(events.iter().all(|event| event.ip_address == "127.0.0.1"));
+}
+
+#[tokio::test]
+async fn an_account_with_the_deepest_metadata_can_be_exported() {
+    let suite = harness().start().await;
+    let olga = suite.user("olga").await;
+    let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!({ "n": inner }));
+    let update = async |levels: usize| {
+        let user = pb::User { metadata: Some(to_struct(&nested(levels))), ..Default::default() };
+        olga.account().update_user(pb::UpdateUserRequest { user: Some(user), ..Default::default() }).await
+    };
+    assert_eq!(violations(&update(MAX_JSON_DEPTH + 1).await.unwrap_err()), ["user.metadata"]);
+    update(MAX_JSON_DEPTH).await.unwrap();
+
+    let records = olga.account().export_account(pb::ExportAccountRequest {}).await.unwrap().into_inner();
+
+    let records: Vec<pb::UserRecord> = records.try_collect().await.unwrap();
+    let change = |record: &pb::UserRecord| match record.data.as_ref().unwrap() {
+        Data::Change(change) => shared::json::from_struct(change.clone()),
+        _ => None,
+    };
+    let changed = records.iter().filter_map(change).map(|change| change["new_values"]["metadata"].clone());
+    assert!(changed.collect::<Vec<_>>().contains(&nested(MAX_JSON_DEPTH)));
+}
+
+#[tokio::test]
+async fn the_email_about_a_new_password_names_the_api_tokens_that_stay() {
+    let suite = harness().start().await;
+    let olga = suite.user("olga").await;
+    api_client(&olga, &["tasks:read"]).await;
+    suite.mail_to("olga@example.org", 1).await;
+    olga.account().change_password(change(&olga.password, NEW_PASSWORD)).await.unwrap();
+    let mail = suite.mail_to("olga@example.org", 2).await;
+    assert!(mail.text.contains("- the build (until 20"), "{}", mail.text);
+
+    let change = pb::ChangePasswordRequest {
+        revoke_api_tokens: true,
+        ..change(NEW_PASSWORD, "another password of hers")
+    };
+    olga.account().change_password(change).await.unwrap();
+    let mail = suite.mail_to("olga@example.org", 3).await;
+    assert!(!mail.text.contains("the build") && mail.text.contains("No API token"), "{}", mail.text);
 }

@@ -142,3 +142,27 @@ async fn reset_requests_and_guesses_at_codes_are_limited() {
     let elsewhere = account.reset_password(from("192.0.2.2", guess())).await;
     assert_eq!(refusal(elsewhere), "FAILED_PRECONDITION CODE_INVALID");
 }
+
+#[tokio::test]
+async fn a_new_password_by_code_ends_the_lockouts_of_the_account() {
+    let suite = harness().start().await;
+    let _olga = suite.user("olga").await;
+    let mut auth = suite.anonymous().auth();
+    for name in ["olga", "olga@example.org"] {
+        for _ in 0..=MAX_FAILURES {
+            auth.login(login(name, "a wrong password")).await.unwrap_err();
+        }
+    }
+    let code = backend(&suite).create_password_reset_code(returned_reset("olga@example.org")).await;
+    let reset = pb::ResetPasswordRequest {
+        code: code.unwrap().into_inner().code.unwrap(),
+        new_password: "battery staple horse".to_owned(),
+        ..Default::default()
+    };
+
+    auth.reset_password(reset).await.unwrap();
+
+    for name in ["Olga", "olga@example.org"] {
+        auth.login(login(name, "battery staple horse")).await.unwrap();
+    }
+}

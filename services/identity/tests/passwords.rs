@@ -9,6 +9,7 @@ use identity::IdentityOptions;
 use proto::common::ImportOutcome;
 use proto::identity::admin::v1 as admin;
 use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
+use proto::identity::v1 as pb;
 use shared::siblings::Sibling;
 use testkit::*;
 
@@ -94,4 +95,18 @@ async fn a_login_replaces_a_hash_with_other_parameters() {
     other.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
     assert!(hash_of(&one, "olga").await.starts_with("$argon2id$v=19$m=19456,t=3,p=1$"));
     other.anonymous().auth().login(login("olga", &olga.password)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_password_is_the_same_on_keyboards_that_write_it_differently() {
+    let suite = harness().start().await;
+    let register = pb::RegisterRequest {
+        email: "olga@example.org".to_owned(),
+        username: "olga".to_owned(),
+        password: "p\u{e4}ssw\u{f6}rter sind lang".to_owned(),
+        ..Default::default()
+    };
+    suite.anonymous().auth().register(register).await.unwrap();
+    let decomposed = login("olga", "pa\u{308}sswo\u{308}rter sind lang");
+    suite.anonymous().auth().login(decomposed).await.unwrap();
 }

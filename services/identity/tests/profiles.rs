@@ -132,9 +132,9 @@ async fn single_preferences_and_links_change_alone() {
     let preferences = StructPatch { unset: vec![theme], ..set(json!({"editor": {"tabs": 2}})).unwrap() };
     let changed = update(Some(preferences), set(json!({"chat": "https://chat.example/olga"}))).await.unwrap();
 
-    let preferences = from_struct(changed.preferences.unwrap());
+    let preferences = from_struct(changed.preferences.unwrap()).unwrap();
     assert_eq!(preferences, json!({"editor": {"tabs": 2, "wrap": true}}));
-    let links = from_struct(changed.social_links.unwrap());
+    let links = from_struct(changed.social_links.unwrap()).unwrap();
     assert_eq!(links, json!({"forge": "https://forge.example/olga", "chat": "https://chat.example/olga"}));
 
     let both = pb::UpdateUserProfileRequest {

@@ -219,3 +219,16 @@ async fn malformed_requests_name_every_field() {
     let refused = backend(&suite).create_sign_up_code(CreateSignUpCodeRequest::default()).await;
     assert_eq!(violations(&refused.unwrap_err()), ["email", "delivery"]);
 }
+
+#[tokio::test]
+async fn an_address_that_no_mail_reaches_is_refused() {
+    let suite = harness().start().await;
+    for address in ["a..b@example.org", ".a@example.org", "a@-x..org", "a@localhost", "a@[127.0.0.1]", "a@b"]
+    {
+        let request = pb::BeginSignUpRequest { email: address.to_owned() };
+        let refused = suite.anonymous().auth().begin_sign_up(request).await.unwrap_err();
+        assert_eq!(violations(&refused), ["email"], "{address}");
+    }
+    begin_sign_up(&suite, "o'neil@example.org").await;
+    suite.mail_to("o'neil@example.org", 1).await;
+}

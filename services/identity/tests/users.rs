@@ -4,9 +4,11 @@ use crate::fixtures::*;
 use crate::harness::harness;
 use prost_types::FieldMask;
 use proto::common::StructPatch;
+use proto::identity::admin::v1 as admin;
 use proto::identity::v1 as pb;
 use serde_json::json;
 use testkit::*;
+use tonic_types::StatusExt as _;
 
 async fn read(actor: &Actor) -> pb::User {
     let request = pb::GetUserRequest { user_id: actor.id.to_string() };
@@ -106,7 +108,7 @@ async fn update_user_without_mask_changes_populated_fields() {
     let after = olga.account().update_user(request).await.unwrap().into_inner();
 
     assert_eq!((after.username.as_str(), after.first_name.as_deref()), ("olga", Some("Olga")));
-    assert_eq!(shared::json::from_struct(after.metadata.unwrap()), json!({"team": "a"}));
+    assert_eq!(shared::json::from_struct(after.metadata.unwrap()), Some(json!({"team": "a"})));
     let user = pb::User { username: "olga.p".to_owned(), ..Default::default() };
     let after = olga.account().update_user(change(&user, &["*"])).await.unwrap().into_inner();
     assert_eq!((after.username.as_str(), after.first_name), ("olga.p", None));
@@ -168,4 +170,52 @@ async fn every_malformed_field_is_named() {
     let user =
         ["id", "username", "first_name", "last_name", "avatar_url", "metadata"].map(|f| format!("user.{f}"));
     assert_eq!(fields, [&["update_mask".to_owned()][..], &user[..]].concat());
+}
+
+#[tokio::test]
+async fn a_username_is_one_in_any_case() {
+    let suite = harness().start().await;
+    let [olga, gus] = suite.users(["Olga", "gus"]).await;
+    suite.anonymous().auth().login(login("OLGA", &olga.password)).await.unwrap();
+    let find = pb::LookupUserRequest { username: "oLGA".to_owned() };
+    assert_eq!(gus.users().lookup_user(find).await.unwrap().into_inner().username, "Olga");
+
+    let register = pb::RegisterRequest {
+        email: "another@example.org".to_owned(),
+        username: "olga".to_owned(),
+        password: "correct horse battery".to_owned(),
+        ..Default::default()
+    };
+    let taken = suite.anonymous().auth().register(register).await.unwrap_err();
+    let renamed = pb::User { username: "OLGA".to_owned(), ..Default::default() };
+    let renamed = gus.account().update_user(change(&renamed, &["username"])).await.unwrap_err();
+
+    for refused in [taken, renamed] {
+        assert_eq!(summary(&refused), "ALREADY_EXISTS ALREADY_EXISTS");
+        assert_eq!(refused.get_details_error_info().unwrap().metadata["field"], "username");
+    }
+    let respelled = pb::User { username: "oLga".to_owned(), ..Default::default() };
+    let own = olga.account().update_user(change(&respelled, &["username"])).await.unwrap();
+    assert_eq!(own.into_inner().username, "oLga");
+}
+
+#[tokio::test]
+async fn nobody_takes_the_name_that_another_account_gets_when_it_is_erased() {
+    let suite = harness().start().await;
+    let [olga, gus] = suite.users(["olga", "gus"]).await;
+    let placeholder = format!("Erased-{}", olga.id.simple());
+    let register = pb::RegisterRequest {
+        email: format!("erased-{}@erased.invalid", olga.id),
+        username: placeholder.clone(),
+        password: "correct horse battery".to_owned(),
+        ..Default::default()
+    };
+    let refused = suite.anonymous().auth().register(register).await.unwrap_err();
+    assert_eq!(violations(&refused), ["email", "username"]);
+    let renamed = pb::User { username: placeholder, ..Default::default() };
+    let refused = gus.account().update_user(change(&renamed, &["username"])).await.unwrap_err();
+    assert_eq!(violations(&refused), ["user.username"]);
+
+    let erase = admin::EraseUserRequest { user_id: olga.id.to_string() };
+    operator(&suite).erase_user(erase).await.unwrap();
 }

@@ -43,6 +43,7 @@ use invitations::rpc::InvitationHandler;
 use invitations::token::InvitationTokens;
 use members::rpc::MemberHandler;
 use ownership::admin::TransferProjectHandler;
+use ownership::orphans::ListOrphanedProjectsHandler;
 use ownership::rpc::OwnershipHandler;
 use projects::rpc::ProjectHandler;
 use rpc::{MemberServiceHandler, ProjectAdminServiceHandler, ProjectServiceHandler};
@@ -91,6 +92,7 @@ fn routes(context: &ServiceContext, issuer: &InvitationIssuer, tokens: &Invitati
         import: ImportHandler::new(context.clone()),
         export: ExportHandler::new(context),
         transfer: TransferProjectHandler::new(context.clone()),
+        orphans: ListOrphanedProjectsHandler::new(context.clone()),
     };
     let backend_invitations = InvitationServiceHandler { issuer: issuer.clone(), tokens: tokens.clone() };
     let access = AccessServiceHandler::new(context.clone());

@@ -17,6 +17,7 @@ use crate::invitations::backend::InvitationServiceHandler;
 use crate::invitations::rpc::InvitationHandler;
 use crate::members::rpc::MemberHandler;
 use crate::ownership::admin::TransferProjectHandler;
+use crate::ownership::orphans::ListOrphanedProjectsHandler;
 use crate::ownership::rpc::OwnershipHandler;
 use crate::projects::rpc::ProjectHandler;
 use crate::watch::rpc::WatchHandler;
@@ -38,6 +39,7 @@ pub(crate) struct ProjectAdminServiceHandler {
     pub(crate) import: ImportHandler,
     pub(crate) export: ExportHandler,
     pub(crate) transfer: TransferProjectHandler,
+    pub(crate) orphans: ListOrphanedProjectsHandler,
 }
 
 shared::rpc_table! {
@@ -87,6 +89,7 @@ shared::rpc_table! {
 shared::rpc_table! {
     impl ProjectAdminService for ProjectAdminServiceHandler {
         transfer_project(admin::TransferProjectRequest) -> pb::Project = transfer;
+        list_orphaned_projects(admin::ListOrphanedProjectsRequest) -> admin::ListOrphanedProjectsResponse = orphans;
         #[stream(ImportProjectsStream)]
         import_projects(tonic::Streaming<admin::ImportProjectsRequest>) -> admin::ImportProjectsResponse = import;
         #[stream(ExportProjectsStream)]
@@ -106,5 +109,6 @@ shared::rpc_table! {
 shared::rpc_table! {
     impl InvitationService for InvitationServiceHandler {
         issue_invitation(backend::IssueInvitationRequest) -> backend::IssueInvitationResponse;
+        erase_invitee(backend::EraseInviteeRequest) -> backend::EraseInviteeResponse;
     }
 }

@@ -75,3 +75,14 @@ async fn an_email_has_no_link_from_the_project_name() {
         assert!(part.contains("win at") && !part.contains("evil.example"), "{part}");
     }
 }
+
+#[tokio::test]
+async fn an_address_that_no_mail_reaches_is_not_invited() {
+    let Team { suite: _suite, olga, project, .. } = team().await;
+    for address in ["a@b", "a@localhost", "a@[127.0.0.1]", "\"quoted\"@example.org", "a\u{200b}@example.org"]
+    {
+        let refused = invite(&olga, inviting(&project, address, VIEWER)).await.unwrap_err();
+        assert_eq!(violations(&refused), ["invitation.email"], "{address}");
+    }
+    invite(&olga, inviting(&project, "o'neil@example.org", VIEWER)).await.unwrap();
+}

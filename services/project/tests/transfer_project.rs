@@ -3,8 +3,8 @@
 use crate::calls::*;
 use crate::fixtures::{Team, team};
 use crate::watcher::*;
-use proto::project::admin::v1::TransferProjectRequest;
 use proto::project::admin::v1::project_admin_service_client::ProjectAdminServiceClient;
+use proto::project::admin::v1::{ListOrphanedProjectsRequest, OrphanedProject, TransferProjectRequest};
 use proto::project::v1::{OfferStatus, Project};
 use shared::access::{CONSISTENCY_TOKEN, ConsistencyToken};
 use shared::siblings::Sibling;
@@ -145,4 +145,35 @@ async fn concurrent_transfers_leave_one_owner() {
         assert_eq!(summary(&refusal), "FAILED_PRECONDITION OFFER_CLOSED");
     }
     assert_eq!(get(&ada, &project).await.unwrap().owner_id, ada.id.to_string());
+}
+
+#[tokio::test]
+async fn operators_find_the_projects_whose_owner_is_not_active() {
+    let Team { suite, olga, gus, project, .. } = team().await;
+    let kept = gus.project("kept").await;
+    suspend(&suite, &olga).await;
+    let channel = suite.as_service("operator-olga").channel(Sibling::Project);
+    let mut service = ProjectAdminServiceClient::new(channel);
+    let (mut request, mut found) =
+        (ListOrphanedProjectsRequest { page_size: 1, ..Default::default() }, Vec::new());
+    loop {
+        let page = service.list_orphaned_projects(request.clone()).await.unwrap().into_inner();
+        found.extend(page.projects);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    let orphan = OrphanedProject {
+        project_id: project.id.clone(),
+        name: project.name.clone(),
+        owner_id: olga.id.to_string(),
+    };
+    assert_eq!(found, [orphan]);
+
+    transfer(&suite, transferring(&project, &gus)).await.unwrap();
+
+    let left = service.list_orphaned_projects(ListOrphanedProjectsRequest::default()).await.unwrap();
+    assert_eq!(left.into_inner().projects, []);
+    assert_eq!(get(&gus, &kept).await.unwrap().owner_id, gus.id.to_string());
 }

@@ -165,3 +165,37 @@ async fn malformed_create_requests_name_every_field() {
     "#]]
     .assert_debug_eq(&named);
 }
+
+#[tokio::test]
+async fn what_cannot_be_seen_or_stored_exactly_is_refused() {
+    let Team { olga, project, .. } = &team().await;
+    for title in ["\u{200b}", "\u{3164}", "\u{301}", "invoice\u{202e}fdp.exe"] {
+        let refused = create(olga, new_task(project, title)).await.unwrap_err();
+        assert_eq!(violations(&refused), ["task.title"], "{title:?}");
+    }
+    let number = |number| Some(prost_types::value::Kind::NumberValue(number));
+    for kind in [None, number(f64::NAN), number(f64::INFINITY)] {
+        let fields = [("x".to_owned(), prost_types::Value { kind })].into();
+        let metadata = Some(prost_types::Struct { fields });
+        let task = pb::Task { metadata, ..new_task(project, "exact") };
+        assert_eq!(violations(&create(olga, task).await.unwrap_err()), ["task.metadata"]);
+    }
+}
+
+#[tokio::test]
+async fn an_error_about_many_fields_fits_into_the_trailers_of_every_client() {
+    let Team { olga, project, .. } = &team().await;
+    let task = olga.task(project, "buy milk").await;
+    let paths = (0..60).map(|_| "\u{202e}".repeat(100)).collect();
+    let request = pb::UpdateTaskRequest {
+        task: Some(pb::Task { id: task.id, ..Default::default() }),
+        update_mask: Some(prost_types::FieldMask { paths }),
+        ..Default::default()
+    };
+
+    let refused = olga.tasks().update_task(request).await.unwrap_err();
+
+    let shown = violations(&refused);
+    assert_eq!(shown.last().unwrap(), "");
+    assert!(shown.len() > 1 && refused.details().len() < 6_000, "{}", refused.details().len());
+}

@@ -183,7 +183,7 @@ fn passes(tasks: &[pb::Task], f: &pb::TaskFilter, task: &pb::Task) -> bool {
         || f.assignee_ids.contains(&assignee)
         || (f.unassigned && assignee.is_empty());
     let has = |tag: &String| task.tags.contains(tag);
-    let sprint = |value: &prost_types::Struct| from_struct(value.clone())["sprint"].as_f64();
+    let sprint = |value: &prost_types::Struct| from_struct(value.clone()).unwrap()["sprint"].as_f64();
     let words = format!("{} {} {}", task.key, task.title, task.description()).to_lowercase();
     f.project_ids.contains(&task.project_id)
         && (f.statuses.is_empty() || f.statuses.contains(&task.status))

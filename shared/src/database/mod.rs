@@ -13,6 +13,7 @@ mod connection;
 mod errors;
 mod failures;
 mod metrics;
+mod page_by_bytes;
 mod prepared;
 mod slow_statements;
 mod transaction;
@@ -28,6 +29,7 @@ use metrics::PoolMetrics;
 pub use connection::{Connection, Manager, connect, connect_with_options, wait_until_reachable};
 pub use diesel_async::AsyncPgConnection;
 pub use errors::{Constraint, Rule, constraint_of, detail_of, explain};
+pub use page_by_bytes::{PageByBytes, end_page_by_bytes};
 pub use prepared::Prepared;
 pub use transaction::{Transaction, literal};
 

@@ -5,6 +5,7 @@
 //! sentence.
 
 mod status;
+mod trailers;
 
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// The error of a call.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Fields of the request are invalid; all violations are named.
+    /// Fields of the request are invalid. The client sees as many violations as fit into a header, and the number of the
+    /// others.
     #[error("{} field(s) are invalid", .0.len())]
     Invalid(Vec<FieldViolation>),
     /// The request is invalid for a reason of its own.

@@ -7,6 +7,7 @@ use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use super::trailers::{cut_message, cut_metadata, cut_violations};
 use super::{ERROR_DOMAIN, Error, ErrorReason};
 
 /// After which time to retry a write that a full disk has refused: an operator has to free space.
@@ -84,7 +85,7 @@ impl Error {
             | Self::CursorExpired
             | Self::DeadlineExceeded => Vec::new(),
         };
-        pairs.into_iter().map(|(key, value)| (key.to_owned(), truncate_list(value))).collect()
+        cut_metadata(pairs)
     }
 
     fn details(&self) -> ErrorDetails {
@@ -93,13 +94,13 @@ impl Error {
         details.set_error_info(reason, ERROR_DOMAIN, self.metadata());
         match self.without_item() {
             Self::Invalid(violations) => {
-                details.set_bad_request(violations.clone());
+                details.set_bad_request(cut_violations(violations));
             }
             Self::NotFound { resource, id } => {
-                details.set_resource_info(*resource, id, "", "");
+                details.set_resource_info(*resource, cut_message(id), "", "");
             }
             Self::Precondition { message, .. } => {
-                details.add_precondition_failure_violation(reason, "", message);
+                details.add_precondition_failure_violation(reason, "", cut_message(message));
             }
             Self::Exhausted { retry_after, .. } => {
                 details.set_retry_info(Some(*retry_after));
@@ -128,16 +129,6 @@ impl Error {
     }
 }
 
-/// Longest value in an error's metadata, in characters: it travels in a header.
-const MAX_METADATA_CHARS: usize = 2_000;
-
-/// Cuts a long list of ids (of a long cycle) between two ids, and marks the cut.
-fn truncate_list(value: String) -> String {
-    let Some((end, _)) = value.char_indices().nth(MAX_METADATA_CHARS) else { return value };
-    let kept = value.get(..end).unwrap_or_default();
-    format!("{},...", kept.rsplit_once(',').map_or(kept, |(whole, _)| whole))
-}
-
 /// An error and its causes, in one line.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
@@ -153,7 +144,8 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         error.log();
-        let status = Status::with_error_details(error.code(), error.to_string(), error.details());
+        let status =
+            Status::with_error_details(error.code(), cut_message(&error.to_string()), error.details());
         match error {
             Error::Conflict { detail, .. } => with_detail(&status, *detail),
             _ => status,
@@ -186,13 +178,5 @@ mod tests {
         assert_eq!((info.reason.as_str(), info.metadata["conflicts"].as_str()), ("EDIT_CONFLICT", "1"));
         let details = tonic_types::pb::Status::decode(status.details()).unwrap().details;
         assert_eq!((status.code(), details.last()), (Code::Aborted, Some(&detail)));
-    }
-
-    #[test]
-    fn long_lists_are_cut_between_two_ids() {
-        let id = uuid::Uuid::nil().to_string();
-        let cut = truncate_list(vec![id.as_str(); 500].join(","));
-        assert!(cut.len() <= MAX_METADATA_CHARS + 4 && cut.ends_with(&format!("{id},...")));
-        assert_eq!(truncate_list("short".to_owned()), "short");
     }
 }

@@ -96,7 +96,7 @@ impl Violations {
             v.require(
                 (1..=MAX_JSON_DEPTH).contains(&path.keys.len()),
                 &format!("{field}.unset[{index}].keys"),
-                "must have 1 to 32 keys",
+                "must have 1 to 30 keys",
             );
         }
         let set = v.json(&format!("{field}.set"), set);

@@ -31,33 +31,35 @@ fn to_proto(value: &Value) -> ProtoValue {
     ProtoValue { kind: Some(kind) }
 }
 
-/// A message as a JSON object. Whole numbers become integers, as in the canonical JSON mapping.
-pub fn from_struct(message: Struct) -> Value {
-    Value::Object(
-        message.fields.into_iter().map(|(key, value)| (key, from_proto(value))).collect::<Map<_, _>>(),
-    )
+/// A message as a JSON object. Whole numbers become integers, as in the canonical JSON mapping. `None` for what JSON has
+/// no form for: NaN, an infinity, or a value without a kind (google/protobuf/struct.proto).
+pub fn from_struct(message: Struct) -> Option<Value> {
+    let fields = message.fields.into_iter().map(|(key, value)| Some((key, from_proto(value)?)));
+    Some(Value::Object(fields.collect::<Option<Map<_, _>>>()?))
 }
 
-fn from_proto(value: ProtoValue) -> Value {
-    match value.kind {
-        None | Some(Kind::NullValue(_)) => Value::Null,
-        Some(Kind::BoolValue(flag)) => Value::Bool(flag),
-        Some(Kind::NumberValue(number)) => from_number(number),
-        Some(Kind::StringValue(text)) => Value::String(text),
-        Some(Kind::ListValue(list)) => Value::Array(list.values.into_iter().map(from_proto).collect()),
-        Some(Kind::StructValue(object)) => from_struct(object),
-    }
+fn from_proto(value: ProtoValue) -> Option<Value> {
+    Some(match value.kind? {
+        Kind::NullValue(_) => Value::Null,
+        Kind::BoolValue(flag) => Value::Bool(flag),
+        Kind::NumberValue(number) => Value::Number(from_number(number)?),
+        Kind::StringValue(text) => Value::String(text),
+        Kind::ListValue(list) => {
+            Value::Array(list.values.into_iter().map(from_proto).collect::<Option<_>>()?)
+        }
+        Kind::StructValue(object) => from_struct(object)?,
+    })
 }
 
 /// The largest whole number that a double holds exactly.
 const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
 
-fn from_number(number: f64) -> Value {
+fn from_number(number: f64) -> Option<Number> {
     if number.fract() == 0.0 && number.abs() <= MAX_EXACT {
         #[allow(clippy::cast_possible_truncation, reason = "whole and within range")]
-        return Value::Number(Number::from(number as i64));
+        return Some(Number::from(number as i64));
     }
-    Number::from_f64(number).map_or(Value::Null, Value::Number)
+    Number::from_f64(number)
 }
 
 /// The longest `google.protobuf.Duration`, in seconds.
@@ -90,6 +92,21 @@ mod tests {
     #[test]
     fn json_survives_the_way_there_and_back() {
         let value = json!({"a": [1, 2.5, null, true, "x"], "b": {"c": {}}, "big": 9_007_199_254_740_991_i64});
-        assert_eq!(from_struct(to_struct(&value)), value);
+        assert_eq!(from_struct(to_struct(&value)), Some(value));
+    }
+
+    #[test]
+    fn what_json_has_no_form_for_is_refused_at_any_depth() {
+        let number = |number| Some(Kind::NumberValue(number));
+        for kind in [None, number(f64::NAN), number(f64::INFINITY), number(f64::NEG_INFINITY)] {
+            let value = ProtoValue { kind };
+            let in_list =
+                ProtoValue { kind: Some(Kind::ListValue(ListValue { values: vec![value.clone()] })) };
+            let object = |value| Struct { fields: [("x".to_owned(), value)].into() };
+            let in_object = ProtoValue { kind: Some(Kind::StructValue(object(value.clone()))) };
+            for value in [value, in_list, in_object] {
+                assert_eq!(from_struct(object(value.clone())), None, "{value:?}");
+            }
+        }
     }
 }

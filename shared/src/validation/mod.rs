@@ -6,6 +6,7 @@
 mod email;
 mod mask;
 mod time;
+mod visible;
 
 pub use email::{MAX_EMAIL_CHARS, ascii_domain, normal_email, normal_email_prefix, unicode_domain};
 pub use mask::{Mask, Populated};
@@ -20,8 +21,9 @@ use crate::error::{Error, Result};
 
 /// Largest JSON value, in bytes of its text.
 pub const MAX_JSON_BYTES: usize = 64 * 1024;
-/// Deepest nesting of a JSON value.
-pub const MAX_JSON_DEPTH: usize = 32;
+/// Deepest nesting of a JSON value. A level of objects is three levels of messages (`Struct`, its entry, `Value`), and
+/// decoders stop at 100; so the deepest value can still be part of an answer that adds ten levels.
+pub const MAX_JSON_DEPTH: usize = 30;
 /// Longest free text, in characters.
 pub const MAX_TEXT_CHARS: usize = 100_000;
 /// Most items in a batch or a list of a request.
@@ -30,8 +32,6 @@ pub const MAX_BATCH: usize = 1_000;
 pub const MAX_TAGS: usize = 50;
 /// Longest tag, in characters.
 pub const MAX_TAG_CHARS: usize = 100;
-/// Most violations in an error: they travel in a header, and clients limit headers.
-pub const MAX_VIOLATIONS: usize = 50;
 
 /// Characters of a UUID: 8-4-4-4-12 digits (RFC 9562).
 const UUID_CHARS: usize = 36;
@@ -86,17 +86,9 @@ impl Violations {
     /// Refuses if anything was found.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with all violations; of more than [`MAX_VIOLATIONS`], the first and how many there are.
-    pub fn finish(mut self) -> Result<()> {
-        let count = self.found.len();
-        if count == 0 {
-            return Ok(());
-        }
-        if count > MAX_VIOLATIONS {
-            self.found.truncate(MAX_VIOLATIONS);
-            self.found.push(FieldViolation::new("", format!("and {} more", count - MAX_VIOLATIONS)));
-        }
-        Err(Error::Invalid(self.found))
+    /// `INVALID_ARGUMENT` with all violations.
+    pub fn finish(self) -> Result<()> {
+        if self.found.is_empty() { Ok(()) } else { Err(Error::Invalid(self.found)) }
     }
 
     /// All violations in one sentence, for import reports; `None` if there are none.
@@ -148,11 +140,14 @@ impl Violations {
         value
     }
 
-    /// A text of one line: as [`Self::text`], without control characters, and not only blanks.
+    /// A text of one line, as a name or a title: as [`Self::text`], without characters that break it or change the order of
+    /// others, and with something to see.
     pub fn line(&mut self, field: &str, value: String, min: usize, max: usize) -> String {
         let value = self.text(field, value, min, max);
-        self.require(!value.chars().any(char::is_control), field, "must not contain control characters");
-        self.require(min == 0 || !value.trim().is_empty(), field, "must not be blank");
+        let breaks = value.chars().any(visible::breaks_line);
+        self.require(!breaks, field, "must not contain control characters, line breaks or bidi controls");
+        let is_blank = !value.chars().any(visible::is_visible);
+        self.require(min == 0 || !is_blank, field, "must not be blank");
         value
     }
 
@@ -175,13 +170,15 @@ impl Violations {
     /// A JSON object within [`MAX_JSON_BYTES`] and [`MAX_JSON_DEPTH`]; missing means empty.
     pub fn json(&mut self, field: &str, value: Option<Struct>) -> Value {
         let value = crate::json::from_struct(value.unwrap_or_default());
+        self.require(value.is_some(), field, "must not contain NaN, infinities or values without a kind");
+        let value = value.unwrap_or_default();
         self.check_json(field, &value);
         value
     }
 
     /// Whether a JSON value is within [`MAX_JSON_BYTES`] and [`MAX_JSON_DEPTH`].
     pub fn check_json(&mut self, field: &str, value: &Value) {
-        self.require(depth(value) <= MAX_JSON_DEPTH, field, "must not be nested deeper than 32 levels");
+        self.require(depth(value) <= MAX_JSON_DEPTH, field, "must not be nested deeper than 30 levels");
         self.require(
             value.to_string().len() <= MAX_JSON_BYTES,
             field,
@@ -256,7 +253,11 @@ fn depth(value: &Value) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+    use serde_json::json;
+
     use super::*;
+    use crate::json::to_struct;
 
     #[test]
     fn all_violations_are_named() {
@@ -270,21 +271,28 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_violations_still_fit_into_a_header() {
-        let mut v = Violations::new();
-        (0..1_000).for_each(|_| v.add("user_ids", "must be a UUID"));
-        let Err(Error::Invalid(found)) = v.finish() else { panic!("nothing found") };
-        assert_eq!(found.len(), MAX_VIOLATIONS + 1);
-        assert_eq!(found.last().unwrap().description, "and 950 more");
-    }
-
-    #[test]
     fn nul_is_refused_wherever_text_goes() {
         let mut v = Violations::new();
         v.text("bio", "a\0b".to_owned(), 0, 10);
         v.json("metadata", Some(crate::json::to_struct(&serde_json::json!({"a": "\0"}))));
         v.json("metadata", Some(crate::json::to_struct(&serde_json::json!({"a": "\\u0000 in other words"}))));
         assert_eq!(v.found.len(), 2);
+    }
+
+    #[test]
+    fn the_deepest_object_is_decoded_also_as_part_of_a_larger_answer() {
+        let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!({ "n": inner }));
+        let is_valid = |value: &Value| {
+            let mut v = Violations::new();
+            v.json("metadata", Some(to_struct(value)));
+            v.finish().is_ok()
+        };
+        let deepest = nested(MAX_JSON_DEPTH);
+        assert!(is_valid(&deepest) && !is_valid(&nested(MAX_JSON_DEPTH + 1)));
+        // Three levels of objects around it are nine of messages.
+        let answer = json!({"a": {"b": {"c": deepest}}});
+        let decoded = Struct::decode(to_struct(&answer).encode_to_vec().as_slice()).unwrap();
+        assert_eq!(crate::json::from_struct(decoded), Some(answer));
     }
 
     #[test]

@@ -7,8 +7,18 @@ use prost_reflect::{
 
 /// Patterns with a meaning that is shorter in words.
 const PATTERNS: [(&str, &str); 3] = [
-    (r"^\P{Cc}*[^\p{Z}\p{Cc}]\P{Cc}*$", "one line, not blank"),
-    (r"^(\P{Cc}*[^\p{Z}\p{Cc}]\P{Cc}*)?$", "one line, empty or not blank"),
+    (
+        "^[^\\p{Cc}\\p{Zl}\\p{Zp}\u{202a}-\u{202e}\u{2066}-\u{2069}]*\
+         [^\\p{Z}\\p{M}\\p{Cc}\\p{Cf}\u{115f}\u{1160}\u{2800}\u{3164}\u{ffa0}]\
+         [^\\p{Cc}\\p{Zl}\\p{Zp}\u{202a}-\u{202e}\u{2066}-\u{2069}]*$",
+        "one line with something to see",
+    ),
+    (
+        "^([^\\p{Cc}\\p{Zl}\\p{Zp}\u{202a}-\u{202e}\u{2066}-\u{2069}]*\
+         [^\\p{Z}\\p{M}\\p{Cc}\\p{Cf}\u{115f}\u{1160}\u{2800}\u{3164}\u{ffa0}]\
+         [^\\p{Cc}\\p{Zl}\\p{Zp}\u{202a}-\u{202e}\u{2066}-\u{2069}]*)?$",
+        "empty, or one line with something to see",
+    ),
     ("^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$", "a UUID or empty"),
 ];
 
@@ -89,6 +99,9 @@ fn of_rules(rules: &DynamicMessage, kind: &Kind) -> anyhow::Result<Vec<String>> 
             ("enum", Value::Message(rules)) => words.extend(of_enum(rules, kind)?),
             ("duration", Value::Message(rules)) => words.extend(of_bounds(rules, duration)?),
             ("int32" | "int64" | "uint64", Value::Message(rules)) => words.extend(of_bounds(rules, number)?),
+            ("cel", Value::List(rules)) => {
+                words.extend(rules.iter().filter_map(Value::as_message).map(|rule| string(rule, "message")));
+            }
             ("bool", Value::Message(rules)) => words.push(format!("must be {}", shown(rules, "const"))),
             (name, _) => bail!("no words for rules of {name}"),
         }
@@ -229,7 +242,7 @@ fn grouped(number: i128) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut grouped = String::from(if number < 0 { "-" } else { "" });
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
@@ -250,7 +263,16 @@ mod tests {
     fn rules_are_told_in_words() {
         for (message, field, expected) in [
             ("dafnck.task.v1.GetTaskRequest", "task_id", "required; a UUID"),
-            ("dafnck.task.v1.Task", "title", "at most 255 characters; one line, not blank; may be empty"),
+            (
+                "dafnck.task.v1.Task",
+                "title",
+                "at most 255 characters; one line with something to see; may be empty",
+            ),
+            (
+                "dafnck.identity.v1.LookupUserRequest",
+                "username",
+                "required; matches `^[A-Za-z0-9][A-Za-z0-9._-]{2,49}$`; must not begin with erased-",
+            ),
             ("dafnck.task.v1.Task", "description", "at most 100,000 characters; no NUL"),
             ("dafnck.task.v1.Task", "estimated_duration", "1 minute to 1,000,000 hours"),
             ("dafnck.task.v1.Task", "rank", "output only"),

@@ -18,6 +18,7 @@ const DIRECTORY: &str = "python-protovalidate-2.1.0";
 pub struct Violation {
     /// As `tasks[3].title`; that of the message itself for a rule about several fields.
     pub path: String,
+    #[allow(dead_code, reason = "shown when a test fails")]
     pub rule: String,
     pub text: String,
 }

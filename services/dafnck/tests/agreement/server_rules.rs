@@ -121,8 +121,8 @@ pub const SERVER_RULES: [ServerRule; 29] = [
     rule("must not be larger than 64 KiB as JSON", JSON, CREATE_TASK, || {
         task_with(json!({"a": "x".repeat(65_536)}))
     }),
-    rule("must not be nested deeper than 32 levels", JSON, CREATE_TASK, || {
-        task_with((0..32).fold(json!({}), |inner, _| json!({"a": inner})))
+    rule("must not be nested deeper than 30 levels", JSON, CREATE_TASK, || {
+        task_with((0..30).fold(json!({}), |inner, _| json!({"a": inner})))
     }),
     rule("must not contain NUL", JSON, CREATE_TASK, || task_with(json!({"a": "\0"}))),
     rule(

@@ -1,14 +1,29 @@
 //! Values for a field: around each bound of its rules, and some that formats and patterns are about.
 
-use prost_reflect::{
-    DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value,
-};
+use prost_reflect::{DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value};
 use serde_json::json;
 use uuid::Uuid;
 
 /// Texts that rules about characters are about.
-const CHARACTERS: [&str; 11] =
-    ["", "a", " ", "\0", "a\0b", "a\nb", "a\u{85}b", "\u{a0}", "\u{2028}", "\u{3000}x", "é"];
+const CHARACTERS: [&str; 17] = [
+    "",
+    "a",
+    " ",
+    "\0",
+    "a\0b",
+    "a\nb",
+    "a\u{85}b",
+    "\u{a0}",
+    "\u{2028}",
+    "\u{3000}x",
+    "é",
+    "\u{200b}",
+    "\u{3164}",
+    "\u{301}",
+    "a\u{202e}b",
+    "a\u{2029}b",
+    "a\u{200e}",
+];
 /// Ids and what resembles them.
 const IDS: [&str; 7] = [
     "",
@@ -20,7 +35,9 @@ const IDS: [&str; 7] = [
     "018f3a5c-7d2e-7abc-8def-0123456789ag",
 ];
 /// Texts that some pattern or format accepts.
-const FORMATS: [&str; 20] = [
+const FORMATS: [&str; 22] = [
+    "...",
+    "Erased-1",
     "olga@example.org",
     "olga@example",
     "olga",

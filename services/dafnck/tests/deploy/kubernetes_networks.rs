@@ -130,7 +130,7 @@ async fn whoever_is_given_an_address_is_let_through_to_it() {
 /// Whether a service never calls the sibling that this variable names.
 fn own_or_unasked(variable: &str, own: &str) -> bool {
     let asked: &[&str] = match own {
-        "identity" => &[],
+        "identity" => &["PROJECT"],
         "project" => &["IDENTITY"],
         "task" => &["IDENTITY", "PROJECT"],
         "content" => &["IDENTITY", "PROJECT", "TASK"],

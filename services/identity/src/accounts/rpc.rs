@@ -21,7 +21,7 @@ use crate::identity::Identity;
 use crate::limits::{Account, Attempt, Purpose as AttemptPurpose};
 use crate::sessions::Device;
 use crate::sessions::queries::{RevokeScope, revoke_all};
-use crate::{CONSTRAINTS, NAME, emails, sessions, user_administration, users};
+use crate::{CONSTRAINTS, NAME, api_tokens, emails, sessions, user_administration, users};
 
 /// The method of the idempotency key.
 const CHANGE_PASSWORD: &str = "ChangePassword";
@@ -84,12 +84,13 @@ impl OwnAccountHandler {
         }
         let user_id = code.user_id;
         audit::append(&tx, &Event::new(Kind::PasswordReset, user_id).by_user(user_id).from(device))?;
-        let email = emails::password_changed(user_id, &code.former_email, identity.now());
+        let email = emails::password_reset(user_id, &code.former_email, identity.now());
         identity.outbox.queue(&tx, &email)?;
         queries::set_password_hash(&tx, user_id, &hash).await?;
         let revoke = revoke_all(tx, RevokeScope::SessionsAndApiTokens, identity.now());
         identity.revocations.announce_after(revoke).await?;
         identity.outbox.wake();
+        identity.limiter.reset_logins([&user.email, &user.username], device).await;
         Ok(())
     }
 
@@ -103,15 +104,20 @@ impl OwnAccountHandler {
     ) -> Result<i64> {
         let Self(identity) = self;
         let (id, current) = (owner.user.id, caller.user()?.session_id);
-        let email = emails::password_changed(id, &owner.user.email, identity.now());
+        let address = owner.user.email.clone();
         let password = identity.verifier.verify_owner(caller, owner, input.old_password, device).await?;
         let hash = identity.passwords.hash(input.new_password).await?;
 
         let tx = identity.begin(caller).await?;
         let now = identity.now();
-        let ((), others) = try_join!(password.lock(&tx), sessions::queries::count_others(&tx, current, now))?;
+        let ((), others, tokens) = try_join!(
+            password.lock(&tx),
+            sessions::queries::count_others(&tx, current, now),
+            api_tokens::queries::list_valid(&tx, now)
+        )?;
         audit::append(&tx, &Event::new(Kind::PasswordChanged, id).by(caller).from(device))?;
-        identity.outbox.queue(&tx, &email)?;
+        let kept = if input.revoke_api_tokens { &[][..] } else { &tokens };
+        identity.outbox.queue(&tx, &emails::password_changed(id, &address, kept, now))?;
         // The id holds the number for a retry.
         let number = Uuid::from_u128(u128::from(others.unsigned_abs()));
         let claim = idempotency::claim(&tx, NAME, id, CHANGE_PASSWORD, input.key.as_ref(), number);

@@ -9,7 +9,7 @@ use shared::error::Result;
 use shared::page::{AfterTime, Page};
 use uuid::Uuid;
 
-use super::{ApiToken, CreateApiTokenInput};
+use super::{ApiToken, CreateApiTokenInput, MAX_TOKENS_PER_USER};
 use crate::schema::api_tokens;
 
 /// A token by id, and its hash.
@@ -30,6 +30,17 @@ pub(super) async fn count_valid(mut conn: &AsyncPgConnection, now: DateTime<Utc>
         .filter(api_tokens::expires_at.gt(now))
         .count();
     Ok(valid.get_result(&mut conn).await?)
+}
+
+/// The valid tokens of the caller, oldest first.
+pub async fn list_valid(mut conn: &AsyncPgConnection, now: DateTime<Utc>) -> Result<Vec<ApiToken>> {
+    let valid = api_tokens::table
+        .filter(api_tokens::revoked_at.is_null())
+        .filter(api_tokens::expires_at.gt(now))
+        .order(api_tokens::created_at)
+        .limit(MAX_TOKENS_PER_USER)
+        .select(ApiToken::as_select());
+    Ok(valid.load(&mut conn).await?)
 }
 
 /// Inserts a token and commits.

@@ -5,9 +5,10 @@ mod texts;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use shared::error::{Error, Result};
-use shared::mail::{Mail, QueuedMail};
+use shared::mail::{Mail, QueuedMail, plain_words};
 use uuid::Uuid;
 
+use crate::api_tokens::ApiToken;
 use crate::codes::{Codes, Purpose};
 
 const VERIFY_EMAIL: &str = Purpose::VerifyEmail.name();
@@ -19,6 +20,7 @@ const ADDRESS_TAKEN: &str = "address_taken";
 const EMAIL_CHANGE_REQUESTED: &str = "email_change_requested";
 const EMAIL_CHANGED: &str = "email_changed";
 const PASSWORD_CHANGED: &str = "password_changed";
+const PASSWORD_RESET: &str = "password_reset";
 pub const SECOND_FACTOR_ENABLED: &str = "second_factor_enabled";
 pub const SECOND_FACTOR_DISABLED: &str = "second_factor_disabled";
 /// By an operator.
@@ -58,8 +60,22 @@ pub fn email_changed(user_id: Uuid, recipient: &str, new: &str, now: DateTime<Ut
     notification(EMAIL_CHANGED, user_id, recipient, json!({ "email": new }), now)
 }
 
-pub fn password_changed(user_id: Uuid, recipient: &str, now: DateTime<Utc>) -> QueuedMail {
-    notification(PASSWORD_CHANGED, user_id, recipient, json!({}), now)
+/// With the API tokens that the change did not end.
+pub fn password_changed(
+    user_id: Uuid,
+    recipient: &str,
+    tokens: &[ApiToken],
+    now: DateTime<Utc>,
+) -> QueuedMail {
+    let line = |token: &ApiToken| {
+        format!("{} (until {})", plain_words(&token.name), token.expires_at.format("%Y-%m-%d"))
+    };
+    let lines: Vec<String> = tokens.iter().map(line).collect();
+    notification(PASSWORD_CHANGED, user_id, recipient, json!({ "api_tokens": lines }), now)
+}
+
+pub fn password_reset(user_id: Uuid, recipient: &str, now: DateTime<Utc>) -> QueuedMail {
+    notification(PASSWORD_RESET, user_id, recipient, json!({}), now)
 }
 
 /// About the second factor; the kind is one of the public constants.
@@ -82,6 +98,8 @@ pub fn account_deleted(user_id: Uuid, recipient: &str, now: DateTime<Utc>) -> Qu
 pub fn write(codes: &Codes, queued: &QueuedMail) -> Result<Mail> {
     let code = |purpose| codes.code(purpose, queued.id);
     let email = queued.parameters.get("email").and_then(Value::as_str).unwrap_or_default();
+    let api_tokens = queued.parameters.get("api_tokens").and_then(Value::as_array);
+    let api_tokens: Vec<_> = api_tokens.into_iter().flatten().filter_map(Value::as_str).collect();
     let (subject, text) = match queued.kind.as_str() {
         VERIFY_EMAIL => texts::verify_email(&code(Purpose::VerifyEmail)),
         RESET_PASSWORD => texts::reset_password(&code(Purpose::ResetPassword)),
@@ -90,7 +108,8 @@ pub fn write(codes: &Codes, queued: &QueuedMail) -> Result<Mail> {
         ADDRESS_TAKEN => texts::address_taken(),
         EMAIL_CHANGE_REQUESTED => texts::email_change_requested(),
         EMAIL_CHANGED => texts::email_changed(email),
-        PASSWORD_CHANGED => texts::password_changed(),
+        PASSWORD_CHANGED => texts::password_changed(&api_tokens),
+        PASSWORD_RESET => texts::password_reset(),
         SECOND_FACTOR_ENABLED => texts::second_factor_enabled(),
         SECOND_FACTOR_DISABLED => texts::second_factor_disabled(),
         SECOND_FACTOR_REMOVED => texts::second_factor_removed(),

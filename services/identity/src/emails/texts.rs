@@ -1,4 +1,5 @@
-//! Subjects and texts. They contain nothing that a caller chose, so that nobody can send messages through them.
+//! Subjects and texts. The only words in them that a caller chose are names of API tokens, without links, in mail to their
+//! owner: so nobody can send messages through them.
 
 type Text = (&'static str, String);
 
@@ -15,7 +16,7 @@ pub(super) fn reset_password(code: &str) -> Text {
         "Somebody, hopefully you, asked for a new password. This code sets one; it works once, for one hour:\n\n    \
          {code}\n\nIf that was not you, you need not do anything: your password stays as it is.\n"
     );
-    ("ResetPasswordInput your password", text)
+    ("Reset your password", text)
 }
 
 pub(super) fn change_email(code: &str) -> Text {
@@ -55,9 +56,25 @@ pub(super) fn email_changed(new: &str) -> Text {
     ("Your e-mail address has changed", text)
 }
 
-pub(super) fn password_changed() -> Text {
-    let text = "The password of your account was just changed, and other devices were signed out.\n\nIf that was not \
-                you, reset your password at once, and tell whoever runs this service.\n";
+/// `api_tokens` are those that go on working.
+pub(super) fn password_changed(api_tokens: &[&str]) -> Text {
+    let tokens = match api_tokens {
+        [] => "No API token of your account is valid.".to_owned(),
+        tokens => format!(
+            "These API tokens go on working; revoke those that you do not know:\n\n{}",
+            tokens.iter().map(|token| format!("- {token}\n")).collect::<String>()
+        ),
+    };
+    let text = format!(
+        "The password of your account was just changed, and other devices were signed out.\n\n{tokens}\n\nIf that was not \
+         you, reset your password at once, which also ends all API tokens, and tell whoever runs this service.\n"
+    );
+    ("Your password was changed", text)
+}
+
+pub(super) fn password_reset() -> Text {
+    let text = "The password of your account was just reset. All devices were signed out, and all API tokens ended.\n\nIf \
+                that was not you, reset your password at once, and tell whoever runs this service.\n";
     ("Your password was changed", text.to_owned())
 }
 

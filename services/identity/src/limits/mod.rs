@@ -132,6 +132,17 @@ impl AttemptLimiter {
         account.and(address)
     }
 
+    /// Ends the lockouts of an account under its names: its owner has proved that they are, and may sign in.
+    pub async fn reset_logins(&self, names: [&str; 2], device: &Device) {
+        let reset = names.map(|name| async move {
+            let attempt = Attempt::new(Purpose::Login, device).on(Account::named(None, name));
+            if let Some(count) = attempt.account_count() {
+                self.windows.reset(&count).await;
+            }
+        });
+        futures::future::join_all(reset).await;
+    }
+
     /// Ends an admitted attempt: a success resets its account's count, a wrong secret is recorded, any other error is
     /// refunded.
     pub async fn settle(&self, attempt: &Attempt, error: Option<ErrorReason>) {

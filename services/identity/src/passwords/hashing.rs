@@ -14,7 +14,7 @@ use shared::error::{Error, ErrorReason, Result};
 use tokio::sync::oneshot;
 
 use super::queue::QueueMetrics;
-use super::{PasswordOptions, imported};
+use super::{PasswordOptions, imported, normal};
 
 /// Of a new password.
 pub const MIN_PASSWORD_BYTES: usize = 10;
@@ -34,7 +34,7 @@ pub enum Comparison {
     /// Or there is no hash.
     Different,
     Same,
-    /// With former parameters.
+    /// With former parameters, or in another form.
     SameButOutdated,
 }
 
@@ -73,25 +73,37 @@ impl Passwords {
         Ok(Self { hasher: Arc::new(Hasher { argon2, dummy_hash }), jobs, queue: QueueMetrics::new() })
     }
 
-    /// Hashes a password under a random salt.
+    /// Hashes a password, in its normal form, under a random salt.
     ///
     /// # Errors
     /// `RESOURCE_EXHAUSTED` when too many calls wait.
     pub async fn hash(&self, password: String) -> Result<String> {
         self.run_on_thread(move |hasher| {
             let hash: PasswordHash =
-                hasher.argon2.hash_password(password.as_bytes()).map_err(Error::internal)?;
+                hasher.argon2.hash_password(normal::form(&password).as_bytes()).map_err(Error::internal)?;
             Ok(hash.to_string())
         })
         .await
     }
 
-    /// Compares a password with a stored hash. Takes as long if there is none.
+    /// Compares a password with a stored hash: in its normal form, then as it was given, because an imported hash may be of
+    /// any form. Takes as long if there is none.
     ///
     /// # Errors
     /// `RESOURCE_EXHAUSTED` when too many calls wait.
     pub async fn compare(&self, password: String, stored: Option<String>) -> Result<Comparison> {
-        self.run_on_thread(move |hasher| Ok(hasher.compare(password.as_bytes(), stored.as_deref()))).await
+        self.run_on_thread(move |hasher| {
+            let normal = normal::form(&password);
+            let comparison = hasher.compare(normal.as_bytes(), stored.as_deref());
+            if comparison != Comparison::Different || normal == password {
+                return Ok(comparison);
+            }
+            Ok(match hasher.compare(password.as_bytes(), stored.as_deref()) {
+                Comparison::Same => Comparison::SameButOutdated,
+                comparison => comparison,
+            })
+        })
+        .await
     }
 
     /// The work of a call that was dropped while it waited is skipped.
@@ -189,6 +201,27 @@ mod tests {
             [("correct horse", Comparison::Same), ("Correct horse", Comparison::Different)]
         {
             assert_eq!(passwords.compare(given.into(), Some(hash.clone())).await.unwrap(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_matches_in_every_form_in_which_keyboards_write_it() {
+        let passwords = passwords();
+        let (composed, decomposed) =
+            ("p\u{e4}ssw\u{f6}rter sind lang", "pa\u{308}sswo\u{308}rter\u{3000}sind\u{a0}lang");
+        for registered in [composed, decomposed] {
+            let hash = passwords.hash(registered.into()).await.unwrap();
+            for given in [composed, decomposed] {
+                let comparison = passwords.compare(given.into(), Some(hash.clone())).await.unwrap();
+                assert_eq!(comparison, Comparison::Same, "{registered:?} {given:?}");
+            }
+        }
+        let imported = passwords.hasher.argon2.hash_password(decomposed.as_bytes()).unwrap().to_string();
+        for (given, expected) in
+            [(decomposed, Comparison::SameButOutdated), (composed, Comparison::Different)]
+        {
+            let comparison = passwords.compare(given.into(), Some(imported.clone())).await.unwrap();
+            assert_eq!(comparison, expected, "{given:?}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod hashing;
 mod imported;
+mod normal;
 mod options;
 mod queue;
 mod weak;
@@ -23,7 +24,7 @@ pub fn check_given(v: &mut Violations, field: &str, password: String) -> String 
 /// Checks a new password.
 pub fn check_new(v: &mut Violations, field: &str, password: &str, own: &OwnWords) {
     if check_length(v, field, password, MIN_PASSWORD_BYTES) {
-        reject_weak(v, field, password, own);
+        reject_weak(v, field, &normal::form(password), own);
     }
 }
 

@@ -49,7 +49,9 @@ impl SharedSecret {
         self.totp(account)?.to_url().map_err(|error| Error::internal(error.to_string()))
     }
 
-    /// The time step of a code; `None` if the code is wrong or not later than the last used one.
+    /// The time step of a code; `None` if the code is wrong or not later than the last used one. If that one is of a time
+    /// still to come, the clock was ahead when it was used: it no longer counts, or its owner would be locked out until
+    /// then.
     ///
     /// # Errors
     /// `INTERNAL` when the secret is too short.
@@ -57,6 +59,7 @@ impl SharedSecret {
         let totp = self.totp("")?;
         let current = u64::try_from(now.timestamp()).unwrap_or_default() / STEP_SECONDS;
         let mut steps = current.saturating_sub(MAX_DRIFT_STEPS)..=current + MAX_DRIFT_STEPS;
+        let last_used = if is_after(*steps.end(), last_used - 1) { last_used } else { 0 };
         let step =
             steps.find(|step| is_after(*step, last_used) && totp.check(code, step * STEP_SECONDS).is_some());
         Ok(step.and_then(|step| i64::try_from(step).ok()))
@@ -118,6 +121,14 @@ mod tests {
             [None, Some(step), Some(step), Some(step), None]
         );
         assert_eq!([step - 1, step, step + 1].map(|last| tried(0, last)), [Some(step), None, None]);
+    }
+
+    #[test]
+    fn a_code_that_was_used_while_the_clock_was_ahead_locks_nobody_out() {
+        let secret = SharedSecret::from_base32(RFC_SECRET).unwrap();
+        let step = 1_111_111_111 / 30;
+        let tried = |last_used: i64| secret.step_of("050471", at(1_111_111_111), last_used).unwrap();
+        assert_eq!([step + 1, step + 2, step + 120].map(tried), [None, Some(step), Some(step)]);
     }
 
     #[test]

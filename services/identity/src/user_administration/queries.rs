@@ -6,24 +6,25 @@ use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Uuid as SqlUuid, Varchar}
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use shared::authentication::TokenHash;
+use shared::database::{PageByBytes, end_page_by_bytes};
 use shared::error::Result;
 use shared::page::{AfterTime, Page};
 use uuid::Uuid;
 
 use super::UserFilter;
-use crate::schema::{UserStatus, user_sessions, users};
+use crate::schema::{UserStatus, lower, user_sessions, users};
 use crate::sessions::Session;
 use crate::users::User;
 
-/// The domain of the addresses of erased accounts, which nobody can register (RFC 2606).
-pub(super) const ERASED_DOMAIN: &str = "@erased.invalid";
+/// The size of an account in a message.
+const USER_BYTES: &str = "4000 + coalesce(octet_length(avatar_url), 0) + 4 * octet_length(metadata::text)";
 
-/// Accounts, newest first, and one more than the page holds.
+/// Accounts, newest first, and one more if there is a next page, and the size of the page: it ends early by bytes.
 pub(super) async fn list(
     mut conn: &AsyncPgConnection,
     filter: &UserFilter,
     page: &Page<AfterTime>,
-) -> Result<Vec<User>> {
+) -> Result<(Vec<User>, i64)> {
     let mut select = users::table
         .order((users::created_at.desc(), users::id.desc()))
         .limit(page.size + 1)
@@ -39,7 +40,7 @@ pub(super) async fn list(
         select = select.filter(users::email.like(prefix(&filter.email_prefix)));
     }
     if !filter.username_prefix.is_empty() {
-        select = select.filter(users::username.like(prefix(&filter.username_prefix)));
+        select = select.filter(lower(users::username).like(prefix(&filter.username_prefix.to_lowercase())));
     }
     if let Some(since) = filter.created_at.start {
         select = select.filter(users::created_at.ge(since));
@@ -54,7 +55,8 @@ pub(super) async fn list(
         let later_id = users::created_at.eq(at).and(users::id.lt(id));
         select = select.filter(users::created_at.lt(at).or(later_id));
     }
-    Ok(select.load(&mut conn).await?)
+    let list = PageByBytes { list: select, row_bytes: USER_BYTES };
+    Ok(end_page_by_bytes(list.load(&mut conn).await?, page.size))
 }
 
 /// A pattern for texts that begin with this one.

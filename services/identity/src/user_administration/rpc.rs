@@ -5,10 +5,12 @@ use std::sync::Arc;
 use futures::stream::BoxStream;
 use proto::identity::admin::v1 as pb;
 use proto::identity::v1::{User as WireUser, UserRecord};
+use proto::project::backend::v1::EraseInviteeRequest;
 use shared::caller::Caller;
-use shared::error::{Error, ErrorReason, Result};
+use shared::error::{Error, ErrorReason, Result, from_sibling};
 use shared::page::AfterTime;
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use super::{UserFilter, export, queries};
 use crate::audit::{self, Event, Kind};
@@ -39,7 +41,7 @@ impl Action {
 
     /// Rejects the suspension of a deleted account and the reactivation of an erased one.
     fn check(self, user: &users::User) -> Result<()> {
-        let is_erased = user.email.ends_with(queries::ERASED_DOMAIN);
+        let is_erased = user.email.ends_with(users::fields::ERASED_DOMAIN);
         let forbidden = match self {
             Self::Suspend => user.status == UserStatus::Deleted,
             Self::Reactivate => is_erased,
@@ -67,6 +69,9 @@ impl AccountAdminHandler {
     ) -> Result<WireUser> {
         let id = parse_user_id(user_id)?;
         let not_found = move || Error::not_found("user", id);
+        if action == Action::Erase {
+            self.erase_invitee(id).await?;
+        }
 
         let tx = self.0.begin_background().await?;
         action.check(&users::queries::lock(&tx, id).await?.ok_or_else(not_found)?)?;
@@ -84,6 +89,18 @@ impl AccountAdminHandler {
             Ok((user, ended))
         };
         self.0.revocations.announce_after(commit).await?.into_wire(&self.0.keys)
+    }
+
+    /// Has the project service overwrite the address in invitations. First, because the address is known only until the
+    /// account is erased; and before the transaction, so that no lock waits for a sibling.
+    async fn erase_invitee(&self, id: Uuid) -> Result<()> {
+        let tx = self.0.begin_background().await?;
+        let user = users::queries::find(&tx, id).await?.ok_or_else(|| Error::not_found("user", id))?;
+        tx.finish();
+        let request = EraseInviteeRequest { user_id: id.to_string(), email: user.email };
+        let mut invitations = self.0.context.siblings.project_invitations();
+        invitations.erase_invitee(request).await.map_err(from_sibling("project"))?;
+        Ok(())
     }
 
     pub(crate) async fn get_user(
@@ -111,11 +128,11 @@ impl AccountAdminHandler {
         let page = self.0.context.pages.read::<AfterTime>(&query, request.page_size, &request.page_token)?;
 
         let tx = self.0.begin_background().await?;
-        let mut users = queries::list(&tx, &filter, &page).await?;
+        let (mut users, size) = queries::list(&tx, &filter, &page).await?;
         tx.finish();
 
         let position = |user: &users::User| AfterTime { at: user.created_at, id: user.id };
-        let next_page_token = self.0.context.pages.cut(&query, page.size, &mut users, position)?;
+        let next_page_token = self.0.context.pages.cut(&query, size, &mut users, position)?;
         let users = users.into_iter().map(|user| user.into_wire(&self.0.keys)).collect::<Result<_>>()?;
         Ok(Response::new(pb::ListUsersResponse { users, next_page_token }))
     }

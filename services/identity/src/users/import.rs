@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::imported::NewAccount;
 use crate::identity::Identity;
-use crate::schema::{user_profiles, users};
+use crate::schema::{lower, user_profiles, users};
 
 pub struct UserImportHandler(pub(crate) Arc<Identity>);
 
@@ -42,14 +42,15 @@ impl UserImportHandler {
 struct Taken {
     ids: HashSet<Uuid>,
     emails: HashSet<String>,
+    /// In lower case.
     usernames: HashSet<String>,
 }
 
 impl Taken {
-    fn add(&mut self, id: Uuid, email: String, username: String) {
+    fn add(&mut self, id: Uuid, email: String, username: &str) {
         self.ids.insert(id);
         self.emails.insert(email);
-        self.usernames.insert(username);
+        self.usernames.insert(username.to_lowercase());
     }
 
     /// The result of an item that is not to be stored. `None` if it is to be stored; its values are then taken.
@@ -59,13 +60,13 @@ impl Taken {
         }
         for (taken, field) in [
             (self.emails.contains(&user.email), "email"),
-            (self.usernames.contains(&user.username), "username"),
+            (self.usernames.contains(&user.username.to_lowercase()), "username"),
         ] {
             if taken {
                 return Some(refused(line, format!("{field}: belongs to another user")));
             }
         }
-        self.add(user.id, user.email.clone(), user.username.clone());
+        self.add(user.id, user.email.clone(), &user.username);
         None
     }
 }
@@ -110,13 +111,14 @@ async fn find_taken(
     for NewAccount { user, .. } in wanted {
         ids.push(user.id);
         emails.push(&user.email);
-        usernames.push(&user.username);
+        usernames.push(user.username.to_lowercase());
     }
-    let same = users::id.eq_any(ids).or(users::email.eq_any(emails)).or(users::username.eq_any(usernames));
+    let same =
+        users::id.eq_any(ids).or(users::email.eq_any(emails)).or(lower(users::username).eq_any(usernames));
     let rows: Vec<(Uuid, String, String)> =
         users::table.filter(same).select((users::id, users::email, users::username)).load(&mut conn).await?;
     let mut taken = Taken::default();
-    rows.into_iter().for_each(|(id, email, username)| taken.add(id, email, username));
+    rows.into_iter().for_each(|(id, email, username)| taken.add(id, email, &username));
     Ok(taken)
 }
 

@@ -72,10 +72,16 @@ impl NewUser {
         let created_at = v.optional_time("created_at", given.created_at).unwrap_or_else(Utc::now);
         let first_name = fields::name(v, "first_name", given.first_name);
         let last_name = fields::name(v, "last_name", given.last_name);
+        let erased = fields::erased_login(id);
+        let (email, username) = if (&given.email, &given.username) == (&erased.0, &erased.1) {
+            erased
+        } else {
+            (v.email("email", &given.email), fields::username(v, "username", given.username))
+        };
         Ok(Self {
             id,
-            email: v.email("email", &given.email),
-            username: fields::username(v, "username", given.username),
+            email,
+            username,
             password_hash: password_hash(v, given.password_hash),
             first_name: keys.encrypt_optional(AssociatedData::new(FIRST_NAME, id), first_name.as_deref())?,
             last_name: keys.encrypt_optional(AssociatedData::new(LAST_NAME, id), last_name.as_deref())?,

@@ -40,3 +40,31 @@ async fn list_users_filters_by_creation_and_last_login() {
     let nobody = admin::UserFilter { created_at: between, ..all() };
     assert_eq!(names(&mut operator, matching(nobody)).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn a_page_of_large_accounts_ends_early() {
+    let suite = harness().start().await;
+    execute(
+        &suite,
+        "INSERT INTO identity.users (email, username, password_hash, metadata) \
+         SELECT 'u' || n || '@example.org', 'user' || n, '!', jsonb_build_object('x', repeat('m', 64000)) \
+         FROM generate_series(1, 70) n",
+    )
+    .await;
+    let mut operator = operator(&suite);
+    let (mut request, mut found, mut pages) =
+        (admin::ListUsersRequest { page_size: 1_000, ..Default::default() }, Vec::new(), 0);
+    loop {
+        let page = operator.list_users(request.clone()).await.unwrap().into_inner();
+        found.extend(page.users.into_iter().map(|user| user.username));
+        pages += 1;
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    found.sort();
+    found.dedup();
+    assert_eq!(found.len(), 70);
+    assert!(pages > 1, "{pages}");
+}

@@ -1,10 +1,12 @@
-//! The RPC that invites on behalf of a user, for back ends.
+//! The RPCs for back ends, which invite on behalf of a user, and for the identity service, which erases accounts.
 
 use proto::project::backend::v1 as pb;
 use shared::error::Result;
+use shared::validation::{MAX_EMAIL_CHARS, Violations};
 use tonic::{Request, Response, Status};
 
 use super::issuer::InvitationIssuer;
+use super::queries;
 use super::token::InvitationTokens;
 use super::wire::IssueInvitationInput;
 
@@ -27,5 +29,22 @@ impl InvitationServiceHandler {
             invitation: Some(invitation.to_message(now)),
             token: token.unwrap_or_default(),
         }))
+    }
+
+    pub(crate) async fn erase_invitee(
+        &self,
+        request: Request<pb::EraseInviteeRequest>,
+    ) -> Result<Response<pb::EraseInviteeResponse>, Status> {
+        let request = request.into_inner();
+        let mut v = Violations::new();
+        let user_id = v.uuid("user_id", &request.user_id);
+        let email = v.text("email", request.email, 1, MAX_EMAIL_CHARS);
+        v.finish()?;
+
+        let tx = self.issuer.context.worker.begin_background().await?;
+        queries::erase_invitee(&tx, user_id, &email).await?;
+        tx.commit().await?;
+        self.issuer.announce();
+        Ok(Response::new(pb::EraseInviteeResponse {}))
     }
 }

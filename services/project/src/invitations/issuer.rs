@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use shared::access::ProjectAccess;
 use shared::database::Transaction;
-use shared::error::{Error, Result};
+use shared::error::{Error, ErrorReason, Result};
 use shared::idempotency;
 use shared::mail::Outbox;
 use shared::service::ServiceContext;
@@ -28,12 +28,24 @@ enum CreateClaim {
 }
 
 impl InvitationIssuer {
-    /// Creates an invitation on behalf of the inviter, who needs every permission that it gives.
+    /// Creates an invitation on behalf of the inviter, who needs every permission that it gives. One that nobody backs any
+    /// more takes neither the address nor a place of the project.
     pub(crate) async fn issue(
         &self,
         input: &CreateInvitationInput,
         now: DateTime<Utc>,
     ) -> Result<Invitation> {
+        let issued = self.try_to_issue(input, now).await;
+        let is_blocked = issued.as_ref().is_err_and(|error| {
+            matches!(error.reason(), ErrorReason::AlreadyExists | ErrorReason::TooManyInvitations)
+        });
+        if is_blocked && self.withdraw_unbacked(input.invitation.project_id).await? {
+            return self.try_to_issue(input, now).await;
+        }
+        issued
+    }
+
+    async fn try_to_issue(&self, input: &CreateInvitationInput, now: DateTime<Utc>) -> Result<Invitation> {
         let invitation = match self.claim_or_replay(input, now).await? {
             CreateClaim::Replayed(earlier) => return Ok(earlier),
             CreateClaim::New(open) => queries::insert(open.0, &open.1, &input.invitation).await?,

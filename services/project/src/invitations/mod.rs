@@ -4,6 +4,7 @@
 //! token: it is derived ([`token`]) when an email is sent or an answer returns it.
 
 pub(crate) mod backend;
+mod backing;
 pub(crate) mod email;
 pub(crate) mod issuer;
 pub(crate) mod queries;

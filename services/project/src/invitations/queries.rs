@@ -187,6 +187,48 @@ pub(crate) async fn withdraw(
     rows.into_iter().next().ok_or_else(|| not_found(invitation.id))
 }
 
+/// A pending invitation, with role and exceptions of its inviter if they are still a member.
+pub(crate) type PendingInvitation = (Invitation, Option<(ProjectRole, Value)>);
+
+/// The pending invitations of a project, read under the worker role.
+pub(crate) async fn list_pending(
+    mut conn: &AsyncPgConnection,
+    project_id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Vec<PendingInvitation>> {
+    let of_inviter = project_members::project_id
+        .eq(invitations::project_id)
+        .and(project_members::user_id.eq(invitations::inviter_id));
+    let query = invitations::table
+        .left_join(project_members::table.on(of_inviter))
+        .filter(invitations::project_id.eq(project_id))
+        .filter(invitations::status.eq(OfferStatus::Pending))
+        .filter(invitations::expires_at.gt(now))
+        .select((Invitation::as_select(), (project_members::role, project_members::permissions).nullable()));
+    Ok(query.load(&mut conn).await?)
+}
+
+/// Withdraws those of these invitations that are still pending, under the worker role.
+pub(crate) async fn withdraw_all(
+    mut conn: &AsyncPgConnection,
+    ids: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let pending = invitations::table
+        .filter(invitations::id.eq_any(ids))
+        .filter(invitations::status.eq(OfferStatus::Pending));
+    let change = (invitations::status.eq(OfferStatus::Withdrawn), invitations::closed_at.eq(now));
+    diesel::update(pending).set(change).execute(&mut conn).await?;
+    Ok(())
+}
+
+/// Overwrites the addresses of an erased account, under the worker role.
+pub(crate) async fn erase_invitee(mut conn: &AsyncPgConnection, user_id: Uuid, email: &str) -> Result<()> {
+    let erase = sql_query("SELECT project.erase_invitee($1, $2)");
+    erase.bind::<SqlUuid, _>(user_id).bind::<Text, _>(email).execute(&mut conn).await?;
+    Ok(())
+}
+
 /// Locks the access revision of an invitation's project under the worker role, so that the inviter's permissions stay
 /// as they are.
 pub(crate) async fn lock_revision(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<LockedRevision>> {

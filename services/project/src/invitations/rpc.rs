@@ -20,7 +20,7 @@ use super::{Invitation, check_recipient, queries};
 use crate::members::require_permissions_of;
 use crate::projects::access_revision::LockedRevision;
 use crate::projects::queries as projects;
-use crate::schema::NAME;
+use crate::schema::{NAME, OfferStatus};
 
 pub(crate) struct InvitationHandler {
     pub issuer: InvitationIssuer,
@@ -73,6 +73,26 @@ impl InvitationHandler {
         Ok(active.contains(&inviter_id))
     }
 
+    /// An invitation that the caller manages, after those that nobody backs any more were withdrawn.
+    async fn find(&self, caller: &Caller, id: InvitationId) -> Result<Invitation> {
+        let find = async || {
+            let tx = self.issuer.context.database.begin(caller).await?;
+            let (access, invitation) = futures::try_join!(
+                projects::access(&tx, id.project_id, caller.database_user()),
+                queries::find(&tx, id)
+            )?;
+            tx.finish();
+            access.require(Permission::MemberManage)?;
+            invitation.ok_or_else(|| queries::not_found(id.id))
+        };
+        let found = find().await?;
+        let is_pending = found.status_at(self.issuer.context.clock.now()) == OfferStatus::Pending;
+        if is_pending && self.issuer.withdraw_unbacked(id.project_id).await? {
+            return find().await;
+        }
+        Ok(found)
+    }
+
     pub(crate) async fn create_invitation(
         &self,
         request: Request<pb::CreateInvitationRequest>,
@@ -90,14 +110,7 @@ impl InvitationHandler {
     ) -> Result<Response<pb::Invitation>, Status> {
         let caller = Caller::of(&request)?;
         let id = InvitationId::of(&request.get_ref().project_id, &request.get_ref().invitation_id)?;
-        let tx = self.issuer.context.database.begin(&caller).await?;
-        let (access, invitation) = futures::try_join!(
-            projects::access(&tx, id.project_id, caller.database_user()),
-            queries::find(&tx, id)
-        )?;
-        tx.finish();
-        access.require(Permission::MemberManage)?;
-        let invitation = invitation.ok_or_else(|| queries::not_found(id.id))?;
+        let invitation = self.find(&caller, id).await?;
         Ok(Response::new(invitation.to_message(self.issuer.context.clock.now())))
     }
 
@@ -113,13 +126,20 @@ impl InvitationHandler {
         let pages = &self.issuer.context.pages;
         let page = pages.read::<AfterTime>(&query, page_size, &page_token)?;
         let now = self.issuer.context.clock.now();
-        let tx = self.issuer.context.database.begin(&caller).await?;
-        let (access, mut found) = futures::try_join!(
-            projects::access(&tx, project_id, user_id),
-            queries::list(&tx, project_id, &statuses, &page, now)
-        )?;
-        tx.finish();
-        access.require(Permission::MemberManage)?;
+        let list = async || {
+            let tx = self.issuer.context.database.begin(&caller).await?;
+            let (access, found) = futures::try_join!(
+                projects::access(&tx, project_id, user_id),
+                queries::list(&tx, project_id, &statuses, &page, now)
+            )?;
+            tx.finish();
+            access.require(Permission::MemberManage)?;
+            Ok::<_, Error>(found)
+        };
+        let mut found = list().await?;
+        if self.issuer.withdraw_unbacked(project_id).await? {
+            found = list().await?;
+        }
         let position = |last: &Invitation| AfterTime { at: last.created_at, id: last.id };
         let next_page_token = pages.cut(&query, page.size, &mut found, position)?;
         let invitations = found.iter().map(|invitation| invitation.to_message(now)).collect();
@@ -134,6 +154,7 @@ impl InvitationHandler {
         let ResendInvitationInput { key, id, etag, lifetime } = request.into_inner().try_into()?;
         let user_id = caller.user()?.user_id;
         let now = self.issuer.context.clock.now();
+        self.find(&caller, id).await?;
         let tx = self.issuer.context.database.begin(&caller).await?;
         let (earlier, (access, invitation)) = futures::try_join!(
             idempotency::claim(&tx, NAME, user_id, "ResendInvitation", key.as_ref(), id.id),

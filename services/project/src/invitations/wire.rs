@@ -9,8 +9,7 @@ use proto::project::v1 as pb;
 use shared::access::PermissionExceptions;
 use shared::error::{Error, Result};
 use shared::idempotency::RequestKey;
-use shared::mail::Mail;
-use shared::validation::{MAX_EMAIL_CHARS, Violations, ascii_domain};
+use shared::validation::Violations;
 use shared::{etag, json};
 use uuid::Uuid;
 
@@ -53,7 +52,7 @@ fn new_invitation(
     let new = NewInvitation {
         id: Uuid::now_v7(),
         project_id: v.uuid("project_id", &invitation.project_id),
-        email: address(&mut v, "email", &invitation.email),
+        email: v.email("email", &invitation.email),
         role: assignable_role(&mut v, invitation.role),
         permissions: PermissionExceptions::read(&mut v, granted, denied).to_json(),
         inviter_id,
@@ -64,18 +63,6 @@ fn new_invitation(
     };
     all.absorb(v);
     new
-}
-
-/// A deliverable address in lower case, its domain in ASCII.
-fn address(v: &mut Violations, field: &str, value: &str) -> String {
-    let given = value.trim().to_lowercase();
-    let is_short = |text: &str| text.chars().count() <= MAX_EMAIL_CHARS;
-    let parts = given.rsplit_once('@').filter(|_| is_short(&given));
-    let value =
-        parts.and_then(|(local, domain)| Some(format!("{local}@{}", ascii_domain(domain)?))).unwrap_or(given);
-    let is_address = is_short(&value) && Mail::new(Uuid::nil(), &value, "", String::new()).is_ok();
-    v.require(is_address, field, "must be an e-mail address of at most 255 characters");
-    value
 }
 
 /// A validated [`backend::IssueInvitationRequest`].
@@ -197,6 +184,7 @@ mod tests {
     use shared::page::MAX_PAGE_SIZE;
     use shared::schema::ProjectRole;
     use shared::server::MAX_MESSAGE_BYTES;
+    use shared::validation::MAX_EMAIL_CHARS;
 
     use super::*;
 

@@ -4,6 +4,7 @@
 //! deferred constraint requires that `projects.owner_id` is the one member with the role owner.
 
 pub(crate) mod admin;
+pub(crate) mod orphans;
 pub(crate) mod queries;
 pub(crate) mod rpc;
 pub(crate) mod wire;

@@ -1,6 +1,6 @@
 //! SQL of ownership transfers. Row-level security shows them to members only.
 
-use crate::schema::ownership_transfers as transfers;
+use crate::schema::{self, ownership_transfers as transfers};
 use crate::schema::{OfferStatus, SqlOfferStatus};
 use chrono::{DateTime, Utc};
 use diesel::dsl::case_when;
@@ -148,4 +148,23 @@ pub(crate) async fn set_owner(
 
 fn not_found(id: Uuid) -> Error {
     Error::not_found("ownership transfer", id)
+}
+
+/// A project and who owns it.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = schema::projects, check_for_backend(diesel::pg::Pg))]
+pub(crate) struct OwnedProject {
+    pub id: Uuid,
+    pub name: String,
+    pub owner_id: Uuid,
+}
+
+/// A page of all projects by id, plus one if there are more, read under the worker role.
+pub(crate) async fn list_owned(mut conn: &AsyncPgConnection, page: &Page<Uuid>) -> Result<Vec<OwnedProject>> {
+    let query = schema::projects::table
+        .filter(schema::projects::id.gt(page.after.unwrap_or_default()))
+        .order(schema::projects::id)
+        .limit(page.size + 1)
+        .select(OwnedProject::as_select());
+    Ok(query.load(&mut conn).await?)
 }

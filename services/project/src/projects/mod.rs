@@ -2,7 +2,6 @@
 
 pub(crate) mod access_revision;
 pub(crate) mod order;
-pub(crate) mod page;
 pub(crate) mod queries;
 pub(crate) mod rpc;
 pub(crate) mod wire;

@@ -7,14 +7,13 @@ use diesel::prelude::*;
 use diesel::sql_types::{Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::{AccessTables, ProjectAccess};
-use shared::database::{Transaction, explain};
+use shared::database::{PageByBytes, Transaction, end_page_by_bytes, explain};
 use shared::error::{Error, Result};
 use shared::page::Page;
 use uuid::Uuid;
 
 use super::access_revision::LockedRevision;
 use super::order::{After, Direction, ProjectOrder, SortKey};
-use super::page::{MAX_PAGE_BYTES, PageByBytes};
 use super::{NewProject, Project, ProjectChange, ProjectFilter};
 use crate::constraints::CONSTRAINTS;
 
@@ -56,8 +55,12 @@ diesel::define_sql_function! {
     fn lower(text: Text) -> Text;
 }
 
+/// The size of a project in a message.
+const PROJECT_BYTES: &str =
+    "400 + octet_length(name) + coalesce(octet_length(description), 0) + 4 * octet_length(settings::text)";
+
 /// A page of the visible projects, plus one row if there is a next page, and the size of the page: it ends early by
-/// [`MAX_PAGE_BYTES`].
+/// bytes.
 pub(crate) async fn list(
     mut conn: &AsyncPgConnection,
     filter: &ProjectFilter,
@@ -65,10 +68,8 @@ pub(crate) async fn list(
     page: &Page<After>,
 ) -> Result<(Vec<Project>, i64)> {
     let query = ordered(filtered(filter), order, page.after.as_ref());
-    let rows: Vec<(Project, i64, i64)> = PageByBytes(query.limit(page.size + 1)).load(&mut conn).await?;
-    let fitting = rows.iter().take_while(|(_, bytes_before, _)| *bytes_before < MAX_PAGE_BYTES).count();
-    let size = page.size.min(i64::try_from(fitting).unwrap_or(page.size));
-    Ok((rows.into_iter().map(|(project, ..)| project).collect(), size))
+    let list = PageByBytes { list: query.limit(page.size + 1), row_bytes: PROJECT_BYTES };
+    Ok(end_page_by_bytes(list.load(&mut conn).await?, page.size))
 }
 
 type Listing<'a> = projects::BoxedQuery<'a, Pg, AsSelect<Project, Pg>>;
