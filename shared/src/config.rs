@@ -19,6 +19,8 @@ pub const DEFAULT_MAX_CONCURRENT_REQUESTS: u32 = 1024;
 pub const DEFAULT_REQUESTS_PER_SECOND: u32 = 500;
 /// Calls that one caller may make at once.
 pub const DEFAULT_REQUEST_BURST: u32 = 1000;
+/// Unknown tokens per second that are looked up for one address.
+pub const DEFAULT_AUTHENTICATION_FAILURES_PER_SECOND: u32 = 20;
 /// Seconds after which a connection is replaced.
 pub const DEFAULT_CONNECTION_AGE_SECONDS: u32 = 300;
 /// How long a statement may take before it is logged, in milliseconds.
@@ -246,6 +248,11 @@ pub struct LimitOptions {
     #[arg(long, env = "DAFNCK_REQUEST_BURST", default_value_t = DEFAULT_REQUEST_BURST,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub request_burst: u32,
+    /// Unknown session or API tokens per second that are looked up for one address, five times as many at once; then
+    /// tokens of that address that are not cached are refused with RESOURCE_EXHAUSTED
+    #[arg(long, env = "DAFNCK_AUTHENTICATION_FAILURES_PER_SECOND",
+          default_value_t = DEFAULT_AUTHENTICATION_FAILURES_PER_SECOND, value_parser = clap::value_parser!(u32).range(1..))]
+    pub authentication_failures_per_second: u32,
     /// Seconds after which a connection is closed once its calls have ended, so that clients connect anew and find
     /// replicas that were added meanwhile
     #[arg(long, env = "DAFNCK_CONNECTION_AGE_SECONDS", default_value_t = DEFAULT_CONNECTION_AGE_SECONDS,
@@ -259,6 +266,7 @@ impl Default for LimitOptions {
             max_concurrent_requests: DEFAULT_MAX_CONCURRENT_REQUESTS,
             requests_per_second: DEFAULT_REQUESTS_PER_SECOND,
             request_burst: DEFAULT_REQUEST_BURST,
+            authentication_failures_per_second: DEFAULT_AUTHENTICATION_FAILURES_PER_SECOND,
             connection_age_seconds: DEFAULT_CONNECTION_AGE_SECONDS,
         }
     }

@@ -149,7 +149,8 @@ impl ServiceContext {
             routes,
             info,
             authentication: Authentication::new(sessions, self.options.service_secret.clone())
-                .with_certificates_of_services(self.options.tls.tls_client_ca.is_some()),
+                .with_certificates_of_services(self.options.tls.tls_client_ca.is_some())
+                .with_failures_per_second(self.options.limits.authentication_failures_per_second),
             readiness: Arc::new(move || {
                 let database = database.clone();
                 Box::pin(async move { database.is_ready().await })

@@ -150,7 +150,7 @@ async fn background(health: Health, readiness: Readiness, stack: Arc<Stack>) {
     let forgetting = async {
         loop {
             interval.tick().await;
-            stack.rate_limit.forget_quiet_callers();
+            stack.forget_quiet();
         }
     };
     tokio::select! {

@@ -46,7 +46,7 @@ pub(super) struct Stack {
     own_paths: [String; 2],
     authentication: Authentication,
     clients: ClientAddress,
-    pub(super) rate_limit: RateLimit,
+    rate_limit: RateLimit,
     metrics: Metrics,
     calls: Arc<Semaphore>,
     streams: Arc<Semaphore>,
@@ -105,6 +105,12 @@ impl Stack {
             streams: Arc::new(Semaphore::new(limit)),
             shutdown,
         }
+    }
+
+    /// Drops what is known of callers and peers that were quiet lately.
+    pub(super) fn forget_quiet(&self) {
+        self.rate_limit.forget_quiet_callers();
+        self.authentication.forget_quiet_peers();
     }
 
     /// Trace, outermost: whatever happens below is logged under one trace id, refusals too.
@@ -185,7 +191,7 @@ impl Stack {
         // Authentication before the rate limit, which counts by caller.
         let AuthenticatedCaller { caller, token } = self
             .authentication
-            .admit(request.uri().path(), rule, request.headers(), shows_certificate(&request))
+            .admit(request.uri().path(), rule, request.headers(), peer, shows_certificate(&request))
             .await?;
         // The rate limit last, since it belongs to the caller.
         self.rate_limit.admit(&caller, peer)?;

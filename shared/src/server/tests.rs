@@ -1,5 +1,7 @@
 //! The whole stack over a real connection, around a service that does what its caller asks for.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures::FutureExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -15,7 +17,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_types::StatusExt as _;
 
 use super::*;
-use crate::authentication::{Seen, SessionSource, Sessions, TokenHash};
+use crate::authentication::{SESSION_TOKEN_PREFIX, Seen, SessionSource, Sessions, TOKEN_BYTES, TokenHash};
 use crate::caller::{Caller, PeerAddress, Session};
 use crate::clock::Clock;
 use crate::config::SiblingOptions;
@@ -92,11 +94,14 @@ async fn every_server_describes_itself_to_anyone() {
     assert!(info.server_time.is_some());
 }
 
-struct NoSessions;
+/// A source that knows no token, and counts how often it is asked.
+#[derive(Default)]
+struct NoSessions(Arc<AtomicUsize>);
 
 #[async_trait::async_trait]
 impl SessionSource for NoSessions {
     async fn resolve(&self, _: &TokenHash) -> crate::error::Result<Option<Session>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
         Ok(None)
     }
 
@@ -107,6 +112,8 @@ impl SessionSource for NoSessions {
 
 struct Running {
     url: String,
+    /// Tokens that the session source was asked for.
+    lookups: Arc<AtomicUsize>,
     shutdown: CancellationToken,
     task: tokio::task::JoinHandle<anyhow::Result<()>>,
 }
@@ -123,16 +130,18 @@ impl Running {
     }
 
     async fn start_as(limits: LimitOptions, is_ready: bool) -> Self {
-        let shutdown = CancellationToken::new();
+        let (shutdown, lookups) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
         let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
-        let sessions = Sessions::start(redis, Arc::new(NoSessions), Clock::default(), shutdown.clone());
+        let sessions =
+            Sessions::start(redis, Arc::new(NoSessions(lookups.clone())), Clock::default(), shutdown.clone());
         let parts = ServerParts {
             proxies: ProxyOptions::default(),
             name: "project",
             descriptor_set: proto::project::DESCRIPTOR_SET,
             routes: crate::routes![AccessServiceServer(ScriptedService)],
             info: ServerInfo::default(),
-            authentication: Authentication::new(sessions, SECRET.into()),
+            authentication: Authentication::new(sessions, SECRET.into())
+                .with_failures_per_second(limits.authentication_failures_per_second),
             readiness: Arc::new(move || Box::pin(async move { is_ready })),
             limits,
             tls: TlsOptions::default(),
@@ -140,7 +149,7 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let task = tokio::spawn(serve(parts, listener, shutdown.clone()));
-        Self { url, shutdown, task }
+        Self { url, lookups, shutdown, task }
     }
 
     fn siblings(&self, secret: &str) -> Siblings {
@@ -210,6 +219,36 @@ async fn a_service_method_refuses_everyone_else() {
     let mut forger = server.siblings("fedcba9876543210fedcba9876543210").project_access();
     let refusal = forger.get_project_access(request()).await.unwrap_err();
     assert_eq!(summary(&refusal), "Unauthenticated SESSION_INVALID");
+}
+
+/// A well-formed session token that nobody has.
+fn unknown_token(number: u8) -> String {
+    use base64::Engine as _;
+    let random = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode([number; TOKEN_BYTES]);
+    format!("{SESSION_TOKEN_PREFIX}{random}")
+}
+
+#[tokio::test]
+async fn an_address_that_sends_unknown_tokens_is_refused_before_they_are_looked_up() {
+    let limits = LimitOptions { authentication_failures_per_second: 1, ..LimitOptions::default() };
+    let server = Running::start_with(limits).await;
+    let call = async |from: &str, number| {
+        let channel = Endpoint::from_shared(server.url.clone()).unwrap();
+        let channel = channel.local_address(Some(from.parse().unwrap())).connect_lazy();
+        let mut request = Request::new(pb::GetProjectAccessRequest::default());
+        let header = format!("Bearer {}", unknown_token(number)).parse().unwrap();
+        request.metadata_mut().insert("authorization", header);
+        let mut client = AccessServiceClient::new(channel);
+        summary(&client.get_project_access(request).await.unwrap_err())
+    };
+    for number in 0..5 {
+        assert_eq!(call("127.0.0.2", number).await, "Unauthenticated SESSION_INVALID");
+    }
+    for number in 100..120 {
+        assert_eq!(call("127.0.0.2", number).await, "ResourceExhausted RATE_LIMITED");
+    }
+    assert_eq!(server.lookups.load(Ordering::SeqCst), 5);
+    assert_eq!(call("127.0.0.3", 200).await, "Unauthenticated SESSION_INVALID");
 }
 
 #[tokio::test]
