@@ -110,6 +110,12 @@ impl Authentication {
         Ok(authenticated)
     }
 
+    /// Whether the caller says to be a service: then it is authenticated without any look-up.
+    pub fn claims_service(headers: &HeaderMap) -> bool {
+        let scheme = authorization(headers).ok().flatten().and_then(|header| Some(header.split_once(' ')?.0));
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(service_identity::SCHEME))
+    }
+
     async fn identify(
         &self,
         path: &str,
@@ -205,6 +211,7 @@ mod tests {
             scope: None,
             principals: vec![Principal::Task, Principal::Operator],
             is_streaming: false,
+            is_client_streaming: false,
             is_reading: true,
         }
     }

@@ -1,12 +1,20 @@
 //! The whole stack over a real connection, around a service that does what its caller asks for.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod connections;
+mod frames;
+mod memory;
+mod places;
+mod raw;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use chrono::Utc;
 use futures::FutureExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -15,9 +23,12 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_types::StatusExt as _;
+use uuid::Uuid;
 
 use super::*;
-use crate::authentication::{SESSION_TOKEN_PREFIX, Seen, SessionSource, Sessions, TOKEN_BYTES, TokenHash};
+use crate::authentication::{
+    SESSION_TOKEN_PREFIX, Seen, SessionSource, Sessions, TOKEN_BYTES, TokenHash, token_hash,
+};
 use crate::caller::{Caller, PeerAddress, Session};
 use crate::clock::Clock;
 use crate::config::SiblingOptions;
@@ -30,7 +41,7 @@ use proto::project::backend::v1 as pb;
 use proto::project::backend::v1::access_service_client::AccessServiceClient;
 use proto::project::backend::v1::access_service_server::{AccessService, AccessServiceServer};
 
-/// Does what the field `project_id` says.
+/// Does what the field `project_id` says; a number asks for an answer of so many bytes.
 struct ScriptedService;
 
 #[tonic::async_trait]
@@ -51,6 +62,10 @@ impl AccessService for ScriptedService {
                     project_id: port.to_string(),
                     ..Default::default()
                 }));
+            }
+            size if size.parse::<usize>().is_ok() => {
+                let project_id = "x".repeat(size.parse().unwrap());
+                return Ok(Response::new(pb::ProjectAccess { project_id, ..Default::default() }));
             }
             _ => {}
         }
@@ -94,15 +109,25 @@ async fn every_server_describes_itself_to_anyone() {
     assert!(info.server_time.is_some());
 }
 
-/// A source that knows no token, and counts how often it is asked.
-#[derive(Default)]
-struct NoSessions(Arc<AtomicUsize>);
+/// A source that knows one token, and counts how often it is asked.
+struct OneSession {
+    lookups: Arc<AtomicUsize>,
+}
+
+/// The number of the token that is known.
+const KNOWN_TOKEN: u8 = 255;
 
 #[async_trait::async_trait]
-impl SessionSource for NoSessions {
-    async fn resolve(&self, _: &TokenHash) -> crate::error::Result<Option<Session>> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        Ok(None)
+impl SessionSource for OneSession {
+    async fn resolve(&self, hash: &TokenHash) -> crate::error::Result<Option<Session>> {
+        self.lookups.fetch_add(1, Ordering::SeqCst);
+        let session = Session {
+            session_id: Uuid::from_u128(1),
+            user_id: Uuid::from_u128(2),
+            expires_at: Utc::now() + chrono::TimeDelta::hours(1),
+            scopes: None,
+        };
+        Ok((*hash == token_hash(&token(KNOWN_TOKEN))).then_some(session))
     }
 
     async fn report_seen(&self, _: &[Seen]) -> crate::error::Result<()> {
@@ -132,8 +157,12 @@ impl Running {
     async fn start_as(limits: LimitOptions, is_ready: bool) -> Self {
         let (shutdown, lookups) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
         let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
-        let sessions =
-            Sessions::start(redis, Arc::new(NoSessions(lookups.clone())), Clock::default(), shutdown.clone());
+        let sessions = Sessions::start(
+            redis,
+            Arc::new(OneSession { lookups: lookups.clone() }),
+            Clock::default(),
+            shutdown.clone(),
+        );
         let parts = ServerParts {
             proxies: ProxyOptions::default(),
             name: "project",
@@ -163,8 +192,18 @@ impl Running {
         Ok(answer.into_inner().project_id)
     }
 
-    async fn channel(&self) -> tonic::transport::Channel {
-        tonic::transport::Endpoint::from_shared(self.url.clone()).unwrap().connect().await.unwrap()
+    async fn channel(&self) -> Channel {
+        Endpoint::from_shared(self.url.clone()).unwrap().connect().await.unwrap()
+    }
+
+    /// A connection of a client at another address.
+    fn channel_from(&self, address: &str) -> Channel {
+        let endpoint = Endpoint::from_shared(self.url.clone()).unwrap();
+        endpoint.local_address(Some(address.parse().unwrap())).connect_lazy()
+    }
+
+    fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
     }
 
     async fn health(&self) -> i32 {
@@ -221,8 +260,8 @@ async fn a_service_method_refuses_everyone_else() {
     assert_eq!(summary(&refusal), "Unauthenticated SESSION_INVALID");
 }
 
-/// A well-formed session token that nobody has.
-fn unknown_token(number: u8) -> String {
+/// A well-formed session token.
+fn token(number: u8) -> String {
     use base64::Engine as _;
     let random = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode([number; TOKEN_BYTES]);
     format!("{SESSION_TOKEN_PREFIX}{random}")
@@ -233,12 +272,10 @@ async fn an_address_that_sends_unknown_tokens_is_refused_before_they_are_looked_
     let limits = LimitOptions { authentication_failures_per_second: 1, ..LimitOptions::default() };
     let server = Running::start_with(limits).await;
     let call = async |from: &str, number| {
-        let channel = Endpoint::from_shared(server.url.clone()).unwrap();
-        let channel = channel.local_address(Some(from.parse().unwrap())).connect_lazy();
         let mut request = Request::new(pb::GetProjectAccessRequest::default());
-        let header = format!("Bearer {}", unknown_token(number)).parse().unwrap();
+        let header = format!("Bearer {}", token(number)).parse().unwrap();
         request.metadata_mut().insert("authorization", header);
-        let mut client = AccessServiceClient::new(channel);
+        let mut client = AccessServiceClient::new(server.channel_from(from));
         summary(&client.get_project_access(request).await.unwrap_err())
     };
     for number in 0..5 {
@@ -329,7 +366,7 @@ async fn a_server_that_is_not_ready_is_alive() {
 #[tokio::test]
 async fn a_browser_is_answered_over_http_1() {
     let server = Running::start().await;
-    let mut connection = TcpStream::connect(server.url.trim_start_matches("http://")).await.unwrap();
+    let mut connection = TcpStream::connect(server.address()).await.unwrap();
     let head = "POST /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: dafnck\r\nconnection: close\r\n\
                 content-type: application/grpc-web+proto\r\ncontent-length: 5\r\n\r\n";
     connection.write_all(&[head.as_bytes(), &[0; 5]].concat()).await.unwrap();
