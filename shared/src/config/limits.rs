@@ -12,6 +12,8 @@ pub const DEFAULT_REQUEST_BODY_SECONDS: u32 = 10;
 pub const DEFAULT_STALL_SECONDS: u32 = 30;
 /// Bytes of requests, answers and uploads that a service holds in memory.
 pub const DEFAULT_MAX_BYTES_IN_FLIGHT: u64 = 256 * 1024 * 1024;
+/// The least of them: the part of one address must have room for a message or a part of an upload.
+const MIN_BYTES_IN_FLIGHT: u64 = 64 * 1024 * 1024;
 /// Connections of a service.
 pub const DEFAULT_MAX_CONNECTIONS: u32 = 4096;
 /// Connections of one address.
@@ -49,9 +51,10 @@ pub struct LimitOptions {
     #[arg(long, env = "DAFNCK_MAX_REQUESTS_PER_CALLER", value_parser = value_parser!(u32).range(1..))]
     pub max_requests_per_caller: Option<u32>,
     /// Bytes of requests, of answers that are not read yet and of uploads that are in memory at the same time; more are
-    /// refused with RESOURCE_EXHAUSTED. A quarter for one address, an eighth is reserved for services and operators
+    /// refused with RESOURCE_EXHAUSTED. A quarter for one address, an eighth is reserved for services and operators. At
+    /// least 64 MiB
     #[arg(long, env = "DAFNCK_MAX_BYTES_IN_FLIGHT", default_value_t = DEFAULT_MAX_BYTES_IN_FLIGHT,
-          value_parser = value_parser!(u64).range(1..))]
+          value_parser = value_parser!(u64).range(MIN_BYTES_IN_FLIGHT..))]
     pub max_bytes_in_flight: u64,
     /// Seconds in which the whole request of a call that takes one message must arrive
     #[arg(long, env = "DAFNCK_REQUEST_BODY_SECONDS", default_value_t = DEFAULT_REQUEST_BODY_SECONDS,

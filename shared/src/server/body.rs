@@ -99,7 +99,7 @@ impl OpenCall {
                     inner,
                     open: Some(self),
                     pieces: Bytes::new(),
-                    held: HeldBytes::none(),
+                    held: HeldBytes::default(),
                 })
             }),
         }
@@ -146,7 +146,7 @@ impl HttpBody for TrackedBody {
         if !this.pieces.is_empty() {
             return Poll::Ready(this.next_piece());
         }
-        this.held = HeldBytes::none();
+        this.held = HeldBytes::default();
         // A streaming handler does its work here, so its errors are logged under the call's trace here.
         let _attached = open.context.clone().attach();
         let _entered = open.span.clone().entered();
@@ -181,7 +181,7 @@ impl TrackedBody {
         let resources = self.open.as_ref().and_then(|open| open.resources.as_ref());
         match resources.map(|resources| resources.bytes.hold(data.len() as u64)).transpose() {
             Ok(held) => {
-                self.held = held.unwrap_or_else(HeldBytes::none);
+                self.held = held.unwrap_or_default();
                 self.pieces = data;
                 self.next_piece()
             }

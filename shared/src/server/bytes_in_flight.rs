@@ -23,6 +23,7 @@ struct Call {
 }
 
 /// Bytes that count until they are dropped.
+#[derive(Default)]
 pub struct HeldBytes(Option<Share>);
 
 impl BytesInFlight {
@@ -30,9 +31,13 @@ impl BytesInFlight {
         Self(Arc::new(Call { shares, owner, request: Mutex::new(None) }))
     }
 
-    /// The budget of the call of a request; `None` outside of a server.
-    pub fn of<T>(request: &tonic::Request<T>) -> Option<Self> {
-        request.extensions().get::<Self>().cloned()
+    /// The budget of the call of a request.
+    ///
+    /// # Errors
+    /// When the server stack was not passed.
+    pub fn of<T>(request: &tonic::Request<T>) -> Result<Self> {
+        let budget = request.extensions().get::<Self>().cloned();
+        budget.ok_or_else(|| Error::internal("the call has no budget of bytes"))
     }
 
     /// Counts bytes that are about to be held.
@@ -46,19 +51,26 @@ impl BytesInFlight {
         self.0.shares.take(self.0.owner, bytes).map(|share| HeldBytes(Some(share))).ok_or(TOO_MANY_BYTES)
     }
 
+    /// Counts so many bytes in place of those that are held, which stay held if that is refused.
+    ///
+    /// # Errors
+    /// As [`Self::hold`].
+    pub fn resize(&self, held: &mut HeldBytes, bytes: u64) -> Result<()> {
+        match &mut held.0 {
+            Some(share) => share.resize(bytes).then_some(()).ok_or(TOO_MANY_BYTES),
+            None => {
+                *held = self.hold(bytes)?;
+                Ok(())
+            }
+        }
+    }
+
     /// Counts the message that begins to arrive, in place of the one before, until the call ends.
     pub(super) fn begin_message(&self, bytes: u64) -> Result<()> {
         let mut request = self.0.request.lock().unwrap_or_else(PoisonError::into_inner);
         *request = None;
         *request = self.hold(bytes)?.0;
         Ok(())
-    }
-}
-
-impl HeldBytes {
-    /// Nothing yet.
-    pub fn none() -> Self {
-        Self(None)
     }
 }
 
@@ -83,8 +95,12 @@ mod tests {
         call.begin_message(80_000).unwrap();
         assert!(call.hold(20_001).is_err());
         let held: Vec<_> = (0..100).map(|_| call.hold(4_096).unwrap()).collect();
-        assert!(call.hold(20_000).is_ok());
-        drop((call, held));
+        let mut growing = HeldBytes::default();
+        call.resize(&mut growing, 20_000).unwrap();
+        assert!(call.resize(&mut growing, 20_001).is_err());
+        call.resize(&mut growing, 1).unwrap();
+        assert!(call.hold(19_999).is_ok());
+        drop((call, held, growing));
         assert!(shares.take(Owner::Principal, 100_000).is_some());
     }
 }
