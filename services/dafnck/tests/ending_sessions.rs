@@ -55,6 +55,7 @@ async fn program(of: &Actor) -> Actor {
             }),
             ..Default::default()
         }),
+        ..Default::default()
     };
     let made = of.account().create_api_token(request).await.unwrap().into_inner();
     under(of, made.token)

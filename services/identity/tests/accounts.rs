@@ -16,6 +16,7 @@ fn change(old: &str, new: &str) -> pb::ChangePasswordRequest {
         request_id: String::new(),
         old_password: old.to_owned(),
         new_password: new.to_owned(),
+        revoke_api_tokens: false,
     }
 }
 
@@ -46,6 +47,22 @@ async fn change_password_keeps_the_calling_session_and_ends_the_others() {
     );
     auth.login(login("olga", NEW_PASSWORD)).await.unwrap();
     assert_eq!(suite.mail_to("olga@example.org", 1).await.subject, "Your password was changed");
+}
+
+#[tokio::test]
+async fn change_password_ends_api_tokens_on_request() {
+    let suite = harness().start().await;
+    let olga = suite.user("olga").await;
+    let (program, _) = api_client(&olga, &["account:read"]).await;
+    let who_am_i = async || program.auth().who_am_i(pb::WhoAmIRequest {}).await;
+
+    olga.account().change_password(change(&olga.password, NEW_PASSWORD)).await.unwrap();
+    who_am_i().await.unwrap();
+    let change =
+        pb::ChangePasswordRequest { revoke_api_tokens: true, ..change(NEW_PASSWORD, "staple battery horse") };
+    olga.account().change_password(change).await.unwrap();
+
+    assert_eq!(refusal(who_am_i().await), "UNAUTHENTICATED SESSION_INVALID");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use proto::identity::v1::who_am_i_response::Credential;
 use proto::task::v1 as task;
 use testkit::*;
 use tonic::{Response, Status};
+use tonic_types::StatusExt;
 use uuid::Uuid;
 
 async fn revoke(actor: &Actor, id: &str) -> Result<Response<pb::ApiToken>, Status> {
@@ -60,6 +61,26 @@ async fn an_api_token_has_no_more_rights_than_its_user() {
     let (program, _) = api_client(&gus, &["projects:*"]).await;
     let get = proto::project::v1::GetProjectRequest { project_id: project.id };
     assert_eq!(refusal(program.projects().get_project(get).await), "NOT_FOUND RESOURCE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn an_api_token_needs_the_password_unless_the_sign_in_is_recent() {
+    let suite = harness().start().await;
+    let olga = suite.user("olga").await;
+    let create = async |password: &str| {
+        let password = password.to_owned();
+        let request = pb::CreateApiTokenRequest { password, ..create_api_token_request(&["tasks:read"]) };
+        olga.account().create_api_token(request).await
+    };
+    create("").await.unwrap();
+    let age = "UPDATE identity.user_sessions SET created_at = created_at - interval '11 minutes'";
+    execute(&suite, age).await;
+    let refused = create("").await.unwrap_err();
+    assert_eq!(summary(&refused), "PERMISSION_DENIED PASSWORD_REQUIRED");
+    let details = refused.get_error_details();
+    assert_eq!(details.error_info().unwrap().metadata["max_age_seconds"], "600");
+    assert_eq!(refusal(create("not the password").await), "PERMISSION_DENIED PASSWORD_WRONG");
+    create(&olga.password).await.unwrap();
 }
 
 #[tokio::test]
@@ -161,7 +182,11 @@ async fn create_api_token_names_every_violation() {
         expires_at: Some(timestamp(Utc::now() + TimeDelta::days(367))),
         ..Default::default()
     };
-    let wrong = pb::CreateApiTokenRequest { request_id: "x".to_owned(), api_token: Some(api_token) };
+    let wrong = pb::CreateApiTokenRequest {
+        request_id: "x".to_owned(),
+        api_token: Some(api_token),
+        ..Default::default()
+    };
     let refused = olga.account().create_api_token(wrong).await.unwrap_err();
     assert_eq!(violations(&refused), ["request_id", "name", "scopes", "scopes", "expires_at"].map(in_token));
     for expires_at in [None, Some(timestamp(Utc::now() - TimeDelta::seconds(1)))] {

@@ -14,8 +14,7 @@ async fn an_account_is_locked_after_ten_wrong_passwords() {
     let olga = suite.user("olga").await;
     let mut auth = suite.anonymous().auth();
     for attempt in 0..MAX_FAILURES {
-        // Address and name are the same account.
-        let name = if attempt % 2 == 0 { "olga" } else { "Olga@Example.org" };
+        let name = if attempt % 2 == 0 { "olga" } else { "Olga" };
         let answer = auth.login(login(name, "a wrong password")).await;
         assert_eq!(refusal(answer), "UNAUTHENTICATED INVALID_CREDENTIALS");
     }
@@ -27,6 +26,53 @@ async fn an_account_is_locked_after_ten_wrong_passwords() {
     assert!((1..=900).contains(&wait.as_secs()), "{wait:?}");
     let gus = suite.user("gus").await;
     auth.login(login("gus", &gus.password)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lockout_does_not_tell_that_an_address_and_a_username_are_one_account() {
+    let suite = harness().start().await;
+    let _olga = suite.user("olga").await;
+    let mut auth = suite.anonymous().auth();
+    for _ in 0..MAX_FAILURES {
+        auth.login(login("olga@example.org", "a wrong password")).await.unwrap_err();
+    }
+    let by_address = refusal(auth.login(login("olga@example.org", "a wrong password")).await);
+    let by_username = refusal(auth.login(login("olga", "a wrong password")).await);
+    assert_eq!(by_address, "RESOURCE_EXHAUSTED RATE_LIMITED");
+    assert_eq!(by_username, "UNAUTHENTICATED INVALID_CREDENTIALS");
+}
+
+#[tokio::test]
+async fn a_locked_account_can_be_changed_by_its_owner_who_is_signed_in() {
+    let suite = harness().start().await;
+    let olga = suite.user("olga").await;
+    let mut auth = suite.anonymous().auth();
+    for name in ["olga", "olga@example.org"] {
+        for _ in 0..=MAX_FAILURES {
+            auth.login(login(name, "a wrong password")).await.unwrap_err();
+        }
+    }
+    let change = |old: &str| pb::ChangePasswordRequest {
+        old_password: old.to_owned(),
+        new_password: "battery staple horse".to_owned(),
+        ..Default::default()
+    };
+    olga.account().change_password(change(&olga.password)).await.unwrap();
+}
+
+#[tokio::test]
+async fn guesses_in_one_session_are_limited_and_leave_other_sessions_alone() {
+    let suite = harness().start().await;
+    let olga = suite.user("olga").await;
+    let stolen = log_in_again(&olga).await;
+    let delete = |password: &str| pb::DeleteAccountRequest { password: password.to_owned() };
+    for _ in 0..MAX_FAILURES {
+        let guess = stolen.account().delete_account(delete("a wrong password")).await;
+        assert_eq!(refusal(guess), "PERMISSION_DENIED PASSWORD_WRONG");
+    }
+    let guess = stolen.account().delete_account(delete(&olga.password)).await;
+    assert_eq!(refusal(guess), "RESOURCE_EXHAUSTED RATE_LIMITED");
+    olga.account().delete_account(delete(&olga.password)).await.unwrap();
 }
 
 #[tokio::test]

@@ -203,7 +203,7 @@ async fn calls_that_take_a_password_have_round_trip_budgets() {
         let refreshed = fewest.of("refresh", auth.refresh_session(refresh)).await;
         let device = with_tokens(&olga, &refreshed);
         let [old_password, new_password] = [(); 2].map(|()| olga.password.clone());
-        let change = pb::ChangePasswordRequest { request_id: String::new(), old_password, new_password };
+        let change = pb::ChangePasswordRequest { old_password, new_password, ..Default::default() };
         fewest.of("change password", device.account().change_password(change)).await;
         let new_email = format!("new{round}@example.org");
         let change = pb::RequestEmailChangeRequest { password: olga.password.clone(), new_email };

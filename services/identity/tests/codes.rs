@@ -101,6 +101,7 @@ async fn a_password_made_of_the_own_names_is_rejected() {
         request_id: String::new(),
         old_password: olga.password.clone(),
         new_password: own.to_owned(),
+        ..Default::default()
     };
     let refused = olga.account().change_password(change).await.unwrap_err();
     assert_eq!(violations(&refused), ["new_password"]);

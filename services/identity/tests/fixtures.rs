@@ -189,7 +189,7 @@ pub fn create_api_token_request(scopes: &[&str]) -> pb::CreateApiTokenRequest {
         expires_at: Some(timestamp(Utc::now() + TimeDelta::days(30))),
         ..Default::default()
     };
-    pb::CreateApiTokenRequest { request_id: new_id(), api_token: Some(api_token) }
+    pb::CreateApiTokenRequest { request_id: new_id(), api_token: Some(api_token), ..Default::default() }
 }
 
 /// A program that acts for a user.

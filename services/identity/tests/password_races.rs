@@ -89,6 +89,7 @@ async fn a_password_change_ends_a_login_that_came_first() {
         request_id: String::new(),
         old_password: olga.password.clone(),
         new_password: "battery staple horse".to_owned(),
+        ..Default::default()
     };
     let mut account = olga.account();
     let mut change = pin!(account.change_password(request));
@@ -138,9 +139,9 @@ async fn a_session_with_the_former_password_changes_nothing() {
         refused_to_a_thief(async |olga| {
             let new_password = "battery staple horse".to_owned();
             let request = pb::ChangePasswordRequest {
-                request_id: String::new(),
                 old_password: olga.password.clone(),
                 new_password,
+                ..Default::default()
             };
             olga.account().change_password(request).await
         })

@@ -17,7 +17,7 @@ async fn make_token(who: &Actor, expires_at: SystemTime, request_id: String) -> 
         expires_at: Some(expires_at.into()),
         ..Default::default()
     };
-    let request = pb::CreateApiTokenRequest { request_id, api_token: Some(api_token) };
+    let request = pb::CreateApiTokenRequest { request_id, api_token: Some(api_token), ..Default::default() };
     let made = who.account().create_api_token(request).await?.into_inner().api_token.unwrap();
     who.account().revoke_api_token(pb::RevokeApiTokenRequest { api_token_id: made.id.clone() }).await?;
     Ok(made.id)

@@ -166,8 +166,7 @@ impl Worker<'_> {
             }
             "change password" => {
                 let [old_password, new_password] = [PASSWORD, PASSWORD].map(str::to_owned);
-                let request =
-                    pb::ChangePasswordRequest { request_id: String::new(), old_password, new_password };
+                let request = pb::ChangePasswordRequest { old_password, new_password, ..Default::default() };
                 actor.account().change_password(request).await?;
             }
             "token" => {

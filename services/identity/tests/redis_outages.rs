@@ -202,11 +202,8 @@ async fn sessions_end_and_passwords_change_while_redis_is_down() {
     is_over(&laptop).await;
     let tv = log_in_again(&olga).await;
     let new_password = "battery staple horse".to_owned();
-    let request = pb::ChangePasswordRequest {
-        request_id: String::new(),
-        old_password: olga.password.clone(),
-        new_password,
-    };
+    let request =
+        pb::ChangePasswordRequest { old_password: olga.password.clone(), new_password, ..Default::default() };
     assert_eq!(olga.account().change_password(request).await.unwrap().into_inner().revoked_session_count, 1);
     is_over(&tv).await;
     call_every_service(&olga).await.unwrap();

@@ -104,10 +104,10 @@ async fn more_challenges_allow_no_more_guesses() {
     let token = challenge(&olga).await;
     let answer = complete(&suite, &token, by_code(&app.next_code())).await;
     assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
+    // An owner who is signed in has attempts of their own.
     let request =
         pb::RemoveSecondFactorRequest { request_id: String::new(), proof: by_code(&app.next_code()) };
-    let answer = olga.account().remove_second_factor(request).await;
-    assert_eq!(refusal(answer), "RESOURCE_EXHAUSTED RATE_LIMITED");
+    olga.account().remove_second_factor(request).await.unwrap();
 }
 
 #[tokio::test]

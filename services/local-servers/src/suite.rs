@@ -96,8 +96,6 @@ pub struct SuiteOptions {
     pub databases: DatabaseTopology,
     /// Password of the services' roles.
     pub role_password: Secret,
-    /// How it is reached.
-    pub connection: DatabaseOptions,
     /// Connections for requests, for each service.
     pub database_pool_size: u32,
     /// Redis.
@@ -147,7 +145,7 @@ impl SuiteOptions {
 
     /// How a service reaches its database.
     pub fn database(&self) -> DatabaseOptions {
-        DatabaseOptions { database_tls_ca: self.certificate("ca.pem"), ..self.connection.clone() }
+        DatabaseOptions { database_tls_ca: self.certificate("ca.pem") }
     }
 
     /// The options of one service, which listens here and has these siblings.

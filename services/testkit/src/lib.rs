@@ -73,7 +73,7 @@ use std::path::{Path, PathBuf};
 use local_servers::LocalServers;
 use local_servers::suite::{self, DatabaseTopology, NAMES};
 use shared::clock::Clock;
-use shared::config::{DatabaseOptions, LimitOptions, ProxyOptions, Secret, SiblingOptions, TelemetryOptions};
+use shared::config::{LimitOptions, ProxyOptions, Secret, SiblingOptions, TelemetryOptions};
 use shared::mail::{Destination, MailOptions};
 use shared::redis_store::RedisStore;
 use tempfile::TempDir;
@@ -191,7 +191,6 @@ fn plain_options(
         postgres: servers.postgres_address().to_string(),
         database: database.to_owned(),
         databases,
-        connection: DatabaseOptions::default(),
         role_password: servers.role_password.clone(),
         database_pool_size: 4,
         redis_url: servers.local.redis.url(),

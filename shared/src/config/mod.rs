@@ -133,25 +133,11 @@ pub struct ServiceOptions {
 /// How a service reaches its database.
 #[derive(Args, Clone, Debug, Default)]
 pub struct DatabaseOptions {
-    /// What stands between the service and PostgreSQL. Migrations go around it
-    #[arg(long, env = "DAFNCK_DATABASE_POOLER", value_enum, default_value_t)]
-    pub database_pooler: Pooler,
     /// PEM file with the authorities that PostgreSQL's certificate is checked against, chain and name, where a URL names
     /// none itself (`sslrootcert`). Given, plain text is refused unless the URL says `sslmode=disable`. Default: the
     /// system's, where the URL says `sslmode=verify-full` or `require`
     #[arg(long, env = "DAFNCK_DATABASE_TLS_CA")]
     pub database_tls_ca: Option<PathBuf>,
-}
-
-/// The pooler between a service and PostgreSQL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Pooler {
-    /// Nothing, or a pooler under which prepared statements last (PgBouncer from 1.21 on, or with sessions)
-    #[default]
-    None,
-    /// A pooler in transaction mode that does not know prepared statements, as PgBouncer before 1.21: none is
-    /// prepared beyond its transaction, which costs a round trip for each statement
-    Transaction,
 }
 
 /// Where the services of the suite are: URLs with scheme `http` or `https`.

@@ -19,7 +19,7 @@ use identity::encryption::KeyRingOptions;
 use identity::{IdentityOptions, PasswordOptions};
 use local_servers::{DataDirectory, LocalOptions, LocalServers, WalReceiver};
 use shared::clock::Clock;
-use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, DatabaseOptions, Secret};
+use shared::config::{DEFAULT_DATABASE_POOL_SIZE, DEFAULT_REDIS_KEY_PREFIX, Secret};
 use shared::mail::{Destination, MailOptions};
 use shared::service::cancel_on_signal;
 use tokio::net::TcpListener;
@@ -182,7 +182,6 @@ async fn start_services(
         database: DATABASE.to_owned(),
         databases: options.databases,
         role_password: secrets.role_password(),
-        connection: DatabaseOptions::default(),
         database_pool_size: DEFAULT_DATABASE_POOL_SIZE,
         redis_url: servers.redis.url(),
         redis_key_prefix: DEFAULT_REDIS_KEY_PREFIX.to_owned(),

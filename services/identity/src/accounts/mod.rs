@@ -25,6 +25,7 @@ struct ChangePasswordInput {
     key: Option<RequestKey>,
     old_password: String,
     new_password: String,
+    revoke_api_tokens: bool,
 }
 
 /// A validated request for a new address.

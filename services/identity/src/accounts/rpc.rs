@@ -93,7 +93,7 @@ impl OwnAccountHandler {
         Ok(())
     }
 
-    /// Sets the password and ends all other sessions. Returns their number.
+    /// Sets the password and ends all other sessions, perhaps also the API tokens. Returns the number of sessions.
     async fn set_password(
         &self,
         caller: &Caller,
@@ -104,7 +104,7 @@ impl OwnAccountHandler {
         let Self(identity) = self;
         let (id, current) = (owner.user.id, caller.user()?.session_id);
         let email = emails::password_changed(id, &owner.user.email, identity.now());
-        let password = identity.verifier.verify_owner(owner, input.old_password, device).await?;
+        let password = identity.verifier.verify_owner(caller, owner, input.old_password, device).await?;
         let hash = identity.passwords.hash(input.new_password).await?;
 
         let tx = identity.begin(caller).await?;
@@ -120,7 +120,11 @@ impl OwnAccountHandler {
             tx.undo();
             return Ok(number_of(number));
         }
-        identity.revocations.announce_after(revoke_all(tx, RevokeScope::OtherSessions(current), now)).await?;
+        let scope = match input.revoke_api_tokens {
+            true => RevokeScope::OtherSessionsAndApiTokens(current),
+            false => RevokeScope::OtherSessions(current),
+        };
+        identity.revocations.announce_after(revoke_all(tx, scope, now)).await?;
         identity.outbox.wake();
         Ok(others)
     }
@@ -176,7 +180,7 @@ impl OwnAccountHandler {
     ) -> Result<Response<pb::RequestPasswordResetResponse>, Status> {
         let device = Device::of(&request);
         let email = wire::parse_password_reset(request.get_ref())?;
-        self.admit_email(Account::Unknown(email.clone()), &device).await?;
+        self.admit_email(Account::named(None, &email), &device).await?;
 
         let email = Some(email);
         let input = CodeInput { purpose: Purpose::ResetPassword, user_id: None, email, is_mailed: true };
@@ -235,7 +239,7 @@ impl OwnAccountHandler {
         let ChangeEmailInput { password, new_email } =
             ChangeEmailInput::parse(request.into_inner(), &owner.user.email)?;
         let notification = emails::email_change_requested(id, &owner.user.email, identity.now());
-        let password = identity.verifier.verify_owner(owner, password, &device).await?;
+        let password = identity.verifier.verify_owner(&caller, owner, password, &device).await?;
         self.admit_email(Account::Known(id), &device).await?;
 
         let (user_id, email) = (Some(id), Some(new_email));
@@ -288,7 +292,7 @@ impl OwnAccountHandler {
         let owner = identity.verifier.find_owner(&caller).await?;
         let id = owner.user.id;
         let email = emails::account_deleted(id, &owner.user.email, identity.now());
-        let password = identity.verifier.verify_owner(owner, password, &device).await?;
+        let password = identity.verifier.verify_owner(&caller, owner, password, &device).await?;
 
         let tx = identity.begin(&caller).await?;
         password.lock(&tx).await?;

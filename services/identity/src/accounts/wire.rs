@@ -56,7 +56,7 @@ impl ChangePasswordInput {
         let old_password = passwords::check_given(&mut v, "old_password", old_password);
         passwords::check_new(&mut v, "new_password", &new_password, own);
         v.finish()?;
-        Ok(Self { key, old_password, new_password })
+        Ok(Self { key, old_password, new_password, revoke_api_tokens: request.revoke_api_tokens })
     }
 }
 

@@ -18,6 +18,8 @@ pub use rpc::ApiTokenHandler;
 /// Valid tokens of one user.
 pub const MAX_TOKENS_PER_USER: i64 = 50;
 pub const MAX_LIFETIME: TimeDelta = TimeDelta::days(366);
+/// How long after signing in a token is created without the password.
+const MAX_SIGN_IN_AGE: TimeDelta = TimeDelta::minutes(10);
 
 /// Without the token itself.
 #[derive(Clone, Debug, Queryable, Selectable)]
@@ -36,6 +38,8 @@ pub struct ApiToken {
 /// A validated request for a token.
 pub struct CreateApiTokenInput {
     key: Option<RequestKey>,
+    /// `None` if it was not given.
+    password: Option<String>,
     name: String,
     scopes: Scopes,
     expires_at: DateTime<Utc>,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use futures::try_join;
 use proto::identity::v1 as pb;
 use shared::authentication::token_hash;
@@ -13,11 +14,12 @@ use shared::validation::Violations;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::{CreateApiTokenInput, MAX_TOKENS_PER_USER, queries};
+use super::{CreateApiTokenInput, MAX_SIGN_IN_AGE, MAX_TOKENS_PER_USER, queries};
 use crate::audit::{self, Event, Kind};
+use crate::auth::VerifiedOwner;
 use crate::identity::Identity;
 use crate::sessions::{ApiTokenKey, Device, SESSION_INVALID};
-use crate::{NAME, emails, users};
+use crate::{NAME, emails, sessions, users};
 
 pub struct ApiTokenHandler {
     identity: Arc<Identity>,
@@ -53,7 +55,29 @@ fn check_token_limit(valid: i64) -> Result<()> {
     })
 }
 
+/// Without the password, a stolen session could become a token that outlives it.
+fn check_sign_in_age(signed_in_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<()> {
+    if signed_in_at.is_some_and(|at| at + MAX_SIGN_IN_AGE >= now) {
+        return Ok(());
+    }
+    Err(Error::PermissionDenied {
+        reason: ErrorReason::PasswordRequired,
+        message: "you signed in too long ago; give the password, or sign in again".to_owned(),
+        metadata: vec![("max_age_seconds", MAX_SIGN_IN_AGE.num_seconds().to_string())],
+    })
+}
+
 impl ApiTokenHandler {
+    async fn verify_password(
+        &self,
+        caller: &Caller,
+        password: String,
+        device: &Device,
+    ) -> Result<VerifiedOwner> {
+        let owner = self.identity.verifier.find_owner(caller).await?;
+        self.identity.verifier.verify_owner(caller, owner, password, device).await
+    }
+
     pub(crate) async fn create_api_token(
         &self,
         request: Request<pb::CreateApiTokenRequest>,
@@ -61,14 +85,22 @@ impl ApiTokenHandler {
         let (caller, device) = (Caller::of(&request)?, Device::of(&request));
         let user_id = caller.user()?.user_id;
         let now = self.identity.now();
-        let input = CreateApiTokenInput::parse(request.into_inner(), now)?;
+        let mut input = CreateApiTokenInput::parse(request.into_inner(), now)?;
+        let password = match input.password.take() {
+            Some(password) => Some(self.verify_password(&caller, password, &device).await?),
+            None => None,
+        };
         let id = Uuid::now_v7();
 
         let tx = self.identity.begin(&caller).await?;
         let claim = idempotency::claim(&tx, NAME, user_id, "CreateApiToken", input.key.as_ref(), id);
         // The lock keeps concurrent calls from creating more tokens than allowed.
-        let (replayed, owner, valid) =
-            try_join!(claim, users::queries::lock(&tx, user_id), queries::count_valid(&tx, now))?;
+        let (replayed, owner, valid, signed_in_at) = try_join!(
+            claim,
+            users::queries::lock(&tx, user_id),
+            queries::count_valid(&tx, now),
+            sessions::queries::signed_in_at(&tx, caller.user()?.session_id)
+        )?;
         let owner = owner.ok_or(SESSION_INVALID)?;
         if let Some(id) = replayed {
             let (api_token, hash) = queries::find(&tx, id).await?.ok_or_else(not_found(id))?;
@@ -76,6 +108,10 @@ impl ApiTokenHandler {
             let token = Some(self.key.token(id)).filter(|token| token_hash(token) == hash);
             let (api_token, token) = (Some(api_token.into()), token.unwrap_or_default());
             return Ok(Response::new(pb::CreateApiTokenResponse { api_token, token }));
+        }
+        match password {
+            Some(password) => password.lock(&tx).await?,
+            None => check_sign_in_age(signed_in_at, now)?,
         }
         check_token_limit(valid)?;
         let token = self.key.token(id);

@@ -10,12 +10,16 @@ use shared::json::to_timestamp;
 use shared::validation::Violations;
 
 use super::{ApiToken, CreateApiTokenInput, MAX_LIFETIME};
+use crate::passwords;
 
 const MAX_NAME_CHARS: usize = 100;
 
 impl CreateApiTokenInput {
-    pub(super) fn parse(request: pb::CreateApiTokenRequest, now: DateTime<Utc>) -> Result<Self> {
+    pub(super) fn parse(mut request: pb::CreateApiTokenRequest, now: DateTime<Utc>) -> Result<Self> {
         let mut v = Violations::new();
+        // The stored hash of the request does not cover the password: it would allow guessing it.
+        let password = Some(std::mem::take(&mut request.password)).filter(|given| !given.is_empty());
+        let password = password.map(|given| passwords::check_given(&mut v, "password", given));
         let key = RequestKey::of(&mut v, &request.request_id, &request);
         let mut of_token = Violations::within("api_token.");
         let token = request.api_token.unwrap_or_default();
@@ -26,7 +30,7 @@ impl CreateApiTokenInput {
         of_token.require(is_valid, "expires_at", "must be in the future, and in no more than 366 days");
         v.absorb(of_token);
         v.finish()?;
-        Ok(Self { key, name, scopes, expires_at: expires_at.unwrap_or(now) })
+        Ok(Self { key, password, name, scopes, expires_at: expires_at.unwrap_or(now) })
     }
 }
 

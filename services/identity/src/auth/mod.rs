@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::codes::RedeemInput;
 use crate::encryption::{AssociatedData, EncryptedText, FIRST_NAME, KeyRing, LAST_NAME};
 
-pub use password_verifier::{Owner, PasswordVerifier};
+pub use password_verifier::{Owner, PasswordVerifier, VerifiedOwner};
 pub use refresh::RefreshHandler;
 pub use rpc::LoginHandler;
 pub use sign_up::SignUpHandler;

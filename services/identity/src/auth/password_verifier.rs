@@ -56,7 +56,8 @@ impl PasswordVerifier {
         let tx = self.database.begin_as(Uuid::nil()).await?;
         let found = queries::find_credentials(&tx, &input.login).await?;
         tx.finish();
-        self.verify(input, found, device).await
+        let account = Account::named(found.as_ref().map(|credentials| credentials.id), &input.login);
+        self.verify(input.password, found, Attempt::new(Purpose::Login, device).on(account)).await
     }
 
     /// The caller's own account.
@@ -83,12 +84,13 @@ impl PasswordVerifier {
     /// many.
     pub async fn verify_owner(
         &self,
+        caller: &Caller,
         owner: Owner,
         password: String,
         device: &Device,
     ) -> Result<VerifiedOwner> {
-        let input = LoginInput { login: owner.user.email, password };
-        match self.verify(input, Some(owner.credentials), device).await {
+        let attempt = Attempt::new(Purpose::Login, device).on(Account::own(caller)?);
+        match self.verify(password, Some(owner.credentials), attempt).await {
             Ok(verified) => Ok(VerifiedOwner(verified)),
             Err(error) if error.reason() == INVALID_CREDENTIALS.reason() => Err(password_wrong()),
             Err(error) => Err(error),
@@ -97,11 +99,10 @@ impl PasswordVerifier {
 
     async fn verify(
         &self,
-        LoginInput { login, password }: LoginInput,
+        password: String,
         found: Option<Credentials>,
-        device: &Device,
+        attempt: Attempt,
     ) -> Result<VerifiedPassword> {
-        let account = Account::named(found.as_ref().map(|credentials| credentials.id), &login);
         let compare = async {
             let found = found.filter(|credentials| credentials.status == UserStatus::Active);
             let hash = found.as_ref().map(|credentials| credentials.password_hash.clone());
@@ -110,7 +111,6 @@ impl PasswordVerifier {
                 found.filter(|_| comparison != Comparison::Different).ok_or(INVALID_CREDENTIALS)?;
             Ok((matching, comparison))
         };
-        let attempt = Attempt::new(Purpose::Login, device).on(account);
         let (credentials, comparison) = self.limiter.guard(attempt, compare).await?;
         let replacement = match comparison {
             Comparison::SameButOutdated => {

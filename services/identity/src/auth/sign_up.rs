@@ -27,7 +27,7 @@ impl SignUpHandler {
         let Self(identity) = self;
         let device = Device::of(&request);
         let input = SignUpCodeInput::try_from(request.into_inner())?;
-        let attempt = Attempt::new(Purpose::SendCode, &device).on(Account::Unknown(input.email.clone()));
+        let attempt = Attempt::new(Purpose::SendCode, &device).on(Account::named(None, &input.email));
         identity.limiter.admit(&attempt).await?;
 
         let tx = identity.begin_anonymous().await?;

@@ -10,7 +10,7 @@ mod local_fallback;
 mod purpose;
 mod window;
 
-use shared::caller::network_of;
+use shared::caller::{Caller, network_of};
 use shared::clock::Clock;
 use shared::error::{Error, ErrorReason, Result};
 use shared::redis_store::RedisStore;
@@ -23,33 +23,45 @@ use crate::sessions::Device;
 use count::{Count, Decision};
 use window::Windows;
 
-/// The account that an attempt names.
+/// The account that an attempt is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Account {
-    /// By id, so that email address and username are one account.
+    /// By id.
     Known(Uuid),
-    /// By the text that the caller gave.
-    Unknown(String),
+    /// The caller's own, counted by session: nobody else can use up the attempts of an owner who is signed in.
+    Own { user_id: Uuid, session_id: Uuid },
+    /// By the text that the caller gave, which alone is counted: a refusal does not tell whether there is such an
+    /// account, nor that an address and a username are of one account.
+    Named { id: Option<Uuid>, name: String },
 }
 
 impl Account {
     /// The account `found` by this name, or none.
     pub fn named(found: Option<Uuid>, name: &str) -> Self {
-        found.map_or_else(|| Self::Unknown(name.trim().to_lowercase()), Self::Known)
+        Self::Named { id: found, name: name.trim().to_lowercase() }
+    }
+
+    /// The account of the caller.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` without a session.
+    pub fn own(caller: &Caller) -> Result<Self> {
+        let user = caller.user()?;
+        Ok(Self::Own { user_id: user.user_id, session_id: user.session_id })
     }
 
     fn id(&self) -> Option<Uuid> {
         match self {
-            Self::Known(id) => Some(*id),
-            Self::Unknown(_) => None,
+            Self::Known(id) | Self::Own { user_id: id, .. } => Some(*id),
+            Self::Named { id, .. } => *id,
         }
     }
 
     fn key(&self) -> String {
         match self {
-            Self::Known(id) => id.to_string(),
+            Self::Known(id) | Self::Own { session_id: id, .. } => id.to_string(),
             // Only a hash: people type passwords into the wrong field.
-            Self::Unknown(name) => shared::authentication::token_hash(name).to_hex(),
+            Self::Named { name, .. } => shared::authentication::token_hash(name).to_hex(),
         }
     }
 }

@@ -72,11 +72,11 @@ impl SecondFactorHandler {
     /// Runs `work`, which checks a code of the caller. A wrong code is no reason to log in again.
     async fn guard<T>(
         &self,
-        user_id: Uuid,
+        caller: &Caller,
         device: &Device,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let attempt = Attempt::new(Purpose::SecondFactor, device).on(Account::Known(user_id));
+        let attempt = Attempt::new(Purpose::SecondFactor, device).on(Account::own(caller)?);
         self.identity.limiter.guard(attempt, work).await.map_err(|error| match error {
             Error::Unauthenticated { reason, message } => {
                 Error::PermissionDenied { reason, message: message.to_owned(), metadata: Vec::new() }
@@ -134,7 +134,7 @@ impl SecondFactorHandler {
             return Err(already_enabled().into());
         }
         let email = owner.user.email.clone();
-        let password = self.identity.verifier.verify_owner(owner, password, &device).await?;
+        let password = self.identity.verifier.verify_owner(&caller, owner, password, &device).await?;
         // In the precision of the database, so that a retry returns the same time.
         let (secret, now) = (SharedSecret::random(), self.identity.now().trunc_subsecs(6));
         let associated_data = AssociatedData::new(TOTP_SECRET, user_id);
@@ -181,7 +181,7 @@ impl SecondFactorHandler {
                 .await?;
             Ok(set)
         };
-        let set = self.guard(user_id, &device, confirm).await?;
+        let set = self.guard(&caller, &device, confirm).await?;
         self.identity.outbox.wake();
 
         Ok(Response::new(wire::recovery_codes(&self.recovery.codes(set))))
@@ -210,7 +210,7 @@ impl SecondFactorHandler {
                 .await?;
             Ok(set)
         };
-        let set = self.guard(user_id, &device, replace).await?;
+        let set = self.guard(&caller, &device, replace).await?;
         self.identity.outbox.wake();
 
         Ok(Response::new(wire::recovery_codes(&self.recovery.codes(set))))
@@ -237,7 +237,7 @@ impl SecondFactorHandler {
             self.queue_email(&tx, emails::SECOND_FACTOR_DISABLED, &user)?;
             queries::delete(tx, user_id).await.map(drop)
         };
-        self.guard(user_id, &device, remove).await?;
+        self.guard(&caller, &device, remove).await?;
         self.identity.outbox.wake();
 
         Ok(Response::new(FactorStatus::default().into()))

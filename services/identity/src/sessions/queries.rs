@@ -47,6 +47,12 @@ pub async fn list(
     Ok(select.load(&mut conn).await?)
 }
 
+/// When a session of the current user began.
+pub async fn signed_in_at(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<DateTime<Utc>>> {
+    let session = user_sessions::table.find(id).select(user_sessions::created_at);
+    Ok(session.get_result(&mut conn).await.optional()?)
+}
+
 /// Valid sessions of the current user except this one.
 pub async fn count_others(mut conn: &AsyncPgConnection, current: Uuid, now: DateTime<Utc>) -> Result<i64> {
     let others = user_sessions::table
@@ -69,6 +75,8 @@ pub async fn revoke(tx: Transaction, id: Uuid) -> Result<Option<(Session, TokenH
 pub enum RevokeScope {
     /// All sessions except this one.
     OtherSessions(Uuid),
+    /// All sessions except this one, and all API tokens.
+    OtherSessionsAndApiTokens(Uuid),
     Sessions,
     /// All sessions and API tokens, to keep out whoever had access before.
     SessionsAndApiTokens,
@@ -82,9 +90,11 @@ pub async fn revoke_all(
     now: DateTime<Utc>,
 ) -> Result<(usize, Vec<TokenHash>)> {
     let kept = match scope {
-        RevokeScope::OtherSessions(kept) => Some(kept),
+        RevokeScope::OtherSessions(kept) | RevokeScope::OtherSessionsAndApiTokens(kept) => Some(kept),
         RevokeScope::Sessions | RevokeScope::SessionsAndApiTokens => None,
     };
+    let with_tokens =
+        matches!(scope, RevokeScope::SessionsAndApiTokens | RevokeScope::OtherSessionsAndApiTokens(_));
     let query = diesel::sql_query(
         "WITH others AS (UPDATE identity.user_sessions SET is_active = false \
          WHERE id IS DISTINCT FROM $1 AND is_active AND refresh_expires_at > $2 RETURNING session_token), \
@@ -97,7 +107,7 @@ pub async fn revoke_all(
     )
     .bind::<Nullable<SqlUuid>, _>(kept)
     .bind::<Timestamptz, _>(now)
-    .bind::<Bool, _>(scope == RevokeScope::SessionsAndApiTokens);
+    .bind::<Bool, _>(with_tokens);
     let ended: Vec<EndedRow> = tx.commit_with(Prepared(query)).await?;
     let revoked = ended.iter().filter(|row| row.ends_now).count();
     Ok((revoked, ended.iter().filter_map(|row| TokenHash::from_hex(&row.session_token)).collect()))
