@@ -258,6 +258,7 @@ mod tests {
         assert_eq!(pieces(1_025), [1_023, 2]);
         assert_eq!(pieces(PIECE_BYTES), [PIECE_BYTES - 3, 3]);
         assert_eq!(pieces(PIECE_BYTES + 1), [PIECE_BYTES, 1]);
+        assert!(pieces(1_000_000).iter().rev().skip(1).all(|size| size % 3 == 0));
         // Few bytes are left behind a whole piece: they go as they are.
         assert_eq!(pieces(PIECE_BYTES + 600), [PIECE_BYTES, 600]);
     }

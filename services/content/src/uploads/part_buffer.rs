@@ -48,7 +48,8 @@ impl PartBuffer {
     /// The capacity of `bytes` with a chunk. It doubles when it grows, but never exceeds a full part.
     pub(super) fn capacity_with(&self, chunk: &Bytes) -> usize {
         let full = usize::try_from(PART_BYTES).unwrap_or(usize::MAX);
-        let (needed, capacity) = (self.bytes.len().saturating_add(chunk.len()).min(full), self.bytes.capacity());
+        let (needed, capacity) =
+            (self.bytes.len().saturating_add(chunk.len()).min(full), self.bytes.capacity());
         if needed <= capacity { capacity } else { capacity.saturating_mul(2).min(full).max(needed) }
     }
 

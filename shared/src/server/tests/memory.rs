@@ -11,17 +11,18 @@ fn small() -> LimitOptions {
     LimitOptions { max_bytes_in_flight: 1024 * 1024, ..LimitOptions::default() }
 }
 
+const ACCESS_METHOD: &str = "/dafnck.project.backend.v1.AccessService/GetProjectAccess";
+
 /// Asks as a service for an answer of so many bytes, and reads its head only.
 async fn ask_without_reading(
     channel: &Channel,
     size: usize,
     timeout: &str,
 ) -> Result<http::Response<tonic::body::Body>, Status> {
-    let path = "/dafnck.project.backend.v1.AccessService/GetProjectAccess";
     let message = pb::GetProjectAccessRequest { project_id: size.to_string() }.encode_to_vec();
-    let signature = ServiceSigner::new("task", SECRET.into()).authorization(path);
+    let signature = ServiceSigner::new("task", SECRET.into()).authorization(ACCESS_METHOD);
     let body = whole(frame(0, u32::try_from(message.len()).unwrap(), &message));
-    let head = request(path).header("authorization", signature).header("grpc-timeout", timeout);
+    let head = request(ACCESS_METHOD).header("authorization", signature).header("grpc-timeout", timeout);
     send(channel.clone(), head.body(body).unwrap()).await
 }
 
@@ -53,6 +54,29 @@ async fn an_answer_that_is_not_read_counts_until_its_deadline_and_then_ends() {
         Ok::<(), Status>(())
     };
     assert!(end.await.is_err(), "the answer came to its end");
+}
+
+/// Over HTTP/1.1 a call has its connection for itself.
+#[tokio::test]
+async fn an_answer_that_is_not_read_over_http_1_ends_with_its_connection() {
+    let server = Running::start().await;
+    let message = pb::GetProjectAccessRequest { project_id: "4000000".into() }.encode_to_vec();
+    let signature = ServiceSigner::new("task", SECRET.into()).authorization(ACCESS_METHOD);
+    let body = frame(0, u32::try_from(message.len()).unwrap(), &message);
+    let head = format!(
+        "POST {ACCESS_METHOD} HTTP/1.1\r\nhost: dafnck\r\ncontent-type: application/grpc-web\r\n\
+         authorization: {signature}\r\ngrpc-timeout: 1S\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut connection = socket.connect(server.address().parse().unwrap()).await.unwrap();
+    connection.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let mut answer = Vec::new();
+    let end =
+        tokio::time::timeout(Duration::from_secs(10), connection.read_to_end(&mut answer)).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK") && answer.len() < 4_000_000, "{end:?} {}", answer.len());
 }
 
 #[tokio::test]

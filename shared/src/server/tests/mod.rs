@@ -1,6 +1,7 @@
 //! The whole stack over a real connection, around a service that does what its caller asks for.
 
 mod connections;
+mod drill;
 mod frames;
 mod memory;
 mod places;
