@@ -3,6 +3,7 @@
 //! Every option can also be set in code: the local suite and the tests build [`ServiceOptions`] themselves.
 
 mod limits;
+mod origin;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -14,6 +15,7 @@ use clap::{Args, ValueEnum};
 use ipnetwork::IpNetwork;
 
 pub use limits::*;
+pub use origin::Origin;
 
 /// Connections to PostgreSQL that a service keeps at most.
 pub const DEFAULT_DATABASE_POOL_SIZE: u32 = 16;
@@ -122,6 +124,9 @@ pub struct ServiceOptions {
     /// Proxies in front of the service.
     #[command(flatten)]
     pub proxies: ProxyOptions,
+    /// Web pages that may call the service.
+    #[command(flatten)]
+    pub cors: CorsOptions,
     /// Limits on work.
     #[command(flatten)]
     pub limits: LimitOptions,
@@ -200,6 +205,15 @@ pub struct ProxyOptions {
     /// The header in which they say it; they must replace or extend the one that a client sends
     #[arg(long, env = "DAFNCK_FORWARDED_HEADER", value_enum, default_value_t)]
     pub forwarded_header: ForwardedHeader,
+}
+
+/// Web pages that may call the service from a browser, with gRPC-Web.
+#[derive(Args, Clone, Debug, Default)]
+pub struct CorsOptions {
+    /// Origins of web pages whose scripts may call the service (CORS), as
+    /// `https://app.example.org,http://localhost:5173`. Default: none
+    #[arg(long, env = "DAFNCK_ALLOWED_ORIGINS", value_delimiter = ',')]
+    pub allowed_origins: Vec<Origin>,
 }
 
 /// A header with the address that a call comes from.
@@ -302,6 +316,7 @@ mod tests {
         assert_eq!(format!("{:?}", options.siblings), format!("{:?}", SiblingOptions::default()));
         assert_eq!(format!("{:?}", options.database), format!("{:?}", DatabaseOptions::default()));
         assert_eq!(format!("{:?}", options.proxies), format!("{:?}", ProxyOptions::default()));
+        assert_eq!(options.cors.allowed_origins, CorsOptions::default().allowed_origins);
         assert_eq!(format!("{:?}", options.limits), format!("{:?}", LimitOptions::default()));
         assert_eq!(format!("{:?}", options.telemetry), format!("{:?}", TelemetryOptions::default()));
         assert_eq!(options.database_pool_size, DEFAULT_DATABASE_POOL_SIZE);

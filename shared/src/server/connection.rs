@@ -3,14 +3,13 @@
 //! It is served with hyper itself rather than with tonic's server, which neither lets one end the task of a call, nor a
 //! connection that makes no call, nor follow an old connection's graceful end by a hard one (0.14).
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::Request;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::service_fn;
@@ -19,17 +18,15 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::body::Body;
 use tonic::transport::server::Connected;
-use tonic_web::GrpcWebService;
-use tower::Service as _;
+use tower::ServiceExt as _;
 
 use super::call_life::live;
 use super::limits::{
     CONNECTION_AGE_GRACE, CONNECTION_WINDOW_BYTES, MAX_ERROR_RESET_STREAMS, MAX_HEADER_BYTES,
     MAX_PENDING_RESET_STREAMS, MAX_STREAMS_PER_CONNECTION, SEND_BUFFER_BYTES, STREAM_WINDOW_BYTES,
 };
-use super::protocol;
+use super::protocol::HttpService;
 use super::stalled_writes::StalledWrites;
 use crate::config::LimitOptions;
 
@@ -41,7 +38,7 @@ const SILENT_GRACE: Duration = Duration::from_secs(1);
 /// Serves connections.
 pub(super) struct ConnectionServer {
     builder: Builder<CallExecutor>,
-    service: GrpcWebService<axum::Router>,
+    service: HttpService,
     limits: LimitOptions,
     shutdown: CancellationToken,
 }
@@ -57,11 +54,7 @@ impl<Call: Future<Output = ()> + Send + 'static> Executor<Call> for CallExecutor
 }
 
 impl ConnectionServer {
-    pub(super) fn new(
-        service: GrpcWebService<axum::Router>,
-        limits: &LimitOptions,
-        shutdown: CancellationToken,
-    ) -> Self {
+    pub(super) fn new(service: HttpService, limits: &LimitOptions, shutdown: CancellationToken) -> Self {
         Self { builder: builder(limits), service, limits: limits.clone(), shutdown }
     }
 
@@ -71,11 +64,11 @@ impl ConnectionServer {
         Io: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
     {
         let (info, called) = (io.connect_info(), Arc::new(AtomicBool::new(false)));
-        let (grpc, has_called) = (self.service.clone(), called.clone());
+        let (http, has_called) = (self.service.clone(), called.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             has_called.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(info.clone());
-            answer(grpc.clone(), request)
+            http.clone().oneshot(request)
         });
         let io = TokioIo::new(StalledWrites::new(io, self.limits.stall_timeout()));
         let mut connection = pin!(self.builder.serve_connection(io, service));
@@ -126,16 +119,6 @@ impl ConnectionServer {
             () = tokio::time::sleep(self.limits.connection_age()) => {}
             () = self.shutdown.cancelled() => {}
         }
-    }
-}
-
-async fn answer(
-    mut grpc: GrpcWebService<axum::Router>,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
-    match protocol::refuse(&request) {
-        Some(refusal) => Ok(refusal),
-        None => grpc.call(request).await,
     }
 }
 

@@ -1,9 +1,21 @@
 //! What is no gRPC at all is answered by HTTP alone ("gRPC over HTTP/2", section "Requests"): 415 for another content
 //! type, 405 for another method.
 
+use std::convert::Infallible;
+
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
 use tonic::body::Body;
+use tonic_web::GrpcWebLayer;
+use tower::util::{BoxCloneSyncService, option_layer};
+use tower::{Layer as _, Service as _, service_fn};
+
+use super::cors;
+use crate::config::CorsOptions;
+
+/// Answers the requests of connections.
+pub(super) type HttpService = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
 
 /// The forms of gRPC-Web that are spoken.
 const WEB_CONTENT_TYPES: [&str; 4] = [
@@ -13,8 +25,25 @@ const WEB_CONTENT_TYPES: [&str; 4] = [
     "application/grpc-web-text+proto",
 ];
 
+/// What stands between HTTP and the calls.
+pub(super) fn service(router: axum::Router, cors: &CorsOptions) -> HttpService {
+    // Innermost: a browser's call is a gRPC call like any other below it.
+    let grpc = GrpcWebLayer::new().layer(router);
+    let grpc_alone = service_fn(move |request: Request<Incoming>| {
+        let mut grpc = grpc.clone();
+        async move {
+            match refuse(&request) {
+                Some(refusal) => Ok(refusal),
+                None => grpc.call(request).await,
+            }
+        }
+    });
+    // Outermost: a browser asks before its call, without a token.
+    BoxCloneSyncService::new(option_layer(cors::layer(cors)).layer(grpc_alone))
+}
+
 /// The refusal of a request that is no gRPC or gRPC-Web.
-pub(super) fn refuse<B>(request: &Request<B>) -> Option<Response<Body>> {
+fn refuse<B>(request: &Request<B>) -> Option<Response<Body>> {
     let status = match *request.method() {
         Method::POST if is_grpc(request.headers()) => return None,
         Method::POST => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -27,7 +27,7 @@ use super::framing::Cardinality;
 use super::limits::{DRAIN_STREAMS_AFTER, MAX_INFRASTRUCTURE_MESSAGE_BYTES, MAX_MESSAGE_BYTES};
 use super::metrics::Metrics;
 use super::rate_limit::RateLimit;
-use super::reflection::{INFRASTRUCTURE_SERVICES, own_packages};
+use super::reflection::INFRASTRUCTURE_SERVICES;
 use super::request_body::{MessageLimits, RequestBody};
 use super::shares::Owner;
 use proto::{MethodRule, MethodRules};
@@ -45,8 +45,8 @@ const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
 
 /// The state of the layers.
 pub(super) struct Stack {
-    /// What paths of this service begin with: `/dafnck.<service>.` and `/dafnck.common.`.
-    own_paths: [String; 2],
+    /// What paths of this server begin with: `/dafnck.<service>.` and `/dafnck.common.`.
+    own_paths: Vec<String>,
     authentication: Authentication,
     clients: ClientAddress,
     rate_limit: RateLimit,
@@ -112,14 +112,14 @@ type AdmittedResponse = Result<(Response, Admitted), Status>;
 
 impl Stack {
     pub(super) fn new(
-        service: &str,
+        packages: &[String],
         authentication: Authentication,
         clients: ClientAddress,
         limits: &LimitOptions,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
-            own_paths: own_packages(service).map(|package| format!("/{package}")),
+            own_paths: packages.iter().map(|package| format!("/{package}")).collect(),
             authentication,
             clients,
             rate_limit: RateLimit::new(limits),
