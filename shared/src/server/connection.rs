@@ -127,7 +127,7 @@ fn builder(limits: &LimitOptions) -> Builder<CallExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.first_request_timeout())
+        .header_read_timeout(limits.stall_timeout())
         .max_buf_size(SEND_BUFFER_BYTES);
     builder
         .http2()
