@@ -23,6 +23,8 @@ pub struct MethodRule {
     pub principals: Vec<Principal>,
     /// Whether either side sends a stream.
     pub is_streaming: bool,
+    /// Whether the client sends a stream, and not exactly one message.
+    pub is_client_streaming: bool,
     /// Whether it only reads (`idempotency_level = NO_SIDE_EFFECTS`); one that does not say so counts as a write.
     pub is_reading: bool,
 }
@@ -87,6 +89,7 @@ fn rule_of(method: &MethodDescriptor, option: &ExtensionDescriptor) -> MethodRul
         principals: rule.principals().collect(),
         scope: Some(rule.scope).filter(|scope| !scope.is_empty()),
         is_streaming: method.is_client_streaming() || method.is_server_streaming(),
+        is_client_streaming: method.is_client_streaming(),
         is_reading: is_reading(method),
     }
 }

@@ -179,7 +179,8 @@ impl PreparedService {
             name,
             services,
             authentication: Authentication::new(self.sessions.clone(), options.service_secret.clone())
-                .with_certificates_of_services(options.tls.tls_client_ca.is_some()),
+                .with_certificates_of_services(options.tls.tls_client_ca.is_some())
+                .with_failures_per_second(options.limits.authentication_failures_per_second),
             proxies: options.proxies.clone(),
             cors: options.cors.clone(),
             limits: options.limits.clone(),

@@ -26,6 +26,7 @@ mod search;
 mod status_transitions;
 mod update_document;
 mod upload_attachment;
+mod upload_memory;
 mod version_histories;
 mod versions;
 mod watch_documents;

@@ -4,6 +4,7 @@
 //! neither Redis nor the session source answers, the call is refused with `UNAVAILABLE`. What a caller may do in a
 //! project is decided by `access`.
 
+mod failure_limit;
 mod metrics;
 mod open_streams;
 mod remote;
@@ -12,6 +13,7 @@ mod seen;
 mod sessions;
 mod token;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -20,8 +22,8 @@ use http::header::AUTHORIZATION;
 
 use proto::MethodRule;
 
-use crate::caller::{Caller, SESSION_REQUIRED, principal_of};
-use crate::config::Secret;
+use crate::caller::{Caller, SESSION_REQUIRED, Session, principal_of};
+use crate::config::{DEFAULT_AUTHENTICATION_FAILURES_PER_SECOND, Secret};
 use crate::error::{Error, ErrorReason, Result};
 use crate::service_identity;
 use proto::common::Audience;
@@ -29,9 +31,12 @@ use proto::common::Audience;
 pub use remote::RemoteSessions;
 pub use scopes::{MAX_SCOPES, Scopes};
 pub use seen::{REPORT_BATCH, REPORT_INTERVAL, Seen};
-pub use sessions::{CACHE_CAPACITY, CACHE_TTL, STREAM_RECHECK_INTERVAL, SessionSource, Sessions};
+pub use sessions::{
+    CACHE_CAPACITY, CACHE_TTL, STREAM_RECHECK_INTERVAL, SessionSource, Sessions, UNKNOWN_TTL,
+};
 pub use token::{API_TOKEN_PREFIX, SESSION_TOKEN_PREFIX, TOKEN_BYTES, TokenHash, token_hash};
 
+use failure_limit::FailureLimit;
 use token::{Credentials, SESSION_INVALID};
 
 /// A caller that has passed authentication, and the token that was used.
@@ -47,6 +52,7 @@ pub struct AuthenticatedCaller {
 #[derive(Clone)]
 pub struct Authentication {
     sessions: Arc<Sessions>,
+    failures: FailureLimit,
     service_secret: Secret,
     services_need_certificates: bool,
 }
@@ -54,7 +60,14 @@ pub struct Authentication {
 impl Authentication {
     /// With these sessions, and the secret that services sign with.
     pub fn new(sessions: Arc<Sessions>, service_secret: Secret) -> Self {
-        Self { sessions, service_secret, services_need_certificates: false }
+        let failures = FailureLimit::new(DEFAULT_AUTHENTICATION_FAILURES_PER_SECOND);
+        Self { sessions, failures, service_secret, services_need_certificates: false }
+    }
+
+    /// Looks up so many unknown tokens per second for one peer.
+    #[must_use]
+    pub fn with_failures_per_second(self, failures: u32) -> Self {
+        Self { failures: FailureLimit::new(failures), ..self }
     }
 
     /// If `required`, accepts services only on connections with a client certificate.
@@ -63,16 +76,17 @@ impl Authentication {
         Self { services_need_certificates: required, ..self }
     }
 
-    /// The caller of `path`, if its rule is open to them. `has_client_certificate` is about the connection.
+    /// The caller of `path`, if its rule is open to them. `peer` and `has_client_certificate` are about the connection.
     ///
     /// # Errors
     /// `SESSION_REQUIRED`, `SESSION_INVALID`, `AUDIENCE_REFUSED`, and of API tokens `SESSION_ONLY` and `SCOPE_MISSING`;
-    /// `UNAVAILABLE` when it cannot be found out.
+    /// `RATE_LIMITED` when the peer has sent too many unknown tokens, `UNAVAILABLE` when it cannot be found out.
     pub async fn admit(
         &self,
         path: &str,
         rule: &MethodRule,
         headers: &HeaderMap,
+        peer: IpAddr,
         has_client_certificate: bool,
     ) -> Result<AuthenticatedCaller> {
         // Before any look-up: a call that nobody may make costs nothing.
@@ -81,7 +95,7 @@ impl Authentication {
         }
         let authenticated = match authorization(headers)? {
             None => AuthenticatedCaller { caller: Caller::Anonymous, token: None },
-            Some(header) => self.identify(path, Credentials::parse(header)?).await?,
+            Some(header) => self.identify(path, Credentials::parse(header)?, peer).await?,
         };
         if self.services_need_certificates
             && !has_client_certificate
@@ -96,17 +110,46 @@ impl Authentication {
         Ok(authenticated)
     }
 
-    async fn identify(&self, path: &str, credentials: Credentials<'_>) -> Result<AuthenticatedCaller> {
+    /// Whether the caller says to be a service: then it is authenticated without any look-up.
+    pub fn claims_service(headers: &HeaderMap) -> bool {
+        let scheme = authorization(headers).ok().flatten().and_then(|header| Some(header.split_once(' ')?.0));
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(service_identity::SCHEME))
+    }
+
+    async fn identify(
+        &self,
+        path: &str,
+        credentials: Credentials<'_>,
+        peer: IpAddr,
+    ) -> Result<AuthenticatedCaller> {
         match credentials {
             Credentials::Service(signature) => {
                 let name = service_identity::verify(&self.service_secret, signature, path)?;
                 Ok(AuthenticatedCaller { caller: Caller::Service(name), token: None })
             }
             Credentials::Session(hash) => {
-                let session = self.sessions.resolve(hash).await?.ok_or(SESSION_INVALID)?;
+                let session = self.session_of(hash, peer).await?.ok_or(SESSION_INVALID)?;
                 Ok(AuthenticatedCaller { caller: Caller::User(session), token: Some(hash) })
             }
         }
+    }
+
+    /// Unknown tokens are counted per peer before Redis or the source are asked. What is cached costs nothing.
+    async fn session_of(&self, hash: TokenHash, peer: IpAddr) -> Result<Option<Session>> {
+        if self.sessions.is_cached(&hash) {
+            return self.sessions.resolve(hash).await;
+        }
+        let attempt = self.failures.begin(peer)?;
+        let session = self.sessions.resolve(hash).await?;
+        if session.is_none() {
+            attempt.fail();
+        }
+        Ok(session)
+    }
+
+    /// Drops what is known of peers that were quiet lately.
+    pub fn forget_quiet_peers(&self) {
+        self.failures.forget_quiet_peers();
     }
 
     /// Waits until a stream must end because the token that opened it no longer works, and returns the reason. Pending for
@@ -160,7 +203,6 @@ mod tests {
     use proto::common::{Permission, Principal};
 
     use super::*;
-    use crate::caller::Session;
 
     fn rule(audience: Audience) -> MethodRule {
         MethodRule {
@@ -169,6 +211,7 @@ mod tests {
             scope: None,
             principals: vec![Principal::Task, Principal::Operator],
             is_streaming: false,
+            is_client_streaming: false,
             is_reading: true,
         }
     }

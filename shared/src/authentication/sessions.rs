@@ -22,7 +22,10 @@ use crate::redis_store::{Notification, RedisStore};
 
 /// How long a session is cached.
 pub const CACHE_TTL: Duration = Duration::from_secs(5);
-/// Sessions that the cache holds at most.
+/// How long an unknown token is remembered. Tokens are random, so an unknown one never becomes valid, but those of a
+/// suspended user are unknown until the user is reactivated.
+pub const UNKNOWN_TTL: Duration = Duration::from_secs(1);
+/// Sessions that the cache holds at most, and unknown tokens beside them.
 pub const CACHE_CAPACITY: u64 = 100_000;
 /// How often a stream checks whether its token still works, in case a revocation was lost.
 pub const STREAM_RECHECK_INTERVAL: Duration = Duration::from_secs(10);
@@ -52,6 +55,8 @@ pub struct Sessions {
     cache: Cache<TokenHash, Session>,
     /// Recently revoked: a look-up that began before the revocation must not bring the session back.
     revoked: Cache<TokenHash, ()>,
+    /// Tokens that the source did not know a moment ago.
+    unknown: Cache<TokenHash, ()>,
     redis: RedisStore,
     redis_resumes_at: Mutex<Option<Instant>>,
     source: Arc<dyn SessionSource>,
@@ -61,7 +66,7 @@ pub struct Sessions {
     metrics: CacheMetrics,
 }
 
-/// Why a look-up found nothing. Not cached.
+/// Why a look-up found nothing.
 enum Miss {
     Unknown,
     SourceFailed(Arc<Error>),
@@ -84,6 +89,7 @@ impl Sessions {
                 .expire_after(SessionExpiry(clock.clone()))
                 .build(),
             revoked: Cache::builder().max_capacity(CACHE_CAPACITY).time_to_live(2 * CACHE_TTL).build(),
+            unknown: Cache::builder().max_capacity(CACHE_CAPACITY).time_to_live(UNKNOWN_TTL).build(),
             redis,
             redis_resumes_at: Mutex::new(None),
             source,
@@ -97,12 +103,20 @@ impl Sessions {
         sessions
     }
 
+    /// Whether [`resolve`](Self::resolve) answers without asking Redis or the source.
+    pub fn is_cached(&self, hash: &TokenHash) -> bool {
+        self.cache.contains_key(hash) || self.unknown.contains_key(hash)
+    }
+
     /// The active session of a token; `None` if it is unknown, expired or revoked. Concurrent misses of
     /// the same token are one look-up.
     ///
     /// # Errors
     /// `UNAVAILABLE` when Redis does not have it and the source does not answer.
     pub async fn resolve(&self, hash: TokenHash) -> Result<Option<Session>> {
+        if self.unknown.contains_key(&hash) {
+            return Ok(None);
+        }
         let found = self.cache.entry(hash).or_try_insert_with(self.look_up(hash)).await;
         self.metrics.record_lookup(found.as_ref().is_ok_and(|entry| !entry.is_fresh()));
         match found {
@@ -110,7 +124,10 @@ impl Sessions {
                 .filter(|session| self.is_active(&hash, session))
                 .inspect(|session| self.seen.note(session.session_id, self.clock.now()))),
             Err(miss) => match miss.as_ref() {
-                Miss::Unknown => Ok(None),
+                Miss::Unknown => {
+                    self.unknown.insert(hash, ()).await;
+                    Ok(None)
+                }
                 Miss::SourceFailed(error) => Err(Error::unavailable("identity", Arc::clone(error))),
             },
         }
@@ -283,12 +300,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unknown_token_is_not_remembered() {
+    async fn an_unknown_token_is_remembered_for_a_moment() {
         let (sessions, source) = start(Duration::from_secs(60));
-        for asked in 1..=2 {
-            assert_eq!(sessions.resolve(token_hash("unknown")).await.unwrap(), None);
-            assert_eq!(source.asked.load(Ordering::SeqCst), asked);
+        let unknown = token_hash("unknown");
+        assert!(!sessions.is_cached(&unknown));
+        for _ in 0..100 {
+            assert_eq!(sessions.resolve(unknown).await.unwrap(), None);
         }
+        assert!(sessions.is_cached(&unknown));
+        assert_eq!(source.asked.load(Ordering::SeqCst), 1);
+        tokio::time::sleep(UNKNOWN_TTL).await;
+        assert_eq!(sessions.resolve(unknown).await.unwrap(), None);
+        assert_eq!(source.asked.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use ipnetwork::IpNetwork;
 use crate::config::{ForwardedHeader, ProxyOptions};
 
 /// Tells clients from the proxies in front of us.
+#[derive(Clone)]
 pub(super) struct ClientAddress {
     trusted: Vec<IpNetwork>,
     header: ForwardedHeader,
@@ -39,7 +40,8 @@ impl ClientAddress {
         client
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether it is one of the proxies in front of us.
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(address))
     }
 

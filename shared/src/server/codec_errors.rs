@@ -38,19 +38,26 @@ fn explain(status: &Status) -> Option<Error> {
                 "the message is malformed, or nested deeper than 100 levels",
             )]))
         }
-        Code::OutOfRange if status.message().contains(REQUEST_TOO_LARGE) => Some(too_large("the message is")),
+        Code::OutOfRange if status.message().contains(REQUEST_TOO_LARGE) => {
+            Some(request_too_large(MAX_MESSAGE_BYTES))
+        }
         Code::OutOfRange if status.message().contains(ANSWER_TOO_LARGE) => {
-            Some(too_large("ask for fewer items: the answer is"))
+            Some(too_large("ask for fewer items: the answer is", MAX_MESSAGE_BYTES))
         }
         _ => None,
     }
 }
 
-fn too_large(what_is: &str) -> Error {
+/// A message of a request that is larger than `limit` bytes.
+pub(super) fn request_too_large(limit: usize) -> Error {
+    too_large("the message is", limit)
+}
+
+fn too_large(what_is: &str, limit: usize) -> Error {
     Error::InvalidFor {
         reason: ErrorReason::TooLarge,
-        message: format!("{what_is} larger than {MAX_MESSAGE_BYTES} bytes"),
-        metadata: vec![("limit_bytes", MAX_MESSAGE_BYTES.to_string())],
+        message: format!("{what_is} larger than {limit} bytes"),
+        metadata: vec![("limit_bytes", limit.to_string())],
     }
 }
 

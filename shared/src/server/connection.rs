@@ -1,86 +1,145 @@
-//! A connection with a longest life. tonic's own grace period (0.14) replaces the graceful end of an old connection
-//! instead of following it.
+//! One connection: HTTP/2 or HTTP/1.1 by what the client speaks, under limits of time.
+//!
+//! It is served with hyper itself rather than with tonic's server, which neither lets one end the task of a call, nor a
+//! connection that makes no call, nor follow an old connection's graceful end by a hard one (0.14).
 
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
+use tower::ServiceExt as _;
 
-/// Fails to read once its life is over, which closes it with all that runs on it.
-pub(super) struct BoundedConnection<Io> {
-    inner: Io,
-    end: Pin<Box<Sleep>>,
+use super::call_life::live;
+use super::limits::{
+    CONNECTION_AGE_GRACE, CONNECTION_WINDOW_BYTES, MAX_ERROR_RESET_STREAMS, MAX_HEADER_BYTES,
+    MAX_PENDING_RESET_STREAMS, MAX_STREAMS_PER_CONNECTION, SEND_BUFFER_BYTES, STREAM_WINDOW_BYTES,
+};
+use super::protocol::HttpService;
+use super::stalled_writes::StalledWrites;
+use crate::config::LimitOptions;
+
+const HTTP2_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const HTTP2_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection without a call may take to close, once it is asked to.
+const SILENT_GRACE: Duration = Duration::from_secs(1);
+
+/// Serves connections.
+pub(super) struct ConnectionServer {
+    builder: Builder<CallExecutor>,
+    service: HttpService,
+    limits: LimitOptions,
+    shutdown: CancellationToken,
 }
 
-impl<Io> BoundedConnection<Io> {
-    pub(super) fn new(inner: Io, max_life: Duration) -> Self {
-        Self { inner, end: Box::pin(tokio::time::sleep(max_life)) }
+/// Spawns the tasks of the calls of HTTP/2 connections.
+#[derive(Clone)]
+struct CallExecutor;
+
+impl<Call: Future<Output = ()> + Send + 'static> Executor<Call> for CallExecutor {
+    fn execute(&self, call: Call) {
+        tokio::spawn(live(call));
     }
 }
 
-impl<Io: Connected> Connected for BoundedConnection<Io> {
-    type ConnectInfo = Io::ConnectInfo;
-
-    fn connect_info(&self) -> Self::ConnectInfo {
-        self.inner.connect_info()
+impl ConnectionServer {
+    pub(super) fn new(service: HttpService, limits: &LimitOptions, shutdown: CancellationToken) -> Self {
+        Self { builder: builder(limits), service, limits: limits.clone(), shutdown }
     }
-}
 
-impl<Io: AsyncRead + Unpin> AsyncRead for BoundedConnection<Io> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        task: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.end.as_mut().poll(task).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+    /// Serves one connection to its end.
+    pub(super) async fn serve<Io>(&self, io: Io)
+    where
+        Io: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+    {
+        let (info, called) = (io.connect_info(), Arc::new(AtomicBool::new(false)));
+        let (http, has_called) = (self.service.clone(), called.clone());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            has_called.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(info.clone());
+            http.clone().oneshot(request)
+        });
+        let io = TokioIo::new(StalledWrites::new(io, self.limits.stall_timeout()));
+        let mut connection = pin!(self.builder.serve_connection(io, service));
+        let mut end = pin!(tokio::time::sleep(self.limits.connection_age() + CONNECTION_AGE_GRACE));
+        let mut asked_to_end = pin!(self.asked_to_end(&called));
+        let mut is_asked = false;
+        // A connection over HTTP/1.1 works on its calls itself, and so lives as they do.
+        live(async {
+            loop {
+                tokio::select! {
+                    outcome = &mut connection => {
+                        if let Err(error) = outcome {
+                            tracing::debug!(error, "a connection has failed");
+                        }
+                        return;
+                    }
+                    () = &mut end => {
+                        if !called.load(Ordering::Relaxed) || !is_asked {
+                            return;
+                        }
+                        // It has made its first call just as it was asked to end.
+                        end.as_mut().reset(Instant::now() + CONNECTION_AGE_GRACE);
+                    }
+                    () = &mut asked_to_end, if !is_asked => {
+                        is_asked = true;
+                        connection.as_mut().graceful_shutdown();
+                        if !called.load(Ordering::Relaxed) {
+                            end.as_mut().reset(Instant::now() + SILENT_GRACE);
+                        }
+                    }
+                }
+            }
+        })
+        .await;
+    }
+
+    /// Completes when the connection is old, makes no call, or the server stops. Running calls then go on to their ends.
+    async fn asked_to_end(&self, called: &AtomicBool) {
+        let silent = async {
+            tokio::time::sleep(self.limits.first_request_timeout()).await;
+            if called.load(Ordering::Relaxed) {
+                std::future::pending().await
+            }
+        };
+        // A client stays with the replica that it connected to: so that it finds new ones, connections are replaced.
+        tokio::select! {
+            () = silent => {}
+            () = tokio::time::sleep(self.limits.connection_age()) => {}
+            () = self.shutdown.cancelled() => {}
         }
-        Pin::new(&mut self.inner).poll_read(task, buffer)
     }
 }
 
-impl<Io: AsyncWrite + Unpin> AsyncWrite for BoundedConnection<Io> {
-    fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(task, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(task)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(task)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        task: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(task, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::AsyncReadExt as _;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_connection_reads_until_its_life_is_over() {
-        let (ours, mut theirs) = tokio::io::duplex(8);
-        let mut ours = BoundedConnection::new(ours, Duration::from_millis(200));
-        tokio::io::AsyncWriteExt::write_all(&mut theirs, b"a").await.unwrap();
-        assert_eq!(ours.read_u8().await.unwrap(), b'a');
-        assert_eq!(ours.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-    }
+fn builder(limits: &LimitOptions) -> Builder<CallExecutor> {
+    let mut builder = Builder::new(CallExecutor);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.stall_timeout())
+        .max_buf_size(SEND_BUFFER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HTTP2_KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(HTTP2_KEEPALIVE_TIMEOUT)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_send_buf_size(SEND_BUFFER_BYTES)
+        .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
+        .max_pending_accept_reset_streams(MAX_PENDING_RESET_STREAMS)
+        .max_local_error_reset_streams(MAX_ERROR_RESET_STREAMS)
+        .max_header_list_size(MAX_HEADER_BYTES);
+    builder
 }

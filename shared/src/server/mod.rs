@@ -1,36 +1,38 @@
 //! The server stack, built once for all services: see [`serve`], and `stack` for the way of a call.
 
+mod admission;
 mod body;
+mod bytes_in_flight;
+mod call_life;
 mod client_address;
 mod codec_errors;
 mod connection;
 mod cors;
 mod deadline;
+mod framing;
 mod health;
 mod info;
 mod limits;
+mod listener;
 mod metrics;
+mod protocol;
 mod rate_limit;
 mod reflection;
 mod request_body;
+mod shares;
 mod stack;
+mod stalled_writes;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use futures::{FutureExt as _, TryStreamExt as _};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::service::Routes;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::server::HealthReporter;
-use tonic_web::GrpcWebLayer;
-use tower::util::option_layer;
 
 use crate::authentication::Authentication;
 use crate::config::{CorsOptions, LimitOptions, ProxyOptions, TlsOptions};
@@ -38,6 +40,7 @@ use crate::tls::{self, ServerTls};
 use proto::common::ServerInfo;
 use proto::common::server_info_service_server::ServerInfoServiceServer;
 
+pub use bytes_in_flight::{BytesInFlight, HeldBytes};
 pub use deadline::{DEFAULT_TIMEOUT, Deadline, GRPC_TIMEOUT, MAX_STREAM_TIMEOUT, MAX_TIMEOUT};
 pub use health::{ALIVE, Readiness};
 pub use limits::{
@@ -47,15 +50,12 @@ pub use limits::{
 pub use reflection::INFRASTRUCTURE_SERVICES;
 
 use client_address::ClientAddress;
-use connection::BoundedConnection;
+use connection::ConnectionServer;
 use health::Health;
 use info::ServerInfoHandler;
+use listener::ConnectionPlaces;
 use reflection::{COMMON_PACKAGES, packages_of, services_in};
 use stack::Stack;
-
-const HTTP2_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-const HTTP2_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// A service that a server serves.
 pub struct ServiceParts {
@@ -98,7 +98,6 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let transport = transport(&parts.limits);
     let tls = ServerTls::new(&parts.tls).context("the TLS certificate")?;
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let health = health(reporter, &parts.services);
@@ -106,6 +105,7 @@ pub async fn serve(
     health.report_alive().await;
 
     let clients = ClientAddress::new(&parts.proxies);
+    let places = ConnectionPlaces::new(&parts.limits, clients.clone());
     let packages: Vec<String> = parts
         .services
         .iter()
@@ -122,38 +122,22 @@ pub async fn serve(
     let _background = AbortOnDropHandle::new(tokio::spawn(background(health.clone(), stack)));
     let _expiry = AbortOnDropHandle::new(tokio::spawn(tls::watch(parts.tls, parts.name)));
 
-    let stop = shutdown.clone();
-    let stopping = async move {
-        stop.cancelled().await;
+    let service = protocol::service(router, &parts.cors);
+    let stopping = CancellationToken::new();
+    let server = Arc::new(ConnectionServer::new(service, &parts.limits, stopping.clone()));
+    let stop = async {
+        shutdown.cancelled().await;
         // Health first, so that balancers look elsewhere while calls are still answered.
         health.report_not_serving().await;
-    };
-    let router = transport
-        // Outermost: a browser asks before its call, without a token.
-        .layer(option_layer(cors::layer(&parts.cors)))
-        // Below it, a browser's call is a gRPC call like any other.
-        .layer(GrpcWebLayer::new())
-        .add_routes(Routes::from(router));
-    let max_life = connection_age(&parts.limits) + CONNECTION_AGE_GRACE;
-    let plain = incoming(listener);
-    let serving = match tls {
-        None => {
-            let plain = plain.map_ok(move |io| BoundedConnection::new(io, max_life));
-            router.serve_with_incoming_shutdown(plain, stopping).left_future()
-        }
-        Some(tls) => {
-            let encrypted = tls::accept(plain, tls).map_ok(move |io| BoundedConnection::new(io, max_life));
-            let encrypted = Box::pin(encrypted);
-            router.serve_with_incoming_shutdown(encrypted, stopping).right_future()
-        }
+        stopping.cancel();
     };
     tokio::select! {
-        result = serving => result.context("serving"),
+        (_, ()) = futures::future::join(stop, listener::accept(listener, tls, server, &places, &stopping)) => {}
         () = drain_timeout(&shutdown) => {
             tracing::warn!(service = parts.name, "calls were still running after {DRAIN_TIMEOUT:?}; they are cut off");
-            Ok(())
         }
     }
+    Ok(())
 }
 
 async fn drain_timeout(shutdown: &CancellationToken) {
@@ -186,7 +170,7 @@ async fn background(health: Health, stack: Arc<Stack>) {
     let forgetting = async {
         loop {
             interval.tick().await;
-            stack.rate_limit.forget_quiet_callers();
+            stack.forget_quiet();
         }
     };
     tokio::select! {
@@ -194,27 +178,4 @@ async fn background(health: Health, stack: Arc<Stack>) {
         () = forgetting => {}
         () = stack.shutdown.cancelled() => {}
     }
-}
-
-fn incoming(listener: TcpListener) -> TcpIncoming {
-    TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(TCP_KEEPALIVE))
-}
-
-fn connection_age(limits: &LimitOptions) -> Duration {
-    Duration::from_secs(limits.connection_age_seconds.into())
-}
-
-fn transport(limits: &LimitOptions) -> Server {
-    Server::builder()
-        // gRPC-Web comes over HTTP/1.1 too.
-        .accept_http1(true)
-        .http2_keepalive_interval(Some(HTTP2_KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(HTTP2_KEEPALIVE_TIMEOUT))
-        // A client stays with the replica that it connected to: so that it finds new ones, connections are replaced.
-        // Running calls and streams go on to their ends.
-        .max_connection_age(connection_age(limits))
-        .max_concurrent_streams(MAX_STREAMS_PER_CONNECTION)
-        .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_RESET_STREAMS))
-        .http2_max_local_error_reset_streams(Some(MAX_ERROR_RESET_STREAMS))
-        .http2_max_header_list_size(MAX_HEADER_BYTES)
 }

@@ -6,7 +6,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -15,30 +14,34 @@ use axum::response::Response;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use opentelemetry::context::FutureExt as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 use tracing::{Instrument as _, Span};
 
-use super::body::OpenCall;
+use super::admission::{Admission, CallResources, PlaceKind};
+use super::body::{OpenCall, Timing};
 use super::client_address::ClientAddress;
 use super::deadline::Deadline;
-use super::limits::DRAIN_STREAMS_AFTER;
+use super::framing::Cardinality;
+use super::limits::{DRAIN_STREAMS_AFTER, MAX_INFRASTRUCTURE_MESSAGE_BYTES, MAX_MESSAGE_BYTES};
 use super::metrics::Metrics;
 use super::rate_limit::RateLimit;
 use super::reflection::INFRASTRUCTURE_SERVICES;
-use super::request_body;
+use super::request_body::{MessageLimits, RequestBody};
+use super::shares::Owner;
 use proto::{MethodRule, MethodRules};
 
 use crate::authentication::{AuthenticatedCaller, Authentication};
-use crate::caller::PeerAddress;
+use crate::caller::{Caller, PeerAddress};
 use crate::config::LimitOptions;
-use crate::error::{Error, ErrorReason};
+use crate::error::Error;
 use crate::telemetry;
 
-/// After which time to retry when the server is at its limit.
-const OVERLOAD_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The one method of the infrastructure that is not a stream.
+const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
+/// The one that takes one message and answers with a stream; reflection takes streams.
+const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
 
 /// The state of the layers.
 pub(super) struct Stack {
@@ -46,10 +49,10 @@ pub(super) struct Stack {
     own_paths: Vec<String>,
     authentication: Authentication,
     clients: ClientAddress,
-    pub(super) rate_limit: RateLimit,
+    rate_limit: RateLimit,
     metrics: Metrics,
-    calls: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    admission: Admission,
+    limits: LimitOptions,
     pub(super) shutdown: CancellationToken,
 }
 
@@ -58,8 +61,10 @@ pub(super) struct Stack {
 enum Method {
     /// A method of the API, with its rule.
     Ruled(&'static MethodRule),
-    /// Health and reflection: open to everyone, also when the server is busy.
-    Infrastructure,
+    /// A question for the health of the server.
+    HealthCheck,
+    /// A stream of health or reflection.
+    InfrastructureStream(Cardinality),
     /// One that does not exist.
     Unknown,
 }
@@ -68,22 +73,42 @@ impl Method {
     fn is_streaming(self) -> bool {
         match self {
             Self::Ruled(rule) => rule.is_streaming,
-            Self::Infrastructure => true,
-            Self::Unknown => false,
+            Self::InfrastructureStream(_) => true,
+            Self::HealthCheck | Self::Unknown => false,
         }
+    }
+
+    fn place_kind(self) -> PlaceKind {
+        match self {
+            Self::HealthCheck => PlaceKind::Probe,
+            _ if self.is_streaming() => PlaceKind::Stream,
+            _ => PlaceKind::Call,
+        }
+    }
+
+    fn message_limits(self) -> MessageLimits {
+        let cardinality = match self {
+            Self::Ruled(rule) if rule.is_client_streaming => Cardinality::Any,
+            Self::InfrastructureStream(cardinality) => cardinality,
+            Self::Ruled(_) | Self::HealthCheck | Self::Unknown => Cardinality::One,
+        };
+        let max_message_bytes = match self {
+            Self::Ruled(_) | Self::Unknown => MAX_MESSAGE_BYTES,
+            Self::HealthCheck | Self::InfrastructureStream(_) => MAX_INFRASTRUCTURE_MESSAGE_BYTES,
+        };
+        MessageLimits { cardinality, max_message_bytes }
     }
 }
 
-/// The resources that a stream holds until it has ended.
-struct StreamGuard {
-    /// The permit of the concurrency limit.
-    permit: OwnedSemaphorePermit,
-    /// Completes when the token that opened it no longer works.
-    token_ended: BoxFuture<'static, Error>,
+/// What an admitted call holds until it has ended.
+struct Admitted {
+    resources: CallResources,
+    /// Of a stream: completes when the token that opened it no longer works.
+    token_ended: Option<BoxFuture<'static, Error>>,
 }
 
-/// A response, and what it holds if it is a stream.
-type AdmittedResponse = Result<(Response, Option<StreamGuard>), Status>;
+/// A response, and what its call holds.
+type AdmittedResponse = Result<(Response, Admitted), Status>;
 
 impl Stack {
     pub(super) fn new(
@@ -93,18 +118,22 @@ impl Stack {
         limits: &LimitOptions,
         shutdown: CancellationToken,
     ) -> Self {
-        let limit =
-            usize::try_from(limits.max_concurrent_requests).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self {
             own_paths: packages.iter().map(|package| format!("/{package}")).collect(),
             authentication,
             clients,
             rate_limit: RateLimit::new(limits),
             metrics: Metrics::new(),
-            calls: Arc::new(Semaphore::new(limit)),
-            streams: Arc::new(Semaphore::new(limit)),
+            admission: Admission::new(limits),
+            limits: limits.clone(),
             shutdown,
         }
+    }
+
+    /// Drops what is known of callers and peers that were quiet lately.
+    pub(super) fn forget_quiet(&self) {
+        self.rate_limit.forget_quiet_callers();
+        self.authentication.forget_quiet_peers();
     }
 
     /// Trace, outermost: whatever happens below is logged under one trace id, refusals too.
@@ -118,14 +147,20 @@ impl Stack {
         span.record("trace_id", telemetry::trace_id_of(&context));
         let measurement = stack.metrics.start(path, span.clone());
         let ending = method.is_streaming().then(|| stack.ending(deadline));
-        let mut open =
-            OpenCall { measurement, span: span.clone(), context: context.clone(), ending, permit: None };
+        let mut open = OpenCall {
+            measurement,
+            span: span.clone(),
+            context: context.clone(),
+            ending,
+            resources: None,
+            timing: Timing::new(deadline.0, stack.limits.stall_timeout()),
+        };
 
         let answer = stack.catch_panic(method, deadline, &mut open.ending, request, next);
         match answer.with_context(context).instrument(span).await {
-            Ok((response, guard)) => {
-                if let Some(StreamGuard { permit, token_ended }) = guard {
-                    open.permit = Some(permit);
+            Ok((response, Admitted { resources, token_ended })) => {
+                open.resources = Some(resources);
+                if let Some(token_ended) = token_ended {
                     open.ending = open.ending.take().map(|ending| first_of(ending, token_ended));
                 }
                 open.track(response)
@@ -174,44 +209,52 @@ impl Stack {
     async fn admit_call(&self, method: Method, mut request: Request, next: Next) -> AdmittedResponse {
         let peer = self.clients.of(peer_of(&request), request.headers());
         request.extensions_mut().insert(PeerAddress(peer));
+        let owner = match Authentication::claims_service(request.headers()) {
+            true => Owner::Principal,
+            false => Owner::peer(peer),
+        };
         let rule = match method {
             Method::Unknown => return Err(Status::unimplemented("there is no such method")),
-            // Probes must get through when the server is busy, and tools must see the API before they sign in.
-            Method::Infrastructure => return Ok((next.run(request).await, None)),
+            // Tools must see the API before they sign in.
+            Method::HealthCheck | Method::InfrastructureStream(_) => {
+                let resources = self.admission.begin(method.place_kind(), Owner::peer(peer))?;
+                let request = self.limit_body(method, request, &resources);
+                return Ok((next.run(request).await, Admitted { resources, token_ended: None }));
+            }
             Method::Ruled(rule) => rule,
         };
-        // Load shedding before authentication: a server at its limit has no time for look-ups either.
-        let permit = self.acquire_permit(rule)?;
+        // A place of the address before authentication, which may have to look up: a server at its limit has no time for
+        // that either. Services are authenticated without, so that nobody else can take their places.
+        let mut resources = self.admission.begin(method.place_kind(), owner)?;
         // Authentication before the rate limit, which counts by caller.
         let AuthenticatedCaller { caller, token } = self
             .authentication
-            .admit(request.uri().path(), rule, request.headers(), shows_certificate(&request))
+            .admit(request.uri().path(), rule, request.headers(), peer, shows_certificate(&request))
             .await?;
+        if let Caller::User(session) = &caller {
+            resources.add(self.admission.take(method.place_kind(), Owner::Caller(session.user_id))?);
+        }
         // The rate limit last, since it belongs to the caller.
         self.rate_limit.admit(&caller, peer)?;
         request.extensions_mut().insert(caller);
+        let request = self.limit_body(method, request, &resources);
         if !rule.is_streaming {
-            return Ok((next.run(request).await, None));
+            return Ok((next.run(request).await, Admitted { resources, token_ended: None }));
         }
         // A stream ends with the token that opened it, also while it is still being sent to us.
         let mut token_ended = self.authentication.until_ended(token);
         tokio::select! {
-            answer = next.run(request.map(request_body::fail_on_reset)) => {
-                Ok((answer, Some(StreamGuard { permit, token_ended })))
-            }
+            answer = next.run(request) => Ok((answer, Admitted { resources, token_ended: Some(token_ended) })),
             error = &mut token_ended => Err(error.into()),
         }
     }
 
-    /// A permit of the concurrency limit, or a refusal at once: waiting would only add to the load. Streams have a limit of
-    /// their own, so that watchers cannot keep calls out.
-    fn acquire_permit(&self, rule: &MethodRule) -> Result<OwnedSemaphorePermit, Error> {
-        let limit = if rule.is_streaming { &self.streams } else { &self.calls };
-        Arc::clone(limit).try_acquire_owned().map_err(|_| Error::Exhausted {
-            reason: ErrorReason::Overloaded,
-            message: "the server is at its limit; try again later",
-            retry_after: OVERLOAD_RETRY_AFTER,
-        })
+    /// Limits the body, once the call may be worked on.
+    fn limit_body(&self, method: Method, mut request: Request, resources: &CallResources) -> Request {
+        request.extensions_mut().insert(resources.bytes.clone());
+        let (parts, body) = request.into_parts();
+        let body = RequestBody::new(body, &parts.headers, method.message_limits(), resources, &self.limits);
+        Request::from_parts(parts, Body::new(body))
     }
 
     /// Ends a stream: at its deadline, or soon after shutdown begins.
@@ -233,7 +276,9 @@ impl Stack {
         let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         match MethodRules::suite().get(path) {
             Some(rule) if self.own_paths.iter().any(|own| path.starts_with(own)) => Method::Ruled(rule),
-            _ if INFRASTRUCTURE_SERVICES.contains(&service) => Method::Infrastructure,
+            _ if path == HEALTH_CHECK => Method::HealthCheck,
+            _ if path == HEALTH_WATCH => Method::InfrastructureStream(Cardinality::One),
+            _ if INFRASTRUCTURE_SERVICES.contains(&service) => Method::InfrastructureStream(Cardinality::Any),
             _ => Method::Unknown,
         }
     }

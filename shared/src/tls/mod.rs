@@ -15,4 +15,4 @@ pub(crate) use client::SiblingConnector;
 pub use client::client_config;
 pub use expiry::expiry_of;
 pub(crate) use expiry::watch;
-pub(crate) use server::{ServerTls, accept};
+pub(crate) use server::ServerTls;

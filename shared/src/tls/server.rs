@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt as _};
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 use tokio::net::TcpStream;
@@ -16,8 +15,6 @@ use crate::config::TlsOptions;
 
 /// How long a handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Concurrent handshakes; more connections wait.
-const MAX_HANDSHAKES: usize = 128;
 /// Protocols offered by ALPN: HTTP/2, and HTTP/1.1 for gRPC-Web.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
@@ -38,6 +35,13 @@ impl ServerTls {
         let files = files.into_iter().flatten().cloned().collect();
         let options = options.clone();
         Ok(Some(Self(Arc::new(Reloaded::new(files, move || server_config(&options))?))))
+    }
+
+    /// The connection after its handshake; `None` if that fails or takes too long.
+    pub(crate) async fn handshake(&self, connection: TcpStream) -> Option<TlsStream<TcpStream>> {
+        let handshake = TlsAcceptor::from(self.0.get()).accept(connection);
+        let outcome = tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake).await.ok()?;
+        outcome.inspect_err(|error| tracing::debug!(%error, "a TLS handshake failed")).ok()
     }
 }
 
@@ -60,25 +64,4 @@ fn server_config(options: &TlsOptions) -> anyhow::Result<ServerConfig> {
     let mut config = builder.with_single_cert(certificates(certificate)?, key(private_key)?)?;
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
     Ok(config)
-}
-
-/// Connections whose handshake has succeeded. One that fails or takes too long does not block others.
-pub(crate) fn accept(
-    connections: impl Stream<Item = std::io::Result<TcpStream>>,
-    tls: ServerTls,
-) -> impl Stream<Item = std::io::Result<TlsStream<TcpStream>>> {
-    let handshakes = connections.map(move |connection| {
-        let acceptor = TlsAcceptor::from(tls.0.get());
-        async move {
-            match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(connection?)).await {
-                Ok(Ok(encrypted)) => Ok(Some(encrypted)),
-                Ok(Err(error)) => {
-                    tracing::debug!(%error, "a TLS handshake failed");
-                    Ok(None)
-                }
-                Err(_) => Ok(None),
-            }
-        }
-    });
-    handshakes.buffer_unordered(MAX_HANDSHAKES).filter_map(async |outcome| outcome.transpose())
 }

@@ -176,7 +176,7 @@ impl AttachmentHandler {
         request: Request<Streaming<pb::UploadAttachmentRequest>>,
     ) -> RpcResult<pb::Attachment> {
         let caller = Caller::of(&request)?;
-        let (handler, stream) = (self.clone(), UploadStream::new(request.into_inner()));
+        let (handler, stream) = (self.clone(), UploadStream::new(request)?);
         let uploaded = run_to_completion(&self.context, async move { handler.upload(&caller, stream).await });
         Ok(Response::new(uploaded.await?.into()))
     }

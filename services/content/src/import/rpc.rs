@@ -42,7 +42,7 @@ impl ImportHandler {
         &self,
         request: Request<Streaming<pb::ImportAttachmentRequest>>,
     ) -> Result<Response<pb::ImportAttachmentResponse>, Status> {
-        let stream = UploadStream::new(request.into_inner());
+        let stream = UploadStream::new(request)?;
         let result = files::import(&self.context, &self.authorizer, &self.writer, stream).await?;
         Ok(Response::new(pb::ImportAttachmentResponse { result: Some(result) }))
     }

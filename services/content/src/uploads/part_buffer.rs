@@ -1,6 +1,7 @@
 //! The part of an upload that is in memory until it is written.
 
 use prost::bytes::{Buf, Bytes};
+use shared::server::HeldBytes;
 use uuid::Uuid;
 
 use super::digest::RunningDigest;
@@ -24,6 +25,8 @@ pub(super) struct PartBuffer {
     /// How many bytes of the file are stored.
     pub(super) committed: u64,
     pub(super) bytes: Vec<u8>,
+    /// Counts the capacity of `bytes` as bytes in flight until the part is stored.
+    pub(super) held: HeldBytes,
     /// Of all bytes of the file up to the end of this part.
     pub(super) digest: RunningDigest,
 }
@@ -42,15 +45,20 @@ impl PartBuffer {
         self.bytes.len() as u64 >= PART_BYTES
     }
 
+    /// The capacity of `bytes` with a chunk. It doubles when it grows, but never exceeds a full part.
+    pub(super) fn capacity_with(&self, chunk: &Bytes) -> usize {
+        let full = usize::try_from(PART_BYTES).unwrap_or(usize::MAX);
+        let (needed, capacity) =
+            (self.bytes.len().saturating_add(chunk.len()).min(full), self.bytes.capacity());
+        if needed <= capacity { capacity } else { capacity.saturating_mul(2).min(full).max(needed) }
+    }
+
     /// Moves bytes of the chunk into the part until it is full.
     pub(super) fn fill_from(&mut self, chunk: &mut Bytes) {
+        self.bytes.reserve_exact(self.capacity_with(chunk).saturating_sub(self.bytes.len()));
         let full = usize::try_from(PART_BYTES).unwrap_or(usize::MAX);
         let count = full.saturating_sub(self.bytes.len()).min(chunk.len());
         let bytes = chunk.get(..count).unwrap_or_default();
-        // The capacity doubles, but never exceeds a full part.
-        let needed = self.bytes.len().saturating_add(count);
-        let wanted = self.bytes.capacity().saturating_mul(2).min(full).max(needed);
-        self.bytes.reserve_exact(wanted.saturating_sub(self.bytes.len()));
         self.digest.update(bytes);
         self.bytes.extend_from_slice(bytes);
         chunk.advance(count);
@@ -68,6 +76,7 @@ mod tests {
             start: PART_BYTES,
             committed: PART_BYTES + 3,
             bytes: b"abc".to_vec(),
+            held: HeldBytes::default(),
             digest: RunningDigest::default(),
         };
         assert!(!part.has_unstored_bytes() && !part.is_full());

@@ -165,7 +165,7 @@ impl UploadHandler {
         request: Request<Streaming<pb::UploadChunksRequest>>,
     ) -> RpcResult<pb::Upload> {
         let caller = Caller::of(&request)?;
-        let (handler, stream) = (self.clone(), UploadStream::new(request.into_inner()));
+        let (handler, stream) = (self.clone(), UploadStream::new(request)?);
         let written =
             run_to_completion(&self.context, async move { handler.write_chunks(&caller, stream).await });
         self.respond(written.await?)

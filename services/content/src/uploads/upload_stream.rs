@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use prost::bytes::Bytes;
 use shared::error::{Error, Result};
-use tonic::{Code, Status, Streaming};
+use shared::server::BytesInFlight;
+use tonic::{Code, Request, Status, Streaming};
 
 /// Most bytes in one message.
 pub const MAX_CHUNK_BYTES: usize = 1024 * 1024;
@@ -23,11 +24,21 @@ pub trait UploadMessage: Send + 'static {
     fn part(self) -> Option<Part<Self::Header>>;
 }
 
-pub struct UploadStream<M>(Streaming<M>);
+pub struct UploadStream<M> {
+    messages: Streaming<M>,
+    /// What the call may hold in memory.
+    budget: BytesInFlight,
+}
 
 impl<M: UploadMessage> UploadStream<M> {
-    pub fn new(stream: Streaming<M>) -> Self {
-        Self(stream)
+    pub fn new(request: Request<Streaming<M>>) -> Result<Self> {
+        let budget = BytesInFlight::of(&request)?;
+        Ok(Self { messages: request.into_inner(), budget })
+    }
+
+    /// The budget for the bytes that are read from the stream.
+    pub fn budget(&self) -> &BytesInFlight {
+        &self.budget
     }
 
     /// Reads the first message, which must be the header.
@@ -51,7 +62,7 @@ impl<M: UploadMessage> UploadStream<M> {
     }
 
     async fn part(&mut self) -> Result<Option<Part<M::Header>>> {
-        let message = tokio::time::timeout(IDLE_TIMEOUT, self.0.message()).await;
+        let message = tokio::time::timeout(IDLE_TIMEOUT, self.messages.message()).await;
         let Some(message) = message.map_err(|_| Error::DeadlineExceeded)?.map_err(stream_error)? else {
             return Ok(None);
         };

@@ -2,6 +2,7 @@
 
 use shared::database::Database;
 use shared::error::{Error, Result};
+use shared::server::{BytesInFlight, HeldBytes};
 use uuid::Uuid;
 
 use super::digest::RunningDigest;
@@ -28,8 +29,8 @@ impl UploadWriter {
         upload.require_open(self.clock.now())?;
         upload.require_offset(offset)?;
         let mut duplicate = upload.committed().saturating_sub(offset);
-        let mut part = self.open_part(database, &upload).await?;
-        let failure = loop {
+        let mut part = self.open_part(database, &upload, stream.budget()).await?;
+        let failure = 'stream: loop {
             let mut chunk = match self.next_chunk(stream).await {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break None,
@@ -43,6 +44,10 @@ impl UploadWriter {
                 self.limits.max_attachment_bytes,
             )?;
             while !chunk.is_empty() {
+                let capacity = part.capacity_with(&chunk);
+                if let Err(error) = stream.budget().resize(&mut part.held, capacity as u64) {
+                    break 'stream Some(error);
+                }
                 part.fill_from(&mut chunk);
                 if part.is_full() {
                     part = self.commit(database, &mut upload, part).await?;
@@ -56,7 +61,12 @@ impl UploadWriter {
     }
 
     /// Registers the next part. If the last part is short, the next one replaces it and begins with its bytes.
-    async fn open_part(&self, database: &Database, upload: &Upload) -> Result<PartBuffer> {
+    async fn open_part(
+        &self,
+        database: &Database,
+        upload: &Upload,
+        budget: &BytesInFlight,
+    ) -> Result<PartBuffer> {
         let tx = database.begin_as(upload.uploader_id).await?;
         let last = queries::last_part(&tx, upload.id).await?;
         let short = last.filter(|last| last.size.unsigned_abs() < PART_BYTES);
@@ -77,7 +87,9 @@ impl UploadWriter {
             return Err(upload.offset_mismatch());
         }
         let digest = RunningDigest::restore(upload.digest.as_deref())?;
-        Ok(PartBuffer { part, start, committed, bytes, digest })
+        let mut held = HeldBytes::default();
+        budget.resize(&mut held, bytes.capacity() as u64)?;
+        Ok(PartBuffer { part, start, committed, bytes, held, digest })
     }
 
     /// Writes and commits a part, and returns the next.
@@ -117,6 +129,7 @@ impl UploadWriter {
             start: new_size,
             committed: new_size,
             bytes: Vec::new(),
+            held: HeldBytes::default(),
             digest: part.digest,
         })
     }

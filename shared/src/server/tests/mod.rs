@@ -1,10 +1,22 @@
 //! The whole stack over a real connection, around a service that does what its caller asks for.
 
+mod browsers;
+mod connections;
+mod drill;
+mod frames;
+mod memory;
+mod places;
+mod raw;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use chrono::Utc;
 use futures::FutureExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
 use tonic_health::ServingStatus;
 use tonic_health::pb::HealthCheckRequest;
@@ -14,9 +26,12 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_types::StatusExt as _;
+use uuid::Uuid;
 
 use super::*;
-use crate::authentication::{Seen, SessionSource, Sessions, TokenHash};
+use crate::authentication::{
+    SESSION_TOKEN_PREFIX, Seen, SessionSource, Sessions, TOKEN_BYTES, TokenHash, token_hash,
+};
 use crate::caller::{Caller, PeerAddress, Session};
 use crate::clock::Clock;
 use crate::config::SiblingOptions;
@@ -29,7 +44,7 @@ use proto::project::backend::v1 as pb;
 use proto::project::backend::v1::access_service_client::AccessServiceClient;
 use proto::project::backend::v1::access_service_server::{AccessService, AccessServiceServer};
 
-/// Does what the field `project_id` says.
+/// Does what the field `project_id` says; a number asks for an answer of so many bytes.
 struct ScriptedService;
 
 #[tonic::async_trait]
@@ -50,6 +65,10 @@ impl AccessService for ScriptedService {
                     project_id: port.to_string(),
                     ..Default::default()
                 }));
+            }
+            size if size.parse::<usize>().is_ok() => {
+                let project_id = "x".repeat(size.parse().unwrap());
+                return Ok(Response::new(pb::ProjectAccess { project_id, ..Default::default() }));
             }
             _ => {}
         }
@@ -93,12 +112,25 @@ async fn every_server_describes_itself_to_anyone() {
     assert!(info.server_time.is_some());
 }
 
-struct NoSessions;
+/// A source that knows one token, and counts how often it is asked.
+struct OneSession {
+    lookups: Arc<AtomicUsize>,
+}
+
+/// The number of the token that is known.
+const KNOWN_TOKEN: u8 = 255;
 
 #[async_trait::async_trait]
-impl SessionSource for NoSessions {
-    async fn resolve(&self, _: &TokenHash) -> crate::error::Result<Option<Session>> {
-        Ok(None)
+impl SessionSource for OneSession {
+    async fn resolve(&self, hash: &TokenHash) -> crate::error::Result<Option<Session>> {
+        self.lookups.fetch_add(1, Ordering::SeqCst);
+        let session = Session {
+            session_id: Uuid::from_u128(1),
+            user_id: Uuid::from_u128(2),
+            expires_at: Utc::now() + chrono::TimeDelta::hours(1),
+            scopes: None,
+        };
+        Ok((*hash == token_hash(&token(KNOWN_TOKEN))).then_some(session))
     }
 
     async fn report_seen(&self, _: &[Seen]) -> crate::error::Result<()> {
@@ -108,6 +140,8 @@ impl SessionSource for NoSessions {
 
 struct Running {
     url: String,
+    /// Tokens that the session source was asked for.
+    lookups: Arc<AtomicUsize>,
     shutdown: CancellationToken,
     task: tokio::task::JoinHandle<anyhow::Result<()>>,
 }
@@ -128,9 +162,14 @@ impl Running {
     }
 
     async fn start_for(cors: CorsOptions, limits: LimitOptions, is_ready: bool) -> Self {
-        let shutdown = CancellationToken::new();
+        let (shutdown, lookups) = (CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
         let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
-        let sessions = Sessions::start(redis, Arc::new(NoSessions), Clock::default(), shutdown.clone());
+        let sessions = Sessions::start(
+            redis,
+            Arc::new(OneSession { lookups: lookups.clone() }),
+            Clock::default(),
+            shutdown.clone(),
+        );
         let parts = ServerParts {
             name: "project",
             services: vec![ServiceParts {
@@ -140,7 +179,8 @@ impl Running {
                 info: ServerInfo::default(),
                 readiness: Arc::new(move || Box::pin(async move { is_ready })),
             }],
-            authentication: Authentication::new(sessions, SECRET.into()),
+            authentication: Authentication::new(sessions, SECRET.into())
+                .with_failures_per_second(limits.authentication_failures_per_second),
             proxies: ProxyOptions::default(),
             cors,
             limits,
@@ -149,7 +189,7 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let task = tokio::spawn(serve(parts, listener, shutdown.clone()));
-        Self { url, shutdown, task }
+        Self { url, lookups, shutdown, task }
     }
 
     fn siblings(&self, secret: &str) -> Siblings {
@@ -163,18 +203,18 @@ impl Running {
         Ok(answer.into_inner().project_id)
     }
 
-    async fn channel(&self) -> tonic::transport::Channel {
-        tonic::transport::Endpoint::from_shared(self.url.clone()).unwrap().connect().await.unwrap()
+    async fn channel(&self) -> Channel {
+        Endpoint::from_shared(self.url.clone()).unwrap().connect().await.unwrap()
     }
 
-    /// The answer to a request over HTTP/1.1, as text in lower case.
-    async fn http1(&self, request: &str) -> String {
-        let mut connection = TcpStream::connect(self.url.trim_start_matches("http://")).await.unwrap();
-        let request = format!("{request}host: dafnck\r\nconnection: close\r\n\r\n\0\0\0\0\0");
-        connection.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        connection.read_to_end(&mut answer).await.unwrap();
-        String::from_utf8_lossy(&answer).to_lowercase()
+    /// A connection of a client at another address.
+    fn channel_from(&self, address: &str) -> Channel {
+        let endpoint = Endpoint::from_shared(self.url.clone()).unwrap();
+        endpoint.local_address(Some(address.parse().unwrap())).connect_lazy()
+    }
+
+    fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
     }
 
     async fn health(&self) -> i32 {
@@ -229,6 +269,34 @@ async fn a_service_method_refuses_everyone_else() {
     let mut forger = server.siblings("fedcba9876543210fedcba9876543210").project_access();
     let refusal = forger.get_project_access(request()).await.unwrap_err();
     assert_eq!(summary(&refusal), "Unauthenticated SESSION_INVALID");
+}
+
+/// A well-formed session token.
+fn token(number: u8) -> String {
+    use base64::Engine as _;
+    let random = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode([number; TOKEN_BYTES]);
+    format!("{SESSION_TOKEN_PREFIX}{random}")
+}
+
+#[tokio::test]
+async fn an_address_that_sends_unknown_tokens_is_refused_before_they_are_looked_up() {
+    let limits = LimitOptions { authentication_failures_per_second: 1, ..LimitOptions::default() };
+    let server = Running::start_with(limits).await;
+    let call = async |from: &str, number| {
+        let mut request = Request::new(pb::GetProjectAccessRequest::default());
+        let header = format!("Bearer {}", token(number)).parse().unwrap();
+        request.metadata_mut().insert("authorization", header);
+        let mut client = AccessServiceClient::new(server.channel_from(from));
+        summary(&client.get_project_access(request).await.unwrap_err())
+    };
+    for number in 0..5 {
+        assert_eq!(call("127.0.0.2", number).await, "Unauthenticated SESSION_INVALID");
+    }
+    for number in 100..120 {
+        assert_eq!(call("127.0.0.2", number).await, "ResourceExhausted RATE_LIMITED");
+    }
+    assert_eq!(server.lookups.load(Ordering::SeqCst), 5);
+    assert_eq!(call("127.0.0.3", 200).await, "Unauthenticated SESSION_INVALID");
 }
 
 #[tokio::test]
@@ -306,65 +374,6 @@ async fn a_server_that_is_not_ready_is_alive() {
 }
 
 /// An empty message in a gRPC-Web frame, over HTTP/1.1 as a browser without HTTP/2 would send it.
-#[tokio::test]
-async fn a_browser_is_answered_over_http_1() {
-    let server = Running::start().await;
-    let answer = server.http1(&format!("POST /grpc.health.v1.Health/Check HTTP/1.1\r\n{GRPC_WEB}")).await;
-    assert!(answer.starts_with("http/1.1 200 ok") && answer.contains("grpc-status:0"), "{answer}");
-    assert!(!answer.contains("access-control"), "{answer}");
-}
-
-const GRPC_WEB: &str = "content-type: application/grpc-web+proto\r\ncontent-length: 5\r\n";
-
-/// How a browser asks whether a page may call a method.
-fn preflight(origin: &str) -> String {
-    format!(
-        "OPTIONS /dafnck.project.backend.v1.AccessService/GetProjectAccess HTTP/1.1\r\norigin: {origin}\r\n\
-         access-control-request-method: POST\r\n\
-         access-control-request-headers: authorization,content-type,x-grpc-web\r\ncontent-length: 5\r\n"
-    )
-}
-
-const PAGE: &str = "https://app.example.org";
-
-#[tokio::test]
-async fn a_page_of_an_allowed_origin_may_call_and_read_the_status() {
-    let cors = CorsOptions { allowed_origins: vec![PAGE.parse().unwrap()] };
-    let server = Running::start_for(cors, LimitOptions::default(), true).await;
-    // A browser sends no token with it: it is answered before authentication.
-    let answer = server.http1(&preflight(PAGE)).await;
-    for line in [
-        "http/1.1 200 ok",
-        "access-control-allow-origin: https://app.example.org",
-        "access-control-allow-methods: post",
-        "access-control-allow-headers: authorization,content-type,x-grpc-web",
-        "access-control-max-age: 7200",
-    ] {
-        assert!(answer.contains(line), "{line}: {answer}");
-    }
-    assert!(!answer.contains("access-control-allow-credentials"), "{answer}");
-
-    let call = "POST /dafnck.project.backend.v1.AccessService/GetProjectAccess HTTP/1.1\r\n";
-    let answer = server.http1(&format!("{call}origin: {PAGE}\r\n{GRPC_WEB}")).await;
-    assert!(answer.contains("audience_refused") || answer.contains("grpc-status: 7"), "{answer}");
-    assert!(answer.contains("access-control-allow-origin: https://app.example.org"), "{answer}");
-    let exposed = "access-control-expose-headers: \
-                   grpc-status,grpc-message,grpc-status-details-bin,dafnck-consistency-token";
-    assert!(answer.contains(exposed), "{answer}");
-}
-
-#[tokio::test]
-async fn a_page_of_another_origin_is_not_allowed() {
-    let cors = CorsOptions { allowed_origins: vec![PAGE.parse().unwrap()] };
-    let server = Running::start_for(cors, LimitOptions::default(), true).await;
-    for origin in ["https://evil.example.org", "http://app.example.org", "null"] {
-        let answer = server.http1(&preflight(origin)).await;
-        assert!(!answer.contains("access-control-allow-origin"), "{answer}");
-    }
-    let answer = Running::start().await.http1(&preflight(PAGE)).await;
-    assert!(!answer.contains("access-control"), "{answer}");
-}
-
 #[tokio::test]
 async fn reflection_lists_what_the_server_serves() {
     let server = Running::start().await;

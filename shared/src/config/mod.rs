@@ -2,6 +2,9 @@
 //!
 //! Every option can also be set in code: the local suite and the tests build [`ServiceOptions`] themselves.
 
+mod limits;
+mod origin;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,20 +14,11 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use ipnetwork::IpNetwork;
 
-mod origin;
-
+pub use limits::*;
 pub use origin::Origin;
 
 /// Connections to PostgreSQL that a service keeps at most.
 pub const DEFAULT_DATABASE_POOL_SIZE: u32 = 16;
-/// Unary calls that a service works on at the same time.
-pub const DEFAULT_MAX_CONCURRENT_REQUESTS: u32 = 1024;
-/// Calls per second that one caller may make in the long run.
-pub const DEFAULT_REQUESTS_PER_SECOND: u32 = 500;
-/// Calls that one caller may make at once.
-pub const DEFAULT_REQUEST_BURST: u32 = 1000;
-/// Seconds after which a connection is replaced.
-pub const DEFAULT_CONNECTION_AGE_SECONDS: u32 = 300;
 /// How long a statement may take before it is logged, in milliseconds.
 pub const DEFAULT_SLOW_STATEMENT_MILLISECONDS: u64 = 500;
 /// What the names of all Redis keys and channels begin with.
@@ -230,40 +224,6 @@ pub enum ForwardedHeader {
     XForwardedFor,
     /// `forwarded` (RFC 7239).
     Forwarded,
-}
-
-/// Limits on the work that a service takes on.
-#[derive(Args, Clone, Debug)]
-pub struct LimitOptions {
-    /// Unary calls that are worked on at the same time, and as many open streams beside them;
-    /// more are refused with RESOURCE_EXHAUSTED
-    #[arg(long, env = "DAFNCK_MAX_CONCURRENT_REQUESTS", default_value_t = DEFAULT_MAX_CONCURRENT_REQUESTS,
-          value_parser = clap::value_parser!(u32).range(1..))]
-    pub max_concurrent_requests: u32,
-    /// Calls per second that one user, or one address without a session, may make in the long run
-    #[arg(long, env = "DAFNCK_REQUESTS_PER_SECOND", default_value_t = DEFAULT_REQUESTS_PER_SECOND,
-          value_parser = clap::value_parser!(u32).range(1..))]
-    pub requests_per_second: u32,
-    /// Calls that one user, or one address without a session, may make at once
-    #[arg(long, env = "DAFNCK_REQUEST_BURST", default_value_t = DEFAULT_REQUEST_BURST,
-          value_parser = clap::value_parser!(u32).range(1..))]
-    pub request_burst: u32,
-    /// Seconds after which a connection is closed once its calls have ended, so that clients connect anew and find
-    /// replicas that were added meanwhile
-    #[arg(long, env = "DAFNCK_CONNECTION_AGE_SECONDS", default_value_t = DEFAULT_CONNECTION_AGE_SECONDS,
-          value_parser = clap::value_parser!(u32).range(1..))]
-    pub connection_age_seconds: u32,
-}
-
-impl Default for LimitOptions {
-    fn default() -> Self {
-        Self {
-            max_concurrent_requests: DEFAULT_MAX_CONCURRENT_REQUESTS,
-            requests_per_second: DEFAULT_REQUESTS_PER_SECOND,
-            request_burst: DEFAULT_REQUEST_BURST,
-            connection_age_seconds: DEFAULT_CONNECTION_AGE_SECONDS,
-        }
-    }
 }
 
 /// Logs, traces and metrics.

@@ -1,0 +1,107 @@
+//! Everything at once.
+
+use std::future::Future;
+
+use tokio::task::JoinSet;
+
+use super::raw::{
+    EMPTY_MESSAGE, OPEN_METHOD, OPEN_STREAM, by_hand, frame, outcome, request, send, status_of, whole,
+};
+use super::*;
+
+const ATTACKER: &str = "127.0.0.2";
+const BYSTANDER: &str = "127.0.0.3";
+/// Calls of the bystander.
+const CALLS: usize = 300;
+/// As many of each kind of attack are under way.
+const ATTACKS: usize = 20;
+
+fn small() -> LimitOptions {
+    LimitOptions {
+        max_concurrent_requests: 32,
+        max_bytes_in_flight: 8 * 1024 * 1024,
+        max_connections: 200,
+        max_connections_per_peer: 60,
+        request_body_seconds: 1,
+        stall_seconds: 1,
+        first_request_seconds: 1,
+        authentication_failures_per_second: 5,
+        ..LimitOptions::default()
+    }
+}
+
+/// Repeats an attack for as long as the set lives.
+fn repeat<Attack: Future<Output = ()> + Send>(
+    attacks: &mut JoinSet<()>,
+    attack: impl Fn(usize) -> Attack + Clone + Send + 'static,
+) {
+    for number in 0..ATTACKS {
+        let attack = attack.clone();
+        attacks.spawn(async move {
+            loop {
+                attack(number).await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+    }
+}
+
+fn attack(server: &Running) -> JoinSet<()> {
+    let mut attacks = JoinSet::new();
+    let channel = server.channel_from(ATTACKER);
+    let body_of = |path: &'static str, beginning: Vec<u8>| {
+        let channel = channel.clone();
+        move |_| {
+            let (channel, beginning) = (channel.clone(), beginning.clone());
+            async move {
+                let (sender, body) = by_hand();
+                sender.send(beginning.into()).unwrap();
+                let head = request(path).header("grpc-timeout", "30S");
+                let _ended = status_of(send(channel, head.body(body).unwrap()).await).await;
+            }
+        }
+    };
+    repeat(&mut attacks, body_of(OPEN_METHOD, vec![0; 3]));
+    repeat(&mut attacks, body_of(OPEN_METHOD, frame(0, 4_000_000, b"a")));
+    repeat(&mut attacks, body_of(OPEN_STREAM, frame(0, 60_000, b"a")));
+
+    let unknown_tokens = channel.clone();
+    repeat(&mut attacks, move |number| {
+        let header = format!("Bearer {}", token(u8::try_from(number).unwrap()));
+        let head = request(OPEN_METHOD).header("authorization", header);
+        let (channel, request) = (unknown_tokens.clone(), head.body(whole(EMPTY_MESSAGE.to_vec())).unwrap());
+        async move { drop(status_of(send(channel, request).await).await) }
+    });
+    let address = server.address().to_owned();
+    repeat(&mut attacks, move |_| {
+        let address = address.clone();
+        async move {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(format!("{ATTACKER}:0").parse().unwrap()).unwrap();
+            let Ok(mut silent) = socket.connect(address.parse().unwrap()).await else { return };
+            let _closed = silent.read(&mut [0; 1]).await;
+        }
+    });
+    attacks
+}
+
+#[tokio::test]
+async fn all_attacks_of_one_address_at_once_fail_no_call_of_others() {
+    let server = Running::start_with(small()).await;
+    let (began, attacks) = (std::time::Instant::now(), attack(&server));
+    let mut bystander = server.channel_from(BYSTANDER);
+    for call in 0..CALLS {
+        // Again and again a new connection.
+        if call % 50 == 0 {
+            bystander = server.channel_from(BYSTANDER);
+        }
+        assert_eq!(outcome(bystander.clone(), OPEN_METHOD, EMPTY_MESSAGE.to_vec()).await, "Ok ", "{call}");
+        assert!(server.ask("hello").await.is_ok(), "{call}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // Of the unknown tokens, few are looked up: 25 at once and 5 a second.
+    let allowed = 25 + 5 * (began.elapsed().as_secs() + 1);
+    let lookups = server.lookups.load(Ordering::SeqCst);
+    assert!(lookups as u64 <= allowed, "{lookups} of {allowed}");
+    drop(attacks);
+}
