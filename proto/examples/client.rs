@@ -61,15 +61,14 @@ fn with_deadline<T>(message: T) -> Request<T> {
 
 async fn sign_in(channel: Channel, login: &str, password: &str) -> Result<SessionTokens, Box<dyn Error>> {
     let mut auth = AuthServiceClient::new(channel);
-    let request =
-        LoginRequest { login: login.to_owned(), password: password.to_owned(), ..Default::default() };
+    let request = LoginRequest { login: login.to_owned(), password: password.to_owned() };
     let grant = match auth.login(with_deadline(request)).await?.into_inner().result {
         Some(LoginResult::SessionGrant(grant)) => grant,
         Some(LoginResult::SecondFactorChallenge(challenge)) => {
             let code = std::env::var("DAFNCK_CODE")?;
             let proof = SecondFactorProof { proof: Some(second_factor_proof::Proof::Code(code)) };
             let challenge_token = challenge.challenge_token;
-            let request = CompleteLoginRequest { challenge_token, proof: Some(proof), ..Default::default() };
+            let request = CompleteLoginRequest { challenge_token, proof: Some(proof) };
             auth.complete_login(with_deadline(request)).await?.into_inner()
         }
         None => return Err("the server answered with nothing".into()),

@@ -58,7 +58,7 @@ impl Oracle {
         self.input.write_all(line.as_bytes()).await.unwrap();
         let answer =
             self.output.next_line().await.unwrap().unwrap_or_else(|| panic!("no answer about {name}"));
-        let violations: Vec<(String, String, String)> = serde_json::from_str(&answer).unwrap();
-        violations.into_iter().map(|(path, _, text)| Violation { path, text }).collect()
+        let violations: Vec<(String, String)> = serde_json::from_str(&answer).unwrap();
+        violations.into_iter().map(|(path, text)| Violation { path, text }).collect()
     }
 }
