@@ -40,6 +40,8 @@ pub(super) struct ConnectionServer {
     builder: Builder<CallExecutor>,
     service: HttpService,
     limits: LimitOptions,
+    /// How long the calls of an old connection may go on.
+    grace: Duration,
     shutdown: CancellationToken,
 }
 
@@ -55,7 +57,8 @@ impl<Call: Future<Output = ()> + Send + 'static> Executor<Call> for CallExecutor
 
 impl ConnectionServer {
     pub(super) fn new(service: HttpService, limits: &LimitOptions, shutdown: CancellationToken) -> Self {
-        Self { builder: builder(limits), service, limits: limits.clone(), shutdown }
+        let (builder, limits) = (builder(limits), limits.clone());
+        Self { builder, service, limits, grace: CONNECTION_AGE_GRACE, shutdown }
     }
 
     /// Serves one connection to its end.
@@ -72,9 +75,9 @@ impl ConnectionServer {
         });
         let io = TokioIo::new(StalledWrites::new(io, self.limits.stall_timeout()));
         let mut connection = pin!(self.builder.serve_connection(io, service));
-        let mut end = pin!(tokio::time::sleep(self.limits.connection_age() + CONNECTION_AGE_GRACE));
+        let mut end = pin!(tokio::time::sleep(self.limits.connection_age() + self.grace));
         let mut asked_to_end = pin!(self.asked_to_end(&called));
-        let mut is_asked = false;
+        let (mut is_asked, mut is_silent) = (false, false);
         // A connection over HTTP/1.1 works on its calls itself, and so lives as they do.
         live(async {
             loop {
@@ -86,16 +89,18 @@ impl ConnectionServer {
                         return;
                     }
                     () = &mut end => {
-                        if !called.load(Ordering::Relaxed) || !is_asked {
+                        // It may have made its first call just as it was asked to end.
+                        if !is_silent || !called.load(Ordering::Relaxed) {
                             return;
                         }
-                        // It has made its first call just as it was asked to end.
-                        end.as_mut().reset(Instant::now() + CONNECTION_AGE_GRACE);
+                        is_silent = false;
+                        end.as_mut().reset(Instant::now() + self.grace);
                     }
                     () = &mut asked_to_end, if !is_asked => {
                         is_asked = true;
                         connection.as_mut().graceful_shutdown();
-                        if !called.load(Ordering::Relaxed) {
+                        is_silent = !called.load(Ordering::Relaxed);
+                        if is_silent {
                             end.as_mut().reset(Instant::now() + SILENT_GRACE);
                         }
                     }
@@ -142,4 +147,30 @@ fn builder(limits: &LimitOptions) -> Builder<CallExecutor> {
         .max_local_error_reset_streams(MAX_ERROR_RESET_STREAMS)
         .max_header_list_size(MAX_HEADER_BYTES);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::Response;
+    use tokio::io::AsyncWriteExt as _;
+    use tonic::body::Body;
+    use tower::util::BoxCloneSyncService;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_old_connection_is_closed_after_its_grace_whatever_its_calls_do() {
+        let endless = tower::service_fn(|_| std::future::pending::<Result<Response<Body>, Infallible>>());
+        let limits = LimitOptions { connection_age_seconds: 1, ..LimitOptions::default() };
+        let server =
+            ConnectionServer::new(BoxCloneSyncService::new(endless), &limits, CancellationToken::new());
+        let server = ConnectionServer { grace: Duration::from_millis(200), ..server };
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        theirs.write_all(b"POST / HTTP/1.1\r\nhost: dafnck\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        let began = Instant::now();
+        tokio::time::timeout(Duration::from_secs(10), server.serve(ours)).await.unwrap();
+        assert!(began.elapsed() >= Duration::from_millis(1_200), "{:?}", began.elapsed());
+    }
 }
