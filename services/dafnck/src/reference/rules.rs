@@ -158,16 +158,23 @@ fn of_bytes(rules: &DynamicMessage) -> anyhow::Result<Vec<String>> {
 }
 
 fn of_enum(rules: &DynamicMessage, kind: &Kind) -> anyhow::Result<Vec<String>> {
-    expect_only(rules, &["defined_only", "not_in"])?;
+    expect_only(rules, &["defined_only", "in", "not_in"])?;
     let mut words = Vec::new();
     if given(rules, "defined_only").is_some() {
         words.push("a value of the enum".to_owned());
     }
-    let excluded = given(rules, "not_in");
-    let excluded = excluded.as_ref().and_then(Value::as_list).unwrap_or_default().iter();
     let Kind::Enum(declared) = kind else { bail!("rules of an enum for {kind:?}") };
-    let values = excluded.filter_map(|number| declared.get_value(number.as_i32()?));
-    words.extend(values.map(|value| format!("not `{}`", value.name())));
+    let names = |rule: &str| {
+        let numbers = given(rules, rule);
+        let numbers = numbers.as_ref().and_then(Value::as_list).unwrap_or_default().iter();
+        let values = numbers.filter_map(|number| declared.get_value(number.as_i32()?));
+        values.map(|value| format!("`{}`", value.name())).collect::<Vec<_>>()
+    };
+    let only = names("in");
+    if !only.is_empty() {
+        words.push(format!("one of {}", only.join(", ")));
+    }
+    words.extend(names("not_in").into_iter().map(|name| format!("not {name}")));
     Ok(words)
 }
 
