@@ -110,9 +110,12 @@ fn of_rules(rules: &DynamicMessage, kind: &Kind) -> anyhow::Result<Vec<String>> 
 }
 
 fn of_list(rules: &DynamicMessage, kind: &Kind) -> anyhow::Result<Vec<String>> {
-    expect_only(rules, &["min_items", "max_items", "items"])?;
+    expect_only(rules, &["min_items", "max_items", "unique", "items"])?;
     let mut words: Vec<_> =
         span(uint(rules, "min_items"), uint(rules, "max_items"), "items").into_iter().collect();
+    if given(rules, "unique").is_some() {
+        words.push("no item twice".to_owned());
+    }
     if let Some(items) = given(rules, "items").as_ref().and_then(Value::as_message) {
         let each = of_rules(items, kind)?;
         words.push(format!("each: {}", each.join(", ")));
@@ -155,16 +158,23 @@ fn of_bytes(rules: &DynamicMessage) -> anyhow::Result<Vec<String>> {
 }
 
 fn of_enum(rules: &DynamicMessage, kind: &Kind) -> anyhow::Result<Vec<String>> {
-    expect_only(rules, &["defined_only", "not_in"])?;
+    expect_only(rules, &["defined_only", "in", "not_in"])?;
     let mut words = Vec::new();
     if given(rules, "defined_only").is_some() {
         words.push("a value of the enum".to_owned());
     }
-    let excluded = given(rules, "not_in");
-    let excluded = excluded.as_ref().and_then(Value::as_list).unwrap_or_default().iter();
     let Kind::Enum(declared) = kind else { bail!("rules of an enum for {kind:?}") };
-    let values = excluded.filter_map(|number| declared.get_value(number.as_i32()?));
-    words.extend(values.map(|value| format!("not `{}`", value.name())));
+    let names = |rule: &str| {
+        let numbers = given(rules, rule);
+        let numbers = numbers.as_ref().and_then(Value::as_list).unwrap_or_default().iter();
+        let values = numbers.filter_map(|number| declared.get_value(number.as_i32()?));
+        values.map(|value| format!("`{}`", value.name())).collect::<Vec<_>>()
+    };
+    let only = names("in");
+    if !only.is_empty() {
+        words.push(format!("one of {}", only.join(", ")));
+    }
+    words.extend(names("not_in").into_iter().map(|name| format!("not {name}")));
     Ok(words)
 }
 

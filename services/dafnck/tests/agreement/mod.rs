@@ -71,7 +71,8 @@ impl Verdict {
 
 /// Whether a handler made the refusal, after it has read the request, and not the server in front of it.
 fn is_of_handler(status: &Status) -> bool {
-    const REFUSALS: [&str; 3] = ["too many failed ", "too many registrations ", "another export is running"];
+    const REFUSALS: [&str; 4] =
+        ["too many failed ", "too many registrations ", "too many codes ", "another export is running"];
     REFUSALS.iter().any(|refusal| status.message().starts_with(refusal))
 }
 

@@ -198,7 +198,7 @@ pub const SERVER_RULES: [ServerRule; 29] = [
         || json!({"project": {"id": ID}, "update_mask": "key"}),
     ),
     rule(
-        "must not be given together with metadata",
+        "must not be given together with ",
         "it depends on the mask whether the whole object changes",
         "task.v1.TaskService/UpdateTask",
         || json!({"task": {"id": ID, "metadata": {"a": 1}}, "metadata_patch": {"set": {"b": 1}}}),
