@@ -26,8 +26,9 @@ STEPS = """sign_up second_factor refresh server_info create request_id_conflict 
     deadline cancellation retry_after_unavailable service_signature""".split()
 # What the tools make beside the sources; kept from run to run.
 MADE = {"gen", "node_modules", "target", "dist", ".venv", "__pycache__"}
+# Generous limits, for a busy machine.
 READY_SECONDS = 180
-BUILD_SECONDS = 900
+BUILD_SECONDS = 1800
 PROGRAM_SECONDS = 600
 STOP_SECONDS = 60
 

@@ -11,7 +11,7 @@ import (
 
 const (
 	refreshBeforeExpiry = time.Minute
-	refreshTimeout      = 5 * time.Second
+	refreshTimeout      = 10 * time.Second
 )
 
 // Session has the tokens of a signed-in user and exchanges them before they expire. Goroutines may share it.

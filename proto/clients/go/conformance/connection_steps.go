@@ -108,37 +108,42 @@ func notFoundAndDenied(ctx context.Context, s *scenario) string {
 	return "NOT_FOUND RESOURCE_NOT_FOUND, UNAUTHENTICATED SESSION_REQUIRED"
 }
 
-// watchUntilItEnds returns the code with which the stream ends; began is called after the first response.
-func (s *scenario) watchUntilItEnds(ctx context.Context, began func()) codes.Code {
-	stream := must(s.user.tasks.WatchTasks(ctx, &taskv1.WatchTasksRequest{ProjectId: s.project.Id}))
-	checkThat(must(stream.Recv()).ResumeToken != "", "the first response has no token")
-	began()
-	for {
-		if _, err := stream.Recv(); err != nil {
-			return status.Code(err)
-		}
-	}
-}
-
-func (s *scenario) anotherCallWorks(ctx context.Context) {
+func (s *scenario) checkThatCallsWork(ctx context.Context, tasks taskv1.TaskServiceClient) {
 	filter := &taskv1.TaskFilter{ProjectIds: []string{s.project.Id}}
-	response := must(s.user.tasks.ListTasks(ctx, &taskv1.ListTasksRequest{Filter: filter, PageSize: 1}))
-	check(len(response.Tasks), 1, "the tasks of another call")
+	response := must(tasks.ListTasks(ctx, &taskv1.ListTasksRequest{Filter: filter, PageSize: 1}))
+	check(len(response.Tasks), 1, "the number of tasks on a page")
 }
 
 func deadline(ctx context.Context, s *scenario) string {
-	short, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	proxy := newProxy(s.address("task"))
+	connection := s.connectTo(proxy.address, s.user.session.Authorization)
+	defer connection.Close()
+	tasks := taskv1.NewTaskServiceClient(connection)
+	s.checkThatCallsWork(ctx, tasks)
+	proxy.holdAnswers()
+	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
 	defer cancel()
-	check(s.watchUntilItEnds(short, func() {}), codes.DeadlineExceeded, "the end of the stream")
-	s.anotherCallWorks(ctx)
-	return "DEADLINE_EXCEEDED, then another call"
+	_, err := tasks.GetTask(short, &taskv1.GetTaskRequest{TaskId: uuid.NewString()})
+	check(status.Code(err), codes.DeadlineExceeded, "the code of the call")
+	connections := proxy.connections.Load()
+	proxy.releaseAnswers()
+	s.checkThatCallsWork(ctx, tasks)
+	check(proxy.connections.Load(), connections, "the number of connections after another call")
+	return "DEADLINE_EXCEEDED, then another call on the same connection"
 }
 
 func cancellation(ctx context.Context, s *scenario) string {
 	cancellable, cancel := context.WithCancel(ctx)
 	defer cancel()
-	check(s.watchUntilItEnds(cancellable, cancel), codes.Canceled, "the end of the stream")
-	s.anotherCallWorks(ctx)
+	stream := must(s.user.tasks.WatchTasks(cancellable, &taskv1.WatchTasksRequest{ProjectId: s.project.Id}))
+	checkThat(must(stream.Recv()).ResumeToken != "", "the first response has no token")
+	cancel()
+	var err error
+	for err == nil {
+		_, err = stream.Recv()
+	}
+	check(status.Code(err), codes.Canceled, "the code of the stream's end")
+	s.checkThatCallsWork(ctx, s.user.tasks)
 	return "CANCELLED, then another call"
 }
 

@@ -12,7 +12,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-const stepTimeout = time.Minute
+// Also for a busy machine.
+const stepTimeout = 2 * time.Minute
 
 var steps = []struct {
 	name string

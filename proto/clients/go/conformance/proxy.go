@@ -9,8 +9,8 @@ import (
 // proxy passes bytes between a port of loopback and a server, and breaks connections on purpose.
 type proxy struct {
 	address string
-	// sent counts the bytes that went to the server.
-	sent atomic.Int64
+	// sent counts the bytes that went to the server, connections the connections.
+	sent, connections atomic.Int64
 
 	target string
 	mutex  sync.Mutex
@@ -53,6 +53,7 @@ func (p *proxy) accept(client net.Conn) {
 		return
 	}
 	p.ends[client], p.ends[server] = true, true
+	p.connections.Add(1)
 	go p.passOn(client, server, true)
 	go p.passOn(server, client, false)
 }
@@ -80,14 +81,30 @@ func (p *proxy) passOn(source, sink net.Conn, toServer bool) {
 	}
 }
 
-// holdAnswers keeps back what the server sends, until the connections are cut.
+// holdAnswers keeps back what the server sends.
 func (p *proxy) holdAnswers() {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
+	p.release()
 	p.answers = make(chan struct{})
 }
 
-// cut breaks all connections and accepts no others.
+// releaseAnswers passes on what was kept back.
+func (p *proxy) releaseAnswers() {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.release()
+}
+
+func (p *proxy) release() {
+	select {
+	case <-p.answers:
+	default:
+		close(p.answers)
+	}
+}
+
+// cut breaks all connections and accepts no others. What was kept back is lost with its connection.
 func (p *proxy) cut() {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -96,11 +113,7 @@ func (p *proxy) cut() {
 		end.Close()
 	}
 	clear(p.ends)
-	select {
-	case <-p.answers:
-	default:
-		close(p.answers)
-	}
+	p.release()
 }
 
 // restore accepts connections again.

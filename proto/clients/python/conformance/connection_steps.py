@@ -20,7 +20,7 @@ from dafnck_client.errors import find_detail
 from dafnck_client.signature import service, signature
 from dafnck_client.watch import watch_tasks
 
-WATCH_SECONDS = 60
+WATCH_SECONDS = 120
 
 
 def watch_resume(scenario: Scenario) -> str:
@@ -87,28 +87,27 @@ def not_found_and_denied(scenario: Scenario) -> str:
     return "NOT_FOUND RESOURCE_NOT_FOUND, UNAUTHENTICATED SESSION_REQUIRED"
 
 
-def ends_with(responses, code: grpc.StatusCode) -> None:
-    try:
-        for _ in responses:
-            pass
-    except grpc.RpcError as error:
-        check(error.code(), code, "the code of the stream's end")
-        return
-    raise Failure(f"the stream ended without an error, not with {code.name}")
-
-
-def another_call_works(scenario: Scenario) -> None:
+def check_that_calls_work(scenario: Scenario, tasks: task_service_pb2_grpc.TaskServiceStub) -> None:
     request = list_pb2.ListTasksRequest(filter=list_pb2.TaskFilter(project_ids=[scenario.project.id]), page_size=1)
-    check(len(scenario.user.tasks.ListTasks(request, timeout=TIMEOUT).tasks), 1, "the tasks of another call")
+    check(len(tasks.ListTasks(request, timeout=TIMEOUT).tasks), 1, "the number of tasks on a page")
 
 
 def deadline(scenario: Scenario) -> str:
-    request = event_pb2.WatchTasksRequest(project_id=scenario.project.id)
-    responses = scenario.user.tasks.WatchTasks(request, timeout=0.5)
-    check_that(next(responses).resume_token != "", "the first response has no token")
-    ends_with(responses, grpc.StatusCode.DEADLINE_EXCEEDED)
-    another_call_works(scenario)
-    return "DEADLINE_EXCEEDED, then another call"
+    proxy = Proxy(scenario.address("task"))
+    with scenario.connect("task", scenario.user.session.authorization, proxy.address) as channel:
+        tasks = task_service_pb2_grpc.TaskServiceStub(channel)
+        check_that_calls_work(scenario, tasks)
+        proxy.hold_answers()
+        try:
+            tasks.GetTask(task_pb2.GetTaskRequest(task_id=new_id()), timeout=0.2)
+            raise Failure("the call ended without an error")
+        except grpc.RpcError as error:
+            check(error.code(), grpc.StatusCode.DEADLINE_EXCEEDED, "the code of the call")
+        connections = proxy.connections
+        proxy.release_answers()
+        check_that_calls_work(scenario, tasks)
+        check(proxy.connections, connections, "the number of connections after another call")
+    return "DEADLINE_EXCEEDED, then another call on the same connection"
 
 
 def cancellation(scenario: Scenario) -> str:
@@ -116,8 +115,13 @@ def cancellation(scenario: Scenario) -> str:
     responses = scenario.user.tasks.WatchTasks(request, timeout=TIMEOUT)
     check_that(next(responses).resume_token != "", "the first response has no token")
     responses.cancel()
-    ends_with(responses, grpc.StatusCode.CANCELLED)
-    another_call_works(scenario)
+    try:
+        for _ in responses:
+            pass
+        raise Failure("the stream ended without an error")
+    except grpc.RpcError as error:
+        check(error.code(), grpc.StatusCode.CANCELLED, "the code of the stream's end")
+    check_that_calls_work(scenario, scenario.user.tasks)
     return "CANCELLED, then another call"
 
 

@@ -21,12 +21,18 @@ class Proxy:
         self._answering.set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        # Bytes to the server, and connections, so far.
         self.sent = 0
+        self.connections = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def hold_answers(self) -> None:
-        """Keeps back what the server sends, until the connections are cut."""
+        """Keeps back what the server sends."""
         self._answering.clear()
+
+    def release_answers(self) -> None:
+        """Passes on what was kept back."""
+        self._answering.set()
 
     def cut(self) -> None:
         """Breaks all connections and accepts no others."""
@@ -36,7 +42,8 @@ class Proxy:
         for end in (end for pair in pairs for end in pair):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
-        self._answering.set()
+        # What was kept back is lost with its connection.
+        self.release_answers()
 
     def restore(self) -> None:
         """Accepts connections again."""
@@ -53,6 +60,7 @@ class Proxy:
                 server = socket.create_connection(self._target)
                 pair = (client, server)
                 self._pairs.add(pair)
+                self.connections += 1
             threading.Thread(target=self._pass_on, args=(client, server, pair, True), daemon=True).start()
             threading.Thread(target=self._pass_on, args=(server, client, pair, False), daemon=True).start()
 

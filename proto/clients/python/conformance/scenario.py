@@ -16,7 +16,8 @@ from dafnck_client.connection import Authorization, connect
 from dafnck_client.errors import explain, reason_of
 from dafnck_client.session import Session
 
-TIMEOUT = 10
+# Seconds; also for a busy machine. The server allows no longer deadline of a unary call.
+TIMEOUT = 30
 CLIENTS = pathlib.Path(__file__).resolve().parents[2]
 SERVICE_CONFIG = (CLIENTS / "service_config.json").read_text()
 

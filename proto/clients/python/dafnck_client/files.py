@@ -7,7 +7,7 @@ from typing import BinaryIO
 from dafnck.content.v1 import attachment_pb2, attachment_service_pb2_grpc, upload_pb2
 
 CHUNK_BYTES = 256 * 1024
-DEADLINE_SECONDS = 5
+DEADLINE_SECONDS = 10
 STREAM_DEADLINE_SECONDS = 3600
 
 

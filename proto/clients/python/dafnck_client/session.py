@@ -8,7 +8,7 @@ import grpc
 from dafnck.identity.v1 import auth_service_pb2, auth_service_pb2_grpc
 
 REFRESH_BEFORE_EXPIRY_SECONDS = 60
-REFRESH_TIMEOUT_SECONDS = 5
+REFRESH_TIMEOUT_SECONDS = 10
 
 
 class Session:
