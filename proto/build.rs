@@ -4,6 +4,9 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use prost::Message;
+use protox::prost_reflect::{DynamicMessage, Value};
+
 const PROTO_ROOT: &str = ".";
 /// The protos of others, which ours import.
 const THIRD_PARTY_ROOT: &str = "third_party";
@@ -47,11 +50,53 @@ fn files_of(folder: &str) -> Result<Vec<String>, Box<dyn Error>> {
 fn compile(files: &[String], target: &Path) -> Result<(), Box<dyn Error>> {
     let mut compiler = protox::Compiler::new([PROTO_ROOT, THIRD_PARTY_ROOT])?;
     compiler.include_imports(true).include_source_info(true).open_files(files)?;
-    Ok(std::fs::write(target, compiler.encode_file_descriptor_set())?)
+    let descriptor = compiler
+        .descriptor_pool()
+        .get_message_by_name("google.protobuf.FileDescriptorSet")
+        .ok_or("no proto imports google/protobuf/descriptor.proto")?;
+    // Decoded without a generated type, which would lose the custom options.
+    let mut set = DynamicMessage::decode(descriptor, compiler.encode_file_descriptor_set().as_slice())?;
+    for file in list_mut(&mut set, "file") {
+        keep_own_comments(file);
+    }
+    Ok(std::fs::write(target, set.encode_to_vec())?)
+}
+
+/// Drops the source locations that have no comment, and all of the protos of others: more than half of the bytes that
+/// each server keeps in memory and sends to whoever asks with reflection.
+fn keep_own_comments(file: &mut DynamicMessage) {
+    let is_own = file.get_field_by_name("name").is_some_and(|name| name.as_str().is_some_and(is_own_file));
+    if !is_own {
+        file.clear_field_by_name("source_code_info");
+        return;
+    }
+    if let Some(Value::Message(info)) = file.get_field_by_name_mut("source_code_info")
+        && let Some(Value::List(locations)) = info.get_field_by_name_mut("location")
+    {
+        locations.retain(|location| {
+            location.as_message().is_some_and(|location| {
+                ["leading_comments", "trailing_comments"]
+                    .iter()
+                    .any(|field| location.has_field_by_name(field))
+            })
+        });
+    }
+}
+
+fn is_own_file(name: &str) -> bool {
+    name.starts_with("dafnck/")
+}
+
+fn list_mut<'a>(
+    message: &'a mut DynamicMessage,
+    field: &str,
+) -> impl Iterator<Item = &'a mut DynamicMessage> {
+    let list = message.get_field_by_name_mut(field).and_then(Value::as_list_mut);
+    list.into_iter().flatten().filter_map(Value::as_message_mut)
 }
 
 fn generate(descriptor_set: &Path) -> Result<(), Box<dyn Error>> {
-    let set = prost::Message::decode(std::fs::read(descriptor_set)?.as_slice())?;
+    let set = Message::decode(std::fs::read(descriptor_set)?.as_slice())?;
     tonic_prost_build::configure()
         .build_transport(true)
         .emit_rerun_if_changed(false)

@@ -1,7 +1,7 @@
 //! Rules that every message and method of the API keeps, checked over the descriptors.
 
 use prost_reflect::prost_types::method_options::IdempotencyLevel;
-use prost_reflect::{Kind, MessageDescriptor, MethodDescriptor};
+use prost_reflect::{FileDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 
 /// Keywords of Go, Java, Python, TypeScript, C#, Ruby and Rust: a field of such a name is renamed by some generator.
 const KEYWORDS: &str = "break case chan const continue default defer else fallthrough for func go goto if import \
@@ -35,6 +35,39 @@ fn no_field_or_oneof_is_a_keyword() {
     let found: Vec<_> =
         names.filter(|name| keywords.contains(&name.rsplit('.').next().unwrap_or_default())).collect();
     assert_eq!(found, [""; 0]);
+}
+
+#[test]
+fn everything_has_a_comment() {
+    let is_own = |name: &str| name.starts_with("dafnck.");
+    let pool = crate::descriptor_pool();
+    let mut bare = Vec::new();
+    let mut check = |name: &str, file: FileDescriptor, place: &[i32]| {
+        if is_own(name) && !has_comment(&file, place) {
+            bare.push(name.to_owned());
+        }
+    };
+    for service in pool.services() {
+        check(service.full_name(), service.parent_file(), service.path());
+        service.methods().for_each(|method| check(method.full_name(), method.parent_file(), method.path()));
+    }
+    for message in pool.all_messages() {
+        check(message.full_name(), message.parent_file(), message.path());
+        message.fields().for_each(|field| check(field.full_name(), field.parent_file(), field.path()));
+        let oneofs = message.oneofs().filter(|oneof| !oneof.is_synthetic());
+        oneofs.for_each(|oneof| check(oneof.full_name(), oneof.parent_file(), oneof.path()));
+    }
+    for declared in pool.all_enums() {
+        check(declared.full_name(), declared.parent_file(), declared.path());
+        declared.values().for_each(|value| check(value.full_name(), value.parent_file(), value.path()));
+    }
+    assert_eq!(bare, [""; 0]);
+}
+
+fn has_comment(file: &FileDescriptor, place: &[i32]) -> bool {
+    let info = file.file_descriptor_proto().source_code_info.as_ref();
+    let mut locations = info.into_iter().flat_map(|info| &info.location);
+    locations.any(|location| location.path == place && !location.leading_comments().trim().is_empty())
 }
 
 #[test]

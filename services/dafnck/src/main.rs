@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use dafnck::backup::{self, BackupOptions};
+use dafnck::descriptors::{self, DescriptorsOptions};
 use dafnck::dev_ca::{self, DevCaOptions};
 use dafnck::doctor::{self, DoctorOptions};
 use dafnck::end_sessions::{self, EndSessionsOptions};
@@ -12,9 +13,11 @@ use dafnck::files::{self, FilesOptions};
 use dafnck::health::{self, HealthOptions};
 use dafnck::import::{self, ImportOptions};
 use dafnck::maintain::{self, MaintainOptions};
+use dafnck::manual::{self, CompletionsOptions, ManOptions};
 use dafnck::migrations::{self, MigrateOptions};
 use dafnck::operator::OperatorOptions;
 use dafnck::progress::OutputClosed;
+use dafnck::reference::{self, ReferenceOptions};
 use dafnck::restore::drill::{self, DrillOptions};
 use dafnck::restore::{self, RestoreOptions};
 use dafnck::rotate_keys;
@@ -50,7 +53,7 @@ enum Command {
     /// Write users, projects, members, tasks, dependencies, documents, versions and files as `dafnck import` takes them
     #[command(after_long_help = export::HELP)]
     Export(ExportOptions),
-    /// Seal personal data again under the current key of the identity service
+    /// Encrypt personal data again under the current key of the identity service
     #[command(after_long_help = rotate_keys::HELP)]
     RotateKeys(OperatorOptions),
     /// List, suspend, reactivate, delete and erase accounts
@@ -75,8 +78,18 @@ enum Command {
     Health(HealthOptions),
     /// Look at everything that keeps the suite well, and say what to do. Exit code 0: all is well, 1: warnings, 2: critical
     Doctor(DoctorOptions),
+    /// Write the descriptor set of the API as a file, for grpcurl, buf and generators of clients
+    #[command(after_long_help = descriptors::HELP)]
+    Descriptors(DescriptorsOptions),
+    /// Write the reference of the API: methods, messages, limits, errors, permissions and scopes, as Markdown and HTML
+    #[command(after_long_help = reference::HELP)]
+    Reference(ReferenceOptions),
     /// Do what the databases need from time to time: measure, analyze, build bloated indexes anew. Safe to run twice
     Maintain(MaintainOptions),
+    /// Write what completes commands and options in a shell, as `dafnck completions bash >/etc/bash_completion.d/dafnck`
+    Completions(CompletionsOptions),
+    /// Write manual pages, one for each command
+    Man(ManOptions),
 }
 
 #[tokio::main]
@@ -108,7 +121,11 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::EndSessions(options) => end_sessions::command(&options).await,
         Command::Health(options) => health::command(&options).await,
         Command::Doctor(options) => return doctor::command(&options).await,
+        Command::Descriptors(options) => descriptors::command(&options),
+        Command::Reference(options) => reference::command(&options),
         Command::Maintain(options) => maintain::command(&options).await,
+        Command::Completions(options) => manual::write_completions(Cli::command(), &options),
+        Command::Man(options) => manual::write_pages(Cli::command(), &options),
     }
     .map(|()| ExitCode::SUCCESS)
 }

@@ -2,8 +2,7 @@
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand, ValueEnum};
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
-use proto::identity::DESCRIPTOR_SET;
+use prost_reflect::{DynamicMessage, MessageDescriptor};
 use proto::identity::admin::v1 as admin;
 use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
 use proto::identity::v1::{User, UserRecord, UserStatus};
@@ -149,7 +148,7 @@ async fn export(service: &mut Administration, user_id: String) -> anyhow::Result
 }
 
 fn record_kind() -> anyhow::Result<MessageDescriptor> {
-    let pool = DescriptorPool::decode(DESCRIPTOR_SET)?;
+    let pool = proto::descriptor_pool();
     pool.get_message_by_name("dafnck.identity.v1.UserRecord").context("there is no message for records")
 }
 

@@ -10,7 +10,9 @@
     reason = "failing is reporting here"
 )]
 
+mod agreement;
 mod archived;
+mod browser;
 mod budgets;
 mod catalog;
 mod dafnck;
@@ -27,6 +29,7 @@ mod expired_tokens;
 mod files;
 mod freshness;
 mod garbage;
+mod gateway;
 mod harness;
 mod housekeeping;
 mod import;
@@ -35,7 +38,9 @@ mod least_privilege;
 mod machine;
 mod maintaining;
 mod maintenance;
+mod manual;
 mod outages;
+mod reference;
 mod reflection;
 mod restoring;
 mod roles;

@@ -1,7 +1,10 @@
 //! What a client finds that knows nothing but the address.
 
 use crate::harness::harness;
-use testkit::Service;
+use proto::common::GetServerInfoRequest;
+use proto::common::server_info_service_client::ServerInfoServiceClient;
+use shared::mail::Destination;
+use testkit::{Service, Suite};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
@@ -19,14 +22,14 @@ async fn every_service_becomes_healthy() {
 
 /// Asks with one version of the reflection protocol for the list of services and for the file of one.
 macro_rules! reflect {
-    ($version:ident, $suite:expr, $service:expr) => {{
+    ($version:ident, $channel:expr) => {{
         use tonic_reflection::pb::$version::ServerReflectionRequest;
         use tonic_reflection::pb::$version::server_reflection_client::ServerReflectionClient;
         use tonic_reflection::pb::$version::server_reflection_request::MessageRequest;
         use tonic_reflection::pb::$version::server_reflection_response::MessageResponse;
         let ask = async |question| {
             let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
-            let mut client = ServerReflectionClient::new($suite.channel($service));
+            let mut client = ServerReflectionClient::new($channel);
             let answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap();
             answers.into_inner().message().await.unwrap().unwrap().message_response.unwrap()
         };
@@ -45,14 +48,15 @@ macro_rules! reflect {
         names
     }};
 }
+pub(crate) use reflect;
 
 #[tokio::test]
 async fn both_versions_of_reflection_describe_what_is_served() {
     let suite = harness().start().await;
     for service in ALL {
         let own = format!("dafnck.{service:?}.").to_lowercase();
-        let v1 = reflect!(v1, suite, service);
-        let v1alpha = reflect!(v1alpha, suite, service);
+        let v1 = reflect!(v1, suite.channel(service));
+        let v1alpha = reflect!(v1alpha, suite.channel(service));
         assert_eq!(v1, v1alpha);
         assert!(v1.iter().any(|name| name.starts_with(&own)), "{v1:?}");
         assert!(v1.contains(&"grpc.health.v1.Health".to_owned()), "{v1:?}");
@@ -61,4 +65,25 @@ async fn both_versions_of_reflection_describe_what_is_served() {
         };
         assert!(!v1.iter().any(is_other), "{v1:?}");
     }
+}
+
+/// The services that say that they send mail.
+async fn mailing_services(suite: &Suite) -> Vec<Service> {
+    let mut found = Vec::new();
+    for service in ALL {
+        let mut client = ServerInfoServiceClient::new(suite.channel(service));
+        let info = client.get_server_info(GetServerInfoRequest {}).await.unwrap().into_inner();
+        if info.features.is_some_and(|features| features.mail_enabled) {
+            found.push(service);
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn server_info_says_which_services_send_mail() {
+    let sending = harness().start().await;
+    assert_eq!(mailing_services(&sending).await, [Service::Identity, Service::Project]);
+    let logging = harness().start_with(|options| options.mail.mail_url = Destination::Log).await;
+    assert_eq!(mailing_services(&logging).await, []);
 }

@@ -154,7 +154,7 @@ async fn empty_and_oversized_batches_are_refused() {
     let refusal = update_all(olga, common_update(vec![task.id.clone(), task.id.clone()], bad)).await;
     assert_eq!(violations(&refusal.unwrap_err()), ["common.task_ids[1]", "common.task.title"]);
     let refusal = update_all(olga, common_update(vec![task.id.clone()], task)).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["common.task"]);
+    assert_eq!(violations(&refusal), ["common.task.id", "common.task.etag"]);
 }
 
 /// Blockers are judged by the state after the batch, in whatever order the tasks come.

@@ -13,11 +13,10 @@ use tokio::net::TcpStream;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::pooled::{self, Ending};
 use super::slow_statements::SlowStatements;
 use super::url::DatabaseUrl;
 use super::writable::{ReadOnlySince, StatementObserver};
-use crate::config::{DatabaseOptions, Pooler, Secret};
+use crate::config::{DatabaseOptions, Secret};
 use crate::tls;
 
 /// How long connecting may take.
@@ -35,31 +34,21 @@ pub struct Connection {
     inner: AsyncPgConnection,
     /// Hashes of the SQL of statements that have run on this connection and so are prepared there.
     prepared: Mutex<HashSet<u64>>,
-    pooler: Pooler,
     made_at: Instant,
     /// Set while the server may still be working on a statement.
     pub(super) uncertain: bool,
 }
 
 impl Connection {
-    fn new(inner: AsyncPgConnection, pooler: Pooler) -> Self {
-        Self { inner, prepared: Mutex::default(), pooler, made_at: Instant::now(), uncertain: false }
-    }
-
-    /// The statements that end a transaction on this connection.
-    pub(super) fn ending(&self, ending: Ending) -> &'static str {
-        ending.statements(self.pooler)
+    fn new(inner: AsyncPgConnection) -> Self {
+        Self { inner, prepared: Mutex::default(), made_at: Instant::now(), uncertain: false }
     }
 
     pub(super) fn is_prepared(&self, statement: u64) -> bool {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner).contains(&statement)
     }
 
-    /// Does nothing under a pooler that does not keep prepared statements.
     pub(super) fn remember_prepared(&self, statement: u64) {
-        if self.pooler == Pooler::Transaction {
-            return;
-        }
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner).insert(statement);
     }
 }
@@ -79,7 +68,6 @@ pub struct Manager {
     slow: Option<Duration>,
     /// The authorities to check the server's certificate against; `None` for plain text.
     tls: Option<Authorities>,
-    pooler: Pooler,
     read_only: ReadOnlySince,
 }
 
@@ -89,8 +77,7 @@ impl Manager {
             DatabaseUrl::parse(url, options.database_tls_ca.clone())?;
         config.connect_timeout(CONNECT_TIMEOUT);
         let tls = encrypted.then(|| Authorities::new(authorities)).transpose()?;
-        let read_only = ReadOnlySince::default();
-        Ok(Self { config, slow: None, tls, pooler: options.database_pooler, read_only })
+        Ok(Self { config, slow: None, tls, read_only: ReadOnlySince::default() })
     }
 }
 
@@ -143,10 +130,10 @@ impl bb8::ManageConnection for Manager {
             let tls =
                 tls.connector().map_err(|error| ConnectionError::BadConnection(format!("{error:#}")))?;
             let (client, connection) = self.config.connect(tls).await.map_err(refused)?;
-            pooled::set_up(self.pooler, client, connection).await?
+            AsyncPgConnection::try_from_client_and_connection(client, connection).await?
         } else {
             let (client, connection) = self.config.connect(tokio_postgres::NoTls).await.map_err(refused)?;
-            pooled::set_up(self.pooler, client, connection).await?
+            AsyncPgConnection::try_from_client_and_connection(client, connection).await?
         };
         if let Some(slow) = self.slow {
             inner.set_instrumentation(StatementObserver {
@@ -154,7 +141,7 @@ impl bb8::ManageConnection for Manager {
                 read_only: self.read_only.clone(),
             });
         }
-        Ok(Connection::new(inner, self.pooler))
+        Ok(Connection::new(inner))
     }
 
     /// Checks without a round trip: asking the server on each check-out costs a third of the throughput.

@@ -13,7 +13,6 @@ mod connection;
 mod errors;
 mod failures;
 mod metrics;
-mod pooled;
 mod prepared;
 mod slow_statements;
 mod transaction;

@@ -16,9 +16,10 @@ use uuid::Uuid;
 
 use super::Prepared;
 use super::connection::{Connection, Manager};
-use super::pooled::Ending;
 use crate::error::{Error, Result};
 
+const COMMIT: &str = "COMMIT";
+const ROLLBACK: &str = "ROLLBACK";
 /// How long a rollback may take before the connection is given up.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -66,7 +67,7 @@ impl Transaction {
     /// Ends a transaction that has only read. Does not wait: nothing is left to learn from the answer.
     pub fn finish(mut self) {
         if let Some(connection) = self.connection.take() {
-            send(&connection, connection.ending(Ending::Commit));
+            send(&connection, COMMIT);
         }
     }
 
@@ -86,7 +87,7 @@ impl Transaction {
         connection.uncertain = true;
         let mut on: &AsyncPgConnection = &connection;
         // To a `COMMIT` alone the server answers well also where it rolls back, because a statement before it failed.
-        on.batch_execute(&format!("SELECT; {}", connection.ending(Ending::Commit))).await?;
+        on.batch_execute(&format!("SELECT; {}", COMMIT)).await?;
         connection.uncertain = false;
         Ok(())
     }
@@ -152,12 +153,12 @@ where
     if prepared {
         return futures::join!(
             RunQueryDsl::<&AsyncPgConnection>::load(query, &mut first),
-            second.batch_execute(connection.ending(Ending::Commit))
+            second.batch_execute(COMMIT)
         );
     }
     let rows = RunQueryDsl::<&AsyncPgConnection>::load(query, &mut first).await;
-    let ending = if rows.is_ok() { Ending::Commit } else { Ending::Rollback };
-    (rows, second.batch_execute(connection.ending(ending)).await)
+    let ending = if rows.is_ok() { COMMIT } else { ROLLBACK };
+    (rows, second.batch_execute(ending).await)
 }
 
 fn ended() -> Error {
@@ -202,10 +203,9 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         connection.uncertain = true;
-        let ending = connection.ending(Ending::Rollback);
         tokio::spawn(async move {
             let mut on: &AsyncPgConnection = &connection;
-            let rolled_back = tokio::time::timeout(ROLLBACK_TIMEOUT, on.batch_execute(ending)).await;
+            let rolled_back = tokio::time::timeout(ROLLBACK_TIMEOUT, on.batch_execute(ROLLBACK)).await;
             connection.uncertain = !matches!(rolled_back, Ok(Ok(())));
         });
     }

@@ -95,7 +95,7 @@ impl Violations {
         for (index, path) in unset.iter().enumerate().take(MAX_BATCH) {
             v.require(
                 (1..=MAX_JSON_DEPTH).contains(&path.keys.len()),
-                &format!("{field}.unset[{index}]"),
+                &format!("{field}.unset[{index}].keys"),
                 "must have 1 to 32 keys",
             );
         }

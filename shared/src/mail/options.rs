@@ -21,6 +21,13 @@ pub struct MailOptions {
     pub mail_from: Mailbox,
 }
 
+impl MailOptions {
+    /// Whether mail is sent, and not only logged.
+    pub fn is_enabled(&self) -> bool {
+        !matches!(self.mail_url, Destination::Log)
+    }
+}
+
 /// Where mail goes.
 #[derive(Clone, Debug)]
 pub enum Destination {

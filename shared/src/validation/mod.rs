@@ -129,8 +129,13 @@ impl Violations {
     /// The UUID of a new resource: chosen by the client, or a new one (version 7). The nil UUID, which means nobody,
     /// cannot be chosen.
     pub fn uuid_or_new(&mut self, field: &str, value: &str) -> Uuid {
+        if value.is_empty() { Uuid::now_v7() } else { self.resource_uuid(field, value) }
+    }
+
+    /// The UUID of a resource, which is never the nil UUID.
+    pub fn resource_uuid(&mut self, field: &str, value: &str) -> Uuid {
         self.require(value != NIL_UUID, field, "must not be the nil UUID");
-        self.optional_uuid(field, value).unwrap_or_else(Uuid::now_v7)
+        self.uuid(field, value)
     }
 
     /// A text of so many characters. NUL, which PostgreSQL cannot hold, is refused everywhere.

@@ -95,7 +95,8 @@ impl TryFrom<pb::UpdateDocumentRequest> for UpdateDocumentInput {
         let document = request.document.unwrap_or_default();
         let mut v = Violations::within("document.");
         let mut mask = Mask::of(&mut v, request.update_mask, CHANGEABLE);
-        let id = v.uuid("id", &document.id);
+        let id = v.resource_uuid("id", &document.id);
+        v.optional_uuid("project_id", &document.project_id);
         let change = DocumentChangeset {
             title: mask.pick("title", document.title, |title| v.line("title", title, 1, MAX_TITLE_CHARS)),
             content: mask.pick("content", document.content, |text| {

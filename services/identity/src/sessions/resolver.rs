@@ -49,11 +49,12 @@ fn parse_seen(sessions: Vec<pb::SeenSession>) -> Result<Vec<Seen>, Error> {
     let mut v = Violations::new();
     v.at_most("sessions", sessions.len(), REPORT_BATCH);
     let mut seen = Vec::with_capacity(sessions.len().min(REPORT_BATCH));
-    for session in sessions.into_iter().take(REPORT_BATCH) {
-        let session_id = v.uuid("sessions.session_id", &session.session_id);
-        match v.optional_time("sessions.seen_at", session.seen_at) {
+    for (index, session) in sessions.into_iter().take(REPORT_BATCH).enumerate() {
+        let field = |name| format!("sessions[{index}].{name}");
+        let session_id = v.uuid(&field("session_id"), &session.session_id);
+        match v.optional_time(&field("seen_at"), session.seen_at) {
             Some(at) => seen.push(Seen { session_id, at }),
-            None => v.require(session.seen_at.is_some(), "sessions.seen_at", "must be given"),
+            None => v.require(session.seen_at.is_some(), &field("seen_at"), "must be given"),
         }
     }
     v.finish()?;

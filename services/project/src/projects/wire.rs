@@ -75,7 +75,7 @@ impl TryFrom<pb::UpdateProjectRequest> for UpdateProjectInput {
         }
         let mut mask = Mask::of(&mut v, request.update_mask, CHANGEABLE);
         let project = request.project.unwrap_or_default();
-        let id = v.uuid("id", &project.id);
+        let id = v.resource_uuid("id", &project.id);
         let change = ProjectChange {
             name: mask.pick("name", project.name, |name| v.line("name", name, 1, MAX_NAME_CHARS)),
             key: mask.pick("key", project.key, |key| project_key(&mut v, key)),

@@ -139,9 +139,9 @@ fn common_updates(v: &mut Violations, update: pb::CommonTaskUpdate) -> Result<Ve
     let ids: Vec<Uuid> = read_ids(v, "common.task_ids", &task_ids);
     v.require(task.is_some(), "common.task", "must be given");
     let task = task.unwrap_or_default();
-    let is_anonymous = task.id.is_empty() && task.etag.is_empty();
-    v.require(is_anonymous, "common.task", "must have neither id nor etag");
-    let task = Some(pb::Task { id: Uuid::nil().to_string(), etag: String::new(), ..task });
+    v.require(task.id.is_empty(), "common.task.id", "must be empty");
+    v.require(task.etag.is_empty(), "common.task.etag", "must be empty");
+    let task = Some(pb::Task { id: Uuid::max().to_string(), etag: String::new(), ..task });
     let request = pb::UpdateTaskRequest { task, update_mask, metadata_patch };
     let Some(input) = collect(v, "common.", UpdateTaskInput::try_from(request))? else {
         return Ok(Vec::new());

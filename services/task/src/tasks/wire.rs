@@ -91,7 +91,8 @@ impl TryFrom<pb::UpdateTaskRequest> for UpdateTaskInput {
             v.add_to_request("task", "must be given");
         }
         let task = request.task.unwrap_or_default();
-        let id = v.uuid("id", &task.id);
+        let id = v.resource_uuid("id", &task.id);
+        v.optional_uuid("project_id", &task.project_id);
         let etag = task.etag;
         let mut mask = Mask::of(&mut v, request.update_mask, CHANGEABLE);
         let change = TaskChange {

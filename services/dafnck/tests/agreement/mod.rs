@@ -1,0 +1,266 @@
+//! The rules in the protos and the server agree on every field: what protovalidate refuses, the server refuses at the same
+//! field; what the server refuses for its form, protovalidate refuses too, unless `server_rules` says why not.
+
+mod messages;
+mod oracle;
+mod server_rules;
+mod values;
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use prost::Message;
+use prost_reflect::{DynamicMessage, MethodDescriptor};
+use proto::MethodRules;
+use proto::common::{Audience, Principal};
+use proto::identity::v1::WhoAmIRequest;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use shared::server::MAX_MESSAGE_BYTES;
+use shared::service_identity::ServiceSigner;
+use testkit::{Actor, SERVICE_SECRET, Suite, reason_of, summary};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use self::messages::{Messages, Variant};
+use self::oracle::{Oracle, Violation};
+use self::server_rules::{SERVER_RULES, ServerRule};
+use crate::harness::harness;
+use crate::walk::{call, channel_for, methods, path_of};
+
+const RANDOM_MESSAGES: usize = 1_000;
+const SEED: u64 = 14;
+const MAX_RETRIES: usize = 5;
+/// Calls in flight.
+const CONCURRENCY: usize = 8;
+
+/// What the server says about a request's form.
+#[derive(Debug)]
+enum Verdict {
+    Accepted,
+    /// Field and description of each violation.
+    Refused(Vec<(String, String)>),
+    /// It did not say.
+    Unknown(String),
+}
+
+impl Verdict {
+    fn of(answer: Result<Option<Bytes>, Status>) -> Self {
+        let Err(status) = answer else { return Self::Accepted };
+        match status.code() {
+            Code::InvalidArgument => {
+                let violations = status.get_details_bad_request().map(|details| details.field_violations);
+                let violations = violations.unwrap_or_default().into_iter();
+                Self::Refused(match violations.len() {
+                    0 => vec![(String::new(), reason_of(&status))],
+                    _ => violations.map(|violation| (violation.field, violation.description)).collect(),
+                })
+            }
+            Code::NotFound
+            | Code::AlreadyExists
+            | Code::Aborted
+            | Code::FailedPrecondition
+            | Code::PermissionDenied
+            | Code::Unauthenticated
+            | Code::OutOfRange => Self::Accepted,
+            Code::ResourceExhausted if is_of_handler(&status) => Self::Accepted,
+            _ => Self::Unknown(format!("{} {}", summary(&status), status.message())),
+        }
+    }
+}
+
+/// Whether a handler made the refusal, after it has read the request, and not the server in front of it.
+fn is_of_handler(status: &Status) -> bool {
+    const REFUSALS: [&str; 3] = ["too many failed ", "too many registrations ", "another export is running"];
+    REFUSALS.iter().any(|refusal| status.message().starts_with(refusal))
+}
+
+/// Calls every method as somebody whom it is open to.
+struct Caller {
+    suite: Suite,
+    gus: Actor,
+}
+
+impl Caller {
+    async fn start() -> Self {
+        let suite = harness()
+            .start_with(|options| {
+                options.limits.requests_per_second = 1_000_000;
+                options.limits.request_burst = 1_000_000;
+            })
+            .await;
+        Self { gus: suite.guest("gus").await, suite }
+    }
+
+    async fn ask(&self, method: &MethodDescriptor, message: &DynamicMessage) -> Verdict {
+        let path = path_of(method);
+        let rule = MethodRules::suite().get(&path).unwrap();
+        let authorization = match (rule.audience, rule.principals.first()) {
+            (Audience::Service, Some(principal)) => {
+                ServiceSigner::new(name_of(*principal), SERVICE_SECRET.into()).authorization(&path)
+            }
+            _ => format!("Bearer {}", self.gus.session_token.as_deref().unwrap()),
+        };
+        let bytes = Bytes::from(message.encode_to_vec());
+        let send =
+            || call(channel_for(&self.suite, &path), &path, Some(authorization.clone()), bytes.clone());
+        let mut answer = send().await;
+        // A busy machine may be too slow for the services' timeouts.
+        for _ in 0..MAX_RETRIES {
+            if !answer
+                .as_ref()
+                .is_err_and(|status| matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded))
+            {
+                break;
+            }
+            answer = send().await;
+        }
+        Verdict::of(answer)
+    }
+}
+
+/// The name under which a principal of this kind authenticates.
+fn name_of(principal: Principal) -> &'static str {
+    match principal {
+        Principal::Operator => "operator",
+        Principal::Backend => "backend",
+        Principal::Identity => "identity",
+        Principal::Project => "project",
+        Principal::Task => "task",
+        Principal::Content => "content",
+        Principal::Unspecified => "nobody",
+    }
+}
+
+/// Where the two disagree about a request; `None` if they agree.
+fn disagreement(message: &DynamicMessage, expected: &[Violation], verdict: &Verdict) -> Option<String> {
+    let refused = match verdict {
+        Verdict::Accepted => &[][..],
+        Verdict::Refused(violations) => violations,
+        Verdict::Unknown(answer) => return Some(format!("no verdict: {answer}")),
+    };
+    let missed = expected.iter().find(|violation| !refused.iter().any(|(field, _)| is_at(violation, field)));
+    if let Some(missed) = missed {
+        return Some(format!("the server misses {missed:?}, answers {refused:?}"));
+    }
+    let has_mask = || message.to_string().contains("update_mask");
+    let extra = refused.iter().find(|(field, description)| {
+        !expected.iter().any(|violation| is_at(violation, field))
+            && !server_rules::has(description, has_mask())
+    });
+    extra.map(|(field, description)| format!("only the server refuses {field}: {description}"))
+}
+
+/// Whether the server refuses the field that the annotations refuse. A missing message, or a rule about several fields of
+/// a message, is refused at its fields; an item of a list also at the list; a oneof, which has no name in requests, also at
+/// its message.
+fn is_at(violation: &Violation, field: &str) -> bool {
+    let Violation { path, text, .. } = violation;
+    let list = path.strip_suffix(']').and_then(|path| Some(path.rsplit_once('[')?.0));
+    let is_within = path.is_empty() || field.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+    let oneof = path.rsplit_once('.').filter(|_| text.contains("oneof")).map(|(message, _)| message);
+    field == path || is_within || list == Some(field) || oneof == Some(field)
+}
+
+/// The methods whose requests have fields.
+fn methods_with_fields() -> Vec<MethodDescriptor> {
+    methods().into_iter().filter(|method| method.input().fields().len() > 0).collect()
+}
+
+#[tokio::test]
+async fn annotations_and_server_agree_on_every_field() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut oracle = Oracle::start(directory.path()).await;
+    let caller = Caller::start().await;
+    let (mut disagreements, mut refused, mut accepted) = (Vec::new(), 0, 0);
+    for method in methods_with_fields() {
+        let mut messages = Messages { oracle: &mut oracle };
+        let base = messages.valid(&method.input()).await;
+        let mut variants = messages.variants(&base).await;
+        variants.push(Variant { path: "(valid)".to_owned(), message: base });
+        let mut judged = Vec::new();
+        for variant in
+            variants.into_iter().filter(|variant| variant.message.encoded_len() <= MAX_MESSAGE_BYTES)
+        {
+            let expected = oracle.judge(&variant.message).await;
+            if expected.is_empty() {
+                accepted += 1
+            } else {
+                refused += 1
+            }
+            judged.push((variant, expected));
+        }
+        let asked = stream::iter(judged).map(|(variant, expected)| {
+            let (caller, method) = (&caller, &method);
+            async move {
+                let verdict = caller.ask(method, &variant.message).await;
+                let about = || format!("{} {}", path_of(method), variant.path);
+                disagreement(&variant.message, &expected, &verdict)
+                    .map(|text| format!("{}: {text} ({})", about(), shown(&variant)))
+            }
+        });
+        let found: Vec<_> =
+            asked.buffer_unordered(CONCURRENCY).filter_map(async |found| found).collect().await;
+        disagreements.extend(found);
+    }
+    report(disagreements);
+    caller.gus.auth().who_am_i(WhoAmIRequest {}).await.unwrap();
+    assert!(refused > 1_000 && accepted > 1_000, "{refused} {accepted}");
+}
+
+/// The beginning of a message, for reports.
+fn shown(variant: &Variant) -> String {
+    format!("{}", variant.message).chars().take(300).collect()
+}
+
+#[tokio::test]
+async fn annotations_and_server_agree_on_random_messages() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut oracle = Oracle::start(directory.path()).await;
+    let caller = Caller::start().await;
+    let methods = methods_with_fields();
+    let mut random = StdRng::seed_from_u64(SEED);
+    let mut disagreements = Vec::new();
+    for _ in 0..RANDOM_MESSAGES {
+        let method = methods.choose(&mut random).unwrap();
+        let mut messages = Messages { oracle: &mut oracle };
+        let base = messages.valid(&method.input()).await;
+        let message = messages.random(&base, &mut random).await;
+        if message.encoded_len() > MAX_MESSAGE_BYTES {
+            continue;
+        }
+        let expected = oracle.judge(&message).await;
+        let verdict = caller.ask(method, &message).await;
+        let found = disagreement(&message, &expected, &verdict);
+        disagreements.extend(found.map(|text| format!("{}: {text}", path_of(method))));
+    }
+    report(disagreements);
+}
+
+#[tokio::test]
+async fn every_rule_of_the_server_alone_is_broken_by_its_example() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut oracle = Oracle::start(directory.path()).await;
+    let caller = Caller::start().await;
+    let mut wrong = Vec::new();
+    for ServerRule { description, example: (path, request), reason, .. } in SERVER_RULES {
+        let method =
+            methods().into_iter().find(|method| path_of(method) == format!("/dafnck.{path}")).unwrap();
+        let message = DynamicMessage::deserialize(method.input(), request()).unwrap();
+        let expected = oracle.judge(&message).await;
+        let verdict = caller.ask(&method, &message).await;
+        let is_broken = match &verdict {
+            Verdict::Refused(violations) => violations.iter().any(|(_, found)| found.contains(description)),
+            _ => false,
+        };
+        if !is_broken || !expected.is_empty() {
+            wrong.push(format!("{description} ({reason}): {verdict:?}, {expected:?}"));
+        }
+    }
+    report(wrong);
+}
+
+fn report(mut disagreements: Vec<String>) {
+    disagreements.sort();
+    assert!(disagreements.is_empty(), "{} disagreements:\n{}", disagreements.len(), disagreements.join("\n"));
+}
