@@ -1,7 +1,7 @@
 //! Values for a field: around each bound of its rules, and some that formats and patterns are about.
 
 use prost_reflect::{
-    DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value,
+    DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value,
 };
 use serde_json::json;
 use uuid::Uuid;
