@@ -43,6 +43,7 @@
 pub mod access;
 pub mod authentication;
 pub mod caller;
+pub mod caller_slots;
 pub mod change_log;
 pub mod clock;
 pub mod command_line;

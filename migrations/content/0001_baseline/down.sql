@@ -3,13 +3,16 @@ SET LOCAL search_path = content;
 
 DROP FUNCTION trim_change_log;
 DROP TABLE maintenance_runs, table_sizes, idempotency_keys, change_log_horizon, change_log, feed_positions,
-    project_access_members, project_access, document_search, stored_parts, uploads, file_attachments, blobs,
+    projects_to_purge, project_access_members, project_access, document_search, stored_parts, uploads, file_attachments, blobs,
     document_versions, documents;
-DROP FUNCTION apply_project_access, is_member, project_of_upload, project_of_task_files, project_of_attachment,
+DROP FUNCTION apply_project_access, purge_deleted_projects, is_member, project_of_upload, project_of_task_files, project_of_attachment,
     project_of_document, collect_garbage, cancel_upload, complete_upload, commit_part, register_part,
-    search_documents, update_document_search, document_search_vector, delete_document_attachments,
+    search_documents, update_document_search, document_search_vector, parse_search_query,
+    parts_of_joined_words, delete_document_attachments,
     insert_document_version, assign_document_version, maintenance_status, record_change, audit_trigger_function,
     current_user_id;
+DROP TEXT SEARCH CONFIGURATION all_words;
+DROP TEXT SEARCH DICTIONARY all_english_stem;
 DROP TYPE document_status;
 -- The roles stay: they belong to the cluster, and other databases may use them.
 REVOKE USAGE ON SCHEMA content FROM content_service, content_worker;

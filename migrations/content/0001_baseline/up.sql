@@ -161,6 +161,11 @@ CREATE TABLE project_access (
     status TEXT NOT NULL CONSTRAINT chk_status CHECK (status IN ('active', 'completed', 'archived', 'cancelled'))
 );
 
+-- Deleted projects whose documents and attachments are still there.
+CREATE TABLE projects_to_purge (
+    project_id UUID PRIMARY KEY
+);
+
 CREATE TABLE project_access_members (
     project_id UUID NOT NULL REFERENCES project_access(project_id) ON DELETE CASCADE,
     user_id UUID NOT NULL,
@@ -412,21 +417,64 @@ CREATE TRIGGER documents_attachments_trigger
 
 -- Search
 
+-- English word forms, without a list of words that are left out: each word of a text can be found.
+CREATE TEXT SEARCH DICTIONARY all_english_stem (TEMPLATE = snowball, Language = english);
+CREATE TEXT SEARCH CONFIGURATION all_words (COPY = english);
+ALTER TEXT SEARCH CONFIGURATION all_words
+    ALTER MAPPING FOR asciiword, asciihword, hword_asciipart, word, hword, hword_part WITH all_english_stem;
+
+-- The parts of words that punctuation joins: PostgreSQL takes `login/logout` for a path and `node.js` for a host, each
+-- one word.
+CREATE FUNCTION parts_of_joined_words(content text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (
+    SELECT coalesce(string_agg(regexp_replace(m[1], '[^[:alnum:]]+', ' ', 'g'), ' '), '')
+    FROM regexp_matches(content, '([[:alnum:]]+(?:[^[:alnum:][:space:]]+[[:alnum:]]+)+)', 'g') m);
+
 -- The title has a higher weight (A) than the content (D). A content with more different words than a tsvector can hold
 -- (1 MiB) is indexed by its beginning.
 CREATE FUNCTION document_search_vector(title text, content text) RETURNS tsvector
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = content, pg_temp
 AS $$
 DECLARE
     kept integer := char_length(content);
+    kept_content text;
 BEGIN
     LOOP
         BEGIN
-            RETURN setweight(to_tsvector('english', title), 'A') || to_tsvector('english', left(content, kept));
+            kept_content := left(content, kept);
+            RETURN setweight(to_tsvector('content.all_words', title), 'A')
+                || setweight(to_tsvector('content.all_words', parts_of_joined_words(title)), 'A')
+                || to_tsvector('content.all_words', kept_content)
+                || to_tsvector('content.all_words', parts_of_joined_words(kept_content));
         EXCEPTION WHEN program_limit_exceeded THEN
             kept := kept / 2;
         END;
     END LOOP;
+END
+$$;
+
+-- The query of a text in web search syntax. Frequent words, as `the`, narrow a search only if it has no others. Words
+-- that punctuation joins are found as they are and by their parts. A text without any word is rejected.
+CREATE FUNCTION parse_search_query(query text) RETURNS tsquery
+LANGUAGE plpgsql STABLE SET search_path = content, pg_temp
+AS $$
+DECLARE
+    words tsquery := websearch_to_tsquery('english', query);
+BEGIN
+    IF numnode(words) = 0 THEN
+        words := websearch_to_tsquery('content.all_words', query);
+    END IF;
+    -- A condition that excludes words must not be weakened by an alternative.
+    IF query ~ '[[:alnum:]][^[:alnum:][:space:]]+[[:alnum:]]' AND query !~ '"|(^|[[:space:]])-' THEN
+        words := words
+            || websearch_to_tsquery('english', regexp_replace(query, '[^[:alnum:][:space:]]+', ' ', 'g'));
+    END IF;
+    IF numnode(words) = 0 THEN
+        RAISE EXCEPTION 'the text has no word to search for'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'search_query_has_words';
+    END IF;
+    RETURN words;
 END
 $$;
 
@@ -648,8 +696,35 @@ AS $$
     SELECT EXISTS (SELECT 1 FROM project_access_members m WHERE m.project_id = project AND m.user_id = who)
 $$;
 
+-- Deletes up to `max_rows` attachments and documents of deleted projects, and returns how many.
+CREATE FUNCTION purge_deleted_projects(max_rows integer) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
+AS $$
+DECLARE
+    project uuid;
+    gone uuid[];
+BEGIN
+    SELECT p.project_id INTO project FROM projects_to_purge p ORDER BY p.project_id LIMIT 1 FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    gone := ARRAY(SELECT f.id FROM file_attachments f WHERE f.project_id = project LIMIT max_rows);
+    DELETE FROM file_attachments f WHERE f.id = ANY (gone);
+    IF cardinality(gone) = 0 THEN
+        gone := ARRAY(SELECT d.id FROM documents d WHERE d.project_id = project LIMIT max_rows);
+        DELETE FROM documents d WHERE d.id = ANY (gone);
+    END IF;
+    IF cardinality(gone) = 0 THEN
+        DELETE FROM projects_to_purge p WHERE p.project_id = project;
+    END IF;
+    -- One more than the rows: the project is looked at again.
+    RETURN cardinality(gone) + 1;
+END
+$$;
+
 -- Copies the states of projects, given as [{"project_id", "revision", "deleted", "visibility", "status",
--- "members": [{"user_id", "role", "permissions"}]}], and skips those that are not newer.
+-- "members": [{"user_id", "role", "permissions"}]}], and skips those that are not newer. A deleted project is hidden at
+-- once; what is in it is deleted afterwards by `purge_deleted_projects`.
 CREATE FUNCTION apply_project_access(states jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = content, pg_temp
 AS $$
@@ -672,8 +747,7 @@ BEGIN
         SELECT (state ->> 'project_id')::uuid, (m ->> 'user_id')::uuid, m ->> 'role', m -> 'permissions'
         FROM jsonb_array_elements(state -> 'members') m;
         IF (state ->> 'deleted')::boolean THEN
-            DELETE FROM file_attachments WHERE project_id = (state ->> 'project_id')::uuid;
-            DELETE FROM documents WHERE project_id = (state ->> 'project_id')::uuid;
+            INSERT INTO projects_to_purge (project_id) VALUES ((state ->> 'project_id')::uuid) ON CONFLICT DO NOTHING;
         END IF;
     END LOOP;
 END
@@ -717,6 +791,7 @@ ALTER TABLE file_attachments ENABLE ROW LEVEL SECURITY;
 ALTER TABLE uploads ENABLE ROW LEVEL SECURITY;
 ALTER TABLE stored_parts ENABLE ROW LEVEL SECURITY;
 ALTER TABLE document_search ENABLE ROW LEVEL SECURITY;
+ALTER TABLE projects_to_purge ENABLE ROW LEVEL SECURITY;
 
 -- Whoever may read a project sees its documents and attachments; members change them.
 CREATE POLICY document_access_policy ON documents FOR SELECT TO application_role
@@ -772,6 +847,7 @@ CREATE POLICY version_worker_policy ON document_versions FOR ALL TO content_work
 CREATE POLICY upload_worker_policy ON uploads FOR ALL TO content_worker USING (TRUE);
 CREATE POLICY blob_worker_policy ON blobs FOR ALL TO content_worker USING (TRUE);
 CREATE POLICY part_worker_policy ON stored_parts FOR ALL TO content_worker USING (TRUE);
+CREATE POLICY project_to_purge_worker_policy ON projects_to_purge FOR ALL TO content_worker USING (TRUE);
 
 -- == Grants ==
 
@@ -788,7 +864,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON documents TO content_service;
 GRANT SELECT, INSERT, UPDATE (filename, metadata), DELETE ON file_attachments TO content_service;
 GRANT SELECT, INSERT ON document_versions, uploads TO content_service;
 GRANT SELECT ON stored_parts, document_search, project_access, project_access_members TO content_service;
-GRANT EXECUTE ON FUNCTION search_documents(tsquery, uuid[]), is_member(uuid, uuid) TO content_service;
+GRANT EXECUTE ON FUNCTION parse_search_query(text), search_documents(tsquery, uuid[]), is_member(uuid, uuid)
+    TO content_service;
 
 -- The worker follows the project service, imports and exports, and collects garbage.
 GRANT SELECT, INSERT, UPDATE, DELETE ON documents, uploads TO content_worker;
@@ -796,8 +873,9 @@ GRANT SELECT, INSERT, DELETE ON file_attachments TO content_worker;
 GRANT SELECT, INSERT ON document_versions TO content_worker;
 GRANT SELECT, UPDATE, DELETE ON blobs, stored_parts TO content_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON project_access, project_access_members, feed_positions TO content_worker;
-GRANT EXECUTE ON FUNCTION collect_garbage(timestamptz, timestamptz, timestamptz, integer), apply_project_access(jsonb)
-    TO content_worker;
+GRANT SELECT, INSERT ON projects_to_purge TO content_worker;
+GRANT EXECUTE ON FUNCTION collect_garbage(timestamptz, timestamptz, timestamptz, integer), apply_project_access(jsonb),
+    purge_deleted_projects(integer) TO content_worker;
 
 GRANT EXECUTE ON FUNCTION
     register_part(uuid, uuid, text, bigint, timestamptz),

@@ -130,15 +130,6 @@ CREATE TABLE task_dependencies (
     CONSTRAINT chk_no_self_dependency CHECK (task_id != depends_on_task_id)
 );
 
--- Which task waits for which: a task for the one that blocks it, a parent for its subtasks, be they so by
--- `parent_task_id` or by `subtask_of`. This graph has no cycle.
-CREATE VIEW task_waits AS
-    SELECT task_id AS waiting, depends_on_task_id AS awaited FROM task_dependencies WHERE dependency_type = 'blocks'
-    UNION ALL
-    SELECT depends_on_task_id, task_id FROM task_dependencies WHERE dependency_type = 'subtask_of'
-    UNION ALL
-    SELECT parent_task_id, id FROM tasks WHERE parent_task_id IS NOT NULL;
-
 -- The search vectors of tasks. In a table of their own, so that a change of status or rank does not index the text
 -- again and reading tasks does not load them.
 CREATE TABLE task_search (
@@ -167,6 +158,11 @@ CREATE TABLE project_access (
     -- The first part of the keys of the project's tasks. Unique in the project service, but not here: when a key passes
     -- from one project to another, their states may arrive in either order.
     key TEXT NOT NULL
+);
+
+-- Deleted projects whose tasks are still there.
+CREATE TABLE projects_to_purge (
+    project_id UUID PRIMARY KEY
 );
 
 CREATE TABLE project_access_members (
@@ -269,6 +265,9 @@ CREATE INDEX idx_tasks_creator_id ON tasks(creator_id);
 CREATE INDEX idx_tasks_project_completed ON tasks(project_id, completed_at) WHERE completed_at IS NOT NULL;
 -- Also serves the cascade from tasks.
 CREATE INDEX idx_task_dependencies_depends_on ON task_dependencies(depends_on_task_id);
+-- `relates_to` has no direction, so a pair of tasks has it once.
+CREATE UNIQUE INDEX idx_task_dependencies_related ON task_dependencies
+    (least(task_id, depends_on_task_id), greatest(task_id, depends_on_task_id)) WHERE dependency_type = 'relates_to';
 CREATE INDEX idx_task_search_vector ON task_search USING GIN (search_vector);
 CREATE INDEX idx_task_search_project_id ON task_search (project_id);
 CREATE INDEX idx_project_access_members_user_id ON project_access_members (user_id);
@@ -437,91 +436,149 @@ $$;
 
 -- No cycles
 
--- A shortest path along task_waits, both ends included. NULL if there is none among the first 1,000 tasks that are
--- reached: this runs under the lock of the graph. Breadth-first search.
-CREATE FUNCTION find_dependency_path(origin uuid, target uuid) RETURNS uuid[]
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = task, pg_temp
+-- There are two graphs without cycles. Which task waits for which: a task for the one that blocks it, a parent for its
+-- subtasks, be they so by `parent_task_id` or by `subtask_of`. And which task is a duplicate of which. These functions
+-- are inlined, and name the task in each branch, so that a search looks up only the edges of the tasks that it reaches.
+
+CREATE FUNCTION awaited_tasks(task_uuid uuid, along_duplicates boolean) RETURNS SETOF uuid
+LANGUAGE sql STABLE
+AS $$
+    SELECT d.depends_on_task_id FROM task.task_dependencies d
+    WHERE d.task_id = task_uuid AND d.dependency_type = 'blocks' AND NOT along_duplicates
+    UNION ALL
+    SELECT d.task_id FROM task.task_dependencies d
+    WHERE d.depends_on_task_id = task_uuid AND d.dependency_type = 'subtask_of' AND NOT along_duplicates
+    UNION ALL
+    SELECT t.id FROM task.tasks t WHERE t.parent_task_id = task_uuid AND NOT along_duplicates
+    UNION ALL
+    SELECT d.depends_on_task_id FROM task.task_dependencies d
+    WHERE d.task_id = task_uuid AND d.dependency_type = 'duplicates' AND along_duplicates
+$$;
+
+CREATE FUNCTION waiting_tasks(task_uuid uuid, along_duplicates boolean) RETURNS SETOF uuid
+LANGUAGE sql STABLE
+AS $$
+    SELECT d.task_id FROM task.task_dependencies d
+    WHERE d.depends_on_task_id = task_uuid AND d.dependency_type = 'blocks' AND NOT along_duplicates
+    UNION ALL
+    SELECT d.depends_on_task_id FROM task.task_dependencies d
+    WHERE d.task_id = task_uuid AND d.dependency_type = 'subtask_of' AND NOT along_duplicates
+    UNION ALL
+    SELECT t.parent_task_id FROM task.tasks t
+    WHERE t.id = task_uuid AND t.parent_task_id IS NOT NULL AND NOT along_duplicates
+    UNION ALL
+    SELECT d.task_id FROM task.task_dependencies d
+    WHERE d.depends_on_task_id = task_uuid AND d.dependency_type = 'duplicates' AND along_duplicates
+$$;
+
+-- A path in one graph from a task to one that it waits for, both ends included: a shortest one from the first end, or
+-- else from the second. NULL if it is not among the first 2,000 edges from either end: this runs under the lock of the
+-- graph.
+CREATE FUNCTION find_dependency_path(origin uuid, target uuid, along_duplicates boolean) RETURNS uuid[]
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = task, pg_temp SET jit = off
 AS $$
 DECLARE
-    max_tasks CONSTANT integer := 1000;
-    seen uuid[] := ARRAY[origin];
-    came_from uuid[] := ARRAY[NULL::uuid];
-    frontier uuid[] := ARRAY[origin];
+    max_edges CONSTANT integer := 2000;
+    reached uuid[];
     sources uuid[];
     path uuid[] := ARRAY[target];
 BEGIN
-    WHILE NOT target = ANY (seen) LOOP
-        SELECT array_agg(s.awaited), array_agg(s.waiting) INTO frontier, sources
-        FROM (SELECT w.awaited, min(w.waiting::text)::uuid AS waiting FROM task_waits w
-              WHERE w.waiting = ANY (frontier) AND w.awaited <> ALL (seen)
-              GROUP BY w.awaited ORDER BY w.awaited <> target LIMIT max_tasks) s;
-        seen := seen || frontier;
-        came_from := came_from || sources;
-        IF frontier IS NULL OR cardinality(seen) > 2 * max_tasks THEN
-            RETURN NULL;
-        END IF;
-    END LOOP;
-    WHILE path[1] <> origin LOOP
-        path := came_from[array_position(seen, path[1])] || path;
+    -- The rows come level by level, so the first with a task is on a shortest path to it.
+    SELECT array_agg(l.id), array_agg(l.source) INTO reached, sources FROM (
+        WITH RECURSIVE found(id, source) AS (
+            SELECT origin, NULL::uuid
+            UNION
+            SELECT w.id, f.id FROM found f CROSS JOIN LATERAL awaited_tasks(f.id, along_duplicates) w(id))
+        SELECT id, source FROM found LIMIT max_edges) l;
+    IF target = ANY (reached) THEN
+        WHILE path[1] <> origin LOOP
+            path := sources[array_position(reached, path[1])] || path;
+        END LOOP;
+        RETURN path;
+    END IF;
+    path := ARRAY[origin];
+    SELECT array_agg(l.id), array_agg(l.source) INTO reached, sources FROM (
+        WITH RECURSIVE found(id, source) AS (
+            SELECT target, NULL::uuid
+            UNION
+            SELECT w.id, f.id FROM found f CROSS JOIN LATERAL waiting_tasks(f.id, along_duplicates) w(id))
+        SELECT id, source FROM found LIMIT max_edges) l;
+    IF NOT origin = ANY (reached) THEN
+        RETURN NULL;
+    END IF;
+    WHILE path[cardinality(path)] <> target LOOP
+        path := path || sources[array_position(reached, path[cardinality(path)])];
     END LOOP;
     RETURN path;
 END
 $$;
 
--- Whether one task waits for another, directly or not. Asked before each new edge under the lock of the graph.
--- Bidirectional search: each time from the end whose last step reached fewer tasks. It ends as soon as one end has no
--- further tasks: at once for a task that nothing waits for, and for one that waits for nothing. A search that has
--- compared `max_comparisons` tasks, about a second's work, rejects the edge.
-CREATE FUNCTION is_dependent_on(origin uuid, target uuid) RETURNS boolean
+-- Up to `max_tasks` of the tasks that one task waits for, directly or not, or of those that wait for it, itself
+-- included: how many they are, and whether `wanted` is among them. UNION drops a task that was reached before, so the
+-- work is proportional to the edges of the tasks that are returned.
+CREATE FUNCTION reach_tasks(
+    origin uuid, wanted uuid, towards_awaited boolean, along_duplicates boolean, max_tasks integer,
+    OUT reached bigint, OUT is_found boolean
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = task, pg_temp SET jit = off
+AS $$
+BEGIN
+    IF towards_awaited THEN
+        SELECT count(*), coalesce(bool_or(l.id = wanted), FALSE) INTO reached, is_found FROM (
+            WITH RECURSIVE found(id) AS (
+                SELECT origin
+                UNION
+                SELECT w.id FROM found f CROSS JOIN LATERAL awaited_tasks(f.id, along_duplicates) w(id))
+            SELECT id FROM found LIMIT max_tasks) l;
+    ELSE
+        SELECT count(*), coalesce(bool_or(l.id = wanted), FALSE) INTO reached, is_found FROM (
+            WITH RECURSIVE found(id) AS (
+                SELECT origin
+                UNION
+                SELECT w.id FROM found f CROSS JOIN LATERAL waiting_tasks(f.id, along_duplicates) w(id))
+            SELECT id FROM found LIMIT max_tasks) l;
+    END IF;
+END
+$$;
+
+-- Whether one task waits for another, directly or not, or is its duplicate. Asked before each new edge under the lock
+-- of the graph. It searches from both ends, each time four times as far, and ends with the first end that has no
+-- further tasks: at once for a task that nothing waits for, and for one that waits for nothing. So it costs a few times
+-- what the smaller end has. An edge whose ends both have `max_tasks` or more is rejected.
+CREATE FUNCTION is_dependent_on(origin uuid, target uuid, along_duplicates boolean) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
-    max_comparisons CONSTANT integer := 1000000;
-    comparisons integer := 0;
-    awaited uuid[] := ARRAY[origin];
-    waiting uuid[] := ARRAY[target];
-    awaited_last uuid[] := awaited;
-    waiting_last uuid[] := waiting;
+    max_tasks CONSTANT integer := 65536;
+    tasks_to_reach integer := 64;
+    forwards record;
+    backwards record;
 BEGIN
-    IF origin = target THEN
-        RETURN TRUE;
-    END IF;
-    LOOP
-        IF cardinality(awaited_last) <= cardinality(waiting_last) THEN
-            awaited_last := ARRAY(
-                SELECT DISTINCT w.awaited FROM task_waits w WHERE w.waiting = ANY (awaited_last)
-                EXCEPT SELECT unnest(awaited));
-            awaited := awaited || awaited_last;
-        ELSE
-            waiting_last := ARRAY(
-                SELECT DISTINCT w.waiting FROM task_waits w WHERE w.awaited = ANY (waiting_last)
-                EXCEPT SELECT unnest(waiting));
-            waiting := waiting || waiting_last;
+    WHILE tasks_to_reach <= max_tasks LOOP
+        forwards := reach_tasks(origin, target, TRUE, along_duplicates, tasks_to_reach);
+        IF forwards.is_found OR forwards.reached < tasks_to_reach THEN
+            RETURN forwards.is_found;
         END IF;
-        IF cardinality(awaited_last) = 0 OR cardinality(waiting_last) = 0 THEN
-            RETURN FALSE;
+        backwards := reach_tasks(target, origin, FALSE, along_duplicates, tasks_to_reach);
+        IF backwards.is_found OR backwards.reached < tasks_to_reach THEN
+            RETURN backwards.is_found;
         END IF;
-        IF EXISTS (SELECT unnest(awaited) INTERSECT SELECT unnest(waiting)) THEN
-            RETURN TRUE;
-        END IF;
-        comparisons := comparisons + cardinality(awaited) + cardinality(waiting);
-        IF comparisons > max_comparisons THEN
-            RAISE EXCEPTION 'too many tasks are connected with each of the two tasks'
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'dependency_search_limit';
-        END IF;
+        tasks_to_reach := 4 * tasks_to_reach;
     END LOOP;
+    RAISE EXCEPTION 'each of the two tasks is connected with % tasks or more', max_tasks
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'dependency_search_limit';
 END
 $$;
 
 -- Rejects an edge that would close a cycle; the detail names the tasks of the cycle.
-CREATE FUNCTION reject_cycle(waiting uuid, awaited uuid) RETURNS void
+CREATE FUNCTION reject_cycle(waiting uuid, awaited uuid, along_duplicates boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
-    IF is_dependent_on(awaited, waiting) THEN
+    IF is_dependent_on(awaited, waiting, along_duplicates) THEN
         RAISE EXCEPTION 'the dependency would close a cycle'
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'no_dependency_cycle',
-                  DETAIL = coalesce(array_to_string(find_dependency_path(awaited, waiting), ','), '');
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'no_dependency_cycle', DETAIL = coalesce(
+                array_to_string(find_dependency_path(awaited, waiting, along_duplicates), ','), '');
     END IF;
 END
 $$;
@@ -531,17 +588,17 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(dependency_graph_lock_key());
-    IF NEW.dependency_type = 'blocks' THEN
-        PERFORM reject_cycle(NEW.task_id, NEW.depends_on_task_id);
+    IF NEW.dependency_type = 'subtask_of' THEN
+        PERFORM reject_cycle(NEW.depends_on_task_id, NEW.task_id, FALSE);
     ELSE
-        PERFORM reject_cycle(NEW.depends_on_task_id, NEW.task_id);
+        PERFORM reject_cycle(NEW.task_id, NEW.depends_on_task_id, NEW.dependency_type = 'duplicates');
     END IF;
     RETURN NEW;
 END
 $$;
 CREATE TRIGGER task_dependencies_cycle_trigger
     BEFORE INSERT OR UPDATE ON task_dependencies
-    FOR EACH ROW WHEN (NEW.dependency_type IN ('blocks', 'subtask_of') AND NEW.task_id <> NEW.depends_on_task_id)
+    FOR EACH ROW WHEN (NEW.dependency_type <> 'relates_to' AND NEW.task_id <> NEW.depends_on_task_id)
     EXECUTE FUNCTION check_dependency_cycle();
 
 -- A new task has no subtasks and nothing waits for it, so its parent closes no cycle if it existed before: creating a
@@ -563,7 +620,7 @@ BEGIN
         RAISE EXCEPTION 'a subtask belongs to the project of its parent'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'parent_in_same_project';
     ELSIF TG_OP = 'UPDATE' THEN
-        PERFORM reject_cycle(NEW.parent_task_id, NEW.id);
+        PERFORM reject_cycle(NEW.parent_task_id, NEW.id, FALSE);
     END IF;
     RETURN NEW;
 END
@@ -876,19 +933,20 @@ CREATE FUNCTION rank_beside(moving uuid, anchor uuid, behind boolean) RETURNS te
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 DECLARE
-    beside tasks;
+    beside_project uuid;
+    beside_rank text;
     low text;
     high text;
 BEGIN
-    SELECT * INTO STRICT beside FROM tasks t WHERE t.id = anchor;
+    SELECT t.project_id, t.rank INTO STRICT beside_project, beside_rank FROM tasks t WHERE t.id = anchor;
     IF behind THEN
-        low := beside.rank;
+        low := beside_rank;
         SELECT min(t.rank) INTO high FROM tasks t
-        WHERE t.project_id = beside.project_id AND t.rank > low AND t.id <> moving;
+        WHERE t.project_id = beside_project AND t.rank > low AND t.id <> moving;
     ELSE
-        high := beside.rank;
+        high := beside_rank;
         SELECT coalesce(max(t.rank), initial_rank(0)) INTO low FROM tasks t
-        WHERE t.project_id = beside.project_id AND t.rank < high AND t.id <> moving;
+        WHERE t.project_id = beside_project AND t.rank < high AND t.id <> moving;
     END IF;
     RETURN left(low, 12) || fraction_between(substr(low, 13),
         CASE WHEN left(high, 12) = left(low, 12) THEN substr(high, 13) END);
@@ -1095,19 +1153,38 @@ $$;
 
 -- Search
 
+-- English word forms, without a list of words that are left out: each word of a text can be found.
+CREATE TEXT SEARCH DICTIONARY all_english_stem (TEMPLATE = snowball, Language = english);
+CREATE TEXT SEARCH CONFIGURATION all_words (COPY = english);
+ALTER TEXT SEARCH CONFIGURATION all_words
+    ALTER MAPPING FOR asciiword, asciihword, hword_asciipart, word, hword, hword_part WITH all_english_stem;
+
+-- The parts of words that punctuation joins: PostgreSQL takes `login/logout` for a path and `node.js` for a host, each
+-- one word.
+CREATE FUNCTION parts_of_joined_words(content text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (
+    SELECT coalesce(string_agg(regexp_replace(m[1], '[^[:alnum:]]+', ' ', 'g'), ' '), '')
+    FROM regexp_matches(content, '([[:alnum:]]+(?:[^[:alnum:][:space:]]+[[:alnum:]]+)+)', 'g') m);
+
 -- A task's id is a word of its vector, so that a search for the key finds the task whatever the key of its project is.
 -- The title has the weight A, the description D. A description with more different words than a tsvector can hold
 -- (1 MiB) is indexed by its beginning.
 CREATE FUNCTION task_search_vector(id uuid, title text, description text) RETURNS tsvector
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = task, pg_temp
 AS $$
 DECLARE
     kept integer := char_length(description);
+    kept_description text;
 BEGIN
     LOOP
         BEGIN
-            RETURN format('%L:1A', id)::tsvector || setweight(to_tsvector('english', title), 'A')
-                || to_tsvector('english', left(description, kept));
+            kept_description := left(description, kept);
+            RETURN format('%L:1A', id)::tsvector
+                || setweight(to_tsvector('task.all_words', title), 'A')
+                || setweight(to_tsvector('task.all_words', parts_of_joined_words(title)), 'A')
+                || to_tsvector('task.all_words', kept_description)
+                || to_tsvector('task.all_words', parts_of_joined_words(kept_description));
         EXCEPTION WHEN program_limit_exceeded THEN
             kept := kept / 2;
         END;
@@ -1115,7 +1192,9 @@ BEGIN
 END
 $$;
 
--- The query of a text: web search syntax, or the key of a task.
+-- The query of a text: web search syntax, or the key of a task. Frequent words, as `the`, narrow a search only if it
+-- has no others. Words that punctuation joins are found as they are and by their parts. A text without any word is
+-- rejected.
 CREATE FUNCTION parse_search_query(query text) RETURNS tsquery
 LANGUAGE plpgsql STABLE SET search_path = task, pg_temp
 AS $$
@@ -1123,6 +1202,18 @@ DECLARE
     task_id uuid := task_of_key(query);
     words tsquery := websearch_to_tsquery('english', query);
 BEGIN
+    IF numnode(words) = 0 THEN
+        words := websearch_to_tsquery('task.all_words', query);
+    END IF;
+    -- A condition that excludes words must not be weakened by an alternative.
+    IF query ~ '[[:alnum:]][^[:alnum:][:space:]]+[[:alnum:]]' AND query !~ '"|(^|[[:space:]])-' THEN
+        words := words
+            || websearch_to_tsquery('english', regexp_replace(query, '[^[:alnum:][:space:]]+', ' ', 'g'));
+    END IF;
+    IF numnode(words) = 0 THEN
+        RAISE EXCEPTION 'the text has no word to search for'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'search_query_has_words';
+    END IF;
     RETURN CASE WHEN task_id IS NULL THEN words ELSE words || quote_literal(task_id)::tsquery END;
 END
 $$;
@@ -1147,12 +1238,15 @@ CREATE TRIGGER tasks_search_update_trigger
 -- Lists
 
 -- What each condition of a filter means. The function is neither SECURITY DEFINER nor has settings, so the planner
--- inlines it into the query around it: a condition that is NULL vanishes, each other may use its index. Its body is
--- text, because BEGIN ATOMIC would fix the columns of `t.*`, and a new column of `tasks` would break every list.
-CREATE FUNCTION filter_tasks(f task_filter) RETURNS SETOF tasks
+-- inlines it into the query around it: a condition that is NULL vanishes, each other may use its index. It names the
+-- columns that lists are sorted by: a new column of `tasks` changes nothing here.
+CREATE FUNCTION filter_tasks(f task_filter)
+RETURNS TABLE (id uuid, project_id uuid, title varchar, priority task_priority, due_date timestamptz,
+    created_at timestamptz, updated_at timestamptz, number bigint, rank text)
 LANGUAGE sql STABLE
 AS $$
-    SELECT t.* FROM task.tasks t
+    SELECT t.id, t.project_id, t.title, t.priority, t.due_date, t.created_at, t.updated_at, t.number, t.rank
+    FROM task.tasks t
     WHERE (f.statuses IS NULL OR t.status = ANY (f.statuses))
         AND (f.priorities IS NULL OR t.priority = ANY (f.priorities))
         AND (f.assignee_ids IS NULL AND f.unassigned IS NOT TRUE
@@ -1262,6 +1356,7 @@ DECLARE
     projects uuid[] := readable_projects(f.project_ids);
     descendants uuid[] := CASE WHEN f.ancestor_task_id IS NOT NULL
         THEN descendant_task_ids(f.ancestor_task_id, projects) END;
+    words tsquery := CASE WHEN f.search_text IS NOT NULL THEN parse_search_query(f.search_text) END;
     is_plain boolean := NOT EXISTS (
         SELECT 1 FROM jsonb_each(filter) e WHERE e.key <> 'project_ids' AND e.value NOT IN ('null', 'false'));
     sort_key text := CASE ordering
@@ -1275,7 +1370,7 @@ DECLARE
     comparison text := CASE WHEN descending THEN '<' ELSE '>' END;
     source text := CASE WHEN is_plain THEN ' FROM tasks t' ELSE ' FROM filter_tasks($1) t' END
         || CASE WHEN f.search_text IS NULL THEN '' ELSE
-            ' JOIN task_search s ON s.task_id = t.id AND s.search_vector @@ parse_search_query($7)' END;
+            ' JOIN task_search s ON s.task_id = t.id AND s.search_vector @@ $7' END;
     project_condition text := CASE WHEN cardinality(projects) = 1 THEN ' WHERE t.project_id = $2[1]'
         ELSE ' WHERE t.project_id = ANY ($2)' END;
     conditions text := CASE WHEN descendants IS NULL THEN '' ELSE ' AND t.id = ANY ($3)' END
@@ -1291,11 +1386,12 @@ BEGIN
         query := 'WITH found AS MATERIALIZED (' || query || ' LIMIT greatest($4, 1000)) SELECT id FROM found';
     ELSIF cardinality(projects) > 1 AND sort_key IS NOT NULL THEN
         -- The first of each project, and of these the first.
-        query := 'SELECT t.id FROM unnest($2) p(id) CROSS JOIN LATERAL (SELECT t.*' || source
+        query := 'SELECT t.id FROM unnest($2) p(id) CROSS JOIN LATERAL (SELECT t.id, t.project_id, t.title, t.priority, t.due_date, '
+            || 't.created_at, t.updated_at, t.number, t.rank' || source
             || ' WHERE t.project_id = p.id' || conditions || order_clause || ' LIMIT $4) t' || order_clause;
     END IF;
     RETURN QUERY EXECUTE query || ' LIMIT $4'
-        USING f, projects, descendants, max_tasks, after_key, after_id, f.search_text;
+        USING f, projects, descendants, max_tasks, after_key, after_id, words;
 END
 $$;
 
@@ -1308,30 +1404,43 @@ AS $$
     SELECT EXISTS (SELECT 1 FROM project_access_members m WHERE m.project_id = project AND m.user_id = who)
 $$;
 
--- Deletes a project's tasks in the order of their ids. Creating a task waits for the row of `task_counters`, or of
--- `project_access` if the project has no task yet, so none is added meanwhile.
-CREATE FUNCTION delete_project_tasks(project uuid) RETURNS void
+-- Deletes up to `max_tasks` tasks of deleted projects, and returns how many. Subtasks go before their parents, and
+-- dependencies with their tasks, so the graph is locked first: for one small batch at a time.
+CREATE FUNCTION purge_deleted_projects(max_tasks integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
+DECLARE
+    project uuid;
+    leaves uuid[];
 BEGIN
-    DELETE FROM task_counters c WHERE c.project_id = project;
-    PERFORM 1 FROM tasks t WHERE t.project_id = project ORDER BY t.id FOR UPDATE;
-    DELETE FROM tasks t WHERE t.project_id = project;
+    PERFORM pg_advisory_xact_lock(dependency_graph_lock_key());
+    SELECT p.project_id INTO project FROM projects_to_purge p ORDER BY p.project_id LIMIT 1 FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    leaves := ARRAY(
+        SELECT t.id FROM tasks t
+        WHERE t.project_id = project AND NOT EXISTS (SELECT 1 FROM tasks c WHERE c.parent_task_id = t.id)
+        LIMIT max_tasks);
+    PERFORM 1 FROM tasks t WHERE t.id = ANY (leaves) ORDER BY t.id FOR UPDATE;
+    DELETE FROM tasks t WHERE t.id = ANY (leaves);
+    IF cardinality(leaves) = 0 THEN
+        DELETE FROM projects_to_purge p WHERE p.project_id = project;
+    END IF;
+    -- One more than the tasks: the project is looked at again.
+    RETURN cardinality(leaves) + 1;
 END
 $$;
 
 -- Copies the states of projects, given as [{"project_id", "revision", "deleted", "visibility", "status", "key",
--- "members": [{"user_id", "role", "permissions"}]}], and skips those that are not newer. The tasks of a deleted project
--- take their dependencies along, so the graph is locked first.
+-- "members": [{"user_id", "role", "permissions"}]}], and skips those that are not newer. A deleted project is hidden at
+-- once; its tasks are deleted afterwards by `purge_deleted_projects`.
 CREATE FUNCTION apply_project_access(states jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = task, pg_temp
 AS $$
 DECLARE
     state jsonb;
 BEGIN
-    IF states @> '[{"deleted": true}]' THEN
-        PERFORM pg_advisory_xact_lock(dependency_graph_lock_key());
-    END IF;
     FOR state IN SELECT value FROM jsonb_array_elements(states) ORDER BY value ->> 'project_id' LOOP
         INSERT INTO project_access AS a (project_id, revision, deleted, visibility, status, key)
         VALUES (
@@ -1348,7 +1457,9 @@ BEGIN
         SELECT (state ->> 'project_id')::uuid, (m ->> 'user_id')::uuid, m ->> 'role', m -> 'permissions'
         FROM jsonb_array_elements(state -> 'members') m;
         IF (state ->> 'deleted')::boolean THEN
-            PERFORM delete_project_tasks((state ->> 'project_id')::uuid);
+            -- Without it no task is created any more: a first number needs the project.
+            DELETE FROM task_counters WHERE project_id = (state ->> 'project_id')::uuid;
+            INSERT INTO projects_to_purge (project_id) VALUES ((state ->> 'project_id')::uuid) ON CONFLICT DO NOTHING;
         END IF;
     END LOOP;
 END
@@ -1374,7 +1485,8 @@ BEGIN
             INSERT INTO task_dependencies (id, task_id, depends_on_task_id, dependency_type, created_at)
             VALUES ((item ->> 'id')::uuid, (item ->> 'task_id')::uuid, (item ->> 'depends_on_task_id')::uuid,
                 (item ->> 'dependency_type')::dependency_type, (item ->> 'created_at')::timestamptz)
-            ON CONFLICT (task_id, depends_on_task_id) DO NOTHING;
+            -- A pair has one dependency, and `relates_to` one for both directions.
+            ON CONFLICT DO NOTHING;
             outcome := CASE WHEN FOUND THEN 'created' ELSE 'unchanged' END;
         EXCEPTION WHEN integrity_constraint_violation THEN
             GET STACKED DIAGNOSTICS violated = CONSTRAINT_NAME, detail = PG_EXCEPTION_DETAIL;
@@ -1460,6 +1572,7 @@ ALTER TABLE tasks ENABLE ROW LEVEL SECURITY;
 ALTER TABLE task_dependencies ENABLE ROW LEVEL SECURITY;
 ALTER TABLE task_search ENABLE ROW LEVEL SECURITY;
 ALTER TABLE task_counters ENABLE ROW LEVEL SECURITY;
+ALTER TABLE projects_to_purge ENABLE ROW LEVEL SECURITY;
 
 -- Whoever may read a project sees its tasks; members change them.
 CREATE POLICY task_access_policy ON tasks FOR SELECT TO application_role
@@ -1476,13 +1589,10 @@ CREATE POLICY task_delete_policy ON tasks FOR DELETE TO application_role
 CREATE POLICY task_search_access_policy ON task_search FOR SELECT TO application_role
     USING (EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = task_search.project_id));
 
--- A dependency is visible to callers who see both tasks. Adding one requires membership in both projects, removing one
--- membership in the project of the dependent task.
+-- A dependency is visible to callers who see the task that depends. The service leaves out the other task if they may not
+-- read it. Adding one requires membership in both projects, removing one membership in the project of the dependent task.
 CREATE POLICY dependency_access_policy ON task_dependencies FOR SELECT TO application_role
-    USING (
-        EXISTS (SELECT 1 FROM tasks t WHERE t.id = task_id)
-        AND EXISTS (SELECT 1 FROM tasks t WHERE t.id = depends_on_task_id)
-    );
+    USING (EXISTS (SELECT 1 FROM tasks t WHERE t.id = task_id));
 CREATE POLICY dependency_insert_policy ON task_dependencies FOR INSERT TO application_role
     WITH CHECK (
         EXISTS (SELECT 1 FROM tasks t JOIN project_access_members m USING (project_id)
@@ -1512,6 +1622,7 @@ CREATE POLICY change_log_access_policy ON change_log FOR SELECT TO application_r
 CREATE POLICY task_worker_policy ON tasks FOR ALL TO task_worker USING (TRUE);
 CREATE POLICY dependency_worker_policy ON task_dependencies FOR ALL TO task_worker USING (TRUE);
 CREATE POLICY task_counter_worker_policy ON task_counters FOR ALL TO task_worker USING (TRUE);
+CREATE POLICY project_to_purge_worker_policy ON projects_to_purge FOR ALL TO task_worker USING (TRUE);
 
 -- == Grants ==
 
@@ -1542,8 +1653,9 @@ GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), lock_dependency_graph(uui
 -- The worker follows the project service and imports tasks.
 GRANT SELECT, INSERT, DELETE ON tasks, task_dependencies TO task_worker;
 GRANT SELECT, DELETE ON task_counters TO task_worker;
+GRANT SELECT, INSERT ON projects_to_purge TO task_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON project_access, project_access_members, feed_positions TO task_worker;
 GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), allocate_task_numbers(uuid[], bigint[]),
     project_key(uuid), project_of_task_key(text), project_of_task(uuid), project_of_logged_task(uuid),
-    delete_project_tasks(uuid), apply_project_access(jsonb), import_task_dependencies(jsonb),
+    purge_deleted_projects(integer), apply_project_access(jsonb), import_task_dependencies(jsonb),
     import_task_counters(jsonb) TO task_worker;

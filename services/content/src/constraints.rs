@@ -10,3 +10,15 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
     Constraint { name: "document_versions_author_id_fkey", rule: Rule::Missing("user") },
     Constraint { name: "file_attachments_uploader_id_fkey", rule: Rule::Missing("user") },
 ];
+
+/// The constraints that a filter can violate.
+pub(crate) const FILTER_CONSTRAINTS: &[Constraint] = &[Constraint {
+    name: "search_query_has_words",
+    rule: Rule::Invalid("filter.text", "must have a word to search for"),
+}];
+
+/// The constraints that a search can violate.
+pub(crate) const SEARCH_CONSTRAINTS: &[Constraint] = &[Constraint {
+    name: "search_query_has_words",
+    rule: Rule::Invalid("query", "must have a word to search for"),
+}];

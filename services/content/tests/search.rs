@@ -74,9 +74,47 @@ async fn a_query_has_the_syntax_of_web_search_engines() {
     assert_eq!(sorted("red or blue").await, "abc");
     assert_eq!(sorted("fox -red").await, "c");
     assert_eq!(sorted("foxes").await, "abc");
-    assert_eq!(sorted("the").await, "", "a word that says nothing finds nothing");
-    assert_eq!(sorted("\u{e000}").await, "");
-    assert_eq!(sorted("' \\ :* & | ( !").await, "");
+    assert_eq!(sorted("the").await, "", "no document has it");
+    for without_words in ["\u{e000}", "' \\ :* & | ( !", "\"\"", "-", "\u{200b}"] {
+        let refusal = search(&s.gus, within(&s, without_words)).await.unwrap_err();
+        assert_eq!(violations(&refusal), ["query"], "{without_words}");
+    }
+}
+
+#[tokio::test]
+async fn joined_and_frequent_words_are_found() {
+    let s = team().await;
+    s.mia.document(&s.project, "joined", "Fix login/logout in src/main/rs/file.rs with node.js").await;
+    s.mia.document(&s.project, "IT", "").await;
+    s.mia.document(&s.project, "AT&T deal", "to do").await;
+    for word in ["login", "logout", "main", "file.rs", "node", "js", "node.js"] {
+        assert_eq!(titles(&s.gus, within(&s, word)).await, ["joined"], "{word}");
+    }
+    assert_eq!(titles(&s.gus, within(&s, "it")).await, ["IT"]);
+    for query in ["at&t", "to do", "\"to do\""] {
+        assert_eq!(titles(&s.gus, within(&s, query)).await, ["AT&T deal"], "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_ends_before_marking_its_matches_takes_long() {
+    let s = team().await;
+    for number in 0..20 {
+        let content = format!("{} fox", "word ".repeat(26_000));
+        s.mia.document(&s.project, &format!("n{number:02}"), &content).await;
+    }
+    let first =
+        search(&s.gus, pb::SearchDocumentsRequest { page_size: 200, ..within(&s, "fox") }).await.unwrap();
+    assert!((10..20).contains(&first.matches.len()), "{}", first.matches.len());
+    let request =
+        pb::SearchDocumentsRequest { page_size: 200, page_token: first.next_page_token, ..within(&s, "fox") };
+    let second = search(&s.gus, request).await.unwrap();
+    assert_eq!((first.matches.len() + second.matches.len(), second.next_page_token.as_str()), (20, ""));
+    let mut seen: Vec<_> = first.matches.into_iter().chain(second.matches).collect();
+    assert!(seen.iter().all(|found| found.title.iter().any(|span| !span.text.is_empty())));
+    seen.sort_by_key(|found| found.document.as_ref().unwrap().title.clone());
+    seen.dedup_by_key(|found| found.document.as_ref().unwrap().title.clone());
+    assert_eq!(seen.len(), 20);
 }
 
 #[tokio::test]

@@ -3,9 +3,13 @@
 use crate::harness::harness;
 use std::time::{Duration, Instant};
 
-use proto::project::v1::{GetProjectRequest, ListProjectsRequest};
-use testkit::until_ok;
-use tonic::Code;
+use proto::project::v1::{GetProjectRequest, ListProjectsRequest, Project};
+use proto::task::v1::{CreateTaskRequest, Task};
+use testkit::{Actor, Service, Suite, new_id, summary, until, until_ok};
+use tonic::{Code, Status};
+use tonic_health::ServingStatus;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 
 /// How long recovery may take before the test calls it none.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -62,4 +66,75 @@ fn task_list(project_id: &str) -> proto::task::v1::ListTasksRequest {
         }),
         ..Default::default()
     }
+}
+
+async fn is_serving(suite: &Suite, service: Service) -> bool {
+    let answer = HealthClient::new(suite.channel(service)).check(HealthCheckRequest::default()).await;
+    answer.unwrap().into_inner().status == ServingStatus::Serving as i32
+}
+
+async fn create(olga: &Actor, project: &Project) -> Result<(), Status> {
+    let task = Task { project_id: project.id.clone(), title: "fly".to_owned(), ..Default::default() };
+    let request = CreateTaskRequest { request_id: new_id(), task: Some(task) };
+    olga.tasks().create_task(request).await.map(drop)
+}
+
+/// Writes fail and the health says so; after the recovery the next call works.
+async fn assert_read_only_is_survived(suite: &Suite, begin: &[&str], end: &[&str]) {
+    let olga = suite.user("olga").await;
+    let project = olga.project("apollo").await;
+    create(&olga, &project).await.unwrap();
+    until("healthy", TIMEOUT, async || is_serving(suite, Service::Task).await).await;
+
+    for statement in begin {
+        suite.execute(statement).await;
+    }
+    until("unhealthy", TIMEOUT, async || !is_serving(suite, Service::Task).await).await;
+    let refusal = create(&olga, &project).await.unwrap_err();
+    assert_eq!(summary(&refusal), "UNAVAILABLE DEPENDENCY_UNAVAILABLE");
+
+    for statement in end {
+        suite.execute(statement).await;
+    }
+    create(&olga, &project).await.unwrap();
+    until("healthy again", TIMEOUT, async || is_serving(suite, Service::Task).await).await;
+}
+
+#[tokio::test]
+async fn a_server_that_turns_read_only_is_left_and_used_again_when_it_takes_writes() {
+    let suite = harness().start_alone().await;
+    let reload = "SELECT pg_reload_conf()";
+    assert_read_only_is_survived(
+        &suite,
+        &["ALTER SYSTEM SET default_transaction_read_only = on", reload],
+        &["ALTER SYSTEM RESET default_transaction_read_only", reload],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_write_for_a_while_works_at_once_afterwards() {
+    let suite = harness().start_alone().await;
+    assert_read_only_is_survived(
+        &suite,
+        &["ALTER ROLE task_service SET default_transaction_read_only = on; \
+           SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'task_service'"],
+        &["ALTER ROLE task_service RESET default_transaction_read_only"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_to_redis_is_replaced_when_it_leads_to_a_replica() {
+    let suite = harness().start_alone().await;
+    let redis = suite.redis();
+    let id = || async { redis.query::<i64>(redis::cmd("CLIENT").arg("ID")).await.unwrap() };
+    let first = id().await;
+    assert_eq!(id().await, first);
+
+    suite.demote_redis().await;
+    let write = redis.query::<()>(redis::cmd("SET").arg("key").arg(1)).await;
+    assert!(write.is_err());
+
+    assert_ne!(id().await, first);
 }

@@ -55,6 +55,44 @@ async fn a_session_revoked_without_redis_ends_at_once_here_and_soon_elsewhere() 
     is_over(&olga).await;
 }
 
+/// A replica answers with what its primary last sent: it is not believed.
+#[tokio::test]
+async fn what_is_revoked_while_redis_is_read_only_ends_at_once_here_and_soon_elsewhere() {
+    let suite = harness().start_alone().await;
+    let [olga, gus] = suite.users(["olga", "gus"]).await;
+    let phone = log_in_again(&olga).await;
+    let (program, token) = api_client(&olga, &["account:read", "projects:read"]).await;
+    for actor in [&olga, &gus, &phone, &program] {
+        call_every_service(actor).await.unwrap();
+    }
+
+    suite.demote_redis().await;
+    let request = pb::RevokeSessionRequest { session_id: session_of(&phone).await.id };
+    olga.account().revoke_session(request).await.unwrap();
+    is_over(&phone).await;
+    let request = pb::RevokeApiTokenRequest { api_token_id: token.id };
+    olga.account().revoke_api_token(request).await.unwrap();
+    is_over(&program).await;
+    let suspend = admin::SuspendUserRequest { user_id: gus.id.to_string() };
+    operator(&suite).suspend_user(suspend).await.unwrap();
+    is_over(&gus).await;
+    // For longer than any cache holds a session or a revocation.
+    let start = std::time::Instant::now();
+    while start.elapsed() < 3 * shared::authentication::CACHE_TTL {
+        for actor in [&phone, &program, &gus] {
+            assert_eq!(summary(&call_every_service(actor).await.unwrap_err()), OVER);
+        }
+        call_every_service(&olga).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+
+    suite.promote_redis().await;
+    for actor in [&phone, &program, &gus] {
+        assert_eq!(summary(&call_every_service(actor).await.unwrap_err()), OVER);
+    }
+    call_every_service(&olga).await.unwrap();
+}
+
 #[tokio::test]
 async fn attempts_are_limited_without_redis() {
     let suite = harness().start_alone().await;

@@ -50,6 +50,7 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
         name: "task_dependencies_task_id_depends_on_task_id_key",
         rule: Rule::Taken("depends_on_task_id"),
     },
+    Constraint { name: "idx_task_dependencies_related", rule: Rule::Taken("depends_on_task_id") },
     Constraint { name: "task_dependencies_task_id_fkey", rule: Rule::Missing("task") },
     Constraint { name: "task_dependencies_depends_on_task_id_fkey", rule: Rule::Missing("task") },
 ];
@@ -60,8 +61,25 @@ pub(crate) const DELETE_CONSTRAINTS: &[Constraint] = &[Constraint {
     rule: Rule::Forbidden(ErrorReason::HasSubtasks, "the task has subtasks; delete or move them first", None),
 }];
 
-/// The constraints that a filter can violate.
-pub(crate) const FILTER_CONSTRAINTS: &[Constraint] = &[Constraint {
+const SUBTREE_SIZE_LIMIT: Constraint = Constraint {
     name: "subtree_size_limit",
     rule: Rule::Invalid("filter.ancestor_task_id", "has more than 10,000 tasks below it"),
-}];
+};
+
+/// The constraints that a filter can violate.
+pub(crate) const FILTER_CONSTRAINTS: &[Constraint] = &[
+    SUBTREE_SIZE_LIMIT,
+    Constraint {
+        name: "search_query_has_words",
+        rule: Rule::Invalid("filter.text", "must have a word to search for"),
+    },
+];
+
+/// The constraints that a search can violate.
+pub(crate) const SEARCH_CONSTRAINTS: &[Constraint] = &[
+    SUBTREE_SIZE_LIMIT,
+    Constraint {
+        name: "search_query_has_words",
+        rule: Rule::Invalid("query", "must have a word to search for"),
+    },
+];

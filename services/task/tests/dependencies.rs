@@ -1,6 +1,9 @@
 //! Dependencies between tasks.
 
-use proto::project::v1::ProjectRole;
+use diesel::{QueryableByName, sql_query};
+use diesel_async::RunQueryDsl;
+use proto::common::Permission;
+use proto::project::v1::{Member, Project, ProjectRole, UpdateMemberRequest};
 use proto::task::v1 as pb;
 use proto::task::v1::delete_task_dependency_request::Selector as DeleteSelector;
 use proto::task::v1::get_task_dependency_request::Selector;
@@ -222,11 +225,16 @@ async fn dependencies_are_read_and_deleted_by_id_or_pair() {
     let selectors = [Selector::DependencyId(made.id.clone()), Selector::Pair(pair.clone())];
     for selector in selectors.map(Some) {
         assert_eq!(read(olga, selector.clone()).await.unwrap(), made);
-        for blind in [mia, sam, &suite.anonymous()] {
+        for blind in [sam, &suite.anonymous()] {
             let refusal = read(blind, selector.clone()).await.unwrap_err();
             assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
         }
     }
+    let refusal = read(mia, Some(Selector::Pair(pair.clone()))).await.unwrap_err();
+    assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND", "its name must not tell that it exists");
+    let masked = read(mia, Some(Selector::DependencyId(made.id.clone()))).await.unwrap();
+    let hidden = pb::TaskDependency { depends_on_task_id: String::new(), hidden: true, ..made.clone() };
+    assert_eq!(masked, hidden);
     assert_eq!(violations(&read(olga, None).await.unwrap_err()), ["selector"]);
 
     let request = pb::DeleteTaskDependencyRequest { selector: Some(DeleteSelector::Pair(pair.clone())) };
@@ -237,4 +245,140 @@ async fn dependencies_are_read_and_deleted_by_id_or_pair() {
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
     let refusal = read(olga, Some(Selector::Pair(pair))).await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND");
+}
+
+/// A blocker that one can no longer see goes on blocking. Whoever may write the waiting task sees that there is one, and
+/// may remove it.
+#[tokio::test]
+async fn a_dependency_on_a_hidden_task_is_masked_and_can_be_deleted() {
+    let Team { suite, olga, mia, vic, project, .. } = &team().await;
+    let gemini = olga.project("gemini").await;
+    let [here, there] = [olga.task(project, "here").await, olga.task(&gemini, "there").await];
+    let made = blocks(olga, &here, &there).await.unwrap();
+    let listed = async |who: &Actor, task: &pb::Task, direction: pb::DependencyDirection| {
+        let request = pb::ListTaskDependenciesRequest {
+            task_id: task.id.clone(),
+            direction: direction.into(),
+            ..Default::default()
+        };
+        who.plans().list_task_dependencies(request).await.map(|page| page.into_inner().dependencies)
+    };
+    let hidden = pb::TaskDependency { depends_on_task_id: String::new(), hidden: true, ..made.clone() };
+    use pb::DependencyDirection::{Dependents, DependsOn};
+    for who in [mia, vic] {
+        assert_eq!(listed(who, &here, DependsOn).await.unwrap(), std::slice::from_ref(&hidden));
+    }
+    // One who sees the project, but may not read its tasks.
+    olga.add(&gemini, mia, ProjectRole::Member).await;
+    assert_eq!(listed(mia, &here, DependsOn).await.unwrap(), std::slice::from_ref(&made));
+    deny_task_read(olga, &gemini, mia).await;
+    until("hidden again", WAIT_LIMIT, async || {
+        listed(mia, &here, DependsOn).await.unwrap() == std::slice::from_ref(&hidden)
+    })
+    .await;
+    // From the other side, a waiting task that is hidden is left out.
+    let back = blocks(olga, &olga.task(&gemini, "waits").await, &here).await.unwrap();
+    assert!(listed(mia, &here, Dependents).await.unwrap().is_empty());
+    assert_eq!(listed(olga, &here, Dependents).await.unwrap(), [back]);
+
+    let refusal = complete(mia, &here).await.unwrap_err();
+    assert_eq!(metadata(&refusal, "blockers"), "hidden");
+    assert_eq!(summary(&unlink(vic, &made.id).await.unwrap_err()), "PERMISSION_DENIED PERMISSION_MISSING");
+    assert_eq!(
+        summary(&unlink(&suite.anonymous(), &made.id).await.unwrap_err()),
+        "UNAUTHENTICATED SESSION_REQUIRED"
+    );
+    unlink(mia, &made.id).await.unwrap();
+    complete(mia, &here).await.unwrap();
+}
+
+#[tokio::test]
+async fn relations_without_a_direction_are_stored_once() {
+    use pb::DependencyType::RelatesTo;
+    let Team { olga, project, .. } = &team().await;
+    let [a, b] = [olga.task(project, "a").await, olga.task(project, "b").await];
+    link(olga, &a, &b, RelatesTo).await.unwrap();
+    for (task, on) in [(&a, &b), (&b, &a)] {
+        let refusal = link(olga, task, on, RelatesTo).await.unwrap_err();
+        assert_eq!(summary(&refusal), "ALREADY_EXISTS ALREADY_EXISTS");
+    }
+    // Another relation has its own direction.
+    blocks(olga, &b, &a).await.unwrap();
+}
+
+#[tokio::test]
+async fn duplicates_form_no_cycle() {
+    use pb::DependencyType::Duplicates;
+    let Team { olga, project, .. } = &team().await;
+    let [a, b, c] =
+        [olga.task(project, "a").await, olga.task(project, "b").await, olga.task(project, "c").await];
+    link(olga, &a, &b, Duplicates).await.unwrap();
+    link(olga, &b, &c, Duplicates).await.unwrap();
+    for (task, on, cycle) in [(&b, &a, ids(&[&a, &b])), (&c, &a, ids(&[&a, &b, &c]))] {
+        let refusal = link(olga, task, on, Duplicates).await.unwrap_err();
+        assert_eq!(summary(&refusal), "FAILED_PRECONDITION DEPENDENCY_CYCLE");
+        assert_eq!(metadata(&refusal, "cycle"), cycle);
+    }
+    // It is a graph of its own.
+    blocks(olga, &c, &a).await.unwrap();
+}
+
+/// The work is proportional to the tasks that the search reaches, so depth and width do not matter.
+#[tokio::test]
+async fn a_cycle_is_found_in_a_deep_chain_and_below_a_wide_root() {
+    const CHAIN: i32 = 8_000;
+    let Team { suite, olga, project, .. } = &team().await;
+    let [root, first] = [olga.task(project, "root").await, olga.task(project, "first").await];
+    // Without the triggers of each row, which need as many statements.
+    suite
+        .execute(&format!(
+            "SET session_replication_role = replica; \
+             INSERT INTO task.tasks (id, project_id, title, creator_id, number, rank, parent_task_id) \
+             SELECT md5('child' || n)::uuid, '{project}', 'child', '{olga}', 10000 + n, task.initial_rank(10000 + n), \
+                 '{root}' FROM generate_series(1, 20000) n; \
+             INSERT INTO task.tasks (id, project_id, title, creator_id, number, rank) \
+             SELECT md5('chain' || n)::uuid, '{project}', 'chain', '{olga}', 40000 + n, task.initial_rank(40000 + n) \
+             FROM generate_series(1, {CHAIN}) n; \
+             INSERT INTO task.task_dependencies (task_id, depends_on_task_id) \
+             SELECT CASE n WHEN 0 THEN '{first}' ELSE md5('chain' || n)::uuid END, md5('chain' || n + 1)::uuid \
+             FROM generate_series(0, {CHAIN} - 1) n",
+            project = project.id,
+            olga = olga.id,
+            root = root.id,
+            first = first.id,
+        ))
+        .await;
+    let task = |id: String| pb::Task { id, ..Default::default() };
+    let child = task(text_of(suite, "SELECT md5('child15000')::uuid::text AS text").await);
+    let end = task(text_of(suite, &format!("SELECT md5('chain{CHAIN}')::uuid::text AS text")).await);
+
+    let refusal = blocks(olga, &child, &root).await.unwrap_err();
+    assert_eq!(summary(&refusal), "FAILED_PRECONDITION DEPENDENCY_CYCLE");
+    assert_eq!(metadata(&refusal, "cycle"), ids(&[&root, &child]));
+    let refusal = blocks(olga, &end, &first).await.unwrap_err();
+    assert_eq!(summary(&refusal), "FAILED_PRECONDITION DEPENDENCY_CYCLE");
+    assert_eq!(metadata(&refusal, "cycle"), "", "too long to be named");
+    blocks(olga, &root, &first).await.unwrap();
+}
+
+async fn deny_task_read(olga: &Actor, project: &Project, who: &Actor) {
+    let member = Member {
+        project_id: project.id.clone(),
+        user_id: who.id.to_string(),
+        denied_permissions: vec![Permission::TaskRead.into()],
+        ..Default::default()
+    };
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["denied_permissions".to_owned()] });
+    olga.members().update_member(UpdateMemberRequest { member: Some(member), update_mask }).await.unwrap();
+}
+
+#[derive(QueryableByName)]
+struct TextRow {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    text: String,
+}
+
+async fn text_of(suite: &Suite, query: &str) -> String {
+    let row: TextRow = sql_query(query).get_result(&mut suite.admin().await).await.unwrap();
+    row.text
 }

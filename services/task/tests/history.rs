@@ -237,3 +237,28 @@ async fn history_filters_by_time_and_pages_end_before_four_mebibytes() {
     }
     assert!(ids.len() == 12 && ids.is_sorted(), "{ids:?}");
 }
+
+/// A transaction that writes when a moment is asked for belongs to the moment or not, but never both.
+#[tokio::test]
+async fn the_answer_for_a_moment_waits_for_those_who_were_writing_then() {
+    let Team { suite, olga, project, .. } = &team().await;
+    let task = olga.task(project, "old").await;
+    let mut writer = suite.admin().await;
+    writer.batch_execute("BEGIN").await.unwrap();
+    let rename = format!("UPDATE task.tasks SET title = 'new' WHERE id = '{}'", task.id);
+    writer.batch_execute(&rename).await.unwrap();
+
+    let at = Utc::now();
+    let read = async || tasks_at(olga, &project.id, at).await.unwrap()[&task.id].title.clone();
+    let during = async {
+        let waits = "pg_stat_activity WHERE datname = current_database() AND usename = 'task_service' \
+                     AND query LIKE '%backend_xid%'";
+        until("the read waits", WAIT_LIMIT, async || suite.count(waits).await > 0).await;
+        writer.batch_execute("COMMIT").await.unwrap();
+    };
+    let (first, ()) = tokio::join!(read(), during);
+
+    assert_eq!((first.as_str(), read().await.as_str()), ("new", "new"));
+    let before = task_at(olga, &task.id, at).await.unwrap();
+    assert_eq!(before.title, "new");
+}

@@ -88,9 +88,62 @@ async fn search_supports_web_syntax() {
     assert_eq!(sorted("red or blue").await, "abc");
     assert_eq!(sorted("fox -red").await, "c");
     assert_eq!(sorted("foxes").await, "abc");
-    assert_eq!(sorted("the").await, "", "a word that says nothing finds nothing");
-    assert_eq!(sorted("\u{e000}").await, "");
-    assert_eq!(sorted("' \\ :* & | ( !").await, "");
+    assert_eq!(sorted("the").await, "", "no task has it");
+    for without_words in ["\u{e000}", "' \\ :* & | ( !", "\"\"", "-", "\u{200b}"] {
+        let refusal = search(vic, within(project, without_words)).await.unwrap_err();
+        assert_eq!(violations(&refusal), ["query"], "{without_words}");
+    }
+}
+
+#[tokio::test]
+async fn words_that_punctuation_joins_are_found_by_their_parts() {
+    let Team { olga, vic, project, .. } = &team().await;
+    let joined = [
+        ("Fix login/logout redirect", &["login", "logout", "redirect", "login/logout", "fix logout"][..]),
+        ("Use node.js", &["node", "js", "node.js"]),
+        ("See setup/docs.example.main", &["setup", "docs", "example", "main"]),
+        ("src/main/rs/file.rs", &["file.rs", "src/main/rs/file.rs", "rs"]),
+        ("Write to user@mail.org", &["user", "mail", "user@mail.org"]),
+        ("client-server, read-only (tcp/http)", &["client", "server", "read", "tcp", "http"]),
+    ];
+    for (title, _) in joined {
+        olga.task(project, title).await;
+    }
+    for (title, words) in joined {
+        for word in words {
+            let found = titles(vic, within(project, word)).await;
+            assert!(found.contains(&title.to_owned()), "{word}: {found:?}");
+        }
+    }
+    assert!(titles(vic, within(project, "redirect -login")).await.is_empty());
+}
+
+#[tokio::test]
+async fn frequent_words_are_found_when_there_are_no_others() {
+    let Team { olga, vic, project, .. } = &team().await;
+    for title in ["IT", "to do", "who", "the", "AT&T deal"] {
+        olga.task(project, title).await;
+    }
+    for (query, title) in [
+        ("IT", "IT"),
+        ("it", "IT"),
+        ("to do", "to do"),
+        ("\"to do\"", "to do"),
+        ("who", "who"),
+        ("at&t", "AT&T deal"),
+    ] {
+        assert_eq!(titles(vic, within(project, query)).await, [title], "{query}");
+    }
+    assert_eq!(titles(vic, within(project, "the deal")).await, ["AT&T deal"]);
+}
+
+#[tokio::test]
+async fn characters_for_private_use_survive_highlighting() {
+    let Team { olga, vic, project, .. } = &team().await;
+    let title = "needle \u{e000}\u{e001}\u{e002} haystack";
+    olga.task(project, title).await;
+    let found = search(vic, within(project, "needle")).await.unwrap().matches;
+    assert_eq!(marked(&found[0].title), "[needle] \u{e000}\u{e001}\u{e002} haystack");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A suite's data in Redis.
+//! A suite's data in Redis, and its role.
 
 use std::time::Duration;
 
@@ -16,5 +16,22 @@ impl Suite {
         let key = redis.key(&format!("{{session:{}}}", token_hash(token).to_hex()));
         let forget = redis::Cmd::del(key);
         until_ok("Redis forgets a session", REDIS_TIMEOUT, async || redis.query::<()>(&forget).await).await;
+    }
+
+    /// Makes Redis a replica of a primary that does not answer: it keeps its data and its connections, and takes no
+    /// writes.
+    pub async fn demote_redis(&self) {
+        self.replicate(&["127.0.0.1", "1"]).await;
+    }
+
+    /// Makes Redis a primary again.
+    pub async fn promote_redis(&self) {
+        self.replicate(&["NO", "ONE"]).await;
+    }
+
+    async fn replicate(&self, primary: &[&str]) {
+        let mut command = redis::cmd("REPLICAOF");
+        command.arg(primary);
+        self.redis().query::<()>(&command).await.unwrap();
     }
 }

@@ -5,12 +5,14 @@
 //! heartbeat comes each second). After [`MAX_FEED_SILENCE`] without such a report, and when something is not found, the
 //! project service is asked about that project. If it cannot answer, the request fails `UNAVAILABLE`: never fail open.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use diesel::sql_query;
-use diesel::sql_types::{Array, Jsonb, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Integer, Jsonb, Uuid as SqlUuid};
+use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use uuid::Uuid;
@@ -29,6 +31,10 @@ use proto::project::backend::v1::access_service_client::AccessServiceClient;
 pub const MAX_FEED_SILENCE: Duration = Duration::from_secs(5);
 /// How long to wait before following again after the feed broke off.
 const RETRY_DELAY: Duration = Duration::from_millis(250);
+/// Rows of deleted projects that one transaction deletes: it holds locks that writers of other projects wait for.
+const PURGE_BATCH: i32 = 500;
+/// How long to wait before deleting again after a failure.
+const PURGE_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// Name of the feed in `feed_positions`.
 const FEED: &str = "project_access";
 
@@ -41,6 +47,14 @@ pub struct AccessCopies {
     /// Wakes the watchers after a change of access.
     signal: Signal,
     lag: Lag,
+    /// Notified when a project was deleted.
+    deleted: Arc<Notify>,
+}
+
+#[derive(QueryableByName)]
+struct Purged {
+    #[diesel(sql_type = BigInt)]
+    rows: i64,
 }
 
 impl AccessCopies {
@@ -51,7 +65,8 @@ impl AccessCopies {
         projects: AccessServiceClient<SiblingChannel>,
         signal: Signal,
     ) -> Self {
-        Self { schema, worker, projects, signal, lag: Lag::measured(schema, FEED) }
+        let (lag, deleted) = (Lag::measured(schema, FEED), Arc::default());
+        Self { schema, worker, projects, signal, lag, deleted }
     }
 
     /// Whether the feed has caught up within [`MAX_FEED_SILENCE`], so that the copy may be used without asking.
@@ -79,8 +94,9 @@ impl AccessCopies {
             return Ok(revision);
         }
         let tx = self.worker.begin_background().await?;
+        let is_deleted = state.deleted;
         self.apply(&tx, &[state]).await?;
-        self.commit(tx).await?;
+        self.commit(tx, is_deleted).await?;
         Ok(revision)
     }
 
@@ -92,8 +108,41 @@ impl AccessCopies {
         Ok(found.into_iter().collect())
     }
 
-    /// Follows the feed until `shutdown`.
+    /// Follows the feed, and deletes what deleted projects leave, until `shutdown`.
     pub async fn follow(self, shutdown: CancellationToken) {
+        let purging = shutdown.run_until_cancelled(self.purge_deleted_projects());
+        tokio::join!(self.follow_feed(&shutdown), purging);
+    }
+
+    /// In small batches, so that writers of other projects wait for none of them for long. What a process leaves, the
+    /// next one finds when it starts.
+    async fn purge_deleted_projects(&self) {
+        loop {
+            match self.purge_once().await {
+                Ok(0) => self.deleted.notified().await,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(schema = self.schema, %error, "a deleted project could not be purged");
+                    tokio::time::sleep(PURGE_RETRY_DELAY).await;
+                }
+            }
+        }
+    }
+
+    /// Deletes a batch; 0 if there is nothing left.
+    async fn purge_once(&self) -> Result<i64> {
+        let tx = self.worker.begin_background().await?;
+        let query = sql_query(format!("SELECT {}.purge_deleted_projects($1) AS rows", self.schema))
+            .bind::<Integer, _>(PURGE_BATCH);
+        let purged: Vec<Purged> = tx.commit_with(query).await?;
+        let rows = purged.iter().map(|purged| purged.rows).sum();
+        if rows > 0 {
+            self.signal.announce();
+        }
+        Ok(rows)
+    }
+
+    async fn follow_feed(&self, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
             tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -165,7 +214,7 @@ impl AccessCopies {
             if page.is_last {
                 self.hide_missing_projects(&tx, &listed_ids).await?;
                 positions::set(&tx, self.schema, FEED, &cursor).await?;
-                self.commit(tx).await?;
+                self.commit(tx, true).await?;
                 return Ok(cursor);
             }
             tx.commit().await?;
@@ -202,12 +251,15 @@ impl AccessCopies {
         let tx = self.worker.begin_background().await?;
         self.apply(&tx, states).await?;
         positions::set(&tx, self.schema, FEED, cursor).await?;
-        self.commit(tx).await
+        self.commit(tx, states.iter().any(|state| state.deleted)).await
     }
 
-    async fn commit(&self, tx: Transaction) -> Result<()> {
+    async fn commit(&self, tx: Transaction, has_deleted: bool) -> Result<()> {
         tx.commit().await?;
         self.signal.announce();
+        if has_deleted {
+            self.deleted.notify_one();
+        }
         Ok(())
     }
 

@@ -1,8 +1,9 @@
 //! Histories, newest change first, and rows as they were at a point in time.
 //!
 //! A row at a point in time is the old row of its first change after that time, or the present row if there is no such
-//! change. So only the changes since that time must be kept, however old the row is. Row-level security of the caller's
-//! role decides what they see of the log.
+//! change. So only the changes since that time must be kept, however old the row is. Reads of a recent time wait for the
+//! transactions that were writing then, so that a repeated read answers the same. Row-level security of the caller's role
+//! decides what they see of the log.
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use super::Cursor;
 use super::records::{COLUMNS, Operation, Record, RecordRow, row_of};
+use super::settled::wait_for_writers;
 use crate::database::Prepared;
 use crate::error::{Error, Result};
 use crate::validation::TimeRange;
@@ -168,7 +170,7 @@ struct PastRow {
 /// A row of a table as it was, or `None` if there was none. One statement, so that log and table are of one snapshot.
 ///
 /// # Errors
-/// `OUT_OF_RANGE` when the log does not reach back to that time.
+/// `OUT_OF_RANGE` when the log does not reach back to that time; `UNAVAILABLE` when a writer of that time takes long.
 pub async fn row_at<T: DeserializeOwned>(
     mut conn: &AsyncPgConnection,
     schema: &'static str,
@@ -176,6 +178,7 @@ pub async fn row_at<T: DeserializeOwned>(
     id: Uuid,
     at: DateTime<Utc>,
 ) -> Result<Option<T>> {
+    wait_for_writers(conn, at).await?;
     let query = sql_query(format!(
         "WITH next AS (SELECT old_values FROM {schema}.change_log \
          WHERE entity = '{table}' AND entity_id = $1 AND changed_at > $2 ORDER BY position LIMIT 1) \
@@ -192,7 +195,7 @@ pub async fn row_at<T: DeserializeOwned>(
 /// The rows of a project in a table as they were, those with ids after this one, by id, at most so many.
 ///
 /// # Errors
-/// `OUT_OF_RANGE` when the log does not reach back to that time.
+/// `OUT_OF_RANGE` when the log does not reach back to that time; `UNAVAILABLE` when a writer of that time takes long.
 pub async fn rows_at<T: DeserializeOwned>(
     mut conn: &AsyncPgConnection,
     schema: &'static str,
@@ -201,6 +204,7 @@ pub async fn rows_at<T: DeserializeOwned>(
     after: Uuid,
     at_most: i64,
 ) -> Result<Vec<T>> {
+    wait_for_writers(conn, at).await?;
     let query = sql_query(format!(
         "WITH next AS (SELECT DISTINCT ON (entity_id) entity_id, old_values FROM {schema}.change_log \
          WHERE project_id = $1 AND entity = '{table}' AND changed_at > $2 AND entity_id > $3 \
@@ -231,7 +235,7 @@ struct BoundedPastRow {
 /// As [`rows_at`], and ends early when the rows become too large for a response.
 ///
 /// # Errors
-/// `OUT_OF_RANGE` when the log does not reach back to that time.
+/// `OUT_OF_RANGE` when the log does not reach back to that time; `UNAVAILABLE` when a writer of that time takes long.
 pub async fn bounded_rows_at<T: DeserializeOwned>(
     mut conn: &AsyncPgConnection,
     schema: &'static str,
@@ -240,6 +244,7 @@ pub async fn bounded_rows_at<T: DeserializeOwned>(
     after: Uuid,
     at_most: i64,
 ) -> Result<Bounded<T>> {
+    wait_for_writers(conn, at).await?;
     let query = sql_query(format!(
         "WITH next AS (SELECT DISTINCT ON (entity_id) entity_id, old_values FROM {schema}.change_log \
          WHERE project_id = $1 AND entity = '{table}' AND changed_at > $2 AND entity_id > $3 \

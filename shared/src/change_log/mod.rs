@@ -10,6 +10,7 @@ mod incarnation;
 mod lag;
 pub mod positions;
 mod records;
+mod settled;
 mod signal;
 
 pub use envelope::resource_types;

@@ -4,17 +4,18 @@ use std::collections::HashSet;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::ConnectionError;
 use diesel_async::pooled_connection::PoolableConnection;
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use tokio::net::TcpStream;
-use tokio_postgres::config::Host;
+use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::slow_statements::SlowStatements;
 use super::url::DatabaseUrl;
+use super::writable::{ReadOnlySince, StatementObserver};
 use crate::config::{DatabaseOptions, Secret};
 use crate::tls;
 
@@ -33,13 +34,14 @@ pub struct Connection {
     inner: AsyncPgConnection,
     /// Hashes of the SQL of statements that have run on this connection and so are prepared there.
     prepared: Mutex<HashSet<u64>>,
+    made_at: Instant,
     /// Set while the server may still be working on a statement.
     pub(super) uncertain: bool,
 }
 
 impl Connection {
     fn new(inner: AsyncPgConnection) -> Self {
-        Self { inner, prepared: Mutex::default(), uncertain: false }
+        Self { inner, prepared: Mutex::default(), made_at: Instant::now(), uncertain: false }
     }
 
     pub(super) fn is_prepared(&self, statement: u64) -> bool {
@@ -66,6 +68,7 @@ pub struct Manager {
     slow: Option<Duration>,
     /// The authorities to check the server's certificate against; `None` for plain text.
     tls: Option<Authorities>,
+    read_only: ReadOnlySince,
 }
 
 impl Manager {
@@ -74,13 +77,15 @@ impl Manager {
             DatabaseUrl::parse(url, options.database_tls_ca.clone())?;
         config.connect_timeout(CONNECT_TIMEOUT);
         let tls = encrypted.then(|| Authorities::new(authorities)).transpose()?;
-        Ok(Self { config, slow: None, tls })
+        Ok(Self { config, slow: None, tls, read_only: ReadOnlySince::default() })
     }
 }
 
 impl Manager {
-    pub(super) fn logging_slow(mut self, slow: Duration) -> Self {
+    /// For a pool: logs slow statements, and connects only to a server that takes writes.
+    pub(super) fn of_pool(mut self, slow: Duration) -> Self {
         self.slow = Some(slow);
+        self.config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         self
     }
 
@@ -131,7 +136,10 @@ impl bb8::ManageConnection for Manager {
             AsyncPgConnection::try_from_client_and_connection(client, connection).await?
         };
         if let Some(slow) = self.slow {
-            inner.set_instrumentation(SlowStatements::new(slow, self.role().to_owned()));
+            inner.set_instrumentation(StatementObserver {
+                slow: SlowStatements::new(slow, self.role().to_owned()),
+                read_only: self.read_only.clone(),
+            });
         }
         Ok(Connection::new(inner))
     }
@@ -139,13 +147,13 @@ impl bb8::ManageConnection for Manager {
     /// Checks without a round trip: asking the server on each check-out costs a third of the throughput.
     async fn is_valid(&self, connection: &mut Connection) -> Result<(), ConnectionError> {
         if self.has_broken(connection) {
-            return Err(ConnectionError::BadConnection("the connection has closed".to_owned()));
+            return Err(ConnectionError::BadConnection("the connection cannot be used again".to_owned()));
         }
         Ok(())
     }
 
     fn has_broken(&self, connection: &mut Connection) -> bool {
-        connection.uncertain || connection.inner.is_broken()
+        connection.uncertain || connection.inner.is_broken() || self.read_only.concerns(connection.made_at)
     }
 }
 

@@ -18,6 +18,7 @@ mod prepared;
 mod slow_statements;
 mod transaction;
 mod url;
+mod writable;
 
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,8 @@ use crate::server::MAX_STREAM_TIMEOUT;
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a statement may run: the longest deadline that a call can have.
 const STATEMENT_TIMEOUT_MS: u64 = 30_000;
+/// How long a statement of background work may run: feeds, imports and deletions work in batches.
+const BACKGROUND_STATEMENT_TIMEOUT_MS: u64 = 60_000;
 
 /// A pool of connections under one role.
 #[derive(Clone)]
@@ -70,7 +73,7 @@ impl Database {
         max_connections: u32,
         slow: Duration,
     ) -> anyhow::Result<Self> {
-        let manager = Manager::new(url, options)?.logging_slow(slow);
+        let manager = Manager::new(url, options)?.of_pool(slow);
         let name = manager.role().to_owned();
         let pool = Pool::builder()
             .max_size(max_connections)
@@ -114,7 +117,8 @@ impl Database {
     /// `UNAVAILABLE` when there is no connection to be had.
     pub async fn begin_background(&self) -> Result<Transaction> {
         let connection = self.connection().await?;
-        Ok(Transaction::begin(connection, "BEGIN"))
+        let opening = format!("BEGIN; SET LOCAL statement_timeout = {BACKGROUND_STATEMENT_TIMEOUT_MS}");
+        Ok(Transaction::begin(connection, &opening))
     }
 
     /// Begins a transaction for background work that reads all as it is at its first query, and changes nothing. It may
@@ -129,6 +133,7 @@ impl Database {
             connection,
             &format!(
                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                 SET LOCAL statement_timeout = {BACKGROUND_STATEMENT_TIMEOUT_MS}; \
                  SET LOCAL idle_in_transaction_session_timeout = '{idle_seconds}s'"
             ),
         ))
@@ -141,13 +146,14 @@ impl Database {
         connection.map_err(|error| Error::unavailable("postgresql", error))
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and takes writes.
     pub async fn is_ready(&self) -> bool {
         use diesel_async::SimpleAsyncConnection;
         let Ok(connection) = self.pool.get().await else { return false };
         let mut connection: &AsyncPgConnection = &connection;
         matches!(
-            tokio::time::timeout(CONNECTION_TIMEOUT, connection.batch_execute("SELECT 1")).await,
+            tokio::time::timeout(CONNECTION_TIMEOUT, connection.batch_execute(writable::REQUIRE_WRITABLE))
+                .await,
             Ok(Ok(()))
         )
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use redis::{Cmd, FromRedisValue};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
 use self::address::Address;
@@ -41,6 +41,8 @@ const REVOKED_TTL: Duration = Duration::from_secs(60);
 pub struct RedisStore {
     address: Arc<Address>,
     pool: pool::Pool,
+    /// Notified when a connection leads to a replica.
+    demoted: Arc<watch::Sender<()>>,
     prefix: String,
 }
 
@@ -59,15 +61,20 @@ impl RedisStore {
     /// `INTERNAL` for a malformed URL.
     pub fn with_ca(tls_ca: Option<&Path>, url: &Secret, prefix: &str) -> Result<Self> {
         let address = Arc::new(Address::parse(url, tls_ca)?);
-        Ok(Self { pool: pool::build(address.clone()), address, prefix: prefix.to_owned() })
+        let demoted = Arc::new(watch::Sender::new(()));
+        let pool = pool::build(address.clone(), demoted.clone());
+        Ok(Self { pool, address, demoted, prefix: prefix.to_owned() })
     }
 
     /// The session of a token, if the store has it.
     ///
+    /// Read with `GETEX`, which changes nothing here but counts as a write: a replica, which does not learn of
+    /// revocations that its primary cannot send it, refuses it instead of answering with what it last knew.
+    ///
     /// # Errors
     /// `UNAVAILABLE` when Redis does not answer in time. An entry that does not decode counts as missing.
     pub async fn get_session(&self, hash: &TokenHash) -> Result<Option<Session>> {
-        let text: Option<String> = self.query(&Cmd::get(self.session_key(hash))).await?;
+        let text: Option<String> = self.query(redis::cmd("GETEX").arg(self.session_key(hash))).await?;
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
@@ -99,10 +106,12 @@ impl RedisStore {
             let mut wire = connection.inner.clone();
             let mark = Cmd::set_ex(self.session_key(hash), REVOKED, REVOKED_TTL.as_secs());
             let channel = &channel;
-            // The mark first: a service that evicts the session looks it up again.
+            // The mark first: a service that evicts the session looks it up again. If a replica refuses the mark, it still
+            // passes the message on.
             async move {
-                mark.query_async::<()>(&mut wire).await?;
-                wire.publish(channel, &hash.to_hex()).await
+                let marked = mark.query_async::<()>(&mut wire).await;
+                wire.publish(channel, &hash.to_hex()).await?;
+                marked
             }
         }));
         let answer = timeout_at(deadline, revoke_all).await;
@@ -120,10 +129,10 @@ impl RedisStore {
         connection.settle(answer)
     }
 
-    /// Messages of `channels`, until the receiver is dropped. Reconnects on its own; [`Notification::Connected`] comes
-    /// first each time, since messages may have been missed.
+    /// Messages of `channels`, until the receiver is dropped. Reconnects on its own, also when its node has become a
+    /// replica; [`Notification::Connected`] comes first each time, since messages may have been missed.
     pub fn subscribe(&self, channels: Vec<String>) -> mpsc::Receiver<Notification> {
-        subscription::start(self.address.clone(), channels)
+        subscription::start(self.address.clone(), self.demoted.subscribe(), channels)
     }
 
     /// The channel with the token hashes of revoked sessions.

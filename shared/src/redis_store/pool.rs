@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bb8::ManageConnection;
-use redis::{ErrorKind, RedisError, RedisResult};
+use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
+use tokio::sync::watch;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
@@ -21,12 +22,13 @@ const CLUSTER_CONNECTIONS: u32 = 1;
 
 pub(super) type Pool = bb8::Pool<Manager>;
 
-pub(super) fn build(address: Arc<Address>) -> Pool {
+/// `demoted` is told of every connection that leads to a replica.
+pub(super) fn build(address: Arc<Address>, demoted: Arc<watch::Sender<()>>) -> Pool {
     bb8::Pool::builder()
         .max_size(if address.is_cluster { CLUSTER_CONNECTIONS } else { CONNECTIONS })
         .connection_timeout(OPERATION_TIMEOUT)
         .retry_connection(false)
-        .build_unchecked(Manager(address))
+        .build_unchecked(Manager { address, demoted })
 }
 
 /// A connection to use until `deadline`.
@@ -43,16 +45,23 @@ pub(super) async fn check_out(pool: &Pool, deadline: Instant) -> Result<Connecti
 pub(super) struct Connection {
     pub(super) inner: Wire,
     is_broken: Arc<AtomicBool>,
+    demoted: Arc<watch::Sender<()>>,
 }
 
 impl Connection {
     /// Takes the outcome of an operation: after a failure the connection is replaced, unless it reconnects itself. To
-    /// reconnect to all nodes of a cluster because one of them is slow would make all of them slow.
+    /// reconnect to all nodes of a cluster because one of them is slow would make all of them slow. A node that was
+    /// demoted to a replica keeps its connections open, while its address may lead to the new primary already.
     pub(super) fn settle<T>(self, answer: Result<RedisResult<T>, Elapsed>) -> Result<T> {
         let (is_broken, error) = match answer {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => {
-                (error.is_io_error() || error.is_unrecoverable_error(), Error::unavailable(DEPENDENCY, error))
+                let is_demoted = error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
+                if is_demoted && !self.inner.reconnects_itself() {
+                    self.demoted.send_replace(());
+                }
+                let is_broken = is_demoted || error.is_io_error() || error.is_unrecoverable_error();
+                (is_broken, Error::unavailable(DEPENDENCY, error))
             }
             Err(late) => (true, Error::unavailable(DEPENDENCY, late)),
         };
@@ -64,14 +73,18 @@ impl Connection {
 /// Makes connections, and replaces those that an operation found broken. bb8-redis's own manager would ask
 /// with a PING, one more round trip, each time.
 #[derive(Clone)]
-pub(super) struct Manager(Arc<Address>);
+pub(super) struct Manager {
+    address: Arc<Address>,
+    demoted: Arc<watch::Sender<()>>,
+}
 
 impl ManageConnection for Manager {
     type Connection = Connection;
     type Error = RedisError;
 
     async fn connect(&self) -> RedisResult<Connection> {
-        Ok(Connection { inner: connect(&self.0).await?, is_broken: Arc::default() })
+        let inner = connect(&self.address).await?;
+        Ok(Connection { inner, is_broken: Arc::default(), demoted: self.demoted.clone() })
     }
 
     async fn is_valid(&self, connection: &mut Connection) -> RedisResult<()> {

@@ -7,7 +7,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::StreamExt as _;
 use redis::aio::{PubSubSink, PubSubStream};
 use redis::{ConnectionInfo, RedisResult};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::address::Address;
@@ -18,6 +18,8 @@ const BUFFERED_MESSAGES: usize = 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a silent connection is pinged.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// A subscription is not renewed more often for leading to a replica: each time, caches are emptied.
+const MIN_LIFETIME: Duration = Duration::from_secs(5);
 const FIRST_RETRY_DELAY: Duration = Duration::from_millis(100);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
 
@@ -35,11 +37,15 @@ pub enum Notification {
     },
 }
 
-pub(super) fn start(address: Arc<Address>, channels: Vec<String>) -> mpsc::Receiver<Notification> {
+pub(super) fn start(
+    address: Arc<Address>,
+    mut demoted: watch::Receiver<()>,
+    channels: Vec<String>,
+) -> mpsc::Receiver<Notification> {
     let (sender, receiver) = mpsc::channel(BUFFERED_MESSAGES);
     tokio::spawn(async move {
         tokio::select! {
-            () = follow(&address, &channels, &sender) => {}
+            () = follow(&address, &mut demoted, &channels, &sender) => {}
             () = sender.closed() => {}
         }
     });
@@ -47,7 +53,12 @@ pub(super) fn start(address: Arc<Address>, channels: Vec<String>) -> mpsc::Recei
 }
 
 /// In a cluster each node passes on what is published at any: when one goes, the next is asked.
-async fn follow(address: &Address, channels: &[String], sender: &mpsc::Sender<Notification>) {
+async fn follow(
+    address: &Address,
+    demoted: &mut watch::Receiver<()>,
+    channels: &[String],
+    sender: &mpsc::Sender<Notification>,
+) {
     let pauses = || {
         ExponentialBuilder::new()
             .with_min_delay(FIRST_RETRY_DELAY)
@@ -62,13 +73,24 @@ async fn follow(address: &Address, channels: &[String], sender: &mpsc::Sender<No
             Ok(Ok((sink, messages))) => {
                 next_pauses = pauses();
                 if sender.send(Notification::Connected).await.is_ok() {
-                    forward(sink, messages, sender).await;
+                    tokio::select! {
+                        () = forward(sink, messages, sender) => {}
+                        () = until_demoted(demoted) => tracing::warn!("Redis is a replica; the subscription is renewed"),
+                    }
                 }
             }
             Ok(Err(error)) => tracing::debug!(%error, "the Redis subscription failed"),
             Err(_) => tracing::debug!("the Redis subscription took too long"),
         }
         tokio::time::sleep(next_pauses.next().unwrap_or(MAX_RETRY_DELAY)).await;
+    }
+}
+
+async fn until_demoted(demoted: &mut watch::Receiver<()>) {
+    tokio::time::sleep(MIN_LIFETIME).await;
+    if demoted.changed().await.is_err() {
+        // No operation is left that could find it out.
+        std::future::pending::<()>().await;
     }
 }
 

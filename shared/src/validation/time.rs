@@ -28,7 +28,8 @@ pub struct DurationRange {
 }
 
 impl Violations {
-    /// A time between the years 1 and 9999 (google.protobuf.Timestamp); missing is `None`.
+    /// A time between the years 1 and 9999 (google.protobuf.Timestamp), cut to the microseconds that PostgreSQL stores:
+    /// rounded, the last of year 9999 would become one that no message can hold. Missing is `None`.
     pub fn optional_time(&mut self, field: &str, value: Option<Timestamp>) -> Option<DateTime<Utc>> {
         const FIRST: i64 = -62_135_596_800;
         const LAST: i64 = 253_402_300_799;
@@ -36,7 +37,7 @@ impl Violations {
         let time = u32::try_from(value.nanos)
             .ok()
             .filter(|nanos| *nanos < 1_000_000_000 && (FIRST..=LAST).contains(&value.seconds))
-            .and_then(|nanos| DateTime::from_timestamp(value.seconds, nanos));
+            .and_then(|nanos| DateTime::from_timestamp(value.seconds, nanos - nanos % 1_000));
         if time.is_none() {
             self.add(field, "must be a time between the years 1 and 9999");
         }
@@ -137,6 +138,18 @@ mod tests {
             assert_eq!(read(at(1), at(end)).2, ["filter.due_at.end_time"]);
         }
         assert_eq!(read(at(i64::MAX), None).2, ["filter.due_at.start_time"]);
+    }
+
+    #[test]
+    fn times_are_cut_to_microseconds_and_stay_in_their_year() {
+        let read = |seconds, nanos| {
+            let mut v = Violations::new();
+            (v.optional_time("due_at", Some(Timestamp { seconds, nanos })), violations(v).len())
+        };
+        let last = DateTime::parse_from_rfc3339("9999-12-31T23:59:59.999999Z").unwrap();
+        assert_eq!(read(253_402_300_799, 999_999_900), (Some(last.into()), 0));
+        assert_eq!(read(253_402_300_799, 999_999_999), (Some(last.into()), 0));
+        assert_eq!(read(253_402_300_800, 0), (None, 1));
     }
 
     #[test]

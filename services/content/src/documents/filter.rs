@@ -83,7 +83,7 @@ impl QueryBuilder {
     /// Appends the ids of documents that match a search text in the projects, or in all that are readable if empty.
     pub(crate) fn matching_ids(self, text: &str, projects: &[Uuid]) -> Self {
         let query = self
-            .sql("SELECT content.search_documents(websearch_to_tsquery('english', ")
+            .sql("SELECT content.search_documents(content.parse_search_query(")
             .bind::<Text, _>(text.to_owned())
             .sql("), ");
         match non_empty(projects) {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::filter::{AfterDocument, HEAD_COLUMNS, QueryBuilder};
 use super::wire::ListDocumentsInput;
 use super::{Document, DocumentChangeset, DocumentHead, NewDocument, StatusChangeset};
-use crate::constraints::CONSTRAINTS;
+use crate::constraints::{CONSTRAINTS, FILTER_CONSTRAINTS};
 
 pub(crate) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Option<Document>> {
     let found = documents::table.find(id).select(Document::as_select()).first(&mut conn).await;
@@ -47,7 +47,7 @@ pub(crate) async fn list(
 ) -> Result<Vec<DocumentHead>> {
     let query = QueryBuilder::new(&format!("SELECT {HEAD_COLUMNS} FROM content.documents d"));
     let query = input.order.paginate(input.filter.apply(query), page.after.clone(), page.size + 1);
-    Ok(Prepared(query.finish()).load(&mut conn).await?)
+    Prepared(query.finish()).load(&mut conn).await.map_err(explain(FILTER_CONSTRAINTS))
 }
 
 /// Sets the summary that a trigger stores with the version that this transaction creates.

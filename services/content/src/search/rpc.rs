@@ -5,6 +5,7 @@ use proto::content::v1 as pb;
 use shared::access::Authorizer;
 use shared::access::Permission::DocumentRead;
 use shared::caller::Caller;
+use shared::caller_slots::CallerSlots;
 use shared::page::AfterRank;
 use shared::service::ServiceContext;
 use tonic::{Request, Response, Status};
@@ -17,11 +18,12 @@ use crate::page::to_page;
 pub(crate) struct SearchHandler {
     context: ServiceContext,
     authorizer: Authorizer,
+    slots: CallerSlots,
 }
 
 impl SearchHandler {
     pub(crate) fn new(context: ServiceContext, authorizer: Authorizer) -> Self {
-        Self { context, authorizer }
+        Self { context, authorizer, slots: CallerSlots::default() }
     }
 
     pub(crate) async fn search_documents(
@@ -37,6 +39,7 @@ impl SearchHandler {
         let size = page.size.min(MAX_MATCHES);
         let (projects, database) = (&input.filter.project_ids, &self.context.database);
         let search = (&input, page.after);
+        let _slot = self.slots.acquire(&caller).await?;
         let rows = read_in_projects(
             &self.authorizer,
             database,
@@ -46,8 +49,10 @@ impl SearchHandler {
             &search,
             |conn, (input, after)| queries::search(conn, input, *after, size).boxed(),
         );
+        let rows = rows.await?;
+        let shown = i64::try_from(rows.iter().filter(|row| row.is_shown).count()).unwrap_or(size);
         let position = |row: &DocumentMatch| AfterRank { rank: row.score, id: row.head.id };
-        let (matches, next_page_token) = to_page(pages, &query, size, rows.await?, position)?;
+        let (matches, next_page_token) = to_page(pages, &query, size.min(shown), rows, position)?;
         Ok(Response::new(pb::SearchDocumentsResponse { matches, next_page_token }))
     }
 }

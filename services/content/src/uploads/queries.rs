@@ -145,7 +145,8 @@ pub(crate) async fn complete(
          SELECT u.attachment_id, u.entity_type, u.entity_id, u.filename, u.original_filename, u.committed_size, \
          u.mime_type, b.storage_path, u.uploader_id, u.metadata, $5, $5, u.project_id, $3, b.blob_id \
          FROM content.uploads u, content.complete_upload($1, $2, $3, $4) b WHERE u.id = $1 \
-         ON CONFLICT (id) DO NOTHING RETURNING *, xmin",
+         ON CONFLICT (id) DO NOTHING RETURNING id, entity_type, entity_id, filename, original_filename, file_size, \
+         mime_type, storage_path, uploader_id, metadata, created_at, project_id, sha256, updated_at, xmin",
     )
     .bind::<SqlUuid, _>(upload.id)
     .bind::<BigInt, _>(upload.committed_size)

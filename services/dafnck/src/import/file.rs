@@ -9,6 +9,9 @@ use anyhow::{Context, ensure};
 /// The longest line; a larger attachment is given by its path.
 pub const MAX_LINE_BYTES: u64 = 64 * 1024 * 1024;
 
+/// What some editors write before the first line of a file in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A line that is not empty.
 pub(super) struct RawLine<'a> {
     /// From 1.
@@ -36,7 +39,12 @@ impl Lines {
             "{} is read several times, so it must be a file",
             path.display()
         );
-        Ok(Self { reader: BufReader::new(file), buffer: Vec::new(), number: 0, offset: 0 })
+        let mut reader = BufReader::new(file);
+        let start = reader.fill_buf().with_context(cannot)?;
+        ensure!(!is_utf_16(start), "{} is in UTF-16; save it in UTF-8", path.display());
+        let offset = if start.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        reader.consume(offset);
+        Ok(Self { reader, buffer: Vec::new(), number: 0, offset: offset as u64 })
     }
 
     /// The next line.
@@ -74,5 +82,45 @@ impl Lines {
             length += self.reader.skip_until(b'\n')? as u64;
         }
         Ok(length)
+    }
+}
+
+/// Whether a file begins as one in UTF-16, by its byte order mark or by the zero byte of its first character: a line in
+/// UTF-8 has none.
+fn is_utf_16(start: &[u8]) -> bool {
+    matches!(start, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(content: &[u8]) -> anyhow::Result<Lines> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), content).unwrap();
+        Lines::open(file.path())
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        let mut lines = open(b"\xef\xbb\xbf{\"a\":1}\n{}\n").unwrap();
+        let first = lines.next().unwrap().unwrap();
+        assert_eq!((first.number, first.json), (1, Ok(&b"{\"a\":1}"[..])));
+        let offset = first.offset;
+        let second = lines.next().unwrap().unwrap();
+        assert_eq!((second.number, second.json), (2, Ok(&b"{}"[..])));
+        assert_eq!(lines.at(offset).unwrap(), b"{\"a\":1}");
+    }
+
+    #[test]
+    fn a_file_in_utf_16_is_refused_as_a_whole() {
+        let text: Vec<u16> = "{\"type\": \"task\"}\n".encode_utf16().collect();
+        let little: Vec<u8> = text.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        let big: Vec<u8> = text.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+        for content in [[b"\xff\xfe", &little[..]].concat(), [b"\xfe\xff", &big[..]].concat(), little, big] {
+            let refusal = open(&content).err().unwrap().to_string();
+            assert!(refusal.ends_with(" is in UTF-16; save it in UTF-8"), "{refusal}");
+        }
+        assert!(open(b"").unwrap().next().unwrap().is_none());
     }
 }

@@ -4,9 +4,11 @@
 //! the proto and the table of roles in `shared::access`, by which nothing in the services is consulted. A method that
 //! comes without a request in [`requests`] fails the test, and so does one whose rule and conduct differ.
 
+mod new_columns;
 mod requests;
 mod sample;
 mod task_requests;
+mod without_read;
 mod world;
 
 use crate::harness::harness;

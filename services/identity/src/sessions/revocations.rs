@@ -1,5 +1,6 @@
 //! Announcement of ended sessions to all services, after the commit.
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,7 +73,8 @@ impl Revocations {
             self.sessions.evict(hash).await;
         }
         if let Err(error) = self.redis.revoke(hashes).await {
-            tracing::debug!(%error, "the revocation of sessions is retried in Redis");
+            let (sessions, cause) = (hashes.len(), error.source().map(ToString::to_string));
+            tracing::warn!(%error, cause, sessions, "Redis did not take the revocation of sessions; it is retried");
             for hash in hashes {
                 if self.retries.try_send(*hash).is_err() {
                     tracing::warn!("too many revocations wait for Redis; one is dropped");

@@ -21,6 +21,14 @@ pub(crate) struct Dependency {
     pub(crate) created_at: DateTime<Utc>,
 }
 
+/// A dependency as a caller who may read the waiting task sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct VisibleDependency {
+    pub(crate) dependency: Dependency,
+    /// Whether the caller may not read the task that it depends on.
+    pub(crate) is_hidden: bool,
+}
+
 #[derive(Clone, Debug, Insertable)]
 #[diesel(table_name = task_dependencies)]
 pub(crate) struct NewDependency {

@@ -1,4 +1,6 @@
-//! SQL of dependencies. Row-level security shows a caller those of which they see both tasks.
+//! SQL of dependencies. Row-level security shows a caller those of which they see the waiting task.
+
+use std::collections::HashSet;
 
 use crate::schema::DependencyType;
 use crate::schema::task_dependencies;
@@ -12,8 +14,9 @@ use shared::error::{Error, Result};
 use shared::page::AfterTime;
 use uuid::Uuid;
 
-use super::{Dependency, Direction, NewDependency, Selector};
+use super::{Dependency, Direction, NewDependency, Selector, VisibleDependency};
 use crate::constraints::CONSTRAINTS;
+use crate::tasks::queries::readable;
 
 pub(super) async fn get(mut conn: &AsyncPgConnection, id: Uuid) -> Result<Dependency> {
     let found = task_dependencies::table.find(id).select(Dependency::as_select());
@@ -31,6 +34,21 @@ pub(super) async fn find(mut conn: &AsyncPgConnection, selector: Selector) -> Re
             .filter(task_dependencies::depends_on_task_id.eq(depends_on_task_id)),
     };
     Ok(found.first(&mut conn).await.optional()?)
+}
+
+/// Those of which the caller may read the waiting task, told apart by whether they may read the other one as well.
+pub(super) async fn visible(
+    conn: &AsyncPgConnection,
+    dependencies: Vec<Dependency>,
+) -> Result<Vec<VisibleDependency>> {
+    let ends: Vec<Uuid> = dependencies.iter().flat_map(|one| [one.task_id, one.depends_on_task_id]).collect();
+    let readable: HashSet<Uuid> = readable(conn, &ends).await?.into_iter().collect();
+    let of_readable = dependencies.into_iter().filter(|one| readable.contains(&one.task_id));
+    let visible = of_readable.map(|dependency| {
+        let is_hidden = !readable.contains(&dependency.depends_on_task_id);
+        VisibleDependency { dependency, is_hidden }
+    });
+    Ok(visible.collect())
 }
 
 /// A page of a task's dependencies in one direction, oldest first, plus one if there are more.

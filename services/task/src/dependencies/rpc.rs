@@ -11,7 +11,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::wire::{CreateTaskDependencyInput, ListTaskDependenciesInput};
-use super::{Dependency, Selector, queries};
+use super::{Dependency, Selector, VisibleDependency, queries};
 use crate::access_target;
 use crate::handler::TaskHandler;
 
@@ -54,11 +54,8 @@ impl TaskHandler {
         let caller = Caller::of(&request)?;
         let selector = Selector::of_get(request.into_inner().selector)?;
         let dependency = self.find_dependency(selector).await?;
-        self.require_visible(&caller, &dependency).await.map_err(|error| match error {
-            Error::NotFound { .. } | Error::PermissionDenied { .. } => not_found(selector),
-            error => error,
-        })?;
-        Ok(Response::new(dependency.into()))
+        let visible = self.load_visible(&caller, selector, &dependency).await?;
+        Ok(Response::new(visible.into()))
     }
 
     pub(crate) async fn list_task_dependencies(
@@ -77,10 +74,12 @@ impl TaskHandler {
             let (kinds, page) = (arguments.0.clone(), (arguments.1.after, arguments.1.size));
             async move { queries::list(conn, task_id, direction, &kinds, page).await }.boxed()
         });
-        let mut found = read.await?.finish();
+        let AuthorizedTransaction { tx, mut found, .. } = read.await?;
         let position = |dependency: &Dependency| AfterTime { at: dependency.created_at, id: dependency.id };
         let next_page_token = self.context.pages.cut(&query, page.size, &mut found, position)?;
-        let dependencies = found.into_iter().map(Into::into).collect();
+        let dependencies = if found.is_empty() { Vec::new() } else { queries::visible(&tx, found).await? };
+        tx.finish();
+        let dependencies = dependencies.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::ListTaskDependenciesResponse { dependencies, next_page_token }))
     }
 
@@ -96,8 +95,9 @@ impl TaskHandler {
         let [task, _] = &ends;
         let attempt = async || {
             let tx = self.context.database.begin(&caller).await?;
-            // A caller who does not see both tasks does not see the dependency.
-            let (_, access) = try_join!(queries::get(&tx, id), self.authorizer.access(&tx, &caller, task))?;
+            let visible = queries::visible(&tx, vec![dependency.clone()]);
+            let (visible, access) = try_join!(visible, self.authorizer.access(&tx, &caller, task))?;
+            only_visible(visible, selector)?;
             access.require(Permission::TaskWrite)?;
             Ok((tx, access))
         };
@@ -139,23 +139,36 @@ impl TaskHandler {
         dependency.ok_or_else(|| not_found(selector))
     }
 
-    /// A dependency is visible to callers who may read both tasks.
-    async fn require_visible(&self, caller: &Caller, dependency: &Dependency) -> Result<()> {
+    /// A dependency is visible to callers who may read the waiting task.
+    async fn load_visible(
+        &self,
+        caller: &Caller,
+        selector: Selector,
+        dependency: &Dependency,
+    ) -> Result<VisibleDependency> {
         let ends = ends_of(dependency);
-        let [task, other] = &ends;
         let attempt = async || {
             let tx = self.context.database.begin(caller).await?;
-            let (task, other) = try_join!(
-                self.authorizer.access(&tx, caller, task),
-                self.authorizer.access(&tx, caller, other)
-            )?;
+            let visible = queries::visible(&tx, vec![dependency.clone()]).await?;
             tx.finish();
-            task.require(Permission::TaskRead)?;
-            other.require(Permission::TaskRead)?;
-            Ok(())
+            only_visible(visible, selector)
         };
-        self.authorizer.retry_with_refreshed_access(&ends, || attempt().boxed()).await
+        // The other task may be hidden only because the copy of memberships is behind.
+        let fresh = async || match attempt().await {
+            Ok(visible) if visible.is_hidden => Err(not_found(selector)),
+            outcome => outcome,
+        };
+        match self.authorizer.retry_with_refreshed_access(&ends, || fresh().boxed()).await {
+            Err(Error::NotFound { .. }) => attempt().await,
+            outcome => outcome,
+        }
     }
+}
+
+/// A dependency that is named by its two tasks must not tell that the hidden one exists.
+fn only_visible(mut found: Vec<VisibleDependency>, selector: Selector) -> Result<VisibleDependency> {
+    let is_named = matches!(selector, Selector::Pair { .. });
+    found.pop().filter(|visible| !(is_named && visible.is_hidden)).ok_or_else(|| not_found(selector))
 }
 
 fn ends_of(dependency: &Dependency) -> [AccessTarget; 2] {

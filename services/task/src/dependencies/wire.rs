@@ -9,7 +9,7 @@ use shared::json::to_timestamp;
 use shared::validation::Violations;
 use uuid::Uuid;
 
-use super::{Dependency, Direction, NewDependency, Selector};
+use super::{Dependency, Direction, NewDependency, Selector, VisibleDependency};
 use crate::tasks::wire::required_id;
 
 #[derive(Debug)]
@@ -123,6 +123,18 @@ impl From<Dependency> for pb::TaskDependency {
             depends_on_task_id: dependency.depends_on_task_id.to_string(),
             dependency_type: dependency.dependency_type.into(),
             created_at: Some(to_timestamp(dependency.created_at)),
+            hidden: false,
         }
+    }
+}
+
+impl From<VisibleDependency> for pb::TaskDependency {
+    fn from(VisibleDependency { dependency, is_hidden }: VisibleDependency) -> Self {
+        let mut shown = Self::from(dependency);
+        if is_hidden {
+            shown.depends_on_task_id.clear();
+            shown.hidden = true;
+        }
+        shown
     }
 }

@@ -9,7 +9,7 @@ use shared::page::AfterRank;
 
 use super::wire::SearchTasksInput;
 use super::{MAX_RANKED, TaskMatch};
-use crate::constraints::FILTER_CONSTRAINTS;
+use crate::constraints::SEARCH_CONSTRAINTS;
 use crate::lists::TaskOrder;
 use crate::lists::queries::{FIND_TASKS, TaskQuery, find_tasks_query};
 use crate::tasks::queries::{COLUMNS, MAX_RESPONSE_BYTES};
@@ -27,7 +27,7 @@ pub(super) async fn search(
     size: i64,
 ) -> Result<Vec<TaskMatch>> {
     let sql = format!(
-        "WITH query AS (SELECT task.parse_search_query($7) AS words, task.task_of_key($7) AS task_id), \
+        "WITH query AS MATERIALIZED (SELECT task.parse_search_query($7) AS words, task.task_of_key($7) AS task_id), \
          ranked AS (SELECT s.task_id AS id, (ts_rank(s.search_vector, query.words, 1) \
              + coalesce((s.task_id = query.task_id)::integer, 0))::real AS score \
              FROM {FIND_TASKS} f(id) JOIN task.task_search s ON s.task_id = f.id CROSS JOIN query), \
@@ -39,8 +39,8 @@ pub(super) async fn search(
              JOIN task.project_access a ON a.project_id = t.project_id) \
          SELECT t.*, {} AS marked_title, {} AS marked_description FROM sized t CROSS JOIN query \
          WHERE t.bytes - t.own_bytes <= {MAX_RESPONSE_BYTES} ORDER BY t.score DESC, t.id DESC",
-        mark_all("t.title", "query.words"),
-        mark_excerpts("coalesce(t.description, '')", "query.words"),
+        mark_all(crate::NAME, "t.title", "query.words"),
+        mark_excerpts(crate::NAME, "coalesce(t.description, '')", "query.words"),
     );
     let wanted =
         TaskQuery { filter: &search.filter, order: Some(TaskOrder::NEWEST), after: None, most: MAX_RANKED };
@@ -49,5 +49,5 @@ pub(super) async fn search(
         .bind::<Nullable<Float>, _>(after.map(|after| after.rank))
         .bind::<Nullable<SqlUuid>, _>(after.map(|after| after.id))
         .bind::<BigInt, _>(size + 1);
-    Prepared(query).load(&mut conn).await.map_err(explain(FILTER_CONSTRAINTS))
+    Prepared(query).load(&mut conn).await.map_err(explain(SEARCH_CONSTRAINTS))
 }
