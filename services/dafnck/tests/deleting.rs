@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, sql_query};
-use diesel_async::RunQueryDsl;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use futures::stream;
 use proto::content::v1::attachment_target::Target;
 use proto::content::v1::upload_attachment_request::Part;
@@ -152,13 +152,15 @@ async fn the_tasks_of_a_large_deleted_project_go_in_batches() {
     let project = full_project(&olga, &gus).await;
     let root = olga.task(&project, "root").await;
     let (id, who) = (&project.id, olga.id);
-    suite
-        .execute(&format!(
+    let mut admin = suite.admin_of(task::NAME).await;
+    admin
+        .batch_execute(&format!(
             "INSERT INTO task.tasks (project_id, parent_task_id, title, creator_id) \
              SELECT '{id}', '{}', 'part', '{who}' FROM generate_series(1, 1200)",
             root.id
         ))
-        .await;
+        .await
+        .unwrap();
 
     let delete = DeleteProjectRequest { project_id: id.clone(), ..Default::default() };
     olga.projects().delete_project(delete).await.unwrap();
