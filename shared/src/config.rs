@@ -11,6 +11,10 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use ipnetwork::IpNetwork;
 
+mod origin;
+
+pub use origin::Origin;
+
 /// Connections to PostgreSQL that a service keeps at most.
 pub const DEFAULT_DATABASE_POOL_SIZE: u32 = 16;
 /// Unary calls that a service works on at the same time.
@@ -126,6 +130,9 @@ pub struct ServiceOptions {
     /// Proxies in front of the service.
     #[command(flatten)]
     pub proxies: ProxyOptions,
+    /// Web pages that may call the service.
+    #[command(flatten)]
+    pub cors: CorsOptions,
     /// Limits on work.
     #[command(flatten)]
     pub limits: LimitOptions,
@@ -204,6 +211,15 @@ pub struct ProxyOptions {
     /// The header in which they say it; they must replace or extend the one that a client sends
     #[arg(long, env = "DAFNCK_FORWARDED_HEADER", value_enum, default_value_t)]
     pub forwarded_header: ForwardedHeader,
+}
+
+/// Web pages that may call the service from a browser, with gRPC-Web.
+#[derive(Args, Clone, Debug, Default)]
+pub struct CorsOptions {
+    /// Origins of web pages whose scripts may call the service (CORS), as
+    /// `https://app.example.org,http://localhost:5173`. Default: none
+    #[arg(long, env = "DAFNCK_ALLOWED_ORIGINS", value_delimiter = ',')]
+    pub allowed_origins: Vec<Origin>,
 }
 
 /// A header with the address that a call comes from.
@@ -340,6 +356,7 @@ mod tests {
         assert_eq!(format!("{:?}", options.siblings), format!("{:?}", SiblingOptions::default()));
         assert_eq!(format!("{:?}", options.database), format!("{:?}", DatabaseOptions::default()));
         assert_eq!(format!("{:?}", options.proxies), format!("{:?}", ProxyOptions::default()));
+        assert_eq!(options.cors.allowed_origins, CorsOptions::default().allowed_origins);
         assert_eq!(format!("{:?}", options.limits), format!("{:?}", LimitOptions::default()));
         assert_eq!(format!("{:?}", options.telemetry), format!("{:?}", TelemetryOptions::default()));
         assert_eq!(options.database_pool_size, DEFAULT_DATABASE_POOL_SIZE);

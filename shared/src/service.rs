@@ -20,13 +20,16 @@ use crate::housekeeping;
 use crate::migrate;
 use crate::page::PageTokens;
 use crate::redis_store::RedisStore;
-use crate::server::{ServerParts, serve};
+use crate::server::{ServerParts, ServiceParts, serve};
 use crate::service_identity::ServiceSigner;
 use crate::siblings::Siblings;
 use proto::common::ServerInfo;
 
 /// Connections for background work, which does few things at once.
 pub const WORKER_POOL_SIZE: u32 = 4;
+
+/// What logs and metrics call the port that serves all services.
+pub const GATEWAY: &str = "gateway";
 
 /// The shared context of a service: its options, connections and background tasks.
 #[derive(Clone)]
@@ -128,52 +131,106 @@ impl ServiceContext {
         sessions
     }
 
-    /// Serves until `shutdown`, then waits for calls and background tasks to end. `info` has the limits and features
-    /// that only this service has.
-    ///
-    /// # Errors
-    /// When the listener or a certificate fails.
-    pub async fn serve(
+    /// The service of this context. `info` has the limits and features that only this service has.
+    pub fn into_service(
         self,
         descriptor_set: &'static [u8],
         routes: Routes,
         info: ServerInfo,
         sessions: Arc<Sessions>,
+    ) -> PreparedService {
+        PreparedService { context: self, descriptor_set, routes, info, sessions }
+    }
+}
+
+/// A service whose background work runs and whose handlers wait for a listener.
+#[derive(Clone)]
+pub struct PreparedService {
+    context: ServiceContext,
+    descriptor_set: &'static [u8],
+    routes: Routes,
+    info: ServerInfo,
+    sessions: Arc<Sessions>,
+}
+
+impl PreparedService {
+    /// Serves until `shutdown`, then waits for calls and background tasks to end.
+    ///
+    /// # Errors
+    /// When the listener or a certificate fails.
+    pub async fn serve(self, listener: TcpListener) -> anyhow::Result<()> {
+        let context = &self.context;
+        context.spawn(housekeeping::run(context.worker.clone(), context.name, context.shutdown.clone()));
+        let outcome = self.server(context.name, vec![self.parts()], listener).await;
+        context.background.close();
+        context.background.wait().await;
+        outcome
+    }
+
+    /// A server of `services`, with the sessions and options of this one.
+    async fn server(
+        &self,
+        name: &'static str,
+        services: Vec<ServiceParts>,
         listener: TcpListener,
     ) -> anyhow::Result<()> {
-        self.spawn(housekeeping::run(self.worker.clone(), self.name, self.shutdown.clone()));
-        let database = self.database.clone();
+        let ServiceContext { options, shutdown, .. } = &self.context;
         let parts = ServerParts {
-            name: self.name,
-            descriptor_set,
-            routes,
-            info,
-            authentication: Authentication::new(sessions, self.options.service_secret.clone())
-                .with_certificates_of_services(self.options.tls.tls_client_ca.is_some()),
+            name,
+            services,
+            authentication: Authentication::new(self.sessions.clone(), options.service_secret.clone())
+                .with_certificates_of_services(options.tls.tls_client_ca.is_some()),
+            proxies: options.proxies.clone(),
+            cors: options.cors.clone(),
+            limits: options.limits.clone(),
+            tls: options.tls.clone(),
+        };
+        let outcome = serve(parts, listener, shutdown.clone()).await;
+        shutdown.cancel();
+        outcome
+    }
+
+    fn parts(&self) -> ServiceParts {
+        let database = self.context.database.clone();
+        ServiceParts {
+            name: self.context.name,
+            descriptor_set: self.descriptor_set,
+            routes: self.routes.clone(),
+            info: self.info.clone(),
             readiness: Arc::new(move || {
                 let database = database.clone();
                 Box::pin(async move { database.is_ready().await })
             }),
-            proxies: self.options.proxies.clone(),
-            limits: self.options.limits.clone(),
-            tls: self.options.tls.clone(),
-        };
-        let outcome = serve(parts, listener, self.shutdown.clone()).await;
-        self.shutdown.cancel();
-        self.background.close();
-        self.background.wait().await;
-        outcome
+        }
     }
+}
+
+/// Serves services of this process together on one port, behind one server stack, until shutdown: with the sessions and
+/// options of the first, which is best identity, since it looks sessions up without a call.
+///
+/// # Errors
+/// When the listener or a certificate fails.
+pub async fn serve_gateway(
+    services: impl AsRef<[PreparedService]>,
+    listener: TcpListener,
+) -> anyhow::Result<()> {
+    let services = services.as_ref();
+    let first = services.first().context("there is no service")?;
+    first.server(GATEWAY, services.iter().map(PreparedService::parts).collect(), listener).await
 }
 
 /// Runs a service as its own process: telemetry, listener, service, signals.
 ///
 /// # Errors
 /// Whatever keeps the service from running.
-pub async fn run<Run, Running>(name: &'static str, options: ServiceOptions, start: Run) -> anyhow::Result<()>
+pub async fn run<Start, Starting>(
+    name: &'static str,
+    options: ServiceOptions,
+    start: Start,
+) -> anyhow::Result<()>
 where
-    Run: FnOnce(ServiceContext, TcpListener) -> Running,
-    Running: Future<Output = anyhow::Result<()>>,
+    Start: FnOnce(ServiceContext) -> Starting,
+    Starting: Future<Output = anyhow::Result<PreparedService>>,
 {
     let _telemetry = crate::telemetry::init(&options.telemetry, name)?;
     let address = options.listen;
@@ -181,7 +238,7 @@ where
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(shutdown.clone()));
     tracing::info!(service = name, %address, "serving");
-    start(ServiceContext::new(name, options, Clock::default(), shutdown)?, listener).await
+    start(ServiceContext::new(name, options, Clock::default(), shutdown)?).await?.serve(listener).await
 }
 
 /// Cancels the token on SIGTERM or Ctrl-C.

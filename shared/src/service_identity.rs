@@ -148,6 +148,25 @@ mod tests {
         }
     }
 
+    /// The clients in other languages check their signatures against the same file.
+    #[test]
+    fn signatures_match_the_vectors_of_the_clients() {
+        let vectors: Vec<serde_json::Value> =
+            serde_json::from_str(include_str!("../../proto/clients/signature_vectors.json")).unwrap();
+        assert!(!vectors.is_empty());
+        for vector in vectors {
+            let [name, secret, path, authorization] =
+                ["name", "secret", "path", "authorization"].map(|key| vector[key].as_str().unwrap());
+            let seconds = vector["unix_seconds"].as_u64().unwrap();
+            assert_eq!(
+                ServiceSigner::new(name, secret.into()).authorization_at(path, seconds),
+                authorization
+            );
+            let credentials = authorization.strip_prefix("Service ").unwrap();
+            assert_eq!(verify_at(&secret.into(), credentials, path, seconds).unwrap(), name);
+        }
+    }
+
     /// The code of RFC 4231, test case 2, through the same type that signs.
     #[test]
     fn the_code_is_hmac_sha256() {

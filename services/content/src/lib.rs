@@ -30,8 +30,7 @@ use proto::content::admin::v1::content_admin_service_server::ContentAdminService
 use proto::content::v1::attachment_service_server::AttachmentServiceServer;
 use proto::content::v1::document_service_server::DocumentServiceServer;
 use shared::access::{AccessCopies, Authorizer};
-use shared::service::ServiceContext;
-use tokio::net::TcpListener;
+use shared::service::{PreparedService, ServiceContext};
 use tonic::service::Routes;
 
 use attachments::rpc::AttachmentHandler;
@@ -56,15 +55,11 @@ static SCRIPTS: include_dir::Dir<'_> =
 /// The migrations of the schema.
 pub static MIGRATIONS: shared::migrate::Set = shared::migrate::Set::of_service(NAME, &SCRIPTS);
 
-/// Serves until shutdown.
+/// Starts background work and prepares the handlers.
 ///
 /// # Errors
-/// When a migration, the storage, the listener or a certificate fails.
-pub async fn serve(
-    context: ServiceContext,
-    options: StorageOptions,
-    listener: TcpListener,
-) -> anyhow::Result<()> {
+/// When a migration or the storage fails.
+pub async fn start(context: ServiceContext, options: StorageOptions) -> anyhow::Result<PreparedService> {
     context.migrate(&MIGRATIONS).await?;
     let storage = Storage::open(&options)?;
     let writer = UploadWriter::new(&context, storage.clone(), options.limits.clone());
@@ -82,7 +77,7 @@ pub async fn serve(
     let sessions = context.remote_sessions();
     let authorizer = Authorizer::new(&context, copies.clone());
     let routes = copies.enforce_freshness(routes(&context, authorizer, writer, storage));
-    context.serve(DESCRIPTOR_SET, routes, info, sessions, listener).await
+    Ok(context.into_service(DESCRIPTOR_SET, routes, info, sessions))
 }
 
 fn server_info(limits: &FileLimits) -> ServerInfo {

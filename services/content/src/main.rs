@@ -20,8 +20,5 @@ struct Cli {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Cli { service, storage } = shared::command_line::parse();
-    shared::service::run(content::NAME, service, |context, listener| {
-        content::serve(context, storage, listener)
-    })
-    .await
+    shared::service::run(content::NAME, service, |context| content::start(context, storage)).await
 }

@@ -10,8 +10,8 @@ use testkit::*;
 /// for tasks, identity for sessions.
 pub fn harness() -> Harness {
     Harness::new()
-        .serve(content::NAME, |context, options, listener| {
-            Box::pin(content::serve(context, options.own::<StorageOptions>().clone(), listener))
+        .serve(content::NAME, |context, options| {
+            Box::pin(content::start(context, options.own::<StorageOptions>().clone()))
         })
         .with_options(insert_options)
         .with_program("identity")

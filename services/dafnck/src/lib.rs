@@ -13,6 +13,7 @@ pub mod health;
 pub mod import;
 pub mod interchange;
 pub mod maintain;
+pub mod manual;
 pub mod migrations;
 pub mod operator;
 pub mod paths;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use dafnck::backup::{self, BackupOptions};
 use dafnck::descriptors::{self, DescriptorsOptions};
 use dafnck::dev_ca::{self, DevCaOptions};
@@ -13,6 +13,7 @@ use dafnck::files::{self, FilesOptions};
 use dafnck::health::{self, HealthOptions};
 use dafnck::import::{self, ImportOptions};
 use dafnck::maintain::{self, MaintainOptions};
+use dafnck::manual::{self, CompletionsOptions, ManOptions};
 use dafnck::migrations::{self, MigrateOptions};
 use dafnck::operator::OperatorOptions;
 use dafnck::progress::OutputClosed;
@@ -52,7 +53,7 @@ enum Command {
     /// Write users, projects, members, tasks, dependencies, documents, versions and files as `dafnck import` takes them
     #[command(after_long_help = export::HELP)]
     Export(ExportOptions),
-    /// Seal personal data again under the current key of the identity service
+    /// Encrypt personal data again under the current key of the identity service
     #[command(after_long_help = rotate_keys::HELP)]
     RotateKeys(OperatorOptions),
     /// List, suspend, reactivate, delete and erase accounts
@@ -85,6 +86,10 @@ enum Command {
     Reference(ReferenceOptions),
     /// Do what the databases need from time to time: measure, analyze, build bloated indexes anew. Safe to run twice
     Maintain(MaintainOptions),
+    /// Write what completes commands and options in a shell, as `dafnck completions bash >/etc/bash_completion.d/dafnck`
+    Completions(CompletionsOptions),
+    /// Write manual pages, one for each command
+    Man(ManOptions),
 }
 
 #[tokio::main]
@@ -119,6 +124,8 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Descriptors(options) => descriptors::command(&options),
         Command::Reference(options) => reference::command(&options),
         Command::Maintain(options) => maintain::command(&options).await,
+        Command::Completions(options) => manual::write_completions(Cli::command(), &options),
+        Command::Man(options) => manual::write_pages(Cli::command(), &options),
     }
     .map(|()| ExitCode::SUCCESS)
 }

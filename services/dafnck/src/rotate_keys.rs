@@ -1,4 +1,4 @@
-//! `dafnck rotate-keys`: has the identity service seal all personal data again under its current key.
+//! `dafnck rotate-keys`: has the identity service encrypt all personal data again under its current key.
 
 use anyhow::Context;
 use proto::identity::admin::v1::security_admin_service_client::SecurityAdminServiceClient;
@@ -13,8 +13,8 @@ pub const HELP: &str = "\
 To change the key of personal data without a break:
 
   1. Add the new key as the last of --encryption-keys of every replica of
-     identity, so that all can read what it seals.
-  2. Make it the first one, everywhere: from now on it seals.
+     identity, so that all can read what it encrypts.
+  2. Make it the first one, everywhere: from now on it encrypts.
   3. Run this command.
   4. Take the former key away.
 
@@ -26,12 +26,12 @@ An interrupted run is finished by running it again.";
 /// When the rotation did not finish.
 pub async fn command(options: &OperatorOptions) -> anyhow::Result<()> {
     let tell = |so_far: &RotateKeysResponse| {
-        eprintln!("sealed {} of {} rows", so_far.encrypted_count, so_far.total_count);
+        eprintln!("encrypted {} of {} rows", so_far.encrypted_count, so_far.total_count);
     };
     let last = run(options, tell).await.context(
-        "the rotation did not finish; what is sealed stays, and running it again goes on. Keep the former keys",
+        "the rotation did not finish; what is encrypted stays, and running it again goes on. Keep the former keys",
     )?;
-    print_line!("everything is sealed under the key `{}`: former keys can be dropped", last.key_id);
+    print_line!("everything is encrypted under the key `{}`: former keys can be dropped", last.key_id);
     Ok(())
 }
 

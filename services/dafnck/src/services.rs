@@ -5,7 +5,7 @@ use identity::IdentityOptions;
 use local_servers::running_services::{RunningServices, sibling_urls};
 use local_servers::suite::SuiteOptions;
 use shared::migrate::Set;
-use shared::service::ServiceContext;
+use shared::service::{ServiceContext, serve_gateway};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -19,34 +19,37 @@ pub fn migration_sets() -> [&'static Set; 4] {
     [&identity::MIGRATIONS, &project::MIGRATIONS, &task::MIGRATIONS, &content::MIGRATIONS]
 }
 
-/// Starts the four services.
+/// Starts the four services, each on its listener, and all together on `gateway`.
 ///
 /// # Errors
 /// When an option is malformed.
-pub fn start(
+pub async fn start(
     options: &SuiteOptions,
     identity_options: &IdentityOptions,
     storage: &StorageOptions,
     listeners: [TcpListener; 4],
+    gateway: TcpListener,
 ) -> anyhow::Result<RunningServices> {
-    let [identity, project, task, content] = listeners;
-    let addresses =
-        [identity.local_addr()?, project.local_addr()?, task.local_addr()?, content.local_addr()?];
+    let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>()?;
+    let addresses = addresses.try_into().map_err(|_| anyhow::anyhow!("there are four services"))?;
     let siblings = sibling_urls(addresses, options.certificates.is_some());
     let shutdown = CancellationToken::new();
-    let context = |name: &'static str, listener: &TcpListener| {
-        let service = options.service(name, listener.local_addr()?, &siblings);
+    let context = |name: &'static str, address| {
+        let service = options.service(name, address, &siblings);
         ServiceContext::new(name, service, options.clock.clone(), shutdown.clone())
     };
+    let [identity, project, task, content] = addresses;
+    let mail = &options.mail;
+    let services = [
+        identity::start(context(identity::NAME, identity)?, identity_options.clone(), mail.clone()).await?,
+        project::start(context(project::NAME, project)?, mail.clone()).await?,
+        task::start(context(task::NAME, task)?).await?,
+        content::start(context(content::NAME, content)?, storage.clone()).await?,
+    ];
     let mut running = RunningServices::new(siblings.clone(), shutdown.clone());
-    running.spawn(identity::serve(
-        context(identity::NAME, &identity)?,
-        identity_options.clone(),
-        options.mail.clone(),
-        identity,
-    ));
-    running.spawn(project::serve(context(project::NAME, &project)?, options.mail.clone(), project));
-    running.spawn(task::serve(context(task::NAME, &task)?, task));
-    running.spawn(content::serve(context(content::NAME, &content)?, storage.clone(), content));
+    running.spawn(serve_gateway(services.clone(), gateway));
+    for (service, listener) in services.into_iter().zip(listeners) {
+        running.spawn(service.serve(listener));
+    }
     Ok(running)
 }

@@ -23,6 +23,12 @@ const DAMAGED: &str = "not all copies are as they should be:\n";
 
 /// Uploads a file of these bytes to a project.
 pub async fn upload(who: &Actor, project: &Project, bytes: &'static str) -> content::Attachment {
+    let messages = stream::iter(upload_messages(project, bytes));
+    who.attachments().upload_attachment(messages).await.unwrap().into_inner()
+}
+
+/// The messages that upload a file to a project.
+pub fn upload_messages(project: &Project, bytes: &'static str) -> [content::UploadAttachmentRequest; 2] {
     let header = content::UploadHeader {
         target: Some(content::AttachmentTarget {
             target: Some(content::attachment_target::Target::ProjectId(project.id.clone())),
@@ -31,8 +37,7 @@ pub async fn upload(who: &Actor, project: &Project, bytes: &'static str) -> cont
         ..Default::default()
     };
     let parts = [Part::Header(header), Part::Chunk(bytes.into())];
-    let parts = stream::iter(parts.map(|part| content::UploadAttachmentRequest { part: Some(part) }));
-    who.attachments().upload_attachment(parts).await.unwrap().into_inner()
+    parts.map(|part| content::UploadAttachmentRequest { part: Some(part) })
 }
 
 /// What a download brings.

@@ -12,16 +12,14 @@ use testkit::*;
 /// All four services in this process.
 pub fn harness() -> Harness {
     Harness::new()
-        .serve(identity::NAME, |context, options, listener| {
+        .serve(identity::NAME, |context, options| {
             let own = options.own::<IdentityOptions>().clone();
-            Box::pin(identity::serve(context, own, options.mail.clone(), listener))
+            Box::pin(identity::start(context, own, options.mail.clone()))
         })
-        .serve(project::NAME, |context, options, listener| {
-            Box::pin(project::serve(context, options.mail.clone(), listener))
-        })
-        .serve(task::NAME, |context, _, listener| Box::pin(task::serve(context, listener)))
-        .serve(content::NAME, |context, options, listener| {
-            Box::pin(content::serve(context, options.own::<StorageOptions>().clone(), listener))
+        .serve(project::NAME, |context, options| Box::pin(project::start(context, options.mail.clone())))
+        .serve(task::NAME, |context, _| Box::pin(task::start(context)))
+        .serve(content::NAME, |context, options| {
+            Box::pin(content::start(context, options.own::<StorageOptions>().clone()))
         })
         .with_options(insert_options)
 }

@@ -12,6 +12,7 @@
 
 mod agreement;
 mod archived;
+mod browser;
 mod budgets;
 mod catalog;
 mod dafnck;
@@ -28,6 +29,7 @@ mod expired_tokens;
 mod files;
 mod freshness;
 mod garbage;
+mod gateway;
 mod harness;
 mod housekeeping;
 mod import;
@@ -36,6 +38,7 @@ mod least_privilege;
 mod machine;
 mod maintaining;
 mod maintenance;
+mod manual;
 mod outages;
 mod reference;
 mod reflection;

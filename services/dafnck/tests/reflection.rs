@@ -22,14 +22,14 @@ async fn every_service_becomes_healthy() {
 
 /// Asks with one version of the reflection protocol for the list of services and for the file of one.
 macro_rules! reflect {
-    ($version:ident, $suite:expr, $service:expr) => {{
+    ($version:ident, $channel:expr) => {{
         use tonic_reflection::pb::$version::ServerReflectionRequest;
         use tonic_reflection::pb::$version::server_reflection_client::ServerReflectionClient;
         use tonic_reflection::pb::$version::server_reflection_request::MessageRequest;
         use tonic_reflection::pb::$version::server_reflection_response::MessageResponse;
         let ask = async |question| {
             let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
-            let mut client = ServerReflectionClient::new($suite.channel($service));
+            let mut client = ServerReflectionClient::new($channel);
             let answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap();
             answers.into_inner().message().await.unwrap().unwrap().message_response.unwrap()
         };
@@ -48,14 +48,15 @@ macro_rules! reflect {
         names
     }};
 }
+pub(crate) use reflect;
 
 #[tokio::test]
 async fn both_versions_of_reflection_describe_what_is_served() {
     let suite = harness().start().await;
     for service in ALL {
         let own = format!("dafnck.{service:?}.").to_lowercase();
-        let v1 = reflect!(v1, suite, service);
-        let v1alpha = reflect!(v1alpha, suite, service);
+        let v1 = reflect!(v1, suite.channel(service));
+        let v1alpha = reflect!(v1alpha, suite.channel(service));
         assert_eq!(v1, v1alpha);
         assert!(v1.iter().any(|name| name.starts_with(&own)), "{v1:?}");
         assert!(v1.contains(&"grpc.health.v1.Health".to_owned()), "{v1:?}");

@@ -18,8 +18,7 @@ use proto::identity::DESCRIPTOR_SET;
 use shared::database::{Constraint, Rule};
 use shared::json::to_duration;
 use shared::mail::MailOptions;
-use shared::service::ServiceContext;
-use tokio::net::TcpListener;
+use shared::service::{PreparedService, ServiceContext};
 
 mod accounts;
 mod api_tokens;
@@ -65,16 +64,15 @@ pub(crate) const CONSTRAINTS: &[Constraint] = &[
     },
 ];
 
-/// Serves until told to stop.
+/// Starts background work and prepares the handlers.
 ///
 /// # Errors
-/// When an option is malformed, or a migration, the listener or a certificate fails.
-pub async fn serve(
+/// When an option is malformed, or a migration fails.
+pub async fn start(
     context: ServiceContext,
     options: IdentityOptions,
     mail: MailOptions,
-    listener: TcpListener,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<PreparedService> {
     let keys = options.keys.load()?;
     context.migrate(&MIGRATIONS).await?;
     let store = SessionStore::new(&context, options.sessions.clone());
@@ -86,7 +84,7 @@ pub async fn serve(
 
     let info = server_info(&options, &mail);
     let identity = Identity::start(context.clone(), &options, &mail, keys, store, revocations)?;
-    context.serve(DESCRIPTOR_SET, rpc::routes(&Arc::new(identity)), info, sessions, listener).await
+    Ok(context.into_service(DESCRIPTOR_SET, rpc::routes(&Arc::new(identity)), info, sessions))
 }
 
 /// The limits and features of this service alone.

@@ -23,8 +23,5 @@ struct Cli {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Cli { service, identity: options, mail } = shared::command_line::parse();
-    shared::service::run(identity::NAME, service, |context, listener| {
-        identity::serve(context, options, mail, listener)
-    })
-    .await
+    shared::service::run(identity::NAME, service, |context| identity::start(context, options, mail)).await
 }

@@ -77,7 +77,7 @@ async fn reset_password_ends_every_session() {
     assert_eq!(refusal(again), CODE_INVALID);
 }
 
-/// The names are sealed in the database; the service compares with what they say.
+/// The names are encrypted in the database; the service compares with what they say.
 #[tokio::test]
 async fn a_password_made_of_the_own_names_is_rejected() {
     let suite = harness().start().await;

@@ -10,9 +10,9 @@ use testkit::*;
 /// Identity in this process, and the project service, which must refuse the tokens that identity refuses.
 pub fn harness() -> Harness {
     Harness::new()
-        .serve(identity::NAME, |context, options, listener| {
+        .serve(identity::NAME, |context, options| {
             let own = options.own::<IdentityOptions>().clone();
-            Box::pin(identity::serve(context, own, options.mail.clone(), listener))
+            Box::pin(identity::start(context, own, options.mail.clone()))
         })
         .with_options(insert_options)
         .with_program("project")

@@ -47,7 +47,7 @@ pub mod tools {
     pub use crate::ports::{free as free_port, require_free as require_free_port};
     pub use crate::process::send;
     pub use crate::provision::{Program, on_path, private_copy};
-    pub use crate::provision_debian::{unpack, unpack_from_sources};
+    pub use crate::provision_debian::{unpack, unpack_from_sources, unpack_with_dependencies};
     pub use crate::provision_redis::find_or_install as find_or_install_redis;
     pub use crate::wait::wait_for_end;
 }

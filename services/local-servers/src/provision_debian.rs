@@ -22,7 +22,7 @@ const UNPACK_LIMIT: Duration = Duration::from_secs(60);
 /// When they cannot be fetched, or hold no such program.
 pub async fn unpack(directory: &Path, packages: &[&str], needing: &str, program: &str) -> Result<()> {
     let apt = Apt::open(directory, None)?;
-    apt.update_and_download(packages).await?;
+    apt.update_and(async || apt.download(packages).await).await?;
     if fs::symlink_metadata(directory.join(program)).is_err() {
         bail!("the packages hold no {program}");
     }
@@ -53,7 +53,17 @@ pub async fn unpack_from_sources(
     fs::create_dir_all(&sources)?;
     write_sources(&sources)?;
     let apt = Apt::open(directory, Some(&sources))?;
-    apt.update_and_download(packages).await?;
+    apt.update_and(async || apt.download(packages).await).await?;
+    apt.close()
+}
+
+/// Puts this package into the directory, with everything that it needs and the machine does not have.
+///
+/// # Errors
+/// When it cannot be fetched.
+pub async fn unpack_with_dependencies(directory: &Path, package: &str) -> Result<()> {
+    let apt = Apt::open(directory, None)?;
+    apt.update_and(async || apt.download_with_dependencies(package).await).await?;
     apt.close()
 }
 
@@ -97,21 +107,39 @@ impl<'a> Apt<'a> {
     }
 
     /// One source of several that does not answer fails the update; only the download tells whether it matters.
-    async fn update_and_download(&self, packages: &[&str]) -> Result<()> {
+    async fn update_and(&self, download: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
         let update = run(self.command("apt-get", &["update"]), INSTALL_LIMIT).await;
-        match (self.download(packages).await, update) {
+        match (download().await, update) {
             (Err(error), Err(update)) => Err(error.context(format!("{update:#}"))),
             (downloaded, _) => downloaded,
         }
     }
 
-    /// Fetches packages and unpacks them side by side.
+    /// Fetches packages and unpacks them.
     async fn download(&self, packages: &[&str]) -> Result<()> {
         let mut command = self.command("apt-get", &["download"]);
         command.args(packages);
         run(command, INSTALL_LIMIT).await?;
-        for entry in fs::read_dir(self.directory.join("packages"))? {
+        self.unpack(&self.directory.join("packages")).await
+    }
+
+    /// Fetches what an installation would, without the lock of the system's packages, which nothing of this changes.
+    async fn download_with_dependencies(&self, package: &str) -> Result<()> {
+        let options =
+            ["install", "--download-only", "--no-install-recommends", "--yes", "-o", "Debug::NoLocking=1"];
+        let mut command = self.command("apt-get", &options);
+        command.arg(package);
+        run(command, INSTALL_LIMIT).await?;
+        self.unpack(&self.directory.join("cache/archives")).await
+    }
+
+    /// Unpacks the packages of a directory side by side.
+    async fn unpack(&self, packages: &Path) -> Result<()> {
+        for entry in fs::read_dir(packages)? {
             let package = entry?.path();
+            if package.extension().is_none_or(|ending| ending != "deb") {
+                continue;
+            }
             let mut command = Command::new("dpkg");
             command.arg("-x").arg(&package).arg(self.into);
             run(command, UNPACK_LIMIT).await?;

@@ -26,12 +26,18 @@ pub struct RunningServices {
 pub async fn listen(ports: [u16; 4]) -> anyhow::Result<[TcpListener; 4]> {
     let mut listeners = Vec::with_capacity(ports.len());
     for (port, name) in ports.into_iter().zip(NAMES) {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
-        listeners.push(
-            listener.with_context(|| format!("port {port}, on which {name} is to serve, is not free"))?,
-        );
+        listeners.push(listen_on(port, name).await?);
     }
     listeners.try_into().map_err(|_| anyhow::anyhow!("there are four services"))
+}
+
+/// Listens on the loopback port that `name` is to serve on; 0 takes a free port.
+///
+/// # Errors
+/// When it is taken.
+pub async fn listen_on(port: u16, name: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    listener.with_context(|| format!("port {port}, on which {name} is to serve, is not free"))
 }
 
 /// The URLs of services that listen at these addresses.

@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use shared::clock::Clock;
 use shared::config::{
-    DatabaseOptions, LimitOptions, ProxyOptions, Secret, ServiceOptions, SiblingOptions, TelemetryOptions,
-    TlsOptions,
+    CorsOptions, DatabaseOptions, LimitOptions, ProxyOptions, Secret, ServiceOptions, SiblingOptions,
+    TelemetryOptions, TlsOptions,
 };
 use shared::mail::MailOptions;
 
 /// Ports on which the suite serves by default: identity, project, task, content.
 pub const DEFAULT_PORTS: [u16; 4] = [50051, 50052, 50053, 50054];
+/// Port on which the suite serves all of them together by default.
+pub const DEFAULT_GATEWAY_PORT: u16 = 50050;
 /// The services, in the order of [`DEFAULT_PORTS`].
 pub const NAMES: [&str; 4] = ["identity", "project", "task", "content"];
 
@@ -110,6 +112,8 @@ pub struct SuiteOptions {
     pub mail: MailOptions,
     /// Proxies in front.
     pub proxies: ProxyOptions,
+    /// Web pages that may call.
+    pub cors: CorsOptions,
     /// Limits on work.
     pub limits: LimitOptions,
     /// Logs, traces and metrics.
@@ -169,6 +173,7 @@ impl SuiteOptions {
             redis_tls_ca: self.certificate("ca.pem"),
             tls: self.tls_of(name),
             proxies: self.proxies.clone(),
+            cors: self.cors.clone(),
             limits: self.limits.clone(),
             telemetry: self.telemetry.clone(),
         }

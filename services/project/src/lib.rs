@@ -28,8 +28,7 @@ use proto::project::backend::v1::invitation_service_server::InvitationServiceSer
 use proto::project::v1::member_service_server::MemberServiceServer;
 use proto::project::v1::project_service_server::ProjectServiceServer;
 use shared::mail::{MailOptions, Mailer, Outbox};
-use shared::service::ServiceContext;
-use tokio::net::TcpListener;
+use shared::service::{PreparedService, ServiceContext};
 use tonic::service::Routes;
 
 pub use schema::NAME;
@@ -53,11 +52,11 @@ static SCRIPTS: include_dir::Dir<'_> =
     include_dir::include_dir!("$CARGO_MANIFEST_DIR/../../migrations/project");
 pub static MIGRATIONS: shared::migrate::Set = shared::migrate::Set::of_service(NAME, &SCRIPTS);
 
-/// Serves until the shutdown signal.
+/// Starts background work and prepares the handlers.
 ///
 /// # Errors
-/// Invalid mail options, or a failing migration, listener or certificate.
-pub async fn serve(context: ServiceContext, mail: MailOptions, listener: TcpListener) -> anyhow::Result<()> {
+/// Invalid mail options, or a failing migration.
+pub async fn start(context: ServiceContext, mail: MailOptions) -> anyhow::Result<PreparedService> {
     context.migrate(&MIGRATIONS).await?;
     let sessions = context.remote_sessions();
     let outbox = Outbox::new(NAME, context.clock.clone());
@@ -72,7 +71,7 @@ pub async fn serve(context: ServiceContext, mail: MailOptions, listener: TcpList
     let routes = routes(&context, &InvitationIssuer { context: context.clone(), outbox }, &tokens);
     let features = ServerFeatures { mail_enabled: mail.is_enabled(), ..ServerFeatures::default() };
     let info = ServerInfo { features: Some(features), ..ServerInfo::default() };
-    context.serve(DESCRIPTOR_SET, routes, info, sessions, listener).await
+    Ok(context.into_service(DESCRIPTOR_SET, routes, info, sessions))
 }
 
 fn routes(context: &ServiceContext, issuer: &InvitationIssuer, tokens: &InvitationTokens) -> Routes {

@@ -20,6 +20,5 @@ struct Cli {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Cli { service, mail } = shared::command_line::parse();
-    shared::service::run(project::NAME, service, |context, listener| project::serve(context, mail, listener))
-        .await
+    shared::service::run(project::NAME, service, |context| project::start(context, mail)).await
 }

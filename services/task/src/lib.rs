@@ -38,8 +38,7 @@ use proto::task::v1::plan_service_server::PlanServiceServer;
 use proto::task::v1::task_service_server::TaskServiceServer;
 use shared::access::{AccessCopies, Authorizer};
 use shared::export::Exports;
-use shared::service::ServiceContext;
-use tokio::net::TcpListener;
+use shared::service::{PreparedService, ServiceContext};
 use tonic::service::Routes;
 
 use handler::TaskHandler;
@@ -50,11 +49,11 @@ pub const NAME: &str = "task";
 static SCRIPTS: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/../../migrations/task");
 pub static MIGRATIONS: shared::migrate::Set = shared::migrate::Set::of_service(NAME, &SCRIPTS);
 
-/// Serves until shutdown.
+/// Starts background work and prepares the handlers.
 ///
 /// # Errors
-/// If a migration, the listener or a certificate fails.
-pub async fn serve(context: ServiceContext, listener: TcpListener) -> anyhow::Result<()> {
+/// If a migration fails.
+pub async fn start(context: ServiceContext) -> anyhow::Result<PreparedService> {
     context.migrate(&MIGRATIONS).await?;
     let sessions = context.remote_sessions();
     let copies = AccessCopies::new(
@@ -70,7 +69,7 @@ pub async fn serve(context: ServiceContext, listener: TcpListener) -> anyhow::Re
         exports: Exports::new(&context),
     };
     let routes = copies.enforce_freshness(routes(&handler));
-    context.serve(DESCRIPTOR_SET, routes, ServerInfo::default(), sessions, listener).await
+    Ok(context.into_service(DESCRIPTOR_SET, routes, ServerInfo::default(), sessions))
 }
 
 fn routes(handler: &TaskHandler) -> Routes {

@@ -16,5 +16,5 @@ struct Cli {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    shared::service::run(task::NAME, shared::command_line::parse::<Cli>().service, task::serve).await
+    shared::service::run(task::NAME, shared::command_line::parse::<Cli>().service, task::start).await
 }

@@ -55,10 +55,9 @@ async fn replica(suite: &mut Suite, project_url: &str) -> DropGuard {
     let siblings = SiblingOptions { project_url: project_url.to_owned(), ..suite.siblings.clone() };
     let options = suite.options.service(task::NAME, listen, &siblings);
     let stop = CancellationToken::new();
-    tokio::spawn(task::serve(
-        ServiceContext::new(task::NAME, options, suite.options.clock.clone(), stop.clone()).unwrap(),
-        listener,
-    ));
+    let context =
+        ServiceContext::new(task::NAME, options, suite.options.clock.clone(), stop.clone()).unwrap();
+    tokio::spawn(task::start(context).await.unwrap().serve(listener));
     let (scheme, _) = suite.siblings.task_url.split_once("://").unwrap();
     suite.siblings.task_url = format!("{scheme}://{listen}");
     stop.drop_guard()

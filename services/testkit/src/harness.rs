@@ -44,6 +44,13 @@ impl Harness {
         self
     }
 
+    /// Serves the services in the test's process also together, on one more port.
+    #[must_use]
+    pub fn with_gateway(mut self) -> Self {
+        self.services.has_gateway = true;
+        self
+    }
+
     /// Adds options of a single service. The path is the suite's directory for files.
     #[must_use]
     pub fn with_options(mut self, insert: fn(&mut Extensions, &Path)) -> Self {
@@ -61,6 +68,11 @@ impl Harness {
     pub async fn start_with(self, change: impl FnOnce(&mut SuiteOptions)) -> Suite {
         let topology = Topology::from_environment();
         self.on(servers::shared(topology.encryption).await, topology, change).await
+    }
+
+    /// As [`Self::start_with`], in the plain topology.
+    pub async fn start_plain_with(self, change: impl FnOnce(&mut SuiteOptions)) -> Suite {
+        self.on(servers::shared(Encryption::Off).await, Topology::PLAIN, change).await
     }
 
     /// As [`Self::start`], on servers with durable writes, as in production.

@@ -15,8 +15,10 @@
 mod actor;
 mod bucket;
 mod certificates;
+mod chromium;
 mod databases;
 mod debian_release;
+mod envoy;
 mod harness;
 mod mail;
 mod migration_sets;
@@ -46,6 +48,8 @@ mod write_load;
 
 pub use actor::{Actor, Bearer, Service};
 pub use bucket::Bucket;
+pub use chromium::Chromium;
+pub use envoy::{ENVOY_VERSION, Envoy};
 pub use harness::Harness;
 pub use mail::Mail;
 pub use migration_sets::{reference_set, service_sets};
@@ -73,7 +77,7 @@ use std::path::{Path, PathBuf};
 use local_servers::LocalServers;
 use local_servers::suite::{self, DatabaseTopology, NAMES};
 use shared::clock::Clock;
-use shared::config::{LimitOptions, ProxyOptions, Secret, SiblingOptions, TelemetryOptions};
+use shared::config::{CorsOptions, LimitOptions, ProxyOptions, Secret, SiblingOptions, TelemetryOptions};
 use shared::mail::{Destination, MailOptions};
 use shared::redis_store::RedisStore;
 use tempfile::TempDir;
@@ -113,6 +117,16 @@ impl Suite {
             Service::Content => &self.siblings.content_url,
         };
         channel_to(url, self.authority().as_ref())
+    }
+
+    /// Where the services of this process are served together; see [`Harness::with_gateway`].
+    pub fn gateway_url(&self) -> &str {
+        self.running.as_ref().expect("the suite is stopped").gateway_url()
+    }
+
+    /// A channel to that.
+    pub fn gateway_channel(&self) -> Channel {
+        channel_to(self.gateway_url(), self.authority().as_ref())
     }
 
     /// The certificate authority of the services, with TLS.
@@ -202,6 +216,7 @@ fn plain_options(
             mail_from: "DafnckMachine <no-reply@dafnck.example>".parse().unwrap(),
         },
         proxies: ProxyOptions::default(),
+        cors: CorsOptions::default(),
         limits: LimitOptions::default(),
         telemetry: TelemetryOptions::default(),
         clock: Clock::default(),

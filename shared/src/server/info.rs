@@ -23,9 +23,12 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 pub(super) struct ServerInfoHandler(ServerInfo);
 
 impl ServerInfoHandler {
-    /// Of a server of these gRPC services. `own` has the limits and features that only this server has; they are
+    /// Of a server of these gRPC services. `own` has the limits and features that only single services have; they are
     /// merged with those that all servers have in common.
-    pub(super) fn new(services: &[String], own: &ServerInfo) -> Result<Self, prost::DecodeError> {
+    pub(super) fn new<'a>(
+        services: &[String],
+        own: impl IntoIterator<Item = &'a ServerInfo>,
+    ) -> Result<Self, prost::DecodeError> {
         let packages = services.iter().filter_map(|name| Some(name.rsplit_once('.')?.0.to_owned()));
         let mut info = ServerInfo {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -33,7 +36,9 @@ impl ServerInfoHandler {
             limits: Some(common_limits()),
             ..Default::default()
         };
-        info.merge(own.encode_to_vec().as_slice())?;
+        for own in own {
+            info.merge(own.encode_to_vec().as_slice())?;
+        }
         Ok(Self(info))
     }
 }
@@ -77,14 +82,17 @@ mod tests {
     use proto::common::ServerFeatures;
 
     #[test]
-    fn a_server_adds_its_own_limits_to_the_common_ones() {
-        let own = ServerInfo {
+    fn a_server_adds_the_limits_and_features_of_its_services_to_the_common_ones() {
+        let content = ServerInfo {
             limits: Some(ServerLimits { max_attachment_bytes: Some(7), ..Default::default() }),
+            ..Default::default()
+        };
+        let identity = ServerInfo {
             features: Some(ServerFeatures { mail_enabled: true, ..Default::default() }),
             ..Default::default()
         };
         let services = ["dafnck.task.v1.B", "dafnck.common.v1.C", "dafnck.task.v1.A"].map(str::to_owned);
-        let info = ServerInfoHandler::new(&services, &own).unwrap().0;
+        let info = ServerInfoHandler::new(&services, [&identity, &content]).unwrap().0;
         assert_eq!(info.api_packages, ["dafnck.common.v1", "dafnck.task.v1"]);
         assert_eq!(info.limits.unwrap().max_attachment_bytes, Some(7));
         assert_eq!(info.limits.unwrap().max_batch_size, 1_000);

@@ -4,6 +4,7 @@ mod body;
 mod client_address;
 mod codec_errors;
 mod connection;
+mod cors;
 mod deadline;
 mod health;
 mod info;
@@ -27,11 +28,12 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 use tonic_web::GrpcWebLayer;
+use tower::util::option_layer;
 
 use crate::authentication::Authentication;
-use crate::config::{LimitOptions, ProxyOptions, TlsOptions};
+use crate::config::{CorsOptions, LimitOptions, ProxyOptions, TlsOptions};
 use crate::tls::{self, ServerTls};
 use proto::common::ServerInfo;
 use proto::common::server_info_service_server::ServerInfoServiceServer;
@@ -48,28 +50,39 @@ use client_address::ClientAddress;
 use connection::BoundedConnection;
 use health::Health;
 use info::ServerInfoHandler;
+use reflection::{COMMON_PACKAGES, packages_of, services_in};
 use stack::Stack;
 
 const HTTP2_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const HTTP2_KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// The parts of a server that differ between services.
-pub struct ServerParts {
-    /// The service's name as in its package: `dafnck.<name>.v1`.
+/// A service that a server serves.
+pub struct ServiceParts {
+    /// Its name as in its packages: `dafnck.<name>.v1`.
     pub name: &'static str,
     /// Its encoded descriptor set, which reflection shows.
     pub descriptor_set: &'static [u8],
     /// Its generated servers, made with [`routes!`](crate::routes).
     pub routes: Routes,
-    /// The limits and features that this server has beside those that all have.
+    /// The limits and features that it has beside those that all have.
     pub info: ServerInfo,
+    /// What health reports of it; checked every second.
+    pub readiness: Readiness,
+}
+
+/// A server of one or several services.
+pub struct ServerParts {
+    /// What logs and metrics call it.
+    pub name: &'static str,
+    /// What it serves.
+    pub services: Vec<ServiceParts>,
     /// Authenticates callers.
     pub authentication: Authentication,
-    /// What health reports; checked every second.
-    pub readiness: Readiness,
     /// The proxies in front of the server.
     pub proxies: ProxyOptions,
+    /// The web pages that may call it.
+    pub cors: CorsOptions,
     /// The configured limits.
     pub limits: LimitOptions,
     /// The certificates.
@@ -87,36 +100,40 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let transport = transport(&parts.limits);
     let tls = ServerTls::new(&parts.tls).context("the TLS certificate")?;
-    let own_services = reflection::own_services(parts.name);
     let (reporter, health_service) = tonic_health::server::health_reporter();
-    let health = Health::new(reporter, &own_services);
-    health.report(ServingStatus::NotServing).await;
+    let health = health(reporter, &parts.services);
+    health.report_not_serving().await;
     health.report_alive().await;
 
     let clients = ClientAddress::new(&parts.proxies);
+    let packages: Vec<String> = parts
+        .services
+        .iter()
+        .map(|service| packages_of(service.name))
+        .chain([COMMON_PACKAGES.into()])
+        .collect();
     let stack =
-        Arc::new(Stack::new(parts.name, parts.authentication, clients, &parts.limits, shutdown.clone()));
-    let info = ServerInfoHandler::new(&own_services, &parts.info).context("the server's info")?;
-    let routes = parts
-        .routes
+        Arc::new(Stack::new(&packages, parts.authentication, clients, &parts.limits, shutdown.clone()));
+    let router = routes(parts.services, &packages)?
         .add_service(health_service)
-        .add_service(crate::limited!(ServerInfoServiceServer::new(info), MAX_MESSAGE_BYTES));
-    let routes = reflection::add_to(routes, parts.descriptor_set, &own_services)?;
-    let router =
-        routes.into_axum_router().layer(axum::middleware::from_fn_with_state(stack.clone(), Stack::pass));
+        .into_axum_router()
+        .layer(axum::middleware::from_fn_with_state(stack.clone(), Stack::pass));
 
-    let _background =
-        AbortOnDropHandle::new(tokio::spawn(background(health.clone(), parts.readiness, stack)));
+    let _background = AbortOnDropHandle::new(tokio::spawn(background(health.clone(), stack)));
     let _expiry = AbortOnDropHandle::new(tokio::spawn(tls::watch(parts.tls, parts.name)));
 
     let stop = shutdown.clone();
     let stopping = async move {
         stop.cancelled().await;
         // Health first, so that balancers look elsewhere while calls are still answered.
-        health.report(ServingStatus::NotServing).await;
+        health.report_not_serving().await;
     };
-    // Outermost: below it, a browser's call is a gRPC call like any other.
-    let router = transport.layer(GrpcWebLayer::new()).add_routes(Routes::from(router));
+    let router = transport
+        // Outermost: a browser asks before its call, without a token.
+        .layer(option_layer(cors::layer(&parts.cors)))
+        // Below it, a browser's call is a gRPC call like any other.
+        .layer(GrpcWebLayer::new())
+        .add_routes(Routes::from(router));
     let max_life = connection_age(&parts.limits) + CONNECTION_AGE_GRACE;
     let plain = incoming(listener);
     let serving = match tls {
@@ -144,8 +161,27 @@ async fn drain_timeout(shutdown: &CancellationToken) {
     tokio::time::sleep(DRAIN_TIMEOUT).await;
 }
 
+fn health(reporter: HealthReporter, services: &[ServiceParts]) -> Health {
+    let checked =
+        services.iter().map(|service| (services_in(&packages_of(service.name)), service.readiness.clone()));
+    Health::new(reporter, checked, services_in(COMMON_PACKAGES))
+}
+
+/// The generated servers of all services, with reflection and the server's info, each once.
+fn routes(services: Vec<ServiceParts>, packages: &[String]) -> anyhow::Result<Routes> {
+    let names: Vec<String> = packages.iter().flat_map(|packages| services_in(packages)).collect();
+    let infos = services.iter().map(|service| &service.info);
+    let info = ServerInfoHandler::new(&names, infos).context("the server's info")?;
+    let descriptor_sets: Vec<_> = services.iter().map(|service| service.descriptor_set).collect();
+    let all = services.into_iter().fold(Routes::default().into_axum_router(), |all, service| {
+        all.merge(service.routes.into_axum_router().reset_fallback())
+    });
+    let info = crate::limited!(ServerInfoServiceServer::new(info), MAX_MESSAGE_BYTES);
+    reflection::add_to(Routes::from(all).add_service(info), &descriptor_sets, &names)
+}
+
 /// Until shutdown, when health has its last word elsewhere.
-async fn background(health: Health, readiness: Readiness, stack: Arc<Stack>) {
+async fn background(health: Health, stack: Arc<Stack>) {
     let mut interval = tokio::time::interval(rate_limit::FORGET_INTERVAL);
     let forgetting = async {
         loop {
@@ -154,7 +190,7 @@ async fn background(health: Health, readiness: Readiness, stack: Arc<Stack>) {
         }
     };
     tokio::select! {
-        () = health.follow(readiness) => {}
+        () = health.follow() => {}
         () = forgetting => {}
         () = stack.shutdown.cancelled() => {}
     }

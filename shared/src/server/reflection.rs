@@ -11,32 +11,37 @@ pub const INFRASTRUCTURE_SERVICES: [&str; 3] = [
     "grpc.reflection.v1alpha.ServerReflection",
 ];
 
-/// What the packages begin with that the server of the service `name` serves: its own and the common one.
-pub(super) fn own_packages(name: &str) -> [String; 2] {
-    [format!("dafnck.{name}."), "dafnck.common.".to_owned()]
+/// What the packages begin with that all servers serve.
+pub(super) const COMMON_PACKAGES: &str = "dafnck.common.";
+
+/// What the packages of the service `name` begin with.
+pub(super) fn packages_of(name: &str) -> String {
+    format!("dafnck.{name}.")
 }
 
-/// The full names of the gRPC services of the service `name`.
-pub(super) fn own_services(name: &str) -> Vec<String> {
-    let packages = own_packages(name);
+/// The full names of the gRPC services in packages that begin so.
+pub(super) fn services_in(packages: &str) -> Vec<String> {
     let services = proto::descriptor_pool().services();
     let names = services.map(|service| service.full_name().to_owned());
-    names.filter(|service| packages.iter().any(|package| service.starts_with(package))).collect()
+    names.filter(|service| service.starts_with(packages)).collect()
 }
 
 pub(super) fn add_to(
     routes: Routes,
-    descriptor_set: &[u8],
+    descriptor_sets: &[&[u8]],
     own_services: &[String],
 ) -> anyhow::Result<Routes> {
-    let v1 = builder(descriptor_set, own_services).build_v1().context("reflection v1")?;
-    let v1alpha = builder(descriptor_set, own_services).build_v1alpha().context("reflection v1alpha")?;
+    let v1 = builder(descriptor_sets, own_services).build_v1().context("reflection v1")?;
+    let v1alpha = builder(descriptor_sets, own_services).build_v1alpha().context("reflection v1alpha")?;
     Ok(routes.add_service(v1).add_service(v1alpha))
 }
 
-fn builder<'a>(descriptor_set: &'a [u8], own_services: &[String]) -> Builder<'a> {
-    let builder = Builder::configure()
-        .register_encoded_file_descriptor_set(descriptor_set)
+/// A file that several sets have is shown once.
+fn builder<'a>(descriptor_sets: &[&'a [u8]], own_services: &[String]) -> Builder<'a> {
+    let builder = descriptor_sets
+        .iter()
+        .fold(Builder::configure(), |builder, set| builder.register_encoded_file_descriptor_set(set));
+    let builder = builder
         // So that tools can read the details of our errors.
         .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)

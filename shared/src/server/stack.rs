@@ -27,7 +27,7 @@ use super::deadline::Deadline;
 use super::limits::DRAIN_STREAMS_AFTER;
 use super::metrics::Metrics;
 use super::rate_limit::RateLimit;
-use super::reflection::{INFRASTRUCTURE_SERVICES, own_packages};
+use super::reflection::INFRASTRUCTURE_SERVICES;
 use super::request_body;
 use proto::{MethodRule, MethodRules};
 
@@ -42,8 +42,8 @@ const OVERLOAD_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The state of the layers.
 pub(super) struct Stack {
-    /// What paths of this service begin with: `/dafnck.<service>.` and `/dafnck.common.`.
-    own_paths: [String; 2],
+    /// What paths of this server begin with: `/dafnck.<service>.` and `/dafnck.common.`.
+    own_paths: Vec<String>,
     authentication: Authentication,
     clients: ClientAddress,
     pub(super) rate_limit: RateLimit,
@@ -87,7 +87,7 @@ type AdmittedResponse = Result<(Response, Option<StreamGuard>), Status>;
 
 impl Stack {
     pub(super) fn new(
-        service: &str,
+        packages: &[String],
         authentication: Authentication,
         clients: ClientAddress,
         limits: &LimitOptions,
@@ -96,7 +96,7 @@ impl Stack {
         let limit =
             usize::try_from(limits.max_concurrent_requests).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self {
-            own_paths: own_packages(service).map(|package| format!("/{package}")),
+            own_paths: packages.iter().map(|package| format!("/{package}")).collect(),
             authentication,
             clients,
             rate_limit: RateLimit::new(limits),

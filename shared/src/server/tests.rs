@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Endpoint;
 use tonic::{Code, Request, Response, Status};
+use tonic_health::ServingStatus;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::ServerReflectionRequest;
@@ -123,17 +124,25 @@ impl Running {
     }
 
     async fn start_as(limits: LimitOptions, is_ready: bool) -> Self {
+        Self::start_for(CorsOptions::default(), limits, is_ready).await
+    }
+
+    async fn start_for(cors: CorsOptions, limits: LimitOptions, is_ready: bool) -> Self {
         let shutdown = CancellationToken::new();
         let redis = RedisStore::new(&"redis://127.0.0.1:1".into(), "test").unwrap();
         let sessions = Sessions::start(redis, Arc::new(NoSessions), Clock::default(), shutdown.clone());
         let parts = ServerParts {
-            proxies: ProxyOptions::default(),
             name: "project",
-            descriptor_set: proto::project::DESCRIPTOR_SET,
-            routes: crate::routes![AccessServiceServer(ScriptedService)],
-            info: ServerInfo::default(),
+            services: vec![ServiceParts {
+                name: "project",
+                descriptor_set: proto::project::DESCRIPTOR_SET,
+                routes: crate::routes![AccessServiceServer(ScriptedService)],
+                info: ServerInfo::default(),
+                readiness: Arc::new(move || Box::pin(async move { is_ready })),
+            }],
             authentication: Authentication::new(sessions, SECRET.into()),
-            readiness: Arc::new(move || Box::pin(async move { is_ready })),
+            proxies: ProxyOptions::default(),
+            cors,
             limits,
             tls: TlsOptions::default(),
         };
@@ -156,6 +165,16 @@ impl Running {
 
     async fn channel(&self) -> tonic::transport::Channel {
         tonic::transport::Endpoint::from_shared(self.url.clone()).unwrap().connect().await.unwrap()
+    }
+
+    /// The answer to a request over HTTP/1.1, as text in lower case.
+    async fn http1(&self, request: &str) -> String {
+        let mut connection = TcpStream::connect(self.url.trim_start_matches("http://")).await.unwrap();
+        let request = format!("{request}host: dafnck\r\nconnection: close\r\n\r\n\0\0\0\0\0");
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).to_lowercase()
     }
 
     async fn health(&self) -> i32 {
@@ -290,14 +309,60 @@ async fn a_server_that_is_not_ready_is_alive() {
 #[tokio::test]
 async fn a_browser_is_answered_over_http_1() {
     let server = Running::start().await;
-    let mut connection = TcpStream::connect(server.url.trim_start_matches("http://")).await.unwrap();
-    let head = "POST /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: dafnck\r\nconnection: close\r\n\
-                content-type: application/grpc-web+proto\r\ncontent-length: 5\r\n\r\n";
-    connection.write_all(&[head.as_bytes(), &[0; 5]].concat()).await.unwrap();
-    let mut answer = Vec::new();
-    connection.read_to_end(&mut answer).await.unwrap();
-    let answer = String::from_utf8_lossy(&answer);
-    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("grpc-status:0"), "{answer}");
+    let answer = server.http1(&format!("POST /grpc.health.v1.Health/Check HTTP/1.1\r\n{GRPC_WEB}")).await;
+    assert!(answer.starts_with("http/1.1 200 ok") && answer.contains("grpc-status:0"), "{answer}");
+    assert!(!answer.contains("access-control"), "{answer}");
+}
+
+const GRPC_WEB: &str = "content-type: application/grpc-web+proto\r\ncontent-length: 5\r\n";
+
+/// How a browser asks whether a page may call a method.
+fn preflight(origin: &str) -> String {
+    format!(
+        "OPTIONS /dafnck.project.backend.v1.AccessService/GetProjectAccess HTTP/1.1\r\norigin: {origin}\r\n\
+         access-control-request-method: POST\r\n\
+         access-control-request-headers: authorization,content-type,x-grpc-web\r\ncontent-length: 5\r\n"
+    )
+}
+
+const PAGE: &str = "https://app.example.org";
+
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_may_call_and_read_the_status() {
+    let cors = CorsOptions { allowed_origins: vec![PAGE.parse().unwrap()] };
+    let server = Running::start_for(cors, LimitOptions::default(), true).await;
+    // A browser sends no token with it: it is answered before authentication.
+    let answer = server.http1(&preflight(PAGE)).await;
+    for line in [
+        "http/1.1 200 ok",
+        "access-control-allow-origin: https://app.example.org",
+        "access-control-allow-methods: post",
+        "access-control-allow-headers: authorization,content-type,x-grpc-web",
+        "access-control-max-age: 7200",
+    ] {
+        assert!(answer.contains(line), "{line}: {answer}");
+    }
+    assert!(!answer.contains("access-control-allow-credentials"), "{answer}");
+
+    let call = "POST /dafnck.project.backend.v1.AccessService/GetProjectAccess HTTP/1.1\r\n";
+    let answer = server.http1(&format!("{call}origin: {PAGE}\r\n{GRPC_WEB}")).await;
+    assert!(answer.contains("audience_refused") || answer.contains("grpc-status: 7"), "{answer}");
+    assert!(answer.contains("access-control-allow-origin: https://app.example.org"), "{answer}");
+    let exposed = "access-control-expose-headers: \
+                   grpc-status,grpc-message,grpc-status-details-bin,dafnck-consistency-token";
+    assert!(answer.contains(exposed), "{answer}");
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_is_not_allowed() {
+    let cors = CorsOptions { allowed_origins: vec![PAGE.parse().unwrap()] };
+    let server = Running::start_for(cors, LimitOptions::default(), true).await;
+    for origin in ["https://evil.example.org", "http://app.example.org", "null"] {
+        let answer = server.http1(&preflight(origin)).await;
+        assert!(!answer.contains("access-control-allow-origin"), "{answer}");
+    }
+    let answer = Running::start().await.http1(&preflight(PAGE)).await;
+    assert!(!answer.contains("access-control"), "{answer}");
 }
 
 #[tokio::test]

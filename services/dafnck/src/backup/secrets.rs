@@ -1,5 +1,5 @@
-//! Passwords and keys of the suite: without them nobody signs in to a restored database, and what is sealed in it stays
-//! sealed. Each change of them is kept, so that a moment is restored with those that it had.
+//! Passwords and keys of the suite: without them nobody signs in to a restored database, and what is encrypted in it
+//! stays encrypted. Each change of them is kept, so that a moment is restored with those that it had.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;

@@ -38,7 +38,7 @@ use crate::restore;
 use crate::secrets::Secrets;
 use crate::services;
 use local_servers::dev_ca;
-use local_servers::running_services::{RunningServices, listen};
+use local_servers::running_services::{RunningServices, listen, listen_on};
 use local_servers::suite::{NAMES, SuiteOptions};
 
 /// Where mail goes unless told otherwise, in the data directory.
@@ -72,8 +72,9 @@ pub async fn command(options: RunOptions) -> anyhow::Result<()> {
     let _telemetry = shared::telemetry::init(&options.telemetry, "dafnck")?;
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(shutdown.clone()));
-    let listeners = listen(options.ports.0).await;
-    let listeners = listeners.map_err(|taken| anyhow!("{taken:#}. Stop what runs there, or give --ports"))?;
+    let listeners = listeners(&options)
+        .await
+        .map_err(|taken| anyhow!("{taken:#}. Stop what runs there, or give --ports or --gateway-port"))?;
     let mut running = tokio::select! {
         running = start(&options, listeners) => running?,
         () = shutdown.cancelled() => {
@@ -107,7 +108,18 @@ pub async fn command(options: RunOptions) -> anyhow::Result<()> {
     running.stop().await.and(outcome)
 }
 
-async fn start(options: &RunOptions, listeners: [TcpListener; 4]) -> anyhow::Result<Running> {
+/// The ports of the services, and of all together.
+struct Listeners {
+    services: [TcpListener; 4],
+    gateway: TcpListener,
+}
+
+async fn listeners(options: &RunOptions) -> anyhow::Result<Listeners> {
+    let services = listen(options.ports.0).await?;
+    Ok(Listeners { services, gateway: listen_on(options.gateway_port, "the gateway").await? })
+}
+
+async fn start(options: &RunOptions, listeners: Listeners) -> anyhow::Result<Running> {
     let data_directory = std::path::absolute(&options.data_directory)?;
     restore::refuse_unfinished(&data_directory)?;
     let secrets = Secrets::load_or_make(&data_directory)?;
@@ -166,7 +178,7 @@ async fn start_services(
     certificates: Option<PathBuf>,
     secrets: &Secrets,
     servers: &LocalServers,
-    listeners: [TcpListener; 4],
+    listeners: Listeners,
 ) -> anyhow::Result<RunningServices> {
     databases::prepare(options.databases, servers, &secrets.role_password()).await?;
     let identity = IdentityOptions {
@@ -192,12 +204,13 @@ async fn start_services(
             mail_from: options.mail_from.clone(),
         },
         proxies: options.proxies.clone(),
+        cors: options.cors.clone(),
         limits: options.limits.clone(),
         telemetry: options.telemetry.clone(),
         clock: Clock::default(),
     };
     say("starting the services…");
-    services::start(&options, &identity, &storage, listeners)
+    services::start(&options, &identity, &storage, listeners.services, listeners.gateway).await
 }
 
 impl Following {

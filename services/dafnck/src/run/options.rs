@@ -6,10 +6,10 @@ use std::str::FromStr;
 use clap::Args;
 use content::storage::{BucketOptions, FileLimits};
 use identity::{RegistrationMode, SessionOptions};
-use shared::config::{LimitOptions, ProxyOptions, TelemetryOptions};
+use shared::config::{CorsOptions, LimitOptions, ProxyOptions, TelemetryOptions};
 use shared::mail::{Destination, Mailbox};
 
-use local_servers::suite::{DEFAULT_PORTS, DatabaseTopology};
+use local_servers::suite::{DEFAULT_GATEWAY_PORT, DEFAULT_PORTS, DatabaseTopology};
 
 use crate::paths::{DEFAULT_CACHE_DIRECTORY, DEFAULT_DATA_DIRECTORY};
 
@@ -27,6 +27,9 @@ pub struct RunOptions {
     /// Loopback ports of identity, project, task and content: four with commas, or the first of four in a row
     #[arg(long, env = "DAFNCK_PORTS", default_value_t)]
     pub ports: Ports,
+    /// Loopback port on which all services are served together
+    #[arg(long, env = "DAFNCK_GATEWAY_PORT", default_value_t = DEFAULT_GATEWAY_PORT)]
+    pub gateway_port: u16,
     /// One database for all services, or one for each, which then know of each other only what they are told
     #[arg(long, env = "DAFNCK_DATABASES", value_enum, default_value_t)]
     pub databases: DatabaseTopology,
@@ -69,6 +72,9 @@ pub struct RunOptions {
     /// Proxies in front of the services.
     #[command(flatten)]
     pub proxies: ProxyOptions,
+    /// Web pages that may call the services.
+    #[command(flatten)]
+    pub cors: CorsOptions,
     /// Limits on work.
     #[command(flatten)]
     pub limits: LimitOptions,
@@ -124,7 +130,7 @@ mod tests {
     fn the_defaults_are_those_of_the_readme() {
         Command::command().debug_assert();
         let options = Command::parse_from(["run"]).options;
-        assert_eq!(options.ports.0, DEFAULT_PORTS);
+        assert_eq!((options.gateway_port, options.ports.0), (50050, DEFAULT_PORTS));
         assert_eq!((options.postgres_port, options.redis_port), (54320, 63790));
         assert_eq!(options.telemetry.log_filter, "warn");
     }

@@ -11,6 +11,7 @@ use crate::paths::{DATABASE, FILES};
 use crate::progress::{OutputClosed, write_line};
 use local_servers::dev_ca::AUTHORITY;
 use local_servers::suite::{DatabaseTopology, NAMES};
+use shared::service::GATEWAY;
 
 /// Prints what runs where, how to stop it, and what to try first.
 pub(super) fn print(options: &RunOptions, servers: &LocalServers) -> anyhow::Result<()> {
@@ -24,6 +25,10 @@ pub(super) fn print(options: &RunOptions, servers: &LocalServers) -> anyhow::Res
 fn what_runs(options: &RunOptions, servers: &LocalServers, data_directory: &Path) -> String {
     let wire = if options.tls { "TLS" } else { "plaintext" };
     let mut text = format!("DafnckMachine is running (gRPC and gRPC-Web, {wire}, on loopback):\n\n");
+    text.push_str(&format!(
+        "  {:<12}127.0.0.1:{} (all services on one port)\n",
+        GATEWAY, options.gateway_port
+    ));
     for (name, port) in NAMES.into_iter().zip(options.ports.0) {
         text.push_str(&format!("  {name:<12}127.0.0.1:{port}\n"));
     }
@@ -54,7 +59,7 @@ fn what_runs(options: &RunOptions, servers: &LocalServers, data_directory: &Path
 }
 
 fn what_to_try(options: &RunOptions, data_directory: &Path) -> String {
-    let [identity, project, _, _] = options.ports.0;
+    let port = options.gateway_port;
     let wire = match options.tls {
         true => format!("-cacert {}/{DIRECTORY}/{AUTHORITY}.pem", data_directory.display()),
         false => "-plaintext".to_owned(),
@@ -63,16 +68,16 @@ fn what_to_try(options: &RunOptions, data_directory: &Path) -> String {
         r#"
 To try it, in another terminal (grpcurl from https://github.com/fullstorydev/grpcurl):
 
-  grpcurl {wire} 127.0.0.1:{identity} list
+  grpcurl {wire} 127.0.0.1:{port} list
 
 {sign_up} | sed -n 's/.*"sessionToken": "\(.*\)".*/\1/p')
 
-  grpcurl {wire} -H "authorization: Bearer $TOKEN" -d '{{"name": "Apollo"}}' \
-    127.0.0.1:{project} dafnck.project.v1.ProjectService/CreateProject
+  grpcurl {wire} -H "authorization: Bearer $TOKEN" -d '{{"project": {{"name": "Apollo"}}}}' \
+    127.0.0.1:{port} dafnck.project.v1.ProjectService/CreateProject
 
 To take over data from elsewhere (`{program} import --help` says how): {program} import FILE
 "#,
-        sign_up = how_to_sign_up(options.registration, &wire, identity),
+        sign_up = how_to_sign_up(options.registration, &wire, port),
         program = program()
     )
 }

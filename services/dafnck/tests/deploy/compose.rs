@@ -139,8 +139,9 @@ fn the_programs_accept_what_compose_gives_them() {
     let (compose, secrets) = (compose(), make_secrets());
     let mut seen = 0;
     for (name, service) in entries(at(&compose, "services")) {
+        // One without a value is taken from the environment, and not set by default.
         let variables: BTreeMap<String, String> = entries(at(service, "environment"))
-            .map(|(variable, value)| (variable.to_owned(), interpolated(text(value)).to_owned()))
+            .filter_map(|(variable, value)| Some((variable.to_owned(), interpolated(value.as_str()?))))
             .collect();
         if variables.keys().all(|variable| !variable.starts_with("DAFNCK_")) {
             continue;
@@ -168,8 +169,12 @@ fn must_have_secrets(name: &str, service: &Value, variables: &BTreeMap<String, S
     }
 }
 
-/// The default of `${VARIABLE:-default}`.
-fn interpolated(value: &str) -> &str {
-    let inner = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-    inner.and_then(|inner| inner.split_once(":-")).map_or(value, |(_, default)| default)
+/// With the default in the place of `${VARIABLE:-default}`.
+fn interpolated(value: &str) -> String {
+    let default = || {
+        let (before, rest) = value.split_once("${")?;
+        let (variable, after) = rest.split_once('}')?;
+        Some(format!("{before}{}{after}", variable.split_once(":-")?.1))
+    };
+    default().unwrap_or_else(|| value.to_owned())
 }

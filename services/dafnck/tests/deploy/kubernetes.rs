@@ -1,5 +1,6 @@
 //! `deploy/kubernetes`: what the programs are given, and what a cluster takes.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use local_servers::suite::NAMES;
@@ -146,12 +147,16 @@ async fn services_grow_with_their_load_and_are_not_drained_at_once() {
     }
 }
 
-#[tokio::test]
-async fn what_kubernetes_is_given_fits_its_schemas() {
+/// The Python packages of the validator.
+pub(super) async fn validator() -> PathBuf {
     let cache = root().join(".local/cache");
     let tell = |step: &str| eprintln!("{step}");
-    let packages =
-        local_servers::python_packages(&cache, VALIDATOR_DIRECTORY, &VALIDATOR, tell).await.unwrap();
+    local_servers::python_packages(&cache, VALIDATOR_DIRECTORY, &VALIDATOR, tell).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_kubernetes_is_given_fits_its_schemas() {
+    let packages = validator().await;
     let directory = TempDir::new().unwrap();
     let mut validator = Command::new("python3");
     validator.args(["-m", "kubernetes_validate", "--strict", "--quiet", "-k", KUBERNETES]);

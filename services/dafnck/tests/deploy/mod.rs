@@ -4,8 +4,10 @@
 mod backups;
 mod clock;
 mod compose;
+mod gateway;
 mod kubernetes;
 mod kubernetes_files;
+mod kubernetes_gateway;
 mod kubernetes_networks;
 mod kubernetes_servers;
 mod kubernetes_steps;

@@ -55,7 +55,7 @@ async fn accounts(suite: &Suite, olga: &Actor, [ada, max]: [&Actor; 2]) {
     let user = identity::User {
         id: olga.id.to_string(),
         first_name: Some("Ольга".to_owned()),
-        last_name: Some("sealed:Ruiz".to_owned()),
+        last_name: Some("encrypted:Ruiz".to_owned()),
         avatar_url: Some("https://example.org/ö.png".to_owned()),
         metadata: Some(to_struct(&json_of_every_kind())),
         ..Default::default()

@@ -5,7 +5,7 @@ use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
 use testkit::Suite;
 
-/// Tables, and the columns that belong to one database. Sealed columns are looked at by their being there.
+/// Tables, and the columns that belong to one database. Encrypted columns are looked at by their being there.
 const TABLES: [(&str, &str, &str); 9] = [
     ("identity.users", "id", "password_hash,first_name,last_name"),
     ("identity.user_profiles", "user_id", "id,location"),

@@ -30,7 +30,7 @@ pub type Objects = BTreeMap<String, (u64, String)>;
 /// Directories and ports of a suite, and its process while it runs.
 pub struct Machine {
     directory: TempDir,
-    ports: [u16; 6],
+    ports: [u16; 7],
     databases: DatabaseTopology,
     /// Whether it speaks TLS, and nothing else.
     is_encrypted: bool,
@@ -63,7 +63,7 @@ impl Machine {
         // The servers' user, another one when root runs the tests, passes through.
         let directory =
             tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
-        let listeners = [(); 6].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let listeners = [(); 7].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = listeners.map(|listener| listener.local_addr().unwrap().port());
         Self { directory, ports, databases, is_encrypted, running: None }
     }
@@ -84,7 +84,7 @@ impl Machine {
         for service in [Service::Identity, Service::Project, Service::Task, Service::Content] {
             command.env(format!("DAFNCK_{}_URL", service.name().to_uppercase()), self.url(service));
         }
-        for (variable, port) in ["POSTGRES", "REDIS"].iter().zip(&self.ports[4..]) {
+        for (variable, port) in ["POSTGRES", "REDIS", "GATEWAY"].iter().zip(&self.ports[4..]) {
             command.env(format!("DAFNCK_{variable}_PORT"), port.to_string());
         }
         command
@@ -197,21 +197,21 @@ impl Machine {
         self.operate("none", &[&arguments, more].concat()).await
     }
 
-    /// A new user, signed in, at the suite that runs on this data directory.
+    /// A new user, signed in, at the one port of the suite that runs on this data directory.
     pub async fn register(&self, data: &str, name: &str) -> Actor {
         let authority = self.path(data).join("certificates/ca.pem");
         let tls = self.is_encrypted.then(|| {
             ClientTlsConfig::new().ca_certificate(Certificate::from_pem(fs::read(authority).unwrap()))
         });
-        let [a, b, c, d, ..] = self.ports;
-        let channel = |port| match &tls {
+        let port = self.ports[6];
+        let channel = match tls {
             None => Channel::from_shared(format!("http://127.0.0.1:{port}")).unwrap().connect_lazy(),
             Some(tls) => {
                 let endpoint = Channel::from_shared(format!("https://localhost:{port}")).unwrap();
-                endpoint.tls_config(tls.clone()).unwrap().connect_lazy()
+                endpoint.tls_config(tls).unwrap().connect_lazy()
             }
         };
-        Actor::register_over([a, b, c, d].map(channel), name).await
+        Actor::register_over([(); 4].map(|()| channel.clone()), name).await
     }
 
     /// Takes over a project with this many large tasks, a few documents and files.

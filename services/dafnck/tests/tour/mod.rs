@@ -36,7 +36,7 @@ fn blocks(page: &str, heading: Option<&str>) -> String {
     found
 }
 
-/// Runs a script with a `grpcurl` on its path, which says where the services of this suite are.
+/// Runs a script with a `grpcurl` on its path, and with the address of this suite.
 async fn run(suite: &Suite, script: &str) -> Output {
     let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local/cache");
     let packages = python_packages(&cache, GRPC_DIRECTORY, &GRPC, |step| eprintln!("{step}")).await.unwrap();
@@ -47,21 +47,13 @@ async fn run(suite: &Suite, script: &str) -> Output {
     let path = format!("{}:{}", programs.path().display(), std::env::var("PATH").unwrap());
     let mut command = Command::new("bash");
     command.args(["-euo", "pipefail", "-c", script]).env("PATH", path).env("PYTHONPATH", packages);
-    let urls = &suite.siblings;
-    for (name, url) in [
-        ("IDENTITY", &urls.identity_url),
-        ("PROJECTS", &urls.project_url),
-        ("TASKS", &urls.task_url),
-        ("CONTENT", &urls.content_url),
-    ] {
-        command.env(name, url.trim_start_matches("http://"));
-    }
+    command.env("API", suite.gateway_url().trim_start_matches("http://"));
     command.env("PYTHONDONTWRITEBYTECODE", "1").kill_on_drop(true).output().await.unwrap()
 }
 
 #[tokio::test]
 async fn the_long_tour_runs_twice_in_a_row() {
-    let suite = harness().start_in(Topology::PLAIN).await;
+    let suite = harness().with_gateway().start_in(Topology::PLAIN).await;
     for _ in 0..2 {
         let Output { status, stdout, stderr } = run(&suite, &blocks("proto/TOUR.md", None)).await;
         let [out, err] = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
@@ -71,13 +63,8 @@ async fn the_long_tour_runs_twice_in_a_row() {
 
 #[tokio::test]
 async fn the_tour_of_the_readme_ends_with_the_error_that_it_shows() {
-    let suite = harness().start_in(Topology::PLAIN).await;
-    let mut script = blocks("README.md", Some("A short tour"));
-    for (port, name) in
-        [("50051", "IDENTITY"), ("50052", "PROJECTS"), ("50053", "TASKS"), ("50054", "CONTENT")]
-    {
-        script = script.replace(&format!("127.0.0.1:{port}"), &format!("${name}"));
-    }
+    let suite = harness().with_gateway().start_in(Topology::PLAIN).await;
+    let script = blocks("README.md", Some("A short tour")).replace("127.0.0.1:50050", "$API");
     for _ in 0..2 {
         let Output { status, stdout, stderr } = run(&suite, &script).await;
         let [out, err] = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned());

@@ -1,7 +1,7 @@
 -- What a process writes of an account. {n} is the number of the generation.
 INSERT INTO identity.users (id, email, username, password_hash, first_name, last_name, email_verified, status, last_login_at, metadata)
 VALUES ('00000000-0000-7000-8000-00000000{n}', 'olga{n}@example.org', 'olga{n}', '$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA',
-    'sealed:test.T2xnYQ', 'Öztürk', TRUE, 'active', now(), '{"team": "apollo"}');
+    'encrypted:test.T2xnYQ', 'Öztürk', TRUE, 'active', now(), '{"team": "apollo"}');
 INSERT INTO identity.user_profiles (user_id, bio, location, social_links, preferences)
 VALUES ('00000000-0000-7000-8000-00000000{n}', 'Flies.', 'İzmir', '{"web": "https://example.org"}', '{"theme": "dark"}');
 INSERT INTO identity.user_sessions (id, user_id, session_token, refresh_token, expires_at, ip_address, user_agent, refresh_expires_at)
@@ -14,7 +14,7 @@ VALUES (gen_random_uuid(), 'verify_email', 'olga{n}@example.org', '00000000-0000
 INSERT INTO identity.account_codes (id, user_id, purpose, code_hash, email, created_at, expires_at)
 VALUES (gen_random_uuid(), '00000000-0000-7000-8000-00000000{n}', 'verify_email', 'hash {n}', 'olga{n}@example.org', now(), now() + interval '1 day');
 INSERT INTO identity.user_second_factors (user_id, totp_secret, created_at, confirmed_at, last_used_step)
-VALUES ('00000000-0000-7000-8000-00000000{n}', 'sealed:test.c2VjcmV0', now(), now(), 7);
+VALUES ('00000000-0000-7000-8000-00000000{n}', 'encrypted:test.c2VjcmV0', now(), now(), 7);
 INSERT INTO identity.user_recovery_codes (user_id, code_hash) VALUES ('00000000-0000-7000-8000-00000000{n}', '\x00');
 INSERT INTO identity.second_factor_challenges (token_hash, user_id, expires_at)
 VALUES ('challenge {n}', '00000000-0000-7000-8000-00000000{n}', now() + interval '5 minutes');

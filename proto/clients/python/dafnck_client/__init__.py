@@ -1,0 +1,1 @@
+"""What a client of the suite needs beside the generated code."""

@@ -1,0 +1,49 @@
+//! `dafnck completions` and `dafnck man`: made from the definition of the command line.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Command};
+use clap_complete::Shell;
+
+use crate::progress::OutputClosed;
+
+/// For which shell.
+#[derive(Args, Clone, Debug)]
+pub struct CompletionsOptions {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// Where to.
+#[derive(Args, Clone, Debug)]
+pub struct ManOptions {
+    /// Directory for the pages, made if missing
+    pub directory: PathBuf,
+}
+
+/// Writes a script for a shell to standard output.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn write_completions(mut command: Command, options: &CompletionsOptions) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(options.shell, &mut command, "dafnck", &mut script);
+    match io::stdout().write_all(&script) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(OutputClosed.into()),
+        written => Ok(written?),
+    }
+}
+
+/// Writes the manual pages of the program and of each command.
+///
+/// # Errors
+/// When the directory cannot be written.
+pub fn write_pages(command: Command, options: &ManOptions) -> anyhow::Result<()> {
+    let directory = &options.directory;
+    let cannot_write = || format!("cannot write manual pages into {}", directory.display());
+    fs::create_dir_all(directory).with_context(cannot_write)?;
+    clap_mangen::generate_to(command, directory).with_context(cannot_write)
+}
