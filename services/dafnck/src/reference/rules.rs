@@ -97,9 +97,12 @@ fn of_rules(rules: &DynamicMessage, kind: &Kind) -> anyhow::Result<Vec<String>> 
 }
 
 fn of_list(rules: &DynamicMessage, kind: &Kind) -> anyhow::Result<Vec<String>> {
-    expect_only(rules, &["min_items", "max_items", "items"])?;
+    expect_only(rules, &["min_items", "max_items", "unique", "items"])?;
     let mut words: Vec<_> =
         span(uint(rules, "min_items"), uint(rules, "max_items"), "items").into_iter().collect();
+    if given(rules, "unique").is_some() {
+        words.push("no item twice".to_owned());
+    }
     if let Some(items) = given(rules, "items").as_ref().and_then(Value::as_message) {
         let each = of_rules(items, kind)?;
         words.push(format!("each: {}", each.join(", ")));
