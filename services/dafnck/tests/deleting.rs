@@ -143,3 +143,30 @@ async fn a_deleted_project_leaves_nothing_where_only_the_feeds_tell_of_it() {
 async fn a_deleted_project_leaves_nothing_in_four_databases() {
     deleting_leaves_nothing(&harness().start_in(Topology::FOUR).await).await;
 }
+
+/// Each batch holds the lock of the dependency graph only for itself.
+#[tokio::test]
+async fn the_tasks_of_a_large_deleted_project_go_in_batches() {
+    let suite = harness().start_in(Topology::FOUR).await;
+    let [olga, gus] = suite.guests(["olga", "gus"]).await;
+    let project = full_project(&olga, &gus).await;
+    let root = olga.task(&project, "root").await;
+    let (id, who) = (&project.id, olga.id);
+    suite
+        .execute(&format!(
+            "INSERT INTO task.tasks (project_id, parent_task_id, title, creator_id) \
+             SELECT '{id}', '{}', 'part', '{who}' FROM generate_series(1, 1200)",
+            root.id
+        ))
+        .await;
+
+    let delete = DeleteProjectRequest { project_id: id.clone(), ..Default::default() };
+    olga.projects().delete_project(delete).await.unwrap();
+    nothing_is_left(&suite, &project).await;
+
+    let deletions =
+        format!("task.change_log WHERE entity = 'tasks' AND operation = 'delete' AND project_id = '{id}'");
+    assert!(suite.count(&deletions).await > 1_200);
+    let batches = format!("(SELECT DISTINCT transaction_id FROM {deletions}) batches");
+    assert!(suite.count(&batches).await >= 3);
+}

@@ -1,8 +1,6 @@
 //! Values for a field: around each bound of its rules, and some that formats and patterns are about.
 
-use prost_reflect::{
-    DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value,
-};
+use prost_reflect::{DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value};
 use serde_json::json;
 use uuid::Uuid;
 
