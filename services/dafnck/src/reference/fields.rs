@@ -51,6 +51,16 @@ pub(super) fn cell(text: &str) -> String {
 }
 
 fn type_of(symbols: &Symbols, field: &FieldDescriptor) -> String {
+    if let Kind::Message(entry) = field.kind()
+        && entry.is_map_entry()
+    {
+        let [key, value] = [entry.map_entry_key_field(), entry.map_entry_value_field()];
+        return format!(
+            "map of {} to {}",
+            kind_name(symbols, &key.kind()),
+            kind_name(symbols, &value.kind())
+        );
+    }
     let name = kind_name(symbols, &field.kind());
     if field.is_list() {
         format!("list of {name}")

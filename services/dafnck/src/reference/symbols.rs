@@ -93,7 +93,7 @@ fn full_names(pool: &DescriptorPool) -> Vec<(String, String)> {
             add(method.full_name(), service.package_name(), &method_heading(service.name(), method.name()));
         }
     }
-    for message in pool.all_messages() {
+    for message in pool.all_messages().filter(|message| !message.is_map_entry()) {
         add(message.full_name(), message.package_name(), message.name());
         for field in message.fields() {
             add(field.full_name(), message.package_name(), message.name());
