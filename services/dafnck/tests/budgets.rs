@@ -72,7 +72,8 @@ async fn projects_stay_within_their_round_trips() {
         project::ListMembersAtRequest { project_id: project_id.clone(), at_time, ..Default::default() }
     );
 
-    assert_eq!([get, list, project_at, members_at], [1; 4]);
+    // Moments of the last minutes are answered when their writers have ended, which is asked first.
+    assert_eq!([get, list, project_at, members_at], [1, 1, 2, 2]);
     assert!(create <= 2 && update <= 2, "create {create}, update {update}");
 }
 
@@ -224,7 +225,7 @@ async fn batches_and_the_past_stay_within_their_round_trips() {
 
     // Tasks and the graph are locked after the permission is known, in a round trip of their own.
     assert!(create <= 2 && update <= 5 && delete <= 4, "create {create}, update {update}, delete {delete}");
-    assert_eq!([history, get, list], [1, 1, 1]);
+    assert_eq!([history, get, list], [1, 2, 2]);
 }
 
 #[tokio::test]

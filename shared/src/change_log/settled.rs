@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::sql_types::{Array, Bool, Text, Timestamptz};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use futures::try_join;
 use tokio::time::Instant;
 
 use crate::database::Prepared;
@@ -63,14 +64,16 @@ pub(super) async fn wait_for_writers(conn: &AsyncPgConnection, at: DateTime<Utc>
     }
 }
 
-/// PostgreSQL remembers the activity until the transaction ends, unless it is told to forget it.
-async fn current_writers(mut conn: &AsyncPgConnection, at: DateTime<Utc>) -> Result<Writers> {
-    conn.batch_execute("SELECT pg_stat_clear_snapshot()").await?;
+/// PostgreSQL remembers the activity until the transaction ends, unless it is told to forget it, which travels ahead.
+async fn current_writers(conn: &AsyncPgConnection, at: DateTime<Utc>) -> Result<Writers> {
     let query = sql_query(
         "SELECT clock_timestamp() > $1 AS has_passed, \
          coalesce(array_agg(backend_xid::text) FILTER (WHERE backend_xid IS NOT NULL), '{}') AS running \
          FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
     )
     .bind::<Timestamptz, _>(at);
-    Ok(Prepared(query).get_result(&mut conn).await?)
+    let (mut first, mut second) = (conn, conn);
+    let forgotten = first.batch_execute("SELECT pg_stat_clear_snapshot()");
+    let ((), writers) = try_join!(forgotten, Prepared(query).get_result(&mut second))?;
+    Ok(writers)
 }

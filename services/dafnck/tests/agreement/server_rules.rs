@@ -50,7 +50,7 @@ const fn mask_rule(
 }
 
 /// All of them.
-pub const SERVER_RULES: [ServerRule; 29] = [
+pub const SERVER_RULES: [ServerRule; 30] = [
     rule(
         "must be an e-mail address",
         "the domain may be in any script and is converted by UTS 46; annotations check the length and '@'",
@@ -68,6 +68,12 @@ pub const SERVER_RULES: [ServerRule; 29] = [
         PASSWORDS,
         REGISTER,
         || json!({"email": "olga@example.org", "username": "olga.example", "password": "olga.example"}),
+    ),
+    rule(
+        "must have a word to search for",
+        "what a word is depends on the database's text search",
+        "task.v1.TaskService/SearchTasks",
+        || json!({"query": "..."}),
     ),
     rule("PAGE_TOKEN_INVALID", TOKENS, LIST_TASKS, || json!({"page_token": "x"})),
     rule(
