@@ -257,8 +257,9 @@ CREATE INDEX idx_tasks_project_due ON tasks(project_id, coalesce(due_date, 'infi
 CREATE INDEX idx_tasks_project_title ON tasks(project_id, lower(title), id);
 -- Ranks are unique, but the index is partial with a condition that always holds. PostgreSQL takes the columns of a
 -- plain unique index for a key that foreign keys may refer to, and an update of a key conflicts with the locks of
--- foreign key checks: moving a task and linking it would deadlock. The planner uses this index like a plain one.
-CREATE UNIQUE INDEX idx_tasks_project_rank ON tasks(project_id, rank) WHERE TRUE;
+-- foreign key checks: moving a task and linking it would deadlock. The planner uses this index for every list, as these
+-- have a condition on the project. (A plain TRUE would not be stored as a condition.)
+CREATE UNIQUE INDEX idx_tasks_project_rank ON tasks(project_id, rank) WHERE project_id IS NOT NULL;
 -- Filters.
 CREATE INDEX idx_tasks_tags_gin ON tasks USING GIN (tags);
 CREATE INDEX idx_tasks_creator_id ON tasks(creator_id);

@@ -270,7 +270,10 @@ async fn a_dependency_on_a_hidden_task_is_masked_and_can_be_deleted() {
     }
     // One who sees the project, but may not read its tasks.
     olga.add(&gemini, mia, ProjectRole::Member).await;
-    assert_eq!(listed(mia, &here, DependsOn).await.unwrap(), std::slice::from_ref(&made));
+    until("shown", WAIT_LIMIT, async || {
+        listed(mia, &here, DependsOn).await.unwrap() == std::slice::from_ref(&made)
+    })
+    .await;
     deny_task_read(olga, &gemini, mia).await;
     until("hidden again", WAIT_LIMIT, async || {
         listed(mia, &here, DependsOn).await.unwrap() == std::slice::from_ref(&hidden)

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::bytes_in_flight::BytesInFlight;
-use super::request_body::RequestFailure;
+use super::request_failure::RequestFailure;
 use super::shares::{Owner, Share, Shares};
 use crate::config::{LimitOptions, ShareLimits};
 use crate::error::{Error, ErrorReason};

@@ -19,6 +19,7 @@ mod protocol;
 mod rate_limit;
 mod reflection;
 mod request_body;
+mod request_failure;
 mod shares;
 mod stack;
 mod stalled_writes;

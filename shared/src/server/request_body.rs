@@ -4,7 +4,6 @@
 
 use std::error::Error as _;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,21 +18,12 @@ use super::admission::CallResources;
 use super::bytes_in_flight::BytesInFlight;
 use super::codec_errors;
 use super::framing::{self, Cardinality, Framing};
+use super::request_failure::RequestFailure;
 use crate::config::LimitOptions;
 use crate::error::Error;
 
 /// What a client must send of a stream in each interval, so that single bytes do not keep it open.
 const MIN_STREAM_BYTES: usize = 1024;
-
-/// Why a request could not be read, for an answer that would not say it: some handlers end without a word.
-#[derive(Clone, Default)]
-pub(super) struct RequestFailure(Arc<OnceLock<Status>>);
-
-impl RequestFailure {
-    pub(super) fn get(&self) -> Option<&Status> {
-        self.0.get()
-    }
-}
 
 /// A request's body under its limits.
 pub(super) struct RequestBody {
@@ -125,7 +115,7 @@ impl HttpBody for RequestBody {
         this.is_over = !matches!(&outcome, Ok(Some(frame)) if frame.is_data());
         if let Err(status) = &outcome {
             // Only the first: the body is over after it.
-            let _first = this.failure.0.set(status.clone());
+            this.failure.set(status.clone());
         }
         Poll::Ready(outcome.map_err(axum::Error::new).transpose())
     }
