@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import dataclasses
+import importlib.util
 import itertools
 import json
 import os
@@ -267,6 +268,9 @@ def present_languages(names: list[str], require_all: bool) -> list[Language]:
         if names and language.name not in names:
             continue
         missing = [program for program in language.programs if not shutil.which(program)]
+        # Debian has it in a package of its own. buf comes as a Python package unless it is installed.
+        if not importlib.util.find_spec("ensurepip") and (language.name == "python" or not shutil.which("buf")):
+            missing.append("python3-venv")
         if not missing:
             present.append(language)
         elif require_all:

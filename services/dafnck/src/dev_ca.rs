@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chrono::{Days, Utc};
 use clap::Args;
 use local_servers::dev_ca::{AUTHORITY, Authority};
+use rustls::pki_types::ServerName;
 
 use crate::progress::print_line;
 
@@ -15,11 +16,20 @@ pub struct DevCaOptions {
     /// missing. An authority that is there stays, and signs new certificates
     directory: PathBuf,
     /// Names and addresses under which the services are called
-    #[arg(long, value_delimiter = ',', default_value = "localhost,127.0.0.1")]
+    #[arg(long, value_delimiter = ',', default_value = "localhost,127.0.0.1", value_parser = parse_host)]
     hosts: Vec<String>,
     /// How long the certificates last
     #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=825))]
     days: u32,
+}
+
+/// A host name, also with `*` as its first label, or an IP address.
+fn parse_host(text: &str) -> Result<String, String> {
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    match ServerName::try_from(name) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("is neither a host name nor an IP address".to_owned()),
+    }
 }
 
 /// Makes the certificates and says which options take them.
@@ -47,6 +57,16 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn hosts_are_names_and_addresses() {
+        for host in ["localhost", "127.0.0.1", "::1", "identity.example.org", "*.example.org"] {
+            assert_eq!(parse_host(host), Ok(host.to_owned()));
+        }
+        for host in ["bad host", "", "a..b", "https://example.org", "localhost:50051"] {
+            assert!(parse_host(host).is_err(), "{host}");
+        }
+    }
 
     #[test]
     fn an_authority_that_is_there_stays() {

@@ -13,8 +13,8 @@ use shared::config::SiblingOptions;
 
 use super::{ENCRYPTION_KEYS, FILES, SERVICE_SECRET, Suite, SuiteOptions, mail};
 
-/// Below the ports that Linux gives to outgoing connections.
-const PORTS: Range<u16> = 10_000..32_000;
+/// Below the ports that Linux gives to outgoing connections, and those of which `local_servers` takes some at random.
+const PORTS: Range<u16> = 10_000..20_000;
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
