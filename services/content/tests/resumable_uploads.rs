@@ -63,7 +63,7 @@ pub async fn complete(who: &Actor, id: &str, sha256: &str) -> Result<pb::Attachm
     Ok(who.attachments().complete_upload(request).await?.into_inner())
 }
 
-async fn cancel(who: &Actor, id: &str) -> Result<pb::Upload, Status> {
+pub async fn cancel(who: &Actor, id: &str) -> Result<pb::Upload, Status> {
     Ok(who
         .attachments()
         .cancel_upload(pb::CancelUploadRequest { upload_id: id.to_owned() })

@@ -5,7 +5,7 @@ use testkit::*;
 
 use crate::fixtures::{noise, team_on, until};
 use crate::harness::harness;
-use crate::resumable_uploads::{chunks, create, get, send, upload_request};
+use crate::resumable_uploads::{cancel, chunks, create, get, send, upload_request};
 
 const MIB: usize = 1024 * 1024;
 
@@ -23,7 +23,11 @@ async fn a_stalled_upload_counts_until_it_ends_and_a_refused_one_keeps_what_arri
     until("refused", async || {
         let upload = create(&s.mia, upload_request(&s, bytes.len())).await.unwrap();
         match send(&s.mia, &upload.id, 0, &bytes).await {
-            Ok(_) => false,
+            // The stalled one has not been counted yet.
+            Ok(_) => {
+                cancel(&s.mia, &upload.id).await.unwrap();
+                false
+            }
             Err(refusal) => {
                 assert_eq!(summary(&refusal), "RESOURCE_EXHAUSTED OVERLOADED");
                 assert!(get(&s.mia, &upload.id).await.unwrap().committed_offset > 0);
@@ -34,9 +38,10 @@ async fn a_stalled_upload_counts_until_it_ends_and_a_refused_one_keeps_what_arri
     .await;
 
     stalled_call.abort();
+    let upload = create(&s.mia, upload_request(&s, bytes.len())).await.unwrap();
     until("accepted", async || {
-        let upload = create(&s.mia, upload_request(&s, bytes.len())).await.unwrap();
-        send(&s.mia, &upload.id, 0, &bytes).await.is_ok()
+        let offset = usize::try_from(get(&s.mia, &upload.id).await.unwrap().committed_offset).unwrap();
+        send(&s.mia, &upload.id, offset, &bytes[offset..]).await.is_ok()
     })
     .await;
 }

@@ -1,13 +1,14 @@
 //! An S3 bucket on a real server (moto) in a process of its own.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use local_servers::python_packages;
 
+use super::service_process::unused_port;
 use super::workspace::cache;
 
 const SERVER: &str = "moto-5.2.1";
@@ -28,7 +29,7 @@ impl Bucket {
     pub async fn start() -> Self {
         let packages =
             python_packages(&cache(), SERVER, &PACKAGES, |step| eprintln!("{step}")).await.unwrap();
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = unused_port();
         let supervisor = Command::new("/bin/sh")
             .args(["-c", SUPERVISOR, "sh", "python3", "-m", "moto.server", "-H", "127.0.0.1", "-p"])
             .arg(port.to_string())

@@ -63,7 +63,7 @@ pub use redis_cluster::RedisCluster;
 pub use rolling_update::replace_under_load;
 pub use round_trips::RoundTrips;
 pub use running_suite::{RunningSuite, StartService};
-pub use service_process::{ServiceProcess, terminate};
+pub use service_process::{ServiceProcess, terminate, unused_port};
 pub use sidecars::Sidecars;
 pub use small_disk::SmallDisk;
 pub use summary::{reason_of, summary, violations};

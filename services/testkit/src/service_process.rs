@@ -127,7 +127,7 @@ impl Drop for ServiceProcess {
 }
 
 /// A port for a server that is about to start. Ports of [`PORTS`] are not given to outgoing connections meanwhile.
-pub(super) fn unused_port() -> u16 {
+pub fn unused_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = std::process::id() as u16;
     let candidates = (0..PORTS.len())

@@ -3,7 +3,6 @@
 use crate::harness::harness;
 use ::content::storage::StorageOptions;
 use std::fs::{self, Permissions};
-use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use chrono::{TimeDelta, Utc};
 use diesel_async::SimpleAsyncConnection;
 use local_servers::{ADMIN, Barman, PostgresServer};
 use tempfile::TempDir;
-use testkit::{Actor, Bucket, Suite, Topology};
+use testkit::{Actor, Bucket, Suite, Topology, unused_port};
 use tokio::process::Command;
 
 use super::kustomize::{Objects, PRODUCTION};
@@ -64,7 +63,7 @@ impl Image {
         let python: Vec<_> = [&[barman_directory.as_path()], packages].concat();
         let python = std::env::join_paths(python).unwrap().into_string().unwrap();
         let path = format!("{}:{}:{}", bin.display(), postgres.programs.display(), variable("PATH"));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = unused_port();
         let variables = vec![
             ("PATH", path),
             ("PYTHONPATH", python),

@@ -17,7 +17,7 @@ use local_servers::RunningPostgres;
 use local_servers::suite::DatabaseTopology;
 use shared::config::Secret;
 use tempfile::TempDir;
-use testkit::{Actor, Service, terminate};
+use testkit::{Actor, Service, terminate, unused_port};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig};
@@ -63,8 +63,7 @@ impl Machine {
         // The servers' user, another one when root runs the tests, passes through.
         let directory =
             tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
-        let listeners = [(); 7].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let ports = listeners.map(|listener| listener.local_addr().unwrap().port());
+        let ports = [(); 7].map(|()| unused_port());
         Self { directory, ports, databases, is_encrypted, running: None }
     }
 
