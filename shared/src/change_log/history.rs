@@ -192,6 +192,20 @@ pub async fn row_at<T: DeserializeOwned>(
     Ok(rows_of(&Prepared(query).load(&mut conn).await?)?.pop())
 }
 
+/// The table expression `past`, for [`rows_at`] and [`bounded_rows_at`]: the rows of the project `$1` at the time `$2`
+/// with ids after `$3`.
+fn past_rows(schema: &str, table: &str) -> String {
+    format!(
+        "next AS (SELECT DISTINCT ON (entity_id) entity_id, old_values FROM {schema}.change_log \
+         WHERE project_id = $1 AND entity = '{table}' AND changed_at > $2 AND entity_id > $3 \
+         ORDER BY entity_id, position), \
+         past AS ( \
+         SELECT entity_id AS id, old_values AS was FROM next WHERE old_values IS NOT NULL \
+         UNION ALL SELECT t.id, to_jsonb(t) FROM {schema}.{table} t \
+         WHERE t.project_id = $1 AND t.id > $3 AND NOT EXISTS (SELECT 1 FROM next n WHERE n.entity_id = t.id))"
+    )
+}
+
 /// The rows of a project in a table as they were, those with ids after this one, by id, at most so many.
 ///
 /// # Errors
@@ -206,15 +220,10 @@ pub async fn rows_at<T: DeserializeOwned>(
 ) -> Result<Vec<T>> {
     wait_for_writers(conn, at).await?;
     let query = sql_query(format!(
-        "WITH next AS (SELECT DISTINCT ON (entity_id) entity_id, old_values FROM {schema}.change_log \
-         WHERE project_id = $1 AND entity = '{table}' AND changed_at > $2 AND entity_id > $3 \
-         ORDER BY entity_id, position), \
-         past AS ( \
-         SELECT entity_id AS id, old_values AS was FROM next WHERE old_values IS NOT NULL \
-         UNION ALL SELECT t.id, to_jsonb(t) FROM {schema}.{table} t \
-         WHERE t.project_id = $1 AND t.id > $3 AND NOT EXISTS (SELECT 1 FROM next n WHERE n.entity_id = t.id)) \
+        "WITH {} \
          SELECT coalesce(h.changed_at <= $2, TRUE) AS is_kept, p.was FROM {schema}.change_log_horizon h \
-         LEFT JOIN (SELECT * FROM past ORDER BY id LIMIT $4) p ON TRUE ORDER BY p.id"
+         LEFT JOIN (SELECT * FROM past ORDER BY id LIMIT $4) p ON TRUE ORDER BY p.id",
+        past_rows(schema, table)
     ))
     .bind::<SqlUuid, _>(project_id)
     .bind::<Timestamptz, _>(at)
@@ -246,19 +255,14 @@ pub async fn bounded_rows_at<T: DeserializeOwned>(
 ) -> Result<Bounded<T>> {
     wait_for_writers(conn, at).await?;
     let query = sql_query(format!(
-        "WITH next AS (SELECT DISTINCT ON (entity_id) entity_id, old_values FROM {schema}.change_log \
-         WHERE project_id = $1 AND entity = '{table}' AND changed_at > $2 AND entity_id > $3 \
-         ORDER BY entity_id, position), \
-         past AS ( \
-         SELECT entity_id AS id, old_values AS was FROM next WHERE old_values IS NOT NULL \
-         UNION ALL SELECT t.id, to_jsonb(t) FROM {schema}.{table} t \
-         WHERE t.project_id = $1 AND t.id > $3 AND NOT EXISTS (SELECT 1 FROM next n WHERE n.entity_id = t.id)), \
+        "WITH {}, \
          bounded AS (SELECT f.*, count(*) OVER () AS found, row_number() OVER w AS place, \
          sum(octet_length(f.was::text)) OVER w AS bytes \
          FROM (SELECT * FROM past ORDER BY id LIMIT $4) f WINDOW w AS (ORDER BY f.id)) \
          SELECT coalesce(h.changed_at <= $2, TRUE) AS is_kept, b.was, b.found \
          FROM {schema}.change_log_horizon h \
-         LEFT JOIN bounded b ON b.place <= 2 OR b.bytes <= {MAX_BOUNDED_BYTES} ORDER BY b.id"
+         LEFT JOIN bounded b ON b.place <= 2 OR b.bytes <= {MAX_BOUNDED_BYTES} ORDER BY b.id",
+        past_rows(schema, table)
     ))
     .bind::<SqlUuid, _>(project_id)
     .bind::<Timestamptz, _>(at)
