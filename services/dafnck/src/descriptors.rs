@@ -1,12 +1,11 @@
 //! `dafnck descriptors`: the API as a file, for tools that do not ask a server.
 
-use std::io::{ErrorKind, Write, stdout};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
 
-use crate::progress::OutputClosed;
+use crate::progress::write_bytes;
 
 /// What `dafnck descriptors --help` adds.
 pub const HELP: &str = "\
@@ -33,8 +32,5 @@ pub fn command(options: &DescriptorsOptions) -> anyhow::Result<()> {
         let write = std::fs::write(&options.output, proto::DESCRIPTOR_SET);
         return write.with_context(|| format!("writing {}", options.output.display()));
     }
-    match stdout().write_all(proto::DESCRIPTOR_SET) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(OutputClosed.into()),
-        written => written.context("writing to standard output"),
-    }
+    write_bytes(proto::DESCRIPTOR_SET).context("writing to standard output")
 }

@@ -1,14 +1,13 @@
 //! `dafnck completions` and `dafnck man`: made from the definition of the command line.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::progress::OutputClosed;
+use crate::progress::write_bytes;
 
 /// For which shell.
 #[derive(Args, Clone, Debug)]
@@ -31,10 +30,7 @@ pub struct ManOptions {
 pub fn write_completions(mut command: Command, options: &CompletionsOptions) -> anyhow::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(options.shell, &mut command, "dafnck", &mut script);
-    match io::stdout().write_all(&script) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(OutputClosed.into()),
-        written => Ok(written?),
-    }
+    write_bytes(&script)
 }
 
 /// Writes the manual pages of the program and of each command.

@@ -78,7 +78,16 @@ pub(crate) use print_line;
 
 /// See [`print_line`].
 pub(crate) fn write_line(line: fmt::Arguments<'_>) -> anyhow::Result<()> {
-    match writeln!(io::stdout(), "{line}") {
+    tell_closed(writeln!(io::stdout(), "{line}"))
+}
+
+/// Writes a whole file to standard output.
+pub(crate) fn write_bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    tell_closed(io::stdout().write_all(bytes))
+}
+
+fn tell_closed(written: io::Result<()>) -> anyhow::Result<()> {
+    match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(OutputClosed.into()),
         written => Ok(written?),
     }
