@@ -16,6 +16,7 @@ use crate::provision::{Program, on_path, pip_install, private_copy};
 use crate::provision_debian::{library_path, unpack};
 use crate::wait::wait_for_end;
 
+const NAME: &str = "barman";
 const COPY: &str = "barman-3.19.1";
 /// With all that it needs: its dependency on `psycopg2` would have that built, where the ready-made package is as good.
 const PYTHON_PACKAGES: &[&str] =
@@ -29,9 +30,15 @@ const NAME_LIMIT: Duration = Duration::from_secs(10);
 /// Barman's programs, and the configuration that they are called with.
 #[derive(Clone, Debug)]
 pub struct Barman {
+    /// `None` for an installed one.
+    private_copy: Option<PrivateCopy>,
+    configuration: PathBuf,
+}
+
+#[derive(Clone, Debug)]
+struct PrivateCopy {
     packages: PathBuf,
     rsync: Program,
-    configuration: PathBuf,
 }
 
 impl Barman {
@@ -51,20 +58,24 @@ impl Barman {
         let packages = private_copy(&cache, COPY, message, progress, async |directory| {
             pip_install(&directory, PYTHON_PACKAGES, &["--no-deps"]).await
         });
-        Ok(Self { packages: packages.await?, rsync, configuration: configuration.to_owned() })
+        let private_copy = Some(PrivateCopy { packages: packages.await?, rsync });
+        Ok(Self { private_copy, configuration: configuration.to_owned() })
     }
 
-    /// A call of Barman, as ourselves and with a clean environment.
+    /// The installed one, as in an image.
+    #[must_use]
+    pub fn installed(configuration: &Path) -> Self {
+        Self { private_copy: None, configuration: configuration.to_owned() }
+    }
+
+    /// A call of Barman, as ourselves; of a private copy with a clean environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("python3");
-        command.env_clear().env("LC_ALL", "C.UTF-8").env("TZ", "UTC").current_dir("/");
-        let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
-        let directories = std::iter::once(self.rsync.directory.clone()).chain(std::env::split_paths(&path));
-        // A directory with a colon in its name cannot be on a path; then what is on it must do.
-        command.env("PATH", std::env::join_paths(directories).unwrap_or(path));
-        command.env("PYTHONPATH", &self.packages).env("PYTHONDONTWRITEBYTECODE", "1");
-        command.envs(self.rsync.library_path.as_ref().map(|path| ("LD_LIBRARY_PATH", path)));
-        command.arg(self.packages.join("bin/barman")).arg("-c").arg(&self.configuration).args(arguments);
+        let mut command = match &self.private_copy {
+            Some(copy) => copy.command(),
+            None => Command::new(NAME),
+        };
+        command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").current_dir("/");
+        command.arg("-c").arg(&self.configuration).args(arguments);
         command
     }
 
@@ -85,6 +96,20 @@ impl Barman {
         // A Ctrl-C in the terminal is for us: the end of the server's log is still to be fetched then.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         Ok(WalReceiver { child: command.spawn().context("cannot start Barman")? })
+    }
+}
+
+impl PrivateCopy {
+    fn command(&self) -> Command {
+        let mut command = Command::new("python3");
+        let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+        let directories = std::iter::once(self.rsync.directory.clone()).chain(std::env::split_paths(&path));
+        // A directory with a colon in its name cannot be on a path; then what is on it must do.
+        command.env_clear().env("PATH", std::env::join_paths(directories).unwrap_or(path));
+        command.env("PYTHONPATH", &self.packages).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.envs(self.rsync.library_path.as_ref().map(|path| ("LD_LIBRARY_PATH", path)));
+        command.arg(self.packages.join("bin").join(NAME));
+        command
     }
 }
 

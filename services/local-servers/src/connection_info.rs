@@ -71,13 +71,6 @@ impl ConnectionInfo {
         format!("sslmode=verify-full&sslrootcert={}", utf8_percent_encode(&path, NON_ALPHANUMERIC))
     }
 
-    /// What libpq's words for a connection say about TLS.
-    pub fn conninfo_tls(&self) -> String {
-        let Some(authority) = &self.authority else { return "sslmode=disable".to_owned() };
-        let path = authority.to_string_lossy().replace('\\', r"\\").replace('\'', r"\'");
-        format!("sslmode=verify-full sslrootcert='{path}'")
-    }
-
     /// A connection URL of Redis with the password, for database 0.
     pub fn redis_url(&self, port: u16) -> Secret {
         let scheme = if self.authority.is_some() { "rediss" } else { "redis" };

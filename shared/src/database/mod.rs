@@ -33,6 +33,7 @@ pub use errors::{Constraint, Rule, constraint_of, detail_of, explain};
 pub use page_by_bytes::{PageByBytes, end_page_by_bytes};
 pub use prepared::Prepared;
 pub use transaction::{Transaction, literal};
+pub use url::DatabaseUrl;
 
 use crate::caller::Caller;
 use crate::config::{DEFAULT_SLOW_STATEMENT_MILLISECONDS, DatabaseOptions, Secret};

@@ -13,12 +13,13 @@ const MALFORMED: &str = "the database URL is malformed: postgres://user:password
 const SYSTEM_AUTHORITIES: &str = "system";
 
 /// A database URL.
-pub(super) struct DatabaseUrl {
-    pub(super) config: tokio_postgres::Config,
+pub struct DatabaseUrl {
+    /// What the driver knows of it.
+    pub config: tokio_postgres::Config,
     /// Whether to use TLS. Certificate chain and host name are then always verified.
-    pub(super) encrypted: bool,
+    pub encrypted: bool,
     /// `sslrootcert`: the authorities to trust.
-    pub(super) authorities: Option<PathBuf>,
+    pub authorities: Option<PathBuf>,
 }
 
 impl DatabaseUrl {
@@ -26,7 +27,7 @@ impl DatabaseUrl {
     ///
     /// # Errors
     /// When it is malformed. The driver's own message may quote the URL, and with it the password.
-    pub(super) fn parse(url: &Secret, authorities: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub fn parse(url: &Secret, authorities: Option<PathBuf>) -> anyhow::Result<Self> {
         let malformed = || anyhow::anyhow!(MALFORMED);
         let (address, query) = url.expose().split_once('?').unwrap_or((url.expose(), ""));
         anyhow::ensure!(

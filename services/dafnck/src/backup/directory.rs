@@ -6,7 +6,7 @@
 //! log.manifest                        size and SHA-256 of every finished piece of the log
 //! files/  files.manifest              objects of the file store, and size and SHA-256 of each
 //! secrets/<when>/                   passwords and keys, as they were from then on
-//! lock  barman.*                    one writer at a time; how Barman is called
+//! *.lock  barman.*                  one writer at a time; how Barman is called
 //! ```
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -15,7 +15,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 /// How long another run is waited for.
 const LOCK_LIMIT: Duration = Duration::from_secs(600);
@@ -61,12 +61,33 @@ impl BackupDirectory {
         Ok(directory)
     }
 
-    /// Waits for other runs to end and keeps them out.
+    /// Waits until no other run writes status and manifests, and keeps others out.
     ///
     /// # Errors
     /// When one takes too long.
     pub async fn lock(&self) -> anyhow::Result<Lock> {
         lock(&self.root).await
+    }
+
+    /// Waits until no other run makes a base backup or copies to the mirror, which may take hours, and keeps others out.
+    /// Is taken before [`Self::lock`].
+    ///
+    /// # Errors
+    /// When the file cannot be locked.
+    pub async fn lock_base_backups(&self) -> anyhow::Result<Lock> {
+        wait_for_lock(&self.base_backup_lock(), Duration::MAX).await
+    }
+
+    /// As [`Self::lock_base_backups`], without waiting.
+    ///
+    /// # Errors
+    /// When the file cannot be locked.
+    pub fn try_lock_base_backups(&self) -> anyhow::Result<Option<Lock>> {
+        try_lock(&self.base_backup_lock())
+    }
+
+    fn base_backup_lock(&self) -> PathBuf {
+        self.root.join("base-backup.lock")
     }
 
     /// The directory itself.
@@ -110,23 +131,33 @@ impl BackupDirectory {
 /// # Errors
 /// When one takes too long.
 pub async fn lock(directory: &Path) -> anyhow::Result<Lock> {
-    let path = directory.join("lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-    let file = file.with_context(|| format!("cannot lock {}", path.display()))?;
-    let deadline = Instant::now() + LOCK_LIMIT;
+    wait_for_lock(&directory.join("lock"), LOCK_LIMIT).await
+}
+
+async fn wait_for_lock(path: &Path, limit: Duration) -> anyhow::Result<Lock> {
+    let began = Instant::now();
     loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(Lock(file)),
-            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                tokio::time::sleep(LOCK_POLL).await;
-            }
-            Err(TryLockError::WouldBlock) => {
-                bail!("another run has held {} for {LOCK_LIMIT:?}: is it stuck?", path.display());
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
-            }
+        if let Some(lock) = try_lock(path)? {
+            return Ok(lock);
         }
+        ensure!(
+            began.elapsed() < limit,
+            "another run has held {} for {limit:?}: is it stuck?",
+            path.display()
+        );
+        tokio::time::sleep(LOCK_POLL).await;
+    }
+}
+
+fn try_lock(path: &Path) -> anyhow::Result<Option<Lock>> {
+    let cannot = || format!("cannot lock {}", path.display());
+    let mut options = OpenOptions::new();
+    let file =
+        options.create(true).truncate(false).write(true).mode(0o600).open(path).with_context(cannot)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Lock(file))),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error).with_context(cannot),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `dafnck backup`: the suite that runs on this machine, in a directory of its own: base backups and the log through Barman,
-//! the objects of the file store, and the suite's passwords and keys.
+//! the objects of the file store, and the suite's passwords and keys. `dafnck backup schedule` does the same for a PostgreSQL
+//! that runs elsewhere, without passwords and keys.
 //!
 //! Promises: the database is backed up before the files, and a file is kept for as long as a moment that can be restored
 //! refers to it; so for every moment from the end of the oldest base backup to the last catching up there are all rows,
@@ -15,13 +16,15 @@ pub mod directory;
 pub mod files;
 pub mod manifest;
 pub mod mirror;
+pub mod origin;
+pub mod schedule;
 pub mod scheduler;
 pub mod secrets;
 pub mod server;
 pub mod settings;
 pub mod status;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -34,7 +37,9 @@ use crate::progress::say;
 use catalog::BaseBackup;
 use copies::Copies;
 use directory::BackupDirectory;
-use server::BackupServer;
+use origin::Origin;
+use schedule::ScheduleOptions;
+use server::{BackupServer, BarmanSource};
 use settings::BackupSettings;
 use status::{OK, Status};
 
@@ -48,7 +53,7 @@ restore once a week (`dafnck drill`). `dafnck backup off` ends that.
 The directory holds everybody's data and the suite's keys, readable by you alone.
 Put it on another disk, or give --mirror.";
 
-/// UserSelector suite, and where to.
+/// Which suite, and where to.
 #[derive(Args, Clone, Debug)]
 pub struct BackupOptions {
     /// Directory for the backup; made if missing. Default: the one of the last time, else .local/backup
@@ -57,14 +62,14 @@ pub struct BackupOptions {
     /// Directory that is kept equal to the backup directory, on another disk. Default: the one of the last time, else none
     #[arg(long, env = "DAFNCK_MIRROR", global = true)]
     pub mirror: Option<PathBuf>,
-    /// UserSelector suite, and with what.
+    /// Which suite, and with what.
     #[command(flatten)]
     pub place: LocalSuite,
     #[command(subcommand)]
     action: Option<Action>,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Action {
     /// Make a backup (the default)
     Now,
@@ -74,6 +79,8 @@ enum Action {
     List,
     /// Back the suite up no longer; the backup directory stays
     Off,
+    /// Back up a PostgreSQL that runs elsewhere, until this is ended: for a backup server
+    Schedule(ScheduleOptions),
 }
 
 /// A suite and where it is backed up to.
@@ -81,7 +88,6 @@ pub(crate) struct Job {
     pub(crate) server: BackupServer,
     pub(crate) settings: BackupSettings,
     storage: Storage,
-    data_directory: PathBuf,
 }
 
 /// Does what the options say and prints what was done.
@@ -89,11 +95,12 @@ pub(crate) struct Job {
 /// # Errors
 /// When there is no backup in the end.
 pub async fn command(options: &BackupOptions) -> anyhow::Result<()> {
-    match options.action.unwrap_or(Action::Now) {
-        Action::Now => now(options).await,
-        Action::Follow => follow(options).await,
-        Action::List => list(&options.settings()?),
-        Action::Off => off(options).await,
+    match &options.action {
+        None | Some(Action::Now) => now(options).await,
+        Some(Action::Follow) => follow(options).await,
+        Some(Action::List) => list(&options.settings()?),
+        Some(Action::Off) => off(options).await,
+        Some(Action::Schedule(elsewhere)) => schedule::run(elsewhere, options).await,
     }
 }
 
@@ -116,11 +123,12 @@ impl BackupOptions {
 
 async fn now(options: &BackupOptions) -> anyhow::Result<()> {
     let settings = options.settings()?;
-    let job = Job::open(&options.place, settings).await?;
-    let _lock = job.server.directory.lock().await?;
+    let job = Job::open_local(&options.place, settings).await?;
+    // The suite finds one due as well.
+    let _lock = job.server.directory.lock_base_backups().await?;
     job.server.ensure_slot().await?;
     // On from here: whatever happens to this run, the suite goes on with the log.
-    job.turn_on().await?;
+    job.turn_on(&options.place.data_directory).await?;
     say("making a base backup…");
     let made = job.back_up().await?;
     print_line!("backed up as {} ({} bytes of database)", made.id, made.size);
@@ -128,11 +136,11 @@ async fn now(options: &BackupOptions) -> anyhow::Result<()> {
 }
 
 async fn follow(options: &BackupOptions) -> anyhow::Result<()> {
-    let job = Job::open(&options.place, options.settings()?).await?;
-    let _lock = job.server.directory.lock().await?;
-    job.turn_on().await?;
+    let job = Job::open_local(&options.place, options.settings()?).await?;
+    job.turn_on(&options.place.data_directory).await?;
     say("taking over files and WAL…");
     job.catch_up(true).await?;
+    let _lock = job.server.directory.lock_base_backups().await?;
     job.copy_to_mirror().await
 }
 
@@ -153,12 +161,10 @@ fn list(settings: &BackupSettings) -> anyhow::Result<()> {
 async fn off(options: &BackupOptions) -> anyhow::Result<()> {
     let settings = options.settings()?;
     BackupSettings::remove(&options.place.data_directory)?;
-    let server = BackupServer::open(
-        BackupDirectory::make(&settings.directory)?,
-        &options.place.data_directory,
-        &options.place.cache_directory,
-    )
-    .await?;
+    let directory = BackupDirectory::make(&settings.directory)?;
+    let origin = Origin::local(&options.place.data_directory)?;
+    let source = BarmanSource::Cache(&options.place.cache_directory);
+    let server = BackupServer::open(directory, origin, source).await?;
     server.wait_until_not_received().await?;
     server.drop_slot().await?;
     print_line!("the suite is backed up no longer; {} stays as it is", settings.directory.display());
@@ -167,60 +173,90 @@ async fn off(options: &BackupOptions) -> anyhow::Result<()> {
 
 impl Job {
     /// The running suite of this place.
-    pub(crate) async fn open(place: &LocalSuite, settings: BackupSettings) -> anyhow::Result<Self> {
+    pub(crate) async fn open_local(place: &LocalSuite, settings: BackupSettings) -> anyhow::Result<Self> {
+        let origin = Origin::local(&place.data_directory)?;
+        Self::open(origin, place.storage()?, settings, BarmanSource::Cache(&place.cache_directory)).await
+    }
+
+    async fn open(
+        origin: Origin,
+        storage: Storage,
+        settings: BackupSettings,
+        source: BarmanSource<'_>,
+    ) -> anyhow::Result<Self> {
         let directory = BackupDirectory::make(&settings.directory)?;
-        let server = BackupServer::open(directory, &place.data_directory, &place.cache_directory).await?;
-        let storage = place.storage()?;
-        Ok(Self { server, settings, storage, data_directory: place.data_directory.clone() })
+        let server = BackupServer::open(directory, origin, source).await?;
+        Ok(Self { server, settings, storage })
     }
 
     /// Has the suite fetch its WAL into this directory. If it does not, the former settings hold.
-    async fn turn_on(&self) -> anyhow::Result<()> {
-        let former = BackupSettings::read(&self.data_directory)?;
+    async fn turn_on(&self, data_directory: &Path) -> anyhow::Result<()> {
+        let former = BackupSettings::read(data_directory)?;
         let goes_elsewhere =
             former.as_ref().is_some_and(|former| former.directory != self.settings.directory);
         let former_receiver = if goes_elsewhere { self.server.receiver().await? } else { None };
-        self.settings.write(&self.data_directory)?;
+        self.settings.write(data_directory)?;
         let received = self.server.wait_until_received_by_other(former_receiver).await;
         if received.is_err() {
             match former {
-                Some(former) => former.write(&self.data_directory)?,
-                None => BackupSettings::remove(&self.data_directory)?,
+                Some(former) => former.write(data_directory)?,
+                None => BackupSettings::remove(data_directory)?,
             }
         }
         received
     }
 
-    /// A base backup and everything that belongs to it. The log is being received and the directory locked.
+    /// A base backup and everything that belongs to it. WAL is being received, and base backups are locked.
     ///
     /// # Errors
     /// When it did not come about; also noted in the status.
     pub(crate) async fn back_up(&self) -> anyhow::Result<BaseBackup> {
         let directory = &self.server.directory;
+        let begun_at = Utc::now();
         let made = self.base_backup().await;
-        Status::update(directory, |status| match &made {
-            Ok(made) => {
-                status.last_backup_at = Some(made.end_time);
-                status.last_backup_id = Some(made.id.clone());
-                status.last_backup_outcome = Some(OK.to_owned());
+        let lock = directory.lock().await?;
+        Status::update(directory, |status| {
+            status.last_backup_attempt_at = Some(begun_at);
+            match &made {
+                Ok(made) => {
+                    status.last_backup_at = Some(made.end_time);
+                    status.last_backup_id = Some(made.id.clone());
+                    status.last_backup_outcome = Some(OK.to_owned());
+                }
+                Err(error) => status.last_backup_outcome = Some(format!("{error:#}")),
             }
-            Err(error) => status.last_backup_outcome = Some(format!("{error:#}")),
         })?;
         let made = made?;
+        drop(lock);
         self.catch_up(true).await?;
-        self.server.prune().await?;
-        if let Some(oldest) = catalog::base_backups(directory)?.first() {
-            files::prune(&mut Copies::in_directory(directory.root())?, oldest.end_time).await?;
-            Status::update(directory, |status| status.window_start = Some(oldest.end_time))?;
-        }
+        self.prune().await?;
         self.copy_to_mirror().await?;
         Ok(made)
     }
 
     async fn base_backup(&self) -> anyhow::Result<BaseBackup> {
-        let directory = &self.server.directory;
-        secrets::keep(directory, &self.server.postgres.data, &self.data_directory, Utc::now())?;
+        let lock = self.server.directory.lock().await?;
+        self.keep_secrets()?;
+        self.server.wait_for_wal().await?;
+        drop(lock);
         self.server.base_backup().await
+    }
+
+    /// Removes what no moment of the window needs.
+    async fn prune(&self) -> anyhow::Result<()> {
+        let directory = &self.server.directory;
+        let _lock = directory.lock().await?;
+        self.server.prune().await?;
+        if let Some(oldest) = catalog::base_backups(directory)?.first() {
+            files::prune(&mut Copies::in_directory(directory.root())?, oldest.end_time).await?;
+            Status::update(directory, |status| status.window_start = Some(oldest.end_time))?;
+        }
+        Ok(())
+    }
+
+    fn keep_secrets(&self) -> anyhow::Result<()> {
+        let Some(source) = &self.server.origin.secrets else { return Ok(()) };
+        secrets::keep(&self.server.directory, source, Utc::now())
     }
 
     /// Takes over what has happened since: files, then the log up to a mark. `finish` as for [`BackupServer::mark`].
@@ -229,22 +265,26 @@ impl Job {
     /// When something does not arrive; what did stays.
     pub(crate) async fn catch_up(&self, finish: bool) -> anyhow::Result<()> {
         let directory = &self.server.directory;
-        secrets::keep(directory, &self.server.postgres.data, &self.data_directory, Utc::now())?;
+        let _lock = directory.lock().await?;
+        self.keep_secrets()?;
         let looked_at = Utc::now();
-        files::keep(&self.storage, &mut Copies::in_directory(directory.root())?, looked_at).await?;
+        let mut copies = Copies::in_directory(directory.root())?;
+        files::keep(&self.storage, &mut copies, looked_at).await?;
+        copies.set_kept_at(looked_at).await?;
         Status::update(directory, |status| status.last_files_at = Some(looked_at))?;
         let marked_at: DateTime<Utc> = self.server.mark(finish).await?;
         self.server.archive().await?;
         Status::update(directory, |status| status.last_wal_at = Some(marked_at))
     }
 
-    /// Makes the second place equal, if there is one.
+    /// Makes the second place equal, if there is one. Base backups are locked.
     ///
     /// # Errors
     /// When it cannot; also noted in the status.
     pub(crate) async fn copy_to_mirror(&self) -> anyhow::Result<()> {
         let Some(second) = &self.settings.mirror else { return Ok(()) };
         let directory = &self.server.directory;
+        let _lock = directory.lock().await?;
         let copied = mirror::copy(directory, second).await;
         Status::update(directory, |status| {
             status.mirror = Some(second.display().to_string());

@@ -9,6 +9,7 @@ use anyhow::Context;
 use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::directory::{BackupDirectory, write_private};
+use super::origin::SecretsSource;
 
 /// Those of the servers, in the data directory that they really use, and those of the services.
 const SERVERS: &str = "secrets";
@@ -54,13 +55,12 @@ impl SecretsSnapshot {
 ///
 /// # Errors
 /// When they cannot be read or written.
-pub fn keep(
+pub(super) fn keep(
     directory: &BackupDirectory,
-    server_directory: &Path,
-    data_directory: &Path,
+    source: &SecretsSource,
     now: DateTime<Utc>,
 ) -> anyhow::Result<()> {
-    let secrets = SecretsSnapshot::read(server_directory, data_directory)?;
+    let secrets = SecretsSnapshot::read(&source.servers, &source.suite)?;
     if let Some((_, newest)) = kept(directory)?.last()
         && SecretsSnapshot::read(newest, newest)? == secrets
     {
@@ -98,10 +98,11 @@ mod tests {
         let [backup, data] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let directory = BackupDirectory::make(backup.path()).unwrap();
         let now = Utc::now();
+        let source = SecretsSource { servers: data.path().to_owned(), suite: data.path().to_owned() };
         for (minutes, words) in [(0, "first"), (1, "first"), (2, "second")] {
             fs::write(data.path().join(SERVERS), "servers").unwrap();
             fs::write(data.path().join(SUITE), words).unwrap();
-            keep(&directory, data.path(), data.path(), now + TimeDelta::minutes(minutes)).unwrap();
+            keep(&directory, &source, now + TimeDelta::minutes(minutes)).unwrap();
         }
         assert_eq!(fs::read_dir(directory.secrets()).unwrap().count(), 2);
         for (minutes, words) in [(-1, "first"), (1, "first"), (3, "second")] {

@@ -1,4 +1,4 @@
-//! The PostgreSQL server of the local suite and Barman, which backs it up: the configuration of the one for the other.
+//! A PostgreSQL server and Barman, which backs it up: the configuration of the one for the other.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -7,12 +7,12 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz};
 use diesel::{OptionalExtension, QueryableByName, sql_query};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use local_servers::{ADMIN, Barman, RunningPostgres, WalReceiver, own_user_name, run_tool};
-use shared::database;
+use diesel_async::RunQueryDsl;
+use local_servers::{Barman, WalReceiver, own_user_name, run_tool};
 
 use super::catalog::{self, BaseBackup, DatabaseIncarnation};
 use super::directory::{BackupDirectory, SERVER, write_private};
+use super::origin::{ConnectionWords, Origin};
 
 const CONFIGURATION: &str = include_str!("barman.conf");
 /// How long a base backup may take, and checking it.
@@ -28,7 +28,7 @@ pub struct BackupServer {
     /// The directory.
     pub directory: BackupDirectory,
     /// The database.
-    pub postgres: RunningPostgres,
+    pub origin: Origin,
     barman: Barman,
 }
 
@@ -63,6 +63,15 @@ struct Received {
     received: bool,
 }
 
+/// Which Barman is called.
+#[derive(Clone, Copy)]
+pub enum BarmanSource<'a> {
+    /// A private copy in this directory, which is fetched if it is missing.
+    Cache(&'a Path),
+    /// The installed one.
+    Installed,
+}
+
 /// Writes how Barman is to be called, and answers with it. `work` takes the configuration, locks and Barman's own log.
 ///
 /// # Errors
@@ -70,50 +79,40 @@ struct Received {
 pub async fn barman(
     directory: &BackupDirectory,
     work: &Path,
-    postgres: Option<&RunningPostgres>,
+    origin: Option<&Origin>,
     programs: &Path,
-    cache: &Path,
+    source: BarmanSource<'_>,
 ) -> anyhow::Result<Barman> {
     let text = |path: &Path| path.to_str().map(str::to_owned).context("the path is not UTF-8");
-    let (port, password) =
-        postgres.map_or((0, ""), |postgres| (postgres.port, postgres.connection.admin_password()));
-    // A password on a command line could be read by everybody.
-    let passfile = format!("127.0.0.1:{port}:*:{ADMIN}:{password}\n");
-    write_private(&work.join("barman.passfile"), passfile.as_bytes())?;
+    let words = origin.map_or_else(|| Ok(ConnectionWords::default()), Origin::connection_words)?;
+    write_private(&work.join("barman.passfile"), words.passfile.as_bytes())?;
     let configuration = CONFIGURATION
         .replace("{user}", &own_user_name().await?)
         .replace("{home}", &text(&directory.barman_home())?)
         .replace("{work}", &text(work)?)
-        .replace("{port}", &port.to_string())
-        .replace("{admin}", ADMIN)
-        .replace("{tls}", &postgres.map(|postgres| postgres.connection.conninfo_tls()).unwrap_or_default())
+        .replace("{address}", &words.address)
+        .replace("{database}", &words.database)
         .replace("{programs}", &text(programs)?);
     let path = work.join("barman.conf");
     write_private(&path, configuration.as_bytes())?;
-    Barman::find_or_install(cache, &path, |step| eprintln!("{step}")).await
+    match source {
+        BarmanSource::Cache(cache) => Barman::find_or_install(cache, &path, |step| eprintln!("{step}")).await,
+        BarmanSource::Installed => Ok(Barman::installed(&path)),
+    }
 }
 
 impl BackupServer {
-    /// The running suite of a data directory, backed up into this directory.
+    /// This server, backed up into this directory.
     ///
     /// # Errors
-    /// When no suite runs, its PostgreSQL comes without `pg_basebackup`, or Barman cannot be fetched.
+    /// When it does not answer, or Barman cannot be fetched.
     pub async fn open(
         directory: BackupDirectory,
-        data_directory: &Path,
-        cache: &Path,
+        origin: Origin,
+        source: BarmanSource<'_>,
     ) -> anyhow::Result<Self> {
-        let postgres = RunningPostgres::find(data_directory)?;
-        for program in ["pg_basebackup", "pg_receivewal", "pg_verifybackup"] {
-            if !postgres.programs.join(program).is_file() {
-                bail!(
-                    "{} has no {program}: install the client programs of PostgreSQL beside the server",
-                    postgres.programs.display()
-                );
-            }
-        }
-        let barman = barman(&directory, directory.root(), Some(&postgres), &postgres.programs, cache).await?;
-        let server = Self { directory, postgres, barman };
+        let barman = barman(&directory, directory.root(), Some(&origin), &origin.programs, source).await?;
+        let server = Self { directory, origin, barman };
         server.refuse_other_incarnation().await?;
         Ok(server)
     }
@@ -126,7 +125,7 @@ impl BackupServer {
              ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline \
              FROM pg_control_system()",
         )
-        .get_result(&mut self.connect("postgres").await?)
+        .get_result(&mut self.origin.connect().await?)
         .await?;
         if newest.incarnation != (DatabaseIncarnation { system: now.system, timeline: now.timeline }) {
             bail!(
@@ -136,14 +135,6 @@ impl BackupServer {
             );
         }
         Ok(())
-    }
-
-    /// A connection as superuser.
-    ///
-    /// # Errors
-    /// When the server does not answer.
-    pub async fn connect(&self, database: &str) -> anyhow::Result<AsyncPgConnection> {
-        database::connect(&self.postgres.admin_url(database)).await
     }
 
     /// Sees to it that the server keeps the log until it is fetched. True if it has not been so until now.
@@ -170,13 +161,13 @@ impl BackupServer {
         let drop = sql_query(
             "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1",
         );
-        drop.bind::<Text, _>(SLOT).execute(&mut self.connect("postgres").await?).await?;
+        drop.bind::<Text, _>(SLOT).execute(&mut self.origin.connect().await?).await?;
         Ok(())
     }
 
     async fn slot(&self) -> anyhow::Result<Option<Slot>> {
         let found = sql_query("SELECT active_pid, wal_status FROM pg_replication_slots WHERE slot_name = $1");
-        Ok(found.bind::<Text, _>(SLOT).get_result(&mut self.connect("postgres").await?).await.optional()?)
+        Ok(found.bind::<Text, _>(SLOT).get_result(&mut self.origin.connect().await?).await.optional()?)
     }
 
     /// The process of the server that sends the WAL, if somebody fetches it.
@@ -230,20 +221,22 @@ impl BackupServer {
         Ok(())
     }
 
-    /// A base backup, with the log that it needs; checked byte by byte.
+    /// A base backup, with the log that it needs; checked byte by byte. The log arrives.
     ///
     /// # Errors
     /// When it did not come about or is damaged. Earlier ones are as they were.
     pub async fn base_backup(&self) -> anyhow::Result<BaseBackup> {
-        self.wait_for_wal().await?;
         self.barman.call(&["backup", "--wait", SERVER], BACKUP_LIMIT).await.context("no base backup")?;
         let newest = catalog::base_backups(&self.directory)?.pop().context("there is no base backup")?;
-        verify(&self.directory, &newest, &self.postgres.programs).await?;
+        verify(&self.directory, &newest, &self.origin.programs).await?;
         Ok(newest)
     }
 
-    /// Barman begins with no base backup before it has seen that the log arrives.
-    async fn wait_for_wal(&self) -> anyhow::Result<()> {
+    /// Waits until the log arrives: Barman begins with no base backup before it has seen that. The directory is locked.
+    ///
+    /// # Errors
+    /// When it does not arrive.
+    pub async fn wait_for_wal(&self) -> anyhow::Result<()> {
         let deadline = Instant::now() + RECEIVE_LIMIT;
         while catalog::has_no_wal(&self.directory)? {
             self.mark(true).await?;
@@ -278,7 +271,7 @@ impl BackupServer {
     /// # Errors
     /// When the log does not arrive.
     pub async fn mark(&self, finish: bool) -> anyhow::Result<DateTime<Utc>> {
-        let mut conn = self.connect("postgres").await?;
+        let mut conn = self.origin.connect().await?;
         let mark: Mark = sql_query(
             "SELECT clock_timestamp() AS at, \
              (pg_logical_emit_message(true, 'dafnck', 'backup') - '0/0'::pg_lsn)::bigint AS position",

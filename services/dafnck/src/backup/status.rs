@@ -20,6 +20,8 @@ pub struct Status {
     pub last_backup_at: Option<DateTime<Utc>>,
     /// See `last_backup_at`.
     pub last_backup_id: Option<String>,
+    /// When one was last begun.
+    pub last_backup_attempt_at: Option<DateTime<Utc>>,
     /// `ok`, or why the last attempt failed.
     pub last_backup_outcome: Option<String>,
     /// Everything that was committed by then is in the backup.

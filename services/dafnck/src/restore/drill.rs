@@ -18,13 +18,14 @@ use uuid::Uuid;
 
 use super::{FilesReport, RestoreOptions, Sessions, Tables, Target, all_fingerprints};
 use crate::backup::Job;
+use crate::backup::directory::BackupDirectory;
 use crate::backup::server::BackupServer;
 use crate::backup::settings::BackupSettings;
 use crate::backup::status::{OK, Status};
 use crate::paths::LocalSuite;
 use crate::progress::print_line;
 
-/// UserSelector suite.
+/// Which suite.
 #[derive(Args, Clone, Debug)]
 pub struct DrillOptions {
     /// The suite.
@@ -55,7 +56,7 @@ pub async fn command(options: &DrillOptions) -> anyhow::Result<()> {
     let settings = BackupSettings::read(&options.place.data_directory)?;
     let settings =
         settings.ok_or_else(|| anyhow::anyhow!("this suite has no backup: run `dafnck backup`"))?;
-    let job = Job::open(&options.place, settings).await?;
+    let job = Job::open_local(&options.place, settings).await?;
     let report = run(&job.server, &options.place).await?;
     print_line!(
         "restored in {:.1} s: {} tables with {} rows and {} objects with {} bytes are as they were",
@@ -76,12 +77,25 @@ pub async fn command(options: &DrillOptions) -> anyhow::Result<()> {
 /// # Errors
 /// When the backup cannot be restored as it should.
 pub async fn run(server: &BackupServer, place: &LocalSuite) -> anyhow::Result<DrillReport> {
+    let (report, seconds) = note(&server.directory, try_restore(server, place)).await?;
+    Ok(DrillReport { seconds, ..report })
+}
+
+/// Awaits a drill and notes its outcome; also answers with how many seconds it took.
+///
+/// # Errors
+/// Those of the drill.
+pub async fn note<T>(
+    directory: &BackupDirectory,
+    drill: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<(T, f64)> {
     let began = Instant::now();
-    let outcome = try_restore(server, place).await;
-    let _lock = server.directory.lock().await?;
-    Status::update(&server.directory, |status| {
+    let outcome = drill.await;
+    let seconds = began.elapsed().as_secs_f64();
+    let _lock = directory.lock().await?;
+    Status::update(directory, |status| {
         status.last_drill_at = Some(Utc::now());
-        status.last_drill_seconds = Some(began.elapsed().as_secs_f64());
+        status.last_drill_seconds = Some(seconds);
         match &outcome {
             Ok(_) => {
                 status.last_drill_success_at = status.last_drill_at;
@@ -90,7 +104,7 @@ pub async fn run(server: &BackupServer, place: &LocalSuite) -> anyhow::Result<Dr
             Err(error) => status.last_drill_outcome = Some(format!("{error:#}")),
         }
     })?;
-    Ok(DrillReport { seconds: began.elapsed().as_secs_f64(), ..outcome? })
+    Ok((outcome?, seconds))
 }
 
 async fn try_restore(server: &BackupServer, place: &LocalSuite) -> anyhow::Result<DrillReport> {
@@ -103,7 +117,7 @@ async fn try_restore(server: &BackupServer, place: &LocalSuite) -> anyhow::Resul
         into: into.clone(),
         from: server.directory.root().to_owned(),
         cache_directory: place.cache_directory.clone(),
-        postgres_bin_dir: Some(server.postgres.programs.clone()),
+        postgres_bin_dir: Some(server.origin.programs.clone()),
         sessions: Sessions::Keep,
         // A drill writes to no bucket.
         bucket: Default::default(),
@@ -118,14 +132,13 @@ async fn try_restore(server: &BackupServer, place: &LocalSuite) -> anyhow::Resul
 /// Sets the mark, with what the tables held before and after it, and waits until it is in the backup.
 async fn set_mark(server: &BackupServer, place: &LocalSuite) -> anyhow::Result<(String, Tables, Tables)> {
     let point = format!("dafnck-drill-{}", Uuid::now_v7().simple());
-    let connect = async |name: String| server.connect(&name).await;
+    let connect = async |name: String| server.origin.connect_to(&name).await;
     let before = all_fingerprints(connect).await?;
     let mark = sql_query("SELECT pg_create_restore_point($1)").bind::<Text, _>(&point);
-    mark.execute(&mut server.connect("postgres").await?).await?;
+    mark.execute(&mut server.origin.connect().await?).await?;
     let after = all_fingerprints(connect).await?;
-    let _lock = server.directory.lock().await?;
     let settings = BackupSettings { directory: server.directory.root().to_owned(), mirror: None };
-    Job::open(place, settings).await?.catch_up(true).await?;
+    Job::open_local(place, settings).await?.catch_up(true).await?;
     Ok((point, before, after))
 }
 

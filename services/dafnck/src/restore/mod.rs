@@ -29,7 +29,7 @@ use crate::backup::catalog::{self, BaseBackup, WalSegment};
 use crate::backup::copies::CopyReader;
 use crate::backup::directory::{BackupDirectory, SERVER};
 use crate::backup::secrets::SecretsSnapshot;
-use crate::backup::server;
+use crate::backup::server::{self, BarmanSource};
 use crate::backup::status::Status;
 use crate::end_sessions::{self, EndedCredentials};
 use crate::paths::{DEFAULT_BACKUP_DIRECTORY, DEFAULT_CACHE_DIRECTORY, LocalSuite, refuse_nested};
@@ -169,8 +169,8 @@ async fn restore_into(
     .await?;
     server::verify(directory, backup, place.programs()).await?;
     let work = tempfile::tempdir()?;
-    let barman =
-        server::barman(directory, work.path(), None, place.programs(), &options.cache_directory).await?;
+    let source = BarmanSource::Cache(&options.cache_directory);
+    let barman = server::barman(directory, work.path(), None, place.programs(), source).await?;
     archive_received_wal(directory, &barman).await?;
     let log = catalog::check_wal(directory, backup);
     // For the very end, nothing may be missing. A moment before a gap can be restored all the same.

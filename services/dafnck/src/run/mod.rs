@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use options::RunOptions;
 
-use crate::backup::scheduler;
+use crate::backup::scheduler::{self, Suite};
 use crate::certificates;
 use crate::health;
 use crate::maintain;
@@ -221,7 +221,7 @@ impl Following {
             cache_directory: options.cache_directory.clone(),
             bucket: options.bucket.clone(),
         };
-        let task = tokio::spawn(scheduler::follow(place, stop.clone()));
+        let task = tokio::spawn(scheduler::follow(Suite::Local(place), stop.clone()));
         Self { stop, task }
     }
 

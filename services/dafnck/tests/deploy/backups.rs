@@ -5,20 +5,26 @@ use ::content::storage::StorageOptions;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
+use dafnck::backup::directory::BackupDirectory;
+use dafnck::backup::status::Status;
 use diesel_async::SimpleAsyncConnection;
+use local_servers::tools::send;
 use local_servers::{ADMIN, Barman, PostgresServer};
+use rustix::process::Signal;
 use tempfile::TempDir;
 use testkit::{Actor, Bucket, Suite, Topology, unused_port};
 use tokio::process::Command;
 
 use super::kustomize::{Objects, PRODUCTION};
 use super::root;
-use super::scripts::{UNTIL_NOTHING_RUNS, write_program};
 
 const NOBODY: u32 = 65534;
+const POLL: Duration = Duration::from_millis(50);
+/// The backup directory, in the image's own.
+const BACKUP: &str = "backup";
 /// Much less than until somebody writes by chance.
 const TIMEOUT: Duration = Duration::from_secs(300);
 /// What a restore to before the third project reads: the one that was in the base backup, and the one that only the log has.
@@ -50,13 +56,14 @@ impl Image {
             let program = entry.unwrap().path();
             let name = program.file_name().unwrap().to_str().unwrap().to_owned();
             let options = if name == "barman" {
-                format!("-c {}/barman.conf", directory.path().display())
+                // What the scheduler calls says where it is configured, and does so once more.
+                format!("-c {}/{BACKUP}/barman.conf", directory.path().display())
             } else {
                 String::new()
             };
             write_program(&bin.join(name), &format!("exec python3 {} {options} \"$@\"", program.display()));
         }
-        for script in ["restore", "try-restore", "schedule"] {
+        for script in ["restore", "try-restore"] {
             fs::copy(root().join("deploy/backup").join(script), bin.join(script)).unwrap();
         }
         fs::copy(env!("CARGO_BIN_EXE_dafnck"), bin.join("dafnck")).unwrap();
@@ -83,29 +90,49 @@ impl Image {
         self.directory.path().join(name)
     }
 
-    /// Runs one of its programs; whether it succeeded, and its words on both outputs.
-    async fn run(&self, program: &str, words: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
+    fn command(&self, program: &str, words: &[&str], variables: &[(&str, &str)]) -> Command {
         let mut command = Command::new(self.path("bin").join(program));
         command.args(words).env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.envs(variables.iter().copied()).current_dir(self.directory.path()).kill_on_drop(true);
         if self.instead_of_root {
             command.uid(NOBODY).gid(NOBODY);
         }
-        let output = command.output().await.unwrap();
+        command
+    }
+
+    /// Runs one of its programs; whether it succeeded, and its words on both outputs.
+    async fn run(&self, program: &str, words: &[&str], variables: &[(&str, &str)]) -> (bool, String) {
+        let output = self.command(program, words, variables).output().await.unwrap();
         let words = [output.stdout, output.stderr].map(|words| String::from_utf8_lossy(&words).into_owned());
         (output.status.success(), words.concat())
     }
 
-    /// Puts a program before those of the system.
-    fn write_program(&self, name: &str, does: &str) {
-        write_program(&self.path("bin").join(name), does);
+    /// Runs the container's own program until `done`, and ends it as `docker stop` does.
+    async fn run_schedule(&self, variables: &[(&str, &str)], done: impl Fn() -> bool) {
+        let said = fs::File::create(self.path("said")).unwrap();
+        let mut command = self.command("dafnck", &["backup", "schedule"], variables);
+        command.stdout(said.try_clone().unwrap()).stderr(said);
+        let mut schedule = command.spawn().unwrap();
+        let deadline = Instant::now() + TIMEOUT;
+        while !done() {
+            let said = || fs::read_to_string(self.path("said")).unwrap();
+            assert_eq!(schedule.try_wait().unwrap(), None, "it ended by itself: {}", said());
+            assert!(Instant::now() < deadline, "{}", said());
+            tokio::time::sleep(POLL).await;
+        }
+        send(Signal::TERM, schedule.id().unwrap()).unwrap();
+        assert!(schedule.wait().await.unwrap().success());
     }
 
-    /// What the scripts tell Prometheus.
+    /// What the node exporter tells Prometheus.
     fn metric(&self, name: &str) -> Option<i64> {
-        let text = fs::read_to_string(self.path(&format!("barman/metrics/{name}.prom"))).ok()?;
-        let value = text.lines().last().unwrap().strip_prefix(&format!("dafnck_{name} ")).unwrap();
+        let text = fs::read_to_string(self.path(BACKUP).join("metrics.prom")).ok()?;
+        let value = text.lines().find_map(|line| line.strip_prefix(&format!("dafnck_{name} ")))?;
         Some(value.parse().unwrap())
+    }
+
+    fn status(&self) -> Status {
+        Status::find(&self.path(BACKUP)).unwrap().unwrap_or_default()
     }
 
     async fn succeed(&self, program: &str, words: &[&str], variables: &[(&str, &str)]) -> String {
@@ -113,6 +140,12 @@ impl Image {
         assert!(succeeded, "{program} {words:?}: {said}");
         said
     }
+}
+
+/// Makes a program of the shell.
+fn write_program(path: &Path, does: &str) {
+    fs::write(path, format!("#!/bin/sh\n{does}\n")).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }
 
 /// A suite on servers of its own, with an attachment.
@@ -231,67 +264,73 @@ async fn the_backup_container_makes_a_backup_copies_attachments_and_can_restore(
     let (mut suite, olga) = suite_with_an_attachment().await;
     let image = Image::with(&[], postgres_of(&suite)).await;
     suite.admin().await.batch_execute(&grants()).await.unwrap();
-    let user = image.succeed("/bin/sh", &["-c", "id -un"], &[]).await;
-    let configuration = super::read(&root().join("deploy/backup/barman.conf"))
-        .replace("barman_user = postgres", &format!("barman_user = {}", user.trim()))
-        .replace("/var/lib/barman", image.path("barman").to_str().unwrap())
-        .replace("host=postgres port=5432", &format!("host=127.0.0.1 port={}", postgres_of(&suite).port))
-        .replace("dbname=dafnck", &format!("dbname={}", suite.options.database));
-    fs::write(image.path("barman.conf"), configuration).unwrap();
-    fs::write(image.path("pgpass"), "127.0.0.1:*:*:dafnck_backup:secret\n").unwrap();
     // Readable as in the image of the content service, where the group is.
     let store = suite.options.own::<StorageOptions>().storage_folder.clone();
-    let [home, copies, pgpass, own_pgpass] = ["barman", "barman/attachments", "pgpass", "own-pgpass"]
-        .map(|name| image.path(name).to_str().unwrap().to_owned());
-    let variables = [
-        ("BACKUP_HOME", home.as_str()),
-        ("BARMAN_PGPASS_FILE", &pgpass),
-        ("PGPASSFILE", &own_pgpass),
-        ("DAFNCK_STORAGE_FOLDER", store.to_str().unwrap()),
-        ("DAFNCK_COPY_DIRECTORY", &copies),
-        ("ROUNDS", "1"),
-    ];
     open_to_others(&store);
+    let (port, database) = (postgres_of(&suite).port, &suite.options.database);
+    let url = format!("postgres://dafnck_backup:secret@127.0.0.1:{port}/{database}?sslmode=disable");
+    let (backup, programs) = (image.path(BACKUP), postgres_of(&suite).programs.clone());
+    let (backup, barman) = (backup.to_str().unwrap(), backup.join("barman"));
+    let variables = [
+        ("DAFNCK_BACKUP_URL", url.as_str()),
+        ("DAFNCK_BACKUP_DIRECTORY", backup),
+        ("DAFNCK_POSTGRES_BIN_DIR", programs.to_str().unwrap()),
+        ("DAFNCK_STORAGE_FOLDER", store.to_str().unwrap()),
+        ("DAFNCK_COPY_DIRECTORY", backup),
+        ("BARMAN_HOME", barman.to_str().unwrap()),
+    ];
 
     // While nobody writes, which must not be waited for.
     suite.stop().await;
-    let said = tokio::time::timeout(TIMEOUT, image.succeed("schedule", &[], &variables)).await.unwrap();
+    image.run_schedule(&variables, || image.status().window_start.is_some()).await;
 
     for metric in ["backup_last_success", "backup_files_last", "backup_log_last", "backup_window_start"] {
-        assert!(image.metric(&format!("{metric}_timestamp_seconds")).is_some_and(|at| at > 0), "{said}");
+        assert!(image.metric(&format!("{metric}_timestamp_seconds")).is_some_and(|at| at > 0), "{metric}");
     }
-    assert_eq!(image.metric("backup_failed"), Some(0), "{said}");
+    assert_eq!(image.metric("backup_failed"), Some(0));
     suite.restart().await;
     let olga = olga.after_restart(&suite);
     olga.project("only in the log").await;
-    let before_that = Utc::now().to_rfc3339();
+    let before_that = Utc::now();
     olga.project("too late").await;
-    // Until it has arrived: the next round of the same day.
-    image.succeed("schedule", &[], &variables).await;
-    let said = image.succeed("try-restore", &["barman", "dafnck", &before_that], &variables).await;
+    // The same day, until it has arrived.
+    image.run_schedule(&variables, || image.status().last_wal_at > Some(before_that)).await;
+    let moment = before_that.to_rfc3339();
+    let said = image.succeed("try-restore", &["barman", "main", &moment], &variables).await;
     assert!(said.contains("1 objects with 2 bytes are referred to, 0 are younger"), "{said}");
     assert!(said.contains("pages: ") && said.contains("restored in "), "{said}");
     assert!(said.contains(EVERYTHING), "{said}");
     assert_eq!((base_backups(&image).await, image.metric("backup_drill_failed")), (1, None));
 
     // More than a week passes.
-    let later = (Utc::now() + TimeDelta::days(8)).timestamp();
-    image.write_program("date", &format!("echo {later}"));
-    image.write_program("sleep", UNTIL_NOTHING_RUNS);
-    let two_rounds = [variables.as_slice(), &[("ROUNDS", "2")]].concat();
-    let said = image.succeed("schedule", &[], &two_rounds).await;
+    let week_ago = Some(Utc::now() - TimeDelta::days(8));
+    let directory = BackupDirectory::open(Path::new(backup)).unwrap();
+    Status::update(&directory, |status| {
+        (status.last_backup_at, status.last_drill_success_at) = (week_ago, week_ago);
+    })
+    .unwrap();
+    open_to_its_user(&image);
+    image.run_schedule(&variables, || image.status().last_drill_at.is_some()).await;
+    let said = fs::read_to_string(image.path("said")).unwrap();
     assert!(said.contains("\n  project.projects: 3 rows\n"), "{said}");
     assert_eq!((base_backups(&image).await, image.metric("backup_drill_failed")), (2, Some(0)), "{said}");
-    for metric in ["backup_last_success", "backup_drill_last", "backup_drill_last_success"] {
-        assert_eq!(image.metric(&format!("{metric}_timestamp_seconds")), Some(later), "{metric}: {said}");
-    }
-    image.succeed("barman", &["receive-wal", "--stop", "dafnck"], &variables).await;
+    let status = image.status();
+    assert!(status.last_backup_at > week_ago && status.last_drill_success_at > week_ago, "{status:?}");
 }
 
 /// How many whole ones there are.
 async fn base_backups(image: &Image) -> usize {
-    let listed = image.succeed("barman", &["list-backups", "dafnck"], &[]).await;
+    let listed = image.succeed("barman", &["list-backups", "main"], &[]).await;
     listed.lines().filter(|line| line.contains(" - Size: ")).count()
+}
+
+/// What this test has written is the image's user's again.
+fn open_to_its_user(image: &Image) {
+    if image.instead_of_root {
+        for name in ["status.json", "metrics.prom"] {
+            std::os::unix::fs::chown(image.path(BACKUP).join(name), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+    }
 }
 
 /// The directories of the test are its user's alone; in the containers the group may read.

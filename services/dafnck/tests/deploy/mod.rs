@@ -15,8 +15,6 @@ mod kustomize;
 mod metric_names;
 mod monitoring;
 mod programs;
-mod schedule;
-mod scripts;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

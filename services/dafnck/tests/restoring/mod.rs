@@ -157,25 +157,3 @@ async fn a_damaged_backup_and_a_moment_that_it_lacks_are_named() {
     let name = object.strip_prefix(machine.path("backup/files")).unwrap().display();
     assert!(damaged.contains(&format!("the copy of {name} is damaged")), "{damaged}");
 }
-
-/// What `deploy/backup` tells Barman about the log and about keeping is what is tried here.
-#[test]
-fn the_backup_server_of_the_containers_keeps_what_the_local_suite_keeps() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let [local, containers] = ["src/backup/barman.conf", "../../deploy/backup/barman.conf"]
-        .map(|file| fs::read_to_string(root.join(file)).unwrap());
-    for option in [
-        "backup_method",
-        "compression",
-        "create_slot",
-        "last_backup_maximum_age",
-        "minimum_redundancy",
-        "retention_policy",
-        "slot_name",
-        "streaming_archiver",
-    ] {
-        let of = |text: &str| text.lines().find(|line| line.starts_with(option)).map(str::to_owned);
-        assert!(of(&local).is_some(), "{option}");
-        assert_eq!(of(&local), of(&containers));
-    }
-}
