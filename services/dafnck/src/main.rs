@@ -11,12 +11,13 @@ use dafnck::end_sessions::{self, EndSessionsOptions};
 use dafnck::export::{self, ExportOptions};
 use dafnck::files::{self, FilesOptions};
 use dafnck::health::{self, HealthOptions};
-use dafnck::import::{self, ImportOptions};
+use dafnck::help;
+use dafnck::import::{self, ImportOptions, RefusedLines};
 use dafnck::maintain::{self, MaintainOptions};
 use dafnck::manual::{self, CompletionsOptions, ManOptions};
 use dafnck::migrations::{self, MigrateOptions};
 use dafnck::operator::OperatorOptions;
-use dafnck::progress::OutputClosed;
+use dafnck::output::{self, OutputClosed, OutputOptions};
 use dafnck::reference::{self, ReferenceOptions};
 use dafnck::restore::drill::{self, DrillOptions};
 use dafnck::restore::{self, RestoreOptions};
@@ -26,6 +27,7 @@ use dafnck::user::{self, UserOptions};
 
 /// As a shell shows the end by SIGPIPE.
 const OUTPUT_CLOSED: u8 = 128 + 13;
+const LINES_REFUSED: u8 = 3;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -33,10 +35,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// DafnckMachine: identity, projects, tasks and documents over gRPC. Without a command, the whole suite runs on this
 /// machine until Ctrl-C, on private PostgreSQL and Redis servers.
 #[derive(Parser)]
-#[command(name = "dafnck", version, args_conflicts_with_subcommands = true)]
+#[command(name = "dafnck", version, subcommand_negates_reqs = true, after_help = help::EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    output: OutputOptions,
     #[command(flatten)]
     run: RunOptions,
 }
@@ -94,19 +98,21 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run_command(shared::command_line::parse()).await {
+    match run_command(shared::command_line::parse_with(help::arrange(Cli::command()))).await {
         Ok(code) => code,
         Err(error) if error.is::<OutputClosed>() => ExitCode::from(OUTPUT_CLOSED),
         Err(error) => {
-            eprintln!("dafnck: {error:#}");
-            ExitCode::FAILURE
+            output::fail(&error);
+            if error.is::<RefusedLines>() { ExitCode::from(LINES_REFUSED) } else { ExitCode::FAILURE }
         }
     }
 }
 
 async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
-    let Cli { command, run } = cli;
-    match command.unwrap_or_else(|| Command::Run(Box::new(run))) {
+    let Cli { command, output, run } = cli;
+    let command = command.unwrap_or_else(|| Command::Run(Box::new(run)));
+    output::install(output, matches!(command, Command::Run(_)));
+    match command {
         Command::Run(options) => run::command(*options).await,
         Command::Migrate(options) => migrations::command(options).await,
         Command::Import(options) => import::command(&options).await,
@@ -124,8 +130,8 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Descriptors(options) => descriptors::command(&options),
         Command::Reference(options) => reference::command(&options),
         Command::Maintain(options) => maintain::command(&options).await,
-        Command::Completions(options) => manual::write_completions(Cli::command(), &options),
-        Command::Man(options) => manual::write_pages(Cli::command(), &options),
+        Command::Completions(options) => manual::write_completions(help::arrange(Cli::command()), &options),
+        Command::Man(options) => manual::write_pages(help::arrange(Cli::command()), &options),
     }
     .map(|()| ExitCode::SUCCESS)
 }

@@ -15,6 +15,7 @@ pub mod directory;
 pub mod files;
 pub mod manifest;
 pub mod mirror;
+mod report;
 pub mod scheduler;
 pub mod secrets;
 pub mod server;
@@ -28,12 +29,12 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use content::storage::Storage;
 
+use crate::output::{self, say};
 use crate::paths::{DEFAULT_BACKUP_DIRECTORY, LocalSuite};
-use crate::progress::print_line;
-use crate::progress::say;
 use catalog::BaseBackup;
 use copies::Copies;
 use directory::BackupDirectory;
+use report::{BackupOff, BackupReport};
 use server::BackupServer;
 use settings::BackupSettings;
 use status::{OK, Status};
@@ -48,7 +49,7 @@ restore once a week (`dafnck drill`). `dafnck backup off` ends that.
 The directory holds everybody's data and the suite's keys, readable by you alone.
 Put it on another disk, or give --mirror.";
 
-/// UserSelector suite, and where to.
+/// Which suite, and where to.
 #[derive(Args, Clone, Debug)]
 pub struct BackupOptions {
     /// Directory for the backup; made if missing. Default: the one of the last time, else .local/backup
@@ -57,7 +58,7 @@ pub struct BackupOptions {
     /// Directory that is kept equal to the backup directory, on another disk. Default: the one of the last time, else none
     #[arg(long, env = "DAFNCK_MIRROR", global = true)]
     pub mirror: Option<PathBuf>,
-    /// UserSelector suite, and with what.
+    /// Which suite, and with what.
     #[command(flatten)]
     pub place: LocalSuite,
     #[command(subcommand)]
@@ -92,7 +93,7 @@ pub async fn command(options: &BackupOptions) -> anyhow::Result<()> {
     match options.action.unwrap_or(Action::Now) {
         Action::Now => now(options).await,
         Action::Follow => follow(options).await,
-        Action::List => list(&options.settings()?),
+        Action::List => output::report(&BackupReport::of(&options.settings()?)?),
         Action::Off => off(options).await,
     }
 }
@@ -123,8 +124,7 @@ async fn now(options: &BackupOptions) -> anyhow::Result<()> {
     job.turn_on().await?;
     say("making a base backup…");
     let made = job.back_up().await?;
-    print_line!("backed up as {} ({} bytes of database)", made.id, made.size);
-    list(&job.settings)
+    output::report(&BackupReport::of(&job.settings)?.with_made(made))
 }
 
 async fn follow(options: &BackupOptions) -> anyhow::Result<()> {
@@ -133,21 +133,8 @@ async fn follow(options: &BackupOptions) -> anyhow::Result<()> {
     job.turn_on().await?;
     say("taking over files and WAL…");
     job.catch_up(true).await?;
-    job.copy_to_mirror().await
-}
-
-fn list(settings: &BackupSettings) -> anyhow::Result<()> {
-    let directory = BackupDirectory::open(&settings.directory)?;
-    let status = Status::read(&directory)?;
-    print_line!("in {}:", directory.root().display());
-    for backup in catalog::base_backups(&directory)? {
-        print_line!("  {}  {} bytes, complete at {}", backup.id, backup.size, backup.end_time.to_rfc3339());
-    }
-    if let (Some(start), Some(end)) = (status.window_start, status.last_wal_at.min(status.last_files_at)) {
-        print_line!("any moment can be restored from {} to {}", start.to_rfc3339(), end.to_rfc3339());
-    }
-    print_line!("{}", serde_json::to_string_pretty(&status)?);
-    Ok(())
+    job.copy_to_mirror().await?;
+    output::report(&BackupReport::of(&job.settings)?)
 }
 
 async fn off(options: &BackupOptions) -> anyhow::Result<()> {
@@ -161,8 +148,7 @@ async fn off(options: &BackupOptions) -> anyhow::Result<()> {
     .await?;
     server.wait_until_not_received().await?;
     server.drop_slot().await?;
-    print_line!("the suite is backed up no longer; {} stays as it is", settings.directory.display());
-    Ok(())
+    output::report(&BackupOff { directory: settings.directory })
 }
 
 impl Job {

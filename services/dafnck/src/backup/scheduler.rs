@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::Job;
 use super::settings::BackupSettings;
 use super::status::Status;
+use crate::output::warn;
 use crate::paths::LocalSuite;
 use crate::restore::drill;
 
@@ -58,7 +59,7 @@ pub async fn follow(place: LocalSuite, shutdown: CancellationToken) -> Option<Wa
                 let sentence = format!("the backup does not follow: {error:#}");
                 // At the terminal once, not each minute.
                 if told.as_ref() != Some(&sentence) {
-                    eprintln!("{sentence}");
+                    warn(&sentence);
                     told = Some(sentence);
                 }
                 RETRY_DELAY
@@ -124,7 +125,7 @@ async fn receive_into(job: &Job, receiving: &mut Option<Receiving>) -> anyhow::R
 
 async fn try_restore(job: Job, place: LocalSuite) {
     if let Err(error) = drill::run(&job.server, &place).await {
-        eprintln!("the backup could not be restored: {error:#}");
+        warn(&format!("the backup could not be restored: {error:#}"));
     }
 }
 

@@ -12,7 +12,9 @@ use local_servers::{ADMIN, Barman, RunningPostgres, WalReceiver, own_user_name, 
 use shared::database;
 
 use super::catalog::{self, BaseBackup, DatabaseIncarnation};
-use super::directory::{BackupDirectory, SERVER, write_private};
+use super::directory::{BackupDirectory, SERVER};
+use crate::output::{say, warn};
+use crate::private_file::write_private;
 
 const CONFIGURATION: &str = include_str!("barman.conf");
 /// How long a base backup may take, and checking it.
@@ -90,7 +92,7 @@ pub async fn barman(
         .replace("{programs}", &text(programs)?);
     let path = work.join("barman.conf");
     write_private(&path, configuration.as_bytes())?;
-    Barman::find_or_install(cache, &path, |step| eprintln!("{step}")).await
+    Barman::find_or_install(cache, &path, say).await
 }
 
 impl BackupServer {
@@ -153,7 +155,7 @@ impl BackupServer {
     pub async fn ensure_slot(&self) -> anyhow::Result<bool> {
         let slot = self.slot().await?;
         if slot.as_ref().is_some_and(|slot| slot.wal_status.as_deref() == Some("lost")) {
-            eprintln!("the log was not fetched for too long and is gone: the backup begins anew");
+            warn("the log was not fetched for too long and is gone: the backup begins anew");
             self.drop_slot().await?;
         } else if slot.is_some() {
             return Ok(false);

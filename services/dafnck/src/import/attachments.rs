@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
+use super::file::Origin;
 use super::pass;
 use super::report::Refusal;
 use super::streams::Sending;
@@ -41,8 +42,8 @@ type Client = ContentAdminServiceClient<SiblingChannel>;
 /// Sends all attachments of the file, one after the other.
 pub(super) async fn send(sending: &mut Sending<'_>, client: &Client) -> anyhow::Result<()> {
     let (sender, mut receiver) = mpsc::channel(1);
-    let file = sending.file.clone();
-    let directory = file.parent().map(Path::to_owned).unwrap_or_default();
+    let Origin { file, directory, .. } = sending.origin;
+    let (file, directory) = (file.clone(), directory.clone());
     let reading = tokio::task::spawn_blocking(move || {
         pass::visit(&file, Kind::Attachment, |number, line| sender.blocking_send((number, line)).ok())
     });
@@ -53,6 +54,11 @@ pub(super) async fn send(sending: &mut Sending<'_>, client: &Client) -> anyhow::
         sending.progress.advance(1);
     }
     reading.await?
+}
+
+/// Refuses a line whose bytes are not to be had.
+pub(super) fn check(directory: &Path, number: u64, fields: Fields) -> Result<(), String> {
+    open(directory, number, Ok(fields)).map(drop)
 }
 
 /// The inner error refuses this attachment, the outer one ends the import.
