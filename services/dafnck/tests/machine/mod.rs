@@ -80,12 +80,6 @@ impl Machine {
         let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local/cache");
         let mut command = Command::new(env!("CARGO_BIN_EXE_dafnck"));
         command.args(arguments).env("DAFNCK_CACHE_DIRECTORY", cache).kill_on_drop(true);
-        for service in [Service::Identity, Service::Project, Service::Task, Service::Content] {
-            command.env(format!("DAFNCK_{}_URL", service.name().to_uppercase()), self.url(service));
-        }
-        for (variable, port) in ["POSTGRES", "REDIS", "GATEWAY"].iter().zip(&self.ports[4..]) {
-            command.env(format!("DAFNCK_{variable}_PORT"), port.to_string());
-        }
         command
     }
 
@@ -96,7 +90,16 @@ impl Machine {
 
     /// The same, with further environment variables.
     pub async fn start_with(&mut self, data: &str, variables: &[(&str, &str)]) -> String {
-        let mut child = self.run_command(data, variables).stdout(Stdio::piped()).spawn().unwrap();
+        self.started(self.run_command(data, variables)).await
+    }
+
+    /// Runs the suite as it ran the last time.
+    pub async fn start_again(&mut self, data: &str) -> String {
+        self.started(self.command(&["--data-directory", self.path(data).to_str().unwrap()])).await
+    }
+
+    async fn started(&mut self, mut command: Command) -> String {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut summary = String::new();
         while let Some(line) = lines.next_line().await.unwrap() {
@@ -121,6 +124,9 @@ impl Machine {
         let mut command = self.command(&arguments);
         command.args(["--databases", if self.databases == DatabaseTopology::Four { "four" } else { "one" }]);
         command.args(self.is_encrypted.then_some("--tls"));
+        for (name, port) in ["postgres", "redis", "gateway"].iter().zip(&self.ports[4..]) {
+            command.args([format!("--{name}-port"), port.to_string()]);
+        }
         command.envs(variables.iter().copied());
         command
     }
@@ -164,7 +170,8 @@ impl Machine {
         Ran::of(self.on(data, &["doctor"]).env_remove("DAFNCK_BACKUP_DIRECTORY")).await
     }
 
-    fn on(&self, data: &str, arguments: &[&str]) -> Command {
+    /// How a command of the operator is run on a data directory.
+    pub fn on(&self, data: &str, arguments: &[&str]) -> Command {
         let mut command = self.command(arguments);
         command
             .env("DAFNCK_DATA_DIRECTORY", self.path(data))
@@ -192,7 +199,7 @@ impl Machine {
         into: &str,
     ) -> Result<String, String> {
         let [from, into] = [from, into].map(|name| self.path(name).to_str().unwrap().to_owned());
-        let arguments = ["restore", "--from", &from, "--at", at, "--into", &into];
+        let arguments = ["restore", "--backup-directory", &from, "--at", at, "--into", &into];
         self.operate("none", &[&arguments, more].concat()).await
     }
 

@@ -1,0 +1,71 @@
+//! What commands report, as JSON and when they are to be quiet.
+
+use serde_json::Value;
+
+use super::unread;
+use crate::machine::Machine;
+
+/// A command that can be run again and again, and the keys of the objects that it prints with `--json`. Paths are those
+/// of the machine.
+pub(super) const REPORTS: [(&str, &str); 15] = [
+    ("health", "ok services"),
+    ("doctor", "findings level"),
+    ("user list", "created_at email email_verified etag id status updated_at username"),
+    ("user reactivate olga", "created_at email email_verified etag id status updated_at username"),
+    ("rotate-keys", "encrypted_count key_id total_count"),
+    ("maintain", "jobs rotated_logs"),
+    ("end-sessions --dry-run", "api_tokens codes dry_run ended_in_redis sessions"),
+    ("end-sessions --yes", "api_tokens codes dry_run ended_in_redis sessions"),
+    ("export @/export.jsonl --replace", "file_bytes files left_out written"),
+    ("import @/export.jsonl", "dry_run kinds refusals unreadable"),
+    ("import @/export.jsonl --dry-run", "dry_run kinds refusals unreadable"),
+    ("descriptors @/dafnck.binpb", "files path"),
+    ("man @/man", "files path"),
+    ("reference @/reference", "files path"),
+    ("dev-ca @/certificates", "directory until"),
+];
+
+/// The arguments of a command, with paths below the machine's directory.
+fn words(machine: &Machine, command: &str) -> Vec<String> {
+    let root = machine.path("").display().to_string();
+    command.split(' ').map(|word| word.replace("@/", &root)).collect()
+}
+
+fn keys(line: &str) -> String {
+    let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.join(" ")
+}
+
+pub(super) async fn reports_are_objects_of_a_stable_shape(machine: &Machine) {
+    for (command, shape) in REPORTS {
+        let words = words(machine, command);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let ran = machine.run("data", &[&words[..], &["--json"]].concat()).await;
+        let code = ran.code.unwrap();
+        assert!(code == 0 || (command == "doctor" && code == 1), "{command}: {ran:?}");
+        assert_eq!(ran.err, "", "{command}");
+        let shapes: Vec<String> = ran.out.lines().map(keys).collect();
+        assert!(!shapes.is_empty() && shapes.iter().all(|found| found == shape), "{command}: {shapes:?}");
+    }
+}
+
+pub(super) async fn quiet_commands_print_only_what_was_asked_for(machine: &Machine) {
+    for (command, _) in REPORTS {
+        let words = words(machine, command);
+        let words: Vec<&str> =
+            [&["--quiet"], &words.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat();
+        let ran = machine.run("data", &words).await;
+        assert_eq!(ran.err, "", "{command}");
+        assert_eq!(ran.out.is_empty(), !command.starts_with("user"), "{command}: {ran:?}");
+    }
+}
+
+pub(super) async fn a_closed_standard_output_ends_a_command_without_a_panic(machine: &Machine) {
+    for (command, _) in REPORTS {
+        let words = words(machine, command);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let ran = unread(machine.on("data", &words)).await;
+        assert_eq!((ran.code, ran.err.as_str()), (Some(128 + 13), ""), "{command}");
+    }
+}
