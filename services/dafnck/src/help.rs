@@ -55,7 +55,7 @@ pub fn arrange(command: Command) -> Command {
         match (is_program, argument.is_global_set()) {
             // They are those of `run`, which has its own help.
             (true, false) if !argument.get_id().as_str().starts_with("help") => argument.hide(true),
-            _ => argument.hide_short_help(!is_common).hide_env(false),
+            _ => argument.hide_short_help(!is_common),
         }
     });
     let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();

@@ -8,7 +8,7 @@ use shared::config::{Secret, SiblingOptions, TlsOptions};
 use shared::service_identity::ServiceSigner;
 use shared::siblings::Siblings;
 use tonic::{Code, Status};
-use tonic_types::StatusExt;
+use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::certificates;
 use crate::ports::{PortOptions, Ports};
@@ -151,15 +151,7 @@ pub(crate) fn explain(status: Status) -> anyhow::Error {
     };
     let details = status.get_error_details();
     let mut lines = vec![format!("{:?}: {}", status.code(), status.message())];
-    for violation in details.bad_request().into_iter().flat_map(|details| &details.field_violations) {
-        lines.push(format!("{}: {}", violation.field, violation.description));
-    }
-    for violation in details.precondition_failure().into_iter().flat_map(|details| &details.violations) {
-        lines.push(format!("{}: {}", violation.subject, violation.description));
-    }
-    for violation in details.quota_failure().into_iter().flat_map(|details| &details.violations) {
-        lines.push(format!("{}: {}", violation.subject, violation.description));
-    }
+    lines.extend(violations(&details));
     if let Some(resource) = details.resource_info() {
         lines.push(format!("{}: {}", resource.resource_type, resource.resource_name));
     }
@@ -176,12 +168,29 @@ pub(crate) fn explain(status: Status) -> anyhow::Error {
     anyhow::anyhow!("{}", lines.join("\n  "))
 }
 
+/// Why a service refused something, in one line.
+pub(crate) fn reason_of(status: &Status) -> String {
+    match violations(&status.get_error_details()) {
+        violations if violations.is_empty() => status.message().to_owned(),
+        violations => violations.join("; "),
+    }
+}
+
+/// What is wrong with fields, preconditions and quotas.
+fn violations(details: &ErrorDetails) -> Vec<String> {
+    let fields = details.bad_request().into_iter().flat_map(|details| &details.field_violations);
+    let fields = fields.map(|violation| (&violation.field, &violation.description));
+    let states = details.precondition_failure().into_iter().flat_map(|details| &details.violations);
+    let states = states.map(|violation| (&violation.subject, &violation.description));
+    let quotas = details.quota_failure().into_iter().flat_map(|details| &details.violations);
+    let quotas = quotas.map(|violation| (&violation.subject, &violation.description));
+    fields.chain(states).chain(quotas).map(|(what, why)| format!("{what}: {why}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
     use std::time::Duration;
-
-    use tonic_types::ErrorDetails;
 
     use super::*;
 
@@ -192,6 +201,7 @@ mod tests {
         details.set_error_info("INVALID_FIELDS", "dafnck", metadata);
         details.set_retry_info(Some(Duration::from_millis(2_500)));
         let status = Status::with_error_details(Code::InvalidArgument, "1 field is invalid", details);
+        assert_eq!(reason_of(&status), "user.email: must have an @");
         expect_test::expect![[r#"
             InvalidArgument: 1 field is invalid
               user.email: must have an @

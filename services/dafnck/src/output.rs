@@ -108,7 +108,13 @@ pub(crate) fn say(sentence: &str) {
 
 /// Tells what somebody should know although the command goes on. Nobody needs to read standard error.
 pub(crate) fn warn(sentence: &str) {
-    let _closed = writeln!(io::stderr(), "{sentence}");
+    let write = || {
+        let _closed = writeln!(io::stderr(), "{sentence}");
+    };
+    match &output().steps {
+        Steps::Spinner(spinner) => spinner.suspend(write),
+        Steps::Lines | Steps::Nowhere => write(),
+    }
 }
 
 /// Tells why the command failed.

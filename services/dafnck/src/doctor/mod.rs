@@ -67,6 +67,7 @@ pub async fn command(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(CRITICAL));
         }
     };
+    output::say("looking at the suite…");
     let report = DoctorReport::of(examine(&places, &Thresholds::default()).await);
     output::report(&report)?;
     Ok(match report.level {

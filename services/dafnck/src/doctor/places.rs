@@ -26,7 +26,7 @@ pub struct DoctorOptions {
     #[arg(long, env = "DAFNCK_BACKUP_DIRECTORY")]
     backup_directory: Option<PathBuf>,
     /// PEM files of certificates whose end is to be watched
-    #[arg(long = "certificate", env = "DAFNCK_TLS_CERTIFICATE")]
+    #[arg(long = "tls-certificate", env = "DAFNCK_TLS_CERTIFICATE")]
     certificates: Vec<PathBuf>,
     /// Where the services are.
     #[command(flatten)]

@@ -20,7 +20,7 @@ use super::pass;
 use super::report::Refusal;
 use super::streams::Sending;
 use crate::interchange::line::{self, Kind};
-use crate::operator::explain;
+use crate::operator::{explain, reason_of};
 
 /// Bytes in a message; services take 1 MiB.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -84,7 +84,7 @@ async fn send_one(
     match answer.map(|answer| answer.into_inner().result) {
         Ok(Some(result)) => sending.report.take(Kind::Attachment, result),
         Ok(None) => return Ok(Err("the service gave no result".to_owned())),
-        Err(status) if is_refusal(&status) => return Ok(Err(status.message().to_owned())),
+        Err(status) if is_refusal(&status) => return Ok(Err(reason_of(&status))),
         Err(status) => return Err(explain(status)),
     }
     Ok(Ok(()))

@@ -107,6 +107,7 @@ pub struct RefusedLines(u64);
 /// # Errors
 /// When the import could not finish: the file cannot be read, or a service does not answer.
 pub async fn run(options: &ImportOptions, report: &mut Report, progress: &Progress) -> anyhow::Result<()> {
+    output::say("reading the file…");
     let path = options.file.clone();
     let origin = tokio::task::spawn_blocking(move || Origin::open(&path)).await??;
     let (file, directory) = (origin.file.clone(), origin.directory.clone());

@@ -1,5 +1,7 @@
 //! The help of every command.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::dafnck::dafnck;
 
 /// Lines and columns of a screen.
@@ -20,10 +22,26 @@ fn listed(help: &str) -> Vec<String> {
     names.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
+/// The options of a long help that have a variable, with it.
+fn variables(help: &str) -> Vec<(String, String)> {
+    let (mut flag, mut found) = (String::new(), Vec::new());
+    for line in help.lines().map(str::trim) {
+        if let Some(word) =
+            line.split(' ').find(|word| word.starts_with("--")).filter(|_| line.starts_with('-'))
+        {
+            flag = word.split('=').next().unwrap().trim_end_matches('[').to_owned();
+        }
+        if let Some((_, rest)) = line.split_once("[env: ") {
+            found.push((rest.split('=').next().unwrap().to_owned(), flag.clone()));
+        }
+    }
+    found
+}
+
 #[tokio::test]
 async fn the_help_of_every_command_fits_a_screen_and_points_on() {
     let mut commands: Vec<Vec<String>> = vec![Vec::new()];
-    let mut seen = 0;
+    let (mut seen, mut flags_of) = (0, BTreeMap::<String, BTreeSet<String>>::new());
     while let Some(command) = commands.pop() {
         let text = help(&command, "--help").await;
         seen += 1;
@@ -33,10 +51,15 @@ async fn the_help_of_every_command_fits_a_screen_and_points_on() {
         for option in ["--help-all", "--json", "--quiet", "--data-directory"] {
             assert!(text.contains(option), "{command:?} does not name {option}:\n{text}");
         }
+        for (variable, flag) in variables(&help(&command, "--help-all").await) {
+            flags_of.entry(variable).or_default().insert(flag);
+        }
         let below = listed(&text).into_iter().filter(|name| name != "help");
         commands.extend(below.map(|name| [command.clone(), vec![name]].concat()));
     }
-    assert!(seen > 30, "{seen}");
+    assert!(seen > 30 && flags_of.len() > 50, "{seen} commands with {} variables", flags_of.len());
+    let two_names = flags_of.iter().filter(|(_, flags)| flags.len() > 1);
+    assert_eq!(two_names.collect::<Vec<_>>(), [], "one thing has one name");
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ async fn warnings_end_it_with_1_and_what_is_critical_with_2() {
     let patient = Patient::of(harness().start_durable().await).await;
     for (days, code, level) in [(20, 1, "warning"), (3, 2, "critical")] {
         let certificate = certificate(patient.directory.path(), days);
-        let arguments = ["--certificate", certificate.to_str().unwrap()];
+        let arguments = ["--tls-certificate", certificate.to_str().unwrap()];
         let ran = doctor(&patient, &[&arguments[..], &["--json"]].concat()).await;
         assert_eq!(ran.code, Some(code), "{ran:?}");
         let mut found = findings(&ran);
