@@ -41,6 +41,7 @@ const COMMON: [&str; 19] = [
 /// Gives the command and all below it both kinds of help.
 pub fn arrange(command: Command) -> Command {
     let is_program = command.get_name() == "dafnck";
+    let is_group = command.has_subcommands() && !is_program;
     let command = command
         .disable_help_flag(true)
         .arg(Arg::new("help").short('h').long("help").action(ArgAction::HelpShort).help("Print help"))
@@ -52,9 +53,15 @@ pub fn arrange(command: Command) -> Command {
         );
     let command = command.mut_args(|argument| {
         let is_common = argument.get_env().is_none() || COMMON.contains(&argument.get_id().as_str());
-        match (is_program, argument.is_global_set()) {
+        let is_help = argument.get_id().as_str().starts_with("help");
+        match argument {
+            _ if is_help => argument,
             // They are those of `run`, which has its own help.
-            (true, false) if !argument.get_id().as_str().starts_with("help") => argument.hide(true),
+            _ if is_program && !argument.is_global_set() => argument.hide(true),
+            // Those of a group stand before and after the names of its commands.
+            _ if is_group && argument.get_long().is_some() => {
+                argument.global(true).hide_short_help(!is_common)
+            }
             _ => argument.hide_short_help(!is_common),
         }
     });

@@ -49,12 +49,12 @@ struct Cli {
 enum Command {
     /// Run the whole suite on this machine until Ctrl-C (the default)
     Run(Box<RunOptions>),
-    /// Bring a database up to date, take migrations back, or show where it stands
+    /// Apply migrations to a database, take them back, or show where it stands
     Migrate(MigrateOptions),
-    /// Take over users, projects, members, tasks, dependencies, documents, versions and files from a JSON Lines file
+    /// Take over users, projects, tasks, documents and files from a JSON Lines file
     #[command(after_long_help = import::HELP)]
     Import(ImportOptions),
-    /// Write users, projects, members, tasks, dependencies, documents, versions and files as `dafnck import` takes them
+    /// Write users, projects, tasks, documents and files as `dafnck import` takes them
     #[command(after_long_help = export::HELP)]
     Export(ExportOptions),
     /// Encrypt personal data again under the current key of the identity service
@@ -70,27 +70,27 @@ enum Command {
     /// Restore a backed up suite as it was at a moment, in a fresh directory
     #[command(after_long_help = restore::HELP)]
     Restore(RestoreOptions),
-    /// Keep copies of attachments where databases are backed up by other means, put them back, and check them
+    /// Keep copies of attachments at a second place, put them back, and check them
     #[command(after_long_help = files::HELP)]
     Files(FilesOptions),
-    /// Find out whether the backup can be restored, by restoring it in a directory that goes away again
+    /// Find out whether the backup can be restored, by restoring it for a moment
     Drill(DrillOptions),
-    /// Sign everybody out: end all sessions, API tokens and codes, as after a database was restored by hand
+    /// Sign everybody out: end all sessions, API tokens and codes
     #[command(after_long_help = end_sessions::HELP)]
     EndSessions(EndSessionsOptions),
     /// Ask services whether they are ready
     Health(HealthOptions),
-    /// Look at everything that keeps the suite well, and say what to do. Exit code 0: all is well, 1: warnings, 2: critical
+    /// Look at everything that keeps the suite well, and say what to do
     Doctor(DoctorOptions),
-    /// Write the descriptor set of the API as a file, for grpcurl, buf and generators of clients
+    /// Write the descriptor set of the API, for grpcurl, buf and generators of clients
     #[command(after_long_help = descriptors::HELP)]
     Descriptors(DescriptorsOptions),
-    /// Write the reference of the API: methods, messages, limits, errors, permissions and scopes, as Markdown and HTML
+    /// Write the reference of the API as Markdown and HTML
     #[command(after_long_help = reference::HELP)]
     Reference(ReferenceOptions),
-    /// Do what the databases need from time to time: measure, analyze, build bloated indexes anew. Safe to run twice
+    /// Do regular work on the databases: measure, analyze, build bloated indexes anew
     Maintain(MaintainOptions),
-    /// Write what completes commands and options in a shell, as `dafnck completions bash >/etc/bash_completion.d/dafnck`
+    /// Write what completes commands and options in a shell
     Completions(CompletionsOptions),
     /// Write manual pages, one for each command
     Man(ManOptions),

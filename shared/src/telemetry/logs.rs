@@ -38,7 +38,11 @@ pub(super) fn install(options: &TelemetryOptions, providers: &Providers) -> anyh
 
 fn standard_error(format: LogFormat) -> BoxedLayer {
     let is_colored = is_colored(std::io::stderr().is_terminal(), std::env::var_os("NO_COLOR").as_deref());
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(is_colored);
+    // Where nobody reads standard error any more there is nobody to tell that.
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(is_colored)
+        .log_internal_errors(false);
     match format {
         LogFormat::Human => layer.boxed(),
         LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),

@@ -21,10 +21,10 @@ use crate::suite_settings::{BucketSettings, SuiteSettings};
 #[command(mut_arg("log_filter", |argument| argument.default_value("warn")))]
 pub struct RunOptions {
     /// Directory of the local suite: databases, files, logs, secrets, and where it runs; made if missing, kept
-    #[arg(long, env = "DAFNCK_DATA_DIRECTORY", default_value = DEFAULT_DATA_DIRECTORY, global = true)]
+    #[arg(long, env = "DAFNCK_DATA_DIRECTORY", value_name = "DIRECTORY", default_value = DEFAULT_DATA_DIRECTORY, global = true)]
     pub data_directory: PathBuf,
     /// Directory for private copies of programs, which are fetched when no fitting ones are installed
-    #[arg(long, env = "DAFNCK_CACHE_DIRECTORY", default_value = DEFAULT_CACHE_DIRECTORY, global = true)]
+    #[arg(long, env = "DAFNCK_CACHE_DIRECTORY", value_name = "DIRECTORY", default_value = DEFAULT_CACHE_DIRECTORY, global = true)]
     pub cache_directory: PathBuf,
     /// Ports of the services.
     #[command(flatten)]
