@@ -235,8 +235,8 @@ mod tests {
             EOF while parsing an object (column 14)
             unknown variant `users`, expected one of `user`, `project`, `member`, `task_counter`, `task`, `dependency`, `document`, `document_version`, `attachment` (column 15)
             missing field `type` (column 10)
-            X1
-            X2
+            invalid length 0, expected an object with a `type` (column 2)
+            invalid type: integer `7`, expected an object with a `type` (column 1)
             unrecognized field name 'colour'
             unrecognized field name 'line'
             unrecognized enum value 'doing'

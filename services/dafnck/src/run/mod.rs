@@ -146,8 +146,6 @@ async fn start(
         say,
     )
     .await?;
-    // From here on the directory is ours alone.
-    settings.write(&options.data_directory)?;
     let services = match start_services(
         options,
         settings,
@@ -191,6 +189,8 @@ async fn start_services(
     listeners: Listeners,
 ) -> anyhow::Result<RunningServices> {
     databases::prepare(settings.databases, servers, &secrets.role_password()).await?;
+    // The directory is ours alone, and its data has this form.
+    settings.write(&options.data_directory)?;
     let identity = IdentityOptions {
         keys: KeyRingOptions { encryption_keys: Some(secrets.encryption_keys()), encryption_keys_file: None },
         passwords: PasswordOptions::default(),

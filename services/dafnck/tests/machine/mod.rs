@@ -15,6 +15,7 @@ use dafnck::restore::{Tables, all_fingerprints};
 use diesel_async::SimpleAsyncConnection;
 use local_servers::RunningPostgres;
 use local_servers::suite::DatabaseTopology;
+use serde_json::Value;
 use shared::config::Secret;
 use tempfile::TempDir;
 use testkit::{Actor, Service, terminate, unused_port};
@@ -90,22 +91,24 @@ impl Machine {
 
     /// The same, with further environment variables.
     pub async fn start_with(&mut self, data: &str, variables: &[(&str, &str)]) -> String {
-        self.started(self.run_command(data, variables)).await
+        self.started(self.run_command(data, variables), "To take over data").await
     }
 
-    /// Runs the suite as it ran the last time.
-    pub async fn start_again(&mut self, data: &str) -> String {
-        self.started(self.command(&["--data-directory", self.path(data).to_str().unwrap()])).await
+    /// Runs the suite as it ran the last time; where it says that it runs.
+    pub async fn start_again(&mut self, data: &str) -> Value {
+        let command = self.command(&["--json", "--data-directory", self.path(data).to_str().unwrap()]);
+        serde_json::from_str(&self.started(command, r#"{"services":"#).await).unwrap()
     }
 
-    async fn started(&mut self, mut command: Command) -> String {
+    /// Runs the suite until it has said this; what it has said.
+    async fn started(&mut self, mut command: Command, last_words: &str) -> String {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut summary = String::new();
         while let Some(line) = lines.next_line().await.unwrap() {
             summary += &line;
             summary.push('\n');
-            if line.contains("To take over data") {
+            if line.contains(last_words) {
                 // Nobody reads what else it says, and it must be able to say it.
                 tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
                 self.running = Some(child);
