@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Error, Parser};
 
 use crate::config::Secret;
@@ -19,11 +20,31 @@ const MAX_SECRET_FILE_BYTES: u64 = 64 * 1024;
 
 /// Parses the command line, or ends the process with a message on standard error.
 pub fn parse<Cli: Parser>() -> Cli {
-    let parsed = prepare(Cli::command(), &|name| std::env::var_os(name)).and_then(|mut command| {
+    parse_with(Cli::command())
+}
+
+/// The same, with a command that differs from that of `Cli` in its help.
+pub fn parse_with<Cli: Parser>(command: Command) -> Cli {
+    let parsed = prepare(command, &|name| std::env::var_os(name)).and_then(|mut command| {
         let matches = matches(&mut command, std::env::args_os())?;
+        refuse_misplaced(&mut command, &matches)?;
         Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     });
     parsed.unwrap_or_else(|refusal| refusal.exit())
+}
+
+/// Refuses an option of the program itself in front of a subcommand, where it would do nothing. Global options may stand
+/// in both places.
+fn refuse_misplaced(command: &mut Command, matches: &ArgMatches) -> Result<(), Error> {
+    let Some(name) = matches.subcommand_name() else { return Ok(()) };
+    let is_misplaced = |argument: &&Arg| {
+        let id = argument.get_id().as_str();
+        !argument.is_global_set() && matches.value_source(id) == Some(ValueSource::CommandLine)
+    };
+    let Some(argument) = command.get_arguments().find(is_misplaced) else { return Ok(()) };
+    let refusal =
+        format!("{argument} is no option for all commands: give it after `{name}`, if it is one of its own");
+    Err(command.error(ErrorKind::ArgumentConflict, refusal))
 }
 
 /// A secret without an option of its own, from its variable or its file.

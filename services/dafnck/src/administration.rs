@@ -11,8 +11,9 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use local_servers::ConnectionInfo;
 use shared::config::Secret;
 
-use crate::paths::{DATABASE, DEFAULT_DATA_DIRECTORY};
-use local_servers::suite::{DatabaseTopology, NAMES};
+use crate::paths::DATABASE;
+use crate::suite_settings::SuiteSettings;
+use local_servers::suite::NAMES;
 
 /// Where a URL has the name of a service in it.
 const PLACE: &str = "{service}";
@@ -24,15 +25,9 @@ pub struct AdminOptions {
     /// in it for services with databases of their own. Default: the suite that `dafnck` runs on the data directory
     #[arg(long, env = "DAFNCK_ADMIN_URL", hide_env_values = true)]
     pub admin_url: Option<Secret>,
-    /// Data directory of the local suite
-    #[arg(long, env = "DAFNCK_DATA_DIRECTORY", default_value = DEFAULT_DATA_DIRECTORY)]
+    /// Data directory of the local suite.
+    #[arg(from_global)]
     pub data_directory: PathBuf,
-    /// Loopback port of the local suite's PostgreSQL
-    #[arg(long, env = "DAFNCK_POSTGRES_PORT", default_value_t = 54320)]
-    pub postgres_port: u16,
-    /// How the local suite's schemas are spread over databases
-    #[arg(long, env = "DAFNCK_DATABASES", value_enum, default_value_t)]
-    pub databases: DatabaseTopology,
 }
 
 impl AdminOptions {
@@ -65,19 +60,30 @@ impl AdminOptions {
         if let Some(given) = &self.admin_url {
             return Ok(given.clone());
         }
-        let database = self.databases.database_of(PLACE, DATABASE);
-        Ok(self.connection()?.admin_url(self.postgres_port, &database))
+        let LocalDatabases { connection, settings } = self.local()?;
+        let database = settings.databases.database_of(PLACE, DATABASE);
+        Ok(connection.admin_url(settings.postgres_port, &database))
     }
 
     /// How the servers of the local suite are reached.
     ///
     /// # Errors
     /// When there is none on the data directory.
-    pub fn connection(&self) -> anyhow::Result<ConnectionInfo> {
-        ConnectionInfo::of(&self.data_directory).context(
-            "give --admin-url and --redis-url, or --data-directory of a suite that `dafnck` runs here",
-        )
+    pub fn local(&self) -> anyhow::Result<LocalDatabases> {
+        let hint = "give --admin-url and --redis-url, or --data-directory of a suite that `dafnck` runs here";
+        let settings = SuiteSettings::read(&self.data_directory)?
+            .with_context(|| format!("no suite has run on {}", self.data_directory.display()))
+            .context(hint)?;
+        Ok(LocalDatabases { connection: ConnectionInfo::of(&self.data_directory).context(hint)?, settings })
     }
+}
+
+/// How the servers of the local suite are reached.
+pub struct LocalDatabases {
+    /// Passwords and authorities.
+    pub connection: ConnectionInfo,
+    /// Ports and databases.
+    pub settings: SuiteSettings,
 }
 
 /// Redis.
@@ -86,9 +92,6 @@ pub struct RedisOptions {
     /// Redis URL. Default: that of the data directory
     #[arg(long, env = "DAFNCK_REDIS_URL", hide_env_values = true)]
     redis_url: Option<Secret>,
-    /// Loopback port of the local suite's Redis
-    #[arg(long, env = "DAFNCK_REDIS_PORT", default_value_t = 63790)]
-    redis_port: u16,
 }
 
 impl RedisOptions {
@@ -104,8 +107,8 @@ impl RedisOptions {
         if let Some(given) = &self.redis_url {
             return Ok((given.clone(), authorities.map(Path::to_owned)));
         }
-        let connection = admin.connection()?;
-        Ok((connection.redis_url(self.redis_port), connection.authority().map(Path::to_owned)))
+        let LocalDatabases { connection, settings } = admin.local()?;
+        Ok((connection.redis_url(settings.redis_port), connection.authority().map(Path::to_owned)))
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{Days, TimeDelta, Utc};
-use local_servers::{ConnectionInfo, LocalServers};
-use shared::config::{SiblingOptions, TlsOptions};
+use local_servers::LocalServers;
+use shared::config::TlsOptions;
 use shared::tls;
 
-use crate::progress::say;
+use crate::output::say;
 use local_servers::dev_ca::{self, AUTHORITY, Authority};
 
 /// In the data directory.
@@ -60,29 +60,15 @@ async fn renew(data_directory: &Path, servers: &LocalServers) -> anyhow::Result<
     Ok(())
 }
 
-/// How a command of the operator calls the services: as its options say, and encrypted where they leave it open and the
-/// suite of the data directory speaks TLS.
-pub(crate) fn complete(
-    data_directory: &Path,
-    siblings: &SiblingOptions,
-    tls: &TlsOptions,
-) -> (SiblingOptions, TlsOptions) {
-    let (mut siblings, mut tls) = (siblings.clone(), tls.clone());
-    let speaks_tls =
-        ConnectionInfo::of(data_directory).is_ok_and(|connection| connection.authority().is_some());
-    if tls.tls_ca.is_some() || !speaks_tls {
-        return (siblings, tls);
-    }
-    let SiblingOptions { identity_url, project_url, task_url, content_url } = &mut siblings;
-    for url in [identity_url, project_url, task_url, content_url] {
-        *url = url.replace("http://127.0.0.1:", "https://127.0.0.1:");
-    }
+/// Whom the operator's commands believe that they are the services of the suite, and how they are believed themselves.
+pub(crate) fn of_operator(data_directory: &Path) -> TlsOptions {
     let file = |name: &str| Some(data_directory.join(DIRECTORY).join(name));
-    tls.tls_ca = file(&format!("{AUTHORITY}.pem"));
-    if tls.tls_certificate.is_none() {
-        (tls.tls_certificate, tls.tls_key) = (file("operator.pem"), file("operator.key"));
+    TlsOptions {
+        tls_certificate: file("operator.pem"),
+        tls_key: file("operator.key"),
+        tls_ca: file(&format!("{AUTHORITY}.pem")),
+        tls_client_ca: None,
     }
-    (siblings, tls)
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! `dafnck dev-ca`: certificates of a development authority, for services that speak TLS.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use chrono::{Days, Utc};
+use chrono::{Days, NaiveDate, Utc};
 use clap::Args;
 use local_servers::dev_ca::{AUTHORITY, Authority};
 use rustls::pki_types::ServerName;
+use serde::Serialize;
 
-use crate::progress::print_line;
+use crate::output;
 
 /// Where to put certificates, and for whom.
 #[derive(Args, Clone, Debug)]
@@ -40,16 +42,28 @@ pub fn command(options: &DevCaOptions) -> anyhow::Result<()> {
     let authority = Authority::load_or_make(&options.directory)?;
     let until = Utc::now().date_naive() + Days::new(options.days.into());
     authority.issue_all(&options.hosts, until)?;
-    let directory = options.directory.display();
-    print_line!("certificates until {until} are in {directory}. For each service, as for identity:");
-    print_line!("  DAFNCK_TLS_CERTIFICATE={directory}/identity.pem DAFNCK_TLS_KEY={directory}/identity.key");
-    print_line!(
-        "  DAFNCK_TLS_CA={directory}/{AUTHORITY}.pem DAFNCK_TLS_CLIENT_CA={directory}/{AUTHORITY}.pem"
-    );
-    print_line!(
-        "  DAFNCK_DATABASE_TLS_CA={directory}/{AUTHORITY}.pem DAFNCK_REDIS_TLS_CA={directory}/{AUTHORITY}.pem"
-    );
-    Ok(())
+    output::report(&Certificates { directory: options.directory.clone(), until })
+}
+
+/// What was made.
+#[derive(Serialize)]
+struct Certificates {
+    directory: PathBuf,
+    until: NaiveDate,
+}
+
+impl fmt::Display for Certificates {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (until, directory) = (self.until, self.directory.display());
+        let authority = format!("{directory}/{AUTHORITY}.pem");
+        writeln!(out, "certificates until {until} are in {directory}. For each service, as for identity:")?;
+        writeln!(
+            out,
+            "  DAFNCK_TLS_CERTIFICATE={directory}/identity.pem DAFNCK_TLS_KEY={directory}/identity.key"
+        )?;
+        writeln!(out, "  DAFNCK_TLS_CA={authority} DAFNCK_TLS_CLIENT_CA={authority}")?;
+        writeln!(out, "  DAFNCK_DATABASE_TLS_CA={authority} DAFNCK_REDIS_TLS_CA={authority}")
+    }
 }
 
 #[cfg(test)]

@@ -13,12 +13,13 @@ use clap::Args;
 use diesel::sql_types::{Array, BigInt, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use serde::Serialize;
 use shared::authentication::TokenHash;
 use shared::config::DEFAULT_REDIS_KEY_PREFIX;
 use shared::redis_store::RedisStore;
 
 use crate::administration::{AdminOptions, RedisOptions};
-use crate::progress::print_line;
+use crate::output::{self, Confirmation, DryRun};
 
 /// What `--help` says about the whole.
 pub const HELP: &str = "\
@@ -41,10 +42,16 @@ pub struct EndSessionsOptions {
     /// PEM file with the authorities that Redis is checked against. Default: the machine's
     #[arg(long, env = "DAFNCK_REDIS_TLS_CA")]
     redis_tls_ca: Option<PathBuf>,
+    /// Count what would end.
+    #[command(flatten)]
+    dry_run: DryRun,
+    /// Everybody is signed out.
+    #[command(flatten)]
+    confirmation: Confirmation,
 }
 
 /// How much has ended.
-#[derive(Debug, Default, QueryableByName)]
+#[derive(Debug, Default, QueryableByName, Serialize)]
 pub struct EndedCredentials {
     #[diesel(sql_type = BigInt)]
     sessions: i64,
@@ -54,7 +61,28 @@ pub struct EndedCredentials {
     codes: i64,
     /// Hashes of the tokens that somebody may still hold for working.
     #[diesel(sql_type = Array<Text>)]
+    #[serde(skip)]
     hashes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct EndReport {
+    #[serde(flatten)]
+    ended: EndedCredentials,
+    dry_run: bool,
+    /// Sessions and tokens that no longer count in Redis.
+    ended_in_redis: usize,
+}
+
+impl fmt::Display for EndReport {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ended, dry_run, ended_in_redis } = self;
+        if *dry_run {
+            return writeln!(out, "would end {ended}");
+        }
+        writeln!(out, "ended {ended}")?;
+        writeln!(out, "{ended_in_redis} sessions and tokens no longer count in Redis")
+    }
 }
 
 impl fmt::Display for EndedCredentials {
@@ -72,15 +100,19 @@ pub async fn command(options: &EndSessionsOptions) -> anyhow::Result<()> {
     let url = options.admin.url_of(identity::NAME)?;
     let (redis_url, authorities) = options.redis.find(&options.admin, options.redis_tls_ca.as_deref())?;
     let redis = RedisStore::with_ca(authorities.as_deref(), &redis_url, &options.redis_key_prefix)?;
-    let ended = in_database(&mut shared::database::connect(&url).await?).await?;
-    print_line!("ended {ended}");
+    let mut conn = shared::database::connect(&url).await?;
+    if options.dry_run.dry_run {
+        let ended = count_in_database(&mut conn).await?;
+        return output::report(&EndReport { ended, dry_run: true, ended_in_redis: 0 });
+    }
+    options.confirmation.require("this signs everybody out")?;
+    let ended = in_database(&mut conn).await?;
     let hashes: Vec<TokenHash> = ended.hashes.iter().filter_map(|hash| TokenHash::from_hex(hash)).collect();
-    let marked = redis.revoke_all(hashes).await.context(
-        "Redis still holds copies of sessions, which work until their end: run this again, or empty Redis, which holds \
-         nothing that is nowhere else",
-    )?;
-    print_line!("{marked} sessions and tokens no longer count in Redis");
-    Ok(())
+    let ended_in_redis = redis.revoke_all(hashes).await.with_context(|| format!(
+        "ended {ended} in the database, but Redis still holds copies of sessions, which work until their end: run this again, or empty Redis, which holds \
+         nothing that is nowhere else"
+    ))?;
+    output::report(&EndReport { ended, dry_run: false, ended_in_redis })
 }
 
 /// Ends everything that the database has. Accounts are locked first, as by whoever changes what belongs to them.
@@ -88,15 +120,24 @@ pub async fn command(options: &EndSessionsOptions) -> anyhow::Result<()> {
 /// # Errors
 /// When the database does not answer, or the role may not do this.
 pub async fn in_database(conn: &mut AsyncPgConnection) -> anyhow::Result<EndedCredentials> {
-    conn.transaction(async |conn| {
-        conn.batch_execute(
-            "SET LOCAL ROLE dafnck_owner; \
-             DO $$ BEGIN PERFORM FROM identity.users ORDER BY id FOR NO KEY UPDATE; END $$",
-        )
-        .await?;
-        Ok(sql_query(END_ALL).get_result(conn).await?)
-    })
-    .await
+    conn.transaction(async |conn| end_all(conn).await).await
+}
+
+/// How much [`in_database`] would end: it is ended, and that taken back.
+async fn count_in_database(conn: &mut AsyncPgConnection) -> anyhow::Result<EndedCredentials> {
+    conn.batch_execute("BEGIN").await?;
+    let ended = end_all(conn).await;
+    conn.batch_execute("ROLLBACK").await?;
+    ended
+}
+
+async fn end_all(conn: &mut AsyncPgConnection) -> anyhow::Result<EndedCredentials> {
+    conn.batch_execute(
+        "SET LOCAL ROLE dafnck_owner; \
+         DO $$ BEGIN PERFORM FROM identity.users ORDER BY id FOR NO KEY UPDATE; END $$",
+    )
+    .await?;
+    Ok(sql_query(END_ALL).get_result(conn).await?)
 }
 
 /// A letter that is still to be sent would bring a code that has ended.

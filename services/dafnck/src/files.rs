@@ -6,22 +6,24 @@
 //! bucket, the second to end takes over what the first has written, and begins anew.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use content::storage::Storage;
 use content::storage::{BucketOptions, FileLimits, StorageOptions};
+use serde::Serialize;
 use shared::config::Secret;
 
 use crate::administration::with_service;
 use crate::backup::copies::{ConcurrentRunError, Copies, CopyReader};
 use crate::backup::directory::lock;
 use crate::backup::files::{self, KeepReport};
+use crate::output::{self, say, warn};
 use crate::paths::refuse_nested;
-use crate::progress::print_line;
-use crate::restore::files::Files;
+use crate::restore::files::{Files, FilesReport};
 use crate::restore::refuse_damage;
 
 /// What `--help` says about the whole.
@@ -154,6 +156,7 @@ async fn keep(options: &KeepOptions) -> anyhow::Result<()> {
         }
         None => None,
     };
+    say("copying what is new…");
     let mut times = 1;
     let (kept, removed) = loop {
         match keep_once(options, &storage).await {
@@ -161,20 +164,38 @@ async fn keep(options: &KeepOptions) -> anyhow::Result<()> {
             outcome => break outcome?,
         }
     };
-    print_line!(
-        "{} copies; {} new with {} bytes, {} healed, {removed} removed",
-        kept.total - removed,
-        kept.copied,
-        kept.copied_bytes,
-        kept.healed.len()
-    );
-    for path in &kept.healed {
-        eprintln!("the copy of {path} was missing or damaged and is made again");
+    let KeepReport { total, copied, copied_bytes, healed, lost } = kept;
+    for path in &healed {
+        warn(&format!("the copy of {path} was missing or damaged and is made again"));
     }
-    for path in &kept.lost {
-        eprintln!("the copy of {path} is missing or damaged, and so is the object: it cannot be made again");
+    for path in &lost {
+        warn(&format!(
+            "the copy of {path} is missing or damaged, and so is the object: it cannot be made again"
+        ));
     }
-    Ok(())
+    output::report(&Kept { copies: total - removed, copied, copied_bytes, healed, lost, removed })
+}
+
+/// What became of the copies.
+#[derive(Serialize)]
+struct Kept {
+    copies: usize,
+    copied: usize,
+    copied_bytes: u64,
+    healed: Vec<String>,
+    lost: BTreeSet<String>,
+    removed: usize,
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { copies, copied, copied_bytes, healed, removed, .. } = self;
+        let healed = healed.len();
+        writeln!(
+            out,
+            "{copies} copies; {copied} new with {copied_bytes} bytes, {healed} healed, {removed} removed"
+        )
+    }
 }
 
 /// What was copied, and how many copies were removed.
@@ -191,14 +212,32 @@ async fn restore(options: &RestoreFilesOptions) -> anyhow::Result<()> {
     let storage = options.store.open()?;
     let copies = options.copies.read().await?;
     let mut conn = connect(&options.admin_url).await?;
-    let report = Files::new(&copies, Some(&storage)).restore(&mut conn).await?;
-    print_line!("restored {} objects with {} bytes", report.objects, report.bytes);
-    refuse_damage(&report)
+    say("putting the files back…");
+    let FilesReport { objects, bytes, damage, .. } =
+        Files::new(&copies, Some(&storage)).restore(&mut conn).await?;
+    let restored = Restored { objects, bytes, damage };
+    output::report(&restored)?;
+    refuse_damage(&restored.damage)
+}
+
+/// What was put back.
+#[derive(Serialize)]
+struct Restored {
+    objects: usize,
+    bytes: u64,
+    damage: Vec<String>,
+}
+
+impl fmt::Display for Restored {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "restored {} objects with {} bytes", self.objects, self.bytes)
+    }
 }
 
 async fn check(options: &CheckOptions) -> anyhow::Result<()> {
     let copies = options.copies.read().await?;
     let (mut damage, mut damaged) = (Vec::new(), BTreeSet::new());
+    say("reading the copies…");
     for path in copies.entries.keys() {
         if let Err(error) = copies.read(path).await {
             damage.push(format!("{error:#}"));
@@ -208,31 +247,54 @@ async fn check(options: &CheckOptions) -> anyhow::Result<()> {
     if !damaged.is_empty()
         && let Err(error) = copies.note_damaged(damaged).await
     {
-        eprintln!("the next `keep` does not know of the damage: {error:#}");
+        warn(&format!("the next `keep` does not know of the damage: {error:#}"));
     }
-    print_line!(
-        "{} copies, kept at {}",
-        copies.entries.len(),
-        copies.kept_at.map_or("no time".into(), |at| at.to_rfc3339())
-    );
+    let mut referred = None;
     if let Some(url) = &options.admin_url {
         let report = Files::new(&copies, None).restore(&mut connect(url).await?).await?;
-        print_line!(
-            "{} objects with {} bytes are referred to, {} are younger than that",
-            report.objects,
-            report.bytes,
-            report.too_young
-        );
         damage.extend(report.damage);
+        let FilesReport { objects, bytes, too_young, .. } = report;
+        referred = Some(Referred { objects, bytes, too_young });
     }
     damage.sort();
     damage.dedup();
+    let checked = Checked { copies: copies.entries.len(), kept_at: copies.kept_at, referred, damage };
+    output::report(&checked)?;
+    let damage = &checked.damage;
     ensure!(damage.is_empty(), "not all copies are as they should be:\n  {}", damage.join("\n  "));
     let limit = TimeDelta::hours(options.at_most_hours.into());
     match copies.kept_at {
         Some(at) if Utc::now() - at <= limit => Ok(()),
         Some(_) => bail!("nothing has been copied for more than {} hours", options.at_most_hours),
         None => bail!("nothing has ever been copied to the end"),
+    }
+}
+
+/// How the copies are.
+#[derive(Serialize)]
+struct Checked {
+    copies: usize,
+    kept_at: Option<DateTime<Utc>>,
+    /// Of the database, if one is named.
+    referred: Option<Referred>,
+    damage: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Referred {
+    objects: usize,
+    bytes: u64,
+    /// Stored since the last `keep`.
+    too_young: usize,
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept_at = self.kept_at.map_or("no time".into(), |at| at.to_rfc3339());
+        writeln!(out, "{} copies, kept at {kept_at}", self.copies)?;
+        let Some(Referred { objects, bytes, too_young }) = &self.referred else { return Ok(()) };
+        let objects = format!("{objects} objects with {bytes} bytes");
+        writeln!(out, "{objects} are referred to, {too_young} are younger than that")
     }
 }
 

@@ -11,12 +11,13 @@ use dafnck::end_sessions::{self, EndSessionsOptions};
 use dafnck::export::{self, ExportOptions};
 use dafnck::files::{self, FilesOptions};
 use dafnck::health::{self, HealthOptions};
-use dafnck::import::{self, ImportOptions};
+use dafnck::help;
+use dafnck::import::{self, ImportOptions, RefusedLines};
 use dafnck::maintain::{self, MaintainOptions};
 use dafnck::manual::{self, CompletionsOptions, ManOptions};
 use dafnck::migrations::{self, MigrateOptions};
 use dafnck::operator::OperatorOptions;
-use dafnck::progress::OutputClosed;
+use dafnck::output::{self, OutputClosed, OutputOptions};
 use dafnck::reference::{self, ReferenceOptions};
 use dafnck::restore::drill::{self, DrillOptions};
 use dafnck::restore::{self, RestoreOptions};
@@ -26,6 +27,7 @@ use dafnck::user::{self, UserOptions};
 
 /// As a shell shows the end by SIGPIPE.
 const OUTPUT_CLOSED: u8 = 128 + 13;
+const LINES_REFUSED: u8 = 3;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -33,10 +35,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// DafnckMachine: identity, projects, tasks and documents over gRPC. Without a command, the whole suite runs on this
 /// machine until Ctrl-C, on private PostgreSQL and Redis servers.
 #[derive(Parser)]
-#[command(name = "dafnck", version, args_conflicts_with_subcommands = true)]
+#[command(name = "dafnck", version, subcommand_negates_reqs = true, after_help = help::EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    output: OutputOptions,
     #[command(flatten)]
     run: RunOptions,
 }
@@ -45,12 +49,12 @@ struct Cli {
 enum Command {
     /// Run the whole suite on this machine until Ctrl-C (the default)
     Run(Box<RunOptions>),
-    /// Bring a database up to date, take migrations back, or show where it stands
+    /// Apply migrations to a database, take them back, or show where it stands
     Migrate(MigrateOptions),
-    /// Take over users, projects, members, tasks, dependencies, documents, versions and files from a JSON Lines file
+    /// Take over users, projects, tasks, documents and files from a JSON Lines file
     #[command(after_long_help = import::HELP)]
     Import(ImportOptions),
-    /// Write users, projects, members, tasks, dependencies, documents, versions and files as `dafnck import` takes them
+    /// Write users, projects, tasks, documents and files as `dafnck import` takes them
     #[command(after_long_help = export::HELP)]
     Export(ExportOptions),
     /// Encrypt personal data again under the current key of the identity service
@@ -66,27 +70,27 @@ enum Command {
     /// Restore a backed up suite as it was at a moment, in a fresh directory
     #[command(after_long_help = restore::HELP)]
     Restore(RestoreOptions),
-    /// Keep copies of attachments where databases are backed up by other means, put them back, and check them
+    /// Keep copies of attachments at a second place, put them back, and check them
     #[command(after_long_help = files::HELP)]
     Files(FilesOptions),
-    /// Find out whether the backup can be restored, by restoring it in a directory that goes away again
+    /// Find out whether the backup can be restored, by restoring it for a moment
     Drill(DrillOptions),
-    /// Sign everybody out: end all sessions, API tokens and codes, as after a database was restored by hand
+    /// Sign everybody out: end all sessions, API tokens and codes
     #[command(after_long_help = end_sessions::HELP)]
     EndSessions(EndSessionsOptions),
     /// Ask services whether they are ready
     Health(HealthOptions),
-    /// Look at everything that keeps the suite well, and say what to do. Exit code 0: all is well, 1: warnings, 2: critical
+    /// Look at everything that keeps the suite well, and say what to do
     Doctor(DoctorOptions),
-    /// Write the descriptor set of the API as a file, for grpcurl, buf and generators of clients
+    /// Write the descriptor set of the API, for grpcurl, buf and generators of clients
     #[command(after_long_help = descriptors::HELP)]
     Descriptors(DescriptorsOptions),
-    /// Write the reference of the API: methods, messages, limits, errors, permissions and scopes, as Markdown and HTML
+    /// Write the reference of the API as Markdown and HTML
     #[command(after_long_help = reference::HELP)]
     Reference(ReferenceOptions),
-    /// Do what the databases need from time to time: measure, analyze, build bloated indexes anew. Safe to run twice
+    /// Do regular work on the databases: measure, analyze, build bloated indexes anew
     Maintain(MaintainOptions),
-    /// Write what completes commands and options in a shell, as `dafnck completions bash >/etc/bash_completion.d/dafnck`
+    /// Write what completes commands and options in a shell
     Completions(CompletionsOptions),
     /// Write manual pages, one for each command
     Man(ManOptions),
@@ -94,19 +98,21 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run_command(shared::command_line::parse()).await {
+    match run_command(shared::command_line::parse_with(help::arrange(Cli::command()))).await {
         Ok(code) => code,
         Err(error) if error.is::<OutputClosed>() => ExitCode::from(OUTPUT_CLOSED),
         Err(error) => {
-            eprintln!("dafnck: {error:#}");
-            ExitCode::FAILURE
+            output::fail(&error);
+            if error.is::<RefusedLines>() { ExitCode::from(LINES_REFUSED) } else { ExitCode::FAILURE }
         }
     }
 }
 
 async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
-    let Cli { command, run } = cli;
-    match command.unwrap_or_else(|| Command::Run(Box::new(run))) {
+    let Cli { command, output, run } = cli;
+    let command = command.unwrap_or_else(|| Command::Run(Box::new(run)));
+    output::install(output, matches!(command, Command::Run(_)));
+    match command {
         Command::Run(options) => run::command(*options).await,
         Command::Migrate(options) => migrations::command(options).await,
         Command::Import(options) => import::command(&options).await,
@@ -124,8 +130,8 @@ async fn run_command(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Descriptors(options) => descriptors::command(&options),
         Command::Reference(options) => reference::command(&options),
         Command::Maintain(options) => maintain::command(&options).await,
-        Command::Completions(options) => manual::write_completions(Cli::command(), &options),
-        Command::Man(options) => manual::write_pages(Cli::command(), &options),
+        Command::Completions(options) => manual::write_completions(help::arrange(Cli::command()), &options),
+        Command::Man(options) => manual::write_pages(help::arrange(Cli::command()), &options),
     }
     .map(|()| ExitCode::SUCCESS)
 }

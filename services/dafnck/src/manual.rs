@@ -7,7 +7,8 @@ use anyhow::Context;
 use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::progress::write_bytes;
+use crate::output::{self, write_bytes};
+use crate::written_files::WrittenFiles;
 
 /// For which shell.
 #[derive(Args, Clone, Debug)]
@@ -41,5 +42,8 @@ pub fn write_pages(command: Command, options: &ManOptions) -> anyhow::Result<()>
     let directory = &options.directory;
     let cannot_write = || format!("cannot write manual pages into {}", directory.display());
     fs::create_dir_all(directory).with_context(cannot_write)?;
-    clap_mangen::generate_to(command, directory).with_context(cannot_write)
+    clap_mangen::generate_to(command, directory).with_context(cannot_write)?;
+    let files = fs::read_dir(directory).with_context(cannot_write)?.count();
+    let text = format!("manual pages are in {}", directory.display());
+    output::report(&WrittenFiles { path: directory.clone(), files, text })
 }

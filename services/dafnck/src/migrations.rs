@@ -1,20 +1,23 @@
 //! `dafnck migrate`: the migrations of a database that others run.
 
-use anyhow::Context;
+use std::fmt;
+
+use anyhow::{Context, ensure};
 use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
 use shared::command_line;
 use shared::config::Secret;
 use shared::database;
 use shared::migrate::{self, Set};
 
-use crate::progress::print_line;
+use crate::output::{self, Confirmation, DryRun, say};
 use crate::services::REFERENCES;
 
 use crate::administration::{is_of_each, with_service};
 use local_servers::prepare;
 use local_servers::suite::Role;
 
-/// UserSelector database, and what to do with it.
+/// Which database, and what to do with it.
 #[derive(Args, Debug)]
 pub struct MigrateOptions {
     /// PostgreSQL URL with a role that may create roles and schemas. With `{service}` in it, as in
@@ -29,15 +32,8 @@ pub struct MigrateOptions {
 enum Action {
     /// Apply what is missing (the default)
     Up(UpOptions),
-    /// Take the newest migrations of a set back
-    Down {
-        /// Whose migrations
-        #[arg(long)]
-        set: SetName,
-        /// The version that remains; 0 is nothing
-        #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(i32).range(0..))]
-        to: i32,
-    },
+    /// Take the newest migrations of a set back, with what is in their tables and columns
+    Down(DownOptions),
     /// Show what is applied and what is missing
     Status,
     /// Name the rows that the missing migrations would stumble over, and change nothing
@@ -52,6 +48,25 @@ struct UpOptions {
     /// Password with which the services' roles sign in, letters and digits. Default: not changed
     #[arg(long, env = "DAFNCK_ROLE_PASSWORD", hide_env_values = true)]
     role_password: Option<Secret>,
+    /// Name what is missing.
+    #[command(flatten)]
+    dry_run: DryRun,
+}
+
+#[derive(Args, Clone, Debug)]
+struct DownOptions {
+    /// Whose migrations
+    #[arg(long)]
+    set: SetName,
+    /// The version that remains; 0 is nothing
+    #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(i32).range(0..))]
+    to: i32,
+    /// Name what would be taken back.
+    #[command(flatten)]
+    dry_run: DryRun,
+    /// What was in the tables goes.
+    #[command(flatten)]
+    confirmation: Confirmation,
 }
 
 /// A set of migrations.
@@ -90,7 +105,7 @@ pub async fn command(options: MigrateOptions) -> anyhow::Result<()> {
     let action = options.action.map_or_else(|| UpOptions::from_environment().map(Action::Up), Ok)?;
     match action {
         Action::Up(options) => up(&url, options).await,
-        Action::Down { set, to } => down(&url.of(set)?, set.set(), to).await,
+        Action::Down(options) => down(&url.of(options.set)?, &options).await,
         Action::Status => status(&url).await,
         Action::Check => check(&url).await,
     }
@@ -105,7 +120,7 @@ impl AdminUrl {
     }
 
     fn of(&self, set: SetName) -> anyhow::Result<Secret> {
-        anyhow::ensure!(
+        ensure!(
             set != SetName::References || !self.is_apart(),
             "there are no foreign keys between services with databases of their own"
         );
@@ -122,84 +137,186 @@ impl AdminUrl {
 impl UpOptions {
     /// What `up` without flags has.
     fn from_environment() -> anyhow::Result<Self> {
-        Ok(Self { set: Vec::new(), role_password: command_line::secret_of("DAFNCK_ROLE_PASSWORD")? })
+        let role_password = command_line::secret_of("DAFNCK_ROLE_PASSWORD")?;
+        Ok(Self { role_password, ..Self::default() })
+    }
+}
+
+/// What was applied.
+#[derive(Serialize)]
+struct Applied {
+    dry_run: bool,
+    /// Migrations, with the set in front.
+    applied: Vec<String>,
+    role_passwords_set: bool,
+}
+
+impl fmt::Display for Applied {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.dry_run {
+            writeln!(out, "migrations that would be applied: {}", self.applied.len())?;
+            return self.applied.iter().try_for_each(|name| writeln!(out, "  {name}"));
+        }
+        writeln!(out, "migrations applied: {}", self.applied.len())?;
+        if self.role_passwords_set {
+            writeln!(out, "set the password of the services' roles")?;
+        }
+        Ok(())
     }
 }
 
 async fn up(url: &AdminUrl, options: UpOptions) -> anyhow::Result<()> {
     let sets = if options.set.is_empty() { url.sets() } else { options.set };
-    let mut steps = 0;
+    let mut applied = Vec::new();
     for name in &sets {
         let (url_of_set, set) = (url.of(*name)?, name.set());
         database::wait_until_reachable(&url_of_set).await;
-        steps += if url.is_apart() {
-            prepare::migrate_apart(&url_of_set, set).await?
-        } else {
-            migrate::up(&url_of_set, set).await?
+        let before = SetStatus::of(&url_of_set, set).await?;
+        say(&format!("migrating {}…", set.name));
+        let steps = match (options.dry_run.dry_run, url.is_apart()) {
+            (true, _) => before.missing.len(),
+            (false, true) => prepare::migrate_apart(&url_of_set, set).await?,
+            (false, false) => migrate::up(&url_of_set, set).await?,
         };
+        applied.extend(before.missing.iter().take(steps).map(|step| format!("{}/{step}", set.name)));
     }
-    print_line!("migrations applied: {steps}");
-    if let Some(password) = options.role_password {
+    let password = options.role_password.filter(|_| !options.dry_run.dry_run);
+    if let Some(password) = &password {
         for name in sets.into_iter().filter(|name| *name != SetName::References) {
-            prepare::set_passwords(&url.of(name)?, &password, &Role::of(name.set().name)).await?;
+            prepare::set_passwords(&url.of(name)?, password, &Role::of(name.set().name)).await?;
         }
-        print_line!("set the password of the services' roles");
     }
-    Ok(())
+    let dry_run = options.dry_run.dry_run;
+    output::report(&Applied { dry_run, applied, role_passwords_set: password.is_some() })
 }
 
-/// Takes migrations back, and says which stay applied.
-async fn down(url: &Secret, set: &Set, to: i32) -> anyhow::Result<()> {
+/// What was taken back, and what stays.
+#[derive(Serialize)]
+struct TakenBack {
+    dry_run: bool,
+    set: &'static str,
+    version: i32,
+    taken_back: usize,
+    staying: Vec<String>,
+}
+
+impl fmt::Display for TakenBack {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { dry_run, set, version, taken_back, staying } = self;
+        let (done, now) = if *dry_run { ("would take back", "then") } else { ("took back", "now") };
+        writeln!(
+            out,
+            "{set}: {done} {taken_back}, {now} at version {version}; the list of its migrations and the roles stay"
+        )?;
+        staying.iter().try_for_each(|name| writeln!(out, "  stays: {name}"))
+    }
+}
+
+async fn down(url: &Secret, options: &DownOptions) -> anyhow::Result<()> {
+    let (set, to) = (options.set.set(), options.to);
     let known = set.migrations()?;
-    anyhow::ensure!(
+    ensure!(
         to == 0 || known.iter().any(|migration| migration.version == to),
         "{} has no migration {to}: its last one is {}",
         set.name,
         known.last().map_or(0, |last| last.version)
     );
-    let steps = migrate::down(url, set, to).await?;
-    print_line!(
-        "{}: took back {steps}, now at version {to}; the list of its migrations and the roles stay",
-        set.name
-    );
-    for migration in known.iter().filter(|migration| migration.version <= to) {
-        print_line!("  stays: {}", migration.name);
+    let dry_run = options.dry_run.dry_run;
+    let taken_back = if dry_run {
+        let applied = migrate::applied(url, set).await?;
+        applied.iter().filter(|migration| migration.version > to).count()
+    } else {
+        options.confirmation.require(&format!("this removes what {} has in its tables", set.name))?;
+        say("taking migrations back…");
+        migrate::down(url, set, to).await?
+    };
+    let staying = known.iter().filter(|migration| migration.version <= to);
+    let staying = staying.map(|migration| migration.name.to_string()).collect();
+    output::report(&TakenBack { dry_run, set: set.name, version: to, taken_back, staying })
+}
+
+/// Where a set stands.
+#[derive(Serialize)]
+struct SetStatus {
+    set: &'static str,
+    applied: usize,
+    known: usize,
+    missing: Vec<String>,
+    /// Why the missing ones cannot be applied.
+    problem: Option<String>,
+}
+
+impl SetStatus {
+    async fn of(url: &Secret, set: &'static Set) -> anyhow::Result<Self> {
+        let applied = migrate::applied(url, set).await?;
+        let known = set.migrations()?;
+        let missing = known.iter().skip(applied.len()).map(|migration| migration.name.to_string()).collect();
+        let problem = migrate::Plan::up(set, &applied).err().map(|refusal| refusal.to_string());
+        Ok(Self { set: set.name, applied: applied.len(), known: known.len(), missing, problem })
     }
-    Ok(())
+}
+
+#[derive(Serialize)]
+struct Statuses {
+    sets: Vec<SetStatus>,
+}
+
+impl fmt::Display for Statuses {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for SetStatus { set, applied, known, missing, problem } in &self.sets {
+            writeln!(out, "{set}: {applied} of {known} applied")?;
+            missing.iter().try_for_each(|name| writeln!(out, "  missing: {name}"))?;
+            problem.iter().try_for_each(|problem| writeln!(out, "  {problem}"))?;
+        }
+        Ok(())
+    }
 }
 
 async fn status(url: &AdminUrl) -> anyhow::Result<()> {
+    let mut sets = Vec::new();
     for name in url.sets() {
-        let set = name.set();
-        let applied = migrate::applied(&url.of(name)?, set).await?;
-        let known = set.migrations()?;
-        print_line!("{}: {} of {} applied", set.name, applied.len(), known.len());
-        for migration in known.iter().skip(applied.len()) {
-            print_line!("  missing: {}", migration.name);
-        }
-        if let Err(refusal) = migrate::Plan::up(set, &applied) {
-            print_line!("  {refusal}");
-        }
+        sets.push(SetStatus::of(&url.of(name)?, name.set()).await?);
     }
-    Ok(())
+    output::report(&Statuses { sets })
+}
+
+/// What is in the way of the missing migrations.
+#[derive(Serialize)]
+struct Obstacles {
+    free: bool,
+    steps: Vec<StepCheck>,
+}
+
+#[derive(Serialize)]
+struct StepCheck {
+    step: String,
+    /// Not known before the steps before it are applied.
+    rows: Option<Vec<String>>,
+}
+
+impl fmt::Display for Obstacles {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for StepCheck { step, rows } in &self.steps {
+            match rows.as_deref() {
+                Some([]) => writeln!(out, "{step}: no row is in its way")?,
+                None => writeln!(out, "{step}: can be asked after the steps before it")?,
+                Some(rows) => writeln!(out, "{step}: rows are in its way:\n  {}", rows.join("\n  "))?,
+            }
+        }
+        if self.free { writeln!(out, "nothing is in the way") } else { Ok(()) }
+    }
 }
 
 async fn check(url: &AdminUrl) -> anyhow::Result<()> {
-    let mut is_free = true;
+    let mut steps = Vec::new();
     for name in url.sets() {
         let set = name.set();
-        for (step, offences) in migrate::preflight(&url.of(name)?, set).await? {
-            match offences.as_deref() {
-                Some([]) => print_line!("{}/{step}: no row is in its way", set.name),
-                None => print_line!("{}/{step}: can be asked after the steps before it", set.name),
-                Some(rows) => {
-                    is_free = false;
-                    print_line!("{}/{step}: rows are in its way:\n  {}", set.name, rows.join("\n  "));
-                }
-            }
+        for (step, rows) in migrate::preflight(&url.of(name)?, set).await? {
+            steps.push(StepCheck { step: format!("{}/{step}", set.name), rows });
         }
     }
-    anyhow::ensure!(is_free, "mend the rows, then migrate");
-    print_line!("nothing is in the way");
+    let free = steps.iter().all(|step| step.rows.as_ref().is_none_or(Vec::is_empty));
+    output::report(&Obstacles { free, steps })?;
+    ensure!(free, "mend the rows, then migrate");
     Ok(())
 }

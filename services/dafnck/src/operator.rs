@@ -1,6 +1,6 @@
 //! How the operator's commands call running services.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
@@ -8,11 +8,12 @@ use shared::config::{Secret, SiblingOptions, TlsOptions};
 use shared::service_identity::ServiceSigner;
 use shared::siblings::Siblings;
 use tonic::{Code, Status};
-use tonic_types::StatusExt;
+use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::certificates;
-use crate::paths::DEFAULT_DATA_DIRECTORY;
+use crate::ports::{PortOptions, Ports};
 use crate::secrets::Secrets;
+use crate::suite_settings::SuiteSettings;
 
 /// Under which name the services see the operator.
 const PRINCIPAL: &str = "operator";
@@ -24,12 +25,12 @@ pub struct OperatorOptions {
     /// the data directory
     #[arg(long, env = "DAFNCK_SERVICE_SECRET", hide_env_values = true)]
     pub service_secret: Option<Secret>,
-    /// Data directory of the local suite, to find its service secret and whether it speaks TLS
-    #[arg(long, env = "DAFNCK_DATA_DIRECTORY", default_value = DEFAULT_DATA_DIRECTORY)]
+    /// Data directory of the local suite.
+    #[arg(from_global)]
     pub data_directory: PathBuf,
     /// Where the services are.
     #[command(flatten)]
-    pub siblings: SiblingOptions,
+    pub services: ServiceUrls,
     /// PEM file with the authorities that services at `https` URLs are checked against. Default: the system's
     #[arg(long, env = "DAFNCK_TLS_CA")]
     pub tls_ca: Option<PathBuf>,
@@ -46,7 +47,7 @@ impl OperatorOptions {
     ///
     /// # Errors
     /// When there is no service secret, or a URL or certificate is malformed.
-    pub fn services(&self) -> anyhow::Result<Siblings> {
+    pub fn connect(&self) -> anyhow::Result<Siblings> {
         let secret = match &self.service_secret {
             Some(secret) => secret.clone(),
             None => Secrets::read(&self.data_directory)
@@ -59,8 +60,85 @@ impl OperatorOptions {
             tls_ca: self.tls_ca.clone(),
             tls_client_ca: None,
         };
-        let (siblings, tls) = certificates::complete(&self.data_directory, &self.siblings, &tls);
-        Siblings::new(&siblings, &tls, &ServiceSigner::new(PRINCIPAL, secret))
+        let (siblings, tls) = self.services.find(&self.data_directory, &tls)?;
+        connect(&siblings, &tls, secret)
+    }
+}
+
+/// Connections that call as the operator.
+///
+/// # Errors
+/// When a URL or certificate is malformed.
+pub(crate) fn connect(
+    siblings: &SiblingOptions,
+    tls: &TlsOptions,
+    service_secret: Secret,
+) -> anyhow::Result<Siblings> {
+    Siblings::new(siblings, tls, &ServiceSigner::new(PRINCIPAL, service_secret))
+}
+
+/// Where the services are, if they are not where the data directory says.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ServiceUrls {
+    /// Ports of a local suite.
+    #[command(flatten)]
+    pub ports: PortOptions,
+    /// URL of an identity service elsewhere. Default: that of the local suite
+    #[arg(long, env = "DAFNCK_IDENTITY_URL")]
+    pub identity_url: Option<String>,
+    /// URL of a project service elsewhere. Default: that of the local suite
+    #[arg(long, env = "DAFNCK_PROJECT_URL")]
+    pub project_url: Option<String>,
+    /// URL of a task service elsewhere. Default: that of the local suite
+    #[arg(long, env = "DAFNCK_TASK_URL")]
+    pub task_url: Option<String>,
+    /// URL of a content service elsewhere. Default: that of the local suite
+    #[arg(long, env = "DAFNCK_CONTENT_URL")]
+    pub content_url: Option<String>,
+}
+
+impl ServiceUrls {
+    /// What the options say, and what they leave open as the data directory remembers it: ports, and certificates where
+    /// the suite speaks TLS.
+    ///
+    /// # Errors
+    /// When what the data directory remembers cannot be read.
+    pub(crate) fn find(
+        &self,
+        data_directory: &Path,
+        tls: &TlsOptions,
+    ) -> anyhow::Result<(SiblingOptions, TlsOptions)> {
+        let local = SuiteSettings::read(data_directory)?.unwrap_or_default();
+        let ports = self.ports.ports.map_or(local.ports, |Ports(ports)| ports);
+        let scheme = if local.tls { "https" } else { "http" };
+        let url = |given: &Option<String>, port: u16| {
+            given.clone().unwrap_or_else(|| format!("{scheme}://127.0.0.1:{port}"))
+        };
+        let [identity, project, task, content] = ports;
+        let siblings = SiblingOptions {
+            identity_url: url(&self.identity_url, identity),
+            project_url: url(&self.project_url, project),
+            task_url: url(&self.task_url, task),
+            content_url: url(&self.content_url, content),
+        };
+        let mut tls = tls.clone();
+        if local.tls && tls.tls_ca.is_none() {
+            let own = certificates::of_operator(data_directory);
+            tls.tls_ca = own.tls_ca;
+            if tls.tls_certificate.is_none() {
+                (tls.tls_certificate, tls.tls_key) = (own.tls_certificate, own.tls_key);
+            }
+        }
+        Ok((siblings, tls))
+    }
+}
+
+impl From<SiblingOptions> for ServiceUrls {
+    fn from(siblings: SiblingOptions) -> Self {
+        let SiblingOptions { identity_url, project_url, task_url, content_url } = siblings;
+        let [identity_url, project_url, task_url, content_url] =
+            [identity_url, project_url, task_url, content_url].map(Some);
+        Self { ports: PortOptions::default(), identity_url, project_url, task_url, content_url }
     }
 }
 
@@ -73,15 +151,7 @@ pub(crate) fn explain(status: Status) -> anyhow::Error {
     };
     let details = status.get_error_details();
     let mut lines = vec![format!("{:?}: {}", status.code(), status.message())];
-    for violation in details.bad_request().into_iter().flat_map(|details| &details.field_violations) {
-        lines.push(format!("{}: {}", violation.field, violation.description));
-    }
-    for violation in details.precondition_failure().into_iter().flat_map(|details| &details.violations) {
-        lines.push(format!("{}: {}", violation.subject, violation.description));
-    }
-    for violation in details.quota_failure().into_iter().flat_map(|details| &details.violations) {
-        lines.push(format!("{}: {}", violation.subject, violation.description));
-    }
+    lines.extend(violations(&details));
     if let Some(resource) = details.resource_info() {
         lines.push(format!("{}: {}", resource.resource_type, resource.resource_name));
     }
@@ -98,12 +168,29 @@ pub(crate) fn explain(status: Status) -> anyhow::Error {
     anyhow::anyhow!("{}", lines.join("\n  "))
 }
 
+/// Why a service refused something, in one line.
+pub(crate) fn reason_of(status: &Status) -> String {
+    match violations(&status.get_error_details()) {
+        violations if violations.is_empty() => status.message().to_owned(),
+        violations => violations.join("; "),
+    }
+}
+
+/// What is wrong with fields, preconditions and quotas.
+fn violations(details: &ErrorDetails) -> Vec<String> {
+    let fields = details.bad_request().into_iter().flat_map(|details| &details.field_violations);
+    let fields = fields.map(|violation| (&violation.field, &violation.description));
+    let states = details.precondition_failure().into_iter().flat_map(|details| &details.violations);
+    let states = states.map(|violation| (&violation.subject, &violation.description));
+    let quotas = details.quota_failure().into_iter().flat_map(|details| &details.violations);
+    let quotas = quotas.map(|violation| (&violation.subject, &violation.description));
+    fields.chain(states).chain(quotas).map(|(what, why)| format!("{what}: {why}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
     use std::time::Duration;
-
-    use tonic_types::ErrorDetails;
 
     use super::*;
 
@@ -114,6 +201,7 @@ mod tests {
         details.set_error_info("INVALID_FIELDS", "dafnck", metadata);
         details.set_retry_info(Some(Duration::from_millis(2_500)));
         let status = Status::with_error_details(Code::InvalidArgument, "1 field is invalid", details);
+        assert_eq!(reason_of(&status), "user.email: must have an @");
         expect_test::expect![[r#"
             InvalidArgument: 1 field is invalid
               user.email: must have an @

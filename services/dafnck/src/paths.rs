@@ -6,6 +6,8 @@ use anyhow::ensure;
 use clap::Args;
 use content::storage::{BucketOptions, FileLimits, Storage, StorageOptions};
 
+use crate::suite_settings::SuiteSettings;
+
 /// Data directory unless told otherwise, below the current directory.
 pub const DEFAULT_DATA_DIRECTORY: &str = ".local/data";
 /// Directory for private copies of programs unless told otherwise, below the current directory.
@@ -20,13 +22,13 @@ pub(crate) const DATABASE: &str = "dafnck";
 /// The directories of a suite that runs on this machine.
 #[derive(Args, Clone, Debug)]
 pub struct LocalSuite {
-    /// Data directory of the suite
-    #[arg(long, env = "DAFNCK_DATA_DIRECTORY", default_value = DEFAULT_DATA_DIRECTORY, global = true)]
+    /// Data directory of the suite.
+    #[arg(from_global)]
     pub data_directory: PathBuf,
-    /// Directory for private copies of programs, which are fetched when they are not installed
-    #[arg(long, env = "DAFNCK_CACHE_DIRECTORY", default_value = DEFAULT_CACHE_DIRECTORY, global = true)]
+    /// Directory for private copies of programs.
+    #[arg(from_global)]
     pub cache_directory: PathBuf,
-    /// S3, if the suite keeps its files there.
+    /// S3, if the suite keeps its files elsewhere than the data directory remembers.
     #[command(flatten)]
     pub bucket: BucketOptions,
 }
@@ -34,9 +36,10 @@ pub struct LocalSuite {
 impl LocalSuite {
     /// The file store of the suite.
     pub(crate) fn storage(&self) -> anyhow::Result<Storage> {
+        let settings = SuiteSettings::read(&self.data_directory)?.unwrap_or_default();
         Storage::open(&StorageOptions {
             storage_folder: self.data_directory.join(FILES),
-            bucket: self.bucket.clone(),
+            bucket: settings.bucket(&self.bucket),
             limits: FileLimits::default(),
         })
     }

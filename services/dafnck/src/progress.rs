@@ -1,99 +1,53 @@
-//! What somebody who waits for an import or an export sees, on standard error.
+//! How far an import or an export is: a bar on a terminal, nothing elsewhere.
 
-use std::fmt;
-use std::io::{self, IsTerminal, Write};
-
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use crate::interchange::line::Kind;
+use crate::output::{self, style};
 
-/// A bar on a terminal, lines elsewhere.
-pub enum Progress {
-    /// A bar.
-    Bar(ProgressBar),
-    /// A line at the beginning of each kind.
-    Lines,
-    /// Nothing.
-    Silent,
-}
+/// How far it is.
+pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// As standard error is a terminal or not.
-    pub fn on_standard_error() -> Self {
-        if !io::stderr().is_terminal() {
-            return Self::Lines;
-        }
-        Self::Bar(ProgressBar::no_length())
+    /// On standard error, where steps are told.
+    pub fn of_command() -> Self {
+        Self(output::progress_bar())
     }
 
-    /// Something is done with so many of a kind, if it is known how many.
-    pub(crate) fn begin(&self, doing: &str, kind: Kind, total: Option<u64>) {
-        match (self, total) {
-            (Self::Bar(bar), Some(total)) => {
-                bar.reset();
+    /// Nothing to be seen.
+    pub fn hidden() -> Self {
+        Self(ProgressBar::hidden())
+    }
+
+    /// Something begins with so many of a kind, if it is known how many.
+    pub(crate) fn begin(&self, kind: Kind, total: Option<u64>) {
+        let Self(bar) = self;
+        bar.reset();
+        bar.set_message(kind.plural());
+        match total {
+            Some(total) => {
                 bar.set_style(style("{msg:12} [{bar:40}] {human_pos} of {human_len}"));
                 bar.set_length(total);
-                bar.set_message(kind.plural());
             }
-            (Self::Bar(bar), None) => {
-                bar.reset();
-                bar.set_style(style("{msg:12} {human_pos}"));
-                bar.set_message(kind.plural());
-            }
-            (Self::Lines, Some(total)) => eprintln!("{doing} {total} {}", kind.plural()),
-            (Self::Lines, None) => eprintln!("{doing} {}", kind.plural()),
-            (Self::Silent, _) => {}
+            None => bar.set_style(style("{msg:12} {human_pos}")),
         }
     }
 
     /// So many more are done.
-    pub(crate) fn advance(&self, lines: u64) {
-        if let Self::Bar(bar) = self {
-            bar.inc(lines);
-        }
+    pub(crate) fn advance(&self, count: u64) {
+        self.0.inc(count);
+    }
+
+    /// So many of so many are done.
+    pub(crate) fn reach(&self, count: u64, total: u64) {
+        let Self(bar) = self;
+        bar.set_style(style("[{bar:40}] {human_pos} of {human_len}"));
+        bar.set_length(total);
+        bar.set_position(count);
     }
 
     /// All is done.
     pub(crate) fn end(&self) {
-        if let Self::Bar(bar) = self {
-            bar.finish_and_clear();
-        }
+        self.0.finish_and_clear();
     }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-/// Whoever reads standard output wants no more of it, as `head` after its last line.
-#[derive(Debug, thiserror::Error)]
-#[error("standard output is closed")]
-pub struct OutputClosed;
-
-/// As `println!`, in a function that can fail: a closed output ends the command instead of a panic.
-macro_rules! print_line {
-    ($($arguments:tt)*) => { crate::progress::write_line(format_args!($($arguments)*))? };
-}
-pub(crate) use print_line;
-
-/// See [`print_line`].
-pub(crate) fn write_line(line: fmt::Arguments<'_>) -> anyhow::Result<()> {
-    tell_closed(writeln!(io::stdout(), "{line}"))
-}
-
-/// Writes a whole file to standard output.
-pub(crate) fn write_bytes(bytes: &[u8]) -> anyhow::Result<()> {
-    tell_closed(io::stdout().write_all(bytes))
-}
-
-fn tell_closed(written: io::Result<()>) -> anyhow::Result<()> {
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(OutputClosed.into()),
-        written => Ok(written?),
-    }
-}
-
-/// Tells the person at the terminal what happens.
-pub(crate) fn say(sentence: &str) {
-    eprintln!("{sentence}");
 }

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use shared::config::Secret;
 use tempfile::NamedTempFile;
 
+use crate::private_file::read_json;
+
 /// The name of the file; only its owner may read it.
 const FILE: &str = "suite-secrets";
 /// Letters and digits of a secret: more than 256 bits.
@@ -21,6 +23,7 @@ const LENGTH: usize = 48;
 
 /// What the local suite keeps secret.
 #[derive(Serialize, Deserialize)]
+#[serde(expecting = "an object")]
 pub struct Secrets {
     role_password: String,
     service_secret: String,
@@ -36,8 +39,7 @@ impl Secrets {
     /// When there are none.
     pub fn read(data_directory: &Path) -> anyhow::Result<Self> {
         let path = data_directory.join(FILE);
-        let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_slice(&text).with_context(|| format!("{} is damaged; remove it", path.display()))
+        read_json(&path)?.with_context(|| format!("there is no {}", path.display()))
     }
 
     /// Those of the data directory, which is made if missing.

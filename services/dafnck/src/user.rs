@@ -2,17 +2,21 @@
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand, ValueEnum};
-use prost_reflect::{DynamicMessage, MessageDescriptor};
+use prost::Message;
+use prost_reflect::DynamicMessage;
 use proto::identity::admin::v1 as admin;
 use proto::identity::admin::v1::user_admin_service_client::UserAdminServiceClient;
-use proto::identity::v1::{User, UserRecord, UserStatus};
+use proto::identity::v1::{User, UserStatus};
 use shared::siblings::{Sibling, SiblingChannel};
+use uuid::Uuid;
 
 use crate::operator::{OperatorOptions, explain};
-use crate::progress::print_line;
+use crate::output::{self, Confirmation};
 
 /// Accounts that are asked for at a time.
 const PAGE_SIZE: i32 = 1_000;
+const USER: &str = "dafnck.identity.v1.User";
+const RECORD: &str = "dafnck.identity.v1.UserRecord";
 
 /// What to do with which accounts.
 #[derive(Args, Clone, Debug)]
@@ -33,26 +37,25 @@ enum UserAction {
     /// Open a suspended or deleted account again
     Reactivate(UserSelector),
     /// Mark an account as deleted; its sessions end at once, its data stays
-    Delete(UserSelector),
+    Delete(DestroyOptions),
     /// Overwrite an account's personal data for good; its id stays
-    Erase(EraseOptions),
+    Erase(DestroyOptions),
     /// Write all that is known about a user to standard output, one JSON object a line
     Export(UserSelector),
 }
 
 #[derive(Args, Clone, Debug)]
 struct UserSelector {
-    /// UUID of the user
-    user_id: String,
+    /// Id, username or address of the user
+    user: String,
 }
 
 #[derive(Args, Clone, Debug)]
-struct EraseOptions {
-    /// UUID of the user
-    user_id: String,
-    /// Do it: nothing brings the data back
-    #[arg(long)]
-    yes: bool,
+struct DestroyOptions {
+    #[command(flatten)]
+    selector: UserSelector,
+    #[command(flatten)]
+    confirmation: Confirmation,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -89,31 +92,69 @@ impl From<Status> for UserStatus {
 
 type Administration = UserAdminServiceClient<SiblingChannel>;
 
-/// Does it and prints the accounts as they now are, one a line.
+/// Does it and prints the accounts as they now are.
 ///
 /// # Errors
-/// When the service refuses.
+/// When there is no such account, or the service refuses.
 pub async fn command(options: UserOptions) -> anyhow::Result<()> {
-    let mut service = Administration::new(options.operator.services()?.channel(Sibling::Identity));
+    let mut service = Administration::new(options.operator.connect()?.channel(Sibling::Identity));
     let user = match options.action {
         UserAction::List(options) => return list(&mut service, options).await,
-        UserAction::Suspend(UserSelector { user_id }) => {
+        UserAction::Export(selector) => {
+            let user_id = find(&mut service, &selector).await?;
+            return export(&mut service, user_id).await;
+        }
+        UserAction::Suspend(selector) => {
+            let user_id = find(&mut service, &selector).await?;
             service.suspend_user(admin::SuspendUserRequest { user_id }).await
         }
-        UserAction::Reactivate(UserSelector { user_id }) => {
+        UserAction::Reactivate(selector) => {
+            let user_id = find(&mut service, &selector).await?;
             service.reactivate_user(admin::ReactivateUserRequest { user_id }).await
         }
-        UserAction::Delete(UserSelector { user_id }) => {
+        UserAction::Delete(DestroyOptions { selector, confirmation }) => {
+            let user_id = find(&mut service, &selector).await?;
+            confirmation.require(&format!("this deletes the account {}", selector.user))?;
             service.delete_user(admin::DeleteUserRequest { user_id }).await
         }
-        UserAction::Export(UserSelector { user_id }) => return export(&mut service, user_id).await,
-        UserAction::Erase(EraseOptions { user_id, yes }) => {
-            ensure!(yes, "nothing brings erased data back; give --yes to erase {user_id}");
+        UserAction::Erase(DestroyOptions { selector, confirmation }) => {
+            let user_id = find(&mut service, &selector).await?;
+            confirmation.require(&format!("nothing brings back what is erased of {}", selector.user))?;
             service.erase_user(admin::EraseUserRequest { user_id }).await
         }
     };
-    print_line!("{}", line(&user.map_err(explain)?.into_inner()));
-    Ok(())
+    let user = user.map_err(explain)?.into_inner();
+    output::item(&json(USER, &user)?, line(&user))
+}
+
+/// The id of the account. Names and addresses are compared in any case, as the service does.
+async fn find(service: &mut Administration, UserSelector { user }: &UserSelector) -> anyhow::Result<String> {
+    if Uuid::try_parse(user).is_ok() {
+        return Ok(user.clone());
+    }
+    let is_address = user.contains('@');
+    let (email_prefix, username_prefix) = match is_address {
+        true => (user.clone(), String::new()),
+        false => (String::new(), user.clone()),
+    };
+    let filter = admin::UserFilter { email_prefix, username_prefix, ..Default::default() };
+    let is_it = |found: &User| {
+        let name = if is_address { &found.email } else { &found.username };
+        name.to_lowercase() == user.to_lowercase()
+    };
+    let mut request = request(filter);
+    loop {
+        let page = service.list_users(request.clone()).await.map_err(explain)?.into_inner();
+        if let Some(found) = page.users.into_iter().find(is_it) {
+            return Ok(found.id);
+        }
+        ensure!(!page.next_page_token.is_empty(), "there is no user `{user}`");
+        request.page_token = page.next_page_token;
+    }
+}
+
+fn request(filter: admin::UserFilter) -> admin::ListUsersRequest {
+    admin::ListUsersRequest { page_size: PAGE_SIZE, filter: Some(filter), ..Default::default() }
 }
 
 async fn list(service: &mut Administration, options: ListOptions) -> anyhow::Result<()> {
@@ -123,12 +164,11 @@ async fn list(service: &mut Administration, options: ListOptions) -> anyhow::Res
         username_prefix: options.username,
         ..Default::default()
     };
-    let mut request =
-        admin::ListUsersRequest { page_size: PAGE_SIZE, filter: Some(filter), ..Default::default() };
+    let mut request = request(filter);
     loop {
         let page = service.list_users(request.clone()).await.map_err(explain)?.into_inner();
         for user in &page.users {
-            print_line!("{}", line(user));
+            output::item(&json(USER, user)?, line(user))?;
         }
         request.page_token = page.next_page_token;
         if request.page_token.is_empty() {
@@ -138,25 +178,21 @@ async fn list(service: &mut Administration, options: ListOptions) -> anyhow::Res
 }
 
 async fn export(service: &mut Administration, user_id: String) -> anyhow::Result<()> {
-    let kind = record_kind()?;
     let mut records =
         service.export_user(admin::ExportUserRequest { user_id }).await.map_err(explain)?.into_inner();
     while let Some(record) = records.message().await.map_err(explain)? {
-        print_line!("{}", json(&kind, &record)?);
+        let record = json(RECORD, &record)?;
+        output::item(&record, serde_json::to_string(&record)?)?;
     }
     Ok(())
 }
 
-fn record_kind() -> anyhow::Result<MessageDescriptor> {
-    let pool = proto::descriptor_pool();
-    pool.get_message_by_name("dafnck.identity.v1.UserRecord").context("there is no message for records")
-}
-
-/// A record in the JSON form of its message.
-fn json(kind: &MessageDescriptor, record: &UserRecord) -> anyhow::Result<String> {
-    let mut message = DynamicMessage::new(kind.clone());
-    message.transcode_from(record)?;
-    Ok(serde_json::to_string(&message)?)
+/// A message in its JSON form.
+fn json(name: &str, message: &impl Message) -> anyhow::Result<DynamicMessage> {
+    let kind = proto::descriptor_pool().get_message_by_name(name);
+    let mut dynamic = DynamicMessage::new(kind.with_context(|| format!("there is no message {name}"))?);
+    dynamic.transcode_from(message)?;
+    Ok(dynamic)
 }
 
 fn line(user: &User) -> String {
@@ -166,6 +202,7 @@ fn line(user: &User) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proto::identity::v1::UserRecord;
     use proto::identity::v1::user_record::Data;
 
     use super::*;
@@ -173,8 +210,11 @@ mod tests {
     #[test]
     fn a_record_is_a_line_of_json() {
         let user = User { username: "olga".to_owned(), email_verified: true, ..Default::default() };
-        let line = json(&record_kind().unwrap(), &UserRecord { data: Some(Data::User(user)) }).unwrap();
-        assert_eq!(line, r#"{"user":{"username":"olga","emailVerified":true}}"#);
+        let record = json(RECORD, &UserRecord { data: Some(Data::User(user)) }).unwrap();
+        assert_eq!(
+            serde_json::to_string(&record).unwrap(),
+            r#"{"user":{"username":"olga","emailVerified":true}}"#
+        );
     }
 
     #[test]

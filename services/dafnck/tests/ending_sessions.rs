@@ -24,7 +24,7 @@ async fn end_sessions(suite: &Suite) -> String {
         ("DAFNCK_REDIS_URL", suite.options.redis_url.expose()),
         ("DAFNCK_REDIS_KEY_PREFIX", &suite.options.redis_key_prefix),
     ];
-    let ran = dafnck(&["end-sessions"], &variables).await;
+    let ran = dafnck(&["end-sessions", "--yes"], &variables).await;
     assert_eq!(ran.code, Some(0), "{ran:?}");
     ran.out
 }
@@ -168,7 +168,9 @@ async fn who_cannot_reach_redis_is_told_what_still_works() {
     let suite = harness().start().await;
     let variables =
         [("DAFNCK_ADMIN_URL", suite.admin_url.expose()), ("DAFNCK_REDIS_URL", "redis://127.0.0.1:1")];
-    let ran = dafnck(&["end-sessions"], &variables).await;
-    assert_eq!((ran.code, ran.out.as_str()), (Some(1), "ended 0 sessions, 0 API tokens and 0 codes\n"));
-    assert!(ran.err.contains("Redis still holds copies of sessions, which work until their end"), "{ran:?}");
+    let ran = dafnck(&["end-sessions", "--yes"], &variables).await;
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
+    let told = "ended 0 sessions, 0 API tokens and 0 codes in the database, but Redis still holds copies of sessions, \
+                which work until their end";
+    assert!(ran.err.contains(told), "{ran:?}");
 }

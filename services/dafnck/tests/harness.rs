@@ -44,7 +44,7 @@ pub fn operator(suite: &Suite) -> OperatorOptions {
     OperatorOptions {
         service_secret: Some(SERVICE_SECRET.into()),
         data_directory: PathBuf::from("nowhere"),
-        siblings: suite.siblings.clone(),
+        services: suite.siblings.clone().into(),
         tls_ca: tls.tls_ca,
         tls_certificate: tls.tls_certificate,
         tls_key: tls.tls_key,

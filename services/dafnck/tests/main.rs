@@ -15,6 +15,7 @@ mod archived;
 mod browser;
 mod budgets;
 mod catalog;
+mod commands;
 mod dafnck;
 mod deleting;
 mod deploy;

@@ -16,6 +16,7 @@ const PASSWORD_BYTES: usize = 32;
 
 /// The servers' passwords, kept in `secrets` (mode 0600) beside lasting data.
 #[derive(Clone, Serialize, Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct Secrets {
     pub(crate) postgres_admin_password: String,
     pub(crate) redis_password: String,

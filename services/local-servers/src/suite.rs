@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 use shared::clock::Clock;
 use shared::config::{
     CorsOptions, DatabaseOptions, LimitOptions, ProxyOptions, Secret, ServiceOptions, SiblingOptions,
@@ -11,11 +12,9 @@ use shared::config::{
 };
 use shared::mail::MailOptions;
 
-/// Ports on which the suite serves by default: identity, project, task, content.
-pub const DEFAULT_PORTS: [u16; 4] = [50051, 50052, 50053, 50054];
 /// Port on which the suite serves all of them together by default.
 pub const DEFAULT_GATEWAY_PORT: u16 = 50050;
-/// The services, in the order of [`DEFAULT_PORTS`].
+/// The services, in the order of [`shared::config::DEFAULT_PORTS`].
 pub const NAMES: [&str; 4] = ["identity", "project", "task", "content"];
 
 /// A PostgreSQL role that signs in.
@@ -68,7 +67,8 @@ impl Role {
 }
 
 /// How the services' schemas are spread over databases.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DatabaseTopology {
     /// All in one database, with foreign keys between the services.
     #[default]

@@ -17,6 +17,8 @@ use ipnetwork::IpNetwork;
 pub use limits::*;
 pub use origin::Origin;
 
+/// Ports on which the services serve by default: identity, project, task, content.
+pub const DEFAULT_PORTS: [u16; 4] = [50051, 50052, 50053, 50054];
 /// Connections to PostgreSQL that a service keeps at most.
 pub const DEFAULT_DATABASE_POOL_SIZE: u32 = 16;
 /// How long a statement may take before it is logged, in milliseconds.
@@ -149,29 +151,28 @@ pub struct DatabaseOptions {
 #[derive(Args, Clone, Debug)]
 pub struct SiblingOptions {
     /// URL of the identity service
-    #[arg(long, env = "DAFNCK_IDENTITY_URL", default_value = "http://127.0.0.1:50051")]
+    #[arg(long, env = "DAFNCK_IDENTITY_URL", default_value_t = local_url(DEFAULT_PORTS[0]))]
     pub identity_url: String,
     /// URL of the project service
-    #[arg(long, env = "DAFNCK_PROJECT_URL", default_value = "http://127.0.0.1:50052")]
+    #[arg(long, env = "DAFNCK_PROJECT_URL", default_value_t = local_url(DEFAULT_PORTS[1]))]
     pub project_url: String,
     /// URL of the task service
-    #[arg(long, env = "DAFNCK_TASK_URL", default_value = "http://127.0.0.1:50053")]
+    #[arg(long, env = "DAFNCK_TASK_URL", default_value_t = local_url(DEFAULT_PORTS[2]))]
     pub task_url: String,
     /// URL of the content service
-    #[arg(long, env = "DAFNCK_CONTENT_URL", default_value = "http://127.0.0.1:50054")]
+    #[arg(long, env = "DAFNCK_CONTENT_URL", default_value_t = local_url(DEFAULT_PORTS[3]))]
     pub content_url: String,
 }
 
 impl Default for SiblingOptions {
     fn default() -> Self {
-        let local = |port: u16| format!("http://127.0.0.1:{port}");
-        Self {
-            identity_url: local(50051),
-            project_url: local(50052),
-            task_url: local(50053),
-            content_url: local(50054),
-        }
+        let [identity_url, project_url, task_url, content_url] = DEFAULT_PORTS.map(local_url);
+        Self { identity_url, project_url, task_url, content_url }
     }
+}
+
+fn local_url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
 }
 
 /// Certificates, as PEM files; they are read anew when they change. Without them the service speaks plain text, for a
@@ -239,6 +240,10 @@ pub struct TelemetryOptions {
     /// `http://collector:4317`. Default: not set, nothing is sent
     #[arg(long, env = "DAFNCK_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
+    /// Address and port on which Prometheus finds the metrics at `/metrics`, in plain text and open to everybody who
+    /// reaches it, as `127.0.0.1:9464`. Default: not set, there is no such port
+    #[arg(long, env = "DAFNCK_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
     /// Statements that take longer are logged, without their values, with the trace id of the call that they are for
     #[arg(long, env = "DAFNCK_SLOW_STATEMENT_MILLISECONDS", default_value_t = DEFAULT_SLOW_STATEMENT_MILLISECONDS,
           value_parser = clap::value_parser!(u64).range(1..))]
@@ -251,6 +256,7 @@ impl Default for TelemetryOptions {
             log_format: LogFormat::Human,
             log_filter: "info".into(),
             otlp_endpoint: None,
+            metrics_listen: None,
             slow_statement_milliseconds: DEFAULT_SLOW_STATEMENT_MILLISECONDS,
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use opentelemetry::{Key, KeyValue};
 use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithExportConfig};
+use opentelemetry_prometheus::PrometheusExporter;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -26,29 +27,32 @@ fn resource(service_name: &str) -> Resource {
         .build()
 }
 
-/// Batches go out in the background; a collector that is away costs dropped telemetry, never a request.
-pub(super) fn providers(endpoint: &str, service_name: &str) -> anyhow::Result<Providers> {
+/// What sends to a collector: batches go out in the background; a collector that is away costs dropped telemetry, never a
+/// request. Metrics also go to `prometheus`, if somebody reads them there.
+pub(super) fn providers(
+    endpoint: Option<&str>,
+    prometheus: Option<PrometheusExporter>,
+    service_name: &str,
+) -> anyhow::Result<Providers> {
     let resource = resource(service_name);
-    let spans =
-        SpanExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(EXPORT_TIMEOUT).build()?;
-    let metrics = MetricExporter::builder()
-        .with_tonic()
-        .with_endpoint(endpoint)
-        .with_timeout(EXPORT_TIMEOUT)
-        .build()?;
-    let logs =
-        LogExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(EXPORT_TIMEOUT).build()?;
-    Ok(Providers {
-        traces: SdkTracerProvider::builder()
-            .with_batch_exporter(spans)
-            .with_resource(resource.clone())
-            .build(),
-        metrics: SdkMeterProvider::builder()
-            .with_periodic_exporter(metrics)
-            .with_resource(resource.clone())
-            .build(),
-        logs: SdkLoggerProvider::builder().with_batch_exporter(logs).with_resource(resource).build(),
-    })
+    let mut providers = Providers::default();
+    let mut metrics = SdkMeterProvider::builder().with_resource(resource.clone());
+    if let Some(endpoint) = endpoint {
+        let spans = SpanExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(EXPORT_TIMEOUT);
+        let points =
+            MetricExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(EXPORT_TIMEOUT);
+        let logs = LogExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(EXPORT_TIMEOUT);
+        let traces = SdkTracerProvider::builder().with_batch_exporter(spans.build()?);
+        providers.traces = Some(traces.with_resource(resource.clone()).build());
+        let logs = SdkLoggerProvider::builder().with_batch_exporter(logs.build()?);
+        providers.logs = Some(logs.with_resource(resource).build());
+        metrics = metrics.with_periodic_exporter(points.build()?);
+    }
+    if let Some(prometheus) = prometheus {
+        metrics = metrics.with_reader(prometheus);
+    }
+    providers.metrics = Some(metrics.build());
+    Ok(providers)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod export;
 mod logs;
+mod prometheus;
 mod trace;
 
 use std::time::Duration;
@@ -26,33 +27,38 @@ pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 /// Keeps telemetry running; sends what is left when it is dropped.
 #[must_use = "telemetry stops when the guard is dropped"]
 #[derive(Debug, Default)]
-pub struct Guard(Option<Providers>);
+pub struct Guard(Providers);
 
-#[derive(Debug)]
+/// What is exported, each if somebody gets it.
+#[derive(Debug, Default)]
 struct Providers {
-    traces: SdkTracerProvider,
-    metrics: SdkMeterProvider,
-    logs: SdkLoggerProvider,
+    traces: Option<SdkTracerProvider>,
+    metrics: Option<SdkMeterProvider>,
+    logs: Option<SdkLoggerProvider>,
 }
 
-/// Installs the process's log output, and with an OTLP endpoint also the export of traces, metrics and
-/// logs under the resource attribute `service.name`. Must run inside of a tokio runtime.
+/// Installs the process's log output; with an OTLP endpoint also the export of traces, metrics and logs under the resource
+/// attribute `service.name`, and with an address for Prometheus the port on which it reads the metrics. Must run inside of
+/// a tokio runtime.
 ///
 /// # Errors
-/// A malformed filter or endpoint, or a second call.
+/// A malformed filter or endpoint, a port that is taken, or a second call.
 pub fn init(options: &TelemetryOptions, service_name: &str) -> anyhow::Result<Guard> {
     carry_traces();
-    let providers = options
-        .otlp_endpoint
-        .as_deref()
-        .map(|endpoint| export::providers(endpoint, service_name))
-        .transpose()
-        .context("setting up the export of telemetry")?;
-    if let Some(providers) = &providers {
-        opentelemetry::global::set_tracer_provider(providers.traces.clone());
-        opentelemetry::global::set_meter_provider(providers.metrics.clone());
+    let prometheus = options.metrics_listen.map(prometheus::serve).transpose()?;
+    let endpoint = options.otlp_endpoint.as_deref();
+    let providers = match (endpoint, prometheus) {
+        (None, None) => Providers::default(),
+        (endpoint, prometheus) => export::providers(endpoint, prometheus, service_name)
+            .context("setting up the export of telemetry")?,
+    };
+    if let Some(traces) = &providers.traces {
+        opentelemetry::global::set_tracer_provider(traces.clone());
     }
-    logs::install(options, providers.as_ref())?;
+    if let Some(metrics) = &providers.metrics {
+        opentelemetry::global::set_meter_provider(metrics.clone());
+    }
+    logs::install(options, &providers)?;
     Ok(Guard(providers))
 }
 
@@ -71,13 +77,13 @@ impl Guard {
     /// line on standard error: the log output itself is among what stops here.
     #[expect(clippy::print_stderr, reason = "the log output has ended")]
     pub fn shutdown(&mut self) {
-        let Some(Providers { traces, metrics, logs }) = self.0.take() else { return };
+        let Providers { traces, metrics, logs } = std::mem::take(&mut self.0);
         let results = [
-            traces.shutdown_with_timeout(FLUSH_TIMEOUT),
-            metrics.shutdown_with_timeout(FLUSH_TIMEOUT),
-            logs.shutdown_with_timeout(FLUSH_TIMEOUT),
+            traces.map(|traces| traces.shutdown_with_timeout(FLUSH_TIMEOUT)),
+            metrics.map(|metrics| metrics.shutdown_with_timeout(FLUSH_TIMEOUT)),
+            logs.map(|logs| logs.shutdown_with_timeout(FLUSH_TIMEOUT)),
         ];
-        for error in results.into_iter().filter_map(Result::err) {
+        for error in results.into_iter().flatten().filter_map(Result::err) {
             eprintln!("telemetry was not sent completely: {error}");
         }
     }

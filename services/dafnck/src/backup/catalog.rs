@@ -6,22 +6,25 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 
 use super::directory::BackupDirectory;
 use super::manifest::{Entry, Manifest, digest};
 
 /// A base backup that is whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BaseBackup {
     /// As Barman calls it.
     pub id: String,
     /// When it was complete. From here on any moment can be restored.
     pub end_time: DateTime<Utc>,
     /// The first piece of the log that it needs.
+    #[serde(skip)]
     pub begin_wal: WalSegment,
     /// Bytes of the database.
     pub size: u64,
-    /// UserSelector database, in which of its lives: a restored one begins another.
+    /// Which database, in which of its lives: a restored one begins another.
+    #[serde(skip)]
     pub incarnation: DatabaseIncarnation,
 }
 

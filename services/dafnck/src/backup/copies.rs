@@ -17,8 +17,9 @@ use futures::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::directory::{OBJECTS, write_private};
+use super::directory::OBJECTS;
 use super::manifest::{Entry, Manifest};
+use crate::private_file::write_private;
 
 /// The names of the manifest, and of when copies were last made.
 const MANIFEST: &str = "files.manifest";

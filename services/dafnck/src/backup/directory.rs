@@ -9,8 +9,7 @@
 //! *.lock  barman.*                  one writer at a time; how Barman is called
 //! ```
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::Write;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -159,21 +158,4 @@ fn try_lock(path: &Path) -> anyhow::Result<Option<Lock>> {
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error).with_context(cannot),
     }
-}
-
-/// Writes a file that only we may read, whole or not at all.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let write = || -> anyhow::Result<()> {
-        let directory = path.parent().context("a file is in a directory")?;
-        // Made for its owner alone.
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(fs::File::open(directory)?.sync_all()?)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
 }

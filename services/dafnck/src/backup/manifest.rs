@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::directory::write_private;
+use crate::private_file::write_private;
 
 const READ_BYTES: usize = 1024 * 1024;
 /// A manifest with this many lines that no longer count is written anew.

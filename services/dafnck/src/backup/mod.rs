@@ -17,6 +17,7 @@ pub mod files;
 pub mod manifest;
 pub mod mirror;
 pub mod origin;
+mod report;
 pub mod schedule;
 pub mod scheduler;
 pub mod secrets;
@@ -31,13 +32,13 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use content::storage::Storage;
 
+use crate::output::{self, say};
 use crate::paths::{DEFAULT_BACKUP_DIRECTORY, LocalSuite};
-use crate::progress::print_line;
-use crate::progress::say;
 use catalog::BaseBackup;
 use copies::Copies;
 use directory::BackupDirectory;
 use origin::Origin;
+use report::{BackupOff, BackupReport};
 use schedule::ScheduleOptions;
 use server::{BackupServer, BarmanSource};
 use settings::BackupSettings;
@@ -98,7 +99,7 @@ pub async fn command(options: &BackupOptions) -> anyhow::Result<()> {
     match &options.action {
         None | Some(Action::Now) => now(options).await,
         Some(Action::Follow) => follow(options).await,
-        Some(Action::List) => list(&options.settings()?),
+        Some(Action::List) => output::report(&BackupReport::of(&options.settings()?)?),
         Some(Action::Off) => off(options).await,
         Some(Action::Schedule(elsewhere)) => schedule::run(elsewhere, options).await,
     }
@@ -131,8 +132,7 @@ async fn now(options: &BackupOptions) -> anyhow::Result<()> {
     job.turn_on(&options.place.data_directory).await?;
     say("making a base backup…");
     let made = job.back_up().await?;
-    print_line!("backed up as {} ({} bytes of database)", made.id, made.size);
-    list(&job.settings)
+    output::report(&BackupReport::of(&job.settings)?.with_made(made))
 }
 
 async fn follow(options: &BackupOptions) -> anyhow::Result<()> {
@@ -140,22 +140,10 @@ async fn follow(options: &BackupOptions) -> anyhow::Result<()> {
     job.turn_on(&options.place.data_directory).await?;
     say("taking over files and WAL…");
     job.catch_up(true).await?;
-    let _lock = job.server.directory.lock_base_backups().await?;
-    job.copy_to_mirror().await
-}
-
-fn list(settings: &BackupSettings) -> anyhow::Result<()> {
-    let directory = BackupDirectory::open(&settings.directory)?;
-    let status = Status::read(&directory)?;
-    print_line!("in {}:", directory.root().display());
-    for backup in catalog::base_backups(&directory)? {
-        print_line!("  {}  {} bytes, complete at {}", backup.id, backup.size, backup.end_time.to_rfc3339());
-    }
-    if let (Some(start), Some(end)) = (status.window_start, status.last_wal_at.min(status.last_files_at)) {
-        print_line!("any moment can be restored from {} to {}", start.to_rfc3339(), end.to_rfc3339());
-    }
-    print_line!("{}", serde_json::to_string_pretty(&status)?);
-    Ok(())
+    let lock = job.server.directory.lock_base_backups().await?;
+    job.copy_to_mirror().await?;
+    drop(lock);
+    output::report(&BackupReport::of(&job.settings)?)
 }
 
 async fn off(options: &BackupOptions) -> anyhow::Result<()> {
@@ -167,8 +155,7 @@ async fn off(options: &BackupOptions) -> anyhow::Result<()> {
     let server = BackupServer::open(directory, origin, source).await?;
     server.wait_until_not_received().await?;
     server.drop_slot().await?;
-    print_line!("the suite is backed up no longer; {} stays as it is", settings.directory.display());
-    Ok(())
+    output::report(&BackupOff { directory: settings.directory })
 }
 
 impl Job {

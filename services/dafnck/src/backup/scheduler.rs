@@ -17,6 +17,7 @@ use super::Job;
 use super::schedule::Elsewhere;
 use super::settings::BackupSettings;
 use super::status::{OK, Status};
+use crate::output::warn;
 use crate::paths::LocalSuite;
 use crate::restore::drill;
 
@@ -76,7 +77,7 @@ pub async fn follow(suite: Suite, shutdown: CancellationToken) -> Option<WalRece
         if let Some(sentence) = &failure
             && last_failure.as_ref() != Some(sentence)
         {
-            eprintln!("{sentence}");
+            warn(sentence);
         }
         last_failure = failure;
         let delay = if last_failure.is_some() { RETRY_DELAY } else { FOLLOW_INTERVAL };
@@ -161,13 +162,13 @@ impl Following {
             let is_due_anyway = std::mem::take(&mut self.begins_anew);
             self.beside.spawn(async move {
                 if let Err(error) = back_up(&suite, &job, is_due_anyway).await {
-                    eprintln!("the base backup has failed: {error:#}");
+                    warn(&format!("the base backup has failed: {error:#}"));
                 }
             });
         } else if due.drill {
             self.beside.spawn(async move {
                 if let Err(error) = suite.try_restore(&job).await {
-                    eprintln!("the backup could not be restored: {error:#}");
+                    warn(&format!("the backup could not be restored: {error:#}"));
                 }
             });
         }

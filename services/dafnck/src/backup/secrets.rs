@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-use super::directory::{BackupDirectory, write_private};
+use super::directory::BackupDirectory;
 use super::origin::SecretsSource;
+use crate::private_file::write_private;
 
 /// Those of the servers, in the data directory that they really use, and those of the services.
 const SERVERS: &str = "secrets";

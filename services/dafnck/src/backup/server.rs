@@ -11,8 +11,10 @@ use diesel_async::RunQueryDsl;
 use local_servers::{Barman, WalReceiver, own_user_name, run_tool};
 
 use super::catalog::{self, BaseBackup, DatabaseIncarnation};
-use super::directory::{BackupDirectory, SERVER, write_private};
+use super::directory::{BackupDirectory, SERVER};
 use super::origin::{ConnectionWords, Origin};
+use crate::output::{say, warn};
+use crate::private_file::write_private;
 
 const CONFIGURATION: &str = include_str!("barman.conf");
 /// How long a base backup may take, and checking it.
@@ -96,7 +98,7 @@ pub async fn barman(
     let path = work.join("barman.conf");
     write_private(&path, configuration.as_bytes())?;
     match source {
-        BarmanSource::Cache(cache) => Barman::find_or_install(cache, &path, |step| eprintln!("{step}")).await,
+        BarmanSource::Cache(cache) => Barman::find_or_install(cache, &path, say).await,
         BarmanSource::Installed => Ok(Barman::installed(&path)),
     }
 }
@@ -144,7 +146,7 @@ impl BackupServer {
     pub async fn ensure_slot(&self) -> anyhow::Result<bool> {
         let slot = self.slot().await?;
         if slot.as_ref().is_some_and(|slot| slot.wal_status.as_deref() == Some("lost")) {
-            eprintln!("the log was not fetched for too long and is gone: the backup begins anew");
+            warn("the log was not fetched for too long and is gone: the backup begins anew");
             self.drop_slot().await?;
         } else if slot.is_some() {
             return Ok(false);

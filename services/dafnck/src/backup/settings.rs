@@ -1,19 +1,18 @@
 //! Where the suite of a data directory is backed up to: written by the first `dafnck backup`, followed by the suite.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use super::directory::write_private;
 use super::files::remove_if_there;
 use crate::paths::refuse_nested;
+use crate::private_file::{read_json, write_private};
 
 const FILE: &str = "backup.json";
 
 /// Where to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(expecting = "an object")]
 pub struct BackupSettings {
     /// The backup directory.
     pub directory: PathBuf,
@@ -28,14 +27,7 @@ impl BackupSettings {
     /// # Errors
     /// When they are damaged.
     pub fn read(data_directory: &Path) -> anyhow::Result<Option<Self>> {
-        let path = data_directory.join(FILE);
-        match fs::read(&path) {
-            Ok(text) => Ok(Some(
-                serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?,
-            )),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-        }
+        read_json(&data_directory.join(FILE))
     }
 
     /// Writes them.

@@ -1,20 +1,19 @@
 //! What became of the last runs: `status.json`, and the same for Prometheus in `metrics.prom`.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::Context;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::directory::{BackupDirectory, write_private};
+use super::directory::BackupDirectory;
+use crate::private_file::{read_json, write_private};
 
 /// The outcome of a run that went well.
 pub const OK: &str = "ok";
 
 /// The state of a backup directory. Times are UTC (RFC 3339); what has not happened yet is `null`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, expecting = "an object")]
 pub struct Status {
     /// The last base backup that succeeded, and its name.
     pub last_backup_at: Option<DateTime<Utc>>,
@@ -60,14 +59,7 @@ impl Status {
     /// # Errors
     /// When the file is damaged.
     pub fn find(directory: &Path) -> anyhow::Result<Option<Self>> {
-        let path = directory.join("status.json");
-        match fs::read(&path) {
-            Ok(text) => Ok(Some(
-                serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?,
-            )),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-        }
+        read_json(&directory.join("status.json"))
     }
 
     /// Changes the state of this directory; its lock is held.

@@ -5,24 +5,35 @@ use std::time::{Duration, Instant};
 
 use diesel_async::SimpleAsyncConnection;
 use futures::future::join_all;
+use proto::common::GetServerInfoRequest;
+use proto::common::server_info_service_client::ServerInfoServiceClient;
 use shared::config::Secret;
 use shared::redis_store::RedisStore;
+use shared::siblings::Sibling;
+use tonic::Code;
 
 use super::{Finding, Places, configuration};
 use crate::health;
 use local_servers::suite::NAMES;
 
+/// In the order of [`NAMES`].
+const SIBLINGS: [Sibling; 4] = [Sibling::Identity, Sibling::Project, Sibling::Task, Sibling::Content];
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// For how long Redis is asked again, and how often.
 const TIMEOUT: Duration = Duration::from_secs(3);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Each service's own word.
+/// Each service's own word, and whether it is one of the suite that is looked at.
 pub(super) async fn services(places: &Places) -> Vec<Finding> {
-    let urls = health::urls(&places.siblings);
-    let answers = join_all(urls.map(|url| health::is_ready(url, places.tls_ca.as_deref()))).await;
-    let told = NAMES.into_iter().zip(urls).zip(answers);
-    told.map(|((name, url), answer)| match answer {
+    let answers = health::are_ready(&places.siblings, places.tls_ca.as_deref()).await;
+    let strangers = join_all(SIBLINGS.map(|sibling| is_of_another_suite(places, sibling))).await;
+    let told = NAMES.into_iter().zip(health::urls(&places.siblings)).zip(answers).zip(strangers);
+    told.map(|(((name, url), answer), is_of_another_suite)| match answer {
+        _ if is_of_another_suite => Finding::critical(
+            "service",
+            format!("{name} at {url} is of another suite: it does not know this one's service secret"),
+            "start the suite of this data directory, or name the data directory of that one",
+        ),
         Ok(true) => Finding::ok("service", format!("{name} is ready at {url}")),
         Ok(false) => Finding::critical(
             "service",
@@ -38,6 +49,14 @@ pub(super) async fn services(places: &Places) -> Vec<Finding> {
     .collect()
 }
 
+/// Whether it refuses a call that the local suite's secret signs. Any other answer, also none, says nothing about that.
+async fn is_of_another_suite(places: &Places, sibling: Sibling) -> bool {
+    let Some(operator) = &places.operator else { return false };
+    let mut service = ServerInfoServiceClient::new(operator.channel(sibling));
+    let answer = service.get_server_info(GetServerInfoRequest {}).await;
+    answer.is_err_and(|status| status.code() == Code::Unauthenticated)
+}
+
 /// Whether each role can sign in and ask.
 pub(super) async fn roles(urls: &[(String, Secret)]) -> Vec<Finding> {
     let refused = join_all(urls.iter().map(async |(name, url)| {
@@ -50,9 +69,15 @@ pub(super) async fn roles(urls: &[(String, Secret)]) -> Vec<Finding> {
         }
     }))
     .await;
+    let refused: Vec<(&String, String)> = refused.into_iter().flatten().collect();
+    if let [(_, why), _, ..] = refused.as_slice()
+        && refused.len() == urls.len()
+    {
+        let message = format!("none of the {} roles can use the database: {why}", urls.len());
+        return vec![Finding::critical("sign-in", message, "start PostgreSQL, or say where it is")];
+    }
     let refused: Vec<Finding> = refused
         .into_iter()
-        .flatten()
         .map(|(name, why)| {
             let hint =
                 "set its password (`dafnck migrate up --role-password`) and the service's URL to the same";

@@ -1,5 +1,7 @@
 //! What was looked at, and what to do about it.
 
+use std::fmt;
+
 use serde::Serialize;
 
 /// How bad it is.
@@ -63,21 +65,34 @@ impl Finding {
     }
 }
 
-/// The findings as aligned lines, the hint below each.
-pub fn as_text(findings: &[Finding]) -> String {
-    let mut text = String::new();
-    for Finding { level, check, message, hint } in findings {
-        text.push_str(&format!("{:<10}{check:<20}{message}\n", level.as_str()));
-        if let Some(hint) = hint {
-            text.push_str(&format!("{:<30}-> {hint}\n", ""));
-        }
-    }
-    text
+/// Everything that was looked at.
+#[derive(Clone, Debug, Serialize)]
+pub struct DoctorReport {
+    /// The worst of the findings.
+    pub level: Level,
+    /// What was found.
+    pub findings: Vec<Finding>,
 }
 
-/// The worst of them.
-pub fn worst(findings: &[Finding]) -> Level {
-    findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Ok)
+impl DoctorReport {
+    /// Of these findings.
+    pub fn of(findings: Vec<Finding>) -> Self {
+        let level = findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Ok);
+        Self { level, findings }
+    }
+}
+
+/// Aligned lines, the hint below each.
+impl fmt::Display for DoctorReport {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Finding { level, check, message, hint } in &self.findings {
+            writeln!(out, "{:<10}{check:<20}{message}", level.as_str())?;
+            if let Some(hint) = hint {
+                writeln!(out, "{:<30}-> {hint}", "")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -86,12 +101,14 @@ mod tests {
 
     #[test]
     fn lines_are_aligned_and_the_worst_counts() {
-        let findings = [Finding::ok("redis", "answers"), Finding::warning("disk", "9 % free", "make room")];
+        let findings =
+            vec![Finding::ok("redis", "answers"), Finding::warning("disk", "9 % free", "make room")];
+        let report = DoctorReport::of(findings);
         assert_eq!(
-            as_text(&findings),
+            report.to_string(),
             "ok        redis               answers\nwarning   disk                9 % free\n                              -> make room\n"
         );
-        assert_eq!(worst(&findings), Level::Warning);
-        assert_eq!(worst(&[]), Level::Ok);
+        assert_eq!(report.level, Level::Warning);
+        assert_eq!(DoctorReport::of(Vec::new()).level, Level::Ok);
     }
 }

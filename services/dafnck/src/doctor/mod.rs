@@ -14,9 +14,9 @@ mod statistics;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::progress::print_line;
+use crate::output;
 
-pub use finding::{Finding, Level};
+pub use finding::{DoctorReport, Finding, Level};
 pub use places::{BackupLocation, DoctorOptions, Places};
 
 /// Exit codes.
@@ -63,17 +63,14 @@ pub async fn command(options: &DoctorOptions) -> anyhow::Result<ExitCode> {
     let places = match options.places() {
         Ok(places) => places,
         Err(error) => {
-            eprintln!("dafnck: {error:#}");
+            output::fail(&error);
             return Ok(ExitCode::from(CRITICAL));
         }
     };
-    let findings = examine(&places, &Thresholds::default()).await;
-    if options.json {
-        print_line!("{}", serde_json::to_string_pretty(&findings)?);
-    } else {
-        print_line!("{}", finding::as_text(&findings).trim_end());
-    }
-    Ok(match finding::worst(&findings) {
+    output::say("looking at the suite…");
+    let report = DoctorReport::of(examine(&places, &Thresholds::default()).await);
+    output::report(&report)?;
+    Ok(match report.level {
         Level::Ok | Level::Note => ExitCode::SUCCESS,
         Level::Warning => ExitCode::from(WARNINGS),
         Level::Critical => ExitCode::from(CRITICAL),

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use local_servers::ConnectionInfo;
 use shared::config::{DEFAULT_REDIS_KEY_PREFIX, Secret, SiblingOptions, TlsOptions};
+use shared::siblings::Siblings;
 
-use crate::administration::{AdminOptions, RedisOptions};
+use crate::administration::{AdminOptions, LocalDatabases, RedisOptions};
 use crate::backup::settings::BackupSettings;
-use crate::certificates;
+use crate::operator::{self, ServiceUrls};
 use crate::paths::DATABASE;
 use crate::secrets::Secrets;
 use local_servers::suite::Role;
@@ -26,14 +26,11 @@ pub struct DoctorOptions {
     #[arg(long, env = "DAFNCK_BACKUP_DIRECTORY")]
     backup_directory: Option<PathBuf>,
     /// PEM files of certificates whose end is to be watched
-    #[arg(long = "certificate", env = "DAFNCK_TLS_CERTIFICATE")]
+    #[arg(long = "tls-certificate", env = "DAFNCK_TLS_CERTIFICATE")]
     certificates: Vec<PathBuf>,
-    /// Print one JSON document: a list of `level`, `check`, `message` and `hint`
-    #[arg(long)]
-    pub json: bool,
     /// Where the services are.
     #[command(flatten)]
-    siblings: SiblingOptions,
+    urls: ServiceUrls,
     /// PEM file with the authorities that services at `https` URLs, and Redis at one of `rediss`, are checked against.
     /// Default: the system's, or those of the local suite
     #[arg(long, env = "DAFNCK_TLS_CA")]
@@ -58,6 +55,8 @@ pub struct Places {
     pub siblings: SiblingOptions,
     /// Whom they are checked against.
     pub tls_ca: Option<PathBuf>,
+    /// Calls of them as the operator of the local suite, which no other suite accepts.
+    pub operator: Option<Siblings>,
     /// The databases, under a role that may look everywhere.
     pub admin_urls: Vec<Secret>,
     /// The services' roles, as far as their passwords are known.
@@ -83,12 +82,13 @@ impl DoctorOptions {
     /// When neither the options nor a data directory tell.
     pub fn places(&self) -> anyhow::Result<Places> {
         let given = TlsOptions { tls_ca: self.tls_ca.clone(), ..TlsOptions::default() };
-        let (siblings, tls) = certificates::complete(&self.admin.data_directory, &self.siblings, &given);
+        let (siblings, tls) = self.urls.find(&self.admin.data_directory, &given)?;
         let (redis_url, redis_tls_ca) = self.redis.find(&self.admin, self.tls_ca.as_deref())?;
         let redis_is_encrypted = redis_url.expose().starts_with("rediss");
         let mut places = Places {
             siblings,
-            tls_ca: tls.tls_ca,
+            tls_ca: tls.tls_ca.clone(),
+            operator: None,
             admin_urls: self.admin.urls()?,
             role_urls: Vec::new(),
             redis_url,
@@ -99,13 +99,14 @@ impl DoctorOptions {
                 .backup_directory
                 .clone()
                 .map_or(BackupLocation::Elsewhere, BackupLocation::Directory),
-            certificates: self.certificates.iter().cloned().chain(tls.tls_certificate).collect(),
+            certificates: self.certificates.iter().chain(&tls.tls_certificate).cloned().collect(),
             directories: self.backup_directory.iter().cloned().collect(),
         };
         if self.admin.is_local() {
-            let password = Secrets::read(&self.admin.data_directory)?.role_password();
-            let connection = self.admin.connection()?;
-            let url_of = |role| self.local_role_url(&connection, role, &password);
+            let secrets = Secrets::read(&self.admin.data_directory)?;
+            places.operator = Some(operator::connect(&places.siblings, &tls, secrets.service_secret())?);
+            let (local, password) = (self.admin.local()?, secrets.role_password());
+            let url_of = |role| local_role_url(&local, role, &password);
             places.role_urls = Role::ALL.map(|role| (role.name(), url_of(role))).into();
             places.directories.push(self.admin.data_directory.clone());
             if self.backup_directory.is_none() {
@@ -114,11 +115,12 @@ impl DoctorOptions {
         }
         Ok(places)
     }
+}
 
-    fn local_role_url(&self, connection: &ConnectionInfo, role: Role, password: &Secret) -> Secret {
-        let database = self.admin.databases.database_of(role.service(), DATABASE);
-        connection.postgres_url(&role.name(), password.expose(), self.admin.postgres_port, &database)
-    }
+fn local_role_url(local: &LocalDatabases, role: Role, password: &Secret) -> Secret {
+    let LocalDatabases { connection, settings } = local;
+    let database = settings.databases.database_of(role.service(), DATABASE);
+    connection.postgres_url(&role.name(), password.expose(), settings.postgres_port, &database)
 }
 
 impl Places {

@@ -16,7 +16,7 @@ use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 use tonic::{Code, Status};
 
-use super::output::{directory_of, is_standard_output};
+use super::line_writer::{directory_of, is_standard_output};
 use super::report::Report;
 use crate::operator::explain;
 

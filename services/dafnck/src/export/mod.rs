@@ -8,7 +8,7 @@
 //! says why.
 
 mod files;
-mod output;
+mod line_writer;
 mod report;
 mod snapshots;
 mod writer;
@@ -21,9 +21,10 @@ use clap::Args;
 use uuid::Uuid;
 
 use crate::operator::OperatorOptions;
+use crate::output;
 use crate::progress::Progress;
 use files::Files;
-use output::Output;
+use line_writer::{LineWriter, is_standard_output};
 pub use report::Report;
 use snapshots::Snapshots;
 use writer::ExportWriter;
@@ -44,8 +45,9 @@ the lines go to standard output, and the files to the current directory.
 The file holds names, addresses and places in clear. It is readable for its
 owner alone.
 
-Exit code 0: the file is complete. Exit code 1: there is no file; one of
-that name which was there before is untouched."#;
+Exit code 0: the file is complete. Exit code 1: there is no file, for example
+because a project is unknown; one of that name which was there before is
+untouched."#;
 
 /// What is exported, and where to.
 #[derive(Args, Clone, Debug)]
@@ -67,18 +69,20 @@ pub struct ExportOptions {
     pub operator: OperatorOptions,
 }
 
-/// Exports, and says on standard error what was written.
+/// Exports, and says what was written: on standard error if the lines are on standard output.
 ///
 /// # Errors
 /// When there is no whole file.
 pub async fn command(options: &ExportOptions) -> anyhow::Result<()> {
-    let progress = Progress::on_standard_error();
+    let progress = Progress::of_command();
     let report = tokio::select! {
         outcome = run(options, &progress) => outcome?,
         _ = tokio::signal::ctrl_c() => bail!("interrupted; there is no file"),
     };
-    eprint!("{report}");
-    Ok(())
+    match is_standard_output(&options.file) {
+        true => output::report_beside_data(&report),
+        false => output::report(&report),
+    }
 }
 
 /// Exports.
@@ -87,12 +91,12 @@ pub async fn command(options: &ExportOptions) -> anyhow::Result<()> {
 /// When there is no whole file: it cannot be written, or a service does not answer to the end.
 pub async fn run(options: &ExportOptions, progress: &Progress) -> anyhow::Result<Report> {
     ensure!(options.projects.len() <= MAX_PROJECTS, "at most {MAX_PROJECTS} projects can be named");
-    let services = options.operator.services()?;
+    let services = options.operator.connect()?;
     let files = Files::beside(&options.file, &options.files, &services)?;
     let snapshots = Snapshots::open(&services, &options.projects).await?;
-    let output = Output::create(&options.file, options.replace)?;
+    let output = LineWriter::create(&options.file, options.replace)?;
     let mut writer = ExportWriter::new(output, files, !options.projects.is_empty(), progress);
-    match writer.write_all(snapshots, &services).await {
+    match writer.write_all(snapshots, &options.projects, &services).await {
         Ok(()) => writer.finish().await,
         Err(error) => {
             writer.abandon().await;

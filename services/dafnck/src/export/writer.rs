@@ -1,7 +1,7 @@
 //! Writing line after line, in the order of the kinds but for users, who come last: so only those are written whom
 //! other lines name, if only some projects are exported.
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use prost::Message;
 use proto::content::admin::v1::{ExportedAttachment, ImportedDocument, ImportedDocumentVersion};
 use proto::content::v1::AttachmentTarget;
@@ -13,7 +13,7 @@ use shared::siblings::Siblings;
 use uuid::Uuid;
 
 use super::files::Files;
-use super::output::Output;
+use super::line_writer::LineWriter;
 use super::report::Report;
 use super::snapshots::{self, Snapshots};
 use super::written_ids::WrittenIds;
@@ -25,7 +25,7 @@ const USERS_AT_A_TIME: usize = 500;
 
 /// An export under way.
 pub(super) struct ExportWriter<'a> {
-    output: Output,
+    output: LineWriter,
     files: Files,
     written: WrittenIds,
     report: Report,
@@ -35,7 +35,12 @@ pub(super) struct ExportWriter<'a> {
 }
 
 impl<'a> ExportWriter<'a> {
-    pub(super) fn new(output: Output, files: Files, only_named_users: bool, progress: &'a Progress) -> Self {
+    pub(super) fn new(
+        output: LineWriter,
+        files: Files,
+        only_named_users: bool,
+        progress: &'a Progress,
+    ) -> Self {
         let written = WrittenIds::new(only_named_users);
         Self { output, files, written, report: Report::default(), progress, doing: None }
     }
@@ -53,10 +58,11 @@ impl<'a> ExportWriter<'a> {
         self.output.abandon().await;
     }
 
-    /// Writes all lines.
+    /// Writes all lines. Fails if one of the wanted projects is not there.
     pub(super) async fn write_all(
         &mut self,
         snapshots: Snapshots,
+        wanted: &[Uuid],
         services: &Siblings,
     ) -> anyhow::Result<()> {
         let Snapshots { mut projects, mut tasks, mut content } = snapshots;
@@ -64,6 +70,9 @@ impl<'a> ExportWriter<'a> {
             self.projects(some.projects).await?;
             self.members(some.members).await?;
         }
+        let unknown = wanted.iter().filter(|id| !self.written.has_project(**id));
+        let unknown: Vec<String> = unknown.map(Uuid::to_string).collect();
+        ensure!(unknown.is_empty(), "there is no project {}", unknown.join(", "));
         while let Some(some) = tasks.next().await? {
             self.task_counters(some.task_counters).await?;
             self.tasks(some.tasks).await?;
@@ -92,7 +101,7 @@ impl<'a> ExportWriter<'a> {
     async fn write_fields(&mut self, kind: Kind, fields: &Map<String, Value>) -> anyhow::Result<()> {
         if self.doing != Some(kind) {
             self.doing = Some(kind);
-            self.progress.begin("writing", kind, None);
+            self.progress.begin(kind, None);
         }
         self.progress.advance(1);
         self.report.count(kind);

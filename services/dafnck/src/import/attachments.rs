@@ -15,11 +15,12 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
+use super::file::Origin;
 use super::pass;
 use super::report::Refusal;
 use super::streams::Sending;
 use crate::interchange::line::{self, Kind};
-use crate::operator::explain;
+use crate::operator::{explain, reason_of};
 
 /// Bytes in a message; services take 1 MiB.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -41,8 +42,8 @@ type Client = ContentAdminServiceClient<SiblingChannel>;
 /// Sends all attachments of the file, one after the other.
 pub(super) async fn send(sending: &mut Sending<'_>, client: &Client) -> anyhow::Result<()> {
     let (sender, mut receiver) = mpsc::channel(1);
-    let file = sending.file.clone();
-    let directory = file.parent().map(Path::to_owned).unwrap_or_default();
+    let Origin { file, directory, .. } = sending.origin;
+    let (file, directory) = (file.clone(), directory.clone());
     let reading = tokio::task::spawn_blocking(move || {
         pass::visit(&file, Kind::Attachment, |number, line| sender.blocking_send((number, line)).ok())
     });
@@ -53,6 +54,11 @@ pub(super) async fn send(sending: &mut Sending<'_>, client: &Client) -> anyhow::
         sending.progress.advance(1);
     }
     reading.await?
+}
+
+/// Refuses a line whose bytes are not to be had.
+pub(super) fn check(directory: &Path, number: u64, fields: Fields) -> Result<(), String> {
+    open(directory, number, Ok(fields)).map(drop)
 }
 
 /// The inner error refuses this attachment, the outer one ends the import.
@@ -78,7 +84,7 @@ async fn send_one(
     match answer.map(|answer| answer.into_inner().result) {
         Ok(Some(result)) => sending.report.take(Kind::Attachment, result),
         Ok(None) => return Ok(Err("the service gave no result".to_owned())),
-        Err(status) if is_refusal(&status) => return Ok(Err(status.message().to_owned())),
+        Err(status) if is_refusal(&status) => return Ok(Err(reason_of(&status))),
         Err(status) => return Err(explain(status)),
     }
     Ok(Ok(()))

@@ -1,16 +1,49 @@
 //! Reading a file line by line, knowing where each line is.
 
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
+use tempfile::NamedTempFile;
 
 /// The longest line; a larger attachment is given by its path.
 pub const MAX_LINE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What some editors write before the first line of a file in UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What is imported, as a file that can be read several times, and where files beside it are looked for.
+pub(super) struct Origin {
+    pub(super) file: PathBuf,
+    pub(super) directory: PathBuf,
+    /// Goes away with this.
+    _copy: Option<NamedTempFile>,
+}
+
+impl Origin {
+    /// Copies what is no file, as standard input (`-`) or a pipe.
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        if path.as_os_str() == OsStr::new("-") {
+            return Self::copy(io::stdin().lock(), PathBuf::from("."));
+        }
+        let cannot = || format!("cannot read {}", path.display());
+        let directory = path.parent().map(Path::to_owned).unwrap_or_default();
+        let kind = std::fs::metadata(path).with_context(cannot)?.file_type();
+        ensure!(!kind.is_dir(), "{} is a directory", path.display());
+        if kind.is_file() {
+            return Ok(Self { file: path.to_owned(), directory, _copy: None });
+        }
+        Self::copy(File::open(path).with_context(cannot)?, directory)
+    }
+
+    fn copy(mut from: impl Read, directory: PathBuf) -> anyhow::Result<Self> {
+        let mut copy = NamedTempFile::new().context("cannot keep a copy of the input")?;
+        io::copy(&mut from, &mut copy).context("cannot keep a copy of the input")?;
+        Ok(Self { file: copy.path().to_owned(), directory, _copy: Some(copy) })
+    }
+}
 
 /// A line that is not empty.
 pub(super) struct RawLine<'a> {
@@ -33,15 +66,9 @@ pub(super) struct Lines {
 impl Lines {
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         let cannot = || format!("cannot read {}", path.display());
-        let file = File::open(path).with_context(cannot)?;
-        ensure!(
-            file.metadata().with_context(cannot)?.is_file(),
-            "{} is read several times, so it must be a file",
-            path.display()
-        );
-        let mut reader = BufReader::new(file);
+        let mut reader = BufReader::new(File::open(path).with_context(cannot)?);
         let start = reader.fill_buf().with_context(cannot)?;
-        ensure!(!is_utf_16(start), "{} is in UTF-16; save it in UTF-8", path.display());
+        ensure!(!is_utf_16(start), "the input is in UTF-16; save it in UTF-8");
         let offset = if start.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         reader.consume(offset);
         Ok(Self { reader, buffer: Vec::new(), number: 0, offset: offset as u64 })

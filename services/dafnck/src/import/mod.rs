@@ -7,15 +7,16 @@
 //! check.
 
 mod attachments;
+mod check;
 mod file;
 mod pass;
 mod report;
 mod streams;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 use proto::content::admin::v1::content_admin_service_client::ContentAdminServiceClient;
 use proto::content::admin::v1::{ImportDocumentsRequest, ImportedDocumentVersion};
@@ -27,14 +28,15 @@ use proto::task::admin::v1::task_admin_service_client::TaskAdminServiceClient;
 use proto::task::admin::v1::{ImportTaskDependenciesRequest, ImportTasksRequest, ImportedTask};
 use shared::siblings::{Sibling, Siblings};
 
+use file::Origin;
 use pass::{Pass, Place};
 pub use report::{Refusal, Report, Tally};
 use streams::Sending;
 
 use crate::interchange::line::Kind;
 use crate::operator::OperatorOptions;
+use crate::output::{self, DryRun};
 pub use crate::progress::Progress;
-use crate::progress::print_line;
 
 /// What `--help` says about the file.
 pub const HELP: &str = r#"The file has one JSON object per line, with a `type` (user, project, member,
@@ -52,15 +54,28 @@ all fields.
 Importing a file again changes nothing, so an interrupted import is finished
 by running it again.
 
+With - the lines come from standard input, and files of attachments from the
+current directory. A byte order mark is passed over; UTF-16 is refused.
+
+--dry-run reads every line and every file, and asks no service: what only the
+services know, as whether a user exists, is not checked.
+
 Exit code 0: everything that can be stored is stored, and the report names
 each refused line and why. Exit code 1: the import could not finish, because
-the file cannot be read or a service does not answer."#;
+the file cannot be read or a service does not answer. Exit code 3: with
+--strict, lines were refused."#;
 
 /// What is imported, and where to.
 #[derive(Args, Clone, Debug)]
 pub struct ImportOptions {
-    /// JSON Lines file
+    /// JSON Lines file; - is standard input
     pub file: PathBuf,
+    /// Fail (exit code 3) if lines were refused; the others are stored all the same
+    #[arg(long)]
+    pub strict: bool,
+    /// Read every line, and store none.
+    #[command(flatten)]
+    pub dry_run: DryRun,
     /// How the services are called.
     #[command(flatten)]
     pub operator: OperatorOptions,
@@ -72,23 +87,38 @@ pub struct ImportOptions {
 /// When the import could not finish.
 pub async fn command(options: &ImportOptions) -> anyhow::Result<()> {
     let mut report = Report::default();
-    let outcome = run(options, &mut report, &Progress::on_standard_error()).await;
-    if !report.is_empty() {
-        print_line!("{report}");
+    let outcome = run(options, &mut report, &Progress::of_command()).await;
+    if outcome.is_ok() || !report.is_empty() {
+        output::report(&report)?;
     }
-    outcome.context("the import did not finish; what is stored stays, and running it again goes on")
+    outcome.context("the import did not finish; what is stored stays, and running it again goes on")?;
+    let refused = report.refused();
+    ensure!(!options.strict || refused == 0, RefusedLines(refused));
+    Ok(())
 }
+
+/// What `--strict` takes for a failure.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} lines were refused")]
+pub struct RefusedLines(u64);
 
 /// Imports the file. What became of its lines is in the report, also after an error.
 ///
 /// # Errors
 /// When the import could not finish: the file cannot be read, or a service does not answer.
 pub async fn run(options: &ImportOptions, report: &mut Report, progress: &Progress) -> anyhow::Result<()> {
+    output::say("reading the file…");
     let path = options.file.clone();
-    let (counts, unreadable) = tokio::task::spawn_blocking(move || pass::survey(&path)).await??;
+    let origin = tokio::task::spawn_blocking(move || Origin::open(&path)).await??;
+    let (file, directory) = (origin.file.clone(), origin.directory.clone());
+    if options.dry_run.dry_run {
+        *report = tokio::task::spawn_blocking(move || check::all(&file, &directory)).await??;
+        return Ok(());
+    }
+    let (counts, unreadable) = tokio::task::spawn_blocking(move || pass::survey(&file)).await??;
     report.absorb(unreadable);
-    let services = options.operator.services()?;
-    let outcome = send_all(&counts, &services, &options.file, report, progress).await;
+    let services = options.operator.connect()?;
+    let outcome = send_all(&counts, &services, &origin, report, progress).await;
     progress.end();
     outcome
 }
@@ -96,13 +126,13 @@ pub async fn run(options: &ImportOptions, report: &mut Report, progress: &Progre
 async fn send_all(
     counts: &BTreeMap<Kind, u64>,
     services: &Siblings,
-    file: &Path,
+    origin: &Origin,
     report: &mut Report,
     progress: &Progress,
 ) -> anyhow::Result<()> {
-    let mut sending = Sending { file: file.to_owned(), report, progress };
+    let mut sending = Sending { origin, report, progress };
     for (kind, count) in counts {
-        progress.begin("storing", *kind, Some(*count));
+        progress.begin(*kind, Some(*count));
         let sent = send_kind(*kind, services, &mut sending).await;
         sent.with_context(|| format!("sending the {}", kind.plural()))?;
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use proto::common::{ImportOutcome, ImportResult};
+use serde::{Serialize, Serializer};
 
 use crate::interchange::line::Kind;
 
@@ -11,9 +12,10 @@ use crate::interchange::line::Kind;
 pub const MAX_LISTED_REFUSALS: usize = 100_000;
 
 /// A refused line.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Refusal {
     /// What it is about; `None` when that cannot be read.
+    #[serde(rename = "type")]
     pub kind: Option<Kind>,
     /// From 1.
     pub line: u64,
@@ -22,7 +24,7 @@ pub struct Refusal {
 }
 
 /// How many lines of a kind had which outcome.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     /// New, and now stored.
     pub created: u64,
@@ -30,15 +32,21 @@ pub struct Tally {
     pub unchanged: u64,
     /// Refused.
     pub refused: u64,
+    /// Of a dry run: could be read.
+    pub readable: u64,
 }
 
 /// What became of the lines of a file.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
+    /// Whether nothing was sent.
+    pub dry_run: bool,
     /// Of the kinds that the file has.
+    #[serde(rename = "kinds")]
     pub tallies: BTreeMap<Kind, Tally>,
     /// Lines whose kind cannot be read.
     pub unreadable: u64,
+    #[serde(serialize_with = "sorted")]
     refusals: Vec<Refusal>,
 }
 
@@ -99,10 +107,14 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "{:<14}{:>10}{:>11}{:>10}", "", "created", "unchanged", "refused")?;
+        let (first, second) = if self.dry_run { ("readable", "") } else { ("created", "unchanged") };
+        writeln!(out, "{:<14}{first:>10}{second:>11}{:>10}", "", "refused")?;
         for (kind, tally) in &self.tallies {
-            let Tally { created, unchanged, refused } = tally;
-            writeln!(out, "{:<14}{created:>10}{unchanged:>11}{refused:>10}", kind.plural())?;
+            let Tally { created, unchanged, refused, readable } = tally;
+            match self.dry_run {
+                true => writeln!(out, "{:<14}{readable:>10}{:>11}{refused:>10}", kind.plural(), "")?,
+                false => writeln!(out, "{:<14}{created:>10}{unchanged:>11}{refused:>10}", kind.plural())?,
+            }
         }
         if self.unreadable > 0 {
             writeln!(out, "{:<35}{:>10}", "unreadable", self.unreadable)?;
@@ -158,6 +170,12 @@ fn line_numbers(lines: &[u64]) -> String {
     });
     let written = written.collect::<Vec<_>>().join(", ");
     if lines.len() == 1 { format!("line {written}") } else { format!("lines {written}") }
+}
+
+fn sorted<S: Serializer>(refusals: &[Refusal], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut refusals = refusals.to_vec();
+    refusals.sort();
+    refusals.serialize(serializer)
 }
 
 /// A reason with UUIDs taken out.

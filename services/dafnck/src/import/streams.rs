@@ -1,7 +1,5 @@
 //! Sending batches to the services and taking in their answers.
 
-use std::path::PathBuf;
-
 use anyhow::{Context, ensure};
 use prost::Message;
 use proto::common::ImportResult;
@@ -10,6 +8,7 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status, Streaming};
 
+use super::file::Origin;
 use super::pass::{self, Pass};
 use super::report::Report;
 use crate::operator::explain;
@@ -20,7 +19,7 @@ const BATCHES_AHEAD: usize = 2;
 
 /// What one kind of line needs to be sent.
 pub(super) struct Sending<'a> {
-    pub(super) file: PathBuf,
+    pub(super) origin: &'a Origin,
     pub(super) report: &'a mut Report,
     pub(super) progress: &'a Progress,
 }
@@ -40,7 +39,7 @@ impl Sending<'_> {
         Answered: Future<Output = Result<Response<Streaming<Answer>>, Status>>,
     {
         let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
-        let (file, kind) = (self.file.clone(), pass.kind);
+        let (file, kind) = (self.origin.file.clone(), pass.kind);
         let reading = tokio::task::spawn_blocking(move || pass::produce(&file, pass, &sender));
         let requests: Requests<Item, Batch> = ReceiverStream::new(receiver).map(batch);
         let mut answers = call(requests).await.map_err(explain)?.into_inner();

@@ -2,11 +2,11 @@
 
 use prost::Message;
 use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// What a line is about, in the order in which lines are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "FORMAT.md")]
 pub enum Kind {
@@ -78,6 +78,7 @@ impl Kind {
 
 /// What only looks at a line's type: other lines than those of a pass are not taken apart.
 #[derive(Deserialize)]
+#[serde(expecting = "an object with a `type`")]
 struct Head {
     #[serde(rename = "type")]
     kind: Kind,
@@ -111,15 +112,26 @@ pub fn decode<M: Message + Default>(
     fields: Map<String, Value>,
     number: u64,
 ) -> Result<M, String> {
+    let mut message = decode_dynamic(kind, fields)?;
+    message.set_field_by_name(NUMBER, prost_reflect::Value::U64(number));
+    message.transcode_to().map_err(|error| error.to_string())
+}
+
+/// Refuses what is no message of this kind.
+///
+/// # Errors
+/// As [`decode`].
+pub fn check(kind: Kind, fields: Map<String, Value>) -> Result<(), String> {
+    decode_dynamic(kind, fields).map(drop)
+}
+
+fn decode_dynamic(kind: Kind, fields: Map<String, Value>) -> Result<DynamicMessage, String> {
     if fields.contains_key(NUMBER) {
         return Err(format!("unrecognized field name '{NUMBER}'"));
     }
     let options = DeserializeOptions::new();
-    let decoded =
-        DynamicMessage::deserialize_with_options(kind.descriptor()?, Value::Object(fields), &options);
-    let mut message = decoded.map_err(|error| error.to_string())?;
-    message.set_field_by_name(NUMBER, prost_reflect::Value::U64(number));
-    message.transcode_to().map_err(|error| error.to_string())
+    DynamicMessage::deserialize_with_options(kind.descriptor()?, Value::Object(fields), &options)
+        .map_err(|error| error.to_string())
 }
 
 /// The fields of a message, in the order of their names, so that equal content is equal text.
@@ -210,6 +222,8 @@ mod tests {
             r#"{"type":"user""#,
             r#"{"type":"users"}"#,
             r#"{"id":"x"}"#,
+            "[]",
+            "7",
             r#"{"type":"task","colour":1}"#,
             r#"{"type":"task","line":1}"#,
             r#"{"type":"task","status":"doing"}"#,
@@ -221,6 +235,8 @@ mod tests {
             EOF while parsing an object (column 14)
             unknown variant `users`, expected one of `user`, `project`, `member`, `task_counter`, `task`, `dependency`, `document`, `document_version`, `attachment` (column 15)
             missing field `type` (column 10)
+            invalid length 0, expected an object with a `type` (column 2)
+            invalid type: integer `7`, expected an object with a `type` (column 1)
             unrecognized field name 'colour'
             unrecognized field name 'line'
             unrecognized enum value 'doing'

@@ -9,6 +9,7 @@ mod jobs;
 pub mod logs;
 
 use std::convert::Infallible;
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,19 +17,20 @@ use clap::Args;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde::Serialize;
 use shared::config::{Secret, TelemetryOptions};
 use shared::migrate::Set;
 use shared::service::cancel_on_signal;
 use tokio_util::sync::CancellationToken;
 
 use crate::administration::{AdminOptions, is_there};
-use crate::progress::print_line;
+use crate::output::{self, say};
 use crate::services::migration_sets;
 
 /// How often the local suite looks whether a job is due.
 pub const INTERVAL: Duration = Duration::from_secs(3600);
 
-/// UserSelector databases, and whether to wait until jobs are due.
+/// Which databases, and whether to wait until jobs are due.
 #[derive(Args, Clone, Debug)]
 pub struct MaintainOptions {
     /// The databases.
@@ -100,22 +102,55 @@ pub async fn command(options: &MaintainOptions) -> anyhow::Result<()> {
         shutdown.run_until_cancelled(run_periodically(options.admin.urls()?, directory)).await;
         return Ok(());
     }
-    let mut failed = Vec::new();
+    let mut report = MaintenanceReport { jobs: Vec::new(), rotated_logs: None };
     for url in &options.admin.urls()? {
-        for (what, outcome) in maintain(url, options.now).await? {
-            match outcome {
-                Ok(Outcome::Left) => print_line!("{what}: not due"),
-                Ok(Outcome::Done(things)) if things.is_empty() => print_line!("{what}: nothing to do"),
-                Ok(Outcome::Done(things)) => print_line!("{what}: {}", things.join(", ")),
-                Err(error) => failed.push(format!("{what}: {error:#}")),
-            }
+        say("maintaining the database…");
+        for (name, outcome) in maintain(url, options.now).await? {
+            let (done, error) = match outcome {
+                Ok(Outcome::Left) => (None, None),
+                Ok(Outcome::Done(things)) => (Some(things), None),
+                Err(error) => (None, Some(format!("{error:#}"))),
+            };
+            report.jobs.push(JobReport { name, done, error });
         }
     }
     if options.admin.is_local() {
-        print_line!("logs: rotated {}", logs::rotate(&options.admin.data_directory)?);
+        report.rotated_logs = Some(logs::rotate(&options.admin.data_directory)?);
     }
+    output::report(&report)?;
+    let failed = report.jobs.iter().filter_map(|job| Some(format!("{}: {}", job.name, job.error.as_ref()?)));
+    let failed = failed.collect::<Vec<_>>();
     anyhow::ensure!(failed.is_empty(), "{}", failed.join("; "));
     Ok(())
+}
+
+/// What became of the jobs.
+#[derive(Serialize)]
+struct MaintenanceReport {
+    jobs: Vec<JobReport>,
+    /// Of the local suite.
+    rotated_logs: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct JobReport {
+    name: String,
+    /// What was done; `null` if it was not due or failed.
+    done: Option<Vec<String>>,
+    error: Option<String>,
+}
+
+impl fmt::Display for MaintenanceReport {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for JobReport { name, done, .. } in self.jobs.iter().filter(|job| job.error.is_none()) {
+            match done.as_deref() {
+                None => writeln!(out, "{name}: not due")?,
+                Some([]) => writeln!(out, "{name}: nothing to do")?,
+                Some(things) => writeln!(out, "{name}: {}", things.join(", "))?,
+            }
+        }
+        self.rotated_logs.iter().try_for_each(|count| writeln!(out, "logs: rotated {count}"))
+    }
 }
 
 /// Does every job that is due in the schemas of a database; `now` does all.

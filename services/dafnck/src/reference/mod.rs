@@ -22,7 +22,8 @@ use anyhow::Context;
 use clap::Args;
 use prost_reflect::DescriptorPool;
 
-use crate::progress::print_line;
+use crate::output;
+use crate::written_files::WrittenFiles;
 use names::package_names;
 use page::Page;
 use symbols::Symbols;
@@ -31,6 +32,9 @@ use symbols::Symbols;
 pub const HELP: &str = "\
 Example:
   dafnck reference target/reference     # then open target/reference/index.html";
+
+/// Each page is Markdown and HTML.
+const FORMATS: usize = 2;
 
 /// Where to write the reference.
 #[derive(Args, Clone, Debug)]
@@ -53,8 +57,15 @@ pub fn command(options: &ReferenceOptions) -> anyhow::Result<()> {
             fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
         }
     }
-    print_line!("{} pages are in {}: begin with index.html or index.md", pages.len(), directory.display());
-    Ok(())
+    output::report(&WrittenFiles {
+        path: directory.clone(),
+        files: FORMATS * pages.len(),
+        text: format!(
+            "{} pages are in {}: begin with index.html or index.md",
+            pages.len(),
+            directory.display()
+        ),
+    })
 }
 
 fn pages(pool: &DescriptorPool) -> anyhow::Result<Vec<Page>> {

@@ -4,6 +4,7 @@
 //! file is compared with its hash and every table with what it was. A table that was written to just when the mark was
 //! set is compared by nobody; the next drill meets another moment.
 
+use std::fmt;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
@@ -14,6 +15,7 @@ use clap::Args;
 use diesel::sql_query;
 use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{FilesReport, RestoreOptions, Sessions, Tables, Target, all_fingerprints};
@@ -22,8 +24,8 @@ use crate::backup::directory::BackupDirectory;
 use crate::backup::server::BackupServer;
 use crate::backup::settings::BackupSettings;
 use crate::backup::status::{OK, Status};
+use crate::output::{self, DryRun};
 use crate::paths::LocalSuite;
-use crate::progress::print_line;
 
 /// Which suite.
 #[derive(Args, Clone, Debug)]
@@ -34,7 +36,7 @@ pub struct DrillOptions {
 }
 
 /// What a drill has compared.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct DrillReport {
     /// Tables that are equal, and their rows.
     pub tables: usize,
@@ -58,18 +60,19 @@ pub async fn command(options: &DrillOptions) -> anyhow::Result<()> {
         settings.ok_or_else(|| anyhow::anyhow!("this suite has no backup: run `dafnck backup`"))?;
     let job = Job::open_local(&options.place, settings).await?;
     let report = run(&job.server, &options.place).await?;
-    print_line!(
-        "restored in {:.1} s: {} tables with {} rows and {} objects with {} bytes are as they were",
-        report.seconds,
-        report.tables,
-        report.rows,
-        report.files.objects,
-        report.files.bytes
-    );
-    if !report.in_motion.is_empty() {
-        print_line!("not compared, because they were being written to: {}", report.in_motion.join(", "));
+    output::report(&report)
+}
+
+impl fmt::Display for DrillReport {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tables, rows, in_motion, files: FilesReport { objects, bytes, .. }, seconds } = self;
+        let compared = format!("{tables} tables with {rows} rows and {objects} objects with {bytes} bytes");
+        writeln!(out, "restored in {seconds:.1} s: {compared} are as they were")?;
+        if in_motion.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "not compared, because they were being written to: {}", in_motion.join(", "))
     }
-    Ok(())
 }
 
 /// Tries a restore of this running suite, and notes the outcome.
@@ -115,17 +118,18 @@ async fn try_restore(server: &BackupServer, place: &LocalSuite) -> anyhow::Resul
     let options = RestoreOptions {
         at: Target::Point(point),
         into: into.clone(),
-        from: server.directory.root().to_owned(),
+        backup_directory: server.directory.root().to_owned(),
         cache_directory: place.cache_directory.clone(),
         postgres_bin_dir: Some(server.origin.programs.clone()),
         sessions: Sessions::Keep,
         // A drill writes to no bucket.
         bucket: Default::default(),
+        dry_run: DryRun::default(),
     };
     let (restored, files) = super::restore(&options).await?;
     let found = all_fingerprints(async |name: String| restored.connect(&name).await).await;
     restored.stop().await?;
-    super::refuse_damage(&files)?;
+    super::refuse_damage(&files.damage)?;
     compare(&before, &after, &found?, files)
 }
 

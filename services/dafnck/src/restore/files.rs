@@ -6,6 +6,7 @@ use content::storage::Storage;
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel::{QueryableByName, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -18,7 +19,7 @@ const BATCH: i64 = 500;
 const CLOCKS: TimeDelta = TimeDelta::minutes(1);
 
 /// What became of the files.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FilesReport {
     /// Objects put back, and their bytes.
     pub objects: usize,

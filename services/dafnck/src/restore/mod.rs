@@ -8,6 +8,7 @@
 mod database;
 pub mod drill;
 pub(crate) mod files;
+mod report;
 mod target;
 
 use std::fs::{self, DirBuilder};
@@ -18,11 +19,14 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
+use content::storage::BucketOptions;
 use diesel_async::AsyncPgConnection;
+use local_servers::suite::DatabaseTopology;
 use local_servers::{Barman, PendingRestore, RestoredPostgres};
 
 pub use database::{Fingerprint, Tables, all_fingerprints, databases};
 pub use files::FilesReport;
+use report::{RestorePlan, RestoreReport};
 pub use target::Target;
 
 use crate::backup::catalog::{self, BaseBackup, WalSegment};
@@ -32,9 +36,9 @@ use crate::backup::secrets::SecretsSnapshot;
 use crate::backup::server::{self, BarmanSource};
 use crate::backup::status::Status;
 use crate::end_sessions::{self, EndedCredentials};
-use crate::paths::{DEFAULT_BACKUP_DIRECTORY, DEFAULT_CACHE_DIRECTORY, LocalSuite, refuse_nested};
-use crate::progress::print_line;
-use crate::progress::say;
+use crate::output::{self, DryRun, say};
+use crate::paths::{DATABASE, DEFAULT_BACKUP_DIRECTORY, LocalSuite, refuse_nested};
+use crate::suite_settings::{BucketSettings, SuiteSettings};
 
 /// In a data directory whose restore has not come to its end.
 const UNFINISHED: &str = "restoring";
@@ -58,11 +62,11 @@ pub struct RestoreOptions {
     /// Directory for the restored data; must be empty or missing
     #[arg(long, value_name = "DIRECTORY")]
     pub into: PathBuf,
-    /// The backup directory, or its copy in the second place
+    /// The backup directory, or its mirror
     #[arg(long, env = "DAFNCK_BACKUP_DIRECTORY", default_value = DEFAULT_BACKUP_DIRECTORY)]
-    pub from: PathBuf,
-    /// Directory for private copies of programs, which are fetched when they are not installed
-    #[arg(long, env = "DAFNCK_CACHE_DIRECTORY", default_value = DEFAULT_CACHE_DIRECTORY)]
+    pub backup_directory: PathBuf,
+    /// Directory for private copies of programs.
+    #[arg(from_global)]
     pub cache_directory: PathBuf,
     /// Directory with the programs of PostgreSQL, of the version that made the backup. Default: an installed one, else a
     /// private copy
@@ -73,7 +77,10 @@ pub struct RestoreOptions {
     pub sessions: Sessions,
     /// S3 for the files, instead of the directory.
     #[command(flatten)]
-    pub bucket: content::storage::BucketOptions,
+    pub bucket: BucketOptions,
+    /// See what can be restored.
+    #[command(flatten)]
+    pub dry_run: DryRun,
 }
 
 /// What becomes of sessions, API tokens and codes.
@@ -91,19 +98,18 @@ pub enum Sessions {
 /// # Errors
 /// When nothing was restored, or something that was is missing or damaged.
 pub async fn command(options: &RestoreOptions) -> anyhow::Result<()> {
-    let (restored, report) = restore(options).await?;
+    if options.dry_run.dry_run {
+        return output::report(&plan(options)?);
+    }
+    let (restored, FilesReport { objects, bytes, damage, .. }) = restore(options).await?;
+    let remembered = restored.remember(options).await;
     let ended = restored.end_sessions(options.sessions).await;
     restored.stop().await?;
-    let ended = ended?;
+    let (ended, ()) = (ended?, remembered?);
     finish(&options.into)?;
-    print_line!(
-        "restored into {}: {} objects of the file store, {} bytes",
-        options.into.display(),
-        report.objects,
-        report.bytes
-    );
-    print_line!("ended {ended}");
-    refuse_damage(&report)
+    let report = RestoreReport { into: options.into.clone(), objects, bytes, damage, ended };
+    output::report(&report)?;
+    refuse_damage(&report.damage)
 }
 
 /// A restored suite whose database runs.
@@ -128,27 +134,51 @@ pub fn refuse_unfinished(data_directory: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(crate) fn refuse_damage(report: &FilesReport) -> anyhow::Result<()> {
+pub(crate) fn refuse_damage(damage: &[String]) -> anyhow::Result<()> {
     ensure!(
-        report.damage.is_empty(),
+        damage.is_empty(),
         "the database is restored, but not all files are whole:\n  {}",
-        report.damage.join("\n  ")
+        damage.join("\n  ")
     );
     Ok(())
 }
 
 /// Restores into the directory, whose database then runs. After a failure the directory is empty again.
 pub(crate) async fn restore(options: &RestoreOptions) -> anyhow::Result<(Restored, FilesReport)> {
-    refuse_nested(("the directory for the restored data", &options.into), ("the backup", &options.from))?;
-    let directory = BackupDirectory::open(&options.from)?;
-    let backups = catalog::base_backups(&directory)?;
-    let backup = choose(&directory, &backups, &options.at)?;
+    let (directory, backup) = find_backup(options)?;
     make_empty(&options.into)?;
     let outcome = restore_into(options, &directory, &backup).await;
     if outcome.is_err() {
         clear(&options.into)?;
     }
     outcome
+}
+
+/// What would be restored; refuses what a restore would refuse before it begins.
+fn plan(options: &RestoreOptions) -> anyhow::Result<RestorePlan> {
+    let (directory, backup) = find_backup(options)?;
+    refuse_used(&options.into)?;
+    let log = catalog::check_wal(&directory, &backup);
+    if options.at == Target::Latest {
+        log?;
+    }
+    Ok(RestorePlan {
+        into: options.into.clone(),
+        window: window(&directory)?,
+        base_backup: backup.id,
+        base_backup_bytes: backup.size,
+        base_backup_end: backup.end_time,
+    })
+}
+
+/// The base backup that is to be restored.
+fn find_backup(options: &RestoreOptions) -> anyhow::Result<(BackupDirectory, BaseBackup)> {
+    let backup = ("the backup", options.backup_directory.as_path());
+    refuse_nested(("the directory for the restored data", &options.into), backup)?;
+    let directory = BackupDirectory::open(&options.backup_directory)?;
+    let backups = catalog::base_backups(&directory)?;
+    let backup = choose(&directory, &backups, &options.at)?;
+    Ok((directory, backup))
 }
 
 async fn restore_into(
@@ -235,6 +265,11 @@ fn make_empty(into: &Path) -> anyhow::Result<()> {
     // Passed through by the servers' user, who is another one when root runs us.
     let made = DirBuilder::new().recursive(true).mode(0o755).create(into);
     made.with_context(|| format!("cannot make the directory {}", into.display()))?;
+    refuse_used(into)?;
+    Ok(fs::write(into.join(UNFINISHED), "")?)
+}
+
+fn refuse_used(into: &Path) -> anyhow::Result<()> {
     for directory in [into, &local_servers::server_directory(into)?] {
         let is_empty = !directory.exists() || fs::read_dir(directory)?.next().is_none();
         ensure!(
@@ -243,7 +278,7 @@ fn make_empty(into: &Path) -> anyhow::Result<()> {
             directory.display()
         );
     }
-    Ok(fs::write(into.join(UNFINISHED), "")?)
+    Ok(())
 }
 
 /// What a failed restore has made goes away again, with the mark that it is not finished at the very end.
@@ -325,6 +360,18 @@ impl Restored {
             }
         }
         bail!("the backup holds no database of a suite")
+    }
+
+    /// Has the data directory remember in which form the suite runs, and where its files are.
+    async fn remember(&self, options: &RestoreOptions) -> anyhow::Result<()> {
+        let found = databases(async |name: String| self.connect(&name).await).await?;
+        let is_one = found.iter().any(|name| name == DATABASE);
+        let settings = SuiteSettings {
+            databases: if is_one { DatabaseTopology::One } else { DatabaseTopology::Four },
+            bucket: BucketSettings::of(&options.bucket),
+            ..SuiteSettings::default()
+        };
+        settings.write(&options.into)
     }
 
     async fn end_sessions(&self, wanted: Sessions) -> anyhow::Result<EndedCredentials> {

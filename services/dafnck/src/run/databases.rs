@@ -8,8 +8,8 @@ use local_servers::LocalServers;
 use shared::config::Secret;
 use shared::database;
 
+use crate::output::say;
 use crate::paths::DATABASE;
-use crate::progress::say;
 use crate::services::{REFERENCES, migration_sets};
 use local_servers::prepare;
 use local_servers::suite::{DatabaseTopology, NAMES, Role};

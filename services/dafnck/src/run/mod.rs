@@ -32,11 +32,12 @@ use crate::backup::scheduler::{self, Suite};
 use crate::certificates;
 use crate::health;
 use crate::maintain;
+use crate::output::say;
 use crate::paths::{DATABASE, FILES, LocalSuite};
-use crate::progress::say;
 use crate::restore;
 use crate::secrets::Secrets;
 use crate::services;
+use crate::suite_settings::SuiteSettings;
 use local_servers::dev_ca;
 use local_servers::running_services::{RunningServices, listen, listen_on};
 use local_servers::suite::{NAMES, SuiteOptions};
@@ -72,26 +73,27 @@ pub async fn command(options: RunOptions) -> anyhow::Result<()> {
     let _telemetry = shared::telemetry::init(&options.telemetry, "dafnck")?;
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(shutdown.clone()));
-    let listeners = listeners(&options)
+    let settings = options.settings()?;
+    let listeners = listeners(&settings)
         .await
         .map_err(|taken| anyhow!("{taken:#}. Stop what runs there, or give --ports or --gateway-port"))?;
     let mut running = tokio::select! {
-        running = start(&options, listeners) => running?,
+        running = start(&options, &settings, listeners) => running?,
         () = shutdown.cancelled() => {
             say("stopped while starting");
             return Ok(());
         }
     };
-    summary::print(&options, &running.servers)?;
+    summary::print(&options, &settings, &running.servers)?;
     let admin_url = |service| {
-        let database = options.databases.database_of(service, DATABASE);
+        let database = settings.databases.database_of(service, DATABASE);
         running.servers.postgres.admin_url(&database)
     };
     let mut urls: Vec<Secret> = NAMES.map(admin_url).into();
     urls.dedup();
     let data_directory = running.servers.data.clone();
     let renewal = async {
-        match options.tls {
+        match settings.tls {
             true => certificates::renew_in_time(&options.data_directory, &running.servers).await,
             false => std::future::pending().await,
         }
@@ -114,25 +116,29 @@ struct Listeners {
     gateway: TcpListener,
 }
 
-async fn listeners(options: &RunOptions) -> anyhow::Result<Listeners> {
-    let services = listen(options.ports.0).await?;
-    Ok(Listeners { services, gateway: listen_on(options.gateway_port, "the gateway").await? })
+async fn listeners(settings: &SuiteSettings) -> anyhow::Result<Listeners> {
+    let services = listen(settings.ports).await?;
+    Ok(Listeners { services, gateway: listen_on(settings.gateway_port, "the gateway").await? })
 }
 
-async fn start(options: &RunOptions, listeners: Listeners) -> anyhow::Result<Running> {
+async fn start(
+    options: &RunOptions,
+    settings: &SuiteSettings,
+    listeners: Listeners,
+) -> anyhow::Result<Running> {
     let data_directory = std::path::absolute(&options.data_directory)?;
     restore::refuse_unfinished(&data_directory)?;
     let secrets = Secrets::load_or_make(&data_directory)?;
     let storage_folder = make_private_directory(data_directory.join(FILES))?;
     let mail_directory = data_directory.join(MAIL);
-    let certificates = options.tls.then(|| certificates::keep(&data_directory)).transpose()?;
+    let certificates = settings.tls.then(|| certificates::keep(&data_directory)).transpose()?;
     let certificates = certificates.map(|(directory, _)| directory);
     let servers = local_servers::start(
         LocalOptions {
             cache: options.cache_directory.clone(),
             data: DataDirectory::Persistent(data_directory),
-            postgres_port: Some(options.postgres_port),
-            redis_port: Some(options.redis_port),
+            postgres_port: Some(settings.postgres_port),
+            redis_port: Some(settings.redis_port),
             postgres_bin: options.postgres_bin_dir.clone(),
             redis_bin: options.redis_bin_dir.clone(),
             certificates: certificates.as_deref().map(dev_ca::server_certificates).transpose()?,
@@ -142,6 +148,7 @@ async fn start(options: &RunOptions, listeners: Listeners) -> anyhow::Result<Run
     .await?;
     let services = match start_services(
         options,
+        settings,
         [storage_folder, mail_directory],
         certificates.clone(),
         &secrets,
@@ -174,25 +181,31 @@ fn make_private_directory(directory: PathBuf) -> anyhow::Result<PathBuf> {
 
 async fn start_services(
     options: &RunOptions,
+    settings: &SuiteSettings,
     [storage_folder, mail_directory]: [PathBuf; 2],
     certificates: Option<PathBuf>,
     secrets: &Secrets,
     servers: &LocalServers,
     listeners: Listeners,
 ) -> anyhow::Result<RunningServices> {
-    databases::prepare(options.databases, servers, &secrets.role_password()).await?;
+    databases::prepare(settings.databases, servers, &secrets.role_password()).await?;
+    // The directory is ours alone, and its data has this form.
+    settings.write(&options.data_directory)?;
     let identity = IdentityOptions {
         keys: KeyRingOptions { encryption_keys: Some(secrets.encryption_keys()), encryption_keys_file: None },
         passwords: PasswordOptions::default(),
         sessions: options.sessions.clone(),
         registration: options.registration,
     };
-    let storage =
-        StorageOptions { storage_folder, bucket: options.bucket.clone(), limits: options.files.clone() };
+    let storage = StorageOptions {
+        storage_folder,
+        bucket: settings.bucket(&options.bucket),
+        limits: options.files.clone(),
+    };
     let options = SuiteOptions {
         postgres: format!("127.0.0.1:{}", servers.postgres.port),
         database: DATABASE.to_owned(),
-        databases: options.databases,
+        databases: settings.databases,
         role_password: secrets.role_password(),
         database_pool_size: DEFAULT_DATABASE_POOL_SIZE,
         redis_url: servers.redis.url(),

@@ -1,55 +1,60 @@
 //! The options of the local suite.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use content::storage::{BucketOptions, FileLimits};
 use identity::{RegistrationMode, SessionOptions};
 use shared::config::{CorsOptions, LimitOptions, ProxyOptions, TelemetryOptions};
 use shared::mail::{Destination, Mailbox};
 
-use local_servers::suite::{DEFAULT_GATEWAY_PORT, DEFAULT_PORTS, DatabaseTopology};
+use local_servers::suite::DatabaseTopology;
 
 use crate::paths::{DEFAULT_CACHE_DIRECTORY, DEFAULT_DATA_DIRECTORY};
+use crate::ports::{PortOptions, Ports};
+use crate::suite_settings::{BucketSettings, SuiteSettings};
 
 /// Where everything runs, and where it keeps its data.
 #[derive(Args, Clone, Debug)]
 // Warnings only: the summary is to stay in sight.
 #[command(mut_arg("log_filter", |argument| argument.default_value("warn")))]
 pub struct RunOptions {
-    /// Directory for databases, files, logs and secrets; made if missing, kept
-    #[arg(long, env = "DAFNCK_DATA_DIRECTORY", default_value = DEFAULT_DATA_DIRECTORY)]
+    /// Directory of the local suite: databases, files, logs, secrets, and where it runs; made if missing, kept
+    #[arg(long, env = "DAFNCK_DATA_DIRECTORY", value_name = "DIRECTORY", default_value = DEFAULT_DATA_DIRECTORY, global = true)]
     pub data_directory: PathBuf,
-    /// Directory for private copies of PostgreSQL and Redis, which are fetched when no fitting ones are installed
-    #[arg(long, env = "DAFNCK_CACHE_DIRECTORY", default_value = DEFAULT_CACHE_DIRECTORY)]
+    /// Directory for private copies of programs, which are fetched when no fitting ones are installed
+    #[arg(long, env = "DAFNCK_CACHE_DIRECTORY", value_name = "DIRECTORY", default_value = DEFAULT_CACHE_DIRECTORY, global = true)]
     pub cache_directory: PathBuf,
-    /// Loopback ports of identity, project, task and content: four with commas, or the first of four in a row
-    #[arg(long, env = "DAFNCK_PORTS", default_value_t)]
-    pub ports: Ports,
-    /// Loopback port on which all services are served together
-    #[arg(long, env = "DAFNCK_GATEWAY_PORT", default_value_t = DEFAULT_GATEWAY_PORT)]
-    pub gateway_port: u16,
-    /// One database for all services, or one for each, which then know of each other only what they are told
-    #[arg(long, env = "DAFNCK_DATABASES", value_enum, default_value_t)]
-    pub databases: DatabaseTopology,
+    /// Ports of the services.
+    #[command(flatten)]
+    pub ports: PortOptions,
+    /// Loopback port on which all services are served together. Default: that of the last time, at first 50050
+    #[arg(long, env = "DAFNCK_GATEWAY_PORT")]
+    pub gateway_port: Option<u16>,
+    /// One database for all services, or one for each, which then know of each other only what they are told. Default: as
+    /// the last time, at first one
+    #[arg(long, env = "DAFNCK_DATABASES", value_enum)]
+    pub databases: Option<DatabaseTopology>,
     /// Speak TLS, and nothing else, to callers, between services, and to PostgreSQL and Redis; with certificates of a
-    /// development authority, which are made and renewed in the directory `certificates` of the data directory
-    #[arg(long, env = "DAFNCK_TLS")]
-    pub tls: bool,
-    /// Loopback port of PostgreSQL
-    #[arg(long, env = "DAFNCK_POSTGRES_PORT", default_value_t = 54320)]
-    pub postgres_port: u16,
-    /// Loopback port of Redis
-    #[arg(long, env = "DAFNCK_REDIS_PORT", default_value_t = 63790)]
-    pub redis_port: u16,
+    /// development authority, which are made and renewed in the directory `certificates` of the data directory. Default:
+    /// as the last time, at first not
+    #[arg(long, env = "DAFNCK_TLS", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          value_parser = BoolishValueParser::new())]
+    pub tls: Option<bool>,
+    /// Loopback port of PostgreSQL. Default: that of the last time, at first 54320
+    #[arg(long, env = "DAFNCK_POSTGRES_PORT")]
+    pub postgres_port: Option<u16>,
+    /// Loopback port of Redis. Default: that of the last time, at first 63790
+    #[arg(long, env = "DAFNCK_REDIS_PORT")]
+    pub redis_port: Option<u16>,
     /// Directory with `postgres` and `initdb`, version 16 or newer. Default: an installed one, else a private copy
     #[arg(long, env = "DAFNCK_POSTGRES_BIN_DIR")]
     pub postgres_bin_dir: Option<PathBuf>,
     /// Directory with `redis-server`, version 7 or newer. Default: an installed one, else a private copy
     #[arg(long, env = "DAFNCK_REDIS_BIN_DIR")]
     pub redis_bin_dir: Option<PathBuf>,
-    /// S3 instead of the data directory, for files.
+    /// S3 instead of the data directory, for files; remembered.
     #[command(flatten)]
     pub bucket: BucketOptions,
     /// Limits of files.
@@ -83,34 +88,20 @@ pub struct RunOptions {
     pub telemetry: TelemetryOptions,
 }
 
-/// The services' ports, in the order of [`crate::services::NAMES`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ports(pub [u16; 4]);
-
-impl Default for Ports {
-    fn default() -> Self {
-        Self(DEFAULT_PORTS)
-    }
-}
-
-impl FromStr for Ports {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let usage = || format!("`{text}` is neither a port with three after it nor four ports with commas");
-        let ports: Result<Vec<u16>, _> = text.split(',').map(|port| port.trim().parse()).collect();
-        match *ports.map_err(|_| usage())? {
-            [first @ 1..=65532] => Ok(Self([first, first + 1, first + 2, first + 3])),
-            [a, b, c, d] if ![a, b, c, d].contains(&0) => Ok(Self([a, b, c, d])),
-            _ => Err(usage()),
-        }
-    }
-}
-
-impl std::fmt::Display for Ports {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [a, b, c, d] = self.0;
-        write!(out, "{a},{b},{c},{d}")
+impl RunOptions {
+    /// Where the suite runs, and in which form: as the options say, else as the last time.
+    pub(super) fn settings(&self) -> anyhow::Result<SuiteSettings> {
+        let last = SuiteSettings::read(&self.data_directory)?.unwrap_or_default();
+        Ok(SuiteSettings {
+            ports: self.ports.ports.map_or(last.ports, |Ports(ports)| ports),
+            gateway_port: self.gateway_port.unwrap_or(last.gateway_port),
+            postgres_port: self.postgres_port.unwrap_or(last.postgres_port),
+            redis_port: self.redis_port.unwrap_or(last.redis_port),
+            databases: self.databases.unwrap_or(last.databases),
+            tls: self.tls.unwrap_or(last.tls),
+            bucket: BucketSettings::of(&last.bucket(&self.bucket)),
+            ..last
+        })
     }
 }
 
@@ -130,17 +121,31 @@ mod tests {
     fn the_defaults_are_those_of_the_readme() {
         Command::command().debug_assert();
         let options = Command::parse_from(["run"]).options;
-        assert_eq!((options.gateway_port, options.ports.0), (50050, DEFAULT_PORTS));
-        assert_eq!((options.postgres_port, options.redis_port), (54320, 63790));
+        let directory = tempfile::tempdir().unwrap();
+        let on = |options: RunOptions| RunOptions { data_directory: directory.path().to_owned(), ..options };
+        let settings = on(options.clone()).settings().unwrap();
+        assert_eq!((settings.gateway_port, settings.ports), (50050, [50051, 50052, 50053, 50054]));
+        assert_eq!((settings.postgres_port, settings.redis_port), (54320, 63790));
         assert_eq!(options.telemetry.log_filter, "warn");
     }
 
     #[test]
-    fn ports_are_four_in_a_row_or_one_by_one() {
-        assert_eq!("6000".parse(), Ok(Ports([6000, 6001, 6002, 6003])));
-        assert_eq!("1, 2,3,4".parse(), Ok(Ports([1, 2, 3, 4])));
-        for wrong in ["", "0", "65533", "1,2,3", "1,2,3,0", "x"] {
-            assert!(wrong.parse::<Ports>().is_err(), "{wrong}");
-        }
+    fn what_is_not_given_is_as_the_last_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().to_str().unwrap();
+        let settings = |arguments: &[&str]| {
+            let words = [&["run", "--data-directory", data], arguments].concat();
+            Command::parse_from(words).options.settings().unwrap()
+        };
+        let all = ["--ports", "6000", "--databases", "four", "--tls", "--storage-url", "s3://files"];
+        let first = settings(&all);
+        assert_eq!((first.ports, first.tls), ([6000, 6001, 6002, 6003], true));
+        first.write(directory.path()).unwrap();
+        assert_eq!(settings(&[]), first);
+        let other = settings(&["--ports", "7000", "--tls=false"]);
+        assert_eq!(
+            (other.ports, other.tls, other.databases),
+            ([7000, 7001, 7002, 7003], false, first.databases)
+        );
     }
 }

@@ -18,7 +18,7 @@ const ADDED: [&str; 3] = ["job", "instance", "le"];
 const OPERATORS: [&str; 5] = ["and", "or", "unless", "bool", "offset"];
 
 /// Names under which Prometheus knows what a service sends as this: dots become `_`, a unit and the kind stand behind.
-fn names_in_prometheus(name: &str, kind: &str, unit: &str) -> Vec<String> {
+pub fn names_in_prometheus(name: &str, kind: &str, unit: &str) -> Vec<String> {
     let unit = match unit {
         "s" => "_seconds",
         "By" => "_bytes",

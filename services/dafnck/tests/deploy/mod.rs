@@ -12,7 +12,7 @@ mod kubernetes_networks;
 mod kubernetes_servers;
 mod kubernetes_steps;
 mod kustomize;
-mod metric_names;
+pub mod metric_names;
 mod monitoring;
 mod programs;
 

@@ -13,7 +13,7 @@ use identity::IdentityOptions;
 use shared::config::ServiceOptions;
 use shared::mail::MailOptions;
 
-use super::read;
+use super::{read, root};
 
 /// Where containers find their secrets.
 const SECRETS: &str = "/run/secrets/";
@@ -69,4 +69,16 @@ fn flag_of(command: &Command, variable: &str) -> Option<(String, bool)> {
     let by_file = || Some((of(variable.strip_suffix("_FILE")?, &secret)?.to_owned(), true));
     let of_subcommand = || command.get_subcommands().find_map(|sub| flag_of(sub, variable));
     own.or_else(by_file).or_else(of_subcommand)
+}
+
+#[test]
+fn the_configuration_reference_has_every_option_of_every_service() {
+    let page = read(&root().join("deploy/README.md"));
+    let (_, table) = page.split_once("<!-- options:begin -->").unwrap();
+    let (table, _) = table.split_once("<!-- options:end -->").unwrap();
+    for program in ["identity", "project", "task", "content"] {
+        for flag in command(program).get_arguments().filter_map(Arg::get_long) {
+            assert!(table.contains(&format!("`--{flag}`")), "{program} --{flag}");
+        }
+    }
 }

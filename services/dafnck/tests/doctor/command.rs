@@ -24,12 +24,17 @@ async fn doctor(patient: &Patient, arguments: &[&str]) -> Ran {
 
 /// Levels and checks of the list that it prints.
 fn findings(ran: &Ran) -> Vec<(String, String)> {
-    let list: Vec<Value> = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+    let report: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+    let list = report["findings"].as_array().unwrap();
     let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
-    for finding in &list {
+    for finding in list {
         assert!(!text(finding, "message").is_empty());
         assert_eq!(finding["hint"].is_string(), finding["level"] != "ok", "{finding}");
     }
+    let levels = ["ok", "note", "warning", "critical"].map(Value::from);
+    let position = |level: &Value| levels.iter().position(|known| known == level).unwrap();
+    let worst = list.iter().map(|finding| position(&finding["level"])).max().unwrap();
+    assert_eq!(worst, position(&report["level"]), "{report}");
     list.iter().map(|finding| (text(finding, "level"), text(finding, "check"))).collect()
 }
 
@@ -56,7 +61,7 @@ async fn warnings_end_it_with_1_and_what_is_critical_with_2() {
     let patient = Patient::of(harness().start_durable().await).await;
     for (days, code, level) in [(20, 1, "warning"), (3, 2, "critical")] {
         let certificate = certificate(patient.directory.path(), days);
-        let arguments = ["--certificate", certificate.to_str().unwrap()];
+        let arguments = ["--tls-certificate", certificate.to_str().unwrap()];
         let ran = doctor(&patient, &[&arguments[..], &["--json"]].concat()).await;
         assert_eq!(ran.code, Some(code), "{ran:?}");
         let mut found = findings(&ran);

@@ -47,6 +47,7 @@ impl Patient {
         let places = Places {
             siblings: suite.siblings.clone(),
             tls_ca: None,
+            operator: None,
             admin_urls: vec![suite.admin_url.clone()],
             role_urls: Role::ALL.map(|role| (role.name(), suite.options.url_of(role))).into(),
             redis_tls_ca: None,

@@ -21,7 +21,7 @@ use testkit::{SERVICE_SECRET, Suite, summary};
 use super::{Exported, to};
 
 async fn refusal(options: &export::ExportOptions) -> String {
-    format!("{:#}", export::run(options, &Progress::Silent).await.unwrap_err())
+    format!("{:#}", export::run(options, &Progress::hidden()).await.unwrap_err())
 }
 
 fn names(directory: &TempDir) -> Vec<String> {

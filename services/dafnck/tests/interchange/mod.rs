@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use dafnck::export::{self, ExportOptions};
 use dafnck::import::{self, ImportOptions, Progress, Report};
+use dafnck::output::DryRun;
 use tempfile::TempDir;
 use testkit::Suite;
 
@@ -29,8 +30,13 @@ fn to(suite: &Suite, file: &Path) -> ExportOptions {
 
 async fn import(suite: &Suite, file: &Path) -> Report {
     let mut report = Report::default();
-    let options = ImportOptions { file: file.to_owned(), operator: operator(suite) };
-    import::run(&options, &mut report, &Progress::Silent).await.unwrap();
+    let options = ImportOptions {
+        file: file.to_owned(),
+        strict: false,
+        dry_run: DryRun::default(),
+        operator: operator(suite),
+    };
+    import::run(&options, &mut report, &Progress::hidden()).await.unwrap();
     report
 }
 
@@ -49,7 +55,7 @@ impl Exported {
         let directory = TempDir::new().unwrap();
         let mut options = to(suite, &directory.path().join("export.jsonl"));
         change(&mut options);
-        let report = export::run(&options, &Progress::Silent).await.unwrap();
+        let report = export::run(&options, &Progress::hidden()).await.unwrap();
         Self { directory, report }
     }
 

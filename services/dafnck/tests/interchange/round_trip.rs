@@ -136,7 +136,7 @@ async fn files_that_are_there_are_kept_and_broken_ones_mended() {
 
     let mut again = super::to(&suite, &first.file());
     again.replace = true;
-    dafnck::export::run(&again, &dafnck::import::Progress::Silent).await.unwrap();
+    dafnck::export::run(&again, &dafnck::import::Progress::hidden()).await.unwrap();
 
     assert_eq!(first.files(), files);
     assert_eq!(modified(&untouched), before);

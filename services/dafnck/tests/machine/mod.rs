@@ -15,6 +15,7 @@ use dafnck::restore::{Tables, all_fingerprints};
 use diesel_async::SimpleAsyncConnection;
 use local_servers::RunningPostgres;
 use local_servers::suite::DatabaseTopology;
+use serde_json::Value;
 use shared::config::Secret;
 use tempfile::TempDir;
 use testkit::{Actor, Service, terminate, unused_port};
@@ -80,12 +81,6 @@ impl Machine {
         let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local/cache");
         let mut command = Command::new(env!("CARGO_BIN_EXE_dafnck"));
         command.args(arguments).env("DAFNCK_CACHE_DIRECTORY", cache).kill_on_drop(true);
-        for service in [Service::Identity, Service::Project, Service::Task, Service::Content] {
-            command.env(format!("DAFNCK_{}_URL", service.name().to_uppercase()), self.url(service));
-        }
-        for (variable, port) in ["POSTGRES", "REDIS", "GATEWAY"].iter().zip(&self.ports[4..]) {
-            command.env(format!("DAFNCK_{variable}_PORT"), port.to_string());
-        }
         command
     }
 
@@ -96,13 +91,24 @@ impl Machine {
 
     /// The same, with further environment variables.
     pub async fn start_with(&mut self, data: &str, variables: &[(&str, &str)]) -> String {
-        let mut child = self.run_command(data, variables).stdout(Stdio::piped()).spawn().unwrap();
+        self.started(self.run_command(data, variables), "To take over data").await
+    }
+
+    /// Runs the suite as it ran the last time; where it says that it runs.
+    pub async fn start_again(&mut self, data: &str) -> Value {
+        let command = self.command(&["--json", "--data-directory", self.path(data).to_str().unwrap()]);
+        serde_json::from_str(&self.started(command, r#"{"services":"#).await).unwrap()
+    }
+
+    /// Runs the suite until it has said this; what it has said.
+    async fn started(&mut self, mut command: Command, last_words: &str) -> String {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut summary = String::new();
         while let Some(line) = lines.next_line().await.unwrap() {
             summary += &line;
             summary.push('\n');
-            if line.contains("To take over data") {
+            if line.contains(last_words) {
                 // Nobody reads what else it says, and it must be able to say it.
                 tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
                 self.running = Some(child);
@@ -121,6 +127,9 @@ impl Machine {
         let mut command = self.command(&arguments);
         command.args(["--databases", if self.databases == DatabaseTopology::Four { "four" } else { "one" }]);
         command.args(self.is_encrypted.then_some("--tls"));
+        for (name, port) in ["postgres", "redis", "gateway"].iter().zip(&self.ports[4..]) {
+            command.args([format!("--{name}-port"), port.to_string()]);
+        }
         command.envs(variables.iter().copied());
         command
     }
@@ -164,7 +173,8 @@ impl Machine {
         Ran::of(self.on(data, &["doctor"]).env_remove("DAFNCK_BACKUP_DIRECTORY")).await
     }
 
-    fn on(&self, data: &str, arguments: &[&str]) -> Command {
+    /// How a command of the operator is run on a data directory.
+    pub fn on(&self, data: &str, arguments: &[&str]) -> Command {
         let mut command = self.command(arguments);
         command
             .env("DAFNCK_DATA_DIRECTORY", self.path(data))
@@ -192,7 +202,7 @@ impl Machine {
         into: &str,
     ) -> Result<String, String> {
         let [from, into] = [from, into].map(|name| self.path(name).to_str().unwrap().to_owned());
-        let arguments = ["restore", "--from", &from, "--at", at, "--into", &into];
+        let arguments = ["restore", "--backup-directory", &from, "--at", at, "--into", &into];
         self.operate("none", &[&arguments, more].concat()).await
     }
 

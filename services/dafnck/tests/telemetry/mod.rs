@@ -14,10 +14,13 @@ use proto::identity::v1::auth_service_client::AuthServiceClient;
 use proto::project::v1::project_service_client::ProjectServiceClient;
 use proto::project::v1::{GetProjectRequest, ListProjectsRequest};
 use shared::config::DEFAULT_DATABASE_POOL_SIZE;
-use testkit::{Actor, Service, until, until_ok};
+use testkit::{Actor, Service, until, until_ok, unused_port};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tonic::transport::Channel;
 use tonic::{Code, Request};
 
+use crate::deploy::metric_names::names_in_prometheus;
 use crate::machine::Machine;
 use collector::Collector;
 
@@ -39,9 +42,15 @@ const LONGEST_WAIT_SECONDS: f64 = 3.0;
 
 /// The whole suite as people run it, which tells this collector everything at once; and Olga, who has registered.
 async fn observed() -> (Collector, Machine, Actor) {
+    observed_also_at(unused_port()).await
+}
+
+/// The same, also at this port by Prometheus.
+async fn observed_also_at(port: u16) -> (Collector, Machine, Actor) {
     let (collector, url) = Collector::start().await;
     let mut machine = Machine::new();
     let variables = [
+        ("DAFNCK_METRICS_LISTEN", &*format!("127.0.0.1:{port}")),
         ("DAFNCK_OTLP_ENDPOINT", url.as_str()),
         ("DAFNCK_SLOW_STATEMENT_MILLISECONDS", "1"),
         ("DAFNCK_LOG_FILTER", "info"),
@@ -52,6 +61,31 @@ async fn observed() -> (Collector, Machine, Actor) {
     machine.start_with("data", &variables).await;
     let olga = machine.register("data", "olga").await;
     (collector, machine, olga)
+}
+
+/// What an HTTP client reads there.
+async fn metrics_at(port: u16, path: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// Under the names that a collector gives to what is wanted.
+async fn prometheus_reads_the_same(prometheus: u16, wanted: impl Iterator<Item = &String>) {
+    let read = metrics_at(prometheus, "/metrics").await;
+    for line in wanted {
+        let words: Vec<&str> = line.split(' ').collect();
+        for name in names_in_prometheus(words[0], words[1], words[2]) {
+            let is_it =
+                |line: &str| line.strip_prefix(&*name).is_some_and(|rest| rest.starts_with([' ', '{']));
+            assert!(read.lines().any(is_it), "{name}: {read}");
+        }
+    }
+    assert!(read.contains("target_info{") && !read.contains("otel_scope_name"), "{read}");
+    assert!(metrics_at(prometheus, "/").await.starts_with("HTTP/1.1 404 "));
 }
 
 /// A login flood, part of which is refused; and a call that fails at us: identity has no projects.
@@ -68,7 +102,8 @@ async fn trouble(identity: Channel) {
 
 #[tokio::test]
 async fn traces_metrics_and_logs_leave_under_the_names_that_rules_stand_on() {
-    let (collector, machine, olga) = observed().await;
+    let prometheus = unused_port();
+    let (collector, machine, olga) = observed_also_at(prometheus).await;
     for _ in 0..2 {
         olga.auth().who_am_i(pb::WhoAmIRequest {}).await.unwrap();
     }
@@ -86,6 +121,7 @@ async fn traces_metrics_and_logs_leave_under_the_names_that_rules_stand_on() {
 
     let unlisted: Vec<String> = collector.lines().into_iter().filter(|line| !wanted.contains(line)).collect();
     assert_eq!(unlisted, [""; 0], "what is sent is in tests/metrics.txt");
+    prometheus_reads_the_same(prometheus, wanted.iter().filter(demanded)).await;
     let arrived = collector.arrived();
     assert_eq!(arrived.points_of("dafnck.change_feed.lag"), FOLLOWERS);
     assert!(arrived.services.contains("dafnck"), "{:?}", arrived.services);

@@ -26,11 +26,16 @@ async fn rows_in_the_way_are_named_and_end_it_with_1_until_they_are_mended() {
     let olga = suite.guest("olga").await;
     let task = olga.task(&olga.project("apollo").await, "buy milk").await;
     assert_eq!(said(url, &["check"]).await, "nothing is in the way\n");
-    let down = ["down", "--set", "references", "--to", "0"];
+    let down = ["down", "--set", "references", "--to", "0", "--yes"];
+    let dry = said(url, &[&down[..], &["--dry-run"]].concat()).await;
+    assert!(dry.starts_with("references: would take back 1, then at version 0"), "{dry}");
     assert_eq!(
         said(url, &down).await,
         "references: took back 1, now at version 0; the list of its migrations and the roles stay\n"
     );
+    let dry = said(url, &["up", "--dry-run", "--json"]).await;
+    let applied = r#"{"dry_run":true,"applied":["references/0001_foreign_keys"],"role_passwords_set":false}"#;
+    assert_eq!(dry.trim_end(), applied);
     let status = said(url, &["status"]).await;
     assert!(status.ends_with("references: 0 of 1 applied\n  missing: 0001_foreign_keys\n"), "{status}");
     let orphan = format!("UPDATE task.tasks SET assignee_id = '{NOBODY}'");

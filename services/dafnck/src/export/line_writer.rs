@@ -10,13 +10,15 @@ use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::output::OutputClosed;
+
 /// Bytes that are gathered for one write.
 const BLOCK_BYTES: usize = 256 * 1024;
 /// Blocks that wait to be written.
 const BLOCKS_AHEAD: usize = 4;
 
 /// The lines on their way.
-pub(super) struct Output {
+pub(super) struct LineWriter {
     block: Vec<u8>,
     blocks: mpsc::Sender<Vec<u8>>,
     writing: JoinHandle<anyhow::Result<Target>>,
@@ -37,7 +39,7 @@ pub(super) fn is_standard_output(file: &Path) -> bool {
     file.as_os_str() == OsStr::new("-")
 }
 
-impl Output {
+impl LineWriter {
     /// Begins to write. Nothing is to be seen under the file's name before the end.
     pub(super) fn create(file: &Path, replace: bool) -> anyhow::Result<Self> {
         let target = if is_standard_output(file) {
@@ -103,9 +105,9 @@ impl Target {
             Self::StandardOutput => Box::new(BufWriter::new(io::stdout().lock())),
         };
         while let Some(block) = blocks.blocking_recv() {
-            out.write_all(&block).with_context(|| self.cannot())?;
+            out.write_all(&block).map_err(|error| self.failed(error))?;
         }
-        out.flush().with_context(|| self.cannot())?;
+        out.flush().map_err(|error| self.failed(error))?;
         drop(out);
         Ok(self)
     }
@@ -118,6 +120,13 @@ impl Target {
         appeared.map_err(|error| error.error).with_context(|| cannot.clone())?;
         let directory = std::fs::File::open(directory_of(&path));
         directory.and_then(|directory| directory.sync_all()).context(cannot)
+    }
+
+    fn failed(&self, error: io::Error) -> anyhow::Error {
+        if matches!(self, Self::StandardOutput) && error.kind() == io::ErrorKind::BrokenPipe {
+            return OutputClosed.into();
+        }
+        anyhow::Error::new(error).context(self.cannot())
     }
 
     fn cannot(&self) -> String {
@@ -143,7 +152,7 @@ mod tests {
     async fn a_file_appears_when_it_is_whole() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("export.jsonl");
-        let mut output = Output::create(&path, false).unwrap();
+        let mut output = LineWriter::create(&path, false).unwrap();
         output.write(LINE).await.unwrap();
         assert!(!path.exists());
         output.finish().await.unwrap();
@@ -154,7 +163,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_given_up_leaves_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        let mut output = Output::create(&directory.path().join("export.jsonl"), false).unwrap();
+        let mut output = LineWriter::create(&directory.path().join("export.jsonl"), false).unwrap();
         output.write(LINE).await.unwrap();
         output.abandon().await;
         assert!(names(directory.path()).is_empty());
@@ -164,13 +173,13 @@ mod tests {
     async fn a_file_that_is_there_stays_unless_it_is_to_be_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("export.jsonl");
-        let late = Output::create(&path, false).unwrap();
+        let late = LineWriter::create(&path, false).unwrap();
         std::fs::write(&path, "mine").unwrap();
-        let refusal = Output::create(&path, false).map(|_| ()).unwrap_err();
+        let refusal = LineWriter::create(&path, false).map(|_| ()).unwrap_err();
         assert!(refusal.to_string().contains("is there already"), "{refusal}");
         late.finish().await.unwrap_err();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
-        Output::create(&path, true).unwrap().finish().await.unwrap();
+        LineWriter::create(&path, true).unwrap().finish().await.unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
         assert_eq!(names(directory.path()), ["export.jsonl"]);
     }

@@ -1,0 +1,29 @@
+//! The commands as one tool: what all of them have in common, and how they end.
+
+mod help;
+mod reports;
+mod streams;
+mod suite;
+
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use crate::dafnck::Ran;
+
+/// Runs a command whose standard output nobody reads.
+async fn unread(mut command: Command) -> Ran {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let child = command.stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    // Ours is closed with it.
+    drop(command);
+    let output = child.wait_with_output().await.unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    Ran { code: output.status.code(), out: String::new(), err }
+}
+
+/// Runs a command of which nobody can be asked anything.
+async fn unattended(mut command: Command) -> Ran {
+    Ran::of(command.stdin(Stdio::null())).await
+}
