@@ -263,7 +263,7 @@ async fn every_violation_is_reported() {
         lifetime: Some(prost_types::Duration { seconds: 3599, nanos: 999_999_999 }),
     };
     let refusal = invite(&olga, garbage).await.unwrap_err();
-    let expected = ["project_id", "email", "role", "granted_permissions", "denied_permissions"]
+    let expected = ["project_id", "email", "role", "granted_permissions[0]", "denied_permissions[0]"]
         .map(|field| format!("invitation.{field}"));
     let found = violations(&refusal);
     assert_eq!(found[..2], ["request_id", "lifetime"]);
@@ -278,5 +278,5 @@ async fn every_violation_is_reported() {
     }
     let garbage = ListInvitationsRequest { page_size: -1, statuses: vec![0], ..Default::default() };
     let refusal = list(&olga, garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["page_size", "project_id", "statuses"]);
+    assert_eq!(violations(&refusal), ["page_size", "project_id", "statuses[0]"]);
 }

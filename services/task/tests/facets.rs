@@ -70,5 +70,5 @@ async fn facets_of_no_tasks_are_empty_and_malformed_filters_are_refused() {
     let filter = Some(pb::TaskFilter { priorities: vec![0], ..Default::default() });
     let garbage = pb::GetTaskFacetsRequest { filter, max_values: -1 };
     let refusal = olga.tasks().get_task_facets(garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["filter.priorities", "max_values"]);
+    assert_eq!(violations(&refusal), ["filter.priorities[0]", "max_values"]);
 }

@@ -131,8 +131,7 @@ fn minutes_range(
 }
 
 pub(crate) fn ids(v: &mut Violations, field: &str, given: &[String]) -> Option<Vec<Uuid>> {
-    v.at_most(field, given.len(), MAX_FILTER_IDS);
-    let mut ids: Vec<Uuid> = given.iter().take(MAX_FILTER_IDS).map(|id| v.uuid(field, id)).collect();
+    let mut ids = v.uuids(field, given, MAX_FILTER_IDS);
     ids.sort_unstable();
     ids.dedup();
     some(ids)
