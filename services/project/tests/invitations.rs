@@ -2,7 +2,8 @@ use crate::calls::*;
 use crate::fixtures::{Team, team};
 use proto::common::Permission;
 use proto::project::v1::{
-    CreateInvitationRequest, Invitation, ListInvitationsRequest, Member, OfferStatus, RevokeInvitationRequest,
+    CreateInvitationRequest, Invitation, ListInvitationsRequest, Member, OfferStatus,
+    WithdrawInvitationRequest,
 };
 use testkit::*;
 use tonic::Status;
@@ -12,12 +13,12 @@ const GONE: &str = "NOT_FOUND RESOURCE_NOT_FOUND";
 const DENIED: &str = "PERMISSION_DENIED PERMISSION_MISSING";
 
 async fn revoke(who: &Actor, invitation: &Invitation, etag: &str) -> Result<Invitation, Status> {
-    let request = RevokeInvitationRequest {
+    let request = WithdrawInvitationRequest {
         project_id: invitation.project_id.clone(),
         invitation_id: invitation.id.clone(),
         etag: etag.to_owned(),
     };
-    Ok(who.members().revoke_invitation(request).await?.into_inner())
+    Ok(who.members().withdraw_invitation(request).await?.into_inner())
 }
 
 async fn list(who: &Actor, request: ListInvitationsRequest) -> Result<Vec<Invitation>, Status> {

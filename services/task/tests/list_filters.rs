@@ -92,7 +92,7 @@ async fn contradictory_filters_are_refused() {
             "no_tags",
             pb::TaskFilter { any_tags: tags(&["a"]), no_tags: tags(&["a", "b"]), ..Default::default() },
         ),
-        ("is_root", pb::TaskFilter { position: Some(Position::IsRoot(false)), ..Default::default() }),
+        ("root", pb::TaskFilter { position: Some(Position::Root(false)), ..Default::default() }),
     ] {
         let refusal = refusal(olga, filter.clone()).await;
         assert_eq!(violations(&refusal), [format!("filter.{field}")], "{filter:?}");

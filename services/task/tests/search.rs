@@ -36,7 +36,7 @@ async fn described(who: &Actor, project: &Project, title: &str, description: &st
 }
 
 fn marked(spans: &[common::HighlightSpan]) -> String {
-    spans.iter().map(|s| if s.is_match { format!("[{}]", s.text) } else { s.text.clone() }).collect()
+    spans.iter().map(|s| if s.matched { format!("[{}]", s.text) } else { s.text.clone() }).collect()
 }
 
 #[tokio::test]
