@@ -195,8 +195,7 @@ fn take_fitting(pending: &mut VecDeque<RowSize>) -> Vec<Uuid> {
 /// Reads the ids of a filter, at most [`MAX_BATCH`]; `INVALID_ARGUMENT` with all violations.
 pub fn parse_ids(field: &str, values: &[String]) -> Result<Vec<Uuid>> {
     let mut v = Violations::new();
-    v.at_most(field, values.len(), MAX_BATCH);
-    let ids = values.iter().take(MAX_BATCH).map(|value| v.uuid(field, value)).collect();
+    let ids = v.uuids(field, values, MAX_BATCH);
     v.finish()?;
     Ok(ids)
 }

@@ -39,14 +39,14 @@ pub fn excerpts(marked: &str) -> Vec<Excerpt> {
 pub fn spans(marked: &str) -> Vec<HighlightSpan> {
     let [begin, end, _] = MARKS;
     let mut found: Vec<HighlightSpan> = Vec::new();
-    let mut is_match = false;
+    let mut matched = false;
     for piece in marked.split_inclusive([begin, end]) {
         let next = piece.ends_with(begin);
         let text = piece.trim_end_matches([begin, end]);
         if !text.is_empty() {
-            found.push(HighlightSpan { text: text.to_owned(), is_match });
+            found.push(HighlightSpan { text: text.to_owned(), matched });
         }
-        is_match = next;
+        matched = next;
     }
     shorten(found)
 }
@@ -69,8 +69,8 @@ fn shorten(spans: Vec<HighlightSpan>) -> Vec<HighlightSpan> {
 mod tests {
     use super::*;
 
-    fn span(text: &str, is_match: bool) -> HighlightSpan {
-        HighlightSpan { text: text.to_owned(), is_match }
+    fn span(text: &str, matched: bool) -> HighlightSpan {
+        HighlightSpan { text: text.to_owned(), matched }
     }
 
     #[test]

@@ -20,10 +20,10 @@ use crate::housekeeping;
 use crate::migrate;
 use crate::page::PageTokens;
 use crate::redis_store::RedisStore;
-use crate::server::{ServerParts, ServiceParts, serve};
+use crate::server::{ServerParts, ServiceParts, SiblingInfo, serve};
 use crate::service_identity::ServiceSigner;
-use crate::siblings::Siblings;
-use proto::common::ServerInfo;
+use crate::siblings::{Sibling, Siblings};
+use proto::common::{GetServerInfoRequest, ServerInfo};
 
 /// Connections for background work, which does few things at once.
 pub const WORKER_POOL_SIZE: u32 = 4;
@@ -139,7 +139,14 @@ impl ServiceContext {
         info: ServerInfo,
         sessions: Arc<Sessions>,
     ) -> PreparedService {
-        PreparedService { context: self, descriptor_set, routes, info, sessions }
+        PreparedService {
+            context: self,
+            descriptor_set,
+            routes,
+            info,
+            sessions,
+            described_siblings: Vec::new(),
+        }
     }
 }
 
@@ -151,9 +158,26 @@ pub struct PreparedService {
     routes: Routes,
     info: ServerInfo,
     sessions: Arc<Sessions>,
+    described_siblings: Vec<SiblingInfo>,
 }
 
 impl PreparedService {
+    /// The service answers `GetServerInfo` for these siblings, too.
+    #[must_use]
+    pub fn describing(mut self, siblings: &[Sibling]) -> Self {
+        let ask = |sibling: &Sibling| -> SiblingInfo {
+            let client = self.context.siblings.server_info(*sibling);
+            Arc::new(move || {
+                let mut client = client.clone();
+                Box::pin(
+                    async move { Ok(client.get_server_info(GetServerInfoRequest {}).await?.into_inner()) },
+                )
+            })
+        };
+        self.described_siblings = siblings.iter().map(ask).collect();
+        self
+    }
+
     /// Serves until `shutdown`, then waits for calls and background tasks to end.
     ///
     /// # Errors
@@ -198,6 +222,7 @@ impl PreparedService {
             descriptor_set: self.descriptor_set,
             routes: self.routes.clone(),
             info: self.info.clone(),
+            described_siblings: self.described_siblings.clone(),
             readiness: Arc::new(move || {
                 let database = database.clone();
                 Box::pin(async move { database.is_ready().await })

@@ -25,6 +25,7 @@ use crate::service_identity::ServiceSigner;
 use crate::telemetry;
 use crate::tls::SiblingConnector;
 use proto::MethodRules;
+use proto::common::server_info_service_client::ServerInfoServiceClient;
 use proto::identity::backend::v1::session_service_client::SessionServiceClient;
 use proto::identity::backend::v1::user_lookup_service_client::UserLookupServiceClient;
 use proto::project::backend::v1::access_service_client::AccessServiceClient;
@@ -93,6 +94,11 @@ impl Siblings {
             Sibling::Task => self.task.clone(),
             Sibling::Content => self.content.clone(),
         }
+    }
+
+    /// The client of a sibling's `ServerInfoService`.
+    pub fn server_info(&self, sibling: Sibling) -> ServerInfoServiceClient<SiblingChannel> {
+        ServerInfoServiceClient::new(self.channel(sibling)).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
     /// The client of identity's `SessionService`.

@@ -44,6 +44,8 @@ class Language:
     environment: dict[str, str] = dataclasses.field(default_factory=dict)
     # A directory of programs, in front of PATH.
     path: str = ""
+    # It comes as a Python package unless it is installed, or from the language's own registry.
+    needs_buf: bool = False
 
 
 LANGUAGES = [
@@ -57,6 +59,7 @@ LANGUAGES = [
             ["go", "build", "-o", "target/conformance", "./conformance"],
         ],
         run=["target/conformance"],
+        needs_buf=True,
     ),
     Language(
         "python",
@@ -69,6 +72,7 @@ LANGUAGES = [
         run=["python", "-m", "conformance"],
         environment={"PYTHONPATH": "gen"},
         path=".venv/bin",
+        needs_buf=True,
     ),
     Language(
         "typescript",
@@ -77,6 +81,7 @@ LANGUAGES = [
             ["npm", "install", "--no-audit", "--no-fund"],
             ["npm", "run", "generate"],
             ["npm", "run", "build"],
+            ["npm", "run", "bundle"],
             ["npm", "run", "check:ts-proto"],
         ],
         run=["node", "dist/conformance/main.js"],
@@ -138,8 +143,8 @@ def copy_protos() -> pathlib.Path:
     return copy / "clients"
 
 
-def install_buf() -> None:
-    if not shutil.which("buf"):
+def install_buf(languages: list[Language]) -> None:
+    if any(language.needs_buf for language in languages) and not shutil.which("buf"):
         venv = WORK / "tools"
         run_command([sys.executable, "-m", "venv", str(venv)], WORK, dict(os.environ))
         run_command([str(venv / "bin/pip"), "install", "--quiet", "buf-bin==1.*"], WORK, dict(os.environ))
@@ -268,8 +273,9 @@ def present_languages(names: list[str], require_all: bool) -> list[Language]:
         if names and language.name not in names:
             continue
         missing = [program for program in language.programs if not shutil.which(program)]
-        # Debian has it in a package of its own. buf comes as a Python package unless it is installed.
-        if not importlib.util.find_spec("ensurepip") and (language.name == "python" or not shutil.which("buf")):
+        # Debian has it in a package of its own.
+        needs_venv = language.name == "python" or (language.needs_buf and not shutil.which("buf"))
+        if needs_venv and not importlib.util.find_spec("ensurepip"):
             missing.append("python3-venv")
         if not missing:
             present.append(language)
@@ -286,6 +292,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--dafnck", type=pathlib.Path, help="default: target/release/dafnck, else target/debug/dafnck")
     parser.add_argument("--address", help="HOST:PORT of a suite that runs, which serves all services there")
     parser.add_argument("--require-all", action="store_true", help="a missing toolchain is an error, not a warning")
+    parser.add_argument("--build-only", action="store_true", help="generate and compile, and run nothing")
     parser.add_argument("--tls", action="store_true", help="the suite speaks TLS, with a certificate authority of its own")
     parser.add_argument("--verbose", action="store_true", help="show the details of all steps, not only of failed ones")
     arguments = parser.parse_args()
@@ -293,7 +300,7 @@ def parse_arguments() -> argparse.Namespace:
         parser.error(f"unknown language: {', '.join(unknown)}")
     built = [ROOT / "target" / profile / "dafnck" for profile in ("release", "debug")]
     arguments.dafnck = arguments.dafnck or next((path for path in built if path.exists()), None)
-    if not arguments.dafnck and not arguments.address:
+    if not arguments.dafnck and not arguments.address and not arguments.build_only:
         parser.error("no dafnck is built; `cargo build --package dafnck` makes one")
     return arguments
 
@@ -302,7 +309,7 @@ def run_languages(languages: list[Language], get_environment: Callable[[], dict[
     """Builds and runs the programs, and reports; true if every step of every language passed."""
     outcomes: dict[str, dict[str, tuple[bool, str]]] = {}
     clients = copy_protos()
-    install_buf()
+    install_buf(languages)
     for language in languages:
         try:
             build(language, clients / language.name)
@@ -319,6 +326,12 @@ def main() -> int:
     arguments = parse_arguments()
     languages = present_languages(arguments.language, arguments.require_all)
     WORK.mkdir(parents=True, exist_ok=True)
+    if arguments.build_only:
+        clients = copy_protos()
+        install_buf(languages)
+        for language in languages:
+            build(language, clients / language.name)
+        return 0
     if arguments.address:
         environment = {f"DAFNCK_{name.upper()}": arguments.address for name in SERVICES}
         return 0 if run_languages(languages, lambda: environment, arguments.verbose) else 1

@@ -31,6 +31,7 @@ use proto::content::v1::attachment_service_server::AttachmentServiceServer;
 use proto::content::v1::document_service_server::DocumentServiceServer;
 use shared::access::{AccessCopies, Authorizer};
 use shared::service::{PreparedService, ServiceContext};
+use shared::siblings::Sibling;
 use tonic::service::Routes;
 
 use attachments::rpc::AttachmentHandler;
@@ -77,7 +78,9 @@ pub async fn start(context: ServiceContext, options: StorageOptions) -> anyhow::
     let sessions = context.remote_sessions();
     let authorizer = Authorizer::new(&context, copies.clone());
     let routes = copies.enforce_freshness(routes(&context, authorizer, writer, storage));
-    Ok(context.into_service(DESCRIPTOR_SET, routes, info, sessions))
+    let service = context.into_service(DESCRIPTOR_SET, routes, info, sessions);
+    // It calls all of them anyway. A proxy in front of the suite lets it answer for all.
+    Ok(service.describing(&[Sibling::Identity, Sibling::Project, Sibling::Task]))
 }
 
 fn server_info(limits: &FileLimits) -> ServerInfo {

@@ -129,7 +129,7 @@ async fn every_malformed_field_is_named() {
             "document.title",
             "document.content",
             "document.content_type",
-            "document.tags",
+            "document.tags[0]",
             "document.metadata",
         ]
     );

@@ -104,12 +104,12 @@ pub fn malformed_filter() -> pb::DocumentFilter {
 
 /// The fields of [`malformed_filter`] but `text` and `metadata`.
 pub const MALFORMED_FILTER_FIELDS: &[&str] = &[
-    "filter.project_ids",
-    "filter.statuses",
-    "filter.author_ids",
-    "filter.all_tags",
-    "filter.any_tags",
-    "filter.no_tags",
+    "filter.project_ids[0]",
+    "filter.statuses[0]",
+    "filter.author_ids[0]",
+    "filter.all_tags[0]",
+    "filter.any_tags[0]",
+    "filter.no_tags[0]",
     "filter.content_types",
     "filter.created_at.start_time",
     "filter.created_at.end_time",

@@ -40,7 +40,7 @@ async fn titles(who: &Actor, request: pb::SearchDocumentsRequest) -> Vec<String>
 }
 
 fn marked(spans: &[HighlightSpan]) -> String {
-    spans.iter().map(|s| if s.is_match { format!("[{}]", s.text) } else { s.text.clone() }).collect()
+    spans.iter().map(|s| if s.matched { format!("[{}]", s.text) } else { s.text.clone() }).collect()
 }
 
 #[tokio::test]

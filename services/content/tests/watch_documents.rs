@@ -221,7 +221,8 @@ async fn malformed_watch_requests_are_refused() {
     let request =
         pb::WatchDocumentsRequest { project_id: "x".to_owned(), filter: Some(filter), ..Default::default() };
     let fields = violations(&open(&s.mia, request).await.unwrap_err());
-    let expected = ["kinds", "actor_id", "document_ids", "statuses"].map(|field| format!("filter.{field}"));
+    let expected = ["kinds[0]", "kinds[1]", "actor_id", "document_ids[0]", "statuses[0]"];
+    let expected = expected.map(|field| format!("filter.{field}"));
     assert_eq!(fields, [&["project_id".to_owned()], expected.as_slice()].concat());
     let filter = pb::DocumentEventFilter { document_ids: vec![new_id(); 1_001], ..Default::default() };
     let many = pb::WatchDocumentsRequest { filter: Some(filter), ..watch(&s, "") };

@@ -1,10 +1,13 @@
 //! All services on one port of this process.
 
 use proto::common::server_info_service_client::ServerInfoServiceClient;
-use proto::common::{GetServerInfoRequest, RegistrationMode};
-use testkit::{Actor, Suite, summary};
+use proto::common::{GetServerInfoRequest, RegistrationMode, ServerInfo};
+use serde_json::{Value, json};
+use testkit::{Actor, Service, Suite, summary};
+use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+use uuid::Uuid;
 
 use crate::browser::{Page, Visit};
 use crate::harness::harness;
@@ -49,6 +52,19 @@ async fn the_gateway_has_the_limits_and_features_of_all_services() {
     let suite = suite().await;
     let mut client = ServerInfoServiceClient::new(suite.gateway_channel());
     let info = client.get_server_info(GetServerInfoRequest {}).await.unwrap().into_inner();
+    assert_describes_all_services(info);
+}
+
+/// Content answers for its siblings, and so a proxy that passes the call to it.
+#[tokio::test]
+async fn the_content_service_describes_all_services_once_it_has_heard_of_them() {
+    let suite = harness().start().await;
+    let mut client = ServerInfoServiceClient::new(suite.channel(Service::Content));
+    let info = client.get_server_info(GetServerInfoRequest {}).await.unwrap().into_inner();
+    assert_describes_all_services(info);
+}
+
+pub fn assert_describes_all_services(info: ServerInfo) {
     for package in ["dafnck.common.v1", "dafnck.identity.v1", "dafnck.task.v1", "dafnck.content.admin.v1"] {
         assert_eq!(info.api_packages.iter().filter(|name| *name == package).count(), 1, "{package}");
     }
@@ -113,4 +129,45 @@ async fn a_page_of_an_allowed_origin_works_with_all_services() {
 
     let failure = page.failure_from_another_origin(suite.gateway_url(), &olga, &project).await.unwrap();
     assert_eq!(failure, "TypeError: Failed to fetch");
+}
+
+#[tokio::test]
+async fn a_page_with_connect_signs_in_lists_watches_and_reads_the_details_of_errors() {
+    let mut page = Page::serve().await;
+    let origin = page.origin();
+    let suite =
+        harness().with_gateway().start_with(|options| options.cors.allowed_origins = vec![origin]).await;
+    let olga = suite.user("olga").await;
+    let project = olga.project("apollo").await;
+    olga.task(&project, "buy milk").await;
+
+    let Some(seen) = page.visit_with_connect(suite.gateway_url(), &olga, &project).await else { return };
+
+    let expected = json!({
+        "listed": ["buy milk"],
+        "watched": "created by the page",
+        "missing": {
+            "code": Code::NotFound as i32,
+            "reason": "RESOURCE_NOT_FOUND",
+            "resource": {"type": "task", "name": Uuid::nil()},
+        },
+        "invalid": {"code": Code::InvalidArgument as i32, "reason": "INVALID_FIELDS"},
+    });
+    assert_eq!(picked(&seen, &expected), expected, "{seen}");
+    let violations = seen["invalid"]["violations"].as_array().unwrap();
+    let mut fields: Vec<_> =
+        violations.iter().map(|violation| violation["field"].as_str().unwrap()).collect();
+    fields.dedup();
+    assert_eq!(fields, ["task.title", "task.tags[1]"]);
+}
+
+/// The entries of a JSON value that another one has, too.
+fn picked(value: &Value, of: &Value) -> Value {
+    match (value, of) {
+        (Value::Object(value), Value::Object(of)) => of
+            .iter()
+            .map(|(key, of)| (key.clone(), picked(value.get(key).unwrap_or(&Value::Null), of)))
+            .collect(),
+        _ => value.clone(),
+    }
 }

@@ -83,7 +83,8 @@ async fn mailing_services(suite: &Suite) -> Vec<Service> {
 #[tokio::test]
 async fn server_info_says_which_services_send_mail() {
     let sending = harness().start().await;
-    assert_eq!(mailing_services(&sending).await, [Service::Identity, Service::Project]);
+    // Content answers for all of them.
+    assert_eq!(mailing_services(&sending).await, [Service::Identity, Service::Project, Service::Content]);
     let logging = harness().start_with(|options| options.mail.mail_url = Destination::Log).await;
     assert_eq!(mailing_services(&logging).await, []);
 }

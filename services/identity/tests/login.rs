@@ -65,7 +65,7 @@ async fn login_updates_last_login_at() {
     let (user, session) = (who.user.unwrap(), session_of(&again).await);
     assert_eq!(user.last_login_at, session.created_at);
     assert_ne!(user.last_login_at, user.created_at);
-    assert!(session.is_current);
+    assert!(session.current);
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ async fn register_creates_an_account_and_a_session() {
     assert_eq!(user.status(), pb::UserStatus::Active);
     assert_eq!(user.last_login_at, user.created_at);
     assert_eq!((session.user_id, session.ip_address.as_str()), (user.id.clone(), "127.0.0.1"));
-    assert!(session.user_agent.starts_with("tonic/") && session.is_current && session.is_active);
+    assert!(session.user_agent.starts_with("tonic/") && session.current && session.active);
     let actor = with_tokens(&suite.anonymous(), &granted);
     call_every_service(&actor).await.unwrap();
     let profile = pb::GetUserProfileRequest { user_id: user.id.clone() };

@@ -263,7 +263,7 @@ async fn malformed_proofs_name_their_fields() {
     let olga = suite.user("olga").await;
     for (proof, field) in [
         (None, "proof"),
-        (Some(pb::SecondFactorProof { proof: None }), "proof"),
+        (Some(pb::SecondFactorProof { proof: None }), "proof.proof"),
         (by_code("12345"), "proof.code"),
         (by_code("abcdef"), "proof.code"),
         (by_recovery("ABCD"), "proof.recovery_code"),

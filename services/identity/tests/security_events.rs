@@ -86,7 +86,10 @@ async fn events_are_paged_and_filtered() {
         ..Default::default()
     };
     let refused = olga.account().list_security_events(unknown).await.unwrap_err();
-    assert_eq!(violations(&refused), ["filter.ip_address", "filter.kinds", "filter.occurred_at"]);
+    assert_eq!(
+        violations(&refused),
+        ["filter.ip_address", "filter.kinds[0]", "filter.kinds[1]", "filter.occurred_at"]
+    );
     let elsewhere = pb::SecurityEventFilter { ip_address: "192.0.2.7".to_owned(), ..Default::default() };
     let request = pb::ListSecurityEventsRequest { filter: Some(elsewhere), ..Default::default() };
     assert_eq!(olga.account().list_security_events(request).await.unwrap().into_inner().events, []);

@@ -62,8 +62,8 @@ async fn list_sessions_returns_only_the_callers_valid_sessions() {
     let sessions = list_sessions(&olga).await;
 
     assert_eq!(sessions.len(), 2);
-    assert_eq!(sessions.iter().filter(|session| session.is_current).count(), 1);
-    assert!(sessions.iter().all(|session| session.is_active && session.user_id == olga.id.to_string()));
+    assert_eq!(sessions.iter().filter(|session| session.current).count(), 1);
+    assert!(sessions.iter().all(|session| session.active && session.user_id == olga.id.to_string()));
     assert_eq!(list_sessions(&gus).await.len(), 1);
 }
 
@@ -94,7 +94,7 @@ async fn a_revoked_session_is_refused_by_every_service_at_once() {
 
     let ended = olga.account().revoke_session(revoke(&id)).await.unwrap().into_inner();
 
-    assert!(!ended.is_active && !ended.is_current);
+    assert!(!ended.active && !ended.current);
     assert_eq!(refusal(lost.auth().who_am_i(pb::WhoAmIRequest {}).await), "UNAUTHENTICATED SESSION_INVALID");
     assert_eq!(refused_elsewhere(&lost).await, "UNAUTHENTICATED SESSION_INVALID");
     call_every_service(&olga).await.unwrap();

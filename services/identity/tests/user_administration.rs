@@ -220,7 +220,7 @@ async fn unknown_and_malformed_user_ids_are_reported() {
     let refused = operator.list_users(matching(filter)).await.unwrap_err();
     let mut fields = violations(&refused);
     fields.sort();
-    let expected = ["created_at", "email_prefix", "statuses", "username_prefix"];
+    let expected = ["created_at", "email_prefix", "statuses[0]", "username_prefix"];
     assert_eq!(fields, expected.map(|field| format!("filter.{field}")));
 }
 
@@ -242,7 +242,7 @@ async fn deleted_users_keep_their_ids_in_other_services() {
     assert_eq!(told, [("gus", false), ("olga", true)]);
     let request = pb::BatchGetUsersRequest { user_ids: vec!["x".to_owned(), String::new()] };
     let refused = olga.users().batch_get_users(request).await.unwrap_err();
-    assert_eq!(violations(&refused), ["user_ids", "user_ids"]);
+    assert_eq!(violations(&refused), ["user_ids[0]", "user_ids[1]"]);
     let refused = olga.users().batch_get_users(pb::BatchGetUsersRequest::default()).await.unwrap_err();
     assert_eq!(violations(&refused), ["user_ids"]);
 }

@@ -38,7 +38,7 @@ async fn resolve_users_rejects_malformed_and_too_many_ids() {
     let too_many = directory.resolve_users(ids((0..1001).map(|_| new_id()))).await.unwrap_err();
     let none = directory.resolve_users(ids([])).await.unwrap().into_inner();
 
-    assert_eq!([violations(&garbage), violations(&too_many)], [["user_ids"], ["user_ids"]]);
+    assert_eq!([violations(&garbage), violations(&too_many)], [["user_ids[0]"], ["user_ids"]]);
     assert_eq!(none.users, []);
 }
 

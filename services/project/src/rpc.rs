@@ -55,7 +55,7 @@ shared::rpc_table! {
         get_invitation(pb::GetInvitationRequest) -> pb::Invitation = invitations;
         list_invitations(pb::ListInvitationsRequest) -> pb::ListInvitationsResponse = invitations;
         resend_invitation(pb::ResendInvitationRequest) -> pb::Invitation = invitations;
-        revoke_invitation(pb::RevokeInvitationRequest) -> pb::Invitation = invitations;
+        withdraw_invitation(pb::WithdrawInvitationRequest) -> pb::Invitation = invitations;
         accept_invitation(pb::AcceptInvitationRequest) -> pb::Invitation = invitations;
         decline_invitation(pb::DeclineInvitationRequest) -> pb::Invitation = invitations;
         offer_ownership(pb::OfferOwnershipRequest) -> pb::OwnershipTransfer = ownership;

@@ -62,7 +62,7 @@ async fn the_list_includes_deleted_projects() {
     let mut access = suite.as_service("task").project_access();
     let first = ListProjectAccessRequest::default();
     let page = access.list_project_access(first).await.unwrap().into_inner();
-    assert!(page.is_last);
+    assert!(page.last);
     assert_eq!(page.projects.iter().map(|state| state.project_id.clone()).collect::<Vec<_>>(), ids);
     assert_eq!(page.projects.iter().filter(|state| state.deleted).count(), 1);
     let rest = ListProjectAccessRequest { after_project_id: ids[0].clone() };

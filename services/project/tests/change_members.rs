@@ -193,7 +193,7 @@ async fn every_violation_is_reported() {
         "member.project_id",
         "member.user_id",
         "member.role",
-        "member.granted_permissions",
+        "member.granted_permissions[0]",
         "member.denied_permissions",
     ];
     assert_eq!(violations(&refusal), expected);

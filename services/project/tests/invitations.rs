@@ -2,7 +2,8 @@ use crate::calls::*;
 use crate::fixtures::{Team, team};
 use proto::common::Permission;
 use proto::project::v1::{
-    CreateInvitationRequest, Invitation, ListInvitationsRequest, Member, OfferStatus, RevokeInvitationRequest,
+    CreateInvitationRequest, Invitation, ListInvitationsRequest, Member, OfferStatus,
+    WithdrawInvitationRequest,
 };
 use testkit::*;
 use tonic::Status;
@@ -12,12 +13,12 @@ const GONE: &str = "NOT_FOUND RESOURCE_NOT_FOUND";
 const DENIED: &str = "PERMISSION_DENIED PERMISSION_MISSING";
 
 async fn revoke(who: &Actor, invitation: &Invitation, etag: &str) -> Result<Invitation, Status> {
-    let request = RevokeInvitationRequest {
+    let request = WithdrawInvitationRequest {
         project_id: invitation.project_id.clone(),
         invitation_id: invitation.id.clone(),
         etag: etag.to_owned(),
     };
-    Ok(who.members().revoke_invitation(request).await?.into_inner())
+    Ok(who.members().withdraw_invitation(request).await?.into_inner())
 }
 
 async fn list(who: &Actor, request: ListInvitationsRequest) -> Result<Vec<Invitation>, Status> {
@@ -263,7 +264,7 @@ async fn every_violation_is_reported() {
         lifetime: Some(prost_types::Duration { seconds: 3599, nanos: 999_999_999 }),
     };
     let refusal = invite(&olga, garbage).await.unwrap_err();
-    let expected = ["project_id", "email", "role", "granted_permissions", "denied_permissions"]
+    let expected = ["project_id", "email", "role", "granted_permissions[0]", "denied_permissions[0]"]
         .map(|field| format!("invitation.{field}"));
     let found = violations(&refusal);
     assert_eq!(found[..2], ["request_id", "lifetime"]);
@@ -278,5 +279,5 @@ async fn every_violation_is_reported() {
     }
     let garbage = ListInvitationsRequest { page_size: -1, statuses: vec![0], ..Default::default() };
     let refusal = list(&olga, garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["page_size", "project_id", "statuses"]);
+    assert_eq!(violations(&refusal), ["page_size", "project_id", "statuses[0]"]);
 }

@@ -127,7 +127,7 @@ async fn every_violation_is_reported() {
     };
     let garbage = AddMemberRequest { request_id: "x".to_owned(), member: Some(garbage) };
     let refusal = add(&olga, garbage).await.unwrap_err();
-    let expected = ["project_id", "user_id", "role", "granted_permissions", "denied_permissions"]
+    let expected = ["project_id", "user_id", "role", "granted_permissions[0]", "denied_permissions[0]"]
         .map(|field| format!("member.{field}"));
     let found = violations(&refusal);
     assert_eq!((found[0].as_str(), &found[1..]), ("request_id", expected.as_slice()));

@@ -74,7 +74,7 @@ async fn every_violation_is_reported() {
     let olga = suite.guest("olga").await;
     let garbage = ListMembersRequest { page_size: -5, roles: vec![0], ..Default::default() };
     let refusal = list(&olga, garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["page_size", "project_id", "roles"]);
+    assert_eq!(violations(&refusal), ["page_size", "project_id", "roles[0]"]);
     let refusal = olga.members().get_member(GetMemberRequest::default()).await.unwrap_err();
     assert_eq!(violations(&refusal), ["project_id", "user_id"]);
     let project = olga.project("apollo").await;

@@ -115,7 +115,7 @@ async fn every_violation_is_reported() {
     let garbage =
         ListProjectsRequest { filter: Some(filter), page_size: -1, page_token: "\0".to_owned(), order: 77 };
     let refusal = list(&suite.anonymous(), garbage).await.unwrap_err();
-    let filters = ["member_id", "statuses", "visibilities", "owner_ids", "text"];
+    let filters = ["member_id", "statuses[0]", "statuses[1]", "visibilities[0]", "owner_ids[0]", "text"];
     let filters = filters.map(|field| format!("filter.{field}"));
     let found = violations(&refusal);
     assert_eq!(

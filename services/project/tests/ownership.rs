@@ -216,5 +216,5 @@ async fn every_violation_is_reported() {
         ..Default::default()
     };
     let refusal = olga.members().list_ownership_transfers(garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["project_id", "statuses", "page_size"]);
+    assert_eq!(violations(&refusal), ["project_id", "statuses[0]", "page_size"]);
 }

@@ -223,6 +223,6 @@ async fn a_watch_is_filtered_and_its_token_is_bound_to_the_filter() {
     let refusal = Watcher::of(&olga, garbage).await.err().unwrap();
     assert_eq!(
         violations(&refusal),
-        ["project_id", "filter.kinds", "filter.resource_types", "filter.actor_id",]
+        ["project_id", "filter.kinds[0]", "filter.resource_types[0]", "filter.actor_id"]
     );
 }

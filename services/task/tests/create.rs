@@ -156,7 +156,7 @@ async fn malformed_create_requests_name_every_field() {
             "task.assignee_id",
             "task.estimated_duration",
             "task.actual_duration",
-            "task.tags",
+            "task.tags[0]",
             "task.metadata",
             "task.status",
             "task.due_at",

@@ -200,7 +200,7 @@ async fn malformed_dependency_requests_name_every_field() {
         dependency_types: vec![0],
     };
     let refusal = olga.plans().list_task_dependencies(garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["task_id", "direction", "dependency_types", "page_size"]);
+    assert_eq!(violations(&refusal), ["task_id", "direction", "dependency_types[0]", "page_size"]);
     assert_eq!(violations(&unlink(olga, "x").await.unwrap_err()), ["dependency_id"]);
 
     let strange = pb::ListTaskDependenciesRequest { task_id: task.id, ..Default::default() };

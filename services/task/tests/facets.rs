@@ -39,7 +39,7 @@ async fn facets_count_tasks_by_status_priority_assignee_tag_and_project() {
     let project_ids = vec![project.id.clone(), other.id.clone()];
     let both = pb::TaskFilter { project_ids, ..Default::default() };
     let facets = count(mia, both.clone()).await.unwrap();
-    assert_eq!((facets.total_count, facets.is_partial), (4, false));
+    assert_eq!((facets.total_count, facets.truncated), (4, false));
     let status = |count: &pb::StatusCount| (count.status(), count.count, hours_of(count.estimated_duration));
     let by_status: Vec<_> = facets.by_status.iter().map(status).collect();
     assert_eq!(by_status, [(TaskStatus::Pending, 3, 9), (TaskStatus::Done, 1, 3)]);
@@ -70,5 +70,5 @@ async fn facets_of_no_tasks_are_empty_and_malformed_filters_are_refused() {
     let filter = Some(pb::TaskFilter { priorities: vec![0], ..Default::default() });
     let garbage = pb::GetTaskFacetsRequest { filter, max_values: -1 };
     let refusal = olga.tasks().get_task_facets(garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["filter.priorities", "max_values"]);
+    assert_eq!(violations(&refusal), ["filter.priorities[0]", "max_values"]);
 }

@@ -148,7 +148,15 @@ async fn malformed_watch_requests_are_refused() {
         ..Default::default()
     };
     let refusal = open(suite, olga, request).await.unwrap_err();
-    let fields = ["kinds", "resource_types", "actor_id", "task_ids", "statuses", "assignee_ids"];
+    let fields = [
+        "kinds[0]",
+        "kinds[1]",
+        "resource_types[0]",
+        "actor_id",
+        "task_ids[0]",
+        "statuses[0]",
+        "assignee_ids[0]",
+    ];
     let expected: Vec<_> = fields.iter().map(|field| format!("filter.{field}")).collect();
     assert_eq!(violations(&refusal), [vec!["project_id".to_owned()], expected].concat());
     let task_ids = vec![new_id(); 1_001];

@@ -131,7 +131,7 @@ async fn malformed_list_requests_name_every_field() {
     let filter = pb::TaskFilter { project_ids: vec!["x".to_owned()], ..Default::default() };
     let request = pb::ListTasksRequest { order: 99, page_size: -1, ..list_of(filter) };
     let refusal = olga.tasks().list_tasks(request).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["filter.project_ids", "order", "page_size"]);
+    assert_eq!(violations(&refusal), ["filter.project_ids[0]", "order", "page_size"]);
 }
 
 /// A page of large tasks ends early, so that no response exceeds 4 MiB, and the pages together are complete.

@@ -143,7 +143,7 @@ fn position(tasks: &[pb::Task]) -> impl Strategy<Value = Position> + use<> {
     let parents: Vec<String> = tasks.iter().filter_map(|task| task.parent_task_id.clone()).collect();
     let ids = prop::sample::select(parents);
     prop_oneof![
-        Just(Position::IsRoot(true)),
+        Just(Position::Root(true)),
         ids.clone().prop_map(Position::ParentTaskId),
         ids.prop_map(Position::AncestorTaskId)
     ]
@@ -231,7 +231,7 @@ fn is_placed(tasks: &[pb::Task], position: Option<&Position>, task: &pb::Task) -
     let parent = task.parent_task_id.as_ref();
     match position {
         None => true,
-        Some(Position::IsRoot(_)) => parent.is_none(),
+        Some(Position::Root(_)) => parent.is_none(),
         Some(Position::ParentTaskId(id)) => parent == Some(id),
         Some(Position::AncestorTaskId(id)) => {
             let above = parent.and_then(|parent| tasks.iter().find(|task| &task.id == parent));

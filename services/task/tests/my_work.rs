@@ -108,5 +108,5 @@ async fn my_work_refuses_invisible_projects_and_malformed_requests() {
         group_size: -1,
     };
     let refusal = work(mia, garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["project_ids", "today_end_time", "soon_end_time", "group_size"]);
+    assert_eq!(violations(&refusal), ["project_ids[0]", "today_end_time", "soon_end_time", "group_size"]);
 }

@@ -36,7 +36,7 @@ async fn described(who: &Actor, project: &Project, title: &str, description: &st
 }
 
 fn marked(spans: &[common::HighlightSpan]) -> String {
-    spans.iter().map(|s| if s.is_match { format!("[{}]", s.text) } else { s.text.clone() }).collect()
+    spans.iter().map(|s| if s.matched { format!("[{}]", s.text) } else { s.text.clone() }).collect()
 }
 
 #[tokio::test]
@@ -229,7 +229,7 @@ async fn malformed_search_requests_name_every_field() {
     let garbage =
         pb::SearchTasksRequest { page_size: -1, filter: Some(filter), ..everywhere(&"x".repeat(501)) };
     let refusal = search(olga, garbage).await.unwrap_err();
-    assert_eq!(violations(&refusal), ["query", "filter.statuses", "filter.text", "page_size"]);
+    assert_eq!(violations(&refusal), ["query", "filter.statuses[0]", "filter.text", "page_size"]);
     assert_eq!(violations(&search(olga, everywhere(" ")).await.unwrap_err()), ["query"]);
 }
 

@@ -211,7 +211,7 @@ impl AccessCopies {
             let tx = self.worker.begin_background().await?;
             self.apply(&tx, &page.projects).await?;
             listed_ids.extend(page.projects.iter().filter_map(|state| state.project_id.parse::<Uuid>().ok()));
-            if page.is_last {
+            if page.last {
                 self.hide_missing_projects(&tx, &listed_ids).await?;
                 positions::set(&tx, self.schema, FEED, &cursor).await?;
                 self.commit(tx, true).await?;

@@ -160,14 +160,15 @@ impl PermissionExceptions {
     }
 }
 
+/// Most permissions that are granted or denied to one member; there are fewer.
+const MAX_EXCEPTIONS: usize = 20;
+
 fn exceptions(v: &mut Violations, field: &str, values: &[i32]) -> BTreeSet<Permission> {
-    let known: BTreeSet<_> = values.iter().filter_map(|value| exception(*value)).collect();
-    v.require(
-        known.len() == values.len(),
-        field,
-        "must hold permissions that can be granted and denied, each once",
-    );
-    known
+    let is_distinct = values.iter().collect::<BTreeSet<_>>().len() == values.len();
+    v.require(is_distinct, field, "must have each permission once");
+    v.at_most(field, values.len(), MAX_EXCEPTIONS);
+    let description = "must be a permission that can be granted and denied";
+    v.known_items(field, values, exception, description).into_iter().collect()
 }
 
 fn exception(value: i32) -> Option<Permission> {
@@ -230,8 +231,8 @@ mod tests {
     fn exceptions_are_checked() {
         assert_eq!(violations(&[TaskDelete, TaskRead], &[TaskWrite]), [""; 0]);
         for bad in [Permission::Unspecified, ProjectRead, ProjectDelete, ProjectTransfer] {
-            assert_eq!(violations(&[bad], &[]), ["member.granted_permissions"], "{bad:?}");
-            assert_eq!(violations(&[], &[bad]), ["member.denied_permissions"], "{bad:?}");
+            assert_eq!(violations(&[bad], &[]), ["member.granted_permissions[0]"], "{bad:?}");
+            assert_eq!(violations(&[], &[bad]), ["member.denied_permissions[0]"], "{bad:?}");
         }
         assert_eq!(violations(&[TaskDelete, TaskDelete], &[]), ["member.granted_permissions"]);
         assert_eq!(violations(&[TaskDelete], &[TaskDelete]), ["member.denied_permissions"]);

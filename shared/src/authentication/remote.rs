@@ -54,7 +54,7 @@ impl TryFrom<pb::ResolvedSession> for Session {
             session_id: session.session_id.parse().map_err(Error::internal)?,
             user_id: session.user_id.parse().map_err(Error::internal)?,
             expires_at,
-            scopes: session.is_api_token.then_some(Scopes(session.scopes)),
+            scopes: session.api_token.then_some(Scopes(session.scopes)),
         })
     }
 }

@@ -60,12 +60,8 @@ pub fn resource_types(
     values: &[i32],
     in_feed: &[ResourceType],
 ) -> Vec<ResourceType> {
-    let known: Vec<ResourceType> = values
-        .iter()
-        .filter_map(|value| in_feed.iter().copied().find(|in_feed| i32::from(*in_feed) == *value))
-        .collect();
-    v.require(known.len() == values.len(), field, "must hold resource types of this feed only");
-    known
+    let find = |value| in_feed.iter().copied().find(|in_feed| i32::from(*in_feed) == value);
+    v.known_items(field, values, find, "must be a resource type of this feed")
 }
 
 #[cfg(test)]

@@ -1,15 +1,20 @@
 //! `ServerInfoService`: what a client can ask a server about itself.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
+use futures::future::{BoxFuture, try_join_all};
 use prost::Message as _;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use super::deadline::{DEFAULT_TIMEOUT, MAX_STREAM_TIMEOUT, MAX_TIMEOUT};
 use super::limits::MAX_MESSAGE_BYTES;
 use crate::change_log::RETENTION_DAYS;
+use crate::error::Error;
 use crate::idempotency::KEY_LIFETIME_HOURS;
 use crate::json::to_timestamp;
 use crate::page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE};
@@ -19,15 +24,27 @@ use proto::common::{GetServerInfoRequest, ServerInfo, ServerLimits};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// Answers with what was known when the server started.
-pub(super) struct ServerInfoHandler(ServerInfo);
+/// How long the answers of siblings are used again.
+const SIBLING_INFO_LIFETIME: Duration = Duration::from_secs(10);
+
+/// Asks a sibling for its info.
+pub type SiblingInfo = Arc<dyn Fn() -> BoxFuture<'static, Result<ServerInfo, Status>> + Send + Sync>;
+
+/// Answers with what was known when the server started, and with what siblings answer.
+pub(super) struct ServerInfoHandler {
+    own: ServerInfo,
+    siblings: Vec<SiblingInfo>,
+    /// What the siblings answered last. Locked while they are asked: callers wait for one answer.
+    of_siblings: Mutex<Option<(Instant, ServerInfo)>>,
+}
 
 impl ServerInfoHandler {
     /// Of a server of these gRPC services. `own` has the limits and features that only single services have; they are
-    /// merged with those that all servers have in common.
+    /// merged with those that all servers have in common, and with those of `siblings`.
     pub(super) fn new<'a>(
         services: &[String],
         own: impl IntoIterator<Item = &'a ServerInfo>,
+        siblings: Vec<SiblingInfo>,
     ) -> Result<Self, prost::DecodeError> {
         let packages = services.iter().filter_map(|name| Some(name.rsplit_once('.')?.0.to_owned()));
         let mut info = ServerInfo {
@@ -37,10 +54,49 @@ impl ServerInfoHandler {
             ..Default::default()
         };
         for own in own {
-            info.merge(own.encode_to_vec().as_slice())?;
+            merge(&mut info, own)?;
         }
-        Ok(Self(info))
+        Ok(Self { own: info, siblings, of_siblings: Mutex::default() })
     }
+
+    /// What the siblings answered in the last seconds. Without an answer, an older one is as good.
+    async fn of_siblings(&self) -> Result<ServerInfo, Error> {
+        let mut known = self.of_siblings.lock().await;
+        if let Some((at, info)) = known.as_ref()
+            && at.elapsed() < SIBLING_INFO_LIFETIME
+        {
+            return Ok(info.clone());
+        }
+        match try_join_all(self.siblings.iter().map(|ask| ask())).await {
+            Ok(answers) => {
+                let mut all = ServerInfo::default();
+                for answer in answers {
+                    merge(&mut all, &answer).map_err(Error::internal)?;
+                }
+                Ok(known.insert((Instant::now(), all)).1.clone())
+            }
+            Err(status) => {
+                let known = known.as_ref().map(|(_, info)| info.clone());
+                known.ok_or_else(|| Error::unavailable("a service of the suite", status))
+            }
+        }
+    }
+
+    async fn info(&self) -> Result<ServerInfo, Error> {
+        if self.siblings.is_empty() {
+            return Ok(self.own.clone());
+        }
+        let mut all = self.of_siblings().await?;
+        merge(&mut all, &self.own).map_err(Error::internal)?;
+        all.api_packages.sort_unstable();
+        all.api_packages.dedup();
+        Ok(all)
+    }
+}
+
+/// Adds what another server has.
+fn merge(all: &mut ServerInfo, other: &ServerInfo) -> Result<(), prost::DecodeError> {
+    all.merge(other.encode_to_vec().as_slice())
 }
 
 fn common_limits() -> ServerLimits {
@@ -72,12 +128,16 @@ impl ServerInfoService for ServerInfoHandler {
         &self,
         _: Request<GetServerInfoRequest>,
     ) -> Result<Response<ServerInfo>, Status> {
-        Ok(Response::new(ServerInfo { server_time: Some(to_timestamp(Utc::now())), ..self.0.clone() }))
+        let server_time = Some(to_timestamp(Utc::now()));
+        Ok(Response::new(ServerInfo { server_time, ..self.info().await? }))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering::Relaxed;
+
     use super::*;
     use proto::common::ServerFeatures;
 
@@ -92,10 +152,33 @@ mod tests {
             ..Default::default()
         };
         let services = ["dafnck.task.v1.B", "dafnck.common.v1.C", "dafnck.task.v1.A"].map(str::to_owned);
-        let info = ServerInfoHandler::new(&services, [&identity, &content]).unwrap().0;
+        let info = ServerInfoHandler::new(&services, [&identity, &content], Vec::new()).unwrap().own;
         assert_eq!(info.api_packages, ["dafnck.common.v1", "dafnck.task.v1"]);
         assert_eq!(info.limits.unwrap().max_attachment_bytes, Some(7));
         assert_eq!(info.limits.unwrap().max_batch_size, 1_000);
         assert!(info.features.unwrap().mail_enabled);
+    }
+
+    #[tokio::test]
+    async fn siblings_are_asked_again_after_a_while_and_their_last_answer_outlives_them() {
+        let calls = Arc::new(AtomicU32::new(0));
+        let counted = calls.clone();
+        // The second call fails.
+        let ask: SiblingInfo = Arc::new(move || {
+            let call = counted.fetch_add(1, Relaxed);
+            let api_packages = vec!["dafnck.task.v1".to_owned()];
+            let answer = ServerInfo { version: "other".to_owned(), api_packages, ..Default::default() };
+            Box::pin(async move { if call == 1 { Err(Status::unavailable("")) } else { Ok(answer) } })
+        });
+        let handler = ServerInfoHandler::new(&["dafnck.content.v1.A".to_owned()], [], vec![ask]).unwrap();
+        for (is_late, asked) in [(false, 1), (false, 1), (true, 2), (true, 3)] {
+            if is_late && let Some((at, _)) = handler.of_siblings.lock().await.as_mut() {
+                *at -= SIBLING_INFO_LIFETIME;
+            }
+            let info = handler.info().await.unwrap();
+            assert_eq!(info.api_packages, ["dafnck.content.v1", "dafnck.task.v1"]);
+            assert_eq!(info.version, env!("CARGO_PKG_VERSION"));
+            assert_eq!(calls.load(Relaxed), asked);
+        }
     }
 }

@@ -44,6 +44,7 @@ use proto::common::server_info_service_server::ServerInfoServiceServer;
 pub use bytes_in_flight::{BytesInFlight, HeldBytes};
 pub use deadline::{DEFAULT_TIMEOUT, Deadline, GRPC_TIMEOUT, MAX_STREAM_TIMEOUT, MAX_TIMEOUT};
 pub use health::{ALIVE, Readiness};
+pub use info::SiblingInfo;
 pub use limits::{
     CONNECTION_AGE_GRACE, DRAIN_STREAMS_AFTER, DRAIN_TIMEOUT, MAX_ERROR_RESET_STREAMS, MAX_HEADER_BYTES,
     MAX_MESSAGE_BYTES, MAX_PENDING_RESET_STREAMS, MAX_STREAMS_PER_CONNECTION,
@@ -70,6 +71,8 @@ pub struct ServiceParts {
     pub info: ServerInfo,
     /// What health reports of it; checked every second.
     pub readiness: Readiness,
+    /// The siblings whose limits and features it answers beside its own, unless they are behind the same server.
+    pub described_siblings: Vec<SiblingInfo>,
 }
 
 /// A server of one or several services.
@@ -156,7 +159,9 @@ fn health(reporter: HealthReporter, services: &[ServiceParts]) -> Health {
 fn routes(services: Vec<ServiceParts>, packages: &[String]) -> anyhow::Result<Routes> {
     let names: Vec<String> = packages.iter().flat_map(|packages| services_in(packages)).collect();
     let infos = services.iter().map(|service| &service.info);
-    let info = ServerInfoHandler::new(&names, infos).context("the server's info")?;
+    let siblings =
+        if let [service] = services.as_slice() { service.described_siblings.clone() } else { Vec::new() };
+    let info = ServerInfoHandler::new(&names, infos, siblings).context("the server's info")?;
     let descriptor_sets: Vec<_> = services.iter().map(|service| service.descriptor_set).collect();
     let all = services.into_iter().fold(Routes::default().into_axum_router(), |all, service| {
         all.merge(service.routes.into_axum_router().reset_fallback())

@@ -12,6 +12,8 @@ pub use email::{MAX_EMAIL_CHARS, ascii_domain, normal_email, normal_email_prefix
 pub use mask::{Mask, Populated};
 pub use time::{DurationRange, TimeRange};
 
+use std::collections::HashSet;
+
 use prost_types::Struct;
 use serde_json::Value;
 use tonic_types::FieldViolation;
@@ -103,6 +105,14 @@ impl Violations {
                 .collect::<Vec<_>>()
                 .join("; "),
         )
+    }
+
+    /// A required message of the request itself, outside of the prefix; a missing one is read as an empty one.
+    pub fn message<M: Default>(&mut self, field: &str, message: Option<M>) -> M {
+        if message.is_none() {
+            self.add_to_request(field, "must be given");
+        }
+        message.unwrap_or_default()
     }
 
     /// A required UUID: 36 characters, digits of either case.
@@ -205,24 +215,63 @@ impl Violations {
         known.flatten()
     }
 
-    /// Enum values to filter by; "not given" is refused.
+    /// At most `max` items, each read under the name of the list: what the closure finds is noted at the item, as `tags[1]`.
+    pub fn items<T, R>(
+        &mut self,
+        field: &str,
+        items: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>,
+        max: usize,
+        mut read: impl FnMut(&mut Self, T) -> R,
+    ) -> Vec<R> {
+        let items = items.into_iter();
+        self.at_most(field, items.len(), max);
+        let read_item = |(index, item)| {
+            let before = self.found.len();
+            let value = read(self, item);
+            for violation in self.found.iter_mut().skip(before) {
+                violation.field.push_str(&format!("[{index}]"));
+            }
+            value
+        };
+        items.take(max).enumerate().map(read_item).collect()
+    }
+
+    /// At most `max` UUIDs.
+    pub fn uuids(&mut self, field: &str, values: &[String], max: usize) -> Vec<Uuid> {
+        self.items(field, values, max, |v, value| v.uuid(field, value))
+    }
+
+    /// Values of an enum, at most [`MAX_BATCH`]; "not given" is refused.
     pub fn enums<E: ProtoEnum>(&mut self, field: &str, values: &[i32]) -> Vec<E> {
-        self.at_most(field, values.len(), MAX_BATCH);
-        let known: Vec<E> = values.iter().filter_map(|value| E::from_wire(*value).flatten()).collect();
-        self.require(known.len() == values.len(), field, "must hold known values of this enum only");
-        known
+        self.known_items(
+            field,
+            values,
+            |value| E::from_wire(value).flatten(),
+            "must be a known value of this enum",
+        )
+    }
+
+    /// Numbers of enum values that `find` knows.
+    pub fn known_items<T>(
+        &mut self,
+        field: &str,
+        values: &[i32],
+        find: impl Fn(i32) -> Option<T>,
+        description: &str,
+    ) -> Vec<T> {
+        let known = self.items(field, values, MAX_BATCH, |v, value| {
+            let known = find(*value);
+            v.require(known.is_some(), field, description);
+            known
+        });
+        known.into_iter().flatten().collect()
     }
 
     /// Labels: at most [`MAX_TAGS`], each of 1 to [`MAX_TAG_CHARS`] characters; repeated ones are dropped.
     pub fn tags(&mut self, field: &str, tags: Vec<String>) -> Vec<String> {
-        self.at_most(field, tags.len(), MAX_TAGS);
-        let mut kept: Vec<String> = Vec::with_capacity(tags.len().min(MAX_TAGS));
-        for tag in tags.into_iter().take(MAX_TAGS) {
-            let tag = self.line(field, tag, 1, MAX_TAG_CHARS);
-            if !kept.contains(&tag) {
-                kept.push(tag);
-            }
-        }
+        let mut kept = self.items(field, tags, MAX_TAGS, |v, tag| v.line(field, tag, 1, MAX_TAG_CHARS));
+        let mut seen = HashSet::new();
+        kept.retain(|tag| seen.insert(tag.clone()));
         kept
     }
 
@@ -268,6 +317,18 @@ mod tests {
         let Err(Error::Invalid(found)) = v.finish() else { panic!("nothing found") };
         let fields: Vec<_> = found.iter().map(|violation| violation.field.as_str()).collect();
         assert_eq!(fields, ["task.id", "task.title", "task.title", "task.due_at"]);
+    }
+
+    #[test]
+    fn violations_of_items_name_their_places() {
+        let mut v = Violations::within("task.");
+        let tags = ["a", "", "a", " ", "b"].map(str::to_owned).to_vec();
+        assert_eq!(v.tags("tags", tags), ["a", "", " ", "b"]);
+        v.uuids("ids", &["x".to_owned(), Uuid::nil().to_string(), "y".to_owned()], 2);
+        v.known_items("kinds", &[1, 7], |value| (value < 7).then_some(value), "must be small");
+        let fields: Vec<_> = v.found.iter().map(|violation| violation.field.as_str()).collect();
+        let tags = ["task.tags[1]", "task.tags[1]", "task.tags[3]"];
+        assert_eq!(fields, [&tags[..], &["task.ids", "task.ids[0]", "task.kinds[1]"]].concat());
     }
 
     #[test]

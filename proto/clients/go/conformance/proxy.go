@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -22,7 +23,9 @@ type proxy struct {
 
 func newProxy(target string) *proxy {
 	listener := must(net.Listen("tcp", "127.0.0.1:0"))
-	p := &proxy{address: listener.Addr().String(), target: target, ends: map[net.Conn]bool{}, answers: closedChannel()}
+	// By name, as the certificate of a server behind a gateway may be.
+	address := fmt.Sprintf("localhost:%d", listener.Addr().(*net.TCPAddr).Port)
+	p := &proxy{address: address, target: target, ends: map[net.Conn]bool{}, answers: closedChannel()}
 	go func() {
 		for {
 			client, err := listener.Accept()

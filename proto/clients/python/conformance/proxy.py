@@ -20,7 +20,7 @@ class Proxy:
         self._answering = threading.Event()
         self._answering.set()
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.address = f"localhost:{self._listener.getsockname()[1]}"
         # Bytes to the server, and connections, so far.
         self.sent = 0
         self.connections = 0

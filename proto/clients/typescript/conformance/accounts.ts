@@ -5,7 +5,7 @@ import { Code, createClient } from "@connectrpc/connect";
 
 import { ServerInfoService } from "../gen/dafnck/common/v1/server_info_service_pb.js";
 import { AuthService } from "../gen/dafnck/identity/v1/auth_service_pb.js";
-import { bearer } from "../src/connect.js";
+import { bearer } from "../src/calls.js";
 import { Session, signIn } from "../src/session.js";
 import { refused, type ServiceName, type Step } from "./context.js";
 

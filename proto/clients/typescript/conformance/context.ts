@@ -11,7 +11,8 @@ import { ProjectService } from "../gen/dafnck/project/v1/project_service_pb.js";
 import { PlanService } from "../gen/dafnck/task/v1/plan_service_pb.js";
 import type { Task } from "../gen/dafnck/task/v1/task_pb.js";
 import { TaskService } from "../gen/dafnck/task/v1/task_service_pb.js";
-import { type Authorization, connect } from "../src/connect.js";
+import type { Authorization } from "../src/calls.js";
+import { connect } from "../src/connect.js";
 import { type DecodedError, decodeError } from "../src/errors.js";
 import type { Session } from "../src/session.js";
 

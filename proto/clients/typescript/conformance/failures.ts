@@ -13,7 +13,7 @@ import { AuthService } from "../gen/dafnck/identity/v1/auth_service_pb.js";
 import { ProjectService } from "../gen/dafnck/project/v1/project_service_pb.js";
 import { CreateTaskRequestSchema } from "../gen/dafnck/task/v1/task_pb.js";
 import { TaskService } from "../gen/dafnck/task/v1/task_service_pb.js";
-import { type Authorization, bearer } from "../src/connect.js";
+import { type Authorization, bearer } from "../src/calls.js";
 import { serviceAuthorization, serviceAuthorizationAt } from "../src/signature.js";
 import { refused, type Step } from "./context.js";
 import { Proxy } from "./proxy.js";

@@ -26,7 +26,7 @@ export class Proxy {
 
   /** The `host:port` to connect to. */
   get target(): string {
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `localhost:${(this.#server.address() as AddressInfo).port}`;
   }
 
   /** Ends all connections and refuses new ones until `restore`. */

@@ -8,7 +8,7 @@ import type { Client } from "@connectrpc/connect";
 import type { Attachment, AttachmentTargetSchema } from "../gen/dafnck/content/v1/attachment_pb.js";
 import type { AttachmentService } from "../gen/dafnck/content/v1/attachment_service_pb.js";
 import { type UploadChunksRequest, UploadChunksRequestSchema } from "../gen/dafnck/content/v1/upload_pb.js";
-import { STREAM_DEADLINE_MS } from "./connect.js";
+import { STREAM_DEADLINE_MS } from "./calls.js";
 
 /** At most 1 MiB. */
 const CHUNK_BYTES = 256 * 1024;

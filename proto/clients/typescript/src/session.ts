@@ -2,7 +2,7 @@ import { timestampMs } from "@bufbuild/protobuf/wkt";
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 
 import { AuthService, type SessionGrant } from "../gen/dafnck/identity/v1/auth_service_pb.js";
-import type { Authorization } from "./connect.js";
+import type { Authorization } from "./calls.js";
 
 /** Tokens are refreshed this long before they end, so that none ends on its way. */
 const REFRESH_MARGIN_MS = 60_000;

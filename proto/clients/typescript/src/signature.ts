@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 
-import type { Authorization } from "./connect.js";
+import type { Authorization } from "./calls.js";
 
 /** Signs the calls of a service or operator, as "Signing calls between services" in ../../README.md says. */
 export function serviceAuthorization(name: string, secret: string): Authorization {

@@ -1,11 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
-
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 
 import type { WatchTasksRequestSchema, WatchTasksResponse } from "../gen/dafnck/task/v1/event_pb.js";
 import type { TaskService } from "../gen/dafnck/task/v1/task_service_pb.js";
-import { STREAM_DEADLINE_MS } from "./connect.js";
+import { sleep, STREAM_DEADLINE_MS } from "./calls.js";
 
 const FIRST_RETRY_DELAY_MS = 100;
 const MAX_RETRY_DELAY_MS = 30_000;
@@ -39,7 +37,7 @@ export async function* watchTasks(
       const isFinal = code === Code.Unauthenticated ? !hasResponded : FINAL_CODES.includes(code);
       if (isFinal || signal?.aborted) throw error;
     }
-    await sleep(delay, undefined, signal && { signal });
+    await sleep(delay, signal);
     delay = Math.min(2 * delay, MAX_RETRY_DELAY_MS);
   }
 }

@@ -15,14 +15,15 @@ use uuid::Uuid;
 use super::{Attachment, AttachmentInput, AttachmentTarget, EntityType, MAX_FILENAME_CHARS, safe_filename};
 use crate::uploads::upload_stream::{Part, UploadMessage};
 
-/// Reads the target of an attachment; nothing is a violation at `target`.
+/// Reads the target of an attachment.
 pub(crate) fn target(v: &mut Violations, target: Option<pb::AttachmentTarget>) -> AttachmentTarget {
+    let field = if target.is_some() { "target.target" } else { "target" };
     let (entity_type, id) = match target.unwrap_or_default().target {
         Some(Target::TaskId(id)) => (EntityType::Task, v.uuid("target.task_id", &id)),
         Some(Target::DocumentId(id)) => (EntityType::Document, v.uuid("target.document_id", &id)),
         Some(Target::ProjectId(id)) => (EntityType::Project, v.uuid("target.project_id", &id)),
         None => {
-            v.add("target", "must be a task, a document or a project");
+            v.add(field, "must be a task, a document or a project");
             (EntityType::Project, Uuid::nil())
         }
     };
@@ -128,8 +129,8 @@ impl TryFrom<pb::UpdateAttachmentRequest> for UpdateAttachmentInput {
 
     fn try_from(request: pb::UpdateAttachmentRequest) -> Result<Self> {
         const CHANGEABLE: &[&str] = &["filename", "metadata"];
-        let attachment = request.attachment.unwrap_or_default();
         let mut v = Violations::within("attachment.");
+        let attachment = v.message("attachment", request.attachment);
         let mut mask = Mask::of(&mut v, request.update_mask, CHANGEABLE);
         let id = v.uuid("id", &attachment.id);
         let filename =

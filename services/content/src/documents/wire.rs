@@ -53,8 +53,8 @@ impl TryFrom<pb::CreateDocumentRequest> for CreateDocumentInput {
         let mut outer = Violations::new();
         let key = RequestKey::of(&mut outer, &request.request_id, &request);
         let change_summary = change_summary(&mut outer, request.change_summary);
+        let document = outer.message("document", request.document);
         let mut v = Violations::within("document.");
-        let document = request.document.unwrap_or_default();
         let document = NewDocument {
             id: v.uuid_or_new("id", &document.id),
             project_id: v.uuid("project_id", &document.project_id),
@@ -92,8 +92,8 @@ impl TryFrom<pb::UpdateDocumentRequest> for UpdateDocumentInput {
 
     fn try_from(request: pb::UpdateDocumentRequest) -> Result<Self> {
         const CHANGEABLE: &[&str] = &["title", "content", "content_type", "tags", "metadata"];
-        let document = request.document.unwrap_or_default();
         let mut v = Violations::within("document.");
+        let document = v.message("document", request.document);
         let mut mask = Mask::of(&mut v, request.update_mask, CHANGEABLE);
         let id = v.resource_uuid("id", &document.id);
         v.optional_uuid("project_id", &document.project_id);
@@ -144,17 +144,15 @@ pub(crate) fn document_filter(outer: &mut Violations, filter: Option<pb::Documen
 
 /// Distinct ids to filter by.
 fn ids(v: &mut Violations, field: &str, ids: &[String]) -> Vec<Uuid> {
-    v.at_most(field, ids.len(), MAX_FILTERED_IDS);
-    let mut ids: Vec<Uuid> = ids.iter().take(MAX_FILTERED_IDS).map(|id| v.uuid(field, id)).collect();
+    let mut ids = v.uuids(field, ids, MAX_FILTERED_IDS);
     ids.sort_unstable();
     ids.dedup();
     ids
 }
 
 fn content_types(v: &mut Violations, types: Vec<String>) -> Vec<String> {
-    v.at_most("content_types", types.len(), MAX_FILTERED_TYPES);
-    let types = types.into_iter().take(MAX_FILTERED_TYPES);
-    types.map(|name| v.line("content_types", name, 1, MAX_CONTENT_TYPE_CHARS)).collect()
+    const FIELD: &str = "content_types";
+    v.items(FIELD, types, MAX_FILTERED_TYPES, |v, name| v.line(FIELD, name, 1, MAX_CONTENT_TYPE_CHARS))
 }
 
 #[derive(Clone, Debug)]

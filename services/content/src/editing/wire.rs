@@ -65,8 +65,9 @@ impl TryFrom<pb::PreviewDocumentEditRequest> for PreviewEditInput {
 
 /// Converts an edit. If it adds violations, the request fails and the result does not matter.
 fn edit(outer: &mut Violations, edit: Option<pb::ContentEdit>) -> Edit {
+    let field = if edit.is_some() { "edit.edit" } else { "edit" };
     let Some(edit) = edit.unwrap_or_default().edit else {
-        outer.add("edit", "must be one of replacement, append, prepend, unified_diff and line_edits");
+        outer.add(field, "must be one of replacement, append, prepend, unified_diff and line_edits");
         return Edit::Append(String::new());
     };
     let mut v = Violations::within("edit.");

@@ -30,12 +30,10 @@ impl TryFrom<pb::WatchDocumentsRequest> for WatchDocumentsInput {
         let filter = request.filter.unwrap_or_default();
         let mut v = Violations::new();
         let project_id = v.uuid("project_id", &request.project_id);
-        v.at_most("filter.document_ids", filter.document_ids.len(), MAX_BATCH);
-        let document_ids = filter.document_ids.iter().take(MAX_BATCH);
         let filter = EventFilter {
             operations: v.enums("filter.kinds", &filter.kinds),
             actor_id: v.optional_uuid("filter.actor_id", &filter.actor_id),
-            document_ids: document_ids.map(|id| v.uuid("filter.document_ids", id)).collect(),
+            document_ids: v.uuids("filter.document_ids", &filter.document_ids, MAX_BATCH),
             statuses: v.enums("filter.statuses", &filter.statuses),
         };
         v.finish()?;

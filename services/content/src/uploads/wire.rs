@@ -27,7 +27,7 @@ impl TryFrom<pb::CreateUploadRequest> for CreateUploadInput {
     fn try_from(request: pb::CreateUploadRequest) -> Result<Self> {
         let mut outer = Violations::new();
         let key = RequestKey::of(&mut outer, &request.request_id, &request);
-        let upload = request.upload.unwrap_or_default();
+        let upload = outer.message("upload", request.upload);
         let mut v = Violations::within("upload.");
         let attachment = AttachmentInput {
             id: Uuid::now_v7(),

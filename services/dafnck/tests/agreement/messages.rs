@@ -121,9 +121,16 @@ impl Messages<'_> {
         if !field.is_list() {
             return values::items(field);
         }
-        let single = values::items(field).into_iter().map(|item| Value::List(vec![item]));
+        let mut lists = Vec::new();
+        for item in values::items(field) {
+            lists.push(Value::List(vec![item.clone()]));
+            // The second item is refused, and not the first one.
+            lists.push(Value::List(vec![self.sample_item(field).await, item]));
+        }
         let item = self.sample_item(field).await;
-        single.chain(values::lists(field, &item)).collect()
+        lists.push(Value::List(vec![item.clone(); 2]));
+        lists.extend(values::lists(field, &item));
+        lists
     }
 
     /// The message with each field in turn set to each of its values, and without it.
@@ -154,7 +161,7 @@ impl Messages<'_> {
                     };
                     for variant in Box::pin(self.variants(&inner)).await {
                         let value = Value::Message(variant.message);
-                        let value = if field.is_list() { Value::List(vec![value]) } else { value };
+                        let value = if field.is_list() { after_valid(&inner, value) } else { value };
                         add(format!("{}.{}", field.name(), variant.path), Some(value));
                     }
                     if field.is_list() {
@@ -185,10 +192,8 @@ impl Messages<'_> {
                     }
                     let inner = self.valid(&inner).await;
                     let changed = Value::Message(Box::pin(self.random(&inner, random)).await);
-                    message.set_field(
-                        &field,
-                        if field.is_list() { Value::List(vec![changed]) } else { changed },
-                    );
+                    let value = if field.is_list() { after_valid(&inner, changed) } else { changed };
+                    message.set_field(&field, value);
                 }
                 _ if random.random_bool(0.3) => {
                     message.set_field(&field, self.values(&field).await.choose(random).unwrap().clone());
@@ -198,6 +203,11 @@ impl Messages<'_> {
         }
         message
     }
+}
+
+/// A list whose second item is tried.
+fn after_valid(valid: &DynamicMessage, item: Value) -> Value {
+    Value::List(vec![values::with_fresh_ids(&Value::Message(valid.clone())), item])
 }
 
 /// A time that fits the meaning of a field, in seconds since 1970.

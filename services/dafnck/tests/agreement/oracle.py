@@ -1,7 +1,7 @@
 """Judges messages by the buf.validate rules in their descriptors, with the validator of protovalidate's authors.
 
 The argument is a file with a descriptor set. Each line of standard input is the name of a message and its bytes as hex
-digits. The answer is a line with a JSON list of violations, each as [field path, text].
+digits. The answer is a line with a JSON list of violations, each as [field path, id of the rule, text].
 """
 
 import json
@@ -23,10 +23,10 @@ def path_of(violation):
 
 def judge(message):
     try:
-        return [[path_of(v), v.proto.message] for v in protovalidate.collect_violations(message)]
+        return [[path_of(v), v.proto.rule_id, v.proto.message] for v in protovalidate.collect_violations(message)]
     except protovalidate.EvaluationError as error:
         # A time or duration beyond its range cannot be compared.
-        return [["", str(error)]]
+        return [["", "", str(error)]]
 
 
 def main():

@@ -1,6 +1,8 @@
 //! Values for a field: around each bound of its rules, and some that formats and patterns are about.
 
-use prost_reflect::{DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value};
+use prost_reflect::{
+    DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value,
+};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -60,7 +62,14 @@ const FORMATS: [&str; 22] = [
     "00000000-0000-0000-0000-00000000000",
 ];
 /// Numbers of seconds that times and durations are tried with: about their ranges, and small ones.
-const SECONDS: [i64; 8] = [i64::MIN, -62_135_596_800, -1, 0, 1, 253_402_300_799, 315_576_000_000, i64::MAX];
+const SECONDS: [i64; 8] =
+    [i64::MIN, SECONDS_OF_YEAR_1, -1, 0, 1, SECONDS_OF_YEAR_9999, MAX_DURATION_SECONDS, i64::MAX];
+/// The first and last second of a `Timestamp`, since 1970.
+const SECONDS_OF_YEAR_1: i64 = -62_135_596_800;
+const SECONDS_OF_YEAR_9999: i64 = 253_402_300_799;
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+/// The longest `Duration`.
+const MAX_DURATION_SECONDS: i64 = 315_576_000_000;
 
 /// The rules of a field as its option has them.
 pub fn rules_of(field: &FieldDescriptor) -> Option<DynamicMessage> {
@@ -148,7 +157,7 @@ pub fn lists(field: &FieldDescriptor, item: &Value) -> Vec<Value> {
 }
 
 /// The same value with other ids.
-fn with_fresh_ids(value: &Value) -> Value {
+pub fn with_fresh_ids(value: &Value) -> Value {
     match value {
         Value::String(text) if Uuid::try_parse(text).is_ok() => Value::String(fresh_id()),
         Value::Message(message) => {
@@ -239,6 +248,36 @@ fn well_known(message: &MessageDescriptor, bounds: &[i128]) -> Vec<Value> {
 
 fn from_json(message: &MessageDescriptor, value: serde_json::Value) -> Value {
     Value::Message(DynamicMessage::deserialize(message.clone(), value).unwrap())
+}
+
+/// Whether a message has a time or duration beyond the range of its type, or with impossible parts of seconds.
+pub fn is_out_of_range(message: &DynamicMessage) -> bool {
+    let number = |name| match message.get_field_by_name(name).as_deref() {
+        Some(Value::I64(number)) => *number,
+        Some(Value::I32(number)) => i64::from(*number),
+        other => panic!("{name}: {other:?}"),
+    };
+    match message.descriptor().full_name() {
+        "google.protobuf.Timestamp" => {
+            let is_valid = (SECONDS_OF_YEAR_1..=SECONDS_OF_YEAR_9999).contains(&number("seconds"));
+            !is_valid || !(0..NANOS_PER_SECOND).contains(&number("nanos"))
+        }
+        "google.protobuf.Duration" => {
+            let (seconds, nanos) = (number("seconds"), number("nanos"));
+            let is_valid = seconds.unsigned_abs() <= MAX_DURATION_SECONDS.unsigned_abs()
+                && nanos.abs() < NANOS_PER_SECOND;
+            !is_valid || seconds.signum() * nanos.signum() < 0
+        }
+        _ => message.fields().any(|(_, value)| has_out_of_range(value)),
+    }
+}
+
+fn has_out_of_range(value: &Value) -> bool {
+    match value {
+        Value::Message(message) => is_out_of_range(message),
+        Value::List(items) => items.iter().any(has_out_of_range),
+        _ => false,
+    }
 }
 
 /// A `Timestamp` or `Duration`.

@@ -1,5 +1,7 @@
 //! A page in a real browser that calls the suite from another origin, with gRPC-Web.
 
+mod connect;
+
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -29,6 +31,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::{Code, Status};
+use uuid::Uuid;
 
 const VISIT_TIMEOUT: Duration = Duration::from_secs(60);
 const PAGE: &str = include_str!("page.html");
@@ -81,9 +84,9 @@ impl Page {
         self.origin_under("127.0.0.1").parse().unwrap()
     }
 
-    /// Opens the page in a browser and lets it call `api`; `None` where there is no browser.
-    async fn open(&mut self, host: &str, api: &str, user: &Actor, project: &Project) -> Option<Value> {
-        *self.html.lock().unwrap() = PAGE.replace("CALLS", &calls(api, user, project).to_string());
+    /// Opens a page in a browser and returns its report; `None` where there is no browser.
+    async fn open(&mut self, host: &str, html: String) -> Option<Value> {
+        *self.html.lock().unwrap() = html;
         let _browser = match Chromium::open(&self.origin_under(host)).await {
             Ok(browser) => browser,
             Err(error) => {
@@ -99,7 +102,7 @@ impl Page {
 
     /// Signs in, lists tasks, watches one being created, uploads a file, and asks for a task that is not there.
     pub async fn visit(&mut self, api: &str, user: &Actor, project: &Project) -> Option<Visit> {
-        let report = self.open("127.0.0.1", api, user, project).await?;
+        let report = self.open("127.0.0.1", page(api, user, project)).await?;
         let decode = |field: &str| {
             BASE64.decode(report[field].as_str().unwrap_or_else(|| panic!("no {field}: {report}"))).unwrap()
         };
@@ -115,6 +118,23 @@ impl Page {
         })
     }
 
+    /// The same, without an upload, with Connect for browsers and the helpers for TypeScript. Returns what the page saw; `None`
+    /// where tools are missing.
+    pub async fn visit_with_connect(&mut self, api: &str, user: &Actor, project: &Project) -> Option<Value> {
+        let script = connect::bundle().await?;
+        let input = json!({
+            "api": api,
+            "login": user.name,
+            "password": user.password,
+            "projectId": project.id,
+            "missingId": Uuid::nil(),
+        });
+        let html = format!(
+            "<!doctype html><script>globalThis.visit = {input}</script><script type=\"module\">{script}</script>"
+        );
+        self.open("127.0.0.1", html).await
+    }
+
     /// The failure of the same page under another name of this machine, which is another origin.
     pub async fn failure_from_another_origin(
         &mut self,
@@ -122,9 +142,14 @@ impl Page {
         user: &Actor,
         project: &Project,
     ) -> Option<String> {
-        let report = self.open("localhost", api, user, project).await?;
+        let report = self.open("localhost", page(api, user, project)).await?;
         Some(report["failure"].as_str().unwrap_or_else(|| panic!("{report}")).to_owned())
     }
+}
+
+/// A page that is written for the test, without a library.
+fn page(api: &str, user: &Actor, project: &Project) -> String {
+    PAGE.replace("CALLS", &calls(api, user, project).to_string())
 }
 
 async fn report(State((_, reports)): State<PageState>, body: String) {

@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use local_servers::tools::free_port;
+use proto::common::GetServerInfoRequest;
+use proto::common::server_info_service_client::ServerInfoServiceClient;
 use proto::identity::v1::{ListSessionsRequest, LoginRequest};
 use proto::task::v1::{BatchCreateTasksRequest, Task, WatchTasksRequest};
 use serde_yaml_ng::Value;
@@ -123,6 +125,10 @@ async fn calls_streams_and_errors_pass_the_proxy() {
     let task = olga.task(&project, "build the rocket").await;
     let next = async { while watched.message().await.unwrap().unwrap().events.is_empty() {} };
     tokio::time::timeout(Duration::from_secs(10), next).await.expect("the change is passed on at once");
+
+    let mut client = ServerInfoServiceClient::new(proxied.channel());
+    let info = client.get_server_info(GetServerInfoRequest {}).await.unwrap().into_inner();
+    crate::gateway::assert_describes_all_services(info);
 
     // One of the largest errors that there are.
     let tasks = vec![Task { title: String::new(), ..task }; 1000];

@@ -21,7 +21,7 @@ fn public_services() -> BTreeMap<String, String> {
     let names = proto::descriptor_pool().services().map(|service| service.full_name().to_owned());
     let public = names.filter(|name| !name.contains(".admin.") && !name.contains(".backend."));
     let backend = |name: &str| match name.split('.').nth(1).unwrap() {
-        "common" => "dafnck-identity".to_owned(),
+        "common" => "dafnck-content".to_owned(),
         service => format!("dafnck-{service}"),
     };
     public.map(|name| (name.clone(), backend(&name))).collect()

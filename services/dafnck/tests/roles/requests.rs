@@ -132,7 +132,7 @@ fn of_invitations(ids: &Ids) -> Vec<Sample> {
         }),
         ..Default::default()
     };
-    let by_invitation = RevokeInvitationRequest {
+    let by_invitation = WithdrawInvitationRequest {
         project_id: project_id.clone(),
         invitation_id: ids.invitation.clone(),
         etag: stale(),
@@ -153,7 +153,7 @@ fn of_invitations(ids: &Ids) -> Vec<Sample> {
         ("project.v1.MemberService/GetInvitation", get_invitation.encode_to_vec()),
         ("project.v1.MemberService/ListInvitations", list.encode_to_vec()),
         ("project.v1.MemberService/ResendInvitation", resend.encode_to_vec()),
-        ("project.v1.MemberService/RevokeInvitation", by_invitation.encode_to_vec()),
+        ("project.v1.MemberService/WithdrawInvitation", by_invitation.encode_to_vec()),
         ("project.v1.MemberService/AcceptInvitation", accept.encode_to_vec()),
         ("project.v1.MemberService/DeclineInvitation", accept.encode_to_vec()),
     ]

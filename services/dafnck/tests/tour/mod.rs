@@ -1,19 +1,16 @@
-//! The tours of the documents, as a reader pastes them into a shell: each twice in a row.
+//! The tours of the documents, as a reader pastes them into a shell, with grpcurl and with `buf curl`: each twice in a row.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+mod tools;
+
+use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use local_servers::python_packages;
 use testkit::{Suite, Topology};
-use tokio::process::Command;
 
+use self::tools::Tool;
 use crate::harness::harness;
 
-/// A gRPC client with reflection, and the name of its private copy: another when the pins change.
-const GRPC: [&str; 2] = ["grpcio==1.85.3", "grpcio-reflection==1.85.1"];
-const GRPC_DIRECTORY: &str = "python-grpc-1.85.3";
 /// How grpcurl ends when a call answers `FAILED_PRECONDITION`: 64 and the number of the code.
 const FAILED_PRECONDITION: i32 = 64 + 9;
 
@@ -36,37 +33,58 @@ fn blocks(page: &str, heading: Option<&str>) -> String {
     found
 }
 
-/// Runs a script with a `grpcurl` on its path, and with the address of this suite.
-async fn run(suite: &Suite, script: &str) -> Output {
-    let cache = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local/cache");
-    let packages = python_packages(&cache, GRPC_DIRECTORY, &GRPC, |step| eprintln!("{step}")).await.unwrap();
-    let programs = tempfile::tempdir().unwrap();
-    let grpcurl = programs.path().join("grpcurl");
-    fs::write(&grpcurl, include_str!("grpcurl")).unwrap();
-    fs::set_permissions(&grpcurl, Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", programs.path().display(), std::env::var("PATH").unwrap());
-    let mut command = Command::new("bash");
-    command.args(["-euo", "pipefail", "-c", script]).env("PATH", path).env("PYTHONPATH", packages);
+/// Runs a script with this tool as `grpcurl`, and with the address of this suite.
+async fn run(suite: &Suite, tool: &Tool, script: &str) -> Output {
+    let mut command = tool.shell();
+    command.args(["-euo", "pipefail", "-c", script]);
     command.env("API", suite.gateway_url().trim_start_matches("http://"));
-    command.env("PYTHONDONTWRITEBYTECODE", "1").kill_on_drop(true).output().await.unwrap()
+    command.kill_on_drop(true).output().await.unwrap()
+}
+
+/// Runs a script that must succeed.
+async fn succeed(suite: &Suite, tool: &Tool, script: &str) {
+    let Output { status, stdout, stderr } = run(suite, tool, script).await;
+    let [out, err] = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert!(status.success(), "{status}\n{out}\n{err}");
 }
 
 #[tokio::test]
-async fn the_long_tour_runs_twice_in_a_row() {
+async fn the_long_tour_runs_twice_in_a_row_with_grpcurl() {
     let suite = harness().with_gateway().start_in(Topology::PLAIN).await;
+    let tool = Tool::grpcurl().await;
     for _ in 0..2 {
-        let Output { status, stdout, stderr } = run(&suite, &blocks("proto/TOUR.md", None)).await;
-        let [out, err] = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-        assert!(status.success(), "{status}\n{out}\n{err}");
+        succeed(&suite, &tool, &blocks("proto/TOUR.md", None)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_long_tour_runs_with_buf_curl() {
+    let suite = harness().with_gateway().start_in(Topology::PLAIN).await;
+    succeed(&suite, &Tool::buf_curl().await, &blocks("proto/TOUR.md", None)).await;
+}
+
+/// Each tool writes masks in its own way.
+#[tokio::test]
+async fn masks_name_fields_in_every_spelling_of_the_tools() {
+    let suite = harness().with_gateway().start_in(Topology::PLAIN).await;
+    let sections = ["Set up", "Accounts and sessions"].map(|heading| blocks("proto/TOUR.md", Some(heading)));
+    let grpcurl = [r#"{"paths": ["due_at", "description"]}"#, r#"{"paths": ["dueAt", "description"]}"#];
+    let buf_curl = [r#""dueAt,description""#, r#""description,dueAt""#];
+    for (tool, masks) in [(Tool::grpcurl().await, grpcurl), (Tool::buf_curl().await, buf_curl)] {
+        for mask in masks {
+            let script = format!("{}\nMASK='{mask}'\n{}", sections.concat(), include_str!("masks.sh"));
+            succeed(&suite, &tool, &script).await;
+        }
     }
 }
 
 #[tokio::test]
 async fn the_tour_of_the_readme_ends_with_the_error_that_it_shows() {
     let suite = harness().with_gateway().start_in(Topology::PLAIN).await;
+    let tool = Tool::grpcurl().await;
     let script = blocks("README.md", Some("A short tour")).replace("127.0.0.1:50050", "$API");
     for _ in 0..2 {
-        let Output { status, stdout, stderr } = run(&suite, &script).await;
+        let Output { status, stdout, stderr } = run(&suite, &tool, &script).await;
         let [out, err] = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
         assert_eq!(status.code(), Some(FAILED_PRECONDITION), "{out}\n{err}");
         for words in

@@ -22,7 +22,7 @@ impl CreateApiTokenInput {
         let password = password.map(|given| passwords::check_given(&mut v, "password", given));
         let key = RequestKey::of(&mut v, &request.request_id, &request);
         let mut of_token = Violations::within("api_token.");
-        let token = request.api_token.unwrap_or_default();
+        let token = v.message("api_token", request.api_token);
         let name = of_token.line("name", token.name, 1, MAX_NAME_CHARS);
         let scopes = scopes(&mut of_token, token.scopes);
         let expires_at = of_token.optional_time("expires_at", token.expires_at);
@@ -37,12 +37,12 @@ impl CreateApiTokenInput {
 /// Sorted, each once.
 fn scopes(v: &mut Violations, mut scopes: Vec<String>) -> Scopes {
     v.require(!scopes.is_empty(), "scopes", "must name at least one");
-    v.at_most("scopes", scopes.len(), MAX_SCOPES);
-    let is_unknown = |scope: &&String| !Scopes::is_known(scope, MethodRules::suite());
-    for scope in scopes.iter().take(MAX_SCOPES).filter(is_unknown) {
-        let shown: String = scope.chars().take(MAX_NAME_CHARS).collect();
-        v.add("scopes", format!("{shown:?} is no scope, as tasks:read or tasks:*"));
-    }
+    v.items("scopes", &scopes, MAX_SCOPES, |v, scope| {
+        if !Scopes::is_known(scope, MethodRules::suite()) {
+            let shown: String = scope.chars().take(MAX_NAME_CHARS).collect();
+            v.add("scopes", format!("{shown:?} is no scope, as tasks:read or tasks:*"));
+        }
+    });
     scopes.sort();
     scopes.dedup();
     Scopes(scopes)

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use proto::identity::v1 as pb;
 use shared::error::{Error, Result};
 use shared::json::to_timestamp;
-use shared::validation::{MAX_BATCH, Violations};
+use shared::validation::Violations;
 use uuid::Uuid;
 
 use super::queries::{EventFilter, EventRow};
@@ -24,11 +24,9 @@ impl EventFilter {
 }
 
 fn kinds(v: &mut Violations, values: &[i32]) -> Vec<String> {
-    v.at_most("kinds", values.len(), MAX_BATCH);
-    let known = |value: &i32| Kind::try_from(*value).ok().filter(|kind| *kind != Kind::Unspecified);
-    let kinds: Vec<_> = values.iter().filter_map(known).map(name_of).collect();
-    v.require(kinds.len() == values.len(), "kinds", "must be known kinds");
-    kinds
+    let known = |value| Kind::try_from(value).ok().filter(|kind| *kind != Kind::Unspecified);
+    let kinds = v.known_items("kinds", values, known, "must be a known kind");
+    kinds.into_iter().map(name_of).collect()
 }
 
 /// In the form in which events contain it.

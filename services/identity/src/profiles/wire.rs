@@ -16,8 +16,7 @@ impl UpdateProfileInput {
     /// An empty user id names the caller.
     pub(super) fn parse(request: pb::UpdateUserProfileRequest, own_id: Uuid, keys: &KeyRing) -> Result<Self> {
         let mut v = Violations::within("profile.");
-        let is_given = request.profile.is_some();
-        let profile = request.profile.unwrap_or_default();
+        let profile = v.message("profile", request.profile);
         let mut mask = Mask::of(&mut v, request.update_mask, &CHANGEABLE);
         let user_id = v.optional_uuid("user_id", &profile.user_id).unwrap_or(own_id);
         let bio = mask.pick("bio", profile.bio, |bio| v.optional_text("bio", bio, MAX_BIO_CHARS));
@@ -30,9 +29,6 @@ impl UpdateProfileInput {
             mask.pick_json(&mut v, "social_links", profile.social_links, request.social_links_patch);
         let preferences =
             mask.pick_json(&mut v, "preferences", profile.preferences, request.preferences_patch);
-        if !is_given {
-            v.add_to_request("profile", "must be given");
-        }
         v.finish()?;
 
         let associated_data = AssociatedData::new(LOCATION, user_id);

@@ -99,6 +99,7 @@ impl TryFrom<pb::RemoveSecondFactorRequest> for ProofInput {
 }
 
 fn proof(v: &mut Violations, proof: Option<pb::SecondFactorProof>) -> Proof {
+    let field = if proof.is_some() { "proof.proof" } else { "proof" };
     match proof.and_then(|proof| proof.proof) {
         Some(ProofField::Code(code)) => Proof::Code(self::code(v, "proof.code", code)),
         Some(ProofField::RecoveryCode(text)) => {
@@ -111,7 +112,7 @@ fn proof(v: &mut Violations, proof: Option<pb::SecondFactorProof>) -> Proof {
             }
         }
         None => {
-            v.add("proof", "must have a code or a recovery code");
+            v.add(field, "must have a code or a recovery code");
             Proof::Code(String::new())
         }
     }

@@ -28,7 +28,7 @@ impl BackendSessionHandler {
             session_id: session.session_id.to_string(),
             user_id: session.user_id.to_string(),
             expires_at: Some(to_timestamp(session.expires_at)),
-            is_api_token: session.scopes.is_some(),
+            api_token: session.scopes.is_some(),
             scopes: session.scopes.map(|scopes| scopes.0).unwrap_or_default(),
         }))
     }

@@ -14,10 +14,10 @@ impl Session {
             user_id: self.user_id.to_string(),
             ip_address: self.ip_address.map(|network| network.ip().to_string()).unwrap_or_default(),
             user_agent: self.user_agent.unwrap_or_default(),
-            is_active: self.is_active,
+            active: self.is_active,
             created_at: Some(to_timestamp(self.created_at)),
             expires_at: Some(to_timestamp(self.expires_at)),
-            is_current: self.id == current,
+            current: self.id == current,
             refresh_expires_at: Some(to_timestamp(self.refresh_expires_at)),
             last_seen_at: self.last_seen_at.map(to_timestamp),
         }

@@ -38,8 +38,7 @@ impl UserLookupHandler {
 pub(super) fn parse_ids(values: &[String], min: usize) -> Result<Vec<Uuid>, Error> {
     let mut v = Violations::new();
     v.require(values.len() >= min, "user_ids", "must not be empty");
-    v.at_most("user_ids", values.len(), MAX_BATCH);
-    let ids: Vec<_> = values.iter().take(MAX_BATCH).map(|value| v.uuid("user_ids", value)).collect();
+    let ids = v.uuids("user_ids", values, MAX_BATCH);
     v.finish()?;
     let mut seen = HashSet::new();
     Ok(ids.into_iter().filter(|id| seen.insert(*id)).collect())

@@ -16,8 +16,7 @@ impl UpdateUserInput {
     /// An empty id names the caller.
     pub(super) fn parse(request: pb::UpdateUserRequest, own_id: Uuid, keys: &KeyRing) -> Result<Self> {
         let mut v = Violations::within("user.");
-        let is_given = request.user.is_some();
-        let user = request.user.unwrap_or_default();
+        let user = v.message("user", request.user);
         let mut mask = Mask::of(&mut v, request.update_mask, &CHANGEABLE);
         let id = v.optional_uuid("id", &user.id).unwrap_or(own_id);
         let username =
@@ -28,9 +27,6 @@ impl UpdateUserInput {
             mask.pick("last_name", user.last_name, |name| fields::name(&mut v, "last_name", name));
         let avatar_url = mask.pick("avatar_url", user.avatar_url, |url| v.optional_url("avatar_url", url));
         let metadata = mask.pick_json(&mut v, "metadata", user.metadata, request.metadata_patch);
-        if !is_given {
-            v.add_to_request("user", "must be given");
-        }
         v.finish()?;
 
         let encrypt = |column, name: Option<Option<String>>| {

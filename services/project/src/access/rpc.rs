@@ -50,7 +50,7 @@ impl AccessServiceHandler {
         let read = states.len();
         states.truncate(count_fitting(&states));
         Ok(Response::new(pb::ListProjectAccessResponse {
-            is_last: read < MAX_STATES && states.len() == read,
+            last: read < MAX_STATES && states.len() == read,
             projects: states.into_iter().map(Into::into).collect(),
             cursor: cursor.to_string(),
         }))

@@ -174,12 +174,12 @@ impl InvitationHandler {
         Ok(Response::new(invitation.to_message(now)))
     }
 
-    pub(crate) async fn revoke_invitation(
+    pub(crate) async fn withdraw_invitation(
         &self,
-        request: Request<pb::RevokeInvitationRequest>,
+        request: Request<pb::WithdrawInvitationRequest>,
     ) -> Result<Response<pb::Invitation>, Status> {
         let caller = Caller::of(&request)?;
-        let pb::RevokeInvitationRequest { project_id, invitation_id, etag } = request.into_inner();
+        let pb::WithdrawInvitationRequest { project_id, invitation_id, etag } = request.into_inner();
         let id = InvitationId::of(&project_id, &invitation_id)?;
         let now = self.issuer.context.clock.now();
         let tx = self.issuer.context.database.begin(&caller).await?;

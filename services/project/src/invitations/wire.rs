@@ -45,8 +45,7 @@ fn new_invitation(
     inviter_id: Uuid,
     now: DateTime<Utc>,
 ) -> NewInvitation {
-    all.require(invitation.is_some(), "invitation", "must be given");
-    let invitation = invitation.unwrap_or_default();
+    let invitation = all.message("invitation", invitation);
     let mut v = Violations::within("invitation.");
     let (granted, denied) = (&invitation.granted_permissions, &invitation.denied_permissions);
     let new = NewInvitation {

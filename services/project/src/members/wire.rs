@@ -26,8 +26,7 @@ impl TryFrom<pb::AddMemberRequest> for AddMemberInput {
     fn try_from(request: pb::AddMemberRequest) -> Result<Self> {
         let mut all = Violations::new();
         let key = RequestKey::of(&mut all, &request.request_id, &request);
-        all.require(request.member.is_some(), "member", "must be given");
-        let member = request.member.unwrap_or_default();
+        let member = all.message("member", request.member);
         let mut v = Violations::within("member.");
         let member = NewMember {
             id: Uuid::now_v7(),
@@ -60,11 +59,8 @@ impl TryFrom<pb::UpdateMemberRequest> for UpdateMemberInput {
 
     fn try_from(request: pb::UpdateMemberRequest) -> Result<Self> {
         let mut v = Violations::within("member.");
-        if request.member.is_none() {
-            v.add_to_request("member", "must be given");
-        }
+        let member = v.message("member", request.member);
         let mut mask = Mask::of(&mut v, request.update_mask, CHANGEABLE);
-        let member = request.member.unwrap_or_default();
         let id = MemberId {
             project_id: v.uuid("project_id", &member.project_id),
             user_id: v.uuid("user_id", &member.user_id),

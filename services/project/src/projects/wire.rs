@@ -29,8 +29,7 @@ impl CreateProjectInput {
     pub(crate) fn of(request: pb::CreateProjectRequest, owner_id: Uuid) -> Result<Self> {
         let mut all = Violations::new();
         let key = RequestKey::of(&mut all, &request.request_id, &request);
-        all.require(request.project.is_some(), "project", "must be given");
-        let project = request.project.unwrap_or_default();
+        let project = all.message("project", request.project);
         let mut v = Violations::within("project.");
         let project = NewProject {
             id: v.uuid_or_new("id", &project.id),
@@ -70,11 +69,8 @@ impl TryFrom<pb::UpdateProjectRequest> for UpdateProjectInput {
 
     fn try_from(request: pb::UpdateProjectRequest) -> Result<Self> {
         let mut v = Violations::within("project.");
-        if request.project.is_none() {
-            v.add_to_request("project", "must be given");
-        }
+        let project = v.message("project", request.project);
         let mut mask = Mask::of(&mut v, request.update_mask, CHANGEABLE);
-        let project = request.project.unwrap_or_default();
         let id = v.resource_uuid("id", &project.id);
         let change = ProjectChange {
             name: mask.pick("name", project.name, |name| v.line("name", name, 1, MAX_NAME_CHARS)),
@@ -107,11 +103,10 @@ impl ListProjectsInput {
         let filter = request.filter.unwrap_or_default();
         let mut v = Violations::within("filter.");
         let member_id = v.optional_uuid("member_id", &filter.member_id);
-        v.at_most("owner_ids", filter.owner_ids.len(), MAX_FILTER_OWNERS);
         let filter = ProjectFilter {
             statuses: v.enums("statuses", &filter.statuses),
             visibilities: v.enums("visibilities", &filter.visibilities),
-            owner_ids: filter.owner_ids.iter().map(|id| v.uuid("owner_ids", id)).collect(),
+            owner_ids: v.uuids("owner_ids", &filter.owner_ids, MAX_FILTER_OWNERS),
             member_ids: filter.member_only.then_some(user_id).into_iter().chain(member_id).collect(),
             text: v.optional_text("text", Some(filter.text), MAX_SEARCH_CHARS),
         };

@@ -135,8 +135,7 @@ fn individual_updates(
 /// The same change for each id.
 fn common_updates(v: &mut Violations, update: pb::CommonTaskUpdate) -> Result<Vec<UpdateTaskInput>> {
     let pb::CommonTaskUpdate { task_ids, task, update_mask, metadata_patch } = update;
-    check_count(v, "common.task_ids", task_ids.len());
-    let ids: Vec<Uuid> = read_ids(v, "common.task_ids", &task_ids);
+    let ids = read_ids(v, "common.task_ids", &task_ids);
     v.require(task.is_some(), "common.task", "must be given");
     let task = task.unwrap_or_default();
     v.require(task.id.is_empty(), "common.task.id", "must be empty");
@@ -152,16 +151,15 @@ fn common_updates(v: &mut Violations, update: pb::CommonTaskUpdate) -> Result<Ve
 /// The ids of a request, each of which may be given once.
 pub(super) fn requested_ids(task_ids: &[String]) -> Result<Vec<Uuid>> {
     let mut v = Violations::new();
-    check_count(&mut v, "task_ids", task_ids.len());
     let ids = read_ids(&mut v, "task_ids", task_ids);
     v.finish()?;
     Ok(ids)
 }
 
 fn read_ids(v: &mut Violations, field: &str, values: &[String]) -> Vec<Uuid> {
-    let values = values.iter().take(MAX_BATCH).enumerate();
-    let ids: Vec<Uuid> = values.map(|(index, id)| v.uuid(&format!("{field}[{index}]"), id)).collect();
-    report_repeated(v, ids.iter().copied(), |index| format!("{field}[{index}]"));
+    v.require(!values.is_empty(), field, "must not be empty");
+    let ids = v.uuids(field, values, MAX_BATCH);
+    report_repeated(v, ids.iter().copied(), |_| field.to_owned());
     ids
 }
 
@@ -205,7 +203,9 @@ fn collect<T>(v: &mut Violations, prefix: &str, input: Result<T>) -> Result<Opti
 fn report_repeated(v: &mut Violations, ids: impl Iterator<Item = Uuid>, field: impl Fn(usize) -> String) {
     let mut seen = HashSet::new();
     for (index, id) in ids.enumerate() {
-        v.require(id.is_nil() || seen.insert(id), &field(index), "is in the batch already");
+        if !id.is_nil() && !seen.insert(id) {
+            v.add(&field(index), format!("{id} is in the batch already"));
+        }
     }
 }
 

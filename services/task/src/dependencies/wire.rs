@@ -24,8 +24,7 @@ impl TryFrom<pb::CreateTaskDependencyRequest> for CreateTaskDependencyInput {
     fn try_from(request: pb::CreateTaskDependencyRequest) -> Result<Self> {
         let mut outer = Violations::new();
         let key = RequestKey::of(&mut outer, &request.request_id, &request);
-        outer.require(request.task_dependency.is_some(), "task_dependency", "must be given");
-        let given = request.task_dependency.unwrap_or_default();
+        let given = outer.message("task_dependency", request.task_dependency);
         let mut v = Violations::within("task_dependency.");
         let (task_id, depends_on_task_id) = ends(&mut v, &given.task_id, &given.depends_on_task_id);
         let dependency_type = dependency_type(&mut v, given.dependency_type);

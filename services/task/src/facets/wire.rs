@@ -47,7 +47,7 @@ impl From<Facets> for pb::TaskFacets {
         let by_project = facets.by_project.into_iter();
         Self {
             total_count: facets.found.min(MAX_COUNTED),
-            is_partial: facets.found > MAX_COUNTED,
+            truncated: facets.found > MAX_COUNTED,
             by_status: by_status.collect(),
             by_priority: by_priority.collect(),
             by_assignee: by_assignee

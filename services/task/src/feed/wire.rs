@@ -40,17 +40,12 @@ fn event_filter(outer: &mut Violations, filter: &pb::TaskEventFilter) -> EventFi
         operations: v.enums("kinds", &filter.kinds),
         resource_types: resource_types(&mut v, "resource_types", &filter.resource_types, &in_feed),
         actor_id: v.optional_uuid("actor_id", &filter.actor_id),
-        task_ids: ids(&mut v, "task_ids", &filter.task_ids, MAX_BATCH),
+        task_ids: v.uuids("task_ids", &filter.task_ids, MAX_BATCH),
         statuses: v.enums("statuses", &filter.statuses),
-        assignee_ids: ids(&mut v, "assignee_ids", &filter.assignee_ids, MAX_FILTER_IDS),
+        assignee_ids: v.uuids("assignee_ids", &filter.assignee_ids, MAX_FILTER_IDS),
     };
     outer.absorb(v);
     read
-}
-
-fn ids(v: &mut Violations, field: &str, values: &[String], max: usize) -> Vec<Uuid> {
-    v.at_most(field, values.len(), max);
-    values.iter().take(max).map(|id| v.uuid(field, id)).collect()
 }
 
 pub(super) fn message(batch: WatchBatch<pb::TaskEvent>) -> pb::WatchTasksResponse {

@@ -66,7 +66,7 @@ pub(crate) fn filter(outer: &mut Violations, filter: pb::TaskFilter) -> TaskFilt
             Some(Position::ParentTaskId(id)) => Some(v.uuid("parent_task_id", id)),
             _ => None,
         },
-        is_root: matches!(filter.position, Some(Position::IsRoot(_))),
+        is_root: matches!(filter.position, Some(Position::Root(_))),
         ancestor_task_id: match &filter.position {
             Some(Position::AncestorTaskId(id)) => Some(v.uuid("ancestor_task_id", id)),
             _ => None,
@@ -116,7 +116,7 @@ fn check_consistency(v: &mut Violations, filter: &pb::TaskFilter) {
     v.require(!filter.all_tags.iter().any(excluded), "no_tags", "has a tag that all_tags asks for");
     let is_excluded = !filter.any_tags.is_empty() && filter.any_tags.iter().all(excluded);
     v.require(!is_excluded, "no_tags", "has all tags of any_tags");
-    v.require(filter.position != Some(Position::IsRoot(false)), "is_root", "must be true if given");
+    v.require(filter.position != Some(Position::Root(false)), "root", "must be true if given");
 }
 
 /// The whole minutes in a range of durations: tasks are measured in minutes.
@@ -131,8 +131,7 @@ fn minutes_range(
 }
 
 pub(crate) fn ids(v: &mut Violations, field: &str, given: &[String]) -> Option<Vec<Uuid>> {
-    v.at_most(field, given.len(), MAX_FILTER_IDS);
-    let mut ids: Vec<Uuid> = given.iter().take(MAX_FILTER_IDS).map(|id| v.uuid(field, id)).collect();
+    let mut ids = v.uuids(field, given, MAX_FILTER_IDS);
     ids.sort_unstable();
     ids.dedup();
     some(ids)

@@ -39,9 +39,9 @@ impl CreateTaskInput {
     pub(crate) fn read(request: pb::CreateTaskRequest, creator_id: Uuid) -> Result<Self> {
         let mut outer = Violations::new();
         let key = RequestKey::of(&mut outer, &request.request_id, &request);
-        outer.require(request.task.is_some(), "task", "must be given");
+        let task = outer.message("task", request.task);
         let mut v = Violations::within("task.");
-        let task = new_task(&mut v, request.task.unwrap_or_default(), creator_id);
+        let task = new_task(&mut v, task, creator_id);
         outer.absorb(v);
         outer.finish()?;
         Ok(Self { key, task })
@@ -87,10 +87,7 @@ impl TryFrom<pb::UpdateTaskRequest> for UpdateTaskInput {
 
     fn try_from(request: pb::UpdateTaskRequest) -> Result<Self> {
         let mut v = Violations::within("task.");
-        if request.task.is_none() {
-            v.add_to_request("task", "must be given");
-        }
-        let task = request.task.unwrap_or_default();
+        let task = v.message("task", request.task);
         let id = v.resource_uuid("id", &task.id);
         v.optional_uuid("project_id", &task.project_id);
         let etag = task.etag;

@@ -178,6 +178,7 @@ impl Running {
                 routes: crate::routes![AccessServiceServer(ScriptedService)],
                 info: ServerInfo::default(),
                 readiness: Arc::new(move || Box::pin(async move { is_ready })),
+                described_siblings: Vec::new(),
             }],
             authentication: Authentication::new(sessions, SECRET.into())
                 .with_failures_per_second(limits.authentication_failures_per_second),

@@ -34,7 +34,7 @@ final class Proxy implements AutoCloseable {
 
   /** The {@code host:port} to connect to. */
   String target() {
-    return "127.0.0.1:" + listener.getLocalPort();
+    return "localhost:" + listener.getLocalPort();
   }
 
   /** Ends all connections, and refuses new ones until {@code restore}. */
