@@ -191,7 +191,8 @@ CREATE TABLE change_log (
     entity TEXT NOT NULL,
     entity_id UUID NOT NULL,
     project_id UUID,
-    operation TEXT NOT NULL CONSTRAINT chk_change_operation CHECK (operation IN ('insert', 'update', 'delete')),
+    -- `insert`, `update` or `delete`; only triggers write it.
+    operation TEXT NOT NULL,
     old_values JSONB,
     new_values JSONB,
     actor_id UUID,
@@ -282,17 +283,29 @@ BEGIN
 END;
 $$ LANGUAGE plpgsql;
 
--- Writes the change log. Arguments: the column with the project's id ('' for none), then the columns to omit because
--- they are secret or large. Runs as the owner: a role that may change a row may not write, read or skip the log.
+-- Writes the change log. Arguments: the column with the project's id ('' for none), then `content` to omit that column: a
+-- content may be large, so it is removed before the row becomes JSON. Runs as the owner: a role that may change a row may not write, read or skip the log.
 CREATE FUNCTION record_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
 AS $$
 DECLARE
-    omitted text[] := TG_ARGV[1:];
-    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - omitted END;
-    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - omitted END;
-    changed_row jsonb := coalesce(new_row, old_row);
+    old_row jsonb;
+    new_row jsonb;
+    changed_row jsonb;
 BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        IF TG_ARGV[1] = 'content' THEN
+            OLD.content := NULL;
+        END IF;
+        old_row := to_jsonb(OLD) - TG_ARGV[1:];
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        IF TG_ARGV[1] = 'content' THEN
+            NEW.content := NULL;
+        END IF;
+        new_row := to_jsonb(NEW) - TG_ARGV[1:];
+    END IF;
+    changed_row := coalesce(new_row, old_row);
     INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, new_values, actor_id, trace_id)
     VALUES (
         TG_TABLE_NAME,
@@ -431,22 +444,34 @@ RETURN (
     SELECT coalesce(string_agg(regexp_replace(m[1], '[^[:alnum:]]+', ' ', 'g'), ' '), '')
     FROM regexp_matches(content, '([[:alnum:]]+(?:[^[:alnum:][:space:]]+[[:alnum:]]+)+)', 'g') m);
 
+-- The words of a text, followed by the parts of those that punctuation joins.
+CREATE FUNCTION words_and_parts(content text) RETURNS tsvector
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+    IF content ~ '[[:alnum:]][^[:alnum:][:space:]]+[[:alnum:]]' THEN
+        RETURN to_tsvector('content.all_words', content)
+            || to_tsvector('content.all_words', content.parts_of_joined_words(content));
+    END IF;
+    RETURN to_tsvector('content.all_words', content);
+END
+$$;
+
 -- The title has a higher weight (A) than the content (D). A content with more different words than a tsvector can hold
 -- (1 MiB) is indexed by its beginning.
 CREATE FUNCTION document_search_vector(title text, content text) RETURNS tsvector
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = content, pg_temp
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 DECLARE
+    words tsvector := setweight(content.words_and_parts(title), 'A');
     kept integer := char_length(content);
-    kept_content text;
 BEGIN
+    IF content IS NULL OR content = '' THEN
+        RETURN words;
+    END IF;
     LOOP
         BEGIN
-            kept_content := left(content, kept);
-            RETURN setweight(to_tsvector('content.all_words', title), 'A')
-                || setweight(to_tsvector('content.all_words', parts_of_joined_words(title)), 'A')
-                || to_tsvector('content.all_words', kept_content)
-                || to_tsvector('content.all_words', parts_of_joined_words(kept_content));
+            RETURN words || content.words_and_parts(left(content, kept));
         EXCEPTION WHEN program_limit_exceeded THEN
             kept := kept / 2;
         END;
@@ -482,9 +507,13 @@ CREATE FUNCTION update_document_search() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
 AS $$
 BEGIN
-    INSERT INTO document_search (document_id, project_id, search_vector)
-    VALUES (NEW.id, NEW.project_id, document_search_vector(NEW.title, coalesce(NEW.content, '')))
-    ON CONFLICT (document_id) DO UPDATE SET search_vector = excluded.search_vector;
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO document_search (document_id, project_id, search_vector)
+        VALUES (NEW.id, NEW.project_id, document_search_vector(NEW.title, NEW.content));
+    ELSE
+        UPDATE document_search SET search_vector = document_search_vector(NEW.title, NEW.content)
+        WHERE document_id = NEW.id;
+    END IF;
     RETURN NULL;
 END
 $$;
