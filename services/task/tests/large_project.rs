@@ -28,7 +28,8 @@ const DEEP: usize = 100_000;
 /// Additional 8 KiB buffers that a list may touch in the large project, because its indexes are higher.
 const MORE_BUFFERS: i64 = 60;
 
-const ORDERS: [(&str, &str); 7] = [
+/// Each order, and the position in it as text.
+pub const ORDERS: [(&str, &str); 7] = [
     ("created", "created_at::text"),
     ("updated", "updated_at::text"),
     ("rank", "rank"),
@@ -83,7 +84,7 @@ async fn pages_cost_the_same(suite: &Suite, who: &Actor, projects: [&Project; 2]
                     let after =
                         if middle { middle_of(suite, project, key).await } else { "NULL, NULL".to_owned() };
                     let page = format!(
-                        "task.find_tasks('{{\"project_ids\": [\"{}\"]}}', '{order}', {descending}, {after}, 51)",
+                        "task.list_project_tasks('{}', '{order}', {descending}, {after}, 51)",
                         project.id
                     );
                     // Warm-up: the first read fills caches.
@@ -119,8 +120,8 @@ async fn buffers(conn: &mut AsyncPgConnection, rows: &str) -> i64 {
     node["Shared Hit Blocks"].as_i64().unwrap() + node["Shared Read Blocks"].as_i64().unwrap()
 }
 
-/// The task in the middle of a project by number, as a position for `find_tasks`.
-async fn middle_of(suite: &Suite, project: &Project, key: &str) -> String {
+/// The task in the middle of a project by number, as a position for `list_project_tasks`.
+pub async fn middle_of(suite: &Suite, project: &Project, key: &str) -> String {
     let query = format!(
         "SELECT format('%L, %L', {key}, id) AS position FROM task.tasks WHERE project_id = '{0}' \
          AND number = (SELECT max(number) / 2 FROM task.tasks WHERE project_id = '{0}')",
