@@ -5,14 +5,14 @@ use diesel::pg::Pg;
 use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use diesel::sql_query;
 use diesel::sql_types::{Bool, Integer, Jsonb, Nullable, Text, Uuid as SqlUuid};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use shared::database::{Prepared, explain};
+use diesel_async::AsyncPgConnection;
+use shared::database::explain;
 use shared::error::{Error, Result};
 use shared::page::Page;
 
 use super::{AfterTask, TaskFilter, TaskOrder};
 use crate::constraints::FILTER_CONSTRAINTS;
-use crate::tasks::queries::{COLUMNS, MAX_RESPONSE_BYTES, MESSAGE_BYTES, SizedTask};
+use crate::tasks::queries::{COLUMNS, MAX_RESPONSE_BYTES, MESSAGE_BYTES, SizedTask, load_sized};
 
 /// The ids that match a filter, in order: takes the first six parameters of a query.
 pub(crate) const FIND_TASKS: &str = "task.find_tasks($1, $2, $3, $4, $5, $6)";
@@ -51,7 +51,7 @@ fn bind_page<'q>(
 
 /// A page of tasks, plus one if there are more. Ends early when the tasks before have filled a response.
 pub(super) async fn list(
-    mut conn: &AsyncPgConnection,
+    conn: &AsyncPgConnection,
     filter: &TaskFilter,
     order: TaskOrder,
     page: &Page<AfterTask>,
@@ -64,7 +64,7 @@ pub(super) async fn list(
         }
         None => find_tasks_query(page_of(FIND_TASKS, "t.project_id"), &wanted)?,
     };
-    Prepared(query).load(&mut conn).await.map_err(explain(FILTER_CONSTRAINTS))
+    load_sized(conn, query).await.map_err(explain(FILTER_CONSTRAINTS))
 }
 
 /// The rows of these ids, in their order. `OFFSET 0` keeps the planner from computing the bytes of a row twice.
