@@ -1,5 +1,5 @@
 use diesel::sql_query;
-use diesel_async::{AsyncPgConnection, RunQueryDsl as _, SimpleAsyncConnection as _};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection as _};
 use expect_test::expect;
 use local_servers::suite::Role;
 use prost::Message;
@@ -283,6 +283,7 @@ struct Scan {
 
 /// The scans of documents and their indexes that a page of 51 needs, with the entries that each reads.
 async fn scans_of(conn: &mut AsyncPgConnection, who: &Actor, page: &str) -> Vec<Scan> {
+    use diesel_async::RunQueryDsl as _;
     conn.batch_execute(&format!("BEGIN; SET LOCAL app.current_user_id = '{}'", who.id)).await.unwrap();
     assert_eq!(sql_query(format!("SELECT * FROM {page}")).execute(conn).await.unwrap(), 51);
     let scans = sql_query(

@@ -66,8 +66,7 @@ async fn uncommitted_create(suite: &Suite, who: &Actor, project: &Project) -> As
 
 async fn create_batch(who: &Actor, project: &Project, count: usize) -> Vec<i64> {
     let tasks = vec![pb::Task { title: "x".to_owned(), ..Default::default() }; count];
-    let request =
-        pb::BatchCreateTasksRequest { request_id: new_id(), project_id: project.id.clone(), tasks };
+    let request = pb::BatchCreateTasksRequest { request_id: new_id(), project_id: project.id.clone(), tasks };
     let made = who.tasks().batch_create_tasks(request).await.unwrap().into_inner().tasks;
     made.into_iter().map(|task| task.number).collect()
 }
