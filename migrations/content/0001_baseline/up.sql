@@ -944,7 +944,8 @@ CREATE POLICY project_to_purge_worker_policy ON projects_to_purge FOR ALL TO con
 -- By default PostgreSQL lets everybody execute a function.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA content FROM PUBLIC;
 GRANT USAGE ON SCHEMA content TO content_service, content_worker;
-GRANT EXECUTE ON FUNCTION current_user_id(), current_project_id() TO content_service, content_worker;
+GRANT EXECUTE ON FUNCTION current_user_id() TO content_service, content_worker;
+GRANT EXECUTE ON FUNCTION current_project_id() TO content_service;
 GRANT SELECT, INSERT ON idempotency_keys TO content_service;
 GRANT SELECT, DELETE ON idempotency_keys TO content_worker;
 GRANT SELECT ON change_log, change_log_horizon TO content_worker;

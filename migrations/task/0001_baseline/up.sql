@@ -1779,7 +1779,8 @@ CREATE POLICY project_to_purge_worker_policy ON projects_to_purge FOR ALL TO tas
 -- By default PostgreSQL lets everybody execute a function.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA task FROM PUBLIC;
 GRANT USAGE ON SCHEMA task TO task_service, task_worker;
-GRANT EXECUTE ON FUNCTION current_user_id(), current_project_id() TO task_service, task_worker;
+GRANT EXECUTE ON FUNCTION current_user_id() TO task_service, task_worker;
+GRANT EXECUTE ON FUNCTION current_project_id() TO task_service;
 GRANT SELECT, INSERT ON idempotency_keys TO task_service;
 GRANT SELECT, DELETE ON idempotency_keys TO task_worker;
 GRANT SELECT ON change_log, change_log_horizon TO task_worker;
