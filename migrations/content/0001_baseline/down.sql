@@ -1,16 +1,17 @@
 SET LOCAL ROLE dafnck_owner;
 SET LOCAL search_path = content;
 
+DROP VIEW readable_project_access;
 DROP FUNCTION trim_change_log;
 DROP TABLE maintenance_runs, table_sizes, idempotency_keys, change_log_horizon, change_log, feed_positions,
     projects_to_purge, project_access_members, project_access, document_search, stored_parts, uploads, file_attachments, blobs,
     document_versions, documents;
 DROP FUNCTION apply_project_access, purge_deleted_projects, is_member, project_of_upload, project_of_task_files, project_of_attachment,
     project_of_document, collect_garbage, cancel_upload, complete_upload, commit_part, register_part,
-    search_documents, update_document_search, document_search_vector, parse_search_query,
+    list_project_documents, search_documents, update_document_search, document_search_vector, words_and_parts, parse_search_query,
     parts_of_joined_words, delete_document_attachments,
     insert_document_version, assign_document_version, maintenance_status, record_change, audit_trigger_function,
-    current_user_id;
+    current_project_id, current_user_id;
 DROP TEXT SEARCH CONFIGURATION all_words;
 DROP TEXT SEARCH DICTIONARY all_english_stem;
 DROP TYPE document_status;

@@ -191,7 +191,8 @@ CREATE TABLE change_log (
     entity TEXT NOT NULL,
     entity_id UUID NOT NULL,
     project_id UUID,
-    operation TEXT NOT NULL CONSTRAINT chk_change_operation CHECK (operation IN ('insert', 'update', 'delete')),
+    -- `insert`, `update` or `delete`; only triggers write it.
+    operation TEXT NOT NULL,
     old_values JSONB,
     new_values JSONB,
     actor_id UUID,
@@ -271,6 +272,12 @@ CREATE FUNCTION current_user_id() RETURNS uuid
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN nullif(current_setting('app.current_user_id', true), '')::uuid;
 
+-- The project that the statements of this transaction are about, if the service says so. Policies check it once for each
+-- statement, and any other project once for each row.
+CREATE FUNCTION current_project_id() RETURNS uuid
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN nullif(current_setting('app.project_id', true), '')::uuid;
+
 -- Sets `updated_at`. Its triggers are skipped while `app.keep_dates` is on, so that imports keep the given dates.
 CREATE FUNCTION audit_trigger_function() RETURNS TRIGGER AS $$
 BEGIN
@@ -282,17 +289,29 @@ BEGIN
 END;
 $$ LANGUAGE plpgsql;
 
--- Writes the change log. Arguments: the column with the project's id ('' for none), then the columns to omit because
--- they are secret or large. Runs as the owner: a role that may change a row may not write, read or skip the log.
+-- Writes the change log. Arguments: the column with the project's id ('' for none), then `content` to omit that column: a
+-- content may be large, so it is removed before the row becomes JSON. Runs as the owner: a role that may change a row may not write, read or skip the log.
 CREATE FUNCTION record_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
 AS $$
 DECLARE
-    omitted text[] := TG_ARGV[1:];
-    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - omitted END;
-    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - omitted END;
-    changed_row jsonb := coalesce(new_row, old_row);
+    old_row jsonb;
+    new_row jsonb;
+    changed_row jsonb;
 BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        IF TG_ARGV[1] = 'content' THEN
+            OLD.content := NULL;
+        END IF;
+        old_row := to_jsonb(OLD) - TG_ARGV[1:];
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        IF TG_ARGV[1] = 'content' THEN
+            NEW.content := NULL;
+        END IF;
+        new_row := to_jsonb(NEW) - TG_ARGV[1:];
+    END IF;
+    changed_row := coalesce(new_row, old_row);
     INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, new_values, actor_id, trace_id)
     VALUES (
         TG_TABLE_NAME,
@@ -431,22 +450,34 @@ RETURN (
     SELECT coalesce(string_agg(regexp_replace(m[1], '[^[:alnum:]]+', ' ', 'g'), ' '), '')
     FROM regexp_matches(content, '([[:alnum:]]+(?:[^[:alnum:][:space:]]+[[:alnum:]]+)+)', 'g') m);
 
+-- The words of a text, followed by the parts of those that punctuation joins.
+CREATE FUNCTION words_and_parts(content text) RETURNS tsvector
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+    IF content ~ '[[:alnum:]][^[:alnum:][:space:]]+[[:alnum:]]' THEN
+        RETURN to_tsvector('content.all_words', content)
+            || to_tsvector('content.all_words', content.parts_of_joined_words(content));
+    END IF;
+    RETURN to_tsvector('content.all_words', content);
+END
+$$;
+
 -- The title has a higher weight (A) than the content (D). A content with more different words than a tsvector can hold
 -- (1 MiB) is indexed by its beginning.
 CREATE FUNCTION document_search_vector(title text, content text) RETURNS tsvector
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = content, pg_temp
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 DECLARE
+    words tsvector := setweight(content.words_and_parts(title), 'A');
     kept integer := char_length(content);
-    kept_content text;
 BEGIN
+    IF content IS NULL OR content = '' THEN
+        RETURN words;
+    END IF;
     LOOP
         BEGIN
-            kept_content := left(content, kept);
-            RETURN setweight(to_tsvector('content.all_words', title), 'A')
-                || setweight(to_tsvector('content.all_words', parts_of_joined_words(title)), 'A')
-                || to_tsvector('content.all_words', kept_content)
-                || to_tsvector('content.all_words', parts_of_joined_words(kept_content));
+            RETURN words || content.words_and_parts(left(content, kept));
         EXCEPTION WHEN program_limit_exceeded THEN
             kept := kept / 2;
         END;
@@ -482,9 +513,13 @@ CREATE FUNCTION update_document_search() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = content, pg_temp
 AS $$
 BEGIN
-    INSERT INTO document_search (document_id, project_id, search_vector)
-    VALUES (NEW.id, NEW.project_id, document_search_vector(NEW.title, coalesce(NEW.content, '')))
-    ON CONFLICT (document_id) DO UPDATE SET search_vector = excluded.search_vector;
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO document_search (document_id, project_id, search_vector)
+        VALUES (NEW.id, NEW.project_id, document_search_vector(NEW.title, NEW.content));
+    ELSE
+        UPDATE document_search SET search_vector = document_search_vector(NEW.title, NEW.content)
+        WHERE document_id = NEW.id;
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -495,26 +530,79 @@ CREATE TRIGGER documents_search_update_trigger
     FOR EACH ROW WHEN (NEW.title IS DISTINCT FROM OLD.title OR NEW.content IS DISTINCT FROM OLD.content)
     EXECUTE FUNCTION update_document_search();
 
+-- The projects whose documents the caller may read: what the policies ask, and the permission `document_read`, which a
+-- member may have lost.
+CREATE VIEW readable_project_access AS
+    SELECT a.project_id
+    FROM project_access a
+    LEFT JOIN project_access_members m ON m.project_id = a.project_id AND m.user_id = current_user_id()
+    WHERE NOT a.deleted
+        AND current_user_id() IS NOT NULL
+        AND (a.visibility = 'public'
+            OR (a.visibility = 'internal' AND current_user_id() <> '00000000-0000-0000-0000-000000000000')
+            OR m.user_id IS NOT NULL)
+        AND (m.permissions -> 'document_read') IS DISTINCT FROM 'false'::jsonb;
+
 -- The ids of matching documents that the caller may read, in these projects or in all if NULL. Under row-level security
 -- PostgreSQL would not use the index, because the operator is not leakproof. So this function reads as the owner,
--- checks what the policies check, and returns only ids: the caller reads the rows under the policies. It also checks
--- the permission `document_read`, which a member may have lost.
+-- checks access itself, and returns only ids: the caller reads the rows under the policies.
 CREATE FUNCTION search_documents(query tsquery, projects uuid[]) RETURNS SETOF uuid
 LANGUAGE sql STABLE SECURITY DEFINER ROWS 1000 SET search_path = content, pg_temp
 AS $$
     SELECT s.document_id FROM document_search s
     WHERE s.search_vector @@ query
         AND s.project_id IN (
-            SELECT a.project_id FROM project_access a
-            LEFT JOIN project_access_members m ON m.project_id = a.project_id AND m.user_id = current_user_id()
-            WHERE (projects IS NULL OR a.project_id = ANY (projects))
-                AND NOT a.deleted
-                AND current_user_id() IS NOT NULL
-                AND (a.visibility = 'public'
-                    OR (a.visibility = 'internal' AND current_user_id() <> '00000000-0000-0000-0000-000000000000')
-                    OR m.user_id IS NOT NULL)
-                AND (m.permissions -> 'document_read') IS DISTINCT FROM 'false'::jsonb
-        )
+            SELECT r.project_id FROM readable_project_access r WHERE projects IS NULL OR r.project_id = ANY (projects))
+$$;
+
+-- The ids of up to `max_documents` documents of one project that the caller may read, in the order `created`, `updated` or
+-- `title`; a page starts after the document with the key `after_key` in that order and the id `after_id`.
+--
+-- Each order is a statement of its own, planned once for all projects. It walks the index of the order whatever the
+-- statistics say, which lag behind an import: without sorts, no other plan is left. The first page has no document before
+-- it and starts at the end of the index.
+CREATE FUNCTION list_project_documents(
+    project uuid, ordering text, descending boolean, after_key text, after_id uuid, max_documents integer
+) RETURNS SETOF uuid
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50 SET search_path = content, pg_temp
+SET enable_sort = off SET enable_incremental_sort = off SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    from_title text := CASE WHEN ordering = 'title' THEN coalesce(after_key, '') END;
+    from_time timestamptz := CASE WHEN ordering <> 'title' THEN
+        coalesce(after_key, CASE WHEN descending THEN 'infinity' ELSE '-infinity' END) END;
+    from_id uuid := coalesce(after_id, CASE WHEN descending THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+        ELSE '00000000-0000-0000-0000-000000000000' END::uuid);
+    -- Compared with 0: the first page has the documents at its position, a later one only those behind it.
+    from_side integer := CASE WHEN after_id IS NOT NULL THEN 0 WHEN descending THEN 1 ELSE -1 END;
+BEGIN
+    PERFORM 1 FROM readable_project_access r WHERE r.project_id = project;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    CASE concat(ordering, CASE WHEN descending THEN ' desc' ELSE ' asc' END)
+    WHEN 'created desc' THEN
+        RETURN QUERY SELECT d.id FROM documents d WHERE d.project_id = project
+            AND (d.created_at, d.id, 0) < (from_time, from_id, from_side)
+            ORDER BY d.created_at DESC, d.id DESC LIMIT max_documents;
+    WHEN 'created asc' THEN
+        RETURN QUERY SELECT d.id FROM documents d WHERE d.project_id = project
+            AND (d.created_at, d.id, 0) > (from_time, from_id, from_side)
+            ORDER BY d.created_at, d.id LIMIT max_documents;
+    WHEN 'updated desc' THEN
+        RETURN QUERY SELECT d.id FROM documents d WHERE d.project_id = project
+            AND (d.updated_at, d.id, 0) < (from_time, from_id, from_side)
+            ORDER BY d.updated_at DESC, d.id DESC LIMIT max_documents;
+    WHEN 'updated asc' THEN
+        RETURN QUERY SELECT d.id FROM documents d WHERE d.project_id = project
+            AND (d.updated_at, d.id, 0) > (from_time, from_id, from_side)
+            ORDER BY d.updated_at, d.id LIMIT max_documents;
+    WHEN 'title asc' THEN
+        RETURN QUERY SELECT d.id FROM documents d WHERE d.project_id = project
+            AND (lower(d.title), d.id, 0) > (lower(from_title), from_id, from_side)
+            ORDER BY lower(d.title), d.id LIMIT max_documents;
+    END CASE;
+END
 $$;
 
 -- Uploads. These functions run as the owner: requests do not decide what becomes of uploads and parts.
@@ -795,7 +883,9 @@ ALTER TABLE projects_to_purge ENABLE ROW LEVEL SECURITY;
 
 -- Whoever may read a project sees its documents and attachments; members change them.
 CREATE POLICY document_access_policy ON documents FOR SELECT TO application_role
-    USING (EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = documents.project_id));
+    USING (CASE WHEN project_id = (SELECT current_project_id())
+        THEN (SELECT EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = current_project_id()))
+        ELSE EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = documents.project_id) END);
 CREATE POLICY document_insert_policy ON documents FOR INSERT TO application_role
     WITH CHECK (EXISTS (SELECT 1 FROM project_access_members m
                    WHERE m.project_id = documents.project_id AND m.user_id = current_user_id()));
@@ -855,6 +945,7 @@ CREATE POLICY project_to_purge_worker_policy ON projects_to_purge FOR ALL TO con
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA content FROM PUBLIC;
 GRANT USAGE ON SCHEMA content TO content_service, content_worker;
 GRANT EXECUTE ON FUNCTION current_user_id() TO content_service, content_worker;
+GRANT EXECUTE ON FUNCTION current_project_id() TO content_service;
 GRANT SELECT, INSERT ON idempotency_keys TO content_service;
 GRANT SELECT, DELETE ON idempotency_keys TO content_worker;
 GRANT SELECT ON change_log, change_log_horizon TO content_worker;
@@ -864,8 +955,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON documents TO content_service;
 GRANT SELECT, INSERT, UPDATE (filename, metadata), DELETE ON file_attachments TO content_service;
 GRANT SELECT, INSERT ON document_versions, uploads TO content_service;
 GRANT SELECT ON stored_parts, document_search, project_access, project_access_members TO content_service;
-GRANT EXECUTE ON FUNCTION parse_search_query(text), search_documents(tsquery, uuid[]), is_member(uuid, uuid)
-    TO content_service;
+GRANT EXECUTE ON FUNCTION parse_search_query(text), search_documents(tsquery, uuid[]),
+    list_project_documents(uuid, text, boolean, text, uuid, integer), is_member(uuid, uuid) TO content_service;
 
 -- The worker follows the project service, imports and exports, and collects garbage.
 GRANT SELECT, INSERT, UPDATE, DELETE ON documents, uploads TO content_worker;

@@ -134,7 +134,8 @@ CREATE TABLE change_log (
     entity TEXT NOT NULL,
     entity_id UUID NOT NULL,
     project_id UUID,
-    operation TEXT NOT NULL CONSTRAINT chk_change_operation CHECK (operation IN ('insert', 'update', 'delete')),
+    -- `insert`, `update` or `delete`; only triggers write it.
+    operation TEXT NOT NULL,
     old_values JSONB,
     new_values JSONB,
     actor_id UUID,

@@ -1,21 +1,23 @@
 SET LOCAL ROLE dafnck_owner;
 SET LOCAL search_path = task;
 
+DROP VIEW readable_project_access, last_task_numbers;
 DROP FUNCTION trim_change_log, lock_task_order, filter_tasks, awaited_tasks, waiting_tasks;
 DROP TABLE maintenance_runs, table_sizes, idempotency_keys, change_log_horizon, change_log, feed_positions,
     projects_to_purge, project_access_members, project_access, task_counters, task_search, task_dependencies, tasks;
 DROP FUNCTION import_task_counters, import_task_dependencies, apply_project_access, purge_deleted_projects, is_member,
-    find_tasks, descendant_task_ids, readable_tasks, readable_projects, update_task_search, parse_search_query,
-    task_search_vector, parts_of_joined_words,
-    plan_edges, edges_around, incoming_edges, outgoing_edges, record_dependency_change, record_task_deletion,
+    list_project_tasks, find_tasks, descendant_task_ids, readable_tasks, readable_projects, parse_search_query,
+    task_search_vector, words_and_parts, parts_of_joined_words,
+    plan_edges, edges_around, incoming_edges, outgoing_edges, record_dependency_change, record_task_deletion, record_task_change,
     project_of_logged_task, project_of_task, ensure_rank_space, rank_beside, rebalance_ranks,
     fraction_between, max_rank_length, rank_digits, task_of_key, project_of_task_key, project_key,
-    assign_task_number, allocate_task_numbers, advance_task_counter, complete_task, refresh_task_of_dependency,
-    refresh_dependents_of_task, refresh_blocked_status, set_manually_blocked, check_status_transition,
+    validate_task, allocate_task_numbers, next_task_number, task_number_lock_key,
+    last_task_number, complete_task, refresh_task_of_dependency,
+    refresh_dependents_of_task, refresh_blocked_status, check_status_transition,
     is_status_transition_allowed, announce_status_changes, open_blockers, check_parent,
     check_dependency_cycle, reject_cycle, is_dependent_on, reach_tasks,
     find_dependency_path, lock_dependency_graph, has_blocking_dependencies, dependency_graph_lock_key,
-    maintenance_status, sync_work_units, record_change, audit_trigger_function, current_user_id, initial_rank;
+    maintenance_status, audit_trigger_function, current_project_id, current_user_id, initial_rank;
 DROP TEXT SEARCH CONFIGURATION all_words;
 DROP TEXT SEARCH DICTIONARY all_english_stem;
 DROP TYPE task_filter, dependency_type, task_priority, task_status;

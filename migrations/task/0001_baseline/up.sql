@@ -2,7 +2,7 @@
 -- project.
 --
 -- All writers of tasks take locks in one order, which prevents deadlocks: the order of a project's tasks, the
--- graph, `project_access`, `task_counters`, rows of `tasks` by id.
+-- graph, `project_access`, the numbers of a project, rows of `tasks` by id.
 
 -- == Roles ==
 
@@ -81,7 +81,8 @@ CREATE FUNCTION initial_rank(number bigint) RETURNS text
 LANGUAGE sql IMMUTABLE RETURN lpad(number::text, 12, '0');
 
 -- `project_id`, `assignee_id` and `creator_id` refer to rows of other services; see migrations/references.
--- Tasks are updated often, and lists depend on the planner's statistics.
+-- Tasks are updated often, and lists depend on the planner's statistics. The CHECK constraints are those of the seed:
+-- PostgreSQL parses them again for each statement, so `validate_task` checks the rest.
 CREATE TABLE tasks (
     id UUID PRIMARY KEY DEFAULT gen_random_uuid(),
     project_id UUID NOT NULL,
@@ -107,17 +108,12 @@ CREATE TABLE tasks (
     -- Whether a user set the status `blocked`: then no dependency lifts it.
     manually_blocked BOOLEAN DEFAULT FALSE NOT NULL,
     -- Estimated and actual work. The columns in hours are these, rounded up.
-    estimated_minutes INTEGER CONSTRAINT chk_estimated_minutes CHECK (estimated_minutes BETWEEN 1 AND 60000000),
-    actual_minutes INTEGER CONSTRAINT chk_actual_minutes CHECK (actual_minutes BETWEEN 1 AND 60000000),
+    estimated_minutes INTEGER,
+    actual_minutes INTEGER,
     CONSTRAINT chk_estimated_hours_positive CHECK (estimated_hours IS NULL OR estimated_hours > 0),
     CONSTRAINT chk_actual_hours_positive CHECK (actual_hours IS NULL OR actual_hours > 0),
     CONSTRAINT chk_due_date_future CHECK (due_date IS NULL OR due_date > created_at),
-    CONSTRAINT tasks_project_number_key UNIQUE (project_id, number),
-    CONSTRAINT chk_task_number CHECK (number BETWEEN 1 AND 999999999999),
-    -- A rank without a fraction is the task's own number: so an imported rank never collides with that of a new task.
-    CONSTRAINT chk_task_rank CHECK (rank ~ '^[0-9]{12}([0-9A-Za-z]{0,51}[1-9A-Za-z])?$'
-        AND (length(rank) > 12 OR rank = initial_rank(number))),
-    CONSTRAINT chk_manually_blocked CHECK (NOT manually_blocked OR status = 'blocked')
+    CONSTRAINT tasks_project_number_key UNIQUE (project_id, number)
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
 
 CREATE TABLE task_dependencies (
@@ -131,15 +127,15 @@ CREATE TABLE task_dependencies (
 );
 
 -- The search vectors of tasks. In a table of their own, so that a change of status or rank does not index the text
--- again and reading tasks does not load them.
+-- again and reading tasks does not load them. Triggers of `tasks` keep both alike, at less cost than a foreign key.
 CREATE TABLE task_search (
-    task_id UUID PRIMARY KEY REFERENCES tasks(id) ON DELETE CASCADE,
+    task_id UUID PRIMARY KEY,
     project_id UUID NOT NULL,
     search_vector TSVECTOR NOT NULL
 );
 
--- The last task number of each project. Creating a task locks the row from its last statement to its commit: a rollback
--- returns the number, a deletion does not.
+-- The highest number of each project that no task has any more: of a deleted task, or imported. Creating a task only
+-- reads it; see `next_task_number`.
 CREATE TABLE task_counters (
     project_id UUID PRIMARY KEY,
     last_number BIGINT NOT NULL
@@ -190,7 +186,8 @@ CREATE TABLE change_log (
     entity TEXT NOT NULL,
     entity_id UUID NOT NULL,
     project_id UUID,
-    operation TEXT NOT NULL CONSTRAINT chk_change_operation CHECK (operation IN ('insert', 'update', 'delete')),
+    -- `insert`, `update` or `delete`; only triggers write it.
+    operation TEXT NOT NULL,
     old_values JSONB,
     new_values JSONB,
     actor_id UUID,
@@ -287,6 +284,12 @@ CREATE FUNCTION current_user_id() RETURNS uuid
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN nullif(current_setting('app.current_user_id', true), '')::uuid;
 
+-- The project that the statements of this transaction are about, if the service says so. Policies check it once for each
+-- statement, and any other project once for each row.
+CREATE FUNCTION current_project_id() RETURNS uuid
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN nullif(current_setting('app.project_id', true), '')::uuid;
+
 -- Sets `updated_at`. Its triggers are skipped while `app.keep_dates` is on, so that imports keep the given dates.
 CREATE FUNCTION audit_trigger_function() RETURNS TRIGGER AS $$
 BEGIN
@@ -297,32 +300,6 @@ BEGIN
     RETURN NULL;
 END;
 $$ LANGUAGE plpgsql;
-
--- Writes the change log. Arguments: the column with the project's id ('' for none), then the columns to omit because
--- they are secret or large. Runs as the owner: a role that may change a row may not write, read or skip the log.
-CREATE FUNCTION record_change() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
-AS $$
-DECLARE
-    omitted text[] := TG_ARGV[1:];
-    old_row jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - omitted END;
-    new_row jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - omitted END;
-    changed_row jsonb := coalesce(new_row, old_row);
-BEGIN
-    INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, new_values, actor_id, trace_id)
-    VALUES (
-        TG_TABLE_NAME,
-        (changed_row ->> 'id')::uuid,
-        (changed_row ->> TG_ARGV[0])::uuid,
-        lower(TG_OP),
-        old_row,
-        new_row,
-        current_user_id(),
-        nullif(current_setting('app.trace_id', true), '')
-    );
-    RETURN NULL;
-END
-$$;
 
 -- Deletes up to `max_rows` changes older than `retention` and moves the horizon. It locks the horizon first, so that
 -- concurrent calls run one after the other and do not deadlock on rows of the log.
@@ -364,33 +341,6 @@ CREATE TRIGGER tasks_updated_at_trigger
     BEFORE UPDATE ON tasks
     FOR EACH ROW WHEN (current_setting('app.keep_dates', true) IS DISTINCT FROM 'on')
     EXECUTE FUNCTION audit_trigger_function();
-
--- Keeps the columns in minutes and the seed's columns in hours alike. Minutes win if both change.
-CREATE FUNCTION sync_work_units() RETURNS trigger
-LANGUAGE plpgsql
-AS $$
-BEGIN
-    IF TG_OP = 'INSERT' THEN
-        NEW.estimated_minutes := coalesce(NEW.estimated_minutes, NEW.estimated_hours * 60);
-        NEW.actual_minutes := coalesce(NEW.actual_minutes, NEW.actual_hours * 60);
-    ELSE
-        IF NEW.estimated_minutes IS NOT DISTINCT FROM OLD.estimated_minutes
-            AND NEW.estimated_hours IS DISTINCT FROM OLD.estimated_hours THEN
-            NEW.estimated_minutes := NEW.estimated_hours * 60;
-        END IF;
-        IF NEW.actual_minutes IS NOT DISTINCT FROM OLD.actual_minutes
-            AND NEW.actual_hours IS DISTINCT FROM OLD.actual_hours THEN
-            NEW.actual_minutes := NEW.actual_hours * 60;
-        END IF;
-    END IF;
-    NEW.estimated_hours := (NEW.estimated_minutes + 59) / 60;
-    NEW.actual_hours := (NEW.actual_minutes + 59) / 60;
-    RETURN NEW;
-END
-$$;
-CREATE TRIGGER tasks_work_units_trigger
-    BEFORE INSERT OR UPDATE OF estimated_hours, actual_hours, estimated_minutes, actual_minutes ON tasks
-    FOR EACH ROW EXECUTE FUNCTION sync_work_units();
 
 -- Locks of the dependency graph. A transaction locks the graph before any row, so that it never waits for a row while
 -- others wait for the graph: exclusively if it changes edges or the status of a task that has some, shared if it
@@ -709,18 +659,6 @@ $$;
 CREATE TRIGGER tasks_status_trigger BEFORE UPDATE OF status ON tasks
     FOR EACH ROW EXECUTE FUNCTION check_status_transition();
 
--- A new task has no dependencies, so only a user can have set `blocked`.
-CREATE FUNCTION set_manually_blocked() RETURNS trigger
-LANGUAGE plpgsql
-AS $$
-BEGIN
-    NEW.manually_blocked := NEW.status = 'blocked';
-    RETURN NEW;
-END
-$$;
-CREATE TRIGGER tasks_manually_blocked_trigger BEFORE INSERT ON tasks
-    FOR EACH ROW EXECUTE FUNCTION set_manually_blocked();
-
 -- Derives the status of these tasks again. It locks the rows before it reads, so that of two blockers that close at the
 -- same time the second sees the first.
 CREATE FUNCTION refresh_blocked_status(task_ids uuid[]) RETURNS void
@@ -775,66 +713,152 @@ $$ LANGUAGE plpgsql SET search_path = task, pg_temp;
 
 -- Numbers and keys
 
--- Adds to the last number of a project and returns the new one. It is at least `highest` plus `added`. The first number
--- of a project needs the project to exist, so that no task is created while its project is being deleted.
-CREATE FUNCTION advance_task_counter(project uuid, highest bigint, added bigint) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+-- For each project, the highest number that a task of it has or had.
+CREATE VIEW last_task_numbers AS
+    SELECT a.project_id, greatest(0,
+        (SELECT t.number FROM tasks t WHERE t.project_id = a.project_id ORDER BY t.number DESC LIMIT 1),
+        (SELECT c.last_number FROM task_counters c WHERE c.project_id = a.project_id)) AS last_number
+    FROM project_access a WHERE NOT a.deleted;
+
+-- The last number of a project, which must exist. Without sorts, the index on the number is walked also in a project
+-- that has been filled since its tables were analyzed; the callers of this function set that.
+CREATE FUNCTION last_task_number(project uuid) RETURNS bigint
+LANGUAGE plpgsql
 AS $$
 DECLARE
     last bigint;
 BEGIN
-    UPDATE task_counters c SET last_number = greatest(c.last_number, highest) + added WHERE c.project_id = project
-    RETURNING c.last_number INTO last;
-    IF NOT FOUND THEN
-        PERFORM 1 FROM project_access a WHERE a.project_id = project AND NOT a.deleted FOR SHARE;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'the project does not exist'
-                USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'tasks_project_id_fkey';
-        END IF;
-        INSERT INTO task_counters AS c (project_id, last_number) VALUES (project, highest + added)
-        ON CONFLICT (project_id) DO UPDATE SET last_number = greatest(c.last_number, highest) + added
-        RETURNING c.last_number INTO last;
+    SELECT n.last_number INTO last FROM task.last_task_numbers n WHERE n.project_id = project;
+    IF last IS NULL THEN
+        RAISE EXCEPTION 'the project does not exist'
+            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'tasks_project_id_fkey';
     END IF;
     RETURN last;
 END
 $$;
 
--- Numbers for a batch of tasks: for each place in the arrays the given number, or the next one. Projects are locked in
--- the order of their ids, so that two batches do not deadlock.
-CREATE FUNCTION allocate_task_numbers(projects uuid[], given_numbers bigint[])
-RETURNS TABLE (place bigint, number bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+-- The key of the lock of a number in a project; 0 stands for all its numbers, which those who create single tasks lock
+-- together, and those alone who must find no task being created.
+CREATE FUNCTION task_number_lock_key(project uuid, number bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE RETURN uuid_hash_extended(project, number);
+
+-- The first number of a project behind its last one, and behind `lowest`, that no open transaction has taken. Locks
+-- only that number until the transaction ends, so nobody waits for the commit of another: who finds it locked takes the
+-- one after it. A rollback returns the number if no higher one has been committed.
+CREATE FUNCTION next_task_number(project uuid, lowest bigint) RETURNS bigint
+LANGUAGE plpgsql
 AS $$
 DECLARE
+    oldest_writer xid8 := pg_snapshot_xmin(pg_current_snapshot());
+    candidate bigint := lowest;
+    last bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(task.task_number_lock_key(project, 0));
+    last := task.last_task_number(project);
+    LOOP
+        candidate := greatest(candidate, last) + 1;
+        WHILE NOT pg_try_advisory_xact_lock(task.task_number_lock_key(project, candidate)) LOOP
+            candidate := candidate + 1;
+        END LOOP;
+        last := task.last_task_number(project);
+        -- Between the look at the last number and the lock, another task may have got the candidate, and even have been
+        -- deleted since: then the log has it.
+        EXIT WHEN candidate > last OR NOT EXISTS (
+            SELECT 1 FROM task.tasks t WHERE t.project_id = project AND t.number = candidate
+            UNION ALL
+            SELECT 1 FROM task.change_log l
+            WHERE l.project_id = project AND l.transaction_id >= oldest_writer AND l.entity = 'tasks'
+                AND (l.new_values ->> 'number')::bigint = candidate);
+    END LOOP;
+    RETURN candidate;
+END
+$$;
+
+-- Numbers for a batch of tasks: for each place in the arrays the given number, or the next one. Projects are locked in
+-- the order of their ids, so that two batches do not deadlock. A large batch, and one with given numbers, has the numbers
+-- for itself: a lock for each would fill the table of locks.
+CREATE FUNCTION allocate_task_numbers(projects uuid[], given_numbers bigint[])
+RETURNS TABLE (place bigint, number bigint)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = task, pg_temp SET enable_sort = off SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    max_locks CONSTANT integer := 32;
     batch record;
     last bigint;
 BEGIN
     FOR batch IN
-        SELECT w.project, count(*) FILTER (WHERE w.number IS NULL) AS missing, coalesce(max(w.number), 0) AS highest
+        SELECT w.project, coalesce(max(w.number), 0) AS highest, count(*) > max_locks OR count(w.number) > 0 AS is_alone
         FROM unnest(projects, given_numbers) w(project, number) GROUP BY w.project ORDER BY w.project
     LOOP
-        last := advance_task_counter(batch.project, batch.highest, batch.missing);
-        RETURN QUERY
-            SELECT u.place, coalesce(u.number, last - batch.missing
-                + row_number() OVER (PARTITION BY u.number IS NULL ORDER BY u.place))
-            FROM unnest(projects, given_numbers) WITH ORDINALITY u(project, number, place)
-            WHERE u.project = batch.project;
+        last := 0;
+        IF batch.is_alone THEN
+            PERFORM pg_advisory_xact_lock(task_number_lock_key(batch.project, 0));
+            last := greatest(last_task_number(batch.project), batch.highest);
+        END IF;
+        FOR place, number IN
+            SELECT u.place, u.number FROM unnest(projects, given_numbers) WITH ORDINALITY u(project, number, place)
+            WHERE u.project = batch.project ORDER BY u.place
+        LOOP
+            IF number IS NULL THEN
+                last := CASE WHEN batch.is_alone THEN last + 1 ELSE next_task_number(batch.project, last) END;
+                number := last;
+            END IF;
+            RETURN NEXT;
+        END LOOP;
     END LOOP;
 END
 $$;
 
-CREATE FUNCTION assign_task_number() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+-- Fills in what the writer of a task leaves out, keeps the columns in minutes and the seed's columns in hours alike
+-- (minutes win if both change), and rejects values that no task may have.
+CREATE FUNCTION validate_task() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = task, pg_temp SET enable_sort = off SET plan_cache_mode = force_generic_plan
 AS $$
+DECLARE
+    broken_rule text;
 BEGIN
-    -- A batch has its numbers already.
-    NEW.number := coalesce(NEW.number, advance_task_counter(NEW.project_id, 0, 1));
-    NEW.rank := coalesce(NEW.rank, initial_rank(NEW.number));
+    IF TG_OP = 'INSERT' THEN
+        -- A new task has no dependencies, so only a user can have set `blocked`.
+        NEW.manually_blocked := NEW.status = 'blocked';
+        -- A batch has its numbers already.
+        NEW.number := coalesce(NEW.number, next_task_number(NEW.project_id, 0));
+        NEW.rank := coalesce(NEW.rank, initial_rank(NEW.number));
+        NEW.estimated_minutes := coalesce(NEW.estimated_minutes, NEW.estimated_hours * 60);
+        NEW.actual_minutes := coalesce(NEW.actual_minutes, NEW.actual_hours * 60);
+    ELSE
+        IF NEW.estimated_minutes IS NOT DISTINCT FROM OLD.estimated_minutes
+            AND NEW.estimated_hours IS DISTINCT FROM OLD.estimated_hours THEN
+            NEW.estimated_minutes := NEW.estimated_hours * 60;
+        END IF;
+        IF NEW.actual_minutes IS NOT DISTINCT FROM OLD.actual_minutes
+            AND NEW.actual_hours IS DISTINCT FROM OLD.actual_hours THEN
+            NEW.actual_minutes := NEW.actual_hours * 60;
+        END IF;
+    END IF;
+    NEW.estimated_hours := (NEW.estimated_minutes + 59) / 60;
+    NEW.actual_hours := (NEW.actual_minutes + 59) / 60;
+    broken_rule := CASE
+        WHEN NEW.number NOT BETWEEN 1 AND 999999999999 THEN 'chk_task_number'
+        -- A rank without a fraction is the task's own number: so an imported rank never collides with that of a new task.
+        WHEN NEW.rank <> initial_rank(NEW.number)
+            AND NEW.rank !~ '^[0-9]{12}[0-9A-Za-z]{0,51}[1-9A-Za-z]$' THEN 'chk_task_rank'
+        WHEN NEW.estimated_minutes NOT BETWEEN 1 AND 60000000 THEN 'chk_estimated_minutes'
+        WHEN NEW.actual_minutes NOT BETWEEN 1 AND 60000000 THEN 'chk_actual_minutes'
+        WHEN NEW.manually_blocked AND NEW.status <> 'blocked' THEN 'chk_manually_blocked'
+    END;
+    IF broken_rule IS NOT NULL THEN
+        RAISE EXCEPTION 'a task must not have these values' USING ERRCODE = 'check_violation', CONSTRAINT = broken_rule;
+    END IF;
     RETURN NEW;
 END
 $$;
--- Triggers fire by name: this one after the check of the parent.
-CREATE TRIGGER tasks_number_trigger BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION assign_task_number();
+-- Triggers fire by name: these after those that check the parent and the status.
+CREATE TRIGGER tasks_validate_new_trigger BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION validate_task();
+CREATE TRIGGER tasks_validate_trigger
+    BEFORE UPDATE OF number, rank, manually_blocked, estimated_hours, actual_hours, estimated_minutes, actual_minutes
+    ON tasks FOR EACH ROW EXECUTE FUNCTION validate_task();
 
 -- The key of a project, for any caller; the caller has been shown a task of it.
 CREATE FUNCTION project_key(project uuid) RETURNS text
@@ -995,19 +1019,48 @@ AS $$
          ORDER BY l.position DESC LIMIT 1))
 $$;
 
-CREATE TRIGGER tasks_change_trigger
-    AFTER INSERT OR UPDATE ON tasks
-    FOR EACH ROW EXECUTE FUNCTION record_change('project_id');
-
--- A deletion is logged before it cascades to the dependencies, because their log looks up the project here. Arguments:
--- the columns to omit.
-CREATE FUNCTION record_task_deletion() RETURNS trigger
+-- Writes the change log and the words for the search. Runs as the owner: a role that may change a row may not write,
+-- read or skip the log.
+CREATE FUNCTION record_task_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
-    INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, actor_id, trace_id)
-    VALUES ('tasks', OLD.id, OLD.project_id, 'delete', to_jsonb(OLD) - coalesce(TG_ARGV, '{}'), current_user_id(),
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO change_log (entity, entity_id, project_id, operation, new_values, actor_id, trace_id)
+        VALUES ('tasks', NEW.id, NEW.project_id, 'insert', to_jsonb(NEW), current_user_id(),
+            nullif(current_setting('app.trace_id', true), ''));
+        INSERT INTO task_search (task_id, project_id, search_vector)
+        VALUES (NEW.id, NEW.project_id, task_search_vector(NEW.id, NEW.title, NEW.description));
+        RETURN NULL;
+    END IF;
+    INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, new_values, actor_id, trace_id)
+    VALUES ('tasks', NEW.id, NEW.project_id, 'update', to_jsonb(OLD), to_jsonb(NEW), current_user_id(),
         nullif(current_setting('app.trace_id', true), ''));
+    IF NEW.title <> OLD.title OR NEW.description IS DISTINCT FROM OLD.description THEN
+        UPDATE task_search SET search_vector = task_search_vector(NEW.id, NEW.title, NEW.description)
+        WHERE task_id = NEW.id;
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER tasks_change_trigger
+    AFTER INSERT OR UPDATE ON tasks
+    FOR EACH ROW EXECUTE FUNCTION record_task_change();
+
+-- A deletion is logged before it cascades to the dependencies, because their log looks up the project here. The highest
+-- number of a project is kept, so that no other task gets it.
+CREATE FUNCTION record_task_deletion() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp SET enable_sort = off
+AS $$
+BEGIN
+    INSERT INTO change_log (entity, entity_id, project_id, operation, old_values, actor_id, trace_id)
+    VALUES ('tasks', OLD.id, OLD.project_id, 'delete', to_jsonb(OLD), current_user_id(),
+        nullif(current_setting('app.trace_id', true), ''));
+    DELETE FROM task_search WHERE task_id = OLD.id;
+    INSERT INTO task_counters AS c (project_id, last_number)
+    SELECT n.project_id, n.last_number FROM last_task_numbers n
+    WHERE n.project_id = OLD.project_id AND n.last_number = OLD.number
+    ON CONFLICT (project_id) DO UPDATE SET last_number = greatest(c.last_number, excluded.last_number);
     RETURN OLD;
 END
 $$;
@@ -1168,24 +1221,35 @@ RETURN (
     SELECT coalesce(string_agg(regexp_replace(m[1], '[^[:alnum:]]+', ' ', 'g'), ' '), '')
     FROM regexp_matches(content, '([[:alnum:]]+(?:[^[:alnum:][:space:]]+[[:alnum:]]+)+)', 'g') m);
 
+-- The words of a text, followed by the parts of those that punctuation joins.
+CREATE FUNCTION words_and_parts(content text) RETURNS tsvector
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $$
+BEGIN
+    IF content ~ '[[:alnum:]][^[:alnum:][:space:]]+[[:alnum:]]' THEN
+        RETURN to_tsvector('task.all_words', content)
+            || to_tsvector('task.all_words', task.parts_of_joined_words(content));
+    END IF;
+    RETURN to_tsvector('task.all_words', content);
+END
+$$;
+
 -- A task's id is a word of its vector, so that a search for the key finds the task whatever the key of its project is.
 -- The title has the weight A, the description D. A description with more different words than a tsvector can hold
 -- (1 MiB) is indexed by its beginning.
 CREATE FUNCTION task_search_vector(id uuid, title text, description text) RETURNS tsvector
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = task, pg_temp
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $$
 DECLARE
+    words tsvector := format('%L:1A', id)::tsvector || setweight(task.words_and_parts(title), 'A');
     kept integer := char_length(description);
-    kept_description text;
 BEGIN
+    IF description IS NULL OR description = '' THEN
+        RETURN words;
+    END IF;
     LOOP
         BEGIN
-            kept_description := left(description, kept);
-            RETURN format('%L:1A', id)::tsvector
-                || setweight(to_tsvector('task.all_words', title), 'A')
-                || setweight(to_tsvector('task.all_words', parts_of_joined_words(title)), 'A')
-                || to_tsvector('task.all_words', kept_description)
-                || to_tsvector('task.all_words', parts_of_joined_words(kept_description));
+            RETURN words || task.words_and_parts(left(description, kept));
         EXCEPTION WHEN program_limit_exceeded THEN
             kept := kept / 2;
         END;
@@ -1218,23 +1282,6 @@ BEGIN
     RETURN CASE WHEN task_id IS NULL THEN words ELSE words || quote_literal(task_id)::tsquery END;
 END
 $$;
-
-CREATE FUNCTION update_task_search() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
-AS $$
-BEGIN
-    INSERT INTO task_search (task_id, project_id, search_vector)
-    VALUES (NEW.id, NEW.project_id, task_search_vector(NEW.id, NEW.title, coalesce(NEW.description, '')))
-    ON CONFLICT (task_id) DO UPDATE SET search_vector = excluded.search_vector;
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER tasks_search_insert_trigger
-    AFTER INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION update_task_search();
-CREATE TRIGGER tasks_search_update_trigger
-    AFTER UPDATE OF title, description ON tasks
-    FOR EACH ROW WHEN ((NEW.title, NEW.description) IS DISTINCT FROM (OLD.title, OLD.description))
-    EXECUTE FUNCTION update_task_search();
 
 -- Lists
 
@@ -1277,29 +1324,33 @@ AS $$
         AND (f.metadata IS NULL OR t.metadata @> f.metadata)
 $$;
 
--- Those of these projects, or of all if NULL, whose tasks the caller may read: what the policies ask, and the
--- permission `task_read`, which a member may have lost.
+-- The projects whose tasks the caller may read: what the policies ask, and the permission `task_read`, which a member may
+-- have lost.
+CREATE VIEW readable_project_access AS
+    SELECT a.project_id
+    FROM project_access a
+    LEFT JOIN project_access_members m ON m.project_id = a.project_id AND m.user_id = current_user_id()
+    WHERE NOT a.deleted
+        AND current_user_id() IS NOT NULL
+        AND (a.visibility = 'public'
+            OR (a.visibility = 'internal' AND current_user_id() <> '00000000-0000-0000-0000-000000000000')
+            OR m.user_id IS NOT NULL)
+        AND (m.permissions -> 'task_read') IS DISTINCT FROM 'false'::jsonb;
+
+-- Those of these projects, or of all if NULL, whose tasks the caller may read.
 CREATE FUNCTION readable_projects(project_ids uuid[]) RETURNS uuid[]
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = task, pg_temp
 AS $$
 BEGIN
-    RETURN (
-        SELECT coalesce(array_agg(a.project_id), '{}')
-        FROM project_access a
-        LEFT JOIN project_access_members m ON m.project_id = a.project_id AND m.user_id = current_user_id()
-        WHERE a.project_id IN (
-                SELECT unnest(project_ids)
-                UNION ALL
-                SELECT o.project_id FROM project_access o WHERE project_ids IS NULL AND o.visibility <> 'private'
-                UNION ALL
-                SELECT o.project_id FROM project_access_members o
-                WHERE project_ids IS NULL AND o.user_id = current_user_id())
-            AND NOT a.deleted
-            AND current_user_id() IS NOT NULL
-            AND (a.visibility = 'public'
-                OR (a.visibility = 'internal' AND current_user_id() <> '00000000-0000-0000-0000-000000000000')
-                OR m.user_id IS NOT NULL)
-            AND (m.permissions -> 'task_read') IS DISTINCT FROM 'false'::jsonb);
+    IF project_ids IS NOT NULL THEN
+        RETURN ARRAY(SELECT r.project_id FROM readable_project_access r WHERE r.project_id = ANY (project_ids));
+    END IF;
+    RETURN ARRAY(
+        SELECT r.project_id FROM readable_project_access r
+        WHERE r.project_id IN (
+            SELECT o.project_id FROM project_access o WHERE o.visibility <> 'private'
+            UNION ALL
+            SELECT o.project_id FROM project_access_members o WHERE o.user_id = current_user_id()));
 END
 $$;
 
@@ -1396,6 +1447,97 @@ BEGIN
 END
 $$;
 
+-- The ids of up to `max_tasks` tasks of one project that the caller may read, in an order of `find_tasks`; a page starts
+-- after the task with the key `after_key` in that order and the id `after_id`.
+--
+-- Each order is a statement of its own, planned once for all projects. It walks the index of the order whatever the
+-- statistics say, which lag behind an import: without sorts, no other plan is left. The first page has no task before
+-- it and starts at the end of the index. Ranks and numbers are unique, and their indexes have no id.
+CREATE FUNCTION list_project_tasks(
+    project uuid, ordering text, descending boolean, after_key text, after_id uuid, max_tasks integer
+) RETURNS SETOF uuid
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 50 SET search_path = task, pg_temp
+SET enable_sort = off SET enable_incremental_sort = off SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    -- The first key of each order. No text is the last title.
+    from_key text := coalesce(after_key, CASE ordering
+        WHEN 'rank' THEN CASE WHEN descending THEN '~' ELSE '' END
+        WHEN 'number' THEN CASE WHEN descending THEN '1000000000000' ELSE '0' END
+        WHEN 'priority' THEN CASE WHEN descending THEN 'urgent' ELSE 'low' END
+        WHEN 'title' THEN CASE WHEN NOT descending THEN '' END
+        ELSE CASE WHEN descending THEN 'infinity' ELSE '-infinity' END END);
+    from_time timestamptz := CASE WHEN ordering IN ('created', 'updated', 'due') THEN from_key END;
+    from_id uuid := coalesce(after_id, CASE WHEN descending THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+        ELSE '00000000-0000-0000-0000-000000000000' END::uuid);
+    -- Compared with 0: the first page has the tasks at its position, a later one only those behind it.
+    from_side integer := CASE WHEN after_id IS NOT NULL THEN 0 WHEN descending THEN 1 ELSE -1 END;
+BEGIN
+    IF cardinality(readable_projects(ARRAY[project])) = 0 THEN
+        RETURN;
+    END IF;
+    CASE concat(ordering, CASE WHEN descending THEN ' desc' ELSE ' asc' END)
+    WHEN 'created desc' THEN
+        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+            AND (t.created_at, t.id, 0) < (from_time, from_id, from_side)
+            ORDER BY t.created_at DESC, t.id DESC LIMIT max_tasks;
+    WHEN 'created asc' THEN
+        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+            AND (t.created_at, t.id, 0) > (from_time, from_id, from_side)
+            ORDER BY t.created_at, t.id LIMIT max_tasks;
+    WHEN 'updated desc' THEN
+        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+            AND (t.updated_at, t.id, 0) < (from_time, from_id, from_side)
+            ORDER BY t.updated_at DESC, t.id DESC LIMIT max_tasks;
+    WHEN 'updated asc' THEN
+        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+            AND (t.updated_at, t.id, 0) > (from_time, from_id, from_side)
+            ORDER BY t.updated_at, t.id LIMIT max_tasks;
+    WHEN 'due desc' THEN
+        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+            AND (coalesce(t.due_date, 'infinity'), t.id, 0) < (from_time, from_id, from_side)
+            ORDER BY coalesce(t.due_date, 'infinity') DESC, t.id DESC LIMIT max_tasks;
+    WHEN 'due asc' THEN
+        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+            AND (coalesce(t.due_date, 'infinity'), t.id, 0) > (from_time, from_id, from_side)
+            ORDER BY coalesce(t.due_date, 'infinity'), t.id LIMIT max_tasks;
+    WHEN 'rank desc' THEN
+        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+            AND t.rank < from_key ORDER BY t.rank DESC LIMIT max_tasks;
+    WHEN 'rank asc' THEN
+        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+            AND t.rank > from_key ORDER BY t.rank LIMIT max_tasks;
+    WHEN 'number desc' THEN
+        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+            AND t.number < from_key::bigint ORDER BY t.number DESC LIMIT max_tasks;
+    WHEN 'number asc' THEN
+        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+            AND t.number > from_key::bigint ORDER BY t.number LIMIT max_tasks;
+    WHEN 'priority desc' THEN
+        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+            AND (t.priority, t.id, 0) < (from_key::task_priority, from_id, from_side)
+            ORDER BY t.priority DESC, t.id DESC LIMIT max_tasks;
+    WHEN 'priority asc' THEN
+        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+            AND (t.priority, t.id, 0) > (from_key::task_priority, from_id, from_side)
+            ORDER BY t.priority, t.id LIMIT max_tasks;
+    WHEN 'title desc' THEN
+        IF from_key IS NULL THEN
+            RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+                ORDER BY lower(t.title) DESC, t.id DESC LIMIT max_tasks;
+        ELSE
+            RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+                AND (lower(t.title), t.id) < (lower(from_key), from_id)
+                ORDER BY lower(t.title) DESC, t.id DESC LIMIT max_tasks;
+        END IF;
+    WHEN 'title asc' THEN
+        RETURN QUERY SELECT t.id FROM tasks t WHERE t.project_id = project
+            AND (lower(t.title), t.id, 0) > (lower(from_key), from_id, from_side)
+            ORDER BY lower(t.title), t.id LIMIT max_tasks;
+    END CASE;
+END
+$$;
+
 -- Project access
 
 -- Whether a user is a member: an assignee must be one. A caller sees only their own membership.
@@ -1458,7 +1600,8 @@ BEGIN
         SELECT (state ->> 'project_id')::uuid, (m ->> 'user_id')::uuid, m ->> 'role', m -> 'permissions'
         FROM jsonb_array_elements(state -> 'members') m;
         IF (state ->> 'deleted')::boolean THEN
-            -- Without it no task is created any more: a first number needs the project.
+            -- After those that are being created, no task is.
+            PERFORM pg_advisory_xact_lock(task_number_lock_key((state ->> 'project_id')::uuid, 0));
             DELETE FROM task_counters WHERE project_id = (state ->> 'project_id')::uuid;
             INSERT INTO projects_to_purge (project_id) VALUES ((state ->> 'project_id')::uuid) ON CONFLICT DO NOTHING;
         END IF;
@@ -1512,7 +1655,7 @@ $$;
 -- each. A refused one does not stop the others. `last_number` only grows, so that no number is assigned twice.
 CREATE FUNCTION import_task_counters(items jsonb)
 RETURNS TABLE (line bigint, outcome text, reason text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = task, pg_temp SET enable_sort = off
 AS $$
 DECLARE
     item record;
@@ -1526,12 +1669,16 @@ BEGIN
         IF NOT EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = item.project_id AND NOT a.deleted) THEN
             outcome := 'refused';
             reason := 'project_id names no project';
-        ELSIF EXISTS (SELECT 1 FROM task_counters c
-                      WHERE c.project_id = item.project_id AND c.last_number >= item.last_number) THEN
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+        PERFORM pg_advisory_xact_lock(task_number_lock_key(item.project_id, 0));
+        IF last_task_number(item.project_id) >= item.last_number THEN
             outcome := 'unchanged';
         ELSE
             outcome := 'created';
-            PERFORM advance_task_counter(item.project_id, item.last_number, 0);
+            INSERT INTO task_counters (project_id, last_number) VALUES (item.project_id, item.last_number)
+            ON CONFLICT (project_id) DO UPDATE SET last_number = excluded.last_number;
         END IF;
         RETURN NEXT;
     END LOOP;
@@ -1577,7 +1724,9 @@ ALTER TABLE projects_to_purge ENABLE ROW LEVEL SECURITY;
 
 -- Whoever may read a project sees its tasks; members change them.
 CREATE POLICY task_access_policy ON tasks FOR SELECT TO application_role
-    USING (EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = tasks.project_id));
+    USING (CASE WHEN project_id = (SELECT current_project_id())
+        THEN (SELECT EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = current_project_id()))
+        ELSE EXISTS (SELECT 1 FROM project_access a WHERE a.project_id = tasks.project_id) END);
 CREATE POLICY task_insert_policy ON tasks FOR INSERT TO application_role
     WITH CHECK (EXISTS (SELECT 1 FROM project_access_members m
                    WHERE m.project_id = tasks.project_id AND m.user_id = current_user_id()));
@@ -1631,13 +1780,11 @@ CREATE POLICY project_to_purge_worker_policy ON projects_to_purge FOR ALL TO tas
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA task FROM PUBLIC;
 GRANT USAGE ON SCHEMA task TO task_service, task_worker;
 GRANT EXECUTE ON FUNCTION current_user_id() TO task_service, task_worker;
+GRANT EXECUTE ON FUNCTION current_project_id() TO task_service;
 GRANT SELECT, INSERT ON idempotency_keys TO task_service;
 GRANT SELECT, DELETE ON idempotency_keys TO task_worker;
 GRANT SELECT ON change_log, change_log_horizon TO task_worker;
 GRANT EXECUTE ON FUNCTION trim_change_log(interval, integer), maintenance_status() TO task_worker;
-
--- Constraints are checked as the role that writes.
-GRANT EXECUTE ON FUNCTION initial_rank(bigint) TO task_service, task_worker;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON tasks TO task_service;
 GRANT SELECT, INSERT, DELETE ON task_dependencies TO task_service;
@@ -1649,14 +1796,16 @@ GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), lock_dependency_graph(uui
     project_of_logged_task(uuid), readable_tasks(uuid[]), announce_status_changes(uuid[], uuid[]), outgoing_edges(uuid[]), incoming_edges(uuid[]),
     edges_around(uuid, boolean, dependency_type[], integer, integer), plan_edges(uuid, integer),
     parse_search_query(text), find_tasks(jsonb, text, boolean, text, uuid, integer),
+    list_project_tasks(uuid, text, boolean, text, uuid, integer),
     is_member(uuid, uuid) TO task_service;
 
 -- The worker follows the project service and imports tasks.
 GRANT SELECT, INSERT, DELETE ON tasks, task_dependencies TO task_worker;
 GRANT SELECT, DELETE ON task_counters TO task_worker;
+GRANT SELECT ON last_task_numbers TO task_worker;
 GRANT SELECT, INSERT ON projects_to_purge TO task_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON project_access, project_access_members, feed_positions TO task_worker;
 GRANT EXECUTE ON FUNCTION dependency_graph_lock_key(), allocate_task_numbers(uuid[], bigint[]),
-    project_key(uuid), project_of_task_key(text), project_of_task(uuid), project_of_logged_task(uuid),
-    purge_deleted_projects(integer), apply_project_access(jsonb), import_task_dependencies(jsonb),
+    task_number_lock_key(uuid, bigint), project_key(uuid), project_of_task_key(text),
+    project_of_task(uuid), project_of_logged_task(uuid), purge_deleted_projects(integer), apply_project_access(jsonb), import_task_dependencies(jsonb),
     import_task_counters(jsonb) TO task_worker;

@@ -51,6 +51,9 @@ pub(crate) async fn read_in_projects<Q: Sync, T: Send>(
     let targets: Vec<AccessTarget> = projects.iter().copied().map(AccessTarget::project).collect();
     let attempt = async || {
         let tx = database.begin(caller).await?;
+        if let [project_id] = projects {
+            tx.read_in_project(*project_id)?;
+        }
         let access = try_join_all(targets.iter().map(|target| authorizer.access(&tx, caller, target)));
         let (access, found) = try_join(access, query(&tx, input)).await?;
         for access in access {

@@ -1,4 +1,7 @@
+use diesel::sql_query;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection as _};
 use expect_test::expect;
+use local_servers::suite::Role;
 use prost::Message;
 use proto::common::TimeRange;
 use proto::content::v1 as pb;
@@ -268,4 +271,62 @@ async fn anyone_reads_a_public_project() {
     until("public", async || list(&nobody, &all(&s)).await.is_ok()).await;
     assert_eq!(list(&nobody, &all(&s)).await.unwrap().documents.len(), 1);
     assert_eq!(read(&nobody, &document.id).await.unwrap().content.as_deref(), Some("text"));
+}
+
+#[derive(Debug, diesel::QueryableByName)]
+struct Scan {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    relation: String,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    entries: i64,
+}
+
+/// The scans of documents and their indexes that a page of 51 needs, with the entries that each reads.
+async fn scans_of(conn: &mut AsyncPgConnection, who: &Actor, page: &str) -> Vec<Scan> {
+    use diesel_async::RunQueryDsl as _;
+    conn.batch_execute(&format!("BEGIN; SET LOCAL app.current_user_id = '{}'", who.id)).await.unwrap();
+    assert_eq!(sql_query(format!("SELECT * FROM {page}")).execute(conn).await.unwrap(), 51);
+    let scans = sql_query(
+        "SELECT r.oid::regclass::text AS relation, pg_stat_get_xact_tuples_returned(r.oid) AS entries \
+         FROM (SELECT indexrelid AS oid FROM pg_index WHERE indrelid = 'content.documents'::regclass \
+             UNION ALL SELECT 'content.documents'::regclass) r \
+         WHERE pg_stat_get_xact_numscans(r.oid) > 0",
+    );
+    let scans = scans.load(conn).await.unwrap();
+    conn.batch_execute("ROLLBACK").await.unwrap();
+    scans
+}
+
+#[tokio::test]
+async fn every_order_walks_its_index_in_a_project_that_has_just_been_filled() {
+    let s = team().await;
+    // The statistics are those of an empty table.
+    s.suite
+        .execute("ALTER TABLE content.documents SET (autovacuum_enabled = off); ANALYZE content.documents")
+        .await;
+    let fill = format!(
+        "BEGIN; SET LOCAL session_replication_role = replica; \
+         INSERT INTO content.documents (project_id, title, content, author_id, created_at, updated_at) \
+         SELECT '{}', md5(i::text), 'text', '{}', now() - i * interval '1 minute', now() - i % 99 * interval '1 day' \
+         FROM generate_series(1, 5000) i; COMMIT",
+        s.project.id, s.olga.id
+    );
+    s.suite.execute(&fill).await;
+    let mut conn = s.suite.connect_as(Role::requests_of(content::NAME)).await;
+    for (order, middle, index) in [
+        ("'created', true", "now() - interval '1 day'", "content.idx_documents_project_newest"),
+        ("'created', false", "now() - interval '1 day'", "content.idx_documents_project_newest"),
+        ("'updated', true", "now() - interval '50 days'", "content.idx_documents_project_updated"),
+        ("'updated', false", "now() - interval '50 days'", "content.idx_documents_project_updated"),
+        ("'title', false", "'7f'", "content.idx_documents_project_title"),
+    ] {
+        for after in ["NULL, NULL".to_owned(), format!("({middle})::text, '{}'", s.project.id)] {
+            let page = format!("content.list_project_documents('{}', {order}, {after}, 51)", s.project.id);
+            let scans = scans_of(&mut conn, &s.olga, &page).await;
+            assert!(
+                matches!(&scans[..], [scan] if scan.relation == index && (51..=52).contains(&scan.entries)),
+                "{order} after {after}: {scans:?}"
+            );
+        }
+    }
 }

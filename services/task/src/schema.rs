@@ -77,7 +77,8 @@ diesel::table! {
 }
 
 diesel::table! {
-    task.task_counters (project_id) {
+    /// A view.
+    task.last_task_numbers (project_id) {
         project_id -> Uuid,
         last_number -> BigInt,
     }

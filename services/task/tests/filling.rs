@@ -5,15 +5,22 @@ use proto::project::v1::Project;
 use testkit::*;
 use uuid::Uuid;
 
-/// Fills a project with tasks that differ in every filter and order. Each has the tags `frequent` (every second),
+/// Fills a project and updates the statistics of the tables.
+pub async fn fill(suite: &Suite, project: &Project, people: &[Uuid], count: usize) {
+    insert_tasks(suite, project, people, count).await;
+    for table in ["task.tasks", "task.task_search", "task.project_access"] {
+        suite.execute(&format!("VACUUM ANALYZE {table}")).await;
+    }
+}
+
+/// Inserts tasks that differ in every filter and order. Each has the tags `frequent` (every second),
 /// `rare` (ten of all) and one of `t0` to `t99`, the word `common` in its description, a colour in its title, and a
 /// number as a rare word; every seventh has a parent.
-pub async fn fill(suite: &Suite, project: &Project, people: &[Uuid], count: usize) {
+pub async fn insert_tasks(suite: &Suite, project: &Project, people: &[Uuid], count: usize) {
     let people = people.iter().map(|id| format!("'{id}'")).collect::<Vec<_>>().join(", ");
     let project = &project.id;
     let statements = format!(
         "BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL search_path = task; SELECT setseed(0.5);
-         INSERT INTO task_counters (project_id, last_number) VALUES ('{project}', {count});
          INSERT INTO tasks (id, project_id, title, description, status, priority, assignee_id, creator_id, due_date,
              estimated_minutes, actual_minutes, tags, metadata, created_at, updated_at, completed_at, number, rank)
          SELECT gen_random_uuid(), '{project}',
@@ -42,11 +49,7 @@ pub async fn fill(suite: &Suite, project: &Project, people: &[Uuid], count: usiz
              AND p.number = t.number / 7;
          INSERT INTO task_search (task_id, project_id, search_vector)
          SELECT id, project_id, task_search_vector(id, title, description) FROM tasks WHERE project_id = '{project}';
-         COMMIT;
-         VACUUM ANALYZE task.tasks; VACUUM ANALYZE task.task_search; ANALYZE task.project_access"
+         COMMIT"
     );
-    let mut admin = suite.admin_of(task::NAME).await;
-    for statement in statements.split(';') {
-        admin.batch_execute(statement).await.unwrap();
-    }
+    suite.admin_of(task::NAME).await.batch_execute(&statements).await.unwrap();
 }

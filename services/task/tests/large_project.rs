@@ -1,4 +1,4 @@
-//! A large project compared with a small one: list pages cost the same in both.
+//! A large project compared with a small one: list pages and new tasks cost the same in both.
 //!
 //! `DAFNCK_LARGE_PROJECT_TASKS=1000000 cargo test --release -p task -- large_project --nocapture` measures with a
 //! million tasks and prints the time of each call.
@@ -28,7 +28,8 @@ const DEEP: usize = 100_000;
 /// Additional 8 KiB buffers that a list may touch in the large project, because its indexes are higher.
 const MORE_BUFFERS: i64 = 60;
 
-const ORDERS: [(&str, &str); 7] = [
+/// Each order, and the position in it as text.
+pub const ORDERS: [(&str, &str); 7] = [
     ("created", "created_at::text"),
     ("updated", "updated_at::text"),
     ("rank", "rank"),
@@ -45,7 +46,7 @@ enum Call {
 }
 
 #[tokio::test]
-async fn list_pages_of_a_large_project_cost_the_same() {
+async fn list_pages_and_new_tasks_of_a_large_project_cost_the_same() {
     let requested = std::env::var("DAFNCK_LARGE_PROJECT_TASKS").ok().map(|count| count.parse().unwrap());
     let repeats = REPEATS[usize::from(requested.is_some())];
     let count = requested.unwrap_or(LARGE);
@@ -58,6 +59,7 @@ async fn list_pages_of_a_large_project_cost_the_same() {
     eprintln!("{count} and {SMALL} tasks made in {:.1?}", start.elapsed());
 
     pages_cost_the_same(suite, olga, [project, &small]).await;
+    creates_cost_the_same(suite, olga, [project, &small]).await;
     eprintln!("{:<28} {:>21} {:>21}", "p50 / p99", format!("{count} tasks"), format!("{SMALL} tasks"));
     for (name, call) in calls() {
         let [large, little] =
@@ -83,7 +85,7 @@ async fn pages_cost_the_same(suite: &Suite, who: &Actor, projects: [&Project; 2]
                     let after =
                         if middle { middle_of(suite, project, key).await } else { "NULL, NULL".to_owned() };
                     let page = format!(
-                        "task.find_tasks('{{\"project_ids\": [\"{}\"]}}', '{order}', {descending}, {after}, 51)",
+                        "task.list_project_tasks('{}', '{order}', {descending}, {after}, 51)",
                         project.id
                     );
                     // Warm-up: the first read fills caches.
@@ -99,6 +101,24 @@ async fn pages_cost_the_same(suite: &Suite, who: &Actor, projects: [&Project; 2]
     }
 }
 
+/// Counts the buffers that a new task touches, with the look for its number.
+async fn creates_cost_the_same(suite: &Suite, who: &Actor, projects: [&Project; 2]) {
+    let mut conn = suite.connect_as(Role::requests_of(task::NAME)).await;
+    let mut costs = Vec::new();
+    for project in projects {
+        let insert = format!(
+            "INSERT INTO task.tasks (project_id, title, creator_id) VALUES ('{}', 'x', '{}')",
+            project.id, who.id
+        );
+        conn.batch_execute(&format!("BEGIN; SET LOCAL app.current_user_id = '{}'; {insert}", who.id))
+            .await
+            .unwrap();
+        costs.push(buffers_of(&mut conn, &insert).await.0);
+        conn.batch_execute("ROLLBACK").await.unwrap();
+    }
+    assert!(costs[1] > 0 && costs[0] <= costs[1] + MORE_BUFFERS, "create: {costs:?} buffers");
+}
+
 #[derive(QueryableByName)]
 struct Plan {
     #[diesel(sql_type = Json, column_name = "QUERY PLAN")]
@@ -112,15 +132,22 @@ struct Position {
 }
 
 async fn buffers(conn: &mut AsyncPgConnection, rows: &str) -> i64 {
-    let explain = format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM {rows}");
-    let plan: Plan = sql_query(explain).get_result(conn).await.unwrap();
-    let node = &plan.plan[0]["Plan"];
-    assert_eq!(node["Actual Rows"].as_f64().map(|rows| rows > 0.0), Some(true), "{rows}");
-    node["Shared Hit Blocks"].as_i64().unwrap() + node["Shared Read Blocks"].as_i64().unwrap()
+    let (buffers, found) = buffers_of(conn, &format!("SELECT * FROM {rows}")).await;
+    assert!(found > 0.0, "{rows}");
+    buffers
 }
 
-/// The task in the middle of a project by number, as a position for `find_tasks`.
-async fn middle_of(suite: &Suite, project: &Project, key: &str) -> String {
+/// The buffers that a statement touches, and its rows.
+async fn buffers_of(conn: &mut AsyncPgConnection, statement: &str) -> (i64, f64) {
+    let explain = format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}");
+    let plan: Plan = sql_query(explain).get_result(conn).await.unwrap();
+    let node = &plan.plan[0]["Plan"];
+    let buffers = ["Shared Hit Blocks", "Shared Read Blocks"].map(|kind| node[kind].as_i64().unwrap());
+    (buffers.iter().sum(), node["Actual Rows"].as_f64().unwrap())
+}
+
+/// The task in the middle of a project by number, as a position for `list_project_tasks`.
+pub async fn middle_of(suite: &Suite, project: &Project, key: &str) -> String {
     let query = format!(
         "SELECT format('%L, %L', {key}, id) AS position FROM task.tasks WHERE project_id = '{0}' \
          AND number = (SELECT max(number) / 2 FROM task.tasks WHERE project_id = '{0}')",

@@ -26,6 +26,7 @@ mod list;
 mod list_filters;
 mod list_model;
 mod list_orders;
+mod list_plans;
 mod list_projects;
 mod my_work;
 mod numbers;

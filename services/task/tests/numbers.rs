@@ -1,7 +1,9 @@
 //! Task keys and project keys.
 
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures::future::join_all;
-use proto::project::v1::{ProjectRole, ProjectVisibility};
+use local_servers::suite::Role;
+use proto::project::v1::{Project, ProjectRole, ProjectVisibility};
 use proto::task::v1 as pb;
 use testkit::*;
 use tonic::Status;
@@ -47,6 +49,66 @@ async fn refused_creates_use_no_number() {
     let again = pb::Task { id: taken.id, ..new_task(project, "b") };
     assert_eq!(summary(&create(olga, again).await.unwrap_err()), "ALREADY_EXISTS ALREADY_EXISTS");
     assert_eq!(olga.task(project, "c").await.number, 2);
+}
+
+/// A transaction that has created a task and is not committed.
+async fn uncommitted_create(suite: &Suite, who: &Actor, project: &Project) -> AsyncPgConnection {
+    let mut conn = suite.connect_as(Role::requests_of(task::NAME)).await;
+    let create = format!(
+        "BEGIN; SET LOCAL app.current_user_id = '{who}'; \
+         INSERT INTO task.tasks (project_id, title, creator_id) VALUES ('{project}', 'open', '{who}')",
+        who = who.id,
+        project = project.id
+    );
+    conn.batch_execute(&create).await.unwrap();
+    conn
+}
+
+async fn create_batch(who: &Actor, project: &Project, count: usize) -> Vec<i64> {
+    let tasks = vec![pb::Task { title: "x".to_owned(), ..Default::default() }; count];
+    let request = pb::BatchCreateTasksRequest { request_id: new_id(), project_id: project.id.clone(), tasks };
+    let made = who.tasks().batch_create_tasks(request).await.unwrap().into_inner().tasks;
+    made.into_iter().map(|task| task.number).collect()
+}
+
+#[tokio::test]
+async fn creates_do_not_wait_for_the_commit_of_others() {
+    let Team { suite, olga, mia, project, .. } = &team().await;
+    assert_eq!(olga.task(project, "a").await.number, 1);
+    let mut second = uncommitted_create(suite, olga, project).await;
+    let mut third = uncommitted_create(suite, mia, project).await;
+    assert_eq!(mia.task(project, "b").await.number, 4);
+    assert_eq!(create_batch(olga, project, 3).await, [5, 6, 7]);
+    third.batch_execute("COMMIT").await.unwrap();
+    second.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(olga.task(project, "c").await.number, 8);
+    assert_eq!(all_tasks(olga, &project.id).await.len(), 8);
+}
+
+#[tokio::test]
+async fn a_number_below_a_committed_one_is_not_given_after_a_rollback() {
+    let Team { suite, olga, project, .. } = &team().await;
+    assert_eq!(olga.task(project, "a").await.number, 1);
+    let mut undone = uncommitted_create(suite, olga, project).await;
+    undone.batch_execute("ROLLBACK").await.unwrap();
+    let mut undone = uncommitted_create(suite, olga, project).await;
+    assert_eq!(olga.task(project, "b").await.number, 3);
+    undone.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(olga.task(project, "c").await.number, 4);
+}
+
+#[tokio::test]
+async fn a_large_batch_gets_consecutive_numbers_behind_those_of_open_creates() {
+    let Team { suite, olga, project, .. } = &team().await;
+    assert_eq!(olga.task(project, "a").await.number, 1);
+    let mut open = uncommitted_create(suite, olga, project).await;
+    let commit = async {
+        let waits = "pg_locks WHERE locktype = 'advisory' AND NOT granted";
+        until("the batch waits", WAIT_LIMIT, async || suite.count(waits).await > 0).await;
+        open.batch_execute("COMMIT").await.unwrap();
+    };
+    let (numbers, ()) = futures::join!(create_batch(olga, project, 100), commit);
+    assert_eq!(numbers, (3..103).collect::<Vec<i64>>());
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ pub use connection::{Connection, Manager, connect, connect_with_options, wait_un
 pub use diesel_async::AsyncPgConnection;
 pub use errors::{Constraint, Rule, constraint_of, detail_of, explain};
 pub use page_by_bytes::{PageByBytes, end_page_by_bytes};
-pub use prepared::Prepared;
+pub use prepared::{Prepared, Typed};
 pub use transaction::{Transaction, literal};
 pub use url::DatabaseUrl;
 

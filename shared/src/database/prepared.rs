@@ -1,5 +1,7 @@
 //! Statements written by hand that are prepared once on each connection, as those of the query builder are.
 
+use std::marker::PhantomData;
+
 use diesel::QueryResult;
 use diesel::pg::Pg;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
@@ -27,4 +29,35 @@ impl<Q> QueryId for Prepared<Q> {
 
 impl<Q: Query> Query for Prepared<Q> {
     type SqlType = Q::SqlType;
+}
+
+/// A [`diesel::sql_query`] with the types of its columns, so that rows are read by position. By name, each value costs a
+/// search through the names of all columns.
+#[derive(Clone, Copy, Debug)]
+pub struct Typed<Q, ST> {
+    query: Q,
+    types: PhantomData<ST>,
+}
+
+impl<Q, ST> Typed<Q, ST> {
+    /// A query whose columns have these types.
+    pub fn new(query: Q) -> Self {
+        Self { query, types: PhantomData }
+    }
+}
+
+impl<Q: QueryFragment<Pg>, ST> QueryFragment<Pg> for Typed<Q, ST> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.query.walk_ast(out)
+    }
+}
+
+impl<Q, ST> QueryId for Typed<Q, ST> {
+    type QueryId = ();
+
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Q, ST> Query for Typed<Q, ST> {
+    type SqlType = ST;
 }

@@ -5,7 +5,9 @@ use diesel::pg::Pg;
 use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use diesel::serialize::ToSql;
 use diesel::sql_query;
-use diesel::sql_types::{Array, BigInt, HasSqlType, Jsonb, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, BigInt, Bool, HasSqlType, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::page::AfterTime;
@@ -98,6 +100,13 @@ impl QueryBuilder {
 }
 
 impl DocumentFilter {
+    /// The project, if the filter asks for all documents of one project.
+    pub(crate) fn whole_project(&self) -> Option<Uuid> {
+        let [project_id] = self.project_ids[..] else { return None };
+        let whole = Self { project_ids: vec![project_id], ..Self::default() };
+        (*self == whole).then_some(project_id)
+    }
+
     /// Appends the conditions to a query of the table `d`, with `WHERE`.
     pub(crate) fn apply(&self, query: QueryBuilder) -> QueryBuilder {
         let statuses: Vec<String> = self.statuses.iter().map(|status| status.as_str().to_owned()).collect();
@@ -173,6 +182,44 @@ impl DocumentOrder {
             Self::TitleAsc => return AfterDocument::Title { title: head.title.clone(), id: head.id },
         };
         AfterDocument::Time(AfterTime { at, id: head.id })
+    }
+
+    /// The name of the order in `list_project_documents`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::CreatedDesc | Self::CreatedAsc => "created",
+            Self::UpdatedDesc | Self::UpdatedAsc => "updated",
+            Self::TitleAsc => "title",
+        }
+    }
+
+    /// Appends a call that returns the ids of a page of a project.
+    pub(crate) fn list_project(
+        self,
+        query: QueryBuilder,
+        project_id: Uuid,
+        after: Option<&AfterDocument>,
+        limit: i64,
+    ) -> QueryBuilder {
+        let (key, id) = match after {
+            None => (None, None),
+            Some(AfterDocument::Time(AfterTime { at, id })) => (Some(at.to_rfc3339()), Some(*id)),
+            Some(AfterDocument::Title { title, id }) => (Some(title.clone()), Some(*id)),
+        };
+        query
+            .sql("content.list_project_documents(")
+            .bind::<SqlUuid, _>(project_id)
+            .sql(", ")
+            .bind::<Text, _>(self.name())
+            .sql(", ")
+            .bind::<Bool, _>(self.key().1)
+            .sql(", ")
+            .bind::<Nullable<Text>, _>(key)
+            .sql(", ")
+            .bind::<Nullable<SqlUuid>, _>(id)
+            .sql(", ")
+            .bind::<Integer, _>(i32::try_from(limit).unwrap_or(i32::MAX))
+            .sql(")")
     }
 
     /// Appends the condition of the page, the order and the limit.

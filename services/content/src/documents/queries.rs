@@ -45,8 +45,14 @@ pub(crate) async fn list(
     input: &ListDocumentsInput,
     page: &Page<AfterDocument>,
 ) -> Result<Vec<DocumentHead>> {
-    let query = QueryBuilder::new(&format!("SELECT {HEAD_COLUMNS} FROM content.documents d"));
-    let query = input.order.paginate(input.filter.apply(query), page.after.clone(), page.size + 1);
+    let query = if let Some(project_id) = input.filter.whole_project() {
+        let query = QueryBuilder::new(&format!("SELECT {HEAD_COLUMNS} FROM "));
+        let query = input.order.list_project(query, project_id, page.after.as_ref(), page.size + 1);
+        query.sql(" WITH ORDINALITY f(id, place) JOIN content.documents d ON d.id = f.id ORDER BY f.place")
+    } else {
+        let query = QueryBuilder::new(&format!("SELECT {HEAD_COLUMNS} FROM content.documents d"));
+        input.order.paginate(input.filter.apply(query), page.after.clone(), page.size + 1)
+    };
     Prepared(query.finish()).load(&mut conn).await.map_err(explain(FILTER_CONSTRAINTS))
 }
 

@@ -5,13 +5,13 @@ use diesel::{QueryableByName, sql_query};
 use diesel_async::RunQueryDsl;
 use testkit::Suite;
 
-/// Tables, and the columns that belong to one database. Encrypted columns are looked at by their being there.
+/// Tables and views, and the columns that belong to one database. Encrypted columns are looked at by their being there.
 const TABLES: [(&str, &str, &str); 9] = [
     ("identity.users", "id", "password_hash,first_name,last_name"),
     ("identity.user_profiles", "user_id", "id,location"),
     ("project.projects", "id", ""),
     ("project.project_members", "project_id, user_id", "id"),
-    ("task.task_counters", "project_id", ""),
+    ("task.last_task_numbers", "project_id", ""),
     ("task.tasks", "id", ""),
     ("task.task_dependencies", "id", ""),
     ("content.documents", "id", ""),

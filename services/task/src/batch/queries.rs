@@ -15,7 +15,7 @@ use shared::error::{Error, Result};
 use uuid::Uuid;
 
 use crate::tasks::Task;
-use crate::tasks::queries::{COLUMNS, MAX_RESPONSE_BYTES, MESSAGE_BYTES, SizedTask};
+use crate::tasks::queries::{COLUMNS, MAX_RESPONSE_BYTES, MESSAGE_BYTES, SizedTask, load_sized};
 
 /// A row of a statement without a query builder, as JSON.
 #[derive(QueryableByName)]
@@ -85,7 +85,7 @@ pub(super) async fn announce_status_changes(
 }
 
 /// The readable tasks in the order of the request, until they fill a response, and at least one beyond that.
-pub(super) async fn readable_tasks(mut conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<SizedTask>> {
+pub(super) async fn readable_tasks(conn: &AsyncPgConnection, ids: &[Uuid]) -> Result<Vec<SizedTask>> {
     let query = sql_query(format!(
         "SELECT * FROM (SELECT {COLUMNS}, w.place, {MESSAGE_BYTES} AS own_bytes, \
              sum({MESSAGE_BYTES}) OVER (ORDER BY w.place)::bigint AS bytes \
@@ -94,7 +94,7 @@ pub(super) async fn readable_tasks(mut conn: &AsyncPgConnection, ids: &[Uuid]) -
          WHERE bytes - own_bytes <= {MAX_RESPONSE_BYTES} ORDER BY place"
     ))
     .bind::<Array<SqlUuid>, _>(ids);
-    Ok(Prepared(query).load(&mut conn).await?)
+    Ok(load_sized(conn, query).await?)
 }
 
 /// The pairs of project and user that are memberships, for any caller.

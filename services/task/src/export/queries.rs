@@ -1,6 +1,6 @@
 //! SQL of the export, as the worker role.
 
-use crate::schema::{task_counters, task_dependencies, tasks};
+use crate::schema::{last_task_numbers, task_dependencies, tasks};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::error::Result;
@@ -11,7 +11,7 @@ use crate::dependencies::Dependency;
 use crate::tasks::Task;
 
 #[derive(Debug, Queryable, Selectable)]
-#[diesel(table_name = task_counters)]
+#[diesel(table_name = last_task_numbers)]
 pub(super) struct TaskCounter {
     pub(super) project_id: Uuid,
     pub(super) last_number: i64,
@@ -20,7 +20,8 @@ pub(super) struct TaskCounter {
 /// With the estimated size of each record in bytes.
 pub(super) fn task_counters_with_sizes(projects: &[Uuid]) -> String {
     format!(
-        "SELECT project_id AS id, 100::bigint AS size FROM task.task_counters WHERE {} ORDER BY project_id",
+        "SELECT project_id AS id, 100::bigint AS size FROM task.last_task_numbers WHERE last_number > 0 AND {} \
+         ORDER BY project_id",
         id_condition("project_id", projects)
     )
 }
@@ -47,9 +48,9 @@ pub(super) fn dependency_ids_with_sizes(projects: &[Uuid]) -> String {
 }
 
 pub(super) async fn counters(mut conn: &AsyncPgConnection, projects: Vec<Uuid>) -> Result<Vec<TaskCounter>> {
-    let query = task_counters::table
-        .filter(task_counters::project_id.eq_any(projects))
-        .order(task_counters::project_id)
+    let query = last_task_numbers::table
+        .filter(last_task_numbers::project_id.eq_any(projects))
+        .order(last_task_numbers::project_id)
         .select(TaskCounter::as_select());
     Ok(query.load(&mut conn).await?)
 }

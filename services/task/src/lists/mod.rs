@@ -53,6 +53,15 @@ pub(crate) struct TaskFilter {
     pub(crate) search_text: Option<String>,
 }
 
+impl TaskFilter {
+    /// The project, if the filter asks for all tasks of one project.
+    fn whole_project(&self) -> Option<Uuid> {
+        let [project_id] = self.project_ids.as_deref()? else { return None };
+        let whole = Self { project_ids: self.project_ids.clone(), ..Self::default() };
+        (*self == whole).then_some(*project_id)
+    }
+}
+
 /// Ties are ordered by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SortKey {
@@ -80,7 +89,7 @@ pub(crate) struct AfterTask {
 }
 
 impl SortKey {
-    /// The argument of `find_tasks`.
+    /// The argument of `find_tasks` and `list_project_tasks`.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",

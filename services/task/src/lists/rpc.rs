@@ -54,6 +54,9 @@ impl TaskHandler {
         let targets: Vec<AccessTarget> = projects.iter().copied().map(AccessTarget::project).collect();
         let attempt = async || {
             let tx = self.context.database.begin(caller).await?;
+            if let [project_id] = projects {
+                tx.read_in_project(*project_id)?;
+            }
             let access =
                 try_join_all(targets.iter().map(|target| self.authorizer.access(&tx, caller, target)));
             let (access, found) = try_join(access, query(&tx, input)).await?;

@@ -1,12 +1,15 @@
 //! SQL of tasks. Row-level security shows a caller the tasks that they may see.
 
 use crate::schema::tasks;
+use diesel::dsl::{AsSelect, SqlTypeOf};
+use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::query_builder::QueryFragment;
 use diesel::sql_query;
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use shared::access::{Permission, ProjectAccess};
-use shared::database::{Prepared, Transaction, explain};
+use shared::database::{Prepared, Transaction, Typed, explain};
 use shared::error::{Error, Result};
 use shared::server::MAX_MESSAGE_BYTES;
 use uuid::Uuid;
@@ -106,21 +109,33 @@ pub(crate) const COLUMNS: &str = "t.id, t.project_id, t.parent_task_id, t.title,
      t.metadata, t.created_at, t.updated_at, t.completed_at, t.number, t.rank, t.manually_blocked, \
      a.key AS project_key, t.xmin";
 
-/// No smaller than the bytes of a task in a message. JSON takes up to four times its text.
+/// No smaller than the bytes of a task in a message. A Struct takes up to four times its JSON, as text or as `jsonb`; the
+/// text is made only of what is stored compressed.
 pub(crate) const MESSAGE_BYTES: &str = "(600 + octet_length(t.title) + octet_length(coalesce(t.description, '')) \
-     + octet_length(t.tags::text) + 4 * octet_length(t.metadata::text))::bigint";
+     + CASE WHEN pg_column_compression(t.tags) IS NULL THEN pg_column_size(t.tags) \
+         ELSE octet_length(t.tags::text) END \
+     + 4 * CASE WHEN pg_column_compression(t.metadata) IS NULL THEN pg_column_size(t.metadata) \
+         ELSE octet_length(t.metadata::text) END)::bigint";
 
 /// Most bytes of the tasks in a response.
 pub(crate) const MAX_RESPONSE_BYTES: i64 = MAX_MESSAGE_BYTES as i64 - 64 * 1024;
 
 /// A row of a page, with the bytes of the rows up to it.
-#[derive(Debug, QueryableByName)]
-#[diesel(check_for_backend(diesel::pg::Pg))]
+#[derive(Debug)]
 pub(crate) struct SizedTask {
-    #[diesel(embed)]
     pub(crate) task: Task,
-    #[diesel(sql_type = BigInt)]
     pub(crate) bytes: i64,
+}
+
+/// Loads rows of [`COLUMNS`], the place in the page, the bytes of the task, and those of the tasks up to it.
+pub(crate) async fn load_sized<Q>(mut conn: &AsyncPgConnection, query: Q) -> QueryResult<Vec<SizedTask>>
+where
+    Q: QueryFragment<Pg> + Send,
+{
+    type Columns = (SqlTypeOf<AsSelect<Task, Pg>>, BigInt, BigInt, BigInt);
+    let query = Prepared(Typed::<_, Columns>::new(query));
+    let rows: Vec<(Task, i64, i64, i64)> = query.load(&mut conn).await?;
+    Ok(rows.into_iter().map(|(task, _place, _own_bytes, bytes)| SizedTask { task, bytes }).collect())
 }
 
 /// How many rows fit into a response: at least one.
