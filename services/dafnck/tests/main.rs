@@ -29,6 +29,7 @@ mod expired_tokens;
 mod files;
 mod freshness;
 mod garbage;
+mod gathered_reads;
 mod gateway;
 mod harness;
 mod housekeeping;
