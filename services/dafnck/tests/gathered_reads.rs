@@ -62,9 +62,9 @@ async fn check_own_account(name: &str, who: &Actor, other: &Actor) {
     let found = who.auth().who_am_i(WhoAmIRequest {}).await.unwrap().into_inner().user.unwrap();
     assert_eq!((found.id, found.username), (who.id.to_string(), name.to_owned()));
     let own = GetUserRequest { user_id: who.id.to_string() };
-    assert_eq!(who.users().get_user(own).await.unwrap().into_inner().username, name);
+    assert_eq!(who.account().get_user(own).await.unwrap().into_inner().username, name);
     let foreign = GetUserRequest { user_id: other.id.to_string() };
-    let refusal = who.users().get_user(foreign).await.unwrap_err();
+    let refusal = who.account().get_user(foreign).await.unwrap_err();
     assert_eq!(summary(&refusal), "NOT_FOUND RESOURCE_NOT_FOUND", "{name}");
 }
 
@@ -84,9 +84,9 @@ async fn callers_who_read_at_once_see_only_what_is_theirs() {
         place(&people["mia"], ProjectVisibility::Public, &["olga", "mia", "sam", "nobody"]).await,
     ];
     people["olga"].add(&places[0].project, &people["mia"], ProjectRole::Viewer).await;
-    let mut checks: Vec<BoxFuture<'_, ()>> = Vec::new();
     let mut everybody = people.clone();
     everybody.insert("nobody", suite.anonymous());
+    let mut checks: Vec<BoxFuture<'_, ()>> = Vec::new();
     for _ in 0..READS {
         for (name, who) in &people {
             let others = people.iter().filter(|(other, _)| *other != name);
