@@ -51,7 +51,7 @@ pub(super) async fn closed_loop(callers: usize, time: Duration, call: impl Call)
             while start.elapsed() < time {
                 let began = Instant::now();
                 call().await?;
-                record(&mut histogram, began.elapsed());
+                record(&mut histogram, began.elapsed())?;
             }
             anyhow::Ok(histogram)
         });
@@ -79,7 +79,7 @@ pub(super) async fn open_loop(rate: u32, time: Duration, call: impl Call) -> any
     }
     let mut histogram = Histogram::<u64>::new(SIGNIFICANT_DIGITS)?;
     while let Some(latency) = running.join_next().await {
-        record(&mut histogram, latency?.context("a call failed")?);
+        record(&mut histogram, latency?.context("a call failed")?)?;
     }
     Ok(Latencies::of(&histogram))
 }
@@ -102,9 +102,8 @@ fn schedule(rate: u32, time: Duration) -> mpsc::UnboundedReceiver<Instant> {
     receiver
 }
 
-fn record(histogram: &mut Histogram<u64>, latency: Duration) {
-    // The histogram grows as needed, so no latency is out of its range.
-    histogram.saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
+fn record(histogram: &mut Histogram<u64>, latency: Duration) -> anyhow::Result<()> {
+    Ok(histogram.record(u64::try_from(latency.as_nanos())?)?)
 }
 
 #[cfg(test)]
@@ -140,6 +139,10 @@ mod tests {
     async fn callers_that_wait_for_answers_call_as_often_as_they_are_answered() {
         let call = || tokio::time::sleep(Duration::from_millis(10)).map(Ok).boxed();
         let sample = closed_loop(4, Duration::from_millis(300), call).await.unwrap();
-        assert!(sample.calls <= 4 * 31 && sample.latencies.p50 >= Duration::from_millis(10), "{}", sample.calls);
+        assert!(
+            sample.calls <= 4 * 31 && sample.latencies.p50 >= Duration::from_millis(10),
+            "{}",
+            sample.calls
+        );
     }
 }

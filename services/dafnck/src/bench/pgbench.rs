@@ -45,11 +45,9 @@ impl Script {
             Self::List => format!(
                 "{random}SELECT {COLUMNS} FROM bench.tasks WHERE number <= :number ORDER BY number DESC LIMIT 50;\n"
             ),
-            Self::Create => {
-                "INSERT INTO bench.created (project_id, title, creator_id) \
+            Self::Create => "INSERT INTO bench.created (project_id, title, creator_id) \
                  VALUES (gen_random_uuid(), 'a task of the benchmark', gen_random_uuid()) RETURNING id;\n"
-                    .to_owned()
-            }
+                .to_owned(),
             Self::Update => {
                 format!(
                     "{random}UPDATE bench.tasks SET title = 'task ' || :number, updated_at = now() \

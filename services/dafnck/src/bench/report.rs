@@ -45,14 +45,7 @@ pub(super) struct Limits {
 
 impl Measurement {
     pub(super) fn of_pgbench(name: &'static str, callers: usize, per_second: f64) -> Self {
-        Self {
-            name,
-            callers,
-            per_second,
-            p50_milliseconds: None,
-            p99_milliseconds: None,
-            of_suite: None,
-        }
+        Self { name, callers, per_second, p50_milliseconds: None, p99_milliseconds: None, of_suite: None }
     }
 
     pub(super) fn of_echo(callers: usize, sample: &Sample) -> Self {
@@ -163,7 +156,16 @@ impl Report {
         }
         print_line!(
             "{:<16}{:>8}{:>11}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>18}",
-            "", "callers", "calls/s", "p50 ms", "p99 ms", "/pgbench", "/echo", "suite us", "pg us", "p50, p99 at rate"
+            "",
+            "callers",
+            "calls/s",
+            "p50 ms",
+            "p99 ms",
+            "/pgbench",
+            "/echo",
+            "suite us",
+            "pg us",
+            "p50, p99 at rate"
         );
         for measurement in &medians {
             print_line!("{}", measurement.line());
