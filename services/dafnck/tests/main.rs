@@ -12,6 +12,7 @@
 
 mod agreement;
 mod archived;
+mod bench;
 mod browser;
 mod budgets;
 mod catalog;

@@ -12,7 +12,6 @@ use diesel_async::methods::LoadQuery;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::gathered_reads::GatheredRead;
 use super::{Database, STATEMENT_TIMEOUT_MS};
 use crate::error::{Error, Result};
 
@@ -42,6 +41,15 @@ where
     ) -> QueryResult<Vec<(i32, R)>> {
         RunQueryDsl::<&AsyncPgConnection>::load(query, &mut connection).await
     }
+}
+
+/// One read: the row of this id, as this user sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct GatheredRead {
+    pub(super) user_id: Uuid,
+    pub(super) id: Uuid,
+    /// The trace of the call that reads.
+    pub(super) trace_id: String,
 }
 
 /// `SELECT * FROM function(callers, trace ids, ids)`.

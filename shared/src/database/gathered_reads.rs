@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
 use super::Database;
-use super::gathered_query::{GatheredColumns, GatheredQuery};
+use super::gathered_query::{GatheredColumns, GatheredQuery, GatheredRead};
 use crate::caller::Caller;
 use crate::error::{Error, ErrorReason, Result};
 use crate::telemetry;
@@ -27,15 +27,6 @@ const MAX_CALLS_IN_FLIGHT: usize = 2;
 /// Reads that wait for one function.
 const MAX_WAITING_READS: usize = 4096;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// One read: the row of this id, as this user sees it.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct GatheredRead {
-    pub(super) user_id: Uuid,
-    pub(super) id: Uuid,
-    /// The trace of the call that reads.
-    pub(super) trace_id: String,
-}
 
 /// Calls the function with several reads. The answer has the index of the read with each row that was found.
 type CallFunction<R> = dyn Fn(Vec<GatheredRead>) -> BoxFuture<'static, Result<Vec<(usize, R)>>> + Send + Sync;

@@ -100,8 +100,9 @@ impl Pgbench {
         command.env("PGUSER", ADMIN).env("PGDATABASE", DATABASE).kill_on_drop(true);
         let output = command.output().await?;
         let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
         transactions_per_second(&text)
-            .with_context(|| format!("pgbench failed: {}", String::from_utf8_lossy(&output.stderr)))
+            .with_context(|| format!("pgbench has run no transaction in {time:?}:\n{text}{errors}"))
     }
 
     pub(super) async fn remove(self) -> anyhow::Result<()> {

@@ -34,8 +34,15 @@ use crate::health;
 const START_TIMEOUT: Duration = Duration::from_secs(600);
 const START_POLL_INTERVAL: Duration = Duration::from_millis(100);
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
-/// More than any of the measured calls reaches.
-const REQUESTS_PER_SECOND: &str = "1000000";
+/// More than any of the measured calls reaches: what a late server is asked meanwhile is to wait, and be counted.
+const NO_LIMIT: &str = "1000000";
+const UNLIMITED: [&str; 5] = [
+    "--requests-per-second",
+    "--request-burst",
+    "--max-concurrent-requests",
+    "--max-requests-per-peer",
+    "--max-requests-per-caller",
+];
 /// HTTP/2 connections that the callers share.
 const CONNECTIONS: usize = 4;
 /// Most tasks of one batch.
@@ -112,8 +119,8 @@ impl BenchSuite {
         for option in ["--gateway-port", "--postgres-port", "--redis-port"] {
             process.arg(option).arg(free_port()?.to_string());
         }
-        for option in ["--requests-per-second", "--request-burst"] {
-            process.arg(option).arg(REQUESTS_PER_SECOND);
+        for option in UNLIMITED {
+            process.arg(option).arg(NO_LIMIT);
         }
         let mut process = process.stdout(Stdio::null()).kill_on_drop(true).spawn()?;
         let [identity_url, project_url, task_url, content_url] =
